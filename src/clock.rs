@@ -1,0 +1,143 @@
+//! Where the present comes from.
+//!
+//! Everything that needs the time takes `now`; a loop asks its [`Clock`] once
+//! per turn and sleeps by it. Tests move a [`ManualClock`] by hand, and the
+//! demo runs its day faster with a [`FastClock`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::watch;
+
+/// Tells the time, and waits for it.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// The present moment.
+    fn now(&self) -> DateTime<Utc>;
+
+    /// Returns once [`Clock::now`] has reached `at`.
+    async fn sleep_until(&self, at: DateTime<Utc>);
+}
+
+/// The clock every loop shares.
+pub type SharedClock = Arc<dyn Clock>;
+
+/// The longest single sleep: a wall clock that is set forward is noticed this late at the most.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// The computer's own clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+#[async_trait]
+impl Clock for SystemClock {
+    fn now(&self) -> DateTime<Utc> {
+        #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
+        Utc::now()
+    }
+
+    async fn sleep_until(&self, at: DateTime<Utc>) {
+        while let Ok(left) = (at - self.now()).to_std() {
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LONGEST_SLEEP)).await;
+        }
+    }
+}
+
+/// A clock that runs `speed` times faster than the computer's, from a moment of its own.
+#[derive(Clone, Debug)]
+pub struct FastClock {
+    started: tokio::time::Instant,
+    origin: DateTime<Utc>,
+    speed: u32,
+}
+
+impl FastClock {
+    /// Starts at `origin`; every real second counts as `speed` seconds.
+    pub fn start(origin: DateTime<Utc>, speed: u32) -> Self {
+        Self { started: tokio::time::Instant::now(), origin, speed: speed.max(1) }
+    }
+}
+
+#[async_trait]
+impl Clock for FastClock {
+    fn now(&self) -> DateTime<Utc> {
+        let elapsed = TimeDelta::from_std(self.started.elapsed()).unwrap_or(TimeDelta::MAX);
+        let fast = elapsed.num_microseconds().unwrap_or(i64::MAX).saturating_mul(i64::from(self.speed));
+        self.origin.checked_add_signed(TimeDelta::microseconds(fast)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
+    async fn sleep_until(&self, at: DateTime<Utc>) {
+        while let Ok(left) = (at - self.now()).to_std() {
+            if left.is_zero() {
+                return;
+            }
+            // A millisecond more than needed, so that rounding down does not spin.
+            tokio::time::sleep(left / self.speed + Duration::from_millis(1)).await;
+        }
+    }
+}
+
+/// A clock that stands still until it is told to move.
+#[derive(Clone, Debug)]
+pub struct ManualClock(watch::Sender<DateTime<Utc>>);
+
+impl ManualClock {
+    /// Stands at `now`.
+    pub fn at(now: DateTime<Utc>) -> Self {
+        Self(watch::Sender::new(now))
+    }
+
+    /// Moves by `amount`, which may be negative: real clocks are set back too.
+    pub fn advance(&self, amount: TimeDelta) {
+        self.0.send_modify(|now| *now += amount);
+    }
+
+    /// Moves to `now`.
+    pub fn set(&self, now: DateTime<Utc>) {
+        self.0.send_replace(now);
+    }
+}
+
+#[async_trait]
+impl Clock for ManualClock {
+    fn now(&self) -> DateTime<Utc> {
+        *self.0.borrow()
+    }
+
+    async fn sleep_until(&self, at: DateTime<Utc>) {
+        // The sender lives in `self`, so waiting cannot fail before it is reached.
+        let _ = self.0.subscribe().wait_for(|now| *now >= at).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fast_clock_runs_a_minute_in_a_second() {
+        let origin = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let clock = FastClock::start(origin, 60);
+        clock.sleep_until(origin + TimeDelta::seconds(60)).await;
+        let late = clock.now() - (origin + TimeDelta::seconds(60));
+        assert!(late >= TimeDelta::zero() && late < TimeDelta::seconds(2), "{late}");
+        assert!(clock.started.elapsed() < Duration::from_millis(1100));
+    }
+
+    #[tokio::test]
+    async fn a_manual_clock_wakes_sleepers_when_it_is_moved() {
+        let origin = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let clock = ManualClock::at(origin);
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep_until(origin + TimeDelta::hours(1)).await }
+        });
+        clock.advance(TimeDelta::hours(2));
+        sleeper.await.unwrap();
+    }
+}

@@ -1,0 +1,9 @@
+//! superops-sla: knows of an SLA breach before the client does.
+
+pub mod alert;
+pub mod clock;
+pub mod config;
+pub mod notify;
+pub mod sla;
+pub mod telemetry;
+pub mod ticket;

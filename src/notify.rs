@@ -1,0 +1,162 @@
+//! The contract that every channel keeps: one attempt, and an honest answer.
+//!
+//! A channel knows nothing of what was sent before. When to try again, whom to
+//! try next and what was already said belong to `dispatch`. A message carries
+//! facts, not text: each channel words them for its own medium.
+
+pub mod email;
+pub mod render;
+pub mod sms;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use crate::alert::Stage;
+use crate::config::ChannelKind;
+use crate::ticket::ClockKind;
+
+/// One way of reaching people.
+#[async_trait]
+pub trait Notifier: Send + Sync {
+    /// Which way this is.
+    fn channel(&self) -> ChannelKind;
+
+    /// Makes one attempt to deliver `message`, within the channel's own deadline.
+    async fn send(&self, message: &Message) -> Result<Receipt, SendError>;
+}
+
+/// The longest that one attempt may take, from connecting to the last byte of the answer.
+pub const ATTEMPT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Something to say to one person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// The same on every attempt: hex, 32 characters. A receiver can drop a repeat by it.
+    pub key: String,
+    /// What this message belongs to; messages of one thread are shown together.
+    pub thread: String,
+    /// Whether an earlier message of this thread went to this person on this channel.
+    pub continues_thread: bool,
+    /// An email address or a phone number, as the channel needs it.
+    pub to: String,
+    /// The person's name, if known.
+    pub to_name: Option<String>,
+    /// The zone in which local times are shown.
+    pub timezone: Tz,
+    pub body: Body,
+}
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Body {
+    /// A clock of a ticket is about to breach, or has.
+    Alert(AlertFacts),
+    /// It was answered or resolved in time after all.
+    Recovery(RecoveryFacts),
+    /// What was already past when we first looked: told once, together.
+    Digest(DigestFacts),
+    /// `check --send-test`.
+    Test,
+}
+
+/// What is known of a ticket whose clock raised an alert. Text fields are hostile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlertFacts {
+    pub ticket: TicketFacts,
+    pub clock: ClockKind,
+    pub stage: Stage,
+    pub due: DateTime<Utc>,
+    /// Why this is said now, and why it is due then; a sentence each, ours.
+    pub reasons: Vec<String>,
+    /// Which rung of the escalation, from 0, and why this person hears of it: "you own this ticket".
+    pub step: u32,
+    pub because: String,
+    /// The working-time note: "counted in the hours of head-office (Europe/London)".
+    pub hours: String,
+}
+
+/// A ticket as it is shown to people.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TicketFacts {
+    pub id: String,
+    pub display_id: String,
+    pub subject: String,
+    pub client: Option<String>,
+    pub priority: Option<String>,
+    pub status: Option<String>,
+    pub technician: Option<String>,
+    pub group: Option<String>,
+    pub sla: Option<String>,
+    /// The ticket in SuperOps.
+    pub superops_url: Option<String>,
+    /// The ticket on our own page.
+    pub page_url: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecoveryFacts {
+    pub ticket: TicketFacts,
+    pub clock: ClockKind,
+    pub met_at: DateTime<Utc>,
+    pub due: DateTime<Utc>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DigestFacts {
+    /// Worst first; at most as many as fit a message, see `more`.
+    pub rows: Vec<DigestRow>,
+    /// How many are not in `rows`.
+    pub more: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DigestRow {
+    pub ticket: TicketFacts,
+    pub clock: ClockKind,
+    pub due: DateTime<Utc>,
+}
+
+/// The provider took the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The provider's own name for it, if it gave one.
+    pub id: Option<String>,
+}
+
+/// Why an attempt failed, split by what to do next. Texts name no address, number or secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// Trying again may help.
+    #[error("the provider could not take the message now: {reason}")]
+    Unavailable { reason: String, retry_after: Option<Duration> },
+    /// This recipient cannot be reached on this channel; another channel may do.
+    #[error("the provider refused the message: {reason}")]
+    Refused { reason: String },
+    /// Nobody can be reached on this channel until a person changes the configuration.
+    #[error("the channel is misconfigured: {reason}")]
+    Misconfigured { reason: String },
+}
+
+/// How much time there is between `now` and `due`, in words: `42 min left`, `3 h 10 min over`.
+pub fn left_or_over(due: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let left = due - now;
+    if left < TimeDelta::zero() { format!("{} over", words(-left)) } else { format!("{} left", words(left)) }
+}
+
+/// A length of time in words, never negative: `under a minute`, `42 min`, `3 h 10 min`, `2 d 4 h`.
+pub fn words(length: TimeDelta) -> String {
+    let minutes = length.num_minutes();
+    match (minutes / 1440, minutes / 60 % 24, minutes % 60) {
+        (0, 0, 0) => "under a minute".to_owned(),
+        (0, 0, m) => format!("{m} min"),
+        (0, h, 0) => format!("{h} h"),
+        (0, h, m) => format!("{h} h {m} min"),
+        (d, 0, _) => format!("{d} d"),
+        (d, h, _) => format!("{d} d {h} h"),
+    }
+}

@@ -1,0 +1,5 @@
+//! What an SLA promises and where its clocks stand.
+
+pub mod calendar;
+pub mod clock;
+pub mod policy;

@@ -1,0 +1,155 @@
+//! The figures that Prometheus collects, and the only place that names them.
+//!
+//! Labels hold names from the configuration and fixed words, never a ticket, a
+//! person or an address.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// One call of an operation at SuperOps, and how it ended.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct RequestLabels {
+    pub tenant: String,
+    pub operation: &'static str,
+    pub outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct TenantLabels {
+    pub tenant: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct StandingLabels {
+    pub tenant: String,
+    pub clock: &'static str,
+    pub standing: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct AlertLabels {
+    pub tenant: String,
+    pub clock: &'static str,
+    pub stage: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct DeliveryLabels {
+    pub channel: &'static str,
+    pub outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct CacheLabels {
+    pub cache: &'static str,
+    pub result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct CacheName {
+    pub cache: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct LoopName {
+    pub name: &'static str,
+}
+
+type FloatGauge = Gauge<f64, AtomicU64>;
+
+/// All figures. Shared as an `Arc`; each room writes its own.
+#[derive(Debug)]
+pub struct Telemetry {
+    registry: Registry,
+    pub requests: Family<RequestLabels, Counter>,
+    pub budget: Family<TenantLabels, FloatGauge>,
+    pub throttles: Family<TenantLabels, Counter>,
+    pub sync_age_seconds: Family<TenantLabels, FloatGauge>,
+    pub open_tickets: Family<StandingLabels, Gauge>,
+    pub quarantined: Family<TenantLabels, Counter>,
+    pub alerts: Family<AlertLabels, Counter>,
+    pub deliveries: Family<DeliveryLabels, Counter>,
+    pub outbox_pending: Gauge,
+    pub lateness_seconds: Histogram,
+    pub cache_lookups: Family<CacheLabels, Counter>,
+    pub cache_entries: Family<CacheName, Gauge>,
+    pub loop_seconds: Family<LoopName, Histogram, fn() -> Histogram>,
+}
+
+/// From a quick table look-up to a first sync of a large account.
+fn loop_buckets() -> Histogram {
+    Histogram::new([0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0, 600.0])
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("superops_sla");
+        macro_rules! family {
+            ($name:literal, $help:literal, $metric:expr) => {{
+                let metric = $metric;
+                registry.register($name, $help, metric.clone());
+                metric
+            }};
+        }
+        let requests = family!("superops_requests", "Calls to SuperOps", Family::default());
+        let budget = family!("superops_budget_per_minute", "Calls a minute we allow ourselves now", Family::default());
+        let throttles = family!("superops_throttles", "Times SuperOps said we were over its limit", Family::default());
+        let open_tickets = family!("open_tickets", "Open tickets by clock and standing", Family::default());
+        let quarantined = family!("quarantined_records", "Records that could not be read", Family::default());
+        let alerts = family!("alerts", "Alerts raised, by clock and stage", Family::default());
+        let deliveries = family!("deliveries", "Attempts to deliver, by channel and outcome", Family::default());
+        let outbox_pending = family!("outbox_pending", "Notifications waiting to be sent", Gauge::default());
+        let cache_lookups = family!("cache_lookups", "Cache look-ups, by hit or miss", Family::default());
+        let cache_entries = family!("cache_entries", "Entries held by each cache", Family::default());
+        let sync_age_seconds = Family::default();
+        registry.register_with_unit(
+            "sync_age",
+            "Time since the last good read of open tickets",
+            Unit::Seconds,
+            sync_age_seconds.clone(),
+        );
+        // Goal: 99 in 100 within 250 ms of the moment they were due.
+        let lateness_seconds = Histogram::new([0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 120.0]);
+        registry.register_with_unit(
+            "notification_lateness",
+            "From the moment a notification was due to its hand-over",
+            Unit::Seconds,
+            lateness_seconds.clone(),
+        );
+        let loop_seconds = Family::new_with_constructor(loop_buckets as fn() -> Histogram);
+        registry.register_with_unit("loop_turn", "How long one turn of a loop took", Unit::Seconds, loop_seconds.clone());
+        Self {
+            registry,
+            requests,
+            budget,
+            throttles,
+            sync_age_seconds,
+            open_tickets,
+            quarantined,
+            alerts,
+            deliveries,
+            outbox_pending,
+            lateness_seconds,
+            cache_lookups,
+            cache_entries,
+            loop_seconds,
+        }
+    }
+}
+
+impl Telemetry {
+    /// All figures in Prometheus' text form (OpenMetrics).
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}

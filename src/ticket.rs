@@ -1,0 +1,323 @@
+//! Tickets and the people round them, as this product understands them.
+//!
+//! A ticket belongs to a client, is worked on by a technician of a group, and
+//! carries the two promises an MSP makes: to answer by one moment and to solve
+//! by another. SuperOps leaves many of these blank; so may we. Nothing here
+//! reads the time, a file or the network.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A text that had to say something was blank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must not be blank")]
+pub struct Blank;
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Accepts any text that is not blank; surrounding white space is dropped.
+            pub fn parse(raw: &str) -> Result<Self, Blank> {
+                let text = raw.trim();
+                if text.is_empty() { Err(Blank) } else { Ok(Self(text.into())) }
+            }
+
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Blank;
+            fn try_from(raw: String) -> Result<Self, Blank> {
+                Self::parse(&raw)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0.as_ref().to_owned()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_id!(
+    /// One SuperOps account that we watch, by its name in the configuration.
+    TenantId
+);
+text_id!(
+    /// The id SuperOps keeps a ticket under. Opaque; people are shown [`Ticket::display_id`].
+    TicketId
+);
+text_id!(
+    /// The id of a person, client, site, group or SLA. Opaque.
+    RefId
+);
+
+/// Something a ticket points at: its id and the name people know it by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Named {
+    pub id: RefId,
+    pub name: String,
+}
+
+/// The two promises of an SLA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockKind {
+    FirstResponse,
+    Resolution,
+}
+
+impl ClockKind {
+    /// Both clocks, in the order a ticket lives through them.
+    pub const ALL: [Self; 2] = [Self::FirstResponse, Self::Resolution];
+
+    /// The name used in keys, in the store and in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FirstResponse => "first_response",
+            Self::Resolution => "resolution",
+        }
+    }
+
+    /// The name as a person would say it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::FirstResponse => "first response",
+            Self::Resolution => "resolution",
+        }
+    }
+}
+
+/// What SuperOps says about one clock of a ticket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Reported {
+    pub due: Option<DateTime<Utc>>,
+    /// When it was answered or resolved.
+    pub met_at: Option<DateTime<Utc>>,
+    /// SuperOps' own flag that the target was missed.
+    pub breached: Option<bool>,
+}
+
+/// One ticket as last read from SuperOps. No body, no requester: what we do
+/// not hold cannot leak.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Ticket {
+    pub id: TicketId,
+    /// What people call it: `062822-0005`. Its format is the tenant's own.
+    pub display_id: String,
+    /// Hostile text from outside: escape before showing.
+    pub subject: String,
+    pub request_type: Option<String>,
+    pub status: Option<String>,
+    pub priority: Option<String>,
+    pub category: Option<String>,
+    pub client: Option<Named>,
+    pub site: Option<Named>,
+    pub group: Option<Named>,
+    pub technician: Option<Named>,
+    pub sla: Option<Named>,
+    pub created_at: Option<DateTime<Utc>>,
+    pub updated_at: Option<DateTime<Utc>>,
+    pub first_response: Reported,
+    pub resolution: Reported,
+    /// Fields that could not be read, with the reason; the ticket is kept all the same.
+    pub flaws: Vec<Flaw>,
+}
+
+impl Ticket {
+    /// What SuperOps reports for `clock`.
+    pub fn reported(&self, clock: ClockKind) -> &Reported {
+        match clock {
+            ClockKind::FirstResponse => &self.first_response,
+            ClockKind::Resolution => &self.resolution,
+        }
+    }
+}
+
+/// A field of a record that did not make sense.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Flaw {
+    pub field: String,
+    pub why: String,
+}
+
+/// A technician: who to tell, and whom to tell next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Technician {
+    pub id: RefId,
+    pub name: String,
+    pub email: Option<String>,
+    /// As SuperOps has it; not yet known to be a number that can be texted.
+    pub phone: Option<String>,
+    pub manager: Option<Named>,
+    pub groups: Vec<Named>,
+}
+
+/// A client of the MSP.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    pub id: RefId,
+    pub name: String,
+    pub account_manager: Option<Named>,
+}
+
+/// A site of a client, with the hours during which its SLA counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    pub id: RefId,
+    pub name: String,
+    pub client: Option<Named>,
+    /// IANA name.
+    pub timezone: Option<String>,
+    pub always_open: bool,
+    pub hours: Vec<SiteHours>,
+    /// The list's name only: SuperOps does not give its dates.
+    pub holiday_list: Option<Named>,
+}
+
+/// Opening hours of one weekday, local to the site.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SiteHours {
+    pub day: chrono::Weekday,
+    /// `09:30`, as SuperOps writes it.
+    pub start: String,
+    pub end: String,
+}
+
+/// What a tenant's tickets point at: people, clients, sites and the words they use.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Directory {
+    pub technicians: BTreeMap<RefId, Technician>,
+    pub clients: BTreeMap<RefId, Client>,
+    pub sites: BTreeMap<RefId, Site>,
+    pub groups: BTreeMap<RefId, Named>,
+    pub slas: BTreeMap<RefId, Named>,
+    /// Names of the tenant's own; what a status means is configured or guessed.
+    pub statuses: Vec<String>,
+    pub priorities: Vec<String>,
+}
+
+impl Directory {
+    /// The technicians that belong to `group`, in the order of their ids.
+    pub fn members<'a>(&'a self, group: &'a RefId) -> impl Iterator<Item = &'a Technician> {
+        self.technicians.values().filter(move |person| person.groups.iter().any(|g| g.id == *group))
+    }
+}
+
+/// What a status name means for the clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatusMeaning {
+    /// Work goes on: both clocks run.
+    Open,
+    /// Waiting on somebody else: the resolution clock stands still.
+    Paused,
+    /// Done: both clocks have stopped.
+    Closed,
+}
+
+/// What the tenant's status names mean. Configured names win; the rest are guessed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusWords {
+    /// Lower case.
+    pub closed: Vec<String>,
+    /// Lower case.
+    pub paused: Vec<String>,
+    /// Whether the lists are the user's; if so nothing is guessed beyond them.
+    pub configured: bool,
+}
+
+impl StatusWords {
+    /// From the configuration's lists; case and surrounding white space do not matter.
+    pub fn configured(closed: &[String], paused: &[String]) -> Self {
+        let lower = |names: &[String]| names.iter().map(|name| name.trim().to_lowercase()).collect();
+        Self { closed: lower(closed), paused: lower(paused), configured: true }
+    }
+
+    /// What `status` means. A blank status is taken as open: better a false
+    /// alert than a silent breach.
+    pub fn meaning(&self, status: Option<&str>) -> StatusMeaning {
+        let Some(status) = status.map(|text| text.trim().to_lowercase()) else { return StatusMeaning::Open };
+        if self.closed.contains(&status) {
+            StatusMeaning::Closed
+        } else if self.paused.contains(&status) {
+            StatusMeaning::Paused
+        } else if self.configured {
+            StatusMeaning::Open
+        } else {
+            guess(&status)
+        }
+    }
+}
+
+/// A good guess at a common English status name, given in lower case.
+///
+/// The names are those seen on real tenants; see the notes in `docs/superops.md`.
+fn guess(status: &str) -> StatusMeaning {
+    const CLOSED: [&str; 4] = ["closed", "resolved", "cancelled", "canceled"];
+    const PAUSED: [&str; 6] = ["waiting", "awaiting", "on hold", "pending", "scheduled", "paused"];
+    if CLOSED.iter().any(|word| status.starts_with(word)) {
+        StatusMeaning::Closed
+    } else if PAUSED.iter().any(|word| status.starts_with(word)) {
+        StatusMeaning::Paused
+    } else {
+        StatusMeaning::Open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn common_status_names_are_understood_without_configuration() {
+        let words = StatusWords::default();
+        let cases = [
+            ("New Calls", StatusMeaning::Open),
+            ("In Progress", StatusMeaning::Open),
+            ("Customer Replied", StatusMeaning::Open),
+            ("Reopened", StatusMeaning::Open),
+            ("Closed (no response)", StatusMeaning::Closed),
+            ("Resolved", StatusMeaning::Closed),
+            ("Awaiting Customer Reply", StatusMeaning::Paused),
+            ("Waiting on Order", StatusMeaning::Paused),
+            (" ON HOLD ", StatusMeaning::Paused),
+        ];
+        for (status, meaning) in cases {
+            assert_eq!(words.meaning(Some(status)), meaning, "{status}");
+        }
+        assert_eq!(words.meaning(None), StatusMeaning::Open, "no status at all");
+    }
+
+    #[test]
+    fn configured_lists_end_the_guessing() {
+        let words = StatusWords::configured(&["Done".into()], &["Parked".into()]);
+        assert_eq!(words.meaning(Some("done")), StatusMeaning::Closed);
+        assert_eq!(words.meaning(Some("On Hold")), StatusMeaning::Open);
+    }
+
+    #[test]
+    fn a_blank_id_is_refused() {
+        assert_eq!(TicketId::parse("  "), Err(Blank));
+        assert_eq!(TicketId::parse(" 7 ").unwrap().as_str(), "7");
+    }
+}
