@@ -5,6 +5,8 @@
 //! by another. SuperOps leaves many of these blank; so may we. Nothing here
 //! reads the time, a file or the network.
 
+pub mod watch;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
