@@ -23,8 +23,8 @@ use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::telemetry::Telemetry;
 use cache::Caches;
-use writer::Writer;
 pub use writer::Write;
+use writer::Writer;
 
 /// How long a write waits for another process to let go of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -146,5 +146,6 @@ pub(crate) fn millis(at: DateTime<Utc>) -> i64 {
 
 /// A time as it stood in the store.
 pub(crate) fn instant(millis: i64) -> Result<DateTime<Utc>, StoreError> {
-    DateTime::from_timestamp_millis(millis).ok_or_else(|| StoreError::Unreadable(format!("time `{millis}` is out of range")))
+    DateTime::from_timestamp_millis(millis)
+        .ok_or_else(|| StoreError::Unreadable(format!("time `{millis}` is out of range")))
 }
