@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use chrono::{NaiveDate, TimeDelta};
 use secrecy::SecretString;
 
+pub use crate::alert::escalation::{ChannelKind, Step, Target};
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::Policy;
 use crate::ticket::{StatusWords, TenantId};
@@ -96,44 +97,6 @@ pub struct Alerts {
     pub predict_at: f64,
     /// Who hears of an alert, and when; the default is SuperOps' own people.
     pub steps: Vec<Step>,
-}
-
-/// One rung of the escalation.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Step {
-    /// Wall time after the alert was raised (or rose to a higher stage).
-    pub after: TimeDelta,
-    pub notify: Vec<Target>,
-    /// Empty: email for a warning; email and SMS for a breach.
-    pub channels: Vec<ChannelKind>,
-}
-
-/// Who is meant by a step.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    Technician,
-    Manager,
-    Group,
-    AccountManager,
-    Email(String),
-    Sms(String),
-}
-
-/// A way of reaching people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ChannelKind {
-    Email,
-    Sms,
-}
-
-impl ChannelKind {
-    /// The name used in the configuration, in logs and in metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Email => "email",
-            Self::Sms => "sms",
-        }
-    }
 }
 
 #[derive(Debug, Default)]
