@@ -87,9 +87,11 @@ CREATE TABLE notifications (
     fallback    TEXT   NOT NULL, -- channels to try next, as JSON
     message     TEXT   NOT NULL, -- facts as JSON
     state       TEXT   NOT NULL, -- pending | sending | sent | failed | cancelled
-    due_at      BIGINT NOT NULL,
+    due_at      BIGINT NOT NULL, -- of the next attempt
+    first_due_at BIGINT NOT NULL, -- when it should have been said
     lease_until BIGINT,
     attempts    BIGINT NOT NULL DEFAULT 0,
+    unreported  BIGINT NOT NULL DEFAULT 0, -- 1: the attempt before never reported back
     created_at  BIGINT NOT NULL,
     done_at     BIGINT,
     provider_id TEXT,

@@ -50,6 +50,11 @@ impl ChannelKind {
             Self::Sms => "sms",
         }
     }
+
+    /// The reading of [`ChannelKind::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Email, Self::Sms].into_iter().find(|kind| kind.as_str() == text)
+    }
 }
 
 /// The rungs that hold where none are configured.
