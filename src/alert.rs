@@ -47,13 +47,6 @@ pub struct AlertKey {
     pub cycle: u32,
 }
 
-impl AlertKey {
-    /// What all messages about this clock belong to, whatever the cycle.
-    pub fn thread(&self) -> String {
-        format!("{}:{}:{}", self.tenant, self.ticket, self.clock.as_str())
-    }
-}
-
 impl fmt::Display for AlertKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}:{}", self.tenant, self.ticket, self.clock.as_str(), self.cycle)
