@@ -5,5 +5,6 @@ pub mod clock;
 pub mod config;
 pub mod notify;
 pub mod sla;
+pub mod superops;
 pub mod telemetry;
 pub mod ticket;
