@@ -301,3 +301,7 @@ impl Queue {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "pace_tests.rs"]
+mod tests;
