@@ -3,8 +3,14 @@
 pub mod alert;
 pub mod clock;
 pub mod config;
+pub mod desks;
+pub mod dispatch;
+pub mod evaluate;
 pub mod notify;
+pub mod nudge;
 pub mod sla;
 pub mod store;
+pub mod superops;
+pub mod sync;
 pub mod telemetry;
 pub mod ticket;
