@@ -13,6 +13,7 @@ pub mod tokens;
 mod writer;
 
 use std::fs::File;
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +24,8 @@ use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::telemetry::Telemetry;
 use cache::Caches;
-use writer::Writer;
 pub use writer::Write;
+use writer::Writer;
 
 /// How long a write waits for another process to let go of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -139,6 +140,14 @@ fn keep_private(path: &Path) -> std::io::Result<()> {
     options.open(path).map(drop)
 }
 
+/// Runs `work` to its end even if the caller stops waiting: a write that
+/// happened must reach the caches too.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::spawn(work).await.map_err(|_| StoreError::Closed)?
+}
+
 /// How a time stands in the store.
 pub(crate) fn millis(at: DateTime<Utc>) -> i64 {
     at.timestamp_millis()
@@ -146,5 +155,6 @@ pub(crate) fn millis(at: DateTime<Utc>) -> i64 {
 
 /// A time as it stood in the store.
 pub(crate) fn instant(millis: i64) -> Result<DateTime<Utc>, StoreError> {
-    DateTime::from_timestamp_millis(millis).ok_or_else(|| StoreError::Unreadable(format!("time `{millis}` is out of range")))
+    DateTime::from_timestamp_millis(millis)
+        .ok_or_else(|| StoreError::Unreadable(format!("time `{millis}` is out of range")))
 }

@@ -14,7 +14,10 @@ use super::StoreError;
 const GROUP: usize = 512;
 
 /// A piece of work on the connection, inside the transaction.
-pub trait Write<T>: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send + 'static {}
+pub trait Write<T>:
+    for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send + 'static
+{
+}
 
 impl<T, F> Write<T> for F where
     F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send + 'static
