@@ -6,5 +6,6 @@ pub mod config;
 pub mod notify;
 pub mod sla;
 pub mod store;
+pub mod superops;
 pub mod telemetry;
 pub mod ticket;
