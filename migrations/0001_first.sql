@@ -4,6 +4,7 @@ CREATE TABLE tickets (
     tenant          TEXT   NOT NULL,
     id              TEXT   NOT NULL,
     display_id      TEXT   NOT NULL,
+    status          TEXT,            -- as in the ticket: `open` is decided by it again when the words change
     open            BIGINT NOT NULL, -- 1 while its status is not a closed one and it has not vanished
     ticket          TEXT   NOT NULL, -- the ticket as JSON
     first_seen_at   BIGINT NOT NULL,
@@ -11,11 +12,13 @@ CREATE TABLE tickets (
     cycle           BIGINT NOT NULL,
     status_earliest BIGINT,
     status_latest   BIGINT,
+    replied_at      BIGINT,
     misses          BIGINT NOT NULL DEFAULT 0, -- reads in a row in which it should have been seen and was not
     vanished_at     BIGINT,
     PRIMARY KEY (tenant, id)
 );
 CREATE INDEX tickets_open ON tickets (tenant, open);
+CREATE INDEX tickets_status ON tickets (tenant, status);
 CREATE INDEX tickets_display_id ON tickets (tenant, display_id);
 
 CREATE TABLE events (

@@ -1,13 +1,17 @@
 //! The caches in front of the database: inputs only, never a standing.
 //!
 //! Every key carries its tenant, so nobody is ever served another's tickets.
-//! What a write changes it replaces here; what is not here is read.
+//! What a write changes it replaces here; what is not here is read. Both take
+//! the tenant's turn first, so that a read which began before a write cannot
+//! put back what the write replaced.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use moka::sync::Cache;
+use tokio::sync::OwnedMutexGuard;
 
 use super::StoreError;
 use super::tickets::OpenTickets;
@@ -24,7 +28,11 @@ pub struct Caches {
     pub open: Counted<TenantId, Arc<OpenTickets>>,
     pub people: Counted<TenantId, Arc<Directory>>,
     pub single: Counted<(TenantId, TicketId), Arc<Watched>>,
+    turns: Mutex<HashMap<TenantId, Arc<tokio::sync::Mutex<()>>>>,
 }
+
+/// The right to fill or change what is held for one tenant.
+pub type Turn = OwnedMutexGuard<()>;
 
 impl Caches {
     pub fn new(telemetry: Arc<Telemetry>) -> Self {
@@ -32,7 +40,14 @@ impl Caches {
             open: Counted::new("open_tickets", TENANTS, telemetry.clone()),
             people: Counted::new("people", TENANTS, telemetry.clone()),
             single: Counted::new("tickets", SINGLE_TICKETS, telemetry),
+            turns: Mutex::default(),
         }
+    }
+
+    /// Waits until nobody else fills or changes what is held for `tenant`.
+    pub async fn turn(&self, tenant: &TenantId) -> Turn {
+        let lock = self.turns.lock().unwrap_or_else(PoisonError::into_inner).entry(tenant.clone()).or_default().clone();
+        lock.lock_owned().await
     }
 }
 
@@ -49,15 +64,21 @@ impl<K: Hash + Eq + Send + Sync + Clone + 'static, V: Clone + Send + Sync + 'sta
     }
 
     /// What is held for `key`, or what `read` finds, which is then held.
+    /// The turn is kept until it is.
     pub async fn get_or(
         &self,
         key: &K,
+        turn: impl Future<Output = Turn>,
         read: impl Future<Output = Result<Option<V>, StoreError>>,
     ) -> Result<Option<V>, StoreError> {
         let held = self.entries.get(key);
         self.count(if held.is_some() { "hit" } else { "miss" });
         if held.is_some() {
             return Ok(held);
+        }
+        let _turn = turn.await;
+        if let Some(held) = self.peek(key) {
+            return Ok(Some(held));
         }
         let found = read.await?;
         if let Some(value) = &found {
@@ -74,6 +95,13 @@ impl<K: Hash + Eq + Send + Sync + Clone + 'static, V: Clone + Send + Sync + 'sta
     pub fn put(&self, key: K, value: V) {
         self.entries.insert(key, value);
         self.measure();
+    }
+
+    /// Replaces what is held for `key`; what nobody asked for is not taken in.
+    pub fn replace(&self, key: K, value: V) {
+        if self.entries.contains_key(&key) {
+            self.put(key, value);
+        }
     }
 
     pub fn forget(&self, key: &K) {
