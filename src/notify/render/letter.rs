@@ -100,25 +100,26 @@ fn why_you(facts: &AlertFacts) -> String {
 }
 
 fn recovery(facts: &RecoveryFacts, message: &Message, now: DateTime<Utc>) -> Letter {
-    let headline = format!("OK: {}", met(facts));
+    let (word, standing) = outcome(facts);
+    let headline = format!("{word}: {standing}");
     let mut letter = Letter::new(subject(&facts.ticket, facts.clock), headline, Urgency::Met).about(&facts.ticket);
     letter.facts = vec![("Done", local(facts.met_at, now, message.timezone))];
     letter.facts.extend(ticket_facts(&facts.ticket, facts.due, message));
-    letter.closing = vec!["You get this because you were told that it was at risk. Nothing is left to do.".to_owned()];
+    letter.closing = vec!["You get this because you were alerted before.".to_owned()];
     letter
 }
 
-/// `first response given 12 min before it was due`.
-pub(super) fn met(facts: &RecoveryFacts) -> String {
+/// `OK` and `first response given 12 min before it was due`.
+pub(super) fn outcome(facts: &RecoveryFacts) -> (&'static str, String) {
     let done = match facts.clock {
         ClockKind::FirstResponse => "first response given",
         ClockKind::Resolution => "resolved",
     };
     let left = sane(facts.due) - sane(facts.met_at);
     if left < TimeDelta::zero() {
-        format!("{done}, {} late", words(-left))
+        ("Late", format!("{done} {} after it was due", words(-left)))
     } else {
-        format!("{done} {} before it was due", words(left))
+        ("OK", format!("{done} {} before it was due", words(left)))
     }
 }
 

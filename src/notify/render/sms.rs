@@ -59,7 +59,10 @@ fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
             let standing = standing(facts.clock.words(), urgency, facts.due, now, zone);
             Draft::about(&facts.ticket, &state(urgency), &standing, true)
         }
-        Body::Recovery(facts) => Draft::about(&facts.ticket, "SLA OK:", &letter::met(facts), false),
+        Body::Recovery(facts) => {
+            let (word, standing) = letter::outcome(facts);
+            Draft::about(&facts.ticket, &format!("SLA {word}:"), &standing, false)
+        }
         Body::Digest(facts) => {
             let head = format!("{} SLA targets past due", facts.rows.len() + facts.more as usize);
             let Some(row) = facts.rows.first() else { return Draft::bare(head) };
