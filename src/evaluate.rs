@@ -122,7 +122,8 @@ impl Evaluate {
     async fn turn_of(&mut self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Turn, StoreError> {
         let (people, desk) = self.desks.of(tenant).await?;
         let open = self.store.open_tickets(&tenant.id).await?;
-        let settled = self.store.sync_state(&tenant.id).await?.open_set_known();
+        let state = self.store.sync_state(&tenant.id).await?;
+        let settled = state.swept_at.is_some() || state.passed_at.is_some();
         self.memory.load(&self.store, &tenant.id).await?;
         self.memory.hurry(&self.store, &tenant.id, now).await?;
         let scene = Scene { tenant, desk: &desk, people: &people, now };

@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 //! Text messages, through Twilio's Messages API.
 //!
 //! Twilio drops no repeats, so an answer is read generously: any 2xx means that
@@ -192,4 +189,3 @@ async fn read(mut response: Response, most: usize) -> Option<Value> {
     }
     serde_json::from_slice(&body).ok()
 }
->>>>>>> notify
