@@ -4,6 +4,7 @@ pub mod alert;
 pub mod clock;
 pub mod config;
 pub mod desks;
+pub mod dispatch;
 pub mod evaluate;
 pub mod notify;
 pub mod nudge;
