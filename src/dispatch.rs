@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 use crate::clock::SharedClock;
 use crate::config::ChannelKind;
 use crate::notify::{Notifier, Receipt, SendError};
-use crate::nudge::Nudge;
+use tokio::sync::Notify;
 use crate::store::outbox::{Leased, Outcome};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{DeliveryLabels, LoopName, Telemetry};
@@ -41,9 +41,9 @@ pub struct Dispatch {
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
     /// Rung when the outbox has something new.
-    outbox: Nudge,
+    outbox: Arc<Notify>,
     /// Rings evaluate: a refusal has brought an escalation forward.
-    news: Nudge,
+    news: Arc<Notify>,
     under_way: JoinSet<ChannelKind>,
     taken: BTreeMap<ChannelKind, usize>,
 }
@@ -54,8 +54,8 @@ impl Dispatch {
         channels: Vec<Arc<dyn Notifier>>,
         clock: SharedClock,
         telemetry: Arc<Telemetry>,
-        outbox: Nudge,
-        news: Nudge,
+        outbox: Arc<Notify>,
+        news: Arc<Notify>,
     ) -> Self {
         let channels = channels.into_iter().map(|channel| (channel.channel(), channel)).collect();
         let (under_way, taken) = (JoinSet::new(), BTreeMap::new());
@@ -75,7 +75,7 @@ impl Dispatch {
             };
             tokio::select! {
                 () = self.clock.sleep_until(wake) => {}
-                () = self.outbox.rung() => {}
+                () = self.outbox.notified() => {}
                 Some(ended) = self.under_way.join_next() => self.give_back(ended),
                 _ = stop.changed() => {}
             }
@@ -147,7 +147,7 @@ struct Attempt {
     channel: Arc<dyn Notifier>,
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
-    news: Nudge,
+    news: Arc<Notify>,
 }
 
 impl Attempt {
@@ -176,7 +176,7 @@ impl Attempt {
     async fn remember(&self, leased: &Leased, outcome: Outcome, now: DateTime<Utc>) -> Result<(), StoreError> {
         let struggling = matches!(outcome, Outcome::Again { .. }) && leased.attempt == FALLBACK_AFTER;
         if self.store.record_attempt(leased, outcome, now).await? {
-            self.news.ring();
+            self.news.notify_one();
         }
         if struggling {
             self.store.also_by_next_channel(leased, now).await?;

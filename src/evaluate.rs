@@ -18,7 +18,7 @@ use crate::alert::{self, AlertKey, Decision, Stage};
 use crate::clock::SharedClock;
 use crate::config::{ChannelKind, Config, Tenant};
 use crate::desks::Desks;
-use crate::nudge::Nudge;
+use tokio::sync::Notify;
 use crate::sla::clock::{self, ClockState};
 use crate::sla::desk::Desk;
 use crate::store::alerts::{AlertRow, AlertTurn, Recovered};
@@ -41,9 +41,9 @@ pub struct Evaluate {
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
     /// Rung when sync has news.
-    news: Nudge,
+    news: Arc<Notify>,
     /// Rings dispatch.
-    outbox: Nudge,
+    outbox: Arc<Notify>,
     channels: Vec<ChannelKind>,
     memory: Memory,
 }
@@ -73,8 +73,8 @@ impl Evaluate {
         store: Store,
         clock: SharedClock,
         telemetry: Arc<Telemetry>,
-        news: Nudge,
-        outbox: Nudge,
+        news: Arc<Notify>,
+        outbox: Arc<Notify>,
     ) -> Self {
         let email = config.notify.email.as_ref().map(|_| ChannelKind::Email);
         let sms = config.notify.sms.as_ref().map(|_| ChannelKind::Sms);
@@ -96,7 +96,7 @@ impl Evaluate {
             };
             tokio::select! {
                 () = self.clock.sleep_until(wake) => {}
-                () = self.news.rung() => {}
+                () = self.news.notified() => {}
                 _ = stop.changed() => {}
             }
         }
@@ -243,7 +243,7 @@ impl Evaluate {
                 return Err(error);
             }
             if anything_to_send {
-                self.outbox.ring();
+                self.outbox.notify_one();
             }
         }
         if raised + resolved + notifications > 0 {

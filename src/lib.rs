@@ -7,7 +7,6 @@ pub mod desks;
 pub mod dispatch;
 pub mod evaluate;
 pub mod notify;
-pub mod nudge;
 pub mod sla;
 pub mod store;
 pub mod superops;

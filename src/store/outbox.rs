@@ -312,3 +312,66 @@ async fn move_on(tx: &mut SqliteConnection, refused: &NewNotification, now: Date
     .await?;
     Ok(hurried.rows_affected() > 0)
 }
+
+/// A notification as people are shown it.
+#[derive(Clone, Debug)]
+pub struct Logged {
+    pub leased: Leased,
+    pub state: String,
+    pub done_at: Option<DateTime<Utc>>,
+    pub last_error: Option<String>,
+}
+
+/// How many notifications ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub pending: i64,
+    pub sent: i64,
+    pub failed: i64,
+}
+
+impl Store {
+    /// The notifications of `tenant` (none: of all), of one ticket if one is named, newest first.
+    pub async fn notifications(
+        &self,
+        tenant: Option<&TenantId>,
+        ticket: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Logged>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM notifications WHERE (tenant = $1 OR $1 IS NULL) AND (ticket_id = $2 OR $2 IS NULL)
+             ORDER BY created_at DESC, key LIMIT $3",
+        )
+        .bind(tenant.map(TenantId::as_str))
+        .bind(ticket)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.reads)
+        .await?;
+        rows.iter().map(logged).collect()
+    }
+
+    /// What waits now, and what was sent or failed since `since`.
+    pub async fn tally(&self, tenant: Option<&TenantId>, since: DateTime<Utc>) -> Result<Tally, StoreError> {
+        let row = sqlx::query(
+            "SELECT COUNT(CASE WHEN state IN ('pending', 'sending') THEN 1 END) AS pending,
+                    COUNT(CASE WHEN state = 'sent' AND done_at >= $2 THEN 1 END) AS sent,
+                    COUNT(CASE WHEN state = 'failed' AND done_at >= $2 THEN 1 END) AS failed
+             FROM notifications WHERE tenant = $1 OR $1 IS NULL",
+        )
+        .bind(tenant.map(TenantId::as_str))
+        .bind(millis(since))
+        .fetch_one(&self.reads)
+        .await?;
+        Ok(Tally { pending: row.try_get("pending")?, sent: row.try_get("sent")?, failed: row.try_get("failed")? })
+    }
+}
+
+fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
+    let done_at: Option<i64> = row.try_get("done_at")?;
+    Ok(Logged {
+        leased: leased(row)?,
+        state: row.try_get("state")?,
+        done_at: done_at.map(instant).transpose()?,
+        last_error: row.try_get("last_error")?,
+    })
+}
