@@ -534,6 +534,22 @@ async fn a_query_the_tenant_does_not_have_is_not_sent() {
     assert_eq!(peer.seen().len(), 3);
 }
 
+#[tokio::test]
+async fn a_field_the_tenant_does_not_have_is_given_up_and_the_rest_is_read() {
+    let undefined = r#"{"errors":[{"message":"Validation error (FieldUndefined@[getTicketList/tickets/category])"}]}"#;
+    let schema = says(200, r#"{"data":{"__schema":"#.to_owned() + &live_schema_without("Ticket.category") + "}}");
+    let peer = Peer::answering(vec![says(200, undefined), schema, sample("getTicketList.page1.json")]).await;
+    let desk = desk(&peer.url);
+    assert_eq!(desk.newest().await.unwrap().tickets.len(), 3);
+    desk.newest().await.unwrap();
+    let asked_for: Vec<_> = peer.seen().iter().map(|seen| seen.query.contains("category")).collect();
+    assert_eq!(asked_for, [true, false, false, false], "it is learnt once");
+}
+
+fn live_schema_without(place: &str) -> String {
+    schema::tests::live(place).to_string()
+}
+
 fn notes_with(content: &str) -> Answer {
     let note = json!({ "noteId": "1", "addedOn": "2026-10-17T09:10:00.120", "content": content });
     says(200, json!({ "data": { "getTicketNoteList": [note] } }).to_string())
