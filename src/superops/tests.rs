@@ -35,8 +35,6 @@ fn ticket_with(field: &str, value: Value) -> Ticket {
     convert::ticket(&record).unwrap()
 }
 
-// ── records ──
-
 #[test]
 fn every_ticket_of_the_sample_pages_is_read_without_a_flaw() {
     for name in ["getTicketList.page1.json", "getTicketList.page2-last.json"] {
@@ -211,8 +209,6 @@ fn word_lists_are_read_from_either_api() {
     assert_eq!(convert::named_list(&Value::Null), []);
 }
 
-// ── answers ──
-
 /// The error that a sample stands for, sorted as an answer to `getTicketList`.
 fn sorted(name: &str) -> ApiError {
     let sample = fixture(&format!("errors/{name}.json"));
@@ -257,8 +253,6 @@ fn a_ticket_that_is_null_is_not_an_error() {
     assert_eq!(answer::read("getTicket", br#"{"data":{"getTicket":null}}"#), Ok(Value::Null));
 }
 
-// ── variables ──
-
 fn variables(ask: &TicketAsk) -> Value {
     serde_json::from_slice::<Value>(&operations::tickets(ask).body).unwrap()["variables"].clone()
 }
@@ -280,8 +274,6 @@ fn open_tickets_are_asked_for_by_leaving_out_the_closed() {
     } });
     assert_eq!(variables(&ask), expected);
 }
-
-// ── over a socket ──
 
 /// What a stand-in for SuperOps saw of one request.
 #[derive(Clone, Debug, PartialEq)]
