@@ -223,7 +223,7 @@ prop_compose! {
         let mut text = || texts.next().unwrap_or_default();
         let (id, display_id, subject) = (text(), text(), text());
         let mut optional = optional.into_iter();
-        let mut maybe = || optional.next().unwrap_or_default().then(|| text());
+        let mut maybe = || optional.next().unwrap_or_default().then(&mut text);
         TicketFacts {
             id, display_id, subject,
             client: maybe(), priority: maybe(), status: maybe(), technician: maybe(), group: maybe(), sla: maybe(),
