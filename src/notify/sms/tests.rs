@@ -336,7 +336,7 @@ async fn a_message_that_is_not_in_the_list_was_not_sent() {
 #[tokio::test]
 async fn a_list_that_cannot_be_read_does_not_count_as_not_sent() {
     let since = "2026-06-03".parse().unwrap();
-    for (status, body) in [(200, "<html>"), (200, r#"{"messages":nul"#), (200, "{}"), (500, "")] {
+    for (status, body) in [(200, "<html>"), (200, r#"{"messages":nul"#), (200, "{}"), (405, ""), (500, "")] {
         let found = notifier(&Peer::answering(status, body)).await.find_sent("+15005550101", "a1b2c3", since).await;
         assert_eq!(class(&found.unwrap_err()), Class::Again, "{status} {body}");
     }
