@@ -8,6 +8,9 @@ pub mod email;
 pub mod render;
 pub mod sms;
 
+#[cfg(test)]
+mod tests;
+
 use std::error::Error;
 use std::io;
 use std::sync::Arc;

@@ -74,7 +74,7 @@ impl SmsNotifier {
         let (status, retry_after) = (response.status(), answer::retry_after(response.headers(), self.clock.now()));
         let body = read(response, MOST_PAGE_BYTES).await;
         if !status.is_success() {
-            return Err(answer::refusal(status, retry_after, body.as_ref()));
+            return Err(unknown(answer::refusal(status, retry_after, body.as_ref())));
         }
         match body.as_ref().and_then(|page| page.get("messages")).and_then(Value::as_array) {
             Some(messages) => {
@@ -109,6 +109,14 @@ fn messages_url(sms: &config::Sms) -> Result<Url, SetupError> {
     }
     let url = format!("{}/2010-04-01/Accounts/{}/Messages.json", sms.base_url, sms.account_sid);
     url.parse().map_err(|_| setup_error("`base_url` must be a web address"))
+}
+
+/// A question that was refused says nothing of the message it was about.
+fn unknown(error: SendError) -> SendError {
+    match error {
+        SendError::Refused { reason } => SendError::unavailable(reason),
+        other => other,
+    }
 }
 
 fn carries(message: &Value, mark: &str) -> bool {

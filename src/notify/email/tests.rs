@@ -16,6 +16,7 @@ use crate::ticket::ClockKind;
 /// What the server says when its own answer is not wanted.
 const HANG_UP: &str = "hang up";
 const SAY_NOTHING: &str = "say nothing";
+const SAY_NOTHING_AT_FIRST: &str = "say nothing on the first connection";
 
 /// A mail server on loopback that answers as it is told, and keeps what it was sent.
 #[derive(Clone, Default)]
@@ -73,9 +74,11 @@ impl Peer {
             "END" => "250 2.0.0 Ok: queued as 4F2A1",
             _ => "250 ok",
         };
+        let first = *self.connections.lock().unwrap() == 1;
         match self.answers.iter().find(|(asked, _)| *asked == verb).map_or(usual, |(_, answer)| answer) {
             HANG_UP => None,
-            SAY_NOTHING => std::future::pending().await,
+            SAY_NOTHING_AT_FIRST if !first => stream.write_all(format!("{usual}\r\n").as_bytes()).await.ok(),
+            SAY_NOTHING | SAY_NOTHING_AT_FIRST => std::future::pending().await,
             answer => stream.write_all(format!("{answer}\r\n").as_bytes()).await.ok(),
         }
     }
@@ -244,6 +247,17 @@ async fn a_silent_server_ends_at_the_deadline() {
         assert!(matches!(answered(verb, SAY_NOTHING).await, Err(SendError::Unavailable { .. })), "{verb}");
         assert!(started.elapsed() <= ATTEMPT_DEADLINE + Duration::from_millis(10), "{verb}");
     }
+}
+
+#[tokio::test]
+async fn a_mail_that_was_given_up_leaves_no_answer_for_the_next_one() {
+    let peer = Peer::answering("END", SAY_NOTHING_AT_FIRST);
+    let notifier = notifier(&peer).await;
+    tokio::time::pause();
+    assert!(matches!(notifier.send(&message()).await, Err(SendError::Unavailable { .. })));
+    tokio::time::resume();
+    assert_eq!(notifier.send(&later()).await, Ok(Receipt { id: Some("4F2A1".into()) }));
+    assert_eq!(*peer.connections.lock().unwrap(), 2);
 }
 
 #[tokio::test]

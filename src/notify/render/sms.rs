@@ -16,6 +16,8 @@ const SEGMENT: usize = 160;
 /// What one segment holds in UCS-2, and what two hold together: a joined one gives up three units for its number.
 const WIDE_SEGMENT: usize = 70;
 const TWO_WIDE_SEGMENTS: usize = 134;
+/// An id in SuperOps' own format has 11 characters; the format is the tenant's.
+const LONGEST_ID: usize = 16;
 /// Fewer characters of a subject than this say nothing.
 const SHORTEST: usize = 8;
 
@@ -88,8 +90,10 @@ impl Draft {
 
     fn about(ticket: &TicketFacts, state: &str, standing: &str, with_technician: bool) -> Self {
         let technician = with_technician.then(|| (", ", line(&ticket.shown_technician(), 24)));
+        // In units, not characters: an emoji counts twice.
+        let id = cut(&ticket.shown_id(), LONGEST_ID, units);
         Self {
-            head: format!("{state} {} {standing}", line(&ticket.shown_id(), 16)),
+            head: format!("{state} {id} {standing}"),
             client: Some(line(&ticket.shown_client(), 30)),
             extras: technician.into_iter().chain([(". ", ticket.shown_subject())]).collect(),
         }
