@@ -52,8 +52,10 @@ pub struct Desk {
 
 impl Desk {
     /// Fills `world` with the tickets of a desk at work and looks ahead from `now`.
+    ///
+    /// A twelfth of the open tickets arrives in a busy hour: about as many as get solved, so the pile keeps its size.
     pub fn open(world: &mut World, options: &SimOptions, now: DateTime<Utc>) -> Self {
-        let per_hour = (options.tickets as f64 / 40.0).clamp(4.0, 400.0) * options.busy.max(0.01);
+        let per_hour = (options.tickets as f64 / 12.0).clamp(4.0, 1_000.0) * options.busy.max(0.01);
         let rng = Rng::with_seed(options.seed);
         let mut desk = Self { rng, agenda: BinaryHeap::new(), entries: 0, per_hour };
         desk.fill(world, options.tickets, now);

@@ -165,14 +165,14 @@ fn worded(class: &str, error: GraphQLError) -> JsonValue {
     })
 }
 
+/// The compiler drops a selection it cannot use and then misses it; only the first complaint is the user's.
 fn graphql_java(errors: &DiagnosticList) -> Vec<JsonValue> {
-    errors
+    let (missing, own): (Vec<_>, Vec<_>) = errors
         .iter()
-        .map(|diagnostic| {
-            let class = class(diagnostic.error.unstable_error_name());
-            worded(class, diagnostic.unstable_to_json_compat())
-        })
-        .collect()
+        .map(|diagnostic| (class(diagnostic.error.unstable_error_name()), diagnostic.unstable_to_json_compat()))
+        .partition(|(class, _)| *class == "SubSelectionRequired");
+    let errors = if own.is_empty() { missing } else { own };
+    errors.into_iter().map(|(class, error)| worded(class, error)).collect()
 }
 
 /// graphql-java's class for an error; a syntax error has no name here.
@@ -215,7 +215,7 @@ mod tests {
             ("{ getTicketList(input: {page: 1}) }".to_owned(), "SubSelectionRequired"),
             ("{ getTicketList { listInfo { page } } }".to_owned(), "MissingFieldArgument"),
             ("{ getTicketList(input: {page: \"one\"}) { listInfo { page } } }".to_owned(), "WrongType"),
-            ("query ($id: Int) { getTicket(input: {ticketId: $id}) { subject } }".to_owned(), "VariableTypeMismatch"),
+            ("query ($in: ListInfoInput) { getTicketList(input: $in) { listInfo { page } } }".to_owned(), "VariableTypeMismatch"),
         ];
         for (query, class) in cases {
             let message = refusal(&query, json!({}));

@@ -144,7 +144,7 @@ mod tests {
         let mut ask = |second: i64| limit.exceeds(2, start + TimeDelta::seconds(second));
         assert_eq!([ask(0), ask(1), ask(2)], [false, false, true]);
         assert!(ask(59), "still within the minute");
-        assert!(ask(62), "the refused ones at 2 and 59 have not aged out");
-        assert!(!ask(123), "a minute of silence ends it");
+        assert!(ask(61), "the refused ones at 2 and 59 have not aged out");
+        assert!(!ask(121), "a minute of silence ends it");
     }
 }
