@@ -12,13 +12,18 @@ mod token;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, LogFormat, ProcessEnvironment, duration};
-use crate::simulator::Fault;
+use crate::simulator::FaultOrder;
+use crate::store::Store;
+use crate::store::tokens::Role;
+use crate::ticket::TenantId;
 
 /// Where the configuration is looked for.
 const PLACES: [&str; 2] = ["config.toml", "/etc/superops-sla/config.toml"];
@@ -49,7 +54,33 @@ enum Command {
     /// Give, list and revoke access to the API and the page
     Token {
         #[command(subcommand)]
-        command: token::TokenCommand,
+        command: TokenCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Make a token and print it, this once
+    Create {
+        #[arg(long, value_name = "viewer|responder|admin")]
+        role: Role,
+        /// Only this tenant's data; else all tenants'
+        #[arg(long, value_name = "NAME")]
+        tenant: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the tokens, without what only their holders know
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a token worthless from now on
+    Revoke {
+        /// As `token list` shows it
+        id: String,
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -97,7 +128,7 @@ struct SimulateArgs {
     requests_per_minute: u32,
     /// Misbehave, `NAME` or `NAME:TIMES`; may be given several times
     #[arg(long, value_name = "FAULT")]
-    fault: Vec<FaultArg>,
+    fault: Vec<FaultOrder>,
     /// Seconds of the desk's day that pass in one second
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=3600))]
     speed: u32,
@@ -148,7 +179,7 @@ impl Cli {
             Command::Check(args) => check::check(&locate(config)?, args).await,
             Command::Simulate(args) => simulate::simulate(args).await,
             Command::Status(args) => status::status(load(config)?, args).await,
-            Command::Token { command } => token::token(load(config)?, command).await,
+            Command::Token { command } => token(load(config)?, command).await,
         }
     }
 }
@@ -187,9 +218,26 @@ fn time(text: &str) -> Result<Duration, String> {
     length.to_std().map_err(|_| format!("`{text}` is no length of time"))
 }
 
-/// A fault of the look-alike, and how often it shows.
-#[derive(Clone, Debug)]
-struct FaultArg {
-    fault: Fault,
-    times: u32,
+async fn token(config: Config, command: TokenCommand) -> Result<(), CliError> {
+    let store = Store::open(&config.store.path, Arc::default()).await?;
+    let now = SystemClock.now();
+    let answer = match command {
+        TokenCommand::Create { role, tenant, json } => {
+            token::create(&store, role, tenant.as_deref(), config.tenants.keys(), json, now).await?
+        }
+        TokenCommand::List { json } => token::list(&store, json).await?,
+        TokenCommand::Revoke { id, json } => token::revoke(&store, &id, json, now).await?,
+    };
+    println!("{}", answer.trim_end());
+    store.close().await;
+    Ok(())
+}
+
+/// The configured tenant called `name`.
+fn tenant_named(config: &Config, name: &str) -> Result<TenantId, CliError> {
+    let known = config.tenants.keys().find(|tenant| tenant.as_str() == name).cloned();
+    known.ok_or_else(|| {
+        let names: Vec<_> = config.tenants.keys().map(TenantId::as_str).collect();
+        CliError::usage(format!("no tenant is called `{name}`; there is {}", names.join(", ")))
+    })
 }
