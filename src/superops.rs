@@ -235,7 +235,7 @@ impl SuperOps {
     /// None where the tenant has no such query: a query it does not know is not sent.
     async fn statuses_of_fields(&self, urgency: Urgency) -> Result<Option<Vec<String>>, ApiError> {
         let known = self.call(&operations::query_names(), urgency).await?;
-        if !convert::has_query(&known, "getAllFields") {
+        if !schema::has_query(&known, "getAllFields") {
             return Ok(None);
         }
         let fields = self.call(&operations::ticket_fields(), urgency).await?;

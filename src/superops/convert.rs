@@ -10,16 +10,15 @@ use chrono::{DateTime, Datelike, NaiveDateTime, Utc, Weekday};
 use serde_json::{Map, Value};
 
 use super::{Conversation, ConversationKind, Note, Page, Reject, TicketPage};
-use crate::ticket::{
-    Client, Flaw, Named, RefId, Reported, Site, SiteHours, Technician, Ticket, TicketId,
-};
+use crate::ticket::{Client, Flaw, Named, RefId, Reported, Site, SiteHours, Technician, Ticket, TicketId};
 
 /// Where an association keeps its id: each kind has a name of its own for it.
 const ID_KEYS: [&str; 5] = ["accountId", "userId", "groupId", "id", "siteId"];
 
 /// A page of `getTicketList`; none if it is not a list at all.
 pub(super) fn ticket_page(data: &Value) -> Option<TicketPage> {
-    let mut page = TicketPage { tickets: Vec::new(), rejects: Vec::new(), has_more: has_more(data), total: total(data) };
+    let mut page =
+        TicketPage { tickets: Vec::new(), rejects: Vec::new(), has_more: has_more(data), total: total(data) };
     for record in data.get("tickets")?.as_array()? {
         match ticket(record) {
             Ok(ticket) => page.tickets.push(ticket),
@@ -149,33 +148,8 @@ fn note(record: &Value) -> Option<Note> {
     })
 }
 
-/// The types of an introspection answer: name -> (field, its type as in a schema: `[Ticket!]`).
-pub(super) fn schema_types(data: &Value) -> impl Iterator<Item = (&str, Vec<(&str, String)>)> {
-    let types = data.get("types").into_iter().flat_map(records);
-    types.filter_map(|kind| Some((kind.get("name")?.as_str()?, schema_fields(kind))))
-}
-
-fn schema_fields(kind: &Value) -> Vec<(&str, String)> {
-    let lists = ["fields", "inputFields"].into_iter().filter_map(|key| kind.get(key));
-    lists.flat_map(records).filter_map(|field| Some((field.get("name")?.as_str()?, type_text(field.get("type")?)))).collect()
-}
-
-fn type_text(kind: &Value) -> String {
-    let inner = || kind.get("ofType").map(type_text).unwrap_or_default();
-    match kind.get("kind").and_then(Value::as_str) {
-        Some("NON_NULL") => format!("{}!", inner()),
-        Some("LIST") => format!("[{}]", inner()),
-        _ => kind.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
-    }
-}
-
-/// Whether this tenant knows the query `name`.
-pub(super) fn has_query(data: &Value, name: &str) -> bool {
-    let fields = data.pointer("/queryType/fields");
-    fields.into_iter().flat_map(records).any(|field| field.get("name").and_then(Value::as_str) == Some(name))
-}
-
-fn records(list: &Value) -> impl Iterator<Item = &Value> {
+/// The items of a list; of anything else, none.
+pub(super) fn records(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().map_or(&[][..], Vec::as_slice).iter()
 }
 

@@ -171,15 +171,14 @@ fn innermost(error: &reqwest::Error) -> String {
 }
 
 fn distrusted(error: &reqwest::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        // rustls hides in an io::Error, which does not show it as its source.
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if matches!(inner, Some(rustls::Error::InvalidCertificate(_))) {
-            return true;
-        }
-        cause = error.source();
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes.filter_map(tls_error).any(|error| matches!(error, rustls::Error::InvalidCertificate(_)))
+}
+
+/// What rustls says, which hides in one or two `io::Error`s that do not show it as their source.
+fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    match error.downcast_ref::<std::io::Error>() {
+        Some(wrapper) => tls_error(wrapper.get_ref()?),
+        None => error.downcast_ref(),
     }
-    false
 }

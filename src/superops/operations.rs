@@ -41,6 +41,22 @@ operation!(GetPriorityList, "graphql/getPriorityList.graphql");
 operation!(GetStatusList, "graphql/getStatusList.graphql");
 operation!(GetAllFields, "graphql/getAllFields.graphql", "graphql/field-api.schema.graphql");
 
+/// The text of every operation that the documented schema knows.
+pub(super) const TEXTS: [&str; 12] = [
+    get_ticket_list::QUERY,
+    get_ticket::QUERY,
+    get_ticket_conversation_list::QUERY,
+    get_ticket_note_list::QUERY,
+    create_ticket_note::QUERY,
+    get_technician_list::QUERY,
+    get_client_list::QUERY,
+    get_client_site_list::QUERY,
+    get_technician_group_list::QUERY,
+    get_sla_list::QUERY,
+    get_priority_list::QUERY,
+    get_status_list::QUERY,
+];
+
 /// What an internal error of SuperOps tells about the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -97,9 +113,8 @@ fn ticket_list(page: u32, condition: Option<Condition>, sort: Option<&str>) -> C
         value: Some(value),
         ..Default::default()
     });
-    let sort = sort.map(|attribute| {
-        vec![Some(SortInput { attribute: Some(attribute.to_owned()), order: Some(SortOrder::DESC) })]
-    });
+    let sort = sort
+        .map(|attribute| vec![Some(SortInput { attribute: Some(attribute.to_owned()), order: Some(SortOrder::DESC) })]);
     let input = ListInfoInput { page: Some(page.into()), page_size: Some(PAGE_SIZE), condition, sort };
     Call::new("getTicketList", kind, &GetTicketList::build_query(Variables { input }))
 }

@@ -225,7 +225,7 @@ impl State {
     fn set_budget(&mut self, budget: u32) {
         self.budget = budget;
         self.smoother = smoother(budget);
-        // A new smoother would allow a whole burst at once; the old one has spent it.
+        // A new smoother starts with a whole burst, which nobody has saved up.
         let _ = self.smoother.check_n(burst(budget));
     }
 }
@@ -301,3 +301,7 @@ impl Queue {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "pace_tests.rs"]
+mod tests;
