@@ -7,5 +7,6 @@ pub mod notify;
 pub mod sla;
 pub mod store;
 pub mod superops;
+pub mod sync;
 pub mod telemetry;
 pub mod ticket;
