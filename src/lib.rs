@@ -12,5 +12,6 @@ pub mod simulator;
 pub mod sla;
 pub mod store;
 pub mod superops;
+pub mod sync;
 pub mod telemetry;
 pub mod ticket;

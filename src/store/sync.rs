@@ -18,7 +18,7 @@ pub struct SyncState {
     /// All that was updated until then is saved, or lies on pages that the full
     /// pass has yet to read. By SuperOps' clock, not ours.
     pub watermark: Option<DateTime<Utc>>,
-    /// When the changes were last read to the end.
+    /// When SuperOps was last read to some end: the changes, the open tickets, or all.
     pub good_at: Option<DateTime<Utc>>,
     /// When the last complete sweep of the open tickets began.
     pub swept_at: Option<DateTime<Utc>>,
@@ -26,11 +26,22 @@ pub struct SyncState {
     pub full: Option<FullPass>,
     /// When the last complete pass over all tickets began.
     pub passed_at: Option<DateTime<Utc>>,
+    /// Tickets that there were in that pass, open or not.
+    pub total: Option<u64>,
     /// When the list was last found not to be in the order that was asked for.
     pub sort_broken_at: Option<DateTime<Utc>>,
     /// When leaving out statuses was last refused, or ignored.
     pub filter_broken_at: Option<DateTime<Utc>>,
     pub lookups: BTreeMap<Lookup, LookupState>,
+}
+
+impl SyncState {
+    /// Lets the pass under way, if any, begin again with its first page.
+    pub fn restart_pass(&mut self) {
+        if let Some(pass) = &mut self.full {
+            pass.next_page = 1;
+        }
+    }
 }
 
 /// A pass over all tickets, page by page.
@@ -72,6 +83,25 @@ pub struct Unread {
     pub record: String,
     pub field: String,
     pub why: String,
+}
+
+impl Lookup {
+    /// All of them, in the order of need: what closes a ticket, then whom to tell.
+    pub const ALL: [Self; 7] =
+        [Self::Statuses, Self::Technicians, Self::Groups, Self::Clients, Self::Sites, Self::Slas, Self::Priorities];
+
+    /// What is on the list.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Statuses => "statuses",
+            Self::Technicians => "technicians",
+            Self::Groups => "groups",
+            Self::Clients => "clients",
+            Self::Sites => "sites",
+            Self::Slas => "slas",
+            Self::Priorities => "priorities",
+        }
+    }
 }
 
 impl Unread {
@@ -123,7 +153,8 @@ impl Store {
         read_at.map(instant).transpose()
     }
 
-    /// Remembers the directory, what of it could not be read, and where the sync stands.
+    /// Remembers the directory, what of it could not be read, and where the
+    /// sync stands. Gives the number of records newly in quarantine.
     pub async fn save_directory(
         &self,
         tenant: &TenantId,
@@ -131,7 +162,7 @@ impl Store {
         unread: Vec<Unread>,
         state: SyncState,
         now: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<usize, StoreError> {
         let (store, tenant) = (self.clone(), tenant.clone());
         to_the_end(async move {
             let text = serde_json::to_string(&directory).map_err(|error| StoreError::Unreadable(error.to_string()))?;
@@ -139,12 +170,13 @@ impl Store {
             let owner = tenant.clone();
             let write = async move |tx: &mut SqliteConnection| {
                 write_directory(tx, &owner, &text, now).await?;
-                save_unread(tx, &owner, &[], &unread, now).await?;
-                save_state(tx, &owner, &state).await
+                save_state(tx, &owner, &state).await?;
+                save_unread(tx, &owner, &[], &unread, now).await
             };
-            store.writer.write(move |tx: &mut SqliteConnection| Box::pin(async move { write(tx).await })).await?;
+            let quarantined =
+                store.writer.write(move |tx: &mut SqliteConnection| Box::pin(async move { write(tx).await })).await?;
             store.caches.people.put(tenant, Arc::new(directory));
-            Ok(())
+            Ok(quarantined)
         })
         .await
     }
@@ -211,29 +243,33 @@ pub(super) async fn save_state(
 
 /// Part of a write: what could not be read. The tickets `read` leave quarantine,
 /// unless something about them is still among the `unread`.
+/// Gives the number of those that were not in quarantine before.
 pub(super) async fn save_unread(
     tx: &mut SqliteConnection,
     tenant: &TenantId,
     read: &[TicketId],
     unread: &[Unread],
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<usize, sqlx::Error> {
     release(tx, tenant, read, unread).await?;
+    let mut new = 0;
     for one in unread {
-        sqlx::query(
+        let times: i64 = sqlx::query_scalar(
             "INSERT INTO quarantine (tenant, record, field, why, first_seen_at, last_seen_at, times) \
              VALUES ($1, $2, $3, $4, $5, $5, 1) ON CONFLICT (tenant, record, field) \
-             DO UPDATE SET why = excluded.why, last_seen_at = excluded.last_seen_at, times = quarantine.times + 1",
+             DO UPDATE SET why = excluded.why, last_seen_at = excluded.last_seen_at, times = quarantine.times + 1 \
+             RETURNING times",
         )
         .bind(tenant.as_str())
         .bind(&one.record)
         .bind(&one.field)
         .bind(&one.why)
         .bind(millis(now))
-        .execute(&mut *tx)
+        .fetch_one(&mut *tx)
         .await?;
+        new += usize::from(times == 1);
     }
-    Ok(())
+    Ok(new)
 }
 
 async fn release(

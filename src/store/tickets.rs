@@ -74,7 +74,8 @@ impl Store {
         rows.iter().map(change).collect()
     }
 
-    /// The tickets that no read since `since` has shown: of all, or of the open ones.
+    /// The tickets that no read since `since` has shown, of all or of the open
+    /// ones: those that are open first, then those not seen for longest.
     pub async fn unseen_since(
         &self,
         tenant: &TenantId,
@@ -83,7 +84,7 @@ impl Store {
     ) -> Result<Vec<TicketId>, StoreError> {
         let ids: Vec<String> = sqlx::query_scalar(
             "SELECT id FROM tickets WHERE tenant = $1 AND open >= $2 AND read_at < $3 AND vanished_at IS NULL \
-             ORDER BY read_at, id",
+             ORDER BY open DESC, read_at, id",
         )
         .bind(tenant.as_str())
         .bind(i64::from(only_open))

@@ -36,6 +36,8 @@ pub struct Saved {
     pub changed: Vec<TicketId>,
     /// How many of the tickets are now closed that were not known to be.
     pub closed: usize,
+    /// How many records are in quarantine that were not before.
+    pub quarantined: usize,
 }
 
 impl Saved {
@@ -98,7 +100,7 @@ async fn save(
     write(tx, &tenant, &differing).await?;
     touch(tx, &tenant, &same, batch.read).await?;
     record(tx, &tenant, &events(&all)).await?;
-    save_unread(tx, &tenant, &ids, &batch.unread, batch.read.latest).await?;
+    saved.quarantined = save_unread(tx, &tenant, &ids, &batch.unread, batch.read.latest).await?;
     if let Some(state) = &batch.state {
         save_state(tx, &tenant, state).await?;
     }

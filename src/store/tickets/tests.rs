@@ -116,7 +116,7 @@ async fn the_open_tickets_at_hand_are_those_in_the_database() {
     assert_eq!(desk.open_ids().await, [""; 0]);
     desk.read(vec![ticket("1", "Open"), ticket("2", "Open"), ticket("3", "Open")], 10).await;
     let saved = desk.read(vec![ticket("2", "Resolved"), ticket("4", "Open")], 20).await;
-    assert_eq!(saved, Saved { new: 1, changed: vec![id("2")], closed: 1 });
+    assert_eq!(saved, Saved { new: 1, changed: vec![id("2")], closed: 1, quarantined: 0 });
     desk.store.mark_vanished(&desk.acme, &id("3"), read(20)).await.unwrap();
     assert_eq!(desk.open_ids().await, ["1", "4"]);
     assert_eq!(ids(&desk.again().await.open_tickets(&desk.acme).await.unwrap()), ["1", "4"]);
@@ -258,9 +258,10 @@ async fn a_page_and_its_cursor_are_saved_together() {
 async fn a_record_leaves_quarantine_once_it_can_be_read() {
     let desk = Desk::open().await;
     let unread = |record: &str| Unread { record: record.into(), field: "ticketId".into(), why: "is blank".into() };
-    for minute in [10, 20] {
+    for (minute, new) in [(10, 2), (20, 0)] {
         let page = Batch { unread: vec![unread("ticket 1"), unread("ticket 2")], ..batch(vec![], minute) };
-        desk.store.save_tickets(&desk.acme, page, &desk.words).await.unwrap();
+        let saved = desk.store.save_tickets(&desk.acme, page, &desk.words).await.unwrap();
+        assert_eq!(saved.quarantined, new);
     }
     desk.read(vec![ticket("1", "Open")], 30).await;
     let left = desk.store.quarantined(&desk.acme).await.unwrap();
