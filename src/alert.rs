@@ -187,3 +187,6 @@ fn closing(clock: &ClockState<'_>) -> Closing {
         Standing::OnTrack { .. } | Standing::AtRisk { .. } => Closing::Retargeted,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -337,3 +337,6 @@ fn closing_time(watched: &Watched, doubts: &mut Doubts) -> DateTime<Utc> {
     let seen = watched.status_since.map(|since| since.latest);
     seen.or(watched.ticket.updated_at).unwrap_or(watched.first_seen_at)
 }
+
+#[cfg(test)]
+mod tests;
