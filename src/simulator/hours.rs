@@ -12,6 +12,8 @@ pub struct Hours {
     timezone: Tz,
     /// `None` is round the clock.
     window: Option<(NaiveTime, NaiveTime)>,
+    /// How much later everything happens than it did; see [`Hours::shifted`].
+    shift: TimeDelta,
 }
 
 type Window = (DateTime<Utc>, DateTime<Utc>);
@@ -19,13 +21,18 @@ type Window = (DateTime<Utc>, DateTime<Utc>);
 impl Hours {
     /// Round the clock: wall time.
     pub fn always() -> Self {
-        Self { timezone: Tz::UTC, window: None }
+        Self { timezone: Tz::UTC, window: None, shift: TimeDelta::zero() }
     }
 
     /// Monday to Friday from `opens` to `closes`, both on the same day.
     pub fn weekdays(timezone: Tz, opens: NaiveTime, closes: NaiveTime) -> Self {
         debug_assert!(opens < closes, "an empty day would never end");
-        Self { timezone, window: Some((opens, closes)) }
+        Self { timezone, window: Some((opens, closes)), shift: TimeDelta::zero() }
+    }
+
+    /// The same hours for a history that is played `shift` later than it happened: its Mondays stay Mondays.
+    pub fn shifted(self, shift: TimeDelta) -> Self {
+        Self { shift: self.shift + shift, ..self }
     }
 
     /// Opening and closing time, unless it never closes.
@@ -96,7 +103,7 @@ impl Hours {
     }
 
     fn local_date(&self, at: DateTime<Utc>) -> NaiveDate {
-        at.with_timezone(&self.timezone).date_naive()
+        (at - self.shift).with_timezone(&self.timezone).date_naive()
     }
 
     /// The working window of a local date.
@@ -108,7 +115,8 @@ impl Hours {
     fn instant(&self, date: NaiveDate, time: NaiveTime) -> DateTime<Utc> {
         let local = date.and_time(time);
         // Office hours never fall into the hour that a zone skips; UTC is as good as any answer.
-        self.timezone.from_local_datetime(&local).earliest().map_or_else(|| local.and_utc(), |at| at.to_utc())
+        let at = self.timezone.from_local_datetime(&local).earliest().map_or_else(|| local.and_utc(), |at| at.to_utc());
+        at + self.shift
     }
 }
 
@@ -132,6 +140,13 @@ mod tests {
         assert_eq!(due, at("2016-04-27T16:00:00Z"));
         let pause = office().between(at("2016-04-25T09:00:00Z"), at("2016-04-25T14:00:00Z"));
         assert_eq!(office().after(due, pause), at("2016-04-28T11:00:00Z"));
+    }
+
+    #[test]
+    fn shifted_hours_give_shifted_due_times() {
+        let (opened, shift) = (at("2016-04-22T16:00:00Z"), TimeDelta::minutes(12_345_678));
+        let due = office().after(opened, TimeDelta::hours(30));
+        assert_eq!(office().shifted(shift).after(opened + shift, TimeDelta::hours(30)), due + shift);
     }
 
     #[test]

@@ -115,7 +115,6 @@ impl Msp {
         for group in GROUPS {
             msp.group(group);
         }
-        msp.rows.technicians.push(manager_row());
         for (name, group, phone, slowness) in TEAM {
             msp.hire(name, group, phone, slowness);
         }
@@ -125,7 +124,7 @@ impl Msp {
         msp
     }
 
-    /// An account without people, whose words are those of a history.
+    /// An account with nobody but the manager, whose words are those of a history.
     pub fn with_words(statuses: &[&str], priorities: &[&str], closed: &[&str], paused: &[&str]) -> Self {
         let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<String>>();
         Self {
@@ -136,7 +135,7 @@ impl Msp {
             statuses: statuses.iter().map(|&name| name.into()).collect(),
             priorities: priorities.iter().map(|&name| name.into()).collect(),
             words: StatusWords::configured(&owned(closed), &owned(paused)),
-            rows: Rows::default(),
+            rows: Rows { technicians: vec![manager_row()], ..Rows::default() },
         }
     }
 
@@ -180,9 +179,16 @@ impl Msp {
         let sla = sla.unwrap_or_else(|| self.promise(DEFAULT));
         let hours = hours.map_or_else(Hours::always, |(opens, closes)| Hours::weekdays(timezone, hour(opens), hour(closes)));
         let manager = manager.map(|index| person_leaf(&self.people[index].who, true));
-        self.rows.clients.push(client_row(&client, &site, manager));
+        self.rows.clients.push(client_row(&client, Some(&site), manager));
         self.rows.sites.push(site_row(&client, &site, timezone, &hours));
         self.customers.push(Customer { client, site, hours: Arc::new(hours), sla });
+    }
+
+    /// Adds a client of which nothing is known but the name; the manager looks after it.
+    pub fn take_on(&mut self, name: &str) -> Ref {
+        let client = Ref { id: CLIENT + self.rows.clients.len() as u64, name: name.into() };
+        self.rows.clients.push(client_row(&client, None, Some(person_leaf(&manager(), false))));
+        client
     }
 
     /// `{id, name}` rows of the words of a list.
@@ -278,7 +284,7 @@ fn address(name: &str) -> String {
     format!("{local}@example.com")
 }
 
-fn client_row(client: &Ref, site: &Ref, manager: Option<JsonValue>) -> JsonMap {
+fn client_row(client: &Ref, site: Option<&Ref>, manager: Option<JsonValue>) -> JsonMap {
     object(json!({
         "accountId": client.id.to_string(),
         "name": &*client.name,
@@ -286,7 +292,7 @@ fn client_row(client: &Ref, site: &Ref, manager: Option<JsonValue>) -> JsonMap {
         "status": "Paid",
         "emailDomains": ["client.example.com"],
         "accountManager": manager,
-        "hqSite": plain_leaf(site, true),
+        "hqSite": site.map(|site| plain_leaf(site, true)),
     }))
 }
 
