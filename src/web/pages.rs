@@ -9,13 +9,13 @@ use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
 use super::api::narrowed;
-use super::auth::Visitor;
+use super::auth::{Caller, Visitor};
 use super::{Problem, Web};
-use crate::service::TicketSla;
+use crate::service::{Scope, TicketSla};
 
 /// GET /
-pub async fn dashboard(State(web): State<Arc<Web>>, _: Visitor) -> Html<String> {
-    layout("SLA watch", "dashboard", dashboard_frame(&web))
+pub async fn dashboard(State(web): State<Arc<Web>>, Visitor(caller): Visitor) -> Html<String> {
+    layout("SLA watch", "dashboard", dashboard_frame(&web, &caller))
 }
 
 /// GET /tickets/{tenant}/{id}
@@ -24,12 +24,12 @@ pub async fn ticket(
     Visitor(caller): Visitor,
     Path((tenant, id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let found = match narrowed(caller.scope, Some(&tenant)) {
+    let found = match narrowed(caller.scope.clone(), Some(&tenant)) {
         Some(scope) => web.service.ticket(&scope, &id).await?,
         None => None,
     };
     Ok(match found {
-        Some(ticket) => layout(&title(&ticket), "ticket", ticket_frame(&web, &ticket)).into_response(),
+        Some(ticket) => layout(&title(&ticket), "ticket", ticket_frame(&web, &caller, &ticket)).into_response(),
         None => (StatusCode::NOT_FOUND, layout("No such ticket", "none", missing())).into_response(),
     })
 }
@@ -41,28 +41,38 @@ pub fn login(next: &str, complaint: Option<&str>) -> Html<String> {
     layout("Log in · SLA watch", kind, login_frame(next, complaint))
 }
 
-/// GET /assets/app.js
-pub async fn script() -> impl IntoResponse {
-    asset("text/javascript; charset=utf-8", include_str!("assets/app.js"))
+macro_rules! assets {
+    ($($name:literal)*) => { &[$(($name, include_str!(concat!("assets/", $name)))),*] };
 }
 
-/// GET /assets/app.css
-pub async fn style() -> impl IntoResponse {
-    asset("text/css; charset=utf-8", include_str!("assets/app.css"))
-}
+/// What the pages are made of, by name.
+const ASSETS: &[(&str, &str)] = assets![
+    "app.css" "app.js" "clocks.js" "dom.js" "freshness.js" "head.js" "icon.svg" "messages.js" "state.js" "table.js"
+    "ticket.js" "time.js"
+];
 
-/// GET /assets/icon.svg
-pub async fn icon() -> impl IntoResponse {
-    asset("image/svg+xml", include_str!("assets/icon.svg"))
-}
-
-/// A browser asks again each time, so that a page never runs with an older version's script.
-fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
-    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], text)
+/// GET /assets/{name}. A browser asks again each time, so that a page never runs with an older version's script.
+pub async fn asset(Path(name): Path<String>) -> Result<impl IntoResponse, Problem> {
+    let (name, text) = ASSETS.iter().find(|(known, _)| *known == name).ok_or_else(|| Problem::not_found("asset"))?;
+    let kind = match name.rsplit('.').next() {
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "text/javascript; charset=utf-8",
+    };
+    Ok(([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], *text))
 }
 
 fn title(ticket: &TicketSla) -> String {
     format!("{} · {}", ticket.display_id, ticket.subject)
+}
+
+/// As what somebody is logged in.
+fn who(caller: &Caller) -> String {
+    let role = caller.role.as_str();
+    match &caller.scope {
+        Scope::All => format!("You are a {role} of all tenants"),
+        Scope::One(tenant) => format!("You are a {role} of {tenant}"),
+    }
 }
 
 fn layout(title: &str, kind: &str, body: Markup) -> Html<String> {
@@ -76,7 +86,7 @@ fn layout(title: &str, kind: &str, body: Markup) -> Html<String> {
                 title { (title) }
                 link rel="icon" href="/assets/icon.svg";
                 link rel="stylesheet" href="/assets/app.css";
-                script src="/assets/app.js" defer {}
+                script type="module" src="/assets/app.js" {}
             }
             body data-page=(kind) { (body) }
         }
@@ -84,14 +94,14 @@ fn layout(title: &str, kind: &str, body: Markup) -> Html<String> {
     Html(page.into_string())
 }
 
-fn bar(web: &Web) -> Markup {
+fn bar(web: &Web, caller: &Caller) -> Markup {
     html! {
         header.bar {
             a.brand href="/" { img src="/assets/icon.svg" alt="" width="22" height="22"; "SLA watch" }
             ul.health id="health" aria-label="Freshness of the data" {}
             span.now id="now" {}
             @if web.options.anonymous.is_none() {
-                form method="post" action="/logout" { button.quiet { "Log out" } }
+                form method="post" action="/logout" { button.quiet title=(who(caller)) { "Log out" } }
             }
         }
         div.banner id="stale" role="alert" hidden {}
@@ -100,9 +110,9 @@ fn bar(web: &Web) -> Markup {
     }
 }
 
-fn dashboard_frame(web: &Web) -> Markup {
+fn dashboard_frame(web: &Web, caller: &Caller) -> Markup {
     html! {
-        (bar(web))
+        (bar(web, caller))
         main.desk data-view="tickets" data-caught=(web.options.caught.is_some()) {
             section.tickets aria-label="Open tickets" {
                 div.tiles id="tiles" role="group" aria-label="Show by standing" {}
@@ -117,7 +127,10 @@ fn dashboard_frame(web: &Web) -> Markup {
                 div.panel id="caught" role="tabpanel" aria-label="Caught messages" {}
             }
         }
-        dialog.drawer id="drawer" aria-label="Ticket" {}
+        dialog.drawer id="drawer" aria-label="Ticket" {
+            button.close type="button" aria-label="Close" { "×" }
+            div id="opened" {}
+        }
     }
 }
 
@@ -138,7 +151,7 @@ fn ticket_table() -> Markup {
         table id="table" {
             thead {
                 tr {
-                    @for name in ["Ticket", "First response", "Resolution", "Priority", "Status", "Technician", "SLA"] {
+                    @for name in ["Ticket", "First response", "Resolution", "Technician, status", "Priority, SLA"] {
                         th scope="col" { (name) }
                     }
                 }
@@ -148,9 +161,9 @@ fn ticket_table() -> Markup {
     }
 }
 
-fn ticket_frame(web: &Web, ticket: &TicketSla) -> Markup {
+fn ticket_frame(web: &Web, caller: &Caller, ticket: &TicketSla) -> Markup {
     html! {
-        (bar(web))
+        (bar(web, caller))
         main.single {
             a.back href="/" { "← All open tickets" }
             article.ticket id="ticket" data-tenant=(ticket.tenant) data-id=(ticket.ticket_id) {
