@@ -1,0 +1,34 @@
+//! What those who watch the watcher ask: does it live, can it do its work, what are its figures.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+
+use super::auth::Caller;
+use super::{Problem, Web};
+use crate::service::Scope;
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// GET /healthz: answers as long as the process lives.
+pub async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// GET /readyz: whether alerts would go out now. Open to all, like `/healthz`: what asks has no token.
+pub async fn ready(State(web): State<Arc<Web>>) -> Result<&'static str, Problem> {
+    web.service.ready().await.map(|()| "ready\n").map_err(Problem::unavailable)
+}
+
+/// GET /metrics. The figures are of all tenants, so a token for one of them will not do.
+pub async fn metrics(State(web): State<Arc<Web>>, caller: Caller) -> Result<impl IntoResponse, Problem> {
+    if caller.scope != Scope::All {
+        let detail = "the figures are of all tenants; use a token made without `--tenant`";
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+    }
+    web.service.refresh_gauges();
+    Ok(([(CONTENT_TYPE, OPENMETRICS)], web.telemetry.render()))
+}
