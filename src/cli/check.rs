@@ -1,53 +1,78 @@
 //! `check`: what the configuration says, what SuperOps lets us do, and whether messages get through.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::{CheckArgs, CliError};
-use crate::clock::{Clock, SharedClock, SystemClock};
+use crate::clock::{SharedClock, SystemClock};
 use crate::config::{ChannelKind, Config, ProcessEnvironment, Tenant, explain};
 use crate::notify::{self, Body, Message, sms};
+use crate::store::Store;
 use crate::store::outbox::notification_key;
 use crate::superops::probe::{self, Verdict};
 use crate::superops::{SuperOps, Urgency};
 use crate::telemetry::Telemetry;
+use crate::ticket::TenantId;
 
 /// Explains the file at `path`; tries what it says, if asked to.
 pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
     let config = Config::load(path, &ProcessEnvironment).map_err(CliError::usage)?;
     super::log(config.server.log_format, "off");
-    println!("{} is in order.\n", path.display());
-    println!("{}", explain::explain(&config).trim_end());
     let mut sound = true;
+    let mut statuses = statuses_on_record(&config).await;
+    let mut online = String::new();
     if args.online {
         for tenant in config.tenants.values() {
-            sound &= online(&config, tenant).await?;
+            let (fine, text, names) = try_tenant(tenant).await?;
+            sound &= fine;
+            online.push_str(&text);
+            statuses.extend(names.map(|names| (tenant.id.clone(), names)));
         }
     }
+    println!("{} is in order.\n", path.display());
+    println!("{}", explain::explain(&config, &statuses).trim_end());
+    print!("{online}");
     if let Some(address) = &args.send_test {
         sound &= send_test(&config, address).await?;
     }
     if sound { Ok(()) } else { Err(anyhow::anyhow!("not everything works; see above").into()) }
 }
 
-/// Tries SuperOps as this tenant. False if the service could not work with it.
-async fn online(config: &Config, tenant: &Tenant) -> Result<bool, CliError> {
-    println!("\nSuperOps for `{}` ({}):", tenant.id, tenant.endpoint);
+/// The status names that an earlier run has read, if there was one.
+async fn statuses_on_record(config: &Config) -> BTreeMap<TenantId, Vec<String>> {
+    let mut known = BTreeMap::new();
+    if !config.store.path.exists() {
+        return known;
+    }
+    let Ok(store) = Store::open(&config.store.path, Arc::default()).await else { return known };
+    for tenant in config.tenants.keys() {
+        if let Ok(directory) = store.directory(tenant).await {
+            known.insert(tenant.clone(), directory.statuses.clone());
+        }
+    }
+    store.close().await;
+    known
+}
+
+/// Tries SuperOps as this tenant: whether the service could work with it, the
+/// findings in words, and the status names if they may be read.
+async fn try_tenant(tenant: &Tenant) -> Result<(bool, String, Option<Vec<String>>), CliError> {
+    eprintln!("asking SuperOps as `{}` …", tenant.id);
     let client = SuperOps::new(tenant, Arc::new(Telemetry::default()))?;
     let findings = probe::probe(&client).await;
+    let mut text = format!("\nSuperOps for `{}` ({}):\n", tenant.id, tenant.endpoint);
     for finding in &findings {
         let mark = match finding.verdict {
             Verdict::Ok => "ok      ",
             Verdict::Degraded => "degraded",
             Verdict::Failed => "FAILED  ",
         };
-        println!("  {mark}  {}\n            {}", finding.what, finding.consequence);
+        text.push_str(&format!("  {mark}  {}\n            {}\n", finding.what, finding.consequence));
     }
     let sound = findings.iter().all(|finding| finding.verdict != Verdict::Failed);
-    if sound && let Ok(statuses) = client.statuses(Urgency::Routine).await {
-        println!("\n{}", explain::statuses(config, tenant, &statuses).trim_end());
-    }
-    Ok(sound)
+    let statuses = if sound { client.statuses(Urgency::Routine).await.ok() } else { None };
+    Ok((sound, text, statuses))
 }
 
 /// Sends one message on each channel that fits `address`. False if one was not taken.

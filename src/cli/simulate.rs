@@ -3,15 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chrono::TimeDelta;
-
 use super::{CliError, SimulateArgs, run};
 use crate::clock::{Clock, FastClock, SharedClock, SystemClock};
 use crate::history;
-use crate::simulator::{Replay, SimOptions, Simulator};
-
-/// How much of a replayed history is still to come when it starts.
-const STILL_TO_COME: TimeDelta = TimeDelta::days(14);
+use crate::simulator::{Replay, SimOptions, Simulator, lively_end};
 
 /// Answers until it is told to stop.
 pub async fn simulate(args: SimulateArgs) -> Result<(), CliError> {
@@ -22,8 +17,9 @@ pub async fn simulate(args: SimulateArgs) -> Result<(), CliError> {
         look_alike.fail(order.fault, order.times);
     }
     let served = look_alike.serve(args.listen).await?;
-    eprintln!("A SuperOps look-alike answers at {}. For the configuration:\n", served.url());
-    println!("[tenants.look-alike]\nsubdomain = \"{}\"\nendpoint = \"{}\"", options.subdomain, served.url());
+    let url = format!("{}/msp", served.url());
+    eprintln!("A SuperOps look-alike answers at {url}. For the configuration:\n");
+    println!("[tenants.look-alike]\nsubdomain = \"{}\"\nendpoint = \"{url}\"", options.subdomain);
     println!("token_env = \"SUPEROPS_TOKEN\"   # export SUPEROPS_TOKEN={}", options.token);
     run::told_to_stop().await;
     Ok(())
@@ -34,14 +30,15 @@ pub fn clock(speed: u32) -> SharedClock {
     if speed == 1 { Arc::new(SystemClock) } else { Arc::new(FastClock::start(SystemClock.now(), speed)) }
 }
 
-/// A made-up desk, or a recorded one whose last two weeks are still to come.
+/// A made-up desk, or a recorded one at a moment when much comes due.
 pub fn look_alike(
     history: Option<&Path>,
     options: SimOptions,
     clock: SharedClock,
 ) -> Result<Arc<Simulator>, anyhow::Error> {
     let Some(path) = history else { return Ok(Simulator::new(options, clock)) };
-    let records = history::read(path)?.collect::<Result<Vec<_>, _>>()?;
-    let replay = Replay::new(records, clock.now() + STILL_TO_COME);
+    let records = history::read(path).collect::<Result<Vec<_>, _>>()?;
+    let ends_at = lively_end(&records, clock.now());
+    let replay = Replay::new(records, ends_at);
     Ok(Simulator::replaying(replay, options, clock))
 }
