@@ -141,7 +141,7 @@ fn alert_row(row: &sqlx::sqlite::SqliteRow) -> Result<AlertRow, StoreError> {
     let unreadable = |what: &str| StoreError::Unreadable(format!("an alert's {what}"));
     let text = |name: &str| row.try_get::<String, _>(name);
     let number = |name: &str| row.try_get::<i64, _>(name);
-    let small = |name: &'static str| Ok::<_, StoreError>(u32::try_from(number(name)?).map_err(|_| unreadable(name))?);
+    let small = |name: &'static str| u32::try_from(number(name)?).map_err(|_| unreadable(name));
     let clock = text("clock")?;
     let stage = text("stage")?;
     let stages = [Stage::Predicted, Stage::Warning, Stage::Breached];

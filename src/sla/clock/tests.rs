@@ -132,15 +132,17 @@ fn a_pause_leaves_the_first_response_running() {
         w.ticket.status = Some("On Hold".into());
         w.ticket.first_response.due = Some(at(30));
     });
-    let clock = assess(&watched, ClockKind::FirstResponse, &desk(), at(31));
+    let desk = desk();
+    let clock = assess(&watched, ClockKind::FirstResponse, &desk, at(31));
     assert_eq!(clock.standing, Standing::Breached { over: mins(1) });
     assert!(clock.running);
 }
 
 #[test]
 fn what_superops_flags_is_breached_whatever_its_due_time() {
+    let desk = desk();
     let clock_of = |watched: &Watched| {
-        let clock = assess(watched, ClockKind::Resolution, &desk(), at(10));
+        let clock = assess(watched, ClockKind::Resolution, &desk, at(10));
         (clock.breached, clock.doubts.has(Doubt::FlaggedThoughDueAhead))
     };
     assert_eq!(clock_of(&with(|w| w.ticket.resolution.breached = Some(true))), (true, true), "still running");
@@ -166,8 +168,9 @@ fn missing_and_impossible_data_says_why() {
         (with(|w| w.ticket.resolution.met_at = Some(at(-5))), Standing::Met, Doubt::MetBeforeCreated),
         (with(|w| w.ticket.status = Some("Closed".into())), Standing::Met, Doubt::ClosingTimeUnknown),
     ];
+    let desk = desk();
     for (watched, expected, doubt) in cases {
-        let clock = assess(&watched, ClockKind::Resolution, &desk(), at(50));
+        let clock = assess(&watched, ClockKind::Resolution, &desk, at(50));
         assert_eq!(clock.standing, expected, "{doubt:?}");
         assert!(clock.doubts.has(doubt), "{doubt:?} is not among {:?}", clock.doubts.iter().collect::<Vec<_>>());
     }
