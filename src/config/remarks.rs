@@ -72,9 +72,10 @@ fn is_whole_days(length: TimeDelta) -> bool {
 fn about_channels(config: &Config) -> Option<String> {
     match (&config.notify.email, &config.notify.sms) {
         (Some(_), None) => Some("SMS is not set up: a breach is told by email only".to_owned()),
-        (None, Some(_)) => {
-            Some("email is not set up: a step without `channels` tells nobody of a warning, and tells of a breach by SMS only".to_owned())
-        }
+        (None, Some(_)) => Some(
+            "email is not set up: a step without `channels` tells nobody of a warning, and of a breach by SMS only"
+                .to_owned(),
+        ),
         _ => None,
     }
 }
