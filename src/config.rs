@@ -8,8 +8,10 @@ pub mod complaint;
 pub mod duration;
 pub mod environment;
 pub mod explain;
+pub mod remarks;
 
 mod checks;
+mod explain_alerts;
 mod read;
 mod read_alerts;
 mod read_calendar;

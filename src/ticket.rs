@@ -278,15 +278,18 @@ impl StatusWords {
     }
 }
 
+/// Status names that begin with one of these mean closed, unless configured.
+pub const GUESSED_CLOSED: [&str; 4] = ["closed", "resolved", "cancelled", "canceled"];
+/// Status names that begin with one of these mean paused, unless configured.
+pub const GUESSED_PAUSED: [&str; 6] = ["waiting", "awaiting", "on hold", "pending", "scheduled", "paused"];
+
 /// A good guess at a common English status name, given in lower case.
 ///
 /// The names are those seen on real tenants; see the notes in `docs/superops.md`.
 fn guess(status: &str) -> StatusMeaning {
-    const CLOSED: [&str; 4] = ["closed", "resolved", "cancelled", "canceled"];
-    const PAUSED: [&str; 6] = ["waiting", "awaiting", "on hold", "pending", "scheduled", "paused"];
-    if CLOSED.iter().any(|word| status.starts_with(word)) {
+    if GUESSED_CLOSED.iter().any(|word| status.starts_with(word)) {
         StatusMeaning::Closed
-    } else if PAUSED.iter().any(|word| status.starts_with(word)) {
+    } else if GUESSED_PAUSED.iter().any(|word| status.starts_with(word)) {
         StatusMeaning::Paused
     } else {
         StatusMeaning::Open

@@ -38,13 +38,13 @@ impl fmt::Display for Complaints {
 impl Complaints {
     /// The file could not be read at all.
     pub(super) fn unreadable(path: &Path, error: &io::Error) -> Self {
-        let text = format!("the configuration cannot be read: {}", error.kind());
+        let text = format!("the configuration cannot be read: {}", why_unreadable(error.kind()));
         Self { path: path.to_owned(), list: vec![Complaint { place: None, text }] }
     }
 
     /// From byte offsets into `text`, the content of the file at `path`.
     pub(super) fn locate(path: &Path, text: &str, mut found: Vec<(usize, String)>) -> Self {
-        found.sort();
+        found.sort_by_key(|(offset, _)| *offset);
         found.dedup();
         let place = |(offset, complaint)| Complaint { place: Some(line_and_column(text, offset)), text: complaint };
         Self { path: path.to_owned(), list: found.into_iter().map(place).collect() }
@@ -53,6 +53,16 @@ impl Complaints {
     /// The faults, in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = &Complaint> {
         self.list.iter()
+    }
+}
+
+/// The usual reasons in a user's words.
+pub(super) fn why_unreadable(kind: io::ErrorKind) -> String {
+    match kind {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
+        io::ErrorKind::InvalidData => "it is not text in UTF-8".to_owned(),
+        other => other.to_string(),
     }
 }
 

@@ -37,10 +37,14 @@ fn first_part(text: &str) -> Option<(TimeDelta, &str)> {
     Some((TimeDelta::try_seconds(count.checked_mul(seconds)?)?, &text[end + unit.len_utf8()..]))
 }
 
-/// Writes a length of time the way [`parse`] reads it.
+/// Writes a length of time the way [`parse`] reads it. Days only where they are
+/// whole: in open hours, `30h` is clearer than `1d6h`.
 pub fn show(length: TimeDelta) -> String {
     let seconds = length.num_seconds();
-    let parts = [(seconds / 86_400, 'd'), (seconds / 3600 % 24, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
+    if seconds > 0 && seconds % 86_400 == 0 {
+        return format!("{}d", seconds / 86_400);
+    }
+    let parts = [(seconds / 3600, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
     let shown: String = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
     if shown.is_empty() { "0s".to_owned() } else { shown }
 }
@@ -66,6 +70,14 @@ mod tests {
         }
         assert!(parse("3651d").is_err());
         assert!(parse("9223372036854775807s").is_err());
+    }
+
+    #[test]
+    fn a_length_of_time_is_shown_in_days_only_if_they_are_whole() {
+        let cases = [(0, "0s"), (90, "1m30s"), (5400, "1h30m"), (108_000, "30h"), (172_800, "2d")];
+        for (seconds, shown) in cases {
+            assert_eq!(show(TimeDelta::seconds(seconds)), shown);
+        }
     }
 
     proptest! {

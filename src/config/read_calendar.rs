@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
 
 use crate::sla::calendar::CalendarSpec;
@@ -34,8 +34,8 @@ pub(super) fn calendar(name: &Found<'_, &str>, section: Section<'_>, lists: &Hol
         .needed_text("timezone", ": 09:00 means the office's nine o'clock")
         .and_then(|t| t.read(|text| zone(text)));
     let always = section.flag("always").is_some_and(|found| found.value);
-    let week = week(&section);
-    check_openness(&section, name.value, always);
+    let (week, written) = week(&section);
+    check_openness(&section, name.value, always, written);
     section.refuse("holiday_files", "is not supported in this version: list the dates in `holidays`");
     let (holidays, yearly) = holidays(&section, lists);
     section.finish();
@@ -51,12 +51,12 @@ fn zone(text: &str) -> Result<Tz, String> {
 }
 
 /// A calendar that never opens would let every ticket wait for ever.
-fn check_openness(section: &Section<'_>, name: &str, always: bool) {
+fn check_openness(section: &Section<'_>, name: &str, always: bool, written: usize) {
     if always {
         for day in DAYS {
             section.clash(day, "clashes with `always = true`: keep the hours or `always`");
         }
-    } else if !DAYS.iter().any(|day| section.has(day)) {
+    } else if written == 0 {
         section.wrong(no_open_hours(name));
     }
 }
@@ -69,11 +69,14 @@ fn no_open_hours(name: &str) -> String {
 }
 
 /// Reads all seven days, then looks for windows that overlap, also over midnight and from Sunday to Monday.
-fn week(section: &Section<'_>) -> [Vec<Window>; 7] {
+/// Also says how many windows were written, right or wrong.
+fn week(section: &Section<'_>) -> ([Vec<Window>; 7], usize) {
     let mut week: [Vec<Window>; 7] = Default::default();
+    let mut written = 0;
     let mut seen: Vec<(u32, u32, Found<'_, &str>)> = Vec::new();
     for (day, key) in (0u32..).zip(DAYS) {
         for found in section.texts(key).unwrap_or_default() {
+            written += 1;
             if let Some((start, end)) = found.clone().read(|text| window(text)) {
                 let length = if end > start { end - start } else { DAY - start + end };
                 let from = day * u32::from(DAY) + u32::from(start);
@@ -84,7 +87,7 @@ fn week(section: &Section<'_>) -> [Vec<Window>; 7] {
     }
     check_overlaps(&seen);
     week.iter_mut().for_each(|windows| windows.sort_unstable());
-    week
+    (week, written)
 }
 
 fn check_overlaps(seen: &[(u32, u32, Found<'_, &str>)]) {
@@ -160,7 +163,7 @@ fn holiday(text: &str) -> Result<Holiday, String> {
     // A leap year, so that 29 February may be a holiday where there is one.
     let rule = "must hold dates such as \"2026-12-25\", or \"12-25\" for every year";
     let date = full_date(&format!("2024-{text}")).map_err(|_| format!("{rule}, not `{text}`"))?;
-    Ok(Holiday::Yearly(chrono::Datelike::month(&date), chrono::Datelike::day(&date)))
+    Ok(Holiday::Yearly(date.month(), date.day()))
 }
 
 fn full_date(text: &str) -> Result<NaiveDate, String> {

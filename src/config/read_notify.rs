@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::reader::Section;
-use super::secret::SecretKeys;
+use super::reader::{Purpose, Section};
+use super::secret::{Named, SecretKeys};
 use super::{Email, Notify, Sms, SmsSender, SmtpTls, checks};
 
 /// Known elsewhere, and wished for here.
@@ -37,9 +37,11 @@ fn email(section: Section<'_>) -> Option<Email> {
     let password = PASSWORD.read(&section);
     let user = server.as_ref().map(|server| server.user.is_some());
     match (user, PASSWORD.used(&section)) {
-        (Some(true), false) => section.wrong("`smtp_url` names a user, so `password_env` or `password_file` is needed"),
+        (Some(true), false) => {
+            section.clash("smtp_url", "names a user, so `password_env` or `password_file` is needed");
+        }
         (Some(false), true) => {
-            section.wrong("there is a password, but `smtp_url` names no user to go with it: smtp://USER@HOST")
+            section.clash("smtp_url", "names no user to go with the password: write it as smtp://USER@HOST");
         }
         _ => {}
     }
@@ -137,10 +139,10 @@ fn sms(section: Section<'_>) -> Option<Sms> {
 }
 
 /// The auth token of the account, or the secret of an API key.
-fn sms_secret(section: &Section<'_>) -> Option<super::secret::Named> {
+fn sms_secret(section: &Section<'_>) -> Option<Named> {
     let (auth, key) = (AUTH_TOKEN.read(section), API_KEY_SECRET.read(section));
     let (auth_used, key_used) = (AUTH_TOKEN.used(section), API_KEY_SECRET.used(section));
-    let service = section.inspection.purpose == super::reader::Purpose::Service;
+    let service = section.inspection.purpose == Purpose::Service;
     match (section.has("api_key_sid"), auth_used, key_used) {
         (_, true, true) => section.wrong("an auth token and an API key's secret are both given: keep one"),
         (true, _, false) => section.wrong("`api_key_sid` needs `api_key_secret_env` or `api_key_secret_file`"),

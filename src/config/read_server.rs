@@ -1,13 +1,13 @@
 //! `[server]` and `[store]`: where we listen, and where we remember.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::reader::{Section, nearest};
 use super::{LogFormat, Server, Store, checks};
 
 /// Loopback, so that nothing is open to the network before a person decides so.
-pub(super) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+pub(super) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 pub(super) const DEFAULT_STORE: &str = "superops-sla.db";
 
 pub(super) fn server(section: Section<'_>) -> Server {

@@ -17,7 +17,7 @@ const MOST_REQUESTS_PER_MINUTE: i64 = 800;
 const TOKEN: SecretKeys = SecretKeys { plain: "token", env: "token_env", file: "token_file" };
 const HOOK_SECRET: SecretKeys = SecretKeys { plain: "hook_secret", env: "hook_secret_env", file: "hook_secret_file" };
 
-/// Names that other sections define, right or wrong: a broken calendar is one complaint, not two.
+/// Names that other sections may use, right or wrong: a broken calendar is one complaint, not two.
 pub(super) struct Names<'a> {
     pub calendars: Vec<&'a str>,
     pub tenants: Vec<&'a str>,
@@ -141,7 +141,8 @@ fn ticket_url(text: &str) -> Result<String, String> {
     checks::public_url(&text.replace("{id}", "0")).map(|_| text.to_owned())
 }
 
-fn default_ticket_url(subdomain: &str) -> String {
+/// Seen in the web app, documented nowhere: hence configurable.
+pub(super) fn default_ticket_url(subdomain: &str) -> String {
     format!("https://{subdomain}.superops.ai/#/tickets/{{id}}/ticket")
 }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::environment::Environment;
 
@@ -203,7 +203,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Notes that `key` clashes with another; `rule` is worded to follow the key.
+    /// Notes that `key`, right by itself, does not go with the rest; `rule` is worded to follow the key.
     pub fn clash(&self, key: &str, rule: &str) {
         if let Some((name, _)) = self.table.and_then(|table| table.get_key_value(key)) {
             self.inspection.fault(name.span().start, format!("`{key}` {rule}"));
@@ -247,7 +247,7 @@ impl<'a> Section<'a> {
 
     fn member(
         &self,
-        name: &'a Spanned<std::borrow::Cow<'a, str>>,
+        name: &'a Spanned<DeString<'a>>,
         value: &'a Spanned<DeValue<'a>>,
     ) -> Option<(Found<'a, &'a str>, Section<'a>)> {
         let key = name.get_ref().as_ref();

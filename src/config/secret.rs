@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use super::TokenSource;
+use super::complaint::why_unreadable;
 use super::environment::Environment;
 use super::reader::{Found, Purpose, Section};
 
@@ -14,12 +15,12 @@ use super::reader::{Found, Purpose, Section};
 pub enum SecretError {
     #[error("is not set")]
     NotSet,
-    #[error("cannot be read: {0}")]
+    #[error("cannot be read: {}", why_unreadable(*.0))]
     Unreadable(std::io::ErrorKind),
     #[error("is blank")]
     Blank,
-    #[error("holds more than one word, which no token does")]
-    NotOneWord,
+    #[error("holds more than one line, which no secret does")]
+    NotOneLine,
 }
 
 impl TokenSource {
@@ -31,7 +32,7 @@ impl TokenSource {
         };
         match raw.trim() {
             "" => Err(SecretError::Blank),
-            secret if secret.contains(char::is_control) => Err(SecretError::NotOneWord),
+            secret if secret.contains(char::is_control) => Err(SecretError::NotOneLine),
             secret => Ok(secret.to_owned().into()),
         }
     }

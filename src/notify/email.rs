@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! Email, handed to the configured mail server.
 //!
 //! Each mail is text and HTML. Its Message-ID is the same on every attempt, so
@@ -109,3 +110,5 @@ fn thread_root(message: &Message, domain: &str) -> String {
     let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     format!("<thread.{name}@{domain}>")
 }
+=======
+>>>>>>> config

@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! Text messages, through Twilio's Messages API.
 //!
 //! Twilio drops no repeats, so an answer is read generously: any 2xx means that
@@ -197,3 +198,5 @@ async fn read(mut response: Response, most: usize) -> Option<Value> {
     }
     serde_json::from_slice(&body).ok()
 }
+=======
+>>>>>>> config
