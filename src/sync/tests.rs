@@ -114,7 +114,7 @@ async fn a_scan_that_breaks_off_does_not_move_the_watermark() {
         bench.desk().edit(id, "Closed", at(100 - i64::try_from(id / 5).unwrap()));
     }
     // The second page is still answered; the third is not.
-    bench.desk().meanwhile.insert(2, Box::new(|desk| drop(desk.errors.insert("getTicketList", "subscription_paused"))));
+    bench.desk().meanwhile.insert(2, Box::new(|desk| desk.fail("getTicketList", "subscription_paused")));
     bench.clock.set(at(101));
     bench.try_turn().await.unwrap_err();
     bench.desk().errors.clear();
@@ -127,7 +127,7 @@ async fn a_scan_that_breaks_off_does_not_move_the_watermark() {
 async fn a_ticket_hidden_by_a_removal_between_pages_is_caught() {
     // Ticket 101 moves to page 1 while page 2 is read; ticket 1 is gone.
     let mut bench = Bench::with(open_tickets(150)).await;
-    bench.desk().errors.insert("getStatusList", "forbidden");
+    bench.desk().fail("getStatusList", "forbidden");
     bench.desk().meanwhile.insert(2, Box::new(|desk| desk.remove(1)));
     bench.turn().await;
     assert_eq!(bench.held(101).await, None, "hidden by the drift");
@@ -253,7 +253,7 @@ async fn a_restart_within_the_hour_does_not_read_the_lists_again() {
 async fn a_list_that_may_not_be_read_is_kept_as_it_was() {
     let mut bench = Bench::with(open_tickets(3)).await;
     bench.turn().await;
-    bench.desk().errors.insert("getTechnicianList", "forbidden");
+    bench.desk().fail("getTechnicianList", "forbidden");
     bench.turn_at(60).await;
     assert_eq!(bench.store.directory(bench.tenant()).await.unwrap().technicians.len(), 1);
     assert_eq!(bench.health.borrow().limits.len(), 1);
@@ -266,7 +266,7 @@ async fn a_list_that_may_not_be_read_is_kept_as_it_was() {
 async fn an_outage_is_told_with_what_to_do_and_then_over() {
     let mut bench = Bench::with(open_tickets(3)).await;
     bench.turn().await;
-    bench.desk().errors.insert("getTicketList", "subscription_paused");
+    bench.desk().fail("getTicketList", "subscription_paused");
     bench.clock.set(at(1));
     bench.try_turn().await.unwrap_err();
     let health = bench.health.borrow().clone();

@@ -82,17 +82,23 @@ impl Desk {
     }
 
     pub fn remove(&mut self, id: u64) {
-        self.tickets.retain(|ticket| ticket["ticketId"] != id.to_string());
+        let id = json!(id.to_string());
+        self.tickets.retain(|ticket| ticket["ticketId"] != id);
     }
 
     pub fn set(&mut self, id: u64, field: &str, value: impl Into<Value>) {
-        let ticket = self.tickets.iter_mut().find(|ticket| ticket["ticketId"] == id.to_string());
-        ticket.unwrap()[field] = value.into();
+        let id = json!(id.to_string());
+        self.tickets.iter_mut().find(|ticket| ticket["ticketId"] == id).unwrap()[field] = value.into();
     }
 
     pub fn edit(&mut self, id: u64, status: &str, updated: DateTime<Utc>) {
         self.set(id, "status", status);
         self.set(id, "updatedTime", time(updated));
+    }
+
+    /// Has each call of `operation` answered with this error.
+    pub fn fail(&mut self, operation: &'static str, code: &'static str) {
+        self.errors.insert(operation, code);
     }
 
     fn answer(&mut self, operation: &'static str, input: &Value) -> Value {
