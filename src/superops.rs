@@ -15,8 +15,9 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use backon::{ExponentialBuilder, Retryable};
 use chrono::{DateTime, Utc};
@@ -25,7 +26,7 @@ use serde_json::Value;
 
 pub use self::error::ApiError;
 use self::link::{Limits, Link};
-use self::operations::{Call, Kind};
+use self::operations::{Call, Kind, SCHEMA};
 use self::pace::Pacer;
 pub use self::pace::Urgency;
 use crate::config::Tenant;
@@ -135,6 +136,8 @@ pub struct SuperOps {
     link: Link,
     pacer: Pacer,
     backoff: ExponentialBuilder,
+    /// Our operations as this tenant can answer them, once it has refused one.
+    rewordings: OnceLock<HashMap<&'static str, String>>,
     telemetry: Arc<Telemetry>,
 }
 
@@ -150,6 +153,7 @@ impl SuperOps {
             link: Link::new(tenant, limits)?,
             pacer: Pacer::new(tenant.requests_per_minute),
             backoff: ExponentialBuilder::new().with_min_delay(limits.first_retry).with_max_times(RETRIES).with_jitter(),
+            rewordings: OnceLock::new(),
             telemetry,
         };
         client.show_budget();
@@ -269,17 +273,40 @@ impl SuperOps {
         self.call(&operations::introspect(), Urgency::Urgent).await
     }
 
-    /// Makes `call`, with all the retries it may have.
+    /// Makes `call`, in other words if this tenant's schema lacks a field of it.
     async fn call(&self, call: &Call, urgency: Urgency) -> Result<Value, ApiError> {
+        let mut result = self.repeated(call, urgency).await;
+        if matches!(result, Err(ApiError::RefusedQuery { .. })) && self.learn_schema(call, urgency).await {
+            result = self.repeated(call, urgency).await;
+        }
+        result.map_err(|error| meant(call, error))
+    }
+
+    /// Whether it is news what this tenant's schema lacks, after `refused` was. Asked once.
+    async fn learn_schema(&self, refused: &Call, urgency: Urgency) -> bool {
+        if refused.operation == SCHEMA || self.rewordings.get().is_some() {
+            return false;
+        }
+        let Ok(live) = self.repeated(&operations::introspect(), urgency).await else { return false };
+        for difference in schema::differences(&live) {
+            let place = difference.place;
+            tracing::warn!(tenant = %self.tenant, place, "the schema of `{}` differs at `{place}`", self.tenant);
+        }
+        self.rewordings.set(schema::rewordings(&live)).is_ok()
+    }
+
+    /// Sends `call` with all the retries it may have.
+    async fn repeated(&self, call: &Call, urgency: Urgency) -> Result<Value, ApiError> {
+        let reworded = self.rewordings.get().and_then(|texts| Some(call.with_text(texts.get(call.text)?)));
+        let call = reworded.as_ref().unwrap_or(call);
         let mut internal_errors = 0;
-        let result = (|| self.paced(call, urgency))
+        (|| self.paced(call, urgency))
             .retry(self.backoff)
             .when(|error| {
                 internal_errors += u32::from(matches!(error, ApiError::Internal { .. }));
                 may_repeat(call.kind, error, internal_errors)
             })
-            .await;
-        result.map_err(|error| meant(call, error))
+            .await
     }
 
     /// One attempt, again after each throttle that was waited out.

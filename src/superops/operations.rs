@@ -4,7 +4,8 @@
 //! Answers are not decoded by the generated types: one odd record would fail a
 //! whole page, and the official form of an error has no `message`.
 
-use graphql_client::GraphQLQuery;
+use graphql_client::{GraphQLQuery, QueryBody};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Order, TicketAsk};
@@ -14,6 +15,7 @@ use crate::ticket::TicketId;
 const PAGE_SIZE: i64 = 100;
 
 /// The scalar of the schema, under the name the generated code looks for.
+#[expect(clippy::upper_case_acronyms, reason = "the schema calls it so")]
 type JSON = Value;
 
 macro_rules! operation {
@@ -57,6 +59,9 @@ pub(super) const TEXTS: [&str; 12] = [
     get_status_list::QUERY,
 ];
 
+/// What a question about the schema itself is called.
+pub(super) const SCHEMA: &str = "__schema";
+
 /// What an internal error of SuperOps tells about the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -73,13 +78,22 @@ pub(super) struct Call {
     /// The field asked of the API; names the call in logs and metrics, and holds the answer.
     pub operation: &'static str,
     pub kind: Kind,
+    pub text: &'static str,
     pub body: Vec<u8>,
 }
 
 impl Call {
-    fn new(operation: &'static str, kind: Kind, body: &impl serde::Serialize) -> Self {
-        let body = serde_json::to_vec(body).expect("a query with text keys always serialises");
-        Self { operation, kind, body }
+    fn new<V: Serialize>(operation: &'static str, kind: Kind, query: QueryBody<V>) -> Self {
+        let body = serde_json::to_vec(&query).expect("a query with text keys always serialises");
+        Self { operation, kind, text: query.query, body }
+    }
+
+    /// The same call in another wording.
+    pub fn with_text(&self, text: &str) -> Self {
+        let mut body: Value = serde_json::from_slice(&self.body).expect("we wrote it");
+        body["query"] = text.into();
+        let body = body.to_string().into_bytes();
+        Self { operation: self.operation, kind: self.kind, text: self.text, body }
     }
 }
 
@@ -116,14 +130,14 @@ fn ticket_list(page: u32, condition: Option<Condition>, sort: Option<&str>) -> C
     let sort = sort
         .map(|attribute| vec![Some(SortInput { attribute: Some(attribute.to_owned()), order: Some(SortOrder::DESC) })]);
     let input = ListInfoInput { page: Some(page.into()), page_size: Some(PAGE_SIZE), condition, sort };
-    Call::new("getTicketList", kind, &GetTicketList::build_query(Variables { input }))
+    Call::new("getTicketList", kind, GetTicketList::build_query(Variables { input }))
 }
 
 /// One ticket.
 pub(super) fn ticket(id: &TicketId) -> Call {
     use get_ticket::{TicketIdentifierInput, Variables};
     let input = TicketIdentifierInput { ticket_id: id.to_string() };
-    Call::new("getTicket", Kind::Plain, &GetTicket::build_query(Variables { input }))
+    Call::new("getTicket", Kind::Plain, GetTicket::build_query(Variables { input }))
 }
 
 /// Who wrote on a ticket, and when.
@@ -131,14 +145,14 @@ pub(super) fn conversations(id: &TicketId) -> Call {
     use get_ticket_conversation_list::{TicketIdentifierInput, Variables};
     let input = TicketIdentifierInput { ticket_id: id.to_string() };
     let query = GetTicketConversationList::build_query(Variables { input });
-    Call::new("getTicketConversationList", Kind::Plain, &query)
+    Call::new("getTicketConversationList", Kind::Plain, query)
 }
 
 /// The notes of a ticket.
 pub(super) fn notes(id: &TicketId) -> Call {
     use get_ticket_note_list::{TicketIdentifierInput, Variables};
     let input = TicketIdentifierInput { ticket_id: id.to_string() };
-    Call::new("getTicketNoteList", Kind::Plain, &GetTicketNoteList::build_query(Variables { input }))
+    Call::new("getTicketNoteList", Kind::Plain, GetTicketNoteList::build_query(Variables { input }))
 }
 
 /// A new private note on a ticket.
@@ -152,21 +166,21 @@ pub(super) fn add_note(id: &TicketId, html: String) -> Call {
         added_on: None,
         privacy_type: Some(NotePrivacyType::PRIVATE),
     };
-    Call::new("createTicketNote", Kind::Write, &CreateTicketNote::build_query(Variables { input }))
+    Call::new("createTicketNote", Kind::Write, CreateTicketNote::build_query(Variables { input }))
 }
 
 /// One page of technicians.
 pub(super) fn technicians(page: u32) -> Call {
     use get_technician_list::{ListInfoInput, Variables};
     let input = ListInfoInput { page: Some(page.into()), page_size: Some(PAGE_SIZE), condition: None, sort: None };
-    Call::new("getTechnicianList", Kind::Plain, &GetTechnicianList::build_query(Variables { input }))
+    Call::new("getTechnicianList", Kind::Plain, GetTechnicianList::build_query(Variables { input }))
 }
 
 /// One page of clients.
 pub(super) fn clients(page: u32) -> Call {
     use get_client_list::{ListInfoInput, Variables};
     let input = ListInfoInput { page: Some(page.into()), page_size: Some(PAGE_SIZE), condition: None, sort: None };
-    Call::new("getClientList", Kind::Plain, &GetClientList::build_query(Variables { input }))
+    Call::new("getClientList", Kind::Plain, GetClientList::build_query(Variables { input }))
 }
 
 /// One page of sites, of all clients.
@@ -174,46 +188,46 @@ pub(super) fn sites(page: u32) -> Call {
     use get_client_site_list::{GetClientSiteListInput, ListInfoInput, Variables};
     let info = ListInfoInput { page: Some(page.into()), page_size: Some(PAGE_SIZE), condition: None, sort: None };
     let input = GetClientSiteListInput { list_info: Some(info), client_id: None };
-    Call::new("getClientSiteList", Kind::Plain, &GetClientSiteList::build_query(Variables { input }))
+    Call::new("getClientSiteList", Kind::Plain, GetClientSiteList::build_query(Variables { input }))
 }
 
 /// All groups of technicians.
 pub(super) fn groups() -> Call {
     let query = GetTechnicianGroupList::build_query(get_technician_group_list::Variables {});
-    Call::new("getTechnicianGroupList", Kind::Plain, &query)
+    Call::new("getTechnicianGroupList", Kind::Plain, query)
 }
 
 /// All SLAs, by name only.
 pub(super) fn slas() -> Call {
-    Call::new("getSLAList", Kind::Plain, &GetSLAList::build_query(get_sla_list::Variables {}))
+    Call::new("getSLAList", Kind::Plain, GetSLAList::build_query(get_sla_list::Variables {}))
 }
 
 /// All priorities.
 pub(super) fn priorities() -> Call {
-    Call::new("getPriorityList", Kind::Plain, &GetPriorityList::build_query(get_priority_list::Variables {}))
+    Call::new("getPriorityList", Kind::Plain, GetPriorityList::build_query(get_priority_list::Variables {}))
 }
 
 /// All statuses. `Shaped`, because newer tenants may refuse this list.
 pub(super) fn statuses() -> Call {
-    Call::new("getStatusList", Kind::Shaped, &GetStatusList::build_query(get_status_list::Variables {}))
+    Call::new("getStatusList", Kind::Shaped, GetStatusList::build_query(get_status_list::Variables {}))
 }
 
 /// The fields of a ticket and the words each may hold: where newer tenants keep their statuses.
 pub(super) fn ticket_fields() -> Call {
     let query = GetAllFields::build_query(get_all_fields::Variables { input: "TICKET".to_owned() });
-    Call::new("getAllFields", Kind::Shaped, &query)
+    Call::new("getAllFields", Kind::Shaped, query)
 }
 
 /// The whole schema as this tenant has it.
 pub(super) fn introspect() -> Call {
-    schema_call(include_str!("../../graphql/introspect.graphql"))
+    schema_call("Introspect", include_str!("../../graphql/introspect.graphql"))
 }
 
 /// The names of all queries this tenant knows.
 pub(super) fn query_names() -> Call {
-    schema_call(include_str!("../../graphql/queryNames.graphql"))
+    schema_call("QueryNames", include_str!("../../graphql/queryNames.graphql"))
 }
 
-fn schema_call(text: &str) -> Call {
-    Call::new("__schema", Kind::Shaped, &json!({ "query": text, "variables": {} }))
+fn schema_call(operation_name: &'static str, query: &'static str) -> Call {
+    Call::new(SCHEMA, Kind::Shaped, QueryBody { variables: json!({}), query, operation_name })
 }

@@ -113,7 +113,7 @@ fn difference(difference: &schema::Difference) -> Finding {
     match found {
         None => Finding::degraded(
             format!("the schema has no `{place}`"),
-            "queries that use it are refused: please report it, with the name of this field",
+            "it is not asked for, and left blank; what depends on it is not known",
         ),
         Some(found) => Finding::degraded(
             format!("`{place}` is `{found}` here, not `{expected}`"),

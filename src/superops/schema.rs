@@ -1,10 +1,11 @@
-//! Compares a tenant's schema with the one we were built for, as far as we use it.
+//! Compares a tenant's schema with the one we were built for, as far as we use it,
+//! and rewords our operations for a tenant that lacks some of it.
 //!
 //! What we use is read from our own operations, so that the comparison cannot
 //! fall behind them. Whether a field may be null does not matter: null is
 //! expected everywhere.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use apollo_compiler::executable::{Selection, SelectionSet};
 use apollo_compiler::schema::ExtendedType;
@@ -53,6 +54,44 @@ pub(super) fn differences(live: &Value) -> Vec<Difference> {
     found
 }
 
+/// Our operations as `live` can answer them: without the fields it does not have.
+///
+/// Maps the text of an operation to its new wording; those that need none are
+/// left out, and so are those of which nothing would be left.
+pub(super) fn rewordings(live: &Value) -> HashMap<&'static str, String> {
+    let differences = differences(live).into_iter();
+    let missing: BTreeSet<_> = differences.filter(|field| field.found.is_none()).map(|field| field.place).collect();
+    let ours = our_schema();
+    let reword = |text: &'static str| Some((text, without(&missing, &ours, text)?));
+    TEXTS.into_iter().filter_map(reword).collect()
+}
+
+fn without(missing: &BTreeSet<String>, ours: &Valid<Schema>, text: &'static str) -> Option<String> {
+    let mut document = document(ours, text);
+    let mut removed = 0;
+    for operation in document.operations.named.values_mut() {
+        removed += prune(&mut operation.make_mut().selection_set, missing)?;
+    }
+    (removed > 0).then(|| document.to_string())
+}
+
+/// Takes the missing fields out, and says how many; none if a selection would be empty.
+fn prune(selected: &mut SelectionSet, missing: &BTreeSet<String>) -> Option<usize> {
+    let (before, parent) = (selected.selections.len(), selected.ty.clone());
+    selected.selections.retain(|selection| {
+        selection.as_field().is_none_or(|field| !missing.contains(&format!("{parent}.{}", field.name)))
+    });
+    let mut removed = before - selected.selections.len();
+    for selection in &mut selected.selections {
+        if let Selection::Field(field) = selection
+            && !field.selection_set.is_empty()
+        {
+            removed += prune(&mut field.make_mut().selection_set, missing)?;
+        }
+    }
+    (!selected.selections.is_empty()).then_some(removed)
+}
+
 /// Whether this tenant knows the query `name`.
 pub(super) fn has_query(live: &Value, name: &str) -> bool {
     let fields = live.pointer("/queryType/fields");
@@ -90,17 +129,24 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 
 /// Every `Type.field` that we use, with its type in our schema.
 fn used_fields() -> BTreeSet<(String, String)> {
-    let ours = Schema::parse_and_validate(OURS, "schema.graphql").expect("our schema is checked when this is compiled");
+    let ours = our_schema();
     let mut used = BTreeSet::new();
-    for operation in TEXTS {
-        let document = ExecutableDocument::parse(&ours, operation, "operation.graphql")
-            .expect("our operations are checked when this is compiled");
-        for operation in document.operations.iter() {
+    for text in TEXTS {
+        for operation in document(&ours, text).operations.iter() {
             collect(&operation.selection_set, &mut used);
         }
     }
     used.extend(INPUTS.iter().flat_map(|(name, fields)| input_fields(&ours, name, fields)));
     used
+}
+
+fn our_schema() -> Valid<Schema> {
+    Schema::parse_and_validate(OURS, "schema.graphql").expect("our schema is checked when this is compiled")
+}
+
+fn document(ours: &Valid<Schema>, text: &str) -> ExecutableDocument {
+    ExecutableDocument::parse(ours, text, "operation.graphql")
+        .expect("our operations are checked when this is compiled")
 }
 
 /// Our operations have no fragments, so only fields matter.
@@ -121,12 +167,14 @@ fn input_fields(ours: &Valid<Schema>, name: &str, fields: &[&str]) -> Vec<(Strin
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::json;
 
+    use super::super::operations;
     use super::*;
 
-    fn live(without: &str) -> Value {
+    /// An introspection answer with all that we use, but for one field.
+    pub fn live(without: &str) -> Value {
         let mut types: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for (place, kind) in used_fields() {
             let (name, field) = place.split_once('.').unwrap();
@@ -151,6 +199,19 @@ mod tests {
     fn a_field_that_is_gone_is_named() {
         let gone = Difference { place: "Ticket.sla".into(), expected: "JSON".into(), found: None };
         assert_eq!(differences(&live("Ticket.sla")), [gone]);
+    }
+
+    #[test]
+    fn a_missing_field_is_no_longer_asked_for() {
+        let reworded = rewordings(&live("Ticket.category"));
+        let page = &reworded[operations::get_ticket_list::QUERY];
+        assert!(!page.contains("category") && page.contains("priority"), "{page}");
+        assert_eq!(reworded.len(), 2, "the page and the single ticket, nothing else");
+    }
+
+    #[test]
+    fn an_operation_of_which_nothing_would_be_left_stays_as_it_is() {
+        assert!(rewordings(&live("Query.getSLAList")).is_empty());
     }
 
     #[test]

@@ -35,8 +35,6 @@ fn ticket_with(field: &str, value: Value) -> Ticket {
     convert::ticket(&record).unwrap()
 }
 
-// ── records ──
-
 #[test]
 fn every_ticket_of_the_sample_pages_is_read_without_a_flaw() {
     for name in ["getTicketList.page1.json", "getTicketList.page2-last.json"] {
@@ -211,8 +209,6 @@ fn word_lists_are_read_from_either_api() {
     assert_eq!(convert::named_list(&Value::Null), []);
 }
 
-// ── answers ──
-
 /// The error that a sample stands for, sorted as an answer to `getTicketList`.
 fn sorted(name: &str) -> ApiError {
     let sample = fixture(&format!("errors/{name}.json"));
@@ -257,8 +253,6 @@ fn a_ticket_that_is_null_is_not_an_error() {
     assert_eq!(answer::read("getTicket", br#"{"data":{"getTicket":null}}"#), Ok(Value::Null));
 }
 
-// ── variables ──
-
 fn variables(ask: &TicketAsk) -> Value {
     serde_json::from_slice::<Value>(&operations::tickets(ask).body).unwrap()["variables"].clone()
 }
@@ -280,8 +274,6 @@ fn open_tickets_are_asked_for_by_leaving_out_the_closed() {
     } });
     assert_eq!(variables(&ask), expected);
 }
-
-// ── over a socket ──
 
 /// What a stand-in for SuperOps saw of one request.
 #[derive(Clone, Debug, PartialEq)]
@@ -532,6 +524,22 @@ async fn a_query_the_tenant_does_not_have_is_not_sent() {
     let error = desk(&peer.url).client.statuses(Urgency::Background).await.unwrap_err();
     assert!(matches!(error, ApiError::RefusedQuery { operation: "getStatusList", .. }), "{error}");
     assert_eq!(peer.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn a_field_the_tenant_does_not_have_is_given_up_and_the_rest_is_read() {
+    let undefined = r#"{"errors":[{"message":"Validation error (FieldUndefined@[getTicketList/tickets/category])"}]}"#;
+    let schema = says(200, r#"{"data":{"__schema":"#.to_owned() + &live_schema_without("Ticket.category") + "}}");
+    let peer = Peer::answering(vec![says(200, undefined), schema, sample("getTicketList.page1.json")]).await;
+    let desk = desk(&peer.url);
+    assert_eq!(desk.newest().await.unwrap().tickets.len(), 3);
+    desk.newest().await.unwrap();
+    let asked_for: Vec<_> = peer.seen().iter().map(|seen| seen.query.contains("category")).collect();
+    assert_eq!(asked_for, [true, false, false, false], "it is learnt once");
+}
+
+fn live_schema_without(place: &str) -> String {
+    schema::tests::live(place).to_string()
 }
 
 fn notes_with(content: &str) -> Answer {
