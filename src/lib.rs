@@ -3,7 +3,9 @@
 pub mod alert;
 pub mod clock;
 pub mod config;
+pub mod history;
 pub mod notify;
+pub mod simulator;
 pub mod sla;
 pub mod store;
 pub mod superops;

@@ -1,0 +1,314 @@
+//! A SuperOps look-alike: a made-up account behind the real GraphQL schema.
+//!
+//! `demo` and `simulate` run against it, and so do the tests: nobody needs an
+//! account. It is true to what is known of the real service, quirks and faults
+//! included; where the truth is unknown there is a switch. Its desk lives by the
+//! [`Clock`](crate::clock::Clock) it is given, never by itself: before it answers
+//! a request it catches up with the present, so the same seed and the same
+//! moments give the same tickets, however often it was asked in between.
+
+pub mod desk;
+pub mod fault;
+mod graphql;
+pub mod hours;
+mod listing;
+pub mod msp;
+pub mod receivers;
+pub mod replay;
+mod resolve;
+mod subjects;
+pub mod targets;
+pub mod ticket;
+mod wire;
+pub mod world;
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::clock::SharedClock;
+use desk::Desk;
+use fault::Fault;
+use graphql::Engine;
+use msp::Msp;
+use replay::Replay;
+use ticket::SimTicket;
+use wire::Limit;
+use world::{Habits, World};
+
+pub use fault::FaultOrder;
+pub use ticket::DueOnPause;
+pub use wire::Requests;
+pub use world::NewTicket;
+
+/// What the look-alike does with a sort.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sorting {
+    #[default]
+    Works,
+    Ignored,
+    Refused,
+}
+
+/// What the look-alike does with a condition on a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DateFilters {
+    Work,
+    #[default]
+    Refused,
+    Ignored,
+}
+
+/// What kind of account to play.
+#[derive(Clone)]
+pub struct SimOptions {
+    /// Open tickets at the start; closed ones come on top.
+    pub tickets: usize,
+    pub seed: u64,
+    /// 0 is no limit.
+    pub requests_per_minute: u32,
+    pub subdomain: String,
+    pub token: String,
+    pub sort: Sorting,
+    pub date_filters: DateFilters,
+    pub due_on_pause: DueOnPause,
+    /// Whether `getStatusList` exists; newer accounts have `getAllFields` in its place.
+    pub status_list: bool,
+    /// Whether anything happens at the desk.
+    pub alive: bool,
+    /// How many times more new tickets arrive than usual.
+    pub busy: f64,
+}
+
+impl Default for SimOptions {
+    fn default() -> Self {
+        Self {
+            tickets: 200,
+            seed: 7,
+            requests_per_minute: 100,
+            subdomain: "acme".to_owned(),
+            token: "look-alike-token".to_owned(),
+            sort: Sorting::default(),
+            date_filters: DateFilters::default(),
+            due_on_pause: DueOnPause::default(),
+            status_list: true,
+            alive: true,
+            busy: 1.0,
+        }
+    }
+}
+
+/// Where the tickets' lives come from.
+enum Life {
+    Still,
+    Desk(Box<Desk>),
+    Replay(Box<Replay>),
+}
+
+/// What may change between two requests, apart from the tickets.
+struct FrontDesk {
+    token: String,
+    faults: VecDeque<(Fault, u32)>,
+    limit: Limit,
+    requests: Requests,
+}
+
+/// The look-alike.
+pub struct Simulator {
+    options: SimOptions,
+    clock: SharedClock,
+    engine: Engine,
+    world: Mutex<World>,
+    life: Mutex<Life>,
+    desk: Mutex<FrontDesk>,
+}
+
+impl Simulator {
+    /// A made-up account with a desk that has been at work for a while.
+    pub fn new(options: SimOptions, clock: SharedClock) -> Arc<Self> {
+        let mut world = World::new(Msp::made_up(), habits(&options));
+        let desk = Desk::open(&mut world, &options, clock.now());
+        let life = if options.alive { Life::Desk(Box::new(desk)) } else { Life::Still };
+        Self::with(options, clock, world, life)
+    }
+
+    /// An account that lives through a recorded history.
+    pub fn replaying(mut replay: Replay, options: SimOptions, clock: SharedClock) -> Arc<Self> {
+        let mut world = World::new(replay.account(), habits(&options));
+        replay.play(&mut world, clock.now());
+        let life = if options.alive { Life::Replay(Box::new(replay)) } else { Life::Still };
+        Self::with(options, clock, world, life)
+    }
+
+    fn with(options: SimOptions, clock: SharedClock, world: World, life: Life) -> Arc<Self> {
+        let desk = FrontDesk {
+            token: options.token.clone(),
+            faults: VecDeque::new(),
+            limit: Limit::default(),
+            requests: Requests::default(),
+        };
+        Arc::new(Self {
+            engine: Engine::new(options.status_list),
+            world: Mutex::new(world),
+            life: Mutex::new(life),
+            desk: Mutex::new(desk),
+            options,
+            clock,
+        })
+    }
+
+    /// Answers at `addr` until the result is dropped.
+    pub async fn serve(self: &Arc<Self>, addr: SocketAddr) -> io::Result<Served> {
+        serve(addr, wire::router(Arc::clone(self))).await
+    }
+
+    /// Brings the desk up to the present. Each request does so by itself.
+    pub fn tick(&self) {
+        let now = self.clock.now();
+        let mut life = lock(&self.life);
+        match &mut *life {
+            Life::Still => {}
+            Life::Desk(desk) => desk.catch_up(&mut self.world(), now),
+            Life::Replay(replay) => replay.play(&mut self.world(), now),
+        }
+    }
+
+    /// Adds a ticket and gives its id.
+    pub fn add(&self, spec: NewTicket) -> String {
+        let mut world = self.world();
+        let index = world.add(spec, self.clock.now());
+        world.ticket(index).id.to_string()
+    }
+
+    /// Changes a ticket, if there is one of that id. Its updated time moves, unless `change` sets it.
+    pub fn patch(&self, id: &str, change: impl FnOnce(&mut SimTicket)) {
+        let now = self.clock.now();
+        let mut world = self.world();
+        let Some(index) = world.find(id) else { return };
+        let ticket = world.ticket_mut(index);
+        let before = ticket.updated_at;
+        change(ticket);
+        if ticket.updated_at == before {
+            ticket.updated_at = now;
+        }
+    }
+
+    /// Gives a ticket another status, with all that follows for its clocks.
+    pub fn change_status(&self, id: &str, status: &str) {
+        let now = self.clock.now();
+        let mut world = self.world();
+        if let Some(index) = world.find(id) {
+            world.change_status(index, status, now);
+        }
+    }
+
+    /// Deletes a ticket: it leaves every list without a trace.
+    pub fn remove(&self, id: &str) {
+        self.set_deleted(id, true);
+    }
+
+    /// Brings a deleted ticket back; its updated time does not move.
+    pub fn restore(&self, id: &str) {
+        self.set_deleted(id, false);
+    }
+
+    fn set_deleted(&self, id: &str, deleted: bool) {
+        let mut world = self.world();
+        if let Some(index) = world.find(id) {
+            world.ticket_mut(index).deleted = deleted;
+        }
+    }
+
+    /// A copy of a ticket as it is now.
+    pub fn ticket(&self, id: &str) -> Option<SimTicket> {
+        let world = self.world();
+        world.find(id).map(|index| world.ticket(index).clone())
+    }
+
+    /// Copies of all tickets that are not deleted, in the order of their birth.
+    pub fn tickets(&self) -> Vec<SimTicket> {
+        self.world().tickets().iter().filter(|ticket| !ticket.deleted).cloned().collect()
+    }
+
+    /// The next `times` sound requests get `fault`, after those already on order.
+    pub fn fail(&self, fault: Fault, times: u32) {
+        if times > 0 {
+            self.desk().faults.push_back((fault, times));
+        }
+    }
+
+    /// Forgets the faults still on order.
+    pub fn recover(&self) {
+        self.desk().faults.clear();
+    }
+
+    /// Replaces the only token that is accepted.
+    pub fn set_token(&self, token: &str) {
+        self.desk().token = token.to_owned();
+    }
+
+    /// What has been asked so far.
+    pub fn requests(&self) -> Requests {
+        self.desk().requests.clone()
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        lock(&self.world)
+    }
+
+    fn desk(&self) -> MutexGuard<'_, FrontDesk> {
+        lock(&self.desk)
+    }
+}
+
+fn habits(options: &SimOptions) -> Habits {
+    Habits {
+        seed: options.seed,
+        sort: options.sort,
+        date_filters: options.date_filters,
+        due_on_pause: options.due_on_pause,
+    }
+}
+
+/// A panic elsewhere does not make plain data unreadable.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Something that answers at an address until it is dropped.
+pub struct Served {
+    addr: SocketAddr,
+    /// Dropping it tells the server and its idle connections to stop.
+    _stop: oneshot::Sender<()>,
+}
+
+impl Served {
+    /// Where it answers.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The address as the start of a URL, without a trailing slash.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+}
+
+async fn serve(addr: SocketAddr, router: axum::Router) -> io::Result<Served> {
+    let listener = TcpListener::bind(addr).await?;
+    let addr = listener.local_addr()?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stopped = async {
+        // An error means that the other end was dropped, which is how it is stopped.
+        let _ = stopped.await;
+    };
+    tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(stopped).into_future());
+    Ok(Served { addr, _stop: stop })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! What can go wrong on request: the misbehaviour of a service, its proxies and the network between.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+use std::time::Duration;
+
+use apollo_compiler::response::JsonValue;
+use apollo_compiler::response::serde_json_bytes::json;
+use axum::body::{Body, Bytes};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+
+use super::graphql::Refusal;
+
+/// A body nobody should read to its end.
+const HUGE: u64 = 300 << 20;
+const CHUNK: usize = 64 << 10;
+
+/// One way of answering badly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A proxy's page, 502.
+    Html502,
+    /// 500 and a word.
+    Http500,
+    /// Half a JSON document in a complete HTTP answer.
+    Truncated,
+    /// The connection breaks in the middle of the body.
+    Reset,
+    /// No answer at all.
+    Hang,
+    /// So many bytes, streamed.
+    HugeBody(u64),
+    /// 401, whatever the token.
+    Unauthorized,
+    /// The rate limit's answer, whatever the rate.
+    Throttle,
+    /// "Internal Server Error(s)"; nothing was done.
+    InternalError,
+    /// The same answer, but a mutation was done all the same.
+    AppliedThenInternalError,
+    /// The token may not do this.
+    Forbidden,
+    /// The subscription is paused.
+    SubscriptionPaused,
+    /// 200 and nothing.
+    EmptyBody,
+    /// 200 and words.
+    NotJson,
+    /// To another host, which must not get the token.
+    Redirect(String),
+    /// The right answer, a byte a second.
+    Slow,
+    /// The right answer, but the first ticket has no id and the second an impossible time.
+    BadRecord,
+}
+
+impl Fault {
+    /// Every fault with the name it goes by on the command line.
+    pub fn all() -> [(&'static str, Self); 17] {
+        [
+            ("html-502", Self::Html502),
+            ("http-500", Self::Http500),
+            ("truncated", Self::Truncated),
+            ("reset", Self::Reset),
+            ("hang", Self::Hang),
+            ("huge-body", Self::HugeBody(HUGE)),
+            ("unauthorized", Self::Unauthorized),
+            ("throttle", Self::Throttle),
+            ("internal-error", Self::InternalError),
+            ("applied-then-internal-error", Self::AppliedThenInternalError),
+            ("forbidden", Self::Forbidden),
+            ("subscription-paused", Self::SubscriptionPaused),
+            ("empty-body", Self::EmptyBody),
+            ("not-json", Self::NotJson),
+            ("redirect", Self::Redirect("https://elsewhere.example/msp".to_owned())),
+            ("slow", Self::Slow),
+            ("bad-record", Self::BadRecord),
+        ]
+    }
+
+    /// The whole answer, if this fault does not need a right one to spoil.
+    pub(super) fn answer(&self, root: &str) -> Option<Response> {
+        let refuse = |code| Refusal::Client { code, attribute: None }.body(root);
+        Some(match self {
+            Self::Html502 => {
+                let page = "<html><body><h1>502 Bad Gateway</h1></body></html>";
+                (StatusCode::BAD_GATEWAY, [(header::CONTENT_TYPE, "text/html")], page).into_response()
+            }
+            Self::Http500 => (StatusCode::INTERNAL_SERVER_ERROR, "boom").into_response(),
+            Self::HugeBody(bytes) => json_answer(Body::from_stream(spaces(*bytes))),
+            Self::Unauthorized => StatusCode::UNAUTHORIZED.into_response(),
+            Self::Throttle => ok(&refuse("rate_limit_exceeded")),
+            Self::Forbidden => ok(&refuse("forbidden")),
+            Self::SubscriptionPaused => ok(&refuse("subscription_paused")),
+            Self::InternalError => ok(&Refusal::Internal.body(root)),
+            Self::EmptyBody => json_answer(Body::empty()),
+            Self::NotJson => json_answer(Body::from("Service is warming up")),
+            Self::Redirect(url) => (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, url.clone())]).into_response(),
+            Self::Truncated | Self::Reset | Self::Hang | Self::AppliedThenInternalError | Self::Slow | Self::BadRecord => {
+                return None;
+            }
+        })
+    }
+
+    /// The right answer, spoiled.
+    pub(super) async fn spoil(&self, root: &str, mut body: JsonValue) -> Response {
+        match self {
+            Self::AppliedThenInternalError => return ok(&Refusal::Internal.body(root)),
+            Self::BadRecord => spoil_records(&mut body),
+            _ => {}
+        }
+        let bytes = bytes(&body);
+        match self {
+            Self::Hang => std::future::pending().await,
+            Self::Truncated => json_answer(Body::from(bytes.slice(..bytes.len() / 2))),
+            Self::Reset => json_answer(Body::from_stream(broken(bytes))),
+            Self::Slow => json_answer(Body::from_stream(drip(bytes))),
+            _ => json_answer(Body::from(bytes)),
+        }
+    }
+}
+
+/// The names, for the help and for complaints.
+fn names() -> String {
+    Fault::all().map(|(name, _)| name).join(", ")
+}
+
+/// A text that names no fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadFault {
+    #[error("unknown fault `{0}`; there are: {names}", names = names())]
+    Unknown(String),
+    #[error("`{0}` is not a number of times; write NAME or NAME:TIMES, as in `http-500:3`")]
+    Times(String),
+}
+
+impl FromStr for Fault {
+    type Err = BadFault;
+
+    fn from_str(name: &str) -> Result<Self, BadFault> {
+        let known = Self::all().into_iter().find(|(known, _)| *known == name);
+        known.map(|(_, fault)| fault).ok_or_else(|| BadFault::Unknown(name.to_owned()))
+    }
+}
+
+/// A fault and for how many requests: `NAME` or `NAME:TIMES`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultOrder {
+    pub fault: Fault,
+    pub times: u32,
+}
+
+impl FromStr for FaultOrder {
+    type Err = BadFault;
+
+    fn from_str(text: &str) -> Result<Self, BadFault> {
+        let (name, times) = match text.split_once(':') {
+            None => (text, 1),
+            Some((name, times)) => (name, times.parse().map_err(|_| BadFault::Times(times.to_owned()))?),
+        };
+        Ok(Self { fault: name.parse()?, times })
+    }
+}
+
+impl fmt::Display for FaultOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Fault::all().into_iter().find(|(_, fault)| *fault == self.fault).map_or("fault", |(name, _)| name);
+        write!(f, "{name}:{}", self.times)
+    }
+}
+
+fn bytes(body: &JsonValue) -> Bytes {
+    // A JSON value has text keys and finite numbers: writing it cannot fail.
+    serde_json::to_vec(body).unwrap_or_default().into()
+}
+
+/// 200 and a JSON body.
+pub(super) fn ok(body: &JsonValue) -> Response {
+    json_answer(Body::from(bytes(body)))
+}
+
+fn json_answer(body: Body) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// White space is JSON's most patient beginning: a reader must count, not parse.
+fn spaces(bytes: u64) -> impl futures_util::Stream<Item = Result<Bytes, Infallible>> {
+    let chunk = Bytes::from_static(&[b' '; CHUNK]);
+    let chunks = usize::try_from(bytes.div_ceil(CHUNK as u64)).unwrap_or(usize::MAX);
+    stream::iter(std::iter::repeat_n(chunk, chunks).map(Ok))
+}
+
+fn broken(bytes: Bytes) -> impl futures_util::Stream<Item = io::Result<Bytes>> {
+    stream::iter([Ok(bytes.slice(..bytes.len() / 2)), Err(io::ErrorKind::ConnectionReset.into())])
+}
+
+fn drip(bytes: Bytes) -> impl futures_util::Stream<Item = Result<Bytes, Infallible>> {
+    stream::unfold(0, move |at| {
+        let byte = (at < bytes.len()).then(|| bytes.slice(at..=at));
+        async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            byte.map(|byte| (Ok(byte), at + 1))
+        }
+    })
+}
+
+fn spoil_records(body: &mut JsonValue) {
+    let tickets = body.get_mut("data").and_then(|data| data.get_mut("getTicketList")).and_then(|list| list.get_mut("tickets"));
+    let Some(JsonValue::Array(tickets)) = tickets else { return };
+    for (ticket, (field, value)) in tickets.iter_mut().zip([("ticketId", JsonValue::Null), ("createdTime", json!("yesterday"))]) {
+        if let Some(slot) = ticket.get_mut(field) {
+            *slot = value;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_is_known_by_its_name() {
+        for (name, fault) in Fault::all() {
+            assert_eq!(name.parse(), Ok(fault.clone()));
+            assert_eq!(format!("{name}:4").parse(), Ok(FaultOrder { fault, times: 4 }));
+        }
+        assert_eq!("hang".parse(), Ok(FaultOrder { fault: Fault::Hang, times: 1 }));
+    }
+
+    #[test]
+    fn a_wrong_name_is_told_the_right_ones() {
+        let complaint = "html502:2".parse::<FaultOrder>().unwrap_err().to_string();
+        assert!(complaint.starts_with("unknown fault `html502`; there are: html-502, http-500,"), "{complaint}");
+        assert_eq!("hang:often".parse::<FaultOrder>(), Err(BadFault::Times("often".to_owned())));
+    }
+}

@@ -1,0 +1,246 @@
+//! All tickets of the look-alike and the account round them, with the orders they are listed in.
+//!
+//! Everything happens at a moment that the caller names. A list that was asked
+//! for is remembered until something changes, so that reading a large account
+//! page by page does not sort it anew each time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::hours::Hours;
+use super::listing::{self, Query, Unsupported};
+use super::msp::Msp;
+use super::ticket::{DueOnPause, Ref, SimClock, SimNote, SimTicket, Talk, TalkKind, Text};
+use super::{DateFilters, Sorting};
+use crate::ticket::StatusMeaning;
+
+const FIRST_TICKET: u64 = 7_712_049_386_651_025_408;
+const FIRST_REQUESTER: u64 = 6_841_203_960_001_536_000;
+const FIRST_NOTE: u64 = 7_712_049_391_002_000_001;
+
+/// Lists remembered at once. A client asks for a handful; a hostile one must not fill the memory.
+const LISTS_KEPT: usize = 16;
+
+/// A ticket to be added by a test or a demo. Times count from now; what is `None` stays blank.
+#[derive(Clone, Debug)]
+pub struct NewTicket {
+    pub subject: String,
+    pub status: Option<String>,
+    pub priority: Option<String>,
+    pub category: Option<String>,
+    /// By name; one that is not in the account becomes a technician whom no list shows.
+    pub technician: Option<String>,
+    pub group: Option<String>,
+    /// By name; brings its site.
+    pub client: Option<String>,
+    pub sla: Option<String>,
+    pub created_in: TimeDelta,
+    /// Unset: at creation, or at the latest of what else has happened.
+    pub updated_in: Option<TimeDelta>,
+    pub response_due_in: Option<TimeDelta>,
+    pub resolution_due_in: Option<TimeDelta>,
+    pub responded_in: Option<TimeDelta>,
+    pub resolved_in: Option<TimeDelta>,
+}
+
+impl Default for NewTicket {
+    fn default() -> Self {
+        let text = |text: &str| Some(text.to_owned());
+        Self {
+            subject: "Mail server down".to_owned(),
+            status: text("Open"),
+            priority: text("High"),
+            category: text("Email"),
+            technician: text("Mateo Alvarez"),
+            group: text("Service Desk L1"),
+            client: text("Harbour Dental Group"),
+            sla: text(super::targets::GOLD),
+            created_in: TimeDelta::zero(),
+            updated_in: None,
+            response_due_in: None,
+            resolution_due_in: None,
+            responded_in: None,
+            resolved_in: None,
+        }
+    }
+}
+
+/// What the account may be asked and how it answers; fixed for its life.
+#[derive(Clone, Copy, Debug)]
+pub struct Habits {
+    pub seed: u64,
+    pub sort: Sorting,
+    pub date_filters: DateFilters,
+    pub due_on_pause: DueOnPause,
+}
+
+/// The account and its tickets.
+pub struct World {
+    pub msp: Msp,
+    pub habits: Habits,
+    tickets: Vec<SimTicket>,
+    by_id: HashMap<u64, usize>,
+    notes: u64,
+    version: u64,
+    lists: Mutex<HashMap<String, (u64, Arc<Vec<u32>>)>>,
+}
+
+impl World {
+    /// An account without tickets.
+    pub fn new(msp: Msp, habits: Habits) -> Self {
+        let (tickets, by_id) = (Vec::new(), HashMap::new());
+        Self { msp, habits, tickets, by_id, notes: 0, version: 0, lists: Mutex::default() }
+    }
+
+    /// All tickets, deleted ones too, in the order of their birth.
+    pub fn tickets(&self) -> &[SimTicket] {
+        &self.tickets
+    }
+
+    /// The ticket at `index`, to be read.
+    pub fn ticket(&self, index: usize) -> &SimTicket {
+        &self.tickets[index]
+    }
+
+    /// The ticket at `index`, to be changed: remembered lists are void.
+    pub fn ticket_mut(&mut self, index: usize) -> &mut SimTicket {
+        self.version += 1;
+        &mut self.tickets[index]
+    }
+
+    /// Where the ticket with that id is kept.
+    pub fn find(&self, id: &str) -> Option<usize> {
+        self.by_id.get(&id.parse().ok()?).copied()
+    }
+
+    /// Keeps `ticket` under a fresh id.
+    pub fn keep(&mut self, mut ticket: SimTicket) -> usize {
+        let index = self.tickets.len();
+        ticket.id = FIRST_TICKET + index as u64;
+        if ticket.display_id.is_empty() {
+            ticket.display_id = format!("{}-{index:04}", ticket.created_at.format("%m%d%y"));
+        }
+        self.by_id.insert(ticket.id, index);
+        self.tickets.push(ticket);
+        self.version += 1;
+        index
+    }
+
+    /// Adds the ticket that `spec` describes.
+    pub fn add(&mut self, spec: NewTicket, now: DateTime<Utc>) -> usize {
+        let client = spec.client.as_deref().and_then(|name| self.msp.customers.iter().find(|row| *row.client.name == *name));
+        let text = |text: Option<String>| text.map(Text::from);
+        let after = |delta: Option<TimeDelta>| delta.map(|delta| now + delta);
+        let created_at = now + spec.created_in;
+        let last_event = after(spec.resolved_in).max(after(spec.responded_in)).unwrap_or(created_at).max(created_at);
+        let mut ticket = SimTicket {
+            subject: spec.subject,
+            priority: text(spec.priority),
+            category: text(spec.category),
+            technician: spec.technician.map(|name| self.technician(&name)),
+            client: client.map(|row| row.client.clone()),
+            site: client.map(|row| row.site.clone()),
+            group: spec.group.as_deref().and_then(|name| named(&self.msp.groups, name)),
+            sla: spec.sla.as_deref().and_then(|name| named(&self.msp.slas, name)),
+            first_response: SimClock { due: after(spec.response_due_in), met_at: after(spec.responded_in) },
+            resolution: SimClock { due: after(spec.resolution_due_in), met_at: None },
+            ..blank_ticket(created_at)
+        };
+        if let Some(status) = text(spec.status) {
+            let meaning = self.msp.words.meaning(Some(&status));
+            ticket.move_to(status, meaning, after(spec.resolved_in).unwrap_or(created_at), self.habits.due_on_pause);
+        }
+        ticket.resolution.met_at = after(spec.resolved_in).or(ticket.resolution.met_at);
+        ticket.updated_at = after(spec.updated_in).unwrap_or(last_event);
+        self.keep(ticket)
+    }
+
+    fn technician(&self, name: &str) -> Ref {
+        let unlisted = || Ref { id: 5_120_044_817_999_999_000 + name.len() as u64, name: name.into() };
+        self.msp.person(name).map_or_else(unlisted, |person| person.who.clone())
+    }
+
+    /// Gives a ticket another status, with all that follows.
+    pub fn change_status(&mut self, index: usize, status: &str, at: DateTime<Utc>) {
+        let meaning = self.msp.words.meaning(Some(status));
+        let status = self.msp.statuses.iter().find(|known| &***known == status).cloned().unwrap_or_else(|| status.into());
+        let rule = self.habits.due_on_pause;
+        self.ticket_mut(index).move_to(status, meaning, at, rule);
+    }
+
+    /// A reply by the ticket's technician; the first one is its first response.
+    pub fn reply(&mut self, index: usize, at: DateTime<Utc>) {
+        let ticket = self.ticket_mut(index);
+        let by = ticket.technician.clone();
+        ticket.talks.push(Talk { at, kind: TalkKind::TechnicianReply, by });
+        ticket.first_response.met_at.get_or_insert(at);
+        ticket.updated_at = at;
+    }
+
+    /// Writes a note. It does not touch the ticket's updated time: whether the real service does is unknown,
+    /// and this is the harder case for a reader.
+    pub fn note(&mut self, index: usize, content: String, privacy: Text, at: DateTime<Utc>) -> SimNote {
+        let note = SimNote { id: FIRST_NOTE + self.notes, at, content, privacy };
+        self.notes += 1;
+        self.tickets[index].notes.push(note.clone());
+        note
+    }
+
+    /// What the ticket's status means to this account.
+    pub fn meaning(&self, index: usize) -> StatusMeaning {
+        self.msp.words.meaning(self.ticket(index).status.as_deref())
+    }
+
+    /// The tickets that `query` asks for, in its order.
+    pub fn list(&self, query: &Query, now: DateTime<Utc>) -> Result<Arc<Vec<u32>>, Unsupported> {
+        let Ok(mut lists) = self.lists.lock() else { return Err(Unsupported) };
+        if let Some((version, list)) = lists.get(&query.key).filter(|(version, _)| *version == self.version) {
+            debug_assert_eq!(*version, self.version);
+            return Ok(Arc::clone(list));
+        }
+        let list = Arc::new(listing::select(&self.tickets, query, self.habits, now)?);
+        if lists.len() >= LISTS_KEPT {
+            lists.clear();
+        }
+        if !query.asks_the_time {
+            lists.insert(query.key.clone(), (self.version, Arc::clone(&list)));
+        }
+        Ok(list)
+    }
+}
+
+fn named(refs: &[Ref], name: &str) -> Option<Ref> {
+    refs.iter().find(|known| *known.name == *name).cloned()
+}
+
+/// A ticket that says nothing but when it was made.
+pub fn blank_ticket(created_at: DateTime<Utc>) -> SimTicket {
+    let requester = Ref { id: FIRST_REQUESTER, name: "Priya Nair".into() };
+    SimTicket {
+        id: 0,
+        display_id: String::new(),
+        subject: String::new(),
+        request_type: Some("Incident".into()),
+        source: "EMAIL",
+        client: None,
+        site: None,
+        requester: Some(requester.clone()),
+        group: None,
+        technician: None,
+        sla: None,
+        status: None,
+        priority: None,
+        category: None,
+        created_at,
+        updated_at: created_at,
+        first_response: SimClock::default(),
+        resolution: SimClock::default(),
+        talks: vec![Talk { at: created_at, kind: TalkKind::Description, by: Some(requester) }],
+        notes: Vec::new(),
+        deleted: false,
+        hours: Arc::new(Hours::always()),
+        paused_since: None,
+    }
+}
