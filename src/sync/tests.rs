@@ -1,6 +1,7 @@
 //! What the sync promises, turn by turn, against a desk on a socket.
 
 pub mod desk;
+mod look_alike;
 
 use std::time::Duration;
 

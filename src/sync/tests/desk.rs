@@ -192,6 +192,9 @@ pub struct Bench {
     folder: TempDir,
 }
 
+/// What the token file says.
+pub const TOKEN: &str = "secret";
+
 /// When every test begins.
 pub fn begin() -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
@@ -208,9 +211,14 @@ impl Bench {
         let mut desk = Desk::default();
         prepare(&mut desk);
         let desk = Arc::new(Mutex::new(desk));
+        let endpoint = serve(desk.clone()).await;
+        Self::before(endpoint, desk, ManualClock::at(begin())).await
+    }
+
+    /// A sync that has not made a turn yet, before whatever answers at `endpoint`.
+    pub async fn before(endpoint: String, desk: Arc<Mutex<Desk>>, clock: ManualClock) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let tenant = tenant(serve(desk.clone()).await, &folder);
-        let clock = ManualClock::at(begin());
+        let tenant = tenant(endpoint, &folder);
         let hints = Hints::new([tenant.id.clone()]);
         let store = open(&folder).await;
         let nudge = Arc::new(Notify::new());
@@ -281,7 +289,7 @@ async fn serve(desk: Arc<Mutex<Desk>>) -> String {
 
 fn tenant(endpoint: String, folder: &TempDir) -> Tenant {
     let token = folder.path().join("token");
-    std::fs::write(&token, "secret").unwrap();
+    std::fs::write(&token, TOKEN).unwrap();
     Tenant {
         id: TenantId::parse("acme").unwrap(),
         subdomain: "acme".into(),
