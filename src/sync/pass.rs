@@ -14,16 +14,22 @@ use super::{Answer, SyncError, TenantSync, TurnReport, pace};
 use crate::store::sync::{FullPass, SyncState};
 use crate::superops::{ApiError, Order, TicketAsk, Urgency};
 
-/// Pages of one turn: the changes are never kept waiting for long.
+/// Pages of one turn at the most; fewer if the next turn is due, so that changes are not kept waiting.
 const PAGES: usize = 10;
 
 impl TenantSync {
-    /// Reads the next pages of the pass under way; begins one when it is time to.
-    pub(super) async fn read_pass(&mut self, now: DateTime<Utc>, report: &mut TurnReport) -> Result<(), SyncError> {
+    /// Reads the next pages of the pass under way, at least one; begins a pass when it is time to.
+    pub(super) async fn read_pass(
+        &mut self,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+        report: &mut TurnReport,
+    ) -> Result<(), SyncError> {
         self.begin_pass_if_due(now);
         let mut ahead = None;
-        for left in (0..PAGES).rev() {
-            let Some(pass) = self.state.full.clone() else { break };
+        let mut left = PAGES;
+        while let Some(pass) = self.state.full.clone().filter(|_| left > 0) {
+            left = if self.is_wanted(until) { 0 } else { left - 1 };
             let order = if self.may_sort(now) { Order::UpdatedDesc } else { Order::Unsorted };
             let answer = match ahead.take() {
                 Some(answer) => answer,

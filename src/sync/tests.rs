@@ -230,6 +230,28 @@ async fn a_pass_goes_on_after_a_crash_where_it_was() {
 }
 
 #[tokio::test]
+async fn a_run_that_follows_a_busy_one_waits_for_the_minute_to_pass() {
+    let closed =
+        |count: i64| move |desk: &mut Desk| (1..=count).for_each(|id| desk.add(id.unsigned_abs(), "Closed", at(-id)));
+    for (tickets, minutes) in [(1_450, 1), (50, 0)] {
+        let mut bench = Bench::with(closed(tickets)).await;
+        bench.turn().await;
+        bench.restart().await;
+        assert_eq!(bench.sync.rested_at().max(at(0)), at(minutes), "{tickets} tickets");
+    }
+}
+
+#[tokio::test]
+async fn a_hint_interrupts_a_long_pass() {
+    let mut bench = Bench::with(open_tickets(1_450)).await;
+    bench.hints.hint(&bench.tenant().clone());
+    bench.turn().await;
+    let pages =
+        bench.calls().iter().filter(|call| call.starts_with("getTicketList") && !call.ends_with("open")).count();
+    assert_eq!(pages, 1);
+}
+
+#[tokio::test]
 async fn what_changes_during_a_long_pass_is_seen_before_the_pass_ends() {
     let mut bench = Bench::with(open_tickets(1_450)).await;
     bench.turn().await;

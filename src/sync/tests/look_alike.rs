@@ -59,10 +59,10 @@ async fn after_two_hours_of_a_living_desk_the_store_holds_what_is_there() {
         ("the order is refused", SimOptions { sort: Sorting::Refused, ..SimOptions::default() }),
     ];
     for (name, options) in accounts {
-        let mut account = Account::open(SimOptions { busy: 3.0, ..options }).await;
-        account.live(24, 5).await;
+        let mut account = Account::open(SimOptions { busy: 3.0, tickets: 120, ..options }).await;
+        account.live(8, 15).await;
         let (there, held) = account.both().await;
-        assert!(there.len() > 100, "{name}");
+        assert!(there.len() > 50, "{name}");
         assert_eq!(there, held, "{name}");
     }
 }
