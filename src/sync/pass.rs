@@ -35,17 +35,7 @@ impl TenantSync {
                 Some(answer) => answer,
                 None => self.ask_page(pass.next_page, order).await,
             };
-            let answer = match answer {
-                Err(ApiError::RefusedQuery { .. }) if order == Order::UpdatedDesc => {
-                    self.give_up_sort("refused", now).await?;
-                    continue;
-                }
-                answer => answer?,
-            };
-            if order == Order::UpdatedDesc && is_out_of_order(&answer, now) {
-                self.give_up_sort("ignored", now).await?;
-                continue;
-            }
+            let Some(answer) = self.in_order(answer, order, now).await? else { continue };
             ahead = self.save_page(answer, &pass, order, left > 0, report).await?;
             if self.state.full.is_none() {
                 self.look_for_missing(pass.started_at, false, report).await?;
@@ -53,6 +43,27 @@ impl TenantSync {
         }
         report.pass_under_way = self.state.full.is_some();
         Ok(())
+    }
+
+    /// The answer, if it came in the order that was asked for; if not, the pass
+    /// begins again without one.
+    async fn in_order(
+        &mut self,
+        answer: Result<Answer, ApiError>,
+        order: Order,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Answer>, SyncError> {
+        let fault = match &answer {
+            _ if order == Order::Unsorted => None,
+            Err(ApiError::RefusedQuery { .. }) => Some("refused"),
+            Ok(answer) if is_out_of_order(answer, now) => Some("ignored"),
+            _ => None,
+        };
+        if let Some(how) = fault {
+            self.give_up_sort(how, now).await?;
+            return Ok(None);
+        }
+        Ok(Some(answer?))
     }
 
     fn begin_pass_if_due(&mut self, now: DateTime<Utc>) {
