@@ -157,7 +157,7 @@ impl TenantSync {
         self.read_changes(now, report).await?;
         self.sweep_if_due(now, report).await?;
         self.look_for_replies(now).await?;
-        self.read_pass(now, report).await
+        self.read_pass(now, now + self.poll_interval, report).await
     }
 
     async fn turn_for_ever(&mut self) {
@@ -177,12 +177,17 @@ impl TenantSync {
 
     /// Goes on with the pass over all tickets until the next turn.
     async fn pass_the_time(&mut self, until: DateTime<Utc>) {
-        while self.state.full.is_some() && self.clock.now() < until && !self.hints.has_changed().unwrap_or(false) {
+        while self.state.full.is_some() && !self.is_wanted(until) {
             let now = self.clock.now();
-            if let Err(error) = self.read_pass(now, &mut TurnReport::default()).await {
+            if let Err(error) = self.read_pass(now, until, &mut TurnReport::default()).await {
                 return self.note(Some(&error), now);
             }
         }
+    }
+
+    /// Whether a turn is due or asked for.
+    fn is_wanted(&self, next: DateTime<Utc>) -> bool {
+        self.clock.now() >= next || self.hints.has_changed().unwrap_or(false)
     }
 
     /// Waits for `next`, or for a hint.

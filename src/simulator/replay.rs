@@ -211,7 +211,8 @@ impl Drafting {
     /// The ticket at its opening.
     fn draft(&self, record: &Record, cast: &Cast) -> SimTicket {
         let created_at = record.opened_at + self.promises.shift;
-        let find = |names: &HashMap<Name, Ref>, name: &Option<Name>| name.as_ref().and_then(|name| names.get(name)).cloned();
+        let find =
+            |names: &HashMap<Name, Ref>, name: &Option<Name>| name.as_ref().and_then(|name| names.get(name)).cloned();
         let mut ticket = SimTicket {
             display_id: record.ticket_id.clone(),
             subject: subject(record),
@@ -242,7 +243,11 @@ fn subject(record: &Record) -> String {
 }
 
 fn answered_sources(records: &[Record]) -> HashSet<Name> {
-    records.iter().filter(|record| record.first_response_at.is_some()).map(|record| Arc::clone(&record.source)).collect()
+    records
+        .iter()
+        .filter(|record| record.first_response_at.is_some())
+        .map(|record| Arc::clone(&record.source))
+        .collect()
 }
 
 /// Every state that occurs, in the order of its first appearance.
@@ -372,7 +377,11 @@ mod tests {
         stage.play_to("2021-03-02T09:00:00");
         assert_eq!(due(&stage, "INC-1")[1], at("2021-03-04T14:00:00"), "five working hours of pause");
         assert_eq!(due(&stage, "INC-2")[1], at("2021-03-08T10:30:00"), "P4: fifty working hours");
-        assert_eq!(due(&stage, "INC-3"), [at("2021-03-02T09:15:00"), at("2021-03-02T12:15:00")], "P1: by the wall clock");
+        assert_eq!(
+            due(&stage, "INC-3"),
+            [at("2021-03-02T09:15:00"), at("2021-03-02T12:15:00")],
+            "P1: by the wall clock"
+        );
     }
 
     #[test]

@@ -14,32 +14,28 @@ use super::{Answer, SyncError, TenantSync, TurnReport, pace};
 use crate::store::sync::{FullPass, SyncState};
 use crate::superops::{ApiError, Order, TicketAsk, Urgency};
 
-/// Pages of one turn: the changes are never kept waiting for long.
+/// Pages of one turn at the most; fewer if the next turn is due, so that changes are not kept waiting.
 const PAGES: usize = 10;
 
 impl TenantSync {
-    /// Reads the next pages of the pass under way; begins one when it is time to.
-    pub(super) async fn read_pass(&mut self, now: DateTime<Utc>, report: &mut TurnReport) -> Result<(), SyncError> {
+    /// Reads the next pages of the pass under way, at least one; begins a pass when it is time to.
+    pub(super) async fn read_pass(
+        &mut self,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+        report: &mut TurnReport,
+    ) -> Result<(), SyncError> {
         self.begin_pass_if_due(now);
         let mut ahead = None;
-        for left in (0..PAGES).rev() {
-            let Some(pass) = self.state.full.clone() else { break };
+        let mut left = PAGES;
+        while let Some(pass) = self.state.full.clone().filter(|_| left > 0) {
+            left = if self.is_wanted(until) { 0 } else { left - 1 };
             let order = if self.may_sort(now) { Order::UpdatedDesc } else { Order::Unsorted };
             let answer = match ahead.take() {
                 Some(answer) => answer,
                 None => self.ask_page(pass.next_page, order).await,
             };
-            let answer = match answer {
-                Err(ApiError::RefusedQuery { .. }) if order == Order::UpdatedDesc => {
-                    self.give_up_sort("refused", now).await?;
-                    continue;
-                }
-                answer => answer?,
-            };
-            if order == Order::UpdatedDesc && is_out_of_order(&answer, now) {
-                self.give_up_sort("ignored", now).await?;
-                continue;
-            }
+            let Some(answer) = self.in_order(answer, order, now).await? else { continue };
             ahead = self.save_page(answer, &pass, order, left > 0, report).await?;
             if self.state.full.is_none() {
                 self.look_for_missing(pass.started_at, false, report).await?;
@@ -47,6 +43,27 @@ impl TenantSync {
         }
         report.pass_under_way = self.state.full.is_some();
         Ok(())
+    }
+
+    /// The answer, if it came in the order that was asked for; if not, the pass
+    /// begins again without one.
+    async fn in_order(
+        &mut self,
+        answer: Result<Answer, ApiError>,
+        order: Order,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Answer>, SyncError> {
+        let fault = match &answer {
+            _ if order == Order::Unsorted => None,
+            Err(ApiError::RefusedQuery { .. }) => Some("refused"),
+            Ok(answer) if is_out_of_order(answer, now) => Some("ignored"),
+            _ => None,
+        };
+        if let Some(how) = fault {
+            self.give_up_sort(how, now).await?;
+            return Ok(None);
+        }
+        Ok(Some(answer?))
     }
 
     fn begin_pass_if_due(&mut self, now: DateTime<Utc>) {

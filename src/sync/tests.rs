@@ -1,6 +1,7 @@
 //! What the sync promises, turn by turn, against a desk on a socket.
 
 pub mod desk;
+mod look_alike;
 
 use std::time::Duration;
 
@@ -114,7 +115,7 @@ async fn a_scan_that_breaks_off_does_not_move_the_watermark() {
         bench.desk().edit(id, "Closed", at(100 - i64::try_from(id / 5).unwrap()));
     }
     // The second page is still answered; the third is not.
-    bench.desk().meanwhile.insert(2, Box::new(|desk| drop(desk.errors.insert("getTicketList", "subscription_paused"))));
+    bench.desk().meanwhile.insert(2, Box::new(|desk| desk.fail("getTicketList", "subscription_paused")));
     bench.clock.set(at(101));
     bench.try_turn().await.unwrap_err();
     bench.desk().errors.clear();
@@ -127,7 +128,7 @@ async fn a_scan_that_breaks_off_does_not_move_the_watermark() {
 async fn a_ticket_hidden_by_a_removal_between_pages_is_caught() {
     // Ticket 101 moves to page 1 while page 2 is read; ticket 1 is gone.
     let mut bench = Bench::with(open_tickets(150)).await;
-    bench.desk().errors.insert("getStatusList", "forbidden");
+    bench.desk().fail("getStatusList", "forbidden");
     bench.desk().meanwhile.insert(2, Box::new(|desk| desk.remove(1)));
     bench.turn().await;
     assert_eq!(bench.held(101).await, None, "hidden by the drift");
@@ -229,6 +230,28 @@ async fn a_pass_goes_on_after_a_crash_where_it_was() {
 }
 
 #[tokio::test]
+async fn a_run_that_follows_a_busy_one_waits_for_the_minute_to_pass() {
+    let closed =
+        |count: i64| move |desk: &mut Desk| (1..=count).for_each(|id| desk.add(id.unsigned_abs(), "Closed", at(-id)));
+    for (tickets, minutes) in [(1_450, 1), (50, 0)] {
+        let mut bench = Bench::with(closed(tickets)).await;
+        bench.turn().await;
+        bench.restart().await;
+        assert_eq!(bench.sync.rested_at().max(at(0)), at(minutes), "{tickets} tickets");
+    }
+}
+
+#[tokio::test]
+async fn a_hint_interrupts_a_long_pass() {
+    let mut bench = Bench::with(open_tickets(1_450)).await;
+    bench.hints.hint(&bench.tenant().clone());
+    bench.turn().await;
+    let pages =
+        bench.calls().iter().filter(|call| call.starts_with("getTicketList") && !call.ends_with("open")).count();
+    assert_eq!(pages, 1);
+}
+
+#[tokio::test]
 async fn what_changes_during_a_long_pass_is_seen_before_the_pass_ends() {
     let mut bench = Bench::with(open_tickets(1_450)).await;
     bench.turn().await;
@@ -253,7 +276,7 @@ async fn a_restart_within_the_hour_does_not_read_the_lists_again() {
 async fn a_list_that_may_not_be_read_is_kept_as_it_was() {
     let mut bench = Bench::with(open_tickets(3)).await;
     bench.turn().await;
-    bench.desk().errors.insert("getTechnicianList", "forbidden");
+    bench.desk().fail("getTechnicianList", "forbidden");
     bench.turn_at(60).await;
     assert_eq!(bench.store.directory(bench.tenant()).await.unwrap().technicians.len(), 1);
     assert_eq!(bench.health.borrow().limits.len(), 1);
@@ -266,7 +289,7 @@ async fn a_list_that_may_not_be_read_is_kept_as_it_was() {
 async fn an_outage_is_told_with_what_to_do_and_then_over() {
     let mut bench = Bench::with(open_tickets(3)).await;
     bench.turn().await;
-    bench.desk().errors.insert("getTicketList", "subscription_paused");
+    bench.desk().fail("getTicketList", "subscription_paused");
     bench.clock.set(at(1));
     bench.try_turn().await.unwrap_err();
     let health = bench.health.borrow().clone();

@@ -212,7 +212,7 @@ impl<'a> Difference<'a> {
     fn ending(&mut self, was_closed: bool, is_closed: bool) {
         let (was, became) = (self.old.resolution.met_at, self.new.resolution.met_at);
         let cleared = was.is_some() && became.is_none();
-        if (was_closed && !is_closed) || (cleared && !is_closed) {
+        if !is_closed && (was_closed || cleared) {
             self.push(ChangeKind::Reopened, was.map(text_of), self.new.status.clone(), self.edited());
         } else if (!was_closed && is_closed) || (became.is_some() && was != became) {
             self.push(ChangeKind::Resolved, was.map(text_of), became.map(text_of), self.edited());

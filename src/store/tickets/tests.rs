@@ -49,6 +49,13 @@ async fn open(folder: &TempDir) -> Store {
     Store::open(&folder.path().join("store.db"), Arc::new(Telemetry::default())).await.unwrap()
 }
 
+/// Lets every task run until it has to wait for something else.
+async fn settle() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+}
+
 fn batch(tickets: Vec<Ticket>, minute: i64) -> Batch {
     Batch { tickets, unread: Vec::new(), read: read(minute), state: None }
 }
@@ -204,7 +211,10 @@ async fn a_read_that_began_before_a_write_does_not_undo_it() {
         let page = batch(vec![ticket("1", "Closed"), ticket("2", "Open")], 20);
         async move { store.save_tickets(&acme, page, &StatusWords::default()).await }
     });
-    tokio::task::yield_now().await;
+    // A write that did not wait for the read would be done by now: this one comes after it.
+    settle().await;
+    desk.store.prove_writable(at(20)).await.unwrap();
+    settle().await;
     answer.send(before).unwrap();
     reading.await.unwrap().unwrap();
     write.await.unwrap().unwrap();

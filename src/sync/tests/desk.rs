@@ -82,17 +82,23 @@ impl Desk {
     }
 
     pub fn remove(&mut self, id: u64) {
-        self.tickets.retain(|ticket| ticket["ticketId"] != id.to_string());
+        let id = json!(id.to_string());
+        self.tickets.retain(|ticket| ticket["ticketId"] != id);
     }
 
     pub fn set(&mut self, id: u64, field: &str, value: impl Into<Value>) {
-        let ticket = self.tickets.iter_mut().find(|ticket| ticket["ticketId"] == id.to_string());
-        ticket.unwrap()[field] = value.into();
+        let id = json!(id.to_string());
+        self.tickets.iter_mut().find(|ticket| ticket["ticketId"] == id).unwrap()[field] = value.into();
     }
 
     pub fn edit(&mut self, id: u64, status: &str, updated: DateTime<Utc>) {
         self.set(id, "status", status);
         self.set(id, "updatedTime", time(updated));
+    }
+
+    /// Has each call of `operation` answered with this error.
+    pub fn fail(&mut self, operation: &'static str, code: &'static str) {
+        self.errors.insert(operation, code);
     }
 
     fn answer(&mut self, operation: &'static str, input: &Value) -> Value {
@@ -186,6 +192,9 @@ pub struct Bench {
     folder: TempDir,
 }
 
+/// What the token file says.
+pub const TOKEN: &str = "secret";
+
 /// When every test begins.
 pub fn begin() -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
@@ -202,9 +211,14 @@ impl Bench {
         let mut desk = Desk::default();
         prepare(&mut desk);
         let desk = Arc::new(Mutex::new(desk));
+        let endpoint = serve(desk.clone()).await;
+        Self::before(endpoint, desk, ManualClock::at(begin())).await
+    }
+
+    /// A sync that has not made a turn yet, before whatever answers at `endpoint`.
+    pub async fn before(endpoint: String, desk: Arc<Mutex<Desk>>, clock: ManualClock) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let tenant = tenant(serve(desk.clone()).await, &folder);
-        let clock = ManualClock::at(begin());
+        let tenant = tenant(endpoint, &folder);
         let hints = Hints::new([tenant.id.clone()]);
         let store = open(&folder).await;
         let nudge = Arc::new(Notify::new());
@@ -275,7 +289,7 @@ async fn serve(desk: Arc<Mutex<Desk>>) -> String {
 
 fn tenant(endpoint: String, folder: &TempDir) -> Tenant {
     let token = folder.path().join("token");
-    std::fs::write(&token, "secret").unwrap();
+    std::fs::write(&token, TOKEN).unwrap();
     Tenant {
         id: TenantId::parse("acme").unwrap(),
         subdomain: "acme".into(),
