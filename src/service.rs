@@ -229,7 +229,11 @@ impl Service {
             remaining_wall: (!unknown && !answered && !paused).then_some(left + if i % 5 == 0 { 54000 } else { 0 }),
             elapsed_share: (!unknown).then_some(share.max(0.05)),
             at_risk_from: Some(due - TimeDelta::seconds(total / 4)),
-            hours: if i % 5 == 0 { "head-office, Mon to Fri 09:00-17:30 (Europe/London)".into() } else { "round the clock".into() },
+            hours: if i % 5 == 0 {
+                "head-office, Mon to Fri 09:00-17:30 (Europe/London)".into()
+            } else {
+                "round the clock".into()
+            },
             partial: if unknown { vec!["SuperOps gives no due time and no policy matches".into()] } else { vec![] },
         }
     }
@@ -341,21 +345,38 @@ impl Service {
         })
     }
 
-    pub async fn messages(&self, scope: &Scope, ticket: Option<&str>, limit: usize) -> Result<Vec<MessageView>, ServiceError> {
+    pub async fn messages(
+        &self,
+        scope: &Scope,
+        ticket: Option<&str>,
+        _limit: usize,
+    ) -> Result<Vec<MessageView>, ServiceError> {
         let now = self.clock.now();
-        let tickets: Vec<_> = self.all(scope).into_iter().filter(|t| ticket.is_none_or(|id| t.ticket_id == id)).collect();
+        let tickets: Vec<_> =
+            self.all(scope).into_iter().filter(|t| ticket.is_none_or(|id| t.ticket_id == id)).collect();
         Ok(tickets
             .iter()
             .take(14)
             .enumerate()
             .map(|(i, t)| {
-                let state = if ticket.is_some() { ["sent", "pending", "failed"][i % 3] } else { ["pending", "sent", "sent", "failed", "sent", "cancelled", "sending"][i % 7] };
+                let state = if ticket.is_some() {
+                    ["sent", "pending", "failed"][i % 3]
+                } else {
+                    ["pending", "sent", "sent", "failed", "sent", "cancelled", "sending"][i % 7]
+                };
                 MessageView {
                     key: format!("k{i}{}", t.ticket_id),
                     tenant: t.tenant.clone(),
                     ticket_id: (i != 6).then(|| t.ticket_id.clone()),
                     display_id: (i != 6).then(|| t.display_id.clone()),
-                    kind: if i == 6 { "digest" } else if i == 4 { "recovery" } else { "alert" }.into(),
+                    kind: if i == 6 {
+                        "digest"
+                    } else if i == 4 {
+                        "recovery"
+                    } else {
+                        "alert"
+                    }
+                    .into(),
                     stage: ["breached", "warning"][i % 2].into(),
                     step: (i % 2) as i64,
                     channel: ["email", "sms"][i % 2].into(),
@@ -364,7 +385,8 @@ impl Service {
                     due_at: now - TimeDelta::minutes(i as i64 * 4) + TimeDelta::seconds(90),
                     sent_at: (state == "sent").then(|| now - TimeDelta::minutes(i as i64 * 4)),
                     attempts: 1,
-                    last_error: (state == "failed").then(|| "the provider refused the message: 550 mailbox unavailable".into()),
+                    last_error: (state == "failed")
+                        .then(|| "the provider refused the message: 550 mailbox unavailable".into()),
                 }
             })
             .collect())
