@@ -177,11 +177,10 @@ impl Store {
 
     /// All tokens ever made, the newest first.
     pub async fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT id, role, tenant, created_at, revoked_at FROM tokens ORDER BY created_at DESC, id",
-        )
-        .fetch_all(&self.reads)
-        .await?;
+        let rows: Vec<Row> =
+            sqlx::query_as("SELECT id, role, tenant, created_at, revoked_at FROM tokens ORDER BY created_at DESC, id")
+                .fetch_all(&self.reads)
+                .await?;
         rows.into_iter().map(record).collect()
     }
 
@@ -233,7 +232,13 @@ fn record((id, role, tenant, created_at, revoked_at): Row) -> Result<TokenRecord
     let unreadable = |why: &dyn fmt::Display| StoreError::Unreadable(format!("token `{id}`: {why}"));
     let role = role.parse().map_err(|error: NoSuchRole| unreadable(&error))?;
     let tenant = tenant.map(|name| TenantId::parse(&name)).transpose().map_err(|error| unreadable(&error))?;
-    Ok(TokenRecord { role, tenant, created_at: instant(created_at)?, revoked_at: revoked_at.map(instant).transpose()?, id })
+    Ok(TokenRecord {
+        role,
+        tenant,
+        created_at: instant(created_at)?,
+        revoked_at: revoked_at.map(instant).transpose()?,
+        id,
+    })
 }
 
 #[cfg(test)]
@@ -283,7 +288,8 @@ mod tests {
         let token = Token::generate().unwrap();
         let made = store.add_token(&token, Role::Viewer, None, author(), now()).await.unwrap();
         store.revoke_token(&made.id, author(), now()).await.unwrap();
-        let expected = [format!("created token {} (viewer, all tenants)", made.id), format!("revoked token {}", made.id)];
+        let expected =
+            [format!("created token {} (viewer, all tenants)", made.id), format!("revoked token {}", made.id)];
         let found: Vec<_> = audited(&store).await.into_iter().map(|(_, _, what)| what).collect();
         assert_eq!(found, expected);
         store.close().await;

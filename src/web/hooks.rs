@@ -28,7 +28,9 @@ pub async fn superops(
     let tenant = TenantId::parse(&tenant).map_err(|_| Problem::not_found("hook"))?;
     let secret = web.options.hooks.get(&tenant).ok_or_else(|| Problem::not_found("hook"))?;
     if !knows(secret, &headers) {
-        return Err(Problem::unauthorized("send the tenant's `hook_secret` in `X-Superops-Sla-Secret` or as bearer token"));
+        return Err(Problem::unauthorized(
+            "send the tenant's `hook_secret` in `X-Superops-Sla-Secret` or as bearer token",
+        ));
     }
     // A body that is cut short or too large changes nothing: the hint has been given.
     let _ = to_bytes(body, BODY_MAX).await;

@@ -46,7 +46,7 @@ macro_rules! assets {
 }
 
 /// What the pages are made of, by name.
-const ASSETS: &[(&str, &str)] = assets![
+pub const ASSETS: &[(&str, &str)] = assets![
     "app.css" "app.js" "clocks.js" "dom.js" "freshness.js" "head.js" "icon.svg" "messages.js" "state.js" "table.js"
     "ticket.js" "time.js"
 ];

@@ -22,7 +22,7 @@ pub struct Problem {
     status: StatusCode,
     detail: String,
     reasons: Vec<String>,
-    header: Option<(HeaderName, HeaderValue)>,
+    header: Option<(HeaderName, &'static str)>,
 }
 
 impl Problem {
@@ -33,7 +33,7 @@ impl Problem {
 
     /// Nobody said who is asking, or it is not known here.
     pub fn unauthorized(detail: &str) -> Self {
-        let header = Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        let header = Some((WWW_AUTHENTICATE, "Bearer"));
         Self { header, ..Self::new(StatusCode::UNAUTHORIZED, detail) }
     }
 
@@ -68,7 +68,8 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = self.body().to_string();
         let mut response = (self.status, [(CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
-        response.headers_mut().extend(self.header);
+        let header = self.header.map(|(name, value)| (name, HeaderValue::from_static(value)));
+        response.headers_mut().extend(header);
         response
     }
 }
@@ -87,7 +88,7 @@ impl From<StoreError> for Problem {
         tracing::error!(error = &error as &dyn std::error::Error, "a question from the web could not be answered");
         match error {
             StoreError::Locked(_) | StoreError::Unwritable(_) | StoreError::Closed => Self {
-                header: Some((RETRY_AFTER, HeaderValue::from_static("5"))),
+                header: Some((RETRY_AFTER, "5")),
                 ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer now; ask again in a while")
             },
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the store could not answer; the service's log says why"),

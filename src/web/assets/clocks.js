@@ -1,7 +1,7 @@
 // The two clocks of a ticket: in a row of the table, and in full.
 import { el, say } from './dom.js';
 import { remainingNow } from './state.js';
-import { brief, countdown, local, words } from './time.js';
+import { countdown, local, words } from './time.js';
 
 export const STANDINGS = {
   breached: { label: 'Breached', sign: '!' },
@@ -20,7 +20,7 @@ export function mark(standing) {
 
 /** The figure and the word after it. */
 function reading(clock) {
-  if (clock.met_at) return { figure: brief(clock.met_at), word: clock.breached ? 'met late' : 'met' };
+  if (clock.met_at) return { figure: '', word: clock.breached ? 'met late' : 'met in time' };
   if (clock.standing === 'cancelled') return { figure: '', word: 'cancelled' };
   const left = remainingNow(clock);
   if (left === null) return { figure: '', word: { breached: 'breached', paused: 'paused', unknown: 'not known' }[clock.standing] ?? 'no due time' };

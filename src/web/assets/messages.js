@@ -4,10 +4,11 @@ import { state } from './state.js';
 import { openFrom, pageOf } from './ticket.js';
 import { brief, local } from './time.js';
 
+const VERBS = { sent: 'told by', sending: 'being told by', pending: 'to be told by', failed: 'not told by', cancelled: 'spared the' };
 const SENT = { sent: '✓', sending: '…', pending: '○', failed: '!', cancelled: '×' };
 
 export function messageItem(message, { link = true } = {}) {
-  const verb = { sent: 'told', sending: 'being told', pending: 'to be told', failed: 'not told', cancelled: 'spared' }[message.state] ?? message.state;
+  const verb = VERBS[message.state] ?? message.state;
   const subject = message.kind === 'digest' ? 'digest' : message.kind === 'recovery' ? 'recovered' : message.stage;
   const ticket = message.ticket_id && link
     ? el('a', { href: pageOf(message.tenant, message.ticket_id), onclick: (event) => openFrom(event, message) }, message.display_id ?? message.ticket_id) : null;
@@ -15,10 +16,11 @@ export function messageItem(message, { link = true } = {}) {
   return el('li', { class: `message ${message.state}` },
     el('span', { class: 'outcome', title: message.state }, SENT[message.state] ?? '?'),
     el('div', {},
-      el('p', {}, el('b', {}, message.recipient), ` ${verb} by ${message.channel === 'sms' ? 'SMS' : message.channel}`),
-      el('p', { class: 'muted' }, el('span', { class: `stage ${message.kind === 'alert' ? message.stage : message.kind}` }, subject), ' ', ticket, message.step > 0 ? ` · step ${message.step + 1}` : ''),
-      message.last_error ? el('p', { class: 'error' }, message.last_error) : ''),
-    el('time', { datetime: at, title: local(at) }, brief(at)));
+      el('p', {}, el('b', {}, message.recipient), ` ${verb} ${message.channel === 'sms' ? 'SMS' : message.channel}`),
+      el('p', { class: 'muted about-what' },
+        el('span', {}, el('span', { class: `stage ${message.kind === 'alert' ? message.stage : message.kind}` }, subject), ' ', ticket, message.step > 0 ? ` · step ${message.step + 1}` : ''),
+        el('time', { datetime: at, title: local(at) }, brief(at))),
+      message.last_error ? el('p', { class: 'error' }, message.last_error) : ''));
 }
 
 function drawList(panel, items, make, empty) {
@@ -45,17 +47,23 @@ function caughtItem(item) {
 export function drawMessages() {
   if (state.messages) drawList($('messages'), state.messages, (m) => messageItem(m), 'Nobody has been told anything yet. Warnings and breaches appear here as they go out.');
   if (state.caught) drawList($('caught'), state.caught, caughtItem, 'Nothing caught yet. Every email and text message that this demo sends appears here.');
-  const counts = { messages: state.overview?.outbox_pending ? `${state.overview.outbox_pending} waiting` : '', caught: state.caught?.length ? String(state.caught.length) : '' };
-  for (const tab of $('views').children) say(tab.lastChild, counts[tab.dataset.view] ?? '');
+  const pending = state.overview.outbox_pending;
+  const counts = { messages: pending || '', caught: state.caught?.length || '' };
+  for (const tab of $('views').children) say(tab.lastChild, String(counts[tab.dataset.view] ?? ''));
+  $('views').querySelector('[data-view=messages]').title = pending ? `${pending} waiting to be sent` : '';
 }
 
 export function makeViews(desk) {
   const caught = desk.dataset.caught === 'true';
+  const narrow = matchMedia('(max-width: 1100px)').matches;
+  const places = {};
   const show = (view) => {
+    places[desk.dataset.view] = scrollY;
     desk.dataset.view = view;
+    if (narrow) scrollTo(0, places[view] ?? 0);
     for (const tab of $('views').children) tab.setAttribute('aria-selected', String(tab.dataset.view === view));
   };
   const names = { tickets: 'Tickets', messages: 'Messages', ...(caught && { caught: 'Caught' }) };
   $('views').append(...Object.entries(names).map(([view, name]) => el('button', { type: 'button', role: 'tab', 'data-view': view, onclick: () => show(view) }, name, el('span', { class: 'count' }))));
-  show(matchMedia('(max-width: 1100px)').matches ? 'tickets' : caught ? 'caught' : 'messages');
+  show(narrow ? 'tickets' : caught ? 'caught' : 'messages');
 }

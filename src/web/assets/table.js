@@ -87,14 +87,18 @@ function note(held) {
   drawEmpty(shown, filtered);
 }
 
+/** An empty desk is good news only if it could be read. */
+function emptiness(tenants) {
+  if (tenants.some(({ trouble }) => trouble)) return ['No open tickets are known', 'But not everything could be read; see above.'];
+  if (tenants.every((tenant) => tenant.last_good_sync)) return ['No open tickets', 'The desk is clear. New tickets appear here by themselves.'];
+  return ['Reading the tickets', 'The first read from SuperOps is under way; they appear here by themselves.'];
+}
+
 function drawEmpty(shown, filtered) {
-  const ready = state.overview?.tenants.some((tenant) => tenant.last_good_sync);
   $('table').hidden = shown === 0;
   $('empty').hidden = shown !== 0;
   if (shown) return;
-  const [title, text] = filtered ? ['No ticket matches', 'Nothing that is open fits these filters.']
-    : ready ? ['No open tickets', 'The desk is clear. New tickets appear here by themselves.']
-      : ['Reading the tickets', 'The first read from SuperOps is under way; they appear here by themselves.'];
+  const [title, text] = filtered ? ['No ticket matches', 'Nothing that is open fits these filters.'] : emptiness(state.overview.tenants);
   $('empty').replaceChildren(el('b', {}, title), el('p', {}, text),
     filtered ? el('button', { type: 'button', onclick: () => clearFilters() }, 'Show all') : '');
 }
