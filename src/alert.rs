@@ -131,9 +131,15 @@ pub enum Decision {
     /// Nothing has changed.
     Keep,
     /// Tell people, from the first rung on.
-    Raise { stage: Stage, episode: u32, reason: Reason },
+    Raise {
+        stage: Stage,
+        episode: u32,
+        reason: Reason,
+    },
     /// It was past already when first seen: remember it, and tell it in the digest.
-    Known { reason: Reason },
+    Known {
+        reason: Reason,
+    },
     /// The same danger is back, which people were told of: open it again, quietly.
     Reopen,
     Resolve(Closing),
@@ -171,7 +177,9 @@ fn danger(clock: &ClockState<'_>) -> Option<(Stage, Reason)> {
             Some((Stage::Breached, Reason::Flagged))
         }
         Standing::Breached { .. } if clock.running => Some((Stage::Breached, Reason::Missed)),
-        Standing::AtRisk { .. } => Some((Stage::Warning, clock.elapsed_share().map_or(Reason::LittleLeft, Reason::Elapsed))),
+        Standing::AtRisk { .. } => {
+            Some((Stage::Warning, clock.elapsed_share().map_or(Reason::LittleLeft, Reason::Elapsed)))
+        }
         _ => None,
     }
 }

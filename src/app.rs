@@ -68,15 +68,8 @@ impl Parts {
         let channels = notify::connect(&config.notify, &clock)?;
         let dispatch =
             Dispatch::new(store.clone(), channels, clock.clone(), telemetry.clone(), outbox.clone(), news.clone());
-        let evaluate = Evaluate::new(
-            config.clone(),
-            desks.clone(),
-            store.clone(),
-            clock.clone(),
-            telemetry.clone(),
-            news,
-            outbox,
-        );
+        let evaluate =
+            Evaluate::new(config.clone(), desks.clone(), store.clone(), clock.clone(), telemetry.clone(), news, outbox);
         let sync = Syncs { hints, health };
         let service = Service::new(config.clone(), desks, store.clone(), clock, telemetry.clone(), sync);
         Ok(Self { config, store, telemetry, service, syncs, evaluate, dispatch, claim })
@@ -84,12 +77,7 @@ impl Parts {
 
     /// What the web is to serve.
     pub fn web(&self, options: web::Options) -> Web {
-        Web {
-            service: self.service.clone(),
-            store: self.store.clone(),
-            telemetry: self.telemetry.clone(),
-            options,
-        }
+        Web { service: self.service.clone(), store: self.store.clone(), telemetry: self.telemetry.clone(), options }
     }
 
     /// What the configuration says of the web.

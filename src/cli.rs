@@ -178,8 +178,8 @@ impl Cli {
             Command::Run => run::run(load(config)?).await,
             Command::Check(args) => check::check(&locate(config)?, args).await,
             Command::Simulate(args) => simulate::simulate(args).await,
-            Command::Status(args) => status::status(load(config)?, args).await,
-            Command::Token { command } => token(load(config)?, command).await,
+            Command::Status(args) => status::status(load_offline(config)?, args).await,
+            Command::Token { command } => token(load_offline(config)?, command).await,
         }
     }
 }
@@ -197,6 +197,11 @@ fn locate(given: Option<&Path>) -> Result<PathBuf, CliError> {
 
 fn load(given: Option<&Path>) -> Result<Config, CliError> {
     Config::load(&locate(given)?, &ProcessEnvironment).map_err(CliError::usage)
+}
+
+/// For what only reads the store: no secret is needed.
+fn load_offline(given: Option<&Path>) -> Result<Config, CliError> {
+    Config::load_offline(&locate(given)?, &ProcessEnvironment).map_err(CliError::usage)
 }
 
 /// Where log lines go and in which form. `RUST_LOG` says how many.

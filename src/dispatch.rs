@@ -16,10 +16,10 @@ use tracing::{error, info, warn};
 use crate::clock::SharedClock;
 use crate::config::ChannelKind;
 use crate::notify::{Notifier, Receipt, SendError};
-use tokio::sync::Notify;
 use crate::store::outbox::{Leased, Outcome};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{DeliveryLabels, LoopName, Telemetry};
+use tokio::sync::Notify;
 
 /// Attempts of one channel at the same time.
 const PLACES: usize = 16;
@@ -219,7 +219,10 @@ fn outcome(leased: &Leased, result: Result<Receipt, SendError>, now: DateTime<Ut
     match result {
         Ok(receipt) => Outcome::Taken { provider_id: receipt.id },
         Err(SendError::Unavailable { reason, .. }) if now - leased.notification.created_at > GIVE_UP_AFTER => {
-            Outcome::Failed { why: format!("given up after {} attempts: {reason}", leased.attempt), misconfigured: false }
+            Outcome::Failed {
+                why: format!("given up after {} attempts: {reason}", leased.attempt),
+                misconfigured: false,
+            }
         }
         Err(SendError::Unavailable { reason, retry_after }) => {
             let asked = retry_after.and_then(|wait| TimeDelta::from_std(wait).ok()).unwrap_or_default();

@@ -18,7 +18,6 @@ use crate::alert::{self, AlertKey, Decision, Stage};
 use crate::clock::SharedClock;
 use crate::config::{ChannelKind, Config, Tenant};
 use crate::desks::Desks;
-use tokio::sync::Notify;
 use crate::sla::clock::{self, ClockState};
 use crate::sla::desk::Desk;
 use crate::store::alerts::{AlertRow, AlertTurn, Recovered};
@@ -27,6 +26,7 @@ use crate::telemetry::{AlertLabels, LoopName, StandingLabels, Telemetry};
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, Directory};
 use memory::Memory;
+use tokio::sync::Notify;
 
 /// The loop sleeps no longer than this, so that nothing hangs on a single wake-up.
 const LONGEST_SLEEP: TimeDelta = TimeDelta::minutes(1);

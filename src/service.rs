@@ -267,7 +267,12 @@ impl Service {
     }
 
     /// Who was told what, newest first.
-    pub async fn messages(&self, scope: &Scope, ticket: Option<&str>, limit: usize) -> Result<Vec<MessageView>, ServiceError> {
+    pub async fn messages(
+        &self,
+        scope: &Scope,
+        ticket: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<MessageView>, ServiceError> {
         let only = match scope {
             Scope::All => None,
             Scope::One(tenant) => Some(tenant),
@@ -280,7 +285,8 @@ impl Service {
                 Some(watched.ticket.id.clone())
             }
         };
-        let rows = self.store.notifications(only, ticket.as_ref().map(TicketId::as_str), limit.min(MOST_TICKETS)).await?;
+        let rows =
+            self.store.notifications(only, ticket.as_ref().map(TicketId::as_str), limit.min(MOST_TICKETS)).await?;
         Ok(rows.into_iter().map(message_view).collect())
     }
 

@@ -74,7 +74,8 @@ impl ChannelKind {
 
 /// The rungs that hold where none are configured.
 pub fn default_steps() -> Vec<Step> {
-    let step = |minutes, target| Step { after: TimeDelta::minutes(minutes), notify: vec![target], channels: Vec::new() };
+    let step =
+        |minutes, target| Step { after: TimeDelta::minutes(minutes), notify: vec![target], channels: Vec::new() };
     vec![step(0, Target::Technician), step(15, Target::Manager), step(30, Target::AccountManager)]
 }
 
@@ -135,7 +136,9 @@ fn of_target(target: &Target, ticket: &Ticket, people: &Directory) -> Vec<Recipi
         found.map(|person| Recipient::person(person, because.to_owned())).into_iter().collect()
     };
     match target {
-        Target::Technician if ticket.technician.is_none() => members(ticket, people, "nobody owns it yet and it is in your group"),
+        Target::Technician if ticket.technician.is_none() => {
+            members(ticket, people, "nobody owns it yet and it is in your group")
+        }
         Target::Technician => person(ticket.technician.as_ref(), "you own this ticket"),
         Target::Manager => manager(ticket, people),
         Target::Group => members(ticket, people, "it is in your group"),

@@ -90,14 +90,19 @@ async fn send_test(config: &Config, address: &str) -> Result<bool, CliError> {
     let channels = notify::connect(&config.notify, &clock)?;
     let mut fitting = channels.iter().filter(|channel| channel.channel() == fits).peekable();
     if fitting.peek().is_none() {
-        return Err(CliError::usage(format!("[notify.{}] is not configured, so nothing fits `{address}`", fits.as_str())));
+        return Err(CliError::usage(format!(
+            "[notify.{}] is not configured, so nothing fits `{address}`",
+            fits.as_str()
+        )));
     }
     let mut sound = true;
     for channel in fitting {
         let result = channel.send(&test_message(address, &clock)).await;
         sound &= result.is_ok();
         match result {
-            Ok(receipt) => println!("\n{}: taken{}", fits.as_str(), receipt.id.map(|id| format!(", as {id}")).unwrap_or_default()),
+            Ok(receipt) => {
+                println!("\n{}: taken{}", fits.as_str(), receipt.id.map(|id| format!(", as {id}")).unwrap_or_default())
+            }
             Err(error) => println!("\n{}: {error}", fits.as_str()),
         }
     }

@@ -1,3 +1,5 @@
 //! demo
 use super::{CliError, DemoArgs};
-pub async fn demo(_: DemoArgs) -> Result<(), CliError> { Ok(()) }
+pub async fn demo(_: DemoArgs) -> Result<(), CliError> {
+    Ok(())
+}

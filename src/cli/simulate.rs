@@ -11,7 +11,8 @@ use crate::simulator::{Replay, SimOptions, Simulator, lively_end};
 /// Answers until it is told to stop.
 pub async fn simulate(args: SimulateArgs) -> Result<(), CliError> {
     let clock = clock(args.speed);
-    let options = SimOptions { tickets: args.tickets, requests_per_minute: args.requests_per_minute, ..SimOptions::default() };
+    let options =
+        SimOptions { tickets: args.tickets, requests_per_minute: args.requests_per_minute, ..SimOptions::default() };
     let look_alike = look_alike(args.replay.as_deref(), options.clone(), clock)?;
     for order in args.fault {
         look_alike.fail(order.fault, order.times);

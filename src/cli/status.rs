@@ -71,9 +71,11 @@ fn page_text(overview: &Overview, page: &TicketPage, colours: bool) -> String {
     }
     let rows: Vec<[String; 7]> = page.tickets.iter().map(row).collect();
     text.push('\n');
-    text.push_str(&table(["TICKET", "RESPONSE", "RESOLUTION", "PRIORITY", "TECHNICIAN", "CLIENT", "SUBJECT"], &rows, |row| {
-        paint(&page.tickets[row], colours)
-    }));
+    text.push_str(&table(
+        ["TICKET", "RESPONSE", "RESOLUTION", "PRIORITY", "TECHNICIAN", "CLIENT", "SUBJECT"],
+        &rows,
+        |row| paint(&page.tickets[row], colours),
+    ));
     if page.total > page.tickets.len() {
         let _ = writeln!(text, "… and {} more", page.total - page.tickets.len());
     }
@@ -123,14 +125,19 @@ fn shortened(text: &str, width: usize) -> String {
 }
 
 /// Aligned columns; the last is as wide as it needs to be.
-fn table<const N: usize>(head: [&str; N], rows: &[[String; N]], paint: impl Fn(usize) -> (&'static str, &'static str)) -> String {
+fn table<const N: usize>(
+    head: [&str; N],
+    rows: &[[String; N]],
+    paint: impl Fn(usize) -> (&'static str, &'static str),
+) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([head[column].chars().count()]).max().unwrap_or(0)
     };
     let widths: [usize; N] = std::array::from_fn(width);
     let line = |cells: [&str; N]| {
-        let cell = |(index, text): (usize, &&str)| format!("{text}{}", " ".repeat(widths[index] - text.chars().count()));
+        let cell =
+            |(index, text): (usize, &&str)| format!("{text}{}", " ".repeat(widths[index] - text.chars().count()));
         cells.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     let mut text = format!("{}\n", line(head));
@@ -168,7 +175,11 @@ fn ticket_text(ticket: &TicketSla, messages: &[MessageView]) -> String {
     }
     for message in messages {
         let when = message.sent_at.unwrap_or(message.due_at).format("%a %d %b %H:%M:%S UTC");
-        let _ = writeln!(text, "  {when}  {} {} to {} by {}: {}", message.kind, message.stage, message.recipient, message.channel, message.state);
+        let _ = writeln!(
+            text,
+            "  {when}  {} {} to {} by {}: {}",
+            message.kind, message.stage, message.recipient, message.channel, message.state
+        );
     }
     text
 }

@@ -38,7 +38,13 @@ impl Evaluate {
     }
 
     /// Runs the rung that holds now, passing over those that reach nobody.
-    fn run_rung(&mut self, scene: &Scene<'_>, watched: &Watched, key: &AlertKey, work: &mut AlertTurn) -> Option<AlertRow> {
+    fn run_rung(
+        &mut self,
+        scene: &Scene<'_>,
+        watched: &Watched,
+        key: &AlertKey,
+        work: &mut AlertTurn,
+    ) -> Option<AlertRow> {
         let config = self.config.clone();
         let steps = &config.alerts.steps;
         let mut row = self.memory.get(key)?.clone();
@@ -82,7 +88,8 @@ impl Evaluate {
             }
             for (channel, fallback) in routes {
                 let facts = facts::alert(self.links(scene.tenant), watched, clock, row, index, &recipient);
-                let new = self.notification(scene, clock, row, index, &recipient, channel, fallback, Body::Alert(facts));
+                let new =
+                    self.notification(scene, clock, row, index, &recipient, channel, fallback, Body::Alert(facts));
                 work.notifications.push(new);
                 self.memory.tell(row, &recipient.id, channel);
             }
@@ -92,7 +99,8 @@ impl Evaluate {
 
     /// The channels to tell `recipient` by, each with those to fall back on.
     fn routes(&self, recipient: &Recipient, wanted: &[ChannelKind]) -> Vec<(ChannelKind, Vec<(ChannelKind, String)>)> {
-        let open: Vec<_> = self.channels.iter().copied().filter(|channel| recipient.address(*channel).is_some()).collect();
+        let open: Vec<_> =
+            self.channels.iter().copied().filter(|channel| recipient.address(*channel).is_some()).collect();
         let mut chosen: Vec<_> = open.iter().copied().filter(|channel| wanted.contains(channel)).collect();
         if chosen.is_empty() {
             // Better by another way than not at all.

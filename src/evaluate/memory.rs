@@ -120,7 +120,8 @@ impl Memory {
     /// The open alerts of `tenant` whose rung is due, in the order they are due.
     pub fn due_steps(&self, tenant: &TenantId, now: DateTime<Utc>) -> Vec<AlertKey> {
         let open = self.alerts.values().filter(|row| row.key.tenant == *tenant && row.raised.resolved_as.is_none());
-        let mut due: Vec<_> = open.filter_map(|row| Some((row.next_step_at.filter(|at| *at <= now)?, &row.key))).collect();
+        let mut due: Vec<_> =
+            open.filter_map(|row| Some((row.next_step_at.filter(|at| *at <= now)?, &row.key))).collect();
         due.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.ticket.cmp(&b.1.ticket)));
         due.into_iter().map(|(_, key)| key.clone()).collect()
     }

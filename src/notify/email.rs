@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! Email, handed to the configured mail server.
 //!
 //! Each mail is text and HTML. Its Message-ID is the same on every attempt, so
@@ -110,5 +109,3 @@ fn thread_root(message: &Message, domain: &str) -> String {
     let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     format!("<thread.{name}@{domain}>")
 }
-=======
->>>>>>> config

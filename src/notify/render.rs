@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The words of a message: what a person reads on each channel.
 //!
 //! A message is worded at the moment it is sent, so that "42 min left" is true
@@ -168,5 +167,3 @@ impl TicketFacts {
         shown(self.technician.as_deref(), 80).unwrap_or_else(|| "unassigned".to_owned())
     }
 }
-=======
->>>>>>> config

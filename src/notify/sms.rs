@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! Text messages, through Twilio's Messages API.
 //!
 //! Twilio drops no repeats, so an answer is read generously: any 2xx means that
@@ -198,5 +197,3 @@ async fn read(mut response: Response, most: usize) -> Option<Value> {
     }
     serde_json::from_slice(&body).ok()
 }
-=======
->>>>>>> config

@@ -44,7 +44,12 @@ impl Seen {
         let clocks = ClockKind::ALL.map(|kind| assess(watched, kind, desk, now));
         let running = clocks.iter().filter(|clock| clock.running);
         let least_left = running.filter_map(|clock| clock.left).min().unwrap_or(TimeDelta::MAX);
-        Self { sla: ticket_sla(tenant, watched, &clocks, now), class: class(&clocks), least_left, names: names(watched) }
+        Self {
+            sla: ticket_sla(tenant, watched, &clocks, now),
+            class: class(&clocks),
+            least_left,
+            names: names(watched),
+        }
     }
 
     /// What tickets are sorted by: the class, then who has least time left; of

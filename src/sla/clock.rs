@@ -19,10 +19,18 @@ const TICK: TimeDelta = TimeDelta::milliseconds(1);
 /// How one clock stands. Time left and time over are working time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    OnTrack { left: TimeDelta },
-    AtRisk { left: TimeDelta },
-    Breached { over: TimeDelta },
-    Paused { left: TimeDelta },
+    OnTrack {
+        left: TimeDelta,
+    },
+    AtRisk {
+        left: TimeDelta,
+    },
+    Breached {
+        over: TimeDelta,
+    },
+    Paused {
+        left: TimeDelta,
+    },
     Met,
     Cancelled,
     /// There is no due time, or none that makes sense.
@@ -213,11 +221,8 @@ impl<'a> ClockState<'a> {
         let flagged = watched.ticket.reported(self.kind).breached == Some(true);
         self.breached = flagged || (since.is_some() && left < TimeDelta::zero());
         self.left = Some(if self.breached { left } else { left.max(TimeDelta::zero()) });
-        self.standing = if self.breached {
-            breached(left)
-        } else {
-            Standing::Paused { left: left.max(TimeDelta::zero()) }
-        };
+        self.standing =
+            if self.breached { breached(left) } else { Standing::Paused { left: left.max(TimeDelta::zero()) } };
     }
 
     fn running(&mut self, due: DateTime<Utc>, watched: &Watched, desk: &Desk, now: DateTime<Utc>) {

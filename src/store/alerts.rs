@@ -48,7 +48,10 @@ pub struct AlertTurn {
 impl AlertTurn {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.alerts.is_empty() && self.notifications.is_empty() && self.cancelled.is_empty() && self.recovered.is_empty()
+        self.alerts.is_empty()
+            && self.notifications.is_empty()
+            && self.cancelled.is_empty()
+            && self.recovered.is_empty()
     }
 }
 
@@ -229,7 +232,8 @@ async fn recover(tx: &mut SqliteConnection, recovered: &Recovered, now: DateTime
     let mut notices = Vec::with_capacity(rows.len());
     for row in rows {
         let message: String = row.try_get("message")?;
-        let notice = NewNotification::recovery(recovered, row.try_get("recipient")?, row.try_get("channel")?, &message, now);
+        let notice =
+            NewNotification::recovery(recovered, row.try_get("recipient")?, row.try_get("channel")?, &message, now);
         notices.extend(notice);
     }
     if notices.is_empty() { Ok(()) } else { super::outbox::enqueue(tx, &notices).await }

@@ -48,10 +48,18 @@ pub struct Leased {
 /// What became of an attempt.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    Taken { provider_id: Option<String> },
-    Again { at: DateTime<Utc>, why: String },
+    Taken {
+        provider_id: Option<String>,
+    },
+    Again {
+        at: DateTime<Utc>,
+        why: String,
+    },
     /// Not on this channel; `misconfigured`: for nobody.
-    Failed { why: String, misconfigured: bool },
+    Failed {
+        why: String,
+        misconfigured: bool,
+    },
 }
 
 /// A name for one message that is the same however often it is made: 32 hex digits.
@@ -156,7 +164,12 @@ impl Store {
     ///
     /// A refusal moves on to the next channel; where none is left, the alert's
     /// next rung is brought forward to `now`. True if it was.
-    pub async fn record_attempt(&self, leased: &Leased, outcome: Outcome, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    pub async fn record_attempt(
+        &self,
+        leased: &Leased,
+        outcome: Outcome,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
         let leased = leased.clone();
         self.writer
             .write(move |tx: &mut SqliteConnection| {
@@ -175,9 +188,7 @@ impl Store {
     /// Takes up another channel while this one goes on being tried.
     pub async fn also_by_next_channel(&self, leased: &Leased, now: DateTime<Utc>) -> Result<(), StoreError> {
         let Some(next) = leased.notification.on_next_channel(now) else { return Ok(()) };
-        self.writer
-            .write(move |tx: &mut SqliteConnection| Box::pin(async move { enqueue(tx, &[next]).await }))
-            .await
+        self.writer.write(move |tx: &mut SqliteConnection| Box::pin(async move { enqueue(tx, &[next]).await })).await
     }
 
     /// How many notifications wait or are being sent.
@@ -255,16 +266,18 @@ async fn log_attempt(
         Outcome::Failed { why, misconfigured: false } => ("refused", Some(why.as_str())),
         Outcome::Failed { why, misconfigured: true } => ("misconfigured", Some(why.as_str())),
     };
-    sqlx::query("INSERT INTO attempts (tenant, notification, number, at, outcome, detail) VALUES ($1, $2, $3, $4, $5, $6)")
-        .bind(leased.notification.tenant.as_str())
-        .bind(&leased.notification.message.key)
-        .bind(i64::from(leased.attempt))
-        .bind(millis(now))
-        .bind(word)
-        .bind(detail)
-        .execute(tx)
-        .await
-        .map(drop)
+    sqlx::query(
+        "INSERT INTO attempts (tenant, notification, number, at, outcome, detail) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(leased.notification.tenant.as_str())
+    .bind(&leased.notification.message.key)
+    .bind(i64::from(leased.attempt))
+    .bind(millis(now))
+    .bind(word)
+    .bind(detail)
+    .execute(tx)
+    .await
+    .map(drop)
 }
 
 async fn settle(
@@ -294,7 +307,11 @@ async fn settle(
 }
 
 /// After a refusal: the next channel, or else the next rung at once.
-async fn move_on(tx: &mut SqliteConnection, refused: &NewNotification, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
+async fn move_on(
+    tx: &mut SqliteConnection,
+    refused: &NewNotification,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
     if let Some(next) = refused.on_next_channel(now) {
         enqueue(tx, &[next]).await?;
         return Ok(false);

@@ -6,13 +6,19 @@ use axum::http::StatusCode;
 use axum::http::header::{
     ALLOW, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE, WWW_AUTHENTICATE,
 };
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::{Clock, ManualClock};
+use crate::config::{Config, GivenEnvironment};
+use crate::desks::Desks;
+use crate::service::Syncs;
+use crate::store::tickets::Batch;
 use crate::store::tokens::{Author, Token, TokenRecord};
+use crate::ticket::watch::Bounds;
+use crate::ticket::{Reported, Ticket, TicketId};
 
 /// A service on a port of its own.
 struct TestWeb {
@@ -34,7 +40,7 @@ impl TestWeb {
         let telemetry = Arc::new(Telemetry::default());
         let store = Store::open(&folder.path().join("sla.db"), telemetry.clone()).await.unwrap();
         let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
-        let service = Service::sample(Arc::new(clock.clone()), 1, 40);
+        let service = service(&store, &clock, 8).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = router(Web { service, store: store.clone(), telemetry, options });
@@ -66,6 +72,48 @@ impl TestWeb {
         let page: Value =
             self.get(&format!("/api/v1/tickets?tenant={tenant}"), Some(&token)).await.json().await.unwrap();
         page["tickets"][0].clone()
+    }
+}
+
+/// A service over `store`, with `tickets` open tickets for each of its two tenants.
+async fn service(store: &Store, clock: &ManualClock, tickets: i64) -> Service {
+    let text = "[tenants.acme]\nsubdomain = 'acme'\nregion = 'us'\ntoken_env = 'TOKEN'\n\
+                [tenants.globex]\nsubdomain = 'globex'\nregion = 'eu'\ntoken_env = 'TOKEN'\n\
+                [notify.email]\nsmtp_url = 'smtp://127.0.0.1:2525'\nfrom = 'sla@example.com'\n";
+    let environment = GivenEnvironment::default().with_var("TOKEN", "secret");
+    let config = Arc::new(Config::parse("config.toml".as_ref(), text, &environment).unwrap());
+    for tenant in config.tenants.values() {
+        let now = clock.now();
+        let tickets = (0..tickets).map(|number| ticket(&tenant.id, number, now)).collect();
+        let read = Bounds { earliest: now, latest: now };
+        let batch = Batch { tickets, unread: Vec::new(), read, state: None };
+        store.save_tickets(&tenant.id, batch, &tenant.statuses).await.unwrap();
+    }
+    let telemetry = Arc::new(Telemetry::default());
+    let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone()).unwrap());
+    Service::new(config, desks, store.clone(), Arc::new(clock.clone()), telemetry, Syncs::default())
+}
+
+fn ticket(tenant: &TenantId, number: i64, now: DateTime<Utc>) -> Ticket {
+    let due = |minutes| Reported { due: Some(now + TimeDelta::minutes(minutes)), ..Reported::default() };
+    Ticket {
+        id: TicketId::parse(&format!("{tenant}-{number}")).unwrap(),
+        display_id: format!("{tenant}/{number}"),
+        subject: "<script>alert(1)</script> \u{1F5A8} printer".into(),
+        request_type: None,
+        status: Some("Open".into()),
+        priority: None,
+        category: None,
+        client: None,
+        site: None,
+        group: None,
+        technician: None,
+        sla: None,
+        created_at: Some(now - TimeDelta::hours(1)),
+        updated_at: Some(now),
+        first_response: due(number * 10 - 20),
+        resolution: due(number * 60),
+        flaws: Vec::new(),
     }
 }
 
@@ -305,7 +353,7 @@ async fn a_stop_lets_the_server_end() {
     let web = TestWeb::start().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let idle = Web {
-        service: Service::sample(Arc::new(web.clock.clone()), 1, 0),
+        service: service(&web.store, &web.clock, 0).await,
         store: web.store.clone(),
         telemetry: Arc::default(),
         options: Options::default(),

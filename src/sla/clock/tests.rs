@@ -118,8 +118,16 @@ fn a_paused_clock_never_breaches() {
     };
     let cases = [
         ("paused in time", paused(Some((10, 11))), Standing::Paused { left: mins(50) }),
-        ("paused before it was watched: what was left then is all we know", paused(None), Standing::Paused { left: mins(59) }),
-        ("paused after it had breached: the overrun is frozen", paused(Some((70, 71))), Standing::Breached { over: mins(10) }),
+        (
+            "paused before it was watched: what was left then is all we know",
+            paused(None),
+            Standing::Paused { left: mins(59) },
+        ),
+        (
+            "paused after it had breached: the overrun is frozen",
+            paused(Some((70, 71))),
+            Standing::Breached { over: mins(10) },
+        ),
     ];
     for (name, watched, expected) in cases {
         assert_eq!(standing(&watched, 500), expected, "{name}");
