@@ -86,9 +86,9 @@ enum TokenCommand {
 
 #[derive(Debug, Args)]
 struct DemoArgs {
-    /// Where the page is served
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
+    /// Where the page is served; else 127.0.0.1:8080, or any free port if that is taken
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
     /// Open tickets at the start
     #[arg(long, value_name = "N", default_value_t = 300)]
     tickets: usize,

@@ -74,7 +74,38 @@ pub struct Told {
     pub channel: String,
 }
 
+/// How many alerts there are of a kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertCount {
+    pub clock: ClockKind,
+    pub stage: String,
+    /// `open`, or what they were resolved as.
+    pub state: String,
+    pub number: i64,
+}
+
 impl Store {
+    /// All alerts, counted by clock, stage and how they stand.
+    pub async fn alert_counts(&self) -> Result<Vec<AlertCount>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT clock, stage, COALESCE(resolved_as, state) AS state, COUNT(*) AS number FROM alerts
+             GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        )
+        .fetch_all(&self.reads)
+        .await?;
+        let count = |row: &sqlx::sqlite::SqliteRow| {
+            let clock: String = row.try_get("clock")?;
+            let known = ClockKind::ALL.into_iter().find(|kind| kind.as_str() == clock);
+            Ok(AlertCount {
+                clock: known.ok_or_else(|| StoreError::Unreadable("an alert's clock".to_owned()))?,
+                stage: row.try_get("stage")?,
+                state: row.try_get("state")?,
+                number: row.try_get("number")?,
+            })
+        };
+        rows.iter().map(count).collect()
+    }
+
     /// The alerts of `tenant` that are open or whose ticket is.
     pub async fn alerts(&self, tenant: &TenantId) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sqlx::query(
