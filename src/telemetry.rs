@@ -124,7 +124,12 @@ impl Default for Telemetry {
             lateness_seconds.clone(),
         );
         let loop_seconds = Family::new_with_constructor(loop_buckets as fn() -> Histogram);
-        registry.register_with_unit("loop_turn", "How long one turn of a loop took", Unit::Seconds, loop_seconds.clone());
+        registry.register_with_unit(
+            "loop_turn",
+            "How long one turn of a loop took",
+            Unit::Seconds,
+            loop_seconds.clone(),
+        );
         Self {
             registry,
             requests,

@@ -113,7 +113,8 @@ impl Desk {
             Some(_) => now,
             None => self.done_by(ticket, ticket.first_response.due, slowness, now),
         };
-        let solved_at = self.done_by(ticket, ticket.resolution.due, slowness, now).max(answered_at + TimeDelta::minutes(3));
+        let solved_at =
+            self.done_by(ticket, ticket.resolution.due, slowness, now).max(answered_at + TimeDelta::minutes(3));
         if ticket.first_response.met_at.is_none() {
             self.at(answered_at, Act::Reply(index));
         }
@@ -131,7 +132,13 @@ impl Desk {
     }
 
     /// When a promise due at `due` is kept: a share of the working time that is left, sometimes more than all of it.
-    fn done_by(&mut self, ticket: &SimTicket, due: Option<DateTime<Utc>>, slowness: f64, now: DateTime<Utc>) -> DateTime<Utc> {
+    fn done_by(
+        &mut self,
+        ticket: &SimTicket,
+        due: Option<DateTime<Utc>>,
+        slowness: f64,
+        now: DateTime<Utc>,
+    ) -> DateTime<Utc> {
         let left = due.map_or(TimeDelta::hours(8), |due| ticket.left_until(due, now)).max(TimeDelta::minutes(20));
         ticket.hours.after(now, scaled(left, slowness * self.share(0.6, 0.55)))
     }
@@ -264,7 +271,8 @@ impl Desk {
     }
 
     fn member(&mut self, world: &World, group: usize) -> Ref {
-        let members: Vec<&Ref> = world.msp.people.iter().filter(|person| person.group == group).map(|person| &person.who).collect();
+        let members: Vec<&Ref> =
+            world.msp.people.iter().filter(|person| person.group == group).map(|person| &person.who).collect();
         members[self.rng.usize(..members.len())].clone()
     }
 }
@@ -341,8 +349,12 @@ fn home(world: &World, ticket: &SimTicket) -> usize {
 
 /// How long this ticket takes against the average: person, kind of work and group together.
 fn slowness(world: &World, ticket: &SimTicket) -> f64 {
-    let person = ticket.technician.as_ref().and_then(|who| world.msp.person(&who.name)).map_or(1.2, |person| person.slowness);
-    let trade = TRADES.iter().find(|trade| Some(trade.category) == ticket.category.as_deref()).map_or(1.0, |trade| trade.slowness);
+    let person =
+        ticket.technician.as_ref().and_then(|who| world.msp.person(&who.name)).map_or(1.2, |person| person.slowness);
+    let trade = TRADES
+        .iter()
+        .find(|trade| Some(trade.category) == ticket.category.as_deref())
+        .map_or(1.0, |trade| trade.slowness);
     let group = if home(world, ticket) == PROJECTS { 1.1 } else { 1.0 };
     person * trade * group
 }

@@ -100,7 +100,12 @@ impl Fault {
             Self::EmptyBody => json_answer(Body::empty()),
             Self::NotJson => json_answer(Body::from("Service is warming up")),
             Self::Redirect(url) => (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, url.clone())]).into_response(),
-            Self::Truncated | Self::Reset | Self::Hang | Self::AppliedThenInternalError | Self::Slow | Self::BadRecord => {
+            Self::Truncated
+            | Self::Reset
+            | Self::Hang
+            | Self::AppliedThenInternalError
+            | Self::Slow
+            | Self::BadRecord => {
                 return None;
             }
         })
@@ -209,9 +214,12 @@ fn drip(bytes: Bytes) -> impl futures_util::Stream<Item = Result<Bytes, Infallib
 }
 
 fn spoil_records(body: &mut JsonValue) {
-    let tickets = body.get_mut("data").and_then(|data| data.get_mut("getTicketList")).and_then(|list| list.get_mut("tickets"));
+    let tickets =
+        body.get_mut("data").and_then(|data| data.get_mut("getTicketList")).and_then(|list| list.get_mut("tickets"));
     let Some(JsonValue::Array(tickets)) = tickets else { return };
-    for (ticket, (field, value)) in tickets.iter_mut().zip([("ticketId", JsonValue::Null), ("createdTime", json!("yesterday"))]) {
+    for (ticket, (field, value)) in
+        tickets.iter_mut().zip([("ticketId", JsonValue::Null), ("createdTime", json!("yesterday"))])
+    {
         if let Some(slot) = ticket.get_mut(field) {
             *slot = value;
         }

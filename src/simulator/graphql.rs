@@ -103,7 +103,8 @@ impl Engine {
             refused(vec![worded("WrongType", error.to_graphql_error(&document.sources))])
         };
         let operation = document.operations.get(request.operation_name.as_deref()).map_err(refuse)?;
-        let variables = coerce_variable_values(self.schema, operation, &request.variables.unwrap_or_default()).map_err(refuse)?;
+        let variables =
+            coerce_variable_values(self.schema, operation, &request.variables.unwrap_or_default()).map_err(refuse)?;
         Ok(Prepared {
             variables,
             is_mutation: operation.is_mutation(),
@@ -215,7 +216,10 @@ mod tests {
             ("{ getTicketList(input: {page: 1}) }".to_owned(), "SubSelectionRequired"),
             ("{ getTicketList { listInfo { page } } }".to_owned(), "MissingFieldArgument"),
             ("{ getTicketList(input: {page: \"one\"}) { listInfo { page } } }".to_owned(), "WrongType"),
-            ("query ($in: ListInfoInput) { getTicketList(input: $in) { listInfo { page } } }".to_owned(), "VariableTypeMismatch"),
+            (
+                "query ($in: ListInfoInput) { getTicketList(input: $in) { listInfo { page } } }".to_owned(),
+                "VariableTypeMismatch",
+            ),
         ];
         for (query, class) in cases {
             let message = refusal(&query, json!({}));

@@ -257,7 +257,12 @@ impl DateOperator {
 }
 
 /// The indices of the tickets that `query` asks for, in its order.
-pub fn select(tickets: &[SimTicket], query: &Query, habits: Habits, now: DateTime<Utc>) -> Result<Vec<u32>, Unsupported> {
+pub fn select(
+    tickets: &[SimTicket],
+    query: &Query,
+    habits: Habits,
+    now: DateTime<Utc>,
+) -> Result<Vec<u32>, Unsupported> {
     let mut rows: Vec<&SimTicket> = Vec::with_capacity(tickets.len());
     for ticket in tickets.iter().filter(|ticket| !ticket.deleted) {
         let wanted = query.condition.as_ref().map_or(Ok(true), |c| c.accepts(ticket, habits.date_filters, now))?;

@@ -177,7 +177,8 @@ impl Msp {
         let site = Ref { id: SITE + nth, name: site.into() };
         let sla = self.slas.iter().find(|known| &*known.name == sla).cloned();
         let sla = sla.unwrap_or_else(|| self.promise(DEFAULT));
-        let hours = hours.map_or_else(Hours::always, |(opens, closes)| Hours::weekdays(timezone, hour(opens), hour(closes)));
+        let hours =
+            hours.map_or_else(Hours::always, |(opens, closes)| Hours::weekdays(timezone, hour(opens), hour(closes)));
         let manager = manager.map(|index| person_leaf(&self.people[index].who, true));
         self.rows.clients.push(client_row(&client, Some(&site), manager));
         self.rows.sites.push(site_row(&client, &site, timezone, &hours));
@@ -280,7 +281,8 @@ fn address(name: &str) -> String {
         ' ' => '.',
         other => other.to_ascii_lowercase(),
     };
-    let local: String = name.chars().map(plain).filter(|letter| letter.is_ascii_alphanumeric() || *letter == '.').collect();
+    let local: String =
+        name.chars().map(plain).filter(|letter| letter.is_ascii_alphanumeric() || *letter == '.').collect();
     format!("{local}@example.com")
 }
 
@@ -336,7 +338,8 @@ mod tests {
     #[test]
     fn a_site_without_hours_works_round_the_clock() {
         let msp = Msp::made_up();
-        let round_the_clock: Vec<&JsonMap> = msp.rows.sites.iter().filter(|row| row["working24x7"] == json!(true)).collect();
+        let round_the_clock: Vec<&JsonMap> =
+            msp.rows.sites.iter().filter(|row| row["working24x7"] == json!(true)).collect();
         assert_eq!(round_the_clock.len(), 1);
         assert!(round_the_clock[0]["businessHour"].is_null());
     }

@@ -28,6 +28,8 @@ use crate::history::{Event, Field, Name, Record};
 pub const CLOSED: [&str; 5] = ["Resolved", "Closed", "Resolve ticket", "RESOLVED", "CLOSED"];
 /// Those during which the clock stands still.
 pub const PAUSED: [&str; 4] = ["Awaiting User Info", "Awaiting Vendor", "Awaiting Evidence", "Wait"];
+/// Entries in the log of closed tickets that do not open them again.
+const BOOKKEEPING: [&str; 2] = ["Caused By CI", "Quality Indicator Fixed"];
 /// Until its first event a ticket is no more than this.
 const NEW: &str = "New";
 /// The name of the only SLA.
@@ -127,10 +129,15 @@ impl Replay {
             ticket.category = category.cloned();
         }
         ticket.updated_at = at;
-        if let Some(Some(state)) = event.change(Field::State) {
+        if let Some(state) = status(event) {
             world.change_status(index, state, at);
         }
     }
+}
+
+/// The status that `event` gives a ticket, if it does.
+fn status(event: &Event) -> Option<&Name> {
+    event.change(Field::State).flatten().filter(|state| !BOOKKEEPING.contains(&&***state))
 }
 
 /// The steps of a record. Nothing happens to a ticket before it is opened, whatever the record says.
@@ -211,7 +218,8 @@ impl Drafting {
     /// The ticket at its opening.
     fn draft(&self, record: &Record, cast: &Cast) -> SimTicket {
         let created_at = record.opened_at + self.promises.shift;
-        let find = |names: &HashMap<Name, Ref>, name: &Option<Name>| name.as_ref().and_then(|name| names.get(name)).cloned();
+        let find =
+            |names: &HashMap<Name, Ref>, name: &Option<Name>| name.as_ref().and_then(|name| names.get(name)).cloned();
         let mut ticket = SimTicket {
             display_id: record.ticket_id.clone(),
             subject: subject(record),
@@ -242,14 +250,18 @@ fn subject(record: &Record) -> String {
 }
 
 fn answered_sources(records: &[Record]) -> HashSet<Name> {
-    records.iter().filter(|record| record.first_response_at.is_some()).map(|record| Arc::clone(&record.source)).collect()
+    records
+        .iter()
+        .filter(|record| record.first_response_at.is_some())
+        .map(|record| Arc::clone(&record.source))
+        .collect()
 }
 
 /// Every state that occurs, in the order of its first appearance.
 fn states(records: &[Record]) -> Vec<&str> {
     let mut states = vec![NEW];
     for event in records.iter().flat_map(|record| &record.events) {
-        if let Some(Some(state)) = event.change(Field::State)
+        if let Some(state) = status(event)
             && !states.contains(&&**state)
         {
             states.push(state);
@@ -372,7 +384,11 @@ mod tests {
         stage.play_to("2021-03-02T09:00:00");
         assert_eq!(due(&stage, "INC-1")[1], at("2021-03-04T14:00:00"), "five working hours of pause");
         assert_eq!(due(&stage, "INC-2")[1], at("2021-03-08T10:30:00"), "P4: fifty working hours");
-        assert_eq!(due(&stage, "INC-3"), [at("2021-03-02T09:15:00"), at("2021-03-02T12:15:00")], "P1: by the wall clock");
+        assert_eq!(
+            due(&stage, "INC-3"),
+            [at("2021-03-02T09:15:00"), at("2021-03-02T12:15:00")],
+            "P1: by the wall clock"
+        );
     }
 
     #[test]

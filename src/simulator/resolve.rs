@@ -181,12 +181,16 @@ impl Commands<'_> {
         let word = |name: &'static str, words: &[Text]| {
             let wanted = field(name).and_then(JsonValue::as_str);
             let known = wanted.map(|wanted| words.iter().find(|word| ***word == *wanted).cloned());
-            known.map(|known| known.ok_or_else(|| self.verdict.refuse("referred_value_does_not_exist", name))).transpose()
+            known
+                .map(|known| known.ok_or_else(|| self.verdict.refuse("referred_value_does_not_exist", name)))
+                .transpose()
         };
         let person = field("technician").and_then(|person| person.get("userId")).map(id_text);
         let person = person.map(|id| {
             let known = world.msp.people.iter().find(|person| person.who.id.to_string() == id);
-            known.map(|known| known.who.clone()).ok_or_else(|| self.verdict.refuse("referred_value_does_not_exist", "technician"))
+            known
+                .map(|known| known.who.clone())
+                .ok_or_else(|| self.verdict.refuse("referred_value_does_not_exist", "technician"))
         });
         Ok(Change {
             status: word("status", &world.msp.statuses)?,
@@ -226,7 +230,9 @@ fn shaped<'a>(value: &'a JsonValue, wanted: &'a Type, schema: &'a Schema) -> Res
         (JsonValue::Array(items), Type::List(inner) | Type::NonNullList(inner)) => {
             ResolvedValue::list(items.iter().map(move |item| shaped(item, inner, schema)))
         }
-        (JsonValue::Object(fields), Type::Named(name) | Type::NonNullNamed(name)) if schema.get_object(name).is_some() => {
+        (JsonValue::Object(fields), Type::Named(name) | Type::NonNullNamed(name))
+            if schema.get_object(name).is_some() =>
+        {
             ResolvedValue::object(JsonRow { type_name: name, fields: Cow::Borrowed(fields) })
         }
         (leaf, _) => ResolvedValue::leaf(leaf.clone()),
@@ -267,11 +273,11 @@ impl ObjectValue for Page<'_> {
     fn resolve_field<'a>(&'a self, info: &'a ResolveInfo<'a>) -> Answer<'a> {
         match info.field_name() {
             "listInfo" => Ok(list_info_row(&self.info)),
-            name if name == self.key => Ok(ResolvedValue::list(
-                self.rows
-                    .iter()
-                    .map(|fields| ResolvedValue::object(JsonRow { type_name: self.row, fields: Cow::Borrowed(fields) })),
-            )),
+            name if name == self.key => {
+                Ok(ResolvedValue::list(self.rows.iter().map(|fields| {
+                    ResolvedValue::object(JsonRow { type_name: self.row, fields: Cow::Borrowed(fields) })
+                })))
+            }
             _ => Err(self.unknown_field_error(info)),
         }
     }
@@ -395,7 +401,8 @@ fn group_row(group: &Ref) -> JsonMap {
 
 fn field_rows(msp: &Msp) -> Vec<JsonMap> {
     let options = |words: &[Text]| words.iter().map(|word| json!({"value": &**word})).collect::<Vec<_>>();
-    let row = |name: &str, words: &[Text]| object(json!({"module": "TICKET", "columnName": name, "options": options(words)}));
+    let row =
+        |name: &str, words: &[Text]| object(json!({"module": "TICKET", "columnName": name, "options": options(words)}));
     vec![row("status", &msp.statuses), row("priority", &msp.priorities)]
 }
 

@@ -12,7 +12,11 @@ pub const TRADES: [Trade; 6] = [
     Trade {
         category: "Network",
         slowness: 1.0,
-        subjects: &["VPN drops every ten minutes", "Wi-Fi is slow in the meeting room", "Branch office cannot reach the file server"],
+        subjects: &[
+            "VPN drops every ten minutes",
+            "Wi-Fi is slow in the meeting room",
+            "Branch office cannot reach the file server",
+        ],
     },
     Trade {
         category: "Email",

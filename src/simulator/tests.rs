@@ -151,7 +151,8 @@ async fn a_deletion_between_two_pages_hides_a_ticket_and_an_update_shows_one_twi
     for tickets_age in 0..40 {
         peer.simulator.add(NewTicket { created_in: TimeDelta::minutes(-tickets_age), ..NewTicket::default() });
     }
-    let newest_first = |page: u32| json!({"page": page, "pageSize": 10, "sort": [{"attribute": "updatedTime", "order": "DESC"}]});
+    let newest_first =
+        |page: u32| json!({"page": page, "pageSize": 10, "sort": [{"attribute": "updatedTime", "order": "DESC"}]});
     let second = peer.ids(newest_first(2)).await;
     peer.simulator.remove(&peer.ids(newest_first(1)).await[0]);
     assert_eq!(peer.ids(newest_first(2)).await[..9], second[1..], "everything moved up by one");
@@ -202,7 +203,11 @@ async fn lookups_answer_as_the_schema_says() {
     let answer = peer.ask(query, json!({})).await;
     let data = &answer["data"];
     assert_eq!(data["getTechnicianList"]["userList"].as_array().unwrap().len(), 9, "{answer}");
-    let managed = data["getTechnicianList"]["userList"].as_array().unwrap().iter().filter(|row| row["reportingManager"]["name"] == "Dana Whitfield");
+    let managed = data["getTechnicianList"]["userList"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["reportingManager"]["name"] == "Dana Whitfield");
     assert_eq!(managed.count(), 8);
     let site = &data["getClientSiteList"]["sites"][0];
     assert_eq!((&site["businessHour"][0]["start"], &site["timezoneCode"]), (&json!("09:00"), &json!("Europe/London")));
@@ -222,7 +227,8 @@ async fn introspection_gives_the_committed_schema() {
 async fn notes_and_conversations_are_kept_and_read_back() {
     let peer = Peer::still(0).await;
     let id = peer.simulator.add(NewTicket::default());
-    let write = "mutation ($input: CreateTicketNoteInput!) { createTicketNote(input: $input) { noteId content privacyType } }";
+    let write =
+        "mutation ($input: CreateTicketNoteInput!) { createTicketNote(input: $input) { noteId content privacyType } }";
     let note = peer.ask(write, json!({"input": {"ticket": {"ticketId": id}, "content": "SLA warning"}})).await;
     assert_eq!(note["data"]["createTicketNote"]["privacyType"], "PRIVATE");
     let read = "query ($input: TicketIdentifierInput!) { getTicketNoteList(input: $input) { noteId content addedOn }

@@ -168,11 +168,8 @@ mod tests {
 
     #[test]
     fn a_pause_of_half_an_hour_moves_the_due_time_as_the_switch_says() {
-        let cases = [
-            (DueOnPause::MovesOnResume, 60, 90),
-            (DueOnPause::MovesWhilePaused, 80, 90),
-            (DueOnPause::Never, 60, 60),
-        ];
+        let cases =
+            [(DueOnPause::MovesOnResume, 60, 90), (DueOnPause::MovesWhilePaused, 80, 90), (DueOnPause::Never, 60, 60)];
         for (rule, while_paused, afterwards) in cases {
             let mut ticket = due_in_an_hour();
             ticket.move_to("Waiting".into(), StatusMeaning::Paused, at(10), rule);

@@ -130,7 +130,8 @@ impl World {
 
     /// Adds the ticket that `spec` describes.
     pub fn add(&mut self, spec: NewTicket, now: DateTime<Utc>) -> usize {
-        let client = spec.client.as_deref().and_then(|name| self.msp.customers.iter().find(|row| *row.client.name == *name));
+        let client =
+            spec.client.as_deref().and_then(|name| self.msp.customers.iter().find(|row| *row.client.name == *name));
         let text = |text: Option<String>| text.map(Text::from);
         let after = |delta: Option<TimeDelta>| delta.map(|delta| now + delta);
         let created_at = now + spec.created_in;
@@ -165,7 +166,8 @@ impl World {
     /// Gives a ticket another status, with all that follows.
     pub fn change_status(&mut self, index: usize, status: &str, at: DateTime<Utc>) {
         let meaning = self.msp.words.meaning(Some(status));
-        let status = self.msp.statuses.iter().find(|known| &***known == status).cloned().unwrap_or_else(|| status.into());
+        let status =
+            self.msp.statuses.iter().find(|known| &***known == status).cloned().unwrap_or_else(|| status.into());
         let rule = self.habits.due_on_pause;
         self.ticket_mut(index).move_to(status, meaning, at, rule);
     }

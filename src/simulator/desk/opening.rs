@@ -47,7 +47,8 @@ impl Desk {
             ticket = self.draft(world);
         }
         let hours = super::counted(&ticket);
-        let allowed = promised(&ticket).map_or(TimeDelta::hours(8), |t| if response { t.response } else { t.resolution });
+        let allowed =
+            promised(&ticket).map_or(TimeDelta::hours(8), |t| if response { t.response } else { t.resolution });
         let a_moment_ago = now - scaled(TimeDelta::minutes(10), self.rng.f64());
         date(&mut ticket, hours.before(due, allowed).min(a_moment_ago));
         ticket.status = Some("New Calls".into());
@@ -60,7 +61,8 @@ impl Desk {
     /// An open ticket somewhere in its life, in time unless it is meant to be `late`.
     fn under_way(&mut self, world: &World, late: bool, now: DateTime<Utc>) -> SimTicket {
         let mut ticket = self.draft(world);
-        let (hours, allowed) = (super::counted(&ticket), promised(&ticket).map_or(TimeDelta::hours(30), |t| t.resolution));
+        let (hours, allowed) =
+            (super::counted(&ticket), promised(&ticket).map_or(TimeDelta::hours(30), |t| t.resolution));
         let elapsed = if late { 1.02 + 0.2 * self.rng.f64() } else { 0.01 + 0.85 * self.rng.f64() };
         date(&mut ticket, hours.before(now, scaled(allowed, elapsed)));
         ticket.status = Some("New Calls".into());

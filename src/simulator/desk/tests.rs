@@ -40,7 +40,8 @@ fn the_first_hour_brings_a_steady_trickle_of_both_clocks_and_few_are_late_alread
         let open = open(&world);
         assert_eq!(open.len(), 200);
         for clock in 0..2 {
-            let due: Vec<TimeDelta> = open.iter().filter_map(|ticket| Some(running(ticket)[clock]? - tuesday())).collect();
+            let due: Vec<TimeDelta> =
+                open.iter().filter_map(|ticket| Some(running(ticket)[clock]? - tuesday())).collect();
             let late = due.iter().filter(|left| **left < TimeDelta::zero()).count();
             assert!(late <= 12, "clock {clock}, seed {seed}: {late} late");
             for quarter in 0..4 {
@@ -66,7 +67,8 @@ fn a_day_of_work_brings_every_kind_of_event() {
         assert!(status(name) > 0, "{name}");
     }
     assert!(new(&|ticket| ticket.deleted) > 0, "some are deleted");
-    let missed = |ticket: &SimTicket| ticket.resolution_violated(DueOnPause::MovesOnResume, tuesday() + late) == Some(true);
+    let missed =
+        |ticket: &SimTicket| ticket.resolution_violated(DueOnPause::MovesOnResume, tuesday() + late) == Some(true);
     let (missed, all) = (new(&|ticket| missed(ticket)), world.tickets().len());
     assert!(missed * 20 > all && missed * 2 < all, "{missed} of {all} breach");
 }
