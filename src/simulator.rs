@@ -298,7 +298,7 @@ impl Served {
     }
 }
 
-async fn serve(addr: SocketAddr, router: axum::Router) -> io::Result<Served> {
+pub(crate) async fn serve(addr: SocketAddr, router: axum::Router) -> io::Result<Served> {
     let listener = TcpListener::bind(addr).await?;
     let addr = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();

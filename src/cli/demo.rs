@@ -211,7 +211,7 @@ async fn summary(service: &Service, store: &Store, world: &World) -> anyhow::Res
         tally.pending,
         tally.failed
     ));
-    text.push_str(&format!("SuperOps was asked {} times", requests.total()));
+    text.push_str(&format!("SuperOps was asked {} times", requests.total));
     Ok(text)
 }
 

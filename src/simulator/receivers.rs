@@ -1,1 +1,111 @@
-//! x
+//! Where mail and text messages end in a demo or a test: real receivers on the loopback, which show what they caught.
+//!
+//! The product sends as it always does, over SMTP and HTTP, so what is seen
+//! here went through the real sending code.
+
+mod mail;
+mod sms;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+
+pub use mail::{MailCatcher, MailReply};
+pub use sms::{SmsCatcher, SmsReply};
+
+/// How a message came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CaughtKind {
+    Email,
+    Sms,
+}
+
+/// One message for one recipient. No `Debug`: it is full of addresses and words.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Caught {
+    /// By the clock of the demo or test.
+    pub at: DateTime<Utc>,
+    pub kind: CaughtKind,
+    /// The address or number it was for.
+    pub to: String,
+    /// Empty for a text message.
+    pub subject: String,
+    pub text: String,
+    pub html: Option<String>,
+    /// Of a mail: the header fields as they came, names in lower case. Of a text message: the form.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Caught {
+    /// The first header field of that name, given in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What was caught last, shared by all receivers. Bounded: the oldest goes.
+pub struct CaughtList {
+    room: usize,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    messages: VecDeque<Arc<Caught>>,
+    total: u64,
+}
+
+impl CaughtList {
+    /// Keeps the last `room` messages.
+    pub fn new(room: usize) -> Arc<Self> {
+        Arc::new(Self { room, inner: Mutex::default() })
+    }
+
+    /// Adds a message.
+    pub fn push(&self, caught: Caught) {
+        let mut inner = self.inner();
+        if inner.messages.len() == self.room {
+            inner.messages.pop_front();
+        }
+        inner.messages.push_back(Arc::new(caught));
+        inner.total += 1;
+    }
+
+    /// At most `limit` messages, newest first.
+    pub fn newest_first(&self, limit: usize) -> Vec<Arc<Caught>> {
+        self.inner().messages.iter().rev().take(limit).cloned().collect()
+    }
+
+    /// How many messages there have been, those forgotten too.
+    pub fn total(&self) -> u64 {
+        self.inner().total
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_forgets_the_oldest_and_shows_the_newest_first() {
+        let list = CaughtList::new(2);
+        for text in ["one", "two", "three"] {
+            list.push(Caught {
+                at: DateTime::UNIX_EPOCH,
+                kind: CaughtKind::Sms,
+                to: "+15005550101".to_owned(),
+                subject: String::new(),
+                text: text.to_owned(),
+                html: None,
+                headers: Vec::new(),
+            });
+        }
+        let texts: Vec<String> = list.newest_first(9).iter().map(|caught| caught.text.clone()).collect();
+        assert_eq!((texts, list.total()), (vec!["three".to_owned(), "two".to_owned()], 3));
+    }
+}

@@ -28,6 +28,8 @@ use crate::history::{Event, Field, Name, Record};
 pub const CLOSED: [&str; 5] = ["Resolved", "Closed", "Resolve ticket", "RESOLVED", "CLOSED"];
 /// Those during which the clock stands still.
 pub const PAUSED: [&str; 4] = ["Awaiting User Info", "Awaiting Vendor", "Awaiting Evidence", "Wait"];
+/// Entries in the log of closed tickets that do not open them again.
+const BOOKKEEPING: [&str; 2] = ["Caused By CI", "Quality Indicator Fixed"];
 /// Until its first event a ticket is no more than this.
 const NEW: &str = "New";
 /// The name of the only SLA.
@@ -127,10 +129,15 @@ impl Replay {
             ticket.category = category.cloned();
         }
         ticket.updated_at = at;
-        if let Some(Some(state)) = event.change(Field::State) {
+        if let Some(state) = status(event) {
             world.change_status(index, state, at);
         }
     }
+}
+
+/// The status that `event` gives a ticket, if it does.
+fn status(event: &Event) -> Option<&Name> {
+    event.change(Field::State).flatten().filter(|state| !BOOKKEEPING.contains(&&***state))
 }
 
 /// The steps of a record. Nothing happens to a ticket before it is opened, whatever the record says.
@@ -254,7 +261,7 @@ fn answered_sources(records: &[Record]) -> HashSet<Name> {
 fn states(records: &[Record]) -> Vec<&str> {
     let mut states = vec![NEW];
     for event in records.iter().flat_map(|record| &record.events) {
-        if let Some(Some(state)) = event.change(Field::State)
+        if let Some(state) = status(event)
             && !states.contains(&&**state)
         {
             states.push(state);

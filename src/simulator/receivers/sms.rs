@@ -1,0 +1,331 @@
+//! A Twilio look-alike: takes text messages as Twilio's Messages API does, and lists them again.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Json;
+use axum::Router;
+use axum::extract::{Form, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
+use serde_json::{Value, json};
+
+use super::{Caught, CaughtKind, CaughtList};
+use crate::clock::SharedClock;
+use crate::simulator::{Served, serve};
+
+/// Messages that the listing remembers.
+const REMEMBERED: usize = 10_000;
+
+type Fields = Vec<(String, String)>;
+
+/// How a message is answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SmsReply {
+    #[default]
+    Accept,
+    /// 500 and a word.
+    Error500,
+    /// 429 with a Retry-After of so many seconds.
+    TooMany { retry_after: u32 },
+    /// 400 with one of Twilio's codes; 21610 is a recipient who said STOP.
+    Code(u32),
+    /// Silence; the message was taken or not.
+    Hang { taken: bool },
+    /// Taken, with 201 and this body.
+    OddBody(String),
+}
+
+struct Shared {
+    clock: SharedClock,
+    caught: Arc<CaughtList>,
+    state: Mutex<Sent>,
+}
+
+#[derive(Default)]
+struct Sent {
+    reply: SmsReply,
+    count: u64,
+    messages: std::collections::VecDeque<Value>,
+}
+
+/// The text-message gateway. It stops when dropped.
+pub struct SmsCatcher {
+    served: Served,
+    shared: Arc<Shared>,
+}
+
+impl SmsCatcher {
+    /// Answers at `addr`; what comes in goes to `caught`.
+    pub async fn start(addr: SocketAddr, clock: SharedClock, caught: Arc<CaughtList>) -> io::Result<Self> {
+        let shared = Arc::new(Shared { clock, caught, state: Mutex::default() });
+        let path = "/2010-04-01/Accounts/{sid}/Messages.json";
+        let router = Router::new().route(path, post(send).get(list)).with_state(Arc::clone(&shared));
+        Ok(Self { served: serve(addr, router).await?, shared })
+    }
+
+    /// The base URL to configure.
+    pub fn url(&self) -> String {
+        self.served.url()
+    }
+
+    /// From now on answers like this.
+    pub fn reply(&self, reply: SmsReply) {
+        self.shared.sent().reply = reply;
+    }
+}
+
+impl Shared {
+    fn sent(&self) -> MutexGuard<'_, Sent> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn send(
+    State(shared): State<Arc<Shared>>,
+    Path(account): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<Fields>,
+) -> Response {
+    if !has_credentials(&headers) {
+        return refusal(StatusCode::UNAUTHORIZED, 20003, "Authenticate");
+    }
+    if let Some((code, complaint)) = complaint(&form) {
+        return refusal(StatusCode::BAD_REQUEST, code, complaint);
+    }
+    let reply = shared.sent().reply.clone();
+    match reply {
+        SmsReply::Error500 => (StatusCode::INTERNAL_SERVER_ERROR, "oops").into_response(),
+        SmsReply::TooMany { retry_after } => {
+            let refusal = refusal(StatusCode::TOO_MANY_REQUESTS, 20429, "Too Many Requests");
+            ([(header::RETRY_AFTER, retry_after.to_string())], refusal).into_response()
+        }
+        SmsReply::Code(code) => refusal(StatusCode::BAD_REQUEST, code, "The message cannot be sent"),
+        SmsReply::Hang { taken: false } => std::future::pending().await,
+        SmsReply::Hang { taken: true } => {
+            shared.take(&account, form);
+            std::future::pending().await
+        }
+        SmsReply::OddBody(body) => {
+            shared.take(&account, form);
+            (StatusCode::CREATED, body).into_response()
+        }
+        SmsReply::Accept => (StatusCode::CREATED, Json(shared.take(&account, form))).into_response(),
+    }
+}
+
+/// Basic authentication with a user and a password, whichever they are.
+fn has_credentials(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let decoded = value.and_then(|value| value.strip_prefix("Basic ")).and_then(|coded| STANDARD.decode(coded).ok());
+    let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+    text.and_then(|text| text.split_once(':').map(|(user, password)| !user.is_empty() && !password.is_empty()))
+        .unwrap_or(false)
+}
+
+fn field<'a>(form: &'a Fields, name: &str) -> Option<&'a str> {
+    form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+}
+
+/// What Twilio would refuse about the form, with its code.
+fn complaint(form: &Fields) -> Option<(u32, &'static str)> {
+    let digits = field(form, "To").and_then(|to| to.strip_prefix('+')).unwrap_or_default();
+    let is_number = (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number {
+        return Some((21211, "Invalid 'To' Phone Number"));
+    }
+    if field(form, "From").or(field(form, "MessagingServiceSid")).is_none() {
+        return Some((21603, "A 'From' phone number is required"));
+    }
+    match field(form, "Body").map(|body| body.chars().count()) {
+        None => Some((21602, "Message body is required")),
+        Some(1601..) => Some((21617, "The message body exceeds the 1600 character limit")),
+        Some(_) => None,
+    }
+}
+
+fn refusal(status: StatusCode, code: u32, message: &str) -> Response {
+    let more = format!("https://www.twilio.com/docs/errors/{code}");
+    let body = json!({"code": code, "message": message, "more_info": more, "status": status.as_u16()});
+    (status, Json(body)).into_response()
+}
+
+impl Shared {
+    /// Keeps a message, and gives it as Twilio shows it.
+    fn take(&self, account: &str, form: Fields) -> Value {
+        let now = self.clock.now();
+        let text = |name: &str| field(&form, name).unwrap_or_default().to_owned();
+        let mut sent = self.sent();
+        sent.count += 1;
+        let message = shown(account, &form, sent.count, now);
+        if sent.messages.len() == REMEMBERED {
+            sent.messages.pop_front();
+        }
+        sent.messages.push_back(message.clone());
+        self.caught.push(Caught {
+            at: now,
+            kind: CaughtKind::Sms,
+            to: text("To"),
+            subject: String::new(),
+            text: text("Body"),
+            html: None,
+            headers: form,
+        });
+        message
+    }
+}
+
+/// A fresh message in Twilio's JSON: most of it is null until the carrier has spoken.
+fn shown(account: &str, form: &Fields, count: u64, now: DateTime<Utc>) -> Value {
+    let sid = format!("SM{count:032x}");
+    let service = field(form, "MessagingServiceSid");
+    let date = now.to_rfc2822();
+    json!({
+        "sid": sid,
+        "account_sid": account,
+        "to": field(form, "To"),
+        "from": field(form, "From"),
+        "body": field(form, "Body"),
+        "status": if service.is_some() { "accepted" } else { "queued" },
+        "messaging_service_sid": service,
+        "num_segments": "1",
+        "num_media": "0",
+        "direction": "outbound-api",
+        "api_version": "2010-04-01",
+        "price": null,
+        "price_unit": "USD",
+        "error_code": null,
+        "error_message": null,
+        "date_created": date,
+        "date_updated": date,
+        "date_sent": null,
+        "uri": format!("/2010-04-01/Accounts/{account}/Messages/{sid}.json"),
+        "subresource_uris": {},
+    })
+}
+
+async fn list(State(shared): State<Arc<Shared>>, headers: HeaderMap, Query(wanted): Query<Fields>) -> Response {
+    if !has_credentials(&headers) {
+        return refusal(StatusCode::UNAUTHORIZED, 20003, "Authenticate");
+    }
+    let sent = shared.sent();
+    let messages: Vec<&Value> =
+        sent.messages.iter().rev().filter(|message| matches(message, &wanted)).take(50).collect();
+    Json(json!({"messages": messages, "page": 0, "page_size": 50, "next_page_uri": null})).into_response()
+}
+
+/// `To=`, `DateSent=`, and `DateSent>=` and `DateSent<=`, whose names end in the angle bracket.
+fn matches(message: &Value, wanted: &Fields) -> bool {
+    let sent =
+        message["date_created"].as_str().and_then(|date| DateTime::parse_from_rfc2822(date).ok()).map(|at| at.to_utc());
+    wanted.iter().all(|(name, value)| match name.as_str() {
+        "To" => message["to"] == value.as_str(),
+        "DateSent" => sent.zip(moment(value)).is_some_and(|(sent, day)| sent.date_naive() == day.date_naive()),
+        "DateSent>" => sent.zip(moment(value)).is_some_and(|(sent, since)| sent >= since),
+        "DateSent<" => sent.zip(moment(value)).is_some_and(|(sent, until)| sent <= until),
+        _ => true,
+    })
+}
+
+/// A day or a moment. Twilio's dates have whole seconds.
+fn moment(text: &str) -> Option<DateTime<Utc>> {
+    let day = || text.parse::<NaiveDate>().ok().and_then(|day| day.and_hms_opt(0, 0, 0)).map(|start| start.and_utc());
+    DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc().trunc_subsecs(0)).or_else(day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use std::time::Duration;
+
+    struct Phone {
+        catcher: SmsCatcher,
+        list: Arc<CaughtList>,
+        clock: ManualClock,
+        http: reqwest::Client,
+    }
+
+    impl Phone {
+        async fn start() -> Self {
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+            let list = CaughtList::new(100);
+            let addr = "127.0.0.1:0".parse().unwrap();
+            let catcher = SmsCatcher::start(addr, Arc::new(clock.clone()), Arc::clone(&list)).await.unwrap();
+            Self { catcher, list, clock, http: reqwest::Client::new() }
+        }
+
+        fn url(&self) -> String {
+            format!("{}/2010-04-01/Accounts/AC1/Messages.json", self.catcher.url())
+        }
+
+        fn post(&self, to: &str, body: &str) -> reqwest::RequestBuilder {
+            let form = [("To", to), ("From", "+15005550006"), ("Body", body)];
+            self.http.post(self.url()).basic_auth("AC1", Some("secret")).form(&form)
+        }
+
+        async fn answer(&self) -> (u16, Value) {
+            let response = self.post("+15005550101", "SLA").send().await.unwrap();
+            (response.status().as_u16(), response.json().await.unwrap_or_default())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_is_queued_caught_and_listed() {
+        let phone = Phone::start().await;
+        let (status, message) = phone.answer().await;
+        assert_eq!((status, &message["status"], &message["price"]), (201, &json!("queued"), &Value::Null));
+        phone.clock.advance(chrono::TimeDelta::minutes(5));
+        phone.post("+15005550102", "Søren: 30 min 🔥").send().await.unwrap();
+        assert_eq!(phone.list.newest_first(1)[0].text, "Søren: 30 min 🔥");
+        assert_eq!(phone.list.newest_first(1)[0].header("From"), Some("+15005550006"));
+        let list = async |query: &[(&str, &str)]| {
+            let request = phone.http.get(phone.url()).basic_auth("AC1", Some("secret")).query(query);
+            let found: Value = request.send().await.unwrap().json().await.unwrap();
+            found["messages"].as_array().unwrap().len()
+        };
+        assert_eq!(list(&[]).await, 2);
+        assert_eq!(list(&[("To", "+15005550101"), ("DateSent>", "2027-01-15")]).await, 1);
+        assert_eq!(list(&[("DateSent>", "2027-01-15T08:01:00Z")]).await, 1);
+        assert_eq!(list(&[("DateSent", "2027-01-14")]).await, 0);
+    }
+
+    #[tokio::test]
+    async fn what_twilio_refuses_is_refused_with_its_code() {
+        let phone = Phone::start().await;
+        let code = async |request: reqwest::RequestBuilder| {
+            let response: Value = request.send().await.unwrap().json().await.unwrap();
+            response["code"].clone()
+        };
+        assert_eq!(code(phone.http.post(phone.url()).form(&[("To", "+15005550101")])).await, 20003);
+        assert_eq!(code(phone.post("0800", "x")).await, 21211);
+        assert_eq!(code(phone.post("+15005550101", "")).await, 21602);
+        assert_eq!(code(phone.post("+15005550101", &"x".repeat(1_601))).await, 21617);
+        assert_eq!(phone.list.total(), 0);
+    }
+
+    #[tokio::test]
+    async fn answers_are_as_ordered() {
+        let phone = Phone::start().await;
+        phone.catcher.reply(SmsReply::Error500);
+        assert_eq!(phone.answer().await.0, 500);
+        phone.catcher.reply(SmsReply::Code(21610));
+        assert_eq!(phone.answer().await.1["code"], 21610);
+        phone.catcher.reply(SmsReply::TooMany { retry_after: 7 });
+        let slow_down = phone.post("+15005550101", "SLA").send().await.unwrap();
+        assert_eq!((slow_down.status().as_u16(), slow_down.headers()["retry-after"].as_bytes()), (429, &b"7"[..]));
+        assert_eq!(phone.list.total(), 0);
+        phone.catcher.reply(SmsReply::OddBody("<html>".to_owned()));
+        assert_eq!(phone.answer().await, (201, Value::Null));
+        phone.catcher.reply(SmsReply::Hang { taken: true });
+        let silence = phone.post("+15005550101", "SLA").timeout(Duration::from_millis(50)).send().await;
+        assert!(silence.unwrap_err().is_timeout());
+        assert_eq!(phone.list.total(), 2);
+    }
+}
