@@ -101,6 +101,9 @@ impl World {
     /// A configuration as a user would write it, pointing at this world.
     fn config(&self, listen: SocketAddr, replay: bool) -> anyhow::Result<Config> {
         let store = self.folder.path().join("demo.db");
+        // A file, since it is read again whenever the client needs it.
+        let token = self.folder.path().join("token");
+        std::fs::write(&token, &self.options.token)?;
         // A history has its own words for its states; the made-up desk's are guessed.
         let statuses = if replay {
             "[tenants.demo.statuses]\n\
@@ -112,7 +115,7 @@ impl World {
         let text = format!(
             "[server]\nlisten = \"{listen}\"\npublic_url = \"http://{listen}\"\n\
              [store]\nurl = \"sqlite://{}\"\n\
-             [tenants.demo]\nsubdomain = \"{}\"\nendpoint = \"{}/msp\"\ntoken_env = \"DEMO_TOKEN\"\n\
+             [tenants.demo]\nsubdomain = \"{}\"\nendpoint = \"{}/msp\"\ntoken_file = \"{}\"\n\
              requests_per_minute = 800\npoll_interval = \"60s\"\nhours = \"site\"\n{statuses}\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@msp.example>\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"DEMO_SMS\"\n\
@@ -120,11 +123,13 @@ impl World {
             store.display(),
             self.options.subdomain,
             self.superops.url(),
+            token.display(),
             self.mail.addr(),
             self.sms.url(),
         );
+        let token = token.to_str().context("the temporary folder has an odd name")?;
         let environment =
-            GivenEnvironment::default().with_var("DEMO_TOKEN", &self.options.token).with_var("DEMO_SMS", "demo");
+            GivenEnvironment::default().with_file(token, &self.options.token).with_var("DEMO_SMS", "demo");
         Ok(Config::parse(Path::new("demo.toml"), &text, &environment)?)
     }
 }
