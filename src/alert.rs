@@ -1,8 +1,21 @@
 //! Which alerts are due, given what was raised before.
+//!
+//! One alert stands for one clock of one ticket in one cycle. Its stage only
+//! rises; it is resolved when the clock stops, pauses or gets more time, and
+//! each decision names its reason. What was already past when the ticket was
+//! first seen is known, not news: it is told in a digest.
 
+pub mod escalation;
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// How bad it is. Only rises within one cycle of a clock.
+use crate::sla::clock::{ClockState, Doubt, Standing};
+use crate::ticket::{ClockKind, TenantId, TicketId};
+
+/// How bad it is. Only rises within one episode of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
@@ -24,3 +37,164 @@ impl Stage {
         }
     }
 }
+
+/// What an alert is about. Shown as `{tenant}:{ticket}:{clock}:{cycle}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AlertKey {
+    pub tenant: TenantId,
+    pub ticket: TicketId,
+    pub clock: ClockKind,
+    pub cycle: u32,
+}
+
+impl fmt::Display for AlertKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}:{}", self.tenant, self.ticket, self.clock.as_str(), self.cycle)
+    }
+}
+
+/// Why an alert came to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closing {
+    /// Answered or resolved in time after all.
+    Met,
+    /// Answered or resolved, too late.
+    ClosedLate,
+    Paused,
+    /// The due time moved away.
+    Retargeted,
+    /// Deleted, merged, or no longer ours to see.
+    Vanished,
+    /// There is no due time any more.
+    SlaRemoved,
+}
+
+impl Closing {
+    /// The name used in the store and in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Met => "met",
+            Self::ClosedLate => "closed_late",
+            Self::Paused => "paused",
+            Self::Retargeted => "retargeted",
+            Self::Vanished => "vanished",
+            Self::SlaRemoved => "sla_removed",
+        }
+    }
+
+    /// The reading of [`Closing::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        let all = [Self::Met, Self::ClosedLate, Self::Paused, Self::Retargeted, Self::Vanished, Self::SlaRemoved];
+        all.into_iter().find(|closing| closing.as_str() == text)
+    }
+}
+
+/// What was raised before for a clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Raised {
+    pub stage: Stage,
+    /// The due time it was raised for.
+    pub due: DateTime<Utc>,
+    /// Rises when a clock comes back into danger after it was safe.
+    pub episode: u32,
+    /// None while it is open.
+    pub resolved_as: Option<Closing>,
+}
+
+/// Why an alert is raised now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reason {
+    /// This share of the working time has passed.
+    Elapsed(f64),
+    /// A warning threshold has passed; the share is unknown.
+    LittleLeft,
+    Missed,
+    /// SuperOps calls it breached, whatever its due time.
+    Flagged,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Elapsed(share) => write!(f, "{:.0} % of its working time has passed", (share * 100.0).floor()),
+            Self::LittleLeft => f.write_str("little working time is left"),
+            Self::Missed => f.write_str("its target was missed"),
+            Self::Flagged => f.write_str("SuperOps calls it breached"),
+        }
+    }
+}
+
+/// What to do about one clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Decision {
+    /// Nothing has changed.
+    Keep,
+    /// Tell people, from the first rung on.
+    Raise {
+        stage: Stage,
+        episode: u32,
+        reason: Reason,
+    },
+    /// It was past already when first seen: remember it, and tell it in the digest.
+    Known {
+        reason: Reason,
+    },
+    /// The same danger is back, which people were told of: open it again, quietly.
+    Reopen,
+    Resolve(Closing),
+}
+
+/// What to do about `clock` of a ticket first seen at `first_seen_at`, given what was `raised` before.
+pub fn decide(clock: &ClockState<'_>, first_seen_at: DateTime<Utc>, raised: Option<&Raised>) -> Decision {
+    let Some((stage, reason)) = danger(clock) else {
+        return match raised {
+            Some(Raised { resolved_as: None, .. }) => Decision::Resolve(closing(clock)),
+            _ => Decision::Keep,
+        };
+    };
+    let Some(raised) = raised else {
+        return match clock.breached_from {
+            Some(from) if stage == Stage::Breached && from <= first_seen_at => Decision::Known { reason },
+            _ => Decision::Raise { stage, episode: 0, reason },
+        };
+    };
+    let moved = clock.due != Some(raised.due);
+    let again = Decision::Raise { stage, episode: raised.episode + 1, reason };
+    match raised.resolved_as {
+        None if stage > raised.stage => Decision::Raise { stage, episode: raised.episode, reason },
+        None if stage < raised.stage && moved => again,
+        None => Decision::Keep,
+        Some(Closing::Paused) if !moved && stage <= raised.stage => Decision::Reopen,
+        Some(_) => again,
+    }
+}
+
+/// The stage that a running clock calls for.
+fn danger(clock: &ClockState<'_>) -> Option<(Stage, Reason)> {
+    match clock.standing {
+        Standing::Breached { .. } if clock.running && clock.doubts.has(Doubt::FlaggedThoughDueAhead) => {
+            Some((Stage::Breached, Reason::Flagged))
+        }
+        Standing::Breached { .. } if clock.running => Some((Stage::Breached, Reason::Missed)),
+        Standing::AtRisk { .. } => {
+            Some((Stage::Warning, clock.elapsed_share().map_or(Reason::LittleLeft, Reason::Elapsed)))
+        }
+        _ => None,
+    }
+}
+
+fn closing(clock: &ClockState<'_>) -> Closing {
+    match clock.standing {
+        Standing::Cancelled => Closing::Vanished,
+        Standing::Unknown => Closing::SlaRemoved,
+        Standing::Paused { .. } => Closing::Paused,
+        Standing::Met => Closing::Met,
+        Standing::Breached { .. } if clock.stopped_at.is_some() => Closing::ClosedLate,
+        Standing::Breached { .. } => Closing::Paused,
+        Standing::OnTrack { .. } | Standing::AtRisk { .. } => Closing::Retargeted,
+    }
+}
+
+#[cfg(test)]
+mod tests;

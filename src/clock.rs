@@ -19,6 +19,11 @@ pub trait Clock: Send + Sync {
 
     /// Returns once [`Clock::now`] has reached `at`.
     async fn sleep_until(&self, at: DateTime<Utc>);
+
+    /// How many seconds pass here in a second on the wall.
+    fn speed(&self) -> u32 {
+        1
+    }
 }
 
 /// The clock every loop shares.
@@ -79,6 +84,10 @@ impl Clock for FastClock {
             // A millisecond more than needed, so that rounding down does not spin.
             tokio::time::sleep(left / self.speed + Duration::from_millis(1)).await;
         }
+    }
+
+    fn speed(&self) -> u32 {
+        self.speed
     }
 }
 

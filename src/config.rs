@@ -4,16 +4,42 @@
 //! and why; all of them come out at once, so that a user mends the file in one
 //! go. Secrets are named in the file and read from the environment or a file.
 
+pub mod complaint;
+pub mod duration;
+pub mod environment;
+pub mod explain;
+pub mod remarks;
+
+mod checks;
+mod explain_alerts;
+mod read;
+mod read_alerts;
+mod read_calendar;
+mod read_notify;
+mod read_policies;
+mod read_server;
+mod read_tenant;
+mod reader;
+mod secret;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{NaiveDate, TimeDelta};
 use secrecy::SecretString;
 
+pub use crate::alert::escalation::{ChannelKind, Step, Target};
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::Policy;
 use crate::ticket::{StatusWords, TenantId};
+
+pub use complaint::{Complaint, Complaints};
+pub use environment::{Environment, GivenEnvironment, ProcessEnvironment};
+pub use secret::SecretError;
 
 /// Everything the program was told.
 #[derive(Debug)]
@@ -28,6 +54,34 @@ pub struct Config {
     pub policies: Vec<Policy>,
     pub alerts: Alerts,
     pub notify: Notify,
+}
+
+impl Config {
+    /// Reads the file at `path` for a service: tokens and channels must be there.
+    pub fn load(path: &Path, env: &dyn Environment) -> Result<Self, Complaints> {
+        Self::parse(path, &content(path, env)?, env)
+    }
+
+    /// Reads the file at `path` for a command that talks to nobody.
+    pub fn load_offline(path: &Path, env: &dyn Environment) -> Result<Self, Complaints> {
+        Self::parse_offline(path, &content(path, env)?, env)
+    }
+
+    /// Checks `text`, the content of the file at `path`, for a service.
+    pub fn parse(path: &Path, text: &str, env: &dyn Environment) -> Result<Self, Complaints> {
+        read::config(path, text, env, reader::Purpose::Service)
+    }
+
+    /// Checks `text` for a command that talks to nobody: no secret is read and none is missed.
+    ///
+    /// `notify.sms` is then always none, since a channel without its secret is of no use.
+    pub fn parse_offline(path: &Path, text: &str, env: &dyn Environment) -> Result<Self, Complaints> {
+        read::config(path, text, env, reader::Purpose::Offline)
+    }
+}
+
+fn content(path: &Path, env: &dyn Environment) -> Result<String, Complaints> {
+    env.read_file(path).map_err(|error| Complaints::unreadable(path, &error))
 }
 
 #[derive(Debug)]
@@ -98,51 +152,12 @@ pub struct Alerts {
     pub steps: Vec<Step>,
 }
 
-/// One rung of the escalation.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Step {
-    /// Wall time after the alert was raised (or rose to a higher stage).
-    pub after: TimeDelta,
-    pub notify: Vec<Target>,
-    /// Empty: email for a warning; email and SMS for a breach.
-    pub channels: Vec<ChannelKind>,
-}
-
-/// Who is meant by a step.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    Technician,
-    Manager,
-    Group,
-    AccountManager,
-    Email(String),
-    Sms(String),
-}
-
-/// A way of reaching people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ChannelKind {
-    Email,
-    Sms,
-}
-
-impl ChannelKind {
-    /// The name used in the configuration, in logs and in metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Email => "email",
-            Self::Sms => "sms",
-        }
-    }
-}
-
 #[derive(Debug, Default)]
 pub struct Notify {
     pub email: Option<Email>,
     pub sms: Option<Sms>,
 }
 
-#[derive(Debug)]
 pub struct Email {
     pub host: String,
     pub port: u16,
@@ -151,6 +166,13 @@ pub struct Email {
     pub password: Option<SecretString>,
     /// `Name <address>` or an address; checked.
     pub from: String,
+}
+
+impl fmt::Debug for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port, tls, .. } = self;
+        f.debug_struct("Email").field("host", host).field("port", port).field("tls", tls).finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,8 +196,17 @@ pub struct Sms {
     pub base_url: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum SmsSender {
     From(String),
     MessagingService(String),
+}
+
+impl fmt::Debug for SmsSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::From(_) => "From(..)",
+            Self::MessagingService(_) => "MessagingService(..)",
+        })
+    }
 }

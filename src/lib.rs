@@ -1,11 +1,48 @@
-//! superops-sla: knows of an SLA breach before the client does.
+//! superops-sla knows of an SLA breach at SuperOps before the client does.
+//!
+//! A ticket breaches because time passes, not because a page arrives. So there
+//! is no single pipe from SuperOps to a phone: three short loops meet in one
+//! store, over a core that knows nothing of networks, files or the clock.
+//!
+//! One ticket's way through the house:
+//! 1. [`sync`] asks SuperOps, through [`superops`], what has changed. The client
+//!    paces itself to the tenant's budget and turns each record into a
+//!    [`ticket::Ticket`], or says which field of which record made no sense.
+//! 2. [`store`] saves the page, the changes it implies and how far the reading
+//!    got in one transaction; then the caches hold it and `evaluate` is woken.
+//! 3. [`evaluate`] asks the core how both clocks of every open ticket stand now
+//!    ([`sla::clock`]), by the rules of the tenant's desk ([`sla::desk`]).
+//! 4. [`alert`] decides what is to be raised, each time with its reason, and
+//!    [`alert::escalation`] finds whom it goes to. One transaction stores the
+//!    alert and its notifications; a unique key makes that exactly once.
+//! 5. [`dispatch`] leases what is due in the outbox; a channel of [`notify`]
+//!    makes one attempt; the answer is remembered and says what comes next.
+//! 6. [`service`] answers the questions people ask, for [`web`] and [`cli`] alike,
+//!    with standings computed when they are asked for, never stored.
+//!
+//! [`app`] builds all of it from [`config`]. [`simulator`] is a SuperOps
+//! look-alike, so that the demo and the tests need no account.
 
-pub mod alert;
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod desks;
+
+pub mod alert;
+pub mod sla;
+pub mod ticket;
+
 pub mod history;
 pub mod notify;
-pub mod simulator;
-pub mod sla;
+pub mod store;
+pub mod superops;
 pub mod telemetry;
-pub mod ticket;
+
+pub mod dispatch;
+pub mod evaluate;
+pub mod sync;
+
+pub mod service;
+pub mod simulator;
+pub mod web;

@@ -1,3 +1,21 @@
-//! The command line.
+//! The program: reads the command line, does as told, and says what went wrong.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use superops_sla::cli::{Cli, CliError};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match Cli::parse().run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(CliError::Usage(complaints)) => {
+            eprintln!("{complaints}");
+            ExitCode::from(2)
+        }
+        Err(CliError::Failed(error)) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -8,6 +8,12 @@ pub mod email;
 pub mod render;
 pub mod sms;
 
+#[cfg(test)]
+mod tests;
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,7 +22,8 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Stage;
-use crate::config::ChannelKind;
+use crate::clock::SharedClock;
+use crate::config::{self, ChannelKind};
 use crate::ticket::ClockKind;
 
 /// One way of reaching people.
@@ -27,6 +34,35 @@ pub trait Notifier: Send + Sync {
 
     /// Makes one attempt to deliver `message`, within the channel's own deadline.
     async fn send(&self, message: &Message) -> Result<Receipt, SendError>;
+
+    /// Whether the provider already has `message` from an attempt since `since` whose answer we never heard.
+    ///
+    /// To be asked before an attempt is repeated. `None` where the receiver drops a repeat by itself, as mail programs
+    /// do by the Message-ID.
+    async fn already_sent(&self, message: &Message, since: DateTime<Utc>) -> Result<Option<Receipt>, SendError> {
+        let _ = (message, since);
+        Ok(None)
+    }
+}
+
+/// Why a channel cannot be set up from its configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`notify.{}`: {reason}", channel.as_str())]
+pub struct SetupError {
+    pub channel: ChannelKind,
+    pub reason: String,
+}
+
+/// Every channel that is configured. `clock` says how long is left when a message leaves.
+pub fn connect(notify: &config::Notify, clock: &SharedClock) -> Result<Vec<Arc<dyn Notifier>>, SetupError> {
+    let mut channels: Vec<Arc<dyn Notifier>> = Vec::new();
+    if let Some(email) = &notify.email {
+        channels.push(Arc::new(email::EmailNotifier::new(email, Arc::clone(clock))?));
+    }
+    if let Some(sms) = &notify.sms {
+        channels.push(Arc::new(sms::SmsNotifier::new(sms, Arc::clone(clock))?));
+    }
+    Ok(channels)
 }
 
 /// The longest that one attempt may take, from connecting to the last byte of the answer.
@@ -39,7 +75,8 @@ pub struct Message {
     pub key: String,
     /// What this message belongs to; messages of one thread are shown together.
     pub thread: String,
-    /// Whether an earlier message of this thread went to this person on this channel.
+    /// Whether an earlier message of this thread was meant for this person on this channel. Fixed when the message is
+    /// put in the outbox: two messages that both claim to be the first would look like one mail sent twice.
     pub continues_thread: bool,
     /// An email address or a phone number, as the channel needs it.
     pub to: String,
@@ -140,6 +177,34 @@ pub enum SendError {
     /// Nobody can be reached on this channel until a person changes the configuration.
     #[error("the channel is misconfigured: {reason}")]
     Misconfigured { reason: String },
+}
+
+impl SendError {
+    fn unavailable(reason: impl Into<String>) -> Self {
+        Self::Unavailable { reason: reason.into(), retry_after: None }
+    }
+
+    fn refused(reason: impl Into<String>) -> Self {
+        Self::Refused { reason: reason.into() }
+    }
+
+    fn misconfigured(reason: impl Into<String>) -> Self {
+        Self::Misconfigured { reason: reason.into() }
+    }
+}
+
+/// Whether `error` came about because the other side could not prove who it is. That does not mend itself.
+fn is_bad_certificate(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| cause(*error))
+        .any(|error| matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))))
+}
+
+/// What is behind `error`. An I/O error hides what it wraps from `source`.
+fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
 }
 
 /// How much time there is between `now` and `due`, in words: `42 min left`, `3 h 10 min over`.

@@ -36,12 +36,12 @@ use desk::Desk;
 use fault::Fault;
 use graphql::Engine;
 use msp::Msp;
-use replay::Replay;
 use ticket::SimTicket;
 use wire::Limit;
 use world::{Habits, World};
 
 pub use fault::FaultOrder;
+pub use replay::{Replay, lively_end};
 pub use ticket::DueOnPause;
 pub use wire::Requests;
 pub use world::NewTicket;

@@ -5,6 +5,8 @@
 //! by another. SuperOps leaves many of these blank; so may we. Nothing here
 //! reads the time, a file or the network.
 
+pub mod watch;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -235,49 +237,59 @@ pub enum StatusMeaning {
     Closed,
 }
 
-/// What the tenant's status names mean. Configured names win; the rest are guessed.
+/// What the tenant's status names mean. A list that is configured holds as it
+/// is; one that is not is guessed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusWords {
-    /// Lower case.
-    pub closed: Vec<String>,
-    /// Lower case.
-    pub paused: Vec<String>,
-    /// Whether the lists are the user's; if so nothing is guessed beyond them.
-    pub configured: bool,
+    /// Lower case; none: guessed.
+    pub closed: Option<Vec<String>>,
+    /// Lower case; none: guessed.
+    pub paused: Option<Vec<String>>,
 }
 
 impl StatusWords {
     /// From the configuration's lists; case and surrounding white space do not matter.
-    pub fn configured(closed: &[String], paused: &[String]) -> Self {
+    pub fn new(closed: Option<&[String]>, paused: Option<&[String]>) -> Self {
         let lower = |names: &[String]| names.iter().map(|name| name.trim().to_lowercase()).collect();
-        Self { closed: lower(closed), paused: lower(paused), configured: true }
+        Self { closed: closed.map(lower), paused: paused.map(lower) }
+    }
+
+    /// With both lists given: nothing is guessed.
+    pub fn configured(closed: &[String], paused: &[String]) -> Self {
+        Self::new(Some(closed), Some(paused))
     }
 
     /// What `status` means. A blank status is taken as open: better a false
     /// alert than a silent breach.
     pub fn meaning(&self, status: Option<&str>) -> StatusMeaning {
         let Some(status) = status.map(|text| text.trim().to_lowercase()) else { return StatusMeaning::Open };
-        if self.closed.contains(&status) {
-            StatusMeaning::Closed
-        } else if self.paused.contains(&status) {
-            StatusMeaning::Paused
-        } else if self.configured {
-            StatusMeaning::Open
-        } else {
-            guess(&status)
+        let listed = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|names| names.contains(&status));
+        if listed(&self.closed) {
+            return StatusMeaning::Closed;
+        }
+        if listed(&self.paused) {
+            return StatusMeaning::Paused;
+        }
+        match guess(&status) {
+            StatusMeaning::Closed if self.closed.is_none() => StatusMeaning::Closed,
+            StatusMeaning::Paused if self.paused.is_none() => StatusMeaning::Paused,
+            _ => StatusMeaning::Open,
         }
     }
 }
+
+/// Status names that begin with one of these mean closed, unless configured.
+pub const GUESSED_CLOSED: [&str; 4] = ["closed", "resolved", "cancelled", "canceled"];
+/// Status names that begin with one of these mean paused, unless configured.
+pub const GUESSED_PAUSED: [&str; 6] = ["waiting", "awaiting", "on hold", "pending", "scheduled", "paused"];
 
 /// A good guess at a common English status name, given in lower case.
 ///
 /// The names are those seen on real tenants; see the notes in `docs/superops.md`.
 fn guess(status: &str) -> StatusMeaning {
-    const CLOSED: [&str; 4] = ["closed", "resolved", "cancelled", "canceled"];
-    const PAUSED: [&str; 6] = ["waiting", "awaiting", "on hold", "pending", "scheduled", "paused"];
-    if CLOSED.iter().any(|word| status.starts_with(word)) {
+    if GUESSED_CLOSED.iter().any(|word| status.starts_with(word)) {
         StatusMeaning::Closed
-    } else if PAUSED.iter().any(|word| status.starts_with(word)) {
+    } else if GUESSED_PAUSED.iter().any(|word| status.starts_with(word)) {
         StatusMeaning::Paused
     } else {
         StatusMeaning::Open
@@ -313,6 +325,15 @@ mod tests {
         let words = StatusWords::configured(&["Done".into()], &["Parked".into()]);
         assert_eq!(words.meaning(Some("done")), StatusMeaning::Closed);
         assert_eq!(words.meaning(Some("On Hold")), StatusMeaning::Open);
+    }
+
+    #[test]
+    fn a_list_that_is_not_configured_is_still_guessed() {
+        let words = StatusWords::new(Some(&["Done".into(), "Pending sign-off".into()]), None);
+        assert_eq!(words.meaning(Some("Done")), StatusMeaning::Closed);
+        assert_eq!(words.meaning(Some("Resolved")), StatusMeaning::Open, "the list of closed names is the user's");
+        assert_eq!(words.meaning(Some("On Hold")), StatusMeaning::Paused);
+        assert_eq!(words.meaning(Some("Pending sign-off")), StatusMeaning::Closed, "a listed name beats a guess");
     }
 
     #[test]

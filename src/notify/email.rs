@@ -1,1 +1,111 @@
+//! Email, handed to the configured mail server.
+//!
+//! Each mail is text and HTML. Its Message-ID is the same on every attempt, so
+//! a repeat is dropped by the receiver, and all mails about one clock of one
+//! ticket hang on the first of them. What the server says is never passed on:
+//! servers repeat the recipient's address in their answers.
 
+mod connection;
+mod reply;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart};
+use lettre::{Address, Message as Mail};
+use sha2::{Digest, Sha256};
+use tokio::time::timeout;
+
+use self::connection::Server;
+use super::{ATTEMPT_DEADLINE, Message, Notifier, Receipt, SendError, SetupError, render};
+use crate::clock::SharedClock;
+use crate::config::{self, ChannelKind};
+
+/// Sends mail through one server.
+pub struct EmailNotifier {
+    server: Server,
+    from: Mailbox,
+    clock: SharedClock,
+}
+
+impl EmailNotifier {
+    /// Connects only when there is something to send.
+    pub fn new(email: &config::Email, clock: SharedClock) -> Result<Self, SetupError> {
+        let from = email.from.parse().map_err(|_| setup_error("`from` must be `Name <address>` or an address"))?;
+        let server = Server::new(email).map_err(|_| setup_error("TLS cannot be set up for this host"))?;
+        Ok(Self { server, from, clock })
+    }
+}
+
+fn setup_error(reason: &str) -> SetupError {
+    SetupError { channel: ChannelKind::Email, reason: reason.to_owned() }
+}
+
+impl fmt::Debug for EmailNotifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmailNotifier").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Notifier for EmailNotifier {
+    fn channel(&self) -> ChannelKind {
+        ChannelKind::Email
+    }
+
+    async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
+        let mail = compose(message, &self.from, self.clock.now())?;
+        match timeout(ATTEMPT_DEADLINE, self.server.hand_over(&mail)).await {
+            Ok(answer) => answer.map(|id| Receipt { id }),
+            Err(_) => Err(SendError::unavailable("the mail server did not answer in time")),
+        }
+    }
+}
+
+/// `message` as a mail, ready to go over the wire.
+fn compose(message: &Message, from: &Mailbox, now: DateTime<Utc>) -> Result<Mail, SendError> {
+    let words = render::email(message, now);
+    let mut mail = Mail::builder()
+        .from(from.clone())
+        .to(recipient(message)?)
+        .subject(words.subject)
+        .date(SystemTime::from(now))
+        .message_id(Some(message_id(message, from.email.domain())))
+        .raw_header(header("Auto-Submitted", "auto-generated"))
+        .raw_header(header("X-Auto-Response-Suppress", "All"));
+    if message.continues_thread {
+        let root = thread_root(message, from.email.domain());
+        mail = mail.in_reply_to(root.clone()).references(root);
+    }
+    mail.multipart(MultiPart::alternative_plain_html(words.text, words.html))
+        .map_err(|_| SendError::refused("the mail could not be put together for this recipient"))
+}
+
+fn recipient(message: &Message) -> Result<Mailbox, SendError> {
+    let address: Address =
+        message.to.trim().parse().map_err(|_| SendError::refused("the recipient's address is not an email address"))?;
+    let name = message.to_name.as_deref().map(|name| render::line(name, 80)).filter(|name| !name.is_empty());
+    Ok(Mailbox::new(name, address))
+}
+
+fn header(name: &'static str, value: &str) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
+}
+
+/// The first mail of a thread is the thread's root; each later one has a name of its own.
+fn message_id(message: &Message, domain: &str) -> String {
+    if message.continues_thread { format!("<{}@{domain}>", message.key) } else { thread_root(message, domain) }
+}
+
+/// The Message-ID of the first mail of this thread to this person, which every later one can work out again.
+fn thread_root(message: &Message, domain: &str) -> String {
+    let digest = Sha256::new().chain_update(&message.thread).chain_update([0]).chain_update(&message.to).finalize();
+    let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("<thread.{name}@{domain}>")
+}

@@ -1,1 +1,169 @@
+//! The words of a message: what a person reads on each channel.
+//!
+//! A message is worded at the moment it is sent, so that "42 min left" is true
+//! when it leaves, however long it waited. Ticket text comes from strangers: it
+//! is made one clean line, cut to a length, and escaped where the medium asks
+//! for it. Nothing here reads the time, a file or the network.
 
+mod gsm7;
+mod html;
+mod letter;
+mod sms;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, Datelike, Utc};
+use chrono_tz::Tz;
+
+use self::letter::Letter;
+use super::{Message, TicketFacts, left_or_over};
+use crate::alert::Stage;
+
+pub use self::sms::{reference, sms};
+
+/// An email, ready to be put in an envelope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Email {
+    /// The same for every message of a thread: mail programs split a conversation whose subject changes.
+    pub subject: String,
+    pub text: String,
+    pub html: String,
+}
+
+/// Words `message` as an email.
+pub fn email(message: &Message, now: DateTime<Utc>) -> Email {
+    let letter = Letter::of(message, now);
+    Email { text: text::text(&letter), html: html::html(&letter), subject: letter.subject }
+}
+
+/// How bad things are at the moment a message leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Urgency {
+    Met,
+    Plain,
+    Likely,
+    AtRisk,
+    PastDue,
+    Breached,
+}
+
+impl Urgency {
+    /// A warning that waited in a queue until its time had run out says so.
+    fn of(stage: Stage, due: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        match stage {
+            Stage::Breached => Self::Breached,
+            Stage::Predicted | Stage::Warning if due < now => Self::PastDue,
+            Stage::Predicted => Self::Likely,
+            Stage::Warning => Self::AtRisk,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Met => "OK",
+            Self::Plain => "SLA",
+            Self::Likely => "Likely to breach",
+            Self::AtRisk => "At risk",
+            Self::PastDue => "Past due",
+            Self::Breached => "Breached",
+        }
+    }
+}
+
+/// `first response, 42 min left (due 14:30 BST)`.
+///
+/// SuperOps may call a clock breached before its due time; then no time is said to be left.
+fn standing(clock: &str, urgency: Urgency, due: DateTime<Utc>, now: DateTime<Utc>, zone: Tz) -> String {
+    let (due, now) = (sane(due), sane(now));
+    let time = local(due, now, zone);
+    if urgency == Urgency::Breached && due >= now {
+        format!("{clock} (due {time})")
+    } else {
+        format!("{clock}, {} (due {time})", left_or_over(due, now))
+    }
+}
+
+/// The local time of `at`, with as much of the date as somebody needs who reads it at `now`.
+fn local(at: DateTime<Utc>, now: DateTime<Utc>, zone: Tz) -> String {
+    let (at, now) = (sane(at).with_timezone(&zone), sane(now).with_timezone(&zone));
+    let format = if at.date_naive() == now.date_naive() {
+        "%H:%M %Z"
+    } else if at.year() == now.year() {
+        "%a %-d %b %H:%M %Z"
+    } else {
+        "%-d %b %Y %H:%M %Z"
+    };
+    at.format(format).to_string()
+}
+
+/// The local date and time of `at`, in full.
+fn local_in_full(at: DateTime<Utc>, zone: Tz) -> String {
+    sane(at).with_timezone(&zone).format("%a %-d %b %Y %H:%M %Z").to_string()
+}
+
+/// `at`, or the nearest moment that has a local time in every zone: SuperOps has sent the year 1.
+fn sane(at: DateTime<Utc>) -> DateTime<Utc> {
+    const FIRST: DateTime<Utc> = DateTime::from_timestamp(0, 0).expect("1970 is a date");
+    const LAST: DateTime<Utc> = DateTime::from_timestamp(253_370_764_800, 0).expect("9999 is a date");
+    at.clamp(FIRST, LAST)
+}
+
+/// One line of `text`, at most `most` characters, with nothing in it that could end a header or turn the reading
+/// direction.
+pub(super) fn line(text: &str, most: usize) -> String {
+    let mut words = String::with_capacity(text.len().min(4 * most));
+    let mut length = 0;
+    for c in text.chars().filter(|c| !is_invisible(*c)) {
+        let blank = c.is_whitespace() || c.is_control();
+        if blank && (words.is_empty() || words.ends_with(' ')) {
+            continue;
+        }
+        if length == most {
+            words.truncate(words.trim_end().len());
+            cut_last(&mut words);
+            words.push('…');
+            return words;
+        }
+        words.push(if blank { ' ' } else { c });
+        length += 1;
+    }
+    words.truncate(words.trim_end().len());
+    words
+}
+
+/// Takes one character off the end, to make room for the ellipsis.
+fn cut_last(words: &mut String) {
+    words.pop();
+    words.truncate(words.trim_end().len());
+}
+
+/// Marks that cannot be seen but change how the rest is shown.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// `text` as one line, or `None` when nothing can be seen of it.
+fn shown(text: Option<&str>, most: usize) -> Option<String> {
+    text.map(|text| line(text, most)).filter(|text| !text.is_empty())
+}
+
+impl TicketFacts {
+    fn shown_id(&self) -> String {
+        shown(Some(&self.display_id), 40).unwrap_or_else(|| line(&self.id, 40))
+    }
+
+    fn shown_subject(&self) -> String {
+        shown(Some(&self.subject), 150).unwrap_or_else(|| "(no subject)".to_owned())
+    }
+
+    fn shown_client(&self) -> String {
+        shown(self.client.as_deref(), 80).unwrap_or_else(|| "no client".to_owned())
+    }
+
+    fn shown_technician(&self) -> String {
+        shown(self.technician.as_deref(), 80).unwrap_or_else(|| "unassigned".to_owned())
+    }
+}

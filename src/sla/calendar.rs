@@ -1,11 +1,24 @@
 //! Working hours, holidays and time zones: how much working time lies between two instants.
+//!
+//! A calendar is open in weekly windows of local time, closed on holidays, and
+//! lives in one time zone. Windows are half-open, `[start, end)`. Where the
+//! clocks change, a local time that does not exist moves forward by the gap and
+//! one that exists twice means its first occurrence (RFC 5545, 3.3.5); a day
+//! open from 00:00 to 24:00 is worth 25 hours when it has them. The same
+//! question always gets the same answer.
+//!
+//! Each year is turned once into sorted windows with running totals; a question
+//! is then a binary search. Times are kept to the millisecond.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::OnceLock;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 
-/// A calendar as a person writes it. Compile it with `Calendar::compile`.
+/// A calendar as a person writes it. Compile it with [`Calendar::compile`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CalendarSpec {
     /// The name people know it by.
@@ -21,3 +34,305 @@ pub struct CalendarSpec {
     /// `(month, day)` closed every year.
     pub yearly: BTreeSet<(u32, u32)>,
 }
+
+impl CalendarSpec {
+    /// Open at all times.
+    pub fn round_the_clock() -> Self {
+        Self {
+            name: "round the clock".to_owned(),
+            timezone: Tz::UTC,
+            always: true,
+            week: Default::default(),
+            holidays: BTreeSet::new(),
+            yearly: BTreeSet::new(),
+        }
+    }
+}
+
+/// Why a calendar cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CalendarError {
+    #[error("calendar `{0}` has no open hours, so nothing counted by it would ever be due")]
+    NeverOpen(String),
+    #[error("calendar `{calendar}`: `{start}` to `{end}` minutes after midnight is no window of a day")]
+    BadWindow { calendar: String, start: u16, end: u16 },
+}
+
+/// The years that are kept once compiled; others are compiled for each question.
+const KEPT: std::ops::Range<i32> = 1990..2080;
+/// The last year that a due time is looked for in.
+const LAST_YEAR: i32 = 9999;
+const MINUTES_A_DAY: u16 = 1440;
+
+/// A calendar that answers questions.
+pub struct Calendar {
+    spec: CalendarSpec,
+    /// The weekly windows by local day, overnight shifts cut at midnight, sorted and merged.
+    days: [Vec<(u16, u16)>; 7],
+    /// Open at every instant: no windows are needed.
+    seamless: bool,
+    years: Box<[OnceLock<Year>]>,
+}
+
+impl fmt::Debug for Calendar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Calendar").field(&self.spec).finish()
+    }
+}
+
+/// The open windows of one UTC year, in milliseconds since 1970.
+#[derive(Clone, Debug, Default)]
+struct Year {
+    starts: Box<[i64]>,
+    ends: Box<[i64]>,
+    /// Working time from the year's beginning to each window's start.
+    before: Box<[i64]>,
+    total: i64,
+}
+
+impl Year {
+    fn from_windows(windows: &[(i64, i64)]) -> Self {
+        let mut total = 0;
+        let mut before = Vec::with_capacity(windows.len());
+        for (start, end) in windows {
+            before.push(total);
+            total += end - start;
+        }
+        Self {
+            starts: windows.iter().map(|w| w.0).collect(),
+            ends: windows.iter().map(|w| w.1).collect(),
+            before: before.into(),
+            total,
+        }
+    }
+
+    /// Working time from the year's beginning to `at`.
+    fn counted(&self, at: i64) -> i64 {
+        match self.starts.partition_point(|start| *start <= at) {
+            0 => 0,
+            n => self.before[n - 1] + at.min(self.ends[n - 1]) - self.starts[n - 1],
+        }
+    }
+
+    /// The earliest instant by which `amount` has been counted; `0 < amount <= total`.
+    fn reached(&self, amount: i64) -> i64 {
+        let n = self.before.partition_point(|before| *before < amount);
+        self.starts[n - 1] + amount - self.before[n - 1]
+    }
+
+    /// The window that is open at `at`, or else the next one of this year.
+    fn window_from(&self, at: i64) -> Option<(i64, i64)> {
+        let n = self.ends.partition_point(|end| *end <= at);
+        Some((*self.starts.get(n)?, self.ends[n]))
+    }
+}
+
+impl Calendar {
+    /// Checks `spec` and makes it ready to answer.
+    pub fn compile(spec: CalendarSpec) -> Result<Self, CalendarError> {
+        let days = local_days(&spec)?;
+        if days.iter().all(Vec::is_empty) {
+            return Err(CalendarError::NeverOpen(spec.name));
+        }
+        let all_day = days.iter().all(|windows| *windows == [(0, MINUTES_A_DAY)]);
+        let seamless = all_day && spec.holidays.is_empty() && spec.yearly.is_empty();
+        let years = if seamless { Box::default() } else { KEPT.map(|_| OnceLock::new()).collect() };
+        Ok(Self { spec, days, seamless, years })
+    }
+
+    /// Open at all times: working time is wall time.
+    pub fn round_the_clock() -> Self {
+        Self {
+            spec: CalendarSpec::round_the_clock(),
+            days: std::array::from_fn(|_| vec![(0, MINUTES_A_DAY)]),
+            seamless: true,
+            years: Box::default(),
+        }
+    }
+
+    /// What it was compiled from.
+    pub fn spec(&self) -> &CalendarSpec {
+        &self.spec
+    }
+
+    /// Whether working time is wall time.
+    pub fn is_seamless(&self) -> bool {
+        self.seamless
+    }
+
+    /// Working time from `from` to `to`; negative where `to` is the earlier.
+    pub fn between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> TimeDelta {
+        if from > to {
+            return -self.between(to, from);
+        }
+        let (a, b) = (from.timestamp_millis(), to.timestamp_millis());
+        if self.seamless {
+            return TimeDelta::milliseconds(b - a);
+        }
+        let (first, last) = (from.year(), to.year());
+        let counted = if first == last {
+            let year = self.year(first);
+            year.counted(b) - year.counted(a)
+        } else {
+            let head = self.year(first);
+            let middle: i64 = (first + 1..last).map(|year| self.year(year).total).sum();
+            head.total - head.counted(a) + middle + self.year(last).counted(b)
+        };
+        TimeDelta::milliseconds(counted)
+    }
+
+    /// The earliest instant by which `amount` of working time has been counted from `from`.
+    ///
+    /// An amount that fits a window exactly gives its closing time, not the
+    /// next opening. Nothing at all, asked for while closed, gives the next
+    /// opening. None: not before the year 10000. A negative amount is taken as nothing.
+    pub fn add(&self, from: DateTime<Utc>, amount: TimeDelta) -> Option<DateTime<Utc>> {
+        let amount = amount.num_milliseconds().max(0);
+        if self.seamless {
+            return from.checked_add_signed(TimeDelta::milliseconds(amount));
+        }
+        if amount == 0 {
+            return self.opening_from(from);
+        }
+        let mut number = from.year();
+        let mut wanted = amount + self.year(number).counted(from.timestamp_millis());
+        while number <= LAST_YEAR {
+            let year = self.year(number);
+            if wanted <= year.total {
+                return DateTime::from_timestamp_millis(year.reached(wanted));
+            }
+            wanted -= year.total;
+            number += 1;
+        }
+        None
+    }
+
+    /// Whether it is open at `at`.
+    pub fn is_open(&self, at: DateTime<Utc>) -> bool {
+        self.opening_from(at) == Some(at)
+    }
+
+    /// `at` itself while open, else the next opening.
+    pub fn opening_from(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.window_from(at).map(|(start, _)| at.max(start))
+    }
+
+    /// When the window that is open at `at`, or else the next one, closes. None where it never does.
+    pub fn closing_from(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        if self.seamless { None } else { self.window_from(at).map(|(_, end)| end) }
+    }
+
+    /// Whether a target counted by this calendar can fall due at `at`: in open
+    /// time, or on one of its edges. A due time in closed hours was counted otherwise.
+    pub fn can_fall_due(&self, at: DateTime<Utc>) -> bool {
+        let just_before = at - TimeDelta::milliseconds(1);
+        self.seamless || self.is_open(at) || self.is_open(just_before)
+    }
+
+    /// The window that is open at `at`, or else the next; windows that touch at a year's end are one.
+    fn window_from(&self, at: DateTime<Utc>) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        if self.seamless {
+            return Some((at, DateTime::<Utc>::MAX_UTC));
+        }
+        let millis = at.timestamp_millis();
+        let (number, (start, mut end)) = (at.year()..=LAST_YEAR.max(at.year()))
+            .find_map(|number| self.year(number).window_from(millis).map(|window| (number, window)))?;
+        if let Some((next, later)) = self.year(number + 1).window_from(end)
+            && next == end
+        {
+            end = later;
+        }
+        Some((DateTime::from_timestamp_millis(start)?, DateTime::from_timestamp_millis(end)?))
+    }
+
+    fn year(&self, number: i32) -> Cow<'_, Year> {
+        match usize::try_from(number - KEPT.start).ok().and_then(|index| self.years.get(index)) {
+            Some(kept) => Cow::Borrowed(kept.get_or_init(|| self.compile_year(number))),
+            None => Cow::Owned(self.compile_year(number)),
+        }
+    }
+
+    /// The windows whose time lies in the UTC year `number`.
+    fn compile_year(&self, number: i32) -> Year {
+        let (Some(first), Some(next)) =
+            (NaiveDate::from_ymd_opt(number, 1, 1), NaiveDate::from_ymd_opt(number + 1, 1, 1))
+        else {
+            return Year::default();
+        };
+        let bounds = (midnight_utc(first), midnight_utc(next));
+        // Local dates run up to a day ahead of UTC or behind it, and a window may be pushed across a gap.
+        let from = first.checked_sub_days(Days::new(2)).unwrap_or(first);
+        let until = next.checked_add_days(Days::new(2)).unwrap_or(next);
+        let open = from.iter_days().take_while(|date| *date < until).flat_map(|date| self.windows_of(date));
+        let inside = open.map(|(start, end)| (start.max(bounds.0), end.min(bounds.1)));
+        Year::from_windows(&merged(inside.filter(|(start, end)| start < end).collect()))
+    }
+
+    /// The windows of one local date, in milliseconds since 1970; they may be empty or touch.
+    fn windows_of(&self, date: NaiveDate) -> impl Iterator<Item = (i64, i64)> + '_ {
+        let closed = self.spec.holidays.contains(&date) || self.spec.yearly.contains(&(date.month(), date.day()));
+        let windows = if closed { &[][..] } else { &self.days[date.weekday().num_days_from_monday() as usize] };
+        let zone = self.spec.timezone;
+        windows.iter().map(move |(start, end)| (resolve(zone, date, *start), resolve(zone, date, *end)))
+    }
+}
+
+/// Cuts overnight shifts at midnight; sorts and merges the windows of each day.
+fn local_days(spec: &CalendarSpec) -> Result<[Vec<(u16, u16)>; 7], CalendarError> {
+    if spec.always {
+        return Ok(std::array::from_fn(|_| vec![(0, MINUTES_A_DAY)]));
+    }
+    let mut days: [Vec<(i64, i64)>; 7] = Default::default();
+    for (day, windows) in spec.week.iter().enumerate() {
+        for &(start, end) in windows {
+            if start >= MINUTES_A_DAY || end > MINUTES_A_DAY || start == end {
+                return Err(CalendarError::BadWindow { calendar: spec.name.clone(), start, end });
+            }
+            let cut = if end < start { MINUTES_A_DAY } else { end };
+            days[day].push((start.into(), cut.into()));
+            if 0 < end && end < start {
+                days[(day + 1) % 7].push((0, end.into()));
+            }
+        }
+    }
+    // The bounds were checked above, so no minute is lost here.
+    Ok(days.map(|windows| merged(windows).into_iter().map(|(start, end)| (start as u16, end as u16)).collect()))
+}
+
+/// Sorts `windows` and joins those that touch or overlap.
+fn merged(mut windows: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
+    windows.sort_unstable();
+    let mut joined: Vec<(i64, i64)> = Vec::with_capacity(windows.len());
+    for (start, end) in windows {
+        match joined.last_mut() {
+            Some(last) if start <= last.1 => last.1 = last.1.max(end),
+            _ => joined.push((start, end)),
+        }
+    }
+    joined
+}
+
+fn midnight_utc(date: NaiveDate) -> i64 {
+    date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis()
+}
+
+/// The instant, in milliseconds since 1970, of `minutes` after local midnight of `date`.
+fn resolve(zone: Tz, date: NaiveDate, minutes: u16) -> i64 {
+    let local = date.and_time(chrono::NaiveTime::MIN) + TimeDelta::minutes(minutes.into());
+    let offset = match zone.offset_from_local_datetime(&local) {
+        MappedLocalTime::Single(offset) | MappedLocalTime::Ambiguous(offset, _) => offset.fix(),
+        MappedLocalTime::None => offset_before_gap(zone, local),
+    };
+    local.and_utc().timestamp_millis() - i64::from(offset.local_minus_utc()) * 1000
+}
+
+/// The offset in force before the gap that swallows `local`: read by it, the time moves forward by the gap.
+fn offset_before_gap(zone: Tz, local: NaiveDateTime) -> chrono::FixedOffset {
+    // The longest gap known is a whole day (Samoa, 2011).
+    (1..=25)
+        .find_map(|hours| zone.offset_from_local_datetime(&(local - TimeDelta::hours(hours))).latest())
+        .map_or(chrono::FixedOffset::east_opt(0).expect("zero is an offset"), |offset| offset.fix())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,347 @@
+//! Where the clocks of a ticket stand at a moment.
+//!
+//! SuperOps reports when a clock is due and when it was met; that is the record
+//! the client sees, and it is followed. A clock runs while work is expected,
+//! stands still while the ticket waits on somebody else, and stops when its
+//! target is met. A breach outlives everything else. What SuperOps leaves out
+//! or gets wrong makes the clock partial, and it says why. Nothing here reads
+//! the time, a file or the network: the same input gives the same answer.
 
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::desk::{Desk, Hours};
+use crate::ticket::watch::Watched;
+use crate::ticket::{ClockKind, StatusMeaning, Ticket};
+
+/// Due times and targets are kept to this: the first moment after a due time is this much later.
+const TICK: TimeDelta = TimeDelta::milliseconds(1);
+
+/// How one clock stands. Time left and time over are working time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    OnTrack {
+        left: TimeDelta,
+    },
+    AtRisk {
+        left: TimeDelta,
+    },
+    Breached {
+        over: TimeDelta,
+    },
+    Paused {
+        left: TimeDelta,
+    },
+    Met,
+    Cancelled,
+    /// There is no due time, or none that makes sense.
+    Unknown,
+}
+
+impl Standing {
+    /// The name used in the API and in figures.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OnTrack { .. } => "on_track",
+            Self::AtRisk { .. } => "at_risk",
+            Self::Breached { .. } => "breached",
+            Self::Paused { .. } => "paused",
+            Self::Met => "met",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Why a clock cannot be fully known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    NoDueTime,
+    NoCreatedTime,
+    DueBeforeCreated,
+    MetBeforeCreated,
+    ClosingTimeUnknown,
+    FlaggedThoughDueAhead,
+    PausedBeforeWatched,
+    DueFromPolicy,
+}
+
+impl Doubt {
+    const ALL: [Self; 8] = [
+        Self::NoDueTime,
+        Self::NoCreatedTime,
+        Self::DueBeforeCreated,
+        Self::MetBeforeCreated,
+        Self::ClosingTimeUnknown,
+        Self::FlaggedThoughDueAhead,
+        Self::PausedBeforeWatched,
+        Self::DueFromPolicy,
+    ];
+
+    /// The doubt in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NoDueTime => "SuperOps gives no due time",
+            Self::NoCreatedTime => "SuperOps gives no time of creation, so the share elapsed is unknown",
+            Self::DueBeforeCreated => "the due time lies before the ticket's creation",
+            Self::MetBeforeCreated => "it was met before the ticket's creation: taken as met at once",
+            Self::ClosingTimeUnknown => "the ticket is closed and SuperOps does not say when: taken as last seen",
+            Self::FlaggedThoughDueAhead => "SuperOps calls it breached though its due time was not missed",
+            Self::PausedBeforeWatched => "it was already paused when first seen: since when is unknown",
+            Self::DueFromPolicy => "SuperOps gives no due time: this one follows from the configured policy",
+        }
+    }
+}
+
+/// A small set of doubts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Doubts(u8);
+
+impl Doubts {
+    fn add(&mut self, doubt: Doubt) {
+        self.0 |= 1 << doubt as u8;
+    }
+
+    /// Whether `doubt` is among them.
+    pub fn has(self, doubt: Doubt) -> bool {
+        self.0 & (1 << doubt as u8) != 0
+    }
+
+    /// All of them, in one fixed order.
+    pub fn iter(self) -> impl Iterator<Item = Doubt> {
+        Doubt::ALL.into_iter().filter(move |doubt| self.has(*doubt))
+    }
+}
+
+/// One clock of one ticket at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct ClockState<'a> {
+    pub kind: ClockKind,
+    pub standing: Standing,
+    /// Sticky: a clock may be met and breached, or paused and breached.
+    pub breached: bool,
+    pub due: Option<DateTime<Utc>>,
+    /// When it stopped, met or closed.
+    pub stopped_at: Option<DateTime<Utc>>,
+    /// Working time from creation to the due time.
+    pub total: Option<TimeDelta>,
+    /// Working time to the due time, negative once over; frozen when stopped.
+    pub left: Option<TimeDelta>,
+    /// When the first warning threshold is reached.
+    pub at_risk_from: Option<DateTime<Utc>>,
+    /// The first instant at which it counts as breached, if it goes on running.
+    pub breached_from: Option<DateTime<Utc>>,
+    /// When the standing changes next by the passing of time alone.
+    pub next_change: Option<DateTime<Utc>>,
+    pub hours: Option<Hours<'a>>,
+    /// Why better hours could not be used.
+    pub hours_flaw: Option<&'a str>,
+    pub doubts: Doubts,
+    /// Neither stopped nor paused: somebody is expected to act.
+    pub running: bool,
+}
+
+impl ClockState<'_> {
+    /// Share of the working time elapsed: 0 to 1 and beyond.
+    pub fn elapsed_share(&self) -> Option<f64> {
+        let total = self.total.filter(|total| *total > TimeDelta::zero())?;
+        Some(1.0 - self.left?.num_milliseconds() as f64 / total.num_milliseconds() as f64)
+    }
+
+    fn blank(kind: ClockKind, standing: Standing) -> Self {
+        Self {
+            kind,
+            standing,
+            breached: false,
+            due: None,
+            stopped_at: None,
+            total: None,
+            left: None,
+            at_risk_from: None,
+            breached_from: None,
+            next_change: None,
+            hours: None,
+            hours_flaw: None,
+            doubts: Doubts::default(),
+            running: false,
+        }
+    }
+}
+
+/// How clock `kind` of a ticket stands at `now`.
+pub fn assess<'a>(watched: &Watched, kind: ClockKind, desk: &'a Desk, now: DateTime<Utc>) -> ClockState<'a> {
+    if watched.vanished_at.is_some() {
+        return ClockState::blank(kind, Standing::Cancelled);
+    }
+    let meaning = desk.meaning(&watched.ticket);
+    let mut doubts = Doubts::default();
+    let stopped_at = stop(watched, kind, meaning, &mut doubts);
+    let Some(due) = due(&watched.ticket, kind, desk, &mut doubts) else {
+        let standing = if stopped_at.is_some() { Standing::Met } else { Standing::Unknown };
+        return ClockState { stopped_at, doubts, ..ClockState::blank(kind, standing) };
+    };
+    let (hours, hours_flaw) = desk.hours(&watched.ticket, due);
+    let mut clock = ClockState {
+        due: Some(due),
+        stopped_at,
+        hours: Some(hours),
+        hours_flaw,
+        doubts,
+        ..ClockState::blank(kind, Standing::Unknown)
+    };
+    if let Some(at) = stopped_at {
+        clock.stopped(due, at, watched.ticket.reported(kind).breached);
+    } else if meaning == StatusMeaning::Paused && kind == ClockKind::Resolution {
+        clock.paused(due, watched, now);
+    } else {
+        clock.running(due, watched, desk, now);
+    }
+    clock
+}
+
+impl<'a> ClockState<'a> {
+    fn stopped(&mut self, due: DateTime<Utc>, at: DateTime<Utc>, flagged: Option<bool>) {
+        let left = self.signed_left(due, at);
+        self.left = Some(left);
+        let late = left < TimeDelta::zero();
+        self.breached = late || flagged == Some(true);
+        if self.breached && !late {
+            self.doubts.add(Doubt::FlaggedThoughDueAhead);
+        }
+        self.standing = if self.breached { breached(left) } else { Standing::Met };
+    }
+
+    /// A paused clock never breaches; one that had breached before stays so, and its overrun is frozen.
+    fn paused(&mut self, due: DateTime<Utc>, watched: &Watched, now: DateTime<Utc>) {
+        let since = watched.status_since.map(|since| since.earliest);
+        if since.is_none() {
+            self.doubts.add(Doubt::PausedBeforeWatched);
+        }
+        let frozen_at = since.unwrap_or(watched.first_seen_at).min(now);
+        let left = self.signed_left(due, frozen_at);
+        let flagged = watched.ticket.reported(self.kind).breached == Some(true);
+        self.breached = flagged || (since.is_some() && left < TimeDelta::zero());
+        self.left = Some(if self.breached { left } else { left.max(TimeDelta::zero()) });
+        self.standing =
+            if self.breached { breached(left) } else { Standing::Paused { left: left.max(TimeDelta::zero()) } };
+    }
+
+    fn running(&mut self, due: DateTime<Utc>, watched: &Watched, desk: &Desk, now: DateTime<Utc>) {
+        let ticket = &watched.ticket;
+        self.running = true;
+        let left = self.signed_left(due, now);
+        self.left = Some(left);
+        let breached_from = self.first_instant_over(due);
+        self.breached_from = breached_from;
+        let late = left < TimeDelta::zero();
+        self.breached = late || ticket.reported(self.kind).breached == Some(true);
+        self.total = self.total_of(due, ticket);
+        self.at_risk_from = self.first_warning(due, ticket, desk);
+        if self.breached {
+            if !late {
+                self.doubts.add(Doubt::FlaggedThoughDueAhead);
+            }
+            self.standing = breached(left);
+            return;
+        }
+        let at_risk = self.at_risk_from.is_some_and(|from| from <= now);
+        self.standing = if at_risk { Standing::AtRisk { left } } else { Standing::OnTrack { left } };
+        self.next_change = if at_risk { breached_from } else { self.at_risk_from.or(breached_from) };
+    }
+
+    /// Working time from `at` to `due`, negative once over.
+    fn signed_left(&self, due: DateTime<Utc>, at: DateTime<Utc>) -> TimeDelta {
+        self.hours.map_or(due - at, |hours| hours.calendar.between(at, due))
+    }
+
+    /// Counted time exceeds the target only once working time passes after the due
+    /// time: a target that lands on closing time is not missed before the next opening.
+    fn first_instant_over(&self, due: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.hours?.calendar.opening_from(due).map(|opening| opening + TICK)
+    }
+
+    fn total_of(&mut self, due: DateTime<Utc>, ticket: &Ticket) -> Option<TimeDelta> {
+        let Some(created_at) = ticket.created_at else {
+            self.doubts.add(Doubt::NoCreatedTime);
+            return None;
+        };
+        self.hours.map(|hours| hours.calendar.between(created_at, due))
+    }
+
+    /// The earliest moment at which any warning threshold holds.
+    fn first_warning(&self, due: DateTime<Utc>, ticket: &Ticket, desk: &Desk) -> Option<DateTime<Utc>> {
+        let calendar = self.hours?.calendar;
+        let warn = desk.warn();
+        let (Some(total), Some(created_at)) = (self.total, ticket.created_at) else {
+            // Without a beginning there is no share; time left is counted back by the wall.
+            return warn.left.iter().max().map(|left| due - *left);
+        };
+        let shares = warn.at.iter().map(|share| scaled(total, *share));
+        let remainders = warn.left.iter().map(|left| (total - *left).max(TimeDelta::zero()));
+        let elapsed = shares.chain(remainders).min()?;
+        calendar.add(created_at, elapsed)
+    }
+}
+
+fn breached(left: TimeDelta) -> Standing {
+    Standing::Breached { over: (-left).max(TimeDelta::zero()) }
+}
+
+/// A share of a length of time, to the millisecond.
+fn scaled(total: TimeDelta, share: f64) -> TimeDelta {
+    TimeDelta::milliseconds((total.num_milliseconds() as f64 * share).round() as i64)
+}
+
+/// The due time that holds: the reported one, or else what a configured policy says.
+fn due(ticket: &Ticket, kind: ClockKind, desk: &Desk, doubts: &mut Doubts) -> Option<DateTime<Utc>> {
+    if let Some(due) = ticket.reported(kind).due {
+        if ticket.created_at.is_some_and(|created_at| due < created_at) {
+            doubts.add(Doubt::DueBeforeCreated);
+            return None;
+        }
+        return Some(due);
+    }
+    let computed = computed_due(ticket, kind, desk);
+    doubts.add(if computed.is_some() { Doubt::DueFromPolicy } else { Doubt::NoDueTime });
+    computed
+}
+
+/// When the configured policy makes `kind` due, as if the ticket had never paused.
+fn computed_due(ticket: &Ticket, kind: ClockKind, desk: &Desk) -> Option<DateTime<Utc>> {
+    let target = desk.policy(ticket)?.target(kind)?;
+    let created_at = ticket.created_at?;
+    // A policy fixes the hours whatever the due time, so the creation serves as well.
+    let (hours, _) = desk.hours(ticket, created_at);
+    hours.calendar.add(created_at, target)
+}
+
+/// When the clock stopped, if it has.
+fn stop(watched: &Watched, kind: ClockKind, meaning: StatusMeaning, doubts: &mut Doubts) -> Option<DateTime<Utc>> {
+    let ticket = &watched.ticket;
+    let met_at = match kind {
+        ClockKind::FirstResponse => ticket.first_response.met_at,
+        // A resolution from before the ticket came back into work is not this cycle's.
+        ClockKind::Resolution => ticket.resolution.met_at.filter(|at| {
+            meaning == StatusMeaning::Closed || watched.status_since.is_none_or(|since| since.latest <= *at)
+        }),
+    };
+    let stopped = met_at.or_else(|| (meaning == StatusMeaning::Closed).then(|| closing_time(watched, doubts)));
+    let (at, created_at) = (stopped?, ticket.created_at);
+    if created_at.is_some_and(|created_at| at < created_at) {
+        doubts.add(Doubt::MetBeforeCreated);
+        return created_at;
+    }
+    Some(at)
+}
+
+/// When a closed ticket was closed, as well as we can know.
+fn closing_time(watched: &Watched, doubts: &mut Doubts) -> DateTime<Utc> {
+    if let Some(at) = watched.ticket.resolution.met_at {
+        return at;
+    }
+    doubts.add(Doubt::ClosingTimeUnknown);
+    let seen = watched.status_since.map(|since| since.latest);
+    seen.or(watched.ticket.updated_at).unwrap_or(watched.first_seen_at)
+}
+
+#[cfg(test)]
+mod tests;

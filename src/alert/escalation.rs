@@ -1,0 +1,175 @@
+//! Whom an alert goes to: the people round a ticket, rung by rung.
+//!
+//! SuperOps already knows the technician, that person's manager, the group and
+//! the client's account manager. A rung names some of them; this finds who
+//! they are for one ticket, and how each can be reached. A ticket that nobody
+//! owns goes to its group.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use super::Stage;
+use crate::ticket::{Directory, Named, Technician, Ticket};
+
+/// One rung of the escalation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Wall time after the alert was raised (or rose to a higher stage).
+    pub after: TimeDelta,
+    pub notify: Vec<Target>,
+    /// Empty: email for a warning; email and SMS for a breach.
+    pub channels: Vec<ChannelKind>,
+}
+
+/// Who is meant by a step.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Target {
+    Technician,
+    Manager,
+    Group,
+    AccountManager,
+    Email(String),
+    Sms(String),
+}
+
+impl fmt::Debug for Target {
+    /// Without the address or number: people's own do not belong in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Technician => "Technician",
+            Self::Manager => "Manager",
+            Self::Group => "Group",
+            Self::AccountManager => "AccountManager",
+            Self::Email(_) => "Email(..)",
+            Self::Sms(_) => "Sms(..)",
+        })
+    }
+}
+
+/// A way of reaching people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelKind {
+    Email,
+    Sms,
+}
+
+impl ChannelKind {
+    /// The name used in the configuration, in logs and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Sms => "sms",
+        }
+    }
+
+    /// The reading of [`ChannelKind::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Email, Self::Sms].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// The rungs that hold where none are configured.
+pub fn default_steps() -> Vec<Step> {
+    let step =
+        |minutes, target| Step { after: TimeDelta::minutes(minutes), notify: vec![target], channels: Vec::new() };
+    vec![step(0, Target::Technician), step(15, Target::Manager), step(30, Target::AccountManager)]
+}
+
+impl Step {
+    /// The channels that this rung asks for at `stage`. A text message interrupts:
+    /// unless told otherwise it is kept for a breach.
+    pub fn channels_at(&self, stage: Stage) -> &[ChannelKind] {
+        match (self.channels.as_slice(), stage) {
+            ([], Stage::Breached) => &[ChannelKind::Email, ChannelKind::Sms],
+            ([], _) => &[ChannelKind::Email],
+            (chosen, _) => chosen,
+        }
+    }
+}
+
+/// Somebody to tell, and why them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// A SuperOps user's id, or the address itself. Tells two people apart; never logged.
+    pub id: String,
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub phone: Option<String>,
+    /// Why this person hears of it, to be read by them: "you own this ticket".
+    pub because: String,
+}
+
+impl Recipient {
+    fn person(person: &Technician, because: String) -> Self {
+        Self {
+            id: person.id.to_string(),
+            name: Some(person.name.clone()),
+            email: person.email.clone(),
+            phone: person.phone.clone(),
+            because,
+        }
+    }
+
+    /// Where `channel` reaches this person.
+    pub fn address(&self, channel: ChannelKind) -> Option<&str> {
+        match channel {
+            ChannelKind::Email => self.email.as_deref(),
+            ChannelKind::Sms => self.phone.as_deref(),
+        }
+    }
+}
+
+/// Who is meant by `targets` for `ticket`, each person once, in order.
+pub fn recipients(targets: &[Target], ticket: &Ticket, people: &Directory) -> Vec<Recipient> {
+    let mut seen = BTreeSet::new();
+    let found = targets.iter().flat_map(|target| of_target(target, ticket, people));
+    found.filter(|recipient| seen.insert(recipient.id.clone())).collect()
+}
+
+fn of_target(target: &Target, ticket: &Ticket, people: &Directory) -> Vec<Recipient> {
+    let person = |named: Option<&Named>, because: &str| {
+        let found = named.and_then(|named| people.technicians.get(&named.id));
+        found.map(|person| Recipient::person(person, because.to_owned())).into_iter().collect()
+    };
+    match target {
+        Target::Technician if ticket.technician.is_none() => {
+            members(ticket, people, "nobody owns it yet and it is in your group")
+        }
+        Target::Technician => person(ticket.technician.as_ref(), "you own this ticket"),
+        Target::Manager => manager(ticket, people),
+        Target::Group => members(ticket, people, "it is in your group"),
+        Target::AccountManager => {
+            let client = ticket.client.as_ref().and_then(|client| people.clients.get(&client.id));
+            person(client.and_then(|client| client.account_manager.as_ref()), "you manage this client's account")
+        }
+        Target::Email(address) => vec![fixed(Some(address), None)],
+        Target::Sms(number) => vec![fixed(None, Some(number))],
+    }
+}
+
+fn manager(ticket: &Ticket, people: &Directory) -> Vec<Recipient> {
+    let owner = ticket.technician.as_ref().and_then(|named| people.technicians.get(&named.id));
+    let manager = owner.and_then(|owner| owner.manager.as_ref()).and_then(|named| people.technicians.get(&named.id));
+    let because = |owner: &Technician| format!("you manage {}, who owns this ticket", owner.name);
+    owner.zip(manager).map(|(owner, manager)| Recipient::person(manager, because(owner))).into_iter().collect()
+}
+
+fn members(ticket: &Ticket, people: &Directory, because: &str) -> Vec<Recipient> {
+    let Some(group) = &ticket.group else { return Vec::new() };
+    let because = format!("{because} {}", group.name);
+    people.members(&group.id).map(|person| Recipient::person(person, because.clone())).collect()
+}
+
+fn fixed(email: Option<&String>, phone: Option<&String>) -> Recipient {
+    Recipient {
+        id: email.or(phone).cloned().unwrap_or_default(),
+        name: None,
+        email: email.cloned(),
+        phone: phone.cloned(),
+        because: "this address is named in the escalation steps".to_owned(),
+    }
+}

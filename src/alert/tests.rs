@@ -1,0 +1,98 @@
+//! When an alert is raised, kept, and laid to rest.
+
+use chrono::TimeDelta;
+
+use super::*;
+use crate::sla::clock::Doubts;
+
+fn at(minutes: i64) -> DateTime<Utc> {
+    "2026-11-23T09:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minutes)
+}
+
+/// A clock that is due at minute 60, standing as told.
+fn clock(standing: Standing) -> ClockState<'static> {
+    let running = matches!(standing, Standing::OnTrack { .. } | Standing::AtRisk { .. } | Standing::Breached { .. });
+    ClockState {
+        kind: ClockKind::Resolution,
+        standing,
+        breached: matches!(standing, Standing::Breached { .. }),
+        due: Some(at(60)),
+        stopped_at: None,
+        total: Some(TimeDelta::minutes(60)),
+        left: Some(TimeDelta::minutes(12)),
+        at_risk_from: Some(at(45)),
+        breached_from: Some(at(60)),
+        next_change: None,
+        hours: None,
+        hours_flaw: None,
+        doubts: Doubts::default(),
+        running,
+    }
+}
+
+const LEFT: TimeDelta = TimeDelta::minutes(12);
+const ON_TRACK: Standing = Standing::OnTrack { left: LEFT };
+const AT_RISK: Standing = Standing::AtRisk { left: LEFT };
+const BREACHED: Standing = Standing::Breached { over: LEFT };
+const PAUSED: Standing = Standing::Paused { left: LEFT };
+
+fn raised(stage: Stage, resolved_as: Option<Closing>) -> Raised {
+    Raised { stage, due: at(60), episode: 0, resolved_as }
+}
+
+fn raise(stage: Stage, episode: u32) -> Decision {
+    let reason = if stage == Stage::Breached { Reason::Missed } else { Reason::Elapsed(0.8) };
+    Decision::Raise { stage, episode, reason }
+}
+
+#[test]
+fn each_change_of_standing_is_told_once() {
+    use Stage::{Breached, Warning};
+    let open = |stage| Some(raised(stage, None));
+    let over = |stage, closing| Some(raised(stage, Some(closing)));
+    let cases = [
+        ("nothing is wrong", ON_TRACK, None, Decision::Keep),
+        ("at risk for the first time", AT_RISK, None, raise(Warning, 0)),
+        ("still at risk", AT_RISK, open(Warning), Decision::Keep),
+        ("from at risk to breached", BREACHED, open(Warning), raise(Breached, 0)),
+        ("still breached", BREACHED, open(Breached), Decision::Keep),
+        ("met after a warning", Standing::Met, open(Warning), Decision::Resolve(Closing::Met)),
+        ("paused after a warning", PAUSED, open(Warning), Decision::Resolve(Closing::Paused)),
+        ("the due time moved away", ON_TRACK, open(Warning), Decision::Resolve(Closing::Retargeted)),
+        ("gone", Standing::Cancelled, open(Warning), Decision::Resolve(Closing::Vanished)),
+        ("the SLA was taken away", Standing::Unknown, open(Warning), Decision::Resolve(Closing::SlaRemoved)),
+        ("resumed, and no worse than people know", AT_RISK, over(Warning, Closing::Paused), Decision::Reopen),
+        ("resumed, and worse than people know", BREACHED, over(Warning, Closing::Paused), raise(Breached, 1)),
+        ("in danger again after it was safe", AT_RISK, over(Warning, Closing::Retargeted), raise(Warning, 1)),
+        ("over and quiet", Standing::Met, over(Warning, Closing::Met), Decision::Keep),
+    ];
+    for (name, standing, raised, expected) in cases {
+        assert_eq!(decide(&clock(standing), at(0), raised.as_ref()), expected, "{name}");
+    }
+}
+
+#[test]
+fn closed_late_is_no_recovery() {
+    let late = ClockState { stopped_at: Some(at(70)), running: false, ..clock(BREACHED) };
+    assert_eq!(decide(&late, at(0), Some(&raised(Stage::Breached, None))), Decision::Resolve(Closing::ClosedLate));
+    assert_eq!(decide(&late, at(0), None), Decision::Keep, "and nothing new is raised about it");
+}
+
+#[test]
+fn what_was_past_when_first_seen_is_known_not_news() {
+    assert_eq!(decide(&clock(BREACHED), at(61), None), Decision::Known { reason: Reason::Missed });
+    assert_eq!(decide(&clock(BREACHED), at(59), None), raise(Stage::Breached, 0), "it was seen in time");
+    assert_eq!(decide(&clock(AT_RISK), at(50), None), raise(Stage::Warning, 0), "there is still time to act");
+}
+
+#[test]
+fn more_time_after_a_breach_starts_a_new_episode() {
+    let moved = ClockState { due: Some(at(200)), ..clock(AT_RISK) };
+    assert_eq!(decide(&moved, at(0), Some(&raised(Stage::Breached, None))), raise(Stage::Warning, 1));
+}
+
+#[test]
+fn a_reason_reads_well() {
+    assert_eq!(Reason::Elapsed(0.7599).to_string(), "75 % of its working time has passed");
+    assert_eq!(Reason::Missed.to_string(), "its target was missed");
+}

@@ -1,0 +1,147 @@
+//! Builds everything from the configuration, starts the loops, and stops them in order.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::desks::Desks;
+use crate::dispatch::Dispatch;
+use crate::evaluate::Evaluate;
+use crate::notify;
+use crate::service::{Service, Syncs};
+use crate::store::{Claim, Store};
+use crate::superops::SuperOps;
+use crate::sync::{Hints, SyncHealth, TenantSync, Wiring};
+use crate::telemetry::Telemetry;
+use crate::web::{self, Web};
+
+/// A stop takes no longer than this; what is not done by then is done after the next start.
+const STOP_DEADLINE: Duration = Duration::from_secs(9);
+
+/// All parts, built and joined, not yet running. A test turns them by hand.
+pub struct Parts {
+    pub config: Arc<Config>,
+    pub store: Store,
+    pub telemetry: Arc<Telemetry>,
+    pub service: Service,
+    pub syncs: Vec<TenantSync>,
+    pub evaluate: Evaluate,
+    pub dispatch: Dispatch,
+    claim: Claim,
+}
+
+impl Parts {
+    /// Opens the store and joins the parts. Nothing is asked of SuperOps yet.
+    pub async fn build(config: Config, clock: SharedClock) -> anyhow::Result<Self> {
+        let config = Arc::new(config);
+        let telemetry = Arc::new(Telemetry::default());
+        let claim = Store::claim(&config.store.path)?;
+        let store = Store::open(&config.store.path, telemetry.clone()).await?;
+        let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone())?);
+        let (news, outbox) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let hints = Hints::new(config.tenants.keys().cloned());
+        let mut health = BTreeMap::new();
+        let mut syncs = Vec::new();
+        for tenant in config.tenants.values() {
+            let report = watch::Sender::new(SyncHealth::default());
+            health.insert(tenant.id.clone(), report.subscribe());
+            let wiring = Wiring {
+                client: Arc::new(SuperOps::new(tenant, telemetry.clone())?),
+                store: store.clone(),
+                clock: clock.clone(),
+                telemetry: telemetry.clone(),
+                nudge: news.clone(),
+                hints: hints.listen(&tenant.id).context("every tenant has its hint")?,
+                health: report,
+            };
+            syncs.push(TenantSync::open(tenant, wiring).await?);
+        }
+        let channels = notify::connect(&config.notify, &clock)?;
+        let dispatch =
+            Dispatch::new(store.clone(), channels, clock.clone(), telemetry.clone(), outbox.clone(), news.clone());
+        let evaluate =
+            Evaluate::new(config.clone(), desks.clone(), store.clone(), clock.clone(), telemetry.clone(), news, outbox);
+        let sync = Syncs { hints, health };
+        let service = Service::new(config.clone(), desks, store.clone(), clock, telemetry.clone(), sync);
+        Ok(Self { config, store, telemetry, service, syncs, evaluate, dispatch, claim })
+    }
+
+    /// What the web is to serve.
+    pub fn web(&self, options: web::Options) -> Web {
+        Web { service: self.service.clone(), store: self.store.clone(), telemetry: self.telemetry.clone(), options }
+    }
+
+    /// What the configuration says of the web.
+    pub fn web_options(&self) -> web::Options {
+        let hooks = self.config.tenants.values();
+        web::Options {
+            hooks: hooks.filter_map(|tenant| Some((tenant.id.clone(), tenant.hook_secret.clone()?))).collect(),
+            public_url: self.config.server.public_url.clone(),
+            ..web::Options::default()
+        }
+    }
+
+    /// Starts the loops and the web.
+    pub async fn start(self, options: web::Options) -> anyhow::Result<Running> {
+        let listen = self.config.server.listen;
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("cannot listen on `{listen}`; is another program there already?"))?;
+        let address = listener.local_addr()?;
+        let stop = watch::Sender::new(false);
+        let router = web::router(self.web(options));
+        let mut loops = JoinSet::new();
+        for sync in self.syncs {
+            loops.spawn(sync.run(stop.subscribe()));
+        }
+        loops.spawn(self.evaluate.run(stop.subscribe()));
+        loops.spawn(self.dispatch.run(stop.subscribe()));
+        let mut stopped = stop.subscribe();
+        loops.spawn(async move {
+            let until = async move { drop(stopped.wait_for(|stop| *stop).await) };
+            if let Err(error) = web::serve(listener, router, until).await {
+                tracing::error!(error = %error, "the web has stopped");
+            }
+        });
+        info!(address = %address, "listening on http://{address}");
+        Ok(Running { address, stop, loops, store: self.store, _claim: self.claim })
+    }
+}
+
+/// The running service.
+pub struct Running {
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    loops: JoinSet<()>,
+    store: Store,
+    _claim: Claim,
+}
+
+impl Running {
+    /// Stops taking in, lets what is under way end, and closes the store.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        let orderly = async {
+            while self.loops.join_next().await.is_some() {}
+            self.store.close().await;
+        };
+        if tokio::time::timeout(STOP_DEADLINE, orderly).await.is_err() {
+            warn!("not everything ended in time; what was under way is taken up at the next start");
+        }
+        info!("stopped");
+    }
+
+    /// Returns if a loop ends that should not; none ever does by itself.
+    pub async fn failed(&mut self) {
+        self.loops.join_next().await;
+    }
+}

@@ -1,0 +1,248 @@
+//! The command line: what can be asked, and one file for each command.
+//!
+//! Data goes to standard output, everything else to standard error.
+
+mod check;
+mod demo;
+mod run;
+mod simulate;
+mod status;
+mod token;
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, LogFormat, ProcessEnvironment, duration};
+use crate::simulator::FaultOrder;
+use crate::store::Store;
+use crate::store::tokens::Role;
+use crate::ticket::TenantId;
+
+/// Where the configuration is looked for.
+const PLACES: [&str; 2] = ["config.toml", "/etc/superops-sla/config.toml"];
+
+/// Knows of an SLA breach at SuperOps before the client does.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+pub struct Cli {
+    /// The configuration; else ./config.toml, else /etc/superops-sla/config.toml
+    #[arg(short, long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show the whole product against a built-in SuperOps look-alike; no account needed
+    Demo(DemoArgs),
+    /// Run the service
+    Run,
+    /// Explain the configuration and every fault in it
+    Check(CheckArgs),
+    /// Run only the SuperOps look-alike
+    Simulate(SimulateArgs),
+    /// Show open tickets, worst first, or one ticket
+    Status(StatusArgs),
+    /// Give, list and revoke access to the API and the page
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Make a token and print it, this once
+    Create {
+        #[arg(long, value_name = "viewer|responder|admin")]
+        role: Role,
+        /// Only this tenant's data; else all tenants'
+        #[arg(long, value_name = "NAME")]
+        tenant: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the tokens, without what only their holders know
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a token worthless from now on
+    Revoke {
+        /// As `token list` shows it
+        id: String,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+struct DemoArgs {
+    /// Where the page is served; else 127.0.0.1:8080, or any free port if that is taken
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Open tickets at the start
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    tickets: usize,
+    /// End by itself after this time and say what happened
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    lasts: Option<Duration>,
+    /// Play a real ticket history (.jsonl, .jsonl.gz or .jsonl.zst) instead of the made-up desk
+    #[arg(long, value_name = "FILE")]
+    replay: Option<PathBuf>,
+    /// Seconds of the desk's day that pass in one second
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    speed: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// Try the token, compare SuperOps' schema with ours, probe what works there
+    #[arg(long)]
+    online: bool,
+    /// Send one test message on each channel that fits this address or number
+    #[arg(long, value_name = "ADDRESS")]
+    send_test: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct SimulateArgs {
+    #[arg(long, value_name = "ADDR")]
+    listen: SocketAddr,
+    /// Open tickets at the start
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    tickets: usize,
+    /// Play a real ticket history instead of the made-up desk
+    #[arg(long, value_name = "FILE")]
+    replay: Option<PathBuf>,
+    /// Requests a minute before it says `rate_limit_exceeded`; 0: no limit
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    requests_per_minute: u32,
+    /// Misbehave, `NAME` or `NAME:TIMES`; may be given several times
+    #[arg(long, value_name = "FAULT")]
+    fault: Vec<FaultOrder>,
+    /// Seconds of the desk's day that pass in one second
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    speed: u32,
+}
+
+#[derive(Debug, Args)]
+struct StatusArgs {
+    /// An id or what people call it, like 062822-0005
+    ticket: Option<String>,
+    #[arg(long)]
+    json: bool,
+    /// How many tickets to show
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    limit: usize,
+    /// Only this tenant's
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+}
+
+/// Why the program ends without having done as told.
+#[derive(Debug)]
+pub enum CliError {
+    /// The command or the configuration is wrong: exit 2.
+    Usage(String),
+    /// It could not be done: exit 1.
+    Failed(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for CliError {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl CliError {
+    fn usage(complaints: impl Display) -> Self {
+        Self::Usage(complaints.to_string())
+    }
+}
+
+impl Cli {
+    /// Does as told.
+    pub async fn run(self) -> Result<(), CliError> {
+        let config = self.config.as_deref();
+        match self.command {
+            Command::Demo(args) => demo::demo(args).await,
+            Command::Run => run::run(load(config)?).await,
+            Command::Check(args) => check::check(&locate(config)?, args).await,
+            Command::Simulate(args) => simulate::simulate(args).await,
+            Command::Status(args) => status::status(load_offline(config)?, args).await,
+            Command::Token { command } => token(load_offline(config)?, command).await,
+        }
+    }
+}
+
+/// The file to read the configuration from.
+fn locate(given: Option<&Path>) -> Result<PathBuf, CliError> {
+    let given = given.map(Path::to_owned);
+    given.or_else(|| PLACES.iter().map(PathBuf::from).find(|path| path.exists())).ok_or_else(|| {
+        CliError::usage(format!(
+            "no configuration: {} is not there; copy config.example.toml, or name a file with -c",
+            PLACES.join(", and ")
+        ))
+    })
+}
+
+fn load(given: Option<&Path>) -> Result<Config, CliError> {
+    Config::load(&locate(given)?, &ProcessEnvironment).map_err(CliError::usage)
+}
+
+/// For what only reads the store: no secret is needed.
+fn load_offline(given: Option<&Path>) -> Result<Config, CliError> {
+    Config::load_offline(&locate(given)?, &ProcessEnvironment).map_err(CliError::usage)
+}
+
+/// Where log lines go and in which form. `RUST_LOG` says how many.
+fn log(format: LogFormat, usual: &str) {
+    // The verifier logs what we say ourselves, and louder.
+    let usual = format!("{usual},rustls_platform_verifier=off");
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    // A second subscriber is refused; then the first goes on, as it should.
+    let _ = match format {
+        LogFormat::Text => lines.with_ansi(colours).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let length = duration::parse(text)?;
+    length.to_std().map_err(|_| format!("`{text}` is no length of time"))
+}
+
+async fn token(config: Config, command: TokenCommand) -> Result<(), CliError> {
+    let store = Store::open(&config.store.path, Arc::default()).await?;
+    let now = SystemClock.now();
+    let answer = match command {
+        TokenCommand::Create { role, tenant, json } => {
+            token::create(&store, role, tenant.as_deref(), config.tenants.keys(), json, now).await?
+        }
+        TokenCommand::List { json } => token::list(&store, json).await?,
+        TokenCommand::Revoke { id, json } => token::revoke(&store, &id, json, now).await?,
+    };
+    println!("{}", answer.trim_end());
+    store.close().await;
+    Ok(())
+}
+
+/// The configured tenant called `name`.
+fn tenant_named(config: &Config, name: &str) -> Result<TenantId, CliError> {
+    let known = config.tenants.keys().find(|tenant| tenant.as_str() == name).cloned();
+    known.ok_or_else(|| {
+        let names: Vec<_> = config.tenants.keys().map(TenantId::as_str).collect();
+        CliError::usage(format!("no tenant is called `{name}`; there is {}", names.join(", ")))
+    })
+}

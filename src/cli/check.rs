@@ -1,0 +1,123 @@
+//! `check`: what the configuration says, what SuperOps lets us do, and whether messages get through.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{CheckArgs, CliError};
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{ChannelKind, Config, ProcessEnvironment, Tenant, explain};
+use crate::notify::{self, Body, Message, sms};
+use crate::store::Store;
+use crate::store::outbox::notification_key;
+use crate::superops::probe::{self, Verdict};
+use crate::superops::{SuperOps, Urgency};
+use crate::telemetry::Telemetry;
+use crate::ticket::TenantId;
+
+/// Explains the file at `path`; tries what it says, if asked to.
+pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
+    let config = Config::load(path, &ProcessEnvironment).map_err(CliError::usage)?;
+    super::log(config.server.log_format, "off");
+    let mut sound = true;
+    let mut statuses = statuses_on_record(&config).await;
+    let mut online = String::new();
+    if args.online {
+        for tenant in config.tenants.values() {
+            let (fine, text, names) = try_tenant(tenant).await?;
+            sound &= fine;
+            online.push_str(&text);
+            statuses.extend(names.map(|names| (tenant.id.clone(), names)));
+        }
+    }
+    println!("{} is in order.\n", path.display());
+    println!("{}", explain::explain(&config, &statuses).trim_end());
+    print!("{online}");
+    if let Some(address) = &args.send_test {
+        sound &= send_test(&config, address).await?;
+    }
+    if sound { Ok(()) } else { Err(anyhow::anyhow!("not everything works; see above").into()) }
+}
+
+/// The status names that an earlier run has read, if there was one.
+async fn statuses_on_record(config: &Config) -> BTreeMap<TenantId, Vec<String>> {
+    let mut known = BTreeMap::new();
+    if !config.store.path.exists() {
+        return known;
+    }
+    let Ok(store) = Store::open(&config.store.path, Arc::default()).await else { return known };
+    for tenant in config.tenants.keys() {
+        if let Ok(directory) = store.directory(tenant).await {
+            known.insert(tenant.clone(), directory.statuses.clone());
+        }
+    }
+    store.close().await;
+    known
+}
+
+/// Tries SuperOps as this tenant: whether the service could work with it, the
+/// findings in words, and the status names if they may be read.
+async fn try_tenant(tenant: &Tenant) -> Result<(bool, String, Option<Vec<String>>), CliError> {
+    eprintln!("asking SuperOps as `{}` …", tenant.id);
+    let client = SuperOps::new(tenant, Arc::new(Telemetry::default()))?;
+    let findings = probe::probe(&client).await;
+    let mut text = format!("\nSuperOps for `{}` ({}):\n", tenant.id, tenant.endpoint);
+    for finding in &findings {
+        let mark = match finding.verdict {
+            Verdict::Ok => "ok      ",
+            Verdict::Degraded => "degraded",
+            Verdict::Failed => "FAILED  ",
+        };
+        text.push_str(&format!("  {mark}  {}\n            {}\n", finding.what, finding.consequence));
+    }
+    let sound = findings.iter().all(|finding| finding.verdict != Verdict::Failed);
+    let statuses = if sound { client.statuses(Urgency::Routine).await.ok() } else { None };
+    Ok((sound, text, statuses))
+}
+
+/// Sends one message on each channel that fits `address`. False if one was not taken.
+async fn send_test(config: &Config, address: &str) -> Result<bool, CliError> {
+    let fits = if address.contains('@') {
+        ChannelKind::Email
+    } else if sms::e164(address).is_some() {
+        ChannelKind::Sms
+    } else {
+        return Err(CliError::usage(format!(
+            "`{address}` is neither an email address nor a phone number with its country code, like +15005550006"
+        )));
+    };
+    let clock: SharedClock = Arc::new(SystemClock);
+    let channels = notify::connect(&config.notify, &clock)?;
+    let mut fitting = channels.iter().filter(|channel| channel.channel() == fits).peekable();
+    if fitting.peek().is_none() {
+        return Err(CliError::usage(format!(
+            "[notify.{}] is not configured, so nothing fits `{address}`",
+            fits.as_str()
+        )));
+    }
+    let mut sound = true;
+    for channel in fitting {
+        let result = channel.send(&test_message(address, &clock)).await;
+        sound &= result.is_ok();
+        match result {
+            Ok(receipt) => {
+                println!("\n{}: taken{}", fits.as_str(), receipt.id.map(|id| format!(", as {id}")).unwrap_or_default())
+            }
+            Err(error) => println!("\n{}: {error}", fits.as_str()),
+        }
+    }
+    Ok(sound)
+}
+
+fn test_message(address: &str, clock: &SharedClock) -> Message {
+    let at = clock.now().to_rfc3339();
+    Message {
+        key: notification_key(&["test", address, &at]),
+        thread: format!("test:{at}"),
+        continues_thread: false,
+        to: address.to_owned(),
+        to_name: None,
+        timezone: chrono_tz::Tz::UTC,
+        body: Body::Test,
+    }
+}

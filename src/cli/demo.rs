@@ -1,0 +1,229 @@
+//! `demo`: the whole product against the look-alike, with every message caught and shown.
+//!
+//! The service is the real one, and so is the sending: only SuperOps, the mail
+//! server and the SMS gateway are ours. The desk's day runs faster than the wall's.
+
+use std::io::IsTerminal;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use super::{CliError, DemoArgs, run, simulate};
+use crate::app::Parts;
+use crate::clock::SharedClock;
+use crate::config::{Config, GivenEnvironment, LogFormat};
+use crate::service::{Scope, Service};
+use crate::simulator::receivers::{Caught, CaughtKind, CaughtList, MailCatcher, SmsCatcher};
+use crate::simulator::{SimOptions, Simulator};
+use crate::store::Store;
+use crate::store::tokens::Role;
+use crate::web;
+
+/// A minute of the desk in a second: within a minute, warnings, breaches, escalations and recoveries are seen.
+const USUAL_SPEED: u32 = 60;
+const USUAL_PORT: u16 = 8080;
+/// As many caught messages as the page can hold.
+const CAUGHT_ROOM: usize = 2_000;
+/// New messages are shown on the terminal this often.
+const SHOW_EVERY: Duration = Duration::from_millis(500);
+/// At most so many at a time; the page has them all.
+const SHOWN_AT_ONCE: u64 = 6;
+
+/// Runs until told to stop, or for as long as asked.
+pub async fn demo(args: DemoArgs) -> Result<(), CliError> {
+    super::log(LogFormat::Text, "error");
+    let clock = simulate::clock(args.speed.unwrap_or(USUAL_SPEED));
+    eprintln!("Setting up the desk …");
+    let world = World::open(&args, clock.clone()).await?;
+    let listen = free_address(args.listen).await?;
+    let config = world.config(listen, args.replay.is_some())?;
+    let parts = Parts::build(config, clock.clone()).await?;
+    let (service, store) = (parts.service.clone(), parts.store.clone());
+    let options = web::Options {
+        anonymous: Some(Role::Viewer),
+        caught: Some(Arc::new(Shown(world.caught.clone()))),
+        ..parts.web_options()
+    };
+    let running = parts.start(options).await?;
+    welcome(&args, &clock, running.address);
+    let ended = async {
+        match args.lasts {
+            Some(length) => tokio::time::sleep(length).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = show(&world.caught) => {}
+        () = run::told_to_stop() => {}
+        () = ended => {}
+    }
+    let summary = summary(&service, &store, &world).await;
+    running.stop().await;
+    println!("{}", summary?);
+    Ok(())
+}
+
+/// What stands round the service: SuperOps, the mail server, the SMS gateway and a folder.
+struct World {
+    look_alike: Arc<Simulator>,
+    superops: crate::simulator::Served,
+    mail: MailCatcher,
+    sms: SmsCatcher,
+    caught: Arc<CaughtList>,
+    folder: TempDir,
+    options: SimOptions,
+}
+
+impl World {
+    async fn open(args: &DemoArgs, clock: SharedClock) -> anyhow::Result<Self> {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let options = SimOptions { tickets: args.tickets, requests_per_minute: 0, ..SimOptions::default() };
+        let look_alike = simulate::look_alike(args.replay.as_deref(), options.clone(), clock.clone())?;
+        let caught = CaughtList::new(CAUGHT_ROOM);
+        Ok(Self {
+            superops: look_alike.serve(any).await?,
+            mail: MailCatcher::start(any, clock.clone(), caught.clone()).await?,
+            sms: SmsCatcher::start(any, clock, caught.clone()).await?,
+            folder: tempfile::tempdir().context("there is no room for the demo's files")?,
+            look_alike,
+            caught,
+            options,
+        })
+    }
+
+    /// A configuration as a user would write it, pointing at this world.
+    fn config(&self, listen: SocketAddr, replay: bool) -> anyhow::Result<Config> {
+        let store = self.folder.path().join("demo.db");
+        // A history has its own words for its states; the made-up desk's are guessed.
+        let statuses = if replay {
+            "[tenants.demo.statuses]\n\
+             closed = [\"Resolved\", \"Closed\", \"Resolve ticket\", \"RESOLVED\", \"CLOSED\"]\n\
+             paused = [\"Awaiting User Info\", \"Awaiting Vendor\", \"Awaiting Evidence\", \"Wait\"]\n"
+        } else {
+            ""
+        };
+        let text = format!(
+            "[server]\nlisten = \"{listen}\"\npublic_url = \"http://{listen}\"\n\
+             [store]\nurl = \"sqlite://{}\"\n\
+             [tenants.demo]\nsubdomain = \"{}\"\nendpoint = \"{}/msp\"\ntoken_env = \"DEMO_TOKEN\"\n\
+             requests_per_minute = 800\npoll_interval = \"60s\"\nhours = \"site\"\n{statuses}\
+             [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@msp.example>\"\n\
+             [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"DEMO_SMS\"\n\
+             from = \"+15005550006\"\nbase_url = \"{}\"\n",
+            store.display(),
+            self.options.subdomain,
+            self.superops.url(),
+            self.mail.addr(),
+            self.sms.url(),
+        );
+        let environment =
+            GivenEnvironment::default().with_var("DEMO_TOKEN", &self.options.token).with_var("DEMO_SMS", "demo");
+        Ok(Config::parse(Path::new("demo.toml"), &text, &environment)?)
+    }
+}
+
+/// The address asked for; or the usual one, or any other if that is taken.
+async fn free_address(asked: Option<SocketAddr>) -> anyhow::Result<SocketAddr> {
+    if let Some(address) = asked {
+        return Ok(address);
+    }
+    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, USUAL_PORT));
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let listener = match TcpListener::bind(usual).await {
+        Ok(listener) => listener,
+        Err(_) => TcpListener::bind(any).await?,
+    };
+    Ok(listener.local_addr()?)
+}
+
+fn welcome(args: &DemoArgs, clock: &SharedClock, address: SocketAddr) {
+    let speed = match clock.speed() {
+        1 => "in real time".to_owned(),
+        60 => "a minute in a second".to_owned(),
+        speed => format!("{speed} times as fast as the wall"),
+    };
+    let desk = match &args.replay {
+        Some(path) => format!("the history {}", path.display()),
+        None => format!("a made-up desk with {} open tickets", args.tickets),
+    };
+    eprintln!("\n  The page:  http://{address}\n");
+    eprintln!("Watching {desk}, {speed}. Nothing leaves this machine: mail and text messages are caught and shown.");
+    eprintln!("{}\n", if args.lasts.is_some() { "It ends by itself." } else { "Ctrl-C ends it." });
+}
+
+/// Shows what is caught on the terminal, one line each, for ever.
+async fn show(caught: &CaughtList) {
+    let mut seen = 0;
+    loop {
+        tokio::time::sleep(SHOW_EVERY).await;
+        let new = caught.total() - seen;
+        seen += new;
+        let shown = usize::try_from(new.min(SHOWN_AT_ONCE)).unwrap_or(usize::MAX);
+        for message in caught.newest_first(shown).iter().rev() {
+            eprintln!("{}", line(message, std::io::stderr().is_terminal()));
+        }
+        if new > SHOWN_AT_ONCE {
+            eprintln!("       … and {} more, on the page", new - SHOWN_AT_ONCE);
+        }
+    }
+}
+
+fn line(message: &Caught, colours: bool) -> String {
+    let (kind, said) = match message.kind {
+        CaughtKind::Email => ("email", first_line(message)),
+        CaughtKind::Sms => ("text", message.text.clone()),
+    };
+    let said: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let (dim, plain) = if colours { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
+    format!("{dim}{}{plain}  {kind:<5}  {:<32}  {said}", message.at.format("%H:%M:%S"), message.to)
+}
+
+/// What a phone shows of a mail: the subject, and how it begins.
+fn first_line(message: &Caught) -> String {
+    let begins = message.text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    format!("{} – {}", message.subject, begins.trim())
+}
+
+/// What happened, in a few lines.
+async fn summary(service: &Service, store: &Store, world: &World) -> anyhow::Result<String> {
+    let overview = service.overview(&Scope::All).await?;
+    let tally = store.tally(None, DateTime::<Utc>::MIN_UTC).await?;
+    let requests = world.look_alike.requests();
+    let mut text = format!(
+        "\n{} open tickets: {} breached, {} at risk, {} on track, {} paused\n",
+        overview.open, overview.breached, overview.at_risk, overview.on_track, overview.paused
+    );
+    for count in store.alert_counts().await? {
+        text.push_str(&format!("{:>5}  {} {}, {}\n", count.number, count.clock.words(), count.stage, count.state));
+    }
+    let kinds = |kind| world.caught.newest_first(usize::MAX).iter().filter(|message| message.kind == kind).count();
+    text.push_str(&format!(
+        "{} emails and {} text messages were caught; {} still wait, {} failed\n",
+        kinds(CaughtKind::Email),
+        kinds(CaughtKind::Sms),
+        tally.pending,
+        tally.failed
+    ));
+    text.push_str(&format!("SuperOps was asked {} times", requests.total));
+    Ok(text)
+}
+
+/// The caught messages, as the page shows them.
+struct Shown(Arc<CaughtList>);
+
+impl web::Caught for Shown {
+    fn newest(&self, limit: usize) -> Value {
+        let shown = |message: &Arc<Caught>| {
+            let kind = if message.kind == CaughtKind::Email { "email" } else { "sms" };
+            json!({ "at": message.at, "kind": kind, "to": message.to, "subject": message.subject, "text": message.text })
+        };
+        self.0.newest_first(limit).iter().map(shown).collect()
+    }
+}

@@ -1,0 +1,45 @@
+//! `simulate`: only the SuperOps look-alike, to try a configuration against.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{CliError, SimulateArgs, run};
+use crate::clock::{Clock, FastClock, SharedClock, SystemClock};
+use crate::history;
+use crate::simulator::{Replay, SimOptions, Simulator, lively_end};
+
+/// Answers until it is told to stop.
+pub async fn simulate(args: SimulateArgs) -> Result<(), CliError> {
+    let clock = clock(args.speed);
+    let options =
+        SimOptions { tickets: args.tickets, requests_per_minute: args.requests_per_minute, ..SimOptions::default() };
+    let look_alike = look_alike(args.replay.as_deref(), options.clone(), clock)?;
+    for order in args.fault {
+        look_alike.fail(order.fault, order.times);
+    }
+    let served = look_alike.serve(args.listen).await?;
+    let url = format!("{}/msp", served.url());
+    eprintln!("A SuperOps look-alike answers at {url}. For the configuration:\n");
+    println!("[tenants.look-alike]\nsubdomain = \"{}\"\nendpoint = \"{url}\"", options.subdomain);
+    println!("token_env = \"SUPEROPS_TOKEN\"   # export SUPEROPS_TOKEN={}", options.token);
+    run::told_to_stop().await;
+    Ok(())
+}
+
+/// The computer's clock, or a faster one.
+pub fn clock(speed: u32) -> SharedClock {
+    if speed == 1 { Arc::new(SystemClock) } else { Arc::new(FastClock::start(SystemClock.now(), speed)) }
+}
+
+/// A made-up desk, or a recorded one at a moment when much comes due.
+pub fn look_alike(
+    history: Option<&Path>,
+    options: SimOptions,
+    clock: SharedClock,
+) -> Result<Arc<Simulator>, anyhow::Error> {
+    let Some(path) = history else { return Ok(Simulator::new(options, clock)) };
+    let records = history::read(path).collect::<Result<Vec<_>, _>>()?;
+    let ends_at = lively_end(&records, clock.now());
+    let replay = Replay::new(records, ends_at);
+    Ok(Simulator::replaying(replay, options, clock))
+}

@@ -1,0 +1,202 @@
+//! `status`: open tickets worst first, or one ticket, from the service's store.
+
+use std::fmt::Write;
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::{CliError, StatusArgs};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::desks::Desks;
+use crate::notify;
+use crate::service::{ClockStatus, MessageView, Overview, Scope, Service, Syncs, TicketPage, TicketQuery, TicketSla};
+use crate::store::Store;
+use crate::telemetry::Telemetry;
+
+/// The longest subject in a table.
+const SUBJECT_WIDTH: usize = 36;
+
+/// Answers and ends.
+pub async fn status(config: Config, args: StatusArgs) -> Result<(), CliError> {
+    if let Some(name) = &args.tenant {
+        super::tenant_named(&config, name)?;
+    }
+    let telemetry = Arc::new(Telemetry::default());
+    let config = Arc::new(config);
+    let store = Store::open(&config.store.path, telemetry.clone()).await?;
+    let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone())?);
+    let service = Service::new(config, desks, store.clone(), Arc::new(SystemClock), telemetry, Syncs::default());
+    let text = match &args.ticket {
+        Some(id) => one(&service, id, args.json).await?,
+        None => all(&service, &args).await?,
+    };
+    // A closed pipe (`| head`) is no fault of ours.
+    let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+    store.close().await;
+    Ok(())
+}
+
+async fn one(service: &Service, id: &str, json: bool) -> Result<String, CliError> {
+    let Some(ticket) = service.ticket(&Scope::All, id).await? else {
+        return Err(anyhow::anyhow!("no ticket `{id}` is known; it may not have been read yet").into());
+    };
+    if json {
+        return Ok(format!("{}\n", serde_json::to_string_pretty(&ticket)?));
+    }
+    let messages = service.messages(&Scope::All, Some(&ticket.ticket_id), 50).await?;
+    Ok(ticket_text(&ticket, &messages))
+}
+
+async fn all(service: &Service, args: &StatusArgs) -> Result<String, CliError> {
+    let query = TicketQuery { limit: Some(args.limit), tenant: args.tenant.clone(), ..TicketQuery::default() };
+    let page = service.tickets(&Scope::All, &query).await?;
+    if args.json {
+        return Ok(format!("{}\n", serde_json::to_string_pretty(&page)?));
+    }
+    let overview = service.overview(&Scope::All).await?;
+    Ok(page_text(&overview, &page, std::io::stdout().is_terminal()))
+}
+
+fn page_text(overview: &Overview, page: &TicketPage, colours: bool) -> String {
+    let mut text = format!(
+        "{} open: {} breached, {} at risk, {} on track, {} paused\n",
+        overview.open, overview.breached, overview.at_risk, overview.on_track, overview.paused
+    );
+    for tenant in &overview.tenants {
+        let read = tenant.last_good_sync.map_or("never".to_owned(), |at| format!("{} ago", ago(at, overview.now)));
+        let trouble = tenant.trouble.as_ref().map(|trouble| format!("; {trouble}")).unwrap_or_default();
+        let _ = writeln!(text, "{}: last read {read}{trouble}", tenant.tenant);
+    }
+    let rows: Vec<[String; 7]> = page.tickets.iter().map(row).collect();
+    text.push('\n');
+    text.push_str(&table(
+        ["TICKET", "RESPONSE", "RESOLUTION", "PRIORITY", "TECHNICIAN", "CLIENT", "SUBJECT"],
+        &rows,
+        |row| paint(&page.tickets[row], colours),
+    ));
+    if page.total > page.tickets.len() {
+        let _ = writeln!(text, "… and {} more", page.total - page.tickets.len());
+    }
+    text
+}
+
+fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    notify::words((now - at).max(chrono::TimeDelta::zero()))
+}
+
+fn row(ticket: &TicketSla) -> [String; 7] {
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
+    let [response, resolution] = [0, 1].map(|index| ticket.clocks.get(index).map(left).unwrap_or_default());
+    [
+        ticket.display_id.clone(),
+        response,
+        resolution,
+        or_dash(&ticket.priority),
+        ticket.technician.clone().unwrap_or_else(|| "nobody".to_owned()),
+        or_dash(&ticket.client),
+        shortened(&printable(&ticket.subject), SUBJECT_WIDTH),
+    ]
+}
+
+/// The state of a clock in a few characters.
+fn left(clock: &ClockStatus) -> String {
+    let length = |seconds: i64| notify::words(chrono::TimeDelta::seconds(seconds.abs()));
+    match (clock.standing, clock.remaining) {
+        ("met" | "cancelled" | "unknown", _) | (_, None) => clock.standing.to_owned(),
+        ("paused", Some(seconds)) => format!("paused, {}", length(seconds)),
+        (_, Some(seconds)) if clock.standing == "breached" => format!("{} over", length(seconds)),
+        (_, Some(seconds)) => length(seconds),
+    }
+}
+
+/// Text from outside, without what could steer a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn shortened(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width - 1).collect();
+    format!("{}…", kept.trim_end())
+}
+
+/// Aligned columns; the last is as wide as it needs to be.
+fn table<const N: usize>(
+    head: [&str; N],
+    rows: &[[String; N]],
+    paint: impl Fn(usize) -> (&'static str, &'static str),
+) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([head[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |cells: [&str; N]| {
+        let cell =
+            |(index, text): (usize, &&str)| format!("{text}{}", " ".repeat(widths[index] - text.chars().count()));
+        cells.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let mut text = format!("{}\n", line(head));
+    for (index, row) in rows.iter().enumerate() {
+        let (on, off) = paint(index);
+        let _ = writeln!(text, "{on}{}{off}", line(std::array::from_fn(|column| row[column].as_str())));
+    }
+    text
+}
+
+fn paint(ticket: &TicketSla, colours: bool) -> (&'static str, &'static str) {
+    match (colours, ticket.breach_risk_level) {
+        (true, "CRITICAL") => ("\x1b[31m", "\x1b[0m"),
+        (true, "HIGH") => ("\x1b[33m", "\x1b[0m"),
+        _ => ("", ""),
+    }
+}
+
+fn ticket_text(ticket: &TicketSla, messages: &[MessageView]) -> String {
+    let mut text = format!("{} {}\n", ticket.display_id, shortened(&printable(&ticket.subject), 100));
+    let fields = [
+        ("client", &ticket.client),
+        ("technician", &ticket.technician),
+        ("group", &ticket.group),
+        ("status", &ticket.status),
+        ("priority", &ticket.priority),
+        ("SLA", &ticket.sla_policy),
+    ];
+    for (name, value) in fields {
+        let _ = writeln!(text, "  {name:<11}{}", value.as_deref().map_or("–".to_owned(), printable));
+    }
+    let _ = writeln!(text, "  {:<11}{}", "risk", ticket.breach_risk_level);
+    for clock in &ticket.clocks {
+        clock_text(&mut text, clock);
+    }
+    for message in messages {
+        let when = message.sent_at.unwrap_or(message.due_at).format("%a %d %b %H:%M:%S UTC");
+        let _ = writeln!(
+            text,
+            "  {when}  {} {} to {} by {}: {}",
+            message.kind, message.stage, message.recipient, message.channel, message.state
+        );
+    }
+    text
+}
+
+fn clock_text(text: &mut String, clock: &ClockStatus) {
+    let _ = writeln!(text, "\n{}: {}", clock.clock.words(), left(clock));
+    let time = |at: DateTime<Utc>| at.format("%a %d %b %Y %H:%M:%S UTC").to_string();
+    let lines = [("due", clock.due), ("stopped", clock.met_at), ("at risk from", clock.at_risk_from)];
+    for (name, at) in lines {
+        if let Some(at) = at {
+            let _ = writeln!(text, "  {name:<13}{}", time(at));
+        }
+    }
+    if !clock.hours.is_empty() {
+        let _ = writeln!(text, "  {:<13}{}", "hours", clock.hours);
+    }
+    for doubt in &clock.partial {
+        let _ = writeln!(text, "  {:<13}{doubt}", "note");
+    }
+}

@@ -1,0 +1,148 @@
+//! `token create`, `token list`, `token revoke`: who may use the API and the page.
+//!
+//! Each returns what belongs on stdout. A new token stands there alone, so that
+//! `TOKEN=$(superops-sla token create --role viewer)` works.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::json;
+
+use crate::store::tokens::{Author, Role, Token, TokenRecord};
+use crate::store::{Store, StoreError};
+use crate::ticket::TenantId;
+
+/// Why a token could not be made or revoked.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    #[error("no tenant is called `{name}`; the configuration has {}", listed(.known))]
+    UnknownTenant { name: String, known: Vec<TenantId> },
+    #[error("no living token has the id `{0}`; `token list` shows them all")]
+    UnknownToken(String),
+    #[error("the operating system gives no random bytes")]
+    NoRandomness(#[source] getrandom::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn listed(tenants: &[TenantId]) -> String {
+    let names: Vec<_> = tenants.iter().map(|tenant| format!("`{tenant}`")).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// Makes a token for `tenant`, one of the `known`, or for all of them.
+pub async fn create(
+    store: &Store,
+    role: Role,
+    tenant: Option<&str>,
+    known: impl IntoIterator<Item = &TenantId>,
+    json: bool,
+    now: DateTime<Utc>,
+) -> Result<String, TokenError> {
+    let tenant = tenant.map(|name| find(name, known)).transpose()?;
+    let token = Token::generate().map_err(TokenError::NoRandomness)?;
+    let record = store.add_token(&token, role, tenant, at_the_command_line(), now).await?;
+    if !json {
+        return Ok(format!("{}\n", token.expose()));
+    }
+    let mut shown = json!(record);
+    shown["token"] = json!(token.expose());
+    Ok(pretty(&shown))
+}
+
+/// Lists all tokens, the newest first.
+pub async fn list(store: &Store, json: bool) -> Result<String, TokenError> {
+    let tokens = store.tokens().await?;
+    if json {
+        return Ok(pretty(&json!(tokens)));
+    }
+    if tokens.is_empty() {
+        return Ok("no tokens yet; `token create --role viewer` makes one\n".to_owned());
+    }
+    let reach = tokens.iter().map(|token| token.reach().chars().count()).max().unwrap_or(0).max("TENANT".len());
+    let head = format!("{:<12}  {:<9}  {:<reach$}  {:<20}  STATE\n", "ID", "ROLE", "TENANT", "CREATED");
+    Ok(tokens.iter().fold(head, |text, token| text + &line(token, reach)))
+}
+
+/// Revokes the token `id`.
+pub async fn revoke(store: &Store, id: &str, json: bool, now: DateTime<Utc>) -> Result<String, TokenError> {
+    let revoked = store.revoke_token(id, at_the_command_line(), now).await?;
+    let token = revoked.ok_or_else(|| TokenError::UnknownToken(id.to_owned()))?;
+    Ok(if json { pretty(&json!(token)) } else { format!("revoked {} ({})\n", token.id, token.role.as_str()) })
+}
+
+fn find<'a>(name: &str, known: impl IntoIterator<Item = &'a TenantId>) -> Result<TenantId, TokenError> {
+    let known: Vec<_> = known.into_iter().cloned().collect();
+    match known.iter().find(|tenant| tenant.as_str() == name) {
+        Some(tenant) => Ok(tenant.clone()),
+        None => Err(TokenError::UnknownTenant { name: name.to_owned(), known }),
+    }
+}
+
+fn line(token: &TokenRecord, reach: usize) -> String {
+    let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let state = token.revoked_at.map_or_else(|| "good".to_owned(), |at| format!("revoked {}", time(at)));
+    let (role, tenant, created) = (token.role.as_str(), token.reach(), time(token.created_at));
+    format!("{:<12}  {role:<9}  {tenant:<reach$}  {created:<20}  {state}\n", token.id)
+}
+
+fn pretty(value: &serde_json::Value) -> String {
+    format!("{value:#}\n")
+}
+
+/// The login name is the best that is known of who sits there.
+fn at_the_command_line() -> Author {
+    let who = ["SUDO_USER", "USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    Author { who: who.unwrap_or_else(|| "unknown".to_owned()), origin: "command line".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_token_is_made_listed_and_revoked() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("sla.db"), Arc::default()).await.unwrap();
+        assert!(list(&store, false).await.unwrap().contains("token create"), "says what to do first");
+
+        let acme = TenantId::parse("acme").unwrap();
+        let token = create(&store, Role::Admin, Some("acme"), [&acme], false, now()).await.unwrap();
+        assert!(token.starts_with("sla_") && token.split_whitespace().count() == 1, "alone on stdout");
+        let listed = list(&store, false).await.unwrap();
+        let id = listed.lines().nth(1).unwrap().split_whitespace().next().unwrap();
+        insta::assert_snapshot!(listed.replace(id, "[twelve hex]"), @r"
+        ID            ROLE       TENANT  CREATED               STATE
+        [twelve hex]  admin      acme    2027-01-15T08:00:00Z  good
+        ");
+        assert_eq!(revoke(&store, id, false, now()).await.unwrap(), format!("revoked {id} (admin)\n"));
+        assert!(list(&store, false).await.unwrap().contains("revoked 2027-01-15T08:00:00Z"));
+        let again = revoke(&store, id, false, now()).await.unwrap_err().to_string();
+        assert!(again.contains("token list"), "{again}");
+    }
+
+    #[tokio::test]
+    async fn a_token_for_an_unknown_tenant_is_refused_with_the_known_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("sla.db"), Arc::default()).await.unwrap();
+        let acme = TenantId::parse("acme").unwrap();
+        let error = create(&store, Role::Viewer, Some("amce"), [&acme], false, now()).await.unwrap_err();
+        assert_eq!(error.to_string(), "no tenant is called `amce`; the configuration has `acme`");
+        assert!(store.tokens().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn json_shows_the_token_when_made_and_never_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("sla.db"), Arc::default()).await.unwrap();
+        let made = create(&store, Role::Viewer, None, [], true, now()).await.unwrap();
+        let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+        assert!(made["token"].as_str().unwrap().starts_with("sla_"));
+        assert_eq!((&made["role"], &made["tenant"]), (&json!("viewer"), &serde_json::Value::Null));
+        assert!(!list(&store, true).await.unwrap().contains("sla_"));
+    }
+}

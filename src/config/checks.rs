@@ -1,0 +1,127 @@
+//! What single values may be: addresses, numbers and names.
+//!
+//! Each check returns the value as the program relies on it, or the rule that
+//! was broken, worded to follow the name of a key.
+
+use std::net::{IpAddr, SocketAddr};
+
+use lettre::message::Mailbox;
+use url::Url;
+
+/// An address and a port to listen on.
+pub fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "must be an IP address and a port, such as \"127.0.0.1:8080\"".to_owned())
+}
+
+/// `https`, or `http` to this machine only; without a trailing slash.
+pub fn private_url(text: &str) -> Result<String, String> {
+    let url = web_url(text)?;
+    if url.scheme() == "http" && !url.host_str().is_some_and(is_loopback) {
+        return Err("must start with https://, since a secret travels with every request; \
+                    plain http:// is for this machine only"
+            .to_owned());
+    }
+    Ok(text.trim().trim_end_matches('/').to_owned())
+}
+
+/// Any web address that a browser may be sent to; without a trailing slash.
+pub fn public_url(text: &str) -> Result<String, String> {
+    web_url(text)?;
+    Ok(text.trim().trim_end_matches('/').to_owned())
+}
+
+fn web_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text.trim()).map_err(|error| format!("must be a web address: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err("must be a web address that starts with https://".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not hold a user or a password, which would be shown in logs".to_owned());
+    }
+    Ok(url)
+}
+
+/// Whether `host` is this machine.
+pub fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_matches(['[', ']']);
+    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// An email address, with or without a name before it.
+pub fn mailbox(text: &str) -> Result<String, String> {
+    let rule = "must be an email address, such as \"sla@example.com\" or \"SLA watch <sla@example.com>\"";
+    text.parse::<Mailbox>().map(|_| text.trim().to_owned()).map_err(|_| rule.to_owned())
+}
+
+/// A bare email address.
+pub fn email_address(text: &str) -> Result<String, String> {
+    let parsed = text.trim().parse::<lettre::Address>();
+    parsed.map(|address| address.to_string()).map_err(|_| "must name an email address after `email:`".to_owned())
+}
+
+/// A phone number as the world writes it (E.164): `+15005550006`.
+pub fn phone_number(text: &str) -> Result<String, String> {
+    let digits = text.strip_prefix('+').unwrap_or_default();
+    let plausible = (7..=15).contains(&digits.len()) && !digits.starts_with('0');
+    if plausible && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(text.to_owned());
+    }
+    Err("must be a phone number with + and the country code, digits only, such as \"+15005550006\"".to_owned())
+}
+
+/// A Twilio id: its two letters, then letters and digits. It becomes part of a web address.
+pub fn twilio_sid(prefix: &'static str) -> impl Fn(&&str) -> Result<String, String> {
+    move |text| {
+        let rest = text.strip_prefix(prefix).unwrap_or_default();
+        let plausible = !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let rule = || format!("must be the id that Twilio's console shows: `{prefix}`, then letters and digits");
+        plausible.then(|| (*text).to_owned()).ok_or_else(rule)
+    }
+}
+
+/// Text that says something; surrounding white space is dropped.
+pub fn not_blank(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() { Err("must not be blank".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// A number over 0 and under 1.
+pub fn share(number: &f64) -> Result<f64, String> {
+    if *number > 0.0 && *number < 1.0 {
+        return Ok(*number);
+    }
+    let hint = if (1.0..=100.0).contains(number) { ": write 75 % as 0.75" } else { "" };
+    Err(format!("must be over 0 and under 1{hint}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_travels_in_the_clear_on_this_machine_only() {
+        for good in ["https://api.superops.ai/msp", "http://127.0.0.1:4000/msp", "http://[::1]:1", "http://localhost"] {
+            assert_eq!(private_url(good).as_deref(), Ok(good));
+        }
+        for bad in ["http://example.com", "http://localhost.example.com", "ftp://127.0.0.1", "https://u:p@h", "msp"] {
+            assert!(private_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn phone_numbers_carry_their_country() {
+        assert!(phone_number("+15005550006").is_ok());
+        for bad in ["15005550006", "+1 500 555 0006", "+0123456789", "+1", "+1234567890123456", "", "+١٢٣٤٥٦٧٨"]
+        {
+            assert!(phone_number(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_share_lies_between_nothing_and_everything() {
+        assert_eq!(share(&0.75), Ok(0.75));
+        for bad in [0.0, 1.0, -0.5, 75.0, f64::NAN, f64::INFINITY] {
+            assert!(share(&bad).is_err(), "{bad}");
+        }
+    }
+}

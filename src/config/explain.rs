@@ -1,0 +1,240 @@
+//! Says in plain words what a configuration makes the program do: the text of `check`.
+//!
+//! What is shown as `(default)` is what the program does unless told otherwise,
+//! whether or not the file says the same. Secrets are named, never shown.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use crate::sla::calendar::CalendarSpec;
+use crate::sla::policy::{Counts, Policy};
+use crate::ticket::{ClockKind, GUESSED_CLOSED, GUESSED_PAUSED, StatusMeaning, TenantId};
+
+use super::explain_alerts::{alerts, channels};
+use super::read_calendar::DAYS;
+use super::read_server::{DEFAULT_LISTEN, DEFAULT_STORE};
+use super::read_tenant::{DEFAULT_POLL_INTERVAL, DEFAULT_REQUESTS_PER_MINUTE, default_ticket_url};
+use super::remarks::remarks;
+use super::{Config, Hours, LogFormat, Server, Tenant, TokenSource, duration};
+
+/// Explains `config`. `statuses` are the names each tenant uses, where SuperOps was asked for them.
+pub fn explain(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> String {
+    let mut page = Page::default();
+    service(&mut page, config);
+    for tenant in config.tenants.values() {
+        about_tenant(&mut page, tenant, statuses.get(&tenant.id).map(Vec::as_slice));
+    }
+    config.calendars.values().for_each(|spec| calendar(&mut page, spec));
+    policies(&mut page, &config.policies);
+    alerts(&mut page, config);
+    channels(&mut page, &config.notify);
+    let remarks = remarks(config);
+    if !remarks.is_empty() {
+        page.heading("Remarks");
+        remarks.iter().for_each(|remark| page.line(format!("- {remark}")));
+    }
+    page.text
+}
+
+/// Headings, and under them rows of a label and what it stands for, in two columns.
+#[derive(Default)]
+pub(super) struct Page {
+    text: String,
+}
+
+impl Page {
+    pub fn heading(&mut self, title: impl Display) {
+        let gap = if self.text.is_empty() { "" } else { "\n" };
+        self.text.push_str(&format!("{gap}{title}\n"));
+    }
+
+    pub fn row(&mut self, label: impl Display, what: impl Display) {
+        self.line(format!("{:<16}  {what}", label.to_string()));
+    }
+
+    pub fn line(&mut self, text: impl Display) {
+        self.text.push_str(&format!("  {text}\n"));
+    }
+}
+
+/// Marks what the program does by itself.
+pub(super) fn or_default(text: impl Display, is_default: bool) -> String {
+    let mark = if is_default { " (default)" } else { "" };
+    format!("{text}{mark}")
+}
+
+fn service(page: &mut Page, config: &Config) {
+    let Server { listen, public_url, log_format } = &config.server;
+    let store = &config.store.path;
+    page.heading("Service");
+    page.row("page and API", or_default(format!("http://{listen}"), *listen == DEFAULT_LISTEN));
+    page.row("links to it", public_url.as_deref().unwrap_or("none in messages: server.public_url is not given"));
+    page.row("store", or_default(store.display(), store.as_os_str() == DEFAULT_STORE));
+    let format = if *log_format == LogFormat::Text { "text" } else { "json" };
+    page.row("log", or_default(format, *log_format == LogFormat::Text));
+}
+
+fn about_tenant(page: &mut Page, tenant: &Tenant, statuses: Option<&[String]>) {
+    page.heading(format!("Tenant {}", tenant.id));
+    page.row("SuperOps", format!("{} at {}", tenant.subdomain, tenant.endpoint));
+    page.row("token", source_words(&tenant.token));
+    let (budget, poll) = (tenant.requests_per_minute, tenant.poll_interval);
+    page.row("requests", or_default(format!("up to {budget} a minute"), budget == DEFAULT_REQUESTS_PER_MINUTE));
+    page.row("looks", or_default(format!("every {}", duration::show(poll)), poll == DEFAULT_POLL_INTERVAL));
+    page.row("working hours", hours_words(tenant));
+    page.row("closed statuses", status_words(tenant, StatusMeaning::Closed, statuses));
+    page.row("paused statuses", status_words(tenant, StatusMeaning::Paused, statuses));
+    unknown_statuses(page, tenant, statuses);
+    page.row(
+        "ticket links",
+        or_default(&tenant.ticket_url, tenant.ticket_url == default_ticket_url(&tenant.subdomain)),
+    );
+    let hook = if tenant.hook_secret.is_some() { "on, with a secret" } else { "off: no secret is given" };
+    page.row("hook", hook);
+}
+
+fn source_words(source: &TokenSource) -> String {
+    match source {
+        TokenSource::Env(name) => format!("from the environment variable {name}"),
+        TokenSource::File(path) => format!("from the file {}", path.display()),
+    }
+}
+
+fn hours_words(tenant: &Tenant) -> String {
+    let own = tenant.calendar.as_deref().map_or("always open".to_owned(), |name| format!("calendar {name}"));
+    match tenant.hours {
+        Hours::Msp => or_default(own, tenant.calendar.is_none()),
+        Hours::Site => format!("those of the client's site; without them: {own}"),
+    }
+}
+
+/// The names that mean `meaning`: as SuperOps has them if it was asked, else as configured or guessed.
+fn status_words(tenant: &Tenant, meaning: StatusMeaning, known: Option<&[String]>) -> String {
+    let (configured, guessed) = lists(tenant, meaning);
+    let origin = if configured.is_some() { "configured" } else { "guessed" };
+    let means = |name: &&String| tenant.statuses.meaning(Some(name)) == meaning;
+    match (known, configured) {
+        (Some(known), _) => {
+            let names: Vec<&str> = known.iter().filter(means).map(String::as_str).collect();
+            format!("{} ({origin})", if names.is_empty() { "none".to_owned() } else { names.join(", ") })
+        }
+        (None, Some([])) => "none (configured)".to_owned(),
+        (None, Some(names)) => format!("{} (configured)", names.join(", ")),
+        (None, None) => format!("guessed: those that begin with {}", guessed.join(", ")),
+    }
+}
+
+fn lists(tenant: &Tenant, meaning: StatusMeaning) -> (Option<&[String]>, &'static [&'static str]) {
+    match meaning {
+        StatusMeaning::Closed => (tenant.statuses.closed.as_deref(), &GUESSED_CLOSED),
+        StatusMeaning::Paused => (tenant.statuses.paused.as_deref(), &GUESSED_PAUSED),
+        StatusMeaning::Open => (None, &[]),
+    }
+}
+
+/// A misspelt status would never pause or close anything.
+fn unknown_statuses(page: &mut Page, tenant: &Tenant, known: Option<&[String]>) {
+    let Some(known) = known else { return };
+    let is_known = |name: &String| known.iter().any(|status| status.trim().to_lowercase() == *name);
+    let words = &tenant.statuses;
+    for name in words.closed.iter().chain(&words.paused).flatten().filter(|name| !is_known(name)) {
+        page.row("", format!("SuperOps has no status `{name}`: check its spelling"));
+    }
+}
+
+fn calendar(page: &mut Page, spec: &CalendarSpec) {
+    page.heading(format!("Calendar {} ({})", spec.name, spec.timezone));
+    if spec.always {
+        page.row("every day", "open round the clock");
+    } else {
+        day_runs(&spec.week).into_iter().for_each(|(days, hours)| page.row(days, hours));
+    }
+    page.row("holidays", holiday_words(spec));
+}
+
+/// Days that follow each other and have the same hours are told together: `mon to thu`.
+fn day_runs(week: &[Vec<(u16, u16)>; 7]) -> Vec<(String, String)> {
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for day in 0..week.len() {
+        match runs.last_mut() {
+            Some((first, last)) if week[*first] == week[day] => *last = day,
+            _ => runs.push((day, day)),
+        }
+    }
+    let days = |first: usize, last: usize| match last - first {
+        0 => DAYS[first].to_owned(),
+        1 => format!("{}, {}", DAYS[first], DAYS[last]),
+        _ => format!("{} to {}", DAYS[first], DAYS[last]),
+    };
+    runs.into_iter().map(|(first, last)| (days(first, last), window_words(&week[first]))).collect()
+}
+
+fn window_words(windows: &[(u16, u16)]) -> String {
+    let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+    let window = |(start, end): &(u16, u16)| {
+        let night = if end < start { " (next day)" } else { "" };
+        format!("{}-{}{night}", time(*start), time(*end))
+    };
+    if windows.is_empty() { "closed".to_owned() } else { windows.iter().map(window).collect::<Vec<_>>().join(", ") }
+}
+
+fn holiday_words(spec: &CalendarSpec) -> String {
+    let mut parts = Vec::new();
+    if let Some(last) = spec.holidays.last() {
+        let count = spec.holidays.len();
+        parts.push(format!("{count} date{}, the last on {last}", if count == 1 { "" } else { "s" }));
+    }
+    if !spec.yearly.is_empty() {
+        let days: Vec<_> = spec.yearly.iter().map(|(month, day)| format!("{month:02}-{day:02}")).collect();
+        parts.push(format!("every year on {}", days.join(", ")));
+    }
+    if parts.is_empty() { "none".to_owned() } else { parts.join("; ") }
+}
+
+fn policies(page: &mut Page, policies: &[Policy]) {
+    page.heading("Policies (the first match holds)");
+    if policies.is_empty() {
+        page.line("none: only the due times that SuperOps reports are watched");
+    }
+    for (index, policy) in policies.iter().enumerate() {
+        let cover = policies[..index].iter().position(|earlier| covers(earlier, policy));
+        let shadow = cover.map(|first| format!("; NEVER REACHED: {} matches first", first + 1)).unwrap_or_default();
+        let number = index + 1;
+        page.line(format!("{number}. {}: {}{shadow}", match_words(policy), target_words(policy)));
+    }
+}
+
+/// Whether every ticket that `later` speaks of is taken by `earlier`.
+fn covers(earlier: &Policy, later: &Policy) -> bool {
+    let wider = |a: &Option<String>, b: &Option<String>| match (a, b) {
+        (None, _) => true,
+        (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
+        (Some(_), None) => false,
+    };
+    (earlier.tenant.is_none() || earlier.tenant == later.tenant)
+        && wider(&earlier.sla, &later.sla)
+        && wider(&earlier.priority, &later.priority)
+        && wider(&earlier.client, &later.client)
+        && wider(&earlier.category, &later.category)
+}
+
+fn match_words(policy: &Policy) -> String {
+    let tenant = policy.tenant.as_ref().map(|id| id.as_str().to_owned());
+    let named = [
+        ("tenant", &tenant),
+        ("SLA", &policy.sla),
+        ("priority", &policy.priority),
+        ("client", &policy.client),
+        ("category", &policy.category),
+    ];
+    let given = named.iter().filter_map(|(what, name)| name.as_ref().map(|name| format!("{what} {name}")));
+    let given: Vec<_> = given.collect();
+    if given.is_empty() { "every ticket".to_owned() } else { given.join(", ") }
+}
+
+fn target_words(policy: &Policy) -> String {
+    let target = |clock: ClockKind| Some(format!("{} in {}", clock.words(), duration::show(policy.target(clock)?)));
+    let targets: Vec<_> = ClockKind::ALL.into_iter().filter_map(target).collect();
+    let counts = if policy.counts == Counts::Calendar { "round the clock" } else { "in open hours" };
+    format!("{}, counted {counts}", targets.join(", "))
+}

@@ -1,0 +1,175 @@
+//! `[alerts]`: when to speak up, and to whom.
+
+use chrono::TimeDelta;
+
+use super::read_notify::LATER;
+use super::reader::{Found, Inspection, Purpose, Section, nearest};
+use super::{Alerts, ChannelKind, Step, Target, checks, duration};
+
+pub(super) const DEFAULT_WARN_AT: [f64; 1] = [0.75];
+pub(super) const DEFAULT_PREDICT_AT: f64 = 0.7;
+
+const TARGETS: [&str; 4] = ["technician", "manager", "group", "account-manager"];
+
+/// The channels that have a table in the file, right or wrong.
+pub(super) struct Channels {
+    pub email: bool,
+    pub sms: bool,
+}
+
+pub(super) fn alerts(section: Section<'_>, channels: &Channels) -> Alerts {
+    let predict_at = section.number("predict_at").and_then(|number| number.read(checks::share));
+    let alerts = Alerts {
+        warn_at: warn_at(&section),
+        warn_left: warn_left(&section),
+        predict_at: predict_at.unwrap_or(DEFAULT_PREDICT_AT),
+        steps: steps(&section, channels).unwrap_or_else(default_steps),
+    };
+    section.finish();
+    alerts
+}
+
+/// The people SuperOps knows of, each later than the last.
+pub(super) fn default_steps() -> Vec<Step> {
+    let step =
+        |minutes, target| Step { after: TimeDelta::minutes(minutes), notify: vec![target], channels: Vec::new() };
+    vec![step(0, Target::Technician), step(15, Target::Manager), step(30, Target::AccountManager)]
+}
+
+fn warn_at(section: &Section<'_>) -> Vec<f64> {
+    let Some(found) = section.numbers("warn_at") else { return DEFAULT_WARN_AT.to_vec() };
+    let mut shares: Vec<f64> = found.into_iter().filter_map(|number| number.read(checks::share)).collect();
+    shares.sort_by(f64::total_cmp);
+    shares.dedup();
+    shares
+}
+
+fn warn_left(section: &Section<'_>) -> Vec<TimeDelta> {
+    let found = section.texts("warn_left").unwrap_or_default();
+    let mut left: Vec<_> = found.into_iter().filter_map(|text| text.read(|text| time_left(text))).collect();
+    left.sort_by(|a, b| b.cmp(a));
+    left.dedup();
+    left
+}
+
+fn time_left(text: &str) -> Result<TimeDelta, String> {
+    match duration::parse(text)? {
+        none if none.is_zero() => Err("must be over 0s: with nothing left it is a breach, not a warning".to_owned()),
+        some => Ok(some),
+    }
+}
+
+fn steps(section: &Section<'_>, channels: &Channels) -> Option<Vec<Step>> {
+    let sections = section.each("steps")?;
+    if sections.is_empty() && section.has("steps") {
+        section.clash("steps", "must not be empty: nobody would hear of a breach");
+    }
+    let mut steps: Vec<Step> = Vec::new();
+    for section in sections {
+        let earliest = steps.last().map(|step| step.after);
+        steps.push(step(section, earliest, channels));
+    }
+    Some(steps)
+}
+
+fn step(section: Section<'_>, earliest: Option<TimeDelta>, channels: &Channels) -> Step {
+    let after = section.text("after").and_then(|t| t.read(|text| not_before(text, earliest)));
+    let step = Step {
+        after: after.or(earliest).unwrap_or_default(),
+        notify: targets(&section, channels),
+        channels: channel_list(&section, channels),
+    };
+    section.finish();
+    step
+}
+
+fn not_before(text: &str, earliest: Option<TimeDelta>) -> Result<TimeDelta, String> {
+    let after = duration::parse(text)?;
+    match earliest {
+        Some(earliest) if after < earliest => Err(format!(
+            "must not be before the step above it ({}): an escalation goes one way",
+            duration::show(earliest)
+        )),
+        _ => Ok(after),
+    }
+}
+
+fn targets(section: &Section<'_>, channels: &Channels) -> Vec<Target> {
+    let found = section.texts("notify");
+    if found.as_ref().is_none_or(Vec::is_empty) && !section.has("notify") {
+        section.wrong("a step needs `notify`: who is to be told");
+    } else if found.as_ref().is_some_and(Vec::is_empty) {
+        section.clash("notify", "must name somebody: a step that tells nobody would hide a breach");
+    }
+    found.into_iter().flatten().filter_map(|text| reachable(&text, channels, text.inspection())).collect()
+}
+
+fn reachable(found: &Found<'_, &str>, channels: &Channels, inspection: &Inspection<'_>) -> Option<Target> {
+    let target = found.clone().read(|text| target(text))?;
+    let needed = match target {
+        Target::Email(_) => Some(ChannelKind::Email),
+        Target::Sms(_) => Some(ChannelKind::Sms),
+        _ => None,
+    };
+    if let Some(kind) = needed {
+        check_channel(found, kind, channels, inspection);
+    }
+    Some(target)
+}
+
+fn target(text: &str) -> Result<Target, String> {
+    match text.split_once(':') {
+        Some(("email", address)) => checks::email_address(address).map(Target::Email),
+        Some(("sms", number)) => checks::phone_number(number.trim()).map(Target::Sms),
+        Some(("on-call", _)) => Err("names an on-call rotation, which is not supported in this version".to_owned()),
+        Some(_) => Err(unknown_target("")),
+        None => role(text),
+    }
+}
+
+fn role(text: &str) -> Result<Target, String> {
+    match text {
+        "technician" => Ok(Target::Technician),
+        "manager" => Ok(Target::Manager),
+        "group" => Ok(Target::Group),
+        "account-manager" => Ok(Target::AccountManager),
+        later if LATER.contains(&later) => Err(format!("names {later}, which is not supported in this version")),
+        other => Err(unknown_target(&nearest(other, TARGETS.into_iter()))),
+    }
+}
+
+fn unknown_target(hint: &str) -> String {
+    format!("must hold technician, manager, group, account-manager, email:ADDRESS or sms:+NUMBER{hint}")
+}
+
+fn channel_list(section: &Section<'_>, channels: &Channels) -> Vec<ChannelKind> {
+    let mut kinds = Vec::new();
+    for found in section.texts("channels").unwrap_or_default() {
+        if let Some(kind) = found.clone().read(|text| channel(text)) {
+            check_channel(&found, kind, channels, section.inspection);
+            kinds.push(kind);
+        }
+    }
+    kinds
+}
+
+fn channel(text: &str) -> Result<ChannelKind, String> {
+    match text {
+        "email" => Ok(ChannelKind::Email),
+        "sms" => Ok(ChannelKind::Sms),
+        later if LATER.contains(&later) => Err(format!("names {later}, which is not supported in this version")),
+        other => Err(format!("must hold \"email\" or \"sms\"{}", nearest(other, ["email", "sms"].into_iter()))),
+    }
+}
+
+/// A step over a channel that is not set up would reach nobody.
+fn check_channel(found: &Found<'_, &str>, kind: ChannelKind, channels: &Channels, inspection: &Inspection<'_>) {
+    let there = match kind {
+        ChannelKind::Email => channels.email,
+        ChannelKind::Sms => channels.sms,
+    };
+    if !there && inspection.purpose == Purpose::Service {
+        let name = kind.as_str();
+        found.wrong(format!("needs {name}, but there is no [notify.{name}] to send it with"));
+    }
+}

@@ -1,0 +1,81 @@
+//! What is allowed in a configuration, but may not be meant.
+
+use chrono::TimeDelta;
+
+use crate::sla::policy::{Counts, Policy};
+use crate::ticket::ClockKind;
+
+use super::{Config, Hours, Tenant, duration};
+
+/// Above this, SuperOps was seen to throttle, whatever its documentation says.
+const SEEN_REQUESTS_PER_MINUTE: u32 = 100;
+/// Older news than this makes alerts about tickets that were answered long ago.
+const LONG_POLL: TimeDelta = TimeDelta::minutes(15);
+
+/// Every remark, a sentence each.
+pub fn remarks(config: &Config) -> Vec<String> {
+    let mut list: Vec<String> = config.tenants.values().flat_map(about_tenant).collect();
+    list.extend(unused_calendars(config));
+    list.extend(config.policies.iter().enumerate().flat_map(|(index, policy)| about_policy(index + 1, policy)));
+    list.extend(about_channels(config));
+    if !config.server.listen.ip().is_loopback() {
+        list.push("the page is open to the network without TLS: put a reverse proxy with TLS before it".to_owned());
+    }
+    list
+}
+
+fn about_tenant(tenant: &Tenant) -> Vec<String> {
+    let Tenant { id, requests_per_minute, poll_interval, .. } = tenant;
+    let mut list = Vec::new();
+    if tenant.calendar.is_none() {
+        let whom = if tenant.hours == Hours::Msp { "" } else { " for sites without hours of their own" };
+        list.push(format!("{id} has no calendar: working time is counted round the clock{whom}"));
+    }
+    if *requests_per_minute > SEEN_REQUESTS_PER_MINUTE {
+        list.push(format!(
+            "{id} may ask SuperOps {requests_per_minute} times a minute: SuperOps seems to allow \
+             {SEEN_REQUESTS_PER_MINUTE}, and answers nothing for a while to whoever asks more"
+        ));
+    }
+    if *poll_interval > LONG_POLL {
+        let age = duration::show(*poll_interval);
+        list.push(format!("{id} is read every {age} only: an alert may be about a ticket that was answered meanwhile"));
+    }
+    list
+}
+
+fn unused_calendars(config: &Config) -> impl Iterator<Item = String> {
+    let used = |name: &String| config.tenants.values().any(|tenant| tenant.calendar.as_ref() == Some(name));
+    let unused = config.calendars.keys().filter(move |name| !used(name));
+    unused.map(|name| format!("no tenant uses the calendar {name}"))
+}
+
+fn about_policy(number: usize, policy: &Policy) -> Vec<String> {
+    let mut list = Vec::new();
+    if let (Some(response), Some(resolution)) = (policy.response, policy.resolution)
+        && response > resolution
+    {
+        list.push(format!("policy {number} allows more time for the first response than for the resolution"));
+    }
+    let targets = ClockKind::ALL.into_iter().filter_map(|clock| policy.target(clock));
+    for target in targets.filter(|target| policy.counts == Counts::Business && is_whole_days(*target)) {
+        let (length, hours) = (duration::show(target), target.num_hours());
+        list.push(format!("policy {number} counts open hours only: {length} means {hours} open hours"));
+    }
+    list
+}
+
+fn is_whole_days(length: TimeDelta) -> bool {
+    length.num_seconds() % TimeDelta::days(1).num_seconds() == 0
+}
+
+fn about_channels(config: &Config) -> Option<String> {
+    match (&config.notify.email, &config.notify.sms) {
+        (Some(_), None) => Some("SMS is not set up: a breach is told by email only".to_owned()),
+        (None, Some(_)) => Some(
+            "email is not set up: a step without `channels` tells nobody of a warning, and of a breach by SMS only"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}

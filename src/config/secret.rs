@@ -1,0 +1,114 @@
+//! Secrets: named in the file, read from the environment or a file of their own, never shown.
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+use super::TokenSource;
+use super::complaint::why_unreadable;
+use super::environment::Environment;
+use super::reader::{Found, Purpose, Section};
+
+/// Why a secret could not be had. Says nothing of its value, or of what a
+/// user may have put in the place of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SecretError {
+    #[error("is not set")]
+    NotSet,
+    #[error("cannot be read: {}", why_unreadable(*.0))]
+    Unreadable(std::io::ErrorKind),
+    #[error("is blank")]
+    Blank,
+    #[error("holds more than one line, which no secret does")]
+    NotOneLine,
+}
+
+impl TokenSource {
+    /// The secret as it is now; white space round it is dropped.
+    pub fn read(&self, env: &dyn Environment) -> Result<SecretString, SecretError> {
+        let raw = match self {
+            Self::Env(name) => env.var(name).ok_or(SecretError::NotSet)?,
+            Self::File(path) => env.read_file(path).map_err(|error| SecretError::Unreadable(error.kind()))?,
+        };
+        match raw.trim() {
+            "" => Err(SecretError::Blank),
+            secret if secret.contains(char::is_control) => Err(SecretError::NotOneLine),
+            secret => Ok(secret.to_owned().into()),
+        }
+    }
+}
+
+/// The keys under which one secret may be named.
+pub(super) struct SecretKeys {
+    /// Where a careless user would write the secret itself.
+    pub plain: &'static str,
+    pub env: &'static str,
+    pub file: &'static str,
+}
+
+/// A secret that was named, and its value if it could be had.
+pub(super) struct Named {
+    pub source: TokenSource,
+    pub value: Option<SecretString>,
+}
+
+impl SecretKeys {
+    /// Whether either way of naming the secret is used.
+    pub fn used(&self, section: &Section<'_>) -> bool {
+        section.has(self.env) || section.has(self.file)
+    }
+
+    /// Reads the secret, if the section names one. Only a service needs its value.
+    pub fn read(&self, section: &Section<'_>) -> Option<Named> {
+        section.refuse(
+            self.plain,
+            &format!(
+                "must not stand in this file, which is copied and backed up: put it into an environment variable \
+                 and name that in `{}`, or into a file and name that in `{}`",
+                self.env, self.file
+            ),
+        );
+        let (env, file) = (section.text(self.env), section.text(self.file));
+        if section.has(self.env) && section.has(self.file) {
+            section.clash(self.file, &format!("clashes with `{}`: the secret can come from one place only", self.env));
+        }
+        let value_needed = section.inspection.purpose == Purpose::Service;
+        match (env, file) {
+            (Some(name), _) => named(section, &name, TokenSource::Env(name.value.trim().to_owned()), value_needed),
+            (None, Some(path)) => named(section, &path, TokenSource::File(PathBuf::from(path.value)), value_needed),
+            (None, None) => None,
+        }
+    }
+
+    /// Reads a secret that a service cannot do without; `why` completes "`…` is needed".
+    pub fn needed(&self, section: &Section<'_>, why: &str) -> Option<Named> {
+        let found = self.read(section);
+        if !self.used(section) && !section.has(self.plain) && section.inspection.purpose == Purpose::Service {
+            section.wrong(format!("`{}` or `{}` is needed{why}", self.env, self.file));
+        }
+        found
+    }
+}
+
+fn named(section: &Section<'_>, found: &Found<'_, &str>, source: TokenSource, value_needed: bool) -> Option<Named> {
+    let value = value_needed.then(|| source.read(section.inspection.env));
+    if let Some(Err(error)) = value {
+        found.wrong(format!("names {}, which {error}", thing(&source)));
+    }
+    Some(Named { source, value: value.and_then(Result::ok) })
+}
+
+/// What the source is, in words. A name is repeated only if it has the form of
+/// a variable's name: some users put the secret itself there.
+fn thing(source: &TokenSource) -> String {
+    match source {
+        TokenSource::Env(name) if is_variable_name(name) => format!("the environment variable `{name}`"),
+        TokenSource::Env(_) => "an environment variable".to_owned(),
+        TokenSource::File(_) => "a file".to_owned(),
+    }
+}
+
+fn is_variable_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    name.contains('_') && name.len() <= 64 && name.bytes().all(allowed)
+}

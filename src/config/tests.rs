@@ -1,0 +1,647 @@
+//! What the configuration promises its users.
+
+use std::path::Path;
+
+use chrono::TimeDelta;
+use insta::assert_snapshot;
+use secrecy::ExposeSecret;
+
+use super::explain::explain;
+use super::reader::{Inspection, Purpose};
+use super::*;
+use crate::sla::policy::Counts;
+
+const EXAMPLE: &str = include_str!("../../config.example.toml");
+
+const LEAST: &str = r#"
+[tenants.acme]
+subdomain = "acme"
+region = "eu"
+token_env = "SUPEROPS_TOKEN"
+[notify.email]
+smtp_url = "smtp://127.0.0.1:2525"
+from = "sla@example.com"
+"#;
+
+fn env() -> GivenEnvironment {
+    GivenEnvironment::default()
+        .with_var("SUPEROPS_TOKEN", "tok-1")
+        .with_var("TWILIO_AUTH_TOKEN", "secret-auth-token")
+        .with_var("SMTP_PASSWORD", "hunter2")
+        .with_file("token", " tok-2\n")
+        .with_file("blank", " \n")
+}
+
+fn parse(text: &str) -> Result<Config, Complaints> {
+    Config::parse(Path::new("config.toml"), text, &env())
+}
+
+fn good(text: &str) -> Config {
+    parse(text).unwrap_or_else(|complaints| panic!("{complaints}"))
+}
+
+/// The complaints about the least configuration with `more` after it.
+fn complaints(more: &str) -> String {
+    match parse(&format!("{LEAST}{more}")) {
+        Ok(_) => "none".to_owned(),
+        Err(complaints) => complaints.to_string(),
+    }
+}
+
+/// The complaints about `text` as it is.
+fn complaints_of(text: &str) -> String {
+    parse(text).map_or_else(|complaints| complaints.to_string(), |_| "none".to_owned())
+}
+
+fn tenant(config: &Config) -> &Tenant {
+    config.tenants.values().next().unwrap()
+}
+
+#[test]
+fn one_tenant_and_one_channel_are_enough() {
+    let config = good(LEAST);
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.store.path, Path::new("superops-sla.db"));
+    assert_eq!(tenant(&config).endpoint, "https://euapi.superops.ai/msp");
+    assert_eq!(tenant(&config).requests_per_minute, 60);
+    assert_eq!(tenant(&config).poll_interval, TimeDelta::seconds(60));
+    assert_eq!(tenant(&config).ticket_url, "https://acme.superops.ai/#/tickets/{id}/ticket");
+    assert_eq!(config.alerts.warn_at, [0.75]);
+    assert_eq!(config.alerts.steps.len(), 3);
+    assert!(config.notify.sms.is_none());
+}
+
+#[test]
+fn the_example_is_good_and_shows_the_defaults() {
+    let config = good(EXAMPLE);
+    let shown = good(&uncommented(EXAMPLE, |line| !line.contains("Example") && is_default(line)));
+    assert_eq!(format!("{:?}", shown.server), format!("{:?}", config.server));
+    assert_eq!(format!("{:?}", shown.store), format!("{:?}", config.store));
+    assert_eq!(tenant(&shown).ticket_url, tenant(&config).ticket_url);
+    assert_eq!(tenant(&shown).poll_interval, tenant(&config).poll_interval);
+    assert_eq!(tenant(&shown).requests_per_minute, tenant(&config).requests_per_minute);
+    assert_eq!(shown.alerts.predict_at, config.alerts.predict_at);
+    assert_eq!(shown.alerts.warn_at, config.alerts.warn_at);
+    assert_eq!(shown.policies[1].counts, Counts::Business, "the default clock");
+}
+
+fn is_default(line: &str) -> bool {
+    let keys = [
+        "listen",
+        "log_format",
+        "url",
+        "requests_per_minute",
+        "poll_interval",
+        "hours",
+        "ticket_url",
+        "warn_at",
+        "predict_at",
+    ];
+    keys.iter().any(|key| line.starts_with(&format!("#{key} = ")))
+}
+
+#[test]
+fn the_example_shows_every_key_and_the_default_steps() {
+    let everything = uncommented(EXAMPLE, |_| true);
+    let env = env();
+    let inspection = Inspection::new(&env, Purpose::Offline);
+    let config = read::inspect(&everything, &inspection).expect("TOML");
+    assert_eq!(inspection.absent_keys(), Vec::<String>::new(), "keys that the example does not show");
+    let steps: Vec<_> = config.alerts.steps.into_iter().map(|step| (step.after, step.notify)).collect();
+    let defaults: Vec<_> = read_alerts::default_steps().into_iter().map(|step| (step.after, step.notify)).collect();
+    assert_eq!(steps, defaults);
+}
+
+/// `text` with those settings switched on that `wanted` picks; prose stays a comment.
+fn uncommented(text: &str, wanted: impl Fn(&str) -> bool) -> String {
+    let is_setting = |line: &str| line.starts_with('#') && !line.starts_with("# ") && line.len() > 1;
+    let on = |line: &str| if is_setting(line) && wanted(line) { line[1..].to_owned() } else { line.to_owned() };
+    text.lines().map(|line| on(line) + "\n").collect()
+}
+
+#[test]
+fn ten_mistakes_are_ten_complaints_in_the_order_of_the_file() {
+    let text = r#"[server]
+lisen = "127.0.0.1:80"
+[tenants.acme]
+subdomain = "acme.superops.ai"
+region = "uk"
+token_env = "NO_SUCH_TOKEN"
+requests_per_minute = "60"
+poll_interval = "500ms"
+calendar = "head-ofice"
+[calendars.head-office]
+timezone = "Europe/Londen"
+mon = ["09:00-13:00", "12:00-17:00"]
+[alerts]
+warn_at = [75]
+[notify.email]
+smtp_url = "smtp://127.0.0.1"
+from = "sla@example.com"
+"#;
+    assert_snapshot!(complaints_of(text), @r#"
+    config.toml:2:1: unknown key `lisen` in [server]; did you mean `listen`?
+    config.toml:4:13: `subdomain` must be the first part of the address alone: "acme" for acme.superops.ai
+    config.toml:5:10: `region` must be "us" or "eu", the regions of SuperOps
+    config.toml:6:13: `token_env` names the environment variable `NO_SUCH_TOKEN`, which is not set
+    config.toml:7:23: `requests_per_minute` must be a whole number, not a text
+    config.toml:8:17: `poll_interval` must be a length of time such as "90s", "15m", "8h", "2d" or "1h30m"
+    config.toml:9:12: `calendar` names the calendar `head-ofice`, but there is no [calendars.head-ofice] to say when it is open; did you mean `head-office`?
+    config.toml:11:12: `timezone` must be a zone of the IANA time zone database, such as "Europe/London", not `Europe/Londen`; did you mean `Europe/London`?
+    config.toml:12:23: `mon` window `12:00-17:00` overlaps `09:00-13:00` of `mon`: the same minute would count twice
+    config.toml:14:12: `warn_at` must be over 0 and under 1: write 75 % as 0.75
+    "#);
+}
+
+#[test]
+fn nothing_at_all_is_answered_with_what_is_needed_and_why() {
+    assert_snapshot!(complaints_of(""), @"
+    config.toml:1:1: a [tenants.NAME] table is needed: without a SuperOps account there is nothing to watch
+    config.toml:1:1: a [notify.email] or [notify.sms] table is needed: a breach that nobody hears of helps nobody
+    ");
+    assert_snapshot!(complaints_of("[tenants.acme]\n[notify.email]\n[notify.sms]\n"), @r#"
+    config.toml:1:1: `subdomain` is needed in [tenants.acme]: it is the first part of the address at which you open SuperOps
+    config.toml:1:1: `token_env` or `token_file` is needed: SuperOps answers nobody without an API token
+    config.toml:1:1: `region` is needed, "us" or "eu": SuperOps knows a token in its own region only
+    config.toml:2:1: `smtp_url` is needed in [notify.email]: the mail server that takes our messages
+    config.toml:2:1: `from` is needed in [notify.email]: the address that messages come from
+    config.toml:3:1: `account_sid` is needed in [notify.sms]: it names your account at Twilio
+    config.toml:3:1: `auth_token_env` or `auth_token_file` is needed: Twilio sends for known accounts only
+    config.toml:3:1: `from` or `messaging_service_sid` is needed: the number that messages come from
+    "#);
+}
+
+#[test]
+fn a_key_that_stands_twice_does_not_hide_the_other_faults() {
+    assert_snapshot!(complaints("[server]\nlisten = \"127.0.0.1:80\"\nlisten = \"127.0.0.1:81\"\n[server]\nlog_format = \"xml\"\n"), @r#"
+    config.toml:11:1: this key or table stands twice: only one of the two could hold
+    config.toml:12:2: this key or table stands twice: only one of the two could hold
+    config.toml:13:14: `log_format` must be "text" or "json"
+    "#);
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_named_with_the_place_but_not_quoted() {
+    assert_snapshot!(complaints("[tenants.beta]\ntoken = sk-secret-1\nsubdomain = \"beta\n"), @r#"
+    config.toml:10:9: not valid TOML: string values must be quoted, expected literal string
+    config.toml:11:18: not valid TOML: invalid basic string, expected `"`
+    "#);
+}
+
+#[test]
+fn secrets_are_refused_in_the_file_and_never_repeated() {
+    let text = r#"
+[tenants.acme]
+subdomain = "acme"
+region = "us"
+token = "sk-secret-1"
+hook_secret = "sk-secret-2"
+[tenants.beta]
+subdomain = "beta"
+region = "us"
+token_env = "sk-secret-3"
+[tenants.gamma]
+subdomain = "gamma"
+region = "us"
+token_file = "sk-secret-4"
+[notify.email]
+smtp_url = "smtps://user:sk-secret-5@mail.example.com"
+password = "sk-secret-6"
+from = "sla@example.com"
+[notify.sms]
+account_sid = "ACsk-secret-7"
+auth_token = "sk-secret-8"
+from = "+15005550006"
+"#;
+    let complaints = complaints_of(text);
+    assert!(!complaints.contains("sk-secret"), "{complaints}");
+    assert_snapshot!(complaints, @"
+    config.toml:5:1: `token` must not stand in this file, which is copied and backed up: put it into an environment variable and name that in `token_env`, or into a file and name that in `token_file`
+    config.toml:6:1: `hook_secret` must not stand in this file, which is copied and backed up: put it into an environment variable and name that in `hook_secret_env`, or into a file and name that in `hook_secret_file`
+    config.toml:10:13: `token_env` names an environment variable, which is not set
+    config.toml:14:14: `token_file` names a file, which cannot be read: there is no such file
+    config.toml:16:12: `smtp_url` must not hold a password, since this file is copied and backed up: use `password_env`
+    config.toml:17:1: `password` must not stand in this file, which is copied and backed up: put it into an environment variable and name that in `password_env`, or into a file and name that in `password_file`
+    config.toml:20:15: `account_sid` must be the id that Twilio's console shows: `AC`, then letters and digits
+    config.toml:21:1: `auth_token` must not stand in this file, which is copied and backed up: put it into an environment variable and name that in `auth_token_env`, or into a file and name that in `auth_token_file`
+    ");
+}
+
+#[test]
+fn a_secret_that_is_missing_or_blank_says_which() {
+    let text =
+        LEAST.replace("token_env = \"SUPEROPS_TOKEN\"", "token_file = \"blank\"\nhook_secret_env = \"HOOK_SECRET\"");
+    assert_snapshot!(complaints_of(&text), @"
+    config.toml:5:14: `token_file` names a file, which is blank
+    config.toml:6:19: `hook_secret_env` names the environment variable `HOOK_SECRET`, which is not set
+    ");
+}
+
+#[test]
+fn two_answers_to_one_question_clash() {
+    let text = r#"
+[tenants.acme]
+subdomain = "acme"
+region = "us"
+endpoint = "https://api.superops.ai/msp"
+token_env = "SUPEROPS_TOKEN"
+token_file = "token"
+[tenants.acme.statuses]
+closed = ["Done", "Parked"]
+paused = ["parked "]
+[calendars.any]
+timezone = "UTC"
+always = true
+mon = ["09:00-17:00"]
+[notify.sms]
+account_sid = "AC1"
+auth_token_env = "TWILIO_AUTH_TOKEN"
+api_key_sid = "SK1"
+from = "+15005550006"
+messaging_service_sid = "MG1"
+"#;
+    assert_snapshot!(complaints_of(text), @"
+    config.toml:5:1: `endpoint` clashes with `region`, which stands for an address of its own: keep one of them
+    config.toml:7:1: `token_file` clashes with `token_env`: the secret can come from one place only
+    config.toml:10:11: `paused` holds `parked `, which is also in `closed`: a status can mean one thing only
+    config.toml:14:1: `mon` clashes with `always = true`: keep the hours or `always`
+    config.toml:15:1: `api_key_sid` needs `api_key_secret_env` or `api_key_secret_file`
+    config.toml:20:1: `messaging_service_sid` clashes with `from`: a message has one sender, and a messaging service picks its own
+    ");
+}
+
+#[test]
+fn what_a_later_version_will_do_is_not_silently_ignored() {
+    let more = r##"
+[notify.slack]
+channel = "#sla"
+[store]
+url = "postgres://sla@db/sla"
+[calendars.uk]
+timezone = "Europe/London"
+mon = ["09:00-17:00"]
+holiday_files = ["uk.ics"]
+[[alerts.steps]]
+notify = ["on-call:night", "slack", "pagerduty"]
+channels = ["webhook", "sms"]
+"##;
+    assert_snapshot!(complaints(more), @r#"
+    config.toml:10:9: `slack` is not supported in this version: use [notify.email] or [notify.sms]
+    config.toml:13:7: `url` names PostgreSQL, which is not supported in this version: use "sqlite://FILE"
+    config.toml:17:1: `holiday_files` is not supported in this version: list the dates in `holidays`
+    config.toml:19:11: `notify` names an on-call rotation, which is not supported in this version
+    config.toml:19:28: `notify` names slack, which is not supported in this version
+    config.toml:19:37: `notify` names pagerduty, which is not supported in this version
+    config.toml:20:13: `channels` names webhook, which is not supported in this version
+    config.toml:20:24: `channels` needs sms, but there is no [notify.sms] to send it with
+    "#);
+}
+
+#[test]
+fn calendars_are_checked_for_what_would_count_wrongly() {
+    let more = r#"
+[calendars.never]
+timezone = "UTC"
+tue = []
+[calendars.nowhere]
+mon = ["09:00-17:00"]
+[calendars.odd]
+timezone = "UTC"
+sun = ["22:00-06:00"]
+mon = ["05:00-07:00", "9-17", "10:00-25:00"]
+tue = ["24:00-02:00"]
+holidays = ["2026-02-30", "13-01", 2026-12-25, "02-29"]
+holiday_lists = ["UK Bank Holiday"]
+[holiday_lists."UK Bank Holidays"]
+dates = ["12-25"]
+"#;
+    assert_snapshot!(complaints(more), @r#"
+    config.toml:10:1: the calendar `never` has no open hours, so nothing counted in it would ever be due: give hours for a day, or `always = true`
+    config.toml:13:1: `timezone` is needed in [calendars.nowhere]: 09:00 means the office's nine o'clock
+    config.toml:17:8: `sun` window `22:00-06:00` overlaps `05:00-07:00` of `mon`: the same minute would count twice
+    config.toml:18:23: `mon` must hold windows such as "09:00-17:30", from 00:00 to 24:00
+    config.toml:18:31: `mon` must hold windows such as "09:00-17:30", from 00:00 to 24:00
+    config.toml:19:8: `tue` has a window that starts at 24:00: write it as 00:00 of the next day
+    config.toml:20:13: `holidays` must hold dates such as "2026-12-25", or "12-25" for every year, not `2026-02-30`
+    config.toml:20:27: `holidays` must hold dates such as "2026-12-25", or "12-25" for every year, not `13-01`
+    config.toml:21:18: `holiday_lists` names the list `UK Bank Holiday`, but there is no [holiday_lists."UK Bank Holiday"] with its dates; did you mean `UK Bank Holidays`?
+    config.toml:23:10: `dates` must hold dates such as "2026-12-25", not `12-25`
+    "#);
+}
+
+#[test]
+fn a_file_saved_by_a_windows_editor_is_read_all_the_same() {
+    good(&format!("\u{feff}{}", LEAST.replace('\n', "\r\n")));
+}
+
+#[test]
+fn check_explains_the_least_configuration() {
+    assert_snapshot!(explain(&good(LEAST), &BTreeMap::new()), @"
+    Service
+      page and API      http://127.0.0.1:8080 (default)
+      links to it       none in messages: server.public_url is not given
+      store             superops-sla.db (default)
+      log               text (default)
+
+    Tenant acme
+      SuperOps          acme at https://euapi.superops.ai/msp
+      token             from the environment variable SUPEROPS_TOKEN
+      requests          up to 60 a minute (default)
+      looks             every 1m (default)
+      working hours     always open (default)
+      closed statuses   guessed: those that begin with closed, resolved, cancelled, canceled
+      paused statuses   guessed: those that begin with waiting, awaiting, on hold, pending, scheduled, paused
+      ticket links      https://acme.superops.ai/#/tickets/{id}/ticket (default)
+      hook              off: no secret is given
+
+    Policies (the first match holds)
+      none: only the due times that SuperOps reports are watched
+
+    Alerts
+      warning           when 75 % of the working time is used (default)
+      predicted         when a breach is 70 % likely (default)
+
+    Escalation (default)
+      at once           the ticket's technician (its group, if it has none), by email
+      after 15m         the technician's manager, by email
+      after 30m         the client's account manager, by email
+
+    Channels
+      email             from sla@example.com, by 127.0.0.1 port 2525, no TLS, on this machine only, without a user
+      SMS               not set up
+
+    Remarks
+      - acme has no calendar: working time is counted round the clock
+      - SMS is not set up: a breach is told by email only
+    ");
+}
+
+#[test]
+fn check_explains_a_full_configuration_and_remarks_on_what_may_not_be_meant() {
+    let more = r#"
+[notify.sms]
+account_sid = "AC1"
+auth_token_env = "TWILIO_AUTH_TOKEN"
+messaging_service_sid = "MG1"
+[tenants.beta]
+subdomain = "beta"
+endpoint = "https://eu.example.com/msp/"
+token_file = "token"
+requests_per_minute = 300
+poll_interval = "1h"
+hours = "site"
+calendar = "office"
+hook_secret_env = "SUPEROPS_TOKEN"
+[tenants.beta.statuses]
+closed = ["Done", "Archved"]
+[server]
+listen = "0.0.0.0:80"
+public_url = "https://sla.example.com/"
+log_format = "json"
+[calendars.office]
+timezone = "Europe/London"
+mon = ["09:00-12:30", "13:00-17:30"]
+tue = ["09:00-12:30", "13:00-17:30"]
+wed = ["09:00-12:30", "13:00-17:30"]
+fri = ["22:00-06:00"]
+holidays = ["2026-12-28", "12-25"]
+[calendars.spare]
+timezone = "UTC"
+always = true
+[[policies]]
+sla = "Gold"
+response = "1h"
+resolution = "2d"
+[[policies]]
+tenant = "beta"
+sla = "gold"
+client = "Globex"
+resolution = "8h"
+clock = "calendar"
+[[policies]]
+response = "8h"
+resolution = "4h"
+[alerts]
+warn_at = [0.9, 0.5]
+warn_left = ["30m"]
+predict_at = 0.825
+[[alerts.steps]]
+notify = ["technician", "group", "email:duty@example.com"]
+[[alerts.steps]]
+after = "1h30m"
+notify = ["sms:+15005550007", "manager"]
+channels = ["sms"]
+"#;
+    let names = ["New", "Done", "On Hold", "Waiting on Order"].map(str::to_owned).to_vec();
+    let statuses = BTreeMap::from([(TenantId::parse("beta").unwrap(), names)]);
+    assert_snapshot!(explain(&good(&format!("{LEAST}{more}")), &statuses), @"
+    Service
+      page and API      http://0.0.0.0:80
+      links to it       https://sla.example.com
+      store             superops-sla.db (default)
+      log               json
+
+    Tenant acme
+      SuperOps          acme at https://euapi.superops.ai/msp
+      token             from the environment variable SUPEROPS_TOKEN
+      requests          up to 60 a minute (default)
+      looks             every 1m (default)
+      working hours     always open (default)
+      closed statuses   guessed: those that begin with closed, resolved, cancelled, canceled
+      paused statuses   guessed: those that begin with waiting, awaiting, on hold, pending, scheduled, paused
+      ticket links      https://acme.superops.ai/#/tickets/{id}/ticket (default)
+      hook              off: no secret is given
+
+    Tenant beta
+      SuperOps          beta at https://eu.example.com/msp
+      token             from the file token
+      requests          up to 300 a minute
+      looks             every 1h
+      working hours     those of the client's site; without them: calendar office
+      closed statuses   Done (configured)
+      paused statuses   On Hold, Waiting on Order (guessed)
+                        SuperOps has no status `archved`: check its spelling
+      ticket links      https://beta.superops.ai/#/tickets/{id}/ticket (default)
+      hook              on, with a secret
+
+    Calendar office (Europe/London)
+      mon to wed        09:00-12:30, 13:00-17:30
+      thu               closed
+      fri               22:00-06:00 (next day)
+      sat, sun          closed
+      holidays          1 date, the last on 2026-12-28; every year on 12-25
+
+    Calendar spare (UTC)
+      every day         open round the clock
+      holidays          none
+
+    Policies (the first match holds)
+      1. SLA Gold: first response in 1h, resolution in 2d, counted in open hours
+      2. tenant beta, SLA gold, client Globex: resolution in 8h, counted round the clock; NEVER REACHED: 1 matches first
+      3. every ticket: first response in 8h, resolution in 4h, counted in open hours
+
+    Alerts
+      warning           when 50 %, 90 % of the working time is used
+      warning           when 30m of working time is left
+      predicted         when a breach is 82.5 % likely
+
+    Escalation
+      at once           the ticket's technician (its group, if it has none) and everybody in the ticket's group, by email (warning) or email and SMS (breach); duty@example.com, by email
+      after 1h30m       the technician's manager, by SMS; +15005550007, by SMS
+
+    Channels
+      email             from sla@example.com, by 127.0.0.1 port 2525, no TLS, on this machine only, without a user
+      SMS               from the messaging service MG1, with the auth token of AC1, by https://api.twilio.com (default)
+
+    Remarks
+      - acme has no calendar: working time is counted round the clock
+      - beta may ask SuperOps 300 times a minute: SuperOps seems to allow 100, and answers nothing for a while to whoever asks more
+      - beta is read every 1h only: an alert may be about a ticket that was answered meanwhile
+      - no tenant uses the calendar spare
+      - policy 1 counts open hours only: 2d means 48 open hours
+      - policy 3 allows more time for the first response than for the resolution
+      - the page is open to the network without TLS: put a reverse proxy with TLS before it
+    ");
+}
+
+#[test]
+fn a_calendar_is_read_as_it_is_written() {
+    let more = r#"
+[calendars.night]
+timezone = "Europe/London"
+fri = ["22:00-06:00", "08:00-12:00"]
+sat = ["06:00-07:00", "22:00-00:00"]
+holidays = ["2026-12-24", "12-25", "02-29"]
+holiday_lists = ["UK"]
+[holiday_lists.UK]
+dates = ["2026-12-28"]
+"#;
+    let config = good(&format!("{LEAST}{more}"));
+    let night = &config.calendars["night"];
+    assert_eq!(night.week[4], [(480, 720), (1320, 360)]);
+    assert_eq!(night.week[5], [(360, 420), (1320, 1440)]);
+    assert_eq!(night.holidays.iter().map(ToString::to_string).collect::<Vec<_>>(), ["2026-12-24", "2026-12-28"]);
+    assert_eq!(night.yearly.iter().collect::<Vec<_>>(), [&(2, 29), &(12, 25)]);
+}
+
+#[test]
+fn policies_and_steps_are_checked() {
+    let more = r#"
+[[policies]]
+tenant = "acne"
+clock = "working"
+[[policies]]
+response = "0s"
+resolution = "one day"
+sla = " "
+[[alerts.steps]]
+after = "15m"
+notify = ["technican"]
+[[alerts.steps]]
+after = "5m"
+notify = []
+[[alerts.steps]]
+notify = ["email:nobody", "sms:555", "sms:+15005550001", "fax:1"]
+channels = ["mail"]
+"#;
+    assert_snapshot!(complaints(more), @r#"
+    config.toml:10:1: a policy needs `response` or `resolution`: without either it promises nothing
+    config.toml:11:10: `tenant` names the tenant `acne`, but there is no [tenants.acne]; did you mean `acme`?
+    config.toml:12:9: `clock` must be "calendar" (round the clock) or "business" (open hours only)
+    config.toml:14:12: `response` must be over 0s: no ticket could meet it
+    config.toml:15:14: `resolution` must be a length of time such as "90s", "15m", "8h", "2d" or "1h30m"
+    config.toml:16:7: `sla` must not be blank
+    config.toml:19:11: `notify` must hold technician, manager, group, account-manager, email:ADDRESS or sms:+NUMBER; did you mean `technician`?
+    config.toml:21:9: `after` must not be before the step above it (15m): an escalation goes one way
+    config.toml:22:1: `notify` must name somebody: a step that tells nobody would hide a breach
+    config.toml:24:11: `notify` must name an email address after `email:`
+    config.toml:24:27: `notify` must be a phone number with + and the country code, digits only, such as "+15005550006"
+    config.toml:24:38: `notify` needs sms, but there is no [notify.sms] to send it with
+    config.toml:24:58: `notify` must hold technician, manager, group, account-manager, email:ADDRESS or sms:+NUMBER
+    config.toml:25:13: `channels` must hold "email" or "sms"; did you mean `email`?
+    "#);
+}
+
+#[test]
+fn mail_in_the_clear_stays_on_this_machine() {
+    let cases = [
+        ("smtp://127.0.0.1:2525", "127.0.0.1", 2525, SmtpTls::None),
+        ("smtp://localhost", "localhost", 25, SmtpTls::None),
+        ("smtp://[::1]:2525?tls=none", "::1", 2525, SmtpTls::None),
+        ("smtp://127.0.0.1?tls=required", "127.0.0.1", 587, SmtpTls::Required),
+        ("smtp://mail.example.com:587", "mail.example.com", 587, SmtpTls::Required),
+        ("smtps://mail.example.com", "mail.example.com", 465, SmtpTls::Wrapped),
+    ];
+    for (url, host, port, tls) in cases {
+        let email = good(&LEAST.replace("smtp://127.0.0.1:2525", url)).notify.email.unwrap();
+        assert_eq!((email.host.as_str(), email.port, email.tls), (host, port, tls), "{url}");
+    }
+    for url in
+        ["smtp://mail.example.com?tls=none", "smtps://h?tls=none", "smtp://h?tls=maybe", "smtp://", "http://h", "h:25"]
+    {
+        assert!(parse(&LEAST.replace("smtp://127.0.0.1:2525", url)).is_err(), "{url}");
+    }
+}
+
+#[test]
+fn a_mail_user_needs_a_password_and_the_other_way_round() {
+    let user = LEAST.replace("smtp://127.0.0.1:2525", "smtps://sla%40example.com@mail.example.com");
+    assert_snapshot!(complaints_of(&user), @"config.toml:7:1: `smtp_url` names a user, so `password_env` or `password_file` is needed");
+    assert_snapshot!(complaints("password_env = \"SMTP_PASSWORD\"\n"), @"config.toml:7:1: `smtp_url` names no user to go with the password: write it as smtp://USER@HOST");
+    let both = good(&format!("{user}password_env = \"SMTP_PASSWORD\"\n")).notify.email.unwrap();
+    assert_eq!(both.user.as_deref(), Some("sla@example.com"));
+    assert_eq!(both.password.unwrap().expose_secret(), "hunter2");
+}
+
+#[test]
+fn a_token_file_is_read_again_each_time() {
+    let config = good(&LEAST.replace("token_env = \"SUPEROPS_TOKEN\"", "token_file = \"token\""));
+    assert_eq!(tenant(&config).token.read(&env()).unwrap().expose_secret(), "tok-2");
+    let rotated = env().with_file("token", "tok-3");
+    assert_eq!(tenant(&config).token.read(&rotated).unwrap().expose_secret(), "tok-3");
+    let gone = GivenEnvironment::default();
+    assert_eq!(tenant(&config).token.read(&gone).unwrap_err(), SecretError::Unreadable(std::io::ErrorKind::NotFound));
+}
+
+#[test]
+fn without_talking_to_anybody_no_secret_is_missed() {
+    let text = r#"
+[tenants.history]
+subdomain = "none"
+token_env = "UNUSED"
+calendar = "office"
+[calendars.office]
+timezone = "UTC"
+mon = ["08:00-18:00"]
+[[policies]]
+priority = "P1"
+resolution = "4h"
+clock = "calendar"
+"#;
+    let config = Config::parse_offline(Path::new("biz.toml"), text, &GivenEnvironment::default()).unwrap();
+    assert_eq!(tenant(&config).calendar.as_deref(), Some("office"));
+    assert_eq!(config.policies[0].counts, Counts::Calendar);
+    assert!(Config::parse(Path::new("biz.toml"), text, &GivenEnvironment::default()).is_err());
+}
+
+#[test]
+fn a_file_that_is_not_there_is_said_so() {
+    let error = Config::load(Path::new("config.toml"), &GivenEnvironment::default()).unwrap_err();
+    assert_snapshot!(error, @"config.toml: the configuration cannot be read: there is no such file");
+}
+
+#[test]
+fn debug_shows_no_secret_address_or_number() {
+    let more = r#"
+[notify.sms]
+account_sid = "AC1"
+auth_token_env = "TWILIO_AUTH_TOKEN"
+from = "+15005550006"
+[[alerts.steps]]
+notify = ["email:duty@example.com", "sms:+15005550007"]
+"#;
+    let shown = format!("{:?}", good(&format!("{LEAST}{more}")));
+    for secret in ["secret-auth-token", "+1500555", "@example.com"] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+}

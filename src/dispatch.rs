@@ -1,0 +1,241 @@
+//! The loop that empties the outbox: it claims what is due, has the channel
+//! make one attempt, and remembers how that went.
+//!
+//! Each channel has places of its own, so one that hangs holds up no other. An
+//! attempt is leased: if the process dies in the middle, the row is due again
+//! under the same identity, and the channel is first asked whether it went out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+use crate::clock::SharedClock;
+use crate::config::ChannelKind;
+use crate::notify::{Notifier, Receipt, SendError};
+use crate::store::outbox::{Leased, Outcome};
+use crate::store::{Store, StoreError};
+use crate::telemetry::{DeliveryLabels, LoopName, Telemetry};
+use tokio::sync::Notify;
+
+/// Attempts of one channel at the same time.
+const PLACES: usize = 16;
+/// Longer on the wall than any attempt may take, so that a lease runs out only if the process died.
+const LEASE: TimeDelta = TimeDelta::seconds(30);
+/// Waits between attempts; the last one is repeated.
+const SCHEDULE_SECONDS: [i64; 7] = [2, 5, 15, 30, 60, 120, 300];
+/// A provider that cannot take it this many times has its fallback told as well.
+const FALLBACK_AFTER: u32 = 3;
+/// After this long an undelivered message is of no use any more.
+const GIVE_UP_AFTER: TimeDelta = TimeDelta::hours(6);
+/// The outbox is looked at this often even if nobody rings.
+const LONGEST_SLEEP: TimeDelta = TimeDelta::minutes(1);
+
+/// Empties the outbox.
+pub struct Dispatch {
+    store: Store,
+    channels: BTreeMap<ChannelKind, Arc<dyn Notifier>>,
+    clock: SharedClock,
+    telemetry: Arc<Telemetry>,
+    /// Rung when the outbox has something new.
+    outbox: Arc<Notify>,
+    /// Rings evaluate: a refusal has brought an escalation forward.
+    news: Arc<Notify>,
+    under_way: JoinSet<ChannelKind>,
+    taken: BTreeMap<ChannelKind, usize>,
+}
+
+impl Dispatch {
+    pub fn new(
+        store: Store,
+        channels: Vec<Arc<dyn Notifier>>,
+        clock: SharedClock,
+        telemetry: Arc<Telemetry>,
+        outbox: Arc<Notify>,
+        news: Arc<Notify>,
+    ) -> Self {
+        let channels = channels.into_iter().map(|channel| (channel.channel(), channel)).collect();
+        let (under_way, taken) = (JoinSet::new(), BTreeMap::new());
+        Self { store, channels, clock, telemetry, outbox, news, under_way, taken }
+    }
+
+    /// Turns until `stop` says so, then waits for the attempts under way.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            let now = self.clock.now();
+            let wake = match self.start_due(now).await {
+                Ok(next) => next,
+                Err(error) => {
+                    error!(error = %error, "the outbox cannot be read; trying again");
+                    now + TimeDelta::seconds(2)
+                }
+            };
+            tokio::select! {
+                () = self.clock.sleep_until(wake) => {}
+                () = self.outbox.notified() => {}
+                Some(ended) = self.under_way.join_next() => self.give_back(ended),
+                _ = stop.changed() => {}
+            }
+        }
+        while self.under_way.join_next().await.is_some() {}
+    }
+
+    /// One turn: sends all that is due at `now` and waits until each attempt has ended.
+    pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        loop {
+            self.start_due(now).await?;
+            match self.under_way.join_next().await {
+                Some(ended) => self.give_back(ended),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Starts attempts for what is due, as far as there are places. Says when to look again.
+    async fn start_due(&mut self, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
+        let started = tokio::time::Instant::now();
+        let lease = LEASE * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX);
+        let mut full = false;
+        for (kind, channel) in &self.channels {
+            let taken = self.taken.entry(*kind).or_default();
+            let free = PLACES - *taken;
+            let leased = if free == 0 { Vec::new() } else { self.store.lease_due(*kind, free, lease, now).await? };
+            *taken += leased.len();
+            full |= *taken == PLACES;
+            for row in leased {
+                let attempt = Attempt {
+                    store: self.store.clone(),
+                    channel: channel.clone(),
+                    clock: self.clock.clone(),
+                    telemetry: self.telemetry.clone(),
+                    news: self.news.clone(),
+                };
+                let kind = *kind;
+                self.under_way.spawn(async move {
+                    attempt.make(row).await;
+                    kind
+                });
+            }
+        }
+        self.telemetry.outbox_pending.set(self.store.outbox_pending().await?);
+        let took = started.elapsed().as_secs_f64();
+        self.telemetry.loop_seconds.get_or_create(&LoopName { name: "dispatch" }).observe(took);
+        let latest = now + LONGEST_SLEEP;
+        // With all places taken, the end of an attempt wakes us, not the clock.
+        let next = if full { None } else { self.store.next_due().await? };
+        Ok(next.map_or(latest, |next| next.min(latest)))
+    }
+
+    fn give_back(&mut self, ended: Result<ChannelKind, tokio::task::JoinError>) {
+        match ended {
+            Ok(kind) => *self.taken.entry(kind).or_default() -= 1,
+            Err(error) => {
+                error!(error = %error, "an attempt to send ended badly; its lease runs out and it is made again");
+                // Which channel it was is lost with it: count what is left.
+                self.taken.clear();
+            }
+        }
+    }
+}
+
+/// What one attempt needs.
+struct Attempt {
+    store: Store,
+    channel: Arc<dyn Notifier>,
+    clock: SharedClock,
+    telemetry: Arc<Telemetry>,
+    news: Arc<Notify>,
+}
+
+impl Attempt {
+    async fn make(self, leased: Leased) {
+        let result = self.send(&leased).await;
+        let now = self.clock.now();
+        self.report(&leased, &result, now);
+        let outcome = outcome(&leased, result, now);
+        if let Err(error) = self.remember(&leased, outcome, now).await {
+            let key = &leased.notification.message.key;
+            error!(notification.id = %key, error = %error, "how `{key}` went could not be stored; its lease runs out and it is looked up again");
+        }
+    }
+
+    /// Sends, unless an attempt that never reported back turns out to have been taken.
+    async fn send(&self, leased: &Leased) -> Result<Receipt, SendError> {
+        let message = &leased.notification.message;
+        if leased.unreported
+            && let Some(receipt) = self.channel.already_sent(message, leased.notification.created_at).await?
+        {
+            return Ok(receipt);
+        }
+        self.channel.send(message).await
+    }
+
+    async fn remember(&self, leased: &Leased, outcome: Outcome, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let struggling = matches!(outcome, Outcome::Again { .. }) && leased.attempt == FALLBACK_AFTER;
+        if self.store.record_attempt(leased, outcome, now).await? {
+            self.news.notify_one();
+        }
+        if struggling {
+            self.store.also_by_next_channel(leased, now).await?;
+        }
+        Ok(())
+    }
+
+    fn report(&self, leased: &Leased, result: &Result<Receipt, SendError>, now: DateTime<Utc>) {
+        let notification = &leased.notification;
+        let (key, channel) = (&notification.message.key, notification.channel.as_str());
+        let ticket = notification.ticket_id.as_deref().unwrap_or("-");
+        let word = match result {
+            Ok(_) => {
+                let late = (now - notification.due_at).num_milliseconds().max(0);
+                self.telemetry.lateness_seconds.observe(late as f64 / 1000.0);
+                info!(notification.id = %key, ticket.id = ticket, channel, kind = notification.kind, late_ms = late,
+                    "sent `{key}` by {channel}");
+                "taken"
+            }
+            Err(SendError::Unavailable { reason, .. }) => {
+                warn!(notification.id = %key, ticket.id = ticket, channel, attempt = leased.attempt,
+                    "`{key}` was not taken, trying again: {reason}");
+                "unavailable"
+            }
+            Err(SendError::Refused { reason }) => {
+                warn!(notification.id = %key, ticket.id = ticket, channel, "`{key}` was refused: {reason}");
+                "refused"
+            }
+            Err(SendError::Misconfigured { reason }) => {
+                error!(notification.id = %key, ticket.id = ticket, channel, "channel {channel} needs a person: {reason}");
+                "misconfigured"
+            }
+        };
+        self.telemetry.deliveries.get_or_create(&DeliveryLabels { channel, outcome: word }).inc();
+    }
+}
+
+/// What follows from an answer.
+fn outcome(leased: &Leased, result: Result<Receipt, SendError>, now: DateTime<Utc>) -> Outcome {
+    match result {
+        Ok(receipt) => Outcome::Taken { provider_id: receipt.id },
+        Err(SendError::Unavailable { reason, .. }) if now - leased.notification.created_at > GIVE_UP_AFTER => {
+            Outcome::Failed {
+                why: format!("given up after {} attempts: {reason}", leased.attempt),
+                misconfigured: false,
+            }
+        }
+        Err(SendError::Unavailable { reason, retry_after }) => {
+            let asked = retry_after.and_then(|wait| TimeDelta::from_std(wait).ok()).unwrap_or_default();
+            Outcome::Again { at: now + pause(leased.attempt).max(asked), why: reason }
+        }
+        Err(SendError::Refused { reason }) => Outcome::Failed { why: reason, misconfigured: false },
+        Err(SendError::Misconfigured { reason }) => Outcome::Failed { why: reason, misconfigured: true },
+    }
+}
+
+/// The wait before the next attempt, a fifth more or less, so that many do not come back at once.
+fn pause(attempt: u32) -> TimeDelta {
+    let last = SCHEDULE_SECONDS.len() - 1;
+    let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(last).min(last);
+    TimeDelta::milliseconds(SCHEDULE_SECONDS[index] * (800 + fastrand::i64(0..=400)))
+}

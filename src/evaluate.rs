@@ -1,0 +1,291 @@
+//! The loop that watches the clocks: it asks the core how every open ticket
+//! stands, puts what is due in the outbox, and sleeps until something can change.
+//!
+//! It wakes when a standing changes by the passing of time, when an escalation
+//! rung is due, or when sync has news: an alert is never late by a poll.
+
+mod escalate;
+mod facts;
+mod memory;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::watch;
+use tracing::{error, info};
+
+use crate::alert::{self, AlertKey, Decision, Stage};
+use crate::clock::SharedClock;
+use crate::config::{ChannelKind, Config, Tenant};
+use crate::desks::Desks;
+use crate::sla::clock::{self, ClockState};
+use crate::sla::desk::Desk;
+use crate::store::alerts::{AlertRow, AlertTurn, Recovered};
+use crate::store::{Store, StoreError};
+use crate::telemetry::{AlertLabels, LoopName, StandingLabels, Telemetry};
+use crate::ticket::watch::Watched;
+use crate::ticket::{ClockKind, Directory};
+use memory::Memory;
+use tokio::sync::Notify;
+
+/// The loop sleeps no longer than this, so that nothing hangs on a single wake-up.
+const LONGEST_SLEEP: TimeDelta = TimeDelta::minutes(1);
+/// After a turn that failed, the next is tried this much later.
+const AFTER_FAILURE: TimeDelta = TimeDelta::seconds(2);
+
+/// Watches the clocks of all tenants.
+pub struct Evaluate {
+    config: Arc<Config>,
+    desks: Arc<Desks>,
+    store: Store,
+    clock: SharedClock,
+    telemetry: Arc<Telemetry>,
+    /// Rung when sync has news.
+    news: Arc<Notify>,
+    /// Rings dispatch.
+    outbox: Arc<Notify>,
+    channels: Vec<ChannelKind>,
+    memory: Memory,
+}
+
+/// What a turn came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    pub raised: usize,
+    pub resolved: usize,
+    pub notifications: usize,
+    /// When a standing or an escalation changes next, if nothing else happens.
+    pub next: Option<DateTime<Utc>>,
+}
+
+/// What is known of one tenant during one turn.
+struct Scene<'a> {
+    tenant: &'a Tenant,
+    desk: &'a Desk,
+    people: &'a Directory,
+    now: DateTime<Utc>,
+}
+
+impl Evaluate {
+    pub fn new(
+        config: Arc<Config>,
+        desks: Arc<Desks>,
+        store: Store,
+        clock: SharedClock,
+        telemetry: Arc<Telemetry>,
+        news: Arc<Notify>,
+        outbox: Arc<Notify>,
+    ) -> Self {
+        let email = config.notify.email.as_ref().map(|_| ChannelKind::Email);
+        let sms = config.notify.sms.as_ref().map(|_| ChannelKind::Sms);
+        let channels = email.into_iter().chain(sms).collect();
+        Self { config, desks, store, clock, telemetry, news, outbox, channels, memory: Memory::default() }
+    }
+
+    /// Turns until `stop` says so.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            let now = self.clock.now();
+            let wake = match self.turn(now).await {
+                Ok(turn) => turn.next.map_or(now + LONGEST_SLEEP, |next| next.min(now + LONGEST_SLEEP)),
+                Err(error) => {
+                    error!(error = %error, "the tickets could not be evaluated; trying again");
+                    self.memory.forget();
+                    now + AFTER_FAILURE
+                }
+            };
+            tokio::select! {
+                () = self.clock.sleep_until(wake) => {}
+                () = self.news.notified() => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    /// One turn over all tenants at `now`.
+    pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<Turn, StoreError> {
+        let started = tokio::time::Instant::now();
+        let config = self.config.clone();
+        let mut whole = Turn::default();
+        for tenant in config.tenants.values() {
+            let turn = self.turn_of(tenant, now).await?;
+            whole.raised += turn.raised;
+            whole.resolved += turn.resolved;
+            whole.notifications += turn.notifications;
+            whole.next = whole.next.into_iter().chain(turn.next).min();
+        }
+        let took = started.elapsed().as_secs_f64();
+        self.telemetry.loop_seconds.get_or_create(&LoopName { name: "evaluate" }).observe(took);
+        Ok(whole)
+    }
+
+    async fn turn_of(&mut self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Turn, StoreError> {
+        let (people, desk) = self.desks.of(tenant).await?;
+        let open = self.store.open_tickets(&tenant.id).await?;
+        let state = self.store.sync_state(&tenant.id).await?;
+        let settled = state.swept_at.is_some() || state.passed_at.is_some();
+        self.memory.load(&self.store, &tenant.id).await?;
+        self.memory.hurry(&self.store, &tenant.id, now).await?;
+        let scene = Scene { tenant, desk: &desk, people: &people, now };
+        let mut work = AlertTurn::default();
+        let mut known = Vec::new();
+        let mut next = None;
+        let mut counts = Standings::default();
+        for watched in open.values() {
+            for kind in ClockKind::ALL {
+                let clock = clock::assess(watched, kind, &desk, now);
+                counts.add(&clock);
+                next = next.into_iter().chain(clock.next_change).min();
+                let key = key_of(&scene, watched, kind);
+                let raised = self.memory.get(&key).map(|row| row.raised);
+                match alert::decide(&clock, watched.first_seen_at, raised.as_ref()) {
+                    Decision::Keep => {}
+                    Decision::Known { reason } if settled => {
+                        work.alerts.push(self.memory.known(key, &clock, reason, now));
+                        known.push((watched.clone(), clock));
+                    }
+                    // The first sync is still under way: all that was past is told at once when it is done.
+                    Decision::Known { .. } => {}
+                    decision => self.apply(&scene, watched, &clock, key, decision, &mut work),
+                }
+            }
+        }
+        counts.publish(&self.telemetry, tenant);
+        self.resolve_gone(&scene, &open, &mut work).await?;
+        work.notifications.extend(self.digests(&scene, &known));
+        self.escalate(&scene, &open, &mut work);
+        next = next.into_iter().chain(self.memory.next_step(&tenant.id)).min();
+        self.commit(tenant, work, next, now).await
+    }
+
+    /// Carries out a decision about a ticket.
+    fn apply(
+        &mut self,
+        scene: &Scene<'_>,
+        watched: &Watched,
+        clock: &ClockState<'_>,
+        key: AlertKey,
+        decision: Decision,
+        work: &mut AlertTurn,
+    ) {
+        match decision {
+            Decision::Keep | Decision::Known { .. } => {}
+            Decision::Raise { stage, episode, reason } => {
+                work.cancelled.push(key.clone());
+                self.count_raised(scene, &key, stage);
+                work.alerts.push(self.memory.raise(key, stage, episode, clock, reason, scene.now));
+            }
+            Decision::Reopen => work.alerts.extend(self.memory.reopen(&key, &self.config.alerts.steps, scene.now)),
+            Decision::Resolve(closing) => {
+                let Some(row) = self.memory.resolve(&key, closing, scene.now) else { return };
+                info!(tenant = %key.tenant, ticket.id = %key.ticket, clock = key.clock.as_str(), closing = closing.as_str(),
+                    "alert `{key}` is over: {}", closing.as_str());
+                work.cancelled.push(key);
+                work.recovered.extend(self.recovered(scene, watched, clock, &row, closing));
+                work.alerts.push(row);
+            }
+        }
+    }
+
+    fn recovered(
+        &self,
+        scene: &Scene<'_>,
+        watched: &Watched,
+        clock: &ClockState<'_>,
+        row: &AlertRow,
+        closing: alert::Closing,
+    ) -> Option<Recovered> {
+        if closing != alert::Closing::Met || !row.told {
+            return None;
+        }
+        let body = facts::recovery(self.links(scene.tenant), watched, clock)?;
+        Some(Recovered { key: row.key.clone(), episode: row.raised.episode, body, at: scene.now })
+    }
+
+    /// Alerts whose ticket is no longer open: closed, or gone.
+    async fn resolve_gone(
+        &mut self,
+        scene: &Scene<'_>,
+        open: &crate::store::tickets::OpenTickets,
+        work: &mut AlertTurn,
+    ) -> Result<(), StoreError> {
+        for key in self.memory.open_without_ticket(&scene.tenant.id, open) {
+            let Some(watched) = self.store.ticket(&key.tenant, &key.ticket).await? else { continue };
+            let clock = clock::assess(&watched, key.clock, scene.desk, scene.now);
+            let raised = self.memory.get(&key).map(|row| row.raised);
+            let decision = if key.cycle == watched.cycle {
+                alert::decide(&clock, watched.first_seen_at, raised.as_ref())
+            } else {
+                Decision::Resolve(alert::Closing::Retargeted)
+            };
+            if let Decision::Resolve(_) = decision {
+                self.apply(scene, &watched, &clock, key, decision, work);
+            }
+        }
+        Ok(())
+    }
+
+    async fn commit(
+        &mut self,
+        tenant: &Tenant,
+        work: AlertTurn,
+        next: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Result<Turn, StoreError> {
+        let resolved = work.alerts.iter().filter(|row| row.raised.resolved_as.is_some()).count();
+        let raised = work.alerts.iter().filter(|row| row.raised_at == now && row.told).count();
+        let notifications = work.notifications.len();
+        if !work.is_empty() {
+            let anything_to_send = notifications > 0 || !work.recovered.is_empty();
+            if let Err(error) = self.store.save_alerts(work, now).await {
+                // What memory holds did not happen: it is read again next time.
+                self.memory.forget();
+                return Err(error);
+            }
+            if anything_to_send {
+                self.outbox.notify_one();
+            }
+        }
+        if raised + resolved + notifications > 0 {
+            info!(tenant = %tenant.id, raised, resolved, notifications, "alerts of `{}`: {raised} raised, {resolved} over", tenant.id);
+        }
+        Ok(Turn { raised, resolved, notifications, next })
+    }
+
+    fn count_raised(&self, scene: &Scene<'_>, key: &AlertKey, stage: Stage) {
+        let labels =
+            AlertLabels { tenant: scene.tenant.id.to_string(), clock: key.clock.as_str(), stage: stage.as_str() };
+        self.telemetry.alerts.get_or_create(&labels).inc();
+        info!(tenant = %key.tenant, ticket.id = %key.ticket, clock = key.clock.as_str(), stage = stage.as_str(),
+            "alert `{key}` raised: {}", stage.as_str());
+    }
+
+    fn links<'a>(&'a self, tenant: &'a Tenant) -> facts::Links<'a> {
+        facts::Links { tenant, public_url: self.config.server.public_url.as_deref() }
+    }
+}
+
+fn key_of(scene: &Scene<'_>, watched: &Watched, clock: ClockKind) -> AlertKey {
+    AlertKey { tenant: scene.tenant.id.clone(), ticket: watched.ticket.id.clone(), clock, cycle: watched.cycle }
+}
+
+/// How many clocks of open tickets stand how.
+#[derive(Default)]
+struct Standings(std::collections::BTreeMap<(ClockKind, &'static str), i64>);
+
+impl Standings {
+    fn add(&mut self, clock: &ClockState<'_>) {
+        *self.0.entry((clock.kind, clock.standing.as_str())).or_default() += 1;
+    }
+
+    fn publish(&self, telemetry: &Telemetry, tenant: &Tenant) {
+        const NAMES: [&str; 7] = ["on_track", "at_risk", "breached", "paused", "met", "cancelled", "unknown"];
+        for kind in ClockKind::ALL {
+            for standing in NAMES {
+                let labels = StandingLabels { tenant: tenant.id.to_string(), clock: kind.as_str(), standing };
+                let count = self.0.get(&(kind, standing)).copied().unwrap_or(0);
+                telemetry.open_tickets.get_or_create(&labels).set(count);
+            }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! One turn of the escalation: each alert whose rung is due runs it, and what
+//! people are to be told goes to the outbox.
+//!
+//! A rung that reaches nobody is passed over at once. After a stand-still only
+//! the rung that holds now is run; those missed meanwhile are not made up for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tracing::warn;
+
+use super::memory::stage_of;
+use super::{Evaluate, Scene, facts};
+use crate::alert::AlertKey;
+use crate::alert::escalation::{ChannelKind, Recipient, Step, recipients};
+use crate::notify::sms::e164;
+use crate::notify::{Body, DigestFacts, Message};
+use crate::sla::clock::{self, ClockState};
+use crate::store::alerts::{AlertRow, AlertTurn};
+use crate::store::outbox::{NewNotification, notification_key};
+use crate::store::tickets::OpenTickets;
+use crate::ticket::watch::Watched;
+
+/// A digest longer than this is not read; the rest is a number.
+const DIGEST_ROWS: usize = 40;
+
+impl Evaluate {
+    /// Runs the rungs that are due.
+    pub(super) fn escalate(&mut self, scene: &Scene<'_>, open: &OpenTickets, work: &mut AlertTurn) {
+        for key in self.memory.due_steps(&scene.tenant.id, scene.now) {
+            let Some(watched) = open.get(&key.ticket) else { continue };
+            if let Some(row) = self.run_rung(scene, watched, &key, work) {
+                let row = self.memory.put(row);
+                work.alerts.retain(|known| known.key != row.key);
+                work.alerts.push(row);
+            }
+        }
+    }
+
+    /// Runs the rung that holds now, passing over those that reach nobody.
+    fn run_rung(
+        &mut self,
+        scene: &Scene<'_>,
+        watched: &Watched,
+        key: &AlertKey,
+        work: &mut AlertTurn,
+    ) -> Option<AlertRow> {
+        let config = self.config.clone();
+        let steps = &config.alerts.steps;
+        let mut row = self.memory.get(key)?.clone();
+        let clock = clock::assess(watched, key.clock, scene.desk, scene.now);
+        let mut index = current_rung(steps, &row, scene);
+        while let Some(step) = steps.get(index) {
+            let reached = self.run_step(scene, watched, &clock, &row, (index, step), work);
+            index += 1;
+            if reached {
+                break;
+            }
+            warn!(tenant = %key.tenant, ticket.id = %key.ticket, step = index - 1,
+                "escalation step {} of `{key}` reaches nobody; going on to the next", index - 1);
+        }
+        row.step = u32::try_from(index).unwrap_or(u32::MAX);
+        let unowned = watched.ticket.technician.is_none();
+        row.next_step_at = steps.get(index).map(|next| {
+            // Nobody owns it, so there is nobody to wait for.
+            if unowned { scene.now } else { (row.raised_at + next.after).max(scene.now) }
+        });
+        Some(row)
+    }
+
+    /// Tells the people of one rung. False if it reaches nobody at all.
+    fn run_step(
+        &mut self,
+        scene: &Scene<'_>,
+        watched: &Watched,
+        clock: &ClockState<'_>,
+        row: &AlertRow,
+        (index, step): (usize, &Step),
+        work: &mut AlertTurn,
+    ) -> bool {
+        let mut reached = false;
+        for recipient in recipients(&step.notify, &watched.ticket, scene.people) {
+            let recipient = reachable(recipient);
+            let routes = self.routes(&recipient, step.channels_at(row.raised.stage));
+            reached |= !routes.is_empty();
+            if self.memory.was_told(row, &recipient.id) {
+                continue;
+            }
+            for (channel, fallback) in routes {
+                let facts = facts::alert(self.links(scene.tenant), watched, clock, row, index, &recipient);
+                let new =
+                    self.notification(scene, clock, row, index, &recipient, channel, fallback, Body::Alert(facts));
+                work.notifications.push(new);
+                self.memory.tell(row, &recipient.id, channel);
+            }
+        }
+        reached
+    }
+
+    /// The channels to tell `recipient` by, each with those to fall back on.
+    fn routes(&self, recipient: &Recipient, wanted: &[ChannelKind]) -> Vec<(ChannelKind, Vec<(ChannelKind, String)>)> {
+        let open: Vec<_> =
+            self.channels.iter().copied().filter(|channel| recipient.address(*channel).is_some()).collect();
+        let mut chosen: Vec<_> = open.iter().copied().filter(|channel| wanted.contains(channel)).collect();
+        if chosen.is_empty() {
+            // Better by another way than not at all.
+            chosen.extend(open.first());
+        }
+        let spare = |channel: &&ChannelKind| !chosen.contains(channel);
+        let with_address = |channel: &ChannelKind| Some((*channel, recipient.address(*channel)?.to_owned()));
+        let fallback: Vec<_> = open.iter().filter(spare).filter_map(with_address).collect();
+        chosen.iter().map(|channel| (*channel, fallback.clone())).collect()
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a notification is made of all of these, and only here")]
+    fn notification(
+        &self,
+        scene: &Scene<'_>,
+        clock: &ClockState<'_>,
+        row: &AlertRow,
+        step: usize,
+        recipient: &Recipient,
+        channel: ChannelKind,
+        fallback: Vec<(ChannelKind, String)>,
+        body: Body,
+    ) -> NewNotification {
+        let alert_key = row.key.to_string();
+        let stage = stage_of(row);
+        let key = notification_key(&[&alert_key, &stage, &recipient.id, channel.as_str(), &step.to_string()]);
+        NewNotification {
+            tenant: scene.tenant.id.clone(),
+            ticket_id: Some(row.key.ticket.to_string()),
+            kind: "alert",
+            stage,
+            step: u32::try_from(step).unwrap_or(u32::MAX),
+            channel,
+            recipient: recipient.id.clone(),
+            fallback,
+            message: Message {
+                key,
+                thread: alert_key.clone(),
+                continues_thread: self.memory.continues_thread(row, &recipient.id, channel),
+                to: recipient.address(channel).unwrap_or_default().to_owned(),
+                to_name: recipient.name.clone(),
+                timezone: clock.hours.map_or(chrono_tz::Tz::UTC, |hours| hours.timezone()),
+                body,
+            },
+            due_at: said_from(row, clock, scene),
+            created_at: scene.now,
+            alert_key,
+        }
+    }
+
+    /// One message to each person about all that was past when first seen.
+    pub(super) fn digests(&self, scene: &Scene<'_>, known: &[(Arc<Watched>, ClockState<'_>)]) -> Vec<NewNotification> {
+        let mut people: BTreeMap<String, (Recipient, Vec<facts::Dated>)> = BTreeMap::new();
+        for (watched, clock) in known {
+            let Some(row) = facts::digest_row(self.links(scene.tenant), watched, clock) else { continue };
+            for recipient in self.first_reached(scene, watched) {
+                people.entry(recipient.id.clone()).or_insert_with(|| (recipient, Vec::new())).1.push(row.clone());
+            }
+        }
+        people.into_values().filter_map(|(recipient, rows)| self.digest(scene, &recipient, rows)).collect()
+    }
+
+    /// The people of the first rung that reaches anybody.
+    fn first_reached(&self, scene: &Scene<'_>, watched: &Watched) -> Vec<Recipient> {
+        let of_step = |step: &Step| {
+            let people = recipients(&step.notify, &watched.ticket, scene.people).into_iter().map(reachable);
+            people.filter(|person| !self.routes(person, &[ChannelKind::Email]).is_empty()).collect::<Vec<_>>()
+        };
+        self.config.alerts.steps.iter().map(of_step).find(|people| !people.is_empty()).unwrap_or_default()
+    }
+
+    fn digest(&self, scene: &Scene<'_>, recipient: &Recipient, mut rows: Vec<facts::Dated>) -> Option<NewNotification> {
+        let (channel, fallback) = self.routes(recipient, &[ChannelKind::Email]).into_iter().next()?;
+        rows.sort_by_key(|row| row.due);
+        let more = u32::try_from(rows.len().saturating_sub(DIGEST_ROWS)).unwrap_or(u32::MAX);
+        let timezone = rows.first().map_or(chrono_tz::Tz::UTC, |row| row.timezone);
+        rows.truncate(DIGEST_ROWS);
+        let thread = format!("{}:digest:{}", scene.tenant.id, scene.now.timestamp_millis());
+        let message = Message {
+            key: notification_key(&[&thread, &recipient.id, channel.as_str()]),
+            thread: thread.clone(),
+            continues_thread: false,
+            to: recipient.address(channel)?.to_owned(),
+            to_name: recipient.name.clone(),
+            timezone,
+            body: Body::Digest(DigestFacts { rows: rows.into_iter().map(|row| row.row).collect(), more }),
+        };
+        Some(NewNotification {
+            tenant: scene.tenant.id.clone(),
+            alert_key: thread,
+            ticket_id: None,
+            kind: "digest",
+            stage: "digest".to_owned(),
+            step: 0,
+            channel,
+            recipient: recipient.id.clone(),
+            fallback,
+            message,
+            due_at: scene.now,
+            created_at: scene.now,
+        })
+    }
+}
+
+/// The rung to run now: the one that is next, or a later one whose time has come meanwhile.
+fn current_rung(steps: &[Step], row: &AlertRow, scene: &Scene<'_>) -> usize {
+    let next = usize::try_from(row.step).unwrap_or(usize::MAX);
+    let after = |index: usize| steps.get(index).map(|step| step.after);
+    let come = |index: usize| after(index).is_some_and(|after| row.raised_at + after <= scene.now);
+    let mut index = next;
+    while after(index + 1) > after(index) && come(index + 1) {
+        index += 1;
+    }
+    index
+}
+
+/// When this should have been said: the moment the clock called for it, or when the rung fell due.
+fn said_from(row: &AlertRow, clock: &ClockState<'_>, scene: &Scene<'_>) -> chrono::DateTime<chrono::Utc> {
+    let called_for = match row.raised.stage {
+        crate::alert::Stage::Breached => clock.breached_from,
+        _ => clock.at_risk_from,
+    };
+    match called_for {
+        // Only the first rung is said because of the clock; the rest because of the rungs.
+        Some(at) if row.step == 0 && at <= scene.now && row.raised_at == scene.now => at.max(row.raised_at - GRACE),
+        _ => row.next_step_at.unwrap_or(scene.now).min(scene.now),
+    }
+}
+
+/// A clock found long past its moment, after a stand-still or a change at SuperOps, is due from when it was found.
+const GRACE: chrono::TimeDelta = chrono::TimeDelta::seconds(30);
+
+/// With a phone number that can be texted, or none.
+fn reachable(recipient: Recipient) -> Recipient {
+    Recipient { phone: recipient.phone.as_deref().and_then(e164), ..recipient }
+}

@@ -1,0 +1,90 @@
+//! What a message says, gathered from the ticket and its clock at the moment of decision.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use crate::alert::escalation::Recipient;
+use crate::config::Tenant;
+use crate::notify::{AlertFacts, Body, DigestRow, RecoveryFacts, TicketFacts};
+use crate::sla::clock::{ClockState, Doubt};
+use crate::store::alerts::AlertRow;
+use crate::ticket::Ticket;
+use crate::ticket::watch::Watched;
+
+/// Where a reader can go for more.
+#[derive(Clone, Copy)]
+pub struct Links<'a> {
+    pub tenant: &'a Tenant,
+    pub public_url: Option<&'a str>,
+}
+
+impl Links<'_> {
+    fn ticket(&self, ticket: &Ticket) -> TicketFacts {
+        TicketFacts {
+            id: ticket.id.to_string(),
+            display_id: ticket.display_id.clone(),
+            subject: ticket.subject.clone(),
+            client: ticket.client.as_ref().map(|client| client.name.clone()),
+            priority: ticket.priority.clone(),
+            status: ticket.status.clone(),
+            technician: ticket.technician.as_ref().map(|person| person.name.clone()),
+            group: ticket.group.as_ref().map(|group| group.name.clone()),
+            sla: ticket.sla.as_ref().map(|sla| sla.name.clone()),
+            superops_url: Some(self.tenant.ticket_url.replace("{id}", ticket.id.as_str())),
+            page_url: self.public_url.map(|base| format!("{base}/tickets/{}/{}", self.tenant.id, ticket.id)),
+        }
+    }
+}
+
+/// The facts of an alert for one person on one rung.
+pub fn alert(
+    links: Links<'_>,
+    watched: &Watched,
+    clock: &ClockState<'_>,
+    row: &AlertRow,
+    step: usize,
+    recipient: &Recipient,
+) -> AlertFacts {
+    let mut reasons = vec![row.reason.clone()];
+    if !clock.doubts.has(Doubt::DueFromPolicy) {
+        reasons.push("the due time is the one that SuperOps reports".to_owned());
+    }
+    reasons.extend(clock.doubts.iter().map(|doubt| doubt.words().to_owned()));
+    reasons.extend(clock.hours_flaw.map(str::to_owned));
+    AlertFacts {
+        ticket: links.ticket(&watched.ticket),
+        clock: clock.kind,
+        stage: row.raised.stage,
+        due: row.raised.due,
+        reasons,
+        step: u32::try_from(step).unwrap_or(u32::MAX),
+        because: recipient.because.clone(),
+        hours: clock.hours.map(|hours| hours.to_string()).unwrap_or_default(),
+    }
+}
+
+/// What those who were told hear when the clock was met in time after all.
+pub fn recovery(links: Links<'_>, watched: &Watched, clock: &ClockState<'_>) -> Option<serde_json::Value> {
+    let body = Body::Recovery(RecoveryFacts {
+        ticket: links.ticket(&watched.ticket),
+        clock: clock.kind,
+        met_at: clock.stopped_at?,
+        due: clock.due?,
+    });
+    serde_json::to_value(body).ok()
+}
+
+/// A row of a digest, with what it is sorted and shown by.
+#[derive(Clone)]
+pub struct Dated {
+    pub due: DateTime<Utc>,
+    pub timezone: Tz,
+    pub row: DigestRow,
+}
+
+/// One clock's row in a digest.
+pub fn digest_row(links: Links<'_>, watched: &Watched, clock: &ClockState<'_>) -> Option<Dated> {
+    let due = clock.due?;
+    let row = DigestRow { ticket: links.ticket(&watched.ticket), clock: clock.kind, due };
+    Some(Dated { due, timezone: clock.hours?.timezone(), row })
+}

@@ -1,0 +1,196 @@
+//! What `evaluate` remembers between turns: the alerts of open tickets and who
+//! was told of them. It is a copy of the store, read at the start and after
+//! any write that failed.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+
+use crate::alert::escalation::{ChannelKind, Step};
+use crate::alert::{AlertKey, Closing, Raised, Reason, Stage};
+use crate::sla::clock::ClockState;
+use crate::store::alerts::{AlertRow, Told};
+use crate::store::tickets::OpenTickets;
+use crate::store::{Store, StoreError};
+use crate::ticket::TenantId;
+
+#[derive(Default)]
+pub struct Memory {
+    loaded: HashSet<TenantId>,
+    alerts: HashMap<AlertKey, AlertRow>,
+    told: HashSet<Told>,
+    /// Alert, recipient and channel of all that was told, whatever the stage.
+    threads: HashSet<(String, String, String)>,
+}
+
+impl Memory {
+    /// Reads what is stored of `tenant`, unless that was done before.
+    pub async fn load(&mut self, store: &Store, tenant: &TenantId) -> Result<(), StoreError> {
+        if self.loaded.contains(tenant) {
+            return Ok(());
+        }
+        let rows = store.alerts(tenant).await?;
+        for told in store.told(tenant).await? {
+            self.remember(told);
+        }
+        self.alerts.extend(rows.into_iter().map(|row| (row.key.clone(), row)));
+        self.loaded.insert(tenant.clone());
+        Ok(())
+    }
+
+    /// Forgets all, so that it is read anew.
+    pub fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Takes over the rungs that refusals brought forward.
+    pub async fn hurry(&mut self, store: &Store, tenant: &TenantId, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let hurried: HashSet<String> = store.hurried(tenant, now).await?.into_iter().collect();
+        if hurried.is_empty() {
+            return Ok(());
+        }
+        let waiting = self.alerts.values_mut().filter(|row| row.next_step_at.is_some_and(|at| at > now));
+        for row in waiting.filter(|row| hurried.contains(&row.key.to_string())) {
+            row.next_step_at = Some(now);
+        }
+        Ok(())
+    }
+
+    pub fn get(&self, key: &AlertKey) -> Option<&AlertRow> {
+        self.alerts.get(key)
+    }
+
+    /// A new alert, or an old one at a new stage or in a new episode: its first rung is due at once.
+    pub fn raise(
+        &mut self,
+        key: AlertKey,
+        stage: Stage,
+        episode: u32,
+        clock: &ClockState<'_>,
+        reason: Reason,
+        now: DateTime<Utc>,
+    ) -> AlertRow {
+        let generation = self.alerts.get(&key).map_or(0, |row| row.generation + 1);
+        let row = AlertRow {
+            raised: Raised { stage, due: clock.due.unwrap_or(now), episode, resolved_as: None },
+            reason: reason.to_string(),
+            raised_at: now,
+            changed_at: now,
+            step: 0,
+            next_step_at: Some(now),
+            generation,
+            told: true,
+            key: key.clone(),
+        };
+        self.put(row)
+    }
+
+    /// An alert for what was past already when first seen: nobody is told but in the digest.
+    pub fn known(&mut self, key: AlertKey, clock: &ClockState<'_>, reason: Reason, now: DateTime<Utc>) -> AlertRow {
+        let row = self.raise(key, Stage::Breached, 0, clock, reason, now);
+        self.put(AlertRow { next_step_at: None, told: false, ..row })
+    }
+
+    /// Opens an alert again whose danger is the one that people were told of; its rungs go on from here.
+    pub fn reopen(&mut self, key: &AlertKey, steps: &[Step], now: DateTime<Utc>) -> Option<AlertRow> {
+        let mut row = self.alerts.get(key)?.clone();
+        row.raised.resolved_as = None;
+        row.changed_at = now;
+        row.generation += 1;
+        row.next_step_at = row.told.then(|| next_rung(steps, row.step, now)).flatten();
+        Some(self.put(row))
+    }
+
+    /// Closes an alert; its waiting rungs are void.
+    pub fn resolve(&mut self, key: &AlertKey, closing: Closing, now: DateTime<Utc>) -> Option<AlertRow> {
+        let mut row = self.alerts.get(key)?.clone();
+        row.raised.resolved_as = Some(closing);
+        row.changed_at = now;
+        row.generation += 1;
+        row.next_step_at = None;
+        Some(self.put(row))
+    }
+
+    /// Keeps `row` and gives it back.
+    pub fn put(&mut self, row: AlertRow) -> AlertRow {
+        self.alerts.insert(row.key.clone(), row.clone());
+        row
+    }
+
+    /// The open alerts of `tenant` whose rung is due, in the order they are due.
+    pub fn due_steps(&self, tenant: &TenantId, now: DateTime<Utc>) -> Vec<AlertKey> {
+        let open = self.alerts.values().filter(|row| row.key.tenant == *tenant && row.raised.resolved_as.is_none());
+        let mut due: Vec<_> =
+            open.filter_map(|row| Some((row.next_step_at.filter(|at| *at <= now)?, &row.key))).collect();
+        due.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.ticket.cmp(&b.1.ticket)));
+        due.into_iter().map(|(_, key)| key.clone()).collect()
+    }
+
+    /// When the next rung of `tenant` is due.
+    pub fn next_step(&self, tenant: &TenantId) -> Option<DateTime<Utc>> {
+        let open = self.alerts.values().filter(|row| row.key.tenant == *tenant && row.raised.resolved_as.is_none());
+        open.filter_map(|row| row.next_step_at).min()
+    }
+
+    /// The open alerts of `tenant` whose ticket, in that cycle, is not among `open`; forgets closed ones.
+    pub fn open_without_ticket(&mut self, tenant: &TenantId, open: &OpenTickets) -> Vec<AlertKey> {
+        let gone = |key: &AlertKey| {
+            key.tenant == *tenant && open.get(&key.ticket).is_none_or(|watched| watched.cycle != key.cycle)
+        };
+        let before = self.alerts.len();
+        self.alerts.retain(|key, row| row.raised.resolved_as.is_none() || !gone(key));
+        if self.alerts.len() < before {
+            let kept: HashSet<String> = self.alerts.keys().map(AlertKey::to_string).collect();
+            self.told.retain(|told| kept.contains(&told.alert));
+            self.threads.retain(|(alert, ..)| kept.contains(alert));
+        }
+        self.alerts.keys().filter(|key| gone(key)).cloned().collect()
+    }
+
+    /// Whether this person was told of this stage already, by any channel.
+    pub fn was_told(&self, row: &AlertRow, recipient: &str) -> bool {
+        const CHANNELS: [ChannelKind; 2] = [ChannelKind::Email, ChannelKind::Sms];
+        CHANNELS.iter().any(|channel| self.told.contains(&told(row, recipient, *channel)))
+    }
+
+    /// Whether anything about this alert went to this person by this channel before.
+    pub fn continues_thread(&self, row: &AlertRow, recipient: &str, channel: ChannelKind) -> bool {
+        let thread = (row.key.to_string(), recipient.to_owned(), channel.as_str().to_owned());
+        self.threads.contains(&thread)
+    }
+
+    /// Remembers that somebody is about to be told.
+    pub fn tell(&mut self, row: &AlertRow, recipient: &str, channel: ChannelKind) {
+        self.remember(told(row, recipient, channel));
+    }
+
+    fn remember(&mut self, told: Told) {
+        self.threads.insert((told.alert.clone(), told.recipient.clone(), told.channel.clone()));
+        self.told.insert(told);
+    }
+}
+
+fn told(row: &AlertRow, recipient: &str, channel: ChannelKind) -> Told {
+    Told {
+        alert: row.key.to_string(),
+        stage: stage_of(row),
+        recipient: recipient.to_owned(),
+        channel: channel.as_str().to_owned(),
+    }
+}
+
+/// A stage as notifications carry it: each episode tells its own.
+pub fn stage_of(row: &AlertRow) -> String {
+    match row.raised.episode {
+        0 => row.raised.stage.as_str().to_owned(),
+        episode => format!("{}/{episode}", row.raised.stage.as_str()),
+    }
+}
+
+/// When rung `step` is due for an alert that resumes at `now`: as long after as the rungs lie apart.
+fn next_rung(steps: &[Step], step: u32, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let index = usize::try_from(step).ok()?;
+    let this = steps.get(index)?;
+    let before = index.checked_sub(1).and_then(|index| steps.get(index)).map_or(chrono::TimeDelta::zero(), |s| s.after);
+    Some(now + (this.after - before))
+}

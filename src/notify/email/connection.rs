@@ -1,0 +1,174 @@
+//! Connections to the mail server, kept open between mails.
+//!
+//! lettre's own pool takes back a connection whose mail was given up half way,
+//! and the next mail would read the answers to that one. Here a connection
+//! returns only after a mail was taken; in every other case it is dropped.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use lettre::Message as Mail;
+use lettre::address::Envelope;
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
+use secrecy::ExposeSecret;
+use tokio::time::{Instant, timeout};
+
+use super::reply;
+use crate::config::{self, SmtpTls};
+use crate::notify::SendError;
+
+/// How long one address of the server may take to accept a connection; a host may have several.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(4);
+/// Servers hang up on an idle connection after one to five minutes.
+const LONGEST_IDLE: Duration = Duration::from_secs(50);
+/// Whether an idle connection still answers is known within this time, or not worth knowing.
+const PROBE_DEADLINE: Duration = Duration::from_secs(2);
+/// Servers limit how many mails one connection may bring, often to 100.
+const MOST_MAILS: u32 = 50;
+const MOST_IDLE: usize = 4;
+
+/// One mail server, and the connections to it that are free.
+pub(super) struct Server {
+    host: String,
+    port: u16,
+    security: Security,
+    credentials: Option<Credentials>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+enum Security {
+    Wrapped(TlsParameters),
+    Required(TlsParameters),
+    None,
+}
+
+struct Connection {
+    smtp: AsyncSmtpConnection,
+    mails: u32,
+    used: Instant,
+}
+
+impl Server {
+    pub fn new(email: &config::Email) -> Result<Self, Error> {
+        // An error means that one was installed before, which serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let tls = || TlsParameters::new(email.host.clone());
+        let security = match email.tls {
+            SmtpTls::Wrapped => Security::Wrapped(tls()?),
+            SmtpTls::Required => Security::Required(tls()?),
+            SmtpTls::None => Security::None,
+        };
+        let credentials = email.user.as_ref().map(|user| {
+            let password = email.password.as_ref().map_or("", |password| password.expose_secret());
+            Credentials::new(user.clone(), password.to_owned())
+        });
+        Ok(Self { host: email.host.clone(), port: email.port, security, credentials, idle: Mutex::default() })
+    }
+
+    /// Hands `mail` to the server; gives the name under which the server has queued it, if it says so.
+    pub async fn hand_over(&self, mail: &Mail) -> Result<Option<String>, SendError> {
+        let mut connection = match self.take_idle().await {
+            Some(connection) => connection,
+            None => Connection { smtp: self.connect().await?, mails: 0, used: Instant::now() },
+        };
+        let answer = connection.hand_over(mail.envelope(), &mail.formatted()).await?;
+        self.put_back(connection);
+        Ok(answer)
+    }
+
+    async fn take_idle(&self) -> Option<Connection> {
+        loop {
+            let mut connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            let fresh = connection.used.elapsed() < LONGEST_IDLE;
+            if fresh && timeout(PROBE_DEADLINE, connection.smtp.test_connected()).await == Ok(true) {
+                return Some(connection);
+            }
+        }
+    }
+
+    fn put_back(&self, connection: Connection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MOST_IDLE && connection.mails < MOST_MAILS {
+            idle.push(connection);
+        }
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
+        let (wrapped, required) = match &self.security {
+            Security::Wrapped(tls) => (Some(tls.clone()), None),
+            Security::Required(tls) => (None, Some(tls)),
+            Security::None => (None, None),
+        };
+        let us = ClientId::default();
+        let server = (self.host.as_str(), self.port);
+        let mut smtp = AsyncSmtpConnection::connect_tokio1(server, Some(CONNECT_DEADLINE), &us, wrapped, None)
+            .await
+            .map_err(|error| reply::sort(&error))?;
+        if let Some(tls) = required {
+            start_tls(&mut smtp, tls, &us).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            sign_in(&mut smtp, credentials).await?;
+        }
+        Ok(smtp)
+    }
+}
+
+async fn start_tls(smtp: &mut AsyncSmtpConnection, tls: &TlsParameters, us: &ClientId) -> Result<(), SendError> {
+    if !smtp.can_starttls() {
+        return Err(SendError::misconfigured("the mail server offers no STARTTLS, which is required"));
+    }
+    smtp.starttls(tls.clone(), us).await.map_err(|error| reply::sort(&error))
+}
+
+async fn sign_in(smtp: &mut AsyncSmtpConnection, credentials: &Credentials) -> Result<(), SendError> {
+    const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
+    if smtp.server_info().get_auth_mechanism(&MECHANISMS).is_none() {
+        return Err(SendError::misconfigured("the mail server offers no way to sign in with a password"));
+    }
+    match smtp.auth(&MECHANISMS, credentials).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_permanent() => Err(reply::sign_in_refused(&error)),
+        Err(error) => Err(reply::sort(&error)),
+    }
+}
+
+impl Connection {
+    async fn hand_over(&mut self, envelope: &Envelope, mail: &[u8]) -> Result<Option<String>, SendError> {
+        let parameters = self.parameters(envelope)?;
+        let queued = self.converse(envelope, mail, parameters).await.map_err(|error| reply::sort(&error))?;
+        self.mails += 1;
+        self.used = Instant::now();
+        Ok(queued)
+    }
+
+    fn parameters(&self, envelope: &Envelope) -> Result<Vec<MailParameter>, SendError> {
+        let addresses = envelope.from().into_iter().chain(envelope.to());
+        if addresses.map(AsRef::<str>::as_ref).all(str::is_ascii) {
+            Ok(Vec::new())
+        } else if self.smtp.server_info().supports_feature(Extension::SmtpUtfEight) {
+            Ok(vec![MailParameter::SmtpUtfEight])
+        } else {
+            Err(SendError::refused("the mail server cannot carry an address with letters outside ASCII"))
+        }
+    }
+
+    async fn converse(
+        &mut self,
+        envelope: &Envelope,
+        mail: &[u8],
+        parameters: Vec<MailParameter>,
+    ) -> Result<Option<String>, Error> {
+        self.smtp.command(MailFrom::new(envelope.from().cloned(), parameters)).await?;
+        for to in envelope.to() {
+            self.smtp.command(Rcpt::new(to.clone(), Vec::new())).await?;
+        }
+        self.smtp.command(Data).await?;
+        let taken = self.smtp.message(mail).await?;
+        Ok(taken.message().find_map(reply::queue_id))
+    }
+}

@@ -1,0 +1,81 @@
+//! What a mail server's answer means for what to do next.
+//!
+//! Only its two codes are read and passed on. The words beside them repeat the
+//! recipient's address, so they end here.
+
+use std::error::Error as _;
+use std::fmt;
+use std::time::Duration;
+
+use lettre::transport::smtp::Error;
+
+use crate::notify::{SendError, is_bad_certificate};
+
+/// A server that is busy, or that turns first attempts away to see who comes back, wants to be left alone for a while.
+const BUSY: Duration = Duration::from_secs(60);
+
+/// `550 5.7.1`: the reply code of SMTP and the enhanced status code of RFC 3463.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Reply {
+    code: u16,
+    enhanced: Option<(u8, u16, u16)>,
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the mail server answered `{}", self.code)?;
+        if let Some((class, subject, detail)) = self.enhanced {
+            write!(f, " {class}.{subject}.{detail}")?;
+        }
+        f.write_str("`")
+    }
+}
+
+/// What to do next after `error`.
+pub(super) fn sort(error: &Error) -> SendError {
+    if is_bad_certificate(error) {
+        return SendError::misconfigured("the mail server's certificate is not trusted");
+    }
+    match reply(error) {
+        Some(reply) => sort_reply(reply),
+        None => SendError::unavailable("the connection to the mail server failed"),
+    }
+}
+
+/// Any lasting refusal of our user and password.
+pub(super) fn sign_in_refused(error: &Error) -> SendError {
+    match reply(error) {
+        Some(reply) => SendError::misconfigured(format!("{reply} to user and password")),
+        None => SendError::misconfigured("the mail server refused user and password"),
+    }
+}
+
+fn sort_reply(reply: Reply) -> SendError {
+    match (reply.code, reply.enhanced) {
+        (421 | 450 | 451 | 452, _) => SendError::Unavailable { reason: reply.to_string(), retry_after: Some(BUSY) },
+        (..500, _) => SendError::unavailable(reply.to_string()),
+        (530 | 534 | 535 | 538, _) => SendError::misconfigured(reply.to_string()),
+        (550, Some((5, 7, _))) => SendError::refused(format!("{reply}, a matter of its policy; try another channel")),
+        _ => SendError::refused(reply.to_string()),
+    }
+}
+
+fn reply(error: &Error) -> Option<Reply> {
+    let code = u16::from(error.status()?);
+    let words = error.source().map(ToString::to_string).unwrap_or_default();
+    Some(Reply { code, enhanced: enhanced(&words) })
+}
+
+/// The enhanced status code at the start of a reply's words.
+fn enhanced(words: &str) -> Option<(u8, u16, u16)> {
+    let mut parts = words.split_whitespace().next()?.split('.');
+    let status = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    parts.next().is_none().then_some(status)
+}
+
+/// The queue's name for a mail, as most servers give it: `2.0.0 Ok: queued as 4F2A1`.
+pub(super) fn queue_id(line: &str) -> Option<String> {
+    let (_, after) = line.split_once("queued as ")?;
+    let id: String = after.chars().take_while(char::is_ascii_alphanumeric).take(40).collect();
+    (!id.is_empty()).then_some(id)
+}

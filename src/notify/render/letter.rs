@@ -1,0 +1,207 @@
+//! What an email says, before it is put into text or HTML.
+//!
+//! Both parts of a mail are made from one letter, so they cannot disagree.
+//! The subject names the ticket and the clock and nothing that changes: the
+//! state stands in the first line, which a phone shows beside the subject.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Urgency, line, local, local_in_full, sane, shown, standing};
+use crate::notify::{AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, words};
+use crate::ticket::ClockKind;
+
+/// One email, as clean lines.
+pub(super) struct Letter {
+    pub subject: String,
+    /// The first line: short, and enough by itself.
+    pub headline: String,
+    /// What a phone shows beside the subject before the mail is opened.
+    pub preheader: String,
+    pub urgency: Urgency,
+    /// What the headline is about.
+    pub about: Option<String>,
+    pub facts: Vec<(&'static str, String)>,
+    pub why: Vec<String>,
+    pub rows: Vec<Row>,
+    pub closing: Vec<String>,
+    pub links: Vec<Link>,
+}
+
+/// One clock of a digest.
+pub(super) struct Row {
+    pub over: String,
+    pub title: String,
+    pub details: String,
+    pub link: Option<String>,
+}
+
+pub(super) struct Link {
+    pub label: &'static str,
+    pub url: String,
+}
+
+/// A message with more reasons than this has been tampered with.
+const MOST_REASONS: usize = 8;
+
+impl Letter {
+    /// What `message` says at `now`.
+    pub fn of(message: &Message, now: DateTime<Utc>) -> Self {
+        match &message.body {
+            Body::Alert(facts) => alert(facts, message, now),
+            Body::Recovery(facts) => recovery(facts, message, now),
+            Body::Digest(facts) => digest(facts, message, now),
+            Body::Test => test(),
+        }
+    }
+
+    fn new(subject: String, headline: String, urgency: Urgency) -> Self {
+        Self {
+            subject,
+            preheader: headline.clone(),
+            headline,
+            urgency,
+            about: None,
+            facts: Vec::new(),
+            why: Vec::new(),
+            rows: Vec::new(),
+            closing: Vec::new(),
+            links: Vec::new(),
+        }
+    }
+
+    fn about(mut self, ticket: &TicketFacts) -> Self {
+        self.preheader = format!("{}. {}, {}", self.headline, ticket.shown_client(), ticket.shown_technician());
+        self.about = Some(format!("{} {}", ticket.shown_id(), ticket.shown_subject()));
+        self.links = links(ticket);
+        self
+    }
+}
+
+fn alert(facts: &AlertFacts, message: &Message, now: DateTime<Utc>) -> Letter {
+    let urgency = Urgency::of(facts.stage, facts.due, now);
+    let standing = standing(facts.clock.words(), urgency, facts.due, now, message.timezone);
+    let headline = format!("{}: {standing}", urgency.words());
+    let mut letter = Letter::new(subject(&facts.ticket, facts.clock), headline, urgency).about(&facts.ticket);
+    letter.facts = ticket_facts(&facts.ticket, facts.due, message);
+    letter.why = facts.reasons.iter().take(MOST_REASONS).filter_map(|reason| shown(Some(reason), 300)).collect();
+    if let Some(hours) = shown(Some(&facts.hours), 200) {
+        letter.why.push(format!("Working time is {hours}."));
+    }
+    letter.closing = vec![why_you(facts)];
+    letter
+}
+
+fn why_you(facts: &AlertFacts) -> String {
+    let because = shown(Some(&facts.because), 200).unwrap_or_else(|| "the configuration names you".to_owned());
+    match facts.step {
+        0 => format!("You get this because {because}."),
+        step => format!("You get this because {because} (escalation step {}).", step.saturating_add(1)),
+    }
+}
+
+fn recovery(facts: &RecoveryFacts, message: &Message, now: DateTime<Utc>) -> Letter {
+    let (word, standing) = outcome(facts);
+    let headline = format!("{word}: {standing}");
+    let mut letter = Letter::new(subject(&facts.ticket, facts.clock), headline, Urgency::Met).about(&facts.ticket);
+    letter.facts = vec![("Done", local(facts.met_at, now, message.timezone))];
+    letter.facts.extend(ticket_facts(&facts.ticket, facts.due, message));
+    letter.closing = vec!["You get this because you were alerted before.".to_owned()];
+    letter
+}
+
+/// `OK` and `first response given 12 min before it was due`.
+pub(super) fn outcome(facts: &RecoveryFacts) -> (&'static str, String) {
+    let done = match facts.clock {
+        ClockKind::FirstResponse => "first response given",
+        ClockKind::Resolution => "resolved",
+    };
+    let left = sane(facts.due) - sane(facts.met_at);
+    if left < TimeDelta::zero() {
+        ("Late", format!("{done} {} after it was due", words(-left)))
+    } else {
+        ("OK", format!("{done} {} before it was due", words(left)))
+    }
+}
+
+fn digest(facts: &DigestFacts, message: &Message, now: DateTime<Utc>) -> Letter {
+    let headline = past_due(facts);
+    let mut letter = Letter::new(format!("[SLA] {headline}"), headline, Urgency::Breached);
+    letter.rows = facts.rows.iter().map(|row| digest_row(row, message, now)).collect();
+    if facts.more > 0 {
+        letter.closing.push(format!("And {} more.", facts.more));
+    }
+    letter.closing.push(
+        "These were past due when the watch first saw them. You are told of them once, together, the worst first."
+            .to_owned(),
+    );
+    letter
+}
+
+/// `14 SLA targets were already past due`.
+fn past_due(facts: &DigestFacts) -> String {
+    match facts.rows.len() + facts.more as usize {
+        1 => "1 SLA target was already past due".to_owned(),
+        count => format!("{count} SLA targets were already past due"),
+    }
+}
+
+fn digest_row(row: &DigestRow, message: &Message, now: DateTime<Utc>) -> Row {
+    let (ticket, due) = (&row.ticket, sane(row.due));
+    let when = local(due, now, message.timezone);
+    Row {
+        over: crate::notify::left_or_over(due, sane(now)),
+        title: format!("{} {}", ticket.shown_id(), ticket.shown_subject()),
+        details: format!("{}, due {when}, {}, {}", row.clock.words(), ticket.shown_client(), ticket.shown_technician()),
+        link: links(ticket).into_iter().next().map(|link| link.url),
+    }
+}
+
+fn test() -> Letter {
+    let headline = "Email from the SLA watch reaches you".to_owned();
+    let mut letter = Letter::new("[SLA] Test message".to_owned(), headline, Urgency::Plain);
+    letter.closing = vec!["Somebody ran `superops-sla check --send-test` with your address.".to_owned()];
+    letter
+}
+
+/// `[SLA] 062822-0005 first response: Mail server down (Harbour Dental)`.
+///
+/// The id and the clock come first: a phone shows some thirty characters.
+fn subject(ticket: &TicketFacts, clock: ClockKind) -> String {
+    let stem = format!("[SLA] {} {}: {}", ticket.shown_id(), clock.words(), ticket.shown_subject());
+    match shown(ticket.client.as_deref(), 40) {
+        Some(client) => format!("{stem} ({client})"),
+        None => stem,
+    }
+}
+
+fn ticket_facts(ticket: &TicketFacts, due: DateTime<Utc>, message: &Message) -> Vec<(&'static str, String)> {
+    let optional = [("Priority", &ticket.priority), ("Status", &ticket.status), ("SLA", &ticket.sla)];
+    let mut facts = vec![
+        ("Due", local_in_full(due, message.timezone)),
+        ("Client", ticket.shown_client()),
+        ("Technician", technician(ticket)),
+    ];
+    facts.extend(optional.into_iter().filter_map(|(label, text)| Some((label, shown(text.as_deref(), 80)?))));
+    facts
+}
+
+/// Who has the ticket; while nobody has, the group in whose queue it lies.
+fn technician(ticket: &TicketFacts) -> String {
+    match (&ticket.technician, shown(ticket.group.as_deref(), 80)) {
+        (None, Some(group)) => format!("unassigned, in group {group}"),
+        _ => ticket.shown_technician(),
+    }
+}
+
+fn links(ticket: &TicketFacts) -> Vec<Link> {
+    let known = [("Open in SuperOps", &ticket.superops_url), ("How this was worked out", &ticket.page_url)];
+    known.into_iter().filter_map(|(label, url)| Some(Link { label, url: web_address(url.as_deref()?)? })).collect()
+}
+
+/// `url` if it is one that a mail program may open; a ticket's id is part of it and comes from outside.
+fn web_address(url: &str) -> Option<String> {
+    let web = url.starts_with("https://") || url.starts_with("http://");
+    let clean =
+        !url.chars().any(|c| c.is_whitespace() || c.is_control() || super::is_invisible(c) || "<>\"".contains(c));
+    (web && clean && url.len() <= 500).then(|| line(url, 500))
+}

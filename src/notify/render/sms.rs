@@ -1,0 +1,158 @@
+//! A message as one text message.
+//!
+//! It should fit one segment, which is what it costs: 160 septets. The state,
+//! the ticket's id, the time and the client always stay; technician and subject
+//! come as far as there is room, and are left out if the plain alphabet cannot
+//! write them. Only an id or a client's name in another script turns the whole
+//! into UCS-2, and then it may take two segments.
+
+use chrono::{DateTime, Utc};
+
+use super::{Urgency, gsm7, letter, line, standing};
+use crate::notify::{Body, Message, TicketFacts};
+
+/// What one segment holds.
+const SEGMENT: usize = 160;
+/// What one segment holds in UCS-2, and what two hold together: a joined one gives up three units for its number.
+const WIDE_SEGMENT: usize = 70;
+const TWO_WIDE_SEGMENTS: usize = 134;
+/// An id in SuperOps' own format has 11 characters; the format is the tenant's.
+const LONGEST_ID: usize = 16;
+/// Fewer characters of a subject than this say nothing.
+const SHORTEST: usize = 8;
+
+/// Words `message` as a text message: GSM-7 in one segment, or UCS-2 in at most two.
+pub fn sms(message: &Message, now: DateTime<Utc>) -> String {
+    let draft = draft(message, now);
+    let reference = reference(&message.key);
+    match draft.folded() {
+        Some(folded) => folded.fit(reference, SEGMENT, |text| gsm7::septets(text).unwrap_or(SEGMENT)),
+        None => {
+            let fits_one = units(&draft.essence(reference)) <= WIDE_SEGMENT;
+            draft.fit(reference, if fits_one { WIDE_SEGMENT } else { TWO_WIDE_SEGMENTS }, units)
+        }
+    }
+}
+
+/// The mark by which a text message is found again at the provider: the last word of its text.
+pub fn reference(key: &str) -> &str {
+    key.get(..6).unwrap_or(key)
+}
+
+fn units(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+/// A text message in parts, the most wanted first.
+struct Draft {
+    /// State, ticket and time; short, and never cut.
+    head: String,
+    /// Stays, if only in part.
+    client: Option<String>,
+    /// Come in while there is room, each with what joins it to the one before.
+    extras: Vec<(&'static str, String)>,
+}
+
+fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
+    let zone = message.timezone;
+    match &message.body {
+        Body::Alert(facts) => {
+            let urgency = Urgency::of(facts.stage, facts.due, now);
+            let standing = standing(facts.clock.words(), urgency, facts.due, now, zone);
+            Draft::about(&facts.ticket, &state(urgency), &standing, true)
+        }
+        Body::Recovery(facts) => {
+            let (word, standing) = letter::outcome(facts);
+            Draft::about(&facts.ticket, &format!("SLA {word}:"), &standing, false)
+        }
+        Body::Digest(facts) => {
+            let head = format!("{} SLA targets past due", facts.rows.len() + facts.more as usize);
+            let Some(row) = facts.rows.first() else { return Draft::bare(head) };
+            let standing = standing(row.clock.words(), Urgency::PastDue, row.due, now, zone);
+            Draft::about(&row.ticket, &format!("{head}. Worst:"), &standing, false)
+        }
+        Body::Test => Draft::bare("Test: text messages from the SLA watch reach you".to_owned()),
+    }
+}
+
+/// `SLA BREACHED:`; capitals, since a text message has no other way to raise its voice.
+fn state(urgency: Urgency) -> String {
+    match urgency {
+        Urgency::Breached => "SLA BREACHED:".to_owned(),
+        other => format!("SLA {}:", other.words().to_lowercase()),
+    }
+}
+
+impl Draft {
+    fn bare(head: String) -> Self {
+        Self { head, client: None, extras: Vec::new() }
+    }
+
+    fn about(ticket: &TicketFacts, state: &str, standing: &str, with_technician: bool) -> Self {
+        let technician = with_technician.then(|| (", ", line(&ticket.shown_technician(), 24)));
+        // In units, not characters: an emoji counts twice.
+        let id = cut(&ticket.shown_id(), LONGEST_ID, units);
+        Self {
+            head: format!("{state} {id} {standing}"),
+            client: Some(line(&ticket.shown_client(), 30)),
+            extras: technician.into_iter().chain([(". ", ticket.shown_subject())]).collect(),
+        }
+    }
+
+    /// The same in the plain alphabet, without the extras that it cannot write; `None` if it cannot write the rest.
+    fn folded(&self) -> Option<Self> {
+        Some(Self {
+            head: gsm7::fold(&self.head)?,
+            client: match &self.client {
+                Some(client) => Some(gsm7::fold(client)?),
+                None => None,
+            },
+            extras: self.extras.iter().filter_map(|(glue, extra)| Some((*glue, gsm7::fold(extra)?))).collect(),
+        })
+    }
+
+    /// What must be said.
+    fn essence(&self, reference: &str) -> String {
+        match &self.client {
+            Some(client) => format!("{}. {client} #{reference}", self.head),
+            None => format!("{} #{reference}", self.head),
+        }
+    }
+
+    /// As much as fits `room`, the reference last.
+    fn fit(&self, reference: &str, room: usize, measure: impl Fn(&str) -> usize) -> String {
+        let tail = format!(" #{reference}");
+        let mut text = self.head.clone();
+        for (part, glue, shortest) in self.parts() {
+            let left = room.saturating_sub(measure(&text) + measure(&tail) + measure(glue));
+            let part = cut(part, left, &measure);
+            if part.chars().count() >= shortest {
+                text.push_str(glue);
+                text.push_str(&part);
+            }
+        }
+        text + &tail
+    }
+
+    /// Each part with what joins it to the one before and the least that is worth showing of it.
+    fn parts(&self) -> impl Iterator<Item = (&str, &'static str, usize)> {
+        let client = self.client.iter().map(|client| (client.as_str(), ". ", 1));
+        let extras =
+            self.extras.iter().map(|(glue, extra)| (extra.as_str(), *glue, SHORTEST.min(extra.chars().count())));
+        client.chain(extras)
+    }
+}
+
+/// As many whole characters of `text` as fit `room`, with a mark if any were cut.
+fn cut(text: &str, room: usize, measure: impl Fn(&str) -> usize) -> String {
+    const MARK: &str = "..";
+    if measure(text) <= room {
+        return text.to_owned();
+    }
+    let mut kept = text;
+    while !kept.is_empty() && measure(kept) + measure(MARK) > room {
+        kept = kept.char_indices().next_back().map_or("", |(last, _)| &kept[..last]);
+    }
+    let kept = kept.trim_end();
+    if kept.is_empty() { String::new() } else { format!("{kept}{MARK}") }
+}

@@ -1,0 +1,295 @@
+use chrono::TimeDelta;
+use insta::assert_snapshot;
+use proptest::prelude::*;
+
+use super::*;
+use crate::notify::{AlertFacts, Body, DigestFacts, DigestRow, RecoveryFacts};
+use crate::ticket::ClockKind;
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+fn now() -> DateTime<Utc> {
+    at("2026-06-03T12:48:00Z")
+}
+
+fn ticket() -> TicketFacts {
+    TicketFacts {
+        id: "7021498342349561856".into(),
+        display_id: "030626-0005".into(),
+        subject: "Mail server down".into(),
+        client: Some("Harbour Dental".into()),
+        priority: Some("High".into()),
+        status: Some("Open".into()),
+        technician: Some("Ann Lee".into()),
+        group: Some("Service Desk".into()),
+        sla: Some("Gold 24x7".into()),
+        superops_url: Some("https://acme.superops.ai/#/tickets/7021498342349561856".into()),
+        page_url: Some("https://sla.example.com/tickets/7021498342349561856".into()),
+    }
+}
+
+fn alert(stage: Stage, due: &str) -> AlertFacts {
+    AlertFacts {
+        ticket: ticket(),
+        clock: ClockKind::FirstResponse,
+        stage,
+        due: at(due),
+        reasons: vec!["75 % of the working time has passed.".into(), "SuperOps reports this due time.".into()],
+        step: 0,
+        because: "you own this ticket".into(),
+        hours: "counted in the hours of head-office (Europe/London)".into(),
+    }
+}
+
+fn message(body: Body) -> Message {
+    Message {
+        key: "a1b2c3d4e5f60718293a4b5c6d7e8f90".into(),
+        thread: "acme:7021498342349561856:first_response:0".into(),
+        continues_thread: false,
+        to: "ann@msp.example".into(),
+        to_name: Some("Ann Lee".into()),
+        timezone: chrono_tz::Europe::London,
+        body,
+    }
+}
+
+fn warning() -> Message {
+    message(Body::Alert(alert(Stage::Warning, "2026-06-03T13:30:00Z")))
+}
+
+fn text(message: &Message) -> String {
+    let email = email(message, now());
+    format!("Subject: {}\n\n{}", email.subject, email.text)
+}
+
+#[test]
+fn a_warning_says_what_who_how_long_and_why() {
+    assert_snapshot!(text(&warning()));
+    assert_snapshot!(sms(&warning(), now()), @"SLA at risk: 030626-0005 first response, 42 min left (due 14:30 BST). Harbour Dental, Ann Lee. Mail server down #a1b2c3");
+}
+
+#[test]
+fn the_html_of_a_warning_is_one_column_without_images() {
+    let html = email(&warning(), now()).html;
+    assert!(!html.contains("<img") && !html.contains("background:#fff"));
+    assert_snapshot!(html.replace("><", ">\n<"));
+}
+
+#[test]
+fn a_breach_tells_the_manager_why_it_is_theirs_now() {
+    let mut facts = alert(Stage::Breached, "2026-06-03T12:36:00Z");
+    facts.step = 1;
+    facts.because = "you are the manager of Ann Lee, who owns this ticket".into();
+    facts.reasons = vec!["The target was missed and nobody has acknowledged it for 15 min.".into()];
+    let message = message(Body::Alert(facts));
+    assert_snapshot!(text(&message));
+    assert_snapshot!(sms(&message, now()), @"SLA BREACHED: 030626-0005 first response, 12 min over (due 13:36 BST). Harbour Dental, Ann Lee. Mail server down #a1b2c3");
+}
+
+#[test]
+fn an_unassigned_ticket_names_its_group() {
+    let mut facts = alert(Stage::Predicted, "2026-06-04T08:30:00Z");
+    facts.ticket.technician = None;
+    facts.clock = ClockKind::Resolution;
+    facts.because = "you belong to Service Desk, and nobody has this ticket".into();
+    let message = message(Body::Alert(facts));
+    assert_snapshot!(text(&message));
+    assert_snapshot!(sms(&message, now()), @"SLA likely to breach: 030626-0005 resolution, 19 h 42 min left (due Thu 4 Jun 09:30 BST). Harbour Dental, unassigned. Mail server down #a1b2c3");
+}
+
+#[test]
+fn a_recovery_says_that_it_was_in_time() {
+    let message = message(Body::Recovery(RecoveryFacts {
+        ticket: ticket(),
+        clock: ClockKind::FirstResponse,
+        met_at: at("2026-06-03T12:47:00Z"),
+        due: at("2026-06-03T13:30:00Z"),
+    }));
+    assert_snapshot!(text(&message));
+    assert_snapshot!(sms(&message, now()), @"SLA OK: 030626-0005 first response given 43 min before it was due. Harbour Dental. Mail server down #a1b2c3");
+}
+
+#[test]
+fn a_digest_lists_the_worst_first_and_counts_the_rest() {
+    let row = |due: &str, clock| DigestRow { ticket: ticket(), clock, due: at(due) };
+    let rows =
+        vec![row("2026-05-31T08:00:00Z", ClockKind::Resolution), row("2026-06-03T12:00:00Z", ClockKind::FirstResponse)];
+    let message = message(Body::Digest(DigestFacts { rows, more: 12 }));
+    assert_snapshot!(text(&message));
+    assert_snapshot!(sms(&message, now()), @"14 SLA targets past due. Worst: 030626-0005 resolution, 3 d 4 h over (due Sun 31 May 09:00 BST). Harbour Dental. Mail server down #a1b2c3");
+}
+
+#[test]
+fn a_test_message_says_so() {
+    assert_snapshot!(text(&message(Body::Test)));
+    assert_snapshot!(sms(&message(Body::Test), now()), @"Test: text messages from the SLA watch reach you #a1b2c3");
+}
+
+#[test]
+fn a_warning_that_waited_past_the_due_time_does_not_claim_time_is_left() {
+    let late = now() + TimeDelta::hours(1);
+    assert_eq!(
+        email(&warning(), late).text.lines().next(),
+        Some("Past due: first response, 18 min over (due 14:30 BST)")
+    );
+    assert!(sms(&warning(), late).starts_with("SLA past due: 030626-0005 first response, 18 min over"));
+}
+
+#[test]
+fn a_breach_that_superops_flags_early_claims_no_time_left() {
+    let message = message(Body::Alert(alert(Stage::Breached, "2026-06-03T13:30:00Z")));
+    assert!(sms(&message, now()).starts_with("SLA BREACHED: 030626-0005 first response (due 14:30 BST)."));
+}
+
+#[test]
+fn all_mails_of_a_thread_have_one_subject() {
+    let breach = message(Body::Alert(alert(Stage::Breached, "2026-06-03T12:36:00Z")));
+    let recovery = message(Body::Recovery(RecoveryFacts {
+        ticket: ticket(),
+        clock: ClockKind::FirstResponse,
+        met_at: now(),
+        due: now(),
+    }));
+    let subjects = [&warning(), &breach, &recovery].map(|message| email(message, now()).subject);
+    assert_eq!(subjects[0], subjects[1]);
+    assert_eq!(subjects[0], subjects[2]);
+}
+
+#[test]
+fn a_hostile_subject_stays_one_line_and_is_escaped() {
+    let mut facts = alert(Stage::Warning, "2026-06-03T13:30:00Z");
+    facts.ticket.subject = format!("Hi\r\nBcc: all@x.example\u{202e}<script>alert(1)</script>{}", "A".repeat(10_000));
+    facts.ticket.page_url = Some("javascript:alert(1)".into());
+    facts.ticket.superops_url = Some("https://x.example/\"onclick=\"evil".into());
+    let mail = email(&message(Body::Alert(facts)), now());
+    assert!(mail.subject.starts_with("[SLA] 030626-0005 first response: Hi Bcc: all@x.example<script>"));
+    assert!(mail.subject.chars().count() < 300);
+    assert!(!mail.html.contains("<script") && !mail.html.contains("javascript:") && !mail.html.contains("onclick"));
+    assert!(!mail.text.contains('\u{202e}'));
+}
+
+#[test]
+fn a_subject_in_another_script_is_left_out_of_a_text_message() {
+    let mut facts = alert(Stage::Warning, "2026-06-03T13:30:00Z");
+    facts.ticket.subject = "メールサーバーが停止".into();
+    assert_snapshot!(sms(&message(Body::Alert(facts)), now()), @"SLA at risk: 030626-0005 first response, 42 min left (due 14:30 BST). Harbour Dental, Ann Lee #a1b2c3");
+}
+
+#[test]
+fn a_client_in_another_script_stays_and_costs_two_segments() {
+    let mut facts = alert(Stage::Warning, "2026-06-03T13:30:00Z");
+    facts.ticket.client = Some("港歯科クリニック".into());
+    let text = sms(&message(Body::Alert(facts)), now());
+    assert_snapshot!(text, @"SLA at risk: 030626-0005 first response, 42 min left (due 14:30 BST). 港歯科クリニック, Ann Lee. Mail server down #a1b2c3");
+    assert!(text.encode_utf16().count() <= 134);
+}
+
+#[test]
+fn accents_and_quotes_do_not_cost_a_second_segment() {
+    let mut facts = alert(Stage::Warning, "2026-06-03T13:30:00Z");
+    facts.ticket.client = Some("Café Łódź".into());
+    facts.ticket.subject = "“Can’t print” – again 🔥".into();
+    assert_snapshot!(sms(&message(Body::Alert(facts)), now()), @r#"SLA at risk: 030626-0005 first response, 42 min left (due 14:30 BST). Café Lodz, Ann Lee. "Can't print" - again #a1b2c3"#);
+}
+
+fn hostile_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        "[\\PC\r\n\t\u{202e}\u{200b}]{0,300}",
+        "[a-z€\\[\\]{}~ ]{0,400}",
+        "[a-zA-Zéüł’“ ]{0,60}",
+        "[\u{4e00}-\u{4e20}🔥]{0,300}",
+        Just("x\r\n.\r\nMAIL FROM:<a@b>".to_owned()),
+    ]
+}
+
+fn hostile_time() -> impl Strategy<Value = DateTime<Utc>> {
+    prop_oneof![
+        (-100_000_i64..100_000).prop_map(|seconds| now() + TimeDelta::seconds(seconds)),
+        Just(DateTime::<Utc>::MIN_UTC),
+        Just(DateTime::<Utc>::MAX_UTC),
+        Just(at("0001-01-01T00:00:00Z")),
+    ]
+}
+
+prop_compose! {
+    fn hostile_ticket()(
+        texts in proptest::collection::vec(hostile_text(), 10),
+        optional in proptest::collection::vec(any::<bool>(), 8),
+    ) -> TicketFacts {
+        let mut texts = texts.into_iter();
+        let mut text = || texts.next().unwrap_or_default();
+        let (id, display_id, subject) = (text(), text(), text());
+        let mut optional = optional.into_iter();
+        let mut maybe = || optional.next().unwrap_or_default().then(&mut text);
+        TicketFacts {
+            id, display_id, subject,
+            client: maybe(), priority: maybe(), status: maybe(), technician: maybe(), group: maybe(), sla: maybe(),
+            superops_url: maybe(), page_url: None,
+        }
+    }
+}
+
+prop_compose! {
+    fn hostile_message()(
+        ticket in hostile_ticket(),
+        kind in 0..4_u8,
+        stage in prop_oneof![Just(Stage::Predicted), Just(Stage::Warning), Just(Stage::Breached)],
+        clock in prop_oneof![Just(ClockKind::FirstResponse), Just(ClockKind::Resolution)],
+        due in hostile_time(),
+        met_at in hostile_time(),
+        text in hostile_text(),
+        zone in prop_oneof![Just(Tz::UTC), Just(chrono_tz::Asia::Kolkata), Just(chrono_tz::America::St_Johns)],
+        step in any::<u32>(),
+    ) -> Message {
+        let body = match kind {
+            0 => Body::Recovery(RecoveryFacts { ticket, clock, met_at, due }),
+            1 => Body::Digest(DigestFacts { rows: vec![DigestRow { ticket, clock, due }], more: step }),
+            _ => Body::Alert(AlertFacts {
+                ticket, clock, stage, due,
+                reasons: vec![text.clone()], step, because: text.clone(), hours: text,
+            }),
+        };
+        Message { timezone: zone, ..message(body) }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_message_is_one_segment_or_two_wide_ones(message in hostile_message(), at in hostile_time()) {
+        let text = sms(&message, at);
+        match gsm7::septets(&text) {
+            Some(septets) => prop_assert!(septets <= 160, "{septets}: {text}"),
+            None => prop_assert!(text.encode_utf16().count() <= 134, "{text}"),
+        }
+        prop_assert!(!text.chars().any(|c| c.is_control() || is_invisible(c)), "{text:?}");
+        prop_assert!(text.ends_with(" #a1b2c3"), "{text}");
+        prop_assert!(text.starts_with("SLA ") || text.contains(" SLA targets past due"), "{text}");
+    }
+
+    #[test]
+    fn only_an_id_or_a_client_in_another_script_makes_a_wide_message(message in hostile_message()) {
+        let text = sms(&message, now());
+        if gsm7::septets(&text).is_none() {
+            let ticket = match &message.body {
+                Body::Alert(facts) => &facts.ticket,
+                Body::Recovery(facts) => &facts.ticket,
+                Body::Digest(facts) => &facts.rows[0].ticket,
+                Body::Test => unreachable!("not made by the strategy"),
+            };
+            let plain = |text: String| gsm7::fold(&text).is_some();
+            prop_assert!(!plain(ticket.shown_id()) || !plain(line(&ticket.shown_client(), 30)), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_text_breaks_a_mail(message in hostile_message(), at in hostile_time()) {
+        let mail = email(&message, at);
+        prop_assert!(!mail.subject.chars().any(|c| c.is_control() || is_invisible(c)), "{:?}", mail.subject);
+        prop_assert!(mail.subject.chars().count() <= 300);
+        prop_assert!(!mail.text.chars().any(|c| (c.is_control() && c != '\n') || is_invisible(c)), "{:?}", mail.text);
+        prop_assert!(mail.text.len() < 20_000);
+    }
+}

@@ -1,0 +1,87 @@
+//! What Twilio's answer means for what to do next.
+//!
+//! Nearly every field of an answer may be missing, null or of another type, and
+//! statuses come that no list knows. Only what is understood counts.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use serde_json::Value;
+
+use crate::notify::{Receipt, SendError};
+
+/// Waiting longer than this helps nobody: the alert would be stale.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// Sorts a message that Twilio has in its books: it counts as sent, unless it says that it has failed.
+pub(super) fn taken(message: &Value) -> Result<Receipt, SendError> {
+    let status = message.get("status").and_then(Value::as_str).unwrap_or_default();
+    if matches!(status, "failed" | "undelivered" | "canceled") {
+        return Err(match code(message.get("error_code")) {
+            Some(code) => sort_code(code, None),
+            None => SendError::refused(format!("the message is `{status}`; try another channel")),
+        });
+    }
+    let sid = message.get("sid").and_then(Value::as_str).filter(|sid| is_sid(sid));
+    Ok(Receipt { id: sid.map(str::to_owned) })
+}
+
+fn is_sid(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Sorts an answer that is not a success, by Twilio's code if there is one and by HTTP's if not.
+pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, body: Option<&Value>) -> SendError {
+    let known = body.and_then(|body| code(body.get("code")));
+    match status.as_u16() {
+        429 | 500..=599 | 408 => SendError::Unavailable { reason: said(status, known), retry_after },
+        300..=399 => SendError::misconfigured(format!("{}, a redirect; `base_url` is wrong", said(status, None))),
+        401 | 403 | 404 if known.is_none() => SendError::misconfigured(said(status, None)),
+        _ => match known {
+            Some(code) => sort_code(code, retry_after),
+            None => SendError::refused(said(status, None)),
+        },
+    }
+}
+
+/// Sorts one of Twilio's error codes, from an answer or from a later report on a message.
+///
+/// <https://www.twilio.com/docs/api/errors>
+pub(super) fn sort_code(code: u32, retry_after: Option<Duration>) -> SendError {
+    let said = format!("the SMS provider reported error `{code}`");
+    match code {
+        20429 | 30001 | 21611 => SendError::Unavailable { reason: said, retry_after },
+        20003 | 20404 | 21606 | 30002 | 30034 => SendError::misconfigured(said),
+        21610 => SendError::refused(format!("{said}: the recipient has opted out")),
+        21211 | 21614 | 30005 | 30006 => SendError::refused(format!("{said}: the number cannot receive messages")),
+        _ => SendError::refused(format!("{said}; try another channel")),
+    }
+}
+
+fn said(status: StatusCode, code: Option<u32>) -> String {
+    match code {
+        Some(code) => format!("the SMS provider answered `{}` with error `{code}`", status.as_u16()),
+        None => format!("the SMS provider answered `{}`", status.as_u16()),
+    }
+}
+
+/// A number, or a number in quotes: both have been seen.
+fn code(value: Option<&Value>) -> Option<u32> {
+    match value? {
+        Value::Number(number) => number.as_u64()?.try_into().ok(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// How long the answer asks us to wait: in seconds, or until a date.
+pub(super) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => (DateTime::parse_from_rfc2822(text).ok()?.to_utc() - now).to_std().ok()?,
+    };
+    Some(wait.min(LONGEST_WAIT))
+}

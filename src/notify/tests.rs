@@ -1,0 +1,98 @@
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::config::{Email, Sms, SmsSender, SmtpTls};
+
+/// The port of a server whose certificate nobody has signed.
+async fn imposter() -> u16 {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let config =
+        ServerConfig::builder().with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let _ = acceptor.accept(stream).await;
+        }
+    });
+    port
+}
+
+fn clock() -> SharedClock {
+    Arc::new(ManualClock::at("2026-06-03T12:48:00Z".parse().unwrap()))
+}
+
+fn configured(port: u16) -> config::Notify {
+    let email = Email {
+        host: "localhost".into(),
+        port,
+        tls: SmtpTls::Wrapped,
+        user: None,
+        password: None,
+        from: "sla@msp.example".into(),
+    };
+    let sms = Sms {
+        account_sid: "AC01".into(),
+        api_key_sid: None,
+        secret: SecretString::from("hunter2"),
+        sender: SmsSender::From("+15005550006".into()),
+        base_url: format!("https://localhost:{port}"),
+    };
+    config::Notify { email: Some(email), sms: Some(sms) }
+}
+
+fn message(channel: ChannelKind) -> Message {
+    let to = match channel {
+        ChannelKind::Email => "ann@client.example",
+        ChannelKind::Sms => "+15005550101",
+    };
+    Message {
+        key: "a1b2c3d4e5f60718293a4b5c6d7e8f90".into(),
+        thread: "test".into(),
+        continues_thread: false,
+        to: to.into(),
+        to_name: None,
+        timezone: Tz::UTC,
+        body: Body::Test,
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_has_signed_is_a_matter_for_the_operator() {
+    for channel in connect(&configured(imposter().await), &clock()).unwrap() {
+        let error = channel.send(&message(channel.channel())).await.unwrap_err();
+        assert!(matches!(error, SendError::Misconfigured { .. }), "{}: {error}", channel.channel().as_str());
+        assert!(error.to_string().contains("certificate"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_configured_is_connected() {
+    assert!(connect(&config::Notify::default(), &clock()).unwrap().is_empty());
+    let kinds =
+        connect(&configured(465), &clock()).unwrap().iter().map(|channel| channel.channel()).collect::<Vec<_>>();
+    assert_eq!(kinds, [ChannelKind::Email, ChannelKind::Sms]);
+}
+
+#[test]
+fn time_left_is_said_in_words() {
+    let due = "2026-06-03T12:00:00Z".parse().unwrap();
+    let cases = [
+        (-42, "42 min left"),
+        (-190, "3 h 10 min left"),
+        (0, "under a minute left"),
+        (12, "12 min over"),
+        (3120, "2 d 4 h over"),
+    ];
+    for (minutes, words) in cases {
+        assert_eq!(left_or_over(due, due + TimeDelta::minutes(minutes)), words);
+    }
+}

@@ -1,0 +1,193 @@
+//! A ticket as people are shown it: both clocks, the risk, and what is doubtful.
+
+use std::cmp::Reverse;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{ClockStatus, ServiceError, TicketQuery, TicketSla};
+use crate::config::Tenant;
+use crate::sla::clock::{ClockState, Standing, assess};
+use crate::sla::desk::Desk;
+use crate::ticket::watch::Watched;
+use crate::ticket::{ClockKind, Named};
+
+/// The one heap a ticket is counted in, worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    Breached,
+    AtRisk,
+    OnTrack,
+    Paused,
+    /// Nothing runs: met, cancelled, or without due times.
+    Quiet,
+}
+
+/// A ticket assessed at one moment.
+pub struct Seen {
+    pub sla: TicketSla,
+    pub class: Class,
+    /// Working time left on the running clock that is worst off.
+    least_left: TimeDelta,
+    names: Names,
+}
+
+/// What a ticket can be asked for by, in lower case.
+struct Names {
+    technician: Vec<String>,
+    client: Vec<String>,
+    priority: Vec<String>,
+}
+
+impl Seen {
+    /// Assesses both clocks of `watched` at `now`.
+    pub fn new(tenant: &Tenant, desk: &Desk, watched: &Watched, now: DateTime<Utc>) -> Self {
+        let clocks = ClockKind::ALL.map(|kind| assess(watched, kind, desk, now));
+        let running = clocks.iter().filter(|clock| clock.running);
+        let least_left = running.filter_map(|clock| clock.left).min().unwrap_or(TimeDelta::MAX);
+        Self {
+            sla: ticket_sla(tenant, watched, &clocks, now),
+            class: class(&clocks),
+            least_left,
+            names: names(watched),
+        }
+    }
+
+    /// What tickets are sorted by: the class, then who has least time left; of
+    /// those without a running clock, the latest read first.
+    pub fn rank(&self) -> impl Ord + use<> {
+        (self.class, self.least_left, Reverse(self.sla.last_updated))
+    }
+}
+
+fn class(clocks: &[ClockState<'_>; 2]) -> Class {
+    let of = |clock: &ClockState<'_>| match clock.standing {
+        Standing::Breached { .. } if clock.running => Class::Breached,
+        Standing::AtRisk { .. } => Class::AtRisk,
+        Standing::OnTrack { .. } => Class::OnTrack,
+        Standing::Paused { .. } => Class::Paused,
+        Standing::Breached { .. } if clock.stopped_at.is_none() => Class::Paused,
+        _ => Class::Quiet,
+    };
+    clocks.iter().map(of).min().unwrap_or(Class::Quiet)
+}
+
+fn ticket_sla(tenant: &Tenant, watched: &Watched, clocks: &[ClockState<'_>; 2], now: DateTime<Utc>) -> TicketSla {
+    let ticket = &watched.ticket;
+    let name = |named: &Option<Named>| named.as_ref().map(|named| named.name.clone());
+    let [response, resolution] = clocks;
+    TicketSla {
+        ticket_id: ticket.id.to_string(),
+        display_id: ticket.display_id.clone(),
+        tenant: tenant.id.to_string(),
+        subject: ticket.subject.clone(),
+        status: ticket.status.clone(),
+        priority: ticket.priority.clone(),
+        client: name(&ticket.client),
+        technician: name(&ticket.technician),
+        group: name(&ticket.group),
+        sla_policy: name(&ticket.sla),
+        superops_url: Some(tenant.ticket_url.replace("{id}", ticket.id.as_str())),
+        response_time_remaining: remaining(response),
+        resolution_time_remaining: remaining(resolution),
+        is_response_breached: response.breached,
+        is_resolution_breached: resolution.breached,
+        breach_risk_level: risk(clocks),
+        breach_probability: None,
+        last_updated: watched.read_at,
+        clocks: clocks.iter().map(|clock| clock_status(clock, now)).collect(),
+        discrepancies: Vec::new(),
+        flaws: ticket.flaws.iter().map(|flaw| format!("{}: {}", flaw.field, flaw.why)).collect(),
+    }
+}
+
+/// Seconds of working time left on a running clock, negative once over.
+fn remaining(clock: &ClockState<'_>) -> Option<i64> {
+    clock.left.filter(|_| clock.running).map(|left| left.num_seconds())
+}
+
+fn risk(clocks: &[ClockState<'_>; 2]) -> &'static str {
+    let level = |clock: &ClockState<'_>| match clock.standing {
+        Standing::Breached { .. } if clock.stopped_at.is_none() => 3,
+        Standing::AtRisk { .. } => 2,
+        Standing::OnTrack { .. } if clock.elapsed_share().is_some_and(|share| share >= 0.5) => 1,
+        _ => 0,
+    };
+    ["LOW", "MEDIUM", "HIGH", "CRITICAL"][clocks.iter().map(level).max().unwrap_or(0)]
+}
+
+fn clock_status(clock: &ClockState<'_>, now: DateTime<Utc>) -> ClockStatus {
+    let paused = matches!(clock.standing, Standing::Paused { .. });
+    let doubts = clock.doubts.iter().map(|doubt| doubt.words().to_owned());
+    ClockStatus {
+        clock: clock.kind,
+        standing: clock.standing.as_str(),
+        breached: clock.breached,
+        // While it stands still nobody can say when it will be due.
+        due: clock.due.filter(|_| !paused),
+        met_at: clock.stopped_at,
+        remaining: clock.left.filter(|_| clock.stopped_at.is_none()).map(|left| left.num_seconds()),
+        remaining_wall: clock.due.filter(|_| clock.running).map(|due| (due - now).num_seconds()),
+        elapsed_share: clock.elapsed_share(),
+        at_risk_from: clock.at_risk_from,
+        hours: clock.hours.map(|hours| hours.to_string()).unwrap_or_default(),
+        partial: doubts.chain(clock.hours_flaw.map(str::to_owned)).collect(),
+    }
+}
+
+fn names(watched: &Watched) -> Names {
+    let ticket = &watched.ticket;
+    let both = |named: &Option<Named>| {
+        let named = named.iter().flat_map(|named| [named.id.as_str().to_lowercase(), named.name.to_lowercase()]);
+        named.collect()
+    };
+    Names {
+        technician: both(&ticket.technician),
+        client: both(&ticket.client),
+        priority: ticket.priority.iter().map(|name| name.to_lowercase()).collect(),
+    }
+}
+
+/// Which tickets a query asks for.
+pub struct Filter {
+    tenant: Option<String>,
+    risk: Option<String>,
+    standing: Option<String>,
+    technician: Option<String>,
+    client: Option<String>,
+    priority: Option<String>,
+}
+
+impl Filter {
+    /// Refuses words that can match nothing.
+    pub fn new(query: &TicketQuery) -> Result<Self, ServiceError> {
+        let lower = |text: &Option<String>| text.as_ref().map(|text| text.trim().to_lowercase());
+        let one_of = |name: &str, text: Option<String>, words: &[&str]| match text {
+            Some(text) if !words.contains(&text.as_str()) => {
+                Err(ServiceError::BadQuestion(format!("`{name}` is `{text}`, and must be one of {}", words.join(", "))))
+            }
+            text => Ok(text),
+        };
+        const RISKS: [&str; 4] = ["low", "medium", "high", "critical"];
+        const STANDINGS: [&str; 7] = ["on_track", "at_risk", "breached", "paused", "met", "cancelled", "unknown"];
+        Ok(Self {
+            tenant: query.tenant.clone(),
+            risk: one_of("risk", lower(&query.risk), &RISKS)?,
+            standing: one_of("standing", lower(&query.standing), &STANDINGS)?,
+            technician: lower(&query.technician),
+            client: lower(&query.client),
+            priority: lower(&query.priority),
+        })
+    }
+
+    /// Whether `seen` is among them.
+    pub fn lets_through(&self, seen: &Seen) -> bool {
+        let named = |wanted: &Option<String>, names: &[String]| wanted.as_ref().is_none_or(|name| names.contains(name));
+        let standing = |wanted: &String| seen.sla.clocks.iter().any(|clock| clock.standing == wanted);
+        self.tenant.as_ref().is_none_or(|tenant| *tenant == seen.sla.tenant)
+            && self.risk.as_ref().is_none_or(|risk| seen.sla.breach_risk_level.eq_ignore_ascii_case(risk))
+            && self.standing.as_ref().is_none_or(standing)
+            && named(&self.technician, &seen.names.technician)
+            && named(&self.client, &seen.names.client)
+            && named(&self.priority, &seen.names.priority)
+    }
+}

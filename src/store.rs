@@ -1,0 +1,160 @@
+//! The one door to remembered things: the database, and the caches in front of it.
+//!
+//! All writes go through one writer, which commits what is waiting in one
+//! transaction: a write has happened once its call returns, and not before.
+//! Reads have connections of their own and never wait for a write.
+
+pub mod alerts;
+mod cache;
+pub mod outbox;
+pub mod sync;
+pub mod tickets;
+pub mod tokens;
+mod writer;
+
+use std::fs::File;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{SqliteConnection, SqlitePool};
+
+use crate::telemetry::Telemetry;
+use cache::Caches;
+pub use writer::Write;
+use writer::Writer;
+
+/// How long a write waits for another process to let go of the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why the store could not do as asked, split by what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the database is locked by another process; what was asked is not done, and can be asked again")]
+    Locked(#[source] sqlx::Error),
+    #[error("the database cannot be written: {0}; check the disk's free space and the file's permissions")]
+    Unwritable(#[source] sqlx::Error),
+    #[error("another superops-sla is already running on `{}`; stop it first, or give this one a store of its own", .0.display())]
+    InUse(PathBuf),
+    #[error("cannot open `{}`: {source}", path.display())]
+    Unopened { path: PathBuf, source: std::io::Error },
+    #[error("the database answered with an error")]
+    Broken(#[source] sqlx::Error),
+    #[error("the database could not be brought up to date")]
+    Migration(#[source] sqlx::migrate::MigrateError),
+    #[error("a stored record cannot be read: {0}")]
+    Unreadable(String),
+    #[error("the store has been closed")]
+    Closed,
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        // https://www.sqlite.org/rescode.html: the low byte is the primary code.
+        let code = error.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<u32>().ok());
+        match code.map(|code| code & 0xff) {
+            Some(5 | 6) => Self::Locked(error),
+            Some(8 | 10 | 13 | 14) => Self::Unwritable(error),
+            _ => Self::Broken(error),
+        }
+    }
+}
+
+/// What is remembered. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    reads: SqlitePool,
+    writer: Writer,
+    caches: Arc<Caches>,
+}
+
+/// Holds the store for one running service; the lock ends with it.
+#[derive(Debug)]
+pub struct Claim {
+    _lock: File,
+}
+
+impl Store {
+    /// Opens the file at `path`, makes it if need be, and brings its tables up to date.
+    pub async fn open(path: &Path, telemetry: Arc<Telemetry>) -> Result<Self, StoreError> {
+        keep_private(path).map_err(|source| StoreError::Unopened { path: path.to_owned(), source })?;
+        let options = options(path);
+        let mut connection = sqlx::ConnectOptions::connect(&options).await?;
+        sqlx::migrate!().run(&mut connection).await.map_err(StoreError::Migration)?;
+        let reads = SqlitePoolOptions::new().max_connections(4).connect_lazy_with(options.read_only(true));
+        Ok(Self { reads, writer: Writer::start(connection), caches: Arc::new(Caches::new(telemetry)) })
+    }
+
+    /// Claims the store for one service, so that no second one sends everything twice.
+    pub fn claim(path: &Path) -> Result<Claim, StoreError> {
+        let lock_path = path.with_added_extension("lock");
+        let unopened = |source| StoreError::Unopened { path: lock_path.clone(), source };
+        let lock = File::options().create(true).append(true).open(&lock_path).map_err(unopened)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Claim { _lock: lock }),
+            Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
+            Err(std::fs::TryLockError::Error(source)) => Err(StoreError::Unopened { path: lock_path, source }),
+        }
+    }
+
+    /// Proves that a write goes through to the disk.
+    pub async fn prove_writable(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    sqlx::query("INSERT INTO heartbeats (name, at) VALUES ('ready', $1) ON CONFLICT (name) DO UPDATE SET at = excluded.at")
+                        .bind(millis(now))
+                        .execute(tx)
+                        .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Finishes the writes under way and closes the file.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.reads.close().await;
+    }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+}
+
+/// The file holds people's names, addresses and numbers: only its owner may read it.
+fn keep_private(path: &Path) -> std::io::Result<()> {
+    let mut options = File::options();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+/// Runs `work` to its end even if the caller stops waiting: a write that
+/// happened must reach the caches too.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::spawn(work).await.map_err(|_| StoreError::Closed)?
+}
+
+/// How a time stands in the store.
+pub(crate) fn millis(at: DateTime<Utc>) -> i64 {
+    at.timestamp_millis()
+}
+
+/// A time as it stood in the store.
+pub(crate) fn instant(millis: i64) -> Result<DateTime<Utc>, StoreError> {
+    DateTime::from_timestamp_millis(millis)
+        .ok_or_else(|| StoreError::Unreadable(format!("time `{millis}` is out of range")))
+}

@@ -1,0 +1,271 @@
+//! Alerts and their timers in the store.
+//!
+//! What one turn of `evaluate` decides is written in one transaction: the
+//! alerts, the notifications they cause, and the ones they make void. A
+//! notification's key is unique, so a turn that is repeated enqueues nothing twice.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+
+use super::outbox::NewNotification;
+use super::{Store, StoreError, instant, millis};
+use crate::alert::{AlertKey, Closing, Raised, Stage};
+use crate::ticket::{ClockKind, TenantId, TicketId};
+
+/// SQLite takes 32,766 values in one statement; a row has fewer than 32.
+const ROWS_A_STATEMENT: usize = 500;
+
+/// An alert as it is remembered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertRow {
+    pub key: AlertKey,
+    pub raised: Raised,
+    pub reason: String,
+    pub raised_at: DateTime<Utc>,
+    pub changed_at: DateTime<Utc>,
+    /// The next rung to run, from 0.
+    pub step: u32,
+    /// None: no rung is left.
+    pub next_step_at: Option<DateTime<Utc>>,
+    /// Rises with each change that makes older notifications void.
+    pub generation: u32,
+    /// False: known of when first seen, and told only in the digest.
+    pub told: bool,
+}
+
+/// What one turn of `evaluate` has decided for one tenant.
+#[derive(Debug, Default)]
+pub struct AlertTurn {
+    pub alerts: Vec<AlertRow>,
+    pub notifications: Vec<NewNotification>,
+    /// Alerts whose waiting notifications are void.
+    pub cancelled: Vec<AlertKey>,
+    pub recovered: Vec<Recovered>,
+}
+
+impl AlertTurn {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.alerts.is_empty()
+            && self.notifications.is_empty()
+            && self.cancelled.is_empty()
+            && self.recovered.is_empty()
+    }
+}
+
+/// An alert that came to a good end: those who were told of it are told so.
+#[derive(Debug)]
+pub struct Recovered {
+    pub key: AlertKey,
+    pub episode: u32,
+    /// `notify::Body::Recovery` as JSON.
+    pub body: serde_json::Value,
+    pub at: DateTime<Utc>,
+}
+
+/// Who was told of an alert, at which stage and by which channel.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Told {
+    pub alert: String,
+    pub stage: String,
+    pub recipient: String,
+    pub channel: String,
+}
+
+/// How many alerts there are of a kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertCount {
+    pub clock: ClockKind,
+    pub stage: String,
+    /// `open`, or what they were resolved as.
+    pub state: String,
+    pub number: i64,
+}
+
+impl Store {
+    /// All alerts, counted by clock, stage and how they stand.
+    pub async fn alert_counts(&self) -> Result<Vec<AlertCount>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT clock, stage, COALESCE(resolved_as, state) AS state, COUNT(*) AS number FROM alerts
+             GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        )
+        .fetch_all(&self.reads)
+        .await?;
+        let count = |row: &sqlx::sqlite::SqliteRow| {
+            let clock: String = row.try_get("clock")?;
+            let known = ClockKind::ALL.into_iter().find(|kind| kind.as_str() == clock);
+            Ok(AlertCount {
+                clock: known.ok_or_else(|| StoreError::Unreadable("an alert's clock".to_owned()))?,
+                stage: row.try_get("stage")?,
+                state: row.try_get("state")?,
+                number: row.try_get("number")?,
+            })
+        };
+        rows.iter().map(count).collect()
+    }
+
+    /// The alerts of `tenant` that are open or whose ticket is.
+    pub async fn alerts(&self, tenant: &TenantId) -> Result<Vec<AlertRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT a.* FROM alerts a LEFT JOIN tickets t ON t.tenant = a.tenant AND t.id = a.ticket_id
+             WHERE a.tenant = $1 AND (a.state = 'open' OR t.open = 1) ORDER BY a.key",
+        )
+        .bind(tenant.as_str())
+        .fetch_all(&self.reads)
+        .await?;
+        rows.iter().map(alert_row).collect()
+    }
+
+    /// Who was told of `tenant`'s open alerts, or is about to be.
+    pub async fn told(&self, tenant: &TenantId) -> Result<HashSet<Told>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT DISTINCT n.alert_key, n.stage, n.recipient, n.channel FROM notifications n
+             JOIN alerts a ON a.key = n.alert_key LEFT JOIN tickets t ON t.tenant = a.tenant AND t.id = a.ticket_id
+             WHERE n.tenant = $1 AND n.state <> 'cancelled' AND (a.state = 'open' OR t.open = 1)",
+        )
+        .bind(tenant.as_str())
+        .fetch_all(&self.reads)
+        .await?;
+        let told = |row: &sqlx::sqlite::SqliteRow| {
+            Ok(Told {
+                alert: row.try_get("alert_key")?,
+                stage: row.try_get("stage")?,
+                recipient: row.try_get("recipient")?,
+                channel: row.try_get("channel")?,
+            })
+        };
+        rows.iter().map(told).collect()
+    }
+
+    /// The keys of open alerts whose next rung was brought forward by a refusal.
+    pub async fn hurried(&self, tenant: &TenantId, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
+        let keys = sqlx::query_scalar(
+            "SELECT key FROM alerts WHERE tenant = $1 AND state = 'open' AND next_step_at <= $2 ORDER BY next_step_at, key",
+        );
+        Ok(keys.bind(tenant.as_str()).bind(millis(now)).fetch_all(&self.reads).await?)
+    }
+
+    /// Writes what a turn decided; it has happened when this returns.
+    pub async fn save_alerts(&self, turn: AlertTurn, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    for alerts in turn.alerts.chunks(ROWS_A_STATEMENT) {
+                        upsert(tx, alerts).await?;
+                    }
+                    for key in &turn.cancelled {
+                        cancel(tx, key, now).await?;
+                    }
+                    for recovered in &turn.recovered {
+                        recover(tx, recovered, now).await?;
+                    }
+                    for rows in turn.notifications.chunks(ROWS_A_STATEMENT) {
+                        super::outbox::enqueue(tx, rows).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
+
+fn alert_row(row: &sqlx::sqlite::SqliteRow) -> Result<AlertRow, StoreError> {
+    let unreadable = |what: &str| StoreError::Unreadable(format!("an alert's {what}"));
+    let text = |name: &str| row.try_get::<String, _>(name);
+    let number = |name: &str| row.try_get::<i64, _>(name);
+    let small = |name: &'static str| u32::try_from(number(name)?).map_err(|_| unreadable(name));
+    let clock = text("clock")?;
+    let stage = text("stage")?;
+    let stages = [Stage::Predicted, Stage::Warning, Stage::Breached];
+    let resolved: Option<String> = row.try_get("resolved_as")?;
+    let next_step_at: Option<i64> = row.try_get("next_step_at")?;
+    Ok(AlertRow {
+        key: AlertKey {
+            tenant: TenantId::parse(&text("tenant")?).map_err(|_| unreadable("tenant"))?,
+            ticket: TicketId::parse(&text("ticket_id")?).map_err(|_| unreadable("ticket"))?,
+            clock: ClockKind::ALL.into_iter().find(|kind| kind.as_str() == clock).ok_or_else(|| unreadable("clock"))?,
+            cycle: small("cycle")?,
+        },
+        raised: Raised {
+            stage: stages.into_iter().find(|known| known.as_str() == stage).ok_or_else(|| unreadable("stage"))?,
+            due: instant(number("due")?)?,
+            episode: small("episode")?,
+            resolved_as: resolved.map(|text| Closing::parse(&text).ok_or_else(|| unreadable("closing"))).transpose()?,
+        },
+        reason: text("reason")?,
+        raised_at: instant(number("raised_at")?)?,
+        changed_at: instant(number("changed_at")?)?,
+        step: small("step")?,
+        next_step_at: next_step_at.map(instant).transpose()?,
+        generation: small("generation")?,
+        told: number("told")? == 1,
+    })
+}
+
+async fn upsert(tx: &mut SqliteConnection, alerts: &[AlertRow]) -> Result<(), sqlx::Error> {
+    let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
+        "INSERT INTO alerts (key, tenant, ticket_id, clock, cycle, episode, stage, state, reason, due, raised_at,
+         changed_at, step, next_step_at, generation, told, resolved_as) ",
+    );
+    query.push_values(alerts, |mut row, alert| {
+        let state = if alert.raised.resolved_as.is_some() { "resolved" } else { "open" };
+        row.push_bind(alert.key.to_string())
+            .push_bind(alert.key.tenant.as_str())
+            .push_bind(alert.key.ticket.as_str())
+            .push_bind(alert.key.clock.as_str())
+            .push_bind(i64::from(alert.key.cycle))
+            .push_bind(i64::from(alert.raised.episode))
+            .push_bind(alert.raised.stage.as_str())
+            .push_bind(state)
+            .push_bind(alert.reason.as_str())
+            .push_bind(millis(alert.raised.due))
+            .push_bind(millis(alert.raised_at))
+            .push_bind(millis(alert.changed_at))
+            .push_bind(i64::from(alert.step))
+            .push_bind(alert.next_step_at.map(millis))
+            .push_bind(i64::from(alert.generation))
+            .push_bind(i64::from(alert.told))
+            .push_bind(alert.raised.resolved_as.map(Closing::as_str));
+    });
+    query.push(
+        " ON CONFLICT (key) DO UPDATE SET episode = excluded.episode, stage = excluded.stage, state = excluded.state,
+         reason = excluded.reason, due = excluded.due, raised_at = excluded.raised_at, changed_at = excluded.changed_at,
+         step = excluded.step, next_step_at = excluded.next_step_at, generation = excluded.generation,
+         told = excluded.told, resolved_as = excluded.resolved_as",
+    );
+    query.build().execute(tx).await.map(drop)
+}
+
+/// Voids what has not left yet.
+async fn cancel(tx: &mut SqliteConnection, key: &AlertKey, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE notifications SET state = 'cancelled', done_at = $2 WHERE alert_key = $1 AND state = 'pending' AND kind = 'alert'",
+    )
+    .bind(key.to_string())
+    .bind(millis(now))
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// Tells those who were told, on the channel they were told by, in the same thread.
+async fn recover(tx: &mut SqliteConnection, recovered: &Recovered, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT recipient, channel, MAX(message) AS message FROM notifications
+         WHERE alert_key = $1 AND kind = 'alert' AND state IN ('sent', 'sending') GROUP BY recipient, channel
+         ORDER BY recipient, channel",
+    )
+    .bind(recovered.key.to_string())
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut notices = Vec::with_capacity(rows.len());
+    for row in rows {
+        let message: String = row.try_get("message")?;
+        let notice =
+            NewNotification::recovery(recovered, row.try_get("recipient")?, row.try_get("channel")?, &message, now);
+        notices.extend(notice);
+    }
+    if notices.is_empty() { Ok(()) } else { super::outbox::enqueue(tx, &notices).await }
+}

@@ -1,0 +1,120 @@
+//! The caches in front of the database: inputs only, never a standing.
+//!
+//! Every key carries its tenant, so nobody is ever served another's tickets.
+//! What a write changes it replaces here; what is not here is read. Both take
+//! the tenant's turn first, so that a read which began before a write cannot
+//! put back what the write replaced.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use moka::sync::Cache;
+use tokio::sync::OwnedMutexGuard;
+
+use super::StoreError;
+use super::tickets::OpenTickets;
+use crate::telemetry::{CacheLabels, CacheName, Telemetry};
+use crate::ticket::watch::Watched;
+use crate::ticket::{Directory, TenantId, TicketId};
+
+/// Single tickets kept: the ones people look at, a few kilobytes each.
+const SINGLE_TICKETS: u64 = 2_000;
+/// More tenants than one service is ever given.
+const TENANTS: u64 = 1_000;
+
+pub struct Caches {
+    pub open: Counted<TenantId, Arc<OpenTickets>>,
+    pub people: Counted<TenantId, Arc<Directory>>,
+    pub single: Counted<(TenantId, TicketId), Arc<Watched>>,
+    turns: Mutex<HashMap<TenantId, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// The right to fill or change what is held for one tenant.
+pub type Turn = OwnedMutexGuard<()>;
+
+impl Caches {
+    pub fn new(telemetry: Arc<Telemetry>) -> Self {
+        Self {
+            open: Counted::new("open_tickets", TENANTS, telemetry.clone()),
+            people: Counted::new("people", TENANTS, telemetry.clone()),
+            single: Counted::new("tickets", SINGLE_TICKETS, telemetry),
+            turns: Mutex::default(),
+        }
+    }
+
+    /// Waits until nobody else fills or changes what is held for `tenant`.
+    pub async fn turn(&self, tenant: &TenantId) -> Turn {
+        let lock = self.turns.lock().unwrap_or_else(PoisonError::into_inner).entry(tenant.clone()).or_default().clone();
+        lock.lock_owned().await
+    }
+}
+
+/// A moka cache that counts its hits and misses.
+pub struct Counted<K, V> {
+    name: &'static str,
+    entries: Cache<K, V>,
+    telemetry: Arc<Telemetry>,
+}
+
+impl<K: Hash + Eq + Send + Sync + Clone + 'static, V: Clone + Send + Sync + 'static> Counted<K, V> {
+    pub fn new(name: &'static str, capacity: u64, telemetry: Arc<Telemetry>) -> Self {
+        Self { name, entries: Cache::new(capacity), telemetry }
+    }
+
+    /// What is held for `key`, or what `read` finds, which is then held.
+    /// The turn is kept until it is.
+    pub async fn get_or(
+        &self,
+        key: &K,
+        turn: impl Future<Output = Turn>,
+        read: impl Future<Output = Result<Option<V>, StoreError>>,
+    ) -> Result<Option<V>, StoreError> {
+        let held = self.entries.get(key);
+        self.count(if held.is_some() { "hit" } else { "miss" });
+        if held.is_some() {
+            return Ok(held);
+        }
+        let _turn = turn.await;
+        if let Some(held) = self.peek(key) {
+            return Ok(Some(held));
+        }
+        let found = read.await?;
+        if let Some(value) = &found {
+            self.put(key.clone(), value.clone());
+        }
+        Ok(found)
+    }
+
+    /// What is held for `key`, uncounted: for a write that changes a part of it.
+    pub fn peek(&self, key: &K) -> Option<V> {
+        self.entries.get(key)
+    }
+
+    pub fn put(&self, key: K, value: V) {
+        self.entries.insert(key, value);
+        self.measure();
+    }
+
+    /// Replaces what is held for `key`; what nobody asked for is not taken in.
+    pub fn replace(&self, key: K, value: V) {
+        if self.entries.contains_key(&key) {
+            self.put(key, value);
+        }
+    }
+
+    pub fn forget(&self, key: &K) {
+        self.entries.invalidate(key);
+        self.measure();
+    }
+
+    fn count(&self, result: &'static str) {
+        self.telemetry.cache_lookups.get_or_create(&CacheLabels { cache: self.name, result }).inc();
+    }
+
+    fn measure(&self) {
+        let entries = i64::try_from(self.entries.entry_count()).unwrap_or(i64::MAX);
+        self.telemetry.cache_entries.get_or_create(&CacheName { cache: self.name }).set(entries);
+    }
+}

@@ -1,0 +1,394 @@
+//! The outbox: what is to be said, to whom, and how each attempt went.
+//!
+//! A notification is stored before anything is sent. It is then leased to one
+//! sender at a time; a lease that runs out, because the process died, makes it
+//! due again under the same key.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sha2::{Digest, Sha256};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+
+use super::alerts::Recovered;
+use super::{Store, StoreError, instant, millis};
+use crate::alert::escalation::ChannelKind;
+use crate::notify::{Body, Message};
+use crate::ticket::TenantId;
+
+/// A notification to be stored.
+#[derive(Clone, Debug)]
+pub struct NewNotification {
+    pub tenant: TenantId,
+    pub alert_key: String,
+    pub ticket_id: Option<String>,
+    /// alert | recovery | digest
+    pub kind: &'static str,
+    pub stage: String,
+    pub step: u32,
+    pub channel: ChannelKind,
+    /// Who, whatever the channel.
+    pub recipient: String,
+    /// Where to turn if this channel refuses: each with its address.
+    pub fallback: Vec<(ChannelKind, String)>,
+    pub message: Message,
+    pub due_at: DateTime<Utc>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// A notification leased for one attempt.
+#[derive(Clone, Debug)]
+pub struct Leased {
+    pub notification: NewNotification,
+    /// This attempt's number, from 1.
+    pub attempt: u32,
+    /// The attempt before this one never reported back: it may have been taken.
+    pub unreported: bool,
+}
+
+/// What became of an attempt.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    Taken {
+        provider_id: Option<String>,
+    },
+    Again {
+        at: DateTime<Utc>,
+        why: String,
+    },
+    /// Not on this channel; `misconfigured`: for nobody.
+    Failed {
+        why: String,
+        misconfigured: bool,
+    },
+}
+
+/// A name for one message that is the same however often it is made: 32 hex digits.
+pub fn notification_key(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.as_bytes());
+        // A byte that no part holds, so that ("ab", "c") is not ("a", "bc").
+        hash.update([0]);
+    }
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl NewNotification {
+    /// The notice that an alert came to a good end, to somebody who got `message` about it.
+    /// None if the stored message cannot be read any more.
+    pub fn recovery(
+        recovered: &Recovered,
+        recipient: String,
+        channel: String,
+        message: &str,
+        now: DateTime<Utc>,
+    ) -> Option<Self> {
+        let message: Message = serde_json::from_str(message).ok()?;
+        let body: Body = serde_json::from_value(recovered.body.clone()).ok()?;
+        let alert_key = recovered.key.to_string();
+        let episode = recovered.episode.to_string();
+        let key = notification_key(&[&alert_key, &episode, "recovery", &recipient, &channel]);
+        Some(Self {
+            tenant: recovered.key.tenant.clone(),
+            ticket_id: Some(recovered.key.ticket.to_string()),
+            kind: "recovery",
+            stage: "resolved".to_owned(),
+            step: 0,
+            channel: ChannelKind::parse(&channel)?,
+            recipient,
+            fallback: Vec::new(),
+            message: Message { key, continues_thread: true, body, ..message },
+            due_at: recovered.at,
+            created_at: now,
+            alert_key,
+        })
+    }
+
+    /// The same said on the next channel that reaches this person, if there is one.
+    pub fn on_next_channel(&self, now: DateTime<Utc>) -> Option<Self> {
+        let ((channel, address), rest) = self.fallback.split_first()?;
+        let key = notification_key(&[&self.message.key, "instead by", channel.as_str()]);
+        let message = Message { key, to: address.clone(), continues_thread: false, ..self.message.clone() };
+        Some(Self { channel: *channel, fallback: rest.to_vec(), message, due_at: now, created_at: now, ..self.clone() })
+    }
+}
+
+impl Store {
+    /// Leases up to `limit` due notifications of `channel` until `now + lease`, the longest due first.
+    pub async fn lease_due(
+        &self,
+        channel: ChannelKind,
+        limit: usize,
+        lease: TimeDelta,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Leased>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self
+            .writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "UPDATE notifications SET unreported = CASE state WHEN 'sending' THEN 1 ELSE 0 END,
+                         state = 'sending', lease_until = $1, attempts = attempts + 1
+                         WHERE key IN (SELECT key FROM notifications WHERE channel = $2 AND
+                           ((state = 'pending' AND due_at <= $3) OR (state = 'sending' AND lease_until <= $3))
+                           ORDER BY due_at, key LIMIT $4)
+                         RETURNING *",
+                    )
+                    .bind(millis(now + lease))
+                    .bind(channel.as_str())
+                    .bind(millis(now))
+                    .bind(limit)
+                    .fetch_all(tx)
+                    .await
+                })
+            })
+            .await?;
+        let mut leased = rows.iter().map(leased).collect::<Result<Vec<_>, _>>()?;
+        leased.sort_by_key(|row| row.notification.due_at);
+        Ok(leased)
+    }
+
+    /// When the outbox has something to do next: a row falls due, or a lease runs out.
+    pub async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let next: Option<i64> = sqlx::query_scalar(
+            "SELECT MIN(CASE state WHEN 'pending' THEN due_at ELSE lease_until END) FROM notifications
+             WHERE state IN ('pending', 'sending')",
+        )
+        .fetch_one(&self.reads)
+        .await?;
+        next.map(instant).transpose()
+    }
+
+    /// Remembers how an attempt went, and what follows from it.
+    ///
+    /// A refusal moves on to the next channel; where none is left, the alert's
+    /// next rung is brought forward to `now`. True if it was.
+    pub async fn record_attempt(
+        &self,
+        leased: &Leased,
+        outcome: Outcome,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let leased = leased.clone();
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    log_attempt(tx, &leased, &outcome, now).await?;
+                    settle(tx, &leased, &outcome, now).await?;
+                    match outcome {
+                        Outcome::Failed { .. } => move_on(tx, &leased.notification, now).await,
+                        _ => Ok(false),
+                    }
+                })
+            })
+            .await
+    }
+
+    /// Takes up another channel while this one goes on being tried.
+    pub async fn also_by_next_channel(&self, leased: &Leased, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let Some(next) = leased.notification.on_next_channel(now) else { return Ok(()) };
+        self.writer.write(move |tx: &mut SqliteConnection| Box::pin(async move { enqueue(tx, &[next]).await })).await
+    }
+
+    /// How many notifications wait or are being sent.
+    pub async fn outbox_pending(&self) -> Result<i64, StoreError> {
+        let count = sqlx::query_scalar("SELECT COUNT(*) FROM notifications WHERE state IN ('pending', 'sending')");
+        Ok(count.fetch_one(&self.reads).await?)
+    }
+}
+
+/// Stores `rows`; those whose key is known already are left as they are.
+pub(super) async fn enqueue(tx: &mut SqliteConnection, rows: &[NewNotification]) -> Result<(), sqlx::Error> {
+    let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
+        "INSERT INTO notifications (key, tenant, alert_key, ticket_id, kind, stage, step, channel, recipient, fallback,
+         message, state, due_at, created_at, first_due_at) ",
+    );
+    query.push_values(rows, |mut row, new| {
+        row.push_bind(new.message.key.as_str())
+            .push_bind(new.tenant.as_str())
+            .push_bind(new.alert_key.as_str())
+            .push_bind(new.ticket_id.as_deref())
+            .push_bind(new.kind)
+            .push_bind(new.stage.as_str())
+            .push_bind(i64::from(new.step))
+            .push_bind(new.channel.as_str())
+            .push_bind(new.recipient.as_str())
+            .push_bind(json(&new.fallback))
+            .push_bind(json(&new.message))
+            .push_bind("pending")
+            .push_bind(millis(new.due_at))
+            .push_bind(millis(new.created_at))
+            .push_bind(millis(new.due_at));
+    });
+    query.push(" ON CONFLICT (key) DO NOTHING").build().execute(tx).await.map(drop)
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("our own types have text keys only")
+}
+
+fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
+    let unreadable = |what: &str| StoreError::Unreadable(format!("a notification's {what}"));
+    let text = |name: &str| row.try_get::<String, _>(name);
+    let number = |name: &str| row.try_get::<i64, _>(name);
+    let notification = NewNotification {
+        tenant: TenantId::parse(&text("tenant")?).map_err(|_| unreadable("tenant"))?,
+        alert_key: text("alert_key")?,
+        ticket_id: row.try_get("ticket_id")?,
+        kind: match text("kind")?.as_str() {
+            "recovery" => "recovery",
+            "digest" => "digest",
+            _ => "alert",
+        },
+        stage: text("stage")?,
+        step: u32::try_from(number("step")?).map_err(|_| unreadable("step"))?,
+        channel: ChannelKind::parse(&text("channel")?).ok_or_else(|| unreadable("channel"))?,
+        recipient: text("recipient")?,
+        fallback: serde_json::from_str(&text("fallback")?).map_err(|_| unreadable("fallback"))?,
+        message: serde_json::from_str(&text("message")?).map_err(|_| unreadable("message"))?,
+        due_at: instant(number("first_due_at")?)?,
+        created_at: instant(number("created_at")?)?,
+    };
+    let attempt = u32::try_from(number("attempts")?).map_err(|_| unreadable("attempts"))?;
+    Ok(Leased { notification, attempt, unreported: number("unreported")? == 1 })
+}
+
+async fn log_attempt(
+    tx: &mut SqliteConnection,
+    leased: &Leased,
+    outcome: &Outcome,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let (word, detail) = match outcome {
+        Outcome::Taken { .. } => ("taken", None),
+        Outcome::Again { why, .. } => ("unavailable", Some(why.as_str())),
+        Outcome::Failed { why, misconfigured: false } => ("refused", Some(why.as_str())),
+        Outcome::Failed { why, misconfigured: true } => ("misconfigured", Some(why.as_str())),
+    };
+    sqlx::query(
+        "INSERT INTO attempts (tenant, notification, number, at, outcome, detail) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(leased.notification.tenant.as_str())
+    .bind(&leased.notification.message.key)
+    .bind(i64::from(leased.attempt))
+    .bind(millis(now))
+    .bind(word)
+    .bind(detail)
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+async fn settle(
+    tx: &mut SqliteConnection,
+    leased: &Leased,
+    outcome: &Outcome,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let (state, due_at, provider_id, why) = match outcome {
+        Outcome::Taken { provider_id } => ("sent", None, provider_id.as_deref(), None),
+        Outcome::Again { at, why } => ("pending", Some(*at), None, Some(why.as_str())),
+        Outcome::Failed { why, .. } => ("failed", None, None, Some(why.as_str())),
+    };
+    sqlx::query(
+        "UPDATE notifications SET state = $2, due_at = COALESCE($3, due_at), provider_id = $4, last_error = $5,
+         lease_until = NULL, done_at = $6 WHERE key = $1",
+    )
+    .bind(&leased.notification.message.key)
+    .bind(state)
+    .bind(due_at.map(millis))
+    .bind(provider_id)
+    .bind(why)
+    .bind(if due_at.is_some() { None } else { Some(millis(now)) })
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// After a refusal: the next channel, or else the next rung at once.
+async fn move_on(
+    tx: &mut SqliteConnection,
+    refused: &NewNotification,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    if let Some(next) = refused.on_next_channel(now) {
+        enqueue(tx, &[next]).await?;
+        return Ok(false);
+    }
+    let hurried = sqlx::query(
+        "UPDATE alerts SET next_step_at = $2 WHERE key = $1 AND state = 'open' AND next_step_at > $2
+         AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = $1 AND n.stage = $3 AND n.step = $4
+                         AND n.state IN ('pending', 'sending', 'sent'))",
+    )
+    .bind(&refused.alert_key)
+    .bind(millis(now))
+    .bind(&refused.stage)
+    .bind(i64::from(refused.step))
+    .execute(tx)
+    .await?;
+    Ok(hurried.rows_affected() > 0)
+}
+
+/// A notification as people are shown it.
+#[derive(Clone, Debug)]
+pub struct Logged {
+    pub leased: Leased,
+    pub state: String,
+    pub done_at: Option<DateTime<Utc>>,
+    pub last_error: Option<String>,
+}
+
+/// How many notifications ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub pending: i64,
+    pub sent: i64,
+    pub failed: i64,
+}
+
+impl Store {
+    /// The notifications of `tenant` (none: of all), of one ticket if one is named, newest first.
+    pub async fn notifications(
+        &self,
+        tenant: Option<&TenantId>,
+        ticket: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Logged>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM notifications WHERE (tenant = $1 OR $1 IS NULL) AND (ticket_id = $2 OR $2 IS NULL)
+             ORDER BY created_at DESC, key LIMIT $3",
+        )
+        .bind(tenant.map(TenantId::as_str))
+        .bind(ticket)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.reads)
+        .await?;
+        rows.iter().map(logged).collect()
+    }
+
+    /// What waits now, and what was sent or failed since `since`.
+    pub async fn tally(&self, tenant: Option<&TenantId>, since: DateTime<Utc>) -> Result<Tally, StoreError> {
+        let row = sqlx::query(
+            "SELECT COUNT(CASE WHEN state IN ('pending', 'sending') THEN 1 END) AS pending,
+                    COUNT(CASE WHEN state = 'sent' AND done_at >= $2 THEN 1 END) AS sent,
+                    COUNT(CASE WHEN state = 'failed' AND done_at >= $2 THEN 1 END) AS failed
+             FROM notifications WHERE tenant = $1 OR $1 IS NULL",
+        )
+        .bind(tenant.map(TenantId::as_str))
+        .bind(millis(since))
+        .fetch_one(&self.reads)
+        .await?;
+        Ok(Tally { pending: row.try_get("pending")?, sent: row.try_get("sent")?, failed: row.try_get("failed")? })
+    }
+}
+
+fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
+    let done_at: Option<i64> = row.try_get("done_at")?;
+    Ok(Logged {
+        leased: leased(row)?,
+        state: row.try_get("state")?,
+        done_at: done_at.map(instant).transpose()?,
+        last_error: row.try_get("last_error")?,
+    })
+}

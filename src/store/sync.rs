@@ -1,0 +1,301 @@
+//! What the sync has to remember: where it stands, whom and what the tickets
+//! point at, and the records it could not read.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::{Row, SqliteConnection};
+
+use super::{Store, StoreError, instant, millis, to_the_end};
+use crate::ticket::{Directory, TenantId, TicketId};
+
+/// Where the sync of one tenant stands. A crash loses nothing but what came after it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SyncState {
+    /// All that was updated until then is saved, or lies on pages that the full
+    /// pass has yet to read. By SuperOps' clock, not ours.
+    pub watermark: Option<DateTime<Utc>>,
+    /// When SuperOps was last read to some end: the changes, the open tickets, or all.
+    pub good_at: Option<DateTime<Utc>>,
+    /// When the last complete sweep of the open tickets began.
+    pub swept_at: Option<DateTime<Utc>>,
+    /// The pass over all tickets that is under way.
+    pub full: Option<FullPass>,
+    /// When the last complete pass over all tickets began.
+    pub passed_at: Option<DateTime<Utc>>,
+    /// Tickets that there were in that pass, open or not.
+    pub total: Option<u64>,
+    /// When the list was last found not to be in the order that was asked for.
+    pub sort_broken_at: Option<DateTime<Utc>>,
+    /// When leaving out statuses was last refused, or ignored.
+    pub filter_broken_at: Option<DateTime<Utc>>,
+    pub lookups: BTreeMap<Lookup, LookupState>,
+}
+
+impl SyncState {
+    /// Lets the pass under way, if any, begin again with its first page.
+    pub fn restart_pass(&mut self) {
+        if let Some(pass) = &mut self.full {
+            pass.next_page = 1;
+        }
+    }
+}
+
+/// A pass over all tickets, page by page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FullPass {
+    pub started_at: DateTime<Utc>,
+    /// From 1.
+    pub next_page: u32,
+    /// Tickets that SuperOps says there are.
+    pub total: Option<u64>,
+}
+
+/// One of the lists that tickets point into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lookup {
+    Statuses,
+    Technicians,
+    Groups,
+    Clients,
+    Sites,
+    Slas,
+    Priorities,
+}
+
+/// How the last reading of a list went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookupState {
+    /// When to read it again.
+    pub due_at: DateTime<Utc>,
+    /// Why it could not be read; then the one from before is kept.
+    pub trouble: Option<String>,
+}
+
+/// A record, or a field of one, that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// What it is and its id: `ticket 7`.
+    pub record: String,
+    pub field: String,
+    pub why: String,
+}
+
+impl Lookup {
+    /// All of them, in the order of need: what closes a ticket, then whom to tell.
+    pub const ALL: [Self; 7] =
+        [Self::Statuses, Self::Technicians, Self::Groups, Self::Clients, Self::Sites, Self::Slas, Self::Priorities];
+
+    /// What is on the list.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Statuses => "statuses",
+            Self::Technicians => "technicians",
+            Self::Groups => "groups",
+            Self::Clients => "clients",
+            Self::Sites => "sites",
+            Self::Slas => "slas",
+            Self::Priorities => "priorities",
+        }
+    }
+}
+
+impl Unread {
+    /// The name under which a ticket stands in quarantine.
+    pub fn ticket_record(id: &str) -> String {
+        format!("ticket {id}")
+    }
+}
+
+/// A record in quarantine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    pub unread: Unread,
+    pub first_seen_at: DateTime<Utc>,
+    pub last_seen_at: DateTime<Utc>,
+    pub times: i64,
+}
+
+impl Store {
+    /// Where the sync of `tenant` stands; from the beginning if it never ran.
+    pub async fn sync_state(&self, tenant: &TenantId) -> Result<SyncState, StoreError> {
+        let query = sqlx::query_scalar("SELECT state FROM sync_states WHERE tenant = $1");
+        let text: Option<String> = query.bind(tenant.as_str()).fetch_optional(&self.reads).await?;
+        text.map_or_else(|| Ok(SyncState::default()), |text| read_json(&text))
+    }
+
+    /// Remembers where the sync stands.
+    pub async fn save_sync_state(&self, tenant: &TenantId, state: SyncState) -> Result<(), StoreError> {
+        let tenant = tenant.clone();
+        self.writer
+            .write(move |tx: &mut SqliteConnection| Box::pin(async move { save_state(tx, &tenant, &state).await }))
+            .await
+    }
+
+    /// The people, clients, sites and words of `tenant`; empty if never read.
+    pub async fn directory(&self, tenant: &TenantId) -> Result<Arc<Directory>, StoreError> {
+        let read = async {
+            let query = sqlx::query_scalar("SELECT directory FROM directories WHERE tenant = $1");
+            let text: Option<String> = query.bind(tenant.as_str()).fetch_optional(&self.reads).await?;
+            text.map(|text| read_json(&text).map(Arc::new)).transpose()
+        };
+        Ok(self.caches.people.get_or(tenant, self.caches.turn(tenant), read).await?.unwrap_or_default())
+    }
+
+    /// When the directory was last written; none if never.
+    pub async fn directory_read_at(&self, tenant: &TenantId) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let query = sqlx::query_scalar("SELECT read_at FROM directories WHERE tenant = $1");
+        let read_at: Option<i64> = query.bind(tenant.as_str()).fetch_optional(&self.reads).await?;
+        read_at.map(instant).transpose()
+    }
+
+    /// Remembers the directory, what of it could not be read, and where the
+    /// sync stands. Gives the number of records newly in quarantine.
+    pub async fn save_directory(
+        &self,
+        tenant: &TenantId,
+        directory: Directory,
+        unread: Vec<Unread>,
+        state: SyncState,
+        now: DateTime<Utc>,
+    ) -> Result<usize, StoreError> {
+        let (store, tenant) = (self.clone(), tenant.clone());
+        to_the_end(async move {
+            let text = serde_json::to_string(&directory).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+            let _turn = store.caches.turn(&tenant).await;
+            let owner = tenant.clone();
+            let write = async move |tx: &mut SqliteConnection| {
+                write_directory(tx, &owner, &text, now).await?;
+                save_state(tx, &owner, &state).await?;
+                save_unread(tx, &owner, &[], &unread, now).await
+            };
+            let quarantined =
+                store.writer.write(move |tx: &mut SqliteConnection| Box::pin(async move { write(tx).await })).await?;
+            store.caches.people.put(tenant, Arc::new(directory));
+            Ok(quarantined)
+        })
+        .await
+    }
+
+    /// The records that cannot be read at present, the latest first.
+    pub async fn quarantined(&self, tenant: &TenantId) -> Result<Vec<Quarantined>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT record, field, why, first_seen_at, last_seen_at, times FROM quarantine WHERE tenant = $1 \
+             ORDER BY last_seen_at DESC, record, field",
+        )
+        .bind(tenant.as_str())
+        .fetch_all(&self.reads)
+        .await?;
+        let quarantined = rows.iter().map(|row| {
+            Ok(Quarantined {
+                unread: Unread {
+                    record: row.try_get("record")?,
+                    field: row.try_get("field")?,
+                    why: row.try_get("why")?,
+                },
+                first_seen_at: instant(row.try_get("first_seen_at")?)?,
+                last_seen_at: instant(row.try_get("last_seen_at")?)?,
+                times: row.try_get("times")?,
+            })
+        });
+        quarantined.collect()
+    }
+}
+
+async fn write_directory(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    text: &str,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO directories (tenant, directory, read_at) VALUES ($1, $2, $3) \
+         ON CONFLICT (tenant) DO UPDATE SET directory = excluded.directory, read_at = excluded.read_at",
+    )
+    .bind(tenant.as_str())
+    .bind(text)
+    .bind(millis(now))
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// Part of a write: where the sync stands.
+pub(super) async fn save_state(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    state: &SyncState,
+) -> Result<(), sqlx::Error> {
+    let text = serde_json::to_string(state).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    sqlx::query(
+        "INSERT INTO sync_states (tenant, state) VALUES ($1, $2) ON CONFLICT (tenant) DO UPDATE SET state = excluded.state",
+    )
+    .bind(tenant.as_str())
+    .bind(text)
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// Part of a write: what could not be read. The tickets `read` leave quarantine,
+/// unless something about them is still among the `unread`.
+/// Gives the number of those that were not in quarantine before.
+pub(super) async fn save_unread(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    read: &[TicketId],
+    unread: &[Unread],
+    now: DateTime<Utc>,
+) -> Result<usize, sqlx::Error> {
+    release(tx, tenant, read, unread).await?;
+    let mut new = 0;
+    for one in unread {
+        let times: i64 = sqlx::query_scalar(
+            "INSERT INTO quarantine (tenant, record, field, why, first_seen_at, last_seen_at, times) \
+             VALUES ($1, $2, $3, $4, $5, $5, 1) ON CONFLICT (tenant, record, field) \
+             DO UPDATE SET why = excluded.why, last_seen_at = excluded.last_seen_at, times = quarantine.times + 1 \
+             RETURNING times",
+        )
+        .bind(tenant.as_str())
+        .bind(&one.record)
+        .bind(&one.field)
+        .bind(&one.why)
+        .bind(millis(now))
+        .fetch_one(&mut *tx)
+        .await?;
+        new += usize::from(times == 1);
+    }
+    Ok(new)
+}
+
+async fn release(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    read: &[TicketId],
+    unread: &[Unread],
+) -> Result<(), sqlx::Error> {
+    // Almost always empty, so the page costs one look-up and not a hundred.
+    let held: Vec<String> =
+        sqlx::query_scalar("SELECT DISTINCT record FROM quarantine WHERE tenant = $1 ORDER BY record")
+            .bind(tenant.as_str())
+            .fetch_all(&mut *tx)
+            .await?;
+    let good: HashSet<String> = read.iter().map(|id| Unread::ticket_record(id.as_str())).collect();
+    let still_bad = |record: &String| unread.iter().any(|one| one.record == *record);
+    for record in held.iter().filter(|record| good.contains(*record) && !still_bad(record)) {
+        sqlx::query("DELETE FROM quarantine WHERE tenant = $1 AND record = $2")
+            .bind(tenant.as_str())
+            .bind(record)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Unreadable(error.to_string()))
+}

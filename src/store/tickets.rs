@@ -1,0 +1,280 @@
+//! Tickets in the store: the open ones of a tenant at hand, any one by its id,
+//! and what happened to each.
+
+mod save;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, QueryBuilder, Row, Sqlite, SqliteConnection};
+
+pub use self::save::{Batch, Saved};
+use super::{Store, StoreError, instant, millis, to_the_end};
+use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched, vanish};
+use crate::ticket::{StatusMeaning, StatusWords, TenantId, TicketId};
+
+/// All open tickets of one tenant.
+pub type OpenTickets = HashMap<TicketId, Arc<Watched>>;
+
+impl Store {
+    /// All open tickets of `tenant`.
+    pub async fn open_tickets(&self, tenant: &TenantId) -> Result<Arc<OpenTickets>, StoreError> {
+        let read = async { self.read_open(tenant).await.map(|open| Some(Arc::new(open))) };
+        let open = self.caches.open.get_or(tenant, self.caches.turn(tenant), read).await?;
+        Ok(open.unwrap_or_default())
+    }
+
+    /// The ticket that SuperOps keeps under `id`, open or not.
+    pub async fn ticket(&self, tenant: &TenantId, id: &TicketId) -> Result<Option<Arc<Watched>>, StoreError> {
+        let held = self.caches.open.peek(tenant).and_then(|open| open.get(id).cloned());
+        if held.is_some() {
+            return Ok(held);
+        }
+        let key = (tenant.clone(), id.clone());
+        self.caches.single.get_or(&key, self.caches.turn(tenant), self.read_one(tenant, id)).await
+    }
+
+    /// The tickets that people may mean by `text`, an id or a display id:
+    /// of one tenant or of all, open ones first.
+    pub async fn find_ticket(
+        &self,
+        tenant: Option<&TenantId>,
+        text: &str,
+    ) -> Result<Vec<(TenantId, Arc<Watched>)>, StoreError> {
+        let found = sqlx::query(
+            "SELECT tenant, id FROM tickets WHERE (id = $1 OR display_id = $1) AND (tenant = $2 OR $2 IS NULL) \
+             ORDER BY open DESC, read_at DESC, tenant, id LIMIT 10",
+        )
+        .bind(text.trim())
+        .bind(tenant.map(TenantId::as_str))
+        .fetch_all(&self.reads)
+        .await?;
+        let mut tickets = Vec::with_capacity(found.len());
+        for row in found {
+            let tenant = TenantId::parse(row.try_get("tenant")?).map_err(unreadable)?;
+            let id = TicketId::parse(row.try_get("id")?).map_err(unreadable)?;
+            tickets.extend(self.ticket(&tenant, &id).await?.map(|watched| (tenant, watched)));
+        }
+        Ok(tickets)
+    }
+
+    /// What happened to a ticket, oldest first.
+    pub async fn events(&self, tenant: &TenantId, id: &TicketId) -> Result<Vec<Change>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT kind, was, became, earliest, latest FROM events WHERE tenant = $1 AND ticket_id = $2 ORDER BY id",
+        )
+        .bind(tenant.as_str())
+        .bind(id.as_str())
+        .fetch_all(&self.reads)
+        .await?;
+        rows.iter().map(change).collect()
+    }
+
+    /// The tickets that no read since `since` has shown, of all or of the open
+    /// ones: those that are open first, then those not seen for longest.
+    pub async fn unseen_since(
+        &self,
+        tenant: &TenantId,
+        since: DateTime<Utc>,
+        only_open: bool,
+    ) -> Result<Vec<TicketId>, StoreError> {
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM tickets WHERE tenant = $1 AND open >= $2 AND read_at < $3 AND vanished_at IS NULL \
+             ORDER BY open DESC, read_at, id",
+        )
+        .bind(tenant.as_str())
+        .bind(i64::from(only_open))
+        .bind(millis(since))
+        .fetch_all(&self.reads)
+        .await?;
+        ids.iter().map(|id| TicketId::parse(id).map_err(unreadable)).collect()
+    }
+
+    /// The status names that the tenant's tickets have had last.
+    pub async fn statuses_seen(&self, tenant: &TenantId) -> Result<Vec<String>, StoreError> {
+        let statuses = sqlx::query_scalar(
+            "SELECT DISTINCT status FROM tickets WHERE tenant = $1 AND status IS NOT NULL ORDER BY status",
+        );
+        Ok(statuses.bind(tenant.as_str()).fetch_all(&self.reads).await?)
+    }
+
+    /// Counts one more read that should have shown the ticket and did not; gives their number.
+    pub async fn mark_missed(&self, tenant: &TenantId, id: &TicketId) -> Result<i64, StoreError> {
+        let (tenant, id) = (tenant.clone(), id.clone());
+        self.writer.write(move |tx: &mut SqliteConnection| Box::pin(count_miss(tx, tenant, id))).await
+    }
+
+    /// Remembers that SuperOps no longer has the ticket, or hides it.
+    pub async fn mark_vanished(&self, tenant: &TenantId, id: &TicketId, read: Bounds) -> Result<(), StoreError> {
+        self.amend(tenant, id, move |watched| {
+            let (gone, change) = vanish(watched, read);
+            (gone, Some(change))
+        })
+        .await
+    }
+
+    /// Remembers when a technician first replied to the ticket.
+    pub async fn save_reply(&self, tenant: &TenantId, id: &TicketId, at: DateTime<Utc>) -> Result<(), StoreError> {
+        self.amend(tenant, id, move |watched| (Watched { replied_at: Some(at), ..watched.clone() }, None)).await
+    }
+
+    /// Decides again which tickets are open: what a status means may have been configured anew.
+    pub async fn apply_words(&self, tenant: &TenantId, words: &StatusWords) -> Result<(), StoreError> {
+        let (store, tenant, words) = (self.clone(), tenant.clone(), words.clone());
+        to_the_end(async move {
+            let _turn = store.caches.turn(&tenant).await;
+            let name = tenant.clone();
+            store.writer.write(move |tx: &mut SqliteConnection| Box::pin(reclassify(tx, name, words))).await?;
+            store.caches.open.forget(&tenant);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Changes what is known of one ticket.
+    async fn amend(
+        &self,
+        tenant: &TenantId,
+        id: &TicketId,
+        change: impl FnOnce(&Watched) -> (Watched, Option<Change>) + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let (store, tenant, id) = (self.clone(), tenant.clone(), id.clone());
+        to_the_end(async move {
+            let _turn = store.caches.turn(&tenant).await;
+            let owner = tenant.clone();
+            let amended = store
+                .writer
+                .write(move |tx: &mut SqliteConnection| Box::pin(save::amend(tx, owner, id, change)))
+                .await?;
+            if let Some(watched) = amended {
+                let open = watched.vanished_at.is_none() && store.holds_open(&tenant, &watched.ticket.id);
+                store.hold(&tenant, [(Arc::new(watched), open)]);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    fn holds_open(&self, tenant: &TenantId, id: &TicketId) -> bool {
+        self.caches.open.peek(tenant).is_some_and(|open| open.contains_key(id))
+    }
+
+    /// Replaces what the caches hold of these tickets, each with whether it is open.
+    fn hold(&self, tenant: &TenantId, written: impl IntoIterator<Item = (Arc<Watched>, bool)>) {
+        let mut open = self.caches.open.peek(tenant);
+        for (watched, is_open) in written {
+            let id = watched.ticket.id.clone();
+            if let Some(open) = open.as_mut().map(Arc::make_mut) {
+                if is_open {
+                    open.insert(id.clone(), watched.clone())
+                } else {
+                    open.remove(&id)
+                };
+            }
+            self.caches.single.replace((tenant.clone(), id), watched);
+        }
+        if let Some(open) = open {
+            self.caches.open.put(tenant.clone(), open);
+        }
+    }
+
+    async fn read_open(&self, tenant: &TenantId) -> Result<OpenTickets, StoreError> {
+        let mut query = select(tenant);
+        let rows = query.push(" AND open = 1").build().fetch_all(&self.reads).await?;
+        let tickets = rows.iter().map(|row| watched(row).map(|watched| (watched.ticket.id.clone(), Arc::new(watched))));
+        Ok(tickets.collect::<Result<_, _>>()?)
+    }
+
+    async fn read_one(&self, tenant: &TenantId, id: &TicketId) -> Result<Option<Arc<Watched>>, StoreError> {
+        let mut query = select(tenant);
+        let row = query.push(" AND id = ").push_bind(id.as_str()).build().fetch_optional(&self.reads).await?;
+        Ok(row.map(|row| watched(&row)).transpose()?.map(Arc::new))
+    }
+}
+
+/// The tickets of `tenant`; a further condition may follow.
+fn select(tenant: &TenantId) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(
+        "SELECT ticket, first_seen_at, read_at, cycle, status_earliest, status_latest, replied_at, vanished_at \
+         FROM tickets WHERE tenant = ",
+    );
+    query.push_bind(tenant.as_str());
+    query
+}
+
+async fn count_miss(tx: &mut SqliteConnection, tenant: TenantId, id: TicketId) -> Result<i64, sqlx::Error> {
+    let query =
+        sqlx::query_scalar("UPDATE tickets SET misses = misses + 1 WHERE tenant = $1 AND id = $2 RETURNING misses");
+    let misses = query.bind(tenant.as_str()).bind(id.as_str()).fetch_optional(tx).await?;
+    Ok(misses.unwrap_or(0))
+}
+
+async fn reclassify(tx: &mut SqliteConnection, tenant: TenantId, words: StatusWords) -> Result<(), sqlx::Error> {
+    let statuses: Vec<Option<String>> = sqlx::query_scalar("SELECT DISTINCT status FROM tickets WHERE tenant = $1")
+        .bind(tenant.as_str())
+        .fetch_all(&mut *tx)
+        .await?;
+    for status in statuses {
+        let open = words.meaning(status.as_deref()) != StatusMeaning::Closed;
+        sqlx::query(
+            "UPDATE tickets SET open = $1 WHERE tenant = $2 AND status IS NOT DISTINCT FROM $3 \
+             AND vanished_at IS NULL AND open <> $1",
+        )
+        .bind(i64::from(open))
+        .bind(tenant.as_str())
+        .bind(status)
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+#[derive(FromRow)]
+struct TicketRow {
+    ticket: String,
+    first_seen_at: i64,
+    read_at: i64,
+    cycle: u32,
+    status_earliest: Option<i64>,
+    status_latest: Option<i64>,
+    replied_at: Option<i64>,
+    vanished_at: Option<i64>,
+}
+
+/// A stored ticket. The error is the database's kind, for use inside a write.
+fn watched(row: &SqliteRow) -> Result<Watched, sqlx::Error> {
+    let row = TicketRow::from_row(row)?;
+    let time = |millis: i64| instant(millis).map_err(|error| sqlx::Error::Decode(error.into()));
+    let bounds = row.status_earliest.zip(row.status_latest);
+    Ok(Watched {
+        ticket: serde_json::from_str(&row.ticket).map_err(|error| sqlx::Error::Decode(error.into()))?,
+        first_seen_at: time(row.first_seen_at)?,
+        read_at: time(row.read_at)?,
+        cycle: row.cycle,
+        status_since: match bounds {
+            Some((earliest, latest)) => Some(Bounds { earliest: time(earliest)?, latest: time(latest)? }),
+            None => None,
+        },
+        replied_at: row.replied_at.map(time).transpose()?,
+        vanished_at: row.vanished_at.map(time).transpose()?,
+    })
+}
+
+fn change(row: &SqliteRow) -> Result<Change, StoreError> {
+    let kind: &str = row.try_get("kind")?;
+    Ok(Change {
+        kind: ChangeKind::parse(kind)
+            .ok_or_else(|| StoreError::Unreadable(format!("event `{kind}` is of no known kind")))?,
+        from: row.try_get("was")?,
+        to: row.try_get("became")?,
+        at: Bounds { earliest: instant(row.try_get("earliest")?)?, latest: instant(row.try_get("latest")?)? },
+    })
+}
+
+fn unreadable(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Unreadable(error.to_string())
+}

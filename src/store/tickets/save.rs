@@ -1,0 +1,242 @@
+//! A page of tickets, the changes it implies, what could not be read and the
+//! cursor: saved in one transaction, a few statements a page.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::super::sync::{SyncState, Unread, save_state, save_unread};
+use super::super::{Store, StoreError, millis, to_the_end};
+use super::{select, watched};
+use crate::ticket::watch::{Bounds, Change, Watched, observe};
+use crate::ticket::{StatusWords, TenantId, Ticket, TicketId};
+
+/// The most rows in one statement: well under SQLite's 32,766 values.
+const ROWS: usize = 500;
+
+/// What one answer of SuperOps brings, to be remembered in one go.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    pub tickets: Vec<Ticket>,
+    /// What could not be read, and why.
+    pub unread: Vec<Unread>,
+    /// From the question to the answer.
+    pub read: Bounds,
+    /// Where the sync stands once this is saved; none: where it stood before.
+    pub state: Option<SyncState>,
+}
+
+/// What a batch brought that was not known before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// Tickets seen for the first time.
+    pub new: usize,
+    /// Tickets that are not as they were.
+    pub changed: Vec<TicketId>,
+    /// How many of the tickets are now closed that were not known to be.
+    pub closed: usize,
+    /// How many records are in quarantine that were not before.
+    pub quarantined: usize,
+}
+
+impl Saved {
+    /// Whether anything is to be evaluated again.
+    pub fn is_news(&self) -> bool {
+        self.new > 0 || !self.changed.is_empty()
+    }
+}
+
+impl Store {
+    /// Remembers a batch: its tickets, what changed, what could not be read and
+    /// where the sync stands, all or nothing. Then the caches.
+    pub async fn save_tickets(
+        &self,
+        tenant: &TenantId,
+        batch: Batch,
+        words: &StatusWords,
+    ) -> Result<Saved, StoreError> {
+        let (store, tenant, words) = (self.clone(), tenant.clone(), words.clone());
+        to_the_end(async move {
+            let _turn = store.caches.turn(&tenant).await;
+            let owner = tenant.clone();
+            let (saved, observed) =
+                store.writer.write(move |tx: &mut SqliteConnection| Box::pin(save(tx, owner, batch, words))).await?;
+            store.hold(&tenant, observed.into_iter().map(|one| (Arc::new(one.watched), one.open)));
+            Ok(saved)
+        })
+        .await
+    }
+}
+
+/// A ticket as it is to be stored.
+struct Observed {
+    watched: Watched,
+    open: bool,
+    changes: Vec<Change>,
+    /// Whether more than the time of reading is to be written.
+    differs: bool,
+}
+
+async fn save(
+    tx: &mut SqliteConnection,
+    tenant: TenantId,
+    batch: Batch,
+    words: StatusWords,
+) -> Result<(Saved, Vec<Observed>), sqlx::Error> {
+    // A ticket that moved to the next page while we read comes twice: the last one counts.
+    let tickets: BTreeMap<TicketId, Ticket> = batch.tickets.into_iter().map(|t| (t.id.clone(), t)).collect();
+    let ids: Vec<TicketId> = tickets.keys().cloned().collect();
+    let known = read_known(tx, &tenant, &ids).await?;
+    let mut saved = Saved::default();
+    let mut all = Vec::with_capacity(tickets.len());
+    for ticket in tickets.into_values() {
+        let before = known.get(&ticket.id);
+        let one = compare(before, ticket, &words, batch.read);
+        saved.count(before, &one, &words);
+        all.push(one);
+    }
+    let (differing, same): (Vec<&Observed>, Vec<&Observed>) = all.iter().partition(|one| one.differs);
+    write(tx, &tenant, &differing).await?;
+    touch(tx, &tenant, &same, batch.read).await?;
+    record(tx, &tenant, &events(&all)).await?;
+    saved.quarantined = save_unread(tx, &tenant, &ids, &batch.unread, batch.read.latest).await?;
+    if let Some(state) = &batch.state {
+        save_state(tx, &tenant, state).await?;
+    }
+    Ok((saved, all))
+}
+
+fn compare(before: Option<&Watched>, ticket: Ticket, words: &StatusWords, read: Bounds) -> Observed {
+    let (watched, changes) = observe(before, ticket, words, read);
+    let differs = before.is_none_or(|before| before.ticket != watched.ticket || before.vanished_at.is_some());
+    Observed { open: watched.is_open(words), watched, changes, differs }
+}
+
+impl Saved {
+    fn count(&mut self, before: Option<&Watched>, one: &Observed, words: &StatusWords) {
+        let was_open = before.is_none_or(|before| before.is_open(words));
+        self.new += usize::from(before.is_none());
+        self.closed += usize::from(was_open && !one.open);
+        if before.is_some() && one.differs {
+            self.changed.push(one.watched.ticket.id.clone());
+        }
+    }
+}
+
+/// Changes one ticket by `change`; none if there is no such ticket.
+pub async fn amend(
+    tx: &mut SqliteConnection,
+    tenant: TenantId,
+    id: TicketId,
+    change: impl FnOnce(&Watched) -> (Watched, Option<Change>),
+) -> Result<Option<Watched>, sqlx::Error> {
+    let Some(before) = read_known(tx, &tenant, std::slice::from_ref(&id)).await?.remove(&id) else { return Ok(None) };
+    let (watched, event) = change(&before);
+    sqlx::query("UPDATE tickets SET replied_at = $1, vanished_at = $2, open = CASE WHEN $2 IS NULL THEN open ELSE 0 END WHERE tenant = $3 AND id = $4")
+        .bind(watched.replied_at.map(millis))
+        .bind(watched.vanished_at.map(millis))
+        .bind(tenant.as_str())
+        .bind(id.as_str())
+        .execute(&mut *tx)
+        .await?;
+    let events: Vec<_> = event.iter().map(|event| (&id, event)).collect();
+    record(tx, &tenant, &events).await?;
+    Ok(Some(watched))
+}
+
+async fn read_known(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    ids: &[TicketId],
+) -> Result<HashMap<TicketId, Watched>, sqlx::Error> {
+    let mut known = HashMap::with_capacity(ids.len());
+    for some in ids.chunks(ROWS) {
+        let mut query = select(tenant);
+        push_ids(query.push(" AND id IN ("), some.iter());
+        for row in query.build().fetch_all(&mut *tx).await? {
+            let watched = watched(&row)?;
+            known.insert(watched.ticket.id.clone(), watched);
+        }
+    }
+    Ok(known)
+}
+
+async fn write(tx: &mut SqliteConnection, tenant: &TenantId, differing: &[&Observed]) -> Result<(), sqlx::Error> {
+    for some in differing.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO tickets (tenant, id, display_id, status, open, ticket, first_seen_at, read_at, cycle, \
+             status_earliest, status_latest, replied_at, vanished_at) ",
+        );
+        let texts = some.iter().map(|one| serde_json::to_string(&one.watched.ticket)).collect::<Result<Vec<_>, _>>();
+        let texts = texts.map_err(|error| sqlx::Error::Encode(error.into()))?;
+        query.push_values(some.iter().zip(texts), |mut row, (one, text)| {
+            let (watched, ticket) = (&one.watched, &one.watched.ticket);
+            row.push_bind(tenant.as_str()).push_bind(ticket.id.as_str()).push_bind(ticket.display_id.as_str());
+            row.push_bind(ticket.status.as_deref()).push_bind(i64::from(one.open)).push_bind(text);
+            row.push_bind(millis(watched.first_seen_at)).push_bind(millis(watched.read_at)).push_bind(watched.cycle);
+            row.push_bind(watched.status_since.map(|since| millis(since.earliest)));
+            row.push_bind(watched.status_since.map(|since| millis(since.latest)));
+            row.push_bind(watched.replied_at.map(millis)).push_bind(watched.vanished_at.map(millis));
+        });
+        query.push(
+            " ON CONFLICT (tenant, id) DO UPDATE SET display_id = excluded.display_id, status = excluded.status, \
+             open = excluded.open, ticket = excluded.ticket, read_at = excluded.read_at, cycle = excluded.cycle, \
+             status_earliest = excluded.status_earliest, status_latest = excluded.status_latest, misses = 0, \
+             replied_at = excluded.replied_at, vanished_at = excluded.vanished_at",
+        );
+        query.build().execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+/// Most tickets of most pages are as they were: only the time of reading is new.
+async fn touch(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    same: &[&Observed],
+    read: Bounds,
+) -> Result<(), sqlx::Error> {
+    for some in same.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new("UPDATE tickets SET misses = 0, read_at = ");
+        query.push_bind(millis(read.earliest)).push(" WHERE tenant = ").push_bind(tenant.as_str());
+        push_ids(query.push(" AND id IN ("), some.iter().map(|one| &one.watched.ticket.id));
+        query.build().execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+fn events(all: &[Observed]) -> Vec<(&TicketId, &Change)> {
+    let mut events = Vec::new();
+    for one in all {
+        events.extend(one.changes.iter().map(|change| (&one.watched.ticket.id, change)));
+    }
+    events
+}
+
+async fn record(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    changes: &[(&TicketId, &Change)],
+) -> Result<(), sqlx::Error> {
+    for some in changes.chunks(ROWS) {
+        let mut query =
+            QueryBuilder::<Sqlite>::new("INSERT INTO events (tenant, ticket_id, kind, was, became, earliest, latest) ");
+        query.push_values(some, |mut row, (id, change)| {
+            row.push_bind(tenant.as_str()).push_bind(id.as_str()).push_bind(change.kind.as_str());
+            row.push_bind(change.from.as_deref()).push_bind(change.to.as_deref());
+            row.push_bind(millis(change.at.earliest)).push_bind(millis(change.at.latest));
+        });
+        query.build().execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+/// Completes `… IN (`.
+fn push_ids<'a>(query: &mut QueryBuilder<Sqlite>, ids: impl Iterator<Item = &'a TicketId>) {
+    let mut list = query.separated(", ");
+    for id in ids {
+        list.push_bind(id.as_str());
+    }
+    list.push_unseparated(")");
+}

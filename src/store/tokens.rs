@@ -1,0 +1,317 @@
+//! Who may ask: API tokens, of which only a hash is kept.
+//!
+//! A token is shown once, when it is made. It holds 256 random bits, so a plain
+//! SHA-256 of it is enough: there is nothing to guess. Every change leaves a
+//! row in the audit log, in the same transaction.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sqlx::SqliteConnection;
+
+use super::{Store, StoreError, instant, millis};
+use crate::ticket::TenantId;
+
+/// What every token starts with, so that one found in a log or a repository is recognised.
+const PREFIX: &str = "sla_";
+
+/// What a token's holder may do; each role may do all that the one before may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Reads.
+    Viewer,
+    /// Also acknowledges, silences and snoozes.
+    Responder,
+    /// Also changes the rest.
+    Admin,
+}
+
+impl Role {
+    /// The name used on the command line and in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Responder => "responder",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// The text names no role.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a role: take `viewer`, `responder` or `admin`")]
+pub struct NoSuchRole(String);
+
+impl FromStr for Role {
+    type Err = NoSuchRole;
+
+    fn from_str(text: &str) -> Result<Self, NoSuchRole> {
+        [Self::Viewer, Self::Responder, Self::Admin]
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or_else(|| NoSuchRole(text.to_owned()))
+    }
+}
+
+/// A token as its holder has it.
+#[derive(Clone, Debug)]
+pub struct Token(SecretString);
+
+impl Token {
+    /// A new one, from the operating system's random bytes.
+    pub fn generate() -> Result<Self, getrandom::Error> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes)?;
+        Ok(Self(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)).into()))
+    }
+
+    /// What somebody presents as a token; whether it is one, only the store knows.
+    pub fn presented(text: &str) -> Self {
+        Self(text.trim().to_owned().into())
+    }
+
+    /// The text itself: to be shown once, or set as a cookie.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    fn hash(&self) -> String {
+        Sha256::digest(self.expose()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Names the token in lists and in the audit log; tells nothing of the token itself.
+    fn id(&self) -> String {
+        self.hash().split_off(52)
+    }
+}
+
+/// What is kept of a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TokenRecord {
+    pub id: String,
+    pub role: Role,
+    /// The one tenant it may see; none: all of them.
+    pub tenant: Option<TenantId>,
+    pub created_at: DateTime<Utc>,
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+impl TokenRecord {
+    /// Whose data it shows, in words.
+    pub fn reach(&self) -> &str {
+        self.tenant.as_ref().map_or("all tenants", TenantId::as_str)
+    }
+}
+
+/// Who makes a change, for the audit log.
+#[derive(Clone, Debug)]
+pub struct Author {
+    pub who: String,
+    /// From where: `command line`, or an address.
+    pub origin: String,
+}
+
+type Row = (String, String, Option<String>, i64, Option<i64>);
+
+impl Store {
+    /// Remembers `token` and returns what is kept of it.
+    pub async fn add_token(
+        &self,
+        token: &Token,
+        role: Role,
+        tenant: Option<TenantId>,
+        author: Author,
+        now: DateTime<Utc>,
+    ) -> Result<TokenRecord, StoreError> {
+        let record = TokenRecord { id: token.id(), role, tenant, created_at: now, revoked_at: None };
+        let (hash, kept) = (token.hash(), record.clone());
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    insert(tx, &hash, &kept).await?;
+                    let what = format!("created token {} ({}, {})", kept.id, kept.role.as_str(), kept.reach());
+                    audit(tx, kept.tenant.as_ref(), &what, &author, now).await
+                })
+            })
+            .await?;
+        Ok(record)
+    }
+
+    /// Makes the token `id` worthless from now on; none if no living token has that id.
+    pub async fn revoke_token(
+        &self,
+        id: &str,
+        author: Author,
+        now: DateTime<Utc>,
+    ) -> Result<Option<TokenRecord>, StoreError> {
+        let id = id.to_owned();
+        let row = self
+            .writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    let revoked: Option<Row> = sqlx::query_as(
+                        "UPDATE tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL
+                         RETURNING id, role, tenant, created_at, revoked_at",
+                    )
+                    .bind(millis(now))
+                    .bind(&id)
+                    .fetch_optional(&mut *tx)
+                    .await?;
+                    if let Some((_, _, tenant, ..)) = &revoked {
+                        let tenant = tenant.as_deref().and_then(|name| TenantId::parse(name).ok());
+                        audit(tx, tenant.as_ref(), &format!("revoked token {id}"), &author, now).await?;
+                    }
+                    Ok(revoked)
+                })
+            })
+            .await?;
+        row.map(record).transpose()
+    }
+
+    /// All tokens ever made, the newest first.
+    pub async fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
+        let rows: Vec<Row> =
+            sqlx::query_as("SELECT id, role, tenant, created_at, revoked_at FROM tokens ORDER BY created_at DESC, id")
+                .fetch_all(&self.reads)
+                .await?;
+        rows.into_iter().map(record).collect()
+    }
+
+    /// What `token` stands for; none if it was never made, or has been revoked.
+    ///
+    /// Asked of the database each time, not of a cache: another process revokes.
+    pub async fn living_token(&self, token: &Token) -> Result<Option<TokenRecord>, StoreError> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT id, role, tenant, created_at, revoked_at FROM tokens WHERE hash = $1 AND revoked_at IS NULL",
+        )
+        .bind(token.hash())
+        .fetch_optional(&self.reads)
+        .await?;
+        row.map(record).transpose()
+    }
+}
+
+async fn insert(tx: &mut SqliteConnection, hash: &str, token: &TokenRecord) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO tokens (id, hash, role, tenant, created_at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(&token.id)
+        .bind(hash)
+        .bind(token.role.as_str())
+        .bind(token.tenant.as_ref().map(TenantId::as_str))
+        .bind(millis(token.created_at))
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+async fn audit(
+    tx: &mut SqliteConnection,
+    tenant: Option<&TenantId>,
+    what: &str,
+    author: &Author,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO audit (tenant, at, who, what, origin) VALUES ($1, $2, $3, $4, $5)")
+        .bind(tenant.map(TenantId::as_str))
+        .bind(millis(now))
+        .bind(&author.who)
+        .bind(what)
+        .bind(&author.origin)
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+fn record((id, role, tenant, created_at, revoked_at): Row) -> Result<TokenRecord, StoreError> {
+    let unreadable = |why: &dyn fmt::Display| StoreError::Unreadable(format!("token `{id}`: {why}"));
+    let role = role.parse().map_err(|error: NoSuchRole| unreadable(&error))?;
+    let tenant = tenant.map(|name| TenantId::parse(&name)).transpose().map_err(|error| unreadable(&error))?;
+    Ok(TokenRecord {
+        role,
+        tenant,
+        created_at: instant(created_at)?,
+        revoked_at: revoked_at.map(instant).transpose()?,
+        id,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    fn author() -> Author {
+        Author { who: "mia".into(), origin: "command line".into() }
+    }
+
+    async fn store(folder: &tempfile::TempDir) -> Store {
+        Store::open(&folder.path().join("sla.db"), Arc::default()).await.unwrap()
+    }
+
+    async fn audited(store: &Store) -> Vec<(Option<String>, String, String)> {
+        sqlx::query_as("SELECT tenant, who, what FROM audit ORDER BY id").fetch_all(&store.reads).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_token_opens_the_door_until_it_is_revoked() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let token = Token::generate().unwrap();
+        assert_eq!(store.living_token(&token).await.unwrap(), None, "before it is remembered");
+        let acme = TenantId::parse("acme").unwrap();
+        let made = store.add_token(&token, Role::Responder, Some(acme), author(), now()).await.unwrap();
+        assert_eq!(store.living_token(&token).await.unwrap(), Some(made.clone()));
+        assert_eq!(store.living_token(&Token::generate().unwrap()).await.unwrap(), None, "another one");
+
+        let revoked = store.revoke_token(&made.id, author(), now()).await.unwrap().unwrap();
+        assert_eq!(revoked.revoked_at, Some(now()));
+        assert_eq!(store.living_token(&token).await.unwrap(), None);
+        assert_eq!(store.revoke_token(&made.id, author(), now()).await.unwrap(), None, "a second time");
+        assert_eq!(store.tokens().await.unwrap(), [revoked]);
+    }
+
+    #[tokio::test]
+    async fn changes_are_audited_and_the_token_itself_is_kept_nowhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let token = Token::generate().unwrap();
+        let made = store.add_token(&token, Role::Viewer, None, author(), now()).await.unwrap();
+        store.revoke_token(&made.id, author(), now()).await.unwrap();
+        let expected =
+            [format!("created token {} (viewer, all tenants)", made.id), format!("revoked token {}", made.id)];
+        let found: Vec<_> = audited(&store).await.into_iter().map(|(_, _, what)| what).collect();
+        assert_eq!(found, expected);
+        store.close().await;
+        for file in std::fs::read_dir(folder.path()).unwrap() {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            let secret = token.expose().as_bytes();
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret));
+        }
+    }
+
+    #[test]
+    fn tokens_are_long_distinct_and_never_printed() {
+        let (one, two) = (Token::generate().unwrap(), Token::generate().unwrap());
+        assert_eq!(one.expose().len(), PREFIX.len() + 43);
+        assert!(one.expose().starts_with(PREFIX) && one.expose() != two.expose());
+        assert!(!format!("{one:?}").contains(one.expose()));
+    }
+
+    #[test]
+    fn roles_rise() {
+        assert!(Role::Viewer < Role::Responder && Role::Responder < Role::Admin);
+        assert_eq!("responder".parse(), Ok(Role::Responder));
+        assert!("root".parse::<Role>().unwrap_err().to_string().contains("`viewer`"));
+    }
+}

@@ -1,0 +1,401 @@
+//! The client: one call per thing we want to know from SuperOps.
+//!
+//! Each call waits for its permit, is sent with a deadline, and is retried
+//! when that may help; its answer is sorted before it is decoded, and decoded
+//! record by record. A tenant has one client, shared by all that asks.
+
+mod answer;
+mod convert;
+mod error;
+mod link;
+mod operations;
+mod pace;
+pub mod probe;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use backon::{ExponentialBuilder, Retryable};
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use serde_json::Value;
+
+pub use self::error::ApiError;
+use self::link::{Limits, Link};
+use self::operations::{Call, Kind, SCHEMA};
+use self::pace::Pacer;
+pub use self::pace::Urgency;
+use crate::config::Tenant;
+use crate::telemetry::{RequestLabels, Telemetry, TenantLabels};
+use crate::ticket::{Client, Named, RefId, Site, Technician, TenantId, Ticket, TicketId};
+
+/// Attempts after the first that failed in a way that may pass.
+const RETRIES: usize = 3;
+
+/// How often one call waits out a throttle before it gives up.
+const THROTTLE_WAITS: u32 = 2;
+
+/// Which tickets to ask for, and in which order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TicketAsk {
+    /// From 1.
+    pub page: u32,
+    pub order: Order,
+    /// Status names; empty: tickets of every status.
+    pub leave_out_statuses: Vec<String>,
+}
+
+/// The order of a list of tickets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// What changed last comes first. Not every tenant can do it.
+    UpdatedDesc,
+    /// As SuperOps likes; not by age.
+    Unsorted,
+}
+
+/// One page of tickets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TicketPage {
+    pub tickets: Vec<Ticket>,
+    pub rejects: Vec<Reject>,
+    pub has_more: bool,
+    /// All tickets that fit, on all pages.
+    pub total: Option<u64>,
+}
+
+/// One page of anything else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// Records left out, and single fields left blank (then the record is among the items).
+    pub rejects: Vec<Reject>,
+    pub has_more: bool,
+}
+
+/// A record, or a field of it, that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    pub id: Option<String>,
+    pub field: String,
+    pub why: String,
+}
+
+impl Reject {
+    fn new(id: Option<String>, field: &str, why: impl Into<String>) -> Self {
+        Self { id, field: field.to_owned(), why: why.into() }
+    }
+}
+
+/// Somebody wrote on a ticket. What was written is not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversation {
+    pub kind: ConversationKind,
+    pub at: DateTime<Utc>,
+    pub author: Option<RefId>,
+}
+
+/// What a conversation entry is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConversationKind {
+    /// The body of the ticket; of a phone ticket the technician writes it.
+    Description,
+    RequesterReply,
+    /// A mail to the requester that nobody wrote by hand.
+    RequesterNotice,
+    /// A technician's answer: the first one ends the first-response clock.
+    TechnicianReply,
+    TechnicianNotice,
+    /// A kind that SuperOps added later.
+    Other(String),
+}
+
+/// A note on a ticket.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Note {
+    pub id: RefId,
+    pub added_at: Option<DateTime<Utc>>,
+    /// HTML, and anybody's words.
+    pub content: String,
+}
+
+impl fmt::Debug for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Note").field("id", &self.id).field("added_at", &self.added_at).finish_non_exhaustive()
+    }
+}
+
+/// One tenant's SuperOps.
+#[derive(Debug)]
+pub struct SuperOps {
+    tenant: TenantId,
+    link: Link,
+    pacer: Pacer,
+    backoff: ExponentialBuilder,
+    /// Our operations as this tenant can answer them, once it has refused one.
+    rewordings: OnceLock<HashMap<&'static str, String>>,
+    telemetry: Arc<Telemetry>,
+}
+
+impl SuperOps {
+    /// A client of `tenant`. Nothing is sent and no token is read yet.
+    pub fn new(tenant: &Tenant, telemetry: Arc<Telemetry>) -> Result<Self, ApiError> {
+        Self::with_limits(tenant, telemetry, Limits::default())
+    }
+
+    fn with_limits(tenant: &Tenant, telemetry: Arc<Telemetry>, limits: Limits) -> Result<Self, ApiError> {
+        let client = Self {
+            tenant: tenant.id.clone(),
+            link: Link::new(tenant, limits)?,
+            pacer: Pacer::new(tenant.requests_per_minute),
+            backoff: ExponentialBuilder::new().with_min_delay(limits.first_retry).with_max_times(RETRIES).with_jitter(),
+            rewordings: OnceLock::new(),
+            telemetry,
+        };
+        client.show_budget();
+        Ok(client)
+    }
+
+    /// The tenant this client belongs to.
+    pub fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// Calls a minute that we allow ourselves now.
+    pub fn budget(&self) -> u32 {
+        self.pacer.budget()
+    }
+
+    /// One page of tickets.
+    pub async fn tickets(&self, ask: &TicketAsk, urgency: Urgency) -> Result<TicketPage, ApiError> {
+        let data = self.call(&operations::tickets(ask), urgency).await?;
+        convert::ticket_page(&data).ok_or_else(no_list)
+    }
+
+    /// One ticket; none if SuperOps does not know it, or hides it: it does not say which.
+    pub async fn ticket(&self, id: &TicketId, urgency: Urgency) -> Result<Option<Ticket>, ApiError> {
+        match self.call(&operations::ticket(id), urgency).await {
+            Err(ApiError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+            Ok(data) if data.is_null() => Ok(None),
+            Ok(data) => match convert::ticket(&data) {
+                Ok(ticket) => Ok(Some(ticket)),
+                Err(reject) => Err(ApiError::transient(format!("`{}` of a ticket {}", reject.field, reject.why))),
+            },
+        }
+    }
+
+    /// Who wrote on a ticket, and when.
+    pub async fn conversations(&self, id: &TicketId, urgency: Urgency) -> Result<Vec<Conversation>, ApiError> {
+        let data = self.call(&operations::conversations(id), urgency).await?;
+        Ok(convert::conversations(&data))
+    }
+
+    /// One page of technicians, from 1.
+    pub async fn technicians(&self, page: u32, urgency: Urgency) -> Result<Page<Technician>, ApiError> {
+        let data = self.call(&operations::technicians(page), urgency).await?;
+        convert::technicians(&data).ok_or_else(no_list)
+    }
+
+    /// One page of clients, from 1.
+    pub async fn clients(&self, page: u32, urgency: Urgency) -> Result<Page<Client>, ApiError> {
+        let data = self.call(&operations::clients(page), urgency).await?;
+        convert::clients(&data).ok_or_else(no_list)
+    }
+
+    /// One page of sites, from 1, of all clients.
+    pub async fn sites(&self, page: u32, urgency: Urgency) -> Result<Page<Site>, ApiError> {
+        let data = self.call(&operations::sites(page), urgency).await?;
+        convert::sites(&data).ok_or_else(no_list)
+    }
+
+    /// All groups of technicians; who is in them, the technicians say.
+    pub async fn groups(&self, urgency: Urgency) -> Result<Vec<Named>, ApiError> {
+        Ok(convert::named_list(&self.call(&operations::groups(), urgency).await?))
+    }
+
+    /// All SLAs, by name: SuperOps does not give their targets.
+    pub async fn slas(&self, urgency: Urgency) -> Result<Vec<Named>, ApiError> {
+        Ok(convert::named_list(&self.call(&operations::slas(), urgency).await?))
+    }
+
+    /// The words for priorities.
+    pub async fn priorities(&self, urgency: Urgency) -> Result<Vec<String>, ApiError> {
+        Ok(convert::names(&self.call(&operations::priorities(), urgency).await?))
+    }
+
+    /// The words for statuses. Newer tenants may keep them among the fields of a ticket.
+    pub async fn statuses(&self, urgency: Urgency) -> Result<Vec<String>, ApiError> {
+        match self.call(&operations::statuses(), urgency).await {
+            Err(refused @ ApiError::RefusedQuery { .. }) => self.statuses_of_fields(urgency).await?.ok_or(refused),
+            result => Ok(convert::names(&result?)),
+        }
+    }
+
+    /// None where the tenant has no such query: a query it does not know is not sent.
+    async fn statuses_of_fields(&self, urgency: Urgency) -> Result<Option<Vec<String>>, ApiError> {
+        let known = self.call(&operations::query_names(), urgency).await?;
+        if !schema::has_query(&known, "getAllFields") {
+            return Ok(None);
+        }
+        let fields = self.call(&operations::ticket_fields(), urgency).await?;
+        Ok(Some(convert::statuses_of_fields(&fields)))
+    }
+
+    /// The notes of a ticket.
+    pub async fn notes(&self, id: &TicketId, urgency: Urgency) -> Result<Vec<Note>, ApiError> {
+        Ok(convert::notes(&self.call(&operations::notes(id), urgency).await?))
+    }
+
+    /// Adds a private note that ends with `key`, by which it is found again.
+    ///
+    /// SuperOps may answer with an error and have added it all the same. So it
+    /// is never sent twice: the notes are read back, and if it is not there
+    /// the error says that nobody knows.
+    pub async fn add_note(&self, id: &TicketId, html: &str, key: &str, urgency: Urgency) -> Result<(), ApiError> {
+        let call = operations::add_note(id, format!("{html}<p>{key}</p>"));
+        match self.call(&call, urgency).await {
+            Err(ApiError::Unconfirmed { operation }) => {
+                let notes = self.notes(id, urgency).await?;
+                let found = notes.iter().any(|note| note.content.contains(key));
+                if found { Ok(()) } else { Err(ApiError::Unconfirmed { operation }) }
+            }
+            result => result.map(drop),
+        }
+    }
+
+    /// The schema as this tenant has it.
+    async fn introspect(&self) -> Result<Value, ApiError> {
+        self.call(&operations::introspect(), Urgency::Urgent).await
+    }
+
+    /// Makes `call`, in other words if this tenant's schema lacks a field of it.
+    async fn call(&self, call: &Call, urgency: Urgency) -> Result<Value, ApiError> {
+        let mut result = self.repeated(call, urgency).await;
+        if matches!(result, Err(ApiError::RefusedQuery { .. })) && self.learn_schema(call, urgency).await {
+            result = self.repeated(call, urgency).await;
+        }
+        result.map_err(|error| meant(call, error))
+    }
+
+    /// Whether it is news what this tenant's schema lacks, after `refused` was. Asked once.
+    async fn learn_schema(&self, refused: &Call, urgency: Urgency) -> bool {
+        if refused.operation == SCHEMA || self.rewordings.get().is_some() {
+            return false;
+        }
+        let Ok(live) = self.repeated(&operations::introspect(), urgency).await else { return false };
+        for difference in schema::differences(&live) {
+            let place = difference.place;
+            tracing::warn!(tenant = %self.tenant, place, "the schema of `{}` differs at `{place}`", self.tenant);
+        }
+        self.rewordings.set(schema::rewordings(&live)).is_ok()
+    }
+
+    /// Sends `call` with all the retries it may have.
+    async fn repeated(&self, call: &Call, urgency: Urgency) -> Result<Value, ApiError> {
+        let reworded = self.rewordings.get().and_then(|texts| Some(call.with_text(texts.get(call.text)?)));
+        let call = reworded.as_ref().unwrap_or(call);
+        let mut internal_errors = 0;
+        (|| self.paced(call, urgency))
+            .retry(self.backoff)
+            .when(|error| {
+                internal_errors += u32::from(matches!(error, ApiError::Internal { .. }));
+                may_repeat(call.kind, error, internal_errors)
+            })
+            .await
+    }
+
+    /// One attempt, again after each throttle that was waited out.
+    async fn paced(&self, call: &Call, urgency: Urgency) -> Result<Value, ApiError> {
+        for _ in 0..THROTTLE_WAITS {
+            match self.attempt(call, urgency).await {
+                Err(ApiError::Throttled) => {}
+                result => return result,
+            }
+        }
+        self.attempt(call, urgency).await
+    }
+
+    /// One attempt; one more if the token was refused and its source has a new one.
+    async fn attempt(&self, call: &Call, urgency: Urgency) -> Result<Value, ApiError> {
+        let token = self.link.token().await?;
+        let result = self.permitted(call, urgency, &token).await;
+        if !matches!(result, Err(ApiError::Unauthorized { .. })) {
+            return result;
+        }
+        match self.link.renewed(&token).await? {
+            None => result,
+            Some(token) => {
+                tracing::info!(tenant = %self.tenant, "the token of `{}` was renewed at its source", self.tenant);
+                self.permitted(call, urgency, &token).await
+            }
+        }
+    }
+
+    async fn permitted(&self, call: &Call, urgency: Urgency, token: &SecretString) -> Result<Value, ApiError> {
+        let permit = self.pacer.permit(urgency, call.operation).await;
+        let result = self.link.send(call, token).await;
+        drop(permit);
+        self.record(call.operation, &result);
+        result
+    }
+
+    fn record(&self, operation: &'static str, result: &Result<Value, ApiError>) {
+        if matches!(result, Err(ApiError::Throttled)) {
+            self.throttled(operation);
+        }
+        self.show_budget();
+        let outcome = result.as_ref().map_or_else(ApiError::outcome, |_| "ok");
+        let labels = RequestLabels { tenant: self.tenant.to_string(), operation, outcome };
+        self.telemetry.requests.get_or_create(&labels).inc();
+    }
+
+    fn throttled(&self, operation: &'static str) {
+        self.pacer.throttled();
+        let tenant = self.tenant.to_string();
+        tracing::warn!(
+            tenant,
+            operation,
+            budget_per_minute = self.pacer.budget(),
+            "superops says `{tenant}` is over its rate limit; all its calls wait a minute"
+        );
+        self.telemetry.throttles.get_or_create(&TenantLabels { tenant }).inc();
+    }
+
+    fn show_budget(&self) {
+        let labels = TenantLabels { tenant: self.tenant.to_string() };
+        self.telemetry.budget.get_or_create(&labels).set(self.pacer.budget().into());
+    }
+}
+
+/// Whether to send the same call again after `error`.
+fn may_repeat(kind: Kind, error: &ApiError, internal_errors: u32) -> bool {
+    match kind {
+        Kind::Plain => error.retryable(),
+        // Once more, in case it was a stumble; then it is the sort or the filter.
+        Kind::Shaped => error.retryable() && internal_errors <= 1,
+        Kind::Write => false,
+    }
+}
+
+/// What `error` means at last, for this kind of call.
+fn meant(call: &Call, error: ApiError) -> ApiError {
+    let operation = call.operation;
+    match (call.kind, error) {
+        (Kind::Shaped, ApiError::Internal { .. }) => {
+            ApiError::RefusedQuery { operation, why: "an internal error, twice".to_owned() }
+        }
+        (Kind::Write, ApiError::Internal { .. } | ApiError::Transient { .. } | ApiError::TooLarge { .. }) => {
+            ApiError::Unconfirmed { operation }
+        }
+        (_, error) => error,
+    }
+}
+
+fn no_list() -> ApiError {
+    ApiError::transient("the answer holds no list")
+}

@@ -1,0 +1,378 @@
+//! Their JSON turned into our types; the only file that knows their names.
+//!
+//! A record is read field by field. A field that makes no sense is left blank
+//! and named; a record is refused only if nobody could say which one it is.
+//! So one odd record never costs a page.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Datelike, NaiveDateTime, Utc, Weekday};
+use serde_json::{Map, Value};
+
+use super::{Conversation, ConversationKind, Note, Page, Reject, TicketPage};
+use crate::ticket::{Client, Flaw, Named, RefId, Reported, Site, SiteHours, Technician, Ticket, TicketId};
+
+/// Where an association keeps its id: each kind has a name of its own for it.
+const ID_KEYS: [&str; 5] = ["accountId", "userId", "groupId", "id", "siteId"];
+
+/// A page of `getTicketList`; none if it is not a list at all.
+pub(super) fn ticket_page(data: &Value) -> Option<TicketPage> {
+    let mut page =
+        TicketPage { tickets: Vec::new(), rejects: Vec::new(), has_more: has_more(data), total: total(data) };
+    for record in data.get("tickets")?.as_array()? {
+        match ticket(record) {
+            Ok(ticket) => page.tickets.push(ticket),
+            Err(reject) => page.rejects.push(reject),
+        }
+    }
+    Some(page)
+}
+
+/// One ticket.
+pub(super) fn ticket(record: &Value) -> Result<Ticket, Reject> {
+    let mut read = Reader::new(record)?;
+    let id = read.own_id("ticketId")?;
+    let id = TicketId::parse(&id).map_err(|blank| Reject::new(None, "ticketId", blank.to_string()))?;
+    let mut ticket = Ticket {
+        display_id: read.required("displayId").unwrap_or_else(|| id.to_string()),
+        id,
+        subject: read.required("subject").unwrap_or_default(),
+        request_type: read.text("requestType"),
+        status: read.text("status"),
+        priority: read.text("priority"),
+        category: read.text("category"),
+        client: read.named("client"),
+        site: read.named("site"),
+        group: read.named("techGroup"),
+        technician: read.named("technician"),
+        sla: read.named("sla"),
+        created_at: read.time("createdTime"),
+        updated_at: read.time("updatedTime"),
+        first_response: read.reported("firstResponseDueTime", "firstResponseTime", "firstResponseViolated"),
+        resolution: read.reported("resolutionDueTime", "resolutionTime", "resolutionViolated"),
+        flaws: Vec::new(),
+    };
+    ticket.flaws = read.flaws;
+    Ok(ticket)
+}
+
+/// A page of `getTechnicianList`.
+pub(super) fn technicians(data: &Value) -> Option<Page<Technician>> {
+    page(data, "userList", |read| {
+        let id = read.ref_id("userId")?;
+        Ok(Technician {
+            name: read.required("name").unwrap_or_else(|| id.to_string()),
+            id,
+            email: read.text("email"),
+            phone: read.text("contactNumber"),
+            manager: read.named("reportingManager"),
+            groups: read.many("groups"),
+        })
+    })
+}
+
+/// A page of `getClientList`.
+pub(super) fn clients(data: &Value) -> Option<Page<Client>> {
+    page(data, "clients", |read| {
+        let id = read.ref_id("accountId")?;
+        let name = read.required("name").unwrap_or_else(|| id.to_string());
+        Ok(Client { id, name, account_manager: read.named("accountManager") })
+    })
+}
+
+/// A page of `getClientSiteList`.
+pub(super) fn sites(data: &Value) -> Option<Page<Site>> {
+    page(data, "sites", |read| {
+        let id = read.ref_id("id")?;
+        Ok(Site {
+            name: read.required("name").unwrap_or_else(|| id.to_string()),
+            id,
+            client: read.named("client"),
+            timezone: read.text("timezoneCode"),
+            always_open: read.flag("working24x7").unwrap_or(false),
+            hours: read.hours("businessHour"),
+            holiday_list: read.named("holidayList"),
+        })
+    })
+}
+
+/// A bare list of things with an id and a name. SuperOps answers null for an empty one.
+pub(super) fn named_list(data: &Value) -> Vec<Named> {
+    records(data).filter_map(|record| named(record).ok().flatten()).collect()
+}
+
+/// A bare list of things of which only the name matters.
+pub(super) fn names(data: &Value) -> Vec<String> {
+    records(data).filter_map(|record| text(record.get("name")?)).collect()
+}
+
+/// The statuses among `getAllFields("TICKET")`.
+pub(super) fn statuses_of_fields(data: &Value) -> Vec<String> {
+    let field = records(data).find(|field| field.get("columnName").and_then(Value::as_str) == Some("status"));
+    let options = field.and_then(|field| field.get("options"));
+    options.into_iter().flat_map(records).filter_map(|option| text(option.get("value")?)).collect()
+}
+
+/// Who wrote on a ticket, in the order SuperOps gives. What has no readable time proves nothing and is left out.
+pub(super) fn conversations(data: &Value) -> Vec<Conversation> {
+    records(data).filter_map(conversation).collect()
+}
+
+fn conversation(record: &Value) -> Option<Conversation> {
+    let at = instant(&text(record.get("time")?)?)?;
+    let author = record.get("user").and_then(|user| named(user).ok().flatten()).map(|user| user.id);
+    Some(Conversation { kind: conversation_kind(record.get("type")), at, author })
+}
+
+fn conversation_kind(value: Option<&Value>) -> ConversationKind {
+    match value.and_then(Value::as_str).unwrap_or_default() {
+        "DESCRIPTION" => ConversationKind::Description,
+        "REQ_REPLY" => ConversationKind::RequesterReply,
+        "REQ_NOTIFICATION" => ConversationKind::RequesterNotice,
+        "TECH_REPLY" => ConversationKind::TechnicianReply,
+        "TECH_NOTIFICATION" => ConversationKind::TechnicianNotice,
+        other => ConversationKind::Other(other.to_owned()),
+    }
+}
+
+/// The notes of a ticket.
+pub(super) fn notes(data: &Value) -> Vec<Note> {
+    records(data).filter_map(note).collect()
+}
+
+fn note(record: &Value) -> Option<Note> {
+    Some(Note {
+        id: RefId::parse(&id_text(record.get("noteId")?)?).ok()?,
+        added_at: record.get("addedOn").and_then(text).and_then(|raw| instant(&raw)),
+        content: record.get("content").and_then(text).unwrap_or_default(),
+    })
+}
+
+/// The items of a list; of anything else, none.
+pub(super) fn records(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().map_or(&[][..], Vec::as_slice).iter()
+}
+
+/// True on inner pages; null on the last one.
+fn has_more(data: &Value) -> bool {
+    data.pointer("/listInfo/hasMore").and_then(flag).unwrap_or(false)
+}
+
+/// An Int in the schema, a string in an official example.
+fn total(data: &Value) -> Option<u64> {
+    let total = data.pointer("/listInfo/totalCount")?;
+    total.as_u64().or_else(|| total.as_str()?.trim().parse().ok())
+}
+
+fn page<T>(data: &Value, key: &str, convert: impl Fn(&mut Reader) -> Result<T, Reject>) -> Option<Page<T>> {
+    let mut page = Page { items: Vec::new(), rejects: Vec::new(), has_more: has_more(data) };
+    for record in data.get(key)?.as_array()? {
+        let read = Reader::new(record).and_then(|mut read| convert(&mut read).map(|item| (item, read)));
+        match read {
+            Ok((item, read)) => {
+                page.items.push(item);
+                page.rejects.extend(read.flaws.into_iter().map(|flaw| Reject {
+                    id: read.id.clone(),
+                    field: flaw.field,
+                    why: flaw.why,
+                }));
+            }
+            Err(reject) => page.rejects.push(reject),
+        }
+    }
+    Some(page)
+}
+
+/// Reads the fields of one record, and remembers which of them made no sense.
+struct Reader<'a> {
+    fields: &'a Map<String, Value>,
+    id: Option<String>,
+    flaws: Vec<Flaw>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(record: &'a Value) -> Result<Self, Reject> {
+        let fields = record.as_object().ok_or_else(|| Reject::new(None, "record", format!("is {}", kind(record))))?;
+        Ok(Self { fields, id: None, flaws: Vec::new() })
+    }
+
+    /// The record's own id, without which it is nothing.
+    fn own_id(&mut self, key: &str) -> Result<String, Reject> {
+        let value = self.value(key).ok_or_else(|| Reject::new(None, key, "is missing"))?;
+        let id = id_text(value).ok_or_else(|| Reject::new(None, key, format!("is {}", kind(value))))?;
+        self.id = Some(id.clone());
+        Ok(id)
+    }
+
+    fn ref_id(&mut self, key: &str) -> Result<RefId, Reject> {
+        let id = self.own_id(key)?;
+        RefId::parse(&id).map_err(|blank| Reject::new(None, key, blank.to_string()))
+    }
+
+    /// A field that is there and not null.
+    fn value(&self, key: &str) -> Option<&'a Value> {
+        self.fields.get(key).filter(|value| !value.is_null())
+    }
+
+    fn flaw(&mut self, key: &str, why: impl Into<String>) {
+        self.flaws.push(Flaw { field: key.to_owned(), why: why.into() });
+    }
+
+    /// Reads `key` with `read`; what is there but cannot be read is a flaw.
+    fn read<T>(&mut self, key: &str, wanted: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
+        let value = self.value(key).filter(|value| !is_blank(value))?;
+        let result = read(value);
+        if result.is_none() {
+            self.flaw(key, format!("is {}, not {wanted}", kind(value)));
+        }
+        result
+    }
+
+    fn text(&mut self, key: &str) -> Option<String> {
+        self.read(key, "a text", text)
+    }
+
+    /// A text that the schema promises.
+    fn required(&mut self, key: &str) -> Option<String> {
+        let before = self.flaws.len();
+        let text = self.text(key);
+        if text.is_none() && self.flaws.len() == before {
+            self.flaw(key, "is missing");
+        }
+        text
+    }
+
+    fn flag(&mut self, key: &str) -> Option<bool> {
+        self.read(key, "true or false", flag)
+    }
+
+    fn time(&mut self, key: &str) -> Option<DateTime<Utc>> {
+        self.read(key, "a possible time", |value| instant(value.as_str()?))
+    }
+
+    fn reported(&mut self, due: &str, met_at: &str, breached: &str) -> Reported {
+        Reported { due: self.time(due), met_at: self.time(met_at), breached: self.flag(breached) }
+    }
+
+    fn named(&mut self, key: &str) -> Option<Named> {
+        let result = named(self.value(key)?);
+        result.unwrap_or_else(|why| {
+            self.flaw(key, why);
+            None
+        })
+    }
+
+    /// A list of associations; official examples show a single object in its place.
+    fn many(&mut self, key: &str) -> Vec<Named> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let value = leaf(value);
+        let list = value.as_array().map_or(std::slice::from_ref(value.as_ref()), Vec::as_slice);
+        let mut found = Vec::new();
+        for item in list {
+            match named(item) {
+                Ok(item) => found.extend(item),
+                Err(why) => self.flaw(key, why),
+            }
+        }
+        found
+    }
+
+    fn hours(&mut self, key: &str) -> Vec<SiteHours> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let rows: Vec<_> = records(value).map(site_hours).collect();
+        if rows.iter().any(Option::is_none) || !value.is_array() {
+            self.flaw(key, "has a row without a weekday, a start and an end");
+        }
+        rows.into_iter().flatten().collect()
+    }
+}
+
+fn site_hours(row: &Value) -> Option<SiteHours> {
+    let day: Weekday = row.get("day")?.as_str()?.trim().parse().ok()?;
+    Some(SiteHours { day, start: text(row.get("start")?)?, end: text(row.get("end")?)? })
+}
+
+/// An association: blank, or an id and a name; or why it is neither.
+fn named(value: &Value) -> Result<Option<Named>, &'static str> {
+    let value = leaf(value);
+    if is_blank(&value) {
+        return Ok(None);
+    }
+    let fields = value.as_object().ok_or("is not an object")?;
+    let id = ID_KEYS.iter().find_map(|key| id_text(fields.get(*key)?)).ok_or("has no readable id")?;
+    let id = RefId::parse(&id).map_err(|_| "has a blank id")?;
+    let name = fields.get("name").and_then(text).unwrap_or_else(|| id.to_string());
+    Ok(Some(Named { id, name }))
+}
+
+/// A scalar of type JSON may arrive as a string that holds JSON.
+fn leaf(value: &Value) -> Cow<'_, Value> {
+    let held = value.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    held.map_or(Cow::Borrowed(value), Cow::Owned)
+}
+
+/// An id as text: quoted or not, and never through a float, which 19 digits do not survive.
+fn id_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::Number(number) => {
+            number.as_u64().map(|id| id.to_string()).or_else(|| number.as_i64().map(|id| id.to_string()))
+        }
+        _ => None,
+    }
+}
+
+/// A text that says something.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn flag(value: &Value) -> Option<bool> {
+    value.as_bool().or_else(|| value.as_str()?.trim().to_lowercase().parse().ok())
+}
+
+/// Null, an empty text, an empty object, an empty list: all mean that there is nothing.
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// What a value is, without saying what it holds.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// A time of SuperOps: UTC unless it says otherwise, with or without seconds and fractions.
+///
+/// A year that no service desk has seen is a blank in disguise (`0001-01-01`).
+fn instant(raw: &str) -> Option<DateTime<Utc>> {
+    let raw = raw.trim().replacen(' ', "T", 1);
+    let at = naive(raw.trim_end_matches(['Z', 'z'])).map(|at| at.and_utc()).or_else(|| with_offset(&raw))?;
+    (1990..=2200).contains(&at.year()).then_some(at)
+}
+
+fn naive(raw: &str) -> Option<NaiveDateTime> {
+    const FORMS: [&str; 2] = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
+    FORMS.iter().find_map(|form| NaiveDateTime::parse_from_str(raw, form).ok())
+}
+
+fn with_offset(raw: &str) -> Option<DateTime<Utc>> {
+    const FORMS: [&str; 2] = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z"];
+    FORMS.iter().find_map(|form| DateTime::parse_from_str(raw, form).ok()).map(|at| at.to_utc())
+}

@@ -1,0 +1,122 @@
+//! Why a call to SuperOps brought nothing, split by what to do next.
+
+use crate::config::TokenSource;
+
+/// Why a call brought nothing.
+///
+/// The client has already retried what may be retried: what arrives here is
+/// for the caller to act on, or to come back to at its next turn.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// A person has to give a good token; it has been read again from its source already.
+    #[error("superops refused the token (401), also after reading it again from {from}")]
+    Unauthorized { from: String },
+    /// A person has to put the token where the configuration says.
+    #[error("no token: {why}")]
+    TokenMissing { why: String },
+    /// A person has to mend `subdomain`.
+    #[error("superops refused the subdomain `{subdomain}` (400)")]
+    WrongSubdomain { subdomain: String },
+    /// The token's user may not do this: go on without.
+    #[error("the token's user may not call `{operation}`")]
+    Forbidden { operation: &'static str },
+    /// The budget is used up, also after waiting out the minute: come back later.
+    #[error("superops is over its rate limit, also after waiting")]
+    Throttled,
+    /// Nothing will work until the subscription does.
+    #[error("the superops subscription is {state}")]
+    Subscription { state: &'static str },
+    /// This tenant cannot answer a query of this form: ask in a plainer one.
+    #[error("superops refused the query `{operation}`: {why}")]
+    RefusedQuery { operation: &'static str, why: String },
+    /// What was asked for is gone.
+    #[error("superops knows no such record (`{operation}`)")]
+    NotFound { operation: &'static str },
+    /// SuperOps stumbled over a call that is otherwise good: come back later.
+    #[error("superops had an internal error in `{operation}`")]
+    Internal { operation: &'static str },
+    /// A change was sent and no word came back: look before doing it again.
+    #[error("nobody knows whether superops carried out `{operation}`")]
+    Unconfirmed { operation: &'static str },
+    /// The network or the service is not well: come back later.
+    #[error("superops cannot be reached or answered with nonsense: {why}")]
+    Transient { why: String },
+    /// The answer is larger than any page can be: ask for less.
+    #[error("the answer to `{operation}` is over {limit_mb} MB")]
+    TooLarge { operation: &'static str, limit_mb: usize },
+    /// Not followed, because the token would go along. A person has to mend the endpoint.
+    #[error("superops redirects to {to}, which is not followed: the token would go along")]
+    Redirected { to: String },
+    /// Nobody that we trust vouches for this server; the token was not sent.
+    #[error("the server's certificate is not trusted: {why}")]
+    Untrusted { why: String },
+    /// The address does not lead to the API. A person has to mend the endpoint.
+    #[error("the endpoint does not answer like superops: HTTP {status}")]
+    WrongEndpoint { status: u16 },
+    /// The tenant's settings cannot be made into a client.
+    #[error("no client for this tenant: {why}")]
+    Setup { why: String },
+}
+
+impl ApiError {
+    /// Whether the same call may well succeed a moment later.
+    pub fn retryable(&self) -> bool {
+        matches!(self, Self::Transient { .. } | Self::Internal { .. })
+    }
+
+    /// Whether a person has to do something before any call succeeds.
+    pub fn needs_a_person(&self) -> bool {
+        match self {
+            Self::Unauthorized { .. }
+            | Self::TokenMissing { .. }
+            | Self::WrongSubdomain { .. }
+            | Self::Subscription { .. }
+            | Self::Redirected { .. }
+            | Self::Untrusted { .. }
+            | Self::WrongEndpoint { .. }
+            | Self::Setup { .. } => true,
+            Self::Forbidden { .. }
+            | Self::Throttled
+            | Self::RefusedQuery { .. }
+            | Self::NotFound { .. }
+            | Self::Internal { .. }
+            | Self::Unconfirmed { .. }
+            | Self::Transient { .. }
+            | Self::TooLarge { .. } => false,
+        }
+    }
+
+    /// The word for it in the metrics.
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::TokenMissing { .. } => "token_missing",
+            Self::WrongSubdomain { .. } => "wrong_subdomain",
+            Self::Forbidden { .. } => "forbidden",
+            Self::Throttled => "throttled",
+            Self::Subscription { .. } => "subscription",
+            Self::RefusedQuery { .. } => "refused",
+            Self::NotFound { .. } => "not_found",
+            Self::Internal { .. } => "internal",
+            Self::Unconfirmed { .. } => "unconfirmed",
+            Self::Transient { .. } => "transient",
+            Self::TooLarge { .. } => "too_large",
+            Self::Redirected { .. } => "redirected",
+            Self::Untrusted { .. } => "untrusted",
+            Self::WrongEndpoint { .. } => "wrong_endpoint",
+            Self::Setup { .. } => "setup",
+        }
+    }
+
+    pub(super) fn transient(why: impl Into<String>) -> Self {
+        Self::Transient { why: why.into() }
+    }
+}
+
+/// Where a token comes from, in words for an error.
+pub(super) fn source_words(source: &TokenSource) -> String {
+    match source {
+        TokenSource::Env(name) => format!("environment variable `{name}`"),
+        TokenSource::File(path) => format!("file `{}`", path.display()),
+    }
+}

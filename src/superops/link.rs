@@ -1,0 +1,184 @@
+//! One tenant's line to SuperOps: makes one attempt and sorts the answer.
+//!
+//! The token travels in one header of one request to the configured address,
+//! and nowhere else: redirects are not followed, errors carry no URL.
+
+use std::error::Error as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Response, redirect};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use super::answer;
+use super::error::{ApiError, source_words};
+use super::operations::Call;
+use crate::config::{Tenant, TokenSource};
+
+/// What one attempt may cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub connect: Duration,
+    /// From the first byte sent to the last one received. The slowest page seen took 1.3 s.
+    pub whole: Duration,
+    /// A page of 100 tickets is some 200 kB.
+    pub body_bytes: usize,
+    /// The pause before the first retry; each later one is twice as long.
+    pub first_retry: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            whole: Duration::from_secs(30),
+            body_bytes: 32 << 20,
+            first_retry: Duration::from_millis(500),
+        }
+    }
+}
+
+/// The line to one tenant's SuperOps.
+#[derive(Debug)]
+pub(super) struct Link {
+    http: reqwest::Client,
+    endpoint: reqwest::Url,
+    subdomain: String,
+    source: TokenSource,
+    /// None until the first call: a missing token is that call's error, not ours.
+    token: Mutex<Option<SecretString>>,
+    limits: Limits,
+}
+
+impl Link {
+    /// A line to `tenant`; nothing is sent yet.
+    pub fn new(tenant: &Tenant, limits: Limits) -> Result<Self, ApiError> {
+        let setup = |why: &str| ApiError::Setup { why: why.to_owned() };
+        let subdomain = HeaderValue::from_str(&tenant.subdomain).map_err(|_| setup("`subdomain` cannot be sent"))?;
+        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        headers.insert("CustomerSubDomain", subdomain);
+        // Fails only if one is there already, which serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .default_headers(headers)
+            .redirect(redirect::Policy::none())
+            .connect_timeout(limits.connect)
+            .timeout(limits.whole)
+            .build()
+            .map_err(|error| setup(&innermost(&error)))?;
+        let endpoint = tenant.endpoint.parse().map_err(|_| setup("`endpoint` is not a URL"))?;
+        let (subdomain, source) = (tenant.subdomain.clone(), tenant.token.clone());
+        Ok(Self { http, endpoint, subdomain, source, token: Mutex::default(), limits })
+    }
+
+    /// Makes one attempt with `token`.
+    pub async fn send(&self, call: &Call, token: &SecretString) -> Result<Value, ApiError> {
+        let request = self.http.post(self.endpoint.clone()).header(AUTHORIZATION, bearer(token)?);
+        let response = request.body(call.body.clone()).send().await.map_err(|error| of_transport(&error))?;
+        let status = response.status().as_u16();
+        if status == 401 {
+            return Err(self.unauthorized());
+        }
+        let location = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()).map(str::to_owned);
+        let body = self.body(call, response).await?;
+        if status == 200 {
+            return answer::read(call.operation, &body);
+        }
+        Err(answer::of_status(status, &body, &self.subdomain, location.as_deref()))
+    }
+
+    /// The body, refused as soon as it is too large, whatever its length was said to be.
+    async fn body(&self, call: &Call, mut response: Response) -> Result<Vec<u8>, ApiError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| of_transport(&error))? {
+            if body.len() + chunk.len() > self.limits.body_bytes {
+                return Err(ApiError::TooLarge { operation: call.operation, limit_mb: self.limits.body_bytes >> 20 });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    fn unauthorized(&self) -> ApiError {
+        ApiError::Unauthorized { from: source_words(&self.source) }
+    }
+
+    /// The token as last read.
+    pub async fn token(&self) -> Result<SecretString, ApiError> {
+        let held = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match held {
+            Some(token) => Ok(token),
+            None => self.read_token().await,
+        }
+    }
+
+    /// Reads the token again after `refused` was; none if it is still the same.
+    pub async fn renewed(&self, refused: &SecretString) -> Result<Option<SecretString>, ApiError> {
+        let token = self.read_token().await?;
+        let changed = token.expose_secret() != refused.expose_secret();
+        Ok(changed.then_some(token))
+    }
+
+    async fn read_token(&self) -> Result<SecretString, ApiError> {
+        let token = read_source(&self.source).await?;
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
+        Ok(token)
+    }
+}
+
+async fn read_source(source: &TokenSource) -> Result<SecretString, ApiError> {
+    let missing = |why: &str| ApiError::TokenMissing { why: format!("{} {why}", source_words(source)) };
+    let text = match source {
+        TokenSource::Env(name) => std::env::var(name).map_err(|_| missing("is not set"))?,
+        TokenSource::File(path) => tokio::fs::read_to_string(path)
+            .await
+            .map_err(|error| missing(&format!("cannot be read: {}", error.kind())))?,
+    };
+    match text.trim() {
+        "" => Err(missing("is empty")),
+        token => Ok(token.into()),
+    }
+}
+
+fn bearer(token: &SecretString) -> Result<HeaderValue, ApiError> {
+    let text = format!("Bearer {}", token.expose_secret());
+    let mut value = HeaderValue::from_str(&text)
+        .map_err(|_| ApiError::TokenMissing { why: "what was found holds characters no token has".to_owned() })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Sorts a failure of the network. URLs stay out: only the innermost cause is told.
+fn of_transport(error: &reqwest::Error) -> ApiError {
+    let why = innermost(error);
+    if distrusted(error) {
+        return ApiError::Untrusted { why };
+    }
+    if error.is_timeout() {
+        return ApiError::transient("no answer in time");
+    }
+    ApiError::transient(why)
+}
+
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause = error.source();
+    while let Some(deeper) = cause.and_then(std::error::Error::source) {
+        cause = Some(deeper);
+    }
+    cause.map_or_else(|| "the connection broke".to_owned(), ToString::to_string)
+}
+
+fn distrusted(error: &reqwest::Error) -> bool {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes.filter_map(tls_error).any(|error| matches!(error, rustls::Error::InvalidCertificate(_)))
+}
+
+/// What rustls says, which hides in one or two `io::Error`s that do not show it as their source.
+fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    match error.downcast_ref::<std::io::Error>() {
+        Some(wrapper) => tls_error(wrapper.get_ref()?),
+        None => error.downcast_ref(),
+    }
+}

@@ -1,0 +1,362 @@
+//! Pulls what changed at SuperOps and remembers it: one loop for each tenant.
+//!
+//! SuperOps tells nobody when a ticket changes. So each turn asks for what was
+//! updated last; every few minutes all open tickets are swept, because time
+//! changes tickets too; and once a day everything is read, for what neither
+//! shows. What a tenant's API cannot do is noticed, said, and done another way.
+//! The order of a first run is that of need: the lists that tell open from
+//! closed and whom to call, then open tickets, then history.
+
+mod changes;
+mod health;
+mod lookups;
+mod pace;
+mod pass;
+mod progress;
+mod replies;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+pub use self::health::{Hints, SyncHealth, Trouble};
+use self::progress::Progress;
+use self::replies::Looked;
+use crate::clock::SharedClock;
+use crate::config;
+use crate::store::sync::{Lookup, SyncState, Unread};
+use crate::store::tickets::{Batch, Saved};
+use crate::store::{Store, StoreError};
+use crate::superops::{ApiError, SuperOps, TicketAsk, TicketPage, Urgency};
+use crate::telemetry::{LoopName, Telemetry, TenantLabels};
+use crate::ticket::watch::Bounds;
+use crate::ticket::{ClockKind, StatusMeaning, StatusWords, TenantId, Ticket};
+
+/// What does not work today may work tomorrow.
+const PROBE_EVERY: TimeDelta = TimeDelta::days(1);
+/// A hint makes a turn begin at once, but not sooner than this after the last.
+const HINT_GAP: TimeDelta = TimeDelta::seconds(2);
+/// SuperOps counts requests by the minute, also those from before a restart.
+const MINUTE: TimeDelta = TimeDelta::minutes(1);
+
+/// Why a turn was not finished. What it saved before stays saved.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// SuperOps did not answer as it should: the health says what to do.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The answer could not be remembered.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What one turn brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TurnReport {
+    pub new: usize,
+    pub changed: usize,
+    pub closed: usize,
+    pub vanished: usize,
+    /// Whether all open tickets were read.
+    pub swept: bool,
+    /// Whether pages of the pass over all tickets are left.
+    pub pass_under_way: bool,
+}
+
+impl TurnReport {
+    fn add(&mut self, saved: &Saved) {
+        self.new += saved.new;
+        self.changed += saved.changed.len();
+        self.closed += saved.closed;
+    }
+}
+
+/// What a tenant's sync works with.
+pub struct Wiring {
+    pub client: Arc<SuperOps>,
+    pub store: Store,
+    pub clock: SharedClock,
+    pub telemetry: Arc<Telemetry>,
+    /// Rung after each change, for whoever evaluates.
+    pub nudge: Arc<Notify>,
+    /// Changes when somebody says "look now"; see [`Hints`].
+    pub hints: watch::Receiver<u64>,
+    pub health: watch::Sender<SyncHealth>,
+}
+
+/// The sync of one tenant.
+pub struct TenantSync {
+    tenant: TenantId,
+    words: StatusWords,
+    poll_interval: TimeDelta,
+    client: Arc<SuperOps>,
+    store: Store,
+    clock: SharedClock,
+    telemetry: Arc<Telemetry>,
+    nudge: Arc<Notify>,
+    hints: watch::Receiver<u64>,
+    health: watch::Sender<SyncHealth>,
+    state: SyncState,
+    looked: Looked,
+    progress: Option<Progress>,
+    failures: u32,
+}
+
+impl TenantSync {
+    /// Goes on where the last run stopped.
+    pub async fn open(tenant: &config::Tenant, wiring: Wiring) -> Result<Self, StoreError> {
+        let Wiring { client, store, clock, telemetry, nudge, hints, health } = wiring;
+        store.apply_words(&tenant.id, &tenant.statuses).await?;
+        let state = store.sync_state(&tenant.id).await?;
+        health.send_modify(|health| health.last_good = state.good_at);
+        Ok(Self {
+            tenant: tenant.id.clone(),
+            words: tenant.statuses.clone(),
+            poll_interval: tenant.poll_interval,
+            client,
+            store,
+            clock,
+            telemetry,
+            nudge,
+            hints,
+            health,
+            state,
+            looked: Looked::new(),
+            progress: None,
+            failures: 0,
+        })
+    }
+
+    /// Turns until `stop` says true.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.turn_for_ever() => {}
+            // What is not yet saved is read again by the next run.
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    /// One turn: lists, changes, open tickets, and some pages of the pass, each if it is time to.
+    pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<TurnReport, SyncError> {
+        let began = Instant::now();
+        let mut report = TurnReport::default();
+        let result = self.read_all(now, &mut report).await;
+        self.telemetry.loop_seconds.get_or_create(&LoopName { name: "sync" }).observe(began.elapsed().as_secs_f64());
+        self.note(result.as_ref().err(), now);
+        result.map(|()| report)
+    }
+
+    async fn read_all(&mut self, now: DateTime<Utc>, report: &mut TurnReport) -> Result<(), SyncError> {
+        self.read_lookups(now).await?;
+        self.read_changes(now, report).await?;
+        self.sweep_if_due(now, report).await?;
+        self.look_for_replies(now).await?;
+        self.read_pass(now, now + self.poll_interval, report).await
+    }
+
+    async fn turn_for_ever(&mut self) {
+        let mut next = self.rested_at();
+        loop {
+            self.wait_until(next).await;
+            let now = self.clock.now();
+            self.hints.mark_unchanged();
+            let result = self.turn(now).await;
+            next = self.next_turn(now, result.is_ok()).await;
+            self.health.send_modify(|health| health.next_try = Some(next));
+            if result.is_ok() {
+                self.pass_the_time(next).await;
+            }
+        }
+    }
+
+    /// Goes on with the pass over all tickets until the next turn.
+    async fn pass_the_time(&mut self, until: DateTime<Utc>) {
+        while self.state.full.is_some() && !self.is_wanted(until) {
+            let now = self.clock.now();
+            if let Err(error) = self.read_pass(now, until, &mut TurnReport::default()).await {
+                return self.note(Some(&error), now);
+            }
+        }
+    }
+
+    /// Whether a turn is due or asked for.
+    fn is_wanted(&self, next: DateTime<Utc>) -> bool {
+        self.clock.now() >= next || self.hints.has_changed().unwrap_or(false)
+    }
+
+    /// Waits for `next`, or for a hint.
+    async fn wait_until(&mut self, next: DateTime<Utc>) {
+        let began = self.clock.now();
+        tokio::select! {
+            () = self.clock.sleep_until(next) => return,
+            Ok(()) = self.hints.changed() => {}
+        }
+        self.clock.sleep_until(next.min(began + HINT_GAP)).await;
+    }
+
+    /// When the first turn may begin: if a long pass was under way, the minute's
+    /// requests may be spent already.
+    fn rested_at(&self) -> DateTime<Utc> {
+        let busy_at = self.state.full.as_ref().and(self.state.good_at);
+        busy_at.map_or(DateTime::UNIX_EPOCH, |at| at + MINUTE).min(self.clock.now() + MINUTE)
+    }
+
+    async fn next_turn(&self, now: DateTime<Utc>, good: bool) -> DateTime<Utc> {
+        if !good {
+            return now + pace::backoff(self.poll_interval, self.failures);
+        }
+        let due = self.next_due(now).await;
+        pace::next_poll(self.poll_interval, self.client.budget(), now, due)
+    }
+
+    /// The next moment at which an open ticket is due.
+    async fn next_due(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let open = self.store.open_tickets(&self.tenant).await.ok()?;
+        let dues = open.values().flat_map(|watched| {
+            let ticket = &watched.ticket;
+            let paused = self.words.meaning(ticket.status.as_deref()) == StatusMeaning::Paused;
+            let running = ClockKind::ALL.into_iter().filter(move |clock| !(paused && *clock == ClockKind::Resolution));
+            running
+                .map(|clock| ticket.reported(clock))
+                .filter(|clock| clock.met_at.is_none())
+                .filter_map(|clock| clock.due)
+        });
+        dues.filter(|due| *due > now).min()
+    }
+
+    /// Tells how the turn went: once when trouble begins, once when it ends.
+    fn note(&mut self, error: Option<&SyncError>, now: DateTime<Utc>) {
+        let before = self.health.borrow().trouble.clone();
+        let since = before.as_ref().map_or(now, |trouble| trouble.since);
+        let trouble = error.map(|error| Trouble::new(error, since));
+        self.failures = if trouble.is_some() { self.failures.saturating_add(1) } else { 0 };
+        if before.as_ref().map(|trouble| &trouble.what) != trouble.as_ref().map(|trouble| &trouble.what) {
+            self.tell(trouble.as_ref(), since, now);
+        }
+        let limits = self.limits();
+        self.health.send_modify(|health| {
+            health.last_good = self.state.good_at;
+            health.trouble = trouble;
+            health.limits = limits;
+        });
+        self.show_age(now);
+    }
+
+    fn tell(&self, trouble: Option<&Trouble>, since: DateTime<Utc>, now: DateTime<Utc>) {
+        let tenant = &self.tenant;
+        match trouble {
+            None => {
+                info!(%tenant, outage_seconds = (now - since).num_seconds(), "superops is read again for `{tenant}`")
+            }
+            Some(trouble) if trouble.needs_a_person => {
+                error!(%tenant, "superops cannot be read for `{tenant}`: {}; {}", trouble.what, trouble.advice);
+            }
+            Some(trouble) => {
+                warn!(%tenant, "superops cannot be read for `{tenant}`: {}; {}", trouble.what, trouble.advice)
+            }
+        }
+    }
+
+    fn show_age(&self, now: DateTime<Utc>) {
+        if let Some(age) = self.health.borrow().age(now) {
+            let labels = TenantLabels { tenant: self.tenant.to_string() };
+            self.telemetry.sync_age_seconds.get_or_create(&labels).set(age.as_seconds_f64());
+        }
+    }
+
+    /// What SuperOps does not let us do, and what we do instead.
+    fn limits(&self) -> Vec<String> {
+        let mut limits = Vec::new();
+        if self.state.sort_broken_at.is_some() {
+            limits.push("tickets cannot be listed by update: changes show with the sweep of open tickets".to_owned());
+        }
+        if self.state.filter_broken_at.is_some() {
+            limits.push("closed tickets cannot be left out: all tickets are read again and again".to_owned());
+        }
+        for (lookup, state) in &self.state.lookups {
+            let because = |why: &String| format!("the list of {} cannot be read: {why}", Lookup::as_str(*lookup));
+            limits.extend(state.trouble.as_ref().map(because));
+        }
+        limits
+    }
+
+    fn may_sort(&self, now: DateTime<Utc>) -> bool {
+        self.state.sort_broken_at.is_none_or(|at| at + PROBE_EVERY <= now)
+    }
+
+    fn may_filter(&self, now: DateTime<Utc>) -> bool {
+        self.state.filter_broken_at.is_none_or(|at| at + PROBE_EVERY <= now)
+    }
+
+    async fn give_up_sort(&mut self, how: &'static str, now: DateTime<Utc>) -> Result<(), SyncError> {
+        warn!(tenant = %self.tenant, how, "superops {how} the order by update; it is tried again in a day");
+        self.state.sort_broken_at = Some(now);
+        self.state.restart_pass();
+        Ok(self.store.save_sync_state(&self.tenant, self.state.clone()).await?)
+    }
+
+    async fn give_up_filter(&mut self, how: &'static str, now: DateTime<Utc>) -> Result<bool, SyncError> {
+        warn!(tenant = %self.tenant, how, "superops {how} leaving out statuses; it is tried again in a day");
+        self.state.filter_broken_at = Some(now);
+        self.store.save_sync_state(&self.tenant, self.state.clone()).await?;
+        Ok(false)
+    }
+
+    async fn ask(&self, ask: &TicketAsk, urgency: Urgency) -> Result<Answer, ApiError> {
+        let earliest = self.clock.now();
+        let page = self.client.tickets(ask, urgency).await?;
+        Ok(Answer { page, read: Bounds { earliest, latest: self.clock.now() } })
+    }
+
+    /// Saves an answer, and with it where the sync stands.
+    async fn save(
+        &mut self,
+        answer: Answer,
+        state: Option<SyncState>,
+        report: &mut TurnReport,
+    ) -> Result<(), SyncError> {
+        report.add(&self.write(answer, state.clone()).await?);
+        self.state = state.unwrap_or_else(|| std::mem::take(&mut self.state));
+        Ok(())
+    }
+
+    async fn write(&self, answer: Answer, state: Option<SyncState>) -> Result<Saved, StoreError> {
+        let saved = self.store.save_tickets(&self.tenant, answer.batch(state), &self.words).await?;
+        self.count_quarantined(saved.quarantined);
+        if saved.is_news() {
+            self.nudge.notify_one();
+        }
+        Ok(saved)
+    }
+}
+
+/// A page, and when it was read.
+struct Answer {
+    page: TicketPage,
+    read: Bounds,
+}
+
+impl Answer {
+    fn single(ticket: Ticket, read: Bounds) -> Self {
+        Self { page: TicketPage { tickets: vec![ticket], ..TicketPage::default() }, read }
+    }
+
+    /// An empty page is the last, whatever it says: else a reading might never end.
+    fn has_more(&self) -> bool {
+        self.page.has_more && !(self.page.tickets.is_empty() && self.page.rejects.is_empty())
+    }
+
+    fn batch(self, state: Option<SyncState>) -> Batch {
+        let unread = self.page.rejects.into_iter().map(|reject| {
+            let record = Unread::ticket_record(reject.id.as_deref().unwrap_or("without an id"));
+            Unread { record, field: reject.field, why: reject.why }
+        });
+        Batch { unread: unread.collect(), tickets: self.page.tickets, read: self.read, state }
+    }
+}

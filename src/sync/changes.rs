@@ -1,0 +1,156 @@
+//! What changed since the last time: the list in the order of update, newest
+//! first, read down to the watermark.
+//!
+//! The watermark is SuperOps' time, never ours. It moves only when a scan has
+//! been read to its end, and it trails by an overlap, because updates that
+//! happen at the same moment need not become visible at the same moment.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tracing::debug;
+
+use super::{SyncError, TenantSync, TurnReport};
+use crate::store::sync::SyncState;
+use crate::superops::{ApiError, Order, TicketAsk, Urgency};
+use crate::ticket::Ticket;
+
+/// How far below the watermark a scan reads.
+const OVERLAP: TimeDelta = TimeDelta::minutes(10);
+
+/// A time of update can be written by an importer. One so far ahead of our
+/// clock would hide all that comes after it, so it does not move the watermark.
+const PLAUSIBLE: TimeDelta = TimeDelta::days(1);
+
+/// What to do after a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The list is not in the order we asked for.
+    OutOfOrder,
+    Further,
+    Complete,
+}
+
+/// A reading of the list in the order of update.
+#[derive(Debug)]
+pub struct Scan {
+    floor: Option<DateTime<Utc>>,
+    horizon: DateTime<Utc>,
+    /// The newest plausible time of update.
+    pub newest: Option<DateTime<Utc>>,
+    /// The first time on the page before.
+    above: Option<DateTime<Utc>>,
+}
+
+impl Scan {
+    /// Reads down to `watermark`, or to the end if there is none.
+    pub fn down_to(watermark: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
+        Self { floor: watermark.map(|at| at - OVERLAP), horizon: now + PLAUSIBLE, newest: None, above: None }
+    }
+
+    /// Takes in the next page. A ticket without a time of update has no place
+    /// in the order; it is saved like the others and proves nothing.
+    ///
+    /// An update while we read pushes tickets down to the next page, so that
+    /// page may begin newer than this one ended, but not newer than it began.
+    pub fn take(&mut self, tickets: &[Ticket], has_more: bool) -> Step {
+        let times: Vec<DateTime<Utc>> = tickets.iter().filter_map(|ticket| ticket.updated_at).collect();
+        let rose = self.above.zip(times.first()).is_some_and(|(above, first)| *first > above);
+        if rose || !times.is_sorted_by(|upper, lower| upper >= lower) {
+            return Step::OutOfOrder;
+        }
+        self.above = times.first().copied().or(self.above);
+        self.newest = self.newest.or_else(|| times.iter().copied().find(|at| *at <= self.horizon));
+        let below = times.last().zip(self.floor).is_some_and(|(last, floor)| *last < floor);
+        if below || !has_more { Step::Complete } else { Step::Further }
+    }
+}
+
+impl TenantSync {
+    /// Reads what changed. Without a watermark there is nothing to compare
+    /// with: then the first pass over all tickets comes before.
+    pub(super) async fn read_changes(&mut self, now: DateTime<Utc>, report: &mut TurnReport) -> Result<(), SyncError> {
+        if self.state.watermark.is_none() || !self.may_sort(now) {
+            return Ok(());
+        }
+        let mut scan = Scan::down_to(self.state.watermark, now);
+        for page in 1.. {
+            let ask = TicketAsk { page, order: Order::UpdatedDesc, leave_out_statuses: Vec::new() };
+            let answer = match self.ask(&ask, Urgency::Routine).await {
+                Err(ApiError::RefusedQuery { .. }) => return self.give_up_sort("refused", now).await,
+                answer => answer?,
+            };
+            let untimed = answer.page.tickets.iter().filter(|ticket| ticket.updated_at.is_none()).count();
+            if untimed > 0 {
+                debug!(tenant = %self.tenant, untimed, "tickets without a time of update, compared by content");
+            }
+            let step = scan.take(&answer.page.tickets, answer.has_more());
+            let state = (step == Step::Complete).then(|| self.absorbed(&scan, now));
+            self.save(answer, state, report).await?;
+            match step {
+                Step::OutOfOrder => return self.give_up_sort("ignored", now).await,
+                Step::Complete => return Ok(()),
+                Step::Further => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn absorbed(&self, scan: &Scan, now: DateTime<Utc>) -> SyncState {
+        let mut state = self.state.clone();
+        // The newest ticket may have been deleted: the watermark never falls.
+        state.watermark = state.watermark.max(scan.newest);
+        state.good_at = Some(now);
+        if state.sort_broken_at.take().is_some() {
+            // A pass that was begun without the order cannot go on with it.
+            state.restart_pass();
+        }
+        state
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::tests::desk::ticket;
+
+    fn at(minute: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000 + minute * 60, 0).unwrap()
+    }
+
+    fn page(updated: &[Option<i64>]) -> Vec<Ticket> {
+        let ticket = |minute: &Option<i64>| Ticket { updated_at: minute.map(at), ..ticket("1") };
+        updated.iter().map(ticket).collect()
+    }
+
+    #[test]
+    fn a_scan_ends_ten_minutes_below_the_watermark() {
+        let cases: [(&str, &[Option<i64>], bool, Step); 7] = [
+            ("all newer", &[Some(70), Some(60)], true, Step::Further),
+            ("down to the overlap", &[Some(70), Some(50)], true, Step::Further),
+            ("below it", &[Some(70), Some(49)], true, Step::Complete),
+            ("the last page", &[Some(70)], false, Step::Complete),
+            ("equal times are in order", &[Some(70), Some(70)], true, Step::Further),
+            ("a ticket without a time proves nothing", &[Some(70), None, Some(60)], true, Step::Further),
+            ("not in order", &[Some(60), Some(70)], true, Step::OutOfOrder),
+        ];
+        for (name, rows, has_more, expected) in cases {
+            let mut scan = Scan::down_to(Some(at(60)), at(75));
+            assert_eq!(scan.take(&page(rows), has_more), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_page_may_begin_newer_than_the_one_above_ended_but_not_than_it_began() {
+        for (first, expected) in [(61, Step::Further), (70, Step::Further), (71, Step::OutOfOrder)] {
+            let mut scan = Scan::down_to(Some(at(0)), at(75));
+            assert_eq!(scan.take(&page(&[Some(70), Some(60)]), true), Step::Further);
+            assert_eq!(scan.take(&page(&[Some(first)]), true), expected, "{first}");
+        }
+    }
+
+    #[test]
+    fn an_imported_time_far_ahead_does_not_become_the_watermark() {
+        let mut scan = Scan::down_to(None, at(0));
+        scan.take(&page(&[Some(3 * 24 * 60), None, Some(5), Some(4)]), true);
+        assert_eq!(scan.newest, Some(at(5)));
+    }
+}

@@ -1,0 +1,93 @@
+//! How a tenant's sync is doing, in words for an operator.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::watch;
+
+use super::SyncError;
+use crate::superops::ApiError;
+use crate::ticket::TenantId;
+
+/// How the sync of one tenant is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SyncHealth {
+    /// As of when the picture of the open tickets is complete.
+    pub last_good: Option<DateTime<Utc>>,
+    pub trouble: Option<Trouble>,
+    pub next_try: Option<DateTime<Utc>>,
+    /// What SuperOps does not let us do, and what we do instead.
+    pub limits: Vec<String>,
+    /// The pass over all tickets under way: tickets read, and all if known.
+    pub reading: Option<(u64, Option<u64>)>,
+}
+
+impl SyncHealth {
+    /// How old the picture is; none if there is none yet.
+    pub fn age(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
+        self.last_good.map(|at| (now - at).max(TimeDelta::zero()))
+    }
+}
+
+/// What keeps SuperOps from being read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    pub since: DateTime<Utc>,
+    pub what: String,
+    /// What a person can do about it.
+    pub advice: &'static str,
+    /// Whether it will not pass by itself.
+    pub needs_a_person: bool,
+}
+
+impl Trouble {
+    /// `error` in words, with what to do.
+    pub fn new(error: &SyncError, since: DateTime<Utc>) -> Self {
+        let needs_a_person = matches!(error, SyncError::Api(error) if error.needs_a_person());
+        Self { since, what: error.to_string(), advice: advice(error), needs_a_person }
+    }
+}
+
+fn advice(error: &SyncError) -> &'static str {
+    let SyncError::Api(error) = error else {
+        return "look at the disk that holds the store: free space, permissions, another process";
+    };
+    match error {
+        ApiError::Unauthorized { .. } | ApiError::TokenMissing { .. } => {
+            "put a valid token where the configuration says; it is read again at each try, a restart is needed only for an environment variable"
+        }
+        ApiError::WrongSubdomain { .. } => "correct `subdomain` in the configuration and restart",
+        ApiError::Redirected { .. } | ApiError::WrongEndpoint { .. } => {
+            "correct `region` or `endpoint` in the configuration and restart"
+        }
+        ApiError::Subscription { .. } => "renew the SuperOps subscription; the sync goes on by itself",
+        ApiError::Untrusted { .. } => "look who answers at the endpoint; the token was not sent",
+        ApiError::Forbidden { .. } => "give the token's user the right to read tickets",
+        ApiError::Throttled => "lower `requests_per_minute`, or see which other program uses this token",
+        ApiError::Setup { .. } => "correct the tenant's settings and restart",
+        _ => "nothing: it is tried again by itself",
+    }
+}
+
+/// A way to say "look now" to each tenant's sync.
+#[derive(Clone, Debug, Default)]
+pub struct Hints(BTreeMap<TenantId, watch::Sender<u64>>);
+
+impl Hints {
+    /// For these tenants.
+    pub fn new(tenants: impl IntoIterator<Item = TenantId>) -> Self {
+        Self(tenants.into_iter().map(|tenant| (tenant, watch::Sender::new(0))).collect())
+    }
+
+    /// Has `tenant` looked at soon; false if there is no such tenant.
+    pub fn hint(&self, tenant: &TenantId) -> bool {
+        let Some(sender) = self.0.get(tenant) else { return false };
+        sender.send_modify(|count| *count = count.wrapping_add(1));
+        true
+    }
+
+    /// Where the sync of `tenant` listens.
+    pub fn listen(&self, tenant: &TenantId) -> Option<watch::Receiver<u64>> {
+        self.0.get(tenant).map(watch::Sender::subscribe)
+    }
+}

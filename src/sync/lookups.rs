@@ -1,0 +1,137 @@
+//! The lists that tickets point into, hourly: words, people, clients, sites.
+//!
+//! Each list is read for itself: one that the token may not see leaves the
+//! others as they are, and what was known of it before is kept.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tracing::warn;
+
+use super::{SyncError, TenantSync};
+use crate::store::sync::{Lookup, LookupState, Unread};
+use crate::superops::{ApiError, Reject, Urgency};
+use crate::telemetry::TenantLabels;
+use crate::ticket::{Directory, Named};
+
+const EVERY: TimeDelta = TimeDelta::hours(1);
+/// A list that could not be read for a passing reason is asked for again soon.
+const AGAIN: TimeDelta = TimeDelta::minutes(5);
+
+/// Reads all pages of a list; gives its records and what could not be read.
+macro_rules! all_pages {
+    ($client:expr, $list:ident, $urgency:expr) => {{
+        let (mut items, mut rejects) = (Vec::new(), Vec::new());
+        for number in 1.. {
+            let page = $client.$list(number, $urgency).await?;
+            let empty = page.items.is_empty() && page.rejects.is_empty();
+            items.extend(page.items);
+            rejects.extend(page.rejects);
+            if !page.has_more || empty {
+                break;
+            }
+        }
+        (items, rejects)
+    }};
+}
+
+impl TenantSync {
+    /// Reads the lists whose time has come.
+    pub(super) async fn read_lookups(&mut self, now: DateTime<Utc>) -> Result<(), SyncError> {
+        for lookup in Lookup::ALL {
+            if self.state.lookups.get(&lookup).is_none_or(|state| state.due_at <= now) {
+                self.read_lookup(lookup, now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_lookup(&mut self, lookup: Lookup, now: DateTime<Utc>) -> Result<(), SyncError> {
+        // The first time, alerts wait for it; later nobody does.
+        let first = !self.state.lookups.contains_key(&lookup);
+        let urgency = if first { Urgency::Routine } else { Urgency::Background };
+        let before = self.store.directory(&self.tenant).await?;
+        match self.fetch(lookup, &before, urgency).await {
+            Ok((directory, rejects)) => self.keep(lookup, directory, rejects, now).await,
+            Err(error) if error.needs_a_person() || error == ApiError::Throttled => Err(error.into()),
+            Err(error) => self.go_without(lookup, &error, now).await,
+        }
+    }
+
+    /// The directory with this list as it is now.
+    async fn fetch(
+        &self,
+        lookup: Lookup,
+        before: &Directory,
+        urgency: Urgency,
+    ) -> Result<(Directory, Vec<Reject>), ApiError> {
+        let mut directory = before.clone();
+        let mut rejects = Vec::new();
+        match lookup {
+            Lookup::Statuses => directory.statuses = self.client.statuses(urgency).await?,
+            Lookup::Priorities => directory.priorities = self.client.priorities(urgency).await?,
+            Lookup::Groups => directory.groups = by_id(self.client.groups(urgency).await?),
+            Lookup::Slas => directory.slas = by_id(self.client.slas(urgency).await?),
+            Lookup::Technicians => {
+                let (people, unread) = all_pages!(self.client, technicians, urgency);
+                directory.technicians = people.into_iter().map(|person| (person.id.clone(), person)).collect();
+                rejects = unread;
+            }
+            Lookup::Clients => {
+                let (clients, unread) = all_pages!(self.client, clients, urgency);
+                directory.clients = clients.into_iter().map(|client| (client.id.clone(), client)).collect();
+                rejects = unread;
+            }
+            Lookup::Sites => {
+                let (sites, unread) = all_pages!(self.client, sites, urgency);
+                directory.sites = sites.into_iter().map(|site| (site.id.clone(), site)).collect();
+                rejects = unread;
+            }
+        }
+        Ok((directory, rejects))
+    }
+
+    async fn keep(
+        &mut self,
+        lookup: Lookup,
+        directory: Directory,
+        rejects: Vec<Reject>,
+        now: DateTime<Utc>,
+    ) -> Result<(), SyncError> {
+        let unread = rejects.into_iter().map(|reject| unread(lookup, reject)).collect();
+        let mut state = self.state.clone();
+        state.lookups.insert(lookup, LookupState { due_at: now + EVERY, trouble: None });
+        let quarantined = self.store.save_directory(&self.tenant, directory, unread, state.clone(), now).await?;
+        self.state = state;
+        self.count_quarantined(quarantined);
+        Ok(())
+    }
+
+    async fn go_without(&mut self, lookup: Lookup, error: &ApiError, now: DateTime<Utc>) -> Result<(), SyncError> {
+        let list = lookup.as_str();
+        warn!(tenant = %self.tenant, list, %error, "the list of {list} cannot be read now; the one from before is kept");
+        let lasting = matches!(error, ApiError::Forbidden { .. } | ApiError::RefusedQuery { .. });
+        let due_at = now + if lasting { EVERY } else { AGAIN };
+        self.state.lookups.insert(lookup, LookupState { due_at, trouble: Some(error.to_string()) });
+        self.store.save_sync_state(&self.tenant, self.state.clone()).await?;
+        match error {
+            // With the network down the others would fail too, each after a long wait.
+            ApiError::Transient { .. } => Err(error.clone().into()),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn count_quarantined(&self, records: usize) {
+        let labels = TenantLabels { tenant: self.tenant.to_string() };
+        self.telemetry.quarantined.get_or_create(&labels).inc_by(records as u64);
+    }
+}
+
+fn by_id(list: Vec<Named>) -> BTreeMap<crate::ticket::RefId, Named> {
+    list.into_iter().map(|named| (named.id.clone(), named)).collect()
+}
+
+fn unread(lookup: Lookup, reject: Reject) -> Unread {
+    let id = reject.id.as_deref().unwrap_or("without an id");
+    Unread { record: format!("{} {id}", lookup.as_str()), field: reject.field, why: reject.why }
+}

@@ -1,0 +1,129 @@
+//! How often to ask: as often as the next due time deserves and the budget allows.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// Tickets on the largest page SuperOps gives.
+const PAGE: usize = 100;
+
+/// Sweeping more often finds little that the changes have not shown.
+const SHORTEST_SWEEP: TimeDelta = TimeDelta::minutes(1);
+/// An open ticket that left without a trace is noticed this late, however large the account.
+const LONGEST_SWEEP: TimeDelta = TimeDelta::minutes(5);
+/// All tickets are read once a day, if the shorter ways work.
+const DAY: TimeDelta = TimeDelta::days(1);
+/// Without the order by update, closed tickets that are edited are seen this late.
+const WITHOUT_SORT: TimeDelta = TimeDelta::hours(1);
+/// The longest wait between two tries while SuperOps does not answer.
+const LONGEST_BACKOFF: TimeDelta = TimeDelta::minutes(5);
+const SHORTEST_BACKOFF: TimeDelta = TimeDelta::seconds(5);
+
+/// The time between two sweeps of `open` tickets: they take a quarter of the budget at the most.
+pub fn sweep_interval(open: usize, budget: u32) -> TimeDelta {
+    pages_in_a_quarter(open, budget).clamp(SHORTEST_SWEEP, LONGEST_SWEEP)
+}
+
+/// The time between two passes over all `tickets`: a day, unless the pass has
+/// to stand in for the sweep or for the changes; then as a quarter of the budget allows.
+pub fn pass_interval(tickets: u64, budget: u32, sorts: bool, filters: bool) -> TimeDelta {
+    let affordable = pages_in_a_quarter(usize::try_from(tickets).unwrap_or(usize::MAX), budget).min(DAY);
+    match (filters, sorts) {
+        (true, true) => DAY,
+        (true, false) => affordable.max(WITHOUT_SORT),
+        (false, _) => affordable.max(SHORTEST_SWEEP),
+    }
+}
+
+/// The time in which a quarter of the budget reads so many tickets.
+fn pages_in_a_quarter(tickets: usize, budget: u32) -> TimeDelta {
+    let pages = i64::try_from(tickets.div_ceil(PAGE).max(1)).unwrap_or(i64::MAX);
+    let share = i64::from(budget / 4).max(1);
+    TimeDelta::try_seconds(pages.saturating_mul(60) / share).unwrap_or(DAY)
+}
+
+/// When to ask for changes again.
+///
+/// Every `interval`; four times as often, but not more than once a second,
+/// while a ticket is due within the next two intervals. Never so often that
+/// this alone takes more than half the budget.
+pub fn next_poll(
+    interval: TimeDelta,
+    budget: u32,
+    now: DateTime<Utc>,
+    next_due: Option<DateTime<Utc>>,
+) -> DateTime<Utc> {
+    let near = next_due.is_some_and(|due| due - now <= interval * 2);
+    let wanted = if near { (interval / 4).max(TimeDelta::seconds(1)).min(interval) } else { interval };
+    let affordable = TimeDelta::milliseconds(2 * 60_000 / i64::from(budget.max(1)));
+    now + wanted.max(affordable)
+}
+
+/// How long to wait after so many turns in a row that failed.
+pub fn backoff(interval: TimeDelta, failures: u32) -> TimeDelta {
+    let first = interval.clamp(SHORTEST_BACKOFF, LONGEST_BACKOFF);
+    let factor = 1 << failures.saturating_sub(1).min(6);
+    (first * factor).min(LONGEST_BACKOFF)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap()
+    }
+
+    #[test]
+    fn a_sweep_takes_a_quarter_of_the_budget_at_the_most() {
+        let cases = [
+            ("a small desk: each minute", 300, 60, 60),
+            ("1,500 tickets: 15 pages, a quarter of 60", 1_500, 60, 60),
+            ("one page more", 1_501, 60, 64),
+            ("5,000 tickets", 5_000, 60, 200),
+            ("a larger budget", 5_000, 100, 120),
+            ("never rarer than each five minutes", 20_000, 60, 300),
+            ("a budget that has shrunk to nothing", 500, 1, 300),
+        ];
+        for (name, open, budget, seconds) in cases {
+            assert_eq!(sweep_interval(open, budget), TimeDelta::seconds(seconds), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_pass_that_stands_in_for_others_runs_more_often() {
+        let cases = [
+            ("all works", 10_000, true, true, TimeDelta::days(1)),
+            ("no filter: 100 pages, 15 a minute", 10_000, true, false, TimeDelta::seconds(400)),
+            ("neither", 10_000, false, false, TimeDelta::seconds(400)),
+            ("no order, but the sweep works", 10_000, false, true, TimeDelta::hours(1)),
+            ("a large account without a filter", 100_000_000, true, false, TimeDelta::days(1)),
+        ];
+        for (name, tickets, sorts, filters, expected) in cases {
+            assert_eq!(pass_interval(tickets, 60, sorts, filters), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_due_time_that_is_near_is_watched_more_closely() {
+        let cases = [
+            ("nothing due", 60, 60, None, 60_000),
+            ("due in just over two intervals", 60, 60, Some(121), 60_000),
+            ("due in two intervals", 60, 60, Some(120), 15_000),
+            ("due now", 60, 60, Some(0), 15_000),
+            ("half the budget is the limit", 60, 6, Some(60), 20_000),
+            ("also when nothing is due", 1, 60, None, 2_000),
+            ("not more than once a second", 2, 1_000, Some(3), 1_000),
+        ];
+        for (name, interval, budget, due, expected) in cases {
+            let next = next_poll(TimeDelta::seconds(interval), budget, at(0), due.map(at));
+            assert_eq!(next - at(0), TimeDelta::milliseconds(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_outage_is_tried_ever_more_rarely() {
+        let waits: Vec<i64> = (1..=5).map(|n| backoff(TimeDelta::seconds(60), n).num_seconds()).collect();
+        assert_eq!(waits, [60, 120, 240, 300, 300]);
+        assert_eq!(backoff(TimeDelta::seconds(2), 1), TimeDelta::seconds(5));
+        assert_eq!(backoff(TimeDelta::seconds(2), u32::MAX), TimeDelta::minutes(5));
+    }
+}

@@ -1,0 +1,161 @@
+//! The web face: the dashboard, the API behind it, hooks and health.
+//!
+//! Every route but health, hooks and login asks who is there, and hands that
+//! one's scope to the service: nothing here chooses whose data is shown.
+
+mod api;
+mod auth;
+mod health;
+mod hooks;
+mod login;
+mod pages;
+mod problem;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use secrecy::SecretString;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::service::Service;
+use crate::store::Store;
+use crate::store::tokens::Role;
+use crate::telemetry::Telemetry;
+use crate::ticket::TenantId;
+use problem::Problem;
+
+/// The largest body that is read anywhere: a login form.
+const BODY_MAX: usize = 16 * 1024;
+
+/// No answer takes this long unless something hangs.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
+
+/// How long a stop waits for answers under way.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What may differ between one service and another.
+#[derive(Default)]
+pub struct Options {
+    /// The tenants whose hook is on, with its shared secret.
+    pub hooks: BTreeMap<TenantId, SecretString>,
+    /// Where people reach the page; with `https` the cookie is sent over nothing else.
+    pub public_url: Option<String>,
+    /// What somebody without a token may do; none: nothing.
+    pub anonymous: Option<Role>,
+    /// What the demo's receivers caught.
+    pub caught: Option<Arc<dyn Caught>>,
+}
+
+/// Messages that were caught instead of sent, for the demo to show.
+pub trait Caught: Send + Sync {
+    /// At most `limit`, newest first, as an array of `{at, kind: email | sms, to, subject, text}`.
+    fn newest(&self, limit: usize) -> Value;
+}
+
+/// What the routes work with.
+pub struct Web {
+    pub service: Service,
+    pub store: Store,
+    pub telemetry: Arc<Telemetry>,
+    pub options: Options,
+}
+
+/// All routes, ready to serve.
+pub fn router(web: Web) -> Router {
+    routes()
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
+        .fallback(async || Problem::not_found("page"))
+        .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "use another method"))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(from_fn(problem::explain_refusals))
+        .layer(from_fn(answer_in_time))
+        .layer(from_fn(secure))
+        .with_state(Arc::new(web))
+}
+
+fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
+    vec![
+        ("/", get(pages::dashboard)),
+        ("/tickets/{tenant}/{id}", get(pages::ticket)),
+        ("/login", get(login::show).post(login::enter)),
+        ("/logout", post(login::leave)),
+        ("/assets/{name}", get(pages::asset)),
+        ("/api/v1/tickets", get(api::tickets)),
+        ("/api/v1/tickets/{id}/sla", get(api::ticket)),
+        ("/api/v1/overview", get(api::overview)),
+        ("/api/v1/messages", get(api::messages)),
+        ("/api/v1/demo/messages", get(api::caught)),
+        ("/api/openapi.json", get(api::openapi)),
+        ("/hooks/superops/{tenant}", post(hooks::superops)),
+        ("/healthz", get(health::alive)),
+        ("/readyz", get(health::ready)),
+        ("/metrics", get(health::metrics)),
+    ]
+}
+
+/// Serves until `stop`, then finishes the answers under way, within reason.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let (stopping, stopped) = oneshot::channel();
+    let stop = async move {
+        stop.await;
+        let _ = stopping.send(());
+    };
+    let overdue = async {
+        match stopped.await {
+            Ok(()) => tokio::time::sleep(DRAIN).await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        served = async { axum::serve(listener, router).with_graceful_shutdown(stop).await } => served,
+        () = overdue => Ok(()),
+    }
+}
+
+async fn answer_in_time(request: Request, next: Next) -> Response {
+    let answer = tokio::time::timeout(ANSWER_DEADLINE, next.run(request)).await;
+    answer.unwrap_or_else(|_| {
+        Problem::unavailable(vec!["the answer took too long; ask again in a while".to_owned()]).into_response()
+    })
+}
+
+/// No script, style, frame or form but our own, and nothing of it kept in caches.
+const SECURITY: [(HeaderName, &str); 5] = [
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
+    ),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (REFERRER_POLICY, "no-referrer"),
+    (X_FRAME_OPTIONS, "DENY"),
+    (CACHE_CONTROL, "no-store"),
+];
+
+async fn secure(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    for (name, value) in SECURITY {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,121 @@
+//! The questions of the API: each route hands one to the service, within the caller's scope.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::auth::Caller;
+use super::{Problem, Web};
+use crate::service::{MessageView, Overview, Scope, TicketPage, TicketQuery, TicketSla};
+use crate::ticket::TenantId;
+
+/// The most of anything in one answer.
+const LIMIT_MAX: usize = 500;
+const LIMIT_USUAL: usize = 100;
+
+/// Which tenant's ticket, where two tenants have one of the same name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Within {
+    tenant: Option<String>,
+}
+
+/// Which messages are asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MessageQuery {
+    tenant: Option<String>,
+    /// A ticket's id, not its display id.
+    ticket: Option<String>,
+    limit: Option<usize>,
+}
+
+/// What was told to whom, newest first.
+#[derive(Serialize)]
+pub struct Messages {
+    messages: Vec<MessageView>,
+}
+
+/// GET /api/v1/tickets
+pub async fn tickets(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<TicketQuery>,
+) -> Result<Json<TicketPage>, Problem> {
+    limit(query.limit)?;
+    Ok(Json(web.service.tickets(&caller.scope, &without_blanks(query)).await?))
+}
+
+/// GET /api/v1/tickets/{id}/sla
+pub async fn ticket(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(within): Query<Within>,
+) -> Result<Json<TicketSla>, Problem> {
+    let scope = narrowed(caller.scope, within.tenant.as_deref()).ok_or_else(|| Problem::not_found("ticket"))?;
+    let found = web.service.ticket(&scope, &id).await?;
+    found.map(Json).ok_or_else(|| Problem::not_found("ticket"))
+}
+
+/// GET /api/v1/overview
+pub async fn overview(State(web): State<Arc<Web>>, caller: Caller) -> Result<Json<Overview>, Problem> {
+    Ok(Json(web.service.overview(&caller.scope).await?))
+}
+
+/// GET /api/v1/messages
+pub async fn messages(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<MessageQuery>,
+) -> Result<Json<Messages>, Problem> {
+    let limit = limit(query.limit)?;
+    let ticket = query.ticket.as_deref().filter(|id| !id.trim().is_empty());
+    let messages = match narrowed(caller.scope, query.tenant.as_deref()) {
+        Some(scope) => web.service.messages(&scope, ticket, limit).await?,
+        None => Vec::new(),
+    };
+    Ok(Json(Messages { messages }))
+}
+
+/// GET /api/v1/demo/messages: what the demo's own mail and text message receivers caught.
+pub async fn caught(State(web): State<Arc<Web>>, _: Caller) -> Result<Json<Value>, Problem> {
+    let caught = web.options.caught.as_ref().ok_or_else(|| Problem::not_found("page; only the demo has it"))?;
+    Ok(Json(caught.newest(LIMIT_USUAL)))
+}
+
+/// GET /api/openapi.json
+pub async fn openapi() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], include_str!("assets/openapi.json"))
+}
+
+/// `scope`, no wider than `tenant`; none if the two have nothing in common.
+pub fn narrowed(scope: Scope, tenant: Option<&str>) -> Option<Scope> {
+    let Some(wanted) = tenant.and_then(|name| TenantId::parse(name).ok()) else { return Some(scope) };
+    match scope {
+        Scope::One(own) if own != wanted => None,
+        _ => Some(Scope::One(wanted)),
+    }
+}
+
+fn limit(asked: Option<usize>) -> Result<usize, Problem> {
+    match asked.unwrap_or(LIMIT_USUAL) {
+        limit @ 1..=LIMIT_MAX => Ok(limit),
+        _ => Err(Problem::new(StatusCode::BAD_REQUEST, format!("`limit` must be from 1 to {LIMIT_MAX}"))),
+    }
+}
+
+/// A form sends what was left empty as an empty text.
+fn without_blanks(mut query: TicketQuery) -> TicketQuery {
+    let TicketQuery { tenant, risk, standing, technician, client, priority, limit: _, cursor } = &mut query;
+    for field in [tenant, risk, standing, technician, client, priority, cursor] {
+        field.take_if(|text| text.trim().is_empty());
+    }
+    query
+}

@@ -1,0 +1,110 @@
+// The page: asks the API every few seconds, counts down in between, and says so when it no longer knows.
+import { $ } from './dom.js';
+import { drawHealth, drawNow, drawStale } from './freshness.js';
+import { clearFilters, drawFilters, drawTiles, setFilter } from './head.js';
+import { drawMessages, makeViews } from './messages.js';
+import { ask, learn, PAGE_SIZE, setOverview, state, ticketsPath } from './state.js';
+import { drawTable, rows } from './table.js';
+import { drawDrawer, drawTicketPage } from './ticket.js';
+import { setTime } from './time.js';
+
+function drawDesk(how) {
+  drawTiles();
+  drawFilters();
+  drawTable(how);
+  drawMessages();
+}
+
+/** Asks for everything first and shows it together, so that one failing answer leaves no half-fresh page. */
+async function readDesk(overview) {
+  const caught = document.querySelector('.desk').dataset.caught === 'true';
+  const [now, page, { messages }, caughtNow] = await Promise.all([
+    overview, ask(ticketsPath()), ask('/api/v1/messages?limit=60'), caught ? ask('/api/v1/demo/messages') : null,
+  ]);
+  setOverview(now);
+  setTime(page.now, now.speed);
+  learn(page);
+  state.messages = messages;
+  state.caught = Array.isArray(caughtNow) ? caughtNow : caughtNow?.messages ?? null;
+  drawDesk();
+  if (state.open && $('drawer').open) await drawDrawer();
+}
+
+async function turn() {
+  const overview = ask('/api/v1/overview');
+  await (document.body.dataset.page === 'ticket' ? drawTicketPage(overview) : readDesk(overview));
+  state.answeredAt = performance.now();
+  drawHealth();
+}
+
+const poll = {
+  timer: 0,
+  busy: false,
+  async now() {
+    clearTimeout(poll.timer);
+    if (poll.busy) return;
+    poll.busy = true;
+    await turn().catch(() => {});
+    poll.busy = false;
+    drawStale();
+    poll.timer = setTimeout(poll.now, state.poll);
+  },
+};
+
+function tick() {
+  drawStale();
+  drawNow();
+  if (state.overview) drawHealth();
+  for (const row of rows.values()) row.tick();
+  state.open?.tick?.();
+}
+
+function keys(event) {
+  const typing = event.target.closest('input, select, textarea');
+  if (event.key === '/' && !typing) {
+    event.preventDefault();
+    $('filters').elements.text.focus();
+  }
+  if (event.key === 'Escape' && typing) event.target.blur();
+  const row = event.target.closest?.('#rows tr');
+  const next = { ArrowDown: 'nextElementSibling', ArrowUp: 'previousElementSibling', j: 'nextElementSibling', k: 'previousElementSibling' }[event.key];
+  if (!row || !next) return;
+  event.preventDefault();
+  row[next]?.querySelector('a').focus();
+}
+
+function startDesk() {
+  const form = $('filters');
+  for (const [name, value] of new URLSearchParams(location.hash.slice(1))) if (name in state.filters) state.filters[name] = value;
+  form.elements.text.value = state.filters.text;
+  form.addEventListener('input', (event) => setFilter(event.target.name, event.target.value.trim()));
+  form.addEventListener('submit', (event) => event.preventDefault());
+  form.addEventListener('reset', () => clearFilters());
+  for (const move of ['pointermove', 'keydown']) $('rows').addEventListener(move, () => { state.readAt = performance.now(); });
+  $('rows').addEventListener('pointerleave', () => drawTable());
+  $('drawer').addEventListener('close', () => { state.open = null; });
+  $('drawer').addEventListener('click', (event) => { if (event.target.matches('.drawer, .close')) $('drawer').close(); });
+  document.addEventListener('keydown', keys);
+  document.addEventListener('filtered', () => {
+    drawDesk({ force: true });
+    if (state.total > PAGE_SIZE) poll.now();
+  });
+  makeViews(document.querySelector('.desk'));
+}
+
+/**
+ * A link in a mail may lead here although the browser holds a good cookie: it is kept back when another
+ * site leads to us. Asked from our own page, it is sent.
+ */
+async function skipLogin() {
+  const answer = await fetch('/api/v1/overview').catch(() => null);
+  if (answer?.ok) location.replace(document.querySelector('input[name=next]').value);
+}
+
+if (document.body.dataset.page === 'login') skipLogin();
+if (document.body.dataset.page === 'dashboard') startDesk();
+if (['dashboard', 'ticket'].includes(document.body.dataset.page)) {
+  poll.now();
+  setInterval(tick, 1000);
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) poll.now(); });
+}

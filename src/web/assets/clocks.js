@@ -1,0 +1,107 @@
+// The two clocks of a ticket: in a row of the table, and in full.
+import { el, say } from './dom.js';
+import { remainingNow } from './state.js';
+import { countdown, local, words } from './time.js';
+
+export const STANDINGS = {
+  breached: { label: 'Breached', sign: '!' },
+  at_risk: { label: 'At risk', sign: '▲' },
+  paused: { label: 'Paused', sign: '❚❚' },
+  on_track: { label: 'On track', sign: '●' },
+  met: { label: 'Met', sign: '✓' },
+  cancelled: { label: 'Cancelled', sign: '×' },
+  unknown: { label: 'Unknown', sign: '?' },
+};
+export const CLOCKS = { first_response: 'First response', resolution: 'Resolution' };
+
+export function mark(standing) {
+  return el('span', { class: `mark ${standing}`, 'aria-hidden': 'true' }, STANDINGS[standing]?.sign ?? '?');
+}
+
+/** The figure and the word after it. */
+function reading(clock) {
+  if (clock.met_at) return { figure: '', word: clock.breached ? 'met late' : 'met in time' };
+  if (clock.standing === 'cancelled') return { figure: '', word: 'cancelled' };
+  const left = remainingNow(clock);
+  if (left === null) return { figure: '', word: { breached: 'breached', paused: 'paused', unknown: 'not known' }[clock.standing] ?? 'no due time' };
+  if (clock.standing === 'paused') return { figure: countdown(left), word: 'paused' };
+  if (left === 0 && clock.remaining > 0) return { figure: '00:00', word: 'due now' };
+  return { figure: countdown(Math.abs(left)), word: left < 0 ? 'over' : 'left' };
+}
+
+function explain(clock) {
+  const lines = [`${CLOCKS[clock.clock]}: ${STANDINGS[clock.standing]?.label ?? clock.standing}`];
+  if (clock.due) lines.push(`Due ${local(clock.due)}`);
+  if (clock.met_at) lines.push(`Met ${local(clock.met_at)}`);
+  if (clock.hours) lines.push(`Counted: ${clock.hours}`);
+  return [...lines, ...clock.partial].join('\n');
+}
+
+const looks = (clock) => (clock.met_at && !clock.breached ? 'met' : clock.standing);
+
+function meter() {
+  return el('span', { class: 'meter', 'aria-hidden': 'true' }, el('i'));
+}
+
+function setMeter(node, clock) {
+  const share = clock.elapsed_share;
+  node.hidden = share === null || share === undefined || Boolean(clock.met_at);
+  node.firstChild.style.width = `${Math.min(100, Math.max(0, (share ?? 0) * 100))}%`;
+}
+
+export function clockCell(kind) {
+  const cell = el('td', { class: 'clock' },
+    el('span', { class: 'line' }, mark('unknown'), el('b', { class: 'figure' }), el('span', { class: 'word' })), meter());
+  cell.kind = kind;
+  cell.show = (clock) => {
+    cell.clock = clock;
+    const look = clock ? looks(clock) : 'unknown';
+    cell.className = `clock ${look}${clock?.met_at ? ' done' : ''}`;
+    say(cell.querySelector('.mark'), STANDINGS[look]?.sign ?? '?');
+    cell.querySelector('.mark').className = `mark ${look}`;
+    cell.title = clock ? explain(clock) : '';
+    setMeter(cell.querySelector('.meter'), clock ?? {});
+    cell.tick();
+  };
+  cell.tick = () => {
+    const { figure, word } = cell.clock ? reading(cell.clock) : { figure: '', word: 'none' };
+    say(cell.querySelector('.figure'), figure);
+    say(cell.querySelector('.word'), word);
+  };
+  return cell;
+}
+
+export function clockCard(clock) {
+  const look = looks(clock);
+  const bar = meter();
+  setMeter(bar, clock);
+  const figure = el('b', { class: 'figure' });
+  const word = el('span', { class: 'word' });
+  const card = el('section', { class: `card ${look}` },
+    el('h3', {}, CLOCKS[clock.clock], el('span', { class: `badge ${look}` }, mark(look), STANDINGS[clock.standing]?.label ?? clock.standing)),
+    el('p', { class: 'line' }, figure, word), bar,
+    el('dl', {}, facts({
+      Due: clock.due && `${local(clock.due)}${clock.met_at ? '' : ` (${away(clock)})`}`,
+      Met: clock.met_at && local(clock.met_at),
+      'At risk from': !clock.met_at && clock.at_risk_from && local(clock.at_risk_from),
+      'Time used': clock.elapsed_share !== null && clock.elapsed_share !== undefined && `${Math.round(clock.elapsed_share * 100)} %`,
+      'Counted in': clock.hours,
+    })),
+    clock.partial.map((line) => el('p', { class: 'caveat' }, line)));
+  card.tick = () => {
+    const now = reading(clock);
+    say(figure, now.figure);
+    say(word, now.word);
+  };
+  card.tick();
+  return card;
+}
+
+function away(clock) {
+  if (clock.remaining_wall === null || clock.remaining_wall === undefined) return 'standing still';
+  return clock.remaining_wall < 0 ? `${words(-clock.remaining_wall)} ago` : `in ${words(clock.remaining_wall)}`;
+}
+
+export function facts(pairs) {
+  return Object.entries(pairs).filter(([, value]) => value).flatMap(([name, value]) => [el('dt', {}, name), el('dd', { dir: 'auto' }, value)]);
+}

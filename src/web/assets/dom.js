@@ -1,0 +1,30 @@
+// Making and changing elements. Tickets, names and messages come from strangers:
+// they reach the page as text nodes only, never as markup.
+
+export const $ = (id) => document.getElementById(id);
+
+/** An element with attributes and children; children that are not elements become text. */
+export function el(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith('on')) made.addEventListener(name.slice(2), value);
+    else made.setAttribute(name, value === true ? '' : value);
+  }
+  made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return made;
+}
+
+/** Puts `children` into `place`, but not under a selection; what had the focus gets it back. */
+export function refill(place, children) {
+  const selection = getSelection();
+  if (!selection.isCollapsed && place.contains(selection.anchorNode)) return;
+  const focused = place.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
+  place.replaceChildren(...children);
+  if (focused) [...place.querySelectorAll('a')].find((link) => link.getAttribute('href') === focused)?.focus();
+}
+
+/** Sets text only where it differs, so that a selection and a screen reader are left alone. */
+export function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}

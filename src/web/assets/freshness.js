@@ -1,0 +1,56 @@
+// Whether the page can be believed: how old the data is, and whether the server still answers.
+import { $, el, say } from './dom.js';
+import { state } from './state.js';
+import { local, serverNow, time, words } from './time.js';
+
+/** Polls without an answer after which the page says so. */
+const STALE_AFTER = 3;
+/** Seconds after which a tenant's data is shown as old. */
+const OLD = 180;
+
+export function drawHealth() {
+  const only = $('ticket')?.dataset.tenant;
+  const tenants = state.overview.tenants.filter(({ tenant }) => !only || tenant === only);
+  const chips = $('health');
+  while (chips.children.length > tenants.length) chips.lastChild.remove();
+  while (chips.children.length < tenants.length) chips.append(el('li', {}, el('span', { class: 'dot', 'aria-hidden': 'true' }), el('b'), ' ', el('span')));
+  tenants.forEach((tenant, i) => drawChip(chips.children[i], tenant));
+  drawTroubles(tenants.filter(({ trouble }) => trouble));
+}
+
+function drawChip(chip, { tenant, last_good_sync: read, trouble, quarantined }) {
+  const age = read ? (serverNow() - Date.parse(read)) / 1000 : null;
+  const old = age === null || age / time.speed > OLD;
+  chip.className = trouble || time.frozen ? 'bad' : old ? 'old' : 'good';
+  chip.title = read ? `Last good read ${local(read)}` : '';
+  say(chip.children[1], tenant);
+  say(chip.lastChild, [age === null ? 'not read yet' : `read ${words(age)} ago`, quarantined && `${quarantined} unreadable`].filter(Boolean).join(', '));
+}
+
+function drawTroubles(troubled) {
+  const shown = JSON.stringify(troubled.map(({ tenant, trouble }) => [tenant, trouble]));
+  if ($('troubles').dataset.shown === shown) return;
+  $('troubles').dataset.shown = shown;
+  $('troubles').replaceChildren(...troubled.map(({ tenant, trouble }) => el('div', { class: 'banner trouble', role: 'status' }, el('b', {}, `${tenant}: `), trouble)));
+}
+
+export function drawNow() {
+  if (time.at === null) return;
+  const text = new Date(serverNow()).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+  say($('now'), time.speed > 1 ? `${text} · ${time.speed}× speed` : text);
+}
+
+/** Old data must never look fresh: after a few polls without an answer everything stops and says so. */
+export function drawStale() {
+  const silent = performance.now() - state.answeredAt;
+  const stale = silent > state.poll * STALE_AFTER;
+  document.body.classList.toggle('stale', stale);
+  $('stale').hidden = !stale;
+  if (!stale) return void (time.frozen = false);
+  if (!time.frozen && time.at !== null) {
+    time.at = time.at + Math.max(0, state.answeredAt - time.since) * time.speed;
+    time.frozen = true;
+  }
+  const known = time.at === null ? 'Nothing could be read so far.' : `What you see is from ${new Date(time.at).toLocaleTimeString()}; its countdowns have stopped.`;
+  say($('stale'), `No answer from the server for ${words(silent / 1000)}. ${known} Trying again…`);
+}

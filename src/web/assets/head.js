@@ -1,0 +1,68 @@
+// The tiles and the filters above the table.
+import { mark, STANDINGS } from './clocks.js';
+import { $, el, say } from './dom.js';
+import { matches, NONE, PAGE_SIZE, state } from './state.js';
+
+/** What each tile counts; the last one counts them all. */
+const TILES = ['breached', 'at_risk', 'paused', 'on_track', ''];
+
+/** Counts what the other filters leave, so that a tile's number is what a click on it shows. */
+function count(standing) {
+  if (state.total > PAGE_SIZE) return state.overview[standing || 'open'];
+  return state.tickets.filter((ticket) => matches(ticket, { standing })).length;
+}
+
+function makeTile(standing) {
+  const label = standing ? [mark(standing), STANDINGS[standing].label] : 'Open';
+  const toggle = () => setFilter('standing', state.filters.standing === standing ? '' : standing);
+  return el('button', { type: 'button', class: `tile ${standing || 'all'}`, onclick: toggle }, el('b'), el('span', {}, label));
+}
+
+export function drawTiles() {
+  if (!$('tiles').children.length) $('tiles').append(...TILES.map(makeTile));
+  TILES.forEach((standing, i) => {
+    const tile = $('tiles').children[i];
+    const number = count(standing);
+    say(tile.firstChild, String(number));
+    tile.classList.toggle('zero', number === 0);
+    tile.setAttribute('aria-pressed', String(state.filters.standing === standing));
+  });
+  const { breached } = state.overview;
+  document.title = breached ? `(${breached}) SLA watch` : 'SLA watch';
+}
+
+/** What can be chosen: all that was ever seen here, and what a bookmark asks for. */
+function choices(name) {
+  const values = [...state.seen[name]].sort((a, b) => a.localeCompare(b));
+  if (state.tickets.some((ticket) => !ticket[name])) values.push(NONE);
+  const chosen = state.filters[name];
+  return !chosen || values.includes(chosen) ? values : [...values, chosen];
+}
+
+export function drawFilters() {
+  for (const name of Object.keys(state.seen)) {
+    const select = $('filters').elements[name];
+    const values = choices(name);
+    const known = [...select.options].slice(1).map((option) => option.value);
+    if (known.join('\n') !== values.join('\n')) {
+      select.replaceChildren(select.options[0], ...values.map((value) => el('option', { value }, value === NONE ? 'None' : value)));
+    }
+    select.value = state.filters[name];
+    select.hidden = name === 'tenant' && values.length < 2 && !state.filters.tenant;
+    select.classList.toggle('chosen', Boolean(state.filters[name]));
+  }
+  $('clear').hidden = !Object.values(state.filters).some(Boolean);
+}
+
+export function setFilter(name, value) {
+  state.filters[name] = value;
+  const chosen = Object.entries(state.filters).filter(([, text]) => text);
+  history.replaceState(null, '', chosen.length ? `#${new URLSearchParams(chosen)}` : location.pathname);
+  document.dispatchEvent(new Event('filtered'));
+}
+
+export function clearFilters() {
+  $('filters').elements.text.value = '';
+  for (const name of Object.keys(state.filters)) state.filters[name] = '';
+  setFilter('text', '');
+}

@@ -1,0 +1,69 @@
+// Who was told what, and, in a demo, the caught messages themselves.
+import { $, el, say } from './dom.js';
+import { state } from './state.js';
+import { openFrom, pageOf } from './ticket.js';
+import { brief, local } from './time.js';
+
+const VERBS = { sent: 'told by', sending: 'being told by', pending: 'to be told by', failed: 'not told by', cancelled: 'spared the' };
+const SENT = { sent: '✓', sending: '…', pending: '○', failed: '!', cancelled: '×' };
+
+export function messageItem(message, { link = true } = {}) {
+  const verb = VERBS[message.state] ?? message.state;
+  const subject = message.kind === 'digest' ? 'digest' : message.kind === 'recovery' ? 'recovered' : message.stage;
+  const ticket = message.ticket_id && link
+    ? el('a', { href: pageOf(message.tenant, message.ticket_id), onclick: (event) => openFrom(event, message) }, message.display_id ?? message.ticket_id) : null;
+  const at = message.sent_at ?? message.due_at;
+  return el('li', { class: `message ${message.state}` },
+    el('span', { class: 'outcome', title: message.state }, SENT[message.state] ?? '?'),
+    el('div', {},
+      el('p', {}, el('b', {}, message.recipient), ` ${verb} ${message.channel === 'sms' ? 'SMS' : message.channel}`),
+      el('p', { class: 'muted about-what' },
+        el('span', {}, el('span', { class: `stage ${message.kind === 'alert' ? message.stage : message.kind}` }, subject), ' ', ticket, message.step > 0 ? ` · step ${message.step + 1}` : ''),
+        el('time', { datetime: at, title: local(at) }, brief(at))),
+      message.last_error ? el('p', { class: 'error' }, message.last_error) : ''));
+}
+
+function drawList(panel, items, make, empty) {
+  const signature = JSON.stringify(items);
+  if (panel.dataset.shown === signature) return;
+  const top = panel.scrollTop;
+  panel.dataset.shown = signature;
+  const opened = new Set([...panel.querySelectorAll('details[open]')].map((one) => one.dataset.key));
+  panel.replaceChildren(items.length ? el('ul', { class: 'messages' }, items.map(make)) : el('p', { class: 'empty' }, empty));
+  for (const one of panel.querySelectorAll('details')) one.open = opened.has(one.dataset.key);
+  panel.scrollTop = top;
+}
+
+function caughtItem(item) {
+  const key = `${item.at}|${item.to}|${item.kind}`;
+  return el('li', { class: 'caught' }, el('details', { 'data-key': key },
+    el('summary', {},
+      el('span', { class: 'channel' }, item.kind === 'sms' ? 'SMS' : 'Email'), el('span', { class: 'to' }, item.to),
+      el('time', { datetime: item.at, title: local(item.at) }, brief(item.at)),
+      el('span', { class: 'line', dir: 'auto' }, item.subject || item.text)),
+    el('pre', { dir: 'auto' }, item.text)));
+}
+
+export function drawMessages() {
+  if (state.messages) drawList($('messages'), state.messages, (m) => messageItem(m), 'Nobody has been told anything yet. Warnings and breaches appear here as they go out.');
+  if (state.caught) drawList($('caught'), state.caught, caughtItem, 'Nothing caught yet. Every email and text message that this demo sends appears here.');
+  const pending = state.overview.outbox_pending;
+  const counts = { messages: pending || '', caught: state.caught?.length || '' };
+  for (const tab of $('views').children) say(tab.lastChild, String(counts[tab.dataset.view] ?? ''));
+  $('views').querySelector('[data-view=messages]').title = pending ? `${pending} waiting to be sent` : '';
+}
+
+export function makeViews(desk) {
+  const caught = desk.dataset.caught === 'true';
+  const narrow = matchMedia('(max-width: 1100px)').matches;
+  const places = {};
+  const show = (view) => {
+    places[desk.dataset.view] = scrollY;
+    desk.dataset.view = view;
+    if (narrow) scrollTo(0, places[view] ?? 0);
+    for (const tab of $('views').children) tab.setAttribute('aria-selected', String(tab.dataset.view === view));
+  };
+  const names = { tickets: 'Tickets', messages: 'Messages', ...(caught && { caught: 'Caught' }) };
+  $('views').append(...Object.entries(names).map(([view, name]) => el('button', { type: 'button', role: 'tab', 'data-view': view, onclick: () => show(view) }, name, el('span', { class: 'count' }))));
+  show(narrow ? 'tickets' : caught ? 'caught' : 'messages');
+}

@@ -1,0 +1,104 @@
+// The table of open tickets: worst first, and still while somebody reads it.
+import { CLOCKS, clockCell } from './clocks.js';
+import { $, el, say } from './dom.js';
+import { clearFilters } from './head.js';
+import { keyOf, matches, NONE, standingOf, state } from './state.js';
+import { openFrom, pageOf } from './ticket.js';
+
+/** How long after the last move the rows keep their order, in milliseconds. */
+const HOLD = 8000;
+
+export const rows = new Map();
+
+/** What stands one above the other in the last two columns. */
+const FACTS = [['technician', 'status'], ['priority', 'sla_policy']];
+
+function showFact(fact, value) {
+  say(fact, value ?? NONE);
+  fact.title = value ?? '';
+  fact.classList.toggle('none', !value);
+}
+
+function makeRow(ticket) {
+  const link = el('a', { class: 'subject', dir: 'auto', href: pageOf(ticket.tenant, ticket.ticket_id) });
+  const about = el('span', { class: 'about' });
+  const clocks = Object.keys(CLOCKS).map(clockCell);
+  const facts = FACTS.flat().map((name) => el('span', { class: `fact ${name}` }));
+  const cells = [el('td', { class: 'who' }, facts.slice(0, 2)), el('td', { class: 'how' }, facts.slice(2))];
+  const row = el('tr', { onclick: (event) => openFrom(event, row.ticket) }, el('td', { class: 'what' }, link, about), clocks, cells);
+  row.show = (now) => {
+    row.ticket = now;
+    row.className = `standing-${standingOf(now)}`;
+    say(link, now.subject || '(no subject)');
+    link.title = now.subject;
+    say(about, [now.display_id, now.client ?? 'No client', state.seen.tenant.size > 1 && now.tenant].filter(Boolean).join(' · '));
+    clocks.forEach((cell) => cell.show(now.clocks.find((clock) => clock.clock === cell.kind)));
+    facts.forEach((fact, i) => showFact(fact, now[FACTS.flat()[i]]));
+    facts[2].dataset.level = (now.priority ?? '').toLowerCase();
+  };
+  row.tick = () => clocks.forEach((cell) => cell.tick());
+  return row;
+}
+
+/** Rows keep their order while somebody moves among them, by pointer or by keyboard. */
+function held() {
+  const among = $('rows').matches(':hover') || $('rows').contains(document.activeElement);
+  return among && performance.now() - state.readAt < HOLD;
+}
+
+export function drawTable({ force = false } = {}) {
+  const wanted = state.tickets.filter((ticket) => matches(ticket));
+  const body = $('rows');
+  for (const ticket of wanted) {
+    const key = keyOf(ticket);
+    if (!rows.has(key)) rows.set(key, makeRow(ticket));
+    rows.get(key).show(ticket);
+  }
+  const order = wanted.map((ticket) => rows.get(keyOf(ticket)));
+  const shown = [...body.children];
+  const differs = order.length !== shown.length || order.some((row, i) => row !== shown[i]);
+  if (differs && !force && held()) {
+    for (const row of shown) row.classList.toggle('gone', !order.includes(row));
+    return note('The order has changed; it is kept while you read.');
+  }
+  if (differs) reorder(body, order);
+  for (const [key, row] of rows) if (!row.isConnected) rows.delete(key);
+  note('');
+}
+
+/** Moves only the rows that are not where they belong, so that focus and selection survive. */
+function reorder(body, order) {
+  const stay = new Set(order);
+  for (const row of [...body.children]) if (!stay.has(row)) row.remove();
+  let next = body.firstElementChild;
+  for (const row of order) {
+    if (row === next) next = next.nextElementSibling;
+    else body.insertBefore(row, next);
+  }
+}
+
+function note(held) {
+  const { tickets, total } = state;
+  const shown = tickets.filter((ticket) => matches(ticket)).length;
+  const filtered = Object.values(state.filters).some(Boolean);
+  let text = filtered ? `${shown} of ${total} open tickets` : `${total} open tickets, worst first`;
+  if (total > tickets.length && !filtered) text = `The worst ${tickets.length} of ${total} open tickets`;
+  say($('note'), [total ? text : '', held].filter(Boolean).join(' · '));
+  drawEmpty(shown, filtered);
+}
+
+/** An empty desk is good news only if it could be read. */
+function emptiness(tenants) {
+  if (tenants.some(({ trouble }) => trouble)) return ['No open tickets are known', 'But not everything could be read; see above.'];
+  if (tenants.every((tenant) => tenant.last_good_sync)) return ['No open tickets', 'The desk is clear. New tickets appear here by themselves.'];
+  return ['Reading the tickets', 'The first read from SuperOps is under way; they appear here by themselves.'];
+}
+
+function drawEmpty(shown, filtered) {
+  $('table').hidden = shown === 0;
+  $('empty').hidden = shown !== 0;
+  if (shown) return;
+  const [title, text] = filtered ? ['No ticket matches', 'Nothing that is open fits these filters.'] : emptiness(state.overview.tenants);
+  $('empty').replaceChildren(el('b', {}, title), el('p', {}, text),
+    filtered ? el('button', { type: 'button', onclick: () => clearFilters() }, 'Show all') : '');
+}

@@ -1,0 +1,75 @@
+// One ticket: in the drawer beside the table, and on its own page.
+import { clockCard, facts } from './clocks.js';
+import { $, el, refill } from './dom.js';
+import { messageItem } from './messages.js';
+import { ask, date, learnRate, setOverview, state } from './state.js';
+import { local, serverNow, time } from './time.js';
+
+export const pageOf = (tenant, id) => `/tickets/${encodeURIComponent(tenant)}/${encodeURIComponent(id)}`;
+
+/** Only web addresses become links: the text comes from configuration and from outside. */
+function superopsLink(ticket) {
+  return /^https?:\/\//.test(ticket.superops_url ?? '')
+    ? el('a', { class: 'button', href: ticket.superops_url, target: '_blank', rel: 'noopener noreferrer' }, 'Open in SuperOps ↗') : '';
+}
+
+function ticketView(ticket, messages, heading, links) {
+  const doubts = [...ticket.discrepancies, ...ticket.flaws];
+  const clocks = ticket.clocks.map(clockCard);
+  const view = [
+    el('header', {}, el(heading, { dir: 'auto' }, el('span', { class: 'id' }, ticket.display_id), ' ', ticket.subject || '(no subject)'),
+      el('p', { class: 'muted' }, [ticket.client ?? 'No client', ticket.status, ticket.priority && `${ticket.priority} priority`].filter(Boolean).join(' · ')),
+      el('p', { class: 'links' }, superopsLink(ticket), links)),
+    el('div', { class: 'cards' }, clocks),
+    doubts.length ? el('section', { class: 'doubts' }, el('h3', {}, 'Worth knowing'), el('ul', {}, doubts.map((line) => el('li', {}, line)))) : '',
+    el('section', {}, el('h3', {}, 'Ticket'), el('dl', {}, facts({
+      Technician: ticket.technician ?? 'nobody', Group: ticket.group, SLA: ticket.sla_policy ?? 'none',
+      Risk: [ticket.breach_risk_level.toLowerCase(), ticket.breach_probability !== null && `${Math.round(ticket.breach_probability * 100)} % likely to breach`].filter(Boolean).join(', '),
+      Tenant: ticket.tenant, 'Last read': local(ticket.last_updated),
+    }))),
+    el('section', {}, el('h3', {}, 'Who was told'),
+      messages.length ? el('ul', { class: 'messages' }, messages.map((message) => messageItem(message, { link: false })))
+        : el('p', { class: 'muted' }, 'Nobody so far.')),
+  ];
+  return { view, tick: () => clocks.forEach((card) => card.tick()) };
+}
+
+async function fetchTicket(tenant, id) {
+  const within = new URLSearchParams({ tenant });
+  const [ticket, { messages }] = await Promise.all([
+    ask(`/api/v1/tickets/${encodeURIComponent(id)}/sla?${within}`),
+    ask(`/api/v1/messages?${new URLSearchParams({ tenant, ticket: id })}`),
+  ]);
+  return { ticket, messages };
+}
+
+/** A plain click opens the drawer; any other opens the page, as links do. */
+export function openFrom(event, { tenant, ticket_id: id }) {
+  if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  if (getSelection().toString() && !event.target.closest('a')) return;
+  event.preventDefault();
+  event.stopPropagation();
+  state.open = { tenant, id };
+  drawDrawer().catch(() => location.assign(pageOf(tenant, id)));
+}
+
+export async function drawDrawer() {
+  const { tenant, id } = state.open;
+  const { ticket, messages } = await fetchTicket(tenant, id);
+  if (state.open?.id !== id) return;
+  date(ticket, serverNow());
+  const { view, tick } = ticketView(ticket, messages, 'h2', el('a', { class: 'button', href: pageOf(tenant, id) }, 'Full page'));
+  state.open.tick = tick;
+  refill($('opened'), view);
+  if (!$('drawer').open) $('drawer').showModal();
+}
+
+export async function drawTicketPage(overview) {
+  const page = $('ticket');
+  const [now, { ticket, messages }] = await Promise.all([overview, fetchTicket(page.dataset.tenant, page.dataset.id)]);
+  setOverview(now);
+  for (const clock of date(ticket, time.at)) state.rates.set(clock.key, learnRate(clock.key, clock, time.at));
+  const { view, tick } = ticketView(ticket, messages, 'h1', '');
+  state.open = { id: page.dataset.id, tick };
+  refill(page, view);
+}

@@ -1,0 +1,39 @@
+// Time as the server tells it, and in words.
+
+/** The server's clock, carried on by this computer's steady one: the two may differ, and a demo's runs faster. */
+export const time = { at: null, since: 0, speed: 1, frozen: false };
+
+export function setTime(now, speed) {
+  time.at = Date.parse(now);
+  time.since = performance.now();
+  time.speed = speed;
+}
+
+const elapsed = () => (time.frozen ? 0 : (performance.now() - time.since) * time.speed);
+export const serverNow = () => time.at + elapsed();
+
+export function countdown(seconds) {
+  const s = Math.abs(Math.trunc(seconds));
+  const [h, m, rest] = [Math.floor(s / 3600), Math.floor(s / 60) % 60, s % 60].map((n) => String(n).padStart(2, '0'));
+  const sign = seconds < 0 ? '−' : '';
+  if (s >= 100 * 3600) return `${sign}${Math.floor(s / 3600)} h`;
+  return s >= 3600 ? `${sign}${Number(h)}:${m}:${rest}` : `${sign}${m}:${rest}`;
+}
+
+export function words(seconds) {
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor(s / 60) % 60} min`;
+  return `${Math.floor(s / 86400)} d ${Math.floor(s / 3600) % 24} h`;
+}
+
+const FULL = { weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' };
+export const local = (text) => (text ? new Date(text).toLocaleString(undefined, FULL) : '');
+
+/** `14:05` today, with the day otherwise. */
+export function brief(text) {
+  const at = new Date(text);
+  const today = time.at !== null && at.toDateString() === new Date(serverNow()).toDateString();
+  return at.toLocaleString(undefined, today ? { hour: '2-digit', minute: '2-digit' } : FULL);
+}

@@ -1,0 +1,36 @@
+//! What those who watch the watcher ask: does it live, can it do its work, what are its figures.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use serde_json::{Value, json};
+
+use super::auth::Caller;
+use super::{Problem, Web};
+use crate::service::Scope;
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// GET /healthz: answers as long as the process lives.
+pub async fn alive() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// GET /readyz: whether alerts would go out now. Open to all, like `/healthz`: what asks has no token.
+pub async fn ready(State(web): State<Arc<Web>>) -> Result<Json<Value>, Problem> {
+    web.service.ready().await.map(|()| Json(json!({ "status": "ready" }))).map_err(Problem::unavailable)
+}
+
+/// GET /metrics. The figures are of all tenants, so a token for one of them will not do.
+pub async fn metrics(State(web): State<Arc<Web>>, caller: Caller) -> Result<impl IntoResponse, Problem> {
+    if caller.scope != Scope::All {
+        let detail = "the figures are of all tenants; use a token made without `--tenant`";
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+    }
+    web.service.refresh_gauges();
+    Ok(([(CONTENT_TYPE, OPENMETRICS)], web.telemetry.render()))
+}

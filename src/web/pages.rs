@@ -1,0 +1,201 @@
+//! The pages people see. They are frames: `app.js` fills them from the API, as text only.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{Html, IntoResponse, Response};
+use maud::{DOCTYPE, Markup, html};
+
+use super::api::narrowed;
+use super::auth::{Caller, Visitor};
+use super::{Problem, Web};
+use crate::service::{Scope, TicketSla};
+
+/// GET /
+pub async fn dashboard(State(web): State<Arc<Web>>, Visitor(caller): Visitor) -> Html<String> {
+    layout("SLA watch", "dashboard", dashboard_frame(&web, &caller))
+}
+
+/// GET /tickets/{tenant}/{id}
+pub async fn ticket(
+    State(web): State<Arc<Web>>,
+    Visitor(caller): Visitor,
+    Path((tenant, id)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let found = match narrowed(caller.scope.clone(), Some(&tenant)) {
+        Some(scope) => web.service.ticket(&scope, &id).await?,
+        None => None,
+    };
+    Ok(match found {
+        Some(ticket) => layout(&title(&ticket), "ticket", ticket_frame(&web, &caller, &ticket)).into_response(),
+        None => (StatusCode::NOT_FOUND, layout("No such ticket", "none", missing())).into_response(),
+    })
+}
+
+/// The login page, with what went wrong before.
+pub fn login(next: &str, complaint: Option<&str>) -> Html<String> {
+    // A first arrival may hold a good cookie that the browser kept back; see `app.js`.
+    let kind = if complaint.is_none() { "login" } else { "none" };
+    layout("Log in · SLA watch", kind, login_frame(next, complaint))
+}
+
+macro_rules! assets {
+    ($($name:literal)*) => { &[$(($name, include_str!(concat!("assets/", $name)))),*] };
+}
+
+/// What the pages are made of, by name.
+pub const ASSETS: &[(&str, &str)] = assets![
+    "app.css" "app.js" "clocks.js" "dom.js" "freshness.js" "head.js" "icon.svg" "messages.js" "state.js" "table.js"
+    "ticket.js" "time.js"
+];
+
+/// GET /assets/{name}. A browser asks again each time, so that a page never runs with an older version's script.
+pub async fn asset(Path(name): Path<String>) -> Result<impl IntoResponse, Problem> {
+    let (name, text) = ASSETS.iter().find(|(known, _)| *known == name).ok_or_else(|| Problem::not_found("asset"))?;
+    let kind = match name.rsplit('.').next() {
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "text/javascript; charset=utf-8",
+    };
+    Ok(([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], *text))
+}
+
+fn title(ticket: &TicketSla) -> String {
+    format!("{} · {}", ticket.display_id, ticket.subject)
+}
+
+/// As what somebody is logged in.
+fn who(caller: &Caller) -> String {
+    let role = caller.role.as_str();
+    match &caller.scope {
+        Scope::All => format!("You are a {role} of all tenants"),
+        Scope::One(tenant) => format!("You are a {role} of {tenant}"),
+    }
+}
+
+fn layout(title: &str, kind: &str, body: Markup) -> Html<String> {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                link rel="icon" href="/assets/icon.svg";
+                link rel="stylesheet" href="/assets/app.css";
+                script type="module" src="/assets/app.js" {}
+            }
+            body data-page=(kind) { (body) }
+        }
+    };
+    Html(page.into_string())
+}
+
+fn bar(web: &Web, caller: &Caller) -> Markup {
+    html! {
+        header.bar {
+            a.brand href="/" { img src="/assets/icon.svg" alt="" width="22" height="22"; "SLA watch" }
+            ul.health id="health" aria-label="Freshness of the data" {}
+            span.now id="now" {}
+            @if web.options.anonymous.is_none() {
+                form method="post" action="/logout" { button.quiet title=(who(caller)) { "Log out" } }
+            }
+        }
+        div.banner id="stale" role="alert" hidden {}
+        div id="troubles" {}
+        noscript { div.banner { "This page needs JavaScript. The same data is at /api/v1/tickets." } }
+    }
+}
+
+fn dashboard_frame(web: &Web, caller: &Caller) -> Markup {
+    html! {
+        (bar(web, caller))
+        main.desk data-view="tickets" data-caught=(web.options.caught.is_some()) {
+            section.tickets aria-label="Open tickets" {
+                div.tiles id="tiles" role="group" aria-label="Show by standing" {}
+                (filters())
+                p.note id="note" aria-live="polite" {}
+                (ticket_table())
+                div.empty id="empty" hidden {}
+            }
+            aside.side aria-label="Messages" {
+                nav.views id="views" role="tablist" aria-label="Views" {}
+                div.panel id="messages" role="tabpanel" aria-label="Messages" {}
+                div.panel id="caught" role="tabpanel" aria-label="Caught messages" {}
+            }
+        }
+        dialog.drawer id="drawer" aria-label="Ticket" {
+            button.close type="button" aria-label="Close" { "×" }
+            div id="opened" {}
+        }
+    }
+}
+
+fn filters() -> Markup {
+    html! {
+        form.filters id="filters" role="search" {
+            input type="search" name="text" placeholder="Find a ticket, client, technician…" aria-label="Find" autocomplete="off";
+            @for (name, label) in [("tenant", "tenants"), ("client", "clients"), ("technician", "technicians"), ("priority", "priorities")] {
+                select name=(name) aria-label={ "Only these " (label) } { option value="" { "All " (label) } }
+            }
+            button.quiet type="reset" id="clear" hidden { "Clear" }
+        }
+    }
+}
+
+fn ticket_table() -> Markup {
+    html! {
+        table id="table" {
+            thead {
+                tr {
+                    @for name in ["Ticket", "First response", "Resolution", "Technician, status", "Priority, SLA"] {
+                        th scope="col" { (name) }
+                    }
+                }
+            }
+            tbody id="rows" {}
+        }
+    }
+}
+
+fn ticket_frame(web: &Web, caller: &Caller, ticket: &TicketSla) -> Markup {
+    html! {
+        (bar(web, caller))
+        main.single {
+            a.back href="/" { "← All open tickets" }
+            article.ticket id="ticket" data-tenant=(ticket.tenant) data-id=(ticket.ticket_id) {
+                h1 { span.id { (ticket.display_id) } " " (ticket.subject) }
+            }
+        }
+    }
+}
+
+fn missing() -> Markup {
+    html! {
+        main.alone {
+            h1 { "No such ticket" }
+            p { "It is not known here, or your token does not show it. Closed tickets are forgotten after a while." }
+            p { a href="/" { "All open tickets" } }
+        }
+    }
+}
+
+fn login_frame(next: &str, complaint: Option<&str>) -> Markup {
+    html! {
+        main.alone {
+            img src="/assets/icon.svg" alt="" width="44" height="44";
+            h1 { "SLA watch" }
+            form method="post" action="/login" {
+                input type="hidden" name="next" value=(next);
+                label for="token" { "Access token" }
+                input id="token" name="token" type="password" placeholder="sla_…" autocomplete="current-password" required autofocus;
+                @if let Some(complaint) = complaint { p.complaint role="alert" { (complaint) } }
+                button { "Log in" }
+            }
+            p.muted { "Your administrator makes one with " code { "superops-sla token create --role viewer" } "." }
+        }
+    }
+}

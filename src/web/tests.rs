@@ -1,0 +1,380 @@
+//! The web's promises, kept over a real connection.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::http::header::{
+    ALLOW, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE, WWW_AUTHENTICATE,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::clock::{Clock, ManualClock};
+use crate::config::{Config, GivenEnvironment};
+use crate::desks::Desks;
+use crate::service::Syncs;
+use crate::store::tickets::Batch;
+use crate::store::tokens::{Author, Token, TokenRecord};
+use crate::ticket::watch::Bounds;
+use crate::ticket::{Reported, Ticket, TicketId};
+
+/// A service on a port of its own.
+struct TestWeb {
+    url: String,
+    store: Store,
+    clock: ManualClock,
+    client: reqwest::Client,
+    _folder: tempfile::TempDir,
+}
+
+impl TestWeb {
+    async fn start() -> Self {
+        Self::start_with(Options::default()).await
+    }
+
+    async fn start_with(options: Options) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let telemetry = Arc::new(Telemetry::default());
+        let store = Store::open(&folder.path().join("sla.db"), telemetry.clone()).await.unwrap();
+        let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+        let service = service(&store, &clock, 8).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = router(Web { service, store: store.clone(), telemetry, options });
+        tokio::spawn(serve(listener, router, std::future::pending()));
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { url, store, clock, client, _folder: folder }
+    }
+
+    async fn token(&self, tenant: Option<&str>) -> (Token, TokenRecord) {
+        let token = Token::generate().unwrap();
+        let tenant = tenant.map(|name| TenantId::parse(name).unwrap());
+        let record = self.store.add_token(&token, Role::Viewer, tenant, author(), self.clock.now()).await.unwrap();
+        (token, record)
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    async fn get(&self, path: &str, token: Option<&Token>) -> Response {
+        let request = self.request(Method::GET, path);
+        let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token.expose()));
+        request.send().await.unwrap()
+    }
+
+    /// Some ticket of `tenant`, as the API gives it to somebody who sees everything.
+    async fn ticket_of(&self, tenant: &str) -> Value {
+        let (token, _) = self.token(None).await;
+        let page: Value =
+            self.get(&format!("/api/v1/tickets?tenant={tenant}"), Some(&token)).await.json().await.unwrap();
+        page["tickets"][0].clone()
+    }
+}
+
+/// A service over `store`, with `tickets` open tickets for each of its two tenants.
+async fn service(store: &Store, clock: &ManualClock, tickets: i64) -> Service {
+    let text = "[tenants.acme]\nsubdomain = 'acme'\nregion = 'us'\ntoken_env = 'TOKEN'\n\
+                [tenants.globex]\nsubdomain = 'globex'\nregion = 'eu'\ntoken_env = 'TOKEN'\n\
+                [notify.email]\nsmtp_url = 'smtp://127.0.0.1:2525'\nfrom = 'sla@example.com'\n";
+    let environment = GivenEnvironment::default().with_var("TOKEN", "secret");
+    let config = Arc::new(Config::parse("config.toml".as_ref(), text, &environment).unwrap());
+    for tenant in config.tenants.values() {
+        let now = clock.now();
+        let tickets = (0..tickets).map(|number| ticket(&tenant.id, number, now)).collect();
+        let read = Bounds { earliest: now, latest: now };
+        let batch = Batch { tickets, unread: Vec::new(), read, state: None };
+        store.save_tickets(&tenant.id, batch, &tenant.statuses).await.unwrap();
+    }
+    let telemetry = Arc::new(Telemetry::default());
+    let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone()).unwrap());
+    Service::new(config, desks, store.clone(), Arc::new(clock.clone()), telemetry, Syncs::default())
+}
+
+fn ticket(tenant: &TenantId, number: i64, now: DateTime<Utc>) -> Ticket {
+    let due = |minutes| Reported { due: Some(now + TimeDelta::minutes(minutes)), ..Reported::default() };
+    Ticket {
+        id: TicketId::parse(&format!("{tenant}-{number}")).unwrap(),
+        display_id: format!("{tenant}/{number}"),
+        subject: "<script>alert(1)</script> \u{1F5A8} printer".into(),
+        request_type: None,
+        status: Some("Open".into()),
+        priority: None,
+        category: None,
+        client: None,
+        site: None,
+        group: None,
+        technician: None,
+        sla: None,
+        created_at: Some(now - TimeDelta::hours(1)),
+        updated_at: Some(now),
+        first_response: due(number * 10 - 20),
+        resolution: due(number * 60),
+        flaws: Vec::new(),
+    }
+}
+
+fn author() -> Author {
+    Author { who: "mia".into(), origin: "command line".into() }
+}
+
+/// Checks that `response` is a problem of `status`, and returns its detail.
+async fn problem(response: Response, status: StatusCode) -> String {
+    assert_eq!(response.status(), status);
+    assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json", "{}", response.url());
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body["status"], status.as_u16());
+    assert_eq!(body["title"], status.canonical_reason().unwrap());
+    body["detail"].as_str().unwrap().to_owned()
+}
+
+const READS: [&str; 5] =
+    ["/api/v1/tickets", "/api/v1/tickets/1/sla", "/api/v1/overview", "/api/v1/messages", "/metrics"];
+
+#[tokio::test]
+async fn without_a_good_token_there_is_no_data() {
+    let web = TestWeb::start().await;
+    let stranger = Token::generate().unwrap();
+    for path in READS {
+        for token in [None, Some(&stranger)] {
+            let response = web.get(path, token).await;
+            assert_eq!(response.headers()[WWW_AUTHENTICATE], "Bearer", "{path}");
+            problem(response, StatusCode::UNAUTHORIZED).await;
+        }
+    }
+    let basic = web.request(Method::GET, READS[0]).header(AUTHORIZATION, "Basic c2xhOnNsYQ==").send().await.unwrap();
+    problem(basic, StatusCode::UNAUTHORIZED).await;
+}
+
+#[tokio::test]
+async fn a_revoked_token_stops_working_at_once() {
+    let web = TestWeb::start().await;
+    let (token, record) = web.token(None).await;
+    assert_eq!(web.get("/api/v1/tickets", Some(&token)).await.status(), StatusCode::OK);
+    web.store.revoke_token(&record.id, author(), web.clock.now()).await.unwrap();
+    problem(web.get("/api/v1/tickets", Some(&token)).await, StatusCode::UNAUTHORIZED).await;
+}
+
+#[tokio::test]
+async fn another_tenants_ticket_is_not_there() {
+    let web = TestWeb::start().await;
+    let id = web.ticket_of("globex").await["ticket_id"].as_str().unwrap().to_owned();
+    let ((acme, _), (globex, _)) = (web.token(Some("acme")).await, web.token(Some("globex")).await);
+    let (api, page) = (format!("/api/v1/tickets/{id}/sla"), format!("/tickets/globex/{id}"));
+    assert_eq!(web.get(&api, Some(&globex)).await.status(), StatusCode::OK);
+    assert_eq!(web.get(&page, Some(&globex)).await.status(), StatusCode::OK);
+    problem(web.get(&api, Some(&acme)).await, StatusCode::NOT_FOUND).await;
+    problem(web.get(&format!("{api}?tenant=globex"), Some(&acme)).await, StatusCode::NOT_FOUND).await;
+    assert_eq!(web.get(&page, Some(&acme)).await.status(), StatusCode::NOT_FOUND);
+    let messages: Value = web.get("/api/v1/messages?tenant=globex", Some(&acme)).await.json().await.unwrap();
+    assert_eq!(messages, json!({"messages": []}));
+}
+
+#[tokio::test]
+async fn the_figures_of_all_tenants_need_a_token_for_all_tenants() {
+    let web = TestWeb::start().await;
+    let ((all, _), (acme, _)) = (web.token(None).await, web.token(Some("acme")).await);
+    let response = web.get("/metrics", Some(&all)).await;
+    assert!(response.headers()[CONTENT_TYPE].to_str().unwrap().starts_with("application/openmetrics-text"));
+    assert!(response.text().await.unwrap().ends_with("# EOF\n"));
+    let detail = problem(web.get("/metrics", Some(&acme)).await, StatusCode::FORBIDDEN).await;
+    assert!(detail.contains("--tenant"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_bad_question_is_told_what_is_wrong_with_it() {
+    let web = TestWeb::start().await;
+    let (token, _) = web.token(None).await;
+    let cases = [
+        ("/api/v1/tickets?limt=5", StatusCode::BAD_REQUEST, "`limt`"),
+        ("/api/v1/tickets?limit=0", StatusCode::BAD_REQUEST, "from 1 to 500"),
+        ("/api/v1/tickets?limit=501", StatusCode::BAD_REQUEST, "from 1 to 500"),
+        ("/api/v1/tickets?limit=many", StatusCode::BAD_REQUEST, "limit"),
+        ("/api/v1/messages?limit=-1", StatusCode::BAD_REQUEST, "limit"),
+        ("/api/v1/messages?who=mia", StatusCode::BAD_REQUEST, "`who`"),
+        ("/api/v1/tickets/%FF/sla", StatusCode::BAD_REQUEST, "UTF-8"),
+        ("/api/v1/tickets/none/sla", StatusCode::NOT_FOUND, "no such ticket"),
+        ("/api/v1/nothing", StatusCode::NOT_FOUND, "no such page"),
+        ("/assets/..%2f..%2fconfig.toml", StatusCode::NOT_FOUND, "no such asset"),
+    ];
+    for (path, status, hint) in cases {
+        let detail = problem(web.get(path, Some(&token)).await, status).await;
+        assert!(detail.contains(hint), "{path}: {detail}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_a_problem_that_names_the_right_ones() {
+    let web = TestWeb::start().await;
+    let response = web.request(Method::DELETE, "/api/v1/tickets").send().await.unwrap();
+    assert_eq!(response.headers()[ALLOW], "GET,HEAD");
+    problem(response, StatusCode::METHOD_NOT_ALLOWED).await;
+}
+
+#[tokio::test]
+async fn blank_filters_ask_for_everything() {
+    let web = TestWeb::start().await;
+    let (token, _) = web.token(None).await;
+    let all: Value = web.get("/api/v1/tickets", Some(&token)).await.json().await.unwrap();
+    let blank: Value = web.get("/api/v1/tickets?tenant=&standing=&cursor=", Some(&token)).await.json().await.unwrap();
+    assert!(all["total"].as_u64() > Some(0));
+    assert_eq!(all["total"], blank["total"]);
+}
+
+fn hooked() -> Options {
+    let hooks = [("acme", "knock knock"), ("blank", "")];
+    let hooks = hooks.into_iter().map(|(name, secret)| (TenantId::parse(name).unwrap(), secret.into())).collect();
+    Options { hooks, ..Options::default() }
+}
+
+#[tokio::test]
+async fn a_hook_wants_its_secret_and_nothing_else() {
+    let web = TestWeb::start_with(hooked()).await;
+    let post = |tenant: &str| web.request(Method::POST, &format!("/hooks/superops/{tenant}")).body("{half a json");
+    let good = post("acme").header("X-Superops-Sla-Secret", "knock knock").send().await.unwrap();
+    assert_eq!(good.status(), StatusCode::ACCEPTED);
+    assert_eq!(post("acme").bearer_auth("knock knock").send().await.unwrap().status(), StatusCode::ACCEPTED);
+
+    let (token, _) = web.token(None).await;
+    for wrong in ["", "knock", "knock knock knock", token.expose()] {
+        let response = post("acme").header("X-Superops-Sla-Secret", wrong).send().await.unwrap();
+        problem(response, StatusCode::UNAUTHORIZED).await;
+    }
+    problem(post("acme").send().await.unwrap(), StatusCode::UNAUTHORIZED).await;
+    problem(post("blank").bearer_auth("").send().await.unwrap(), StatusCode::UNAUTHORIZED).await;
+    problem(post("globex").bearer_auth("knock knock").send().await.unwrap(), StatusCode::NOT_FOUND).await;
+}
+
+#[tokio::test]
+async fn a_page_runs_only_our_own_scripts_and_in_no_frame() {
+    let web = TestWeb::start().await;
+    for path in ["/login", "/", "/nothing", "/assets/app.js"] {
+        let response = web.get(path, None).await;
+        let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.contains("default-src 'self'") && policy.contains("frame-ancestors 'none'"), "{path}");
+        assert!(!policy.contains("unsafe"), "{path}");
+        assert_eq!(response.headers()[X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
+        assert_eq!(response.headers()[REFERRER_POLICY], "no-referrer", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_hostile_subject_reaches_the_page_only_as_text() {
+    let web = TestWeb::start().await;
+    let (token, _) = web.token(None).await;
+    let page: Value = web.get("/api/v1/tickets", Some(&token)).await.json().await.unwrap();
+    let hostile = |ticket: &&Value| ticket["subject"].as_str().is_some_and(|subject| subject.contains("<script>alert"));
+    let ticket = page["tickets"].as_array().unwrap().iter().find(hostile).unwrap();
+    let path = format!("/tickets/{}/{}", ticket["tenant"].as_str().unwrap(), ticket["ticket_id"].as_str().unwrap());
+    let html = web.get(&path, Some(&token)).await.text().await.unwrap();
+    assert!(html.contains("&lt;script&gt;alert"), "{html}");
+    assert!(!html.contains("<script>alert") && !html.contains("<img src=x"), "{html}");
+    for (name, text) in pages::ASSETS {
+        assert!(!text.contains("innerHTML") && !text.contains("insertAdjacentHTML"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_browser_logs_in_with_a_token_and_comes_back_to_where_it_was() {
+    let options = Options { public_url: Some("https://sla.example.com".into()), ..Options::default() };
+    let web = TestWeb::start_with(options).await;
+    let ticket = web.ticket_of("acme").await;
+    let wanted = format!("/tickets/acme/{}", ticket["ticket_id"].as_str().unwrap());
+    let stranger = web.get(&wanted, None).await;
+    assert_eq!(stranger.status(), StatusCode::SEE_OTHER);
+    assert_eq!(stranger.headers()[LOCATION], format!("/login?next={wanted}"));
+
+    let (token, _) = web.token(Some("acme")).await;
+    let form = [("token", token.expose()), ("next", wanted.as_str())];
+    let entered = web.request(Method::POST, "/login").form(&form).send().await.unwrap();
+    assert_eq!(entered.headers()[LOCATION], wanted);
+    let cookie = entered.headers()[SET_COOKIE].to_str().unwrap();
+    for property in ["HttpOnly", "SameSite=Strict", "Secure", "Path=/"] {
+        assert!(cookie.split("; ").any(|part| part == property), "{property}");
+    }
+    let cookie = format!("theme=dark; {}", cookie.split(';').next().unwrap());
+    let page = web.request(Method::GET, &wanted).header(COOKIE, cookie).send().await.unwrap();
+    assert_eq!(page.status(), StatusCode::OK);
+    assert!(!page.text().await.unwrap().contains(token.expose()));
+}
+
+#[tokio::test]
+async fn a_wrong_token_at_the_login_page_gets_no_cookie() {
+    let web = TestWeb::start().await;
+    let form = [("token", "sla_wrong"), ("next", "\"><script>alert(1)</script>")];
+    let response = web.request(Method::POST, "/login").form(&form).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert!(response.headers().get(SET_COOKIE).is_none());
+    let html = response.text().await.unwrap();
+    assert!(
+        html.contains("unknown or has been revoked") && !html.contains("<script>alert") && !html.contains("sla_wrong")
+    );
+    let large = web.request(Method::POST, "/login").form(&[("token", "x".repeat(100_000))]).send().await.unwrap();
+    problem(large, StatusCode::BAD_REQUEST).await;
+}
+
+struct OneCaught;
+
+impl Caught for OneCaught {
+    fn newest(&self, limit: usize) -> Value {
+        json!([{ "kind": "sms", "text": format!("at most {limit}") }])
+    }
+}
+
+#[tokio::test]
+async fn a_demo_shows_everybody_what_it_caught_and_a_real_service_has_no_such_page() {
+    let options = Options { anonymous: Some(Role::Viewer), caught: Some(Arc::new(OneCaught)), ..Options::default() };
+    let demo = TestWeb::start_with(options).await;
+    let caught: Value = demo.get("/api/v1/demo/messages", None).await.json().await.unwrap();
+    assert_eq!(caught[0]["text"], "at most 100");
+    assert_eq!(demo.get("/", None).await.status(), StatusCode::OK);
+    let left_over =
+        demo.request(Method::GET, "/").header(COOKIE, "sla_token=sla_of_another_service").send().await.unwrap();
+    assert_eq!(left_over.status(), StatusCode::OK);
+
+    let real = TestWeb::start().await;
+    let (token, _) = real.token(None).await;
+    problem(real.get("/api/v1/demo/messages", Some(&token)).await, StatusCode::NOT_FOUND).await;
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_ready_lives_and_says_why() {
+    let web = TestWeb::start().await;
+    assert_eq!(web.get("/healthz", None).await.status(), StatusCode::OK);
+    let detail = problem(web.get("/readyz", None).await, StatusCode::SERVICE_UNAVAILABLE).await;
+    assert!(detail.contains("globex"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_stop_lets_the_server_end() {
+    let web = TestWeb::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let idle = Web {
+        service: service(&web.store, &web.clock, 0).await,
+        store: web.store.clone(),
+        telemetry: Arc::default(),
+        options: Options::default(),
+    };
+    serve(listener, router(idle), std::future::ready(())).await.unwrap();
+}
+
+#[test]
+fn the_openapi_document_lists_every_route_and_no_other() {
+    let document: Value = serde_json::from_str(include_str!("assets/openapi.json")).unwrap();
+    let documented: std::collections::BTreeSet<_> = document["paths"].as_object().unwrap().keys().cloned().collect();
+    let served = routes().into_iter().map(|(path, _)| path.to_owned()).collect();
+    assert_eq!(documented, served);
+}
+
+#[test]
+fn every_script_that_a_page_asks_for_is_served() {
+    for (name, text) in pages::ASSETS.iter().filter(|(name, _)| name.ends_with(".js")) {
+        for import in text.lines().filter_map(|line| line.split(" from './").nth(1)) {
+            let wanted = import.trim_end_matches("';");
+            assert!(pages::ASSETS.iter().any(|(known, _)| *known == wanted), "{name} wants {wanted}");
+        }
+    }
+}
