@@ -7,6 +7,7 @@
 //! a request it catches up with the present, so the same seed and the same
 //! moments give the same tickets, however often it was asked in between.
 
+mod commands;
 pub mod desk;
 pub mod fault;
 mod graphql;

@@ -12,6 +12,7 @@
 //! record first responses at all. A later change of priority shows, but moves
 //! no due time.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -84,7 +85,7 @@ impl Replay {
             let ticket = drafting.draft(&record, &cast);
             unroll(number, record, ticket, &mut ahead);
         }
-        ahead.sort_by(|a, b| (b.at, b.record).cmp(&(a.at, a.record)));
+        ahead.sort_by_key(|moment| Reverse((moment.at, moment.record)));
         Self { account, cast, shift: ends_at - end, ahead, opened: HashMap::new() }
     }
 

@@ -24,8 +24,11 @@ pub struct Target {
     pub site_hours: bool,
 }
 
-/// Minutes to the first response and to the resolution, in the order of [`PRIORITIES`].
-const TABLE: [(&str, bool, [(i64, i64); 5]); 3] = [
+/// Minutes to the first response and to the resolution.
+type Minutes = (i64, i64);
+
+/// SLA, whether only site hours count, and the times in the order of [`PRIORITIES`].
+const TABLE: [(&str, bool, [Minutes; PRIORITIES.len()]); 3] = [
     (GOLD, false, [(15, 240), (30, 480), (120, 1_440), (240, 2_880), (480, 4_320)]),
     (SILVER, true, [(30, 240), (60, 480), (120, 960), (240, 1_920), (480, 2_400)]),
     (DEFAULT, true, [(240, 1_440); 5]),

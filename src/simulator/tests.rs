@@ -313,6 +313,24 @@ async fn the_desk_moves_when_the_clock_does() {
 }
 
 #[tokio::test]
+async fn a_history_is_served_like_any_account() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/history/help-desk.jsonl");
+    let records: Vec<_> = crate::history::read(&path).map(Result::unwrap).collect();
+    let peer = Peer::still(0).await;
+    let replay = Replay::new(records, tuesday());
+    let simulator = Simulator::replaying(replay, SimOptions::default(), Arc::new(peer.clock.clone()));
+    let served = simulator.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let peer = Peer { simulator, served, ..peer };
+    let page = peer.page(json!({"page": 1, "pageSize": 100})).await;
+    assert_eq!(page["listInfo"]["totalCount"], 6);
+    let newest = page["tickets"].as_array().unwrap().iter().find(|row| row["displayId"] == "INC-6").unwrap();
+    assert_eq!((&newest["status"], &newest["technician"]["name"]), (&json!("New"), &json!("Agent 13")));
+    peer.clock.advance(TimeDelta::hours(3));
+    let resolved = json!({"attribute": "status", "operator": "is", "value": "Resolved"});
+    assert_eq!(peer.page(json!({"page": 1, "condition": resolved})).await["listInfo"]["totalCount"], 3);
+}
+
+#[tokio::test]
 async fn a_dropped_server_answers_no_more() {
     let peer = Peer::still(1).await;
     let request = peer.request("{ getSLAList { id } }", json!({}));

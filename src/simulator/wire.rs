@@ -13,9 +13,10 @@ use axum::routing::post;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Simulator;
+use super::commands::Commands;
 use super::fault::{Fault, ok};
 use super::graphql::{Prepared, Refusal, Request};
-use super::resolve::{Commands, Questions, Verdict};
+use super::resolve::{Questions, Verdict};
 
 /// What has been asked so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

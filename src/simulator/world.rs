@@ -18,6 +18,7 @@ use crate::ticket::StatusMeaning;
 
 const FIRST_TICKET: u64 = 7_712_049_386_651_025_408;
 const FIRST_REQUESTER: u64 = 6_841_203_960_001_536_000;
+const UNLISTED_TECHNICIAN: u64 = 5_120_044_817_999_000_000;
 const FIRST_NOTE: u64 = 7_712_049_391_002_000_001;
 
 /// Lists remembered at once. A client asks for a handful; a hostile one must not fill the memory.
@@ -76,6 +77,12 @@ pub struct Habits {
     pub due_on_pause: DueOnPause,
 }
 
+/// The indices of a list's tickets.
+pub type Indices = Arc<Vec<u32>>;
+
+/// A list, and the version of the world that it is true for.
+type Remembered = (u64, Indices);
+
 /// The account and its tickets.
 pub struct World {
     pub msp: Msp,
@@ -84,7 +91,7 @@ pub struct World {
     by_id: HashMap<u64, usize>,
     notes: u64,
     version: u64,
-    lists: Mutex<HashMap<String, (u64, Arc<Vec<u32>>)>>,
+    lists: Mutex<HashMap<String, Remembered>>,
 }
 
 impl World {
@@ -159,7 +166,8 @@ impl World {
     }
 
     fn technician(&self, name: &str) -> Ref {
-        let unlisted = || Ref { id: 5_120_044_817_999_999_000 + name.len() as u64, name: name.into() };
+        let letters: u64 = name.bytes().map(u64::from).sum();
+        let unlisted = || Ref { id: UNLISTED_TECHNICIAN + letters, name: name.into() };
         self.msp.person(name).map_or_else(unlisted, |person| person.who.clone())
     }
 
@@ -196,10 +204,9 @@ impl World {
     }
 
     /// The tickets that `query` asks for, in its order.
-    pub fn list(&self, query: &Query, now: DateTime<Utc>) -> Result<Arc<Vec<u32>>, Unsupported> {
+    pub fn list(&self, query: &Query, now: DateTime<Utc>) -> Result<Indices, Unsupported> {
         let Ok(mut lists) = self.lists.lock() else { return Err(Unsupported) };
-        if let Some((version, list)) = lists.get(&query.key).filter(|(version, _)| *version == self.version) {
-            debug_assert_eq!(*version, self.version);
+        if let Some((_, list)) = lists.get(&query.key).filter(|(version, _)| *version == self.version) {
             return Ok(Arc::clone(list));
         }
         let list = Arc::new(listing::select(&self.tickets, query, self.habits, now)?);

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mail_parser::MessageParser;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
@@ -16,6 +17,9 @@ use crate::clock::SharedClock;
 const LARGEST: usize = 10 << 20;
 /// RFC 5321 asks for 512 and for 1000 in a message; senders of long lines get some grace.
 const LONGEST_LINE: usize = 64 << 10;
+
+/// Until the next try when no connection can be accepted.
+const BREATH: Duration = Duration::from_millis(50);
 
 /// How recipients and messages are answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,7 +82,7 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
                 Ok((stream, _)) => {
                     talks.spawn(talk(stream, Arc::clone(&shared)));
                 }
-                Err(_) => tokio::task::yield_now().await,
+                Err(_) => tokio::time::sleep(BREATH).await,
             },
             Some(_) = talks.join_next() => {}
         }
@@ -278,7 +282,6 @@ mod tests {
     use lettre::message::MultiPart;
     use lettre::transport::smtp::Error;
     use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
-    use std::time::Duration;
 
     const SUBJECT: &str = "Ørsted & Søn: „Drucker“ 🔥 breaches in 30 minutes";
 
