@@ -18,7 +18,7 @@ pub(super) fn alerts(page: &mut Page, config: &Config) {
     if !left.is_empty() {
         page.row("warning", format!("when {} of working time is left", left.join(", ")));
     }
-    let likely = format!("when a breach is {} likely", percent(*predict_at));
+    let likely = format!("not in this version; predict_at is kept at {}", percent(*predict_at));
     page.row("predicted", or_default(likely, *predict_at == DEFAULT_PREDICT_AT));
     page.heading(or_default("Escalation", *steps == default_steps()));
     for step in steps {

@@ -359,7 +359,7 @@ fn check_explains_the_least_configuration() {
 
     Alerts
       warning           when 75 % of the working time is used (default)
-      predicted         when a breach is 70 % likely (default)
+      predicted         not in this version; predict_at is kept at 70 % (default)
 
     Escalation (default)
       at once           the ticket's technician (its group, if it has none), by email
@@ -483,7 +483,7 @@ channels = ["sms"]
     Alerts
       warning           when 50 %, 90 % of the working time is used
       warning           when 30m of working time is left
-      predicted         when a breach is 82.5 % likely
+      predicted         not in this version; predict_at is kept at 82.5 %
 
     Escalation
       at once           the ticket's technician (its group, if it has none) and everybody in the ticket's group, by email (warning) or email and SMS (breach); duty@example.com, by email

@@ -63,10 +63,11 @@ pub enum Doubt {
     FlaggedThoughDueAhead,
     PausedBeforeWatched,
     DueFromPolicy,
+    ReplyUnconfirmed,
 }
 
 impl Doubt {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::NoDueTime,
         Self::NoCreatedTime,
         Self::DueBeforeCreated,
@@ -75,6 +76,7 @@ impl Doubt {
         Self::FlaggedThoughDueAhead,
         Self::PausedBeforeWatched,
         Self::DueFromPolicy,
+        Self::ReplyUnconfirmed,
     ];
 
     /// The doubt in words.
@@ -88,22 +90,23 @@ impl Doubt {
             Self::FlaggedThoughDueAhead => "SuperOps calls it breached though its due time was not missed",
             Self::PausedBeforeWatched => "it was already paused when first seen: since when is unknown",
             Self::DueFromPolicy => "SuperOps gives no due time: this one follows from the configured policy",
+            Self::ReplyUnconfirmed => "a technician has replied, which SuperOps does not yet count as the first response",
         }
     }
 }
 
 /// A small set of doubts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Doubts(u8);
+pub struct Doubts(u16);
 
 impl Doubts {
     fn add(&mut self, doubt: Doubt) {
-        self.0 |= 1 << doubt as u8;
+        self.0 |= 1 << doubt as u16;
     }
 
     /// Whether `doubt` is among them.
     pub fn has(self, doubt: Doubt) -> bool {
-        self.0 & (1 << doubt as u8) != 0
+        self.0 & (1 << doubt as u16) != 0
     }
 
     /// All of them, in one fixed order.
@@ -318,7 +321,7 @@ fn computed_due(ticket: &Ticket, kind: ClockKind, desk: &Desk) -> Option<DateTim
 fn stop(watched: &Watched, kind: ClockKind, meaning: StatusMeaning, doubts: &mut Doubts) -> Option<DateTime<Utc>> {
     let ticket = &watched.ticket;
     let met_at = match kind {
-        ClockKind::FirstResponse => ticket.first_response.met_at,
+        ClockKind::FirstResponse => first_response(watched, doubts),
         // A resolution from before the ticket came back into work is not this cycle's.
         ClockKind::Resolution => ticket.resolution.met_at.filter(|at| {
             meaning == StatusMeaning::Closed || watched.status_since.is_none_or(|since| since.latest <= *at)
@@ -331,6 +334,15 @@ fn stop(watched: &Watched, kind: ClockKind, meaning: StatusMeaning, doubts: &mut
         return created_at;
     }
     Some(at)
+}
+
+/// SuperOps' own time of the first response, or else the first reply that we saw.
+fn first_response(watched: &Watched, doubts: &mut Doubts) -> Option<DateTime<Utc>> {
+    let reported = watched.ticket.first_response.met_at;
+    if reported.is_none() && watched.replied_at.is_some() {
+        doubts.add(Doubt::ReplyUnconfirmed);
+    }
+    reported.or(watched.replied_at)
 }
 
 /// When a closed ticket was closed, as well as we can know.

@@ -268,3 +268,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_reply_that_superops_does_not_count_yet_stops_the_first_response() {
+    let watched = with(|w| {
+        w.ticket.first_response.due = Some(at(30));
+        w.replied_at = Some(at(20));
+    });
+    let desk = desk();
+    let clock = assess(&watched, ClockKind::FirstResponse, &desk, at(40));
+    assert_eq!(clock.standing, Standing::Met);
+    assert!(clock.doubts.has(Doubt::ReplyUnconfirmed));
+}
