@@ -1,6 +1,6 @@
 //! What a message says, gathered from the ticket and its clock at the moment of decision.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use crate::alert::escalation::Recipient;
@@ -46,6 +46,7 @@ pub fn alert(
     recipient: &Recipient,
 ) -> AlertFacts {
     let mut reasons = vec![row.reason.clone()];
+    reasons.extend(working_left(clock));
     if !clock.doubts.has(Doubt::DueFromPolicy) {
         reasons.push("the due time is the one that SuperOps reports".to_owned());
     }
@@ -61,6 +62,14 @@ pub fn alert(
         because: recipient.because.clone(),
         hours: clock.hours.map(|hours| hours.to_string()).unwrap_or_default(),
     }
+}
+
+/// The working time left, where it is not what the wall clock would say.
+fn working_left(clock: &ClockState<'_>) -> Option<String> {
+    let hours = clock.hours?;
+    let left = clock.left.filter(|left| *left > TimeDelta::zero())?;
+    let words = || format!("{} of working time was left when this was decided", crate::notify::words(left));
+    (!hours.calendar.is_seamless()).then(words)
 }
 
 /// What those who were told hear when the clock was met in time after all.
