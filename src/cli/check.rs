@@ -68,7 +68,10 @@ async fn try_tenant(tenant: &Tenant) -> Result<(bool, String, Option<Vec<String>
             Verdict::Degraded => "degraded",
             Verdict::Failed => "FAILED  ",
         };
-        text.push_str(&format!("  {mark}  {}\n            {}\n", finding.what, finding.consequence));
+        text.push_str(&format!("  {mark}  {}\n", finding.what));
+        if !finding.consequence.is_empty() {
+            text.push_str(&format!("            {}\n", finding.consequence));
+        }
     }
     let sound = findings.iter().all(|finding| finding.verdict != Verdict::Failed);
     let statuses = if sound { client.statuses(Urgency::Routine).await.ok() } else { None };
