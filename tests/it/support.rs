@@ -12,7 +12,7 @@ use superops_sla::app::Parts;
 use superops_sla::clock::{Clock, ManualClock};
 use superops_sla::config::{Config, Environment};
 use superops_sla::simulator::receivers::{Caught, CaughtKind, CaughtList, MailCatcher, SmsCatcher};
-use superops_sla::simulator::{NewTicket, Served, SimOptions, Simulator};
+use superops_sla::simulator::{DueOnPause, NewTicket, Served, SimOptions, Simulator};
 use superops_sla::store::outbox::Logged;
 use tempfile::TempDir;
 
@@ -59,7 +59,9 @@ impl TestApp {
     pub async fn with(more: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = ManualClock::at(begin());
-        let options = SimOptions { tickets: 0, alive: false, requests_per_minute: 0, ..SimOptions::default() };
+        let due_on_pause = DueOnPause::Never;
+        let options =
+            SimOptions { tickets: 0, alive: false, requests_per_minute: 0, due_on_pause, ..SimOptions::default() };
         let superops = Simulator::new(options, Arc::new(clock.clone()));
         let caught = CaughtList::new(EVERYTHING);
         let mut app = Self {
@@ -107,7 +109,7 @@ impl TestApp {
     }
 
     pub fn config(&self) -> Config {
-        Config::parse(Path::new("config.toml"), &self.config_text(), &Surroundings::new()).unwrap()
+        parse(&self.config_text())
     }
 
     /// Builds the service on the store that is there.
@@ -124,10 +126,13 @@ impl TestApp {
         self.parts = Some(self.build().await.unwrap());
     }
 
-    /// Starts the service with other words at the end of the configuration.
-    pub async fn resume_with(&mut self, more: &str) {
-        more.clone_into(&mut self.more);
-        self.resume().await;
+    /// Starts the service with the table for email taken out of the configuration.
+    pub async fn resume_without_email(&mut self) {
+        let text = self.config_text();
+        let (before, email) = text.split_once("[notify.email]").unwrap();
+        let (_, after) = email.split_once("[notify.sms]").unwrap();
+        let config = parse(&format!("{before}[notify.sms]{after}"));
+        self.parts = Some(Parts::build(config, Arc::new(self.clock.clone())).await.unwrap());
     }
 
     /// Ends the service in good order.
@@ -193,7 +198,7 @@ impl TestApp {
         self.superops.add(NewTicket { resolution_due_in: Some(resolution_due_in), ..usual() })
     }
 
-    /// What was sent since last asked, a line each: way, recipient, and the words a phone shows.
+    /// What was sent since last asked, a line each: way, recipient, and the first words.
     pub fn said(&mut self) -> String {
         let mut lines: Vec<String> = self.heard().iter().map(|caught| line(caught)).collect();
         lines.sort();
@@ -208,6 +213,24 @@ impl TestApp {
         let mut messages = self.caught.newest_first(new);
         messages.reverse();
         messages
+    }
+
+    /// Ends the service as a power cut does: nothing is finished, nothing is closed.
+    pub async fn crash_while_sending(&mut self) {
+        let now = self.now();
+        let caught = self.caught.clone();
+        let before = caught.total();
+        let parts = self.parts.as_mut().expect("the service is not stopped");
+        let taken = async {
+            while caught.total() == before {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            ended = parts.dispatch.turn(now) => panic!("the attempt ended: {ended:?}"),
+            () = taken => {}
+        }
+        self.parts = None;
     }
 
     /// All notifications of the outbox, whatever became of them.
@@ -225,6 +248,10 @@ impl TestApp {
     }
 }
 
+fn parse(text: &str) -> Config {
+    Config::parse(Path::new("config.toml"), text, &Surroundings::new()).unwrap()
+}
+
 /// A ticket of a client whose account manager does not own it.
 pub fn usual() -> NewTicket {
     NewTicket { client: Some("Globex Corporation".to_owned()), ..NewTicket::default() }
@@ -232,7 +259,7 @@ pub fn usual() -> NewTicket {
 
 fn line(caught: &Caught) -> String {
     match caught.kind {
-        CaughtKind::Email => format!("email {}: {}", caught.to, caught.subject),
+        CaughtKind::Email => format!("email {}: {}", caught.to, caught.text.lines().next().unwrap_or_default()),
         CaughtKind::Sms => format!("text {}: {}", caught.to, caught.text),
     }
 }
