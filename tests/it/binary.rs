@@ -112,8 +112,11 @@ impl Running {
         Self { child, lines, log: String::new() }
     }
 
-    /// Reads the log up to a line that holds `words`, and gives it.
+    /// Gives the first line of the log that holds `words`, as soon as it is there.
     fn until(&mut self, words: &str) -> String {
+        if let Some(line) = self.log.lines().find(|line| line.contains(words)) {
+            return line.to_owned();
+        }
         let deadline = Instant::now() + PATIENCE;
         loop {
             let line = self.lines.recv_timeout(deadline - Instant::now());
@@ -204,8 +207,7 @@ async fn what_was_told_before_a_restart_is_not_told_after_it() {
     running.until("by email");
     running.until("by sms");
     running.terminate();
-    let again = place.run();
-    let mut again = again;
+    let mut again = place.run();
     again.until("listening on");
     let (_, _, log) = again.terminate();
     assert!(!log.contains("sent `"), "{log}");
