@@ -157,6 +157,8 @@ impl SuperOps {
             telemetry,
         };
         client.show_budget();
+        // From zero: a first throttle is to be seen as a rise.
+        drop(client.telemetry.throttles.get_or_create(&TenantLabels { tenant: tenant.id.to_string() }));
         Ok(client)
     }
 

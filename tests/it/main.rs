@@ -1,6 +1,7 @@
 //! The promises of the product, each tried with real parts: a real database,
 //! a real SMTP conversation, real HTTP.
 
+mod binary;
 mod crashes;
 mod endings;
 mod escalation;

@@ -16,7 +16,7 @@ async fn a_second_service_on_one_store_is_refused() {
     let app = TestApp::start().await;
     let refused = app.build().await.err().unwrap().to_string();
     let text = refused.replace(&app.database().display().to_string(), "sla.db");
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @"another superops-sla is already running on `sla.db`; stop it first, or give this one a store of its own");
 }
 
 #[tokio::test]
@@ -34,12 +34,15 @@ async fn a_locked_database_is_said_and_what_was_due_is_told_afterwards() {
     // Both wait for the lock at the same time, as they do in the service.
     let (turn, ready) = tokio::join!(parts.evaluate.turn(now), parts.service.ready());
     assert!(matches!(turn, Err(StoreError::Locked(_))), "{turn:?}");
-    insta::assert_snapshot!(ready.unwrap_err().join("\n"), @"");
+    insta::assert_snapshot!(ready.unwrap_err().join("\n"), @r"
+    the database is locked by another process; what was asked is not done, and can be asked again
+    acme: SuperOps was last read 45 min ago
+    ");
 
     other.execute("ROLLBACK").await.unwrap();
     app.turn().await;
     app.parts().service.ready().await.unwrap();
-    insta::assert_snapshot!(app.said(), @"");
+    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: resolution, 15 min left (due 10:00 UTC)");
 }
 
 #[tokio::test]
@@ -76,5 +79,5 @@ async fn a_notification_that_cannot_be_read_does_not_hold_up_the_others() {
     other.execute("UPDATE notifications SET message = '{}'").await.unwrap();
     app.dispatch().await;
     app.wait(minutes(15)).await;
-    insta::assert_snapshot!(app.said(), @"");
+    insta::assert_snapshot!(app.said(), @"email dana.whitfield@example.com: At risk: resolution, 1 h 45 min left (due 17:00 UTC)");
 }

@@ -1,5 +1,6 @@
 //! Whatever SuperOps answers, the service lives, says what is wrong, and recovers.
 
+use futures_util::future::join_all;
 use superops_sla::simulator::fault::Fault;
 
 use crate::support::{TOKEN, TestApp, minutes};
@@ -28,19 +29,41 @@ async fn strange_answers_are_named_and_outlived() {
         Fault::Unauthorized,
         Fault::SubscriptionPaused,
     ];
-    let mut said = Vec::new();
-    for fault in faults {
-        let mut app = TestApp::start().await;
-        app.ticket(minutes(60));
-        app.turn().await;
-        app.superops.fail(fault.clone(), 1_000);
-        app.clock.advance(minutes(2));
-        said.push(format!("{fault:?}\n  {}", app.trouble().await));
-        app.superops.recover();
-        app.turn().await;
-        app.parts().service.ready().await.unwrap();
-    }
-    insta::assert_snapshot!(said.join("\n"), @"");
+    let said = join_all(faults.map(outlived)).await;
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    Html502
+      acme: superops cannot be reached or answered with nonsense: HTTP 502; nothing: it is tried again by itself
+    NotJson
+      acme: superops cannot be reached or answered with nonsense: the answer is not whole JSON; nothing: it is tried again by itself
+    EmptyBody
+      acme: superops cannot be reached or answered with nonsense: the answer is not whole JSON; nothing: it is tried again by itself
+    Truncated
+      acme: superops cannot be reached or answered with nonsense: the answer is not whole JSON; nothing: it is tried again by itself
+    Reset
+      acme: superops cannot be reached or answered with nonsense: connection closed before message completed; nothing: it is tried again by itself
+    HugeBody(314572800)
+      acme: the answer to `getTicketList` is over 32 MB; nothing: it is tried again by itself
+    Redirect("https://elsewhere.example/msp")
+      acme: superops redirects to the host `elsewhere.example`, which is not followed: the token would go along; correct `region` or `endpoint` in the configuration and restart
+    Unauthorized
+      acme: superops refused the token (401), also after reading it again from file `TOKEN_FILE`; put a valid token where the configuration says; it is read again at each try, a restart is needed only for an environment variable
+    SubscriptionPaused
+      acme: the superops subscription is paused; renew the SuperOps subscription; the sync goes on by itself
+    "#);
+}
+
+/// What is said of `fault`, which has passed when this returns.
+async fn outlived(fault: Fault) -> String {
+    let mut app = TestApp::start().await;
+    app.ticket(minutes(60));
+    app.turn().await;
+    app.superops.fail(fault.clone(), 1_000);
+    app.clock.advance(minutes(2));
+    let said = app.trouble().await;
+    app.superops.recover();
+    app.turn().await;
+    app.parts().service.ready().await.unwrap();
+    format!("{fault:?}\n  {}", said.replace(&app.token_file().display().to_string(), "TOKEN_FILE"))
 }
 
 #[tokio::test]
@@ -63,7 +86,7 @@ async fn a_token_file_that_vanishes_and_comes_back_needs_no_restart() {
     app.clock.advance(minutes(2));
     let reasons = app.trouble().await;
     assert!(!reasons.contains(TOKEN), "{reasons}");
-    insta::assert_snapshot!(reasons.replace(&app.token_file().display().to_string(), "TOKEN_FILE"), @"");
+    insta::assert_snapshot!(reasons.replace(&app.token_file().display().to_string(), "TOKEN_FILE"), @"acme: no token: file `TOKEN_FILE` cannot be read: entity not found; put a valid token where the configuration says; it is read again at each try, a restart is needed only for an environment variable");
     std::fs::write(app.token_file(), "rotated\n").unwrap();
     app.turn().await;
     app.parts().service.ready().await.unwrap();

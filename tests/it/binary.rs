@@ -1,0 +1,300 @@
+//! The program itself, as an operator starts, asks and stops it.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use reqwest::StatusCode;
+use superops_sla::clock::SystemClock;
+use superops_sla::simulator::receivers::{CaughtList, MailCatcher, SmsCatcher};
+use superops_sla::simulator::{NewTicket, Served, SimOptions, Simulator};
+use tempfile::TempDir;
+
+use crate::support::{any_port, usual};
+
+const SUPEROPS_TOKEN: &str = "api-4f9e27c1d0";
+const TWILIO_TOKEN: &str = "twilio-7c21b9e5";
+const SUBJECT: &str = "Payroll of Priya";
+/// For what takes a second; a machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder with a configuration, and what it points at.
+struct Place {
+    folder: TempDir,
+    superops: Arc<Simulator>,
+    served: Served,
+    mail: MailCatcher,
+    sms: SmsCatcher,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let clock = Arc::new(SystemClock);
+        let options = SimOptions {
+            tickets: 0,
+            alive: false,
+            requests_per_minute: 0,
+            token: SUPEROPS_TOKEN.to_owned(),
+            ..SimOptions::default()
+        };
+        let superops = Simulator::new(options, clock.clone());
+        let caught = CaughtList::new(1_000);
+        let place = Self {
+            folder: tempfile::tempdir().unwrap(),
+            served: superops.serve(any_port()).await.unwrap(),
+            mail: MailCatcher::start(any_port(), clock.clone(), caught.clone()).await.unwrap(),
+            sms: SmsCatcher::start(any_port(), clock, caught).await.unwrap(),
+            superops,
+        };
+        std::fs::write(place.folder.path().join("config.toml"), place.config()).unwrap();
+        place
+    }
+
+    fn config(&self) -> String {
+        format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"sqlite://sla.db\"\n\
+             [tenants.acme]\nsubdomain = \"acme\"\nendpoint = \"{}/msp\"\ntoken_env = \"SUPEROPS_TOKEN\"\n\
+             [[alerts.steps]]\nafter = \"0s\"\nnotify = [\"technician\"]\nchannels = [\"email\", \"sms\"]\n\
+             [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"sla@example.com\"\n\
+             [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"TWILIO_AUTH_TOKEN\"\n\
+             from = \"+15005550006\"\nbase_url = \"{}\"\n",
+            self.served.url(),
+            self.mail.addr(),
+            self.sms.url(),
+        )
+    }
+
+    /// A ticket whose warning is due at once.
+    fn risky_ticket(&self) -> String {
+        self.superops.add(NewTicket {
+            subject: SUBJECT.to_owned(),
+            created_in: TimeDelta::hours(-7),
+            resolution_due_in: Some(TimeDelta::hours(1)),
+            ..usual()
+        })
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_superops-sla"));
+        command.args(arguments).current_dir(self.folder.path());
+        command.env("SUPEROPS_TOKEN", SUPEROPS_TOKEN).env("TWILIO_AUTH_TOKEN", TWILIO_TOKEN).env_remove("RUST_LOG");
+        command
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn run(&self) -> Running {
+        Running::start(self.command(&["run"]))
+    }
+}
+
+/// The service as a process of its own; killed when dropped.
+struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    /// All that it logged so far.
+    log: String,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (send, lines) = channel();
+        thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
+        Self { child, lines, log: String::new() }
+    }
+
+    /// Gives the first line of the log that holds `words`, as soon as it is there.
+    fn until(&mut self, words: &str) -> String {
+        if let Some(line) = self.log.lines().find(|line| line.contains(words)) {
+            return line.to_owned();
+        }
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let line = self.lines.recv_timeout(deadline - Instant::now());
+            let line = line.unwrap_or_else(|_| panic!("no `{words}` in the log:\n{}", self.log));
+            self.log.push_str(&line);
+            self.log.push('\n');
+            if line.contains(words) {
+                return line;
+            }
+        }
+    }
+
+    fn url(&mut self) -> String {
+        let line = self.until("listening on http://");
+        line[line.find("http://").unwrap()..].split_whitespace().next().unwrap().to_owned()
+    }
+
+    /// As a service manager does it. Gives how it ended and the whole log.
+    fn terminate(mut self) -> (ExitStatus, Duration, String) {
+        let asked = Instant::now();
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let status = self.child.wait().unwrap();
+        let took = asked.elapsed();
+        while let Ok(line) = self.lines.recv() {
+            self.log.push_str(&line);
+            self.log.push('\n');
+        }
+        (status, took, std::mem::take(&mut self.log))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail if it has ended, which is as well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_mistakes_are_told_at_once_and_exit_with_2() {
+    let place = Place::new().await;
+    let mistakes = "[server]\nlisten = \"here\"\nport = 8080\n[store]\nurl = \"mysql://x\"\n\
+                    [tenants.acme]\nsubdomain = \"\"\nregion = \"mars\"\ntoken_env = \"NOT_SET\"\n\
+                    requests_per_minute = 0\npoll_interval = \"fast\"\n\
+                    [alerts]\nwarn_at = [1.5]\n\
+                    [notify.email]\nsmtp_url = \"http://mail\"\nfrom = \"nobody\"\n";
+    std::fs::write(place.folder.path().join("config.toml"), mistakes).unwrap();
+    let output = place.ask(&["run"]);
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!(text(&output.stderr), @r#"
+    config.toml:2:10: `listen` must be an IP address and a port, such as "127.0.0.1:8080"
+    config.toml:3:1: unknown key `port` in [server]
+    config.toml:5:7: `url` must be "sqlite://FILE", such as "sqlite://superops-sla.db"
+    config.toml:7:13: `subdomain` must be the first part of the address alone: "acme" for acme.superops.ai
+    config.toml:8:10: `region` must be "us" or "eu", the regions of SuperOps
+    config.toml:9:13: `token_env` names the environment variable `NOT_SET`, which is not set
+    config.toml:10:23: `requests_per_minute` must be from 1 to 800, the most that SuperOps has documented
+    config.toml:11:17: `poll_interval` must be a length of time such as "90s", "15m", "8h", "2d" or "1h30m"
+    config.toml:13:12: `warn_at` must be over 0 and under 1: write 75 % as 0.75
+    config.toml:15:12: `smtp_url` must be such as "smtps://user@mail.example.com" or "smtp://mail.example.com:587"
+    config.toml:16:8: `from` must be an email address, such as "sla@example.com" or "SLA watch <sla@example.com>"
+    "#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_is_in_good_order_and_quick() {
+    let place = Place::new().await;
+    place.risky_ticket();
+    let mut running = place.run();
+    running.until("sent ");
+    let (status, took, log) = running.terminate();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(log.trim_end().ends_with("stopped"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_before_a_restart_is_not_told_after_it() {
+    let place = Place::new().await;
+    place.risky_ticket();
+    let mut running = place.run();
+    running.until("by email");
+    running.until("by sms");
+    running.terminate();
+    let mut again = place.run();
+    again.until("listening on");
+    let (_, _, log) = again.terminate();
+    assert!(!log.contains("sent `"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_service_on_one_store_says_so_and_exits_with_1() {
+    let place = Place::new().await;
+    let mut running = place.run();
+    running.until("listening on");
+    let second = place.ask(&["run"]);
+    assert_eq!(second.status.code(), Some(1));
+    insta::assert_snapshot!(text(&second.stderr), @"error: another superops-sla is already running on `sla.db`; stop it first, or give this one a store of its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_one_word_and_opens_the_api() {
+    let place = Place::new().await;
+    place.risky_ticket();
+    let mut running = place.run();
+    let url = running.url();
+    running.until("sent ");
+    let output = place.ask(&["token", "create", "--role", "viewer"]);
+    let token = text(&output.stdout);
+    assert_eq!(token.split_whitespace().count(), 1, "{token}");
+    let client = reqwest::Client::new();
+    let ask = |token: &str| client.get(format!("{url}/api/v1/tickets")).bearer_auth(token.trim()).send();
+    assert_eq!(ask("sla_guessed").await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    let answer = ask(&token).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert!(answer.text().await.unwrap().contains(SUBJECT));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_answers_in_json_beside_the_running_service() {
+    let place = Place::new().await;
+    let id = place.risky_ticket();
+    let mut running = place.run();
+    running.until("sent ");
+    let output = place.ask(&["status", "--json"]);
+    let page: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(page["tickets"][0]["ticket_id"], id.as_str(), "{page:#}");
+    let one: serde_json::Value = serde_json::from_slice(&place.ask(&["status", &id, "--json"]).stdout).unwrap();
+    assert_eq!(one["ticket_id"], id.as_str());
+    assert_eq!(one["is_resolution_breached"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_token_is_said_without_the_token() {
+    let place = Place::new().await;
+    place.superops.set_token("another");
+    let mut running = place.run();
+    let url = running.url();
+    let line = running.until("refused the token");
+    assert!(line.contains("ERROR") && line.contains("SUPEROPS_TOKEN"), "{line}");
+    assert_eq!(reqwest::get(format!("{url}/readyz")).await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(reqwest::get(format!("{url}/healthz")).await.unwrap().status(), StatusCode::OK);
+    let (_, _, log) = running.terminate();
+    assert!(!log.contains(SUPEROPS_TOKEN), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_log_holds_a_secret_a_number_an_address_or_a_ticket_s_words() {
+    for level in ["info", "debug", "trace"] {
+        let place = Place::new().await;
+        place.risky_ticket();
+        let mut command = place.command(&["run"]);
+        command.env("RUST_LOG", level);
+        let mut running = Running::start(command);
+        let url = running.url();
+        running.until("by email");
+        let token = text(&place.ask(&["token", "create", "--role", "viewer"]).stdout);
+        let answer = reqwest::Client::new().get(format!("{url}/api/v1/tickets")).bearer_auth(token.trim()).send().await;
+        assert_eq!(answer.unwrap().status(), StatusCode::OK);
+        let (_, _, log) = running.terminate();
+        let private = [
+            ("the token", SUPEROPS_TOKEN),
+            ("the gateway's token", TWILIO_TOKEN),
+            ("the API token", token.trim()),
+            ("a number", "5005550101"),
+            ("an address", "mateo.alvarez"),
+            ("a name", "Mateo"),
+            ("the subject", SUBJECT),
+        ];
+        for (name, secret) in private {
+            let line = log.lines().find(|line| line.contains(secret));
+            assert_eq!(line, None, "{name} at level {level}");
+        }
+    }
+}
