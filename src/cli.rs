@@ -4,6 +4,7 @@
 
 mod check;
 mod demo;
+mod policies;
 mod run;
 mod simulate;
 mod status;
@@ -20,9 +21,12 @@ use tracing_subscriber::EnvFilter;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, LogFormat, ProcessEnvironment, duration};
+use crate::desks::Desks;
+use crate::service::{Scope, Service, Syncs};
 use crate::simulator::FaultOrder;
 use crate::store::Store;
 use crate::store::tokens::Role;
+use crate::telemetry::Telemetry;
 use crate::ticket::TenantId;
 
 /// Where the configuration is looked for.
@@ -51,6 +55,11 @@ enum Command {
     Simulate(SimulateArgs),
     /// Show open tickets, worst first, or one ticket
     Status(StatusArgs),
+    /// Show what was promised, infer it from SuperOps' due times, or try other promises on the past
+    Policies {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
     /// Give, list and revoke access to the API and the page
     Token {
         #[command(subcommand)]
@@ -79,6 +88,18 @@ enum TokenCommand {
     Revoke {
         /// As `token list` shows it
         id: String,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum PolicyCommand {
+    /// Propose targets from the due times that SuperOps gives, as TOML to paste
+    Infer {
+        /// Only this tenant's
+        #[arg(long, value_name = "NAME")]
+        tenant: Option<String>,
         #[arg(long)]
         json: bool,
     },
@@ -179,6 +200,7 @@ impl Cli {
             Command::Check(args) => check::check(&locate(config)?, args).await,
             Command::Simulate(args) => simulate::simulate(args).await,
             Command::Status(args) => status::status(load_offline(config)?, args).await,
+            Command::Policies { command } => policies::policies(load_offline(config)?, command).await,
             Command::Token { command } => token(load_offline(config)?, command).await,
         }
     }
@@ -223,6 +245,21 @@ fn time(text: &str) -> Result<Duration, String> {
     length.to_std().map_err(|_| format!("`{text}` is no length of time"))
 }
 
+/// The questions, asked of the store beside the service that fills it.
+async fn offline_service(config: Config) -> Result<(Service, Store), CliError> {
+    let telemetry = Arc::new(Telemetry::default());
+    let config = Arc::new(config);
+    let store = Store::open(&config.store.path, telemetry.clone()).await?;
+    let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone())?);
+    let service = Service::new(config, desks, store.clone(), Arc::new(SystemClock), telemetry, Syncs::default());
+    Ok((service, store))
+}
+
+/// Data for standard output. A closed pipe (`| head`) is no fault of ours.
+fn print(text: &str) {
+    let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+}
+
 async fn token(config: Config, command: TokenCommand) -> Result<(), CliError> {
     let store = Store::open(&config.store.path, Arc::default()).await?;
     let now = SystemClock.now();
@@ -236,6 +273,11 @@ async fn token(config: Config, command: TokenCommand) -> Result<(), CliError> {
     println!("{}", answer.trim_end());
     store.close().await;
     Ok(())
+}
+
+/// The configured tenant called `name`, or all of them.
+fn scope(config: &Config, name: Option<&str>) -> Result<Scope, CliError> {
+    name.map_or(Ok(Scope::All), |name| tenant_named(config, name).map(Scope::One))
 }
 
 /// The configured tenant called `name`.

@@ -46,6 +46,12 @@ impl Desks {
         Ok((directory, desk))
     }
 
+    /// The desk of `tenant` by the MSP's own hours, and by those of its clients' sites.
+    pub async fn by_either_hours(&self, tenant: &Tenant) -> Result<[Desk; 2], StoreError> {
+        let directory = self.store.directory(&tenant.id).await?;
+        Ok([false, true].map(|site_hours| Desk::new(DeskRules { site_hours, ..self.rules(tenant) }, &directory)))
+    }
+
     fn rules(&self, tenant: &Tenant) -> DeskRules {
         let alerts = &self.config.alerts;
         DeskRules {

@@ -1,5 +1,6 @@
 //! The questions people ask, answered at one `now`: used by the web and the command line alike.
 
+pub mod policies;
 mod view;
 
 use std::collections::BTreeMap;

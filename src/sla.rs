@@ -3,4 +3,5 @@
 pub mod calendar;
 pub mod clock;
 pub mod desk;
+pub mod infer;
 pub mod policy;

@@ -7,6 +7,7 @@
 pub mod alerts;
 mod cache;
 pub mod outbox;
+pub mod past;
 pub mod sync;
 pub mod tickets;
 pub mod tokens;

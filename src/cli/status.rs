@@ -2,18 +2,13 @@
 
 use std::fmt::Write;
 use std::io::IsTerminal;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use super::{CliError, StatusArgs};
-use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::desks::Desks;
 use crate::notify;
-use crate::service::{ClockStatus, MessageView, Overview, Scope, Service, Syncs, TicketPage, TicketQuery, TicketSla};
-use crate::store::Store;
-use crate::telemetry::Telemetry;
+use crate::service::{ClockStatus, MessageView, Overview, Scope, Service, TicketPage, TicketQuery, TicketSla};
 
 /// The longest subject in a table.
 const SUBJECT_WIDTH: usize = 36;
@@ -23,17 +18,12 @@ pub async fn status(config: Config, args: StatusArgs) -> Result<(), CliError> {
     if let Some(name) = &args.tenant {
         super::tenant_named(&config, name)?;
     }
-    let telemetry = Arc::new(Telemetry::default());
-    let config = Arc::new(config);
-    let store = Store::open(&config.store.path, telemetry.clone()).await?;
-    let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone())?);
-    let service = Service::new(config, desks, store.clone(), Arc::new(SystemClock), telemetry, Syncs::default());
+    let (service, store) = super::offline_service(config).await?;
     let text = match &args.ticket {
         Some(id) => one(&service, id, args.json).await?,
         None => all(&service, &args).await?,
     };
-    // A closed pipe (`| head`) is no fault of ours.
-    let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+    super::print(&text);
     store.close().await;
     Ok(())
 }

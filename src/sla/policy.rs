@@ -30,6 +30,16 @@ pub enum Counts {
     Business,
 }
 
+impl Counts {
+    /// The name used in the configuration and in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Calendar => "calendar",
+            Self::Business => "business",
+        }
+    }
+}
+
 impl Policy {
     /// Whether this policy speaks of `ticket`. Names are compared without regard to case.
     pub fn matches(&self, tenant: &TenantId, ticket: &Ticket) -> bool {

@@ -197,7 +197,7 @@ impl Store {
 }
 
 /// The tickets of `tenant`; a further condition may follow.
-fn select(tenant: &TenantId) -> QueryBuilder<Sqlite> {
+pub(super) fn select(tenant: &TenantId) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(
         "SELECT ticket, first_seen_at, read_at, cycle, status_earliest, status_latest, replied_at, vanished_at \
          FROM tickets WHERE tenant = ",
@@ -246,7 +246,7 @@ struct TicketRow {
 }
 
 /// A stored ticket. The error is the database's kind, for use inside a write.
-fn watched(row: &SqliteRow) -> Result<Watched, sqlx::Error> {
+pub(super) fn watched(row: &SqliteRow) -> Result<Watched, sqlx::Error> {
     let row = TicketRow::from_row(row)?;
     let time = |millis: i64| instant(millis).map_err(|error| sqlx::Error::Decode(error.into()));
     let bounds = row.status_earliest.zip(row.status_latest);
@@ -264,7 +264,7 @@ fn watched(row: &SqliteRow) -> Result<Watched, sqlx::Error> {
     })
 }
 
-fn change(row: &SqliteRow) -> Result<Change, StoreError> {
+pub(super) fn change(row: &SqliteRow) -> Result<Change, StoreError> {
     let kind: &str = row.try_get("kind")?;
     Ok(Change {
         kind: ChangeKind::parse(kind)
@@ -275,6 +275,6 @@ fn change(row: &SqliteRow) -> Result<Change, StoreError> {
     })
 }
 
-fn unreadable(error: impl std::fmt::Display) -> StoreError {
+pub(super) fn unreadable(error: impl std::fmt::Display) -> StoreError {
     StoreError::Unreadable(error.to_string())
 }
