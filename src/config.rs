@@ -13,6 +13,7 @@ pub mod remarks;
 
 mod checks;
 mod explain_alerts;
+pub mod holiday_file;
 mod read;
 mod read_alerts;
 mod read_calendar;

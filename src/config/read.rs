@@ -12,7 +12,7 @@ use super::reader::{Found, Inspection, Purpose, Section};
 use super::{Config, read_alerts, read_calendar, read_notify, read_policies, read_server, read_tenant};
 
 pub(super) fn config(path: &Path, text: &str, env: &dyn Environment, purpose: Purpose) -> Result<Config, Complaints> {
-    let inspection = Inspection::new(env, purpose);
+    let inspection = Inspection::new(env, purpose).of(path);
     let config = inspect(text, &inspection);
     let faults = inspection.into_faults();
     match config {

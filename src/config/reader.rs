@@ -8,6 +8,8 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
@@ -27,6 +29,8 @@ pub(super) enum Purpose {
 pub(super) struct Inspection<'e> {
     pub env: &'e dyn Environment,
     pub purpose: Purpose,
+    /// Where the file lies: files that it names are looked for there.
+    folder: PathBuf,
     faults: RefCell<Vec<(usize, String)>>,
     /// Every key that was asked for -> whether it was ever there.
     keys: RefCell<BTreeMap<String, bool>>,
@@ -34,7 +38,17 @@ pub(super) struct Inspection<'e> {
 
 impl<'e> Inspection<'e> {
     pub fn new(env: &'e dyn Environment, purpose: Purpose) -> Self {
-        Self { env, purpose, faults: RefCell::default(), keys: RefCell::default() }
+        Self { env, purpose, folder: PathBuf::new(), faults: RefCell::default(), keys: RefCell::default() }
+    }
+
+    /// Of the file at `path`.
+    pub fn of(self, path: &Path) -> Self {
+        Self { folder: path.parent().map(Path::to_owned).unwrap_or_default(), ..self }
+    }
+
+    /// The content of a file that the configuration names, beside it unless the name is a whole path.
+    pub fn read_beside(&self, name: &str) -> io::Result<String> {
+        self.env.read_file(&self.folder.join(name))
     }
 
     /// Notes a fault at a byte offset.
