@@ -56,9 +56,12 @@ enum Command {
     /// Show open tickets, worst first, or one ticket
     Status(StatusArgs),
     /// Show what was promised, infer it from SuperOps' due times, or try other promises on the past
+    #[command(args_conflicts_with_subcommands = true)]
     Policies {
+        #[command(flatten)]
+        scope: PolicyScope,
         #[command(subcommand)]
-        command: PolicyCommand,
+        command: Option<PolicyCommand>,
     },
     /// Give, list and revoke access to the API and the page
     Token {
@@ -93,15 +96,21 @@ enum TokenCommand {
     },
 }
 
+#[derive(Clone, Debug, Args)]
+struct PolicyScope {
+    /// Only this tenant's
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+    #[arg(long)]
+    json: bool,
+}
+
 #[derive(Debug, Subcommand)]
 enum PolicyCommand {
     /// Propose targets from the due times that SuperOps gives, as TOML to paste
     Infer {
-        /// Only this tenant's
-        #[arg(long, value_name = "NAME")]
-        tenant: Option<String>,
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        scope: PolicyScope,
     },
 }
 
@@ -200,7 +209,7 @@ impl Cli {
             Command::Check(args) => check::check(&locate(config)?, args).await,
             Command::Simulate(args) => simulate::simulate(args).await,
             Command::Status(args) => status::status(load_offline(config)?, args).await,
-            Command::Policies { command } => policies::policies(load_offline(config)?, command).await,
+            Command::Policies { scope, command } => policies::policies(load_offline(config)?, scope, command).await,
             Command::Token { command } => token(load_offline(config)?, command).await,
         }
     }

@@ -70,6 +70,8 @@ pub struct TicketSla {
     pub technician: Option<String>,
     pub group: Option<String>,
     pub sla_policy: Option<String>,
+    /// The configured policy that holds; none: only what SuperOps reports is known.
+    pub policy: Option<TicketPolicy>,
     pub superops_url: Option<String>,
     /// Seconds; negative once over; none when the clock has stopped, stands still or has no due time.
     pub response_time_remaining: Option<i64>,
@@ -86,6 +88,24 @@ pub struct TicketSla {
     pub discrepancies: Vec<String>,
     /// Fields of the record that made no sense.
     pub flaws: Vec<String>,
+}
+
+/// The configured policy that holds for a ticket, and those that match it as well.
+#[derive(Clone, Debug, Serialize)]
+pub struct TicketPolicy {
+    /// Among the tenant's policies in their order, from 1.
+    pub position: usize,
+    /// Which tickets it speaks of, in words.
+    pub name: String,
+    /// Seconds.
+    pub response_target: Option<i64>,
+    pub resolution_target: Option<i64>,
+    /// calendar | business
+    pub clock: &'static str,
+    /// Positions of the others that match.
+    pub runners_up: Vec<usize>,
+    /// The version of the tenant's policies that the ticket follows; none before the service has run.
+    pub version: Option<u32>,
 }
 
 /// One clock of a ticket.
@@ -232,8 +252,8 @@ impl Service {
         };
         for (tenant, watched) in self.store.find_ticket(only, id).await? {
             let Some(tenant) = self.config.tenants.get(&tenant) else { continue };
-            let (_, desk) = self.desks.of(tenant).await?;
-            return Ok(Some(Seen::new(tenant, &desk, &watched, now).sla));
+            let (desk, version) = self.desks.judging(tenant, &watched).await?;
+            return Ok(Some(Seen::new(tenant, &desk, &watched, now).of_version(version).sla));
         }
         Ok(None)
     }
@@ -335,7 +355,8 @@ impl Service {
         for tenant in self.tenants(scope) {
             let (_, desk) = self.desks.of(tenant).await?;
             let open = self.store.open_tickets(&tenant.id).await?;
-            seen.extend(open.values().map(|watched| Seen::new(tenant, &desk, watched, now)));
+            let version = self.desks.versions(&tenant.id).await?.last().map(|last| last.number);
+            seen.extend(open.values().map(|watched| Seen::new(tenant, &desk, watched, now).of_version(version)));
         }
         Ok(seen)
     }

@@ -5,3 +5,4 @@ pub mod clock;
 pub mod desk;
 pub mod infer;
 pub mod policy;
+pub mod version;

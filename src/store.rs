@@ -11,6 +11,7 @@ pub mod past;
 pub mod sync;
 pub mod tickets;
 pub mod tokens;
+pub mod versions;
 mod writer;
 
 use std::fs::File;

@@ -115,7 +115,7 @@ fn shortened(text: &str, width: usize) -> String {
 }
 
 /// Aligned columns; the last is as wide as it needs to be.
-fn table<const N: usize>(
+pub(super) fn table<const N: usize>(
     head: [&str; N],
     rows: &[[String; N]],
     paint: impl Fn(usize) -> (&'static str, &'static str),

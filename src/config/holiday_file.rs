@@ -13,6 +13,10 @@
 //!
 //! Anything else that would be guesswork is refused with its reason.
 
+mod lines;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use calcard::common::PartialDateTime;
@@ -41,6 +45,7 @@ pub fn dates(text: &str) -> Result<BTreeSet<NaiveDate>, String> {
     if text.len() > LARGEST {
         return Err("it is over 1 MB, which no list of holidays is".to_owned());
     }
+    lines::check(text)?;
     let events = events(text)?;
     if events.is_empty() {
         return Err("it has no events".to_owned());
@@ -69,17 +74,14 @@ fn told(faults: &[String]) -> String {
 
 /// Every event of the file, in its order.
 fn events(text: &str) -> Result<Vec<ICalendarComponent>, String> {
-    let mut parser = Parser::new(text).strict();
+    let mut parser = Parser::new(text);
     let mut events = Vec::new();
     loop {
         match parser.entry() {
             Entry::ICalendar(calendar) => events.extend(calendar.components.into_iter().filter(is_event)),
             Entry::Eof => return Ok(events),
             Entry::VCard(_) | Entry::InvalidLine(_) => return Err("it is no iCalendar file".to_owned()),
-            Entry::UnexpectedComponentEnd { .. } | Entry::UnterminatedComponent(_) | Entry::TooManyComponents => {
-                return Err("it is cut short or damaged: a BEGIN has no END of its own".to_owned());
-            }
-            _ => return Err("it holds something that is no calendar".to_owned()),
+            _ => return Err("it is damaged".to_owned()),
         }
     }
 }
@@ -205,7 +207,8 @@ fn floating(event: &ICalendarComponent) -> ICalendarComponent {
     let mut event = event.clone();
     // Occurrences are matched by their series, which a SEQUENCE number would split.
     event.entries.retain(|entry| entry.name != ICalendarProperty::Sequence);
-    if is_all_day(&event) && time_of(&event, &ICalendarProperty::Dtend) == time_of(&event, &ICalendarProperty::Dtstart) {
+    if is_all_day(&event) && time_of(&event, &ICalendarProperty::Dtend) == time_of(&event, &ICalendarProperty::Dtstart)
+    {
         event.entries.retain(|entry| entry.name != ICalendarProperty::Dtend);
     }
     for entry in &mut event.entries {
@@ -239,6 +242,3 @@ fn bound(rule: &mut ICalendarRecurrenceRule) {
         rule.until = Some(PartialDateTime { year: Some(LAST_YEAR), month, day, ..PartialDateTime::default() });
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -13,7 +13,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::calendar::{Calendar, CalendarSpec};
-use super::policy::{self, Counts, Policy};
+use super::policy::{self, Choice, Counts, Policy};
 use crate::ticket::{Directory, RefId, Site, StatusMeaning, StatusWords, TenantId, Ticket};
 
 /// When a running clock is at risk.
@@ -118,6 +118,16 @@ impl Desk {
     /// The policy that holds for `ticket`, if one is configured.
     pub fn policy(&self, ticket: &Ticket) -> Option<&Policy> {
         policy::applicable(&self.rules.policies, &self.rules.tenant, ticket)
+    }
+
+    /// Which policy holds for `ticket` and which would hold without it, as places in [`Desk::policies`].
+    pub fn choice(&self, ticket: &Ticket) -> Option<Choice> {
+        policy::choose(&self.rules.policies, &self.rules.tenant, ticket)
+    }
+
+    /// The policies of this tenant, in the order in which they are tried.
+    pub fn policies(&self) -> &[Policy] {
+        &self.rules.policies
     }
 
     /// The working hours that SLAs of this ticket count in, and what stood in the way of better ones.

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::auth::Caller;
 use super::{Problem, Web};
+use crate::service::policies::TenantPolicies;
 use crate::service::{MessageView, Overview, Scope, TicketPage, TicketQuery, TicketSla};
 use crate::ticket::TenantId;
 
@@ -19,7 +20,7 @@ use crate::ticket::TenantId;
 const LIMIT_MAX: usize = 500;
 const LIMIT_USUAL: usize = 100;
 
-/// Which tenant's ticket, where two tenants have one of the same name.
+/// Which tenant is meant.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Within {
@@ -62,6 +63,25 @@ pub async fn ticket(
     let scope = narrowed(caller.scope, within.tenant.as_deref()).ok_or_else(|| Problem::not_found("ticket"))?;
     let found = web.service.ticket(&scope, &id).await?;
     found.map(Json).ok_or_else(|| Problem::not_found("ticket"))
+}
+
+/// What is promised, tenant by tenant.
+#[derive(Serialize)]
+pub struct Promises {
+    tenants: Vec<TenantPolicies>,
+}
+
+/// GET /api/v1/policies
+pub async fn policies(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(within): Query<Within>,
+) -> Result<Json<Promises>, Problem> {
+    let tenants = match narrowed(caller.scope, within.tenant.as_deref()) {
+        Some(scope) => web.service.policies(&scope).await?,
+        None => Vec::new(),
+    };
+    Ok(Json(Promises { tenants }))
 }
 
 /// GET /api/v1/overview
