@@ -4,6 +4,7 @@
 
 mod check;
 mod demo;
+mod explain;
 mod run;
 mod simulate;
 mod status;
@@ -51,6 +52,8 @@ enum Command {
     Simulate(SimulateArgs),
     /// Show open tickets, worst first, or one ticket
     Status(StatusArgs),
+    /// Explain line by line why the clocks of a ticket show what they show
+    Explain(ExplainArgs),
     /// Give, list and revoke access to the API and the page
     Token {
         #[command(subcommand)]
@@ -148,6 +151,14 @@ struct StatusArgs {
     tenant: Option<String>,
 }
 
+#[derive(Debug, Args)]
+struct ExplainArgs {
+    /// An id or what people call it, like 062822-0005
+    ticket: String,
+    #[arg(long)]
+    json: bool,
+}
+
 /// Why the program ends without having done as told.
 #[derive(Debug)]
 pub enum CliError {
@@ -179,6 +190,7 @@ impl Cli {
             Command::Check(args) => check::check(&locate(config)?, args).await,
             Command::Simulate(args) => simulate::simulate(args).await,
             Command::Status(args) => status::status(load_offline(config)?, args).await,
+            Command::Explain(args) => explain::explain(load_offline(config)?, args).await,
             Command::Token { command } => token(load_offline(config)?, command).await,
         }
     }

@@ -2,5 +2,9 @@
 
 pub mod calendar;
 pub mod clock;
+pub mod computed;
 pub mod desk;
+pub mod discrepancy;
+pub mod history;
+pub mod ledger;
 pub mod policy;
