@@ -8,3 +8,6 @@ pub mod discrepancy;
 pub mod history;
 pub mod ledger;
 pub mod policy;
+
+#[cfg(test)]
+mod tests;

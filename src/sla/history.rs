@@ -287,6 +287,8 @@ struct Teller<'a> {
     spells: Vec<Spell>,
     /// Where the present cycle begins among them.
     cycle: usize,
+    /// A change away from a status that the ticket did not have.
+    early: Option<&'a Change>,
 }
 
 impl<'a> Teller<'a> {
@@ -300,7 +302,7 @@ impl<'a> Teller<'a> {
         let start = beginning(watched);
         let means = meaning(first.as_deref());
         let open = Spell { status: None, meaning: StatusMeaning::Open, from: exactly(start), to: None };
-        let mut teller = Self { watched, changes, meaning, spells: vec![open], cycle: 0 };
+        let mut teller = Self { watched, changes, meaning, spells: vec![open], cycle: 0, early: None };
         if means == StatusMeaning::Open {
             teller.spells[0].status = first;
         } else {
@@ -312,10 +314,7 @@ impl<'a> Teller<'a> {
     fn tell(mut self) -> Vec<Spell> {
         for change in self.changes {
             match change.kind {
-                ChangeKind::Status => {
-                    let means = (self.meaning)(change.to.as_deref());
-                    self.enter(change.to.clone(), means, change.at);
-                }
+                ChangeKind::Status => self.status(change),
                 ChangeKind::Resolved => self.resolved(time_of(&change.to), change.at),
                 ChangeKind::Reopened => self.reopened(change.at),
                 _ => {}
@@ -323,6 +322,22 @@ impl<'a> Teller<'a> {
         }
         self.as_last_read();
         self.spells
+    }
+
+    /// A change away from a status that comes before the change to it leaves that status no time.
+    fn status(&mut self, change: &'a Change) {
+        let early = self.early.take();
+        let means = (self.meaning)(change.to.as_deref());
+        if self.last().status == change.to && self.last().meaning == means {
+            let before = self.spells.len().checked_sub(2).map(|index| &self.spells[index]);
+            let doubled = before.is_some_and(|spell| spell.status == change.from);
+            self.early = Some(change).filter(|_| !doubled);
+            return;
+        }
+        self.enter(change.to.clone(), means, change.at);
+        if let Some(early) = early.filter(|early| early.from == change.to) {
+            self.enter(early.to.clone(), (self.meaning)(early.to.as_deref()), change.at);
+        }
     }
 
     fn last(&self) -> &Spell {
@@ -394,4 +409,4 @@ impl<'a> Teller<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -155,7 +155,7 @@ impl Ledger {
                     None => format!("due {}", local.moment(*due)),
                 }
             }
-            _ => "not due".to_owned(),
+            _ => "never due".to_owned(),
         };
         format!("{when} ({basis}){}", self.stop_and_breach(local))
     }
