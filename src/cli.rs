@@ -4,6 +4,7 @@
 
 mod check;
 mod demo;
+mod explain;
 mod policies;
 mod run;
 mod simulate;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
@@ -63,6 +65,8 @@ enum Command {
         #[command(subcommand)]
         command: Option<PolicyCommand>,
     },
+    /// Explain line by line why the clocks of a ticket show what they show
+    Explain(ExplainArgs),
     /// Give, list and revoke access to the API and the page
     Token {
         #[command(subcommand)]
@@ -109,6 +113,19 @@ struct PolicyScope {
 enum PolicyCommand {
     /// Propose targets from the due times that SuperOps gives, as TOML to paste
     Infer {
+        #[command(flatten)]
+        scope: PolicyScope,
+    },
+    /// Judge past tickets by the policies and calendars of another file, and compare
+    Try {
+        /// In the form of the configuration; what it leaves out stays as it is
+        file: PathBuf,
+        /// The first date of creation, like 2026-01-31
+        #[arg(long, value_name = "DATE")]
+        from: NaiveDate,
+        /// The last date of creation
+        #[arg(long, value_name = "DATE")]
+        to: NaiveDate,
         #[command(flatten)]
         scope: PolicyScope,
     },
@@ -178,6 +195,14 @@ struct StatusArgs {
     tenant: Option<String>,
 }
 
+#[derive(Debug, Args)]
+struct ExplainArgs {
+    /// An id or what people call it, like 062822-0005
+    ticket: String,
+    #[arg(long)]
+    json: bool,
+}
+
 /// Why the program ends without having done as told.
 #[derive(Debug)]
 pub enum CliError {
@@ -210,6 +235,7 @@ impl Cli {
             Command::Simulate(args) => simulate::simulate(args).await,
             Command::Status(args) => status::status(load_offline(config)?, args).await,
             Command::Policies { scope, command } => policies::policies(load_offline(config)?, scope, command).await,
+            Command::Explain(args) => explain::explain(load_offline(config)?, args).await,
             Command::Token { command } => token(load_offline(config)?, command).await,
         }
     }

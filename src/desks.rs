@@ -133,3 +133,18 @@ pub fn terms(config: &Config, tenant: &Tenant) -> Terms {
         holiday_lists: config.holiday_lists.clone(),
     }
 }
+
+/// What the tickets of `tenant` would be promised if `trial` were added to `config`: what it leaves out stays.
+pub fn trial_terms(config: &Config, trial: &Config, tenant: &Tenant) -> Terms {
+    let present = terms(config, tenant);
+    let tried = trial.tenants.get(&tenant.id);
+    let name = tried.map_or(&tenant.calendar, |tried| &tried.calendar).as_ref();
+    let calendar = name.and_then(|name| trial.calendars.get(name).or_else(|| config.calendars.get(name)));
+    let policies: Vec<_> = trial.policies_of(&tenant.id).map(|(_, policy)| policy.clone()).collect();
+    Terms {
+        policies: if trial.policies.is_empty() { present.policies } else { policies },
+        site_hours: tried.map_or(present.site_hours, |tried| tried.hours == Hours::Site),
+        calendar: calendar.cloned(),
+        holiday_lists: if trial.holiday_lists.is_empty() { present.holiday_lists } else { trial.holiday_lists.clone() },
+    }
+}

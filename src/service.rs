@@ -1,6 +1,8 @@
 //! The questions people ask, answered at one `now`: used by the web and the command line alike.
 
+mod explain;
 pub mod policies;
+pub mod tryout;
 mod view;
 
 use std::collections::BTreeMap;
@@ -20,6 +22,8 @@ use crate::sync::{Hints, SyncHealth};
 use crate::telemetry::{Telemetry, TenantLabels};
 use crate::ticket::{ClockKind, TenantId, TicketId};
 use view::Seen;
+
+pub use explain::{ClockLedger, DifferenceGroup, Differences, HeldBy, LedgerLine, TicketLedger};
 
 /// Whose data may be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -253,9 +257,48 @@ impl Service {
         for (tenant, watched) in self.store.find_ticket(only, id).await? {
             let Some(tenant) = self.config.tenants.get(&tenant) else { continue };
             let (desk, version) = self.desks.judging(tenant, &watched).await?;
-            return Ok(Some(Seen::new(tenant, &desk, &watched, now).of_version(version).sla));
+            let changes = self.store.events(&tenant.id, &watched.ticket.id).await?;
+            let mut seen = Seen::new(tenant, &desk, &watched, now).of_version(version).sla;
+            let found = explain::discrepancies(&watched, &changes, &desk, now);
+            seen.discrepancies = found.into_iter().map(|one| one.words).collect();
+            return Ok(Some(seen));
         }
         Ok(None)
+    }
+
+    /// Why the clocks of a ticket, by its id or display id, show what they show.
+    pub async fn ledger(&self, scope: &Scope, id: &str) -> Result<Option<TicketLedger>, ServiceError> {
+        let now = self.clock.now();
+        let only = match scope {
+            Scope::All => None,
+            Scope::One(tenant) => Some(tenant),
+        };
+        for (tenant, watched) in self.store.find_ticket(only, id).await? {
+            let Some(tenant) = self.config.tenants.get(&tenant) else { continue };
+            let (desk, _) = self.desks.judging(tenant, &watched).await?;
+            let changes = self.store.events(&tenant.id, &watched.ticket.id).await?;
+            return Ok(Some(explain::ledger(&watched, &changes, &desk, now)));
+        }
+        Ok(None)
+    }
+
+    /// Where SuperOps' due times differ from ours among the open tickets, by client and policy, most first.
+    pub async fn differences(&self, scope: &Scope) -> Result<Differences, ServiceError> {
+        let now = self.clock.now();
+        let mut tally = explain::Tally::default();
+        for tenant in self.tenants(scope) {
+            let (_, desk) = self.desks.of(tenant).await?;
+            if desk.policies().is_empty() {
+                continue;
+            }
+            let open = self.store.open_tickets(&tenant.id).await?;
+            let events = self.store.open_events(&tenant.id).await?;
+            for watched in open.values() {
+                let changes = events.get(&watched.ticket.id).map(Vec::as_slice).unwrap_or_default();
+                tally.add(watched, changes, &desk, now);
+            }
+        }
+        Ok(tally.answer(now))
     }
 
     /// How the desk stands as a whole.

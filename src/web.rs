@@ -100,6 +100,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
         ("/api/v1/tickets", get(api::tickets)),
         ("/api/v1/tickets/{id}/sla", get(api::ticket)),
         ("/api/v1/policies", get(api::policies)),
+        ("/api/v1/tickets/{id}/ledger", get(api::ledger)),
+        ("/api/v1/discrepancies", get(api::discrepancies)),
         ("/api/v1/overview", get(api::overview)),
         ("/api/v1/messages", get(api::messages)),
         ("/api/v1/demo/messages", get(api::caught)),

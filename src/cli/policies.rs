@@ -1,29 +1,36 @@
 //! `policies`: the promises in force, those that SuperOps' due times speak for,
 //! and how others would have done.
 
+mod tryout;
+
 use std::fmt::Write;
 
 use chrono::TimeDelta;
 
 use super::status::table;
 use super::{CliError, PolicyCommand, PolicyScope};
-use crate::config::{Config, duration, propose};
+use crate::config::{Config, ProcessEnvironment, duration, propose};
 use crate::service::policies::{PolicyView, TenantPolicies};
 
 /// Answers and ends.
 pub async fn policies(config: Config, asked: PolicyScope, command: Option<PolicyCommand>) -> Result<(), CliError> {
     let PolicyScope { tenant, json } = match &command {
-        Some(PolicyCommand::Infer { scope }) => scope.clone(),
+        Some(PolicyCommand::Infer { scope } | PolicyCommand::Try { scope, .. }) => scope.clone(),
         None => asked,
     };
     let scope = super::scope(&config, tenant.as_deref())?;
+    let trial = trial(&command)?;
     let (service, store) = super::offline_service(config).await?;
-    let text = match command {
-        Some(PolicyCommand::Infer { .. }) => {
+    let text = match (command, trial) {
+        (Some(PolicyCommand::Try { from, to, .. }), Some(trial)) => {
+            let tried = service.try_policies(&scope, &trial, from, to).await?;
+            shown(json, &serde_json::json!({ "tenants": tried }), |_| tryout::text(&tried))?
+        }
+        (Some(_), _) => {
             let inferred = service.infer_policies(&scope).await?;
             shown(json, &inferred, |inferred| propose::as_toml(inferred))?
         }
-        None => {
+        (None, _) => {
             let tenants = service.policies(&scope).await?;
             shown(json, &serde_json::json!({ "tenants": tenants }), |_| lists(&tenants))?
         }
@@ -31,6 +38,15 @@ pub async fn policies(config: Config, asked: PolicyScope, command: Option<Policy
     store.close().await;
     super::print(&text);
     Ok(())
+}
+
+/// The file that is tried, with every fault in it told before anything is asked of the store.
+fn trial(command: &Option<PolicyCommand>) -> Result<Option<Config>, CliError> {
+    let Some(PolicyCommand::Try { file, from, to, .. }) = command else { return Ok(None) };
+    if from > to {
+        return Err(CliError::usage(format!("--from {from} lies after --to {to}")));
+    }
+    Config::load_offline(file, &ProcessEnvironment).map(Some).map_err(CliError::usage)
 }
 
 fn shown<T: serde::Serialize>(json: bool, data: &T, text: impl FnOnce(&T) -> String) -> Result<String, CliError> {

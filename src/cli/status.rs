@@ -102,7 +102,7 @@ fn left(clock: &ClockStatus) -> String {
 }
 
 /// Text from outside, without what could steer a terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
@@ -162,6 +162,9 @@ fn ticket_text(ticket: &TicketSla, messages: &[MessageView]) -> String {
     let _ = writeln!(text, "  {:<11}{}", "risk", ticket.breach_risk_level);
     for clock in &ticket.clocks {
         clock_text(&mut text, clock);
+    }
+    for discrepancy in &ticket.discrepancies {
+        let _ = writeln!(text, "  differs    {}", printable(discrepancy));
     }
     for message in messages {
         let when = message.sent_at.unwrap_or(message.due_at).format("%a %d %b %H:%M:%S UTC");

@@ -27,7 +27,7 @@ use calcard::icalendar::{
     ICalendarProperty, ICalendarRecurrenceRule, ICalendarStatus, ICalendarValue,
 };
 use calcard::{Entry, Parser};
-use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
+use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
 /// Recurring holidays are known up to here: calendars are compiled no further either.
 pub const LAST_YEAR: u16 = 2079;
@@ -116,6 +116,10 @@ fn name(key: &str, series: &[ICalendarComponent]) -> String {
 
 fn dates_of(series: &[ICalendarComponent]) -> Result<BTreeSet<NaiveDate>, String> {
     series.iter().try_for_each(check)?;
+    let starts = series.iter().filter(|event| event.has_property(&ICalendarProperty::Rrule));
+    if starts.filter_map(|event| time_of(event, &ICalendarProperty::Dtstart)).any(|start| start.year() > LAST_YEAR.into()) {
+        return Err(format!("begins to recur after {LAST_YEAR}, further than we look ahead"));
+    }
     let calendar = ICalendar { components: series.iter().map(floating).collect() };
     let expanded = calendar.expand_dates(Tz::Floating, MOST_DATES + 1);
     if let Some(error) = expanded.errors.first() {

@@ -74,6 +74,24 @@ impl Store {
         rows.iter().map(change).collect()
     }
 
+    /// What happened to each of the open tickets, oldest first.
+    pub async fn open_events(&self, tenant: &TenantId) -> Result<HashMap<TicketId, Vec<Change>>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT e.ticket_id, e.kind, e.was, e.became, e.earliest, e.latest FROM events e \
+             JOIN tickets t ON t.tenant = e.tenant AND t.id = e.ticket_id \
+             WHERE e.tenant = $1 AND t.open = 1 ORDER BY e.id",
+        )
+        .bind(tenant.as_str())
+        .fetch_all(&self.reads)
+        .await?;
+        let mut events: HashMap<TicketId, Vec<Change>> = HashMap::new();
+        for row in &rows {
+            let id = TicketId::parse(row.try_get("ticket_id")?).map_err(unreadable)?;
+            events.entry(id).or_default().push(change(row)?);
+        }
+        Ok(events)
+    }
+
     /// The tickets that no read since `since` has shown, of all or of the open
     /// ones: those that are open first, then those not seen for longest.
     pub async fn unseen_since(

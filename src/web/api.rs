@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::auth::Caller;
 use super::{Problem, Web};
 use crate::service::policies::TenantPolicies;
-use crate::service::{MessageView, Overview, Scope, TicketPage, TicketQuery, TicketSla};
+use crate::service::{Differences, MessageView, Overview, Scope, TicketLedger, TicketPage, TicketQuery, TicketSla};
 use crate::ticket::TenantId;
 
 /// The most of anything in one answer.
@@ -82,6 +82,28 @@ pub async fn policies(
         None => Vec::new(),
     };
     Ok(Json(Promises { tenants }))
+}
+
+/// GET /api/v1/tickets/{id}/ledger
+pub async fn ledger(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(within): Query<Within>,
+) -> Result<Json<TicketLedger>, Problem> {
+    let scope = narrowed(caller.scope, within.tenant.as_deref()).ok_or_else(|| Problem::not_found("ticket"))?;
+    let found = web.service.ledger(&scope, &id).await?;
+    found.map(Json).ok_or_else(|| Problem::not_found("ticket"))
+}
+
+/// GET /api/v1/discrepancies
+pub async fn discrepancies(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(within): Query<Within>,
+) -> Result<Json<Differences>, Problem> {
+    let scope = narrowed(caller.scope, within.tenant.as_deref()).ok_or_else(|| Problem::not_found("tenant"))?;
+    Ok(Json(web.service.differences(&scope).await?))
 }
 
 /// GET /api/v1/overview

@@ -114,7 +114,7 @@ fn what_would_be_guesswork_is_refused_with_its_reason() {
             "DTSTART;VALUE=DATE:20260101\nRRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
             "closes no date before 2080",
         ),
-        ("too late", "DTSTART;VALUE=DATE:90000101\nRRULE:FREQ=YEARLY", "closes no date before 2080"),
+        ("too late", "DTSTART;VALUE=DATE:90000101\nRRULE:FREQ=YEARLY", "begins to recur after 2079"),
     ];
     for (name, lines, rule) in cases {
         let complaint = read(lines).expect_err(name);
