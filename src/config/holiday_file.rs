@@ -117,7 +117,10 @@ fn name(key: &str, series: &[ICalendarComponent]) -> String {
 fn dates_of(series: &[ICalendarComponent]) -> Result<BTreeSet<NaiveDate>, String> {
     series.iter().try_for_each(check)?;
     let starts = series.iter().filter(|event| event.has_property(&ICalendarProperty::Rrule));
-    if starts.filter_map(|event| time_of(event, &ICalendarProperty::Dtstart)).any(|start| start.year() > LAST_YEAR.into()) {
+    if starts
+        .filter_map(|event| time_of(event, &ICalendarProperty::Dtstart))
+        .any(|start| start.year() > LAST_YEAR.into())
+    {
         return Err(format!("begins to recur after {LAST_YEAR}, further than we look ahead"));
     }
     let calendar = ICalendar { components: series.iter().map(floating).collect() };

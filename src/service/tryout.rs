@@ -104,11 +104,7 @@ impl Service {
     }
 
     /// The desks of earlier versions, by number.
-    async fn kept_desks(
-        &self,
-        tenant: &Tenant,
-        directory: &Directory,
-    ) -> Result<HashMap<u32, Desk>, StoreError> {
+    async fn kept_desks(&self, tenant: &Tenant, directory: &Directory) -> Result<HashMap<u32, Desk>, StoreError> {
         let versions = self.desks.versions(&tenant.id).await?;
         let desk = |version: &crate::sla::version::Version| {
             Ok((version.number, self.desks.desk_by(tenant, &version.terms, directory)?))

@@ -25,6 +25,7 @@ function ticketView(ticket, messages, heading, links) {
     el('section', {}, el('h3', {}, 'Ticket'), el('dl', {}, facts({
       Technician: ticket.technician ?? 'nobody', Group: ticket.group, SLA: ticket.sla_policy ?? 'none',
       Risk: [ticket.breach_risk_level.toLowerCase(), ticket.breach_probability !== null && `${Math.round(ticket.breach_probability * 100)} % likely to breach`].filter(Boolean).join(', '),
+      Policy: ticket.policy && policyWords(ticket.policy),
       Tenant: ticket.tenant, 'Last read': local(ticket.last_updated),
     }))),
     el('section', {}, el('h3', {}, 'Who was told'),
@@ -32,6 +33,12 @@ function ticketView(ticket, messages, heading, links) {
         : el('p', { class: 'muted' }, 'Nobody so far.')),
   ];
   return { view, tick: () => clocks.forEach((card) => card.tick()) };
+}
+
+/** Which of our own policies holds, and which would hold without it. */
+function policyWords({ position, name, runners_up: others, version }) {
+  const parts = [`no. ${position} (${name})`, others.length && `before no. ${others.join(', ')}`, version && `version ${version}`];
+  return parts.filter(Boolean).join(', ');
 }
 
 async function fetchTicket(tenant, id) {
