@@ -34,14 +34,15 @@ impl Account {
 
     /// A configuration with `more` after the least.
     fn config(&self, more: &str) -> Config {
-        let (url, store) = (self.served.url(), self.folder.path().join("store.db"));
+        let (url, folder) = (self.served.url(), self.folder.path().display().to_string());
+        let token = SimOptions::default().token;
+        std::fs::write(self.folder.path().join("token"), &token).unwrap();
         let text = format!(
-            "[store]\nurl = \"sqlite://{}\"\n[tenants.acme]\nsubdomain = \"acme\"\nendpoint = \"{url}/msp\"\n\
-             token_env = \"TOKEN\"\nrequests_per_minute = 800\nhours = \"site\"\n\
-             [notify.email]\nsmtp_url = \"smtp://127.0.0.1:2525\"\nfrom = \"sla@example.com\"\n{more}",
-            store.display()
+            "[store]\nurl = \"sqlite://{folder}/store.db\"\n[tenants.acme]\nsubdomain = \"acme\"\nendpoint = \"{url}/msp\"\n\
+             token_file = \"{folder}/token\"\nrequests_per_minute = 800\nhours = \"site\"\n\
+             [notify.email]\nsmtp_url = \"smtp://127.0.0.1:2525\"\nfrom = \"sla@example.com\"\n{more}"
         );
-        let env = GivenEnvironment::default().with_var("TOKEN", &SimOptions::default().token);
+        let env = GivenEnvironment::default().with_file(&format!("{folder}/token"), &token);
         Config::parse(Path::new("config.toml"), &text, &env).unwrap_or_else(|faults| panic!("{faults}\n{text}"))
     }
 
