@@ -28,7 +28,7 @@ pub async fn policies(config: Config, asked: PolicyScope, command: Option<Policy
         }
         (Some(_), _) => {
             let inferred = service.infer_policies(&scope).await?;
-            shown(json, &inferred, |inferred| propose::as_toml(inferred))?
+            shown(json, &serde_json::json!({ "tenants": inferred }), |_| propose::as_toml(&inferred))?
         }
         (None, _) => {
             let tenants = service.policies(&scope).await?;

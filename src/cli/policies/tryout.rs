@@ -21,6 +21,9 @@ fn one(tried: &Tryout) -> String {
         let cells: Vec<[String; 7]> = rows.iter().map(|row| line(row)).collect();
         text.push_str(&table(["", "TICKETS", "MET", "BREACHED", "OPEN", "UNKNOWN", "SHARE"], &cells, |_| ("", "")));
     }
+    if rows.iter().any(|row| row.before.unknown + row.after.unknown > 0) {
+        text.push_str("\nunknown: it hangs on what was never seen, such as a pause before the ticket was watched\n");
+    }
     text
 }
 
