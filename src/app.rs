@@ -47,6 +47,7 @@ impl Parts {
         let claim = Store::claim(&config.store.path)?;
         let store = Store::open(&config.store.path, telemetry.clone()).await?;
         let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone())?);
+        desks.adopt(clock.now()).await?;
         let (news, outbox) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let hints = Hints::new(config.tenants.keys().cloned());
         let mut health = BTreeMap::new();

@@ -4,6 +4,8 @@
 
 mod check;
 mod demo;
+mod explain;
+mod policies;
 mod run;
 mod simulate;
 mod status;
@@ -15,14 +17,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, LogFormat, ProcessEnvironment, duration};
+use crate::desks::Desks;
+use crate::service::{Scope, Service, Syncs};
 use crate::simulator::FaultOrder;
 use crate::store::Store;
 use crate::store::tokens::Role;
+use crate::telemetry::Telemetry;
 use crate::terminal::AboveBars;
 use crate::ticket::TenantId;
 
@@ -52,6 +58,16 @@ enum Command {
     Simulate(SimulateArgs),
     /// Show open tickets, worst first, or one ticket
     Status(StatusArgs),
+    /// Show what was promised, infer it from SuperOps' due times, or try other promises on the past
+    #[command(args_conflicts_with_subcommands = true)]
+    Policies {
+        #[command(flatten)]
+        scope: PolicyScope,
+        #[command(subcommand)]
+        command: Option<PolicyCommand>,
+    },
+    /// Explain line by line why the clocks of a ticket show what they show
+    Explain(ExplainArgs),
     /// Give, list and revoke access to the API and the page
     Token {
         #[command(subcommand)]
@@ -82,6 +98,37 @@ enum TokenCommand {
         id: String,
         #[arg(long)]
         json: bool,
+    },
+}
+
+#[derive(Clone, Debug, Args)]
+struct PolicyScope {
+    /// Only this tenant's
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum PolicyCommand {
+    /// Propose targets from the due times that SuperOps gives, as TOML to paste
+    Infer {
+        #[command(flatten)]
+        scope: PolicyScope,
+    },
+    /// Judge past tickets by the policies and calendars of another file, and compare
+    Try {
+        /// In the form of the configuration; what it leaves out stays as it is
+        file: PathBuf,
+        /// The first date of creation, like 2026-01-31
+        #[arg(long, value_name = "DATE")]
+        from: NaiveDate,
+        /// The last date of creation
+        #[arg(long, value_name = "DATE")]
+        to: NaiveDate,
+        #[command(flatten)]
+        scope: PolicyScope,
     },
 }
 
@@ -149,6 +196,14 @@ struct StatusArgs {
     tenant: Option<String>,
 }
 
+#[derive(Debug, Args)]
+struct ExplainArgs {
+    /// An id or what people call it, like 062822-0005
+    ticket: String,
+    #[arg(long)]
+    json: bool,
+}
+
 /// Why the program ends without having done as told.
 #[derive(Debug)]
 pub enum CliError {
@@ -180,6 +235,8 @@ impl Cli {
             Command::Check(args) => check::check(&locate(config)?, args).await,
             Command::Simulate(args) => simulate::simulate(args).await,
             Command::Status(args) => status::status(load_offline(config)?, args).await,
+            Command::Policies { scope, command } => policies::policies(load_offline(config)?, scope, command).await,
+            Command::Explain(args) => explain::explain(load_offline(config)?, args).await,
             Command::Token { command } => token(load_offline(config)?, command).await,
         }
     }
@@ -224,6 +281,21 @@ fn time(text: &str) -> Result<Duration, String> {
     length.to_std().map_err(|_| format!("`{text}` is no length of time"))
 }
 
+/// The questions, asked of the store beside the service that fills it.
+async fn offline_service(config: Config) -> Result<(Service, Store), CliError> {
+    let telemetry = Arc::new(Telemetry::default());
+    let config = Arc::new(config);
+    let store = Store::open(&config.store.path, telemetry.clone()).await?;
+    let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone())?);
+    let service = Service::new(config, desks, store.clone(), Arc::new(SystemClock), telemetry, Syncs::default());
+    Ok((service, store))
+}
+
+/// Data for standard output. A closed pipe (`| head`) is no fault of ours.
+fn print(text: &str) {
+    let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+}
+
 async fn token(config: Config, command: TokenCommand) -> Result<(), CliError> {
     let store = Store::open(&config.store.path, Arc::default()).await?;
     let now = SystemClock.now();
@@ -237,6 +309,11 @@ async fn token(config: Config, command: TokenCommand) -> Result<(), CliError> {
     println!("{}", answer.trim_end());
     store.close().await;
     Ok(())
+}
+
+/// The configured tenant called `name`, or all of them.
+fn scope(config: &Config, name: Option<&str>) -> Result<Scope, CliError> {
+    name.map_or(Ok(Scope::All), |name| tenant_named(config, name).map(Scope::One))
 }
 
 /// The configured tenant called `name`.

@@ -8,10 +8,12 @@ pub mod complaint;
 pub mod duration;
 pub mod environment;
 pub mod explain;
+pub mod propose;
 pub mod remarks;
 
 mod checks;
 mod explain_alerts;
+pub mod holiday_file;
 mod read;
 mod read_alerts;
 mod read_calendar;
@@ -52,6 +54,8 @@ pub struct Config {
     pub holiday_lists: BTreeMap<String, Vec<NaiveDate>>,
     /// First match wins.
     pub policies: Vec<Policy>,
+    /// Where each policy stands: `config.toml:88`.
+    pub policy_places: Vec<String>,
     pub alerts: Alerts,
     pub notify: Notify,
 }
@@ -77,6 +81,12 @@ impl Config {
     /// `notify.sms` is then always none, since a channel without its secret is of no use.
     pub fn parse_offline(path: &Path, text: &str, env: &dyn Environment) -> Result<Self, Complaints> {
         read::config(path, text, env, reader::Purpose::Offline)
+    }
+
+    /// The policies that speak of `tenant`, in order, each with where it stands.
+    pub fn policies_of(&self, tenant: &TenantId) -> impl Iterator<Item = (&str, &Policy)> {
+        let all = self.policy_places.iter().map(String::as_str).zip(&self.policies);
+        all.filter(move |(_, policy)| policy.tenant.as_ref().is_none_or(|only| only == tenant))
     }
 }
 

@@ -4,13 +4,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use moka::sync::Cache;
+use tracing::info;
 
 use crate::config::{Config, Hours, Tenant};
-use crate::sla::calendar::{Calendar, CalendarError};
+use crate::sla::calendar::{Calendar, CalendarError, CalendarSpec};
 use crate::sla::desk::{Desk, DeskRules, Warn};
+use crate::sla::version::{Terms, Version, closed_at, version_at};
+use crate::store::versions::Adopted;
 use crate::store::{Store, StoreError};
 use crate::telemetry::{CacheLabels, CacheName, Telemetry};
+use crate::ticket::watch::Watched;
 use crate::ticket::{Directory, TenantId};
 
 /// The desks of all tenants. Shared as an `Arc`.
@@ -19,6 +24,7 @@ pub struct Desks {
     store: Store,
     calendars: BTreeMap<String, Arc<Calendar>>,
     cache: Cache<TenantId, (Arc<Directory>, Arc<Desk>)>,
+    versions: Cache<TenantId, Arc<Vec<Version>>>,
     telemetry: Arc<Telemetry>,
 }
 
@@ -27,7 +33,7 @@ impl Desks {
     pub fn new(config: Arc<Config>, store: Store, telemetry: Arc<Telemetry>) -> Result<Self, CalendarError> {
         let compile = |(name, spec): (&String, _)| Ok((name.clone(), Arc::new(Calendar::compile(Clone::clone(spec))?)));
         let calendars = config.calendars.iter().map(compile).collect::<Result<_, CalendarError>>()?;
-        Ok(Self { config, store, calendars, cache: Cache::new(1_000), telemetry })
+        Ok(Self { config, store, calendars, cache: Cache::new(1_000), versions: Cache::new(1_000), telemetry })
     }
 
     /// The rules of `tenant`'s desk, with the directory they were made from.
@@ -47,16 +53,99 @@ impl Desks {
         Ok((directory, desk))
     }
 
+    /// The desk of `tenant` by the MSP's own hours, and by those of its clients' sites.
+    pub async fn by_either_hours(&self, tenant: &Tenant) -> Result<[Desk; 2], StoreError> {
+        let directory = self.store.directory(&tenant.id).await?;
+        Ok([false, true].map(|site_hours| Desk::new(DeskRules { site_hours, ..self.rules(tenant) }, &directory)))
+    }
+
+    /// Makes what is configured the version in force from `now` on, where it is not yet.
+    pub async fn adopt(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        for tenant in self.config.tenants.values() {
+            self.versions.invalidate(&tenant.id);
+            let Adopted { version, is_new, moved } =
+                self.store.adopt_terms(&tenant.id, &terms(&self.config, tenant), now).await?;
+            if is_new && version > 1 {
+                info!(tenant = %tenant.id, version, moved, "other policies hold from now on: version {version}");
+            }
+        }
+        Ok(())
+    }
+
+    /// The desk by which `watched` is judged, and the number of the version it follows:
+    /// a closed ticket keeps the one that held when it was closed.
+    pub async fn judging(&self, tenant: &Tenant, watched: &Watched) -> Result<(Arc<Desk>, Option<u32>), StoreError> {
+        let (directory, present) = self.of(tenant).await?;
+        let versions = self.versions(&tenant.id).await?;
+        let Some(last) = versions.last().map(|last| last.number) else { return Ok((present, None)) };
+        let kept = closed_at(watched, &tenant.statuses).and_then(|at| version_at(&versions, at));
+        match kept.filter(|kept| kept.number != last) {
+            None => Ok((present, Some(last))),
+            Some(kept) => Ok((Arc::new(self.desk_by(tenant, &kept.terms, &directory)?), Some(kept.number))),
+        }
+    }
+
+    /// Every version of what `tenant` promised, oldest first. None: the service has not run yet.
+    pub async fn versions(&self, tenant: &TenantId) -> Result<Arc<Vec<Version>>, StoreError> {
+        if let Some(held) = self.versions.get(tenant) {
+            return Ok(held);
+        }
+        let versions = Arc::new(self.store.policy_versions(tenant).await?);
+        self.versions.insert(tenant.clone(), versions.clone());
+        Ok(versions)
+    }
+
+    /// The desk of `tenant` by other terms.
+    pub fn desk_by(&self, tenant: &Tenant, terms: &Terms, directory: &Directory) -> Result<Desk, StoreError> {
+        let compile = |spec: &CalendarSpec| Calendar::compile(spec.clone()).map(Arc::new);
+        let msp = terms.calendar.as_ref().map(compile).transpose();
+        let msp = msp.map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        let rules = DeskRules {
+            site_hours: terms.site_hours,
+            msp,
+            holiday_lists: terms.holiday_lists.clone(),
+            policies: terms.policies.clone(),
+            ..self.rules(tenant)
+        };
+        Ok(Desk::new(rules, directory))
+    }
+
     fn rules(&self, tenant: &Tenant) -> DeskRules {
         let alerts = &self.config.alerts;
+        let Terms { policies, site_hours, holiday_lists, calendar: _ } = terms(&self.config, tenant);
         DeskRules {
             tenant: tenant.id.clone(),
             words: tenant.statuses.clone(),
-            site_hours: tenant.hours == Hours::Site,
+            site_hours,
             msp: tenant.calendar.as_ref().and_then(|name| self.calendars.get(name)).cloned(),
-            holiday_lists: self.config.holiday_lists.clone(),
-            policies: self.config.policies.clone(),
+            holiday_lists,
+            policies,
             warn: Warn { at: alerts.warn_at.clone(), left: alerts.warn_left.clone() },
         }
+    }
+}
+
+/// What `config` promises the tickets of `tenant`.
+pub fn terms(config: &Config, tenant: &Tenant) -> Terms {
+    Terms {
+        policies: config.policies_of(&tenant.id).map(|(_, policy)| policy.clone()).collect(),
+        site_hours: tenant.hours == Hours::Site,
+        calendar: tenant.calendar.as_ref().and_then(|name| config.calendars.get(name)).cloned(),
+        holiday_lists: config.holiday_lists.clone(),
+    }
+}
+
+/// What the tickets of `tenant` would be promised if `trial` were added to `config`: what it leaves out stays.
+pub fn trial_terms(config: &Config, trial: &Config, tenant: &Tenant) -> Terms {
+    let present = terms(config, tenant);
+    let tried = trial.tenants.get(&tenant.id);
+    let name = tried.map_or(&tenant.calendar, |tried| &tried.calendar).as_ref();
+    let calendar = name.and_then(|name| trial.calendars.get(name).or_else(|| config.calendars.get(name)));
+    let policies: Vec<_> = trial.policies_of(&tenant.id).map(|(_, policy)| policy.clone()).collect();
+    Terms {
+        policies: if trial.policies.is_empty() { present.policies } else { policies },
+        site_hours: tried.map_or(present.site_hours, |tried| tried.hours == Hours::Site),
+        calendar: calendar.cloned(),
+        holiday_lists: if trial.holiday_lists.is_empty() { present.holiday_lists } else { trial.holiday_lists.clone() },
     }
 }

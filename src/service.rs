@@ -1,5 +1,8 @@
 //! The questions people ask, answered at one `now`: used by the web and the command line alike.
 
+mod explain;
+pub mod policies;
+pub mod tryout;
 mod view;
 
 use std::collections::BTreeMap;
@@ -19,6 +22,8 @@ use crate::sync::{Hints, SyncHealth};
 use crate::telemetry::{Telemetry, TenantLabels};
 use crate::ticket::{ClockKind, TenantId, TicketId};
 use view::Seen;
+
+pub use explain::{ClockLedger, DifferenceGroup, Differences, HeldBy, LedgerLine, TicketLedger};
 
 /// Whose data may be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +74,8 @@ pub struct TicketSla {
     pub technician: Option<String>,
     pub group: Option<String>,
     pub sla_policy: Option<String>,
+    /// The configured policy that holds; none: only what SuperOps reports is known.
+    pub policy: Option<TicketPolicy>,
     pub superops_url: Option<String>,
     /// Seconds; negative once over; none when the clock has stopped, stands still or has no due time.
     pub response_time_remaining: Option<i64>,
@@ -85,6 +92,24 @@ pub struct TicketSla {
     pub discrepancies: Vec<String>,
     /// Fields of the record that made no sense.
     pub flaws: Vec<String>,
+}
+
+/// The configured policy that holds for a ticket, and those that match it as well.
+#[derive(Clone, Debug, Serialize)]
+pub struct TicketPolicy {
+    /// Among the tenant's policies in their order, from 1.
+    pub position: usize,
+    /// Which tickets it speaks of, in words.
+    pub name: String,
+    /// Seconds.
+    pub response_target: Option<i64>,
+    pub resolution_target: Option<i64>,
+    /// calendar | business
+    pub clock: &'static str,
+    /// Positions of the others that match.
+    pub runners_up: Vec<usize>,
+    /// The version of the tenant's policies that the ticket follows; none before the service has run.
+    pub version: Option<u32>,
 }
 
 /// One clock of a ticket.
@@ -231,10 +256,49 @@ impl Service {
         };
         for (tenant, watched) in self.store.find_ticket(only, id).await? {
             let Some(tenant) = self.config.tenants.get(&tenant) else { continue };
-            let (_, desk) = self.desks.of(tenant).await?;
-            return Ok(Some(Seen::new(tenant, &desk, &watched, now).sla));
+            let (desk, version) = self.desks.judging(tenant, &watched).await?;
+            let changes = self.store.events(&tenant.id, &watched.ticket.id).await?;
+            let mut seen = Seen::new(tenant, &desk, &watched, now).of_version(version).sla;
+            let found = explain::discrepancies(&watched, &changes, &desk, now);
+            seen.discrepancies = found.into_iter().map(|one| one.words).collect();
+            return Ok(Some(seen));
         }
         Ok(None)
+    }
+
+    /// Why the clocks of a ticket, by its id or display id, show what they show.
+    pub async fn ledger(&self, scope: &Scope, id: &str) -> Result<Option<TicketLedger>, ServiceError> {
+        let now = self.clock.now();
+        let only = match scope {
+            Scope::All => None,
+            Scope::One(tenant) => Some(tenant),
+        };
+        for (tenant, watched) in self.store.find_ticket(only, id).await? {
+            let Some(tenant) = self.config.tenants.get(&tenant) else { continue };
+            let (desk, _) = self.desks.judging(tenant, &watched).await?;
+            let changes = self.store.events(&tenant.id, &watched.ticket.id).await?;
+            return Ok(Some(explain::ledger(&watched, &changes, &desk, now)));
+        }
+        Ok(None)
+    }
+
+    /// Where SuperOps' due times differ from ours among the open tickets, by client and policy, most first.
+    pub async fn differences(&self, scope: &Scope) -> Result<Differences, ServiceError> {
+        let now = self.clock.now();
+        let mut tally = explain::Tally::default();
+        for tenant in self.tenants(scope) {
+            let (_, desk) = self.desks.of(tenant).await?;
+            if desk.policies().is_empty() {
+                continue;
+            }
+            let open = self.store.open_tickets(&tenant.id).await?;
+            let events = self.store.open_events(&tenant.id).await?;
+            for watched in open.values() {
+                let changes = events.get(&watched.ticket.id).map(Vec::as_slice).unwrap_or_default();
+                tally.add(watched, changes, &desk, now);
+            }
+        }
+        Ok(tally.answer(now))
     }
 
     /// How the desk stands as a whole.
@@ -334,7 +398,8 @@ impl Service {
         for tenant in self.tenants(scope) {
             let (_, desk) = self.desks.of(tenant).await?;
             let open = self.store.open_tickets(&tenant.id).await?;
-            seen.extend(open.values().map(|watched| Seen::new(tenant, &desk, watched, now)));
+            let version = self.desks.versions(&tenant.id).await?.last().map(|last| last.number);
+            seen.extend(open.values().map(|watched| Seen::new(tenant, &desk, watched, now).of_version(version)));
         }
         Ok(seen)
     }

@@ -2,5 +2,15 @@
 
 pub mod calendar;
 pub mod clock;
+pub mod computed;
 pub mod desk;
+pub mod discrepancy;
+pub mod history;
+pub mod infer;
+pub mod ledger;
 pub mod policy;
+pub mod tryout;
+pub mod version;
+
+#[cfg(test)]
+mod tests;

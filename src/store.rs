@@ -7,9 +7,11 @@
 pub mod alerts;
 mod cache;
 pub mod outbox;
+pub mod past;
 pub mod sync;
 pub mod tickets;
 pub mod tokens;
+pub mod versions;
 mod writer;
 
 use std::fs::File;

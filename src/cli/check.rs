@@ -13,14 +13,16 @@ use crate::store::outbox::notification_key;
 use crate::superops::probe::{self, Verdict};
 use crate::superops::{SuperOps, Urgency};
 use crate::telemetry::Telemetry;
-use crate::ticket::TenantId;
+use crate::ticket::{Directory, TenantId};
 
 /// Explains the file at `path`; tries what it says, if asked to.
 pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
     let config = Config::load(path, &ProcessEnvironment).map_err(CliError::usage)?;
     super::log(config.server.log_format, "off");
     let mut sound = true;
-    let mut statuses = statuses_on_record(&config).await;
+    let directories = directories_on_record(&config).await;
+    let mut statuses: BTreeMap<_, _> =
+        directories.iter().map(|(tenant, directory)| (tenant.clone(), directory.statuses.clone())).collect();
     let mut online = String::new();
     if args.online {
         for tenant in config.tenants.values() {
@@ -32,6 +34,7 @@ pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
     }
     println!("{} is in order.\n", path.display());
     println!("{}", explain::explain(&config, &statuses).trim_end());
+    unknown_names(&config, &directories).iter().for_each(|line| println!("  - {line}"));
     print!("{online}");
     if let Some(address) = &args.send_test {
         sound &= send_test(&config, address).await?;
@@ -39,8 +42,8 @@ pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
     if sound { Ok(()) } else { Err(anyhow::anyhow!("not everything works; see above").into()) }
 }
 
-/// The status names that an earlier run has read, if there was one.
-async fn statuses_on_record(config: &Config) -> BTreeMap<TenantId, Vec<String>> {
+/// What an earlier run has read of each tenant, if there was one.
+async fn directories_on_record(config: &Config) -> BTreeMap<TenantId, Arc<Directory>> {
     let mut known = BTreeMap::new();
     if !config.store.path.exists() {
         return known;
@@ -48,11 +51,23 @@ async fn statuses_on_record(config: &Config) -> BTreeMap<TenantId, Vec<String>> 
     let Ok(store) = Store::open(&config.store.path, Arc::default()).await else { return known };
     for tenant in config.tenants.keys() {
         if let Ok(directory) = store.directory(tenant).await {
-            known.insert(tenant.clone(), directory.statuses.clone());
+            known.insert(tenant.clone(), directory);
         }
     }
     store.close().await;
     known
+}
+
+/// Policies that name an SLA, a priority or a client that SuperOps does not have: they match no ticket.
+fn unknown_names(config: &Config, directories: &BTreeMap<TenantId, Arc<Directory>>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (tenant, directory) in directories {
+        for (place, policy) in config.policies_of(tenant) {
+            let unknown = policy.unknown_names(directory).into_iter();
+            lines.extend(unknown.map(|why| format!("{tenant}: the policy at {place} matches nothing: {why}")));
+        }
+    }
+    lines
 }
 
 /// Tries SuperOps as this tenant: whether the service could work with it, the

@@ -2,18 +2,13 @@
 
 use std::fmt::Write;
 use std::io::IsTerminal;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use super::{CliError, StatusArgs};
-use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::desks::Desks;
 use crate::notify;
-use crate::service::{ClockStatus, MessageView, Overview, Scope, Service, Syncs, TicketPage, TicketQuery, TicketSla};
-use crate::store::Store;
-use crate::telemetry::Telemetry;
+use crate::service::{ClockStatus, MessageView, Overview, Scope, Service, TicketPage, TicketQuery, TicketSla};
 
 /// The longest subject in a table.
 const SUBJECT_WIDTH: usize = 36;
@@ -23,17 +18,12 @@ pub async fn status(config: Config, args: StatusArgs) -> Result<(), CliError> {
     if let Some(name) = &args.tenant {
         super::tenant_named(&config, name)?;
     }
-    let telemetry = Arc::new(Telemetry::default());
-    let config = Arc::new(config);
-    let store = Store::open(&config.store.path, telemetry.clone()).await?;
-    let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone())?);
-    let service = Service::new(config, desks, store.clone(), Arc::new(SystemClock), telemetry, Syncs::default());
+    let (service, store) = super::offline_service(config).await?;
     let text = match &args.ticket {
         Some(id) => one(&service, id, args.json).await?,
         None => all(&service, &args).await?,
     };
-    // A closed pipe (`| head`) is no fault of ours.
-    let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+    super::print(&text);
     store.close().await;
     Ok(())
 }
@@ -112,7 +102,7 @@ fn left(clock: &ClockStatus) -> String {
 }
 
 /// Text from outside, without what could steer a terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
@@ -125,7 +115,7 @@ fn shortened(text: &str, width: usize) -> String {
 }
 
 /// Aligned columns; the last is as wide as it needs to be.
-fn table<const N: usize>(
+pub(super) fn table<const N: usize>(
     head: [&str; N],
     rows: &[[String; N]],
     paint: impl Fn(usize) -> (&'static str, &'static str),
@@ -172,6 +162,9 @@ fn ticket_text(ticket: &TicketSla, messages: &[MessageView]) -> String {
     let _ = writeln!(text, "  {:<11}{}", "risk", ticket.breach_risk_level);
     for clock in &ticket.clocks {
         clock_text(&mut text, clock);
+    }
+    for discrepancy in &ticket.discrepancies {
+        let _ = writeln!(text, "  differs    {}", printable(discrepancy));
     }
     for message in messages {
         let when = message.sent_at.unwrap_or(message.due_at).format("%a %d %b %H:%M:%S UTC");

@@ -67,7 +67,7 @@ pub(super) fn why_unreadable(kind: io::ErrorKind) -> String {
 }
 
 /// Counts characters, not bytes, as editors do.
-fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+pub(super) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.chars().rev().take_while(|character| *character != '\n').count() + 1;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use crate::sla::calendar::CalendarSpec;
-use crate::sla::policy::{Counts, Policy};
+use crate::sla::policy::{self, Counts, Policy};
 use crate::ticket::{ClockKind, GUESSED_CLOSED, GUESSED_PAUSED, StatusMeaning, TenantId};
 
 use super::explain_alerts::{alerts, channels};
@@ -197,39 +197,11 @@ fn policies(page: &mut Page, policies: &[Policy]) {
         page.line("none: only the due times that SuperOps reports are watched");
     }
     for (index, policy) in policies.iter().enumerate() {
-        let cover = policies[..index].iter().position(|earlier| covers(earlier, policy));
-        let shadow = cover.map(|first| format!("; NEVER REACHED: {} matches first", first + 1)).unwrap_or_default();
+        let shadow = policy::shadow(policies, index);
+        let shadow = shadow.map(|first| format!("; NEVER REACHED: {} matches first", first + 1)).unwrap_or_default();
         let number = index + 1;
-        page.line(format!("{number}. {}: {}{shadow}", match_words(policy), target_words(policy)));
+        page.line(format!("{number}. {}: {}{shadow}", policy.words(), target_words(policy)));
     }
-}
-
-/// Whether every ticket that `later` speaks of is taken by `earlier`.
-fn covers(earlier: &Policy, later: &Policy) -> bool {
-    let wider = |a: &Option<String>, b: &Option<String>| match (a, b) {
-        (None, _) => true,
-        (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
-        (Some(_), None) => false,
-    };
-    (earlier.tenant.is_none() || earlier.tenant == later.tenant)
-        && wider(&earlier.sla, &later.sla)
-        && wider(&earlier.priority, &later.priority)
-        && wider(&earlier.client, &later.client)
-        && wider(&earlier.category, &later.category)
-}
-
-fn match_words(policy: &Policy) -> String {
-    let tenant = policy.tenant.as_ref().map(|id| id.as_str().to_owned());
-    let named = [
-        ("tenant", &tenant),
-        ("SLA", &policy.sla),
-        ("priority", &policy.priority),
-        ("client", &policy.client),
-        ("category", &policy.category),
-    ];
-    let given = named.iter().filter_map(|(what, name)| name.as_ref().map(|name| format!("{what} {name}")));
-    let given: Vec<_> = given.collect();
-    if given.is_empty() { "every ticket".to_owned() } else { given.join(", ") }
 }
 
 fn target_words(policy: &Policy) -> String {

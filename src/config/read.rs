@@ -12,7 +12,7 @@ use super::reader::{Found, Inspection, Purpose, Section};
 use super::{Config, read_alerts, read_calendar, read_notify, read_policies, read_server, read_tenant};
 
 pub(super) fn config(path: &Path, text: &str, env: &dyn Environment, purpose: Purpose) -> Result<Config, Complaints> {
-    let inspection = Inspection::new(env, purpose);
+    let inspection = Inspection::new(env, purpose).of(path, text);
     let config = inspect(text, &inspection);
     let faults = inspection.into_faults();
     match config {
@@ -59,6 +59,7 @@ fn everything(root: Section<'_>) -> Config {
     });
     let calendars = calendars.collect();
     let policies = root.each("policies").unwrap_or_default();
+    let policy_places = policies.iter().map(Section::place).collect();
     let policies = policies.into_iter().map(|section| read_policies::policy(section, &names)).collect();
     let notify = root.table("notify");
     let alerts =
@@ -68,7 +69,7 @@ fn everything(root: Section<'_>) -> Config {
     let tenants = tenants.map(|tenant| (tenant.id.clone(), tenant)).collect();
     let notify = read_notify::notify(notify);
     root.finish();
-    Config { server, store, tenants, calendars, holiday_lists, policies, alerts, notify }
+    Config { server, store, tenants, calendars, holiday_lists, policies, policy_places, alerts, notify }
 }
 
 /// A service needs somebody to watch and a way to speak up.

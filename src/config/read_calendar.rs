@@ -7,6 +7,8 @@ use chrono_tz::Tz;
 
 use crate::sla::calendar::CalendarSpec;
 
+use super::complaint::why_unreadable;
+use super::holiday_file;
 use super::reader::{Found, Section, nearest};
 
 /// Monday first, as in [`CalendarSpec::week`].
@@ -20,13 +22,15 @@ pub(super) type HolidayLists = BTreeMap<String, Vec<NaiveDate>>;
 type Window = (u16, u16);
 
 pub(super) fn holiday_list(name: &Found<'_, &str>, section: Section<'_>) -> (String, Vec<NaiveDate>) {
-    if !section.has("dates") {
-        section.wrong(format!("`dates` is needed: without dates the list `{}` closes nothing", name.value));
+    if !section.has("dates") && !section.has("files") {
+        section.wrong(format!("`dates` or `files` is needed: without dates the list `{}` closes nothing", name.value));
     }
     let dates = section.dates("dates").unwrap_or_default();
-    let dates = dates.into_iter().filter_map(|found| found.read(|text| full_date(text))).collect();
+    let mut dates: BTreeSet<NaiveDate> =
+        dates.into_iter().filter_map(|found| found.read(|text| full_date(text))).collect();
+    dates.extend(dates_of_files(&section, "files"));
     section.finish();
-    (name.value.to_owned(), dates)
+    (name.value.to_owned(), dates.into_iter().collect())
 }
 
 pub(super) fn calendar(name: &Found<'_, &str>, section: Section<'_>, lists: &HolidayLists) -> Option<CalendarSpec> {
@@ -36,7 +40,6 @@ pub(super) fn calendar(name: &Found<'_, &str>, section: Section<'_>, lists: &Hol
     let always = section.flag("always").is_some_and(|found| found.value);
     let (week, written) = week(&section);
     check_openness(&section, name.value, always, written);
-    section.refuse("holiday_files", "is not supported in this version: list the dates in `holidays`");
     let (holidays, yearly) = holidays(&section, lists);
     section.finish();
     let week = if always { Default::default() } else { week };
@@ -128,7 +131,7 @@ fn minute_of_day(text: &str) -> Option<u16> {
     (minute < 60 && total <= DAY).then_some(total)
 }
 
-/// Dates of its own, those of the lists it names, and days that return every year.
+/// Dates of its own, those of the files and lists it names, and days that return every year.
 fn holidays(section: &Section<'_>, lists: &HolidayLists) -> (BTreeSet<NaiveDate>, BTreeSet<(u32, u32)>) {
     let (mut dates, mut yearly) = (BTreeSet::new(), BTreeSet::new());
     for found in section.dates("holidays").unwrap_or_default() {
@@ -138,10 +141,24 @@ fn holidays(section: &Section<'_>, lists: &HolidayLists) -> (BTreeSet<NaiveDate>
             None => {}
         }
     }
+    dates.extend(dates_of_files(section, "holiday_files"));
     for found in section.texts("holiday_lists").unwrap_or_default() {
         dates.extend(found.read(|name| known_list(name, lists)).into_iter().flatten());
     }
     (dates, yearly)
+}
+
+/// The dates that the `.ics` files under `key` close.
+fn dates_of_files(section: &Section<'_>, key: &'static str) -> BTreeSet<NaiveDate> {
+    let read = |found: Found<'_, &str>| {
+        let inspection = found.inspection();
+        found.read(|name| {
+            let content = inspection.read_beside(name);
+            let text = content.map_err(|error| format!("names `{name}`: {}", why_unreadable(error.kind())))?;
+            holiday_file::dates(&text).map_err(|rule| format!("names `{name}`: {rule}"))
+        })
+    };
+    section.texts(key).unwrap_or_default().into_iter().filter_map(read).flatten().collect()
 }
 
 fn known_list<'l>(name: &str, lists: &'l HolidayLists) -> Result<&'l [NaiveDate], String> {

@@ -8,10 +8,13 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::io;
+use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::complaint::line_and_column;
 use super::environment::Environment;
 
 /// What a configuration is read for.
@@ -27,6 +30,9 @@ pub(super) enum Purpose {
 pub(super) struct Inspection<'e> {
     pub env: &'e dyn Environment,
     pub purpose: Purpose,
+    /// The file that is read, and its content.
+    path: &'e Path,
+    text: &'e str,
     faults: RefCell<Vec<(usize, String)>>,
     /// Every key that was asked for -> whether it was ever there.
     keys: RefCell<BTreeMap<String, bool>>,
@@ -34,7 +40,17 @@ pub(super) struct Inspection<'e> {
 
 impl<'e> Inspection<'e> {
     pub fn new(env: &'e dyn Environment, purpose: Purpose) -> Self {
-        Self { env, purpose, faults: RefCell::default(), keys: RefCell::default() }
+        Self { env, purpose, path: Path::new(""), text: "", faults: RefCell::default(), keys: RefCell::default() }
+    }
+
+    /// Of the file at `path`, whose content is `text`.
+    pub fn of(self, path: &'e Path, text: &'e str) -> Self {
+        Self { path, text, ..self }
+    }
+
+    /// The content of a file that the configuration names, beside it unless the name is a whole path.
+    pub fn read_beside(&self, name: &str) -> io::Result<String> {
+        self.env.read_file(&self.path.parent().unwrap_or(self.path).join(name))
     }
 
     /// Notes a fault at a byte offset.
@@ -114,6 +130,12 @@ impl<'a> Section<'a> {
     /// Whether the table is in the file.
     pub fn is_there(&self) -> bool {
         self.table.is_some()
+    }
+
+    /// Where a person finds the table: `config.toml:88`.
+    pub fn place(&self) -> String {
+        let (line, _) = line_and_column(self.inspection.text, self.at);
+        format!("{}:{line}", self.inspection.path.display())
     }
 
     /// Whether `key` is in the table, right or wrong.

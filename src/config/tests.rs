@@ -30,6 +30,8 @@ fn env() -> GivenEnvironment {
         .with_var("SMTP_PASSWORD", "hunter2")
         .with_file("token", " tok-2\n")
         .with_file("blank", " \n")
+        .with_file("uk.ics", include_str!("../../fixtures/calendars/uk.ics"))
+        .with_file("party.ics", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:Party\nDTSTART:20261218T140000\nDTEND:20261218T180000\nEND:VEVENT\nEND:VCALENDAR\n")
 }
 
 fn parse(text: &str) -> Result<Config, Complaints> {
@@ -277,10 +279,6 @@ fn what_a_later_version_will_do_is_not_silently_ignored() {
 channel = "#sla"
 [store]
 url = "postgres://sla@db/sla"
-[calendars.uk]
-timezone = "Europe/London"
-mon = ["09:00-17:00"]
-holiday_files = ["uk.ics"]
 [[alerts.steps]]
 notify = ["on-call:night", "slack", "pagerduty"]
 channels = ["webhook", "sms"]
@@ -288,12 +286,11 @@ channels = ["webhook", "sms"]
     assert_snapshot!(complaints(more), @r#"
     config.toml:10:9: `slack` is not supported in this version: use [notify.email] or [notify.sms]
     config.toml:13:7: `url` names PostgreSQL, which is not supported in this version: use "sqlite://FILE"
-    config.toml:17:1: `holiday_files` is not supported in this version: list the dates in `holidays`
-    config.toml:19:11: `notify` names an on-call rotation, which is not supported in this version
-    config.toml:19:28: `notify` names slack, which is not supported in this version
-    config.toml:19:37: `notify` names pagerduty, which is not supported in this version
-    config.toml:20:13: `channels` names webhook, which is not supported in this version
-    config.toml:20:24: `channels` needs sms, but there is no [notify.sms] to send it with
+    config.toml:15:11: `notify` names an on-call rotation, which is not supported in this version
+    config.toml:15:28: `notify` names slack, which is not supported in this version
+    config.toml:15:37: `notify` names pagerduty, which is not supported in this version
+    config.toml:16:13: `channels` names webhook, which is not supported in this version
+    config.toml:16:24: `channels` needs sms, but there is no [notify.sms] to send it with
     "#);
 }
 
@@ -502,6 +499,46 @@ channels = ["sms"]
       - policy 3 allows more time for the first response than for the resolution
       - the page is open to the network without TLS: put a reverse proxy with TLS before it
     ");
+}
+
+#[test]
+fn holiday_files_are_read_beside_the_file_that_names_them() {
+    let more = r#"
+[calendars.uk]
+timezone = "Europe/London"
+mon = ["09:00-17:00"]
+holidays = ["2026-12-24"]
+holiday_files = ["uk.ics"]
+[holiday_lists."UK Bank Holidays"]
+files = ["uk.ics"]
+"#;
+    let config = good(&format!("{LEAST}{more}"));
+    let list = &config.holiday_lists["UK Bank Holidays"];
+    let closed = &config.calendars["uk"].holidays;
+    assert_eq!(closed.len(), list.len() + 1);
+    assert!(list.iter().all(|date| closed.contains(date)));
+    let text = std::fs::read_to_string("fixtures/calendars/uk.ics").unwrap();
+    let env = env().with_file("/etc/superops-sla/sub/uk.ics", &text);
+    let more = more.replace("uk.ics", "sub/uk.ics");
+    let elsewhere = Config::parse(Path::new("/etc/superops-sla/config.toml"), &format!("{LEAST}{more}"), &env).unwrap();
+    assert_eq!(elsewhere.calendars["uk"].holidays, *closed);
+}
+
+#[test]
+fn a_holiday_file_that_cannot_be_used_is_named_with_what_is_wrong_in_it() {
+    let more = r#"
+[calendars.uk]
+timezone = "Europe/London"
+mon = ["09:00-17:00"]
+holiday_files = ["none.ics", "token", "party.ics"]
+[holiday_lists.x]
+"#;
+    assert_snapshot!(complaints(more), @r#"
+    config.toml:13:18: `holiday_files` names `none.ics`: there is no such file
+    config.toml:13:30: `holiday_files` names `token`: it is no iCalendar file
+    config.toml:13:39: `holiday_files` names `party.ics`: the event `Party` of 2026-12-18 covers no whole day: a holiday closes whole days, so make it an all-day event or take it out
+    config.toml:14:1: `dates` or `files` is needed: without dates the list `x` closes nothing
+    "#);
 }
 
 #[test]

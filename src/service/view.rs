@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{ClockStatus, ServiceError, TicketQuery, TicketSla};
+use super::{ClockStatus, ServiceError, TicketPolicy, TicketQuery, TicketSla};
 use crate::config::Tenant;
 use crate::sla::clock::{ClockState, Standing, assess};
 use crate::sla::desk::Desk;
@@ -45,11 +45,19 @@ impl Seen {
         let running = clocks.iter().filter(|clock| clock.running);
         let least_left = running.filter_map(|clock| clock.left).min().unwrap_or(TimeDelta::MAX);
         Self {
-            sla: ticket_sla(tenant, watched, &clocks, now),
+            sla: TicketSla { policy: ticket_policy(desk, watched), ..ticket_sla(tenant, watched, &clocks, now) },
             class: class(&clocks),
             least_left,
             names: names(watched),
         }
+    }
+
+    /// With the version of the policies that it was assessed by.
+    pub fn of_version(mut self, version: Option<u32>) -> Self {
+        if let Some(policy) = &mut self.sla.policy {
+            policy.version = version;
+        }
+        self
     }
 
     /// What tickets are sorted by: the class, then who has least time left; of
@@ -86,6 +94,7 @@ fn ticket_sla(tenant: &Tenant, watched: &Watched, clocks: &[ClockState<'_>; 2], 
         technician: name(&ticket.technician),
         group: name(&ticket.group),
         sla_policy: name(&ticket.sla),
+        policy: None,
         superops_url: Some(tenant.ticket_url.replace("{id}", ticket.id.as_str())),
         response_time_remaining: remaining(response),
         resolution_time_remaining: remaining(resolution),
@@ -98,6 +107,20 @@ fn ticket_sla(tenant: &Tenant, watched: &Watched, clocks: &[ClockState<'_>; 2], 
         discrepancies: Vec::new(),
         flaws: ticket.flaws.iter().map(|flaw| format!("{}: {}", flaw.field, flaw.why)).collect(),
     }
+}
+
+fn ticket_policy(desk: &Desk, watched: &Watched) -> Option<TicketPolicy> {
+    let choice = desk.choice(&watched.ticket)?;
+    let policy = desk.policies().get(choice.winner)?;
+    Some(TicketPolicy {
+        position: choice.winner + 1,
+        name: policy.words(),
+        response_target: policy.response.map(|target| target.num_seconds()),
+        resolution_target: policy.resolution.map(|target| target.num_seconds()),
+        clock: policy.counts.as_str(),
+        runners_up: choice.runners_up.iter().map(|index| index + 1).collect(),
+        version: None,
+    })
 }
 
 /// Seconds of working time left on a running clock, negative once over.

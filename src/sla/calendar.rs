@@ -10,6 +10,8 @@
 //! Each year is turned once into sorted windows with running totals; a question
 //! is then a binary search. Times are kept to the millisecond.
 
+mod stretches;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,9 +19,12 @@ use std::sync::OnceLock;
 
 use chrono::{DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+pub use self::stretches::{Stretch, StretchKind};
 
 /// A calendar as a person writes it. Compile it with [`Calendar::compile`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CalendarSpec {
     /// The name people know it by.
     pub name: String,
@@ -268,10 +273,14 @@ impl Calendar {
         Year::from_windows(&merged(inside.filter(|(start, end)| start < end).collect()))
     }
 
+    fn is_holiday(&self, date: NaiveDate) -> bool {
+        self.spec.holidays.contains(&date) || self.spec.yearly.contains(&(date.month(), date.day()))
+    }
+
     /// The windows of one local date, in milliseconds since 1970; they may be empty or touch.
     fn windows_of(&self, date: NaiveDate) -> impl Iterator<Item = (i64, i64)> + '_ {
-        let closed = self.spec.holidays.contains(&date) || self.spec.yearly.contains(&(date.month(), date.day()));
-        let windows = if closed { &[][..] } else { &self.days[date.weekday().num_days_from_monday() as usize] };
+        let windows =
+            if self.is_holiday(date) { &[][..] } else { &self.days[date.weekday().num_days_from_monday() as usize] };
         let zone = self.spec.timezone;
         windows.iter().map(move |(start, end)| (resolve(zone, date, *start), resolve(zone, date, *end)))
     }

@@ -280,20 +280,12 @@ impl<'a> ClockState<'a> {
             // Without a beginning there is no share; time left is counted back by the wall.
             return warn.left.iter().max().map(|left| due - *left);
         };
-        let shares = warn.at.iter().map(|share| scaled(total, *share));
-        let remainders = warn.left.iter().map(|left| (total - *left).max(TimeDelta::zero()));
-        let elapsed = shares.chain(remainders).min()?;
-        calendar.add(created_at, elapsed)
+        calendar.add(created_at, warn.elapsed(total)?)
     }
 }
 
 fn breached(left: TimeDelta) -> Standing {
     Standing::Breached { over: (-left).max(TimeDelta::zero()) }
-}
-
-/// A share of a length of time, to the millisecond.
-fn scaled(total: TimeDelta, share: f64) -> TimeDelta {
-    TimeDelta::milliseconds((total.num_milliseconds() as f64 * share).round() as i64)
 }
 
 /// The due time that holds: the reported one, or else what a configured policy says.

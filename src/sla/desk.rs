@@ -13,7 +13,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::calendar::{Calendar, CalendarSpec};
-use super::policy::{self, Counts, Policy};
+use super::policy::{self, Choice, Counts, Policy};
 use crate::ticket::{Directory, RefId, Site, StatusMeaning, StatusWords, TenantId, Ticket};
 
 /// When a running clock is at risk.
@@ -23,6 +23,20 @@ pub struct Warn {
     pub at: Vec<f64>,
     /// Working time left.
     pub left: Vec<TimeDelta>,
+}
+
+impl Warn {
+    /// The working time after which a clock of `total` is at risk, by whichever threshold comes first.
+    pub fn elapsed(&self, total: TimeDelta) -> Option<TimeDelta> {
+        let shares = self.at.iter().map(|share| scaled(total, *share));
+        let remainders = self.left.iter().map(|left| (total - *left).max(TimeDelta::zero()));
+        shares.chain(remainders).min()
+    }
+}
+
+/// A share of a length of time, to the millisecond.
+fn scaled(total: TimeDelta, share: f64) -> TimeDelta {
+    TimeDelta::milliseconds((total.num_milliseconds() as f64 * share).round() as i64)
 }
 
 /// What the configuration says of one tenant's desk.
@@ -53,6 +67,13 @@ pub struct Desk {
 struct SiteCalendar {
     name: String,
     calendar: Result<Arc<Calendar>, String>,
+}
+
+impl SiteCalendar {
+    fn hours(&self) -> Option<Hours<'_>> {
+        let calendar = self.calendar.as_ref().ok()?;
+        Some(Hours { calendar, whose: Whose::Site(&self.name) })
+    }
 }
 
 /// The hours that count for one clock, and whose they are.
@@ -111,13 +132,28 @@ impl Desk {
 
     /// What the ticket's status means for its clocks.
     pub fn meaning(&self, ticket: &Ticket) -> StatusMeaning {
-        let known = ticket.status.as_ref().and_then(|name| self.meanings.get(name));
-        known.copied().unwrap_or_else(|| self.rules.words.meaning(ticket.status.as_deref()))
+        self.meaning_of(ticket.status.as_deref())
+    }
+
+    /// What `status` means for the clocks.
+    pub fn meaning_of(&self, status: Option<&str>) -> StatusMeaning {
+        let known = status.and_then(|name| self.meanings.get(name));
+        known.copied().unwrap_or_else(|| self.rules.words.meaning(status))
     }
 
     /// The policy that holds for `ticket`, if one is configured.
     pub fn policy(&self, ticket: &Ticket) -> Option<&Policy> {
         policy::applicable(&self.rules.policies, &self.rules.tenant, ticket)
+    }
+
+    /// Which policy holds for `ticket` and which would hold without it, as places in [`Desk::policies`].
+    pub fn choice(&self, ticket: &Ticket) -> Option<Choice> {
+        policy::choose(&self.rules.policies, &self.rules.tenant, ticket)
+    }
+
+    /// The zone of the MSP's own hours: the one its dates are meant in.
+    pub fn msp_timezone(&self) -> Tz {
+        self.msp_hours().timezone()
     }
 
     /// The working hours that SLAs of this ticket count in, and what stood in the way of better ones.
@@ -145,6 +181,19 @@ impl Desk {
                 (Hours { calendar: &self.always, whose }, flaw)
             }
         }
+    }
+
+    /// All configured policies, in order.
+    pub fn policies(&self) -> &[Policy] {
+        &self.rules.policies
+    }
+
+    /// All hours that some ticket of this desk may be counted in: round the clock, the MSP's, the sites'.
+    pub fn calendars(&self) -> Vec<Hours<'_>> {
+        let mut sites: Vec<_> = self.sites.values().collect();
+        sites.sort_by(|a, b| a.name.cmp(&b.name));
+        let of_sites = sites.into_iter().filter_map(SiteCalendar::hours);
+        [self.round_the_clock(), self.msp_hours()].into_iter().chain(of_sites).collect()
     }
 
     fn msp_hours(&self) -> Hours<'_> {

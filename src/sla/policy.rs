@@ -1,14 +1,16 @@
 //! Which targets an MSP promised, and to which tickets they apply.
 //!
 //! SuperOps sends due times, not the targets behind them; a policy here is the
-//! MSP's own statement of them. The first policy that matches a ticket holds.
+//! MSP's own statement of them. The first policy that matches a ticket holds;
+//! the others that match as well are its runners-up.
 
 use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
 
-use crate::ticket::{ClockKind, TenantId, Ticket};
+use crate::ticket::{ClockKind, Directory, TenantId, Ticket};
 
 /// A promise: to which tickets it applies, and how much time it allows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     pub tenant: Option<TenantId>,
     /// The name of SuperOps' SLA.
@@ -16,18 +18,31 @@ pub struct Policy {
     pub priority: Option<String>,
     pub client: Option<String>,
     pub category: Option<String>,
+    #[serde(with = "seconds")]
     pub response: Option<TimeDelta>,
+    #[serde(with = "seconds")]
     pub resolution: Option<TimeDelta>,
     pub counts: Counts,
 }
 
 /// Which time a target counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Counts {
     /// Round the clock.
     Calendar,
     /// The working hours of the tenant's calendar or of the client's site.
     Business,
+}
+
+impl Counts {
+    /// The name used in the configuration and in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Calendar => "calendar",
+            Self::Business => "business",
+        }
+    }
 }
 
 impl Policy {
@@ -44,6 +59,52 @@ impl Policy {
             && same(&self.category, ticket.category.as_deref())
     }
 
+    /// Whether every ticket that `other` speaks of is one of this policy's.
+    pub fn covers(&self, other: &Self) -> bool {
+        let wider = |a: &Option<String>, b: &Option<String>| match (a, b) {
+            (None, _) => true,
+            (Some(a), Some(b)) => a.trim().eq_ignore_ascii_case(b.trim()),
+            (Some(_), None) => false,
+        };
+        (self.tenant.is_none() || self.tenant == other.tenant)
+            && wider(&self.sla, &other.sla)
+            && wider(&self.priority, &other.priority)
+            && wider(&self.client, &other.client)
+            && wider(&self.category, &other.category)
+    }
+
+    /// The names in it that `directory` does not know, in words. What was never read is not held against it.
+    pub fn unknown_names(&self, directory: &Directory) -> Vec<String> {
+        let slas = directory.slas.values().map(|sla| &sla.name).collect();
+        let clients = directory.clients.values().map(|client| &client.name).collect();
+        let kinds = [
+            ("SLA", &self.sla, slas),
+            ("priority", &self.priority, directory.priorities.iter().collect()),
+            ("client", &self.client, clients),
+        ];
+        let unknown = |(what, name, known): &(&str, &Option<String>, Vec<&String>)| {
+            let name = name.as_ref().filter(|_| !known.is_empty())?;
+            let is_known = known.iter().any(|known| known.trim().eq_ignore_ascii_case(name.trim()));
+            (!is_known).then(|| format!("SuperOps has no {what} `{name}`"))
+        };
+        kinds.iter().filter_map(unknown).collect()
+    }
+
+    /// Which tickets it speaks of, as a person would say it.
+    pub fn words(&self) -> String {
+        let tenant = self.tenant.as_ref().map(|id| id.as_str().to_owned());
+        let named = [
+            ("tenant", &tenant),
+            ("SLA", &self.sla),
+            ("priority", &self.priority),
+            ("client", &self.client),
+            ("category", &self.category),
+        ];
+        let given = named.iter().filter_map(|(what, name)| name.as_ref().map(|name| format!("{what} {name}")));
+        let given: Vec<_> = given.collect();
+        if given.is_empty() { "every ticket".to_owned() } else { given.join(", ") }
+    }
+
     /// The time allowed for `clock`.
     pub fn target(&self, clock: ClockKind) -> Option<TimeDelta> {
         match clock {
@@ -57,3 +118,41 @@ impl Policy {
 pub fn applicable<'a>(policies: &'a [Policy], tenant: &TenantId, ticket: &Ticket) -> Option<&'a Policy> {
     policies.iter().find(|policy| policy.matches(tenant, ticket))
 }
+
+/// Which policy holds for a ticket, and which would hold without it: places in the list, from 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    pub winner: usize,
+    pub runners_up: Vec<usize>,
+}
+
+/// The choice between all of `policies` that match `ticket`; none if none does.
+pub fn choose(policies: &[Policy], tenant: &TenantId, ticket: &Ticket) -> Option<Choice> {
+    let mut matching = (0..policies.len()).filter(|index| policies[*index].matches(tenant, ticket));
+    let winner = matching.next()?;
+    Some(Choice { winner, runners_up: matching.collect() })
+}
+
+/// The first policy that takes every ticket from the one at `index`, which is then never reached.
+pub fn shadow(policies: &[Policy], index: usize) -> Option<usize> {
+    let later = policies.get(index)?;
+    policies[..index].iter().position(|earlier| earlier.covers(later))
+}
+
+/// Targets as seconds, so that stored policies can be read by people.
+mod seconds {
+    use chrono::TimeDelta;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(length: &Option<TimeDelta>, serializer: S) -> Result<S::Ok, S::Error> {
+        length.map(|length| length.num_seconds()).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeDelta>, D::Error> {
+        let seconds: Option<i64> = Option::deserialize(deserializer)?;
+        seconds.map(|n| TimeDelta::try_seconds(n).ok_or_else(|| serde::de::Error::custom("too long"))).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -74,6 +74,24 @@ impl Store {
         rows.iter().map(change).collect()
     }
 
+    /// What happened to each of the open tickets, oldest first.
+    pub async fn open_events(&self, tenant: &TenantId) -> Result<HashMap<TicketId, Vec<Change>>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT e.ticket_id, e.kind, e.was, e.became, e.earliest, e.latest FROM events e \
+             JOIN tickets t ON t.tenant = e.tenant AND t.id = e.ticket_id \
+             WHERE e.tenant = $1 AND t.open = 1 ORDER BY e.id",
+        )
+        .bind(tenant.as_str())
+        .fetch_all(&self.reads)
+        .await?;
+        let mut events: HashMap<TicketId, Vec<Change>> = HashMap::new();
+        for row in &rows {
+            let id = TicketId::parse(row.try_get("ticket_id")?).map_err(unreadable)?;
+            events.entry(id).or_default().push(change(row)?);
+        }
+        Ok(events)
+    }
+
     /// The tickets that no read since `since` has shown, of all or of the open
     /// ones: those that are open first, then those not seen for longest.
     pub async fn unseen_since(
@@ -197,7 +215,7 @@ impl Store {
 }
 
 /// The tickets of `tenant`; a further condition may follow.
-fn select(tenant: &TenantId) -> QueryBuilder<Sqlite> {
+pub(super) fn select(tenant: &TenantId) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(
         "SELECT ticket, first_seen_at, read_at, cycle, status_earliest, status_latest, replied_at, vanished_at \
          FROM tickets WHERE tenant = ",
@@ -246,7 +264,7 @@ struct TicketRow {
 }
 
 /// A stored ticket. The error is the database's kind, for use inside a write.
-fn watched(row: &SqliteRow) -> Result<Watched, sqlx::Error> {
+pub(super) fn watched(row: &SqliteRow) -> Result<Watched, sqlx::Error> {
     let row = TicketRow::from_row(row)?;
     let time = |millis: i64| instant(millis).map_err(|error| sqlx::Error::Decode(error.into()));
     let bounds = row.status_earliest.zip(row.status_latest);
@@ -264,7 +282,7 @@ fn watched(row: &SqliteRow) -> Result<Watched, sqlx::Error> {
     })
 }
 
-fn change(row: &SqliteRow) -> Result<Change, StoreError> {
+pub(super) fn change(row: &SqliteRow) -> Result<Change, StoreError> {
     let kind: &str = row.try_get("kind")?;
     Ok(Change {
         kind: ChangeKind::parse(kind)
@@ -275,6 +293,6 @@ fn change(row: &SqliteRow) -> Result<Change, StoreError> {
     })
 }
 
-fn unreadable(error: impl std::fmt::Display) -> StoreError {
+pub(super) fn unreadable(error: impl std::fmt::Display) -> StoreError {
     StoreError::Unreadable(error.to_string())
 }

@@ -58,10 +58,12 @@ pub enum ChangeKind {
     Vanished,
     /// It had vanished, and is back.
     Returned,
+    /// Its clocks moved to another version of what was promised.
+    PolicyVersion,
 }
 
 impl ChangeKind {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::FirstSeen,
         Self::Status,
         Self::Assignee,
@@ -76,6 +78,7 @@ impl ChangeKind {
         Self::Reopened,
         Self::Vanished,
         Self::Returned,
+        Self::PolicyVersion,
     ];
 
     /// The name used in the store and in the API.
@@ -95,6 +98,7 @@ impl ChangeKind {
             Self::Reopened => "reopened",
             Self::Vanished => "vanished",
             Self::Returned => "returned",
+            Self::PolicyVersion => "policy_version",
         }
     }
 

@@ -12,14 +12,15 @@ use serde_json::Value;
 
 use super::auth::Caller;
 use super::{Problem, Web};
-use crate::service::{MessageView, Overview, Scope, TicketPage, TicketQuery, TicketSla};
+use crate::service::policies::TenantPolicies;
+use crate::service::{Differences, MessageView, Overview, Scope, TicketLedger, TicketPage, TicketQuery, TicketSla};
 use crate::ticket::TenantId;
 
 /// The most of anything in one answer.
 const LIMIT_MAX: usize = 500;
 const LIMIT_USUAL: usize = 100;
 
-/// Which tenant's ticket, where two tenants have one of the same name.
+/// Which tenant is meant.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Within {
@@ -62,6 +63,47 @@ pub async fn ticket(
     let scope = narrowed(caller.scope, within.tenant.as_deref()).ok_or_else(|| Problem::not_found("ticket"))?;
     let found = web.service.ticket(&scope, &id).await?;
     found.map(Json).ok_or_else(|| Problem::not_found("ticket"))
+}
+
+/// What is promised, tenant by tenant.
+#[derive(Serialize)]
+pub struct Promises {
+    tenants: Vec<TenantPolicies>,
+}
+
+/// GET /api/v1/policies
+pub async fn policies(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(within): Query<Within>,
+) -> Result<Json<Promises>, Problem> {
+    let tenants = match narrowed(caller.scope, within.tenant.as_deref()) {
+        Some(scope) => web.service.policies(&scope).await?,
+        None => Vec::new(),
+    };
+    Ok(Json(Promises { tenants }))
+}
+
+/// GET /api/v1/tickets/{id}/ledger
+pub async fn ledger(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(within): Query<Within>,
+) -> Result<Json<TicketLedger>, Problem> {
+    let scope = narrowed(caller.scope, within.tenant.as_deref()).ok_or_else(|| Problem::not_found("ticket"))?;
+    let found = web.service.ledger(&scope, &id).await?;
+    found.map(Json).ok_or_else(|| Problem::not_found("ticket"))
+}
+
+/// GET /api/v1/discrepancies
+pub async fn discrepancies(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(within): Query<Within>,
+) -> Result<Json<Differences>, Problem> {
+    let scope = narrowed(caller.scope, within.tenant.as_deref()).ok_or_else(|| Problem::not_found("tenant"))?;
+    Ok(Json(web.service.differences(&scope).await?))
 }
 
 /// GET /api/v1/overview

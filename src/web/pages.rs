@@ -47,8 +47,8 @@ macro_rules! assets {
 
 /// What the pages are made of, by name.
 pub const ASSETS: &[(&str, &str)] = assets![
-    "app.css" "app.js" "clocks.js" "dom.js" "freshness.js" "head.js" "icon.svg" "messages.js" "state.js" "table.js"
-    "ticket.js" "time.js"
+    "app.css" "app.js" "clocks.js" "dom.js" "freshness.js" "head.js" "icon.svg" "ledger.js" "messages.js" "state.js"
+    "table.js" "ticket.js" "time.js"
 ];
 
 /// GET /assets/{name}. A browser asks again each time, so that a page never runs with an older version's script.
@@ -118,6 +118,7 @@ fn dashboard_frame(web: &Web, caller: &Caller) -> Markup {
                 div.tiles id="tiles" role="group" aria-label="Show by standing" {}
                 (filters())
                 p.note id="note" aria-live="polite" {}
+                details.differences id="differences" hidden {}
                 (ticket_table())
                 div.empty id="empty" hidden {}
             }

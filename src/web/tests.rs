@@ -75,13 +75,30 @@ impl TestWeb {
     }
 }
 
+/// Two tenants; acme promises, whatever the ticket, to answer within the hour and to resolve in two.
+const CONFIG: &str = "
+[tenants.acme]
+subdomain = 'acme'
+region = 'us'
+token_env = 'TOKEN'
+[tenants.globex]
+subdomain = 'globex'
+region = 'eu'
+token_env = 'TOKEN'
+[notify.email]
+smtp_url = 'smtp://127.0.0.1:2525'
+from = 'sla@example.com'
+[[policies]]
+tenant = 'acme'
+response = '1h'
+resolution = '2h'
+clock = 'calendar'
+";
+
 /// A service over `store`, with `tickets` open tickets for each of its two tenants.
 async fn service(store: &Store, clock: &ManualClock, tickets: i64) -> Service {
-    let text = "[tenants.acme]\nsubdomain = 'acme'\nregion = 'us'\ntoken_env = 'TOKEN'\n\
-                [tenants.globex]\nsubdomain = 'globex'\nregion = 'eu'\ntoken_env = 'TOKEN'\n\
-                [notify.email]\nsmtp_url = 'smtp://127.0.0.1:2525'\nfrom = 'sla@example.com'\n";
     let environment = GivenEnvironment::default().with_var("TOKEN", "secret");
-    let config = Arc::new(Config::parse("config.toml".as_ref(), text, &environment).unwrap());
+    let config = Arc::new(Config::parse("config.toml".as_ref(), CONFIG, &environment).unwrap());
     for tenant in config.tenants.values() {
         let now = clock.now();
         let tickets = (0..tickets).map(|number| ticket(&tenant.id, number, now)).collect();
@@ -131,8 +148,15 @@ async fn problem(response: Response, status: StatusCode) -> String {
     body["detail"].as_str().unwrap().to_owned()
 }
 
-const READS: [&str; 5] =
-    ["/api/v1/tickets", "/api/v1/tickets/1/sla", "/api/v1/overview", "/api/v1/messages", "/metrics"];
+const READS: [&str; 7] = [
+    "/api/v1/tickets",
+    "/api/v1/tickets/1/sla",
+    "/api/v1/tickets/1/ledger",
+    "/api/v1/discrepancies",
+    "/api/v1/overview",
+    "/api/v1/messages",
+    "/metrics",
+];
 
 #[tokio::test]
 async fn without_a_good_token_there_is_no_data() {
@@ -168,9 +192,47 @@ async fn another_tenants_ticket_is_not_there() {
     assert_eq!(web.get(&page, Some(&globex)).await.status(), StatusCode::OK);
     problem(web.get(&api, Some(&acme)).await, StatusCode::NOT_FOUND).await;
     problem(web.get(&format!("{api}?tenant=globex"), Some(&acme)).await, StatusCode::NOT_FOUND).await;
+    let ledger = format!("/api/v1/tickets/{id}/ledger");
+    assert_eq!(web.get(&ledger, Some(&globex)).await.status(), StatusCode::OK);
+    problem(web.get(&ledger, Some(&acme)).await, StatusCode::NOT_FOUND).await;
+    problem(web.get("/api/v1/discrepancies?tenant=globex", Some(&acme)).await, StatusCode::NOT_FOUND).await;
     assert_eq!(web.get(&page, Some(&acme)).await.status(), StatusCode::NOT_FOUND);
     let messages: Value = web.get("/api/v1/messages?tenant=globex", Some(&acme)).await.json().await.unwrap();
     assert_eq!(messages, json!({"messages": []}));
+}
+
+#[tokio::test]
+async fn a_ledger_adds_up_and_says_whose_reckoning_it_is() {
+    let web = TestWeb::start().await;
+    let (token, _) = web.token(None).await;
+    let ledger: Value = web.get("/api/v1/tickets/acme-3/ledger?tenant=acme", Some(&token)).await.json().await.unwrap();
+    let clock = &ledger["clocks"][1];
+    assert_eq!(
+        (&clock["truth"], &clock["target"], &clock["counted"]),
+        (&json!("computed"), &json!(7200), &json!(3600))
+    );
+    let counted: i64 = clock["lines"].as_array().unwrap().iter().map(|line| line["counted"].as_i64().unwrap()).sum();
+    assert_eq!(counted, 3600);
+    let resolution = &ledger["discrepancies"][1];
+    assert_eq!((&resolution["cause"], &resolution["seconds"]), (&json!("target"), &json!(7200)));
+
+    let reported: Value =
+        web.get("/api/v1/tickets/globex-3/ledger?tenant=globex", Some(&token)).await.json().await.unwrap();
+    assert_eq!(reported["clocks"][1]["truth"], "reported");
+    assert_eq!(reported["discrepancies"], json!([]), "nothing of our own to compare with");
+}
+
+#[tokio::test]
+async fn differences_are_summed_up_by_client_and_policy() {
+    let web = TestWeb::start().await;
+    let (all, _) = web.token(None).await;
+    let found: Value = web.get("/api/v1/discrepancies", Some(&all)).await.json().await.unwrap();
+    assert_eq!((&found["compared"], &found["groups"].as_array().unwrap().len()), (&json!(16), &1));
+    let group = &found["groups"][0];
+    assert_eq!((&group["tenant"], &group["client"]), (&json!("acme"), &Value::Null));
+    assert_eq!(group["differing"], 13, "two are due as promised, and one may have paused before it was watched");
+    let globex: Value = web.get("/api/v1/discrepancies?tenant=globex", Some(&all)).await.json().await.unwrap();
+    assert_eq!(globex["compared"], 0);
 }
 
 #[tokio::test]

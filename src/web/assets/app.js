@@ -2,6 +2,7 @@
 import { $ } from './dom.js';
 import { drawHealth, drawNow, drawStale } from './freshness.js';
 import { clearFilters, drawFilters, drawTiles, setFilter } from './head.js';
+import { drawDifferences, readDifferences } from './ledger.js';
 import { drawMessages, makeViews } from './messages.js';
 import { ask, learn, PAGE_SIZE, setOverview, state, ticketsPath } from './state.js';
 import { drawTable, rows } from './table.js';
@@ -13,6 +14,7 @@ function drawDesk(how) {
   drawFilters();
   drawTable(how);
   drawMessages();
+  drawDifferences();
 }
 
 /** Asks for everything first and shows it together, so that one failing answer leaves no half-fresh page. */
@@ -20,6 +22,7 @@ async function readDesk(overview) {
   const caught = document.querySelector('.desk').dataset.caught === 'true';
   const [now, page, { messages }, caughtNow] = await Promise.all([
     overview, ask(ticketsPath()), ask('/api/v1/messages?limit=60'), caught ? ask('/api/v1/demo/messages') : null,
+    readDifferences(),
   ]);
   setOverview(now);
   setTime(page.now, now.speed);

@@ -7,7 +7,7 @@ export const PAGE_SIZE = 500;
 export const NONE = '—';
 
 export const state = {
-  tickets: [], total: 0, overview: null, messages: null, caught: null,
+  tickets: [], total: 0, overview: null, messages: null, caught: null, differences: null,
   answeredAt: performance.now(), poll: POLL.wall,
   filters: { text: '', tenant: '', client: '', technician: '', priority: '', standing: '' },
   seen: { tenant: new Set(), client: new Set(), technician: new Set(), priority: new Set() },

@@ -1,6 +1,7 @@
 // One ticket: in the drawer beside the table, and on its own page.
 import { clockCard, facts } from './clocks.js';
 import { $, el, refill } from './dom.js';
+import { ledgerSection } from './ledger.js';
 import { messageItem } from './messages.js';
 import { ask, date, learnRate, setOverview, state } from './state.js';
 import { local, serverNow, time } from './time.js';
@@ -13,7 +14,7 @@ function superopsLink(ticket) {
     ? el('a', { class: 'button', href: ticket.superops_url, target: '_blank', rel: 'noopener noreferrer' }, 'Open in SuperOps ↗') : '';
 }
 
-function ticketView(ticket, messages, heading, links) {
+function ticketView({ ticket, messages, ledger }, heading, links) {
   const doubts = [...ticket.discrepancies, ...ticket.flaws];
   const clocks = ticket.clocks.map(clockCard);
   const view = [
@@ -22,9 +23,11 @@ function ticketView(ticket, messages, heading, links) {
       el('p', { class: 'links' }, superopsLink(ticket), links)),
     el('div', { class: 'cards' }, clocks),
     doubts.length ? el('section', { class: 'doubts' }, el('h3', {}, 'Worth knowing'), el('ul', {}, doubts.map((line) => el('li', {}, line)))) : '',
+    ledgerSection(ledger),
     el('section', {}, el('h3', {}, 'Ticket'), el('dl', {}, facts({
       Technician: ticket.technician ?? 'nobody', Group: ticket.group, SLA: ticket.sla_policy ?? 'none',
       Risk: [ticket.breach_risk_level.toLowerCase(), ticket.breach_probability !== null && `${Math.round(ticket.breach_probability * 100)} % likely to breach`].filter(Boolean).join(', '),
+      Policy: ticket.policy && policyWords(ticket.policy),
       Tenant: ticket.tenant, 'Last read': local(ticket.last_updated),
     }))),
     el('section', {}, el('h3', {}, 'Who was told'),
@@ -34,13 +37,20 @@ function ticketView(ticket, messages, heading, links) {
   return { view, tick: () => clocks.forEach((card) => card.tick()) };
 }
 
+/** Which of our own policies holds, and which would hold without it. */
+function policyWords({ position, name, runners_up: others, version }) {
+  const parts = [`no. ${position} (${name})`, others.length && `before no. ${others.join(', ')}`, version && `version ${version}`];
+  return parts.filter(Boolean).join(', ');
+}
+
 async function fetchTicket(tenant, id) {
   const within = new URLSearchParams({ tenant });
-  const [ticket, { messages }] = await Promise.all([
+  const [ticket, { messages }, ledger] = await Promise.all([
     ask(`/api/v1/tickets/${encodeURIComponent(id)}/sla?${within}`),
     ask(`/api/v1/messages?${new URLSearchParams({ tenant, ticket: id })}`),
+    ask(`/api/v1/tickets/${encodeURIComponent(id)}/ledger?${within}`),
   ]);
-  return { ticket, messages };
+  return { ticket, messages, ledger };
 }
 
 /** A plain click opens the drawer; any other opens the page, as links do. */
@@ -55,10 +65,10 @@ export function openFrom(event, { tenant, ticket_id: id }) {
 
 export async function drawDrawer() {
   const { tenant, id } = state.open;
-  const { ticket, messages } = await fetchTicket(tenant, id);
+  const found = await fetchTicket(tenant, id);
   if (state.open?.id !== id) return;
-  date(ticket, serverNow());
-  const { view, tick } = ticketView(ticket, messages, 'h2', el('a', { class: 'button', href: pageOf(tenant, id) }, 'Full page'));
+  date(found.ticket, serverNow());
+  const { view, tick } = ticketView(found, 'h2', el('a', { class: 'button', href: pageOf(tenant, id) }, 'Full page'));
   state.open.tick = tick;
   refill($('opened'), view);
   if (!$('drawer').open) $('drawer').showModal();
@@ -66,10 +76,10 @@ export async function drawDrawer() {
 
 export async function drawTicketPage(overview) {
   const page = $('ticket');
-  const [now, { ticket, messages }] = await Promise.all([overview, fetchTicket(page.dataset.tenant, page.dataset.id)]);
+  const [now, found] = await Promise.all([overview, fetchTicket(page.dataset.tenant, page.dataset.id)]);
   setOverview(now);
-  for (const clock of date(ticket, time.at)) state.rates.set(clock.key, learnRate(clock.key, clock, time.at));
-  const { view, tick } = ticketView(ticket, messages, 'h1', '');
+  for (const clock of date(found.ticket, time.at)) state.rates.set(clock.key, learnRate(clock.key, clock, time.at));
+  const { view, tick } = ticketView(found, 'h1', '');
   state.open = { id: page.dataset.id, tick };
   refill(page, view);
 }

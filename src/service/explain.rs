@@ -1,0 +1,349 @@
+//! A ticket's clocks explained line by line, and how far SuperOps and we agree.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use crate::sla::calendar::StretchKind;
+use crate::sla::clock::assess;
+use crate::sla::computed::{Computed, compute};
+use crate::sla::desk::Desk;
+use crate::sla::discrepancy::{self, Cause, Discrepancy};
+use crate::sla::history::{Cycle, History};
+use crate::sla::ledger::words::policy as policy_words;
+use crate::sla::ledger::{Conclusion, Entry, Ledger, Line};
+use crate::ticket::ClockKind;
+use crate::ticket::watch::{Bounds, Change, Watched};
+
+/// Most tickets named for one client and policy.
+const EXAMPLES: usize = 5;
+
+/// Why the clocks of a ticket show what they show. Durations are seconds of working time.
+#[derive(Clone, Debug, Serialize)]
+pub struct TicketLedger {
+    pub ticket_id: String,
+    pub display_id: String,
+    pub tenant: String,
+    pub now: DateTime<Utc>,
+    pub clocks: Vec<ClockLedger>,
+    /// Where the reported and the computed due time differ, and why that is likely.
+    pub discrepancies: Vec<Difference>,
+    /// Working time in each technician's hands.
+    pub held_by: Vec<HeldBy>,
+    /// One, and one more for each reopening.
+    pub cycles: Vec<CycleView>,
+}
+
+/// One clock of a ticket, explained.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClockLedger {
+    pub clock: ClockKind,
+    /// computed | reported: whose reckoning the lines show
+    pub truth: &'static str,
+    /// Why it is not computed, if so.
+    pub why_not_computed: Option<&'static str>,
+    pub policy: Option<String>,
+    pub calendar: String,
+    pub timezone: String,
+    pub target: Option<i64>,
+    /// What the lines add up to; SuperOps and we may have missed a moment, so it has bounds.
+    pub counted: i64,
+    pub counted_least: Option<i64>,
+    pub counted_most: Option<i64>,
+    pub standing: &'static str,
+    pub due: Option<DateTime<Utc>>,
+    pub due_between: Option<Bounds>,
+    pub due_if_resumed_now: Option<DateTime<Utc>>,
+    pub breached_between: Option<Bounds>,
+    /// Why the clock cannot be fully known, if so.
+    pub partial: Vec<&'static str>,
+    pub lines: Vec<LedgerLine>,
+    /// The last line: when it is due, and by which rules.
+    pub conclusion: String,
+    /// All of it in one sentence.
+    pub sentence: String,
+}
+
+/// One line of a ledger.
+#[derive(Clone, Debug, Serialize)]
+pub struct LedgerLine {
+    /// counted | closed_hours | weekend | closed_day | holiday | paused | closed | retargeted | due_moved
+    pub kind: &'static str,
+    pub from: DateTime<Utc>,
+    pub to: DateTime<Utc>,
+    /// Working time by the calendar.
+    pub working: i64,
+    /// How much of it counts.
+    pub counted: i64,
+    /// With local times. Names in it are text from outside.
+    pub words: String,
+}
+
+/// A due time on which SuperOps and we differ.
+#[derive(Clone, Debug, Serialize)]
+pub struct Difference {
+    pub clock: ClockKind,
+    pub reported: DateTime<Utc>,
+    pub computed: DateTime<Utc>,
+    /// Positive where SuperOps allows more.
+    pub seconds: i64,
+    /// pause | calendar | zone | moved | target | unknown
+    pub cause: &'static str,
+    pub words: String,
+}
+
+/// A technician's part in a ticket.
+#[derive(Clone, Debug, Serialize)]
+pub struct HeldBy {
+    pub technician: Option<String>,
+    pub working: i64,
+}
+
+/// Work from creation or reopening until resolved.
+#[derive(Clone, Debug, Serialize)]
+pub struct CycleView {
+    pub from: Bounds,
+    pub resolved: Option<Bounds>,
+}
+
+/// How far SuperOps and we agree on the open tickets.
+#[derive(Clone, Debug, Serialize)]
+pub struct Differences {
+    pub now: DateTime<Utc>,
+    /// Clocks with a due time of SuperOps' and one of ours.
+    pub compared: usize,
+    pub differing: usize,
+    pub groups: Vec<DifferenceGroup>,
+}
+
+/// The differences of one client under one policy.
+#[derive(Clone, Debug, Serialize)]
+pub struct DifferenceGroup {
+    pub tenant: String,
+    pub client: Option<String>,
+    pub policy: String,
+    pub compared: usize,
+    pub differing: usize,
+    pub commonest_cause: &'static str,
+    /// An example of the commonest cause, in words.
+    pub example: String,
+    /// Some of the tickets, by what people call them.
+    pub tickets: Vec<String>,
+}
+
+/// The story of `watched` as this desk understands it.
+fn history(watched: &Watched, changes: &[Change], desk: &Desk) -> History {
+    History::tell(watched, changes, |status| desk.meaning_of(status))
+}
+
+/// Where the reported and the computed due times of a ticket differ.
+pub fn discrepancies(watched: &Watched, changes: &[Change], desk: &Desk, now: DateTime<Utc>) -> Vec<Discrepancy> {
+    if desk.policy(&watched.ticket).is_none() {
+        return Vec::new();
+    }
+    let history = history(watched, changes, desk);
+    let computed = ClockKind::ALL.into_iter().filter_map(|kind| compute(watched, &history, kind, desk, now).ok());
+    computed.filter_map(|computed| discrepancy::find(watched, &history, &computed, desk)).collect()
+}
+
+/// Both clocks of a ticket, explained.
+pub fn ledger(watched: &Watched, changes: &[Change], desk: &Desk, now: DateTime<Utc>) -> TicketLedger {
+    let history = history(watched, changes, desk);
+    let (hours, _) = desk.working_hours(&watched.ticket);
+    let until = history.closed().map_or(now, |closed| closed.latest);
+    let held_by = history.ownership(hours.calendar, until).into_iter();
+    TicketLedger {
+        ticket_id: watched.ticket.id.to_string(),
+        display_id: watched.ticket.display_id.clone(),
+        tenant: desk.tenant().to_string(),
+        now,
+        clocks: ClockKind::ALL.iter().filter_map(|kind| clock(watched, &history, *kind, desk, now)).collect(),
+        discrepancies: discrepancies(watched, changes, desk, now).into_iter().map(Difference::from).collect(),
+        held_by: held_by
+            .map(|(who, time)| HeldBy { technician: who.map(str::to_owned), working: seconds(time) })
+            .collect(),
+        cycles: history.cycles().into_iter().map(CycleView::from).collect(),
+    }
+}
+
+/// Computed where a policy allows it, else as reported; none where neither is known.
+fn clock(
+    watched: &Watched,
+    history: &History,
+    kind: ClockKind,
+    desk: &Desk,
+    now: DateTime<Utc>,
+) -> Option<ClockLedger> {
+    match compute(watched, history, kind, desk, now) {
+        Ok(computed) => {
+            let view = view(&Ledger::of_computed(&computed, history, now));
+            Some(with_bounds(view, &computed))
+        }
+        Err(why) => {
+            let state = assess(watched, kind, desk, now);
+            let ledger = Ledger::of_reported(&state, history, now)?;
+            let partial = state.doubts.iter().map(|doubt| doubt.words()).collect();
+            Some(ClockLedger { why_not_computed: Some(why.words()), partial, ..view(&ledger) })
+        }
+    }
+}
+
+fn with_bounds(view: ClockLedger, computed: &Computed<'_>) -> ClockLedger {
+    ClockLedger {
+        counted_least: Some(seconds(computed.counted.least)),
+        counted_most: Some(seconds(computed.counted.most)),
+        partial: computed.caveats.iter().map(|caveat| caveat.words()).collect(),
+        ..view
+    }
+}
+
+fn view(ledger: &Ledger) -> ClockLedger {
+    let blank = ClockLedger {
+        clock: ledger.kind,
+        truth: "reported",
+        why_not_computed: None,
+        policy: None,
+        calendar: ledger.calendar.clone(),
+        timezone: ledger.zone.to_string(),
+        target: None,
+        counted: seconds(ledger.counted),
+        counted_least: None,
+        counted_most: None,
+        standing: "unknown",
+        due: None,
+        due_between: None,
+        due_if_resumed_now: None,
+        breached_between: None,
+        partial: Vec::new(),
+        lines: ledger.lines.iter().map(|line| line_view(ledger, line)).collect(),
+        conclusion: ledger.end(),
+        sentence: ledger.sentence(),
+    };
+    match &ledger.conclusion {
+        Conclusion::Computed {
+            policy, target, standing, due, due_bounds, due_if_resumed, breached_between, ..
+        } => ClockLedger {
+            truth: "computed",
+            policy: Some(policy.clone()),
+            target: Some(seconds(*target)),
+            standing: standing.as_str(),
+            due: *due,
+            due_between: *due_bounds,
+            due_if_resumed_now: *due_if_resumed,
+            breached_between: *breached_between,
+            ..blank
+        },
+        Conclusion::Reported { standing, due, total, .. } => {
+            ClockLedger { target: total.map(seconds), standing: standing.as_str(), due: *due, ..blank }
+        }
+    }
+}
+
+fn line_view(ledger: &Ledger, line: &Line) -> LedgerLine {
+    LedgerLine {
+        kind: kind(&line.entry),
+        from: line.from,
+        to: line.to,
+        working: seconds(line.working),
+        counted: seconds(line.counted),
+        words: ledger.line(line),
+    }
+}
+
+fn kind(entry: &Entry) -> &'static str {
+    match entry {
+        Entry::Counted | Entry::Shut(StretchKind::Open) => "counted",
+        Entry::Shut(StretchKind::ClosedHours) => "closed_hours",
+        Entry::Shut(StretchKind::Weekend) => "weekend",
+        Entry::Shut(StretchKind::ClosedDay) => "closed_day",
+        Entry::Shut(StretchKind::Holiday) => "holiday",
+        Entry::Paused { .. } => "paused",
+        Entry::Resolved { .. } => "closed",
+        Entry::Retargeted { .. } => "retargeted",
+        Entry::DueMoved(_) => "due_moved",
+    }
+}
+
+fn seconds(time: TimeDelta) -> i64 {
+    time.num_seconds()
+}
+
+impl From<Discrepancy> for Difference {
+    fn from(found: Discrepancy) -> Self {
+        Self {
+            clock: found.clock,
+            reported: found.reported,
+            computed: found.computed,
+            seconds: found.seconds,
+            cause: found.cause.as_str(),
+            words: found.words,
+        }
+    }
+}
+
+impl From<Cycle> for CycleView {
+    fn from(cycle: Cycle) -> Self {
+        Self { from: cycle.from, resolved: cycle.resolved }
+    }
+}
+
+/// Differences, summed up per client and policy.
+#[derive(Default)]
+pub struct Tally {
+    groups: BTreeMap<(String, Option<String>, String), Sum>,
+}
+
+#[derive(Default)]
+struct Sum {
+    compared: usize,
+    differing: usize,
+    /// How often, and an example.
+    causes: BTreeMap<Cause, (usize, String)>,
+    tickets: Vec<String>,
+}
+
+impl Tally {
+    /// Compares both clocks of one ticket.
+    pub fn add(&mut self, watched: &Watched, changes: &[Change], desk: &Desk, now: DateTime<Utc>) {
+        let Some(policy) = desk.policy(&watched.ticket) else { return };
+        let client = watched.ticket.client.as_ref().map(|client| client.name.clone());
+        let comparable =
+            |kind: &ClockKind| policy.target(*kind).is_some() && watched.ticket.reported(*kind).due.is_some();
+        let sum = self.groups.entry((desk.tenant().to_string(), client, policy_words(policy))).or_default();
+        sum.compared += ClockKind::ALL.iter().filter(|kind| comparable(kind)).count();
+        let found = discrepancies(watched, changes, desk, now);
+        if !found.is_empty() {
+            sum.tickets.push(watched.ticket.display_id.clone());
+        }
+        for one in found {
+            sum.differing += 1;
+            sum.causes.entry(one.cause).or_insert((0, one.words)).0 += 1;
+        }
+    }
+
+    /// The groups with differences, those with most first.
+    pub fn answer(self, now: DateTime<Utc>) -> Differences {
+        let compared = self.groups.values().map(|sum| sum.compared).sum();
+        let differing = self.groups.values().map(|sum| sum.differing).sum();
+        let mut groups: Vec<_> = self.groups.into_iter().filter_map(group).collect();
+        groups.sort_by(|a, b| b.differing.cmp(&a.differing).then_with(|| a.client.cmp(&b.client)));
+        Differences { now, compared, differing, groups }
+    }
+}
+
+fn group(((tenant, client, policy), mut sum): ((String, Option<String>, String), Sum)) -> Option<DifferenceGroup> {
+    let (cause, (_, example)) = sum.causes.into_iter().max_by_key(|(_, (times, _))| *times)?;
+    sum.tickets.sort();
+    sum.tickets.truncate(EXAMPLES);
+    Some(DifferenceGroup {
+        tenant,
+        client,
+        policy,
+        compared: sum.compared,
+        differing: sum.differing,
+        commonest_cause: cause.as_str(),
+        example,
+        tickets: sum.tickets,
+    })
+}

@@ -1,0 +1,219 @@
+//! Where SuperOps' due time and our own differ, and why that is likely.
+//!
+//! A difference of up to a minute is none, nor is one that what we saw by polling
+//! leaves open. The first cause that explains the reported time to the minute is
+//! named; none does: it is unknown, and said so.
+
+use chrono::{DateTime, Offset, TimeDelta, Utc};
+
+use super::calendar::Calendar;
+use super::computed::Computed;
+use super::desk::Desk;
+use super::history::History;
+use super::ledger::words::{Local, length, policy as policy_words};
+use super::policy::Policy;
+use crate::ticket::watch::Watched;
+use crate::ticket::{ClockKind, Ticket};
+
+/// Up to this much is no difference.
+const TOLERANCE: TimeDelta = TimeDelta::minutes(1);
+/// A target is a round length of time.
+const ROUND: TimeDelta = TimeDelta::minutes(15);
+
+/// What is likely to explain a discrepancy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// SuperOps counted a pause otherwise than we do.
+    Pause,
+    /// It counted in other hours.
+    Calendar,
+    /// It took local time for UTC, or the other way round.
+    Zone,
+    /// The due time was moved there, perhaps by hand.
+    Moved,
+    /// It used another target.
+    Target,
+    Unknown,
+}
+
+impl Cause {
+    /// The name used in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Calendar => "calendar",
+            Self::Zone => "zone",
+            Self::Moved => "moved",
+            Self::Target => "target",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A reported due time that is not what we compute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discrepancy {
+    pub clock: ClockKind,
+    pub reported: DateTime<Utc>,
+    pub computed: DateTime<Utc>,
+    /// Seconds from the computed to the reported one: positive where SuperOps allows more.
+    pub seconds: i64,
+    pub cause: Cause,
+    pub words: String,
+}
+
+/// Compares what SuperOps reports for a clock with what was computed.
+pub fn find(watched: &Watched, history: &History, computed: &Computed<'_>, desk: &Desk) -> Option<Discrepancy> {
+    let reported = watched.ticket.reported(computed.kind).due?;
+    let ours = computed.due_running_on?;
+    if history.gone.is_some() || agrees(reported, ours) || within_bounds(reported, computed) {
+        return None;
+    }
+    let case = Case { ticket: &watched.ticket, history, computed, desk, reported, ours };
+    let (cause, why) = case.cause();
+    let local = Local::new(computed.hours.timezone(), reported.min(ours), reported.max(ours));
+    let difference = reported - ours;
+    let side = if difference > TimeDelta::zero() { "later" } else { "earlier" };
+    let words = format!(
+        "{}: SuperOps says due {}, {} {side} than the {} we compute; {why}",
+        computed.kind.words(),
+        local.moment(reported),
+        length(difference.abs()),
+        local.moment(ours),
+    );
+    Some(Discrepancy {
+        clock: computed.kind,
+        reported,
+        computed: ours,
+        seconds: difference.num_seconds(),
+        cause,
+        words,
+    })
+}
+
+fn agrees(a: DateTime<Utc>, b: DateTime<Utc>) -> bool {
+    (a - b).abs() <= TOLERANCE
+}
+
+fn within_bounds(reported: DateTime<Utc>, computed: &Computed<'_>) -> bool {
+    let inside = |bounds: crate::ticket::watch::Bounds| {
+        bounds.earliest - TOLERANCE <= reported && reported <= bounds.latest + TOLERANCE
+    };
+    computed.due_bounds.is_some_and(inside)
+}
+
+struct Case<'a> {
+    ticket: &'a Ticket,
+    history: &'a History,
+    computed: &'a Computed<'a>,
+    desk: &'a Desk,
+    reported: DateTime<Utc>,
+    ours: DateTime<Utc>,
+}
+
+impl Case<'_> {
+    fn cause(&self) -> (Cause, String) {
+        let tried = self.pause().map(|why| (Cause::Pause, why));
+        let tried = tried.or_else(|| self.earlier_target().map(|why| (Cause::Target, why)));
+        let tried = tried.or_else(|| self.other_hours().map(|why| (Cause::Calendar, why)));
+        let tried = tried.or_else(|| self.zone().map(|why| (Cause::Zone, why)));
+        let tried = tried.or_else(|| self.moved().map(|why| (Cause::Moved, why)));
+        let tried = tried.or_else(|| self.other_target().map(|why| (Cause::Target, why)));
+        tried.unwrap_or_else(|| (Cause::Unknown, "the cause is not known".to_owned()))
+    }
+
+    fn calendar(&self) -> &Calendar {
+        self.computed.hours.calendar
+    }
+
+    /// The due time as if it had never paused.
+    fn plain(&self, calendar: &Calendar, target: TimeDelta) -> Option<DateTime<Utc>> {
+        calendar.add(self.computed.start, target)
+    }
+
+    /// The due time with the time that the ticket stood still.
+    fn with_stalls(&self, calendar: &Calendar, target: TimeDelta) -> Option<DateTime<Utc>> {
+        self.plain(calendar, target + self.stood(calendar))
+    }
+
+    /// Working time, by `calendar`, that the clock stood still before it was due.
+    fn stood(&self, calendar: &Calendar) -> TimeDelta {
+        let stalls = self.history.stalls(self.computed.kind, super::history::Reading::Likely);
+        let ended = stalls.into_iter().filter_map(|stall| Some((stall.from, stall.to?)));
+        ended.filter(|(from, _)| *from <= self.ours).map(|(from, to)| calendar.between(from, to)).sum()
+    }
+
+    fn fits(&self, due: Option<DateTime<Utc>>) -> bool {
+        due.is_some_and(|due| agrees(due, self.reported))
+    }
+
+    fn fits_either(&self, calendar: &Calendar, target: TimeDelta) -> bool {
+        self.fits(self.plain(calendar, target)) || self.fits(self.with_stalls(calendar, target))
+    }
+
+    fn pause(&self) -> Option<String> {
+        let plain = self.plain(self.calendar(), self.computed.target)?;
+        if self.fits(Some(plain)) {
+            return Some("SuperOps did not move it for the time that the ticket stood still".to_owned());
+        }
+        let between = plain < self.reported && self.reported < self.ours;
+        between.then(|| "SuperOps moved it for only a part of the time that the ticket stood still".to_owned())
+    }
+
+    fn earlier_target(&self) -> Option<String> {
+        let changes = self.computed.target_changes.iter().rev();
+        let mut old = changes.filter_map(|change| Some((change, change.old?)));
+        let (change, target) = old.find(|(_, target)| self.fits_either(self.calendar(), *target))?;
+        let kept = change.change.from.as_deref().unwrap_or("nothing");
+        Some(format!("SuperOps kept the target of {} that held before, with `{kept}`", length(target)))
+    }
+
+    fn other_hours(&self) -> Option<String> {
+        let target = self.computed.target;
+        let ours = std::ptr::from_ref(self.calendar());
+        let mut others = self.desk.calendars().into_iter().filter(|other| !std::ptr::eq(other.calendar, ours));
+        let other = others.find(|other| self.fits_either(other.calendar, target))?;
+        Some(format!("it fits {} {other}", length(target)))
+    }
+
+    fn zone(&self) -> Option<String> {
+        let difference = self.reported - self.ours;
+        let zone = self.computed.hours.timezone();
+        let offset = self.ours.with_timezone(&zone).offset().fix();
+        let offset = TimeDelta::seconds(offset.local_minus_utc().into());
+        let whole = !offset.is_zero() && (difference.abs() - offset.abs()).abs() <= TOLERANCE;
+        whole.then(|| format!("the difference is just the offset of {zone}: one of the two takes local time for UTC"))
+    }
+
+    fn moved(&self) -> Option<String> {
+        let moves = self.history.due_moves.iter().filter(|moved| moved.clock == self.computed.kind);
+        let from_ours = moves.filter(|moved| moved.from.is_some_and(|from| agrees(from, self.ours)));
+        let last = from_ours.last()?;
+        let local = Local::new(self.computed.hours.timezone(), last.at.latest, self.reported.max(last.at.latest));
+        Some(format!("it was moved in SuperOps, seen {}", local.moment(last.at.latest)))
+    }
+
+    fn other_target(&self) -> Option<String> {
+        let counted = self.calendar().between(self.computed.start, self.reported);
+        let candidates = [counted, counted - self.stood(self.calendar())];
+        let near = |target: TimeDelta| candidates.iter().any(|have| (*have - target).abs() <= TOLERANCE);
+        let promised = |policy: &&Policy| policy.target(self.computed.kind).is_some_and(near);
+        if let Some(policy) = self.desk.policies().iter().find(promised) {
+            let target = policy.target(self.computed.kind).map(length).unwrap_or_default();
+            return Some(format!("it fits the target of {target} of {}", policy_words(policy)));
+        }
+        let round = candidates.into_iter().filter(|have| *have > TimeDelta::zero()).find_map(rounded)?;
+        let site = self.ticket.sla.as_ref().map_or("this SLA", |sla| sla.name.as_str());
+        Some(format!("a target of {} for {site} would fit", length(round)))
+    }
+}
+
+/// The round length that `time` is, within the tolerance.
+fn rounded(time: TimeDelta) -> Option<TimeDelta> {
+    let seconds = ROUND.num_seconds();
+    let round = TimeDelta::seconds((time.num_seconds() + seconds / 2) / seconds * seconds);
+    (!round.is_zero() && (time - round).abs() <= TOLERANCE).then_some(round)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,412 @@
+//! A ticket's story: which status it had when, who held it, what moved its targets, and its cycles.
+//!
+//! Told from the changes that watching it has shown. Each moment is known only
+//! to lie between two others; the later one, SuperOps' own time of update where
+//! there is one, is the likely one. There is one reading for whatever makes no sense:
+//! - changes are read in the order of their later end, and one that comes twice counts once;
+//! - bounds that are turned round are turned back;
+//! - nothing ends before it begins: such a stretch has no length;
+//! - where a change was missed, the ticket as last read has the last word.
+
+use std::cmp::Reverse;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::calendar::Calendar;
+use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched};
+use crate::ticket::{ClockKind, StatusMeaning};
+
+/// A ticket first read this soon after its creation cannot have been parked and taken up again.
+const SOON: TimeDelta = TimeDelta::minutes(5);
+
+/// A stretch of one status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spell {
+    /// None: blank, or from before the ticket was watched.
+    pub status: Option<String>,
+    pub meaning: StatusMeaning,
+    pub from: Bounds,
+    /// None: it lasts.
+    pub to: Option<Bounds>,
+}
+
+/// A stretch in one technician's hands, or in nobody's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    pub who: Option<String>,
+    pub from: Bounds,
+    pub to: Option<Bounds>,
+}
+
+/// A change that brings another target: of priority, SLA or client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retarget {
+    pub what: ChangeKind,
+    pub from: Option<String>,
+    pub to: Option<String>,
+    pub at: Bounds,
+}
+
+/// SuperOps moved a due time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DueMove {
+    pub clock: ClockKind,
+    pub from: Option<DateTime<Utc>>,
+    pub to: Option<DateTime<Utc>>,
+    pub at: Bounds,
+}
+
+/// Work on a ticket from its creation or reopening until it is resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cycle {
+    pub from: Bounds,
+    pub resolved: Option<Bounds>,
+}
+
+/// How much standing still is assumed where moments are uncertain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// Only what is certain.
+    Least,
+    Likely,
+    /// All that is possible.
+    Most,
+}
+
+impl Reading {
+    fn pick(self, least: DateTime<Utc>, likely: DateTime<Utc>, most: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::Least => least,
+            Self::Likely => likely,
+            Self::Most => most,
+        }
+    }
+
+    /// When a stretch of standing still begins that begins within `bounds`.
+    pub fn beginning(self, bounds: Bounds) -> DateTime<Utc> {
+        self.pick(bounds.latest, bounds.latest, bounds.earliest)
+    }
+
+    /// When a stretch of standing still ends that ends within `bounds`.
+    pub fn ending(self, bounds: Bounds) -> DateTime<Utc> {
+        self.pick(bounds.earliest, bounds.latest, bounds.latest)
+    }
+}
+
+/// A stretch in which a clock stood still; no end: it still does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stall {
+    pub from: DateTime<Utc>,
+    pub to: Option<DateTime<Utc>>,
+}
+
+/// The story of one ticket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    pub created_at: Option<DateTime<Utc>>,
+    /// Without gaps, from the creation on; the first is never closed, the last has no end.
+    pub spells: Vec<Spell>,
+    pub holdings: Vec<Holding>,
+    pub retargets: Vec<Retarget>,
+    pub due_moves: Vec<DueMove>,
+    /// When it vanished, if it is gone.
+    pub gone: Option<Bounds>,
+    /// Time before the ticket was watched, in which it may have been paused.
+    pub unseen: Option<Stall>,
+}
+
+impl History {
+    /// Tells the story of `watched` from its `changes`, in whatever order; `meaning` says what a status means.
+    pub fn tell(watched: &Watched, changes: &[Change], meaning: impl Fn(Option<&str>) -> StatusMeaning) -> Self {
+        let changes = in_order(changes);
+        let of = |kind: ChangeKind| changes.iter().filter(move |change| change.kind == kind);
+        let gone = watched.vanished_at.map(|at| of(ChangeKind::Vanished).last().map_or(exactly(at), |last| last.at));
+        Self {
+            created_at: watched.ticket.created_at,
+            spells: Teller::new(watched, &changes, &meaning).tell(),
+            holdings: holdings(watched, &changes),
+            retargets: changes.iter().filter_map(retarget).collect(),
+            due_moves: changes.iter().filter_map(due_move).collect(),
+            gone,
+            unseen: unseen(watched),
+        }
+    }
+
+    /// When the ticket closed for good, as far as we know.
+    pub fn closed(&self) -> Option<Bounds> {
+        self.spells.last().filter(|spell| spell.meaning == StatusMeaning::Closed).map(|spell| spell.from)
+    }
+
+    /// Whether clock `kind` is paused.
+    pub fn is_paused(&self, kind: ClockKind) -> bool {
+        self.spells.last().is_some_and(|spell| spell.meaning == StatusMeaning::Paused && stands(kind, spell))
+    }
+
+    /// Work and rest in turn: one cycle, and one more for each reopening.
+    pub fn cycles(&self) -> Vec<Cycle> {
+        let closed = |spell: &Spell| spell.meaning == StatusMeaning::Closed;
+        let runs = self.spells.chunk_by(|a, b| closed(a) == closed(b));
+        let work = runs.filter_map(|run| run.first().filter(|first| !closed(first)).zip(run.last()));
+        work.map(|(first, last)| Cycle { from: first.from, resolved: last.to }).collect()
+    }
+
+    /// When clock `kind` stood still, paused or closed: sorted, and no moment twice.
+    pub fn stalls(&self, kind: ClockKind, reading: Reading) -> Vec<Stall> {
+        let runs = self.spells.chunk_by(|a, b| stands(kind, a) == stands(kind, b));
+        let still = runs.filter_map(|run| run.first().filter(|first| stands(kind, first)).zip(run.last()));
+        let seen = still.map(|(first, last)| Stall {
+            from: reading.beginning(first.from),
+            to: last.to.map(|to| reading.ending(to)),
+        });
+        let unseen = self.unseen.filter(|_| reading == Reading::Most && pauses(kind));
+        merged(unseen.into_iter().chain(seen).collect())
+    }
+
+    /// The working time that each technician held the ticket, up to `until`; longest first.
+    pub fn ownership(&self, calendar: &Calendar, until: DateTime<Utc>) -> Vec<(Option<&str>, TimeDelta)> {
+        let mut shares: Vec<(Option<&str>, TimeDelta)> = Vec::new();
+        for holding in &self.holdings {
+            let to = holding.to.map_or(until, |to| to.latest.min(until));
+            let held = calendar.between(holding.from.latest.min(to), to);
+            match shares.iter_mut().find(|(who, _)| *who == holding.who.as_deref()) {
+                Some((_, sum)) => *sum += held,
+                None => shares.push((holding.who.as_deref(), held)),
+            }
+        }
+        shares.sort_by_key(|(_, held)| Reverse(*held));
+        shares
+    }
+}
+
+/// Whether a pause stops clock `kind`: a customer who makes us wait has been answered or not all the same.
+fn pauses(kind: ClockKind) -> bool {
+    kind == ClockKind::Resolution
+}
+
+/// Whether clock `kind` stands still during `spell`.
+pub fn stands(kind: ClockKind, spell: &Spell) -> bool {
+    match spell.meaning {
+        StatusMeaning::Open => false,
+        StatusMeaning::Paused => pauses(kind),
+        StatusMeaning::Closed => true,
+    }
+}
+
+/// A moment that is known.
+pub fn exactly(at: DateTime<Utc>) -> Bounds {
+    Bounds { earliest: at, latest: at }
+}
+
+/// Each change once, by its later end, with its bounds the right way round.
+fn in_order(changes: &[Change]) -> Vec<Change> {
+    let turned = |change: &Change| {
+        let at = change.at;
+        let at = Bounds { earliest: at.earliest.min(at.latest), latest: at.earliest.max(at.latest) };
+        Change { at, ..change.clone() }
+    };
+    let mut changes: Vec<Change> = changes.iter().map(turned).collect();
+    changes.sort_by_key(|change| (change.at.latest, change.at.earliest));
+    let mut once: Vec<Change> = Vec::with_capacity(changes.len());
+    for change in changes {
+        if !once.iter().rev().take_while(|known| known.at == change.at).any(|known| *known == change) {
+            once.push(change);
+        }
+    }
+    once
+}
+
+/// Sorts `stalls`, drops the empty ones and joins those that touch.
+fn merged(mut stalls: Vec<Stall>) -> Vec<Stall> {
+    stalls.retain(|stall| stall.to.is_none_or(|to| stall.from < to));
+    stalls.sort_by_key(|stall| stall.from);
+    let mut joined: Vec<Stall> = Vec::with_capacity(stalls.len());
+    for stall in stalls {
+        match joined.last_mut() {
+            Some(last) if last.to.is_none_or(|to| stall.from <= to) => {
+                last.to = last.to.zip(stall.to).map(|(a, b)| a.max(b));
+            }
+            _ => joined.push(stall),
+        }
+    }
+    joined
+}
+
+/// When the ticket begins, for us; a creation that lies ahead cannot be right.
+fn beginning(watched: &Watched) -> DateTime<Utc> {
+    let created = watched.ticket.created_at.filter(|created| *created <= watched.first_seen_at);
+    created.unwrap_or(watched.first_seen_at)
+}
+
+fn unseen(watched: &Watched) -> Option<Stall> {
+    let (from, to) = (beginning(watched), watched.first_seen_at);
+    let never_edited = watched.ticket.updated_at.is_some_and(|updated| updated <= from);
+    (to - from > SOON && !never_edited).then_some(Stall { from, to: Some(to) })
+}
+
+fn retarget(change: &Change) -> Option<Retarget> {
+    let counts = matches!(change.kind, ChangeKind::Priority | ChangeKind::Sla | ChangeKind::Client);
+    let (from, to) = (change.from.clone(), change.to.clone());
+    counts.then_some(Retarget { what: change.kind, from, to, at: change.at })
+}
+
+fn due_move(change: &Change) -> Option<DueMove> {
+    let ChangeKind::DueMoved(clock) = change.kind else { return None };
+    Some(DueMove { clock, from: time_of(&change.from), to: time_of(&change.to), at: change.at })
+}
+
+fn time_of(text: &Option<String>) -> Option<DateTime<Utc>> {
+    text.as_deref()?.parse().ok()
+}
+
+fn holdings(watched: &Watched, changes: &[Change]) -> Vec<Holding> {
+    let moves: Vec<&Change> = changes.iter().filter(|change| change.kind == ChangeKind::Assignee).collect();
+    let today = watched.ticket.technician.as_ref().map(|named| named.name.clone());
+    let first = moves.first().map_or(today, |change| change.from.clone());
+    let mut holdings = vec![Holding { who: first, from: exactly(beginning(watched)), to: None }];
+    for change in moves {
+        let last = holdings.last_mut().expect("it begins with one");
+        if last.who != change.to {
+            let at = not_before(change.at, last.from);
+            last.to = Some(at);
+            holdings.push(Holding { who: change.to.clone(), from: at, to: None });
+        }
+    }
+    holdings
+}
+
+fn not_before(at: Bounds, floor: Bounds) -> Bounds {
+    Bounds { earliest: at.earliest.max(floor.earliest), latest: at.latest.max(floor.latest) }
+}
+
+/// Tells the spells one by one.
+struct Teller<'a> {
+    watched: &'a Watched,
+    changes: &'a [Change],
+    meaning: &'a dyn Fn(Option<&str>) -> StatusMeaning,
+    /// Never empty.
+    spells: Vec<Spell>,
+    /// Where the present cycle begins among them.
+    cycle: usize,
+    /// A change away from a status that the ticket did not have.
+    early: Option<&'a Change>,
+}
+
+impl<'a> Teller<'a> {
+    fn new(watched: &'a Watched, changes: &'a [Change], meaning: &'a dyn Fn(Option<&str>) -> StatusMeaning) -> Self {
+        let of = |kind: ChangeKind| changes.iter().find(|change| change.kind == kind);
+        let first = match (of(ChangeKind::FirstSeen), of(ChangeKind::Status)) {
+            (Some(seen), _) => seen.to.clone(),
+            (None, Some(status)) => status.from.clone(),
+            (None, None) => watched.ticket.status.clone(),
+        };
+        let start = beginning(watched);
+        let means = meaning(first.as_deref());
+        let open = Spell { status: None, meaning: StatusMeaning::Open, from: exactly(start), to: None };
+        let mut teller = Self { watched, changes, meaning, spells: vec![open], cycle: 0, early: None };
+        if means == StatusMeaning::Open {
+            teller.spells[0].status = first;
+        } else {
+            teller.enter(first, means, Bounds { earliest: start, latest: watched.first_seen_at.max(start) });
+        }
+        teller
+    }
+
+    fn tell(mut self) -> Vec<Spell> {
+        for change in self.changes {
+            match change.kind {
+                ChangeKind::Status => self.status(change),
+                ChangeKind::Resolved => self.resolved(time_of(&change.to), change.at),
+                ChangeKind::Reopened => self.reopened(change.at),
+                _ => {}
+            }
+        }
+        self.as_last_read();
+        self.spells
+    }
+
+    /// A change away from a status that comes before the change to it leaves that status no time.
+    fn status(&mut self, change: &'a Change) {
+        let early = self.early.take();
+        let means = (self.meaning)(change.to.as_deref());
+        if self.last().status == change.to && self.last().meaning == means {
+            let before = self.spells.len().checked_sub(2).map(|index| &self.spells[index]);
+            let doubled = before.is_some_and(|spell| spell.status == change.from);
+            self.early = Some(change).filter(|_| !doubled);
+            return;
+        }
+        self.enter(change.to.clone(), means, change.at);
+        if let Some(early) = early.filter(|early| early.from == change.to) {
+            self.enter(early.to.clone(), (self.meaning)(early.to.as_deref()), change.at);
+        }
+    }
+
+    fn last(&self) -> &Spell {
+        self.spells.last().expect("it begins with one")
+    }
+
+    fn enter(&mut self, status: Option<String>, meaning: StatusMeaning, at: Bounds) {
+        let last = self.spells.last_mut().expect("it begins with one");
+        if last.status == status && last.meaning == meaning {
+            return;
+        }
+        let at = not_before(at, last.from);
+        last.to = Some(at);
+        if last.meaning == StatusMeaning::Closed && meaning != StatusMeaning::Closed {
+            self.cycle = self.spells.len();
+        }
+        self.spells.push(Spell { status, meaning, from: at, to: None });
+    }
+
+    /// A time of resolution that SuperOps gives is believed where it lies in the
+    /// present cycle; what followed it was no work.
+    fn resolved(&mut self, told: Option<DateTime<Utc>>, seen: Bounds) {
+        let told = told.filter(|at| *at <= seen.latest && self.is_of_this_cycle(*at));
+        let at = told.map_or(seen, exactly);
+        if self.last().meaning == StatusMeaning::Closed && told.is_none() {
+            return;
+        }
+        let status = self.last().status.clone();
+        while self.spells.len() > self.cycle + 1
+            && (self.last().meaning == StatusMeaning::Closed || self.last().from.latest > at.latest)
+        {
+            self.spells.pop();
+        }
+        self.enter(status, StatusMeaning::Closed, at);
+    }
+
+    fn reopened(&mut self, at: Bounds) {
+        if self.last().meaning == StatusMeaning::Closed {
+            let status = self.watched.ticket.status.clone().filter(|_| self.last().status.is_none());
+            let status = status.or_else(|| self.last().status.clone());
+            let means = match (self.meaning)(status.as_deref()) {
+                StatusMeaning::Closed => StatusMeaning::Open,
+                means => means,
+            };
+            self.enter(status, means, at);
+        }
+    }
+
+    /// The ticket as last read is what holds, whatever the changes say.
+    fn as_last_read(&mut self) {
+        let ticket = &self.watched.ticket;
+        let means = (self.meaning)(ticket.status.as_deref());
+        let closed = means == StatusMeaning::Closed;
+        let solved = self.last().meaning == StatusMeaning::Closed && self.last().status == ticket.status;
+        if self.last().status != ticket.status || (self.last().meaning != means && !solved) {
+            let unknown = Bounds { earliest: self.last().from.latest, latest: self.watched.read_at };
+            self.enter(ticket.status.clone(), means, self.watched.status_since.unwrap_or(unknown));
+        }
+        let told = ticket.resolution.met_at.filter(|at| closed || self.last().from.latest <= *at);
+        if let Some(at) = told.filter(|at| self.is_of_this_cycle(*at)) {
+            self.resolved(Some(at), exactly(at));
+        }
+    }
+
+    /// SuperOps may keep the time of a resolution after the ticket was reopened.
+    fn is_of_this_cycle(&self, at: DateTime<Utc>) -> bool {
+        self.cycle == 0 || self.spells[self.cycle].from.earliest <= at
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,196 @@
+//! A ledger as a person reads it: local times in the calendar's zone, lengths to the second.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+use super::super::calendar::StretchKind;
+use super::super::clock::Standing;
+use super::super::policy::Policy;
+use super::{Conclusion, Entry, Ledger, Line};
+use crate::ticket::ClockKind;
+use crate::ticket::watch::{Bounds, ChangeKind};
+
+/// A ledger that spans no more than this needs no dates: a weekday says it.
+const A_WEEK: TimeDelta = TimeDelta::days(6);
+
+/// `1h30`, `45m`, `20s`, `2h00m05s`; a minus sign where it is negative.
+pub fn length(time: TimeDelta) -> String {
+    let seconds = time.num_seconds().abs();
+    let sign = if time < TimeDelta::zero() { "-" } else { "" };
+    let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let text = match (h, m, s) {
+        (0, 0, s) => format!("{s}s"),
+        (0, m, 0) => format!("{m}m"),
+        (0, m, s) => format!("{m}m{s:02}s"),
+        (h, 0, 0) => format!("{h}h"),
+        (h, m, 0) => format!("{h}h{m:02}"),
+        (h, m, s) => format!("{h}h{m:02}m{s:02}s"),
+    };
+    format!("{sign}{text}")
+}
+
+/// `Gold/High`: what a policy asks of a ticket.
+pub fn policy(policy: &Policy) -> String {
+    let parts = [&policy.sla, &policy.priority, &policy.client, &policy.category];
+    let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+    if parts.is_empty() { "the default policy".to_owned() } else { parts.join("/") }
+}
+
+/// Local times, with as much of the date as is needed.
+#[derive(Clone, Copy, Debug)]
+pub struct Local {
+    zone: Tz,
+    dated: bool,
+}
+
+impl Local {
+    /// Times of `zone` between `from` and `to`.
+    pub fn new(zone: Tz, from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
+        Self { zone, dated: to - from > A_WEEK }
+    }
+
+    /// `Fri 16:00`, or `Fri 20 Nov 16:00`, with seconds where there are any.
+    pub fn moment(self, at: DateTime<Utc>) -> String {
+        let day = if self.dated { "%a %-d %b" } else { "%a" };
+        at.with_timezone(&self.zone).format(&format!("{day} {}", clock(at))).to_string()
+    }
+
+    /// `Fri 16:00-17:30`, or `Fri 16:00-Mon 09:00`.
+    pub fn stretch(self, from: DateTime<Utc>, to: DateTime<Utc>) -> String {
+        let (a, b) = (from.with_timezone(&self.zone), to.with_timezone(&self.zone));
+        let end = if a.date_naive() == b.date_naive() { b.format(clock(to)).to_string() } else { self.moment(to) };
+        format!("{}-{end}", self.moment(from))
+    }
+
+    fn date(self, at: DateTime<Utc>) -> String {
+        at.with_timezone(&self.zone).format("%a %-d %b").to_string()
+    }
+
+    fn between(self, bounds: Bounds) -> String {
+        let (a, b) = (self.moment(bounds.earliest), self.moment(bounds.latest));
+        if a == b { format!("at {a}") } else { format!("between {a} and {b}") }
+    }
+}
+
+fn clock(at: DateTime<Utc>) -> &'static str {
+    if at.timestamp() % 60 == 0 { "%H:%M" } else { "%H:%M:%S" }
+}
+
+impl Ledger {
+    /// How local times are shown in this ledger.
+    pub fn local(&self) -> Local {
+        let ends = self.lines.first().zip(self.lines.last());
+        let (from, to) = ends.map_or((DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH), |(a, b)| (a.from, b.to));
+        let due = match &self.conclusion {
+            Conclusion::Computed { due, due_if_resumed, .. } => due.or(*due_if_resumed),
+            Conclusion::Reported { due, .. } => *due,
+        };
+        Local::new(self.zone, from, due.map_or(to, |due| due.max(to)))
+    }
+
+    /// One line in words: `Fri 16:00-17:30 counted 1h30`.
+    pub fn line(&self, line: &Line) -> String {
+        let local = self.local();
+        let stretch = || local.stretch(line.from, line.to);
+        match &line.entry {
+            Entry::Counted => format!("{} counted {}", stretch(), length(line.counted)),
+            Entry::Shut(StretchKind::Holiday) => format!("{} holiday", local.date(line.from)),
+            Entry::Shut(StretchKind::Weekend) => "weekend".to_owned(),
+            Entry::Shut(StretchKind::ClosedDay) => format!("{} closed all day", stretch()),
+            Entry::Shut(_) => format!("{} closed hours", stretch()),
+            Entry::Paused { status } => format!("{} paused {}", stretch(), quoted(status.as_deref())),
+            Entry::Resolved { status } => format!("{} closed {}", stretch(), quoted(status.as_deref())),
+            Entry::Retargeted { change, old_due, new_due, made_late } => {
+                let (from, to) = (quoted(change.from.as_deref()), quoted(change.to.as_deref()));
+                let moved = old_due.zip(*new_due).filter(|(old, new)| old != new);
+                let moved = moved
+                    .map(|(old, new)| format!(", due {} instead of {}", local.moment(new), local.moment(old)))
+                    .unwrap_or_default();
+                let late = if *made_late { ", retargeted, already late" } else { "" };
+                format!("{} {} from {from} to {to}{moved}{late}", local.moment(line.from), what(change.what))
+            }
+            Entry::DueMoved(moved) => {
+                let time = |at: Option<DateTime<Utc>>| at.map_or("no due time".to_owned(), |at| local.moment(at));
+                format!(
+                    "{} SuperOps moved the due time from {} to {}",
+                    local.moment(line.from),
+                    time(moved.from),
+                    time(moved.to)
+                )
+            }
+        }
+    }
+
+    /// How it ends: `due Tue 13:30 (target 4h, Gold/High, calendar head-office)`.
+    pub fn end(&self) -> String {
+        match &self.conclusion {
+            Conclusion::Computed { .. } => self.computed_end(),
+            Conclusion::Reported { due, total, stood, .. } => self.reported_end(*due, *total, *stood),
+        }
+    }
+
+    /// The whole in one sentence; closed hours go without saying.
+    pub fn sentence(&self) -> String {
+        let told = self.lines.iter().filter(|line| line.entry != Entry::Shut(StretchKind::ClosedHours));
+        let mut parts: Vec<String> = told.map(|line| self.line(line)).collect();
+        parts.push(self.end());
+        parts.join(" · ")
+    }
+
+    fn computed_end(&self) -> String {
+        let Conclusion::Computed { policy, target, standing, due, due_bounds, due_if_resumed, .. } = &self.conclusion
+        else {
+            return String::new();
+        };
+        let local = self.local();
+        let basis = format!("target {}, {policy}, calendar {}", length(*target), self.calendar);
+        let when = match (standing, due, due_if_resumed) {
+            (Standing::Cancelled, ..) => "cancelled: SuperOps no longer shows the ticket".to_owned(),
+            (Standing::Paused { left }, _, Some(at)) => {
+                format!("paused, {} left, due {} if resumed now", length(*left), local.moment(*at))
+            }
+            (_, Some(due), _) => {
+                match due_bounds.filter(|bounds| bounds.latest - bounds.earliest > TimeDelta::seconds(1)) {
+                    Some(bounds) => format!("due {}, {} at the outside", local.moment(*due), local.between(bounds)),
+                    None => format!("due {}", local.moment(*due)),
+                }
+            }
+            _ => "never due".to_owned(),
+        };
+        format!("{when} ({basis}){}", self.stop_and_breach(local))
+    }
+
+    fn stop_and_breach(&self, local: Local) -> String {
+        let Conclusion::Computed { stopped_at, breached_between, .. } = &self.conclusion else { return String::new() };
+        let verb = if self.kind == ClockKind::FirstResponse { "answered" } else { "resolved" };
+        let stopped = stopped_at.map(|at| format!(" · {verb} {} after {}", local.moment(at), length(self.counted)));
+        let breached = breached_between.map(|bounds| format!(" · breached {}", local.between(bounds)));
+        stopped.unwrap_or_default() + &breached.unwrap_or_default()
+    }
+
+    fn reported_end(&self, due: Option<DateTime<Utc>>, total: Option<TimeDelta>, stood: TimeDelta) -> String {
+        let Some((due, total)) = due.zip(total) else { return "SuperOps reports no due time".to_owned() };
+        let stood = match stood {
+            none if none.is_zero() => String::new(),
+            stood => format!(", {} of it standing still", length(stood)),
+        };
+        let moment = self.local().moment(due);
+        format!(
+            "due {moment} as SuperOps reports: {} after creation{stood} (calendar {})",
+            length(total),
+            self.calendar
+        )
+    }
+}
+
+fn quoted(name: Option<&str>) -> String {
+    name.map_or("nothing".to_owned(), |name| format!("\"{name}\""))
+}
+
+fn what(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Priority => "priority changed",
+        ChangeKind::Sla => "SLA changed",
+        _ => "client changed",
+    }
+}

@@ -1,0 +1,133 @@
+//! A desk and a ticket for the tests of the clocks: made on a Monday at 09:00 UTC, when the office opens.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+use super::calendar::{Calendar, CalendarSpec};
+use super::desk::{Desk, DeskRules, Warn};
+use super::history::History;
+use super::policy::{Counts, Policy};
+use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched};
+use crate::ticket::{Directory, Named, RefId, Reported, StatusWords, TenantId, Ticket, TicketId};
+
+/// Minutes after the ticket was made, Monday 23 November 2026, 09:00 UTC.
+pub fn at(minutes: i64) -> DateTime<Utc> {
+    "2026-11-23T09:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minutes)
+}
+
+pub fn mins(minutes: i64) -> TimeDelta {
+    TimeDelta::minutes(minutes)
+}
+
+pub fn between(earliest: i64, latest: i64) -> Bounds {
+    Bounds { earliest: at(earliest), latest: at(latest) }
+}
+
+/// Seen to have happened at one known minute.
+pub fn change(kind: ChangeKind, from: &str, to: &str, minute: i64) -> Change {
+    seen(kind, from, to, between(minute, minute))
+}
+
+pub fn seen(kind: ChangeKind, from: &str, to: &str, at: Bounds) -> Change {
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    Change { kind, from: text(from), to: text(to), at }
+}
+
+pub fn status(from: &str, to: &str, minute: i64) -> Change {
+    change(ChangeKind::Status, from, to, minute)
+}
+
+pub fn named(name: &str) -> Named {
+    Named { id: RefId::parse(name).unwrap(), name: name.to_owned() }
+}
+
+/// Made at 0, first read at 1, last read at 10,000; now in `status`.
+pub fn watched(status: &str) -> Watched {
+    let ticket = Ticket {
+        id: TicketId::parse("7").unwrap(),
+        display_id: "231126-0007".into(),
+        subject: "Mail server down".into(),
+        request_type: None,
+        status: Some(status.into()),
+        priority: Some("High".into()),
+        category: None,
+        client: Some(named("Initech")),
+        site: None,
+        group: None,
+        technician: Some(named("Mia")),
+        sla: Some(named("Gold")),
+        created_at: Some(at(0)),
+        updated_at: Some(at(0)),
+        first_response: Reported::default(),
+        resolution: Reported::default(),
+        flaws: Vec::new(),
+    };
+    Watched {
+        ticket,
+        first_seen_at: at(1),
+        read_at: at(10_000),
+        cycle: 0,
+        status_since: None,
+        replied_at: None,
+        vanished_at: None,
+    }
+}
+
+/// Open Monday to Friday, 09:00 to 17:30 London time, but not on 25 December.
+pub fn office() -> Arc<Calendar> {
+    let mut week: [Vec<(u16, u16)>; 7] = Default::default();
+    week[..5].fill(vec![(540, 1050)]);
+    Arc::new(
+        Calendar::compile(CalendarSpec {
+            name: "head-office".into(),
+            timezone: Tz::Europe__London,
+            always: false,
+            week,
+            holidays: BTreeSet::from([NaiveDate::from_ymd_opt(2023, 12, 25).unwrap()]),
+            yearly: BTreeSet::new(),
+        })
+        .unwrap(),
+    )
+}
+
+/// An hour to answer and four to resolve, whatever the ticket.
+pub fn policy(counts: Counts) -> Policy {
+    Policy {
+        tenant: None,
+        sla: None,
+        priority: None,
+        client: None,
+        category: None,
+        response: Some(mins(60)),
+        resolution: Some(mins(240)),
+        counts,
+    }
+}
+
+/// For tickets of `priority`: so many minutes to resolve, in office hours.
+pub fn for_priority(priority: &str, resolution: i64) -> Policy {
+    Policy { priority: Some(priority.into()), resolution: Some(mins(resolution)), ..policy(Counts::Business) }
+}
+
+/// Warns when three quarters of the time have passed.
+pub fn desk(policies: Vec<Policy>) -> Desk {
+    let rules = DeskRules {
+        tenant: TenantId::parse("acme").unwrap(),
+        words: StatusWords::default(),
+        site_hours: false,
+        msp: Some(office()),
+        holiday_lists: BTreeMap::new(),
+        policies,
+        warn: Warn { at: vec![0.75], left: Vec::new() },
+    };
+    Desk::new(rules, &Directory::default())
+}
+
+/// The story of `watched`.
+pub fn told(watched: &Watched, changes: &[Change]) -> History {
+    let words = StatusWords::default();
+    History::tell(watched, changes, |status| words.meaning(status))
+}

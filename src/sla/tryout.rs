@@ -1,0 +1,135 @@
+//! How other promises would have done: stored history judged twice.
+//!
+//! Each ticket is judged by the desk that it was promised and by the one that is
+//! tried, both times from the same changes. A ticket that no policy speaks of is
+//! judged by SuperOps' own due time. One that vanished is left out; one whose
+//! outcome hangs on what was never seen is unknown, neither met nor breached.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::clock::{Standing, assess};
+use super::computed::{Verdict, compute};
+use super::desk::Desk;
+use super::history::History;
+use crate::ticket::ClockKind;
+use crate::ticket::watch::{Change, Watched};
+
+/// How one clock came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Met,
+    Breached,
+    /// Still in time: it may go either way.
+    Open,
+    Unknown,
+}
+
+/// How clock `kind` of a ticket came out by `now`, as `desk` judges it.
+pub fn outcome(watched: &Watched, changes: &[Change], kind: ClockKind, desk: &Desk, now: DateTime<Utc>) -> Outcome {
+    let history = History::tell(watched, changes, |status| desk.meaning_of(status));
+    match compute(watched, &history, kind, desk, now) {
+        Ok(computed) => match computed.breached {
+            Verdict::Yes => Outcome::Breached,
+            Verdict::Perhaps => Outcome::Unknown,
+            Verdict::No if computed.stop.is_some() => Outcome::Met,
+            Verdict::No => Outcome::Open,
+        },
+        Err(_) => reported(watched, kind, desk, now),
+    }
+}
+
+fn reported(watched: &Watched, kind: ClockKind, desk: &Desk, now: DateTime<Utc>) -> Outcome {
+    let clock = assess(watched, kind, desk, now);
+    match clock.standing {
+        // A clock without a due time has met nothing.
+        _ if clock.due.is_none() => Outcome::Unknown,
+        _ if clock.breached => Outcome::Breached,
+        Standing::Met => Outcome::Met,
+        Standing::Unknown | Standing::Cancelled => Outcome::Unknown,
+        _ => Outcome::Open,
+    }
+}
+
+/// How many clocks came out how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub met: usize,
+    pub breached: usize,
+    pub open: usize,
+    pub unknown: usize,
+}
+
+impl Tally {
+    fn count(&mut self, outcome: Outcome) {
+        *match outcome {
+            Outcome::Met => &mut self.met,
+            Outcome::Breached => &mut self.breached,
+            Outcome::Open => &mut self.open,
+            Outcome::Unknown => &mut self.unknown,
+        } += 1;
+    }
+
+    /// All of them.
+    pub fn tickets(&self) -> usize {
+        self.met + self.breached + self.open + self.unknown
+    }
+
+    /// The part that was met, of those that are decided.
+    pub fn share(&self) -> Option<f64> {
+        let decided = self.met + self.breached;
+        (decided > 0).then(|| self.met as f64 / decided as f64)
+    }
+}
+
+/// What a tally is of; in the order of a report.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    All,
+    /// None: tickets without one.
+    Client(Option<String>),
+    Priority(Option<String>),
+}
+
+/// One group's clocks by the promises that held and by those that are tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pair {
+    pub before: Tally,
+    pub after: Tally,
+    /// How many come out otherwise.
+    pub changed: usize,
+}
+
+/// The comparison of many tickets, by clock and group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Comparison {
+    pub pairs: BTreeMap<(ClockKind, Group), Pair>,
+}
+
+impl Comparison {
+    /// Counts a ticket that was judged by `before` and is tried by `after`.
+    pub fn add(&mut self, watched: &Watched, changes: &[Change], before: &Desk, after: &Desk, now: DateTime<Utc>) {
+        if watched.vanished_at.is_some() {
+            return;
+        }
+        for kind in ClockKind::ALL {
+            let was = outcome(watched, changes, kind, before, now);
+            let would_be = outcome(watched, changes, kind, after, now);
+            for group in groups(watched) {
+                let pair = self.pairs.entry((kind, group)).or_default();
+                pair.before.count(was);
+                pair.after.count(would_be);
+                pair.changed += usize::from(was != would_be);
+            }
+        }
+    }
+}
+
+fn groups(watched: &Watched) -> [Group; 3] {
+    let client = watched.ticket.client.as_ref().map(|client| client.name.clone());
+    [Group::All, Group::Client(client), Group::Priority(watched.ticket.priority.clone())]
+}
+
+#[cfg(test)]
+mod tests;

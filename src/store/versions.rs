@@ -1,0 +1,96 @@
+//! The versions of what was promised, in the store.
+
+use chrono::{DateTime, Utc};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::tickets::unreadable;
+use super::{Store, StoreError, instant, millis};
+use crate::sla::version::{Terms, Version};
+use crate::ticket::TenantId;
+use crate::ticket::watch::ChangeKind;
+
+/// What bringing the terms up to date did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Adopted {
+    /// The version in force.
+    pub version: u32,
+    /// Whether it is a new one.
+    pub is_new: bool,
+    /// How many open tickets moved to it.
+    pub moved: u64,
+}
+
+impl Store {
+    /// Every version of `tenant`'s terms, oldest first.
+    pub async fn policy_versions(&self, tenant: &TenantId) -> Result<Vec<Version>, StoreError> {
+        let query = "SELECT version, from_time, content FROM policy_versions WHERE tenant = $1 ORDER BY version";
+        let rows = sqlx::query(query).bind(tenant.as_str()).fetch_all(&self.reads).await?;
+        rows.iter().map(version).collect()
+    }
+
+    /// Makes `terms` those in force from `now` on, unless they are already. Open
+    /// tickets move to a new version with an event; the first one moves nothing.
+    pub async fn adopt_terms(
+        &self,
+        tenant: &TenantId,
+        terms: &Terms,
+        now: DateTime<Utc>,
+    ) -> Result<Adopted, StoreError> {
+        let last = self.policy_versions(tenant).await?.pop();
+        if let Some(last) = last.as_ref().filter(|last| last.terms == *terms) {
+            return Ok(Adopted { version: last.number, is_new: false, moved: 0 });
+        }
+        let before = last.map_or(0, |last| last.number);
+        let content = serde_json::to_string(terms).map_err(unreadable)?;
+        let (tenant, from) = (tenant.clone(), millis(now));
+        let moved = self
+            .writer
+            .write(move |tx: &mut SqliteConnection| Box::pin(begin_version(tx, tenant, before, content, from)))
+            .await?;
+        Ok(Adopted { version: before + 1, is_new: true, moved })
+    }
+}
+
+async fn begin_version(
+    tx: &mut SqliteConnection,
+    tenant: TenantId,
+    before: u32,
+    content: String,
+    now: i64,
+) -> Result<u64, sqlx::Error> {
+    sqlx::query("INSERT INTO policy_versions (tenant, version, from_time, content) VALUES ($1, $2, $3, $4)")
+        .bind(tenant.as_str())
+        .bind(before + 1)
+        .bind(now)
+        .bind(content)
+        .execute(&mut *tx)
+        .await?;
+    if before == 0 {
+        return Ok(0);
+    }
+    let moved = sqlx::query(
+        "INSERT INTO events (tenant, ticket_id, kind, was, became, earliest, latest) \
+         SELECT tenant, id, $2, $3, $4, $5, $5 FROM tickets WHERE tenant = $1 AND open = 1 ORDER BY id",
+    )
+    .bind(tenant.as_str())
+    .bind(ChangeKind::PolicyVersion.as_str())
+    .bind(before.to_string())
+    .bind((before + 1).to_string())
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    Ok(moved.rows_affected())
+}
+
+fn version(row: &SqliteRow) -> Result<Version, StoreError> {
+    let content: &str = row.try_get("content")?;
+    Ok(Version {
+        number: row.try_get("version")?,
+        from: instant(row.try_get("from_time")?)?,
+        terms: serde_json::from_str(content).map_err(unreadable)?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+// How a clock was counted, line by line, and where SuperOps and we differ.
+import { CLOCKS } from './clocks.js';
+import { $, el } from './dom.js';
+import { ask, state } from './state.js';
+
+/** Which ledgers a person has opened: the page is drawn anew every few seconds. */
+const opened = new Set();
+/** Differences change slowly, and comparing all tickets is work. */
+const EVERY = 60000;
+
+function length(seconds) {
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  return [h && `${h} h`, m && `${m} min`, s && `${s} s`].filter(Boolean).join(' ') || '–';
+}
+
+function line(one) {
+  return el('li', { class: `entry ${one.kind}` }, el('span', { dir: 'auto' }, one.words), el('b', {}, one.counted ? length(one.counted) : ''));
+}
+
+function clockLedger(key, clock) {
+  const id = `${key}/${clock.clock}`;
+  const whose = clock.truth === 'computed' ? `by our own reckoning, ${clock.policy}` : 'as SuperOps reports it';
+  const note = [clock.why_not_computed, ...clock.partial].filter(Boolean);
+  return el('details', { class: 'ledger', open: opened.has(id), ontoggle: (event) => (event.target.open ? opened.add(id) : opened.delete(id)) },
+    el('summary', {}, el('b', {}, CLOCKS[clock.clock]), ' ', el('span', { class: 'muted', dir: 'auto' }, clock.conclusion)),
+    el('ol', {}, clock.lines.map(line), el('li', { class: 'entry sum' }, el('span', {}, 'Counted'), el('b', {}, length(clock.counted)))),
+    el('p', { class: 'muted' }, [`Local times of ${clock.timezone}, ${whose}.`, ...note.map((text) => `${text[0].toUpperCase()}${text.slice(1)}.`)].join(' ')));
+}
+
+/** The section of a ticket that explains its clocks. */
+export function ledgerSection(ledger) {
+  if (!ledger?.clocks.length) return '';
+  const key = `${ledger.tenant}/${ledger.ticket_id}`;
+  return el('section', {}, el('h3', {}, 'How it is counted'), ledger.clocks.map((clock) => clockLedger(key, clock)));
+}
+
+function group(one) {
+  const who = [one.client ?? 'No client', one.policy].join(' · ');
+  return el('li', { title: one.tickets.join(', ') },
+    el('p', {}, el('b', { dir: 'auto' }, who), ` ${one.differing} of ${one.compared}, mostly ${one.commonest_cause}`),
+    el('p', { class: 'muted', dir: 'auto' }, one.example));
+}
+
+/** The panel that makes a wrongly configured client stand out; nothing to say, nothing shown. */
+export function drawDifferences() {
+  const found = state.differences;
+  const panel = $('differences');
+  panel.hidden = !found?.differing;
+  const shown = JSON.stringify(found?.groups);
+  if (panel.hidden || panel.dataset.shown === shown) return;
+  panel.dataset.shown = shown;
+  panel.replaceChildren(
+    el('summary', {}, `SuperOps and we differ on ${found.differing} of ${found.compared} due times`),
+    el('ul', {}, found.groups.map(group)));
+}
+
+/** Asks once in a while; the page goes on without an answer. */
+export async function readDifferences() {
+  if (performance.now() - (state.differencesAt ?? -EVERY) < EVERY) return;
+  state.differencesAt = performance.now();
+  state.differences = await ask('/api/v1/discrepancies').catch(() => state.differences);
+}
