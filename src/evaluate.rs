@@ -132,21 +132,23 @@ impl Evaluate {
         let mut next = None;
         let mut counts = Standings::default();
         for watched in open.values() {
-            for kind in ClockKind::ALL {
+            let raised = self.memory.raised(&tenant.id, watched);
+            for (kind, raised) in ClockKind::ALL.into_iter().zip(raised) {
                 let clock = clock::assess(watched, kind, &desk, now);
                 counts.add(&clock);
                 next = next.into_iter().chain(clock.next_change).min();
-                let key = key_of(&scene, watched, kind);
-                let raised = self.memory.get(&key).map(|row| row.raised);
                 match alert::decide(&clock, watched.first_seen_at, raised.as_ref()) {
                     Decision::Keep => {}
                     Decision::Known { reason } if settled => {
+                        let key = key_of(&scene, watched, kind);
                         work.alerts.push(self.memory.known(key, &clock, reason, now));
                         known.push((watched.clone(), clock));
                     }
                     // The first sync is still under way: all that was past is told at once when it is done.
                     Decision::Known { .. } => {}
-                    decision => self.apply(&scene, watched, &clock, key, decision, &mut work),
+                    decision => {
+                        self.apply(&scene, watched, &clock, key_of(&scene, watched, kind), decision, &mut work);
+                    }
                 }
             }
         }
@@ -269,21 +271,25 @@ fn key_of(scene: &Scene<'_>, watched: &Watched, clock: ClockKind) -> AlertKey {
     AlertKey { tenant: scene.tenant.id.clone(), ticket: watched.ticket.id.clone(), clock, cycle: watched.cycle }
 }
 
-/// How many clocks of open tickets stand how.
+/// The names of all standings.
+const STANDINGS: [&str; 7] = ["on_track", "at_risk", "breached", "paused", "met", "cancelled", "unknown"];
+
+/// How many clocks of open tickets stand how: by kind, then as in [`STANDINGS`].
 #[derive(Default)]
-struct Standings(std::collections::BTreeMap<(ClockKind, &'static str), i64>);
+struct Standings([[i64; STANDINGS.len()]; ClockKind::ALL.len()]);
 
 impl Standings {
     fn add(&mut self, clock: &ClockState<'_>) {
-        *self.0.entry((clock.kind, clock.standing.as_str())).or_default() += 1;
+        let counts = &mut self.0[clock.kind as usize];
+        for (count, name) in counts.iter_mut().zip(STANDINGS) {
+            *count += i64::from(name == clock.standing.as_str());
+        }
     }
 
     fn publish(&self, telemetry: &Telemetry, tenant: &Tenant) {
-        const NAMES: [&str; 7] = ["on_track", "at_risk", "breached", "paused", "met", "cancelled", "unknown"];
-        for kind in ClockKind::ALL {
-            for standing in NAMES {
+        for (kind, counts) in ClockKind::ALL.into_iter().zip(self.0) {
+            for (standing, count) in STANDINGS.into_iter().zip(counts) {
                 let labels = StandingLabels { tenant: tenant.id.to_string(), clock: kind.as_str(), standing };
-                let count = self.0.get(&(kind, standing)).copied().unwrap_or(0);
                 telemetry.open_tickets.get_or_create(&labels).set(count);
             }
         }
