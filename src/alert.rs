@@ -165,7 +165,9 @@ pub fn decide(clock: &ClockState<'_>, first_seen_at: DateTime<Utc>, raised: Opti
         None if stage > raised.stage => Decision::Raise { stage, episode: raised.episode, reason },
         None if stage < raised.stage && moved => again,
         None => Decision::Keep,
-        Some(Closing::Paused) if !moved && stage <= raised.stage => Decision::Reopen,
+        Some(Closing::Paused | Closing::Vanished | Closing::SlaRemoved) if !moved && stage <= raised.stage => {
+            Decision::Reopen
+        }
         Some(_) => again,
     }
 }

@@ -23,6 +23,7 @@ use crate::config::{Config, LogFormat, ProcessEnvironment, duration};
 use crate::simulator::FaultOrder;
 use crate::store::Store;
 use crate::store::tokens::Role;
+use crate::terminal::AboveBars;
 use crate::ticket::TenantId;
 
 /// Where the configuration is looked for.
@@ -209,7 +210,7 @@ fn log(format: LogFormat, usual: &str) {
     // The verifier logs what we say ourselves, and louder.
     let usual = format!("{usual},rustls_platform_verifier=off");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(AboveBars).with_target(false);
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     // A second subscriber is refused; then the first goes on, as it should.
     let _ = match format {

@@ -41,6 +41,7 @@ impl Desks {
         }
         let desk = Arc::new(Desk::new(self.rules(tenant), &directory));
         self.cache.insert(tenant.id.clone(), (directory.clone(), desk.clone()));
+        self.cache.run_pending_tasks();
         let entries = i64::try_from(self.cache.entry_count()).unwrap_or(i64::MAX);
         self.telemetry.cache_entries.get_or_create(&CacheName { cache: "policies" }).set(entries);
         Ok((directory, desk))

@@ -5,17 +5,18 @@
 //! attempt is leased: if the process dies in the middle, the row is due again
 //! under the same identity, and the channel is first asked whether it went out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tracing::{error, info, warn};
 
 use crate::clock::SharedClock;
 use crate::config::ChannelKind;
-use crate::notify::{Notifier, Receipt, SendError};
+use crate::notify::{Message, Notifier, Receipt, SendError};
 use crate::store::outbox::{Leased, Outcome};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{DeliveryLabels, LoopName, Telemetry};
@@ -29,6 +30,10 @@ const LEASE: TimeDelta = TimeDelta::seconds(30);
 const SCHEDULE_SECONDS: [i64; 7] = [2, 5, 15, 30, 60, 120, 300];
 /// A provider that cannot take it this many times has its fallback told as well.
 const FALLBACK_AFTER: u32 = 3;
+/// A message that may have been taken is looked up this often in vain; then it is sent: better twice than never.
+const LOOK_UPS: u32 = 4;
+/// How an attempt went is stored in so many tries. Each waits for a locked database by itself.
+const STORE_TRIES: u32 = 3;
 /// After this long an undelivered message is of no use any more.
 const GIVE_UP_AFTER: TimeDelta = TimeDelta::hours(6);
 /// The outbox is looked at this often even if nobody rings.
@@ -44,8 +49,9 @@ pub struct Dispatch {
     outbox: Arc<Notify>,
     /// Rings evaluate: a refusal has brought an escalation forward.
     news: Arc<Notify>,
-    under_way: JoinSet<ChannelKind>,
-    taken: BTreeMap<ChannelKind, usize>,
+    under_way: JoinSet<()>,
+    /// Whose place each attempt under way takes.
+    places: HashMap<Id, ChannelKind>,
 }
 
 impl Dispatch {
@@ -57,9 +63,10 @@ impl Dispatch {
         outbox: Arc<Notify>,
         news: Arc<Notify>,
     ) -> Self {
-        let channels = channels.into_iter().map(|channel| (channel.channel(), channel)).collect();
-        let (under_way, taken) = (JoinSet::new(), BTreeMap::new());
-        Self { store, channels, clock, telemetry, outbox, news, under_way, taken }
+        let absent = [ChannelKind::Email, ChannelKind::Sms].map(|kind| Arc::new(Absent(kind)) as Arc<dyn Notifier>);
+        let channels = absent.into_iter().chain(channels).map(|channel| (channel.channel(), channel)).collect();
+        let (under_way, places) = (JoinSet::new(), HashMap::new());
+        Self { store, channels, clock, telemetry, outbox, news, under_way, places }
     }
 
     /// Turns until `stop` says so, then waits for the attempts under way.
@@ -76,7 +83,7 @@ impl Dispatch {
             tokio::select! {
                 () = self.clock.sleep_until(wake) => {}
                 () = self.outbox.notified() => {}
-                Some(ended) = self.under_way.join_next() => self.give_back(ended),
+                Some(ended) = self.under_way.join_next_with_id() => self.give_back(ended),
                 _ = stop.changed() => {}
             }
         }
@@ -87,7 +94,7 @@ impl Dispatch {
     pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
         loop {
             self.start_due(now).await?;
-            match self.under_way.join_next().await {
+            match self.under_way.join_next_with_id().await {
                 Some(ended) => self.give_back(ended),
                 None => return Ok(()),
             }
@@ -100,11 +107,10 @@ impl Dispatch {
         let lease = LEASE * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX);
         let mut full = false;
         for (kind, channel) in &self.channels {
-            let taken = self.taken.entry(*kind).or_default();
-            let free = PLACES - *taken;
+            let taken = self.places.values().filter(|place| *place == kind).count();
+            let free = PLACES.saturating_sub(taken);
             let leased = if free == 0 { Vec::new() } else { self.store.lease_due(*kind, free, lease, now).await? };
-            *taken += leased.len();
-            full |= *taken == PLACES;
+            full |= leased.len() == free;
             for row in leased {
                 let attempt = Attempt {
                     store: self.store.clone(),
@@ -113,11 +119,8 @@ impl Dispatch {
                     telemetry: self.telemetry.clone(),
                     news: self.news.clone(),
                 };
-                let kind = *kind;
-                self.under_way.spawn(async move {
-                    attempt.make(row).await;
-                    kind
-                });
+                let task = self.under_way.spawn(attempt.make(row));
+                self.places.insert(task.id(), *kind);
             }
         }
         self.telemetry.outbox_pending.set(self.store.outbox_pending().await?);
@@ -129,16 +132,36 @@ impl Dispatch {
         Ok(next.map_or(latest, |next| next.min(latest)))
     }
 
-    fn give_back(&mut self, ended: Result<ChannelKind, tokio::task::JoinError>) {
-        match ended {
-            Ok(kind) => *self.taken.entry(kind).or_default() -= 1,
+    fn give_back(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => id,
             Err(error) => {
                 error!(error = %error, "an attempt to send ended badly; its lease runs out and it is made again");
-                // Which channel it was is lost with it: count what is left.
-                self.taken.clear();
+                error.id()
             }
-        }
+        };
+        self.places.remove(&id);
     }
+}
+
+/// Stands in for a channel that is not configured any more: what still waits for it moves on to the next.
+struct Absent(ChannelKind);
+
+#[async_trait]
+impl Notifier for Absent {
+    fn channel(&self) -> ChannelKind {
+        self.0
+    }
+
+    async fn send(&self, _message: &Message) -> Result<Receipt, SendError> {
+        Err(SendError::Misconfigured { reason: "it is not configured any more".to_owned() })
+    }
+}
+
+/// How an attempt went, and if that is unknown, what [`Leased::unreported`] is next time.
+struct Ended {
+    result: Result<Receipt, SendError>,
+    unreported: u32,
 }
 
 /// What one attempt needs.
@@ -152,10 +175,10 @@ struct Attempt {
 
 impl Attempt {
     async fn make(self, leased: Leased) {
-        let result = self.send(&leased).await;
+        let ended = self.send(&leased).await;
         let now = self.clock.now();
-        self.report(&leased, &result, now);
-        let outcome = outcome(&leased, result, now);
+        self.report(&leased, &ended.result, now);
+        let outcome = outcome(&leased, ended, now);
         if let Err(error) = self.remember(&leased, outcome, now).await {
             let key = &leased.notification.message.key;
             error!(notification.id = %key, error = %error, "how `{key}` went could not be stored; its lease runs out and it is looked up again");
@@ -163,25 +186,33 @@ impl Attempt {
     }
 
     /// Sends, unless an attempt that never reported back turns out to have been taken.
-    async fn send(&self, leased: &Leased) -> Result<Receipt, SendError> {
+    async fn send(&self, leased: &Leased) -> Ended {
         let message = &leased.notification.message;
-        if leased.unreported
-            && let Some(receipt) = self.channel.already_sent(message, leased.notification.created_at).await?
-        {
-            return Ok(receipt);
+        if (1..=LOOK_UPS).contains(&leased.unreported) {
+            match self.channel.already_sent(message, leased.notification.created_at).await {
+                Ok(Some(receipt)) => return Ended { result: Ok(receipt), unreported: 0 },
+                Ok(None) => {}
+                Err(error) if leased.unreported < LOOK_UPS => {
+                    return Ended { result: Err(still_unknown(error)), unreported: leased.unreported + 1 };
+                }
+                Err(_) => {}
+            }
         }
-        self.channel.send(message).await
+        let result = self.channel.send(message).await;
+        let unreported = u32::from(matches!(result, Err(SendError::Unavailable { maybe_taken: true, .. })));
+        Ended { result, unreported }
     }
 
+    /// What is not remembered is done again: so a database that is locked is asked more than once.
     async fn remember(&self, leased: &Leased, outcome: Outcome, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let struggling = matches!(outcome, Outcome::Again { .. }) && leased.attempt == FALLBACK_AFTER;
-        if self.store.record_attempt(leased, outcome, now).await? {
-            self.news.notify_one();
+        let mut tries = 1;
+        loop {
+            match self.store.record_attempt(leased, outcome.clone(), now).await {
+                Err(StoreError::Locked(_)) if tries < STORE_TRIES => tries += 1,
+                Ok(true) => return Ok(self.news.notify_one()),
+                result => return result.map(drop),
+            }
         }
-        if struggling {
-            self.store.also_by_next_channel(leased, now).await?;
-        }
-        Ok(())
     }
 
     fn report(&self, leased: &Leased, result: &Result<Receipt, SendError>, now: DateTime<Utc>) {
@@ -214,9 +245,20 @@ impl Attempt {
     }
 }
 
+/// A look-up that fails, whatever the reason, says nothing of the message.
+fn still_unknown(error: SendError) -> SendError {
+    match error {
+        unavailable @ SendError::Unavailable { .. } => unavailable,
+        other => {
+            let reason = format!("whether it was taken cannot be found out: {other}");
+            SendError::Unavailable { reason, retry_after: None, maybe_taken: true }
+        }
+    }
+}
+
 /// What follows from an answer.
-fn outcome(leased: &Leased, result: Result<Receipt, SendError>, now: DateTime<Utc>) -> Outcome {
-    match result {
+fn outcome(leased: &Leased, ended: Ended, now: DateTime<Utc>) -> Outcome {
+    match ended.result {
         Ok(receipt) => Outcome::Taken { provider_id: receipt.id },
         Err(SendError::Unavailable { reason, .. }) if now - leased.notification.created_at > GIVE_UP_AFTER => {
             Outcome::Failed {
@@ -224,9 +266,14 @@ fn outcome(leased: &Leased, result: Result<Receipt, SendError>, now: DateTime<Ut
                 misconfigured: false,
             }
         }
-        Err(SendError::Unavailable { reason, retry_after }) => {
+        Err(SendError::Unavailable { reason, retry_after, .. }) => {
             let asked = retry_after.and_then(|wait| TimeDelta::from_std(wait).ok()).unwrap_or_default();
-            Outcome::Again { at: now + pause(leased.attempt).max(asked), why: reason }
+            Outcome::Again {
+                at: now + pause(leased.attempt).max(asked),
+                why: reason,
+                unreported: ended.unreported,
+                next_channel_too: leased.attempt >= FALLBACK_AFTER,
+            }
         }
         Err(SendError::Refused { reason }) => Outcome::Failed { why: reason, misconfigured: false },
         Err(SendError::Misconfigured { reason }) => Outcome::Failed { why: reason, misconfigured: true },

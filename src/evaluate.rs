@@ -90,7 +90,6 @@ impl Evaluate {
                 Ok(turn) => turn.next.map_or(now + LONGEST_SLEEP, |next| next.min(now + LONGEST_SLEEP)),
                 Err(error) => {
                     error!(error = %error, "the tickets could not be evaluated; trying again");
-                    self.memory.forget();
                     now + AFTER_FAILURE
                 }
             };
@@ -104,6 +103,15 @@ impl Evaluate {
 
     /// One turn over all tenants at `now`.
     pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<Turn, StoreError> {
+        let turn = self.turn_of_all(now).await;
+        if turn.is_err() {
+            // What memory holds may not have happened: it is read again next time.
+            self.memory.forget();
+        }
+        turn
+    }
+
+    async fn turn_of_all(&mut self, now: DateTime<Utc>) -> Result<Turn, StoreError> {
         let started = tokio::time::Instant::now();
         let config = self.config.clone();
         let mut whole = Turn::default();
@@ -129,17 +137,18 @@ impl Evaluate {
         let scene = Scene { tenant, desk: &desk, people: &people, now };
         let mut work = AlertTurn::default();
         let mut known = Vec::new();
+        let mut raised = 0;
         let mut next = None;
         let mut counts = Standings::default();
         for watched in open.values() {
-            let raised = self.memory.raised(&tenant.id, watched);
-            for (kind, raised) in ClockKind::ALL.into_iter().zip(raised) {
+            let before = self.memory.raised(&tenant.id, watched);
+            for (kind, before) in ClockKind::ALL.into_iter().zip(before) {
                 let clock = clock::assess(watched, kind, &desk, now);
                 counts.add(&clock);
                 next = next.into_iter().chain(clock.next_change).min();
-                match alert::decide(&clock, watched.first_seen_at, raised.as_ref()) {
+                match alert::decide(&clock, watched.first_seen_at, before.as_ref()) {
                     Decision::Keep => {}
-                    Decision::Known { reason } if settled => {
+                    Decision::Known { reason } if settled && self.knows_people(&scene, watched) => {
                         let key = key_of(&scene, watched, kind);
                         work.alerts.push(self.memory.known(key, &clock, reason, now));
                         known.push((watched.clone(), clock));
@@ -147,6 +156,7 @@ impl Evaluate {
                     // The first sync is still under way: all that was past is told at once when it is done.
                     Decision::Known { .. } => {}
                     decision => {
+                        raised += usize::from(matches!(decision, Decision::Raise { .. }));
                         self.apply(&scene, watched, &clock, key_of(&scene, watched, kind), decision, &mut work);
                     }
                 }
@@ -157,7 +167,13 @@ impl Evaluate {
         work.notifications.extend(self.digests(&scene, &known));
         self.escalate(&scene, &open, &mut work);
         next = next.into_iter().chain(self.memory.next_step(&tenant.id)).min();
-        self.commit(tenant, work, next, now).await
+        let turn = Turn { raised, next, ..Turn::default() };
+        self.commit(tenant, work, turn, now).await
+    }
+
+    /// Whether it can be known whom to tell: the list of people may not have been read yet.
+    fn knows_people(&self, scene: &Scene<'_>, watched: &Watched) -> bool {
+        !scene.people.technicians.is_empty() || !self.first_reached(scene, watched).is_empty()
     }
 
     /// Carries out a decision about a ticket.
@@ -173,11 +189,18 @@ impl Evaluate {
         match decision {
             Decision::Keep | Decision::Known { .. } => {}
             Decision::Raise { stage, episode, reason } => {
-                work.cancelled.push(key.clone());
+                if self.memory.get(&key).is_some() {
+                    work.cancelled.push(key.clone());
+                }
                 self.count_raised(scene, &key, stage);
-                work.alerts.push(self.memory.raise(key, stage, episode, clock, reason, scene.now));
+                let steps = &self.config.alerts.steps;
+                work.alerts.push(self.memory.raise(key, stage, episode, clock, reason, steps, scene.now));
             }
-            Decision::Reopen => work.alerts.extend(self.memory.reopen(&key, &self.config.alerts.steps, scene.now)),
+            Decision::Reopen => {
+                let Some(row) = self.memory.reopen(&key, &self.config.alerts.steps, scene.now) else { return };
+                work.reopened.push((key, memory::stage_of(&row)));
+                work.alerts.push(row);
+            }
             Decision::Resolve(closing) => {
                 let Some(row) = self.memory.resolve(&key, closing, scene.now) else { return };
                 info!(tenant = %key.tenant, ticket.id = %key.ticket, clock = key.clock.as_str(), closing = closing.as_str(),
@@ -228,22 +251,18 @@ impl Evaluate {
     }
 
     async fn commit(
-        &mut self,
+        &self,
         tenant: &Tenant,
         work: AlertTurn,
-        next: Option<DateTime<Utc>>,
+        turn: Turn,
         now: DateTime<Utc>,
     ) -> Result<Turn, StoreError> {
         let resolved = work.alerts.iter().filter(|row| row.raised.resolved_as.is_some()).count();
-        let raised = work.alerts.iter().filter(|row| row.raised_at == now && row.told).count();
         let notifications = work.notifications.len();
+        let raised = turn.raised;
         if !work.is_empty() {
-            let anything_to_send = notifications > 0 || !work.recovered.is_empty();
-            if let Err(error) = self.store.save_alerts(work, now).await {
-                // What memory holds did not happen: it is read again next time.
-                self.memory.forget();
-                return Err(error);
-            }
+            let anything_to_send = notifications > 0 || !work.recovered.is_empty() || !work.reopened.is_empty();
+            self.store.save_alerts(work, now).await?;
             if anything_to_send {
                 self.outbox.notify_one();
             }
@@ -251,7 +270,7 @@ impl Evaluate {
         if raised + resolved + notifications > 0 {
             info!(tenant = %tenant.id, raised, resolved, notifications, "alerts of `{}`: {raised} raised, {resolved} over", tenant.id);
         }
-        Ok(Turn { raised, resolved, notifications, next })
+        Ok(Turn { resolved, notifications, ..turn })
     }
 
     fn count_raised(&self, scene: &Scene<'_>, key: &AlertKey, stage: Stage) {

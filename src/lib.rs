@@ -38,6 +38,7 @@ pub mod notify;
 pub mod store;
 pub mod superops;
 pub mod telemetry;
+pub mod terminal;
 
 pub mod dispatch;
 pub mod evaluate;

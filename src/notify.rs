@@ -170,7 +170,12 @@ pub struct Receipt {
 pub enum SendError {
     /// Trying again may help.
     #[error("the provider could not take the message now: {reason}")]
-    Unavailable { reason: String, retry_after: Option<Duration> },
+    Unavailable {
+        reason: String,
+        retry_after: Option<Duration>,
+        /// It may have been taken all the same, and only the answer went missing: a repeat may be one too many.
+        maybe_taken: bool,
+    },
     /// This recipient cannot be reached on this channel; another channel may do.
     #[error("the provider refused the message: {reason}")]
     Refused { reason: String },
@@ -181,7 +186,11 @@ pub enum SendError {
 
 impl SendError {
     fn unavailable(reason: impl Into<String>) -> Self {
-        Self::Unavailable { reason: reason.into(), retry_after: None }
+        Self::Unavailable { reason: reason.into(), retry_after: None, maybe_taken: false }
+    }
+
+    fn unanswered(reason: impl Into<String>) -> Self {
+        Self::Unavailable { reason: reason.into(), retry_after: None, maybe_taken: true }
     }
 
     fn refused(reason: impl Into<String>) -> Self {

@@ -117,8 +117,9 @@ impl Store {
 
     /// Finishes the writes under way and closes the file.
     pub async fn close(&self) {
-        self.writer.close().await;
+        // The writer last: whoever closes a WAL database last also tidies its files away.
         self.reads.close().await;
+        self.writer.close().await;
     }
 }
 

@@ -4,10 +4,11 @@
 //! A rung that reaches nobody is passed over at once. After a stand-still only
 //! the rung that holds now is run; those missed meanwhile are not made up for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use tracing::warn;
+use chrono::TimeDelta;
+use tracing::{error, warn};
 
 use super::memory::stage_of;
 use super::{Evaluate, Scene, facts};
@@ -23,18 +24,21 @@ use crate::ticket::watch::Watched;
 
 /// A digest longer than this is not read; the rest is a number.
 const DIGEST_ROWS: usize = 40;
+/// An alert that reaches nobody at all is tried again after this: people get addresses, tickets get owners.
+const NOBODY_AGAIN: TimeDelta = TimeDelta::minutes(5);
 
 impl Evaluate {
     /// Runs the rungs that are due.
     pub(super) fn escalate(&mut self, scene: &Scene<'_>, open: &OpenTickets, work: &mut AlertTurn) {
+        let mut moved = HashMap::new();
         for key in self.memory.due_steps(&scene.tenant.id, scene.now) {
             let Some(watched) = open.get(&key.ticket) else { continue };
             if let Some(row) = self.run_rung(scene, watched, &key, work) {
-                let row = self.memory.put(row);
-                work.alerts.retain(|known| known.key != row.key);
-                work.alerts.push(row);
+                moved.insert(key, self.memory.put(row));
             }
         }
+        work.alerts.retain(|row| !moved.contains_key(&row.key));
+        work.alerts.extend(moved.into_values());
     }
 
     /// Runs the rung that holds now, passing over those that reach nobody.
@@ -49,19 +53,18 @@ impl Evaluate {
         let steps = &config.alerts.steps;
         let mut row = self.memory.get(key)?.clone();
         let clock = clock::assess(watched, key.clock, scene.desk, scene.now);
-        let mut index = current_rung(steps, &row, scene);
-        while let Some(step) = steps.get(index) {
-            let reached = self.run_step(scene, watched, &clock, &row, (index, step), work);
-            index += 1;
-            if reached {
-                break;
-            }
-            warn!(tenant = %key.tenant, ticket.id = %key.ticket, step = index - 1,
-                "escalation step {} of `{key}` reaches nobody; going on to the next", index - 1);
+        let rungs = steps.iter().enumerate().skip(current_rung(steps, &row, scene));
+        let Some((index, _)) = rungs.into_iter().find(|rung| self.run_step(scene, watched, &clock, &row, *rung, work))
+        else {
+            return Some(reaches_nobody(row, steps, scene));
+        };
+        if row.step == 0 {
+            // It may have waited long for somebody to be reached.
+            row.raised_at = row.raised_at.max(scene.now - steps[0].after);
         }
-        row.step = u32::try_from(index).unwrap_or(u32::MAX);
+        row.step = u32::try_from(index + 1).unwrap_or(u32::MAX);
         let unowned = watched.ticket.technician.is_none();
-        row.next_step_at = steps.get(index).map(|next| {
+        row.next_step_at = steps.get(index + 1).map(|next| {
             // Nobody owns it, so there is nobody to wait for.
             if unowned { scene.now } else { (row.raised_at + next.after).max(scene.now) }
         });
@@ -83,16 +86,21 @@ impl Evaluate {
             let recipient = reachable(recipient);
             let routes = self.routes(&recipient, step.channels_at(row.raised.stage));
             reached |= !routes.is_empty();
-            if self.memory.was_told(row, &recipient.id) {
-                continue;
-            }
             for (channel, fallback) in routes {
+                if self.memory.was_told(row, &recipient.id, channel) {
+                    continue;
+                }
                 let facts = facts::alert(self.links(scene.tenant), watched, clock, row, index, &recipient);
                 let new =
                     self.notification(scene, clock, row, index, &recipient, channel, fallback, Body::Alert(facts));
                 work.notifications.push(new);
                 self.memory.tell(row, &recipient.id, channel);
             }
+        }
+        if !reached && !is_retry(row, &self.config.alerts.steps) {
+            let key = &row.key;
+            warn!(tenant = %key.tenant, ticket.id = %key.ticket, step = index,
+                "escalation step {index} of `{key}` reaches nobody; going on to the next");
         }
         reached
     }
@@ -138,8 +146,9 @@ impl Evaluate {
             fallback,
             message: Message {
                 key,
-                thread: alert_key.clone(),
-                continues_thread: self.memory.continues_thread(row, &recipient.id, channel),
+                // Two people may share a mailbox: what is new to one is no repeat of what the other was told.
+                thread: format!("{alert_key}:{}", recipient.id),
+                continues_thread: self.memory.continues_thread(row, &recipient.id),
                 to: recipient.address(channel).unwrap_or_default().to_owned(),
                 to_name: recipient.name.clone(),
                 timezone: clock.hours.map_or(chrono_tz::Tz::UTC, |hours| hours.timezone()),
@@ -164,7 +173,7 @@ impl Evaluate {
     }
 
     /// The people of the first rung that reaches anybody.
-    fn first_reached(&self, scene: &Scene<'_>, watched: &Watched) -> Vec<Recipient> {
+    pub(super) fn first_reached(&self, scene: &Scene<'_>, watched: &Watched) -> Vec<Recipient> {
         let of_step = |step: &Step| {
             let people = recipients(&step.notify, &watched.ticket, scene.people).into_iter().map(reachable);
             people.filter(|person| !self.routes(person, &[ChannelKind::Email]).is_empty()).collect::<Vec<_>>()
@@ -205,9 +214,34 @@ impl Evaluate {
     }
 }
 
-/// The rung to run now: the one that is next, or a later one whose time has come meanwhile.
+/// Whether this alert has found nobody to tell before.
+fn is_retry(row: &AlertRow, steps: &[Step]) -> bool {
+    let first_due_at = steps.first().map(|first| row.raised_at + first.after);
+    row.step == 0 && row.next_step_at > first_due_at
+}
+
+/// The row of an alert none of whose rungs reaches anybody now.
+fn reaches_nobody(mut row: AlertRow, steps: &[Step], scene: &Scene<'_>) -> AlertRow {
+    if row.step > 0 {
+        // Those of the rungs before were told.
+        row.next_step_at = None;
+        return row;
+    }
+    if !is_retry(&row, steps) {
+        let key = &row.key;
+        error!(tenant = %key.tenant, ticket.id = %key.ticket,
+            "nobody can be told of `{key}`: no step names anybody with an address; it is tried again until one does");
+    }
+    row.next_step_at = Some(scene.now + NOBODY_AGAIN);
+    row
+}
+
+/// The rung to run now: the one that is next, or a later one whose time has come meanwhile. The first is never missed.
 fn current_rung(steps: &[Step], row: &AlertRow, scene: &Scene<'_>) -> usize {
     let next = usize::try_from(row.step).unwrap_or(usize::MAX);
+    if next == 0 {
+        return 0;
+    }
     let after = |index: usize| steps.get(index).map(|step| step.after);
     let come = |index: usize| after(index).is_some_and(|after| row.raised_at + after <= scene.now);
     let mut index = next;

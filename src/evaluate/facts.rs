@@ -56,7 +56,8 @@ pub fn alert(
         ticket: links.ticket(&watched.ticket),
         clock: clock.kind,
         stage: row.raised.stage,
-        due: row.raised.due,
+        // It may have moved since the alert was raised.
+        due: clock.due.unwrap_or(row.raised.due),
         reasons,
         step: u32::try_from(step).unwrap_or(u32::MAX),
         because: recipient.because.clone(),

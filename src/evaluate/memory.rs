@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::alert::escalation::{ChannelKind, Step};
 use crate::alert::{AlertKey, Closing, Raised, Reason, Stage};
@@ -23,8 +23,8 @@ pub struct Memory {
     /// Of each tenant that was read.
     alerts: HashMap<TenantId, Alerts>,
     told: HashSet<Told>,
-    /// Alert, recipient and channel of all that was told, whatever the stage.
-    threads: HashSet<(String, String, String)>,
+    /// Alert and recipient of all that was told, whatever the stage and the channel.
+    threads: HashSet<(String, String)>,
 }
 
 impl Memory {
@@ -84,7 +84,7 @@ impl Memory {
         rows.filter(|row| row.raised.resolved_as.is_none())
     }
 
-    /// A new alert, or an old one at a new stage or in a new episode: its first rung is due at once.
+    /// A new alert, or an old one at a new stage or in a new episode: it begins at the first of its rungs.
     pub fn raise(
         &mut self,
         key: AlertKey,
@@ -92,6 +92,7 @@ impl Memory {
         episode: u32,
         clock: &ClockState<'_>,
         reason: Reason,
+        steps: &[Step],
         now: DateTime<Utc>,
     ) -> AlertRow {
         let generation = self.get(&key).map_or(0, |row| row.generation + 1);
@@ -101,7 +102,7 @@ impl Memory {
             raised_at: now,
             changed_at: now,
             step: 0,
-            next_step_at: Some(now),
+            next_step_at: steps.first().map(|first| now + first.after),
             generation,
             told: true,
             key: key.clone(),
@@ -111,8 +112,8 @@ impl Memory {
 
     /// An alert for what was past already when first seen: nobody is told but in the digest.
     pub fn known(&mut self, key: AlertKey, clock: &ClockState<'_>, reason: Reason, now: DateTime<Utc>) -> AlertRow {
-        let row = self.raise(key, Stage::Breached, 0, clock, reason, now);
-        self.put(AlertRow { next_step_at: None, told: false, ..row })
+        let row = self.raise(key, Stage::Breached, 0, clock, reason, &[], now);
+        self.put(AlertRow { told: false, ..row })
     }
 
     /// Opens an alert again whose danger is the one that people were told of; its rungs go on from here.
@@ -121,7 +122,10 @@ impl Memory {
         row.raised.resolved_as = None;
         row.changed_at = now;
         row.generation += 1;
-        row.next_step_at = row.told.then(|| next_rung(steps, row.step, now)).flatten();
+        // The time in which nobody had to act does not count: the rungs lie as far apart as ever.
+        row.raised_at = now - after_before(steps, row.step);
+        let next = usize::try_from(row.step).ok().and_then(|index| steps.get(index));
+        row.next_step_at = next.filter(|_| row.told).map(|next| row.raised_at + next.after);
         Some(self.put(row))
     }
 
@@ -162,31 +166,32 @@ impl Memory {
     /// The open alerts of `tenant` whose ticket, in that cycle, is not among `open`; forgets closed ones.
     pub fn open_without_ticket(&mut self, tenant: &TenantId, open: &OpenTickets) -> Vec<AlertKey> {
         let gone = |key: &AlertKey| open.get(&key.ticket).is_none_or(|watched| watched.cycle != key.cycle);
+        // One that vanished may come back.
+        let closed = |row: &AlertRow| !matches!(row.raised.resolved_as, None | Some(Closing::Vanished));
         let mut forgotten = HashSet::new();
         if let Some(alerts) = self.alerts.get_mut(tenant) {
             alerts.retain(|_, rows| {
-                let closed = rows.extract_if(.., |row| row.raised.resolved_as.is_some() && gone(&row.key));
-                forgotten.extend(closed.map(|row| row.key.to_string()));
+                let over = rows.extract_if(.., |row| closed(row) && gone(&row.key));
+                forgotten.extend(over.map(|row| row.key.to_string()));
                 !rows.is_empty()
             });
         }
         if !forgotten.is_empty() {
             self.told.retain(|told| !forgotten.contains(&told.alert));
-            self.threads.retain(|(alert, ..)| !forgotten.contains(alert));
+            self.threads.retain(|(alert, _)| !forgotten.contains(alert));
         }
         self.open(tenant).map(|row| &row.key).filter(|key| gone(key)).cloned().collect()
     }
 
-    /// Whether this person was told of this stage already, by any channel.
-    pub fn was_told(&self, row: &AlertRow, recipient: &str) -> bool {
-        const CHANNELS: [ChannelKind; 2] = [ChannelKind::Email, ChannelKind::Sms];
-        CHANNELS.iter().any(|channel| self.told.contains(&told(row, recipient, *channel)))
+    /// Whether this person was told of this stage by this channel already.
+    pub fn was_told(&self, row: &AlertRow, recipient: &str, channel: ChannelKind) -> bool {
+        self.told.contains(&told(row, recipient, channel))
     }
 
-    /// Whether anything about this alert went to this person by this channel before.
-    pub fn continues_thread(&self, row: &AlertRow, recipient: &str, channel: ChannelKind) -> bool {
-        let thread = (row.key.to_string(), recipient.to_owned(), channel.as_str().to_owned());
-        self.threads.contains(&thread)
+    /// Whether anything about this alert went to this person before. By any channel: each may have fallen back on
+    /// another, and a mail that wrongly claims to be the first is lost as a repeat, while one that wrongly does not is none the worse.
+    pub fn continues_thread(&self, row: &AlertRow, recipient: &str) -> bool {
+        self.threads.contains(&(row.key.to_string(), recipient.to_owned()))
     }
 
     /// Remembers that somebody is about to be told.
@@ -195,7 +200,7 @@ impl Memory {
     }
 
     fn remember(&mut self, told: Told) {
-        self.threads.insert((told.alert.clone(), told.recipient.clone(), told.channel.clone()));
+        self.threads.insert((told.alert.clone(), told.recipient.clone()));
         self.told.insert(told);
     }
 }
@@ -217,10 +222,8 @@ pub fn stage_of(row: &AlertRow) -> String {
     }
 }
 
-/// When rung `step` is due for an alert that resumes at `now`: as long after as the rungs lie apart.
-fn next_rung(steps: &[Step], step: u32, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let index = usize::try_from(step).ok()?;
-    let this = steps.get(index)?;
-    let before = index.checked_sub(1).and_then(|index| steps.get(index)).map_or(chrono::TimeDelta::zero(), |s| s.after);
-    Some(now + (this.after - before))
+/// How long after the alert the rung before `step` is run.
+fn after_before(steps: &[Step], step: u32) -> TimeDelta {
+    let before = usize::try_from(step).ok().and_then(|index| index.checked_sub(1)).and_then(|index| steps.get(index));
+    before.map_or(TimeDelta::zero(), |step| step.after)
 }

@@ -177,12 +177,12 @@ pub fn e164(raw: &str) -> Option<String> {
 fn sort(error: &reqwest::Error) -> SendError {
     if is_bad_certificate(error) {
         SendError::misconfigured("the certificate of the SMS provider is not trusted")
-    } else if error.is_timeout() {
-        SendError::unavailable("the SMS provider did not answer in time")
     } else if error.is_connect() {
         SendError::unavailable("no connection to the SMS provider")
+    } else if error.is_timeout() {
+        SendError::unanswered("the SMS provider did not answer in time")
     } else {
-        SendError::unavailable("the connection to the SMS provider broke")
+        SendError::unanswered("the connection to the SMS provider broke")
     }
 }
 

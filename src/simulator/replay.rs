@@ -164,14 +164,22 @@ pub fn lively_end(records: &[Record], now: DateTime<Utc>) -> DateTime<Utc> {
     for record in records {
         let due = promises.due(record, 1);
         let open = record.resolved_at.is_none_or(|resolved_at| resolved_at > due);
-        if open && due > from && due < end {
+        if open && due > from && due < end && !is_paused(record, due) {
             *due_in_hour.entry(due.timestamp() / 3_600).or_default() += 1;
         }
     }
     // Of equally full hours the earliest, so that the answer does not depend on the map's order.
     let fullest = due_in_hour.into_iter().max_by_key(|(hour, count)| (*count, -hour));
     let begin = fullest.and_then(|(hour, _)| DateTime::from_timestamp(hour * 3_600, 0)).unwrap_or(end);
-    now + (end - begin)
+    now + (end - begin) + LEAD
+}
+
+/// Much comes due on the hour, when an office closes: it should be seen coming.
+const LEAD: TimeDelta = TimeDelta::minutes(5);
+
+fn is_paused(record: &Record, at: DateTime<Utc>) -> bool {
+    let before = record.events.iter().filter(|event| event.at <= at);
+    before.filter_map(status).next_back().is_some_and(|status| PAUSED.contains(&&**status))
 }
 
 /// How much time a ticket is given, and in which hours it counts.

@@ -42,6 +42,8 @@ pub struct AlertTurn {
     pub notifications: Vec<NewNotification>,
     /// Alerts whose waiting notifications are void.
     pub cancelled: Vec<AlertKey>,
+    /// Alerts that are open again, each with the stage whose withdrawn notifications are wanted after all.
+    pub reopened: Vec<(AlertKey, String)>,
     pub recovered: Vec<Recovered>,
 }
 
@@ -51,6 +53,7 @@ impl AlertTurn {
         self.alerts.is_empty()
             && self.notifications.is_empty()
             && self.cancelled.is_empty()
+            && self.reopened.is_empty()
             && self.recovered.is_empty()
     }
 }
@@ -156,7 +159,10 @@ impl Store {
                         upsert(tx, alerts).await?;
                     }
                     for key in &turn.cancelled {
-                        cancel(tx, key, now).await?;
+                        super::outbox::withdraw(tx, &key.to_string(), now).await?;
+                    }
+                    for (key, stage) in &turn.reopened {
+                        super::outbox::take_up_again(tx, &key.to_string(), stage, now).await?;
                     }
                     for recovered in &turn.recovered {
                         recover(tx, recovered, now).await?;
@@ -236,18 +242,6 @@ async fn upsert(tx: &mut SqliteConnection, alerts: &[AlertRow]) -> Result<(), sq
          told = excluded.told, resolved_as = excluded.resolved_as",
     );
     query.build().execute(tx).await.map(drop)
-}
-
-/// Voids what has not left yet.
-async fn cancel(tx: &mut SqliteConnection, key: &AlertKey, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE notifications SET state = 'cancelled', done_at = $2 WHERE alert_key = $1 AND state = 'pending' AND kind = 'alert'",
-    )
-    .bind(key.to_string())
-    .bind(millis(now))
-    .execute(tx)
-    .await
-    .map(drop)
 }
 
 /// Tells those who were told, on the channel they were told by, in the same thread.

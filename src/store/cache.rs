@@ -114,6 +114,8 @@ impl<K: Hash + Eq + Send + Sync + Clone + 'static, V: Clone + Send + Sync + 'sta
     }
 
     fn measure(&self) {
+        // moka counts when it tidies up, which it puts off.
+        self.entries.run_pending_tasks();
         let entries = i64::try_from(self.entries.entry_count()).unwrap_or(i64::MAX);
         self.telemetry.cache_entries.get_or_create(&CacheName { cache: self.name }).set(entries);
     }

@@ -41,8 +41,9 @@ pub struct Leased {
     pub notification: NewNotification,
     /// This attempt's number, from 1.
     pub attempt: u32,
-    /// The attempt before this one never reported back: it may have been taken.
-    pub unreported: bool,
+    /// 0, unless an attempt before this one may have been taken without our hearing of it: then 1, and one more for
+    /// each time that it was looked up in vain.
+    pub unreported: u32,
 }
 
 /// What became of an attempt.
@@ -54,6 +55,10 @@ pub enum Outcome {
     Again {
         at: DateTime<Utc>,
         why: String,
+        /// As [`Leased::unreported`] is to be next time.
+        unreported: u32,
+        /// The next channel takes it up as well, while this one goes on being tried.
+        next_channel_too: bool,
     },
     /// Not on this channel; `misconfigured`: for nobody.
     Failed {
@@ -105,10 +110,12 @@ impl NewNotification {
     }
 
     /// The same said on the next channel that reaches this person, if there is one.
+    ///
+    /// It never claims to be the first of its thread: if another mail was, this one would be dropped as its repeat.
     pub fn on_next_channel(&self, now: DateTime<Utc>) -> Option<Self> {
         let ((channel, address), rest) = self.fallback.split_first()?;
         let key = notification_key(&[&self.message.key, "instead by", channel.as_str()]);
-        let message = Message { key, to: address.clone(), continues_thread: false, ..self.message.clone() };
+        let message = Message { key, to: address.clone(), continues_thread: true, ..self.message.clone() };
         Some(Self { channel: *channel, fallback: rest.to_vec(), message, due_at: now, created_at: now, ..self.clone() })
     }
 }
@@ -128,7 +135,8 @@ impl Store {
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
                     sqlx::query(
-                        "UPDATE notifications SET unreported = CASE state WHEN 'sending' THEN 1 ELSE 0 END,
+                        "UPDATE notifications
+                         SET unreported = CASE WHEN state = 'sending' AND unreported = 0 THEN 1 ELSE unreported END,
                          state = 'sending', lease_until = $1, attempts = attempts + 1
                          WHERE key IN (SELECT key FROM notifications WHERE channel = $2 AND
                            ((state = 'pending' AND due_at <= $3) OR (state = 'sending' AND lease_until <= $3))
@@ -144,9 +152,34 @@ impl Store {
                 })
             })
             .await?;
-        let mut leased = rows.iter().map(leased).collect::<Result<Vec<_>, _>>()?;
-        leased.sort_by_key(|row| row.notification.due_at);
-        Ok(leased)
+        let mut readable = Vec::with_capacity(rows.len());
+        for row in &rows {
+            match leased(row) {
+                Ok(leased) => readable.push(leased),
+                Err(error) => self.set_aside(row.try_get("key")?, error.to_string(), now).await?,
+            }
+        }
+        readable.sort_by_key(|row| row.notification.due_at);
+        Ok(readable)
+    }
+
+    /// One row that cannot be read must not hold up all that come after it.
+    async fn set_aside(&self, key: String, why: String, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "UPDATE notifications SET state = 'failed', last_error = $2, done_at = $3 WHERE key = $1",
+                    )
+                    .bind(key)
+                    .bind(why)
+                    .bind(millis(now))
+                    .execute(tx)
+                    .await
+                    .map(drop)
+                })
+            })
+            .await
     }
 
     /// When the outbox has something to do next: a row falls due, or a lease runs out.
@@ -163,7 +196,8 @@ impl Store {
     /// Remembers how an attempt went, and what follows from it.
     ///
     /// A refusal moves on to the next channel; where none is left, the alert's
-    /// next rung is brought forward to `now`. True if it was.
+    /// next rung is brought forward to `now`. True if it was. If the alert is
+    /// over by now, or at another stage, nothing follows.
     pub async fn record_attempt(
         &self,
         leased: &Leased,
@@ -175,20 +209,18 @@ impl Store {
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
                     log_attempt(tx, &leased, &outcome, now).await?;
-                    settle(tx, &leased, &outcome, now).await?;
+                    let void = is_void(tx, &leased.notification).await?;
+                    settle(tx, &leased, &outcome, void, now).await?;
                     match outcome {
-                        Outcome::Failed { .. } => move_on(tx, &leased.notification, now).await,
+                        Outcome::Failed { .. } if !void => move_on(tx, &leased.notification, now).await,
+                        Outcome::Again { next_channel_too: true, .. } if !void => {
+                            take_up_next_channel(tx, &leased.notification, now).await.map(|_| false)
+                        }
                         _ => Ok(false),
                     }
                 })
             })
             .await
-    }
-
-    /// Takes up another channel while this one goes on being tried.
-    pub async fn also_by_next_channel(&self, leased: &Leased, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let Some(next) = leased.notification.on_next_channel(now) else { return Ok(()) };
-        self.writer.write(move |tx: &mut SqliteConnection| Box::pin(async move { enqueue(tx, &[next]).await })).await
     }
 
     /// How many notifications wait or are being sent.
@@ -198,7 +230,7 @@ impl Store {
     }
 }
 
-/// Stores `rows`; those whose key is known already are left as they are.
+/// Stores `rows`; those whose key is known already are left as they are, unless they were withdrawn before they left.
 pub(super) async fn enqueue(tx: &mut SqliteConnection, rows: &[NewNotification]) -> Result<(), sqlx::Error> {
     let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
         "INSERT INTO notifications (key, tenant, alert_key, ticket_id, kind, stage, step, channel, recipient, fallback,
@@ -221,7 +253,44 @@ pub(super) async fn enqueue(tx: &mut SqliteConnection, rows: &[NewNotification])
             .push_bind(millis(new.created_at))
             .push_bind(millis(new.due_at));
     });
-    query.push(" ON CONFLICT (key) DO NOTHING").build().execute(tx).await.map(drop)
+    query.push(
+        " ON CONFLICT (key) DO UPDATE SET state = 'pending', message = excluded.message, fallback = excluded.fallback,
+         due_at = excluded.due_at, first_due_at = excluded.first_due_at, created_at = excluded.created_at,
+         done_at = NULL WHERE notifications.state = 'cancelled'",
+    );
+    query.build().execute(tx).await.map(drop)
+}
+
+/// Withdraws what `alert` has not said yet, also where an attempt was cut short.
+pub(super) async fn withdraw(tx: &mut SqliteConnection, alert: &str, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE notifications SET state = 'cancelled', done_at = $2 WHERE alert_key = $1 AND kind = 'alert'
+         AND (state = 'pending' OR (state = 'sending' AND lease_until <= $2))",
+    )
+    .bind(alert)
+    .bind(millis(now))
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// Takes up again what `alert` was about to say at `stage` when it was withdrawn.
+pub(super) async fn take_up_again(
+    tx: &mut SqliteConnection,
+    alert: &str,
+    stage: &str,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE notifications SET state = 'pending', due_at = $3, first_due_at = $3, created_at = $3, done_at = NULL
+         WHERE alert_key = $1 AND stage = $2 AND kind = 'alert' AND state = 'cancelled'",
+    )
+    .bind(alert)
+    .bind(stage)
+    .bind(millis(now))
+    .execute(tx)
+    .await
+    .map(drop)
 }
 
 fn json(value: &impl serde::Serialize) -> String {
@@ -251,7 +320,8 @@ fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
         created_at: instant(number("created_at")?)?,
     };
     let attempt = u32::try_from(number("attempts")?).map_err(|_| unreadable("attempts"))?;
-    Ok(Leased { notification, attempt, unreported: number("unreported")? == 1 })
+    let unreported = u32::try_from(number("unreported")?).map_err(|_| unreadable("look-ups"))?;
+    Ok(Leased { notification, attempt, unreported })
 }
 
 async fn log_attempt(
@@ -284,16 +354,22 @@ async fn settle(
     tx: &mut SqliteConnection,
     leased: &Leased,
     outcome: &Outcome,
+    void: bool,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     let (state, due_at, provider_id, why) = match outcome {
         Outcome::Taken { provider_id } => ("sent", None, provider_id.as_deref(), None),
-        Outcome::Again { at, why } => ("pending", Some(*at), None, Some(why.as_str())),
+        Outcome::Again { why, .. } if void => ("cancelled", None, None, Some(why.as_str())),
+        Outcome::Again { at, why, .. } => ("pending", Some(*at), None, Some(why.as_str())),
         Outcome::Failed { why, .. } => ("failed", None, None, Some(why.as_str())),
+    };
+    let unreported = match outcome {
+        Outcome::Again { unreported, .. } => *unreported,
+        Outcome::Taken { .. } | Outcome::Failed { .. } => 0,
     };
     sqlx::query(
         "UPDATE notifications SET state = $2, due_at = COALESCE($3, due_at), provider_id = $4, last_error = $5,
-         lease_until = NULL, done_at = $6 WHERE key = $1",
+         lease_until = NULL, done_at = $6, unreported = $7 WHERE key = $1",
     )
     .bind(&leased.notification.message.key)
     .bind(state)
@@ -301,9 +377,33 @@ async fn settle(
     .bind(provider_id)
     .bind(why)
     .bind(if due_at.is_some() { None } else { Some(millis(now)) })
+    .bind(i64::from(unreported))
     .execute(tx)
     .await
     .map(drop)
+}
+
+/// Whether what it says holds no longer: its alert is over, or tells another stage by now.
+async fn is_void(tx: &mut SqliteConnection, notification: &NewNotification) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM alerts WHERE key = $1 AND $2 = 'alert' AND (state = 'resolved'
+         OR $3 <> CASE episode WHEN 0 THEN stage ELSE stage || '/' || episode END))",
+    )
+    .bind(&notification.alert_key)
+    .bind(notification.kind)
+    .bind(&notification.stage)
+    .fetch_one(tx)
+    .await
+}
+
+/// Says the same on the next channel. False if there is none.
+async fn take_up_next_channel(
+    tx: &mut SqliteConnection,
+    notification: &NewNotification,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let Some(next) = notification.on_next_channel(now) else { return Ok(false) };
+    enqueue(tx, &[next]).await.map(|()| true)
 }
 
 /// After a refusal: the next channel, or else the next rung at once.
@@ -312,8 +412,7 @@ async fn move_on(
     refused: &NewNotification,
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
-    if let Some(next) = refused.on_next_channel(now) {
-        enqueue(tx, &[next]).await?;
+    if take_up_next_channel(tx, refused, now).await? || refused.kind != "alert" {
         return Ok(false);
     }
     let hurried = sqlx::query(

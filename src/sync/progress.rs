@@ -3,9 +3,10 @@
 use std::io::IsTerminal;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use tracing::info;
 
+use crate::terminal;
 use crate::ticket::TenantId;
 
 const PAGE: u64 = 100;
@@ -51,7 +52,7 @@ impl Progress {
     }
 
     fn draw(&mut self, read: u64, total: Option<u64>) {
-        let bar = self.bar.get_or_insert_with(|| bar(&self.tenant, self.began_with));
+        let bar = self.bar.get_or_insert_with(|| terminal::bar(self.tenant.as_str(), "tickets", self.began_with));
         if let Some(total) = total {
             bar.set_length(total);
         }
@@ -74,15 +75,6 @@ impl Progress {
         let milliseconds = (now - self.began_at).num_milliseconds().checked_mul(rest)? / done;
         Some(TimeDelta::milliseconds(milliseconds))
     }
-}
-
-fn bar(tenant: &TenantId, began_with: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_position(began_with);
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} tickets, {per_sec}, {eta} left");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.set_message(tenant.to_string());
-    bar.reset_eta();
-    bar
 }
 
 #[cfg(test)]

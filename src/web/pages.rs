@@ -177,7 +177,7 @@ fn missing() -> Markup {
     html! {
         main.alone {
             h1 { "No such ticket" }
-            p { "It is not known here, or your token does not show it. Closed tickets are forgotten after a while." }
+            p { "It is not known here, or your token does not show it. A new ticket is here after the next read of SuperOps." }
             p { a href="/" { "All open tickets" } }
         }
     }

@@ -52,7 +52,9 @@ pub(super) fn sign_in_refused(error: &Error) -> SendError {
 
 fn sort_reply(reply: Reply) -> SendError {
     match (reply.code, reply.enhanced) {
-        (421 | 450 | 451 | 452, _) => SendError::Unavailable { reason: reply.to_string(), retry_after: Some(BUSY) },
+        (421 | 450 | 451 | 452, _) => {
+            SendError::Unavailable { reason: reply.to_string(), retry_after: Some(BUSY), maybe_taken: false }
+        }
         (..500, _) => SendError::unavailable(reply.to_string()),
         (530 | 534 | 535 | 538, _) => SendError::misconfigured(reply.to_string()),
         (550, Some((5, 7, _))) => SendError::refused(format!("{reply}, a matter of its policy; try another channel")),

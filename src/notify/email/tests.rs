@@ -203,7 +203,10 @@ async fn a_refusal_does_not_leak_into_the_next_mail() {
 #[tokio::test]
 async fn answers_are_sorted_by_what_to_do_next() {
     let said = |answer: &str| format!("the mail server answered `{answer}`");
-    let slower = |answer| SendError::Unavailable { reason: said(answer), retry_after: Some(Duration::from_secs(60)) };
+    let slower = |answer| {
+        let retry_after = Some(Duration::from_secs(60));
+        SendError::Unavailable { reason: said(answer), retry_after, maybe_taken: false }
+    };
     let cases = [
         ("GREETING", "421 too busy", slower("421")),
         ("RCPT", "450 4.2.1 later", slower("450 4.2.1")),

@@ -36,7 +36,9 @@ fn is_sid(text: &str) -> bool {
 pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, body: Option<&Value>) -> SendError {
     let known = body.and_then(|body| code(body.get("code")));
     match status.as_u16() {
-        429 | 500..=599 | 408 => SendError::Unavailable { reason: said(status, known), retry_after },
+        429 => SendError::Unavailable { reason: said(status, known), retry_after, maybe_taken: false },
+        // Whoever answered, it may not have been who took the message.
+        500..=599 | 408 => SendError::Unavailable { reason: said(status, known), retry_after, maybe_taken: true },
         300..=399 => SendError::misconfigured(format!("{}, a redirect; `base_url` is wrong", said(status, None))),
         401 | 403 | 404 if known.is_none() => SendError::misconfigured(said(status, None)),
         _ => match known {
@@ -52,7 +54,7 @@ pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, body: O
 pub(super) fn sort_code(code: u32, retry_after: Option<Duration>) -> SendError {
     let said = format!("the SMS provider reported error `{code}`");
     match code {
-        20429 | 30001 | 21611 => SendError::Unavailable { reason: said, retry_after },
+        20429 | 30001 | 21611 => SendError::Unavailable { reason: said, retry_after, maybe_taken: false },
         20003 | 20404 | 21606 | 30002 | 30034 => SendError::misconfigured(said),
         21610 => SendError::refused(format!("{said}: the recipient has opted out")),
         21211 | 21614 | 30005 | 30006 => SendError::refused(format!("{said}: the number cannot receive messages")),

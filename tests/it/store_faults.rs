@@ -1,0 +1,80 @@
+//! The store says clearly what is wrong with it, and nothing that was accepted is lost.
+
+use chrono::TimeDelta;
+use sqlx::{Connection, Executor, SqliteConnection};
+use superops_sla::store::StoreError;
+
+use crate::support::{TestApp, minutes};
+
+/// Another program's way into the store.
+async fn beside(app: &TestApp) -> SqliteConnection {
+    SqliteConnection::connect(&format!("sqlite://{}", app.database().display())).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_second_service_on_one_store_is_refused() {
+    let app = TestApp::start().await;
+    let refused = app.build().await.err().unwrap().to_string();
+    let text = refused.replace(&app.database().display().to_string(), "sla.db");
+    insta::assert_snapshot!(text, @"");
+}
+
+#[tokio::test]
+async fn a_locked_database_is_said_and_what_was_due_is_told_afterwards() {
+    let mut app = TestApp::start().await;
+    app.ticket(minutes(60));
+    app.turn().await;
+    app.parts().service.ready().await.unwrap();
+    app.clock.advance(minutes(45));
+    let mut other = beside(&app).await;
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+
+    let now = app.now();
+    let parts = app.parts();
+    // Both wait for the lock at the same time, as they do in the service.
+    let (turn, ready) = tokio::join!(parts.evaluate.turn(now), parts.service.ready());
+    assert!(matches!(turn, Err(StoreError::Locked(_))), "{turn:?}");
+    insta::assert_snapshot!(ready.unwrap_err().join("\n"), @"");
+
+    other.execute("ROLLBACK").await.unwrap();
+    app.turn().await;
+    app.parts().service.ready().await.unwrap();
+    insta::assert_snapshot!(app.said(), @"");
+}
+
+#[tokio::test]
+async fn an_alert_whose_message_cannot_be_stored_is_not_stored_either_and_is_told_later() {
+    let mut app = TestApp::start().await;
+    app.ticket(minutes(60));
+    app.turn().await;
+    app.clock.advance(minutes(45));
+    let mut other = beside(&app).await;
+    other
+        .execute("CREATE TRIGGER full BEFORE INSERT ON notifications BEGIN SELECT RAISE(ABORT, 'full'); END")
+        .await
+        .unwrap();
+    let now = app.now();
+    for _ in 0..2 {
+        app.parts().evaluate.turn(now).await.unwrap_err();
+        app.dispatch().await;
+    }
+    assert_eq!((app.said().as_str(), app.states().await.len()), ("", 0), "what is not stored is not sent");
+    other.execute("DROP TRIGGER full").await.unwrap();
+    app.turn().await;
+    assert_eq!(app.heard().len(), 1);
+}
+
+#[tokio::test]
+async fn a_notification_that_cannot_be_read_does_not_hold_up_the_others() {
+    let mut app = TestApp::start().await;
+    app.ticket(TimeDelta::hours(8));
+    app.turn().await;
+    app.clock.advance(TimeDelta::hours(6));
+    app.sync().await;
+    app.evaluate().await;
+    let mut other = beside(&app).await;
+    other.execute("UPDATE notifications SET message = '{}'").await.unwrap();
+    app.dispatch().await;
+    app.wait(minutes(15)).await;
+    insta::assert_snapshot!(app.said(), @"");
+}

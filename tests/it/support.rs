@@ -1,0 +1,284 @@
+//! The whole product on a bench: a clock that is moved by hand, a store in a
+//! folder of its own, and a SuperOps, a mail server and an SMS gateway on the loopback.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use superops_sla::app::Parts;
+use superops_sla::clock::{Clock, ManualClock};
+use superops_sla::config::{Config, Environment};
+use superops_sla::simulator::receivers::{Caught, CaughtKind, CaughtList, MailCatcher, SmsCatcher};
+use superops_sla::simulator::{DueOnPause, NewTicket, Served, SimOptions, Simulator};
+use superops_sla::store::outbox::Logged;
+use tempfile::TempDir;
+
+pub const TOKEN: &str = "look-alike-token";
+/// More than any test can say.
+const EVERYTHING: usize = 100_000;
+
+/// A Monday morning.
+pub fn begin() -> DateTime<Utc> {
+    "2026-11-23T09:00:00Z".parse().unwrap()
+}
+
+pub fn minutes(minutes: i64) -> TimeDelta {
+    TimeDelta::minutes(minutes)
+}
+
+fn any_port() -> SocketAddr {
+    "127.0.0.1:0".parse().unwrap()
+}
+
+/// The product and all that stands round it.
+pub struct TestApp {
+    pub clock: ManualClock,
+    pub superops: Arc<Simulator>,
+    pub mail: MailCatcher,
+    pub sms: SmsCatcher,
+    pub caught: Arc<CaughtList>,
+    /// None while the service is stopped.
+    parts: Option<Parts>,
+    served: Served,
+    folder: TempDir,
+    /// What the configuration says beyond the usual.
+    more: String,
+    heard: u64,
+}
+
+impl TestApp {
+    /// With the default escalation.
+    pub async fn start() -> Self {
+        Self::with("").await
+    }
+
+    /// With `more` at the end of the configuration.
+    pub async fn with(more: &str) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let clock = ManualClock::at(begin());
+        let due_on_pause = DueOnPause::Never;
+        let options =
+            SimOptions { tickets: 0, alive: false, requests_per_minute: 0, due_on_pause, ..SimOptions::default() };
+        let superops = Simulator::new(options, Arc::new(clock.clone()));
+        let caught = CaughtList::new(EVERYTHING);
+        let mut app = Self {
+            served: superops.serve(any_port()).await.unwrap(),
+            mail: MailCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
+            sms: SmsCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+            parts: None,
+            more: more.to_owned(),
+            heard: 0,
+            caught,
+            clock,
+            superops,
+        };
+        std::fs::write(app.token_file(), TOKEN).unwrap();
+        app.resume().await;
+        app
+    }
+
+    pub fn token_file(&self) -> PathBuf {
+        self.folder.path().join("token")
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("sla.db")
+    }
+
+    /// The file as a user would write it.
+    pub fn config_text(&self) -> String {
+        format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"https://sla.example.com\"\n\
+             [store]\nurl = \"sqlite://{}\"\n\
+             [tenants.acme]\nsubdomain = \"acme\"\nendpoint = \"{}/msp\"\ntoken_file = \"{}\"\n\
+             requests_per_minute = 800\nhook_secret_env = \"HOOK\"\n\
+             [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@example.com>\"\n\
+             [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"TWILIO\"\n\
+             from = \"+15005550006\"\nbase_url = \"{}\"\n{}",
+            self.database().display(),
+            self.served.url(),
+            self.token_file().display(),
+            self.mail.addr(),
+            self.sms.url(),
+            self.more,
+        )
+    }
+
+    pub fn config(&self) -> Config {
+        parse(&self.config_text())
+    }
+
+    /// Builds the service on the store that is there.
+    pub async fn build(&self) -> anyhow::Result<Parts> {
+        Parts::build(self.config(), Arc::new(self.clock.clone())).await
+    }
+
+    pub fn parts(&mut self) -> &mut Parts {
+        self.parts.as_mut().expect("the service is not stopped")
+    }
+
+    /// Starts the service after [`TestApp::stop`].
+    pub async fn resume(&mut self) {
+        self.parts = Some(self.build().await.unwrap());
+    }
+
+    /// Starts the service with the table for email taken out of the configuration.
+    pub async fn resume_without_email(&mut self) {
+        let text = self.config_text();
+        let (before, email) = text.split_once("[notify.email]").unwrap();
+        let (_, after) = email.split_once("[notify.sms]").unwrap();
+        let config = parse(&format!("{before}[notify.sms]{after}"));
+        self.parts = Some(Parts::build(config, Arc::new(self.clock.clone())).await.unwrap());
+    }
+
+    /// Ends the service in good order.
+    pub async fn stop(&mut self) {
+        if let Some(parts) = self.parts.take() {
+            parts.store.close().await;
+        }
+    }
+
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        self.resume().await;
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    pub async fn sync(&mut self) {
+        let now = self.now();
+        for sync in &mut self.parts().syncs {
+            sync.turn(now).await.unwrap();
+        }
+    }
+
+    pub async fn evaluate(&mut self) -> superops_sla::evaluate::Turn {
+        let now = self.now();
+        self.parts().evaluate.turn(now).await.unwrap()
+    }
+
+    pub async fn dispatch(&mut self) {
+        let now = self.now();
+        self.parts().dispatch.turn(now).await.unwrap();
+    }
+
+    /// What the three loops do at one moment, until there is nothing left to do.
+    pub async fn turn(&mut self) {
+        self.sync().await;
+        self.settle().await;
+    }
+
+    /// Evaluates and dispatches until there is nothing left to do at this moment.
+    pub async fn settle(&mut self) {
+        for _ in 0..20 {
+            let turn = self.evaluate().await;
+            self.dispatch().await;
+            let now = self.now();
+            if turn.notifications == 0 && turn.next.is_none_or(|next| next > now) {
+                return;
+            }
+        }
+        panic!("the loops do not come to rest");
+    }
+
+    /// Lets time pass, then turns the loops.
+    pub async fn wait(&mut self, length: TimeDelta) {
+        self.clock.advance(length);
+        self.turn().await;
+    }
+
+    /// Adds a ticket that is due as told, with nothing to say about its first response.
+    pub fn ticket(&self, resolution_due_in: TimeDelta) -> String {
+        self.superops.add(NewTicket { resolution_due_in: Some(resolution_due_in), ..usual() })
+    }
+
+    /// What was sent since last asked, a line each: way, recipient, and the first words.
+    pub fn said(&mut self) -> String {
+        let mut lines: Vec<String> = self.heard().iter().map(|caught| line(caught)).collect();
+        lines.sort();
+        lines.join("\n")
+    }
+
+    /// The messages since last asked, oldest first.
+    pub fn heard(&mut self) -> Vec<Arc<Caught>> {
+        let total = self.caught.total();
+        let new = usize::try_from(total - self.heard).unwrap();
+        self.heard = total;
+        let mut messages = self.caught.newest_first(new);
+        messages.reverse();
+        messages
+    }
+
+    /// Ends the service as a power cut does: nothing is finished, nothing is closed.
+    pub async fn crash_while_sending(&mut self) {
+        let now = self.now();
+        let caught = self.caught.clone();
+        let before = caught.total();
+        let parts = self.parts.as_mut().expect("the service is not stopped");
+        let taken = async {
+            while caught.total() == before {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            ended = parts.dispatch.turn(now) => panic!("the attempt ended: {ended:?}"),
+            () = taken => {}
+        }
+        self.parts = None;
+    }
+
+    /// All notifications of the outbox, whatever became of them.
+    pub async fn outbox(&mut self) -> Vec<Logged> {
+        self.parts().store.notifications(None, None, EVERYTHING).await.unwrap()
+    }
+
+    /// How many notifications are in each state.
+    pub async fn states(&mut self) -> BTreeMap<String, usize> {
+        let mut states = BTreeMap::new();
+        for row in self.outbox().await {
+            *states.entry(row.state).or_default() += 1;
+        }
+        states
+    }
+}
+
+fn parse(text: &str) -> Config {
+    Config::parse(Path::new("config.toml"), text, &Surroundings::new()).unwrap()
+}
+
+/// A ticket of a client whose account manager does not own it.
+pub fn usual() -> NewTicket {
+    NewTicket { client: Some("Globex Corporation".to_owned()), ..NewTicket::default() }
+}
+
+fn line(caught: &Caught) -> String {
+    match caught.kind {
+        CaughtKind::Email => format!("email {}: {}", caught.to, caught.text.lines().next().unwrap_or_default()),
+        CaughtKind::Sms => format!("text {}: {}", caught.to, caught.text),
+    }
+}
+
+/// Environment variables that are given, and files that are really there.
+struct Surroundings(BTreeMap<&'static str, &'static str>);
+
+impl Surroundings {
+    fn new() -> Self {
+        Self(BTreeMap::from([("HOOK", "knock-knock"), ("TWILIO", "twilio-auth-token")]))
+    }
+}
+
+impl Environment for Surroundings {
+    fn var(&self, name: &str) -> Option<String> {
+        self.0.get(name).map(|value| (*value).to_owned())
+    }
+
+    fn read_file(&self, path: &Path) -> io::Result<String> {
+        std::fs::read_to_string(path)
+    }
+}
