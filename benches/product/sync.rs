@@ -55,6 +55,8 @@ async fn first_sync(world: &World) -> anyhow::Result<Duration> {
 /// The time in which the same pages arrive, and nothing is done with them.
 async fn download(world: &World) -> anyhow::Result<Duration> {
     let options = SimOptions::default();
+    // Fails only if one is there already, which serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::new();
     let started = Instant::now();
     for input in pages() {
