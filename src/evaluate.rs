@@ -7,7 +7,10 @@
 mod escalate;
 mod facts;
 mod memory;
+mod quiet;
+mod standings;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -22,10 +25,12 @@ use crate::sla::clock::{self, ClockState};
 use crate::sla::desk::Desk;
 use crate::store::alerts::{AlertRow, AlertTurn, Recovered};
 use crate::store::{Store, StoreError};
-use crate::telemetry::{AlertLabels, LoopName, StandingLabels, Telemetry};
+use crate::telemetry::{AlertLabels, LoopName, Telemetry};
 use crate::ticket::watch::Watched;
-use crate::ticket::{ClockKind, Directory};
+use crate::ticket::{ClockKind, Directory, TenantId};
 use memory::Memory;
+use quiet::{Look, Quiet};
+use standings::Standings;
 use tokio::sync::Notify;
 
 /// The loop sleeps no longer than this, so that nothing hangs on a single wake-up.
@@ -46,6 +51,7 @@ pub struct Evaluate {
     outbox: Arc<Notify>,
     channels: Vec<ChannelKind>,
     memory: Memory,
+    quiet: HashMap<TenantId, Quiet>,
 }
 
 /// What a turn came to.
@@ -63,7 +69,18 @@ struct Scene<'a> {
     tenant: &'a Tenant,
     desk: &'a Desk,
     people: &'a Directory,
+    /// Whether all open tickets have been read once: until then, what was past is not yet told.
+    settled: bool,
     now: DateTime<Utc>,
+}
+
+/// What the looks at a tenant's tickets have shown.
+#[derive(Default)]
+struct Findings<'a> {
+    work: AlertTurn,
+    /// What was past already when first seen.
+    known: Vec<(Arc<Watched>, ClockState<'a>)>,
+    raised: usize,
 }
 
 impl Evaluate {
@@ -79,7 +96,8 @@ impl Evaluate {
         let email = config.notify.email.as_ref().map(|_| ChannelKind::Email);
         let sms = config.notify.sms.as_ref().map(|_| ChannelKind::Sms);
         let channels = email.into_iter().chain(sms).collect();
-        Self { config, desks, store, clock, telemetry, news, outbox, channels, memory: Memory::default() }
+        let (memory, quiet) = (Memory::default(), HashMap::new());
+        Self { config, desks, store, clock, telemetry, news, outbox, channels, memory, quiet }
     }
 
     /// Turns until `stop` says so.
@@ -107,6 +125,7 @@ impl Evaluate {
         if turn.is_err() {
             // What memory holds may not have happened: it is read again next time.
             self.memory.forget();
+            self.quiet.clear();
         }
         turn
     }
@@ -134,41 +153,76 @@ impl Evaluate {
         let settled = state.swept_at.is_some() || state.passed_at.is_some();
         self.memory.load(&self.store, &tenant.id).await?;
         self.memory.hurry(&self.store, &tenant.id, now).await?;
-        let scene = Scene { tenant, desk: &desk, people: &people, now };
-        let mut work = AlertTurn::default();
-        let mut known = Vec::new();
-        let mut raised = 0;
-        let mut next = None;
+        let scene = Scene { tenant, desk: &desk, people: &people, settled, now };
+        let mut quiet = self.quiet.remove(&tenant.id).unwrap_or_default();
+        quiet.begin(&desk, now);
+        let mut found = Findings::default();
         let mut counts = Standings::default();
+        let mut next = None;
         for watched in open.values() {
-            for kind in ClockKind::ALL {
-                let clock = clock::assess(watched, kind, &desk, now);
-                counts.add(&clock);
-                next = next.into_iter().chain(clock.next_change).min();
-                let key = key_of(&scene, watched, kind);
-                let before = self.memory.get(&key).map(|row| row.raised);
-                match alert::decide(&clock, watched.first_seen_at, before.as_ref()) {
-                    Decision::Keep => {}
-                    Decision::Known { reason } if settled && self.knows_people(&scene, watched) => {
-                        work.alerts.push(self.memory.known(key, &clock, reason, now));
-                        known.push((watched.clone(), clock));
-                    }
-                    // The first sync is still under way: all that was past is told at once when it is done.
-                    Decision::Known { .. } => {}
-                    decision => {
-                        raised += usize::from(matches!(decision, Decision::Raise { .. }));
-                        self.apply(&scene, watched, &clock, key, decision, &mut work);
-                    }
-                }
-            }
+            let look = quiet.look(watched).unwrap_or_else(|| self.look_at(&scene, watched, &mut quiet, &mut found));
+            counts.add(look.standings);
+            next = next.into_iter().chain(look.next_change).min();
         }
+        quiet.tidy(open.len());
+        self.quiet.insert(tenant.id.clone(), quiet);
         counts.publish(&self.telemetry, tenant);
+        let Findings { mut work, known, raised } = found;
         self.resolve_gone(&scene, &open, &mut work).await?;
         work.notifications.extend(self.digests(&scene, &known));
         self.escalate(&scene, &open, &mut work);
         next = next.into_iter().chain(self.memory.next_step(&tenant.id)).min();
         let turn = Turn { raised, next, ..Turn::default() };
         self.commit(tenant, work, turn, now).await
+    }
+
+    /// Looks at both clocks of a ticket and does what they call for.
+    fn look_at<'a>(
+        &mut self,
+        scene: &Scene<'a>,
+        watched: &Arc<Watched>,
+        quiet: &mut Quiet,
+        found: &mut Findings<'a>,
+    ) -> Look {
+        let before = self.memory.raised(&scene.tenant.id, watched);
+        let mut look = Look::default();
+        let mut calm = true;
+        for (kind, before) in ClockKind::ALL.into_iter().zip(before) {
+            let clock = clock::assess(watched, kind, scene.desk, scene.now);
+            look.standings.set(kind, clock.standing);
+            look.next_change = look.next_change.into_iter().chain(clock.next_change).min();
+            let decision = alert::decide(&clock, watched.first_seen_at, before.as_ref());
+            calm &= decision == Decision::Keep;
+            self.act_on(scene, watched, clock, decision, found);
+        }
+        if calm {
+            quiet.keep(watched, look);
+        }
+        look
+    }
+
+    fn act_on<'a>(
+        &mut self,
+        scene: &Scene<'a>,
+        watched: &Arc<Watched>,
+        clock: ClockState<'a>,
+        decision: Decision,
+        found: &mut Findings<'a>,
+    ) {
+        match decision {
+            Decision::Keep => {}
+            Decision::Known { reason } if scene.settled && self.knows_people(scene, watched) => {
+                let key = key_of(scene, watched, clock.kind);
+                found.work.alerts.push(self.memory.known(key, &clock, reason, scene.now));
+                found.known.push((watched.clone(), clock));
+            }
+            // The first sync is still under way: all that was past is told at once when it is done.
+            Decision::Known { .. } => {}
+            decision => {
+                found.raised += usize::from(matches!(decision, Decision::Raise { .. }));
+                self.apply(scene, watched, &clock, key_of(scene, watched, clock.kind), decision, &mut found.work);
+            }
+        }
     }
 
     /// Whether it can be known whom to tell: the list of people may not have been read yet.
@@ -288,25 +342,4 @@ impl Evaluate {
 
 fn key_of(scene: &Scene<'_>, watched: &Watched, clock: ClockKind) -> AlertKey {
     AlertKey { tenant: scene.tenant.id.clone(), ticket: watched.ticket.id.clone(), clock, cycle: watched.cycle }
-}
-
-/// How many clocks of open tickets stand how.
-#[derive(Default)]
-struct Standings(std::collections::BTreeMap<(ClockKind, &'static str), i64>);
-
-impl Standings {
-    fn add(&mut self, clock: &ClockState<'_>) {
-        *self.0.entry((clock.kind, clock.standing.as_str())).or_default() += 1;
-    }
-
-    fn publish(&self, telemetry: &Telemetry, tenant: &Tenant) {
-        const NAMES: [&str; 7] = ["on_track", "at_risk", "breached", "paused", "met", "cancelled", "unknown"];
-        for kind in ClockKind::ALL {
-            for standing in NAMES {
-                let labels = StandingLabels { tenant: tenant.id.to_string(), clock: kind.as_str(), standing };
-                let count = self.0.get(&(kind, standing)).copied().unwrap_or(0);
-                telemetry.open_tickets.get_or_create(&labels).set(count);
-            }
-        }
-    }
 }

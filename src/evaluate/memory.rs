@@ -12,12 +12,16 @@ use crate::sla::clock::ClockState;
 use crate::store::alerts::{AlertRow, Told};
 use crate::store::tickets::OpenTickets;
 use crate::store::{Store, StoreError};
-use crate::ticket::TenantId;
+use crate::ticket::watch::Watched;
+use crate::ticket::{ClockKind, TenantId, TicketId};
+
+/// The alerts of one tenant. Most tickets have none, so one look-up settles both clocks of a ticket.
+type Alerts = HashMap<TicketId, Vec<AlertRow>>;
 
 #[derive(Default)]
 pub struct Memory {
-    loaded: HashSet<TenantId>,
-    alerts: HashMap<AlertKey, AlertRow>,
+    /// Of each tenant that was read.
+    alerts: HashMap<TenantId, Alerts>,
     told: HashSet<Told>,
     /// Alert and recipient of all that was told, whatever the stage and the channel.
     threads: HashSet<(String, String)>,
@@ -26,15 +30,17 @@ pub struct Memory {
 impl Memory {
     /// Reads what is stored of `tenant`, unless that was done before.
     pub async fn load(&mut self, store: &Store, tenant: &TenantId) -> Result<(), StoreError> {
-        if self.loaded.contains(tenant) {
+        if self.alerts.contains_key(tenant) {
             return Ok(());
         }
         let rows = store.alerts(tenant).await?;
         for told in store.told(tenant).await? {
             self.remember(told);
         }
-        self.alerts.extend(rows.into_iter().map(|row| (row.key.clone(), row)));
-        self.loaded.insert(tenant.clone());
+        self.alerts.insert(tenant.clone(), Alerts::new());
+        for row in rows {
+            self.put(row);
+        }
         Ok(())
     }
 
@@ -49,7 +55,8 @@ impl Memory {
         if hurried.is_empty() {
             return Ok(());
         }
-        let waiting = self.alerts.values_mut().filter(|row| row.next_step_at.is_some_and(|at| at > now));
+        let rows = self.alerts.get_mut(tenant).into_iter().flat_map(HashMap::values_mut).flatten();
+        let waiting = rows.filter(|row| row.next_step_at.is_some_and(|at| at > now));
         for row in waiting.filter(|row| hurried.contains(&row.key.to_string())) {
             row.next_step_at = Some(now);
         }
@@ -57,7 +64,24 @@ impl Memory {
     }
 
     pub fn get(&self, key: &AlertKey) -> Option<&AlertRow> {
-        self.alerts.get(key)
+        self.of_ticket(&key.tenant, &key.ticket).iter().find(|row| row.key == *key)
+    }
+
+    /// What was raised for each clock of a ticket in its present cycle, in the order of `ClockKind::ALL`.
+    pub fn raised(&self, tenant: &TenantId, watched: &Watched) -> [Option<Raised>; 2] {
+        let rows = self.of_ticket(tenant, &watched.ticket.id);
+        let present = |clock| rows.iter().find(|row| row.key.clock == clock && row.key.cycle == watched.cycle);
+        ClockKind::ALL.map(|clock| present(clock).map(|row| row.raised))
+    }
+
+    fn of_ticket(&self, tenant: &TenantId, ticket: &TicketId) -> &[AlertRow] {
+        self.alerts.get(tenant).and_then(|alerts| alerts.get(ticket)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The alerts of `tenant` that are not at rest.
+    fn open(&self, tenant: &TenantId) -> impl Iterator<Item = &AlertRow> {
+        let rows = self.alerts.get(tenant).into_iter().flat_map(HashMap::values).flatten();
+        rows.filter(|row| row.raised.resolved_as.is_none())
     }
 
     /// A new alert, or an old one at a new stage or in a new episode: it begins at the first of its rungs.
@@ -71,7 +95,7 @@ impl Memory {
         steps: &[Step],
         now: DateTime<Utc>,
     ) -> AlertRow {
-        let generation = self.alerts.get(&key).map_or(0, |row| row.generation + 1);
+        let generation = self.get(&key).map_or(0, |row| row.generation + 1);
         let row = AlertRow {
             raised: Raised { stage, due: clock.due.unwrap_or(now), episode, resolved_as: None },
             reason: reason.to_string(),
@@ -94,7 +118,7 @@ impl Memory {
 
     /// Opens an alert again whose danger is the one that people were told of; its rungs go on from here.
     pub fn reopen(&mut self, key: &AlertKey, steps: &[Step], now: DateTime<Utc>) -> Option<AlertRow> {
-        let mut row = self.alerts.get(key)?.clone();
+        let mut row = self.get(key)?.clone();
         row.raised.resolved_as = None;
         row.changed_at = now;
         row.generation += 1;
@@ -107,7 +131,7 @@ impl Memory {
 
     /// Closes an alert; its waiting rungs are void.
     pub fn resolve(&mut self, key: &AlertKey, closing: Closing, now: DateTime<Utc>) -> Option<AlertRow> {
-        let mut row = self.alerts.get(key)?.clone();
+        let mut row = self.get(key)?.clone();
         row.raised.resolved_as = Some(closing);
         row.changed_at = now;
         row.generation += 1;
@@ -117,41 +141,46 @@ impl Memory {
 
     /// Keeps `row` and gives it back.
     pub fn put(&mut self, row: AlertRow) -> AlertRow {
-        self.alerts.insert(row.key.clone(), row.clone());
+        let alerts = self.alerts.entry(row.key.tenant.clone()).or_default();
+        let rows = alerts.entry(row.key.ticket.clone()).or_default();
+        match rows.iter_mut().find(|known| known.key == row.key) {
+            Some(known) => known.clone_from(&row),
+            None => rows.push(row.clone()),
+        }
         row
     }
 
     /// The open alerts of `tenant` whose rung is due, in the order they are due.
     pub fn due_steps(&self, tenant: &TenantId, now: DateTime<Utc>) -> Vec<AlertKey> {
-        let open = self.alerts.values().filter(|row| row.key.tenant == *tenant && row.raised.resolved_as.is_none());
-        let mut due: Vec<_> =
-            open.filter_map(|row| Some((row.next_step_at.filter(|at| *at <= now)?, &row.key))).collect();
+        let due = self.open(tenant).filter_map(|row| Some((row.next_step_at.filter(|at| *at <= now)?, &row.key)));
+        let mut due: Vec<_> = due.collect();
         due.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.ticket.cmp(&b.1.ticket)));
         due.into_iter().map(|(_, key)| key.clone()).collect()
     }
 
     /// When the next rung of `tenant` is due.
     pub fn next_step(&self, tenant: &TenantId) -> Option<DateTime<Utc>> {
-        let open = self.alerts.values().filter(|row| row.key.tenant == *tenant && row.raised.resolved_as.is_none());
-        open.filter_map(|row| row.next_step_at).min()
+        self.open(tenant).filter_map(|row| row.next_step_at).min()
     }
 
     /// The open alerts of `tenant` whose ticket, in that cycle, is not among `open`; forgets closed ones.
     pub fn open_without_ticket(&mut self, tenant: &TenantId, open: &OpenTickets) -> Vec<AlertKey> {
-        let gone = |key: &AlertKey| {
-            key.tenant == *tenant && open.get(&key.ticket).is_none_or(|watched| watched.cycle != key.cycle)
-        };
+        let gone = |key: &AlertKey| open.get(&key.ticket).is_none_or(|watched| watched.cycle != key.cycle);
         // One that vanished may come back.
         let closed = |row: &AlertRow| !matches!(row.raised.resolved_as, None | Some(Closing::Vanished));
-        let before = self.alerts.len();
-        self.alerts.retain(|key, row| !closed(row) || !gone(key));
-        if self.alerts.len() < before {
-            let kept: HashSet<String> = self.alerts.keys().map(AlertKey::to_string).collect();
-            self.told.retain(|told| kept.contains(&told.alert));
-            self.threads.retain(|(alert, _)| kept.contains(alert));
+        let mut forgotten = HashSet::new();
+        if let Some(alerts) = self.alerts.get_mut(tenant) {
+            alerts.retain(|_, rows| {
+                let over = rows.extract_if(.., |row| closed(row) && gone(&row.key));
+                forgotten.extend(over.map(|row| row.key.to_string()));
+                !rows.is_empty()
+            });
         }
-        let open = self.alerts.iter().filter(|(_, row)| row.raised.resolved_as.is_none());
-        open.map(|(key, _)| key).filter(|key| gone(key)).cloned().collect()
+        if !forgotten.is_empty() {
+            self.told.retain(|told| !forgotten.contains(&told.alert));
+            self.threads.retain(|(alert, _)| !forgotten.contains(alert));
+        }
+        self.open(tenant).map(|row| &row.key).filter(|key| gone(key)).cloned().collect()
     }
 
     /// Whether this person was told of this stage by this channel already.

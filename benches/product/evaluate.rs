@@ -1,0 +1,79 @@
+//! A turn of the evaluation over many open tickets at which nothing changes,
+//! which is what nearly every turn is, against the core alone.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use superops_sla::clock::{Clock, SystemClock};
+use superops_sla::config::Config;
+use superops_sla::desks::Desks;
+use superops_sla::sla::clock::assess;
+use superops_sla::sla::desk::Desk;
+use superops_sla::store::tickets::OpenTickets;
+use superops_sla::ticket::ClockKind;
+use tokio::sync::watch;
+
+use super::figure::{Figure, median, millis};
+use super::world::{World, all_read, tenant, without_budget};
+
+const OPEN: usize = 100_000;
+const ROUNDS: usize = 31;
+const LIMIT: Duration = Duration::from_millis(50);
+
+pub async fn measure() -> anyhow::Result<Vec<Figure>> {
+    let world = World::open(OPEN, 0, 0).await?;
+    let folder = tempfile::tempdir()?;
+    let mut parts = world.product(&folder, "60s", without_budget).await?;
+    let stop = watch::Sender::new(false);
+    let sync = parts.syncs.pop().context("there is one tenant")?;
+    let reading = tokio::spawn(sync.run(stop.subscribe()));
+    all_read(&parts.store).await?;
+    stop.send_replace(true);
+    reading.await?;
+    drop(world);
+
+    let now = SystemClock.now();
+    while parts.evaluate.turn(now).await? != quiet(parts.evaluate.turn(now).await?.next) {}
+    let mut turns = Vec::new();
+    for _ in 0..ROUNDS {
+        let started = Instant::now();
+        parts.evaluate.turn(now).await?;
+        turns.push(started.elapsed());
+    }
+    let open = parts.store.open_tickets(&tenant()).await?;
+    let desk = desk(&parts.config, &parts).await?;
+    let core = (0..ROUNDS).map(|_| core_alone(&open, &desk, now)).collect();
+    let (turn, core) = (median(turns), median(core));
+    let tickets = open.len();
+    Ok(vec![
+        Figure::plain(format!("standings of both clocks of {tickets} open tickets, the core alone"), millis(core)),
+        Figure::new(
+            format!("a whole turn of the evaluation over {tickets} open tickets when nothing changes"),
+            millis(turn),
+            format!("under {}", millis(LIMIT)),
+            turn < LIMIT,
+        ),
+    ])
+}
+
+fn quiet(next: Option<DateTime<Utc>>) -> superops_sla::evaluate::Turn {
+    superops_sla::evaluate::Turn { next, ..Default::default() }
+}
+
+async fn desk(config: &Arc<Config>, parts: &superops_sla::app::Parts) -> anyhow::Result<Arc<Desk>> {
+    let desks = Desks::new(config.clone(), parts.store.clone(), parts.telemetry.clone())?;
+    let tenant = config.tenants.get(&tenant()).context("the tenant is configured")?;
+    Ok(desks.of(tenant).await?.1)
+}
+
+fn core_alone(open: &OpenTickets, desk: &Desk, now: DateTime<Utc>) -> Duration {
+    let started = Instant::now();
+    for watched in open.values() {
+        for kind in ClockKind::ALL {
+            std::hint::black_box(assess(watched, kind, desk, now));
+        }
+    }
+    started.elapsed()
+}

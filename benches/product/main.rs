@@ -1,0 +1,44 @@
+//! The whole product measured: each figure as a ratio or against a limit, both sides in one run.
+//!
+//! `cargo bench --bench product` takes all figures, some ten minutes; names
+//! after `--` choose: `sync`, `budget`, `evaluate`, `lateness`, `memory`. It
+//! prints the table of `docs/performance.md`. Nothing here fails a build: a
+//! figure depends on the machine, so a person reads it.
+
+mod budget;
+mod evaluate;
+mod figure;
+mod lateness;
+mod memory;
+mod sync;
+mod world;
+
+use figure::Figure;
+
+const PARTS: [&str; 5] = ["sync", "budget", "evaluate", "lateness", "memory"];
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    // Cargo adds options of its own, like `--bench`.
+    let asked: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
+    if let Some(unknown) = asked.iter().find(|name| !PARTS.contains(&name.as_str())) {
+        anyhow::bail!("there is no `{unknown}` to measure; there is {}", PARTS.join(", "));
+    }
+    println!("{}", figure::HEAD);
+    for part in PARTS.into_iter().filter(|part| asked.is_empty() || asked.iter().any(|name| name == part)) {
+        for figure in measure(part).await? {
+            println!("{figure}");
+        }
+    }
+    Ok(())
+}
+
+async fn measure(part: &str) -> anyhow::Result<Vec<Figure>> {
+    match part {
+        "sync" => sync::measure().await,
+        "budget" => budget::measure().await,
+        "evaluate" => evaluate::measure().await,
+        "lateness" => lateness::measure().await,
+        _ => memory::measure().await,
+    }
+}
