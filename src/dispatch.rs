@@ -209,8 +209,13 @@ impl Attempt {
         loop {
             match self.store.record_attempt(leased, outcome.clone(), now).await {
                 Err(StoreError::Locked(_)) if tries < STORE_TRIES => tries += 1,
-                Ok(true) => return Ok(self.news.notify_one()),
-                result => return result.map(drop),
+                Ok(hurried) => {
+                    if hurried {
+                        self.news.notify_one();
+                    }
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
             }
         }
     }

@@ -85,6 +85,7 @@ impl Memory {
     }
 
     /// A new alert, or an old one at a new stage or in a new episode: it begins at the first of its rungs.
+    #[expect(clippy::too_many_arguments, reason = "an alert is made of all of these, and only here")]
     pub fn raise(
         &mut self,
         key: AlertKey,
