@@ -101,8 +101,13 @@ impl Calendar {
 
     /// Open at all times: working time is wall time.
     pub fn round_the_clock() -> Self {
+        Self::round_the_clock_in(Tz::UTC)
+    }
+
+    /// Open at all times; people are shown local times of `timezone`.
+    pub fn round_the_clock_in(timezone: Tz) -> Self {
         Self {
-            spec: CalendarSpec::round_the_clock(),
+            spec: CalendarSpec { timezone, ..CalendarSpec::round_the_clock() },
             days: std::array::from_fn(|_| vec![(0, MINUTES_A_DAY)]),
             seamless: true,
             years: Box::default(),

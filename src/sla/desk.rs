@@ -145,7 +145,8 @@ impl Desk {
         let words = directory.statuses.iter();
         let meanings = words.map(|name| (name.clone(), rules.words.meaning(Some(name)))).collect();
         let sites = if rules.site_hours { site_calendars(directory, &rules.holiday_lists) } else { HashMap::new() };
-        Self { rules, meanings, sites, always: Calendar::round_the_clock() }
+        let zone = rules.msp.as_ref().map_or(Tz::UTC, |calendar| calendar.spec().timezone);
+        Self { rules, meanings, sites, always: Calendar::round_the_clock_in(zone) }
     }
 
     /// Whose desk this is.
