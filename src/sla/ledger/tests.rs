@@ -76,6 +76,15 @@ fn local_times_are_those_of_the_calendars_zone() {
 }
 
 #[test]
+fn what_counts_round_the_clock_is_told_in_the_desks_own_zone() {
+    let mut summer = watched("Open");
+    summer.ticket.created_at = Some(time("2026-07-04T20:00:00Z"));
+    summer.first_seen_at = time("2026-07-04T20:00:30Z");
+    let ledger = ledger_at(vec![policy(Counts::Calendar)], &summer, &[], time("2026-07-04T21:00:00Z"));
+    assert!(ledger.sentence().starts_with("Sat 21:00-22:00 counted 1h · due Sun 01:00"), "{}", ledger.sentence());
+}
+
+#[test]
 fn a_retarget_stands_between_the_lines() {
     let changes = [change(K::Priority, "Low", "High", 121)];
     let policies = vec![for_priority("High", 120), for_priority("Low", 480)];
