@@ -6,10 +6,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{ClockStatus, ServiceError, TicketPolicy, TicketQuery, TicketSla};
 use crate::config::Tenant;
-use crate::sla::clock::{ClockState, Standing, assess};
+use crate::sla::clock::{ClockState, Standing, assess_both};
 use crate::sla::desk::Desk;
+use crate::ticket::Named;
 use crate::ticket::watch::Watched;
-use crate::ticket::{ClockKind, Named};
 
 /// The one heap a ticket is counted in, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +41,7 @@ struct Names {
 impl Seen {
     /// Assesses both clocks of `watched` at `now`.
     pub fn new(tenant: &Tenant, desk: &Desk, watched: &Watched, now: DateTime<Utc>) -> Self {
-        let clocks = ClockKind::ALL.map(|kind| assess(watched, kind, desk, now));
+        let clocks = assess_both(watched, desk, now);
         let running = clocks.iter().filter(|clock| clock.running);
         let least_left = running.filter_map(|clock| clock.left).min().unwrap_or(TimeDelta::MAX);
         Self {

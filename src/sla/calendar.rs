@@ -8,9 +8,10 @@
 //! question always gets the same answer.
 //!
 //! Each year is turned once into sorted windows with running totals; a question
-//! is then a binary search. Times are kept to the millisecond.
+//! is then a look into a table. Times are kept to the millisecond.
 
 mod stretches;
+mod year;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -22,6 +23,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 pub use self::stretches::{Stretch, StretchKind};
+use self::year::Year;
 
 /// A calendar as a person writes it. Compile it with [`Calendar::compile`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -82,53 +84,6 @@ pub struct Calendar {
 impl fmt::Debug for Calendar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Calendar").field(&self.spec).finish()
-    }
-}
-
-/// The open windows of one UTC year, in milliseconds since 1970.
-#[derive(Clone, Debug, Default)]
-struct Year {
-    starts: Box<[i64]>,
-    ends: Box<[i64]>,
-    /// Working time from the year's beginning to each window's start.
-    before: Box<[i64]>,
-    total: i64,
-}
-
-impl Year {
-    fn from_windows(windows: &[(i64, i64)]) -> Self {
-        let mut total = 0;
-        let mut before = Vec::with_capacity(windows.len());
-        for (start, end) in windows {
-            before.push(total);
-            total += end - start;
-        }
-        Self {
-            starts: windows.iter().map(|w| w.0).collect(),
-            ends: windows.iter().map(|w| w.1).collect(),
-            before: before.into(),
-            total,
-        }
-    }
-
-    /// Working time from the year's beginning to `at`.
-    fn counted(&self, at: i64) -> i64 {
-        match self.starts.partition_point(|start| *start <= at) {
-            0 => 0,
-            n => self.before[n - 1] + at.min(self.ends[n - 1]) - self.starts[n - 1],
-        }
-    }
-
-    /// The earliest instant by which `amount` has been counted; `0 < amount <= total`.
-    fn reached(&self, amount: i64) -> i64 {
-        let n = self.before.partition_point(|before| *before < amount);
-        self.starts[n - 1] + amount - self.before[n - 1]
-    }
-
-    /// The window that is open at `at`, or else the next one of this year.
-    fn window_from(&self, at: i64) -> Option<(i64, i64)> {
-        let n = self.ends.partition_point(|end| *end <= at);
-        Some((*self.starts.get(n)?, self.ends[n]))
     }
 }
 
@@ -231,7 +186,7 @@ impl Calendar {
     /// time, or on one of its edges. A due time in closed hours was counted otherwise.
     pub fn can_fall_due(&self, at: DateTime<Utc>) -> bool {
         let just_before = at - TimeDelta::milliseconds(1);
-        self.seamless || self.is_open(at) || self.is_open(just_before)
+        self.seamless || self.window_from(just_before).is_some_and(|(start, _)| start <= at)
     }
 
     /// The window that is open at `at`, or else the next; windows that touch at a year's end are one.
@@ -240,14 +195,22 @@ impl Calendar {
             return Some((at, DateTime::<Utc>::MAX_UTC));
         }
         let millis = at.timestamp_millis();
-        let (number, (start, mut end)) = (at.year()..=LAST_YEAR.max(at.year()))
-            .find_map(|number| self.year(number).window_from(millis).map(|window| (number, window)))?;
-        if let Some((next, later)) = self.year(number + 1).window_from(end)
+        let (number, (start, mut end), at_its_end) =
+            (at.year()..=LAST_YEAR.max(at.year())).find_map(|number| self.window_in(number, millis))?;
+        if at_its_end
+            && let Some((next, later)) = self.year(number + 1).window_from(end)
             && next == end
         {
             end = later;
         }
         Some((DateTime::from_timestamp_millis(start)?, DateTime::from_timestamp_millis(end)?))
+    }
+
+    /// The window of year `number` that is open at `at` or later, and whether it lasts to the year's end.
+    fn window_in(&self, number: i32, at: i64) -> Option<(i32, (i64, i64), bool)> {
+        let year = self.year(number);
+        let window = year.window_from(at)?;
+        Some((number, window, year.ends_at(window.1)))
     }
 
     fn year(&self, number: i32) -> Cow<'_, Year> {
@@ -270,7 +233,7 @@ impl Calendar {
         let until = next.checked_add_days(Days::new(2)).unwrap_or(next);
         let open = from.iter_days().take_while(|date| *date < until).flat_map(|date| self.windows_of(date));
         let inside = open.map(|(start, end)| (start.max(bounds.0), end.min(bounds.1)));
-        Year::from_windows(&merged(inside.filter(|(start, end)| start < end).collect()))
+        Year::from_windows(&merged(inside.filter(|(start, end)| start < end).collect()), bounds.1)
     }
 
     fn is_holiday(&self, date: NaiveDate) -> bool {

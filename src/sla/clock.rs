@@ -9,7 +9,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::desk::{Desk, Hours};
+use super::desk::{Desk, Hours, Terms};
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, StatusMeaning, Ticket};
 
@@ -169,17 +169,33 @@ impl ClockState<'_> {
 
 /// How clock `kind` of a ticket stands at `now`.
 pub fn assess<'a>(watched: &Watched, kind: ClockKind, desk: &'a Desk, now: DateTime<Utc>) -> ClockState<'a> {
+    assess_by(&desk.terms(&watched.ticket), watched, kind, desk, now)
+}
+
+/// How both clocks of a ticket stand at `now`, in the order of [`ClockKind::ALL`].
+pub fn assess_both<'a>(watched: &Watched, desk: &'a Desk, now: DateTime<Utc>) -> [ClockState<'a>; 2] {
+    let terms = desk.terms(&watched.ticket);
+    let [response, resolution] = ClockKind::ALL;
+    [assess_by(&terms, watched, response, desk, now), assess_by(&terms, watched, resolution, desk, now)]
+}
+
+fn assess_by<'a>(
+    terms: &Terms<'a>,
+    watched: &Watched,
+    kind: ClockKind,
+    desk: &'a Desk,
+    now: DateTime<Utc>,
+) -> ClockState<'a> {
     if watched.vanished_at.is_some() {
         return ClockState::blank(kind, Standing::Cancelled);
     }
-    let meaning = desk.meaning(&watched.ticket);
     let mut doubts = Doubts::default();
-    let stopped_at = stop(watched, kind, meaning, &mut doubts);
-    let Some(due) = due(&watched.ticket, kind, desk, &mut doubts) else {
+    let stopped_at = stop(watched, kind, terms.meaning, &mut doubts);
+    let Some(due) = due(&watched.ticket, kind, terms, &mut doubts) else {
         let standing = if stopped_at.is_some() { Standing::Met } else { Standing::Unknown };
         return ClockState { stopped_at, doubts, ..ClockState::blank(kind, standing) };
     };
-    let (hours, hours_flaw) = desk.hours(&watched.ticket, due);
+    let (hours, hours_flaw) = terms.hours(due);
     let mut clock = ClockState {
         due: Some(due),
         stopped_at,
@@ -190,7 +206,7 @@ pub fn assess<'a>(watched: &Watched, kind: ClockKind, desk: &'a Desk, now: DateT
     };
     if let Some(at) = stopped_at {
         clock.stopped(due, at, watched.ticket.reported(kind).breached);
-    } else if meaning == StatusMeaning::Paused && kind == ClockKind::Resolution {
+    } else if terms.meaning == StatusMeaning::Paused && kind == ClockKind::Resolution {
         clock.paused(due, watched, now);
     } else {
         clock.running(due, watched, desk, now);
@@ -284,7 +300,7 @@ fn breached(left: TimeDelta) -> Standing {
 }
 
 /// The due time that holds: the reported one, or else what a configured policy says.
-fn due(ticket: &Ticket, kind: ClockKind, desk: &Desk, doubts: &mut Doubts) -> Option<DateTime<Utc>> {
+fn due(ticket: &Ticket, kind: ClockKind, terms: &Terms<'_>, doubts: &mut Doubts) -> Option<DateTime<Utc>> {
     if let Some(due) = ticket.reported(kind).due {
         if ticket.created_at.is_some_and(|created_at| due < created_at) {
             doubts.add(Doubt::DueBeforeCreated);
@@ -292,17 +308,17 @@ fn due(ticket: &Ticket, kind: ClockKind, desk: &Desk, doubts: &mut Doubts) -> Op
         }
         return Some(due);
     }
-    let computed = computed_due(ticket, kind, desk);
+    let computed = computed_due(ticket, kind, terms);
     doubts.add(if computed.is_some() { Doubt::DueFromPolicy } else { Doubt::NoDueTime });
     computed
 }
 
 /// When the configured policy makes `kind` due, as if the ticket had never paused.
-fn computed_due(ticket: &Ticket, kind: ClockKind, desk: &Desk) -> Option<DateTime<Utc>> {
-    let target = desk.policy(ticket)?.target(kind)?;
+fn computed_due(ticket: &Ticket, kind: ClockKind, terms: &Terms<'_>) -> Option<DateTime<Utc>> {
+    let target = terms.policy?.target(kind)?;
     let created_at = ticket.created_at?;
     // A policy fixes the hours whatever the due time, so the creation serves as well.
-    let (hours, _) = desk.hours(ticket, created_at);
+    let (hours, _) = terms.hours(created_at);
     hours.calendar.add(created_at, target)
 }
 

@@ -239,7 +239,7 @@ impl<'h> Clock<'h> {
             standing: self.standing(counted.likely, target, paused, desk.warn()),
             breached,
             due,
-            due_bounds: bounds(most.due(calendar, target), least.due(calendar, target)),
+            due_bounds: bounds([most.due(calendar, target), due, least.due(calendar, target)]),
             due_if_resumed: calendar.add(self.now, left).filter(|_| resumed),
             due_running_on: likely.running_on().due(calendar, target),
             breached_between: self.breach(calendar, breached, target, &most, &least),
@@ -297,8 +297,12 @@ fn verdict(counted: Counted, target: TimeDelta) -> Verdict {
     }
 }
 
-fn bounds(earliest: Option<DateTime<Utc>>, latest: Option<DateTime<Utc>>) -> Option<Bounds> {
-    earliest.zip(latest).map(|(earliest, latest)| Bounds { earliest: earliest.min(latest), latest })
+/// What encloses all three readings. A pause that only one of them puts before the
+/// stop can make the likely reading the outermost.
+fn bounds(readings: [Option<DateTime<Utc>>; 3]) -> Option<Bounds> {
+    let [a, b, c] = readings;
+    let (a, b, c) = (a?, b?, c?);
+    Some(Bounds { earliest: a.min(b).min(c), latest: a.max(b).max(c) })
 }
 
 /// When a clock ran, by one reading.

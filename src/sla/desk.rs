@@ -34,9 +34,9 @@ impl Warn {
     }
 }
 
-/// A share of a length of time, to the millisecond.
+/// A share of a length of time that is not negative, to the millisecond.
 fn scaled(total: TimeDelta, share: f64) -> TimeDelta {
-    TimeDelta::milliseconds((total.num_milliseconds() as f64 * share).round() as i64)
+    TimeDelta::milliseconds((total.num_milliseconds() as f64 * share + 0.5) as i64)
 }
 
 /// What the configuration says of one tenant's desk.
@@ -111,6 +111,34 @@ impl fmt::Display for Hours<'_> {
     }
 }
 
+/// What decides the clocks of one ticket.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    pub meaning: StatusMeaning,
+    pub policy: Option<&'a Policy>,
+    working: Hours<'a>,
+    flaw: Option<&'a str>,
+    desk: &'a Desk,
+}
+
+impl<'a> Terms<'a> {
+    /// The hours in which a clock that is due at `due` was counted, and what stood in the way of better ones.
+    ///
+    /// A policy says which. Without one the working hours are taken, unless the
+    /// due time lies where they are closed: then it must have been counted round the clock.
+    pub fn hours(&self, due: DateTime<Utc>) -> (Hours<'a>, Option<&'a str>) {
+        match self.policy.map(|policy| policy.counts) {
+            Some(Counts::Calendar) => (self.desk.round_the_clock(), None),
+            Some(Counts::Business) => (self.working, self.flaw),
+            None if self.working.calendar.can_fall_due(due) => (self.working, self.flaw),
+            None => {
+                let whose = Whose::NotOf(&self.working.calendar.spec().name);
+                (Hours { calendar: &self.desk.always, whose }, self.flaw)
+            }
+        }
+    }
+}
+
 impl Desk {
     /// Makes `rules` ready for the sites of `directory`.
     pub fn new(rules: DeskRules, directory: &Directory) -> Self {
@@ -166,21 +194,15 @@ impl Desk {
         }
     }
 
-    /// The hours in which a clock of `ticket` that is due at `due` was counted.
-    ///
-    /// A policy says which. Without one the working hours are taken, unless the
-    /// due time lies where they are closed: then it must have been counted round the clock.
-    pub fn hours(&self, ticket: &Ticket, due: DateTime<Utc>) -> (Hours<'_>, Option<&str>) {
+    /// What decides the clocks of `ticket`, found once for both.
+    pub fn terms(&self, ticket: &Ticket) -> Terms<'_> {
         let (working, flaw) = self.working_hours(ticket);
-        match self.policy(ticket).map(|policy| policy.counts) {
-            Some(Counts::Calendar) => (self.round_the_clock(), None),
-            Some(Counts::Business) => (working, flaw),
-            None if working.calendar.can_fall_due(due) => (working, flaw),
-            None => {
-                let whose = Whose::NotOf(&working.calendar.spec().name);
-                (Hours { calendar: &self.always, whose }, flaw)
-            }
-        }
+        Terms { meaning: self.meaning(ticket), policy: self.policy(ticket), working, flaw, desk: self }
+    }
+
+    /// The hours in which a clock of `ticket` that is due at `due` was counted.
+    pub fn hours(&self, ticket: &Ticket, due: DateTime<Utc>) -> (Hours<'_>, Option<&str>) {
+        self.terms(ticket).hours(due)
     }
 
     /// All configured policies, in order.

@@ -9,10 +9,10 @@ use chrono::{DateTime, Offset, TimeDelta, Utc};
 use super::calendar::Calendar;
 use super::computed::Computed;
 use super::desk::Desk;
-use super::history::History;
+use super::history::{History, Reading};
 use super::ledger::words::{Local, length, policy as policy_words};
 use super::policy::Policy;
-use crate::ticket::watch::Watched;
+use crate::ticket::watch::{Bounds, Watched};
 use crate::ticket::{ClockKind, Ticket};
 
 /// Up to this much is no difference.
@@ -96,9 +96,7 @@ fn agrees(a: DateTime<Utc>, b: DateTime<Utc>) -> bool {
 }
 
 fn within_bounds(reported: DateTime<Utc>, computed: &Computed<'_>) -> bool {
-    let inside = |bounds: crate::ticket::watch::Bounds| {
-        bounds.earliest - TOLERANCE <= reported && reported <= bounds.latest + TOLERANCE
-    };
+    let inside = |bounds: Bounds| bounds.earliest - TOLERANCE <= reported && reported <= bounds.latest + TOLERANCE;
     computed.due_bounds.is_some_and(inside)
 }
 
@@ -138,7 +136,7 @@ impl Case<'_> {
 
     /// Working time, by `calendar`, that the clock stood still before it was due.
     fn stood(&self, calendar: &Calendar) -> TimeDelta {
-        let stalls = self.history.stalls(self.computed.kind, super::history::Reading::Likely);
+        let stalls = self.history.stalls(self.computed.kind, Reading::Likely);
         let ended = stalls.into_iter().filter_map(|stall| Some((stall.from, stall.to?)));
         ended.filter(|(from, _)| *from <= self.ours).map(|(from, to)| calendar.between(from, to)).sum()
     }
@@ -187,8 +185,7 @@ impl Case<'_> {
 
     fn moved(&self) -> Option<String> {
         let moves = self.history.due_moves.iter().filter(|moved| moved.clock == self.computed.kind);
-        let from_ours = moves.filter(|moved| moved.from.is_some_and(|from| agrees(from, self.ours)));
-        let last = from_ours.last()?;
+        let last = moves.rev().find(|moved| moved.from.is_some_and(|from| agrees(from, self.ours)))?;
         let local = Local::new(self.computed.hours.timezone(), last.at.latest, self.reported.max(last.at.latest));
         Some(format!("it was moved in SuperOps, seen {}", local.moment(last.at.latest)))
     }
@@ -203,8 +200,8 @@ impl Case<'_> {
             return Some(format!("it fits the target of {target} of {}", policy_words(policy)));
         }
         let round = candidates.into_iter().filter(|have| *have > TimeDelta::zero()).find_map(rounded)?;
-        let site = self.ticket.sla.as_ref().map_or("this SLA", |sla| sla.name.as_str());
-        Some(format!("a target of {} for {site} would fit", length(round)))
+        let sla = self.ticket.sla.as_ref().map_or("this SLA", |sla| sla.name.as_str());
+        Some(format!("a target of {} for {sla} would fit", length(round)))
     }
 }
 

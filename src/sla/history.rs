@@ -119,8 +119,8 @@ impl History {
     /// Tells the story of `watched` from its `changes`, in whatever order; `meaning` says what a status means.
     pub fn tell(watched: &Watched, changes: &[Change], meaning: impl Fn(Option<&str>) -> StatusMeaning) -> Self {
         let changes = in_order(changes);
-        let of = |kind: ChangeKind| changes.iter().filter(move |change| change.kind == kind);
-        let gone = watched.vanished_at.map(|at| of(ChangeKind::Vanished).last().map_or(exactly(at), |last| last.at));
+        let vanished = changes.iter().rfind(|change| change.kind == ChangeKind::Vanished);
+        let gone = watched.vanished_at.map(|at| vanished.map_or(exactly(at), |last| last.at));
         Self {
             created_at: watched.ticket.created_at,
             spells: Teller::new(watched, &changes, &meaning).tell(),

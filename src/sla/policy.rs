@@ -50,7 +50,7 @@ impl Policy {
     pub fn matches(&self, tenant: &TenantId, ticket: &Ticket) -> bool {
         let same = |wanted: &Option<String>, found: Option<&str>| match wanted {
             None => true,
-            Some(name) => found.is_some_and(|text| text.trim().eq_ignore_ascii_case(name.trim())),
+            Some(name) => found.is_some_and(|text| same_name(text, name)),
         };
         self.tenant.as_ref().is_none_or(|wanted| wanted == tenant)
             && same(&self.sla, ticket.sla.as_ref().map(|sla| sla.name.as_str()))
@@ -112,6 +112,17 @@ impl Policy {
             ClockKind::Resolution => self.resolution,
         }
     }
+}
+
+/// Whether two names are the same but for case and surrounding white space.
+fn same_name(a: &str, b: &str) -> bool {
+    a.eq_ignore_ascii_case(b) || ((is_padded(a) || is_padded(b)) && a.trim().eq_ignore_ascii_case(b.trim()))
+}
+
+/// Whether there may be something to trim. Asked for every ticket and policy, so it looks at two bytes only.
+fn is_padded(text: &str) -> bool {
+    let edges = text.as_bytes().first().zip(text.as_bytes().last());
+    edges.is_some_and(|(first, last)| !first.is_ascii_graphic() || !last.is_ascii_graphic())
 }
 
 /// The policy that holds for `ticket`: the first match in order.

@@ -245,6 +245,32 @@ fn without_a_reported_due_time_a_configured_policy_says_it() {
     assert!(clock.doubts.has(Doubt::DueFromPolicy));
 }
 
+#[test]
+fn assessing_allocates_nothing() {
+    let open = with(|w| w.ticket.first_response.due = Some(at(30)));
+    let paused = with(|w| {
+        w.ticket.status = Some("On Hold".into());
+        w.status_since = Some(Bounds { earliest: at(10), latest: at(11) });
+    });
+    let rules = DeskRules {
+        tenant: TenantId::parse("acme").unwrap(),
+        words: StatusWords::default(),
+        site_hours: false,
+        msp: Some(office()),
+        holiday_lists: BTreeMap::new(),
+        policies: Vec::new(),
+        warn: Warn { at: vec![0.75], left: vec![mins(20)] },
+    };
+    let statuses = vec!["Open".to_owned(), "On Hold".to_owned()];
+    let desk = Desk::new(rules, &Directory { statuses, ..Directory::default() });
+    let assess_all = || [&open, &paused].map(|watched| assess_both(watched, &desk, at(40))).len();
+    assess_all(); // Compiles the year.
+    let allocations = allocation_counter::measure(|| {
+        assess_all();
+    });
+    assert_eq!(allocations.count_total, 0);
+}
+
 proptest! {
     /// Whatever a ticket says, its standing changes by time alone only when `next_change` said so.
     #[test]
