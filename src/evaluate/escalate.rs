@@ -13,7 +13,7 @@ use tracing::{error, warn};
 use super::memory::stage_of;
 use super::{Evaluate, Scene, facts};
 use crate::alert::AlertKey;
-use crate::alert::escalation::{ChannelKind, Recipient, Step, recipients};
+use crate::alert::escalation::{ChannelKind, Recipient, Step, Target, recipients};
 use crate::notify::sms::e164;
 use crate::notify::{Body, DigestFacts, Message};
 use crate::sla::clock::{self, ClockState};
@@ -54,7 +54,8 @@ impl Evaluate {
         let mut row = self.memory.get(key)?.clone();
         let clock = clock::assess(watched, key.clock, scene.desk, scene.now);
         let rungs = steps.iter().enumerate().skip(current_rung(steps, &row, scene));
-        let Some((index, _)) = rungs.into_iter().find(|rung| self.run_step(scene, watched, &clock, &row, *rung, work))
+        let Some((index, step)) =
+            rungs.into_iter().find(|rung| self.run_step(scene, watched, &clock, &row, *rung, work))
         else {
             return Some(reaches_nobody(row, steps, scene));
         };
@@ -63,11 +64,11 @@ impl Evaluate {
             row.raised_at = row.raised_at.max(scene.now - steps[0].after);
         }
         row.step = u32::try_from(index + 1).unwrap_or(u32::MAX);
-        let unowned = watched.ticket.technician.is_none();
-        row.next_step_at = steps.get(index + 1).map(|next| {
-            // Nobody owns it, so there is nobody to wait for.
-            if unowned { scene.now } else { (row.raised_at + next.after).max(scene.now) }
-        });
+        // Nobody owns it, so there is no technician to wait for: after the group, onward at once.
+        let onward = watched.ticket.technician.is_none() && step.notify.contains(&Target::Technician);
+        row.next_step_at = steps
+            .get(index + 1)
+            .map(|next| if onward { scene.now } else { (row.raised_at + next.after).max(scene.now) });
         Some(row)
     }
 
