@@ -49,14 +49,14 @@ fn look_alike(open: usize) -> anyhow::Result<(Process, String)> {
     let tickets = open.to_string();
     let arguments = ["simulate", "--listen", "127.0.0.1:0", "--requests-per-minute", "0", "--tickets", &tickets];
     let mut child = Command::new(PROGRAM).args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    let lines = BufReader::new(child.stdout.take().context("its output is piped")?).lines();
+    let mut lines = BufReader::new(child.stdout.take().context("its output is piped")?).lines();
     let process = Process(child);
-    for line in lines {
-        if let Some(endpoint) = line?.strip_prefix("endpoint = ") {
-            return Ok((process, endpoint.trim_matches('"').to_owned()));
-        }
-    }
-    anyhow::bail!("the look-alike did not say where it answers")
+    let endpoint = lines.by_ref().map_while(Result::ok).find_map(|line| {
+        let endpoint = line.strip_prefix("endpoint = ")?;
+        Some(endpoint.trim_matches('"').to_owned())
+    });
+    drain(lines);
+    Ok((process, endpoint.context("the look-alike did not say where it answers")?))
 }
 
 /// The service, once it has read the whole account.
@@ -65,14 +65,15 @@ fn service(config: &Path) -> anyhow::Result<Process> {
     let mut child = run?;
     let mut lines = BufReader::new(child.stderr.take().context("its log is piped")?).lines();
     let process = Process(child);
-    while let Some(line) = lines.next() {
-        if line?.contains("have been read") {
-            // A log that nobody reads would fill its pipe and stop the service.
-            std::thread::spawn(move || lines.for_each(drop));
-            return Ok(process);
-        }
-    }
-    anyhow::bail!("the service has ended before it had read all tickets")
+    let read = lines.by_ref().map_while(Result::ok).any(|line| line.contains("have been read"));
+    drain(lines);
+    anyhow::ensure!(read, "the service has ended before it had read all tickets");
+    Ok(process)
+}
+
+/// Reads on: what nobody reads fills its pipe and stops the writer, and a pipe that is closed ends it.
+fn drain(lines: impl Iterator<Item = std::io::Result<String>> + Send + 'static) {
+    std::thread::spawn(move || lines.for_each(drop));
 }
 
 /// A figure of `/proc/PID/status`, which counts in kB.
