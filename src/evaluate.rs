@@ -187,9 +187,8 @@ impl Evaluate {
         let before = self.memory.raised(&scene.tenant.id, watched);
         let mut look = Look::default();
         let mut calm = true;
-        for (kind, before) in ClockKind::ALL.into_iter().zip(before) {
-            let clock = clock::assess(watched, kind, scene.desk, scene.now);
-            look.standings.set(kind, clock.standing);
+        for (clock, before) in clock::assess_both(watched, scene.desk, scene.now).into_iter().zip(before) {
+            look.standings.set(clock.kind, clock.standing);
             look.next_change = look.next_change.into_iter().chain(clock.next_change).min();
             let decision = alert::decide(&clock, watched.first_seen_at, before.as_ref());
             calm &= decision == Decision::Keep;

@@ -186,12 +186,11 @@ impl Store {
         let mut open = self.caches.open.peek(tenant);
         for (watched, is_open) in written {
             let id = watched.ticket.id.clone();
-            if let Some(open) = open.as_mut().map(Arc::make_mut) {
-                if is_open {
-                    open.insert(id.clone(), watched.clone())
-                } else {
-                    open.remove(&id)
-                };
+            match &mut open {
+                Some(open) if is_open => drop(Arc::make_mut(open).insert(id.clone(), watched.clone())),
+                // Most tickets of a long history were never open here: for them nothing is copied.
+                Some(open) if open.contains_key(&id) => drop(Arc::make_mut(open).remove(&id)),
+                _ => {}
             }
             self.caches.single.replace((tenant.clone(), id), watched);
         }
