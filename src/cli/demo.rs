@@ -21,7 +21,7 @@ use crate::clock::SharedClock;
 use crate::config::{Config, GivenEnvironment, LogFormat};
 use crate::service::{Scope, Service};
 use crate::simulator::receivers::{Caught, CaughtKind, CaughtList, MailCatcher, SmsCatcher};
-use crate::simulator::{SimOptions, Simulator};
+use crate::simulator::{SimOptions, Simulator, targets};
 use crate::store::Store;
 use crate::store::tokens::Role;
 use crate::web;
@@ -112,6 +112,7 @@ impl World {
         } else {
             ""
         };
+        let policies = if replay { String::new() } else { policies() };
         let text = format!(
             "[server]\nlisten = \"{listen}\"\npublic_url = \"http://{listen}\"\n\
              [store]\nurl = \"sqlite://{}\"\n\
@@ -119,7 +120,7 @@ impl World {
              requests_per_minute = 800\npoll_interval = \"60s\"\nhours = \"site\"\n{statuses}\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@msp.example>\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"DEMO_SMS\"\n\
-             from = \"+15005550006\"\nbase_url = \"{}\"\n",
+             from = \"+15005550006\"\nbase_url = \"{}\"\n{policies}",
             store.display(),
             self.options.subdomain,
             self.superops.url(),
@@ -132,6 +133,30 @@ impl World {
             GivenEnvironment::default().with_file(token, &self.options.token).with_var("DEMO_SMS", "demo");
         Ok(Config::parse(Path::new("demo.toml"), &text, &environment)?)
     }
+}
+
+/// What the MSP has promised, as it would write it down. With one client it has
+/// agreed on less time than SuperOps was told: the page shows that it differs.
+fn policies() -> String {
+    let mut text = policy(Some("Globex Corporation"), targets::SILVER, "Medium", 12 * 60);
+    for sla in [targets::GOLD, targets::SILVER, targets::DEFAULT] {
+        for priority in targets::PRIORITIES {
+            let resolution = targets::target(sla, priority).map_or(0, |target| target.resolution.num_minutes());
+            text.push_str(&policy(None, sla, priority, resolution));
+        }
+    }
+    text
+}
+
+fn policy(client: Option<&str>, sla: &str, priority: &str, resolution_minutes: i64) -> String {
+    let Some(target) = targets::target(sla, priority) else { return String::new() };
+    let client = client.map(|name| format!("client = \"{name}\"\n")).unwrap_or_default();
+    let clock = if target.site_hours { "business" } else { "calendar" };
+    let response = target.response.num_minutes();
+    format!(
+        "[[policies]]\n{client}sla = \"{sla}\"\npriority = \"{priority}\"\n\
+         response = \"{response}m\"\nresolution = \"{resolution_minutes}m\"\nclock = \"{clock}\"\n"
+    )
 }
 
 /// The address asked for; or the usual one, or any other if that is taken.

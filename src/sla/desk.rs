@@ -263,7 +263,7 @@ fn site_spec(site: &Site, holiday_lists: &BTreeMap<String, Vec<NaiveDate>>) -> R
     }
     let dates = site.holiday_list.as_ref().and_then(|list| holiday_lists.get(&list.name));
     let holidays: BTreeSet<NaiveDate> = dates.into_iter().flatten().copied().collect();
-    let name = "the site".to_owned();
+    let name = "site hours".to_owned();
     Ok(CalendarSpec { name, timezone, always: site.always_open, week, holidays, yearly: BTreeSet::new() })
 }
 

@@ -85,7 +85,7 @@ export function clockCard(clock) {
       Met: clock.met_at && local(clock.met_at),
       'At risk from': !clock.met_at && clock.at_risk_from && local(clock.at_risk_from),
       'Time used': clock.elapsed_share !== null && clock.elapsed_share !== undefined && `${Math.round(clock.elapsed_share * 100)} %`,
-      'Counted in': clock.hours,
+      Hours: clock.hours,
     })),
     clock.partial.map((line) => el('p', { class: 'caveat' }, line)));
   card.tick = () => {
