@@ -3,4 +3,5 @@
 pub mod calendar;
 pub mod clock;
 pub mod desk;
+pub mod forecast;
 pub mod policy;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Days, NaiveTime, Utc};
+use chrono::{DateTime, NaiveTime, Utc};
 use serde::Serialize;
 
 use super::budget::{Budget, BudgetLine, HOURS_LEFT};
@@ -86,18 +86,20 @@ fn itinerary(paths: &[Path], judged: usize) -> Vec<(DateTime<Utc>, Stop, usize)>
     stops.extend(mornings(&paths[judged.min(paths.len())..]).map(|at| (at, Stop::Morning, 0)));
     // Within one moment a ticket's own order is kept: opened, then its events one by one, then resolved.
     stops.sort_by_key(|(at, stop, ticket)| (*at, matches!(stop, Stop::Checkpoint(_) | Stop::Morning), *ticket, *stop));
+    // What happens after the last question changes nothing.
+    let last = stops.iter().rposition(|(_, stop, _)| matches!(stop, Stop::Checkpoint(_) | Stop::Morning));
+    stops.truncate(last.map_or(0, |last| last + 1));
     stops
 }
 
-/// Every morning from the first opening to the last decision.
+/// Every morning on which the desk still gets tickets: later ones would spend their alerts on what was left over.
 fn mornings(paths: &[Path]) -> impl Iterator<Item = DateTime<Utc>> + use<> {
-    let first = paths.iter().map(|path| path.record.opened_at).min();
-    let last = paths.iter().filter_map(|path| path.breached_at.or(path.resolved_at)).max();
-    let days = first.zip(last).into_iter().flat_map(|(first, last)| {
-        let days = first.date_naive().iter_days();
-        days.take_while(move |day| *day <= last.date_naive() + Days::new(1))
-    });
-    days.map(|day| day.and_time(MORNING).and_utc())
+    let opened = || paths.iter().map(|path| path.record.opened_at);
+    let span = opened().min().zip(opened().max());
+    span.into_iter().flat_map(|(first, last)| {
+        let mornings = first.date_naive().iter_days().map(|day| day.and_time(MORNING).and_utc());
+        mornings.skip_while(move |at| *at < first).take_while(move |at| *at <= last)
+    })
 }
 
 struct Walk<'a> {

@@ -13,6 +13,8 @@ pub(super) type Place = u32;
 pub(super) enum Item {
     /// A clock reaches its next step, if it still follows that plan.
     Step { place: Place, plan: u32 },
+    /// A morning comes on which notes are taken of a clock.
+    Morning { place: Place },
     /// An outcome may be learned.
     Learn { place: Place },
 }

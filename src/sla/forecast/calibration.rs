@@ -12,8 +12,10 @@ use super::logistic::{chance, solve};
 use super::sample::Decided;
 
 /// How many outcomes' worth the line is drawn towards "as said".
-const TRUST: [f64; 3] = [10.0, 40.0, 40.0];
+const TRUST: [f64; 3] = [400.0, 400.0, 800.0];
 const TURNS: usize = 5;
+/// On how many of the latest rows a correction must prove itself.
+const TRIAL: usize = 500;
 
 /// Turns what the model says into a probability.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +33,28 @@ impl Default for Calibration {
 
 impl Calibration {
     /// Learns from the latest of `decided`, each weighing as much as `weight` says.
-    pub(super) fn fit(decided: &VecDeque<Decided>, latest: usize, weight: impl Fn(DateTime<Utc>) -> f64) -> Self {
+    ///
+    /// A correction must prove itself: drawn from the older rows it has to do better on the [`TRIAL`] latest than no
+    /// correction at all. A desk's mood swings from week to week, and correcting for last week's does harm.
+    pub(super) fn proven(decided: &VecDeque<Decided>, latest: usize, weight: impl Fn(DateTime<Utc>) -> f64) -> Self {
+        if decided.len() < 3 * TRIAL {
+            return Self::default();
+        }
+        let rows = || decided.iter().rev();
+        let tried = Self::fit(rows().skip(TRIAL).take(latest), &weight);
+        let loss = |line: Self| rows().take(TRIAL).map(|row| line.loss(row)).sum::<f64>();
+        if loss(tried) < loss(Self::default()) { Self::fit(rows().take(latest), &weight) } else { Self::default() }
+    }
+
+    fn loss(&self, row: &Decided) -> f64 {
+        let probability = f64::from(self.probability(row.sample.said, row.sample.share));
+        -if row.breached { probability.ln() } else { (1.0 - probability).ln() }
+    }
+
+    fn fit<'a>(
+        rows: impl Iterator<Item = &'a Decided> + Clone,
+        weight: &impl Fn(DateTime<Utc>) -> f64,
+    ) -> Self {
         let mut line = Self::default();
         for _ in 0..TURNS {
             let mut matrix = vec![0.0; 9];
@@ -41,7 +64,7 @@ impl Calibration {
                 -TRUST[2] * 0.25 * line.by_share,
             ];
             (0..3).for_each(|i| matrix[i * 4] = TRUST[i] * 0.25);
-            for row in decided.iter().rev().take(latest) {
+            for row in rows.clone() {
                 let weight = weight(row.sample.at);
                 let inputs = [1.0, f64::from(row.sample.said), f64::from(row.sample.share) - 0.5];
                 let chance = f64::from(line.probability(row.sample.said, row.sample.share));

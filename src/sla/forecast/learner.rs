@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::agenda::{Agenda, Item, Place};
 use super::boosting::Growth;
@@ -72,6 +72,7 @@ pub struct Forecaster {
     pace: Rates,
     rows: VecDeque<Decided>,
     outcomes: usize,
+    outcomes_fitted: usize,
     since: Option<DateTime<Utc>>,
     model: Option<Model>,
     calibration: Calibration,
@@ -99,16 +100,17 @@ impl Forecaster {
             open: NumberMap::default(),
             floor: Floor::default(),
             agenda: Agenda::default(),
-            survival: Survival::new(Decay::new(start, HALF_LIFE)),
-            rates: Rates::new(Decay::new(start, HALF_LIFE), SHRINK),
-            pace: Rates::new(Decay::new(start, PACE_HALF_LIFE), SHRINK),
+            survival: Survival::new(Decay::new(start, TimeDelta::seconds((86400.0*T("HALF_LIFE", HALF_LIFE.num_days() as f64)) as i64))),
+            rates: Rates::new(Decay::new(start, TimeDelta::seconds((86400.0*T("HALF_LIFE", HALF_LIFE.num_days() as f64)) as i64)), T("SHRINK", SHRINK)),
+            pace: Rates::new(Decay::new(start, TimeDelta::seconds((86400.0*T("PACE_HALF_LIFE", PACE_HALF_LIFE.num_days() as f64)) as i64)), T("SHRINK", SHRINK)),
             rows: VecDeque::new(),
             outcomes: 0,
+            outcomes_fitted: 0,
             since: None,
             model: None,
             calibration: Calibration::default(),
-            row_decay: Decay::new(start, ROW_HALF_LIFE),
-            calibration_decay: Decay::new(start, CALIBRATION_HALF_LIFE),
+            row_decay: Decay::new(start, TimeDelta::seconds((86400.0*T("ROW_HALF_LIFE", ROW_HALF_LIFE.num_days() as f64)) as i64)),
+            calibration_decay: Decay::new(start, TimeDelta::seconds((86400.0*T("CALIBRATION_HALF_LIFE", CALIBRATION_HALF_LIFE.num_days() as f64)) as i64)),
             refit_at: start,
             calibrate_at: start,
         }
@@ -123,6 +125,7 @@ impl Forecaster {
         let open = Open::new(at, terms, priority);
         self.floor.join(at, &open.facts, true, at);
         self.places.insert(ticket.into(), place);
+        self.agenda.add(next_morning(&open, at), Item::Morning { place });
         self.open.insert(place, open);
         self.plan(place, at);
     }
@@ -200,6 +203,8 @@ impl Forecaster {
                 unit: scene.rates,
                 contributions: self.model.as_ref().map(|model| model.contributions(&said.inputs[..])),
                 usual: outlook.breach_from(f64::from(said.share)),
+                share: f64::from(said.share),
+                likely: probability >= 0.5,
                 now,
             }),
             grounds: self.grounds(),
@@ -245,7 +250,7 @@ impl Forecaster {
         let said = self.model.as_ref().map_or(usual, |model| model.score(&inputs));
         let share = share as f32;
         let probability = self.calibration.probability(said, share);
-        Sample { at: scene.now, share, said, probability, inputs: Box::new(inputs) }
+        Sample { at: scene.now, share, said, probability, of_a_morning: false, inputs: Box::new(inputs) }
     }
 
     /// Plans the next step of a clock, from `at` on.
@@ -269,6 +274,7 @@ impl Forecaster {
             self.keep_model(at);
             match item {
                 Item::Step { place, plan } => self.step(place, plan, at),
+                Item::Morning { place } => self.morning(place, at),
                 Item::Learn { place } => self.learn(place, at),
             }
         }
@@ -297,16 +303,27 @@ impl Forecaster {
             self.agenda.add(open.nominal_due.max(at), Item::Learn { place });
         }
         if is_sampled(open.step) {
-            self.sample(place, at);
+            self.sample(place, false, at);
         }
         self.plan(place, at);
     }
 
+    /// Notes are taken each morning too: a clock that stands still reaches no share, and is asked about all the same.
+    fn morning(&mut self, place: Place, at: DateTime<Utc>) {
+        let Some(open) = self.open.get(&place).filter(|open| open.breached.is_none()) else { return };
+        let last = open.opened_at + MORNINGS;
+        let next = next_morning(open, at);
+        self.sample(place, true, at);
+        if next <= last {
+            self.agenda.add(next, Item::Morning { place });
+        }
+    }
+
     /// Notes what is known of a clock.
-    fn sample(&mut self, place: Place, at: DateTime<Utc>) {
+    fn sample(&mut self, place: Place, of_a_morning: bool, at: DateTime<Utc>) {
         let Some(open) = self.open.get(&place) else { return };
         let scene = self.scene(at, [open.priority]);
-        let sample = self.judge(open, &scene);
+        let sample = Sample { of_a_morning, ..self.judge(open, &scene) };
         let keys = keys(open, at);
         if let Some(open) = self.open.get_mut(&place) {
             open.samples.push((sample, keys));
@@ -322,7 +339,7 @@ impl Forecaster {
         self.since = Some(self.since.map_or(open.opened_at, |since| since.min(open.opened_at)));
         for (sample, keys) in std::mem::take(&mut open.samples) {
             let usual = f64::from(chance(sample.inputs[Number::Usual as usize]));
-            self.rates.learn(&keys, breached, usual, at);
+            if T("MRATE", 1.0) > 0.5 || !sample.of_a_morning { self.rates.learn(&keys, breached, usual, at); }
             self.rows.push_back(Decided { sample, breached });
         }
         let surplus = self.rows.len().saturating_sub(KEPT);
@@ -339,15 +356,16 @@ impl Forecaster {
 
     /// Refits and recalibrates when that is due.
     fn keep_model(&mut self, now: DateTime<Utc>) {
-        if self.outcomes >= ENOUGH && now >= self.refit_at {
+        if self.outcomes >= ENOUGH.max(self.outcomes_fitted + 50) && now >= self.refit_at {
             let latest = self.row_decay.weight(now);
-            self.model = Model::fit(&self.rows, &RECIPE, |at| self.row_decay.weight(at) / latest);
-            self.refit_at = now + REFIT;
+            self.outcomes_fitted = self.outcomes;
+            self.model = Model::fit(&self.rows, &Recipe { ridge: T("RIDGE", RECIPE.ridge), upon: T("UPON", RECIPE.upon as f64) as f32, trees: T("TREES", RECIPE.trees as f64) as f32, growth: Growth { trees: T("NTREES", 80.0) as usize, depth: T("DEPTH", 3.0) as usize, rate: T("RATE", 0.08), leaf: T("LEAF", 5.0), ridge: T("GRIDGE", 5.0), row_share: T("ROWSHARE", 0.6), input_share: T("INSHARE", 0.5) } }, |at| self.row_decay.weight(at) / latest);
+            self.refit_at = now + TimeDelta::hours((T("REFIT", 7.0)*24.0) as i64);
         }
         if now >= self.calibrate_at {
             let latest = self.calibration_decay.weight(now);
             let weight = |at| self.calibration_decay.weight(at) / latest;
-            self.calibration = Calibration::fit(&self.rows, CALIBRATED_ON, weight);
+            self.calibration = Calibration::proven(&self.rows, T("CALIBRATED_ON", CALIBRATED_ON as f64) as usize, weight);
             self.calibrate_at = now + RECALIBRATE;
         }
     }
@@ -358,9 +376,23 @@ const BREACH: usize = 18;
 /// The first step at whose beginning notes are taken.
 const FIRST_SAMPLED: usize = 2;
 
-/// Notes are taken at every other step, so as not to hold the same thing twice.
+/// For how many days after its opening notes are taken of a clock each morning.
+const MORNINGS: TimeDelta = TimeDelta::days(14);
+/// The local hour at which they are.
+const MORNING: u32 = 9;
+
+/// Notes are taken when these steps begin: a tenth, a quarter, a half and so on of the clock has run.
 fn is_sampled(step: usize) -> bool {
-    (FIRST_SAMPLED..BREACH).contains(&step) && step % 2 == 0
+    matches!(step, 4 | 6 | 10 | 14 | 16) || (T("MORE", 0.0) > 0.5 && matches!(step, 2 | 8 | 12))
+}
+
+/// The first morning after `at`.
+fn next_morning(open: &Open, at: DateTime<Utc>) -> DateTime<Utc> {
+    let zone = open.terms.calendar.spec().timezone;
+    let today = at.with_timezone(&zone).date_naive();
+    let morning = |day: NaiveDate| day.and_hms_opt(MORNING, 0, 0)?.and_local_timezone(zone).earliest();
+    let mornings = today.iter_days().take(2).filter_map(morning).map(|morning| morning.to_utc());
+    mornings.into_iter().find(|morning| *morning > at).unwrap_or(at + TimeDelta::days(1))
 }
 
 fn apply(open: &mut Open, change: &Change<'_>, names: &mut Names, at: DateTime<Utc>) {
@@ -387,3 +419,6 @@ fn finish(open: &Open, outlook: &Outlook, share: f64, breach: f64) -> Option<Fin
     };
     Some(Finish { median: after(0.5)?, earliest: after(0.1)?, latest: after(0.9) })
 }
+
+#[allow(non_snake_case)]
+pub fn T(name: &str, usual: f64) -> f64 { std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(usual) }

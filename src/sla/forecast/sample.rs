@@ -15,6 +15,8 @@ pub(super) struct Sample {
     pub(super) said: f32,
     /// The probability that was given in the end.
     pub(super) probability: f32,
+    /// Taken because a morning came, not because a share was reached.
+    pub(super) of_a_morning: bool,
     pub(super) inputs: Box<[f32; INPUTS]>,
 }
 
@@ -48,7 +50,7 @@ impl<'a> Rows<'a> {
         let row = |row: &'a Decided| Row {
             inputs: &row.sample.inputs[..],
             label: f32::from(u8::from(row.breached)),
-            weight: weight(row.sample.at),
+            weight: weight(row.sample.at) * if row.sample.of_a_morning { super::learner::T("MORN", 1.0) } else { 1.0 },
         };
         Self(decided.iter().map(row).collect())
     }
