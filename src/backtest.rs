@@ -6,6 +6,8 @@
 mod budget;
 mod figures;
 mod path;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 pub use budget::{BudgetLine, HOURS_LEFT};

@@ -118,7 +118,9 @@ impl Walk<'_> {
         let path = &self.paths[ticket];
         let record = &path.record;
         match stop {
-            Stop::Opened => self.forecaster.opened(&record.ticket_id, path.terms.clone(), record.priority.as_deref(), at),
+            Stop::Opened => {
+                self.forecaster.opened(&record.ticket_id, path.terms.clone(), record.priority.as_deref(), at)
+            }
             Stop::Changed(number) => {
                 let changes = self.changes(record, number);
                 self.forecaster.changed(&record.ticket_id, &changes, at);

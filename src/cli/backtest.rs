@@ -93,7 +93,9 @@ impl<'a> Promised<'a> {
         let always = Arc::new(Calendar::round_the_clock());
         let spec = tenant.calendar.as_ref().and_then(|name| config.calendars.get(name));
         let office = match spec {
-            Some(spec) => Arc::new(Calendar::compile(spec.clone()).map_err(|error: CalendarError| CliError::usage(error))?),
+            Some(spec) => {
+                Arc::new(Calendar::compile(spec.clone()).map_err(|error: CalendarError| CliError::usage(error))?)
+            }
             None => always.clone(),
         };
         Ok(Self { tenant, policies: &config.policies, office, always })

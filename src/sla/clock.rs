@@ -90,7 +90,9 @@ impl Doubt {
             Self::FlaggedThoughDueAhead => "SuperOps calls it breached though its due time was not missed",
             Self::PausedBeforeWatched => "it was already paused when first seen: since when is unknown",
             Self::DueFromPolicy => "SuperOps gives no due time: this one follows from the configured policy",
-            Self::ReplyUnconfirmed => "a technician has replied, which SuperOps does not yet count as the first response",
+            Self::ReplyUnconfirmed => {
+                "a technician has replied, which SuperOps does not yet count as the first response"
+            }
         }
     }
 }

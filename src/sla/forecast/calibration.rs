@@ -16,6 +16,8 @@ const TRUST: [f64; 3] = [400.0, 400.0, 800.0];
 const TURNS: usize = 5;
 /// On how many of the latest rows a correction must prove itself.
 const TRIAL: usize = 500;
+/// By how much: its loss must be under this share of the loss without it.
+const PROOF: f64 = 0.97;
 
 /// Turns what the model says into a probability.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +45,11 @@ impl Calibration {
         let rows = || decided.iter().rev();
         let tried = Self::fit(rows().skip(TRIAL).take(latest), &weight);
         let loss = |line: Self| rows().take(TRIAL).map(|row| line.loss(row)).sum::<f64>();
-        if loss(tried) < loss(Self::default()) { Self::fit(rows().take(latest), &weight) } else { Self::default() }
+        if loss(tried) < PROOF * loss(Self::default()) {
+            Self::fit(rows().take(latest), &weight)
+        } else {
+            Self::default()
+        }
     }
 
     fn loss(&self, row: &Decided) -> f64 {
@@ -51,10 +57,7 @@ impl Calibration {
         -if row.breached { probability.ln() } else { (1.0 - probability).ln() }
     }
 
-    fn fit<'a>(
-        rows: impl Iterator<Item = &'a Decided> + Clone,
-        weight: &impl Fn(DateTime<Utc>) -> f64,
-    ) -> Self {
+    fn fit<'a>(rows: impl Iterator<Item = &'a Decided> + Clone, weight: &impl Fn(DateTime<Utc>) -> f64) -> Self {
         let mut line = Self::default();
         for _ in 0..TURNS {
             let mut matrix = vec![0.0; 9];

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::decay::seconds;
-use super::names::{Attribute, Facts, NameId, NumberMap};
 use super::inputs::FAMILIES;
+use super::names::{Attribute, Facts, NameId, NumberMap};
 use super::rates::RateKey;
 use super::sample::Sample;
 use crate::sla::calendar::Calendar;

@@ -12,7 +12,8 @@ use super::rates::{RateKey, Rates};
 use super::survival::Outlook;
 
 /// Plain numbers, in the order of [`Look::numbers`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
+#[expect(dead_code, reason = "most stand only for their place in the list")]
 pub(super) enum Number {
     Share,
     ShareSquared,
@@ -53,7 +54,8 @@ pub(super) enum Number {
 const NUMBERS: usize = Number::OpenedHour as usize + 1;
 
 /// The families of rates, in the order of [`keys`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
+#[expect(dead_code, reason = "most stand only for their place in the list")]
 pub(super) enum Family {
     Group,
     CategoryInGroup,

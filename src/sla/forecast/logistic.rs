@@ -122,7 +122,10 @@ impl System {
     }
 
     fn empty(&mut self) {
-        self.total.iter_mut().zip(&mut self.curvature).for_each(|(total, sum)| *total += f64::from(std::mem::take(sum)));
+        self.total
+            .iter_mut()
+            .zip(&mut self.curvature)
+            .for_each(|(total, sum)| *total += f64::from(std::mem::take(sum)));
         self.held = 0;
     }
 

@@ -1,4 +1,6 @@
-//! The model in force: a logistic model and trees beside it, fitted together on what has been decided.
+//! The model in force: a logistic model and trees, each fitted by itself on what has been decided; their mean is said.
+//!
+//! The line is steadier where little is known, the trees see what it cannot say; they err differently.
 
 use std::collections::VecDeque;
 
@@ -13,8 +15,6 @@ use super::sample::{Decided, Rows};
 pub(super) struct Recipe {
     pub(super) ridge: f64,
     pub(super) growth: Growth,
-    /// How much of the logistic model the trees build upon, 0 to 1; the rest they find themselves.
-    pub(super) upon: f32,
     /// The trees' share in the mean of both.
     pub(super) trees: f32,
 }
@@ -24,8 +24,8 @@ pub(super) struct Recipe {
 pub(super) struct Model {
     logistic: Logistic,
     boosting: Boosting,
-    upon: f32,
     trees: f32,
+    /// What the trees start from.
     base: f32,
 }
 
@@ -42,20 +42,18 @@ impl Model {
             return None;
         }
         let logistic = Logistic::fit(&rows, recipe.ridge);
-        let (hit, total) = rows.iter().fold((0.0, 0.0), |(hit, total), row| {
-            (hit + row.weight * f64::from(row.label), total + row.weight)
-        });
+        let (hit, total) = rows
+            .iter()
+            .fold((0.0, 0.0), |(hit, total), row| (hit + row.weight * f64::from(row.label), total + row.weight));
         let base = super::logistic::log_odds(hit / total) as f32;
-        let start = |inputs: &[f32]| base + recipe.upon * (logistic.score(inputs) - base);
-        let starts: Vec<f32> = rows.iter().map(|row| start(row.inputs)).collect();
-        let boosting = Boosting::fit(&rows, &starts, &recipe.growth);
-        Some(Self { logistic, boosting, upon: recipe.upon, trees: recipe.trees, base })
+        let boosting = Boosting::fit(&rows, base, &recipe.growth);
+        Some(Self { logistic, boosting, trees: recipe.trees, base })
     }
 
     /// The log-odds of a breach, before calibration.
     pub(super) fn score(&self, inputs: &[f32]) -> f32 {
         let line = self.logistic.score(inputs);
-        let trees = self.base + self.upon * (line - self.base) + self.boosting.score(inputs);
+        let trees = self.base + self.boosting.score(inputs);
         (1.0 - self.trees) * line + self.trees * trees
     }
 

@@ -93,7 +93,10 @@ impl Case<'_> {
         };
         let doers = quoted.into_iter().filter_map(move |(family, who)| {
             let (adds, plain) = rate(family)?;
-            Some(Reason { adds, words: format!("{} resolves {} of such tickets in time lately", who?, percent(1.0 - plain.breached)) })
+            Some(Reason {
+                adds,
+                words: format!("{} resolves {} of such tickets in time lately", who?, percent(1.0 - plain.breached)),
+            })
         });
         let groups = clients.into_iter().chain(states).filter_map(move |(family, which)| {
             let (adds, plain) = rate(family)?;

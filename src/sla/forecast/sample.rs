@@ -6,6 +6,9 @@ use chrono::{DateTime, Utc};
 
 use super::inputs::INPUTS;
 
+/// Mornings are many for slow tickets and alike: together they should not outweigh the shares.
+const MORNING_WEIGHT: f64 = 0.3;
+
 /// What was known at one moment of one clock.
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
@@ -40,17 +43,12 @@ pub(super) struct Row<'a> {
 pub(super) struct Rows<'a>(Vec<Row<'a>>);
 
 impl<'a> Rows<'a> {
-    /// `rows` must not be empty.
-    pub(super) fn new(rows: Vec<Row<'a>>) -> Self {
-        Self(rows)
-    }
-
     /// All of `decided`, each weighing as much as `weight` says of its moment.
     pub(super) fn weighed(decided: &'a VecDeque<Decided>, weight: impl Fn(DateTime<Utc>) -> f64) -> Self {
         let row = |row: &'a Decided| Row {
             inputs: &row.sample.inputs[..],
             label: f32::from(u8::from(row.breached)),
-            weight: weight(row.sample.at) * if row.sample.of_a_morning { super::learner::T("MORN", 1.0) } else { 1.0 },
+            weight: weight(row.sample.at) * if row.sample.of_a_morning { MORNING_WEIGHT } else { 1.0 },
         };
         Self(decided.iter().map(row).collect())
     }
