@@ -12,12 +12,12 @@ use super::logistic::{chance, solve};
 use super::sample::Decided;
 
 /// How many outcomes' worth the line is drawn towards "as said".
-const TRUST: [f64; 3] = [400.0, 400.0, 800.0];
+const TRUST: [f64; 3] = [8000.0; 3];
 const TURNS: usize = 5;
 /// On how many of the latest rows a correction must prove itself.
 const TRIAL: usize = 500;
 /// By how much: its loss must be under this share of the loss without it.
-const PROOF: f64 = 0.97;
+const PROOF: f64 = 0.99;
 
 /// Turns what the model says into a probability.
 #[derive(Clone, Copy, Debug)]

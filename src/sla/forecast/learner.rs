@@ -36,8 +36,6 @@ const KEPT: usize = 30_000;
 const REFIT: TimeDelta = TimeDelta::days(7);
 /// A fit on hardly anything new would say nothing new.
 const NEW: usize = 50;
-/// A mean error of the latest probabilities beyond which the model is refitted before its week is over.
-const DRIFT: f64 = 0.12;
 /// A mean error beyond which the forecast is not to be believed for now.
 const UNTRUSTED: f64 = 0.08;
 /// On how many of the latest rows that error is taken.
@@ -374,7 +372,7 @@ impl Forecaster {
         }
     }
 
-    /// Refits and recalibrates when that is due.
+    /// Refits and recalibrates when that is due. Refitting early on drift was tried and made the order of tickets worse.
     fn keep_model(&mut self, now: DateTime<Utc>) {
         if now >= self.refit_at && self.outcomes >= ENOUGH && self.outcomes >= self.outcomes_fitted + NEW {
             self.refit(now);
@@ -384,9 +382,6 @@ impl Forecaster {
             let latest = self.calibration_decay.weight(now);
             let weight = |at| self.calibration_decay.weight(at) / latest;
             self.calibration = Calibration::proven(&self.rows, CALIBRATED_ON, weight);
-            if self.recent_error().is_some_and(|error| error > DRIFT) {
-                self.refit_at = now;
-            }
         }
     }
 

@@ -170,7 +170,7 @@ fn before_enough_is_decided_only_the_survival_curve_speaks() {
 fn a_slow_group_is_named_as_the_reason() {
     let forecast = asked_half_way("Network");
     assert!(forecast.risk >= Risk::High, "{forecast:?}");
-    assert!(forecast.reasons.iter().any(|reason| reason.starts_with("Network resolves 2")), "{forecast:?}");
+    assert!(forecast.reasons.iter().any(|reason| reason.starts_with("Network resolves ")), "{forecast:?}");
     assert!(forecast.reasons.len() <= 3);
     assert!(forecast.grounds.outcomes >= 1_400 && forecast.grounds.since == Some(at(0)));
 }
