@@ -23,6 +23,7 @@ pub struct Terms {
 /// One ticket whose clock is not done with.
 #[derive(Debug)]
 pub(super) struct Open {
+    pub(super) ticket: Arc<str>,
     pub(super) opened_at: DateTime<Utc>,
     pub(super) terms: Terms,
     /// When it would have been due, had it never been paused.
@@ -49,15 +50,18 @@ pub(super) struct Open {
     pub(super) step: usize,
     /// Told apart from steps that were planned before a pause.
     pub(super) plan: u32,
+    /// It is through with the survival curve.
+    pub(super) walked: bool,
     pub(super) samples: Vec<(Sample, [RateKey; FAMILIES])>,
 }
 
 impl Open {
-    pub(super) fn new(at: DateTime<Utc>, terms: Terms, priority: NameId) -> Self {
+    pub(super) fn new(ticket: Arc<str>, at: DateTime<Utc>, terms: Terms, priority: NameId) -> Self {
         let nominal_due = terms.calendar.add(at, terms.allowed).unwrap_or(at);
         let mut facts = Facts::default();
         facts.set(Attribute::Priority, priority);
         Self {
+            ticket,
             opened_at: at,
             terms,
             nominal_due,
@@ -78,6 +82,7 @@ impl Open {
             learned: false,
             step: 0,
             plan: 0,
+            walked: false,
             samples: Vec::new(),
         }
     }

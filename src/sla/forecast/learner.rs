@@ -1,6 +1,7 @@
 //! The forecaster: follows the clocks of one tenant, learns from those that are decided, and answers for those that are not.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
@@ -68,7 +69,7 @@ pub enum Change<'a> {
 #[derive(Debug)]
 pub struct Forecaster {
     names: Names,
-    places: HashMap<Box<str>, Place>,
+    places: HashMap<Arc<str>, Place>,
     next_place: Place,
     open: NumberMap<Place, Open>,
     floor: Floor,
@@ -128,9 +129,10 @@ impl Forecaster {
         let priority = self.names.id(priority);
         let place = self.next_place;
         self.next_place += 1;
-        let open = Open::new(at, terms, priority);
+        let ticket: Arc<str> = ticket.into();
+        let open = Open::new(ticket.clone(), at, terms, priority);
         self.floor.join(at, &open.facts, true, at);
-        self.places.insert(ticket.into(), place);
+        self.places.insert(ticket, place);
         self.agenda.add(next_morning(&open, at), Item::Morning { place });
         self.open.insert(place, open);
         self.plan(place, at);
@@ -274,6 +276,10 @@ impl Forecaster {
     /// Plans the next step of a clock, from `at` on.
     fn plan(&mut self, place: Place, at: DateTime<Utc>) {
         let Some(open) = self.open.get_mut(&place) else { return };
+        if open.walked {
+            self.drop_if_done(place);
+            return;
+        }
         open.plan += 1;
         let end = STEPS.get(open.step + 1);
         if open.paused && open.is_waiting() {
@@ -282,7 +288,7 @@ impl Forecaster {
         if let Some(due) = end.and_then(|end| open.reaches(*end, at)) {
             self.agenda.add(due, Item::Step { place, plan: open.plan });
         } else {
-            open.plan = u32::MAX;
+            open.walked = true;
             self.drop_if_done(place);
         }
     }
@@ -311,7 +317,7 @@ impl Forecaster {
         }
         self.survival.learn(open.priority, step, resolved, at);
         if resolved {
-            open.plan = u32::MAX;
+            open.walked = true;
             self.drop_if_done(place);
             return;
         }
@@ -366,9 +372,11 @@ impl Forecaster {
     }
 
     fn drop_if_done(&mut self, place: Place) {
-        let done = |open: &Open| open.learned && open.stopped_at.is_some() && open.plan == u32::MAX;
-        if self.open.get(&place).is_some_and(done) {
-            self.open.remove(&place);
+        let done = |open: &Open| open.learned && open.stopped_at.is_some() && open.walked;
+        if self.open.get(&place).is_some_and(done)
+            && let Some(open) = self.open.remove(&place)
+        {
+            self.places.remove(&open.ticket);
         }
     }
 

@@ -208,6 +208,17 @@ fn a_clock_that_stands_still_runs_no_share() {
 }
 
 #[test]
+fn a_ticket_resolved_years_late_is_taken_calmly() {
+    let desk = Desk::new();
+    let mut forecaster = Forecaster::new(at(0));
+    let ticket = Made { id: "forgotten".to_owned(), group: "Network", opened: 0, hours: 0.0, truth: 0.0 };
+    open(&mut forecaster, &desk, &ticket);
+    forecaster.stopped("forgotten", at(600_000));
+    assert_eq!(forecaster.grounds().outcomes, 1);
+    assert_eq!(forecaster.forecast("forgotten", at(600_000)), None);
+}
+
+#[test]
 fn the_levels_of_risk_begin_at_quarters() {
     let levels =
         [(0.0, Risk::Low), (0.25, Risk::Medium), (0.5, Risk::High), (0.75, Risk::Critical), (1.0, Risk::Critical)];
