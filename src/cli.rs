@@ -2,6 +2,7 @@
 //!
 //! Data goes to standard output, everything else to standard error.
 
+mod backtest;
 mod check;
 mod demo;
 mod explain;
@@ -68,6 +69,8 @@ enum Command {
     },
     /// Explain line by line why the clocks of a ticket show what they show
     Explain(ExplainArgs),
+    /// Measure the breach forecast on a real ticket history
+    Backtest(BacktestArgs),
     /// Give, list and revoke access to the API and the page
     Token {
         #[command(subcommand)]
@@ -204,6 +207,21 @@ struct ExplainArgs {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+struct BacktestArgs {
+    /// The history to be judged on (.jsonl, .jsonl.gz or .jsonl.zst)
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// A history to learn from as well, without being judged on it
+    #[arg(long, value_name = "FILE")]
+    train: Option<PathBuf>,
+    /// Where to write what was said, as CSV: ticket_id,elapsed,at,probability
+    #[arg(long, value_name = "OUT")]
+    predictions: Option<PathBuf>,
+    #[arg(long)]
+    json: bool,
+}
+
 /// Why the program ends without having done as told.
 #[derive(Debug)]
 pub enum CliError {
@@ -237,6 +255,7 @@ impl Cli {
             Command::Status(args) => status::status(load_offline(config)?, args).await,
             Command::Policies { scope, command } => policies::policies(load_offline(config)?, scope, command).await,
             Command::Explain(args) => explain::explain(load_offline(config)?, args).await,
+            Command::Backtest(args) => backtest::backtest(&load_offline(config)?, &args),
             Command::Token { command } => token(load_offline(config)?, command).await,
         }
     }

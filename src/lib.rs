@@ -33,6 +33,7 @@ pub mod alert;
 pub mod sla;
 pub mod ticket;
 
+pub mod backtest;
 pub mod history;
 pub mod notify;
 pub mod store;

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod computed;
 pub mod desk;
 pub mod discrepancy;
+pub mod forecast;
 pub mod history;
 pub mod infer;
 pub mod ledger;

@@ -13,7 +13,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::calendar::{Calendar, CalendarSpec};
-use super::policy::{self, Choice, Counts, Policy};
+use super::policy::{self, Choice, Counts, Policy, Traits};
 use crate::ticket::{Directory, RefId, Site, StatusMeaning, StatusWords, TenantId, Ticket};
 
 /// When a running clock is at risk.
@@ -172,7 +172,7 @@ impl Desk {
 
     /// The policy that holds for `ticket`, if one is configured.
     pub fn policy(&self, ticket: &Ticket) -> Option<&Policy> {
-        policy::applicable(&self.rules.policies, &self.rules.tenant, ticket)
+        policy::applicable(&self.rules.policies, &self.rules.tenant, &Traits::of(ticket))
     }
 
     /// Which policy holds for `ticket` and which would hold without it, as places in [`Desk::policies`].

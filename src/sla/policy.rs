@@ -45,18 +45,39 @@ impl Counts {
     }
 }
 
+/// What a policy goes by.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traits<'a> {
+    pub sla: Option<&'a str>,
+    pub priority: Option<&'a str>,
+    pub client: Option<&'a str>,
+    pub category: Option<&'a str>,
+}
+
+impl<'a> Traits<'a> {
+    /// Those of `ticket`.
+    pub fn of(ticket: &'a Ticket) -> Self {
+        Self {
+            sla: ticket.sla.as_ref().map(|sla| sla.name.as_str()),
+            priority: ticket.priority.as_deref(),
+            client: ticket.client.as_ref().map(|client| client.name.as_str()),
+            category: ticket.category.as_deref(),
+        }
+    }
+}
+
 impl Policy {
-    /// Whether this policy speaks of `ticket`. Names are compared without regard to case.
-    pub fn matches(&self, tenant: &TenantId, ticket: &Ticket) -> bool {
+    /// Whether this policy speaks of a ticket with `traits`. Names are compared without regard to case.
+    pub fn matches(&self, tenant: &TenantId, traits: &Traits<'_>) -> bool {
         let same = |wanted: &Option<String>, found: Option<&str>| match wanted {
             None => true,
             Some(name) => found.is_some_and(|text| same_name(text, name)),
         };
         self.tenant.as_ref().is_none_or(|wanted| wanted == tenant)
-            && same(&self.sla, ticket.sla.as_ref().map(|sla| sla.name.as_str()))
-            && same(&self.priority, ticket.priority.as_deref())
-            && same(&self.client, ticket.client.as_ref().map(|client| client.name.as_str()))
-            && same(&self.category, ticket.category.as_deref())
+            && same(&self.sla, traits.sla)
+            && same(&self.priority, traits.priority)
+            && same(&self.client, traits.client)
+            && same(&self.category, traits.category)
     }
 
     /// Whether every ticket that `other` speaks of is one of this policy's.
@@ -125,9 +146,9 @@ fn is_padded(text: &str) -> bool {
     edges.is_some_and(|(first, last)| !first.is_ascii_graphic() || !last.is_ascii_graphic())
 }
 
-/// The policy that holds for `ticket`: the first match in order.
-pub fn applicable<'a>(policies: &'a [Policy], tenant: &TenantId, ticket: &Ticket) -> Option<&'a Policy> {
-    policies.iter().find(|policy| policy.matches(tenant, ticket))
+/// The policy that holds for a ticket with `traits`: the first match in order.
+pub fn applicable<'p>(policies: &'p [Policy], tenant: &TenantId, traits: &Traits<'_>) -> Option<&'p Policy> {
+    policies.iter().find(|policy| policy.matches(tenant, traits))
 }
 
 /// Which policy holds for a ticket, and which would hold without it: places in the list, from 0.
@@ -139,7 +160,8 @@ pub struct Choice {
 
 /// The choice between all of `policies` that match `ticket`; none if none does.
 pub fn choose(policies: &[Policy], tenant: &TenantId, ticket: &Ticket) -> Option<Choice> {
-    let mut matching = (0..policies.len()).filter(|index| policies[*index].matches(tenant, ticket));
+    let traits = Traits::of(ticket);
+    let mut matching = (0..policies.len()).filter(|index| policies[*index].matches(tenant, &traits));
     let winner = matching.next()?;
     Some(Choice { winner, runners_up: matching.collect() })
 }

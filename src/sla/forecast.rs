@@ -1,0 +1,110 @@
+//! How likely an open clock is to breach, when its ticket will be done, and why we think so.
+//!
+//! One [`Forecaster`] learns one clock of one tenant's tickets from what happens
+//! on its floor, told to it in the order of time: opened, changed, stopped. It
+//! follows every clock itself, so any moment may be asked about. At fixed
+//! shares of each clock it notes what was known then; once the clock is decided
+//! and its nominal due time has passed, the notes become rows to learn from.
+//! Waiting for the nominal due time matters: tickets resolved quickly would
+//! otherwise be counted before the slow ones that were opened with them.
+//!
+//! Nothing here knows the future: what is told later changes no answer given
+//! earlier. The same happenings give the same answers.
+
+mod agenda;
+mod boosting;
+mod calibration;
+mod decay;
+mod floor;
+mod inputs;
+mod learner;
+mod logistic;
+mod model;
+mod names;
+mod rates;
+mod reasons;
+mod sample;
+mod survival;
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+pub use calibration::expected_calibration_error;
+pub use floor::Terms;
+pub use learner::{Change, Forecaster};
+pub use names::Attribute;
+
+/// What is said of one clock at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forecast {
+    /// Of a breach, from 0 to 1.
+    pub probability: f64,
+    pub risk: Risk,
+    /// When the clock is likely to stop; none if that lies beyond all experience.
+    pub finish: Option<Finish>,
+    /// The strongest first, at most three.
+    pub reasons: Vec<String>,
+    pub grounds: Grounds,
+}
+
+/// How grave a forecast is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Risk {
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+impl Risk {
+    /// The level that a probability of a breach stands for.
+    pub fn of(probability: f64) -> Self {
+        match probability {
+            p if p >= 0.75 => Self::Critical,
+            p if p >= 0.5 => Self::High,
+            p if p >= 0.25 => Self::Medium,
+            _ => Self::Low,
+        }
+    }
+
+    /// The name used in the API and on the page.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "LOW",
+            Self::Medium => "MEDIUM",
+            Self::High => "HIGH",
+            Self::Critical => "CRITICAL",
+        }
+    }
+}
+
+/// When a clock is likely to stop, in working time from now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finish {
+    /// As likely sooner as later.
+    pub median: TimeDelta,
+    /// One in ten is done sooner.
+    pub earliest: TimeDelta,
+    /// One in ten is done later; none if that lies beyond all experience.
+    pub latest: Option<TimeDelta>,
+}
+
+/// What a forecast rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grounds {
+    /// Decided clocks learned from.
+    pub outcomes: usize,
+    /// When the first of them was opened.
+    pub since: Option<DateTime<Utc>>,
+    pub basis: Basis,
+}
+
+/// What makes a forecast's probability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// Too little is decided yet: only how long tickets of this priority stay open.
+    Survival,
+    /// A model fitted to this tenant's own outcomes.
+    Learned,
+}

@@ -1,0 +1,37 @@
+//! What time alone will bring: the next step of each clock, and outcomes that wait for their nominal due time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use chrono::{DateTime, Utc};
+
+/// A ticket, by the order in which it was opened.
+pub(super) type Place = u32;
+
+/// Something due at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Item {
+    /// A clock reaches its next step, if it still follows that plan.
+    Step { place: Place, plan: u32 },
+    /// A morning comes on which notes are taken of a clock.
+    Morning { place: Place },
+    /// An outcome may be learned.
+    Learn { place: Place },
+}
+
+/// All that is due, soonest first.
+#[derive(Debug, Default)]
+pub(super) struct Agenda(BinaryHeap<Reverse<(DateTime<Utc>, Item)>>);
+
+impl Agenda {
+    pub(super) fn add(&mut self, at: DateTime<Utc>, item: Item) {
+        self.0.push(Reverse((at, item)));
+    }
+
+    /// The next item due before `until`, or at it if it is `included`.
+    pub(super) fn next(&mut self, until: DateTime<Utc>, included: bool) -> Option<(DateTime<Utc>, Item)> {
+        let Reverse((at, _)) = self.0.peek()?;
+        let is_due = if included { *at <= until } else { *at < until };
+        if is_due { self.0.pop().map(|Reverse(entry)| entry) } else { None }
+    }
+}

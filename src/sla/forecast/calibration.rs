@@ -1,0 +1,111 @@
+//! Keeps probabilities honest: what was said beforehand is held against what happened.
+//!
+//! Only what was said before the outcome was known goes in. The answer is a
+//! line in log-odds (Platt), with a term for how far the clock had run, drawn
+//! towards "as said" while there is little to go by.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Utc};
+
+use super::logistic::{chance, solve};
+use super::sample::Decided;
+
+/// How many outcomes' worth the line is drawn towards "as said".
+const TRUST: [f64; 3] = [8000.0; 3];
+const TURNS: usize = 5;
+/// On how many of the latest rows a correction must prove itself.
+const TRIAL: usize = 500;
+/// By how much: its loss must be under this share of the loss without it.
+const PROOF: f64 = 0.99;
+
+/// Turns what the model says into a probability.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Calibration {
+    shift: f64,
+    slope: f64,
+    by_share: f64,
+}
+
+impl Default for Calibration {
+    fn default() -> Self {
+        Self { shift: 0.0, slope: 1.0, by_share: 0.0 }
+    }
+}
+
+impl Calibration {
+    /// Learns from the latest of `decided`, each weighing as much as `weight` says.
+    ///
+    /// A correction must prove itself: drawn from the older rows it has to do better on the [`TRIAL`] latest than no
+    /// correction at all. A desk's mood swings from week to week, and correcting for last week's does harm.
+    pub(super) fn proven(decided: &VecDeque<Decided>, latest: usize, weight: impl Fn(DateTime<Utc>) -> f64) -> Self {
+        if decided.len() < 3 * TRIAL {
+            return Self::default();
+        }
+        let rows = || decided.iter().rev();
+        let tried = Self::fit(rows().skip(TRIAL).take(latest), &weight);
+        let loss = |line: Self| rows().take(TRIAL).map(|row| line.loss(row)).sum::<f64>();
+        if loss(tried) < PROOF * loss(Self::default()) {
+            Self::fit(rows().take(latest), &weight)
+        } else {
+            Self::default()
+        }
+    }
+
+    fn loss(&self, row: &Decided) -> f64 {
+        let probability = f64::from(self.probability(row.sample.said, row.sample.share));
+        -if row.breached { probability.ln() } else { (1.0 - probability).ln() }
+    }
+
+    fn fit<'a>(rows: impl Iterator<Item = &'a Decided> + Clone, weight: &impl Fn(DateTime<Utc>) -> f64) -> Self {
+        let mut line = Self::default();
+        for _ in 0..TURNS {
+            let mut matrix = vec![0.0; 9];
+            let mut right = vec![
+                -TRUST[0] * 0.25 * line.shift,
+                -TRUST[1] * 0.25 * (line.slope - 1.0),
+                -TRUST[2] * 0.25 * line.by_share,
+            ];
+            (0..3).for_each(|i| matrix[i * 4] = TRUST[i] * 0.25);
+            for row in rows.clone() {
+                let weight = weight(row.sample.at);
+                let inputs = [1.0, f64::from(row.sample.said), f64::from(row.sample.share) - 0.5];
+                let chance = f64::from(line.probability(row.sample.said, row.sample.share));
+                let slope = weight * (f64::from(u8::from(row.breached)) - chance);
+                let curvature = weight * chance * (1.0 - chance);
+                for i in 0..3 {
+                    right[i] += slope * inputs[i];
+                    (0..=i).for_each(|j| matrix[i * 3 + j] += curvature * inputs[i] * inputs[j]);
+                }
+            }
+            let Some(step) = solve(matrix, right) else { return Self::default() };
+            line.shift += step[0];
+            line.slope += step[1];
+            line.by_share += step[2];
+        }
+        line.sane()
+    }
+
+    /// Never turns more likely into less likely.
+    fn sane(self) -> Self {
+        Self { slope: self.slope.clamp(0.2, 2.0), ..self }
+    }
+
+    /// The probability for the log-odds `said` when `share` of the clock had run.
+    pub(super) fn probability(&self, said: f32, share: f32) -> f32 {
+        let line = self.shift + self.slope * f64::from(said) + self.by_share * (f64::from(share) - 0.5);
+        chance(line as f32).clamp(0.001, 0.999)
+    }
+}
+
+/// How far probabilities were off: the mean distance between said and happened over ten bins of equal count.
+pub fn expected_calibration_error(said_and_happened: &[(f64, bool)]) -> f64 {
+    let mut sorted = said_and_happened.to_vec();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let count = sorted.len();
+    let off = |bin: usize| {
+        let bin = &sorted[bin * count / 10..(bin + 1) * count / 10];
+        bin.iter().map(|(said, happened)| said - f64::from(u8::from(*happened))).sum::<f64>().abs()
+    };
+    if count == 0 { 0.0 } else { (0..10).map(off).sum::<f64>() / count as f64 }
+}

@@ -1,0 +1,246 @@
+//! What a forecast looks at: the numbers it knows of an open clock at one moment.
+
+use std::f64::consts::TAU;
+
+use chrono::{DateTime, Datelike, Timelike, Utc};
+
+use super::decay::hours;
+use super::floor::{Floor, Open, Queue};
+use super::logistic::log_odds;
+use super::names::{Attribute, NameId};
+use super::rates::{RateKey, Rates};
+use super::survival::Outlook;
+
+/// Plain numbers, in the order of [`Look::numbers`].
+#[derive(Clone, Copy, Debug)]
+#[expect(dead_code, reason = "most stand only for their place in the list")]
+pub(super) enum Number {
+    Share,
+    ShareSquared,
+    Usual,
+    Target,
+    RoundTheClock,
+    Silence,
+    SilentShare,
+    StateAge,
+    Events,
+    Reassignments,
+    Reopened,
+    HasTechnician,
+    Paused,
+    Pauses,
+    Age,
+    AheadInGroup,
+    AheadOfTechnician,
+    OpenInGroup,
+    OpenOfTechnician,
+    OpenInAll,
+    GroupDay,
+    GroupWeek,
+    AllDay,
+    AllWeek,
+    TechnicianWeek,
+    GroupBacklog,
+    TechnicianBacklog,
+    AheadBacklog,
+    DueHourSin,
+    DueHourCos,
+    HourSin,
+    HourCos,
+    TimeToDue,
+    OpenedHour,
+}
+
+const NUMBERS: usize = Number::OpenedHour as usize + 1;
+
+/// The families of rates, in the order of [`keys`].
+#[derive(Clone, Copy, Debug)]
+#[expect(dead_code, reason = "most stand only for their place in the list")]
+pub(super) enum Family {
+    Group,
+    CategoryInGroup,
+    Category,
+    Subcategory,
+    Symptom,
+    Location,
+    Client,
+    OpenedBy,
+    Technician,
+    By,
+    StateAndSilence,
+    StateAndBefore,
+    GroupAndState,
+    Reassignments,
+    UrgencyAndImpact,
+    DueTime,
+    StateAndEvents,
+    SubcategoryInGroup,
+    TechnicianAndState,
+    OpenedTime,
+}
+
+pub(super) const FAMILIES: usize = Family::OpenedTime as usize + 1;
+
+/// How the first families do at each step of a clock lately; see [`paced`].
+pub(super) const PACES: usize = 4;
+
+/// How many inputs there are.
+pub(super) const INPUTS: usize = NUMBERS + FAMILIES + PACES;
+
+/// Where the effect of `family` is among the inputs.
+pub(super) const fn effect_input(family: Family) -> usize {
+    NUMBERS + family as usize
+}
+
+/// The rates that speak of `open` at `now`.
+pub(super) fn keys(open: &Open, now: DateTime<Utc>) -> [RateKey; FAMILIES] {
+    let name = |attribute| open.facts.get(attribute);
+    let (group, state, category) = (name(Attribute::Group), name(Attribute::State), name(Attribute::Category));
+    let subcategory = name(Attribute::Subcategory);
+    let technician = name(Attribute::Technician);
+    let silence = bucket(hours(open.terms.calendar.between(open.changed_at, now)));
+    let due = open.reaches(1.0, now).unwrap_or(now);
+    let pairs: [(NameId, NameId); FAMILIES] = [
+        (group, 0),
+        (category, group),
+        (category, 0),
+        (subcategory, 0),
+        (name(Attribute::Symptom), 0),
+        (name(Attribute::Location), 0),
+        (name(Attribute::Client), 0),
+        (name(Attribute::OpenedBy), 0),
+        (technician, 0),
+        (name(Attribute::By), 0),
+        (state, silence),
+        (state, open.state_before),
+        (group, state),
+        (open.reassignments.min(6), u32::from(technician != 0)),
+        (name(Attribute::Urgency), name(Attribute::Impact)),
+        time_slot(open, due),
+        (state, open.events.min(12)),
+        (subcategory, group),
+        (technician, state),
+        time_slot(open, open.opened_at),
+    ];
+    let mut family = 0;
+    pairs.map(|(first, second)| {
+        family += 1;
+        RateKey::new(family - 1, first, second)
+    })
+}
+
+/// Whose pace is watched: the tenant, the group, the technician, the category in the group.
+pub(super) fn paced(open: &Open) -> [RateKey; PACES] {
+    let name = |attribute| open.facts.get(attribute);
+    let (group, technician) = (name(Attribute::Group), name(Attribute::Technician));
+    [
+        RateKey::new(0, 0, 0),
+        RateKey::new(1, group, 0),
+        RateKey::new(2, technician, 0),
+        RateKey::new(3, name(Attribute::Category), group),
+    ]
+}
+
+/// Powers of two hours.
+fn bucket(hours: f64) -> u32 {
+    (1.0 + hours.max(0.0)).log2().round() as u32
+}
+
+/// The weekday and, in three-hour slots, the local time of day.
+fn time_slot(open: &Open, at: DateTime<Utc>) -> (NameId, NameId) {
+    let local = at.with_timezone(&open.terms.calendar.spec().timezone);
+    (local.weekday().num_days_from_monday(), local.hour() / 3)
+}
+
+/// All that is looked at for one clock at one moment.
+pub(super) struct Look<'a> {
+    pub(super) open: &'a Open,
+    pub(super) floor: &'a Floor,
+    pub(super) outlook: &'a Outlook,
+    pub(super) rates: (&'a Rates, f64),
+    pub(super) pace: (&'a Rates, f64),
+    pub(super) now: DateTime<Utc>,
+}
+
+impl Look<'_> {
+    /// The inputs, and the share of the clock that has run.
+    pub(super) fn inputs(&self) -> ([f32; INPUTS], f64) {
+        let share = self.open.share(self.now);
+        let mut inputs = [0.0; INPUTS];
+        inputs[..NUMBERS].copy_from_slice(&self.numbers(share));
+        let effects = keys(self.open, self.now).map(|key| self.rates.0.effect(key, self.rates.1) as f32);
+        inputs[NUMBERS..NUMBERS + FAMILIES].copy_from_slice(&effects);
+        let paces = paced(self.open).map(|key| self.pace.0.effect(key, self.pace.1) as f32);
+        inputs[NUMBERS + FAMILIES..].copy_from_slice(&paces);
+        (inputs, share)
+    }
+
+    fn numbers(&self, share: f64) -> [f32; NUMBERS] {
+        let (open, now) = (self.open, self.now);
+        let calendar = &open.terms.calendar;
+        let silence = hours(calendar.between(open.changed_at, now));
+        let target = hours(open.terms.allowed).max(0.01);
+        let (group, technician) = (self.floor.group(&open.facts), self.floor.technician(&open.facts));
+        let (flow, all_flow) = (group.flow.counts(now), self.floor.all.flow.counts(now));
+        let technician_flow = technician.flow.counts(now);
+        let (ahead, ahead_of_technician) = (group.ahead(open.opened_at), technician.ahead(open.opened_at));
+        let due = open.reaches(1.0, now).unwrap_or(now);
+        let [due_sin, due_cos] = hour(open, due);
+        let [hour_sin, hour_cos] = hour(open, now);
+        let yes = |is: bool| f64::from(u8::from(is));
+        [
+            share,
+            share * share,
+            log_odds(self.outlook.breach_from(share)),
+            target.ln(),
+            yes(calendar.is_seamless()),
+            silence.max(0.0).ln_1p(),
+            (silence / target).min(2.0),
+            hours(calendar.between(open.state_since, now)).max(0.0).ln_1p(),
+            f64::from(open.events).ln_1p(),
+            f64::from(open.reassignments).ln_1p(),
+            yes(open.reopens > 0),
+            yes(open.facts.get(Attribute::Technician) != 0),
+            yes(open.paused),
+            f64::from(open.pauses).ln_1p(),
+            hours(now - open.opened_at).max(0.0).ln_1p(),
+            (ahead as f64).ln_1p(),
+            (ahead_of_technician as f64).ln_1p(),
+            (group.len() as f64).ln_1p(),
+            (technician.len() as f64).ln_1p(),
+            (self.floor.all.len() as f64).ln_1p(),
+            balance(flow[1], flow[0]),
+            balance(flow[3], flow[2]),
+            balance(all_flow[1], all_flow[0]),
+            balance(all_flow[3], all_flow[2]),
+            balance(technician_flow[3], technician_flow[2]),
+            backlog(group, flow[3]),
+            backlog(technician, technician_flow[3]),
+            balance(ahead as f64, flow[3]),
+            due_sin,
+            due_cos,
+            hour_sin,
+            hour_cos,
+            hours(due - now).max(0.0).ln_1p(),
+            hour(open, open.opened_at)[0],
+        ]
+        .map(|number| number as f32)
+    }
+}
+
+/// How one count compares with another, as a logarithm that bears noughts.
+fn balance(count: f64, other: f64) -> f64 {
+    ((count + 1.0) / (other + 1.0)).ln()
+}
+
+/// How long the queue would last at last week's pace.
+fn backlog(queue: &Queue, gone_in_a_week: f64) -> f64 {
+    balance(queue.len() as f64, gone_in_a_week)
+}
+
+/// The local time of day on a circle.
+fn hour(open: &Open, at: DateTime<Utc>) -> [f64; 2] {
+    let local = at.with_timezone(&open.terms.calendar.spec().timezone);
+    let angle = f64::from(local.num_seconds_from_midnight()) / 86_400.0 * TAU;
+    [angle.sin(), angle.cos()]
+}

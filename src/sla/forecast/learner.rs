@@ -1,0 +1,451 @@
+//! The forecaster: follows the clocks of one tenant, learns from those that are decided, and answers for those that are not.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+
+use super::agenda::{Agenda, Item, Place};
+use super::boosting::Growth;
+use super::calibration::{Calibration, expected_calibration_error};
+use super::decay::{Decay, seconds};
+use super::floor::{Floor, Open, Terms};
+use super::inputs::{Look, Number, keys, paced};
+use super::logistic::chance;
+use super::model::{Model, Recipe};
+use super::names::{Attribute, NameId, Names, NumberMap};
+use super::rates::Rates;
+use super::reasons;
+use super::sample::{Decided, Sample};
+use super::survival::{Outlook, STEPS, Survival};
+use super::{Basis, Finish, Forecast, Grounds, Risk};
+
+/// Rates and survival curves forget at this half-life.
+const HALF_LIFE: TimeDelta = TimeDelta::days(21);
+/// The pace of the last days forgets sooner: it is there to show a change.
+const PACE_HALF_LIFE: TimeDelta = TimeDelta::days(7);
+/// A row of the past weighs half as much after this.
+const ROW_HALF_LIFE: TimeDelta = TimeDelta::days(180);
+/// What was said lately weighs most when probabilities are set right.
+const CALIBRATION_HALF_LIFE: TimeDelta = TimeDelta::days(14);
+/// The information that moves a name's effect half way.
+const SHRINK: f64 = 2.0;
+/// Clocks that must be decided before a model is fitted.
+const ENOUGH: usize = 200;
+/// Rows kept to learn from: 30,000 hold some 9 MB.
+const KEPT: usize = 30_000;
+const REFIT: TimeDelta = TimeDelta::days(7);
+/// A fit on hardly anything new would say nothing new.
+const NEW: usize = 50;
+/// A mean error beyond which the forecast is not to be believed for now.
+const UNTRUSTED: f64 = 0.08;
+/// On how many of the latest rows that error is taken.
+const RECENT: usize = 500;
+const RECALIBRATE: TimeDelta = TimeDelta::days(1);
+/// How many of the latest rows the calibration looks at.
+const CALIBRATED_ON: usize = 3_000;
+
+/// Set by trial on the first 60 % of three real histories; docs/forecast.md says how.
+const RECIPE: Recipe = Recipe {
+    ridge: 1000.0,
+    growth: Growth { trees: 80, depth: 3, rate: 0.04, leaf: 5.0, ridge: 5.0, row_share: 0.6, input_share: 0.3 },
+    trees: 0.7,
+};
+
+/// Something that changed on a ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// What an attribute became; none: blank.
+    Became(Attribute, Option<&'a str>),
+    /// How often it has been reassigned by now.
+    Reassigned(u32),
+    /// How often it has been reopened by now.
+    Reopened(u32),
+    /// The clock stands still, or runs on.
+    Paused(bool),
+}
+
+/// Learns one clock of one tenant's tickets. Tell it what happens in the order of time.
+#[derive(Debug)]
+pub struct Forecaster {
+    names: Names,
+    places: HashMap<Arc<str>, Place>,
+    next_place: Place,
+    open: NumberMap<Place, Open>,
+    floor: Floor,
+    agenda: Agenda,
+    survival: Survival,
+    rates: Rates,
+    pace: Rates,
+    rows: VecDeque<Decided>,
+    outcomes: usize,
+    outcomes_fitted: usize,
+    since: Option<DateTime<Utc>>,
+    model: Option<Model>,
+    calibration: Calibration,
+    row_decay: Decay,
+    calibration_decay: Decay,
+    refit_at: DateTime<Utc>,
+    calibrate_at: DateTime<Utc>,
+}
+
+/// What all clocks of one moment share.
+struct Scene {
+    now: DateTime<Utc>,
+    rates: f64,
+    pace: f64,
+    outlooks: NumberMap<NameId, Outlook>,
+}
+
+impl Forecaster {
+    /// A forecaster that knows nothing yet, at `start`.
+    pub fn new(start: DateTime<Utc>) -> Self {
+        Self {
+            names: Names::default(),
+            places: HashMap::new(),
+            next_place: 0,
+            open: NumberMap::default(),
+            floor: Floor::default(),
+            agenda: Agenda::default(),
+            survival: Survival::new(Decay::new(start, HALF_LIFE)),
+            rates: Rates::new(Decay::new(start, HALF_LIFE), SHRINK),
+            pace: Rates::new(Decay::new(start, PACE_HALF_LIFE), SHRINK),
+            rows: VecDeque::new(),
+            outcomes: 0,
+            outcomes_fitted: 0,
+            since: None,
+            model: None,
+            calibration: Calibration::default(),
+            row_decay: Decay::new(start, ROW_HALF_LIFE),
+            calibration_decay: Decay::new(start, CALIBRATION_HALF_LIFE),
+            refit_at: start,
+            calibrate_at: start,
+        }
+    }
+
+    /// A ticket is opened and its clock starts. What is known of it follows with [`Self::changed`].
+    pub fn opened(&mut self, ticket: &str, terms: Terms, priority: Option<&str>, at: DateTime<Utc>) {
+        self.pass_time(at, false);
+        let priority = self.names.id(priority);
+        let place = self.next_place;
+        self.next_place += 1;
+        let ticket: Arc<str> = ticket.into();
+        let open = Open::new(ticket.clone(), at, terms, priority);
+        self.floor.join(at, &open.facts, true, at);
+        self.places.insert(ticket, place);
+        self.agenda.add(next_morning(&open, at), Item::Morning { place });
+        self.open.insert(place, open);
+        self.plan(place, at);
+    }
+
+    /// Something of a ticket changes.
+    pub fn changed(&mut self, ticket: &str, changes: &[Change<'_>], at: DateTime<Utc>) {
+        self.pass_time(at, false);
+        let Some(place) = self.waiting(ticket) else { return };
+        let Some(open) = self.open.get_mut(&place) else { return };
+        let before = open.facts;
+        let paused = open.paused;
+        for change in changes {
+            apply(open, change, &mut self.names, at);
+        }
+        open.events += 1;
+        open.changed_at = at;
+        self.floor.pass_on(open.opened_at, &before, &open.facts, at);
+        if open.paused != paused {
+            self.plan(place, at);
+        }
+    }
+
+    /// A ticket's clock stops: it is answered or resolved.
+    pub fn stopped(&mut self, ticket: &str, at: DateTime<Utc>) {
+        self.pass_time(at, false);
+        let Some(place) = self.waiting(ticket) else { return };
+        let Some(open) = self.open.get_mut(&place) else { return };
+        open.set_paused(open.paused, at);
+        open.stopped_at = Some(at);
+        self.floor.leave(open.opened_at, &open.facts, true, at);
+        if open.breached.is_none() {
+            open.breached = Some(false);
+            self.agenda.add(open.nominal_due.max(at), Item::Learn { place });
+        }
+        self.plan(place, at);
+    }
+
+    /// Lets time pass until `now`: clocks run, outcomes come in, and the model is refitted when that is due.
+    pub fn advance(&mut self, now: DateTime<Utc>) {
+        self.pass_time(now, true);
+    }
+
+    /// The probability that an open ticket breaches; none if its clock is decided or not known.
+    pub fn probability(&self, ticket: &str, now: DateTime<Utc>) -> Option<f64> {
+        let open = self.undecided(ticket)?;
+        let scene = self.scene(now, [open.priority]);
+        Some(self.judge(open, &scene).probability.into())
+    }
+
+    /// The probabilities of all open tickets whose clocks are not decided, in no order.
+    pub fn probabilities(&self, now: DateTime<Utc>) -> impl Iterator<Item = (&str, f64)> {
+        let scene = self.scene(now, self.open.values().map(|open| open.priority));
+        self.places.iter().filter_map(move |(ticket, place)| {
+            let open = self.open.get(place).filter(|open| open.breached.is_none())?;
+            Some((&**ticket, self.judge(open, &scene).probability.into()))
+        })
+    }
+
+    /// All that can be said of an open ticket; none if its clock is decided or not known.
+    pub fn forecast(&self, ticket: &str, now: DateTime<Utc>) -> Option<Forecast> {
+        let open = self.undecided(ticket)?;
+        let scene = self.scene(now, [open.priority]);
+        let said = self.judge(open, &scene);
+        let probability = f64::from(said.probability);
+        let outlook = scene.outlooks.get(&open.priority)?;
+        Some(Forecast {
+            probability,
+            risk: Risk::of(probability),
+            finish: finish(open, outlook, f64::from(said.share), probability),
+            reasons: reasons::strongest(&reasons::Case {
+                open,
+                floor: &self.floor,
+                names: &self.names,
+                rates: &self.rates,
+                unit: scene.rates,
+                contributions: self.model.as_ref().map(|model| model.contributions(&said.inputs[..])),
+                usual: outlook.breach_from(f64::from(said.share)),
+                share: f64::from(said.share),
+                likely: probability >= 0.5,
+                now,
+            }),
+            grounds: self.grounds(),
+        })
+    }
+
+    /// What forecasts rest on now.
+    pub fn grounds(&self) -> Grounds {
+        let basis = if self.model.is_some() { Basis::Learned } else { Basis::Survival };
+        Grounds { outcomes: self.outcomes, since: self.since, basis }
+    }
+
+    /// How far the latest probabilities were off what happened; none before there are enough of them.
+    pub fn recent_error(&self) -> Option<f64> {
+        let latest = self.rows.iter().rev().filter(|row| !row.sample.of_a_morning).take(RECENT);
+        let pairs: Vec<_> = latest.map(|row| (f64::from(row.sample.probability), row.breached)).collect();
+        (pairs.len() == RECENT).then(|| expected_calibration_error(&pairs))
+    }
+
+    /// Whether to go by the forecast; if not, the clock rules alone should decide.
+    pub fn is_trusted(&self) -> bool {
+        self.recent_error().is_none_or(|error| error <= UNTRUSTED)
+    }
+
+    fn waiting(&self, ticket: &str) -> Option<Place> {
+        let place = *self.places.get(ticket)?;
+        self.open.get(&place).filter(|open| open.is_waiting()).map(|_| place)
+    }
+
+    fn undecided(&self, ticket: &str) -> Option<&Open> {
+        let open = self.open.get(self.places.get(ticket)?)?;
+        Some(open).filter(|open| open.breached.is_none())
+    }
+
+    fn scene(&self, now: DateTime<Utc>, priorities: impl IntoIterator<Item = NameId>) -> Scene {
+        let mut outlooks = NumberMap::default();
+        for priority in priorities {
+            outlooks.entry(priority).or_insert_with(|| self.survival.outlook(priority, now));
+        }
+        Scene { now, rates: self.rates.unit(now), pace: self.pace.unit(now), outlooks }
+    }
+
+    /// What the model says of `open`. The scene must know its priority.
+    fn judge(&self, open: &Open, scene: &Scene) -> Sample {
+        let look = Look {
+            open,
+            floor: &self.floor,
+            outlook: &scene.outlooks[&open.priority],
+            rates: (&self.rates, scene.rates),
+            pace: (&self.pace, scene.pace),
+            now: scene.now,
+        };
+        let (inputs, share) = look.inputs();
+        let usual = inputs[Number::Usual as usize];
+        let said = self.model.as_ref().map_or(usual, |model| model.score(&inputs));
+        let share = share as f32;
+        let probability = self.calibration.probability(said, share);
+        Sample { at: scene.now, share, said, probability, of_a_morning: false, inputs: Box::new(inputs) }
+    }
+
+    /// Plans the next step of a clock, from `at` on.
+    fn plan(&mut self, place: Place, at: DateTime<Utc>) {
+        let Some(open) = self.open.get_mut(&place) else { return };
+        if open.walked {
+            self.drop_if_done(place);
+            return;
+        }
+        open.plan += 1;
+        let end = STEPS.get(open.step + 1);
+        if open.paused && open.is_waiting() {
+            return;
+        }
+        if let Some(due) = end.and_then(|end| open.reaches(*end, at)) {
+            self.agenda.add(due, Item::Step { place, plan: open.plan });
+        } else {
+            open.walked = true;
+            self.drop_if_done(place);
+        }
+    }
+
+    fn pass_time(&mut self, until: DateTime<Utc>, included: bool) {
+        while let Some((at, item)) = self.agenda.next(until, included) {
+            self.keep_model(at);
+            match item {
+                Item::Step { place, plan } => self.step(place, plan, at),
+                Item::Morning { place } => self.morning(place, at),
+                Item::Learn { place } => self.learn(place, at),
+            }
+        }
+        self.keep_model(until);
+    }
+
+    /// A clock passes from one step into the next, or would have, had it not stopped.
+    fn step(&mut self, place: Place, plan: u32, at: DateTime<Utc>) {
+        let Some(open) = self.open.get_mut(&place).filter(|open| open.plan == plan) else { return };
+        let resolved = !open.is_waiting();
+        let step = open.step;
+        if (FIRST_SAMPLED..BREACH).contains(&step) {
+            let outlook = self.survival.outlook(open.priority, at);
+            let stays = outlook.open_at(STEPS[step + 1]) / outlook.open_at(STEPS[step]);
+            self.pace.learn(&paced(open), !resolved, stays.clamp(0.05, 0.95), at);
+        }
+        self.survival.learn(open.priority, step, resolved, at);
+        if resolved {
+            open.walked = true;
+            self.drop_if_done(place);
+            return;
+        }
+        open.step += 1;
+        if open.step == BREACH && open.breached.is_none() {
+            open.breached = Some(true);
+            self.agenda.add(open.nominal_due.max(at), Item::Learn { place });
+        }
+        if is_sampled(open.step) {
+            self.sample(place, false, at);
+        }
+        self.plan(place, at);
+    }
+
+    /// Notes are taken each morning too: a clock that stands still reaches no share, and is asked about all the same.
+    fn morning(&mut self, place: Place, at: DateTime<Utc>) {
+        let Some(open) = self.open.get(&place).filter(|open| open.breached.is_none()) else { return };
+        let last = open.opened_at + MORNINGS;
+        let next = next_morning(open, at);
+        self.sample(place, true, at);
+        if next <= last {
+            self.agenda.add(next, Item::Morning { place });
+        }
+    }
+
+    /// Notes what is known of a clock.
+    fn sample(&mut self, place: Place, of_a_morning: bool, at: DateTime<Utc>) {
+        let Some(open) = self.open.get(&place) else { return };
+        let scene = self.scene(at, [open.priority]);
+        let sample = Sample { of_a_morning, ..self.judge(open, &scene) };
+        let keys = keys(open, at);
+        if let Some(open) = self.open.get_mut(&place) {
+            open.samples.push((sample, keys));
+        }
+    }
+
+    /// An outcome comes in: its rates, and its notes as rows.
+    fn learn(&mut self, place: Place, at: DateTime<Utc>) {
+        let Some(open) = self.open.get_mut(&place) else { return };
+        let Some(breached) = open.breached else { return };
+        open.learned = true;
+        self.outcomes += 1;
+        self.since = Some(self.since.map_or(open.opened_at, |since| since.min(open.opened_at)));
+        for (sample, keys) in std::mem::take(&mut open.samples) {
+            let usual = f64::from(chance(sample.inputs[Number::Usual as usize]));
+            self.rates.learn(&keys, breached, usual, at);
+            self.rows.push_back(Decided { sample, breached });
+        }
+        let surplus = self.rows.len().saturating_sub(KEPT);
+        self.rows.drain(..surplus);
+        self.drop_if_done(place);
+    }
+
+    fn drop_if_done(&mut self, place: Place) {
+        let done = |open: &Open| open.learned && open.stopped_at.is_some() && open.walked;
+        if self.open.get(&place).is_some_and(done)
+            && let Some(open) = self.open.remove(&place)
+        {
+            self.places.remove(&open.ticket);
+        }
+    }
+
+    /// Refits and recalibrates when that is due. Refitting early on drift was tried and made the order of tickets worse.
+    fn keep_model(&mut self, now: DateTime<Utc>) {
+        if now >= self.refit_at && self.outcomes >= ENOUGH && self.outcomes >= self.outcomes_fitted + NEW {
+            self.refit(now);
+        }
+        if now >= self.calibrate_at {
+            self.calibrate_at = now + RECALIBRATE;
+            let latest = self.calibration_decay.weight(now);
+            let weight = |at| self.calibration_decay.weight(at) / latest;
+            self.calibration = Calibration::proven(&self.rows, CALIBRATED_ON, weight);
+        }
+    }
+
+    fn refit(&mut self, now: DateTime<Utc>) {
+        let latest = self.row_decay.weight(now);
+        self.model = Model::fit(&self.rows, &RECIPE, |at| self.row_decay.weight(at) / latest);
+        self.outcomes_fitted = self.outcomes;
+        self.refit_at = now + REFIT;
+    }
+}
+
+/// The step at whose beginning a clock breaches.
+const BREACH: usize = 18;
+/// The first step at whose beginning notes are taken.
+const FIRST_SAMPLED: usize = 2;
+
+/// For how many days after its opening notes are taken of a clock each morning.
+const MORNINGS: TimeDelta = TimeDelta::days(14);
+/// The local hour at which they are.
+const MORNING: u32 = 9;
+
+/// Notes are taken when these steps begin: a tenth, a quarter, a half and so on of the clock has run.
+fn is_sampled(step: usize) -> bool {
+    matches!(step, 4 | 6 | 10 | 14 | 16)
+}
+
+/// The first morning after `at`.
+fn next_morning(open: &Open, at: DateTime<Utc>) -> DateTime<Utc> {
+    let zone = open.terms.calendar.spec().timezone;
+    let today = at.with_timezone(&zone).date_naive();
+    let morning = |day: NaiveDate| day.and_hms_opt(MORNING, 0, 0)?.and_local_timezone(zone).earliest();
+    let mornings = today.iter_days().take(2).filter_map(morning).map(|morning| morning.to_utc());
+    mornings.into_iter().find(|morning| *morning > at).unwrap_or(at + TimeDelta::days(1))
+}
+
+fn apply(open: &mut Open, change: &Change<'_>, names: &mut Names, at: DateTime<Utc>) {
+    match *change {
+        Change::Became(attribute, name) => {
+            let name = names.id(name);
+            if attribute == Attribute::State && open.facts.get(attribute) != name {
+                open.state_before = open.facts.get(attribute);
+                open.state_since = at;
+            }
+            open.facts.set(attribute, name);
+        }
+        Change::Reassigned(times) => open.reassignments = times,
+        Change::Reopened(times) => open.reopens = times,
+        Change::Paused(paused) => open.set_paused(paused, at),
+    }
+}
+
+/// Where the middle and the outer tenths of the bent survival curve lie.
+fn finish(open: &Open, outlook: &Outlook, share: f64, breach: f64) -> Option<Finish> {
+    let after = |quantile| {
+        let by = outlook.resolved_by(share, breach, quantile)?;
+        Some(TimeDelta::milliseconds(((by - share) * seconds(open.terms.allowed) * 1000.0) as i64))
+    };
+    Some(Finish { median: after(0.5)?, earliest: after(0.1)?, latest: after(0.9) })
+}

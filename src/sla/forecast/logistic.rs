@@ -1,0 +1,164 @@
+//! A logistic model with ridge, fitted by Newton's method on weighted rows.
+
+use super::sample::Rows;
+
+/// More turns change nothing that shows.
+const TURNS: usize = 6;
+/// Inputs further out than this many standard deviations are pulled in: no single one may decide.
+const FURTHEST: f32 = 4.0;
+
+/// A fitted model: the log-odds are `bias` plus each input, standardised, times its weight.
+#[derive(Clone, Debug)]
+pub(super) struct Logistic {
+    bias: f32,
+    weights: Vec<f32>,
+    means: Vec<f32>,
+    scales: Vec<f32>,
+}
+
+impl Logistic {
+    /// Fits `rows`; `ridge` is in rows' worth of information per input.
+    pub(super) fn fit(rows: &Rows<'_>, ridge: f64) -> Self {
+        let width = rows.width();
+        let (means, scales) = moments(rows);
+        let mut model = Self { bias: 0.0, weights: vec![0.0; width], means, scales };
+        let standard: Vec<f32> = rows.iter().flat_map(|row| model.standardised(row.inputs)).collect();
+        for _ in 0..TURNS {
+            let mut system = System::new(width + 1);
+            for (row, inputs) in rows.iter().zip(standard.chunks_exact(width)) {
+                let chance = f64::from(chance(model.dot(inputs)));
+                system.add(inputs, row.weight * (f64::from(row.label) - chance), row.weight * chance * (1.0 - chance));
+            }
+            let Some(step) = system.solve(&model.weights, ridge) else { break };
+            model.bias += step[width] as f32;
+            model.weights.iter_mut().zip(&step).for_each(|(weight, step)| *weight += *step as f32);
+        }
+        model
+    }
+
+    fn standardised<'a>(&'a self, inputs: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
+        let scales = self.means.iter().zip(&self.scales);
+        inputs.iter().zip(scales).map(|(input, (mean, scale))| ((input - mean) * scale).clamp(-FURTHEST, FURTHEST))
+    }
+
+    fn dot(&self, standard: &[f32]) -> f32 {
+        self.bias + standard.iter().zip(&self.weights).map(|(input, weight)| input * weight).sum::<f32>()
+    }
+
+    /// The log-odds of a breach.
+    pub(super) fn score(&self, inputs: &[f32]) -> f32 {
+        self.bias + self.standardised(inputs).zip(&self.weights).map(|(input, weight)| input * weight).sum::<f32>()
+    }
+
+    /// What each input adds to the log-odds, against an average ticket.
+    pub(super) fn contributions(&self, inputs: &[f32]) -> Vec<f32> {
+        self.standardised(inputs).zip(&self.weights).map(|(input, weight)| input * weight).collect()
+    }
+}
+
+/// Log-odds as a probability.
+pub(super) fn chance(log_odds: f32) -> f32 {
+    1.0 / (1.0 + (-log_odds).exp())
+}
+
+/// A probability as log-odds.
+pub(super) fn log_odds(chance: f64) -> f64 {
+    let chance = chance.clamp(1e-4, 1.0 - 1e-4);
+    (chance / (1.0 - chance)).ln()
+}
+
+/// Weighted means, and one over the standard deviations; an input that never varies counts for nothing.
+fn moments(rows: &Rows<'_>) -> (Vec<f32>, Vec<f32>) {
+    let width = rows.width();
+    let (mut sums, mut squares, mut total) = (vec![0.0; width], vec![0.0; width], 0.0);
+    for row in rows.iter() {
+        total += row.weight;
+        for (input, (sum, square)) in row.inputs.iter().zip(sums.iter_mut().zip(&mut squares)) {
+            *sum += row.weight * f64::from(*input);
+            *square += row.weight * f64::from(*input).powi(2);
+        }
+    }
+    let total = f64::max(total, 1e-9);
+    let scale = |(square, sum): (&f64, &f64)| {
+        let variance = square / total - (sum / total).powi(2);
+        if variance > 1e-8 { (1.0 / variance.sqrt()) as f32 } else { 0.0 }
+    };
+    (sums.iter().map(|sum| (sum / total) as f32).collect(), squares.iter().zip(&sums).map(scale).collect())
+}
+
+/// Newton's linear system: curvature times step = slope. The bias comes last.
+struct System {
+    size: usize,
+    curvature: Vec<f32>,
+    slope: Vec<f64>,
+    /// Sums of single precision are emptied into these every so often, lest they lose digits.
+    total: Vec<f64>,
+    held: usize,
+}
+
+impl System {
+    fn new(size: usize) -> Self {
+        let square = size * size;
+        Self { size, curvature: vec![0.0; square], slope: vec![0.0; size], total: vec![0.0; square], held: 0 }
+    }
+
+    fn add(&mut self, inputs: &[f32], slope: f64, curvature: f64) {
+        let last = self.size - 1;
+        let curve = curvature as f32;
+        for (i, input) in inputs.iter().enumerate() {
+            self.slope[i] += slope * f64::from(*input);
+            let scaled = curve * input;
+            let row = &mut self.curvature[i * self.size..=i * self.size + i];
+            row.iter_mut().zip(inputs).for_each(|(sum, other)| *sum += scaled * other);
+        }
+        let row = &mut self.curvature[last * self.size..];
+        row.iter_mut().zip(inputs).for_each(|(sum, input)| *sum += curve * input);
+        row[last] += curve;
+        self.slope[last] += slope;
+        self.held += 1;
+        if self.held == 1024 {
+            self.empty();
+        }
+    }
+
+    fn empty(&mut self) {
+        self.total
+            .iter_mut()
+            .zip(&mut self.curvature)
+            .for_each(|(total, sum)| *total += f64::from(std::mem::take(sum)));
+        self.held = 0;
+    }
+
+    /// The step, by Cholesky's factors. None if the system has no single answer.
+    fn solve(mut self, weights: &[f32], ridge: f64) -> Option<Vec<f64>> {
+        self.empty();
+        let n = self.size;
+        for (i, weight) in weights.iter().enumerate() {
+            self.total[i * n + i] += ridge;
+            self.slope[i] -= ridge * f64::from(*weight);
+        }
+        self.total[n * n - 1] += 1e-6;
+        solve(self.total, self.slope)
+    }
+}
+
+/// Solves a symmetric, positive system given by its lower triangle.
+pub(super) fn solve(mut matrix: Vec<f64>, mut right: Vec<f64>) -> Option<Vec<f64>> {
+    let n = right.len();
+    for i in 0..n {
+        for j in 0..=i {
+            let products: f64 = (0..j).map(|k| matrix[i * n + k] * matrix[j * n + k]).sum();
+            let rest = matrix[i * n + j] - products;
+            matrix[i * n + j] = if i == j { (rest > 0.0).then(|| rest.sqrt())? } else { rest / matrix[j * n + j] };
+        }
+    }
+    for i in 0..n {
+        let known: f64 = (0..i).map(|k| matrix[i * n + k] * right[k]).sum();
+        right[i] = (right[i] - known) / matrix[i * n + i];
+    }
+    for i in (0..n).rev() {
+        let known: f64 = (i + 1..n).map(|k| matrix[k * n + i] * right[k]).sum();
+        right[i] = (right[i] - known) / matrix[i * n + i];
+    }
+    Some(right)
+}

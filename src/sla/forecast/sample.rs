@@ -1,0 +1,67 @@
+//! Rows to learn from: what was known of a clock at some moment, and how it ended.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Utc};
+
+use super::inputs::INPUTS;
+
+/// Mornings are many for slow tickets and alike: together they should not outweigh the shares.
+const MORNING_WEIGHT: f64 = 0.3;
+
+/// What was known at one moment of one clock.
+#[derive(Clone, Debug)]
+pub(super) struct Sample {
+    pub(super) at: DateTime<Utc>,
+    pub(super) share: f32,
+    /// The log-odds that the model of that moment gave, before calibration.
+    pub(super) said: f32,
+    /// The probability that was given in the end.
+    pub(super) probability: f32,
+    /// Taken because a morning came, not because a share was reached.
+    pub(super) of_a_morning: bool,
+    pub(super) inputs: Box<[f32; INPUTS]>,
+}
+
+/// A sample whose clock has been decided.
+#[derive(Clone, Debug)]
+pub(super) struct Decided {
+    pub(super) sample: Sample,
+    pub(super) breached: bool,
+}
+
+/// One row as a fit sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row<'a> {
+    pub(super) inputs: &'a [f32],
+    pub(super) label: f32,
+    pub(super) weight: f64,
+}
+
+/// Rows of equal width.
+#[derive(Debug)]
+pub(super) struct Rows<'a>(Vec<Row<'a>>);
+
+impl<'a> Rows<'a> {
+    /// All of `decided`, each weighing as much as `weight` says of its moment.
+    pub(super) fn weighed(decided: &'a VecDeque<Decided>, weight: impl Fn(DateTime<Utc>) -> f64) -> Self {
+        let row = |row: &'a Decided| Row {
+            inputs: &row.sample.inputs[..],
+            label: f32::from(u8::from(row.breached)),
+            weight: weight(row.sample.at) * if row.sample.of_a_morning { MORNING_WEIGHT } else { 1.0 },
+        };
+        Self(decided.iter().map(row).collect())
+    }
+
+    pub(super) fn width(&self) -> usize {
+        self.0.first().map_or(0, |row| row.inputs.len())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Row<'a>> + Clone + '_ {
+        self.0.iter().copied()
+    }
+}

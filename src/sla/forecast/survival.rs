@@ -1,0 +1,106 @@
+//! How long tickets stay open, by priority: Kaplan and Meier's estimate, decayed.
+//!
+//! A clock's life is cut into steps at fixed shares of its target. Whoever
+//! entered a step counts once the step is over, resolved in it or not, so quick
+//! ones do not count before slow ones. A priority with few tickets leans on all.
+
+use chrono::{DateTime, Utc};
+
+use super::decay::Decay;
+use super::names::{NameId, NumberMap};
+
+/// Where the steps begin, as shares of the target. Beyond 1 it has breached and is still open.
+pub(super) const STEPS: [f64; 24] = [
+    0.0, 0.01, 0.03, 0.06, 0.1, 0.175, 0.25, 0.3125, 0.375, 0.4375, 0.5, 0.5625, 0.625, 0.6875, 0.75, 0.8125, 0.875,
+    0.9375, 1.0, 1.25, 1.75, 3.0, 6.0, 12.0,
+];
+
+/// How many tickets' worth a priority leans on the tenant's whole.
+const LEANING: f64 = 10.0;
+/// Before anything was seen, this share of a step's tickets is taken to be resolved in it.
+const PRIOR_HAZARD: f64 = 0.1;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Step {
+    entered: f64,
+    resolved: f64,
+}
+
+type Curve = [Step; STEPS.len()];
+
+/// Decayed steps, of each priority and of all.
+#[derive(Debug)]
+pub(super) struct Survival {
+    decay: Decay,
+    all: Curve,
+    priorities: NumberMap<NameId, Curve>,
+}
+
+impl Survival {
+    pub(super) fn new(decay: Decay) -> Self {
+        Self { decay, all: Curve::default(), priorities: NumberMap::default() }
+    }
+
+    /// A step is over: its ticket was resolved in it, or was not.
+    pub(super) fn learn(&mut self, priority: NameId, step: usize, resolved: bool, at: DateTime<Utc>) {
+        let weight = self.decay.weight(at);
+        for curve in [&mut self.all, self.priorities.entry(priority).or_default()] {
+            curve[step].entered += weight;
+            curve[step].resolved += if resolved { weight } else { 0.0 };
+        }
+    }
+
+    /// The chance that a ticket entering each step is not resolved in it, as of `now`.
+    pub(super) fn outlook(&self, priority: NameId, now: DateTime<Utc>) -> Outlook {
+        let unit = self.decay.weight(now);
+        let own = self.priorities.get(&priority);
+        let mut reach = [1.0; STEPS.len() + 1];
+        for step in 0..STEPS.len() {
+            let all = self.all[step];
+            let usual = (all.resolved + PRIOR_HAZARD * unit) / (all.entered + unit);
+            let own = own.map(|curve| curve[step]).unwrap_or_default();
+            let hazard = (own.resolved + LEANING * unit * usual) / (own.entered + LEANING * unit);
+            reach[step + 1] = reach[step] * (1.0 - hazard.clamp(0.001, 0.999));
+        }
+        Outlook { reach }
+    }
+}
+
+/// The survival curve of one priority at one moment.
+#[derive(Clone, Debug)]
+pub(super) struct Outlook {
+    /// The chance to be open still at the beginning of each step; the last entry is the end of the last step.
+    reach: [f64; STEPS.len() + 1],
+}
+
+impl Outlook {
+    /// The chance to be open still when `share` of the target has run.
+    pub(super) fn open_at(&self, share: f64) -> f64 {
+        let step = STEPS.partition_point(|start| *start <= share).saturating_sub(1);
+        let (start, end) = (STEPS[step], step_end(step));
+        let part = ((share - start) / (end - start)).clamp(0.0, 1.0);
+        self.reach[step].powf(1.0 - part) * self.reach[step + 1].powf(part)
+    }
+
+    /// The chance that a ticket open at `share` breaches.
+    pub(super) fn breach_from(&self, share: f64) -> f64 {
+        let last = STEPS.iter().position(|start| *start >= 1.0).unwrap_or(STEPS.len());
+        (self.reach[last] / self.open_at(share.min(1.0))).clamp(0.001, 0.999)
+    }
+
+    /// The share by which a ticket open at `share` is resolved with the chance `quantile`, if `breach` is its chance to
+    /// breach: the curve is bent (proportional hazards) until it says so too. None: not within the curve.
+    pub(super) fn resolved_by(&self, share: f64, breach: f64, quantile: f64) -> Option<f64> {
+        let bend = if share < 1.0 { breach.clamp(0.001, 0.999).ln() / self.breach_from(share).ln() } else { 1.0 };
+        let wanted = self.open_at(share) * (1.0 - quantile).powf(1.0 / bend);
+        let step = (0..STEPS.len()).find(|step| self.reach[step + 1] <= wanted)?;
+        let (from, to) = (self.reach[step].ln(), self.reach[step + 1].ln());
+        let part = ((wanted.ln() - from) / (to - from)).clamp(0.0, 1.0);
+        Some((STEPS[step] + part * (step_end(step) - STEPS[step])).max(share))
+    }
+}
+
+/// Where a step ends; the last one is taken to double the share.
+pub(super) fn step_end(step: usize) -> f64 {
+    STEPS.get(step + 1).copied().unwrap_or(STEPS[STEPS.len() - 1] * 2.0)
+}
