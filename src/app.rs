@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::dispatch::Dispatch;
 use crate::evaluate::Evaluate;
 use crate::notify;
 use crate::service::{Service, Syncs};
-use crate::store::{Claim, Store};
+use crate::store::{Claim, Store, StoreError};
 use crate::superops::SuperOps;
 use crate::sync::{Hints, SyncHealth, TenantSync, Wiring};
 use crate::telemetry::Telemetry;
@@ -26,6 +27,10 @@ use crate::web::{self, Web};
 
 /// A stop takes no longer than this; what is not done by then is done after the next start.
 const STOP_DEADLINE: Duration = Duration::from_secs(9);
+
+/// How long a store that is in use is asked for again.
+const CLAIM_TRIES: u32 = 10;
+const CLAIM_PAUSE: Duration = Duration::from_millis(100);
 
 /// All parts, built and joined, not yet running. A test turns them by hand.
 pub struct Parts {
@@ -44,7 +49,7 @@ impl Parts {
     pub async fn build(config: Config, clock: SharedClock) -> anyhow::Result<Self> {
         let config = Arc::new(config);
         let telemetry = Arc::new(Telemetry::default());
-        let claim = Store::claim(&config.store.path)?;
+        let claim = claim(&config.store.path).await?;
         let store = Store::open(&config.store.path, telemetry.clone()).await?;
         let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone())?);
         desks.adopt(clock.now()).await?;
@@ -116,6 +121,17 @@ impl Parts {
         info!(address = %address, "listening on http://{address}");
         Ok(Running { address, stop, loops, store: self.store, _claim: self.claim })
     }
+}
+
+/// Claims the store, with some patience: the service before this one may be about to end.
+async fn claim(path: &Path) -> Result<Claim, StoreError> {
+    for _ in 0..CLAIM_TRIES {
+        match Store::claim(path) {
+            Err(StoreError::InUse(_)) => tokio::time::sleep(CLAIM_PAUSE).await,
+            claimed_or_hopeless => return claimed_or_hopeless,
+        }
+    }
+    Store::claim(path)
 }
 
 /// The running service.

@@ -30,10 +30,10 @@ mod tests;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub use calibration::expected_calibration_error;
-pub use floor::Terms;
-pub use learner::{Change, Forecaster};
-pub use names::Attribute;
+pub use self::calibration::expected_calibration_error;
+pub use self::floor::Terms;
+pub use self::learner::{Change, Forecaster};
+pub use self::names::Attribute;
 
 /// What is said of one clock at one moment.
 #[derive(Clone, Debug, PartialEq)]
