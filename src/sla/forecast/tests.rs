@@ -234,19 +234,3 @@ fn calibration_error_is_nought_for_the_truth_and_a_half_for_a_coin_called_certai
     let boastful: Vec<_> = (0..1000).map(|n| (1.0, n % 2 == 0)).collect();
     assert!((expected_calibration_error(&boastful) - 0.5).abs() < 1e-9);
 }
-
-#[test]
-#[ignore = "a measurement, for a quiet machine and an optimised build"]
-fn a_hundred_thousand_open_tickets_are_scored_in_a_fifth_of_a_second() {
-    let (mut forecaster, desk, now) = learned();
-    let minute = (now - at(0)).num_minutes();
-    for number in 0..100_000 {
-        let (group, truth) = GROUPS[number % 4];
-        open(&mut forecaster, &desk, &Made { id: format!("N{number}"), group, opened: minute, hours: 0.0, truth });
-    }
-    let started = std::time::Instant::now();
-    let sum: f64 = forecaster.probabilities(at(minute + 30)).map(|(_, chance)| chance).sum();
-    let took = started.elapsed();
-    eprintln!("scored 100,000 in {took:?}, {sum:.0} breaches expected");
-    assert!(took.as_millis() < 200);
-}
