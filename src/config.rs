@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 use chrono::{NaiveDate, TimeDelta};
 use secrecy::SecretString;
 
-pub use crate::alert::escalation::{ChannelKind, Step, Target};
+pub use crate::alert::escalation::{ChannelKind, Step, Target, default_steps};
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::Policy;
 use crate::ticket::{StatusWords, TenantId};

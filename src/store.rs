@@ -55,12 +55,19 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
+        Self::sorter(&error)(error)
+    }
+}
+
+impl StoreError {
+    /// What kind of failure `error` is: it makes one of `error` itself, or of its words.
+    fn sorter(error: &sqlx::Error) -> fn(sqlx::Error) -> Self {
         // https://www.sqlite.org/rescode.html: the low byte is the primary code.
         let code = error.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<u32>().ok());
         match code.map(|code| code & 0xff) {
-            Some(5 | 6) => Self::Locked(error),
-            Some(8 | 10 | 13 | 14) => Self::Unwritable(error),
-            _ => Self::Broken(error),
+            Some(5 | 6) => Self::Locked,
+            Some(8 | 10 | 13 | 14) => Self::Unwritable,
+            _ => Self::Broken,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The part of [`super::explain`] that is about people: who hears of what, when and how.
 
 use super::explain::{Page, or_default};
-use super::read_alerts::{DEFAULT_PREDICT_AT, DEFAULT_WARN_AT, default_steps};
+use super::read_alerts::{DEFAULT_PREDICT_AT, DEFAULT_WARN_AT};
 use super::read_notify::DEFAULT_TWILIO;
-use super::{Alerts, ChannelKind, Config, Email, Notify, Sms, SmsSender, SmtpTls, Step, Target, duration};
+use super::{
+    Alerts, ChannelKind, Config, Email, Notify, Sms, SmsSender, SmtpTls, Step, Target, default_steps, duration,
+};
 
 /// When an alert is raised, and the escalation in words.
 pub(super) fn alerts(page: &mut Page, config: &Config) {

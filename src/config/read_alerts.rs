@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::read_notify::LATER;
 use super::reader::{Found, Inspection, Purpose, Section, nearest};
-use super::{Alerts, ChannelKind, Step, Target, checks, duration};
+use super::{Alerts, ChannelKind, Step, Target, checks, default_steps, duration};
 
 pub(super) const DEFAULT_WARN_AT: [f64; 1] = [0.75];
 pub(super) const DEFAULT_PREDICT_AT: f64 = 0.7;
@@ -27,13 +27,6 @@ pub(super) fn alerts(section: Section<'_>, channels: &Channels) -> Alerts {
     };
     section.finish();
     alerts
-}
-
-/// The people SuperOps knows of, each later than the last.
-pub(super) fn default_steps() -> Vec<Step> {
-    let step =
-        |minutes, target| Step { after: TimeDelta::minutes(minutes), notify: vec![target], channels: Vec::new() };
-    vec![step(0, Target::Technician), step(15, Target::Manager), step(30, Target::AccountManager)]
 }
 
 fn warn_at(section: &Section<'_>) -> Vec<f64> {

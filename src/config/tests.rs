@@ -110,7 +110,7 @@ fn the_example_shows_every_key_and_the_default_steps() {
     let config = read::inspect(&everything, &inspection).expect("TOML");
     assert_eq!(inspection.absent_keys(), Vec::<String>::new(), "keys that the example does not show");
     let steps: Vec<_> = config.alerts.steps.into_iter().map(|step| (step.after, step.notify)).collect();
-    let defaults: Vec<_> = read_alerts::default_steps().into_iter().map(|step| (step.after, step.notify)).collect();
+    let defaults: Vec<_> = default_steps().into_iter().map(|step| (step.after, step.notify)).collect();
     assert_eq!(steps, defaults);
 }
 

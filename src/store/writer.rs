@@ -144,11 +144,5 @@ fn tell_all(waiting: Vec<oneshot::Sender<Result<(), StoreError>>>, error: &sqlx:
 }
 
 fn again(error: &sqlx::Error) -> StoreError {
-    let words = sqlx::Error::Protocol(error.to_string());
-    let code = error.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<u32>().ok());
-    match code.map(|code| code & 0xff) {
-        Some(5 | 6) => StoreError::Locked(words),
-        Some(8 | 10 | 13 | 14) => StoreError::Unwritable(words),
-        _ => StoreError::Broken(words),
-    }
+    StoreError::sorter(error)(sqlx::Error::Protocol(error.to_string()))
 }
