@@ -9,6 +9,7 @@ pub mod alerts;
 pub mod audit;
 mod cache;
 pub mod outbox;
+pub mod overlays;
 pub mod past;
 pub mod sync;
 pub mod tickets;
