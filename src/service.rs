@@ -1,6 +1,8 @@
 //! The questions people ask, answered at one `now`: used by the web and the command line alike.
 
+pub mod alerts;
 mod explain;
+pub mod overlays;
 pub mod policies;
 pub mod tryout;
 mod view;
@@ -10,7 +12,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::clock::SharedClock;
 use crate::config::{Config, Tenant};
@@ -210,6 +212,9 @@ pub struct Service {
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
     sync: Syncs,
+    /// Ring when a person changed something: evaluate's bell, and dispatch's.
+    news: Arc<Notify>,
+    outbox: Arc<Notify>,
 }
 
 /// What the service knows of the sync of each tenant.
@@ -228,7 +233,13 @@ impl Service {
         telemetry: Arc<Telemetry>,
         sync: Syncs,
     ) -> Self {
-        Self { config, desks, store, clock, telemetry, sync }
+        let (news, outbox) = (Arc::default(), Arc::default());
+        Self { config, desks, store, clock, telemetry, sync, news, outbox }
+    }
+
+    /// The same, able to wake the loops of the running service.
+    pub fn with_bells(self, news: Arc<Notify>, outbox: Arc<Notify>) -> Self {
+        Self { news, outbox, ..self }
     }
 
     /// Open tickets, worst first.

@@ -9,7 +9,9 @@ use super::environment::Environment;
 use super::read_alerts::Channels;
 use super::read_tenant::Names;
 use super::reader::{Found, Inspection, Purpose, Section};
-use super::{Config, read_alerts, read_calendar, read_escalations, read_notify, read_policies, read_server, read_tenant};
+use super::{
+    Config, read_alerts, read_calendar, read_escalations, read_notify, read_policies, read_server, read_tenant,
+};
 
 pub(super) fn config(path: &Path, text: &str, env: &dyn Environment, purpose: Purpose) -> Result<Config, Complaints> {
     let inspection = Inspection::new(env, purpose).of(path, text);

@@ -322,7 +322,11 @@ pub(super) async fn fill_ids(connection: &mut SqliteConnection) -> Result<(), sq
 
 /// Tells those who were told, on the channel they were told by, in the same thread. What did not end well is told to
 /// systems alone.
-pub(super) async fn recover(tx: &mut SqliteConnection, recovered: &Recovered, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub(super) async fn recover(
+    tx: &mut SqliteConnection,
+    recovered: &Recovered,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     let rows = sqlx::query(
         "SELECT recipient, channel, MAX(message) AS message FROM notifications
          WHERE alert_key = $1 AND kind = 'alert' AND state IN ('sent', 'sending') GROUP BY recipient, channel

@@ -484,7 +484,7 @@ impl Store {
     }
 }
 
-fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
+pub(super) fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
     let done_at: Option<i64> = row.try_get("done_at")?;
     Ok(Logged {
         leased: leased(row)?,

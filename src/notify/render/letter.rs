@@ -9,7 +9,9 @@ use chrono_tz::Tz;
 
 use super::{Urgency, line, local, local_in_full, sane, shown, standing};
 use crate::alert::Closing;
-use crate::notify::{AcknowledgedFacts, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, words};
+use crate::notify::{
+    AcknowledgedFacts, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, words,
+};
 use crate::ticket::ClockKind;
 
 /// One email, as clean lines.
