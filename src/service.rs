@@ -477,11 +477,17 @@ fn message_view(row: Logged) -> MessageView {
         stage: notification.stage,
         step: notification.step.into(),
         channel: notification.channel.as_str().to_owned(),
-        recipient: notification.message.to_name.unwrap_or_else(|| "a configured address".to_owned()),
+        recipient: recipient_words(notification.channel, notification.message.to_name),
         sent_at: row.done_at.filter(|_| row.state == "sent"),
         state: row.state,
         due_at: notification.due_at,
         attempts: row.leased.attempt.into(),
         last_error: row.last_error,
     }
+}
+
+/// A system is called by its name; of an address nobody's name is known.
+fn recipient_words(channel: crate::config::ChannelKind, name: Option<String>) -> String {
+    let unnamed = if channel.is_system() { channel.words() } else { "a configured address" };
+    name.unwrap_or_else(|| unnamed.to_owned())
 }

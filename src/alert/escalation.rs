@@ -92,6 +92,17 @@ impl ChannelKind {
         }
     }
 
+    /// What people call it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Sms => "SMS",
+            Self::Slack => "Slack",
+            Self::PagerDuty => "PagerDuty",
+            Self::Webhook => "webhook",
+        }
+    }
+
     /// The reading of [`ChannelKind::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)

@@ -71,7 +71,7 @@ fn direct_words(target: &Target) -> Option<String> {
 
 fn way_words(channels: &[ChannelKind], notify: &Notify) -> String {
     if !channels.is_empty() {
-        let names: Vec<_> = channels.iter().map(|kind| channel_name(*kind)).collect();
+        let names: Vec<_> = channels.iter().map(|kind| kind.words()).collect();
         return format!("by {}", names.join(" and "));
     }
     match (notify.email.is_some(), notify.sms.is_some()) {
@@ -79,16 +79,6 @@ fn way_words(channels: &[ChannelKind], notify: &Notify) -> String {
         (true, false) => "by email".to_owned(),
         (false, true) => "by SMS (breach only)".to_owned(),
         (false, false) => "by no channel: none is set up".to_owned(),
-    }
-}
-
-fn channel_name(kind: ChannelKind) -> &'static str {
-    match kind {
-        ChannelKind::Email => "email",
-        ChannelKind::Sms => "SMS",
-        ChannelKind::Slack => "Slack",
-        ChannelKind::PagerDuty => "PagerDuty",
-        ChannelKind::Webhook => "webhook",
     }
 }
 
@@ -104,7 +94,7 @@ pub(super) fn channels(page: &mut Page, notify: &Notify) {
             ChannelKind::Webhook => notify.webhook.as_ref().map(webhook_words),
         };
         let words = words.map(|words| format!("{words}{}", limit_words(kind, notify)));
-        page.row(channel_name(kind), words.unwrap_or_else(|| "not set up".to_owned()));
+        page.row(kind.words(), words.unwrap_or_else(|| "not set up".to_owned()));
     }
 }
 
