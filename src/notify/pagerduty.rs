@@ -38,6 +38,7 @@ pub struct PagerDutyNotifier {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
     Trigger,
+    Acknowledge,
     Resolve,
 }
 
@@ -45,6 +46,7 @@ impl Action {
     fn as_str(self) -> &'static str {
         match self {
             Self::Trigger => "trigger",
+            Self::Acknowledge => "acknowledge",
             Self::Resolve => "resolve",
         }
     }
@@ -87,6 +89,7 @@ fn setup_error(reason: &str) -> SetupError {
 fn actions(body: &Body) -> &'static [Action] {
     match body {
         Body::Alert(_) | Body::Digest(_) => &[Action::Trigger],
+        Body::Acknowledged(_) => &[Action::Acknowledge],
         Body::Recovery(_) => &[Action::Resolve],
         Body::Test => &[Action::Trigger, Action::Resolve],
     }
@@ -116,7 +119,9 @@ fn payload(message: &Message, now: DateTime<Utc>) -> Value {
 fn severity(body: &Body) -> &'static str {
     match body {
         Body::Alert(AlertFacts { stage: Stage::Breached, .. }) => "critical",
-        Body::Alert(AlertFacts { stage: Stage::Predicted, .. }) | Body::Recovery(_) | Body::Test => "info",
+        Body::Alert(AlertFacts { stage: Stage::Predicted, .. }) | Body::Test => "info",
+        // Neither opens an incident.
+        Body::Acknowledged(_) | Body::Recovery(_) => "info",
         Body::Alert(AlertFacts { stage: Stage::Warning, .. }) | Body::Digest(_) => "warning",
     }
 }

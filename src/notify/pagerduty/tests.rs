@@ -3,6 +3,7 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 
 use super::*;
+use crate::alert::Closing;
 use crate::clock::ManualClock;
 use crate::notify::RecoveryFacts;
 use crate::simulator::receivers::{CaughtList, HttpReply, PagerDutyCatcher};
@@ -86,6 +87,7 @@ async fn an_alert_opens_one_incident_and_its_end_resolves_that() {
         clock: ClockKind::Resolution,
         met_at: "2026-06-03T13:00:00Z".parse().unwrap(),
         due: "2026-06-03T13:30:00Z".parse().unwrap(),
+        closing: Closing::Met,
     };
     desk.send(KEY, alert(Stage::Warning, "Mail server down")).await.unwrap();
     desk.send(KEY, alert(Stage::Breached, "Mail server down")).await.unwrap();
@@ -96,7 +98,8 @@ async fn an_alert_opens_one_incident_and_its_end_resolves_that() {
     trigger acme:7:resolution:1
     resolve acme:7:resolution:1
     ");
-    let severities: Vec<_> = desk.caught.newest_first(9).iter().map(|one| one.header("severity").unwrap_or_default().to_owned()).collect();
+    let severities: Vec<_> =
+        desk.caught.newest_first(9).iter().map(|one| one.header("severity").unwrap_or_default().to_owned()).collect();
     assert_eq!(severities, ["", "critical", "warning"], "newest first");
 }
 

@@ -21,8 +21,7 @@ impl Desk {
     }
 
     fn bot(&self, token: &str) -> SlackNotifier {
-        let slack =
-            config::Slack::Bot { token: token.into(), channel: "#sla".to_owned(), base_url: self.slack.url() };
+        let slack = config::Slack::Bot { token: token.into(), channel: "#sla".to_owned(), base_url: self.slack.url() };
         SlackNotifier::new(&slack, self.clock.clone()).unwrap()
     }
 

@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::alert::Stage;
-use crate::notify::{AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, render};
+use crate::notify::{
+    AcknowledgedFacts, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, render,
+};
+use crate::store::alerts::id_of;
 
 /// Rises when a field changes its meaning or goes; a new field alone does not raise it.
 const VERSION: u32 = 1;
@@ -17,6 +19,7 @@ pub(super) fn body(message: &Message, now: DateTime<Utc>) -> Vec<u8> {
     let (kind, data) = match &message.body {
         Body::Alert(facts) => (alert_type(facts.stage), alert(facts, message, now)),
         Body::Recovery(facts) => ("sla.alert.resolved", recovery(facts, message)),
+        Body::Acknowledged(facts) => ("sla.alert.acknowledged", acknowledged(facts, message)),
         Body::Digest(facts) => ("sla.digest", digest(facts, message, now)),
         Body::Test => ("sla.test", json!({ "text": "Somebody ran `superops-sla check --send-test webhook`." })),
     };
@@ -56,7 +59,23 @@ fn recovery(facts: &RecoveryFacts, message: &Message) -> Value {
         "tenant": tenant(message),
         "clock": facts.clock,
         "due": facts.due,
-        "met_at": facts.met_at,
+        "closing": facts.closing.as_str(),
+        "ended_at": facts.met_at,
+        "ticket": ticket(&facts.ticket),
+    })
+}
+
+fn acknowledged(facts: &AcknowledgedFacts, message: &Message) -> Value {
+    json!({
+        "alert_id": alert_id(message),
+        "alert_key": message.alert_key(),
+        "tenant": tenant(message),
+        "clock": facts.clock,
+        "stage": facts.stage,
+        "due": facts.due,
+        "by": render::line(&facts.by, 80),
+        "at": facts.at,
+        "until": facts.until,
         "ticket": ticket(&facts.ticket),
     })
 }
@@ -99,8 +118,7 @@ fn ticket(ticket: &TicketFacts) -> Value {
 
 /// The id that the API knows the alert under.
 fn alert_id(message: &Message) -> Option<String> {
-    let digest = Sha256::digest(message.alert_key()?.as_bytes());
-    Some(digest.iter().take(10).map(|byte| format!("{byte:02x}")).collect())
+    message.alert_key().map(id_of)
 }
 
 /// Every thread begins with the tenant's name.

@@ -100,7 +100,10 @@ async fn a_message_arrives_signed_and_says_what_it_is() {
     assert_eq!((event["type"].as_str(), event["version"].as_u64()), (Some("sla.alert.breached"), Some(1)));
     assert_eq!(data["alert_key"], "acme:7:resolution:1");
     assert_eq!(data["alert_id"].as_str().map(str::len), Some(20));
-    assert_eq!((&data["tenant"], &data["clock"], &data["stage"]), (&"acme".into(), &"resolution".into(), &"breached".into()));
+    assert_eq!(
+        (&data["tenant"], &data["clock"], &data["stage"]),
+        (&"acme".into(), &"resolution".into(), &"breached".into())
+    );
     assert_eq!(data["seconds_left"], -1080);
     assert_eq!(data["ticket"]["page_url"], Value::Null, "no address that a browser would run");
 }
