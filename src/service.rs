@@ -1,6 +1,8 @@
 //! The questions people ask, answered at one `now`: used by the web and the command line alike.
 
+pub mod alerts;
 mod explain;
+pub mod overlays;
 pub mod policies;
 pub mod tryout;
 mod view;
@@ -10,7 +12,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::clock::SharedClock;
 use crate::config::{Config, Tenant};
@@ -19,7 +21,7 @@ use crate::notify::{Body, TicketFacts};
 use crate::store::outbox::Logged;
 use crate::store::{Store, StoreError};
 use crate::sync::{Hints, SyncHealth};
-use crate::telemetry::{Telemetry, TenantLabels};
+use crate::telemetry::{ChannelLabels, Telemetry, TenantLabels};
 use crate::ticket::{ClockKind, TenantId, TicketId};
 use view::Seen;
 
@@ -146,6 +148,7 @@ pub struct Overview {
     pub paused: usize,
     pub on_track: usize,
     pub tenants: Vec<TenantHealth>,
+    pub channels: Vec<ChannelHealth>,
     pub outbox_pending: i64,
     pub sent_last_day: i64,
     pub failed_last_day: i64,
@@ -159,6 +162,14 @@ pub struct TenantHealth {
     /// What is wrong and what to do, in words; none while all is well.
     pub trouble: Option<String>,
     pub quarantined: usize,
+}
+
+/// Whether one way of reaching people works.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChannelHealth {
+    pub channel: &'static str,
+    /// up | down; down: nobody answers there, and what waits is tried one message at a time.
+    pub state: &'static str,
 }
 
 /// One message to one person, as the outbox knows it. Addresses and numbers are left out.
@@ -210,6 +221,9 @@ pub struct Service {
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
     sync: Syncs,
+    /// Ring when a person changed something: evaluate's bell, and dispatch's.
+    news: Arc<Notify>,
+    outbox: Arc<Notify>,
 }
 
 /// What the service knows of the sync of each tenant.
@@ -228,7 +242,13 @@ impl Service {
         telemetry: Arc<Telemetry>,
         sync: Syncs,
     ) -> Self {
-        Self { config, desks, store, clock, telemetry, sync }
+        let (news, outbox) = (Arc::default(), Arc::default());
+        Self { config, desks, store, clock, telemetry, sync, news, outbox }
+    }
+
+    /// The same, able to wake the loops of the running service.
+    pub fn with_bells(self, news: Arc<Notify>, outbox: Arc<Notify>) -> Self {
+        Self { news, outbox, ..self }
     }
 
     /// Open tickets, worst first.
@@ -324,10 +344,20 @@ impl Service {
             paused: count(view::Class::Paused),
             on_track: count(view::Class::OnTrack),
             tenants,
+            channels: self.channels(),
             outbox_pending: tally.pending,
             sent_last_day: tally.sent,
             failed_last_day: tally.failed,
         })
+    }
+
+    fn channels(&self) -> Vec<ChannelHealth> {
+        let health = |kind: crate::config::ChannelKind| {
+            let channel = kind.as_str();
+            let open = self.telemetry.channel_open.get_or_create(&ChannelLabels { channel }).get() != 0;
+            ChannelHealth { channel, state: if open { "down" } else { "up" } }
+        };
+        self.config.notify.kinds().into_iter().map(health).collect()
     }
 
     /// Who was told what, newest first.
@@ -447,6 +477,7 @@ fn message_view(row: Logged) -> MessageView {
     let ticket: Option<&TicketFacts> = match &notification.message.body {
         Body::Alert(facts) => Some(&facts.ticket),
         Body::Recovery(facts) => Some(&facts.ticket),
+        Body::Acknowledged(facts) => Some(&facts.ticket),
         Body::Digest(_) | Body::Test => None,
     };
     MessageView {
@@ -458,11 +489,17 @@ fn message_view(row: Logged) -> MessageView {
         stage: notification.stage,
         step: notification.step.into(),
         channel: notification.channel.as_str().to_owned(),
-        recipient: notification.message.to_name.unwrap_or_else(|| "a configured address".to_owned()),
+        recipient: recipient_words(notification.channel, notification.message.to_name),
         sent_at: row.done_at.filter(|_| row.state == "sent"),
         state: row.state,
         due_at: notification.due_at,
         attempts: row.leased.attempt.into(),
         last_error: row.last_error,
     }
+}
+
+/// A system is called by its name; of an address nobody's name is known.
+fn recipient_words(channel: crate::config::ChannelKind, name: Option<String>) -> String {
+    let unnamed = if channel.is_system() { channel.words() } else { "a configured address" };
+    name.unwrap_or_else(|| unnamed.to_owned())
 }

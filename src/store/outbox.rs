@@ -4,6 +4,8 @@
 //! sender at a time; a lease that runs out, because the process died, makes it
 //! due again under the same key.
 
+mod diversion;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
@@ -21,7 +23,7 @@ pub struct NewNotification {
     pub tenant: TenantId,
     pub alert_key: String,
     pub ticket_id: Option<String>,
-    /// alert | recovery | digest
+    /// alert | recovery | acknowledged | digest
     pub kind: &'static str,
     pub stage: String,
     pub step: u32,
@@ -182,12 +184,13 @@ impl Store {
             .await
     }
 
-    /// When the outbox has something to do next: a row falls due, or a lease runs out.
-    pub async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+    /// When the outbox has something to do next on other channels than `shut`: a row falls due, or a lease runs out.
+    pub async fn next_due(&self, shut: &[ChannelKind]) -> Result<Option<DateTime<Utc>>, StoreError> {
         let next: Option<i64> = sqlx::query_scalar(
             "SELECT MIN(CASE state WHEN 'pending' THEN due_at ELSE lease_until END) FROM notifications
-             WHERE state IN ('pending', 'sending')",
+             WHERE state IN ('pending', 'sending') AND channel NOT IN (SELECT value FROM json_each($1))",
         )
+        .bind(json(&shut))
         .fetch_one(&self.reads)
         .await?;
         next.map(instant).transpose()
@@ -307,6 +310,7 @@ fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
         ticket_id: row.try_get("ticket_id")?,
         kind: match text("kind")?.as_str() {
             "recovery" => "recovery",
+            "acknowledged" => "acknowledged",
             "digest" => "digest",
             _ => "alert",
         },
@@ -383,10 +387,11 @@ async fn settle(
     .map(drop)
 }
 
-/// Whether what it says holds no longer: its alert is over, or tells another stage by now.
+/// Whether what it says holds no longer: its alert is over, acknowledged, or tells another stage by now.
 async fn is_void(tx: &mut SqliteConnection, notification: &NewNotification) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM alerts WHERE key = $1 AND $2 = 'alert' AND (state = 'resolved'
+         OR (acked_at IS NOT NULL AND hold_over = 0)
          OR $3 <> CASE episode WHEN 0 THEN stage ELSE stage || '/' || episode END))",
     )
     .bind(&notification.alert_key)
@@ -482,7 +487,7 @@ impl Store {
     }
 }
 
-fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
+pub(super) fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
     let done_at: Option<i64> = row.try_get("done_at")?;
     Ok(Logged {
         leased: leased(row)?,
