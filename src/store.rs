@@ -10,6 +10,7 @@ pub mod audit;
 mod cache;
 pub mod outbox;
 pub mod overlays;
+mod overrides;
 pub mod past;
 pub mod record;
 pub mod sync;

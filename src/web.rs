@@ -9,6 +9,7 @@ mod auth;
 mod health;
 mod hooks;
 mod login;
+mod overrides;
 mod pages;
 mod problem;
 #[cfg(test)]
@@ -104,6 +105,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
         ("/api/v1/tickets/{id}/sla", get(api::ticket)),
         ("/api/v1/policies", get(api::policies)),
         ("/api/v1/tickets/{id}/ledger", get(api::ledger)),
+        ("/api/v1/tickets/{id}/override", post(overrides::decide).delete(overrides::undecide)),
         ("/api/v1/discrepancies", get(api::discrepancies)),
         ("/api/v1/overview", get(api::overview)),
         ("/api/v1/messages", get(api::messages)),
