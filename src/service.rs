@@ -312,14 +312,7 @@ impl Service {
     }
 
     /// A ticket as judged by `desk`, with the version that it follows and where its policy stands.
-    fn seen(
-        &self,
-        tenant: &Tenant,
-        desk: &Desk,
-        watched: &Watched,
-        version: Option<u32>,
-        now: DateTime<Utc>,
-    ) -> Seen {
+    fn seen(&self, tenant: &Tenant, desk: &Desk, watched: &Watched, version: Option<u32>, now: DateTime<Utc>) -> Seen {
         let mut seen = Seen::new(tenant, desk, watched, now).of_version(version);
         let (places, policies): (Vec<_>, Vec<_>) = self.config.policies_of(&tenant.id).unzip();
         // An older version's policies stand nowhere any more.

@@ -25,6 +25,10 @@ pub async fn explain(config: Config, args: ExplainArgs) -> Result<(), CliError> 
 
 fn words(ledger: &TicketLedger) -> String {
     let mut text = format!("{}\n", printable(&ledger.display_id));
+    if let Some(choice) = &ledger.policy_choice {
+        let version = ledger.version.map(|version| format!(", version {version}")).unwrap_or_default();
+        let _ = writeln!(text, "{}{version}", printable(choice));
+    }
     for clock in &ledger.clocks {
         clock_text(&mut text, clock);
     }

@@ -6,12 +6,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{ClockStatus, ServiceError, TicketPolicy, TicketQuery, TicketSla};
 use crate::config::Tenant;
+use crate::service::overrides::OverrideView;
 use crate::sla::clock::{ClockState, Standing, assess_all};
 use crate::sla::desk::Desk;
-use crate::service::overrides::OverrideView;
 use crate::ticket::talk::Answerer;
-use crate::ticket::{ClockKind, Named};
 use crate::ticket::watch::Watched;
+use crate::ticket::{ClockKind, Named};
 
 /// The one heap a ticket is counted in, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +81,12 @@ fn class(clocks: &[ClockState<'_>]) -> Class {
     clocks.iter().map(of).min().unwrap_or(Class::Quiet)
 }
 
-fn ticket_sla(tenant: &Tenant, watched: &Watched, clocks: &[ClockState<'_>; ClockKind::ALL.len()], now: DateTime<Utc>) -> TicketSla {
+fn ticket_sla(
+    tenant: &Tenant,
+    watched: &Watched,
+    clocks: &[ClockState<'_>; ClockKind::ALL.len()],
+    now: DateTime<Utc>,
+) -> TicketSla {
     let ticket = &watched.ticket;
     let name = |named: &Option<Named>| named.as_ref().map(|named| named.name.clone());
     let [response, resolution, _] = clocks;

@@ -24,7 +24,7 @@ pub struct Policy {
     #[serde(with = "seconds")]
     pub resolution: Option<TimeDelta>,
     /// To each further message of the client.
-    #[serde(default, with = "seconds")]
+    #[serde(default, with = "seconds", skip_serializing_if = "Option::is_none")]
     pub next_response: Option<TimeDelta>,
     pub counts: Counts,
 }

@@ -140,6 +140,7 @@ fn desk(calendar: Calendar, resolution: TimeDelta) -> Desk {
         category: None,
         response: Some(resolution),
         resolution: Some(resolution),
+        next_response: None,
         counts: Counts::Business,
     };
     let rules = DeskRules {
@@ -200,15 +201,8 @@ fn watched(base: DateTime<Utc>) -> impl Strategy<Value = Watched> {
             });
             let ticket: Ticket = serde_json::from_value(ticket).expect("a ticket");
             let first_seen_at = minute(base, seen.unwrap_or(0));
-            Watched {
-                ticket,
-                first_seen_at,
-                read_at: first_seen_at,
-                cycle: 0,
-                status_since: None,
-                replied_at: None,
-                vanished_at: at(vanished),
-            }
+            let read = Bounds { earliest: first_seen_at, latest: first_seen_at };
+            Watched { vanished_at: at(vanished), ..Watched::new(ticket, read) }
         },
     )
 }

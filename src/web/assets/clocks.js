@@ -12,7 +12,7 @@ export const STANDINGS = {
   cancelled: { label: 'Cancelled', sign: '×' },
   unknown: { label: 'Unknown', sign: '?' },
 };
-export const CLOCKS = { first_response: 'First response', resolution: 'Resolution' };
+export const CLOCKS = { first_response: 'First response', resolution: 'Resolution', next_response: 'Next response' };
 
 export function mark(standing) {
   return el('span', { class: `mark ${standing}`, 'aria-hidden': 'true' }, STANDINGS[standing]?.sign ?? '?');
@@ -83,6 +83,7 @@ export function clockCard(clock) {
     el('dl', {}, facts({
       Due: clock.due && `${local(clock.due)}${clock.met_at ? '' : ` (${away(clock)})`}`,
       Met: clock.met_at && local(clock.met_at),
+      'Given by': { technician: 'a technician', automation: 'an automatic mail', not_known: 'not known' }[clock.met_by],
       'At risk from': !clock.met_at && clock.at_risk_from && local(clock.at_risk_from),
       'Time used': clock.elapsed_share !== null && clock.elapsed_share !== undefined && `${Math.round(clock.elapsed_share * 100)} %`,
       Hours: clock.hours,

@@ -15,7 +15,7 @@ function superopsLink(ticket) {
 }
 
 function ticketView({ ticket, messages, ledger }, heading, links) {
-  const doubts = [...ticket.discrepancies, ...ticket.flaws];
+  const doubts = [...ticket.overrides.map(byHand), ...ticket.discrepancies, ...ticket.flaws];
   const clocks = ticket.clocks.map(clockCard);
   const view = [
     el('header', {}, el(heading, { dir: 'auto' }, el('span', { class: 'id' }, ticket.display_id), ' ', ticket.subject || '(no subject)'),
@@ -37,9 +37,15 @@ function ticketView({ ticket, messages, ledger }, heading, links) {
   return { view, tick: () => clocks.forEach((card) => card.tick()) };
 }
 
+/** What a person decided about a clock. */
+function byHand({ clock, ruling, time: at, by, reason }) {
+  const what = { due: 'due time set to', stopped_at: 'stopped as of', cancelled: 'cancelled' }[ruling];
+  return `${clock.replace('_', ' ')} ${what} ${at ? local(at) : ''} by ${by}: ${reason}`;
+}
+
 /** Which of our own policies holds, and which would hold without it. */
-function policyWords({ position, name, runners_up: others, version }) {
-  const parts = [`no. ${position} (${name})`, others.length && `before no. ${others.join(', ')}`, version && `version ${version}`];
+function policyWords({ choice, version }) {
+  const parts = [choice, version && `version ${version}`];
   return parts.filter(Boolean).join(', ');
 }
 
