@@ -73,7 +73,8 @@ impl Parts {
         }
         let channels = notify::connect(&config.notify, &clock)?;
         let dispatch =
-            Dispatch::new(store.clone(), channels, clock.clone(), telemetry.clone(), outbox.clone(), news.clone());
+            Dispatch::new(store.clone(), channels, clock.clone(), telemetry.clone(), outbox.clone(), news.clone())
+                .with_limits(&config.notify.per_minute);
         let bells = (news.clone(), outbox.clone());
         let evaluate =
             Evaluate::new(config.clone(), desks.clone(), store.clone(), clock.clone(), telemetry.clone(), news, outbox);

@@ -4,6 +4,8 @@
 //! sender at a time; a lease that runs out, because the process died, makes it
 //! due again under the same key.
 
+mod diversion;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
@@ -182,12 +184,13 @@ impl Store {
             .await
     }
 
-    /// When the outbox has something to do next: a row falls due, or a lease runs out.
-    pub async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+    /// When the outbox has something to do next on other channels than `shut`: a row falls due, or a lease runs out.
+    pub async fn next_due(&self, shut: &[ChannelKind]) -> Result<Option<DateTime<Utc>>, StoreError> {
         let next: Option<i64> = sqlx::query_scalar(
             "SELECT MIN(CASE state WHEN 'pending' THEN due_at ELSE lease_until END) FROM notifications
-             WHERE state IN ('pending', 'sending')",
+             WHERE state IN ('pending', 'sending') AND channel NOT IN (SELECT value FROM json_each($1))",
         )
+        .bind(json(&shut))
         .fetch_one(&self.reads)
         .await?;
         next.map(instant).transpose()

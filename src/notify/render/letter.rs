@@ -221,7 +221,7 @@ fn links(ticket: &TicketFacts) -> Vec<Link> {
 }
 
 /// `url` if it is one that a mail program may open; a ticket's id is part of it and comes from outside.
-fn web_address(url: &str) -> Option<String> {
+pub fn web_address(url: &str) -> Option<String> {
     let web = url.starts_with("https://") || url.starts_with("http://");
     let clean =
         !url.chars().any(|c| c.is_whitespace() || c.is_control() || super::is_invisible(c) || "<>\"".contains(c));
