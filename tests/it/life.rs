@@ -9,6 +9,7 @@ use superops_sla::service::Scope;
 use superops_sla::service::alerts::{AlertQuery, AlertView};
 use superops_sla::service::overlays::OverlayOrder;
 use superops_sla::simulator::NewTicket;
+use superops_sla::simulator::receivers::MailReply;
 use superops_sla::store::audit::Author;
 use superops_sla::store::tokens::{Role, Token};
 use superops_sla::ticket::TenantId;
@@ -255,6 +256,21 @@ async fn a_maintenance_window_holds_the_steps_and_only_the_present_one_is_run_af
     assert!(ended.unwrap(), "by hand, before its time");
     app.settle().await;
     assert!(!app.said().contains("dana") && app.outbox().await.len() == 2, "the third step, once; the second is past");
+}
+
+#[tokio::test]
+async fn what_waited_to_be_said_when_a_silence_began_waits_until_it_ends() {
+    let (mut app, _) = with_ticket("", NewTicket { resolution_due_in: Some(LENGTH), ..usual() }).await;
+    app.clock.advance(WARNED);
+    app.mail.reply(MailReply::TryLater);
+    app.turn().await;
+    let silence = OverlayOrder { length: Some("10m".to_owned()), ..OverlayOrder::default() };
+    let number = quiet(&mut app, OverlayKind::Silence, silence).await;
+    app.mail.reply(MailReply::Accept);
+    assert_eq!(said_in(&mut app, 5).await, "");
+    app.parts().service.end_overlay(&Scope::All, OverlayKind::Silence, number, author()).await.unwrap();
+    app.settle().await;
+    assert!(app.said().contains("mateo.alvarez"));
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod endings;
 mod escalation;
 mod first_sight;
 mod fuzz;
+mod histories;
 mod hostile;
 mod journey;
 mod life;
