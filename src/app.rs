@@ -72,8 +72,16 @@ impl Parts {
             syncs.push(TenantSync::open(tenant, wiring).await?);
         }
         let channels = notify::connect(&config.notify, &clock)?;
-        let dispatch =
-            Dispatch::new(store.clone(), channels, clock.clone(), telemetry.clone(), outbox.clone(), news.clone());
+        let rules = Arc::new(config.alerts.noise.clone());
+        let dispatch = Dispatch::new(
+            store.clone(),
+            channels,
+            clock.clone(),
+            telemetry.clone(),
+            rules,
+            outbox.clone(),
+            news.clone(),
+        );
         let evaluate =
             Evaluate::new(config.clone(), desks.clone(), store.clone(), clock.clone(), telemetry.clone(), news, outbox);
         let sync = Syncs { hints, health };

@@ -13,10 +13,12 @@ pub mod remarks;
 
 mod checks;
 mod explain_alerts;
+mod explain_noise;
 pub mod holiday_file;
 mod read;
 mod read_alerts;
 mod read_calendar;
+mod read_noise;
 mod read_notify;
 mod read_policies;
 mod read_server;
@@ -35,6 +37,7 @@ use chrono::{NaiveDate, TimeDelta};
 use secrecy::SecretString;
 
 pub use crate::alert::escalation::{ChannelKind, Step, Target, default_steps};
+use crate::alert::noise;
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::Policy;
 use crate::ticket::{StatusWords, TenantId};
@@ -160,6 +163,8 @@ pub struct Alerts {
     pub predict_at: f64,
     /// Who hears of an alert, and when; the default is SuperOps' own people.
     pub steps: Vec<Step>,
+    /// How much is said at once, and when it has to wait.
+    pub noise: noise::Rules,
 }
 
 #[derive(Debug, Default)]

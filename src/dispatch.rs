@@ -5,7 +5,7 @@
 //! attempt is leased: if the process dies in the middle, the row is due again
 //! under the same identity, and the channel is first asked whether it went out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,10 +14,11 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::{error, info, warn};
 
+use crate::alert::noise::Rules;
 use crate::clock::SharedClock;
 use crate::config::ChannelKind;
 use crate::notify::{Message, Notifier, Receipt, SendError};
-use crate::store::outbox::{Leased, Outcome};
+use crate::store::outbox::{Leased, Outcome, Round};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{DeliveryLabels, LoopName, Telemetry};
 use tokio::sync::Notify;
@@ -45,6 +46,10 @@ pub struct Dispatch {
     channels: BTreeMap<ChannelKind, Arc<dyn Notifier>>,
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
+    /// How much is said at once, and when.
+    rules: Arc<Rules>,
+    /// Tenants whose budget holds something up, and since when: a person is told of each once a day.
+    over_budget: HashMap<String, DateTime<Utc>>,
     /// Rung when the outbox has something new.
     outbox: Arc<Notify>,
     /// Rings evaluate: a refusal has brought an escalation forward.
@@ -60,13 +65,15 @@ impl Dispatch {
         channels: Vec<Arc<dyn Notifier>>,
         clock: SharedClock,
         telemetry: Arc<Telemetry>,
+        rules: Arc<Rules>,
         outbox: Arc<Notify>,
         news: Arc<Notify>,
     ) -> Self {
         let absent = [ChannelKind::Email, ChannelKind::Sms].map(|kind| Arc::new(Absent(kind)) as Arc<dyn Notifier>);
         let channels = absent.into_iter().chain(channels).map(|channel| (channel.channel(), channel)).collect();
         let (under_way, places) = (JoinSet::new(), HashMap::new());
-        Self { store, channels, clock, telemetry, outbox, news, under_way, places }
+        let over_budget = HashMap::new();
+        Self { store, channels, clock, telemetry, rules, over_budget, outbox, news, under_way, places }
     }
 
     /// Turns until `stop` says so, then waits for the attempts under way.
@@ -109,9 +116,13 @@ impl Dispatch {
         for (kind, channel) in &self.channels {
             let taken = self.places.values().filter(|place| *place == kind).count();
             let free = PLACES.saturating_sub(taken);
-            let leased = if free == 0 { Vec::new() } else { self.store.lease_due(*kind, free, lease, now).await? };
-            full |= leased.len() == free;
-            for row in leased {
+            let round = match free {
+                0 => Round::default(),
+                free => self.store.lease_due(*kind, free, lease, &self.rules, now).await?,
+            };
+            full |= round.leased.len() == free;
+            warn_of_budget(&mut self.over_budget, round.over_budget, now);
+            for row in round.leased {
                 let attempt = Attempt {
                     store: self.store.clone(),
                     channel: channel.clone(),
@@ -250,6 +261,17 @@ impl Attempt {
     }
 }
 
+/// Tells a person, once a day for each tenant, that the text messages of the day are used up.
+fn warn_of_budget(told: &mut HashMap<String, DateTime<Utc>>, tenants: HashSet<String>, now: DateTime<Utc>) {
+    for tenant in tenants {
+        if told.get(&tenant).is_none_or(|at| now - at >= TimeDelta::days(1)) {
+            error!(tenant, "the day's text messages of `{tenant}` are used up: they go by email, or wait; \
+                `alerts.limits.sms_per_day` says how many there may be");
+            told.insert(tenant, now);
+        }
+    }
+}
+
 /// A look-up that fails, whatever the reason, says nothing of the message.
 fn still_unknown(error: SendError) -> SendError {
     match error {
@@ -265,7 +287,7 @@ fn still_unknown(error: SendError) -> SendError {
 fn outcome(leased: &Leased, ended: Ended, now: DateTime<Utc>) -> Outcome {
     match ended.result {
         Ok(receipt) => Outcome::Taken { provider_id: receipt.id },
-        Err(SendError::Unavailable { reason, .. }) if now - leased.notification.created_at > GIVE_UP_AFTER => {
+        Err(SendError::Unavailable { reason, .. }) if now - meant_for(leased) > GIVE_UP_AFTER => {
             Outcome::Failed {
                 why: format!("given up after {} attempts: {reason}", leased.attempt),
                 misconfigured: false,
@@ -283,6 +305,11 @@ fn outcome(leased: &Leased, ended: Ended, now: DateTime<Utc>) -> Outcome {
         Err(SendError::Refused { reason }) => Outcome::Failed { why: reason, misconfigured: false },
         Err(SendError::Misconfigured { reason }) => Outcome::Failed { why: reason, misconfigured: true },
     }
+}
+
+/// When it was to be said: one that was held by night is not old in the morning.
+fn meant_for(leased: &Leased) -> DateTime<Utc> {
+    leased.notification.created_at.max(leased.notification.due_at)
 }
 
 /// The wait before the next attempt, a fifth more or less, so that many do not come back at once.

@@ -168,15 +168,19 @@ pub struct MessageView {
     pub tenant: String,
     pub ticket_id: Option<String>,
     pub display_id: Option<String>,
-    /// alert | recovery | digest
+    /// alert | recovery | digest | bundle
     pub kind: String,
     pub stage: String,
     pub step: i64,
     pub channel: String,
     /// The person's name, or what the address is for.
     pub recipient: String,
-    /// pending | sending | sent | failed | cancelled
+    /// pending | bundled | sending | sent | failed | cancelled
     pub state: String,
+    /// quiet_hours | cap | budget: what it waits for, or waited for last.
+    pub held_by: Option<String>,
+    /// The key of the message that says this together with others.
+    pub bundle: Option<String>,
     pub due_at: DateTime<Utc>,
     pub sent_at: Option<DateTime<Utc>>,
     pub attempts: i64,
@@ -447,7 +451,7 @@ fn message_view(row: Logged) -> MessageView {
     let ticket: Option<&TicketFacts> = match &notification.message.body {
         Body::Alert(facts) => Some(&facts.ticket),
         Body::Recovery(facts) => Some(&facts.ticket),
-        Body::Digest(_) | Body::Test => None,
+        Body::Digest(_) | Body::Bundle(_) | Body::Test => None,
     };
     MessageView {
         display_id: ticket.map(|ticket| ticket.display_id.clone()),
@@ -461,6 +465,8 @@ fn message_view(row: Logged) -> MessageView {
         recipient: notification.message.to_name.unwrap_or_else(|| "a configured address".to_owned()),
         sent_at: row.done_at.filter(|_| row.state == "sent"),
         state: row.state,
+        held_by: row.held_by,
+        bundle: row.bundle,
         due_at: notification.due_at,
         attempts: row.leased.attempt.into(),
         last_error: row.last_error,

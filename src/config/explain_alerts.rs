@@ -1,6 +1,7 @@
 //! The part of [`super::explain`] that is about people: who hears of what, when and how.
 
 use super::explain::{Page, or_default};
+use super::explain_noise::rules;
 use super::read_alerts::{DEFAULT_PREDICT_AT, DEFAULT_WARN_AT};
 use super::read_notify::DEFAULT_TWILIO;
 use super::{
@@ -9,7 +10,7 @@ use super::{
 
 /// When an alert is raised, and the escalation in words.
 pub(super) fn alerts(page: &mut Page, config: &Config) {
-    let Alerts { warn_at, warn_left, predict_at, steps } = &config.alerts;
+    let Alerts { warn_at, warn_left, predict_at, steps, noise } = &config.alerts;
     page.heading("Alerts");
     let shares: Vec<_> = warn_at.iter().map(|share| percent(*share)).collect();
     if !shares.is_empty() {
@@ -28,6 +29,7 @@ pub(super) fn alerts(page: &mut Page, config: &Config) {
             if step.after.is_zero() { "at once".to_owned() } else { format!("after {}", duration::show(step.after)) };
         page.row(when, step_words(step, &config.notify));
     }
+    rules(page, noise);
 }
 
 fn percent(share: f64) -> String {

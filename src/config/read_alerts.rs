@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::read_notify::LATER;
 use super::reader::{Found, Inspection, Purpose, Section, nearest};
-use super::{Alerts, ChannelKind, Step, Target, checks, default_steps, duration};
+use super::{Alerts, ChannelKind, Step, Target, checks, default_steps, duration, read_noise};
 
 pub(super) const DEFAULT_WARN_AT: [f64; 1] = [0.75];
 pub(super) const DEFAULT_PREDICT_AT: f64 = 0.7;
@@ -24,6 +24,7 @@ pub(super) fn alerts(section: Section<'_>, channels: &Channels) -> Alerts {
         warn_left: warn_left(&section),
         predict_at: predict_at.unwrap_or(DEFAULT_PREDICT_AT),
         steps: steps(&section, channels).unwrap_or_else(default_steps),
+        noise: read_noise::rules(&section),
     };
     section.finish();
     alerts

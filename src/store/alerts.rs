@@ -248,7 +248,9 @@ async fn upsert(tx: &mut SqliteConnection, alerts: &[AlertRow]) -> Result<(), sq
 async fn recover(tx: &mut SqliteConnection, recovered: &Recovered, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     let rows = sqlx::query(
         "SELECT recipient, channel, MAX(message) AS message FROM notifications
-         WHERE alert_key = $1 AND kind = 'alert' AND state IN ('sent', 'sending') GROUP BY recipient, channel
+         WHERE alert_key = $1 AND kind = 'alert' AND (state IN ('sent', 'sending') OR (state = 'bundled' AND EXISTS (
+           SELECT 1 FROM notifications b WHERE b.key = notifications.bundle AND b.state = 'sending')))
+         GROUP BY recipient, channel
          ORDER BY recipient, channel",
     )
     .bind(recovered.key.to_string())
