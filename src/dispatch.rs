@@ -265,8 +265,11 @@ impl Attempt {
 fn warn_of_budget(told: &mut HashMap<String, DateTime<Utc>>, tenants: HashSet<String>, now: DateTime<Utc>) {
     for tenant in tenants {
         if told.get(&tenant).is_none_or(|at| now - at >= TimeDelta::days(1)) {
-            error!(tenant, "the day's text messages of `{tenant}` are used up: they go by email, or wait; \
-                `alerts.limits.sms_per_day` says how many there may be");
+            error!(
+                tenant,
+                "the day's text messages of `{tenant}` are used up: they go by email, or wait; \
+                `alerts.limits.sms_per_day` says how many there may be"
+            );
             told.insert(tenant, now);
         }
     }
@@ -287,12 +290,10 @@ fn still_unknown(error: SendError) -> SendError {
 fn outcome(leased: &Leased, ended: Ended, now: DateTime<Utc>) -> Outcome {
     match ended.result {
         Ok(receipt) => Outcome::Taken { provider_id: receipt.id },
-        Err(SendError::Unavailable { reason, .. }) if now - meant_for(leased) > GIVE_UP_AFTER => {
-            Outcome::Failed {
-                why: format!("given up after {} attempts: {reason}", leased.attempt),
-                misconfigured: false,
-            }
-        }
+        Err(SendError::Unavailable { reason, .. }) if now - meant_for(leased) > GIVE_UP_AFTER => Outcome::Failed {
+            why: format!("given up after {} attempts: {reason}", leased.attempt),
+            misconfigured: false,
+        },
         Err(SendError::Unavailable { reason, retry_after, .. }) => {
             let asked = retry_after.and_then(|wait| TimeDelta::from_std(wait).ok()).unwrap_or_default();
             Outcome::Again {

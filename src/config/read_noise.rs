@@ -57,9 +57,10 @@ fn budget(most: i64) -> Result<Option<u32>, String> {
 }
 
 fn crowd(from: i64) -> Result<usize, String> {
-    usize::try_from(from).ok().filter(|from| *from >= 2).ok_or_else(|| {
-        "must be 2 or more: one message by itself is not put together with anything".to_owned()
-    })
+    usize::try_from(from)
+        .ok()
+        .filter(|from| *from >= 2)
+        .ok_or_else(|| "must be 2 or more: one message by itself is not put together with anything".to_owned())
 }
 
 fn quiet_hours(section: Section<'_>) -> Option<QuietHours> {
@@ -122,5 +123,6 @@ fn weekday(text: &str) -> Result<usize, String> {
 }
 
 fn channel(text: &str) -> Result<ChannelKind, String> {
-    ChannelKind::parse(text).ok_or_else(|| format!("must hold names of channels, such as \"email\" or \"sms\", not `{text}`"))
+    ChannelKind::parse(text)
+        .ok_or_else(|| format!("must hold names of channels, such as \"email\" or \"sms\", not `{text}`"))
 }

@@ -723,10 +723,8 @@ fn limits_and_quiet_hours_are_read_and_said() {
 
 #[test]
 fn limits_and_quiet_hours_that_would_hide_breaches_are_refused() {
-    let text = concat!(
-        "[alerts.limits]\nsms_per_number = [\"5 in 15m\", \"5/30d\"]\nsms_per_day = -1\nbundle_from = 1\n\
-         [alerts.quiet_hours]\nfrom = \"00:00\"\nuntil = \"24:00\"\ntimezone = \"UTC\"\ndays = [\"monday\"]\nloud = true\n"
-    );
+    let text = "[alerts.limits]\nsms_per_number = [\"5 in 15m\", \"5/30d\"]\nsms_per_day = -1\nbundle_from = 1\n\
+         [alerts.quiet_hours]\nfrom = \"00:00\"\nuntil = \"24:00\"\ntimezone = \"UTC\"\ndays = [\"monday\"]\nloud = true\n";
     insta::assert_snapshot!(complaints(text), @r#"
     config.toml:10:19: `sms_per_number` must hold caps such as "5/15m", five within 15 minutes, not `5 in 15m`
     config.toml:10:31: `sms_per_number` must hold caps over 0s and up to 7d: a longer one would hide breaches

@@ -39,8 +39,12 @@ async fn a_storm_is_one_message_on_each_channel_that_names_every_ticket() {
         assert!(mails[0].text.contains(&id), "{id} is named");
     }
     app.wait(minutes(15) + TICK).await;
-    insta::assert_snapshot!(app.said(), @"");
-    assert_eq!(app.states().await, [("cancelled".to_owned(), 0), ("sent".to_owned(), 45)].into_iter().filter(|(_, n)| *n > 0).collect());
+    insta::assert_snapshot!(app.said(), @r"
+    email mateo.alvarez@example.com: Globex Corporation: 14 tickets breached
+    text +15005550101: SLA: 14 tickets breached. Globex Corporation. Worst: 112326-0009 resolution, under a minute over (due 10:00 UTC), 112326-0008, 112326-0015, 112326-0013 #f5ca38
+    ");
+    let rows_and_bundles = (14 + 1) + 2 * (14 + 1);
+    assert_eq!(app.states().await, [("sent".to_owned(), rows_and_bundles)].into());
 }
 
 #[tokio::test]
@@ -50,7 +54,7 @@ async fn those_told_in_a_bundle_are_told_of_the_recovery_too() {
     app.heard();
     app.superops.change_status(&ids[0], "Resolved");
     app.wait(minutes(1)).await;
-    insta::assert_snapshot!(app.said(), @"");
+    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: OK: resolved 15 min before it was due");
 }
 
 #[tokio::test]
@@ -130,7 +134,12 @@ async fn quiet_hours_end_in_one_digest_to_each_person_without_what_resolved() {
     let held = app.outbox().await.into_iter().filter(|row| row.state == "pending").collect::<Vec<_>>();
     assert!(held.iter().all(|row| row.held_by.as_deref() == Some("quiet_hours")), "the page says why they wait");
     app.wait(minutes(1)).await;
-    insta::assert_snapshot!(app.said(), @"");
+    insta::assert_snapshot!(app.said(), @r"
+    email ingrid.sorensen@example.com: Globex Corporation: 2 tickets breached
+    email mateo.alvarez@example.com: Globex Corporation: 2 tickets breached
+    text +15005550101: SLA: 2 tickets breached. Globex Corporation. Worst: 112326-0009 resolution, 55 min over (due 10:05 UTC), 112326-0010 #5f4c05
+    text +15005550102: SLA: 2 tickets breached. Globex Corporation. Worst: 112326-0009 resolution, 55 min over (due 10:05 UTC), 112326-0010 #6bc6a4
+    ");
 }
 
 #[tokio::test]
@@ -156,24 +165,30 @@ async fn the_second_text_within_a_minute_waits_until_the_minute_is_over() {
     app.wait(TimeDelta::seconds(29)).await;
     assert_eq!(app.said(), "");
     app.wait(TimeDelta::seconds(1)).await;
-    insta::assert_snapshot!(app.said(), @"");
+    insta::assert_snapshot!(app.said(), @"text +15005550101: SLA: 2 tickets breach before 10:00 UTC. Globex Corporation. Worst: 112326-0009 resolution, 14 min left (due 10:00 UTC), 112326-0010 #5998b4");
 }
 
 #[tokio::test]
 async fn over_the_days_budget_an_email_says_it_and_what_has_no_email_waits() {
     let limits = "[alerts.limits]\nsms_per_number = []\nsms_per_day = 1\n";
-    let mut app = TestApp::with(&format!("{limits}{BY_TEXT}[[alerts.steps]]\nafter = '5m'\nnotify = ['sms:+15005550199']\n")).await;
+    let mut app =
+        TestApp::with(&format!("{limits}{BY_TEXT}[[alerts.steps]]\nafter = '5m'\nnotify = ['sms:+15005550199']\n"))
+            .await;
     app.ticket(minutes(60));
     app.ticket(minutes(64));
     app.turn().await;
     app.wait(minutes(45)).await;
     assert_eq!(app.said().lines().count(), 1);
     app.wait(minutes(3)).await;
-    insta::assert_snapshot!(app.said(), @"");
+    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: resolution, 16 min left (due 10:04 UTC)");
     app.wait(minutes(2)).await;
     assert_eq!(app.said(), "", "a number without an address waits");
-    app.wait(TimeDelta::hours(24) - minutes(6)).await;
-    assert_eq!(app.said(), "");
+    let texts = |app: &mut TestApp| app.heard().iter().filter(|caught| caught.kind == CaughtKind::Sms).count();
+    for some in [20, 6] {
+        app.wait(minutes(some)).await;
+    }
+    app.wait(TimeDelta::hours(24) - minutes(32)).await;
+    assert_eq!(texts(&mut app), 0, "a minute before the first is a day old");
     app.wait(minutes(1)).await;
-    insta::assert_snapshot!(app.said(), @"");
+    assert_eq!(texts(&mut app), 1, "one message says all that waited");
 }

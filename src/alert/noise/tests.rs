@@ -123,10 +123,20 @@ fn quiet_hours_end_by_the_local_clock_also_when_it_changes() {
     let gap = QuietHours { from: 60, until: 90, ..night([true; 7], "Europe/London") };
     let cases = [
         ("a night in winter", night([true; 7], "Europe/London"), "2026-11-23T23:00:00Z", Some("2026-11-24T07:00:00Z")),
-        ("spring takes an hour", night([true; 7], "Europe/London"), "2026-03-28T23:00:00Z", Some("2026-03-29T06:00:00Z")),
+        (
+            "spring takes an hour",
+            night([true; 7], "Europe/London"),
+            "2026-03-28T23:00:00Z",
+            Some("2026-03-29T06:00:00Z"),
+        ),
         ("autumn gives one", night([true; 7], "Europe/London"), "2026-10-24T22:00:00Z", Some("2026-10-25T07:00:00Z")),
         ("not begun by the local clock", night([true; 7], "Europe/London"), "2026-07-01T20:59:59Z", None),
-        ("begun by the local clock", night([true; 7], "Europe/London"), "2026-07-01T21:00:00Z", Some("2026-07-02T06:00:00Z")),
+        (
+            "begun by the local clock",
+            night([true; 7], "Europe/London"),
+            "2026-07-01T21:00:00Z",
+            Some("2026-07-02T06:00:00Z"),
+        ),
         ("days that touch are one", whole_days.clone(), "2026-11-21T12:00:00Z", Some("2026-11-23T00:00:00Z")),
         ("a Friday is no weekend", whole_days, "2026-11-20T12:00:00Z", None),
         ("a window that the clocks jump over", gap, "2026-03-29T01:10:00Z", Some("2026-03-29T01:30:00Z")),
@@ -157,7 +167,12 @@ struct Held {
 fn play(arrivals: &[(i64, bool, bool)], rules: &Rules) -> (Vec<DateTime<Utc>>, usize) {
     let mut rows: Vec<Held> = arrivals
         .iter()
-        .map(|(minute, digest, critical)| Held { due: at(*minute), digest: *digest, was_held: false, critical: *critical })
+        .map(|(minute, digest, critical)| Held {
+            due: at(*minute),
+            digest: *digest,
+            was_held: false,
+            critical: *critical,
+        })
         .collect();
     let (mut sent, mut said) = (Vec::new(), 0);
     while let Some(now) = rows.iter().map(|row| row.due).min() {

@@ -90,7 +90,11 @@ fn line_of(row: &BundleRow, message: &Message, now: DateTime<Utc>) -> Row {
             let due = sane(*due);
             // SuperOps may call a clock breached before its due time; then no time is said to be left.
             let timely = urgency != Urgency::Breached || due - sane(now) < TimeDelta::zero();
-            let over = if timely { format!("{}, {}", urgency.words(), left_or_over(due, sane(now))) } else { urgency.words().to_owned() };
+            let over = if timely {
+                format!("{}, {}", urgency.words(), left_or_over(due, sane(now)))
+            } else {
+                urgency.words().to_owned()
+            };
             (over, format!("{}, due {}", clock.words(), local(due, now, message.timezone)))
         }
         BundleRow::Recovery(facts) => {

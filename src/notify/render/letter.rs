@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{bundle, Urgency, line, local, local_in_full, sane, shown, standing};
+use super::{Urgency, bundle, line, local, local_in_full, sane, shown, standing};
 use crate::notify::{AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, words};
 use crate::ticket::ClockKind;
 

@@ -76,8 +76,7 @@ fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
         Body::Bundle(facts) => {
             let client = bundle::one_client(facts).map(|client| line(&client, 30));
             let worst = bundle::worst(facts, now, zone).map(|worst| (". ", format!("Worst: {worst}")));
-            let ids = facts.rows.iter().map(bundle::id).skip(1).enumerate();
-            let ids = ids.map(|(nth, id)| (if nth == 0 { ". Also " } else { " " }, id));
+            let ids = facts.rows.iter().skip(1).map(|row| (", ", bundle::id(row)));
             let head = format!("SLA: {}", bundle::sum(facts, now, zone));
             Draft { head, client, extras: Vec::new(), whole: worst.into_iter().chain(ids).collect() }
         }
