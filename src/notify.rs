@@ -5,8 +5,10 @@
 //! facts, not text: each channel words them for its own medium.
 
 pub mod email;
+pub mod link;
 pub mod render;
 pub mod sms;
+pub mod ways;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +28,8 @@ use crate::clock::SharedClock;
 use crate::config::{self, ChannelKind};
 use crate::ticket::ClockKind;
 
+pub use self::ways::Ways;
+
 /// One way of reaching people.
 #[async_trait]
 pub trait Notifier: Send + Sync {
@@ -43,6 +47,21 @@ pub trait Notifier: Send + Sync {
         let _ = (message, since);
         Ok(None)
     }
+
+    /// What has become of the message that the provider calls `id`. `None` where providers do not say.
+    async fn delivery(&self, id: &str) -> Result<Option<Delivery>, SendError> {
+        let _ = id;
+        Ok(None)
+    }
+}
+
+/// What a provider reports of a message that it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The provider's own word.
+    pub status: String,
+    /// The provider's error code, if something went wrong.
+    pub code: Option<u32>,
 }
 
 /// Why a channel cannot be set up from its configuration.
@@ -53,14 +72,14 @@ pub struct SetupError {
     pub reason: String,
 }
 
-/// Every channel that is configured. `clock` says how long is left when a message leaves.
-pub fn connect(notify: &config::Notify, clock: &SharedClock) -> Result<Vec<Arc<dyn Notifier>>, SetupError> {
+/// Every channel that is configured. `clock` says how long is left when a message leaves, `ways` how it can be answered.
+pub fn connect(notify: &config::Notify, clock: &SharedClock, ways: &Ways) -> Result<Vec<Arc<dyn Notifier>>, SetupError> {
     let mut channels: Vec<Arc<dyn Notifier>> = Vec::new();
     if let Some(email) = &notify.email {
-        channels.push(Arc::new(email::EmailNotifier::new(email, Arc::clone(clock))?));
+        channels.push(Arc::new(email::EmailNotifier::new(email, Arc::clone(clock))?.offering(ways.clone())));
     }
     if let Some(sms) = &notify.sms {
-        channels.push(Arc::new(sms::SmsNotifier::new(sms, Arc::clone(clock))?));
+        channels.push(Arc::new(sms::SmsNotifier::new(sms, Arc::clone(clock))?.offering(ways.clone())));
     }
     Ok(channels)
 }

@@ -6,8 +6,11 @@
 
 pub mod alerts;
 mod cache;
+pub mod links;
 pub mod outbox;
 pub mod past;
+pub mod phones;
+pub mod receipts;
 pub mod sync;
 pub mod tickets;
 pub mod tokens;

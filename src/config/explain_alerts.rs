@@ -3,6 +3,7 @@
 use super::explain::{Page, or_default};
 use super::read_alerts::{DEFAULT_PREDICT_AT, DEFAULT_WARN_AT};
 use super::read_notify::DEFAULT_TWILIO;
+use crate::notify::ways::{REPLY_HOOK, STATUS_HOOK};
 use super::{
     Alerts, ChannelKind, Config, Email, Notify, Sms, SmsSender, SmtpTls, Step, Target, default_steps, duration,
 };
@@ -89,6 +90,37 @@ pub(super) fn channels(page: &mut Page, notify: &Notify) {
     page.heading("Channels");
     page.row("email", notify.email.as_ref().map_or("not set up".to_owned(), email_words));
     page.row("SMS", notify.sms.as_ref().map_or("not set up".to_owned(), sms_words));
+}
+
+/// How people can answer, and how we hear what became of a message.
+pub(super) fn answers(page: &mut Page, config: &Config) {
+    let public_url = config.server.public_url.as_deref();
+    page.heading("Answers");
+    let links = match public_url {
+        Some(_) => "alerts carry a link that acknowledges them, good for a day",
+        None => "none: server.public_url is not given",
+    };
+    page.row("links", links);
+    if let Some(sms) = &config.notify.sms {
+        page.row("SMS receipts", receipt_words(public_url, sms));
+        page.row("SMS replies", reply_words(public_url, sms));
+    }
+}
+
+fn receipt_words(public_url: Option<&str>, sms: &Sms) -> String {
+    match public_url {
+        Some(url) if !sms.hook_tokens.is_empty() => format!("Twilio reports to {url}{STATUS_HOOK}"),
+        Some(_) => "Twilio is asked: without hook_auth_token its reports cannot be believed".to_owned(),
+        None => "Twilio is asked: server.public_url is not given, so it cannot report".to_owned(),
+    }
+}
+
+fn reply_words(public_url: Option<&str>, sms: &Sms) -> String {
+    match public_url {
+        Some(url) if sms.replies => format!("on: Twilio must send them to {url}{REPLY_HOOK}"),
+        None if sms.replies => "off: replies = true needs server.public_url".to_owned(),
+        _ => or_default("off: set replies = true once Twilio sends them to us", true),
+    }
 }
 
 fn email_words(email: &Email) -> String {

@@ -18,10 +18,10 @@ use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::Tz;
 
 use self::letter::Letter;
-use super::{Message, TicketFacts, left_or_over};
+use super::{Body, Message, TicketFacts, left_or_over};
 use crate::alert::Stage;
 
-pub use self::sms::{reference, sms};
+pub use self::sms::{plain, reference, sms, sms_with};
 
 /// An email, ready to be put in an envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +34,26 @@ pub struct Email {
 
 /// Words `message` as an email.
 pub fn email(message: &Message, now: DateTime<Utc>) -> Email {
-    let letter = Letter::of(message, now);
+    email_with(message, None, now)
+}
+
+/// Words `message` as an email, with the `link` that acknowledges its alert.
+pub fn email_with(message: &Message, link: Option<&str>, now: DateTime<Utc>) -> Email {
+    let letter = Letter::of(message, now).acknowledged_by(link);
     Email { text: text::text(&letter), html: html::html(&letter), subject: letter.subject }
+}
+
+/// The ticket and the clock that `message` is about, in a few words: `062822-0005 first response`.
+pub fn about(message: &Message) -> Option<String> {
+    match &message.body {
+        Body::Alert(facts) => Some(format!("{} {}", facts.ticket.shown_id(), facts.clock.words())),
+        _ => None,
+    }
+}
+
+/// The local time of `at` where the recipient of `message` is, with as much of the date as is needed at `now`.
+pub fn time(message: &Message, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    local(at, now, message.timezone)
 }
 
 /// How bad things are at the moment a message leaves.

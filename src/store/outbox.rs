@@ -10,6 +10,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::alerts::Recovered;
+use super::receipts::expect;
 use super::{Store, StoreError, instant, millis};
 use crate::alert::escalation::ChannelKind;
 use crate::notify::{Body, Message};
@@ -216,6 +217,9 @@ impl Store {
                         Outcome::Again { next_channel_too: true, .. } if !void => {
                             take_up_next_channel(tx, &leased.notification, now).await.map(|_| false)
                         }
+                        Outcome::Taken { provider_id: Some(id) } if leased.notification.channel == ChannelKind::Sms => {
+                            expect(tx, &leased, &id, now).await
+                        }
                         _ => Ok(false),
                     }
                 })
@@ -297,7 +301,7 @@ fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("our own types have text keys only")
 }
 
-fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
+pub(super) fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
     let unreadable = |what: &str| StoreError::Unreadable(format!("a notification's {what}"));
     let text = |name: &str| row.try_get::<String, _>(name);
     let number = |name: &str| row.try_get::<i64, _>(name);
@@ -324,7 +328,7 @@ fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
     Ok(Leased { notification, attempt, unreported })
 }
 
-async fn log_attempt(
+pub(super) async fn log_attempt(
     tx: &mut SqliteConnection,
     leased: &Leased,
     outcome: &Outcome,
@@ -350,7 +354,7 @@ async fn log_attempt(
     .map(drop)
 }
 
-async fn settle(
+pub(super) async fn settle(
     tx: &mut SqliteConnection,
     leased: &Leased,
     outcome: &Outcome,
@@ -384,7 +388,7 @@ async fn settle(
 }
 
 /// Whether what it says holds no longer: its alert is over, or tells another stage by now.
-async fn is_void(tx: &mut SqliteConnection, notification: &NewNotification) -> Result<bool, sqlx::Error> {
+pub(super) async fn is_void(tx: &mut SqliteConnection, notification: &NewNotification) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM alerts WHERE key = $1 AND $2 = 'alert' AND (state = 'resolved'
          OR $3 <> CASE episode WHEN 0 THEN stage ELSE stage || '/' || episode END))",
@@ -407,7 +411,7 @@ async fn take_up_next_channel(
 }
 
 /// After a refusal: the next channel, or else the next rung at once.
-async fn move_on(
+pub(super) async fn move_on(
     tx: &mut SqliteConnection,
     refused: &NewNotification,
     now: DateTime<Utc>,
@@ -482,7 +486,7 @@ impl Store {
     }
 }
 
-fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
+pub(super) fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
     let done_at: Option<i64> = row.try_get("done_at")?;
     Ok(Logged {
         leased: leased(row)?,

@@ -210,7 +210,7 @@ async fn insert(tx: &mut SqliteConnection, hash: &str, token: &TokenRecord) -> R
         .map(drop)
 }
 
-async fn audit(
+pub(super) async fn audit(
     tx: &mut SqliteConnection,
     tenant: Option<&TenantId>,
     what: &str,
