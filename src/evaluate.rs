@@ -37,6 +37,8 @@ use tokio::sync::Notify;
 const LONGEST_SLEEP: TimeDelta = TimeDelta::minutes(1);
 /// After a turn that failed, the next is tried this much later.
 const AFTER_FAILURE: TimeDelta = TimeDelta::seconds(2);
+/// So many times in a row may people act in the middle of a turn; then it waits as after a failure.
+const OVERTAKEN_TRIES: u32 = 20;
 
 /// Watches the clocks of all tenants.
 pub struct Evaluate {
@@ -121,13 +123,20 @@ impl Evaluate {
 
     /// One turn over all tenants at `now`.
     pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<Turn, StoreError> {
-        let turn = self.turn_of_all(now).await;
-        if turn.is_err() {
-            // What memory holds may not have happened: it is read again next time.
-            self.memory.forget();
-            self.quiet.clear();
+        let mut tries = 1;
+        loop {
+            let turn = self.turn_of_all(now).await;
+            if turn.is_err() {
+                // What memory holds may not have happened: it is read again next time.
+                self.memory.forget();
+                self.quiet.clear();
+            }
+            match turn {
+                // Somebody acknowledged while we decided: nothing was written, and it is decided anew.
+                Err(StoreError::Overtaken) if tries < OVERTAKEN_TRIES => tries += 1,
+                turn => return turn,
+            }
         }
-        turn
     }
 
     async fn turn_of_all(&mut self, now: DateTime<Utc>) -> Result<Turn, StoreError> {
@@ -170,6 +179,7 @@ impl Evaluate {
         let Findings { mut work, known, raised } = found;
         self.resolve_gone(&scene, &open, &mut work).await?;
         work.notifications.extend(self.digests(&scene, &known));
+        self.end_holds(&scene, &open, &mut work);
         self.escalate(&scene, &open, &mut work);
         next = next.into_iter().chain(self.memory.next_step(&tenant.id)).min();
         let turn = Turn { raised, next, ..Turn::default() };
@@ -251,10 +261,13 @@ impl Evaluate {
             }
             Decision::Reopen => {
                 let Some(row) = self.memory.reopen(&key, &self.config.alerts.steps, scene.now) else { return };
-                work.reopened.push((key, memory::stage_of(&row)));
+                if row.life.held().is_none() {
+                    work.reopened.push((key, memory::stage_of(&row)));
+                }
                 work.alerts.push(row);
             }
             Decision::Resolve(closing) => {
+                let closing = closing.told_by(watched.ticket.status.as_deref());
                 let Some(row) = self.memory.resolve(&key, closing, scene.now) else { return };
                 info!(tenant = %key.tenant, ticket.id = %key.ticket, clock = key.clock.as_str(), closing = closing.as_str(),
                     "alert `{key}` is over: {}", closing.as_str());
@@ -273,11 +286,11 @@ impl Evaluate {
         row: &AlertRow,
         closing: alert::Closing,
     ) -> Option<Recovered> {
-        if closing != alert::Closing::Met || !row.told {
+        if !row.told {
             return None;
         }
-        let body = facts::recovery(self.links(scene.tenant), watched, clock)?;
-        Some(Recovered { key: row.key.clone(), episode: row.raised.episode, body, at: scene.now })
+        let body = facts::recovery(self.links(scene.tenant), watched, clock, row, closing)?;
+        Some(Recovered { key: row.key.clone(), episode: row.raised.episode, closing, body, at: scene.now })
     }
 
     /// Alerts whose ticket is no longer open: closed, or gone.

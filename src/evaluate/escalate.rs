@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::memory::stage_of;
 use super::{Evaluate, Scene, facts};
 use crate::alert::AlertKey;
 use crate::alert::escalation::{ChannelKind, Recipient, Step, Target, recipients};
+use crate::alert::life::last_moved;
 use crate::notify::sms::e164;
 use crate::notify::{Body, DigestFacts, Message};
 use crate::sla::clock::{self, ClockState};
@@ -28,6 +29,20 @@ const DIGEST_ROWS: usize = 40;
 const NOBODY_AGAIN: TimeDelta = TimeDelta::minutes(5);
 
 impl Evaluate {
+    /// Ends the acknowledgements and snoozes whose time is up, unless something happened on the ticket.
+    pub(super) fn end_holds(&mut self, scene: &Scene<'_>, open: &OpenTickets, work: &mut AlertTurn) {
+        for key in self.memory.ended_holds(&scene.tenant.id, scene.now) {
+            let moved_at = open.get(&key.ticket).and_then(|watched| last_moved(watched));
+            let after = self.memory.get(&key).and_then(|row| row.after_hold(moved_at, scene.now));
+            let Some(row) = after else { continue };
+            if row.life.held().is_none() {
+                info!(tenant = %key.tenant, ticket.id = %key.ticket, "the acknowledgement of `{key}` is up; its escalation goes on");
+            }
+            work.alerts.retain(|other| other.key != key);
+            work.alerts.push(self.memory.put(row));
+        }
+    }
+
     /// Runs the rungs that are due.
     pub(super) fn escalate(&mut self, scene: &Scene<'_>, open: &OpenTickets, work: &mut AlertTurn) {
         let mut moved = HashMap::new();
@@ -53,21 +68,25 @@ impl Evaluate {
         let steps = &config.alerts.steps;
         let mut row = self.memory.get(key)?.clone();
         let clock = clock::assess(watched, key.clock, scene.desk, scene.now);
-        let rungs = steps.iter().enumerate().skip(current_rung(steps, &row, scene));
-        let Some((index, step)) =
-            rungs.into_iter().find(|rung| self.run_step(scene, watched, &clock, &row, *rung, work))
-        else {
+        let mut rungs = rungs_to_run(steps, &row, scene).into_iter();
+        let found = rungs.find(|index| self.run_step(scene, watched, &clock, &row, (*index, &steps[*index]), work));
+        let again = std::mem::take(&mut row.life.again);
+        let Some(index) = found else {
             return Some(reaches_nobody(row, steps, scene));
         };
-        if row.step == 0 {
+        let step = &steps[index];
+        if again {
+            // The time in which somebody held it does not count: the rungs lie as far apart as ever.
+            row.raised_at = scene.now - step.after;
+        } else if row.step == 0 {
             // It may have waited long for somebody to be reached.
             row.raised_at = row.raised_at.max(scene.now - steps[0].after);
         }
-        row.step = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        row.step = u32::try_from(index + 1).unwrap_or(u32::MAX).max(if again { row.step } else { 0 });
         // Nobody owns it, so there is no technician to wait for: after the group, onward at once.
         let onward = watched.ticket.technician.is_none() && step.notify.contains(&Target::Technician);
         row.next_step_at = steps
-            .get(index + 1)
+            .get(usize::try_from(row.step).unwrap_or(usize::MAX))
             .map(|next| if onward { scene.now } else { (row.raised_at + next.after).max(scene.now) });
         Some(row)
     }
@@ -88,7 +107,7 @@ impl Evaluate {
             let routes = self.routes(&recipient, step.channels_at(row.raised.stage));
             reached |= !routes.is_empty();
             for (channel, fallback) in routes {
-                if self.memory.was_told(row, &recipient.id, channel) {
+                if self.memory.was_told(row, &recipient.id, channel) && !row.life.again {
                     continue;
                 }
                 let facts = facts::alert(self.links(scene.tenant), watched, clock, row, index, &recipient);
@@ -135,7 +154,7 @@ impl Evaluate {
     ) -> NewNotification {
         let alert_key = row.key.to_string();
         let stage = stage_of(row);
-        let key = notification_key(&[&alert_key, &stage, &recipient.id, channel.as_str(), &step.to_string()]);
+        let key = key_of_notification(row, &stage, recipient, channel, step);
         NewNotification {
             tenant: scene.tenant.id.clone(),
             ticket_id: Some(row.key.ticket.to_string()),
@@ -213,6 +232,32 @@ impl Evaluate {
             created_at: scene.now,
         })
     }
+}
+
+/// Names what is told to one person on one rung: what is told again is something new to tell.
+fn key_of_notification(
+    row: &AlertRow,
+    stage: &str,
+    recipient: &Recipient,
+    channel: ChannelKind,
+    step: usize,
+) -> String {
+    let (alert, step, generation) = (row.key.to_string(), step.to_string(), row.generation.to_string());
+    let mut parts = vec![alert.as_str(), stage, &recipient.id, channel.as_str(), &step];
+    if row.life.again {
+        parts.push(&generation);
+    }
+    notification_key(&parts)
+}
+
+/// Which rungs to try, in order, until one reaches somebody.
+fn rungs_to_run(steps: &[Step], row: &AlertRow, scene: &Scene<'_>) -> Vec<usize> {
+    if !row.life.again {
+        return (current_rung(steps, row, scene)..steps.len()).collect();
+    }
+    // Said again: if nobody further up can be reached, those who know are better than nobody.
+    let next = usize::try_from(row.step).unwrap_or(usize::MAX).min(steps.len().saturating_sub(1));
+    (next..steps.len()).chain((0..next).rev()).collect()
 }
 
 /// Whether this alert has found nobody to tell before.

@@ -22,7 +22,7 @@ pub struct NewNotification {
     pub tenant: TenantId,
     pub alert_key: String,
     pub ticket_id: Option<String>,
-    /// alert | recovery | digest
+    /// alert | recovery | acknowledged | digest
     pub kind: &'static str,
     pub stage: String,
     pub step: u32,
@@ -311,6 +311,7 @@ pub(super) fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
         ticket_id: row.try_get("ticket_id")?,
         kind: match text("kind")?.as_str() {
             "recovery" => "recovery",
+            "acknowledged" => "acknowledged",
             "digest" => "digest",
             _ => "alert",
         },
@@ -387,10 +388,11 @@ pub(super) async fn settle(
     .map(drop)
 }
 
-/// Whether what it says holds no longer: its alert is over, or tells another stage by now.
+/// Whether what it says holds no longer: its alert is over, acknowledged, or tells another stage by now.
 pub(super) async fn is_void(tx: &mut SqliteConnection, notification: &NewNotification) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM alerts WHERE key = $1 AND $2 = 'alert' AND (state = 'resolved'
+         OR (acked_at IS NOT NULL AND hold_over = 0)
          OR $3 <> CASE episode WHEN 0 THEN stage ELSE stage || '/' || episode END))",
     )
     .bind(&notification.alert_key)

@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::SqliteConnection;
 
-use super::tokens::{Author, audit};
+use super::audit::{Author, audit};
 use super::{Store, StoreError, instant, millis};
 
 /// The highest code: two digits are typed without a mistake.
