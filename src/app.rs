@@ -78,7 +78,7 @@ impl Parts {
         let bells = Bells { outbox: outbox.clone(), news: news.clone() };
         let answers =
             Answers::open(config.clone(), store.clone(), clock.clone(), telemetry.clone(), bells.clone()).await?;
-        let channels = notify::connect(&config.notify, &clock, &answers.ways())?;
+        let channels = notify::connect_offering(&config.notify, &clock, &answers.ways())?;
         let receipts = ReceiptWatch::new(store.clone(), &channels, clock.clone(), bells);
         let dispatch =
             Dispatch::new(store.clone(), channels, clock.clone(), telemetry.clone(), outbox.clone(), news.clone());

@@ -73,8 +73,17 @@ pub struct SetupError {
     pub reason: String,
 }
 
-/// Every channel that is configured. `clock` says how long is left when a message leaves, `ways` how it can be answered.
-pub fn connect(notify: &config::Notify, clock: &SharedClock, ways: &Ways) -> Result<Vec<Arc<dyn Notifier>>, SetupError> {
+/// Every channel that is configured, with nothing to answer by. `clock` says how long is left when a message leaves.
+pub fn connect(notify: &config::Notify, clock: &SharedClock) -> Result<Vec<Arc<dyn Notifier>>, SetupError> {
+    connect_offering(notify, clock, &Ways::default())
+}
+
+/// Every channel that is configured, with `ways` to answer what it says.
+pub fn connect_offering(
+    notify: &config::Notify,
+    clock: &SharedClock,
+    ways: &Ways,
+) -> Result<Vec<Arc<dyn Notifier>>, SetupError> {
     let mut channels: Vec<Arc<dyn Notifier>> = Vec::new();
     if let Some(email) = &notify.email {
         channels.push(Arc::new(email::EmailNotifier::new(email, Arc::clone(clock))?.offering(ways.clone())));

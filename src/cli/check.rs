@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{CheckArgs, CliError};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{ChannelKind, Config, ProcessEnvironment, Tenant, explain};
-use crate::notify::{self, Body, Message, Ways, sms};
+use crate::notify::{self, Body, Message, sms};
 use crate::store::Store;
 use crate::store::outbox::notification_key;
 use crate::superops::probe::{self, Verdict};
@@ -105,7 +105,7 @@ async fn send_test(config: &Config, address: &str) -> Result<bool, CliError> {
         )));
     };
     let clock: SharedClock = Arc::new(SystemClock);
-    let channels = notify::connect(&config.notify, &clock, &Ways::default())?;
+    let channels = notify::connect(&config.notify, &clock)?;
     let mut fitting = channels.iter().filter(|channel| channel.channel() == fits).peekable();
     if fitting.peek().is_none() {
         return Err(CliError::usage(format!(
