@@ -7,6 +7,8 @@
 
 pub mod escalation;
 pub mod life;
+pub mod overlay;
+pub mod policy;
 
 use std::fmt;
 

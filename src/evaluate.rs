@@ -17,6 +17,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 use tracing::{error, info};
 
+use crate::alert::overlay::Overlay;
 use crate::alert::{self, AlertKey, Decision, Stage};
 use crate::clock::SharedClock;
 use crate::config::{ChannelKind, Config, Tenant};
@@ -73,7 +74,21 @@ struct Scene<'a> {
     people: &'a Directory,
     /// Whether all open tickets have been read once: until then, what was past is not yet told.
     settled: bool,
+    /// The silences and maintenance windows of now and later.
+    overlays: &'a [Overlay],
     now: DateTime<Utc>,
+}
+
+impl Scene<'_> {
+    /// Whether nobody is to be told of `watched` now.
+    fn is_covered(&self, watched: &Watched) -> bool {
+        self.overlays.iter().any(|overlay| overlay.covers(&watched.ticket, self.now))
+    }
+
+    /// When the next silence or maintenance window ends: what waited for that goes on.
+    fn next_end(&self) -> Option<DateTime<Utc>> {
+        self.overlays.iter().filter(|overlay| overlay.holds(self.now)).map(|overlay| overlay.until).min()
+    }
 }
 
 /// What the looks at a tenant's tickets have shown.
@@ -162,7 +177,8 @@ impl Evaluate {
         let settled = state.swept_at.is_some() || state.passed_at.is_some();
         self.memory.load(&self.store, &tenant.id).await?;
         self.memory.hurry(&self.store, &tenant.id, now).await?;
-        let scene = Scene { tenant, desk: &desk, people: &people, settled, now };
+        let overlays = self.store.overlays(Some(&tenant.id), now).await?;
+        let scene = Scene { tenant, desk: &desk, people: &people, settled, overlays: &overlays, now };
         let mut quiet = self.quiet.remove(&tenant.id).unwrap_or_default();
         quiet.begin(&desk, now);
         let mut found = Findings::default();
@@ -181,7 +197,7 @@ impl Evaluate {
         work.notifications.extend(self.digests(&scene, &known));
         self.end_holds(&scene, &open, &mut work);
         self.escalate(&scene, &open, &mut work);
-        next = next.into_iter().chain(self.memory.next_step(&tenant.id)).min();
+        next = next.into_iter().chain(self.memory.next_step(&tenant.id, now)).chain(scene.next_end()).min();
         let turn = Turn { raised, next, ..Turn::default() };
         self.commit(tenant, work, turn, now).await
     }
@@ -222,8 +238,11 @@ impl Evaluate {
             Decision::Keep => {}
             Decision::Known { reason } if scene.settled && self.knows_people(scene, watched) => {
                 let key = key_of(scene, watched, clock.kind);
-                found.work.alerts.push(self.memory.known(key, &clock, reason, scene.now));
-                found.known.push((watched.clone(), clock));
+                let escalation = self.config.escalation_for(&key.tenant, &watched.ticket, Stage::Breached);
+                found.work.alerts.push(self.memory.known(key, &clock, reason, escalation, scene.now));
+                if !scene.is_covered(watched) {
+                    found.known.push((watched.clone(), clock));
+                }
             }
             // The first sync is still under way: all that was past is told at once when it is done.
             Decision::Known { .. } => {}
@@ -256,11 +275,13 @@ impl Evaluate {
                     work.cancelled.push(key.clone());
                 }
                 self.count_raised(scene, &key, stage);
-                let steps = &self.config.alerts.steps;
-                work.alerts.push(self.memory.raise(key, stage, episode, clock, reason, steps, scene.now));
+                let escalation = self.config.escalation_for(&key.tenant, &watched.ticket, stage);
+                work.alerts.push(self.memory.raise(key, stage, episode, clock, reason, escalation, scene.now));
             }
             Decision::Reopen => {
-                let Some(row) = self.memory.reopen(&key, &self.config.alerts.steps, scene.now) else { return };
+                let Some(before) = self.memory.get(&key) else { return };
+                let steps = &escalate::escalation_of(&self.config, before, watched).steps;
+                let Some(row) = self.memory.reopen(&key, steps, scene.now) else { return };
                 if row.life.held().is_none() {
                     work.reopened.push((key, memory::stage_of(&row)));
                 }

@@ -10,6 +10,7 @@ pub mod audit;
 mod cache;
 pub mod links;
 pub mod outbox;
+pub mod overlays;
 pub mod past;
 pub mod phones;
 pub mod receipts;

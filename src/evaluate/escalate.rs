@@ -12,9 +12,11 @@ use tracing::{error, info, warn};
 
 use super::memory::stage_of;
 use super::{Evaluate, Scene, facts};
-use crate::alert::AlertKey;
+use crate::alert::{AlertKey, Stage};
 use crate::alert::escalation::{ChannelKind, Recipient, Step, Target, recipients};
 use crate::alert::life::last_moved;
+use crate::alert::policy::Escalation;
+use crate::config::Config;
 use crate::notify::sms::e164;
 use crate::notify::{Body, DigestFacts, Message};
 use crate::sla::clock::{self, ClockState};
@@ -48,6 +50,10 @@ impl Evaluate {
         let mut moved = HashMap::new();
         for key in self.memory.due_steps(&scene.tenant.id, scene.now) {
             let Some(watched) = open.get(&key.ticket) else { continue };
+            if scene.is_covered(watched) {
+                // Nobody is to be told for now: the rung waits.
+                continue;
+            }
             if let Some(row) = self.run_rung(scene, watched, &key, work) {
                 moved.insert(key, self.memory.put(row));
             }
@@ -65,11 +71,11 @@ impl Evaluate {
         work: &mut AlertTurn,
     ) -> Option<AlertRow> {
         let config = self.config.clone();
-        let steps = &config.alerts.steps;
         let mut row = self.memory.get(key)?.clone();
+        let steps = &escalation_of(&config, &row, watched).steps;
         let clock = clock::assess(watched, key.clock, scene.desk, scene.now);
         let mut rungs = rungs_to_run(steps, &row, scene).into_iter();
-        let found = rungs.find(|index| self.run_step(scene, watched, &clock, &row, (*index, &steps[*index]), work));
+        let found = rungs.find(|index| self.run_step(scene, watched, &clock, &row, steps, *index, work));
         let again = std::mem::take(&mut row.life.again);
         let Some(index) = found else {
             return Some(reaches_nobody(row, steps, scene));
@@ -92,15 +98,18 @@ impl Evaluate {
     }
 
     /// Tells the people of one rung. False if it reaches nobody at all.
+    #[expect(clippy::too_many_arguments, reason = "a rung is run with all that is known of its alert, and only here")]
     fn run_step(
         &mut self,
         scene: &Scene<'_>,
         watched: &Watched,
         clock: &ClockState<'_>,
         row: &AlertRow,
-        (index, step): (usize, &Step),
+        steps: &[Step],
+        index: usize,
         work: &mut AlertTurn,
     ) -> bool {
+        let step = &steps[index];
         let mut reached = false;
         for recipient in recipients(&step.notify, &watched.ticket, scene.people) {
             let recipient = reachable(recipient);
@@ -117,7 +126,7 @@ impl Evaluate {
                 self.memory.tell(row, &recipient.id, channel);
             }
         }
-        if !reached && !is_retry(row, &self.config.alerts.steps) {
+        if !reached && !is_retry(row, steps) {
             let key = &row.key;
             warn!(tenant = %key.tenant, ticket.id = %key.ticket, step = index,
                 "escalation step {index} of `{key}` reaches nobody; going on to the next");
@@ -198,7 +207,8 @@ impl Evaluate {
             let people = recipients(&step.notify, &watched.ticket, scene.people).into_iter().map(reachable);
             people.filter(|person| !self.routes(person, &[ChannelKind::Email]).is_empty()).collect::<Vec<_>>()
         };
-        self.config.alerts.steps.iter().map(of_step).find(|people| !people.is_empty()).unwrap_or_default()
+        let escalation = self.config.escalation_for(&scene.tenant.id, &watched.ticket, Stage::Breached);
+        escalation.steps.iter().map(of_step).find(|people| !people.is_empty()).unwrap_or_default()
     }
 
     fn digest(&self, scene: &Scene<'_>, recipient: &Recipient, mut rows: Vec<facts::Dated>) -> Option<NewNotification> {
@@ -232,6 +242,12 @@ impl Evaluate {
             created_at: scene.now,
         })
     }
+}
+
+/// The escalation that an alert follows; if it is not configured any more, the one that now would be.
+pub(super) fn escalation_of<'c>(config: &'c Config, row: &AlertRow, watched: &Watched) -> &'c Escalation {
+    let chosen = || config.escalation_for(&row.key.tenant, &watched.ticket, row.raised.stage);
+    config.escalation(&row.escalation).unwrap_or_else(chosen)
 }
 
 /// Names what is told to one person on one rung: what is told again is something new to tell.
@@ -300,7 +316,7 @@ fn current_rung(steps: &[Step], row: &AlertRow, scene: &Scene<'_>) -> usize {
 /// When this should have been said: the moment the clock called for it, or when the rung fell due.
 fn said_from(row: &AlertRow, clock: &ClockState<'_>, scene: &Scene<'_>) -> chrono::DateTime<chrono::Utc> {
     let called_for = match row.raised.stage {
-        crate::alert::Stage::Breached => clock.breached_from,
+        Stage::Breached => clock.breached_from,
         _ => clock.at_risk_from,
     };
     match called_for {

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::alert::escalation::{ChannelKind, Step};
-use crate::alert::life::ACK_EXPIRES;
+use crate::alert::policy::Escalation;
 use crate::alert::{AlertKey, Closing, Raised, Reason, Stage};
 use crate::sla::clock::ClockState;
 use crate::store::alerts::{AlertRow, Told};
@@ -102,7 +102,7 @@ impl Memory {
         episode: u32,
         clock: &ClockState<'_>,
         reason: Reason,
-        steps: &[Step],
+        escalation: &Escalation,
         now: DateTime<Utc>,
     ) -> AlertRow {
         let before = self.get(&key);
@@ -114,11 +114,11 @@ impl Memory {
             raised_at: now,
             changed_at: now,
             step: 0,
-            next_step_at: steps.first().map(|first| now + first.after),
+            next_step_at: escalation.steps.first().map(|first| now + first.after),
             generation,
             told: true,
-            escalation: "default".to_owned(),
-            ack_expires: ACK_EXPIRES,
+            escalation: escalation.name.clone(),
+            ack_expires: escalation.ack_expires,
             life,
             key: key.clone(),
         };
@@ -126,9 +126,16 @@ impl Memory {
     }
 
     /// An alert for what was past already when first seen: nobody is told but in the digest.
-    pub fn known(&mut self, key: AlertKey, clock: &ClockState<'_>, reason: Reason, now: DateTime<Utc>) -> AlertRow {
-        let row = self.raise(key, Stage::Breached, 0, clock, reason, &[], now);
-        self.put(AlertRow { told: false, ..row })
+    pub fn known(
+        &mut self,
+        key: AlertKey,
+        clock: &ClockState<'_>,
+        reason: Reason,
+        escalation: &Escalation,
+        now: DateTime<Utc>,
+    ) -> AlertRow {
+        let row = self.raise(key, Stage::Breached, 0, clock, reason, escalation, now);
+        self.put(AlertRow { told: false, next_step_at: None, ..row })
     }
 
     /// Opens an alert again whose danger is the one that people were told of; its rungs go on from here.
@@ -176,9 +183,9 @@ impl Memory {
         self.open(tenant).filter(ended).map(|row| row.key.clone()).collect()
     }
 
-    /// When the next rung of `tenant` is due, or a hold is up.
-    pub fn next_step(&self, tenant: &TenantId) -> Option<DateTime<Utc>> {
-        self.open(tenant).filter_map(AlertRow::wakes_at).min()
+    /// When, after `now`, the next rung of `tenant` is due, or a hold is up.
+    pub fn next_step(&self, tenant: &TenantId, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.open(tenant).filter_map(AlertRow::wakes_at).filter(|at| *at > now).min()
     }
 
     /// The open alerts of `tenant` whose ticket, in that cycle, is not among `open`; forgets closed ones.
