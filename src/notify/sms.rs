@@ -77,7 +77,7 @@ impl SmsNotifier {
 
     /// The newest message to `to` since `since` whose text carries `reference`.
     ///
-    /// One that Twilio has given up on counts as refused: it will not arrive.
+    /// One that Twilio has given up on is found as well: that it will not arrive, its receipt says.
     pub async fn find_sent(&self, to: &str, reference: &str, since: NaiveDate) -> Result<Option<Receipt>, SendError> {
         let since = since.format("%Y-%m-%d").to_string();
         let query = [("To", to), ("DateSent>", &since), ("PageSize", PAGE_SIZE)];
@@ -90,7 +90,7 @@ impl SmsNotifier {
         match body.as_ref().and_then(|page| page.get("messages")).and_then(Value::as_array) {
             Some(messages) => {
                 let mark = format!("#{reference}");
-                messages.iter().find(|message| carries(message, &mark)).map(answer::taken).transpose()
+                Ok(messages.iter().find(|message| carries(message, &mark)).map(answer::receipt))
             }
             None => Err(SendError::unavailable("the list of sent messages could not be read")),
         }

@@ -5,10 +5,12 @@
 //! asked about. One that was not delivered is as good as refused: what it said
 //! goes on by the next channel.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Row, SqliteConnection};
 
-use super::outbox::{Leased, Outcome, is_void, leased, log_attempt, move_on, settle};
+use super::outbox::{Leased, Logged, Outcome, is_void, leased, log_attempt, move_on, settle};
 use super::phones::is_stopped;
 use super::{Store, StoreError, instant, millis};
 use crate::notify::sms::{self, OPTED_OUT};
@@ -86,6 +88,19 @@ impl Store {
     pub async fn next_silent(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
         let next: Option<i64> = sqlx::query_scalar("SELECT MIN(poll_at) FROM receipts").fetch_one(&self.reads).await?;
         next.map(instant).transpose()
+    }
+
+    /// The provider's last word on each of `messages` that it took, by the message's key.
+    pub async fn delivery_words(&self, messages: &[Logged]) -> Result<BTreeMap<String, String>, StoreError> {
+        let keys: Vec<&str> = messages.iter().map(|row| row.leased.notification.message.key.as_str()).collect();
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT notification, status FROM receipts WHERE notification IN (SELECT value FROM json_each($1))
+             AND status <> '' ORDER BY changed_at",
+        )
+        .bind(serde_json::json!(keys).to_string())
+        .fetch_all(&self.reads)
+        .await?;
+        Ok(rows.into_iter().collect())
     }
 
     /// Remembers that `provider_id` was asked about, whatever was said; it is asked about again later, or never more.

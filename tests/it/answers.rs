@@ -141,7 +141,7 @@ async fn a_text_says_how_to_answer_and_the_answer_acknowledges() {
     insta::assert_snapshot!(answer, @r#"<?xml version="1.0" encoding="UTF-8"?><Response><Message>Acknowledged: 112326-0008 resolution. Nobody else is told for now.</Message></Response>"#);
     assert_eq!(held(&mut app).await, Some(("Mateo Alvarez".to_owned(), "sms")));
     let again = app.sms.text_in("SM2", OWNER, "ack").await.unwrap().1;
-    insta::assert_snapshot!(again, @"");
+    insta::assert_snapshot!(again, @r#"<?xml version="1.0" encoding="UTF-8"?><Response><Message>Already acknowledged by Mateo Alvarez at 10:00 UTC: 112326-0008 resolution.</Message></Response>"#);
 }
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn a_text_closes_the_alert() {
     app.wait(minutes(40)).await;
     assert!(!app.said().contains("BREACHED"), "it is over");
     let late = app.sms.text_in("SM2", OWNER, "1a").await.unwrap().1;
-    insta::assert_snapshot!(late, @"");
+    insta::assert_snapshot!(late, @r#"<?xml version="1.0" encoding="UTF-8"?><Response><Message>It is over already: 112326-0008 resolution.</Message></Response>"#);
 }
 
 #[tokio::test]
@@ -189,7 +189,7 @@ async fn an_unknown_sender_gets_no_answer_and_a_known_one_acts_on_no_alert_but_h
     let (_, answer) = app.sms.text_in("SM2", "+15005550102", "1a").await.unwrap();
     insta::assert_snapshot!(answer, @r#"<?xml version="1.0" encoding="UTF-8"?><Response><Message>No alert has the code 1 on this phone. Reply with a code from a message, like 1a.</Message></Response>"#);
     let (_, answer) = app.sms.text_in("SM3", OWNER, "who is <this>?").await.unwrap();
-    insta::assert_snapshot!(answer, @"");
+    insta::assert_snapshot!(answer, @r#"<?xml version="1.0" encoding="UTF-8"?><Response><Message>Reply ACK for your latest alert, or the code in a message: 1a to ack, 1c to close. STOP ends text messages, START resumes them.</Message></Response>"#);
     assert_eq!(held(&mut app).await, None);
 }
 
@@ -256,7 +256,7 @@ async fn what_was_not_delivered_is_said_by_mail_in_the_same_turn() {
     assert!(texts.contains("text ") && !texts.contains("email"), "{texts}");
     assert_eq!(app.sms.deliver().await, [204; 3]);
     app.dispatch().await;
-    insta::assert_snapshot!(app.said(), @"");
+    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: Breached: resolution, under a minute over (due 10:00 UTC)");
     let failed: Vec<_> = app.outbox().await.into_iter().filter_map(|row| row.last_error).collect();
     insta::assert_snapshot!(failed.join("\n"), @"");
 }
@@ -297,7 +297,7 @@ async fn a_report_that_comes_before_the_answer_is_known_still_counts() {
     assert_eq!(app.sms.deliver().await, [204; 3], "the row is still leased");
     app.heard();
     app.wait(TimeDelta::seconds(31)).await;
-    insta::assert_snapshot!(app.said(), @"");
+    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: resolution, 14 min left (due 10:00 UTC)");
 }
 
 #[tokio::test]
