@@ -179,19 +179,25 @@ pub struct MessageView {
     pub tenant: String,
     pub ticket_id: Option<String>,
     pub display_id: Option<String>,
-    /// alert | recovery | digest
+    /// alert | recovery | digest | bundle
     pub kind: String,
     pub stage: String,
     pub step: i64,
     pub channel: String,
     /// The person's name, or what the address is for.
     pub recipient: String,
-    /// pending | sending | sent | failed | cancelled
+    /// pending | bundled | sending | sent | failed | cancelled
     pub state: String,
+    /// quiet_hours | cap | budget: what it waits for, or waited for last.
+    pub held_by: Option<String>,
+    /// The key of the message that says this together with others.
+    pub bundle: Option<String>,
     pub due_at: DateTime<Utc>,
     pub sent_at: Option<DateTime<Utc>>,
     pub attempts: i64,
     pub last_error: Option<String>,
+    /// The provider's last word on a message that it took, if it says: `delivered`, `undelivered`.
+    pub delivery: Option<String>,
 }
 
 /// Why a question could not be answered.
@@ -381,7 +387,9 @@ impl Service {
         };
         let rows =
             self.store.notifications(only, ticket.as_ref().map(TicketId::as_str), limit.min(MOST_TICKETS)).await?;
-        Ok(rows.into_iter().map(message_view).collect())
+        let mut words = self.store.delivery_words(&rows).await?;
+        let views = rows.into_iter().map(message_view);
+        Ok(views.map(|view| MessageView { delivery: words.remove(&view.key), ..view }).collect())
     }
 
     /// Whether the store can be written and each tenant's data is fresh; else why not.
@@ -478,7 +486,7 @@ fn message_view(row: Logged) -> MessageView {
         Body::Alert(facts) => Some(&facts.ticket),
         Body::Recovery(facts) => Some(&facts.ticket),
         Body::Acknowledged(facts) => Some(&facts.ticket),
-        Body::Digest(_) | Body::Test => None,
+        Body::Digest(_) | Body::Bundle(_) | Body::Test => None,
     };
     MessageView {
         display_id: ticket.map(|ticket| ticket.display_id.clone()),
@@ -492,9 +500,12 @@ fn message_view(row: Logged) -> MessageView {
         recipient: recipient_words(notification.channel, notification.message.to_name),
         sent_at: row.done_at.filter(|_| row.state == "sent"),
         state: row.state,
+        held_by: row.held_by,
+        bundle: row.bundle,
         due_at: notification.due_at,
         attempts: row.leased.attempt.into(),
         last_error: row.last_error,
+        delivery: None,
     }
 }
 

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop and say where")]
 
+mod answers;
 mod binary;
 mod channels;
 mod crashes;
@@ -14,6 +15,7 @@ mod histories;
 mod hostile;
 mod journey;
 mod life;
+mod noise;
 mod policies;
 mod refusals;
 mod store_faults;
