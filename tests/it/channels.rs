@@ -4,9 +4,11 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use superops_sla::alert::life::{Act, Actor, How};
 use superops_sla::config::ChannelKind;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::{CaughtKind, HttpReply, SmsReply};
+use superops_sla::store::alerts::id_of;
 
 use crate::support::{TestApp, minutes, usual};
 
@@ -36,14 +38,25 @@ async fn breaching(more: &str, count: usize) -> TestApp {
 }
 
 #[tokio::test]
-async fn an_alert_is_told_to_each_system_and_so_is_its_end() {
+async fn an_alert_is_told_to_each_system_and_so_is_all_that_becomes_of_it() {
     let (mut app, id) = warned(TO_SYSTEMS).await;
     insta::assert_snapshot!(app.said(), @"");
     app.wait(minutes(121)).await;
     insta::assert_snapshot!(app.said(), @"");
+    acknowledge(&mut app).await;
+    app.turn().await;
+    insta::assert_snapshot!(app.said(), @"");
     app.superops.change_status(&id, "Resolved");
     app.wait(minutes(1)).await;
     insta::assert_snapshot!(app.said(), @"");
+}
+
+async fn acknowledge(app: &mut TestApp) {
+    let key = app.outbox().await.remove(0).leased.notification.alert_key;
+    let actor = Actor { name: "Mia".to_owned(), how: How::Api, origin: "127.0.0.1".to_owned() };
+    let now = app.now();
+    let acted = app.parts().store.act(&id_of(&key), Act::Acknowledge, &actor, now).await.unwrap();
+    assert!(acted.unwrap().changed);
 }
 
 #[tokio::test]
