@@ -39,6 +39,18 @@ pub enum Target {
     Webhook,
 }
 
+impl Target {
+    /// The channel that this target itself is, if it is no person.
+    pub fn system(&self) -> Option<ChannelKind> {
+        match self {
+            Self::Slack(_) => Some(ChannelKind::Slack),
+            Self::PagerDuty => Some(ChannelKind::PagerDuty),
+            Self::Webhook => Some(ChannelKind::Webhook),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Debug for Target {
     /// Without the address or number: people's own do not belong in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

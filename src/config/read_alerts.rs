@@ -120,10 +120,7 @@ fn reachable(found: &Found<'_, &str>, channels: &Channels, inspection: &Inspecti
     let needed = match target {
         Target::Email(_) => Some(ChannelKind::Email),
         Target::Sms(_) => Some(ChannelKind::Sms),
-        Target::Slack(_) => Some(ChannelKind::Slack),
-        Target::PagerDuty => Some(ChannelKind::PagerDuty),
-        Target::Webhook => Some(ChannelKind::Webhook),
-        Target::Technician | Target::Manager | Target::Group | Target::AccountManager => None,
+        _ => target.system(),
     };
     if matches!(target, Target::Slack(Some(_))) && channels.one_slack_channel {
         found.wrong("names a Slack channel, but an incoming webhook writes to its own only: use a bot token");

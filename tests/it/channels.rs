@@ -40,15 +40,30 @@ async fn breaching(more: &str, count: usize) -> TestApp {
 #[tokio::test]
 async fn an_alert_is_told_to_each_system_and_so_is_all_that_becomes_of_it() {
     let (mut app, id) = warned(TO_SYSTEMS).await;
-    insta::assert_snapshot!(app.said(), @"");
+    insta::assert_snapshot!(app.said(), @r"
+    pagerduty trigger acme:7712049386651025416:resolution:0: At risk: resolution, 2 h left (due 17:00 UTC): 112326-0008 Mail server down (Globex Corporation)
+    slack #sla: *At risk: resolution, 2 h left (due 17:00 UTC)*
+    webhook sla.alert.warning
+    ");
     app.wait(minutes(121)).await;
-    insta::assert_snapshot!(app.said(), @"");
+    insta::assert_snapshot!(app.said(), @r"
+    pagerduty trigger acme:7712049386651025416:resolution:0: Breached: resolution, 1 min over (due 17:00 UTC): 112326-0008 Mail server down (Globex Corporation)
+    slack #sla: *Breached: resolution, 1 min over (due 17:00 UTC)*
+    webhook sla.alert.breached
+    ");
     acknowledge(&mut app).await;
     app.turn().await;
-    insta::assert_snapshot!(app.said(), @"");
+    insta::assert_snapshot!(app.said(), @r"
+    pagerduty acknowledge acme:7712049386651025416:resolution:0: 
+    webhook sla.alert.acknowledged
+    ");
     app.superops.change_status(&id, "Resolved");
     app.wait(minutes(1)).await;
-    insta::assert_snapshot!(app.said(), @"");
+    insta::assert_snapshot!(app.said(), @r"
+    pagerduty resolve acme:7712049386651025416:resolution:0: 
+    slack #sla: *Acknowledged: resolution, by Mia at 17:01 UTC*
+    webhook sla.alert.resolved
+    ");
 }
 
 async fn acknowledge(app: &mut TestApp) {
@@ -79,7 +94,10 @@ async fn what_belongs_to_one_alert_hangs_under_its_first_slack_message() {
 async fn a_step_that_names_a_system_uses_it_whatever_its_channels() {
     let (mut app, _) =
         warned("[[alerts.steps]]\nafter = '0s'\nnotify = ['slack', 'technician']\nchannels = ['sms']\n").await;
-    insta::assert_snapshot!(app.said(), @"");
+    insta::assert_snapshot!(app.said(), @r"
+    slack #sla: *At risk: resolution, 2 h left (due 17:00 UTC)*
+    text +15005550101: SLA at risk: 112326-0008 resolution, 2 h left (due 17:00 UTC). Globex Corporation, Mateo Alvarez. Mail server down #250ae8
+    ");
 }
 
 #[tokio::test]
@@ -160,15 +178,15 @@ async fn one_bad_number_opens_no_breaker_and_is_tried_once() {
 
 #[tokio::test]
 async fn a_channel_is_given_no_more_than_its_limit() {
-    let mut app = breaching("[[alerts.steps]]\nafter = '0s'\nnotify = ['slack']\n", 5).await;
+    let mut app = breaching("[[alerts.steps]]\nafter = '0s'\nnotify = ['slack']\n", 25).await;
     let mut said = vec![];
     app.evaluate().await;
-    for _ in 0..6 {
+    for _ in 0..4 {
         app.dispatch().await;
         said.push(app.heard().len());
         app.clock.advance(TimeDelta::seconds(1));
     }
-    assert_eq!(said, [1, 1, 1, 1, 1, 0], "Slack takes one a second");
+    assert_eq!(said, [10, 10, 5, 0], "600 a minute are ten a second");
 }
 
 #[tokio::test]

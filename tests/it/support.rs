@@ -121,7 +121,7 @@ impl TestApp {
     /// Slack, PagerDuty and the webhook: nobody hears of anything there unless a step says so.
     fn systems(&self) -> String {
         format!(
-            "[notify.slack]\nbot_token_env = \"SLACK\"\nchannel = \"#sla\"\nbase_url = \"{}\"\n\
+            "[notify.slack]\nbot_token_env = \"SLACK\"\nchannel = \"#sla\"\nper_minute = 600\nbase_url = \"{}\"\n\
              [notify.pagerduty]\nrouting_key_env = \"PAGERDUTY\"\nbase_url = \"{}\"\n\
              [notify.webhook]\nurl = \"{}\"\nsecret_env = \"WEBHOOK\"\n",
             self.slack.url(),
