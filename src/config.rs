@@ -13,11 +13,13 @@ pub mod remarks;
 
 mod checks;
 mod explain_alerts;
+mod explain_noise;
 pub mod holiday_file;
 mod read;
 mod read_alerts;
 mod read_calendar;
 mod read_escalations;
+mod read_noise;
 mod read_notify;
 mod read_policies;
 mod read_server;
@@ -38,7 +40,7 @@ use secrecy::SecretString;
 pub use crate::alert::escalation::{ChannelKind, Step, Target, default_steps};
 pub use crate::alert::policy::{Escalation, Which};
 
-use crate::alert::Stage;
+use crate::alert::{Stage, noise};
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::Policy;
 use crate::ticket::{StatusWords, TenantId, Ticket};
@@ -179,6 +181,8 @@ pub struct Alerts {
     pub ack_expires: TimeDelta,
     /// Who hears of an alert, and when; the default is SuperOps' own people.
     pub steps: Vec<Step>,
+    /// How much is said at once, and when it has to wait.
+    pub noise: noise::Rules,
 }
 
 #[derive(Debug, Default)]

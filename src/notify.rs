@@ -130,6 +130,8 @@ pub enum Body {
     Acknowledged(AcknowledgedFacts),
     /// What was already past when we first looked: told once, together.
     Digest(DigestFacts),
+    /// What waited for one person at once.
+    Bundle(BundleFacts),
     /// `check --send-test`.
     Test,
 }
@@ -212,6 +214,33 @@ pub struct DigestRow {
     pub ticket: TicketFacts,
     pub clock: ClockKind,
     pub due: DateTime<Utc>,
+}
+
+/// What several notifications say, as one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BundleFacts {
+    /// Worst first; at most as many as fit a message, see `more`.
+    pub rows: Vec<BundleRow>,
+    /// How many are not in `rows`.
+    pub more: u32,
+    /// How many tickets they are about.
+    pub tickets: u32,
+    pub breached: u32,
+    /// Answered or resolved meanwhile, after an alert had been told.
+    pub recovered: u32,
+    pub clients: u32,
+    /// One of the clients.
+    pub client: Option<String>,
+    /// By when all that has not breached is due.
+    pub last_due: Option<DateTime<Utc>>,
+}
+
+/// One of the notifications of a bundle.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum BundleRow {
+    Alert { ticket: TicketFacts, clock: ClockKind, stage: Stage, due: DateTime<Utc> },
+    Recovery(RecoveryFacts),
 }
 
 /// The provider took the message.

@@ -1,6 +1,8 @@
 //! The questions people ask, answered at one `now`: used by the web and the command line alike.
 
+pub mod alerts;
 mod explain;
+pub mod overlays;
 pub mod policies;
 pub mod tryout;
 mod view;
@@ -10,7 +12,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::clock::SharedClock;
 use crate::config::{Config, Tenant};
@@ -177,15 +179,19 @@ pub struct MessageView {
     pub tenant: String,
     pub ticket_id: Option<String>,
     pub display_id: Option<String>,
-    /// alert | recovery | digest
+    /// alert | recovery | digest | bundle
     pub kind: String,
     pub stage: String,
     pub step: i64,
     pub channel: String,
     /// The person's name, or what the address is for.
     pub recipient: String,
-    /// pending | sending | sent | failed | cancelled
+    /// pending | bundled | sending | sent | failed | cancelled
     pub state: String,
+    /// quiet_hours | cap | budget: what it waits for, or waited for last.
+    pub held_by: Option<String>,
+    /// The key of the message that says this together with others.
+    pub bundle: Option<String>,
     pub due_at: DateTime<Utc>,
     pub sent_at: Option<DateTime<Utc>>,
     pub attempts: i64,
@@ -219,6 +225,9 @@ pub struct Service {
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
     sync: Syncs,
+    /// Ring when a person changed something: evaluate's bell, and dispatch's.
+    news: Arc<Notify>,
+    outbox: Arc<Notify>,
 }
 
 /// What the service knows of the sync of each tenant.
@@ -237,7 +246,13 @@ impl Service {
         telemetry: Arc<Telemetry>,
         sync: Syncs,
     ) -> Self {
-        Self { config, desks, store, clock, telemetry, sync }
+        let (news, outbox) = (Arc::default(), Arc::default());
+        Self { config, desks, store, clock, telemetry, sync, news, outbox }
+    }
+
+    /// The same, able to wake the loops of the running service.
+    pub fn with_bells(self, news: Arc<Notify>, outbox: Arc<Notify>) -> Self {
+        Self { news, outbox, ..self }
     }
 
     /// Open tickets, worst first.
@@ -467,7 +482,7 @@ fn message_view(row: Logged) -> MessageView {
         Body::Alert(facts) => Some(&facts.ticket),
         Body::Recovery(facts) => Some(&facts.ticket),
         Body::Acknowledged(facts) => Some(&facts.ticket),
-        Body::Digest(_) | Body::Test => None,
+        Body::Digest(_) | Body::Bundle(_) | Body::Test => None,
     };
     MessageView {
         display_id: ticket.map(|ticket| ticket.display_id.clone()),
@@ -481,6 +496,8 @@ fn message_view(row: Logged) -> MessageView {
         recipient: recipient_words(notification.channel, notification.message.to_name),
         sent_at: row.done_at.filter(|_| row.state == "sent"),
         state: row.state,
+        held_by: row.held_by,
+        bundle: row.bundle,
         due_at: notification.due_at,
         attempts: row.leased.attempt.into(),
         last_error: row.last_error,

@@ -11,6 +11,7 @@ mod cache;
 pub mod outbox;
 pub mod overlays;
 pub mod past;
+pub mod record;
 pub mod sync;
 pub mod tickets;
 pub mod tokens;

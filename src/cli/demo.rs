@@ -49,7 +49,7 @@ pub async fn demo(args: DemoArgs) -> Result<(), CliError> {
     let parts = Parts::build(config, clock.clone()).await?;
     let (service, store) = (parts.service.clone(), parts.store.clone());
     let options = web::Options {
-        anonymous: Some(Role::Viewer),
+        anonymous: Some(Role::Admin),
         caught: Some(Arc::new(Shown(world.caught.clone()))),
         ..parts.web_options()
     };

@@ -4,6 +4,7 @@ use crate::alert::life::ACK_EXPIRES;
 use crate::alert::policy;
 
 use super::explain::{Page, or_default};
+use super::explain_noise::rules;
 use super::read_alerts::{DEFAULT_PREDICT_AT, DEFAULT_WARN_AT};
 use super::read_notify::{DEFAULT_PAGERDUTY, DEFAULT_SLACK, DEFAULT_SLACK_PER_MINUTE, DEFAULT_TWILIO};
 use super::{
@@ -13,7 +14,7 @@ use super::{
 
 /// When an alert is raised, and the escalation in words.
 pub(super) fn alerts(page: &mut Page, config: &Config) {
-    let Alerts { warn_at, warn_left, predict_at, ack_expires, steps } = &config.alerts;
+    let Alerts { warn_at, warn_left, predict_at, ack_expires, steps, noise } = &config.alerts;
     page.heading("Alerts");
     let shares: Vec<_> = warn_at.iter().map(|share| percent(*share)).collect();
     if !shares.is_empty() {
@@ -31,6 +32,7 @@ pub(super) fn alerts(page: &mut Page, config: &Config) {
     escalations(page, config);
     page.heading(or_default("Escalation", *steps == default_steps()));
     step_rows(page, steps, &config.notify);
+    rules(page, noise);
 }
 
 /// The escalations before the default one.

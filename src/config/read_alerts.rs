@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::reader::{Found, Inspection, Purpose, Section, nearest};
-use super::{Alerts, ChannelKind, Step, Target, checks, default_steps, duration};
+use super::{Alerts, ChannelKind, Step, Target, checks, default_steps, duration, read_noise};
 use crate::alert::life::ACK_EXPIRES;
 
 pub(super) const DEFAULT_WARN_AT: [f64; 1] = [0.75];
@@ -34,6 +34,7 @@ pub(super) fn alerts(section: Section<'_>, channels: &Channels) -> Alerts {
         predict_at: predict_at.unwrap_or(DEFAULT_PREDICT_AT),
         ack_expires: ack_expires(&section).unwrap_or(ACK_EXPIRES),
         steps: steps(&section, channels).unwrap_or_else(default_steps),
+        noise: read_noise::rules(&section),
     };
     section.finish();
     alerts

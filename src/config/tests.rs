@@ -87,6 +87,8 @@ fn the_example_is_good_and_shows_the_defaults() {
     assert_eq!(tenant(&shown).requests_per_minute, tenant(&config).requests_per_minute);
     assert_eq!(shown.alerts.predict_at, config.alerts.predict_at);
     assert_eq!(shown.alerts.warn_at, config.alerts.warn_at);
+    assert_eq!(shown.alerts.noise, config.alerts.noise);
+    assert_eq!(config.alerts.noise, crate::alert::noise::Rules::default());
     assert_eq!(shown.policies[1].counts, Counts::Business, "the default clock");
 }
 
@@ -101,6 +103,9 @@ fn is_default(line: &str) -> bool {
         "ticket_url",
         "warn_at",
         "predict_at",
+        "sms_per_number",
+        "sms_per_day",
+        "bundle_from",
     ];
     keys.iter().any(|key| line.starts_with(&format!("#{key}")))
 }
@@ -444,6 +449,13 @@ fn check_explains_the_least_configuration() {
       after 15m         the technician's manager, by email
       after 30m         the client's account manager, by email
 
+    Not too much
+      storms            4 or more that wait for one person are one message (default)
+      SMS a number      at most 1 in 1m, 5 in 15m, 11 in 1h, 21 in 3h (default)
+      email an address  no limit (default)
+      SMS in all        200 a tenant in any 24 h (default)
+      quiet hours       none (default)
+
     Channels
       email             from sla@example.com, by 127.0.0.1 port 2525, no TLS, on this machine only, without a user
       SMS               not set up
@@ -570,6 +582,13 @@ channels = ["sms"]
     Escalation
       at once           the ticket's technician (its group, if it has none) and everybody in the ticket's group, by email (warning) or email and SMS (breach); duty@example.com, by email
       after 1h30m       the technician's manager, by SMS; +15005550007, by SMS
+
+    Not too much
+      storms            4 or more that wait for one person are one message (default)
+      SMS a number      at most 1 in 1m, 5 in 15m, 11 in 1h, 21 in 3h (default)
+      email an address  no limit (default)
+      SMS in all        200 a tenant in any 24 h (default)
+      quiet hours       none (default)
 
     Channels
       email             from sla@example.com, by 127.0.0.1 port 2525, no TLS, on this machine only, without a user
@@ -769,4 +788,44 @@ notify = ["email:duty@example.com", "sms:+15005550007"]
     for secret in ["secret-auth-token", "+1500555", "@example.com"] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
+}
+
+#[test]
+fn limits_and_quiet_hours_are_read_and_said() {
+    let config = good(&format!(
+        "{LEAST}[alerts.limits]\nsms_per_number = []\nemail_per_address = [\"20/1h\"]\nsms_per_day = 0\nbundle_from = 6\n\
+         [alerts.quiet_hours]\nfrom = \"22:00\"\nuntil = \"07:00\"\ntimezone = \"Europe/London\"\ndays = [\"fri\", \"sat\"]\n\
+         channels = [\"sms\"]\nexcept = [\"Critical\"]\nbreaches = true\n"
+    ));
+    let said = explain(&config, &BTreeMap::new());
+    let (_, said) = said.split_once("Not too much\n").unwrap();
+    let (said, _) = said.split_once("\n\n").unwrap();
+    insta::assert_snapshot!(said, @r"
+    storms            6 or more that wait for one person are one message
+    SMS a number      no limit
+    email an address  at most 20 in 1h
+    SMS in all        no limit
+    quiet hours       22:00 to 07:00 (Europe/London), from fri, sat by sms, then one digest; but priority critical, breaches at once
+    ");
+}
+
+#[test]
+fn limits_and_quiet_hours_that_would_hide_breaches_are_refused() {
+    let text = "[alerts.limits]\nsms_per_number = [\"5 in 15m\", \"5/30d\"]\nsms_per_day = -1\nbundle_from = 1\n\
+         [alerts.quiet_hours]\nfrom = \"00:00\"\nuntil = \"24:00\"\ntimezone = \"UTC\"\ndays = [\"monday\"]\nloud = true\n";
+    insta::assert_snapshot!(complaints(text), @r#"
+    config.toml:10:19: `sms_per_number` must hold caps such as "5/15m", five within 15 minutes, not `5 in 15m`
+    config.toml:10:31: `sms_per_number` must hold caps over 0s and up to 7d: a longer one would hide breaches
+    config.toml:11:15: `sms_per_day` must be a number of messages, or 0 for no limit
+    config.toml:12:15: `bundle_from` must be 2 or more: one message by itself is not put together with anything
+    config.toml:17:9: `days` must hold mon, tue, wed, thu, fri, sat or sun, not `monday`
+    config.toml:18:1: unknown key `loud` in [alerts.quiet_hours]
+    "#);
+    let text = "[alerts.quiet_hours]\nfrom = \"0:00\"\nuntil = \"24:00\"\n";
+    insta::assert_snapshot!(complaints(text), @r#"
+    config.toml:9:1: `timezone` is needed in [alerts.quiet_hours]: 22:00 means ten at night where your people are
+    config.toml:10:8: `from` must be a time of day such as "22:00", not `0:00`
+    "#);
+    let text = "[alerts.quiet_hours]\nfrom = \"00:00\"\nuntil = \"24:00\"\ntimezone = \"UTC\"\n";
+    insta::assert_snapshot!(complaints(text), @"config.toml:11:1: `until` makes every hour of every day quiet: nobody would ever hear of a breach");
 }

@@ -5,6 +5,7 @@
 //! is made one clean line, cut to a length, and escaped where the medium asks
 //! for it. Nothing here reads the time, a file or the network.
 
+mod bundle;
 mod gsm7;
 mod html;
 mod letter;

@@ -12,6 +12,7 @@ mod first_sight;
 mod fuzz;
 mod hostile;
 mod journey;
+mod noise;
 mod policies;
 mod refusals;
 mod store_faults;
