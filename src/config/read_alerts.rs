@@ -33,7 +33,7 @@ pub(super) fn alerts(section: Section<'_>, channels: &Channels) -> Alerts {
         warn_left: warn_left(&section),
         predict_at: predict_at.unwrap_or(DEFAULT_PREDICT_AT),
         ack_expires: ack_expires(&section).unwrap_or(ACK_EXPIRES),
-        steps: steps(&section, channels).unwrap_or_else(default_steps),
+        steps: steps(&section, channels).unwrap_or_else(|| default_steps(&channels.there)),
         noise: read_noise::rules(&section),
     };
     section.finish();

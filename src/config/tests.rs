@@ -118,7 +118,7 @@ fn the_example_shows_every_key_and_the_default_steps() {
     let config = read::inspect(&everything, &inspection).expect("TOML");
     assert_eq!(inspection.absent_keys(), Vec::<String>::new(), "keys that the example does not show");
     let steps: Vec<_> = config.alerts.steps.into_iter().map(|step| (step.after, step.notify)).collect();
-    let defaults: Vec<_> = default_steps().into_iter().map(|step| (step.after, step.notify)).collect();
+    let defaults: Vec<_> = default_steps(&[]).into_iter().map(|step| (step.after, step.notify)).collect();
     assert_eq!(steps, defaults);
 }
 
@@ -354,6 +354,17 @@ fn a_system_without_its_secret_is_of_no_use() {
     config.toml:11:1: `routing_key_env` or `routing_key_file` is needed: it names the service at PagerDuty
     config.toml:12:1: `secret_env` or `secret_file` is needed: by it the receiver knows that a message is ours
     ");
+}
+
+#[test]
+fn without_steps_a_system_that_is_set_up_hears_of_everything() {
+    let text = "[tenants.acme]\nsubdomain = 'acme'\nregion = 'us'\ntoken_env = 'SUPEROPS_TOKEN'\n[notify.slack]\nbot_token_env = 'SLACK_BOT'\nchannel = '#sla'\n";
+    let page = explain(&good(text), &BTreeMap::new());
+    let escalation: Vec<_> = page.lines().skip_while(|line| !line.starts_with("Escalation")).take(2).collect();
+    assert_snapshot!(escalation.join("\n"), @"");
+    let remarks: Vec<_> =
+        page.lines().skip_while(|line| *line != "Remarks").filter(|line| line.contains("set up")).collect();
+    assert_snapshot!(remarks.join("\n"), @"");
 }
 
 #[test]

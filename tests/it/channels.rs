@@ -18,7 +18,7 @@ const BY_TEXT: &str = "[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\n
 
 /// With a ticket of eight hours, six of them over: its warning has been told.
 async fn warned(more: &str) -> (TestApp, String) {
-    let mut app = TestApp::with(more).await;
+    let mut app = TestApp::with_systems(more).await;
     let id = app.ticket(TimeDelta::hours(8));
     app.turn().await;
     app.wait(TimeDelta::hours(6)).await;
@@ -27,7 +27,7 @@ async fn warned(more: &str) -> (TestApp, String) {
 
 /// With so many tickets that breach at this moment, found but not told of yet.
 async fn breaching(more: &str, count: usize) -> TestApp {
-    let mut app = TestApp::with(more).await;
+    let mut app = TestApp::with_systems(more).await;
     for _ in 0..count {
         app.superops.add(NewTicket { resolution_due_in: Some(TimeDelta::minutes(5)), ..usual() });
     }
@@ -72,6 +72,12 @@ async fn acknowledge(app: &mut TestApp) {
     let now = app.now();
     let acted = app.parts().store.act(&id_of(&key), Act::Acknowledge, &actor, now).await.unwrap();
     assert!(acted.unwrap().changed);
+}
+
+#[tokio::test]
+async fn without_steps_the_systems_hear_of_it_with_the_technician() {
+    let (mut app, _) = warned("").await;
+    insta::assert_snapshot!(app.said(), @"");
 }
 
 #[tokio::test]
