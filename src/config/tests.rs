@@ -361,10 +361,13 @@ fn without_steps_a_system_that_is_set_up_hears_of_everything() {
     let text = "[tenants.acme]\nsubdomain = 'acme'\nregion = 'us'\ntoken_env = 'SUPEROPS_TOKEN'\n[notify.slack]\nbot_token_env = 'SLACK_BOT'\nchannel = '#sla'\n";
     let page = explain(&good(text), &BTreeMap::new());
     let escalation: Vec<_> = page.lines().skip_while(|line| !line.starts_with("Escalation")).take(2).collect();
-    assert_snapshot!(escalation.join("\n"), @"");
+    assert_snapshot!(escalation.join("\n"), @r"
+    Escalation (default)
+      at once           the ticket's technician (its group, if it has none), by no channel: none is set up; Slack
+    ");
     let remarks: Vec<_> =
         page.lines().skip_while(|line| *line != "Remarks").filter(|line| line.contains("set up")).collect();
-    assert_snapshot!(remarks.join("\n"), @"");
+    assert_snapshot!(remarks.join("\n"), @"  - neither email nor SMS is set up: no person is told of anything, only the systems that steps name");
 }
 
 #[test]

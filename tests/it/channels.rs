@@ -7,14 +7,15 @@ use chrono::TimeDelta;
 use superops_sla::alert::life::{Act, Actor, How};
 use superops_sla::config::ChannelKind;
 use superops_sla::simulator::NewTicket;
-use superops_sla::simulator::receivers::{CaughtKind, HttpReply, SmsReply};
+use superops_sla::simulator::receivers::{CaughtKind, HttpReply, MailReply, SmsReply};
 use superops_sla::store::alerts::id_of;
 
 use crate::support::{TestApp, minutes, usual};
 
 const TO_SYSTEMS: &str = "[[alerts.steps]]\nafter = '0s'\nnotify = ['slack', 'slack:#night', 'pagerduty', 'webhook']\n";
 const TO_WEBHOOK: &str = "[[alerts.steps]]\nafter = '0s'\nnotify = ['webhook']\n";
-const BY_TEXT: &str = "[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['sms']\n";
+/// Each message by itself, however many there are.
+const BY_TEXT: &str = "[alerts.limits]\nbundle_from = 1000\nsms_per_number = []\n[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['sms']\n";
 
 /// With a ticket of eight hours, six of them over: its warning has been told.
 async fn warned(more: &str) -> (TestApp, String) {
@@ -42,12 +43,14 @@ async fn an_alert_is_told_to_each_system_and_so_is_all_that_becomes_of_it() {
     let (mut app, id) = warned(TO_SYSTEMS).await;
     insta::assert_snapshot!(app.said(), @r"
     pagerduty trigger acme:7712049386651025416:resolution:0: At risk: resolution, 2 h left (due 17:00 UTC): 112326-0008 Mail server down (Globex Corporation)
+    slack #night: *At risk: resolution, 2 h left (due 17:00 UTC)*
     slack #sla: *At risk: resolution, 2 h left (due 17:00 UTC)*
     webhook sla.alert.warning
     ");
     app.wait(minutes(121)).await;
     insta::assert_snapshot!(app.said(), @r"
     pagerduty trigger acme:7712049386651025416:resolution:0: Breached: resolution, 1 min over (due 17:00 UTC): 112326-0008 Mail server down (Globex Corporation)
+    slack #night: *Breached: resolution, 1 min over (due 17:00 UTC)*
     slack #sla: *Breached: resolution, 1 min over (due 17:00 UTC)*
     webhook sla.alert.breached
     ");
@@ -55,13 +58,16 @@ async fn an_alert_is_told_to_each_system_and_so_is_all_that_becomes_of_it() {
     app.turn().await;
     insta::assert_snapshot!(app.said(), @r"
     pagerduty acknowledge acme:7712049386651025416:resolution:0: 
+    slack #night: *Acknowledged: resolution, by Mia at 17:01 UTC*
+    slack #sla: *Acknowledged: resolution, by Mia at 17:01 UTC*
     webhook sla.alert.acknowledged
     ");
     app.superops.change_status(&id, "Resolved");
     app.wait(minutes(1)).await;
     insta::assert_snapshot!(app.said(), @r"
     pagerduty resolve acme:7712049386651025416:resolution:0: 
-    slack #sla: *Acknowledged: resolution, by Mia at 17:01 UTC*
+    slack #night: *Late: resolved 1 min after it was due*
+    slack #sla: *Late: resolved 1 min after it was due*
     webhook sla.alert.resolved
     ");
 }
@@ -77,7 +83,12 @@ async fn acknowledge(app: &mut TestApp) {
 #[tokio::test]
 async fn without_steps_the_systems_hear_of_it_with_the_technician() {
     let (mut app, _) = warned("").await;
-    insta::assert_snapshot!(app.said(), @"");
+    insta::assert_snapshot!(app.said(), @r"
+    email mateo.alvarez@example.com: At risk: resolution, 2 h left (due 17:00 UTC)
+    pagerduty trigger acme:7712049386651025416:resolution:0: At risk: resolution, 2 h left (due 17:00 UTC): 112326-0008 Mail server down (Globex Corporation)
+    slack #sla: *At risk: resolution, 2 h left (due 17:00 UTC)*
+    webhook sla.alert.warning
+    ");
 }
 
 #[tokio::test]
@@ -153,6 +164,22 @@ async fn while_a_channel_is_out_of_order_a_breach_goes_to_the_next_at_once() {
 }
 
 #[tokio::test]
+async fn breaches_that_wait_in_one_message_go_to_the_next_channel_too() {
+    let mut app =
+        breaching("[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['email']\n", 12).await;
+    app.mail.reply(MailReply::CloseAfterData);
+    let mut texts = vec![];
+    app.evaluate().await;
+    for _ in 0..70 {
+        app.dispatch().await;
+        texts.extend(app.heard().into_iter().filter(|one| one.kind == CaughtKind::Sms));
+        app.clock.advance(TimeDelta::seconds(1));
+    }
+    assert_eq!(texts.len(), 1, "one text for all of them");
+    assert!(texts[0].text.contains("12 "), "{}", texts[0].text);
+}
+
+#[tokio::test]
 async fn the_overview_shows_which_channel_is_out_of_order() {
     let mut app = breaching(BY_TEXT, 6).await;
     let states = async |app: &mut TestApp| {
@@ -184,7 +211,9 @@ async fn one_bad_number_opens_no_breaker_and_is_tried_once() {
 
 #[tokio::test]
 async fn a_channel_is_given_no_more_than_its_limit() {
-    let mut app = breaching("[[alerts.steps]]\nafter = '0s'\nnotify = ['slack']\n", 25).await;
+    let mut app =
+        breaching("[alerts.limits]\nbundle_from = 1000\n[[alerts.steps]]\nafter = '0s'\nnotify = ['slack']\n", 25)
+            .await;
     let mut said = vec![];
     app.evaluate().await;
     for _ in 0..4 {
