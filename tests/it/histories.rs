@@ -106,11 +106,8 @@ impl Story {
     }
 
     async fn silence(&mut self, length: i64) {
-        let order = OverlayOrder {
-            length: Some(format!("{length}m")),
-            reason: "quiet".to_owned(),
-            ..OverlayOrder::default()
-        };
+        let order =
+            OverlayOrder { length: Some(format!("{length}m")), reason: "quiet".to_owned(), ..OverlayOrder::default() };
         let author = Author { who: "mia".to_owned(), origin: "a test".to_owned() };
         let service = &self.app.parts().service;
         let made = service.add_overlay(&Scope::All, OverlayKind::Silence, order, author).await.unwrap().unwrap();

@@ -55,6 +55,8 @@ pub struct TestApp {
     parts: Option<Parts>,
     served: Served,
     folder: TempDir,
+    /// Whether Slack, PagerDuty and the webhook are configured.
+    systems: bool,
     /// What the configuration says beyond the usual.
     more: String,
     heard: u64,
@@ -68,6 +70,15 @@ impl TestApp {
 
     /// With `more` at the end of the configuration.
     pub async fn with(more: &str) -> Self {
+        Self::set_up(false, more).await
+    }
+
+    /// With Slack, PagerDuty and a webhook, and `more` at the end of the configuration.
+    pub async fn with_systems(more: &str) -> Self {
+        Self::set_up(true, more).await
+    }
+
+    async fn set_up(systems: bool, more: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = ManualClock::at(begin());
         let due_on_pause = DueOnPause::Never;
@@ -84,6 +95,7 @@ impl TestApp {
             webhook: WebhookCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
             folder: tempfile::tempdir().unwrap(),
             parts: None,
+            systems,
             more: more.to_owned(),
             heard: 0,
             caught,
@@ -123,10 +135,12 @@ impl TestApp {
         )
     }
 
-    /// Slack, PagerDuty and the webhook: nobody hears of anything there unless a step says so.
     fn systems(&self) -> String {
+        if !self.systems {
+            return String::new();
+        }
         format!(
-            "[notify.slack]\nbot_token_env = \"SLACK\"\nchannel = \"#sla\"\nbase_url = \"{}\"\n\
+            "[notify.slack]\nbot_token_env = \"SLACK\"\nchannel = \"#sla\"\nper_minute = 600\nbase_url = \"{}\"\n\
              [notify.pagerduty]\nrouting_key_env = \"PAGERDUTY\"\nbase_url = \"{}\"\n\
              [notify.webhook]\nurl = \"{}\"\nsecret_env = \"WEBHOOK\"\n",
             self.slack.url(),
