@@ -19,6 +19,7 @@ mod read;
 mod read_alerts;
 mod read_calendar;
 mod read_noise;
+mod read_escalations;
 mod read_notify;
 mod read_policies;
 mod read_server;
@@ -38,9 +39,12 @@ use secrecy::SecretString;
 
 pub use crate::alert::escalation::{ChannelKind, Step, Target, default_steps};
 use crate::alert::noise;
+pub use crate::alert::policy::{Escalation, Which};
+
+use crate::alert::Stage;
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::Policy;
-use crate::ticket::{StatusWords, TenantId};
+use crate::ticket::{StatusWords, TenantId, Ticket};
 
 pub use complaint::{Complaint, Complaints};
 pub use environment::{Environment, GivenEnvironment, ProcessEnvironment};
@@ -60,6 +64,8 @@ pub struct Config {
     /// Where each policy stands: `config.toml:88`.
     pub policy_places: Vec<String>,
     pub alerts: Alerts,
+    /// First match wins; the last one, `default`, is what `alerts` says and matches all.
+    pub escalations: Vec<Escalation>,
     pub notify: Notify,
 }
 
@@ -84,6 +90,17 @@ impl Config {
     /// `notify.sms` is then always none, since a channel without its secret is of no use.
     pub fn parse_offline(path: &Path, text: &str, env: &dyn Environment) -> Result<Self, Complaints> {
         read::config(path, text, env, reader::Purpose::Offline)
+    }
+
+    /// The escalation that an alert of `stage` about `ticket` follows.
+    pub fn escalation_for(&self, tenant: &TenantId, ticket: &Ticket, stage: Stage) -> &Escalation {
+        let meant = |escalation: &&Escalation| escalation.which.matches(tenant, ticket, stage);
+        self.escalations.iter().find(meant).expect("the default escalation matches all")
+    }
+
+    /// The escalation of that name, if there still is one.
+    pub fn escalation(&self, name: &str) -> Option<&Escalation> {
+        self.escalations.iter().find(|escalation| escalation.name == name)
     }
 
     /// The policies that speak of `tenant`, in order, each with where it stands.
@@ -161,6 +178,8 @@ pub struct Alerts {
     pub warn_left: Vec<TimeDelta>,
     /// Probability of breach that raises a predicted alert.
     pub predict_at: f64,
+    /// How long an acknowledged breach may rest while nothing happens on its ticket.
+    pub ack_expires: TimeDelta,
     /// Who hears of an alert, and when; the default is SuperOps' own people.
     pub steps: Vec<Step>,
     /// How much is said at once, and when it has to wait.

@@ -21,7 +21,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use crate::alert::Stage;
+use crate::alert::life::How;
+use crate::alert::{Closing, Stage};
 use crate::clock::SharedClock;
 use crate::config::{self, ChannelKind};
 use crate::ticket::ClockKind;
@@ -93,8 +94,10 @@ pub struct Message {
 pub enum Body {
     /// A clock of a ticket is about to breach, or has.
     Alert(AlertFacts),
-    /// It was answered or resolved in time after all.
+    /// The alert is over. People hear of it only if it was met in time; systems always do.
     Recovery(RecoveryFacts),
+    /// Somebody works on it. Systems hear of it; people do not.
+    Acknowledged(AcknowledgedFacts),
     /// What was already past when we first looked: told once, together.
     Digest(DigestFacts),
     /// What waited for one person at once.
@@ -141,8 +144,31 @@ pub struct TicketFacts {
 pub struct RecoveryFacts {
     pub ticket: TicketFacts,
     pub clock: ClockKind,
+    /// When it was met, or else came to rest.
     pub met_at: DateTime<Utc>,
     pub due: DateTime<Utc>,
+    #[serde(default = "met")]
+    pub closing: Closing,
+}
+
+/// What a recovery was before it said so.
+fn met() -> Closing {
+    Closing::Met
+}
+
+/// An alert that somebody acknowledged or snoozed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AcknowledgedFacts {
+    pub ticket: TicketFacts,
+    pub clock: ClockKind,
+    pub stage: Stage,
+    pub due: DateTime<Utc>,
+    /// A person's name, or that of a token.
+    pub by: String,
+    pub how: How,
+    pub at: DateTime<Utc>,
+    /// When the escalation goes on if nothing happens; none: when the stage rises.
+    pub until: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

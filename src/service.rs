@@ -451,6 +451,7 @@ fn message_view(row: Logged) -> MessageView {
     let ticket: Option<&TicketFacts> = match &notification.message.body {
         Body::Alert(facts) => Some(&facts.ticket),
         Body::Recovery(facts) => Some(&facts.ticket),
+        Body::Acknowledged(facts) => Some(&facts.ticket),
         Body::Digest(_) | Body::Bundle(_) | Body::Test => None,
     };
     MessageView {

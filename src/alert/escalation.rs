@@ -66,6 +66,13 @@ impl ChannelKind {
         }
     }
 
+    /// Whether it reaches a system, which is told of everything that becomes of an alert, rather than a person.
+    pub fn is_system(self) -> bool {
+        match self {
+            Self::Email | Self::Sms => false,
+        }
+    }
+
     /// The reading of [`ChannelKind::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Email, Self::Sms].into_iter().find(|kind| kind.as_str() == text)

@@ -1,5 +1,8 @@
 //! The part of [`super::explain`] that is about people: who hears of what, when and how.
 
+use crate::alert::life::ACK_EXPIRES;
+use crate::alert::policy;
+
 use super::explain::{Page, or_default};
 use super::explain_noise::rules;
 use super::read_alerts::{DEFAULT_PREDICT_AT, DEFAULT_WARN_AT};
@@ -10,7 +13,7 @@ use super::{
 
 /// When an alert is raised, and the escalation in words.
 pub(super) fn alerts(page: &mut Page, config: &Config) {
-    let Alerts { warn_at, warn_left, predict_at, steps, noise } = &config.alerts;
+    let Alerts { warn_at, warn_left, predict_at, ack_expires, steps, noise } = &config.alerts;
     page.heading("Alerts");
     let shares: Vec<_> = warn_at.iter().map(|share| percent(*share)).collect();
     if !shares.is_empty() {
@@ -23,13 +26,34 @@ pub(super) fn alerts(page: &mut Page, config: &Config) {
     }
     let likely = format!("not in this version; predict_at is kept at {}", percent(*predict_at));
     page.row("predicted", or_default(likely, *predict_at == DEFAULT_PREDICT_AT));
+    let rest = format!("for {} while nothing happens on its ticket", duration::show(*ack_expires));
+    page.row("acknowledged", format!("a breach rests {}", or_default(rest, *ack_expires == ACK_EXPIRES)));
+    escalations(page, config);
     page.heading(or_default("Escalation", *steps == default_steps()));
+    step_rows(page, steps, &config.notify);
+    rules(page, noise);
+}
+
+/// The escalations before the default one.
+fn escalations(page: &mut Page, config: &Config) {
+    let named = config.escalations.split_last().map_or(&[][..], |(_, named)| named);
+    for (index, escalation) in named.iter().enumerate() {
+        let shadow = policy::shadow(&config.escalations, index);
+        let shadow = shadow.map(|first| format!("; NEVER FOLLOWED: {} matches first", first.name)).unwrap_or_default();
+        page.heading(format!("Escalation {}, for {}{shadow}", escalation.name, escalation.which.words()));
+        if escalation.ack_expires != config.alerts.ack_expires {
+            page.row("acknowledged", format!("a breach rests for {}", duration::show(escalation.ack_expires)));
+        }
+        step_rows(page, &escalation.steps, &config.notify);
+    }
+}
+
+fn step_rows(page: &mut Page, steps: &[Step], notify: &Notify) {
     for step in steps {
         let when =
             if step.after.is_zero() { "at once".to_owned() } else { format!("after {}", duration::show(step.after)) };
-        page.row(when, step_words(step, &config.notify));
+        page.row(when, step_words(step, notify));
     }
-    rules(page, noise);
 }
 
 fn percent(share: f64) -> String {

@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use super::read_notify::LATER;
 use super::reader::{Found, Inspection, Purpose, Section, nearest};
 use super::{Alerts, ChannelKind, Step, Target, checks, default_steps, duration, read_noise};
+use crate::alert::life::ACK_EXPIRES;
 
 pub(super) const DEFAULT_WARN_AT: [f64; 1] = [0.75];
 pub(super) const DEFAULT_PREDICT_AT: f64 = 0.7;
@@ -23,6 +24,7 @@ pub(super) fn alerts(section: Section<'_>, channels: &Channels) -> Alerts {
         warn_at: warn_at(&section),
         warn_left: warn_left(&section),
         predict_at: predict_at.unwrap_or(DEFAULT_PREDICT_AT),
+        ack_expires: ack_expires(&section).unwrap_or(ACK_EXPIRES),
         steps: steps(&section, channels).unwrap_or_else(default_steps),
         noise: read_noise::rules(&section),
     };
@@ -53,7 +55,15 @@ fn time_left(text: &str) -> Result<TimeDelta, String> {
     }
 }
 
-fn steps(section: &Section<'_>, channels: &Channels) -> Option<Vec<Step>> {
+/// How long an acknowledged breach may rest.
+pub(super) fn ack_expires(section: &Section<'_>) -> Option<TimeDelta> {
+    section.text("ack_expires")?.read(|text| match duration::parse(text)? {
+        none if none.is_zero() => Err("must be over 0s: an acknowledgement would hold nothing".to_owned()),
+        some => Ok(some),
+    })
+}
+
+pub(super) fn steps(section: &Section<'_>, channels: &Channels) -> Option<Vec<Step>> {
     let sections = section.each("steps")?;
     if sections.is_empty() && section.has("steps") {
         section.clash("steps", "must not be empty: nobody would hear of a breach");

@@ -31,7 +31,7 @@ pub struct NewNotification {
     pub tenant: TenantId,
     pub alert_key: String,
     pub ticket_id: Option<String>,
-    /// alert | recovery | digest | bundle
+    /// alert | recovery | acknowledged | digest | bundle
     pub kind: &'static str,
     pub stage: String,
     pub step: u32,
@@ -397,6 +397,7 @@ fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
         ticket_id: row.try_get("ticket_id")?,
         kind: match text("kind")?.as_str() {
             "recovery" => "recovery",
+            "acknowledged" => "acknowledged",
             "digest" => "digest",
             "bundle" => "bundle",
             _ => "alert",
@@ -477,13 +478,14 @@ async fn settle(
     Ok(())
 }
 
-/// Whether what it says holds no longer: its alert is over, or tells another stage by now.
+/// Whether what it says holds no longer: its alert is over, acknowledged, or tells another stage by now.
 async fn is_void(tx: &mut SqliteConnection, notification: &NewNotification) -> Result<bool, sqlx::Error> {
     if notification.kind == "bundle" {
         return bundle::is_void(tx, &notification.message.key).await;
     }
     sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM alerts WHERE key = $1 AND $2 = 'alert' AND (state = 'resolved'
+         OR (acked_at IS NOT NULL AND hold_over = 0)
          OR $3 <> CASE episode WHEN 0 THEN stage ELSE stage || '/' || episode END))",
     )
     .bind(&notification.alert_key)

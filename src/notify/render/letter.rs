@@ -5,9 +5,11 @@
 //! state stands in the first line, which a phone shows beside the subject.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 
 use super::{Urgency, bundle, line, local, local_in_full, sane, shown, standing};
-use crate::notify::{AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, words};
+use crate::alert::Closing;
+use crate::notify::{AcknowledgedFacts, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, words};
 use crate::ticket::ClockKind;
 
 /// One email, as clean lines.
@@ -49,6 +51,7 @@ impl Letter {
         match &message.body {
             Body::Alert(facts) => alert(facts, message, now),
             Body::Recovery(facts) => recovery(facts, message, now),
+            Body::Acknowledged(facts) => acknowledged(facts, message, now),
             Body::Digest(facts) => digest(facts, message, now),
             Body::Bundle(facts) => bundle::letter(facts, message, now),
             Body::Test => test(),
@@ -110,8 +113,25 @@ fn recovery(facts: &RecoveryFacts, message: &Message, now: DateTime<Utc>) -> Let
     letter
 }
 
+fn acknowledged(facts: &AcknowledgedFacts, message: &Message, now: DateTime<Utc>) -> Letter {
+    let headline = format!("Acknowledged: {}", acknowledgement(facts, now, message.timezone));
+    let mut letter = Letter::new(subject(&facts.ticket, facts.clock), headline, Urgency::Plain).about(&facts.ticket);
+    letter.facts = ticket_facts(&facts.ticket, facts.due, message);
+    letter.closing = vec!["You get this because you were alerted before.".to_owned()];
+    letter
+}
+
+/// `resolution, by Mia at 14:05 BST`.
+pub(super) fn acknowledgement(facts: &AcknowledgedFacts, now: DateTime<Utc>, zone: Tz) -> String {
+    let by = shown(Some(&facts.by), 40).unwrap_or_else(|| "somebody".to_owned());
+    format!("{}, by {by} at {}", facts.clock.words(), local(facts.at, now, zone))
+}
+
 /// `OK` and `first response given 12 min before it was due`.
 pub(super) fn outcome(facts: &RecoveryFacts) -> (&'static str, String) {
+    if !matches!(facts.closing, Closing::Met | Closing::ClosedLate) {
+        return ("Over", format!("{}: {}", facts.clock.words(), facts.closing.words()));
+    }
     let done = match facts.clock {
         ClockKind::FirstResponse => "first response given",
         ClockKind::Resolution => "resolved",

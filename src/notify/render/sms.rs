@@ -67,6 +67,10 @@ fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
             let (word, standing) = letter::outcome(facts);
             Draft::about(&facts.ticket, &format!("SLA {word}:"), &standing, false)
         }
+        Body::Acknowledged(facts) => {
+            let standing = letter::acknowledgement(facts, now, zone);
+            Draft::about(&facts.ticket, "SLA acknowledged:", &standing, false)
+        }
         Body::Digest(facts) => {
             let head = format!("{} SLA targets past due", facts.rows.len() + facts.more as usize);
             let Some(row) = facts.rows.first() else { return Draft::bare(head) };

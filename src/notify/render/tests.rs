@@ -106,6 +106,7 @@ fn a_recovery_says_that_it_was_in_time() {
         clock: ClockKind::FirstResponse,
         met_at: at("2026-06-03T12:47:00Z"),
         due: at("2026-06-03T13:30:00Z"),
+        closing: crate::alert::Closing::Met,
     }));
     assert_snapshot!(text(&message));
     assert_snapshot!(sms(&message, now()), @"SLA OK: 030626-0005 first response given 43 min before it was due. Harbour Dental. Mail server down #a1b2c3");
@@ -132,6 +133,7 @@ fn a_bundle_says_how_many_of_what_and_names_the_worst() {
         clock: ClockKind::FirstResponse,
         met_at: at("2026-06-03T12:00:00Z"),
         due: at("2026-06-03T12:30:00Z"),
+        closing: crate::alert::Closing::Met,
     };
     let facts = BundleFacts {
         rows: vec![
@@ -188,6 +190,7 @@ fn all_mails_of_a_thread_have_one_subject() {
         clock: ClockKind::FirstResponse,
         met_at: now(),
         due: now(),
+        closing: crate::alert::Closing::Met,
     }));
     let subjects = [&warning(), &breach, &recovery].map(|message| email(message, now()).subject);
     assert_eq!(subjects[0], subjects[1]);
@@ -282,7 +285,7 @@ prop_compose! {
         step in any::<u32>(),
     ) -> Message {
         let body = match kind {
-            0 => Body::Recovery(RecoveryFacts { ticket, clock, met_at, due }),
+            0 => Body::Recovery(RecoveryFacts { ticket, clock, met_at, due, closing: crate::alert::Closing::Met }),
             1 => Body::Digest(DigestFacts { rows: vec![DigestRow { ticket, clock, due }], more: step }),
             2 => Body::Bundle(BundleFacts {
                 clients: 1, client: ticket.client.clone(), tickets: step, last_due: Some(due), more: step,
@@ -319,7 +322,7 @@ proptest! {
                 Body::Recovery(facts) => &facts.ticket,
                 Body::Digest(facts) => &facts.rows[0].ticket,
                 Body::Bundle(facts) => bundle::ticket(&facts.rows[0]),
-                Body::Test => unreachable!("not made by the strategy"),
+                Body::Acknowledged(_) | Body::Test => unreachable!("not made by the strategy"),
             };
             let plain = |text: String| gsm7::fold(&text).is_some();
             prop_assert!(!plain(ticket.shown_id()) || !plain(line(&ticket.shown_client(), 30)), "{text}");

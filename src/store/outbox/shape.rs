@@ -72,10 +72,11 @@ pub(super) async fn shape_due(
         let budget = budgets.get_mut(tenant);
         let past = Past { sent, caps: rules.caps_of(channel), budget: budget.as_deref().copied() };
         let rows: Vec<_> = person.iter().map(Found::waiting).collect();
-        let fates = if is_for_people(channel) {
-            shape(&rows, channel, &past, rules, now)
-        } else {
+        // A system keeps its incidents by key, and sleeps at no hour.
+        let fates = if channel.is_system() {
             vec![Fate::Alone; rows.len()]
+        } else {
+            shape(&rows, channel, &past, rules, now)
         };
         let messages = orders.take(person, &fates);
         sent.extend(std::iter::repeat_n(now, messages));
@@ -85,11 +86,6 @@ pub(super) async fn shape_due(
     }
     orders.carry_out(tx, now).await?;
     Ok(orders.over_budget)
-}
-
-/// A program that keeps incidents by key wants each by itself, and sleeps at no hour.
-fn is_for_people(channel: ChannelKind) -> bool {
-    !matches!(channel.as_str(), "pagerduty" | "webhook")
 }
 
 async fn waiting(
@@ -203,7 +199,7 @@ fn kind_of(kind: &str, stage: &str) -> Kind {
     let stages = [Stage::Predicted, Stage::Warning, Stage::Breached];
     match (kind, stages.into_iter().find(|known| known.as_str() == stage)) {
         ("alert", Some(stage)) => Kind::Alert(stage),
-        ("recovery", _) => Kind::Recovery,
+        ("recovery" | "acknowledged", _) => Kind::Recovery,
         _ => Kind::Digest,
     }
 }
