@@ -72,20 +72,16 @@ impl Parts {
             syncs.push(TenantSync::open(tenant, wiring).await?);
         }
         let channels = notify::connect(&config.notify, &clock)?;
-        let rules = Arc::new(config.alerts.noise.clone());
-        let dispatch = Dispatch::new(
-            store.clone(),
-            channels,
-            clock.clone(),
-            telemetry.clone(),
-            rules,
-            outbox.clone(),
-            news.clone(),
-        );
+        let dispatch =
+            Dispatch::new(store.clone(), channels, clock.clone(), telemetry.clone(), outbox.clone(), news.clone())
+                .with_limits(&config.notify.per_minute)
+                .with_rules(config.alerts.noise.clone());
+        let bells = (news.clone(), outbox.clone());
         let evaluate =
             Evaluate::new(config.clone(), desks.clone(), store.clone(), clock.clone(), telemetry.clone(), news, outbox);
         let sync = Syncs { hints, health };
         let service = Service::new(config.clone(), desks, store.clone(), clock, telemetry.clone(), sync);
+        let service = service.with_bells(bells.0, bells.1);
         Ok(Self { config, store, telemetry, service, syncs, evaluate, dispatch, claim })
     }
 

@@ -87,7 +87,7 @@ impl Config {
 
     /// Checks `text` for a command that talks to nobody: no secret is read and none is missed.
     ///
-    /// `notify.sms` is then always none, since a channel without its secret is of no use.
+    /// Every channel that needs a secret is then none, since it is of no use without.
     pub fn parse_offline(path: &Path, text: &str, env: &dyn Environment) -> Result<Self, Complaints> {
         read::config(path, text, env, reader::Purpose::Offline)
     }
@@ -190,6 +190,52 @@ pub struct Alerts {
 pub struct Notify {
     pub email: Option<Email>,
     pub sms: Option<Sms>,
+    pub slack: Option<Slack>,
+    pub pagerduty: Option<PagerDuty>,
+    pub webhook: Option<Webhook>,
+    /// How many messages a minute a channel may be given; absent: as many as there are.
+    pub per_minute: BTreeMap<ChannelKind, u32>,
+}
+
+impl Notify {
+    /// The channels that are set up.
+    pub fn kinds(&self) -> Vec<ChannelKind> {
+        let there = |kind: &ChannelKind| match kind {
+            ChannelKind::Email => self.email.is_some(),
+            ChannelKind::Sms => self.sms.is_some(),
+            ChannelKind::Slack => self.slack.is_some(),
+            ChannelKind::PagerDuty => self.pagerduty.is_some(),
+            ChannelKind::Webhook => self.webhook.is_some(),
+        };
+        ChannelKind::ALL.into_iter().filter(there).collect()
+    }
+}
+
+#[derive(Debug)]
+pub enum Slack {
+    Bot {
+        token: SecretString,
+        /// Where messages go unless a step names another place: `#sla`, or a channel's id.
+        channel: String,
+        /// Without a trailing slash.
+        base_url: String,
+    },
+    /// The address is the secret; it stands for one channel.
+    IncomingWebhook { url: SecretString },
+}
+
+#[derive(Debug)]
+pub struct PagerDuty {
+    pub routing_key: SecretString,
+    /// Without a trailing slash.
+    pub base_url: String,
+}
+
+#[derive(Debug)]
+pub struct Webhook {
+    pub url: String,
+    /// As Standard Webhooks writes it: base64, with or without `whsec_` before it; checked.
+    pub secret: SecretString,
 }
 
 pub struct Email {

@@ -5,8 +5,13 @@
 //! facts, not text: each channel words them for its own medium.
 
 pub mod email;
+pub mod pagerduty;
 pub mod render;
+pub mod slack;
 pub mod sms;
+pub mod webhook;
+
+mod http;
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +41,14 @@ pub trait Notifier: Send + Sync {
     /// Makes one attempt to deliver `message`, within the channel's own deadline.
     async fn send(&self, message: &Message) -> Result<Receipt, SendError>;
 
+    /// As [`Notifier::send`], for a message that continues the thread which the provider knows as `first`.
+    ///
+    /// Most channels work out by themselves what belongs together.
+    async fn answer(&self, message: &Message, first: &Receipt) -> Result<Receipt, SendError> {
+        let _ = first;
+        self.send(message).await
+    }
+
     /// Whether the provider already has `message` from an attempt since `since` whose answer we never heard.
     ///
     /// To be asked before an attempt is repeated. `None` where the receiver drops a repeat by itself, as mail programs
@@ -63,6 +76,15 @@ pub fn connect(notify: &config::Notify, clock: &SharedClock) -> Result<Vec<Arc<d
     if let Some(sms) = &notify.sms {
         channels.push(Arc::new(sms::SmsNotifier::new(sms, Arc::clone(clock))?));
     }
+    if let Some(slack) = &notify.slack {
+        channels.push(Arc::new(slack::SlackNotifier::new(slack, Arc::clone(clock))?));
+    }
+    if let Some(pagerduty) = &notify.pagerduty {
+        channels.push(Arc::new(pagerduty::PagerDutyNotifier::new(pagerduty, Arc::clone(clock))?));
+    }
+    if let Some(webhook) = &notify.webhook {
+        channels.push(Arc::new(webhook::WebhookNotifier::new(webhook, Arc::clone(clock))?));
+    }
     Ok(channels)
 }
 
@@ -79,13 +101,21 @@ pub struct Message {
     /// Whether an earlier message of this thread was meant for this person on this channel. Fixed when the message is
     /// put in the outbox: two messages that both claim to be the first would look like one mail sent twice.
     pub continues_thread: bool,
-    /// An email address or a phone number, as the channel needs it.
+    /// An email address or a phone number, as the channel needs it; of a system, its name in the steps.
     pub to: String,
     /// The person's name, if known.
     pub to_name: Option<String>,
     /// The zone in which local times are shown.
     pub timezone: Tz,
     pub body: Body,
+}
+
+impl Message {
+    /// The key of the alert that this is about, if it goes to a system: the thread is named after the two.
+    pub fn alert_key(&self) -> Option<&str> {
+        let about_alert = matches!(self.body, Body::Alert(_) | Body::Acknowledged(_) | Body::Recovery(_));
+        self.thread.strip_suffix(&self.to)?.strip_suffix(':').filter(|_| about_alert)
+    }
 }
 
 /// What a message says.
@@ -230,6 +260,8 @@ pub enum SendError {
         retry_after: Option<Duration>,
         /// It may have been taken all the same, and only the answer went missing: a repeat may be one too many.
         maybe_taken: bool,
+        /// Nobody can be reached there now, not only this recipient: no connection, no answer, or 5xx.
+        outage: bool,
     },
     /// This recipient cannot be reached on this channel; another channel may do.
     #[error("the provider refused the message: {reason}")]
@@ -241,11 +273,15 @@ pub enum SendError {
 
 impl SendError {
     fn unavailable(reason: impl Into<String>) -> Self {
-        Self::Unavailable { reason: reason.into(), retry_after: None, maybe_taken: false }
+        Self::Unavailable { reason: reason.into(), retry_after: None, maybe_taken: false, outage: false }
+    }
+
+    fn unreached(reason: impl Into<String>) -> Self {
+        Self::Unavailable { reason: reason.into(), retry_after: None, maybe_taken: false, outage: true }
     }
 
     fn unanswered(reason: impl Into<String>) -> Self {
-        Self::Unavailable { reason: reason.into(), retry_after: None, maybe_taken: true }
+        Self::Unavailable { reason: reason.into(), retry_after: None, maybe_taken: true, outage: true }
     }
 
     fn refused(reason: impl Into<String>) -> Self {

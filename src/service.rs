@@ -1,16 +1,19 @@
 //! The questions people ask, answered at one `now`: used by the web and the command line alike.
 
+pub mod alerts;
 mod explain;
+pub mod overlays;
 pub mod policies;
 pub mod tryout;
 mod view;
+pub mod weekly;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::clock::SharedClock;
 use crate::config::{Config, Tenant};
@@ -19,7 +22,7 @@ use crate::notify::{Body, TicketFacts};
 use crate::store::outbox::Logged;
 use crate::store::{Store, StoreError};
 use crate::sync::{Hints, SyncHealth};
-use crate::telemetry::{Telemetry, TenantLabels};
+use crate::telemetry::{ChannelLabels, Telemetry, TenantLabels};
 use crate::ticket::{ClockKind, TenantId, TicketId};
 use view::Seen;
 
@@ -146,6 +149,7 @@ pub struct Overview {
     pub paused: usize,
     pub on_track: usize,
     pub tenants: Vec<TenantHealth>,
+    pub channels: Vec<ChannelHealth>,
     pub outbox_pending: i64,
     pub sent_last_day: i64,
     pub failed_last_day: i64,
@@ -159,6 +163,14 @@ pub struct TenantHealth {
     /// What is wrong and what to do, in words; none while all is well.
     pub trouble: Option<String>,
     pub quarantined: usize,
+}
+
+/// Whether one way of reaching people works.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChannelHealth {
+    pub channel: &'static str,
+    /// up | down; down: nobody answers there, and what waits is tried one message at a time.
+    pub state: &'static str,
 }
 
 /// One message to one person, as the outbox knows it. Addresses and numbers are left out.
@@ -214,6 +226,9 @@ pub struct Service {
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
     sync: Syncs,
+    /// Ring when a person changed something: evaluate's bell, and dispatch's.
+    news: Arc<Notify>,
+    outbox: Arc<Notify>,
 }
 
 /// What the service knows of the sync of each tenant.
@@ -232,7 +247,13 @@ impl Service {
         telemetry: Arc<Telemetry>,
         sync: Syncs,
     ) -> Self {
-        Self { config, desks, store, clock, telemetry, sync }
+        let (news, outbox) = (Arc::default(), Arc::default());
+        Self { config, desks, store, clock, telemetry, sync, news, outbox }
+    }
+
+    /// The same, able to wake the loops of the running service.
+    pub fn with_bells(self, news: Arc<Notify>, outbox: Arc<Notify>) -> Self {
+        Self { news, outbox, ..self }
     }
 
     /// Open tickets, worst first.
@@ -328,10 +349,20 @@ impl Service {
             paused: count(view::Class::Paused),
             on_track: count(view::Class::OnTrack),
             tenants,
+            channels: self.channels(),
             outbox_pending: tally.pending,
             sent_last_day: tally.sent,
             failed_last_day: tally.failed,
         })
+    }
+
+    fn channels(&self) -> Vec<ChannelHealth> {
+        let health = |kind: crate::config::ChannelKind| {
+            let channel = kind.as_str();
+            let open = self.telemetry.channel_open.get_or_create(&ChannelLabels { channel }).get() != 0;
+            ChannelHealth { channel, state: if open { "down" } else { "up" } }
+        };
+        self.config.notify.kinds().into_iter().map(health).collect()
     }
 
     /// Who was told what, newest first.
@@ -463,7 +494,7 @@ fn message_view(row: Logged) -> MessageView {
         stage: notification.stage,
         step: notification.step.into(),
         channel: notification.channel.as_str().to_owned(),
-        recipient: notification.message.to_name.unwrap_or_else(|| "a configured address".to_owned()),
+        recipient: recipient_words(notification.channel, notification.message.to_name),
         sent_at: row.done_at.filter(|_| row.state == "sent"),
         state: row.state,
         held_by: row.held_by,
@@ -472,4 +503,10 @@ fn message_view(row: Logged) -> MessageView {
         attempts: row.leased.attempt.into(),
         last_error: row.last_error,
     }
+}
+
+/// A system is called by its name; of an address nobody's name is known.
+fn recipient_words(channel: crate::config::ChannelKind, name: Option<String>) -> String {
+    let unnamed = if channel.is_system() { channel.words() } else { "a configured address" };
+    name.unwrap_or_else(|| unnamed.to_owned())
 }

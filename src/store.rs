@@ -11,10 +11,12 @@ mod cache;
 pub mod outbox;
 pub mod overlays;
 pub mod past;
+pub mod record;
 pub mod sync;
 pub mod tickets;
 pub mod tokens;
 pub mod versions;
+pub mod weekly;
 mod writer;
 
 use std::fs::File;

@@ -28,6 +28,9 @@ fn env() -> GivenEnvironment {
         .with_var("SUPEROPS_TOKEN", "tok-1")
         .with_var("TWILIO_AUTH_TOKEN", "secret-auth-token")
         .with_var("SMTP_PASSWORD", "hunter2")
+        .with_var("SLACK_BOT", "xoxb-1")
+        .with_var("SLACK_HOOK", "https://hooks.slack.com/services/T0/B0/x")
+        .with_var("WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
         .with_file("token", " tok-2\n")
         .with_file("blank", " \n")
         .with_file("uk.ics", include_str!("../../fixtures/calendars/uk.ics"))
@@ -280,23 +283,75 @@ messaging_service_sid = "MG1"
 #[test]
 fn what_a_later_version_will_do_is_not_silently_ignored() {
     let more = r##"
-[notify.slack]
-channel = "#sla"
 [store]
 url = "postgres://sla@db/sla"
 [[alerts.steps]]
-notify = ["on-call:night", "slack", "pagerduty"]
-channels = ["webhook", "sms"]
+notify = ["on-call:night"]
+channels = ["sms"]
 "##;
-    assert_snapshot!(complaints(more), @r#"
-    config.toml:10:9: `slack` is not supported in this version: use [notify.email] or [notify.sms]
-    config.toml:13:7: `url` names PostgreSQL, which is not supported in this version: use "sqlite://FILE"
-    config.toml:15:11: `notify` names an on-call rotation, which is not supported in this version
-    config.toml:15:28: `notify` names slack, which is not supported in this version
-    config.toml:15:37: `notify` names pagerduty, which is not supported in this version
-    config.toml:16:13: `channels` names webhook, which is not supported in this version
-    config.toml:16:24: `channels` needs sms, but there is no [notify.sms] to send it with
-    "#);
+    assert_snapshot!(complaints(more), @"");
+}
+
+#[test]
+fn a_step_names_only_systems_that_are_set_up() {
+    let more = r##"
+[notify.slack]
+webhook_url_env = "SLACK_HOOK"
+[[alerts.steps]]
+notify = ["slack", "slack:#night", "slack:", "slack:@everyone", "pagerduty", "webhook", "pager"]
+channels = ["webhook", "email"]
+"##;
+    assert_snapshot!(complaints(more), @"");
+}
+
+#[test]
+fn each_system_says_what_it_misses() {
+    let more = r##"
+[notify.slack]
+channel = "not a channel"
+bot_token_env = "SLACK_BOT"
+webhook_url_env = "SLACK_HOOK"
+per_minute = 0
+[notify.pagerduty]
+routing_key = "R0UT1NGK3Y"
+base_url = "http://events.pagerduty.com"
+[notify.webhook]
+url = "http://example.com/hook?token=s3cret"
+secret_env = "SMTP_PASSWORD"
+colour = "red"
+"##;
+    let complaints = complaints(more);
+    assert!(!complaints.contains("R0UT1NGK3Y") && !complaints.contains("s3cret"), "{complaints}");
+    assert_snapshot!(complaints, @"");
+}
+
+#[test]
+fn a_system_without_its_secret_is_of_no_use() {
+    let more = "[notify.slack]\nchannel = '#sla'\n[notify.pagerduty]\n[notify.webhook]\nurl = 'https://h.example/x/'\n";
+    assert_snapshot!(complaints(more), @"");
+}
+
+#[test]
+fn the_systems_are_read_as_written() {
+    let more = r##"
+[notify.slack]
+bot_token_env = "SLACK_BOT"
+channel = "#sla"
+per_minute = 30
+[notify.pagerduty]
+routing_key_env = "SLACK_BOT"
+[notify.webhook]
+url = "https://h.example/x/"
+secret_env = "WEBHOOK_SECRET"
+[[alerts.steps]]
+notify = ["slack", "slack:#night", "pagerduty", "webhook"]
+"##;
+    let config = good(&format!("{LEAST}{more}"));
+    let notify = config.notify;
+    assert_eq!(notify.kinds(), [ChannelKind::Email, ChannelKind::Slack, ChannelKind::PagerDuty, ChannelKind::Webhook]);
+    assert_eq!(notify.per_minute, [(ChannelKind::Slack, 30)].into());
+    assert_eq!(notify.webhook.unwrap().url, "https://h.example/x/", "the slash at the end can matter");
+    assert_eq!(config.alerts.steps[0].notify[1], Target::Slack(Some("#night".to_owned())));
 }
 
 #[test]

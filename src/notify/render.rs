@@ -9,6 +9,7 @@ mod bundle;
 mod gsm7;
 mod html;
 mod letter;
+mod slack;
 mod sms;
 mod text;
 
@@ -19,9 +20,11 @@ use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::Tz;
 
 use self::letter::Letter;
-use super::{Message, TicketFacts, left_or_over};
+use super::{Body, Message, TicketFacts, left_or_over};
 use crate::alert::Stage;
 
+pub(super) use self::letter::web_address;
+pub use self::slack::slack;
 pub use self::sms::{reference, sms};
 
 /// An email, ready to be put in an envelope.
@@ -37,6 +40,20 @@ pub struct Email {
 pub fn email(message: &Message, now: DateTime<Utc>) -> Email {
     let letter = Letter::of(message, now);
     Email { text: text::text(&letter), html: html::html(&letter), subject: letter.subject }
+}
+
+/// `message` in one line: how it stands, and what it is about.
+pub fn brief(message: &Message, now: DateTime<Utc>) -> String {
+    if matches!(message.body, Body::Test) {
+        return "Test of the SLA watch; it resolves itself".to_owned();
+    }
+    let letter = Letter::of(message, now);
+    let client = letter.facts.iter().find(|(label, _)| *label == "Client");
+    let client = client.map(|(_, client)| format!(" ({client})")).unwrap_or_default();
+    match letter.about {
+        Some(about) => format!("{}: {about}{client}", letter.headline),
+        None => letter.headline,
+    }
 }
 
 /// How bad things are at the moment a message leaves.

@@ -5,10 +5,12 @@
 //! due again under the same key.
 
 mod bundle;
+mod diversion;
 mod shape;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
@@ -193,12 +195,16 @@ impl Store {
             .await
     }
 
-    /// When the outbox has something to do next: a row falls due, or a lease runs out.
-    pub async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+    /// When the outbox has something to do next on other channels than `shut`: a row falls due, or a lease runs out.
+    pub async fn next_due(&self, shut: &[ChannelKind]) -> Result<Option<DateTime<Utc>>, StoreError> {
         let next: Option<i64> = sqlx::query_scalar(
-            "SELECT MIN(at) FROM (SELECT MIN(due_at) AS at FROM notifications WHERE state = 'pending'
-             UNION ALL SELECT MIN(lease_until) FROM notifications WHERE state = 'sending')",
+            "SELECT MIN(at) FROM (
+               SELECT MIN(due_at) AS at FROM notifications WHERE state = 'pending'
+                 AND channel NOT IN (SELECT value FROM json_each($1))
+               UNION ALL SELECT MIN(lease_until) FROM notifications WHERE state = 'sending'
+                 AND channel NOT IN (SELECT value FROM json_each($1)))",
         )
+        .bind(json(&shut))
         .fetch_one(&self.reads)
         .await?;
         next.map(instant).transpose()
@@ -592,7 +598,7 @@ impl Store {
     }
 }
 
-fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
+pub(super) fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
     let done_at: Option<i64> = row.try_get("done_at")?;
     Ok(Logged {
         leased: leased(row)?,

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop and say where")]
 
 mod binary;
+mod channels;
 mod crashes;
 mod endings;
 mod escalation;

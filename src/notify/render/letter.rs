@@ -9,7 +9,9 @@ use chrono_tz::Tz;
 
 use super::{Urgency, bundle, line, local, local_in_full, sane, shown, standing};
 use crate::alert::Closing;
-use crate::notify::{AcknowledgedFacts, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, words};
+use crate::notify::{
+    AcknowledgedFacts, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, words,
+};
 use crate::ticket::ClockKind;
 
 /// One email, as clean lines.
@@ -220,7 +222,7 @@ pub(super) fn links(ticket: &TicketFacts) -> Vec<Link> {
 }
 
 /// `url` if it is one that a mail program may open; a ticket's id is part of it and comes from outside.
-fn web_address(url: &str) -> Option<String> {
+pub fn web_address(url: &str) -> Option<String> {
     let web = url.starts_with("https://") || url.starts_with("http://");
     let clean =
         !url.chars().any(|c| c.is_whitespace() || c.is_control() || super::is_invisible(c) || "<>\"".contains(c));

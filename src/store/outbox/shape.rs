@@ -72,11 +72,10 @@ pub(super) async fn shape_due(
         let budget = budgets.get_mut(tenant);
         let past = Past { sent, caps: rules.caps_of(channel), budget: budget.as_deref().copied() };
         let rows: Vec<_> = person.iter().map(Found::waiting).collect();
-        // A system keeps its incidents by key, and sleeps at no hour.
-        let fates = if channel.is_system() {
-            vec![Fate::Alone; rows.len()]
-        } else {
-            shape(&rows, channel, &past, rules, now)
+        let fates = match channel {
+            // They keep their incidents by key, and sleep at no hour.
+            ChannelKind::PagerDuty | ChannelKind::Webhook => vec![Fate::Alone; rows.len()],
+            _ => shape(&rows, channel, &past, rules, now),
         };
         let messages = orders.take(person, &fates);
         sent.extend(std::iter::repeat_n(now, messages));
@@ -199,7 +198,7 @@ fn kind_of(kind: &str, stage: &str) -> Kind {
     let stages = [Stage::Predicted, Stage::Warning, Stage::Breached];
     match (kind, stages.into_iter().find(|known| known.as_str() == stage)) {
         ("alert", Some(stage)) => Kind::Alert(stage),
-        ("recovery" | "acknowledged", _) => Kind::Recovery,
+        ("recovery", _) => Kind::Recovery,
         _ => Kind::Digest,
     }
 }
