@@ -6,8 +6,8 @@
 //! first seen is known, not news: it is told in a digest.
 
 pub mod escalation;
-pub mod noise;
 pub mod life;
+pub mod noise;
 pub mod overlay;
 pub mod policy;
 

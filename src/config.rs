@@ -18,8 +18,8 @@ pub mod holiday_file;
 mod read;
 mod read_alerts;
 mod read_calendar;
-mod read_noise;
 mod read_escalations;
+mod read_noise;
 mod read_notify;
 mod read_policies;
 mod read_server;
@@ -38,10 +38,9 @@ use chrono::{NaiveDate, TimeDelta};
 use secrecy::SecretString;
 
 pub use crate::alert::escalation::{ChannelKind, Step, Target, default_steps};
-use crate::alert::noise;
 pub use crate::alert::policy::{Escalation, Which};
 
-use crate::alert::Stage;
+use crate::alert::{Stage, noise};
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::Policy;
 use crate::ticket::{StatusWords, TenantId, Ticket};
@@ -274,6 +273,11 @@ pub struct Sms {
     pub sender: SmsSender,
     /// Without a trailing slash.
     pub base_url: String,
+    /// What Twilio signs its requests to us with: the account's auth token, and the one before while it is being
+    /// changed. Empty: such requests are refused.
+    pub hook_tokens: Vec<SecretString>,
+    /// Whether Twilio passes replies on to us, so that messages say how to answer.
+    pub replies: bool,
 }
 
 #[derive(Clone, PartialEq, Eq)]

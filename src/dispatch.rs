@@ -73,6 +73,7 @@ impl Dispatch {
         channels: Vec<Arc<dyn Notifier>>,
         clock: SharedClock,
         telemetry: Arc<Telemetry>,
+        rules: Arc<Rules>,
         outbox: Arc<Notify>,
         news: Arc<Notify>,
     ) -> Self {
@@ -80,7 +81,7 @@ impl Dispatch {
         let channels = absent.into_iter().chain(channels).map(|channel| (channel.channel(), channel)).collect();
         let (under_way, places) = (JoinSet::new(), HashMap::new());
         let gates = Arc::new(Gates::new(telemetry.clone()));
-        let (rules, over_budget) = (Arc::default(), HashMap::new());
+        let over_budget = HashMap::new();
         Self { store, channels, clock, telemetry, rules, over_budget, outbox, news, gates, under_way, places }
     }
 
@@ -88,11 +89,6 @@ impl Dispatch {
     pub fn with_limits(self, per_minute: &BTreeMap<ChannelKind, u32>) -> Self {
         self.gates.limit(per_minute);
         self
-    }
-
-    /// Says no more at once than `rules` allow.
-    pub fn with_rules(self, rules: Rules) -> Self {
-        Self { rules: Arc::new(rules), ..self }
     }
 
     /// Turns until `stop` says so, then waits for the attempts under way.

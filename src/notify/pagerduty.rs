@@ -122,9 +122,7 @@ fn severity(body: &Body) -> &'static str {
         Body::Alert(AlertFacts { stage: Stage::Predicted, .. }) | Body::Test => "info",
         // Neither opens an incident.
         Body::Acknowledged(_) | Body::Recovery(_) => "info",
-        Body::Alert(AlertFacts { stage: Stage::Warning, .. }) | Body::Digest(_) | Body::Bundle(_) => {
-            "warning"
-        }
+        Body::Alert(AlertFacts { stage: Stage::Warning, .. }) | Body::Digest(_) | Body::Bundle(_) => "warning",
     }
 }
 
