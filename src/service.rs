@@ -6,6 +6,7 @@ pub mod overlays;
 pub mod policies;
 pub mod tryout;
 mod view;
+pub mod weekly;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -19,6 +19,7 @@ pub mod sync;
 pub mod tickets;
 pub mod tokens;
 pub mod versions;
+pub mod weekly;
 mod writer;
 
 use std::fs::File;

@@ -40,6 +40,13 @@ pub struct AlertLabels {
     pub stage: &'static str,
 }
 
+/// One figure of the present week.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct WeekLabels {
+    pub tenant: String,
+    pub figure: &'static str,
+}
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct DeliveryLabels {
     pub channel: &'static str,
@@ -91,6 +98,7 @@ pub struct Telemetry {
     pub channel_open: Family<ChannelLabels, Gauge>,
     pub hooks: Family<HookLabels, Counter>,
     pub outbox_pending: Gauge,
+    pub week: Family<WeekLabels, Gauge>,
     pub lateness_seconds: Histogram,
     pub cache_lookups: Family<CacheLabels, Counter>,
     pub cache_entries: Family<CacheName, Gauge>,
@@ -122,6 +130,7 @@ impl Default for Telemetry {
         let channel_open = family!("channel_open", "1 while a channel is out of order", Family::default());
         let hooks = family!("hooks", "Calls of a provider, by hook and outcome", Family::default());
         let outbox_pending = family!("outbox_pending", "Notifications waiting to be sent", Gauge::default());
+        let week = family!("alerts_this_week", "Alerts told this week, and what came of them", Family::default());
         let cache_lookups = family!("cache_lookups", "Cache look-ups, by hit or miss", Family::default());
         let cache_entries = family!("cache_entries", "Entries held by each cache", Family::default());
         let sync_age_seconds = Family::default();
@@ -159,6 +168,7 @@ impl Default for Telemetry {
             channel_open,
             hooks,
             outbox_pending,
+            week,
             lateness_seconds,
             cache_lookups,
             cache_entries,

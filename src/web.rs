@@ -113,6 +113,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
         ("/api/v1/overview", get(api::overview)),
         ("/api/v1/messages", get(api::messages)),
         ("/api/v1/alerts", get(alerts::list)),
+        ("/api/v1/alerts/weekly", get(alerts::weekly)),
         ("/api/v1/alerts/{id}", get(alerts::one)),
         ("/api/v1/alerts/{id}/ack", post(alerts::acknowledge)),
         ("/api/v1/alerts/{id}/resolve", post(alerts::resolve)),

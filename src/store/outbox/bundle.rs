@@ -145,7 +145,7 @@ pub(super) async fn take_up_next_channels(
     let rows = sqlx::query(
         "SELECT n.* FROM notifications n LEFT JOIN alerts a ON a.key = n.alert_key WHERE n.bundle = $1
          AND n.state <> 'cancelled' AND n.fallback <> '[]' AND (n.kind <> 'alert' OR (a.state <> 'resolved'
-         AND n.stage = CASE a.episode WHEN 0 THEN a.stage ELSE a.stage || '/' || a.episode END)) ORDER BY n.key",
+         AND (a.acked_at IS NULL OR a.hold_over = 1) AND n.stage = CASE a.episode WHEN 0 THEN a.stage ELSE a.stage || '/' || a.episode END)) ORDER BY n.key",
     )
     .bind(key)
     .fetch_all(&mut *tx)
