@@ -7,6 +7,7 @@
 
 pub mod escalation;
 pub mod life;
+pub mod noise;
 pub mod overlay;
 pub mod policy;
 

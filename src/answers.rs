@@ -109,8 +109,7 @@ impl Answers {
     pub fn is_genuine(&self, hook: Hook, query: Option<&str>, form: &[(String, String)], signature: &str) -> bool {
         let Some(base) = &self.config.server.public_url else { return false };
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-        let genuine =
-            signature::is_genuine(self.tokens(), &format!("{base}{}{query}", hook.path()), form, signature);
+        let genuine = signature::is_genuine(self.tokens(), &format!("{base}{}{query}", hook.path()), form, signature);
         if !genuine {
             self.count(hook, "forged");
         }

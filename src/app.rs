@@ -79,13 +79,23 @@ impl Parts {
         let answers =
             Answers::open(config.clone(), store.clone(), clock.clone(), telemetry.clone(), bells.clone()).await?;
         let channels = notify::connect_offering(&config.notify, &clock, &answers.ways())?;
-        let receipts = ReceiptWatch::new(store.clone(), &channels, clock.clone(), bells);
-        let dispatch =
-            Dispatch::new(store.clone(), channels, clock.clone(), telemetry.clone(), outbox.clone(), news.clone());
+        let receipts = ReceiptWatch::new(store.clone(), &channels, clock.clone(), bells.clone());
+        let rules = Arc::new(config.alerts.noise.clone());
+        let dispatch = Dispatch::new(
+            store.clone(),
+            channels,
+            clock.clone(),
+            telemetry.clone(),
+            rules,
+            outbox.clone(),
+            news.clone(),
+        )
+        .with_limits(&config.notify.per_minute);
         let evaluate =
             Evaluate::new(config.clone(), desks.clone(), store.clone(), clock.clone(), telemetry.clone(), news, outbox);
         let sync = Syncs { hints, health };
         let service = Service::new(config.clone(), desks, store.clone(), clock, telemetry.clone(), sync);
+        let service = service.with_bells(bells.news, bells.outbox);
         Ok(Self { config, store, telemetry, service, answers, syncs, evaluate, dispatch, receipts, claim })
     }
 

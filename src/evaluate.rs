@@ -110,9 +110,7 @@ impl Evaluate {
         news: Arc<Notify>,
         outbox: Arc<Notify>,
     ) -> Self {
-        let email = config.notify.email.as_ref().map(|_| ChannelKind::Email);
-        let sms = config.notify.sms.as_ref().map(|_| ChannelKind::Sms);
-        let channels = email.into_iter().chain(sms).collect();
+        let channels = config.notify.kinds();
         let (memory, quiet) = (Memory::default(), HashMap::new());
         Self { config, desks, store, clock, telemetry, news, outbox, channels, memory, quiet }
     }

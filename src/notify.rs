@@ -6,8 +6,13 @@
 
 pub mod email;
 pub mod link;
+pub mod pagerduty;
 pub mod render;
+pub mod slack;
 pub mod sms;
+pub mod webhook;
+
+mod http;
 pub mod ways;
 
 #[cfg(test)]
@@ -39,6 +44,14 @@ pub trait Notifier: Send + Sync {
 
     /// Makes one attempt to deliver `message`, within the channel's own deadline.
     async fn send(&self, message: &Message) -> Result<Receipt, SendError>;
+
+    /// As [`Notifier::send`], for a message that continues the thread which the provider knows as `first`.
+    ///
+    /// Most channels work out by themselves what belongs together.
+    async fn answer(&self, message: &Message, first: &Receipt) -> Result<Receipt, SendError> {
+        let _ = first;
+        self.send(message).await
+    }
 
     /// Whether the provider already has `message` from an attempt since `since` whose answer we never heard.
     ///
@@ -91,6 +104,15 @@ pub fn connect_offering(
     if let Some(sms) = &notify.sms {
         channels.push(Arc::new(sms::SmsNotifier::new(sms, Arc::clone(clock))?.offering(ways.clone())));
     }
+    if let Some(slack) = &notify.slack {
+        channels.push(Arc::new(slack::SlackNotifier::new(slack, Arc::clone(clock))?));
+    }
+    if let Some(pagerduty) = &notify.pagerduty {
+        channels.push(Arc::new(pagerduty::PagerDutyNotifier::new(pagerduty, Arc::clone(clock))?));
+    }
+    if let Some(webhook) = &notify.webhook {
+        channels.push(Arc::new(webhook::WebhookNotifier::new(webhook, Arc::clone(clock))?));
+    }
     Ok(channels)
 }
 
@@ -107,13 +129,21 @@ pub struct Message {
     /// Whether an earlier message of this thread was meant for this person on this channel. Fixed when the message is
     /// put in the outbox: two messages that both claim to be the first would look like one mail sent twice.
     pub continues_thread: bool,
-    /// An email address or a phone number, as the channel needs it.
+    /// An email address or a phone number, as the channel needs it; of a system, its name in the steps.
     pub to: String,
     /// The person's name, if known.
     pub to_name: Option<String>,
     /// The zone in which local times are shown.
     pub timezone: Tz,
     pub body: Body,
+}
+
+impl Message {
+    /// The key of the alert that this is about, if it goes to a system: the thread is named after the two.
+    pub fn alert_key(&self) -> Option<&str> {
+        let about_alert = matches!(self.body, Body::Alert(_) | Body::Acknowledged(_) | Body::Recovery(_));
+        self.thread.strip_suffix(&self.to)?.strip_suffix(':').filter(|_| about_alert)
+    }
 }
 
 /// What a message says.
@@ -128,6 +158,8 @@ pub enum Body {
     Acknowledged(AcknowledgedFacts),
     /// What was already past when we first looked: told once, together.
     Digest(DigestFacts),
+    /// What waited for one person at once.
+    Bundle(BundleFacts),
     /// `check --send-test`.
     Test,
 }
@@ -212,6 +244,33 @@ pub struct DigestRow {
     pub due: DateTime<Utc>,
 }
 
+/// What several notifications say, as one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BundleFacts {
+    /// Worst first; at most as many as fit a message, see `more`.
+    pub rows: Vec<BundleRow>,
+    /// How many are not in `rows`.
+    pub more: u32,
+    /// How many tickets they are about.
+    pub tickets: u32,
+    pub breached: u32,
+    /// Answered or resolved meanwhile, after an alert had been told.
+    pub recovered: u32,
+    pub clients: u32,
+    /// One of the clients.
+    pub client: Option<String>,
+    /// By when all that has not breached is due.
+    pub last_due: Option<DateTime<Utc>>,
+}
+
+/// One of the notifications of a bundle.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum BundleRow {
+    Alert { ticket: TicketFacts, clock: ClockKind, stage: Stage, due: DateTime<Utc> },
+    Recovery(RecoveryFacts),
+}
+
 /// The provider took the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -229,6 +288,8 @@ pub enum SendError {
         retry_after: Option<Duration>,
         /// It may have been taken all the same, and only the answer went missing: a repeat may be one too many.
         maybe_taken: bool,
+        /// Nobody can be reached there now, not only this recipient: no connection, no answer, or 5xx.
+        outage: bool,
     },
     /// This recipient cannot be reached on this channel; another channel may do.
     #[error("the provider refused the message: {reason}")]
@@ -240,11 +301,15 @@ pub enum SendError {
 
 impl SendError {
     fn unavailable(reason: impl Into<String>) -> Self {
-        Self::Unavailable { reason: reason.into(), retry_after: None, maybe_taken: false }
+        Self::Unavailable { reason: reason.into(), retry_after: None, maybe_taken: false, outage: false }
+    }
+
+    fn unreached(reason: impl Into<String>) -> Self {
+        Self::Unavailable { reason: reason.into(), retry_after: None, maybe_taken: false, outage: true }
     }
 
     fn unanswered(reason: impl Into<String>) -> Self {
-        Self::Unavailable { reason: reason.into(), retry_after: None, maybe_taken: true }
+        Self::Unavailable { reason: reason.into(), retry_after: None, maybe_taken: true, outage: true }
     }
 
     fn refused(reason: impl Into<String>) -> Self {

@@ -1,6 +1,8 @@
 //! The questions people ask, answered at one `now`: used by the web and the command line alike.
 
+pub mod alerts;
 mod explain;
+pub mod overlays;
 pub mod policies;
 pub mod tryout;
 mod view;
@@ -10,7 +12,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::clock::SharedClock;
 use crate::config::{Config, Tenant};
@@ -19,7 +21,7 @@ use crate::notify::{Body, TicketFacts};
 use crate::store::outbox::Logged;
 use crate::store::{Store, StoreError};
 use crate::sync::{Hints, SyncHealth};
-use crate::telemetry::{Telemetry, TenantLabels};
+use crate::telemetry::{ChannelLabels, Telemetry, TenantLabels};
 use crate::ticket::{ClockKind, TenantId, TicketId};
 use view::Seen;
 
@@ -146,6 +148,7 @@ pub struct Overview {
     pub paused: usize,
     pub on_track: usize,
     pub tenants: Vec<TenantHealth>,
+    pub channels: Vec<ChannelHealth>,
     pub outbox_pending: i64,
     pub sent_last_day: i64,
     pub failed_last_day: i64,
@@ -161,6 +164,14 @@ pub struct TenantHealth {
     pub quarantined: usize,
 }
 
+/// Whether one way of reaching people works.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChannelHealth {
+    pub channel: &'static str,
+    /// up | down; down: nobody answers there, and what waits is tried one message at a time.
+    pub state: &'static str,
+}
+
 /// One message to one person, as the outbox knows it. Addresses and numbers are left out.
 #[derive(Clone, Debug, Serialize)]
 pub struct MessageView {
@@ -168,15 +179,19 @@ pub struct MessageView {
     pub tenant: String,
     pub ticket_id: Option<String>,
     pub display_id: Option<String>,
-    /// alert | recovery | digest
+    /// alert | recovery | digest | bundle
     pub kind: String,
     pub stage: String,
     pub step: i64,
     pub channel: String,
     /// The person's name, or what the address is for.
     pub recipient: String,
-    /// pending | sending | sent | failed | cancelled
+    /// pending | bundled | sending | sent | failed | cancelled
     pub state: String,
+    /// quiet_hours | cap | budget: what it waits for, or waited for last.
+    pub held_by: Option<String>,
+    /// The key of the message that says this together with others.
+    pub bundle: Option<String>,
     pub due_at: DateTime<Utc>,
     pub sent_at: Option<DateTime<Utc>>,
     pub attempts: i64,
@@ -212,6 +227,9 @@ pub struct Service {
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
     sync: Syncs,
+    /// Ring when a person changed something: evaluate's bell, and dispatch's.
+    news: Arc<Notify>,
+    outbox: Arc<Notify>,
 }
 
 /// What the service knows of the sync of each tenant.
@@ -230,7 +248,13 @@ impl Service {
         telemetry: Arc<Telemetry>,
         sync: Syncs,
     ) -> Self {
-        Self { config, desks, store, clock, telemetry, sync }
+        let (news, outbox) = (Arc::default(), Arc::default());
+        Self { config, desks, store, clock, telemetry, sync, news, outbox }
+    }
+
+    /// The same, able to wake the loops of the running service.
+    pub fn with_bells(self, news: Arc<Notify>, outbox: Arc<Notify>) -> Self {
+        Self { news, outbox, ..self }
     }
 
     /// Open tickets, worst first.
@@ -326,10 +350,20 @@ impl Service {
             paused: count(view::Class::Paused),
             on_track: count(view::Class::OnTrack),
             tenants,
+            channels: self.channels(),
             outbox_pending: tally.pending,
             sent_last_day: tally.sent,
             failed_last_day: tally.failed,
         })
+    }
+
+    fn channels(&self) -> Vec<ChannelHealth> {
+        let health = |kind: crate::config::ChannelKind| {
+            let channel = kind.as_str();
+            let open = self.telemetry.channel_open.get_or_create(&ChannelLabels { channel }).get() != 0;
+            ChannelHealth { channel, state: if open { "down" } else { "up" } }
+        };
+        self.config.notify.kinds().into_iter().map(health).collect()
     }
 
     /// Who was told what, newest first.
@@ -452,7 +486,7 @@ fn message_view(row: Logged) -> MessageView {
         Body::Alert(facts) => Some(&facts.ticket),
         Body::Recovery(facts) => Some(&facts.ticket),
         Body::Acknowledged(facts) => Some(&facts.ticket),
-        Body::Digest(_) | Body::Test => None,
+        Body::Digest(_) | Body::Bundle(_) | Body::Test => None,
     };
     MessageView {
         display_id: ticket.map(|ticket| ticket.display_id.clone()),
@@ -463,12 +497,20 @@ fn message_view(row: Logged) -> MessageView {
         stage: notification.stage,
         step: notification.step.into(),
         channel: notification.channel.as_str().to_owned(),
-        recipient: notification.message.to_name.unwrap_or_else(|| "a configured address".to_owned()),
+        recipient: recipient_words(notification.channel, notification.message.to_name),
         sent_at: row.done_at.filter(|_| row.state == "sent"),
         state: row.state,
+        held_by: row.held_by,
+        bundle: row.bundle,
         due_at: notification.due_at,
         attempts: row.leased.attempt.into(),
         last_error: row.last_error,
         delivery: None,
     }
+}
+
+/// A system is called by its name; of an address nobody's name is known.
+fn recipient_words(channel: crate::config::ChannelKind, name: Option<String>) -> String {
+    let unnamed = if channel.is_system() { channel.words() } else { "a configured address" };
+    name.unwrap_or_else(|| unnamed.to_owned())
 }

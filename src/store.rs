@@ -14,6 +14,7 @@ pub mod overlays;
 pub mod past;
 pub mod phones;
 pub mod receipts;
+pub mod record;
 pub mod sync;
 pub mod tickets;
 pub mod tokens;

@@ -54,6 +54,11 @@ pub struct HookLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ChannelLabels {
+    pub channel: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct CacheLabels {
     pub cache: &'static str,
     pub result: &'static str,
@@ -83,6 +88,7 @@ pub struct Telemetry {
     pub quarantined: Family<TenantLabels, Counter>,
     pub alerts: Family<AlertLabels, Counter>,
     pub deliveries: Family<DeliveryLabels, Counter>,
+    pub channel_open: Family<ChannelLabels, Gauge>,
     pub hooks: Family<HookLabels, Counter>,
     pub outbox_pending: Gauge,
     pub lateness_seconds: Histogram,
@@ -113,6 +119,7 @@ impl Default for Telemetry {
         let quarantined = family!("quarantined_records", "Records that could not be read", Family::default());
         let alerts = family!("alerts", "Alerts raised, by clock and stage", Family::default());
         let deliveries = family!("deliveries", "Attempts to deliver, by channel and outcome", Family::default());
+        let channel_open = family!("channel_open", "1 while a channel is out of order", Family::default());
         let hooks = family!("hooks", "Calls of a provider, by hook and outcome", Family::default());
         let outbox_pending = family!("outbox_pending", "Notifications waiting to be sent", Gauge::default());
         let cache_lookups = family!("cache_lookups", "Cache look-ups, by hit or miss", Family::default());
@@ -149,6 +156,7 @@ impl Default for Telemetry {
             quarantined,
             alerts,
             deliveries,
+            channel_open,
             hooks,
             outbox_pending,
             lateness_seconds,

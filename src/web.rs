@@ -3,6 +3,7 @@
 //! Every route but health, hooks, links and login asks who is there, and hands that
 //! one's scope to the service: nothing here chooses whose data is shown.
 
+mod alerts;
 mod api;
 mod auth;
 mod health;
@@ -18,6 +19,7 @@ mod twilio;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +31,7 @@ use axum::http::header::{
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -98,6 +100,7 @@ pub fn router(web: Web) -> Router {
 fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
     vec![
         ("/", get(pages::dashboard)),
+        ("/alerts", get(pages::alerts)),
         ("/tickets/{tenant}/{id}", get(pages::ticket)),
         ("/login", get(login::show).post(login::enter)),
         ("/logout", post(login::leave)),
@@ -109,6 +112,16 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
         ("/api/v1/discrepancies", get(api::discrepancies)),
         ("/api/v1/overview", get(api::overview)),
         ("/api/v1/messages", get(api::messages)),
+        ("/api/v1/alerts", get(alerts::list)),
+        ("/api/v1/alerts/{id}", get(alerts::one)),
+        ("/api/v1/alerts/{id}/ack", post(alerts::acknowledge)),
+        ("/api/v1/alerts/{id}/resolve", post(alerts::resolve)),
+        ("/api/v1/alerts/{id}/snooze", post(alerts::snooze)),
+        ("/api/v1/alerts/{id}/escalate", post(alerts::escalate)),
+        ("/api/v1/silences", get(alerts::silences).post(alerts::silence)),
+        ("/api/v1/silences/{id}", delete(alerts::end_silence)),
+        ("/api/v1/maintenance-windows", get(alerts::maintenance_windows).post(alerts::maintain)),
+        ("/api/v1/maintenance-windows/{id}", delete(alerts::end_maintenance)),
         ("/api/v1/demo/messages", get(api::caught)),
         ("/api/openapi.json", get(api::openapi)),
         ("/hooks/superops/{tenant}", post(hooks::superops)),
@@ -139,6 +152,8 @@ pub async fn serve(
             Err(_) => std::future::pending().await,
         }
     };
+    // The audit log says from which address a change came.
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
     tokio::select! {
         served = async { axum::serve(listener, router).with_graceful_shutdown(stop).await } => served,
         () = overdue => Ok(()),

@@ -42,7 +42,10 @@ impl Answers {
 fn announce(bells: &Bells, notification: &str, delivery: &Delivery, reported: Reported) {
     if reported.failed {
         let (status, code) = (&delivery.status, delivery.code.unwrap_or_default());
-        warn!(notification.id = notification, status, code, "`{notification}` was not delivered; it is said another way");
+        warn!(
+            notification.id = notification,
+            status, code, "`{notification}` was not delivered; it is said another way"
+        );
         bells.outbox.notify_one();
     }
     if reported.hurried {

@@ -89,8 +89,29 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_never_guessed_at() {
-        let odd = ["", " ", "help", "close", "c", "a", "1", "0a", "100a", "1b", "a1c", "-1a 2c", "1a 2c", "on my way",
-            "please stop texting", "stop 1", "1a, thanks", "９a", "é", "🔥", "18446744073709551617a"];
+        let odd = [
+            "",
+            " ",
+            "help",
+            "close",
+            "c",
+            "a",
+            "1",
+            "0a",
+            "100a",
+            "1b",
+            "a1c",
+            "-1a 2c",
+            "1a 2c",
+            "on my way",
+            "please stop texting",
+            "stop 1",
+            "1a, thanks",
+            "９a",
+            "é",
+            "🔥",
+            "18446744073709551617a",
+        ];
         for text in odd {
             assert_eq!(Reply::read(text), Reply::Help, "{text}");
         }

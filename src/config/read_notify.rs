@@ -1,5 +1,7 @@
 //! `[notify.*]`: the channels and their providers.
 
+mod services;
+
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
@@ -8,10 +10,11 @@ use url::Url;
 
 use super::reader::{Purpose, Section};
 use super::secret::{Named, SecretKeys};
-use super::{Email, Notify, Sms, SmsSender, SmtpTls, checks};
+use super::{ChannelKind, Email, Notify, Sms, SmsSender, SmtpTls, checks};
 
-/// Known elsewhere, and wished for here.
-pub(super) const LATER: [&str; 3] = ["slack", "pagerduty", "webhook"];
+pub(super) use services::{DEFAULT_PAGERDUTY, DEFAULT_SLACK, DEFAULT_SLACK_PER_MINUTE};
+/// More is no limit worth the name; one every minute is the least that can be said of an alarm.
+const MOST_PER_MINUTE: i64 = 60_000;
 pub(super) const DEFAULT_TWILIO: &str = "https://api.twilio.com";
 
 const PASSWORD: SecretKeys = SecretKeys { plain: "password", env: "password_env", file: "password_file" };
@@ -24,12 +27,31 @@ const PREVIOUS_TOKEN: SecretKeys =
     SecretKeys { plain: "previous_auth_token", env: "previous_auth_token_env", file: "previous_auth_token_file" };
 
 pub(super) fn notify(section: Section<'_>) -> Notify {
-    for later in LATER {
-        section.refuse(later, "is not supported in this version: use [notify.email] or [notify.sms]");
-    }
-    let notify = Notify { email: email(section.table("email")), sms: sms(section.table("sms")) };
+    let tables = ChannelKind::ALL.map(|kind| section.table(kind.as_str()));
+    let per_minute = ChannelKind::ALL.into_iter().zip(&tables);
+    let per_minute = per_minute.filter_map(|(kind, table)| Some((kind, limit(kind, table)?))).collect();
+    let [of_email, of_sms, of_slack, of_pagerduty, of_webhook] = tables;
     section.finish();
-    notify
+    Notify {
+        email: email(of_email),
+        sms: sms(of_sms),
+        slack: services::slack(of_slack),
+        pagerduty: services::pagerduty(of_pagerduty),
+        webhook: services::webhook(of_webhook),
+        per_minute,
+    }
+}
+
+/// How many messages a minute the channel of `table` may be given.
+fn limit(kind: ChannelKind, table: &Section<'_>) -> Option<u32> {
+    let limit = table.integer("per_minute").and_then(|number| number.read(|number| per_minute(*number)));
+    // Slack allows a channel about one message a second.
+    limit.or_else(|| (kind == ChannelKind::Slack).then_some(DEFAULT_SLACK_PER_MINUTE))
+}
+
+fn per_minute(number: i64) -> Result<u32, String> {
+    let allowed = (1..=MOST_PER_MINUTE).contains(&number).then(|| u32::try_from(number).ok()).flatten();
+    allowed.ok_or_else(|| format!("must be from 1 to {MOST_PER_MINUTE}; leave it out for no limit"))
 }
 
 fn email(section: Section<'_>) -> Option<Email> {
@@ -135,8 +157,11 @@ fn sms(section: Section<'_>) -> Option<Sms> {
     let hook_tokens = hook_tokens(&section, secret.as_ref());
     let replies = section.flag("replies").is_some_and(|found| found.value);
     if replies && section.has("api_key_sid") && !HOOK_TOKEN.used(&section) {
-        section.clash("replies", "needs `hook_auth_token_env` or `hook_auth_token_file`: Twilio signs replies with the \
-             account's auth token, not with the API key");
+        section.clash(
+            "replies",
+            "needs `hook_auth_token_env` or `hook_auth_token_file`: Twilio signs replies with the \
+             account's auth token, not with the API key",
+        );
     }
     let base_url = section.text("base_url").and_then(|t| t.read(|text| checks::private_url(text)));
     section.finish();

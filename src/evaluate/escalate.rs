@@ -12,10 +12,10 @@ use tracing::{error, info, warn};
 
 use super::memory::stage_of;
 use super::{Evaluate, Scene, facts};
-use crate::alert::{AlertKey, Stage};
 use crate::alert::escalation::{ChannelKind, Recipient, Step, Target, recipients};
 use crate::alert::life::last_moved;
 use crate::alert::policy::Escalation;
+use crate::alert::{AlertKey, Stage};
 use crate::config::Config;
 use crate::notify::sms::e164;
 use crate::notify::{Body, DigestFacts, Message};

@@ -71,7 +71,7 @@ impl Notifier for EmailNotifier {
         let mail = compose(message, link.as_deref(), &self.from, now)?;
         match timeout(ATTEMPT_DEADLINE, self.server.hand_over(&mail)).await {
             Ok(answer) => answer.map(|id| Receipt { id }),
-            Err(_) => Err(SendError::unavailable("the mail server did not answer in time")),
+            Err(_) => Err(SendError::unreached("the mail server did not answer in time")),
         }
     }
 }

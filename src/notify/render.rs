@@ -5,9 +5,11 @@
 //! is made one clean line, cut to a length, and escaped where the medium asks
 //! for it. Nothing here reads the time, a file or the network.
 
+mod bundle;
 mod gsm7;
 mod html;
 mod letter;
+mod slack;
 mod sms;
 mod text;
 
@@ -21,6 +23,8 @@ use self::letter::Letter;
 use super::{Body, Message, TicketFacts, left_or_over};
 use crate::alert::Stage;
 
+pub(super) use self::letter::web_address;
+pub use self::slack::slack;
 pub use self::sms::{plain, reference, sms, sms_with};
 
 /// An email, ready to be put in an envelope.
@@ -41,6 +45,20 @@ pub fn email(message: &Message, now: DateTime<Utc>) -> Email {
 pub fn email_with(message: &Message, link: Option<&str>, now: DateTime<Utc>) -> Email {
     let letter = Letter::of(message, now).acknowledged_by(link);
     Email { text: text::text(&letter), html: html::html(&letter), subject: letter.subject }
+}
+
+/// `message` in one line: how it stands, and what it is about.
+pub fn brief(message: &Message, now: DateTime<Utc>) -> String {
+    if matches!(message.body, Body::Test) {
+        return "Test of the SLA watch; it resolves itself".to_owned();
+    }
+    let letter = Letter::of(message, now);
+    let client = letter.facts.iter().find(|(label, _)| *label == "Client");
+    let client = client.map(|(_, client)| format!(" ({client})")).unwrap_or_default();
+    match letter.about {
+        Some(about) => format!("{}: {about}{client}", letter.headline),
+        None => letter.headline,
+    }
 }
 
 /// The ticket and the clock that `message` is about, in a few words: `062822-0005 first response`.

@@ -5,7 +5,7 @@
 //! got no answer, the message is looked up by the reference in its text. What
 //! Twilio says in words is never passed on: it repeats the number.
 
-mod answer;
+pub(super) mod answer;
 pub mod signature;
 
 #[cfg(test)]
@@ -227,7 +227,7 @@ fn sort(error: &reqwest::Error) -> SendError {
     if is_bad_certificate(error) {
         SendError::misconfigured("the certificate of the SMS provider is not trusted")
     } else if error.is_connect() {
-        SendError::unavailable("no connection to the SMS provider")
+        SendError::unreached("no connection to the SMS provider")
     } else if error.is_timeout() {
         SendError::unanswered("the SMS provider did not answer in time")
     } else {

@@ -41,6 +41,7 @@ impl<'a> Crew<'a> {
             done.extend(match message.kind {
                 CaughtKind::Email => self.read_mail(message).await,
                 CaughtKind::Sms => self.read_text(message).await,
+                CaughtKind::Slack | CaughtKind::PagerDuty | CaughtKind::Webhook => None,
             });
         }
         done

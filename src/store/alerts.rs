@@ -29,7 +29,7 @@ impl AlertKey {
 }
 
 /// 20 hex digits of the key's hash: 80 bits, far more than two alerts ever share by chance.
-fn id_of(key: &str) -> String {
+pub fn id_of(key: &str) -> String {
     Sha256::digest(key).iter().take(10).map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -322,11 +322,17 @@ pub(super) async fn fill_ids(connection: &mut SqliteConnection) -> Result<(), sq
 
 /// Tells those who were told, on the channel they were told by, in the same thread. What did not end well is told to
 /// systems alone.
-pub(super) async fn recover(tx: &mut SqliteConnection, recovered: &Recovered, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub(super) async fn recover(
+    tx: &mut SqliteConnection,
+    recovered: &Recovered,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT recipient, channel, MAX(message) AS message FROM notifications
-         WHERE alert_key = $1 AND kind = 'alert' AND state IN ('sent', 'sending') GROUP BY recipient, channel
-         ORDER BY recipient, channel",
+        "SELECT recipient, channel, MAX(message) AS message, MAX(state IN ('sent', 'sending')) AS told
+         FROM notifications WHERE alert_key = $1 AND kind = 'alert'
+         AND (state IN ('sent', 'sending') OR unreported > 0 OR (state = 'bundled' AND EXISTS (
+           SELECT 1 FROM notifications b WHERE b.key = notifications.bundle AND b.state = 'sending')))
+         GROUP BY recipient, channel ORDER BY recipient, channel",
     )
     .bind(recovered.key.to_string())
     .fetch_all(&mut *tx)
@@ -335,7 +341,9 @@ pub(super) async fn recover(tx: &mut SqliteConnection, recovered: &Recovered, no
     for row in rows {
         let (message, channel): (String, String) = (row.try_get("message")?, row.try_get("channel")?);
         let is_system = ChannelKind::parse(&channel).is_some_and(ChannelKind::is_system);
-        if recovered.closing == Closing::Met || is_system {
+        // A system may have taken what we never heard of: an incident that nobody resolves would stay open for ever.
+        let told: bool = row.try_get("told")?;
+        if is_system || (told && recovered.closing == Closing::Met) {
             notices.extend(NewNotification::recovery(recovered, row.try_get("recipient")?, channel, &message, now));
         }
     }

@@ -23,12 +23,14 @@ impl Store {
             .writer
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
-                    sqlx::query("INSERT INTO secrets (name, value, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-                        .bind(name)
-                        .bind(fresh.as_slice())
-                        .bind(millis(now))
-                        .execute(&mut *tx)
-                        .await?;
+                    sqlx::query(
+                        "INSERT INTO secrets (name, value, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                    )
+                    .bind(name)
+                    .bind(fresh.as_slice())
+                    .bind(millis(now))
+                    .execute(&mut *tx)
+                    .await?;
                     sqlx::query_scalar("SELECT value FROM secrets WHERE name = $1").bind(name).fetch_one(tx).await
                 })
             })

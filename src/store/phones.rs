@@ -34,7 +34,9 @@ pub struct StoppedPhone {
 pub enum Reply {
     New,
     /// It was dealt with, or is being so, and this was the answer.
-    Seen { answer: String },
+    Seen {
+        answer: String,
+    },
 }
 
 impl Store {
@@ -166,7 +168,9 @@ impl Store {
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
                     let ended = match answer {
-                        Some(answer) => sqlx::query("UPDATE sms_replies SET answer = $2 WHERE sid = $1").bind(sid).bind(answer),
+                        Some(answer) => {
+                            sqlx::query("UPDATE sms_replies SET answer = $2 WHERE sid = $1").bind(sid).bind(answer)
+                        }
                         None => sqlx::query("DELETE FROM sms_replies WHERE sid = $1").bind(sid),
                     };
                     ended.execute(tx).await.map(drop)
@@ -178,9 +182,7 @@ impl Store {
     /// Leaves a row in the audit log.
     pub async fn note(&self, what: &'static str, author: Author, now: DateTime<Utc>) -> Result<(), StoreError> {
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
-                Box::pin(async move { audit(tx, None, what, &author, now).await })
-            })
+            .write(move |tx: &mut SqliteConnection| Box::pin(async move { audit(tx, None, what, &author, now).await }))
             .await
     }
 }
@@ -240,7 +242,8 @@ mod tests {
     async fn codes_are_small_kept_by_their_alert_and_given_again_oldest_first() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder).await;
-        let code = async |phone: &str, alert: &str, minute| store.sms_code(phone, alert, "n", at(minute)).await.unwrap();
+        let code =
+            async |phone: &str, alert: &str, minute| store.sms_code(phone, alert, "n", at(minute)).await.unwrap();
         for number in 1..=99 {
             assert_eq!(code(PHONE, &format!("alert {number}"), i64::from(number)).await, Some(number));
         }

@@ -25,7 +25,7 @@ const LIMIT_USUAL: usize = 100;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Within {
-    tenant: Option<String>,
+    pub(super) tenant: Option<String>,
 }
 
 /// Which messages are asked for.

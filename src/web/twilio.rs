@@ -61,7 +61,9 @@ fn genuine<'w>(
     let form: Form = form_urlencoded::parse(body).into_owned().collect();
     let signature = headers.get(HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !answers.is_genuine(hook, query, &form, signature) {
-        tracing::warn!("a call of a Twilio hook was refused: its signature does not fit `server.public_url` and the auth token");
+        tracing::warn!(
+            "a call of a Twilio hook was refused: its signature does not fit `server.public_url` and the auth token"
+        );
         return Err(Problem::new(StatusCode::FORBIDDEN, "this request was not signed by Twilio"));
     }
     Ok((answers, form))
@@ -83,6 +85,11 @@ mod tests {
     fn an_answer_is_escaped_and_no_answer_is_an_empty_one() {
         assert_eq!(twiml(None), "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response></Response>");
         let hostile = twiml(Some("a < b & \"c\"</Message><Redirect>"));
-        assert!(hostile.ends_with("<Message>a &lt; b &amp; &quot;c&quot;&lt;/Message&gt;&lt;Redirect&gt;</Message></Response>"), "{hostile}");
+        assert!(
+            hostile.ends_with(
+                "<Message>a &lt; b &amp; &quot;c&quot;&lt;/Message&gt;&lt;Redirect&gt;</Message></Response>"
+            ),
+            "{hostile}"
+        );
     }
 }

@@ -3,12 +3,12 @@
 
 use chrono::TimeDelta;
 use reqwest::{Client, StatusCode};
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 use superops_sla::alert::life::State;
 use superops_sla::simulator::receivers::{Caught, CaughtKind, Fate, Reports};
 use superops_sla::store::alerts::AlertRow;
 use superops_sla::ticket::TenantId;
-use sqlx::ConnectOptions;
-use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::support::{PUBLIC_URL, TestApp, minutes};
 
@@ -113,7 +113,9 @@ async fn a_link_survives_a_restart_and_ends_after_a_day() {
 async fn a_forged_link_opens_nothing() {
     let (mut app, reach) = breached().await;
     let path = link(&newest_mail(&app));
-    for forged in ["/a/x".to_owned(), format!("{path}A"), path.replace("/a/", "/a/A"), path[..path.len() - 2].to_owned()] {
+    for forged in
+        ["/a/x".to_owned(), format!("{path}A"), path.replace("/a/", "/a/A"), path[..path.len() - 2].to_owned()]
+    {
         assert_eq!(get(&format!("{reach}{forged}")).await.0, StatusCode::NOT_FOUND, "{forged}");
         assert_eq!(post(&format!("{reach}{forged}")).await.0, StatusCode::NOT_FOUND, "{forged}");
     }
@@ -224,13 +226,18 @@ async fn forged_calls_are_refused_and_change_nothing() {
     let key = app.outbox().await.into_iter().find(|row| row.leased.notification.channel.as_str() == "sms").unwrap();
     let key = key.leased.notification.message.key;
     let status = format!("{reach}/hooks/twilio/status?n={key}");
-    let report = [("MessageSid", "SM00000000000000000000000000000001"), ("MessageStatus", "undelivered"), ("ErrorCode", "30003")];
+    let report = [
+        ("MessageSid", "SM00000000000000000000000000000001"),
+        ("MessageStatus", "undelivered"),
+        ("ErrorCode", "30003"),
+    ];
     let reply = [("MessageSid", "SM7"), ("From", OWNER), ("Body", "1a")];
     let outbox = app.states().await;
     for signature in [None, Some(""), Some("0/KCTR6DLpKmkAf8muzZqo1nDgQ="), Some("not base64")] {
         for (url, form) in [(&status, &report), (&format!("{reach}/hooks/twilio/sms"), &reply)] {
             let request = Client::new().post(url).form(form);
-            let request = signature.into_iter().fold(request, |request, value| request.header("X-Twilio-Signature", value));
+            let request =
+                signature.into_iter().fold(request, |request, value| request.header("X-Twilio-Signature", value));
             assert_eq!(request.send().await.unwrap().status(), StatusCode::FORBIDDEN, "{url} {signature:?}");
         }
     }
@@ -244,7 +251,8 @@ async fn forged_calls_are_refused_and_change_nothing() {
 }
 
 /// Only the phone of the owner is told, and his mail if that fails.
-const TEXT_FIRST: &str = "replies = true\n[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"technician\"]\nchannels = [\"sms\"]\n";
+const TEXT_FIRST: &str =
+    "replies = true\n[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"technician\"]\nchannels = [\"sms\"]\n";
 
 #[tokio::test]
 async fn what_was_not_delivered_is_said_by_mail_in_the_same_turn() {

@@ -5,6 +5,7 @@
 
 mod answers;
 mod binary;
+mod channels;
 mod crashes;
 mod endings;
 mod escalation;
@@ -12,6 +13,7 @@ mod first_sight;
 mod fuzz;
 mod hostile;
 mod journey;
+mod noise;
 mod policies;
 mod refusals;
 mod store_faults;

@@ -11,7 +11,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use superops_sla::app::Parts;
 use superops_sla::clock::{Clock, ManualClock};
 use superops_sla::config::{Config, Environment};
-use superops_sla::simulator::receivers::{Caller, Caught, CaughtKind, CaughtList, MailCatcher, SmsCatcher};
+use superops_sla::simulator::receivers::{
+    Caller, Caught, CaughtKind, CaughtList, MailCatcher, PagerDutyCatcher, SlackCatcher, SmsCatcher, WEBHOOK_SECRET,
+    WebhookCatcher,
+};
 use superops_sla::simulator::{DueOnPause, NewTicket, Served, SimOptions, Simulator};
 use superops_sla::store::outbox::Logged;
 use superops_sla::web;
@@ -44,6 +47,9 @@ pub struct TestApp {
     pub superops: Arc<Simulator>,
     pub mail: MailCatcher,
     pub sms: SmsCatcher,
+    pub slack: SlackCatcher,
+    pub pagerduty: PagerDutyCatcher,
+    pub webhook: WebhookCatcher,
     pub caught: Arc<CaughtList>,
     /// None while the service is stopped.
     parts: Option<Parts>,
@@ -73,6 +79,9 @@ impl TestApp {
             served: superops.serve(any_port()).await.unwrap(),
             mail: MailCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
             sms: SmsCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
+            slack: SlackCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
+            pagerduty: PagerDutyCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
+            webhook: WebhookCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
             folder: tempfile::tempdir().unwrap(),
             parts: None,
             more: more.to_owned(),
@@ -103,13 +112,26 @@ impl TestApp {
              requests_per_minute = 800\nhook_secret_env = \"HOOK\"\n\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@example.com>\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"TWILIO\"\n\
-             from = \"+15005550006\"\nbase_url = \"{}\"\n{}",
+             from = \"+15005550006\"\nbase_url = \"{}\"\n{}{}",
             self.database().display(),
             self.served.url(),
             self.token_file().display(),
             self.mail.addr(),
             self.sms.url(),
+            self.systems(),
             self.more,
+        )
+    }
+
+    /// Slack, PagerDuty and the webhook: nobody hears of anything there unless a step says so.
+    fn systems(&self) -> String {
+        format!(
+            "[notify.slack]\nbot_token_env = \"SLACK\"\nchannel = \"#sla\"\nbase_url = \"{}\"\n\
+             [notify.pagerduty]\nrouting_key_env = \"PAGERDUTY\"\nbase_url = \"{}\"\n\
+             [notify.webhook]\nurl = \"{}\"\nsecret_env = \"WEBHOOK\"\n",
+            self.slack.url(),
+            self.pagerduty.url(),
+            self.webhook.url(),
         )
     }
 
@@ -294,6 +316,9 @@ fn line(caught: &Caught) -> String {
     match caught.kind {
         CaughtKind::Email => format!("email {}: {}", caught.to, caught.text.lines().next().unwrap_or_default()),
         CaughtKind::Sms => format!("text {}: {}", caught.to, caught.text),
+        CaughtKind::Slack => format!("slack {}: {}", caught.to, caught.text.lines().next().unwrap_or_default()),
+        CaughtKind::PagerDuty => format!("pagerduty {} {}: {}", caught.subject, caught.to, caught.text),
+        CaughtKind::Webhook => format!("webhook {}", caught.subject),
     }
 }
 
@@ -302,7 +327,13 @@ struct Surroundings(BTreeMap<&'static str, &'static str>);
 
 impl Surroundings {
     fn new() -> Self {
-        Self(BTreeMap::from([("HOOK", "knock-knock"), ("TWILIO", TWILIO_TOKEN)]))
+        Self(BTreeMap::from([
+            ("HOOK", "knock-knock"),
+            ("TWILIO", TWILIO_TOKEN),
+            ("SLACK", "xoxb-test"),
+            ("PAGERDUTY", "0123456789abcdef0123456789abcdef"),
+            ("WEBHOOK", WEBHOOK_SECRET),
+        ]))
     }
 }
 

@@ -203,9 +203,10 @@ async fn a_refusal_does_not_leak_into_the_next_mail() {
 #[tokio::test]
 async fn answers_are_sorted_by_what_to_do_next() {
     let said = |answer: &str| format!("the mail server answered `{answer}`");
-    let slower = |answer| {
+    let slower = |answer: &str| {
         let retry_after = Some(Duration::from_secs(60));
-        SendError::Unavailable { reason: said(answer), retry_after, maybe_taken: false }
+        let outage = answer.starts_with("421");
+        SendError::Unavailable { reason: said(answer), retry_after, maybe_taken: false, outage }
     };
     let cases = [
         ("GREETING", "421 too busy", slower("421")),

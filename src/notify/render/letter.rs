@@ -7,9 +7,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::{Urgency, line, local, local_in_full, sane, shown, standing};
+use super::{Urgency, bundle, line, local, local_in_full, sane, shown, standing};
 use crate::alert::Closing;
-use crate::notify::{AcknowledgedFacts, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, words};
+use crate::notify::{
+    AcknowledgedFacts, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, words,
+};
 use crate::ticket::ClockKind;
 
 /// One email, as clean lines.
@@ -53,11 +55,12 @@ impl Letter {
             Body::Recovery(facts) => recovery(facts, message, now),
             Body::Acknowledged(facts) => acknowledged(facts, message, now),
             Body::Digest(facts) => digest(facts, message, now),
+            Body::Bundle(facts) => bundle::letter(facts, message, now),
             Body::Test => test(),
         }
     }
 
-    fn new(subject: String, headline: String, urgency: Urgency) -> Self {
+    pub(super) fn new(subject: String, headline: String, urgency: Urgency) -> Self {
         Self {
             subject,
             preheader: headline.clone(),
@@ -220,13 +223,13 @@ fn technician(ticket: &TicketFacts) -> String {
     }
 }
 
-fn links(ticket: &TicketFacts) -> Vec<Link> {
+pub(super) fn links(ticket: &TicketFacts) -> Vec<Link> {
     let known = [("Open in SuperOps", &ticket.superops_url), ("How this was worked out", &ticket.page_url)];
     known.into_iter().filter_map(|(label, url)| Some(Link { label, url: web_address(url.as_deref()?)? })).collect()
 }
 
 /// `url` if it is one that a mail program may open; a ticket's id is part of it and comes from outside.
-fn web_address(url: &str) -> Option<String> {
+pub fn web_address(url: &str) -> Option<String> {
     let web = url.starts_with("https://") || url.starts_with("http://");
     let clean =
         !url.chars().any(|c| c.is_whitespace() || c.is_control() || super::is_invisible(c) || "<>\"".contains(c));

@@ -8,7 +8,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Urgency, gsm7, letter, line, standing};
+use super::{Urgency, bundle, gsm7, letter, line, standing};
 use crate::notify::{Body, Message, TicketFacts};
 
 /// What one segment holds.
@@ -74,6 +74,8 @@ struct Draft {
     client: Option<String>,
     /// Come in while there is room, each with what joins it to the one before.
     extras: Vec<(&'static str, String)>,
+    /// Come in after those, each whole or not at all.
+    whole: Vec<(&'static str, String)>,
 }
 
 fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
@@ -98,6 +100,13 @@ fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
             let standing = standing(row.clock.words(), Urgency::PastDue, row.due, now, zone);
             Draft::about(&row.ticket, &format!("{head}. Worst:"), &standing, false)
         }
+        Body::Bundle(facts) => {
+            let client = bundle::one_client(facts).map(|client| line(&client, 30));
+            let worst = bundle::worst(facts, now, zone).map(|worst| (". ", format!("Worst: {worst}")));
+            let ids = facts.rows.iter().skip(1).map(|row| (", ", bundle::id(row)));
+            let head = format!("SLA: {}", bundle::sum(facts, now, zone));
+            Draft { head, client, extras: Vec::new(), whole: worst.into_iter().chain(ids).collect() }
+        }
         Body::Test => Draft::bare("Test: text messages from the SLA watch reach you".to_owned()),
     }
 }
@@ -112,7 +121,7 @@ fn state(urgency: Urgency) -> String {
 
 impl Draft {
     fn bare(head: String) -> Self {
-        Self { head, client: None, extras: Vec::new() }
+        Self { head, client: None, extras: Vec::new(), whole: Vec::new() }
     }
 
     fn about(ticket: &TicketFacts, state: &str, standing: &str, with_technician: bool) -> Self {
@@ -123,6 +132,7 @@ impl Draft {
             head: format!("{state} {id} {standing}"),
             client: Some(line(&ticket.shown_client(), 30)),
             extras: technician.into_iter().chain([(". ", ticket.shown_subject())]).collect(),
+            whole: Vec::new(),
         }
     }
 
@@ -135,6 +145,7 @@ impl Draft {
                 None => None,
             },
             extras: self.extras.iter().filter_map(|(glue, extra)| Some((*glue, gsm7::fold(extra)?))).collect(),
+            whole: self.whole.iter().filter_map(|(glue, part)| Some((*glue, gsm7::fold(part)?))).collect(),
         })
     }
 
@@ -176,7 +187,8 @@ impl Draft {
         let client = self.client.iter().map(|client| (client.as_str(), ". ", 1));
         let extras =
             self.extras.iter().map(|(glue, extra)| (extra.as_str(), *glue, SHORTEST.min(extra.chars().count())));
-        client.chain(extras)
+        let whole = self.whole.iter().map(|(glue, part)| (part.as_str(), *glue, part.chars().count()));
+        client.chain(extras).chain(whole)
     }
 }
 

@@ -60,9 +60,11 @@ pub(super) fn is_sid(text: &str) -> bool {
 pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, body: Option<&Value>) -> SendError {
     let known = body.and_then(|body| code(body.get("code")));
     match status.as_u16() {
-        429 => SendError::Unavailable { reason: said(status, known), retry_after, maybe_taken: false },
+        429 => SendError::Unavailable { reason: said(status, known), retry_after, maybe_taken: false, outage: false },
         // Whoever answered, it may not have been who took the message.
-        500..=599 | 408 => SendError::Unavailable { reason: said(status, known), retry_after, maybe_taken: true },
+        500..=599 | 408 => {
+            SendError::Unavailable { reason: said(status, known), retry_after, maybe_taken: true, outage: true }
+        }
         300..=399 => SendError::misconfigured(format!("{}, a redirect; `base_url` is wrong", said(status, None))),
         401 | 403 | 404 if known.is_none() => SendError::misconfigured(said(status, None)),
         _ => match known {
@@ -78,7 +80,9 @@ pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, body: O
 pub(super) fn sort_code(code: u32, retry_after: Option<Duration>) -> SendError {
     let said = format!("the SMS provider reported error `{code}`");
     match code {
-        20429 | 30001 | 21611 => SendError::Unavailable { reason: said, retry_after, maybe_taken: false },
+        20429 | 30001 | 21611 => {
+            SendError::Unavailable { reason: said, retry_after, maybe_taken: false, outage: false }
+        }
         20003 | 20404 | 21606 | 30002 | 30034 => SendError::misconfigured(said),
         OPTED_OUT => SendError::refused(format!("{said}: the recipient has opted out")),
         21211 | 21614 | 30005 | 30006 => SendError::refused(format!("{said}: the number cannot receive messages")),
@@ -103,7 +107,7 @@ fn code(value: Option<&Value>) -> Option<u32> {
 }
 
 /// How long the answer asks us to wait: in seconds, or until a date.
-pub(super) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+pub(in crate::notify) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
