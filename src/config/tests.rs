@@ -417,6 +417,7 @@ fn check_explains_the_least_configuration() {
     Alerts
       warning           when 75 % of the working time is used (default)
       predicted         not in this version; predict_at is kept at 70 % (default)
+      acknowledged      a breach rests for 30m while nothing happens on its ticket (default)
 
     Escalation (default)
       at once           the ticket's technician (its group, if it has none), by email
@@ -433,6 +434,9 @@ fn check_explains_the_least_configuration() {
     Channels
       email             from sla@example.com, by 127.0.0.1 port 2525, no TLS, on this machine only, without a user
       SMS               not set up
+      Slack             not set up
+      PagerDuty         not set up
+      webhook           not set up
 
     Answers
       links             none: server.public_url is not given
@@ -551,6 +555,7 @@ channels = ["sms"]
       warning           when 50 %, 90 % of the working time is used
       warning           when 30m of working time is left
       predicted         not in this version; predict_at is kept at 82.5 %
+      acknowledged      a breach rests for 30m while nothing happens on its ticket (default)
 
     Escalation
       at once           the ticket's technician (its group, if it has none) and everybody in the ticket's group, by email (warning) or email and SMS (breach); duty@example.com, by email
@@ -566,6 +571,9 @@ channels = ["sms"]
     Channels
       email             from sla@example.com, by 127.0.0.1 port 2525, no TLS, on this machine only, without a user
       SMS               from the messaging service MG1, with the auth token of AC1, by https://api.twilio.com (default)
+      Slack             not set up
+      PagerDuty         not set up
+      webhook           not set up
 
     Answers
       links             alerts carry a link that acknowledges them, good for a day
@@ -776,7 +784,7 @@ fn twilios_calls_are_believed_for_the_accounts_own_token_whatever_we_send_with()
     assert_eq!(tokens(&format!("{key}{hook}previous_auth_token_env = \"SUPEROPS_TOKEN\"\n")), 2);
     assert_snapshot!(complaints_of(&format!("{LEAST}{sms}{key}")), @"config.toml:12:1: `replies` needs `hook_auth_token_env` or `hook_auth_token_file`: Twilio signs replies with the account's auth token, not with the API key");
     let both = format!("{LEAST}{sms}auth_token_env = \"SUPEROPS_TOKEN\"\n{hook}");
-    assert_snapshot!(complaints_of(&both), @"");
+    assert_snapshot!(complaints_of(&both), @"config.toml:14:1: `hook_auth_token_env` is for sending with an API key: without one, the auth token already given is taken");
 }
 
 #[test]
@@ -791,7 +799,10 @@ fn check_says_where_twilio_must_send_replies_and_when_it_cannot() {
     SMS replies       off: replies = true needs server.public_url
     - `replies` is on, but server.public_url is not given: Twilio cannot pass replies on, so no message asks for them
     "#);
-    assert_snapshot!(about(&format!("[server]\npublic_url = \"https://sla.example.com/\"\n{LEAST}{sms}")), @"");
+    assert_snapshot!(about(&format!("[server]\npublic_url = \"https://sla.example.com/\"\n{LEAST}{sms}")), @r#"
+    SMS receipts      Twilio reports to https://sla.example.com/hooks/twilio/status
+    SMS replies       on: Twilio must send them to https://sla.example.com/hooks/twilio/sms
+    "#);
 }
 
 #[test]

@@ -241,7 +241,7 @@ fn how_to_answer_fits_the_one_segment_beside_all_that_matters() {
     let mut facts = alert(Stage::Predicted, "2026-06-04T08:30:00Z");
     facts.ticket.client = Some("Harbour Dental and Orthodontics of Portsmouth".into());
     let longest = sms_with(&message(Body::Alert(facts)), Some(99), now());
-    assert_snapshot!(longest, @"");
+    assert_snapshot!(longest, @"SLA likely to breach: 030626-0005 first response, 19 h 42 min left (due Thu 4 Jun 09:30 BST). Harbour Dental and Ortho... Reply 99a to ack, 99c to close #a1b2c3");
     for text in [text, longest] {
         assert!(gsm7::septets(&text).is_some_and(|septets| septets <= 160), "{text}");
     }
