@@ -15,7 +15,7 @@ export function channelName(channel) {
 
 export function messageItem(message, { link = true } = {}) {
   const verb = VERBS[message.state] ?? message.state;
-  const subject = message.kind === 'digest' ? 'digest' : message.kind === 'recovery' ? 'recovered' : message.stage;
+  const subject = message.kind === 'digest' ? 'digest' : message.kind === 'recovery' ? 'recovered' : message.kind === 'acknowledged' ? 'acknowledged' : message.stage;
   const ticket = message.ticket_id && link
     ? el('a', { href: pageOf(message.tenant, message.ticket_id), onclick: (event) => openFrom(event, message) }, message.display_id ?? message.ticket_id) : null;
   const at = message.sent_at ?? message.due_at;
