@@ -477,6 +477,9 @@ fn check_explains_the_least_configuration() {
       PagerDuty         not set up
       webhook           not set up
 
+    Answers
+      links             none: server.public_url is not given
+
     Remarks
       - acme has no calendar: working time is counted round the clock
       - SMS is not set up: a breach is told by email only
@@ -610,6 +613,11 @@ channels = ["sms"]
       Slack             not set up
       PagerDuty         not set up
       webhook           not set up
+
+    Answers
+      links             alerts carry a link that acknowledges them, good for a day
+      SMS receipts      Twilio reports to https://sla.example.com/hooks/twilio/status
+      SMS replies       off: set replies = true once Twilio sends them to us (default)
 
     Remarks
       - acme has no calendar: working time is counted round the clock
@@ -802,6 +810,38 @@ notify = ["email:duty@example.com", "sms:+15005550007"]
     for secret in ["secret-auth-token", "+1500555", "@example.com"] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
+}
+
+#[test]
+fn twilios_calls_are_believed_for_the_accounts_own_token_whatever_we_send_with() {
+    let sms = "[notify.sms]\naccount_sid = \"AC1\"\nfrom = \"+15005550006\"\nreplies = true\n";
+    let key = "api_key_sid = \"SK1\"\napi_key_secret_env = \"SUPEROPS_TOKEN\"\n";
+    let hook = "hook_auth_token_env = \"SUPEROPS_TOKEN\"\n";
+    let tokens = |more: &str| good(&format!("{LEAST}{sms}{more}")).notify.sms.unwrap().hook_tokens.len();
+    assert_eq!(tokens("auth_token_env = \"SUPEROPS_TOKEN\"\n"), 1);
+    assert_eq!(tokens(&format!("{key}{hook}")), 1);
+    assert_eq!(tokens(&format!("{key}{hook}previous_auth_token_env = \"SUPEROPS_TOKEN\"\n")), 2);
+    assert_snapshot!(complaints_of(&format!("{LEAST}{sms}{key}")), @"config.toml:12:1: `replies` needs `hook_auth_token_env` or `hook_auth_token_file`: Twilio signs replies with the account's auth token, not with the API key");
+    let both = format!("{LEAST}{sms}auth_token_env = \"SUPEROPS_TOKEN\"\n{hook}");
+    assert_snapshot!(complaints_of(&both), @"config.toml:14:1: `hook_auth_token_env` is for sending with an API key: without one, the auth token already given is taken");
+}
+
+#[test]
+fn check_says_where_twilio_must_send_replies_and_when_it_cannot() {
+    let sms = "[notify.sms]\naccount_sid = \"AC1\"\nfrom = \"+15005550006\"\nauth_token_env = \"SUPEROPS_TOKEN\"\nreplies = true\n";
+    let about = |text: &str| {
+        let text = explain(&good(text), &BTreeMap::new());
+        text.lines().filter(|line| line.contains("SMS re") || line.contains("`replies`")).collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(about(&format!("{LEAST}{sms}")), @r#"
+    SMS receipts      Twilio is asked: server.public_url is not given, so it cannot report
+    SMS replies       off: replies = true needs server.public_url
+    - `replies` is on, but server.public_url is not given: Twilio cannot pass replies on, so no message asks for them
+    "#);
+    assert_snapshot!(about(&format!("[server]\npublic_url = \"https://sla.example.com/\"\n{LEAST}{sms}")), @r#"
+    SMS receipts      Twilio reports to https://sla.example.com/hooks/twilio/status
+    SMS replies       on: Twilio must send them to https://sla.example.com/hooks/twilio/sms
+    "#);
 }
 
 #[test]

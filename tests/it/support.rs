@@ -59,6 +59,8 @@ pub struct TestApp {
     systems: bool,
     /// What the configuration says beyond the usual.
     more: String,
+    /// Whether text messages say how to answer them.
+    replies: bool,
     heard: u64,
 }
 
@@ -97,6 +99,7 @@ impl TestApp {
             parts: None,
             systems,
             more: more.to_owned(),
+            replies: false,
             heard: 0,
             caught,
             clock,
@@ -104,6 +107,14 @@ impl TestApp {
         };
         std::fs::write(app.token_file(), TOKEN).unwrap();
         app.resume().await;
+        app
+    }
+
+    /// With `more` at the end of the configuration, and replies to text messages asked for.
+    pub async fn with_replies(more: &str) -> Self {
+        let mut app = Self::with(more).await;
+        app.replies = true;
+        app.restart().await;
         app
     }
 
@@ -124,12 +135,13 @@ impl TestApp {
              requests_per_minute = 800\nhook_secret_env = \"HOOK\"\n\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@example.com>\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"TWILIO\"\n\
-             from = \"+15005550006\"\nbase_url = \"{}\"\n{}{}",
+             from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = {}\n{}{}",
             self.database().display(),
             self.served.url(),
             self.token_file().display(),
             self.mail.addr(),
             self.sms.url(),
+            self.replies,
             self.systems(),
             self.more,
         )
