@@ -273,6 +273,11 @@ pub struct Sms {
     pub sender: SmsSender,
     /// Without a trailing slash.
     pub base_url: String,
+    /// What Twilio signs its requests to us with: the account's auth token, and the one before while it is being
+    /// changed. Empty: such requests are refused.
+    pub hook_tokens: Vec<SecretString>,
+    /// Whether Twilio passes replies on to us, so that messages say how to answer.
+    pub replies: bool,
 }
 
 #[derive(Clone, PartialEq, Eq)]

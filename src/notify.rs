@@ -5,6 +5,7 @@
 //! facts, not text: each channel words them for its own medium.
 
 pub mod email;
+pub mod link;
 pub mod pagerduty;
 pub mod render;
 pub mod slack;
@@ -12,6 +13,7 @@ pub mod sms;
 pub mod webhook;
 
 mod http;
+pub mod ways;
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +33,8 @@ use crate::alert::{Closing, Stage};
 use crate::clock::SharedClock;
 use crate::config::{self, ChannelKind};
 use crate::ticket::ClockKind;
+
+pub use self::ways::Ways;
 
 /// One way of reaching people.
 #[async_trait]
@@ -57,6 +61,21 @@ pub trait Notifier: Send + Sync {
         let _ = (message, since);
         Ok(None)
     }
+
+    /// What has become of the message that the provider calls `id`. `None` where providers do not say.
+    async fn delivery(&self, id: &str) -> Result<Option<Delivery>, SendError> {
+        let _ = id;
+        Ok(None)
+    }
+}
+
+/// What a provider reports of a message that it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The provider's own word.
+    pub status: String,
+    /// The provider's error code, if something went wrong.
+    pub code: Option<u32>,
 }
 
 /// Why a channel cannot be set up from its configuration.
@@ -67,14 +86,23 @@ pub struct SetupError {
     pub reason: String,
 }
 
-/// Every channel that is configured. `clock` says how long is left when a message leaves.
+/// Every channel that is configured, with nothing to answer by. `clock` says how long is left when a message leaves.
 pub fn connect(notify: &config::Notify, clock: &SharedClock) -> Result<Vec<Arc<dyn Notifier>>, SetupError> {
+    connect_offering(notify, clock, &Ways::default())
+}
+
+/// Every channel that is configured, with `ways` to answer what it says.
+pub fn connect_offering(
+    notify: &config::Notify,
+    clock: &SharedClock,
+    ways: &Ways,
+) -> Result<Vec<Arc<dyn Notifier>>, SetupError> {
     let mut channels: Vec<Arc<dyn Notifier>> = Vec::new();
     if let Some(email) = &notify.email {
-        channels.push(Arc::new(email::EmailNotifier::new(email, Arc::clone(clock))?));
+        channels.push(Arc::new(email::EmailNotifier::new(email, Arc::clone(clock))?.offering(ways.clone())));
     }
     if let Some(sms) = &notify.sms {
-        channels.push(Arc::new(sms::SmsNotifier::new(sms, Arc::clone(clock))?));
+        channels.push(Arc::new(sms::SmsNotifier::new(sms, Arc::clone(clock))?.offering(ways.clone())));
     }
     if let Some(slack) = &notify.slack {
         channels.push(Arc::new(slack::SlackNotifier::new(slack, Arc::clone(clock))?));

@@ -196,6 +196,8 @@ pub struct MessageView {
     pub sent_at: Option<DateTime<Utc>>,
     pub attempts: i64,
     pub last_error: Option<String>,
+    /// The provider's last word on a message that it took, if it says: `delivered`, `undelivered`.
+    pub delivery: Option<String>,
 }
 
 /// Why a question could not be answered.
@@ -385,7 +387,9 @@ impl Service {
         };
         let rows =
             self.store.notifications(only, ticket.as_ref().map(TicketId::as_str), limit.min(MOST_TICKETS)).await?;
-        Ok(rows.into_iter().map(message_view).collect())
+        let mut words = self.store.delivery_words(&rows).await?;
+        let views = rows.into_iter().map(message_view);
+        Ok(views.map(|view| MessageView { delivery: words.remove(&view.key), ..view }).collect())
     }
 
     /// Whether the store can be written and each tenant's data is fresh; else why not.
@@ -501,6 +505,7 @@ fn message_view(row: Logged) -> MessageView {
         due_at: notification.due_at,
         attempts: row.leased.attempt.into(),
         last_error: row.last_error,
+        delivery: None,
     }
 }
 

@@ -20,8 +20,9 @@ use crate::app::Parts;
 use crate::clock::SharedClock;
 use crate::config::{Config, GivenEnvironment, LogFormat};
 use crate::service::{Scope, Service};
+use crate::simulator::crew::Crew;
 use crate::simulator::receivers::{
-    Caught, CaughtKind, CaughtList, MailCatcher, SlackCatcher, SmsCatcher, WEBHOOK_SECRET, WebhookCatcher,
+    Caller, Caught, CaughtKind, CaughtList, MailCatcher, SlackCatcher, SmsCatcher, WEBHOOK_SECRET, WebhookCatcher,
 };
 use crate::simulator::{SimOptions, Simulator, targets};
 use crate::store::Store;
@@ -35,6 +36,10 @@ const USUAL_PORT: u16 = 8080;
 const CAUGHT_ROOM: usize = 2_000;
 /// New messages are shown on the terminal this often.
 const SHOW_EVERY: Duration = Duration::from_millis(500);
+/// People look at their phones this often.
+const ANSWER_EVERY: Duration = Duration::from_secs(4);
+/// The auth token of the account at the SMS gateway.
+const SMS_TOKEN: &str = "demo";
 /// At most so many at a time; the page has them all.
 const SHOWN_AT_ONCE: u64 = 6;
 
@@ -63,6 +68,7 @@ pub async fn demo(args: DemoArgs) -> Result<(), CliError> {
     };
     tokio::select! {
         () = show(&world.caught) => {}
+        () = answer(&world, running.address) => {}
         () = run::told_to_stop() => {}
         () = ended => {}
     }
@@ -126,7 +132,7 @@ impl World {
              requests_per_minute = 800\npoll_interval = \"60s\"\nhours = \"site\"\n{statuses}\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@msp.example>\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"DEMO_SMS\"\n\
-             from = \"+15005550006\"\nbase_url = \"{}\"\n{}{policies}",
+             from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = true\n{}{policies}",
             store.display(),
             self.options.subdomain,
             self.superops.url(),
@@ -137,7 +143,7 @@ impl World {
         );
         let token = token.to_str().context("the temporary folder has an odd name")?;
         let environment =
-            GivenEnvironment::default().with_file(token, &self.options.token).with_var("DEMO_SMS", "demo");
+            GivenEnvironment::default().with_file(token, &self.options.token).with_var("DEMO_SMS", SMS_TOKEN);
         let environment = environment.with_var("DEMO_SLACK", "xoxb-demo").with_var("DEMO_WEBHOOK", WEBHOOK_SECRET);
         Ok(Config::parse(Path::new("demo.toml"), &text, &environment)?)
     }
@@ -240,6 +246,19 @@ fn line(message: &Caught, colours: bool) -> String {
 fn first_line(message: &Caught) -> String {
     let begins = message.text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     format!("{} – {}", message.subject, begins.trim())
+}
+
+/// Has the desk's people answer some of what they are told, for ever.
+async fn answer(world: &World, address: SocketAddr) {
+    let url = format!("http://{address}");
+    world.sms.calls(Caller { auth_token: SMS_TOKEN.to_owned().into(), public_url: url.clone(), reach: url });
+    let mut crew = Crew::new(&world.caught, &world.sms);
+    loop {
+        tokio::time::sleep(ANSWER_EVERY).await;
+        for done in crew.turn().await {
+            eprintln!("          ←      {done}");
+        }
+    }
 }
 
 /// What happened, in a few lines.

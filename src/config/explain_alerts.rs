@@ -11,6 +11,7 @@ use super::{
     Alerts, ChannelKind, Config, Email, Notify, PagerDuty, Slack, Sms, SmsSender, SmtpTls, Step, Target, Webhook,
     default_steps, duration,
 };
+use crate::notify::ways::{REPLY_HOOK, STATUS_HOOK};
 
 /// When an alert is raised, and the escalation in words.
 pub(super) fn alerts(page: &mut Page, config: &Config) {
@@ -151,6 +152,37 @@ fn pagerduty_words(pagerduty: &PagerDuty) -> String {
 fn webhook_words(webhook: &Webhook) -> String {
     let host = url::Url::parse(&webhook.url).ok().and_then(|url| url.host_str().map(str::to_owned));
     format!("to {}, signed", host.unwrap_or_default())
+}
+
+/// How people can answer, and how we hear what became of a message.
+pub(super) fn answers(page: &mut Page, config: &Config) {
+    let public_url = config.server.public_url.as_deref();
+    page.heading("Answers");
+    let links = match public_url {
+        Some(_) => "alerts carry a link that acknowledges them, good for a day",
+        None => "none: server.public_url is not given",
+    };
+    page.row("links", links);
+    if let Some(sms) = &config.notify.sms {
+        page.row("SMS receipts", receipt_words(public_url, sms));
+        page.row("SMS replies", reply_words(public_url, sms));
+    }
+}
+
+fn receipt_words(public_url: Option<&str>, sms: &Sms) -> String {
+    match public_url {
+        Some(url) if !sms.hook_tokens.is_empty() => format!("Twilio reports to {url}{STATUS_HOOK}"),
+        Some(_) => "Twilio is asked: without hook_auth_token its reports cannot be believed".to_owned(),
+        None => "Twilio is asked: server.public_url is not given, so it cannot report".to_owned(),
+    }
+}
+
+fn reply_words(public_url: Option<&str>, sms: &Sms) -> String {
+    match public_url {
+        Some(url) if sms.replies => format!("on: Twilio must send them to {url}{REPLY_HOOK}"),
+        None if sms.replies => "off: replies = true needs server.public_url".to_owned(),
+        _ => or_default("off: set replies = true once Twilio sends them to us", true),
+    }
 }
 
 fn email_words(email: &Email) -> String {

@@ -17,6 +17,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::alerts::Recovered;
+use super::receipts::expect;
 use super::{Store, StoreError, instant, millis};
 use crate::alert::escalation::ChannelKind;
 use crate::alert::noise::Rules;
@@ -232,6 +233,9 @@ impl Store {
                         Outcome::Again { next_channel_too: true, .. } if !void => {
                             take_up_next_channel(tx, &leased.notification, now).await.map(|_| false)
                         }
+                        Outcome::Taken { provider_id: Some(id) } if leased.notification.channel == ChannelKind::Sms => {
+                            expect(tx, &leased, &id, now).await
+                        }
                         _ => Ok(false),
                     }
                 })
@@ -392,7 +396,7 @@ fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("our own types have text keys only")
 }
 
-fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
+pub(super) fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
     let unreadable = |what: &str| StoreError::Unreadable(format!("a notification's {what}"));
     let text = |name: &str| row.try_get::<String, _>(name);
     let number = |name: &str| row.try_get::<i64, _>(name);
@@ -421,7 +425,7 @@ fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
     Ok(Leased { notification, attempt, unreported })
 }
 
-async fn log_attempt(
+pub(super) async fn log_attempt(
     tx: &mut SqliteConnection,
     leased: &Leased,
     outcome: &Outcome,
@@ -447,7 +451,7 @@ async fn log_attempt(
     .map(drop)
 }
 
-async fn settle(
+pub(super) async fn settle(
     tx: &mut SqliteConnection,
     leased: &Leased,
     outcome: &Outcome,
@@ -484,7 +488,7 @@ async fn settle(
 }
 
 /// Whether what it says holds no longer: its alert is over, acknowledged, or tells another stage by now.
-async fn is_void(tx: &mut SqliteConnection, notification: &NewNotification) -> Result<bool, sqlx::Error> {
+pub(super) async fn is_void(tx: &mut SqliteConnection, notification: &NewNotification) -> Result<bool, sqlx::Error> {
     if notification.kind == "bundle" {
         return bundle::is_void(tx, &notification.message.key).await;
     }
@@ -515,7 +519,7 @@ async fn take_up_next_channel(
 }
 
 /// After a refusal: the next channel, or else the next rung at once.
-async fn move_on(
+pub(super) async fn move_on(
     tx: &mut SqliteConnection,
     refused: &NewNotification,
     now: DateTime<Utc>,

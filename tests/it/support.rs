@@ -12,14 +12,19 @@ use superops_sla::app::Parts;
 use superops_sla::clock::{Clock, ManualClock};
 use superops_sla::config::{Config, Environment};
 use superops_sla::simulator::receivers::{
-    Caught, CaughtKind, CaughtList, MailCatcher, PagerDutyCatcher, SlackCatcher, SmsCatcher, WEBHOOK_SECRET,
+    Caller, Caught, CaughtKind, CaughtList, MailCatcher, PagerDutyCatcher, SlackCatcher, SmsCatcher, WEBHOOK_SECRET,
     WebhookCatcher,
 };
 use superops_sla::simulator::{DueOnPause, NewTicket, Served, SimOptions, Simulator};
 use superops_sla::store::outbox::Logged;
+use superops_sla::web;
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
 pub const TOKEN: &str = "look-alike-token";
+/// Where the configuration says that people, and Twilio, reach the service.
+pub const PUBLIC_URL: &str = "https://sla.example.com";
+pub const TWILIO_TOKEN: &str = "twilio-auth-token";
 /// More than any test can say.
 const EVERYTHING: usize = 100_000;
 
@@ -113,7 +118,7 @@ impl TestApp {
     /// The file as a user would write it.
     pub fn config_text(&self) -> String {
         format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"https://sla.example.com\"\n\
+            "[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"{PUBLIC_URL}\"\n\
              [store]\nurl = \"sqlite://{}\"\n\
              [tenants.acme]\nsubdomain = \"acme\"\nendpoint = \"{}/msp\"\ntoken_file = \"{}\"\n\
              requests_per_minute = 800\nhook_secret_env = \"HOOK\"\n\
@@ -171,6 +176,13 @@ impl TestApp {
         self.parts = Some(Parts::build(config, Arc::new(self.clock.clone())).await.unwrap());
     }
 
+    /// Starts the service with no address at which others reach it.
+    pub async fn resume_without_public_url(&mut self) {
+        self.stop().await;
+        let config = parse(&self.config_text().replace(&format!("public_url = \"{PUBLIC_URL}\"\n"), ""));
+        self.parts = Some(Parts::build(config, Arc::new(self.clock.clone())).await.unwrap());
+    }
+
     /// Ends the service in good order.
     pub async fn stop(&mut self) {
         if let Some(parts) = self.parts.take() {
@@ -197,6 +209,27 @@ impl TestApp {
     pub async fn evaluate(&mut self) -> superops_sla::evaluate::Turn {
         let now = self.now();
         self.parts().evaluate.turn(now).await.unwrap()
+    }
+
+    /// Asks about text messages that stay silent.
+    pub async fn ask_for_receipts(&mut self) {
+        let now = self.now();
+        self.parts().receipts.turn(now).await.unwrap();
+    }
+
+    /// Serves the web, and has the SMS gateway call it at the address that the configuration names.
+    pub async fn serve(&mut self) -> String {
+        let parts = self.parts();
+        let router = web::router(parts.web(parts.web_options()));
+        let listener = TcpListener::bind(any_port()).await.unwrap();
+        let reach = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(web::serve(listener, router, std::future::pending()));
+        self.sms.calls(Caller {
+            auth_token: TWILIO_TOKEN.to_owned().into(),
+            public_url: PUBLIC_URL.to_owned(),
+            reach: reach.clone(),
+        });
+        reach
     }
 
     pub async fn dispatch(&mut self) {
@@ -310,7 +343,7 @@ impl Surroundings {
     fn new() -> Self {
         Self(BTreeMap::from([
             ("HOOK", "knock-knock"),
-            ("TWILIO", "twilio-auth-token"),
+            ("TWILIO", TWILIO_TOKEN),
             ("SLACK", "xoxb-test"),
             ("PAGERDUTY", "0123456789abcdef0123456789abcdef"),
             ("WEBHOOK", WEBHOOK_SECRET),

@@ -75,6 +75,13 @@ impl Letter {
         }
     }
 
+    /// With `link` as the first thing to do about it: it needs a click there, since mail scanners follow links too.
+    pub fn acknowledged_by(mut self, link: Option<&str>) -> Self {
+        let link = link.and_then(web_address).map(|url| Link { label: "Acknowledge", url });
+        self.links.splice(0..0, link);
+        self
+    }
+
     fn about(mut self, ticket: &TicketFacts) -> Self {
         self.preheader = format!("{}. {}, {}", self.headline, ticket.shown_client(), ticket.shown_technician());
         self.about = Some(format!("{} {}", ticket.shown_id(), ticket.shown_subject()));

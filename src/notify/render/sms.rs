@@ -23,14 +23,33 @@ const SHORTEST: usize = 8;
 
 /// Words `message` as a text message: GSM-7 in one segment, or UCS-2 in at most two.
 pub fn sms(message: &Message, now: DateTime<Utc>) -> String {
+    sms_with(message, None, now)
+}
+
+/// Words `message` as a text message, with the `code` that its recipient answers with.
+pub fn sms_with(message: &Message, code: Option<u8>, now: DateTime<Utc>) -> String {
     let draft = draft(message, now);
-    let reference = reference(&message.key);
+    let tail = tail(reference(&message.key), code);
     match draft.folded() {
-        Some(folded) => folded.fit(reference, SEGMENT, |text| gsm7::septets(text).unwrap_or(SEGMENT)),
+        Some(folded) => folded.fit(&tail, SEGMENT, |text| gsm7::septets(text).unwrap_or(SEGMENT)),
         None => {
-            let fits_one = units(&draft.essence(reference)) <= WIDE_SEGMENT;
-            draft.fit(reference, if fits_one { WIDE_SEGMENT } else { TWO_WIDE_SEGMENTS }, units)
+            let fits_one = units(&draft.essence(&tail)) <= WIDE_SEGMENT;
+            draft.fit(&tail, if fits_one { WIDE_SEGMENT } else { TWO_WIDE_SEGMENTS }, units)
         }
+    }
+}
+
+/// `text` of ours as it goes into a text message: the plain alphabet, one segment.
+pub fn plain(text: &str) -> String {
+    let folded = gsm7::fold(text).unwrap_or_else(|| text.chars().filter(char::is_ascii).collect());
+    cut(&folded, SEGMENT, |text| gsm7::septets(text).unwrap_or(SEGMENT))
+}
+
+/// How to answer, and the mark by which the message is found again, which comes last.
+fn tail(reference: &str, code: Option<u8>) -> String {
+    match code {
+        Some(code) => format!(". Reply {code}a to ack, {code}c to close #{reference}"),
+        None => format!(" #{reference}"),
     }
 }
 
@@ -127,26 +146,25 @@ impl Draft {
     }
 
     /// What must be said.
-    fn essence(&self, reference: &str) -> String {
+    fn essence(&self, tail: &str) -> String {
         match &self.client {
-            Some(client) => format!("{}. {client} #{reference}", self.head),
-            None => format!("{} #{reference}", self.head),
+            Some(client) => format!("{}. {client}{tail}", self.head),
+            None => format!("{}{tail}", self.head),
         }
     }
 
-    /// As much as fits `room`, the reference last.
-    fn fit(&self, reference: &str, room: usize, measure: impl Fn(&str) -> usize) -> String {
-        let tail = format!(" #{reference}");
+    /// As much as fits `room`, the tail last.
+    fn fit(&self, tail: &str, room: usize, measure: impl Fn(&str) -> usize) -> String {
         let mut text = self.head.clone();
         for (part, glue, shortest) in self.parts() {
-            let left = room.saturating_sub(measure(&text) + measure(&tail) + measure(glue));
+            let left = room.saturating_sub(measure(&text) + measure(tail) + measure(glue));
             let part = cut(part, left, &measure);
             if part.chars().count() >= shortest {
                 text.push_str(glue);
                 text.push_str(&part);
             }
         }
-        text + &tail
+        text + tail
     }
 
     /// Each part with what joins it to the one before and the least that is worth showing of it.

@@ -22,7 +22,7 @@ export function messageItem(message, { link = true } = {}) {
   return el('li', { class: `message ${message.state}` },
     el('span', { class: 'outcome', title: message.state }, SENT[message.state] ?? '?'),
     el('div', {},
-      el('p', {}, el('b', {}, message.recipient), ` ${verb} ${message.channel === 'email' ? 'email' : channelName(message.channel)}`),
+      el('p', {}, el('b', {}, message.recipient), ` ${verb} ${message.channel === 'email' ? 'email' : channelName(message.channel)}`, message.delivery ? el('span', { class: 'muted' }, ` · ${message.delivery}`) : ''),
       el('p', { class: 'muted about-what' },
         el('span', {}, el('span', { class: `stage ${message.kind === 'alert' ? message.stage : message.kind}` }, subject), ' ', ticket, message.step > 0 ? ` · step ${message.step + 1}` : ''),
         el('time', { datetime: at, title: local(at) }, brief(at))),
