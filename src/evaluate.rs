@@ -7,6 +7,7 @@
 mod escalate;
 mod facts;
 mod memory;
+mod overlays;
 mod quiet;
 mod standings;
 
@@ -77,18 +78,6 @@ struct Scene<'a> {
     /// The silences and maintenance windows of now and later.
     overlays: &'a [Overlay],
     now: DateTime<Utc>,
-}
-
-impl Scene<'_> {
-    /// Whether nobody is to be told of `watched` now.
-    fn is_covered(&self, watched: &Watched) -> bool {
-        self.overlays.iter().any(|overlay| overlay.covers(&watched.ticket, self.now))
-    }
-
-    /// When the next silence or maintenance window ends: what waited for that goes on.
-    fn next_end(&self) -> Option<DateTime<Utc>> {
-        self.overlays.iter().filter(|overlay| overlay.holds(self.now)).map(|overlay| overlay.until).min()
-    }
 }
 
 /// What the looks at a tenant's tickets have shown.
@@ -193,9 +182,10 @@ impl Evaluate {
         let Findings { mut work, known, raised } = found;
         self.resolve_gone(&scene, &open, &mut work).await?;
         work.notifications.extend(self.digests(&scene, &known));
+        self.put_off_covered(&scene, &open, &mut work);
         self.end_holds(&scene, &open, &mut work);
         self.escalate(&scene, &open, &mut work);
-        next = next.into_iter().chain(self.memory.next_step(&tenant.id, now)).chain(scene.next_end()).min();
+        next = next.into_iter().chain(self.memory.next_step(&tenant.id, now)).chain(scene.next_overlay_change()).min();
         let turn = Turn { raised, next, ..Turn::default() };
         self.commit(tenant, work, turn, now).await
     }

@@ -149,14 +149,11 @@ impl World {
         Ok(Config::parse(Path::new("demo.toml"), &text, &environment)?)
     }
 
-    /// The channels that no person owns, and the usual steps with them.
+    /// The channels at whose end a system listens.
     fn systems(&self) -> String {
         format!(
             "[notify.slack]\nbot_token_env = \"DEMO_SLACK\"\nchannel = \"#sla\"\nbase_url = \"{}\"\n\
-             [notify.webhook]\nurl = \"{}\"\nsecret_env = \"DEMO_WEBHOOK\"\n\
-             [[alerts.steps]]\nafter = \"0s\"\nnotify = [\"technician\", \"slack\", \"webhook\"]\n\
-             [[alerts.steps]]\nafter = \"15m\"\nnotify = [\"manager\"]\n\
-             [[alerts.steps]]\nafter = \"30m\"\nnotify = [\"account-manager\"]\n",
+             [notify.webhook]\nurl = \"{}\"\nsecret_env = \"DEMO_WEBHOOK\"\n",
             self.slack.url(),
             self.webhook.url(),
         )

@@ -31,7 +31,7 @@ pub(super) fn alerts(page: &mut Page, config: &Config) {
     let rest = format!("for {} while nothing happens on its ticket", duration::show(*ack_expires));
     page.row("acknowledged", format!("a breach rests {}", or_default(rest, *ack_expires == ACK_EXPIRES)));
     escalations(page, config);
-    page.heading(or_default("Escalation", *steps == default_steps()));
+    page.heading(or_default("Escalation", *steps == default_steps(&config.notify.kinds())));
     step_rows(page, steps, &config.notify);
     rules(page, noise);
 }

@@ -33,7 +33,7 @@ pub(super) fn alerts(section: Section<'_>, channels: &Channels) -> Alerts {
         warn_left: warn_left(&section),
         predict_at: predict_at.unwrap_or(DEFAULT_PREDICT_AT),
         ack_expires: ack_expires(&section).unwrap_or(ACK_EXPIRES),
-        steps: steps(&section, channels).unwrap_or_else(default_steps),
+        steps: steps(&section, channels).unwrap_or_else(|| default_steps(&channels.there)),
         noise: read_noise::rules(&section),
     };
     section.finish();
@@ -121,10 +121,7 @@ fn reachable(found: &Found<'_, &str>, channels: &Channels, inspection: &Inspecti
     let needed = match target {
         Target::Email(_) => Some(ChannelKind::Email),
         Target::Sms(_) => Some(ChannelKind::Sms),
-        Target::Slack(_) => Some(ChannelKind::Slack),
-        Target::PagerDuty => Some(ChannelKind::PagerDuty),
-        Target::Webhook => Some(ChannelKind::Webhook),
-        Target::Technician | Target::Manager | Target::Group | Target::AccountManager => None,
+        _ => target.system(),
     };
     if matches!(target, Target::Slack(Some(_))) && channels.one_slack_channel {
         found.wrong("names a Slack channel, but an incoming webhook writes to its own only: use a bot token");

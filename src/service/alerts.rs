@@ -66,6 +66,8 @@ pub struct AlertView {
     pub due: DateTime<Utc>,
     pub raised_at: DateTime<Utc>,
     pub changed_at: DateTime<Utc>,
+    /// It was past due when first seen: told in the digest, and by no step.
+    pub in_digest: bool,
     /// What it was resolved as.
     pub closing: Option<&'static str>,
     /// The name of the escalation that it follows.
@@ -253,7 +255,7 @@ fn view(
     };
     let name = |named: Option<&crate::ticket::Named>| named.map(|named| named.name.clone());
     let state = row.state();
-    let is_left = state != State::Resolved && (usize::try_from(row.step).is_ok_and(|step| step < steps));
+    let is_left = row.told && state != State::Resolved && (usize::try_from(row.step).is_ok_and(|step| step < steps));
     AlertView {
         id: row.key.id(),
         tenant: row.key.tenant.to_string(),
@@ -269,6 +271,7 @@ fn view(
         due: row.raised.due,
         raised_at: row.raised_at,
         changed_at: row.changed_at,
+        in_digest: !row.told,
         closing: row.raised.resolved_as.map(|closing| closing.as_str()),
         next_step: is_left.then(|| row.step + 1),
         next_step_at: row.next_step_at,

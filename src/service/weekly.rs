@@ -80,12 +80,7 @@ impl Service {
         Ok(())
     }
 
-    async fn week_figures(
-        &self,
-        scope: &Scope,
-        weeks: u32,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<WeekFigure>, StoreError> {
+    async fn week_figures(&self, scope: &Scope, weeks: u32, now: DateTime<Utc>) -> Result<Vec<WeekFigure>, StoreError> {
         let from = week_of(now) - TimeDelta::weeks(i64::from(weeks) - 1);
         let mut figures = Vec::new();
         for tenant in self.tenants(scope) {

@@ -43,6 +43,8 @@ pub struct AlertTurn {
     /// Alerts that are open again, each with the stage whose withdrawn notifications are wanted after all.
     pub reopened: Vec<(AlertKey, String)>,
     pub recovered: Vec<Recovered>,
+    /// Alerts of which nobody is to be told before then.
+    pub put_off: Vec<(AlertKey, DateTime<Utc>)>,
 }
 
 impl AlertTurn {
@@ -53,6 +55,7 @@ impl AlertTurn {
             && self.cancelled.is_empty()
             && self.reopened.is_empty()
             && self.recovered.is_empty()
+            && self.put_off.is_empty()
     }
 }
 
@@ -170,6 +173,9 @@ impl Store {
                     }
                     for key in &turn.cancelled {
                         super::outbox::withdraw(tx, &key.to_string(), now).await?;
+                    }
+                    for (key, until) in &turn.put_off {
+                        super::outbox::put_off(tx, &key.to_string(), *until).await?;
                     }
                     for (key, stage) in &turn.reopened {
                         super::outbox::take_up_again(tx, &key.to_string(), stage, now).await?;

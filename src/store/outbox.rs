@@ -373,6 +373,35 @@ pub(super) async fn withdraw(tx: &mut SqliteConnection, alert: &str, now: DateTi
     .map(drop)
 }
 
+/// Keeps what `alert` has not said yet until `until`.
+pub(super) async fn put_off(tx: &mut SqliteConnection, alert: &str, until: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE notifications SET due_at = $2 WHERE alert_key = $1 AND kind = 'alert' AND state = 'pending'
+         AND due_at < $2",
+    )
+    .bind(alert)
+    .bind(millis(until))
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// Lets go what was put off until `until`.
+pub(super) async fn let_go(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    until: i64,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE notifications SET due_at = $3 WHERE tenant = $1 AND state = 'pending' AND due_at = $2")
+        .bind(tenant.as_str())
+        .bind(until)
+        .bind(millis(now))
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
 /// Takes up again what `alert` was about to say at `stage` when it was withdrawn.
 pub(super) async fn take_up_again(
     tx: &mut SqliteConnection,

@@ -30,18 +30,22 @@ pub fn sms(message: &Message, now: DateTime<Utc>) -> String {
 pub fn sms_with(message: &Message, code: Option<u8>, now: DateTime<Utc>) -> String {
     let draft = draft(message, now);
     let tail = tail(reference(&message.key), code);
-    match draft.folded() {
-        Some(folded) => folded.fit(&tail, SEGMENT, |text| gsm7::septets(text).unwrap_or(SEGMENT)),
-        None => {
-            let fits_one = units(&draft.essence(&tail)) <= WIDE_SEGMENT;
-            draft.fit(&tail, if fits_one { WIDE_SEGMENT } else { TWO_WIDE_SEGMENTS }, units)
-        }
+    let text = draft.within(&tail);
+    // An id of strange characters may leave no room: what has happened goes before how to answer.
+    if code.is_some() && is_too_long(&text) { sms_with(message, None, now) } else { text }
+}
+
+fn is_too_long(text: &str) -> bool {
+    match gsm7::septets(text) {
+        Some(septets) => septets > SEGMENT,
+        None => units(text) > TWO_WIDE_SEGMENTS,
     }
 }
 
 /// `text` of ours as it goes into a text message: the plain alphabet, one segment.
 pub fn plain(text: &str) -> String {
-    let folded = gsm7::fold(text).unwrap_or_else(|| text.chars().filter(char::is_ascii).collect());
+    let known = |c: &char| gsm7::septets(c.encode_utf8(&mut [0; 4])).is_some();
+    let folded = gsm7::fold(text).unwrap_or_else(|| text.chars().filter(known).collect());
     cut(&folded, SEGMENT, |text| gsm7::septets(text).unwrap_or(SEGMENT))
 }
 
@@ -150,6 +154,17 @@ impl Draft {
         match &self.client {
             Some(client) => format!("{}. {client}{tail}", self.head),
             None => format!("{}{tail}", self.head),
+        }
+    }
+
+    /// In the plain alphabet if it can be, else in two segments at most.
+    fn within(&self, tail: &str) -> String {
+        match self.folded() {
+            Some(folded) => folded.fit(tail, SEGMENT, |text| gsm7::septets(text).unwrap_or(SEGMENT)),
+            None => {
+                let fits_one = units(&self.essence(tail)) <= WIDE_SEGMENT;
+                self.fit(tail, if fits_one { WIDE_SEGMENT } else { TWO_WIDE_SEGMENTS }, units)
+            }
         }
     }
 

@@ -12,7 +12,7 @@ const AT_ONCE: i64 = 500;
 
 impl Store {
     /// Has the alerts that wait for `channel` said by the next channel of each as well, once; they go on waiting.
-    /// Gives how many. `urgent_only`: those that tell of a breach.
+    /// Gives how many. `urgent_only`: those that tell of a breach. What waits in one message with others counts too.
     pub async fn divert(
         &self,
         channel: ChannelKind,
@@ -20,10 +20,11 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<usize, StoreError> {
         let waiting = sqlx::query(
-            "SELECT * FROM notifications WHERE channel = $1 AND kind = 'alert' AND (state = 'pending'
-               OR (state = 'bundled' AND (SELECT b.state FROM notifications b WHERE b.key = notifications.bundle) = 'pending'))
+            "SELECT * FROM notifications n WHERE state IN ('pending', 'bundled') AND channel = $1 AND kind = 'alert'
              AND diverted_at IS NULL AND fallback <> '[]' AND (due_at <= $2 OR attempts > 0)
-             AND ($3 = 0 OR stage LIKE 'breached%') ORDER BY due_at LIMIT $4",
+             AND ($3 = 0 OR stage LIKE 'breached%')
+             AND (bundle IS NULL OR EXISTS (SELECT 1 FROM notifications b WHERE b.key = n.bundle AND b.state = 'pending'))
+             ORDER BY due_at LIMIT $4",
         )
         .bind(channel.as_str())
         .bind(millis(now))

@@ -52,6 +52,7 @@ const overlayLine = (overlay) => el('p', { class: 'overlaid' },
 function nextWords(alert) {
   if (alert.state === 'resolved') return `Over: ${CLOSINGS[alert.closing] ?? alert.closing}, ${brief(alert.changed_at)}`;
   if (alert.state !== 'open') return null;
+  if (alert.in_digest) return 'Past due when first seen: told in the digest, no steps follow';
   if (!alert.next_step_at) return 'No further step: everybody was told';
   const left = (Date.parse(alert.next_step_at) - serverNow()) / 1000;
   const when = left > 0 ? `in ${words(left)}` : alert.overlays.length ? 'when nobody asks for quiet any more' : 'now';
@@ -64,11 +65,20 @@ function dueWords(alert) {
   return left >= 0 ? `${countdown(left)} left` : `${countdown(-left)} over`;
 }
 
+/** Each person once, with the ways that reached them; then what reached nobody. */
+function toldWords(notifications) {
+  const ways = new Map();
+  for (const { recipient, channel, state: how } of notifications.filter((one) => one.kind === 'alert')) {
+    if (!ways.has(recipient)) ways.set(recipient, new Set());
+    if (how === 'sent') ways.get(recipient).add(channel === 'sms' ? 'SMS' : channel);
+  }
+  const reached = [...ways].filter(([, by]) => by.size).map(([name, by]) => `${name} (${[...by].join(', ')})`);
+  const missed = notifications.filter((one) => one.state === 'failed').length;
+  return [reached.length ? `Told: ${reached.join(', ')}` : 'Nobody was reached so far', missed ? el('span', { class: 'missed' }, ` · ${missed} not delivered`) : ''];
+}
+
 function told(alert) {
-  if (!alert.notifications.length) return el('p', { class: 'muted' }, 'Nobody was told so far.');
-  const failed = alert.notifications.filter((one) => one.state === 'failed').length;
-  const sent = alert.notifications.filter((one) => one.state === 'sent').length;
-  const summary = `${sent} told${failed ? `, ${failed} failed` : ''}, ${alert.notifications.length} in all`;
+  if (!alert.notifications.length) return alert.in_digest ? null : el('p', { class: 'muted' }, 'Nobody was told so far.');
   const item = (one) => {
     const shown = messageItem(one, { link: false });
     const tries = one.outcomes.length > 1 || one.state === 'failed' ? one.outcomes : [];
@@ -76,7 +86,7 @@ function told(alert) {
       `try ${attempt.number} at ${brief(attempt.at)}: ${attempt.outcome}${attempt.detail ? `, ${attempt.detail}` : ''}`)));
     return shown;
   };
-  return el('details', { class: 'told' }, el('summary', {}, summary), el('ul', { class: 'messages' }, alert.notifications.map(item)));
+  return el('details', { class: 'told' }, el('summary', {}, toldWords(alert.notifications)), el('ul', { class: 'messages' }, alert.notifications.map(item)));
 }
 
 function makeCard(alert) {

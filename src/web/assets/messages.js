@@ -14,7 +14,7 @@ export function channelName(channel) {
 }
 
 const HELD = { quiet_hours: 'held by quiet hours until', cap: 'held until', budget: 'the day’s text messages are used up; held until' };
-const KINDS = { digest: 'digest', bundle: 'several in one', recovery: 'recovered' };
+const KINDS = { digest: 'digest', bundle: 'several in one', recovery: 'recovered', acknowledged: 'acknowledged' };
 
 /** Why it waits, or that it went out together with others. */
 function shape(message) {
