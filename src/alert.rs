@@ -6,6 +6,7 @@
 //! first seen is known, not news: it is told in a digest.
 
 pub mod escalation;
+pub mod prediction;
 
 use std::fmt;
 
@@ -68,6 +69,8 @@ pub enum Closing {
     Vanished,
     /// There is no due time any more.
     SlaRemoved,
+    /// It was predicted, and has become unlikely.
+    Unlikely,
 }
 
 impl Closing {
@@ -80,12 +83,21 @@ impl Closing {
             Self::Retargeted => "retargeted",
             Self::Vanished => "vanished",
             Self::SlaRemoved => "sla_removed",
+            Self::Unlikely => "unlikely",
         }
     }
 
     /// The reading of [`Closing::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        let all = [Self::Met, Self::ClosedLate, Self::Paused, Self::Retargeted, Self::Vanished, Self::SlaRemoved];
+        let all = [
+            Self::Met,
+            Self::ClosedLate,
+            Self::Paused,
+            Self::Retargeted,
+            Self::Vanished,
+            Self::SlaRemoved,
+            Self::Unlikely,
+        ];
         all.into_iter().find(|closing| closing.as_str() == text)
     }
 }
@@ -112,6 +124,8 @@ pub enum Reason {
     Missed,
     /// SuperOps calls it breached, whatever its due time.
     Flagged,
+    /// The forecast gives a breach this probability.
+    Predicted(f64),
 }
 
 impl fmt::Display for Reason {
@@ -121,6 +135,7 @@ impl fmt::Display for Reason {
             Self::LittleLeft => f.write_str("little working time is left"),
             Self::Missed => f.write_str("its target was missed"),
             Self::Flagged => f.write_str("SuperOps calls it breached"),
+            Self::Predicted(probability) => write!(f, "a breach is {:.0} % likely", probability * 100.0),
         }
     }
 }

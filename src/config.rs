@@ -35,6 +35,7 @@ use chrono::{NaiveDate, TimeDelta};
 use secrecy::SecretString;
 
 pub use crate::alert::escalation::{ChannelKind, Step, Target, default_steps};
+use crate::alert::prediction::Rule;
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::Policy;
 use crate::ticket::{StatusWords, TenantId};
@@ -156,8 +157,8 @@ pub struct Alerts {
     pub warn_at: Vec<f64>,
     /// Working time left.
     pub warn_left: Vec<TimeDelta>,
-    /// Probability of breach that raises a predicted alert.
-    pub predict_at: f64,
+    /// Which forecasts are told.
+    pub predict: Rule,
     /// Who hears of an alert, and when; the default is SuperOps' own people.
     pub steps: Vec<Step>,
 }

@@ -8,6 +8,7 @@ pub mod alerts;
 mod cache;
 pub mod outbox;
 pub mod past;
+pub mod predictions;
 pub mod sync;
 pub mod tickets;
 pub mod tokens;

@@ -1,15 +1,16 @@
 //! The part of [`super::explain`] that is about people: who hears of what, when and how.
 
 use super::explain::{Page, or_default};
-use super::read_alerts::{DEFAULT_PREDICT_AT, DEFAULT_WARN_AT};
+use super::read_alerts::{DEFAULT_BUDGET, DEFAULT_WARN_AT};
 use super::read_notify::DEFAULT_TWILIO;
 use super::{
     Alerts, ChannelKind, Config, Email, Notify, Sms, SmsSender, SmtpTls, Step, Target, default_steps, duration,
 };
+use crate::alert::prediction::{Budget, Rule};
 
 /// When an alert is raised, and the escalation in words.
 pub(super) fn alerts(page: &mut Page, config: &Config) {
-    let Alerts { warn_at, warn_left, predict_at, steps } = &config.alerts;
+    let Alerts { warn_at, warn_left, predict, steps } = &config.alerts;
     page.heading("Alerts");
     let shares: Vec<_> = warn_at.iter().map(|share| percent(*share)).collect();
     if !shares.is_empty() {
@@ -20,13 +21,23 @@ pub(super) fn alerts(page: &mut Page, config: &Config) {
     if !left.is_empty() {
         page.row("warning", format!("when {} of working time is left", left.join(", ")));
     }
-    let likely = format!("not in this version; predict_at is kept at {}", percent(*predict_at));
-    page.row("predicted", or_default(likely, *predict_at == DEFAULT_PREDICT_AT));
+    page.row("predicted", or_default(predict_words(*predict), *predict == Rule::Budget(DEFAULT_BUDGET)));
     page.heading(or_default("Escalation", *steps == default_steps()));
     for step in steps {
         let when =
             if step.after.is_zero() { "at once".to_owned() } else { format!("after {}", duration::show(step.after)) };
         page.row(when, step_words(step, &config.notify));
+    }
+}
+
+fn predict_words(rule: Rule) -> String {
+    match rule {
+        Rule::Threshold(at) => format!("when a breach is {} likely or more", percent(at)),
+        Rule::Budget(Budget { a_day: 0, .. }) => "never".to_owned(),
+        Rule::Budget(Budget { a_day, least_left }) => {
+            let left = duration::show(least_left);
+            format!("the likeliest breaches, at most {a_day} a day, with {left} of working time left or more")
+        }
     }
 }
 
