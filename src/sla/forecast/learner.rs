@@ -178,6 +178,15 @@ impl Forecaster {
         self.plan(place, at);
     }
 
+    /// A ticket's clock is called off: the ticket is gone, or something else was promised. Nothing is learned from it.
+    pub fn withdrawn(&mut self, ticket: &str, at: DateTime<Utc>) {
+        self.pass_time(at, false);
+        let Some(open) = self.places.remove(ticket).and_then(|place| self.open.remove(&place)) else { return };
+        if open.is_waiting() {
+            self.floor.leave(open.opened_at, &open.facts, false, at);
+        }
+    }
+
     /// Lets time pass until `now`: clocks run, outcomes come in, and the model is refitted when that is due.
     pub fn advance(&mut self, now: DateTime<Utc>) {
         self.pass_time(now, true);
@@ -230,6 +239,13 @@ impl Forecaster {
     pub fn grounds(&self) -> Grounds {
         let basis = if self.model.is_some() { Basis::Learned } else { Basis::Survival };
         Grounds { outcomes: self.outcomes, since: self.since, basis }
+    }
+
+    /// What was said when fixed shares of clocks had run that are decided by now: when, the probability, and whether
+    /// it breached.
+    pub fn said_and_happened(&self) -> impl Iterator<Item = (DateTime<Utc>, f64, bool)> {
+        let rows = self.rows.iter().filter(|row| !row.sample.of_a_morning);
+        rows.map(|row| (row.sample.at, f64::from(row.sample.probability), row.breached))
     }
 
     /// How far the latest probabilities were off what happened; none before there are enough of them.
