@@ -194,7 +194,7 @@ impl Predict {
             let (desk, mut calendars) = (desk.clone(), std::mem::take(&mut self.calendars));
             let stories = move || {
                 let of = |kind| page.iter().map(move |(watched, changes)| (kind, watched, changes));
-                let both = ClockKind::ALL.into_iter().flat_map(of);
+                let both = ClockKind::REPORTED.into_iter().flat_map(of);
                 let told =
                     both.flat_map(|(kind, watched, changes)| story(watched, changes, kind, &desk, &mut calendars));
                 (told.collect::<Vec<_>>(), calendars)
@@ -216,7 +216,7 @@ impl Predict {
             let Some(watched) = self.wiring.store.ticket(&self.tenant, id).await? else { continue };
             let changes = self.wiring.store.events(&self.tenant, id).await?;
             let known = self.wiring.store.events_until(&self.tenant, id, self.told).await?;
-            for kind in ClockKind::ALL {
+            for kind in ClockKind::REPORTED {
                 let told = story(&watched, &changes, kind, desk, &mut self.calendars);
                 happenings.extend(told.into_iter().filter(|one| known == 0 || one.after > known));
             }
@@ -249,7 +249,7 @@ impl Predict {
             let worth = mind.worth();
             let outcomes = worth.iter().map(|worth| worth.grounds.outcomes).sum();
             let known = rehearsed.filter(|(then, _)| *then == outcomes);
-            let anew = || (outcomes, Arc::new(ClockKind::ALL.map(|clock| reliability(&mind.rehearsed(clock)))));
+            let anew = || (outcomes, Arc::new(ClockKind::REPORTED.map(|clock| reliability(&mind.rehearsed(clock)))));
             let rehearsed = known.unwrap_or_else(anew);
             (mind, looked, worth, rehearsed)
         })
@@ -336,7 +336,7 @@ impl Predict {
 
     /// Says once when a forecast is no longer to be believed, and once when it is again.
     fn tell_worth(&mut self, worth: &[Worth; 2]) {
-        for ((clock, worth), before) in ClockKind::ALL.into_iter().zip(worth).zip(&mut self.trusted) {
+        for ((clock, worth), before) in ClockKind::REPORTED.into_iter().zip(worth).zip(&mut self.trusted) {
             let (tenant, words, error) = (&self.tenant, clock.words(), worth.error.unwrap_or_default());
             match (*before, worth.trusted) {
                 (true, false) => warn!(%tenant, clock = clock.as_str(), error,

@@ -253,6 +253,8 @@ impl Teller<'_> {
                 Some(change) => moment(change.from.as_ref()),
                 None => ticket.resolution.met_at,
             },
+            // SuperOps reports no such clock, and nothing is foreseen of it.
+            ClockKind::NextResponse => None,
         };
         let last_touched = || ticket.updated_at.unwrap_or(self.watched.first_seen_at);
         self.stop(at.unwrap_or_else(last_touched), after);
