@@ -477,6 +477,9 @@ fn check_explains_the_least_configuration() {
       PagerDuty         not set up
       webhook           not set up
 
+    Answers
+      links             none: server.public_url is not given
+
     Remarks
       - acme has no calendar: working time is counted round the clock
       - SMS is not set up: a breach is told by email only
@@ -610,6 +613,11 @@ channels = ["sms"]
       Slack             not set up
       PagerDuty         not set up
       webhook           not set up
+
+    Answers
+      links             alerts carry a link that acknowledges them, good for a day
+      SMS receipts      Twilio reports to https://sla.example.com/hooks/twilio/status
+      SMS replies       off: set replies = true once Twilio sends them to us (default)
 
     Remarks
       - acme has no calendar: working time is counted round the clock
