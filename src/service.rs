@@ -2,6 +2,7 @@
 
 pub mod alerts;
 mod explain;
+pub mod forecast;
 pub mod overlays;
 pub mod policies;
 pub mod tryout;
@@ -19,6 +20,7 @@ use crate::clock::SharedClock;
 use crate::config::{Config, Tenant};
 use crate::desks::Desks;
 use crate::notify::{Body, TicketFacts};
+use crate::predict::Board;
 use crate::store::outbox::Logged;
 use crate::store::{Store, StoreError};
 use crate::sync::{Hints, SyncHealth};
@@ -27,6 +29,7 @@ use crate::ticket::{ClockKind, TenantId, TicketId};
 use view::Seen;
 
 pub use explain::{ClockLedger, DifferenceGroup, Differences, HeldBy, LedgerLine, TicketLedger};
+pub use forecast::{ClockForecast, ForecastRecord};
 
 /// Whose data may be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +138,8 @@ pub struct ClockStatus {
     pub hours: String,
     /// Why the clock cannot be fully known, if so.
     pub partial: Vec<String>,
+    /// How likely it is to breach, and why; none once that is decided, and before the first look.
+    pub forecast: Option<ClockForecast>,
 }
 
 /// The head of the page: how the desk stands, and whether we can know it.
@@ -163,6 +168,8 @@ pub struct TenantHealth {
     /// What is wrong and what to do, in words; none while all is well.
     pub trouble: Option<String>,
     pub quarantined: usize,
+    /// Why alerts go by the clock alone for now, if so.
+    pub forecast: Option<String>,
 }
 
 /// Whether one way of reaching people works.
@@ -231,6 +238,7 @@ pub struct Service {
     /// Ring when a person changed something: evaluate's bell, and dispatch's.
     news: Arc<Notify>,
     outbox: Arc<Notify>,
+    board: Arc<Board>,
 }
 
 /// What the service knows of the sync of each tenant.
@@ -250,12 +258,18 @@ impl Service {
         sync: Syncs,
     ) -> Self {
         let (news, outbox) = (Arc::default(), Arc::default());
-        Self { config, desks, store, clock, telemetry, sync, news, outbox }
+        let board = Arc::default();
+        Self { config, desks, store, clock, telemetry, sync, news, outbox, board }
     }
 
     /// The same, able to wake the loops of the running service.
     pub fn with_bells(self, news: Arc<Notify>, outbox: Arc<Notify>) -> Self {
         Self { news, outbox, ..self }
+    }
+
+    /// Shows the forecasts on `board` as well.
+    pub fn showing(self, board: Arc<Board>) -> Self {
+        Self { board, ..self }
     }
 
     /// Open tickets, worst first.
@@ -285,7 +299,9 @@ impl Service {
             let Some(tenant) = self.config.tenants.get(&tenant) else { continue };
             let (desk, version) = self.desks.judging(tenant, &watched).await?;
             let changes = self.store.events(&tenant.id, &watched.ticket.id).await?;
-            let mut seen = Seen::new(tenant, &desk, &watched, now).of_version(version).sla;
+            let forecasts = self.board.of(&tenant.id);
+            let seen = Seen::new(tenant, &desk, &watched, now).of_version(version);
+            let mut seen = seen.foreseen(&forecasts, &watched, &desk).sla;
             let found = explain::discrepancies(&watched, &changes, &desk, now);
             seen.discrepancies = found.into_iter().map(|one| one.words).collect();
             return Ok(Some(seen));
@@ -438,7 +454,9 @@ impl Service {
             let (_, desk) = self.desks.of(tenant).await?;
             let open = self.store.open_tickets(&tenant.id).await?;
             let version = self.desks.versions(&tenant.id).await?.last().map(|last| last.number);
-            seen.extend(open.values().map(|watched| Seen::new(tenant, &desk, watched, now).of_version(version)));
+            let forecasts = self.board.of(&tenant.id);
+            let look = |watched| Seen::new(tenant, &desk, watched, now).of_version(version);
+            seen.extend(open.values().map(|watched| look(watched).foreseen(&forecasts, watched, &desk)));
         }
         Ok(seen)
     }
@@ -461,7 +479,13 @@ impl Service {
         let stale = last_good.is_some_and(|at| now - at > (tenant.poll_interval * STALE_POLLS).max(STALE_AT_LEAST));
         let trouble = trouble.or_else(|| stale.then(|| "no fresh data: is the service running?".to_owned()));
         let quarantined = self.store.quarantined(&tenant.id).await?.len();
-        Ok(TenantHealth { tenant: tenant.id.to_string(), last_good_sync: last_good, trouble, quarantined })
+        Ok(TenantHealth {
+            tenant: tenant.id.to_string(),
+            last_good_sync: last_good,
+            trouble,
+            quarantined,
+            forecast: self.stepped_back(&tenant.id),
+        })
     }
 
     fn sync_health(&self, tenant: &TenantId) -> SyncHealth {

@@ -13,6 +13,7 @@ pub mod outbox;
 pub mod overlays;
 pub mod past;
 pub mod phones;
+pub mod predictions;
 pub mod receipts;
 pub mod record;
 pub mod sync;

@@ -207,6 +207,22 @@ async fn the_weekly_figure_says_what_came_of_the_alerts() {
     let weeks = app.parts().service.weekly(&scope, None).await.unwrap().weeks;
     assert_eq!(weeks.len(), 1);
     let week = &weeks[0];
+<<<<<<< HEAD
+=======
+    for id in &ids {
+        let id = superops_sla::ticket::TicketId::parse(id).unwrap();
+        println!(
+            "EV {:?}",
+            app.parts().store.events(&superops_sla::ticket::TenantId::parse("acme").unwrap(), &id).await.unwrap()
+        );
+    }
+    for r in app.outbox().await {
+        println!(
+            "OUT {:?} {} {:?} {:?}",
+            r.leased.notification.ticket_id, r.state, r.done_at, r.leased.notification.kind
+        );
+    }
+>>>>>>> main
     assert_eq!((week.week.as_str(), week.from), ("2026-W48", "2026-11-23T00:00:00Z".parse().unwrap()));
     assert_eq!((week.alerts, week.acknowledged, week.acted_before_breach, week.ignored), (5, 0, 2, 3));
     let sent = app.outbox().await.into_iter().filter(|row| row.state == "sent" && row.bundle.is_none()).count();
