@@ -207,22 +207,6 @@ async fn the_weekly_figure_says_what_came_of_the_alerts() {
     let weeks = app.parts().service.weekly(&scope, None).await.unwrap().weeks;
     assert_eq!(weeks.len(), 1);
     let week = &weeks[0];
-<<<<<<< HEAD
-=======
-    for id in &ids {
-        let id = superops_sla::ticket::TicketId::parse(id).unwrap();
-        println!(
-            "EV {:?}",
-            app.parts().store.events(&superops_sla::ticket::TenantId::parse("acme").unwrap(), &id).await.unwrap()
-        );
-    }
-    for r in app.outbox().await {
-        println!(
-            "OUT {:?} {} {:?} {:?}",
-            r.leased.notification.ticket_id, r.state, r.done_at, r.leased.notification.kind
-        );
-    }
->>>>>>> main
     assert_eq!((week.week.as_str(), week.from), ("2026-W48", "2026-11-23T00:00:00Z".parse().unwrap()));
     assert_eq!((week.alerts, week.acknowledged, week.acted_before_breach, week.ignored), (5, 0, 2, 3));
     let sent = app.outbox().await.into_iter().filter(|row| row.state == "sent" && row.bundle.is_none()).count();
@@ -238,7 +222,8 @@ async fn five_hundred_breaches_are_one_message_to_each_person_on_each_channel() 
     app.turn().await;
     app.wait(minutes(60) + TICK).await;
     let heard = app.heard();
-    let kinds: Vec<_> = heard.iter().map(|caught| (caught.kind, caught.text.contains("500 tickets breached"))).collect();
+    let kinds: Vec<_> =
+        heard.iter().map(|caught| (caught.kind, caught.text.contains("500 tickets breached"))).collect();
     assert_eq!(heard.len(), 2, "{kinds:?}");
     assert!(kinds.iter().all(|(_, counted)| *counted), "{kinds:?}");
 }
