@@ -7,8 +7,10 @@
 
 pub mod escalation;
 pub mod life;
+pub mod noise;
 pub mod overlay;
 pub mod policy;
+pub mod prediction;
 
 use std::fmt;
 
@@ -77,6 +79,8 @@ pub enum Closing {
     SlaRemoved,
     /// Somebody said so. It is not raised again for the same due time and stage.
     ByHand,
+    /// It was predicted, and has become unlikely.
+    Unlikely,
 }
 
 impl Closing {
@@ -92,6 +96,7 @@ impl Closing {
             Self::Deleted => "deleted",
             Self::SlaRemoved => "sla_removed",
             Self::ByHand => "by_hand",
+            Self::Unlikely => "unlikely",
         }
     }
 
@@ -107,6 +112,7 @@ impl Closing {
             Self::Deleted => "the ticket was deleted",
             Self::SlaRemoved => "there is no due time any more",
             Self::ByHand => "resolved by hand",
+            Self::Unlikely => "it has become unlikely",
         }
     }
 
@@ -120,7 +126,7 @@ impl Closing {
         }
     }
 
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Met,
         Self::ClosedLate,
         Self::Paused,
@@ -130,6 +136,7 @@ impl Closing {
         Self::Deleted,
         Self::SlaRemoved,
         Self::ByHand,
+        Self::Unlikely,
     ];
 
     /// The reading of [`Closing::as_str`].
@@ -160,6 +167,8 @@ pub enum Reason {
     Missed,
     /// SuperOps calls it breached, whatever its due time.
     Flagged,
+    /// The forecast gives a breach this probability.
+    Predicted(f64),
 }
 
 impl fmt::Display for Reason {
@@ -169,6 +178,7 @@ impl fmt::Display for Reason {
             Self::LittleLeft => f.write_str("little working time is left"),
             Self::Missed => f.write_str("its target was missed"),
             Self::Flagged => f.write_str("SuperOps calls it breached"),
+            Self::Predicted(probability) => write!(f, "a breach is {:.0} % likely", probability * 100.0),
         }
     }
 }

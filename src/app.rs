@@ -12,12 +12,15 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use crate::answers::receipts::ReceiptWatch;
+use crate::answers::{Answers, Bells};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::desks::Desks;
 use crate::dispatch::Dispatch;
 use crate::evaluate::Evaluate;
 use crate::notify;
+use crate::predict::{self, Board, Predict};
 use crate::service::{Service, Syncs};
 use crate::store::{Claim, Store, StoreError};
 use crate::superops::SuperOps;
@@ -38,9 +41,12 @@ pub struct Parts {
     pub store: Store,
     pub telemetry: Arc<Telemetry>,
     pub service: Service,
+    pub answers: Answers,
     pub syncs: Vec<TenantSync>,
     pub evaluate: Evaluate,
+    pub predicts: Vec<Predict>,
     pub dispatch: Dispatch,
+    pub receipts: ReceiptWatch,
     claim: Claim,
 }
 
@@ -56,10 +62,22 @@ impl Parts {
         let (news, outbox) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let hints = Hints::new(config.tenants.keys().cloned());
         let mut health = BTreeMap::new();
-        let mut syncs = Vec::new();
+        let (mut syncs, mut predicts) = (Vec::new(), Vec::new());
+        let board = Arc::new(Board::default());
         for tenant in config.tenants.values() {
             let report = watch::Sender::new(SyncHealth::default());
             health.insert(tenant.id.clone(), report.subscribe());
+            let forecasting = predict::Wiring {
+                config: config.clone(),
+                desks: desks.clone(),
+                store: store.clone(),
+                clock: clock.clone(),
+                telemetry: telemetry.clone(),
+                board: board.clone(),
+                news: news.clone(),
+                synced: report.subscribe(),
+            };
+            predicts.push(Predict::new(&tenant.id, forecasting));
             let wiring = Wiring {
                 client: Arc::new(SuperOps::new(tenant, telemetry.clone())?),
                 store: store.clone(),
@@ -72,17 +90,29 @@ impl Parts {
             let policies = config.policies_of(&tenant.id).map(|(_, policy)| policy.clone()).collect();
             syncs.push(TenantSync::open(tenant, wiring).await?.promising(policies));
         }
-        let channels = notify::connect(&config.notify, &clock)?;
-        let dispatch =
-            Dispatch::new(store.clone(), channels, clock.clone(), telemetry.clone(), outbox.clone(), news.clone())
-                .with_limits(&config.notify.per_minute);
-        let bells = (news.clone(), outbox.clone());
+        let bells = Bells { outbox: outbox.clone(), news: news.clone() };
+        let answers =
+            Answers::open(config.clone(), store.clone(), clock.clone(), telemetry.clone(), bells.clone()).await?;
+        let channels = notify::connect_offering(&config.notify, &clock, &answers.ways())?;
+        let receipts = ReceiptWatch::new(store.clone(), &channels, clock.clone(), bells.clone());
+        let rules = Arc::new(config.alerts.noise.clone());
+        let dispatch = Dispatch::new(
+            store.clone(),
+            channels,
+            clock.clone(),
+            telemetry.clone(),
+            rules,
+            outbox.clone(),
+            news.clone(),
+        )
+        .with_limits(&config.notify.per_minute);
         let evaluate =
-            Evaluate::new(config.clone(), desks.clone(), store.clone(), clock.clone(), telemetry.clone(), news, outbox);
+            Evaluate::new(config.clone(), desks.clone(), store.clone(), clock.clone(), telemetry.clone(), news, outbox)
+                .heeding(board.clone());
         let sync = Syncs { hints, health };
         let service = Service::new(config.clone(), desks, store.clone(), clock, telemetry.clone(), sync);
-        let service = service.with_bells(bells.0, bells.1);
-        Ok(Self { config, store, telemetry, service, syncs, evaluate, dispatch, claim })
+        let service = service.with_bells(bells.news, bells.outbox).showing(board);
+        Ok(Self { config, store, telemetry, service, answers, syncs, evaluate, predicts, dispatch, receipts, claim })
     }
 
     /// What the web is to serve.
@@ -96,6 +126,7 @@ impl Parts {
         web::Options {
             hooks: hooks.filter_map(|tenant| Some((tenant.id.clone(), tenant.hook_secret.clone()?))).collect(),
             public_url: self.config.server.public_url.clone(),
+            answers: Some(self.answers.clone()),
             ..web::Options::default()
         }
     }
@@ -114,7 +145,11 @@ impl Parts {
             loops.spawn(sync.run(stop.subscribe()));
         }
         loops.spawn(self.evaluate.run(stop.subscribe()));
+        for predict in self.predicts {
+            loops.spawn(predict.run(stop.subscribe()));
+        }
         loops.spawn(self.dispatch.run(stop.subscribe()));
+        loops.spawn(self.receipts.run(stop.subscribe()));
         let mut stopped = stop.subscribe();
         loops.spawn(async move {
             let until = async move { drop(stopped.wait_for(|stop| *stop).await) };

@@ -2,6 +2,7 @@
 //!
 //! Data goes to standard output, everything else to standard error.
 
+mod alerts;
 mod backtest;
 mod check;
 mod demo;
@@ -59,6 +60,8 @@ enum Command {
     Simulate(SimulateArgs),
     /// Show open tickets, worst first, or one ticket
     Status(StatusArgs),
+    /// Show alerts, worst first, or one with all that was said about it
+    Alerts(AlertsArgs),
     /// Show what was promised, infer it from SuperOps' due times, or try other promises on the past
     #[command(args_conflicts_with_subcommands = true)]
     Policies {
@@ -200,6 +203,23 @@ struct StatusArgs {
 }
 
 #[derive(Debug, Args)]
+struct AlertsArgs {
+    /// An alert's id, as the list shows it
+    id: Option<String>,
+    #[arg(long)]
+    json: bool,
+    /// open | acknowledged | snoozed | resolved | all
+    #[arg(long, value_name = "STATE", default_value = "open")]
+    state: String,
+    /// How many alerts to show
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    limit: usize,
+    /// Only this tenant's
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+}
+
+#[derive(Debug, Args)]
 struct ExplainArgs {
     /// An id or what people call it, like 062822-0005
     ticket: String,
@@ -253,6 +273,7 @@ impl Cli {
             Command::Check(args) => check::check(&locate(config)?, args).await,
             Command::Simulate(args) => simulate::simulate(args).await,
             Command::Status(args) => status::status(load_offline(config)?, args).await,
+            Command::Alerts(args) => alerts::alerts(load_offline(config)?, args).await,
             Command::Policies { scope, command } => policies::policies(load_offline(config)?, scope, command).await,
             Command::Explain(args) => explain::explain(load_offline(config)?, args).await,
             Command::Backtest(args) => backtest::backtest(&load_offline(config)?, &args),

@@ -13,11 +13,13 @@ pub mod remarks;
 
 mod checks;
 mod explain_alerts;
+mod explain_noise;
 pub mod holiday_file;
 mod read;
 mod read_alerts;
 mod read_calendar;
 mod read_escalations;
+mod read_noise;
 mod read_notify;
 mod read_policies;
 mod read_server;
@@ -38,7 +40,8 @@ use secrecy::SecretString;
 pub use crate::alert::escalation::{ChannelKind, Step, Target, default_steps};
 pub use crate::alert::policy::{Escalation, Which};
 
-use crate::alert::Stage;
+use crate::alert::prediction::Rule;
+use crate::alert::{Stage, noise};
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::Policy;
 use crate::ticket::{StatusWords, TenantId, Ticket};
@@ -173,12 +176,14 @@ pub struct Alerts {
     pub warn_at: Vec<f64>,
     /// Working time left.
     pub warn_left: Vec<TimeDelta>,
-    /// Probability of breach that raises a predicted alert.
-    pub predict_at: f64,
     /// How long an acknowledged breach may rest while nothing happens on its ticket.
     pub ack_expires: TimeDelta,
+    /// Which forecasts are told.
+    pub predict: Rule,
     /// Who hears of an alert, and when; the default is SuperOps' own people.
     pub steps: Vec<Step>,
+    /// How much is said at once, and when it has to wait.
+    pub noise: noise::Rules,
 }
 
 #[derive(Debug, Default)]
@@ -269,6 +274,11 @@ pub struct Sms {
     pub sender: SmsSender,
     /// Without a trailing slash.
     pub base_url: String,
+    /// What Twilio signs its requests to us with: the account's auth token, and the one before while it is being
+    /// changed. Empty: such requests are refused.
+    pub hook_tokens: Vec<SecretString>,
+    /// Whether Twilio passes replies on to us, so that messages say how to answer.
+    pub replies: bool,
 }
 
 #[derive(Clone, PartialEq, Eq)]

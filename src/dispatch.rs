@@ -9,7 +9,7 @@ mod breaker;
 mod gates;
 mod pace;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -19,10 +19,11 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tracing::{debug, error, info, warn};
 
 use self::gates::Gates;
+use crate::alert::noise::Rules;
 use crate::clock::SharedClock;
 use crate::config::ChannelKind;
 use crate::notify::{Message, Notifier, Receipt, SendError};
-use crate::store::outbox::{Leased, Outcome};
+use crate::store::outbox::{Leased, Outcome, Round};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{DeliveryLabels, LoopName, Telemetry};
 use tokio::sync::Notify;
@@ -52,6 +53,10 @@ pub struct Dispatch {
     channels: BTreeMap<ChannelKind, Arc<dyn Notifier>>,
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
+    /// How much is said at once, and when.
+    rules: Arc<Rules>,
+    /// Tenants whose budget holds something up, and since when: a person is told of each once a day.
+    over_budget: HashMap<String, DateTime<Utc>>,
     /// Rung when the outbox has something new.
     outbox: Arc<Notify>,
     /// Rings evaluate: a refusal has brought an escalation forward.
@@ -68,6 +73,7 @@ impl Dispatch {
         channels: Vec<Arc<dyn Notifier>>,
         clock: SharedClock,
         telemetry: Arc<Telemetry>,
+        rules: Arc<Rules>,
         outbox: Arc<Notify>,
         news: Arc<Notify>,
     ) -> Self {
@@ -75,7 +81,8 @@ impl Dispatch {
         let channels = absent.into_iter().chain(channels).map(|channel| (channel.channel(), channel)).collect();
         let (under_way, places) = (JoinSet::new(), HashMap::new());
         let gates = Arc::new(Gates::new(telemetry.clone()));
-        Self { store, channels, clock, telemetry, outbox, news, gates, under_way, places }
+        let over_budget = HashMap::new();
+        Self { store, channels, clock, telemetry, rules, over_budget, outbox, news, gates, under_way, places }
     }
 
     /// Gives no channel more messages a minute than it may have.
@@ -120,16 +127,22 @@ impl Dispatch {
     async fn start_due(&mut self, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
         let started = tokio::time::Instant::now();
         let lease = LEASE * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX);
-        let mut full = false;
+        let mut full = Vec::new();
         self.divert(now).await?;
         for (kind, channel) in &self.channels {
             let taken = self.places.values().filter(|place| *place == kind).count();
             let free = PLACES.saturating_sub(taken);
             let room = self.gates.room(*kind, free, now);
-            let leased = if room == 0 { Vec::new() } else { self.store.lease_due(*kind, room, lease, now).await? };
-            full |= leased.len() == free;
-            let is_probe = self.gates.begin(*kind, leased.len(), now);
-            for row in leased {
+            let round = match room {
+                0 => Round::default(),
+                room => self.store.lease_due(*kind, room, lease, &self.rules, now).await?,
+            };
+            if round.leased.len() == free {
+                full.push(*kind);
+            }
+            warn_of_budget(&mut self.over_budget, round.over_budget, now);
+            let is_probe = self.gates.begin(*kind, round.leased.len(), now);
+            for row in round.leased {
                 let attempt = Attempt {
                     store: self.store.clone(),
                     channel: channel.clone(),
@@ -147,15 +160,17 @@ impl Dispatch {
         let took = started.elapsed().as_secs_f64();
         self.telemetry.loop_seconds.get_or_create(&LoopName { name: "dispatch" }).observe(took);
         let latest = now + LONGEST_SLEEP;
-        // With all places taken, the end of an attempt wakes us, not the clock.
-        let next = if full { None } else { self.next_due(now).await? };
+        let next = self.next_due(&full, now).await?;
         Ok(next.map_or(latest, |next| next.min(latest)))
     }
 
     /// When there is something to do next on a channel that may be used by then.
-    async fn next_due(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
+    ///
+    /// With all places of a channel taken, the end of an attempt wakes us, not the clock.
+    async fn next_due(&self, full: &[ChannelKind], now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
         let shut = |kind: &ChannelKind| Some((*kind, self.gates.shut_until(*kind, now)?));
-        let (shut, until): (Vec<_>, Vec<_>) = self.channels.keys().filter_map(shut).unzip();
+        let (mut shut, until): (Vec<_>, Vec<_>) = self.channels.keys().filter_map(shut).unzip();
+        shut.extend(full);
         let next = self.store.next_due(&shut).await?;
         Ok(next.into_iter().chain(until.into_iter().flatten()).min())
     }
@@ -316,6 +331,20 @@ impl Attempt {
     }
 }
 
+/// Tells a person, once a day for each tenant, that the text messages of the day are used up.
+fn warn_of_budget(told: &mut HashMap<String, DateTime<Utc>>, tenants: HashSet<String>, now: DateTime<Utc>) {
+    for tenant in tenants {
+        if told.get(&tenant).is_none_or(|at| now - at >= TimeDelta::days(1)) {
+            error!(
+                tenant,
+                "the day's text messages of `{tenant}` are used up: they go by email, or wait; \
+                `alerts.limits.sms_per_day` says how many there may be"
+            );
+            told.insert(tenant, now);
+        }
+    }
+}
+
 /// A look-up that fails, whatever the reason, says nothing of the message.
 fn still_unknown(error: SendError) -> SendError {
     match error {
@@ -333,12 +362,10 @@ fn still_unknown(error: SendError) -> SendError {
 fn outcome(leased: &Leased, ended: Ended, out_of_order: bool, now: DateTime<Utc>) -> Outcome {
     match ended.result {
         Ok(receipt) => Outcome::Taken { provider_id: receipt.id },
-        Err(SendError::Unavailable { reason, .. }) if now - leased.notification.created_at > GIVE_UP_AFTER => {
-            Outcome::Failed {
-                why: format!("given up after {} attempts: {reason}", leased.attempt),
-                misconfigured: false,
-            }
-        }
+        Err(SendError::Unavailable { reason, .. }) if now - meant_for(leased) > GIVE_UP_AFTER => Outcome::Failed {
+            why: format!("given up after {} attempts: {reason}", leased.attempt),
+            misconfigured: false,
+        },
         Err(SendError::Unavailable { reason, retry_after, .. }) => {
             let asked = retry_after.and_then(|wait| TimeDelta::from_std(wait).ok()).unwrap_or_default();
             let wait = if out_of_order { TimeDelta::zero() } else { pause(leased.attempt) };
@@ -352,6 +379,11 @@ fn outcome(leased: &Leased, ended: Ended, out_of_order: bool, now: DateTime<Utc>
         Err(SendError::Refused { reason }) => Outcome::Failed { why: reason, misconfigured: false },
         Err(SendError::Misconfigured { reason }) => Outcome::Failed { why: reason, misconfigured: true },
     }
+}
+
+/// When it was to be said: one that was held by night is not old in the morning.
+fn meant_for(leased: &Leased) -> DateTime<Utc> {
+    leased.notification.created_at.max(leased.notification.due_at)
 }
 
 /// The wait before the next attempt, a fifth more or less, so that many do not come back at once.

@@ -7,6 +7,7 @@
 mod escalate;
 mod facts;
 mod memory;
+mod overlays;
 mod quiet;
 mod standings;
 
@@ -18,10 +19,12 @@ use tokio::sync::watch;
 use tracing::{error, info};
 
 use crate::alert::overlay::Overlay;
+use crate::alert::prediction::refine;
 use crate::alert::{self, AlertKey, Decision, Stage};
 use crate::clock::SharedClock;
 use crate::config::{ChannelKind, Config, Tenant};
 use crate::desks::Desks;
+use crate::predict::{Board, Forecasts};
 use crate::sla::clock::{self, ClockState};
 use crate::sla::desk::Desk;
 use crate::store::alerts::{AlertRow, AlertTurn, Recovered};
@@ -54,6 +57,7 @@ pub struct Evaluate {
     outbox: Arc<Notify>,
     channels: Vec<ChannelKind>,
     memory: Memory,
+    board: Arc<Board>,
     quiet: HashMap<TenantId, Quiet>,
 }
 
@@ -76,19 +80,8 @@ struct Scene<'a> {
     settled: bool,
     /// The silences and maintenance windows of now and later.
     overlays: &'a [Overlay],
+    forecasts: &'a Forecasts,
     now: DateTime<Utc>,
-}
-
-impl Scene<'_> {
-    /// Whether nobody is to be told of `watched` now.
-    fn is_covered(&self, watched: &Watched) -> bool {
-        self.overlays.iter().any(|overlay| overlay.covers(&watched.ticket, self.now))
-    }
-
-    /// When the next silence or maintenance window ends: what waited for that goes on.
-    fn next_end(&self) -> Option<DateTime<Utc>> {
-        self.overlays.iter().filter(|overlay| overlay.holds(self.now)).map(|overlay| overlay.until).min()
-    }
 }
 
 /// What the looks at a tenant's tickets have shown.
@@ -111,8 +104,13 @@ impl Evaluate {
         outbox: Arc<Notify>,
     ) -> Self {
         let channels = config.notify.kinds();
-        let (memory, quiet) = (Memory::default(), HashMap::new());
-        Self { config, desks, store, clock, telemetry, news, outbox, channels, memory, quiet }
+        let (memory, quiet, board) = (Memory::default(), HashMap::new(), Arc::default());
+        Self { config, desks, store, clock, telemetry, news, outbox, channels, memory, board, quiet }
+    }
+
+    /// Raises what the forecasts on `board` call for as well.
+    pub fn heeding(self, board: Arc<Board>) -> Self {
+        Self { board, ..self }
     }
 
     /// Turns until `stop` says so.
@@ -177,14 +175,18 @@ impl Evaluate {
         self.memory.load(&self.store, &tenant.id).await?;
         self.memory.hurry(&self.store, &tenant.id, now).await?;
         let overlays = self.store.overlays(Some(&tenant.id), now).await?;
-        let scene = Scene { tenant, desk: &desk, people: &people, settled, overlays: &overlays, now };
+        let forecasts = self.board.of(&tenant.id);
+        let (overlays, forecasts) = (overlays.as_slice(), forecasts.as_ref());
+        let scene = Scene { tenant, desk: &desk, people: &people, settled, overlays, forecasts, now };
         let mut quiet = self.quiet.remove(&tenant.id).unwrap_or_default();
         quiet.begin(&desk, now);
         let mut found = Findings::default();
         let mut counts = Standings::default();
         let mut next = None;
         for watched in open.values() {
-            let look = quiet.look(watched).unwrap_or_else(|| self.look_at(&scene, watched, &mut quiet, &mut found));
+            // A forecast that has a say in it may have changed while the ticket did not.
+            let still = quiet.look(watched).filter(|_| !forecasts.calls.contains_key(&watched.ticket.id));
+            let look = still.unwrap_or_else(|| self.look_at(&scene, watched, &mut quiet, &mut found));
             counts.add(look.standings);
             next = next.into_iter().chain(look.next_change).min();
         }
@@ -194,9 +196,10 @@ impl Evaluate {
         let Findings { mut work, known, raised } = found;
         self.resolve_gone(&scene, &open, &mut work).await?;
         work.notifications.extend(self.digests(&scene, &known));
+        self.put_off_covered(&scene, &open, &mut work);
         self.end_holds(&scene, &open, &mut work);
         self.escalate(&scene, &open, &mut work);
-        next = next.into_iter().chain(self.memory.next_step(&tenant.id, now)).chain(scene.next_end()).min();
+        next = next.into_iter().chain(self.memory.next_step(&tenant.id, now)).chain(scene.next_overlay_change()).min();
         let turn = Turn { raised, next, ..Turn::default() };
         self.commit(tenant, work, turn, now).await
     }
@@ -218,6 +221,8 @@ impl Evaluate {
             }
             look.next_change = look.next_change.into_iter().chain(clock.next_change).min();
             let decision = alert::decide(&clock, watched.first_seen_at, before.as_ref());
+            let call = scene.forecasts.call(&watched.ticket.id, clock.kind);
+            let decision = refine(decision, &clock, before.as_ref(), call);
             calm &= decision == Decision::Keep;
             self.act_on(scene, watched, clock, decision, found);
         }

@@ -5,6 +5,7 @@
 //! facts, not text: each channel words them for its own medium.
 
 pub mod email;
+pub mod link;
 pub mod pagerduty;
 pub mod render;
 pub mod slack;
@@ -12,6 +13,7 @@ pub mod sms;
 pub mod webhook;
 
 mod http;
+pub mod ways;
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +33,8 @@ use crate::alert::{Closing, Stage};
 use crate::clock::SharedClock;
 use crate::config::{self, ChannelKind};
 use crate::ticket::ClockKind;
+
+pub use self::ways::Ways;
 
 /// One way of reaching people.
 #[async_trait]
@@ -57,6 +61,21 @@ pub trait Notifier: Send + Sync {
         let _ = (message, since);
         Ok(None)
     }
+
+    /// What has become of the message that the provider calls `id`. `None` where providers do not say.
+    async fn delivery(&self, id: &str) -> Result<Option<Delivery>, SendError> {
+        let _ = id;
+        Ok(None)
+    }
+}
+
+/// What a provider reports of a message that it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The provider's own word.
+    pub status: String,
+    /// The provider's error code, if something went wrong.
+    pub code: Option<u32>,
 }
 
 /// Why a channel cannot be set up from its configuration.
@@ -67,14 +86,23 @@ pub struct SetupError {
     pub reason: String,
 }
 
-/// Every channel that is configured. `clock` says how long is left when a message leaves.
+/// Every channel that is configured, with nothing to answer by. `clock` says how long is left when a message leaves.
 pub fn connect(notify: &config::Notify, clock: &SharedClock) -> Result<Vec<Arc<dyn Notifier>>, SetupError> {
+    connect_offering(notify, clock, &Ways::default())
+}
+
+/// Every channel that is configured, with `ways` to answer what it says.
+pub fn connect_offering(
+    notify: &config::Notify,
+    clock: &SharedClock,
+    ways: &Ways,
+) -> Result<Vec<Arc<dyn Notifier>>, SetupError> {
     let mut channels: Vec<Arc<dyn Notifier>> = Vec::new();
     if let Some(email) = &notify.email {
-        channels.push(Arc::new(email::EmailNotifier::new(email, Arc::clone(clock))?));
+        channels.push(Arc::new(email::EmailNotifier::new(email, Arc::clone(clock))?.offering(ways.clone())));
     }
     if let Some(sms) = &notify.sms {
-        channels.push(Arc::new(sms::SmsNotifier::new(sms, Arc::clone(clock))?));
+        channels.push(Arc::new(sms::SmsNotifier::new(sms, Arc::clone(clock))?.offering(ways.clone())));
     }
     if let Some(slack) = &notify.slack {
         channels.push(Arc::new(slack::SlackNotifier::new(slack, Arc::clone(clock))?));
@@ -130,6 +158,8 @@ pub enum Body {
     Acknowledged(AcknowledgedFacts),
     /// What was already past when we first looked: told once, together.
     Digest(DigestFacts),
+    /// What waited for one person at once.
+    Bundle(BundleFacts),
     /// `check --send-test`.
     Test,
 }
@@ -148,6 +178,26 @@ pub struct AlertFacts {
     pub because: String,
     /// The working-time note: "counted in the hours of head-office (Europe/London)".
     pub hours: String,
+    /// What to do about a breach that is only predicted.
+    #[serde(default)]
+    pub advice: Option<Advice>,
+}
+
+/// What to do about a ticket that is likely to breach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advice {
+    /// Who could take it on; none: nobody has less to do than its owner.
+    pub room: Option<Room>,
+    pub group: Option<String>,
+    /// Open tickets of the group that are older.
+    pub ahead: usize,
+}
+
+/// Somebody with few open tickets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    pub name: String,
+    pub open: usize,
 }
 
 /// A ticket as it is shown to people.
@@ -212,6 +262,33 @@ pub struct DigestRow {
     pub ticket: TicketFacts,
     pub clock: ClockKind,
     pub due: DateTime<Utc>,
+}
+
+/// What several notifications say, as one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BundleFacts {
+    /// Worst first; at most as many as fit a message, see `more`.
+    pub rows: Vec<BundleRow>,
+    /// How many are not in `rows`.
+    pub more: u32,
+    /// How many tickets they are about.
+    pub tickets: u32,
+    pub breached: u32,
+    /// Answered or resolved meanwhile, after an alert had been told.
+    pub recovered: u32,
+    pub clients: u32,
+    /// One of the clients.
+    pub client: Option<String>,
+    /// By when all that has not breached is due.
+    pub last_due: Option<DateTime<Utc>>,
+}
+
+/// One of the notifications of a bundle.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum BundleRow {
+    Alert { ticket: TicketFacts, clock: ClockKind, stage: Stage, due: DateTime<Utc> },
+    Recovery(RecoveryFacts),
 }
 
 /// The provider took the message.

@@ -2,11 +2,13 @@
 
 pub mod alerts;
 mod explain;
+pub mod forecast;
 pub mod overlays;
 pub mod overrides;
 pub mod policies;
 pub mod tryout;
 mod view;
+pub mod weekly;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use crate::clock::SharedClock;
 use crate::config::{Config, Tenant};
 use crate::desks::Desks;
 use crate::notify::{Body, TicketFacts};
+use crate::predict::Board;
 use crate::sla::desk::Desk;
 use crate::store::outbox::Logged;
 use crate::store::{Store, StoreError};
@@ -29,6 +32,7 @@ use crate::ticket::{ClockKind, TenantId, TicketId};
 use view::Seen;
 
 pub use explain::{ClockLedger, DifferenceGroup, Differences, HeldBy, LedgerLine, TicketLedger};
+pub use forecast::{ClockForecast, ForecastRecord};
 
 /// Whose data may be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,6 +148,8 @@ pub struct ClockStatus {
     pub hours: String,
     /// Why the clock cannot be fully known, if so.
     pub partial: Vec<String>,
+    /// How likely it is to breach, and why; none once that is decided, and before the first look.
+    pub forecast: Option<ClockForecast>,
 }
 
 /// The head of the page: how the desk stands, and whether we can know it.
@@ -172,6 +178,8 @@ pub struct TenantHealth {
     /// What is wrong and what to do, in words; none while all is well.
     pub trouble: Option<String>,
     pub quarantined: usize,
+    /// Why alerts go by the clock alone for now, if so.
+    pub forecast: Option<String>,
 }
 
 /// Whether one way of reaching people works.
@@ -189,19 +197,25 @@ pub struct MessageView {
     pub tenant: String,
     pub ticket_id: Option<String>,
     pub display_id: Option<String>,
-    /// alert | recovery | digest
+    /// alert | recovery | digest | bundle
     pub kind: String,
     pub stage: String,
     pub step: i64,
     pub channel: String,
     /// The person's name, or what the address is for.
     pub recipient: String,
-    /// pending | sending | sent | failed | cancelled
+    /// pending | bundled | sending | sent | failed | cancelled
     pub state: String,
+    /// quiet_hours | cap | budget: what it waits for, or waited for last.
+    pub held_by: Option<String>,
+    /// The key of the message that says this together with others.
+    pub bundle: Option<String>,
     pub due_at: DateTime<Utc>,
     pub sent_at: Option<DateTime<Utc>>,
     pub attempts: i64,
     pub last_error: Option<String>,
+    /// The provider's last word on a message that it took, if it says: `delivered`, `undelivered`.
+    pub delivery: Option<String>,
 }
 
 /// Why a question could not be answered.
@@ -234,6 +248,7 @@ pub struct Service {
     /// Ring when a person changed something: evaluate's bell, and dispatch's.
     news: Arc<Notify>,
     outbox: Arc<Notify>,
+    board: Arc<Board>,
 }
 
 /// What the service knows of the sync of each tenant.
@@ -253,12 +268,18 @@ impl Service {
         sync: Syncs,
     ) -> Self {
         let (news, outbox) = (Arc::default(), Arc::default());
-        Self { config, desks, store, clock, telemetry, sync, news, outbox }
+        let board = Arc::default();
+        Self { config, desks, store, clock, telemetry, sync, news, outbox, board }
     }
 
     /// The same, able to wake the loops of the running service.
     pub fn with_bells(self, news: Arc<Notify>, outbox: Arc<Notify>) -> Self {
         Self { news, outbox, ..self }
+    }
+
+    /// Shows the forecasts on `board` as well.
+    pub fn showing(self, board: Arc<Board>) -> Self {
+        Self { board, ..self }
     }
 
     /// Open tickets, worst first.
@@ -425,7 +446,9 @@ impl Service {
         };
         let rows =
             self.store.notifications(only, ticket.as_ref().map(TicketId::as_str), limit.min(MOST_TICKETS)).await?;
-        Ok(rows.into_iter().map(message_view).collect())
+        let mut words = self.store.delivery_words(&rows).await?;
+        let views = rows.into_iter().map(message_view);
+        Ok(views.map(|view| MessageView { delivery: words.remove(&view.key), ..view }).collect())
     }
 
     /// Whether the store can be written and each tenant's data is fresh; else why not.
@@ -473,7 +496,9 @@ impl Service {
             let (_, desk) = self.desks.of(tenant).await?;
             let open = self.store.open_tickets(&tenant.id).await?;
             let version = self.desks.versions(&tenant.id).await?.last().map(|last| last.number);
-            seen.extend(open.values().map(|watched| Seen::new(tenant, &desk, watched, now).of_version(version)));
+            let forecasts = self.board.of(&tenant.id);
+            let look = |watched| Seen::new(tenant, &desk, watched, now).of_version(version);
+            seen.extend(open.values().map(|watched| look(watched).foreseen(&forecasts, watched, &desk)));
         }
         Ok(seen)
     }
@@ -496,7 +521,13 @@ impl Service {
         let stale = last_good.is_some_and(|at| now - at > (tenant.poll_interval * STALE_POLLS).max(STALE_AT_LEAST));
         let trouble = trouble.or_else(|| stale.then(|| "no fresh data: is the service running?".to_owned()));
         let quarantined = self.store.quarantined(&tenant.id).await?.len();
-        Ok(TenantHealth { tenant: tenant.id.to_string(), last_good_sync: last_good, trouble, quarantined })
+        Ok(TenantHealth {
+            tenant: tenant.id.to_string(),
+            last_good_sync: last_good,
+            trouble,
+            quarantined,
+            forecast: self.stepped_back(&tenant.id),
+        })
     }
 
     fn sync_health(&self, tenant: &TenantId) -> SyncHealth {
@@ -522,7 +553,7 @@ fn message_view(row: Logged) -> MessageView {
         Body::Alert(facts) => Some(&facts.ticket),
         Body::Recovery(facts) => Some(&facts.ticket),
         Body::Acknowledged(facts) => Some(&facts.ticket),
-        Body::Digest(_) | Body::Test => None,
+        Body::Digest(_) | Body::Bundle(_) | Body::Test => None,
     };
     MessageView {
         display_id: ticket.map(|ticket| ticket.display_id.clone()),
@@ -536,9 +567,12 @@ fn message_view(row: Logged) -> MessageView {
         recipient: recipient_words(notification.channel, notification.message.to_name),
         sent_at: row.done_at.filter(|_| row.state == "sent"),
         state: row.state,
+        held_by: row.held_by,
+        bundle: row.bundle,
         due_at: notification.due_at,
         attempts: row.leased.attempt.into(),
         last_error: row.last_error,
+        delivery: None,
     }
 }
 

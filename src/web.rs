@@ -1,6 +1,6 @@
 //! The web face: the dashboard, the API behind it, hooks and health.
 //!
-//! Every route but health, hooks and login asks who is there, and hands that
+//! Every route but health, hooks, links and login asks who is there, and hands that
 //! one's scope to the service: nothing here chooses whose data is shown.
 
 mod alerts;
@@ -8,12 +8,14 @@ mod api;
 mod auth;
 mod health;
 mod hooks;
+mod link;
 mod login;
 mod overrides;
 mod pages;
 mod problem;
 #[cfg(test)]
 mod tests;
+mod twilio;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -36,6 +38,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::answers::Answers;
 use crate::service::Service;
 use crate::store::Store;
 use crate::store::tokens::Role;
@@ -61,6 +64,8 @@ pub struct Options {
     pub public_url: Option<String>,
     /// What somebody without a token may do; none: nothing.
     pub anonymous: Option<Role>,
+    /// Takes answers to alerts; none: links and Twilio's hooks are off.
+    pub answers: Option<Answers>,
     /// What the demo's receivers caught.
     pub caught: Option<Arc<dyn Caught>>,
 }
@@ -110,6 +115,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
         ("/api/v1/overview", get(api::overview)),
         ("/api/v1/messages", get(api::messages)),
         ("/api/v1/alerts", get(alerts::list)),
+        ("/api/v1/alerts/weekly", get(alerts::weekly)),
         ("/api/v1/alerts/{id}", get(alerts::one)),
         ("/api/v1/alerts/{id}/ack", post(alerts::acknowledge)),
         ("/api/v1/alerts/{id}/resolve", post(alerts::resolve)),
@@ -122,6 +128,10 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
         ("/api/v1/demo/messages", get(api::caught)),
         ("/api/openapi.json", get(api::openapi)),
         ("/hooks/superops/{tenant}", post(hooks::superops)),
+        ("/hooks/twilio/status", post(twilio::status)),
+        ("/hooks/twilio/sms", post(twilio::reply)),
+        ("/a/{token}", get(link::show).post(link::follow)),
+        ("/api/v1/no-texts", get(api::no_texts)),
         ("/healthz", get(health::alive)),
         ("/readyz", get(health::ready)),
         ("/metrics", get(health::metrics)),

@@ -265,3 +265,6 @@ pub fn last_moved(watched: &Watched) -> Option<DateTime<Utc>> {
     let ticket = &watched.ticket;
     [ticket.updated_at, ticket.first_response.met_at, status, watched.replied_at].into_iter().flatten().max()
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use crate::config::{ChannelKind, Config, ProcessEnvironment, Tenant, explain};
 use crate::notify::{self, Body, Message, sms};
 use crate::store::Store;
 use crate::store::outbox::notification_key;
+use crate::store::phones::StoppedPhone;
 use crate::superops::probe::{self, Verdict};
 use crate::superops::{SuperOps, Urgency};
 use crate::telemetry::Telemetry;
@@ -35,6 +36,7 @@ pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
     println!("{} is in order.\n", path.display());
     println!("{}", explain::explain(&config, &statuses).trim_end());
     unknown_names(&config, &directories).iter().for_each(|line| println!("  - {line}"));
+    no_texts(&config).await.iter().for_each(|line| println!("  - {line}"));
     print!("{online}");
     if let Some(address) = &args.send_test {
         sound &= send_test(&config, address).await?;
@@ -56,6 +58,20 @@ async fn directories_on_record(config: &Config) -> BTreeMap<TenantId, Arc<Direct
     }
     store.close().await;
     known
+}
+
+/// Who replied STOP in an earlier run, a line each.
+async fn no_texts(config: &Config) -> Vec<String> {
+    if !config.store.path.exists() {
+        return Vec::new();
+    }
+    let Ok(store) = Store::open(&config.store.path, Arc::default()).await else { return Vec::new() };
+    let stopped = store.stopped_phones().await.unwrap_or_default();
+    store.close().await;
+    let line = |phone: &StoppedPhone| {
+        format!("{} replied STOP on {} and gets no text messages", phone.who, phone.since.format("%Y-%m-%d"))
+    };
+    stopped.iter().map(line).collect()
 }
 
 /// Policies that name an SLA, a priority or a client that SuperOps does not have: they match no ticket.

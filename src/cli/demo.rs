@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -20,8 +20,9 @@ use crate::app::Parts;
 use crate::clock::SharedClock;
 use crate::config::{Config, GivenEnvironment, LogFormat};
 use crate::service::{Scope, Service};
+use crate::simulator::crew::Crew;
 use crate::simulator::receivers::{
-    Caught, CaughtKind, CaughtList, MailCatcher, SlackCatcher, SmsCatcher, WEBHOOK_SECRET, WebhookCatcher,
+    Caller, Caught, CaughtKind, CaughtList, MailCatcher, SlackCatcher, SmsCatcher, WEBHOOK_SECRET, WebhookCatcher,
 };
 use crate::simulator::{SimOptions, Simulator, targets};
 use crate::store::Store;
@@ -35,6 +36,10 @@ const USUAL_PORT: u16 = 8080;
 const CAUGHT_ROOM: usize = 2_000;
 /// New messages are shown on the terminal this often.
 const SHOW_EVERY: Duration = Duration::from_millis(500);
+/// People look at their phones this often.
+const ANSWER_EVERY: Duration = Duration::from_secs(4);
+/// The auth token of the account at the SMS gateway.
+const SMS_TOKEN: &str = "demo";
 /// At most so many at a time; the page has them all.
 const SHOWN_AT_ONCE: u64 = 6;
 
@@ -45,7 +50,7 @@ pub async fn demo(args: DemoArgs) -> Result<(), CliError> {
     eprintln!("Setting up the desk …");
     let world = World::open(&args, clock.clone()).await?;
     let listen = free_address(args.listen).await?;
-    let config = world.config(listen, args.replay.is_some())?;
+    let config = world.config(listen, args.replay.is_some(), clock.now())?;
     let parts = Parts::build(config, clock.clone()).await?;
     let (service, store) = (parts.service.clone(), parts.store.clone());
     let options = web::Options {
@@ -63,6 +68,7 @@ pub async fn demo(args: DemoArgs) -> Result<(), CliError> {
     };
     tokio::select! {
         () = show(&world.caught) => {}
+        () = answer(&world, running.address) => {}
         () = run::told_to_stop() => {}
         () = ended => {}
     }
@@ -105,7 +111,7 @@ impl World {
     }
 
     /// A configuration as a user would write it, pointing at this world.
-    fn config(&self, listen: SocketAddr, replay: bool) -> anyhow::Result<Config> {
+    fn config(&self, listen: SocketAddr, replay: bool, now: DateTime<Utc>) -> anyhow::Result<Config> {
         let store = self.folder.path().join("demo.db");
         // A file, since it is read again whenever the client needs it.
         let token = self.folder.path().join("token");
@@ -126,7 +132,7 @@ impl World {
              requests_per_minute = 800\npoll_interval = \"60s\"\nhours = \"site\"\n{statuses}\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@msp.example>\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"DEMO_SMS\"\n\
-             from = \"+15005550006\"\nbase_url = \"{}\"\n{}{policies}",
+             from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = true\n{}{}{policies}",
             store.display(),
             self.options.subdomain,
             self.superops.url(),
@@ -134,26 +140,35 @@ impl World {
             self.mail.addr(),
             self.sms.url(),
             self.systems(),
+            quiet_hours(now),
         );
         let token = token.to_str().context("the temporary folder has an odd name")?;
         let environment =
-            GivenEnvironment::default().with_file(token, &self.options.token).with_var("DEMO_SMS", "demo");
+            GivenEnvironment::default().with_file(token, &self.options.token).with_var("DEMO_SMS", SMS_TOKEN);
         let environment = environment.with_var("DEMO_SLACK", "xoxb-demo").with_var("DEMO_WEBHOOK", WEBHOOK_SECRET);
         Ok(Config::parse(Path::new("demo.toml"), &text, &environment)?)
     }
 
-    /// The channels that no person owns, and the usual steps with them.
+    /// The channels at whose end a system listens.
     fn systems(&self) -> String {
         format!(
             "[notify.slack]\nbot_token_env = \"DEMO_SLACK\"\nchannel = \"#sla\"\nbase_url = \"{}\"\n\
-             [notify.webhook]\nurl = \"{}\"\nsecret_env = \"DEMO_WEBHOOK\"\n\
-             [[alerts.steps]]\nafter = \"0s\"\nnotify = [\"technician\", \"slack\", \"webhook\"]\n\
-             [[alerts.steps]]\nafter = \"15m\"\nnotify = [\"manager\"]\n\
-             [[alerts.steps]]\nafter = \"30m\"\nnotify = [\"account-manager\"]\n",
+             [notify.webhook]\nurl = \"{}\"\nsecret_env = \"DEMO_WEBHOOK\"\n",
             self.slack.url(),
             self.webhook.url(),
         )
     }
+}
+
+/// A short night that begins soon after the start: mail about what is not urgent waits, and then comes as one digest.
+fn quiet_hours(now: DateTime<Utc>) -> String {
+    let time = |minutes| (now + TimeDelta::minutes(minutes)).format("%H:%M");
+    format!(
+        "[alerts.quiet_hours]\nfrom = \"{}\"\nuntil = \"{}\"\ntimezone = \"UTC\"\nchannels = [\"email\"]\n\
+         except = [\"Critical\", \"High\"]\n",
+        time(4),
+        time(16),
+    )
 }
 
 /// What the MSP has promised, as it would write it down. With one client it has
@@ -243,6 +258,19 @@ fn line(message: &Caught, colours: bool) -> String {
 fn first_line(message: &Caught) -> String {
     let begins = message.text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     format!("{} – {}", message.subject, begins.trim())
+}
+
+/// Has the desk's people answer some of what they are told, for ever.
+async fn answer(world: &World, address: SocketAddr) {
+    let url = format!("http://{address}");
+    world.sms.calls(Caller { auth_token: SMS_TOKEN.to_owned().into(), public_url: url.clone(), reach: url });
+    let mut crew = Crew::new(&world.caught, &world.sms);
+    loop {
+        tokio::time::sleep(ANSWER_EVERY).await;
+        for done in crew.turn().await {
+            eprintln!("          ←      {done}");
+        }
+    }
 }
 
 /// What happened, in a few lines.

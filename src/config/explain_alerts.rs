@@ -4,16 +4,19 @@ use crate::alert::life::ACK_EXPIRES;
 use crate::alert::policy;
 
 use super::explain::{Page, or_default};
-use super::read_alerts::{DEFAULT_PREDICT_AT, DEFAULT_WARN_AT};
+use super::explain_noise::rules;
+use super::read_alerts::{DEFAULT_BUDGET, DEFAULT_WARN_AT};
 use super::read_notify::{DEFAULT_PAGERDUTY, DEFAULT_SLACK, DEFAULT_SLACK_PER_MINUTE, DEFAULT_TWILIO};
 use super::{
     Alerts, ChannelKind, Config, Email, Notify, PagerDuty, Slack, Sms, SmsSender, SmtpTls, Step, Target, Webhook,
     default_steps, duration,
 };
+use crate::alert::prediction::{Budget, Rule};
+use crate::notify::ways::{REPLY_HOOK, STATUS_HOOK};
 
 /// When an alert is raised, and the escalation in words.
 pub(super) fn alerts(page: &mut Page, config: &Config) {
-    let Alerts { warn_at, warn_left, predict_at, ack_expires, steps } = &config.alerts;
+    let Alerts { warn_at, warn_left, predict, ack_expires, steps, noise } = &config.alerts;
     page.heading("Alerts");
     let shares: Vec<_> = warn_at.iter().map(|share| percent(*share)).collect();
     if !shares.is_empty() {
@@ -24,13 +27,13 @@ pub(super) fn alerts(page: &mut Page, config: &Config) {
     if !left.is_empty() {
         page.row("warning", format!("when {} of working time is left", left.join(", ")));
     }
-    let likely = format!("not in this version; predict_at is kept at {}", percent(*predict_at));
-    page.row("predicted", or_default(likely, *predict_at == DEFAULT_PREDICT_AT));
+    page.row("predicted", or_default(predict_words(*predict), *predict == Rule::Budget(DEFAULT_BUDGET)));
     let rest = format!("for {} while nothing happens on its ticket", duration::show(*ack_expires));
     page.row("acknowledged", format!("a breach rests {}", or_default(rest, *ack_expires == ACK_EXPIRES)));
     escalations(page, config);
-    page.heading(or_default("Escalation", *steps == default_steps()));
+    page.heading(or_default("Escalation", *steps == default_steps(&config.notify.kinds())));
     step_rows(page, steps, &config.notify);
+    rules(page, noise);
 }
 
 /// The escalations before the default one.
@@ -52,6 +55,17 @@ fn step_rows(page: &mut Page, steps: &[Step], notify: &Notify) {
         let when =
             if step.after.is_zero() { "at once".to_owned() } else { format!("after {}", duration::show(step.after)) };
         page.row(when, step_words(step, notify));
+    }
+}
+
+fn predict_words(rule: Rule) -> String {
+    match rule {
+        Rule::Threshold(at) => format!("when a breach is {} likely or more", percent(at)),
+        Rule::Budget(Budget { a_day: 0, .. }) => "never".to_owned(),
+        Rule::Budget(Budget { a_day, least_left }) => {
+            let left = duration::show(least_left);
+            format!("the likeliest breaches, at most {a_day} a day, with {left} of working time left or more")
+        }
     }
 }
 
@@ -149,6 +163,37 @@ fn pagerduty_words(pagerduty: &PagerDuty) -> String {
 fn webhook_words(webhook: &Webhook) -> String {
     let host = url::Url::parse(&webhook.url).ok().and_then(|url| url.host_str().map(str::to_owned));
     format!("to {}, signed", host.unwrap_or_default())
+}
+
+/// How people can answer, and how we hear what became of a message.
+pub(super) fn answers(page: &mut Page, config: &Config) {
+    let public_url = config.server.public_url.as_deref();
+    page.heading("Answers");
+    let links = match public_url {
+        Some(_) => "alerts carry a link that acknowledges them, good for a day",
+        None => "none: server.public_url is not given",
+    };
+    page.row("links", links);
+    if let Some(sms) = &config.notify.sms {
+        page.row("SMS receipts", receipt_words(public_url, sms));
+        page.row("SMS replies", reply_words(public_url, sms));
+    }
+}
+
+fn receipt_words(public_url: Option<&str>, sms: &Sms) -> String {
+    match public_url {
+        Some(url) if !sms.hook_tokens.is_empty() => format!("Twilio reports to {url}{STATUS_HOOK}"),
+        Some(_) => "Twilio is asked: without hook_auth_token its reports cannot be believed".to_owned(),
+        None => "Twilio is asked: server.public_url is not given, so it cannot report".to_owned(),
+    }
+}
+
+fn reply_words(public_url: Option<&str>, sms: &Sms) -> String {
+    match public_url {
+        Some(url) if sms.replies => format!("on: Twilio must send them to {url}{REPLY_HOOK}"),
+        None if sms.replies => "off: replies = true needs server.public_url".to_owned(),
+        _ => or_default("off: set replies = true once Twilio sends them to us", true),
+    }
 }
 
 fn email_words(email: &Email) -> String {

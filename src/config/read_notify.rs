@@ -5,6 +5,7 @@ mod services;
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
+use secrecy::SecretString;
 use url::Url;
 
 use super::reader::{Purpose, Section};
@@ -20,6 +21,10 @@ const PASSWORD: SecretKeys = SecretKeys { plain: "password", env: "password_env"
 const AUTH_TOKEN: SecretKeys = SecretKeys { plain: "auth_token", env: "auth_token_env", file: "auth_token_file" };
 const API_KEY_SECRET: SecretKeys =
     SecretKeys { plain: "api_key_secret", env: "api_key_secret_env", file: "api_key_secret_file" };
+const HOOK_TOKEN: SecretKeys =
+    SecretKeys { plain: "hook_auth_token", env: "hook_auth_token_env", file: "hook_auth_token_file" };
+const PREVIOUS_TOKEN: SecretKeys =
+    SecretKeys { plain: "previous_auth_token", env: "previous_auth_token_env", file: "previous_auth_token_file" };
 
 pub(super) fn notify(section: Section<'_>) -> Notify {
     let tables = ChannelKind::ALL.map(|kind| section.table(kind.as_str()));
@@ -149,6 +154,15 @@ fn sms(section: Section<'_>) -> Option<Sms> {
     let api_key_sid = section.text("api_key_sid").and_then(|t| t.read(checks::twilio_sid("SK")));
     let secret = sms_secret(&section);
     let sender = sms_sender(&section);
+    let hook_tokens = hook_tokens(&section, secret.as_ref());
+    let replies = section.flag("replies").is_some_and(|found| found.value);
+    if replies && section.has("api_key_sid") && !HOOK_TOKEN.used(&section) {
+        section.clash(
+            "replies",
+            "needs `hook_auth_token_env` or `hook_auth_token_file`: Twilio signs replies with the \
+             account's auth token, not with the API key",
+        );
+    }
     let base_url = section.text("base_url").and_then(|t| t.read(|text| checks::private_url(text)));
     section.finish();
     Some(Sms {
@@ -157,7 +171,22 @@ fn sms(section: Section<'_>) -> Option<Sms> {
         secret: secret?.value?,
         sender: sender?,
         base_url: base_url.unwrap_or_else(|| DEFAULT_TWILIO.to_owned()),
+        hook_tokens,
+        replies,
     })
+}
+
+/// The tokens that Twilio's requests to us may be signed with. It signs with the account's own, whatever we send with.
+fn hook_tokens(section: &Section<'_>, sending: Option<&Named>) -> Vec<SecretString> {
+    let (own, previous) = (HOOK_TOKEN.read(section), PREVIOUS_TOKEN.read(section));
+    let with_key = section.has("api_key_sid");
+    if HOOK_TOKEN.used(section) && !with_key && AUTH_TOKEN.used(section) {
+        let used = if section.has(HOOK_TOKEN.env) { HOOK_TOKEN.env } else { HOOK_TOKEN.file };
+        section.clash(used, "is for sending with an API key: without one, the auth token already given is taken");
+    }
+    let sending = sending.filter(|_| !with_key).and_then(|named| named.value.clone());
+    let named = [own, previous].into_iter().flatten().filter_map(|named| named.value);
+    sending.into_iter().chain(named).collect()
 }
 
 /// The auth token of the account, or the secret of an API key.

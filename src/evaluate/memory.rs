@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::alert::escalation::{ChannelKind, Step};
+use crate::alert::overlay::{Overlay, OverlayKind};
 use crate::alert::policy::Escalation;
 use crate::alert::{AlertKey, Closing, Raised, Reason, Stage};
 use crate::sla::clock::ClockState;
@@ -25,6 +26,8 @@ pub struct Memory {
     alerts: HashMap<TenantId, Alerts>,
     /// The number of the last human act that is known here.
     acts: HashMap<TenantId, i64>,
+    /// The silences and maintenance windows whose beginning was seen.
+    overlays: HashSet<(OverlayKind, i64)>,
     told: HashSet<Told>,
     /// Alert and recipient of all that was told, whatever the stage and the channel.
     threads: HashSet<(String, String)>,
@@ -167,6 +170,16 @@ impl Memory {
             None => rows.push(row.clone()),
         }
         row
+    }
+
+    /// Whether the beginning of `overlay` was not seen before.
+    pub fn is_new(&mut self, overlay: &Overlay) -> bool {
+        self.overlays.insert((overlay.kind, overlay.id))
+    }
+
+    /// The keys of the open alerts of `tenant`.
+    pub fn open_keys(&self, tenant: &TenantId) -> Vec<AlertKey> {
+        self.open(tenant).map(|row| row.key.clone()).collect()
     }
 
     /// The open alerts of `tenant` whose rung is due, in the order they are due.

@@ -88,7 +88,7 @@ fn setup_error(reason: &str) -> SetupError {
 /// A test is taken back at once: nobody is to be woken by it for long.
 fn actions(body: &Body) -> &'static [Action] {
     match body {
-        Body::Alert(_) | Body::Digest(_) => &[Action::Trigger],
+        Body::Alert(_) | Body::Digest(_) | Body::Bundle(_) => &[Action::Trigger],
         Body::Acknowledged(_) => &[Action::Acknowledge],
         Body::Recovery(_) => &[Action::Resolve],
         Body::Test => &[Action::Trigger, Action::Resolve],
@@ -122,7 +122,7 @@ fn severity(body: &Body) -> &'static str {
         Body::Alert(AlertFacts { stage: Stage::Predicted, .. }) | Body::Test => "info",
         // Neither opens an incident.
         Body::Acknowledged(_) | Body::Recovery(_) => "info",
-        Body::Alert(AlertFacts { stage: Stage::Warning, .. }) | Body::Digest(_) => "warning",
+        Body::Alert(AlertFacts { stage: Stage::Warning, .. }) | Body::Digest(_) | Body::Bundle(_) => "warning",
     }
 }
 

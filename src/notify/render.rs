@@ -5,6 +5,7 @@
 //! is made one clean line, cut to a length, and escaped where the medium asks
 //! for it. Nothing here reads the time, a file or the network.
 
+mod bundle;
 mod gsm7;
 mod html;
 mod letter;
@@ -24,7 +25,7 @@ use crate::alert::Stage;
 
 pub(super) use self::letter::web_address;
 pub use self::slack::slack;
-pub use self::sms::{reference, sms};
+pub use self::sms::{plain, reference, sms, sms_with};
 
 /// An email, ready to be put in an envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +38,12 @@ pub struct Email {
 
 /// Words `message` as an email.
 pub fn email(message: &Message, now: DateTime<Utc>) -> Email {
-    let letter = Letter::of(message, now);
+    email_with(message, None, now)
+}
+
+/// Words `message` as an email, with the `link` that acknowledges its alert.
+pub fn email_with(message: &Message, link: Option<&str>, now: DateTime<Utc>) -> Email {
+    let letter = Letter::of(message, now).acknowledged_by(link);
     Email { text: text::text(&letter), html: html::html(&letter), subject: letter.subject }
 }
 
@@ -53,6 +59,19 @@ pub fn brief(message: &Message, now: DateTime<Utc>) -> String {
         Some(about) => format!("{}: {about}{client}", letter.headline),
         None => letter.headline,
     }
+}
+
+/// The ticket and the clock that `message` is about, in a few words: `062822-0005 first response`.
+pub fn about(message: &Message) -> Option<String> {
+    match &message.body {
+        Body::Alert(facts) => Some(format!("{} {}", facts.ticket.shown_id(), facts.clock.words())),
+        _ => None,
+    }
+}
+
+/// The local time of `at` where the recipient of `message` is, with as much of the date as is needed at `now`.
+pub fn time(message: &Message, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    local(at, now, message.timezone)
 }
 
 /// How bad things are at the moment a message leaves.

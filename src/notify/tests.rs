@@ -45,6 +45,8 @@ fn configured(port: u16) -> config::Notify {
         secret: SecretString::from("hunter2"),
         sender: SmsSender::From("+15005550006".into()),
         base_url: format!("https://localhost:{port}"),
+        hook_tokens: Vec::new(),
+        replies: false,
     };
     let slack = config::Slack::IncomingWebhook { url: format!("https://localhost:{port}/hook").into() };
     let pagerduty = config::PagerDuty { routing_key: "key".into(), base_url: format!("https://localhost:{port}") };

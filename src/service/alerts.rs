@@ -66,6 +66,8 @@ pub struct AlertView {
     pub due: DateTime<Utc>,
     pub raised_at: DateTime<Utc>,
     pub changed_at: DateTime<Utc>,
+    /// It was past due when first seen: told in the digest, and by no step.
+    pub in_digest: bool,
     /// What it was resolved as.
     pub closing: Option<&'static str>,
     /// The name of the escalation that it follows.
@@ -207,14 +209,13 @@ impl Service {
         let overlays = self.store.overlays(None, now).await?;
         let keys: Vec<String> = rows.iter().map(|row| row.key.to_string()).collect();
         let mut said = self.store.said_of(&keys).await?;
-        let said_keys: Vec<_> =
-            said.values().flatten().map(|one| one.leased.notification.message.key.clone()).collect();
-        let mut attempts = self.store.attempts_of(&said_keys).await?;
+        let said_keys: Vec<_> = said.values().flatten().map(attempted).collect();
+        let attempts = self.store.attempts_of(&said_keys).await?;
         let mut views = Vec::with_capacity(rows.len());
         for (row, key) in rows.into_iter().zip(keys) {
             let watched = self.store.ticket(&row.key.tenant, &row.key.ticket).await?;
             let with_attempts = |logged: Logged| {
-                let outcomes = attempts.remove(&logged.leased.notification.message.key).unwrap_or_default();
+                let outcomes = attempts.get(&attempted(&logged)).cloned().unwrap_or_default();
                 Said { message: message_view(logged), outcomes: outcomes.into_iter().map(attempt_view).collect() }
             };
             let notifications = said.remove(&key).unwrap_or_default().into_iter().map(with_attempts).collect();
@@ -223,6 +224,11 @@ impl Service {
         }
         Ok(views)
     }
+}
+
+/// The key of the message whose attempts are this one's: what is said with others leaves with their bundle.
+fn attempted(logged: &Logged) -> String {
+    logged.bundle.as_ref().unwrap_or(&logged.leased.notification.message.key).clone()
 }
 
 impl Scope {
@@ -249,7 +255,7 @@ fn view(
     };
     let name = |named: Option<&crate::ticket::Named>| named.map(|named| named.name.clone());
     let state = row.state();
-    let is_left = state != State::Resolved && (usize::try_from(row.step).is_ok_and(|step| step < steps));
+    let is_left = row.told && state != State::Resolved && (usize::try_from(row.step).is_ok_and(|step| step < steps));
     AlertView {
         id: row.key.id(),
         tenant: row.key.tenant.to_string(),
@@ -265,6 +271,7 @@ fn view(
         due: row.raised.due,
         raised_at: row.raised_at,
         changed_at: row.changed_at,
+        in_digest: !row.told,
         closing: row.raised.resolved_as.map(|closing| closing.as_str()),
         next_step: is_left.then(|| row.step + 1),
         next_step_at: row.next_step_at,

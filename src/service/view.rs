@@ -4,11 +4,14 @@ use std::cmp::Reverse;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::forecast::ClockForecast;
 use super::{ClockStatus, ServiceError, TicketPolicy, TicketQuery, TicketSla};
 use crate::config::Tenant;
+use crate::predict::Forecasts;
 use crate::service::overrides::OverrideView;
 use crate::sla::clock::{ClockState, Standing, assess_all};
 use crate::sla::desk::Desk;
+use crate::sla::forecast::Risk;
 use crate::ticket::talk::Answerer;
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, Named};
@@ -58,6 +61,29 @@ impl Seen {
     pub fn of_version(mut self, version: Option<u32>) -> Self {
         if let Some(policy) = &mut self.sla.policy {
             policy.version = version;
+        }
+        self
+    }
+
+    /// With what the forecast says of its clocks.
+    pub fn foreseen(mut self, forecasts: &Forecasts, watched: &Watched, desk: &Desk) -> Self {
+        for clock in &mut self.sla.clocks {
+            let Some(said) = forecasts.of(&watched.ticket.id, clock.clock) else { continue };
+            if matches!(clock.standing, "on_track" | "at_risk" | "paused") {
+                let calendar = clock.due.map(|due| desk.hours(&watched.ticket, due).0.calendar);
+                clock.forecast = Some(ClockForecast::new(said, calendar, forecasts.at));
+            }
+        }
+        let said = self.sla.clocks.iter().filter_map(|clock| clock.forecast.as_ref().map(|said| (clock, said)));
+        self.sla.breach_probability = said.clone().map(|(_, said)| said.probability).max_by(f64::total_cmp);
+        let speaks = |clock: ClockKind| forecasts.worth.is_some_and(|worth| worth[clock as usize].speaks());
+        let level = said.filter(|(clock, _)| speaks(clock.clock)).map(|(_, said)| said.risk()).max();
+        if let Some(level) = level
+            && !self.sla.clocks.iter().any(|clock| clock.standing == "breached" && clock.met_at.is_none())
+        {
+            // Little time is left: whatever the forecast says, that is no low risk.
+            let at_risk = self.sla.clocks.iter().any(|clock| clock.standing == "at_risk");
+            self.sla.breach_risk_level = level.max(if at_risk { Risk::Medium } else { Risk::Low }).as_str();
         }
         self
     }
@@ -165,6 +191,7 @@ fn clock_status(clock: &ClockState<'_>, watched: &Watched, now: DateTime<Utc>) -
         at_risk_from: clock.at_risk_from,
         hours: clock.hours.map(|hours| hours.to_string()).unwrap_or_default(),
         partial: doubts.chain(clock.hours_flaw.map(str::to_owned)).collect(),
+        forecast: None,
     }
 }
 

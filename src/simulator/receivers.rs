@@ -3,6 +3,7 @@
 //! The product sends as it always does, over SMTP and HTTP, so what is seen
 //! here went through the real sending code.
 
+mod carrier;
 mod http;
 mod mail;
 mod pagerduty;
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
+pub use carrier::{Caller, Fate, Reports};
 pub use http::HttpReply;
 pub use mail::{MailCatcher, MailReply};
 pub use pagerduty::PagerDutyCatcher;

@@ -43,6 +43,8 @@ pub struct AlertTurn {
     /// Alerts that are open again, each with the stage whose withdrawn notifications are wanted after all.
     pub reopened: Vec<(AlertKey, String)>,
     pub recovered: Vec<Recovered>,
+    /// Alerts of which nobody is to be told before then.
+    pub put_off: Vec<(AlertKey, DateTime<Utc>)>,
 }
 
 impl AlertTurn {
@@ -53,6 +55,7 @@ impl AlertTurn {
             && self.cancelled.is_empty()
             && self.reopened.is_empty()
             && self.recovered.is_empty()
+            && self.put_off.is_empty()
     }
 }
 
@@ -170,6 +173,9 @@ impl Store {
                     }
                     for key in &turn.cancelled {
                         super::outbox::withdraw(tx, &key.to_string(), now).await?;
+                    }
+                    for (key, until) in &turn.put_off {
+                        super::outbox::put_off(tx, &key.to_string(), *until).await?;
                     }
                     for (key, stage) in &turn.reopened {
                         super::outbox::take_up_again(tx, &key.to_string(), stage, now).await?;
@@ -328,9 +334,10 @@ pub(super) async fn recover(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT recipient, channel, MAX(message) AS message, MAX(state IN ('sent', 'sending')) AS told
-         FROM notifications WHERE alert_key = $1 AND kind = 'alert'
-         AND (state IN ('sent', 'sending') OR unreported > 0) GROUP BY recipient, channel ORDER BY recipient, channel",
+        "SELECT recipient, channel, MAX(message) AS message, MAX(state IN ('sent', 'sending', 'bundled')) AS told FROM notifications
+         WHERE alert_key = $1 AND kind = 'alert' AND (state IN ('sent', 'sending') OR unreported > 0
+           OR (state = 'bundled' AND EXISTS (SELECT 1 FROM notifications b WHERE b.key = notifications.bundle
+             AND b.state = 'sending'))) GROUP BY recipient, channel ORDER BY recipient, channel",
     )
     .bind(recovered.key.to_string())
     .fetch_all(&mut *tx)

@@ -5,6 +5,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::audit::{Author, audit};
+use super::outbox::let_go;
 use super::{Store, StoreError, instant, millis};
 use crate::alert::overlay::{Matchers, Overlay, OverlayKind};
 use crate::ticket::TenantId;
@@ -62,8 +63,11 @@ impl Store {
         self.writer
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
-                    let ended: Option<String> = end(tx, kind, tenant.as_ref(), id, now).await?;
-                    let Some(tenant) = ended.and_then(|tenant| TenantId::parse(&tenant).ok()) else { return Ok(false) };
+                    let Some((tenant, until)) = end(tx, kind, tenant.as_ref(), id, now).await? else {
+                        return Ok(false);
+                    };
+                    let tenant = TenantId::parse(&tenant).map_err(|error| sqlx::Error::Decode(error.into()))?;
+                    let_go(tx, &tenant, until, now).await?;
                     audit(tx, Some(&tenant), &format!("ended {} {id}", kind.words()), &author, now).await?;
                     Ok(true)
                 })
@@ -119,13 +123,13 @@ async fn end(
     tenant: Option<&TenantId>,
     id: i64,
     now: DateTime<Utc>,
-) -> Result<Option<String>, sqlx::Error> {
+) -> Result<Option<(String, i64)>, sqlx::Error> {
     let query = format!(
         "UPDATE {} SET ended_at = $3 WHERE id = $1 AND (tenant = $2 OR $2 IS NULL) AND ended_at IS NULL
-         AND until_at > $3 RETURNING tenant",
+         AND until_at > $3 RETURNING tenant, until_at",
         table(kind)
     );
-    sqlx::query_scalar(AssertSqlSafe(query))
+    sqlx::query_as(AssertSqlSafe(query))
         .bind(id)
         .bind(tenant.map(TenantId::as_str))
         .bind(millis(now))

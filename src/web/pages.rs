@@ -78,7 +78,8 @@ fn who(caller: &Caller) -> String {
     }
 }
 
-fn layout(title: &str, kind: &str, body: Markup) -> Html<String> {
+/// A whole page; `kind` tells the script what to fill in.
+pub fn layout(title: &str, kind: &str, body: Markup) -> Html<String> {
     let page = html! {
         (DOCTYPE)
         html lang="en" {

@@ -99,7 +99,7 @@ async fn script(
     let (outbox, news) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let parts = app.parts();
     let (store, telemetry) = (parts.store.clone(), parts.telemetry.clone());
-    parts.dispatch = Dispatch::new(store, vec![gateway.clone()], clock, telemetry, outbox, news);
+    parts.dispatch = Dispatch::new(store, vec![gateway.clone()], clock, telemetry, Arc::default(), outbox, news);
     for _ in 0..12 {
         app.dispatch().await;
         app.clock.advance(TimeDelta::minutes(6));

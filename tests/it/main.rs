@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop and say where")]
 
+mod answers;
 mod binary;
 mod channels;
 mod crashes;
@@ -10,8 +11,11 @@ mod endings;
 mod escalation;
 mod first_sight;
 mod fuzz;
+mod histories;
 mod hostile;
 mod journey;
+mod life;
+mod noise;
 mod policies;
 mod refusals;
 mod store_faults;

@@ -137,7 +137,7 @@ fn later() -> Message {
 
 fn headers(message: &Message) -> String {
     let from = "SLA watch <sla@msp.example>".parse().unwrap();
-    let mail = compose(message, &from, clock().now()).unwrap().formatted();
+    let mail = compose(message, None, &from, clock().now()).unwrap().formatted();
     String::from_utf8(mail).unwrap().split_once("\r\n\r\n").unwrap().0.to_owned()
 }
 
@@ -356,6 +356,7 @@ proptest! {
         let facts = AlertFacts {
             ticket, clock: ClockKind::Resolution, stage: crate::alert::Stage::Breached,
             due: DateTime::UNIX_EPOCH, reasons: vec![], step: 0, because: String::new(), hours: String::new(),
+            advice: None,
         };
         let headers = headers(&Message { to_name: Some(name), body: Body::Alert(facts), ..message() });
         const KNOWN: [&str; 9] = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted",

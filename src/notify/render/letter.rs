@@ -7,10 +7,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::{Urgency, line, local, local_in_full, sane, shown, standing};
+use super::{Urgency, bundle, line, local, local_in_full, sane, shown, standing};
 use crate::alert::Closing;
 use crate::notify::{
-    AcknowledgedFacts, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, words,
+    AcknowledgedFacts, Advice, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, words,
 };
 use crate::ticket::ClockKind;
 
@@ -55,11 +55,12 @@ impl Letter {
             Body::Recovery(facts) => recovery(facts, message, now),
             Body::Acknowledged(facts) => acknowledged(facts, message, now),
             Body::Digest(facts) => digest(facts, message, now),
+            Body::Bundle(facts) => bundle::letter(facts, message, now),
             Body::Test => test(),
         }
     }
 
-    fn new(subject: String, headline: String, urgency: Urgency) -> Self {
+    pub(super) fn new(subject: String, headline: String, urgency: Urgency) -> Self {
         Self {
             subject,
             preheader: headline.clone(),
@@ -72,6 +73,13 @@ impl Letter {
             closing: Vec::new(),
             links: Vec::new(),
         }
+    }
+
+    /// With `link` as the first thing to do about it: it needs a click there, since mail scanners follow links too.
+    pub fn acknowledged_by(mut self, link: Option<&str>) -> Self {
+        let link = link.and_then(web_address).map(|url| Link { label: "Acknowledge", url });
+        self.links.splice(0..0, link);
+        self
     }
 
     fn about(mut self, ticket: &TicketFacts) -> Self {
@@ -88,12 +96,30 @@ fn alert(facts: &AlertFacts, message: &Message, now: DateTime<Utc>) -> Letter {
     let headline = format!("{}: {standing}", urgency.words());
     let mut letter = Letter::new(subject(&facts.ticket, facts.clock), headline, urgency).about(&facts.ticket);
     letter.facts = ticket_facts(&facts.ticket, facts.due, message);
+    letter.facts.extend(facts.advice.as_ref().and_then(advice).map(|words| ("What to do", words)));
     letter.why = facts.reasons.iter().take(MOST_REASONS).filter_map(|reason| shown(Some(reason), 300)).collect();
     if let Some(hours) = shown(Some(&facts.hours), 200) {
         letter.why.push(format!("Working time is {hours}."));
     }
     letter.closing = vec![why_you(facts)];
     letter
+}
+
+/// Who could take it on, and what is ahead of it; none if there is nothing to be said of either.
+fn advice(advice: &Advice) -> Option<String> {
+    let room = advice.room.as_ref().and_then(|room| {
+        let who = shown(Some(&room.name), 80)?;
+        let group = shown(advice.group.as_deref(), 80).map(|group| format!(" of {group}")).unwrap_or_default();
+        let tickets = if room.open == 1 { "1 open ticket".to_owned() } else { format!("{} open tickets", room.open) };
+        Some(format!("hand it to {who}{group}, who has {tickets}"))
+    });
+    let ahead = match advice.ahead {
+        0 => None,
+        1 => Some("1 older ticket is ahead of it in the group".to_owned()),
+        count => Some(format!("{count} older tickets are ahead of it in the group")),
+    };
+    let sentences: Vec<_> = room.into_iter().chain(ahead).collect();
+    (!sentences.is_empty()).then(|| sentences.join("; "))
 }
 
 fn why_you(facts: &AlertFacts) -> String {
@@ -216,7 +242,7 @@ fn technician(ticket: &TicketFacts) -> String {
     }
 }
 
-fn links(ticket: &TicketFacts) -> Vec<Link> {
+pub(super) fn links(ticket: &TicketFacts) -> Vec<Link> {
     let known = [("Open in SuperOps", &ticket.superops_url), ("How this was worked out", &ticket.page_url)];
     known.into_iter().filter_map(|(label, url)| Some(Link { label, url: web_address(url.as_deref()?)? })).collect()
 }

@@ -21,6 +21,8 @@ pub(super) fn body(message: &Message, now: DateTime<Utc>) -> Vec<u8> {
         Body::Recovery(facts) => ("sla.alert.resolved", recovery(facts, message)),
         Body::Acknowledged(facts) => ("sla.alert.acknowledged", acknowledged(facts, message)),
         Body::Digest(facts) => ("sla.digest", digest(facts, message, now)),
+        // Only people have their messages bundled; a row of an older version may still be one.
+        Body::Bundle(_) => ("sla.digest", json!({ "text": render::brief(message, now) })),
         Body::Test => ("sla.test", json!({ "text": "Somebody ran `superops-sla check --send-test webhook`." })),
     };
     let event = json!({ "type": kind, "version": VERSION, "timestamp": now, "data": data });

@@ -52,6 +52,7 @@ const overlayLine = (overlay) => el('p', { class: 'overlaid' },
 function nextWords(alert) {
   if (alert.state === 'resolved') return `Over: ${CLOSINGS[alert.closing] ?? alert.closing}, ${brief(alert.changed_at)}`;
   if (alert.state !== 'open') return null;
+  if (alert.in_digest) return 'Past due when first seen: told in the digest, no steps follow';
   if (!alert.next_step_at) return 'No further step: everybody was told';
   const left = (Date.parse(alert.next_step_at) - serverNow()) / 1000;
   const when = left > 0 ? `in ${words(left)}` : alert.overlays.length ? 'when nobody asks for quiet any more' : 'now';
@@ -64,11 +65,20 @@ function dueWords(alert) {
   return left >= 0 ? `${countdown(left)} left` : `${countdown(-left)} over`;
 }
 
+/** Each person once, with the ways that reached them; then what reached nobody. */
+function toldWords(notifications) {
+  const ways = new Map();
+  for (const { recipient, channel, state: how } of notifications.filter((one) => one.kind === 'alert')) {
+    if (!ways.has(recipient)) ways.set(recipient, new Set());
+    if (how === 'sent') ways.get(recipient).add(channel === 'sms' ? 'SMS' : channel);
+  }
+  const reached = [...ways].filter(([, by]) => by.size).map(([name, by]) => `${name} (${[...by].join(', ')})`);
+  const missed = notifications.filter((one) => one.state === 'failed').length;
+  return [reached.length ? `Told: ${reached.join(', ')}` : 'Nobody was reached so far', missed ? el('span', { class: 'missed' }, ` · ${missed} not delivered`) : ''];
+}
+
 function told(alert) {
-  if (!alert.notifications.length) return el('p', { class: 'muted' }, 'Nobody was told so far.');
-  const failed = alert.notifications.filter((one) => one.state === 'failed').length;
-  const sent = alert.notifications.filter((one) => one.state === 'sent').length;
-  const summary = `${sent} told${failed ? `, ${failed} failed` : ''}, ${alert.notifications.length} in all`;
+  if (!alert.notifications.length) return alert.in_digest ? null : el('p', { class: 'muted' }, 'Nobody was told so far.');
   const item = (one) => {
     const shown = messageItem(one, { link: false });
     const tries = one.outcomes.length > 1 || one.state === 'failed' ? one.outcomes : [];
@@ -76,7 +86,7 @@ function told(alert) {
       `try ${attempt.number} at ${brief(attempt.at)}: ${attempt.outcome}${attempt.detail ? `, ${attempt.detail}` : ''}`)));
     return shown;
   };
-  return el('details', { class: 'told' }, el('summary', {}, summary), el('ul', { class: 'messages' }, alert.notifications.map(item)));
+  return el('details', { class: 'told' }, el('summary', {}, toldWords(alert.notifications)), el('ul', { class: 'messages' }, alert.notifications.map(item)));
 }
 
 function makeCard(alert) {
@@ -120,6 +130,14 @@ function draw() {
   if (page.state === 'open') document.title = total ? `(${total}) Alerts · SLA watch` : 'Alerts · SLA watch';
 }
 
+/** What this week's alerts came to, all tenants together. */
+function drawWeek({ now, weeks }) {
+  const current = weeks.filter((week) => Date.parse(now) - Date.parse(week.from) < 7 * 86400000);
+  const sum = (name) => current.reduce((total, week) => total + week[name], 0);
+  say($('week'), current.length ? `This week: ${sum('alerts')} alerts told in ${sum('messages')} messages, ${sum('acknowledged')} acknowledged, `
+    + `${sum('acted_before_breach')} acted upon before the breach, ${sum('ignored')} ignored.` : '');
+}
+
 export function tickAlerts() {
   for (const { card, alert } of page.cards.values()) {
     say(card.querySelector('.due'), dueWords(alert));
@@ -129,14 +147,15 @@ export function tickAlerts() {
 
 export async function readAlerts(overview) {
   const asked = page.state;
-  const [now, alerts, { silences }, { maintenance_windows: windows }] = await Promise.all([
-    overview, ask(`/api/v1/alerts?limit=200&state=${asked}`), ask('/api/v1/silences'), ask('/api/v1/maintenance-windows'),
+  const [now, alerts, { silences }, { maintenance_windows: windows }, weekly] = await Promise.all([
+    overview, ask(`/api/v1/alerts?limit=200&state=${asked}`), ask('/api/v1/silences'), ask('/api/v1/maintenance-windows'), ask('/api/v1/alerts/weekly?weeks=1'),
   ]);
   if (asked !== page.state) return;
   setOverview(now);
   setTime(alerts.now, now.speed);
   page.page = alerts;
   draw();
+  drawWeek(weekly);
   drawOverlays([...silences, ...windows], state.overview.tenants);
 }
 
