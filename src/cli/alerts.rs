@@ -39,7 +39,8 @@ async fn all(service: &Service, args: &AlertsArgs) -> Result<String, CliError> {
         limit: Some(args.limit),
         ..AlertQuery::default()
     };
-    let scope = args.tenant.as_deref().map_or(Ok(Scope::All), |name| crate::ticket::TenantId::parse(name).map(Scope::One));
+    let scope =
+        args.tenant.as_deref().map_or(Ok(Scope::All), |name| crate::ticket::TenantId::parse(name).map(Scope::One));
     let page = service.alerts(&scope.map_err(anyhow::Error::from)?, &query).await?;
     if args.json { Ok(format!("{}\n", serde_json::to_string_pretty(&page)?)) } else { Ok(page_text(&page)) }
 }
@@ -77,7 +78,11 @@ fn what_next(alert: &AlertView, page: &AlertPage) -> String {
         _ if !alert.overlays.is_empty() => "nobody is told for now".to_owned(),
         _ if alert.in_digest => "told in the digest".to_owned(),
         (_, None, Some(at)) => {
-            format!("step {} in {}", alert.next_step.unwrap_or(1), words((at - page.now).max(chrono::TimeDelta::zero())))
+            format!(
+                "step {} in {}",
+                alert.next_step.unwrap_or(1),
+                words((at - page.now).max(chrono::TimeDelta::zero()))
+            )
         }
         (_, None, None) => "no step left".to_owned(),
     }
@@ -97,7 +102,8 @@ fn alert_text(alert: &AlertView) -> String {
     );
     let time = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
     let _ = writeln!(text, "  {} ({}), {}", alert.stage.as_str(), alert.state.as_str(), alert.reason);
-    let _ = writeln!(text, "  due {}, raised {}, escalation {}", time(alert.due), time(alert.raised_at), alert.escalation);
+    let _ =
+        writeln!(text, "  due {}, raised {}, escalation {}", time(alert.due), time(alert.raised_at), alert.escalation);
     if let Some(hold) = &alert.hold {
         let over = if hold.expired { "; that time is up" } else { "" };
         let _ = writeln!(text, "  {} at {}{over}", hold_words(hold), time(hold.at));

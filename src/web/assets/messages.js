@@ -4,8 +4,8 @@ import { state } from './state.js';
 import { openFrom, pageOf } from './ticket.js';
 import { brief, local } from './time.js';
 
-const VERBS = { sent: 'told by', sending: 'being told by', pending: 'to be told by', failed: 'not told by', cancelled: 'spared the' };
-const SENT = { sent: '✓', sending: '…', pending: '○', failed: '!', cancelled: '×' };
+const VERBS = { sent: 'told by', sending: 'being told by', pending: 'to be told by', failed: 'not told by', cancelled: 'spared the', bundled: 'to be told, together with more, by' };
+const SENT = { sent: '✓', sending: '…', pending: '○', failed: '!', cancelled: '×', bundled: '○' };
 
 const CHANNELS = { email: 'Email', sms: 'SMS', slack: 'Slack', pagerduty: 'PagerDuty', webhook: 'Webhook' };
 
