@@ -845,5 +845,5 @@ notify = ["group"]
 "#;
     let text = explain(&good(&format!("{LEAST}{more}")), &Default::default());
     let (_, alerts) = text.split_once("Alerts\n").unwrap();
-    assert_snapshot!(alerts.split_once("\nChannels").unwrap().0);
+    assert_snapshot!(alerts.split_once("\nNot too much").unwrap().0);
 }

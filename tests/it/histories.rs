@@ -118,9 +118,9 @@ impl Story {
     /// One turn of the loops, held against the model.
     async fn turn(&mut self) {
         self.app.sync().await;
-        let known: BTreeSet<String> = self.app.outbox().await.into_iter().map(key).collect();
+        let known: BTreeSet<String> = self.app.outbox().await.iter().map(key).collect();
         self.app.evaluate().await;
-        let rows = self.app.outbox().await.into_iter().filter(|row| !known.contains(&key(row.clone())));
+        let rows = self.app.outbox().await.into_iter().filter(|row| !known.contains(&key(row)));
         let new: Vec<_> = rows.map(|row| row.leased.notification).filter(|one| one.kind == "alert").collect();
         let said = new.len();
         let now = self.app.now();
@@ -155,8 +155,8 @@ impl Story {
     }
 }
 
-fn key(row: Logged) -> String {
-    row.leased.notification.message.key
+fn key(row: &Logged) -> String {
+    row.leased.notification.message.key.clone()
 }
 
 /// Each takes a second or two; `HISTORIES=200` runs so many.
