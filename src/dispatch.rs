@@ -127,7 +127,7 @@ impl Dispatch {
     async fn start_due(&mut self, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
         let started = tokio::time::Instant::now();
         let lease = LEASE * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX);
-        let mut full = false;
+        let mut full = Vec::new();
         self.divert(now).await?;
         for (kind, channel) in &self.channels {
             let taken = self.places.values().filter(|place| *place == kind).count();
@@ -137,7 +137,9 @@ impl Dispatch {
                 0 => Round::default(),
                 room => self.store.lease_due(*kind, room, lease, &self.rules, now).await?,
             };
-            full |= round.leased.len() == free;
+            if round.leased.len() == free {
+                full.push(*kind);
+            }
             warn_of_budget(&mut self.over_budget, round.over_budget, now);
             let is_probe = self.gates.begin(*kind, round.leased.len(), now);
             for row in round.leased {
@@ -158,15 +160,17 @@ impl Dispatch {
         let took = started.elapsed().as_secs_f64();
         self.telemetry.loop_seconds.get_or_create(&LoopName { name: "dispatch" }).observe(took);
         let latest = now + LONGEST_SLEEP;
-        // With all places taken, the end of an attempt wakes us, not the clock.
-        let next = if full { None } else { self.next_due(now).await? };
+        let next = self.next_due(&full, now).await?;
         Ok(next.map_or(latest, |next| next.min(latest)))
     }
 
     /// When there is something to do next on a channel that may be used by then.
-    async fn next_due(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
+    ///
+    /// With all places of a channel taken, the end of an attempt wakes us, not the clock.
+    async fn next_due(&self, full: &[ChannelKind], now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
         let shut = |kind: &ChannelKind| Some((*kind, self.gates.shut_until(*kind, now)?));
-        let (shut, until): (Vec<_>, Vec<_>) = self.channels.keys().filter_map(shut).unzip();
+        let (mut shut, until): (Vec<_>, Vec<_>) = self.channels.keys().filter_map(shut).unzip();
+        shut.extend(full);
         let next = self.store.next_due(&shut).await?;
         Ok(next.into_iter().chain(until.into_iter().flatten()).min())
     }

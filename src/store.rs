@@ -11,14 +11,17 @@ mod cache;
 pub mod links;
 pub mod outbox;
 pub mod overlays;
+mod overrides;
 pub mod past;
 pub mod phones;
+pub mod predictions;
 pub mod receipts;
 pub mod record;
 pub mod sync;
 pub mod tickets;
 pub mod tokens;
 pub mod versions;
+pub mod weekly;
 mod writer;
 
 use std::fs::File;

@@ -40,6 +40,13 @@ pub struct AlertLabels {
     pub stage: &'static str,
 }
 
+/// One figure of the present week.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct WeekLabels {
+    pub tenant: String,
+    pub figure: &'static str,
+}
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct DeliveryLabels {
     pub channel: &'static str,
@@ -74,6 +81,19 @@ pub struct LoopName {
     pub name: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ClockLabels {
+    pub tenant: String,
+    pub clock: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct JudgedLabels {
+    pub tenant: String,
+    pub clock: &'static str,
+    pub outcome: &'static str,
+}
+
 type FloatGauge = Gauge<f64, AtomicU64>;
 
 /// All figures. Shared as an `Arc`; each room writes its own.
@@ -91,10 +111,15 @@ pub struct Telemetry {
     pub channel_open: Family<ChannelLabels, Gauge>,
     pub hooks: Family<HookLabels, Counter>,
     pub outbox_pending: Gauge,
+    pub week: Family<WeekLabels, Gauge>,
     pub lateness_seconds: Histogram,
     pub cache_lookups: Family<CacheLabels, Counter>,
     pub cache_entries: Family<CacheName, Gauge>,
     pub loop_seconds: Family<LoopName, Histogram, fn() -> Histogram>,
+    pub forecast_outcomes: Family<ClockLabels, Gauge>,
+    pub forecast_error: Family<ClockLabels, FloatGauge>,
+    pub forecast_trusted: Family<ClockLabels, Gauge>,
+    pub predicted_alerts_judged: Family<JudgedLabels, Counter>,
 }
 
 /// From a quick table look-up to a first sync of a large account.
@@ -122,8 +147,20 @@ impl Default for Telemetry {
         let channel_open = family!("channel_open", "1 while a channel is out of order", Family::default());
         let hooks = family!("hooks", "Calls of a provider, by hook and outcome", Family::default());
         let outbox_pending = family!("outbox_pending", "Notifications waiting to be sent", Gauge::default());
+        let week = family!("alerts_this_week", "Alerts told this week, and what came of them", Family::default());
         let cache_lookups = family!("cache_lookups", "Cache look-ups, by hit or miss", Family::default());
         let cache_entries = family!("cache_entries", "Entries held by each cache", Family::default());
+        let forecast_outcomes =
+            family!("forecast_outcomes", "Decided clocks that the forecast has learned from", Family::default());
+        let forecast_error =
+            family!("forecast_error", "How far the latest 500 probabilities were off what happened", Family::default());
+        let forecast_trusted =
+            family!("forecast_trusted", "1: alerts go by the forecast too; 0: by the clock alone", Family::default());
+        let predicted_alerts_judged = family!(
+            "predicted_alerts_judged",
+            "Predicted alerts whose clock is decided, by outcome",
+            Family::default()
+        );
         let sync_age_seconds = Family::default();
         registry.register_with_unit(
             "sync_age",
@@ -159,10 +196,15 @@ impl Default for Telemetry {
             channel_open,
             hooks,
             outbox_pending,
+            week,
             lateness_seconds,
             cache_lookups,
             cache_entries,
             loop_seconds,
+            forecast_outcomes,
+            forecast_error,
+            forecast_trusted,
+            predicted_alerts_judged,
         }
     }
 }

@@ -39,6 +39,28 @@ pub enum Target {
     Webhook,
 }
 
+impl Target {
+    /// The channel that this target itself is, if it is no person.
+    pub fn system(&self) -> Option<ChannelKind> {
+        match self {
+            Self::Slack(_) => Some(ChannelKind::Slack),
+            Self::PagerDuty => Some(ChannelKind::PagerDuty),
+            Self::Webhook => Some(ChannelKind::Webhook),
+            _ => None,
+        }
+    }
+
+    /// The target that stands for all of `channel`, if no person is at its end.
+    fn of_system(channel: ChannelKind) -> Option<Self> {
+        match channel {
+            ChannelKind::Slack => Some(Self::Slack(None)),
+            ChannelKind::PagerDuty => Some(Self::PagerDuty),
+            ChannelKind::Webhook => Some(Self::Webhook),
+            ChannelKind::Email | ChannelKind::Sms => None,
+        }
+    }
+}
+
 impl fmt::Debug for Target {
     /// Without the address or number: people's own do not belong in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -109,11 +131,14 @@ impl ChannelKind {
     }
 }
 
-/// The rungs that hold where none are configured.
-pub fn default_steps() -> Vec<Step> {
+/// The rungs that hold where none are configured: the people whom SuperOps knows, and from the first on each of
+/// `channels` at whose end a system listens.
+pub fn default_steps(channels: &[ChannelKind]) -> Vec<Step> {
     let step =
         |minutes, target| Step { after: TimeDelta::minutes(minutes), notify: vec![target], channels: Vec::new() };
-    vec![step(0, Target::Technician), step(15, Target::Manager), step(30, Target::AccountManager)]
+    let mut steps = vec![step(0, Target::Technician), step(15, Target::Manager), step(30, Target::AccountManager)];
+    steps[0].notify.extend(channels.iter().filter_map(|kind| Target::of_system(*kind)));
+    steps
 }
 
 impl Step {

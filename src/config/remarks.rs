@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use crate::sla::policy::{Counts, Policy};
 use crate::ticket::ClockKind;
 
-use super::{Config, Hours, Tenant, duration};
+use super::{Config, Hours, Target, Tenant, duration};
 
 /// Above this, SuperOps was seen to throttle, whatever its documentation says.
 const SEEN_REQUESTS_PER_MINUTE: u32 = 100;
@@ -79,13 +79,31 @@ fn about_replies(config: &Config) -> Option<String> {
     })
 }
 
-fn about_channels(config: &Config) -> Option<String> {
+fn about_channels(config: &Config) -> Vec<String> {
+    let steps = config.escalations.iter().flat_map(|escalation| &escalation.steps);
+    let named: Vec<_> = steps.flat_map(|step| &step.notify).filter_map(Target::system).collect();
+    let idle = config.notify.kinds().into_iter().filter(|kind| kind.is_system() && !named.contains(kind));
+    let idle = idle.map(|kind| {
+        let name = kind.as_str();
+        format!("{} is set up, but no step names it: write notify = [..., \"{name}\"]", kind.words())
+    });
+    about_people(config, !named.is_empty()).into_iter().chain(idle).collect()
+}
+
+fn about_people(config: &Config, systems_named: bool) -> Option<String> {
     match (&config.notify.email, &config.notify.sms) {
+        (None, None) if systems_named => Some(
+            "neither email nor SMS is set up: no person is told of anything, only the systems that steps name"
+                .to_owned(),
+        ),
+        (None, None) => {
+            Some("NOBODY IS TOLD OF ANYTHING: neither email nor SMS is set up, and no step names a system".to_owned())
+        }
         (Some(_), None) => Some("SMS is not set up: a breach is told by email only".to_owned()),
         (None, Some(_)) => Some(
             "email is not set up: a step without `channels` tells nobody of a warning, and of a breach by SMS only"
                 .to_owned(),
         ),
-        _ => None,
+        (Some(_), Some(_)) => None,
     }
 }

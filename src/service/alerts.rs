@@ -204,14 +204,13 @@ impl Service {
         let overlays = self.store.overlays(None, now).await?;
         let keys: Vec<String> = rows.iter().map(|row| row.key.to_string()).collect();
         let mut said = self.store.said_of(&keys).await?;
-        let said_keys: Vec<_> =
-            said.values().flatten().map(|one| one.leased.notification.message.key.clone()).collect();
-        let mut attempts = self.store.attempts_of(&said_keys).await?;
+        let said_keys: Vec<_> = said.values().flatten().map(attempted).collect();
+        let attempts = self.store.attempts_of(&said_keys).await?;
         let mut views = Vec::with_capacity(rows.len());
         for (row, key) in rows.into_iter().zip(keys) {
             let watched = self.store.ticket(&row.key.tenant, &row.key.ticket).await?;
             let with_attempts = |logged: Logged| {
-                let outcomes = attempts.remove(&logged.leased.notification.message.key).unwrap_or_default();
+                let outcomes = attempts.get(&attempted(&logged)).cloned().unwrap_or_default();
                 Said { message: message_view(logged), outcomes: outcomes.into_iter().map(attempt_view).collect() }
             };
             let notifications = said.remove(&key).unwrap_or_default().into_iter().map(with_attempts).collect();
@@ -220,6 +219,11 @@ impl Service {
         }
         Ok(views)
     }
+}
+
+/// The key of the message whose attempts are this one's: what is said with others leaves with their bundle.
+fn attempted(logged: &Logged) -> String {
+    logged.bundle.as_ref().unwrap_or(&logged.leased.notification.message.key).clone()
 }
 
 impl Scope {

@@ -334,11 +334,10 @@ pub(super) async fn recover(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT recipient, channel, MAX(message) AS message, MAX(state IN ('sent', 'sending')) AS told
-         FROM notifications WHERE alert_key = $1 AND kind = 'alert'
-         AND (state IN ('sent', 'sending') OR unreported > 0 OR (state = 'bundled' AND EXISTS (
-           SELECT 1 FROM notifications b WHERE b.key = notifications.bundle AND b.state = 'sending')))
-         GROUP BY recipient, channel ORDER BY recipient, channel",
+        "SELECT recipient, channel, MAX(message) AS message, MAX(state IN ('sent', 'sending', 'bundled')) AS told FROM notifications
+         WHERE alert_key = $1 AND kind = 'alert' AND (state IN ('sent', 'sending') OR unreported > 0
+           OR (state = 'bundled' AND EXISTS (SELECT 1 FROM notifications b WHERE b.key = notifications.bundle
+             AND b.state = 'sending'))) GROUP BY recipient, channel ORDER BY recipient, channel",
     )
     .bind(recovered.key.to_string())
     .fetch_all(&mut *tx)

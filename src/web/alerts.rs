@@ -19,6 +19,7 @@ use crate::alert::life::Act;
 use crate::alert::overlay::OverlayKind;
 use crate::service::alerts::{AlertPage, AlertQuery, AlertView, SnoozeOrder};
 use crate::service::overlays::{OverlayOrder, OverlayView};
+use crate::service::weekly::{Weekly, WeeklyQuery};
 use crate::store::tokens::Role;
 
 /// Who acts, where one token serves several people.
@@ -40,6 +41,17 @@ pub async fn list(
     }
     let scope = narrowed(caller.scope, tenant.as_deref()).ok_or_else(|| Problem::not_found("tenant"))?;
     Ok(Json(web.service.alerts(&scope, &query).await?))
+}
+
+/// GET /api/v1/alerts/weekly
+pub async fn weekly(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<WeeklyQuery>,
+) -> Result<Json<Weekly>, Problem> {
+    let tenant = query.tenant.as_deref().filter(|text| !text.trim().is_empty());
+    let scope = narrowed(caller.scope, tenant).ok_or_else(|| Problem::not_found("tenant"))?;
+    Ok(Json(web.service.weekly(&scope, query.weeks).await?))
 }
 
 /// GET /api/v1/alerts/{id}

@@ -15,12 +15,9 @@ use crate::support::{PUBLIC_URL, TestApp, minutes};
 /// The owner's phone, and the manager's.
 const OWNER: &str = "+15005550101";
 
-/// Appended to the table for SMS, which is the last of the usual configuration.
-const REPLIES: &str = "replies = true\n";
-
 /// A service whose one ticket has just breached, with what was said of it; and where it is served.
 async fn breached() -> (TestApp, String) {
-    let mut app = TestApp::with(REPLIES).await;
+    let mut app = TestApp::with_replies("").await;
     let reach = app.serve().await;
     breach(&mut app).await;
     (app, reach)
@@ -251,12 +248,11 @@ async fn forged_calls_are_refused_and_change_nothing() {
 }
 
 /// Only the phone of the owner is told, and his mail if that fails.
-const TEXT_FIRST: &str =
-    "replies = true\n[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"technician\"]\nchannels = [\"sms\"]\n";
+const TEXT_FIRST: &str = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"technician\"]\nchannels = [\"sms\"]\n";
 
 #[tokio::test]
 async fn what_was_not_delivered_is_said_by_mail_in_the_same_turn() {
-    let mut app = TestApp::with(TEXT_FIRST).await;
+    let mut app = TestApp::with_replies(TEXT_FIRST).await;
     app.serve().await;
     app.sms.carrier(Fate::Undelivered(30003), Reports::InOrder);
     breach(&mut app).await;
@@ -266,14 +262,14 @@ async fn what_was_not_delivered_is_said_by_mail_in_the_same_turn() {
     app.dispatch().await;
     insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: Breached: resolution, under a minute over (due 10:00 UTC)");
     let failed: Vec<_> = app.outbox().await.into_iter().filter_map(|row| row.last_error).collect();
-    insta::assert_snapshot!(failed.join("\n"), @"");
+    insta::assert_snapshot!(failed.join("\n"), @"taken, but not delivered: the SMS provider reported error `30003`; try another channel");
 }
 
 #[tokio::test]
 async fn reports_that_come_five_fold_or_backwards_change_nothing_twice() {
     for reports in [Reports::FiveFold, Reports::Reversed] {
         for (fate, mails) in [(Fate::Undelivered(30006), 1), (Fate::Delivered, 0)] {
-            let mut app = TestApp::with(TEXT_FIRST).await;
+            let mut app = TestApp::with_replies(TEXT_FIRST).await;
             app.serve().await;
             app.ticket(minutes(60));
             app.turn().await;
@@ -291,7 +287,7 @@ async fn reports_that_come_five_fold_or_backwards_change_nothing_twice() {
 
 #[tokio::test]
 async fn a_report_that_comes_before_the_answer_is_known_still_counts() {
-    let mut app = TestApp::with(TEXT_FIRST).await;
+    let mut app = TestApp::with_replies(TEXT_FIRST).await;
     app.serve().await;
     app.sms.carrier(Fate::Undelivered(30005), Reports::InOrder);
     app.ticket(minutes(60));
@@ -310,7 +306,7 @@ async fn a_report_that_comes_before_the_answer_is_known_still_counts() {
 
 #[tokio::test]
 async fn a_message_that_stays_silent_is_asked_about_and_said_by_mail_if_lost() {
-    let mut app = TestApp::with(TEXT_FIRST).await;
+    let mut app = TestApp::with_replies(TEXT_FIRST).await;
     app.sms.carrier(Fate::Undelivered(30003), Reports::Never);
     app.ticket(minutes(60));
     app.turn().await;
@@ -329,7 +325,7 @@ async fn a_message_that_stays_silent_is_asked_about_and_said_by_mail_if_lost() {
 
 #[tokio::test]
 async fn a_message_that_nobody_hears_of_is_asked_about_a_few_times_and_then_no_more() {
-    let mut app = TestApp::with(TEXT_FIRST).await;
+    let mut app = TestApp::with_replies(TEXT_FIRST).await;
     app.ticket(minutes(60));
     app.turn().await;
     app.wait(minutes(45)).await;

@@ -55,8 +55,12 @@ pub struct TestApp {
     parts: Option<Parts>,
     served: Served,
     folder: TempDir,
+    /// Whether Slack, PagerDuty and the webhook are configured.
+    systems: bool,
     /// What the configuration says beyond the usual.
     more: String,
+    /// Whether text messages say how to answer them.
+    replies: bool,
     heard: u64,
 }
 
@@ -68,6 +72,15 @@ impl TestApp {
 
     /// With `more` at the end of the configuration.
     pub async fn with(more: &str) -> Self {
+        Self::set_up(false, more).await
+    }
+
+    /// With Slack, PagerDuty and a webhook, and `more` at the end of the configuration.
+    pub async fn with_systems(more: &str) -> Self {
+        Self::set_up(true, more).await
+    }
+
+    async fn set_up(systems: bool, more: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = ManualClock::at(begin());
         let due_on_pause = DueOnPause::Never;
@@ -84,7 +97,9 @@ impl TestApp {
             webhook: WebhookCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
             folder: tempfile::tempdir().unwrap(),
             parts: None,
+            systems,
             more: more.to_owned(),
+            replies: false,
             heard: 0,
             caught,
             clock,
@@ -92,6 +107,14 @@ impl TestApp {
         };
         std::fs::write(app.token_file(), TOKEN).unwrap();
         app.resume().await;
+        app
+    }
+
+    /// With `more` at the end of the configuration, and replies to text messages asked for.
+    pub async fn with_replies(more: &str) -> Self {
+        let mut app = Self::with(more).await;
+        app.replies = true;
+        app.restart().await;
         app
     }
 
@@ -112,21 +135,24 @@ impl TestApp {
              requests_per_minute = 800\nhook_secret_env = \"HOOK\"\n\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@example.com>\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"TWILIO\"\n\
-             from = \"+15005550006\"\nbase_url = \"{}\"\n{}{}",
+             from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = {}\n{}{}",
             self.database().display(),
             self.served.url(),
             self.token_file().display(),
             self.mail.addr(),
             self.sms.url(),
+            self.replies,
             self.systems(),
             self.more,
         )
     }
 
-    /// Slack, PagerDuty and the webhook: nobody hears of anything there unless a step says so.
     fn systems(&self) -> String {
+        if !self.systems {
+            return String::new();
+        }
         format!(
-            "[notify.slack]\nbot_token_env = \"SLACK\"\nchannel = \"#sla\"\nbase_url = \"{}\"\n\
+            "[notify.slack]\nbot_token_env = \"SLACK\"\nchannel = \"#sla\"\nper_minute = 600\nbase_url = \"{}\"\n\
              [notify.pagerduty]\nrouting_key_env = \"PAGERDUTY\"\nbase_url = \"{}\"\n\
              [notify.webhook]\nurl = \"{}\"\nsecret_env = \"WEBHOOK\"\n",
             self.slack.url(),

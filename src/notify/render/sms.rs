@@ -9,7 +9,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Urgency, bundle, gsm7, letter, line, standing};
-use crate::notify::{Body, Message, TicketFacts};
+use crate::notify::{AlertFacts, Body, Message, TicketFacts};
 
 /// What one segment holds.
 const SEGMENT: usize = 160;
@@ -30,18 +30,22 @@ pub fn sms(message: &Message, now: DateTime<Utc>) -> String {
 pub fn sms_with(message: &Message, code: Option<u8>, now: DateTime<Utc>) -> String {
     let draft = draft(message, now);
     let tail = tail(reference(&message.key), code);
-    match draft.folded() {
-        Some(folded) => folded.fit(&tail, SEGMENT, |text| gsm7::septets(text).unwrap_or(SEGMENT)),
-        None => {
-            let fits_one = units(&draft.essence(&tail)) <= WIDE_SEGMENT;
-            draft.fit(&tail, if fits_one { WIDE_SEGMENT } else { TWO_WIDE_SEGMENTS }, units)
-        }
+    let text = draft.within(&tail);
+    // An id of strange characters may leave no room: what has happened goes before how to answer.
+    if code.is_some() && is_too_long(&text) { sms_with(message, None, now) } else { text }
+}
+
+fn is_too_long(text: &str) -> bool {
+    match gsm7::septets(text) {
+        Some(septets) => septets > SEGMENT,
+        None => units(text) > TWO_WIDE_SEGMENTS,
     }
 }
 
 /// `text` of ours as it goes into a text message: the plain alphabet, one segment.
 pub fn plain(text: &str) -> String {
-    let folded = gsm7::fold(text).unwrap_or_else(|| text.chars().filter(char::is_ascii).collect());
+    let known = |c: &char| gsm7::septets(c.encode_utf8(&mut [0; 4])).is_some();
+    let folded = gsm7::fold(text).unwrap_or_else(|| text.chars().filter(known).collect());
     cut(&folded, SEGMENT, |text| gsm7::septets(text).unwrap_or(SEGMENT))
 }
 
@@ -80,7 +84,7 @@ fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
         Body::Alert(facts) => {
             let urgency = Urgency::of(facts.stage, facts.due, now);
             let standing = standing(facts.clock.words(), urgency, facts.due, now, zone);
-            Draft::about(&facts.ticket, &state(urgency), &standing, true)
+            Draft::about(&facts.ticket, &state(urgency), &standing, true).advising(facts)
         }
         Body::Recovery(facts) => {
             let (word, standing) = letter::outcome(facts);
@@ -132,6 +136,16 @@ impl Draft {
         }
     }
 
+    /// With whom to ask, in the subject's place: of a breach that is only predicted, what to do is said first.
+    fn advising(mut self, facts: &AlertFacts) -> Self {
+        let room = facts.advice.as_ref().and_then(|advice| advice.room.as_ref());
+        if let Some(room) = room {
+            let before_the_subject = self.extras.len().saturating_sub(1);
+            self.extras.insert(before_the_subject, (". ", format!("{} has room", line(&room.name, 24))));
+        }
+        self
+    }
+
     /// The same in the plain alphabet, without the extras that it cannot write; `None` if it cannot write the rest.
     fn folded(&self) -> Option<Self> {
         Some(Self {
@@ -150,6 +164,17 @@ impl Draft {
         match &self.client {
             Some(client) => format!("{}. {client}{tail}", self.head),
             None => format!("{}{tail}", self.head),
+        }
+    }
+
+    /// In the plain alphabet if it can be, else in two segments at most.
+    fn within(&self, tail: &str) -> String {
+        match self.folded() {
+            Some(folded) => folded.fit(tail, SEGMENT, |text| gsm7::septets(text).unwrap_or(SEGMENT)),
+            None => {
+                let fits_one = units(&self.essence(tail)) <= WIDE_SEGMENT;
+                self.fit(tail, if fits_one { WIDE_SEGMENT } else { TWO_WIDE_SEGMENTS }, units)
+            }
         }
     }
 

@@ -3,7 +3,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
-use crate::notify::{AlertFacts, Body, BundleFacts, BundleRow, DigestFacts, DigestRow, RecoveryFacts};
+use crate::notify::{Advice, AlertFacts, Body, BundleFacts, BundleRow, DigestFacts, DigestRow, RecoveryFacts, Room};
 use crate::ticket::ClockKind;
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -40,6 +40,7 @@ fn alert(stage: Stage, due: &str) -> AlertFacts {
         step: 0,
         because: "you own this ticket".into(),
         hours: "counted in the hours of head-office (Europe/London)".into(),
+        advice: None,
     }
 }
 
@@ -62,6 +63,18 @@ fn warning() -> Message {
 fn text(message: &Message) -> String {
     let email = email(message, now());
     format!("Subject: {}\n\n{}", email.subject, email.text)
+}
+
+#[test]
+fn a_prediction_says_what_to_do_and_why_it_is_made() {
+    let mut facts = alert(Stage::Predicted, "2026-06-03T16:30:00Z");
+    facts.reasons =
+        vec!["a breach is 83 % likely".into(), "Network resolves 31 % of such tickets in time lately".into()];
+    let room = Some(Room { name: "Bob Moss".into(), open: 2 });
+    facts.advice = Some(Advice { room, group: Some("Network".into()), ahead: 14 });
+    let message = message(Body::Alert(facts));
+    insta::assert_snapshot!(email(&message, at("2026-06-03T12:48:00Z")).text);
+    insta::assert_snapshot!(sms(&message, at("2026-06-03T12:48:00Z")), @"");
 }
 
 #[test]
@@ -151,7 +164,7 @@ fn a_bundle_says_how_many_of_what_and_names_the_worst() {
     };
     let mixed = message(Body::Bundle(facts.clone()));
     assert_snapshot!(text(&mixed));
-    assert_snapshot!(sms(&mixed, now()), @"SLA: 14 tickets: 10 breached, 3 breach before 17:00 BST, 1 done. Harbour Dental. Worst: 030626-0001 resolution, 48 min over (due 13:00 BST) 030626-0005 #a1b2c3");
+    assert_snapshot!(sms(&mixed, now()), @"SLA: 14 tickets: 10 breached, 3 breach before 17:00 BST, 1 done. Harbour Dental. Worst: 030626-0001 resolution, 48 min over (due 13:00 BST), 030626-0002 #a1b2c3");
     let ahead = BundleFacts { breached: 0, recovered: 0, rows: facts.rows[1..2].to_vec(), more: 13, ..facts };
     let subject = email(&message(Body::Bundle(ahead.clone())), now()).subject;
     assert_eq!(subject, "[SLA] Harbour Dental: 14 tickets breach before 17:00 BST");
@@ -234,6 +247,36 @@ fn accents_and_quotes_do_not_cost_a_second_segment() {
     assert_snapshot!(sms(&message(Body::Alert(facts)), now()), @r#"SLA at risk: 030626-0005 first response, 42 min left (due 14:30 BST). Café Lodz, Ann Lee. "Can't print" - again #a1b2c3"#);
 }
 
+#[test]
+fn how_to_answer_fits_the_one_segment_beside_all_that_matters() {
+    let text = sms_with(&warning(), Some(12), now());
+    assert_snapshot!(text, @"SLA at risk: 030626-0005 first response, 42 min left (due 14:30 BST). Harbour Dental, Ann Lee. Mail server down. Reply 12a to ack, 12c to close #a1b2c3");
+    let mut facts = alert(Stage::Predicted, "2026-06-04T08:30:00Z");
+    facts.ticket.client = Some("Harbour Dental and Orthodontics of Portsmouth".into());
+    let longest = sms_with(&message(Body::Alert(facts)), Some(99), now());
+    assert_snapshot!(longest, @"SLA likely to breach: 030626-0005 first response, 19 h 42 min left (due Thu 4 Jun 09:30 BST). Harbour Dental and Ortho... Reply 99a to ack, 99c to close #a1b2c3");
+    for text in [text, longest] {
+        assert!(gsm7::septets(&text).is_some_and(|septets| septets <= 160), "{text}");
+    }
+}
+
+#[test]
+fn the_link_that_acknowledges_is_the_first_thing_to_do() {
+    let url = "https://sla.example.com/a/AbC-_123";
+    let mail = email_with(&warning(), Some(url), now());
+    let links: Vec<_> = mail.text.lines().filter(|line| line.starts_with("https://")).collect();
+    assert_eq!((links.len(), links[0]), (3, url));
+    assert!(mail.text.contains("Acknowledge:\n") && mail.html.contains(&format!("href=\"{url}\"")));
+}
+
+#[test]
+fn an_answer_of_ours_is_one_plain_segment_whatever_is_in_it() {
+    assert_eq!(plain("Schon best\u{e4}tigt von Żaneta"), "Schon bestätigt von Zaneta");
+    for text in ["日本".repeat(200), "x".repeat(500), "€".repeat(500), "🔥 done".into()] {
+        assert!(gsm7::septets(&plain(&text)).is_some_and(|septets| septets <= 160), "{text}");
+    }
+}
+
 fn hostile_text() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
@@ -293,7 +336,8 @@ prop_compose! {
             }),
             _ => Body::Alert(AlertFacts {
                 ticket, clock, stage, due,
-                reasons: vec![text.clone()], step, because: text.clone(), hours: text,
+                reasons: vec![text.clone()], step, because: text.clone(), hours: text.clone(),
+                advice: Some(Advice { room: Some(Room { name: text.clone(), open: 2 }), group: Some(text), ahead: 3 }),
             }),
         };
         Message { timezone: zone, ..message(body) }
@@ -302,8 +346,15 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn any_text_message_is_one_segment_or_two_wide_ones(message in hostile_message(), at in hostile_time()) {
+    fn any_text_message_is_one_segment_or_two_wide_ones(
+        message in hostile_message(),
+        at in hostile_time(),
+        code in 1..100_u8,
+    ) {
         let text = sms(&message, at);
+        let coded = sms_with(&message, Some(code), at);
+        prop_assert!(gsm7::septets(&coded).map_or(coded.encode_utf16().count() <= 134, |used| used <= 160), "{coded}");
+        prop_assert!(coded.ends_with(" #a1b2c3"), "{coded}");
         match gsm7::septets(&text) {
             Some(septets) => prop_assert!(septets <= 160, "{septets}: {text}"),
             None => prop_assert!(text.encode_utf16().count() <= 134, "{text}"),

@@ -288,7 +288,7 @@ async fn a_redirect_is_not_followed_with_our_credentials() {
 #[tokio::test]
 async fn an_unreachable_provider_is_worth_another_attempt() {
     let error = SmsNotifier::new(&config("http://127.0.0.1:1".into()), clock()).unwrap().send(&message()).await;
-    assert_eq!(error, Err(SendError::unavailable("no connection to the SMS provider")));
+    assert_eq!(error, Err(SendError::unreached("no connection to the SMS provider")));
 }
 
 #[tokio::test(start_paused = true)]

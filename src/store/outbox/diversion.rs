@@ -12,7 +12,7 @@ const AT_ONCE: i64 = 500;
 
 impl Store {
     /// Has the alerts that wait for `channel` said by the next channel of each as well, once; they go on waiting.
-    /// Gives how many. `urgent_only`: those that tell of a breach.
+    /// Gives how many. `urgent_only`: those that tell of a breach. What waits in one message with others counts too.
     pub async fn divert(
         &self,
         channel: ChannelKind,
@@ -20,9 +20,11 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<usize, StoreError> {
         let waiting = sqlx::query(
-            "SELECT * FROM notifications WHERE state = 'pending' AND channel = $1 AND kind = 'alert'
+            "SELECT * FROM notifications n WHERE state IN ('pending', 'bundled') AND channel = $1 AND kind = 'alert'
              AND diverted_at IS NULL AND fallback <> '[]' AND (due_at <= $2 OR attempts > 0)
-             AND ($3 = 0 OR stage LIKE 'breached%') ORDER BY due_at LIMIT $4",
+             AND ($3 = 0 OR stage LIKE 'breached%')
+             AND (bundle IS NULL OR EXISTS (SELECT 1 FROM notifications b WHERE b.key = n.bundle AND b.state = 'pending'))
+             ORDER BY due_at LIMIT $4",
         )
         .bind(channel.as_str())
         .bind(millis(now))
@@ -67,7 +69,8 @@ async fn divert_one(
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
     let marked = sqlx::query(
-        "UPDATE notifications SET diverted_at = $2 WHERE key = $1 AND state = 'pending' AND diverted_at IS NULL",
+        "UPDATE notifications SET diverted_at = $2 WHERE key = $1 AND state IN ('pending', 'bundled')
+         AND diverted_at IS NULL",
     )
     .bind(&notification.message.key)
     .bind(millis(now))

@@ -72,10 +72,10 @@ pub(super) async fn shape_due(
         let budget = budgets.get_mut(tenant);
         let past = Past { sent, caps: rules.caps_of(channel), budget: budget.as_deref().copied() };
         let rows: Vec<_> = person.iter().map(Found::waiting).collect();
-        let fates = if is_for_people(channel) {
-            shape(&rows, channel, &past, rules, now)
-        } else {
-            vec![Fate::Alone; rows.len()]
+        let fates = match channel {
+            // They keep their incidents by key, and sleep at no hour.
+            ChannelKind::PagerDuty | ChannelKind::Webhook => vec![Fate::Alone; rows.len()],
+            _ => shape(&rows, channel, &past, rules, now),
         };
         let messages = orders.take(person, &fates);
         sent.extend(std::iter::repeat_n(now, messages));
@@ -85,11 +85,6 @@ pub(super) async fn shape_due(
     }
     orders.carry_out(tx, now).await?;
     Ok(orders.over_budget)
-}
-
-/// A program that keeps incidents by key wants each by itself, and sleeps at no hour.
-fn is_for_people(channel: ChannelKind) -> bool {
-    !matches!(channel.as_str(), "pagerduty" | "webhook")
 }
 
 async fn waiting(

@@ -130,6 +130,14 @@ function draw() {
   if (page.state === 'open') document.title = total ? `(${total}) Alerts · SLA watch` : 'Alerts · SLA watch';
 }
 
+/** What this week's alerts came to, all tenants together. */
+function drawWeek({ now, weeks }) {
+  const current = weeks.filter((week) => Date.parse(now) - Date.parse(week.from) < 7 * 86400000);
+  const sum = (name) => current.reduce((total, week) => total + week[name], 0);
+  say($('week'), current.length ? `This week: ${sum('alerts')} alerts told in ${sum('messages')} messages, ${sum('acknowledged')} acknowledged, `
+    + `${sum('acted_before_breach')} acted upon before the breach, ${sum('ignored')} ignored.` : '');
+}
+
 export function tickAlerts() {
   for (const { card, alert } of page.cards.values()) {
     say(card.querySelector('.due'), dueWords(alert));
@@ -139,14 +147,15 @@ export function tickAlerts() {
 
 export async function readAlerts(overview) {
   const asked = page.state;
-  const [now, alerts, { silences }, { maintenance_windows: windows }] = await Promise.all([
-    overview, ask(`/api/v1/alerts?limit=200&state=${asked}`), ask('/api/v1/silences'), ask('/api/v1/maintenance-windows'),
+  const [now, alerts, { silences }, { maintenance_windows: windows }, weekly] = await Promise.all([
+    overview, ask(`/api/v1/alerts?limit=200&state=${asked}`), ask('/api/v1/silences'), ask('/api/v1/maintenance-windows'), ask('/api/v1/alerts/weekly?weeks=1'),
   ]);
   if (asked !== page.state) return;
   setOverview(now);
   setTime(alerts.now, now.speed);
   page.page = alerts;
   draw();
+  drawWeek(weekly);
   drawOverlays([...silences, ...windows], state.overview.tenants);
 }
 

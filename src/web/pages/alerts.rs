@@ -33,6 +33,7 @@ fn frame(web: &Web, caller: &Caller) -> Markup {
                     }
                 }
                 p.note id="note" aria-live="polite" {}
+                p.muted id="week" {}
                 ul.alerts id="alerts" {}
                 div.empty id="empty" hidden {}
             }
