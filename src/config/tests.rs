@@ -883,3 +883,54 @@ fn limits_and_quiet_hours_that_would_hide_breaches_are_refused() {
     let text = "[alerts.quiet_hours]\nfrom = \"00:00\"\nuntil = \"24:00\"\ntimezone = \"UTC\"\n";
     insta::assert_snapshot!(complaints(text), @"config.toml:11:1: `until` makes every hour of every day quiet: nobody would ever hear of a breach");
 }
+
+#[test]
+fn an_escalation_that_could_not_be_told_apart_or_followed_is_refused() {
+    let more = r#"
+[[escalations]]
+client = "Globex"
+[[escalations]]
+name = "default"
+tenant = "acne"
+stage = "breach"
+ack_expires = "0s"
+[[escalations.steps]]
+notify = ["technician"]
+[[escalations]]
+name = "night"
+steps = []
+[[escalations]]
+name = "night"
+[[escalations.steps]]
+notify = ["technician"]
+after = "soon"
+"#;
+    assert_snapshot!(complaints(more));
+}
+
+#[test]
+fn check_shows_each_escalation_and_says_which_is_never_followed() {
+    let more = r#"
+[alerts]
+ack_expires = "45m"
+[[escalations]]
+name = "breaches"
+stage = "breached"
+ack_expires = "10m"
+[[escalations.steps]]
+notify = ["technician", "manager"]
+[[escalations]]
+name = "globex"
+tenant = "acme"
+client = "Globex"
+priority = "High"
+sla = "Gold"
+stage = "breached"
+[[escalations.steps]]
+after = "5m"
+notify = ["group"]
+"#;
+    let text = explain(&good(&format!("{LEAST}{more}")), &Default::default());
+    let (_, alerts) = text.split_once("Alerts\n").unwrap();
+    assert_snapshot!(alerts.split_once("\nNot too much").unwrap().0);
+}
