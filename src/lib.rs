@@ -18,7 +18,9 @@
 //!    Beside it [`predict`] learns from the past how likely each clock is to breach.
 //! 5. [`dispatch`] leases what is due in the outbox; a channel of [`notify`]
 //!    makes one attempt; the answer is remembered and says what comes next.
-//! 6. [`service`] answers the questions people ask, for [`web`] and [`cli`] alike,
+//! 6. [`answers`] takes what comes back: a click on a link, a reply to a text
+//!    message, the provider's word on what was delivered.
+//! 7. [`service`] answers the questions people ask, for [`web`] and [`cli`] alike,
 //!    with standings computed when they are asked for, never stored.
 //!
 //! [`app`] builds all of it from [`config`]. [`simulator`] is a SuperOps
@@ -42,6 +44,7 @@ pub mod superops;
 pub mod telemetry;
 pub mod terminal;
 
+pub mod answers;
 pub mod dispatch;
 pub mod evaluate;
 pub mod predict;
