@@ -251,6 +251,7 @@ fn danger(clock: &ClockState<'_>) -> Option<(Stage, Reason)> {
 
 fn closing(clock: &ClockState<'_>) -> Closing {
     match clock.standing {
+        Standing::Cancelled if clock.doubts.has(Doubt::CancelledByHand) => Closing::SlaRemoved,
         Standing::Cancelled => Closing::Vanished,
         Standing::Unknown => Closing::SlaRemoved,
         Standing::Paused { .. } => Closing::Paused,

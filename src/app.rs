@@ -87,7 +87,8 @@ impl Parts {
                 hints: hints.listen(&tenant.id).context("every tenant has its hint")?,
                 health: report,
             };
-            syncs.push(TenantSync::open(tenant, wiring).await?);
+            let policies = config.policies_of(&tenant.id).map(|(_, policy)| policy.clone()).collect();
+            syncs.push(TenantSync::open(tenant, wiring).await?.promising(policies));
         }
         let bells = Bells { outbox: outbox.clone(), news: news.clone() };
         let answers =

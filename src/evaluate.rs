@@ -167,6 +167,7 @@ impl Evaluate {
     }
 
     async fn turn_of(&mut self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Turn, StoreError> {
+        self.desks.keep_version(tenant, now).await?;
         let (people, desk) = self.desks.of(tenant).await?;
         let open = self.store.open_tickets(&tenant.id).await?;
         let state = self.store.sync_state(&tenant.id).await?;
@@ -221,8 +222,10 @@ impl Evaluate {
         let before = self.memory.raised(&scene.tenant.id, watched);
         let mut look = Look::default();
         let mut calm = true;
-        for (clock, before) in clock::assess_both(watched, scene.desk, scene.now).into_iter().zip(before) {
-            look.standings.set(clock.kind, clock.standing);
+        for (clock, before) in clock::assess_all(watched, scene.desk, scene.now).into_iter().zip(before) {
+            if clock.is_kept() {
+                look.standings.set(clock.kind, clock.standing);
+            }
             look.next_change = look.next_change.into_iter().chain(clock.next_change).min();
             let decision = alert::decide(&clock, watched.first_seen_at, before.as_ref());
             let call = scene.forecasts.call(&watched.ticket.id, clock.kind);

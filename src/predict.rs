@@ -194,7 +194,7 @@ impl Predict {
             let (desk, mut calendars) = (desk.clone(), std::mem::take(&mut self.calendars));
             let stories = move || {
                 let of = |kind| page.iter().map(move |(watched, changes)| (kind, watched, changes));
-                let both = ClockKind::ALL.into_iter().flat_map(of);
+                let both = ClockKind::REPORTED.into_iter().flat_map(of);
                 let told = both.flat_map(|(kind, watched, changes)| story(watched, changes, kind, &desk, &mut calendars));
                 (told.collect::<Vec<_>>(), calendars)
             };
@@ -215,7 +215,7 @@ impl Predict {
             let Some(watched) = self.wiring.store.ticket(&self.tenant, id).await? else { continue };
             let changes = self.wiring.store.events(&self.tenant, id).await?;
             let known = self.wiring.store.events_until(&self.tenant, id, self.told).await?;
-            for kind in ClockKind::ALL {
+            for kind in ClockKind::REPORTED {
                 let told = story(&watched, &changes, kind, desk, &mut self.calendars);
                 happenings.extend(told.into_iter().filter(|one| known == 0 || one.after > known));
             }
@@ -248,7 +248,7 @@ impl Predict {
             let worth = mind.worth();
             let outcomes = worth.iter().map(|worth| worth.grounds.outcomes).sum();
             let known = rehearsed.filter(|(then, _)| *then == outcomes);
-            let anew = || (outcomes, Arc::new(ClockKind::ALL.map(|clock| reliability(&mind.rehearsed(clock)))));
+            let anew = || (outcomes, Arc::new(ClockKind::REPORTED.map(|clock| reliability(&mind.rehearsed(clock)))));
             let rehearsed = known.unwrap_or_else(anew);
             (mind, looked, worth, rehearsed)
         })
@@ -299,7 +299,7 @@ impl Predict {
         worth: &[Worth; 2],
         now: DateTime<Utc>,
     ) -> Result<Vec<Prediction>, StoreError> {
-        let known = |clock: ClockKind| worth[clock as usize].speaks();
+        let known = |clock: ClockKind| worth.get(clock as usize).is_some_and(Worth::speaks);
         let running = looked.running.iter().filter(|seen| seen.on_track && known(seen.subject.clock));
         let new = running.filter(|seen| !record.is_told(&seen.subject));
         let candidates: Vec<_> = new
@@ -342,7 +342,7 @@ impl Predict {
 
     /// Says once when a forecast is no longer to be believed, and once when it is again.
     fn tell_worth(&mut self, worth: &[Worth; 2]) {
-        for ((clock, worth), before) in ClockKind::ALL.into_iter().zip(worth).zip(&mut self.trusted) {
+        for ((clock, worth), before) in ClockKind::REPORTED.into_iter().zip(worth).zip(&mut self.trusted) {
             let (tenant, words, error) = (&self.tenant, clock.words(), worth.error.unwrap_or_default());
             match (*before, worth.trusted) {
                 (true, false) => warn!(%tenant, clock = clock.as_str(), error,

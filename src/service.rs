@@ -4,12 +4,13 @@ pub mod alerts;
 mod explain;
 pub mod forecast;
 pub mod overlays;
+pub mod overrides;
 pub mod policies;
 pub mod tryout;
 mod view;
 pub mod weekly;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -21,10 +22,12 @@ use crate::config::{Config, Tenant};
 use crate::desks::Desks;
 use crate::notify::{Body, TicketFacts};
 use crate::predict::Board;
+use crate::sla::desk::Desk;
 use crate::store::outbox::Logged;
 use crate::store::{Store, StoreError};
 use crate::sync::{Hints, SyncHealth};
 use crate::telemetry::{ChannelLabels, Telemetry, TenantLabels};
+use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, TenantId, TicketId};
 use view::Seen;
 
@@ -94,6 +97,8 @@ pub struct TicketSla {
     /// When SuperOps was last asked about this ticket.
     pub last_updated: DateTime<Utc>,
     pub clocks: Vec<ClockStatus>,
+    /// What people decided about the clocks by hand.
+    pub overrides: Vec<overrides::OverrideView>,
     /// Where the reported and the computed due time differ.
     pub discrepancies: Vec<String>,
     /// Fields of the record that made no sense.
@@ -110,8 +115,11 @@ pub struct TicketPolicy {
     /// Seconds.
     pub response_target: Option<i64>,
     pub resolution_target: Option<i64>,
+    pub next_response_target: Option<i64>,
     /// calendar | business
     pub clock: &'static str,
+    /// All of it in words: `policy 2 of 5 \`Gold/High\` (config.toml:88); also matched: the default policy`.
+    pub choice: String,
     /// Positions of the others that match.
     pub runners_up: Vec<usize>,
     /// The version of the tenant's policies that the ticket follows; none before the service has run.
@@ -127,6 +135,8 @@ pub struct ClockStatus {
     pub breached: bool,
     pub due: Option<DateTime<Utc>>,
     pub met_at: Option<DateTime<Utc>>,
+    /// technician | automation | not_known, of a first response that was given; none of other clocks.
+    pub met_by: Option<&'static str>,
     /// Working seconds left, negative once over.
     pub remaining: Option<i64>,
     /// Wall seconds to the due time, negative once past.
@@ -281,7 +291,10 @@ impl Service {
         seen.retain(|one| wanted.lets_through(one));
         seen.sort_by(|a, b| a.rank().cmp(&b.rank()).then_with(|| a.sla.ticket_id.cmp(&b.sla.ticket_id)));
         let total = seen.len();
-        let tickets: Vec<_> = seen.into_iter().skip(skip).take(limit).map(|one| one.sla).collect();
+        let page = seen.into_iter().skip(skip).take(limit).map(|one| one.sla);
+        let mut page: Vec<_> = page.filter_map(|sla| Some((TenantId::parse(&sla.tenant).ok()?, sla))).collect();
+        self.compare(&mut page, now).await?;
+        let tickets: Vec<_> = page.into_iter().map(|(_, sla)| sla).collect();
         let next = skip + tickets.len();
         let next_cursor = (next < total && !tickets.is_empty()).then(|| next.to_string());
         Ok(TicketPage { now, total, tickets, next_cursor })
@@ -290,38 +303,76 @@ impl Service {
     /// One ticket by its id or display id, open or not.
     pub async fn ticket(&self, scope: &Scope, id: &str) -> Result<Option<TicketSla>, ServiceError> {
         let now = self.clock.now();
-        let only = match scope {
-            Scope::All => None,
-            Scope::One(tenant) => Some(tenant),
-        };
-        for (tenant, watched) in self.store.find_ticket(only, id).await? {
-            let Some(tenant) = self.config.tenants.get(&tenant) else { continue };
-            let (desk, version) = self.desks.judging(tenant, &watched).await?;
-            let changes = self.store.events(&tenant.id, &watched.ticket.id).await?;
-            let forecasts = self.board.of(&tenant.id);
-            let seen = Seen::new(tenant, &desk, &watched, now).of_version(version);
-            let mut seen = seen.foreseen(&forecasts, &watched, &desk).sla;
-            let found = explain::discrepancies(&watched, &changes, &desk, now);
-            seen.discrepancies = found.into_iter().map(|one| one.words).collect();
-            return Ok(Some(seen));
-        }
-        Ok(None)
+        let Some((tenant, watched)) = self.found(scope, id).await? else { return Ok(None) };
+        let Some(tenant) = self.config.tenants.get(&tenant) else { return Ok(None) };
+        let (desk, version) = self.desks.judging(tenant, &watched).await?;
+        let changes = self.store.events(&tenant.id, &watched.ticket.id).await?;
+        let forecasts = self.board.of(&tenant.id);
+        let seen = self.seen(tenant, &desk, &watched, version, now);
+        let mut seen = seen.foreseen(&forecasts, &watched, &desk).sla;
+        let found = explain::discrepancies(&watched, &changes, &desk, now);
+        seen.discrepancies = found.into_iter().map(|one| one.words).collect();
+        Ok(Some(seen))
     }
 
     /// Why the clocks of a ticket, by its id or display id, show what they show.
     pub async fn ledger(&self, scope: &Scope, id: &str) -> Result<Option<TicketLedger>, ServiceError> {
         let now = self.clock.now();
-        let only = match scope {
-            Scope::All => None,
-            Scope::One(tenant) => Some(tenant),
-        };
-        for (tenant, watched) in self.store.find_ticket(only, id).await? {
-            let Some(tenant) = self.config.tenants.get(&tenant) else { continue };
-            let (desk, _) = self.desks.judging(tenant, &watched).await?;
-            let changes = self.store.events(&tenant.id, &watched.ticket.id).await?;
-            return Ok(Some(explain::ledger(&watched, &changes, &desk, now)));
+        let Some((tenant, watched)) = self.found(scope, id).await? else { return Ok(None) };
+        let Some(tenant) = self.config.tenants.get(&tenant) else { return Ok(None) };
+        let (desk, version) = self.desks.judging(tenant, &watched).await?;
+        let changes = self.store.events(&tenant.id, &watched.ticket.id).await?;
+        let policy = self.seen(tenant, &desk, &watched, version, now).sla.policy;
+        let ledger = explain::ledger(&watched, &changes, &desk, version, now);
+        Ok(Some(TicketLedger { policy_choice: policy.map(|policy| policy.choice), ..ledger }))
+    }
+
+    /// The ticket that `id`, an id or a display id, means within `scope`.
+    async fn found(&self, scope: &Scope, id: &str) -> Result<Option<(TenantId, Arc<Watched>)>, ServiceError> {
+        let found = self.store.find_ticket(scope.tenant(), id).await?;
+        Ok(found.into_iter().find(|(tenant, _)| self.config.tenants.contains_key(tenant)))
+    }
+
+    /// A ticket as judged by `desk`, with the version that it follows and where its policy stands.
+    fn seen(
+        &self,
+        tenant: &Tenant,
+        desk: &Desk,
+        watched: &Watched,
+        version: Option<u32>,
+        now: DateTime<Utc>,
+    ) -> Seen {
+        let mut seen = Seen::new(tenant, desk, watched, now).of_version(version);
+        let (places, policies): (Vec<_>, Vec<_>) = self.config.policies_of(&tenant.id).unzip();
+        // An older version's policies stand nowhere any more.
+        let is_present = desk.policies().iter().eq(policies);
+        if let Some((policy, choice)) = seen.sla.policy.as_mut().zip(desk.choice(&watched.ticket)) {
+            policy.choice = choice.words(desk.policies(), if is_present { &places } else { &[] });
         }
-        Ok(None)
+        seen
+    }
+
+    /// Fills in where the due times of these open tickets differ from ours.
+    async fn compare(&self, tickets: &mut [(TenantId, TicketSla)], now: DateTime<Utc>) -> Result<(), StoreError> {
+        let tenants: BTreeSet<TenantId> = tickets.iter().map(|(tenant, _)| tenant.clone()).collect();
+        for tenant in tenants.iter().filter_map(|id| self.config.tenants.get(id)) {
+            let (_, desk) = self.desks.of(tenant).await?;
+            if desk.policies().is_empty() {
+                continue;
+            }
+            let open = self.store.open_tickets(&tenant.id).await?;
+            let own = || tickets.iter().filter(|(id, _)| *id == tenant.id);
+            let ids: Vec<_> = own().map(|(_, ticket)| ticket.ticket_id.as_str()).collect();
+            let events = self.store.events_of(&tenant.id, &ids).await?;
+            for (_, ticket) in tickets.iter_mut().filter(|(id, _)| *id == tenant.id) {
+                let watched = TicketId::parse(&ticket.ticket_id).ok().and_then(|id| open.get(&id));
+                let Some(watched) = watched else { continue };
+                let changes = events.get(&watched.ticket.id).map(Vec::as_slice).unwrap_or_default();
+                let found = explain::discrepancies(watched, changes, &desk, now);
+                ticket.discrepancies = found.into_iter().map(|one| one.words).collect();
+            }
+        }
+        Ok(())
     }
 
     /// Where SuperOps' due times differ from ours among the open tickets, by client and policy, most first.

@@ -11,6 +11,7 @@ mod cache;
 pub mod links;
 pub mod outbox;
 pub mod overlays;
+mod overrides;
 pub mod past;
 pub mod phones;
 pub mod predictions;

@@ -18,25 +18,30 @@ pub struct Forecasts {
     /// None: nothing was said yet.
     pub at: Option<DateTime<Utc>>,
     pub of: HashMap<TicketId, Both>,
-    /// What the forecasts are worth, in the order of [`ClockKind::ALL`].
+    /// What the forecasts are worth, in the order of [`ClockKind::REPORTED`].
     pub worth: Option<[Worth; 2]>,
     /// What each clock's alert is to do, where the forecast has a say in it.
     pub calls: HashMap<TicketId, [Option<Call>; 2]>,
     /// What to do about the tickets that are told of.
     pub advice: HashMap<TicketId, Advice>,
-    /// How the forecasts would have done on what was read of the past, in the order of [`ClockKind::ALL`].
+    /// How the forecasts would have done on what was read of the past, in the order of [`ClockKind::REPORTED`].
     pub rehearsed: Option<Arc<[Reliability; 2]>>,
 }
 
 impl Forecasts {
     /// What is said of one clock.
     pub fn of(&self, ticket: &TicketId, clock: ClockKind) -> Option<&Arc<Forecast>> {
-        self.of.get(ticket)?[clock as usize].as_ref()
+        self.of.get(ticket)?.get(clock as usize)?.as_ref()
+    }
+
+    /// Whether people are told of breaches by what is said of `clock`.
+    pub fn speak(&self, clock: ClockKind) -> bool {
+        self.worth.as_ref().and_then(|worth| worth.get(clock as usize)).is_some_and(Worth::speaks)
     }
 
     /// What the alert of one clock is to do.
     pub fn call(&self, ticket: &TicketId, clock: ClockKind) -> Option<Call> {
-        self.calls.get(ticket)?[clock as usize]
+        *self.calls.get(ticket)?.get(clock as usize)?
     }
 }
 

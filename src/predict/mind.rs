@@ -9,10 +9,10 @@ use super::story::{Fact, Happening, What, ticket_of};
 use crate::sla::forecast::{Change, Forecast, Forecaster, Grounds};
 use crate::ticket::{ClockKind, TicketId};
 
-/// What is said of both clocks of a ticket, in the order of [`ClockKind::ALL`].
+/// What is said of both clocks of a ticket, in the order of [`ClockKind::REPORTED`].
 pub type Both = [Option<Arc<Forecast>>; 2];
 
-/// One forecaster for each clock, in the order of [`ClockKind::ALL`].
+/// One forecaster for each clock, in the order of [`ClockKind::REPORTED`].
 #[derive(Debug)]
 pub struct Mind([Forecaster; 2]);
 
@@ -29,7 +29,7 @@ impl Mind {
     /// A mind that knows what `happenings` tell and nothing else.
     pub fn taught(mut happenings: Vec<Happening>, now: DateTime<Utc>) -> Self {
         let start = happenings.iter().map(|happening| happening.at).min().unwrap_or(now);
-        let mut mind = Self(ClockKind::ALL.map(|_| Forecaster::new(start)));
+        let mut mind = Self(ClockKind::REPORTED.map(|_| Forecaster::new(start)));
         mind.tell(&mut happenings);
         mind
     }
@@ -67,7 +67,7 @@ impl Mind {
     /// What can be said now of every clock that runs or stands still.
     pub fn forecasts(&self, now: DateTime<Utc>) -> HashMap<TicketId, Both> {
         let mut all: HashMap<TicketId, Both> = HashMap::new();
-        for (clock, forecaster) in ClockKind::ALL.into_iter().zip(&self.0) {
+        for (clock, forecaster) in ClockKind::REPORTED.into_iter().zip(&self.0) {
             for (key, _) in forecaster.probabilities(now) {
                 let Ok(id) = TicketId::parse(ticket_of(key)) else { continue };
                 all.entry(id).or_default()[clock as usize] = forecaster.forecast(key, now).map(Arc::new);

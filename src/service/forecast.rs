@@ -165,13 +165,13 @@ impl Service {
                 rehearsed: rehearsed.unwrap_or_default(),
             }
         };
-        ClockKind::ALL.map(record).into()
+        ClockKind::REPORTED.map(record).into()
     }
 
     /// Why `tenant`'s alerts go by the clock alone for now, if so.
     pub(super) fn stepped_back(&self, tenant: &TenantId) -> Option<String> {
         let worth = self.board.of(tenant).worth?;
-        let off = ClockKind::ALL.into_iter().zip(worth).filter(|(_, worth)| !worth.trusted);
+        let off = ClockKind::REPORTED.into_iter().zip(worth).filter(|(_, worth)| !worth.trusted);
         let mut words = String::new();
         for (clock, worth) in off {
             let glue = if words.is_empty() { "alerts go by the clock alone: forecasts of the " } else { ", and of the " };

@@ -7,10 +7,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::forecast::ClockForecast;
 use super::{ClockStatus, ServiceError, TicketPolicy, TicketQuery, TicketSla};
 use crate::config::Tenant;
-use crate::sla::clock::{ClockState, Standing, assess_both};
 use crate::predict::Forecasts;
+use crate::service::overrides::OverrideView;
+use crate::sla::clock::{ClockState, Standing, assess_all};
 use crate::sla::desk::Desk;
 use crate::sla::forecast::Risk;
+use crate::ticket::talk::Answerer;
 use crate::ticket::{ClockKind, Named};
 use crate::ticket::watch::Watched;
 
@@ -44,7 +46,7 @@ struct Names {
 impl Seen {
     /// Assesses both clocks of `watched` at `now`.
     pub fn new(tenant: &Tenant, desk: &Desk, watched: &Watched, now: DateTime<Utc>) -> Self {
-        let clocks = assess_both(watched, desk, now);
+        let clocks = assess_all(watched, desk, now);
         let running = clocks.iter().filter(|clock| clock.running);
         let least_left = running.filter_map(|clock| clock.left).min().unwrap_or(TimeDelta::MAX);
         Self {
@@ -74,8 +76,7 @@ impl Seen {
         }
         let said = self.sla.clocks.iter().filter_map(|clock| clock.forecast.as_ref().map(|said| (clock, said)));
         self.sla.breach_probability = said.clone().map(|(_, said)| said.probability).max_by(f64::total_cmp);
-        let speaks = |clock: ClockKind| forecasts.worth.is_some_and(|worth| worth[clock as usize].speaks());
-        let level = said.filter(|(clock, _)| speaks(clock.clock)).map(|(_, said)| said.risk()).max();
+        let level = said.filter(|(clock, _)| forecasts.speak(clock.clock)).map(|(_, said)| said.risk()).max();
         if let Some(level) = level
             && !self.sla.clocks.iter().any(|clock| clock.standing == "breached" && clock.met_at.is_none())
         {
@@ -93,7 +94,7 @@ impl Seen {
     }
 }
 
-fn class(clocks: &[ClockState<'_>; 2]) -> Class {
+fn class(clocks: &[ClockState<'_>]) -> Class {
     let of = |clock: &ClockState<'_>| match clock.standing {
         Standing::Breached { .. } if clock.running => Class::Breached,
         Standing::AtRisk { .. } => Class::AtRisk,
@@ -105,10 +106,10 @@ fn class(clocks: &[ClockState<'_>; 2]) -> Class {
     clocks.iter().map(of).min().unwrap_or(Class::Quiet)
 }
 
-fn ticket_sla(tenant: &Tenant, watched: &Watched, clocks: &[ClockState<'_>; 2], now: DateTime<Utc>) -> TicketSla {
+fn ticket_sla(tenant: &Tenant, watched: &Watched, clocks: &[ClockState<'_>; ClockKind::ALL.len()], now: DateTime<Utc>) -> TicketSla {
     let ticket = &watched.ticket;
     let name = |named: &Option<Named>| named.as_ref().map(|named| named.name.clone());
-    let [response, resolution] = clocks;
+    let [response, resolution, _] = clocks;
     TicketSla {
         ticket_id: ticket.id.to_string(),
         display_id: ticket.display_id.clone(),
@@ -129,7 +130,8 @@ fn ticket_sla(tenant: &Tenant, watched: &Watched, clocks: &[ClockState<'_>; 2], 
         breach_risk_level: risk(clocks),
         breach_probability: None,
         last_updated: watched.read_at,
-        clocks: clocks.iter().map(|clock| clock_status(clock, now)).collect(),
+        clocks: clocks.iter().filter(|clock| clock.is_kept()).map(|clock| clock_status(clock, watched, now)).collect(),
+        overrides: watched.overrides.iter().map(OverrideView::from).collect(),
         discrepancies: Vec::new(),
         flaws: ticket.flaws.iter().map(|flaw| format!("{}: {}", flaw.field, flaw.why)).collect(),
     }
@@ -143,7 +145,9 @@ fn ticket_policy(desk: &Desk, watched: &Watched) -> Option<TicketPolicy> {
         name: policy.words(),
         response_target: policy.response.map(|target| target.num_seconds()),
         resolution_target: policy.resolution.map(|target| target.num_seconds()),
+        next_response_target: policy.next_response.map(|target| target.num_seconds()),
         clock: policy.counts.as_str(),
+        choice: choice.words(desk.policies(), &[]),
         runners_up: choice.runners_up.iter().map(|index| index + 1).collect(),
         version: None,
     })
@@ -154,7 +158,7 @@ fn remaining(clock: &ClockState<'_>) -> Option<i64> {
     clock.left.filter(|_| clock.running).map(|left| left.num_seconds())
 }
 
-fn risk(clocks: &[ClockState<'_>; 2]) -> &'static str {
+fn risk(clocks: &[ClockState<'_>]) -> &'static str {
     let level = |clock: &ClockState<'_>| match clock.standing {
         Standing::Breached { .. } if clock.stopped_at.is_none() => 3,
         Standing::AtRisk { .. } => 2,
@@ -164,7 +168,7 @@ fn risk(clocks: &[ClockState<'_>; 2]) -> &'static str {
     ["LOW", "MEDIUM", "HIGH", "CRITICAL"][clocks.iter().map(level).max().unwrap_or(0)]
 }
 
-fn clock_status(clock: &ClockState<'_>, now: DateTime<Utc>) -> ClockStatus {
+fn clock_status(clock: &ClockState<'_>, watched: &Watched, now: DateTime<Utc>) -> ClockStatus {
     let paused = matches!(clock.standing, Standing::Paused { .. });
     let doubts = clock.doubts.iter().map(|doubt| doubt.words().to_owned());
     ClockStatus {
@@ -174,6 +178,7 @@ fn clock_status(clock: &ClockState<'_>, now: DateTime<Utc>) -> ClockStatus {
         // While it stands still nobody can say when it will be due.
         due: clock.due.filter(|_| !paused),
         met_at: clock.stopped_at,
+        met_by: met_by(clock, watched),
         remaining: clock.left.filter(|_| clock.stopped_at.is_none()).map(|left| left.num_seconds()),
         remaining_wall: clock.due.filter(|_| clock.running).map(|due| (due - now).num_seconds()),
         elapsed_share: clock.elapsed_share(),
@@ -182,6 +187,16 @@ fn clock_status(clock: &ClockState<'_>, now: DateTime<Utc>) -> ClockStatus {
         partial: doubts.chain(clock.hours_flaw.map(str::to_owned)).collect(),
         forecast: None,
     }
+}
+
+/// Who gave the first response, as far as the conversations tell.
+fn met_by(clock: &ClockState<'_>, watched: &Watched) -> Option<&'static str> {
+    if clock.kind != ClockKind::FirstResponse || clock.stopped_at.is_none() {
+        return None;
+    }
+    let reply_seen = watched.ticket.first_response.met_at.is_none() && watched.replied_at.is_some();
+    let seen = watched.talk.first_answer.or(reply_seen.then_some(Answerer::Technician));
+    Some(seen.map_or("not_known", Answerer::as_str))
 }
 
 fn names(watched: &Watched) -> Names {

@@ -162,6 +162,7 @@ pub(super) fn outcome(facts: &RecoveryFacts) -> (&'static str, String) {
     let done = match facts.clock {
         ClockKind::FirstResponse => "first response given",
         ClockKind::Resolution => "resolved",
+        ClockKind::NextResponse => "answer given",
     };
     let left = sane(facts.due) - sane(facts.met_at);
     if left < TimeDelta::zero() {
