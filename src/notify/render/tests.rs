@@ -3,7 +3,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
-use crate::notify::{AlertFacts, Body, BundleFacts, BundleRow, DigestFacts, DigestRow, RecoveryFacts};
+use crate::notify::{Advice, Room, AlertFacts, Body, BundleFacts, BundleRow, DigestFacts, DigestRow, RecoveryFacts};
 use crate::ticket::ClockKind;
 
 fn at(text: &str) -> DateTime<Utc> {
