@@ -35,7 +35,15 @@ impl Desks {
     pub fn new(config: Arc<Config>, store: Store, telemetry: Arc<Telemetry>) -> Result<Self, CalendarError> {
         let compile = |(name, spec): (&String, _)| Ok((name.clone(), Arc::new(Calendar::compile(Clone::clone(spec))?)));
         let calendars = config.calendars.iter().map(compile).collect::<Result<_, CalendarError>>()?;
-        Ok(Self { config, store, calendars, cache: Cache::new(1_000), versions: Cache::new(1_000), kept: Cache::new(1_000), telemetry })
+        Ok(Self {
+            config,
+            store,
+            calendars,
+            cache: Cache::new(1_000),
+            versions: Cache::new(1_000),
+            kept: Cache::new(1_000),
+            telemetry,
+        })
     }
 
     /// The rules of `tenant`'s desk, with the directory they were made from.

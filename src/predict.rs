@@ -10,8 +10,8 @@ mod advice;
 mod board;
 mod look;
 mod mind;
-pub mod reliability;
 mod record;
+pub mod reliability;
 mod story;
 
 use std::sync::Arc;
@@ -317,14 +317,7 @@ impl Predict {
         Ok(chosen.into_iter().map(|one| prediction(one, now)).collect())
     }
 
-    fn publish(
-        &self,
-        people: &Directory,
-        open: &OpenTickets,
-        looked: Looked,
-        worth: [Worth; 2],
-        now: DateTime<Utc>,
-    ) {
+    fn publish(&self, people: &Directory, open: &OpenTickets, looked: Looked, worth: [Worth; 2], now: DateTime<Utc>) {
         let calls = self.record.as_ref().map(|record| record.calls(self.wiring.config.alerts.predict, &looked));
         let mut calls = calls.unwrap_or_default();
         for call in calls.values_mut() {

@@ -31,8 +31,8 @@ use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, TenantId, TicketId};
 use view::Seen;
 
-pub use forecast::{ClockForecast, ForecastRecord};
 pub use explain::{ClockLedger, DifferenceGroup, Differences, HeldBy, LedgerLine, TicketLedger};
+pub use forecast::{ClockForecast, ForecastRecord};
 
 /// Whose data may be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -334,14 +334,7 @@ impl Service {
     }
 
     /// A ticket as judged by `desk`, with the version that it follows and where its policy stands.
-    fn seen(
-        &self,
-        tenant: &Tenant,
-        desk: &Desk,
-        watched: &Watched,
-        version: Option<u32>,
-        now: DateTime<Utc>,
-    ) -> Seen {
+    fn seen(&self, tenant: &Tenant, desk: &Desk, watched: &Watched, version: Option<u32>, now: DateTime<Utc>) -> Seen {
         let mut seen = Seen::new(tenant, desk, watched, now).of_version(version);
         let (places, policies): (Vec<_>, Vec<_>) = self.config.policies_of(&tenant.id).unzip();
         // An older version's policies stand nowhere any more.
@@ -529,7 +522,13 @@ impl Service {
         let stale = last_good.is_some_and(|at| now - at > (tenant.poll_interval * STALE_POLLS).max(STALE_AT_LEAST));
         let trouble = trouble.or_else(|| stale.then(|| "no fresh data: is the service running?".to_owned()));
         let quarantined = self.store.quarantined(&tenant.id).await?.len();
-        Ok(TenantHealth { tenant: tenant.id.to_string(), last_good_sync: last_good, trouble, quarantined, forecast: self.stepped_back(&tenant.id) })
+        Ok(TenantHealth {
+            tenant: tenant.id.to_string(),
+            last_good_sync: last_good,
+            trouble,
+            quarantined,
+            forecast: self.stepped_back(&tenant.id),
+        })
     }
 
     fn sync_health(&self, tenant: &TenantId) -> SyncHealth {

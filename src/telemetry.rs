@@ -152,16 +152,10 @@ impl Default for Telemetry {
         let cache_entries = family!("cache_entries", "Entries held by each cache", Family::default());
         let forecast_outcomes =
             family!("forecast_outcomes", "Decided clocks that the forecast has learned from", Family::default());
-        let forecast_error = family!(
-            "forecast_error",
-            "How far the latest 500 probabilities were off what happened",
-            Family::default()
-        );
-        let forecast_trusted = family!(
-            "forecast_trusted",
-            "1: alerts go by the forecast too; 0: by the clock alone",
-            Family::default()
-        );
+        let forecast_error =
+            family!("forecast_error", "How far the latest 500 probabilities were off what happened", Family::default());
+        let forecast_trusted =
+            family!("forecast_trusted", "1: alerts go by the forecast too; 0: by the clock alone", Family::default());
         let predicted_alerts_judged = family!(
             "predicted_alerts_judged",
             "Predicted alerts whose clock is decided, by outcome",

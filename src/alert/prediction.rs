@@ -109,12 +109,7 @@ pub enum Call {
 }
 
 /// `decision`, which goes by the clock alone, with what the forecast calls for.
-pub fn refine(
-    decision: Decision,
-    clock: &ClockState<'_>,
-    raised: Option<&Raised>,
-    call: Option<Call>,
-) -> Decision {
+pub fn refine(decision: Decision, clock: &ClockState<'_>, raised: Option<&Raised>, call: Option<Call>) -> Decision {
     if !matches!(clock.standing, Standing::OnTrack { .. }) {
         return decision;
     }

@@ -144,7 +144,9 @@ fn unknown_statuses(page: &mut Page, tenant: &Tenant, known: Option<&[String]>) 
     let Some(known) = known else { return };
     let is_known = |name: &String| known.iter().any(|status| status.trim().to_lowercase() == *name);
     let words = &tenant.statuses;
-    for name in words.closed.iter().chain(&words.paused).flatten().chain(&words.pauses_response).filter(|name| !is_known(name)) {
+    for name in
+        words.closed.iter().chain(&words.paused).flatten().chain(&words.pauses_response).filter(|name| !is_known(name))
+    {
         page.row("", format!("SuperOps has no status `{name}`: check its spelling"));
     }
 }

@@ -41,7 +41,7 @@ pub fn look(mind: &Mind, open: &OpenTickets, desk: &Desk, now: DateTime<Utc>) ->
         for clock in ClockKind::REPORTED.map(|kind| assess(watched, kind, desk, now)) {
             let ticket = watched.ticket.id.clone();
             let subject = Subject { ticket, clock: clock.kind, cycle: watched.cycle };
-            let said = of.get(&watched.ticket.id).and_then(|both| both[clock.kind as usize].as_ref());
+            let said = of.get(&watched.ticket.id).and_then(|both| both.get(clock.kind as usize)?.as_ref());
             if said.is_some() && clock.stopped_at.is_some() && clock.kind == ClockKind::FirstResponse {
                 answered.push(watched.ticket.id.clone());
             }

@@ -163,7 +163,8 @@ pub fn ledger(
     let (hours, _) = desk.working_hours(&watched.ticket);
     let until = history.closed().map_or(now, |closed| closed.latest);
     let held_by = history.ownership(hours.calendar, until).into_iter();
-    let clocks = ClockKind::ALL.into_iter().filter_map(|kind| clock(watched, &history, kind, desk, version, now)).collect();
+    let clocks =
+        ClockKind::ALL.into_iter().filter_map(|kind| clock(watched, &history, kind, desk, version, now)).collect();
     TicketLedger {
         ticket_id: watched.ticket.id.to_string(),
         display_id: watched.ticket.display_id.clone(),

@@ -138,7 +138,8 @@ impl Service {
         let mut tenants = Vec::new();
         for tenant in self.tenants(scope) {
             let judged = self.store.judged_predictions(&tenant.id, now - RECORD).await?;
-            let shown = judged.iter().filter(|one| one.prediction.moment != Moment::Alert).map(said).collect::<Vec<_>>();
+            let shown =
+                judged.iter().filter(|one| one.prediction.moment != Moment::Alert).map(said).collect::<Vec<_>>();
             tenants.push(TenantRecord {
                 tenant: tenant.id.to_string(),
                 clocks: self.clock_records(&tenant.id),
@@ -174,7 +175,8 @@ impl Service {
         let off = ClockKind::REPORTED.into_iter().zip(worth).filter(|(_, worth)| !worth.trusted);
         let mut words = String::new();
         for (clock, worth) in off {
-            let glue = if words.is_empty() { "alerts go by the clock alone: forecasts of the " } else { ", and of the " };
+            let glue =
+                if words.is_empty() { "alerts go by the clock alone: forecasts of the " } else { ", and of the " };
             let _ = write!(words, "{glue}{} were off by {:.2} lately", clock.words(), worth.error.unwrap_or_default());
         }
         (!words.is_empty()).then_some(words)

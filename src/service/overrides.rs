@@ -112,17 +112,14 @@ impl Service {
 }
 
 /// A clock is due after it began, and has stopped between then and now.
-fn sensible(
-    ruling: Ruling,
-    clock: ClockKind,
-    watched: &Watched,
-    now: DateTime<Utc>,
-) -> Result<Ruling, ServiceError> {
+fn sensible(ruling: Ruling, clock: ClockKind, watched: &Watched, now: DateTime<Utc>) -> Result<Ruling, ServiceError> {
     let early = |at| watched.start(clock).is_some_and(|start| at < start);
     match ruling {
         Ruling::Due(at) if early(at) => Err(bad("`due` lies before the clock began")),
         Ruling::StoppedAt(at) if early(at) => Err(bad("`stopped_at` lies before the clock began")),
-        Ruling::StoppedAt(at) if at > now => Err(bad("`stopped_at` lies ahead: a clock cannot be known to have stopped then")),
+        Ruling::StoppedAt(at) if at > now => {
+            Err(bad("`stopped_at` lies ahead: a clock cannot be known to have stopped then"))
+        }
         sensible => Ok(sensible),
     }
 }

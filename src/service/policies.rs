@@ -149,7 +149,8 @@ fn hours_word(tenant: &Tenant) -> &'static str {
 }
 
 fn policy_view(index: usize, policy: &Policy, source: String) -> PolicyView {
-    let Policy { sla, priority, client, category, response, resolution, next_response, counts, tenant: _ } = policy.clone();
+    let Policy { sla, priority, client, category, response, resolution, next_response, counts, tenant: _ } =
+        policy.clone();
     let seconds = |target: Option<TimeDelta>| target.map(|target| target.num_seconds());
     PolicyView {
         position: index + 1,

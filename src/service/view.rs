@@ -106,7 +106,12 @@ fn class(clocks: &[ClockState<'_>]) -> Class {
     clocks.iter().map(of).min().unwrap_or(Class::Quiet)
 }
 
-fn ticket_sla(tenant: &Tenant, watched: &Watched, clocks: &[ClockState<'_>; ClockKind::ALL.len()], now: DateTime<Utc>) -> TicketSla {
+fn ticket_sla(
+    tenant: &Tenant,
+    watched: &Watched,
+    clocks: &[ClockState<'_>; ClockKind::ALL.len()],
+    now: DateTime<Utc>,
+) -> TicketSla {
     let ticket = &watched.ticket;
     let name = |named: &Option<Named>| named.as_ref().map(|named| named.name.clone());
     let [response, resolution, _] = clocks;

@@ -10,8 +10,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::desk::{Desk, Hours, Terms};
-use crate::ticket::watch::Watched;
 use crate::ticket::by_hand::Ruling;
+use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, StatusMeaning, Ticket};
 
 /// Due times and targets are kept to this: the first moment after a due time is this much later.
@@ -312,12 +312,7 @@ impl<'a> ClockState<'a> {
     }
 
     /// The earliest moment at which any warning threshold holds.
-    fn first_warning(
-        &self,
-        due: DateTime<Utc>,
-        start: Option<DateTime<Utc>>,
-        desk: &Desk,
-    ) -> Option<DateTime<Utc>> {
+    fn first_warning(&self, due: DateTime<Utc>, start: Option<DateTime<Utc>>, desk: &Desk) -> Option<DateTime<Utc>> {
         let calendar = self.hours?.calendar;
         let warn = desk.warn();
         let (Some(total), Some(start)) = (self.total, start) else {

@@ -248,13 +248,7 @@ struct Clock<'h> {
 
 impl<'h> Clock<'h> {
     /// Read as if the target were the time counted by a moment that a person chose, which no pause moves.
-    fn due_by_hand<'a>(
-        &self,
-        policy: &'a Policy,
-        hours: Hours<'a>,
-        due: DateTime<Utc>,
-        desk: &Desk,
-    ) -> Computed<'a> {
+    fn due_by_hand<'a>(&self, policy: &'a Policy, hours: Hours<'a>, due: DateTime<Utc>, desk: &Desk) -> Computed<'a> {
         let due = due.max(self.start);
         let until_due = Course { until: due, ..self.course(Reading::Likely).running_on() };
         let target = until_due.counted(hours.calendar);

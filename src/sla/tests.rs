@@ -10,9 +10,9 @@ use super::calendar::{Calendar, CalendarSpec};
 use super::desk::{Desk, DeskRules, Warn};
 use super::history::History;
 use super::policy::{Counts, Policy};
-use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched};
 pub use crate::ticket::tests::named;
 use crate::ticket::tests::sample;
+use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched};
 use crate::ticket::{Directory, StatusWords, TenantId, Ticket};
 
 /// Minutes after the ticket was made, Monday 23 November 2026, 09:00 UTC.

@@ -71,8 +71,14 @@ mod tests {
     }
 
     fn versions(from: &[i64]) -> Vec<Version> {
-        let terms =
-            Terms { policies: Vec::new(), site_hours: false, calendar: None, holiday_lists: BTreeMap::default(), words: None, sites: None };
+        let terms = Terms {
+            policies: Vec::new(),
+            site_hours: false,
+            calendar: None,
+            holiday_lists: BTreeMap::default(),
+            words: None,
+            sites: None,
+        };
         let version = |(number, hour): (u32, &i64)| Version { number, from: at(*hour), terms: terms.clone() };
         (1..).zip(from).map(version).collect()
     }

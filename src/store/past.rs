@@ -69,8 +69,7 @@ impl Store {
 
     /// How many of a ticket's events are numbered up to `upto`.
     pub async fn events_until(&self, tenant: &TenantId, id: &TicketId, upto: i64) -> Result<usize, StoreError> {
-        let query =
-            sqlx::query_scalar("SELECT COUNT(*) FROM events WHERE tenant = $1 AND ticket_id = $2 AND id <= $3");
+        let query = sqlx::query_scalar("SELECT COUNT(*) FROM events WHERE tenant = $1 AND ticket_id = $2 AND id <= $3");
         let count: i64 = query.bind(tenant.as_str()).bind(id.as_str()).bind(upto).fetch_one(&self.reads).await?;
         Ok(usize::try_from(count).unwrap_or_default())
     }

@@ -77,19 +77,16 @@ pub struct Judged {
 impl Store {
     /// The predictions of `tenant` whose clocks are not decided yet.
     pub async fn undecided_predictions(&self, tenant: &TenantId) -> Result<Vec<Prediction>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM predictions WHERE tenant = $1 AND breached IS NULL ORDER BY at, ticket_id")
-            .bind(tenant.as_str())
-            .fetch_all(&self.reads)
-            .await?;
+        let rows =
+            sqlx::query("SELECT * FROM predictions WHERE tenant = $1 AND breached IS NULL ORDER BY at, ticket_id")
+                .bind(tenant.as_str())
+                .fetch_all(&self.reads)
+                .await?;
         rows.iter().map(prediction).collect()
     }
 
     /// The predictions of `tenant` made since `since` whose clocks are decided, oldest first.
-    pub async fn judged_predictions(
-        &self,
-        tenant: &TenantId,
-        since: DateTime<Utc>,
-    ) -> Result<Vec<Judged>, StoreError> {
+    pub async fn judged_predictions(&self, tenant: &TenantId, since: DateTime<Utc>) -> Result<Vec<Judged>, StoreError> {
         let rows = sqlx::query(
             "SELECT * FROM predictions WHERE tenant = $1 AND breached IS NOT NULL AND at >= $2 ORDER BY at, ticket_id",
         )

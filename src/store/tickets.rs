@@ -14,8 +14,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 pub use self::save::{Batch, Saved};
-use super::{Store, StoreError, instant, millis, to_the_end};
 use super::audit::Author;
+use super::{Store, StoreError, instant, millis, to_the_end};
 use crate::ticket::talk::Talk;
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched, vanish};
 use crate::ticket::{StatusMeaning, StatusWords, TenantId, TicketId};

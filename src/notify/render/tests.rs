@@ -3,7 +3,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
-use crate::notify::{Advice, Room, AlertFacts, Body, BundleFacts, BundleRow, DigestFacts, DigestRow, RecoveryFacts};
+use crate::notify::{Advice, AlertFacts, Body, BundleFacts, BundleRow, DigestFacts, DigestRow, RecoveryFacts, Room};
 use crate::ticket::ClockKind;
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -68,7 +68,8 @@ fn text(message: &Message) -> String {
 #[test]
 fn a_prediction_says_what_to_do_and_why_it_is_made() {
     let mut facts = alert(Stage::Predicted, "2026-06-03T16:30:00Z");
-    facts.reasons = vec!["a breach is 83 % likely".into(), "Network resolves 31 % of such tickets in time lately".into()];
+    facts.reasons =
+        vec!["a breach is 83 % likely".into(), "Network resolves 31 % of such tickets in time lately".into()];
     let room = Some(Room { name: "Bob Moss".into(), open: 2 });
     facts.advice = Some(Advice { room, group: Some("Network".into()), ahead: 14 });
     let message = message(Body::Alert(facts));

@@ -9,8 +9,8 @@ use super::*;
 use crate::sla::calendar::{Calendar, CalendarSpec};
 use crate::sla::desk::{DeskRules, Warn};
 use crate::sla::policy::{Counts, Policy};
-use crate::ticket::watch::Bounds;
 use crate::ticket::tests::sample;
+use crate::ticket::watch::Bounds;
 use crate::ticket::{Directory, Reported, StatusWords, TenantId};
 
 /// A Monday, 09:00 UTC, when the office opens.

@@ -6,9 +6,9 @@ use chrono_tz::Tz;
 use super::super::calendar::StretchKind;
 use super::super::clock::Standing;
 use super::super::policy::Policy;
-use crate::ticket::by_hand::{Override, Ruling};
 use super::{Conclusion, Entry, Ledger, Line};
 use crate::ticket::ClockKind;
+use crate::ticket::by_hand::{Override, Ruling};
 use crate::ticket::watch::{Bounds, ChangeKind};
 
 /// A ledger that spans no more than this needs no dates: a weekday says it.
@@ -189,11 +189,7 @@ impl Ledger {
             stood => format!(", {} of it standing still", length(stood)),
         };
         let moment = self.local().moment(due);
-        format!(
-            "due {moment} as SuperOps reports: {} after creation{stood} ({})",
-            length(total),
-            self.calendar_words()
-        )
+        format!("due {moment} as SuperOps reports: {} after creation{stood} ({})", length(total), self.calendar_words())
     }
 }
 

@@ -11,7 +11,7 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::Telemetry;
 use crate::ticket::tests::sample;
 use crate::ticket::watch::{Bounds, ChangeKind};
-use crate::ticket::{Directory, Reported, StatusWords, TenantId, Ticket, TicketId};
+use crate::ticket::{Directory, StatusWords, TenantId, Ticket, TicketId};
 
 struct Desk {
     store: Store,

@@ -21,7 +21,7 @@ use crate::sync::{Hints, SyncError, SyncHealth, TenantSync, TurnReport, Wiring};
 use crate::telemetry::Telemetry;
 pub use crate::ticket::tests::sample as ticket;
 use crate::ticket::watch::{ChangeKind, Watched};
-use crate::ticket::{Reported, StatusWords, TenantId, Ticket, TicketId};
+use crate::ticket::{StatusWords, TenantId, TicketId};
 
 /// How the desk takes a sort or a filter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
