@@ -195,7 +195,8 @@ impl Predict {
             let stories = move || {
                 let of = |kind| page.iter().map(move |(watched, changes)| (kind, watched, changes));
                 let both = ClockKind::REPORTED.into_iter().flat_map(of);
-                let told = both.flat_map(|(kind, watched, changes)| story(watched, changes, kind, &desk, &mut calendars));
+                let told =
+                    both.flat_map(|(kind, watched, changes)| story(watched, changes, kind, &desk, &mut calendars));
                 (told.collect::<Vec<_>>(), calendars)
             };
             let (told, calendars) = apart(stories).await?;

@@ -3,9 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use crate::alert::{AlertKey, Closing, Stage};
 use crate::alert::escalation::Recipient;
 use crate::alert::life::{Hold, HoldKind};
+use crate::alert::{AlertKey, Closing, Stage};
 use crate::config::Tenant;
 use crate::notify::{AlertFacts, Body, DigestRow, RecoveryFacts, TicketFacts};
 use crate::predict::Forecasts;

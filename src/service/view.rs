@@ -13,8 +13,8 @@ use crate::sla::clock::{ClockState, Standing, assess_all};
 use crate::sla::desk::Desk;
 use crate::sla::forecast::Risk;
 use crate::ticket::talk::Answerer;
-use crate::ticket::{ClockKind, Named};
 use crate::ticket::watch::Watched;
+use crate::ticket::{ClockKind, Named};
 
 /// The one heap a ticket is counted in, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -14,7 +14,9 @@ use super::auth::Caller;
 use super::{Problem, Web};
 use crate::answers::NoMoreTexts;
 use crate::service::policies::TenantPolicies;
-use crate::service::{Differences, ForecastRecord, MessageView, Overview, Scope, TicketLedger, TicketPage, TicketQuery, TicketSla};
+use crate::service::{
+    Differences, ForecastRecord, MessageView, Overview, Scope, TicketLedger, TicketPage, TicketQuery, TicketSla,
+};
 use crate::ticket::TenantId;
 
 /// The most of anything in one answer.
