@@ -176,10 +176,10 @@ pub struct Alerts {
     pub warn_at: Vec<f64>,
     /// Working time left.
     pub warn_left: Vec<TimeDelta>,
-    /// How long an acknowledged breach may rest while nothing happens on its ticket.
-    pub ack_expires: TimeDelta,
     /// Which forecasts are told.
     pub predict: Rule,
+    /// How long an acknowledged breach may rest while nothing happens on its ticket.
+    pub ack_expires: TimeDelta,
     /// Who hears of an alert, and when; the default is SuperOps' own people.
     pub steps: Vec<Step>,
     /// How much is said at once, and when it has to wait.

@@ -176,8 +176,8 @@ impl Evaluate {
         self.memory.hurry(&self.store, &tenant.id, now).await?;
         let overlays = self.store.overlays(Some(&tenant.id), now).await?;
         let forecasts = self.board.of(&tenant.id);
-        let (overlays, forecasts) = (overlays.as_slice(), forecasts.as_ref());
-        let scene = Scene { tenant, desk: &desk, people: &people, settled, overlays, forecasts, now };
+        let scene =
+            Scene { tenant, desk: &desk, people: &people, settled, overlays: &overlays, forecasts: &forecasts, now };
         let mut quiet = self.quiet.remove(&tenant.id).unwrap_or_default();
         quiet.begin(&desk, now);
         let mut found = Findings::default();

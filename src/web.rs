@@ -102,6 +102,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
     vec![
         ("/", get(pages::dashboard)),
         ("/alerts", get(pages::alerts)),
+        ("/forecast", get(pages::forecast)),
         ("/tickets/{tenant}/{id}", get(pages::ticket)),
         ("/login", get(login::show).post(login::enter)),
         ("/logout", post(login::leave)),
@@ -109,6 +110,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
         ("/api/v1/tickets", get(api::tickets)),
         ("/api/v1/tickets/{id}/sla", get(api::ticket)),
         ("/api/v1/policies", get(api::policies)),
+        ("/api/v1/forecast/record", get(api::forecast_record)),
         ("/api/v1/tickets/{id}/ledger", get(api::ledger)),
         ("/api/v1/tickets/{id}/override", post(overrides::decide).delete(overrides::undecide)),
         ("/api/v1/discrepancies", get(api::discrepancies)),

@@ -17,6 +17,7 @@ mod journey;
 mod life;
 mod noise;
 mod policies;
+mod predicted;
 mod refusals;
 mod store_faults;
 mod superops_faults;
