@@ -6,6 +6,7 @@
 //! first seen is known, not news: it is told in a digest.
 
 pub mod escalation;
+pub mod on_call;
 
 use std::fmt;
 

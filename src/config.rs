@@ -13,11 +13,13 @@ pub mod remarks;
 
 mod checks;
 mod explain_alerts;
+mod explain_on_call;
 pub mod holiday_file;
 mod read;
 mod read_alerts;
 mod read_calendar;
 mod read_notify;
+pub mod read_on_call;
 mod read_policies;
 mod read_server;
 mod read_tenant;
@@ -35,6 +37,7 @@ use chrono::{NaiveDate, TimeDelta};
 use secrecy::SecretString;
 
 pub use crate::alert::escalation::{ChannelKind, Step, Target, default_steps};
+use crate::alert::on_call::Rotation;
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::Policy;
 use crate::ticket::{StatusWords, TenantId};
@@ -57,6 +60,8 @@ pub struct Config {
     /// Where each policy stands: `config.toml:88`.
     pub policy_places: Vec<String>,
     pub alerts: Alerts,
+    /// Who is on call, by the name of the rotation.
+    pub on_call: BTreeMap<String, Rotation>,
     pub notify: Notify,
 }
 

@@ -7,6 +7,7 @@
 mod escalate;
 mod facts;
 mod memory;
+mod on_call;
 mod quiet;
 mod standings;
 
@@ -17,6 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 use tracing::{error, info};
 
+use crate::alert::on_call::Duty;
 use crate::alert::{self, AlertKey, Decision, Stage};
 use crate::clock::SharedClock;
 use crate::config::{ChannelKind, Config, Tenant};
@@ -69,6 +71,8 @@ struct Scene<'a> {
     tenant: &'a Tenant,
     desk: &'a Desk,
     people: &'a Directory,
+    /// Who is on call.
+    duty: Duty,
     /// Whether all open tickets have been read once: until then, what was past is not yet told.
     settled: bool,
     now: DateTime<Utc>,
@@ -153,7 +157,8 @@ impl Evaluate {
         let settled = state.swept_at.is_some() || state.passed_at.is_some();
         self.memory.load(&self.store, &tenant.id).await?;
         self.memory.hurry(&self.store, &tenant.id, now).await?;
-        let scene = Scene { tenant, desk: &desk, people: &people, settled, now };
+        let duty = self.duty(tenant, now).await?;
+        let scene = Scene { tenant, desk: &desk, people: &people, duty, settled, now };
         let mut quiet = self.quiet.remove(&tenant.id).unwrap_or_default();
         quiet.begin(&desk, now);
         let mut found = Findings::default();

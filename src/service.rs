@@ -1,6 +1,7 @@
 //! The questions people ask, answered at one `now`: used by the web and the command line alike.
 
 mod explain;
+pub mod on_call;
 pub mod policies;
 pub mod tryout;
 mod view;

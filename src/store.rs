@@ -6,6 +6,7 @@
 
 pub mod alerts;
 mod cache;
+pub mod on_call;
 pub mod outbox;
 pub mod past;
 pub mod sync;

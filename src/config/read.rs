@@ -9,7 +9,9 @@ use super::environment::Environment;
 use super::read_alerts::Channels;
 use super::read_tenant::Names;
 use super::reader::{Found, Inspection, Purpose, Section};
-use super::{Config, read_alerts, read_calendar, read_notify, read_policies, read_server, read_tenant};
+use super::{
+    Config, read_alerts, read_calendar, read_notify, read_on_call, read_policies, read_server, read_tenant,
+};
 
 pub(super) fn config(path: &Path, text: &str, env: &dyn Environment, purpose: Purpose) -> Result<Config, Complaints> {
     let inspection = Inspection::new(env, purpose).of(path, text);
@@ -62,14 +64,17 @@ fn everything(root: Section<'_>) -> Config {
     let policy_places = policies.iter().map(Section::place).collect();
     let policies = policies.into_iter().map(|section| read_policies::policy(section, &names)).collect();
     let notify = root.table("notify");
-    let alerts =
-        read_alerts::alerts(root.table("alerts"), &Channels { email: notify.has("email"), sms: notify.has("sms") });
+    let rotations = root.named("on_call");
+    let known = keys(&rotations).into_iter().map(str::to_owned).collect();
+    let channels = Channels { email: notify.has("email"), sms: notify.has("sms"), rotations: known };
+    let alerts = read_alerts::alerts(root.table("alerts"), &channels);
+    let on_call = read_on_call::rotations(rotations, &names);
     check_least(&root, &notify, &names);
     let tenants = tenants.into_iter().filter_map(|(name, section)| read_tenant::tenant(&name, section, &names));
     let tenants = tenants.map(|tenant| (tenant.id.clone(), tenant)).collect();
     let notify = read_notify::notify(notify);
     root.finish();
-    Config { server, store, tenants, calendars, holiday_lists, policies, policy_places, alerts, notify }
+    Config { server, store, tenants, calendars, holiday_lists, policies, policy_places, alerts, on_call, notify }
 }
 
 /// A service needs somebody to watch and a way to speak up.

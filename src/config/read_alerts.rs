@@ -15,6 +15,8 @@ const TARGETS: [&str; 4] = ["technician", "manager", "group", "account-manager"]
 pub(super) struct Channels {
     pub email: bool,
     pub sms: bool,
+    /// The on-call rotations by name.
+    pub rotations: Vec<String>,
 }
 
 pub(super) fn alerts(section: Section<'_>, channels: &Channels) -> Alerts {
@@ -99,6 +101,13 @@ fn targets(section: &Section<'_>, channels: &Channels) -> Vec<Target> {
 
 fn reachable(found: &Found<'_, &str>, channels: &Channels, inspection: &Inspection<'_>) -> Option<Target> {
     let target = found.clone().read(|text| target(text))?;
+    if let Target::OnCall(name) = &target
+        && !channels.rotations.contains(name)
+    {
+        let hint = nearest(name, channels.rotations.iter().map(String::as_str));
+        found.wrong(format!("names the rotation `{name}`, but there is no [on_call.{name}]{hint}"));
+        return None;
+    }
     let needed = match target {
         Target::Email(_) => Some(ChannelKind::Email),
         Target::Sms(_) => Some(ChannelKind::Sms),
@@ -114,7 +123,7 @@ fn target(text: &str) -> Result<Target, String> {
     match text.split_once(':') {
         Some(("email", address)) => checks::email_address(address).map(Target::Email),
         Some(("sms", number)) => checks::phone_number(number.trim()).map(Target::Sms),
-        Some(("on-call", _)) => Err("names an on-call rotation, which is not supported in this version".to_owned()),
+        Some(("on-call", name)) => checks::not_blank(name).map(Target::OnCall),
         Some(_) => Err(unknown_target("")),
         None => role(text),
     }
@@ -132,7 +141,7 @@ fn role(text: &str) -> Result<Target, String> {
 }
 
 fn unknown_target(hint: &str) -> String {
-    format!("must hold technician, manager, group, account-manager, email:ADDRESS or sms:+NUMBER{hint}")
+    format!("must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS or sms:+NUMBER{hint}")
 }
 
 fn channel_list(section: &Section<'_>, channels: &Channels) -> Vec<ChannelKind> {

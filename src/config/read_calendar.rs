@@ -46,7 +46,7 @@ pub(super) fn calendar(name: &Found<'_, &str>, section: Section<'_>, lists: &Hol
     Some(CalendarSpec { name: name.value.to_owned(), timezone: timezone?, always, week, holidays, yearly })
 }
 
-fn zone(text: &str) -> Result<Tz, String> {
+pub(super) fn zone(text: &str) -> Result<Tz, String> {
     text.parse().map_err(|_| {
         let hint = nearest(text, chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name()));
         format!("must be a zone of the IANA time zone database, such as \"Europe/London\", not `{text}`{hint}")
@@ -73,7 +73,7 @@ fn no_open_hours(name: &str) -> String {
 
 /// Reads all seven days, then looks for windows that overlap, also over midnight and from Sunday to Monday.
 /// Also says how many windows were written, right or wrong.
-fn week(section: &Section<'_>) -> ([Vec<Window>; 7], usize) {
+pub(super) fn week(section: &Section<'_>) -> ([Vec<Window>; 7], usize) {
     let mut week: [Vec<Window>; 7] = Default::default();
     let mut written = 0;
     let mut seen: Vec<(u32, u32, Found<'_, &str>)> = Vec::new();

@@ -83,7 +83,7 @@ impl Evaluate {
         work: &mut AlertTurn,
     ) -> bool {
         let mut reached = false;
-        for recipient in recipients(&step.notify, &watched.ticket, scene.people) {
+        for recipient in recipients(&step.notify, &watched.ticket, scene.people, &scene.duty) {
             let recipient = reachable(recipient);
             let routes = self.routes(&recipient, step.channels_at(row.raised.stage));
             reached |= !routes.is_empty();
@@ -176,7 +176,7 @@ impl Evaluate {
     /// The people of the first rung that reaches anybody.
     pub(super) fn first_reached(&self, scene: &Scene<'_>, watched: &Watched) -> Vec<Recipient> {
         let of_step = |step: &Step| {
-            let people = recipients(&step.notify, &watched.ticket, scene.people).into_iter().map(reachable);
+            let people = recipients(&step.notify, &watched.ticket, scene.people, &scene.duty).into_iter().map(reachable);
             people.filter(|person| !self.routes(person, &[ChannelKind::Email]).is_empty()).collect::<Vec<_>>()
         };
         self.config.alerts.steps.iter().map(of_step).find(|people| !people.is_empty()).unwrap_or_default()

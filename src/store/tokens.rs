@@ -210,7 +210,8 @@ async fn insert(tx: &mut SqliteConnection, hash: &str, token: &TokenRecord) -> R
         .map(drop)
 }
 
-async fn audit(
+/// Adds a row to the audit log: who changed what, and from where.
+pub(super) async fn audit(
     tx: &mut SqliteConnection,
     tenant: Option<&TenantId>,
     what: &str,
