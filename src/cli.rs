@@ -4,6 +4,7 @@
 
 mod backtest;
 mod check;
+mod check_on_call;
 mod demo;
 mod explain;
 mod policies;
@@ -159,7 +160,7 @@ struct CheckArgs {
     /// Try the token, compare SuperOps' schema with ours, probe what works there
     #[arg(long)]
     online: bool,
-    /// Send one test message on each channel that fits this address or number
+    /// Send one test message on each channel that fits this address, number, or one of: slack, pagerduty, webhook
     #[arg(long, value_name = "ADDRESS")]
     send_test: Option<String>,
 }

@@ -46,6 +46,18 @@ pub struct DeliveryLabels {
     pub outcome: &'static str,
 }
 
+/// One call of a provider at one of our hooks, and what came of it.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct HookLabels {
+    pub hook: &'static str,
+    pub outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ChannelLabels {
+    pub channel: &'static str,
+}
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct CacheLabels {
     pub cache: &'static str,
@@ -76,6 +88,8 @@ pub struct Telemetry {
     pub quarantined: Family<TenantLabels, Counter>,
     pub alerts: Family<AlertLabels, Counter>,
     pub deliveries: Family<DeliveryLabels, Counter>,
+    pub channel_open: Family<ChannelLabels, Gauge>,
+    pub hooks: Family<HookLabels, Counter>,
     pub outbox_pending: Gauge,
     pub lateness_seconds: Histogram,
     pub cache_lookups: Family<CacheLabels, Counter>,
@@ -105,6 +119,8 @@ impl Default for Telemetry {
         let quarantined = family!("quarantined_records", "Records that could not be read", Family::default());
         let alerts = family!("alerts", "Alerts raised, by clock and stage", Family::default());
         let deliveries = family!("deliveries", "Attempts to deliver, by channel and outcome", Family::default());
+        let channel_open = family!("channel_open", "1 while a channel is out of order", Family::default());
+        let hooks = family!("hooks", "Calls of a provider, by hook and outcome", Family::default());
         let outbox_pending = family!("outbox_pending", "Notifications waiting to be sent", Gauge::default());
         let cache_lookups = family!("cache_lookups", "Cache look-ups, by hit or miss", Family::default());
         let cache_entries = family!("cache_entries", "Entries held by each cache", Family::default());
@@ -140,6 +156,8 @@ impl Default for Telemetry {
             quarantined,
             alerts,
             deliveries,
+            channel_open,
+            hooks,
             outbox_pending,
             lateness_seconds,
             cache_lookups,

@@ -36,6 +36,10 @@ pub enum Target {
     OnCall(String),
     Email(String),
     Sms(String),
+    /// The channel of this name, or the one that the configuration gives.
+    Slack(Option<String>),
+    PagerDuty,
+    Webhook,
 }
 
 impl fmt::Debug for Target {
@@ -49,6 +53,9 @@ impl fmt::Debug for Target {
             Self::OnCall(_) => "OnCall(..)",
             Self::Email(_) => "Email(..)",
             Self::Sms(_) => "Sms(..)",
+            Self::Slack(_) => "Slack(..)",
+            Self::PagerDuty => "PagerDuty",
+            Self::Webhook => "Webhook",
         })
     }
 }
@@ -59,20 +66,50 @@ impl fmt::Debug for Target {
 pub enum ChannelKind {
     Email,
     Sms,
+    Slack,
+    #[serde(rename = "pagerduty")]
+    PagerDuty,
+    Webhook,
 }
 
 impl ChannelKind {
+    /// Every way there is, the quietest first.
+    pub const ALL: [Self; 5] = [Self::Email, Self::Sms, Self::Slack, Self::PagerDuty, Self::Webhook];
+
+    /// Whether a system listens there rather than one person: it follows an alert to its end, and no caps or quiet
+    /// hours of people hold for it.
+    pub fn is_system(self) -> bool {
+        match self {
+            Self::Email | Self::Sms => false,
+            Self::Slack | Self::PagerDuty | Self::Webhook => true,
+        }
+    }
+
     /// The name used in the configuration, in logs and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Email => "email",
             Self::Sms => "sms",
+            Self::Slack => "slack",
+            Self::PagerDuty => "pagerduty",
+            Self::Webhook => "webhook",
+        }
+    }
+
+    /// What people call it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Sms => "SMS",
+            Self::Slack => "Slack",
+            Self::PagerDuty => "PagerDuty",
+            Self::Webhook => "webhook",
         }
     }
 
     /// The reading of [`ChannelKind::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Email, Self::Sms].into_iter().find(|kind| kind.as_str() == text)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -103,6 +140,8 @@ pub struct Recipient {
     pub name: Option<String>,
     pub email: Option<String>,
     pub phone: Option<String>,
+    /// The channel that is itself what a step names; `id` is then its address: `slack`, `slack:#sla`, `pagerduty`.
+    pub system: Option<ChannelKind>,
     /// Why this person hears of it, to be read by them: "you own this ticket".
     pub because: String,
 }
@@ -114,7 +153,20 @@ impl Recipient {
             name: Some(person.name.clone()),
             email: person.email.clone(),
             phone: person.phone.clone(),
+            system: None,
             because,
+        }
+    }
+
+    fn system(kind: ChannelKind, place: Option<&str>) -> Self {
+        let name = kind.as_str();
+        Self {
+            id: place.map_or(name.to_owned(), |place| format!("{name}:{place}")),
+            name: None,
+            email: None,
+            phone: None,
+            system: Some(kind),
+            because: "the escalation steps name this channel".to_owned(),
         }
     }
 
@@ -123,6 +175,7 @@ impl Recipient {
         match channel {
             ChannelKind::Email => self.email.as_deref(),
             ChannelKind::Sms => self.phone.as_deref(),
+            system => self.system.filter(|own| *own == system).map(|_| self.id.as_str()),
         }
     }
 }
@@ -150,11 +203,12 @@ fn of_target(target: &Target, ticket: &Ticket, people: &Directory, duty: &Duty) 
             let client = ticket.client.as_ref().and_then(|client| people.clients.get(&client.id));
             person(client.and_then(|client| client.account_manager.as_ref()), "you manage this client's account")
         }
-        Target::OnCall(name) => {
-            duty.get(name).and_then(|person| person.recipient(name, people)).into_iter().collect()
-        }
+        Target::OnCall(name) => duty.get(name).and_then(|person| person.recipient(name, people)).into_iter().collect(),
         Target::Email(address) => vec![fixed(Some(address), None)],
         Target::Sms(number) => vec![fixed(None, Some(number))],
+        Target::Slack(channel) => vec![Recipient::system(ChannelKind::Slack, channel.as_deref())],
+        Target::PagerDuty => vec![Recipient::system(ChannelKind::PagerDuty, None)],
+        Target::Webhook => vec![Recipient::system(ChannelKind::Webhook, None)],
     }
 }
 
@@ -177,6 +231,7 @@ fn fixed(email: Option<&String>, phone: Option<&String>) -> Recipient {
         name: None,
         email: email.cloned(),
         phone: phone.cloned(),
+        system: None,
         because: "this address is named in the escalation steps".to_owned(),
     }
 }

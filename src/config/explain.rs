@@ -10,7 +10,7 @@ use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::{self, Counts, Policy};
 use crate::ticket::{ClockKind, GUESSED_CLOSED, GUESSED_PAUSED, StatusMeaning, TenantId};
 
-use super::explain_alerts::{alerts, channels};
+use super::explain_alerts::{alerts, answers, channels};
 use super::explain_on_call::on_call;
 use super::read_calendar::DAYS;
 use super::read_server::{DEFAULT_LISTEN, DEFAULT_STORE};
@@ -30,6 +30,7 @@ pub fn explain(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> S
     alerts(&mut page, config);
     config.on_call.values().for_each(|rotation| on_call(&mut page, rotation));
     channels(&mut page, &config.notify);
+    answers(&mut page, config);
     let remarks = remarks(config);
     if !remarks.is_empty() {
         page.heading("Remarks");

@@ -18,7 +18,10 @@ use super::{checks, duration};
 /// Longer turns are a slip of the finger: nobody is on call for half a year.
 const LONGEST_TURN_HOURS: i64 = 26 * 7 * 24;
 
-pub(super) fn rotations(sections: Vec<(Found<'_, &str>, Section<'_>)>, names: &Names<'_>) -> BTreeMap<String, Rotation> {
+pub(super) fn rotations(
+    sections: Vec<(Found<'_, &str>, Section<'_>)>,
+    names: &Names<'_>,
+) -> BTreeMap<String, Rotation> {
     let read = sections.into_iter().filter_map(|(name, section)| rotation(&name, section, names));
     read.map(|rotation| (rotation.name.clone(), rotation)).collect()
 }
@@ -51,14 +54,18 @@ fn layer(rotation: &str, section: Section<'_>, timezone: Option<Tz>) -> Option<L
     let starts = section
         .needed_text("starts", ": the local time at which the first turn begins")
         .and_then(|t| t.read(|text| local_time(text)));
-    let every = section
-        .needed_text("every", ": the length of a turn, such as \"1w\"")
-        .and_then(|t| t.read(|text| turn(text)));
+    let every =
+        section.needed_text("every", ": the length of a turn, such as \"1w\"").and_then(|t| t.read(|text| turn(text)));
     let (week, written) = week(&section);
     section.finish();
     let timezone = timezone?;
     let hours = if written == 0 { None } else { Some(hours(rotation, timezone, week)?) };
-    Some(Layer { people: Some(people).filter(|people| !people.is_empty())?, starts: starts?, hours_a_turn: every?, hours })
+    Some(Layer {
+        people: Some(people).filter(|people| !people.is_empty())?,
+        starts: starts?,
+        hours_a_turn: every?,
+        hours,
+    })
 }
 
 fn hours(rotation: &str, timezone: Tz, week: [Vec<(u16, u16)>; 7]) -> Option<Arc<Calendar>> {

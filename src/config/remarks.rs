@@ -18,6 +18,7 @@ pub fn remarks(config: &Config) -> Vec<String> {
     list.extend(unused_calendars(config));
     list.extend(config.policies.iter().enumerate().flat_map(|(index, policy)| about_policy(index + 1, policy)));
     list.extend(about_channels(config));
+    list.extend(about_replies(config));
     if !config.server.listen.ip().is_loopback() {
         list.push("the page is open to the network without TLS: put a reverse proxy with TLS before it".to_owned());
     }
@@ -67,6 +68,15 @@ fn about_policy(number: usize, policy: &Policy) -> Vec<String> {
 
 fn is_whole_days(length: TimeDelta) -> bool {
     length.num_seconds() % TimeDelta::days(1).num_seconds() == 0
+}
+
+/// Replies that cannot reach us would be asked for in vain.
+fn about_replies(config: &Config) -> Option<String> {
+    let asked_for = config.notify.sms.as_ref().is_some_and(|sms| sms.replies);
+    (asked_for && config.server.public_url.is_none()).then(|| {
+        "`replies` is on, but server.public_url is not given: Twilio cannot pass replies on, so no message asks for them"
+            .to_owned()
+    })
 }
 
 fn about_channels(config: &Config) -> Option<String> {

@@ -28,6 +28,9 @@ fn env() -> GivenEnvironment {
         .with_var("SUPEROPS_TOKEN", "tok-1")
         .with_var("TWILIO_AUTH_TOKEN", "secret-auth-token")
         .with_var("SMTP_PASSWORD", "hunter2")
+        .with_var("SLACK_BOT", "xoxb-1")
+        .with_var("SLACK_HOOK", "https://hooks.slack.com/services/T0/B0/x")
+        .with_var("WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
         .with_file("token", " tok-2\n")
         .with_file("blank", " \n")
         .with_file("uk.ics", include_str!("../../fixtures/calendars/uk.ics"))
@@ -84,6 +87,8 @@ fn the_example_is_good_and_shows_the_defaults() {
     assert_eq!(tenant(&shown).requests_per_minute, tenant(&config).requests_per_minute);
     assert_eq!(shown.alerts.predict_at, config.alerts.predict_at);
     assert_eq!(shown.alerts.warn_at, config.alerts.warn_at);
+    assert_eq!(shown.alerts.noise, config.alerts.noise);
+    assert_eq!(config.alerts.noise, crate::alert::noise::Rules::default());
     assert_eq!(shown.policies[1].counts, Counts::Business, "the default clock");
 }
 
@@ -98,6 +103,9 @@ fn is_default(line: &str) -> bool {
         "ticket_url",
         "warn_at",
         "predict_at",
+        "sms_per_number",
+        "sms_per_day",
+        "bundle_from",
     ];
     keys.iter().any(|key| line.starts_with(&format!("#{key} = ")))
 }
@@ -275,23 +283,75 @@ messaging_service_sid = "MG1"
 #[test]
 fn what_a_later_version_will_do_is_not_silently_ignored() {
     let more = r##"
-[notify.slack]
-channel = "#sla"
 [store]
 url = "postgres://sla@db/sla"
 [[alerts.steps]]
-notify = ["on-call:night", "slack", "pagerduty"]
-channels = ["webhook", "sms"]
+notify = ["on-call:night"]
+channels = ["sms"]
 "##;
-    assert_snapshot!(complaints(more), @r#"
-    config.toml:10:9: `slack` is not supported in this version: use [notify.email] or [notify.sms]
-    config.toml:13:7: `url` names PostgreSQL, which is not supported in this version: use "sqlite://FILE"
-    config.toml:15:11: `notify` names an on-call rotation, which is not supported in this version
-    config.toml:15:28: `notify` names slack, which is not supported in this version
-    config.toml:15:37: `notify` names pagerduty, which is not supported in this version
-    config.toml:16:13: `channels` names webhook, which is not supported in this version
-    config.toml:16:24: `channels` needs sms, but there is no [notify.sms] to send it with
-    "#);
+    assert_snapshot!(complaints(more), @"");
+}
+
+#[test]
+fn a_step_names_only_systems_that_are_set_up() {
+    let more = r##"
+[notify.slack]
+webhook_url_env = "SLACK_HOOK"
+[[alerts.steps]]
+notify = ["slack", "slack:#night", "slack:", "slack:@everyone", "pagerduty", "webhook", "pager"]
+channels = ["webhook", "email"]
+"##;
+    assert_snapshot!(complaints(more), @"");
+}
+
+#[test]
+fn each_system_says_what_it_misses() {
+    let more = r##"
+[notify.slack]
+channel = "not a channel"
+bot_token_env = "SLACK_BOT"
+webhook_url_env = "SLACK_HOOK"
+per_minute = 0
+[notify.pagerduty]
+routing_key = "R0UT1NGK3Y"
+base_url = "http://events.pagerduty.com"
+[notify.webhook]
+url = "http://example.com/hook?token=s3cret"
+secret_env = "SMTP_PASSWORD"
+colour = "red"
+"##;
+    let complaints = complaints(more);
+    assert!(!complaints.contains("R0UT1NGK3Y") && !complaints.contains("s3cret"), "{complaints}");
+    assert_snapshot!(complaints, @"");
+}
+
+#[test]
+fn a_system_without_its_secret_is_of_no_use() {
+    let more = "[notify.slack]\nchannel = '#sla'\n[notify.pagerduty]\n[notify.webhook]\nurl = 'https://h.example/x/'\n";
+    assert_snapshot!(complaints(more), @"");
+}
+
+#[test]
+fn the_systems_are_read_as_written() {
+    let more = r##"
+[notify.slack]
+bot_token_env = "SLACK_BOT"
+channel = "#sla"
+per_minute = 30
+[notify.pagerduty]
+routing_key_env = "SLACK_BOT"
+[notify.webhook]
+url = "https://h.example/x/"
+secret_env = "WEBHOOK_SECRET"
+[[alerts.steps]]
+notify = ["slack", "slack:#night", "pagerduty", "webhook"]
+"##;
+    let config = good(&format!("{LEAST}{more}"));
+    let notify = config.notify;
+    assert_eq!(notify.kinds(), [ChannelKind::Email, ChannelKind::Slack, ChannelKind::PagerDuty, ChannelKind::Webhook]);
+    assert_eq!(notify.per_minute, [(ChannelKind::Slack, 30)].into());
+    assert_eq!(notify.webhook.unwrap().url, "https://h.example/x/", "the slash at the end can matter");
+    assert_eq!(config.alerts.steps[0].notify[1], Target::Slack(Some("#night".to_owned())));
 }
 
 #[test]
@@ -333,7 +393,7 @@ fn a_file_saved_by_a_windows_editor_is_read_all_the_same() {
 
 #[test]
 fn check_explains_the_least_configuration() {
-    assert_snapshot!(explain(&good(LEAST), &BTreeMap::new()), @"
+    assert_snapshot!(explain(&good(LEAST), &BTreeMap::new()), @r"
     Service
       page and API      http://127.0.0.1:8080 (default)
       links to it       none in messages: server.public_url is not given
@@ -362,6 +422,13 @@ fn check_explains_the_least_configuration() {
       at once           the ticket's technician (its group, if it has none), by email
       after 15m         the technician's manager, by email
       after 30m         the client's account manager, by email
+
+    Not too much
+      storms            4 or more that wait for one person are one message (default)
+      SMS a number      at most 1 in 1m, 5 in 15m, 11 in 1h, 21 in 3h (default)
+      email an address  no limit (default)
+      SMS in all        200 a tenant in any 24 h (default)
+      quiet hours       none (default)
 
     Channels
       email             from sla@example.com, by 127.0.0.1 port 2525, no TLS, on this machine only, without a user
@@ -431,7 +498,7 @@ channels = ["sms"]
 "#;
     let names = ["New", "Done", "On Hold", "Waiting on Order"].map(str::to_owned).to_vec();
     let statuses = BTreeMap::from([(TenantId::parse("beta").unwrap(), names)]);
-    assert_snapshot!(explain(&good(&format!("{LEAST}{more}")), &statuses), @"
+    assert_snapshot!(explain(&good(&format!("{LEAST}{more}")), &statuses), @r"
     Service
       page and API      http://0.0.0.0:80
       links to it       https://sla.example.com
@@ -485,6 +552,13 @@ channels = ["sms"]
     Escalation
       at once           the ticket's technician (its group, if it has none) and everybody in the ticket's group, by email (warning) or email and SMS (breach); duty@example.com, by email
       after 1h30m       the technician's manager, by SMS; +15005550007, by SMS
+
+    Not too much
+      storms            4 or more that wait for one person are one message (default)
+      SMS a number      at most 1 in 1m, 5 in 15m, 11 in 1h, 21 in 3h (default)
+      email an address  no limit (default)
+      SMS in all        200 a tenant in any 24 h (default)
+      quiet hours       none (default)
 
     Channels
       email             from sla@example.com, by 127.0.0.1 port 2525, no TLS, on this machine only, without a user
@@ -681,4 +755,44 @@ notify = ["email:duty@example.com", "sms:+15005550007"]
     for secret in ["secret-auth-token", "+1500555", "@example.com"] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
+}
+
+#[test]
+fn limits_and_quiet_hours_are_read_and_said() {
+    let config = good(&format!(
+        "{LEAST}[alerts.limits]\nsms_per_number = []\nemail_per_address = [\"20/1h\"]\nsms_per_day = 0\nbundle_from = 6\n\
+         [alerts.quiet_hours]\nfrom = \"22:00\"\nuntil = \"07:00\"\ntimezone = \"Europe/London\"\ndays = [\"fri\", \"sat\"]\n\
+         channels = [\"sms\"]\nexcept = [\"Critical\"]\nbreaches = true\n"
+    ));
+    let said = explain(&config, &BTreeMap::new());
+    let (_, said) = said.split_once("Not too much\n").unwrap();
+    let (said, _) = said.split_once("\n\n").unwrap();
+    insta::assert_snapshot!(said, @r"
+    storms            6 or more that wait for one person are one message
+    SMS a number      no limit
+    email an address  at most 20 in 1h
+    SMS in all        no limit
+    quiet hours       22:00 to 07:00 (Europe/London), from fri, sat by sms, then one digest; but priority critical, breaches at once
+    ");
+}
+
+#[test]
+fn limits_and_quiet_hours_that_would_hide_breaches_are_refused() {
+    let text = "[alerts.limits]\nsms_per_number = [\"5 in 15m\", \"5/30d\"]\nsms_per_day = -1\nbundle_from = 1\n\
+         [alerts.quiet_hours]\nfrom = \"00:00\"\nuntil = \"24:00\"\ntimezone = \"UTC\"\ndays = [\"monday\"]\nloud = true\n";
+    insta::assert_snapshot!(complaints(text), @r#"
+    config.toml:10:19: `sms_per_number` must hold caps such as "5/15m", five within 15 minutes, not `5 in 15m`
+    config.toml:10:31: `sms_per_number` must hold caps over 0s and up to 7d: a longer one would hide breaches
+    config.toml:11:15: `sms_per_day` must be a number of messages, or 0 for no limit
+    config.toml:12:15: `bundle_from` must be 2 or more: one message by itself is not put together with anything
+    config.toml:17:9: `days` must hold mon, tue, wed, thu, fri, sat or sun, not `monday`
+    config.toml:18:1: unknown key `loud` in [alerts.quiet_hours]
+    "#);
+    let text = "[alerts.quiet_hours]\nfrom = \"0:00\"\nuntil = \"24:00\"\n";
+    insta::assert_snapshot!(complaints(text), @r#"
+    config.toml:9:1: `timezone` is needed in [alerts.quiet_hours]: 22:00 means ten at night where your people are
+    config.toml:10:8: `from` must be a time of day such as "22:00", not `0:00`
+    "#);
+    let text = "[alerts.quiet_hours]\nfrom = \"00:00\"\nuntil = \"24:00\"\ntimezone = \"UTC\"\n";
+    insta::assert_snapshot!(complaints(text), @"config.toml:11:1: `until` makes every hour of every day quiet: nobody would ever hear of a breach");
 }

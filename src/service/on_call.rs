@@ -7,8 +7,8 @@ use super::{Scope, Service, ServiceError};
 use crate::alert::on_call::{By, Override, Person, Rotation, Shift};
 use crate::config::read_on_call;
 use crate::store::StoreError;
+use crate::store::audit::Author;
 use crate::store::on_call::{NewOverride, OverrideRow};
-use crate::store::tokens::Author;
 use crate::ticket::Directory;
 
 /// How far ahead shifts are listed.
@@ -129,8 +129,8 @@ impl Service {
         };
         let (from, until) = (moment(rotation, "from", &wish.from)?, moment(rotation, "until", &wish.until)?);
         check_span(from, until, now)?;
-        let person = read_on_call::person(&wish.person)
-            .map_err(|rule| ServiceError::BadQuestion(format!("`person` {rule}")))?;
+        let person =
+            read_on_call::person(&wish.person).map_err(|rule| ServiceError::BadQuestion(format!("`person` {rule}")))?;
         if is_unknown(&person, &self.directories(rotation).await?) {
             return Err(ServiceError::BadQuestion(
                 "`person` is nobody whom SuperOps knows: give a technician's email address, name or id, or \

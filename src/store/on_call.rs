@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::SqliteConnection;
 
-use super::tokens::{Author, audit};
+use super::audit::{Author, audit};
 use super::{Store, StoreError, instant, millis};
 use crate::alert::on_call::{Override, Person};
 use crate::ticket::TenantId;

@@ -3,7 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop and say where")]
 
+mod answers;
 mod binary;
+mod channels;
 mod crashes;
 mod endings;
 mod escalation;
@@ -11,6 +13,8 @@ mod first_sight;
 mod fuzz;
 mod hostile;
 mod journey;
+mod noise;
+mod on_call;
 mod policies;
 mod refusals;
 mod store_faults;

@@ -51,7 +51,9 @@ impl Person {
         let same = |text: &str| text.trim().eq_ignore_ascii_case(name);
         let by_id = all().find(|person| person.id.as_str() == name);
         let by_email = || all().find(|person| person.email.as_deref().is_some_and(same));
-        by_id.or_else(by_email).or_else(|| all().find(|person| person.name.trim().to_lowercase() == name.to_lowercase()))
+        by_id
+            .or_else(by_email)
+            .or_else(|| all().find(|person| person.name.trim().to_lowercase() == name.to_lowercase()))
     }
 
     /// Whether a message could reach this person by what is written alone, without SuperOps.
@@ -75,6 +77,6 @@ impl Person {
             Self::Sms(number) => (None, Some(number.clone())),
         };
         let id = email.clone().or_else(|| phone.clone()).unwrap_or_default();
-        Some(Recipient { id, name: None, email, phone, because })
+        Some(Recipient { id, name: None, email, phone, system: None, because })
     }
 }

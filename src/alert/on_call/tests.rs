@@ -70,12 +70,42 @@ fn people_take_turns_from_the_start_on() {
 fn handovers_stay_at_the_local_hour_when_the_clocks_change() {
     // British clocks went forward on 29 March and go back on 25 October 2026, both at 01:00 UTC.
     let cases = [
-        ("a week that loses an hour", "2026-03-23T09:00", WEEK, "2026-03-25T12:00", "ann 03-23 09:00 03-30 08:00 layer 0"),
-        ("a week that gains an hour", "2026-10-19T09:00", WEEK, "2026-10-25T12:00", "ann 10-19 08:00 10-26 09:00 layer 0"),
+        (
+            "a week that loses an hour",
+            "2026-03-23T09:00",
+            WEEK,
+            "2026-03-25T12:00",
+            "ann 03-23 09:00 03-30 08:00 layer 0",
+        ),
+        (
+            "a week that gains an hour",
+            "2026-10-19T09:00",
+            WEEK,
+            "2026-10-25T12:00",
+            "ann 10-19 08:00 10-26 09:00 layer 0",
+        ),
         ("a day that loses an hour", "2026-03-28T09:00", 24, "2026-03-28T12:00", "ann 03-28 09:00 03-29 08:00 layer 0"),
-        ("a night shift that loses an hour", "2026-03-28T20:00", 12, "2026-03-29T00:00", "ann 03-28 20:00 03-29 07:00 layer 0"),
-        ("a handover in the hour that is skipped", "2026-03-28T01:30", 24, "2026-03-28T12:00", "ann 03-28 01:30 03-29 01:00 layer 0"),
-        ("a handover in the hour that comes twice", "2026-10-24T01:30", 24, "2026-10-24T12:00", "ann 10-24 00:30 10-25 00:30 layer 0"),
+        (
+            "a night shift that loses an hour",
+            "2026-03-28T20:00",
+            12,
+            "2026-03-29T00:00",
+            "ann 03-28 20:00 03-29 07:00 layer 0",
+        ),
+        (
+            "a handover in the hour that is skipped",
+            "2026-03-28T01:30",
+            24,
+            "2026-03-28T12:00",
+            "ann 03-28 01:30 03-29 01:00 layer 0",
+        ),
+        (
+            "a handover in the hour that comes twice",
+            "2026-10-24T01:30",
+            24,
+            "2026-10-24T12:00",
+            "ann 10-24 00:30 10-25 00:30 layer 0",
+        ),
     ];
     for (name, starts, hours, now, expected) in cases {
         assert_eq!(who(&rotation(vec![layer(&["ann", "bob"], starts, hours)]), &[], now), expected, "{name}");

@@ -94,6 +94,8 @@ fn config(base_url: String) -> config::Sms {
         secret: SecretString::from("hunter2"),
         sender: SmsSender::From("+15005550006".into()),
         base_url,
+        hook_tokens: Vec::new(),
+        replies: false,
     }
 }
 

@@ -7,6 +7,12 @@ import { brief, local } from './time.js';
 const VERBS = { sent: 'told by', sending: 'being told by', pending: 'to be told by', failed: 'not told by', cancelled: 'spared the' };
 const SENT = { sent: '✓', sending: '…', pending: '○', failed: '!', cancelled: '×' };
 
+const CHANNELS = { email: 'Email', sms: 'SMS', slack: 'Slack', pagerduty: 'PagerDuty', webhook: 'Webhook' };
+
+export function channelName(channel) {
+  return CHANNELS[channel] ?? channel;
+}
+
 export function messageItem(message, { link = true } = {}) {
   const verb = VERBS[message.state] ?? message.state;
   const subject = message.kind === 'digest' ? 'digest' : message.kind === 'recovery' ? 'recovered' : message.stage;
@@ -16,7 +22,7 @@ export function messageItem(message, { link = true } = {}) {
   return el('li', { class: `message ${message.state}` },
     el('span', { class: 'outcome', title: message.state }, SENT[message.state] ?? '?'),
     el('div', {},
-      el('p', {}, el('b', {}, message.recipient), ` ${verb} ${message.channel === 'sms' ? 'SMS' : message.channel}`),
+      el('p', {}, el('b', {}, message.recipient), ` ${verb} ${message.channel === 'email' ? 'email' : channelName(message.channel)}`, message.delivery ? el('span', { class: 'muted' }, ` · ${message.delivery}`) : ''),
       el('p', { class: 'muted about-what' },
         el('span', {}, el('span', { class: `stage ${message.kind === 'alert' ? message.stage : message.kind}` }, subject), ' ', ticket, message.step > 0 ? ` · step ${message.step + 1}` : ''),
         el('time', { datetime: at, title: local(at) }, brief(at))),
@@ -38,7 +44,7 @@ function caughtItem(item) {
   const key = `${item.at}|${item.to}|${item.kind}`;
   return el('li', { class: 'caught' }, el('details', { 'data-key': key },
     el('summary', {},
-      el('span', { class: 'channel' }, item.kind === 'sms' ? 'SMS' : 'Email'), el('span', { class: 'to' }, item.to),
+      el('span', { class: 'channel' }, channelName(item.kind)), el('span', { class: 'to' }, item.to),
       el('time', { datetime: item.at, title: local(item.at) }, brief(item.at)),
       el('span', { class: 'line', dir: 'auto' }, item.subject || item.text)),
     el('pre', { dir: 'auto' }, item.text)));
@@ -46,7 +52,7 @@ function caughtItem(item) {
 
 export function drawMessages() {
   if (state.messages) drawList($('messages'), state.messages, (m) => messageItem(m), 'Nobody has been told anything yet. Warnings and breaches appear here as they go out.');
-  if (state.caught) drawList($('caught'), state.caught, caughtItem, 'Nothing caught yet. Every email and text message that this demo sends appears here.');
+  if (state.caught) drawList($('caught'), state.caught, caughtItem, 'Nothing caught yet. Every message that this demo sends appears here.');
   const pending = state.overview.outbox_pending;
   const counts = { messages: pending || '', caught: state.caught?.length || '' };
   for (const tab of $('views').children) say(tab.lastChild, String(counts[tab.dataset.view] ?? ''));
