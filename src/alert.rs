@@ -8,6 +8,7 @@
 pub mod escalation;
 pub mod life;
 pub mod noise;
+pub mod on_call;
 pub mod overlay;
 pub mod policy;
 pub mod prediction;

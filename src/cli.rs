@@ -5,6 +5,7 @@
 mod alerts;
 mod backtest;
 mod check;
+mod check_on_call;
 mod demo;
 mod explain;
 mod policies;

@@ -14,6 +14,7 @@ pub mod remarks;
 mod checks;
 mod explain_alerts;
 mod explain_noise;
+mod explain_on_call;
 pub mod holiday_file;
 mod read;
 mod read_alerts;
@@ -21,6 +22,7 @@ mod read_calendar;
 mod read_escalations;
 mod read_noise;
 mod read_notify;
+pub mod read_on_call;
 mod read_policies;
 mod read_server;
 mod read_tenant;
@@ -40,6 +42,7 @@ use secrecy::SecretString;
 pub use crate::alert::escalation::{ChannelKind, Step, Target, default_steps};
 pub use crate::alert::policy::{Escalation, Which};
 
+use crate::alert::on_call::Rotation;
 use crate::alert::prediction::Rule;
 use crate::alert::{Stage, noise};
 use crate::sla::calendar::CalendarSpec;
@@ -64,6 +67,8 @@ pub struct Config {
     /// Where each policy stands: `config.toml:88`.
     pub policy_places: Vec<String>,
     pub alerts: Alerts,
+    /// Who is on call, by the name of the rotation.
+    pub on_call: BTreeMap<String, Rotation>,
     /// First match wins; the last one, `default`, is what `alerts` says and matches all.
     pub escalations: Vec<Escalation>,
     pub notify: Notify,

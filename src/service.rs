@@ -3,6 +3,7 @@
 pub mod alerts;
 mod explain;
 pub mod forecast;
+pub mod on_call;
 pub mod overlays;
 pub mod overrides;
 pub mod policies;

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod forecast;
+pub mod on_call;
 
 use std::sync::Arc;
 
@@ -104,7 +105,7 @@ fn bar(web: &Web, caller: &Caller) -> Markup {
     html! {
         header.bar {
             a.brand href="/" { img src="/assets/icon.svg" alt="" width="22" height="22"; "SLA watch" }
-            nav.pages aria-label="Pages" { a href="/" { "Tickets" } a href="/alerts" { "Alerts" } a href="/forecast" { "Forecast" } }
+            nav.pages aria-label="Pages" { a href="/" { "Tickets" } a href="/alerts" { "Alerts" } a href="/on-call" { "On call" } a href="/forecast" { "Forecast" } }
             ul.health id="health" aria-label="Freshness of the data" {}
             span.now id="now" {}
             @if web.options.anonymous.is_none() {

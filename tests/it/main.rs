@@ -16,6 +16,7 @@ mod hostile;
 mod journey;
 mod life;
 mod noise;
+mod on_call;
 mod policies;
 mod predicted;
 mod refusals;
