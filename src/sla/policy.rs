@@ -51,6 +51,16 @@ impl Counts {
     }
 }
 
+/// A name that SuperOps does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown<'a> {
+    /// SLA | priority | client
+    pub what: &'static str,
+    pub name: &'a str,
+    /// Those that it has.
+    pub known: Vec<&'a str>,
+}
+
 /// What a policy goes by.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Traits<'a> {
@@ -100,21 +110,18 @@ impl Policy {
             && wider(&self.category, &other.category)
     }
 
-    /// The names in it that `directory` does not know, in words. What was never read is not held against it.
-    pub fn unknown_names(&self, directory: &Directory) -> Vec<String> {
-        let slas = directory.slas.values().map(|sla| &sla.name).collect();
-        let clients = directory.clients.values().map(|client| &client.name).collect();
-        let kinds = [
-            ("SLA", &self.sla, slas),
-            ("priority", &self.priority, directory.priorities.iter().collect()),
-            ("client", &self.client, clients),
-        ];
-        let unknown = |(what, name, known): &(&str, &Option<String>, Vec<&String>)| {
-            let name = name.as_ref().filter(|_| !known.is_empty())?;
-            let is_known = known.iter().any(|known| known.trim().eq_ignore_ascii_case(name.trim()));
-            (!is_known).then(|| format!("SuperOps has no {what} `{name}`"))
+    /// The names in it that `directory` does not know. What was never read is not held against it.
+    pub fn unknown_names<'a>(&'a self, directory: &'a Directory) -> Vec<Unknown<'a>> {
+        let slas = directory.slas.values().map(|sla| sla.name.as_str()).collect();
+        let priorities = directory.priorities.iter().map(String::as_str).collect();
+        let clients = directory.clients.values().map(|client| client.name.as_str()).collect();
+        let kinds =
+            [("SLA", &self.sla, slas), ("priority", &self.priority, priorities), ("client", &self.client, clients)];
+        let unknown = |(what, name, known): (&'static str, &'a Option<String>, Vec<&'a str>)| {
+            let name = name.as_deref().filter(|name| !known.iter().any(|known| same_name(known, name)))?;
+            (!known.is_empty()).then_some(Unknown { what, name, known })
         };
-        kinds.iter().filter_map(unknown).collect()
+        kinds.into_iter().filter_map(unknown).collect()
     }
 
     /// Which tickets it speaks of, as a person would say it.
