@@ -14,7 +14,7 @@ use super::calendar::{Calendar, StretchKind};
 use super::clock::{ClockState, Standing};
 use super::computed::{Computed, StopCause};
 use super::desk::Hours;
-use super::history::{DueMove, History, Retarget, Spell, stands};
+use super::history::{DueMove, History, OtherChoice, Retarget, Spell, stands};
 use crate::ticket::by_hand::Override;
 use crate::ticket::watch::Bounds;
 use crate::ticket::{ClockKind, StatusMeaning};
@@ -42,6 +42,8 @@ pub enum Entry {
         made_late: bool,
     },
     DueMoved(DueMove),
+    /// Which policy holds from here on.
+    Chosen(OtherChoice),
     /// A person decided about the clock.
     ByHand(Override),
 }
@@ -110,7 +112,7 @@ impl Ledger {
             new_due: change.new_due,
             made_late: change.made_late,
         });
-        let changes = changes.chain(computed.decided.clone().map(Entry::ByHand));
+        let changes = changes.chain(chosen(history)).chain(computed.decided.clone().map(Entry::ByHand));
         let life = Life::new(history, computed.kind, &computed.hours, computed.start, computed.until(now));
         let conclusion = Conclusion::Computed {
             policy: words::policy(computed.policy),
@@ -136,7 +138,7 @@ impl Ledger {
             new_due: None,
             made_late: false,
         });
-        let events = retargeted.chain(moved.copied().map(Entry::DueMoved)).collect();
+        let events = retargeted.chain(chosen(history)).chain(moved.copied().map(Entry::DueMoved)).collect();
         let to_due = clock.due.map(|due| Life::new(history, clock.kind, &hours, start, due.max(start)));
         let conclusion = Conclusion::Reported {
             standing: clock.standing,
@@ -243,10 +245,15 @@ impl<'a> Life<'a> {
     }
 }
 
+fn chosen(history: &History) -> impl Iterator<Item = Entry> + '_ {
+    history.choices.iter().cloned().map(Entry::Chosen)
+}
+
 fn moment_of(entry: &Entry) -> DateTime<Utc> {
     match entry {
         Entry::Retargeted { change, .. } => change.at.latest,
         Entry::DueMoved(moved) => moved.at.latest,
+        Entry::Chosen(choice) => choice.at.latest,
         Entry::ByHand(decided) => decided.at,
         _ => DateTime::<Utc>::MIN_UTC,
     }

@@ -100,6 +100,11 @@ impl Ledger {
             Entry::Shut(StretchKind::ClosedDay) => format!("{} closed all day", stretch()),
             Entry::Shut(_) => format!("{} closed hours", stretch()),
             Entry::ByHand(decided) => by_hand(local, decided),
+            Entry::Chosen(choice) => {
+                let holds =
+                    choice.to.as_deref().map_or("no policy matches any more".to_owned(), |to| format!("by {to}"));
+                format!("{} {holds}", local.moment(line.from))
+            }
             Entry::Paused { status } => format!("{} paused {}", stretch(), quoted(status.as_deref())),
             Entry::Resolved { status } => format!("{} closed {}", stretch(), quoted(status.as_deref())),
             Entry::Retargeted { change, old_due, new_due, made_late } => {
