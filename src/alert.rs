@@ -8,6 +8,7 @@
 pub mod escalation;
 pub mod life;
 pub mod noise;
+pub mod on_call;
 pub mod overlay;
 pub mod policy;
 pub mod prediction;
@@ -77,10 +78,10 @@ pub enum Closing {
     Deleted,
     /// There is no due time any more.
     SlaRemoved,
-    /// Somebody said so. It is not raised again for the same due time and stage.
-    ByHand,
     /// It was predicted, and has become unlikely.
     Unlikely,
+    /// Somebody said so. It is not raised again for the same due time and stage.
+    ByHand,
 }
 
 impl Closing {
@@ -95,8 +96,8 @@ impl Closing {
             Self::Merged => "merged",
             Self::Deleted => "deleted",
             Self::SlaRemoved => "sla_removed",
-            Self::ByHand => "by_hand",
             Self::Unlikely => "unlikely",
+            Self::ByHand => "by_hand",
         }
     }
 
@@ -112,7 +113,7 @@ impl Closing {
             Self::Deleted => "the ticket was deleted",
             Self::SlaRemoved => "there is no due time any more",
             Self::ByHand => "resolved by hand",
-            Self::Unlikely => "it has become unlikely",
+            Self::Unlikely => "a breach is no longer likely",
         }
     }
 

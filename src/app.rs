@@ -110,8 +110,8 @@ impl Parts {
             Evaluate::new(config.clone(), desks.clone(), store.clone(), clock.clone(), telemetry.clone(), news, outbox)
                 .heeding(board.clone());
         let sync = Syncs { hints, health };
-        let service = Service::new(config.clone(), desks, store.clone(), clock, telemetry.clone(), sync);
-        let service = service.with_bells(bells.news, bells.outbox).showing(board);
+        let service = Service::new(config.clone(), desks, store.clone(), clock, telemetry.clone(), sync).showing(board);
+        let service = service.with_bells(bells.news, bells.outbox);
         Ok(Self { config, store, telemetry, service, answers, syncs, evaluate, predicts, dispatch, receipts, claim })
     }
 

@@ -5,6 +5,7 @@
 mod alerts;
 mod backtest;
 mod check;
+mod check_on_call;
 mod demo;
 mod explain;
 mod policies;
@@ -26,10 +27,12 @@ use tracing_subscriber::EnvFilter;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, LogFormat, ProcessEnvironment, duration};
 use crate::desks::Desks;
+use crate::predict::{self, Board, Predict};
 use crate::service::{Scope, Service, Syncs};
 use crate::simulator::FaultOrder;
 use crate::store::Store;
 use crate::store::tokens::Role;
+use crate::sync::SyncHealth;
 use crate::telemetry::Telemetry;
 use crate::terminal::AboveBars;
 use crate::ticket::TenantId;
@@ -329,6 +332,42 @@ async fn offline_service(config: Config) -> Result<(Service, Store), CliError> {
     let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone())?);
     let service = Service::new(config, desks, store.clone(), Arc::new(SystemClock), telemetry, Syncs::default());
     Ok((service, store))
+}
+
+/// The same, with forecasts: they are worked out anew, since the service's own are in its memory.
+async fn foreseeing_service(config: Config) -> Result<(Service, Store), CliError> {
+    let telemetry = Arc::new(Telemetry::default());
+    let config = Arc::new(config);
+    let store = Store::open(&config.store.path, telemetry.clone()).await?;
+    let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone())?);
+    let board = Arc::new(Board::default());
+    foresee(&config, &desks, &store, &telemetry, &board).await?;
+    let service = Service::new(config, desks, store.clone(), Arc::new(SystemClock), telemetry, Syncs::default());
+    Ok((service.showing(board), store))
+}
+
+/// Forecasts the open tickets once, as the service does all the time: what it has learned is in the store.
+async fn foresee(
+    config: &Arc<Config>,
+    desks: &Arc<Desks>,
+    store: &Store,
+    telemetry: &Arc<Telemetry>,
+    board: &Arc<Board>,
+) -> Result<(), CliError> {
+    for tenant in config.tenants.keys() {
+        let wiring = predict::Wiring {
+            config: config.clone(),
+            desks: desks.clone(),
+            store: store.clone(),
+            clock: Arc::new(SystemClock),
+            telemetry: telemetry.clone(),
+            board: board.clone(),
+            news: Arc::default(),
+            synced: tokio::sync::watch::channel(SyncHealth::default()).1,
+        };
+        Predict::new(tenant, wiring).glance(SystemClock.now()).await.map_err(anyhow::Error::from)?;
+    }
+    Ok(())
 }
 
 /// Data for standard output. A closed pipe (`| head`) is no fault of ours.

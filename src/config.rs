@@ -15,6 +15,7 @@ pub mod remarks;
 mod checks;
 mod explain_alerts;
 mod explain_noise;
+mod explain_on_call;
 pub mod holiday_file;
 mod read;
 mod read_alerts;
@@ -22,6 +23,7 @@ mod read_calendar;
 mod read_escalations;
 mod read_noise;
 mod read_notify;
+pub mod read_on_call;
 mod read_policies;
 mod read_server;
 mod read_tenant;
@@ -41,6 +43,7 @@ use secrecy::SecretString;
 pub use crate::alert::escalation::{ChannelKind, Step, Target, default_steps};
 pub use crate::alert::policy::{Escalation, Which};
 
+use crate::alert::on_call::Rotation;
 use crate::alert::prediction::Rule;
 use crate::alert::{Stage, noise};
 use crate::sla::calendar::CalendarSpec;
@@ -65,6 +68,8 @@ pub struct Config {
     /// Where each policy stands: `config.toml:88`.
     pub policy_places: Vec<String>,
     pub alerts: Alerts,
+    /// Who is on call, by the name of the rotation.
+    pub on_call: BTreeMap<String, Rotation>,
     /// First match wins; the last one, `default`, is what `alerts` says and matches all.
     pub escalations: Vec<Escalation>,
     pub notify: Notify,
@@ -177,10 +182,10 @@ pub struct Alerts {
     pub warn_at: Vec<f64>,
     /// Working time left.
     pub warn_left: Vec<TimeDelta>,
-    /// How long an acknowledged breach may rest while nothing happens on its ticket.
-    pub ack_expires: TimeDelta,
     /// Which forecasts are told.
     pub predict: Rule,
+    /// How long an acknowledged breach may rest while nothing happens on its ticket.
+    pub ack_expires: TimeDelta,
     /// Who hears of an alert, and when; the default is SuperOps' own people.
     pub steps: Vec<Step>,
     /// How much is said at once, and when it has to wait.

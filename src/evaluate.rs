@@ -7,6 +7,7 @@
 mod escalate;
 mod facts;
 mod memory;
+mod on_call;
 mod overlays;
 mod quiet;
 mod standings;
@@ -18,6 +19,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 use tracing::{error, info};
 
+use crate::alert::on_call::Duty;
 use crate::alert::overlay::Overlay;
 use crate::alert::prediction::refine;
 use crate::alert::{self, AlertKey, Decision, Stage};
@@ -76,6 +78,8 @@ struct Scene<'a> {
     tenant: &'a Tenant,
     desk: &'a Desk,
     people: &'a Directory,
+    /// Who is on call.
+    duty: Duty,
     /// Whether all open tickets have been read once: until then, what was past is not yet told.
     settled: bool,
     /// The silences and maintenance windows of now and later.
@@ -176,8 +180,9 @@ impl Evaluate {
         self.memory.hurry(&self.store, &tenant.id, now).await?;
         let overlays = self.store.overlays(Some(&tenant.id), now).await?;
         let forecasts = self.board.of(&tenant.id);
+        let duty = self.duty(tenant, now).await?;
         let (overlays, forecasts) = (overlays.as_slice(), forecasts.as_ref());
-        let scene = Scene { tenant, desk: &desk, people: &people, settled, overlays, forecasts, now };
+        let scene = Scene { tenant, desk: &desk, people: &people, duty, settled, overlays, forecasts, now };
         let mut quiet = self.quiet.remove(&tenant.id).unwrap_or_default();
         quiet.begin(&desk, now);
         let mut found = Findings::default();

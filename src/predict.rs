@@ -300,7 +300,7 @@ impl Predict {
         worth: &[Worth; 2],
         now: DateTime<Utc>,
     ) -> Result<Vec<Prediction>, StoreError> {
-        let known = |clock: ClockKind| worth[clock as usize].speaks();
+        let known = |clock: ClockKind| worth.get(clock as usize).is_some_and(Worth::speaks);
         let running = looked.running.iter().filter(|seen| seen.on_track && known(seen.subject.clock));
         let new = running.filter(|seen| !record.is_told(&seen.subject));
         let candidates: Vec<_> = new

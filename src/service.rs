@@ -3,6 +3,7 @@
 pub mod alerts;
 mod explain;
 pub mod forecast;
+pub mod on_call;
 pub mod overlays;
 pub mod overrides;
 pub mod policies;
@@ -267,8 +268,7 @@ impl Service {
         telemetry: Arc<Telemetry>,
         sync: Syncs,
     ) -> Self {
-        let (news, outbox) = (Arc::default(), Arc::default());
-        let board = Arc::default();
+        let (news, outbox, board) = (Arc::default(), Arc::default(), Arc::default());
         Self { config, desks, store, clock, telemetry, sync, news, outbox, board }
     }
 
@@ -308,7 +308,9 @@ impl Service {
         let Some(tenant) = self.config.tenants.get(&tenant) else { return Ok(None) };
         let (desk, version) = self.desks.judging(tenant, &watched).await?;
         let changes = self.store.events(&tenant.id, &watched.ticket.id).await?;
-        let mut seen = self.seen(tenant, &desk, &watched, version, now).sla;
+        let forecasts = self.board.of(&tenant.id);
+        let seen = self.seen(tenant, &desk, &watched, version, now);
+        let mut seen = seen.foreseen(&forecasts, &watched, &desk).sla;
         let found = explain::discrepancies(&watched, &changes, &desk, now);
         seen.discrepancies = found.into_iter().map(|one| one.words).collect();
         Ok(Some(seen))

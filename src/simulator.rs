@@ -84,6 +84,8 @@ pub struct SimOptions {
     pub alive: bool,
     /// How many times more new tickets arrive than usual.
     pub busy: f64,
+    /// Tickets of the last two months that are done, beside those that come with the open ones.
+    pub past: usize,
 }
 
 impl Default for SimOptions {
@@ -100,6 +102,7 @@ impl Default for SimOptions {
             status_list: true,
             alive: true,
             busy: 1.0,
+            past: 0,
         }
     }
 }

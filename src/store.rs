@@ -9,6 +9,7 @@ pub mod alerts;
 pub mod audit;
 mod cache;
 pub mod links;
+pub mod on_call;
 pub mod outbox;
 pub mod overlays;
 mod overrides;

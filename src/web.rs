@@ -10,6 +10,7 @@ mod health;
 mod hooks;
 mod link;
 mod login;
+mod on_call;
 mod overrides;
 mod pages;
 mod problem;
@@ -102,6 +103,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
     vec![
         ("/", get(pages::dashboard)),
         ("/alerts", get(pages::alerts)),
+        ("/forecast", get(pages::forecast)),
+        ("/on-call", get(pages::on_call::on_call).post(on_call::submit)),
         ("/tickets/{tenant}/{id}", get(pages::ticket)),
         ("/login", get(login::show).post(login::enter)),
         ("/logout", post(login::leave)),
@@ -109,6 +112,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
         ("/api/v1/tickets", get(api::tickets)),
         ("/api/v1/tickets/{id}/sla", get(api::ticket)),
         ("/api/v1/policies", get(api::policies)),
+        ("/api/v1/forecast/record", get(api::forecast_record)),
         ("/api/v1/tickets/{id}/ledger", get(api::ledger)),
         ("/api/v1/tickets/{id}/override", post(overrides::decide).delete(overrides::undecide)),
         ("/api/v1/discrepancies", get(api::discrepancies)),
@@ -125,6 +129,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
         ("/api/v1/silences/{id}", delete(alerts::end_silence)),
         ("/api/v1/maintenance-windows", get(alerts::maintenance_windows).post(alerts::maintain)),
         ("/api/v1/maintenance-windows/{id}", delete(alerts::end_maintenance)),
+        ("/api/v1/on-call", get(on_call::list).post(on_call::add)),
+        ("/api/v1/on-call/{id}", delete(on_call::remove)),
         ("/api/v1/demo/messages", get(api::caught)),
         ("/api/openapi.json", get(api::openapi)),
         ("/hooks/superops/{tenant}", post(hooks::superops)),

@@ -12,6 +12,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::Stage;
+use super::on_call::Duty;
 use crate::ticket::{Directory, Named, Technician, Ticket};
 
 /// One rung of the escalation.
@@ -31,6 +32,8 @@ pub enum Target {
     Manager,
     Group,
     AccountManager,
+    /// Whoever is on call in the rotation of this name when the step fires.
+    OnCall(String),
     Email(String),
     Sms(String),
     /// The channel of this name, or the one that the configuration gives.
@@ -69,6 +72,7 @@ impl fmt::Debug for Target {
             Self::Manager => "Manager",
             Self::Group => "Group",
             Self::AccountManager => "AccountManager",
+            Self::OnCall(_) => "OnCall(..)",
             Self::Email(_) => "Email(..)",
             Self::Sms(_) => "Sms(..)",
             Self::Slack(_) => "Slack(..)",
@@ -168,7 +172,7 @@ pub struct Recipient {
 }
 
 impl Recipient {
-    fn person(person: &Technician, because: String) -> Self {
+    pub(super) fn person(person: &Technician, because: String) -> Self {
         Self {
             id: person.id.to_string(),
             name: Some(person.name.clone()),
@@ -201,14 +205,14 @@ impl Recipient {
     }
 }
 
-/// Who is meant by `targets` for `ticket`, each person once, in order.
-pub fn recipients(targets: &[Target], ticket: &Ticket, people: &Directory) -> Vec<Recipient> {
+/// Who is meant by `targets` for `ticket`, each person once, in order. `duty` says who is on call.
+pub fn recipients(targets: &[Target], ticket: &Ticket, people: &Directory, duty: &Duty) -> Vec<Recipient> {
     let mut seen = BTreeSet::new();
-    let found = targets.iter().flat_map(|target| of_target(target, ticket, people));
+    let found = targets.iter().flat_map(|target| of_target(target, ticket, people, duty));
     found.filter(|recipient| seen.insert(recipient.id.clone())).collect()
 }
 
-fn of_target(target: &Target, ticket: &Ticket, people: &Directory) -> Vec<Recipient> {
+fn of_target(target: &Target, ticket: &Ticket, people: &Directory, duty: &Duty) -> Vec<Recipient> {
     let person = |named: Option<&Named>, because: &str| {
         let found = named.and_then(|named| people.technicians.get(&named.id));
         found.map(|person| Recipient::person(person, because.to_owned())).into_iter().collect()
@@ -224,6 +228,7 @@ fn of_target(target: &Target, ticket: &Ticket, people: &Directory) -> Vec<Recipi
             let client = ticket.client.as_ref().and_then(|client| people.clients.get(&client.id));
             person(client.and_then(|client| client.account_manager.as_ref()), "you manage this client's account")
         }
+        Target::OnCall(name) => duty.get(name).and_then(|person| person.recipient(name, people)).into_iter().collect(),
         Target::Email(address) => vec![fixed(Some(address), None)],
         Target::Sms(number) => vec![fixed(None, Some(number))],
         Target::Slack(channel) => vec![Recipient::system(ChannelKind::Slack, channel.as_deref())],

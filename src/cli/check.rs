@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{CheckArgs, CliError};
-use crate::clock::{SharedClock, SystemClock};
+use crate::alert::on_call::Override;
+use crate::clock::{Clock, SharedClock, SystemClock};
 use crate::config::{ChannelKind, Config, ProcessEnvironment, explain, names};
 use crate::notify::{self, Body, Message, sms};
 use crate::store::Store;
@@ -37,6 +38,10 @@ pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
     println!("{}", explain::explain(&config, &statuses).trim_end());
     unknown_names(&config, &directories).iter().for_each(|line| println!("  - {line}"));
     no_texts(&config).await.iter().for_each(|line| println!("  - {line}"));
+    let now = SystemClock.now();
+    let overrides = overrides_on_record(&config).await;
+    let on_call = super::check_on_call::remarks(&config, &directories, &overrides, now);
+    on_call.iter().for_each(|line| println!("  - {line}"));
     print!("{online}");
     if let Some(address) = &args.send_test {
         sound &= send_test(&config, address).await?;
@@ -78,6 +83,17 @@ async fn no_texts(config: &Config) -> Vec<String> {
         format!("{} replied STOP on {} and gets no text messages", phone.who, phone.since.format("%Y-%m-%d"))
     };
     stopped.iter().map(line).collect()
+}
+
+/// Who stands in for whom, as far as an earlier run has stored it.
+async fn overrides_on_record(config: &Config) -> Vec<Override> {
+    if config.on_call.is_empty() || !config.store.path.exists() {
+        return Vec::new();
+    }
+    let Ok(store) = Store::open(&config.store.path, Arc::default()).await else { return Vec::new() };
+    let overrides = store.overrides_from(SystemClock.now()).await.unwrap_or_default();
+    store.close().await;
+    overrides
 }
 
 /// What the configuration names and SuperOps does not have.

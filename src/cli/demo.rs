@@ -32,6 +32,8 @@ use crate::web;
 /// A minute of the desk in a second: within a minute, warnings, breaches, escalations and recoveries are seen.
 const USUAL_SPEED: u32 = 60;
 const USUAL_PORT: u16 = 8080;
+/// Enough done tickets for the forecast to have learned the desk's ways by the time the page is opened.
+const PAST: usize = 1_500;
 /// As many caught messages as the page can hold.
 const CAUGHT_ROOM: usize = 2_000;
 /// New messages are shown on the terminal this often.
@@ -94,7 +96,7 @@ struct World {
 impl World {
     async fn open(args: &DemoArgs, clock: SharedClock) -> anyhow::Result<Self> {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let options = SimOptions { tickets: args.tickets, requests_per_minute: 0, ..SimOptions::default() };
+        let options = SimOptions { tickets: args.tickets, requests_per_minute: 0, past: PAST, ..SimOptions::default() };
         let look_alike = simulate::look_alike(args.replay.as_deref(), options.clone(), clock.clone())?;
         let caught = CaughtList::new(CAUGHT_ROOM);
         Ok(Self {

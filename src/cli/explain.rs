@@ -4,23 +4,38 @@ use std::fmt::Write;
 
 use chrono::TimeDelta;
 
-use super::status::printable;
+use super::status::{forecast_text, printable};
 use super::{CliError, ExplainArgs};
 use crate::config::Config;
-use crate::service::{ClockLedger, Scope, TicketLedger};
+use crate::service::{ClockLedger, Scope, Service, TicketLedger};
 use crate::sla::ledger::words::length;
 
 /// Answers and ends.
 pub async fn explain(config: Config, args: ExplainArgs) -> Result<(), CliError> {
-    let (service, store) = super::offline_service(config).await?;
+    let (service, store) = super::foreseeing_service(config).await?;
     let Some(ledger) = service.ledger(&Scope::All, &args.ticket).await? else {
         let id = &args.ticket;
         return Err(anyhow::anyhow!("no ticket `{id}` is known; it may not have been read yet").into());
     };
-    let text = if args.json { format!("{}\n", serde_json::to_string_pretty(&ledger)?) } else { words(&ledger) };
+    let text = if args.json {
+        format!("{}\n", serde_json::to_string_pretty(&ledger)?)
+    } else {
+        words(&ledger) + &foreseen(&service, &args.ticket).await?
+    };
     super::print(&text);
     store.close().await;
     Ok(())
+}
+
+/// What the forecast says of the clocks that are not decided.
+async fn foreseen(service: &Service, id: &str) -> Result<String, CliError> {
+    let mut text = String::new();
+    let clocks = service.ticket(&Scope::All, id).await?.map(|ticket| ticket.clocks).unwrap_or_default();
+    for clock in clocks.iter().filter(|clock| clock.forecast.is_some()) {
+        let _ = writeln!(text, "\nForecast of the {}", clock.clock.words());
+        forecast_text(&mut text, clock);
+    }
+    Ok(text)
 }
 
 fn words(ledger: &TicketLedger) -> String {

@@ -18,7 +18,7 @@ pub async fn status(config: Config, args: StatusArgs) -> Result<(), CliError> {
     if let Some(name) = &args.tenant {
         super::tenant_named(&config, name)?;
     }
-    let (service, store) = super::offline_service(config).await?;
+    let (service, store) = super::foreseeing_service(config).await?;
     let text = match &args.ticket {
         Some(id) => one(&service, id, args.json).await?,
         None => all(&service, &args).await?,
@@ -189,7 +189,25 @@ fn clock_text(text: &mut String, clock: &ClockStatus) {
     if !clock.hours.is_empty() {
         let _ = writeln!(text, "  {:<13}{}", "hours", clock.hours);
     }
+    forecast_text(text, clock);
     for doubt in &clock.partial {
         let _ = writeln!(text, "  {:<13}{doubt}", "note");
+    }
+}
+
+/// How likely a clock is to breach, when it is likely to be done, and why.
+pub(super) fn forecast_text(text: &mut String, clock: &ClockStatus) {
+    let Some(said) = &clock.forecast else { return };
+    let time = |at: DateTime<Utc>| at.format("%a %d %b %Y %H:%M UTC").to_string();
+    let likely = said.probability * 100.0;
+    let _ = writeln!(text, "  {:<13}{likely:.0} % likely to breach, from {}", "forecast", said.grounds());
+    if let Some((likely, (median, earliest))) =
+        said.likely.as_ref().and_then(|likely| Some((likely, likely.median_at.zip(likely.earliest_at)?)))
+    {
+        let latest = likely.latest_at.map_or("much later".to_owned(), time);
+        let _ = writeln!(text, "  {:<13}{}, between {} and {latest}", "likely done", time(median), time(earliest));
+    }
+    for reason in &said.reasons {
+        let _ = writeln!(text, "  {:<13}{}", "because", printable(reason));
     }
 }

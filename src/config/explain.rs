@@ -11,6 +11,7 @@ use crate::sla::policy::{self, Counts, Policy};
 use crate::ticket::{ClockKind, GUESSED_CLOSED, GUESSED_PAUSED, StatusMeaning, TenantId};
 
 use super::explain_alerts::{alerts, answers, channels};
+use super::explain_on_call::on_call;
 use super::read_calendar::DAYS;
 use super::read_server::{DEFAULT_LISTEN, DEFAULT_STORE};
 use super::read_tenant::{DEFAULT_POLL_INTERVAL, DEFAULT_REQUESTS_PER_MINUTE, default_ticket_url};
@@ -27,6 +28,7 @@ pub fn explain(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> S
     config.calendars.values().for_each(|spec| calendar(&mut page, spec));
     policies(&mut page, &config.policies);
     alerts(&mut page, config);
+    config.on_call.values().for_each(|rotation| on_call(&mut page, rotation));
     channels(&mut page, &config.notify);
     answers(&mut page, config);
     let remarks = remarks(config);
@@ -156,9 +158,14 @@ fn calendar(page: &mut Page, spec: &CalendarSpec) {
     if spec.always {
         page.row("every day", "open round the clock");
     } else {
-        day_runs(&spec.week).into_iter().for_each(|(days, hours)| page.row(days, hours));
+        hours_rows(page, &spec.week);
     }
     page.row("holidays", holiday_words(spec));
+}
+
+/// The hours of a week, a row for each run of equal days.
+pub(super) fn hours_rows(page: &mut Page, week: &[Vec<(u16, u16)>; 7]) {
+    day_runs(week).into_iter().for_each(|(days, hours)| page.row(days, hours));
 }
 
 /// Days that follow each other and have the same hours are told together: `mon to thu`.

@@ -85,14 +85,16 @@ fn step_words(step: &Step, notify: &Notify) -> String {
     parts.join("; ")
 }
 
-fn role_words(target: &Target) -> Option<&'static str> {
-    match target {
-        Target::Technician => Some("the ticket's technician (its group, if it has none)"),
-        Target::Manager => Some("the technician's manager"),
-        Target::Group => Some("everybody in the ticket's group"),
-        Target::AccountManager => Some("the client's account manager"),
-        Target::Email(_) | Target::Sms(_) | Target::Slack(_) | Target::PagerDuty | Target::Webhook => None,
-    }
+fn role_words(target: &Target) -> Option<String> {
+    let words = match target {
+        Target::Technician => "the ticket's technician (its group, if it has none)",
+        Target::Manager => "the technician's manager",
+        Target::Group => "everybody in the ticket's group",
+        Target::AccountManager => "the client's account manager",
+        Target::OnCall(rotation) => return Some(format!("whoever is on call in {rotation}")),
+        Target::Email(_) | Target::Sms(_) | Target::Slack(_) | Target::PagerDuty | Target::Webhook => return None,
+    };
+    Some(words.to_owned())
 }
 
 fn direct_words(target: &Target) -> Option<String> {

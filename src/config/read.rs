@@ -10,8 +10,8 @@ use super::read_alerts::Channels;
 use super::read_tenant::Names;
 use super::reader::{Found, Inspection, Purpose, Section};
 use super::{
-    ChannelKind, Config, read_alerts, read_calendar, read_escalations, read_notify, read_policies, read_server,
-    read_tenant,
+    ChannelKind, Config, read_alerts, read_calendar, read_escalations, read_notify, read_on_call, read_policies,
+    read_server, read_tenant,
 };
 
 pub(super) fn config(path: &Path, text: &str, env: &dyn Environment, purpose: Purpose) -> Result<Config, Complaints> {
@@ -65,8 +65,10 @@ fn everything(root: Section<'_>) -> Config {
     let policy_places = policies.iter().map(Section::place).collect();
     let policies = policies.into_iter().map(|section| read_policies::policy(section, &names)).collect();
     let notify = root.table("notify");
-    let channels = Channels::of(&notify);
+    let rotations = root.named("on_call");
+    let channels = Channels::of(&notify, keys(&rotations));
     let alerts = read_alerts::alerts(root.table("alerts"), &channels);
+    let on_call = read_on_call::rotations(rotations, &names);
     let escalations = root.each("escalations").unwrap_or_default();
     let escalations = read_escalations::escalations(escalations, &names, &channels, &alerts);
     check_least(&root, &notify, &names);
@@ -74,7 +76,19 @@ fn everything(root: Section<'_>) -> Config {
     let tenants = tenants.map(|tenant| (tenant.id.clone(), tenant)).collect();
     let notify = read_notify::notify(notify);
     root.finish();
-    Config { server, store, tenants, calendars, holiday_lists, policies, policy_places, alerts, escalations, notify }
+    Config {
+        server,
+        store,
+        tenants,
+        calendars,
+        holiday_lists,
+        policies,
+        policy_places,
+        alerts,
+        on_call,
+        escalations,
+        notify,
+    }
 }
 
 /// A service needs somebody to watch and a way to speak up.

@@ -20,13 +20,16 @@ pub(super) struct Channels {
     there: Vec<ChannelKind>,
     /// Slack is reached by an incoming webhook, which stands for one channel.
     one_slack_channel: bool,
+    /// The on-call rotations by name, right or wrong.
+    rotations: Vec<String>,
 }
 
 impl Channels {
-    pub fn of(notify: &Section<'_>) -> Self {
+    pub fn of(notify: &Section<'_>, rotations: Vec<&str>) -> Self {
         let there = ChannelKind::ALL.into_iter().filter(|kind| notify.has(kind.as_str())).collect();
         let by_hook = |key| notify.has_within("slack", key);
-        Self { there, one_slack_channel: by_hook("webhook_url_env") || by_hook("webhook_url_file") }
+        let rotations = rotations.into_iter().map(str::to_owned).collect();
+        Self { there, one_slack_channel: by_hook("webhook_url_env") || by_hook("webhook_url_file"), rotations }
     }
 }
 
@@ -145,6 +148,13 @@ fn targets(section: &Section<'_>, channels: &Channels) -> Vec<Target> {
 
 fn reachable(found: &Found<'_, &str>, channels: &Channels, inspection: &Inspection<'_>) -> Option<Target> {
     let target = found.clone().read(|text| target(text))?;
+    if let Target::OnCall(name) = &target
+        && !channels.rotations.contains(name)
+    {
+        let hint = nearest(name, channels.rotations.iter().map(String::as_str));
+        found.wrong(format!("names the rotation `{name}`, but there is no [on_call.{name}]{hint}"));
+        return None;
+    }
     let needed = match target {
         Target::Email(_) => Some(ChannelKind::Email),
         Target::Sms(_) => Some(ChannelKind::Sms),
@@ -163,8 +173,8 @@ fn target(text: &str) -> Result<Target, String> {
     match text.split_once(':') {
         Some(("email", address)) => checks::email_address(address).map(Target::Email),
         Some(("sms", number)) => checks::phone_number(number.trim()).map(Target::Sms),
+        Some(("on-call", name)) => checks::not_blank(name).map(Target::OnCall),
         Some(("slack", channel)) => checks::slack_channel(channel.trim()).map(|name| Target::Slack(Some(name))),
-        Some(("on-call", _)) => Err("names an on-call rotation, which is not supported in this version".to_owned()),
         Some(_) => Err(unknown_target("")),
         None => role(text),
     }
@@ -185,8 +195,8 @@ fn role(text: &str) -> Result<Target, String> {
 
 fn unknown_target(hint: &str) -> String {
     format!(
-        "must hold technician, manager, group, account-manager, email:ADDRESS, sms:+NUMBER, slack, slack:#CHANNEL, \
-         pagerduty or webhook{hint}"
+        "must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, slack, \
+         slack:#CHANNEL, pagerduty or webhook{hint}"
     )
 }
 

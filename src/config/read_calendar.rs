@@ -73,7 +73,7 @@ fn no_open_hours(name: &str) -> String {
 
 /// Reads all seven days, then looks for windows that overlap, also over midnight and from Sunday to Monday.
 /// Also says how many windows were written, right or wrong.
-fn week(section: &Section<'_>) -> ([Vec<Window>; 7], usize) {
+pub(super) fn week(section: &Section<'_>) -> ([Vec<Window>; 7], usize) {
     let mut week: [Vec<Window>; 7] = Default::default();
     let mut written = 0;
     let mut seen: Vec<(u32, u32, Found<'_, &str>)> = Vec::new();

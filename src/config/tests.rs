@@ -102,7 +102,8 @@ fn is_default(line: &str) -> bool {
         "hours",
         "ticket_url",
         "warn_at",
-        "predict_at",
+        "predict_per_day",
+        "predict_least_left",
         "sms_per_number",
         "sms_per_day",
         "bundle_from",
@@ -291,7 +292,7 @@ channels = ["sms"]
 "##;
     assert_snapshot!(complaints(more), @r#"
     config.toml:11:7: `url` names PostgreSQL, which is not supported in this version: use "sqlite://FILE"
-    config.toml:13:11: `notify` names an on-call rotation, which is not supported in this version
+    config.toml:13:11: `notify` names the rotation `night`, but there is no [on_call.night]
     config.toml:14:13: `channels` needs sms, but there is no [notify.sms] to send it with
     "#);
 }
@@ -305,15 +306,15 @@ webhook_url_env = "SLACK_HOOK"
 notify = ["slack", "slack:#night", "slack:", "slack:@everyone", "pagerduty", "webhook", "pager"]
 channels = ["webhook", "email"]
 "##;
-    assert_snapshot!(complaints(more), @r##"
+    assert_snapshot!(complaints(more), @r#"
     config.toml:13:20: `notify` names a Slack channel, but an incoming webhook writes to its own only: use a bot token
     config.toml:13:36: `notify` must name a Slack channel, such as "#sla" or "C024BE91L"
     config.toml:13:46: `notify` must name a Slack channel, such as "#sla" or "C024BE91L"
     config.toml:13:65: `notify` needs pagerduty, but there is no [notify.pagerduty] to send it with
     config.toml:13:78: `notify` needs webhook, but there is no [notify.webhook] to send it with
-    config.toml:13:89: `notify` must hold technician, manager, group, account-manager, email:ADDRESS, sms:+NUMBER, slack, slack:#CHANNEL, pagerduty or webhook
+    config.toml:13:89: `notify` must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, slack, slack:#CHANNEL, pagerduty or webhook
     config.toml:14:13: `channels` holds webhook, which reaches no single person: put it into `notify` instead
-    "##);
+    "#);
 }
 
 #[test]
@@ -455,7 +456,7 @@ fn check_explains_the_least_configuration() {
 
     Alerts
       warning           when 75 % of the working time is used (default)
-      predicted         not in this version; predict_at is kept at 70 % (default)
+      predicted         the likeliest breaches, at most 10 a day, with 2h of working time left or more (default)
       acknowledged      a breach rests for 30m while nothing happens on its ticket (default)
 
     Escalation (default)
@@ -593,7 +594,7 @@ channels = ["sms"]
     Alerts
       warning           when 50 %, 90 % of the working time is used
       warning           when 30m of working time is left
-      predicted         not in this version; predict_at is kept at 82.5 %
+      predicted         when a breach is 82.5 % likely or more
       acknowledged      a breach rests for 30m while nothing happens on its ticket (default)
 
     Escalation
@@ -717,13 +718,13 @@ channels = ["mail"]
     config.toml:14:12: `response` must be over 0s: no ticket could meet it
     config.toml:15:14: `resolution` must be a length of time such as "90s", "15m", "8h", "2d" or "1h30m"
     config.toml:16:7: `sla` must not be blank
-    config.toml:19:11: `notify` must hold technician, manager, group, account-manager, email:ADDRESS, sms:+NUMBER, slack, slack:#CHANNEL, pagerduty or webhook; did you mean `technician`?
+    config.toml:19:11: `notify` must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, slack, slack:#CHANNEL, pagerduty or webhook; did you mean `technician`?
     config.toml:21:9: `after` must not be before the step above it (15m): an escalation goes one way
     config.toml:22:1: `notify` must name somebody: a step that tells nobody would hide a breach
     config.toml:24:11: `notify` must name an email address after `email:`
     config.toml:24:27: `notify` must be a phone number with + and the country code, digits only, such as "+15005550006"
     config.toml:24:38: `notify` needs sms, but there is no [notify.sms] to send it with
-    config.toml:24:58: `notify` must hold technician, manager, group, account-manager, email:ADDRESS, sms:+NUMBER, slack, slack:#CHANNEL, pagerduty or webhook
+    config.toml:24:58: `notify` must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, slack, slack:#CHANNEL, pagerduty or webhook
     config.toml:25:13: `channels` must hold "email" or "sms"; did you mean `email`?
     "#);
 }
@@ -882,4 +883,55 @@ fn limits_and_quiet_hours_that_would_hide_breaches_are_refused() {
     "#);
     let text = "[alerts.quiet_hours]\nfrom = \"00:00\"\nuntil = \"24:00\"\ntimezone = \"UTC\"\n";
     insta::assert_snapshot!(complaints(text), @"config.toml:11:1: `until` makes every hour of every day quiet: nobody would ever hear of a breach");
+}
+
+#[test]
+fn an_escalation_that_could_not_be_told_apart_or_followed_is_refused() {
+    let more = r#"
+[[escalations]]
+client = "Globex"
+[[escalations]]
+name = "default"
+tenant = "acne"
+stage = "breach"
+ack_expires = "0s"
+[[escalations.steps]]
+notify = ["technician"]
+[[escalations]]
+name = "night"
+steps = []
+[[escalations]]
+name = "night"
+[[escalations.steps]]
+notify = ["technician"]
+after = "soon"
+"#;
+    assert_snapshot!(complaints(more));
+}
+
+#[test]
+fn check_shows_each_escalation_and_says_which_is_never_followed() {
+    let more = r#"
+[alerts]
+ack_expires = "45m"
+[[escalations]]
+name = "breaches"
+stage = "breached"
+ack_expires = "10m"
+[[escalations.steps]]
+notify = ["technician", "manager"]
+[[escalations]]
+name = "globex"
+tenant = "acme"
+client = "Globex"
+priority = "High"
+sla = "Gold"
+stage = "breached"
+[[escalations.steps]]
+after = "5m"
+notify = ["group"]
+"#;
+    let text = explain(&good(&format!("{LEAST}{more}")), &Default::default());
+    let (_, alerts) = text.split_once("Alerts\n").unwrap();
+    assert_snapshot!(alerts.split_once("\nNot too much").unwrap().0);
 }

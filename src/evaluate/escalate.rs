@@ -111,7 +111,7 @@ impl Evaluate {
     ) -> bool {
         let step = &steps[index];
         let mut reached = false;
-        for recipient in recipients(&step.notify, &watched.ticket, scene.people) {
+        for recipient in recipients(&step.notify, &watched.ticket, scene.people, &scene.duty) {
             let recipient = reachable(recipient);
             let routes = self.routes(&recipient, step.channels_at(row.raised.stage));
             reached |= !routes.is_empty();
@@ -205,7 +205,8 @@ impl Evaluate {
     /// The people of the first rung that reaches anybody.
     pub(super) fn first_reached(&self, scene: &Scene<'_>, watched: &Watched) -> Vec<Recipient> {
         let of_step = |step: &Step| {
-            let people = recipients(&step.notify, &watched.ticket, scene.people).into_iter().map(reachable);
+            let people =
+                recipients(&step.notify, &watched.ticket, scene.people, &scene.duty).into_iter().map(reachable);
             people.filter(|person| !self.routes(person, &[ChannelKind::Email]).is_empty()).collect::<Vec<_>>()
         };
         let escalation = self.config.escalation_for(&scene.tenant.id, &watched.ticket, Stage::Breached);

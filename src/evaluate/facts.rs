@@ -3,10 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use crate::alert::Closing;
 use crate::alert::escalation::Recipient;
 use crate::alert::life::{Hold, HoldKind};
-use crate::alert::{AlertKey, Stage};
+use crate::alert::{AlertKey, Closing, Stage};
 use crate::config::Tenant;
 use crate::notify::{AlertFacts, Body, DigestRow, RecoveryFacts, TicketFacts};
 use crate::predict::Forecasts;
@@ -71,6 +70,16 @@ pub fn alert(
     }
 }
 
+/// The facts of an alert; if it is only predicted, with what speaks for it and what to do about it.
+pub fn foreseen(mut facts: AlertFacts, forecasts: &Forecasts, key: &AlertKey) -> AlertFacts {
+    if facts.stage == Stage::Predicted {
+        let reasons = forecasts.of(&key.ticket, key.clock).map(|said| said.reasons.clone()).unwrap_or_default();
+        facts.reasons.splice(1..1, reasons);
+        facts.advice = forecasts.advice.get(&key.ticket).cloned();
+    }
+    facts
+}
+
 /// That somebody held the alert, and what came of it: whoever is told next must know whom to ask.
 fn hold_words(hold: &Hold, clock: &ClockState<'_>) -> String {
     let zone = clock.hours.map_or(Tz::UTC, |hours| hours.timezone());
@@ -81,16 +90,6 @@ fn hold_words(hold: &Hold, clock: &ClockState<'_>) -> String {
         }
         HoldKind::Snoozed => format!("{} put it off on {at}, and that time is up", hold.by),
     }
-}
-
-/// The facts of an alert; if it is only predicted, with what speaks for it and what to do about it.
-pub fn foreseen(mut facts: AlertFacts, forecasts: &Forecasts, key: &AlertKey) -> AlertFacts {
-    if facts.stage == Stage::Predicted {
-        let reasons = forecasts.of(&key.ticket, key.clock).map(|said| said.reasons.clone()).unwrap_or_default();
-        facts.reasons.splice(1..1, reasons);
-        facts.advice = forecasts.advice.get(&key.ticket).cloned();
-    }
-    facts
 }
 
 /// The working time left, where it is not what the wall clock would say.

@@ -34,6 +34,11 @@ impl Forecasts {
         self.of.get(ticket)?.get(clock as usize)?.as_ref()
     }
 
+    /// Whether people are told of breaches by what is said of `clock`.
+    pub fn speak(&self, clock: ClockKind) -> bool {
+        self.worth.as_ref().and_then(|worth| worth.get(clock as usize)).is_some_and(Worth::speaks)
+    }
+
     /// What the alert of one clock is to do.
     pub fn call(&self, ticket: &TicketId, clock: ClockKind) -> Option<Call> {
         *self.calls.get(ticket)?.get(clock as usize)?

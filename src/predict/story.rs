@@ -221,10 +221,12 @@ impl Teller<'_> {
 
     fn status(&mut self, status: &Option<String>) -> Vec<Fact> {
         let mut facts = vec![self.became(Attribute::State, status)];
-        if self.kind == ClockKind::Resolution {
-            let paused = self.desk.meaning_of(status.as_deref()) == StatusMeaning::Paused;
-            facts.push(Fact::Paused(paused));
-        }
+        let paused = match self.desk.meaning_of(status.as_deref()) {
+            StatusMeaning::Paused => self.kind == ClockKind::Resolution,
+            StatusMeaning::PausedThroughout => true,
+            StatusMeaning::Open | StatusMeaning::Closed => false,
+        };
+        facts.push(Fact::Paused(paused));
         facts
     }
 
@@ -248,13 +250,11 @@ impl Teller<'_> {
         let ticket = &self.watched.ticket;
         let ended = |kind: ChangeKind| self.changes.iter().find(|change| change.kind == kind);
         let at = match self.kind {
-            ClockKind::FirstResponse => self.answered_when_first_seen(),
+            ClockKind::FirstResponse | ClockKind::NextResponse => self.answered_when_first_seen(),
             ClockKind::Resolution => match ended(ChangeKind::Reopened).or(ended(ChangeKind::Resolved)) {
                 Some(change) => moment(change.from.as_ref()),
                 None => ticket.resolution.met_at,
             },
-            // SuperOps reports no such clock, and nothing is foreseen of it.
-            ClockKind::NextResponse => None,
         };
         let last_touched = || ticket.updated_at.unwrap_or(self.watched.first_seen_at);
         self.stop(at.unwrap_or_else(last_touched), after);

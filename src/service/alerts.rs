@@ -16,7 +16,7 @@ use crate::config::duration;
 use crate::store::outbox::Logged;
 use crate::store::record::{LoggedAttempt, Wanted};
 use crate::ticket::watch::Watched;
-use crate::ticket::{ClockKind, TenantId};
+use crate::ticket::{ClockKind, Named, TenantId, TicketId};
 
 const MOST_ALERTS: usize = 500;
 const USUAL_ALERTS: usize = 100;
@@ -137,20 +137,15 @@ impl Service {
         let empty = AlertPage { now, total: 0, alerts: Vec::new(), next_cursor: None };
         let ticket = match &query.ticket {
             None => None,
-            Some(text) => {
-                let found = self.store.find_ticket(only, text).await?;
-                let Some((_, watched)) = found.into_iter().next() else { return Ok(empty) };
-                Some(watched.ticket.id.clone())
-            }
+            Some(text) => match self.store.find_ticket(only, text).await?.into_iter().next() {
+                Some((_, watched)) => Some(watched.ticket.id.clone()),
+                None => return Ok(empty),
+            },
         };
-        let open = match states {
-            [State::Resolved] => Some(false),
-            _ => (!states.contains(&State::Resolved)).then_some(true),
-        };
-        let wanted = Wanted { tenant: only, ticket: ticket.as_ref().map(|id| id.as_str()), open };
+        let wanted = Wanted { tenant: only, ticket: ticket.as_ref().map(TicketId::as_str), open: open_only(states) };
         let mut rows = self.store.list_alerts(wanted).await?;
         rows.retain(|row| states.contains(&row.state()) && self.config.tenants.contains_key(&row.key.tenant));
-        rows.sort_by_key(|row| rank(row));
+        rows.sort_by_key(rank);
         let total = rows.len();
         let page: Vec<_> = rows.into_iter().skip(skip).take(limit).collect();
         let next = skip + page.len();
@@ -253,7 +248,7 @@ fn view(
     let over = |overlay: &&Overlay| {
         overlay.tenant == row.key.tenant && ticket.is_some_and(|ticket| overlay.covers(ticket, now))
     };
-    let name = |named: Option<&crate::ticket::Named>| named.map(|named| named.name.clone());
+    let name = |named: Option<&Named>| named.map(|named| named.name.clone());
     let state = row.state();
     let is_left = row.told && state != State::Resolved && (usize::try_from(row.step).is_ok_and(|step| step < steps));
     AlertView {
@@ -333,6 +328,14 @@ fn states(query: &AlertQuery) -> Result<&'static [State], ServiceError> {
         other => Err(ServiceError::BadQuestion(format!(
             "`state` is `{other}`, and must be `open`, `acknowledged`, `snoozed`, `resolved` or `all`"
         ))),
+    }
+}
+
+/// Whether the store need look at open alerts only, or at resolved ones only.
+fn open_only(states: &[State]) -> Option<bool> {
+    match states {
+        [State::Resolved] => Some(false),
+        _ => (!states.contains(&State::Resolved)).then_some(true),
     }
 }
 

@@ -76,8 +76,7 @@ impl Seen {
         }
         let said = self.sla.clocks.iter().filter_map(|clock| clock.forecast.as_ref().map(|said| (clock, said)));
         self.sla.breach_probability = said.clone().map(|(_, said)| said.probability).max_by(f64::total_cmp);
-        let speaks = |clock: ClockKind| forecasts.worth.is_some_and(|worth| worth[clock as usize].speaks());
-        let level = said.filter(|(clock, _)| speaks(clock.clock)).map(|(_, said)| said.risk()).max();
+        let level = said.filter(|(clock, _)| forecasts.speak(clock.clock)).map(|(_, said)| said.risk()).max();
         if let Some(level) = level
             && !self.sla.clocks.iter().any(|clock| clock.standing == "breached" && clock.met_at.is_none())
         {

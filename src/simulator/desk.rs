@@ -59,6 +59,7 @@ impl Desk {
         let rng = Rng::with_seed(options.seed);
         let mut desk = Self { rng, agenda: BinaryHeap::new(), entries: 0, per_hour };
         desk.fill(world, options.tickets, now);
+        desk.remember(world, options.past, now);
         desk.expect_next_arrival(now);
         desk
     }

@@ -6,7 +6,7 @@
 //! older copy of the alert finds out before writing over it.
 
 use chrono::{DateTime, Utc};
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::alerts::{AlertRow, Recovered, alert_row, recover, rewrite};
 use super::audit::{Author, audit};
@@ -90,15 +90,16 @@ async fn tell_systems(tx: &mut SqliteConnection, alert: &AlertRow, now: DateTime
     }
 }
 
+/// What may have been read by somebody: it was sent, or an attempt was never answered.
+const MAY_BE_KNOWN: &str = "kind = 'alert' AND (state IN ('sent', 'sending') OR unreported > 0)";
+
 /// What was last said of `alert` and may have been read.
 async fn last_message(tx: &mut SqliteConnection, alert: &AlertRow) -> Result<Option<Message>, sqlx::Error> {
-    let text: Option<String> = sqlx::query_scalar(
-        "SELECT message FROM notifications WHERE alert_key = $1 AND kind = 'alert' AND state IN ('sent', 'sending')
-         ORDER BY created_at DESC, key LIMIT 1",
-    )
-    .bind(alert.key.to_string())
-    .fetch_optional(tx)
-    .await?;
+    let query = format!(
+        "SELECT message FROM notifications WHERE alert_key = $1 AND {MAY_BE_KNOWN} ORDER BY created_at DESC, key LIMIT 1"
+    );
+    let text: Option<String> =
+        sqlx::query_scalar(AssertSqlSafe(query)).bind(alert.key.to_string()).fetch_optional(tx).await?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
@@ -116,14 +117,11 @@ async fn tell_of_hold(
     hold: &Hold,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let rows = sqlx::query(
+    let query = format!(
         "SELECT recipient, channel, MAX(message) AS message FROM notifications
-         WHERE alert_key = $1 AND kind = 'alert' AND state IN ('sent', 'sending') GROUP BY recipient, channel
-         ORDER BY recipient, channel",
-    )
-    .bind(alert.key.to_string())
-    .fetch_all(&mut *tx)
-    .await?;
+         WHERE alert_key = $1 AND {MAY_BE_KNOWN} GROUP BY recipient, channel ORDER BY recipient, channel"
+    );
+    let rows = sqlx::query(AssertSqlSafe(query)).bind(alert.key.to_string()).fetch_all(&mut *tx).await?;
     let mut notices = Vec::new();
     for row in rows {
         let channel: String = row.try_get("channel")?;

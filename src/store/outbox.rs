@@ -373,11 +373,12 @@ pub(super) async fn withdraw(tx: &mut SqliteConnection, alert: &str, now: DateTi
     .map(drop)
 }
 
-/// Keeps what `alert` has not said yet until `until`.
+/// Keeps what `alert` has not said yet until `until`, also where others were to say it as well.
 pub(super) async fn put_off(tx: &mut SqliteConnection, alert: &str, until: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE notifications SET due_at = $2 WHERE alert_key = $1 AND kind = 'alert' AND state = 'pending'
-         AND due_at < $2",
+        "UPDATE notifications SET due_at = $2, state = 'pending', released_at = NULL, held_by = NULL, bundle = NULL
+         WHERE alert_key = $1 AND kind = 'alert' AND due_at < $2 AND (state = 'pending' OR (state = 'bundled' AND EXISTS (
+           SELECT 1 FROM notifications b WHERE b.key = notifications.bundle AND b.state = 'pending')))",
     )
     .bind(alert)
     .bind(millis(until))

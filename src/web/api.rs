@@ -14,7 +14,9 @@ use super::auth::Caller;
 use super::{Problem, Web};
 use crate::answers::NoMoreTexts;
 use crate::service::policies::TenantPolicies;
-use crate::service::{Differences, MessageView, Overview, Scope, TicketLedger, TicketPage, TicketQuery, TicketSla};
+use crate::service::{
+    Differences, ForecastRecord, MessageView, Overview, Scope, TicketLedger, TicketPage, TicketQuery, TicketSla,
+};
 use crate::ticket::TenantId;
 
 /// The most of anything in one answer.
@@ -105,6 +107,16 @@ pub async fn discrepancies(
 ) -> Result<Json<Differences>, Problem> {
     let scope = narrowed(caller.scope, within.tenant.as_deref()).ok_or_else(|| Problem::not_found("tenant"))?;
     Ok(Json(web.service.differences(&scope).await?))
+}
+
+/// GET /api/v1/forecast/record
+pub async fn forecast_record(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(within): Query<Within>,
+) -> Result<Json<ForecastRecord>, Problem> {
+    let scope = narrowed(caller.scope, within.tenant.as_deref()).ok_or_else(|| Problem::not_found("tenant"))?;
+    Ok(Json(web.service.forecast_record(&scope).await?))
 }
 
 /// GET /api/v1/overview

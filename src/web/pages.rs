@@ -1,6 +1,8 @@
 //! The pages people see. They are frames: `app.js` fills them from the API, as text only.
 
 mod alerts;
+mod forecast;
+pub mod on_call;
 
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
 pub use self::alerts::alerts;
+pub use self::forecast::forecast;
 use super::api::narrowed;
 use super::auth::{Caller, Visitor};
 use super::{Problem, Web};
@@ -102,7 +105,7 @@ fn bar(web: &Web, caller: &Caller) -> Markup {
     html! {
         header.bar {
             a.brand href="/" { img src="/assets/icon.svg" alt="" width="22" height="22"; "SLA watch" }
-            nav.pages aria-label="Pages" { a href="/" { "Tickets" } a href="/alerts" { "Alerts" } }
+            nav.pages aria-label="Pages" { a href="/" { "Tickets" } a href="/alerts" { "Alerts" } a href="/on-call" { "On call" } a href="/forecast" { "Forecast" } }
             ul.health id="health" aria-label="Freshness of the data" {}
             span.now id="now" {}
             @if web.options.anonymous.is_none() {

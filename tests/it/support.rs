@@ -224,6 +224,14 @@ impl TestApp {
         }
     }
 
+    /// One turn of the forecast, after which evaluate has its say.
+    pub async fn predict(&mut self) {
+        let now = self.now();
+        for predict in &mut self.parts().predicts {
+            predict.turn(now).await.unwrap();
+        }
+    }
+
     pub async fn evaluate(&mut self) -> superops_sla::evaluate::Turn {
         let now = self.now();
         self.parts().evaluate.turn(now).await.unwrap()

@@ -74,7 +74,7 @@ fn a_prediction_says_what_to_do_and_why_it_is_made() {
     facts.advice = Some(Advice { room, group: Some("Network".into()), ahead: 14 });
     let message = message(Body::Alert(facts));
     insta::assert_snapshot!(email(&message, at("2026-06-03T12:48:00Z")).text);
-    insta::assert_snapshot!(sms(&message, at("2026-06-03T12:48:00Z")), @"");
+    insta::assert_snapshot!(sms(&message, at("2026-06-03T12:48:00Z")), @"SLA likely to breach: 030626-0005 first response, 3 h 42 min left (due 17:30 BST). Harbour Dental, Ann Lee. Bob Moss has room. Mail server down #a1b2c3");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Desk, date, promised, scaled};
+use super::{Desk, date, promised, scaled, slowness};
 use crate::simulator::ticket::{SimTicket, Talk, TalkKind};
 use crate::simulator::world::{World, blank_ticket};
 
@@ -31,6 +31,30 @@ impl Desk {
             };
             let index = world.keep(ticket);
             self.plan(world, index, now);
+        }
+    }
+
+    /// Adds `past` tickets of the last two months, which took as long as their people, trades and groups take.
+    pub(super) fn remember(&mut self, world: &mut World, past: usize, now: DateTime<Utc>) {
+        for _ in 0..past {
+            let mut ticket = self.draft(world);
+            date(&mut ticket, now - scaled(TimeDelta::days(60), 0.02 + 0.98 * self.rng.f64()));
+            let slowness = slowness(world, &ticket);
+            let allowed = promised(&ticket);
+            let (created, hours) = (ticket.created_at, std::sync::Arc::clone(&ticket.hours));
+            let response = allowed.map_or(TimeDelta::hours(2), |target| target.response);
+            let resolution = allowed.map_or(TimeDelta::hours(8), |target| target.resolution);
+            let answered = hours.after(created, scaled(response, slowness * self.share(0.6, 0.55)));
+            let solved = hours.after(created, scaled(resolution, slowness * self.share(0.6, 0.55))).max(answered);
+            if solved >= now {
+                continue;
+            }
+            ticket.first_response.met_at = Some(answered);
+            ticket.talks.push(Talk { at: answered, kind: TalkKind::TechnicianReply, by: ticket.technician.clone() });
+            ticket.resolution.met_at = Some(solved);
+            ticket.status = Some(if now - solved > TimeDelta::hours(24) { "Closed" } else { "Resolved" }.into());
+            ticket.updated_at = solved;
+            world.keep(ticket);
         }
     }
 

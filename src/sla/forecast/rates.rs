@@ -18,11 +18,6 @@ impl RateKey {
     pub(super) fn new(family: usize, first: NameId, second: NameId) -> Self {
         Self((family as u64) << 56 | u64::from(first & 0x0fff_ffff) << 28 | u64::from(second & 0x0fff_ffff))
     }
-
-    /// Whether no name is known. The first family is spared: where nothing has a group, its blank stands for all.
-    fn is_blank(self) -> bool {
-        self.0 >> 56 != 0 && self.0 & 0x00ff_ffff_ffff_ffff == 0
-    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,12 +61,12 @@ impl Rates {
         Self { decay, shrink, sums: NumberMap::default() }
     }
 
-    /// One outcome for each of `keys`; those of no name learn nothing.
+    /// One outcome for each of `keys`.
     pub(super) fn learn(&mut self, keys: &[RateKey], outcome: Outcome, at: DateTime<Utc>) {
         let Outcome { breached, expected, counts } = outcome;
         let weight = self.decay.weight(at) * counts;
         let happened = f64::from(u8::from(breached));
-        for key in keys.iter().filter(|key| !key.is_blank()) {
+        for key in keys {
             let sums = self.sums.entry(*key).or_default();
             sums.surprise += weight * (happened - expected);
             sums.information += weight * expected * (1.0 - expected);

@@ -1,7 +1,7 @@
 // The page of alerts: what is wrong, who was told and how that went, what comes next, and the buttons to act.
 import { CLOCKS, mark } from './clocks.js';
 import { $, el, say } from './dom.js';
-import { messageItem } from './messages.js';
+import { channelName, messageItem } from './messages.js';
 import { drawOverlays, startQuieter } from './quiet.js';
 import { ask, send, setOverview, state } from './state.js';
 import { pageOf } from './ticket.js';
@@ -70,7 +70,7 @@ function toldWords(notifications) {
   const ways = new Map();
   for (const { recipient, channel, state: how } of notifications.filter((one) => one.kind === 'alert')) {
     if (!ways.has(recipient)) ways.set(recipient, new Set());
-    if (how === 'sent') ways.get(recipient).add(channel === 'sms' ? 'SMS' : channel);
+    if (how === 'sent') ways.get(recipient).add(channel === 'email' ? 'email' : channelName(channel));
   }
   const reached = [...ways].filter(([, by]) => by.size).map(([name, by]) => `${name} (${[...by].join(', ')})`);
   const missed = notifications.filter((one) => one.state === 'failed').length;

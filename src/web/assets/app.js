@@ -34,9 +34,14 @@ async function readDesk(overview) {
   if (state.open && $('drawer').open) await drawDrawer();
 }
 
+/** The record is made by the server; only the head of the page is kept fresh. */
+async function readForecast(overview) {
+  setOverview(await overview);
+}
+
 async function turn() {
   const overview = ask('/api/v1/overview');
-  await ({ ticket: drawTicketPage, alerts: readAlerts }[document.body.dataset.page] ?? readDesk)(overview);
+  await ({ ticket: drawTicketPage, alerts: readAlerts, forecast: readForecast }[document.body.dataset.page] ?? readDesk)(overview);
   state.answeredAt = performance.now();
   drawHealth();
 }

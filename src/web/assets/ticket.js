@@ -23,6 +23,7 @@ function ticketView({ ticket, messages, ledger }, heading, links) {
       el('p', { class: 'links' }, superopsLink(ticket), links)),
     el('div', { class: 'cards' }, clocks),
     doubts.length ? el('section', { class: 'doubts' }, el('h3', {}, 'Worth knowing'), el('ul', {}, doubts.map((line) => el('li', {}, line)))) : '',
+    forecastSection(ticket.clocks),
     ledgerSection(ledger),
     el('section', {}, el('h3', {}, 'Ticket'), el('dl', {}, facts({
       Technician: ticket.technician ?? 'nobody', Group: ticket.group, SLA: ticket.sla_policy ?? 'none',
@@ -41,6 +42,18 @@ function ticketView({ ticket, messages, ledger }, heading, links) {
 function byHand({ clock, ruling, time: at, by, reason }) {
   const what = { due: 'due time set to', stopped_at: 'stopped as of', cancelled: 'cancelled' }[ruling];
   return `${clock.replace('_', ' ')} ${what} ${at ? local(at) : ''} by ${by}: ${reason}`;
+}
+
+/** How likely each clock is to breach, when it is likely to be done, and why we think so. */
+function forecastSection(clocks) {
+  const foreseen = clocks.filter((clock) => clock.forecast);
+  if (!foreseen.length) return '';
+  const card = ({ clock, forecast: { probability, likely, reasons, outcomes, since, basis } }) => el('div', {},
+    el('p', {}, `${clock.replace('_', ' ')}: ${Math.round(probability * 100)} % likely to breach`,
+      likely?.median_at ? `; likely done ${local(likely.median_at)}, between ${local(likely.earliest_at)} and ${likely.latest_at ? local(likely.latest_at) : 'much later'}` : ''),
+    el('ul', {}, reasons.map((reason) => el('li', {}, reason))),
+    el('p', { class: 'muted' }, basis === 'learned' ? `From ${outcomes} outcomes since ${local(since)}` : `Only how long such tickets stay open is known yet (${outcomes} outcomes)`));
+  return el('section', {}, el('h3', {}, 'Forecast'), foreseen.map(card));
 }
 
 /** Which of our own policies holds, and which would hold without it. */

@@ -1,0 +1,255 @@
+//! Who is on call: rotations of people, by turns, layers and overrides.
+//!
+//! A layer hands over at the same local hour the whole year: a week from
+//! Monday 09:00 ends on Monday 09:00, however long it was where the clocks
+//! changed. A handover in the hour that a change skips happens at the change;
+//! one in the hour that comes twice, the first time. A later layer wins over
+//! an earlier one while it holds, and an override wins over all layers.
+//! Nothing here reads the time: the same question gets the same answer.
+
+mod person;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use chrono_tz::{GapInfo, Tz};
+
+use crate::sla::calendar::Calendar;
+use crate::ticket::TenantId;
+
+pub use self::person::Person;
+
+/// Who takes calls, and when each hands over to the next.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    pub name: String,
+    /// The one tenant it is for; none: shared by all.
+    pub tenant: Option<TenantId>,
+    pub timezone: Tz,
+    /// A later one wins over an earlier one while it holds.
+    pub layers: Vec<Layer>,
+}
+
+/// People who take turns.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// At least one.
+    pub people: Vec<Person>,
+    /// When the first turn begins, in the rotation's zone; the layer holds from then on.
+    pub starts: NaiveDateTime,
+    /// The length of a turn, in hours of the local clock.
+    pub hours_a_turn: u32,
+    /// When it holds; none: at all times.
+    pub hours: Option<Arc<Calendar>>,
+}
+
+/// Somebody who stands in for whoever would be on call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    pub id: String,
+    pub rotation: String,
+    pub person: Person,
+    pub from: DateTime<Utc>,
+    pub until: DateTime<Utc>,
+}
+
+/// What makes somebody be on call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The layer with this index.
+    Layer(usize),
+    /// The override with this id.
+    Override(String),
+}
+
+/// One person's time on call without a break, from `from` up to `until`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shift {
+    pub person: Person,
+    pub from: DateTime<Utc>,
+    pub until: DateTime<Utc>,
+    pub by: By,
+}
+
+/// Who is on call now, by the name of the rotation.
+pub type Duty = BTreeMap<String, Person>;
+
+/// How far ahead a shift is looked for.
+const HORIZON: TimeDelta = TimeDelta::days(366);
+
+/// A turn or an override that holds at some moment; it may be broken by what wins over it.
+#[derive(PartialEq, Eq)]
+struct Hold<'a> {
+    person: &'a Person,
+    by: By,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+}
+
+impl Rotation {
+    /// Who is on call at `now`. Of two overrides, the one that comes later in `overrides` wins.
+    pub fn who(&self, overrides: &[Override], now: DateTime<Utc>) -> Option<Shift> {
+        let hold = self.hold_at(overrides, now)?;
+        self.shifts(overrides, hold.from, hold.until).into_iter().find(|shift| shift.from <= now && now < shift.until)
+    }
+
+    /// The first shift after the one that holds at `now`.
+    pub fn next(&self, overrides: &[Override], now: DateTime<Utc>) -> Option<Shift> {
+        let mut at = self.who(overrides, now).map_or(now, |shift| shift.until);
+        while at < now + HORIZON {
+            if let Some(shift) = self.who(overrides, at) {
+                return Some(shift);
+            }
+            at = self.change_after(overrides, at)?;
+        }
+        None
+    }
+
+    /// All shifts from `from` up to `until`, those at the ends cut off there.
+    pub fn shifts(&self, overrides: &[Override], from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<Shift> {
+        let mut shifts: Vec<Shift> = Vec::new();
+        let mut before = None;
+        self.walk(overrides, from, until, |hold, start, end| {
+            match (&hold, shifts.last_mut()) {
+                (Some(_), Some(last)) if before == hold => last.until = end,
+                (Some(hold), _) => {
+                    let (person, by) = (hold.person.clone(), hold.by.clone());
+                    shifts.push(Shift { person, from: start, until: end, by });
+                }
+                (None, _) => {}
+            }
+            before = hold;
+        });
+        shifts
+    }
+
+    /// When nobody is on call, from `from` up to `until`.
+    pub fn gaps(
+        &self,
+        overrides: &[Override],
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
+        let mut gaps: Vec<(DateTime<Utc>, DateTime<Utc>)> = Vec::new();
+        self.walk(overrides, from, until, |hold, start, end| match gaps.last_mut() {
+            _ if hold.is_some() => {}
+            Some(last) if last.1 == start => last.1 = end,
+            _ => gaps.push((start, end)),
+        });
+        gaps
+    }
+
+    /// The instant that `local` means in the rotation's zone.
+    pub fn instant(&self, local: NaiveDateTime) -> DateTime<Utc> {
+        handover(self.timezone, local)
+    }
+
+    /// Everybody who can be on call by the layers, each once.
+    pub fn people(&self) -> Vec<&Person> {
+        let mut people: Vec<&Person> = Vec::new();
+        for person in self.layers.iter().flat_map(|layer| &layer.people) {
+            if !people.contains(&person) {
+                people.push(person);
+            }
+        }
+        people
+    }
+
+    /// Calls `see` with every stretch of time in which nothing changes.
+    fn walk<'a>(
+        &'a self,
+        overrides: &'a [Override],
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+        mut see: impl FnMut(Option<Hold<'a>>, DateTime<Utc>, DateTime<Utc>),
+    ) {
+        let mut at = from;
+        while at < until {
+            let end = self.change_after(overrides, at).map_or(until, |change| change.min(until));
+            see(self.hold_at(overrides, at), at, end);
+            at = end;
+        }
+    }
+
+    fn hold_at<'a>(&'a self, overrides: &'a [Override], at: DateTime<Utc>) -> Option<Hold<'a>> {
+        let stand_in = overrides.iter().rev().find(|one| one.rotation == self.name && one.from <= at && at < one.until);
+        if let Some(Override { id, person, from, until, .. }) = stand_in {
+            return Some(Hold { person, by: By::Override(id.clone()), from: *from, until: *until });
+        }
+        let layers = self.layers.iter().enumerate().rev();
+        layers.filter(|(_, layer)| layer.is_open(at)).find_map(|(index, layer)| {
+            let turn = layer.turn_at(self.timezone, at)?;
+            Some(Hold { person: layer.person(turn.number)?, by: By::Layer(index), from: turn.from, until: turn.until })
+        })
+    }
+
+    /// When somebody else may be on call next: a handover, an opening or closing, an end of an override.
+    fn change_after(&self, overrides: &[Override], at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let own = overrides.iter().filter(|one| one.rotation == self.name);
+        let ends = own.flat_map(|one| [one.from, one.until]);
+        let layers = self.layers.iter().flat_map(|layer| layer.changes_after(self.timezone, at));
+        ends.chain(layers).filter(|change| *change > at).min()
+    }
+}
+
+/// One turn of a layer, whatever its hours.
+struct Turn {
+    number: i64,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+}
+
+impl Layer {
+    fn is_open(&self, at: DateTime<Utc>) -> bool {
+        self.hours.as_ref().is_none_or(|hours| hours.is_open(at))
+    }
+
+    fn person(&self, number: i64) -> Option<&Person> {
+        let people = i64::try_from(self.people.len()).ok().filter(|people| *people > 0)?;
+        usize::try_from(number.rem_euclid(people)).ok().and_then(|index| self.people.get(index))
+    }
+
+    /// The turn that holds at `at`; none before the first.
+    fn turn_at(&self, zone: Tz, at: DateTime<Utc>) -> Option<Turn> {
+        let elapsed = at.with_timezone(&zone).naive_local() - self.starts;
+        // Near a change of the clocks the local time alone may be off by some turns.
+        let mut number = elapsed.num_seconds().div_euclid(i64::from(self.hours_a_turn.max(1)) * 3600);
+        while self.begin_of(zone, number + 1) <= at {
+            number += 1;
+        }
+        while self.begin_of(zone, number) > at {
+            number -= 1;
+        }
+        let turn = Turn { number, from: self.begin_of(zone, number), until: self.begin_of(zone, number + 1) };
+        (number >= 0).then_some(turn)
+    }
+
+    fn begin_of(&self, zone: Tz, number: i64) -> DateTime<Utc> {
+        let length = number.checked_mul(i64::from(self.hours_a_turn.max(1))).and_then(TimeDelta::try_hours);
+        let local = length.and_then(|length| self.starts.checked_add_signed(length));
+        local.map_or(DateTime::<Utc>::MAX_UTC, |local| handover(zone, local))
+    }
+
+    fn changes_after(&self, zone: Tz, at: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> {
+        let handover = self.turn_at(zone, at).map_or_else(|| self.begin_of(zone, 0), |turn| turn.until);
+        let hours = self.hours.as_ref();
+        let opening = hours.and_then(|hours| hours.opening_from(at));
+        let closing = hours.and_then(|hours| hours.closing_from(at));
+        [Some(handover), opening, closing].into_iter().flatten()
+    }
+}
+
+/// The instant of a handover at `local`: the one that a change of the clocks skips happens at the change.
+fn handover(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
+    match zone.from_local_datetime(&local) {
+        MappedLocalTime::Single(at) | MappedLocalTime::Ambiguous(at, _) => at.to_utc(),
+        MappedLocalTime::None => {
+            let change = GapInfo::new(&local, &zone).and_then(|gap| gap.end);
+            change.map_or_else(|| local.and_utc(), |change| change.to_utc())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! Somebody who can be on call: as a rotation names them, and as SuperOps knows them.
+
+use std::fmt;
+
+use crate::alert::escalation::Recipient;
+use crate::ticket::{Directory, Technician};
+
+/// A person, as written in a rotation or an override.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Person {
+    /// A technician of SuperOps, by email address, name or id.
+    Named(String),
+    Email(String),
+    Sms(String),
+}
+
+impl fmt::Debug for Person {
+    /// Without the name, address or number: people's own do not belong in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Named(_) => "Named(..)",
+            Self::Email(_) => "Email(..)",
+            Self::Sms(_) => "Sms(..)",
+        })
+    }
+}
+
+impl Person {
+    /// The reading of [`Person::text`]; whether an address is a good one is not looked at.
+    pub fn parse(text: &str) -> Self {
+        match text.split_once(':') {
+            Some(("email", address)) => Self::Email(address.trim().to_owned()),
+            Some(("sms", number)) => Self::Sms(number.trim().to_owned()),
+            _ => Self::Named(text.trim().to_owned()),
+        }
+    }
+
+    /// As it is written in the configuration.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Named(name) => name.clone(),
+            Self::Email(address) => format!("email:{address}"),
+            Self::Sms(number) => format!("sms:{number}"),
+        }
+    }
+
+    /// Who this is at SuperOps: by id, or email address, or name.
+    pub fn technician<'a>(&self, people: &'a Directory) -> Option<&'a Technician> {
+        let Self::Named(name) = self else { return None };
+        let all = || people.technicians.values();
+        let same = |text: &str| text.trim().eq_ignore_ascii_case(name);
+        let by_id = all().find(|person| person.id.as_str() == name);
+        let by_email = || all().find(|person| person.email.as_deref().is_some_and(same));
+        by_id
+            .or_else(by_email)
+            .or_else(|| all().find(|person| person.name.trim().to_lowercase() == name.to_lowercase()))
+    }
+
+    /// Whether a message could reach this person by what is written alone, without SuperOps.
+    pub fn has_address(&self) -> bool {
+        match self {
+            Self::Named(name) => name.contains('@'),
+            Self::Email(_) | Self::Sms(_) => true,
+        }
+    }
+
+    /// How to reach them because they are on call in `rotation`; none if SuperOps does not know the name.
+    pub fn recipient(&self, rotation: &str, people: &Directory) -> Option<Recipient> {
+        let because = format!("you are on call in {rotation}");
+        if let Some(technician) = self.technician(people) {
+            return Some(Recipient::person(technician, because));
+        }
+        let (email, phone) = match self {
+            Self::Named(name) if name.contains('@') => (Some(name.clone()), None),
+            Self::Named(_) => return None,
+            Self::Email(address) => (Some(address.clone()), None),
+            Self::Sms(number) => (None, Some(number.clone())),
+        };
+        let id = email.clone().or_else(|| phone.clone()).unwrap_or_default();
+        Some(Recipient { id, name: None, email, phone, system: None, because })
+    }
+}

@@ -1,0 +1,279 @@
+//! Who is on call, who comes next, and when nobody is; and people standing in for each other.
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Scope, Service, ServiceError};
+use crate::alert::on_call::{By, Override, Person, Rotation, Shift};
+use crate::config::read_on_call;
+use crate::store::StoreError;
+use crate::store::audit::Author;
+use crate::store::on_call::{NewOverride, OverrideRow};
+use crate::ticket::Directory;
+
+/// How far ahead shifts are listed.
+const LISTED: TimeDelta = TimeDelta::days(14);
+/// How far ahead gaps are looked for, here and by `check`.
+pub const GAPS_AHEAD: TimeDelta = TimeDelta::days(30);
+/// Nobody stands in for longer: then the rotation itself should change.
+const LONGEST_OVERRIDE: TimeDelta = TimeDelta::days(366);
+
+/// Every rotation that may be seen.
+#[derive(Clone, Debug, Serialize)]
+pub struct OnCall {
+    pub now: DateTime<Utc>,
+    pub rotations: Vec<RotationView>,
+}
+
+/// One rotation, now and in the time to come.
+#[derive(Clone, Debug, Serialize)]
+pub struct RotationView {
+    pub name: String,
+    /// The one tenant that it is for; none: shared by all.
+    pub tenant: Option<String>,
+    pub timezone: &'static str,
+    /// None: nobody is on call.
+    pub on_call: Option<ShiftView>,
+    pub next: Option<ShiftView>,
+    /// The coming two weeks.
+    pub shifts: Vec<ShiftView>,
+    /// When nobody is on call in the coming 30 days.
+    pub gaps: Vec<GapView>,
+    pub overrides: Vec<OverrideView>,
+    /// People whom SuperOps does not know and who have no address of their own: a step would not reach them.
+    pub unknown: Vec<String>,
+}
+
+/// A time on call.
+#[derive(Clone, Debug, Serialize)]
+pub struct ShiftView {
+    /// As written in the configuration or the override.
+    pub person: String,
+    /// The name that SuperOps has.
+    pub name: Option<String>,
+    pub from: DateTime<Utc>,
+    pub until: DateTime<Utc>,
+    /// From 1; none: an override.
+    pub layer: Option<usize>,
+    /// The override, by its id.
+    pub override_id: Option<String>,
+}
+
+/// A time in which nobody is on call.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct GapView {
+    pub from: DateTime<Utc>,
+    pub until: DateTime<Utc>,
+}
+
+/// Somebody standing in.
+#[derive(Clone, Debug, Serialize)]
+pub struct OverrideView {
+    pub id: String,
+    pub rotation: String,
+    pub person: String,
+    pub from: DateTime<Utc>,
+    pub until: DateTime<Utc>,
+    /// Who made it, by the id of the token.
+    pub made_by: String,
+    pub made_at: DateTime<Utc>,
+}
+
+/// A wish that somebody stands in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverrideWish {
+    pub rotation: String,
+    /// As in a rotation: a technician's email address, name or id, `email:ADDRESS` or `sms:+NUMBER`.
+    pub person: String,
+    /// RFC 3339, or local to the rotation without an offset.
+    pub from: String,
+    pub until: String,
+}
+
+/// What came of a wish to change an override.
+#[derive(Clone, Debug)]
+pub enum Changed<T> {
+    Done(T),
+    /// There is no such rotation or override, or it is another tenant's.
+    NoSuch,
+    /// The rotation is shared by all tenants, and the asker is of one.
+    Shared,
+}
+
+impl Service {
+    /// Who is on call within `scope`.
+    pub async fn on_call(&self, scope: &Scope) -> Result<OnCall, ServiceError> {
+        let now = self.clock.now();
+        let rows = self.store.override_rows_from(now).await?;
+        let mut rotations = Vec::new();
+        for rotation in self.config.on_call.values().filter(|rotation| may_see(scope, rotation)) {
+            let directories = self.directories(rotation).await?;
+            rotations.push(view(rotation, &rows, &directories, now));
+        }
+        Ok(OnCall { now, rotations })
+    }
+
+    /// Has somebody stand in.
+    pub async fn add_override(
+        &self,
+        scope: &Scope,
+        wish: &OverrideWish,
+        author: Author,
+    ) -> Result<Changed<OverrideView>, ServiceError> {
+        let now = self.clock.now();
+        let rotation = match self.changeable(scope, &wish.rotation) {
+            Changed::Done(rotation) => rotation,
+            Changed::NoSuch => return Ok(Changed::NoSuch),
+            Changed::Shared => return Ok(Changed::Shared),
+        };
+        let (from, until) = (moment(rotation, "from", &wish.from)?, moment(rotation, "until", &wish.until)?);
+        check_span(from, until, now)?;
+        let person =
+            read_on_call::person(&wish.person).map_err(|rule| ServiceError::BadQuestion(format!("`person` {rule}")))?;
+        if is_unknown(&person, &self.directories(rotation).await?) {
+            return Err(ServiceError::BadQuestion(
+                "`person` is nobody whom SuperOps knows: give a technician's email address, name or id, or \
+                 email:ADDRESS or sms:+NUMBER"
+                    .to_owned(),
+            ));
+        }
+        let tenant = rotation.tenant.clone();
+        let new = NewOverride { rotation: rotation.name.clone(), tenant, person, from, until };
+        let made = self.store.add_override(new, author, now).await?;
+        Ok(Changed::Done(override_view(&made)))
+    }
+
+    /// Takes an override back.
+    pub async fn remove_override(&self, scope: &Scope, id: &str, author: Author) -> Result<Changed<()>, ServiceError> {
+        let now = self.clock.now();
+        let rows = self.store.override_rows_from(now).await?;
+        let Some(row) = rows.into_iter().find(|row| row.stand_in.id == id) else { return Ok(Changed::NoSuch) };
+        let tenant = match self.changeable(scope, &row.stand_in.rotation) {
+            Changed::Done(rotation) => rotation.tenant.clone(),
+            Changed::NoSuch => return Ok(Changed::NoSuch),
+            Changed::Shared => return Ok(Changed::Shared),
+        };
+        let Ok(number) = id.parse() else { return Ok(Changed::NoSuch) };
+        let removed = self.store.remove_override(number, tenant, author, now).await?;
+        Ok(if removed { Changed::Done(()) } else { Changed::NoSuch })
+    }
+
+    /// A rotation, if somebody with this scope may change it.
+    fn changeable(&self, scope: &Scope, name: &str) -> Changed<&Rotation> {
+        match self.config.on_call.get(name).filter(|rotation| may_see(scope, rotation)) {
+            None => Changed::NoSuch,
+            Some(rotation) if rotation.tenant.is_none() && *scope != Scope::All => Changed::Shared,
+            Some(rotation) => Changed::Done(rotation),
+        }
+    }
+
+    /// The people of every tenant that the rotation serves.
+    async fn directories(&self, rotation: &Rotation) -> Result<Vec<std::sync::Arc<Directory>>, StoreError> {
+        let mut directories = Vec::new();
+        for tenant in self.config.tenants.keys() {
+            if rotation.tenant.as_ref().is_none_or(|only| only == tenant) {
+                directories.push(self.store.directory(tenant).await?);
+            }
+        }
+        Ok(directories)
+    }
+}
+
+/// A rotation without a tenant is everybody's to see.
+fn may_see(scope: &Scope, rotation: &Rotation) -> bool {
+    match (scope, &rotation.tenant) {
+        (Scope::One(own), Some(tenant)) => own == tenant,
+        _ => true,
+    }
+}
+
+/// A moment as RFC 3339, or as the rotation's own local time.
+fn moment(rotation: &Rotation, field: &str, text: &str) -> Result<DateTime<Utc>, ServiceError> {
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+        return Ok(at.to_utc());
+    }
+    let local = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
+    local.map(|local| rotation.instant(local)).ok_or_else(|| {
+        ServiceError::BadQuestion(format!(
+            "`{field}` must be a time such as 2026-11-02T09:00:00Z, or 2026-11-02T09:00 in the rotation's zone"
+        ))
+    })
+}
+
+fn check_span(from: DateTime<Utc>, until: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), ServiceError> {
+    let rule = if until <= from {
+        "`until` must be after `from`"
+    } else if until <= now {
+        "`until` has passed already"
+    } else if until - from > LONGEST_OVERRIDE {
+        "an override may last a year at most: change the rotation in the configuration instead"
+    } else {
+        return Ok(());
+    };
+    Err(ServiceError::BadQuestion(rule.to_owned()))
+}
+
+/// Whether a step would not reach `person` at any tenant. Before SuperOps was read, nobody is known, nor unknown.
+fn is_unknown(person: &Person, directories: &[impl AsRef<Directory>]) -> bool {
+    let read = directories.iter().any(|people| !people.as_ref().technicians.is_empty());
+    read && !person.has_address() && directories.iter().all(|people| person.technician(people.as_ref()).is_none())
+}
+
+/// The people of `rotation` whom no step would reach, as they are written.
+pub fn unknown_people(rotation: &Rotation, directories: &[impl AsRef<Directory>]) -> Vec<String> {
+    rotation.people().into_iter().filter(|person| is_unknown(person, directories)).map(Person::text).collect()
+}
+
+fn view(
+    rotation: &Rotation,
+    rows: &[OverrideRow],
+    directories: &[impl AsRef<Directory>],
+    now: DateTime<Utc>,
+) -> RotationView {
+    let overrides: Vec<Override> = rows.iter().map(|row| row.stand_in.clone()).collect();
+    let shown = |shift: Shift| shift_view(shift, directories);
+    let gaps = rotation.gaps(&overrides, now, now + GAPS_AHEAD);
+    RotationView {
+        name: rotation.name.clone(),
+        tenant: rotation.tenant.as_ref().map(ToString::to_string),
+        timezone: rotation.timezone.name(),
+        on_call: rotation.who(&overrides, now).map(shown),
+        next: rotation.next(&overrides, now).map(shown),
+        shifts: rotation.shifts(&overrides, now, now + LISTED).into_iter().map(shown).collect(),
+        gaps: gaps.into_iter().map(|(from, until)| GapView { from, until }).collect(),
+        overrides: rows.iter().filter(|row| row.stand_in.rotation == rotation.name).map(override_view).collect(),
+        unknown: unknown_people(rotation, directories),
+    }
+}
+
+fn shift_view(shift: Shift, directories: &[impl AsRef<Directory>]) -> ShiftView {
+    let known = directories.iter().find_map(|people| shift.person.technician(people.as_ref()));
+    let (layer, override_id) = match shift.by {
+        By::Layer(index) => (Some(index + 1), None),
+        By::Override(id) => (None, Some(id)),
+    };
+    ShiftView {
+        person: shift.person.text(),
+        name: known.map(|person| person.name.clone()),
+        from: shift.from,
+        until: shift.until,
+        layer,
+        override_id,
+    }
+}
+
+fn override_view(row: &OverrideRow) -> OverrideView {
+    let OverrideRow { stand_in, made_by, made_at } = row;
+    OverrideView {
+        id: stand_in.id.clone(),
+        rotation: stand_in.rotation.clone(),
+        person: stand_in.person.text(),
+        from: stand_in.from,
+        until: stand_in.until,
+        made_by: made_by.clone(),
+        made_at: *made_at,
+    }
+}

@@ -1,0 +1,116 @@
+//! Overrides of on-call rotations in the store. Every change leaves a row in the audit log, in the same transaction.
+
+use chrono::{DateTime, Utc};
+use sqlx::SqliteConnection;
+
+use super::audit::{Author, audit};
+use super::{Store, StoreError, instant, millis};
+use crate::alert::on_call::{Override, Person};
+use crate::ticket::TenantId;
+
+/// An override, with who made it and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OverrideRow {
+    pub stand_in: Override,
+    pub made_by: String,
+    pub made_at: DateTime<Utc>,
+}
+
+/// A wish for an override.
+#[derive(Clone, Debug)]
+pub struct NewOverride {
+    pub rotation: String,
+    /// The one tenant that the rotation is for, if it is.
+    pub tenant: Option<TenantId>,
+    pub person: Person,
+    pub from: DateTime<Utc>,
+    pub until: DateTime<Utc>,
+}
+
+type Row = (i64, String, String, i64, i64, String, i64);
+
+impl Store {
+    /// The overrides that have not ended by `now`, the earliest made first.
+    pub async fn overrides_from(&self, now: DateTime<Utc>) -> Result<Vec<Override>, StoreError> {
+        Ok(self.override_rows_from(now).await?.into_iter().map(|row| row.stand_in).collect())
+    }
+
+    /// As [`Store::overrides_from`], with who made them.
+    pub async fn override_rows_from(&self, now: DateTime<Utc>) -> Result<Vec<OverrideRow>, StoreError> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT id, rotation, person, from_time, until_time, made_by, made_at FROM on_call_overrides
+             WHERE until_time > $1 ORDER BY id",
+        )
+        .bind(millis(now))
+        .fetch_all(&self.reads)
+        .await?;
+        rows.into_iter().map(row).collect()
+    }
+
+    /// Remembers an override.
+    pub async fn add_override(
+        &self,
+        new: NewOverride,
+        author: Author,
+        now: DateTime<Utc>,
+    ) -> Result<OverrideRow, StoreError> {
+        let made = self
+            .writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    let made: Row = sqlx::query_as(
+                        "INSERT INTO on_call_overrides (rotation, person, from_time, until_time, made_by, made_at)
+                         VALUES ($1, $2, $3, $4, $5, $6)
+                         RETURNING id, rotation, person, from_time, until_time, made_by, made_at",
+                    )
+                    .bind(&new.rotation)
+                    .bind(new.person.text())
+                    .bind(millis(new.from))
+                    .bind(millis(new.until))
+                    .bind(&author.who)
+                    .bind(millis(now))
+                    .fetch_one(&mut *tx)
+                    .await?;
+                    let (from, until) = (new.from.to_rfc3339(), new.until.to_rfc3339());
+                    let what = format!("override {} of on-call {} from {from} until {until}", made.0, new.rotation);
+                    audit(tx, new.tenant.as_ref(), &what, &author, now).await?;
+                    Ok(made)
+                })
+            })
+            .await?;
+        row(made)
+    }
+
+    /// Takes an override back. False if there was none.
+    pub async fn remove_override(
+        &self,
+        id: i64,
+        tenant: Option<TenantId>,
+        author: Author,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    let removed =
+                        sqlx::query("DELETE FROM on_call_overrides WHERE id = $1").bind(id).execute(&mut *tx).await?;
+                    if removed.rows_affected() > 0 {
+                        audit(tx, tenant.as_ref(), &format!("took back on-call override {id}"), &author, now).await?;
+                    }
+                    Ok(removed.rows_affected() > 0)
+                })
+            })
+            .await
+    }
+}
+
+fn row((id, rotation, person, from, until, made_by, made_at): Row) -> Result<OverrideRow, StoreError> {
+    let stand_in = Override {
+        id: id.to_string(),
+        rotation,
+        person: Person::parse(&person),
+        from: instant(from)?,
+        until: instant(until)?,
+    };
+    Ok(OverrideRow { stand_in, made_by, made_at: instant(made_at)? })
+}

@@ -1,0 +1,70 @@
+//! On-call rotations over HTTP: who is on call, and standing in for each other.
+//!
+//! Responders may change overrides, not only admins: people who answer calls
+//! swap shifts among themselves every day, and each swap is in the audit log.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Form, Json};
+
+use super::auth::Caller;
+use super::{Problem, Web};
+use crate::service::on_call::{Changed, OnCall, OverrideView, OverrideWish};
+use crate::store::tokens::Role;
+
+/// GET /api/v1/on-call
+pub async fn list(State(web): State<Arc<Web>>, caller: Caller) -> Result<Json<OnCall>, Problem> {
+    Ok(Json(web.service.on_call(&caller.scope).await?))
+}
+
+/// POST /api/v1/on-call
+pub async fn add(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    body: Bytes,
+) -> Result<(StatusCode, Json<OverrideView>), Problem> {
+    let wish = serde_json::from_slice(&body)
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("send a JSON object: {error}")))?;
+    Ok((StatusCode::CREATED, Json(stand_in(&web, &caller, &wish).await?)))
+}
+
+/// POST /on-call: the form of the page.
+pub async fn submit(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Form(wish): Form<OverrideWish>,
+) -> Result<Response, Problem> {
+    stand_in(&web, &caller, &wish).await?;
+    Ok(Redirect::to("/on-call").into_response())
+}
+
+/// DELETE /api/v1/on-call/{id}
+pub async fn remove(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    caller.needs(Role::Responder)?;
+    let changed = web.service.remove_override(&caller.scope, &id, caller.author()).await?;
+    done(changed, "override").map(|()| StatusCode::NO_CONTENT)
+}
+
+async fn stand_in(web: &Web, caller: &Caller, wish: &OverrideWish) -> Result<OverrideView, Problem> {
+    caller.needs(Role::Responder)?;
+    done(web.service.add_override(&caller.scope, wish, caller.author()).await?, "rotation")
+}
+
+fn done<T>(changed: Changed<T>, what: &str) -> Result<T, Problem> {
+    match changed {
+        Changed::Done(value) => Ok(value),
+        Changed::NoSuch => Err(Problem::not_found(what)),
+        Changed::Shared => Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "this rotation is shared by all tenants; use a token made without `--tenant`",
+        )),
+    }
+}

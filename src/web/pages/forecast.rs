@@ -1,0 +1,127 @@
+//! The page of the forecast's own record: what it said, against what happened, as a table and a curve.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Html;
+use maud::{Markup, html};
+
+use super::super::auth::Visitor;
+use super::super::{Problem, Web};
+use super::{bar, layout};
+use crate::predict::reliability::{Bin, Reliability, Week};
+use crate::service::forecast::{ClockRecord, TenantRecord};
+
+/// The side of a curve's square.
+const SIDE: f64 = 220.0;
+
+/// GET /forecast
+pub async fn forecast(State(web): State<Arc<Web>>, Visitor(caller): Visitor) -> Result<Html<String>, Problem> {
+    let record = web.service.forecast_record(&caller.scope).await?;
+    let body = html! {
+        (bar(&web, &caller))
+        main.single {
+            h1 { "The forecast's own record" }
+            p.muted {
+                "How likely each clock was said to breach, against what came of it. "
+                "A forecast that deserves belief lies on the straight line."
+            }
+            @for tenant in &record.tenants { (tenant_record(tenant)) }
+        }
+    };
+    Ok(layout("Forecast · SLA watch", "forecast", body))
+}
+
+fn tenant_record(record: &TenantRecord) -> Markup {
+    let alerts = &record.alerts;
+    html! {
+        section.record aria-label=(record.tenant) {
+            h2 { (record.tenant) }
+            p {
+                (alerts.told) " predicted alerts are decided, " (alerts.came_true) " came true"
+                @if let Some(lead) = alerts.median_lead {
+                    ", with a median of " (format!("{:.1}", lead as f64 / 3600.0)) " working hours of warning"
+                }
+                "."
+            }
+            h3 { "What was shown at a quarter, a half and three quarters of a clock" }
+            (reliability(&record.shown))
+            @for clock in &record.clocks { (clock_record(clock)) }
+        }
+    }
+}
+
+fn clock_record(record: &ClockRecord) -> Markup {
+    html! {
+        h3 { "Rehearsed on the past: " (record.clock.words()) }
+        p {
+            (record.outcomes) " outcomes"
+            @if let Some(since) = record.since { " since " (since.format("%-d %b %Y")) }
+            @if record.basis == "survival" { "; too few to learn from: only how long such tickets stay open is known" }
+            @if let Some(error) = record.recent_error { "; the latest 500 were off by " (format!("{error:.3}")) }
+            @if !record.trusted { "; " strong { "alerts go by the clock alone for now" } }
+            "."
+        }
+        (reliability(&record.rehearsed))
+    }
+}
+
+fn reliability(found: &Reliability) -> Markup {
+    html! {
+        @if found.predictions == 0 { p.muted { "Nothing is decided yet." } }
+        @else {
+            p {
+                (found.predictions) " predictions, " (found.breached) " breached"
+                @if let Some(brier) = found.brier { "; Brier score " (format!("{brier:.3}")) }
+                @if let Some(ece) = found.ece { "; calibration error " (format!("{ece:.3}")) }
+                "."
+            }
+            (curve(&found.bins))
+            table {
+                thead { tr { th { "Said" } th { "Happened" } th { "Predictions" } } }
+                tbody { @for bin in &found.bins { (bin_row(bin)) } }
+            }
+            table {
+                thead { tr { th { "Week of" } th { "Said" } th { "Happened" } th { "Brier" } th { "Predictions" } } }
+                tbody { @for week in &found.weeks { (week_row(week)) } }
+            }
+        }
+    }
+}
+
+fn bin_row(bin: &Bin) -> Markup {
+    html! { tr { td { (percent(bin.said)) } td { (percent(bin.happened)) } td { (bin.predictions) } } }
+}
+
+fn week_row(week: &Week) -> Markup {
+    html! {
+        tr {
+            td { (week.begins) }
+            td { (percent(week.said)) }
+            td { (percent(week.happened)) }
+            td { (format!("{:.3}", week.brier)) }
+            td { (week.predictions) }
+        }
+    }
+}
+
+/// What happened over what was said; on the straight line both agree.
+fn curve(bins: &[Bin]) -> Markup {
+    let place = |bin: &Bin| format!("{:.1},{:.1}", bin.said * SIDE, (1.0 - bin.happened) * SIDE);
+    let points: Vec<_> = bins.iter().map(place).collect();
+    html! {
+        svg.curve viewBox={ "-4 -4 " (SIDE + 8.0) " " (SIDE + 8.0) } width=(SIDE) height=(SIDE) role="img"
+            aria-label="What happened, over what was said" {
+            rect x="0" y="0" width=(SIDE) height=(SIDE) fill="none" stroke="currentColor" stroke-opacity="0.3" {}
+            line x1="0" y1=(SIDE) x2=(SIDE) y2="0" stroke="currentColor" stroke-opacity="0.4" stroke-dasharray="4" {}
+            polyline points=(points.join(" ")) fill="none" stroke="currentColor" stroke-width="2" {}
+            @for bin in bins {
+                circle cx=(bin.said * SIDE) cy=((1.0 - bin.happened) * SIDE) r="3" fill="currentColor" {}
+            }
+        }
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
