@@ -199,7 +199,7 @@ fn clock(
         Err(_) if kind == ClockKind::NextResponse => None,
         Err(why) => {
             let state = assess(watched, kind, desk, now);
-            let ledger = Ledger::of_reported(&state, history, now)?.of_version(version);
+            let ledger = Ledger::of_reported(&state, history, watched.decided(kind), now)?.of_version(version);
             let partial = state.doubts.iter().map(|doubt| doubt.words()).collect();
             Some(ClockLedger { why_not_computed: Some(why.words()), partial, ..view(&ledger) })
         }

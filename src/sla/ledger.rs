@@ -128,7 +128,12 @@ impl Ledger {
     }
 
     /// Explains a reported clock at `now`; none where the ticket's beginning or its hours are unknown.
-    pub fn of_reported(clock: &ClockState<'_>, history: &History, now: DateTime<Utc>) -> Option<Self> {
+    pub fn of_reported(
+        clock: &ClockState<'_>,
+        history: &History,
+        decided: Option<&Override>,
+        now: DateTime<Utc>,
+    ) -> Option<Self> {
         let (hours, start) = clock.hours.zip(history.created_at)?;
         let until = clock.stopped_at.unwrap_or(now).max(start);
         let moved = history.due_moves.iter().filter(|moved| moved.clock == clock.kind);
@@ -138,7 +143,8 @@ impl Ledger {
             new_due: None,
             made_late: false,
         });
-        let events = retargeted.chain(chosen(history)).chain(moved.copied().map(Entry::DueMoved)).collect();
+        let events = retargeted.chain(chosen(history)).chain(moved.copied().map(Entry::DueMoved));
+        let events = events.chain(decided.cloned().map(Entry::ByHand)).collect();
         let to_due = clock.due.map(|due| Life::new(history, clock.kind, &hours, start, due.max(start)));
         let conclusion = Conclusion::Reported {
             standing: clock.standing,

@@ -81,8 +81,11 @@ async fn an_administrator_decides_about_a_clock_and_its_alert_follows() {
     assert_eq!(only_alert(&mut app).await.closing, Some("retargeted"));
     app.wait(HOURS(3)).await;
     assert_eq!(app.said(), "", "past SuperOps' due time, but not past the one agreed on");
-    let by_hand = lines(&ledger(&mut app, &id).await, "by_hand");
-    assert!(by_hand.is_empty() || by_hand[0].contains("agreed with the client"), "{by_hand:?}");
+    let ledger = ledger(&mut app, &id).await;
+    let by_hand = lines(&ledger, "by_hand");
+    assert!(by_hand.len() == 1 && by_hand[0].ends_with("agreed with the client"), "{by_hand:?}");
+    let conclusion = ledger["clocks"][0]["conclusion"].as_str().unwrap();
+    assert!(conclusion.starts_with("due Wed 07:00 as set by hand"), "{conclusion}");
     assert_eq!(told_of(&mut app, &id, ChangeKind::ByHand).await.len(), 1);
 
     let (status, ticket) = call(Method::DELETE, &format!("{place}?clock=resolution"), admin, json!({})).await;

@@ -194,7 +194,9 @@ impl Ledger {
             stood => format!(", {} of it standing still", length(stood)),
         };
         let moment = self.local().moment(due);
-        format!("due {moment} as SuperOps reports: {} after creation{stood} ({})", length(total), self.calendar_words())
+        let set = |line: &Line| matches!(&line.entry, Entry::ByHand(one) if one.ruling == Ruling::Due(due));
+        let whose = if self.lines.iter().any(set) { "as set by hand" } else { "as SuperOps reports" };
+        format!("due {moment} {whose}: {} after creation{stood} ({})", length(total), self.calendar_words())
     }
 }
 

@@ -1,8 +1,11 @@
 //! Other targets, reopened tickets, other hands, and tickets that are gone.
 
 use super::*;
+use crate::sla::clock::assess;
 use crate::sla::tests::{between, change, desk, for_priority, mins, named, office, seen, status, watched};
 use crate::sla::tryout::{Comparison, Group};
+use crate::ticket::Reported;
+use crate::ticket::by_hand::{Override, Ruling};
 use crate::ticket::watch::ChangeKind as K;
 
 #[test]
@@ -123,4 +126,20 @@ fn a_ticket_that_is_gone_is_in_no_denominator() {
     comparison.add(&gone, &[], &desk, &desk, at(500));
     let tally = comparison.pairs[&(ClockKind::Resolution, Group::Client(Some(named("Initech").name)))].before;
     assert_eq!((tally.tickets(), tally.breached), (1, 1));
+}
+
+#[test]
+fn what_a_person_decided_beats_what_superops_says() {
+    let decided = |ruling| {
+        let mut watched = watched("Open");
+        watched.ticket.resolution = Reported { due: Some(at(60)), met_at: None, breached: Some(true) };
+        let (reason, by) = ("agreed".to_owned(), "mia".to_owned());
+        watched.overrides = vec![Override { clock: ClockKind::Resolution, cycle: 0, ruling, reason, by, at: at(50) }];
+        let desk = desk(Vec::new());
+        assess(&watched, ClockKind::Resolution, &desk, at(70)).standing
+    };
+    assert_eq!(decided(Ruling::Due(at(200))), Standing::OnTrack { left: mins(130) });
+    assert_eq!(decided(Ruling::StoppedAt(at(60))), Standing::Met);
+    assert_eq!(decided(Ruling::StoppedAt(at(61))), Standing::Breached { over: mins(1) });
+    assert_eq!(decided(Ruling::Cancelled), Standing::Cancelled);
 }
