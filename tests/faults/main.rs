@@ -1,0 +1,113 @@
+//! The faults that alerts must survive, each with its figure.
+//!
+//! The real program, as a process of its own, works against a real mail server
+//! and a real SMS gateway; each fault is then done to it and the harm counted:
+//! how many alerts were lost, how many told twice, how many attempts it took.
+//!
+//! `cargo test --test faults` runs the short form of each, a minute or two;
+//! `cargo test --release --test faults -- --long` what takes hours of uptime
+//! in a short while. `--only 4,7` chooses, `--seed N` repeats a run.
+
+mod crashes;
+mod figure;
+mod providers;
+mod service;
+mod stage;
+mod storage;
+mod storm;
+mod words;
+
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use figure::Figure;
+
+/// How long and how hard a run is.
+#[derive(Clone, Copy)]
+pub struct Run {
+    pub long: bool,
+    pub seed: u64,
+}
+
+impl Run {
+    /// The first in a short run, the second in a long one.
+    pub fn pick<T>(self, short: T, long: T) -> T {
+        if self.long { long } else { short }
+    }
+}
+
+type Played = Pin<Box<dyn Future<Output = anyhow::Result<Vec<Figure>>>>>;
+
+/// A fault, by its number in the list of those that must be survived.
+struct Fault {
+    number: u32,
+    name: &'static str,
+    play: fn(Run) -> Played,
+}
+
+macro_rules! fault {
+    ($number:literal, $name:literal, $play:path) => {
+        Fault { number: $number, name: $name, play: |run| Box::pin($play(run)) }
+    };
+}
+
+fn faults() -> Vec<Fault> {
+    vec![
+        fault!(1, "kill -9 at random points", crashes::killed_at_random),
+        fault!(2, "restart with open alerts", crashes::restarted_with_open_alerts),
+        fault!(3, "killed while the providers are down", crashes::killed_while_providers_are_down),
+        fault!(4, "the gateway answers 5xx for a while", providers::down_for_a_while),
+        fault!(5, "permanent codes of the gateway", providers::permanent_codes),
+        fault!(6, "Retry-After", providers::asked_to_wait),
+        fault!(7, "providers that hang, drip and hang up", providers::silent),
+        fault!(8, "strange answers of 201", providers::strange_answers),
+        fault!(11, "the disk is full", storage::disk_full),
+        fault!(12, "the database is locked", storage::locked),
+        fault!(14, "the process stands still", crashes::stopped_and_continued),
+        fault!(15, "hostile JSON", words::hostile_json),
+        fault!(16, "hostile words in a ticket", words::hostile_words),
+        fault!(17, "many breaches at one instant", storm::at_one_instant),
+    ]
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (run, only) = arguments()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    println!("{} run, --seed {}\n{}", run.pick("short", "long"), run.seed, figure::HEAD);
+    let mut missed = 0;
+    for fault in faults().into_iter().filter(|fault| only.is_empty() || only.contains(&fault.number)) {
+        let started = Instant::now();
+        let figures = runtime.block_on((fault.play)(run)).unwrap_or_else(|error| vec![Figure::unplayed(&error)]);
+        for figure in &figures {
+            println!("{}", figure.line(fault.number, fault.name, started.elapsed()));
+        }
+        missed += figures.iter().filter(|figure| !figure.holds).count();
+    }
+    if missed > 0 {
+        eprintln!("{missed} figures miss their bound");
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Cargo's own options for tests are passed over.
+fn arguments() -> anyhow::Result<(Run, Vec<u32>)> {
+    let mut run = Run { long: false, seed: fastrand::u64(..1_000_000) };
+    let mut only = Vec::new();
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--long" => run.long = true,
+            "--seed" => run.seed = words.next().context("--seed needs a number")?.parse()?,
+            "--only" => {
+                let numbers = words.next().context("--only needs numbers such as 4,7")?;
+                only = numbers.split(',').map(str::parse).collect::<Result<_, _>>()?;
+            }
+            _ => {}
+        }
+    }
+    Ok((run, only))
+}
