@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use crate::Run;
 use crate::figure::Figure;
-use crate::stage::{ANY, By, COMES_TO_REST, Stage, until};
+use crate::stage::{ANY, By, COMES_TO_REST, Stage, is_breach, until};
 
 const ATTEMPTS: &str = "SELECT COUNT(*) FROM attempts a JOIN notifications n ON n.key = a.notification AND n.channel = 'sms'";
 
@@ -181,7 +181,7 @@ pub async fn strange_answers(_: Run) -> anyhow::Result<Vec<Figure>> {
     }
     sleep(Duration::from_secs(6)).await;
     let texts = stage.caught.newest_first(usize::MAX);
-    let breaches = texts.iter().filter(|caught| caught.kind == CaughtKind::Sms && caught.text.contains("reach")).count();
+    let breaches = texts.iter().filter(|caught| caught.kind == CaughtKind::Sms && is_breach(caught)).count();
     let (lost, repeats) = (stage.untold(&names).len(), stage.repeats());
     let measured = format!("{} bodies: {breaches} texts, {repeats} repeated, {lost} lost", bodies.len());
     Ok(vec![Figure::new(measured, "each sent once", breaches == bodies.len() && repeats == 0 && lost == 0)])

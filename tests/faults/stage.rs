@@ -171,7 +171,7 @@ impl Stage {
     /// Those of `tickets` whose breach no message tells.
     pub fn untold<'a>(&self, tickets: &'a [String]) -> Vec<&'a String> {
         let messages = self.caught.newest_first(usize::MAX);
-        let breaches = messages.iter().filter(|caught| format!("{} {}", caught.subject, caught.text).contains("reach"));
+        let breaches = messages.iter().filter(|caught| is_breach(caught));
         let told: HashSet<String> = breaches.flat_map(|caught| words(caught)).collect();
         tickets.iter().filter(|ticket| !told.contains(*ticket)).collect()
     }
@@ -193,6 +193,11 @@ impl Stage {
         )
         .await
     }
+}
+
+/// Whether a message speaks of a breach.
+pub fn is_breach(caught: &Caught) -> bool {
+    format!("{} {}", caught.subject, caught.text).to_lowercase().contains("breach")
 }
 
 /// By what a receiver knows a repeat: of a mail its Message-ID, of a text its words and its number.
