@@ -195,9 +195,10 @@ impl Stage {
     }
 }
 
-/// Whether a message speaks of a breach.
+/// Whether a message speaks of a breach, or of what was past due already when the ticket was first read.
 pub fn is_breach(caught: &Caught) -> bool {
-    format!("{} {}", caught.subject, caught.text).to_lowercase().contains("breach")
+    let text = format!("{} {}", caught.subject, caught.text).to_lowercase();
+    text.contains("breach") || text.contains("past due")
 }
 
 /// By what a receiver knows a repeat: of a mail its Message-ID, of a text its words and its number.

@@ -21,10 +21,13 @@ pub async fn disk_full(run: Run) -> anyhow::Result<Vec<Figure>> {
     let tickets = run.pick(30, 300);
     let stage = Stage::set(By::Both).await?;
     until("ready", COMES_TO_REST, async || ready(&stage).await).await?;
+    let names: Vec<String> = (0..tickets).map(|nth| stage.ticket(nth, TimeDelta::seconds(12))).collect();
+    let wanted = i64::try_from(tickets)?;
+    let read = async || Ok(stage.count("SELECT COUNT(*) FROM tickets").await? >= wanted);
+    until("the tickets are read", COMES_TO_REST, read).await?;
     stage.service().limit_files(Some(4096))?;
     until("it says that it is not ready", COMES_TO_REST, async || Ok(!ready(&stage).await?)).await?;
-    let names: Vec<String> = (0..tickets).map(|nth| stage.ticket(nth, TimeDelta::seconds(3))).collect();
-    sleep(Duration::from_secs(run.pick(6, 30))).await;
+    sleep(Duration::from_secs(run.pick(14, 60))).await;
     let false_success = stage.caught.total();
     stage.service().limit_files(None)?;
     until("ready again", COMES_TO_REST, async || ready(&stage).await).await?;
