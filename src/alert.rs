@@ -6,6 +6,10 @@
 //! first seen is known, not news: it is told in a digest.
 
 pub mod escalation;
+pub mod life;
+pub mod noise;
+pub mod overlay;
+pub mod policy;
 
 use std::fmt;
 
@@ -66,8 +70,14 @@ pub enum Closing {
     Retargeted,
     /// Deleted, merged, or no longer ours to see.
     Vanished,
+    /// Its status says that it was merged into another ticket.
+    Merged,
+    /// Its status says that it was deleted.
+    Deleted,
     /// There is no due time any more.
     SlaRemoved,
+    /// Somebody said so. It is not raised again for the same due time and stage.
+    ByHand,
 }
 
 impl Closing {
@@ -79,14 +89,53 @@ impl Closing {
             Self::Paused => "paused",
             Self::Retargeted => "retargeted",
             Self::Vanished => "vanished",
+            Self::Merged => "merged",
+            Self::Deleted => "deleted",
             Self::SlaRemoved => "sla_removed",
+            Self::ByHand => "by_hand",
         }
     }
 
+    /// As it follows "this alert is over:".
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Met => "met in time",
+            Self::ClosedLate => "done, too late",
+            Self::Paused => "the clock is paused",
+            Self::Retargeted => "the due time has moved",
+            Self::Vanished => "the ticket is gone",
+            Self::Merged => "the ticket was merged into another",
+            Self::Deleted => "the ticket was deleted",
+            Self::SlaRemoved => "there is no due time any more",
+            Self::ByHand => "resolved by hand",
+        }
+    }
+
+    /// The same closing, told apart by a status that says more: SuperOps has no other sign of a merge.
+    pub fn told_by(self, status: Option<&str>) -> Self {
+        let status = status.unwrap_or_default().trim().to_lowercase();
+        match self {
+            Self::Met | Self::ClosedLate | Self::Vanished if status.starts_with("merged") => Self::Merged,
+            Self::Met | Self::ClosedLate | Self::Vanished if status.starts_with("deleted") => Self::Deleted,
+            other => other,
+        }
+    }
+
+    const ALL: [Self; 9] = [
+        Self::Met,
+        Self::ClosedLate,
+        Self::Paused,
+        Self::Retargeted,
+        Self::Vanished,
+        Self::Merged,
+        Self::Deleted,
+        Self::SlaRemoved,
+        Self::ByHand,
+    ];
+
     /// The reading of [`Closing::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        let all = [Self::Met, Self::ClosedLate, Self::Paused, Self::Retargeted, Self::Vanished, Self::SlaRemoved];
-        all.into_iter().find(|closing| closing.as_str() == text)
+        Self::ALL.into_iter().find(|closing| closing.as_str() == text)
     }
 }
 
@@ -165,11 +214,16 @@ pub fn decide(clock: &ClockState<'_>, first_seen_at: DateTime<Utc>, raised: Opti
         None if stage > raised.stage => Decision::Raise { stage, episode: raised.episode, reason },
         None if stage < raised.stage && moved => again,
         None => Decision::Keep,
-        Some(Closing::Paused | Closing::Vanished | Closing::SlaRemoved) if !moved && stage <= raised.stage => {
-            Decision::Reopen
-        }
+        Some(closing) if !moved && stage <= raised.stage && closing == Closing::ByHand => Decision::Keep,
+        Some(closing) if !moved && stage <= raised.stage && may_come_back(closing) => Decision::Reopen,
         Some(_) => again,
     }
+}
+
+/// Whether the same danger may be back after this, without being news.
+fn may_come_back(closing: Closing) -> bool {
+    use Closing::{Deleted, Merged, Paused, SlaRemoved, Vanished};
+    matches!(closing, Paused | Vanished | Merged | Deleted | SlaRemoved)
 }
 
 /// The stage that a running clock calls for.

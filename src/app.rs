@@ -12,6 +12,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use crate::answers::receipts::ReceiptWatch;
+use crate::answers::{Answers, Bells};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::desks::Desks;
@@ -38,9 +40,11 @@ pub struct Parts {
     pub store: Store,
     pub telemetry: Arc<Telemetry>,
     pub service: Service,
+    pub answers: Answers,
     pub syncs: Vec<TenantSync>,
     pub evaluate: Evaluate,
     pub dispatch: Dispatch,
+    pub receipts: ReceiptWatch,
     claim: Claim,
 }
 
@@ -71,14 +75,28 @@ impl Parts {
             };
             syncs.push(TenantSync::open(tenant, wiring).await?);
         }
-        let channels = notify::connect(&config.notify, &clock)?;
-        let dispatch =
-            Dispatch::new(store.clone(), channels, clock.clone(), telemetry.clone(), outbox.clone(), news.clone());
+        let bells = Bells { outbox: outbox.clone(), news: news.clone() };
+        let answers =
+            Answers::open(config.clone(), store.clone(), clock.clone(), telemetry.clone(), bells.clone()).await?;
+        let channels = notify::connect_offering(&config.notify, &clock, &answers.ways())?;
+        let receipts = ReceiptWatch::new(store.clone(), &channels, clock.clone(), bells.clone());
+        let rules = Arc::new(config.alerts.noise.clone());
+        let dispatch = Dispatch::new(
+            store.clone(),
+            channels,
+            clock.clone(),
+            telemetry.clone(),
+            rules,
+            outbox.clone(),
+            news.clone(),
+        )
+        .with_limits(&config.notify.per_minute);
         let evaluate =
             Evaluate::new(config.clone(), desks.clone(), store.clone(), clock.clone(), telemetry.clone(), news, outbox);
         let sync = Syncs { hints, health };
         let service = Service::new(config.clone(), desks, store.clone(), clock, telemetry.clone(), sync);
-        Ok(Self { config, store, telemetry, service, syncs, evaluate, dispatch, claim })
+        let service = service.with_bells(bells.news, bells.outbox);
+        Ok(Self { config, store, telemetry, service, answers, syncs, evaluate, dispatch, receipts, claim })
     }
 
     /// What the web is to serve.
@@ -92,6 +110,7 @@ impl Parts {
         web::Options {
             hooks: hooks.filter_map(|tenant| Some((tenant.id.clone(), tenant.hook_secret.clone()?))).collect(),
             public_url: self.config.server.public_url.clone(),
+            answers: Some(self.answers.clone()),
             ..web::Options::default()
         }
     }
@@ -111,6 +130,7 @@ impl Parts {
         }
         loops.spawn(self.evaluate.run(stop.subscribe()));
         loops.spawn(self.dispatch.run(stop.subscribe()));
+        loops.spawn(self.receipts.run(stop.subscribe()));
         let mut stopped = stop.subscribe();
         loops.spawn(async move {
             let until = async move { drop(stopped.wait_for(|stop| *stop).await) };

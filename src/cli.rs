@@ -2,6 +2,7 @@
 //!
 //! Data goes to standard output, everything else to standard error.
 
+mod alerts;
 mod backtest;
 mod check;
 mod demo;
@@ -59,6 +60,8 @@ enum Command {
     Simulate(SimulateArgs),
     /// Show open tickets, worst first, or one ticket
     Status(StatusArgs),
+    /// Show alerts, worst first, or one with all that was said about it
+    Alerts(AlertsArgs),
     /// Show what was promised, infer it from SuperOps' due times, or try other promises on the past
     #[command(args_conflicts_with_subcommands = true)]
     Policies {
@@ -159,7 +162,7 @@ struct CheckArgs {
     /// Try the token, compare SuperOps' schema with ours, probe what works there
     #[arg(long)]
     online: bool,
-    /// Send one test message on each channel that fits this address or number
+    /// Send one test message on each channel that fits this address, number, or one of: slack, pagerduty, webhook
     #[arg(long, value_name = "ADDRESS")]
     send_test: Option<String>,
 }
@@ -192,6 +195,23 @@ struct StatusArgs {
     #[arg(long)]
     json: bool,
     /// How many tickets to show
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    limit: usize,
+    /// Only this tenant's
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct AlertsArgs {
+    /// An alert's id, as the list shows it
+    id: Option<String>,
+    #[arg(long)]
+    json: bool,
+    /// open | acknowledged | snoozed | resolved | all
+    #[arg(long, value_name = "STATE", default_value = "open")]
+    state: String,
+    /// How many alerts to show
     #[arg(long, value_name = "N", default_value_t = 40)]
     limit: usize,
     /// Only this tenant's
@@ -253,6 +273,7 @@ impl Cli {
             Command::Check(args) => check::check(&locate(config)?, args).await,
             Command::Simulate(args) => simulate::simulate(args).await,
             Command::Status(args) => status::status(load_offline(config)?, args).await,
+            Command::Alerts(args) => alerts::alerts(load_offline(config)?, args).await,
             Command::Policies { scope, command } => policies::policies(load_offline(config)?, scope, command).await,
             Command::Explain(args) => explain::explain(load_offline(config)?, args).await,
             Command::Backtest(args) => backtest::backtest(&load_offline(config)?, &args),

@@ -13,10 +13,13 @@ pub mod remarks;
 
 mod checks;
 mod explain_alerts;
+mod explain_noise;
 pub mod holiday_file;
 mod read;
 mod read_alerts;
 mod read_calendar;
+mod read_escalations;
+mod read_noise;
 mod read_notify;
 mod read_policies;
 mod read_server;
@@ -35,9 +38,12 @@ use chrono::{NaiveDate, TimeDelta};
 use secrecy::SecretString;
 
 pub use crate::alert::escalation::{ChannelKind, Step, Target, default_steps};
+pub use crate::alert::policy::{Escalation, Which};
+
+use crate::alert::{Stage, noise};
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::Policy;
-use crate::ticket::{StatusWords, TenantId};
+use crate::ticket::{StatusWords, TenantId, Ticket};
 
 pub use complaint::{Complaint, Complaints};
 pub use environment::{Environment, GivenEnvironment, ProcessEnvironment};
@@ -57,6 +63,8 @@ pub struct Config {
     /// Where each policy stands: `config.toml:88`.
     pub policy_places: Vec<String>,
     pub alerts: Alerts,
+    /// First match wins; the last one, `default`, is what `alerts` says and matches all.
+    pub escalations: Vec<Escalation>,
     pub notify: Notify,
 }
 
@@ -78,9 +86,20 @@ impl Config {
 
     /// Checks `text` for a command that talks to nobody: no secret is read and none is missed.
     ///
-    /// `notify.sms` is then always none, since a channel without its secret is of no use.
+    /// Every channel that needs a secret is then none, since it is of no use without.
     pub fn parse_offline(path: &Path, text: &str, env: &dyn Environment) -> Result<Self, Complaints> {
         read::config(path, text, env, reader::Purpose::Offline)
+    }
+
+    /// The escalation that an alert of `stage` about `ticket` follows.
+    pub fn escalation_for(&self, tenant: &TenantId, ticket: &Ticket, stage: Stage) -> &Escalation {
+        let meant = |escalation: &&Escalation| escalation.which.matches(tenant, ticket, stage);
+        self.escalations.iter().find(meant).expect("the default escalation matches all")
+    }
+
+    /// The escalation of that name, if there still is one.
+    pub fn escalation(&self, name: &str) -> Option<&Escalation> {
+        self.escalations.iter().find(|escalation| escalation.name == name)
     }
 
     /// The policies that speak of `tenant`, in order, each with where it stands.
@@ -158,14 +177,64 @@ pub struct Alerts {
     pub warn_left: Vec<TimeDelta>,
     /// Probability of breach that raises a predicted alert.
     pub predict_at: f64,
+    /// How long an acknowledged breach may rest while nothing happens on its ticket.
+    pub ack_expires: TimeDelta,
     /// Who hears of an alert, and when; the default is SuperOps' own people.
     pub steps: Vec<Step>,
+    /// How much is said at once, and when it has to wait.
+    pub noise: noise::Rules,
 }
 
 #[derive(Debug, Default)]
 pub struct Notify {
     pub email: Option<Email>,
     pub sms: Option<Sms>,
+    pub slack: Option<Slack>,
+    pub pagerduty: Option<PagerDuty>,
+    pub webhook: Option<Webhook>,
+    /// How many messages a minute a channel may be given; absent: as many as there are.
+    pub per_minute: BTreeMap<ChannelKind, u32>,
+}
+
+impl Notify {
+    /// The channels that are set up.
+    pub fn kinds(&self) -> Vec<ChannelKind> {
+        let there = |kind: &ChannelKind| match kind {
+            ChannelKind::Email => self.email.is_some(),
+            ChannelKind::Sms => self.sms.is_some(),
+            ChannelKind::Slack => self.slack.is_some(),
+            ChannelKind::PagerDuty => self.pagerduty.is_some(),
+            ChannelKind::Webhook => self.webhook.is_some(),
+        };
+        ChannelKind::ALL.into_iter().filter(there).collect()
+    }
+}
+
+#[derive(Debug)]
+pub enum Slack {
+    Bot {
+        token: SecretString,
+        /// Where messages go unless a step names another place: `#sla`, or a channel's id.
+        channel: String,
+        /// Without a trailing slash.
+        base_url: String,
+    },
+    /// The address is the secret; it stands for one channel.
+    IncomingWebhook { url: SecretString },
+}
+
+#[derive(Debug)]
+pub struct PagerDuty {
+    pub routing_key: SecretString,
+    /// Without a trailing slash.
+    pub base_url: String,
+}
+
+#[derive(Debug)]
+pub struct Webhook {
+    pub url: String,
+    /// As Standard Webhooks writes it: base64, with or without `whsec_` before it; checked.
+    pub secret: SecretString,
 }
 
 pub struct Email {
@@ -204,6 +273,11 @@ pub struct Sms {
     pub sender: SmsSender,
     /// Without a trailing slash.
     pub base_url: String,
+    /// What Twilio signs its requests to us with: the account's auth token, and the one before while it is being
+    /// changed. Empty: such requests are refused.
+    pub hook_tokens: Vec<SecretString>,
+    /// Whether Twilio passes replies on to us, so that messages say how to answer.
+    pub replies: bool,
 }
 
 #[derive(Clone, PartialEq, Eq)]

@@ -5,19 +5,25 @@
 //! attempt is leased: if the process dies in the middle, the row is due again
 //! under the same identity, and the channel is first asked whether it went out.
 
-use std::collections::{BTreeMap, HashMap};
+mod breaker;
+mod gates;
+mod pace;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
+use self::gates::Gates;
+use crate::alert::noise::Rules;
 use crate::clock::SharedClock;
 use crate::config::ChannelKind;
 use crate::notify::{Message, Notifier, Receipt, SendError};
-use crate::store::outbox::{Leased, Outcome};
+use crate::store::outbox::{Leased, Outcome, Round};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{DeliveryLabels, LoopName, Telemetry};
 use tokio::sync::Notify;
@@ -30,6 +36,8 @@ const LEASE: TimeDelta = TimeDelta::seconds(30);
 const SCHEDULE_SECONDS: [i64; 7] = [2, 5, 15, 30, 60, 120, 300];
 /// A provider that cannot take it this many times has its fallback told as well.
 const FALLBACK_AFTER: u32 = 3;
+/// A channel that is out of order this long has also what is not urgent said by the next.
+const LONG_OUT: TimeDelta = TimeDelta::minutes(1);
 /// A message that may have been taken is looked up this often in vain; then it is sent: better twice than never.
 const LOOK_UPS: u32 = 4;
 /// How an attempt went is stored in so many tries. Each waits for a locked database by itself.
@@ -45,10 +53,15 @@ pub struct Dispatch {
     channels: BTreeMap<ChannelKind, Arc<dyn Notifier>>,
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
+    /// How much is said at once, and when.
+    rules: Arc<Rules>,
+    /// Tenants whose budget holds something up, and since when: a person is told of each once a day.
+    over_budget: HashMap<String, DateTime<Utc>>,
     /// Rung when the outbox has something new.
     outbox: Arc<Notify>,
     /// Rings evaluate: a refusal has brought an escalation forward.
     news: Arc<Notify>,
+    gates: Arc<Gates>,
     under_way: JoinSet<()>,
     /// Whose place each attempt under way takes.
     places: HashMap<Id, ChannelKind>,
@@ -60,13 +73,22 @@ impl Dispatch {
         channels: Vec<Arc<dyn Notifier>>,
         clock: SharedClock,
         telemetry: Arc<Telemetry>,
+        rules: Arc<Rules>,
         outbox: Arc<Notify>,
         news: Arc<Notify>,
     ) -> Self {
-        let absent = [ChannelKind::Email, ChannelKind::Sms].map(|kind| Arc::new(Absent(kind)) as Arc<dyn Notifier>);
+        let absent = ChannelKind::ALL.map(|kind| Arc::new(Absent(kind)) as Arc<dyn Notifier>);
         let channels = absent.into_iter().chain(channels).map(|channel| (channel.channel(), channel)).collect();
         let (under_way, places) = (JoinSet::new(), HashMap::new());
-        Self { store, channels, clock, telemetry, outbox, news, under_way, places }
+        let gates = Arc::new(Gates::new(telemetry.clone()));
+        let over_budget = HashMap::new();
+        Self { store, channels, clock, telemetry, rules, over_budget, outbox, news, gates, under_way, places }
+    }
+
+    /// Gives no channel more messages a minute than it may have.
+    pub fn with_limits(self, per_minute: &BTreeMap<ChannelKind, u32>) -> Self {
+        self.gates.limit(per_minute);
+        self
     }
 
     /// Turns until `stop` says so, then waits for the attempts under way.
@@ -105,19 +127,30 @@ impl Dispatch {
     async fn start_due(&mut self, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
         let started = tokio::time::Instant::now();
         let lease = LEASE * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX);
-        let mut full = false;
+        let mut full = Vec::new();
+        self.divert(now).await?;
         for (kind, channel) in &self.channels {
             let taken = self.places.values().filter(|place| *place == kind).count();
             let free = PLACES.saturating_sub(taken);
-            let leased = if free == 0 { Vec::new() } else { self.store.lease_due(*kind, free, lease, now).await? };
-            full |= leased.len() == free;
-            for row in leased {
+            let room = self.gates.room(*kind, free, now);
+            let round = match room {
+                0 => Round::default(),
+                room => self.store.lease_due(*kind, room, lease, &self.rules, now).await?,
+            };
+            if round.leased.len() == free {
+                full.push(*kind);
+            }
+            warn_of_budget(&mut self.over_budget, round.over_budget, now);
+            let is_probe = self.gates.begin(*kind, round.leased.len(), now);
+            for row in round.leased {
                 let attempt = Attempt {
                     store: self.store.clone(),
                     channel: channel.clone(),
                     clock: self.clock.clone(),
                     telemetry: self.telemetry.clone(),
                     news: self.news.clone(),
+                    gates: self.gates.clone(),
+                    is_probe,
                 };
                 let task = self.under_way.spawn(attempt.make(row));
                 self.places.insert(task.id(), *kind);
@@ -127,12 +160,33 @@ impl Dispatch {
         let took = started.elapsed().as_secs_f64();
         self.telemetry.loop_seconds.get_or_create(&LoopName { name: "dispatch" }).observe(took);
         let latest = now + LONGEST_SLEEP;
-        // With all places taken, the end of an attempt wakes us, not the clock.
-        let next = if full { None } else { self.store.next_due().await? };
+        let next = self.next_due(&full, now).await?;
         Ok(next.map_or(latest, |next| next.min(latest)))
     }
 
+    /// When there is something to do next on a channel that may be used by then.
+    ///
+    /// With all places of a channel taken, the end of an attempt wakes us, not the clock.
+    async fn next_due(&self, full: &[ChannelKind], now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let shut = |kind: &ChannelKind| Some((*kind, self.gates.shut_until(*kind, now)?));
+        let (mut shut, until): (Vec<_>, Vec<_>) = self.channels.keys().filter_map(shut).unzip();
+        shut.extend(full);
+        let next = self.store.next_due(&shut).await?;
+        Ok(next.into_iter().chain(until.into_iter().flatten()).min())
+    }
+
+    /// What cannot wait for a channel that is out of order is said by the next.
+    async fn divert(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        for kind in self.channels.keys() {
+            if let Some(out_for) = self.gates.out_for(*kind, now) {
+                self.store.divert(*kind, out_for < LONG_OUT, now).await?;
+            }
+        }
+        Ok(())
+    }
+
     fn give_back(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let died = ended.is_err();
         let id = match ended {
             Ok((id, ())) => id,
             Err(error) => {
@@ -140,7 +194,10 @@ impl Dispatch {
                 error.id()
             }
         };
-        self.places.remove(&id);
+        let kind = self.places.remove(&id);
+        if let (Some(kind), true) = (kind, died) {
+            self.gates.lost(kind);
+        }
     }
 }
 
@@ -171,14 +228,19 @@ struct Attempt {
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
     news: Arc<Notify>,
+    gates: Arc<Gates>,
+    /// Whether it tries out a channel that is out of order.
+    is_probe: bool,
 }
 
 impl Attempt {
     async fn make(self, leased: Leased) {
         let ended = self.send(&leased).await;
         let now = self.clock.now();
-        self.report(&leased, &ended.result, now);
-        let outcome = outcome(&leased, ended, now);
+        let kind = leased.notification.channel;
+        let out_of_order = self.gates.heard(kind, &ended.result, self.is_probe, now);
+        self.report(&leased, &ended.result, out_of_order, now);
+        let outcome = outcome(&leased, ended, out_of_order, now);
         if let Err(error) = self.remember(&leased, outcome, now).await {
             let key = &leased.notification.message.key;
             error!(notification.id = %key, error = %error, "how `{key}` went could not be stored; its lease runs out and it is looked up again");
@@ -198,9 +260,23 @@ impl Attempt {
                 Err(_) => {}
             }
         }
-        let result = self.channel.send(message).await;
+        let result = match self.first_of_thread(leased).await {
+            Some(first) => self.channel.answer(message, &first).await,
+            None => self.channel.send(message).await,
+        };
         let unreported = u32::from(matches!(result, Err(SendError::Unavailable { maybe_taken: true, .. })));
         Ended { result, unreported }
+    }
+
+    /// The receipt of the message that this one continues, where the provider has to be told. A store that does not
+    /// say is no reason to keep quiet: then it stands by itself.
+    async fn first_of_thread(&self, leased: &Leased) -> Option<Receipt> {
+        let notification = &leased.notification;
+        if notification.channel != ChannelKind::Slack || !notification.message.continues_thread {
+            return None;
+        }
+        let id = self.store.first_receipt(notification).await.ok()??;
+        Some(Receipt { id: Some(id) })
     }
 
     /// What is not remembered is done again: so a database that is locked is asked more than once.
@@ -220,7 +296,7 @@ impl Attempt {
         }
     }
 
-    fn report(&self, leased: &Leased, result: &Result<Receipt, SendError>, now: DateTime<Utc>) {
+    fn report(&self, leased: &Leased, result: &Result<Receipt, SendError>, out_of_order: bool, now: DateTime<Utc>) {
         let notification = &leased.notification;
         let (key, channel) = (&notification.message.key, notification.channel.as_str());
         let ticket = notification.ticket_id.as_deref().unwrap_or("-");
@@ -231,6 +307,11 @@ impl Attempt {
                 info!(notification.id = %key, ticket.id = ticket, channel, kind = notification.kind, late_ms = late,
                     "sent `{key}` by {channel}");
                 "taken"
+            }
+            Err(SendError::Unavailable { .. }) if out_of_order => {
+                // That the channel is down was said once, when it broke.
+                debug!(notification.id = %key, channel, attempt = leased.attempt, "`{key}` waits for its channel");
+                "unavailable"
             }
             Err(SendError::Unavailable { reason, .. }) => {
                 warn!(notification.id = %key, ticket.id = ticket, channel, attempt = leased.attempt,
@@ -250,31 +331,46 @@ impl Attempt {
     }
 }
 
+/// Tells a person, once a day for each tenant, that the text messages of the day are used up.
+fn warn_of_budget(told: &mut HashMap<String, DateTime<Utc>>, tenants: HashSet<String>, now: DateTime<Utc>) {
+    for tenant in tenants {
+        if told.get(&tenant).is_none_or(|at| now - at >= TimeDelta::days(1)) {
+            error!(
+                tenant,
+                "the day's text messages of `{tenant}` are used up: they go by email, or wait; \
+                `alerts.limits.sms_per_day` says how many there may be"
+            );
+            told.insert(tenant, now);
+        }
+    }
+}
+
 /// A look-up that fails, whatever the reason, says nothing of the message.
 fn still_unknown(error: SendError) -> SendError {
     match error {
         unavailable @ SendError::Unavailable { .. } => unavailable,
         other => {
             let reason = format!("whether it was taken cannot be found out: {other}");
-            SendError::Unavailable { reason, retry_after: None, maybe_taken: true }
+            SendError::Unavailable { reason, retry_after: None, maybe_taken: true, outage: false }
         }
     }
 }
 
 /// What follows from an answer.
-fn outcome(leased: &Leased, ended: Ended, now: DateTime<Utc>) -> Outcome {
+///
+/// What waits for a channel that is out of order is due at once: the breaker says when it may try.
+fn outcome(leased: &Leased, ended: Ended, out_of_order: bool, now: DateTime<Utc>) -> Outcome {
     match ended.result {
         Ok(receipt) => Outcome::Taken { provider_id: receipt.id },
-        Err(SendError::Unavailable { reason, .. }) if now - leased.notification.created_at > GIVE_UP_AFTER => {
-            Outcome::Failed {
-                why: format!("given up after {} attempts: {reason}", leased.attempt),
-                misconfigured: false,
-            }
-        }
+        Err(SendError::Unavailable { reason, .. }) if now - meant_for(leased) > GIVE_UP_AFTER => Outcome::Failed {
+            why: format!("given up after {} attempts: {reason}", leased.attempt),
+            misconfigured: false,
+        },
         Err(SendError::Unavailable { reason, retry_after, .. }) => {
             let asked = retry_after.and_then(|wait| TimeDelta::from_std(wait).ok()).unwrap_or_default();
+            let wait = if out_of_order { TimeDelta::zero() } else { pause(leased.attempt) };
             Outcome::Again {
-                at: now + pause(leased.attempt).max(asked),
+                at: now + wait.max(asked),
                 why: reason,
                 unreported: ended.unreported,
                 next_channel_too: leased.attempt >= FALLBACK_AFTER,
@@ -283,6 +379,11 @@ fn outcome(leased: &Leased, ended: Ended, now: DateTime<Utc>) -> Outcome {
         Err(SendError::Refused { reason }) => Outcome::Failed { why: reason, misconfigured: false },
         Err(SendError::Misconfigured { reason }) => Outcome::Failed { why: reason, misconfigured: true },
     }
+}
+
+/// When it was to be said: one that was held by night is not old in the morning.
+fn meant_for(leased: &Leased) -> DateTime<Utc> {
+    leased.notification.created_at.max(leased.notification.due_at)
 }
 
 /// The wait before the next attempt, a fifth more or less, so that many do not come back at once.

@@ -7,6 +7,7 @@
 mod escalate;
 mod facts;
 mod memory;
+mod overlays;
 mod quiet;
 mod standings;
 
@@ -17,6 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 use tracing::{error, info};
 
+use crate::alert::overlay::Overlay;
 use crate::alert::{self, AlertKey, Decision, Stage};
 use crate::clock::SharedClock;
 use crate::config::{ChannelKind, Config, Tenant};
@@ -37,6 +39,8 @@ use tokio::sync::Notify;
 const LONGEST_SLEEP: TimeDelta = TimeDelta::minutes(1);
 /// After a turn that failed, the next is tried this much later.
 const AFTER_FAILURE: TimeDelta = TimeDelta::seconds(2);
+/// So many times in a row may people act in the middle of a turn; then it waits as after a failure.
+const OVERTAKEN_TRIES: u32 = 20;
 
 /// Watches the clocks of all tenants.
 pub struct Evaluate {
@@ -71,6 +75,8 @@ struct Scene<'a> {
     people: &'a Directory,
     /// Whether all open tickets have been read once: until then, what was past is not yet told.
     settled: bool,
+    /// The silences and maintenance windows of now and later.
+    overlays: &'a [Overlay],
     now: DateTime<Utc>,
 }
 
@@ -93,9 +99,7 @@ impl Evaluate {
         news: Arc<Notify>,
         outbox: Arc<Notify>,
     ) -> Self {
-        let email = config.notify.email.as_ref().map(|_| ChannelKind::Email);
-        let sms = config.notify.sms.as_ref().map(|_| ChannelKind::Sms);
-        let channels = email.into_iter().chain(sms).collect();
+        let channels = config.notify.kinds();
         let (memory, quiet) = (Memory::default(), HashMap::new());
         Self { config, desks, store, clock, telemetry, news, outbox, channels, memory, quiet }
     }
@@ -121,13 +125,20 @@ impl Evaluate {
 
     /// One turn over all tenants at `now`.
     pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<Turn, StoreError> {
-        let turn = self.turn_of_all(now).await;
-        if turn.is_err() {
-            // What memory holds may not have happened: it is read again next time.
-            self.memory.forget();
-            self.quiet.clear();
+        let mut tries = 1;
+        loop {
+            let turn = self.turn_of_all(now).await;
+            if turn.is_err() {
+                // What memory holds may not have happened: it is read again next time.
+                self.memory.forget();
+                self.quiet.clear();
+            }
+            match turn {
+                // Somebody acknowledged while we decided: nothing was written, and it is decided anew.
+                Err(StoreError::Overtaken) if tries < OVERTAKEN_TRIES => tries += 1,
+                turn => return turn,
+            }
         }
-        turn
     }
 
     async fn turn_of_all(&mut self, now: DateTime<Utc>) -> Result<Turn, StoreError> {
@@ -153,7 +164,8 @@ impl Evaluate {
         let settled = state.swept_at.is_some() || state.passed_at.is_some();
         self.memory.load(&self.store, &tenant.id).await?;
         self.memory.hurry(&self.store, &tenant.id, now).await?;
-        let scene = Scene { tenant, desk: &desk, people: &people, settled, now };
+        let overlays = self.store.overlays(Some(&tenant.id), now).await?;
+        let scene = Scene { tenant, desk: &desk, people: &people, settled, overlays: &overlays, now };
         let mut quiet = self.quiet.remove(&tenant.id).unwrap_or_default();
         quiet.begin(&desk, now);
         let mut found = Findings::default();
@@ -170,8 +182,10 @@ impl Evaluate {
         let Findings { mut work, known, raised } = found;
         self.resolve_gone(&scene, &open, &mut work).await?;
         work.notifications.extend(self.digests(&scene, &known));
+        self.put_off_covered(&scene, &open, &mut work);
+        self.end_holds(&scene, &open, &mut work);
         self.escalate(&scene, &open, &mut work);
-        next = next.into_iter().chain(self.memory.next_step(&tenant.id)).min();
+        next = next.into_iter().chain(self.memory.next_step(&tenant.id, now)).chain(scene.next_overlay_change()).min();
         let turn = Turn { raised, next, ..Turn::default() };
         self.commit(tenant, work, turn, now).await
     }
@@ -212,8 +226,11 @@ impl Evaluate {
             Decision::Keep => {}
             Decision::Known { reason } if scene.settled && self.knows_people(scene, watched) => {
                 let key = key_of(scene, watched, clock.kind);
-                found.work.alerts.push(self.memory.known(key, &clock, reason, scene.now));
-                found.known.push((watched.clone(), clock));
+                let escalation = self.config.escalation_for(&key.tenant, &watched.ticket, Stage::Breached);
+                found.work.alerts.push(self.memory.known(key, &clock, reason, escalation, scene.now));
+                if !scene.is_covered(watched) {
+                    found.known.push((watched.clone(), clock));
+                }
             }
             // The first sync is still under way: all that was past is told at once when it is done.
             Decision::Known { .. } => {}
@@ -246,15 +263,20 @@ impl Evaluate {
                     work.cancelled.push(key.clone());
                 }
                 self.count_raised(scene, &key, stage);
-                let steps = &self.config.alerts.steps;
-                work.alerts.push(self.memory.raise(key, stage, episode, clock, reason, steps, scene.now));
+                let escalation = self.config.escalation_for(&key.tenant, &watched.ticket, stage);
+                work.alerts.push(self.memory.raise(key, stage, episode, clock, reason, escalation, scene.now));
             }
             Decision::Reopen => {
-                let Some(row) = self.memory.reopen(&key, &self.config.alerts.steps, scene.now) else { return };
-                work.reopened.push((key, memory::stage_of(&row)));
+                let Some(before) = self.memory.get(&key) else { return };
+                let steps = &escalate::escalation_of(&self.config, before, watched).steps;
+                let Some(row) = self.memory.reopen(&key, steps, scene.now) else { return };
+                if row.life.held().is_none() {
+                    work.reopened.push((key, memory::stage_of(&row)));
+                }
                 work.alerts.push(row);
             }
             Decision::Resolve(closing) => {
+                let closing = closing.told_by(watched.ticket.status.as_deref());
                 let Some(row) = self.memory.resolve(&key, closing, scene.now) else { return };
                 info!(tenant = %key.tenant, ticket.id = %key.ticket, clock = key.clock.as_str(), closing = closing.as_str(),
                     "alert `{key}` is over: {}", closing.as_str());
@@ -273,11 +295,11 @@ impl Evaluate {
         row: &AlertRow,
         closing: alert::Closing,
     ) -> Option<Recovered> {
-        if closing != alert::Closing::Met || !row.told {
+        if !row.told {
             return None;
         }
-        let body = facts::recovery(self.links(scene.tenant), watched, clock)?;
-        Some(Recovered { key: row.key.clone(), episode: row.raised.episode, body, at: scene.now })
+        let body = facts::recovery(self.links(scene.tenant), watched, clock, row, closing)?;
+        Some(Recovered { key: row.key.clone(), episode: row.raised.episode, closing, body, at: scene.now })
     }
 
     /// Alerts whose ticket is no longer open: closed, or gone.

@@ -17,7 +17,9 @@
 //!    alert and its notifications; a unique key makes that exactly once.
 //! 5. [`dispatch`] leases what is due in the outbox; a channel of [`notify`]
 //!    makes one attempt; the answer is remembered and says what comes next.
-//! 6. [`service`] answers the questions people ask, for [`web`] and [`cli`] alike,
+//! 6. [`answers`] takes what comes back: a click on a link, a reply to a text
+//!    message, the provider's word on what was delivered.
+//! 7. [`service`] answers the questions people ask, for [`web`] and [`cli`] alike,
 //!    with standings computed when they are asked for, never stored.
 //!
 //! [`app`] builds all of it from [`config`]. [`simulator`] is a SuperOps
@@ -41,6 +43,7 @@ pub mod superops;
 pub mod telemetry;
 pub mod terminal;
 
+pub mod answers;
 pub mod dispatch;
 pub mod evaluate;
 pub mod sync;

@@ -5,8 +5,15 @@
 //! facts, not text: each channel words them for its own medium.
 
 pub mod email;
+pub mod link;
+pub mod pagerduty;
 pub mod render;
+pub mod slack;
 pub mod sms;
+pub mod webhook;
+
+mod http;
+pub mod ways;
 
 #[cfg(test)]
 mod tests;
@@ -21,10 +28,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use crate::alert::Stage;
+use crate::alert::life::How;
+use crate::alert::{Closing, Stage};
 use crate::clock::SharedClock;
 use crate::config::{self, ChannelKind};
 use crate::ticket::ClockKind;
+
+pub use self::ways::Ways;
 
 /// One way of reaching people.
 #[async_trait]
@@ -35,6 +45,14 @@ pub trait Notifier: Send + Sync {
     /// Makes one attempt to deliver `message`, within the channel's own deadline.
     async fn send(&self, message: &Message) -> Result<Receipt, SendError>;
 
+    /// As [`Notifier::send`], for a message that continues the thread which the provider knows as `first`.
+    ///
+    /// Most channels work out by themselves what belongs together.
+    async fn answer(&self, message: &Message, first: &Receipt) -> Result<Receipt, SendError> {
+        let _ = first;
+        self.send(message).await
+    }
+
     /// Whether the provider already has `message` from an attempt since `since` whose answer we never heard.
     ///
     /// To be asked before an attempt is repeated. `None` where the receiver drops a repeat by itself, as mail programs
@@ -43,6 +61,21 @@ pub trait Notifier: Send + Sync {
         let _ = (message, since);
         Ok(None)
     }
+
+    /// What has become of the message that the provider calls `id`. `None` where providers do not say.
+    async fn delivery(&self, id: &str) -> Result<Option<Delivery>, SendError> {
+        let _ = id;
+        Ok(None)
+    }
+}
+
+/// What a provider reports of a message that it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The provider's own word.
+    pub status: String,
+    /// The provider's error code, if something went wrong.
+    pub code: Option<u32>,
 }
 
 /// Why a channel cannot be set up from its configuration.
@@ -53,14 +86,32 @@ pub struct SetupError {
     pub reason: String,
 }
 
-/// Every channel that is configured. `clock` says how long is left when a message leaves.
+/// Every channel that is configured, with nothing to answer by. `clock` says how long is left when a message leaves.
 pub fn connect(notify: &config::Notify, clock: &SharedClock) -> Result<Vec<Arc<dyn Notifier>>, SetupError> {
+    connect_offering(notify, clock, &Ways::default())
+}
+
+/// Every channel that is configured, with `ways` to answer what it says.
+pub fn connect_offering(
+    notify: &config::Notify,
+    clock: &SharedClock,
+    ways: &Ways,
+) -> Result<Vec<Arc<dyn Notifier>>, SetupError> {
     let mut channels: Vec<Arc<dyn Notifier>> = Vec::new();
     if let Some(email) = &notify.email {
-        channels.push(Arc::new(email::EmailNotifier::new(email, Arc::clone(clock))?));
+        channels.push(Arc::new(email::EmailNotifier::new(email, Arc::clone(clock))?.offering(ways.clone())));
     }
     if let Some(sms) = &notify.sms {
-        channels.push(Arc::new(sms::SmsNotifier::new(sms, Arc::clone(clock))?));
+        channels.push(Arc::new(sms::SmsNotifier::new(sms, Arc::clone(clock))?.offering(ways.clone())));
+    }
+    if let Some(slack) = &notify.slack {
+        channels.push(Arc::new(slack::SlackNotifier::new(slack, Arc::clone(clock))?));
+    }
+    if let Some(pagerduty) = &notify.pagerduty {
+        channels.push(Arc::new(pagerduty::PagerDutyNotifier::new(pagerduty, Arc::clone(clock))?));
+    }
+    if let Some(webhook) = &notify.webhook {
+        channels.push(Arc::new(webhook::WebhookNotifier::new(webhook, Arc::clone(clock))?));
     }
     Ok(channels)
 }
@@ -78,7 +129,7 @@ pub struct Message {
     /// Whether an earlier message of this thread was meant for this person on this channel. Fixed when the message is
     /// put in the outbox: two messages that both claim to be the first would look like one mail sent twice.
     pub continues_thread: bool,
-    /// An email address or a phone number, as the channel needs it.
+    /// An email address or a phone number, as the channel needs it; of a system, its name in the steps.
     pub to: String,
     /// The person's name, if known.
     pub to_name: Option<String>,
@@ -87,16 +138,28 @@ pub struct Message {
     pub body: Body,
 }
 
+impl Message {
+    /// The key of the alert that this is about, if it goes to a system: the thread is named after the two.
+    pub fn alert_key(&self) -> Option<&str> {
+        let about_alert = matches!(self.body, Body::Alert(_) | Body::Acknowledged(_) | Body::Recovery(_));
+        self.thread.strip_suffix(&self.to)?.strip_suffix(':').filter(|_| about_alert)
+    }
+}
+
 /// What a message says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Body {
     /// A clock of a ticket is about to breach, or has.
     Alert(AlertFacts),
-    /// It was answered or resolved in time after all.
+    /// The alert is over. People hear of it only if it was met in time; systems always do.
     Recovery(RecoveryFacts),
+    /// Somebody works on it. Systems hear of it; people do not.
+    Acknowledged(AcknowledgedFacts),
     /// What was already past when we first looked: told once, together.
     Digest(DigestFacts),
+    /// What waited for one person at once.
+    Bundle(BundleFacts),
     /// `check --send-test`.
     Test,
 }
@@ -139,8 +202,31 @@ pub struct TicketFacts {
 pub struct RecoveryFacts {
     pub ticket: TicketFacts,
     pub clock: ClockKind,
+    /// When it was met, or else came to rest.
     pub met_at: DateTime<Utc>,
     pub due: DateTime<Utc>,
+    #[serde(default = "met")]
+    pub closing: Closing,
+}
+
+/// What a recovery was before it said so.
+fn met() -> Closing {
+    Closing::Met
+}
+
+/// An alert that somebody acknowledged or snoozed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AcknowledgedFacts {
+    pub ticket: TicketFacts,
+    pub clock: ClockKind,
+    pub stage: Stage,
+    pub due: DateTime<Utc>,
+    /// A person's name, or that of a token.
+    pub by: String,
+    pub how: How,
+    pub at: DateTime<Utc>,
+    /// When the escalation goes on if nothing happens; none: when the stage rises.
+    pub until: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -156,6 +242,33 @@ pub struct DigestRow {
     pub ticket: TicketFacts,
     pub clock: ClockKind,
     pub due: DateTime<Utc>,
+}
+
+/// What several notifications say, as one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BundleFacts {
+    /// Worst first; at most as many as fit a message, see `more`.
+    pub rows: Vec<BundleRow>,
+    /// How many are not in `rows`.
+    pub more: u32,
+    /// How many tickets they are about.
+    pub tickets: u32,
+    pub breached: u32,
+    /// Answered or resolved meanwhile, after an alert had been told.
+    pub recovered: u32,
+    pub clients: u32,
+    /// One of the clients.
+    pub client: Option<String>,
+    /// By when all that has not breached is due.
+    pub last_due: Option<DateTime<Utc>>,
+}
+
+/// One of the notifications of a bundle.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum BundleRow {
+    Alert { ticket: TicketFacts, clock: ClockKind, stage: Stage, due: DateTime<Utc> },
+    Recovery(RecoveryFacts),
 }
 
 /// The provider took the message.
@@ -175,6 +288,8 @@ pub enum SendError {
         retry_after: Option<Duration>,
         /// It may have been taken all the same, and only the answer went missing: a repeat may be one too many.
         maybe_taken: bool,
+        /// Nobody can be reached there now, not only this recipient: no connection, no answer, or 5xx.
+        outage: bool,
     },
     /// This recipient cannot be reached on this channel; another channel may do.
     #[error("the provider refused the message: {reason}")]
@@ -186,11 +301,15 @@ pub enum SendError {
 
 impl SendError {
     fn unavailable(reason: impl Into<String>) -> Self {
-        Self::Unavailable { reason: reason.into(), retry_after: None, maybe_taken: false }
+        Self::Unavailable { reason: reason.into(), retry_after: None, maybe_taken: false, outage: false }
+    }
+
+    fn unreached(reason: impl Into<String>) -> Self {
+        Self::Unavailable { reason: reason.into(), retry_after: None, maybe_taken: false, outage: true }
     }
 
     fn unanswered(reason: impl Into<String>) -> Self {
-        Self::Unavailable { reason: reason.into(), retry_after: None, maybe_taken: true }
+        Self::Unavailable { reason: reason.into(), retry_after: None, maybe_taken: true, outage: true }
     }
 
     fn refused(reason: impl Into<String>) -> Self {

@@ -1,16 +1,19 @@
 //! The questions people ask, answered at one `now`: used by the web and the command line alike.
 
+pub mod alerts;
 mod explain;
+pub mod overlays;
 pub mod policies;
 pub mod tryout;
 mod view;
+pub mod weekly;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::clock::SharedClock;
 use crate::config::{Config, Tenant};
@@ -19,7 +22,7 @@ use crate::notify::{Body, TicketFacts};
 use crate::store::outbox::Logged;
 use crate::store::{Store, StoreError};
 use crate::sync::{Hints, SyncHealth};
-use crate::telemetry::{Telemetry, TenantLabels};
+use crate::telemetry::{ChannelLabels, Telemetry, TenantLabels};
 use crate::ticket::{ClockKind, TenantId, TicketId};
 use view::Seen;
 
@@ -146,6 +149,7 @@ pub struct Overview {
     pub paused: usize,
     pub on_track: usize,
     pub tenants: Vec<TenantHealth>,
+    pub channels: Vec<ChannelHealth>,
     pub outbox_pending: i64,
     pub sent_last_day: i64,
     pub failed_last_day: i64,
@@ -161,6 +165,14 @@ pub struct TenantHealth {
     pub quarantined: usize,
 }
 
+/// Whether one way of reaching people works.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChannelHealth {
+    pub channel: &'static str,
+    /// up | down; down: nobody answers there, and what waits is tried one message at a time.
+    pub state: &'static str,
+}
+
 /// One message to one person, as the outbox knows it. Addresses and numbers are left out.
 #[derive(Clone, Debug, Serialize)]
 pub struct MessageView {
@@ -168,19 +180,25 @@ pub struct MessageView {
     pub tenant: String,
     pub ticket_id: Option<String>,
     pub display_id: Option<String>,
-    /// alert | recovery | digest
+    /// alert | recovery | digest | bundle
     pub kind: String,
     pub stage: String,
     pub step: i64,
     pub channel: String,
     /// The person's name, or what the address is for.
     pub recipient: String,
-    /// pending | sending | sent | failed | cancelled
+    /// pending | bundled | sending | sent | failed | cancelled
     pub state: String,
+    /// quiet_hours | cap | budget: what it waits for, or waited for last.
+    pub held_by: Option<String>,
+    /// The key of the message that says this together with others.
+    pub bundle: Option<String>,
     pub due_at: DateTime<Utc>,
     pub sent_at: Option<DateTime<Utc>>,
     pub attempts: i64,
     pub last_error: Option<String>,
+    /// The provider's last word on a message that it took, if it says: `delivered`, `undelivered`.
+    pub delivery: Option<String>,
 }
 
 /// Why a question could not be answered.
@@ -210,6 +228,9 @@ pub struct Service {
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
     sync: Syncs,
+    /// Ring when a person changed something: evaluate's bell, and dispatch's.
+    news: Arc<Notify>,
+    outbox: Arc<Notify>,
 }
 
 /// What the service knows of the sync of each tenant.
@@ -228,7 +249,13 @@ impl Service {
         telemetry: Arc<Telemetry>,
         sync: Syncs,
     ) -> Self {
-        Self { config, desks, store, clock, telemetry, sync }
+        let (news, outbox) = (Arc::default(), Arc::default());
+        Self { config, desks, store, clock, telemetry, sync, news, outbox }
+    }
+
+    /// The same, able to wake the loops of the running service.
+    pub fn with_bells(self, news: Arc<Notify>, outbox: Arc<Notify>) -> Self {
+        Self { news, outbox, ..self }
     }
 
     /// Open tickets, worst first.
@@ -324,10 +351,20 @@ impl Service {
             paused: count(view::Class::Paused),
             on_track: count(view::Class::OnTrack),
             tenants,
+            channels: self.channels(),
             outbox_pending: tally.pending,
             sent_last_day: tally.sent,
             failed_last_day: tally.failed,
         })
+    }
+
+    fn channels(&self) -> Vec<ChannelHealth> {
+        let health = |kind: crate::config::ChannelKind| {
+            let channel = kind.as_str();
+            let open = self.telemetry.channel_open.get_or_create(&ChannelLabels { channel }).get() != 0;
+            ChannelHealth { channel, state: if open { "down" } else { "up" } }
+        };
+        self.config.notify.kinds().into_iter().map(health).collect()
     }
 
     /// Who was told what, newest first.
@@ -351,7 +388,9 @@ impl Service {
         };
         let rows =
             self.store.notifications(only, ticket.as_ref().map(TicketId::as_str), limit.min(MOST_TICKETS)).await?;
-        Ok(rows.into_iter().map(message_view).collect())
+        let mut words = self.store.delivery_words(&rows).await?;
+        let views = rows.into_iter().map(message_view);
+        Ok(views.map(|view| MessageView { delivery: words.remove(&view.key), ..view }).collect())
     }
 
     /// Whether the store can be written and each tenant's data is fresh; else why not.
@@ -447,7 +486,8 @@ fn message_view(row: Logged) -> MessageView {
     let ticket: Option<&TicketFacts> = match &notification.message.body {
         Body::Alert(facts) => Some(&facts.ticket),
         Body::Recovery(facts) => Some(&facts.ticket),
-        Body::Digest(_) | Body::Test => None,
+        Body::Acknowledged(facts) => Some(&facts.ticket),
+        Body::Digest(_) | Body::Bundle(_) | Body::Test => None,
     };
     MessageView {
         display_id: ticket.map(|ticket| ticket.display_id.clone()),
@@ -458,11 +498,20 @@ fn message_view(row: Logged) -> MessageView {
         stage: notification.stage,
         step: notification.step.into(),
         channel: notification.channel.as_str().to_owned(),
-        recipient: notification.message.to_name.unwrap_or_else(|| "a configured address".to_owned()),
+        recipient: recipient_words(notification.channel, notification.message.to_name),
         sent_at: row.done_at.filter(|_| row.state == "sent"),
         state: row.state,
+        held_by: row.held_by,
+        bundle: row.bundle,
         due_at: notification.due_at,
         attempts: row.leased.attempt.into(),
         last_error: row.last_error,
+        delivery: None,
     }
+}
+
+/// A system is called by its name; of an address nobody's name is known.
+fn recipient_words(channel: crate::config::ChannelKind, name: Option<String>) -> String {
+    let unnamed = if channel.is_system() { channel.words() } else { "a configured address" };
+    name.unwrap_or_else(|| unnamed.to_owned())
 }

@@ -8,6 +8,7 @@
 //! moments give the same tickets, however often it was asked in between.
 
 mod commands;
+pub mod crew;
 pub mod desk;
 pub mod fault;
 mod graphql;

@@ -4,14 +4,22 @@
 //! transaction: a write has happened once its call returns, and not before.
 //! Reads have connections of their own and never wait for a write.
 
+pub mod acts;
 pub mod alerts;
+pub mod audit;
 mod cache;
+pub mod links;
 pub mod outbox;
+pub mod overlays;
 pub mod past;
+pub mod phones;
+pub mod receipts;
+pub mod record;
 pub mod sync;
 pub mod tickets;
 pub mod tokens;
 pub mod versions;
+pub mod weekly;
 mod writer;
 
 use std::fs::File;
@@ -49,6 +57,8 @@ pub enum StoreError {
     Migration(#[source] sqlx::migrate::MigrateError),
     #[error("a stored record cannot be read: {0}")]
     Unreadable(String),
+    #[error("somebody acted on an alert meanwhile; what was decided before is void, and to be decided anew")]
+    Overtaken,
     #[error("the store has been closed")]
     Closed,
 }
@@ -93,6 +103,7 @@ impl Store {
         let options = options(path);
         let mut connection = sqlx::ConnectOptions::connect(&options).await?;
         sqlx::migrate!().run(&mut connection).await.map_err(StoreError::Migration)?;
+        alerts::fill_ids(&mut connection).await?;
         let reads = SqlitePoolOptions::new().max_connections(4).connect_lazy_with(options.read_only(true));
         Ok(Self { reads, writer: Writer::start(connection), caches: Arc::new(Caches::new(telemetry)) })
     }

@@ -40,10 +40,29 @@ pub struct AlertLabels {
     pub stage: &'static str,
 }
 
+/// One figure of the present week.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct WeekLabels {
+    pub tenant: String,
+    pub figure: &'static str,
+}
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct DeliveryLabels {
     pub channel: &'static str,
     pub outcome: &'static str,
+}
+
+/// One call of a provider at one of our hooks, and what came of it.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct HookLabels {
+    pub hook: &'static str,
+    pub outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ChannelLabels {
+    pub channel: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -76,7 +95,10 @@ pub struct Telemetry {
     pub quarantined: Family<TenantLabels, Counter>,
     pub alerts: Family<AlertLabels, Counter>,
     pub deliveries: Family<DeliveryLabels, Counter>,
+    pub channel_open: Family<ChannelLabels, Gauge>,
+    pub hooks: Family<HookLabels, Counter>,
     pub outbox_pending: Gauge,
+    pub week: Family<WeekLabels, Gauge>,
     pub lateness_seconds: Histogram,
     pub cache_lookups: Family<CacheLabels, Counter>,
     pub cache_entries: Family<CacheName, Gauge>,
@@ -105,7 +127,10 @@ impl Default for Telemetry {
         let quarantined = family!("quarantined_records", "Records that could not be read", Family::default());
         let alerts = family!("alerts", "Alerts raised, by clock and stage", Family::default());
         let deliveries = family!("deliveries", "Attempts to deliver, by channel and outcome", Family::default());
+        let channel_open = family!("channel_open", "1 while a channel is out of order", Family::default());
+        let hooks = family!("hooks", "Calls of a provider, by hook and outcome", Family::default());
         let outbox_pending = family!("outbox_pending", "Notifications waiting to be sent", Gauge::default());
+        let week = family!("alerts_this_week", "Alerts told this week, and what came of them", Family::default());
         let cache_lookups = family!("cache_lookups", "Cache look-ups, by hit or miss", Family::default());
         let cache_entries = family!("cache_entries", "Entries held by each cache", Family::default());
         let sync_age_seconds = Family::default();
@@ -140,7 +165,10 @@ impl Default for Telemetry {
             quarantined,
             alerts,
             deliveries,
+            channel_open,
+            hooks,
             outbox_pending,
+            week,
             lateness_seconds,
             cache_lookups,
             cache_entries,

@@ -1,21 +1,25 @@
 //! The web face: the dashboard, the API behind it, hooks and health.
 //!
-//! Every route but health, hooks and login asks who is there, and hands that
+//! Every route but health, hooks, links and login asks who is there, and hands that
 //! one's scope to the service: nothing here chooses whose data is shown.
 
+mod alerts;
 mod api;
 mod auth;
 mod health;
 mod hooks;
+mod link;
 mod login;
 mod pages;
 mod problem;
 #[cfg(test)]
 mod tests;
+mod twilio;
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,12 +31,13 @@ use axum::http::header::{
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::answers::Answers;
 use crate::service::Service;
 use crate::store::Store;
 use crate::store::tokens::Role;
@@ -58,6 +63,8 @@ pub struct Options {
     pub public_url: Option<String>,
     /// What somebody without a token may do; none: nothing.
     pub anonymous: Option<Role>,
+    /// Takes answers to alerts; none: links and Twilio's hooks are off.
+    pub answers: Option<Answers>,
     /// What the demo's receivers caught.
     pub caught: Option<Arc<dyn Caught>>,
 }
@@ -93,6 +100,7 @@ pub fn router(web: Web) -> Router {
 fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
     vec![
         ("/", get(pages::dashboard)),
+        ("/alerts", get(pages::alerts)),
         ("/tickets/{tenant}/{id}", get(pages::ticket)),
         ("/login", get(login::show).post(login::enter)),
         ("/logout", post(login::leave)),
@@ -104,9 +112,24 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
         ("/api/v1/discrepancies", get(api::discrepancies)),
         ("/api/v1/overview", get(api::overview)),
         ("/api/v1/messages", get(api::messages)),
+        ("/api/v1/alerts", get(alerts::list)),
+        ("/api/v1/alerts/weekly", get(alerts::weekly)),
+        ("/api/v1/alerts/{id}", get(alerts::one)),
+        ("/api/v1/alerts/{id}/ack", post(alerts::acknowledge)),
+        ("/api/v1/alerts/{id}/resolve", post(alerts::resolve)),
+        ("/api/v1/alerts/{id}/snooze", post(alerts::snooze)),
+        ("/api/v1/alerts/{id}/escalate", post(alerts::escalate)),
+        ("/api/v1/silences", get(alerts::silences).post(alerts::silence)),
+        ("/api/v1/silences/{id}", delete(alerts::end_silence)),
+        ("/api/v1/maintenance-windows", get(alerts::maintenance_windows).post(alerts::maintain)),
+        ("/api/v1/maintenance-windows/{id}", delete(alerts::end_maintenance)),
         ("/api/v1/demo/messages", get(api::caught)),
         ("/api/openapi.json", get(api::openapi)),
         ("/hooks/superops/{tenant}", post(hooks::superops)),
+        ("/hooks/twilio/status", post(twilio::status)),
+        ("/hooks/twilio/sms", post(twilio::reply)),
+        ("/a/{token}", get(link::show).post(link::follow)),
+        ("/api/v1/no-texts", get(api::no_texts)),
         ("/healthz", get(health::alive)),
         ("/readyz", get(health::ready)),
         ("/metrics", get(health::metrics)),
@@ -130,6 +153,8 @@ pub async fn serve(
             Err(_) => std::future::pending().await,
         }
     };
+    // The audit log says from which address a change came.
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
     tokio::select! {
         served = async { axum::serve(listener, router).with_graceful_shutdown(stop).await } => served,
         () = overdue => Ok(()),

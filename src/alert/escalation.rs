@@ -33,6 +33,32 @@ pub enum Target {
     AccountManager,
     Email(String),
     Sms(String),
+    /// The channel of this name, or the one that the configuration gives.
+    Slack(Option<String>),
+    PagerDuty,
+    Webhook,
+}
+
+impl Target {
+    /// The channel that this target itself is, if it is no person.
+    pub fn system(&self) -> Option<ChannelKind> {
+        match self {
+            Self::Slack(_) => Some(ChannelKind::Slack),
+            Self::PagerDuty => Some(ChannelKind::PagerDuty),
+            Self::Webhook => Some(ChannelKind::Webhook),
+            _ => None,
+        }
+    }
+
+    /// The target that stands for all of `channel`, if no person is at its end.
+    fn of_system(channel: ChannelKind) -> Option<Self> {
+        match channel {
+            ChannelKind::Slack => Some(Self::Slack(None)),
+            ChannelKind::PagerDuty => Some(Self::PagerDuty),
+            ChannelKind::Webhook => Some(Self::Webhook),
+            ChannelKind::Email | ChannelKind::Sms => None,
+        }
+    }
 }
 
 impl fmt::Debug for Target {
@@ -45,6 +71,9 @@ impl fmt::Debug for Target {
             Self::AccountManager => "AccountManager",
             Self::Email(_) => "Email(..)",
             Self::Sms(_) => "Sms(..)",
+            Self::Slack(_) => "Slack(..)",
+            Self::PagerDuty => "PagerDuty",
+            Self::Webhook => "Webhook",
         })
     }
 }
@@ -55,28 +84,61 @@ impl fmt::Debug for Target {
 pub enum ChannelKind {
     Email,
     Sms,
+    Slack,
+    #[serde(rename = "pagerduty")]
+    PagerDuty,
+    Webhook,
 }
 
 impl ChannelKind {
+    /// Every way there is, the quietest first.
+    pub const ALL: [Self; 5] = [Self::Email, Self::Sms, Self::Slack, Self::PagerDuty, Self::Webhook];
+
+    /// Whether a system listens there rather than one person: it follows an alert to its end, and no caps or quiet
+    /// hours of people hold for it.
+    pub fn is_system(self) -> bool {
+        match self {
+            Self::Email | Self::Sms => false,
+            Self::Slack | Self::PagerDuty | Self::Webhook => true,
+        }
+    }
+
     /// The name used in the configuration, in logs and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Email => "email",
             Self::Sms => "sms",
+            Self::Slack => "slack",
+            Self::PagerDuty => "pagerduty",
+            Self::Webhook => "webhook",
+        }
+    }
+
+    /// What people call it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Sms => "SMS",
+            Self::Slack => "Slack",
+            Self::PagerDuty => "PagerDuty",
+            Self::Webhook => "webhook",
         }
     }
 
     /// The reading of [`ChannelKind::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Email, Self::Sms].into_iter().find(|kind| kind.as_str() == text)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
-/// The rungs that hold where none are configured.
-pub fn default_steps() -> Vec<Step> {
+/// The rungs that hold where none are configured: the people whom SuperOps knows, and from the first on each of
+/// `channels` at whose end a system listens.
+pub fn default_steps(channels: &[ChannelKind]) -> Vec<Step> {
     let step =
         |minutes, target| Step { after: TimeDelta::minutes(minutes), notify: vec![target], channels: Vec::new() };
-    vec![step(0, Target::Technician), step(15, Target::Manager), step(30, Target::AccountManager)]
+    let mut steps = vec![step(0, Target::Technician), step(15, Target::Manager), step(30, Target::AccountManager)];
+    steps[0].notify.extend(channels.iter().filter_map(|kind| Target::of_system(*kind)));
+    steps
 }
 
 impl Step {
@@ -99,6 +161,8 @@ pub struct Recipient {
     pub name: Option<String>,
     pub email: Option<String>,
     pub phone: Option<String>,
+    /// The channel that is itself what a step names; `id` is then its address: `slack`, `slack:#sla`, `pagerduty`.
+    pub system: Option<ChannelKind>,
     /// Why this person hears of it, to be read by them: "you own this ticket".
     pub because: String,
 }
@@ -110,7 +174,20 @@ impl Recipient {
             name: Some(person.name.clone()),
             email: person.email.clone(),
             phone: person.phone.clone(),
+            system: None,
             because,
+        }
+    }
+
+    fn system(kind: ChannelKind, place: Option<&str>) -> Self {
+        let name = kind.as_str();
+        Self {
+            id: place.map_or(name.to_owned(), |place| format!("{name}:{place}")),
+            name: None,
+            email: None,
+            phone: None,
+            system: Some(kind),
+            because: "the escalation steps name this channel".to_owned(),
         }
     }
 
@@ -119,6 +196,7 @@ impl Recipient {
         match channel {
             ChannelKind::Email => self.email.as_deref(),
             ChannelKind::Sms => self.phone.as_deref(),
+            system => self.system.filter(|own| *own == system).map(|_| self.id.as_str()),
         }
     }
 }
@@ -148,6 +226,9 @@ fn of_target(target: &Target, ticket: &Ticket, people: &Directory) -> Vec<Recipi
         }
         Target::Email(address) => vec![fixed(Some(address), None)],
         Target::Sms(number) => vec![fixed(None, Some(number))],
+        Target::Slack(channel) => vec![Recipient::system(ChannelKind::Slack, channel.as_deref())],
+        Target::PagerDuty => vec![Recipient::system(ChannelKind::PagerDuty, None)],
+        Target::Webhook => vec![Recipient::system(ChannelKind::Webhook, None)],
     }
 }
 
@@ -170,6 +251,7 @@ fn fixed(email: Option<&String>, phone: Option<&String>) -> Recipient {
         name: None,
         email: email.cloned(),
         phone: phone.cloned(),
+        system: None,
         because: "this address is named in the escalation steps".to_owned(),
     }
 }

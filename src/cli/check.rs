@@ -10,6 +10,7 @@ use crate::config::{ChannelKind, Config, ProcessEnvironment, Tenant, explain};
 use crate::notify::{self, Body, Message, sms};
 use crate::store::Store;
 use crate::store::outbox::notification_key;
+use crate::store::phones::StoppedPhone;
 use crate::superops::probe::{self, Verdict};
 use crate::superops::{SuperOps, Urgency};
 use crate::telemetry::Telemetry;
@@ -35,6 +36,7 @@ pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
     println!("{} is in order.\n", path.display());
     println!("{}", explain::explain(&config, &statuses).trim_end());
     unknown_names(&config, &directories).iter().for_each(|line| println!("  - {line}"));
+    no_texts(&config).await.iter().for_each(|line| println!("  - {line}"));
     print!("{online}");
     if let Some(address) = &args.send_test {
         sound &= send_test(&config, address).await?;
@@ -56,6 +58,20 @@ async fn directories_on_record(config: &Config) -> BTreeMap<TenantId, Arc<Direct
     }
     store.close().await;
     known
+}
+
+/// Who replied STOP in an earlier run, a line each.
+async fn no_texts(config: &Config) -> Vec<String> {
+    if !config.store.path.exists() {
+        return Vec::new();
+    }
+    let Ok(store) = Store::open(&config.store.path, Arc::default()).await else { return Vec::new() };
+    let stopped = store.stopped_phones().await.unwrap_or_default();
+    store.close().await;
+    let line = |phone: &StoppedPhone| {
+        format!("{} replied STOP on {} and gets no text messages", phone.who, phone.since.format("%Y-%m-%d"))
+    };
+    stopped.iter().map(line).collect()
 }
 
 /// Policies that name an SLA, a priority or a client that SuperOps does not have: they match no ticket.
@@ -95,36 +111,37 @@ async fn try_tenant(tenant: &Tenant) -> Result<(bool, String, Option<Vec<String>
 
 /// Sends one message on each channel that fits `address`. False if one was not taken.
 async fn send_test(config: &Config, address: &str) -> Result<bool, CliError> {
-    let fits = if address.contains('@') {
-        ChannelKind::Email
-    } else if sms::e164(address).is_some() {
-        ChannelKind::Sms
-    } else {
-        return Err(CliError::usage(format!(
-            "`{address}` is neither an email address nor a phone number with its country code, like +15005550006"
-        )));
-    };
+    let fits = fitting_channel(address).ok_or_else(|| {
+        CliError::usage(format!(
+            "`{address}` is neither an email address nor a phone number with its country code, like +15005550006, \
+             nor slack, slack:#CHANNEL, pagerduty or webhook"
+        ))
+    })?;
     let clock: SharedClock = Arc::new(SystemClock);
     let channels = notify::connect(&config.notify, &clock)?;
-    let mut fitting = channels.iter().filter(|channel| channel.channel() == fits).peekable();
-    if fitting.peek().is_none() {
-        return Err(CliError::usage(format!(
-            "[notify.{}] is not configured, so nothing fits `{address}`",
-            fits.as_str()
-        )));
-    }
-    let mut sound = true;
-    for channel in fitting {
-        let result = channel.send(&test_message(address, &clock)).await;
-        sound &= result.is_ok();
-        match result {
-            Ok(receipt) => {
-                println!("\n{}: taken{}", fits.as_str(), receipt.id.map(|id| format!(", as {id}")).unwrap_or_default())
-            }
-            Err(error) => println!("\n{}: {error}", fits.as_str()),
+    let Some(channel) = channels.iter().find(|channel| channel.channel() == fits) else {
+        let name = fits.as_str();
+        return Err(CliError::usage(format!("[notify.{name}] is not configured, so nothing fits `{address}`")));
+    };
+    let result = channel.send(&test_message(address, &clock)).await;
+    let sound = result.is_ok();
+    match result {
+        Ok(receipt) => {
+            println!("\n{}: taken{}", fits.words(), receipt.id.map(|id| format!(", as {id}")).unwrap_or_default());
         }
+        Err(error) => println!("\n{}: {error}", fits.words()),
     }
     Ok(sound)
+}
+
+fn fitting_channel(address: &str) -> Option<ChannelKind> {
+    let system = address.split_once(':').map_or(address, |(name, _)| name);
+    match ChannelKind::parse(system) {
+        Some(kind) if kind.is_system() && (kind == ChannelKind::Slack || system == address) => Some(kind),
+        _ if address.contains('@') => Some(ChannelKind::Email),
+        _ if sms::e164(address).is_some() => Some(ChannelKind::Sms),
+        _ => None,
+    }
 }
 
 fn test_message(address: &str, clock: &SharedClock) -> Message {

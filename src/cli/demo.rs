@@ -20,7 +20,10 @@ use crate::app::Parts;
 use crate::clock::SharedClock;
 use crate::config::{Config, GivenEnvironment, LogFormat};
 use crate::service::{Scope, Service};
-use crate::simulator::receivers::{Caught, CaughtKind, CaughtList, MailCatcher, SmsCatcher};
+use crate::simulator::crew::Crew;
+use crate::simulator::receivers::{
+    Caller, Caught, CaughtKind, CaughtList, MailCatcher, SlackCatcher, SmsCatcher, WEBHOOK_SECRET, WebhookCatcher,
+};
 use crate::simulator::{SimOptions, Simulator, targets};
 use crate::store::Store;
 use crate::store::tokens::Role;
@@ -33,6 +36,10 @@ const USUAL_PORT: u16 = 8080;
 const CAUGHT_ROOM: usize = 2_000;
 /// New messages are shown on the terminal this often.
 const SHOW_EVERY: Duration = Duration::from_millis(500);
+/// People look at their phones this often.
+const ANSWER_EVERY: Duration = Duration::from_secs(4);
+/// The auth token of the account at the SMS gateway.
+const SMS_TOKEN: &str = "demo";
 /// At most so many at a time; the page has them all.
 const SHOWN_AT_ONCE: u64 = 6;
 
@@ -47,7 +54,7 @@ pub async fn demo(args: DemoArgs) -> Result<(), CliError> {
     let parts = Parts::build(config, clock.clone()).await?;
     let (service, store) = (parts.service.clone(), parts.store.clone());
     let options = web::Options {
-        anonymous: Some(Role::Viewer),
+        anonymous: Some(Role::Admin),
         caught: Some(Arc::new(Shown(world.caught.clone()))),
         ..parts.web_options()
     };
@@ -61,6 +68,7 @@ pub async fn demo(args: DemoArgs) -> Result<(), CliError> {
     };
     tokio::select! {
         () = show(&world.caught) => {}
+        () = answer(&world, running.address) => {}
         () = run::told_to_stop() => {}
         () = ended => {}
     }
@@ -76,6 +84,8 @@ struct World {
     superops: crate::simulator::Served,
     mail: MailCatcher,
     sms: SmsCatcher,
+    slack: SlackCatcher,
+    webhook: WebhookCatcher,
     caught: Arc<CaughtList>,
     folder: TempDir,
     options: SimOptions,
@@ -90,7 +100,9 @@ impl World {
         Ok(Self {
             superops: look_alike.serve(any).await?,
             mail: MailCatcher::start(any, clock.clone(), caught.clone()).await?,
-            sms: SmsCatcher::start(any, clock, caught.clone()).await?,
+            sms: SmsCatcher::start(any, clock.clone(), caught.clone()).await?,
+            slack: SlackCatcher::start(any, clock.clone(), caught.clone()).await?,
+            webhook: WebhookCatcher::start(any, clock, caught.clone()).await?,
             folder: tempfile::tempdir().context("there is no room for the demo's files")?,
             look_alike,
             caught,
@@ -120,18 +132,30 @@ impl World {
              requests_per_minute = 800\npoll_interval = \"60s\"\nhours = \"site\"\n{statuses}\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@msp.example>\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"DEMO_SMS\"\n\
-             from = \"+15005550006\"\nbase_url = \"{}\"\n{policies}",
+             from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = true\n{}{policies}",
             store.display(),
             self.options.subdomain,
             self.superops.url(),
             token.display(),
             self.mail.addr(),
             self.sms.url(),
+            self.systems(),
         );
         let token = token.to_str().context("the temporary folder has an odd name")?;
         let environment =
-            GivenEnvironment::default().with_file(token, &self.options.token).with_var("DEMO_SMS", "demo");
+            GivenEnvironment::default().with_file(token, &self.options.token).with_var("DEMO_SMS", SMS_TOKEN);
+        let environment = environment.with_var("DEMO_SLACK", "xoxb-demo").with_var("DEMO_WEBHOOK", WEBHOOK_SECRET);
         Ok(Config::parse(Path::new("demo.toml"), &text, &environment)?)
+    }
+
+    /// The channels at whose end a system listens.
+    fn systems(&self) -> String {
+        format!(
+            "[notify.slack]\nbot_token_env = \"DEMO_SLACK\"\nchannel = \"#sla\"\nbase_url = \"{}\"\n\
+             [notify.webhook]\nurl = \"{}\"\nsecret_env = \"DEMO_WEBHOOK\"\n",
+            self.slack.url(),
+            self.webhook.url(),
+        )
     }
 }
 
@@ -184,7 +208,7 @@ fn welcome(args: &DemoArgs, clock: &SharedClock, address: SocketAddr) {
         None => format!("a made-up desk with {} open tickets", args.tickets),
     };
     eprintln!("\n  The page:  http://{address}\n");
-    eprintln!("Watching {desk}, {speed}. Nothing leaves this machine: mail and text messages are caught and shown.");
+    eprintln!("Watching {desk}, {speed}. Nothing leaves this machine: every message is caught and shown.");
     eprintln!("{}\n", if args.lasts.is_some() { "It ends by itself." } else { "Ctrl-C ends it." });
 }
 
@@ -209,6 +233,9 @@ fn line(message: &Caught, colours: bool) -> String {
     let (kind, said) = match message.kind {
         CaughtKind::Email => ("email", first_line(message)),
         CaughtKind::Sms => ("text", message.text.clone()),
+        CaughtKind::Slack => ("slack", message.text.lines().take(2).collect::<Vec<_>>().join(" – ")),
+        CaughtKind::PagerDuty => ("page", format!("{} {}", message.subject, message.text)),
+        CaughtKind::Webhook => ("hook", message.subject.clone()),
     };
     let said: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let (dim, plain) = if colours { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
@@ -219,6 +246,19 @@ fn line(message: &Caught, colours: bool) -> String {
 fn first_line(message: &Caught) -> String {
     let begins = message.text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     format!("{} – {}", message.subject, begins.trim())
+}
+
+/// Has the desk's people answer some of what they are told, for ever.
+async fn answer(world: &World, address: SocketAddr) {
+    let url = format!("http://{address}");
+    world.sms.calls(Caller { auth_token: SMS_TOKEN.to_owned().into(), public_url: url.clone(), reach: url });
+    let mut crew = Crew::new(&world.caught, &world.sms);
+    loop {
+        tokio::time::sleep(ANSWER_EVERY).await;
+        for done in crew.turn().await {
+            eprintln!("          ←      {done}");
+        }
+    }
 }
 
 /// What happened, in a few lines.
@@ -235,9 +275,11 @@ async fn summary(service: &Service, store: &Store, world: &World) -> anyhow::Res
     }
     let kinds = |kind| world.caught.newest_first(usize::MAX).iter().filter(|message| message.kind == kind).count();
     text.push_str(&format!(
-        "{} emails and {} text messages were caught; {} still wait, {} failed\n",
+        "{} emails, {} text messages, {} Slack messages and {} webhooks were caught; {} still wait, {} failed\n",
         kinds(CaughtKind::Email),
         kinds(CaughtKind::Sms),
+        kinds(CaughtKind::Slack),
+        kinds(CaughtKind::Webhook),
         tally.pending,
         tally.failed
     ));
@@ -251,7 +293,7 @@ struct Shown(Arc<CaughtList>);
 impl web::Caught for Shown {
     fn newest(&self, limit: usize) -> Value {
         let shown = |message: &Arc<Caught>| {
-            let kind = if message.kind == CaughtKind::Email { "email" } else { "sms" };
+            let kind = message.kind.as_str();
             json!({ "at": message.at, "kind": kind, "to": message.to, "subject": message.subject, "text": message.text })
         };
         self.0.newest_first(limit).iter().map(shown).collect()

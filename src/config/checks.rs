@@ -30,6 +30,17 @@ pub fn public_url(text: &str) -> Result<String, String> {
     Ok(text.trim().trim_end_matches('/').to_owned())
 }
 
+/// An address that messages are posted to, as it stands: a slash at its end can matter.
+pub fn posting_url(text: &str) -> Result<String, String> {
+    let url = web_url(text)?;
+    if url.scheme() == "http" && !url.host_str().is_some_and(is_loopback) {
+        return Err("must start with https://, since messages name clients and their troubles; \
+                    plain http:// is for this machine only"
+            .to_owned());
+    }
+    Ok(text.trim().to_owned())
+}
+
 fn web_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text.trim()).map_err(|error| format!("must be a web address: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
@@ -77,6 +88,15 @@ pub fn twilio_sid(prefix: &'static str) -> impl Fn(&&str) -> Result<String, Stri
         let rule = || format!("must be the id that Twilio's console shows: `{prefix}`, then letters and digits");
         plausible.then(|| (*text).to_owned()).ok_or_else(rule)
     }
+}
+
+/// Where Slack messages go: `#name`, or the id of a channel or conversation.
+pub fn slack_channel(text: &str) -> Result<String, String> {
+    let name = text.strip_prefix('#').unwrap_or(text);
+    let plausible =
+        (1..=80).contains(&name.chars().count()) && !name.contains(|c: char| c.is_whitespace() || "#@<>:".contains(c));
+    let rule = || "must name a Slack channel, such as \"#sla\" or \"C024BE91L\"".to_owned();
+    plausible.then(|| text.to_owned()).ok_or_else(rule)
 }
 
 /// Text that says something; surrounding white space is dropped.

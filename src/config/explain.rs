@@ -10,7 +10,7 @@ use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::{self, Counts, Policy};
 use crate::ticket::{ClockKind, GUESSED_CLOSED, GUESSED_PAUSED, StatusMeaning, TenantId};
 
-use super::explain_alerts::{alerts, channels};
+use super::explain_alerts::{alerts, answers, channels};
 use super::read_calendar::DAYS;
 use super::read_server::{DEFAULT_LISTEN, DEFAULT_STORE};
 use super::read_tenant::{DEFAULT_POLL_INTERVAL, DEFAULT_REQUESTS_PER_MINUTE, default_ticket_url};
@@ -28,6 +28,7 @@ pub fn explain(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> S
     policies(&mut page, &config.policies);
     alerts(&mut page, config);
     channels(&mut page, &config.notify);
+    answers(&mut page, config);
     let remarks = remarks(config);
     if !remarks.is_empty() {
         page.heading("Remarks");

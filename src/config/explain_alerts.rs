@@ -1,15 +1,21 @@
 //! The part of [`super::explain`] that is about people: who hears of what, when and how.
 
+use crate::alert::life::ACK_EXPIRES;
+use crate::alert::policy;
+
 use super::explain::{Page, or_default};
+use super::explain_noise::rules;
 use super::read_alerts::{DEFAULT_PREDICT_AT, DEFAULT_WARN_AT};
-use super::read_notify::DEFAULT_TWILIO;
+use super::read_notify::{DEFAULT_PAGERDUTY, DEFAULT_SLACK, DEFAULT_SLACK_PER_MINUTE, DEFAULT_TWILIO};
 use super::{
-    Alerts, ChannelKind, Config, Email, Notify, Sms, SmsSender, SmtpTls, Step, Target, default_steps, duration,
+    Alerts, ChannelKind, Config, Email, Notify, PagerDuty, Slack, Sms, SmsSender, SmtpTls, Step, Target, Webhook,
+    default_steps, duration,
 };
+use crate::notify::ways::{REPLY_HOOK, STATUS_HOOK};
 
 /// When an alert is raised, and the escalation in words.
 pub(super) fn alerts(page: &mut Page, config: &Config) {
-    let Alerts { warn_at, warn_left, predict_at, steps } = &config.alerts;
+    let Alerts { warn_at, warn_left, predict_at, ack_expires, steps, noise } = &config.alerts;
     page.heading("Alerts");
     let shares: Vec<_> = warn_at.iter().map(|share| percent(*share)).collect();
     if !shares.is_empty() {
@@ -22,11 +28,33 @@ pub(super) fn alerts(page: &mut Page, config: &Config) {
     }
     let likely = format!("not in this version; predict_at is kept at {}", percent(*predict_at));
     page.row("predicted", or_default(likely, *predict_at == DEFAULT_PREDICT_AT));
-    page.heading(or_default("Escalation", *steps == default_steps()));
+    let rest = format!("for {} while nothing happens on its ticket", duration::show(*ack_expires));
+    page.row("acknowledged", format!("a breach rests {}", or_default(rest, *ack_expires == ACK_EXPIRES)));
+    escalations(page, config);
+    page.heading(or_default("Escalation", *steps == default_steps(&config.notify.kinds())));
+    step_rows(page, steps, &config.notify);
+    rules(page, noise);
+}
+
+/// The escalations before the default one.
+fn escalations(page: &mut Page, config: &Config) {
+    let named = config.escalations.split_last().map_or(&[][..], |(_, named)| named);
+    for (index, escalation) in named.iter().enumerate() {
+        let shadow = policy::shadow(&config.escalations, index);
+        let shadow = shadow.map(|first| format!("; NEVER FOLLOWED: {} matches first", first.name)).unwrap_or_default();
+        page.heading(format!("Escalation {}, for {}{shadow}", escalation.name, escalation.which.words()));
+        if escalation.ack_expires != config.alerts.ack_expires {
+            page.row("acknowledged", format!("a breach rests for {}", duration::show(escalation.ack_expires)));
+        }
+        step_rows(page, &escalation.steps, &config.notify);
+    }
+}
+
+fn step_rows(page: &mut Page, steps: &[Step], notify: &Notify) {
     for step in steps {
         let when =
             if step.after.is_zero() { "at once".to_owned() } else { format!("after {}", duration::show(step.after)) };
-        page.row(when, step_words(step, &config.notify));
+        page.row(when, step_words(step, notify));
     }
 }
 
@@ -52,7 +80,7 @@ fn role_words(target: &Target) -> Option<&'static str> {
         Target::Manager => Some("the technician's manager"),
         Target::Group => Some("everybody in the ticket's group"),
         Target::AccountManager => Some("the client's account manager"),
-        Target::Email(_) | Target::Sms(_) => None,
+        Target::Email(_) | Target::Sms(_) | Target::Slack(_) | Target::PagerDuty | Target::Webhook => None,
     }
 }
 
@@ -60,13 +88,17 @@ fn direct_words(target: &Target) -> Option<String> {
     match target {
         Target::Email(address) => Some(format!("{address}, by email")),
         Target::Sms(number) => Some(format!("{number}, by SMS")),
+        Target::Slack(Some(channel)) => Some(format!("{channel} on Slack")),
+        Target::Slack(None) => Some("Slack".to_owned()),
+        Target::PagerDuty => Some("PagerDuty".to_owned()),
+        Target::Webhook => Some("the webhook".to_owned()),
         _ => None,
     }
 }
 
 fn way_words(channels: &[ChannelKind], notify: &Notify) -> String {
     if !channels.is_empty() {
-        let names: Vec<_> = channels.iter().map(|kind| channel_name(*kind)).collect();
+        let names: Vec<_> = channels.iter().map(|kind| kind.words()).collect();
         return format!("by {}", names.join(" and "));
     }
     match (notify.email.is_some(), notify.sms.is_some()) {
@@ -77,18 +109,80 @@ fn way_words(channels: &[ChannelKind], notify: &Notify) -> String {
     }
 }
 
-fn channel_name(kind: ChannelKind) -> &'static str {
-    match kind {
-        ChannelKind::Email => "email",
-        ChannelKind::Sms => "SMS",
-    }
-}
-
 /// How messages leave, without secrets.
 pub(super) fn channels(page: &mut Page, notify: &Notify) {
     page.heading("Channels");
-    page.row("email", notify.email.as_ref().map_or("not set up".to_owned(), email_words));
-    page.row("SMS", notify.sms.as_ref().map_or("not set up".to_owned(), sms_words));
+    for kind in ChannelKind::ALL {
+        let words = match kind {
+            ChannelKind::Email => notify.email.as_ref().map(email_words),
+            ChannelKind::Sms => notify.sms.as_ref().map(sms_words),
+            ChannelKind::Slack => notify.slack.as_ref().map(slack_words),
+            ChannelKind::PagerDuty => notify.pagerduty.as_ref().map(pagerduty_words),
+            ChannelKind::Webhook => notify.webhook.as_ref().map(webhook_words),
+        };
+        let words = words.map(|words| format!("{words}{}", limit_words(kind, notify)));
+        page.row(kind.words(), words.unwrap_or_else(|| "not set up".to_owned()));
+    }
+}
+
+fn limit_words(kind: ChannelKind, notify: &Notify) -> String {
+    let usual = kind == ChannelKind::Slack;
+    match notify.per_minute.get(&kind) {
+        Some(limit) => or_default(format!(", at most {limit} a minute"), usual && *limit == DEFAULT_SLACK_PER_MINUTE),
+        None => String::new(),
+    }
+}
+
+fn slack_words(slack: &Slack) -> String {
+    match slack {
+        Slack::Bot { channel, base_url, .. } => {
+            let place = or_default(base_url, base_url == DEFAULT_SLACK);
+            format!("to {channel}, as a bot, by {place}")
+        }
+        Slack::IncomingWebhook { .. } => "by an incoming webhook, to its own channel".to_owned(),
+    }
+}
+
+fn pagerduty_words(pagerduty: &PagerDuty) -> String {
+    let place = &pagerduty.base_url;
+    format!("events with a routing key, by {}", or_default(place, place == DEFAULT_PAGERDUTY))
+}
+
+/// Only the host: some put a token into the rest.
+fn webhook_words(webhook: &Webhook) -> String {
+    let host = url::Url::parse(&webhook.url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    format!("to {}, signed", host.unwrap_or_default())
+}
+
+/// How people can answer, and how we hear what became of a message.
+pub(super) fn answers(page: &mut Page, config: &Config) {
+    let public_url = config.server.public_url.as_deref();
+    page.heading("Answers");
+    let links = match public_url {
+        Some(_) => "alerts carry a link that acknowledges them, good for a day",
+        None => "none: server.public_url is not given",
+    };
+    page.row("links", links);
+    if let Some(sms) = &config.notify.sms {
+        page.row("SMS receipts", receipt_words(public_url, sms));
+        page.row("SMS replies", reply_words(public_url, sms));
+    }
+}
+
+fn receipt_words(public_url: Option<&str>, sms: &Sms) -> String {
+    match public_url {
+        Some(url) if !sms.hook_tokens.is_empty() => format!("Twilio reports to {url}{STATUS_HOOK}"),
+        Some(_) => "Twilio is asked: without hook_auth_token its reports cannot be believed".to_owned(),
+        None => "Twilio is asked: server.public_url is not given, so it cannot report".to_owned(),
+    }
+}
+
+fn reply_words(public_url: Option<&str>, sms: &Sms) -> String {
+    match public_url {
+        Some(url) if sms.replies => format!("on: Twilio must send them to {url}{REPLY_HOOK}"),
+        None if sms.replies => "off: replies = true needs server.public_url".to_owned(),
+        _ => or_default("off: set replies = true once Twilio sends them to us", true),
+    }
 }
 
 fn email_words(email: &Email) -> String {

@@ -9,7 +9,10 @@ use super::environment::Environment;
 use super::read_alerts::Channels;
 use super::read_tenant::Names;
 use super::reader::{Found, Inspection, Purpose, Section};
-use super::{Config, read_alerts, read_calendar, read_notify, read_policies, read_server, read_tenant};
+use super::{
+    ChannelKind, Config, read_alerts, read_calendar, read_escalations, read_notify, read_policies, read_server,
+    read_tenant,
+};
 
 pub(super) fn config(path: &Path, text: &str, env: &dyn Environment, purpose: Purpose) -> Result<Config, Complaints> {
     let inspection = Inspection::new(env, purpose).of(path, text);
@@ -62,14 +65,16 @@ fn everything(root: Section<'_>) -> Config {
     let policy_places = policies.iter().map(Section::place).collect();
     let policies = policies.into_iter().map(|section| read_policies::policy(section, &names)).collect();
     let notify = root.table("notify");
-    let alerts =
-        read_alerts::alerts(root.table("alerts"), &Channels { email: notify.has("email"), sms: notify.has("sms") });
+    let channels = Channels::of(&notify);
+    let alerts = read_alerts::alerts(root.table("alerts"), &channels);
+    let escalations = root.each("escalations").unwrap_or_default();
+    let escalations = read_escalations::escalations(escalations, &names, &channels, &alerts);
     check_least(&root, &notify, &names);
     let tenants = tenants.into_iter().filter_map(|(name, section)| read_tenant::tenant(&name, section, &names));
     let tenants = tenants.map(|tenant| (tenant.id.clone(), tenant)).collect();
     let notify = read_notify::notify(notify);
     root.finish();
-    Config { server, store, tenants, calendars, holiday_lists, policies, policy_places, alerts, notify }
+    Config { server, store, tenants, calendars, holiday_lists, policies, policy_places, alerts, escalations, notify }
 }
 
 /// A service needs somebody to watch and a way to speak up.
@@ -80,8 +85,7 @@ fn check_least(root: &Section<'_>, notify: &Section<'_>, names: &Names<'_>) {
     if names.tenants.is_empty() {
         root.wrong("a [tenants.NAME] table is needed: without a SuperOps account there is nothing to watch");
     }
-    // A channel of a later version has its own complaint.
-    if !["email", "sms"].into_iter().chain(read_notify::LATER).any(|channel| notify.has(channel)) {
+    if !ChannelKind::ALL.into_iter().any(|kind| notify.has(kind.as_str())) {
         root.wrong("a [notify.email] or [notify.sms] table is needed: a breach that nobody hears of helps nobody");
     }
 }

@@ -2,19 +2,28 @@
 
 use chrono::TimeDelta;
 
-use super::read_notify::LATER;
 use super::reader::{Found, Inspection, Purpose, Section, nearest};
-use super::{Alerts, ChannelKind, Step, Target, checks, default_steps, duration};
+use super::{Alerts, ChannelKind, Step, Target, checks, default_steps, duration, read_noise};
+use crate::alert::life::ACK_EXPIRES;
 
 pub(super) const DEFAULT_WARN_AT: [f64; 1] = [0.75];
 pub(super) const DEFAULT_PREDICT_AT: f64 = 0.7;
 
-const TARGETS: [&str; 4] = ["technician", "manager", "group", "account-manager"];
+const TARGETS: [&str; 7] = ["technician", "manager", "group", "account-manager", "slack", "pagerduty", "webhook"];
 
 /// The channels that have a table in the file, right or wrong.
 pub(super) struct Channels {
-    pub email: bool,
-    pub sms: bool,
+    there: Vec<ChannelKind>,
+    /// Slack is reached by an incoming webhook, which stands for one channel.
+    one_slack_channel: bool,
+}
+
+impl Channels {
+    pub fn of(notify: &Section<'_>) -> Self {
+        let there = ChannelKind::ALL.into_iter().filter(|kind| notify.has(kind.as_str())).collect();
+        let by_hook = |key| notify.has_within("slack", key);
+        Self { there, one_slack_channel: by_hook("webhook_url_env") || by_hook("webhook_url_file") }
+    }
 }
 
 pub(super) fn alerts(section: Section<'_>, channels: &Channels) -> Alerts {
@@ -23,7 +32,9 @@ pub(super) fn alerts(section: Section<'_>, channels: &Channels) -> Alerts {
         warn_at: warn_at(&section),
         warn_left: warn_left(&section),
         predict_at: predict_at.unwrap_or(DEFAULT_PREDICT_AT),
-        steps: steps(&section, channels).unwrap_or_else(default_steps),
+        ack_expires: ack_expires(&section).unwrap_or(ACK_EXPIRES),
+        steps: steps(&section, channels).unwrap_or_else(|| default_steps(&channels.there)),
+        noise: read_noise::rules(&section),
     };
     section.finish();
     alerts
@@ -52,7 +63,15 @@ fn time_left(text: &str) -> Result<TimeDelta, String> {
     }
 }
 
-fn steps(section: &Section<'_>, channels: &Channels) -> Option<Vec<Step>> {
+/// How long an acknowledged breach may rest.
+pub(super) fn ack_expires(section: &Section<'_>) -> Option<TimeDelta> {
+    section.text("ack_expires")?.read(|text| match duration::parse(text)? {
+        none if none.is_zero() => Err("must be over 0s: an acknowledgement would hold nothing".to_owned()),
+        some => Ok(some),
+    })
+}
+
+pub(super) fn steps(section: &Section<'_>, channels: &Channels) -> Option<Vec<Step>> {
     let sections = section.each("steps")?;
     if sections.is_empty() && section.has("steps") {
         section.clash("steps", "must not be empty: nobody would hear of a breach");
@@ -102,8 +121,11 @@ fn reachable(found: &Found<'_, &str>, channels: &Channels, inspection: &Inspecti
     let needed = match target {
         Target::Email(_) => Some(ChannelKind::Email),
         Target::Sms(_) => Some(ChannelKind::Sms),
-        _ => None,
+        _ => target.system(),
     };
+    if matches!(target, Target::Slack(Some(_))) && channels.one_slack_channel {
+        found.wrong("names a Slack channel, but an incoming webhook writes to its own only: use a bot token");
+    }
     if let Some(kind) = needed {
         check_channel(found, kind, channels, inspection);
     }
@@ -114,6 +136,7 @@ fn target(text: &str) -> Result<Target, String> {
     match text.split_once(':') {
         Some(("email", address)) => checks::email_address(address).map(Target::Email),
         Some(("sms", number)) => checks::phone_number(number.trim()).map(Target::Sms),
+        Some(("slack", channel)) => checks::slack_channel(channel.trim()).map(|name| Target::Slack(Some(name))),
         Some(("on-call", _)) => Err("names an on-call rotation, which is not supported in this version".to_owned()),
         Some(_) => Err(unknown_target("")),
         None => role(text),
@@ -126,13 +149,18 @@ fn role(text: &str) -> Result<Target, String> {
         "manager" => Ok(Target::Manager),
         "group" => Ok(Target::Group),
         "account-manager" => Ok(Target::AccountManager),
-        later if LATER.contains(&later) => Err(format!("names {later}, which is not supported in this version")),
+        "slack" => Ok(Target::Slack(None)),
+        "pagerduty" => Ok(Target::PagerDuty),
+        "webhook" => Ok(Target::Webhook),
         other => Err(unknown_target(&nearest(other, TARGETS.into_iter()))),
     }
 }
 
 fn unknown_target(hint: &str) -> String {
-    format!("must hold technician, manager, group, account-manager, email:ADDRESS or sms:+NUMBER{hint}")
+    format!(
+        "must hold technician, manager, group, account-manager, email:ADDRESS, sms:+NUMBER, slack, slack:#CHANNEL, \
+         pagerduty or webhook{hint}"
+    )
 }
 
 fn channel_list(section: &Section<'_>, channels: &Channels) -> Vec<ChannelKind> {
@@ -147,21 +175,18 @@ fn channel_list(section: &Section<'_>, channels: &Channels) -> Vec<ChannelKind> 
 }
 
 fn channel(text: &str) -> Result<ChannelKind, String> {
-    match text {
-        "email" => Ok(ChannelKind::Email),
-        "sms" => Ok(ChannelKind::Sms),
-        later if LATER.contains(&later) => Err(format!("names {later}, which is not supported in this version")),
-        other => Err(format!("must hold \"email\" or \"sms\"{}", nearest(other, ["email", "sms"].into_iter()))),
+    match ChannelKind::parse(text) {
+        Some(kind) if kind.is_system() => {
+            Err(format!("holds {text}, which reaches no single person: put it into `notify` instead"))
+        }
+        Some(kind) => Ok(kind),
+        None => Err(format!("must hold \"email\" or \"sms\"{}", nearest(text, ["email", "sms"].into_iter()))),
     }
 }
 
 /// A step over a channel that is not set up would reach nobody.
 fn check_channel(found: &Found<'_, &str>, kind: ChannelKind, channels: &Channels, inspection: &Inspection<'_>) {
-    let there = match kind {
-        ChannelKind::Email => channels.email,
-        ChannelKind::Sms => channels.sms,
-    };
-    if !there && inspection.purpose == Purpose::Service {
+    if !channels.there.contains(&kind) && inspection.purpose == Purpose::Service {
         let name = kind.as_str();
         found.wrong(format!("needs {name}, but there is no [notify.{name}] to send it with"));
     }

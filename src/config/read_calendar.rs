@@ -46,7 +46,7 @@ pub(super) fn calendar(name: &Found<'_, &str>, section: Section<'_>, lists: &Hol
     Some(CalendarSpec { name: name.value.to_owned(), timezone: timezone?, always, week, holidays, yearly })
 }
 
-fn zone(text: &str) -> Result<Tz, String> {
+pub(super) fn zone(text: &str) -> Result<Tz, String> {
     text.parse().map_err(|_| {
         let hint = nearest(text, chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name()));
         format!("must be a zone of the IANA time zone database, such as \"Europe/London\", not `{text}`{hint}")
@@ -120,7 +120,7 @@ fn window(text: &str) -> Result<Window, String> {
     }
 }
 
-fn minute_of_day(text: &str) -> Option<u16> {
+pub(super) fn minute_of_day(text: &str) -> Option<u16> {
     let (hour, minute) = text.split_once(':')?;
     let digits = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
     if !digits(hour) || !digits(minute) {

@@ -1,30 +1,57 @@
 //! `[notify.*]`: the channels and their providers.
 
+mod services;
+
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
+use secrecy::SecretString;
 use url::Url;
 
 use super::reader::{Purpose, Section};
 use super::secret::{Named, SecretKeys};
-use super::{Email, Notify, Sms, SmsSender, SmtpTls, checks};
+use super::{ChannelKind, Email, Notify, Sms, SmsSender, SmtpTls, checks};
 
-/// Known elsewhere, and wished for here.
-pub(super) const LATER: [&str; 3] = ["slack", "pagerduty", "webhook"];
+pub(super) use services::{DEFAULT_PAGERDUTY, DEFAULT_SLACK, DEFAULT_SLACK_PER_MINUTE};
+/// More is no limit worth the name; one every minute is the least that can be said of an alarm.
+const MOST_PER_MINUTE: i64 = 60_000;
 pub(super) const DEFAULT_TWILIO: &str = "https://api.twilio.com";
 
 const PASSWORD: SecretKeys = SecretKeys { plain: "password", env: "password_env", file: "password_file" };
 const AUTH_TOKEN: SecretKeys = SecretKeys { plain: "auth_token", env: "auth_token_env", file: "auth_token_file" };
 const API_KEY_SECRET: SecretKeys =
     SecretKeys { plain: "api_key_secret", env: "api_key_secret_env", file: "api_key_secret_file" };
+const HOOK_TOKEN: SecretKeys =
+    SecretKeys { plain: "hook_auth_token", env: "hook_auth_token_env", file: "hook_auth_token_file" };
+const PREVIOUS_TOKEN: SecretKeys =
+    SecretKeys { plain: "previous_auth_token", env: "previous_auth_token_env", file: "previous_auth_token_file" };
 
 pub(super) fn notify(section: Section<'_>) -> Notify {
-    for later in LATER {
-        section.refuse(later, "is not supported in this version: use [notify.email] or [notify.sms]");
-    }
-    let notify = Notify { email: email(section.table("email")), sms: sms(section.table("sms")) };
+    let tables = ChannelKind::ALL.map(|kind| section.table(kind.as_str()));
+    let per_minute = ChannelKind::ALL.into_iter().zip(&tables);
+    let per_minute = per_minute.filter_map(|(kind, table)| Some((kind, limit(kind, table)?))).collect();
+    let [of_email, of_sms, of_slack, of_pagerduty, of_webhook] = tables;
     section.finish();
-    notify
+    Notify {
+        email: email(of_email),
+        sms: sms(of_sms),
+        slack: services::slack(of_slack),
+        pagerduty: services::pagerduty(of_pagerduty),
+        webhook: services::webhook(of_webhook),
+        per_minute,
+    }
+}
+
+/// How many messages a minute the channel of `table` may be given.
+fn limit(kind: ChannelKind, table: &Section<'_>) -> Option<u32> {
+    let limit = table.integer("per_minute").and_then(|number| number.read(|number| per_minute(*number)));
+    // Slack allows a channel about one message a second.
+    limit.or_else(|| (kind == ChannelKind::Slack).then_some(DEFAULT_SLACK_PER_MINUTE))
+}
+
+fn per_minute(number: i64) -> Result<u32, String> {
+    let allowed = (1..=MOST_PER_MINUTE).contains(&number).then(|| u32::try_from(number).ok()).flatten();
+    allowed.ok_or_else(|| format!("must be from 1 to {MOST_PER_MINUTE}; leave it out for no limit"))
 }
 
 fn email(section: Section<'_>) -> Option<Email> {
@@ -127,6 +154,15 @@ fn sms(section: Section<'_>) -> Option<Sms> {
     let api_key_sid = section.text("api_key_sid").and_then(|t| t.read(checks::twilio_sid("SK")));
     let secret = sms_secret(&section);
     let sender = sms_sender(&section);
+    let hook_tokens = hook_tokens(&section, secret.as_ref());
+    let replies = section.flag("replies").is_some_and(|found| found.value);
+    if replies && section.has("api_key_sid") && !HOOK_TOKEN.used(&section) {
+        section.clash(
+            "replies",
+            "needs `hook_auth_token_env` or `hook_auth_token_file`: Twilio signs replies with the \
+             account's auth token, not with the API key",
+        );
+    }
     let base_url = section.text("base_url").and_then(|t| t.read(|text| checks::private_url(text)));
     section.finish();
     Some(Sms {
@@ -135,7 +171,22 @@ fn sms(section: Section<'_>) -> Option<Sms> {
         secret: secret?.value?,
         sender: sender?,
         base_url: base_url.unwrap_or_else(|| DEFAULT_TWILIO.to_owned()),
+        hook_tokens,
+        replies,
     })
+}
+
+/// The tokens that Twilio's requests to us may be signed with. It signs with the account's own, whatever we send with.
+fn hook_tokens(section: &Section<'_>, sending: Option<&Named>) -> Vec<SecretString> {
+    let (own, previous) = (HOOK_TOKEN.read(section), PREVIOUS_TOKEN.read(section));
+    let with_key = section.has("api_key_sid");
+    if HOOK_TOKEN.used(section) && !with_key && AUTH_TOKEN.used(section) {
+        let used = if section.has(HOOK_TOKEN.env) { HOOK_TOKEN.env } else { HOOK_TOKEN.file };
+        section.clash(used, "is for sending with an API key: without one, the auth token already given is taken");
+    }
+    let sending = sending.filter(|_| !with_key).and_then(|named| named.value.clone());
+    let named = [own, previous].into_iter().flatten().filter_map(|named| named.value);
+    sending.into_iter().chain(named).collect()
 }
 
 /// The auth token of the account, or the secret of an API key.

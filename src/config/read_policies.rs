@@ -28,7 +28,7 @@ pub(super) fn policy(section: Section<'_>, names: &Names<'_>) -> Policy {
     policy
 }
 
-fn known_tenant(name: &str, tenants: &[&str]) -> Result<TenantId, String> {
+pub(super) fn known_tenant(name: &str, tenants: &[&str]) -> Result<TenantId, String> {
     if !tenants.contains(&name) {
         let hint = nearest(name, tenants.iter().copied());
         return Err(format!("names the tenant `{name}`, but there is no [tenants.{name}]{hint}"));

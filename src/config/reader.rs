@@ -143,6 +143,12 @@ impl<'a> Section<'a> {
         self.table.is_some_and(|table| table.contains_key(key))
     }
 
+    /// Whether the table under `key` has `inner`, without reading either.
+    pub fn has_within(&self, key: &str, inner: &str) -> bool {
+        let table = self.table.and_then(|table| table.get(key)).and_then(|value| value.get_ref().as_table());
+        table.is_some_and(|table| table.contains_key(inner))
+    }
+
     /// Notes a fault of the table as a whole.
     pub fn wrong(&self, text: impl Into<String>) {
         self.inspection.fault(self.at, text);

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use crate::sla::policy::{Counts, Policy};
 use crate::ticket::ClockKind;
 
-use super::{Config, Hours, Tenant, duration};
+use super::{Config, Hours, Target, Tenant, duration};
 
 /// Above this, SuperOps was seen to throttle, whatever its documentation says.
 const SEEN_REQUESTS_PER_MINUTE: u32 = 100;
@@ -18,6 +18,7 @@ pub fn remarks(config: &Config) -> Vec<String> {
     list.extend(unused_calendars(config));
     list.extend(config.policies.iter().enumerate().flat_map(|(index, policy)| about_policy(index + 1, policy)));
     list.extend(about_channels(config));
+    list.extend(about_replies(config));
     if !config.server.listen.ip().is_loopback() {
         list.push("the page is open to the network without TLS: put a reverse proxy with TLS before it".to_owned());
     }
@@ -69,13 +70,40 @@ fn is_whole_days(length: TimeDelta) -> bool {
     length.num_seconds() % TimeDelta::days(1).num_seconds() == 0
 }
 
-fn about_channels(config: &Config) -> Option<String> {
+/// Replies that cannot reach us would be asked for in vain.
+fn about_replies(config: &Config) -> Option<String> {
+    let asked_for = config.notify.sms.as_ref().is_some_and(|sms| sms.replies);
+    (asked_for && config.server.public_url.is_none()).then(|| {
+        "`replies` is on, but server.public_url is not given: Twilio cannot pass replies on, so no message asks for them"
+            .to_owned()
+    })
+}
+
+fn about_channels(config: &Config) -> Vec<String> {
+    let steps = config.escalations.iter().flat_map(|escalation| &escalation.steps);
+    let named: Vec<_> = steps.flat_map(|step| &step.notify).filter_map(Target::system).collect();
+    let idle = config.notify.kinds().into_iter().filter(|kind| kind.is_system() && !named.contains(kind));
+    let idle = idle.map(|kind| {
+        let name = kind.as_str();
+        format!("{} is set up, but no step names it: write notify = [..., \"{name}\"]", kind.words())
+    });
+    about_people(config, !named.is_empty()).into_iter().chain(idle).collect()
+}
+
+fn about_people(config: &Config, systems_named: bool) -> Option<String> {
     match (&config.notify.email, &config.notify.sms) {
+        (None, None) if systems_named => Some(
+            "neither email nor SMS is set up: no person is told of anything, only the systems that steps name"
+                .to_owned(),
+        ),
+        (None, None) => {
+            Some("NOBODY IS TOLD OF ANYTHING: neither email nor SMS is set up, and no step names a system".to_owned())
+        }
         (Some(_), None) => Some("SMS is not set up: a breach is told by email only".to_owned()),
         (None, Some(_)) => Some(
             "email is not set up: a step without `channels` tells nobody of a warning, and of a breach by SMS only"
                 .to_owned(),
         ),
-        _ => None,
+        (Some(_), Some(_)) => None,
     }
 }

@@ -28,6 +28,9 @@ fn env() -> GivenEnvironment {
         .with_var("SUPEROPS_TOKEN", "tok-1")
         .with_var("TWILIO_AUTH_TOKEN", "secret-auth-token")
         .with_var("SMTP_PASSWORD", "hunter2")
+        .with_var("SLACK_BOT", "xoxb-1")
+        .with_var("SLACK_HOOK", "https://hooks.slack.com/services/T0/B0/x")
+        .with_var("WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
         .with_file("token", " tok-2\n")
         .with_file("blank", " \n")
         .with_file("uk.ics", include_str!("../../fixtures/calendars/uk.ics"))
@@ -84,6 +87,8 @@ fn the_example_is_good_and_shows_the_defaults() {
     assert_eq!(tenant(&shown).requests_per_minute, tenant(&config).requests_per_minute);
     assert_eq!(shown.alerts.predict_at, config.alerts.predict_at);
     assert_eq!(shown.alerts.warn_at, config.alerts.warn_at);
+    assert_eq!(shown.alerts.noise, config.alerts.noise);
+    assert_eq!(config.alerts.noise, crate::alert::noise::Rules::default());
     assert_eq!(shown.policies[1].counts, Counts::Business, "the default clock");
 }
 
@@ -91,15 +96,18 @@ fn is_default(line: &str) -> bool {
     let keys = [
         "listen",
         "log_format",
-        "url",
+        "url = \"sqlite:",
         "requests_per_minute",
         "poll_interval",
         "hours",
         "ticket_url",
         "warn_at",
         "predict_at",
+        "sms_per_number",
+        "sms_per_day",
+        "bundle_from",
     ];
-    keys.iter().any(|key| line.starts_with(&format!("#{key} = ")))
+    keys.iter().any(|key| line.starts_with(&format!("#{key}")))
 }
 
 #[test]
@@ -110,7 +118,7 @@ fn the_example_shows_every_key_and_the_default_steps() {
     let config = read::inspect(&everything, &inspection).expect("TOML");
     assert_eq!(inspection.absent_keys(), Vec::<String>::new(), "keys that the example does not show");
     let steps: Vec<_> = config.alerts.steps.into_iter().map(|step| (step.after, step.notify)).collect();
-    let defaults: Vec<_> = default_steps().into_iter().map(|step| (step.after, step.notify)).collect();
+    let defaults: Vec<_> = default_steps(&[]).into_iter().map(|step| (step.after, step.notify)).collect();
     assert_eq!(steps, defaults);
 }
 
@@ -275,23 +283,114 @@ messaging_service_sid = "MG1"
 #[test]
 fn what_a_later_version_will_do_is_not_silently_ignored() {
     let more = r##"
-[notify.slack]
-channel = "#sla"
 [store]
 url = "postgres://sla@db/sla"
 [[alerts.steps]]
-notify = ["on-call:night", "slack", "pagerduty"]
-channels = ["webhook", "sms"]
+notify = ["on-call:night"]
+channels = ["sms"]
 "##;
     assert_snapshot!(complaints(more), @r#"
-    config.toml:10:9: `slack` is not supported in this version: use [notify.email] or [notify.sms]
-    config.toml:13:7: `url` names PostgreSQL, which is not supported in this version: use "sqlite://FILE"
-    config.toml:15:11: `notify` names an on-call rotation, which is not supported in this version
-    config.toml:15:28: `notify` names slack, which is not supported in this version
-    config.toml:15:37: `notify` names pagerduty, which is not supported in this version
-    config.toml:16:13: `channels` names webhook, which is not supported in this version
-    config.toml:16:24: `channels` needs sms, but there is no [notify.sms] to send it with
+    config.toml:11:7: `url` names PostgreSQL, which is not supported in this version: use "sqlite://FILE"
+    config.toml:13:11: `notify` names an on-call rotation, which is not supported in this version
+    config.toml:14:13: `channels` needs sms, but there is no [notify.sms] to send it with
     "#);
+}
+
+#[test]
+fn a_step_names_only_systems_that_are_set_up() {
+    let more = r##"
+[notify.slack]
+webhook_url_env = "SLACK_HOOK"
+[[alerts.steps]]
+notify = ["slack", "slack:#night", "slack:", "slack:@everyone", "pagerduty", "webhook", "pager"]
+channels = ["webhook", "email"]
+"##;
+    assert_snapshot!(complaints(more), @r##"
+    config.toml:13:20: `notify` names a Slack channel, but an incoming webhook writes to its own only: use a bot token
+    config.toml:13:36: `notify` must name a Slack channel, such as "#sla" or "C024BE91L"
+    config.toml:13:46: `notify` must name a Slack channel, such as "#sla" or "C024BE91L"
+    config.toml:13:65: `notify` needs pagerduty, but there is no [notify.pagerduty] to send it with
+    config.toml:13:78: `notify` needs webhook, but there is no [notify.webhook] to send it with
+    config.toml:13:89: `notify` must hold technician, manager, group, account-manager, email:ADDRESS, sms:+NUMBER, slack, slack:#CHANNEL, pagerduty or webhook
+    config.toml:14:13: `channels` holds webhook, which reaches no single person: put it into `notify` instead
+    "##);
+}
+
+#[test]
+fn each_system_says_what_it_misses() {
+    let more = r##"
+[notify.slack]
+channel = "not a channel"
+bot_token_env = "SLACK_BOT"
+webhook_url_env = "SLACK_HOOK"
+per_minute = 0
+[notify.pagerduty]
+routing_key = "R0UT1NGK3Y"
+base_url = "http://events.pagerduty.com"
+[notify.webhook]
+url = "http://example.com/hook?token=s3cret"
+secret_env = "SMTP_PASSWORD"
+colour = "red"
+"##;
+    let complaints = complaints(more);
+    assert!(!complaints.contains("R0UT1NGK3Y") && !complaints.contains("s3cret"), "{complaints}");
+    assert_snapshot!(complaints, @r##"
+    config.toml:10:1: a bot token and an incoming webhook are both given for Slack: keep one
+    config.toml:11:11: `channel` must name a Slack channel, such as "#sla" or "C024BE91L"
+    config.toml:14:14: `per_minute` must be from 1 to 60000; leave it out for no limit
+    config.toml:16:1: `routing_key` must not stand in this file, which is copied and backed up: put it into an environment variable and name that in `routing_key_env`, or into a file and name that in `routing_key_file`
+    config.toml:17:12: `base_url` must start with https://, since a secret travels with every request; plain http:// is for this machine only
+    config.toml:19:7: `url` must start with https://, since messages name clients and their troubles; plain http:// is for this machine only
+    config.toml:20:1: `secret_env` must lead to 24 to 64 random bytes in base64, with or without `whsec_` before them: `openssl rand -base64 32` makes some
+    config.toml:21:1: unknown key `colour` in [notify.webhook]
+    "##);
+}
+
+#[test]
+fn a_system_without_its_secret_is_of_no_use() {
+    let more = "[notify.slack]\nchannel = '#sla'\n[notify.pagerduty]\n[notify.webhook]\nurl = 'https://h.example/x/'\n";
+    assert_snapshot!(complaints(more), @r"
+    config.toml:9:1: `bot_token_env` with `channel`, or `webhook_url_env`, is needed: Slack takes no message without
+    config.toml:11:1: `routing_key_env` or `routing_key_file` is needed: it names the service at PagerDuty
+    config.toml:12:1: `secret_env` or `secret_file` is needed: by it the receiver knows that a message is ours
+    ");
+}
+
+#[test]
+fn without_steps_a_system_that_is_set_up_hears_of_everything() {
+    let text = "[tenants.acme]\nsubdomain = 'acme'\nregion = 'us'\ntoken_env = 'SUPEROPS_TOKEN'\n[notify.slack]\nbot_token_env = 'SLACK_BOT'\nchannel = '#sla'\n";
+    let page = explain(&good(text), &BTreeMap::new());
+    let escalation: Vec<_> = page.lines().skip_while(|line| !line.starts_with("Escalation")).take(2).collect();
+    assert_snapshot!(escalation.join("\n"), @r"
+    Escalation (default)
+      at once           the ticket's technician (its group, if it has none), by no channel: none is set up; Slack
+    ");
+    let remarks: Vec<_> =
+        page.lines().skip_while(|line| *line != "Remarks").filter(|line| line.contains("set up")).collect();
+    assert_snapshot!(remarks.join("\n"), @"  - neither email nor SMS is set up: no person is told of anything, only the systems that steps name");
+}
+
+#[test]
+fn the_systems_are_read_as_written() {
+    let more = r##"
+[notify.slack]
+bot_token_env = "SLACK_BOT"
+channel = "#sla"
+per_minute = 30
+[notify.pagerduty]
+routing_key_env = "SLACK_BOT"
+[notify.webhook]
+url = "https://h.example/x/"
+secret_env = "WEBHOOK_SECRET"
+[[alerts.steps]]
+notify = ["slack", "slack:#night", "pagerduty", "webhook"]
+"##;
+    let config = good(&format!("{LEAST}{more}"));
+    let notify = config.notify;
+    assert_eq!(notify.kinds(), [ChannelKind::Email, ChannelKind::Slack, ChannelKind::PagerDuty, ChannelKind::Webhook]);
+    assert_eq!(notify.per_minute, [(ChannelKind::Slack, 30)].into());
+    assert_eq!(notify.webhook.unwrap().url, "https://h.example/x/", "the slash at the end can matter");
+    assert_eq!(config.alerts.steps[0].notify[1], Target::Slack(Some("#night".to_owned())));
 }
 
 #[test]
@@ -333,7 +432,7 @@ fn a_file_saved_by_a_windows_editor_is_read_all_the_same() {
 
 #[test]
 fn check_explains_the_least_configuration() {
-    assert_snapshot!(explain(&good(LEAST), &BTreeMap::new()), @"
+    assert_snapshot!(explain(&good(LEAST), &BTreeMap::new()), @r"
     Service
       page and API      http://127.0.0.1:8080 (default)
       links to it       none in messages: server.public_url is not given
@@ -357,15 +456,29 @@ fn check_explains_the_least_configuration() {
     Alerts
       warning           when 75 % of the working time is used (default)
       predicted         not in this version; predict_at is kept at 70 % (default)
+      acknowledged      a breach rests for 30m while nothing happens on its ticket (default)
 
     Escalation (default)
       at once           the ticket's technician (its group, if it has none), by email
       after 15m         the technician's manager, by email
       after 30m         the client's account manager, by email
 
+    Not too much
+      storms            4 or more that wait for one person are one message (default)
+      SMS a number      at most 1 in 1m, 5 in 15m, 11 in 1h, 21 in 3h (default)
+      email an address  no limit (default)
+      SMS in all        200 a tenant in any 24 h (default)
+      quiet hours       none (default)
+
     Channels
       email             from sla@example.com, by 127.0.0.1 port 2525, no TLS, on this machine only, without a user
       SMS               not set up
+      Slack             not set up
+      PagerDuty         not set up
+      webhook           not set up
+
+    Answers
+      links             none: server.public_url is not given
 
     Remarks
       - acme has no calendar: working time is counted round the clock
@@ -431,7 +544,7 @@ channels = ["sms"]
 "#;
     let names = ["New", "Done", "On Hold", "Waiting on Order"].map(str::to_owned).to_vec();
     let statuses = BTreeMap::from([(TenantId::parse("beta").unwrap(), names)]);
-    assert_snapshot!(explain(&good(&format!("{LEAST}{more}")), &statuses), @"
+    assert_snapshot!(explain(&good(&format!("{LEAST}{more}")), &statuses), @r"
     Service
       page and API      http://0.0.0.0:80
       links to it       https://sla.example.com
@@ -481,14 +594,30 @@ channels = ["sms"]
       warning           when 50 %, 90 % of the working time is used
       warning           when 30m of working time is left
       predicted         not in this version; predict_at is kept at 82.5 %
+      acknowledged      a breach rests for 30m while nothing happens on its ticket (default)
 
     Escalation
       at once           the ticket's technician (its group, if it has none) and everybody in the ticket's group, by email (warning) or email and SMS (breach); duty@example.com, by email
       after 1h30m       the technician's manager, by SMS; +15005550007, by SMS
 
+    Not too much
+      storms            4 or more that wait for one person are one message (default)
+      SMS a number      at most 1 in 1m, 5 in 15m, 11 in 1h, 21 in 3h (default)
+      email an address  no limit (default)
+      SMS in all        200 a tenant in any 24 h (default)
+      quiet hours       none (default)
+
     Channels
       email             from sla@example.com, by 127.0.0.1 port 2525, no TLS, on this machine only, without a user
       SMS               from the messaging service MG1, with the auth token of AC1, by https://api.twilio.com (default)
+      Slack             not set up
+      PagerDuty         not set up
+      webhook           not set up
+
+    Answers
+      links             alerts carry a link that acknowledges them, good for a day
+      SMS receipts      Twilio reports to https://sla.example.com/hooks/twilio/status
+      SMS replies       off: set replies = true once Twilio sends them to us (default)
 
     Remarks
       - acme has no calendar: working time is counted round the clock
@@ -588,13 +717,13 @@ channels = ["mail"]
     config.toml:14:12: `response` must be over 0s: no ticket could meet it
     config.toml:15:14: `resolution` must be a length of time such as "90s", "15m", "8h", "2d" or "1h30m"
     config.toml:16:7: `sla` must not be blank
-    config.toml:19:11: `notify` must hold technician, manager, group, account-manager, email:ADDRESS or sms:+NUMBER; did you mean `technician`?
+    config.toml:19:11: `notify` must hold technician, manager, group, account-manager, email:ADDRESS, sms:+NUMBER, slack, slack:#CHANNEL, pagerduty or webhook; did you mean `technician`?
     config.toml:21:9: `after` must not be before the step above it (15m): an escalation goes one way
     config.toml:22:1: `notify` must name somebody: a step that tells nobody would hide a breach
     config.toml:24:11: `notify` must name an email address after `email:`
     config.toml:24:27: `notify` must be a phone number with + and the country code, digits only, such as "+15005550006"
     config.toml:24:38: `notify` needs sms, but there is no [notify.sms] to send it with
-    config.toml:24:58: `notify` must hold technician, manager, group, account-manager, email:ADDRESS or sms:+NUMBER
+    config.toml:24:58: `notify` must hold technician, manager, group, account-manager, email:ADDRESS, sms:+NUMBER, slack, slack:#CHANNEL, pagerduty or webhook
     config.toml:25:13: `channels` must hold "email" or "sms"; did you mean `email`?
     "#);
 }
@@ -681,4 +810,76 @@ notify = ["email:duty@example.com", "sms:+15005550007"]
     for secret in ["secret-auth-token", "+1500555", "@example.com"] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
+}
+
+#[test]
+fn twilios_calls_are_believed_for_the_accounts_own_token_whatever_we_send_with() {
+    let sms = "[notify.sms]\naccount_sid = \"AC1\"\nfrom = \"+15005550006\"\nreplies = true\n";
+    let key = "api_key_sid = \"SK1\"\napi_key_secret_env = \"SUPEROPS_TOKEN\"\n";
+    let hook = "hook_auth_token_env = \"SUPEROPS_TOKEN\"\n";
+    let tokens = |more: &str| good(&format!("{LEAST}{sms}{more}")).notify.sms.unwrap().hook_tokens.len();
+    assert_eq!(tokens("auth_token_env = \"SUPEROPS_TOKEN\"\n"), 1);
+    assert_eq!(tokens(&format!("{key}{hook}")), 1);
+    assert_eq!(tokens(&format!("{key}{hook}previous_auth_token_env = \"SUPEROPS_TOKEN\"\n")), 2);
+    assert_snapshot!(complaints_of(&format!("{LEAST}{sms}{key}")), @"config.toml:12:1: `replies` needs `hook_auth_token_env` or `hook_auth_token_file`: Twilio signs replies with the account's auth token, not with the API key");
+    let both = format!("{LEAST}{sms}auth_token_env = \"SUPEROPS_TOKEN\"\n{hook}");
+    assert_snapshot!(complaints_of(&both), @"config.toml:14:1: `hook_auth_token_env` is for sending with an API key: without one, the auth token already given is taken");
+}
+
+#[test]
+fn check_says_where_twilio_must_send_replies_and_when_it_cannot() {
+    let sms = "[notify.sms]\naccount_sid = \"AC1\"\nfrom = \"+15005550006\"\nauth_token_env = \"SUPEROPS_TOKEN\"\nreplies = true\n";
+    let about = |text: &str| {
+        let text = explain(&good(text), &BTreeMap::new());
+        text.lines().filter(|line| line.contains("SMS re") || line.contains("`replies`")).collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(about(&format!("{LEAST}{sms}")), @r#"
+    SMS receipts      Twilio is asked: server.public_url is not given, so it cannot report
+    SMS replies       off: replies = true needs server.public_url
+    - `replies` is on, but server.public_url is not given: Twilio cannot pass replies on, so no message asks for them
+    "#);
+    assert_snapshot!(about(&format!("[server]\npublic_url = \"https://sla.example.com/\"\n{LEAST}{sms}")), @r#"
+    SMS receipts      Twilio reports to https://sla.example.com/hooks/twilio/status
+    SMS replies       on: Twilio must send them to https://sla.example.com/hooks/twilio/sms
+    "#);
+}
+
+#[test]
+fn limits_and_quiet_hours_are_read_and_said() {
+    let config = good(&format!(
+        "{LEAST}[alerts.limits]\nsms_per_number = []\nemail_per_address = [\"20/1h\"]\nsms_per_day = 0\nbundle_from = 6\n\
+         [alerts.quiet_hours]\nfrom = \"22:00\"\nuntil = \"07:00\"\ntimezone = \"Europe/London\"\ndays = [\"fri\", \"sat\"]\n\
+         channels = [\"sms\"]\nexcept = [\"Critical\"]\nbreaches = true\n"
+    ));
+    let said = explain(&config, &BTreeMap::new());
+    let (_, said) = said.split_once("Not too much\n").unwrap();
+    let (said, _) = said.split_once("\n\n").unwrap();
+    insta::assert_snapshot!(said, @r"
+    storms            6 or more that wait for one person are one message
+    SMS a number      no limit
+    email an address  at most 20 in 1h
+    SMS in all        no limit
+    quiet hours       22:00 to 07:00 (Europe/London), from fri, sat by sms, then one digest; but priority critical, breaches at once
+    ");
+}
+
+#[test]
+fn limits_and_quiet_hours_that_would_hide_breaches_are_refused() {
+    let text = "[alerts.limits]\nsms_per_number = [\"5 in 15m\", \"5/30d\"]\nsms_per_day = -1\nbundle_from = 1\n\
+         [alerts.quiet_hours]\nfrom = \"00:00\"\nuntil = \"24:00\"\ntimezone = \"UTC\"\ndays = [\"monday\"]\nloud = true\n";
+    insta::assert_snapshot!(complaints(text), @r#"
+    config.toml:10:19: `sms_per_number` must hold caps such as "5/15m", five within 15 minutes, not `5 in 15m`
+    config.toml:10:31: `sms_per_number` must hold caps over 0s and up to 7d: a longer one would hide breaches
+    config.toml:11:15: `sms_per_day` must be a number of messages, or 0 for no limit
+    config.toml:12:15: `bundle_from` must be 2 or more: one message by itself is not put together with anything
+    config.toml:17:9: `days` must hold mon, tue, wed, thu, fri, sat or sun, not `monday`
+    config.toml:18:1: unknown key `loud` in [alerts.quiet_hours]
+    "#);
+    let text = "[alerts.quiet_hours]\nfrom = \"0:00\"\nuntil = \"24:00\"\n";
+    insta::assert_snapshot!(complaints(text), @r#"
+    config.toml:9:1: `timezone` is needed in [alerts.quiet_hours]: 22:00 means ten at night where your people are
+    config.toml:10:8: `from` must be a time of day such as "22:00", not `0:00`
+    "#);
+    let text = "[alerts.quiet_hours]\nfrom = \"00:00\"\nuntil = \"24:00\"\ntimezone = \"UTC\"\n";
+    insta::assert_snapshot!(complaints(text), @"config.toml:11:1: `until` makes every hour of every day quiet: nobody would ever hear of a breach");
 }

@@ -8,12 +8,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::memory::stage_of;
 use super::{Evaluate, Scene, facts};
-use crate::alert::AlertKey;
 use crate::alert::escalation::{ChannelKind, Recipient, Step, Target, recipients};
+use crate::alert::life::last_moved;
+use crate::alert::policy::Escalation;
+use crate::alert::{AlertKey, Stage};
+use crate::config::Config;
 use crate::notify::sms::e164;
 use crate::notify::{Body, DigestFacts, Message};
 use crate::sla::clock::{self, ClockState};
@@ -28,11 +31,29 @@ const DIGEST_ROWS: usize = 40;
 const NOBODY_AGAIN: TimeDelta = TimeDelta::minutes(5);
 
 impl Evaluate {
+    /// Ends the acknowledgements and snoozes whose time is up, unless something happened on the ticket.
+    pub(super) fn end_holds(&mut self, scene: &Scene<'_>, open: &OpenTickets, work: &mut AlertTurn) {
+        for key in self.memory.ended_holds(&scene.tenant.id, scene.now) {
+            let moved_at = open.get(&key.ticket).and_then(|watched| last_moved(watched));
+            let after = self.memory.get(&key).and_then(|row| row.after_hold(moved_at, scene.now));
+            let Some(row) = after else { continue };
+            if row.life.held().is_none() {
+                info!(tenant = %key.tenant, ticket.id = %key.ticket, "the acknowledgement of `{key}` is up; its escalation goes on");
+            }
+            work.alerts.retain(|other| other.key != key);
+            work.alerts.push(self.memory.put(row));
+        }
+    }
+
     /// Runs the rungs that are due.
     pub(super) fn escalate(&mut self, scene: &Scene<'_>, open: &OpenTickets, work: &mut AlertTurn) {
         let mut moved = HashMap::new();
         for key in self.memory.due_steps(&scene.tenant.id, scene.now) {
             let Some(watched) = open.get(&key.ticket) else { continue };
+            if scene.is_covered(watched) {
+                // Nobody is to be told for now: the rung waits.
+                continue;
+            }
             if let Some(row) = self.run_rung(scene, watched, &key, work) {
                 moved.insert(key, self.memory.put(row));
             }
@@ -50,45 +71,52 @@ impl Evaluate {
         work: &mut AlertTurn,
     ) -> Option<AlertRow> {
         let config = self.config.clone();
-        let steps = &config.alerts.steps;
         let mut row = self.memory.get(key)?.clone();
+        let steps = &escalation_of(&config, &row, watched).steps;
         let clock = clock::assess(watched, key.clock, scene.desk, scene.now);
-        let rungs = steps.iter().enumerate().skip(current_rung(steps, &row, scene));
-        let Some((index, step)) =
-            rungs.into_iter().find(|rung| self.run_step(scene, watched, &clock, &row, *rung, work))
-        else {
+        let mut rungs = rungs_to_run(steps, &row, scene).into_iter();
+        let found = rungs.find(|index| self.run_step(scene, watched, &clock, &row, steps, *index, work));
+        let again = std::mem::take(&mut row.life.again);
+        let Some(index) = found else {
             return Some(reaches_nobody(row, steps, scene));
         };
-        if row.step == 0 {
+        let step = &steps[index];
+        if again {
+            // The time in which somebody held it does not count: the rungs lie as far apart as ever.
+            row.raised_at = scene.now - step.after;
+        } else if row.step == 0 {
             // It may have waited long for somebody to be reached.
             row.raised_at = row.raised_at.max(scene.now - steps[0].after);
         }
-        row.step = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        row.step = u32::try_from(index + 1).unwrap_or(u32::MAX).max(if again { row.step } else { 0 });
         // Nobody owns it, so there is no technician to wait for: after the group, onward at once.
         let onward = watched.ticket.technician.is_none() && step.notify.contains(&Target::Technician);
         row.next_step_at = steps
-            .get(index + 1)
+            .get(usize::try_from(row.step).unwrap_or(usize::MAX))
             .map(|next| if onward { scene.now } else { (row.raised_at + next.after).max(scene.now) });
         Some(row)
     }
 
     /// Tells the people of one rung. False if it reaches nobody at all.
+    #[expect(clippy::too_many_arguments, reason = "a rung is run with all that is known of its alert, and only here")]
     fn run_step(
         &mut self,
         scene: &Scene<'_>,
         watched: &Watched,
         clock: &ClockState<'_>,
         row: &AlertRow,
-        (index, step): (usize, &Step),
+        steps: &[Step],
+        index: usize,
         work: &mut AlertTurn,
     ) -> bool {
+        let step = &steps[index];
         let mut reached = false;
         for recipient in recipients(&step.notify, &watched.ticket, scene.people) {
             let recipient = reachable(recipient);
             let routes = self.routes(&recipient, step.channels_at(row.raised.stage));
             reached |= !routes.is_empty();
             for (channel, fallback) in routes {
-                if self.memory.was_told(row, &recipient.id, channel) {
+                if self.memory.was_told(row, &recipient.id, channel) && !row.life.again {
                     continue;
                 }
                 let facts = facts::alert(self.links(scene.tenant), watched, clock, row, index, &recipient);
@@ -98,7 +126,7 @@ impl Evaluate {
                 self.memory.tell(row, &recipient.id, channel);
             }
         }
-        if !reached && !is_retry(row, &self.config.alerts.steps) {
+        if !reached && !is_retry(row, steps) {
             let key = &row.key;
             warn!(tenant = %key.tenant, ticket.id = %key.ticket, step = index,
                 "escalation step {index} of `{key}` reaches nobody; going on to the next");
@@ -135,7 +163,7 @@ impl Evaluate {
     ) -> NewNotification {
         let alert_key = row.key.to_string();
         let stage = stage_of(row);
-        let key = notification_key(&[&alert_key, &stage, &recipient.id, channel.as_str(), &step.to_string()]);
+        let key = key_of_notification(row, &stage, recipient, channel, step);
         NewNotification {
             tenant: scene.tenant.id.clone(),
             ticket_id: Some(row.key.ticket.to_string()),
@@ -179,7 +207,8 @@ impl Evaluate {
             let people = recipients(&step.notify, &watched.ticket, scene.people).into_iter().map(reachable);
             people.filter(|person| !self.routes(person, &[ChannelKind::Email]).is_empty()).collect::<Vec<_>>()
         };
-        self.config.alerts.steps.iter().map(of_step).find(|people| !people.is_empty()).unwrap_or_default()
+        let escalation = self.config.escalation_for(&scene.tenant.id, &watched.ticket, Stage::Breached);
+        escalation.steps.iter().map(of_step).find(|people| !people.is_empty()).unwrap_or_default()
     }
 
     fn digest(&self, scene: &Scene<'_>, recipient: &Recipient, mut rows: Vec<facts::Dated>) -> Option<NewNotification> {
@@ -213,6 +242,38 @@ impl Evaluate {
             created_at: scene.now,
         })
     }
+}
+
+/// The escalation that an alert follows; if it is not configured any more, the one that now would be.
+pub(super) fn escalation_of<'c>(config: &'c Config, row: &AlertRow, watched: &Watched) -> &'c Escalation {
+    let chosen = || config.escalation_for(&row.key.tenant, &watched.ticket, row.raised.stage);
+    config.escalation(&row.escalation).unwrap_or_else(chosen)
+}
+
+/// Names what is told to one person on one rung: what is told again is something new to tell.
+fn key_of_notification(
+    row: &AlertRow,
+    stage: &str,
+    recipient: &Recipient,
+    channel: ChannelKind,
+    step: usize,
+) -> String {
+    let (alert, step, generation) = (row.key.to_string(), step.to_string(), row.generation.to_string());
+    let mut parts = vec![alert.as_str(), stage, &recipient.id, channel.as_str(), &step];
+    if row.life.again {
+        parts.push(&generation);
+    }
+    notification_key(&parts)
+}
+
+/// Which rungs to try, in order, until one reaches somebody.
+fn rungs_to_run(steps: &[Step], row: &AlertRow, scene: &Scene<'_>) -> Vec<usize> {
+    if !row.life.again {
+        return (current_rung(steps, row, scene)..steps.len()).collect();
+    }
+    // Said again: if nobody further up can be reached, those who know are better than nobody.
+    let next = usize::try_from(row.step).unwrap_or(usize::MAX).min(steps.len().saturating_sub(1));
+    (next..steps.len()).chain((0..next).rev()).collect()
 }
 
 /// Whether this alert has found nobody to tell before.
@@ -255,7 +316,7 @@ fn current_rung(steps: &[Step], row: &AlertRow, scene: &Scene<'_>) -> usize {
 /// When this should have been said: the moment the clock called for it, or when the rung fell due.
 fn said_from(row: &AlertRow, clock: &ClockState<'_>, scene: &Scene<'_>) -> chrono::DateTime<chrono::Utc> {
     let called_for = match row.raised.stage {
-        crate::alert::Stage::Breached => clock.breached_from,
+        Stage::Breached => clock.breached_from,
         _ => clock.at_risk_from,
     };
     match called_for {

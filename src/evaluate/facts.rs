@@ -3,7 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
+use crate::alert::Closing;
 use crate::alert::escalation::Recipient;
+use crate::alert::life::{Hold, HoldKind};
 use crate::config::Tenant;
 use crate::notify::{AlertFacts, Body, DigestRow, RecoveryFacts, TicketFacts};
 use crate::sla::clock::{ClockState, Doubt};
@@ -46,6 +48,7 @@ pub fn alert(
     recipient: &Recipient,
 ) -> AlertFacts {
     let mut reasons = vec![row.reason.clone()];
+    reasons.extend(row.life.hold.as_ref().map(|hold| hold_words(hold, clock)));
     reasons.extend(working_left(clock));
     if !clock.doubts.has(Doubt::DueFromPolicy) {
         reasons.push("the due time is the one that SuperOps reports".to_owned());
@@ -65,6 +68,18 @@ pub fn alert(
     }
 }
 
+/// That somebody held the alert, and what came of it: whoever is told next must know whom to ask.
+fn hold_words(hold: &Hold, clock: &ClockState<'_>) -> String {
+    let zone = clock.hours.map_or(Tz::UTC, |hours| hours.timezone());
+    let at = hold.at.with_timezone(&zone).format("%-d %b %H:%M %Z");
+    match hold.kind {
+        HoldKind::Acknowledged => {
+            format!("{} acknowledged it on {at}, and nothing has happened on the ticket since", hold.by)
+        }
+        HoldKind::Snoozed => format!("{} put it off on {at}, and that time is up", hold.by),
+    }
+}
+
 /// The working time left, where it is not what the wall clock would say.
 fn working_left(clock: &ClockState<'_>) -> Option<String> {
     let hours = clock.hours?;
@@ -73,13 +88,20 @@ fn working_left(clock: &ClockState<'_>) -> Option<String> {
     (!hours.calendar.is_seamless()).then(words)
 }
 
-/// What those who were told hear when the clock was met in time after all.
-pub fn recovery(links: Links<'_>, watched: &Watched, clock: &ClockState<'_>) -> Option<serde_json::Value> {
+/// What those who were told hear when the alert is over.
+pub fn recovery(
+    links: Links<'_>,
+    watched: &Watched,
+    clock: &ClockState<'_>,
+    row: &AlertRow,
+    closing: Closing,
+) -> Option<serde_json::Value> {
     let body = Body::Recovery(RecoveryFacts {
         ticket: links.ticket(&watched.ticket),
         clock: clock.kind,
-        met_at: clock.stopped_at?,
-        due: clock.due?,
+        met_at: clock.stopped_at.unwrap_or(row.changed_at),
+        due: clock.due.unwrap_or(row.raised.due),
+        closing,
     });
     serde_json::to_value(body).ok()
 }

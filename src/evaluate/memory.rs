@@ -7,6 +7,8 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::alert::escalation::{ChannelKind, Step};
+use crate::alert::overlay::{Overlay, OverlayKind};
+use crate::alert::policy::Escalation;
 use crate::alert::{AlertKey, Closing, Raised, Reason, Stage};
 use crate::sla::clock::ClockState;
 use crate::store::alerts::{AlertRow, Told};
@@ -22,22 +24,32 @@ type Alerts = HashMap<TicketId, Vec<AlertRow>>;
 pub struct Memory {
     /// Of each tenant that was read.
     alerts: HashMap<TenantId, Alerts>,
+    /// The number of the last human act that is known here.
+    acts: HashMap<TenantId, i64>,
+    /// The silences and maintenance windows whose beginning was seen.
+    overlays: HashSet<(OverlayKind, i64)>,
     told: HashSet<Told>,
     /// Alert and recipient of all that was told, whatever the stage and the channel.
     threads: HashSet<(String, String)>,
 }
 
 impl Memory {
-    /// Reads what is stored of `tenant`, unless that was done before.
+    /// Reads what is stored of `tenant`: all of it the first time, then the alerts that people acted on since.
     pub async fn load(&mut self, store: &Store, tenant: &TenantId) -> Result<(), StoreError> {
-        if self.alerts.contains_key(tenant) {
+        let acts = self.acts.get(tenant).copied();
+        let rows = store.alerts(tenant, acts.unwrap_or(-1)).await?;
+        if rows.is_empty() && acts.is_some() {
             return Ok(());
         }
-        let rows = store.alerts(tenant).await?;
+        // An act withdraws what was not said yet: those who were to hear of it have not been told.
+        let keys: HashSet<String> = rows.iter().map(|row| row.key.to_string()).collect();
+        self.told.retain(|told| !keys.contains(&told.alert));
         for told in store.told(tenant).await? {
             self.remember(told);
         }
-        self.alerts.insert(tenant.clone(), Alerts::new());
+        let latest = rows.iter().map(|row| row.life.acts).chain(acts).max().unwrap_or_default();
+        self.acts.insert(tenant.clone(), latest);
+        self.alerts.entry(tenant.clone()).or_default();
         for row in rows {
             self.put(row);
         }
@@ -93,28 +105,40 @@ impl Memory {
         episode: u32,
         clock: &ClockState<'_>,
         reason: Reason,
-        steps: &[Step],
+        escalation: &Escalation,
         now: DateTime<Utc>,
     ) -> AlertRow {
-        let generation = self.get(&key).map_or(0, |row| row.generation + 1);
+        let before = self.get(&key);
+        let generation = before.map_or(0, |row| row.generation + 1);
+        let life = before.map(|row| row.life.anew()).unwrap_or_default();
         let row = AlertRow {
             raised: Raised { stage, due: clock.due.unwrap_or(now), episode, resolved_as: None },
             reason: reason.to_string(),
             raised_at: now,
             changed_at: now,
             step: 0,
-            next_step_at: steps.first().map(|first| now + first.after),
+            next_step_at: escalation.steps.first().map(|first| now + first.after),
             generation,
             told: true,
+            escalation: escalation.name.clone(),
+            ack_expires: escalation.ack_expires,
+            life,
             key: key.clone(),
         };
         self.put(row)
     }
 
     /// An alert for what was past already when first seen: nobody is told but in the digest.
-    pub fn known(&mut self, key: AlertKey, clock: &ClockState<'_>, reason: Reason, now: DateTime<Utc>) -> AlertRow {
-        let row = self.raise(key, Stage::Breached, 0, clock, reason, &[], now);
-        self.put(AlertRow { told: false, ..row })
+    pub fn known(
+        &mut self,
+        key: AlertKey,
+        clock: &ClockState<'_>,
+        reason: Reason,
+        escalation: &Escalation,
+        now: DateTime<Utc>,
+    ) -> AlertRow {
+        let row = self.raise(key, Stage::Breached, 0, clock, reason, escalation, now);
+        self.put(AlertRow { told: false, next_step_at: None, ..row })
     }
 
     /// Opens an alert again whose danger is the one that people were told of; its rungs go on from here.
@@ -126,17 +150,14 @@ impl Memory {
         // The time in which nobody had to act does not count: the rungs lie as far apart as ever.
         row.raised_at = now - after_before(steps, row.step);
         let next = usize::try_from(row.step).ok().and_then(|index| steps.get(index));
-        row.next_step_at = next.filter(|_| row.told).map(|next| row.raised_at + next.after);
+        let may_go_on = row.told && row.life.held().is_none();
+        row.next_step_at = next.filter(|_| may_go_on).map(|next| row.raised_at + next.after);
         Some(self.put(row))
     }
 
     /// Closes an alert; its waiting rungs are void.
     pub fn resolve(&mut self, key: &AlertKey, closing: Closing, now: DateTime<Utc>) -> Option<AlertRow> {
-        let mut row = self.get(key)?.clone();
-        row.raised.resolved_as = Some(closing);
-        row.changed_at = now;
-        row.generation += 1;
-        row.next_step_at = None;
+        let row = self.get(key)?.closed(closing, now);
         Some(self.put(row))
     }
 
@@ -151,6 +172,16 @@ impl Memory {
         row
     }
 
+    /// Whether the beginning of `overlay` was not seen before.
+    pub fn is_new(&mut self, overlay: &Overlay) -> bool {
+        self.overlays.insert((overlay.kind, overlay.id))
+    }
+
+    /// The keys of the open alerts of `tenant`.
+    pub fn open_keys(&self, tenant: &TenantId) -> Vec<AlertKey> {
+        self.open(tenant).map(|row| row.key.clone()).collect()
+    }
+
     /// The open alerts of `tenant` whose rung is due, in the order they are due.
     pub fn due_steps(&self, tenant: &TenantId, now: DateTime<Utc>) -> Vec<AlertKey> {
         let due = self.open(tenant).filter_map(|row| Some((row.next_step_at.filter(|at| *at <= now)?, &row.key)));
@@ -159,9 +190,15 @@ impl Memory {
         due.into_iter().map(|(_, key)| key.clone()).collect()
     }
 
-    /// When the next rung of `tenant` is due.
-    pub fn next_step(&self, tenant: &TenantId) -> Option<DateTime<Utc>> {
-        self.open(tenant).filter_map(|row| row.next_step_at).min()
+    /// The open alerts of `tenant` whose acknowledgement or snooze is up.
+    pub fn ended_holds(&self, tenant: &TenantId, now: DateTime<Utc>) -> Vec<AlertKey> {
+        let ended = |row: &&AlertRow| row.life.held().is_some() && row.wakes_at().is_some_and(|at| at <= now);
+        self.open(tenant).filter(ended).map(|row| row.key.clone()).collect()
+    }
+
+    /// When, after `now`, the next rung of `tenant` is due, or a hold is up.
+    pub fn next_step(&self, tenant: &TenantId, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.open(tenant).filter_map(AlertRow::wakes_at).filter(|at| *at > now).min()
     }
 
     /// The open alerts of `tenant` whose ticket, in that cycle, is not among `open`; forgets closed ones.

@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
 use self::connection::Server;
-use super::{ATTEMPT_DEADLINE, Message, Notifier, Receipt, SendError, SetupError, render};
+use super::{ATTEMPT_DEADLINE, Message, Notifier, Receipt, SendError, SetupError, Ways, render};
 use crate::clock::SharedClock;
 use crate::config::{self, ChannelKind};
 
@@ -32,6 +32,7 @@ pub struct EmailNotifier {
     server: Server,
     from: Mailbox,
     clock: SharedClock,
+    ways: Ways,
 }
 
 impl EmailNotifier {
@@ -39,7 +40,12 @@ impl EmailNotifier {
     pub fn new(email: &config::Email, clock: SharedClock) -> Result<Self, SetupError> {
         let from = email.from.parse().map_err(|_| setup_error("`from` must be `Name <address>` or an address"))?;
         let server = Server::new(email).map_err(|_| setup_error("TLS cannot be set up for this host"))?;
-        Ok(Self { server, from, clock })
+        Ok(Self { server, from, clock, ways: Ways::default() })
+    }
+
+    /// With these ways of answering in each alert.
+    pub fn offering(self, ways: Ways) -> Self {
+        Self { ways, ..self }
     }
 }
 
@@ -60,17 +66,19 @@ impl Notifier for EmailNotifier {
     }
 
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
-        let mail = compose(message, &self.from, self.clock.now())?;
+        let now = self.clock.now();
+        let link = self.ways.link(message, now);
+        let mail = compose(message, link.as_deref(), &self.from, now)?;
         match timeout(ATTEMPT_DEADLINE, self.server.hand_over(&mail)).await {
             Ok(answer) => answer.map(|id| Receipt { id }),
-            Err(_) => Err(SendError::unavailable("the mail server did not answer in time")),
+            Err(_) => Err(SendError::unreached("the mail server did not answer in time")),
         }
     }
 }
 
 /// `message` as a mail, ready to go over the wire.
-fn compose(message: &Message, from: &Mailbox, now: DateTime<Utc>) -> Result<Mail, SendError> {
-    let words = render::email(message, now);
+fn compose(message: &Message, link: Option<&str>, from: &Mailbox, now: DateTime<Utc>) -> Result<Mail, SendError> {
+    let words = render::email_with(message, link, now);
     let mut mail = Mail::builder()
         .from(from.clone())
         .to(recipient(message)?)

@@ -5,9 +5,11 @@
 //! is made one clean line, cut to a length, and escaped where the medium asks
 //! for it. Nothing here reads the time, a file or the network.
 
+mod bundle;
 mod gsm7;
 mod html;
 mod letter;
+mod slack;
 mod sms;
 mod text;
 
@@ -18,10 +20,12 @@ use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::Tz;
 
 use self::letter::Letter;
-use super::{Message, TicketFacts, left_or_over};
+use super::{Body, Message, TicketFacts, left_or_over};
 use crate::alert::Stage;
 
-pub use self::sms::{reference, sms};
+pub(super) use self::letter::web_address;
+pub use self::slack::slack;
+pub use self::sms::{plain, reference, sms, sms_with};
 
 /// An email, ready to be put in an envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +38,40 @@ pub struct Email {
 
 /// Words `message` as an email.
 pub fn email(message: &Message, now: DateTime<Utc>) -> Email {
-    let letter = Letter::of(message, now);
+    email_with(message, None, now)
+}
+
+/// Words `message` as an email, with the `link` that acknowledges its alert.
+pub fn email_with(message: &Message, link: Option<&str>, now: DateTime<Utc>) -> Email {
+    let letter = Letter::of(message, now).acknowledged_by(link);
     Email { text: text::text(&letter), html: html::html(&letter), subject: letter.subject }
+}
+
+/// `message` in one line: how it stands, and what it is about.
+pub fn brief(message: &Message, now: DateTime<Utc>) -> String {
+    if matches!(message.body, Body::Test) {
+        return "Test of the SLA watch; it resolves itself".to_owned();
+    }
+    let letter = Letter::of(message, now);
+    let client = letter.facts.iter().find(|(label, _)| *label == "Client");
+    let client = client.map(|(_, client)| format!(" ({client})")).unwrap_or_default();
+    match letter.about {
+        Some(about) => format!("{}: {about}{client}", letter.headline),
+        None => letter.headline,
+    }
+}
+
+/// The ticket and the clock that `message` is about, in a few words: `062822-0005 first response`.
+pub fn about(message: &Message) -> Option<String> {
+    match &message.body {
+        Body::Alert(facts) => Some(format!("{} {}", facts.ticket.shown_id(), facts.clock.words())),
+        _ => None,
+    }
+}
+
+/// The local time of `at` where the recipient of `message` is, with as much of the date as is needed at `now`.
+pub fn time(message: &Message, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    local(at, now, message.timezone)
 }
 
 /// How bad things are at the moment a message leaves.

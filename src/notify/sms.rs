@@ -5,7 +5,8 @@
 //! got no answer, the message is looked up by the reference in its text. What
 //! Twilio says in words is never passed on: it repeats the number.
 
-mod answer;
+pub(super) mod answer;
+pub mod signature;
 
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,10 @@ use reqwest::{Client, RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::{ATTEMPT_DEADLINE, Message, Notifier, Receipt, SendError, SetupError, is_bad_certificate, render};
+use super::ways::{Line, Ways};
+use super::{
+    ATTEMPT_DEADLINE, Delivery, Message, Notifier, Receipt, SendError, SetupError, is_bad_certificate, render,
+};
 use crate::clock::SharedClock;
 use crate::config::{self, ChannelKind, SmsSender};
 
@@ -41,6 +45,7 @@ pub struct SmsNotifier {
     secret: SecretString,
     sender: SmsSender,
     clock: SharedClock,
+    ways: Ways,
 }
 
 impl SmsNotifier {
@@ -61,12 +66,18 @@ impl SmsNotifier {
             secret: sms.secret.clone(),
             sender: sms.sender.clone(),
             clock,
+            ways: Ways::default(),
         })
+    }
+
+    /// With these ways of answering in each alert, and reports asked for where they can reach us.
+    pub fn offering(self, ways: Ways) -> Self {
+        Self { ways, ..self }
     }
 
     /// The newest message to `to` since `since` whose text carries `reference`.
     ///
-    /// One that Twilio has given up on counts as refused: it will not arrive.
+    /// One that Twilio has given up on is found as well: that it will not arrive, its receipt says.
     pub async fn find_sent(&self, to: &str, reference: &str, since: NaiveDate) -> Result<Option<Receipt>, SendError> {
         let since = since.format("%Y-%m-%d").to_string();
         let query = [("To", to), ("DateSent>", &since), ("PageSize", PAGE_SIZE)];
@@ -79,18 +90,42 @@ impl SmsNotifier {
         match body.as_ref().and_then(|page| page.get("messages")).and_then(Value::as_array) {
             Some(messages) => {
                 let mark = format!("#{reference}");
-                messages.iter().find(|message| carries(message, &mark)).map(answer::taken).transpose()
+                Ok(messages.iter().find(|message| carries(message, &mark)).map(answer::receipt))
             }
             None => Err(SendError::unavailable("the list of sent messages could not be read")),
         }
     }
 
-    fn form<'a>(&'a self, to: &'a str, body: &'a str) -> [(&'static str, &'a str); 4] {
+    fn form<'a>(&'a self, to: &'a str, body: &'a str, reports: Option<&'a str>) -> Vec<(&'static str, &'a str)> {
         let sender = match &self.sender {
             SmsSender::From(number) => ("From", number.as_str()),
             SmsSender::MessagingService(sid) => ("MessagingServiceSid", sid.as_str()),
         };
-        [("To", to), ("Body", body), sender, ("ValidityPeriod", VALIDITY_SECONDS)]
+        let mut form = vec![("To", to), ("Body", body), sender, ("ValidityPeriod", VALIDITY_SECONDS)];
+        form.extend(reports.map(|url| ("StatusCallback", url)));
+        form
+    }
+
+    /// Puts `text` on its way to `to`.
+    async fn text(&self, to: &str, text: &str, message: &Message, now: DateTime<Utc>) -> Result<Receipt, SendError> {
+        let reports = self.ways.reports_on(message);
+        let form = self.form(to, text, reports.as_deref());
+        let response = self.ask(self.client.post(self.messages.clone()).form(&form)).await?;
+        let (status, retry_after) = (response.status(), answer::retry_after(response.headers(), now));
+        let body = read(response, MOST_BYTES).await;
+        if status.is_success() {
+            return body.as_ref().map_or(Ok(Receipt { id: None }), answer::taken);
+        }
+        if let Some(phones) = self.ways.phones.as_ref().filter(|_| answer::is_opt_out(body.as_ref())) {
+            phones.opted_out(to, now).await;
+        }
+        Err(answer::refusal(status, retry_after, body.as_ref()))
+    }
+
+    /// Where one message is looked up; none if `id` is no name that the provider gives.
+    fn message_url(&self, id: &str) -> Option<Url> {
+        let list = self.messages.as_str().strip_suffix(".json")?;
+        answer::is_sid(id).then(|| format!("{list}/{id}.json").parse().ok())?
     }
 
     async fn ask(&self, request: RequestBuilder) -> Result<Response, SendError> {
@@ -98,6 +133,14 @@ impl SmsNotifier {
         request.send().await.map_err(|error| sort(&error))
     }
 }
+
+/// Why a message that the provider took will not arrive, by the provider's later word on it; none while it may.
+pub fn failure(delivery: &Delivery) -> Option<SendError> {
+    answer::failure(&delivery.status, delivery.code)
+}
+
+/// The code of a recipient who has opted out at the provider.
+pub const OPTED_OUT: u32 = 21610;
 
 fn setup_error(reason: &str) -> SetupError {
     SetupError { channel: ChannelKind::Sms, reason: reason.to_owned() }
@@ -138,14 +181,20 @@ impl Notifier for SmsNotifier {
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
         let now = self.clock.now();
         let to = recipient(message)?;
-        let text = render::sms(message, now);
-        let response = self.ask(self.client.post(self.messages.clone()).form(&self.form(&to, &text))).await?;
-        let (status, retry_after) = (response.status(), answer::retry_after(response.headers(), now));
+        match self.ways.line(&to, message, now).await {
+            Line::Stopped => Err(SendError::refused("the recipient said STOP to text messages")),
+            Line::Open { code } => self.text(&to, &render::sms_with(message, code, now), message, now).await,
+        }
+    }
+
+    async fn delivery(&self, id: &str) -> Result<Option<Delivery>, SendError> {
+        let Some(url) = self.message_url(id) else { return Ok(None) };
+        let response = self.ask(self.client.get(url)).await?;
+        let (status, retry_after) = (response.status(), answer::retry_after(response.headers(), self.clock.now()));
         let body = read(response, MOST_BYTES).await;
-        if status.is_success() {
-            body.as_ref().map_or(Ok(Receipt { id: None }), answer::taken)
-        } else {
-            Err(answer::refusal(status, retry_after, body.as_ref()))
+        match body.as_ref() {
+            Some(body) if status.is_success() => Ok(answer::delivery(body)),
+            _ => Err(unknown(answer::refusal(status, retry_after, body.as_ref()))),
         }
     }
 
@@ -178,7 +227,7 @@ fn sort(error: &reqwest::Error) -> SendError {
     if is_bad_certificate(error) {
         SendError::misconfigured("the certificate of the SMS provider is not trusted")
     } else if error.is_connect() {
-        SendError::unavailable("no connection to the SMS provider")
+        SendError::unreached("no connection to the SMS provider")
     } else if error.is_timeout() {
         SendError::unanswered("the SMS provider did not answer in time")
     } else {

@@ -45,14 +45,30 @@ fn configured(port: u16) -> config::Notify {
         secret: SecretString::from("hunter2"),
         sender: SmsSender::From("+15005550006".into()),
         base_url: format!("https://localhost:{port}"),
+        hook_tokens: Vec::new(),
+        replies: false,
     };
-    config::Notify { email: Some(email), sms: Some(sms) }
+    let slack = config::Slack::IncomingWebhook { url: format!("https://localhost:{port}/hook").into() };
+    let pagerduty = config::PagerDuty { routing_key: "key".into(), base_url: format!("https://localhost:{port}") };
+    let webhook = config::Webhook {
+        url: format!("https://localhost:{port}/hook"),
+        secret: "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into(),
+    };
+    config::Notify {
+        email: Some(email),
+        sms: Some(sms),
+        slack: Some(slack),
+        pagerduty: Some(pagerduty),
+        webhook: Some(webhook),
+        ..config::Notify::default()
+    }
 }
 
 fn message(channel: ChannelKind) -> Message {
     let to = match channel {
         ChannelKind::Email => "ann@client.example",
         ChannelKind::Sms => "+15005550101",
+        system => system.as_str(),
     };
     Message {
         key: "a1b2c3d4e5f60718293a4b5c6d7e8f90".into(),
@@ -79,7 +95,7 @@ async fn only_what_is_configured_is_connected() {
     assert!(connect(&config::Notify::default(), &clock()).unwrap().is_empty());
     let kinds =
         connect(&configured(465), &clock()).unwrap().iter().map(|channel| channel.channel()).collect::<Vec<_>>();
-    assert_eq!(kinds, [ChannelKind::Email, ChannelKind::Sms]);
+    assert_eq!(kinds, ChannelKind::ALL);
 }
 
 #[test]

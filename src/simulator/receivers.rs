@@ -1,24 +1,50 @@
-//! Where mail and text messages end in a demo or a test: real receivers on the loopback, which show what they caught.
+//! Where messages end in a demo or a test: real receivers on the loopback, which show what they caught.
 //!
 //! The product sends as it always does, over SMTP and HTTP, so what is seen
 //! here went through the real sending code.
 
+mod carrier;
+mod http;
 mod mail;
+mod pagerduty;
+mod slack;
 mod sms;
+mod webhook;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
+pub use carrier::{Caller, Fate, Reports};
+pub use http::HttpReply;
 pub use mail::{MailCatcher, MailReply};
+pub use pagerduty::PagerDutyCatcher;
+pub use slack::SlackCatcher;
 pub use sms::{SmsCatcher, SmsReply};
+pub use webhook::{WEBHOOK_SECRET, WebhookCatcher};
 
 /// How a message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CaughtKind {
     Email,
     Sms,
+    Slack,
+    PagerDuty,
+    Webhook,
+}
+
+impl CaughtKind {
+    /// As the page and the API name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Sms => "sms",
+            Self::Slack => "slack",
+            Self::PagerDuty => "pagerduty",
+            Self::Webhook => "webhook",
+        }
+    }
 }
 
 /// One message for one recipient. No `Debug`: it is full of addresses and words.
@@ -27,13 +53,14 @@ pub struct Caught {
     /// By the clock of the demo or test.
     pub at: DateTime<Utc>,
     pub kind: CaughtKind,
-    /// The address or number it was for.
+    /// The address or number it was for; the channel at Slack, the incident at PagerDuty.
     pub to: String,
-    /// Empty for a text message.
+    /// Empty for a text message and at Slack; what PagerDuty is to do; the type of a webhook's event.
     pub subject: String,
     pub text: String,
     pub html: Option<String>,
-    /// Of a mail: the header fields as they came, names in lower case. Of a text message: the form.
+    /// Of a mail: the header fields as they came, names in lower case. Of a text message: the form. Of others: what
+    /// matters of the rest.
     pub headers: Vec<(String, String)>,
 }
 

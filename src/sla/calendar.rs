@@ -294,7 +294,7 @@ fn midnight_utc(date: NaiveDate) -> i64 {
 }
 
 /// The instant, in milliseconds since 1970, of `minutes` after local midnight of `date`.
-fn resolve(zone: Tz, date: NaiveDate, minutes: u16) -> i64 {
+pub(crate) fn resolve(zone: Tz, date: NaiveDate, minutes: u16) -> i64 {
     let local = date.and_time(chrono::NaiveTime::MIN) + TimeDelta::minutes(minutes.into());
     let offset = match zone.offset_from_local_datetime(&local) {
         MappedLocalTime::Single(offset) | MappedLocalTime::Ambiguous(offset, _) => offset.fix(),

@@ -6,33 +6,31 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use sha2::{Digest, Sha256};
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::outbox::NewNotification;
 use super::{Store, StoreError, instant, millis};
+use crate::alert::escalation::ChannelKind;
+pub use crate::alert::life::AlertRow;
+use crate::alert::life::{Hold, HoldKind, How, Life};
 use crate::alert::{AlertKey, Closing, Raised, Stage};
 use crate::ticket::{ClockKind, TenantId, TicketId};
 
 /// SQLite takes 32,766 values in one statement; a row has fewer than 32.
 const ROWS_A_STATEMENT: usize = 500;
 
-/// An alert as it is remembered.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AlertRow {
-    pub key: AlertKey,
-    pub raised: Raised,
-    pub reason: String,
-    pub raised_at: DateTime<Utc>,
-    pub changed_at: DateTime<Utc>,
-    /// The next rung to run, from 0.
-    pub step: u32,
-    /// None: no rung is left.
-    pub next_step_at: Option<DateTime<Utc>>,
-    /// Rises with each change that makes older notifications void.
-    pub generation: u32,
-    /// False: known of when first seen, and told only in the digest.
-    pub told: bool,
+impl AlertKey {
+    /// The name of the alert in addresses and links: it tells nothing of the ticket, and stays the same for ever.
+    pub fn id(&self) -> String {
+        id_of(&self.to_string())
+    }
+}
+
+/// 20 hex digits of the key's hash: 80 bits, far more than two alerts ever share by chance.
+pub fn id_of(key: &str) -> String {
+    Sha256::digest(key).iter().take(10).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What one turn of `evaluate` has decided for one tenant.
@@ -45,6 +43,8 @@ pub struct AlertTurn {
     /// Alerts that are open again, each with the stage whose withdrawn notifications are wanted after all.
     pub reopened: Vec<(AlertKey, String)>,
     pub recovered: Vec<Recovered>,
+    /// Alerts of which nobody is to be told before then.
+    pub put_off: Vec<(AlertKey, DateTime<Utc>)>,
 }
 
 impl AlertTurn {
@@ -55,14 +55,16 @@ impl AlertTurn {
             && self.cancelled.is_empty()
             && self.reopened.is_empty()
             && self.recovered.is_empty()
+            && self.put_off.is_empty()
     }
 }
 
-/// An alert that came to a good end: those who were told of it are told so.
+/// An alert that is over: those who were told of it are told so, people only if it came to a good end.
 #[derive(Debug)]
 pub struct Recovered {
     pub key: AlertKey,
     pub episode: u32,
+    pub closing: Closing,
     /// `notify::Body::Recovery` as JSON.
     pub body: serde_json::Value,
     pub at: DateTime<Utc>,
@@ -109,16 +111,23 @@ impl Store {
         rows.iter().map(count).collect()
     }
 
-    /// The alerts of `tenant` that are open or whose ticket is.
-    pub async fn alerts(&self, tenant: &TenantId) -> Result<Vec<AlertRow>, StoreError> {
+    /// The alerts of `tenant` that are open or whose ticket is, of those that people acted on after `acts`.
+    pub async fn alerts(&self, tenant: &TenantId, acts: i64) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sqlx::query(
             "SELECT a.* FROM alerts a LEFT JOIN tickets t ON t.tenant = a.tenant AND t.id = a.ticket_id
-             WHERE a.tenant = $1 AND (a.state = 'open' OR t.open = 1) ORDER BY a.key",
+             WHERE a.tenant = $1 AND a.acts > $2 AND (a.state = 'open' OR t.open = 1) ORDER BY a.key",
         )
         .bind(tenant.as_str())
+        .bind(acts)
         .fetch_all(&self.reads)
         .await?;
         rows.iter().map(alert_row).collect()
+    }
+
+    /// The alert of that id, open or not.
+    pub async fn alert(&self, id: &str) -> Result<Option<AlertRow>, StoreError> {
+        let row = sqlx::query("SELECT * FROM alerts WHERE id = $1 AND id <> ''").bind(id);
+        row.fetch_optional(&self.reads).await?.as_ref().map(alert_row).transpose()
     }
 
     /// Who was told of `tenant`'s open alerts, or is about to be.
@@ -151,8 +160,12 @@ impl Store {
     }
 
     /// Writes what a turn decided; it has happened when this returns.
+    ///
+    /// If somebody acted on one of the alerts since it was read, nothing is
+    /// written at all: [`StoreError::Overtaken`].
     pub async fn save_alerts(&self, turn: AlertTurn, now: DateTime<Utc>) -> Result<(), StoreError> {
-        self.writer
+        let saved = self
+            .writer
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
                     for alerts in turn.alerts.chunks(ROWS_A_STATEMENT) {
@@ -160,6 +173,9 @@ impl Store {
                     }
                     for key in &turn.cancelled {
                         super::outbox::withdraw(tx, &key.to_string(), now).await?;
+                    }
+                    for (key, until) in &turn.put_off {
+                        super::outbox::put_off(tx, &key.to_string(), *until).await?;
                     }
                     for (key, stage) in &turn.reopened {
                         super::outbox::take_up_again(tx, &key.to_string(), stage, now).await?;
@@ -173,11 +189,15 @@ impl Store {
                     Ok(())
                 })
             })
-            .await
+            .await;
+        match saved {
+            Err(StoreError::Broken(sqlx::Error::RowNotFound)) => Err(StoreError::Overtaken),
+            saved => saved,
+        }
     }
 }
 
-fn alert_row(row: &sqlx::sqlite::SqliteRow) -> Result<AlertRow, StoreError> {
+pub(super) fn alert_row(row: &sqlx::sqlite::SqliteRow) -> Result<AlertRow, StoreError> {
     let unreadable = |what: &str| StoreError::Unreadable(format!("an alert's {what}"));
     let text = |name: &str| row.try_get::<String, _>(name);
     let number = |name: &str| row.try_get::<i64, _>(name);
@@ -207,13 +227,36 @@ fn alert_row(row: &sqlx::sqlite::SqliteRow) -> Result<AlertRow, StoreError> {
         next_step_at: next_step_at.map(instant).transpose()?,
         generation: small("generation")?,
         told: number("told")? == 1,
+        escalation: text("escalation")?,
+        ack_expires: TimeDelta::milliseconds(number("ack_expires")?),
+        life: Life { hold: hold(row)?, again: number("again")? == 1, acts: number("acts")? },
     })
 }
 
+fn hold(row: &sqlx::sqlite::SqliteRow) -> Result<Option<Hold>, StoreError> {
+    let time = |name: &str| row.try_get::<Option<i64>, _>(name)?.map(instant).transpose();
+    let how: Option<String> = row.try_get("acked_how")?;
+    let by: Option<String> = row.try_get("acked_by")?;
+    let Some(at) = time("acked_at")? else { return Ok(None) };
+    let snoozed_until = time("snoozed_until")?;
+    let kind = if snoozed_until.is_some() { HoldKind::Snoozed } else { HoldKind::Acknowledged };
+    let how = how.as_deref().and_then(How::parse);
+    Ok(Some(Hold {
+        kind,
+        by: by.unwrap_or_default(),
+        how: how.ok_or_else(|| StoreError::Unreadable("an alert's way of acknowledgement".to_owned()))?,
+        at,
+        until: snoozed_until.or(time("ack_until")?),
+        over: row.try_get::<i64, _>("hold_over")? == 1,
+    }))
+}
+
+/// Writes `alerts`, each only if nobody acted on it since it was read; the error is `RowNotFound` if somebody did.
 async fn upsert(tx: &mut SqliteConnection, alerts: &[AlertRow]) -> Result<(), sqlx::Error> {
     let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
         "INSERT INTO alerts (key, tenant, ticket_id, clock, cycle, episode, stage, state, reason, due, raised_at,
-         changed_at, step, next_step_at, generation, told, resolved_as) ",
+         changed_at, step, next_step_at, generation, told, resolved_as, id, escalation, ack_expires, acked_at,
+         acked_by, acked_how, ack_until, snoozed_until, hold_over, again, acts) ",
     );
     query.push_values(alerts, |mut row, alert| {
         let state = if alert.raised.resolved_as.is_some() { "resolved" } else { "open" };
@@ -233,33 +276,81 @@ async fn upsert(tx: &mut SqliteConnection, alerts: &[AlertRow]) -> Result<(), sq
             .push_bind(alert.next_step_at.map(millis))
             .push_bind(i64::from(alert.generation))
             .push_bind(i64::from(alert.told))
-            .push_bind(alert.raised.resolved_as.map(Closing::as_str));
+            .push_bind(alert.raised.resolved_as.map(Closing::as_str))
+            .push_bind(alert.key.id())
+            .push_bind(alert.escalation.as_str())
+            .push_bind(alert.ack_expires.num_milliseconds());
+        push_life(&mut row, &alert.life);
     });
     query.push(
         " ON CONFLICT (key) DO UPDATE SET episode = excluded.episode, stage = excluded.stage, state = excluded.state,
          reason = excluded.reason, due = excluded.due, raised_at = excluded.raised_at, changed_at = excluded.changed_at,
          step = excluded.step, next_step_at = excluded.next_step_at, generation = excluded.generation,
-         told = excluded.told, resolved_as = excluded.resolved_as",
+         told = excluded.told, resolved_as = excluded.resolved_as, escalation = excluded.escalation,
+         ack_expires = excluded.ack_expires, acked_at = excluded.acked_at, acked_by = excluded.acked_by,
+         acked_how = excluded.acked_how, ack_until = excluded.ack_until, snoozed_until = excluded.snoozed_until,
+         hold_over = excluded.hold_over, again = excluded.again WHERE alerts.acts = excluded.acts",
     );
-    query.build().execute(tx).await.map(drop)
+    let written = query.build().execute(tx).await?.rows_affected();
+    if written == alerts.len() as u64 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
 }
 
-/// Tells those who were told, on the channel they were told by, in the same thread.
-async fn recover(tx: &mut SqliteConnection, recovered: &Recovered, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+fn push_life(row: &mut sqlx::query_builder::Separated<'_, Sqlite, &str>, life: &Life) {
+    let hold = life.hold.as_ref();
+    let until = |kind| hold.filter(|hold| hold.kind == kind).and_then(|hold| hold.until).map(millis);
+    row.push_bind(hold.map(|hold| millis(hold.at)))
+        .push_bind(hold.map(|hold| hold.by.clone()))
+        .push_bind(hold.map(|hold| hold.how.as_str()))
+        .push_bind(until(HoldKind::Acknowledged))
+        .push_bind(until(HoldKind::Snoozed))
+        .push_bind(i64::from(hold.is_some_and(|hold| hold.over)))
+        .push_bind(i64::from(life.again))
+        .push_bind(life.acts);
+}
+
+/// Writes `alert` over what is there, whoever read it before.
+pub(super) async fn rewrite(tx: &mut SqliteConnection, alert: &AlertRow) -> Result<(), sqlx::Error> {
+    let set = sqlx::query("UPDATE alerts SET acts = $1 WHERE key = $2").bind(alert.life.acts);
+    set.bind(alert.key.to_string()).execute(&mut *tx).await?;
+    upsert(tx, std::slice::from_ref(alert)).await
+}
+
+/// Gives the alerts of older versions their ids.
+pub(super) async fn fill_ids(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let keys: Vec<String> =
+        sqlx::query_scalar("SELECT key FROM alerts WHERE id = ''").fetch_all(&mut *connection).await?;
+    for key in keys {
+        let fill = sqlx::query("UPDATE alerts SET id = $1 WHERE key = $2").bind(id_of(&key)).bind(key);
+        fill.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Tells those who were told, on the channel they were told by, in the same thread. What did not end well is told to
+/// systems alone.
+pub(super) async fn recover(
+    tx: &mut SqliteConnection,
+    recovered: &Recovered,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT recipient, channel, MAX(message) AS message FROM notifications
-         WHERE alert_key = $1 AND kind = 'alert' AND state IN ('sent', 'sending') GROUP BY recipient, channel
-         ORDER BY recipient, channel",
+        "SELECT recipient, channel, MAX(message) AS message, MAX(state IN ('sent', 'sending', 'bundled')) AS told FROM notifications
+         WHERE alert_key = $1 AND kind = 'alert' AND (state IN ('sent', 'sending') OR unreported > 0
+           OR (state = 'bundled' AND EXISTS (SELECT 1 FROM notifications b WHERE b.key = notifications.bundle
+             AND b.state = 'sending'))) GROUP BY recipient, channel ORDER BY recipient, channel",
     )
     .bind(recovered.key.to_string())
     .fetch_all(&mut *tx)
     .await?;
     let mut notices = Vec::with_capacity(rows.len());
     for row in rows {
-        let message: String = row.try_get("message")?;
-        let notice =
-            NewNotification::recovery(recovered, row.try_get("recipient")?, row.try_get("channel")?, &message, now);
-        notices.extend(notice);
+        let (message, channel): (String, String) = (row.try_get("message")?, row.try_get("channel")?);
+        let is_system = ChannelKind::parse(&channel).is_some_and(ChannelKind::is_system);
+        // A system may have taken what we never heard of: an incident that nobody resolves would stay open for ever.
+        let told: bool = row.try_get("told")?;
+        if is_system || (told && recovered.closing == Closing::Met) {
+            notices.extend(NewNotification::recovery(recovered, row.try_get("recipient")?, channel, &message, now));
+        }
     }
     if notices.is_empty() { Ok(()) } else { super::outbox::enqueue(tx, &notices).await }
 }

@@ -4,16 +4,28 @@
 //! sender at a time; a lease that runs out, because the process died, makes it
 //! due again under the same key.
 
+mod bundle;
+mod diversion;
+mod shape;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::alerts::Recovered;
+use super::receipts::expect;
 use super::{Store, StoreError, instant, millis};
 use crate::alert::escalation::ChannelKind;
+use crate::alert::noise::Rules;
 use crate::notify::{Body, Message};
 use crate::ticket::TenantId;
+
+/// SQLite takes 32,766 values in one statement; a row has fewer than 32.
+const ROWS_A_STATEMENT: usize = 500;
 
 /// A notification to be stored.
 #[derive(Clone, Debug)]
@@ -21,7 +33,7 @@ pub struct NewNotification {
     pub tenant: TenantId,
     pub alert_key: String,
     pub ticket_id: Option<String>,
-    /// alert | recovery | digest
+    /// alert | recovery | acknowledged | digest | bundle
     pub kind: &'static str,
     pub stage: String,
     pub step: u32,
@@ -44,6 +56,14 @@ pub struct Leased {
     /// 0, unless an attempt before this one may have been taken without our hearing of it: then 1, and one more for
     /// each time that it was looked up in vain.
     pub unreported: u32,
+}
+
+/// What is to be sent now.
+#[derive(Clone, Debug, Default)]
+pub struct Round {
+    pub leased: Vec<Leased>,
+    /// Tenants for whom the day's budget of this channel holds something up.
+    pub over_budget: HashSet<String>,
 }
 
 /// What became of an attempt.
@@ -121,46 +141,39 @@ impl NewNotification {
 }
 
 impl Store {
-    /// Leases up to `limit` due notifications of `channel` until `now + lease`, the longest due first.
+    /// Leases up to `limit` due notifications of `channel` until `now + lease`, by rank and then the longest due first.
+    ///
+    /// What falls due is first brought into shape by `rules`: put together, or held.
     pub async fn lease_due(
         &self,
         channel: ChannelKind,
         limit: usize,
         lease: TimeDelta,
+        rules: &Arc<Rules>,
         now: DateTime<Utc>,
-    ) -> Result<Vec<Leased>, StoreError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = self
+    ) -> Result<Round, StoreError> {
+        let rules = rules.clone();
+        let (rows, over_budget) = self
             .writer
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
-                    sqlx::query(
-                        "UPDATE notifications
-                         SET unreported = CASE WHEN state = 'sending' AND unreported = 0 THEN 1 ELSE unreported END,
-                         state = 'sending', lease_until = $1, attempts = attempts + 1
-                         WHERE key IN (SELECT key FROM notifications WHERE channel = $2 AND
-                           ((state = 'pending' AND due_at <= $3) OR (state = 'sending' AND lease_until <= $3))
-                           ORDER BY due_at, key LIMIT $4)
-                         RETURNING *",
-                    )
-                    .bind(millis(now + lease))
-                    .bind(channel.as_str())
-                    .bind(millis(now))
-                    .bind(limit)
-                    .fetch_all(tx)
-                    .await
+                    take_back(tx, channel, now).await?;
+                    let over_budget = shape::shape_due(tx, channel, &rules, now).await?;
+                    let keys = pick(tx, channel, limit, now).await?;
+                    let rows = if keys.is_empty() { Vec::new() } else { lease_rows(tx, &keys, now + lease).await? };
+                    Ok((rows, over_budget))
                 })
             })
             .await?;
-        let mut readable = Vec::with_capacity(rows.len());
+        let mut leased = Vec::with_capacity(rows.len());
         for row in &rows {
-            match leased(row) {
-                Ok(leased) => readable.push(leased),
+            match self::leased(row) {
+                Ok(one) => leased.push((row.try_get::<i64, _>("rank")?, one)),
                 Err(error) => self.set_aside(row.try_get("key")?, error.to_string(), now).await?,
             }
         }
-        readable.sort_by_key(|row| row.notification.due_at);
-        Ok(readable)
+        leased.sort_by_key(|(rank, row)| (*rank, row.notification.due_at));
+        Ok(Round { leased: leased.into_iter().map(|(_, row)| row).collect(), over_budget })
     }
 
     /// One row that cannot be read must not hold up all that come after it.
@@ -182,12 +195,16 @@ impl Store {
             .await
     }
 
-    /// When the outbox has something to do next: a row falls due, or a lease runs out.
-    pub async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+    /// When the outbox has something to do next on other channels than `shut`: a row falls due, or a lease runs out.
+    pub async fn next_due(&self, shut: &[ChannelKind]) -> Result<Option<DateTime<Utc>>, StoreError> {
         let next: Option<i64> = sqlx::query_scalar(
-            "SELECT MIN(CASE state WHEN 'pending' THEN due_at ELSE lease_until END) FROM notifications
-             WHERE state IN ('pending', 'sending')",
+            "SELECT MIN(at) FROM (
+               SELECT MIN(due_at) AS at FROM notifications
+               WHERE state = 'pending' AND channel NOT IN (SELECT value FROM json_each($1))
+               UNION ALL SELECT MIN(lease_until) FROM notifications
+               WHERE state = 'sending' AND channel NOT IN (SELECT value FROM json_each($1)))",
         )
+        .bind(json(&shut))
         .fetch_one(&self.reads)
         .await?;
         next.map(instant).transpose()
@@ -216,6 +233,9 @@ impl Store {
                         Outcome::Again { next_channel_too: true, .. } if !void => {
                             take_up_next_channel(tx, &leased.notification, now).await.map(|_| false)
                         }
+                        Outcome::Taken { provider_id: Some(id) } if leased.notification.channel == ChannelKind::Sms => {
+                            expect(tx, &leased, &id, now).await
+                        }
                         _ => Ok(false),
                     }
                 })
@@ -230,13 +250,67 @@ impl Store {
     }
 }
 
+/// Takes back what was leased to somebody who never reported: it is due again, and may have been taken.
+async fn take_back(tx: &mut SqliteConnection, channel: ChannelKind, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE notifications SET unreported = MAX(unreported, 1), state = 'pending', due_at = lease_until
+         WHERE state = 'sending' AND lease_until <= $1 AND channel = $2",
+    )
+    .bind(millis(now))
+    .bind(channel.as_str())
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// The keys of what goes next. A bundle is worded here, at the last moment, and left out if nothing of it still holds.
+async fn pick(
+    tx: &mut SqliteConnection,
+    channel: ChannelKind,
+    limit: usize,
+    now: DateTime<Utc>,
+) -> Result<Vec<String>, sqlx::Error> {
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT key, kind FROM notifications WHERE channel = $1 AND state = 'pending' AND released_at IS NOT NULL
+         AND due_at <= $2 ORDER BY rank, due_at, key LIMIT $3",
+    )
+    .bind(channel.as_str())
+    .bind(millis(now))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut keys = Vec::with_capacity(rows.len());
+    for (key, kind) in rows {
+        if kind != "bundle" || bundle::word(tx, &key, now).await? {
+            keys.push(key);
+        }
+    }
+    Ok(keys)
+}
+
+async fn lease_rows(
+    tx: &mut SqliteConnection,
+    keys: &[String],
+    until: DateTime<Utc>,
+) -> Result<Vec<SqliteRow>, sqlx::Error> {
+    sqlx::query(
+        "UPDATE notifications SET state = 'sending', lease_until = $1, attempts = attempts + 1
+         WHERE key IN (SELECT value FROM json_each($2)) RETURNING *",
+    )
+    .bind(millis(until))
+    .bind(json(&keys))
+    .fetch_all(tx)
+    .await
+}
+
 /// Stores `rows`; those whose key is known already are left as they are, unless they were withdrawn before they left.
 pub(super) async fn enqueue(tx: &mut SqliteConnection, rows: &[NewNotification]) -> Result<(), sqlx::Error> {
     let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
         "INSERT INTO notifications (key, tenant, alert_key, ticket_id, kind, stage, step, channel, recipient, fallback,
-         message, state, due_at, created_at, first_due_at) ",
+         message, state, due_at, created_at, first_due_at, address, client, priority, breach_at) ",
     );
     query.push_values(rows, |mut row, new| {
+        let about = About::of(&new.message.body);
         row.push_bind(new.message.key.as_str())
             .push_bind(new.tenant.as_str())
             .push_bind(new.alert_key.as_str())
@@ -251,27 +325,81 @@ pub(super) async fn enqueue(tx: &mut SqliteConnection, rows: &[NewNotification])
             .push_bind("pending")
             .push_bind(millis(new.due_at))
             .push_bind(millis(new.created_at))
-            .push_bind(millis(new.due_at));
+            .push_bind(millis(new.due_at))
+            .push_bind(new.message.to.as_str())
+            .push_bind(about.client)
+            .push_bind(about.priority)
+            .push_bind(about.breach_at.map(millis));
     });
     query.push(
         " ON CONFLICT (key) DO UPDATE SET state = 'pending', message = excluded.message, fallback = excluded.fallback,
          due_at = excluded.due_at, first_due_at = excluded.first_due_at, created_at = excluded.created_at,
-         done_at = NULL WHERE notifications.state = 'cancelled'",
+         done_at = NULL, released_at = NULL, held_by = NULL, bundle = NULL WHERE notifications.state = 'cancelled'",
     );
     query.build().execute(tx).await.map(drop)
 }
 
-/// Withdraws what `alert` has not said yet, also where an attempt was cut short.
+/// What a message is about, as far as it decides how it is shaped.
+#[derive(Default)]
+struct About<'a> {
+    client: Option<&'a str>,
+    priority: Option<&'a str>,
+    breach_at: Option<DateTime<Utc>>,
+}
+
+impl<'a> About<'a> {
+    fn of(body: &'a Body) -> Self {
+        let (ticket, due) = match body {
+            Body::Alert(facts) => (&facts.ticket, facts.due),
+            Body::Recovery(facts) => (&facts.ticket, facts.due),
+            _ => return Self::default(),
+        };
+        Self { client: ticket.client.as_deref(), priority: ticket.priority.as_deref(), breach_at: Some(due) }
+    }
+}
+
+/// Withdraws what `alert` has not said yet, also where an attempt was cut short, or where others were to say it as well.
 pub(super) async fn withdraw(tx: &mut SqliteConnection, alert: &str, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE notifications SET state = 'cancelled', done_at = $2 WHERE alert_key = $1 AND kind = 'alert'
-         AND (state = 'pending' OR (state = 'sending' AND lease_until <= $2))",
+         AND (state = 'pending' OR (state = 'sending' AND lease_until <= $2) OR (state = 'bundled' AND EXISTS (
+           SELECT 1 FROM notifications b WHERE b.key = notifications.bundle
+           AND (b.state = 'pending' OR (b.state = 'sending' AND b.lease_until <= $2)))))",
     )
     .bind(alert)
     .bind(millis(now))
     .execute(tx)
     .await
     .map(drop)
+}
+
+/// Keeps what `alert` has not said yet until `until`.
+pub(super) async fn put_off(tx: &mut SqliteConnection, alert: &str, until: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE notifications SET due_at = $2 WHERE alert_key = $1 AND kind = 'alert' AND state = 'pending'
+         AND due_at < $2",
+    )
+    .bind(alert)
+    .bind(millis(until))
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// Lets go what was put off until `until`.
+pub(super) async fn let_go(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    until: i64,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE notifications SET due_at = $3 WHERE tenant = $1 AND state = 'pending' AND due_at = $2")
+        .bind(tenant.as_str())
+        .bind(until)
+        .bind(millis(now))
+        .execute(tx)
+        .await
+        .map(drop)
 }
 
 /// Takes up again what `alert` was about to say at `stage` when it was withdrawn.
@@ -282,8 +410,8 @@ pub(super) async fn take_up_again(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE notifications SET state = 'pending', due_at = $3, first_due_at = $3, created_at = $3, done_at = NULL
-         WHERE alert_key = $1 AND stage = $2 AND kind = 'alert' AND state = 'cancelled'",
+        "UPDATE notifications SET state = 'pending', due_at = $3, first_due_at = $3, created_at = $3, done_at = NULL,
+         released_at = NULL, held_by = NULL, bundle = NULL WHERE alert_key = $1 AND stage = $2 AND kind = 'alert' AND state = 'cancelled'",
     )
     .bind(alert)
     .bind(stage)
@@ -297,7 +425,7 @@ fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("our own types have text keys only")
 }
 
-fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
+pub(super) fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
     let unreadable = |what: &str| StoreError::Unreadable(format!("a notification's {what}"));
     let text = |name: &str| row.try_get::<String, _>(name);
     let number = |name: &str| row.try_get::<i64, _>(name);
@@ -307,7 +435,9 @@ fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
         ticket_id: row.try_get("ticket_id")?,
         kind: match text("kind")?.as_str() {
             "recovery" => "recovery",
+            "acknowledged" => "acknowledged",
             "digest" => "digest",
+            "bundle" => "bundle",
             _ => "alert",
         },
         stage: text("stage")?,
@@ -324,7 +454,7 @@ fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
     Ok(Leased { notification, attempt, unreported })
 }
 
-async fn log_attempt(
+pub(super) async fn log_attempt(
     tx: &mut SqliteConnection,
     leased: &Leased,
     outcome: &Outcome,
@@ -350,7 +480,7 @@ async fn log_attempt(
     .map(drop)
 }
 
-async fn settle(
+pub(super) async fn settle(
     tx: &mut SqliteConnection,
     leased: &Leased,
     outcome: &Outcome,
@@ -378,15 +508,22 @@ async fn settle(
     .bind(why)
     .bind(if due_at.is_some() { None } else { Some(millis(now)) })
     .bind(i64::from(unreported))
-    .execute(tx)
-    .await
-    .map(drop)
+    .execute(&mut *tx)
+    .await?;
+    if leased.notification.kind == "bundle" && due_at.is_none() {
+        bundle::settle(tx, &leased.notification.message.key, state, why, now).await?;
+    }
+    Ok(())
 }
 
-/// Whether what it says holds no longer: its alert is over, or tells another stage by now.
-async fn is_void(tx: &mut SqliteConnection, notification: &NewNotification) -> Result<bool, sqlx::Error> {
+/// Whether what it says holds no longer: its alert is over, acknowledged, or tells another stage by now.
+pub(super) async fn is_void(tx: &mut SqliteConnection, notification: &NewNotification) -> Result<bool, sqlx::Error> {
+    if notification.kind == "bundle" {
+        return bundle::is_void(tx, &notification.message.key).await;
+    }
     sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM alerts WHERE key = $1 AND $2 = 'alert' AND (state = 'resolved'
+         OR (acked_at IS NOT NULL AND hold_over = 0)
          OR $3 <> CASE episode WHEN 0 THEN stage ELSE stage || '/' || episode END))",
     )
     .bind(&notification.alert_key)
@@ -396,29 +533,36 @@ async fn is_void(tx: &mut SqliteConnection, notification: &NewNotification) -> R
     .await
 }
 
-/// Says the same on the next channel. False if there is none.
+/// Says the same on the next channel. False if there is none; of a bundle, each member has its own.
 async fn take_up_next_channel(
     tx: &mut SqliteConnection,
     notification: &NewNotification,
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
+    if notification.kind == "bundle" {
+        bundle::take_up_next_channels(tx, &notification.message.key, now).await?;
+        return Ok(false);
+    }
     let Some(next) = notification.on_next_channel(now) else { return Ok(false) };
     enqueue(tx, &[next]).await.map(|()| true)
 }
 
 /// After a refusal: the next channel, or else the next rung at once.
-async fn move_on(
+pub(super) async fn move_on(
     tx: &mut SqliteConnection,
     refused: &NewNotification,
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
+    if refused.kind == "bundle" {
+        return bundle::move_on(tx, &refused.message.key, now).await;
+    }
     if take_up_next_channel(tx, refused, now).await? || refused.kind != "alert" {
         return Ok(false);
     }
     let hurried = sqlx::query(
         "UPDATE alerts SET next_step_at = $2 WHERE key = $1 AND state = 'open' AND next_step_at > $2
          AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = $1 AND n.stage = $3 AND n.step = $4
-                         AND n.state IN ('pending', 'sending', 'sent'))",
+                         AND n.state IN ('pending', 'sending', 'bundled', 'sent'))",
     )
     .bind(&refused.alert_key)
     .bind(millis(now))
@@ -434,6 +578,10 @@ async fn move_on(
 pub struct Logged {
     pub leased: Leased,
     pub state: String,
+    /// quiet_hours | cap | budget: the last thing that it waited for.
+    pub held_by: Option<String>,
+    /// The key of the message that says it together with others.
+    pub bundle: Option<String>,
     pub done_at: Option<DateTime<Utc>>,
     pub last_error: Option<String>,
 }
@@ -482,11 +630,13 @@ impl Store {
     }
 }
 
-fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
+pub(super) fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
     let done_at: Option<i64> = row.try_get("done_at")?;
     Ok(Logged {
         leased: leased(row)?,
         state: row.try_get("state")?,
+        held_by: row.try_get("held_by")?,
+        bundle: row.try_get("bundle")?,
         done_at: done_at.map(instant).transpose()?,
         last_error: row.try_get("last_error")?,
     })

@@ -15,6 +15,8 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sqlx::SqliteConnection;
 
+pub use super::audit::Author;
+use super::audit::audit;
 use super::{Store, StoreError, instant, millis};
 use crate::ticket::TenantId;
 
@@ -110,14 +112,6 @@ impl TokenRecord {
     }
 }
 
-/// Who makes a change, for the audit log.
-#[derive(Clone, Debug)]
-pub struct Author {
-    pub who: String,
-    /// From where: `command line`, or an address.
-    pub origin: String,
-}
-
 type Row = (String, String, Option<String>, i64, Option<i64>);
 
 impl Store {
@@ -205,24 +199,6 @@ async fn insert(tx: &mut SqliteConnection, hash: &str, token: &TokenRecord) -> R
         .bind(token.role.as_str())
         .bind(token.tenant.as_ref().map(TenantId::as_str))
         .bind(millis(token.created_at))
-        .execute(tx)
-        .await
-        .map(drop)
-}
-
-async fn audit(
-    tx: &mut SqliteConnection,
-    tenant: Option<&TenantId>,
-    what: &str,
-    author: &Author,
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO audit (tenant, at, who, what, origin) VALUES ($1, $2, $3, $4, $5)")
-        .bind(tenant.map(TenantId::as_str))
-        .bind(millis(now))
-        .bind(&author.who)
-        .bind(what)
-        .bind(&author.origin)
         .execute(tx)
         .await
         .map(drop)

@@ -7,6 +7,8 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::by_hand::{Override, Ruling};
+use super::talk::Talk;
 use super::{ClockKind, Named, StatusMeaning, StatusWords, Ticket};
 
 /// A moment known only to lie between two others.
@@ -32,9 +34,51 @@ pub struct Watched {
     pub replied_at: Option<DateTime<Utc>>,
     /// When it was found to be gone (deleted, merged, or no longer ours to see).
     pub vanished_at: Option<DateTime<Utc>>,
+    /// What its conversations told, where they were read.
+    pub talk: Talk,
+    /// What people decided about its clocks, at most one of each.
+    pub overrides: Vec<Override>,
 }
 
 impl Watched {
+    /// A ticket that was never read before.
+    pub fn new(ticket: Ticket, read: Bounds) -> Self {
+        Self {
+            ticket,
+            first_seen_at: read.latest,
+            read_at: read.earliest,
+            cycle: 0,
+            status_since: None,
+            replied_at: None,
+            vanished_at: None,
+            talk: Talk::default(),
+            overrides: Vec::new(),
+        }
+    }
+
+    /// When `clock` began; none: not known, or nothing to answer.
+    pub fn start(&self, clock: ClockKind) -> Option<DateTime<Utc>> {
+        match clock {
+            ClockKind::FirstResponse | ClockKind::Resolution => self.ticket.created_at,
+            ClockKind::NextResponse => self.talk.asked_at,
+        }
+    }
+
+    /// What a person decided about `clock` as it runs now.
+    ///
+    /// A decision about the answer to one message does not speak of the next one.
+    pub fn decided(&self, clock: ClockKind) -> Option<&Override> {
+        let of_this = |one: &&Override| one.clock == clock && one.cycle == self.cycle;
+        let found = self.overrides.iter().find(of_this)?;
+        let newer = clock == ClockKind::NextResponse && self.talk.asked_at.is_some_and(|asked| asked > found.at);
+        (!newer).then_some(found)
+    }
+
+    /// What was ruled about `clock`.
+    pub fn ruling(&self, clock: ClockKind) -> Option<Ruling> {
+        self.decided(clock).map(|decided| decided.ruling)
+    }
+
     /// Whether its clocks may still run: its status is not a closed one and it has not vanished.
     pub fn is_open(&self, words: &StatusWords) -> bool {
         self.vanished_at.is_none() && !is_closed(&self.ticket, words)
@@ -60,10 +104,14 @@ pub enum ChangeKind {
     Returned,
     /// Its clocks moved to another version of what was promised.
     PolicyVersion,
+    /// Another policy holds for it, or is a runner-up.
+    PolicyChoice,
+    /// A person decided about a clock, or took that back.
+    ByHand,
 }
 
 impl ChangeKind {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 18] = [
         Self::FirstSeen,
         Self::Status,
         Self::Assignee,
@@ -73,12 +121,15 @@ impl ChangeKind {
         Self::Client,
         Self::DueMoved(ClockKind::FirstResponse),
         Self::DueMoved(ClockKind::Resolution),
+        Self::DueMoved(ClockKind::NextResponse),
         Self::FirstResponse,
         Self::Resolved,
         Self::Reopened,
         Self::Vanished,
         Self::Returned,
         Self::PolicyVersion,
+        Self::PolicyChoice,
+        Self::ByHand,
     ];
 
     /// The name used in the store and in the API.
@@ -93,12 +144,15 @@ impl ChangeKind {
             Self::Client => "client",
             Self::DueMoved(ClockKind::FirstResponse) => "first_response_due_moved",
             Self::DueMoved(ClockKind::Resolution) => "resolution_due_moved",
+            Self::DueMoved(ClockKind::NextResponse) => "next_response_due_moved",
             Self::FirstResponse => "first_response",
             Self::Resolved => "resolved",
             Self::Reopened => "reopened",
             Self::Vanished => "vanished",
             Self::Returned => "returned",
             Self::PolicyVersion => "policy_version",
+            Self::PolicyChoice => "policy_choice",
+            Self::ByHand => "by_hand",
         }
     }
 
@@ -132,6 +186,8 @@ pub fn observe(before: Option<&Watched>, ticket: Ticket, words: &StatusWords, re
         status_since: status.map(|change| change.at).or(before.status_since),
         replied_at: before.replied_at,
         vanished_at: None,
+        talk: before.talk,
+        overrides: before.overrides.clone(),
         ticket,
     };
     (watched, changes)
@@ -148,16 +204,7 @@ fn first_seen(ticket: Ticket, read: Bounds) -> (Watched, Vec<Change>) {
     let created = ticket.created_at.filter(|created| *created <= read.latest);
     let at = Bounds { earliest: created.unwrap_or(read.earliest), latest: read.latest };
     let change = Change { kind: ChangeKind::FirstSeen, from: None, to: ticket.status.clone(), at };
-    let watched = Watched {
-        ticket,
-        first_seen_at: read.latest,
-        read_at: read.earliest,
-        cycle: 0,
-        status_since: None,
-        replied_at: None,
-        vanished_at: None,
-    };
-    (watched, vec![change])
+    (Watched::new(ticket, read), vec![change])
 }
 
 /// A first SLA begins nothing: the clocks run from creation all the same.
@@ -267,7 +314,8 @@ fn text_of(at: DateTime<Utc>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ticket::{RefId, Reported, TicketId};
+    use crate::ticket::tests::sample;
+    use crate::ticket::{RefId, Reported};
 
     fn at(minute: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000 + minute * 60, 0).unwrap()
@@ -280,23 +328,16 @@ mod tests {
     /// Opened at 0, last updated at 1, first read at 10.
     fn ticket() -> Ticket {
         Ticket {
-            id: TicketId::parse("7").unwrap(),
-            display_id: "062822-0005".into(),
-            subject: "printer".into(),
-            request_type: None,
             status: Some("Open".into()),
             priority: Some("High".into()),
-            category: None,
             client: Some(named("c1")),
-            site: None,
             group: Some(named("g1")),
-            technician: None,
             sla: Some(named("gold")),
             created_at: Some(at(0)),
             updated_at: Some(at(1)),
             first_response: Reported { due: Some(at(60)), ..Reported::default() },
             resolution: Reported { due: Some(at(480)), ..Reported::default() },
-            flaws: Vec::new(),
+            ..sample("7")
         }
     }
 
@@ -469,5 +510,25 @@ mod tests {
             assert_eq!(ChangeKind::parse(kind.as_str()), Some(kind));
         }
         assert_eq!(ChangeKind::parse("resurrected"), None);
+    }
+
+    #[test]
+    fn a_decision_by_hand_holds_for_its_cycle_and_its_message_only() {
+        let decided = |clock, cycle| Override {
+            clock,
+            cycle,
+            ruling: Ruling::Cancelled,
+            reason: "a test".into(),
+            by: "mia".into(),
+            at: at(50),
+        };
+        let mut watched = seen(ticket());
+        watched.overrides = vec![decided(ClockKind::Resolution, 0), decided(ClockKind::NextResponse, 0)];
+        watched.talk.asked_at = Some(at(40));
+        assert!(ClockKind::ALL.map(|clock| watched.ruling(clock).is_some()) == [false, true, true]);
+        watched.talk.asked_at = Some(at(60));
+        assert_eq!(watched.ruling(ClockKind::NextResponse), None, "the client wrote again");
+        watched.cycle = 1;
+        assert_eq!(watched.ruling(ClockKind::Resolution), None, "it was reopened");
     }
 }

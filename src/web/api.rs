@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::auth::Caller;
 use super::{Problem, Web};
+use crate::answers::NoMoreTexts;
 use crate::service::policies::TenantPolicies;
 use crate::service::{Differences, MessageView, Overview, Scope, TicketLedger, TicketPage, TicketQuery, TicketSla};
 use crate::ticket::TenantId;
@@ -24,7 +25,7 @@ const LIMIT_USUAL: usize = 100;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Within {
-    tenant: Option<String>,
+    pub(super) tenant: Option<String>,
 }
 
 /// Which messages are asked for.
@@ -124,6 +125,25 @@ pub async fn messages(
         None => Vec::new(),
     };
     Ok(Json(Messages { messages }))
+}
+
+/// Who wants no text messages.
+#[derive(Serialize)]
+pub struct NoTexts {
+    people: Vec<NoMoreTexts>,
+}
+
+/// GET /api/v1/no-texts
+pub async fn no_texts(State(web): State<Arc<Web>>, caller: Caller) -> Result<Json<NoTexts>, Problem> {
+    let only = match &caller.scope {
+        Scope::All => None,
+        Scope::One(tenant) => Some(tenant),
+    };
+    let people = match &web.options.answers {
+        Some(answers) => answers.no_more_texts(only).await?,
+        None => Vec::new(),
+    };
+    Ok(Json(NoTexts { people }))
 }
 
 /// GET /api/v1/demo/messages: what the demo's own mail and text message receivers caught.

@@ -1,30 +1,62 @@
 //! Who is asking: a bearer token, or the same token in a browser's cookie.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::{Problem, Web};
+use crate::alert::life::{Actor, How};
 use crate::service::Scope;
-use crate::store::tokens::{Role, Token, TokenRecord};
+use crate::store::tokens::{Author, Role, Token, TokenRecord};
 
 /// The cookie that holds a browser's token.
 pub const COOKIE_NAME: &str = "sla_token";
+/// A longer name is no name.
+const LONGEST_NAME: usize = 60;
 
 /// Somebody who may read what lies in `scope`. Every route of the API asks for one.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub role: Role,
     pub scope: Scope,
+    /// The token by its id, for the audit log.
+    who: String,
+    /// By bearer token, or with a browser.
+    how: How,
+    /// The address that asks.
+    origin: String,
 }
 
 impl Caller {
-    fn holding(token: TokenRecord) -> Self {
-        Self { role: token.role, scope: token.tenant.map_or(Scope::All, Scope::One) }
+    fn holding(token: TokenRecord, how: How) -> Self {
+        let who = format!("token {}", token.id);
+        Self { role: token.role, scope: token.tenant.map_or(Scope::All, Scope::One), who, how, origin: String::new() }
+    }
+
+    /// Refuses whoever may not do what a `role` may.
+    pub fn needs(&self, role: Role) -> Result<(), Problem> {
+        if self.role >= role {
+            return Ok(());
+        }
+        let (own, needed) = (self.role.as_str(), role.as_str());
+        Err(Problem::new(StatusCode::FORBIDDEN, format!("a {own} may not do this; use a token of the role `{needed}`")))
+    }
+
+    /// Who acts on an alert: the person that is named, and always the token.
+    pub fn actor(&self, by: Option<&str>) -> Actor {
+        let by = by.map(|name| name.trim().chars().take(LONGEST_NAME).collect::<String>());
+        let name = by.filter(|name| !name.is_empty()).map(|name| format!("{name} ({})", self.who));
+        Actor { name: name.unwrap_or_else(|| self.who.clone()), how: self.how, origin: self.origin.clone() }
+    }
+
+    /// Who makes a change, for the audit log.
+    pub fn author(&self) -> Author {
+        Author { who: self.who.clone(), origin: self.origin.clone() }
     }
 
     /// A wrong bearer token is always refused. A wrong cookie is as good as none:
@@ -32,14 +64,19 @@ impl Caller {
     async fn identify(headers: &HeaderMap, web: &Web) -> Result<Self, Problem> {
         if let Some(token) = bearer(headers) {
             let known = web.store.living_token(&Token::presented(token)).await?;
-            return known.map(Self::holding).ok_or_else(|| Problem::unauthorized("this token is unknown or revoked"));
+            return known
+                .map(|token| Self::holding(token, How::Api))
+                .ok_or_else(|| Problem::unauthorized("this token is unknown or revoked"));
         }
         if let Some(token) = cookie(headers)
             && let Some(known) = web.store.living_token(&Token::presented(token)).await?
         {
-            return Ok(Self::holding(known));
+            return Ok(Self::holding(known, How::Page));
         }
-        let anonymous = web.options.anonymous.map(|role| Self { role, scope: Scope::All });
+        let anonymous = web.options.anonymous.map(|role| {
+            let (who, origin) = ("somebody without a token".to_owned(), String::new());
+            Self { role, scope: Scope::All, who, how: How::Page, origin }
+        });
         anonymous.ok_or_else(|| {
             Problem::unauthorized("send `Authorization: Bearer TOKEN`; `superops-sla token create` makes a token")
         })
@@ -50,8 +87,22 @@ impl FromRequestParts<Arc<Web>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, web: &Arc<Web>) -> Result<Self, Problem> {
-        Self::identify(&parts.headers, web).await
+        let caller = Self::identify(&parts.headers, web).await?;
+        if caller.how == How::Page && !parts.method.is_safe() && is_sent_by_another_site(&parts.headers) {
+            return Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "another site may not make a browser change anything here",
+            ));
+        }
+        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_string());
+        Ok(Self { origin: address.unwrap_or_else(|| "an unknown address".to_owned()), ..caller })
     }
+}
+
+/// Browsers say where a request comes from; our own pages are the only ones that may change anything.
+fn is_sent_by_another_site(headers: &HeaderMap) -> bool {
+    let site = headers.get("Sec-Fetch-Site").map(HeaderValue::as_bytes);
+    site.is_some_and(|site| site != b"same-origin" && site != b"none")
 }
 
 /// Somebody at a browser: a stranger is sent to the login page, and back afterwards.

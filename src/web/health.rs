@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::auth::Caller;
 use super::{Problem, Web};
-use crate::service::Scope;
+use crate::service::{Scope, ServiceError};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -32,5 +32,6 @@ pub async fn metrics(State(web): State<Arc<Web>>, caller: Caller) -> Result<impl
         return Err(Problem::new(StatusCode::FORBIDDEN, detail));
     }
     web.service.refresh_gauges();
+    web.service.refresh_week().await.map_err(ServiceError::from)?;
     Ok(([(CONTENT_TYPE, OPENMETRICS)], web.telemetry.render()))
 }

@@ -1,5 +1,7 @@
 //! The pages people see. They are frames: `app.js` fills them from the API, as text only.
 
+mod alerts;
+
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -8,6 +10,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
+pub use self::alerts::alerts;
 use super::api::narrowed;
 use super::auth::{Caller, Visitor};
 use super::{Problem, Web};
@@ -47,8 +50,8 @@ macro_rules! assets {
 
 /// What the pages are made of, by name.
 pub const ASSETS: &[(&str, &str)] = assets![
-    "app.css" "app.js" "clocks.js" "dom.js" "freshness.js" "head.js" "icon.svg" "ledger.js" "messages.js" "state.js"
-    "table.js" "ticket.js" "time.js"
+    "alerts.js" "app.css" "app.js" "clocks.js" "dom.js" "freshness.js" "head.js" "icon.svg" "ledger.js" "messages.js" "quiet.js"
+    "state.js"     "table.js" "ticket.js" "time.js"
 ];
 
 /// GET /assets/{name}. A browser asks again each time, so that a page never runs with an older version's script.
@@ -75,7 +78,8 @@ fn who(caller: &Caller) -> String {
     }
 }
 
-fn layout(title: &str, kind: &str, body: Markup) -> Html<String> {
+/// A whole page; `kind` tells the script what to fill in.
+pub fn layout(title: &str, kind: &str, body: Markup) -> Html<String> {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -98,6 +102,7 @@ fn bar(web: &Web, caller: &Caller) -> Markup {
     html! {
         header.bar {
             a.brand href="/" { img src="/assets/icon.svg" alt="" width="22" height="22"; "SLA watch" }
+            nav.pages aria-label="Pages" { a href="/" { "Tickets" } a href="/alerts" { "Alerts" } }
             ul.health id="health" aria-label="Freshness of the data" {}
             span.now id="now" {}
             @if web.options.anonymous.is_none() {

@@ -81,7 +81,7 @@ impl Notifier for Scripted {
 }
 
 fn unanswered() -> SendError {
-    SendError::Unavailable { reason: "no answer".to_owned(), retry_after: None, maybe_taken: true }
+    SendError::Unavailable { reason: "no answer".to_owned(), retry_after: None, maybe_taken: true, outage: true }
 }
 
 /// Has one text message sent through a gateway of these answers; gives what the gateway was asked.
@@ -99,7 +99,7 @@ async fn script(
     let (outbox, news) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let parts = app.parts();
     let (store, telemetry) = (parts.store.clone(), parts.telemetry.clone());
-    parts.dispatch = Dispatch::new(store, vec![gateway.clone()], clock, telemetry, outbox, news);
+    parts.dispatch = Dispatch::new(store, vec![gateway.clone()], clock, telemetry, Arc::default(), outbox, news);
     for _ in 0..12 {
         app.dispatch().await;
         app.clock.advance(TimeDelta::minutes(6));
@@ -115,7 +115,12 @@ async fn an_attempt_without_an_answer_is_looked_up_before_it_is_repeated() {
     assert_eq!(script([Err(unanswered()), taken()], [Ok(None)]).await, "send, look up, send: sent");
     let found = Ok(Some(Receipt { id: None }));
     assert_eq!(script([Err(unanswered())], [found]).await, "send, look up: sent");
-    let down = SendError::Unavailable { reason: "no connection".to_owned(), retry_after: None, maybe_taken: false };
+    let down = SendError::Unavailable {
+        reason: "no connection".to_owned(),
+        retry_after: None,
+        maybe_taken: false,
+        outage: true,
+    };
     assert_eq!(script([Err(down)], []).await, "send, send: sent", "what never left needs no look-up");
 }
 

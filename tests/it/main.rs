@@ -3,14 +3,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop and say where")]
 
+mod answers;
 mod binary;
+mod channels;
 mod crashes;
 mod endings;
 mod escalation;
 mod first_sight;
 mod fuzz;
+mod histories;
 mod hostile;
 mod journey;
+mod life;
+mod noise;
 mod policies;
 mod refusals;
 mod store_faults;

@@ -11,12 +11,20 @@ use chrono::{DateTime, TimeDelta, Utc};
 use superops_sla::app::Parts;
 use superops_sla::clock::{Clock, ManualClock};
 use superops_sla::config::{Config, Environment};
-use superops_sla::simulator::receivers::{Caught, CaughtKind, CaughtList, MailCatcher, SmsCatcher};
+use superops_sla::simulator::receivers::{
+    Caller, Caught, CaughtKind, CaughtList, MailCatcher, PagerDutyCatcher, SlackCatcher, SmsCatcher, WEBHOOK_SECRET,
+    WebhookCatcher,
+};
 use superops_sla::simulator::{DueOnPause, NewTicket, Served, SimOptions, Simulator};
 use superops_sla::store::outbox::Logged;
+use superops_sla::web;
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
 pub const TOKEN: &str = "look-alike-token";
+/// Where the configuration says that people, and Twilio, reach the service.
+pub const PUBLIC_URL: &str = "https://sla.example.com";
+pub const TWILIO_TOKEN: &str = "twilio-auth-token";
 /// More than any test can say.
 const EVERYTHING: usize = 100_000;
 
@@ -39,13 +47,20 @@ pub struct TestApp {
     pub superops: Arc<Simulator>,
     pub mail: MailCatcher,
     pub sms: SmsCatcher,
+    pub slack: SlackCatcher,
+    pub pagerduty: PagerDutyCatcher,
+    pub webhook: WebhookCatcher,
     pub caught: Arc<CaughtList>,
     /// None while the service is stopped.
     parts: Option<Parts>,
     served: Served,
     folder: TempDir,
+    /// Whether Slack, PagerDuty and the webhook are configured.
+    systems: bool,
     /// What the configuration says beyond the usual.
     more: String,
+    /// Whether text messages say how to answer them.
+    replies: bool,
     heard: u64,
 }
 
@@ -57,6 +72,15 @@ impl TestApp {
 
     /// With `more` at the end of the configuration.
     pub async fn with(more: &str) -> Self {
+        Self::set_up(false, more).await
+    }
+
+    /// With Slack, PagerDuty and a webhook, and `more` at the end of the configuration.
+    pub async fn with_systems(more: &str) -> Self {
+        Self::set_up(true, more).await
+    }
+
+    async fn set_up(systems: bool, more: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = ManualClock::at(begin());
         let due_on_pause = DueOnPause::Never;
@@ -68,9 +92,14 @@ impl TestApp {
             served: superops.serve(any_port()).await.unwrap(),
             mail: MailCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
             sms: SmsCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
+            slack: SlackCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
+            pagerduty: PagerDutyCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
+            webhook: WebhookCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
             folder: tempfile::tempdir().unwrap(),
             parts: None,
+            systems,
             more: more.to_owned(),
+            replies: false,
             heard: 0,
             caught,
             clock,
@@ -78,6 +107,14 @@ impl TestApp {
         };
         std::fs::write(app.token_file(), TOKEN).unwrap();
         app.resume().await;
+        app
+    }
+
+    /// With `more` at the end of the configuration, and replies to text messages asked for.
+    pub async fn with_replies(more: &str) -> Self {
+        let mut app = Self::with(more).await;
+        app.replies = true;
+        app.restart().await;
         app
     }
 
@@ -92,19 +129,35 @@ impl TestApp {
     /// The file as a user would write it.
     pub fn config_text(&self) -> String {
         format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"https://sla.example.com\"\n\
+            "[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"{PUBLIC_URL}\"\n\
              [store]\nurl = \"sqlite://{}\"\n\
              [tenants.acme]\nsubdomain = \"acme\"\nendpoint = \"{}/msp\"\ntoken_file = \"{}\"\n\
              requests_per_minute = 800\nhook_secret_env = \"HOOK\"\n\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@example.com>\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"TWILIO\"\n\
-             from = \"+15005550006\"\nbase_url = \"{}\"\n{}",
+             from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = {}\n{}{}",
             self.database().display(),
             self.served.url(),
             self.token_file().display(),
             self.mail.addr(),
             self.sms.url(),
+            self.replies,
+            self.systems(),
             self.more,
+        )
+    }
+
+    fn systems(&self) -> String {
+        if !self.systems {
+            return String::new();
+        }
+        format!(
+            "[notify.slack]\nbot_token_env = \"SLACK\"\nchannel = \"#sla\"\nper_minute = 600\nbase_url = \"{}\"\n\
+             [notify.pagerduty]\nrouting_key_env = \"PAGERDUTY\"\nbase_url = \"{}\"\n\
+             [notify.webhook]\nurl = \"{}\"\nsecret_env = \"WEBHOOK\"\n",
+            self.slack.url(),
+            self.pagerduty.url(),
+            self.webhook.url(),
         )
     }
 
@@ -135,6 +188,13 @@ impl TestApp {
         self.parts = Some(Parts::build(config, Arc::new(self.clock.clone())).await.unwrap());
     }
 
+    /// Starts the service with no address at which others reach it.
+    pub async fn resume_without_public_url(&mut self) {
+        self.stop().await;
+        let config = parse(&self.config_text().replace(&format!("public_url = \"{PUBLIC_URL}\"\n"), ""));
+        self.parts = Some(Parts::build(config, Arc::new(self.clock.clone())).await.unwrap());
+    }
+
     /// Ends the service in good order.
     pub async fn stop(&mut self) {
         if let Some(parts) = self.parts.take() {
@@ -161,6 +221,27 @@ impl TestApp {
     pub async fn evaluate(&mut self) -> superops_sla::evaluate::Turn {
         let now = self.now();
         self.parts().evaluate.turn(now).await.unwrap()
+    }
+
+    /// Asks about text messages that stay silent.
+    pub async fn ask_for_receipts(&mut self) {
+        let now = self.now();
+        self.parts().receipts.turn(now).await.unwrap();
+    }
+
+    /// Serves the web, and has the SMS gateway call it at the address that the configuration names.
+    pub async fn serve(&mut self) -> String {
+        let parts = self.parts();
+        let router = web::router(parts.web(parts.web_options()));
+        let listener = TcpListener::bind(any_port()).await.unwrap();
+        let reach = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(web::serve(listener, router, std::future::pending()));
+        self.sms.calls(Caller {
+            auth_token: TWILIO_TOKEN.to_owned().into(),
+            public_url: PUBLIC_URL.to_owned(),
+            reach: reach.clone(),
+        });
+        reach
     }
 
     pub async fn dispatch(&mut self) {
@@ -261,6 +342,9 @@ fn line(caught: &Caught) -> String {
     match caught.kind {
         CaughtKind::Email => format!("email {}: {}", caught.to, caught.text.lines().next().unwrap_or_default()),
         CaughtKind::Sms => format!("text {}: {}", caught.to, caught.text),
+        CaughtKind::Slack => format!("slack {}: {}", caught.to, caught.text.lines().next().unwrap_or_default()),
+        CaughtKind::PagerDuty => format!("pagerduty {} {}: {}", caught.subject, caught.to, caught.text),
+        CaughtKind::Webhook => format!("webhook {}", caught.subject),
     }
 }
 
@@ -269,7 +353,13 @@ struct Surroundings(BTreeMap<&'static str, &'static str>);
 
 impl Surroundings {
     fn new() -> Self {
-        Self(BTreeMap::from([("HOOK", "knock-knock"), ("TWILIO", "twilio-auth-token")]))
+        Self(BTreeMap::from([
+            ("HOOK", "knock-knock"),
+            ("TWILIO", TWILIO_TOKEN),
+            ("SLACK", "xoxb-test"),
+            ("PAGERDUTY", "0123456789abcdef0123456789abcdef"),
+            ("WEBHOOK", WEBHOOK_SECRET),
+        ]))
     }
 }
 

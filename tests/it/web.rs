@@ -10,17 +10,23 @@ use crate::support::{TestApp, minutes};
 
 /// Where the service answers, and a token for `tenant` or for all.
 async fn served(app: &mut TestApp, tenant: Option<&str>) -> (String, String) {
-    let now = app.now();
+    let token = token(app, tenant).await;
     let parts = app.parts();
-    let token = Token::generate().unwrap();
-    let author = Author { who: "mia".to_owned(), origin: "a test".to_owned() };
-    let tenant = tenant.map(|name| TenantId::parse(name).unwrap());
-    parts.store.add_token(&token, Role::Viewer, tenant, author, now).await.unwrap();
     let router = web::router(parts.web(parts.web_options()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(web::serve(listener, router, std::future::pending()));
-    (url, token.expose().to_owned())
+    (url, token)
+}
+
+/// A viewer's token for `tenant` or for all.
+pub async fn token(app: &mut TestApp, tenant: Option<&str>) -> String {
+    let now = app.now();
+    let token = Token::generate().unwrap();
+    let author = Author { who: "mia".to_owned(), origin: "a test".to_owned() };
+    let tenant = tenant.map(|name| TenantId::parse(name).unwrap());
+    app.parts().store.add_token(&token, Role::Viewer, tenant, author, now).await.unwrap();
+    token.expose().to_owned()
 }
 
 async fn get(url: &str, token: &str) -> reqwest::Response {

@@ -38,7 +38,7 @@ pub(super) fn sort(error: &Error) -> SendError {
     }
     match reply(error) {
         Some(reply) => sort_reply(reply),
-        None => SendError::unavailable("the connection to the mail server failed"),
+        None => SendError::unreached("the connection to the mail server failed"),
     }
 }
 
@@ -53,7 +53,9 @@ pub(super) fn sign_in_refused(error: &Error) -> SendError {
 fn sort_reply(reply: Reply) -> SendError {
     match (reply.code, reply.enhanced) {
         (421 | 450 | 451 | 452, _) => {
-            SendError::Unavailable { reason: reply.to_string(), retry_after: Some(BUSY), maybe_taken: false }
+            // Only the first of them speaks of the server; the others may be about one mailbox.
+            let outage = reply.code == 421;
+            SendError::Unavailable { reason: reply.to_string(), retry_after: Some(BUSY), maybe_taken: false, outage }
         }
         (..500, _) => SendError::unavailable(reply.to_string()),
         (530 | 534 | 535 | 538, _) => SendError::misconfigured(reply.to_string()),

@@ -137,7 +137,7 @@ fn later() -> Message {
 
 fn headers(message: &Message) -> String {
     let from = "SLA watch <sla@msp.example>".parse().unwrap();
-    let mail = compose(message, &from, clock().now()).unwrap().formatted();
+    let mail = compose(message, None, &from, clock().now()).unwrap().formatted();
     String::from_utf8(mail).unwrap().split_once("\r\n\r\n").unwrap().0.to_owned()
 }
 
@@ -203,9 +203,10 @@ async fn a_refusal_does_not_leak_into_the_next_mail() {
 #[tokio::test]
 async fn answers_are_sorted_by_what_to_do_next() {
     let said = |answer: &str| format!("the mail server answered `{answer}`");
-    let slower = |answer| {
+    let slower = |answer: &str| {
         let retry_after = Some(Duration::from_secs(60));
-        SendError::Unavailable { reason: said(answer), retry_after, maybe_taken: false }
+        let outage = answer.starts_with("421");
+        SendError::Unavailable { reason: said(answer), retry_after, maybe_taken: false, outage }
     };
     let cases = [
         ("GREETING", "421 too busy", slower("421")),

@@ -5,9 +5,13 @@
 //! state stands in the first line, which a phone shows beside the subject.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 
-use super::{Urgency, line, local, local_in_full, sane, shown, standing};
-use crate::notify::{AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, words};
+use super::{Urgency, bundle, line, local, local_in_full, sane, shown, standing};
+use crate::alert::Closing;
+use crate::notify::{
+    AcknowledgedFacts, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, words,
+};
 use crate::ticket::ClockKind;
 
 /// One email, as clean lines.
@@ -49,12 +53,14 @@ impl Letter {
         match &message.body {
             Body::Alert(facts) => alert(facts, message, now),
             Body::Recovery(facts) => recovery(facts, message, now),
+            Body::Acknowledged(facts) => acknowledged(facts, message, now),
             Body::Digest(facts) => digest(facts, message, now),
+            Body::Bundle(facts) => bundle::letter(facts, message, now),
             Body::Test => test(),
         }
     }
 
-    fn new(subject: String, headline: String, urgency: Urgency) -> Self {
+    pub(super) fn new(subject: String, headline: String, urgency: Urgency) -> Self {
         Self {
             subject,
             preheader: headline.clone(),
@@ -67,6 +73,13 @@ impl Letter {
             closing: Vec::new(),
             links: Vec::new(),
         }
+    }
+
+    /// With `link` as the first thing to do about it: it needs a click there, since mail scanners follow links too.
+    pub fn acknowledged_by(mut self, link: Option<&str>) -> Self {
+        let link = link.and_then(web_address).map(|url| Link { label: "Acknowledge", url });
+        self.links.splice(0..0, link);
+        self
     }
 
     fn about(mut self, ticket: &TicketFacts) -> Self {
@@ -109,8 +122,25 @@ fn recovery(facts: &RecoveryFacts, message: &Message, now: DateTime<Utc>) -> Let
     letter
 }
 
+fn acknowledged(facts: &AcknowledgedFacts, message: &Message, now: DateTime<Utc>) -> Letter {
+    let headline = format!("Acknowledged: {}", acknowledgement(facts, now, message.timezone));
+    let mut letter = Letter::new(subject(&facts.ticket, facts.clock), headline, Urgency::Plain).about(&facts.ticket);
+    letter.facts = ticket_facts(&facts.ticket, facts.due, message);
+    letter.closing = vec!["You get this because you were alerted before.".to_owned()];
+    letter
+}
+
+/// `resolution, by Mia at 14:05 BST`.
+pub(super) fn acknowledgement(facts: &AcknowledgedFacts, now: DateTime<Utc>, zone: Tz) -> String {
+    let by = shown(Some(&facts.by), 40).unwrap_or_else(|| "somebody".to_owned());
+    format!("{}, by {by} at {}", facts.clock.words(), local(facts.at, now, zone))
+}
+
 /// `OK` and `first response given 12 min before it was due`.
 pub(super) fn outcome(facts: &RecoveryFacts) -> (&'static str, String) {
+    if !matches!(facts.closing, Closing::Met | Closing::ClosedLate) {
+        return ("Over", format!("{}: {}", facts.clock.words(), facts.closing.words()));
+    }
     let done = match facts.clock {
         ClockKind::FirstResponse => "first response given",
         ClockKind::Resolution => "resolved",
@@ -193,13 +223,13 @@ fn technician(ticket: &TicketFacts) -> String {
     }
 }
 
-fn links(ticket: &TicketFacts) -> Vec<Link> {
+pub(super) fn links(ticket: &TicketFacts) -> Vec<Link> {
     let known = [("Open in SuperOps", &ticket.superops_url), ("How this was worked out", &ticket.page_url)];
     known.into_iter().filter_map(|(label, url)| Some(Link { label, url: web_address(url.as_deref()?)? })).collect()
 }
 
 /// `url` if it is one that a mail program may open; a ticket's id is part of it and comes from outside.
-fn web_address(url: &str) -> Option<String> {
+pub fn web_address(url: &str) -> Option<String> {
     let web = url.starts_with("https://") || url.starts_with("http://");
     let clean =
         !url.chars().any(|c| c.is_whitespace() || c.is_control() || super::is_invisible(c) || "<>\"".contains(c));

@@ -8,7 +8,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Urgency, gsm7, letter, line, standing};
+use super::{Urgency, bundle, gsm7, letter, line, standing};
 use crate::notify::{Body, Message, TicketFacts};
 
 /// What one segment holds.
@@ -23,14 +23,37 @@ const SHORTEST: usize = 8;
 
 /// Words `message` as a text message: GSM-7 in one segment, or UCS-2 in at most two.
 pub fn sms(message: &Message, now: DateTime<Utc>) -> String {
+    sms_with(message, None, now)
+}
+
+/// Words `message` as a text message, with the `code` that its recipient answers with.
+pub fn sms_with(message: &Message, code: Option<u8>, now: DateTime<Utc>) -> String {
     let draft = draft(message, now);
-    let reference = reference(&message.key);
-    match draft.folded() {
-        Some(folded) => folded.fit(reference, SEGMENT, |text| gsm7::septets(text).unwrap_or(SEGMENT)),
-        None => {
-            let fits_one = units(&draft.essence(reference)) <= WIDE_SEGMENT;
-            draft.fit(reference, if fits_one { WIDE_SEGMENT } else { TWO_WIDE_SEGMENTS }, units)
-        }
+    let tail = tail(reference(&message.key), code);
+    let text = draft.within(&tail);
+    // An id of strange characters may leave no room: what has happened goes before how to answer.
+    if code.is_some() && is_too_long(&text) { sms_with(message, None, now) } else { text }
+}
+
+fn is_too_long(text: &str) -> bool {
+    match gsm7::septets(text) {
+        Some(septets) => septets > SEGMENT,
+        None => units(text) > TWO_WIDE_SEGMENTS,
+    }
+}
+
+/// `text` of ours as it goes into a text message: the plain alphabet, one segment.
+pub fn plain(text: &str) -> String {
+    let known = |c: &char| gsm7::septets(c.encode_utf8(&mut [0; 4])).is_some();
+    let folded = gsm7::fold(text).unwrap_or_else(|| text.chars().filter(known).collect());
+    cut(&folded, SEGMENT, |text| gsm7::septets(text).unwrap_or(SEGMENT))
+}
+
+/// How to answer, and the mark by which the message is found again, which comes last.
+fn tail(reference: &str, code: Option<u8>) -> String {
+    match code {
+        Some(code) => format!(". Reply {code}a to ack, {code}c to close #{reference}"),
+        None => format!(" #{reference}"),
     }
 }
 
@@ -51,6 +74,8 @@ struct Draft {
     client: Option<String>,
     /// Come in while there is room, each with what joins it to the one before.
     extras: Vec<(&'static str, String)>,
+    /// Come in after those, each whole or not at all.
+    whole: Vec<(&'static str, String)>,
 }
 
 fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
@@ -65,11 +90,22 @@ fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
             let (word, standing) = letter::outcome(facts);
             Draft::about(&facts.ticket, &format!("SLA {word}:"), &standing, false)
         }
+        Body::Acknowledged(facts) => {
+            let standing = letter::acknowledgement(facts, now, zone);
+            Draft::about(&facts.ticket, "SLA acknowledged:", &standing, false)
+        }
         Body::Digest(facts) => {
             let head = format!("{} SLA targets past due", facts.rows.len() + facts.more as usize);
             let Some(row) = facts.rows.first() else { return Draft::bare(head) };
             let standing = standing(row.clock.words(), Urgency::PastDue, row.due, now, zone);
             Draft::about(&row.ticket, &format!("{head}. Worst:"), &standing, false)
+        }
+        Body::Bundle(facts) => {
+            let client = bundle::one_client(facts).map(|client| line(&client, 30));
+            let worst = bundle::worst(facts, now, zone).map(|worst| (". ", format!("Worst: {worst}")));
+            let ids = facts.rows.iter().skip(1).map(|row| (", ", bundle::id(row)));
+            let head = format!("SLA: {}", bundle::sum(facts, now, zone));
+            Draft { head, client, extras: Vec::new(), whole: worst.into_iter().chain(ids).collect() }
         }
         Body::Test => Draft::bare("Test: text messages from the SLA watch reach you".to_owned()),
     }
@@ -85,7 +121,7 @@ fn state(urgency: Urgency) -> String {
 
 impl Draft {
     fn bare(head: String) -> Self {
-        Self { head, client: None, extras: Vec::new() }
+        Self { head, client: None, extras: Vec::new(), whole: Vec::new() }
     }
 
     fn about(ticket: &TicketFacts, state: &str, standing: &str, with_technician: bool) -> Self {
@@ -96,6 +132,7 @@ impl Draft {
             head: format!("{state} {id} {standing}"),
             client: Some(line(&ticket.shown_client(), 30)),
             extras: technician.into_iter().chain([(". ", ticket.shown_subject())]).collect(),
+            whole: Vec::new(),
         }
     }
 
@@ -108,30 +145,41 @@ impl Draft {
                 None => None,
             },
             extras: self.extras.iter().filter_map(|(glue, extra)| Some((*glue, gsm7::fold(extra)?))).collect(),
+            whole: self.whole.iter().filter_map(|(glue, part)| Some((*glue, gsm7::fold(part)?))).collect(),
         })
     }
 
     /// What must be said.
-    fn essence(&self, reference: &str) -> String {
+    fn essence(&self, tail: &str) -> String {
         match &self.client {
-            Some(client) => format!("{}. {client} #{reference}", self.head),
-            None => format!("{} #{reference}", self.head),
+            Some(client) => format!("{}. {client}{tail}", self.head),
+            None => format!("{}{tail}", self.head),
         }
     }
 
-    /// As much as fits `room`, the reference last.
-    fn fit(&self, reference: &str, room: usize, measure: impl Fn(&str) -> usize) -> String {
-        let tail = format!(" #{reference}");
+    /// In the plain alphabet if it can be, else in two segments at most.
+    fn within(&self, tail: &str) -> String {
+        match self.folded() {
+            Some(folded) => folded.fit(tail, SEGMENT, |text| gsm7::septets(text).unwrap_or(SEGMENT)),
+            None => {
+                let fits_one = units(&self.essence(tail)) <= WIDE_SEGMENT;
+                self.fit(tail, if fits_one { WIDE_SEGMENT } else { TWO_WIDE_SEGMENTS }, units)
+            }
+        }
+    }
+
+    /// As much as fits `room`, the tail last.
+    fn fit(&self, tail: &str, room: usize, measure: impl Fn(&str) -> usize) -> String {
         let mut text = self.head.clone();
         for (part, glue, shortest) in self.parts() {
-            let left = room.saturating_sub(measure(&text) + measure(&tail) + measure(glue));
+            let left = room.saturating_sub(measure(&text) + measure(tail) + measure(glue));
             let part = cut(part, left, &measure);
             if part.chars().count() >= shortest {
                 text.push_str(glue);
                 text.push_str(&part);
             }
         }
-        text + &tail
+        text + tail
     }
 
     /// Each part with what joins it to the one before and the least that is worth showing of it.
@@ -139,7 +187,8 @@ impl Draft {
         let client = self.client.iter().map(|client| (client.as_str(), ". ", 1));
         let extras =
             self.extras.iter().map(|(glue, extra)| (extra.as_str(), *glue, SHORTEST.min(extra.chars().count())));
-        client.chain(extras)
+        let whole = self.whole.iter().map(|(glue, part)| (part.as_str(), *glue, part.chars().count()));
+        client.chain(extras).chain(whole)
     }
 }
 

@@ -3,7 +3,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
-use crate::notify::{AlertFacts, Body, DigestFacts, DigestRow, RecoveryFacts};
+use crate::notify::{AlertFacts, Body, BundleFacts, BundleRow, DigestFacts, DigestRow, RecoveryFacts};
 use crate::ticket::ClockKind;
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -106,6 +106,7 @@ fn a_recovery_says_that_it_was_in_time() {
         clock: ClockKind::FirstResponse,
         met_at: at("2026-06-03T12:47:00Z"),
         due: at("2026-06-03T13:30:00Z"),
+        closing: crate::alert::Closing::Met,
     }));
     assert_snapshot!(text(&message));
     assert_snapshot!(sms(&message, now()), @"SLA OK: 030626-0005 first response given 43 min before it was due. Harbour Dental. Mail server down #a1b2c3");
@@ -119,6 +120,44 @@ fn a_digest_lists_the_worst_first_and_counts_the_rest() {
     let message = message(Body::Digest(DigestFacts { rows, more: 12 }));
     assert_snapshot!(text(&message));
     assert_snapshot!(sms(&message, now()), @"14 SLA targets past due. Worst: 030626-0005 resolution, 3 d 4 h over (due Sun 31 May 09:00 BST). Harbour Dental. Mail server down #a1b2c3");
+}
+
+#[test]
+fn a_bundle_says_how_many_of_what_and_names_the_worst() {
+    let row = |id: &str, stage, due: &str| {
+        let ticket = TicketFacts { display_id: id.to_owned(), ..ticket() };
+        BundleRow::Alert { ticket, clock: ClockKind::Resolution, stage, due: at(due) }
+    };
+    let met = RecoveryFacts {
+        ticket: ticket(),
+        clock: ClockKind::FirstResponse,
+        met_at: at("2026-06-03T12:00:00Z"),
+        due: at("2026-06-03T12:30:00Z"),
+        closing: crate::alert::Closing::Met,
+    };
+    let facts = BundleFacts {
+        rows: vec![
+            row("030626-0001", Stage::Breached, "2026-06-03T12:00:00Z"),
+            row("030626-0002", Stage::Warning, "2026-06-03T13:30:00Z"),
+            BundleRow::Recovery(met),
+        ],
+        more: 11,
+        tickets: 14,
+        breached: 10,
+        recovered: 1,
+        clients: 1,
+        client: Some("Harbour Dental".into()),
+        last_due: Some(at("2026-06-03T16:00:00Z")),
+    };
+    let mixed = message(Body::Bundle(facts.clone()));
+    assert_snapshot!(text(&mixed));
+    assert_snapshot!(sms(&mixed, now()), @"SLA: 14 tickets: 10 breached, 3 breach before 17:00 BST, 1 done. Harbour Dental. Worst: 030626-0001 resolution, 48 min over (due 13:00 BST), 030626-0002 #a1b2c3");
+    let ahead = BundleFacts { breached: 0, recovered: 0, rows: facts.rows[1..2].to_vec(), more: 13, ..facts };
+    let subject = email(&message(Body::Bundle(ahead.clone())), now()).subject;
+    assert_eq!(subject, "[SLA] Harbour Dental: 14 tickets breach before 17:00 BST");
+    let several = BundleFacts { clients: 3, tickets: 9, ..ahead };
+    let subject = email(&message(Body::Bundle(several)), now()).subject;
+    assert_eq!(subject, "[SLA] 3 clients: 14 SLA targets breach before 17:00 BST");
 }
 
 #[test]
@@ -151,6 +190,7 @@ fn all_mails_of_a_thread_have_one_subject() {
         clock: ClockKind::FirstResponse,
         met_at: now(),
         due: now(),
+        closing: crate::alert::Closing::Met,
     }));
     let subjects = [&warning(), &breach, &recovery].map(|message| email(message, now()).subject);
     assert_eq!(subjects[0], subjects[1]);
@@ -194,6 +234,36 @@ fn accents_and_quotes_do_not_cost_a_second_segment() {
     assert_snapshot!(sms(&message(Body::Alert(facts)), now()), @r#"SLA at risk: 030626-0005 first response, 42 min left (due 14:30 BST). Café Lodz, Ann Lee. "Can't print" - again #a1b2c3"#);
 }
 
+#[test]
+fn how_to_answer_fits_the_one_segment_beside_all_that_matters() {
+    let text = sms_with(&warning(), Some(12), now());
+    assert_snapshot!(text, @"SLA at risk: 030626-0005 first response, 42 min left (due 14:30 BST). Harbour Dental, Ann Lee. Mail server down. Reply 12a to ack, 12c to close #a1b2c3");
+    let mut facts = alert(Stage::Predicted, "2026-06-04T08:30:00Z");
+    facts.ticket.client = Some("Harbour Dental and Orthodontics of Portsmouth".into());
+    let longest = sms_with(&message(Body::Alert(facts)), Some(99), now());
+    assert_snapshot!(longest, @"SLA likely to breach: 030626-0005 first response, 19 h 42 min left (due Thu 4 Jun 09:30 BST). Harbour Dental and Ortho... Reply 99a to ack, 99c to close #a1b2c3");
+    for text in [text, longest] {
+        assert!(gsm7::septets(&text).is_some_and(|septets| septets <= 160), "{text}");
+    }
+}
+
+#[test]
+fn the_link_that_acknowledges_is_the_first_thing_to_do() {
+    let url = "https://sla.example.com/a/AbC-_123";
+    let mail = email_with(&warning(), Some(url), now());
+    let links: Vec<_> = mail.text.lines().filter(|line| line.starts_with("https://")).collect();
+    assert_eq!((links.len(), links[0]), (3, url));
+    assert!(mail.text.contains("Acknowledge:\n") && mail.html.contains(&format!("href=\"{url}\"")));
+}
+
+#[test]
+fn an_answer_of_ours_is_one_plain_segment_whatever_is_in_it() {
+    assert_eq!(plain("Schon best\u{e4}tigt von Żaneta"), "Schon bestätigt von Zaneta");
+    for text in ["日本".repeat(200), "x".repeat(500), "€".repeat(500), "🔥 done".into()] {
+        assert!(gsm7::septets(&plain(&text)).is_some_and(|septets| septets <= 160), "{text}");
+    }
+}
+
 fn hostile_text() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
@@ -235,7 +305,7 @@ prop_compose! {
 prop_compose! {
     fn hostile_message()(
         ticket in hostile_ticket(),
-        kind in 0..4_u8,
+        kind in 0..5_u8,
         stage in prop_oneof![Just(Stage::Predicted), Just(Stage::Warning), Just(Stage::Breached)],
         clock in prop_oneof![Just(ClockKind::FirstResponse), Just(ClockKind::Resolution)],
         due in hostile_time(),
@@ -245,8 +315,12 @@ prop_compose! {
         step in any::<u32>(),
     ) -> Message {
         let body = match kind {
-            0 => Body::Recovery(RecoveryFacts { ticket, clock, met_at, due }),
+            0 => Body::Recovery(RecoveryFacts { ticket, clock, met_at, due, closing: crate::alert::Closing::Met }),
             1 => Body::Digest(DigestFacts { rows: vec![DigestRow { ticket, clock, due }], more: step }),
+            2 => Body::Bundle(BundleFacts {
+                clients: 1, client: ticket.client.clone(), tickets: step, last_due: Some(due), more: step,
+                rows: vec![BundleRow::Alert { ticket, clock, stage, due }], ..BundleFacts::default()
+            }),
             _ => Body::Alert(AlertFacts {
                 ticket, clock, stage, due,
                 reasons: vec![text.clone()], step, because: text.clone(), hours: text,
@@ -258,15 +332,22 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn any_text_message_is_one_segment_or_two_wide_ones(message in hostile_message(), at in hostile_time()) {
+    fn any_text_message_is_one_segment_or_two_wide_ones(
+        message in hostile_message(),
+        at in hostile_time(),
+        code in 1..100_u8,
+    ) {
         let text = sms(&message, at);
+        let coded = sms_with(&message, Some(code), at);
+        prop_assert!(gsm7::septets(&coded).map_or(coded.encode_utf16().count() <= 134, |used| used <= 160), "{coded}");
+        prop_assert!(coded.ends_with(" #a1b2c3"), "{coded}");
         match gsm7::septets(&text) {
             Some(septets) => prop_assert!(septets <= 160, "{septets}: {text}"),
             None => prop_assert!(text.encode_utf16().count() <= 134, "{text}"),
         }
         prop_assert!(!text.chars().any(|c| c.is_control() || is_invisible(c)), "{text:?}");
         prop_assert!(text.ends_with(" #a1b2c3"), "{text}");
-        prop_assert!(text.starts_with("SLA ") || text.contains(" SLA targets past due"), "{text}");
+        prop_assert!(text.starts_with("SLA ") || text.starts_with("SLA: ") || text.contains(" SLA targets past due"), "{text}");
     }
 
     #[test]
@@ -277,7 +358,8 @@ proptest! {
                 Body::Alert(facts) => &facts.ticket,
                 Body::Recovery(facts) => &facts.ticket,
                 Body::Digest(facts) => &facts.rows[0].ticket,
-                Body::Test => unreachable!("not made by the strategy"),
+                Body::Bundle(facts) => bundle::ticket(&facts.rows[0]),
+                Body::Acknowledged(_) | Body::Test => unreachable!("not made by the strategy"),
             };
             let plain = |text: String| gsm7::fold(&text).is_some();
             prop_assert!(!plain(ticket.shown_id()) || !plain(line(&ticket.shown_client(), 30)), "{text}");

@@ -10,25 +10,49 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
-use crate::notify::{Receipt, SendError};
+use super::OPTED_OUT;
+use crate::notify::{Delivery, Receipt, SendError};
 
 /// Waiting longer than this helps nobody: the alert would be stale.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// Sorts a message that Twilio has in its books: it counts as sent, unless it says that it has failed.
 pub(super) fn taken(message: &Value) -> Result<Receipt, SendError> {
-    let status = message.get("status").and_then(Value::as_str).unwrap_or_default();
-    if matches!(status, "failed" | "undelivered" | "canceled") {
-        return Err(match code(message.get("error_code")) {
-            Some(code) => sort_code(code, None),
-            None => SendError::refused(format!("the message is `{status}`; try another channel")),
-        });
+    if let Some(delivery) = delivery(message)
+        && let Some(failure) = failure(&delivery.status, delivery.code)
+    {
+        return Err(failure);
     }
-    let sid = message.get("sid").and_then(Value::as_str).filter(|sid| is_sid(sid));
-    Ok(Receipt { id: sid.map(str::to_owned) })
+    Ok(receipt(message))
 }
 
-fn is_sid(text: &str) -> bool {
+/// What Twilio calls a message, if it says so.
+pub(super) fn receipt(message: &Value) -> Receipt {
+    let sid = message.get("sid").and_then(Value::as_str).filter(|sid| is_sid(sid));
+    Receipt { id: sid.map(str::to_owned) }
+}
+
+/// What a message says of its own fate; none if it says nothing.
+pub(super) fn delivery(message: &Value) -> Option<Delivery> {
+    let status = message.get("status")?.as_str()?.to_owned();
+    Some(Delivery { status, code: code(message.get("error_code")) })
+}
+
+/// Why a message of this status will not arrive; none while it may.
+pub(super) fn failure(status: &str, code: Option<u32>) -> Option<SendError> {
+    let failed = matches!(status, "failed" | "undelivered" | "canceled");
+    failed.then(|| match code {
+        Some(code) => sort_code(code, None),
+        None => SendError::refused(format!("the message is `{status}`; try another channel")),
+    })
+}
+
+/// Whether the provider refuses because the recipient has opted out.
+pub(super) fn is_opt_out(body: Option<&Value>) -> bool {
+    body.and_then(|body| code(body.get("code"))) == Some(OPTED_OUT)
+}
+
+pub(super) fn is_sid(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
@@ -36,9 +60,11 @@ fn is_sid(text: &str) -> bool {
 pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, body: Option<&Value>) -> SendError {
     let known = body.and_then(|body| code(body.get("code")));
     match status.as_u16() {
-        429 => SendError::Unavailable { reason: said(status, known), retry_after, maybe_taken: false },
+        429 => SendError::Unavailable { reason: said(status, known), retry_after, maybe_taken: false, outage: false },
         // Whoever answered, it may not have been who took the message.
-        500..=599 | 408 => SendError::Unavailable { reason: said(status, known), retry_after, maybe_taken: true },
+        500..=599 | 408 => {
+            SendError::Unavailable { reason: said(status, known), retry_after, maybe_taken: true, outage: true }
+        }
         300..=399 => SendError::misconfigured(format!("{}, a redirect; `base_url` is wrong", said(status, None))),
         401 | 403 | 404 if known.is_none() => SendError::misconfigured(said(status, None)),
         _ => match known {
@@ -54,9 +80,11 @@ pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, body: O
 pub(super) fn sort_code(code: u32, retry_after: Option<Duration>) -> SendError {
     let said = format!("the SMS provider reported error `{code}`");
     match code {
-        20429 | 30001 | 21611 => SendError::Unavailable { reason: said, retry_after, maybe_taken: false },
+        20429 | 30001 | 21611 => {
+            SendError::Unavailable { reason: said, retry_after, maybe_taken: false, outage: false }
+        }
         20003 | 20404 | 21606 | 30002 | 30034 => SendError::misconfigured(said),
-        21610 => SendError::refused(format!("{said}: the recipient has opted out")),
+        OPTED_OUT => SendError::refused(format!("{said}: the recipient has opted out")),
         21211 | 21614 | 30005 | 30006 => SendError::refused(format!("{said}: the number cannot receive messages")),
         _ => SendError::refused(format!("{said}; try another channel")),
     }
@@ -79,7 +107,7 @@ fn code(value: Option<&Value>) -> Option<u32> {
 }
 
 /// How long the answer asks us to wait: in seconds, or until a date.
-pub(super) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+pub(in crate::notify) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),

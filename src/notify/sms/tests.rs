@@ -94,6 +94,8 @@ fn config(base_url: String) -> config::Sms {
         secret: SecretString::from("hunter2"),
         sender: SmsSender::From("+15005550006".into()),
         base_url,
+        hook_tokens: Vec::new(),
+        replies: false,
     }
 }
 
@@ -286,7 +288,7 @@ async fn a_redirect_is_not_followed_with_our_credentials() {
 #[tokio::test]
 async fn an_unreachable_provider_is_worth_another_attempt() {
     let error = SmsNotifier::new(&config("http://127.0.0.1:1".into()), clock()).unwrap().send(&message()).await;
-    assert_eq!(error, Err(SendError::unavailable("no connection to the SMS provider")));
+    assert_eq!(error, Err(SendError::unreached("no connection to the SMS provider")));
 }
 
 #[tokio::test(start_paused = true)]

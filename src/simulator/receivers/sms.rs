@@ -1,5 +1,6 @@
 //! A Twilio look-alike: takes text messages as Twilio's Messages API does, and lists them again.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,20 +10,20 @@ use axum::Router;
 use axum::extract::{Form, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use serde_json::{Value, json};
 
-use super::{Caught, CaughtKind, CaughtList};
+use super::{Caller, Caught, CaughtKind, CaughtList, Fate, Reports};
 use crate::clock::SharedClock;
 use crate::simulator::{Served, serve};
 
 /// Messages that the listing remembers.
 const REMEMBERED: usize = 10_000;
 
-type Fields = Vec<(String, String)>;
+pub(super) type Fields = Vec<(String, String)>;
 
 /// How a message is answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,23 +42,41 @@ pub enum SmsReply {
     OddBody(String),
 }
 
-struct Shared {
+pub(super) struct Shared {
     clock: SharedClock,
     caught: Arc<CaughtList>,
     state: Mutex<Sent>,
 }
 
 #[derive(Default)]
-struct Sent {
+pub(super) struct Sent {
     reply: SmsReply,
     count: u64,
-    messages: std::collections::VecDeque<Value>,
+    pub messages: VecDeque<Kept>,
+    pub fate: Fate,
+    pub reports: Reports,
+    pub caller: Option<Caller>,
+}
+
+/// A message that was taken.
+pub(super) struct Kept {
+    /// As Twilio shows it.
+    pub message: Value,
+    /// Where the product wants to hear of it.
+    pub callback: Option<String>,
+}
+
+impl Kept {
+    /// Whether the carrier has not dealt with it yet.
+    pub fn waits(&self) -> bool {
+        matches!(self.message["status"].as_str(), Some("queued" | "accepted"))
+    }
 }
 
 /// The text-message gateway. It stops when dropped.
 pub struct SmsCatcher {
     served: Served,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl SmsCatcher {
@@ -65,7 +84,9 @@ impl SmsCatcher {
     pub async fn start(addr: SocketAddr, clock: SharedClock, caught: Arc<CaughtList>) -> io::Result<Self> {
         let shared = Arc::new(Shared { clock, caught, state: Mutex::default() });
         let path = "/2010-04-01/Accounts/{sid}/Messages.json";
-        let router = Router::new().route(path, post(send).get(list)).with_state(Arc::clone(&shared));
+        let one = "/2010-04-01/Accounts/{sid}/Messages/{name}";
+        let router = Router::new().route(path, post(send).get(list)).route(one, get(fetch));
+        let router = router.with_state(Arc::clone(&shared));
         Ok(Self { served: serve(addr, router).await?, shared })
     }
 
@@ -81,7 +102,7 @@ impl SmsCatcher {
 }
 
 impl Shared {
-    fn sent(&self) -> MutexGuard<'_, Sent> {
+    pub(super) fn sent(&self) -> MutexGuard<'_, Sent> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -166,7 +187,8 @@ impl Shared {
         if sent.messages.len() == REMEMBERED {
             sent.messages.pop_front();
         }
-        sent.messages.push_back(message.clone());
+        let callback = field(&form, "StatusCallback").map(str::to_owned);
+        sent.messages.push_back(Kept { message: message.clone(), callback });
         self.caught.push(Caught {
             at: now,
             kind: CaughtKind::Sms,
@@ -209,13 +231,30 @@ fn shown(account: &str, form: &Fields, count: u64, now: DateTime<Utc>) -> Value 
     })
 }
 
+/// One message, by `{sid}.json`.
+async fn fetch(
+    State(shared): State<Arc<Shared>>,
+    Path((_, name)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    if !has_credentials(&headers) {
+        return refusal(StatusCode::UNAUTHORIZED, 20003, "Authenticate");
+    }
+    let sent = shared.sent();
+    let sid = name.strip_suffix(".json").unwrap_or(&name);
+    match sent.messages.iter().find(|kept| kept.message["sid"] == sid) {
+        Some(kept) => Json(kept.message.clone()).into_response(),
+        None => refusal(StatusCode::NOT_FOUND, 20404, "The requested resource was not found"),
+    }
+}
+
 async fn list(State(shared): State<Arc<Shared>>, headers: HeaderMap, Query(wanted): Query<Fields>) -> Response {
     if !has_credentials(&headers) {
         return refusal(StatusCode::UNAUTHORIZED, 20003, "Authenticate");
     }
     let sent = shared.sent();
-    let messages: Vec<&Value> =
-        sent.messages.iter().rev().filter(|message| matches(message, &wanted)).take(50).collect();
+    let newest = sent.messages.iter().rev().map(|kept| &kept.message);
+    let messages: Vec<&Value> = newest.filter(|message| matches(message, &wanted)).take(50).collect();
     Json(json!({"messages": messages, "page": 0, "page_size": 50, "next_page_uri": null})).into_response()
 }
 

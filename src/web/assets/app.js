@@ -1,4 +1,5 @@
 // The page: asks the API every few seconds, counts down in between, and says so when it no longer knows.
+import { readAlerts, startAlerts, tickAlerts } from './alerts.js';
 import { $ } from './dom.js';
 import { drawHealth, drawNow, drawStale } from './freshness.js';
 import { clearFilters, drawFilters, drawTiles, setFilter } from './head.js';
@@ -35,7 +36,7 @@ async function readDesk(overview) {
 
 async function turn() {
   const overview = ask('/api/v1/overview');
-  await (document.body.dataset.page === 'ticket' ? drawTicketPage(overview) : readDesk(overview));
+  await ({ ticket: drawTicketPage, alerts: readAlerts }[document.body.dataset.page] ?? readDesk)(overview);
   state.answeredAt = performance.now();
   drawHealth();
 }
@@ -60,6 +61,7 @@ function tick() {
   if (state.overview) drawHealth();
   for (const row of rows.values()) row.tick();
   state.open?.tick?.();
+  tickAlerts();
 }
 
 function keys(event) {
@@ -106,7 +108,8 @@ async function skipLogin() {
 
 if (document.body.dataset.page === 'login') skipLogin();
 if (document.body.dataset.page === 'dashboard') startDesk();
-if (['dashboard', 'ticket'].includes(document.body.dataset.page)) {
+if (document.body.dataset.page === 'alerts') startAlerts(() => poll.now());
+if (['dashboard', 'ticket', 'alerts'].includes(document.body.dataset.page)) {
   poll.now();
   setInterval(tick, 1000);
   document.addEventListener('visibilitychange', () => { if (!document.hidden) poll.now(); });

@@ -1,5 +1,6 @@
 // Whether the page can be believed: how old the data is, and whether the server still answers.
 import { $, el, say } from './dom.js';
+import { channelName } from './messages.js';
 import { state } from './state.js';
 import { local, serverNow, time, words } from './time.js';
 
@@ -15,7 +16,9 @@ export function drawHealth() {
   while (chips.children.length > tenants.length) chips.lastChild.remove();
   while (chips.children.length < tenants.length) chips.append(el('li', {}, el('span', { class: 'dot', 'aria-hidden': 'true' }), el('b'), ' ', el('span')));
   tenants.forEach((tenant, i) => drawChip(chips.children[i], tenant));
-  drawTroubles(tenants.filter(({ trouble }) => trouble));
+  const down = state.overview.channels.filter((one) => one.state === 'down');
+  const silent = down.map(({ channel }) => ({ tenant: channelName(channel), trouble: 'nobody answers there; messages wait and are tried one at a time.' }));
+  drawTroubles([...tenants.filter(({ trouble }) => trouble), ...silent]);
 }
 
 function drawChip(chip, { tenant, last_good_sync: read, trouble, quarantined }) {

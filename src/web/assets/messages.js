@@ -4,21 +4,36 @@ import { state } from './state.js';
 import { openFrom, pageOf } from './ticket.js';
 import { brief, local } from './time.js';
 
-const VERBS = { sent: 'told by', sending: 'being told by', pending: 'to be told by', failed: 'not told by', cancelled: 'spared the' };
-const SENT = { sent: '✓', sending: '…', pending: '○', failed: '!', cancelled: '×' };
+const VERBS = { sent: 'told by', sending: 'being told by', pending: 'to be told by', bundled: 'to be told, with more, by', failed: 'not told by', cancelled: 'spared the' };
+const SENT = { sent: '✓', sending: '…', pending: '○', bundled: '○', failed: '!', cancelled: '×' };
+
+const CHANNELS = { email: 'Email', sms: 'SMS', slack: 'Slack', pagerduty: 'PagerDuty', webhook: 'Webhook' };
+
+export function channelName(channel) {
+  return CHANNELS[channel] ?? channel;
+}
+
+const HELD = { quiet_hours: 'held by quiet hours until', cap: 'held until', budget: 'the day’s text messages are used up; held until' };
+const KINDS = { digest: 'digest', bundle: 'several in one', recovery: 'recovered', acknowledged: 'acknowledged' };
+
+/** Why it waits, or that it went out together with others. */
+function shape(message) {
+  if (message.state === 'pending' && message.held_by) return ` · ${HELD[message.held_by] ?? 'held until'} ${brief(message.due_at)}`;
+  return message.bundle && message.state === 'sent' ? ' · in one message with others' : '';
+}
 
 export function messageItem(message, { link = true } = {}) {
   const verb = VERBS[message.state] ?? message.state;
-  const subject = message.kind === 'digest' ? 'digest' : message.kind === 'recovery' ? 'recovered' : message.stage;
+  const subject = KINDS[message.kind] ?? message.stage;
   const ticket = message.ticket_id && link
     ? el('a', { href: pageOf(message.tenant, message.ticket_id), onclick: (event) => openFrom(event, message) }, message.display_id ?? message.ticket_id) : null;
   const at = message.sent_at ?? message.due_at;
   return el('li', { class: `message ${message.state}` },
     el('span', { class: 'outcome', title: message.state }, SENT[message.state] ?? '?'),
     el('div', {},
-      el('p', {}, el('b', {}, message.recipient), ` ${verb} ${message.channel === 'sms' ? 'SMS' : message.channel}`),
+      el('p', {}, el('b', {}, message.recipient), ` ${verb} ${message.channel === 'email' ? 'email' : channelName(message.channel)}`, message.delivery ? el('span', { class: 'muted' }, ` · ${message.delivery}`) : ''),
       el('p', { class: 'muted about-what' },
-        el('span', {}, el('span', { class: `stage ${message.kind === 'alert' ? message.stage : message.kind}` }, subject), ' ', ticket, message.step > 0 ? ` · step ${message.step + 1}` : ''),
+        el('span', {}, el('span', { class: `stage ${message.kind === 'alert' ? message.stage : message.kind}` }, subject), ' ', ticket, message.step > 0 ? ` · step ${message.step + 1}` : '', shape(message)),
         el('time', { datetime: at, title: local(at) }, brief(at))),
       message.last_error ? el('p', { class: 'error' }, message.last_error) : ''));
 }
@@ -38,7 +53,7 @@ function caughtItem(item) {
   const key = `${item.at}|${item.to}|${item.kind}`;
   return el('li', { class: 'caught' }, el('details', { 'data-key': key },
     el('summary', {},
-      el('span', { class: 'channel' }, item.kind === 'sms' ? 'SMS' : 'Email'), el('span', { class: 'to' }, item.to),
+      el('span', { class: 'channel' }, channelName(item.kind)), el('span', { class: 'to' }, item.to),
       el('time', { datetime: item.at, title: local(item.at) }, brief(item.at)),
       el('span', { class: 'line', dir: 'auto' }, item.subject || item.text)),
     el('pre', { dir: 'auto' }, item.text)));
@@ -46,7 +61,7 @@ function caughtItem(item) {
 
 export function drawMessages() {
   if (state.messages) drawList($('messages'), state.messages, (m) => messageItem(m), 'Nobody has been told anything yet. Warnings and breaches appear here as they go out.');
-  if (state.caught) drawList($('caught'), state.caught, caughtItem, 'Nothing caught yet. Every email and text message that this demo sends appears here.');
+  if (state.caught) drawList($('caught'), state.caught, caughtItem, 'Nothing caught yet. Every message that this demo sends appears here.');
   const pending = state.overview.outbox_pending;
   const counts = { messages: pending || '', caught: state.caught?.length || '' };
   for (const tab of $('views').children) say(tab.lastChild, String(counts[tab.dataset.view] ?? ''));

@@ -23,6 +23,17 @@ export async function ask(path) {
   return answer.json();
 }
 
+/** Changes something; the error says what the server found wrong with it. */
+export async function send(method, path, body) {
+  const answer = await fetch(path, {
+    method, headers: { accept: 'application/json', 'content-type': 'application/json' },
+    body: body === undefined ? undefined : JSON.stringify(body), signal: AbortSignal.timeout(10000),
+  });
+  const found = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(found.detail ?? `the server answers ${answer.status}`);
+  return found;
+}
+
 export function ticketsPath() {
   const query = new URLSearchParams({ limit: PAGE_SIZE });
   // The page filters what it holds; only where it cannot hold all of them the server must choose.

@@ -1,0 +1,181 @@
+//! How much is said at once, and what has to wait.
+//!
+//! Somebody with forty messages in a minute reads none of them. So what waits
+//! for one person on one channel goes out as one message once it is many, only
+//! so many go to one address in a while, and by night most of it waits for the
+//! morning. Nothing is ever dropped: each row is sent by itself, sent together
+//! with others, held until an instant that is named, or said by another channel.
+
+mod caps;
+mod quiet;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Stage;
+use super::escalation::ChannelKind;
+
+pub use self::caps::{Budget, Cap, Past};
+pub use self::quiet::QuietHours;
+
+/// What is allowed, for all recipients alike.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    /// None: people are told at any hour.
+    pub quiet: Option<QuietHours>,
+    /// How many messages one address may get. A channel that is not named has no cap.
+    pub caps: BTreeMap<ChannelKind, Vec<Cap>>,
+    /// How many text messages a tenant may send in any 24 hours.
+    pub sms_per_day: Option<u32>,
+    /// From so many rows on that wait at once for one person on one channel, they are one message.
+    pub bundle_from: usize,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        let cap = |most, minutes| Cap { most, within: TimeDelta::minutes(minutes) };
+        Self {
+            quiet: None,
+            caps: BTreeMap::from([(ChannelKind::Sms, vec![cap(1, 1), cap(5, 15), cap(11, 60), cap(21, 180)])]),
+            sms_per_day: Some(200),
+            bundle_from: 4,
+        }
+    }
+}
+
+impl Rules {
+    /// The caps of one address on `channel`.
+    pub fn caps_of(&self, channel: ChannelKind) -> &[Cap] {
+        self.caps.get(&channel).map_or(&[], Vec::as_slice)
+    }
+
+    /// The budget of a tenant's messages on `channel`, counted like a cap.
+    pub fn budget_of(&self, channel: ChannelKind) -> Option<Cap> {
+        let most = self.sms_per_day.filter(|_| channel == ChannelKind::Sms)?;
+        Some(Cap { most, within: TimeDelta::days(1) })
+    }
+}
+
+/// What a row in the outbox is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Alert(Stage),
+    Recovery,
+    /// What is many already: it is never put together with others.
+    Digest,
+}
+
+/// A row that waits to be said.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiting<'a> {
+    pub kind: Kind,
+    /// The ticket's priority, as SuperOps names it.
+    pub priority: Option<&'a str>,
+    /// Whether it was held before: what waited together is said together.
+    pub was_held: bool,
+    /// Whether another channel reaches this person.
+    pub has_fallback: bool,
+}
+
+/// Why a row has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HeldBy {
+    QuietHours,
+    Cap,
+    Budget,
+}
+
+impl HeldBy {
+    /// The name used in the store and in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::QuietHours => "quiet_hours",
+            Self::Cap => "cap",
+            Self::Budget => "budget",
+        }
+    }
+}
+
+/// What becomes of a row now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes out by itself.
+    Alone,
+    /// It goes out in one message with all others that are told so.
+    Together,
+    Hold {
+        until: DateTime<Utc>,
+        by: HeldBy,
+    },
+    /// The budget of this channel is used up, and another reaches this person.
+    OtherChannel,
+}
+
+/// Decides about all `rows` that wait for one person at one address of `channel`, in their order.
+///
+/// Quiet hours go first, then storms are put together, then the caps say how
+/// many messages may go. An urgent row waits for a cap like any other: it says
+/// no more than the message before it, that the desk needs looking at.
+pub fn shape(
+    rows: &[Waiting<'_>],
+    channel: ChannelKind,
+    past: &Past<'_>,
+    rules: &Rules,
+    now: DateTime<Utc>,
+) -> Vec<Fate> {
+    let mut fates: Vec<_> = rows.iter().map(|row| hold_by_night(row, channel, rules, now)).collect();
+    let free: Vec<usize> = (0..rows.len()).filter(|index| fates[*index] == Fate::Alone).collect();
+    let (mut many, mut single): (Vec<usize>, Vec<usize>) =
+        free.into_iter().partition(|index| rows[*index].kind != Kind::Digest);
+    let room = past.room(now);
+    let held_before = many.iter().filter(|index| rows[**index].was_held).count();
+    let crowded = many.len() + single.len() > room;
+    let together = many.len() > 1 && (crowded || held_before > 1 || many.len() >= rules.bundle_from);
+    if room == 0 {
+        many.append(&mut single);
+        for index in many {
+            fates[index] = no_room(&rows[index], past, now);
+        }
+        return fates;
+    }
+    if together {
+        many.iter().for_each(|index| fates[*index] = Fate::Together);
+    }
+    let messages = if together { 1 } else { many.len() };
+    for index in single.into_iter().skip(room - messages) {
+        let (until, by) = past.opens_after(room, now);
+        fates[index] = Fate::Hold { until, by };
+    }
+    fates
+}
+
+fn hold_by_night(row: &Waiting<'_>, channel: ChannelKind, rules: &Rules, now: DateTime<Utc>) -> Fate {
+    let quiet = rules.quiet.as_ref().filter(|quiet| quiet.concerns(channel, row));
+    match quiet.and_then(|quiet| quiet.over_at(now)) {
+        Some(until) => Fate::Hold { until, by: HeldBy::QuietHours },
+        None => Fate::Alone,
+    }
+}
+
+fn no_room(row: &Waiting<'_>, past: &Past<'_>, now: DateTime<Utc>) -> Fate {
+    match past.opens_after(0, now) {
+        (_, HeldBy::Budget) if row.has_fallback => Fate::OtherChannel,
+        (until, by) => Fate::Hold { until, by },
+    }
+}
+
+/// What goes first when there is more to send than can be sent at once; the lowest before the others.
+pub fn rank(kind: Kind, first_of_client: bool) -> u8 {
+    match kind {
+        Kind::Alert(_) if first_of_client => 0,
+        Kind::Alert(Stage::Breached) => 1,
+        Kind::Alert(Stage::Warning) => 2,
+        Kind::Alert(Stage::Predicted) => 3,
+        Kind::Recovery => 4,
+        Kind::Digest => 5,
+    }
+}
+
+#[cfg(test)]
+mod tests;

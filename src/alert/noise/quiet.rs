@@ -1,0 +1,62 @@
+//! Quiet hours: when people are left in peace, and until when.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
+use chrono_tz::Tz;
+
+use super::{Kind, Waiting};
+use crate::alert::Stage;
+use crate::alert::escalation::ChannelKind;
+use crate::sla::calendar::resolve;
+
+/// The most windows that can follow each other without a gap and still end: a week of them, and one to see it.
+const LONGEST_RUN: usize = 8;
+
+/// The hours in which people are left in peace.
+///
+/// Local times go over a change of the clocks as working hours do: one that
+/// does not exist moves forward, one that exists twice means the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuietHours {
+    /// Minutes after midnight, local. Where `until` is not after `from` it is on the next day.
+    pub from: u16,
+    pub until: u16,
+    pub timezone: Tz,
+    /// Whether they begin on that day, Monday first.
+    pub days: [bool; 7],
+    /// The channels that are quiet.
+    pub channels: BTreeSet<ChannelKind>,
+    /// Priorities that are told all the same, in lower case.
+    pub except: BTreeSet<String>,
+    /// Whether a breach is told all the same.
+    pub breaches: bool,
+}
+
+impl QuietHours {
+    /// When the quiet that holds at `now` ends, windows that touch taken as one; none if nothing is quiet.
+    pub fn over_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let ends = std::iter::successors(self.end_of_window(now), |end| self.end_of_window(*end));
+        ends.take(LONGEST_RUN).last()
+    }
+
+    /// Whether `row` has to keep these hours on `channel`.
+    pub(super) fn concerns(&self, channel: ChannelKind, row: &Waiting<'_>) -> bool {
+        let excepted = row.priority.is_some_and(|name| self.except.contains(&name.trim().to_lowercase()));
+        let breach = row.kind == Kind::Alert(Stage::Breached);
+        self.channels.contains(&channel) && !excepted && !(self.breaches && breach)
+    }
+
+    fn end_of_window(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let today = at.with_timezone(&self.timezone).date_naive();
+        let windows = [today.pred_opt(), Some(today)].into_iter().flatten().filter_map(|day| self.window(day));
+        windows.filter(|(start, end)| *start <= at && at < *end).map(|(_, end)| end).max()
+    }
+
+    fn window(&self, day: NaiveDate) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        let index = usize::try_from(day.weekday().num_days_from_monday()).ok()?;
+        let last = if self.until > self.from { day } else { day.checked_add_days(Days::new(1))? };
+        let instant = |date, minutes| DateTime::from_timestamp_millis(resolve(self.timezone, date, minutes));
+        self.days.get(index).copied().unwrap_or(false).then_some((instant(day, self.from)?, instant(last, self.until)?))
+    }
+}

@@ -1,0 +1,234 @@
+//! What goes out, what goes out together, and what waits for how long.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(minutes: i64) -> DateTime<Utc> {
+    // A Monday evening.
+    "2026-11-23T20:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minutes)
+}
+
+fn row(stage: Stage) -> Waiting<'static> {
+    Waiting { kind: Kind::Alert(stage), priority: Some("High"), was_held: false, has_fallback: false }
+}
+
+const WARNING: Stage = Stage::Warning;
+
+fn past<'a>(sent: &'a [DateTime<Utc>], rules: &'a Rules) -> Past<'a> {
+    Past { sent, caps: rules.caps_of(ChannelKind::Sms), budget: None }
+}
+
+/// What becomes of rows that wait by text message: a letter each.
+fn told(rows: &[Waiting<'_>], past: &Past<'_>, rules: &Rules, now: DateTime<Utc>) -> String {
+    let letter = |fate| match fate {
+        Fate::Alone => 'a',
+        Fate::Together => 't',
+        Fate::Hold { .. } => 'h',
+        Fate::OtherChannel => 'o',
+    };
+    shape(rows, ChannelKind::Sms, past, rules, now).into_iter().map(letter).collect()
+}
+
+fn night(days: [bool; 7], timezone: &str) -> QuietHours {
+    QuietHours {
+        from: 22 * 60,
+        until: 7 * 60,
+        timezone: timezone.parse().unwrap(),
+        days,
+        channels: [ChannelKind::Email, ChannelKind::Sms].into(),
+        except: ["critical".to_owned()].into(),
+        breaches: false,
+    }
+}
+
+#[test]
+fn a_few_go_alone_many_go_together_and_what_waited_together_leaves_together() {
+    let uncapped = Rules { caps: BTreeMap::new(), ..Rules::default() };
+    let held = Waiting { was_held: true, ..row(WARNING) };
+    let digest = Waiting { kind: Kind::Digest, ..row(WARNING) };
+    let cases = [
+        ("one", vec![row(WARNING)], "a"),
+        ("three are read one by one", vec![row(WARNING); 3], "aaa"),
+        ("four are a storm", vec![row(WARNING); 4], "tttt"),
+        ("a digest is many already", vec![row(WARNING), row(WARNING), row(WARNING), row(WARNING), digest], "tttta"),
+        ("two that were held", vec![held, held], "tt"),
+        ("one that was held, and a new one", vec![held, row(WARNING)], "aa"),
+        ("one that was held", vec![held], "a"),
+    ];
+    for (name, rows, expected) in cases {
+        assert_eq!(told(&rows, &past(&[], &uncapped), &uncapped, at(0)), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_cap_holds_until_the_moment_it_opens_again() {
+    let rules = Rules::default();
+    let minutes = |minutes: &[i64]| minutes.iter().map(|minute| at(*minute)).collect::<Vec<_>>();
+    let cases = [
+        ("nothing sent yet", vec![], 0, None),
+        ("a minute has to pass", vec![0], 0, Some(at(1))),
+        ("and then it is open", vec![0], 1, None),
+        ("five in a quarter of an hour", vec![0, 2, 4, 6, 8], 10, Some(at(15))),
+        ("the latest of several caps counts", vec![0, 2, 4, 6, 8, 15, 17, 19, 21, 23, 59], 59, Some(at(60))),
+        ("a clock that was set back leaves sends that count for nothing", vec![90], 10, None),
+    ];
+    for (name, sent, now, expected) in cases {
+        let fate = shape(&[row(Stage::Breached)], ChannelKind::Sms, &past(&minutes(&sent), &rules), &rules, at(now));
+        let expected = expected.map_or(Fate::Alone, |until| Fate::Hold { until, by: HeldBy::Cap });
+        assert_eq!(fate, [expected], "{name}");
+    }
+}
+
+#[test]
+fn two_for_which_there_is_room_for_one_share_it() {
+    let rules = Rules::default();
+    assert_eq!(told(&[row(WARNING); 2], &past(&[], &rules), &rules, at(0)), "tt");
+    let digest = Waiting { kind: Kind::Digest, ..row(WARNING) };
+    assert_eq!(told(&[row(WARNING), digest], &past(&[], &rules), &rules, at(0)), "ah");
+}
+
+#[test]
+fn over_the_budget_another_channel_says_it_or_it_waits() {
+    let rules = Rules { caps: BTreeMap::new(), ..Rules::default() };
+    let spent = Past { sent: &[], caps: &[], budget: Some(Budget { left: 0, opens_at: at(600) }) };
+    let elsewhere = Waiting { has_fallback: true, ..row(WARNING) };
+    let fates = shape(&[elsewhere, row(WARNING)], ChannelKind::Sms, &spent, &rules, at(0));
+    assert_eq!(fates, [Fate::OtherChannel, Fate::Hold { until: at(600), by: HeldBy::Budget }]);
+}
+
+#[test]
+fn quiet_hours_hold_all_but_what_is_excepted() {
+    let quiet = night([true; 7], "UTC");
+    let critical = Waiting { priority: Some("Critical "), ..row(WARNING) };
+    let rows = [row(WARNING), critical, row(Stage::Breached)];
+    let rules = |quiet| Rules { quiet: Some(quiet), caps: BTreeMap::new(), ..Rules::default() };
+    let with = |quiet, now| {
+        let rules = rules(quiet);
+        told(&rows, &past(&[], &rules), &rules, now)
+    };
+    assert_eq!(with(quiet.clone(), at(119)), "aaa", "a minute before");
+    assert_eq!(with(quiet.clone(), at(120)), "hah", "a critical ticket is worth waking for");
+    assert_eq!(with(quiet.clone(), at(11 * 60 - 1)), "hah", "until the last minute");
+    assert_eq!(with(quiet.clone(), at(11 * 60)), "aaa", "the night is over");
+    assert_eq!(with(QuietHours { breaches: true, ..quiet.clone() }, at(120)), "haa");
+    assert_eq!(with(QuietHours { channels: [ChannelKind::Email].into(), ..quiet }, at(120)), "aaa");
+}
+
+#[test]
+fn quiet_hours_end_by_the_local_clock_also_when_it_changes() {
+    let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    let weekend = [false, false, false, false, false, true, true];
+    let whole_days = QuietHours { from: 0, until: 1440, ..night(weekend, "Europe/London") };
+    let gap = QuietHours { from: 60, until: 90, ..night([true; 7], "Europe/London") };
+    let cases = [
+        ("a night in winter", night([true; 7], "Europe/London"), "2026-11-23T23:00:00Z", Some("2026-11-24T07:00:00Z")),
+        (
+            "spring takes an hour",
+            night([true; 7], "Europe/London"),
+            "2026-03-28T23:00:00Z",
+            Some("2026-03-29T06:00:00Z"),
+        ),
+        ("autumn gives one", night([true; 7], "Europe/London"), "2026-10-24T22:00:00Z", Some("2026-10-25T07:00:00Z")),
+        ("not begun by the local clock", night([true; 7], "Europe/London"), "2026-07-01T20:59:59Z", None),
+        (
+            "begun by the local clock",
+            night([true; 7], "Europe/London"),
+            "2026-07-01T21:00:00Z",
+            Some("2026-07-02T06:00:00Z"),
+        ),
+        ("days that touch are one", whole_days.clone(), "2026-11-21T12:00:00Z", Some("2026-11-23T00:00:00Z")),
+        ("a Friday is no weekend", whole_days, "2026-11-20T12:00:00Z", None),
+        ("a window that the clocks jump over", gap, "2026-03-29T01:10:00Z", Some("2026-03-29T01:30:00Z")),
+    ];
+    for (name, quiet, now, expected) in cases {
+        assert_eq!(quiet.over_at(time(now)), expected.map(time), "{name}");
+    }
+}
+
+#[test]
+fn the_first_word_about_a_client_goes_before_the_second_about_another() {
+    let kinds = [Kind::Alert(Stage::Breached), Kind::Alert(WARNING), Kind::Alert(Stage::Predicted), Kind::Recovery];
+    let ranks: Vec<_> = kinds.into_iter().chain([Kind::Digest]).map(|kind| rank(kind, false)).collect();
+    assert!(ranks.is_sorted_by(|a, b| a < b), "{ranks:?}");
+    assert!(rank(Kind::Alert(Stage::Predicted), true) < ranks[0]);
+}
+
+/// One that waits in the outbox of the property below.
+#[derive(Clone, Debug)]
+struct Held {
+    due: DateTime<Utc>,
+    digest: bool,
+    was_held: bool,
+    critical: bool,
+}
+
+/// Plays arrivals, given as minutes, to the end. Gives the moments at which messages left and how many rows they said.
+fn play(arrivals: &[(i64, bool, bool)], rules: &Rules) -> (Vec<DateTime<Utc>>, usize) {
+    let mut rows: Vec<Held> = arrivals
+        .iter()
+        .map(|(minute, digest, critical)| Held {
+            due: at(*minute),
+            digest: *digest,
+            was_held: false,
+            critical: *critical,
+        })
+        .collect();
+    let (mut sent, mut said) = (Vec::new(), 0);
+    while let Some(now) = rows.iter().map(|row| row.due).min() {
+        let (due, later): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.due <= now);
+        rows = later;
+        let waiting: Vec<_> = due
+            .iter()
+            .map(|row| Waiting {
+                kind: if row.digest { Kind::Digest } else { Kind::Alert(WARNING) },
+                priority: row.critical.then_some("critical"),
+                was_held: row.was_held,
+                has_fallback: false,
+            })
+            .collect();
+        let fates = shape(&waiting, ChannelKind::Sms, &past(&sent, rules), rules, now);
+        let mut together = 0;
+        for (row, fate) in due.into_iter().zip(fates) {
+            match fate {
+                Fate::Alone => sent.push(now),
+                Fate::Together => together += 1,
+                Fate::Hold { until, .. } => {
+                    assert!(until > now, "a row that is held is held until later");
+                    rows.push(Held { due: until, was_held: true, ..row });
+                    continue;
+                }
+                Fate::OtherChannel => panic!("there is no other"),
+            }
+            said += 1;
+        }
+        assert_ne!(together, 1, "a bundle of one is no bundle");
+        sent.extend((together > 0).then_some(now));
+    }
+    (sent, said)
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_lost_and_no_cap_is_exceeded(
+        arrivals in prop::collection::vec((0i64..2000, prop::bool::weighted(0.1), any::<bool>()), 0..120),
+        quiet in any::<bool>(),
+    ) {
+        let rules = Rules { quiet: quiet.then(|| night([true; 7], "Europe/London")), ..Rules::default() };
+        let (sent, said) = play(&arrivals, &rules);
+        prop_assert_eq!(said, arrivals.len());
+        for cap in rules.caps_of(ChannelKind::Sms) {
+            for end in &sent {
+                let within = sent.iter().filter(|at| **at <= *end && **at > *end - cap.within).count();
+                prop_assert!(within <= cap.most as usize, "{within} within {}", cap.within);
+            }
+        }
+    }
+
+    #[test]
+    fn without_caps_a_night_ends_in_one_message(minutes in prop::collection::vec(120i64..650, 2..40)) {
+        let rules = Rules { quiet: Some(night([true; 7], "UTC")), caps: BTreeMap::new(), ..Rules::default() };
+        let arrivals: Vec<_> = minutes.into_iter().map(|minute| (minute, false, false)).collect();
+        prop_assert_eq!(play(&arrivals, &rules), (vec![at(11 * 60)], arrivals.len()));
+    }
+}

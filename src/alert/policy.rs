@@ -1,0 +1,108 @@
+//! Which escalation an alert follows.
+//!
+//! An MSP may have several: other people for other clients, faster steps for a
+//! higher priority or for a breach. The first that matches the ticket and the
+//! stage holds; the last one matches everything.
+
+use chrono::TimeDelta;
+
+use super::Stage;
+use super::escalation::Step;
+use crate::ticket::{TenantId, Ticket};
+
+/// The name of the escalation that holds where no other does.
+pub const DEFAULT: &str = "default";
+
+/// Whom alerts go to, and which alerts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Escalation {
+    pub name: String,
+    pub which: Which,
+    /// How long an acknowledged breach may rest while nothing happens on its ticket.
+    pub ack_expires: TimeDelta,
+    pub steps: Vec<Step>,
+}
+
+/// Which alerts an escalation is for; what is none matches all. Names are compared without regard to case.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Which {
+    pub tenant: Option<TenantId>,
+    pub client: Option<String>,
+    pub priority: Option<String>,
+    pub sla: Option<String>,
+    pub stage: Option<Stage>,
+}
+
+impl Which {
+    /// Whether an alert of `stage` about `ticket` is meant.
+    pub fn matches(&self, tenant: &TenantId, ticket: &Ticket, stage: Stage) -> bool {
+        let name = |wanted: &Option<String>, found: Option<&str>| {
+            wanted.as_ref().is_none_or(|wanted| found.is_some_and(|found| same_name(wanted, found)))
+        };
+        self.tenant.as_ref().is_none_or(|wanted| wanted == tenant)
+            && self.stage.is_none_or(|wanted| wanted == stage)
+            && name(&self.client, ticket.client.as_ref().map(|client| client.name.as_str()))
+            && name(&self.priority, ticket.priority.as_deref())
+            && name(&self.sla, ticket.sla.as_ref().map(|sla| sla.name.as_str()))
+    }
+
+    /// Whether every alert that `other` means is meant here too.
+    pub fn covers(&self, other: &Self) -> bool {
+        let wider = |a: &Option<String>, b: &Option<String>| match (a, b) {
+            (None, _) => true,
+            (Some(a), Some(b)) => same_name(a, b),
+            (Some(_), None) => false,
+        };
+        (self.tenant.is_none() || self.tenant == other.tenant)
+            && (self.stage.is_none() || self.stage == other.stage)
+            && wider(&self.client, &other.client)
+            && wider(&self.priority, &other.priority)
+            && wider(&self.sla, &other.sla)
+    }
+
+    /// In words: `breached alerts of client Globex with priority High`.
+    pub fn words(&self) -> String {
+        let stage = self.stage.map_or("all alerts".to_owned(), |stage| format!("{} alerts", stage.as_str()));
+        let tenant = self.tenant.as_ref().map(|tenant| format!("of tenant {tenant}"));
+        let client = self.client.as_ref().map(|client| format!("of client {client}"));
+        let priority = self.priority.as_ref().map(|priority| format!("with priority {priority}"));
+        let sla = self.sla.as_ref().map(|sla| format!("under the SLA {sla}"));
+        [Some(stage), tenant, client, priority, sla].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The first escalation that takes every alert from the one at `index`, which is then never followed.
+pub fn shadow(escalations: &[Escalation], index: usize) -> Option<&Escalation> {
+    let later = escalations.get(index)?;
+    escalations[..index].iter().find(|earlier| earlier.which.covers(&later.which))
+}
+
+fn same_name(a: &str, b: &str) -> bool {
+    a.trim().to_lowercase() == b.trim().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn which(client: Option<&str>, stage: Option<Stage>) -> Which {
+        Which { client: client.map(str::to_owned), stage, ..Which::default() }
+    }
+
+    #[test]
+    fn a_wider_escalation_hides_the_narrower_ones_after_it() {
+        let all = which(None, None);
+        let (globex, breaches) = (which(Some("Globex"), None), which(None, Some(Stage::Breached)));
+        let cases = [
+            ("everything covers a client", &all, &globex, true),
+            ("a client does not cover everything", &globex, &all, false),
+            ("names are compared without regard to case", &which(Some(" GLOBEX"), None), &globex, true),
+            ("a stage does not cover a client", &breaches, &globex, false),
+            ("a stage covers a client at that stage", &breaches, &which(Some("Globex"), Some(Stage::Breached)), true),
+            ("but not at another", &breaches, &which(None, Some(Stage::Warning)), false),
+        ];
+        for (name, wide, narrow, expected) in cases {
+            assert_eq!(wide.covers(narrow), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What people answer to an alert, and what providers report of its messages.
+//!
+//! An answer comes by the link in a message or by a reply to a text message. It
+//! is believed because of a signature: ours on the link, the provider's on what
+//! it passes on. Both end in the same act on the alert, and in the audit log.
+
+mod links;
+mod phones;
+pub mod receipts;
+pub mod reply;
+mod texts;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use secrecy::SecretString;
+use tokio::sync::Notify;
+
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::notify::Ways;
+use crate::notify::link::LinkKey;
+use crate::notify::sms::signature;
+use crate::notify::ways::{REPLY_HOOK, STATUS_HOOK};
+use crate::store::Store;
+use crate::telemetry::{HookLabels, Telemetry};
+
+pub use links::{Followed, LinkTrouble, Linked};
+pub use phones::NoMoreTexts;
+
+/// The name under which the store keeps what links are signed with.
+const LINK_SECRET: &str = "links";
+
+/// Takes answers and reports. Cheap to clone.
+#[derive(Clone)]
+pub struct Answers {
+    config: Arc<Config>,
+    store: Store,
+    clock: SharedClock,
+    telemetry: Arc<Telemetry>,
+    bells: Bells,
+    links: LinkKey,
+}
+
+/// Whom an answer wakes.
+#[derive(Clone)]
+pub struct Bells {
+    /// Rung when the outbox has something new.
+    pub outbox: Arc<Notify>,
+    /// Rings evaluate.
+    pub news: Arc<Notify>,
+}
+
+/// Which of the provider's calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    Status,
+    Reply,
+}
+
+impl Hook {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Status => STATUS_HOOK,
+            Self::Reply => REPLY_HOOK,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Status => "twilio_status",
+            Self::Reply => "twilio_sms",
+        }
+    }
+}
+
+impl Answers {
+    /// With the key that is kept in `store`, or a new one.
+    pub async fn open(
+        config: Arc<Config>,
+        store: Store,
+        clock: SharedClock,
+        telemetry: Arc<Telemetry>,
+        bells: Bells,
+    ) -> anyhow::Result<Self> {
+        let mut fresh = [0; 32];
+        getrandom::fill(&mut fresh).context("the system gives no random bytes")?;
+        let links = LinkKey::new(store.secret(LINK_SECRET, fresh, clock.now()).await?);
+        Ok(Self { config, store, clock, telemetry, bells, links })
+    }
+
+    /// What messages may offer.
+    pub fn ways(&self) -> Ways {
+        let url = self.config.server.public_url.clone();
+        let phones = phones::StoredPhones { store: self.store.clone(), with_codes: self.takes_replies() };
+        Ways {
+            status_url: url.clone().filter(|_| !self.tokens().is_empty()).map(|url| format!("{url}{STATUS_HOOK}")),
+            links: url.map(|url| (url, self.links.clone())),
+            phones: Some(Arc::new(phones)),
+        }
+    }
+
+    /// Whether the provider can call us: without an address of our own, or a token, nothing it says can be believed.
+    pub fn hooks_are_on(&self) -> bool {
+        self.config.server.public_url.is_some() && !self.tokens().is_empty()
+    }
+
+    /// Whether a call of `hook` was signed by the provider. `query` is what followed the `?`, as it came.
+    pub fn is_genuine(&self, hook: Hook, query: Option<&str>, form: &[(String, String)], signature: &str) -> bool {
+        let Some(base) = &self.config.server.public_url else { return false };
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        let genuine = signature::is_genuine(self.tokens(), &format!("{base}{}{query}", hook.path()), form, signature);
+        if !genuine {
+            self.count(hook, "forged");
+        }
+        genuine
+    }
+
+    fn tokens(&self) -> &[SecretString] {
+        self.config.notify.sms.as_ref().map_or(&[], |sms| &sms.hook_tokens)
+    }
+
+    fn takes_replies(&self) -> bool {
+        self.hooks_are_on() && self.config.notify.sms.as_ref().is_some_and(|sms| sms.replies)
+    }
+
+    fn count(&self, hook: Hook, outcome: &'static str) {
+        self.telemetry.hooks.get_or_create(&HookLabels { hook: hook.as_str(), outcome }).inc();
+    }
+}

@@ -1,0 +1,108 @@
+//! Links: what they show, and what a click on their button does.
+//!
+//! Whoever opens a link only sees how the alert stands: mail scanners open every
+//! link. Acting takes the button, and a link acts once.
+
+use chrono::{DateTime, Utc};
+
+use super::Answers;
+use crate::alert::life::{Act, Actor, How};
+use crate::notify::link::{Claim, LinkError};
+use crate::notify::{Body, Message};
+use crate::store::StoreError;
+use crate::store::acts::Acted;
+use crate::store::alerts::AlertRow;
+
+/// What a link leads to.
+#[derive(Clone, Debug)]
+pub struct Linked {
+    pub alert: AlertRow,
+    /// The message that carried the link.
+    pub message: Message,
+    /// Who got it.
+    pub who: String,
+    pub now: DateTime<Utc>,
+}
+
+/// What a click on the button came to.
+#[derive(Clone, Debug)]
+pub enum Followed {
+    Acknowledged(Linked),
+    /// The link was used before, or there was nothing left to acknowledge.
+    AsBefore(Linked),
+}
+
+/// Why a link leads nowhere, split by what its holder can do.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkTrouble {
+    #[error(transparent)]
+    Bad(#[from] LinkError),
+    /// It is genuine, but what it was about is not kept any more.
+    #[error("the alert is not known any more")]
+    Gone,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Answers {
+    /// What the link with `token` leads to. Changes nothing.
+    pub async fn look(&self, token: &str) -> Result<Linked, LinkTrouble> {
+        let now = self.clock.now();
+        let claim = self.links.verify(token, now)?;
+        self.linked(&claim, now).await
+    }
+
+    /// Acknowledges the alert of the link with `token`, in the name of whoever got it. A link does that once.
+    pub async fn follow(&self, token: &str) -> Result<Followed, LinkTrouble> {
+        let now = self.clock.now();
+        let claim = self.links.verify(token, now)?;
+        let linked = self.linked(&claim, now).await?;
+        if !self.store.use_link(&claim.fingerprint, &claim.notification, now).await? {
+            return Ok(Followed::AsBefore(linked));
+        }
+        let actor = Actor { name: linked.who.clone(), how: How::Link, origin: "link in a message".to_owned() };
+        match self.carry_out(&linked.alert.key.to_string(), Act::Acknowledge, &actor, now).await {
+            Ok(Some(Acted { alert, changed: true })) => Ok(Followed::Acknowledged(Linked { alert, ..linked })),
+            Ok(Some(Acted { alert, changed: false })) => Ok(Followed::AsBefore(Linked { alert, ..linked })),
+            Ok(None) => Err(LinkTrouble::Gone),
+            Err(error) => {
+                self.store.give_back_link(&claim.fingerprint).await?;
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn linked(&self, claim: &Claim, now: DateTime<Utc>) -> Result<Linked, LinkTrouble> {
+        let row = self.store.notification(&claim.notification).await?.ok_or(LinkTrouble::Gone)?;
+        let notification = row.leased.notification;
+        let alert = self.alert(&notification.alert_key).await?.ok_or(LinkTrouble::Gone)?;
+        let message = notification.message;
+        let who = message.to_name.clone().unwrap_or_else(|| "a configured address".to_owned());
+        match message.body {
+            Body::Alert(_) => Ok(Linked { alert, message, who, now }),
+            _ => Err(LinkTrouble::Gone),
+        }
+    }
+
+    async fn alert(&self, key: &str) -> Result<Option<AlertRow>, StoreError> {
+        match self.store.alert_id(key).await? {
+            Some(id) => self.store.alert(&id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Does `act` to the alert of that key, and wakes whom it concerns. None if there is no such alert.
+    pub(super) async fn carry_out(
+        &self,
+        key: &str,
+        act: Act,
+        actor: &Actor,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Acted>, StoreError> {
+        let Some(id) = self.store.alert_id(key).await? else { return Ok(None) };
+        let acted = self.store.act(&id, act, actor, now).await?;
+        self.bells.news.notify_one();
+        self.bells.outbox.notify_one();
+        Ok(acted)
+    }
+}

@@ -1,0 +1,172 @@
+//! Replies to text messages.
+//!
+//! Only a phone that we know is answered, and it can act on no alert but those
+//! that it was told of. A reply that the provider passes on twice is dealt with
+//! once and answered twice alike.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use tracing::warn;
+
+use super::reply::Reply;
+use super::{Answers, Hook, texts};
+use crate::alert::life::{Act, Actor, How};
+use crate::config::Target;
+use crate::notify::sms::e164;
+use crate::notify::ways::{Line, Phones, is_alert};
+use crate::notify::{Message, render};
+use crate::store::phones::{Coded, Reply as Taken};
+use crate::store::tokens::Author;
+use crate::store::{Store, StoreError};
+use crate::ticket::TenantId;
+
+/// From where, for the audit log.
+const ORIGIN: &str = "text message";
+
+/// The store's knowledge of phones, as the SMS channel asks for it.
+pub(super) struct StoredPhones {
+    pub store: Store,
+    /// Whether replies reach us, so that a code is of use.
+    pub with_codes: bool,
+}
+
+impl StoredPhones {
+    async fn look_up(&self, number: &str, message: &Message, now: DateTime<Utc>) -> Result<Line, StoreError> {
+        if self.store.phone_stopped(number).await? {
+            return Ok(Line::Stopped);
+        }
+        if !self.with_codes || !is_alert(message) {
+            return Ok(Line::Open { code: None });
+        }
+        let Some(row) = self.store.notification(&message.key).await? else { return Ok(Line::Open { code: None }) };
+        let alert = &row.leased.notification.alert_key;
+        Ok(Line::Open { code: self.store.sms_code(number, alert, &message.key, now).await? })
+    }
+}
+
+#[async_trait]
+impl Phones for StoredPhones {
+    async fn line(&self, number: &str, message: &Message, now: DateTime<Utc>) -> Line {
+        self.look_up(number, message, now).await.unwrap_or_else(|error| {
+            // Better a message that cannot be answered than none. The provider, too, keeps to a STOP.
+            warn!(error = %error, "a text message leaves without its code");
+            Line::Open { code: None }
+        })
+    }
+
+    async fn opted_out(&self, number: &str, now: DateTime<Utc>) {
+        let author = Author { who: "the SMS provider".to_owned(), origin: ORIGIN.to_owned() };
+        if let Err(error) = self.store.stop_phone(number, author, now).await {
+            warn!(error = %error, "that a phone wants no text messages could not be stored");
+        }
+    }
+}
+
+/// Somebody who wants no text messages. The number itself is not shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct NoMoreTexts {
+    pub who: String,
+    pub since: DateTime<Utc>,
+}
+
+impl Answers {
+    /// Deals with a reply that the provider passes on as `form`. None: it is not to be answered.
+    pub async fn reply(&self, form: &[(String, String)]) -> Result<Option<String>, StoreError> {
+        let field = |name: &str| form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let (sid, from) = (field("MessageSid").unwrap_or_default(), field("From").and_then(e164));
+        let (Some(from), false) = (from, sid.is_empty()) else { return Ok(None) };
+        let now = self.clock.now();
+        if let Taken::Seen { answer } = self.store.take_up_reply(sid, now).await? {
+            self.count(Hook::Reply, "repeated");
+            return Ok(Some(answer).filter(|answer| !answer.is_empty()));
+        }
+        // The provider has answered these itself.
+        let answered = field("OptOutType").is_some();
+        let reply = Reply::read(field("OptOutType").or(field("Body")).unwrap_or_default());
+        let answer = self.answer(&from, reply, now).await;
+        let kept = answer.as_ref().ok().map(|answer| answer.as_deref().unwrap_or_default());
+        self.store.end_reply(sid, kept).await?;
+        Ok(answer?.filter(|_| !answered))
+    }
+
+    async fn answer(&self, from: &str, reply: Reply, now: DateTime<Utc>) -> Result<Option<String>, StoreError> {
+        let Some(who) = self.owner(from).await? else {
+            self.count(Hook::Reply, "unknown_sender");
+            let author = Author { who: "an unknown number".to_owned(), origin: ORIGIN.to_owned() };
+            self.store.note("sent a text message, which was ignored", author, now).await?;
+            return Ok(None);
+        };
+        self.count(Hook::Reply, "known_sender");
+        let author = Author { who: who.clone(), origin: ORIGIN.to_owned() };
+        match reply {
+            // The provider confirms both by itself, and after a STOP nothing more may be sent.
+            Reply::Stop => self.store.stop_phone(from, author, now).await.map(|_| None),
+            Reply::Start => self.store.start_phone(from, author, now).await.map(|_| None),
+            Reply::Help => Ok(Some(texts::help())),
+            Reply::Acknowledge(code) => self.act(from, who, code, Act::Acknowledge, now).await.map(Some),
+            Reply::Close(code) => self.act(from, who, Some(code), Act::Resolve, now).await.map(Some),
+        }
+        .map(|answer| answer.map(|answer| render::plain(&answer)))
+    }
+
+    /// Acts on the alert that goes by `code` on the phone `from`; in words, what came of it.
+    async fn act(
+        &self,
+        from: &str,
+        who: String,
+        code: Option<u8>,
+        act: Act,
+        now: DateTime<Utc>,
+    ) -> Result<String, StoreError> {
+        let Some(coded) = self.store.coded(from, code).await? else { return Ok(texts::no_such_code(code)) };
+        let Some(row) = self.store.notification(&coded.notification).await? else { return Ok(texts::unknown_alert()) };
+        let actor = Actor { name: who, how: How::Sms, origin: ORIGIN.to_owned() };
+        let message = &row.leased.notification.message;
+        Ok(match self.carry_out(&coded.alert_key, act, &actor, now).await? {
+            None => texts::unknown_alert(),
+            Some(acted) if acted.changed => texts::done(&acted.alert, message),
+            Some(acted) => texts::was_so(&acted.alert, message, now),
+        })
+    }
+
+    /// Whose phone `number` is: a technician's, a configured one, or one that we have told of an alert.
+    async fn owner(&self, number: &str) -> Result<Option<String>, StoreError> {
+        for tenant in self.config.tenants.keys() {
+            if let Some(name) = self.technician(tenant, number).await? {
+                return Ok(Some(name));
+            }
+        }
+        let configured = self.config.alerts.steps.iter().flat_map(|step| &step.notify);
+        if configured.into_iter().any(|target| matches!(target, Target::Sms(known) if known == number)) {
+            return Ok(Some("a configured number".to_owned()));
+        }
+        match self.store.coded(number, None).await? {
+            Some(Coded { notification, .. }) => {
+                let told = self.store.notification(&notification).await?;
+                let name = told.and_then(|row| row.leased.notification.message.to_name);
+                Ok(Some(name.unwrap_or_else(|| "a configured number".to_owned())))
+            }
+            None => Ok(None),
+        }
+    }
+
+    async fn technician(&self, tenant: &TenantId, number: &str) -> Result<Option<String>, StoreError> {
+        let people = self.store.directory(tenant).await?;
+        let owns = |phone: Option<&str>| phone.and_then(e164).as_deref() == Some(number);
+        Ok(people.technicians.values().find(|person| owns(person.phone.as_deref())).map(|person| person.name.clone()))
+    }
+
+    /// Who wants no text messages, among those whom `tenant` knows (none: among all).
+    pub async fn no_more_texts(&self, tenant: Option<&TenantId>) -> Result<Vec<NoMoreTexts>, StoreError> {
+        let mut list = Vec::new();
+        for stopped in self.store.stopped_phones().await? {
+            let known = match tenant {
+                Some(tenant) => self.technician(tenant, &stopped.phone).await?,
+                None => Some(self.owner(&stopped.phone).await?.unwrap_or(stopped.who)),
+            };
+            list.extend(known.map(|who| NoMoreTexts { who, since: stopped.since }));
+        }
+        Ok(list)
+    }
+}

@@ -1,0 +1,125 @@
+//! What became of a message after the provider took it.
+//!
+//! The provider reports by itself where it can reach us. Of a message that stays
+//! silent it is asked, some minutes later and a few times at most: a report can
+//! get lost, and without one nobody would learn that a text never arrived.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{debug, info, warn};
+
+use super::{Answers, Bells, Hook};
+use crate::clock::SharedClock;
+use crate::config::ChannelKind;
+use crate::notify::{Delivery, Notifier};
+use crate::store::receipts::{Reported, Silent};
+use crate::store::{Store, StoreError};
+
+/// So many are asked about at the same time.
+const AT_ONCE: i64 = 8;
+/// Looked at this often; a message is silent for longer before it is asked about.
+const LONGEST_SLEEP: TimeDelta = TimeDelta::minutes(1);
+
+impl Answers {
+    /// Takes a report of the provider, as `form`, on the message that carried `notification`.
+    pub async fn report(&self, notification: &str, form: &[(String, String)]) -> Result<(), StoreError> {
+        let field = |names: [&str; 2]| form.iter().find(|(name, _)| names.contains(&name.as_str()));
+        let (sid, status) = (field(["MessageSid", "SmsSid"]), field(["MessageStatus", "SmsStatus"]));
+        let (Some((_, sid)), Some((_, status))) = (sid, status) else { return Ok(()) };
+        let code = field(["ErrorCode", "ErrorCode"]).and_then(|(_, code)| code.trim().parse().ok());
+        let delivery = Delivery { status: status.clone(), code };
+        let reported = self.store.report(sid, notification, &delivery, self.clock.now()).await?;
+        self.count(Hook::Status, if reported.news { "news" } else { "repeated" });
+        announce(&self.bells, notification, &delivery, reported);
+        Ok(())
+    }
+}
+
+/// Wakes whom a report concerns, and says so if the message is lost.
+fn announce(bells: &Bells, notification: &str, delivery: &Delivery, reported: Reported) {
+    if reported.failed {
+        let (status, code) = (&delivery.status, delivery.code.unwrap_or_default());
+        warn!(
+            notification.id = notification,
+            status, code, "`{notification}` was not delivered; it is said another way"
+        );
+        bells.outbox.notify_one();
+    }
+    if reported.hurried {
+        bells.news.notify_one();
+    }
+}
+
+/// Asks about messages that stay silent.
+pub struct ReceiptWatch {
+    store: Store,
+    sms: Option<Arc<dyn Notifier>>,
+    clock: SharedClock,
+    bells: Bells,
+}
+
+impl ReceiptWatch {
+    /// Asks the one of `channels` that can say.
+    pub fn new(store: Store, channels: &[Arc<dyn Notifier>], clock: SharedClock, bells: Bells) -> Self {
+        let sms = channels.iter().find(|channel| channel.channel() == ChannelKind::Sms).cloned();
+        Self { store, sms, clock, bells }
+    }
+
+    /// Turns until `stop` says so.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            let now = self.clock.now();
+            let wake = self.turn(now).await.unwrap_or_else(|error| {
+                warn!(error = %error, "receipts cannot be read; trying again");
+                now + LONGEST_SLEEP
+            });
+            tokio::select! {
+                () = self.clock.sleep_until(wake) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    /// Asks about each message that has been silent for too long at `now`. Says when to look again.
+    pub async fn turn(&self, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
+        let Some(sms) = &self.sms else { return Ok(now + LONGEST_SLEEP) };
+        loop {
+            let silent = self.store.silent(AT_ONCE, now).await?;
+            if silent.is_empty() {
+                break;
+            }
+            let mut asked = JoinSet::new();
+            for silent in silent {
+                asked.spawn(ask(sms.clone(), self.store.clone(), self.bells.clone(), silent, now));
+            }
+            for outcome in asked.join_all().await {
+                outcome?;
+            }
+        }
+        let latest = now + LONGEST_SLEEP;
+        Ok(self.store.next_silent().await?.map_or(latest, |next| next.min(latest)))
+    }
+}
+
+async fn ask(
+    sms: Arc<dyn Notifier>,
+    store: Store,
+    bells: Bells,
+    silent: Silent,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let Silent { provider_id, notification } = silent;
+    match sms.delivery(&provider_id).await {
+        Ok(Some(delivery)) => {
+            let reported = store.report(&provider_id, &notification, &delivery, now).await?;
+            info!(notification.id = %notification, status = %delivery.status, "`{notification}` is {}", delivery.status);
+            announce(&bells, &notification, &delivery, reported);
+        }
+        Ok(None) => {}
+        Err(error) => debug!(notification.id = %notification, "`{notification}` could not be asked about: {error}"),
+    }
+    store.polled(&provider_id, now).await
+}

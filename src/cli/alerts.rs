@@ -1,0 +1,128 @@
+//! `alerts`: what is wrong and who takes it on, or one alert with all that was said about it.
+
+use std::fmt::Write;
+
+use super::status::{printable, table};
+use super::{AlertsArgs, CliError};
+use crate::alert::life::State;
+use crate::config::Config;
+use crate::notify::{left_or_over, words};
+use crate::service::alerts::{AlertPage, AlertQuery, AlertView, HoldView, Said};
+use crate::service::{Scope, Service};
+
+/// Answers and ends.
+pub async fn alerts(config: Config, args: AlertsArgs) -> Result<(), CliError> {
+    if let Some(name) = &args.tenant {
+        super::tenant_named(&config, name)?;
+    }
+    let (service, store) = super::offline_service(config).await?;
+    let text = match &args.id {
+        Some(id) => one(&service, id, args.json).await?,
+        None => all(&service, &args).await?,
+    };
+    super::print(&text);
+    store.close().await;
+    Ok(())
+}
+
+async fn one(service: &Service, id: &str, json: bool) -> Result<String, CliError> {
+    let Some(alert) = service.alert(&Scope::All, id).await? else {
+        return Err(anyhow::anyhow!("no alert `{id}` is known; `superops-sla alerts` lists them").into());
+    };
+    if json { Ok(format!("{}\n", serde_json::to_string_pretty(&alert)?)) } else { Ok(alert_text(&alert)) }
+}
+
+async fn all(service: &Service, args: &AlertsArgs) -> Result<String, CliError> {
+    let query = AlertQuery {
+        tenant: args.tenant.clone(),
+        state: Some(args.state.clone()),
+        limit: Some(args.limit),
+        ..AlertQuery::default()
+    };
+    let scope =
+        args.tenant.as_deref().map_or(Ok(Scope::All), |name| crate::ticket::TenantId::parse(name).map(Scope::One));
+    let page = service.alerts(&scope.map_err(anyhow::Error::from)?, &query).await?;
+    if args.json { Ok(format!("{}\n", serde_json::to_string_pretty(&page)?)) } else { Ok(page_text(&page)) }
+}
+
+fn page_text(page: &AlertPage) -> String {
+    if page.alerts.is_empty() {
+        return "no such alerts\n".to_owned();
+    }
+    let row = |alert: &AlertView| {
+        [
+            alert.id.clone(),
+            alert.stage.as_str().to_owned(),
+            left_or_over(alert.due, page.now),
+            printable(alert.display_id.as_deref().unwrap_or(&alert.ticket_id)),
+            alert.clock.words().to_owned(),
+            printable(alert.client.as_deref().unwrap_or("–")),
+            what_next(alert, page),
+        ]
+    };
+    let rows: Vec<_> = page.alerts.iter().map(row).collect();
+    let head = ["ALERT", "STAGE", "DUE", "TICKET", "CLOCK", "CLIENT", "NEXT"];
+    let mut text = table(head, &rows, |_| ("", ""));
+    if page.total > page.alerts.len() {
+        let _ = writeln!(text, "… and {} more", page.total - page.alerts.len());
+    }
+    text
+}
+
+/// Who holds it, or which step comes when.
+fn what_next(alert: &AlertView, page: &AlertPage) -> String {
+    let held = alert.hold.as_ref().filter(|hold| !hold.expired);
+    match (alert.state, held, alert.next_step_at) {
+        (State::Resolved, ..) => format!("over: {}", alert.closing.unwrap_or_default()),
+        (_, Some(hold), _) => hold_words(hold),
+        _ if !alert.overlays.is_empty() => "nobody is told for now".to_owned(),
+        _ if alert.in_digest => "told in the digest".to_owned(),
+        (_, None, Some(at)) => {
+            format!(
+                "step {} in {}",
+                alert.next_step.unwrap_or(1),
+                words((at - page.now).max(chrono::TimeDelta::zero()))
+            )
+        }
+        (_, None, None) => "no step left".to_owned(),
+    }
+}
+
+fn hold_words(hold: &HoldView) -> String {
+    let until = hold.until.map(|until| format!(" until {}", until.format("%H:%M UTC"))).unwrap_or_default();
+    format!("{} by {}{until}", hold.kind, printable(&hold.by))
+}
+
+fn alert_text(alert: &AlertView) -> String {
+    let mut text = format!(
+        "{} {} {}\n",
+        printable(alert.display_id.as_deref().unwrap_or(&alert.ticket_id)),
+        alert.clock.words(),
+        printable(alert.subject.as_deref().unwrap_or_default())
+    );
+    let time = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let _ = writeln!(text, "  {} ({}), {}", alert.stage.as_str(), alert.state.as_str(), alert.reason);
+    let _ =
+        writeln!(text, "  due {}, raised {}, escalation {}", time(alert.due), time(alert.raised_at), alert.escalation);
+    if let Some(hold) = &alert.hold {
+        let over = if hold.expired { "; that time is up" } else { "" };
+        let _ = writeln!(text, "  {} at {}{over}", hold_words(hold), time(hold.at));
+    }
+    for overlay in &alert.overlays {
+        let (until, reason) = (time(overlay.until), printable(&overlay.reason));
+        let _ = writeln!(text, "  {} until {until} ({}): {reason}", overlay.kind.words(), printable(&overlay.author));
+    }
+    alert.notifications.iter().for_each(|said| said_text(&mut text, said));
+    text
+}
+
+fn said_text(text: &mut String, said: &Said) {
+    let message = &said.message;
+    let (who, channel) = (printable(&message.recipient), &message.channel);
+    let _ = writeln!(text, "\n  {} {} to {who} by {channel}: {}", message.stage, message.kind, message.state);
+    for attempt in &said.outcomes {
+        let detail = attempt.detail.as_deref().map(|detail| format!(", {}", printable(detail))).unwrap_or_default();
+        let at = attempt.at.format("%H:%M:%S");
+        let _ = writeln!(text, "    {} at {at}: {}{detail}", attempt.number, attempt.outcome);
+    }
+}

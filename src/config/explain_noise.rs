@@ -1,0 +1,39 @@
+//! The part of [`super::explain`] that is about too much: caps, the SMS budget, storms and quiet hours.
+
+use super::explain::{Page, or_default};
+use super::read_calendar::DAYS;
+use super::{ChannelKind, duration};
+use crate::alert::noise::{QuietHours, Rules};
+
+/// How much is said at once, and when it waits.
+pub(super) fn rules(page: &mut Page, rules: &Rules) {
+    let usual = Rules::default();
+    page.heading("Not too much");
+    let storm = format!("{} or more that wait for one person are one message", rules.bundle_from);
+    page.row("storms", or_default(storm, rules.bundle_from == usual.bundle_from));
+    for (label, channel) in [("SMS a number", ChannelKind::Sms), ("email an address", ChannelKind::Email)] {
+        let same = rules.caps_of(channel) == usual.caps_of(channel);
+        page.row(label, or_default(caps(rules, channel), same));
+    }
+    let budget = rules.sms_per_day.map_or("no limit".to_owned(), |most| format!("{most} a tenant in any 24 h"));
+    page.row("SMS in all", or_default(budget, rules.sms_per_day == usual.sms_per_day));
+    page.row("quiet hours", rules.quiet.as_ref().map_or(or_default("none", true), quiet));
+}
+
+fn caps(rules: &Rules, channel: ChannelKind) -> String {
+    let words = |cap: &crate::alert::noise::Cap| format!("{} in {}", cap.most, duration::show(cap.within));
+    let caps: Vec<_> = rules.caps_of(channel).iter().map(words).collect();
+    if caps.is_empty() { "no limit".to_owned() } else { format!("at most {}", caps.join(", ")) }
+}
+
+fn quiet(quiet: &QuietHours) -> String {
+    let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+    let channels: Vec<_> = quiet.channels.iter().map(|channel| channel.as_str()).collect();
+    let days: Vec<_> = DAYS.into_iter().zip(quiet.days).filter_map(|(day, quiet)| quiet.then_some(day)).collect();
+    let days = if days.len() == DAYS.len() { String::new() } else { format!(", from {}", days.join(", ")) };
+    let mut excepted: Vec<_> = quiet.except.iter().map(|name| format!("priority {name}")).collect();
+    excepted.extend(quiet.breaches.then(|| "breaches".to_owned()));
+    let except = if excepted.is_empty() { String::new() } else { format!("; but {} at once", excepted.join(", ")) };
+    let (from, until, zone) = (time(quiet.from), time(quiet.until), quiet.timezone);
+    format!("{from} to {until} ({zone}){days} by {}, then one digest{except}", channels.join(" and "))
+}

@@ -1,0 +1,119 @@
+//! One request to a provider that takes messages over HTTP, and what its bare answer means.
+//!
+//! Each provider words its refusals differently, but a connection that fails,
+//! a 429 and a 5xx mean the same everywhere.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use serde_json::Value;
+
+use super::sms::answer::retry_after;
+use super::{ATTEMPT_DEADLINE, SendError, is_bad_certificate};
+
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// No provider needs more to say yes or no.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// A provider, by the name that people know it under.
+pub(super) struct Peer {
+    client: Client,
+    name: &'static str,
+}
+
+/// What came back, read to its end if it was short and whole.
+pub(super) struct Answer {
+    pub status: StatusCode,
+    pub retry_after: Option<Duration>,
+    pub body: Option<Vec<u8>>,
+}
+
+impl Peer {
+    /// None if TLS cannot be set up.
+    pub fn new(name: &'static str) -> Option<Self> {
+        // An error means that one was installed before, which serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .redirect(Policy::none()) // the next host would get our secrets
+            .connect_timeout(CONNECT_DEADLINE)
+            .timeout(ATTEMPT_DEADLINE)
+            .build()
+            .ok()?;
+        Some(Self { client, name })
+    }
+
+    /// A request to hand something over.
+    pub fn post(&self, url: &Url) -> RequestBuilder {
+        self.client.post(url.clone())
+    }
+
+    /// Sends `request`. An error if nobody answered, or if the answer alone says that this is not the time or place.
+    pub async fn ask(&self, request: RequestBuilder, now: DateTime<Utc>) -> Result<Answer, SendError> {
+        let response = request.send().await.map_err(|error| self.sort(&error))?;
+        let (status, retry_after) = (response.status(), retry_after(response.headers(), now));
+        let answer = Answer { status, retry_after, body: read(response).await };
+        self.judge(status, retry_after).map_or(Ok(answer), Err)
+    }
+
+    /// `Slack answered `503``.
+    pub fn said(&self, status: StatusCode) -> String {
+        format!("{} answered `{}`", self.name, status.as_u16())
+    }
+
+    fn judge(&self, status: StatusCode, retry_after: Option<Duration>) -> Option<SendError> {
+        let reason = self.said(status);
+        match status.as_u16() {
+            429 => Some(SendError::Unavailable { reason, retry_after, maybe_taken: false, outage: false }),
+            // Whoever answered, it may not have been who took the message.
+            500..=599 | 408 => Some(SendError::Unavailable { reason, retry_after, maybe_taken: true, outage: true }),
+            300..=399 => Some(SendError::misconfigured(format!("{reason}, a redirect, which is not followed"))),
+            _ => None,
+        }
+    }
+
+    /// A request that got no answer. The error's own words hold the address, and that may hold a secret.
+    fn sort(&self, error: &reqwest::Error) -> SendError {
+        let name = self.name;
+        if is_bad_certificate(error) {
+            SendError::misconfigured(format!("the certificate of {name} is not trusted"))
+        } else if error.is_connect() {
+            SendError::unreached(format!("no connection to {name}"))
+        } else if error.is_timeout() {
+            SendError::unanswered(format!("{name} did not answer in time"))
+        } else {
+            SendError::unanswered(format!("the connection to {name} broke"))
+        }
+    }
+}
+
+impl Answer {
+    /// The body as JSON; null if it is none.
+    pub fn json(&self) -> Value {
+        self.body.as_deref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default()
+    }
+
+    /// The body as one clean word, such as an error's name. It is from outside: anything else is not repeated.
+    pub fn word(&self) -> Option<&str> {
+        clean_word(std::str::from_utf8(self.body.as_deref()?).ok()?.trim())
+    }
+}
+
+/// `text` if it is an error's name as providers write them: `channel_not_found`.
+pub(super) fn clean_word(text: &str) -> Option<&str> {
+    let clean = (1..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    clean.then_some(text)
+}
+
+/// The answer's body, or `None` if it is too long or broken off.
+async fn read(mut response: Response) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.ok()? {
+        if body.len() + chunk.len() > MOST_BYTES {
+            return None;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Some(body)
+}

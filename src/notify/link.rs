@@ -1,0 +1,153 @@
+//! The signed link with which a recipient acknowledges an alert without logging in.
+//!
+//! A token names one notification, and with it the alert and the person it went
+//! to; it ends after a day, and only whoever holds the key can have made it.
+//! That it works once is the store's to see to. Nothing here reads the time.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+
+/// Longer than any shift; a mail that is read later than this is history.
+const LASTS: TimeDelta = TimeDelta::hours(24);
+/// A notification's key as bytes, seconds since 1970, and the signature over both.
+const KEY_BYTES: usize = 16;
+const TIME_BYTES: usize = 8;
+const SIGNED_BYTES: usize = KEY_BYTES + TIME_BYTES;
+const MAC_BYTES: usize = 32;
+/// So that a signature made here can stand for nothing else.
+const PURPOSE: &[u8] = b"superops-sla link v1\0";
+
+/// What links are signed with. Never shown, not even by `Debug`.
+#[derive(Clone)]
+pub struct LinkKey([u8; 32]);
+
+/// What a genuine token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The notification that carried it.
+    pub notification: String,
+    /// Names the token in the store without being it.
+    pub fingerprint: String,
+}
+
+/// Why a token opens nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    #[error("this link was not made here, or not all of it was copied")]
+    Forged,
+    #[error("this link has expired")]
+    Expired,
+}
+
+impl std::fmt::Debug for LinkKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LinkKey(..)")
+    }
+}
+
+impl LinkKey {
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// A token for `notification`, good for a day from `now`; none if that is not a notification's key.
+    pub fn sign(&self, notification: &str, now: DateTime<Utc>) -> Option<String> {
+        let mut token = bytes_of(notification)?.to_vec();
+        token.extend((now + LASTS).timestamp().to_be_bytes());
+        let signature = self.mac(&token).finalize().into_bytes();
+        token.extend(signature);
+        Some(URL_SAFE_NO_PAD.encode(token))
+    }
+
+    /// What `token` says, if it is genuine and still good at `now`.
+    pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claim, LinkError> {
+        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| LinkError::Forged)?;
+        let (signed, signature) = bytes.split_at_checked(SIGNED_BYTES).ok_or(LinkError::Forged)?;
+        if signature.len() != MAC_BYTES || self.mac(signed).verify_slice(signature).is_err() {
+            return Err(LinkError::Forged);
+        }
+        let (key, ends) = signed.split_at(KEY_BYTES);
+        let ends = ends.try_into().map(i64::from_be_bytes).map_err(|_| LinkError::Forged)?;
+        if now.timestamp() >= ends {
+            return Err(LinkError::Expired);
+        }
+        Ok(Claim { notification: hex(key), fingerprint: hex(&Sha256::digest(&bytes)) })
+    }
+
+    fn mac(&self, signed: &[u8]) -> Hmac<Sha256> {
+        let mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        mac.chain_update(PURPOSE).chain_update(signed)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn bytes_of(key: &str) -> Option<[u8; KEY_BYTES]> {
+    let mut bytes = [0; KEY_BYTES];
+    if key.len() != 2 * KEY_BYTES || !key.is_ascii() {
+        return None;
+    }
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(key.get(2 * index..2 * index + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTIFICATION: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f90";
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    fn key() -> LinkKey {
+        LinkKey::new([7; 32])
+    }
+
+    #[test]
+    fn a_link_names_its_notification_for_a_day_and_no_longer() {
+        let token = key().sign(NOTIFICATION, now()).unwrap();
+        let last = now() + LASTS - TimeDelta::seconds(1);
+        assert_eq!(key().verify(&token, last).unwrap().notification, NOTIFICATION);
+        assert_eq!(key().verify(&token, now() + LASTS), Err(LinkError::Expired));
+    }
+
+    #[test]
+    fn a_link_of_another_key_or_with_any_bit_turned_is_forged() {
+        let token = key().sign(NOTIFICATION, now()).unwrap();
+        assert_eq!(LinkKey::new([8; 32]).verify(&token, now()), Err(LinkError::Forged));
+        let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
+        for index in 0..bytes.len() {
+            let mut turned = bytes.clone();
+            turned[index] ^= 1;
+            assert_eq!(key().verify(&URL_SAFE_NO_PAD.encode(turned), now()), Err(LinkError::Forged), "byte {index}");
+        }
+        for odd in ["", "a", "é", &token[..40], &format!("{token}AAAA"), &"A".repeat(10_000)] {
+            assert_eq!(key().verify(odd, now()), Err(LinkError::Forged), "{odd}");
+        }
+    }
+
+    #[test]
+    fn two_links_to_one_notification_are_told_apart() {
+        let first = key().verify(&key().sign(NOTIFICATION, now()).unwrap(), now()).unwrap();
+        let later = now() + TimeDelta::minutes(1);
+        let second = key().verify(&key().sign(NOTIFICATION, later).unwrap(), later).unwrap();
+        assert_eq!(first.notification, second.notification);
+        assert_ne!(first.fingerprint, second.fingerprint);
+    }
+
+    #[test]
+    fn only_a_notifications_key_is_signed_and_the_key_is_never_printed() {
+        assert_eq!(key().sign("test", now()), None);
+        assert_eq!(key().sign(&"é".repeat(16), now()), None);
+        assert_eq!(format!("{:?}", key()), "LinkKey(..)");
+    }
+}

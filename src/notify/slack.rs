@@ -1,0 +1,175 @@
+//! Slack: messages of a bot, threaded by alert, or of an incoming webhook.
+//!
+//! Slack says no with HTTP 200 and `"ok": false`; the word beside it says what
+//! to do next. What belongs to one alert hangs under its first message. Slack
+//! drops no repeats: after an attempt without an answer it is said again,
+//! better twice than never.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use super::http::{Answer, Peer, clean_word};
+use super::{Body, Message, Notifier, Receipt, SendError, SetupError, render};
+use crate::alert::Stage;
+use crate::clock::SharedClock;
+use crate::config::{self, ChannelKind};
+
+/// Writes to one workspace.
+pub struct SlackNotifier {
+    peer: Peer,
+    way: Way,
+    clock: SharedClock,
+}
+
+enum Way {
+    Bot { url: Url, token: SecretString, channel: String },
+    IncomingWebhook { url: Url },
+}
+
+impl SlackNotifier {
+    /// Connects only when there is something to send.
+    pub fn new(slack: &config::Slack, clock: SharedClock) -> Result<Self, SetupError> {
+        let peer = Peer::new("Slack").ok_or_else(|| setup_error("TLS cannot be set up"))?;
+        Ok(Self { peer, way: Way::of(slack)?, clock })
+    }
+
+    async fn post(&self, message: &Message, thread: Option<&str>) -> Result<Receipt, SendError> {
+        let now = self.clock.now();
+        let text = render::slack(message, now);
+        match &self.way {
+            Way::Bot { url, token, channel } => {
+                let place = message.to.strip_prefix("slack:");
+                let body = chat_message(message, place.unwrap_or(channel), &text, thread);
+                let request = self.peer.post(url).bearer_auth(token.expose_secret()).json(&body);
+                by_bot(&self.peer, &self.peer.ask(request, now).await?, place.is_some())
+            }
+            Way::IncomingWebhook { url } => {
+                let request = self.peer.post(url).json(&json!({ "text": text }));
+                by_webhook(&self.peer, &self.peer.ask(request, now).await?)
+            }
+        }
+    }
+}
+
+impl Way {
+    fn of(slack: &config::Slack) -> Result<Self, SetupError> {
+        match slack {
+            config::Slack::Bot { token, channel, base_url } => Ok(Self::Bot {
+                url: address(&format!("{base_url}/chat.postMessage"))?,
+                token: token.clone(),
+                channel: channel.clone(),
+            }),
+            config::Slack::IncomingWebhook { url } => Ok(Self::IncomingWebhook { url: address(url.expose_secret())? }),
+        }
+    }
+}
+
+fn address(url: &str) -> Result<Url, SetupError> {
+    url.trim().parse().map_err(|_| setup_error("the address of Slack must be a web address"))
+}
+
+fn setup_error(reason: &str) -> SetupError {
+    SetupError { channel: ChannelKind::Slack, reason: reason.to_owned() }
+}
+
+/// The body of `chat.postMessage`. A breach is shown in the channel too, since nobody watches an old thread.
+fn chat_message(message: &Message, channel: &str, text: &str, thread: Option<&str>) -> Value {
+    let mut body = json!({
+        "channel": channel,
+        "text": text,
+        "unfurl_links": false,
+        "unfurl_media": false,
+    });
+    if let Some(thread) = thread {
+        body["thread_ts"] = thread.into();
+        body["reply_broadcast"] = is_breach(message).into();
+    }
+    body
+}
+
+fn is_breach(message: &Message) -> bool {
+    matches!(&message.body, Body::Alert(facts) if facts.stage == Stage::Breached)
+}
+
+/// Sorts the answer to a bot. `own_place`: a step named the channel, so that others may still be reached.
+fn by_bot(peer: &Peer, answer: &Answer, own_place: bool) -> Result<Receipt, SendError> {
+    let body = answer.json();
+    if answer.status.is_success() && body["ok"] == true {
+        return Ok(Receipt { id: body["ts"].as_str().filter(|ts| is_timestamp(ts)).map(str::to_owned) });
+    }
+    match body["error"].as_str().map(|error| clean_word(error).unwrap_or("an unknown error")) {
+        Some(error) => Err(sort(error, answer, own_place)),
+        None if answer.status.is_success() => Err(SendError::unanswered("Slack gave an answer that makes no sense")),
+        None => Err(SendError::misconfigured(peer.said(answer.status))),
+    }
+}
+
+/// <https://docs.slack.dev/reference/methods/chat.postMessage#errors>
+fn sort(error: &str, answer: &Answer, own_place: bool) -> SendError {
+    let reason = format!("Slack reported `{error}`");
+    match error {
+        "ratelimited" | "rate_limited" | "message_limit_exceeded" => {
+            SendError::Unavailable { reason, retry_after: answer.retry_after, maybe_taken: false, outage: false }
+        }
+        "internal_error" | "fatal_error" | "service_unavailable" | "request_timeout" => {
+            SendError::Unavailable { reason, retry_after: answer.retry_after, maybe_taken: true, outage: true }
+        }
+        "channel_not_found" | "not_in_channel" | "is_archived" | "restricted_action" if own_place => {
+            SendError::refused(format!("{reason} for the channel that a step names"))
+        }
+        "channel_not_found" | "not_in_channel" | "is_archived" | "restricted_action" => {
+            SendError::misconfigured(reason)
+        }
+        "invalid_auth" | "not_authed" | "account_inactive" | "token_revoked" | "token_expired" | "missing_scope"
+        | "no_permission" | "org_login_required" | "ekm_access_denied" | "access_denied" => {
+            SendError::misconfigured(reason)
+        }
+        _ => SendError::refused(reason),
+    }
+}
+
+/// Sorts the answer of an incoming webhook, which is one word.
+fn by_webhook(peer: &Peer, answer: &Answer) -> Result<Receipt, SendError> {
+    match (answer.status.as_u16(), answer.word()) {
+        (200..=299, Some("ok")) => Ok(Receipt { id: None }),
+        (200..=299, _) => Err(SendError::unanswered("Slack gave an answer that makes no sense")),
+        (400, word) => Err(SendError::refused(with_word(peer.said(answer.status), word))),
+        (_, word) => Err(SendError::misconfigured(with_word(peer.said(answer.status), word))),
+    }
+}
+
+fn with_word(said: String, word: Option<&str>) -> String {
+    word.map(|word| format!("{said} and `{word}`")).unwrap_or(said)
+}
+
+fn is_timestamp(text: &str) -> bool {
+    (1..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+}
+
+impl fmt::Debug for SlackNotifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SlackNotifier").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Notifier for SlackNotifier {
+    fn channel(&self) -> ChannelKind {
+        ChannelKind::Slack
+    }
+
+    async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
+        self.post(message, None).await
+    }
+
+    async fn answer(&self, message: &Message, first: &Receipt) -> Result<Receipt, SendError> {
+        self.post(message, first.id.as_deref()).await
+    }
+}

@@ -1,0 +1,73 @@
+//! How the recipient of an alert can answer it: a link in a mail, a code in a text message.
+//!
+//! A channel asks when a message leaves, so what it offers is never stored with
+//! the message: whoever reads the database cannot acknowledge in another's name.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::link::LinkKey;
+use super::{Body, Message};
+
+/// Where Twilio reports what became of a message, below our public address.
+pub const STATUS_HOOK: &str = "/hooks/twilio/status";
+/// Where Twilio passes on what people reply.
+pub const REPLY_HOOK: &str = "/hooks/twilio/sms";
+
+/// What is known of phones.
+#[async_trait]
+pub trait Phones: Send + Sync {
+    /// How `number` may be texted about the alert of `message`.
+    async fn line(&self, number: &str, message: &Message, now: DateTime<Utc>) -> Line;
+
+    /// Remembers that the owner of `number` wants no more text messages: the provider says so.
+    async fn opted_out(&self, number: &str, now: DateTime<Utc>);
+}
+
+/// Whether a phone may be texted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// Its owner said STOP.
+    Stopped,
+    /// With the code under which the owner can answer, if there is one.
+    Open { code: Option<u8> },
+}
+
+/// What messages may offer. The default is nothing.
+#[derive(Clone, Default)]
+pub struct Ways {
+    /// Where people reach us, and what links are signed with.
+    pub links: Option<(String, LinkKey)>,
+    pub phones: Option<Arc<dyn Phones>>,
+    /// Where the SMS provider reports what became of a message.
+    pub status_url: Option<String>,
+}
+
+impl Ways {
+    /// The link by which the recipient of `message` acknowledges its alert.
+    pub fn link(&self, message: &Message, now: DateTime<Utc>) -> Option<String> {
+        let (base, key) = self.links.as_ref().filter(|_| is_alert(message))?;
+        Some(format!("{base}/a/{}", key.sign(&message.key, now)?))
+    }
+
+    /// How the phone `number` may be texted about `message`.
+    pub async fn line(&self, number: &str, message: &Message, now: DateTime<Utc>) -> Line {
+        match &self.phones {
+            Some(phones) => phones.line(number, message, now).await,
+            None => Line::Open { code: None },
+        }
+    }
+
+    /// Where reports on `message` go: its key stands in the address, since a report may come before we know what the
+    /// provider calls the message.
+    pub(super) fn reports_on(&self, message: &Message) -> Option<String> {
+        self.status_url.as_ref().map(|url| format!("{url}?n={}", message.key))
+    }
+}
+
+/// Only an alert can be acknowledged.
+pub fn is_alert(message: &Message) -> bool {
+    matches!(message.body, Body::Alert(_))
+}

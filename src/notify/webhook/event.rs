@@ -1,0 +1,129 @@
+//! The JSON that a webhook gets: versioned, documented, and under 20 kB.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use crate::alert::Stage;
+use crate::notify::{
+    AcknowledgedFacts, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, render,
+};
+use crate::store::alerts::id_of;
+
+/// Rises when a field changes its meaning or goes; a new field alone does not raise it.
+const VERSION: u32 = 1;
+/// Room for the rows of a digest, so that the whole stays under 20 kB.
+const ROWS_BYTES: usize = 18_000;
+
+/// `message` as it goes over the wire.
+pub(super) fn body(message: &Message, now: DateTime<Utc>) -> Vec<u8> {
+    let (kind, data) = match &message.body {
+        Body::Alert(facts) => (alert_type(facts.stage), alert(facts, message, now)),
+        Body::Recovery(facts) => ("sla.alert.resolved", recovery(facts, message)),
+        Body::Acknowledged(facts) => ("sla.alert.acknowledged", acknowledged(facts, message)),
+        Body::Digest(facts) => ("sla.digest", digest(facts, message, now)),
+        // Only people have their messages bundled; a row of an older version may still be one.
+        Body::Bundle(_) => ("sla.digest", json!({ "text": render::brief(message, now) })),
+        Body::Test => ("sla.test", json!({ "text": "Somebody ran `superops-sla check --send-test webhook`." })),
+    };
+    let event = json!({ "type": kind, "version": VERSION, "timestamp": now, "data": data });
+    event.to_string().into_bytes()
+}
+
+fn alert_type(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Predicted => "sla.alert.predicted",
+        Stage::Warning => "sla.alert.warning",
+        Stage::Breached => "sla.alert.breached",
+    }
+}
+
+fn alert(facts: &AlertFacts, message: &Message, now: DateTime<Utc>) -> Value {
+    let reasons: Vec<_> = facts.reasons.iter().take(8).map(|reason| render::line(reason, 200)).collect();
+    json!({
+        "alert_id": alert_id(message),
+        "alert_key": message.alert_key(),
+        "tenant": tenant(message),
+        "clock": facts.clock,
+        "stage": facts.stage,
+        "due": facts.due,
+        "seconds_left": (facts.due - now).num_seconds(),
+        "escalation_step": facts.step,
+        "reasons": reasons,
+        "hours": render::line(&facts.hours, 200),
+        "ticket": ticket(&facts.ticket),
+    })
+}
+
+fn recovery(facts: &RecoveryFacts, message: &Message) -> Value {
+    json!({
+        "alert_id": alert_id(message),
+        "alert_key": message.alert_key(),
+        "tenant": tenant(message),
+        "clock": facts.clock,
+        "due": facts.due,
+        "closing": facts.closing.as_str(),
+        "ended_at": facts.met_at,
+        "ticket": ticket(&facts.ticket),
+    })
+}
+
+fn acknowledged(facts: &AcknowledgedFacts, message: &Message) -> Value {
+    json!({
+        "alert_id": alert_id(message),
+        "alert_key": message.alert_key(),
+        "tenant": tenant(message),
+        "clock": facts.clock,
+        "stage": facts.stage,
+        "due": facts.due,
+        "by": render::line(&facts.by, 80),
+        "at": facts.at,
+        "until": facts.until,
+        "ticket": ticket(&facts.ticket),
+    })
+}
+
+fn digest(facts: &DigestFacts, message: &Message, now: DateTime<Utc>) -> Value {
+    let mut room = ROWS_BYTES;
+    let mut rows = Vec::new();
+    for row in &facts.rows {
+        let row = digest_row(row, now);
+        let Some(left) = room.checked_sub(row.to_string().len() + 1) else { break };
+        room = left;
+        rows.push(row);
+    }
+    let more = facts.more as usize + facts.rows.len() - rows.len();
+    json!({ "tenant": tenant(message), "rows": rows, "more": more })
+}
+
+fn digest_row(row: &DigestRow, now: DateTime<Utc>) -> Value {
+    let seconds_left = (row.due - now).num_seconds();
+    json!({ "clock": row.clock, "due": row.due, "seconds_left": seconds_left, "ticket": ticket(&row.ticket) })
+}
+
+fn ticket(ticket: &TicketFacts) -> Value {
+    let line = |text: &Option<String>| text.as_deref().map(|text| render::line(text, 80));
+    let url = |url: &Option<String>| url.as_deref().and_then(render::web_address);
+    json!({
+        "id": render::line(&ticket.id, 80),
+        "display_id": render::line(&ticket.display_id, 80),
+        "subject": render::line(&ticket.subject, 200),
+        "client": line(&ticket.client),
+        "priority": line(&ticket.priority),
+        "status": line(&ticket.status),
+        "technician": line(&ticket.technician),
+        "group": line(&ticket.group),
+        "sla": line(&ticket.sla),
+        "superops_url": url(&ticket.superops_url),
+        "page_url": url(&ticket.page_url),
+    })
+}
+
+/// The id that the API knows the alert under.
+fn alert_id(message: &Message) -> Option<String> {
+    message.alert_key().map(id_of)
+}
+
+/// Every thread begins with the tenant's name.
+fn tenant(message: &Message) -> &str {
+    message.thread.split(':').next().unwrap_or_default()
+}

@@ -1,0 +1,349 @@
+//! Alerts as people see them and act on them: what is wrong, who was told, how
+//! that went, what comes next, and who took it on.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::overlays::OverlayView;
+use super::{MessageView, Scope, Service, ServiceError, message_view};
+use crate::alert::Stage;
+use crate::alert::life::{Act, Actor, AlertRow, Hold, HoldKind, How, State};
+use crate::alert::overlay::Overlay;
+use crate::config::duration;
+use crate::store::outbox::Logged;
+use crate::store::record::{LoggedAttempt, Wanted};
+use crate::ticket::watch::Watched;
+use crate::ticket::{ClockKind, TenantId};
+
+const MOST_ALERTS: usize = 500;
+const USUAL_ALERTS: usize = 100;
+/// A snooze longer than this is a way of forgetting.
+const LONGEST_SNOOZE: TimeDelta = TimeDelta::days(30);
+
+/// Which alerts are asked for; blank asks for those that are not resolved.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertQuery {
+    pub tenant: Option<String>,
+    /// open (whoever holds them) | acknowledged | snoozed | resolved | all
+    pub state: Option<String>,
+    /// A ticket's id or display id.
+    pub ticket: Option<String>,
+    /// 1 to 500, 100 unless told.
+    pub limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// Alerts, worst first.
+#[derive(Clone, Debug, Serialize)]
+pub struct AlertPage {
+    pub now: DateTime<Utc>,
+    pub total: usize,
+    pub alerts: Vec<AlertView>,
+    pub next_cursor: Option<String>,
+}
+
+/// One alert with all that became of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct AlertView {
+    pub id: String,
+    pub tenant: String,
+    pub ticket_id: String,
+    pub display_id: Option<String>,
+    /// Hostile text from outside.
+    pub subject: Option<String>,
+    pub client: Option<String>,
+    pub priority: Option<String>,
+    pub technician: Option<String>,
+    pub clock: ClockKind,
+    pub stage: Stage,
+    pub state: State,
+    pub reason: String,
+    pub due: DateTime<Utc>,
+    pub raised_at: DateTime<Utc>,
+    pub changed_at: DateTime<Utc>,
+    /// It was past due when first seen: told in the digest, and by no step.
+    pub in_digest: bool,
+    /// What it was resolved as.
+    pub closing: Option<&'static str>,
+    /// The name of the escalation that it follows.
+    pub escalation: String,
+    /// The step that runs next, from 1; none: no step is left.
+    pub next_step: Option<u32>,
+    /// None while somebody holds it.
+    pub next_step_at: Option<DateTime<Utc>>,
+    /// The last acknowledgement or snooze at this stage.
+    pub hold: Option<HoldView>,
+    /// The silences and maintenance windows that lie over it now.
+    pub overlays: Vec<OverlayView>,
+    /// Who was told, oldest first.
+    pub notifications: Vec<Said>,
+}
+
+/// Who acknowledged or snoozed an alert.
+#[derive(Clone, Debug, Serialize)]
+pub struct HoldView {
+    /// acknowledged | snoozed
+    pub kind: &'static str,
+    pub by: String,
+    pub how: How,
+    pub at: DateTime<Utc>,
+    /// None: until the stage rises.
+    pub until: Option<DateTime<Utc>>,
+    /// Its time is up, and nothing had happened on the ticket.
+    pub expired: bool,
+}
+
+/// One notification and its attempts.
+#[derive(Clone, Debug, Serialize)]
+pub struct Said {
+    #[serde(flatten)]
+    pub message: MessageView,
+    pub outcomes: Vec<AttemptView>,
+}
+
+/// How one attempt went.
+#[derive(Clone, Debug, Serialize)]
+pub struct AttemptView {
+    pub number: u32,
+    pub at: DateTime<Utc>,
+    /// taken | unavailable | refused | misconfigured
+    pub outcome: String,
+    pub detail: Option<String>,
+}
+
+/// Until when somebody wants to hear nothing.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnoozeOrder {
+    /// A length of time: `30m`.
+    #[serde(rename = "for")]
+    pub length: Option<String>,
+    pub until: Option<DateTime<Utc>>,
+    /// Who snoozes, where one token serves several people.
+    pub by: Option<String>,
+}
+
+impl Service {
+    /// Alerts, worst first; resolved ones by when they were resolved.
+    pub async fn alerts(&self, scope: &Scope, query: &AlertQuery) -> Result<AlertPage, ServiceError> {
+        let (now, limit, skip) = (self.clock.now(), limit(query)?, cursor(query)?);
+        let states = states(query)?;
+        let only = scope.tenant();
+        let empty = AlertPage { now, total: 0, alerts: Vec::new(), next_cursor: None };
+        let ticket = match &query.ticket {
+            None => None,
+            Some(text) => {
+                let found = self.store.find_ticket(only, text).await?;
+                let Some((_, watched)) = found.into_iter().next() else { return Ok(empty) };
+                Some(watched.ticket.id.clone())
+            }
+        };
+        let open = match states {
+            [State::Resolved] => Some(false),
+            _ => (!states.contains(&State::Resolved)).then_some(true),
+        };
+        let wanted = Wanted { tenant: only, ticket: ticket.as_ref().map(|id| id.as_str()), open };
+        let mut rows = self.store.list_alerts(wanted).await?;
+        rows.retain(|row| states.contains(&row.state()) && self.config.tenants.contains_key(&row.key.tenant));
+        rows.sort_by_key(|row| rank(row));
+        let total = rows.len();
+        let page: Vec<_> = rows.into_iter().skip(skip).take(limit).collect();
+        let next = skip + page.len();
+        let next_cursor = (next < total && !page.is_empty()).then(|| next.to_string());
+        Ok(AlertPage { total, alerts: self.alert_views(page, now).await?, next_cursor, ..empty })
+    }
+
+    /// One alert; none if there is no such alert within `scope`.
+    pub async fn alert(&self, scope: &Scope, id: &str) -> Result<Option<AlertView>, ServiceError> {
+        let now = self.clock.now();
+        let Some(row) = self.alert_within(scope, id).await? else { return Ok(None) };
+        Ok(self.alert_views(vec![row], now).await?.pop())
+    }
+
+    /// Does `act` to an alert within `scope` and says how it stands then. A repeat changes nothing.
+    pub async fn act_on_alert(
+        &self,
+        scope: &Scope,
+        id: &str,
+        act: Act,
+        actor: &Actor,
+    ) -> Result<Option<AlertView>, ServiceError> {
+        if self.alert_within(scope, id).await?.is_none() {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        let Some(acted) = self.store.act(id, act, actor, now).await? else { return Ok(None) };
+        if acted.changed {
+            self.ring();
+        }
+        Ok(self.alert_views(vec![acted.alert], now).await?.pop())
+    }
+
+    /// What `order` asks for, or what is wrong with it.
+    pub fn snooze(&self, order: &SnoozeOrder) -> Result<Act, ServiceError> {
+        let now = self.clock.now();
+        let until = end_of(now, order.length.as_deref(), order.until)?;
+        if until - now > LONGEST_SNOOZE {
+            return Err(ServiceError::BadQuestion("a snooze must end within 30 days".to_owned()));
+        }
+        Ok(Act::Snooze { until })
+    }
+
+    /// Wakes the loops: a person has changed what they go by.
+    pub(super) fn ring(&self) {
+        self.news.notify_one();
+        self.outbox.notify_one();
+    }
+
+    async fn alert_within(&self, scope: &Scope, id: &str) -> Result<Option<AlertRow>, ServiceError> {
+        let row = self.store.alert(id).await?;
+        Ok(row.filter(|row| scope.tenant().is_none_or(|tenant| row.key.tenant == *tenant)))
+    }
+
+    async fn alert_views(&self, rows: Vec<AlertRow>, now: DateTime<Utc>) -> Result<Vec<AlertView>, ServiceError> {
+        let overlays = self.store.overlays(None, now).await?;
+        let keys: Vec<String> = rows.iter().map(|row| row.key.to_string()).collect();
+        let mut said = self.store.said_of(&keys).await?;
+        let said_keys: Vec<_> = said.values().flatten().map(attempted).collect();
+        let attempts = self.store.attempts_of(&said_keys).await?;
+        let mut views = Vec::with_capacity(rows.len());
+        for (row, key) in rows.into_iter().zip(keys) {
+            let watched = self.store.ticket(&row.key.tenant, &row.key.ticket).await?;
+            let with_attempts = |logged: Logged| {
+                let outcomes = attempts.get(&attempted(&logged)).cloned().unwrap_or_default();
+                Said { message: message_view(logged), outcomes: outcomes.into_iter().map(attempt_view).collect() }
+            };
+            let notifications = said.remove(&key).unwrap_or_default().into_iter().map(with_attempts).collect();
+            let steps = self.config.escalation(&row.escalation).map_or(0, |escalation| escalation.steps.len());
+            views.push(view(row, watched, &overlays, notifications, steps, now));
+        }
+        Ok(views)
+    }
+}
+
+/// The key of the message whose attempts are this one's: what is said with others leaves with their bundle.
+fn attempted(logged: &Logged) -> String {
+    logged.bundle.as_ref().unwrap_or(&logged.leased.notification.message.key).clone()
+}
+
+impl Scope {
+    /// The one tenant that may be seen; none: all of them.
+    pub fn tenant(&self) -> Option<&TenantId> {
+        match self {
+            Self::All => None,
+            Self::One(tenant) => Some(tenant),
+        }
+    }
+}
+
+fn view(
+    row: AlertRow,
+    watched: Option<Arc<Watched>>,
+    overlays: &[Overlay],
+    notifications: Vec<Said>,
+    steps: usize,
+    now: DateTime<Utc>,
+) -> AlertView {
+    let ticket = watched.as_ref().map(|watched| &watched.ticket);
+    let over = |overlay: &&Overlay| {
+        overlay.tenant == row.key.tenant && ticket.is_some_and(|ticket| overlay.covers(ticket, now))
+    };
+    let name = |named: Option<&crate::ticket::Named>| named.map(|named| named.name.clone());
+    let state = row.state();
+    let is_left = row.told && state != State::Resolved && (usize::try_from(row.step).is_ok_and(|step| step < steps));
+    AlertView {
+        id: row.key.id(),
+        tenant: row.key.tenant.to_string(),
+        ticket_id: row.key.ticket.to_string(),
+        display_id: ticket.map(|ticket| ticket.display_id.clone()),
+        subject: ticket.map(|ticket| ticket.subject.clone()),
+        client: ticket.and_then(|ticket| name(ticket.client.as_ref())),
+        priority: ticket.and_then(|ticket| ticket.priority.clone()),
+        technician: ticket.and_then(|ticket| name(ticket.technician.as_ref())),
+        clock: row.key.clock,
+        stage: row.raised.stage,
+        state,
+        due: row.raised.due,
+        raised_at: row.raised_at,
+        changed_at: row.changed_at,
+        in_digest: !row.told,
+        closing: row.raised.resolved_as.map(|closing| closing.as_str()),
+        next_step: is_left.then(|| row.step + 1),
+        next_step_at: row.next_step_at,
+        hold: row.life.hold.as_ref().map(hold_view),
+        overlays: overlays.iter().filter(over).map(OverlayView::of).collect(),
+        reason: row.reason,
+        escalation: row.escalation,
+        notifications,
+    }
+}
+
+fn hold_view(hold: &Hold) -> HoldView {
+    let kind = match hold.kind {
+        HoldKind::Acknowledged => "acknowledged",
+        HoldKind::Snoozed => "snoozed",
+    };
+    HoldView { kind, by: hold.by.clone(), how: hold.how, at: hold.at, until: hold.until, expired: hold.over }
+}
+
+fn attempt_view(attempt: LoggedAttempt) -> AttemptView {
+    let LoggedAttempt { number, at, outcome, detail } = attempt;
+    AttemptView { number, at, outcome, detail }
+}
+
+/// Open before resolved; then the worse before the better; then the longest due, or the last resolved.
+fn rank(row: &AlertRow) -> (bool, bool, Reverse<Stage>, i64, String) {
+    let resolved = row.state() == State::Resolved;
+    let when = if resolved { -row.changed_at.timestamp_millis() } else { row.raised.due.timestamp_millis() };
+    let stage = if resolved { Stage::Predicted } else { row.raised.stage };
+    (resolved, row.life.held().is_some(), Reverse(stage), when, row.key.to_string())
+}
+
+/// The moment that somebody names as a length of time from `now`, or as itself.
+pub(super) fn end_of(
+    now: DateTime<Utc>,
+    length: Option<&str>,
+    until: Option<DateTime<Utc>>,
+) -> Result<DateTime<Utc>, ServiceError> {
+    let bad = |text: String| ServiceError::BadQuestion(text);
+    let end = match (length, until) {
+        (Some(length), None) => now + duration::parse(length).map_err(|rule| bad(format!("`for` {rule}")))?,
+        (None, Some(until)) => until,
+        _ => return Err(bad("say when it ends: either `for`, such as \"30m\", or `until`, a time".to_owned())),
+    };
+    if end <= now {
+        return Err(bad("the end must lie in the future".to_owned()));
+    }
+    Ok(end)
+}
+
+fn states(query: &AlertQuery) -> Result<&'static [State], ServiceError> {
+    use State::{Acknowledged, Open, Resolved, Snoozed};
+    match query.state.as_deref().unwrap_or("open") {
+        "open" => Ok(&[Open, Acknowledged, Snoozed]),
+        "acknowledged" => Ok(&[Acknowledged]),
+        "snoozed" => Ok(&[Snoozed]),
+        "resolved" => Ok(&[Resolved]),
+        "all" => Ok(&[Open, Acknowledged, Snoozed, Resolved]),
+        other => Err(ServiceError::BadQuestion(format!(
+            "`state` is `{other}`, and must be `open`, `acknowledged`, `snoozed`, `resolved` or `all`"
+        ))),
+    }
+}
+
+fn limit(query: &AlertQuery) -> Result<usize, ServiceError> {
+    match query.limit.unwrap_or(USUAL_ALERTS) {
+        limit @ 1..=MOST_ALERTS => Ok(limit),
+        limit => Err(ServiceError::BadQuestion(format!("`limit` is {limit}, and must be 1 to {MOST_ALERTS}"))),
+    }
+}
+
+fn cursor(query: &AlertQuery) -> Result<usize, ServiceError> {
+    let bad = |text: &str| ServiceError::BadQuestion(format!("`cursor` `{text}` is not one that we gave"));
+    query.cursor.as_deref().map_or(Ok(0), |text| text.parse().map_err(|_| bad(text)))
+}

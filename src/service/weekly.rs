@@ -1,0 +1,111 @@
+//! The weekly figure: whether what is said is of use, or noise.
+
+use chrono::{DateTime, Datelike, Days, NaiveTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Scope, Service, ServiceError};
+use crate::store::StoreError;
+use crate::telemetry::WeekLabels;
+
+/// Somebody who was told this long ago, and did nothing, has not merely not seen it yet.
+const TIME_TO_ACT: TimeDelta = TimeDelta::hours(1);
+/// Weeks that are shown unless more are asked for.
+const USUAL_WEEKS: u32 = 8;
+/// A year and the week that it may have more.
+const MOST_WEEKS: u32 = 53;
+
+/// Which weeks are asked for.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeeklyQuery {
+    pub tenant: Option<String>,
+    /// How many weeks, the present one among them: 1 to 53, 8 unless told.
+    pub weeks: Option<u32>,
+}
+
+/// The weeks in which anything was said, newest first.
+#[derive(Clone, Debug, Serialize)]
+pub struct Weekly {
+    pub now: DateTime<Utc>,
+    pub weeks: Vec<WeekFigure>,
+}
+
+/// What was said in one ISO week, in UTC, and what came of it. An alert counts in the week in which it was first told.
+#[derive(Clone, Debug, Serialize)]
+pub struct WeekFigure {
+    pub tenant: String,
+    /// `2026-W48`
+    pub week: String,
+    pub from: DateTime<Utc>,
+    /// Messages that were sent, of every kind.
+    pub messages: i64,
+    /// Alerts that somebody was told of.
+    pub alerts: i64,
+    /// Of them, those that a person acknowledged, snoozed, escalated or resolved here.
+    pub acknowledged: i64,
+    /// Those whose ticket was touched after they were told and before it was due.
+    pub acted_before_breach: i64,
+    /// Those to which nothing has happened at all for an hour or more.
+    pub ignored: i64,
+}
+
+impl Service {
+    /// What was said week by week, and what came of it.
+    pub async fn weekly(&self, scope: &Scope, weeks: Option<u32>) -> Result<Weekly, ServiceError> {
+        let weeks = weeks.unwrap_or(USUAL_WEEKS);
+        if !(1..=MOST_WEEKS).contains(&weeks) {
+            let text = format!("`weeks` is {weeks}, and must be 1 to {MOST_WEEKS}");
+            return Err(ServiceError::BadQuestion(text));
+        }
+        let now = self.clock.now();
+        Ok(Weekly { now, weeks: self.week_figures(scope, weeks, now).await? })
+    }
+
+    /// Shows the present week in the metrics.
+    pub async fn refresh_week(&self) -> Result<(), StoreError> {
+        let figures = self.week_figures(&Scope::All, 1, self.clock.now()).await?;
+        self.telemetry.week.clear();
+        for week in figures {
+            let figures = [
+                ("told", week.alerts),
+                ("acknowledged", week.acknowledged),
+                ("acted_before_breach", week.acted_before_breach),
+                ("ignored", week.ignored),
+            ];
+            for (figure, number) in figures {
+                let labels = WeekLabels { tenant: week.tenant.clone(), figure };
+                self.telemetry.week.get_or_create(&labels).set(number);
+            }
+        }
+        Ok(())
+    }
+
+    async fn week_figures(&self, scope: &Scope, weeks: u32, now: DateTime<Utc>) -> Result<Vec<WeekFigure>, StoreError> {
+        let from = week_of(now) - TimeDelta::weeks(i64::from(weeks) - 1);
+        let mut figures = Vec::new();
+        for tenant in self.tenants(scope) {
+            for (from, week) in self.store.weeks(&tenant.id, from, now - TIME_TO_ACT).await? {
+                let iso = from.iso_week();
+                figures.push(WeekFigure {
+                    tenant: tenant.id.to_string(),
+                    week: format!("{}-W{:02}", iso.year(), iso.week()),
+                    from,
+                    messages: week.messages,
+                    alerts: week.alerts,
+                    acknowledged: week.acknowledged,
+                    acted_before_breach: week.acted_before_breach,
+                    ignored: week.ignored,
+                });
+            }
+        }
+        figures.sort_by(|a, b| b.from.cmp(&a.from).then_with(|| a.tenant.cmp(&b.tenant)));
+        Ok(figures)
+    }
+}
+
+/// The Monday, at midnight in UTC, with which the week of `now` began.
+fn week_of(now: DateTime<Utc>) -> DateTime<Utc> {
+    let today = now.date_naive();
+    let monday = today.checked_sub_days(Days::new(now.weekday().num_days_from_monday().into())).unwrap_or(today);
+    monday.and_time(NaiveTime::MIN).and_utc()
+}

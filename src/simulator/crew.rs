@@ -1,0 +1,85 @@
+//! The made-up desk's people on duty: now and then one of them answers an alert,
+//! by the link in a mail or by a reply to a text message.
+//!
+//! They go the ways that people go, over HTTP. Most alerts they leave alone, so
+//! that escalations are seen as well.
+
+use std::sync::Arc;
+
+use reqwest::Client;
+
+use super::receivers::{Caught, CaughtKind, CaughtList, SmsCatcher};
+
+/// One in so many mails with a link is answered.
+const MAILS: u64 = 5;
+/// One in so many text messages with a code.
+const TEXTS: u64 = 3;
+/// A person answers the newest; what lies deeper has been overtaken.
+const LOOKED_AT: usize = 50;
+
+/// People with phones.
+pub struct Crew<'a> {
+    caught: &'a CaughtList,
+    sms: &'a SmsCatcher,
+    http: Client,
+    seen: u64,
+    mails: u64,
+    texts: u64,
+}
+
+impl<'a> Crew<'a> {
+    /// They read what lands in `caught`, and reply through `sms`.
+    pub fn new(caught: &'a CaughtList, sms: &'a SmsCatcher) -> Self {
+        Self { caught, sms, http: Client::new(), seen: 0, mails: 0, texts: 0 }
+    }
+
+    /// The carrier delivers what waits, and people read what is new. Says what they did, a sentence each.
+    pub async fn turn(&mut self) -> Vec<String> {
+        self.sms.deliver().await;
+        let mut done = Vec::new();
+        for message in self.unread().iter().rev() {
+            done.extend(match message.kind {
+                CaughtKind::Email => self.read_mail(message).await,
+                CaughtKind::Sms => self.read_text(message).await,
+                CaughtKind::Slack | CaughtKind::PagerDuty | CaughtKind::Webhook => None,
+            });
+        }
+        done
+    }
+
+    fn unread(&mut self) -> Vec<Arc<Caught>> {
+        let new = usize::try_from(self.caught.total() - self.seen).unwrap_or(usize::MAX);
+        self.seen = self.caught.total();
+        self.caught.newest_first(new.min(LOOKED_AT))
+    }
+
+    async fn read_mail(&mut self, mail: &Caught) -> Option<String> {
+        let link = mail.text.lines().find(|line| line.starts_with("http") && line.contains("/a/"))?;
+        self.mails += 1;
+        if self.mails % MAILS != 2 {
+            return None;
+        }
+        let opened = self.http.get(link).send().await.ok()?;
+        let answer = self.http.post(link).send().await.ok()?;
+        let fine = opened.status().is_success() && answer.status().is_success();
+        fine.then(|| format!("{} opens the link in a mail and presses Acknowledge", mail.to))
+    }
+
+    async fn read_text(&mut self, text: &Caught) -> Option<String> {
+        let code = code(&text.text)?;
+        self.texts += 1;
+        if self.texts % TEXTS != 1 {
+            return None;
+        }
+        let sid = format!("SM{:032x}", u128::from(self.seen) << 32 | u128::from(self.texts));
+        let (_, answer) = self.sms.text_in(&sid, &text.to, code).await?;
+        let (_, answer) = answer.split_once("<Message>")?;
+        let answer = answer.split_once("</Message>").map_or(answer, |(said, _)| said);
+        Some(format!("{} replies {code} and reads: {answer}", text.to))
+    }
+}
+
+/// `12a` of `… Reply 12a to ack, …`.
+fn code(text: &str) -> Option<&str> {
+    text.split_once("Reply ")?.1.split_whitespace().next().filter(|code| code.ends_with('a'))
+}

@@ -1,0 +1,156 @@
+//! What happens after the SMS gateway took a message: the carrier delivers it or
+//! not, the gateway reports that, signed, and people reply.
+//!
+//! Nothing happens by itself: a test says when the carrier works, and a demo has
+//! it work now and then.
+
+use reqwest::Client;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::sms::{Fields, Kept, SmsCatcher};
+use crate::notify::sms::signature;
+
+/// What the carrier does with messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fate {
+    #[default]
+    Delivered,
+    /// With one of Twilio's codes, such as 30003 for a phone that is switched off.
+    Undelivered(u32),
+}
+
+/// How the gateway reports that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reports {
+    /// Each step once, in order.
+    #[default]
+    InOrder,
+    /// Each step five times.
+    FiveFold,
+    /// The last step first.
+    Reversed,
+    /// Not at all; whoever asks is told.
+    Never,
+}
+
+/// How the gateway reaches the product, and proves who it is.
+#[derive(Clone)]
+pub struct Caller {
+    /// The account's auth token.
+    pub auth_token: SecretString,
+    /// Where the product says that it is: what is signed.
+    pub public_url: String,
+    /// Where it really is.
+    pub reach: String,
+}
+
+impl Caller {
+    /// Calls `url`, an address below the public one, as Twilio does. The status of the answer, and its text.
+    async fn call(&self, url: &str, form: &Fields) -> Option<(u16, String)> {
+        let path = url.strip_prefix(&self.public_url)?;
+        let request = Client::new()
+            .post(format!("{}{path}", self.reach))
+            .header(signature::HEADER, signature::sign(&self.auth_token, url, form))
+            .form(form);
+        let response = request.send().await.ok()?;
+        let status = response.status().as_u16();
+        Some((status, response.text().await.unwrap_or_default()))
+    }
+}
+
+impl Fate {
+    fn steps(self) -> [&'static str; 3] {
+        match self {
+            Self::Delivered => ["sending", "sent", "delivered"],
+            Self::Undelivered(_) => ["sending", "sent", "undelivered"],
+        }
+    }
+
+    fn code(self) -> Option<u32> {
+        match self {
+            Self::Delivered => None,
+            Self::Undelivered(code) => Some(code),
+        }
+    }
+}
+
+impl Reports {
+    fn of(self, steps: [&'static str; 3]) -> Vec<&'static str> {
+        match self {
+            Self::InOrder => steps.to_vec(),
+            Self::FiveFold => steps.into_iter().flat_map(|step| [step; 5]).collect(),
+            Self::Reversed => steps.into_iter().rev().collect(),
+            Self::Never => Vec::new(),
+        }
+    }
+}
+
+impl SmsCatcher {
+    /// From now on the carrier does this with messages, and it is reported like that.
+    pub fn carrier(&self, fate: Fate, reports: Reports) {
+        let mut sent = self.shared.sent();
+        (sent.fate, sent.reports) = (fate, reports);
+    }
+
+    /// Calls the product by way of `caller` from now on.
+    pub fn calls(&self, caller: Caller) {
+        self.shared.sent().caller = Some(caller);
+    }
+
+    /// The carrier deals with all messages that wait. The statuses with which the reports on them were answered.
+    pub async fn deliver(&self) -> Vec<u16> {
+        let (caller, calls) = self.settle_all();
+        let mut answers = Vec::with_capacity(calls.len());
+        for (url, form) in &calls {
+            if let Some(caller) = &caller
+                && let Some((status, _)) = caller.call(url, form).await
+            {
+                answers.push(status);
+            }
+        }
+        answers
+    }
+
+    /// The owner of the phone `from` replies `text`, in a message that the gateway calls `sid`. The status and the text
+    /// of the product's answer; none if it cannot be reached.
+    pub async fn text_in(&self, sid: &str, from: &str, text: &str) -> Option<(u16, String)> {
+        let caller = self.shared.sent().caller.clone()?;
+        let fields = [("MessageSid", sid), ("SmsSid", sid), ("From", from), ("To", "+15005550006"), ("Body", text)];
+        let form: Fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        caller.call(&format!("{}/hooks/twilio/sms", caller.public_url), &form).await
+    }
+
+    /// Gives each message that waits its fate; what there is to report.
+    fn settle_all(&self) -> (Option<Caller>, Vec<(String, Fields)>) {
+        let mut sent = self.shared.sent();
+        let (fate, reports) = (sent.fate, sent.reports);
+        let waiting = sent.messages.iter_mut().filter(|kept| kept.waits());
+        let calls = waiting.flat_map(|kept| settle(kept, fate, reports)).collect();
+        (sent.caller.clone(), calls)
+    }
+}
+
+fn settle(kept: &mut Kept, fate: Fate, reports: Reports) -> Vec<(String, Fields)> {
+    kept.message["status"] = json!(fate.steps()[2]);
+    kept.message["error_code"] = fate.code().map_or(Value::Null, |code| json!(code));
+    let Some(url) = kept.callback.clone() else { return Vec::new() };
+    reports.of(fate.steps()).into_iter().map(|step| (url.clone(), form(&kept.message, step, fate))).collect()
+}
+
+fn form(message: &Value, status: &str, fate: Fate) -> Fields {
+    let text = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
+    let mut form = vec![
+        ("MessageSid".to_owned(), text("sid")),
+        ("SmsSid".to_owned(), text("sid")),
+        ("AccountSid".to_owned(), text("account_sid")),
+        ("To".to_owned(), text("to")),
+        ("From".to_owned(), text("from")),
+        ("MessageStatus".to_owned(), status.to_owned()),
+        ("SmsStatus".to_owned(), status.to_owned()),
+    ];
+    if let (Some(code), "undelivered") = (fate.code(), status) {
+        form.push(("ErrorCode".to_owned(), code.to_string()));
+    }
+    form
+}

@@ -1,0 +1,114 @@
+//! A Slack look-alike: `chat.postMessage` for a bot, and an incoming webhook.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use super::http::Behaviour;
+use super::{Caught, CaughtKind, CaughtList, HttpReply};
+use crate::clock::SharedClock;
+use crate::simulator::{Served, serve};
+
+struct Shared {
+    clock: SharedClock,
+    caught: Arc<CaughtList>,
+    behaviour: Behaviour,
+    posted: AtomicU64,
+}
+
+/// The workspace. It stops when dropped.
+pub struct SlackCatcher {
+    served: Served,
+    shared: Arc<Shared>,
+}
+
+impl SlackCatcher {
+    /// Answers at `addr`; what comes in goes to `caught`.
+    pub async fn start(addr: SocketAddr, clock: SharedClock, caught: Arc<CaughtList>) -> io::Result<Self> {
+        let shared = Arc::new(Shared { clock, caught, behaviour: Behaviour::default(), posted: AtomicU64::new(0) });
+        let router = Router::new()
+            .route("/api/chat.postMessage", post(by_bot))
+            .route("/services/T0/B0/hook", post(by_webhook))
+            .with_state(Arc::clone(&shared));
+        Ok(Self { served: serve(addr, router).await?, shared })
+    }
+
+    /// The `base_url` to configure.
+    pub fn url(&self) -> String {
+        format!("{}/api", self.served.url())
+    }
+
+    /// The address of the incoming webhook.
+    pub fn webhook_url(&self) -> String {
+        format!("{}/services/T0/B0/hook", self.served.url())
+    }
+
+    /// From now on answers like this.
+    pub fn reply(&self, reply: HttpReply) {
+        self.shared.behaviour.set(reply);
+    }
+
+    /// How many requests there have been.
+    pub fn asked(&self) -> u64 {
+        self.shared.behaviour.asked()
+    }
+}
+
+async fn by_bot(State(shared): State<Arc<Shared>>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let refuse = |error: &str| Json(json!({ "ok": false, "error": error })).into_response();
+    if !token.is_some_and(|token| token.starts_with("Bearer xoxb-")) {
+        return refuse("invalid_auth");
+    }
+    let Some(channel) = body["channel"].as_str().filter(|channel| !channel.is_empty()) else {
+        return refuse("channel_not_found");
+    };
+    if body["text"].as_str().is_none_or(str::is_empty) {
+        return refuse("no_text");
+    }
+    let take = || {
+        let ts = shared.take(channel, &body);
+        Json(json!({ "ok": true, "channel": "C024BE91L", "ts": ts, "message": { "text": body["text"] } }))
+            .into_response()
+    };
+    shared.behaviour.answer(take).await
+}
+
+async fn by_webhook(State(shared): State<Arc<Shared>>, Json(body): Json<Value>) -> Response {
+    if body["text"].as_str().is_none_or(str::is_empty) {
+        return (axum::http::StatusCode::BAD_REQUEST, "no_text").into_response();
+    }
+    let take = || {
+        shared.take("incoming webhook", &body);
+        "ok".into_response()
+    };
+    shared.behaviour.answer(take).await
+}
+
+impl Shared {
+    /// Keeps a message, and gives its `ts`.
+    fn take(&self, channel: &str, body: &Value) -> String {
+        let (now, number) = (self.clock.now(), self.posted.fetch_add(1, Ordering::Relaxed));
+        let ts = format!("{}.{number:06}", now.timestamp());
+        let field = |name: &str| Some((name.to_owned(), body.get(name)?.to_string().trim_matches('"').to_owned()));
+        let fields = ["thread_ts", "reply_broadcast"].into_iter().filter_map(field);
+        self.caught.push(Caught {
+            at: now,
+            kind: CaughtKind::Slack,
+            to: channel.to_owned(),
+            subject: String::new(),
+            text: body["text"].as_str().unwrap_or_default().to_owned(),
+            html: None,
+            headers: fields.chain([("ts".to_owned(), ts.clone())]).collect(),
+        });
+        ts
+    }
+}

@@ -1,0 +1,175 @@
+//! What people do to alerts, in the store.
+//!
+//! An act is one transaction: the alert as it then stands, what it was about to
+//! say withdrawn, the systems that were told of it told again, and a row in the
+//! audit log. Each act takes the tenant's next number, so that whoever holds an
+//! older copy of the alert finds out before writing over it.
+
+use chrono::{DateTime, Utc};
+use sqlx::{Row, SqliteConnection};
+
+use super::alerts::{AlertRow, Recovered, alert_row, recover, rewrite};
+use super::audit::{Author, audit};
+use super::outbox::{NewNotification, enqueue, notification_key, withdraw};
+use super::{Store, StoreError};
+use crate::alert::Closing;
+use crate::alert::escalation::ChannelKind;
+use crate::alert::life::{Act, Actor, Hold, Life};
+use crate::notify::{AcknowledgedFacts, Body, Message, RecoveryFacts};
+
+/// What became of an act.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Acted {
+    /// The alert as it stands now.
+    pub alert: AlertRow,
+    /// False: it was so before, or the alert is over, and nothing was changed.
+    pub changed: bool,
+}
+
+impl Store {
+    /// Does `act` to the alert `id`; none if there is no such alert. It has happened when this returns, and from then on
+    /// nothing of what the alert was about to say leaves any more.
+    pub async fn act(
+        &self,
+        id: &str,
+        act: Act,
+        actor: &Actor,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Acted>, StoreError> {
+        let (id, actor) = (id.to_owned(), actor.clone());
+        self.writer
+            .write(move |tx: &mut SqliteConnection| Box::pin(async move { carry_out(tx, &id, act, &actor, now).await }))
+            .await
+    }
+}
+
+async fn carry_out(
+    tx: &mut SqliteConnection,
+    id: &str,
+    act: Act,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<Option<Acted>, sqlx::Error> {
+    let row = sqlx::query("SELECT * FROM alerts WHERE id = $1 AND id <> ''").bind(id).fetch_optional(&mut *tx).await?;
+    let Some(row) = row else { return Ok(None) };
+    let before = alert_row(&row).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let Some(after) = before.after(act, actor, now) else {
+        return Ok(Some(Acted { alert: before, changed: false }));
+    };
+    let alert = numbered(tx, after).await?;
+    rewrite(tx, &alert).await?;
+    if act != Act::Escalate {
+        withdraw(tx, &alert.key.to_string(), now).await?;
+    }
+    tell_systems(tx, &alert, now).await?;
+    let author = Author { who: actor.name.clone(), origin: actor.origin.clone() };
+    let what = format!("{} alert {} ({})", act.words(), alert.key, actor.how.words());
+    audit(tx, Some(&alert.key.tenant), &what, &author, now).await?;
+    Ok(Some(Acted { alert, changed: true }))
+}
+
+/// `alert` with the tenant's next number of acts.
+async fn numbered(tx: &mut SqliteConnection, alert: AlertRow) -> Result<AlertRow, sqlx::Error> {
+    let last: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(acts), 0) FROM alerts WHERE tenant = $1")
+        .bind(alert.key.tenant.as_str())
+        .fetch_one(tx)
+        .await?;
+    Ok(AlertRow { life: Life { acts: last + 1, ..alert.life }, ..alert })
+}
+
+/// Tells the systems that were told of `alert` what a person did to it.
+async fn tell_systems(tx: &mut SqliteConnection, alert: &AlertRow, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    let Some(message) = last_message(tx, alert).await? else { return Ok(()) };
+    match (&alert.raised.resolved_as, alert.life.held()) {
+        (Some(closing), _) => match over(alert, &message, *closing, now) {
+            Some(recovered) => recover(tx, &recovered, now).await,
+            None => Ok(()),
+        },
+        (None, Some(hold)) => tell_of_hold(tx, alert, hold, now).await,
+        (None, None) => Ok(()),
+    }
+}
+
+/// What was last said of `alert` and may have been read.
+async fn last_message(tx: &mut SqliteConnection, alert: &AlertRow) -> Result<Option<Message>, sqlx::Error> {
+    let text: Option<String> = sqlx::query_scalar(
+        "SELECT message FROM notifications WHERE alert_key = $1 AND kind = 'alert' AND state IN ('sent', 'sending')
+         ORDER BY created_at DESC, key LIMIT 1",
+    )
+    .bind(alert.key.to_string())
+    .fetch_optional(tx)
+    .await?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+fn over(alert: &AlertRow, message: &Message, closing: Closing, now: DateTime<Utc>) -> Option<Recovered> {
+    let Body::Alert(told) = &message.body else { return None };
+    let (ticket, clock) = (told.ticket.clone(), told.clock);
+    let facts = RecoveryFacts { ticket, clock, met_at: now, due: alert.raised.due, closing };
+    let body = serde_json::to_value(Body::Recovery(facts)).ok()?;
+    Some(Recovered { key: alert.key.clone(), episode: alert.raised.episode, closing, body, at: now })
+}
+
+async fn tell_of_hold(
+    tx: &mut SqliteConnection,
+    alert: &AlertRow,
+    hold: &Hold,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT recipient, channel, MAX(message) AS message FROM notifications
+         WHERE alert_key = $1 AND kind = 'alert' AND state IN ('sent', 'sending') GROUP BY recipient, channel
+         ORDER BY recipient, channel",
+    )
+    .bind(alert.key.to_string())
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut notices = Vec::new();
+    for row in rows {
+        let channel: String = row.try_get("channel")?;
+        let Some(channel) = ChannelKind::parse(&channel).filter(|kind| kind.is_system()) else { continue };
+        let message: String = row.try_get("message")?;
+        notices.extend(notice(alert, hold, channel, row.try_get("recipient")?, &message, now));
+    }
+    if notices.is_empty() { Ok(()) } else { enqueue(tx, &notices).await }
+}
+
+/// The notice that somebody holds `alert`, to a system that got `message` about it.
+fn notice(
+    alert: &AlertRow,
+    hold: &Hold,
+    channel: ChannelKind,
+    recipient: String,
+    message: &str,
+    now: DateTime<Utc>,
+) -> Option<NewNotification> {
+    let message: Message = serde_json::from_str(message).ok()?;
+    let Body::Alert(told) = &message.body else { return None };
+    let body = Body::Acknowledged(AcknowledgedFacts {
+        ticket: told.ticket.clone(),
+        clock: told.clock,
+        stage: alert.raised.stage,
+        due: alert.raised.due,
+        by: hold.by.clone(),
+        how: hold.how,
+        at: hold.at,
+        until: hold.until,
+    });
+    let alert_key = alert.key.to_string();
+    let key =
+        notification_key(&[&alert_key, &alert.life.acts.to_string(), "acknowledged", &recipient, channel.as_str()]);
+    Some(NewNotification {
+        tenant: alert.key.tenant.clone(),
+        ticket_id: Some(alert.key.ticket.to_string()),
+        kind: "acknowledged",
+        stage: alert.raised.stage.as_str().to_owned(),
+        step: 0,
+        channel,
+        recipient,
+        fallback: Vec::new(),
+        message: Message { key, continues_thread: true, body, ..message },
+        due_at: now,
+        created_at: now,
+        alert_key,
+    })
+}

@@ -1,0 +1,93 @@
+//! The key that links are signed with, and which links were used.
+//!
+//! The key is made once and kept, so that a link in a mail outlives a restart.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::SqliteConnection;
+
+use super::outbox::{Logged, logged};
+use super::{Store, StoreError, millis};
+
+/// A used link is forgotten after this: by then it has long expired.
+const REMEMBERED: TimeDelta = TimeDelta::days(3);
+
+impl Store {
+    /// The secret `name`: `fresh`, if there was none yet.
+    pub async fn secret(
+        &self,
+        name: &'static str,
+        fresh: [u8; 32],
+        now: DateTime<Utc>,
+    ) -> Result<[u8; 32], StoreError> {
+        let kept: Vec<u8> = self
+            .writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "INSERT INTO secrets (name, value, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                    )
+                    .bind(name)
+                    .bind(fresh.as_slice())
+                    .bind(millis(now))
+                    .execute(&mut *tx)
+                    .await?;
+                    sqlx::query_scalar("SELECT value FROM secrets WHERE name = $1").bind(name).fetch_one(tx).await
+                })
+            })
+            .await?;
+        kept.try_into().map_err(|_| StoreError::Unreadable(format!("the secret `{name}`")))
+    }
+
+    /// Marks the link of that fingerprint as used. False if it was before.
+    pub async fn use_link(
+        &self,
+        fingerprint: &str,
+        notification: &str,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let (fingerprint, notification) = (fingerprint.to_owned(), notification.to_owned());
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    let old = sqlx::query("DELETE FROM used_links WHERE used_at < $1").bind(millis(now - REMEMBERED));
+                    old.execute(&mut *tx).await?;
+                    let used = sqlx::query(
+                        "INSERT INTO used_links (token, notification, used_at) VALUES ($1, $2, $3)
+                         ON CONFLICT DO NOTHING",
+                    )
+                    .bind(fingerprint)
+                    .bind(notification)
+                    .bind(millis(now))
+                    .execute(tx)
+                    .await?;
+                    Ok(used.rows_affected() == 1)
+                })
+            })
+            .await
+    }
+
+    /// Gives a link back whose use came to nothing.
+    pub async fn give_back_link(&self, fingerprint: &str) -> Result<(), StoreError> {
+        let fingerprint = fingerprint.to_owned();
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    let gone = sqlx::query("DELETE FROM used_links WHERE token = $1").bind(fingerprint);
+                    gone.execute(tx).await.map(drop)
+                })
+            })
+            .await
+    }
+
+    /// The notification of that key.
+    pub async fn notification(&self, key: &str) -> Result<Option<Logged>, StoreError> {
+        let row = sqlx::query("SELECT * FROM notifications WHERE key = $1").bind(key).fetch_optional(&self.reads);
+        row.await?.as_ref().map(logged).transpose()
+    }
+
+    /// The public name of the alert `key`; none if there is no such alert.
+    pub async fn alert_id(&self, key: &str) -> Result<Option<String>, StoreError> {
+        let id = sqlx::query_scalar("SELECT id FROM alerts WHERE key = $1").bind(key);
+        Ok(id.fetch_optional(&self.reads).await?)
+    }
+}

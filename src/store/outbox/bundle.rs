@@ -1,0 +1,175 @@
+//! One message that says what many rows would have said.
+//!
+//! A bundle is a notification of its own, named after its members, so that a
+//! repeat is known as one. What it says is put together when it is leased, from
+//! the members that still hold; one without any is not sent. Its members share
+//! its fate: they are sent with it, and when it is refused each moves on as if
+//! it had been refused itself.
+
+use chrono::{DateTime, Utc};
+use sqlx::{Row, SqliteConnection};
+
+use super::{Leased, NewNotification, ROWS_A_STATEMENT, enqueue, json, leased, millis, notification_key};
+use crate::notify::{Body, BundleFacts, BundleRow, Message};
+
+/// A list longer than this is not read; the rest is a number.
+const MOST_ROWS: i64 = 40;
+/// The members that a bundle still has to answer for.
+const MEMBERS: &str = "bundle = $1 AND state IN ('bundled', 'sent')";
+
+/// Makes one message of `rows`, given with their ranks, the earliest of which was due at `due`.
+/// Gives its key; none if a row cannot be read.
+pub(super) async fn form(
+    tx: &mut SqliteConnection,
+    rows: &[(String, u8)],
+    due: i64,
+    now: DateTime<Utc>,
+) -> Result<Option<String>, sqlx::Error> {
+    let first = sqlx::query("SELECT * FROM notifications WHERE key = $1").bind(&rows[0].0).fetch_one(&mut *tx).await?;
+    let Ok(Leased { notification: first, .. }) = leased(&first) else { return Ok(None) };
+    let mut names: Vec<&str> = rows.iter().map(|(key, _)| key.as_str()).collect();
+    names.sort_unstable();
+    let key = notification_key(&names);
+    let thread = format!("{}:bundle:{key}", first.tenant);
+    let body = Body::Bundle(BundleFacts::default());
+    let message = Message { key: key.clone(), thread: thread.clone(), continues_thread: false, body, ..first.message };
+    let bundle = NewNotification {
+        alert_key: thread,
+        ticket_id: None,
+        kind: "bundle",
+        stage: "bundle".to_owned(),
+        step: 0,
+        fallback: Vec::new(),
+        message,
+        due_at: DateTime::from_timestamp_millis(due).unwrap_or(now),
+        created_at: now,
+        ..first
+    };
+    enqueue(tx, &[bundle]).await?;
+    sqlx::query(
+        "UPDATE notifications SET state = 'bundled', bundle = $1, released_at = $2, rank = said.value ->> 1
+         FROM json_each($3) AS said WHERE notifications.key = said.value ->> 0",
+    )
+    .bind(&key)
+    .bind(millis(now))
+    .bind(json(&rows))
+    .execute(tx)
+    .await?;
+    Ok(Some(key))
+}
+
+/// Words the bundle of `key` anew from the members that still hold. False, and it is withdrawn, if none does.
+pub(super) async fn word(tx: &mut SqliteConnection, key: &str, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
+    let facts = facts(tx, key).await?;
+    if facts.rows.is_empty() && facts.more == 0 {
+        let withdraw = sqlx::query("UPDATE notifications SET state = 'cancelled', done_at = $2 WHERE key = $1");
+        withdraw.bind(key).bind(millis(now)).execute(tx).await?;
+        return Ok(false);
+    }
+    let say = sqlx::query("UPDATE notifications SET message = json_set(message, '$.body', json($2)) WHERE key = $1");
+    say.bind(key).bind(json(&Body::Bundle(facts))).execute(tx).await?;
+    Ok(true)
+}
+
+async fn facts(tx: &mut SqliteConnection, key: &str) -> Result<BundleFacts, sqlx::Error> {
+    let sums = sqlx::query(
+        "SELECT COUNT(*) AS number, COUNT(DISTINCT ticket_id) AS tickets, COUNT(DISTINCT COALESCE(client, '')) AS clients,
+                MIN(client) AS client, COUNT(CASE WHEN kind = 'alert' AND stage LIKE 'breached%' THEN 1 END) AS breached,
+                COUNT(CASE WHEN kind = 'recovery' THEN 1 END) AS recovered,
+                MAX(CASE WHEN kind = 'alert' AND stage NOT LIKE 'breached%' THEN breach_at END) AS last_due
+         FROM notifications WHERE bundle = $1 AND state = 'bundled'",
+    )
+    .bind(key)
+    .fetch_one(&mut *tx)
+    .await?;
+    let messages: Vec<String> = sqlx::query_scalar(
+        "SELECT message FROM notifications WHERE bundle = $1 AND state = 'bundled'
+         ORDER BY kind = 'recovery', stage NOT LIKE 'breached%', stage NOT LIKE 'warning%', breach_at, key LIMIT $2",
+    )
+    .bind(key)
+    .bind(MOST_ROWS)
+    .fetch_all(&mut *tx)
+    .await?;
+    let rows: Vec<_> = messages.iter().filter_map(|message| row(message)).collect();
+    let count = |name: &str| sums.try_get::<u32, _>(name);
+    let number = count("number")?;
+    let last_due: Option<i64> = sums.try_get("last_due")?;
+    Ok(BundleFacts {
+        more: number.saturating_sub(u32::try_from(rows.len()).unwrap_or(u32::MAX)),
+        rows,
+        tickets: count("tickets")?,
+        breached: count("breached")?,
+        recovered: count("recovered")?,
+        clients: count("clients")?,
+        client: sums.try_get("client")?,
+        last_due: last_due.and_then(DateTime::from_timestamp_millis),
+    })
+}
+
+/// None of a member whose message cannot be read, or is none that is put together: it counts as one more.
+fn row(message: &str) -> Option<BundleRow> {
+    match serde_json::from_str::<Message>(message).ok()?.body {
+        Body::Alert(facts) => {
+            Some(BundleRow::Alert { ticket: facts.ticket, clock: facts.clock, stage: facts.stage, due: facts.due })
+        }
+        Body::Recovery(facts) => Some(BundleRow::Recovery(facts)),
+        _ => None,
+    }
+}
+
+/// Whether none of the members of `key` is to be told any more.
+pub(super) async fn is_void(tx: &mut SqliteConnection, key: &str) -> Result<bool, sqlx::Error> {
+    let none = format!("SELECT NOT EXISTS (SELECT 1 FROM notifications WHERE {MEMBERS})");
+    sqlx::query_scalar(sqlx::AssertSqlSafe(none)).bind(key).fetch_one(tx).await
+}
+
+/// Has the members share what became of their bundle: `sent` or `failed`.
+pub(super) async fn settle(
+    tx: &mut SqliteConnection,
+    key: &str,
+    state: &'static str,
+    why: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let share = format!("UPDATE notifications SET state = $2, done_at = $3, last_error = $4 WHERE {MEMBERS}");
+    let share = sqlx::query(sqlx::AssertSqlSafe(share)).bind(key).bind(state);
+    share.bind(millis(now)).bind(why).execute(tx).await.map(drop)
+}
+
+/// Says what the members of `key` say, as far as it still holds, on the next channel of each.
+pub(super) async fn take_up_next_channels(
+    tx: &mut SqliteConnection,
+    key: &str,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT n.* FROM notifications n LEFT JOIN alerts a ON a.key = n.alert_key WHERE n.bundle = $1
+         AND n.state <> 'cancelled' AND n.fallback <> '[]' AND (n.kind <> 'alert' OR (a.state <> 'resolved'
+         AND (a.acked_at IS NULL OR a.hold_over = 1) AND n.stage = CASE a.episode WHEN 0 THEN a.stage ELSE a.stage || '/' || a.episode END)) ORDER BY n.key",
+    )
+    .bind(key)
+    .fetch_all(&mut *tx)
+    .await?;
+    let read = rows.iter().filter_map(|row| leased(row).ok());
+    let next: Vec<_> = read.filter_map(|row| row.notification.on_next_channel(now)).collect();
+    for rows in next.chunks(ROWS_A_STATEMENT) {
+        enqueue(tx, rows).await?;
+    }
+    Ok(())
+}
+
+/// After a refusal: the next channel of each member, or else the next rung of its alert at once. True if one was hurried.
+pub(super) async fn move_on(tx: &mut SqliteConnection, key: &str, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
+    take_up_next_channels(tx, key, now).await?;
+    let hurried = sqlx::query(
+        "UPDATE alerts SET next_step_at = $2 WHERE state = 'open' AND next_step_at > $2 AND key IN (
+           SELECT m.alert_key FROM notifications m WHERE m.bundle = $1 AND m.kind = 'alert' AND m.state = 'failed'
+           AND m.fallback = '[]' AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = m.alert_key
+             AND n.stage = m.stage AND n.step = m.step AND n.state IN ('pending', 'sending', 'bundled', 'sent')))",
+    )
+    .bind(key)
+    .bind(millis(now))
+    .execute(tx)
+    .await?;
+    Ok(hurried.rows_affected() > 0)
+}

@@ -1,0 +1,82 @@
+//! What the outbox does for a channel that is out of order, and for one that keeps threads.
+
+use chrono::{DateTime, Utc};
+use sqlx::SqliteConnection;
+
+use super::{NewNotification, enqueue, leased};
+use crate::alert::escalation::ChannelKind;
+use crate::store::{Store, StoreError, millis};
+
+/// As many rows as one transaction takes up.
+const AT_ONCE: i64 = 500;
+
+impl Store {
+    /// Has the alerts that wait for `channel` said by the next channel of each as well, once; they go on waiting.
+    /// Gives how many. `urgent_only`: those that tell of a breach. What waits in one message with others counts too.
+    pub async fn divert(
+        &self,
+        channel: ChannelKind,
+        urgent_only: bool,
+        now: DateTime<Utc>,
+    ) -> Result<usize, StoreError> {
+        let waiting = sqlx::query(
+            "SELECT * FROM notifications n WHERE state IN ('pending', 'bundled') AND channel = $1 AND kind = 'alert'
+             AND diverted_at IS NULL AND fallback <> '[]' AND (due_at <= $2 OR attempts > 0)
+             AND ($3 = 0 OR stage LIKE 'breached%')
+             AND (bundle IS NULL OR EXISTS (SELECT 1 FROM notifications b WHERE b.key = n.bundle AND b.state = 'pending'))
+             ORDER BY due_at LIMIT $4",
+        )
+        .bind(channel.as_str())
+        .bind(millis(now))
+        .bind(i64::from(urgent_only))
+        .bind(AT_ONCE)
+        .fetch_all(&self.reads)
+        .await?;
+        if waiting.is_empty() {
+            return Ok(0);
+        }
+        let waiting: Vec<_> = waiting.iter().filter_map(|row| leased(row).ok()).map(|row| row.notification).collect();
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    let mut diverted = 0;
+                    for notification in &waiting {
+                        diverted += usize::from(divert_one(tx, notification, now).await?);
+                    }
+                    Ok(diverted)
+                })
+            })
+            .await
+    }
+
+    /// What the provider calls the first message of the thread that `notification` continues.
+    pub async fn first_receipt(&self, notification: &NewNotification) -> Result<Option<String>, StoreError> {
+        let first = sqlx::query_scalar(
+            "SELECT provider_id FROM notifications WHERE alert_key = $1 AND state = 'sent' AND recipient = $2
+             AND channel = $3 AND provider_id IS NOT NULL ORDER BY done_at LIMIT 1",
+        )
+        .bind(&notification.alert_key)
+        .bind(&notification.recipient)
+        .bind(notification.channel.as_str());
+        Ok(first.fetch_optional(&self.reads).await?)
+    }
+}
+
+/// False if it was withdrawn meanwhile.
+async fn divert_one(
+    tx: &mut SqliteConnection,
+    notification: &NewNotification,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let marked = sqlx::query(
+        "UPDATE notifications SET diverted_at = $2 WHERE key = $1 AND state IN ('pending', 'bundled')
+         AND diverted_at IS NULL",
+    )
+    .bind(&notification.message.key)
+    .bind(millis(now))
+    .execute(&mut *tx)
+    .await?;
+    let next = notification.on_next_channel(now).filter(|_| marked.rows_affected() > 0);
+    let Some(next) = next else { return Ok(false) };
+    enqueue(tx, &[next]).await.map(|()| true)
+}

@@ -1,0 +1,304 @@
+//! What waits in the outbox, brought into the shape in which it goes out.
+//!
+//! Just before rows are leased, in the same transaction, the core says of each
+//! that is due and was never looked at whether it goes by itself, with others,
+//! later, or by another channel. However many there are, it takes a handful of
+//! statements; where nothing waits, one.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::{bundle, enqueue, json, leased, millis};
+use crate::alert::Stage;
+use crate::alert::escalation::ChannelKind;
+use crate::alert::noise::{Budget, Cap, Fate, HeldBy, Kind, Past, Rules, Waiting, rank, shape};
+
+/// A client of whom nobody was told for so long is news again.
+const CLIENT_IS_NEWS_AFTER: TimeDelta = TimeDelta::hours(1);
+/// What stands beside a row whose channel had no budget left.
+const OVER_BUDGET: &str = "the day's text messages are used up; told by another channel";
+
+/// A row that is due and was not let go yet.
+struct Found {
+    key: String,
+    tenant: String,
+    recipient: String,
+    address: String,
+    kind: Kind,
+    client: Option<String>,
+    priority: Option<String>,
+    was_held: bool,
+    has_fallback: bool,
+    /// Whether its client was spoken of lately.
+    known_client: bool,
+    first_due_at: i64,
+}
+
+/// What is to be done with the rows, by key.
+#[derive(Default)]
+struct Orders {
+    /// With their ranks.
+    alone: Vec<(String, u8)>,
+    held: Vec<(String, i64, &'static str)>,
+    /// Each becomes one message.
+    bundles: Vec<Vec<(String, u8)>>,
+    /// The earliest that a row of each bundle was due.
+    bundles_due: Vec<i64>,
+    elsewhere: Vec<String>,
+    over_budget: HashSet<String>,
+}
+
+/// Decides about all of `channel` that is due and was not let go yet. Gives the tenants whose budget holds something up.
+pub(super) async fn shape_due(
+    tx: &mut SqliteConnection,
+    channel: ChannelKind,
+    rules: &Rules,
+    now: DateTime<Utc>,
+) -> Result<HashSet<String>, sqlx::Error> {
+    let found = waiting(tx, channel, now).await?;
+    if found.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let mut sent = sent_lately(tx, channel, rules.caps_of(channel), &found, now).await?;
+    let mut budgets = budgets(tx, channel, rules.budget_of(channel), &found, now).await?;
+    let mut orders = Orders::default();
+    for person in found.chunk_by(|a, b| (&a.address, &a.tenant, &a.recipient) == (&b.address, &b.tenant, &b.recipient))
+    {
+        let (address, tenant) = (&person[0].address, &person[0].tenant);
+        let sent = sent.entry(address.clone()).or_default();
+        let budget = budgets.get_mut(tenant);
+        let past = Past { sent, caps: rules.caps_of(channel), budget: budget.as_deref().copied() };
+        let rows: Vec<_> = person.iter().map(Found::waiting).collect();
+        let fates = match channel {
+            // They keep their incidents by key, and sleep at no hour.
+            ChannelKind::PagerDuty | ChannelKind::Webhook => vec![Fate::Alone; rows.len()],
+            _ => shape(&rows, channel, &past, rules, now),
+        };
+        let messages = orders.take(person, &fates);
+        sent.extend(std::iter::repeat_n(now, messages));
+        if let Some(budget) = budget {
+            budget.left = budget.left.saturating_sub(messages);
+        }
+    }
+    orders.carry_out(tx, now).await?;
+    Ok(orders.over_budget)
+}
+
+async fn waiting(
+    tx: &mut SqliteConnection,
+    channel: ChannelKind,
+    now: DateTime<Utc>,
+) -> Result<Vec<Found>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT n.key, n.tenant, n.recipient, n.address, n.kind, n.stage, n.client, n.priority, n.first_due_at,
+                n.held_by IS NOT NULL AS was_held, n.fallback <> '[]' AS has_fallback,
+                EXISTS (SELECT 1 FROM notifications p WHERE p.tenant = n.tenant AND p.client = n.client
+                        AND p.released_at > $3) AS known_client
+         FROM notifications n WHERE n.channel = $1 AND n.state = 'pending' AND n.released_at IS NULL AND n.due_at <= $2
+         ORDER BY n.address, n.tenant, n.recipient, n.breach_at, n.key",
+    )
+    .bind(channel.as_str())
+    .bind(millis(now))
+    .bind(millis(now - CLIENT_IS_NEWS_AFTER))
+    .fetch_all(tx)
+    .await?;
+    rows.iter().map(Found::read).collect()
+}
+
+/// When each address was sent something, as far back as the longest cap looks.
+async fn sent_lately(
+    tx: &mut SqliteConnection,
+    channel: ChannelKind,
+    caps: &[Cap],
+    found: &[Found],
+    now: DateTime<Utc>,
+) -> Result<HashMap<String, Vec<DateTime<Utc>>>, sqlx::Error> {
+    let mut sent: HashMap<String, Vec<DateTime<Utc>>> = HashMap::new();
+    let Some(longest) = caps.iter().map(|cap| cap.within).max() else { return Ok(sent) };
+    let addresses: HashSet<&str> = found.iter().map(|row| row.address.as_str()).collect();
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT address, released_at FROM notifications WHERE channel = $1 AND bundle IS NULL AND released_at > $2
+         AND address IN (SELECT value FROM json_each($3)) ORDER BY released_at",
+    )
+    .bind(channel.as_str())
+    .bind(millis(now - longest))
+    .bind(json(&addresses))
+    .fetch_all(tx)
+    .await?;
+    for (address, at) in rows {
+        sent.entry(address).or_default().extend(DateTime::from_timestamp_millis(at));
+    }
+    Ok(sent)
+}
+
+/// What is left to each tenant that has something waiting.
+async fn budgets(
+    tx: &mut SqliteConnection,
+    channel: ChannelKind,
+    budget: Option<Cap>,
+    found: &[Found],
+    now: DateTime<Utc>,
+) -> Result<BTreeMap<String, Budget>, sqlx::Error> {
+    let mut budgets = BTreeMap::new();
+    let Some(cap) = budget else { return Ok(budgets) };
+    let tenants: HashSet<&String> = found.iter().map(|row| &row.tenant).collect();
+    for tenant in tenants {
+        let sent: Vec<i64> = sqlx::query_scalar(
+            "SELECT released_at FROM notifications WHERE tenant = $1 AND channel = $2 AND bundle IS NULL
+             AND released_at > $3 AND released_at <= $4 ORDER BY released_at DESC LIMIT $5",
+        )
+        .bind(tenant)
+        .bind(channel.as_str())
+        .bind(millis(now - cap.within))
+        .bind(millis(now))
+        .bind(i64::from(cap.most))
+        .fetch_all(&mut *tx)
+        .await?;
+        let oldest = sent.last().copied().and_then(DateTime::from_timestamp_millis).unwrap_or(now);
+        let left = usize::try_from(cap.most).unwrap_or(usize::MAX).saturating_sub(sent.len());
+        budgets.insert(tenant.clone(), Budget { left, opens_at: oldest + cap.within });
+    }
+    Ok(budgets)
+}
+
+impl Found {
+    fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let (kind, stage): (String, String) = (row.try_get("kind")?, row.try_get("stage")?);
+        Ok(Self {
+            key: row.try_get("key")?,
+            tenant: row.try_get("tenant")?,
+            recipient: row.try_get("recipient")?,
+            address: row.try_get("address")?,
+            kind: kind_of(&kind, &stage),
+            client: row.try_get("client")?,
+            priority: row.try_get("priority")?,
+            was_held: row.try_get("was_held")?,
+            has_fallback: row.try_get("has_fallback")?,
+            known_client: row.try_get("known_client")?,
+            first_due_at: row.try_get("first_due_at")?,
+        })
+    }
+
+    fn waiting(&self) -> Waiting<'_> {
+        Waiting {
+            kind: self.kind,
+            priority: self.priority.as_deref(),
+            was_held: self.was_held,
+            has_fallback: self.has_fallback,
+        }
+    }
+}
+
+fn kind_of(kind: &str, stage: &str) -> Kind {
+    // A later episode stands behind a slash.
+    let stage = stage.split('/').next().unwrap_or(stage);
+    let stages = [Stage::Predicted, Stage::Warning, Stage::Breached];
+    match (kind, stages.into_iter().find(|known| known.as_str() == stage)) {
+        ("alert", Some(stage)) => Kind::Alert(stage),
+        ("recovery", _) => Kind::Recovery,
+        _ => Kind::Digest,
+    }
+}
+
+impl Orders {
+    /// Notes what becomes of the rows of one person. Gives the number of messages that go out.
+    fn take(&mut self, person: &[Found], fates: &[Fate]) -> usize {
+        let mut clients = HashSet::new();
+        let mut bundle = Vec::new();
+        let mut messages = 0;
+        for (row, fate) in person.iter().zip(fates) {
+            let first = row.client.as_ref().is_some_and(|client| !row.known_client && clients.insert(client));
+            let ranked = || (row.key.clone(), rank(row.kind, first));
+            match fate {
+                Fate::Alone => {
+                    self.alone.push(ranked());
+                    messages += 1;
+                }
+                Fate::Together => bundle.push(ranked()),
+                Fate::Hold { until, by } => {
+                    self.over_budget.extend((*by == HeldBy::Budget).then(|| row.tenant.clone()));
+                    self.held.push((row.key.clone(), millis(*until), by.as_str()));
+                }
+                Fate::OtherChannel => {
+                    self.over_budget.insert(row.tenant.clone());
+                    self.elsewhere.push(row.key.clone());
+                }
+            }
+        }
+        if !bundle.is_empty() {
+            let due = person.iter().zip(fates).filter(|(_, fate)| **fate == Fate::Together);
+            self.bundles_due.push(due.map(|(row, _)| row.first_due_at).min().unwrap_or_default());
+            self.bundles.push(bundle);
+            messages += 1;
+        }
+        messages
+    }
+
+    async fn carry_out(&mut self, tx: &mut SqliteConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+        for (rows, due) in std::mem::take(&mut self.bundles).into_iter().zip(std::mem::take(&mut self.bundles_due)) {
+            let best = rows.iter().map(|(_, rank)| *rank).min().unwrap_or_default();
+            match bundle::form(tx, &rows, due, now).await? {
+                Some(key) => self.alone.push((key, best)),
+                // One of them cannot be read: each by itself, it is found out and set aside.
+                None => self.alone.extend(rows),
+            }
+        }
+        if !self.alone.is_empty() {
+            release(tx, &self.alone, now).await?;
+        }
+        if !self.held.is_empty() {
+            hold(tx, &self.held).await?;
+        }
+        if !self.elsewhere.is_empty() {
+            say_elsewhere(tx, &self.elsewhere, now).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Lets rows go, each with its rank.
+async fn release(tx: &mut SqliteConnection, rows: &[(String, u8)], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE notifications SET released_at = $1, rank = said.value ->> 1 FROM json_each($2) AS said
+         WHERE notifications.key = said.value ->> 0",
+    )
+    .bind(millis(now))
+    .bind(json(&rows))
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// Holds rows. They are late only from the moment on at which they may go.
+async fn hold(tx: &mut SqliteConnection, rows: &[(String, i64, &'static str)]) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE notifications SET due_at = said.value ->> 1, first_due_at = said.value ->> 1, held_by = said.value ->> 2
+         FROM json_each($1) AS said WHERE notifications.key = said.value ->> 0",
+    )
+    .bind(json(&rows))
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// Has the next channel of each row say it.
+async fn say_elsewhere(tx: &mut SqliteConnection, keys: &[String], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    let rows = sqlx::query(
+        "UPDATE notifications SET state = 'failed', held_by = 'budget', last_error = $1, done_at = $2
+         WHERE key IN (SELECT value FROM json_each($3)) RETURNING *",
+    )
+    .bind(OVER_BUDGET)
+    .bind(millis(now))
+    .bind(json(&keys))
+    .fetch_all(&mut *tx)
+    .await?;
+    let read = rows.iter().filter_map(|row| leased(row).ok());
+    let next: Vec<_> = read.filter_map(|row| row.notification.on_next_channel(now)).collect();
+    for rows in next.chunks(super::ROWS_A_STATEMENT) {
+        enqueue(tx, rows).await?;
+    }
+    Ok(())
+}

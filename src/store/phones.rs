@@ -1,0 +1,286 @@
+//! What is remembered of phones: the short codes that stand for alerts, who
+//! said STOP, and which replies were dealt with.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::SqliteConnection;
+
+use super::audit::{Author, audit};
+use super::{Store, StoreError, instant, millis};
+
+/// The highest code: two digits are typed without a mistake.
+const HIGHEST_CODE: i64 = 99;
+/// The provider repeats a reply for hours at most.
+const REPLIES_REMEMBERED: TimeDelta = TimeDelta::days(7);
+
+/// What a code on a phone stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coded {
+    pub code: u8,
+    pub alert_key: String,
+    /// The last message that carried the code.
+    pub notification: String,
+}
+
+/// A phone whose owner wants no text messages.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoppedPhone {
+    pub phone: String,
+    pub since: DateTime<Utc>,
+    pub who: String,
+}
+
+/// Whether a reply is new.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    New,
+    /// It was dealt with, or is being so, and this was the answer.
+    Seen {
+        answer: String,
+    },
+}
+
+impl Store {
+    /// The code that stands for `alert` on `phone`; none if its owner said STOP. An alert keeps its code; a new one gets
+    /// the lowest that was never used there, or else the one that was given longest ago.
+    pub async fn sms_code(
+        &self,
+        phone: &str,
+        alert: &str,
+        notification: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<u8>, StoreError> {
+        let (phone, alert, notification) = (phone.to_owned(), alert.to_owned(), notification.to_owned());
+        let code: Option<i64> = self
+            .writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    if is_stopped(tx, &phone).await? {
+                        return Ok(None);
+                    }
+                    let code = code_for(tx, &phone, &alert).await?;
+                    sqlx::query(
+                        "INSERT INTO sms_codes (phone, code, alert_key, notification, given_at)
+                         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (phone, code) DO UPDATE SET
+                         alert_key = excluded.alert_key, notification = excluded.notification,
+                         given_at = excluded.given_at",
+                    )
+                    .bind(phone)
+                    .bind(code)
+                    .bind(alert)
+                    .bind(notification)
+                    .bind(millis(now))
+                    .execute(tx)
+                    .await?;
+                    Ok(Some(code))
+                })
+            })
+            .await?;
+        Ok(code.and_then(|code| u8::try_from(code).ok()))
+    }
+
+    /// What `code` stands for on `phone`; without a code, what it was last told of.
+    pub async fn coded(&self, phone: &str, code: Option<u8>) -> Result<Option<Coded>, StoreError> {
+        let row: Option<(i64, String, String)> = sqlx::query_as(
+            "SELECT code, alert_key, notification FROM sms_codes WHERE phone = $1 AND (code = $2 OR $2 IS NULL)
+             ORDER BY given_at DESC, code LIMIT 1",
+        )
+        .bind(phone)
+        .bind(code.map(i64::from))
+        .fetch_optional(&self.reads)
+        .await?;
+        Ok(row.and_then(|(code, alert_key, notification)| {
+            Some(Coded { code: u8::try_from(code).ok()?, alert_key, notification })
+        }))
+    }
+
+    /// Whether the owner of `phone` said STOP.
+    pub async fn phone_stopped(&self, phone: &str) -> Result<bool, StoreError> {
+        let stopped = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM stopped_phones WHERE phone = $1)").bind(phone);
+        Ok(stopped.fetch_one(&self.reads).await?)
+    }
+
+    /// All phones whose owners said STOP, the longest first.
+    pub async fn stopped_phones(&self) -> Result<Vec<StoppedPhone>, StoreError> {
+        let rows: Vec<(String, i64, String)> =
+            sqlx::query_as("SELECT phone, since, who FROM stopped_phones ORDER BY since, phone")
+                .fetch_all(&self.reads)
+                .await?;
+        rows.into_iter().map(|(phone, since, who)| Ok(StoppedPhone { phone, since: instant(since)?, who })).collect()
+    }
+
+    /// Sends no more text messages to `phone`. False if none were sent before.
+    pub async fn stop_phone(&self, phone: &str, author: Author, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let phone = phone.to_owned();
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    let stopped = sqlx::query(
+                        "INSERT INTO stopped_phones (phone, since, who) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                    )
+                    .bind(phone)
+                    .bind(millis(now))
+                    .bind(&author.who)
+                    .execute(&mut *tx)
+                    .await?;
+                    changed(tx, stopped.rows_affected(), "wants no more text messages (STOP)", &author, now).await
+                })
+            })
+            .await
+    }
+
+    /// Sends text messages to `phone` again. False if they were sent all along.
+    pub async fn start_phone(&self, phone: &str, author: Author, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let phone = phone.to_owned();
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    let gone = sqlx::query("DELETE FROM stopped_phones WHERE phone = $1").bind(phone);
+                    let gone = gone.execute(&mut *tx).await?.rows_affected();
+                    changed(tx, gone, "wants text messages again (START)", &author, now).await
+                })
+            })
+            .await
+    }
+
+    /// Takes up the reply that the provider calls `sid`, unless that was done before.
+    pub async fn take_up_reply(&self, sid: &str, now: DateTime<Utc>) -> Result<Reply, StoreError> {
+        let sid = sid.to_owned();
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    let old = sqlx::query("DELETE FROM sms_replies WHERE at < $1");
+                    old.bind(millis(now - REPLIES_REMEMBERED)).execute(&mut *tx).await?;
+                    let taken = sqlx::query("INSERT INTO sms_replies (sid, at) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+                    if taken.bind(&sid).bind(millis(now)).execute(&mut *tx).await?.rows_affected() == 1 {
+                        return Ok(Reply::New);
+                    }
+                    let answer = sqlx::query_scalar("SELECT COALESCE(answer, '') FROM sms_replies WHERE sid = $1");
+                    Ok(Reply::Seen { answer: answer.bind(sid).fetch_one(tx).await? })
+                })
+            })
+            .await
+    }
+
+    /// Remembers what the reply `sid` was answered with; without an answer it came to nothing and may come again.
+    pub async fn end_reply(&self, sid: &str, answer: Option<&str>) -> Result<(), StoreError> {
+        let (sid, answer) = (sid.to_owned(), answer.map(str::to_owned));
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    let ended = match answer {
+                        Some(answer) => {
+                            sqlx::query("UPDATE sms_replies SET answer = $2 WHERE sid = $1").bind(sid).bind(answer)
+                        }
+                        None => sqlx::query("DELETE FROM sms_replies WHERE sid = $1").bind(sid),
+                    };
+                    ended.execute(tx).await.map(drop)
+                })
+            })
+            .await
+    }
+
+    /// Leaves a row in the audit log.
+    pub async fn note(&self, what: &'static str, author: Author, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.writer
+            .write(move |tx: &mut SqliteConnection| Box::pin(async move { audit(tx, None, what, &author, now).await }))
+            .await
+    }
+}
+
+async fn changed(
+    tx: &mut SqliteConnection,
+    rows: u64,
+    what: &str,
+    author: &Author,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    if rows > 0 {
+        audit(tx, None, what, author, now).await?;
+    }
+    Ok(rows > 0)
+}
+
+pub(super) async fn is_stopped(tx: &mut SqliteConnection, phone: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM stopped_phones WHERE phone = $1)").bind(phone).fetch_one(tx).await
+}
+
+async fn code_for(tx: &mut SqliteConnection, phone: &str, alert: &str) -> Result<i64, sqlx::Error> {
+    let own = sqlx::query_scalar("SELECT code FROM sms_codes WHERE phone = $1 AND alert_key = $2");
+    if let Some(code) = own.bind(phone).bind(alert).fetch_optional(&mut *tx).await? {
+        return Ok(code);
+    }
+    let highest = sqlx::query_scalar("SELECT COALESCE(MAX(code), 0) FROM sms_codes WHERE phone = $1");
+    let highest: i64 = highest.bind(phone).fetch_one(&mut *tx).await?;
+    if highest < HIGHEST_CODE {
+        return Ok(highest + 1);
+    }
+    let oldest = sqlx::query_scalar("SELECT code FROM sms_codes WHERE phone = $1 ORDER BY given_at, code LIMIT 1");
+    oldest.bind(phone).fetch_one(tx).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    const PHONE: &str = "+15005550101";
+
+    fn at(minute: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000 + 60 * minute, 0).unwrap()
+    }
+
+    async fn store(folder: &tempfile::TempDir) -> Store {
+        Store::open(&folder.path().join("sla.db"), Arc::default()).await.unwrap()
+    }
+
+    fn mia() -> Author {
+        Author { who: "Mia".into(), origin: "sms".into() }
+    }
+
+    #[tokio::test]
+    async fn codes_are_small_kept_by_their_alert_and_given_again_oldest_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let code =
+            async |phone: &str, alert: &str, minute| store.sms_code(phone, alert, "n", at(minute)).await.unwrap();
+        for number in 1..=99 {
+            assert_eq!(code(PHONE, &format!("alert {number}"), i64::from(number)).await, Some(number));
+        }
+        assert_eq!(code("+15005550102", "alert 7", 0).await, Some(1), "each phone counts for itself");
+        assert_eq!(code(PHONE, "alert 1", 100).await, Some(1), "the same alert again");
+        assert_eq!(code(PHONE, "alert 100", 101).await, Some(2), "the one given longest ago");
+        assert_eq!(store.coded(PHONE, Some(2)).await.unwrap().unwrap().alert_key, "alert 100");
+        assert_eq!(store.coded(PHONE, Some(1)).await.unwrap().unwrap().alert_key, "alert 1");
+        assert_eq!(store.coded(PHONE, None).await.unwrap().unwrap().alert_key, "alert 100", "the latest");
+        assert_eq!(store.coded("+15005550103", None).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_phone_that_said_stop_gets_no_code_until_it_says_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        assert!(store.stop_phone(PHONE, mia(), at(0)).await.unwrap());
+        assert!(!store.stop_phone(PHONE, mia(), at(1)).await.unwrap(), "a second time changes nothing");
+        assert_eq!(store.sms_code(PHONE, "a", "n", at(2)).await.unwrap(), None);
+        assert_eq!(store.stopped_phones().await.unwrap()[0].since, at(0));
+        assert!(store.start_phone(PHONE, mia(), at(3)).await.unwrap());
+        assert!(!store.start_phone(PHONE, mia(), at(3)).await.unwrap());
+        assert_eq!(store.sms_code(PHONE, "a", "n", at(4)).await.unwrap(), Some(1));
+        let audited: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM audit").fetch_one(&store.reads).await.unwrap();
+        assert_eq!(audited, 2);
+    }
+
+    #[tokio::test]
+    async fn a_reply_is_taken_up_once_and_again_only_if_it_came_to_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let take_up = async || store.take_up_reply("SM1", at(0)).await.unwrap();
+        assert_eq!(take_up().await, Reply::New);
+        assert_eq!(take_up().await, Reply::Seen { answer: String::new() }, "while it is being dealt with");
+        store.end_reply("SM1", None).await.unwrap();
+        assert_eq!(take_up().await, Reply::New);
+        store.end_reply("SM1", Some("done")).await.unwrap();
+        assert_eq!(take_up().await, Reply::Seen { answer: "done".into() });
+    }
+}

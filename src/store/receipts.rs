@@ -1,0 +1,253 @@
+//! Receipts: what the SMS provider reports of messages that it took.
+//!
+//! Reports come doubled, late and in any order, and some never. So a receipt's
+//! rank only rises and its end is final; a message of which nothing is heard is
+//! asked about. One that was not delivered is as good as refused: what it said
+//! goes on by the next channel.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{Row, SqliteConnection};
+
+use super::outbox::{Leased, Logged, Outcome, is_void, leased, log_attempt, move_on, settle};
+use super::phones::is_stopped;
+use super::{Store, StoreError, instant, millis};
+use crate::notify::sms::{self, OPTED_OUT};
+use crate::notify::{Delivery, SendError};
+
+/// A message that is silent for this long is asked about.
+const SILENCE: TimeDelta = TimeDelta::minutes(2);
+/// How often a message is asked about, each time after twice the wait.
+const MOST_POLLS: u32 = 4;
+/// A message that the network dropped for now is sent again this often, after this pause.
+const MOST_ATTEMPTS: u32 = 3;
+const AGAIN_AFTER: TimeDelta = TimeDelta::seconds(30);
+
+/// What a report changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reported {
+    /// It was news.
+    pub news: bool,
+    /// The message failed, and the outbox has something to do about it.
+    pub failed: bool,
+    /// The next rung of the alert was brought forward.
+    pub hurried: bool,
+}
+
+/// A message to be asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Silent {
+    pub provider_id: String,
+    pub notification: String,
+}
+
+/// How far along a message is; what is not known ranks lowest and changes nothing.
+fn rank(status: &str) -> i64 {
+    match status {
+        "accepted" | "queued" | "scheduled" => 1,
+        "sending" => 2,
+        "sent" => 3,
+        "delivered" | "read" | "undelivered" | "failed" | "canceled" => FINAL,
+        _ => 0,
+    }
+}
+
+const FINAL: i64 = 4;
+
+impl Store {
+    /// Remembers a report on the message `provider_id`, which carried `notification`, and does what follows.
+    pub async fn report(
+        &self,
+        provider_id: &str,
+        notification: &str,
+        delivery: &Delivery,
+        now: DateTime<Utc>,
+    ) -> Result<Reported, StoreError> {
+        let (id, notification, delivery) = (provider_id.to_owned(), notification.to_owned(), delivery.clone());
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move { take_report(tx, &id, &notification, &delivery, now).await })
+            })
+            .await
+    }
+
+    /// Messages of which nothing final was heard and that are due to be asked about, the longest silent first.
+    pub async fn silent(&self, limit: i64, now: DateTime<Utc>) -> Result<Vec<Silent>, StoreError> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT provider_id, notification FROM receipts WHERE poll_at <= $1 ORDER BY poll_at, provider_id LIMIT $2",
+        )
+        .bind(millis(now))
+        .bind(limit)
+        .fetch_all(&self.reads)
+        .await?;
+        Ok(rows.into_iter().map(|(provider_id, notification)| Silent { provider_id, notification }).collect())
+    }
+
+    /// When the next message is to be asked about.
+    pub async fn next_silent(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let next: Option<i64> = sqlx::query_scalar("SELECT MIN(poll_at) FROM receipts").fetch_one(&self.reads).await?;
+        next.map(instant).transpose()
+    }
+
+    /// The provider's last word on each of `messages` that it took, by the message's key.
+    pub async fn delivery_words(&self, messages: &[Logged]) -> Result<BTreeMap<String, String>, StoreError> {
+        let keys: Vec<&str> = messages.iter().map(|row| row.leased.notification.message.key.as_str()).collect();
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT notification, status FROM receipts WHERE notification IN (SELECT value FROM json_each($1))
+             AND status <> '' ORDER BY changed_at",
+        )
+        .bind(serde_json::json!(keys).to_string())
+        .fetch_all(&self.reads)
+        .await?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// Remembers that `provider_id` was asked about, whatever was said; it is asked about again later, or never more.
+    pub async fn polled(&self, provider_id: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let id = provider_id.to_owned();
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "UPDATE receipts SET polls = polls + 1, poll_at = CASE WHEN rank >= $2 OR polls + 1 >= $3
+                         THEN NULL ELSE $4 + $5 * (2 << polls) END WHERE provider_id = $1",
+                    )
+                    .bind(id)
+                    .bind(FINAL)
+                    .bind(i64::from(MOST_POLLS))
+                    .bind(millis(now))
+                    .bind(SILENCE.num_milliseconds())
+                    .execute(tx)
+                    .await
+                    .map(drop)
+                })
+            })
+            .await
+    }
+}
+
+async fn take_report(
+    tx: &mut SqliteConnection,
+    id: &str,
+    notification: &str,
+    delivery: &Delivery,
+    now: DateTime<Utc>,
+) -> Result<Reported, sqlx::Error> {
+    let rank = rank(&delivery.status);
+    // Whatever is heard next, it is not silent: so it is asked about later.
+    let poll_at = (rank < FINAL).then(|| millis(now + SILENCE));
+    let risen = sqlx::query(
+        "INSERT INTO receipts (provider_id, notification, status, rank, code, changed_at, poll_at)
+         SELECT $1, $2, $3, $4, $5, $6, $7 WHERE EXISTS (SELECT 1 FROM notifications WHERE key = $2)
+         ON CONFLICT (provider_id) DO UPDATE SET status = excluded.status, rank = excluded.rank, code = excluded.code,
+         changed_at = excluded.changed_at, poll_at = excluded.poll_at
+         WHERE receipts.rank < excluded.rank AND receipts.rank < $8",
+    )
+    .bind(id)
+    .bind(notification)
+    .bind(&delivery.status)
+    .bind(rank)
+    .bind(delivery.code)
+    .bind(millis(now))
+    .bind(poll_at)
+    .bind(FINAL)
+    .execute(&mut *tx)
+    .await?;
+    if risen.rows_affected() == 0 {
+        return Ok(Reported::default());
+    }
+    let follows = follow(tx, id, delivery, now).await?;
+    Ok(Reported { news: true, ..follows })
+}
+
+/// What follows from a report: if the message failed, and the outbox counts it as sent, it is not.
+async fn follow(
+    tx: &mut SqliteConnection,
+    id: &str,
+    delivery: &Delivery,
+    now: DateTime<Utc>,
+) -> Result<Reported, sqlx::Error> {
+    let Some(error) = sms::failure(delivery) else { return Ok(Reported::default()) };
+    let row = sqlx::query(
+        "SELECT n.* FROM notifications n JOIN receipts r ON r.notification = n.key
+         WHERE r.provider_id = $1 AND n.channel = 'sms' AND n.state = 'sent'
+         AND (n.provider_id = $1 OR n.provider_id IS NULL)",
+    )
+    .bind(id)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(row) = row else { return Ok(Reported::default()) };
+    let leased = leased(&row).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    if delivery.code == Some(OPTED_OUT) {
+        stop(tx, &leased, now).await?;
+    }
+    fail(tx, &leased, &outcome(&leased, error, now), now).await
+}
+
+/// Undoes a delivery: the attempt failed after all.
+async fn fail(
+    tx: &mut SqliteConnection,
+    leased: &Leased,
+    outcome: &Outcome,
+    now: DateTime<Utc>,
+) -> Result<Reported, sqlx::Error> {
+    log_attempt(tx, leased, outcome, now).await?;
+    let void = is_void(tx, &leased.notification).await?;
+    settle(tx, leased, outcome, void, now).await?;
+    let hurried = match outcome {
+        Outcome::Failed { .. } if !void => move_on(tx, &leased.notification, now).await?,
+        _ => false,
+    };
+    Ok(Reported { news: true, failed: true, hurried })
+}
+
+fn outcome(leased: &Leased, error: SendError, now: DateTime<Utc>) -> Outcome {
+    let misconfigured = matches!(error, SendError::Misconfigured { .. });
+    match error {
+        SendError::Unavailable { reason, .. } if leased.attempt < MOST_ATTEMPTS => {
+            Outcome::Again { at: now + AGAIN_AFTER, why: reason, unreported: 0, next_channel_too: false }
+        }
+        error => Outcome::Failed { why: format!("not delivered: {error}"), misconfigured },
+    }
+}
+
+/// Its owner has opted out at the provider.
+async fn stop(tx: &mut SqliteConnection, leased: &Leased, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    let message = &leased.notification.message;
+    let Some(phone) = sms::e164(&message.to) else { return Ok(()) };
+    if is_stopped(tx, &phone).await? {
+        return Ok(());
+    }
+    sqlx::query("INSERT INTO stopped_phones (phone, since, who) VALUES ($1, $2, $3)")
+        .bind(phone)
+        .bind(millis(now))
+        .bind(message.to_name.as_deref().unwrap_or("a configured number"))
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+/// Expects reports on the message that `leased` has just become. If it was reported as failed before we heard of its
+/// name, that counts now. True if the next rung was brought forward.
+pub(super) async fn expect(
+    tx: &mut SqliteConnection,
+    leased: &Leased,
+    id: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO receipts (provider_id, notification, status, rank, changed_at, poll_at)
+         VALUES ($1, $2, '', 0, $3, $4) ON CONFLICT DO NOTHING",
+    )
+    .bind(id)
+    .bind(&leased.notification.message.key)
+    .bind(millis(now))
+    .bind(millis(now + SILENCE))
+    .execute(&mut *tx)
+    .await?;
+    let row = sqlx::query("SELECT status, code FROM receipts WHERE provider_id = $1").bind(id);
+    let row = row.fetch_one(&mut *tx).await?;
+    let delivery = Delivery { status: row.try_get("status")?, code: row.try_get("code")? };
+    Ok(follow(tx, id, &delivery, now).await?.hurried)
+}

@@ -1,0 +1,147 @@
+//! What the conversations of a ticket tell of who answered whom, and when.
+//!
+//! SuperOps says when the first response came, not from whom, and nothing of
+//! those after it. A mail that a technician wrote stands in the conversations
+//! as his reply, an automatic one as a notice to the requester.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+/// The reply and the response that it counts as are noted this close to each other.
+const SAME_MOMENT: TimeDelta = TimeDelta::minutes(1);
+
+/// Whose words they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    Client,
+    Technician,
+    /// An automatic mail to the client.
+    Automation,
+}
+
+/// Who gave a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answerer {
+    Technician,
+    Automation,
+}
+
+impl Answerer {
+    /// The name used in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Technician => "technician",
+            Self::Automation => "automation",
+        }
+    }
+}
+
+/// What the conversations of a ticket told when they were last read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Talk {
+    /// The ticket's time of update as of which they were read.
+    pub read_of: Option<DateTime<Utc>>,
+    /// The message of the client, after our first answer, that began the last exchange.
+    pub asked_at: Option<DateTime<Utc>>,
+    /// The technician's reply to it; none: the client waits.
+    pub answered_at: Option<DateTime<Utc>>,
+    /// Who gave the first response that SuperOps counts; none: not known.
+    pub first_answer: Option<Answerer>,
+}
+
+impl Talk {
+    /// Understands `said`, in whatever order, of a ticket whose first response SuperOps puts at `responded_at`.
+    pub fn of(mut said: Vec<(DateTime<Utc>, Voice)>, responded_at: Option<DateTime<Utc>>) -> Self {
+        said.sort_by_key(|(at, _)| *at);
+        let (asked_at, answered_at) = last_exchange(&said, responded_at);
+        let first_answer = responded_at.and_then(|at| answerer(&said, at));
+        Self { read_of: None, asked_at, answered_at, first_answer }
+    }
+}
+
+/// The client's message that waited last, and the answer to it if there is one. Before our first response
+/// nothing waits: that is the first response's own clock.
+fn last_exchange(
+    said: &[(DateTime<Utc>, Voice)],
+    responded_at: Option<DateTime<Utc>>,
+) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+    let first_reply = said.iter().find(|(_, voice)| *voice == Voice::Technician).map(|(at, _)| *at);
+    let Some(responded) = responded_at.into_iter().chain(first_reply).min() else { return (None, None) };
+    let mut exchange = (None, None);
+    for (at, voice) in said.iter().filter(|(at, _)| *at > responded) {
+        match (voice, exchange) {
+            (Voice::Client, (None, _) | (Some(_), Some(_))) => exchange = (Some(*at), None),
+            (Voice::Technician, (Some(asked), None)) => exchange = (Some(asked), Some(*at)),
+            _ => {}
+        }
+    }
+    exchange
+}
+
+/// Whose words stand nearest to the response; a technician's where both stand equally near.
+fn answerer(said: &[(DateTime<Utc>, Voice)], responded_at: DateTime<Utc>) -> Option<Answerer> {
+    let distance = |at: &DateTime<Utc>| (*at - responded_at).abs();
+    let ours = said.iter().filter_map(|(at, voice)| match voice {
+        Voice::Client => None,
+        Voice::Technician => Some((distance(at), 0, Answerer::Technician)),
+        Voice::Automation => Some((distance(at), 1, Answerer::Automation)),
+    });
+    let near = ours.filter(|(distance, ..)| *distance <= SAME_MOMENT);
+    near.min_by_key(|(distance, order, _)| (*distance, *order)).map(|(.., answerer)| answerer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Voice::{Automation, Client, Technician};
+    use super::*;
+
+    fn at(minute: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000 + minute * 60, 0).unwrap()
+    }
+
+    fn heard(said: &[(i64, Voice)], responded: Option<i64>) -> Talk {
+        Talk::of(said.iter().map(|(minute, voice)| (at(*minute), *voice)).collect(), responded.map(at))
+    }
+
+    #[test]
+    fn the_client_waits_from_the_first_message_after_our_last_reply() {
+        let cases: [(&str, &[(i64, Voice)], Option<i64>, Option<i64>, Option<i64>); 8] = [
+            ("nothing said", &[], None, None, None),
+            ("before our first answer that clock runs", &[(5, Client)], None, None, None),
+            ("after our reply", &[(5, Technician), (9, Client)], None, Some(9), None),
+            ("the first of several", &[(5, Technician), (9, Client), (12, Client)], None, Some(9), None),
+            ("answered", &[(5, Technician), (9, Client), (20, Technician)], None, Some(9), Some(20)),
+            ("asked again", &[(5, Technician), (9, Client), (20, Technician), (30, Client)], None, Some(30), None),
+            ("a notice answers nothing", &[(5, Technician), (9, Client), (10, Automation)], None, Some(9), None),
+            ("answered by telephone first", &[(9, Client)], Some(5), Some(9), None),
+        ];
+        for (name, said, responded, asked, answered) in cases {
+            let talk = heard(said, responded);
+            assert_eq!((talk.asked_at, talk.answered_at), (asked.map(at), answered.map(at)), "{name}");
+        }
+    }
+
+    #[test]
+    fn entries_in_disorder_read_the_same() {
+        let said = [(20, Technician), (9, Client), (5, Technician)];
+        let mut turned = said;
+        turned.reverse();
+        assert_eq!(heard(&said, Some(5)), heard(&turned, Some(5)));
+    }
+
+    #[test]
+    fn the_first_response_is_whose_words_stand_at_its_time() {
+        let cases = [
+            (vec![(5, Technician)], Some(Answerer::Technician)),
+            (vec![(5, Automation), (30, Technician)], Some(Answerer::Automation)),
+            (vec![(5, Automation), (5, Technician)], Some(Answerer::Technician)),
+            (vec![(30, Technician)], None),
+            (vec![(5, Client)], None),
+        ];
+        for (said, expected) in cases {
+            assert_eq!(heard(&said, Some(5)).first_answer, expected, "{said:?}");
+        }
+        assert_eq!(heard(&[(5, Technician)], None).first_answer, None, "SuperOps counts no response");
+    }
+}

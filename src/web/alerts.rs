@@ -1,0 +1,222 @@
+//! Alerts over HTTP: seeing them, acting on them, and asking for quiet.
+//!
+//! Each act answers with the alert as it then stands; a repeat changes nothing
+//! and answers the same.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::api::{Within, narrowed};
+use super::auth::Caller;
+use super::{Problem, Web};
+use crate::alert::life::Act;
+use crate::alert::overlay::OverlayKind;
+use crate::service::alerts::{AlertPage, AlertQuery, AlertView, SnoozeOrder};
+use crate::service::overlays::{OverlayOrder, OverlayView};
+use crate::service::weekly::{Weekly, WeeklyQuery};
+use crate::store::tokens::Role;
+
+/// Who acts, where one token serves several people.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct By {
+    by: Option<String>,
+}
+
+/// GET /api/v1/alerts
+pub async fn list(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(mut query): Query<AlertQuery>,
+) -> Result<Json<AlertPage>, Problem> {
+    let AlertQuery { tenant, state, ticket, limit: _, cursor } = &mut query;
+    for field in [&mut *tenant, state, ticket, cursor] {
+        field.take_if(|text| text.trim().is_empty());
+    }
+    let scope = narrowed(caller.scope, tenant.as_deref()).ok_or_else(|| Problem::not_found("tenant"))?;
+    Ok(Json(web.service.alerts(&scope, &query).await?))
+}
+
+/// GET /api/v1/alerts/weekly
+pub async fn weekly(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<WeeklyQuery>,
+) -> Result<Json<Weekly>, Problem> {
+    let tenant = query.tenant.as_deref().filter(|text| !text.trim().is_empty());
+    let scope = narrowed(caller.scope, tenant).ok_or_else(|| Problem::not_found("tenant"))?;
+    Ok(Json(web.service.weekly(&scope, query.weeks).await?))
+}
+
+/// GET /api/v1/alerts/{id}
+pub async fn one(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<AlertView>, Problem> {
+    let found = web.service.alert(&caller.scope, &id).await?;
+    found.map(Json).ok_or_else(|| Problem::not_found("alert"))
+}
+
+/// POST /api/v1/alerts/{id}/ack
+pub async fn acknowledge(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<AlertView>, Problem> {
+    let By { by } = read(&body)?;
+    act(&web, caller, &id, Act::Acknowledge, by).await
+}
+
+/// POST /api/v1/alerts/{id}/resolve
+pub async fn resolve(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<AlertView>, Problem> {
+    let By { by } = read(&body)?;
+    act(&web, caller, &id, Act::Resolve, by).await
+}
+
+/// POST /api/v1/alerts/{id}/escalate
+pub async fn escalate(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<AlertView>, Problem> {
+    let By { by } = read(&body)?;
+    act(&web, caller, &id, Act::Escalate, by).await
+}
+
+/// POST /api/v1/alerts/{id}/snooze
+pub async fn snooze(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<AlertView>, Problem> {
+    let order: SnoozeOrder = read(&body)?;
+    caller.needs(Role::Responder)?;
+    let snooze = web.service.snooze(&order)?;
+    act(&web, caller, &id, snooze, order.by).await
+}
+
+async fn act(web: &Web, caller: Caller, id: &str, act: Act, by: Option<String>) -> Result<Json<AlertView>, Problem> {
+    caller.needs(Role::Responder)?;
+    let actor = caller.actor(by.as_deref());
+    let found = web.service.act_on_alert(&caller.scope, id, act, &actor).await?;
+    found.map(Json).ok_or_else(|| Problem::not_found("alert"))
+}
+
+/// The silences of now and later.
+#[derive(Serialize)]
+pub struct Silences {
+    silences: Vec<OverlayView>,
+}
+
+/// The maintenance windows of now and later.
+#[derive(Serialize)]
+pub struct MaintenanceWindows {
+    maintenance_windows: Vec<OverlayView>,
+}
+
+/// GET /api/v1/silences
+pub async fn silences(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(within): Query<Within>,
+) -> Result<Json<Silences>, Problem> {
+    Ok(Json(Silences { silences: overlays(&web, caller, within, OverlayKind::Silence).await? }))
+}
+
+/// POST /api/v1/silences
+pub async fn silence(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    body: Bytes,
+) -> Result<(StatusCode, Json<OverlayView>), Problem> {
+    caller.needs(Role::Responder)?;
+    add(&web, caller, OverlayKind::Silence, &body).await
+}
+
+/// DELETE /api/v1/silences/{id}
+pub async fn end_silence(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<i64>,
+) -> Result<StatusCode, Problem> {
+    caller.needs(Role::Responder)?;
+    end(&web, caller, OverlayKind::Silence, id).await
+}
+
+/// GET /api/v1/maintenance-windows
+pub async fn maintenance_windows(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(within): Query<Within>,
+) -> Result<Json<MaintenanceWindows>, Problem> {
+    let maintenance_windows = overlays(&web, caller, within, OverlayKind::Maintenance).await?;
+    Ok(Json(MaintenanceWindows { maintenance_windows }))
+}
+
+/// POST /api/v1/maintenance-windows
+pub async fn maintain(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    body: Bytes,
+) -> Result<(StatusCode, Json<OverlayView>), Problem> {
+    caller.needs(Role::Admin)?;
+    add(&web, caller, OverlayKind::Maintenance, &body).await
+}
+
+/// DELETE /api/v1/maintenance-windows/{id}
+pub async fn end_maintenance(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<i64>,
+) -> Result<StatusCode, Problem> {
+    caller.needs(Role::Admin)?;
+    end(&web, caller, OverlayKind::Maintenance, id).await
+}
+
+async fn overlays(web: &Web, caller: Caller, within: Within, kind: OverlayKind) -> Result<Vec<OverlayView>, Problem> {
+    let scope = narrowed(caller.scope, within.tenant.as_deref()).ok_or_else(|| Problem::not_found("tenant"))?;
+    Ok(web.service.overlays(&scope, kind).await?)
+}
+
+async fn add(
+    web: &Web,
+    caller: Caller,
+    kind: OverlayKind,
+    body: &[u8],
+) -> Result<(StatusCode, Json<OverlayView>), Problem> {
+    let order: OverlayOrder = required(body)?;
+    let added = web.service.add_overlay(&caller.scope, kind, order, caller.author()).await?;
+    added.map(|added| (StatusCode::CREATED, Json(added))).ok_or_else(|| Problem::not_found("tenant"))
+}
+
+async fn end(web: &Web, caller: Caller, kind: OverlayKind, id: i64) -> Result<StatusCode, Problem> {
+    match web.service.end_overlay(&caller.scope, kind, id, caller.author()).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Problem::not_found(kind.words())),
+    }
+}
+
+/// A body as JSON; an empty one says nothing.
+fn read<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Problem> {
+    if body.trim_ascii().is_empty() { Ok(T::default()) } else { required(body) }
+}
+
+fn required<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body)
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("send a JSON object: {error}")))
+}

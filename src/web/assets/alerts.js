@@ -1,0 +1,176 @@
+// The page of alerts: what is wrong, who was told and how that went, what comes next, and the buttons to act.
+import { CLOCKS, mark } from './clocks.js';
+import { $, el, say } from './dom.js';
+import { messageItem } from './messages.js';
+import { drawOverlays, startQuieter } from './quiet.js';
+import { ask, send, setOverview, state } from './state.js';
+import { pageOf } from './ticket.js';
+import { brief, countdown, local, serverNow, setTime, words } from './time.js';
+
+const STAGES = { breached: 'Breached', warning: 'At risk', predicted: 'Likely to breach' };
+const MARKS = { breached: 'breached', warning: 'at_risk', predicted: 'at_risk' };
+const HOW = { api: 'through the API', page: 'on this page', link: 'by a link', sms: 'by SMS' };
+const CLOSINGS = {
+  met: 'met in time', closed_late: 'done, too late', paused: 'paused', retargeted: 'the due time moved', vanished: 'the ticket is gone',
+  merged: 'merged', deleted: 'deleted', sla_removed: 'no due time any more', by_hand: 'resolved by hand',
+};
+const SNOOZES = [['15m', '15 min'], ['30m', '30 min'], ['1h', '1 h'], ['4h', '4 h'], ['1d', '1 day']];
+
+const page = { state: 'open', cards: new Map(), page: null };
+
+/** Who acts: a token may serve several people. */
+const you = () => $('you')?.value.trim() || undefined;
+
+async function act(alert, what, more = {}) {
+  const answer = await send('POST', `/api/v1/alerts/${alert.id}/${what}`, { by: you(), ...more }).catch((error) => ({ error }));
+  if (answer.error) return void say($('note'), `That could not be done: ${answer.error.message}`);
+  document.dispatchEvent(new Event('acted'));
+}
+
+function actions(alert) {
+  if ($('alerting').dataset.mayAct !== 'true' || alert.state === 'resolved') return null;
+  const button = (label, what, more) => el('button', { type: 'button', onclick: () => act(alert, what, more?.()) }, label);
+  const length = el('select', { 'aria-label': 'Snooze for' }, SNOOZES.map(([value, label]) => el('option', { value }, label)));
+  return el('div', { class: 'actions' },
+    alert.state === 'acknowledged' ? null : button('Acknowledge', 'ack'),
+    el('span', { class: 'joined' }, button('Snooze', 'snooze', () => ({ for: length.value })), length),
+    button('Escalate now', 'escalate'),
+    button('Resolve', 'resolve'));
+}
+
+function holdLine({ hold }) {
+  if (!hold) return null;
+  const did = hold.kind === 'snoozed' ? 'Snoozed' : 'Acknowledged';
+  const until = hold.expired ? '; that time is up, and nothing has happened since'
+    : hold.until ? `, until ${brief(hold.until)}` : ', until it gets worse';
+  return el('p', { class: `hold ${hold.expired ? 'expired' : ''}` }, `${did} by ${hold.by} ${HOW[hold.how] ?? ''} at ${brief(hold.at)}${until}`);
+}
+
+const overlayLine = (overlay) => el('p', { class: 'overlaid' },
+  `${overlay.kind === 'silence' ? 'Silenced' : 'Maintenance'} until ${brief(overlay.until)} (${overlay.author}): ${overlay.reason}`);
+
+function nextWords(alert) {
+  if (alert.state === 'resolved') return `Over: ${CLOSINGS[alert.closing] ?? alert.closing}, ${brief(alert.changed_at)}`;
+  if (alert.state !== 'open') return null;
+  if (alert.in_digest) return 'Past due when first seen: told in the digest, no steps follow';
+  if (!alert.next_step_at) return 'No further step: everybody was told';
+  const left = (Date.parse(alert.next_step_at) - serverNow()) / 1000;
+  const when = left > 0 ? `in ${words(left)}` : alert.overlays.length ? 'when nobody asks for quiet any more' : 'now';
+  return `Next: step ${alert.next_step ?? 1} of “${alert.escalation}” ${when}`;
+}
+
+function dueWords(alert) {
+  if (alert.state === 'resolved') return `due ${brief(alert.due)}`;
+  const left = (Date.parse(alert.due) - serverNow()) / 1000;
+  return left >= 0 ? `${countdown(left)} left` : `${countdown(-left)} over`;
+}
+
+/** Each person once, with the ways that reached them; then what reached nobody. */
+function toldWords(notifications) {
+  const ways = new Map();
+  for (const { recipient, channel, state: how } of notifications.filter((one) => one.kind === 'alert')) {
+    if (!ways.has(recipient)) ways.set(recipient, new Set());
+    if (how === 'sent') ways.get(recipient).add(channel === 'sms' ? 'SMS' : channel);
+  }
+  const reached = [...ways].filter(([, by]) => by.size).map(([name, by]) => `${name} (${[...by].join(', ')})`);
+  const missed = notifications.filter((one) => one.state === 'failed').length;
+  return [reached.length ? `Told: ${reached.join(', ')}` : 'Nobody was reached so far', missed ? el('span', { class: 'missed' }, ` · ${missed} not delivered`) : ''];
+}
+
+function told(alert) {
+  if (!alert.notifications.length) return alert.in_digest ? null : el('p', { class: 'muted' }, 'Nobody was told so far.');
+  const item = (one) => {
+    const shown = messageItem(one, { link: false });
+    const tries = one.outcomes.length > 1 || one.state === 'failed' ? one.outcomes : [];
+    shown.lastChild.append(...tries.map((attempt) => el('p', { class: 'muted attempt' },
+      `try ${attempt.number} at ${brief(attempt.at)}: ${attempt.outcome}${attempt.detail ? `, ${attempt.detail}` : ''}`)));
+    return shown;
+  };
+  return el('details', { class: 'told' }, el('summary', {}, toldWords(alert.notifications)), el('ul', { class: 'messages' }, alert.notifications.map(item)));
+}
+
+function makeCard(alert) {
+  const parts = [CLOCKS[alert.clock] ?? alert.clock, alert.client ?? 'no client', alert.priority, alert.technician ?? 'unassigned'];
+  return el('li', { class: `alert ${alert.stage} is-${alert.state}` },
+    el('div', { class: 'alert-top' },
+      el('span', { class: 'badge' }, mark(MARKS[alert.stage]), STAGES[alert.stage]),
+      el('b', { class: 'due', title: `due ${local(alert.due)}` }, dueWords(alert))),
+    el('p', { class: 'what' }, el('a', { href: pageOf(alert.tenant, alert.ticket_id) },
+      el('span', { class: 'id' }, alert.display_id ?? alert.ticket_id), ' ', alert.subject ?? '')),
+    el('p', { class: 'muted' }, parts.filter(Boolean).join(' · ')),
+    el('p', { class: 'muted' }, `Told because ${alert.reason}`),
+    holdLine(alert), alert.overlays.map(overlayLine),
+    el('p', { class: 'next' }, nextWords(alert) ?? ''),
+    told(alert), actions(alert));
+}
+
+/** A card is made anew only when its alert changed: nobody loses an opened list or a button under the finger. */
+function drawCard(alert) {
+  const signature = JSON.stringify(alert);
+  const known = page.cards.get(alert.id);
+  if (known?.signature === signature) return known.card;
+  const card = makeCard(alert);
+  const opened = known?.card.querySelector('details')?.open ?? false;
+  if (card.querySelector('details')) card.querySelector('details').open = opened;
+  page.cards.set(alert.id, { signature, card, alert });
+  return card;
+}
+
+function draw() {
+  const { alerts, total } = page.page;
+  const cards = alerts.map(drawCard);
+  const list = $('alerts');
+  if (cards.length !== list.children.length || cards.some((card, i) => list.children[i] !== card)) list.replaceChildren(...cards);
+  const shown = new Set(alerts.map((alert) => alert.id));
+  for (const id of page.cards.keys()) if (!shown.has(id)) page.cards.delete(id);
+  const words = { open: 'open', acknowledged: 'acknowledged', resolved: 'resolved' }[page.state];
+  say($('note'), total > alerts.length ? `The first ${alerts.length} of ${total} ${words} alerts.` : `${total} ${words}.`);
+  $('empty').hidden = total > 0;
+  say($('empty'), page.state === 'open' ? 'No alert is open.' : `No alert is ${words}.`);
+  if (page.state === 'open') document.title = total ? `(${total}) Alerts · SLA watch` : 'Alerts · SLA watch';
+}
+
+/** What this week's alerts came to, all tenants together. */
+function drawWeek({ now, weeks }) {
+  const current = weeks.filter((week) => Date.parse(now) - Date.parse(week.from) < 7 * 86400000);
+  const sum = (name) => current.reduce((total, week) => total + week[name], 0);
+  say($('week'), current.length ? `This week: ${sum('alerts')} alerts told in ${sum('messages')} messages, ${sum('acknowledged')} acknowledged, `
+    + `${sum('acted_before_breach')} acted upon before the breach, ${sum('ignored')} ignored.` : '');
+}
+
+export function tickAlerts() {
+  for (const { card, alert } of page.cards.values()) {
+    say(card.querySelector('.due'), dueWords(alert));
+    say(card.querySelector('.next'), nextWords(alert) ?? '');
+  }
+}
+
+export async function readAlerts(overview) {
+  const asked = page.state;
+  const [now, alerts, { silences }, { maintenance_windows: windows }, weekly] = await Promise.all([
+    overview, ask(`/api/v1/alerts?limit=200&state=${asked}`), ask('/api/v1/silences'), ask('/api/v1/maintenance-windows'), ask('/api/v1/alerts/weekly?weeks=1'),
+  ]);
+  if (asked !== page.state) return;
+  setOverview(now);
+  setTime(alerts.now, now.speed);
+  page.page = alerts;
+  draw();
+  drawWeek(weekly);
+  drawOverlays([...silences, ...windows], state.overview.tenants);
+}
+
+export function startAlerts(again) {
+  for (const button of $('states').children) {
+    button.addEventListener('click', () => {
+      page.state = button.dataset.state;
+      for (const other of $('states').children) other.setAttribute('aria-pressed', String(other === button));
+      again();
+    });
+  }
+  if ($('you')) {
+    $('you').value = localStorage.getItem('you') ?? '';
+    $('you').addEventListener('change', () => localStorage.setItem('you', $('you').value.trim()));
+  }
+  document.addEventListener('acted', again);
+  startQuieter(you);
+}

@@ -1,0 +1,76 @@
+//! The page of alerts: what is wrong, who was told, and what can be done about it.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Html;
+use maud::{Markup, html};
+
+use super::{bar, layout};
+use crate::store::tokens::Role;
+use crate::web::Web;
+use crate::web::auth::{Caller, Visitor};
+
+/// GET /alerts
+pub async fn alerts(State(web): State<Arc<Web>>, Visitor(caller): Visitor) -> Html<String> {
+    layout("Alerts · SLA watch", "alerts", frame(&web, &caller))
+}
+
+fn frame(web: &Web, caller: &Caller) -> Markup {
+    let may_act = caller.role >= Role::Responder;
+    html! {
+        (bar(web, caller))
+        main.alerting id="alerting" data-may-act=(may_act) data-may-maintain=(caller.role >= Role::Admin) {
+            section aria-label="Alerts" {
+                div.alert-head {
+                    div.segments id="states" role="group" aria-label="Which alerts" {
+                        @for (state, label) in [("open", "Open"), ("acknowledged", "Acknowledged"), ("resolved", "Resolved")] {
+                            button type="button" data-state=(state) aria-pressed=(state == "open") { (label) }
+                        }
+                    }
+                    @if may_act {
+                        label.you { "You are " input id="you" placeholder="your name" autocomplete="name" maxlength="60"; }
+                    }
+                }
+                p.note id="note" aria-live="polite" {}
+                p.muted id="week" {}
+                ul.alerts id="alerts" {}
+                div.empty id="empty" hidden {}
+            }
+            aside.quieting aria-label="Silences and maintenance windows" {
+                h2 { "Silences and maintenance" }
+                ul.overlays id="overlays" {}
+                p.muted id="no-overlays" hidden { "None. Everybody is told of everything." }
+                @if may_act { (form(caller)) }
+            }
+        }
+    }
+}
+
+fn form(caller: &Caller) -> Markup {
+    html! {
+        form.quieter id="quieter" {
+            h3 { "Tell nobody about…" }
+            @for (name, label, hint) in [
+                ("client", "Client", "all clients"), ("ticket", "Ticket", "all tickets"),
+                ("priority", "Priority", "all priorities"), ("technician", "Technician", "everybody's"),
+            ] {
+                label { (label) input name=(name) placeholder=(hint) autocomplete="off"; }
+            }
+            label { "Tenant" select name="tenant" id="quiet-tenant" {} }
+            label { "For" select name="for" {
+                @for (value, text) in [("30m", "30 minutes"), ("1h", "1 hour"), ("2h", "2 hours"), ("4h", "4 hours"), ("8h", "8 hours"), ("1d", "1 day"), ("7d", "7 days")] {
+                    option value=(value) selected[value == "1h"] { (text) }
+                }
+            } }
+            label { "Reason" input name="reason" required maxlength="500" placeholder="why, for the others"; }
+            div.actions {
+                button type="submit" name="kind" value="silences" { "Silence" }
+                @if caller.role >= Role::Admin {
+                    button type="submit" name="kind" value="maintenance-windows" { "Maintenance" }
+                }
+            }
+            p.complaint id="complaint" role="alert" hidden {}
+        }
+    }
+}

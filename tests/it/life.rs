@@ -1,0 +1,418 @@
+//! What people do to alerts: acknowledging, snoozing, resolving, escalating and asking for quiet.
+
+use chrono::TimeDelta;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use superops_sla::alert::life::{Act, Actor, How, State};
+use superops_sla::alert::overlay::OverlayKind;
+use superops_sla::service::Scope;
+use superops_sla::service::alerts::{AlertQuery, AlertView};
+use superops_sla::service::overlays::OverlayOrder;
+use superops_sla::simulator::NewTicket;
+use superops_sla::simulator::receivers::MailReply;
+use superops_sla::store::audit::Author;
+use superops_sla::store::tokens::{Role, Token};
+use superops_sla::ticket::TenantId;
+use superops_sla::web;
+use tokio::net::TcpListener;
+
+use crate::support::{TestApp, minutes, usual};
+
+/// Warned at three quarters of these eight hours.
+const LENGTH: TimeDelta = TimeDelta::hours(8);
+const WARNED: TimeDelta = TimeDelta::hours(6);
+
+async fn with_ticket(more: &str, ticket: NewTicket) -> (TestApp, String) {
+    let mut app = TestApp::with(more).await;
+    let id = app.superops.add(ticket);
+    app.turn().await;
+    (app, id)
+}
+
+/// With a ticket whose owner was just told that it is at risk.
+async fn warned() -> (TestApp, String) {
+    let (mut app, id) = with_ticket("", NewTicket { resolution_due_in: Some(LENGTH), ..usual() }).await;
+    app.wait(WARNED).await;
+    assert_eq!(app.heard().len(), 1);
+    (app, id)
+}
+
+/// With a ticket whose owner was just told, by mail and by text, that it has breached.
+async fn breached() -> (TestApp, String) {
+    let (mut app, id) = warned().await;
+    app.wait(LENGTH - WARNED).await;
+    app.wait(minutes(1)).await;
+    let owner = app.heard().iter().filter(|told| told.to.contains("mateo") || told.to.ends_with("101")).count();
+    assert_eq!(owner, 2);
+    (app, id)
+}
+
+fn mia() -> Actor {
+    Actor { name: "Mia".to_owned(), how: How::Page, origin: "127.0.0.1".to_owned() }
+}
+
+async fn only_alert(app: &mut TestApp) -> AlertView {
+    let query = AlertQuery { state: Some("all".to_owned()), ..AlertQuery::default() };
+    let page = app.parts().service.alerts(&Scope::All, &query).await.unwrap();
+    assert_eq!(page.total, 1);
+    page.alerts.into_iter().next().unwrap()
+}
+
+async fn act(app: &mut TestApp, act: Act) -> AlertView {
+    let id = only_alert(app).await.id;
+    app.parts().service.act_on_alert(&Scope::All, &id, act, &mia()).await.unwrap().unwrap()
+}
+
+/// What was said in so many minutes, one after the other.
+async fn said_in(app: &mut TestApp, length: i64) -> String {
+    for _ in 0..length {
+        app.wait(minutes(1)).await;
+    }
+    app.said()
+}
+
+#[tokio::test]
+async fn an_acknowledged_warning_rests_until_it_is_a_breach() {
+    let (mut app, _) = warned().await;
+    let alert = act(&mut app, Act::Acknowledge).await;
+    assert_eq!((alert.state, alert.next_step_at), (State::Acknowledged, None));
+    assert_eq!(alert.hold.map(|hold| (hold.by, hold.until)), Some(("Mia".to_owned(), None)));
+    assert_eq!(said_in(&mut app, 119).await, "", "neither the manager nor anybody else");
+    let told = said_in(&mut app, 3).await;
+    assert!(told.contains("email mateo.alvarez@example.com: Breached: resolution"), "{told}");
+    assert_eq!(only_alert(&mut app).await.state, State::Open);
+}
+
+#[tokio::test]
+async fn an_acknowledged_breach_on_which_nothing_happens_goes_on_to_the_next_step() {
+    let (mut app, _) = breached().await;
+    act(&mut app, Act::Acknowledge).await;
+    assert_eq!(said_in(&mut app, 29).await, "");
+    app.wait(minutes(1)).await;
+    let told = app.heard();
+    assert!(told.iter().all(|one| one.to.contains("dana") || one.to.ends_with("100")), "the manager is next");
+    let mail = told.iter().find(|one| one.to.contains("dana")).unwrap();
+    let words = "Mia acknowledged it on 23 Nov 17:01 UTC, and nothing has happened on the ticket since";
+    assert!(mail.text.replace('\n', " ").contains(words), "{}", mail.text);
+    // The steps lie as far apart as ever: the account manager is a quarter of an hour behind the manager.
+    assert_eq!(said_in(&mut app, 14).await, "");
+    assert!(said_in(&mut app, 1).await.contains("ingrid.sorensen"));
+}
+
+#[tokio::test]
+async fn a_breach_on_which_something_happens_stays_acknowledged() {
+    let (mut app, id) = breached().await;
+    act(&mut app, Act::Acknowledge).await;
+    said_in(&mut app, 20).await;
+    app.superops.change_status(&id, "In Progress");
+    assert_eq!(said_in(&mut app, 29).await, "", "as long again from the change of status");
+    assert_eq!(only_alert(&mut app).await.state, State::Acknowledged);
+    assert!(said_in(&mut app, 3).await.contains("dana.whitfield"), "and no longer");
+}
+
+#[tokio::test]
+async fn when_no_step_is_left_those_of_the_last_one_are_told_again() {
+    let more = "[alerts]\nack_expires = '10m'\n[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['email']\n";
+    let (mut app, _) = with_ticket(more, NewTicket { resolution_due_in: Some(LENGTH), ..usual() }).await;
+    app.wait(WARNED).await;
+    app.wait(LENGTH - WARNED + minutes(1)).await;
+    assert_eq!(app.heard().len(), 2);
+    for _ in 0..2 {
+        act(&mut app, Act::Acknowledge).await;
+        assert_eq!(said_in(&mut app, 9).await, "");
+        assert!(said_in(&mut app, 1).await.contains("mateo.alvarez"), "told again that nothing has happened");
+    }
+}
+
+#[tokio::test]
+async fn a_snoozed_alert_is_back_by_itself_and_then_goes_on() {
+    let (mut app, _) = warned().await;
+    let until = app.now() + minutes(40);
+    assert_eq!(act(&mut app, Act::Snooze { until }).await.state, State::Snoozed);
+    assert_eq!(said_in(&mut app, 39).await, "");
+    assert!(said_in(&mut app, 1).await.contains("email mateo.alvarez@example.com: At risk"), "the owner, again");
+    assert_eq!(said_in(&mut app, 14).await, "");
+    assert!(said_in(&mut app, 1).await.contains("dana.whitfield"));
+}
+
+#[tokio::test]
+async fn what_was_resolved_by_hand_is_raised_again_only_when_it_gets_worse() {
+    let (mut app, _) = warned().await;
+    let alert = act(&mut app, Act::Resolve).await;
+    assert_eq!((alert.state, alert.closing), (State::Resolved, Some("by_hand")));
+    assert_eq!(said_in(&mut app, 119).await, "");
+    app.restart().await;
+    let told = said_in(&mut app, 3).await;
+    assert!(told.contains("Breached") && told.contains("mateo.alvarez"), "{told}");
+    act(&mut app, Act::Resolve).await;
+    assert_eq!(said_in(&mut app, 60).await, "", "there is nothing worse than a breach");
+}
+
+#[tokio::test]
+async fn escalating_by_hand_runs_the_next_step_now() {
+    let (mut app, _) = warned().await;
+    act(&mut app, Act::Escalate).await;
+    app.settle().await;
+    assert!(app.said().contains("dana.whitfield"));
+    act(&mut app, Act::Acknowledge).await;
+    act(&mut app, Act::Escalate).await;
+    app.settle().await;
+    assert!(app.said().contains("ingrid.sorensen"), "also of what somebody had acknowledged");
+}
+
+#[tokio::test]
+async fn a_repeated_act_changes_nothing_and_answers_the_same() {
+    let (mut app, _) = warned().await;
+    let first = act(&mut app, Act::Acknowledge).await;
+    app.clock.advance(minutes(5));
+    let again = act(&mut app, Act::Acknowledge).await;
+    assert_eq!(first.hold.unwrap().at, again.hold.unwrap().at);
+    act(&mut app, Act::Resolve).await;
+    assert_eq!(act(&mut app, Act::Acknowledge).await.state, State::Resolved);
+}
+
+#[tokio::test]
+async fn an_acknowledgement_withdraws_what_has_not_left_yet() {
+    let (mut app, _) = with_ticket("", NewTicket { resolution_due_in: Some(LENGTH), ..usual() }).await;
+    app.clock.advance(WARNED);
+    app.evaluate().await;
+    act(&mut app, Act::Acknowledge).await;
+    app.dispatch().await;
+    assert_eq!((app.said().as_str(), app.states().await), ("", [("cancelled".to_owned(), 1)].into()));
+}
+
+/// Fault 18 of the list: whichever comes first holds, and nothing is said after the acknowledgement was committed.
+#[tokio::test]
+async fn an_acknowledgement_that_races_an_escalation_wins_once_it_is_committed() {
+    let mut escalated_first = 0;
+    for round in 0..8 {
+        let (mut app, _) = warned().await;
+        let id = only_alert(&mut app).await.id;
+        app.clock.advance(minutes(15));
+        let now = app.now();
+        let parts = app.parts();
+        let store = parts.store.clone();
+        let acknowledge = async {
+            for _ in 0..round * 3 {
+                tokio::task::yield_now().await;
+            }
+            store.act(&id, Act::Acknowledge, &mia(), now).await.unwrap();
+            store.notifications(None, None, 100).await.unwrap().len()
+        };
+        let (enqueued_when_committed, turn) = tokio::join!(acknowledge, parts.evaluate.turn(now));
+        turn.unwrap();
+        let rows = app.outbox().await;
+        assert_eq!(rows.len(), enqueued_when_committed, "nothing is enqueued after the acknowledgement");
+        escalated_first += usize::from(rows.len() == 2);
+        assert_eq!(said_in(&mut app, 20).await, "");
+        assert_eq!(only_alert(&mut app).await.state, State::Acknowledged);
+    }
+    assert!(escalated_first < 8, "the acknowledgement never came first");
+}
+
+#[tokio::test]
+async fn an_acknowledgement_survives_a_restart() {
+    let (mut app, _) = breached().await;
+    act(&mut app, Act::Acknowledge).await;
+    app.stop().await;
+    app.clock.advance(minutes(10));
+    app.resume().await;
+    assert_eq!(said_in(&mut app, 19).await, "");
+    assert!(said_in(&mut app, 1).await.contains("dana.whitfield"));
+}
+
+fn author() -> Author {
+    Author { who: "mia".to_owned(), origin: "a test".to_owned() }
+}
+
+async fn quiet(app: &mut TestApp, kind: OverlayKind, order: OverlayOrder) -> i64 {
+    let order = OverlayOrder { reason: "moving house".to_owned(), ..order };
+    app.parts().service.add_overlay(&Scope::All, kind, order, author()).await.unwrap().unwrap().id
+}
+
+#[tokio::test]
+async fn a_silenced_alert_is_recorded_and_told_when_the_silence_ends() {
+    let (mut app, _) = with_ticket("", NewTicket { resolution_due_in: Some(LENGTH), ..usual() }).await;
+    let silence = OverlayOrder {
+        client: Some("globex corporation".to_owned()),
+        length: Some("6h30m".to_owned()),
+        ..OverlayOrder::default()
+    };
+    quiet(&mut app, OverlayKind::Silence, silence).await;
+    app.wait(WARNED).await;
+    let alert = only_alert(&mut app).await;
+    assert_eq!((alert.state, alert.overlays.len(), alert.notifications.len()), (State::Open, 1, 0));
+    assert_eq!(said_in(&mut app, 29).await, "");
+    insta::assert_snapshot!(said_in(&mut app, 1).await, @"email mateo.alvarez@example.com: At risk: resolution, 1 h 30 min left (due 17:00 UTC)");
+}
+
+#[tokio::test]
+async fn a_maintenance_window_holds_the_steps_and_only_the_present_one_is_run_after_it() {
+    let (mut app, id) = warned().await;
+    let window = OverlayOrder { ticket: Some(id.clone()), length: Some("50m".to_owned()), ..OverlayOrder::default() };
+    let number = quiet(&mut app, OverlayKind::Maintenance, window).await;
+    assert_eq!(said_in(&mut app, 40).await, "");
+    let ended = app.parts().service.end_overlay(&Scope::All, OverlayKind::Maintenance, number, author()).await;
+    assert!(ended.unwrap(), "by hand, before its time");
+    app.settle().await;
+    assert!(!app.said().contains("dana") && app.outbox().await.len() == 2, "the third step, once; the second is past");
+}
+
+#[tokio::test]
+async fn what_waited_to_be_said_when_a_silence_began_waits_until_it_ends() {
+    let (mut app, _) = with_ticket("", NewTicket { resolution_due_in: Some(LENGTH), ..usual() }).await;
+    app.clock.advance(WARNED);
+    app.mail.reply(MailReply::TryLater);
+    app.turn().await;
+    let silence = OverlayOrder { length: Some("10m".to_owned()), ..OverlayOrder::default() };
+    let number = quiet(&mut app, OverlayKind::Silence, silence).await;
+    app.mail.reply(MailReply::Accept);
+    assert_eq!(said_in(&mut app, 5).await, "");
+    app.parts().service.end_overlay(&Scope::All, OverlayKind::Silence, number, author()).await.unwrap();
+    app.settle().await;
+    assert!(app.said().contains("mateo.alvarez"));
+}
+
+#[tokio::test]
+async fn what_is_over_when_the_silence_ends_is_told_to_nobody() {
+    let (mut app, id) = with_ticket("", NewTicket { resolution_due_in: Some(LENGTH), ..usual() }).await;
+    let silence = OverlayOrder { length: Some("7h".to_owned()), ..OverlayOrder::default() };
+    quiet(&mut app, OverlayKind::Silence, silence).await;
+    app.wait(WARNED).await;
+    app.superops.change_status(&id, "Resolved");
+    assert_eq!(said_in(&mut app, 90).await, "");
+}
+
+#[tokio::test]
+async fn a_breach_of_one_client_follows_its_own_escalation() {
+    let more = "[[escalations]]\nname = 'globex-breaches'\nclient = 'Globex Corporation'\nstage = 'breached'\nack_expires = '5m'\n\
+                [[escalations.steps]]\nafter = '0s'\nnotify = ['email:duty@example.com']\n";
+    let (mut app, _) = with_ticket(more, NewTicket { resolution_due_in: Some(LENGTH), ..usual() }).await;
+    app.wait(WARNED).await;
+    assert!(app.said().contains("mateo.alvarez"));
+    assert_eq!(only_alert(&mut app).await.escalation, "default");
+    app.wait(minutes(14)).await;
+    assert_eq!(app.said(), "");
+    app.wait(LENGTH - WARNED - minutes(13)).await;
+    let told = app.said();
+    assert!(told.contains("duty@example.com") && !told.contains("mateo"), "{told}");
+    assert_eq!(only_alert(&mut app).await.escalation, "globex-breaches");
+    act(&mut app, Act::Acknowledge).await;
+    assert!(said_in(&mut app, 5).await.contains("duty@example.com"), "its own time for acknowledgements");
+}
+
+/// Where the service answers, and a token of `role` for `tenant` or for all.
+async fn served(app: &mut TestApp, roles: &[(Role, Option<&str>)]) -> (String, Vec<String>) {
+    let now = app.now();
+    let parts = app.parts();
+    let mut tokens = Vec::new();
+    for (role, tenant) in roles {
+        let token = Token::generate().unwrap();
+        let tenant = tenant.map(|name| TenantId::parse(name).unwrap());
+        parts.store.add_token(&token, *role, tenant, author(), now).await.unwrap();
+        tokens.push(token.expose().to_owned());
+    }
+    let router = web::router(parts.web(parts.web_options()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(web::serve(listener, router, std::future::pending()));
+    (url, tokens)
+}
+
+async fn call(method: Method, url: &str, token: &str, body: Value) -> (StatusCode, Value) {
+    let request = reqwest::Client::new().request(method, url).bearer_auth(token);
+    let answer = request.body(body.to_string()).send().await.unwrap();
+    (answer.status(), answer.json().await.unwrap_or_default())
+}
+
+#[tokio::test]
+async fn alerts_are_acknowledged_over_http_by_those_who_may() {
+    let more = "[tenants.globex]\nsubdomain = \"globex\"\nregion = \"eu\"\ntoken_env = \"TWILIO\"\n";
+    let mut app = TestApp::with(more).await;
+    let globex = app.parts().syncs.pop().unwrap();
+    app.ticket(LENGTH);
+    app.turn().await;
+    app.wait(WARNED).await;
+    assert_eq!(app.heard().len(), 1);
+    let id = only_alert(&mut app).await.id;
+    let roles = [(Role::Viewer, None), (Role::Responder, Some("acme")), (Role::Responder, Some("globex"))];
+    let (url, tokens) = served(&mut app, &roles).await;
+    let [viewer, responder, stranger] = [&tokens[0], &tokens[1], &tokens[2]];
+    let ack = format!("{url}/api/v1/alerts/{id}/ack");
+
+    let (status, problem) = call(Method::POST, &ack, viewer, json!({})).await;
+    assert_eq!((status, problem["status"].as_i64()), (StatusCode::FORBIDDEN, Some(403)));
+    assert_eq!(call(Method::POST, &ack, stranger, json!({})).await.0, StatusCode::NOT_FOUND, "another tenant's");
+    assert_eq!(call(Method::POST, &ack, responder, json!({"who": "mia"})).await.0, StatusCode::BAD_REQUEST);
+    let snooze = format!("{url}/api/v1/alerts/{id}/snooze");
+    for wrong in [
+        json!({}),
+        json!({"for": "soon"}),
+        json!({"for": "1h", "until": "2027-01-01T00:00:00Z"}),
+        json!({"until": "2020-01-01T00:00:00Z"}),
+    ] {
+        assert_eq!(call(Method::POST, &snooze, responder, wrong.clone()).await.0, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    let (status, alert) = call(Method::POST, &ack, responder, json!({"by": "Mia"})).await;
+    assert_eq!((status, &alert["state"]), (StatusCode::OK, &json!("acknowledged")));
+    assert!(alert["hold"]["by"].as_str().unwrap().starts_with("Mia (token "), "{alert}");
+    assert_eq!(alert["notifications"][0]["outcomes"][0]["outcome"], "taken");
+
+    let (_, page) = call(Method::GET, &format!("{url}/api/v1/alerts?state=acknowledged"), viewer, json!({})).await;
+    assert_eq!(page["total"], 1);
+    assert!(!page.to_string().contains("@example.com") && !page.to_string().contains("+1500"), "no address, no number");
+    let (_, page) = call(Method::GET, &format!("{url}/api/v1/alerts"), stranger, json!({})).await;
+    assert_eq!(page["total"], 0);
+    assert_eq!(said_in(&mut app, 30).await, "");
+    drop(globex);
+}
+
+#[tokio::test]
+async fn silences_are_made_and_ended_over_http_and_every_change_is_written_down() {
+    let (mut app, _) = warned().await;
+    let (url, tokens) = served(&mut app, &[(Role::Responder, None), (Role::Admin, None)]).await;
+    let [responder, admin] = [&tokens[0], &tokens[1]];
+    let silences = format!("{url}/api/v1/silences");
+    for wrong in [json!({"for": "1h"}), json!({"reason": "why not"}), json!({"for": "1h", "reason": " "})] {
+        assert_eq!(call(Method::POST, &silences, responder, wrong.clone()).await.0, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    let order = json!({"technician": "Mateo Alvarez", "for": "1h", "reason": "on a plane"});
+    let (status, made) = call(Method::POST, &silences, responder, order.clone()).await;
+    assert_eq!((status, &made["technician"]), (StatusCode::CREATED, &json!("Mateo Alvarez")));
+    let windows = format!("{url}/api/v1/maintenance-windows");
+    assert_eq!(call(Method::POST, &windows, responder, order.clone()).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(call(Method::POST, &windows, admin, order).await.0, StatusCode::CREATED);
+    let (_, listed) = call(Method::GET, &silences, responder, json!({})).await;
+    assert_eq!(listed["silences"].as_array().unwrap().len(), 1);
+    let one = format!("{silences}/{}", made["id"]);
+    assert_eq!(call(Method::DELETE, &one, responder, json!({})).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(call(Method::DELETE, &one, responder, json!({})).await.0, StatusCode::NOT_FOUND, "it has ended");
+
+    let database = format!("sqlite://{}", app.database().display());
+    let pool = sqlx::SqlitePool::connect(&database).await.unwrap();
+    let rows: Vec<(String, String)> =
+        sqlx::query_as("SELECT what, origin FROM audit WHERE tenant = 'acme' ORDER BY id")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    let whats: Vec<_> = rows.iter().map(|(what, _)| what.split(',').next().unwrap()).collect();
+    assert_eq!(whats, ["added silence 1", "added maintenance window 1", "ended silence 1"]);
+    assert!(rows.iter().all(|(_, origin)| origin == "127.0.0.1"), "{rows:?}");
+}
+
+#[tokio::test]
+async fn another_site_cannot_make_a_browser_acknowledge() {
+    let (mut app, _) = warned().await;
+    let id = only_alert(&mut app).await.id;
+    let (url, tokens) = served(&mut app, &[(Role::Responder, None)]).await;
+    let ack = format!("{url}/api/v1/alerts/{id}/ack");
+    let post = |site: &'static str| {
+        let cookie = format!("sla_token={}", tokens[0]);
+        reqwest::Client::new().post(&ack).header("cookie", cookie).header("sec-fetch-site", site).send()
+    };
+    assert_eq!(post("cross-site").await.unwrap().status(), StatusCode::FORBIDDEN);
+    assert_eq!(post("same-site").await.unwrap().status(), StatusCode::FORBIDDEN);
+    assert_eq!(only_alert(&mut app).await.state, State::Open);
+    assert_eq!(post("same-origin").await.unwrap().status(), StatusCode::OK);
+    assert_eq!(only_alert(&mut app).await.hold.unwrap().how, How::Page);
+}
