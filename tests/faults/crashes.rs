@@ -80,7 +80,7 @@ pub async fn killed_while_providers_are_down(run: Run) -> anyhow::Result<Vec<Fig
 /// Fault 14.
 pub async fn stopped_and_continued(run: Run) -> anyhow::Result<Vec<Figure>> {
     let (tickets, frozen) = run.pick((10, 8), (100, 600));
-    let steps = "[alerts]\nwarn_left = ['1s']\n[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['email']\n\
+    let steps = "[alerts.limits]\nbundle_from = 1000000\n[alerts]\nwarn_left = ['1s']\n[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['email']\n\
                  [[alerts.steps]]\nafter = '3s'\nnotify = ['email:first@example.com']\n\
                  [[alerts.steps]]\nafter = '5s'\nnotify = ['email:second@example.com']\n\
                  [[alerts.steps]]\nafter = '6s'\nnotify = ['email:third@example.com']\n";

@@ -8,6 +8,8 @@
 //! `cargo test --release --test faults -- --long` what takes hours of uptime
 //! in a short while. `--only 4,7` chooses, `--seed N` repeats a run.
 
+mod answers;
+mod clocks;
 mod crashes;
 mod figure;
 mod providers;
@@ -15,6 +17,9 @@ mod service;
 mod stage;
 mod storage;
 mod storm;
+#[path = "../it/support.rs"]
+#[expect(dead_code, reason = "made for more than is played here")]
+mod support;
 mod words;
 
 use std::pin::Pin;
@@ -63,12 +68,16 @@ fn faults() -> Vec<Fault> {
         fault!(6, "Retry-After", providers::asked_to_wait),
         fault!(7, "providers that hang, drip and hang up", providers::silent),
         fault!(8, "strange answers of 201", providers::strange_answers),
+        fault!(9, "texts that are not delivered", answers::undelivered),
+        fault!(10, "reports doubled, re-ordered and forged", answers::strange_reports),
         fault!(11, "the disk is full", storage::disk_full),
         fault!(12, "the database is locked", storage::locked),
+        fault!(13, "the clock jumps", clocks::jumps),
         fault!(14, "the process stands still", crashes::stopped_and_continued),
         fault!(15, "hostile JSON", words::hostile_json),
         fault!(16, "hostile words in a ticket", words::hostile_words),
         fault!(17, "many breaches at one instant", storm::at_one_instant),
+        fault!(18, "acknowledged while it escalates", answers::acknowledged_while_it_escalates),
     ]
 }
 

@@ -25,7 +25,7 @@ impl Service {
         let mut child = Command::new("sh")
             .args(["-c", script, PROGRAM])
             .current_dir(folder)
-            .env("TWILIO_AUTH_TOKEN", "gateway-token")
+            .env("TWILIO_AUTH_TOKEN", crate::stage::GATEWAY_TOKEN)
             .env_remove("RUST_LOG")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -43,6 +43,13 @@ impl Service {
         let listens = || service.log().contains("listening on http://");
         crate::stage::until("the service listens", Duration::from_secs(60), async || Ok(listens())).await?;
         Ok(service)
+    }
+
+    /// What a command of the program says beside the running service.
+    pub fn ask(folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments).current_dir(folder).env("TWILIO_AUTH_TOKEN", crate::stage::GATEWAY_TOKEN);
+        Ok(String::from_utf8(command.output()?.stdout)?.trim().to_owned())
     }
 
     pub fn log(&self) -> String {

@@ -11,7 +11,10 @@ use chrono::TimeDelta;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 use superops_sla::clock::SystemClock;
-use superops_sla::simulator::receivers::{Caught, CaughtKind, CaughtList, MailCatcher, SmsCatcher};
+use secrecy::SecretString;
+use superops_sla::simulator::receivers::{
+    Caller, Caught, CaughtKind, CaughtList, Fate, MailCatcher, Reports, SmsCatcher,
+};
 use superops_sla::simulator::{NewTicket, Served, SimOptions, Simulator};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -35,6 +38,13 @@ pub const TEAM: [&str; 7] = [
 /// An attempt cut short by a crash is decided when its lease is over, and its repeats are some seconds apart.
 pub const COMES_TO_REST: Duration = Duration::from_secs(90);
 
+/// Where the configuration says that people, and the gateway, reach the program.
+pub const PUBLIC_URL: &str = "https://sla.example.com";
+/// As the environment has it.
+pub const GATEWAY_TOKEN: &str = "gateway-token";
+/// Each message by itself, however many there are: so that they can be counted.
+pub const ONE_BY_ONE: &str = "[alerts.limits]\nsms_per_number = []\nsms_per_day = 0\nbundle_from = 1000000\n";
+
 /// How the technician hears of an alert.
 pub enum By {
     Sms,
@@ -42,7 +52,7 @@ pub enum By {
 }
 
 impl By {
-    fn step(&self) -> &'static str {
+    pub fn step(&self) -> &'static str {
         match self {
             Self::Sms => "[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['sms']\n",
             Self::Both => "[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['email', 'sms']\n",
@@ -64,7 +74,7 @@ pub struct Stage {
 impl Stage {
     /// With the program running, and technicians told by these channels.
     pub async fn set(by: By) -> anyhow::Result<Self> {
-        Self::with(by.step()).await
+        Self::with(&format!("{ONE_BY_ONE}{}", by.step())).await
     }
 
     /// With `more` at the end of the configuration.
@@ -79,7 +89,7 @@ impl Stage {
     /// With a gateway elsewhere.
     pub async fn with_gateway(gateway: &str, by: By) -> anyhow::Result<Self> {
         let mut stage = Self::bare().await?;
-        stage.configure(gateway, by.step())?;
+        stage.configure(gateway, &format!("{ONE_BY_ONE}{}", by.step()))?;
         stage.start().await?;
         Ok(stage)
     }
@@ -102,7 +112,7 @@ impl Stage {
 
     fn configure(&self, gateway: &str, more: &str) -> anyhow::Result<()> {
         let text = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"sqlite://sla.db\"\n\
+            "[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"{PUBLIC_URL}\"\n[store]\nurl = \"sqlite://sla.db\"\n\
              [tenants.acme]\nsubdomain = \"acme\"\nendpoint = \"{}/msp\"\ntoken_file = \"token\"\n\
              requests_per_minute = 800\npoll_interval = \"1s\"\n\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"sla@example.com\"\n\
@@ -125,8 +135,21 @@ impl Stage {
         self.service.take().map_or(Ok(()), Service::kill)
     }
 
+    /// Has the gateway report to the program, as Twilio does.
+    pub fn reports(&self, fate: Fate, reports: Reports) -> anyhow::Result<()> {
+        let auth_token = SecretString::from(GATEWAY_TOKEN);
+        self.sms.calls(Caller { auth_token, public_url: PUBLIC_URL.to_owned(), reach: self.service().url()? });
+        self.sms.carrier(fate, reports);
+        Ok(())
+    }
+
     pub fn service(&self) -> &Service {
         self.service.as_ref().expect("it has been started")
+    }
+
+    /// A token for the API.
+    pub fn token(&self, role: &str) -> anyhow::Result<String> {
+        Service::ask(self.folder.path(), &["token", "create", "--role", role])
     }
 
     pub fn database(&self) -> PathBuf {

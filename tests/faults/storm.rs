@@ -16,7 +16,7 @@ const MEMORY_MB: u64 = 150;
 pub async fn at_one_instant(run: Run) -> anyhow::Result<Vec<Figure>> {
     let tickets: usize = run.pick(1_000, 10_000);
     let ahead = TimeDelta::seconds(run.pick(12, 60));
-    let stage = Stage::set(By::Both).await?;
+    let stage = Stage::with(By::Both.step()).await?;
     let due = SystemClock.now() + ahead;
     for nth in 0..tickets {
         stage.ticket(nth, due - SystemClock.now());
