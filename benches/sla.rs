@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use superops_sla::sla::calendar::{Calendar, CalendarSpec};
-use superops_sla::sla::clock::assess_both;
+use superops_sla::sla::clock::assess_all;
 use superops_sla::sla::computed::compute;
 use superops_sla::sla::desk::{Desk, DeskRules, Warn};
 use superops_sla::sla::history::History;
@@ -152,7 +152,7 @@ fn tickets(spec: CalendarSpec) {
     let desk = desk(Calendar::compile(spec).expect("it has open hours"));
     let now = instant("2026-11-25T14:00:00Z");
     let open: Vec<Arc<Watched>> = (0..TICKETS).map(|number| Arc::new(watched(number, now))).collect();
-    let is_late = |one: &&Arc<Watched>| assess_both(one, &desk, now).iter().any(|clock| clock.breached);
+    let is_late = |one: &&Arc<Watched>| assess_all(one, &desk, now).iter().any(|clock| clock.breached);
     let evaluate = || open.iter().filter(is_late).count();
     let breached = evaluate();
     let allocations = allocation_counter::measure(|| {
@@ -215,6 +215,7 @@ fn desk(calendar: Calendar) -> Desk {
         category: None,
         response: Some(TimeDelta::hours(1 + number as i64)),
         resolution: Some(TimeDelta::hours(8 + number as i64)),
+        next_response: None,
         counts: if sla == SLAS[0] { Counts::Calendar } else { Counts::Business },
     };
     let rules = DeskRules {
@@ -240,32 +241,28 @@ fn watched(number: usize, now: DateTime<Utc>) -> Watched {
     };
     let status = STATUSES[number % STATUSES.len()];
     let since = created + (now - created) / 2;
+    let ticket = Ticket {
+        id: TicketId::parse(&format!("{number}")).expect("it is not blank"),
+        display_id: format!("251126-{number}"),
+        subject: "Mail server down".to_owned(),
+        request_type: None,
+        status: Some(status.to_owned()),
+        priority: Some(PRIORITIES[fastrand::usize(..4)].to_owned()),
+        category: None,
+        client: named("Initech"),
+        site: None,
+        group: None,
+        technician: named("Mia"),
+        sla: named(SLAS[fastrand::usize(..3)]),
+        created_at: Some(created),
+        updated_at: Some(since),
+        first_response: due(24),
+        resolution: due(240),
+        flaws: Vec::new(),
+    };
     Watched {
-        ticket: Ticket {
-            id: TicketId::parse(&format!("{number}")).expect("it is not blank"),
-            display_id: format!("251126-{number}"),
-            subject: "Mail server down".to_owned(),
-            request_type: None,
-            status: Some(status.to_owned()),
-            priority: Some(PRIORITIES[fastrand::usize(..4)].to_owned()),
-            category: None,
-            client: named("Initech"),
-            site: None,
-            group: None,
-            technician: named("Mia"),
-            sla: named(SLAS[fastrand::usize(..3)]),
-            created_at: Some(created),
-            updated_at: Some(since),
-            first_response: due(24),
-            resolution: due(240),
-            flaws: Vec::new(),
-        },
-        first_seen_at: created,
-        read_at: now,
-        cycle: 0,
         status_since: Some(Bounds { earliest: since, latest: since + TimeDelta::minutes(1) }),
-        replied_at: None,
-        vanished_at: None,
+        ..Watched::new(ticket, Bounds { earliest: now, latest: created })
     }
 }
 

@@ -10,6 +10,7 @@ pub mod life;
 pub mod noise;
 pub mod overlay;
 pub mod policy;
+pub mod prediction;
 
 use std::fmt;
 
@@ -78,6 +79,8 @@ pub enum Closing {
     SlaRemoved,
     /// Somebody said so. It is not raised again for the same due time and stage.
     ByHand,
+    /// It was predicted, and has become unlikely.
+    Unlikely,
 }
 
 impl Closing {
@@ -93,6 +96,7 @@ impl Closing {
             Self::Deleted => "deleted",
             Self::SlaRemoved => "sla_removed",
             Self::ByHand => "by_hand",
+            Self::Unlikely => "unlikely",
         }
     }
 
@@ -108,6 +112,7 @@ impl Closing {
             Self::Deleted => "the ticket was deleted",
             Self::SlaRemoved => "there is no due time any more",
             Self::ByHand => "resolved by hand",
+            Self::Unlikely => "it has become unlikely",
         }
     }
 
@@ -121,7 +126,7 @@ impl Closing {
         }
     }
 
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Met,
         Self::ClosedLate,
         Self::Paused,
@@ -131,6 +136,7 @@ impl Closing {
         Self::Deleted,
         Self::SlaRemoved,
         Self::ByHand,
+        Self::Unlikely,
     ];
 
     /// The reading of [`Closing::as_str`].
@@ -161,6 +167,8 @@ pub enum Reason {
     Missed,
     /// SuperOps calls it breached, whatever its due time.
     Flagged,
+    /// The forecast gives a breach this probability.
+    Predicted(f64),
 }
 
 impl fmt::Display for Reason {
@@ -170,6 +178,7 @@ impl fmt::Display for Reason {
             Self::LittleLeft => f.write_str("little working time is left"),
             Self::Missed => f.write_str("its target was missed"),
             Self::Flagged => f.write_str("SuperOps calls it breached"),
+            Self::Predicted(probability) => write!(f, "a breach is {:.0} % likely", probability * 100.0),
         }
     }
 }
@@ -242,6 +251,7 @@ fn danger(clock: &ClockState<'_>) -> Option<(Stage, Reason)> {
 
 fn closing(clock: &ClockState<'_>) -> Closing {
     match clock.standing {
+        Standing::Cancelled if clock.doubts.has(Doubt::CancelledByHand) => Closing::SlaRemoved,
         Standing::Cancelled => Closing::Vanished,
         Standing::Unknown => Closing::SlaRemoved,
         Standing::Paused { .. } => Closing::Paused,

@@ -20,6 +20,7 @@ use crate::desks::Desks;
 use crate::dispatch::Dispatch;
 use crate::evaluate::Evaluate;
 use crate::notify;
+use crate::predict::{self, Board, Predict};
 use crate::service::{Service, Syncs};
 use crate::store::{Claim, Store, StoreError};
 use crate::superops::SuperOps;
@@ -43,6 +44,7 @@ pub struct Parts {
     pub answers: Answers,
     pub syncs: Vec<TenantSync>,
     pub evaluate: Evaluate,
+    pub predicts: Vec<Predict>,
     pub dispatch: Dispatch,
     pub receipts: ReceiptWatch,
     claim: Claim,
@@ -60,10 +62,22 @@ impl Parts {
         let (news, outbox) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let hints = Hints::new(config.tenants.keys().cloned());
         let mut health = BTreeMap::new();
-        let mut syncs = Vec::new();
+        let (mut syncs, mut predicts) = (Vec::new(), Vec::new());
+        let board = Arc::new(Board::default());
         for tenant in config.tenants.values() {
             let report = watch::Sender::new(SyncHealth::default());
             health.insert(tenant.id.clone(), report.subscribe());
+            let forecasting = predict::Wiring {
+                config: config.clone(),
+                desks: desks.clone(),
+                store: store.clone(),
+                clock: clock.clone(),
+                telemetry: telemetry.clone(),
+                board: board.clone(),
+                news: news.clone(),
+                synced: report.subscribe(),
+            };
+            predicts.push(Predict::new(&tenant.id, forecasting));
             let wiring = Wiring {
                 client: Arc::new(SuperOps::new(tenant, telemetry.clone())?),
                 store: store.clone(),
@@ -73,7 +87,8 @@ impl Parts {
                 hints: hints.listen(&tenant.id).context("every tenant has its hint")?,
                 health: report,
             };
-            syncs.push(TenantSync::open(tenant, wiring).await?);
+            let policies = config.policies_of(&tenant.id).map(|(_, policy)| policy.clone()).collect();
+            syncs.push(TenantSync::open(tenant, wiring).await?.promising(policies));
         }
         let bells = Bells { outbox: outbox.clone(), news: news.clone() };
         let answers =
@@ -92,11 +107,12 @@ impl Parts {
         )
         .with_limits(&config.notify.per_minute);
         let evaluate =
-            Evaluate::new(config.clone(), desks.clone(), store.clone(), clock.clone(), telemetry.clone(), news, outbox);
+            Evaluate::new(config.clone(), desks.clone(), store.clone(), clock.clone(), telemetry.clone(), news, outbox)
+                .heeding(board.clone());
         let sync = Syncs { hints, health };
         let service = Service::new(config.clone(), desks, store.clone(), clock, telemetry.clone(), sync);
-        let service = service.with_bells(bells.news, bells.outbox);
-        Ok(Self { config, store, telemetry, service, answers, syncs, evaluate, dispatch, receipts, claim })
+        let service = service.with_bells(bells.news, bells.outbox).showing(board);
+        Ok(Self { config, store, telemetry, service, answers, syncs, evaluate, predicts, dispatch, receipts, claim })
     }
 
     /// What the web is to serve.
@@ -129,6 +145,9 @@ impl Parts {
             loops.spawn(sync.run(stop.subscribe()));
         }
         loops.spawn(self.evaluate.run(stop.subscribe()));
+        for predict in self.predicts {
+            loops.spawn(predict.run(stop.subscribe()));
+        }
         loops.spawn(self.dispatch.run(stop.subscribe()));
         loops.spawn(self.receipts.run(stop.subscribe()));
         let mut stopped = stop.subscribe();

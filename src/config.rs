@@ -40,6 +40,7 @@ use secrecy::SecretString;
 pub use crate::alert::escalation::{ChannelKind, Step, Target, default_steps};
 pub use crate::alert::policy::{Escalation, Which};
 
+use crate::alert::prediction::Rule;
 use crate::alert::{Stage, noise};
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::Policy;
@@ -175,10 +176,10 @@ pub struct Alerts {
     pub warn_at: Vec<f64>,
     /// Working time left.
     pub warn_left: Vec<TimeDelta>,
-    /// Probability of breach that raises a predicted alert.
-    pub predict_at: f64,
     /// How long an acknowledged breach may rest while nothing happens on its ticket.
     pub ack_expires: TimeDelta,
+    /// Which forecasts are told.
+    pub predict: Rule,
     /// Who hears of an alert, and when; the default is SuperOps' own people.
     pub steps: Vec<Step>,
     /// How much is said at once, and when it has to wait.

@@ -25,6 +25,8 @@ pub struct Desks {
     calendars: BTreeMap<String, Arc<Calendar>>,
     cache: Cache<TenantId, (Arc<Directory>, Arc<Desk>)>,
     versions: Cache<TenantId, Arc<Vec<Version>>>,
+    /// The directory that the last version was made with.
+    kept: Cache<TenantId, Arc<Directory>>,
     telemetry: Arc<Telemetry>,
 }
 
@@ -33,7 +35,15 @@ impl Desks {
     pub fn new(config: Arc<Config>, store: Store, telemetry: Arc<Telemetry>) -> Result<Self, CalendarError> {
         let compile = |(name, spec): (&String, _)| Ok((name.clone(), Arc::new(Calendar::compile(Clone::clone(spec))?)));
         let calendars = config.calendars.iter().map(compile).collect::<Result<_, CalendarError>>()?;
-        Ok(Self { config, store, calendars, cache: Cache::new(1_000), versions: Cache::new(1_000), telemetry })
+        Ok(Self {
+            config,
+            store,
+            calendars,
+            cache: Cache::new(1_000),
+            versions: Cache::new(1_000),
+            kept: Cache::new(1_000),
+            telemetry,
+        })
     }
 
     /// The rules of `tenant`'s desk, with the directory they were made from.
@@ -62,13 +72,28 @@ impl Desks {
     /// Makes what is configured the version in force from `now` on, where it is not yet.
     pub async fn adopt(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         for tenant in self.config.tenants.values() {
-            self.versions.invalidate(&tenant.id);
-            let Adopted { version, is_new, moved } =
-                self.store.adopt_terms(&tenant.id, &terms(&self.config, tenant), now).await?;
-            if is_new && version > 1 {
-                info!(tenant = %tenant.id, version, moved, "other policies hold from now on: version {version}");
-            }
+            self.keep_version(tenant, now).await?;
         }
+        Ok(())
+    }
+
+    /// Makes what holds for `tenant` a version, where it is none yet: SuperOps may have other hours for a site.
+    pub async fn keep_version(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let directory = self.store.directory(&tenant.id).await?;
+        let kept = self.kept.get(&tenant.id).is_some_and(|known| Arc::ptr_eq(&known, &directory));
+        // Sites that were not read yet are no version of them.
+        if kept || (tenant.hours == Hours::Site && directory.sites.is_empty()) {
+            return Ok(());
+        }
+        let Adopted { version, is_new, moved } =
+            self.store.adopt_terms(&tenant.id, &terms(&self.config, tenant, &directory), now).await?;
+        if is_new {
+            self.versions.invalidate(&tenant.id);
+        }
+        if is_new && version > 1 {
+            info!(tenant = %tenant.id, version, moved, "other terms hold from now on: version {version}");
+        }
+        self.kept.insert(tenant.id.clone(), directory);
         Ok(())
     }
 
@@ -105,14 +130,17 @@ impl Desks {
             msp,
             holiday_lists: terms.holiday_lists.clone(),
             policies: terms.policies.clone(),
+            words: terms.words.clone().unwrap_or_else(|| tenant.statuses.clone()),
             ..self.rules(tenant)
         };
-        Ok(Desk::new(rules, directory))
+        let Some(sites) = &terms.sites else { return Ok(Desk::new(rules, directory)) };
+        let sites = sites.iter().map(|site| (site.id.clone(), site.clone())).collect();
+        Ok(Desk::new(rules, &Directory { sites, ..directory.clone() }))
     }
 
     fn rules(&self, tenant: &Tenant) -> DeskRules {
         let alerts = &self.config.alerts;
-        let Terms { policies, site_hours, holiday_lists, calendar: _ } = terms(&self.config, tenant);
+        let Terms { policies, site_hours, holiday_lists, .. } = terms(&self.config, tenant, &Directory::default());
         DeskRules {
             tenant: tenant.id.clone(),
             words: tenant.statuses.clone(),
@@ -125,19 +153,21 @@ impl Desks {
     }
 }
 
-/// What `config` promises the tickets of `tenant`.
-pub fn terms(config: &Config, tenant: &Tenant) -> Terms {
+/// What `config` promises the tickets of `tenant`, whose sites are those of `directory`.
+pub fn terms(config: &Config, tenant: &Tenant, directory: &Directory) -> Terms {
     Terms {
         policies: config.policies_of(&tenant.id).map(|(_, policy)| policy.clone()).collect(),
         site_hours: tenant.hours == Hours::Site,
         calendar: tenant.calendar.as_ref().and_then(|name| config.calendars.get(name)).cloned(),
         holiday_lists: config.holiday_lists.clone(),
+        words: Some(tenant.statuses.clone()),
+        sites: (tenant.hours == Hours::Site).then(|| directory.sites.values().cloned().collect()),
     }
 }
 
 /// What the tickets of `tenant` would be promised if `trial` were added to `config`: what it leaves out stays.
 pub fn trial_terms(config: &Config, trial: &Config, tenant: &Tenant) -> Terms {
-    let present = terms(config, tenant);
+    let present = terms(config, tenant, &Directory::default());
     let tried = trial.tenants.get(&tenant.id);
     let name = tried.map_or(&tenant.calendar, |tried| &tried.calendar).as_ref();
     let calendar = name.and_then(|name| trial.calendars.get(name).or_else(|| config.calendars.get(name)));
@@ -147,5 +177,7 @@ pub fn trial_terms(config: &Config, trial: &Config, tenant: &Tenant) -> Terms {
         site_hours: tried.map_or(present.site_hours, |tried| tried.hours == Hours::Site),
         calendar: calendar.cloned(),
         holiday_lists: if trial.holiday_lists.is_empty() { present.holiday_lists } else { trial.holiday_lists.clone() },
+        words: present.words,
+        sites: None,
     }
 }

@@ -19,10 +19,12 @@ use tokio::sync::watch;
 use tracing::{error, info};
 
 use crate::alert::overlay::Overlay;
+use crate::alert::prediction::refine;
 use crate::alert::{self, AlertKey, Decision, Stage};
 use crate::clock::SharedClock;
 use crate::config::{ChannelKind, Config, Tenant};
 use crate::desks::Desks;
+use crate::predict::{Board, Forecasts};
 use crate::sla::clock::{self, ClockState};
 use crate::sla::desk::Desk;
 use crate::store::alerts::{AlertRow, AlertTurn, Recovered};
@@ -55,6 +57,7 @@ pub struct Evaluate {
     outbox: Arc<Notify>,
     channels: Vec<ChannelKind>,
     memory: Memory,
+    board: Arc<Board>,
     quiet: HashMap<TenantId, Quiet>,
 }
 
@@ -77,6 +80,7 @@ struct Scene<'a> {
     settled: bool,
     /// The silences and maintenance windows of now and later.
     overlays: &'a [Overlay],
+    forecasts: &'a Forecasts,
     now: DateTime<Utc>,
 }
 
@@ -100,8 +104,13 @@ impl Evaluate {
         outbox: Arc<Notify>,
     ) -> Self {
         let channels = config.notify.kinds();
-        let (memory, quiet) = (Memory::default(), HashMap::new());
-        Self { config, desks, store, clock, telemetry, news, outbox, channels, memory, quiet }
+        let (memory, quiet, board) = (Memory::default(), HashMap::new(), Arc::default());
+        Self { config, desks, store, clock, telemetry, news, outbox, channels, memory, board, quiet }
+    }
+
+    /// Raises what the forecasts on `board` call for as well.
+    pub fn heeding(self, board: Arc<Board>) -> Self {
+        Self { board, ..self }
     }
 
     /// Turns until `stop` says so.
@@ -158,6 +167,7 @@ impl Evaluate {
     }
 
     async fn turn_of(&mut self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Turn, StoreError> {
+        self.desks.keep_version(tenant, now).await?;
         let (people, desk) = self.desks.of(tenant).await?;
         let open = self.store.open_tickets(&tenant.id).await?;
         let state = self.store.sync_state(&tenant.id).await?;
@@ -165,14 +175,18 @@ impl Evaluate {
         self.memory.load(&self.store, &tenant.id).await?;
         self.memory.hurry(&self.store, &tenant.id, now).await?;
         let overlays = self.store.overlays(Some(&tenant.id), now).await?;
-        let scene = Scene { tenant, desk: &desk, people: &people, settled, overlays: &overlays, now };
+        let forecasts = self.board.of(&tenant.id);
+        let (overlays, forecasts) = (overlays.as_slice(), forecasts.as_ref());
+        let scene = Scene { tenant, desk: &desk, people: &people, settled, overlays, forecasts, now };
         let mut quiet = self.quiet.remove(&tenant.id).unwrap_or_default();
         quiet.begin(&desk, now);
         let mut found = Findings::default();
         let mut counts = Standings::default();
         let mut next = None;
         for watched in open.values() {
-            let look = quiet.look(watched).unwrap_or_else(|| self.look_at(&scene, watched, &mut quiet, &mut found));
+            // A forecast that has a say in it may have changed while the ticket did not.
+            let still = quiet.look(watched).filter(|_| !forecasts.calls.contains_key(&watched.ticket.id));
+            let look = still.unwrap_or_else(|| self.look_at(&scene, watched, &mut quiet, &mut found));
             counts.add(look.standings);
             next = next.into_iter().chain(look.next_change).min();
         }
@@ -201,10 +215,14 @@ impl Evaluate {
         let before = self.memory.raised(&scene.tenant.id, watched);
         let mut look = Look::default();
         let mut calm = true;
-        for (clock, before) in clock::assess_both(watched, scene.desk, scene.now).into_iter().zip(before) {
-            look.standings.set(clock.kind, clock.standing);
+        for (clock, before) in clock::assess_all(watched, scene.desk, scene.now).into_iter().zip(before) {
+            if clock.is_kept() {
+                look.standings.set(clock.kind, clock.standing);
+            }
             look.next_change = look.next_change.into_iter().chain(clock.next_change).min();
             let decision = alert::decide(&clock, watched.first_seen_at, before.as_ref());
+            let call = scene.forecasts.call(&watched.ticket.id, clock.kind);
+            let decision = refine(decision, &clock, before.as_ref(), call);
             calm &= decision == Decision::Keep;
             self.act_on(scene, watched, clock, decision, found);
         }

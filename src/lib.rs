@@ -15,6 +15,7 @@
 //! 4. [`alert`] decides what is to be raised, each time with its reason, and
 //!    [`alert::escalation`] finds whom it goes to. One transaction stores the
 //!    alert and its notifications; a unique key makes that exactly once.
+//!    Beside it [`predict`] learns from the past how likely each clock is to breach.
 //! 5. [`dispatch`] leases what is due in the outbox; a channel of [`notify`]
 //!    makes one attempt; the answer is remembered and says what comes next.
 //! 6. [`answers`] takes what comes back: a click on a link, a reply to a text
@@ -46,6 +47,7 @@ pub mod terminal;
 pub mod answers;
 pub mod dispatch;
 pub mod evaluate;
+pub mod predict;
 pub mod sync;
 
 pub mod service;

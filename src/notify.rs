@@ -178,6 +178,26 @@ pub struct AlertFacts {
     pub because: String,
     /// The working-time note: "counted in the hours of head-office (Europe/London)".
     pub hours: String,
+    /// What to do about a breach that is only predicted.
+    #[serde(default)]
+    pub advice: Option<Advice>,
+}
+
+/// What to do about a ticket that is likely to breach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advice {
+    /// Who could take it on; none: nobody has less to do than its owner.
+    pub room: Option<Room>,
+    pub group: Option<String>,
+    /// Open tickets of the group that are older.
+    pub ahead: usize,
+}
+
+/// Somebody with few open tickets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    pub name: String,
+    pub open: usize,
 }
 
 /// A ticket as it is shown to people.

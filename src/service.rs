@@ -2,13 +2,15 @@
 
 pub mod alerts;
 mod explain;
+pub mod forecast;
 pub mod overlays;
+pub mod overrides;
 pub mod policies;
 pub mod tryout;
 mod view;
 pub mod weekly;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -19,14 +21,18 @@ use crate::clock::SharedClock;
 use crate::config::{Config, Tenant};
 use crate::desks::Desks;
 use crate::notify::{Body, TicketFacts};
+use crate::predict::Board;
+use crate::sla::desk::Desk;
 use crate::store::outbox::Logged;
 use crate::store::{Store, StoreError};
 use crate::sync::{Hints, SyncHealth};
 use crate::telemetry::{ChannelLabels, Telemetry, TenantLabels};
+use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, TenantId, TicketId};
 use view::Seen;
 
 pub use explain::{ClockLedger, DifferenceGroup, Differences, HeldBy, LedgerLine, TicketLedger};
+pub use forecast::{ClockForecast, ForecastRecord};
 
 /// Whose data may be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +97,8 @@ pub struct TicketSla {
     /// When SuperOps was last asked about this ticket.
     pub last_updated: DateTime<Utc>,
     pub clocks: Vec<ClockStatus>,
+    /// What people decided about the clocks by hand.
+    pub overrides: Vec<overrides::OverrideView>,
     /// Where the reported and the computed due time differ.
     pub discrepancies: Vec<String>,
     /// Fields of the record that made no sense.
@@ -107,8 +115,11 @@ pub struct TicketPolicy {
     /// Seconds.
     pub response_target: Option<i64>,
     pub resolution_target: Option<i64>,
+    pub next_response_target: Option<i64>,
     /// calendar | business
     pub clock: &'static str,
+    /// All of it in words: `policy 2 of 5 \`Gold/High\` (config.toml:88); also matched: the default policy`.
+    pub choice: String,
     /// Positions of the others that match.
     pub runners_up: Vec<usize>,
     /// The version of the tenant's policies that the ticket follows; none before the service has run.
@@ -124,6 +135,8 @@ pub struct ClockStatus {
     pub breached: bool,
     pub due: Option<DateTime<Utc>>,
     pub met_at: Option<DateTime<Utc>>,
+    /// technician | automation | not_known, of a first response that was given; none of other clocks.
+    pub met_by: Option<&'static str>,
     /// Working seconds left, negative once over.
     pub remaining: Option<i64>,
     /// Wall seconds to the due time, negative once past.
@@ -135,6 +148,8 @@ pub struct ClockStatus {
     pub hours: String,
     /// Why the clock cannot be fully known, if so.
     pub partial: Vec<String>,
+    /// How likely it is to breach, and why; none once that is decided, and before the first look.
+    pub forecast: Option<ClockForecast>,
 }
 
 /// The head of the page: how the desk stands, and whether we can know it.
@@ -163,6 +178,8 @@ pub struct TenantHealth {
     /// What is wrong and what to do, in words; none while all is well.
     pub trouble: Option<String>,
     pub quarantined: usize,
+    /// Why alerts go by the clock alone for now, if so.
+    pub forecast: Option<String>,
 }
 
 /// Whether one way of reaching people works.
@@ -231,6 +248,7 @@ pub struct Service {
     /// Ring when a person changed something: evaluate's bell, and dispatch's.
     news: Arc<Notify>,
     outbox: Arc<Notify>,
+    board: Arc<Board>,
 }
 
 /// What the service knows of the sync of each tenant.
@@ -250,12 +268,18 @@ impl Service {
         sync: Syncs,
     ) -> Self {
         let (news, outbox) = (Arc::default(), Arc::default());
-        Self { config, desks, store, clock, telemetry, sync, news, outbox }
+        let board = Arc::default();
+        Self { config, desks, store, clock, telemetry, sync, news, outbox, board }
     }
 
     /// The same, able to wake the loops of the running service.
     pub fn with_bells(self, news: Arc<Notify>, outbox: Arc<Notify>) -> Self {
         Self { news, outbox, ..self }
+    }
+
+    /// Shows the forecasts on `board` as well.
+    pub fn showing(self, board: Arc<Board>) -> Self {
+        Self { board, ..self }
     }
 
     /// Open tickets, worst first.
@@ -268,7 +292,10 @@ impl Service {
         seen.retain(|one| wanted.lets_through(one));
         seen.sort_by(|a, b| a.rank().cmp(&b.rank()).then_with(|| a.sla.ticket_id.cmp(&b.sla.ticket_id)));
         let total = seen.len();
-        let tickets: Vec<_> = seen.into_iter().skip(skip).take(limit).map(|one| one.sla).collect();
+        let page = seen.into_iter().skip(skip).take(limit).map(|one| one.sla);
+        let mut page: Vec<_> = page.filter_map(|sla| Some((TenantId::parse(&sla.tenant).ok()?, sla))).collect();
+        self.compare(&mut page, now).await?;
+        let tickets: Vec<_> = page.into_iter().map(|(_, sla)| sla).collect();
         let next = skip + tickets.len();
         let next_cursor = (next < total && !tickets.is_empty()).then(|| next.to_string());
         Ok(TicketPage { now, total, tickets, next_cursor })
@@ -277,36 +304,67 @@ impl Service {
     /// One ticket by its id or display id, open or not.
     pub async fn ticket(&self, scope: &Scope, id: &str) -> Result<Option<TicketSla>, ServiceError> {
         let now = self.clock.now();
-        let only = match scope {
-            Scope::All => None,
-            Scope::One(tenant) => Some(tenant),
-        };
-        for (tenant, watched) in self.store.find_ticket(only, id).await? {
-            let Some(tenant) = self.config.tenants.get(&tenant) else { continue };
-            let (desk, version) = self.desks.judging(tenant, &watched).await?;
-            let changes = self.store.events(&tenant.id, &watched.ticket.id).await?;
-            let mut seen = Seen::new(tenant, &desk, &watched, now).of_version(version).sla;
-            let found = explain::discrepancies(&watched, &changes, &desk, now);
-            seen.discrepancies = found.into_iter().map(|one| one.words).collect();
-            return Ok(Some(seen));
-        }
-        Ok(None)
+        let Some((tenant, watched)) = self.found(scope, id).await? else { return Ok(None) };
+        let Some(tenant) = self.config.tenants.get(&tenant) else { return Ok(None) };
+        let (desk, version) = self.desks.judging(tenant, &watched).await?;
+        let changes = self.store.events(&tenant.id, &watched.ticket.id).await?;
+        let mut seen = self.seen(tenant, &desk, &watched, version, now).sla;
+        let found = explain::discrepancies(&watched, &changes, &desk, now);
+        seen.discrepancies = found.into_iter().map(|one| one.words).collect();
+        Ok(Some(seen))
     }
 
     /// Why the clocks of a ticket, by its id or display id, show what they show.
     pub async fn ledger(&self, scope: &Scope, id: &str) -> Result<Option<TicketLedger>, ServiceError> {
         let now = self.clock.now();
-        let only = match scope {
-            Scope::All => None,
-            Scope::One(tenant) => Some(tenant),
-        };
-        for (tenant, watched) in self.store.find_ticket(only, id).await? {
-            let Some(tenant) = self.config.tenants.get(&tenant) else { continue };
-            let (desk, _) = self.desks.judging(tenant, &watched).await?;
-            let changes = self.store.events(&tenant.id, &watched.ticket.id).await?;
-            return Ok(Some(explain::ledger(&watched, &changes, &desk, now)));
+        let Some((tenant, watched)) = self.found(scope, id).await? else { return Ok(None) };
+        let Some(tenant) = self.config.tenants.get(&tenant) else { return Ok(None) };
+        let (desk, version) = self.desks.judging(tenant, &watched).await?;
+        let changes = self.store.events(&tenant.id, &watched.ticket.id).await?;
+        let policy = self.seen(tenant, &desk, &watched, version, now).sla.policy;
+        let ledger = explain::ledger(&watched, &changes, &desk, version, now);
+        Ok(Some(TicketLedger { policy_choice: policy.map(|policy| policy.choice), ..ledger }))
+    }
+
+    /// The ticket that `id`, an id or a display id, means within `scope`.
+    async fn found(&self, scope: &Scope, id: &str) -> Result<Option<(TenantId, Arc<Watched>)>, ServiceError> {
+        let found = self.store.find_ticket(scope.tenant(), id).await?;
+        Ok(found.into_iter().find(|(tenant, _)| self.config.tenants.contains_key(tenant)))
+    }
+
+    /// A ticket as judged by `desk`, with the version that it follows and where its policy stands.
+    fn seen(&self, tenant: &Tenant, desk: &Desk, watched: &Watched, version: Option<u32>, now: DateTime<Utc>) -> Seen {
+        let mut seen = Seen::new(tenant, desk, watched, now).of_version(version);
+        let (places, policies): (Vec<_>, Vec<_>) = self.config.policies_of(&tenant.id).unzip();
+        // An older version's policies stand nowhere any more.
+        let is_present = desk.policies().iter().eq(policies);
+        if let Some((policy, choice)) = seen.sla.policy.as_mut().zip(desk.choice(&watched.ticket)) {
+            policy.choice = choice.words(desk.policies(), if is_present { &places } else { &[] });
         }
-        Ok(None)
+        seen
+    }
+
+    /// Fills in where the due times of these open tickets differ from ours.
+    async fn compare(&self, tickets: &mut [(TenantId, TicketSla)], now: DateTime<Utc>) -> Result<(), StoreError> {
+        let tenants: BTreeSet<TenantId> = tickets.iter().map(|(tenant, _)| tenant.clone()).collect();
+        for tenant in tenants.iter().filter_map(|id| self.config.tenants.get(id)) {
+            let (_, desk) = self.desks.of(tenant).await?;
+            if desk.policies().is_empty() {
+                continue;
+            }
+            let open = self.store.open_tickets(&tenant.id).await?;
+            let own = || tickets.iter().filter(|(id, _)| *id == tenant.id);
+            let ids: Vec<_> = own().map(|(_, ticket)| ticket.ticket_id.as_str()).collect();
+            let events = self.store.events_of(&tenant.id, &ids).await?;
+            for (_, ticket) in tickets.iter_mut().filter(|(id, _)| *id == tenant.id) {
+                let watched = TicketId::parse(&ticket.ticket_id).ok().and_then(|id| open.get(&id));
+                let Some(watched) = watched else { continue };
+                let changes = events.get(&watched.ticket.id).map(Vec::as_slice).unwrap_or_default();
+                let found = explain::discrepancies(watched, changes, &desk, now);
+                ticket.discrepancies = found.into_iter().map(|one| one.words).collect();
+            }
+        }
+        Ok(())
     }
 
     /// Where SuperOps' due times differ from ours among the open tickets, by client and policy, most first.
@@ -438,7 +496,9 @@ impl Service {
             let (_, desk) = self.desks.of(tenant).await?;
             let open = self.store.open_tickets(&tenant.id).await?;
             let version = self.desks.versions(&tenant.id).await?.last().map(|last| last.number);
-            seen.extend(open.values().map(|watched| Seen::new(tenant, &desk, watched, now).of_version(version)));
+            let forecasts = self.board.of(&tenant.id);
+            let look = |watched| Seen::new(tenant, &desk, watched, now).of_version(version);
+            seen.extend(open.values().map(|watched| look(watched).foreseen(&forecasts, watched, &desk)));
         }
         Ok(seen)
     }
@@ -461,7 +521,13 @@ impl Service {
         let stale = last_good.is_some_and(|at| now - at > (tenant.poll_interval * STALE_POLLS).max(STALE_AT_LEAST));
         let trouble = trouble.or_else(|| stale.then(|| "no fresh data: is the service running?".to_owned()));
         let quarantined = self.store.quarantined(&tenant.id).await?.len();
-        Ok(TenantHealth { tenant: tenant.id.to_string(), last_good_sync: last_good, trouble, quarantined })
+        Ok(TenantHealth {
+            tenant: tenant.id.to_string(),
+            last_good_sync: last_good,
+            trouble,
+            quarantined,
+            forecast: self.stepped_back(&tenant.id),
+        })
     }
 
     fn sync_health(&self, tenant: &TenantId) -> SyncHealth {

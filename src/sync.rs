@@ -30,13 +30,14 @@ use self::progress::Progress;
 use self::replies::Looked;
 use crate::clock::SharedClock;
 use crate::config;
+use crate::sla::policy::Policy;
 use crate::store::sync::{Lookup, SyncState, Unread};
 use crate::store::tickets::{Batch, Saved};
 use crate::store::{Store, StoreError};
 use crate::superops::{ApiError, SuperOps, TicketAsk, TicketPage, Urgency};
 use crate::telemetry::{LoopName, Telemetry, TenantLabels};
 use crate::ticket::watch::Bounds;
-use crate::ticket::{ClockKind, StatusMeaning, StatusWords, TenantId, Ticket};
+use crate::ticket::{ClockKind, StatusWords, TenantId, Ticket};
 
 /// What does not work today may work tomorrow.
 const PROBE_EVERY: TimeDelta = TimeDelta::days(1);
@@ -104,6 +105,8 @@ pub struct TenantSync {
     health: watch::Sender<SyncHealth>,
     state: SyncState,
     looked: Looked,
+    /// What is promised: some promises make conversations worth reading.
+    policies: Vec<Policy>,
     progress: Option<Progress>,
     failures: u32,
 }
@@ -128,9 +131,15 @@ impl TenantSync {
             health,
             state,
             looked: Looked::new(),
+            policies: Vec::new(),
             progress: None,
             failures: 0,
         })
+    }
+
+    /// With what the tenant's tickets are promised.
+    pub fn promising(self, policies: Vec<Policy>) -> Self {
+        Self { policies, ..self }
     }
 
     /// Turns until `stop` says true.
@@ -220,8 +229,8 @@ impl TenantSync {
         let open = self.store.open_tickets(&self.tenant).await.ok()?;
         let dues = open.values().flat_map(|watched| {
             let ticket = &watched.ticket;
-            let paused = self.words.meaning(ticket.status.as_deref()) == StatusMeaning::Paused;
-            let running = ClockKind::ALL.into_iter().filter(move |clock| !(paused && *clock == ClockKind::Resolution));
+            let meaning = self.words.meaning(ticket.status.as_deref());
+            let running = ClockKind::REPORTED.into_iter().filter(move |clock| !meaning.pauses(*clock));
             running
                 .map(|clock| ticket.reported(clock))
                 .filter(|clock| clock.met_at.is_none())

@@ -81,6 +81,19 @@ pub struct LoopName {
     pub name: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ClockLabels {
+    pub tenant: String,
+    pub clock: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct JudgedLabels {
+    pub tenant: String,
+    pub clock: &'static str,
+    pub outcome: &'static str,
+}
+
 type FloatGauge = Gauge<f64, AtomicU64>;
 
 /// All figures. Shared as an `Arc`; each room writes its own.
@@ -103,6 +116,10 @@ pub struct Telemetry {
     pub cache_lookups: Family<CacheLabels, Counter>,
     pub cache_entries: Family<CacheName, Gauge>,
     pub loop_seconds: Family<LoopName, Histogram, fn() -> Histogram>,
+    pub forecast_outcomes: Family<ClockLabels, Gauge>,
+    pub forecast_error: Family<ClockLabels, FloatGauge>,
+    pub forecast_trusted: Family<ClockLabels, Gauge>,
+    pub predicted_alerts_judged: Family<JudgedLabels, Counter>,
 }
 
 /// From a quick table look-up to a first sync of a large account.
@@ -133,6 +150,17 @@ impl Default for Telemetry {
         let week = family!("alerts_this_week", "Alerts told this week, and what came of them", Family::default());
         let cache_lookups = family!("cache_lookups", "Cache look-ups, by hit or miss", Family::default());
         let cache_entries = family!("cache_entries", "Entries held by each cache", Family::default());
+        let forecast_outcomes =
+            family!("forecast_outcomes", "Decided clocks that the forecast has learned from", Family::default());
+        let forecast_error =
+            family!("forecast_error", "How far the latest 500 probabilities were off what happened", Family::default());
+        let forecast_trusted =
+            family!("forecast_trusted", "1: alerts go by the forecast too; 0: by the clock alone", Family::default());
+        let predicted_alerts_judged = family!(
+            "predicted_alerts_judged",
+            "Predicted alerts whose clock is decided, by outcome",
+            Family::default()
+        );
         let sync_age_seconds = Family::default();
         registry.register_with_unit(
             "sync_age",
@@ -173,6 +201,10 @@ impl Default for Telemetry {
             cache_lookups,
             cache_entries,
             loop_seconds,
+            forecast_outcomes,
+            forecast_error,
+            forecast_trusted,
+            predicted_alerts_judged,
         }
     }
 }

@@ -10,6 +10,7 @@ mod health;
 mod hooks;
 mod link;
 mod login;
+mod overrides;
 mod pages;
 mod problem;
 #[cfg(test)]
@@ -109,6 +110,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
         ("/api/v1/tickets/{id}/sla", get(api::ticket)),
         ("/api/v1/policies", get(api::policies)),
         ("/api/v1/tickets/{id}/ledger", get(api::ledger)),
+        ("/api/v1/tickets/{id}/override", post(overrides::decide).delete(overrides::undecide)),
         ("/api/v1/discrepancies", get(api::discrepancies)),
         ("/api/v1/overview", get(api::overview)),
         ("/api/v1/messages", get(api::messages)),

@@ -123,7 +123,7 @@ impl Promises for Promised<'_> {
     }
 
     fn pauses(&self, state: &str) -> bool {
-        self.meaning(state) == StatusMeaning::Paused
+        self.meaning(state).is_paused()
     }
 
     fn resolves(&self, state: &str) -> bool {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -50,7 +50,7 @@ pub async fn demo(args: DemoArgs) -> Result<(), CliError> {
     eprintln!("Setting up the desk …");
     let world = World::open(&args, clock.clone()).await?;
     let listen = free_address(args.listen).await?;
-    let config = world.config(listen, args.replay.is_some())?;
+    let config = world.config(listen, args.replay.is_some(), clock.now())?;
     let parts = Parts::build(config, clock.clone()).await?;
     let (service, store) = (parts.service.clone(), parts.store.clone());
     let options = web::Options {
@@ -111,7 +111,7 @@ impl World {
     }
 
     /// A configuration as a user would write it, pointing at this world.
-    fn config(&self, listen: SocketAddr, replay: bool) -> anyhow::Result<Config> {
+    fn config(&self, listen: SocketAddr, replay: bool, now: DateTime<Utc>) -> anyhow::Result<Config> {
         let store = self.folder.path().join("demo.db");
         // A file, since it is read again whenever the client needs it.
         let token = self.folder.path().join("token");
@@ -132,7 +132,7 @@ impl World {
              requests_per_minute = 800\npoll_interval = \"60s\"\nhours = \"site\"\n{statuses}\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@msp.example>\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"DEMO_SMS\"\n\
-             from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = true\n{}{policies}",
+             from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = true\n{}{}{policies}",
             store.display(),
             self.options.subdomain,
             self.superops.url(),
@@ -140,6 +140,7 @@ impl World {
             self.mail.addr(),
             self.sms.url(),
             self.systems(),
+            quiet_hours(now),
         );
         let token = token.to_str().context("the temporary folder has an odd name")?;
         let environment =
@@ -157,6 +158,17 @@ impl World {
             self.webhook.url(),
         )
     }
+}
+
+/// A short night that begins soon after the start: mail about what is not urgent waits, and then comes as one digest.
+fn quiet_hours(now: DateTime<Utc>) -> String {
+    let time = |minutes| (now + TimeDelta::minutes(minutes)).format("%H:%M");
+    format!(
+        "[alerts.quiet_hours]\nfrom = \"{}\"\nuntil = \"{}\"\ntimezone = \"UTC\"\nchannels = [\"email\"]\n\
+         except = [\"Critical\", \"High\"]\n",
+        time(4),
+        time(16),
+    )
 }
 
 /// What the MSP has promised, as it would write it down. With one client it has

@@ -85,6 +85,9 @@ fn about_tenant(page: &mut Page, tenant: &Tenant, statuses: Option<&[String]>) {
     page.row("working hours", hours_words(tenant));
     page.row("closed statuses", status_words(tenant, StatusMeaning::Closed, statuses));
     page.row("paused statuses", status_words(tenant, StatusMeaning::Paused, statuses));
+    if !tenant.statuses.pauses_response.is_empty() {
+        page.row("responses too", format!("{} (configured)", tenant.statuses.pauses_response.join(", ")));
+    }
     unknown_statuses(page, tenant, statuses);
     page.row(
         "ticket links",
@@ -113,7 +116,10 @@ fn hours_words(tenant: &Tenant) -> String {
 fn status_words(tenant: &Tenant, meaning: StatusMeaning, known: Option<&[String]>) -> String {
     let (configured, guessed) = lists(tenant, meaning);
     let origin = if configured.is_some() { "configured" } else { "guessed" };
-    let means = |name: &&String| tenant.statuses.meaning(Some(name)) == meaning;
+    let means = |name: &&String| {
+        let found = tenant.statuses.meaning(Some(name));
+        found == meaning || (meaning == StatusMeaning::Paused && found.is_paused())
+    };
     match (known, configured) {
         (Some(known), _) => {
             let names: Vec<&str> = known.iter().filter(means).map(String::as_str).collect();
@@ -128,7 +134,7 @@ fn status_words(tenant: &Tenant, meaning: StatusMeaning, known: Option<&[String]
 fn lists(tenant: &Tenant, meaning: StatusMeaning) -> (Option<&[String]>, &'static [&'static str]) {
     match meaning {
         StatusMeaning::Closed => (tenant.statuses.closed.as_deref(), &GUESSED_CLOSED),
-        StatusMeaning::Paused => (tenant.statuses.paused.as_deref(), &GUESSED_PAUSED),
+        StatusMeaning::Paused | StatusMeaning::PausedThroughout => (tenant.statuses.paused.as_deref(), &GUESSED_PAUSED),
         StatusMeaning::Open => (None, &[]),
     }
 }
@@ -138,7 +144,9 @@ fn unknown_statuses(page: &mut Page, tenant: &Tenant, known: Option<&[String]>) 
     let Some(known) = known else { return };
     let is_known = |name: &String| known.iter().any(|status| status.trim().to_lowercase() == *name);
     let words = &tenant.statuses;
-    for name in words.closed.iter().chain(&words.paused).flatten().filter(|name| !is_known(name)) {
+    for name in
+        words.closed.iter().chain(&words.paused).flatten().chain(&words.pauses_response).filter(|name| !is_known(name))
+    {
         page.row("", format!("SuperOps has no status `{name}`: check its spelling"));
     }
 }

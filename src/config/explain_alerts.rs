@@ -5,17 +5,18 @@ use crate::alert::policy;
 
 use super::explain::{Page, or_default};
 use super::explain_noise::rules;
-use super::read_alerts::{DEFAULT_PREDICT_AT, DEFAULT_WARN_AT};
+use super::read_alerts::{DEFAULT_BUDGET, DEFAULT_WARN_AT};
 use super::read_notify::{DEFAULT_PAGERDUTY, DEFAULT_SLACK, DEFAULT_SLACK_PER_MINUTE, DEFAULT_TWILIO};
 use super::{
     Alerts, ChannelKind, Config, Email, Notify, PagerDuty, Slack, Sms, SmsSender, SmtpTls, Step, Target, Webhook,
     default_steps, duration,
 };
+use crate::alert::prediction::{Budget, Rule};
 use crate::notify::ways::{REPLY_HOOK, STATUS_HOOK};
 
 /// When an alert is raised, and the escalation in words.
 pub(super) fn alerts(page: &mut Page, config: &Config) {
-    let Alerts { warn_at, warn_left, predict_at, ack_expires, steps, noise } = &config.alerts;
+    let Alerts { warn_at, warn_left, predict, ack_expires, steps, noise } = &config.alerts;
     page.heading("Alerts");
     let shares: Vec<_> = warn_at.iter().map(|share| percent(*share)).collect();
     if !shares.is_empty() {
@@ -26,8 +27,7 @@ pub(super) fn alerts(page: &mut Page, config: &Config) {
     if !left.is_empty() {
         page.row("warning", format!("when {} of working time is left", left.join(", ")));
     }
-    let likely = format!("not in this version; predict_at is kept at {}", percent(*predict_at));
-    page.row("predicted", or_default(likely, *predict_at == DEFAULT_PREDICT_AT));
+    page.row("predicted", or_default(predict_words(*predict), *predict == Rule::Budget(DEFAULT_BUDGET)));
     let rest = format!("for {} while nothing happens on its ticket", duration::show(*ack_expires));
     page.row("acknowledged", format!("a breach rests {}", or_default(rest, *ack_expires == ACK_EXPIRES)));
     escalations(page, config);
@@ -55,6 +55,17 @@ fn step_rows(page: &mut Page, steps: &[Step], notify: &Notify) {
         let when =
             if step.after.is_zero() { "at once".to_owned() } else { format!("after {}", duration::show(step.after)) };
         page.row(when, step_words(step, notify));
+    }
+}
+
+fn predict_words(rule: Rule) -> String {
+    match rule {
+        Rule::Threshold(at) => format!("when a breach is {} likely or more", percent(at)),
+        Rule::Budget(Budget { a_day: 0, .. }) => "never".to_owned(),
+        Rule::Budget(Budget { a_day, least_left }) => {
+            let left = duration::show(least_left);
+            format!("the likeliest breaches, at most {a_day} a day, with {left} of working time left or more")
+        }
     }
 }
 

@@ -5,9 +5,13 @@ use chrono::TimeDelta;
 use super::reader::{Found, Inspection, Purpose, Section, nearest};
 use super::{Alerts, ChannelKind, Step, Target, checks, default_steps, duration, read_noise};
 use crate::alert::life::ACK_EXPIRES;
+use crate::alert::prediction::{Budget, Rule};
 
 pub(super) const DEFAULT_WARN_AT: [f64; 1] = [0.75];
-pub(super) const DEFAULT_PREDICT_AT: f64 = 0.7;
+/// Ten alerts a day are what one person will look into; with less than two working hours left nobody can turn it round.
+pub(super) const DEFAULT_BUDGET: Budget = Budget { a_day: 10, least_left: TimeDelta::hours(2) };
+/// More predictions than this in a day are not a choice.
+const MOST_A_DAY: i64 = 1_000;
 
 const TARGETS: [&str; 7] = ["technician", "manager", "group", "account-manager", "slack", "pagerduty", "webhook"];
 
@@ -27,17 +31,40 @@ impl Channels {
 }
 
 pub(super) fn alerts(section: Section<'_>, channels: &Channels) -> Alerts {
-    let predict_at = section.number("predict_at").and_then(|number| number.read(checks::share));
     let alerts = Alerts {
         warn_at: warn_at(&section),
         warn_left: warn_left(&section),
-        predict_at: predict_at.unwrap_or(DEFAULT_PREDICT_AT),
+        predict: predict(&section),
         ack_expires: ack_expires(&section).unwrap_or(ACK_EXPIRES),
         steps: steps(&section, channels).unwrap_or_else(|| default_steps(&channels.there)),
         noise: read_noise::rules(&section),
     };
     section.finish();
     alerts
+}
+
+/// The budget, unless `predict_at` asks for a threshold in its place.
+fn predict(section: &Section<'_>) -> Rule {
+    let at = section.number("predict_at").and_then(|number| number.read(checks::share));
+    let a_day = section.integer("predict_per_day").and_then(|number| number.read(|number| a_day(*number)));
+    let least_left = section.text("predict_least_left").and_then(|text| text.read(|text| duration::parse(text)));
+    if section.has("predict_at") {
+        for key in ["predict_per_day", "predict_least_left"].into_iter().filter(|key| section.has(key)) {
+            section.clash(key, "does not go with `predict_at`, which tells every breach that is likely enough");
+        }
+    }
+    let budget = Budget {
+        a_day: a_day.unwrap_or(DEFAULT_BUDGET.a_day),
+        least_left: least_left.unwrap_or(DEFAULT_BUDGET.least_left),
+    };
+    at.map_or(Rule::Budget(budget), Rule::Threshold)
+}
+
+fn a_day(number: i64) -> Result<usize, String> {
+    usize::try_from(number)
+        .ok()
+        .filter(|_| number <= MOST_A_DAY)
+        .ok_or_else(|| format!("must be 0 (predict nothing) to {MOST_A_DAY}"))
 }
 
 fn warn_at(section: &Section<'_>) -> Vec<f64> {

@@ -19,9 +19,10 @@ pub(super) fn policy(section: Section<'_>, names: &Names<'_>) -> Policy {
         category: text("category"),
         response: target(&section, "response"),
         resolution: target(&section, "resolution"),
+        next_response: target(&section, "next_response"),
         counts: section.text("clock").and_then(|t| t.read(|text| counts(text))).unwrap_or(Counts::Business),
     };
-    if !section.has("response") && !section.has("resolution") {
+    if !["response", "resolution", "next_response"].iter().any(|key| section.has(key)) {
         section.wrong("a policy needs `response` or `resolution`: without either it promises nothing");
     }
     section.finish();

@@ -149,7 +149,8 @@ pub(super) fn default_ticket_url(subdomain: &str) -> String {
 fn statuses(section: Section<'_>) -> StatusWords {
     let closed = status_names(&section, "closed");
     let paused = status_names(&section, "paused");
-    for found in paused.iter().flatten() {
+    let pauses_response = status_names(&section, "pauses_response");
+    for found in paused.iter().chain(&pauses_response).flatten() {
         let same = |other: &Found<'_, &str>| other.value.trim().eq_ignore_ascii_case(found.value.trim());
         if closed.iter().flatten().any(same) {
             found
@@ -160,6 +161,7 @@ fn statuses(section: Section<'_>) -> StatusWords {
         list.map(|found| found.into_iter().map(|text| text.value.to_owned()).collect::<Vec<_>>())
     };
     let words = StatusWords::new(values(closed).as_deref(), values(paused).as_deref());
+    let words = words.pausing_response(&values(pauses_response).unwrap_or_default());
     section.finish();
     words
 }

@@ -85,7 +85,7 @@ fn the_example_is_good_and_shows_the_defaults() {
     assert_eq!(tenant(&shown).ticket_url, tenant(&config).ticket_url);
     assert_eq!(tenant(&shown).poll_interval, tenant(&config).poll_interval);
     assert_eq!(tenant(&shown).requests_per_minute, tenant(&config).requests_per_minute);
-    assert_eq!(shown.alerts.predict_at, config.alerts.predict_at);
+    assert_eq!(shown.alerts.predict, config.alerts.predict);
     assert_eq!(shown.alerts.warn_at, config.alerts.warn_at);
     assert_eq!(shown.alerts.noise, config.alerts.noise);
     assert_eq!(config.alerts.noise, crate::alert::noise::Rules::default());

@@ -120,6 +120,7 @@ impl Evaluate {
                     continue;
                 }
                 let facts = facts::alert(self.links(scene.tenant), watched, clock, row, index, &recipient);
+                let facts = facts::foreseen(facts, scene.forecasts, &row.key);
                 let new =
                     self.notification(scene, clock, row, index, &recipient, channel, fallback, Body::Alert(facts));
                 work.notifications.push(new);

@@ -6,8 +6,10 @@ use chrono_tz::Tz;
 use crate::alert::Closing;
 use crate::alert::escalation::Recipient;
 use crate::alert::life::{Hold, HoldKind};
+use crate::alert::{AlertKey, Stage};
 use crate::config::Tenant;
 use crate::notify::{AlertFacts, Body, DigestRow, RecoveryFacts, TicketFacts};
+use crate::predict::Forecasts;
 use crate::sla::clock::{ClockState, Doubt};
 use crate::store::alerts::AlertRow;
 use crate::ticket::Ticket;
@@ -65,6 +67,7 @@ pub fn alert(
         step: u32::try_from(step).unwrap_or(u32::MAX),
         because: recipient.because.clone(),
         hours: clock.hours.map(|hours| hours.to_string()).unwrap_or_default(),
+        advice: None,
     }
 }
 
@@ -78,6 +81,16 @@ fn hold_words(hold: &Hold, clock: &ClockState<'_>) -> String {
         }
         HoldKind::Snoozed => format!("{} put it off on {at}, and that time is up", hold.by),
     }
+}
+
+/// The facts of an alert; if it is only predicted, with what speaks for it and what to do about it.
+pub fn foreseen(mut facts: AlertFacts, forecasts: &Forecasts, key: &AlertKey) -> AlertFacts {
+    if facts.stage == Stage::Predicted {
+        let reasons = forecasts.of(&key.ticket, key.clock).map(|said| said.reasons.clone()).unwrap_or_default();
+        facts.reasons.splice(1..1, reasons);
+        facts.advice = forecasts.advice.get(&key.ticket).cloned();
+    }
+    facts
 }
 
 /// The working time left, where it is not what the wall clock would say.

@@ -80,7 +80,7 @@ impl Memory {
     }
 
     /// What was raised for each clock of a ticket in its present cycle, in the order of `ClockKind::ALL`.
-    pub fn raised(&self, tenant: &TenantId, watched: &Watched) -> [Option<Raised>; 2] {
+    pub fn raised(&self, tenant: &TenantId, watched: &Watched) -> [Option<Raised>; ClockKind::ALL.len()] {
         let rows = self.of_ticket(tenant, &watched.ticket.id);
         let present = |clock| rows.iter().find(|row| row.key.clock == clock && row.key.cycle == watched.cycle);
         ClockKind::ALL.map(|clock| present(clock).map(|row| row.raised))

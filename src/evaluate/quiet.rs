@@ -81,7 +81,9 @@ impl Quiet {
 mod tests {
     use super::*;
     use crate::sla::desk::{DeskRules, Warn};
-    use crate::ticket::{Directory, Reported, StatusWords, TenantId, Ticket, TicketId};
+    use crate::ticket::tests::sample;
+    use crate::ticket::watch::Bounds;
+    use crate::ticket::{Directory, StatusWords, TenantId};
 
     fn at(second: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap()
@@ -101,34 +103,7 @@ mod tests {
     }
 
     fn ticket() -> Arc<Watched> {
-        let ticket = Ticket {
-            id: TicketId::parse("7").unwrap(),
-            display_id: "7".to_owned(),
-            subject: String::new(),
-            request_type: None,
-            status: None,
-            priority: None,
-            category: None,
-            client: None,
-            site: None,
-            group: None,
-            technician: None,
-            sla: None,
-            created_at: None,
-            updated_at: None,
-            first_response: Reported::default(),
-            resolution: Reported::default(),
-            flaws: Vec::new(),
-        };
-        Arc::new(Watched {
-            ticket,
-            first_seen_at: at(0),
-            read_at: at(0),
-            cycle: 0,
-            status_since: None,
-            replied_at: None,
-            vanished_at: None,
-        })
+        Arc::new(Watched::new(sample("7"), Bounds { earliest: at(0), latest: at(0) }))
     }
 
     /// A ticket kept at second 100 that changes at second 110.

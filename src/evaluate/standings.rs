@@ -8,14 +8,14 @@ use crate::ticket::ClockKind;
 /// The names of all standings.
 const NAMES: [&str; 7] = ["on_track", "at_risk", "breached", "paused", "met", "cancelled", "unknown"];
 
-/// How both clocks of a ticket stand, each as its place among the names.
+/// How the clocks of a ticket stand, each as its place among the names, from 1; 0: there is no such clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Both([u8; ClockKind::ALL.len()]);
 
 impl Both {
     pub fn set(&mut self, clock: ClockKind, standing: Standing) {
         let place = NAMES.iter().position(|name| *name == standing.as_str()).unwrap_or_default();
-        self.0[clock as usize] = place as u8;
+        self.0[clock as usize] = place as u8 + 1;
     }
 }
 
@@ -26,7 +26,9 @@ pub struct Standings([[i64; NAMES.len()]; ClockKind::ALL.len()]);
 impl Standings {
     pub fn add(&mut self, ticket: Both) {
         for (counts, place) in self.0.iter_mut().zip(ticket.0) {
-            counts[usize::from(place)] += 1;
+            if let Some(index) = usize::from(place).checked_sub(1) {
+                counts[index] += 1;
+            }
         }
     }
 

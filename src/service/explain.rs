@@ -26,6 +26,10 @@ pub struct TicketLedger {
     pub display_id: String,
     pub tenant: String,
     pub now: DateTime<Utc>,
+    /// Which configured policy holds, and which would hold without it.
+    pub policy_choice: Option<String>,
+    /// The version of what was promised that it is judged by; none: the service has not run yet.
+    pub version: Option<u32>,
     pub clocks: Vec<ClockLedger>,
     /// Where the reported and the computed due time differ, and why that is likely.
     pub discrepancies: Vec<Difference>,
@@ -68,7 +72,7 @@ pub struct ClockLedger {
 /// One line of a ledger.
 #[derive(Clone, Debug, Serialize)]
 pub struct LedgerLine {
-    /// counted | closed_hours | weekend | closed_day | holiday | paused | closed | retargeted | due_moved
+    /// counted | closed_hours | weekend | closed_day | holiday | paused | closed | retargeted | due_moved | by_hand
     pub kind: &'static str,
     pub from: DateTime<Utc>,
     pub to: DateTime<Utc>,
@@ -148,17 +152,27 @@ pub fn discrepancies(watched: &Watched, changes: &[Change], desk: &Desk, now: Da
 }
 
 /// Both clocks of a ticket, explained.
-pub fn ledger(watched: &Watched, changes: &[Change], desk: &Desk, now: DateTime<Utc>) -> TicketLedger {
+pub fn ledger(
+    watched: &Watched,
+    changes: &[Change],
+    desk: &Desk,
+    version: Option<u32>,
+    now: DateTime<Utc>,
+) -> TicketLedger {
     let history = history(watched, changes, desk);
     let (hours, _) = desk.working_hours(&watched.ticket);
     let until = history.closed().map_or(now, |closed| closed.latest);
     let held_by = history.ownership(hours.calendar, until).into_iter();
+    let clocks =
+        ClockKind::ALL.into_iter().filter_map(|kind| clock(watched, &history, kind, desk, version, now)).collect();
     TicketLedger {
         ticket_id: watched.ticket.id.to_string(),
         display_id: watched.ticket.display_id.clone(),
         tenant: desk.tenant().to_string(),
         now,
-        clocks: ClockKind::ALL.iter().filter_map(|kind| clock(watched, &history, *kind, desk, now)).collect(),
+        policy_choice: None,
+        version,
+        clocks,
         discrepancies: discrepancies(watched, changes, desk, now).into_iter().map(Difference::from).collect(),
         held_by: held_by
             .map(|(who, time)| HeldBy { technician: who.map(str::to_owned), working: seconds(time) })
@@ -173,16 +187,18 @@ fn clock(
     history: &History,
     kind: ClockKind,
     desk: &Desk,
+    version: Option<u32>,
     now: DateTime<Utc>,
 ) -> Option<ClockLedger> {
     match compute(watched, history, kind, desk, now) {
         Ok(computed) => {
-            let view = view(&Ledger::of_computed(&computed, history, now));
+            let view = view(&Ledger::of_computed(&computed, history, now).of_version(version));
             Some(with_bounds(view, &computed))
         }
+        Err(_) if kind == ClockKind::NextResponse => None,
         Err(why) => {
             let state = assess(watched, kind, desk, now);
-            let ledger = Ledger::of_reported(&state, history, now)?;
+            let ledger = Ledger::of_reported(&state, history, now)?.of_version(version);
             let partial = state.doubts.iter().map(|doubt| doubt.words()).collect();
             Some(ClockLedger { why_not_computed: Some(why.words()), partial, ..view(&ledger) })
         }
@@ -262,6 +278,7 @@ fn kind(entry: &Entry) -> &'static str {
         Entry::Resolved { .. } => "closed",
         Entry::Retargeted { .. } => "retargeted",
         Entry::DueMoved(_) => "due_moved",
+        Entry::ByHand(_) => "by_hand",
     }
 }
 

@@ -37,6 +37,8 @@ pub struct PolicyView {
     /// Seconds.
     pub response: Option<i64>,
     pub resolution: Option<i64>,
+    /// To each further message of the client.
+    pub next_response: Option<i64>,
     /// calendar | business
     pub clock: &'static str,
     /// Where it stands: file and line.
@@ -101,7 +103,7 @@ impl Service {
             self.config.policies_of(&tenant.id).map(|(place, policy)| (place.to_owned(), policy.clone())).unzip();
         let versions = self.desks.versions(&tenant.id).await?;
         // Asked beside a service that still runs with an older configuration, these are in force nowhere yet.
-        let version = versions.last().filter(|last| last.terms == terms(&self.config, tenant));
+        let version = versions.last().filter(|last| last.terms == terms(&self.config, tenant, &directory));
         let view = |(index, source): (usize, String)| PolicyView {
             shadowed_by: policy::shadow(&policies, index).map(|first| first + 1),
             unknown: policies[index].unknown_names(&directory),
@@ -147,7 +149,8 @@ fn hours_word(tenant: &Tenant) -> &'static str {
 }
 
 fn policy_view(index: usize, policy: &Policy, source: String) -> PolicyView {
-    let Policy { sla, priority, client, category, response, resolution, counts, tenant: _ } = policy.clone();
+    let Policy { sla, priority, client, category, response, resolution, next_response, counts, tenant: _ } =
+        policy.clone();
     let seconds = |target: Option<TimeDelta>| target.map(|target| target.num_seconds());
     PolicyView {
         position: index + 1,
@@ -157,6 +160,7 @@ fn policy_view(index: usize, policy: &Policy, source: String) -> PolicyView {
         category,
         response: seconds(response),
         resolution: seconds(resolution),
+        next_response: seconds(next_response),
         clock: counts.as_str(),
         source,
         shadowed_by: None,
@@ -165,7 +169,7 @@ fn policy_view(index: usize, policy: &Policy, source: String) -> PolicyView {
 }
 
 fn inferred(proposal: Proposal) -> InferredPolicy {
-    let [response, resolution] = ClockKind::ALL.map(|clock| proposal.target(clock).map(target));
+    let [response, resolution] = ClockKind::REPORTED.map(|clock| proposal.target(clock).map(target));
     InferredPolicy {
         weak: proposal.is_weak(),
         sla: proposal.sla,

@@ -4,12 +4,17 @@ use std::cmp::Reverse;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::forecast::ClockForecast;
 use super::{ClockStatus, ServiceError, TicketPolicy, TicketQuery, TicketSla};
 use crate::config::Tenant;
-use crate::sla::clock::{ClockState, Standing, assess_both};
+use crate::predict::Forecasts;
+use crate::service::overrides::OverrideView;
+use crate::sla::clock::{ClockState, Standing, assess_all};
 use crate::sla::desk::Desk;
-use crate::ticket::Named;
+use crate::sla::forecast::Risk;
+use crate::ticket::talk::Answerer;
 use crate::ticket::watch::Watched;
+use crate::ticket::{ClockKind, Named};
 
 /// The one heap a ticket is counted in, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +46,7 @@ struct Names {
 impl Seen {
     /// Assesses both clocks of `watched` at `now`.
     pub fn new(tenant: &Tenant, desk: &Desk, watched: &Watched, now: DateTime<Utc>) -> Self {
-        let clocks = assess_both(watched, desk, now);
+        let clocks = assess_all(watched, desk, now);
         let running = clocks.iter().filter(|clock| clock.running);
         let least_left = running.filter_map(|clock| clock.left).min().unwrap_or(TimeDelta::MAX);
         Self {
@@ -60,6 +65,29 @@ impl Seen {
         self
     }
 
+    /// With what the forecast says of its clocks.
+    pub fn foreseen(mut self, forecasts: &Forecasts, watched: &Watched, desk: &Desk) -> Self {
+        for clock in &mut self.sla.clocks {
+            let Some(said) = forecasts.of(&watched.ticket.id, clock.clock) else { continue };
+            if matches!(clock.standing, "on_track" | "at_risk" | "paused") {
+                let calendar = clock.due.map(|due| desk.hours(&watched.ticket, due).0.calendar);
+                clock.forecast = Some(ClockForecast::new(said, calendar, forecasts.at));
+            }
+        }
+        let said = self.sla.clocks.iter().filter_map(|clock| clock.forecast.as_ref().map(|said| (clock, said)));
+        self.sla.breach_probability = said.clone().map(|(_, said)| said.probability).max_by(f64::total_cmp);
+        let speaks = |clock: ClockKind| forecasts.worth.is_some_and(|worth| worth[clock as usize].speaks());
+        let level = said.filter(|(clock, _)| speaks(clock.clock)).map(|(_, said)| said.risk()).max();
+        if let Some(level) = level
+            && !self.sla.clocks.iter().any(|clock| clock.standing == "breached" && clock.met_at.is_none())
+        {
+            // Little time is left: whatever the forecast says, that is no low risk.
+            let at_risk = self.sla.clocks.iter().any(|clock| clock.standing == "at_risk");
+            self.sla.breach_risk_level = level.max(if at_risk { Risk::Medium } else { Risk::Low }).as_str();
+        }
+        self
+    }
+
     /// What tickets are sorted by: the class, then who has least time left; of
     /// those without a running clock, the latest read first.
     pub fn rank(&self) -> impl Ord + use<> {
@@ -67,7 +95,7 @@ impl Seen {
     }
 }
 
-fn class(clocks: &[ClockState<'_>; 2]) -> Class {
+fn class(clocks: &[ClockState<'_>]) -> Class {
     let of = |clock: &ClockState<'_>| match clock.standing {
         Standing::Breached { .. } if clock.running => Class::Breached,
         Standing::AtRisk { .. } => Class::AtRisk,
@@ -79,10 +107,15 @@ fn class(clocks: &[ClockState<'_>; 2]) -> Class {
     clocks.iter().map(of).min().unwrap_or(Class::Quiet)
 }
 
-fn ticket_sla(tenant: &Tenant, watched: &Watched, clocks: &[ClockState<'_>; 2], now: DateTime<Utc>) -> TicketSla {
+fn ticket_sla(
+    tenant: &Tenant,
+    watched: &Watched,
+    clocks: &[ClockState<'_>; ClockKind::ALL.len()],
+    now: DateTime<Utc>,
+) -> TicketSla {
     let ticket = &watched.ticket;
     let name = |named: &Option<Named>| named.as_ref().map(|named| named.name.clone());
-    let [response, resolution] = clocks;
+    let [response, resolution, _] = clocks;
     TicketSla {
         ticket_id: ticket.id.to_string(),
         display_id: ticket.display_id.clone(),
@@ -103,7 +136,8 @@ fn ticket_sla(tenant: &Tenant, watched: &Watched, clocks: &[ClockState<'_>; 2], 
         breach_risk_level: risk(clocks),
         breach_probability: None,
         last_updated: watched.read_at,
-        clocks: clocks.iter().map(|clock| clock_status(clock, now)).collect(),
+        clocks: clocks.iter().filter(|clock| clock.is_kept()).map(|clock| clock_status(clock, watched, now)).collect(),
+        overrides: watched.overrides.iter().map(OverrideView::from).collect(),
         discrepancies: Vec::new(),
         flaws: ticket.flaws.iter().map(|flaw| format!("{}: {}", flaw.field, flaw.why)).collect(),
     }
@@ -117,7 +151,9 @@ fn ticket_policy(desk: &Desk, watched: &Watched) -> Option<TicketPolicy> {
         name: policy.words(),
         response_target: policy.response.map(|target| target.num_seconds()),
         resolution_target: policy.resolution.map(|target| target.num_seconds()),
+        next_response_target: policy.next_response.map(|target| target.num_seconds()),
         clock: policy.counts.as_str(),
+        choice: choice.words(desk.policies(), &[]),
         runners_up: choice.runners_up.iter().map(|index| index + 1).collect(),
         version: None,
     })
@@ -128,7 +164,7 @@ fn remaining(clock: &ClockState<'_>) -> Option<i64> {
     clock.left.filter(|_| clock.running).map(|left| left.num_seconds())
 }
 
-fn risk(clocks: &[ClockState<'_>; 2]) -> &'static str {
+fn risk(clocks: &[ClockState<'_>]) -> &'static str {
     let level = |clock: &ClockState<'_>| match clock.standing {
         Standing::Breached { .. } if clock.stopped_at.is_none() => 3,
         Standing::AtRisk { .. } => 2,
@@ -138,7 +174,7 @@ fn risk(clocks: &[ClockState<'_>; 2]) -> &'static str {
     ["LOW", "MEDIUM", "HIGH", "CRITICAL"][clocks.iter().map(level).max().unwrap_or(0)]
 }
 
-fn clock_status(clock: &ClockState<'_>, now: DateTime<Utc>) -> ClockStatus {
+fn clock_status(clock: &ClockState<'_>, watched: &Watched, now: DateTime<Utc>) -> ClockStatus {
     let paused = matches!(clock.standing, Standing::Paused { .. });
     let doubts = clock.doubts.iter().map(|doubt| doubt.words().to_owned());
     ClockStatus {
@@ -148,13 +184,25 @@ fn clock_status(clock: &ClockState<'_>, now: DateTime<Utc>) -> ClockStatus {
         // While it stands still nobody can say when it will be due.
         due: clock.due.filter(|_| !paused),
         met_at: clock.stopped_at,
+        met_by: met_by(clock, watched),
         remaining: clock.left.filter(|_| clock.stopped_at.is_none()).map(|left| left.num_seconds()),
         remaining_wall: clock.due.filter(|_| clock.running).map(|due| (due - now).num_seconds()),
         elapsed_share: clock.elapsed_share(),
         at_risk_from: clock.at_risk_from,
         hours: clock.hours.map(|hours| hours.to_string()).unwrap_or_default(),
         partial: doubts.chain(clock.hours_flaw.map(str::to_owned)).collect(),
+        forecast: None,
     }
+}
+
+/// Who gave the first response, as far as the conversations tell.
+fn met_by(clock: &ClockState<'_>, watched: &Watched) -> Option<&'static str> {
+    if clock.kind != ClockKind::FirstResponse || clock.stopped_at.is_none() {
+        return None;
+    }
+    let reply_seen = watched.ticket.first_response.met_at.is_none() && watched.replied_at.is_some();
+    let seen = watched.talk.first_answer.or(reply_seen.then_some(Answerer::Technician));
+    Some(seen.map_or("not_known", Answerer::as_str))
 }
 
 fn names(watched: &Watched) -> Names {

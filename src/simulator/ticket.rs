@@ -101,14 +101,14 @@ impl SimTicket {
 
     /// Takes on `status`, which means `meaning`, with all that follows for the clocks.
     pub fn move_to(&mut self, status: Text, meaning: StatusMeaning, at: DateTime<Utc>, rule: DueOnPause) {
-        if meaning != StatusMeaning::Paused {
+        if !meaning.is_paused() {
             self.resume(at, rule);
         } else if self.paused_since.is_none() {
             self.paused_since = Some(at);
         }
         self.resolution.met_at = match meaning {
             StatusMeaning::Closed => Some(self.resolution.met_at.unwrap_or(at)),
-            StatusMeaning::Open | StatusMeaning::Paused => None,
+            StatusMeaning::Open | StatusMeaning::Paused | StatusMeaning::PausedThroughout => None,
         };
         self.status = Some(status);
         self.updated_at = at;

@@ -10,6 +10,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::desk::{Desk, Hours, Terms};
+use crate::ticket::by_hand::Ruling;
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, StatusMeaning, Ticket};
 
@@ -64,10 +65,13 @@ pub enum Doubt {
     PausedBeforeWatched,
     DueFromPolicy,
     ReplyUnconfirmed,
+    DueByHand,
+    StoppedByHand,
+    CancelledByHand,
 }
 
 impl Doubt {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 12] = [
         Self::NoDueTime,
         Self::NoCreatedTime,
         Self::DueBeforeCreated,
@@ -77,6 +81,9 @@ impl Doubt {
         Self::PausedBeforeWatched,
         Self::DueFromPolicy,
         Self::ReplyUnconfirmed,
+        Self::DueByHand,
+        Self::StoppedByHand,
+        Self::CancelledByHand,
     ];
 
     /// The doubt in words.
@@ -93,6 +100,9 @@ impl Doubt {
             Self::ReplyUnconfirmed => {
                 "a technician has replied, which SuperOps does not yet count as the first response"
             }
+            Self::DueByHand => "its due time was set by hand",
+            Self::StoppedByHand => "it was stopped by hand",
+            Self::CancelledByHand => "it was cancelled by hand",
         }
     }
 }
@@ -152,6 +162,11 @@ impl ClockState<'_> {
         Some(1.0 - self.left?.num_milliseconds() as f64 / total.num_milliseconds() as f64)
     }
 
+    /// Whether there is such a clock: one for the next response runs only where a policy asks and the client has written.
+    pub fn is_kept(&self) -> bool {
+        self.kind != ClockKind::NextResponse || self.standing != Standing::Unknown
+    }
+
     fn blank(kind: ClockKind, standing: Standing) -> Self {
         Self {
             kind,
@@ -177,11 +192,10 @@ pub fn assess<'a>(watched: &Watched, kind: ClockKind, desk: &'a Desk, now: DateT
     assess_by(&desk.terms(&watched.ticket), watched, kind, desk, now)
 }
 
-/// How both clocks of a ticket stand at `now`, in the order of [`ClockKind::ALL`].
-pub fn assess_both<'a>(watched: &Watched, desk: &'a Desk, now: DateTime<Utc>) -> [ClockState<'a>; 2] {
+/// How all clocks of a ticket stand at `now`, in the order of [`ClockKind::ALL`].
+pub fn assess_all<'a>(watched: &Watched, desk: &'a Desk, now: DateTime<Utc>) -> [ClockState<'a>; ClockKind::ALL.len()] {
     let terms = desk.terms(&watched.ticket);
-    let [response, resolution] = ClockKind::ALL;
-    [assess_by(&terms, watched, response, desk, now), assess_by(&terms, watched, resolution, desk, now)]
+    ClockKind::ALL.map(|kind| assess_by(&terms, watched, kind, desk, now))
 }
 
 fn assess_by<'a>(
@@ -194,9 +208,16 @@ fn assess_by<'a>(
     if watched.vanished_at.is_some() {
         return ClockState::blank(kind, Standing::Cancelled);
     }
+    if kind == ClockKind::NextResponse && !awaits_next(watched, terms) {
+        return ClockState::blank(kind, Standing::Unknown);
+    }
     let mut doubts = Doubts::default();
+    if watched.ruling(kind) == Some(Ruling::Cancelled) {
+        doubts.add(Doubt::CancelledByHand);
+        return ClockState { doubts, ..ClockState::blank(kind, Standing::Cancelled) };
+    }
     let stopped_at = stop(watched, kind, terms.meaning, &mut doubts);
-    let Some(due) = due(&watched.ticket, kind, terms, &mut doubts) else {
+    let Some(due) = due(watched, kind, terms, &mut doubts) else {
         let standing = if stopped_at.is_some() { Standing::Met } else { Standing::Unknown };
         return ClockState { stopped_at, doubts, ..ClockState::blank(kind, standing) };
     };
@@ -211,7 +232,7 @@ fn assess_by<'a>(
     };
     if let Some(at) = stopped_at {
         clock.stopped(due, at, watched.ticket.reported(kind).breached);
-    } else if terms.meaning == StatusMeaning::Paused && kind == ClockKind::Resolution {
+    } else if terms.meaning.pauses(kind) {
         clock.paused(due, watched, now);
     } else {
         clock.running(due, watched, desk, now);
@@ -238,6 +259,8 @@ impl<'a> ClockState<'a> {
             self.doubts.add(Doubt::PausedBeforeWatched);
         }
         let frozen_at = since.unwrap_or(watched.first_seen_at).min(now);
+        // A message of the client may have come while the status stood.
+        let frozen_at = watched.start(self.kind).map_or(frozen_at, |start| frozen_at.max(start));
         let left = self.signed_left(due, frozen_at);
         let flagged = watched.ticket.reported(self.kind).breached == Some(true);
         self.breached = flagged || (since.is_some() && left < TimeDelta::zero());
@@ -247,16 +270,16 @@ impl<'a> ClockState<'a> {
     }
 
     fn running(&mut self, due: DateTime<Utc>, watched: &Watched, desk: &Desk, now: DateTime<Utc>) {
-        let ticket = &watched.ticket;
         self.running = true;
         let left = self.signed_left(due, now);
         self.left = Some(left);
         let breached_from = self.first_instant_over(due);
         self.breached_from = breached_from;
         let late = left < TimeDelta::zero();
-        self.breached = late || ticket.reported(self.kind).breached == Some(true);
-        self.total = self.total_of(due, ticket);
-        self.at_risk_from = self.first_warning(due, ticket, desk);
+        self.breached = late || watched.ticket.reported(self.kind).breached == Some(true);
+        let start = watched.start(self.kind);
+        self.total = self.total_of(due, start);
+        self.at_risk_from = self.first_warning(due, start, desk);
         if self.breached {
             if !late {
                 self.doubts.add(Doubt::FlaggedThoughDueAhead);
@@ -280,23 +303,23 @@ impl<'a> ClockState<'a> {
         self.hours?.calendar.opening_from(due).map(|opening| opening + TICK)
     }
 
-    fn total_of(&mut self, due: DateTime<Utc>, ticket: &Ticket) -> Option<TimeDelta> {
-        let Some(created_at) = ticket.created_at else {
+    fn total_of(&mut self, due: DateTime<Utc>, start: Option<DateTime<Utc>>) -> Option<TimeDelta> {
+        let Some(start) = start else {
             self.doubts.add(Doubt::NoCreatedTime);
             return None;
         };
-        self.hours.map(|hours| hours.calendar.between(created_at, due))
+        self.hours.map(|hours| hours.calendar.between(start, due))
     }
 
     /// The earliest moment at which any warning threshold holds.
-    fn first_warning(&self, due: DateTime<Utc>, ticket: &Ticket, desk: &Desk) -> Option<DateTime<Utc>> {
+    fn first_warning(&self, due: DateTime<Utc>, start: Option<DateTime<Utc>>, desk: &Desk) -> Option<DateTime<Utc>> {
         let calendar = self.hours?.calendar;
         let warn = desk.warn();
-        let (Some(total), Some(created_at)) = (self.total, ticket.created_at) else {
+        let (Some(total), Some(start)) = (self.total, start) else {
             // Without a beginning there is no share; time left is counted back by the wall.
             return warn.left.iter().max().map(|left| due - *left);
         };
-        calendar.add(created_at, warn.elapsed(total)?)
+        calendar.add(start, warn.elapsed(total)?)
     }
 }
 
@@ -304,8 +327,30 @@ fn breached(left: TimeDelta) -> Standing {
     Standing::Breached { over: (-left).max(TimeDelta::zero()) }
 }
 
-/// The due time that holds: the reported one, or else what a configured policy says.
-fn due(ticket: &Ticket, kind: ClockKind, terms: &Terms<'_>, doubts: &mut Doubts) -> Option<DateTime<Utc>> {
+/// Whether a policy promises an answer to a message that the client has sent.
+fn awaits_next(watched: &Watched, terms: &Terms<'_>) -> bool {
+    let asked = terms.policy.is_some_and(|policy| policy.next_response.is_some());
+    asked && watched.talk.asked_at.is_some()
+}
+
+/// The due time that holds: the one set by hand, the reported one, or else what a configured policy says.
+fn due(watched: &Watched, kind: ClockKind, terms: &Terms<'_>, doubts: &mut Doubts) -> Option<DateTime<Utc>> {
+    if let Some(Ruling::Due(due)) = watched.ruling(kind) {
+        doubts.add(Doubt::DueByHand);
+        return Some(due);
+    }
+    if kind == ClockKind::NextResponse {
+        return computed_due(watched, kind, terms);
+    }
+    reported_due(&watched.ticket, kind, doubts, || computed_due(watched, kind, terms))
+}
+
+fn reported_due(
+    ticket: &Ticket,
+    kind: ClockKind,
+    doubts: &mut Doubts,
+    computed: impl FnOnce() -> Option<DateTime<Utc>>,
+) -> Option<DateTime<Utc>> {
     if let Some(due) = ticket.reported(kind).due {
         if ticket.created_at.is_some_and(|created_at| due < created_at) {
             doubts.add(Doubt::DueBeforeCreated);
@@ -313,35 +358,43 @@ fn due(ticket: &Ticket, kind: ClockKind, terms: &Terms<'_>, doubts: &mut Doubts)
         }
         return Some(due);
     }
-    let computed = computed_due(ticket, kind, terms);
+    let computed = computed();
     doubts.add(if computed.is_some() { Doubt::DueFromPolicy } else { Doubt::NoDueTime });
     computed
 }
 
 /// When the configured policy makes `kind` due, as if the ticket had never paused.
-fn computed_due(ticket: &Ticket, kind: ClockKind, terms: &Terms<'_>) -> Option<DateTime<Utc>> {
+fn computed_due(watched: &Watched, kind: ClockKind, terms: &Terms<'_>) -> Option<DateTime<Utc>> {
     let target = terms.policy?.target(kind)?;
-    let created_at = ticket.created_at?;
-    // A policy fixes the hours whatever the due time, so the creation serves as well.
-    let (hours, _) = terms.hours(created_at);
-    hours.calendar.add(created_at, target)
+    let start = watched.start(kind)?;
+    // A policy fixes the hours whatever the due time, so the beginning serves as well.
+    let (hours, _) = terms.hours(start);
+    hours.calendar.add(start, target)
 }
 
 /// When the clock stopped, if it has.
 fn stop(watched: &Watched, kind: ClockKind, meaning: StatusMeaning, doubts: &mut Doubts) -> Option<DateTime<Utc>> {
+    if let Some(Ruling::StoppedAt(at)) = watched.ruling(kind) {
+        doubts.add(Doubt::StoppedByHand);
+        return Some(at);
+    }
     let ticket = &watched.ticket;
     let met_at = match kind {
         ClockKind::FirstResponse => first_response(watched, doubts),
+        ClockKind::NextResponse => watched.talk.answered_at,
         // A resolution from before the ticket came back into work is not this cycle's.
         ClockKind::Resolution => ticket.resolution.met_at.filter(|at| {
             meaning == StatusMeaning::Closed || watched.status_since.is_none_or(|since| since.latest <= *at)
         }),
     };
     let stopped = met_at.or_else(|| (meaning == StatusMeaning::Closed).then(|| closing_time(watched, doubts)));
-    let (at, created_at) = (stopped?, ticket.created_at);
-    if created_at.is_some_and(|created_at| at < created_at) {
-        doubts.add(Doubt::MetBeforeCreated);
-        return created_at;
+    let (at, start) = (stopped?, watched.start(kind));
+    if start.is_some_and(|start| at < start) {
+        // To write to a closed ticket is no mistake: nothing waits for an answer there.
+        if kind != ClockKind::NextResponse {
+            doubts.add(Doubt::MetBeforeCreated);
+        }
+        return start;
     }
     Some(at)
 }

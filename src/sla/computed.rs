@@ -14,6 +14,7 @@ use super::clock::Standing;
 use super::desk::{Desk, Hours, Warn};
 use super::history::{History, Reading, Retarget, Stall, exactly};
 use super::policy::Policy;
+use crate::ticket::by_hand::{Override, Ruling};
 use crate::ticket::watch::{Bounds, ChangeKind, Watched};
 use crate::ticket::{ClockKind, Named, RefId, Ticket};
 
@@ -26,6 +27,7 @@ pub enum Uncomputed {
     NoPolicy,
     NoTarget,
     NoCreatedTime,
+    NothingAsked,
 }
 
 impl Uncomputed {
@@ -35,6 +37,7 @@ impl Uncomputed {
             Self::NoPolicy => "no policy is configured for this ticket",
             Self::NoTarget => "the policy for this ticket sets no target for this clock",
             Self::NoCreatedTime => "SuperOps gives no time of creation",
+            Self::NothingAsked => "the client has written nothing that waits for an answer",
         }
     }
 }
@@ -70,6 +73,8 @@ pub enum StopCause {
     TechnicianReply,
     Closed,
     Vanished,
+    /// A person stopped or cancelled it.
+    ByHand,
 }
 
 /// When a clock stopped, and by what.
@@ -131,6 +136,8 @@ pub struct Computed<'a> {
     pub breached_between: Option<Bounds>,
     pub target_changes: Vec<TargetChange>,
     pub caveats: Vec<Caveat>,
+    /// What a person decided about it.
+    pub decided: Option<Override>,
 }
 
 impl Computed<'_> {
@@ -156,7 +163,10 @@ pub fn compute<'a>(
     let ticket = &watched.ticket;
     let policy = desk.policy(ticket).ok_or(Uncomputed::NoPolicy)?;
     let target = policy.target(kind).ok_or(Uncomputed::NoTarget)?;
-    let start = ticket.created_at.ok_or(Uncomputed::NoCreatedTime)?;
+    let start = watched.start(kind).ok_or(match kind {
+        ClockKind::NextResponse => Uncomputed::NothingAsked,
+        _ => Uncomputed::NoCreatedTime,
+    })?;
     let mut caveats = Vec::new();
     let stop = stop(watched, history, kind, start, &mut caveats);
     if history.unseen.is_some() && kind == ClockKind::Resolution {
@@ -164,9 +174,17 @@ pub fn compute<'a>(
     }
     let (hours, _) = desk.hours(ticket, start);
     let clock = Clock { history, kind, start, stop, now };
-    let mut computed = clock.read(policy, hours, target, desk);
+    let decided = watched.decided(kind);
+    let mut computed = match decided.map(|decided| decided.ruling) {
+        Some(Ruling::Due(due)) => clock.due_by_hand(policy, hours, due, desk),
+        Some(Ruling::Cancelled) => {
+            Computed { standing: Standing::Cancelled, ..clock.read(policy, hours, target, desk) }
+        }
+        _ => clock.read(policy, hours, target, desk),
+    };
     computed.target_changes = target_changes(&clock, &computed, ticket, desk);
     computed.caveats = caveats;
+    computed.decided = decided.cloned();
     Ok(computed)
 }
 
@@ -177,6 +195,9 @@ fn stop(
     start: DateTime<Utc>,
     caveats: &mut Vec<Caveat>,
 ) -> Option<Stop> {
+    if let Some(at) = stop_by_hand(watched, kind) {
+        return Some(Stop { at: exactly(at.max(start)), cause: StopCause::ByHand });
+    }
     let mut stop = first_stop(watched, history, kind)?;
     if kind == ClockKind::FirstResponse && stop.cause == StopCause::Closed {
         caveats.push(Caveat::ClosedUnanswered);
@@ -186,11 +207,20 @@ fn stop(
         caveats.push(Caveat::AnsweredAfterResolved);
     }
     let told = watched.ticket.reported(kind).met_at.is_some_and(|at| at < start);
-    if told || stop.at.latest < start {
+    if kind != ClockKind::NextResponse && (told || stop.at.latest < start) {
         caveats.push(Caveat::MetBeforeCreated);
     }
     stop.at = Bounds { earliest: stop.at.earliest.max(start), latest: stop.at.latest.max(start) };
     Some(stop)
+}
+
+fn stop_by_hand(watched: &Watched, kind: ClockKind) -> Option<DateTime<Utc>> {
+    let decided = watched.decided(kind)?;
+    match decided.ruling {
+        Ruling::StoppedAt(at) => Some(at),
+        Ruling::Cancelled => Some(decided.at),
+        Ruling::Due(_) => None,
+    }
 }
 
 fn first_stop(watched: &Watched, history: &History, kind: ClockKind) -> Option<Stop> {
@@ -200,6 +230,7 @@ fn first_stop(watched: &Watched, history: &History, kind: ClockKind) -> Option<S
             let reported = watched.ticket.first_response.met_at.map(exactly).map(of(StopCause::Reported));
             reported.or_else(|| watched.replied_at.map(exactly).map(of(StopCause::TechnicianReply)))
         }
+        ClockKind::NextResponse => watched.talk.answered_at.map(exactly).map(of(StopCause::TechnicianReply)),
         ClockKind::Resolution => None,
     };
     let closed = || history.closed().map(of(StopCause::Closed));
@@ -216,6 +247,19 @@ struct Clock<'h> {
 }
 
 impl<'h> Clock<'h> {
+    /// Read as if the target were the time counted by a moment that a person chose, which no pause moves.
+    fn due_by_hand<'a>(&self, policy: &'a Policy, hours: Hours<'a>, due: DateTime<Utc>, desk: &Desk) -> Computed<'a> {
+        let due = due.max(self.start);
+        let until_due = Course { until: due, ..self.course(Reading::Likely).running_on() };
+        let target = until_due.counted(hours.calendar);
+        Computed {
+            due: Some(due),
+            due_bounds: None,
+            due_running_on: Some(due),
+            ..self.read(policy, hours, target, desk)
+        }
+    }
+
     fn read<'a>(&self, policy: &'a Policy, hours: Hours<'a>, target: TimeDelta, desk: &Desk) -> Computed<'a> {
         let calendar = hours.calendar;
         let [least, likely, most] =
@@ -245,6 +289,7 @@ impl<'h> Clock<'h> {
             breached_between: self.breach(calendar, breached, target, &most, &least),
             target_changes: Vec::new(),
             caveats: Vec::new(),
+            decided: None,
         }
     }
 

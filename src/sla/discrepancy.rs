@@ -66,7 +66,11 @@ pub struct Discrepancy {
 pub fn find(watched: &Watched, history: &History, computed: &Computed<'_>, desk: &Desk) -> Option<Discrepancy> {
     let reported = watched.ticket.reported(computed.kind).due?;
     let ours = computed.due_running_on?;
-    if history.gone.is_some() || agrees(reported, ours) || within_bounds(reported, computed) {
+    if computed.decided.is_some()
+        || history.gone.is_some()
+        || agrees(reported, ours)
+        || within_bounds(reported, computed)
+    {
         return None;
     }
     let case = Case { ticket: &watched.ticket, history, computed, desk, reported, ours };

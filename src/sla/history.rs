@@ -139,7 +139,7 @@ impl History {
 
     /// Whether clock `kind` is paused.
     pub fn is_paused(&self, kind: ClockKind) -> bool {
-        self.spells.last().is_some_and(|spell| spell.meaning == StatusMeaning::Paused && stands(kind, spell))
+        self.spells.last().is_some_and(|spell| spell.meaning.pauses(kind))
     }
 
     /// Work and rest in turn: one cycle, and one more for each reopening.
@@ -158,7 +158,7 @@ impl History {
             from: reading.beginning(first.from),
             to: last.to.map(|to| reading.ending(to)),
         });
-        let unseen = self.unseen.filter(|_| reading == Reading::Most && pauses(kind));
+        let unseen = self.unseen.filter(|_| reading == Reading::Most && StatusMeaning::Paused.pauses(kind));
         merged(unseen.into_iter().chain(seen).collect())
     }
 
@@ -178,18 +178,9 @@ impl History {
     }
 }
 
-/// Whether a pause stops clock `kind`: a customer who makes us wait has been answered or not all the same.
-fn pauses(kind: ClockKind) -> bool {
-    kind == ClockKind::Resolution
-}
-
 /// Whether clock `kind` stands still during `spell`.
 pub fn stands(kind: ClockKind, spell: &Spell) -> bool {
-    match spell.meaning {
-        StatusMeaning::Open => false,
-        StatusMeaning::Paused => pauses(kind),
-        StatusMeaning::Closed => true,
-    }
+    spell.meaning == StatusMeaning::Closed || spell.meaning.pauses(kind)
 }
 
 /// A moment that is known.

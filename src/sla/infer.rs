@@ -14,7 +14,7 @@ use super::calendar::Calendar;
 use super::desk::Desk;
 use super::policy::Counts;
 use crate::ticket::watch::{Change, ChangeKind, Watched};
-use crate::ticket::{ClockKind, StatusMeaning, StatusWords};
+use crate::ticket::{ClockKind, StatusWords};
 
 /// Fewer tickets than this may agree by chance.
 const FEW: usize = 3;
@@ -62,7 +62,7 @@ pub struct Evidence<'a> {
     pub sla: &'a str,
     pub priority: Option<&'a str>,
     pub created_at: DateTime<Utc>,
-    /// In the order of [`ClockKind::ALL`].
+    /// In the order of [`ClockKind::REPORTED`].
     pub due: [Option<DateTime<Utc>>; 2],
     pub msp: &'a Calendar,
     pub site: &'a Calendar,
@@ -74,7 +74,7 @@ impl<'a> Evidence<'a> {
     /// `msp` and `site` are the same desk by either hours.
     pub fn of(watched: &'a Watched, msp: &'a Desk, site: &'a Desk) -> Option<Self> {
         let ticket = &watched.ticket;
-        let due = ClockKind::ALL.map(|clock| ticket.reported(clock).due);
+        let due = ClockKind::REPORTED.map(|clock| ticket.reported(clock).due);
         if watched.vanished_at.is_some() || due.iter().all(Option::is_none) {
             return None;
         }
@@ -103,7 +103,7 @@ impl<'a> Evidence<'a> {
 
 /// Whether the ticket was ever seen to wait on somebody: its due time may have been moved by that.
 pub fn was_paused(watched: &Watched, history: &[Change], words: &StatusWords) -> bool {
-    let paused = |status: Option<&str>| words.meaning(status) == StatusMeaning::Paused;
+    let paused = |status: Option<&str>| words.meaning(status).is_paused();
     let of_status = history.iter().filter(|change| matches!(change.kind, ChangeKind::Status | ChangeKind::FirstSeen));
     paused(watched.ticket.status.as_deref())
         || of_status.flat_map(|change| [&change.from, &change.to]).any(|status| paused(status.as_deref()))
@@ -137,7 +137,7 @@ pub struct Proposal {
     /// None: the tickets that have no priority.
     pub priority: Option<String>,
     pub reading: Reading,
-    /// In the order of [`ClockKind::ALL`].
+    /// In the order of [`ClockKind::REPORTED`].
     pub targets: [Option<Guess>; 2],
     pub tickets: usize,
 }
@@ -150,7 +150,7 @@ impl Proposal {
 
     /// What `clock` seems to be given.
     pub fn target(&self, clock: ClockKind) -> Option<Guess> {
-        self.targets[clock as usize]
+        self.targets.get(clock as usize).copied().flatten()
     }
 
     fn agreement(&self) -> usize {

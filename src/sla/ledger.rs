@@ -15,6 +15,7 @@ use super::clock::{ClockState, Standing};
 use super::computed::{Computed, StopCause};
 use super::desk::Hours;
 use super::history::{DueMove, History, Retarget, Spell, stands};
+use crate::ticket::by_hand::Override;
 use crate::ticket::watch::Bounds;
 use crate::ticket::{ClockKind, StatusMeaning};
 
@@ -41,6 +42,8 @@ pub enum Entry {
         made_late: bool,
     },
     DueMoved(DueMove),
+    /// A person decided about the clock.
+    ByHand(Override),
 }
 
 /// One line; a moment's two ends are the same.
@@ -85,6 +88,8 @@ pub struct Ledger {
     pub zone: Tz,
     /// Which hours count, by name.
     pub calendar: String,
+    /// The version of what was promised that holds; none: nothing was recorded yet.
+    pub version: Option<u32>,
     pub lines: Vec<Line>,
     /// What the lines add up to.
     pub counted: TimeDelta,
@@ -92,6 +97,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// The same, naming the version of what was promised.
+    pub fn of_version(self, version: Option<u32>) -> Self {
+        Self { version, ..self }
+    }
+
     /// Explains a computed clock at `now`.
     pub fn of_computed(computed: &Computed<'_>, history: &History, now: DateTime<Utc>) -> Self {
         let changes = computed.target_changes.iter().map(|change| Entry::Retargeted {
@@ -100,6 +110,7 @@ impl Ledger {
             new_due: change.new_due,
             made_late: change.made_late,
         });
+        let changes = changes.chain(computed.decided.clone().map(Entry::ByHand));
         let life = Life::new(history, computed.kind, &computed.hours, computed.start, computed.until(now));
         let conclusion = Conclusion::Computed {
             policy: words::policy(computed.policy),
@@ -165,7 +176,7 @@ impl<'a> Life<'a> {
         // A stretch that ends at a moment comes before it, one that begins there after it.
         lines.sort_by_key(|line| (line.to, line.from));
         let counted = lines.iter().map(|line| line.counted).sum();
-        Ledger { kind: self.kind, zone, calendar, lines, counted, conclusion }
+        Ledger { kind: self.kind, zone, calendar, version: None, lines, counted, conclusion }
     }
 
     fn lines(&self, events: &[Entry]) -> Vec<Line> {
@@ -236,6 +247,7 @@ fn moment_of(entry: &Entry) -> DateTime<Utc> {
     match entry {
         Entry::Retargeted { change, .. } => change.at.latest,
         Entry::DueMoved(moved) => moved.at.latest,
+        Entry::ByHand(decided) => decided.at,
         _ => DateTime::<Utc>::MIN_UTC,
     }
 }

@@ -7,6 +7,7 @@
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
+use super::ledger::words;
 use crate::ticket::{ClockKind, Directory, TenantId, Ticket};
 
 /// A promise: to which tickets it applies, and how much time it allows.
@@ -22,6 +23,9 @@ pub struct Policy {
     pub response: Option<TimeDelta>,
     #[serde(with = "seconds")]
     pub resolution: Option<TimeDelta>,
+    /// To each further message of the client.
+    #[serde(default, with = "seconds")]
+    pub next_response: Option<TimeDelta>,
     pub counts: Counts,
 }
 
@@ -131,6 +135,7 @@ impl Policy {
         match clock {
             ClockKind::FirstResponse => self.response,
             ClockKind::Resolution => self.resolution,
+            ClockKind::NextResponse => self.next_response,
         }
     }
 }
@@ -156,6 +161,17 @@ pub fn applicable<'p>(policies: &'p [Policy], tenant: &TenantId, traits: &Traits
 pub struct Choice {
     pub winner: usize,
     pub runners_up: Vec<usize>,
+}
+
+impl Choice {
+    /// `policy 2 of 5 \`Gold/High\` (config.toml:88); also matched: the default policy`; without places, none is told.
+    pub fn words(&self, policies: &[Policy], places: &[&str]) -> String {
+        let name = |index: &usize| policies.get(*index).map(words::policy).unwrap_or_default();
+        let place = places.get(self.winner).map(|place| format!(" ({place})")).unwrap_or_default();
+        let others: Vec<_> = self.runners_up.iter().map(name).collect();
+        let also = if others.is_empty() { String::new() } else { format!("; also matched: {}", others.join(", ")) };
+        format!("policy {} of {} `{}`{place}{also}", self.winner + 1, policies.len(), name(&self.winner))
+    }
 }
 
 /// The choice between all of `policies` that match `ticket`; none if none does.

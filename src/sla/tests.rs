@@ -10,8 +10,10 @@ use super::calendar::{Calendar, CalendarSpec};
 use super::desk::{Desk, DeskRules, Warn};
 use super::history::History;
 use super::policy::{Counts, Policy};
+pub use crate::ticket::tests::named;
+use crate::ticket::tests::sample;
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched};
-use crate::ticket::{Directory, Named, RefId, Reported, StatusWords, TenantId, Ticket, TicketId};
+use crate::ticket::{Directory, StatusWords, TenantId, Ticket};
 
 /// Minutes after the ticket was made, Monday 23 November 2026, 09:00 UTC.
 pub fn at(minutes: i64) -> DateTime<Utc> {
@@ -40,40 +42,21 @@ pub fn status(from: &str, to: &str, minute: i64) -> Change {
     change(ChangeKind::Status, from, to, minute)
 }
 
-pub fn named(name: &str) -> Named {
-    Named { id: RefId::parse(name).unwrap(), name: name.to_owned() }
-}
-
 /// Made at 0, first read at 1, last read at 10,000; now in `status`.
 pub fn watched(status: &str) -> Watched {
     let ticket = Ticket {
-        id: TicketId::parse("7").unwrap(),
         display_id: "231126-0007".into(),
         subject: "Mail server down".into(),
-        request_type: None,
         status: Some(status.into()),
         priority: Some("High".into()),
-        category: None,
         client: Some(named("Initech")),
-        site: None,
-        group: None,
         technician: Some(named("Mia")),
         sla: Some(named("Gold")),
         created_at: Some(at(0)),
         updated_at: Some(at(0)),
-        first_response: Reported::default(),
-        resolution: Reported::default(),
-        flaws: Vec::new(),
+        ..sample("7")
     };
-    Watched {
-        ticket,
-        first_seen_at: at(1),
-        read_at: at(10_000),
-        cycle: 0,
-        status_since: None,
-        replied_at: None,
-        vanished_at: None,
-    }
+    Watched { first_seen_at: at(1), ..Watched::new(ticket, between(10_000, 10_000)) }
 }
 
 /// Open Monday to Friday, 09:00 to 17:30 London time, but not on 25 December.
@@ -103,6 +86,7 @@ pub fn policy(counts: Counts) -> Policy {
         category: None,
         response: Some(mins(60)),
         resolution: Some(mins(240)),
+        next_response: None,
         counts,
     }
 }

@@ -12,11 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::calendar::CalendarSpec;
 use super::policy::Policy;
 use crate::ticket::watch::Watched;
-use crate::ticket::{StatusMeaning, StatusWords};
+use crate::ticket::{Site, StatusMeaning, StatusWords};
 
 /// All that decides what a tenant's tickets were promised, as far as we are told it.
-///
-/// The hours of sites are SuperOps' own and are read as they are now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     /// First match wins; only those that speak of this tenant.
@@ -27,6 +25,12 @@ pub struct Terms {
     pub calendar: Option<CalendarSpec>,
     /// The name of a SuperOps holiday list -> its dates.
     pub holiday_lists: BTreeMap<String, Vec<NaiveDate>>,
+    /// What status names mean; none: recorded before that was, so as configured now.
+    #[serde(default)]
+    pub words: Option<StatusWords>,
+    /// The hours of the sites, where these count; none: as they are now.
+    #[serde(default)]
+    pub sites: Option<Vec<Site>>,
 }
 
 /// Terms, and the time from which they hold.
@@ -67,8 +71,14 @@ mod tests {
     }
 
     fn versions(from: &[i64]) -> Vec<Version> {
-        let terms =
-            Terms { policies: Vec::new(), site_hours: false, calendar: None, holiday_lists: BTreeMap::default() };
+        let terms = Terms {
+            policies: Vec::new(),
+            site_hours: false,
+            calendar: None,
+            holiday_lists: BTreeMap::default(),
+            words: None,
+            sites: None,
+        };
         let version = |(number, hour): (u32, &i64)| Version { number, from: at(*hour), terms: terms.clone() };
         (1..).zip(from).map(version).collect()
     }

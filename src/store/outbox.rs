@@ -614,12 +614,12 @@ impl Store {
         rows.iter().map(logged).collect()
     }
 
-    /// What waits now, and what was sent or failed since `since`.
+    /// What waits now, and what was sent or failed since `since`: messages, however many alerts one of them tells of.
     pub async fn tally(&self, tenant: Option<&TenantId>, since: DateTime<Utc>) -> Result<Tally, StoreError> {
         let row = sqlx::query(
             "SELECT COUNT(CASE WHEN state IN ('pending', 'sending') THEN 1 END) AS pending,
-                    COUNT(CASE WHEN state = 'sent' AND done_at >= $2 THEN 1 END) AS sent,
-                    COUNT(CASE WHEN state = 'failed' AND done_at >= $2 THEN 1 END) AS failed
+                    COUNT(CASE WHEN state = 'sent' AND done_at >= $2 AND bundle IS NULL THEN 1 END) AS sent,
+                    COUNT(CASE WHEN state = 'failed' AND done_at >= $2 AND bundle IS NULL THEN 1 END) AS failed
              FROM notifications WHERE tenant = $1 OR $1 IS NULL",
         )
         .bind(tenant.map(TenantId::as_str))

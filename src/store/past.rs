@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use super::tickets::{change, select, unreadable, watched};
 use super::{Store, StoreError};
@@ -25,11 +26,60 @@ impl Store {
     pub async fn histories(&self, tenant: &TenantId) -> Result<Histories, StoreError> {
         let query = "SELECT ticket_id, kind, was, became, earliest, latest FROM events WHERE tenant = $1 ORDER BY id";
         let rows = sqlx::query(query).bind(tenant.as_str()).fetch_all(&self.reads).await?;
-        let mut histories = Histories::new();
-        for row in &rows {
-            let id = TicketId::parse(row.try_get("ticket_id")?).map_err(unreadable)?;
-            histories.entry(id).or_default().push(change(row)?);
-        }
-        Ok(histories)
+        histories(&rows)
     }
+
+    /// At most `limit` tickets of `tenant` whose ids come after `after`, in the order of their ids, each with what
+    /// happened to it: all of the past, a page at a time.
+    pub async fn past(
+        &self,
+        tenant: &TenantId,
+        after: Option<&TicketId>,
+        limit: u32,
+    ) -> Result<Vec<(Watched, Vec<Change>)>, StoreError> {
+        let after = after.map_or("", TicketId::as_str);
+        let mut query = select(tenant);
+        query.push(" AND id > ").push_bind(after).push(" ORDER BY id LIMIT ").push_bind(limit);
+        let rows = query.build().fetch_all(&self.reads).await?;
+        let tickets: Vec<Watched> = rows.iter().map(watched).collect::<Result<_, _>>()?;
+        let Some(last) = tickets.last() else { return Ok(Vec::new()) };
+        let query = "SELECT ticket_id, kind, was, became, earliest, latest FROM events
+             WHERE tenant = $1 AND ticket_id > $2 AND ticket_id <= $3 ORDER BY id";
+        let query = sqlx::query(query).bind(tenant.as_str()).bind(after).bind(last.ticket.id.as_str());
+        let mut histories = histories(&query.fetch_all(&self.reads).await?)?;
+        let history = |watched: Watched| {
+            let changes = histories.remove(&watched.ticket.id).unwrap_or_default();
+            (watched, changes)
+        };
+        Ok(tickets.into_iter().map(history).collect())
+    }
+
+    /// The number of the latest event of all; 0 if there is none.
+    pub async fn last_event(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM events").fetch_one(&self.reads).await?)
+    }
+
+    /// The tickets of `tenant` that have events numbered above `upto`.
+    pub async fn news_since(&self, tenant: &TenantId, upto: i64) -> Result<Vec<TicketId>, StoreError> {
+        // The plus keeps SQLite from walking all of the tenant's events: the latest few are found by their number.
+        let query = sqlx::query_scalar("SELECT DISTINCT ticket_id FROM events WHERE +tenant = $1 AND id > $2");
+        let ids: Vec<String> = query.bind(tenant.as_str()).bind(upto).fetch_all(&self.reads).await?;
+        ids.iter().map(|id| TicketId::parse(id).map_err(unreadable)).collect()
+    }
+
+    /// How many of a ticket's events are numbered up to `upto`.
+    pub async fn events_until(&self, tenant: &TenantId, id: &TicketId, upto: i64) -> Result<usize, StoreError> {
+        let query = sqlx::query_scalar("SELECT COUNT(*) FROM events WHERE tenant = $1 AND ticket_id = $2 AND id <= $3");
+        let count: i64 = query.bind(tenant.as_str()).bind(id.as_str()).bind(upto).fetch_one(&self.reads).await?;
+        Ok(usize::try_from(count).unwrap_or_default())
+    }
+}
+
+fn histories(rows: &[SqliteRow]) -> Result<Histories, StoreError> {
+    let mut histories = Histories::new();
+    for row in rows {
+        let id = TicketId::parse(row.try_get("ticket_id")?).map_err(unreadable)?;
+        histories.entry(id).or_default().push(change(row)?);
+    }
+    Ok(histories)
 }

@@ -203,13 +203,19 @@ async fn fail(
 }
 
 fn outcome(leased: &Leased, error: SendError, now: DateTime<Utc>) -> Outcome {
-    let misconfigured = matches!(error, SendError::Misconfigured { .. });
     match error {
         SendError::Unavailable { reason, .. } if leased.attempt < MOST_ATTEMPTS => {
             Outcome::Again { at: now + AGAIN_AFTER, why: reason, unreported: 0, next_channel_too: false }
         }
-        error => Outcome::Failed { why: format!("not delivered: {error}"), misconfigured },
+        SendError::Misconfigured { reason } => Outcome::Failed { why: lost(&reason), misconfigured: true },
+        SendError::Unavailable { reason, .. } | SendError::Refused { reason } => {
+            Outcome::Failed { why: lost(&reason), misconfigured: false }
+        }
     }
+}
+
+fn lost(reason: &str) -> String {
+    format!("taken, but not delivered: {reason}")
 }
 
 /// Its owner has opted out at the provider.

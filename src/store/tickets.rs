@@ -9,16 +9,26 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 pub use self::save::{Batch, Saved};
+use super::audit::Author;
 use super::{Store, StoreError, instant, millis, to_the_end};
+use crate::ticket::talk::Talk;
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched, vanish};
 use crate::ticket::{StatusMeaning, StatusWords, TenantId, TicketId};
 
 /// All open tickets of one tenant.
 pub type OpenTickets = HashMap<TicketId, Arc<Watched>>;
+
+/// What a person did, for the audit log.
+pub(super) struct Deed {
+    pub what: String,
+    pub author: Author,
+    pub at: DateTime<Utc>,
+}
 
 impl Store {
     /// All open tickets of `tenant`.
@@ -74,6 +84,23 @@ impl Store {
         rows.iter().map(change).collect()
     }
 
+    /// What happened to each of the tickets with these `ids`, oldest first.
+    pub async fn events_of(
+        &self,
+        tenant: &TenantId,
+        ids: &[&str],
+    ) -> Result<HashMap<TicketId, Vec<Change>>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT ticket_id, kind, was, became, earliest, latest FROM events \
+             WHERE tenant = $1 AND ticket_id IN (SELECT value FROM json_each($2)) ORDER BY id",
+        )
+        .bind(tenant.as_str())
+        .bind(serde_json::to_string(ids).map_err(unreadable)?)
+        .fetch_all(&self.reads)
+        .await?;
+        by_ticket(&rows)
+    }
+
     /// What happened to each of the open tickets, oldest first.
     pub async fn open_events(&self, tenant: &TenantId) -> Result<HashMap<TicketId, Vec<Change>>, StoreError> {
         let rows = sqlx::query(
@@ -84,12 +111,7 @@ impl Store {
         .bind(tenant.as_str())
         .fetch_all(&self.reads)
         .await?;
-        let mut events: HashMap<TicketId, Vec<Change>> = HashMap::new();
-        for row in &rows {
-            let id = TicketId::parse(row.try_get("ticket_id")?).map_err(unreadable)?;
-            events.entry(id).or_default().push(change(row)?);
-        }
-        Ok(events)
+        by_ticket(&rows)
     }
 
     /// The tickets that no read since `since` has shown, of all or of the open
@@ -128,16 +150,22 @@ impl Store {
 
     /// Remembers that SuperOps no longer has the ticket, or hides it.
     pub async fn mark_vanished(&self, tenant: &TenantId, id: &TicketId, read: Bounds) -> Result<(), StoreError> {
-        self.amend(tenant, id, move |watched| {
+        let gone = move |watched: &Watched| {
             let (gone, change) = vanish(watched, read);
             (gone, Some(change))
-        })
-        .await
+        };
+        self.amend(tenant, id, gone, None).await.map(drop)
     }
 
     /// Remembers when a technician first replied to the ticket.
     pub async fn save_reply(&self, tenant: &TenantId, id: &TicketId, at: DateTime<Utc>) -> Result<(), StoreError> {
-        self.amend(tenant, id, move |watched| (Watched { replied_at: Some(at), ..watched.clone() }, None)).await
+        let replied = move |watched: &Watched| (Watched { replied_at: Some(at), ..watched.clone() }, None);
+        self.amend(tenant, id, replied, None).await.map(drop)
+    }
+
+    /// Remembers what the conversations of the ticket told.
+    pub async fn save_talk(&self, tenant: &TenantId, id: &TicketId, talk: Talk) -> Result<(), StoreError> {
+        self.amend(tenant, id, move |watched| (Watched { talk, ..watched.clone() }, None), None).await.map(drop)
     }
 
     /// Decides again which tickets are open: what a status means may have been configured anew.
@@ -153,26 +181,28 @@ impl Store {
         .await
     }
 
-    /// Changes what is known of one ticket.
-    async fn amend(
+    /// Changes what is known of one ticket; gives it as it then is. What a person does is told in the audit log.
+    pub(super) async fn amend(
         &self,
         tenant: &TenantId,
         id: &TicketId,
         change: impl FnOnce(&Watched) -> (Watched, Option<Change>) + Send + 'static,
-    ) -> Result<(), StoreError> {
+        deed: Option<Deed>,
+    ) -> Result<Option<Arc<Watched>>, StoreError> {
         let (store, tenant, id) = (self.clone(), tenant.clone(), id.clone());
         to_the_end(async move {
             let _turn = store.caches.turn(&tenant).await;
             let owner = tenant.clone();
             let amended = store
                 .writer
-                .write(move |tx: &mut SqliteConnection| Box::pin(save::amend(tx, owner, id, change)))
+                .write(move |tx: &mut SqliteConnection| Box::pin(save::amend(tx, owner, id, change, deed)))
                 .await?;
-            if let Some(watched) = amended {
+            let amended = amended.map(Arc::new);
+            if let Some(watched) = &amended {
                 let open = watched.vanished_at.is_none() && store.holds_open(&tenant, &watched.ticket.id);
-                store.hold(&tenant, [(Arc::new(watched), open)]);
+                store.hold(&tenant, [(watched.clone(), open)]);
             }
-            Ok(())
+            Ok(amended)
         })
         .await
     }
@@ -216,7 +246,8 @@ impl Store {
 /// The tickets of `tenant`; a further condition may follow.
 pub(super) fn select(tenant: &TenantId) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(
-        "SELECT ticket, first_seen_at, read_at, cycle, status_earliest, status_latest, replied_at, vanished_at \
+        "SELECT ticket, first_seen_at, read_at, cycle, status_earliest, status_latest, replied_at, vanished_at, \
+         talk, overrides \
          FROM tickets WHERE tenant = ",
     );
     query.push_bind(tenant.as_str());
@@ -260,6 +291,8 @@ struct TicketRow {
     status_latest: Option<i64>,
     replied_at: Option<i64>,
     vanished_at: Option<i64>,
+    talk: Option<String>,
+    overrides: Option<String>,
 }
 
 /// A stored ticket. The error is the database's kind, for use inside a write.
@@ -278,7 +311,23 @@ pub(super) fn watched(row: &SqliteRow) -> Result<Watched, sqlx::Error> {
         },
         replied_at: row.replied_at.map(time).transpose()?,
         vanished_at: row.vanished_at.map(time).transpose()?,
+        talk: from_json(row.talk.as_deref())?,
+        overrides: from_json(row.overrides.as_deref())?,
     })
+}
+
+fn from_json<T: DeserializeOwned + Default>(text: Option<&str>) -> Result<T, sqlx::Error> {
+    let value = text.map(serde_json::from_str).transpose();
+    Ok(value.map_err(|error| sqlx::Error::Decode(error.into()))?.unwrap_or_default())
+}
+
+fn by_ticket(rows: &[SqliteRow]) -> Result<HashMap<TicketId, Vec<Change>>, StoreError> {
+    let mut events: HashMap<TicketId, Vec<Change>> = HashMap::new();
+    for row in rows {
+        let id = TicketId::parse(row.try_get("ticket_id")?).map_err(unreadable)?;
+        events.entry(id).or_default().push(change(row)?);
+    }
+    Ok(events)
 }
 
 pub(super) fn change(row: &SqliteRow) -> Result<Change, StoreError> {

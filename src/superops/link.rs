@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::answer;
 use super::error::{ApiError, source_words};
 use super::operations::Call;
-use crate::config::{Tenant, TokenSource};
+use crate::config::{ProcessEnvironment, Tenant, TokenSource};
 
 /// What one attempt may cost.
 #[derive(Clone, Copy, Debug)]
@@ -122,24 +122,16 @@ impl Link {
     }
 
     async fn read_token(&self) -> Result<SecretString, ApiError> {
-        let token = read_source(&self.source).await?;
+        let token = read_source(&self.source)?;
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
         Ok(token)
     }
 }
 
-async fn read_source(source: &TokenSource) -> Result<SecretString, ApiError> {
-    let missing = |why: &str| ApiError::TokenMissing { why: format!("{} {why}", source_words(source)) };
-    let text = match source {
-        TokenSource::Env(name) => std::env::var(name).map_err(|_| missing("is not set"))?,
-        TokenSource::File(path) => tokio::fs::read_to_string(path)
-            .await
-            .map_err(|error| missing(&format!("cannot be read: {}", error.kind())))?,
-    };
-    match text.trim() {
-        "" => Err(missing("is empty")),
-        token => Ok(token.into()),
-    }
+fn read_source(source: &TokenSource) -> Result<SecretString, ApiError> {
+    // A file of one line: it is read as fast as a task could be made of it.
+    let read = source.read(&ProcessEnvironment);
+    read.map_err(|why| ApiError::TokenMissing { why: format!("{} {why}", source_words(source)) })
 }
 
 fn bearer(token: &SecretString) -> Result<HeaderValue, ApiError> {

@@ -1,8 +1,10 @@
 //! Replies that SuperOps has not counted: does a ticket that looks unanswered
 //! have an answer from a technician among its conversations?
 //!
-//! Asked only when it matters: the ticket is past half of its time to respond,
-//! not yet late, and was touched since we last looked.
+//! Asked only when it matters and the ticket was touched since we last looked:
+//! it is past half of its time to respond and not yet late; or its policy
+//! promises an answer to each message of the client; or its first response came
+//! while we watched, and nobody knows yet whether a technician gave it.
 
 use std::collections::HashMap;
 
@@ -10,7 +12,9 @@ use chrono::{DateTime, Utc};
 use tracing::debug;
 
 use super::{SyncError, TenantSync};
-use crate::superops::{ApiError, ConversationKind, Urgency};
+use crate::sla::policy::{self, Traits};
+use crate::superops::{ApiError, Conversation, ConversationKind, Urgency};
+use crate::ticket::talk::{Talk, Voice};
 use crate::ticket::watch::Watched;
 use crate::ticket::{Ticket, TicketId};
 
@@ -25,40 +29,73 @@ impl TenantSync {
     pub(super) async fn look_for_replies(&mut self, now: DateTime<Utc>) -> Result<(), SyncError> {
         let open = self.store.open_tickets(&self.tenant).await?;
         self.looked.retain(|id, _| open.contains_key(id));
-        let mut pressing: Vec<&Ticket> =
-            open.values().filter(|one| self.is_worth_a_look(one, now)).map(|one| &one.ticket).collect();
-        pressing.sort_by_key(|ticket| (ticket.first_response.due, ticket.id.clone()));
-        for ticket in pressing.into_iter().take(A_TURN) {
-            self.look_at(ticket).await?;
+        let mut pressing: Vec<_> =
+            open.values().filter_map(|one| Some((self.urgency_of_look(one, now)?, one))).collect();
+        pressing.sort_by_key(|(urgency, one)| (*urgency, one.ticket.first_response.due, one.ticket.id.clone()));
+        for (_, watched) in pressing.into_iter().take(A_TURN) {
+            self.look_at(watched).await?;
         }
         Ok(())
     }
 
-    fn is_worth_a_look(&self, watched: &Watched, now: DateTime<Utc>) -> bool {
+    /// How soon its conversations are to be read, 0 first; none: not at all.
+    fn urgency_of_look(&self, watched: &Watched, now: DateTime<Utc>) -> Option<u8> {
         let ticket = &watched.ticket;
-        let unanswered = ticket.first_response.met_at.is_none() && watched.replied_at.is_none();
-        let touched = ticket.updated_at > ticket.created_at && self.looked.get(&ticket.id) != Some(&ticket.updated_at);
-        unanswered && touched && is_past_half(ticket, now)
+        let looked = self.looked.get(&ticket.id) == Some(&ticket.updated_at);
+        if looked || ticket.updated_at <= ticket.created_at || watched.talk.read_of == ticket.updated_at {
+            return None;
+        }
+        let reported = ticket.first_response.met_at;
+        if reported.is_none() && watched.replied_at.is_none() {
+            return is_past_half(ticket, now).then_some(0);
+        }
+        if self.promises_next(ticket) {
+            return Some(1);
+        }
+        let unattributed = watched.talk.read_of.is_none() && reported.is_some_and(|at| at >= watched.first_seen_at);
+        unattributed.then_some(2)
     }
 
-    async fn look_at(&mut self, ticket: &Ticket) -> Result<(), SyncError> {
+    fn promises_next(&self, ticket: &Ticket) -> bool {
+        let policy = policy::applicable(&self.policies, &self.tenant, &Traits::of(ticket));
+        policy.is_some_and(|policy| policy.next_response.is_some())
+    }
+
+    async fn look_at(&mut self, watched: &Watched) -> Result<(), SyncError> {
+        let ticket = &watched.ticket;
         let conversations = match self.client.conversations(&ticket.id, Urgency::Background).await {
             Ok(conversations) => conversations,
             Err(error) if error.needs_a_person() || error == ApiError::Throttled => return Err(error.into()),
             // Whatever it is about this one, SuperOps' own time of response has to do.
             Err(error) => {
                 debug!(tenant = %self.tenant, ticket = %ticket.id, %error, "the conversations of `{}` cannot be read", ticket.id);
-                Vec::new()
+                self.looked.insert(ticket.id.clone(), ticket.updated_at);
+                return Ok(());
             }
         };
         self.looked.insert(ticket.id.clone(), ticket.updated_at);
+        let said: Vec<_> = conversations.iter().filter_map(voice).collect();
+        let talk = Talk { read_of: ticket.updated_at, ..Talk::of(said, ticket.first_response.met_at) };
+        self.store.save_talk(&self.tenant, &ticket.id, talk).await?;
         let replies = conversations.iter().filter(|entry| entry.kind == ConversationKind::TechnicianReply);
-        if let Some(at) = replies.map(|entry| entry.at).min() {
+        let unanswered = ticket.first_response.met_at.is_none() && watched.replied_at.is_none();
+        if let Some(at) = replies.map(|entry| entry.at).min().filter(|_| unanswered) {
             self.store.save_reply(&self.tenant, &ticket.id, at).await?;
-            self.nudge.notify_one();
         }
+        self.nudge.notify_one();
         Ok(())
     }
+}
+
+/// Whose words an entry is; none where it is nobody's answer.
+fn voice(entry: &Conversation) -> Option<(DateTime<Utc>, Voice)> {
+    let voice = match entry.kind {
+        ConversationKind::RequesterReply => Voice::Client,
+        ConversationKind::TechnicianReply => Voice::Technician,
+        ConversationKind::RequesterNotice => Voice::Automation,
+        _ => return None,
+    };
+    Some((entry.at, voice))
 }
 
 fn is_past_half(ticket: &Ticket, now: DateTime<Utc>) -> bool {

@@ -248,8 +248,7 @@ async fn forged_calls_are_refused_and_change_nothing() {
 }
 
 /// Only the phone of the owner is told, and his mail if that fails.
-const TEXT_FIRST: &str =
-    "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"technician\"]\nchannels = [\"sms\"]\n";
+const TEXT_FIRST: &str = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"technician\"]\nchannels = [\"sms\"]\n";
 
 #[tokio::test]
 async fn what_was_not_delivered_is_said_by_mail_in_the_same_turn() {
@@ -263,7 +262,7 @@ async fn what_was_not_delivered_is_said_by_mail_in_the_same_turn() {
     app.dispatch().await;
     insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: Breached: resolution, under a minute over (due 10:00 UTC)");
     let failed: Vec<_> = app.outbox().await.into_iter().filter_map(|row| row.last_error).collect();
-    insta::assert_snapshot!(failed.join("\n"), @"");
+    insta::assert_snapshot!(failed.join("\n"), @"taken, but not delivered: the SMS provider reported error `30003`; try another channel");
 }
 
 #[tokio::test]

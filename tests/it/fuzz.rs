@@ -17,6 +17,7 @@ use superops_sla::sla::desk::{Desk, DeskRules, Warn};
 use superops_sla::sla::history::History;
 use superops_sla::sla::infer::{Evidence, Reading, infer};
 use superops_sla::sla::policy::{Counts, Policy};
+use superops_sla::ticket::talk::Talk;
 use superops_sla::ticket::watch::{Bounds, Change, ChangeKind, Watched};
 use superops_sla::ticket::{ClockKind, Directory, StatusWords, TenantId, Ticket};
 
@@ -140,6 +141,7 @@ fn desk(calendar: Calendar, resolution: TimeDelta) -> Desk {
         category: None,
         response: Some(resolution),
         resolution: Some(resolution),
+        next_response: None,
         counts: Counts::Business,
     };
     let rules = DeskRules {
@@ -207,6 +209,8 @@ fn watched(base: DateTime<Utc>) -> impl Strategy<Value = Watched> {
                 cycle: 0,
                 status_since: None,
                 replied_at: None,
+                talk: Talk::default(),
+                overrides: Vec::new(),
                 vanished_at: at(vanished),
             }
         },

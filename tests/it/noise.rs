@@ -192,3 +192,38 @@ async fn over_the_days_budget_an_email_says_it_and_what_has_no_email_waits() {
     app.wait(minutes(1)).await;
     assert_eq!(texts(&mut app), 1, "one message says all that waited");
 }
+
+#[tokio::test]
+async fn the_weekly_figure_says_what_came_of_the_alerts() {
+    let (mut app, ids) = storm(5, ONE_STEP).await;
+    app.dispatch().await;
+    app.clock.advance(minutes(1));
+    app.superops.change_status(&ids[0], "In Progress");
+    app.wait(minutes(5)).await;
+    app.superops.change_status(&ids[1], "Resolved");
+    app.wait(minutes(5)).await;
+    app.wait(minutes(61)).await;
+    let scope = superops_sla::service::Scope::All;
+    let weeks = app.parts().service.weekly(&scope, None).await.unwrap().weeks;
+    assert_eq!(weeks.len(), 1);
+    let week = &weeks[0];
+    assert_eq!((week.week.as_str(), week.from), ("2026-W48", "2026-11-23T00:00:00Z".parse().unwrap()));
+    assert_eq!((week.alerts, week.acknowledged, week.acted_before_breach, week.ignored), (5, 0, 2, 3));
+    let sent = app.outbox().await.into_iter().filter(|row| row.state == "sent" && row.bundle.is_none()).count();
+    assert_eq!(week.messages, i64::try_from(sent).unwrap());
+}
+
+#[tokio::test]
+async fn five_hundred_breaches_are_one_message_to_each_person_on_each_channel() {
+    let mut app = TestApp::with(ONE_STEP).await;
+    for _ in 0..500 {
+        app.ticket(minutes(60));
+    }
+    app.turn().await;
+    app.wait(minutes(60) + TICK).await;
+    let heard = app.heard();
+    let kinds: Vec<_> =
+        heard.iter().map(|caught| (caught.kind, caught.text.contains("500 tickets breached"))).collect();
+    assert_eq!(heard.len(), 2, "{kinds:?}");
+    assert!(kinds.iter().all(|(_, counted)| *counted), "{kinds:?}");
+}

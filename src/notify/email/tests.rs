@@ -356,6 +356,7 @@ proptest! {
         let facts = AlertFacts {
             ticket, clock: ClockKind::Resolution, stage: crate::alert::Stage::Breached,
             due: DateTime::UNIX_EPOCH, reasons: vec![], step: 0, because: String::new(), hours: String::new(),
+            advice: None,
         };
         let headers = headers(&Message { to_name: Some(name), body: Body::Alert(facts), ..message() });
         const KNOWN: [&str; 9] = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted",

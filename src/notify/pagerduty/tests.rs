@@ -76,6 +76,7 @@ fn alert(stage: Stage, subject: &str) -> Body {
         step: 0,
         because: String::new(),
         hours: String::new(),
+        advice: None,
     })
 }
 

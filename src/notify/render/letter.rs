@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use super::{Urgency, bundle, line, local, local_in_full, sane, shown, standing};
 use crate::alert::Closing;
 use crate::notify::{
-    AcknowledgedFacts, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, words,
+    AcknowledgedFacts, Advice, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, words,
 };
 use crate::ticket::ClockKind;
 
@@ -96,12 +96,30 @@ fn alert(facts: &AlertFacts, message: &Message, now: DateTime<Utc>) -> Letter {
     let headline = format!("{}: {standing}", urgency.words());
     let mut letter = Letter::new(subject(&facts.ticket, facts.clock), headline, urgency).about(&facts.ticket);
     letter.facts = ticket_facts(&facts.ticket, facts.due, message);
+    letter.facts.extend(facts.advice.as_ref().and_then(advice).map(|words| ("What to do", words)));
     letter.why = facts.reasons.iter().take(MOST_REASONS).filter_map(|reason| shown(Some(reason), 300)).collect();
     if let Some(hours) = shown(Some(&facts.hours), 200) {
         letter.why.push(format!("Working time is {hours}."));
     }
     letter.closing = vec![why_you(facts)];
     letter
+}
+
+/// Who could take it on, and what is ahead of it; none if there is nothing to be said of either.
+fn advice(advice: &Advice) -> Option<String> {
+    let room = advice.room.as_ref().and_then(|room| {
+        let who = shown(Some(&room.name), 80)?;
+        let group = shown(advice.group.as_deref(), 80).map(|group| format!(" of {group}")).unwrap_or_default();
+        let tickets = if room.open == 1 { "1 open ticket".to_owned() } else { format!("{} open tickets", room.open) };
+        Some(format!("hand it to {who}{group}, who has {tickets}"))
+    });
+    let ahead = match advice.ahead {
+        0 => None,
+        1 => Some("1 older ticket is ahead of it in the group".to_owned()),
+        count => Some(format!("{count} older tickets are ahead of it in the group")),
+    };
+    let sentences: Vec<_> = room.into_iter().chain(ahead).collect();
+    (!sentences.is_empty()).then(|| sentences.join("; "))
 }
 
 fn why_you(facts: &AlertFacts) -> String {
@@ -144,6 +162,7 @@ pub(super) fn outcome(facts: &RecoveryFacts) -> (&'static str, String) {
     let done = match facts.clock {
         ClockKind::FirstResponse => "first response given",
         ClockKind::Resolution => "resolved",
+        ClockKind::NextResponse => "answer given",
     };
     let left = sane(facts.due) - sane(facts.met_at);
     if left < TimeDelta::zero() {

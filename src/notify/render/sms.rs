@@ -9,7 +9,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Urgency, bundle, gsm7, letter, line, standing};
-use crate::notify::{Body, Message, TicketFacts};
+use crate::notify::{AlertFacts, Body, Message, TicketFacts};
 
 /// What one segment holds.
 const SEGMENT: usize = 160;
@@ -84,7 +84,7 @@ fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
         Body::Alert(facts) => {
             let urgency = Urgency::of(facts.stage, facts.due, now);
             let standing = standing(facts.clock.words(), urgency, facts.due, now, zone);
-            Draft::about(&facts.ticket, &state(urgency), &standing, true)
+            Draft::about(&facts.ticket, &state(urgency), &standing, true).advising(facts)
         }
         Body::Recovery(facts) => {
             let (word, standing) = letter::outcome(facts);
@@ -134,6 +134,16 @@ impl Draft {
             extras: technician.into_iter().chain([(". ", ticket.shown_subject())]).collect(),
             whole: Vec::new(),
         }
+    }
+
+    /// With whom to ask, in the subject's place: of a breach that is only predicted, what to do is said first.
+    fn advising(mut self, facts: &AlertFacts) -> Self {
+        let room = facts.advice.as_ref().and_then(|advice| advice.room.as_ref());
+        if let Some(room) = room {
+            let before_the_subject = self.extras.len().saturating_sub(1);
+            self.extras.insert(before_the_subject, (". ", format!("{} has room", line(&room.name, 24))));
+        }
+        self
     }
 
     /// The same in the plain alphabet, without the extras that it cannot write; `None` if it cannot write the rest.

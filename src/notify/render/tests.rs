@@ -3,7 +3,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
-use crate::notify::{AlertFacts, Body, BundleFacts, BundleRow, DigestFacts, DigestRow, RecoveryFacts};
+use crate::notify::{Advice, AlertFacts, Body, BundleFacts, BundleRow, DigestFacts, DigestRow, RecoveryFacts, Room};
 use crate::ticket::ClockKind;
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -40,6 +40,7 @@ fn alert(stage: Stage, due: &str) -> AlertFacts {
         step: 0,
         because: "you own this ticket".into(),
         hours: "counted in the hours of head-office (Europe/London)".into(),
+        advice: None,
     }
 }
 
@@ -62,6 +63,18 @@ fn warning() -> Message {
 fn text(message: &Message) -> String {
     let email = email(message, now());
     format!("Subject: {}\n\n{}", email.subject, email.text)
+}
+
+#[test]
+fn a_prediction_says_what_to_do_and_why_it_is_made() {
+    let mut facts = alert(Stage::Predicted, "2026-06-03T16:30:00Z");
+    facts.reasons =
+        vec!["a breach is 83 % likely".into(), "Network resolves 31 % of such tickets in time lately".into()];
+    let room = Some(Room { name: "Bob Moss".into(), open: 2 });
+    facts.advice = Some(Advice { room, group: Some("Network".into()), ahead: 14 });
+    let message = message(Body::Alert(facts));
+    insta::assert_snapshot!(email(&message, at("2026-06-03T12:48:00Z")).text);
+    insta::assert_snapshot!(sms(&message, at("2026-06-03T12:48:00Z")), @"");
 }
 
 #[test]
@@ -323,7 +336,8 @@ prop_compose! {
             }),
             _ => Body::Alert(AlertFacts {
                 ticket, clock, stage, due,
-                reasons: vec![text.clone()], step, because: text.clone(), hours: text,
+                reasons: vec![text.clone()], step, because: text.clone(), hours: text.clone(),
+                advice: Some(Advice { room: Some(Room { name: text.clone(), open: 2 }), group: Some(text), ahead: 3 }),
             }),
         };
         Message { timezone: zone, ..message(body) }

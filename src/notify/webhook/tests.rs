@@ -70,6 +70,7 @@ fn alert(text: &str) -> Body {
         step: 1,
         because: String::new(),
         hours: text.to_owned(),
+        advice: None,
     })
 }
 

@@ -9,8 +9,9 @@ use super::*;
 use crate::sla::calendar::{Calendar, CalendarSpec};
 use crate::sla::desk::{DeskRules, Warn};
 use crate::sla::policy::{Counts, Policy};
+use crate::ticket::tests::sample;
 use crate::ticket::watch::Bounds;
-use crate::ticket::{Directory, Reported, StatusWords, TenantId, TicketId};
+use crate::ticket::{Directory, Reported, StatusWords, TenantId};
 
 /// A Monday, 09:00 UTC, when the office opens.
 fn at(minutes: i64) -> DateTime<Utc> {
@@ -23,36 +24,17 @@ fn mins(minutes: i64) -> TimeDelta {
 
 fn ticket() -> Ticket {
     Ticket {
-        id: TicketId::parse("7").unwrap(),
-        display_id: "231126-0007".into(),
-        subject: "Mail server down".into(),
-        request_type: None,
         status: Some("Open".into()),
         priority: Some("High".into()),
-        category: None,
-        client: None,
-        site: None,
-        group: None,
-        technician: None,
-        sla: None,
         created_at: Some(at(0)),
         updated_at: Some(at(0)),
-        first_response: Reported::default(),
         resolution: Reported { due: Some(at(60)), ..Reported::default() },
-        flaws: Vec::new(),
+        ..sample("7")
     }
 }
 
 fn watched(ticket: Ticket) -> Watched {
-    Watched {
-        ticket,
-        first_seen_at: at(1),
-        read_at: at(1),
-        cycle: 0,
-        status_since: None,
-        vanished_at: None,
-        replied_at: None,
-    }
+    Watched::new(ticket, Bounds { earliest: at(1), latest: at(1) })
 }
 
 /// Open Monday to Friday, 09:00 to 17:30.
@@ -236,6 +218,7 @@ fn without_a_reported_due_time_a_configured_policy_says_it() {
         category: None,
         response: None,
         resolution: Some(TimeDelta::hours(9)),
+        next_response: None,
         counts: Counts::Business,
     };
     let watched = with(|w| w.ticket.resolution.due = None);
@@ -263,7 +246,7 @@ fn assessing_allocates_nothing() {
     };
     let statuses = vec!["Open".to_owned(), "On Hold".to_owned()];
     let desk = Desk::new(rules, &Directory { statuses, ..Directory::default() });
-    let assess_all = || [&open, &paused].map(|watched| assess_both(watched, &desk, at(40))).len();
+    let assess_all = || [&open, &paused].map(|watched| assess_all(watched, &desk, at(40))).len();
     assess_all(); // Compiles the year.
     let allocations = allocation_counter::measure(|| {
         assess_all();

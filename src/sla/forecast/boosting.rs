@@ -39,12 +39,12 @@ pub(super) struct Boosting {
 }
 
 impl Boosting {
-    /// Grows trees on `rows`, starting from the log-odds `start`.
-    pub(super) fn fit(rows: &Rows<'_>, start: f32, growth: &Growth) -> Self {
+    /// Grows trees on what the prior of `rows` leaves open.
+    pub(super) fn fit(rows: &Rows<'_>, growth: &Growth) -> Self {
         let bins = Bins::cut(rows);
         let mut boosting = Self { depth: growth.depth, questions: Vec::new(), leaves: Vec::new() };
         let mut dice = Dice(0x2545_f491_4f6c_dd1d);
-        let mut scores = vec![start; rows.len()];
+        let mut scores: Vec<f32> = rows.iter().map(|row| row.start).collect();
         for _ in 0..growth.trees {
             let slopes = slopes(rows, &scores, growth, &mut dice);
             let inputs: Vec<usize> = (0..rows.width()).filter(|_| dice.roll() < growth.input_share).collect();

@@ -87,6 +87,29 @@ pub(super) const PACES: usize = 4;
 /// How many inputs there are.
 pub(super) const INPUTS: usize = NUMBERS + FAMILIES + PACES;
 
+/// How far the survival curve is taken at its word before any fit: a desk's mood of three weeks swings back as often as not.
+const USUAL_COUNTS: f32 = 0.5;
+/// How much of each name's effect is: the families overlap, so in full they would say the same thing many times.
+const EFFECT_COUNTS: f32 = 0.1;
+
+/// What counts before any fit, as a weight for each input. A fit learns what differs from it, so that names which never
+/// told anything apart are heeded from the day they do.
+pub(super) const PRIOR: [f32; INPUTS] = {
+    let mut weights = [0.0; INPUTS];
+    weights[Number::Usual as usize] = USUAL_COUNTS;
+    let mut effect = NUMBERS;
+    while effect < NUMBERS + FAMILIES {
+        weights[effect] = EFFECT_COUNTS;
+        effect += 1;
+    }
+    weights
+};
+
+/// The log-odds by [`PRIOR`].
+pub(super) fn prior(inputs: &[f32; INPUTS]) -> f32 {
+    inputs.iter().zip(PRIOR).map(|(input, weight)| input * weight).sum()
+}
+
 /// Where the effect of `family` is among the inputs.
 pub(super) const fn effect_input(family: Family) -> usize {
     NUMBERS + family as usize
@@ -114,7 +137,7 @@ pub(super) fn keys(open: &Open, now: DateTime<Utc>) -> [RateKey; FAMILIES] {
         (state, silence),
         (state, open.state_before),
         (group, state),
-        (open.reassignments.min(6), u32::from(technician != 0)),
+        (1 + open.reassignments.min(6), u32::from(technician != 0)),
         (name(Attribute::Urgency), name(Attribute::Impact)),
         time_slot(open, due),
         (state, open.events.min(12)),
@@ -149,7 +172,7 @@ fn bucket(hours: f64) -> u32 {
 /// The weekday and, in three-hour slots, the local time of day.
 fn time_slot(open: &Open, at: DateTime<Utc>) -> (NameId, NameId) {
     let local = at.with_timezone(&open.terms.calendar.spec().timezone);
-    (local.weekday().num_days_from_monday(), local.hour() / 3)
+    (local.weekday().number_from_monday(), local.hour() / 3)
 }
 
 /// All that is looked at for one clock at one moment.

@@ -14,7 +14,7 @@ use super::inputs::{Look, Number, keys, paced};
 use super::logistic::chance;
 use super::model::{Model, Recipe};
 use super::names::{Attribute, NameId, Names, NumberMap};
-use super::rates::Rates;
+use super::rates::{Outcome, Rates};
 use super::reasons;
 use super::sample::{Decided, Sample};
 use super::survival::{Outlook, STEPS, Survival};
@@ -25,16 +25,21 @@ const HALF_LIFE: TimeDelta = TimeDelta::days(21);
 /// The pace of the last days forgets sooner: it is there to show a change.
 const PACE_HALF_LIFE: TimeDelta = TimeDelta::days(7);
 /// A row of the past weighs half as much after this.
-const ROW_HALF_LIFE: TimeDelta = TimeDelta::days(180);
+const ROW_HALF_LIFE: TimeDelta = TimeDelta::days(90);
 /// What was said lately weighs most when probabilities are set right.
 const CALIBRATION_HALF_LIFE: TimeDelta = TimeDelta::days(14);
 /// The information that moves a name's effect half way.
-const SHRINK: f64 = 2.0;
+const SHRINK: f64 = 0.25;
 /// Clocks that must be decided before a model is fitted.
 const ENOUGH: usize = 200;
 /// Rows kept to learn from: 30,000 hold some 9 MB.
 const KEPT: usize = 30_000;
 const REFIT: TimeDelta = TimeDelta::days(7);
+/// Sooner, when drift shows.
+const REFIT_IN_DRIFT: TimeDelta = TimeDelta::days(3);
+/// A recent error that shows drift. Half of it comes and goes with a desk's moods: refitting after those orders tickets
+/// worse.
+const DRIFT: f64 = 0.12;
 /// A fit on hardly anything new would say nothing new.
 const NEW: usize = 50;
 /// A mean error beyond which the forecast is not to be believed for now.
@@ -47,9 +52,9 @@ const CALIBRATED_ON: usize = 3_000;
 
 /// Set by trial on the first 60 % of three real histories; docs/forecast.md says how.
 const RECIPE: Recipe = Recipe {
-    ridge: 1000.0,
-    growth: Growth { trees: 80, depth: 3, rate: 0.04, leaf: 5.0, ridge: 5.0, row_share: 0.6, input_share: 0.3 },
-    trees: 0.7,
+    ridge: 0.1,
+    growth: Growth { trees: 80, depth: 3, rate: 0.04, leaf: 25.0, ridge: 20.0, row_share: 0.6, input_share: 0.3 },
+    trees: 0.5,
 };
 
 /// Something that changed on a ticket.
@@ -85,6 +90,7 @@ pub struct Forecaster {
     calibration: Calibration,
     row_decay: Decay,
     calibration_decay: Decay,
+    fitted_at: DateTime<Utc>,
     refit_at: DateTime<Utc>,
     calibrate_at: DateTime<Utc>,
 }
@@ -118,6 +124,7 @@ impl Forecaster {
             calibration: Calibration::default(),
             row_decay: Decay::new(start, ROW_HALF_LIFE),
             calibration_decay: Decay::new(start, CALIBRATION_HALF_LIFE),
+            fitted_at: start,
             refit_at: start,
             calibrate_at: start,
         }
@@ -171,6 +178,15 @@ impl Forecaster {
         self.plan(place, at);
     }
 
+    /// A ticket's clock is called off: the ticket is gone, or something else was promised. Nothing is learned from it.
+    pub fn withdrawn(&mut self, ticket: &str, at: DateTime<Utc>) {
+        self.pass_time(at, false);
+        let Some(open) = self.places.remove(ticket).and_then(|place| self.open.remove(&place)) else { return };
+        if open.is_waiting() {
+            self.floor.leave(open.opened_at, &open.facts, false, at);
+        }
+    }
+
     /// Lets time pass until `now`: clocks run, outcomes come in, and the model is refitted when that is due.
     pub fn advance(&mut self, now: DateTime<Utc>) {
         self.pass_time(now, true);
@@ -209,7 +225,7 @@ impl Forecaster {
                 names: &self.names,
                 rates: &self.rates,
                 unit: scene.rates,
-                contributions: self.model.as_ref().map(|model| model.contributions(&said.inputs[..])),
+                contributions: self.model.as_ref().map(|model| model.contributions(&said.inputs)),
                 usual: outlook.breach_from(f64::from(said.share)),
                 share: f64::from(said.share),
                 likely: probability >= 0.5,
@@ -223,6 +239,13 @@ impl Forecaster {
     pub fn grounds(&self) -> Grounds {
         let basis = if self.model.is_some() { Basis::Learned } else { Basis::Survival };
         Grounds { outcomes: self.outcomes, since: self.since, basis }
+    }
+
+    /// What was said when fixed shares of clocks had run that are decided by now: when, the probability, and whether
+    /// it breached.
+    pub fn said_and_happened(&self) -> impl Iterator<Item = (DateTime<Utc>, f64, bool)> {
+        let rows = self.rows.iter().filter(|row| !row.sample.of_a_morning);
+        rows.map(|row| (row.sample.at, f64::from(row.sample.probability), row.breached))
     }
 
     /// How far the latest probabilities were off what happened; none before there are enough of them.
@@ -313,7 +336,8 @@ impl Forecaster {
         if (FIRST_SAMPLED..BREACH).contains(&step) {
             let outlook = self.survival.outlook(open.priority, at);
             let stays = outlook.open_at(STEPS[step + 1]) / outlook.open_at(STEPS[step]);
-            self.pace.learn(&paced(open), !resolved, stays.clamp(0.05, 0.95), at);
+            let outcome = Outcome { breached: !resolved, expected: stays.clamp(0.05, 0.95), counts: 1.0 };
+            self.pace.learn(&paced(open), outcome, at);
         }
         self.survival.learn(open.priority, step, resolved, at);
         if resolved {
@@ -361,9 +385,11 @@ impl Forecaster {
         open.learned = true;
         self.outcomes += 1;
         self.since = Some(self.since.map_or(open.opened_at, |since| since.min(open.opened_at)));
-        for (sample, keys) in std::mem::take(&mut open.samples) {
-            let usual = f64::from(chance(sample.inputs[Number::Usual as usize]));
-            self.rates.learn(&keys, breached, usual, at);
+        let samples = std::mem::take(&mut open.samples);
+        let counts = 1.0 / samples.len().max(1) as f64;
+        for (sample, keys) in samples {
+            let expected = f64::from(chance(sample.inputs[Number::Usual as usize]));
+            self.rates.learn(&keys, Outcome { breached, expected, counts }, at);
             self.rows.push_back(Decided { sample, breached });
         }
         let surplus = self.rows.len().saturating_sub(KEPT);
@@ -380,12 +406,13 @@ impl Forecaster {
         }
     }
 
-    /// Refits and recalibrates when that is due. Refitting early on drift was tried and made the order of tickets worse.
+    /// Refits and recalibrates when that is due.
     fn keep_model(&mut self, now: DateTime<Utc>) {
         if now >= self.refit_at && self.outcomes >= ENOUGH && self.outcomes >= self.outcomes_fitted + NEW {
             self.refit(now);
         }
         if now >= self.calibrate_at {
+            self.mind_drift();
             self.calibrate_at = now + RECALIBRATE;
             let latest = self.calibration_decay.weight(now);
             let weight = |at| self.calibration_decay.weight(at) / latest;
@@ -393,10 +420,18 @@ impl Forecaster {
         }
     }
 
+    /// A model whose word no longer holds is not kept until its week is over.
+    fn mind_drift(&mut self) {
+        if self.recent_error().is_some_and(|error| error > DRIFT) {
+            self.refit_at = self.refit_at.min(self.fitted_at + REFIT_IN_DRIFT);
+        }
+    }
+
     fn refit(&mut self, now: DateTime<Utc>) {
         let latest = self.row_decay.weight(now);
         self.model = Model::fit(&self.rows, &RECIPE, |at| self.row_decay.weight(at) / latest);
         self.outcomes_fitted = self.outcomes;
+        self.fitted_at = now;
         self.refit_at = now + REFIT;
     }
 }

@@ -17,16 +17,17 @@ pub(super) struct Logistic {
 }
 
 impl Logistic {
-    /// Fits `rows`; `ridge` is in rows' worth of information per input.
+    /// Fits what the prior of `rows` leaves open; `ridge` is a share of the rows: it holds back each input like that many.
     pub(super) fn fit(rows: &Rows<'_>, ridge: f64) -> Self {
         let width = rows.width();
+        let ridge = ridge * rows.iter().map(|row| row.weight).sum::<f64>();
         let (means, scales) = moments(rows);
         let mut model = Self { bias: 0.0, weights: vec![0.0; width], means, scales };
         let standard: Vec<f32> = rows.iter().flat_map(|row| model.standardised(row.inputs)).collect();
         for _ in 0..TURNS {
             let mut system = System::new(width + 1);
             for (row, inputs) in rows.iter().zip(standard.chunks_exact(width)) {
-                let chance = f64::from(chance(model.dot(inputs)));
+                let chance = f64::from(chance(row.start + model.dot(inputs)));
                 system.add(inputs, row.weight * (f64::from(row.label) - chance), row.weight * chance * (1.0 - chance));
             }
             let Some(step) = system.solve(&model.weights, ridge) else { break };

@@ -1,12 +1,14 @@
-//! The model in force: a logistic model and trees, each fitted by itself on what has been decided; their mean is said.
+//! The model in force: what counts before any fit, and what a logistic model and trees make of the rest.
 //!
-//! The line is steadier where little is known, the trees see what it cannot say; they err differently.
+//! Each of the two is fitted by itself on what has been decided, and the mean of both is said. The line is steadier where
+//! little is known, the trees see what it cannot say; they err differently.
 
 use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
 
 use super::boosting::{Boosting, Growth};
+use super::inputs::{INPUTS, PRIOR, prior};
 use super::logistic::Logistic;
 use super::sample::{Decided, Rows};
 
@@ -25,8 +27,6 @@ pub(super) struct Model {
     logistic: Logistic,
     boosting: Boosting,
     trees: f32,
-    /// What the trees start from.
-    base: f32,
 }
 
 impl Model {
@@ -42,23 +42,20 @@ impl Model {
             return None;
         }
         let logistic = Logistic::fit(&rows, recipe.ridge);
-        let (hit, total) = rows
-            .iter()
-            .fold((0.0, 0.0), |(hit, total), row| (hit + row.weight * f64::from(row.label), total + row.weight));
-        let base = super::logistic::log_odds(hit / total) as f32;
-        let boosting = Boosting::fit(&rows, base, &recipe.growth);
-        Some(Self { logistic, boosting, trees: recipe.trees, base })
+        let boosting = Boosting::fit(&rows, &recipe.growth);
+        Some(Self { logistic, boosting, trees: recipe.trees })
     }
 
     /// The log-odds of a breach, before calibration.
-    pub(super) fn score(&self, inputs: &[f32]) -> f32 {
-        let line = self.logistic.score(inputs);
-        let trees = self.base + self.boosting.score(inputs);
-        (1.0 - self.trees) * line + self.trees * trees
+    pub(super) fn score(&self, inputs: &[f32; INPUTS]) -> f32 {
+        let (line, trees) = (self.logistic.score(inputs), self.boosting.score(inputs));
+        prior(inputs) + (1.0 - self.trees) * line + self.trees * trees
     }
 
-    /// What each input adds to the log-odds in the logistic part.
-    pub(super) fn contributions(&self, inputs: &[f32]) -> Vec<f32> {
-        self.logistic.contributions(inputs)
+    /// What each input adds to the log-odds, trees left out.
+    pub(super) fn contributions(&self, inputs: &[f32; INPUTS]) -> Vec<f32> {
+        let before = inputs.iter().zip(PRIOR).map(|(input, weight)| input * weight);
+        let fitted = self.logistic.contributions(inputs);
+        before.zip(fitted).map(|(before, fitted)| before + (1.0 - self.trees) * fitted).collect()
     }
 }

@@ -18,6 +18,11 @@ impl RateKey {
     pub(super) fn new(family: usize, first: NameId, second: NameId) -> Self {
         Self((family as u64) << 56 | u64::from(first & 0x0fff_ffff) << 28 | u64::from(second & 0x0fff_ffff))
     }
+
+    /// Whether no name is known. The first family is spared: where nothing has a group, its blank stands for all.
+    fn is_blank(self) -> bool {
+        self.0 >> 56 != 0 && self.0 & 0x00ff_ffff_ffff_ffff == 0
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,6 +31,16 @@ struct Sums {
     information: f64,
     outcomes: f64,
     breaches: f64,
+}
+
+/// What a rate learns from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outcome {
+    pub(super) breached: bool,
+    /// The chance of it, before it was known.
+    pub(super) expected: f64,
+    /// How much it counts: the notes of one ticket share one ticket's weight.
+    pub(super) counts: f64,
 }
 
 /// A rate in plain figures.
@@ -51,11 +66,12 @@ impl Rates {
         Self { decay, shrink, sums: NumberMap::default() }
     }
 
-    /// One outcome for each of `keys`: it breached or not, where `expected` was the chance of it.
-    pub(super) fn learn(&mut self, keys: &[RateKey], breached: bool, expected: f64, at: DateTime<Utc>) {
-        let weight = self.decay.weight(at);
+    /// One outcome for each of `keys`; those of no name learn nothing.
+    pub(super) fn learn(&mut self, keys: &[RateKey], outcome: Outcome, at: DateTime<Utc>) {
+        let Outcome { breached, expected, counts } = outcome;
+        let weight = self.decay.weight(at) * counts;
         let happened = f64::from(u8::from(breached));
-        for key in keys {
+        for key in keys.iter().filter(|key| !key.is_blank()) {
             let sums = self.sums.entry(*key).or_default();
             sums.surprise += weight * (happened - expected);
             sums.information += weight * expected * (1.0 - expected);

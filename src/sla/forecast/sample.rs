@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
 
-use super::inputs::INPUTS;
+use super::inputs::{INPUTS, prior};
 
 /// Mornings are many for slow tickets and alike: together they should not outweigh the shares.
-const MORNING_WEIGHT: f64 = 0.3;
+const MORNING_WEIGHT: f64 = 0.1;
 
 /// What was known at one moment of one clock.
 #[derive(Clone, Debug)]
@@ -36,6 +36,8 @@ pub(super) struct Row<'a> {
     pub(super) inputs: &'a [f32],
     pub(super) label: f32,
     pub(super) weight: f64,
+    /// The log-odds of the prior: a fit explains what is left.
+    pub(super) start: f32,
 }
 
 /// Rows of equal width.
@@ -48,6 +50,7 @@ impl<'a> Rows<'a> {
         let row = |row: &'a Decided| Row {
             inputs: &row.sample.inputs[..],
             label: f32::from(u8::from(row.breached)),
+            start: prior(&row.sample.inputs),
             weight: weight(row.sample.at) * if row.sample.of_a_morning { MORNING_WEIGHT } else { 1.0 },
         };
         Self(decided.iter().map(row).collect())

@@ -8,6 +8,7 @@ use super::super::clock::Standing;
 use super::super::policy::Policy;
 use super::{Conclusion, Entry, Ledger, Line};
 use crate::ticket::ClockKind;
+use crate::ticket::by_hand::{Override, Ruling};
 use crate::ticket::watch::{Bounds, ChangeKind};
 
 /// A ledger that spans no more than this needs no dates: a weekday says it.
@@ -98,6 +99,7 @@ impl Ledger {
             Entry::Shut(StretchKind::Weekend) => "weekend".to_owned(),
             Entry::Shut(StretchKind::ClosedDay) => format!("{} closed all day", stretch()),
             Entry::Shut(_) => format!("{} closed hours", stretch()),
+            Entry::ByHand(decided) => by_hand(local, decided),
             Entry::Paused { status } => format!("{} paused {}", stretch(), quoted(status.as_deref())),
             Entry::Resolved { status } => format!("{} closed {}", stretch(), quoted(status.as_deref())),
             Entry::Retargeted { change, old_due, new_due, made_late } => {
@@ -143,8 +145,9 @@ impl Ledger {
             return String::new();
         };
         let local = self.local();
-        let basis = format!("target {}, {policy}, calendar {}", length(*target), self.calendar);
+        let basis = format!("target {}, {policy}, {}", length(*target), self.calendar_words());
         let when = match (standing, due, due_if_resumed) {
+            (Standing::Cancelled, ..) if self.was_cancelled() => "cancelled by hand".to_owned(),
             (Standing::Cancelled, ..) => "cancelled: SuperOps no longer shows the ticket".to_owned(),
             (Standing::Paused { left }, _, Some(at)) => {
                 format!("paused, {} left, due {} if resumed now", length(*left), local.moment(*at))
@@ -160,9 +163,20 @@ impl Ledger {
         format!("{when} ({basis}){}", self.stop_and_breach(local))
     }
 
+    /// `calendar head-office v3`
+    fn calendar_words(&self) -> String {
+        let version = self.version.map(|version| format!(" v{version}")).unwrap_or_default();
+        format!("calendar {}{version}", self.calendar)
+    }
+
+    fn was_cancelled(&self) -> bool {
+        let cancelled = |line: &Line| matches!(&line.entry, Entry::ByHand(one) if one.ruling == Ruling::Cancelled);
+        self.lines.iter().any(cancelled)
+    }
+
     fn stop_and_breach(&self, local: Local) -> String {
         let Conclusion::Computed { stopped_at, breached_between, .. } = &self.conclusion else { return String::new() };
-        let verb = if self.kind == ClockKind::FirstResponse { "answered" } else { "resolved" };
+        let verb = if self.kind == ClockKind::Resolution { "resolved" } else { "answered" };
         let stopped = stopped_at.map(|at| format!(" · {verb} {} after {}", local.moment(at), length(self.counted)));
         let breached = breached_between.map(|bounds| format!(" · breached {}", local.between(bounds)));
         stopped.unwrap_or_default() + &breached.unwrap_or_default()
@@ -175,12 +189,18 @@ impl Ledger {
             stood => format!(", {} of it standing still", length(stood)),
         };
         let moment = self.local().moment(due);
-        format!(
-            "due {moment} as SuperOps reports: {} after creation{stood} (calendar {})",
-            length(total),
-            self.calendar
-        )
+        format!("due {moment} as SuperOps reports: {} after creation{stood} ({})", length(total), self.calendar_words())
     }
+}
+
+/// `Tue 10:00 due time set to Fri 12:00 by mia: the client agreed`
+fn by_hand(local: Local, decided: &Override) -> String {
+    let what = match decided.ruling {
+        Ruling::Due(due) => format!("due time set to {}", local.moment(due)),
+        Ruling::StoppedAt(at) => format!("stopped as of {}", local.moment(at)),
+        Ruling::Cancelled => "cancelled".to_owned(),
+    };
+    format!("{} {what} by {}: {}", local.moment(decided.at), decided.by, decided.reason)
 }
 
 fn quoted(name: Option<&str>) -> String {

@@ -1,30 +1,13 @@
 use super::*;
-use crate::ticket::{Named, RefId, Reported, TicketId};
+use crate::ticket::tests::sample;
+use crate::ticket::{Named, RefId};
 
 fn named(name: &str) -> Option<Named> {
     Some(Named { id: RefId::parse("1").unwrap(), name: name.into() })
 }
 
 fn ticket() -> Ticket {
-    Ticket {
-        id: TicketId::parse("7").unwrap(),
-        display_id: "062822-0005".into(),
-        subject: String::new(),
-        request_type: None,
-        status: None,
-        priority: Some("High".into()),
-        category: None,
-        client: named("Globex"),
-        site: None,
-        group: None,
-        technician: None,
-        sla: named("Gold"),
-        created_at: None,
-        updated_at: None,
-        first_response: Reported::default(),
-        resolution: Reported::default(),
-        flaws: Vec::new(),
-    }
+    Ticket { priority: Some("High".into()), client: named("Globex"), sla: named("Gold"), ..sample("7") }
 }
 
 fn every() -> Policy {
@@ -36,6 +19,7 @@ fn every() -> Policy {
         category: None,
         response: Some(TimeDelta::hours(1)),
         resolution: None,
+        next_response: None,
         counts: Counts::Business,
     }
 }

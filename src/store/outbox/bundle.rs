@@ -14,7 +14,7 @@ use crate::notify::{Body, BundleFacts, BundleRow, Message};
 
 /// A list longer than this is not read; the rest is a number.
 const MOST_ROWS: i64 = 40;
-/// The members that a bundle still has to answer for.
+/// The members that a bundle still has to answer for: one that was sent may turn out to have been lost.
 const MEMBERS: &str = "bundle = $1 AND state IN ('bundled', 'sent')";
 
 /// Makes one message of `rows`, given with their ranks, the earliest of which was due at `due`.
@@ -72,24 +72,20 @@ pub(super) async fn word(tx: &mut SqliteConnection, key: &str, now: DateTime<Utc
 }
 
 async fn facts(tx: &mut SqliteConnection, key: &str) -> Result<BundleFacts, sqlx::Error> {
-    let sums = sqlx::query(
+    let sums = format!(
         "SELECT COUNT(*) AS number, COUNT(DISTINCT ticket_id) AS tickets, COUNT(DISTINCT COALESCE(client, '')) AS clients,
                 MIN(client) AS client, COUNT(CASE WHEN kind = 'alert' AND stage LIKE 'breached%' THEN 1 END) AS breached,
                 COUNT(CASE WHEN kind = 'recovery' THEN 1 END) AS recovered,
                 MAX(CASE WHEN kind = 'alert' AND stage NOT LIKE 'breached%' THEN breach_at END) AS last_due
-         FROM notifications WHERE bundle = $1 AND state = 'bundled'",
-    )
-    .bind(key)
-    .fetch_one(&mut *tx)
-    .await?;
-    let messages: Vec<String> = sqlx::query_scalar(
-        "SELECT message FROM notifications WHERE bundle = $1 AND state = 'bundled'
-         ORDER BY kind = 'recovery', stage NOT LIKE 'breached%', stage NOT LIKE 'warning%', breach_at, key LIMIT $2",
-    )
-    .bind(key)
-    .bind(MOST_ROWS)
-    .fetch_all(&mut *tx)
-    .await?;
+         FROM notifications WHERE {MEMBERS}"
+    );
+    let sums = sqlx::query(sqlx::AssertSqlSafe(sums)).bind(key).fetch_one(&mut *tx).await?;
+    let messages = format!(
+        "SELECT message FROM notifications WHERE {MEMBERS}
+         ORDER BY kind = 'recovery', stage NOT LIKE 'breached%', stage NOT LIKE 'warning%', breach_at, key LIMIT $2"
+    );
+    let messages = sqlx::query_scalar(sqlx::AssertSqlSafe(messages)).bind(key).bind(MOST_ROWS);
+    let messages: Vec<String> = messages.fetch_all(&mut *tx).await?;
     let rows: Vec<_> = messages.iter().filter_map(|message| row(message)).collect();
     let count = |name: &str| sums.try_get::<u32, _>(name);
     let number = count("number")?;

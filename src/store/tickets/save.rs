@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use serde::Serialize;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
+use super::super::audit::audit;
 use super::super::sync::{SyncState, Unread, save_state, save_unread};
 use super::super::{Store, StoreError, millis, to_the_end};
-use super::{select, watched};
+use super::{Deed, select, watched};
 use crate::ticket::watch::{Bounds, Change, Watched, observe};
 use crate::ticket::{StatusWords, TenantId, Ticket, TicketId};
 
@@ -130,19 +132,32 @@ pub async fn amend(
     tenant: TenantId,
     id: TicketId,
     change: impl FnOnce(&Watched) -> (Watched, Option<Change>),
+    deed: Option<Deed>,
 ) -> Result<Option<Watched>, sqlx::Error> {
     let Some(before) = read_known(tx, &tenant, std::slice::from_ref(&id)).await?.remove(&id) else { return Ok(None) };
     let (watched, event) = change(&before);
-    sqlx::query("UPDATE tickets SET replied_at = $1, vanished_at = $2, open = CASE WHEN $2 IS NULL THEN open ELSE 0 END WHERE tenant = $3 AND id = $4")
-        .bind(watched.replied_at.map(millis))
-        .bind(watched.vanished_at.map(millis))
-        .bind(tenant.as_str())
-        .bind(id.as_str())
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query(
+        "UPDATE tickets SET replied_at = $1, vanished_at = $2, talk = $5, overrides = $6, \
+         open = CASE WHEN $2 IS NULL THEN open ELSE 0 END WHERE tenant = $3 AND id = $4",
+    )
+    .bind(watched.replied_at.map(millis))
+    .bind(watched.vanished_at.map(millis))
+    .bind(tenant.as_str())
+    .bind(id.as_str())
+    .bind(json(&watched.talk)?)
+    .bind(json(&watched.overrides)?)
+    .execute(&mut *tx)
+    .await?;
+    if let Some(Deed { what, author, at }) = &deed {
+        audit(tx, Some(&tenant), what, author, *at).await?;
+    }
     let events: Vec<_> = event.iter().map(|event| (&id, event)).collect();
     record(tx, &tenant, &events).await?;
     Ok(Some(watched))
+}
+
+fn json(value: &impl Serialize) -> Result<String, sqlx::Error> {
+    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
 async fn read_known(

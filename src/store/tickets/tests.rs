@@ -9,8 +9,9 @@ use super::{Batch, OpenTickets, Saved};
 use crate::store::sync::{FullPass, SyncState, Unread};
 use crate::store::{Store, StoreError};
 use crate::telemetry::Telemetry;
+use crate::ticket::tests::sample;
 use crate::ticket::watch::{Bounds, ChangeKind};
-use crate::ticket::{Directory, Reported, StatusWords, TenantId, Ticket, TicketId};
+use crate::ticket::{Directory, StatusWords, TenantId, Ticket, TicketId};
 
 struct Desk {
     store: Store,
@@ -84,23 +85,11 @@ fn ids(open: &OpenTickets) -> Vec<String> {
 
 fn ticket(number: &str, status: &str) -> Ticket {
     Ticket {
-        id: id(number),
         display_id: format!("062822-{number}"),
         subject: "printer".into(),
-        request_type: None,
         status: Some(status.into()),
-        priority: None,
-        category: None,
-        client: None,
-        site: None,
-        group: None,
-        technician: None,
-        sla: None,
         created_at: Some(at(0)),
-        updated_at: None,
-        first_response: Reported::default(),
-        resolution: Reported::default(),
-        flaws: Vec::new(),
+        ..sample(number)
     }
 }
 

@@ -24,7 +24,14 @@ fn terms(resolution: &str) -> Terms {
     let env = GivenEnvironment::default();
     let mut config = Config::parse_offline("config.toml".as_ref(), &text, &env).unwrap();
     let calendar = config.calendars.remove("x");
-    Terms { policies: config.policies, site_hours: true, calendar, holiday_lists: BTreeMap::new() }
+    Terms {
+        policies: config.policies,
+        site_hours: true,
+        calendar,
+        holiday_lists: BTreeMap::new(),
+        words: None,
+        sites: None,
+    }
 }
 
 fn ticket(id: &str, status: &str) -> Ticket {

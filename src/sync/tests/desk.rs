@@ -19,31 +19,9 @@ use crate::store::Store;
 use crate::superops::SuperOps;
 use crate::sync::{Hints, SyncError, SyncHealth, TenantSync, TurnReport, Wiring};
 use crate::telemetry::Telemetry;
+pub use crate::ticket::tests::sample as ticket;
 use crate::ticket::watch::{ChangeKind, Watched};
-use crate::ticket::{Reported, StatusWords, TenantId, Ticket, TicketId};
-
-/// A ticket with no more than an id.
-pub fn ticket(id: &str) -> Ticket {
-    Ticket {
-        id: TicketId::parse(id).unwrap(),
-        display_id: id.to_owned(),
-        subject: String::new(),
-        request_type: None,
-        status: None,
-        priority: None,
-        category: None,
-        client: None,
-        site: None,
-        group: None,
-        technician: None,
-        sla: None,
-        created_at: None,
-        updated_at: None,
-        first_response: Reported::default(),
-        resolution: Reported::default(),
-        flaws: Vec::new(),
-    }
-}
+use crate::ticket::{StatusWords, TenantId, TicketId};
 
 /// How the desk takes a sort or a filter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,402 @@
+//! The loop that forecasts, one for each tenant: it learns from what sync brings, says how likely each open clock is
+//! to breach, and chooses what of that people are told.
+//!
+//! It stands beside `evaluate`, never in its way: forecasting and fitting run on threads of their own, and what is
+//! said hangs on a [`Board`] for all to read. What was learned is not stored. After a start the whole past is read and
+//! walked through again, so that nothing can be learned twice or lost. What was chosen to be told is stored before
+//! anybody is told.
+
+mod advice;
+mod board;
+mod look;
+mod mind;
+mod record;
+pub mod reliability;
+mod story;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use tokio::sync::{Notify, watch};
+use tracing::{error, info, warn};
+
+use crate::alert::prediction::{Candidate, choose};
+use crate::clock::SharedClock;
+use crate::config::{Config, Tenant};
+use crate::desks::Desks;
+use crate::sla::desk::Desk;
+use crate::sla::forecast::Basis;
+use crate::store::predictions::{Moment, Prediction, Subject};
+use crate::store::tickets::OpenTickets;
+use crate::store::{Store, StoreError};
+use crate::sync::SyncHealth;
+use crate::telemetry::{ClockLabels, JudgedLabels, LoopName, Telemetry};
+use crate::ticket::{ClockKind, Directory, TenantId, TicketId};
+
+pub use board::{Board, Forecasts};
+pub use mind::Worth;
+
+use advice::Load;
+use look::Looked;
+use mind::Mind;
+use record::{Entries, Record};
+use reliability::{Reliability, reliability};
+use story::{Calendars, Happening, What, story};
+
+/// All is said anew this often.
+const EVERY: TimeDelta = TimeDelta::minutes(1);
+/// Tickets of the past are read by so many.
+const PAGE: u32 = 1_000;
+/// More news than this is not told one by one: the past is walked through again.
+const MUCH: usize = 500;
+/// A ticket this old when it is first read belongs among those of its time.
+const LATE: TimeDelta = TimeDelta::days(2);
+/// The past is walked through again no sooner than this, unless there is much more of it than before.
+const AGAIN: TimeDelta = TimeDelta::minutes(10);
+
+/// Why a turn could not be finished.
+#[derive(Debug, thiserror::Error)]
+pub enum PredictError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The next turn begins with the past again.
+    #[error("the forecaster's thread ended before its time")]
+    Lost(#[source] tokio::task::JoinError),
+}
+
+/// What the loop works with.
+pub struct Wiring {
+    pub config: Arc<Config>,
+    pub desks: Arc<Desks>,
+    pub store: Store,
+    pub clock: SharedClock,
+    pub telemetry: Arc<Telemetry>,
+    pub board: Arc<Board>,
+    /// Wakes `evaluate`.
+    pub news: Arc<Notify>,
+    /// Changes after each turn of sync.
+    pub synced: watch::Receiver<SyncHealth>,
+}
+
+/// Forecasts the tickets of one tenant.
+pub struct Predict {
+    tenant: TenantId,
+    wiring: Wiring,
+    mind: Option<Mind>,
+    calendars: Calendars,
+    /// The number of the last event that was told.
+    told: i64,
+    /// Tickets of the past that were read too late to be told in their order.
+    late: usize,
+    /// Tickets that were known when the past was last walked through, and when that was.
+    walked: (usize, DateTime<Utc>),
+    record: Option<Record>,
+    rehearsed: Option<(usize, Arc<[Reliability; 2]>)>,
+    trusted: [bool; 2],
+}
+
+impl Predict {
+    pub fn new(tenant: &TenantId, wiring: Wiring) -> Self {
+        Self {
+            tenant: tenant.clone(),
+            wiring,
+            mind: None,
+            calendars: Calendars::default(),
+            told: 0,
+            late: 0,
+            walked: (0, DateTime::UNIX_EPOCH),
+            record: None,
+            rehearsed: None,
+            trusted: [true; 2],
+        }
+    }
+
+    /// Turns until `stop` says so: each minute, and when sync has been at work.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            let now = self.wiring.clock.now();
+            if let Err(error) = self.turn(now).await {
+                error!(tenant = %self.tenant, error = %error, "the forecast for `{}` is not renewed; trying again", self.tenant);
+            }
+            let clock = self.wiring.clock.clone();
+            tokio::select! {
+                () = clock.sleep_until(now + EVERY) => {}
+                Ok(()) = self.wiring.synced.changed() => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+        }
+    }
+
+    /// Learns what is new and says how likely each open clock is to breach, and leaves no trace but on the board.
+    pub async fn glance(&mut self, now: DateTime<Utc>) -> Result<(), PredictError> {
+        let config = self.wiring.config.clone();
+        let Some(tenant) = config.tenants.get(&self.tenant) else { return Ok(()) };
+        let (people, desk) = self.wiring.desks.of(tenant).await?;
+        let open = self.wiring.store.open_tickets(&self.tenant).await?;
+        self.learn(&desk, now).await?;
+        let (looked, worth) = self.look(&desk, &open, now).await?;
+        self.publish(&people, &open, looked, worth, now);
+        Ok(())
+    }
+
+    /// Learns what is new, says how likely each open clock is to breach, and chooses what to tell.
+    pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<(), PredictError> {
+        let started = tokio::time::Instant::now();
+        let config = self.wiring.config.clone();
+        let Some(tenant) = config.tenants.get(&self.tenant) else { return Ok(()) };
+        let (people, desk) = self.wiring.desks.of(tenant).await?;
+        let open = self.wiring.store.open_tickets(&self.tenant).await?;
+        self.learn(&desk, now).await?;
+        let (looked, worth) = self.look(&desk, &open, now).await?;
+        self.tell_worth(&worth);
+        let entries = self.judge(tenant, &desk, &open, &looked, &worth, now).await?;
+        let told = entries.new.iter().any(|one| one.moment == Moment::Alert);
+        self.publish(&people, &open, looked, worth, now);
+        if told {
+            self.wiring.news.notify_one();
+        }
+        let took = started.elapsed().as_secs_f64();
+        self.wiring.telemetry.loop_seconds.get_or_create(&LoopName { name: "forecast" }).observe(took);
+        Ok(())
+    }
+
+    /// Tells the forecasters what happened since the last turn; or all of it, after a start and when much is new.
+    async fn learn(&mut self, desk: &Arc<Desk>, now: DateTime<Utc>) -> Result<(), PredictError> {
+        let last = self.wiring.store.last_event().await?;
+        let news = match self.mind {
+            Some(_) if last > self.told => self.wiring.store.news_since(&self.tenant, self.told).await?,
+            _ => Vec::new(),
+        };
+        let (known, walked_at) = self.walked;
+        let much = news.len() > MUCH;
+        let worth_it = (self.late + news.len()) * 2 > known || now - walked_at >= AGAIN;
+        if self.mind.is_none() || ((much || self.late > 0) && worth_it) {
+            return self.walk_again(desk, last, now).await;
+        }
+        if much {
+            // It is told when the past is walked through again.
+            return Ok(());
+        }
+        self.tell(&news, desk, now).await?;
+        self.told = last;
+        Ok(())
+    }
+
+    /// Walks through the whole past.
+    async fn walk_again(&mut self, desk: &Arc<Desk>, last: i64, now: DateTime<Utc>) -> Result<(), PredictError> {
+        let (mut happenings, mut known, mut after): (Vec<Happening>, usize, Option<TicketId>) = (Vec::new(), 0, None);
+        loop {
+            let page = self.wiring.store.past(&self.tenant, after.as_ref(), PAGE).await?;
+            let Some((ticket, _)) = page.last() else { break };
+            after = Some(ticket.ticket.id.clone());
+            known += page.len();
+            let (desk, mut calendars) = (desk.clone(), std::mem::take(&mut self.calendars));
+            let stories = move || {
+                let of = |kind| page.iter().map(move |(watched, changes)| (kind, watched, changes));
+                let both = ClockKind::REPORTED.into_iter().flat_map(of);
+                let told =
+                    both.flat_map(|(kind, watched, changes)| story(watched, changes, kind, &desk, &mut calendars));
+                (told.collect::<Vec<_>>(), calendars)
+            };
+            let (told, calendars) = apart(stories).await?;
+            happenings.extend(told);
+            self.calendars = calendars;
+        }
+        self.mind = None;
+        self.mind = Some(apart(move || Mind::taught(happenings, now)).await?);
+        (self.told, self.late, self.walked) = (last, 0, (known, now));
+        Ok(())
+    }
+
+    /// Tells what happened to the tickets that have `news`.
+    async fn tell(&mut self, news: &[TicketId], desk: &Desk, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut happenings = Vec::new();
+        for id in news {
+            let Some(watched) = self.wiring.store.ticket(&self.tenant, id).await? else { continue };
+            let changes = self.wiring.store.events(&self.tenant, id).await?;
+            let known = self.wiring.store.events_until(&self.tenant, id, self.told).await?;
+            for kind in ClockKind::REPORTED {
+                let told = story(&watched, &changes, kind, desk, &mut self.calendars);
+                happenings.extend(told.into_iter().filter(|one| known == 0 || one.after > known));
+            }
+        }
+        let opened_late = |one: &Happening| matches!(one.what, What::Opened(..)) && one.at < now - LATE;
+        let late: Vec<_> = happenings.iter().filter(|one| opened_late(one)).map(|one| one.key.clone()).collect();
+        self.late += late.len();
+        happenings.retain(|one| !late.contains(&one.key));
+        if let Some(mind) = &mut self.mind {
+            mind.tell(&mut happenings);
+        }
+        Ok(())
+    }
+
+    /// Looks at all open tickets.
+    async fn look(
+        &mut self,
+        desk: &Arc<Desk>,
+        open: &Arc<OpenTickets>,
+        now: DateTime<Utc>,
+    ) -> Result<(Looked, [Worth; 2]), PredictError> {
+        // If the thread is lost, so is the mind; the next turn makes another.
+        let mut mind = self.mind.take().unwrap_or_else(|| Mind::taught(Vec::new(), now));
+        let rehearsed = self.rehearsed.take();
+        let (desk, open) = (desk.clone(), open.clone());
+        let (mind, looked, worth, rehearsed) = apart(move || {
+            mind.advance(now);
+            let looked = look::look(&mind, &open, &desk, now);
+            mind.stop(&looked.answered, now);
+            let worth = mind.worth();
+            let outcomes = worth.iter().map(|worth| worth.grounds.outcomes).sum();
+            let known = rehearsed.filter(|(then, _)| *then == outcomes);
+            let anew = || (outcomes, Arc::new(ClockKind::REPORTED.map(|clock| reliability(&mind.rehearsed(clock)))));
+            let rehearsed = known.unwrap_or_else(anew);
+            (mind, looked, worth, rehearsed)
+        })
+        .await?;
+        (self.mind, self.rehearsed) = (Some(mind), Some(rehearsed));
+        Ok((looked, worth))
+    }
+
+    /// Notes what is said now, how clocks ended, and what is to be told.
+    async fn judge(
+        &mut self,
+        tenant: &Tenant,
+        desk: &Desk,
+        open: &OpenTickets,
+        looked: &Looked,
+        worth: &[Worth; 2],
+        now: DateTime<Utc>,
+    ) -> Result<Entries, PredictError> {
+        let store = self.wiring.store.clone();
+        if self.record.is_none() {
+            self.record = Some(Record::load(&store, &tenant.id).await?);
+        }
+        let Some(record) = &self.record else { return Ok(Entries::default()) };
+        let state = store.sync_state(&tenant.id).await?;
+        let mut entries = Entries::default();
+        entries.decided = record.ended(&store, &tenant.id, desk, open, looked, now).await?;
+        // Before all open tickets are read, the most probable of them are not known.
+        if state.swept_at.is_some() || state.passed_at.is_some() {
+            entries.new = record.due(looked, now);
+            entries.new.extend(self.chosen(record, desk.msp_timezone(), looked, worth, now).await?);
+        }
+        if !entries.new.is_empty() || !entries.decided.is_empty() {
+            store.save_predictions(&tenant.id, entries.new.clone(), entries.decided.clone()).await?;
+        }
+        self.count(&entries);
+        if let Some(record) = &mut self.record {
+            record.keep(&entries);
+        }
+        Ok(entries)
+    }
+
+    /// What people are to be told of now.
+    async fn chosen(
+        &self,
+        record: &Record,
+        zone: Tz,
+        looked: &Looked,
+        worth: &[Worth; 2],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Prediction>, StoreError> {
+        let known = |clock: ClockKind| worth[clock as usize].speaks();
+        let running = looked.running.iter().filter(|seen| seen.on_track && known(seen.subject.clock));
+        let new = running.filter(|seen| !record.is_told(&seen.subject));
+        let candidates: Vec<_> = new
+            .map(|seen| Candidate {
+                ticket: seen.subject.ticket.clone(),
+                clock: seen.subject.clock,
+                cycle: seen.subject.cycle,
+                probability: seen.probability,
+                left: seen.left,
+            })
+            .collect();
+        let rule = self.wiring.config.alerts.predict;
+        let told_today = self.wiring.store.predictions_told(&self.tenant, midnight(now, zone)).await?;
+        let chosen = choose(rule, candidates, told_today, now, zone);
+        Ok(chosen.into_iter().map(|one| prediction(one, now)).collect())
+    }
+
+    fn publish(&self, people: &Directory, open: &OpenTickets, looked: Looked, worth: [Worth; 2], now: DateTime<Utc>) {
+        let calls = self.record.as_ref().map(|record| record.calls(self.wiring.config.alerts.predict, &looked));
+        let mut calls = calls.unwrap_or_default();
+        for call in calls.values_mut() {
+            for (call, worth) in call.iter_mut().zip(&worth) {
+                call.take_if(|_| !worth.speaks());
+            }
+        }
+        let load = Load::of(people, open);
+        let told = calls.keys().filter_map(|id| Some((id.clone(), load.advice(&open.get(id)?.ticket))));
+        let rehearsed = self.rehearsed.as_ref().map(|(_, rehearsed)| rehearsed.clone());
+        let advice = told.collect();
+        let forecasts = Forecasts { at: Some(now), of: looked.of, worth: Some(worth), calls, advice, rehearsed };
+        self.wiring.board.publish(&self.tenant, forecasts);
+    }
+
+    /// Says once when a forecast is no longer to be believed, and once when it is again.
+    fn tell_worth(&mut self, worth: &[Worth; 2]) {
+        for ((clock, worth), before) in ClockKind::REPORTED.into_iter().zip(worth).zip(&mut self.trusted) {
+            let (tenant, words, error) = (&self.tenant, clock.words(), worth.error.unwrap_or_default());
+            match (*before, worth.trusted) {
+                (true, false) => warn!(%tenant, clock = clock.as_str(), error,
+                    "the forecast of the {words} of `{tenant}` was off by {error:.3} lately: alerts go by the clock alone"),
+                (false, true) => info!(%tenant, clock = clock.as_str(), error,
+                    "the forecast of the {words} of `{tenant}` is to be believed again"),
+                _ => {}
+            }
+            *before = worth.trusted;
+            let labels = ClockLabels { tenant: tenant.to_string(), clock: clock.as_str() };
+            let telemetry = &self.wiring.telemetry;
+            telemetry.forecast_trusted.get_or_create(&labels).set(i64::from(worth.trusted));
+            let outcomes = i64::try_from(worth.grounds.outcomes).unwrap_or(i64::MAX);
+            telemetry.forecast_outcomes.get_or_create(&labels).set(outcomes);
+            if let Some(error) = worth.error {
+                telemetry.forecast_error.get_or_create(&labels).set(error);
+            }
+        }
+    }
+
+    fn count(&self, entries: &Entries) {
+        for one in entries.new.iter().filter(|one| one.moment == Moment::Alert) {
+            let Subject { ticket, clock, .. } = &one.subject;
+            info!(tenant = %self.tenant, ticket.id = %ticket, clock = clock.as_str(), probability = one.probability,
+                "the {} of ticket `{ticket}` is likely to breach: {:.0} %", clock.words(), one.probability * 100.0);
+        }
+        let record = |subject| self.record.as_ref().is_some_and(|record| record.is_told(subject));
+        for (subject, outcome) in entries.decided.iter().filter(|(subject, _)| record(subject)) {
+            let Some(outcome) = outcome else { continue };
+            let labels = JudgedLabels {
+                tenant: self.tenant.to_string(),
+                clock: subject.clock.as_str(),
+                outcome: if outcome.breached { "breached" } else { "kept" },
+            };
+            self.wiring.telemetry.predicted_alerts_judged.get_or_create(&labels).inc();
+        }
+    }
+}
+
+impl Worth {
+    /// Whether people are told of breaches by it. Until it has learned this tenant's own ways it knows no more than
+    /// the clock does.
+    pub fn speaks(&self) -> bool {
+        self.trusted && self.grounds.basis == Basis::Learned
+    }
+}
+
+/// Does `work` on a thread where it keeps nobody waiting.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, PredictError> {
+    tokio::task::spawn_blocking(work).await.map_err(PredictError::Lost)
+}
+
+fn prediction(one: Candidate, now: DateTime<Utc>) -> Prediction {
+    let subject = Subject { ticket: one.ticket, clock: one.clock, cycle: one.cycle };
+    Prediction { subject, moment: Moment::Alert, at: now, probability: one.probability, left: one.left }
+}
+
+/// When the local day of `now` began.
+fn midnight(now: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
+    let today = now.with_timezone(&zone).date_naive();
+    let begins = today.and_time(NaiveTime::MIN).and_local_timezone(zone).earliest();
+    begins.map_or(now - TimeDelta::days(1), |begins| begins.to_utc())
+}

@@ -1,0 +1,79 @@
+//! One look at all open tickets: what is said of each clock, and how each stands by the rules.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::mind::{Both, Mind};
+use crate::sla::clock::{ClockState, Standing, assess_all};
+use crate::sla::desk::Desk;
+use crate::store::predictions::{Moment, Outcome, Subject};
+use crate::store::tickets::OpenTickets;
+use crate::ticket::{ClockKind, TicketId};
+
+/// A clock that runs, with what is said of it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub subject: Subject,
+    pub probability: f64,
+    pub left: TimeDelta,
+    /// Not yet at risk by the rules.
+    pub on_track: bool,
+    /// Of the working time.
+    pub share: f64,
+}
+
+/// What a look has shown.
+pub struct Looked {
+    pub of: HashMap<TicketId, Both>,
+    pub running: Vec<Seen>,
+    /// Answered by the rules, and not yet to the forecaster.
+    pub answered: Vec<TicketId>,
+    /// Clocks of open tickets that are decided.
+    pub decided: Vec<(Subject, Outcome)>,
+}
+
+/// Looks at all of `open` at `now`.
+pub fn look(mind: &Mind, open: &OpenTickets, desk: &Desk, now: DateTime<Utc>) -> Looked {
+    let of = mind.forecasts(now);
+    let (mut running, mut answered, mut decided) = (Vec::new(), Vec::new(), Vec::new());
+    for watched in open.values() {
+        for clock in assess_all(watched, desk, now) {
+            let ticket = watched.ticket.id.clone();
+            let subject = Subject { ticket, clock: clock.kind, cycle: watched.cycle };
+            let said = of.get(&watched.ticket.id).and_then(|both| both.get(clock.kind as usize)?.as_ref());
+            if said.is_some() && clock.stopped_at.is_some() && clock.kind == ClockKind::FirstResponse {
+                answered.push(watched.ticket.id.clone());
+            }
+            if let Some(outcome) = outcome(&clock, now) {
+                decided.push((subject, outcome));
+            } else if let Some(said) = said {
+                running.extend(seen(subject, said.probability, &clock));
+            }
+        }
+    }
+    Looked { of, running, answered, decided }
+}
+
+fn seen(subject: Subject, probability: f64, clock: &ClockState<'_>) -> Option<Seen> {
+    let left = clock.left.filter(|_| clock.running)?;
+    let on_track = matches!(clock.standing, Standing::OnTrack { .. });
+    Some(Seen { subject, probability, left, on_track, share: clock.elapsed_share()? })
+}
+
+/// How a clock ended, if it has: the first breach or the stop decides, whichever came first.
+pub fn outcome(clock: &ClockState<'_>, now: DateTime<Utc>) -> Option<Outcome> {
+    if clock.breached {
+        return Some(Outcome { breached: true, at: clock.breached_from.or(clock.due).unwrap_or(now).min(now) });
+    }
+    clock.stopped_at.filter(|_| clock.standing == Standing::Met).map(|at| Outcome { breached: false, at })
+}
+
+/// How long after its share a moment may still be noted: after a stand-still it is past.
+const WITHIN: f64 = 0.05;
+const SHARES: [(f64, Moment); 3] = [(0.25, Moment::Quarter), (0.5, Moment::Half), (0.75, Moment::ThreeQuarters)];
+
+/// The moment that a clock has just reached when `share` of it has run.
+pub fn reached(share: f64) -> Option<Moment> {
+    SHARES.into_iter().find(|(from, _)| (*from..*from + WITHIN).contains(&share)).map(|(_, moment)| moment)
+}

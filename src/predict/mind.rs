@@ -1,0 +1,101 @@
+//! Both forecasters of a tenant: told what happens, in the order of time, and asked about every clock at once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::story::{Fact, Happening, What, ticket_of};
+use crate::sla::forecast::{Change, Forecast, Forecaster, Grounds};
+use crate::ticket::{ClockKind, TicketId};
+
+/// What is said of both clocks of a ticket, in the order of [`ClockKind::REPORTED`].
+pub type Both = [Option<Arc<Forecast>>; 2];
+
+/// One forecaster for each clock, in the order of [`ClockKind::REPORTED`].
+#[derive(Debug)]
+pub struct Mind([Forecaster; 2]);
+
+/// How much one clock's forecasts are worth, and what they rest on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Worth {
+    pub grounds: Grounds,
+    /// How far the latest 500 were off; none before there are so many.
+    pub error: Option<f64>,
+    pub trusted: bool,
+}
+
+impl Mind {
+    /// A mind that knows what `happenings` tell and nothing else.
+    pub fn taught(mut happenings: Vec<Happening>, now: DateTime<Utc>) -> Self {
+        let start = happenings.iter().map(|happening| happening.at).min().unwrap_or(now);
+        let mut mind = Self(ClockKind::REPORTED.map(|_| Forecaster::new(start)));
+        mind.tell(&mut happenings);
+        mind
+    }
+
+    /// Tells what happened. What is ahead of the last told moment is told in its order.
+    pub fn tell(&mut self, happenings: &mut [Happening]) {
+        // Stable: of one ticket at one moment, first things first.
+        happenings.sort_by_key(|happening| happening.at);
+        for happening in happenings {
+            let forecaster = &mut self.0[happening.clock as usize];
+            let (key, at) = (&*happening.key, happening.at);
+            match &happening.what {
+                What::Opened(terms, priority) => forecaster.opened(key, terms.clone(), priority.as_deref(), at),
+                What::Changed(facts) => {
+                    forecaster.changed(key, &facts.iter().map(change).collect::<Vec<_>>(), at);
+                }
+                What::Stopped => forecaster.stopped(key, at),
+                What::Withdrawn => forecaster.withdrawn(key, at),
+            }
+        }
+    }
+
+    /// Lets time pass until `now`; refits what is due for it.
+    pub fn advance(&mut self, now: DateTime<Utc>) {
+        self.0.iter_mut().for_each(|forecaster| forecaster.advance(now));
+    }
+
+    /// Stops the first-response clocks of `tickets`: a reply that SuperOps does not count yet changes no field of theirs.
+    pub fn stop(&mut self, tickets: &[TicketId], now: DateTime<Utc>) {
+        for ticket in tickets {
+            self.0[ClockKind::FirstResponse as usize].stopped(ticket.as_str(), now);
+        }
+    }
+
+    /// What can be said now of every clock that runs or stands still.
+    pub fn forecasts(&self, now: DateTime<Utc>) -> HashMap<TicketId, Both> {
+        let mut all: HashMap<TicketId, Both> = HashMap::new();
+        for (clock, forecaster) in ClockKind::REPORTED.into_iter().zip(&self.0) {
+            for (key, _) in forecaster.probabilities(now) {
+                let Ok(id) = TicketId::parse(ticket_of(key)) else { continue };
+                all.entry(id).or_default()[clock as usize] = forecaster.forecast(key, now).map(Arc::new);
+            }
+        }
+        all
+    }
+
+    /// What the forecasts of each clock are worth.
+    pub fn worth(&self) -> [Worth; 2] {
+        self.0.each_ref().map(|forecaster| Worth {
+            grounds: forecaster.grounds(),
+            error: forecaster.recent_error(),
+            trusted: forecaster.is_trusted(),
+        })
+    }
+
+    /// What was said of clocks that are decided by now, noted as it was said while walking through what happened.
+    pub fn rehearsed(&self, clock: ClockKind) -> Vec<(DateTime<Utc>, f64, bool)> {
+        self.0[clock as usize].said_and_happened().collect()
+    }
+}
+
+fn change(fact: &Fact) -> Change<'_> {
+    match fact {
+        Fact::Became(attribute, name) => Change::Became(*attribute, name.as_deref()),
+        Fact::Reassigned(times) => Change::Reassigned(*times),
+        Fact::Reopened(times) => Change::Reopened(*times),
+        Fact::Paused(paused) => Change::Paused(*paused),
+    }
+}

@@ -1,0 +1,153 @@
+//! How well probabilities agreed with what happened: by how much was said, and by week.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
+use serde::Serialize;
+
+use crate::sla::forecast::expected_calibration_error;
+
+/// A probability that was said, when, and whether the breach came.
+pub type Said = (DateTime<Utc>, f64, bool);
+
+/// Probabilities compared with what happened.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Reliability {
+    pub predictions: usize,
+    pub breached: usize,
+    /// Mean squared distance between said and happened; 0.25 is what a coin gets.
+    pub brier: Option<f64>,
+    /// Mean distance between said and happened over ten bins of equal count.
+    pub ece: Option<f64>,
+    /// By tenths of what was said, empty ones left out.
+    pub bins: Vec<Bin>,
+    /// By the week in which it was said, oldest first.
+    pub weeks: Vec<Week>,
+}
+
+/// Predictions that said about the same.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Bin {
+    pub from: f64,
+    pub to: f64,
+    pub predictions: usize,
+    /// The mean of what was said.
+    pub said: f64,
+    /// The share that breached.
+    pub happened: f64,
+}
+
+/// Predictions of one week.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Week {
+    /// A Monday.
+    pub begins: NaiveDate,
+    pub predictions: usize,
+    pub said: f64,
+    pub happened: f64,
+    pub brier: f64,
+}
+
+/// Tenths.
+const BINS: usize = 10;
+
+/// Compares what was `said` with what happened.
+pub fn reliability(said: &[Said]) -> Reliability {
+    let mut bins = [Sum::default(); BINS];
+    let mut weeks: BTreeMap<NaiveDate, Sum> = BTreeMap::new();
+    let mut all = Sum::default();
+    for one in said {
+        bins[((one.1 * BINS as f64) as usize).min(BINS - 1)].add(one);
+        weeks.entry(monday(one.0)).or_default().add(one);
+        all.add(one);
+    }
+    let pairs: Vec<_> = said.iter().map(|(_, probability, breached)| (*probability, *breached)).collect();
+    let some = !said.is_empty();
+    Reliability {
+        predictions: all.count,
+        breached: all.breached,
+        brier: some.then(|| all.mean(all.squares)),
+        ece: some.then(|| expected_calibration_error(&pairs)),
+        bins: bins.iter().enumerate().filter(|(_, sum)| sum.count > 0).map(|(tenth, sum)| sum.bin(tenth)).collect(),
+        weeks: weeks.into_iter().map(|(begins, sum)| sum.week(begins)).collect(),
+    }
+}
+
+fn monday(at: DateTime<Utc>) -> NaiveDate {
+    let date = at.date_naive();
+    date - TimeDelta::days(date.weekday().num_days_from_monday().into())
+}
+
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    count: usize,
+    breached: usize,
+    said: f64,
+    squares: f64,
+}
+
+impl Sum {
+    fn add(&mut self, (_, probability, breached): &Said) {
+        self.count += 1;
+        self.breached += usize::from(*breached);
+        self.said += probability;
+        self.squares += (probability - f64::from(u8::from(*breached))).powi(2);
+    }
+
+    fn mean(&self, sum: f64) -> f64 {
+        sum / self.count.max(1) as f64
+    }
+
+    fn bin(&self, tenth: usize) -> Bin {
+        let edge = |tenth: usize| tenth as f64 / BINS as f64;
+        Bin {
+            from: edge(tenth),
+            to: edge(tenth + 1),
+            predictions: self.count,
+            said: self.mean(self.said),
+            happened: self.mean(self.breached as f64),
+        }
+    }
+
+    fn week(&self, begins: NaiveDate) -> Week {
+        Week {
+            begins,
+            predictions: self.count,
+            said: self.mean(self.said),
+            happened: self.mean(self.breached as f64),
+            brier: self.mean(self.squares),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on(day: &str) -> DateTime<Utc> {
+        format!("{day}T12:00:00Z").parse().unwrap()
+    }
+
+    #[test]
+    fn what_was_said_is_compared_by_tenth_and_by_week() {
+        let said = [
+            (on("2026-11-22"), 0.9, true), // a Sunday
+            (on("2026-11-23"), 0.92, false),
+            (on("2026-11-29"), 0.1, false),
+            (on("2026-11-29"), 1.0, true),
+        ];
+        let found = reliability(&said);
+        assert_eq!((found.predictions, found.breached), (4, 2));
+        let bins: Vec<_> = found.bins.iter().map(|bin| (bin.from, bin.predictions, bin.happened)).collect();
+        assert_eq!(bins, [(0.1, 1, 0.0), (0.9, 3, 2.0 / 3.0)]);
+        let weeks: Vec<_> = found.weeks.iter().map(|week| (week.begins.to_string(), week.predictions)).collect();
+        assert_eq!(weeks, [("2026-11-16".to_owned(), 1), ("2026-11-23".to_owned(), 3)]);
+        let brier = (0.01 + 0.92f64.powi(2) + 0.01 + 0.0) / 4.0;
+        assert!((found.brier.unwrap() - brier).abs() < 1e-12);
+    }
+
+    #[test]
+    fn of_nothing_nothing_is_claimed() {
+        assert_eq!(reliability(&[]), Reliability::default());
+    }
+}

@@ -1,0 +1,196 @@
+//! What the forecast says of a clock, and its own record: what it said, against what happened.
+
+use std::fmt::Write;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use super::{Scope, Service, ServiceError};
+use crate::predict::reliability::{Reliability, Said, reliability};
+use crate::sla::calendar::Calendar;
+use crate::sla::forecast::{Basis, Forecast, Risk};
+use crate::store::predictions::{Judged, Moment};
+use crate::ticket::{ClockKind, TenantId};
+
+/// How far back the record goes.
+const RECORD: TimeDelta = TimeDelta::weeks(26);
+
+/// What is said of one clock.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClockForecast {
+    /// Of a breach, from 0 to 1.
+    pub probability: f64,
+    /// LOW | MEDIUM | HIGH | CRITICAL
+    pub risk_level: &'static str,
+    /// When the clock is likely to stop; none if that lies beyond all experience.
+    pub likely: Option<Likely>,
+    /// The strongest first, at most three. Names in them are text from outside.
+    pub reasons: Vec<String>,
+    /// Decided clocks learned from, and when the first of them was opened.
+    pub outcomes: usize,
+    pub since: Option<DateTime<Utc>>,
+    /// learned | survival: by this tenant's own ways, or only by how long such tickets stay open
+    pub basis: &'static str,
+}
+
+/// When a clock is likely to stop. Lengths are seconds of working time from now; moments are none while it stands still.
+#[derive(Clone, Debug, Serialize)]
+pub struct Likely {
+    pub median: i64,
+    pub earliest: i64,
+    pub latest: Option<i64>,
+    pub median_at: Option<DateTime<Utc>>,
+    pub earliest_at: Option<DateTime<Utc>>,
+    pub latest_at: Option<DateTime<Utc>>,
+}
+
+impl ClockForecast {
+    /// `said` at `at`, of a clock that runs by `calendar`.
+    pub fn new(said: &Forecast, calendar: Option<&Calendar>, at: Option<DateTime<Utc>>) -> Self {
+        let moment = |length: TimeDelta| calendar?.add(at?, length);
+        let likely = said.finish.map(|finish| Likely {
+            median: finish.median.num_seconds(),
+            earliest: finish.earliest.num_seconds(),
+            latest: finish.latest.map(|latest| latest.num_seconds()),
+            median_at: moment(finish.median),
+            earliest_at: moment(finish.earliest),
+            latest_at: finish.latest.and_then(moment),
+        });
+        Self {
+            probability: said.probability,
+            risk_level: said.risk.as_str(),
+            likely,
+            reasons: said.reasons.clone(),
+            outcomes: said.grounds.outcomes,
+            since: said.grounds.since,
+            basis: basis(said.grounds.basis),
+        }
+    }
+
+    /// How grave it is.
+    pub fn risk(&self) -> Risk {
+        Risk::of(self.probability)
+    }
+
+    /// What it rests on, in words.
+    pub fn grounds(&self) -> String {
+        match (self.basis, self.since) {
+            ("learned", Some(since)) => format!("{} outcomes since {}", self.outcomes, since.format("%-d %b %Y")),
+            _ => format!("only how long such tickets stay open: {} outcomes are known yet", self.outcomes),
+        }
+    }
+}
+
+fn basis(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Survival => "survival",
+        Basis::Learned => "learned",
+    }
+}
+
+/// The forecast's own record, tenant by tenant.
+#[derive(Clone, Debug, Serialize)]
+pub struct ForecastRecord {
+    pub now: DateTime<Utc>,
+    pub tenants: Vec<TenantRecord>,
+}
+
+/// The record of one tenant.
+#[derive(Clone, Debug, Serialize)]
+pub struct TenantRecord {
+    pub tenant: String,
+    /// In the order of a ticket's life: first response, resolution.
+    pub clocks: Vec<ClockRecord>,
+    /// Alerts that were raised because a breach was likely, and whose clocks are decided.
+    pub alerts: AlertRecord,
+    /// What was shown when a quarter, a half and three quarters of a clock had run, against what happened.
+    pub shown: Reliability,
+}
+
+/// What the forecasts of one clock are worth now.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClockRecord {
+    pub clock: ClockKind,
+    pub outcomes: usize,
+    pub since: Option<DateTime<Utc>>,
+    /// learned | survival
+    pub basis: &'static str,
+    /// How far the latest 500 were off; none before there are so many.
+    pub recent_error: Option<f64>,
+    pub trusted: bool,
+    /// What would have been said of the past that was read, walking through it, against what happened.
+    pub rehearsed: Reliability,
+}
+
+/// Predicted alerts, against what happened.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct AlertRecord {
+    pub told: usize,
+    pub came_true: usize,
+    /// Of the alerts that came true: working seconds that were left when they were raised.
+    pub median_lead: Option<i64>,
+}
+
+impl Service {
+    /// What the forecasts said, and what happened.
+    pub async fn forecast_record(&self, scope: &Scope) -> Result<ForecastRecord, ServiceError> {
+        let now = self.clock.now();
+        let mut tenants = Vec::new();
+        for tenant in self.tenants(scope) {
+            let judged = self.store.judged_predictions(&tenant.id, now - RECORD).await?;
+            let shown =
+                judged.iter().filter(|one| one.prediction.moment != Moment::Alert).map(said).collect::<Vec<_>>();
+            tenants.push(TenantRecord {
+                tenant: tenant.id.to_string(),
+                clocks: self.clock_records(&tenant.id),
+                alerts: alert_record(&judged),
+                shown: reliability(&shown),
+            });
+        }
+        Ok(ForecastRecord { now, tenants })
+    }
+
+    fn clock_records(&self, tenant: &TenantId) -> Vec<ClockRecord> {
+        let forecasts = self.board.of(tenant);
+        let Some(worth) = forecasts.worth else { return Vec::new() };
+        let record = |clock: ClockKind| {
+            let worth = worth[clock as usize];
+            let rehearsed = forecasts.rehearsed.as_ref().map(|both| both[clock as usize].clone());
+            ClockRecord {
+                clock,
+                outcomes: worth.grounds.outcomes,
+                since: worth.grounds.since,
+                basis: basis(worth.grounds.basis),
+                recent_error: worth.error,
+                trusted: worth.trusted,
+                rehearsed: rehearsed.unwrap_or_default(),
+            }
+        };
+        ClockKind::REPORTED.map(record).into()
+    }
+
+    /// Why `tenant`'s alerts go by the clock alone for now, if so.
+    pub(super) fn stepped_back(&self, tenant: &TenantId) -> Option<String> {
+        let worth = self.board.of(tenant).worth?;
+        let off = ClockKind::REPORTED.into_iter().zip(worth).filter(|(_, worth)| !worth.trusted);
+        let mut words = String::new();
+        for (clock, worth) in off {
+            let glue =
+                if words.is_empty() { "alerts go by the clock alone: forecasts of the " } else { ", and of the " };
+            let _ = write!(words, "{glue}{} were off by {:.2} lately", clock.words(), worth.error.unwrap_or_default());
+        }
+        (!words.is_empty()).then_some(words)
+    }
+}
+
+fn said(judged: &Judged) -> Said {
+    (judged.prediction.at, judged.prediction.probability, judged.outcome.breached)
+}
+
+fn alert_record(judged: &[Judged]) -> AlertRecord {
+    let told: Vec<_> = judged.iter().filter(|one| one.prediction.moment == Moment::Alert).collect();
+    let mut leads: Vec<_> =
+        told.iter().filter(|one| one.outcome.breached).map(|one| one.prediction.left.num_seconds()).collect();
+    leads.sort_unstable();
+    AlertRecord { told: told.len(), came_true: leads.len(), median_lead: leads.get(leads.len() / 2).copied() }
+}

@@ -1,0 +1,129 @@
+//! Deciding about a clock by hand: a person who knows better, with a reason.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Scope, Service, ServiceError, TicketSla};
+use crate::store::audit::Author;
+use crate::ticket::ClockKind;
+use crate::ticket::by_hand::{Override, Ruling};
+use crate::ticket::watch::Watched;
+
+/// Longer texts are no reasons.
+const LONGEST_REASON: usize = 500;
+
+/// A decision about a clock, as people are shown it.
+#[derive(Clone, Debug, Serialize)]
+pub struct OverrideView {
+    pub clock: ClockKind,
+    /// due | stopped_at | cancelled
+    pub ruling: &'static str,
+    pub time: Option<DateTime<Utc>>,
+    /// Text of a person.
+    pub reason: String,
+    pub by: String,
+    pub at: DateTime<Utc>,
+    /// It holds for this cycle of the ticket.
+    pub cycle: u32,
+}
+
+impl From<&Override> for OverrideView {
+    fn from(decided: &Override) -> Self {
+        Self {
+            clock: decided.clock,
+            ruling: decided.ruling.as_str(),
+            time: decided.ruling.time(),
+            reason: decided.reason.clone(),
+            by: decided.by.clone(),
+            at: decided.at,
+            cycle: decided.cycle,
+        }
+    }
+}
+
+/// What somebody decides: one of `due`, `stopped_at` and `cancelled`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverrideOrder {
+    pub clock: ClockKind,
+    pub due: Option<DateTime<Utc>>,
+    pub stopped_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub cancelled: bool,
+    pub reason: String,
+}
+
+impl OverrideOrder {
+    fn ruling(&self) -> Result<Ruling, ServiceError> {
+        match (self.due, self.stopped_at, self.cancelled) {
+            (Some(at), None, false) => Ok(Ruling::Due(at)),
+            (None, Some(at), false) => Ok(Ruling::StoppedAt(at)),
+            (None, None, true) => Ok(Ruling::Cancelled),
+            _ => Err(bad("say just one of `due`, `stopped_at` and `cancelled`")),
+        }
+    }
+
+    fn reason(&self) -> Result<String, ServiceError> {
+        match self.reason.trim() {
+            "" => Err(bad("say why: `reason` must not be blank")),
+            long if long.len() > LONGEST_REASON => Err(bad("`reason` must not be longer than 500 bytes")),
+            reason => Ok(reason.to_owned()),
+        }
+    }
+}
+
+impl Service {
+    /// Decides about a clock of a ticket, by its id or display id; none if there is none within `scope`.
+    pub async fn decide(
+        &self,
+        scope: &Scope,
+        id: &str,
+        order: OverrideOrder,
+        author: Author,
+    ) -> Result<Option<TicketSla>, ServiceError> {
+        let now = self.clock.now();
+        let Some((tenant, watched)) = self.found(scope, id).await? else { return Ok(None) };
+        let decided = Override {
+            clock: order.clock,
+            cycle: watched.cycle,
+            ruling: sensible(order.ruling()?, order.clock, &watched, now)?,
+            reason: order.reason()?,
+            by: author.who.clone(),
+            at: now,
+        };
+        self.store.decide(&tenant, &watched.ticket.id, decided, author).await?;
+        self.ring();
+        self.ticket(&Scope::One(tenant), watched.ticket.id.as_str()).await
+    }
+
+    /// Leaves a clock to itself again; none if there is no such ticket within `scope`.
+    pub async fn undecide(
+        &self,
+        scope: &Scope,
+        id: &str,
+        clock: ClockKind,
+        author: Author,
+    ) -> Result<Option<TicketSla>, ServiceError> {
+        let Some((tenant, watched)) = self.found(scope, id).await? else { return Ok(None) };
+        self.store.undecide(&tenant, &watched.ticket.id, clock, author, self.clock.now()).await?;
+        self.ring();
+        self.ticket(&Scope::One(tenant), watched.ticket.id.as_str()).await
+    }
+}
+
+/// A clock is due after it began, and has stopped between then and now.
+fn sensible(ruling: Ruling, clock: ClockKind, watched: &Watched, now: DateTime<Utc>) -> Result<Ruling, ServiceError> {
+    let early = |at| watched.start(clock).is_some_and(|start| at < start);
+    match ruling {
+        Ruling::Due(at) if early(at) => Err(bad("`due` lies before the clock began")),
+        Ruling::StoppedAt(at) if early(at) => Err(bad("`stopped_at` lies before the clock began")),
+        Ruling::StoppedAt(at) if at > now => {
+            Err(bad("`stopped_at` lies ahead: a clock cannot be known to have stopped then"))
+        }
+        sensible => Ok(sensible),
+    }
+}
+
+fn bad(why: &str) -> ServiceError {
+    ServiceError::BadQuestion(why.to_owned())
+}

@@ -1,0 +1,60 @@
+//! What people decided about clocks, in the store: with the ticket, its story and the audit log in one go.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::audit::Author;
+use super::tickets::Deed;
+use super::{Store, StoreError};
+use crate::ticket::by_hand::Override;
+use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched};
+use crate::ticket::{ClockKind, TenantId, TicketId};
+
+impl Store {
+    /// Remembers a decision, in place of an earlier one about the same clock; none if there is no such ticket.
+    pub async fn decide(
+        &self,
+        tenant: &TenantId,
+        id: &TicketId,
+        decided: Override,
+        author: Author,
+    ) -> Result<Option<Arc<Watched>>, StoreError> {
+        let told = words(&decided);
+        let deed = Deed { what: format!("ticket {id}: {told}"), author, at: decided.at };
+        let (clock, at) = (decided.clock, decided.at);
+        let change = move |watched: &Watched| {
+            let event = event(None, Some(told), at);
+            let others = watched.overrides.iter().filter(|one| one.clock != clock).cloned();
+            (Watched { overrides: others.chain([decided]).collect(), ..watched.clone() }, Some(event))
+        };
+        self.amend(tenant, id, change, Some(deed)).await
+    }
+
+    /// Takes a decision back; none if there is no such ticket.
+    pub async fn undecide(
+        &self,
+        tenant: &TenantId,
+        id: &TicketId,
+        clock: ClockKind,
+        author: Author,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Arc<Watched>>, StoreError> {
+        let deed = Deed { what: format!("ticket {id}: {} is left to itself again", clock.words()), author, at: now };
+        let change = move |watched: &Watched| {
+            let (gone, kept): (Vec<_>, Vec<_>) = watched.overrides.iter().cloned().partition(|one| one.clock == clock);
+            let event = gone.first().map(|one| event(Some(words(one)), None, now));
+            (Watched { overrides: kept, ..watched.clone() }, event)
+        };
+        self.amend(tenant, id, change, Some(deed)).await
+    }
+}
+
+fn words(decided: &Override) -> String {
+    let time = decided.ruling.time().map(|at| format!(" {}", at.to_rfc3339())).unwrap_or_default();
+    format!("{} {}{time}", decided.clock.words(), decided.ruling.as_str())
+}
+
+fn event(from: Option<String>, to: Option<String>, at: DateTime<Utc>) -> Change {
+    Change { kind: ChangeKind::ByHand, from, to, at: Bounds { earliest: at, latest: at } }
+}
