@@ -32,7 +32,7 @@ pub async fn undelivered(run: Run) -> anyhow::Result<Vec<Figure>> {
     let slow = reported.elapsed();
     let (repeats, texts) = (stage.repeats(), names.len());
     let measured = format!("{texts} texts not delivered: all by mail {} ms after the reports, {repeats} repeated", slow.as_millis());
-    Ok(vec![Figure::new(measured, "within 5 s, 0 repeated", slow < Duration::from_secs(5) && repeats == 0)])
+    Ok(vec![Figure::timed(measured, "within 5 s, 0 repeated", repeats == 0, slow < Duration::from_secs(5))])
 }
 
 /// Fault 10.
