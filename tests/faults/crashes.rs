@@ -43,7 +43,7 @@ pub async fn killed_at_random(run: Run) -> anyhow::Result<Vec<Figure>> {
 
 /// Fault 2.
 pub async fn restarted_with_open_alerts(run: Run) -> anyhow::Result<Vec<Figure>> {
-    let tickets = run.pick(500, 10_000);
+    let tickets = run.pick(150, 10_000);
     let mut stage = Stage::set(By::Both).await?;
     let due = TimeDelta::seconds(run.pick(8, 60));
     let names: Vec<String> = (0..tickets).map(|nth| stage.ticket(nth, due)).collect();
