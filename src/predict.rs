@@ -274,8 +274,8 @@ impl Predict {
         }
         let Some(record) = &self.record else { return Ok(Entries::default()) };
         let state = store.sync_state(&tenant.id).await?;
-        let mut entries = Entries::default();
-        entries.decided = record.ended(&store, &tenant.id, desk, open, looked, now).await?;
+        let decided = record.ended(&store, &tenant.id, desk, open, looked, now).await?;
+        let mut entries = Entries { decided, ..Entries::default() };
         // Before all open tickets are read, the most probable of them are not known.
         if state.swept_at.is_some() || state.passed_at.is_some() {
             entries.new = record.due(looked, now);

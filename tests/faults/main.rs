@@ -19,7 +19,7 @@ mod stage;
 mod storage;
 mod storm;
 #[path = "../it/support.rs"]
-#[expect(dead_code, reason = "made for more than is played here")]
+#[expect(dead_code, clippy::unwrap_used, reason = "made for tests, and for more than is played here")]
 mod support;
 mod words;
 

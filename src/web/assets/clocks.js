@@ -1,4 +1,4 @@
-// The two clocks of a ticket: in a row of the table, and in full.
+// The clocks of a ticket: in a row of the table, and in full.
 import { el, say } from './dom.js';
 import { remainingNow } from './state.js';
 import { countdown, local, words } from './time.js';
@@ -50,13 +50,14 @@ function setMeter(node, clock) {
 }
 
 export function clockCell(kind) {
-  const cell = el('td', { class: 'clock' },
+  const place = kind === 'next_response' ? 'clock next' : 'clock';
+  const cell = el('td', { class: place },
     el('span', { class: 'line' }, mark('unknown'), el('b', { class: 'figure' }), el('span', { class: 'word' })), meter());
   cell.kind = kind;
   cell.show = (clock) => {
     cell.clock = clock;
     const look = clock ? looks(clock) : 'unknown';
-    cell.className = `clock ${look}${clock?.met_at ? ' done' : ''}`;
+    cell.className = `${place} ${look}${clock?.met_at ? ' done' : ''}`;
     say(cell.querySelector('.mark'), STANDINGS[look]?.sign ?? '?');
     cell.querySelector('.mark').className = `mark ${look}`;
     cell.title = clock ? explain(clock) : '';

@@ -46,7 +46,11 @@ function held() {
   return among && performance.now() - state.readAt < HOLD;
 }
 
+/** The third clock has a column where some policy asks for it. */
+const asksNext = (ticket) => ticket.clocks.some((clock) => clock.clock === 'next_response');
+
 export function drawTable({ force = false } = {}) {
+  $('table').classList.toggle('asks-next', state.tickets.some(asksNext));
   const wanted = state.tickets.filter((ticket) => matches(ticket));
   const body = $('rows');
   for (const ticket of wanted) {
