@@ -250,14 +250,23 @@ impl<'h> Clock<'h> {
     /// Read as if the target were the time counted by a moment that a person chose, which no pause moves.
     fn due_by_hand<'a>(&self, policy: &'a Policy, hours: Hours<'a>, due: DateTime<Utc>, desk: &Desk) -> Computed<'a> {
         let due = due.max(self.start);
-        let until_due = Course { until: due, ..self.course(Reading::Likely).running_on() };
-        let target = until_due.counted(hours.calendar);
+        let target = self.target_by_hand(hours.calendar, due);
         Computed {
             due: Some(due),
             due_bounds: None,
             due_running_on: Some(due),
             ..self.read(policy, hours, target, desk)
         }
+    }
+
+    fn target_by_hand(&self, calendar: &Calendar, due: DateTime<Utc>) -> TimeDelta {
+        let course = self.course(Reading::Likely);
+        let waits = course.stalls.last().is_some_and(|stall| stall.to.is_none() && stall.from < due);
+        if self.stop.is_none() && waits {
+            // However long it waits, work that goes on now has only what is left until then.
+            return course.counted(calendar) + calendar.between(self.now.min(due), due);
+        }
+        Course { until: due, ..course.running_on() }.counted(calendar)
     }
 
     fn read<'a>(&self, policy: &'a Policy, hours: Hours<'a>, target: TimeDelta, desk: &Desk) -> Computed<'a> {

@@ -91,6 +91,23 @@ fn times_are_read_in_every_form_that_was_seen() {
 }
 
 #[test]
+fn a_second_may_have_up_to_nine_digits_after_the_point_and_without_an_offset_it_is_utc() {
+    for digits in 0..=9 {
+        let fraction = if digits == 0 { String::new() } else { format!(".{}", &"123456789"[..digits]) };
+        let nanoseconds = format!("{:0<9}", &"123456789"[..digits]).parse().unwrap();
+        let ticket = ticket_with("updatedTime", json!(format!("2026-10-17T12:00:00{fraction}")));
+        let expected = utc(2026, 10, 17, 12, 0, 0) + TimeDelta::nanoseconds(nanoseconds);
+        assert_eq!((ticket.updated_at, ticket.flaws), (Some(expected), vec![]), "{digits} digits");
+    }
+}
+
+#[test]
+fn the_year_one_is_no_time_but_a_blank_that_is_named() {
+    let ticket = ticket_with("resolutionDueTime", json!("0001-01-01T00:00:00"));
+    assert_eq!((ticket.resolution.due, ticket.flaws.len()), (None, 1));
+}
+
+#[test]
 fn an_odd_field_is_left_blank_and_named() {
     let cases = [
         ("updatedTime", json!("yesterday"), "is a text, not a possible time"),

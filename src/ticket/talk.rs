@@ -106,8 +106,8 @@ mod tests {
 
     #[test]
     fn the_client_waits_from_the_first_message_after_our_last_reply() {
-        type Case = (&'static str, &'static [(i64, Voice)], Option<i64>, Option<i64>, Option<i64>);
-        let cases: [Case; 8] = [
+        type Case<'a> = (&'a str, &'a [(i64, Voice)], Option<i64>, Option<i64>, Option<i64>);
+        let cases: [Case<'_>; 8] = [
             ("nothing said", &[], None, None, None),
             ("before our first answer that clock runs", &[(5, Client)], None, None, None),
             ("after our reply", &[(5, Technician), (9, Client)], None, Some(9), None),

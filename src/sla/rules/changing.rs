@@ -143,3 +143,23 @@ fn what_a_person_decided_beats_what_superops_says() {
     assert_eq!(decided(Ruling::StoppedAt(at(61))), Standing::Breached { over: mins(1) });
     assert_eq!(decided(Ruling::Cancelled), Standing::Cancelled);
 }
+
+#[test]
+fn a_due_time_set_by_hand_is_not_moved_by_a_pause() {
+    let mut held = watched("On Hold");
+    let (reason, by, ruling) = ("agreed".to_owned(), "mia".to_owned(), Ruling::Due(at(300)));
+    held.overrides = vec![Override { clock: ClockKind::Resolution, cycle: 0, ruling, reason, by, at: at(50) }];
+    let changes = [status("Open", "On Hold", 100)];
+    let at_minute = |minute| {
+        on_clock(vec![policy(Counts::Business)], &held, &changes, minute, |clock| {
+            (clock.standing, clock.due_if_resumed)
+        })
+    };
+    assert_eq!(at_minute(180), (Standing::Paused { left: mins(120) }, Some(at(300))));
+    assert_eq!(at_minute(400), (Standing::Paused { left: mins(0) }, Some(at(400))), "nothing is left, but it waits");
+    let resumed = [changes[0].clone(), status("On Hold", "Open", 180)];
+    let open = Watched { ticket: watched("Open").ticket, ..held.clone() };
+    on_clock(vec![policy(Counts::Business)], &open, &resumed, 200, |clock| {
+        assert_eq!((clock.standing, clock.due), (Standing::OnTrack { left: mins(100) }, Some(at(300))));
+    });
+}
