@@ -31,7 +31,10 @@ pub async fn undelivered(run: Run) -> anyhow::Result<Vec<Figure>> {
     until("the mails are there", COMES_TO_REST, by_mail).await?;
     let slow = reported.elapsed();
     let (repeats, texts) = (stage.repeats(), names.len());
-    let measured = format!("{texts} texts not delivered: all by mail {} ms after the reports, {repeats} repeated", slow.as_millis());
+    let measured = format!(
+        "{texts} texts not delivered: all by mail {} ms after the reports, {repeats} repeated",
+        slow.as_millis()
+    );
     Ok(vec![Figure::timed(measured, "within 5 s, 0 repeated", repeats == 0, slow < Duration::from_secs(5))])
 }
 
@@ -93,8 +96,9 @@ pub async fn acknowledged_while_it_escalates(run: Run) -> anyhow::Result<Vec<Fig
         )
         .await?;
     let escalated = stage.count("SELECT COUNT(*) FROM notifications WHERE stage = 'breached' AND step > 0").await?;
-    let measured =
-        format!("{acknowledged} of {tickets} acknowledged, {escalated} of them just too late; {late} told after their acknowledgement");
+    let measured = format!(
+        "{acknowledged} of {tickets} acknowledged, {escalated} of them just too late; {late} told after their acknowledgement"
+    );
     Ok(vec![Figure::new(measured, "all acknowledged, 0 told after it", late == 0 && acknowledged == wanted)])
 }
 

@@ -25,7 +25,8 @@ pub async fn jumps(run: Run) -> anyhow::Result<Vec<Figure>> {
     app.turn().await;
     app.wait(TimeDelta::minutes(61)).await;
     let mut figures = Vec::new();
-    for (name, jump) in [("+1 h", TimeDelta::hours(1)), ("-1 h", -TimeDelta::hours(1)), ("+30 d", TimeDelta::days(30))] {
+    for (name, jump) in [("+1 h", TimeDelta::hours(1)), ("-1 h", -TimeDelta::hours(1)), ("+30 d", TimeDelta::days(30))]
+    {
         let before = app.outbox().await.len();
         app.wait(jump).await;
         let outbox = app.outbox().await;
@@ -36,7 +37,8 @@ pub async fn jumps(run: Run) -> anyhow::Result<Vec<Figure>> {
             steps.entry((new.alert_key.clone(), new.stage.clone(), new.created_at)).or_default().insert(new.step);
         }
         let most = steps.values().map(BTreeSet::len).max().unwrap_or_default();
-        let measured = format!("{name}: {said} messages for {tickets} alerts, {most} step at most for an alert and turn");
+        let measured =
+            format!("{name}: {said} messages for {tickets} alerts, {most} step at most for an alert and turn");
         figures.push(Figure::new(measured, "at most one step for each alert", most <= 1 && said <= tickets));
     }
     Ok(figures)

@@ -22,7 +22,8 @@ pub async fn killed_at_random(run: Run) -> anyhow::Result<Vec<Figure>> {
     let spread = TimeDelta::milliseconds(cycles * 1_000);
     let names: Vec<String> = (0..tickets)
         .map(|nth| {
-            let share = spread.num_milliseconds() * i64::try_from(nth).unwrap_or(0) / i64::try_from(tickets).unwrap_or(1);
+            let share =
+                spread.num_milliseconds() * i64::try_from(nth).unwrap_or(0) / i64::try_from(tickets).unwrap_or(1);
             stage.ticket(nth, TimeDelta::seconds(3) + TimeDelta::milliseconds(share))
         })
         .collect();
@@ -35,7 +36,9 @@ pub async fn killed_at_random(run: Run) -> anyhow::Result<Vec<Figure>> {
     let (lost, doubled, repeats) = (stage.untold(&names).len(), stage.doubled_rows().await?, stage.repeats());
     let most = usize::try_from(cycles)? * IN_FLIGHT;
     Ok(vec![Figure::new(
-        format!("{cycles} kills, {tickets} breaches: {lost} lost, {doubled} doubled in the outbox, {repeats} deliveries repeated"),
+        format!(
+            "{cycles} kills, {tickets} breaches: {lost} lost, {doubled} doubled in the outbox, {repeats} deliveries repeated"
+        ),
         format!("0 lost, 0 doubled, at most {most} repeated: what was in flight"),
         lost == 0 && doubled == 0 && repeats <= most,
     )])
@@ -97,7 +100,12 @@ pub async fn stopped_and_continued(run: Run) -> anyhow::Result<Vec<Figure>> {
     let missed = stage.count("SELECT COUNT(*) FROM notifications WHERE stage = 'breached' AND step IN (1, 2)").await?;
     let current = stage.count("SELECT COUNT(*) FROM notifications WHERE stage = 'breached' AND step = 3").await?;
     let lost = stage.untold(&names).len();
-    let measured =
-        format!("stopped for {frozen} s, {tickets} alerts: {current} current steps run, {missed} missed ones replayed, {lost} lost");
-    Ok(vec![Figure::new(measured, "each current step once, none replayed", current == wanted && missed == 0 && lost == 0)])
+    let measured = format!(
+        "stopped for {frozen} s, {tickets} alerts: {current} current steps run, {missed} missed ones replayed, {lost} lost"
+    );
+    Ok(vec![Figure::new(
+        measured,
+        "each current step once, none replayed",
+        current == wanted && missed == 0 && lost == 0,
+    )])
 }

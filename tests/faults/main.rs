@@ -99,9 +99,7 @@ fn main() -> anyhow::Result<ExitCode> {
     println!("{} run, --seed {}\n{}", run.pick("short", "long"), run.seed, figure::HEAD);
     let chosen = faults().into_iter().filter(|fault| only.is_empty() || only.contains(&fault.number));
     let (alone, others): (Vec<_>, Vec<_>) = chosen.partition(|fault| fault.alone);
-    let missed = runtime.block_on(async {
-        play_all(others, SIDE_BY_SIDE, run).await + play_all(alone, 1, run).await
-    });
+    let missed = runtime.block_on(async { play_all(others, SIDE_BY_SIDE, run).await + play_all(alone, 1, run).await });
     if missed > 0 {
         eprintln!("{missed} figures miss their bound");
         return Ok(ExitCode::FAILURE);

@@ -13,7 +13,8 @@ use crate::Run;
 use crate::figure::Figure;
 use crate::stage::{ANY, By, COMES_TO_REST, Stage, is_breach, until};
 
-const ATTEMPTS: &str = "SELECT COUNT(*) FROM attempts a JOIN notifications n ON n.key = a.notification AND n.channel = 'sms'";
+const ATTEMPTS: &str =
+    "SELECT COUNT(*) FROM attempts a JOIN notifications n ON n.key = a.notification AND n.channel = 'sms'";
 
 /// Fault 4.
 pub async fn down_for_a_while(run: Run) -> anyhow::Result<Vec<Figure>> {
@@ -31,7 +32,9 @@ pub async fn down_for_a_while(run: Run) -> anyhow::Result<Vec<Figure>> {
     let lost = stage.untold(&names).len();
     let share = attempts as f64 / texts.max(1) as f64;
     Ok(vec![Figure::timed(
-        format!("{texts} texts, {attempts} attempts ({share:.1} each), drained {drained:.1} s after it was back, {lost} lost"),
+        format!(
+            "{texts} texts, {attempts} attempts ({share:.1} each), drained {drained:.1} s after it was back, {lost} lost"
+        ),
         "at most 2 attempts each, drained within 5 s, 0 lost",
         share <= 2.0 && lost == 0,
         drained <= 5.0,
@@ -156,7 +159,10 @@ async fn answer(mut stream: TcpStream, silence: Silence) {
         Silence::HangsUpAfterReading => drop(stream.read(&mut request).await),
         Silence::Drips => {
             let _ = stream.read(&mut request).await;
-            for byte in b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n".iter().chain([b' '; 1000].iter()) {
+            for byte in b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+                .iter()
+                .chain([b' '; 1000].iter())
+            {
                 if stream.write_all(&[*byte]).await.is_err() {
                     return;
                 }

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use secrecy::SecretString;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 use superops_sla::clock::SystemClock;
-use secrecy::SecretString;
 use superops_sla::simulator::receivers::{
     Caller, Caught, CaughtKind, CaughtList, Fate, MailCatcher, Reports, SmsCatcher,
 };

@@ -33,8 +33,9 @@ pub async fn disk_full(run: Run) -> anyhow::Result<Vec<Figure>> {
     until("ready again", COMES_TO_REST, async || ready(&stage).await).await?;
     stage.all_said(names.len()).await?;
     let (lost, repeats) = (stage.untold(&names).len(), stage.repeats());
-    let measured =
-        format!("{tickets} breaches meanwhile: {false_success} sent without a record, not ready, then {lost} lost, {repeats} repeated");
+    let measured = format!(
+        "{tickets} breaches meanwhile: {false_success} sent without a record, not ready, then {lost} lost, {repeats} repeated"
+    );
     Ok(vec![Figure::new(measured, "0, 0, 0", false_success == 0 && lost == 0 && repeats == 0)])
 }
 
@@ -50,6 +51,7 @@ pub async fn locked(run: Run) -> anyhow::Result<Vec<Figure>> {
     other.execute("ROLLBACK").await?;
     stage.all_said(names.len()).await?;
     let (lost, doubled, repeats) = (stage.untold(&names).len(), stage.doubled_rows().await?, stage.repeats());
-    let measured = format!("locked for {seconds} s, {tickets} breaches: {lost} lost, {doubled} doubled, {repeats} repeated");
+    let measured =
+        format!("locked for {seconds} s, {tickets} breaches: {lost} lost, {doubled} doubled, {repeats} repeated");
     Ok(vec![Figure::new(measured, "0, 0, 0", lost == 0 && doubled == 0 && repeats == 0)])
 }
