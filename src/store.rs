@@ -43,6 +43,9 @@ use writer::Writer;
 /// How long a write waits for another process to let go of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// In SQLite's words, 8 MB: with less, a storm's transaction spills to the disk what it touches again a moment later.
+const WRITER_CACHE: &str = "-8000";
+
 /// Why the store could not do as asked, split by what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -104,7 +107,7 @@ impl Store {
     pub async fn open(path: &Path, telemetry: Arc<Telemetry>) -> Result<Self, StoreError> {
         keep_private(path).map_err(|source| StoreError::Unopened { path: path.to_owned(), source })?;
         let options = options(path);
-        let mut connection = sqlx::ConnectOptions::connect(&options).await?;
+        let mut connection = sqlx::ConnectOptions::connect(&options.clone().pragma("cache_size", WRITER_CACHE)).await?;
         sqlx::migrate!().run(&mut connection).await.map_err(StoreError::Migration)?;
         alerts::fill_ids(&mut connection).await?;
         let reads = SqlitePoolOptions::new().max_connections(4).connect_lazy_with(options.read_only(true));
