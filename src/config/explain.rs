@@ -16,6 +16,7 @@ use super::read_calendar::DAYS;
 use super::read_server::{DEFAULT_LISTEN, DEFAULT_STORE};
 use super::read_tenant::{DEFAULT_POLL_INTERVAL, DEFAULT_REQUESTS_PER_MINUTE, default_ticket_url};
 use super::remarks::remarks;
+use super::explain_write_back;
 use super::{Config, Hours, LogFormat, Server, Tenant, TokenSource, duration};
 
 /// Explains `config`. `statuses` are the names each tenant uses, where SuperOps was asked for them.
@@ -97,6 +98,7 @@ fn about_tenant(page: &mut Page, tenant: &Tenant, statuses: Option<&[String]>) {
     );
     let hook = if tenant.hook_secret.is_some() { "on, with a secret" } else { "off: no secret is given" };
     page.row("hook", hook);
+    page.row("writes back", explain_write_back::words(tenant.write_back));
 }
 
 fn source_words(source: &TokenSource) -> String {
