@@ -68,10 +68,9 @@ impl WriteBacks {
 
     /// Turns until `stop` says so. What is under way then is looked up after the next start.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        let mut stopped = stop.clone();
         tokio::select! {
             () = self.turn_for_ever() => {}
-            _ = stopped.wait_for(|stop| *stop) => { stop.mark_unchanged(); }
+            _ = stop.wait_for(|stop| *stop) => {}
         }
     }
 

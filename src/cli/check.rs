@@ -42,6 +42,8 @@ pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
     let overrides = overrides_on_record(&config).await;
     let on_call = super::check_on_call::remarks(&config, &directories, &overrides, now);
     on_call.iter().for_each(|line| println!("  - {line}"));
+    let write_back = super::check_write_back::remarks(&config, &directories);
+    write_back.iter().for_each(|line| println!("  - {line}"));
     print!("{online}");
     if let Some(address) = &args.send_test {
         sound &= send_test(&config, address).await?;
@@ -119,6 +121,9 @@ async fn try_tenant(tenant: &Tenant) -> Result<(bool, String, Option<Vec<String>
         if !finding.consequence.is_empty() {
             text.push_str(&format!("            {}\n", finding.consequence));
         }
+    }
+    if let Some(untried) = super::check_write_back::untried(tenant.write_back.is_on()) {
+        text.push_str(&format!("  {untried}"));
     }
     let sound = findings.iter().all(|finding| finding.verdict != Verdict::Failed);
     let statuses = if sound { client.statuses(Urgency::Routine).await.ok() } else { None };
