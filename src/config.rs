@@ -8,6 +8,7 @@ pub mod complaint;
 pub mod duration;
 pub mod environment;
 pub mod explain;
+pub mod names;
 pub mod propose;
 pub mod remarks;
 

@@ -9,11 +9,12 @@ mod breaker;
 mod gates;
 mod pace;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::{debug, error, info, warn};
@@ -46,6 +47,8 @@ const STORE_TRIES: u32 = 3;
 const GIVE_UP_AFTER: TimeDelta = TimeDelta::hours(6);
 /// The outbox is looked at this often even if nobody rings.
 const LONGEST_SLEEP: TimeDelta = TimeDelta::minutes(1);
+/// After an attempt from which nothing follows, the outbox is counted again within this time.
+const SETTLES: TimeDelta = TimeDelta::milliseconds(100);
 
 /// Empties the outbox.
 pub struct Dispatch {
@@ -62,9 +65,12 @@ pub struct Dispatch {
     /// Rings evaluate: a refusal has brought an escalation forward.
     news: Arc<Notify>,
     gates: Arc<Gates>,
-    under_way: JoinSet<()>,
+    /// Each says whether something follows from it.
+    under_way: JoinSet<bool>,
     /// Whose place each attempt under way takes.
     places: HashMap<Id, ChannelKind>,
+    /// Channels for which more may wait than could be started: an attempt that ends there makes room.
+    starved: BTreeSet<ChannelKind>,
 }
 
 impl Dispatch {
@@ -81,8 +87,8 @@ impl Dispatch {
         let channels = absent.into_iter().chain(channels).map(|channel| (channel.channel(), channel)).collect();
         let (under_way, places) = (JoinSet::new(), HashMap::new());
         let gates = Arc::new(Gates::new(telemetry.clone()));
-        let over_budget = HashMap::new();
-        Self { store, channels, clock, telemetry, rules, over_budget, outbox, news, gates, under_way, places }
+        let (over_budget, starved) = (HashMap::new(), BTreeSet::new());
+        Self { store, channels, clock, telemetry, rules, over_budget, outbox, news, gates, under_way, places, starved }
     }
 
     /// Gives no channel more messages a minute than it may have.
@@ -102,14 +108,30 @@ impl Dispatch {
                     now + TimeDelta::seconds(2)
                 }
             };
-            tokio::select! {
-                () = self.clock.sleep_until(wake) => {}
-                () = self.outbox.notified() => {}
-                Some(ended) = self.under_way.join_next_with_id() => self.give_back(ended),
-                _ = stop.changed() => {}
-            }
+            self.wait(wake, &mut stop).await;
         }
         while self.under_way.join_next().await.is_some() {}
+    }
+
+    /// Waits until there may be something to do, at `wake` at the latest.
+    async fn wait(&mut self, mut wake: DateTime<Utc>, stop: &mut watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                () = self.clock.sleep_until(wake) => return,
+                () = self.outbox.notified() => return,
+                _ = stop.changed() => return,
+                Some(ended) = self.under_way.join_next_with_id() => {
+                    let mut follows = self.give_back(ended);
+                    while let Some(ended) = self.under_way.try_join_next_with_id() {
+                        follows |= self.give_back(ended);
+                    }
+                    if follows {
+                        return;
+                    }
+                    wake = wake.min(self.clock.now() + SETTLES);
+                }
+            }
+        }
     }
 
     /// One turn: sends all that is due at `now` and waits until each attempt has ended.
@@ -117,7 +139,7 @@ impl Dispatch {
         loop {
             self.start_due(now).await?;
             match self.under_way.join_next_with_id().await {
-                Some(ended) => self.give_back(ended),
+                Some(ended) => drop(self.give_back(ended)),
                 None => return Ok(()),
             }
         }
@@ -126,51 +148,82 @@ impl Dispatch {
     /// Starts attempts for what is due, as far as there are places. Says when to look again.
     async fn start_due(&mut self, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
         let started = tokio::time::Instant::now();
-        let lease = LEASE * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX);
-        let mut full = Vec::new();
         self.divert(now).await?;
-        for (kind, channel) in &self.channels {
-            let taken = self.places.values().filter(|place| *place == kind).count();
-            let free = PLACES.saturating_sub(taken);
-            let room = self.gates.room(*kind, free, now);
-            let round = match room {
-                0 => Round::default(),
-                room => self.store.lease_due(*kind, room, lease, &self.rules, now).await?,
-            };
-            if round.leased.len() == free {
-                full.push(*kind);
-            }
-            warn_of_budget(&mut self.over_budget, round.over_budget, now);
-            let is_probe = self.gates.begin(*kind, round.leased.len(), now);
-            for row in round.leased {
-                let attempt = Attempt {
-                    store: self.store.clone(),
-                    channel: channel.clone(),
-                    clock: self.clock.clone(),
-                    telemetry: self.telemetry.clone(),
-                    news: self.news.clone(),
-                    gates: self.gates.clone(),
-                    is_probe,
-                };
-                let task = self.under_way.spawn(attempt.make(row));
-                self.places.insert(task.id(), *kind);
-            }
-        }
+        let full = self.begin_due(now).await?;
         self.telemetry.outbox_pending.set(self.store.outbox_pending().await?);
         let took = started.elapsed().as_secs_f64();
         self.telemetry.loop_seconds.get_or_create(&LoopName { name: "dispatch" }).observe(took);
         let latest = now + LONGEST_SLEEP;
-        let next = self.next_due(&full, now).await?;
+        let next = self.next_due(full, now).await?;
         Ok(next.map_or(latest, |next| next.min(latest)))
+    }
+
+    /// Leases what is due and begins its attempts. Gives the channels all of whose places are taken.
+    async fn begin_due(&mut self, now: DateTime<Utc>) -> Result<Vec<ChannelKind>, StoreError> {
+        let lease = LEASE * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX);
+        let rooms: Vec<_> = self.channels.keys().map(|kind| self.room(*kind, now)).collect();
+        let round = |room: Room| {
+            let (store, rules) = (&self.store, &self.rules);
+            async move {
+                match room.may_begin {
+                    0 => Ok(Round::default()),
+                    most => store.lease_due(room.kind, most, lease, rules, now).await,
+                }
+            }
+        };
+        // All at once, so that they share a commit.
+        let rounds = join_all(rooms.iter().copied().map(round)).await;
+        let (mut full, mut failed) = (Vec::new(), None);
+        for (room, round) in rooms.into_iter().zip(rounds) {
+            match round {
+                Ok(round) => {
+                    full.extend((round.leased.len() == room.free).then_some(room.kind));
+                    self.begin(room.kind, round, now);
+                }
+                // What was leased for the others is begun all the same.
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(full), Err)
+    }
+
+    fn room(&self, kind: ChannelKind, now: DateTime<Utc>) -> Room {
+        let taken = self.places.values().filter(|place| **place == kind).count();
+        let free = PLACES.saturating_sub(taken);
+        Room { kind, free, may_begin: self.gates.room(kind, free, now) }
+    }
+
+    /// Begins the attempts of a round.
+    fn begin(&mut self, kind: ChannelKind, round: Round, now: DateTime<Utc>) {
+        warn_of_budget(&mut self.over_budget, round.over_budget, now);
+        let is_probe = self.gates.begin(kind, round.leased.len(), now);
+        for row in round.leased {
+            let attempt = Attempt {
+                store: self.store.clone(),
+                channel: self.channels[&kind].clone(),
+                clock: self.clock.clone(),
+                telemetry: self.telemetry.clone(),
+                news: self.news.clone(),
+                gates: self.gates.clone(),
+                is_probe,
+            };
+            let task = self.under_way.spawn(attempt.make(row));
+            self.places.insert(task.id(), kind);
+        }
     }
 
     /// When there is something to do next on a channel that may be used by then.
     ///
     /// With all places of a channel taken, the end of an attempt wakes us, not the clock.
-    async fn next_due(&self, full: &[ChannelKind], now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
+    async fn next_due(
+        &mut self,
+        full: Vec<ChannelKind>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
         let shut = |kind: &ChannelKind| Some((*kind, self.gates.shut_until(*kind, now)?));
         let (mut shut, until): (Vec<_>, Vec<_>) = self.channels.keys().filter_map(shut).unzip();
         shut.extend(full);
+        self.starved = shut.iter().copied().collect();
         let next = self.store.next_due(&shut).await?;
         Ok(next.into_iter().chain(until.into_iter().flatten()).min())
     }
@@ -185,20 +238,30 @@ impl Dispatch {
         Ok(())
     }
 
-    fn give_back(&mut self, ended: Result<(Id, ()), JoinError>) {
+    /// Takes the place of an attempt back. True if there may be something to do now.
+    fn give_back(&mut self, ended: Result<(Id, bool), JoinError>) -> bool {
         let died = ended.is_err();
-        let id = match ended {
-            Ok((id, ())) => id,
+        let (id, follows) = match ended {
+            Ok(ended) => ended,
             Err(error) => {
                 error!(error = %error, "an attempt to send ended badly; its lease runs out and it is made again");
-                error.id()
+                (error.id(), true)
             }
         };
         let kind = self.places.remove(&id);
         if let (Some(kind), true) = (kind, died) {
             self.gates.lost(kind);
         }
+        follows || kind.is_some_and(|kind| self.starved.contains(&kind))
     }
+}
+
+/// The places of a channel that are free, and how many of them may be used now.
+#[derive(Clone, Copy)]
+struct Room {
+    kind: ChannelKind,
+    free: usize,
+    may_begin: usize,
 }
 
 /// Stands in for a channel that is not configured any more: what still waits for it moves on to the next.
@@ -234,17 +297,20 @@ struct Attempt {
 }
 
 impl Attempt {
-    async fn make(self, leased: Leased) {
+    /// True if something follows: it is to be tried again, or said by another way.
+    async fn make(self, leased: Leased) -> bool {
         let ended = self.send(&leased).await;
         let now = self.clock.now();
         let kind = leased.notification.channel;
         let out_of_order = self.gates.heard(kind, &ended.result, self.is_probe, now);
         self.report(&leased, &ended.result, out_of_order, now);
         let outcome = outcome(&leased, ended, out_of_order, now);
+        let follows = self.is_probe || !matches!(outcome, Outcome::Taken { .. });
         if let Err(error) = self.remember(&leased, outcome, now).await {
             let key = &leased.notification.message.key;
             error!(notification.id = %key, error = %error, "how `{key}` went could not be stored; its lease runs out and it is looked up again");
         }
+        follows
     }
 
     /// Sends, unless an attempt that never reported back turns out to have been taken.

@@ -14,4 +14,6 @@ pub mod tryout;
 pub mod version;
 
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -30,7 +31,7 @@ use self::progress::Progress;
 use self::replies::Looked;
 use crate::clock::SharedClock;
 use crate::config;
-use crate::sla::policy::Policy;
+use crate::sla::policy::{Choice, Policy};
 use crate::store::sync::{Lookup, SyncState, Unread};
 use crate::store::tickets::{Batch, Saved};
 use crate::store::{Store, StoreError};
@@ -106,7 +107,9 @@ pub struct TenantSync {
     state: SyncState,
     looked: Looked,
     /// What is promised: some promises make conversations worth reading.
-    policies: Vec<Policy>,
+    policies: Arc<[Policy]>,
+    /// Conflicts between policies that the log has told of.
+    told: HashSet<Choice>,
     progress: Option<Progress>,
     failures: u32,
 }
@@ -131,7 +134,8 @@ impl TenantSync {
             health,
             state,
             looked: Looked::new(),
-            policies: Vec::new(),
+            policies: Arc::default(),
+            told: HashSet::new(),
             progress: None,
             failures: 0,
         })
@@ -139,7 +143,7 @@ impl TenantSync {
 
     /// With what the tenant's tickets are promised.
     pub fn promising(self, policies: Vec<Policy>) -> Self {
-        Self { policies, ..self }
+        Self { policies: policies.into(), ..self }
     }
 
     /// Turns until `stop` says true.
@@ -330,13 +334,28 @@ impl TenantSync {
         state: Option<SyncState>,
         report: &mut TurnReport,
     ) -> Result<(), SyncError> {
-        report.add(&self.write(answer, state.clone()).await?);
+        let saved = self.write(answer, state.clone()).await?;
+        self.tell_conflicts(&saved);
+        report.add(&saved);
         self.state = state.unwrap_or_else(|| std::mem::take(&mut self.state));
         Ok(())
     }
 
+    /// Tells once, by their places in the list, that several policies match a ticket.
+    fn tell_conflicts(&mut self, saved: &Saved) {
+        for choice in &saved.choices {
+            if self.told.insert(choice.clone()) {
+                let winner = choice.winner + 1;
+                let others: Vec<_> = choice.runners_up.iter().map(|index| (index + 1).to_string()).collect();
+                let others = others.join(", ");
+                info!(tenant = %self.tenant, "policy {winner} holds for tickets that policies {others} match as well");
+            }
+        }
+    }
+
     async fn write(&self, answer: Answer, state: Option<SyncState>) -> Result<Saved, StoreError> {
-        let saved = self.store.save_tickets(&self.tenant, answer.batch(state), &self.words).await?;
+        let saved =
+            self.store.save_tickets(&self.tenant, answer.batch(state, self.policies.clone()), &self.words).await?;
         self.count_quarantined(saved.quarantined);
         if saved.is_news() {
             self.nudge.notify_one();
@@ -361,11 +380,11 @@ impl Answer {
         self.page.has_more && !(self.page.tickets.is_empty() && self.page.rejects.is_empty())
     }
 
-    fn batch(self, state: Option<SyncState>) -> Batch {
+    fn batch(self, state: Option<SyncState>, policies: Arc<[Policy]>) -> Batch {
         let unread = self.page.rejects.into_iter().map(|reject| {
             let record = Unread::ticket_record(reject.id.as_deref().unwrap_or("without an id"));
             Unread { record, field: reject.field, why: reject.why }
         });
-        Batch { unread: unread.collect(), tickets: self.page.tickets, read: self.read, state }
+        Batch { unread: unread.collect(), tickets: self.page.tickets, read: self.read, state, policies }
     }
 }

@@ -11,7 +11,7 @@ use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::CaughtKind;
 
 use super::figure::Figure;
-use super::world::{Product, World, all_read, all_sent, tenant, without_budget};
+use super::world::{Product, TEAM, World, all_read, all_sent, tenant, without_budget};
 
 const OPEN: usize = 10_000;
 /// Of them these fall due while we watch, so many in a second.
@@ -20,16 +20,6 @@ const A_SECOND: usize = 10;
 /// Time enough for the sync to learn of them.
 const AHEAD: TimeDelta = TimeDelta::seconds(30);
 const LIMIT_MS: i64 = 250;
-/// Those with a number that can be texted.
-const TEAM: [&str; 7] = [
-    "Mateo Alvarez",
-    "Ingrid Sørensen",
-    "Yuki Tanaka",
-    "Amara Okafor",
-    "Luca Bianchi",
-    "Priyanka Rao",
-    "Søren Ødegård",
-];
 
 pub async fn measure() -> anyhow::Result<Vec<Figure>> {
     let world = World::open(OPEN - DUE, 0, 0).await?;

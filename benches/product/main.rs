@@ -1,8 +1,8 @@
 //! The whole product measured: each figure as a ratio or against a limit, both sides in one run.
 //!
 //! `cargo bench --bench product` takes all figures, some ten minutes; names
-//! after `--` choose: `sync`, `budget`, `evaluate`, `lateness`, `memory`. It
-//! prints the table of `docs/performance.md`. Nothing here fails a build: a
+//! after `--` choose: `sync`, `budget`, `evaluate`, `lateness`, `storm`,
+//! `steady`, `memory`. It prints the table of `docs/performance.md`. Nothing here fails a build: a
 //! figure depends on the machine, so a person reads it.
 
 mod budget;
@@ -10,12 +10,15 @@ mod evaluate;
 mod figure;
 mod lateness;
 mod memory;
+mod program;
+mod steady;
+mod storm;
 mod sync;
 mod world;
 
 use figure::Figure;
 
-const PARTS: [&str; 5] = ["sync", "budget", "evaluate", "lateness", "memory"];
+const PARTS: [&str; 7] = ["sync", "budget", "evaluate", "lateness", "storm", "steady", "memory"];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -39,6 +42,8 @@ async fn measure(part: &str) -> anyhow::Result<Vec<Figure>> {
         "budget" => budget::measure().await,
         "evaluate" => evaluate::measure().await,
         "lateness" => lateness::measure().await,
+        "storm" => storm::measure().await,
+        "steady" => steady::measure().await,
         _ => memory::measure().await,
     }
 }

@@ -23,6 +23,17 @@ pub const NO_BUDGET: u32 = 10_000_000;
 /// A port that the system chooses.
 pub const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
+/// Those with a number that can be texted.
+pub const TEAM: [&str; 7] = [
+    "Mateo Alvarez",
+    "Ingrid Sørensen",
+    "Yuki Tanaka",
+    "Amara Okafor",
+    "Luca Bianchi",
+    "Priyanka Rao",
+    "Søren Ødegård",
+];
+
 /// The mail server and the SMS gateway.
 pub struct Receivers {
     mail: MailCatcher,
@@ -38,8 +49,15 @@ impl Receivers {
         Ok(Self { mail, sms, caught })
     }
 
-    /// Writes a configuration that reads the SuperOps at `endpoint` and tells us.
-    pub fn write_config(&self, folder: &Path, endpoint: &str, poll: &str) -> anyhow::Result<PathBuf> {
+    /// Writes a configuration that reads the SuperOps at `endpoint` and tells us, with `more` at its end.
+    pub fn write_config(
+        &self,
+        folder: &Path,
+        endpoint: &str,
+        poll: &str,
+        hours: &str,
+        more: &str,
+    ) -> anyhow::Result<PathBuf> {
         let options = SimOptions::default();
         let (token, sms_token) = (folder.join("token"), folder.join("sms-token"));
         std::fs::write(&token, options.token)?;
@@ -48,10 +66,10 @@ impl Receivers {
             "[server]\nlisten = \"{ANY}\"\n\
              [store]\nurl = \"sqlite://{store}\"\n\
              [tenants.desk]\nsubdomain = \"{subdomain}\"\nendpoint = \"{endpoint}\"\ntoken_file = \"{token}\"\n\
-             requests_per_minute = 800\npoll_interval = \"{poll}\"\nhours = \"site\"\n\
+             requests_per_minute = 800\npoll_interval = \"{poll}\"\nhours = \"{hours}\"\n\
              [notify.email]\nsmtp_url = \"smtp://{mail}\"\nfrom = \"SLA watch <sla@msp.example>\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\n\
-             auth_token_file = \"{sms_token}\"\nfrom = \"+15005550006\"\nbase_url = \"{sms}\"\n",
+             auth_token_file = \"{sms_token}\"\nfrom = \"+15005550006\"\nbase_url = \"{sms}\"\n{more}",
             store = folder.join("desk.db").display(),
             subdomain = options.subdomain,
             token = token.display(),
@@ -98,7 +116,7 @@ impl World {
         poll: &str,
         change: impl FnOnce(&mut Config),
     ) -> anyhow::Result<Parts> {
-        let path = self.receivers.write_config(folder.path(), &self.endpoint(), poll)?;
+        let path = self.receivers.write_config(folder.path(), &self.endpoint(), poll, "site", "")?;
         let mut config = Config::load(&path, &ProcessEnvironment)?;
         change(&mut config);
         Parts::build(config, Arc::new(SystemClock)).await

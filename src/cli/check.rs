@@ -1,5 +1,7 @@
 //! `check`: what the configuration says, what SuperOps lets us do, and whether messages get through.
 
+mod online;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,14 +9,11 @@ use std::sync::Arc;
 use super::{CheckArgs, CliError};
 use crate::alert::on_call::Override;
 use crate::clock::{Clock, SharedClock, SystemClock};
-use crate::config::{ChannelKind, Config, ProcessEnvironment, Tenant, explain};
+use crate::config::{ChannelKind, Config, ProcessEnvironment, explain, names};
 use crate::notify::{self, Body, Message, sms};
 use crate::store::Store;
 use crate::store::outbox::notification_key;
 use crate::store::phones::StoppedPhone;
-use crate::superops::probe::{self, Verdict};
-use crate::superops::{SuperOps, Urgency};
-use crate::telemetry::Telemetry;
 use crate::ticket::{Directory, TenantId};
 
 /// Explains the file at `path`; tries what it says, if asked to.
@@ -22,18 +21,19 @@ pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
     let config = Config::load(path, &ProcessEnvironment).map_err(CliError::usage)?;
     super::log(config.server.log_format, "off");
     let mut sound = true;
-    let directories = directories_on_record(&config).await;
-    let mut statuses: BTreeMap<_, _> =
-        directories.iter().map(|(tenant, directory)| (tenant.clone(), directory.statuses.clone())).collect();
+    let mut directories = directories_on_record(&config).await;
     let mut online = String::new();
     if args.online {
         for tenant in config.tenants.values() {
-            let (fine, text, names) = try_tenant(tenant).await?;
-            sound &= fine;
-            online.push_str(&text);
-            statuses.extend(names.map(|names| (tenant.id.clone(), names)));
+            let tried = online::try_tenant(tenant).await?;
+            sound &= tried.sound;
+            online.push_str(&tried.text);
+            if tried.sound {
+                directories.insert(tenant.id.clone(), Arc::new(tried.directory));
+            }
         }
     }
+    let statuses = statuses(&directories);
     println!("{} is in order.\n", path.display());
     println!("{}", explain::explain(&config, &statuses).trim_end());
     unknown_names(&config, &directories).iter().for_each(|line| println!("  - {line}"));
@@ -49,6 +49,12 @@ pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
         sound &= send_test(&config, address).await?;
     }
     if sound { Ok(()) } else { Err(anyhow::anyhow!("not everything works; see above").into()) }
+}
+
+/// The status names of each tenant; none where the list was not read.
+fn statuses(directories: &BTreeMap<TenantId, Arc<Directory>>) -> BTreeMap<TenantId, Vec<String>> {
+    let of = |(tenant, directory): (&TenantId, &Arc<Directory>)| (tenant.clone(), directory.statuses.clone());
+    directories.iter().filter(|(_, directory)| !directory.statuses.is_empty()).map(of).collect()
 }
 
 /// What an earlier run has read of each tenant, if there was one.
@@ -92,42 +98,10 @@ async fn overrides_on_record(config: &Config) -> Vec<Override> {
     overrides
 }
 
-/// Policies that name an SLA, a priority or a client that SuperOps does not have: they match no ticket.
+/// What the configuration names and SuperOps does not have.
 fn unknown_names(config: &Config, directories: &BTreeMap<TenantId, Arc<Directory>>) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (tenant, directory) in directories {
-        for (place, policy) in config.policies_of(tenant) {
-            let unknown = policy.unknown_names(directory).into_iter();
-            lines.extend(unknown.map(|why| format!("{tenant}: the policy at {place} matches nothing: {why}")));
-        }
-    }
-    lines
-}
-
-/// Tries SuperOps as this tenant: whether the service could work with it, the
-/// findings in words, and the status names if they may be read.
-async fn try_tenant(tenant: &Tenant) -> Result<(bool, String, Option<Vec<String>>), CliError> {
-    eprintln!("asking SuperOps as `{}` …", tenant.id);
-    let client = SuperOps::new(tenant, Arc::new(Telemetry::default()))?;
-    let findings = probe::probe(&client).await;
-    let mut text = format!("\nSuperOps for `{}` ({}):\n", tenant.id, tenant.endpoint);
-    for finding in &findings {
-        let mark = match finding.verdict {
-            Verdict::Ok => "ok      ",
-            Verdict::Degraded => "degraded",
-            Verdict::Failed => "FAILED  ",
-        };
-        text.push_str(&format!("  {mark}  {}\n", finding.what));
-        if !finding.consequence.is_empty() {
-            text.push_str(&format!("            {}\n", finding.consequence));
-        }
-    }
-    if let Some(untried) = super::check_write_back::untried(tenant.write_back.is_on()) {
-        text.push_str(&format!("  {untried}"));
-    }
-    let sound = findings.iter().all(|finding| finding.verdict != Verdict::Failed);
-    let statuses = if sound { client.statuses(Urgency::Routine).await.ok() } else { None };
-    Ok((sound, text, statuses))
+    let known = config.tenants.values().filter_map(|tenant| Some((tenant, directories.get(&tenant.id)?)));
+    known.flat_map(|(tenant, directory)| names::unknown(config, tenant, directory)).collect()
 }
 
 /// Sends one message on each channel that fits `address`. False if one was not taken.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::{Config, Step};
+use crate::config::{Config, Step, WriteBack};
 use crate::ticket::{Directory, TenantId};
 
 /// A sentence for each thing worth knowing, by what an earlier run has read of each tenant.
@@ -23,19 +23,45 @@ fn about(config: &Config, tenant: &TenantId, directory: &Directory) -> Vec<Strin
 
 fn unknown(step: &Step, directory: &Directory) -> Vec<String> {
     let change = &step.change;
-    let nobody = change.reassign_to.as_ref().filter(|person| person.technician(directory).is_none());
+    // A list that is empty could not be read.
+    let (people, priorities) = (&directory.technicians, &directory.priorities);
+    let nobody = change.reassign_to.as_ref().filter(|_| !people.is_empty());
+    let nobody = nobody.filter(|person| person.technician(directory).is_none());
     let same = |known: &String, name: &str| known.trim().eq_ignore_ascii_case(name.trim());
-    let no_such =
-        change.set_priority.as_ref().filter(|name| !directory.priorities.iter().any(|known| same(known, name)));
+    let no_such = change.set_priority.as_ref().filter(|_| !priorities.is_empty());
+    let no_such = no_such.filter(|name| !priorities.iter().any(|known| same(known, name)));
     let nobody = nobody.map(|person| format!("a step reassigns to `{}`, whom SuperOps does not know", person.text()));
     let no_such = no_such.map(|name| format!("a step sets the priority `{name}`, which SuperOps does not have"));
     nobody.into_iter().chain(no_such).collect()
 }
 
-/// What is said beside what was tried online: writing is the one thing that is not.
-pub fn untried(writes: bool) -> Option<&'static str> {
-    writes.then_some(
-        "not tried  whether the token may write notes and change tickets: nothing is written by a check\n            \
-         if it may not, the first attempt says so in the log; alerts go out all the same\n",
-    )
+/// What is said beside what was tried online: writing is the one thing that is not. Blank where nothing is written.
+pub fn untried(write_back: WriteBack) -> &'static str {
+    if !write_back.is_on() {
+        return "";
+    }
+    "  untried   whether the token may write notes and change tickets: a check writes nothing\n            \
+     if it may not, the log says so at the first attempt; alerts go out all the same\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::alert::on_call::Person;
+    use crate::config::TicketChange;
+
+    #[test]
+    fn a_person_or_a_priority_that_superops_does_not_have_is_told() {
+        let change = TicketChange {
+            reassign_to: Some(Person::parse("alice@example.com")),
+            set_priority: Some("Critical".to_owned()),
+        };
+        let step = Step { after: TimeDelta::zero(), notify: Vec::new(), channels: Vec::new(), change };
+        let with = |priority: &str| Directory { priorities: vec![priority.to_owned()], ..Directory::default() };
+        assert_eq!(unknown(&step, &with("critical ")), Vec::<String>::new());
+        let told = ["a step sets the priority `Critical`, which SuperOps does not have"];
+        assert_eq!(unknown(&step, &with("High")), told, "the list of people was not read: nothing is said of them");
+    }
 }

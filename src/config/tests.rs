@@ -306,7 +306,7 @@ webhook_url_env = "SLACK_HOOK"
 notify = ["slack", "slack:#night", "slack:", "slack:@everyone", "pagerduty", "webhook", "pager"]
 channels = ["webhook", "email"]
 "##;
-    assert_snapshot!(complaints(more), @r#"
+    assert_snapshot!(complaints(more), @r##"
     config.toml:13:20: `notify` names a Slack channel, but an incoming webhook writes to its own only: use a bot token
     config.toml:13:36: `notify` must name a Slack channel, such as "#sla" or "C024BE91L"
     config.toml:13:46: `notify` must name a Slack channel, such as "#sla" or "C024BE91L"
@@ -314,7 +314,7 @@ channels = ["webhook", "email"]
     config.toml:13:78: `notify` needs webhook, but there is no [notify.webhook] to send it with
     config.toml:13:89: `notify` must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, slack, slack:#CHANNEL, pagerduty or webhook
     config.toml:14:13: `channels` holds webhook, which reaches no single person: put it into `notify` instead
-    "#);
+    "##);
 }
 
 #[test]
@@ -934,4 +934,39 @@ notify = ["group"]
     let text = explain(&good(&format!("{LEAST}{more}")), &Default::default());
     let (_, alerts) = text.split_once("Alerts\n").unwrap();
     assert_snapshot!(alerts.split_once("\nNot too much").unwrap().0);
+}
+
+#[test]
+fn write_back_is_off_unless_asked_for_and_misspellings_are_told() {
+    let least = good(LEAST);
+    assert_eq!(tenant(&least).write_back, WriteBack::default());
+    let more = r#"
+[[alerts.steps]]
+notify = ["technician"]
+reassign_to = "email:alice@example.com"
+set_priority = " "
+[tenants.acme.write_back]
+note_on = ["breach", "resolved"]
+changes = "yes"
+notes = true
+"#;
+    assert_snapshot!(complaints(more), @"");
+    let step = "[[alerts.steps]]\nnotify = [\"technician\"]\nreassign_to = \"alice@example.com\"\n";
+    assert_snapshot!(complaints(step), @"");
+}
+
+#[test]
+fn check_says_what_would_be_written() {
+    let more = r#"
+[[alerts.steps]]
+notify = ["technician"]
+reassign_to = "alice@example.com"
+set_priority = "Critical"
+[tenants.acme.write_back]
+note_on = ["breached", "escalated"]
+changes = true
+"#;
+    let text = explain(&good(&format!("{LEAST}{more}")), &Default::default());
+    assert!(text.contains("writes back       a private note at each breach and each later step; steps may"), "{text}");
+    assert!(text.contains("; the ticket goes to alice@example.com; its priority becomes Critical"), "{text}");
 }

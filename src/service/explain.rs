@@ -72,7 +72,8 @@ pub struct ClockLedger {
 /// One line of a ledger.
 #[derive(Clone, Debug, Serialize)]
 pub struct LedgerLine {
-    /// counted | closed_hours | weekend | closed_day | holiday | paused | closed | retargeted | due_moved | by_hand
+    /// counted | closed_hours | weekend | closed_day | holiday | paused | closed | retargeted | due_moved |
+    /// policy_choice | by_hand
     pub kind: &'static str,
     pub from: DateTime<Utc>,
     pub to: DateTime<Utc>,
@@ -198,7 +199,7 @@ fn clock(
         Err(_) if kind == ClockKind::NextResponse => None,
         Err(why) => {
             let state = assess(watched, kind, desk, now);
-            let ledger = Ledger::of_reported(&state, history, now)?.of_version(version);
+            let ledger = Ledger::of_reported(&state, history, watched.decided(kind), now)?.of_version(version);
             let partial = state.doubts.iter().map(|doubt| doubt.words()).collect();
             Some(ClockLedger { why_not_computed: Some(why.words()), partial, ..view(&ledger) })
         }
@@ -278,6 +279,7 @@ fn kind(entry: &Entry) -> &'static str {
         Entry::Resolved { .. } => "closed",
         Entry::Retargeted { .. } => "retargeted",
         Entry::DueMoved(_) => "due_moved",
+        Entry::Chosen(_) => "policy_choice",
         Entry::ByHand(_) => "by_hand",
     }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::{Scope, Service, ServiceError};
-use crate::config::{Hours, Tenant};
+use crate::config::{Hours, Tenant, names};
 use crate::desks::terms;
 use crate::sla::infer::{Evidence, Guess, Proposal, Reading, infer, was_paused};
 use crate::sla::policy::{self, Policy};
@@ -106,7 +106,7 @@ impl Service {
         let version = versions.last().filter(|last| last.terms == terms(&self.config, tenant, &directory));
         let view = |(index, source): (usize, String)| PolicyView {
             shadowed_by: policy::shadow(&policies, index).map(|first| first + 1),
-            unknown: policies[index].unknown_names(&directory),
+            unknown: names::unknown_in(&policies[index], &directory),
             ..policy_view(index, &policies[index], source)
         };
         Ok(TenantPolicies {

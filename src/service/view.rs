@@ -132,7 +132,7 @@ fn ticket_sla(
         resolution_time_remaining: remaining(resolution),
         is_response_breached: response.breached,
         is_resolution_breached: resolution.breached,
-        breach_risk_level: risk(clocks),
+        breach_risk_level: clocks.iter().map(Risk::of_clock).max().unwrap_or(Risk::Low).as_str(),
         breach_probability: None,
         last_updated: watched.read_at,
         clocks: clocks.iter().filter(|clock| clock.is_kept()).map(|clock| clock_status(clock, watched, now)).collect(),
@@ -161,16 +161,6 @@ fn ticket_policy(desk: &Desk, watched: &Watched) -> Option<TicketPolicy> {
 /// Seconds of working time left on a running clock, negative once over.
 fn remaining(clock: &ClockState<'_>) -> Option<i64> {
     clock.left.filter(|_| clock.running).map(|left| left.num_seconds())
-}
-
-fn risk(clocks: &[ClockState<'_>]) -> &'static str {
-    let level = |clock: &ClockState<'_>| match clock.standing {
-        Standing::Breached { .. } if clock.stopped_at.is_none() => 3,
-        Standing::AtRisk { .. } => 2,
-        Standing::OnTrack { .. } if clock.elapsed_share().is_some_and(|share| share >= 0.5) => 1,
-        _ => 0,
-    };
-    ["LOW", "MEDIUM", "HIGH", "CRITICAL"][clocks.iter().map(level).max().unwrap_or(0)]
 }
 
 fn clock_status(clock: &ClockState<'_>, watched: &Watched, now: DateTime<Utc>) -> ClockStatus {

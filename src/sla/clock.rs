@@ -231,7 +231,7 @@ fn assess_by<'a>(
         ..ClockState::blank(kind, Standing::Unknown)
     };
     if let Some(at) = stopped_at {
-        clock.stopped(due, at, watched.ticket.reported(kind).breached);
+        clock.stopped(due, at, flagged(watched, kind));
     } else if terms.meaning.pauses(kind) {
         clock.paused(due, watched, now);
     } else {
@@ -241,11 +241,11 @@ fn assess_by<'a>(
 }
 
 impl<'a> ClockState<'a> {
-    fn stopped(&mut self, due: DateTime<Utc>, at: DateTime<Utc>, flagged: Option<bool>) {
+    fn stopped(&mut self, due: DateTime<Utc>, at: DateTime<Utc>, flagged: bool) {
         let left = self.signed_left(due, at);
         self.left = Some(left);
         let late = left < TimeDelta::zero();
-        self.breached = late || flagged == Some(true);
+        self.breached = late || flagged;
         if self.breached && !late {
             self.doubts.add(Doubt::FlaggedThoughDueAhead);
         }
@@ -262,8 +262,7 @@ impl<'a> ClockState<'a> {
         // A message of the client may have come while the status stood.
         let frozen_at = watched.start(self.kind).map_or(frozen_at, |start| frozen_at.max(start));
         let left = self.signed_left(due, frozen_at);
-        let flagged = watched.ticket.reported(self.kind).breached == Some(true);
-        self.breached = flagged || (since.is_some() && left < TimeDelta::zero());
+        self.breached = flagged(watched, self.kind) || (since.is_some() && left < TimeDelta::zero());
         self.left = Some(if self.breached { left } else { left.max(TimeDelta::zero()) });
         self.standing =
             if self.breached { breached(left) } else { Standing::Paused { left: left.max(TimeDelta::zero()) } };
@@ -276,7 +275,7 @@ impl<'a> ClockState<'a> {
         let breached_from = self.first_instant_over(due);
         self.breached_from = breached_from;
         let late = left < TimeDelta::zero();
-        self.breached = late || watched.ticket.reported(self.kind).breached == Some(true);
+        self.breached = late || flagged(watched, self.kind);
         let start = watched.start(self.kind);
         self.total = self.total_of(due, start);
         self.at_risk_from = self.first_warning(due, start, desk);
@@ -321,6 +320,11 @@ impl<'a> ClockState<'a> {
         };
         calendar.add(start, warn.elapsed(total)?)
     }
+}
+
+/// Whether SuperOps calls it breached. It does not know what a person decided.
+fn flagged(watched: &Watched, kind: ClockKind) -> bool {
+    watched.ruling(kind).is_none() && watched.ticket.reported(kind).breached == Some(true)
 }
 
 fn breached(left: TimeDelta) -> Standing {

@@ -34,6 +34,7 @@ pub use self::calibration::expected_calibration_error;
 pub use self::floor::Terms;
 pub use self::learner::{Change, Forecaster};
 pub use self::names::Attribute;
+use super::clock::{ClockState, Standing};
 
 /// What is said of one clock at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +65,16 @@ impl Risk {
             p if p >= 0.75 => Self::Critical,
             p if p >= 0.5 => Self::High,
             p if p >= 0.25 => Self::Medium,
+            _ => Self::Low,
+        }
+    }
+
+    /// The level of a clock of which nothing is forecast: by what is left.
+    pub fn of_clock(clock: &ClockState<'_>) -> Self {
+        match clock.standing {
+            Standing::Breached { .. } if clock.stopped_at.is_none() => Self::Critical,
+            Standing::AtRisk { .. } => Self::High,
+            Standing::OnTrack { .. } if clock.elapsed_share().is_some_and(|share| share >= 0.5) => Self::Medium,
             _ => Self::Low,
         }
     }

@@ -47,6 +47,14 @@ pub struct Retarget {
     pub at: Bounds,
 }
 
+/// Another policy came to hold, or to be a runner-up; in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherChoice {
+    /// None: no policy matched any more.
+    pub to: Option<String>,
+    pub at: Bounds,
+}
+
 /// SuperOps moved a due time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DueMove {
@@ -109,6 +117,8 @@ pub struct History {
     pub holdings: Vec<Holding>,
     pub retargets: Vec<Retarget>,
     pub due_moves: Vec<DueMove>,
+    /// Other policies that came to hold.
+    pub choices: Vec<OtherChoice>,
     /// When it vanished, if it is gone.
     pub gone: Option<Bounds>,
     /// Time before the ticket was watched, in which it may have been paused.
@@ -127,6 +137,7 @@ impl History {
             holdings: holdings(watched, &changes),
             retargets: changes.iter().filter_map(retarget).collect(),
             due_moves: changes.iter().filter_map(due_move).collect(),
+            choices: changes.iter().filter_map(other_choice).collect(),
             gone,
             unseen: unseen(watched),
         }
@@ -238,6 +249,11 @@ fn retarget(change: &Change) -> Option<Retarget> {
     let counts = matches!(change.kind, ChangeKind::Priority | ChangeKind::Sla | ChangeKind::Client);
     let (from, to) = (change.from.clone(), change.to.clone());
     counts.then_some(Retarget { what: change.kind, from, to, at: change.at })
+}
+
+fn other_choice(change: &Change) -> Option<OtherChoice> {
+    let chosen = change.kind == ChangeKind::PolicyChoice;
+    chosen.then(|| OtherChoice { to: change.to.clone(), at: change.at })
 }
 
 fn due_move(change: &Change) -> Option<DueMove> {

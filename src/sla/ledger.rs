@@ -14,7 +14,7 @@ use super::calendar::{Calendar, StretchKind};
 use super::clock::{ClockState, Standing};
 use super::computed::{Computed, StopCause};
 use super::desk::Hours;
-use super::history::{DueMove, History, Retarget, Spell, stands};
+use super::history::{DueMove, History, OtherChoice, Retarget, Spell, stands};
 use crate::ticket::by_hand::Override;
 use crate::ticket::watch::Bounds;
 use crate::ticket::{ClockKind, StatusMeaning};
@@ -42,6 +42,8 @@ pub enum Entry {
         made_late: bool,
     },
     DueMoved(DueMove),
+    /// Which policy holds from here on.
+    Chosen(OtherChoice),
     /// A person decided about the clock.
     ByHand(Override),
 }
@@ -110,7 +112,7 @@ impl Ledger {
             new_due: change.new_due,
             made_late: change.made_late,
         });
-        let changes = changes.chain(computed.decided.clone().map(Entry::ByHand));
+        let changes = changes.chain(chosen(history)).chain(computed.decided.clone().map(Entry::ByHand));
         let life = Life::new(history, computed.kind, &computed.hours, computed.start, computed.until(now));
         let conclusion = Conclusion::Computed {
             policy: words::policy(computed.policy),
@@ -126,7 +128,12 @@ impl Ledger {
     }
 
     /// Explains a reported clock at `now`; none where the ticket's beginning or its hours are unknown.
-    pub fn of_reported(clock: &ClockState<'_>, history: &History, now: DateTime<Utc>) -> Option<Self> {
+    pub fn of_reported(
+        clock: &ClockState<'_>,
+        history: &History,
+        decided: Option<&Override>,
+        now: DateTime<Utc>,
+    ) -> Option<Self> {
         let (hours, start) = clock.hours.zip(history.created_at)?;
         let until = clock.stopped_at.unwrap_or(now).max(start);
         let moved = history.due_moves.iter().filter(|moved| moved.clock == clock.kind);
@@ -136,7 +143,8 @@ impl Ledger {
             new_due: None,
             made_late: false,
         });
-        let events = retargeted.chain(moved.copied().map(Entry::DueMoved)).collect();
+        let events = retargeted.chain(chosen(history)).chain(moved.copied().map(Entry::DueMoved));
+        let events = events.chain(decided.cloned().map(Entry::ByHand)).collect();
         let to_due = clock.due.map(|due| Life::new(history, clock.kind, &hours, start, due.max(start)));
         let conclusion = Conclusion::Reported {
             standing: clock.standing,
@@ -243,10 +251,15 @@ impl<'a> Life<'a> {
     }
 }
 
+fn chosen(history: &History) -> impl Iterator<Item = Entry> + '_ {
+    history.choices.iter().cloned().map(Entry::Chosen)
+}
+
 fn moment_of(entry: &Entry) -> DateTime<Utc> {
     match entry {
         Entry::Retargeted { change, .. } => change.at.latest,
         Entry::DueMoved(moved) => moved.at.latest,
+        Entry::Chosen(choice) => choice.at.latest,
         Entry::ByHand(decided) => decided.at,
         _ => DateTime::<Utc>::MIN_UTC,
     }

@@ -4,10 +4,12 @@
 //! MSP's own statement of them. The first policy that matches a ticket holds;
 //! the others that match as well are its runners-up.
 
+mod choice;
+
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::ledger::words;
+pub use self::choice::{Choice, Chosen, choice_seen, choose};
 use crate::ticket::{ClockKind, Directory, TenantId, Ticket};
 
 /// A promise: to which tickets it applies, and how much time it allows.
@@ -47,6 +49,16 @@ impl Counts {
             Self::Business => "business",
         }
     }
+}
+
+/// A name that SuperOps does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown<'a> {
+    /// SLA | priority | client
+    pub what: &'static str,
+    pub name: &'a str,
+    /// Those that it has.
+    pub known: Vec<&'a str>,
 }
 
 /// What a policy goes by.
@@ -98,21 +110,18 @@ impl Policy {
             && wider(&self.category, &other.category)
     }
 
-    /// The names in it that `directory` does not know, in words. What was never read is not held against it.
-    pub fn unknown_names(&self, directory: &Directory) -> Vec<String> {
-        let slas = directory.slas.values().map(|sla| &sla.name).collect();
-        let clients = directory.clients.values().map(|client| &client.name).collect();
-        let kinds = [
-            ("SLA", &self.sla, slas),
-            ("priority", &self.priority, directory.priorities.iter().collect()),
-            ("client", &self.client, clients),
-        ];
-        let unknown = |(what, name, known): &(&str, &Option<String>, Vec<&String>)| {
-            let name = name.as_ref().filter(|_| !known.is_empty())?;
-            let is_known = known.iter().any(|known| known.trim().eq_ignore_ascii_case(name.trim()));
-            (!is_known).then(|| format!("SuperOps has no {what} `{name}`"))
+    /// The names in it that `directory` does not know. What was never read is not held against it.
+    pub fn unknown_names<'a>(&'a self, directory: &'a Directory) -> Vec<Unknown<'a>> {
+        let slas = directory.slas.values().map(|sla| sla.name.as_str()).collect();
+        let priorities = directory.priorities.iter().map(String::as_str).collect();
+        let clients = directory.clients.values().map(|client| client.name.as_str()).collect();
+        let kinds =
+            [("SLA", &self.sla, slas), ("priority", &self.priority, priorities), ("client", &self.client, clients)];
+        let unknown = |(what, name, known): (&'static str, &'a Option<String>, Vec<&'a str>)| {
+            let name = name.as_deref().filter(|name| !known.iter().any(|known| same_name(known, name)))?;
+            (!known.is_empty()).then_some(Unknown { what, name, known })
         };
-        kinds.iter().filter_map(unknown).collect()
+        kinds.into_iter().filter_map(unknown).collect()
     }
 
     /// Which tickets it speaks of, as a person would say it.
@@ -154,32 +163,6 @@ fn is_padded(text: &str) -> bool {
 /// The policy that holds for a ticket with `traits`: the first match in order.
 pub fn applicable<'p>(policies: &'p [Policy], tenant: &TenantId, traits: &Traits<'_>) -> Option<&'p Policy> {
     policies.iter().find(|policy| policy.matches(tenant, traits))
-}
-
-/// Which policy holds for a ticket, and which would hold without it: places in the list, from 0.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice {
-    pub winner: usize,
-    pub runners_up: Vec<usize>,
-}
-
-impl Choice {
-    /// `policy 2 of 5 \`Gold/High\` (config.toml:88); also matched: the default policy`; without places, none is told.
-    pub fn words(&self, policies: &[Policy], places: &[&str]) -> String {
-        let name = |index: &usize| policies.get(*index).map(words::policy).unwrap_or_default();
-        let place = places.get(self.winner).map(|place| format!(" ({place})")).unwrap_or_default();
-        let others: Vec<_> = self.runners_up.iter().map(name).collect();
-        let also = if others.is_empty() { String::new() } else { format!("; also matched: {}", others.join(", ")) };
-        format!("policy {} of {} `{}`{place}{also}", self.winner + 1, policies.len(), name(&self.winner))
-    }
-}
-
-/// The choice between all of `policies` that match `ticket`; none if none does.
-pub fn choose(policies: &[Policy], tenant: &TenantId, ticket: &Ticket) -> Option<Choice> {
-    let traits = Traits::of(ticket);
-    let mut matching = (0..policies.len()).filter(|index| policies[*index].matches(tenant, &traits));
-    let winner = matching.next()?;
-    Some(Choice { winner, runners_up: matching.collect() })
 }
 
 /// The first policy that takes every ticket from the one at `index`, which is then never reached.

@@ -59,7 +59,7 @@ async fn carry_out(
     let alert = numbered(tx, after).await?;
     rewrite(tx, &alert).await?;
     if act != Act::Escalate {
-        withdraw(tx, &alert.key.to_string(), now).await?;
+        withdraw(tx, &[alert.key.to_string()], now).await?;
     }
     tell_systems(tx, &alert, now).await?;
     let author = Author { who: actor.name.clone(), origin: actor.origin.clone() };

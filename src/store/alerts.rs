@@ -175,8 +175,9 @@ impl Store {
                     for alerts in turn.alerts.chunks(ROWS_A_STATEMENT) {
                         upsert(tx, alerts).await?;
                     }
-                    for key in &turn.cancelled {
-                        super::outbox::withdraw(tx, &key.to_string(), now).await?;
+                    if !turn.cancelled.is_empty() {
+                        let keys: Vec<String> = turn.cancelled.iter().map(AlertKey::to_string).collect();
+                        super::outbox::withdraw(tx, &keys, now).await?;
                     }
                     for (key, until) in &turn.put_off {
                         super::outbox::put_off(tx, &key.to_string(), *until).await?;

@@ -358,15 +358,20 @@ impl<'a> About<'a> {
     }
 }
 
-/// Withdraws what `alert` has not said yet, also where an attempt was cut short, or where others were to say it as well.
-pub(super) async fn withdraw(tx: &mut SqliteConnection, alert: &str, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+/// Withdraws what `alerts` have not said yet, also where an attempt was cut short, or where others were to say it as well.
+pub(super) async fn withdraw(
+    tx: &mut SqliteConnection,
+    alerts: &[String],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE notifications SET state = 'cancelled', done_at = $2 WHERE alert_key = $1 AND kind = 'alert'
+        "UPDATE notifications SET state = 'cancelled', done_at = $2
+         WHERE alert_key IN (SELECT value FROM json_each($1)) AND kind = 'alert'
          AND (state = 'pending' OR (state = 'sending' AND lease_until <= $2) OR (state = 'bundled' AND EXISTS (
            SELECT 1 FROM notifications b WHERE b.key = notifications.bundle
            AND (b.state = 'pending' OR (b.state = 'sending' AND b.lease_until <= $2)))))",
     )
-    .bind(alert)
+    .bind(json(&alerts))
     .bind(millis(now))
     .execute(tx)
     .await

@@ -1,7 +1,7 @@
 //! Tickets in the store: the open ones of a tenant at hand, any one by its id,
 //! and what happened to each.
 
-mod save;
+pub(super) mod save;
 #[cfg(test)]
 mod tests;
 

@@ -4,11 +4,13 @@ use chrono::{DateTime, Utc};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::tickets::unreadable;
+use super::tickets::save::record;
+use super::tickets::{OpenTickets, unreadable};
 use super::{Store, StoreError, instant, millis};
+use crate::sla::policy::Chosen;
 use crate::sla::version::{Terms, Version};
-use crate::ticket::TenantId;
-use crate::ticket::watch::ChangeKind;
+use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched};
+use crate::ticket::{TenantId, TicketId};
 
 /// What bringing the terms up to date did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,20 +43,48 @@ impl Store {
         if let Some(last) = last.as_ref().filter(|last| last.terms == *terms) {
             return Ok(Adopted { version: last.number, is_new: false, moved: 0 });
         }
+        let chosen = match &last {
+            Some(last) => other_choices(tenant, &last.terms, terms, &*self.open_tickets(tenant).await?, now),
+            None => Vec::new(),
+        };
         let before = last.map_or(0, |last| last.number);
         let content = serde_json::to_string(terms).map_err(unreadable)?;
         let (tenant, from) = (tenant.clone(), millis(now));
         let moved = self
             .writer
-            .write(move |tx: &mut SqliteConnection| Box::pin(begin_version(tx, tenant, before, content, from)))
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    let moved = begin_version(tx, &tenant, before, content, from).await?;
+                    let chosen: Vec<_> = chosen.iter().map(|(id, change)| (id, change)).collect();
+                    record(tx, &tenant, &chosen).await?;
+                    Ok(moved)
+                })
+            })
             .await?;
         Ok(Adopted { version: before + 1, is_new: true, moved })
     }
 }
 
+/// For which open tickets other policies match than before.
+fn other_choices(
+    tenant: &TenantId,
+    before: &Terms,
+    terms: &Terms,
+    open: &OpenTickets,
+    now: DateTime<Utc>,
+) -> Vec<(TicketId, Change)> {
+    let at = Bounds { earliest: now, latest: now };
+    let of = |watched: &Watched| {
+        let ticket = &watched.ticket;
+        let [was, is] = [before, terms].map(|terms| Chosen { policies: &terms.policies, tenant, ticket });
+        Some((ticket.id.clone(), is.instead_of(&was, at)?))
+    };
+    open.values().filter_map(|watched| of(watched)).collect()
+}
+
 async fn begin_version(
     tx: &mut SqliteConnection,
-    tenant: TenantId,
+    tenant: &TenantId,
     before: u32,
     content: String,
     now: i64,

@@ -99,7 +99,9 @@ impl TenantSync {
             }
         };
         let (saved, ahead) = tokio::join!(self.write(answer, Some(state.clone())), read_on);
-        report.add(&saved?);
+        let saved = saved?;
+        self.tell_conflicts(&saved);
+        report.add(&saved);
         self.state = state;
         self.show_progress(pass);
         Ok(ahead)

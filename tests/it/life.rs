@@ -51,7 +51,7 @@ fn mia() -> Actor {
     Actor { name: "Mia".to_owned(), how: How::Page, origin: "127.0.0.1".to_owned() }
 }
 
-async fn only_alert(app: &mut TestApp) -> AlertView {
+pub async fn only_alert(app: &mut TestApp) -> AlertView {
     let query = AlertQuery { state: Some("all".to_owned()), ..AlertQuery::default() };
     let page = app.parts().service.alerts(&Scope::All, &query).await.unwrap();
     assert_eq!(page.total, 1);
@@ -302,7 +302,7 @@ async fn a_breach_of_one_client_follows_its_own_escalation() {
 }
 
 /// Where the service answers, and a token of `role` for `tenant` or for all.
-async fn served(app: &mut TestApp, roles: &[(Role, Option<&str>)]) -> (String, Vec<String>) {
+pub async fn served(app: &mut TestApp, roles: &[(Role, Option<&str>)]) -> (String, Vec<String>) {
     let now = app.now();
     let parts = app.parts();
     let mut tokens = Vec::new();
@@ -319,7 +319,8 @@ async fn served(app: &mut TestApp, roles: &[(Role, Option<&str>)]) -> (String, V
     (url, tokens)
 }
 
-async fn call(method: Method, url: &str, token: &str, body: Value) -> (StatusCode, Value) {
+/// Asks as the holder of `token`.
+pub async fn call(method: Method, url: &str, token: &str, body: Value) -> (StatusCode, Value) {
     let request = reqwest::Client::new().request(method, url).bearer_auth(token);
     let answer = request.body(body.to_string()).send().await.unwrap();
     (answer.status(), answer.json().await.unwrap_or_default())

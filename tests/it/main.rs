@@ -6,6 +6,7 @@
 mod answers;
 mod binary;
 mod channels;
+mod clocks;
 mod crashes;
 mod endings;
 mod escalation;

@@ -56,6 +56,8 @@ impl Account {
         for sync in &mut parts.syncs {
             sync.turn(self.clock.now()).await.unwrap();
         }
+        // The hours of the sites belong to what was promised, so the first version stands once they are read.
+        parts.evaluate.turn(self.clock.now()).await.unwrap();
         parts
     }
 }

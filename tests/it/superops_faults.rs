@@ -86,7 +86,7 @@ async fn a_token_file_that_vanishes_and_comes_back_needs_no_restart() {
     app.clock.advance(minutes(2));
     let reasons = app.trouble().await;
     assert!(!reasons.contains(TOKEN), "{reasons}");
-    insta::assert_snapshot!(reasons.replace(&app.token_file().display().to_string(), "TOKEN_FILE"), @"acme: no token: file `TOKEN_FILE` cannot be read: entity not found; put a valid token where the configuration says; it is read again at each try, a restart is needed only for an environment variable");
+    insta::assert_snapshot!(reasons.replace(&app.token_file().display().to_string(), "TOKEN_FILE"), @"acme: no token: file `TOKEN_FILE` cannot be read: there is no such file; put a valid token where the configuration says; it is read again at each try, a restart is needed only for an environment variable");
     std::fs::write(app.token_file(), "rotated\n").unwrap();
     app.turn().await;
     app.parts().service.ready().await.unwrap();

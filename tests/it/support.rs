@@ -207,6 +207,12 @@ impl TestApp {
         self.resume().await;
     }
 
+    /// Starts the service again, with `more` in place of what its configuration said beyond the usual.
+    pub async fn restart_with(&mut self, more: &str) {
+        more.clone_into(&mut self.more);
+        self.restart().await;
+    }
+
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }

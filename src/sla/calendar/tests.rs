@@ -104,23 +104,6 @@ fn office(zone: Tz) -> CalendarSpec {
 }
 
 #[test]
-fn a_calendar_that_never_opens_is_refused() {
-    let spec = CalendarSpec { always: false, ..CalendarSpec::round_the_clock() };
-    assert_eq!(Calendar::compile(spec).unwrap_err(), CalendarError::NeverOpen("round the clock".into()));
-}
-
-#[test]
-fn an_overnight_shift_is_cut_at_midnight_by_a_holiday() {
-    let mut spec = office(Tz::UTC);
-    spec.week = Default::default();
-    spec.week[0] = vec![(1320, 360)];
-    spec.holidays = BTreeSet::from([NaiveDate::from_ymd_opt(2026, 11, 24).unwrap()]);
-    let calendar = Calendar::compile(spec).unwrap();
-    let week = calendar.between(at("2026-11-23T00:00:00Z"), at("2026-11-30T00:00:00Z"));
-    assert_eq!(week, TimeDelta::hours(2), "only Monday evening is left");
-}
-
-#[test]
 fn a_due_time_in_closed_hours_cannot_come_from_this_calendar() {
     let calendar = Calendar::compile(office(Tz::UTC)).unwrap();
     let cases = [

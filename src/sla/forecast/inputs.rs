@@ -88,9 +88,9 @@ pub(super) const PACES: usize = 4;
 pub(super) const INPUTS: usize = NUMBERS + FAMILIES + PACES;
 
 /// How far the survival curve is taken at its word before any fit: a desk's mood of three weeks swings back as often as not.
-const USUAL_COUNTS: f32 = 0.25;
+const USUAL_COUNTS: f32 = 0.5;
 /// How much of each name's effect is: the families overlap, so in full they would say the same thing many times.
-const EFFECT_COUNTS: f32 = 0.03;
+const EFFECT_COUNTS: f32 = 0.1;
 
 /// What counts before any fit, as a weight for each input. A fit learns what differs from it, so that names which never
 /// told anything apart are heeded from the day they do.

@@ -123,7 +123,7 @@ fn without_a_policy_it_shows_what_lies_between_creation_and_the_reported_due_tim
     ];
     let desk = desk(Vec::new());
     let state = assess(&reported, ClockKind::Resolution, &desk, at(90));
-    let ledger = Ledger::of_reported(&state, &told(&reported, &changes), at(90)).unwrap();
+    let ledger = Ledger::of_reported(&state, &told(&reported, &changes), None, at(90)).unwrap();
     assert_eq!(
         ledger.sentence(),
         "Mon 09:00-09:30 counted 30m · Mon 09:30-10:00 paused \"On Hold\" · Mon 10:00 SuperOps moved the due time from \
@@ -181,7 +181,7 @@ proptest! {
         let desk = desk(Vec::new());
         let history = told(&watched, &changes);
         let state = assess(&watched, ClockKind::Resolution, &desk, at(now));
-        if let Some(ledger) = Ledger::of_reported(&state, &history, at(now)) {
+        if let Some(ledger) = Ledger::of_reported(&state, &history, None, at(now)) {
             let working: TimeDelta = ledger.lines.iter().map(|line| line.working).sum();
             let (start, until) = (history.created_at.unwrap(), state.stopped_at.unwrap_or(at(now)));
             prop_assert_eq!(working, state.hours.unwrap().calendar.between(start, until.max(start)));

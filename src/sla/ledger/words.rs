@@ -100,6 +100,11 @@ impl Ledger {
             Entry::Shut(StretchKind::ClosedDay) => format!("{} closed all day", stretch()),
             Entry::Shut(_) => format!("{} closed hours", stretch()),
             Entry::ByHand(decided) => by_hand(local, decided),
+            Entry::Chosen(choice) => {
+                let holds =
+                    choice.to.as_deref().map_or("no policy matches any more".to_owned(), |to| format!("by {to}"));
+                format!("{} {holds}", local.moment(line.from))
+            }
             Entry::Paused { status } => format!("{} paused {}", stretch(), quoted(status.as_deref())),
             Entry::Resolved { status } => format!("{} closed {}", stretch(), quoted(status.as_deref())),
             Entry::Retargeted { change, old_due, new_due, made_late } => {
@@ -189,7 +194,9 @@ impl Ledger {
             stood => format!(", {} of it standing still", length(stood)),
         };
         let moment = self.local().moment(due);
-        format!("due {moment} as SuperOps reports: {} after creation{stood} ({})", length(total), self.calendar_words())
+        let set = |line: &Line| matches!(&line.entry, Entry::ByHand(one) if one.ruling == Ruling::Due(due));
+        let whose = if self.lines.iter().any(set) { "as set by hand" } else { "as SuperOps reports" };
+        format!("due {moment} {whose}: {} after creation{stood} ({})", length(total), self.calendar_words())
     }
 }
 

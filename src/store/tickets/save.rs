@@ -11,6 +11,7 @@ use super::super::audit::audit;
 use super::super::sync::{SyncState, Unread, save_state, save_unread};
 use super::super::{Store, StoreError, millis, to_the_end};
 use super::{Deed, select, watched};
+use crate::sla::policy::{Choice, Policy, choice_seen, choose};
 use crate::ticket::watch::{Bounds, Change, Watched, observe};
 use crate::ticket::{StatusWords, TenantId, Ticket, TicketId};
 
@@ -27,6 +28,8 @@ pub struct Batch {
     pub read: Bounds,
     /// Where the sync stands once this is saved; none: where it stood before.
     pub state: Option<SyncState>,
+    /// What is promised: which policy holds for a ticket is a part of its story.
+    pub policies: Arc<[Policy]>,
 }
 
 /// What a batch brought that was not known before.
@@ -40,6 +43,8 @@ pub struct Saved {
     pub closed: usize,
     /// How many records are in quarantine that were not before.
     pub quarantined: usize,
+    /// Choices between several policies that were recorded, each once.
+    pub choices: Vec<Choice>,
 }
 
 impl Saved {
@@ -94,7 +99,10 @@ async fn save(
     let mut all = Vec::with_capacity(tickets.len());
     for ticket in tickets.into_values() {
         let before = known.get(&ticket.id);
-        let one = compare(before, ticket, &words, batch.read);
+        let mut one = compare(before, ticket, &words, batch.read);
+        if let Some(choice) = one.choose(&batch.policies, &tenant, before) {
+            saved.note(choice);
+        }
         saved.count(before, &one, &words);
         all.push(one);
     }
@@ -115,7 +123,25 @@ fn compare(before: Option<&Watched>, ticket: Ticket, words: &StatusWords, read: 
     Observed { open: watched.is_open(words), watched, changes, differs }
 }
 
+impl Observed {
+    /// Records which policy holds, where that is news. Of tickets that were closed before we came nobody asks.
+    fn choose(&mut self, policies: &[Policy], tenant: &TenantId, before: Option<&Watched>) -> Option<Choice> {
+        if before.is_none() && !self.open {
+            return None;
+        }
+        let change = choice_seen(policies, tenant, before, &self.watched, &self.changes)?;
+        self.changes.push(change);
+        choose(policies, tenant, &self.watched.ticket).filter(|choice| !choice.runners_up.is_empty())
+    }
+}
+
 impl Saved {
+    fn note(&mut self, choice: Choice) {
+        if !self.choices.contains(&choice) {
+            self.choices.push(choice);
+        }
+    }
+
     fn count(&mut self, before: Option<&Watched>, one: &Observed, words: &StatusWords) {
         let was_open = before.is_none_or(|before| before.is_open(words));
         self.new += usize::from(before.is_none());
@@ -229,7 +255,8 @@ fn events(all: &[Observed]) -> Vec<(&TicketId, &Change)> {
     events
 }
 
-async fn record(
+/// Adds to the stories of tickets.
+pub async fn record(
     tx: &mut SqliteConnection,
     tenant: &TenantId,
     changes: &[(&TicketId, &Change)],

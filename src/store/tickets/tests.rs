@@ -58,7 +58,7 @@ async fn settle() {
 }
 
 fn batch(tickets: Vec<Ticket>, minute: i64) -> Batch {
-    Batch { tickets, unread: Vec::new(), read: read(minute), state: None }
+    Batch { tickets, unread: Vec::new(), read: read(minute), state: None, policies: [].into() }
 }
 
 fn tenant(name: &str) -> TenantId {
@@ -112,7 +112,7 @@ async fn the_open_tickets_at_hand_are_those_in_the_database() {
     assert_eq!(desk.open_ids().await, [""; 0]);
     desk.read(vec![ticket("1", "Open"), ticket("2", "Open"), ticket("3", "Open")], 10).await;
     let saved = desk.read(vec![ticket("2", "Resolved"), ticket("4", "Open")], 20).await;
-    assert_eq!(saved, Saved { new: 1, changed: vec![id("2")], closed: 1, quarantined: 0 });
+    assert_eq!(saved, Saved { new: 1, changed: vec![id("2")], closed: 1, quarantined: 0, choices: Vec::new() });
     desk.store.mark_vanished(&desk.acme, &id("3"), read(20)).await.unwrap();
     assert_eq!(desk.open_ids().await, ["1", "4"]);
     assert_eq!(ids(&desk.again().await.open_tickets(&desk.acme).await.unwrap()), ["1", "4"]);

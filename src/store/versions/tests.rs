@@ -48,7 +48,7 @@ async fn open_tickets_move_to_new_terms_with_an_event_and_closed_ones_keep_their
     let store = Store::open(&folder.path().join("store.db"), Arc::default()).await.unwrap();
     let tickets = vec![ticket("1", "Open"), ticket("2", "Closed"), ticket("3", "On Hold")];
     let read = Bounds { earliest: at(0), latest: at(0) };
-    let batch = Batch { tickets, unread: Vec::new(), read, state: None };
+    let batch = Batch { tickets, unread: Vec::new(), read, state: None, policies: [].into() };
     store.save_tickets(&acme(), batch, &StatusWords::default()).await.unwrap();
 
     let adopted = [(terms("8h"), 1), (terms("8h"), 2), (terms("4h"), 3)];

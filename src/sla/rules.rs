@@ -1,0 +1,69 @@
+//! The rules of the clocks, one test for each, so that their names read as the list of the rules.
+//!
+//! - `counting`: what time counts, and when it is up;
+//! - `stopping`: when a clock starts and what stops it;
+//! - `pausing`: what makes it stand still;
+//! - `changing`: other targets, reopened tickets, other hands, tickets that are gone;
+//! - `promising`: which policy holds, and which version of it;
+//! - `doubting`: data that is missing or cannot be;
+//! - `standing`: what a clock is called, and how grave that is.
+//!
+//! How SuperOps' times are written (up to nine digits of a second, no offset, the
+//! year 1) is a rule for whoever reads them: see the tests of `superops`.
+//!
+//! The ticket is made on Monday at 09:00 when the office opens; it has an hour to
+//! be answered and four to be resolved.
+
+mod changing;
+mod counting;
+mod doubting;
+mod pausing;
+mod promising;
+mod standing;
+mod stopping;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::clock::Standing;
+use super::computed::{Computed, compute};
+use super::policy::{Counts, Policy};
+use super::tests::{at, desk, policy, told};
+use crate::ticket::ClockKind;
+use crate::ticket::watch::{Change, Watched};
+
+const MONDAY_CLOSING: i64 = 510;
+const TUESDAY_OPENING: i64 = 24 * 60;
+
+/// What most tests ask of a clock.
+#[derive(Debug, PartialEq)]
+struct Answer {
+    standing: Standing,
+    due: Option<DateTime<Utc>>,
+    counted: TimeDelta,
+}
+
+fn of(watched: &Watched, changes: &[Change], kind: ClockKind, minute: i64) -> Answer {
+    let desk = desk(vec![policy(Counts::Business)]);
+    let clock = compute(watched, &told(watched, changes), kind, &desk, at(minute)).unwrap();
+    Answer { standing: clock.standing, due: clock.due, counted: clock.counted.likely }
+}
+
+fn resolution(watched: &Watched, changes: &[Change], minute: i64) -> Answer {
+    of(watched, changes, ClockKind::Resolution, minute)
+}
+
+/// Runs `check` on the resolution clock.
+fn on_clock<T>(
+    policies: Vec<Policy>,
+    watched: &Watched,
+    changes: &[Change],
+    minute: i64,
+    check: impl FnOnce(&Computed<'_>) -> T,
+) -> T {
+    let desk = desk(policies);
+    check(&compute(watched, &told(watched, changes), ClockKind::Resolution, &desk, at(minute)).unwrap())
+}
+
+fn time(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}

@@ -1,0 +1,219 @@
+//! Clocks in the running product: what a person decides about one, the answer to
+//! a further message, statuses that halt the responses, and promises that change.
+
+use chrono::TimeDelta;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use superops_sla::service::Scope;
+use superops_sla::simulator::NewTicket;
+use superops_sla::simulator::ticket::{Talk, TalkKind};
+use superops_sla::store::tokens::Role;
+use superops_sla::ticket::watch::ChangeKind;
+use superops_sla::ticket::{TenantId, TicketId};
+
+use crate::life::{call, only_alert, served};
+use crate::support::{TestApp, minutes, usual};
+
+const HOURS: fn(i64) -> TimeDelta = TimeDelta::hours;
+
+/// Somebody writes on the ticket, now.
+fn say(app: &TestApp, id: &str, kind: TalkKind) {
+    let at = app.now();
+    app.superops.patch(id, |ticket| ticket.talks.push(Talk { at, kind, by: None }));
+}
+
+/// What became of the ticket, of one kind, in words.
+async fn told_of(app: &mut TestApp, id: &str, kind: ChangeKind) -> Vec<(Option<String>, Option<String>)> {
+    let (tenant, id) = (TenantId::parse("acme").unwrap(), TicketId::parse(id).unwrap());
+    let events = app.parts().store.events(&tenant, &id).await.unwrap();
+    events.into_iter().filter(|event| event.kind == kind).map(|event| (event.from, event.to)).collect()
+}
+
+async fn ledger(app: &mut TestApp, id: &str) -> Value {
+    let ledger = app.parts().service.ledger(&Scope::All, id).await.unwrap();
+    serde_json::to_value(ledger).unwrap()
+}
+
+/// The words of all lines of one kind in the first ledger that has any.
+fn lines(ledger: &Value, kind: &str) -> Vec<String> {
+    let clocks = ledger["clocks"].as_array().unwrap().iter();
+    let of = |clock: &Value| {
+        let lines = clock["lines"].as_array().unwrap().iter().filter(|line| line["kind"] == kind);
+        lines.map(|line| line["words"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    clocks.map(of).find(|lines| !lines.is_empty()).unwrap_or_default()
+}
+
+async fn audited(app: &TestApp) -> Vec<String> {
+    let url = format!("sqlite://{}", app.database().display());
+    let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
+    let rows = "SELECT what FROM audit WHERE tenant = 'acme' AND what LIKE 'ticket %' ORDER BY id";
+    sqlx::query_scalar(rows).fetch_all(&mut connection).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_administrator_decides_about_a_clock_and_its_alert_follows() {
+    let more = "[tenants.globex]\nsubdomain = \"globex\"\nregion = \"eu\"\ntoken_env = \"TWILIO\"\n";
+    let mut app = TestApp::with(more).await;
+    let globex = app.parts().syncs.pop().unwrap();
+    let id = app.ticket(HOURS(8));
+    app.turn().await;
+    app.wait(HOURS(6)).await;
+    assert_eq!(app.heard().len(), 1, "it is at risk");
+    let roles = [(Role::Responder, None), (Role::Admin, Some("globex")), (Role::Admin, Some("acme"))];
+    let (url, tokens) = served(&mut app, &roles).await;
+    let [responder, stranger, admin] = [&tokens[0], &tokens[1], &tokens[2]];
+    let place = format!("{url}/api/v1/tickets/{id}/override");
+    let due = app.now() + HOURS(40);
+    let order = json!({ "clock": "resolution", "due": due, "reason": "agreed with the client" });
+
+    assert_eq!(call(Method::POST, &place, responder, order.clone()).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(call(Method::POST, &place, stranger, order.clone()).await.0, StatusCode::NOT_FOUND);
+    let blank = json!({ "clock": "resolution", "due": due, "reason": " " });
+    assert_eq!(call(Method::POST, &place, admin, blank).await.0, StatusCode::BAD_REQUEST);
+    let both = json!({ "clock": "resolution", "due": due, "cancelled": true, "reason": "x" });
+    assert_eq!(call(Method::POST, &place, admin, both).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(audited(&app).await, Vec::<String>::new(), "what was refused is no deed");
+
+    let (status, ticket) = call(Method::POST, &place, admin, order).await;
+    assert_eq!((status, &ticket["overrides"][0]["ruling"]), (StatusCode::OK, &json!("due")), "{ticket}");
+    app.wait(minutes(1)).await;
+    assert_eq!(only_alert(&mut app).await.closing, Some("retargeted"));
+    app.wait(HOURS(3)).await;
+    assert_eq!(app.said(), "", "past SuperOps' due time, but not past the one agreed on");
+    let ledger = ledger(&mut app, &id).await;
+    let by_hand = lines(&ledger, "by_hand");
+    assert!(by_hand.len() == 1 && by_hand[0].ends_with("agreed with the client"), "{by_hand:?}");
+    let conclusion = ledger["clocks"][0]["conclusion"].as_str().unwrap();
+    assert!(conclusion.starts_with("due Wed 07:00 as set by hand"), "{conclusion}");
+    assert_eq!(told_of(&mut app, &id, ChangeKind::ByHand).await.len(), 1);
+
+    let (status, ticket) = call(Method::DELETE, &format!("{place}?clock=resolution"), admin, json!({})).await;
+    assert_eq!((status, &ticket["overrides"]), (StatusCode::OK, &json!([])));
+    app.wait(minutes(1)).await;
+    assert!(app.said().contains("Breached: resolution"), "left to itself it is late");
+    let deeds = audited(&app).await;
+    assert!(
+        deeds.len() == 2 && deeds[0].contains("resolution due") && deeds[1].contains("left to itself"),
+        "{deeds:?}"
+    );
+    drop(globex);
+}
+
+#[tokio::test]
+async fn a_decision_is_a_line_of_the_ledger() {
+    let mut app = TestApp::with("[[policies]]\nresponse = \"8h\"\nresolution = \"8h\"\n").await;
+    let id = app.superops.add(usual());
+    app.turn().await;
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None)]).await;
+    let order = json!({ "clock": "resolution", "cancelled": true, "reason": "a test of ours" });
+    let place = format!("{url}/api/v1/tickets/{id}/override");
+    assert_eq!(call(Method::POST, &place, &tokens[0], order).await.0, StatusCode::OK);
+    let ledger = ledger(&mut app, &id).await;
+    let by_hand = lines(&ledger, "by_hand");
+    assert!(by_hand.len() == 1 && by_hand[0].contains("a test of ours"), "{by_hand:?}");
+    assert_eq!(ledger["clocks"][1]["standing"], "cancelled");
+}
+
+const ANSWERS_WITHIN_AN_HOUR: &str = "[[policies]]\nresponse = \"1h\"\nresolution = \"90h\"\nnext_response = \"1h\"\n";
+
+/// Answered once, and the client has just written again.
+async fn asked_again() -> (TestApp, String) {
+    let mut app = TestApp::with(ANSWERS_WITHIN_AN_HOUR).await;
+    let id = app.superops.add(NewTicket { responded_in: Some(TimeDelta::zero()), ..usual() });
+    app.wait(minutes(10)).await;
+    say(&app, &id, TalkKind::RequesterReply);
+    app.turn().await;
+    assert_eq!(app.said(), "");
+    (app, id)
+}
+
+#[tokio::test]
+async fn a_further_message_of_the_client_is_warned_about_and_a_technicians_reply_ends_it() {
+    let (mut app, id) = asked_again().await;
+    app.wait(minutes(44)).await;
+    assert_eq!(app.said(), "");
+    app.wait(minutes(1)).await;
+    assert!(app.said().contains("At risk: next response, 15 min left"));
+    say(&app, &id, TalkKind::RequesterNotification);
+    app.wait(minutes(1)).await;
+    assert_eq!(only_alert(&mut app).await.closing, None, "an automatic mail is no answer");
+    say(&app, &id, TalkKind::TechnicianReply);
+    app.wait(minutes(1)).await;
+    assert_eq!(only_alert(&mut app).await.closing, Some("met"));
+}
+
+#[tokio::test]
+async fn a_further_message_that_is_not_answered_in_time_is_a_breach() {
+    let (mut app, id) = asked_again().await;
+    app.wait(minutes(45)).await;
+    app.heard();
+    app.wait(minutes(15)).await;
+    assert!(!app.said().contains("Breached"), "equal is met");
+    app.wait(minutes(1)).await;
+    let told = app.said();
+    assert!(told.contains("Breached: next response"), "{told}");
+    say(&app, &id, TalkKind::TechnicianReply);
+    app.wait(minutes(1)).await;
+    assert_eq!(only_alert(&mut app).await.closing, Some("closed_late"));
+}
+
+#[tokio::test]
+async fn a_status_may_halt_the_first_response() {
+    let more = "[tenants.acme.statuses]\npauses_response = [\"Bank Holiday\"]\n";
+    for (status, heard) in [("On Hold", true), ("Bank Holiday", false)] {
+        let mut app = TestApp::with(more).await;
+        let id = app.superops.add(NewTicket { response_due_in: Some(HOURS(1)), ..usual() });
+        app.wait(minutes(10)).await;
+        app.superops.change_status(&id, status);
+        app.turn().await;
+        app.wait(HOURS(3)).await;
+        let told = app.said();
+        assert_eq!(told.contains("first response"), heard, "{status}: {told}");
+    }
+}
+
+const EIGHT_HOURS: &str = "[[policies]]\npriority = \"High\"\nresponse = \"90h\"\nresolution = \"8h\"\n[[policies]]\nresponse = \"90h\"\nresolution = \"80h\"\n";
+const EIGHTY_MINUTES: &str = "[[policies]]\nresponse = \"90h\"\nresolution = \"80m\"\n";
+
+#[tokio::test]
+async fn other_promises_hold_at_once_for_what_is_open_and_never_for_what_was_closed() {
+    let mut app = TestApp::with(EIGHT_HOURS).await;
+    let open = app.superops.add(usual());
+    let closed = app.superops.add(usual());
+    app.turn().await;
+    app.wait(minutes(30)).await;
+    app.superops.change_status(&closed, "Closed");
+    app.wait(minutes(30)).await;
+    assert_eq!(app.said(), "");
+
+    app.restart_with(EIGHTY_MINUTES).await;
+    app.turn().await;
+    assert!(app.said().contains("At risk: resolution, 20 min left"), "an hour of eighty minutes is gone");
+    let versions = [ledger(&mut app, &open).await, ledger(&mut app, &closed).await].map(|one| one["version"].clone());
+    assert_eq!(versions, [json!(2), json!(1)]);
+    let moved = told_of(&mut app, &open, ChangeKind::PolicyVersion).await;
+    assert_eq!(moved, [(Some("1".into()), Some("2".into()))]);
+    assert_eq!(told_of(&mut app, &closed, ChangeKind::PolicyVersion).await, []);
+}
+
+#[tokio::test]
+async fn which_policy_holds_is_a_part_of_the_tickets_story() {
+    let mut app = TestApp::with(EIGHT_HOURS).await;
+    let id = app.superops.add(usual());
+    app.turn().await;
+    app.wait(minutes(1)).await;
+    app.superops.patch(&id, |ticket| ticket.priority = Some("Low".into()));
+    app.wait(minutes(1)).await;
+    app.restart_with(EIGHTY_MINUTES).await;
+
+    let text = |text: &str| Some(text.to_owned());
+    let high = text("policy 1 of 2 `High`; also matched: the default policy");
+    let low = text("policy 2 of 2 `the default policy`");
+    let only = text("policy 1 of 1 `the default policy`");
+    let told = told_of(&mut app, &id, ChangeKind::PolicyChoice).await;
+    assert_eq!(told, [(None, high.clone()), (high, low.clone()), (low, only)]);
+    let told = lines(&ledger(&mut app, &id).await, "policy_choice");
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].ends_with("by policy 1 of 2 `High`; also matched: the default policy"), "{told:?}");
+}
