@@ -169,7 +169,8 @@ impl Default for Telemetry {
             "Predicted alerts whose clock is decided, by outcome",
             Family::default()
         );
-        let write_backs = family!("write_backs", "Attempts to write on tickets, by kind and outcome", Family::default());
+        let write_backs =
+            family!("write_backs", "Attempts to write on tickets, by kind and outcome", Family::default());
         let sync_age_seconds = Family::default();
         registry.register_with_unit(
             "sync_age",

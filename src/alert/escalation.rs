@@ -141,8 +141,12 @@ impl ChannelKind {
 /// The rungs that hold where none are configured: the people whom SuperOps knows, and from the first on each of
 /// `channels` at whose end a system listens.
 pub fn default_steps(channels: &[ChannelKind]) -> Vec<Step> {
-    let step =
-        |minutes, target| Step { after: TimeDelta::minutes(minutes), notify: vec![target], channels: Vec::new(), change: TicketChange::default() };
+    let step = |minutes, target| Step {
+        after: TimeDelta::minutes(minutes),
+        notify: vec![target],
+        channels: Vec::new(),
+        change: TicketChange::default(),
+    };
     let mut steps = vec![step(0, Target::Technician), step(15, Target::Manager), step(30, Target::AccountManager)];
     steps[0].notify.extend(channels.iter().filter_map(|kind| Target::of_system(*kind)));
     steps

@@ -265,7 +265,10 @@ pub fn last_moved(watched: &Watched, own: &[OwnTouch]) -> Option<DateTime<Utc>> 
     // The earliest it can have been: what may have happened before is no sign of work.
     let status = watched.status_since.map(|since| since.earliest);
     let ticket = &watched.ticket;
-    [touched_by_others(ticket.updated_at, own), ticket.first_response.met_at, status, watched.replied_at].into_iter().flatten().max()
+    [touched_by_others(ticket.updated_at, own), ticket.first_response.met_at, status, watched.replied_at]
+        .into_iter()
+        .flatten()
+        .max()
 }
 
 #[cfg(test)]

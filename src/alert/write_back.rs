@@ -54,10 +54,7 @@ impl fmt::Debug for TicketChange {
     /// Without the person: names and addresses do not belong in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { reassign_to, set_priority } = self;
-        f.debug_struct("TicketChange")
-            .field("reassign_to", reassign_to)
-            .field("set_priority", set_priority)
-            .finish()
+        f.debug_struct("TicketChange").field("reassign_to", reassign_to).field("set_priority", set_priority).finish()
     }
 }
 

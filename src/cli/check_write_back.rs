@@ -8,7 +8,8 @@ use crate::ticket::{Directory, TenantId};
 
 /// A sentence for each thing worth knowing, by what an earlier run has read of each tenant.
 pub fn remarks(config: &Config, directories: &BTreeMap<TenantId, Arc<Directory>>) -> Vec<String> {
-    let changing = directories.iter().filter(|(id, _)| config.tenants.get(*id).is_some_and(|one| one.write_back.changes));
+    let changing =
+        directories.iter().filter(|(id, _)| config.tenants.get(*id).is_some_and(|one| one.write_back.changes));
     changing.flat_map(|(id, directory)| about(config, id, directory)).collect()
 }
 

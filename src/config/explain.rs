@@ -12,11 +12,11 @@ use crate::ticket::{ClockKind, GUESSED_CLOSED, GUESSED_PAUSED, StatusMeaning, Te
 
 use super::explain_alerts::{alerts, answers, channels};
 use super::explain_on_call::on_call;
+use super::explain_write_back;
 use super::read_calendar::DAYS;
 use super::read_server::{DEFAULT_LISTEN, DEFAULT_STORE};
 use super::read_tenant::{DEFAULT_POLL_INTERVAL, DEFAULT_REQUESTS_PER_MINUTE, default_ticket_url};
 use super::remarks::remarks;
-use super::explain_write_back;
 use super::{Config, Hours, LogFormat, Server, Tenant, TokenSource, duration};
 
 /// Explains `config`. `statuses` are the names each tenant uses, where SuperOps was asked for them.

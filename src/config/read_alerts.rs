@@ -31,7 +31,12 @@ impl Channels {
         let there = ChannelKind::ALL.into_iter().filter(|kind| notify.has(kind.as_str())).collect();
         let by_hook = |key| notify.has_within("slack", key);
         let rotations = rotations.into_iter().map(str::to_owned).collect();
-        Self { there, one_slack_channel: by_hook("webhook_url_env") || by_hook("webhook_url_file"), rotations, may_change }
+        Self {
+            there,
+            one_slack_channel: by_hook("webhook_url_env") || by_hook("webhook_url_file"),
+            rotations,
+            may_change,
+        }
     }
 }
 

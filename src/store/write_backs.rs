@@ -107,7 +107,11 @@ impl Settled {
 
 impl Store {
     /// What of `tenant` is due, and all that has become moot.
-    pub async fn due_write_backs(&self, tenant: &TenantId, now: DateTime<Utc>) -> Result<Vec<DueWriteBack>, StoreError> {
+    pub async fn due_write_backs(
+        &self,
+        tenant: &TenantId,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<DueWriteBack>, StoreError> {
         let rows = sqlx::query(
             "SELECT w.*, a.state IS 'resolved' AS moot FROM write_backs w LEFT JOIN alerts a ON a.key = w.alert_key
              WHERE w.tenant = $1 AND w.state IN ('pending', 'doing') AND (w.due_at <= $2 OR a.state = 'resolved')
@@ -250,7 +254,9 @@ fn audit_words(job: &WriteBackRow) -> String {
     let ticket = &job.ticket;
     match &job.wish {
         Wish::Note { .. } => format!("wrote note {} on ticket {ticket} at SuperOps", job.reference),
-        Wish::Reassign { .. } => format!("reassigned ticket {ticket} at SuperOps, as a step of `{}` says", job.alert_key),
+        Wish::Reassign { .. } => {
+            format!("reassigned ticket {ticket} at SuperOps, as a step of `{}` says", job.alert_key)
+        }
         Wish::Priority { to, .. } => format!("set the priority of ticket {ticket} to {to} at SuperOps"),
     }
 }
