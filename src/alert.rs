@@ -12,6 +12,7 @@ pub mod on_call;
 pub mod overlay;
 pub mod policy;
 pub mod prediction;
+pub mod write_back;
 
 use std::fmt;
 

@@ -27,6 +27,7 @@ use crate::superops::SuperOps;
 use crate::sync::{Hints, SyncHealth, TenantSync, Wiring};
 use crate::telemetry::Telemetry;
 use crate::web::{self, Web};
+use crate::write_back::{self, WriteBacks};
 
 /// A stop takes no longer than this; what is not done by then is done after the next start.
 const STOP_DEADLINE: Duration = Duration::from_secs(9);
@@ -47,6 +48,7 @@ pub struct Parts {
     pub predicts: Vec<Predict>,
     pub dispatch: Dispatch,
     pub receipts: ReceiptWatch,
+    pub write_backs: Vec<WriteBacks>,
     claim: Claim,
 }
 
@@ -64,6 +66,7 @@ impl Parts {
         let mut health = BTreeMap::new();
         let (mut syncs, mut predicts) = (Vec::new(), Vec::new());
         let board = Arc::new(Board::default());
+        let mut clients = Vec::new();
         for tenant in config.tenants.values() {
             let report = watch::Sender::new(SyncHealth::default());
             health.insert(tenant.id.clone(), report.subscribe());
@@ -78,8 +81,10 @@ impl Parts {
                 synced: report.subscribe(),
             };
             predicts.push(Predict::new(&tenant.id, forecasting));
+            let client = Arc::new(SuperOps::new(tenant, telemetry.clone())?);
+            clients.push((tenant, client.clone()));
             let wiring = Wiring {
-                client: Arc::new(SuperOps::new(tenant, telemetry.clone())?),
+                client,
                 store: store.clone(),
                 clock: clock.clone(),
                 telemetry: telemetry.clone(),
@@ -109,10 +114,29 @@ impl Parts {
         let evaluate =
             Evaluate::new(config.clone(), desks.clone(), store.clone(), clock.clone(), telemetry.clone(), news, outbox)
                 .heeding(board.clone());
+        let writing = clients.into_iter().filter(|(tenant, _)| tenant.write_back.is_on()).map(|(tenant, client)| {
+            let (store, clock, telemetry) = (store.clone(), clock.clone(), telemetry.clone());
+            let wiring = write_back::Wiring { client, store, clock, telemetry, queued: evaluate.writings() };
+            WriteBacks::new(&tenant.id, wiring)
+        });
+        let write_backs = writing.collect();
         let sync = Syncs { hints, health };
         let service = Service::new(config.clone(), desks, store.clone(), clock, telemetry.clone(), sync).showing(board);
         let service = service.with_bells(bells.news, bells.outbox);
-        Ok(Self { config, store, telemetry, service, answers, syncs, evaluate, predicts, dispatch, receipts, claim })
+        Ok(Self {
+            config,
+            store,
+            telemetry,
+            service,
+            answers,
+            syncs,
+            evaluate,
+            predicts,
+            dispatch,
+            receipts,
+            write_backs,
+            claim,
+        })
     }
 
     /// What the web is to serve.
@@ -150,6 +174,9 @@ impl Parts {
         }
         loops.spawn(self.dispatch.run(stop.subscribe()));
         loops.spawn(self.receipts.run(stop.subscribe()));
+        for write_back in self.write_backs {
+            loops.spawn(write_back.run(stop.subscribe()));
+        }
         let mut stopped = stop.subscribe();
         loops.spawn(async move {
             let until = async move { drop(stopped.wait_for(|stop| *stop).await) };

@@ -6,6 +6,7 @@ mod alerts;
 mod backtest;
 mod check;
 mod check_on_call;
+mod check_write_back;
 mod demo;
 mod explain;
 mod policies;

@@ -16,6 +16,7 @@ mod checks;
 mod explain_alerts;
 mod explain_noise;
 mod explain_on_call;
+mod explain_write_back;
 pub mod holiday_file;
 mod read;
 mod read_alerts;
@@ -27,6 +28,7 @@ pub mod read_on_call;
 mod read_policies;
 mod read_server;
 mod read_tenant;
+mod read_write_back;
 mod reader;
 mod secret;
 #[cfg(test)]
@@ -42,6 +44,7 @@ use secrecy::SecretString;
 
 pub use crate::alert::escalation::{ChannelKind, Step, Target, default_steps};
 pub use crate::alert::policy::{Escalation, Which};
+pub use crate::alert::write_back::{TicketChange, WriteBack};
 
 use crate::alert::on_call::Rotation;
 use crate::alert::prediction::Rule;
@@ -158,6 +161,8 @@ pub struct Tenant {
     pub hook_secret: Option<SecretString>,
     /// Where a technician opens a ticket, with `{id}` for the ticket's id.
     pub ticket_url: String,
+    /// What is written on its tickets.
+    pub write_back: WriteBack,
 }
 
 /// Where a secret comes from. A file is read again after a 401, so that a

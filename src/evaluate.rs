@@ -11,6 +11,7 @@ mod on_call;
 mod overlays;
 mod quiet;
 mod standings;
+mod write_back;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -60,6 +61,8 @@ pub struct Evaluate {
     channels: Vec<ChannelKind>,
     memory: Memory,
     board: Arc<Board>,
+    /// Told when something is to be written on tickets.
+    written: watch::Sender<()>,
     quiet: HashMap<TenantId, Quiet>,
 }
 
@@ -109,12 +112,18 @@ impl Evaluate {
     ) -> Self {
         let channels = config.notify.kinds();
         let (memory, quiet, board) = (Memory::default(), HashMap::new(), Arc::default());
-        Self { config, desks, store, clock, telemetry, news, outbox, channels, memory, board, quiet }
+        let written = watch::Sender::default();
+        Self { config, desks, store, clock, telemetry, news, outbox, channels, memory, board, written, quiet }
     }
 
     /// Raises what the forecasts on `board` call for as well.
     pub fn heeding(self, board: Arc<Board>) -> Self {
         Self { board, ..self }
+    }
+
+    /// Changes when something is to be written on tickets.
+    pub fn writings(&self) -> watch::Receiver<()> {
+        self.written.subscribe()
     }
 
     /// Turns until `stop` says so.
@@ -202,7 +211,7 @@ impl Evaluate {
         self.resolve_gone(&scene, &open, &mut work).await?;
         work.notifications.extend(self.digests(&scene, &known));
         self.put_off_covered(&scene, &open, &mut work);
-        self.end_holds(&scene, &open, &mut work);
+        self.end_holds(&scene, &open, &mut work).await?;
         self.escalate(&scene, &open, &mut work);
         next = next.into_iter().chain(self.memory.next_step(&tenant.id, now)).chain(scene.next_overlay_change()).min();
         let turn = Turn { raised, next, ..Turn::default() };
@@ -287,7 +296,9 @@ impl Evaluate {
                 }
                 self.count_raised(scene, &key, stage);
                 let escalation = self.config.escalation_for(&key.tenant, &watched.ticket, stage);
-                work.alerts.push(self.memory.raise(key, stage, episode, clock, reason, escalation, scene.now));
+                let row = self.memory.raise(key, stage, episode, clock, reason, escalation, scene.now);
+                write_back::breached(scene, clock, &row, work);
+                work.alerts.push(row);
             }
             Decision::Reopen => {
                 let Some(before) = self.memory.get(&key) else { return };
@@ -360,7 +371,11 @@ impl Evaluate {
         let raised = turn.raised;
         if !work.is_empty() {
             let anything_to_send = notifications > 0 || !work.recovered.is_empty() || !work.reopened.is_empty();
+            let anything_to_write = !work.write_backs.is_empty();
             self.store.save_alerts(work, now).await?;
+            if anything_to_write {
+                self.written.send_replace(());
+            }
             if anything_to_send {
                 self.outbox.notify_one();
             }

@@ -18,6 +18,7 @@
 //!    Beside it [`predict`] learns from the past how likely each clock is to breach.
 //! 5. [`dispatch`] leases what is due in the outbox; a channel of [`notify`]
 //!    makes one attempt; the answer is remembered and says what comes next.
+//!    What people are to find on the ticket itself, [`write_back`] writes there, if wanted.
 //! 6. [`answers`] takes what comes back: a click on a link, a reply to a text
 //!    message, the provider's word on what was delivered.
 //! 7. [`service`] answers the questions people ask, for [`web`] and [`cli`] alike,
@@ -49,6 +50,7 @@ pub mod dispatch;
 pub mod evaluate;
 pub mod predict;
 pub mod sync;
+pub mod write_back;
 
 pub mod service;
 pub mod simulator;

@@ -10,6 +10,7 @@ pub mod policies;
 pub mod tryout;
 mod view;
 pub mod weekly;
+pub mod write_backs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

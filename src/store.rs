@@ -23,6 +23,7 @@ pub mod tickets;
 pub mod tokens;
 pub mod versions;
 pub mod weekly;
+pub mod write_backs;
 mod writer;
 
 use std::fs::File;

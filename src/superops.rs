@@ -129,6 +129,34 @@ impl fmt::Debug for Note {
     }
 }
 
+/// One field of a ticket to be changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TicketEdit {
+    /// Gives it to this technician.
+    Technician(RefId),
+    /// Sets this priority, by name.
+    Priority(String),
+}
+
+impl TicketEdit {
+    /// What `ticket` has in that field: a technician's id, or a priority's name.
+    pub fn present<'a>(&self, ticket: &'a Ticket) -> Option<&'a str> {
+        match self {
+            Self::Technician(_) => ticket.technician.as_ref().map(|person| person.id.as_str()),
+            Self::Priority(_) => ticket.priority.as_deref(),
+        }
+    }
+
+    /// Whether `ticket` is as the edit would make it.
+    pub fn is_made(&self, ticket: &Ticket) -> bool {
+        let wanted = match self {
+            Self::Technician(person) => person.as_str(),
+            Self::Priority(name) => name,
+        };
+        self.present(ticket).is_some_and(|present| present.eq_ignore_ascii_case(wanted))
+    }
+}
+
 /// One tenant's SuperOps.
 #[derive(Debug)]
 pub struct SuperOps {
@@ -265,6 +293,21 @@ impl SuperOps {
                 let notes = self.notes(id, urgency).await?;
                 let found = notes.iter().any(|note| note.content.contains(key));
                 if found { Ok(()) } else { Err(ApiError::Unconfirmed { operation }) }
+            }
+            result => result.map(drop),
+        }
+    }
+
+    /// Changes one field of a ticket.
+    ///
+    /// Like a note it is never sent twice: where nobody knows whether it was
+    /// done, the ticket is read.
+    pub async fn edit_ticket(&self, id: &TicketId, edit: &TicketEdit, urgency: Urgency) -> Result<(), ApiError> {
+        match self.call(&operations::edit_ticket(id, edit), urgency).await {
+            Err(ApiError::Unconfirmed { operation }) => {
+                let ticket = self.ticket(id, urgency).await?;
+                let is_made = ticket.is_some_and(|ticket| edit.is_made(&ticket));
+                if is_made { Ok(()) } else { Err(ApiError::Unconfirmed { operation }) }
             }
             result => result.map(drop),
         }

@@ -60,6 +60,13 @@ pub struct HookLabels {
     pub outcome: &'static str,
 }
 
+/// One attempt to write on a ticket at SuperOps, and what came of it.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct WriteBackLabels {
+    pub kind: &'static str,
+    pub outcome: &'static str,
+}
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct ChannelLabels {
     pub channel: &'static str,
@@ -120,6 +127,7 @@ pub struct Telemetry {
     pub forecast_error: Family<ClockLabels, FloatGauge>,
     pub forecast_trusted: Family<ClockLabels, Gauge>,
     pub predicted_alerts_judged: Family<JudgedLabels, Counter>,
+    pub write_backs: Family<WriteBackLabels, Counter>,
 }
 
 /// From a quick table look-up to a first sync of a large account.
@@ -161,6 +169,8 @@ impl Default for Telemetry {
             "Predicted alerts whose clock is decided, by outcome",
             Family::default()
         );
+        let write_backs =
+            family!("write_backs", "Attempts to write on tickets, by kind and outcome", Family::default());
         let sync_age_seconds = Family::default();
         registry.register_with_unit(
             "sync_age",
@@ -205,6 +215,7 @@ impl Default for Telemetry {
             forecast_error,
             forecast_trusted,
             predicted_alerts_judged,
+            write_backs,
         }
     }
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Stage;
 use super::on_call::Duty;
+use super::write_back::TicketChange;
 use crate::ticket::{Directory, Named, Technician, Ticket};
 
 /// One rung of the escalation.
@@ -23,6 +24,8 @@ pub struct Step {
     pub notify: Vec<Target>,
     /// Empty: email for a warning; email and SMS for a breach.
     pub channels: Vec<ChannelKind>,
+    /// What changes on the ticket, for tenants that allow it.
+    pub change: TicketChange,
 }
 
 /// Who is meant by a step.
@@ -138,8 +141,12 @@ impl ChannelKind {
 /// The rungs that hold where none are configured: the people whom SuperOps knows, and from the first on each of
 /// `channels` at whose end a system listens.
 pub fn default_steps(channels: &[ChannelKind]) -> Vec<Step> {
-    let step =
-        |minutes, target| Step { after: TimeDelta::minutes(minutes), notify: vec![target], channels: Vec::new() };
+    let step = |minutes, target| Step {
+        after: TimeDelta::minutes(minutes),
+        notify: vec![target],
+        channels: Vec::new(),
+        change: TicketChange::default(),
+    };
     let mut steps = vec![step(0, Target::Technician), step(15, Target::Manager), step(30, Target::AccountManager)];
     steps[0].notify.extend(channels.iter().filter_map(|kind| Target::of_system(*kind)));
     steps

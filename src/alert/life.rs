@@ -9,6 +9,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::write_back::{OwnTouch, touched_by_others};
 use super::{AlertKey, Closing, Raised, Stage};
 use crate::ticket::watch::Watched;
 
@@ -258,12 +259,16 @@ impl AlertRow {
     }
 }
 
-/// When something last happened on a ticket: a reply, a change of status, an edit or a worklog.
-pub fn last_moved(watched: &Watched) -> Option<DateTime<Utc>> {
+/// When something last happened on a ticket: a reply, a change of status, an edit or a worklog. What we wrote on it
+/// ourselves, `own`, is no sign of work.
+pub fn last_moved(watched: &Watched, own: &[OwnTouch]) -> Option<DateTime<Utc>> {
     // The earliest it can have been: what may have happened before is no sign of work.
     let status = watched.status_since.map(|since| since.earliest);
     let ticket = &watched.ticket;
-    [ticket.updated_at, ticket.first_response.met_at, status, watched.replied_at].into_iter().flatten().max()
+    [touched_by_others(ticket.updated_at, own), ticket.first_response.met_at, status, watched.replied_at]
+        .into_iter()
+        .flatten()
+        .max()
 }
 
 #[cfg(test)]

@@ -42,6 +42,8 @@ pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
     let overrides = overrides_on_record(&config).await;
     let on_call = super::check_on_call::remarks(&config, &directories, &overrides, now);
     on_call.iter().for_each(|line| println!("  - {line}"));
+    let write_back = super::check_write_back::remarks(&config, &directories);
+    write_back.iter().for_each(|line| println!("  - {line}"));
     print!("{online}");
     if let Some(address) = &args.send_test {
         sound &= send_test(&config, address).await?;

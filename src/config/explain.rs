@@ -12,6 +12,7 @@ use crate::ticket::{ClockKind, GUESSED_CLOSED, GUESSED_PAUSED, StatusMeaning, Te
 
 use super::explain_alerts::{alerts, answers, channels};
 use super::explain_on_call::on_call;
+use super::explain_write_back;
 use super::read_calendar::DAYS;
 use super::read_server::{DEFAULT_LISTEN, DEFAULT_STORE};
 use super::read_tenant::{DEFAULT_POLL_INTERVAL, DEFAULT_REQUESTS_PER_MINUTE, default_ticket_url};
@@ -97,6 +98,7 @@ fn about_tenant(page: &mut Page, tenant: &Tenant, statuses: Option<&[String]>) {
     );
     let hook = if tenant.hook_secret.is_some() { "on, with a secret" } else { "off: no secret is given" };
     page.row("hook", hook);
+    page.row("writes back", explain_write_back::words(tenant.write_back));
 }
 
 fn source_words(source: &TokenSource) -> String {

@@ -5,6 +5,7 @@ use crate::alert::policy;
 
 use super::explain::{Page, or_default};
 use super::explain_noise::rules;
+use super::explain_write_back;
 use super::read_alerts::{DEFAULT_BUDGET, DEFAULT_WARN_AT};
 use super::read_notify::{DEFAULT_PAGERDUTY, DEFAULT_SLACK, DEFAULT_SLACK_PER_MINUTE, DEFAULT_TWILIO};
 use super::{
@@ -82,6 +83,7 @@ fn step_words(step: &Step, notify: &Notify) -> String {
         parts.push(format!("{}, {}", roles.join(" and "), way_words(&step.channels, notify)));
     }
     parts.extend(step.notify.iter().filter_map(direct_words));
+    parts.extend(explain_write_back::change_words(&step.change));
     parts.join("; ")
 }
 

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::reader::{Found, Inspection, Purpose, Section, nearest};
-use super::{Alerts, ChannelKind, Step, Target, checks, default_steps, duration, read_noise};
+use super::{Alerts, ChannelKind, Step, Target, checks, default_steps, duration, read_noise, read_write_back};
 use crate::alert::life::ACK_EXPIRES;
 use crate::alert::prediction::{Budget, Rule};
 
@@ -22,14 +22,21 @@ pub(super) struct Channels {
     one_slack_channel: bool,
     /// The on-call rotations by name, right or wrong.
     rotations: Vec<String>,
+    /// Whether any tenant lets steps change its tickets.
+    may_change: bool,
 }
 
 impl Channels {
-    pub fn of(notify: &Section<'_>, rotations: Vec<&str>) -> Self {
+    pub fn of(notify: &Section<'_>, rotations: Vec<&str>, may_change: bool) -> Self {
         let there = ChannelKind::ALL.into_iter().filter(|kind| notify.has(kind.as_str())).collect();
         let by_hook = |key| notify.has_within("slack", key);
         let rotations = rotations.into_iter().map(str::to_owned).collect();
-        Self { there, one_slack_channel: by_hook("webhook_url_env") || by_hook("webhook_url_file"), rotations }
+        Self {
+            there,
+            one_slack_channel: by_hook("webhook_url_env") || by_hook("webhook_url_file"),
+            rotations,
+            may_change,
+        }
     }
 }
 
@@ -120,6 +127,7 @@ fn step(section: Section<'_>, earliest: Option<TimeDelta>, channels: &Channels) 
         after: after.or(earliest).unwrap_or_default(),
         notify: targets(&section, channels),
         channels: channel_list(&section, channels),
+        change: read_write_back::change(&section, channels.may_change),
     };
     section.finish();
     step

@@ -6,7 +6,7 @@ use crate::ticket::{StatusWords, TenantId};
 
 use super::reader::{Found, Purpose, Section, nearest};
 use super::secret::SecretKeys;
-use super::{Hours, Tenant, checks, duration};
+use super::{Hours, Tenant, checks, duration, read_write_back};
 
 /// SuperOps throttles above about 100 a minute, and other tools share the budget.
 pub(super) const DEFAULT_REQUESTS_PER_MINUTE: u32 = 60;
@@ -37,6 +37,7 @@ pub(super) fn tenant(name: &Found<'_, &str>, section: Section<'_>, names: &Names
     let calendar = section.text("calendar").and_then(|t| t.read(|text| known_calendar(text, names)));
     let ticket_url = section.text("ticket_url").and_then(|t| t.read(|text| ticket_url(text)));
     let statuses = statuses(section.table("statuses"));
+    let write_back = read_write_back::write_back(section.table("write_back"));
     section.finish();
     let subdomain = subdomain?;
     Some(Tenant {
@@ -50,6 +51,7 @@ pub(super) fn tenant(name: &Found<'_, &str>, section: Section<'_>, names: &Names
         statuses,
         hook_secret: hook_secret.and_then(|secret| secret.value),
         ticket_url: ticket_url.unwrap_or_else(|| default_ticket_url(&subdomain)),
+        write_back,
         subdomain,
     })
 }

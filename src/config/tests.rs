@@ -450,6 +450,7 @@ fn check_explains_the_least_configuration() {
       paused statuses   guessed: those that begin with waiting, awaiting, on hold, pending, scheduled, paused
       ticket links      https://acme.superops.ai/#/tickets/{id}/ticket (default)
       hook              off: no secret is given
+      writes back       nothing (default)
 
     Policies (the first match holds)
       none: only the due times that SuperOps reports are watched
@@ -562,6 +563,7 @@ channels = ["sms"]
       paused statuses   guessed: those that begin with waiting, awaiting, on hold, pending, scheduled, paused
       ticket links      https://acme.superops.ai/#/tickets/{id}/ticket (default)
       hook              off: no secret is given
+      writes back       nothing (default)
 
     Tenant beta
       SuperOps          beta at https://eu.example.com/msp
@@ -574,6 +576,7 @@ channels = ["sms"]
                         SuperOps has no status `archved`: check its spelling
       ticket links      https://beta.superops.ai/#/tickets/{id}/ticket (default)
       hook              on, with a secret
+      writes back       nothing (default)
 
     Calendar office (Europe/London)
       mon to wed        09:00-12:30, 13:00-17:30
@@ -934,4 +937,46 @@ notify = ["group"]
     let text = explain(&good(&format!("{LEAST}{more}")), &Default::default());
     let (_, alerts) = text.split_once("Alerts\n").unwrap();
     assert_snapshot!(alerts.split_once("\nNot too much").unwrap().0);
+}
+
+#[test]
+fn write_back_is_off_unless_asked_for_and_misspellings_are_told() {
+    let least = good(LEAST);
+    assert_eq!(tenant(&least).write_back, WriteBack::default());
+    let more = r#"
+[[alerts.steps]]
+notify = ["technician"]
+reassign_to = "email:alice@example.com"
+set_priority = " "
+[tenants.acme.write_back]
+note_on = ["breach", "resolved"]
+changes = "yes"
+notes = true
+"#;
+    assert_snapshot!(complaints(more), @r#"
+    config.toml:12:15: `reassign_to` must name a technician by email address, name or id alone, without `email:` or `sms:`
+    config.toml:13:16: `set_priority` must not be blank
+    config.toml:15:12: `note_on` must hold "breached" or "escalated"; did you mean `breached`?
+    config.toml:15:22: `note_on` must hold "breached" or "escalated"
+    config.toml:16:11: `changes` must be true or false, not a text
+    config.toml:17:1: unknown key `notes` in [tenants.acme.write_back]
+    "#);
+    let step = "[[alerts.steps]]\nnotify = [\"technician\"]\nreassign_to = \"alice@example.com\"\n";
+    assert_snapshot!(complaints(step), @"config.toml:11:1: `reassign_to` changes nothing: no tenant has `changes = true` in its [tenants.NAME.write_back]");
+}
+
+#[test]
+fn check_says_what_would_be_written() {
+    let more = r#"
+[[alerts.steps]]
+notify = ["technician"]
+reassign_to = "alice@example.com"
+set_priority = "Critical"
+[tenants.acme.write_back]
+note_on = ["breached", "escalated"]
+changes = true
+"#;
+    let text = explain(&good(&format!("{LEAST}{more}")), &Default::default());
+    assert!(text.contains("writes back       a private note at each breach and each later step; steps may"), "{text}");
+    assert!(text.contains("; the ticket goes to alice@example.com; its priority becomes Critical"), "{text}");
 }

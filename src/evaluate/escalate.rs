@@ -11,7 +11,8 @@ use chrono::TimeDelta;
 use tracing::{error, info, warn};
 
 use super::memory::stage_of;
-use super::{Evaluate, Scene, facts};
+use super::write_back::Ran;
+use super::{Evaluate, Scene, facts, write_back};
 use crate::alert::escalation::{ChannelKind, Recipient, Step, Target, recipients};
 use crate::alert::life::last_moved;
 use crate::alert::policy::Escalation;
@@ -20,6 +21,7 @@ use crate::config::Config;
 use crate::notify::sms::e164;
 use crate::notify::{Body, DigestFacts, Message};
 use crate::sla::clock::{self, ClockState};
+use crate::store::StoreError;
 use crate::store::alerts::{AlertRow, AlertTurn};
 use crate::store::outbox::{NewNotification, notification_key};
 use crate::store::tickets::OpenTickets;
@@ -32,9 +34,15 @@ const NOBODY_AGAIN: TimeDelta = TimeDelta::minutes(5);
 
 impl Evaluate {
     /// Ends the acknowledgements and snoozes whose time is up, unless something happened on the ticket.
-    pub(super) fn end_holds(&mut self, scene: &Scene<'_>, open: &OpenTickets, work: &mut AlertTurn) {
+    pub(super) async fn end_holds(
+        &mut self,
+        scene: &Scene<'_>,
+        open: &OpenTickets,
+        work: &mut AlertTurn,
+    ) -> Result<(), StoreError> {
         for key in self.memory.ended_holds(&scene.tenant.id, scene.now) {
-            let moved_at = open.get(&key.ticket).and_then(|watched| last_moved(watched));
+            let own = self.store.own_touches(&key.tenant, &key.ticket).await?;
+            let moved_at = open.get(&key.ticket).and_then(|watched| last_moved(watched, &own));
             let after = self.memory.get(&key).and_then(|row| row.after_hold(moved_at, scene.now));
             let Some(row) = after else { continue };
             if row.life.held().is_none() {
@@ -43,6 +51,7 @@ impl Evaluate {
             work.alerts.retain(|other| other.key != key);
             work.alerts.push(self.memory.put(row));
         }
+        Ok(())
     }
 
     /// Runs the rungs that are due.
@@ -110,6 +119,7 @@ impl Evaluate {
         work: &mut AlertTurn,
     ) -> bool {
         let step = &steps[index];
+        let told_from = work.notifications.len();
         let mut reached = false;
         for recipient in recipients(&step.notify, &watched.ticket, scene.people, &scene.duty) {
             let recipient = reachable(recipient);
@@ -127,7 +137,9 @@ impl Evaluate {
                 self.memory.tell(row, &recipient.id, channel);
             }
         }
-        if !reached && !is_retry(row, steps) {
+        if reached {
+            write_back::ran(scene, watched, clock, &Ran { row, index, step, told_from }, work);
+        } else if !is_retry(row, steps) {
             let key = &row.key;
             warn!(tenant = %key.tenant, ticket.id = %key.ticket, step = index,
                 "escalation step {index} of `{key}` reaches nobody; going on to the next");

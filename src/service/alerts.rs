@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::overlays::OverlayView;
+use super::write_backs::WriteBackView;
 use super::{MessageView, Scope, Service, ServiceError, message_view};
 use crate::alert::Stage;
 use crate::alert::life::{Act, Actor, AlertRow, Hold, HoldKind, How, State};
@@ -82,6 +83,8 @@ pub struct AlertView {
     pub overlays: Vec<OverlayView>,
     /// Who was told, oldest first.
     pub notifications: Vec<Said>,
+    /// What was to be written on the ticket at SuperOps, oldest first.
+    pub write_backs: Vec<WriteBackView>,
 }
 
 /// Who acknowledged or snoozed an alert.
@@ -206,6 +209,7 @@ impl Service {
         let mut said = self.store.said_of(&keys).await?;
         let said_keys: Vec<_> = said.values().flatten().map(attempted).collect();
         let attempts = self.store.attempts_of(&said_keys).await?;
+        let mut written = self.store.write_backs_of(&keys).await?;
         let mut views = Vec::with_capacity(rows.len());
         for (row, key) in rows.into_iter().zip(keys) {
             let watched = self.store.ticket(&row.key.tenant, &row.key.ticket).await?;
@@ -215,7 +219,9 @@ impl Service {
             };
             let notifications = said.remove(&key).unwrap_or_default().into_iter().map(with_attempts).collect();
             let steps = self.config.escalation(&row.escalation).map_or(0, |escalation| escalation.steps.len());
-            views.push(view(row, watched, &overlays, notifications, steps, now));
+            let written = written.remove(&key).unwrap_or_default().into_iter().map(WriteBackView::of).collect();
+            let view = view(row, watched, &overlays, notifications, steps, now);
+            views.push(AlertView { write_backs: written, ..view });
         }
         Ok(views)
     }
@@ -275,6 +281,7 @@ fn view(
         reason: row.reason,
         escalation: row.escalation,
         notifications,
+        write_backs: Vec::new(),
     }
 }
 

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::outbox::NewNotification;
+use super::write_backs::NewWriteBack;
 use super::{Store, StoreError, instant, millis};
 use crate::alert::escalation::ChannelKind;
 pub use crate::alert::life::AlertRow;
@@ -45,6 +46,8 @@ pub struct AlertTurn {
     pub recovered: Vec<Recovered>,
     /// Alerts of which nobody is to be told before then.
     pub put_off: Vec<(AlertKey, DateTime<Utc>)>,
+    /// What is to be written on tickets at SuperOps.
+    pub write_backs: Vec<NewWriteBack>,
 }
 
 impl AlertTurn {
@@ -56,6 +59,7 @@ impl AlertTurn {
             && self.reopened.is_empty()
             && self.recovered.is_empty()
             && self.put_off.is_empty()
+            && self.write_backs.is_empty()
     }
 }
 
@@ -187,6 +191,7 @@ impl Store {
                     for rows in turn.notifications.chunks(ROWS_A_STATEMENT) {
                         super::outbox::enqueue(tx, rows).await?;
                     }
+                    super::write_backs::enqueue(tx, &turn.write_backs).await?;
                     Ok(())
                 })
             })

@@ -72,7 +72,12 @@ impl Store {
     }
 
     /// The rows that `before`, the list of `values` and `after` ask for.
-    async fn among(&self, before: &str, values: &[String], after: &str) -> Result<Vec<SqliteRow>, StoreError> {
+    pub(super) async fn among(
+        &self,
+        before: &str,
+        values: &[String],
+        after: &str,
+    ) -> Result<Vec<SqliteRow>, StoreError> {
         let mut rows = Vec::new();
         for some in values.chunks(500) {
             let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(before);

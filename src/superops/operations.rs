@@ -8,7 +8,7 @@ use graphql_client::{GraphQLQuery, QueryBody};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Order, TicketAsk};
+use super::{Order, TicketAsk, TicketEdit};
 use crate::ticket::TicketId;
 
 /// The largest page SuperOps gives.
@@ -34,6 +34,7 @@ operation!(GetTicket, "graphql/getTicket.graphql");
 operation!(GetTicketConversationList, "graphql/getTicketConversationList.graphql");
 operation!(GetTicketNoteList, "graphql/getTicketNoteList.graphql");
 operation!(CreateTicketNote, "graphql/createTicketNote.graphql");
+operation!(UpdateTicket, "graphql/updateTicket.graphql");
 operation!(GetTechnicianList, "graphql/getTechnicianList.graphql");
 operation!(GetClientList, "graphql/getClientList.graphql");
 operation!(GetClientSiteList, "graphql/getClientSiteList.graphql");
@@ -44,12 +45,13 @@ operation!(GetStatusList, "graphql/getStatusList.graphql");
 operation!(GetAllFields, "graphql/getAllFields.graphql", "graphql/field-api.schema.graphql");
 
 /// The text of every operation that the documented schema knows.
-pub(super) const TEXTS: [&str; 12] = [
+pub(super) const TEXTS: [&str; 13] = [
     get_ticket_list::QUERY,
     get_ticket::QUERY,
     get_ticket_conversation_list::QUERY,
     get_ticket_note_list::QUERY,
     create_ticket_note::QUERY,
+    update_ticket::QUERY,
     get_technician_list::QUERY,
     get_client_list::QUERY,
     get_client_site_list::QUERY,
@@ -167,6 +169,17 @@ pub(super) fn add_note(id: &TicketId, html: String) -> Call {
         privacy_type: Some(NotePrivacyType::PRIVATE),
     };
     Call::new("createTicketNote", Kind::Write, CreateTicketNote::build_query(Variables { input }))
+}
+
+/// A change of one field of a ticket.
+pub(super) fn edit_ticket(id: &TicketId, edit: &TicketEdit) -> Call {
+    use update_ticket::{TechnicianIdentifierInput, UpdateTicketInput, Variables};
+    let (technician, priority) = match edit {
+        TicketEdit::Technician(person) => (Some(TechnicianIdentifierInput { user_id: person.to_string() }), None),
+        TicketEdit::Priority(name) => (None, Some(name.clone())),
+    };
+    let input = UpdateTicketInput { ticket_id: id.to_string(), technician, priority, ..UpdateTicketInput::default() };
+    Call::new("updateTicket", Kind::Write, UpdateTicket::build_query(Variables { input }))
 }
 
 /// One page of technicians.

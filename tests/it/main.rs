@@ -26,3 +26,4 @@ mod superops_faults;
 mod support;
 mod walls;
 mod web;
+mod write_back;

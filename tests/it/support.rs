@@ -243,6 +243,29 @@ impl TestApp {
         self.parts().receipts.turn(now).await.unwrap();
     }
 
+    /// Writes on tickets what is due.
+    pub async fn write_back(&mut self) {
+        for write_back in &mut self.parts().write_backs {
+            write_back.turn().await.unwrap();
+        }
+    }
+
+    /// Ends the service as a power cut does, as soon as a note was written that it does not know of yet.
+    pub async fn crash_while_writing(&mut self, ticket: &str) {
+        let superops = self.superops.clone();
+        let parts = self.parts.as_mut().expect("the service is not stopped");
+        let written = async {
+            while superops.ticket(ticket).unwrap().notes.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            ended = parts.write_backs[0].turn() => panic!("the attempt ended: {ended:?}"),
+            () = written => {}
+        }
+        self.parts = None;
+    }
+
     /// Serves the web, and has the SMS gateway call it at the address that the configuration names.
     pub async fn serve(&mut self) -> String {
         let parts = self.parts();

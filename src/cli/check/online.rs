@@ -26,6 +26,7 @@ pub async fn try_tenant(tenant: &Tenant) -> Result<Tried, CliError> {
     let sound = findings.iter().all(|finding| finding.verdict != Verdict::Failed);
     let heading = format!("\nSuperOps for `{}` ({}):\n", tenant.id, tenant.endpoint);
     let text = findings.iter().fold(heading, |text, finding| text + &in_words(finding));
+    let text = text + super::super::check_write_back::untried(tenant.write_back);
     let directory = if sound { names(&client).await } else { Directory::default() };
     Ok(Tried { sound, text, directory })
 }
@@ -47,9 +48,11 @@ fn in_words(finding: &Finding) -> String {
 async fn names(client: &SuperOps) -> Directory {
     let slas = client.slas(Urgency::Routine).await.unwrap_or_default();
     let clients = all(async |page| client.clients(page, Urgency::Routine).await).await.unwrap_or_default();
+    let technicians = all(async |page| client.technicians(page, Urgency::Routine).await).await.unwrap_or_default();
     let sites = all(async |page| client.sites(page, Urgency::Routine).await).await.unwrap_or_default();
     Directory {
         slas: slas.into_iter().map(|sla| (sla.id.clone(), sla)).collect(),
+        technicians: technicians.into_iter().map(|person| (person.id.clone(), person)).collect(),
         clients: clients.into_iter().map(|client| (client.id.clone(), client)).collect(),
         sites: sites.into_iter().map(|site| (site.id.clone(), site)).collect(),
         statuses: client.statuses(Urgency::Routine).await.unwrap_or_default(),

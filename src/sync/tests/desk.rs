@@ -280,6 +280,7 @@ fn tenant(endpoint: String, folder: &TempDir) -> Tenant {
         statuses: StatusWords::default(),
         hook_secret: None::<SecretString>,
         ticket_url: String::new(),
+        write_back: crate::config::WriteBack::default(),
     }
 }
 

@@ -89,6 +89,15 @@ function told(alert) {
   return el('details', { class: 'told' }, el('summary', {}, toldWords(alert.notifications)), el('ul', { class: 'messages' }, alert.notifications.map(item)));
 }
 
+/** What was written on the ticket at SuperOps, and what is still to be. */
+function writtenLine(alert) {
+  if (!alert.write_backs.length) return null;
+  const kinds = { note: 'a note', reassign: 'its technician', priority: 'its priority' };
+  const states = { done: 'written', pending: 'waiting', doing: 'under way', left: 'left as a person set it', failed: 'failed', cancelled: 'not needed any more' };
+  const one = ({ kind, state, last_error: why }) => `${kinds[kind]} (${states[state]}${state === 'failed' && why ? `: ${why}` : ''})`;
+  return el('p', { class: 'muted' }, `At SuperOps: ${alert.write_backs.map(one).join(', ')}`);
+}
+
 function makeCard(alert) {
   const parts = [CLOCKS[alert.clock] ?? alert.clock, alert.client ?? 'no client', alert.priority, alert.technician ?? 'unassigned'];
   return el('li', { class: `alert ${alert.stage} is-${alert.state}` },
@@ -101,7 +110,7 @@ function makeCard(alert) {
     el('p', { class: 'muted' }, `Told because ${alert.reason}`),
     holdLine(alert), alert.overlays.map(overlayLine),
     el('p', { class: 'next' }, nextWords(alert) ?? ''),
-    told(alert), actions(alert));
+    told(alert), writtenLine(alert), actions(alert));
 }
 
 /** A card is made anew only when its alert changed: nobody loses an opened list or a button under the finger. */

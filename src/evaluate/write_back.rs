@@ -1,0 +1,123 @@
+//! What a turn wants written on tickets at SuperOps: a note of a breach, one of each later step, and what steps change.
+
+use chrono_tz::Tz;
+use maud::html;
+
+use super::Scene;
+use super::memory::stage_of;
+use crate::alert::Stage;
+use crate::alert::escalation::{ChannelKind, Step};
+use crate::alert::write_back::Wish;
+use crate::sla::clock::ClockState;
+use crate::store::alerts::{AlertRow, AlertTurn};
+use crate::store::outbox::NewNotification;
+use crate::store::write_backs::NewWriteBack;
+use crate::ticket::watch::Watched;
+
+/// A step that was just run.
+pub(super) struct Ran<'a> {
+    pub row: &'a AlertRow,
+    pub index: usize,
+    pub step: &'a Step,
+    /// Where in the turn's notifications those of this step begin.
+    pub told_from: usize,
+}
+
+/// Asks for a note of the breach that was just raised.
+pub(super) fn breached(scene: &Scene<'_>, clock: &ClockState<'_>, row: &AlertRow, work: &mut AlertTurn) {
+    if !scene.tenant.write_back.note_breach || row.raised.stage != Stage::Breached {
+        return;
+    }
+    let (what, due) = (clock.kind.words(), due_words(clock, row));
+    let html = html! { p { "SLA watch: the " (what) " was due " (due) " and is breached." } }.into_string();
+    work.write_backs.push(wanted(scene, row, stage_of(row), Wish::Note { html }));
+}
+
+/// Asks for what a step that was run is to leave on the ticket.
+pub(super) fn ran(scene: &Scene<'_>, watched: &Watched, clock: &ClockState<'_>, ran: &Ran<'_>, work: &mut AlertTurn) {
+    note(scene, clock, ran, work);
+    if scene.tenant.write_back.changes {
+        change(scene, watched, ran, work);
+    }
+}
+
+fn note(scene: &Scene<'_>, clock: &ClockState<'_>, ran: &Ran<'_>, work: &mut AlertTurn) {
+    let Ran { row, index, step, told_from } = ran;
+    let told = told_words(&work.notifications[*told_from..]);
+    let occasion = stage_of(row);
+    let of_breach = work.write_backs.iter_mut().find(|one| one.alert == row.key && one.occasion == occasion);
+    if let Some(NewWriteBack { wish: Wish::Note { html }, .. }) = of_breach {
+        // Raised in this turn: one note says both.
+        html.push_str(&html! { p { "Telling " (told) "." } }.into_string());
+        return;
+    }
+    let is_later = *index > 0 || !step.after.is_zero();
+    if !scene.tenant.write_back.note_escalation || !is_later {
+        return;
+    }
+    let (what, due, stage) = (clock.kind.words(), due_words(clock, row), stage_words(row.raised.stage));
+    let number = index + 1;
+    let html = html! {
+        p { "SLA watch: step " (number) " of the escalation. The " (what) ", due " (due) ", " (stage) "." }
+        p { "Telling " (told) "." }
+    };
+    let again = if row.life.again { format!("@{}", row.generation) } else { String::new() };
+    let occasion = format!("{occasion}#{number}{again}");
+    work.write_backs.push(wanted(scene, row, occasion, Wish::Note { html: html.into_string() }));
+}
+
+/// A step that is run again does not change the ticket again: people may have had reasons to change it back.
+fn change(scene: &Scene<'_>, watched: &Watched, ran: &Ran<'_>, work: &mut AlertTurn) {
+    let occasion = format!("{}#{}", stage_of(ran.row), ran.index + 1);
+    let ticket = &watched.ticket;
+    let change = &ran.step.change;
+    let from = || ticket.technician.as_ref().map(|person| person.id.to_string());
+    let reassign = change.reassign_to.as_ref().map(|person| Wish::Reassign { to: person.text(), from: from() });
+    let priority = |to: &String| Wish::Priority { to: to.clone(), from: ticket.priority.clone() };
+    let wishes = reassign.into_iter().chain(change.set_priority.as_ref().map(priority));
+    work.write_backs.extend(wishes.map(|wish| wanted(scene, ran.row, occasion.clone(), wish)));
+}
+
+fn wanted(scene: &Scene<'_>, row: &AlertRow, occasion: String, wish: Wish) -> NewWriteBack {
+    NewWriteBack { alert: row.key.clone(), occasion, wish, created_at: scene.now }
+}
+
+fn due_words(clock: &ClockState<'_>, row: &AlertRow) -> String {
+    let zone = clock.hours.map_or(Tz::UTC, |hours| hours.timezone());
+    row.raised.due.with_timezone(&zone).format("%a %-d %b %Y %H:%M %Z").to_string()
+}
+
+fn stage_words(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Predicted => "is likely to be breached",
+        Stage::Warning => "is at risk",
+        Stage::Breached => "is breached",
+    }
+}
+
+/// `Mateo Alvarez by email and SMS; Slack`, without addresses.
+fn told_words(told: &[NewNotification]) -> String {
+    let mut people: Vec<(&str, &str, Vec<&str>)> = Vec::new();
+    for one in told {
+        let way = one.channel.words();
+        match people.iter_mut().find(|(id, ..)| *id == one.recipient) {
+            Some((_, _, ways)) => ways.push(way),
+            None => people.push((&one.recipient, name_of(one), vec![way])),
+        }
+    }
+    let words = people.into_iter().map(|(_, name, ways)| match name {
+        "" => ways.join(" and "),
+        name => format!("{name} by {}", ways.join(" and ")),
+    });
+    let words: Vec<_> = words.collect();
+    if words.is_empty() { "nobody who does not know already".to_owned() } else { words.join("; ") }
+}
+
+/// Blank for a channel at whose end a system listens: its name says it all.
+fn name_of(told: &NewNotification) -> &str {
+    match (told.channel, &told.message.to_name) {
+        (ChannelKind::Slack | ChannelKind::PagerDuty | ChannelKind::Webhook, _) => "",
+        (_, Some(name)) => name,
+        (_, None) => "an address that the step names",
+    }
+}

@@ -1,0 +1,310 @@
+//! What is to be written on tickets at SuperOps, and what became of it.
+//!
+//! A row is queued in the transaction that stores the alert's turn, under a
+//! unique key: a turn that is repeated asks for nothing twice. It is marked as
+//! being done before anything is sent, so that after a crash it is known that
+//! SuperOps has to be asked before it is repeated.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::audit::{Author, audit};
+use super::{Store, StoreError, instant, millis};
+use crate::alert::AlertKey;
+use crate::alert::write_back::{OwnTouch, Wish};
+use crate::ticket::{TenantId, TicketId};
+
+/// So many are taken up in one turn.
+const A_TURN: i64 = 50;
+
+/// A wish for something to be written.
+#[derive(Clone, Debug)]
+pub struct NewWriteBack {
+    pub alert: AlertKey,
+    /// What of the alert's life asks for it: stage, episode and step. One wish of a kind for each.
+    pub occasion: String,
+    pub wish: Wish,
+    pub created_at: DateTime<Utc>,
+}
+
+impl NewWriteBack {
+    fn key(&self) -> String {
+        format!("{}:{}:{}", self.alert, self.occasion, self.wish.kind())
+    }
+}
+
+/// Something to be written, and how that stands.
+#[derive(Clone, Debug)]
+pub struct WriteBackRow {
+    pub id: i64,
+    /// Stands in the text of a note: `[sla:0123456789]`.
+    pub reference: String,
+    pub ticket: TicketId,
+    pub alert_key: String,
+    pub wish: Wish,
+    /// pending | doing | done | left | failed | cancelled
+    pub state: String,
+    /// Attempts that sent something.
+    pub attempts: u32,
+    pub created_at: DateTime<Utc>,
+    pub due_at: DateTime<Utc>,
+    pub settled_at: Option<DateTime<Utc>>,
+    pub last_error: Option<String>,
+}
+
+/// A row that is due.
+#[derive(Clone, Debug)]
+pub struct DueWriteBack {
+    pub row: WriteBackRow,
+    /// Its alert is over: nobody needs it any more.
+    pub is_moot: bool,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Written now.
+    Done,
+    /// It was so already, by an earlier attempt of ours or by somebody else.
+    Found,
+    /// A person had changed it to something else meanwhile, which stands.
+    Left,
+    /// Its alert was over before.
+    Cancelled,
+    /// To be tried again then.
+    Later { at: DateTime<Utc>, why: String },
+    /// Not to be tried again.
+    Failed { why: String },
+}
+
+impl Settled {
+    /// The word for it in the metrics.
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Found => "found",
+            Self::Left => "left",
+            Self::Cancelled => "cancelled",
+            Self::Later { .. } => "retry",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    fn state(&self) -> &'static str {
+        match self {
+            Self::Done | Self::Found => "done",
+            Self::Left => "left",
+            Self::Cancelled => "cancelled",
+            Self::Later { .. } => "pending",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
+impl Store {
+    /// What of `tenant` is due, and all that has become moot.
+    pub async fn due_write_backs(
+        &self,
+        tenant: &TenantId,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<DueWriteBack>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT w.*, a.state IS 'resolved' AS moot FROM write_backs w LEFT JOIN alerts a ON a.key = w.alert_key
+             WHERE w.tenant = $1 AND w.state IN ('pending', 'doing') AND (w.due_at <= $2 OR a.state = 'resolved')
+             ORDER BY w.due_at, w.id LIMIT $3",
+        )
+        .bind(tenant.as_str())
+        .bind(millis(now))
+        .bind(A_TURN)
+        .fetch_all(&self.reads)
+        .await?;
+        let due = |found: &SqliteRow| Ok(DueWriteBack { row: row(found)?, is_moot: found.try_get("moot")? });
+        rows.iter().map(due).collect()
+    }
+
+    /// When the next one of `tenant` is due.
+    pub async fn next_write_back(&self, tenant: &TenantId) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let next: Option<i64> = sqlx::query_scalar(
+            "SELECT MIN(due_at) FROM write_backs WHERE tenant = $1 AND state IN ('pending', 'doing')",
+        )
+        .bind(tenant.as_str())
+        .fetch_one(&self.reads)
+        .await?;
+        next.map(instant).transpose()
+    }
+
+    /// What was to be written because of each of these alerts, by its key, oldest first.
+    pub async fn write_backs_of(&self, alerts: &[String]) -> Result<HashMap<String, Vec<WriteBackRow>>, StoreError> {
+        let mut found: HashMap<String, Vec<WriteBackRow>> = HashMap::new();
+        let rows = self.among("SELECT * FROM write_backs WHERE alert_key IN (", alerts, ") ORDER BY id");
+        for read in rows.await?.iter().map(row) {
+            let read = read?;
+            found.entry(read.alert_key.clone()).or_default().push(read);
+        }
+        Ok(found)
+    }
+
+    /// Our own touches of a ticket.
+    pub async fn own_touches(&self, tenant: &TenantId, ticket: &TicketId) -> Result<Vec<OwnTouch>, StoreError> {
+        let rows: Vec<(i64, Option<i64>, Option<i64>)> = sqlx::query_as(
+            "SELECT begun_at, answered_at, touched_before FROM write_backs
+             WHERE tenant = $1 AND ticket_id = $2 AND begun_at IS NOT NULL ORDER BY begun_at DESC",
+        )
+        .bind(tenant.as_str())
+        .bind(ticket.as_str())
+        .fetch_all(&self.reads)
+        .await?;
+        let touch = |(begun, answered, before): (i64, Option<i64>, Option<i64>)| {
+            Ok(OwnTouch {
+                begun_at: instant(begun)?,
+                answered_at: answered.map(instant).transpose()?,
+                before: before.map(instant).transpose()?,
+            })
+        };
+        rows.into_iter().map(touch).collect()
+    }
+
+    /// Marks a row as being done; unless it is settled, it is looked at again at `again_at`.
+    pub async fn begin_write_back(
+        &self,
+        id: i64,
+        touched_before: Option<DateTime<Utc>>,
+        again_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "UPDATE write_backs SET state = 'doing', attempts = attempts + 1, begun_at = $2,
+                         answered_at = NULL, touched_before = $3, due_at = $4 WHERE id = $1",
+                    )
+                    .bind(id)
+                    .bind(millis(now))
+                    .bind(touched_before.map(millis))
+                    .bind(millis(again_at))
+                    .execute(tx)
+                    .await
+                    .map(drop)
+                })
+            })
+            .await
+    }
+
+    /// Remembers what came of a row; what was changed at SuperOps leaves a row in the audit log. `wrote` says
+    /// whether something was sent just now.
+    pub async fn settle_write_back(
+        &self,
+        tenant: &TenantId,
+        job: &WriteBackRow,
+        settled: Settled,
+        wrote: bool,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let (tenant, id) = (tenant.clone(), job.id);
+        let ours = settled == Settled::Done || (settled == Settled::Found && job.attempts > 0);
+        let what = ours.then(|| audit_words(job));
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    settle(tx, id, &settled, wrote, now).await?;
+                    if let Some(what) = what {
+                        let author = Author { who: "superops-sla".to_owned(), origin: "write-back".to_owned() };
+                        audit(tx, Some(&tenant), &what, &author, now).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
+
+async fn settle(
+    tx: &mut SqliteConnection,
+    id: i64,
+    settled: &Settled,
+    wrote: bool,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let (again_at, why) = match settled {
+        Settled::Later { at, why } => (Some(*at), Some(why)),
+        Settled::Failed { why } => (None, Some(why)),
+        _ => (None, None),
+    };
+    sqlx::query(
+        "UPDATE write_backs SET state = $2, due_at = COALESCE($3, due_at), last_error = COALESCE($4, last_error),
+         settled_at = $5, answered_at = COALESCE($6, answered_at) WHERE id = $1",
+    )
+    .bind(id)
+    .bind(settled.state())
+    .bind(again_at.map(millis))
+    .bind(why)
+    .bind(again_at.is_none().then(|| millis(now)))
+    .bind(wrote.then(|| millis(now)))
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+fn audit_words(job: &WriteBackRow) -> String {
+    let ticket = &job.ticket;
+    match &job.wish {
+        Wish::Note { .. } => format!("wrote note {} on ticket {ticket} at SuperOps", job.reference),
+        Wish::Reassign { .. } => {
+            format!("reassigned ticket {ticket} at SuperOps, as a step of `{}` says", job.alert_key)
+        }
+        Wish::Priority { to, .. } => format!("set the priority of ticket {ticket} to {to} at SuperOps"),
+    }
+}
+
+/// Queues `rows`, those that were not queued before.
+pub(super) async fn enqueue(tx: &mut SqliteConnection, rows: &[NewWriteBack]) -> Result<(), sqlx::Error> {
+    for row in rows {
+        let key = row.key();
+        let content = serde_json::to_string(&row.wish).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+        sqlx::query(
+            "INSERT INTO write_backs (key, reference, tenant, ticket_id, alert_key, kind, content, state, created_at, due_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $8) ON CONFLICT (key) DO NOTHING",
+        )
+        .bind(&key)
+        .bind(reference(&key))
+        .bind(row.alert.tenant.as_str())
+        .bind(row.alert.ticket.as_str())
+        .bind(row.alert.to_string())
+        .bind(row.wish.kind())
+        .bind(content)
+        .bind(millis(row.created_at))
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// 10 hex digits: only the notes of one ticket have to be told apart.
+fn reference(key: &str) -> String {
+    let digits: String = Sha256::digest(key).iter().take(5).map(|byte| format!("{byte:02x}")).collect();
+    format!("[sla:{digits}]")
+}
+
+fn row(row: &SqliteRow) -> Result<WriteBackRow, StoreError> {
+    let unreadable = |what: &str| StoreError::Unreadable(format!("a write-back's {what}"));
+    let time = |name: &str| row.try_get::<Option<i64>, _>(name)?.map(instant).transpose();
+    let content: String = row.try_get("content")?;
+    Ok(WriteBackRow {
+        id: row.try_get("id")?,
+        reference: row.try_get("reference")?,
+        ticket: TicketId::parse(row.try_get("ticket_id")?).map_err(|_| unreadable("ticket"))?,
+        alert_key: row.try_get("alert_key")?,
+        wish: serde_json::from_str(&content).map_err(|_| unreadable("content"))?,
+        state: row.try_get("state")?,
+        attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).map_err(|_| unreadable("attempts"))?,
+        created_at: instant(row.try_get("created_at")?)?,
+        due_at: instant(row.try_get("due_at")?)?,
+        settled_at: time("settled_at")?,
+        last_error: row.try_get("last_error")?,
+    })
+}

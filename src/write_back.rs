@@ -1,0 +1,228 @@
+//! The loop that writes on tickets at SuperOps, one for each tenant that wants it.
+//!
+//! It works off what `evaluate` has queued, behind everything else that asks
+//! SuperOps. SuperOps knows no idempotency key, so nothing is ever repeated
+//! blindly: before a note is written again its reference is looked for among
+//! the ticket's notes, and before a ticket is changed it is read. What a person
+//! changed meanwhile stands.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::watch;
+use tracing::{debug, error, info, warn};
+
+use crate::alert::on_call::Person;
+use crate::alert::write_back::Wish;
+use crate::clock::SharedClock;
+use crate::store::write_backs::{DueWriteBack, Settled, WriteBackRow};
+use crate::store::{Store, StoreError};
+use crate::superops::{ApiError, SuperOps, TicketEdit, Urgency};
+use crate::telemetry::{Telemetry, WriteBackLabels};
+use crate::ticket::{TenantId, Ticket};
+
+/// Everything else that asks SuperOps goes first.
+const LAST: Urgency = Urgency::Background;
+/// A note that could not be written for so long tells nobody anything new.
+const GIVE_UP_AFTER: TimeDelta = TimeDelta::hours(6);
+/// The pauses after the first attempts, in seconds; the last one is repeated.
+const PAUSES: [i64; 6] = [30, 60, 120, 300, 900, 1_800];
+/// What was under way when the process died has ended at SuperOps by then, one way or the other.
+const UNDER_WAY: TimeDelta = TimeDelta::seconds(60);
+/// The loop sleeps no longer than this, so that nothing hangs on a single wake-up.
+const LONGEST_SLEEP: TimeDelta = TimeDelta::minutes(1);
+/// After a turn that failed, the next is tried this much later.
+const AFTER_FAILURE: TimeDelta = TimeDelta::seconds(5);
+
+/// What the loop works with.
+pub struct Wiring {
+    pub client: Arc<SuperOps>,
+    pub store: Store,
+    pub clock: SharedClock,
+    pub telemetry: Arc<Telemetry>,
+    /// Changes when something was queued.
+    pub queued: watch::Receiver<()>,
+}
+
+/// Writes on the tickets of one tenant.
+pub struct WriteBacks {
+    tenant: TenantId,
+    wiring: Wiring,
+    /// What was said to be refused, so that it is said once.
+    said: HashSet<&'static str>,
+}
+
+/// What a look at SuperOps says of a wish.
+enum Look<'a> {
+    /// Nothing has to be sent, for this reason.
+    Settled(Settled),
+    Note(&'a str),
+    Edit(TicketEdit, Option<DateTime<Utc>>),
+}
+
+impl WriteBacks {
+    pub fn new(tenant: &TenantId, wiring: Wiring) -> Self {
+        Self { tenant: tenant.clone(), wiring, said: HashSet::new() }
+    }
+
+    /// Turns until `stop` says so. What is under way then is looked up after the next start.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.turn_for_ever() => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    async fn turn_for_ever(&mut self) {
+        loop {
+            let now = self.wiring.clock.now();
+            let wake = match self.turn().await {
+                Ok(next) => next.map_or(now + LONGEST_SLEEP, |next| next.min(now + LONGEST_SLEEP)),
+                Err(error) => {
+                    error!(tenant = %self.tenant, error = %error, "nothing can be written back to superops now");
+                    now + AFTER_FAILURE
+                }
+            };
+            tokio::select! {
+                () = self.wiring.clock.sleep_until(wake) => {}
+                changed = self.wiring.queued.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// Works off what is due, one after the other; says when the next is.
+    pub async fn turn(&mut self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let now = self.wiring.clock.now();
+        for due in self.wiring.store.due_write_backs(&self.tenant, now).await? {
+            self.work_off(&due).await?;
+        }
+        self.wiring.store.next_write_back(&self.tenant).await
+    }
+
+    async fn work_off(&mut self, due: &DueWriteBack) -> Result<(), StoreError> {
+        let job = &due.row;
+        let (settled, wrote) = if due.is_moot {
+            (Settled::Cancelled, false)
+        } else if self.wiring.clock.now() - job.created_at >= GIVE_UP_AFTER {
+            (Settled::Failed { why: gave_up(job) }, false)
+        } else {
+            self.attempt(job).await?
+        };
+        self.tell(job, &settled);
+        let labels = WriteBackLabels { kind: job.wish.kind(), outcome: settled.outcome() };
+        self.wiring.telemetry.write_backs.get_or_create(&labels).inc();
+        let now = self.wiring.clock.now();
+        self.wiring.store.settle_write_back(&self.tenant, job, settled, wrote, now).await
+    }
+
+    /// Looks, and writes if need be. Also says whether anything was sent.
+    async fn attempt(&self, job: &WriteBackRow) -> Result<(Settled, bool), StoreError> {
+        let look = match self.look(job).await? {
+            Err(error) => return Ok((self.after(job, &error), false)),
+            Ok(Look::Settled(settled)) => return Ok((settled, false)),
+            Ok(look) => look,
+        };
+        let Wiring { client, store, clock, .. } = &self.wiring;
+        let touched = match &look {
+            Look::Edit(_, touched) => *touched,
+            _ => store.ticket(&self.tenant, &job.ticket).await?.and_then(|watched| watched.ticket.updated_at),
+        };
+        let now = clock.now();
+        store.begin_write_back(job.id, touched, now + UNDER_WAY, now).await?;
+        let written = match look {
+            Look::Note(html) => client.add_note(&job.ticket, html, &job.reference, LAST).await,
+            Look::Edit(edit, _) => client.edit_ticket(&job.ticket, &edit, LAST).await,
+            Look::Settled(_) => Ok(()),
+        };
+        let settled = written.map_or_else(|error| self.after(job, &error), |()| Settled::Done);
+        Ok((settled, true))
+    }
+
+    /// What is still to be sent, as SuperOps has it now.
+    async fn look<'a>(&self, job: &'a WriteBackRow) -> Result<Result<Look<'a>, ApiError>, StoreError> {
+        let client = &self.wiring.client;
+        if let Wish::Note { html } = &job.wish {
+            if job.attempts == 0 {
+                return Ok(Ok(Look::Note(html)));
+            }
+            let notes = client.notes(&job.ticket, LAST).await;
+            let is_there = notes.map(|notes| notes.iter().any(|note| note.content.contains(&job.reference)));
+            return Ok(is_there.map(|is_there| if is_there { Look::Settled(Settled::Found) } else { Look::Note(html) }));
+        }
+        let people = self.wiring.store.directory(&self.tenant).await?;
+        Ok(client.ticket(&job.ticket, LAST).await.map(|ticket| match (ticket, &job.wish) {
+            (None, _) => failed("superops knows no such ticket any more"),
+            (Some(ticket), Wish::Reassign { to, from }) => match Person::parse(to).technician(&people) {
+                None => failed("`reassign_to` names nobody whom superops knows as a technician"),
+                Some(person) => edit(TicketEdit::Technician(person.id.clone()), from.as_deref(), &ticket),
+            },
+            (Some(ticket), Wish::Priority { to, from }) => {
+                let known = people.priorities.iter().find(|known| known.trim().eq_ignore_ascii_case(to.trim()));
+                edit(TicketEdit::Priority(known.unwrap_or(to).clone()), from.as_deref(), &ticket)
+            }
+            (Some(_), Wish::Note { html }) => Look::Note(html),
+        }))
+    }
+
+    /// What follows from a call that brought nothing.
+    fn after(&self, job: &WriteBackRow, error: &ApiError) -> Settled {
+        let why = error.to_string();
+        match error {
+            ApiError::Forbidden { .. } | ApiError::RefusedQuery { .. } | ApiError::NotFound { .. } => {
+                Settled::Failed { why }
+            }
+            _ => {
+                let tries = usize::try_from(job.attempts).unwrap_or(usize::MAX);
+                let pause = PAUSES[tries.min(PAUSES.len() - 1)];
+                Settled::Later { at: self.wiring.clock.now() + TimeDelta::seconds(pause), why }
+            }
+        }
+    }
+
+    fn tell(&mut self, job: &WriteBackRow, settled: &Settled) {
+        let (kind, tenant, ticket) = (job.wish.kind(), &self.tenant, &job.ticket);
+        match settled {
+            Settled::Done | Settled::Found => {
+                self.said.remove(kind);
+                info!(tenant = %tenant, ticket.id = %ticket, kind, "written back to superops");
+            }
+            Settled::Left | Settled::Cancelled => {
+                info!(tenant = %tenant, ticket.id = %ticket, kind, "not written back: {}", settled.outcome());
+            }
+            Settled::Later { why, .. } => {
+                warn!(tenant = %tenant, ticket.id = %ticket, kind, "not written back yet, trying again: {why}");
+            }
+            Settled::Failed { why } if self.said.insert(kind) => {
+                error!(tenant = %tenant, ticket.id = %ticket, kind,
+                    "this is not written back to superops, and no more is said of the next ones: {why}");
+            }
+            Settled::Failed { why } => {
+                debug!(tenant = %tenant, ticket.id = %ticket, kind, "not written back either: {why}");
+            }
+        }
+    }
+}
+
+/// What is to be done to make `ticket` as `edit` says, given what it was `from` when that was decided.
+fn edit(edit: TicketEdit, from: Option<&str>, ticket: &Ticket) -> Look<'static> {
+    if edit.is_made(ticket) {
+        return Look::Settled(Settled::Found);
+    }
+    if edit.present(ticket) != from {
+        return Look::Settled(Settled::Left);
+    }
+    Look::Edit(edit, ticket.updated_at)
+}
+
+fn failed(why: &str) -> Look<'static> {
+    Look::Settled(Settled::Failed { why: why.to_owned() })
+}
+
+fn gave_up(job: &WriteBackRow) -> String {
+    let hours = GIVE_UP_AFTER.num_hours();
+    match &job.last_error {
+        Some(last) => format!("given up after {hours} h: {last}"),
+        None => format!("given up: it has waited {hours} h"),
+    }
+}
