@@ -1,6 +1,7 @@
 //! The questions people ask, answered at one `now`: used by the web and the command line alike.
 
 pub mod alerts;
+pub mod breaches;
 mod explain;
 pub mod forecast;
 pub mod on_call;
@@ -30,6 +31,7 @@ use crate::sync::{Hints, SyncHealth};
 use crate::telemetry::{ChannelLabels, Telemetry, TenantLabels};
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, TenantId, TicketId};
+use alerts::Said;
 use view::Seen;
 
 pub use explain::{ClockLedger, DifferenceGroup, Differences, HeldBy, LedgerLine, TicketLedger};
@@ -427,13 +429,13 @@ impl Service {
         self.config.notify.kinds().into_iter().map(health).collect()
     }
 
-    /// Who was told what, newest first.
+    /// Who was told what, newest first, and how each attempt went.
     pub async fn messages(
         &self,
         scope: &Scope,
         ticket: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<MessageView>, ServiceError> {
+    ) -> Result<Vec<Said>, ServiceError> {
         let only = match scope {
             Scope::All => None,
             Scope::One(tenant) => Some(tenant),
@@ -449,8 +451,11 @@ impl Service {
         let rows =
             self.store.notifications(only, ticket.as_ref().map(TicketId::as_str), limit.min(MOST_TICKETS)).await?;
         let mut words = self.store.delivery_words(&rows).await?;
-        let views = rows.into_iter().map(message_view);
-        Ok(views.map(|view| MessageView { delivery: words.remove(&view.key), ..view }).collect())
+        let mut said = self.with_attempts(rows).await?;
+        for one in &mut said {
+            one.message.delivery = words.remove(&one.message.key);
+        }
+        Ok(said)
     }
 
     /// Whether the store can be written and each tenant's data is fresh; else why not.

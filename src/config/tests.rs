@@ -306,7 +306,7 @@ webhook_url_env = "SLACK_HOOK"
 notify = ["slack", "slack:#night", "slack:", "slack:@everyone", "pagerduty", "webhook", "pager"]
 channels = ["webhook", "email"]
 "##;
-    assert_snapshot!(complaints(more), @r#"
+    assert_snapshot!(complaints(more), @r##"
     config.toml:13:20: `notify` names a Slack channel, but an incoming webhook writes to its own only: use a bot token
     config.toml:13:36: `notify` must name a Slack channel, such as "#sla" or "C024BE91L"
     config.toml:13:46: `notify` must name a Slack channel, such as "#sla" or "C024BE91L"
@@ -314,7 +314,7 @@ channels = ["webhook", "email"]
     config.toml:13:78: `notify` needs webhook, but there is no [notify.webhook] to send it with
     config.toml:13:89: `notify` must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, slack, slack:#CHANNEL, pagerduty or webhook
     config.toml:14:13: `channels` holds webhook, which reaches no single person: put it into `notify` instead
-    "#);
+    "##);
 }
 
 #[test]
