@@ -26,6 +26,7 @@ use crate::store::{Claim, Store, StoreError};
 use crate::superops::SuperOps;
 use crate::sync::{Hints, SyncHealth, TenantSync, Wiring};
 use crate::telemetry::Telemetry;
+use crate::vigil::{self, Vigil};
 use crate::web::{self, Web};
 
 /// A stop takes no longer than this; what is not done by then is done after the next start.
@@ -47,6 +48,7 @@ pub struct Parts {
     pub predicts: Vec<Predict>,
     pub dispatch: Dispatch,
     pub receipts: ReceiptWatch,
+    pub vigil: Vigil,
     claim: Claim,
 }
 
@@ -109,10 +111,36 @@ impl Parts {
         let evaluate =
             Evaluate::new(config.clone(), desks.clone(), store.clone(), clock.clone(), telemetry.clone(), news, outbox)
                 .heeding(board.clone());
-        let sync = Syncs { hints, health };
-        let service = Service::new(config.clone(), desks, store.clone(), clock, telemetry.clone(), sync).showing(board);
-        let service = service.with_bells(bells.news, bells.outbox);
-        Ok(Self { config, store, telemetry, service, answers, syncs, evaluate, predicts, dispatch, receipts, claim })
+        let found = watch::Sender::default();
+        let sync = Syncs { hints, health: health.clone() };
+        let service =
+            Service::new(config.clone(), desks.clone(), store.clone(), clock.clone(), telemetry.clone(), sync);
+        let service = service.showing(board).audited(found.subscribe()).with_bells(bells.news, bells.outbox.clone());
+        let vigil = Vigil::new(vigil::Wiring {
+            config: config.clone(),
+            desks,
+            store: store.clone(),
+            clock,
+            telemetry: telemetry.clone(),
+            service: service.clone(),
+            health,
+            outbox: bells.outbox,
+            found,
+        })?;
+        Ok(Self {
+            config,
+            store,
+            telemetry,
+            service,
+            answers,
+            syncs,
+            evaluate,
+            predicts,
+            dispatch,
+            receipts,
+            vigil,
+            claim,
+        })
     }
 
     /// What the web is to serve.
@@ -150,6 +178,7 @@ impl Parts {
         }
         loops.spawn(self.dispatch.run(stop.subscribe()));
         loops.spawn(self.receipts.run(stop.subscribe()));
+        loops.spawn(self.vigil.run(stop.subscribe()));
         let mut stopped = stop.subscribe();
         loops.spawn(async move {
             let until = async move { drop(stopped.wait_for(|stop| *stop).await) };

@@ -31,6 +31,7 @@ use crate::sync::{Hints, SyncHealth};
 use crate::telemetry::{ChannelLabels, Telemetry, TenantLabels};
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, TenantId, TicketId};
+use crate::vigil::{Mismatches, counted};
 use alerts::Said;
 use view::Seen;
 
@@ -171,6 +172,8 @@ pub struct Overview {
     pub outbox_pending: i64,
     pub sent_last_day: i64,
     pub failed_last_day: i64,
+    /// What should have happened to alerts and did not, by kind; empty while all is well.
+    pub mismatches: BTreeMap<&'static str, usize>,
 }
 
 /// Whether one tenant's data is fresh.
@@ -200,7 +203,7 @@ pub struct MessageView {
     pub tenant: String,
     pub ticket_id: Option<String>,
     pub display_id: Option<String>,
-    /// alert | recovery | digest | bundle
+    /// alert | recovery | acknowledged | digest | bundle | stale | fresh
     pub kind: String,
     pub stage: String,
     pub step: i64,
@@ -252,6 +255,8 @@ pub struct Service {
     news: Arc<Notify>,
     outbox: Arc<Notify>,
     board: Arc<Board>,
+    /// What the audit has found.
+    found: watch::Receiver<Mismatches>,
 }
 
 /// What the service knows of the sync of each tenant.
@@ -271,7 +276,8 @@ impl Service {
         sync: Syncs,
     ) -> Self {
         let (news, outbox, board) = (Arc::default(), Arc::default(), Arc::default());
-        Self { config, desks, store, clock, telemetry, sync, news, outbox, board }
+        let found = watch::channel(Mismatches::new()).1;
+        Self { config, desks, store, clock, telemetry, sync, news, outbox, board, found }
     }
 
     /// The same, able to wake the loops of the running service.
@@ -282,6 +288,11 @@ impl Service {
     /// Shows the forecasts on `board` as well.
     pub fn showing(self, board: Arc<Board>) -> Self {
         Self { board, ..self }
+    }
+
+    /// Says what the audit has found as well.
+    pub fn audited(self, found: watch::Receiver<Mismatches>) -> Self {
+        Self { found, ..self }
     }
 
     /// Open tickets, worst first.
@@ -417,6 +428,7 @@ impl Service {
             outbox_pending: tally.pending,
             sent_last_day: tally.sent,
             failed_last_day: tally.failed,
+            mismatches: counted(&self.found.borrow(), only),
         })
     }
 
@@ -560,7 +572,7 @@ fn message_view(row: Logged) -> MessageView {
         Body::Alert(facts) => Some(&facts.ticket),
         Body::Recovery(facts) => Some(&facts.ticket),
         Body::Acknowledged(facts) => Some(&facts.ticket),
-        Body::Digest(_) | Body::Bundle(_) | Body::Test => None,
+        Body::Digest(_) | Body::Bundle(_) | Body::Stale(_) | Body::Test => None,
     };
     MessageView {
         display_id: ticket.map(|ticket| ticket.display_id.clone()),

@@ -24,4 +24,5 @@ mod store_faults;
 mod superops_faults;
 mod support;
 mod walls;
+mod watch;
 mod web;
