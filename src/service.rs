@@ -442,12 +442,7 @@ impl Service {
     }
 
     /// Who was told what, newest first, and how each attempt went.
-    pub async fn messages(
-        &self,
-        scope: &Scope,
-        ticket: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<Said>, ServiceError> {
+    pub async fn messages(&self, scope: &Scope, ticket: Option<&str>, limit: usize) -> Result<Vec<Said>, ServiceError> {
         let only = match scope {
             Scope::All => None,
             Scope::One(tenant) => Some(tenant),

@@ -15,8 +15,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Notify, watch};
 use tracing::error;
 
-pub use self::audit::{Mismatch, MismatchKind, Mismatches, counted};
 use self::audit::Audit;
+pub use self::audit::{Mismatch, MismatchKind, Mismatches, counted};
 use self::heartbeat::Heartbeat;
 use self::stale::StaleWatch;
 use crate::clock::SharedClock;

@@ -23,7 +23,9 @@ fn state(args: &BreachesArgs) -> Result<Option<BreachState>, CliError> {
     let Some(text) = args.state.as_deref() else { return Ok(None) };
     let known = [BreachState::Predicted, BreachState::Open, BreachState::Closed];
     let found = known.into_iter().find(|state| state.as_str() == text);
-    found.map(Some).ok_or_else(|| CliError::usage(format!("`--state` is `{text}`, and must be predicted, open or closed")))
+    found
+        .map(Some)
+        .ok_or_else(|| CliError::usage(format!("`--state` is `{text}`, and must be predicted, open or closed")))
 }
 
 /// `page` as a table.

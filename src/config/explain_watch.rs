@@ -11,8 +11,16 @@ pub(super) fn watch(page: &mut Page, config: &Config) {
     let stale = format!("told after {after} without a good answer from SuperOps");
     page.row("stale data", or_default(stale, config.watch.stale_after.is_none()));
     let whom: Vec<_> = config.watchers().iter().filter_map(direct_words).collect();
-    let whom = if whom.is_empty() { "NOBODY: it stands in the log, on the page and in /readyz only".to_owned() } else { whom.join("; ") };
+    let whom = if whom.is_empty() {
+        "NOBODY: it stands in the log, on the page and in /readyz only".to_owned()
+    } else {
+        whom.join("; ")
+    };
     page.row("told to", or_default(whom, config.watch.notify.is_none()));
-    let heartbeat = if config.watch.heartbeat_url.is_some() { "sent each minute while all is well" } else { "off: no address is given" };
+    let heartbeat = if config.watch.heartbeat_url.is_some() {
+        "sent each minute while all is well"
+    } else {
+        "off: no address is given"
+    };
     page.row("heartbeat", heartbeat);
 }

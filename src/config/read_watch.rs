@@ -23,9 +23,7 @@ pub(super) fn watch(section: Section<'_>, channels: &Channels) -> Watch {
 
 fn stale_after(text: &str) -> Result<TimeDelta, String> {
     match duration::parse(text)? {
-        short if short < TimeDelta::minutes(1) => {
-            Err("must be 1m or more: it is looked at once a minute".to_owned())
-        }
+        short if short < TimeDelta::minutes(1) => Err("must be 1m or more: it is looked at once a minute".to_owned()),
         long => Ok(long),
     }
 }
@@ -33,7 +31,10 @@ fn stale_after(text: &str) -> Result<TimeDelta, String> {
 fn notify(section: &Section<'_>, channels: &Channels) -> Option<Vec<Target>> {
     let found = section.texts("notify")?;
     if found.is_empty() {
-        section.clash("notify", "must name somebody; without the key, every system and the last step's addresses are told");
+        section.clash(
+            "notify",
+            "must name somebody; without the key, every system and the last step's addresses are told",
+        );
     }
     Some(found.into_iter().filter_map(|text| watcher(&text, section, channels)).collect())
 }
@@ -44,7 +45,9 @@ fn watcher(found: &Found<'_, &str>, section: &Section<'_>, channels: &Channels) 
     if target.system().is_some() || matches!(target, Target::Email(_) | Target::Sms(_)) {
         return Some(target);
     }
-    found.wrong("names people round a ticket, and there is none: use email:ADDRESS, sms:+NUMBER, slack, pagerduty or webhook");
+    found.wrong(
+        "names people round a ticket, and there is none: use email:ADDRESS, sms:+NUMBER, slack, pagerduty or webhook",
+    );
     None
 }
 

@@ -82,9 +82,10 @@ fn about_replies(config: &Config) -> Option<String> {
 
 /// Silence would look like a quiet day.
 fn about_stale_data(config: &Config) -> Option<String> {
-    config.watchers().is_empty().then(|| {
-        "nobody is told when SuperOps can no longer be read: name somebody in [watch] notify".to_owned()
-    })
+    config
+        .watchers()
+        .is_empty()
+        .then(|| "nobody is told when SuperOps can no longer be read: name somebody in [watch] notify".to_owned())
 }
 
 fn about_channels(config: &Config) -> Vec<String> {

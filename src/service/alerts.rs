@@ -213,12 +213,17 @@ impl Service {
         Ok(said.collect())
     }
 
-    pub(super) async fn alert_views(&self, rows: Vec<AlertRow>, now: DateTime<Utc>) -> Result<Vec<AlertView>, ServiceError> {
+    pub(super) async fn alert_views(
+        &self,
+        rows: Vec<AlertRow>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<AlertView>, ServiceError> {
         let overlays = self.store.overlays(None, now).await?;
         let keys: Vec<String> = rows.iter().map(|row| row.key.to_string()).collect();
         let mut said = HashMap::new();
         let logged = self.store.said_of(&keys).await?.into_values().flatten();
-        let (alerts, logged): (Vec<_>, Vec<_>) = logged.map(|row| (row.leased.notification.alert_key.clone(), row)).unzip();
+        let (alerts, logged): (Vec<_>, Vec<_>) =
+            logged.map(|row| (row.leased.notification.alert_key.clone(), row)).unzip();
         for (key, one) in alerts.into_iter().zip(self.with_attempts(logged).await?) {
             said.entry(key).or_insert_with(Vec::new).push(one);
         }

@@ -41,11 +41,13 @@ impl Store {
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
                     let query = format!("SELECT * FROM notifications n WHERE {OPEN} ORDER BY key");
-                    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(tenant.as_str()).fetch_all(&mut *tx).await?;
+                    let rows =
+                        sqlx::query(sqlx::AssertSqlSafe(query)).bind(tenant.as_str()).fetch_all(&mut *tx).await?;
                     let mut notices = Vec::new();
                     for row in &rows {
                         let state: String = row.try_get("state")?;
-                        let was_told = state == "sent" || state == "sending" || row.try_get::<i64, _>("unreported")? > 0;
+                        let was_told =
+                            state == "sent" || state == "sending" || row.try_get::<i64, _>("unreported")? > 0;
                         let told = leased(row).ok().filter(|_| was_told);
                         notices.extend(told.and_then(|told| fresh(told.notification, now)));
                     }

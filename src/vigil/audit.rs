@@ -139,8 +139,7 @@ impl Audit {
         let alerts = self.store.alerts(&tenant.id, -1).await?;
         let overlays = self.store.overlays(Some(&tenant.id), before).await?;
         let untold = self.store.untold_breaches(&tenant.id).await?;
-        let look =
-            Look { tenant, desk: &desk, open: &open, alerts: &alerts, overlays: &overlays, before, now };
+        let look = Look { tenant, desk: &desk, open: &open, alerts: &alerts, overlays: &overlays, before, now };
         let mut found = look.late_steps();
         found.extend(self.nobody_told(&look, &untold));
         let state = self.store.sync_state(&tenant.id).await?;
@@ -196,7 +195,8 @@ impl Look<'_> {
     }
 
     fn without_alert(&self) -> Vec<Mismatch> {
-        let raised: HashSet<&AlertKey> = self.alerts.iter().filter(|row| says_breached(row)).map(|row| &row.key).collect();
+        let raised: HashSet<&AlertKey> =
+            self.alerts.iter().filter(|row| says_breached(row)).map(|row| &row.key).collect();
         let known_long = self.open.values().filter(|watched| watched.first_seen_at < self.before);
         let breached = known_long.flat_map(|watched| self.breached(watched));
         let without = breached.filter(|key| !raised.contains(key));

@@ -111,12 +111,7 @@ fn facts(tenant: &Tenant, health: &SyncHealth, since: DateTime<Utc>) -> StaleFac
 }
 
 /// None of a target that stands for people round a ticket: there is no ticket.
-fn notification(
-    tenant: &Tenant,
-    target: &Target,
-    facts: &StaleFacts,
-    now: DateTime<Utc>,
-) -> Option<NewNotification> {
+fn notification(tenant: &Tenant, target: &Target, facts: &StaleFacts, now: DateTime<Utc>) -> Option<NewNotification> {
     let (channel, to) = address(target)?;
     let alert_key = format!("{}:stale:{}", tenant.id, facts.since.timestamp_millis());
     let message = Message {

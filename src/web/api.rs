@@ -16,9 +16,7 @@ use crate::answers::NoMoreTexts;
 use crate::service::alerts::Said;
 use crate::service::breaches::{BreachPage, BreachQuery};
 use crate::service::policies::TenantPolicies;
-use crate::service::{
-    Differences, ForecastRecord, Overview, Scope, TicketLedger, TicketPage, TicketQuery, TicketSla,
-};
+use crate::service::{Differences, ForecastRecord, Overview, Scope, TicketLedger, TicketPage, TicketQuery, TicketSla};
 use crate::ticket::TenantId;
 
 /// The most of anything in one answer.

@@ -10,8 +10,8 @@ use chrono_tz::Tz;
 use super::{Urgency, bundle, line, local, local_in_full, sane, shown, standing};
 use crate::alert::Closing;
 use crate::notify::{
-    AcknowledgedFacts, Advice, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, StaleFacts, TicketFacts,
-    words,
+    AcknowledgedFacts, Advice, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, StaleFacts,
+    TicketFacts, words,
 };
 use crate::ticket::ClockKind;
 
@@ -217,7 +217,9 @@ fn stale(facts: &StaleFacts, message: &Message, now: DateTime<Utc>) -> Letter {
     let mut letter = Letter::new(subject, headline, urgency);
     if facts.fresh_at.is_none() {
         letter.why.extend(shown(facts.advice.as_deref(), 300).map(|advice| format!("What to do: {advice}.")));
-        letter.closing.push("Until then alerts go by what was read last: what has happened since is not known.".to_owned());
+        letter
+            .closing
+            .push("Until then alerts go by what was read last: what has happened since is not known.".to_owned());
     }
     letter.closing.push("You get this because the configuration names this address for stale data.".to_owned());
     letter
