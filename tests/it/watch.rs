@@ -37,7 +37,7 @@ impl TestApp {
     async fn see_again(&mut self) {
         self.superops.recover();
         self.clock.advance(minutes(6));
-        self.turn().await;
+        self.sync().await;
         self.look_after().await;
         self.settle().await;
     }
@@ -81,12 +81,24 @@ async fn stale_data_is_told_once_by_each_channel_at_any_hour_and_so_is_its_end()
     app.blind_for(minutes(9)).await;
     assert_eq!(app.said(), "", "it is not stale yet");
     app.blind_for(minutes(2)).await;
-    insta::assert_snapshot!(app.said(), @"");
+    insta::assert_snapshot!(app.said(), @r"
+    email duty@example.com: SLA data of acme is stale since 09:00 UTC: SuperOps could not be read: superops cannot be reached or answered with nonsense: HTTP 502
+    pagerduty trigger acme:stale:1795424400000: SLA data of acme is stale since 09:00 UTC: SuperOps could not be read: superops cannot be reached or answered with nonsense: HTTP 502
+    slack #sla: *SLA data of acme is stale since 09:00 UTC: SuperOps could not be read: superops cannot be reached or answered with nonsense: HTTP 502*
+    text +15005550123: SLA data of acme is stale since 09:00 UTC: SuperOps could not be read: superops cannot be reached or answered with nonsense: HTTP 502 #f1afdd
+    webhook sla.data.stale
+    ");
     app.blind_for(minutes(30)).await;
     assert_eq!(app.said(), "", "it was said");
 
     app.see_again().await;
-    insta::assert_snapshot!(app.said(), @"");
+    insta::assert_snapshot!(app.said(), @r"
+    email duty@example.com: SLA data of acme is fresh again since 09:47 UTC, after 47 min
+    pagerduty resolve acme:stale:1795424400000: 
+    slack #sla: *SLA data of acme is fresh again since 09:47 UTC, after 47 min*
+    text +15005550123: SLA data of acme is fresh again since 09:47 UTC, after 47 min #f3a0ac
+    webhook sla.data.fresh
+    ");
     app.look_after().await;
     app.settle().await;
     assert_eq!(app.said(), "", "it was said");
@@ -105,7 +117,10 @@ async fn a_restart_tells_nobody_of_the_same_stale_data_again_and_its_end_is_stil
     app.blind_for(minutes(5)).await;
     assert_eq!(app.said(), "");
     app.see_again().await;
-    insta::assert_snapshot!(app.said(), @"");
+    insta::assert_snapshot!(app.said(), @r"
+    email duty@example.com: SLA data of acme is fresh again since 09:22 UTC, after 22 min
+    text +15005550123: SLA data of acme is fresh again since 09:22 UTC, after 22 min #f3a0ac
+    ");
 }
 
 #[tokio::test]
@@ -210,7 +225,10 @@ async fn the_breach_ledger_says_who_was_told_and_how_each_attempt_went() {
     let outcomes: Vec<_> = mail.attempts.iter().map(|attempt| attempt.outcome.as_str()).collect();
     assert_eq!(outcomes, ["unavailable", "taken"]);
     let table = page_text(&page).replace(&breach.id, "BREACH-ID-OF-20-HEXX");
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @r"
+    BREACH                STATE  DUE                   TICKET       CLOCK       SEVERITY  TECHNICIAN     CLIENT              TOLD
+    BREACH-ID-OF-20-HEXX  open   2026-11-23 10:00 UTC  112326-0008  resolution  HIGH      Mateo Alvarez  Globex Corporation  2 of 2 sent, 3 attempts
+    ");
     assert_eq!(app.breaches(Some(BreachState::Closed)).await.total, 0);
     let later = BreachQuery { from: Some(app.now()), ..BreachQuery::default() };
     assert_eq!(app.parts().service.breaches(&Scope::All, &later).await.unwrap().total, 0);
