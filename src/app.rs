@@ -26,6 +26,7 @@ use crate::store::{Claim, Store, StoreError};
 use crate::superops::SuperOps;
 use crate::sync::{Hints, SyncHealth, TenantSync, Wiring};
 use crate::telemetry::Telemetry;
+use crate::vigil::{self, Vigil};
 use crate::web::{self, Web};
 use crate::write_back::{self, WriteBacks};
 
@@ -49,6 +50,7 @@ pub struct Parts {
     pub dispatch: Dispatch,
     pub receipts: ReceiptWatch,
     pub write_backs: Vec<WriteBacks>,
+    pub vigil: Vigil,
     claim: Claim,
 }
 
@@ -120,9 +122,22 @@ impl Parts {
             WriteBacks::new(&tenant.id, wiring)
         });
         let write_backs = writing.collect();
-        let sync = Syncs { hints, health };
-        let service = Service::new(config.clone(), desks, store.clone(), clock, telemetry.clone(), sync).showing(board);
-        let service = service.with_bells(bells.news, bells.outbox);
+        let found = watch::Sender::default();
+        let sync = Syncs { hints, health: health.clone() };
+        let service =
+            Service::new(config.clone(), desks.clone(), store.clone(), clock.clone(), telemetry.clone(), sync);
+        let service = service.showing(board).audited(found.subscribe()).with_bells(bells.news, bells.outbox.clone());
+        let vigil = Vigil::new(vigil::Wiring {
+            config: config.clone(),
+            desks,
+            store: store.clone(),
+            clock,
+            telemetry: telemetry.clone(),
+            service: service.clone(),
+            health,
+            outbox: bells.outbox,
+            found,
+        })?;
         Ok(Self {
             config,
             store,
@@ -135,6 +150,7 @@ impl Parts {
             dispatch,
             receipts,
             write_backs,
+            vigil,
             claim,
         })
     }
@@ -177,6 +193,7 @@ impl Parts {
         for write_back in self.write_backs {
             loops.spawn(write_back.run(stop.subscribe()));
         }
+        loops.spawn(self.vigil.run(stop.subscribe()));
         let mut stopped = stop.subscribe();
         loops.spawn(async move {
             let until = async move { drop(stopped.wait_for(|stop| *stop).await) };

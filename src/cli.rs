@@ -4,6 +4,7 @@
 
 mod alerts;
 mod backtest;
+pub mod breaches;
 mod check;
 mod check_on_call;
 mod check_write_back;
@@ -66,6 +67,8 @@ enum Command {
     Status(StatusArgs),
     /// Show alerts, worst first, or one with all that was said about it
     Alerts(AlertsArgs),
+    /// Show breaches, the latest due first, with who was told
+    Breaches(BreachesArgs),
     /// Show what was promised, infer it from SuperOps' due times, or try other promises on the past
     #[command(args_conflicts_with_subcommands = true)]
     Policies {
@@ -224,6 +227,21 @@ struct AlertsArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct BreachesArgs {
+    #[arg(long)]
+    json: bool,
+    /// predicted | open | closed; else all
+    #[arg(long, value_name = "STATE")]
+    state: Option<String>,
+    /// How many breaches to show
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    limit: usize,
+    /// Only this tenant's
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+}
+
+#[derive(Debug, Args)]
 struct ExplainArgs {
     /// An id or what people call it, like 062822-0005
     ticket: String,
@@ -278,6 +296,7 @@ impl Cli {
             Command::Simulate(args) => simulate::simulate(args).await,
             Command::Status(args) => status::status(load_offline(config)?, args).await,
             Command::Alerts(args) => alerts::alerts(load_offline(config)?, args).await,
+            Command::Breaches(args) => breaches::breaches(load_offline(config)?, args).await,
             Command::Policies { scope, command } => policies::policies(load_offline(config)?, scope, command).await,
             Command::Explain(args) => explain::explain(load_offline(config)?, args).await,
             Command::Backtest(args) => backtest::backtest(&load_offline(config)?, &args),

@@ -16,6 +16,7 @@ mod checks;
 mod explain_alerts;
 mod explain_noise;
 mod explain_on_call;
+mod explain_watch;
 mod explain_write_back;
 pub mod holiday_file;
 mod read;
@@ -28,6 +29,7 @@ pub mod read_on_call;
 mod read_policies;
 mod read_server;
 mod read_tenant;
+mod read_watch;
 mod read_write_back;
 mod reader;
 mod secret;
@@ -76,6 +78,7 @@ pub struct Config {
     /// First match wins; the last one, `default`, is what `alerts` says and matches all.
     pub escalations: Vec<Escalation>,
     pub notify: Notify,
+    pub watch: Watch,
 }
 
 impl Config {
@@ -112,6 +115,26 @@ impl Config {
         self.escalations.iter().find(|escalation| escalation.name == name)
     }
 
+    /// How old the data of `tenant` may be before people are told.
+    pub fn stale_after(&self, tenant: &Tenant) -> TimeDelta {
+        self.watch.stale_after.unwrap_or_else(|| (tenant.poll_interval * STALE_POLLS).max(STALE_AT_LEAST))
+    }
+
+    /// Who is told that the data is stale: as configured, else every system, and the addresses of the last step.
+    pub fn watchers(&self) -> Vec<Target> {
+        if let Some(named) = &self.watch.notify {
+            return named.clone();
+        }
+        let kinds = self.notify.kinds();
+        let last = self.alerts.steps.last().map(|step| step.notify.as_slice()).unwrap_or_default();
+        let fixed = last.iter().filter(|target| match target {
+            Target::Email(_) => kinds.contains(&ChannelKind::Email),
+            Target::Sms(_) => kinds.contains(&ChannelKind::Sms),
+            _ => false,
+        });
+        kinds.iter().filter_map(|kind| Target::of_system(*kind)).chain(fixed.cloned()).collect()
+    }
+
     /// The policies that speak of `tenant`, in order, each with where it stands.
     pub fn policies_of(&self, tenant: &TenantId) -> impl Iterator<Item = (&str, &Policy)> {
         let all = self.policy_places.iter().map(String::as_str).zip(&self.policies);
@@ -121,6 +144,21 @@ impl Config {
 
 fn content(path: &Path, env: &dyn Environment) -> Result<String, Complaints> {
     env.read_file(path).map_err(|error| Complaints::unreadable(path, &error))
+}
+
+/// Data that was not read for this many polls, or this long, is stale unless told otherwise.
+const STALE_POLLS: i32 = 10;
+const STALE_AT_LEAST: TimeDelta = TimeDelta::minutes(10);
+
+/// Who hears that the data cannot be believed, and who that the watch lives.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// None: ten polls, at least 10 minutes.
+    pub stale_after: Option<TimeDelta>,
+    /// None: every system that is set up, and the addresses of the last step.
+    pub notify: Option<Vec<Target>>,
+    /// Asked for each minute while all is well. Who knows it can feign that, so it is a secret.
+    pub heartbeat_url: Option<SecretString>,
 }
 
 #[derive(Debug)]

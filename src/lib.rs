@@ -23,6 +23,7 @@
 //!    message, the provider's word on what was delivered.
 //! 7. [`service`] answers the questions people ask, for [`web`] and [`cli`] alike,
 //!    with standings computed when they are asked for, never stored.
+//! 8. [`vigil`] watches all of that: stale data is told, and what did not happen is counted.
 //!
 //! [`app`] builds all of it from [`config`]. [`simulator`] is a SuperOps
 //! look-alike, so that the demo and the tests need no account.
@@ -50,6 +51,7 @@ pub mod dispatch;
 pub mod evaluate;
 pub mod predict;
 pub mod sync;
+pub mod vigil;
 pub mod write_back;
 
 pub mod service;

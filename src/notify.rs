@@ -141,7 +141,8 @@ pub struct Message {
 impl Message {
     /// The key of the alert that this is about, if it goes to a system: the thread is named after the two.
     pub fn alert_key(&self) -> Option<&str> {
-        let about_alert = matches!(self.body, Body::Alert(_) | Body::Acknowledged(_) | Body::Recovery(_));
+        let about_alert =
+            matches!(self.body, Body::Alert(_) | Body::Acknowledged(_) | Body::Recovery(_) | Body::Stale(_));
         self.thread.strip_suffix(&self.to)?.strip_suffix(':').filter(|_| about_alert)
     }
 }
@@ -160,6 +161,8 @@ pub enum Body {
     Digest(DigestFacts),
     /// What waited for one person at once.
     Bundle(BundleFacts),
+    /// A tenant's data has become too old to be believed, or is fresh again.
+    Stale(StaleFacts),
     /// `check --send-test`.
     Test,
 }
@@ -262,6 +265,20 @@ pub struct DigestRow {
     pub ticket: TicketFacts,
     pub clock: ClockKind,
     pub due: DateTime<Utc>,
+}
+
+/// How old a tenant's data is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StaleFacts {
+    pub tenant: String,
+    /// Of when the data is.
+    pub since: DateTime<Utc>,
+    /// Why it is not read: a sentence, ours.
+    pub reason: String,
+    /// What a person can do about it.
+    pub advice: Option<String>,
+    /// None while it is stale.
+    pub fresh_at: Option<DateTime<Utc>>,
 }
 
 /// What several notifications say, as one.

@@ -1,6 +1,7 @@
 //! The questions people ask, answered at one `now`: used by the web and the command line alike.
 
 pub mod alerts;
+pub mod breaches;
 mod explain;
 pub mod forecast;
 pub mod on_call;
@@ -31,6 +32,8 @@ use crate::sync::{Hints, SyncHealth};
 use crate::telemetry::{ChannelLabels, Telemetry, TenantLabels};
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, TenantId, TicketId};
+use crate::vigil::{Mismatches, counted};
+use alerts::Said;
 use view::Seen;
 
 pub use explain::{ClockLedger, DifferenceGroup, Differences, HeldBy, LedgerLine, TicketLedger};
@@ -170,6 +173,8 @@ pub struct Overview {
     pub outbox_pending: i64,
     pub sent_last_day: i64,
     pub failed_last_day: i64,
+    /// What should have happened to alerts and did not, by kind; empty while all is well.
+    pub mismatches: BTreeMap<&'static str, usize>,
 }
 
 /// Whether one tenant's data is fresh.
@@ -199,7 +204,7 @@ pub struct MessageView {
     pub tenant: String,
     pub ticket_id: Option<String>,
     pub display_id: Option<String>,
-    /// alert | recovery | digest | bundle
+    /// alert | recovery | acknowledged | digest | bundle | stale | fresh
     pub kind: String,
     pub stage: String,
     pub step: i64,
@@ -251,6 +256,8 @@ pub struct Service {
     news: Arc<Notify>,
     outbox: Arc<Notify>,
     board: Arc<Board>,
+    /// What the audit has found.
+    found: watch::Receiver<Mismatches>,
 }
 
 /// What the service knows of the sync of each tenant.
@@ -270,7 +277,8 @@ impl Service {
         sync: Syncs,
     ) -> Self {
         let (news, outbox, board) = (Arc::default(), Arc::default(), Arc::default());
-        Self { config, desks, store, clock, telemetry, sync, news, outbox, board }
+        let found = watch::channel(Mismatches::new()).1;
+        Self { config, desks, store, clock, telemetry, sync, news, outbox, board, found }
     }
 
     /// The same, able to wake the loops of the running service.
@@ -281,6 +289,11 @@ impl Service {
     /// Shows the forecasts on `board` as well.
     pub fn showing(self, board: Arc<Board>) -> Self {
         Self { board, ..self }
+    }
+
+    /// Says what the audit has found as well.
+    pub fn audited(self, found: watch::Receiver<Mismatches>) -> Self {
+        Self { found, ..self }
     }
 
     /// Open tickets, worst first.
@@ -416,6 +429,7 @@ impl Service {
             outbox_pending: tally.pending,
             sent_last_day: tally.sent,
             failed_last_day: tally.failed,
+            mismatches: counted(&self.found.borrow(), only),
         })
     }
 
@@ -428,13 +442,8 @@ impl Service {
         self.config.notify.kinds().into_iter().map(health).collect()
     }
 
-    /// Who was told what, newest first.
-    pub async fn messages(
-        &self,
-        scope: &Scope,
-        ticket: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<MessageView>, ServiceError> {
+    /// Who was told what, newest first, and how each attempt went.
+    pub async fn messages(&self, scope: &Scope, ticket: Option<&str>, limit: usize) -> Result<Vec<Said>, ServiceError> {
         let only = match scope {
             Scope::All => None,
             Scope::One(tenant) => Some(tenant),
@@ -450,8 +459,11 @@ impl Service {
         let rows =
             self.store.notifications(only, ticket.as_ref().map(TicketId::as_str), limit.min(MOST_TICKETS)).await?;
         let mut words = self.store.delivery_words(&rows).await?;
-        let views = rows.into_iter().map(message_view);
-        Ok(views.map(|view| MessageView { delivery: words.remove(&view.key), ..view }).collect())
+        let mut said = self.with_attempts(rows).await?;
+        for one in &mut said {
+            one.message.delivery = words.remove(&one.message.key);
+        }
+        Ok(said)
     }
 
     /// Whether the store can be written and each tenant's data is fresh; else why not.
@@ -556,7 +568,7 @@ fn message_view(row: Logged) -> MessageView {
         Body::Alert(facts) => Some(&facts.ticket),
         Body::Recovery(facts) => Some(&facts.ticket),
         Body::Acknowledged(facts) => Some(&facts.ticket),
-        Body::Digest(_) | Body::Bundle(_) | Body::Test => None,
+        Body::Digest(_) | Body::Bundle(_) | Body::Stale(_) | Body::Test => None,
     };
     MessageView {
         display_id: ticket.map(|ticket| ticket.display_id.clone()),

@@ -22,6 +22,7 @@ pub mod sync;
 pub mod tickets;
 pub mod tokens;
 pub mod versions;
+mod vigil;
 pub mod weekly;
 pub mod write_backs;
 mod writer;

@@ -101,6 +101,11 @@ pub struct JudgedLabels {
     pub outcome: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct MismatchLabels {
+    pub kind: &'static str,
+}
+
 type FloatGauge = Gauge<f64, AtomicU64>;
 
 /// All figures. Shared as an `Arc`; each room writes its own.
@@ -117,6 +122,7 @@ pub struct Telemetry {
     pub deliveries: Family<DeliveryLabels, Counter>,
     pub channel_open: Family<ChannelLabels, Gauge>,
     pub hooks: Family<HookLabels, Counter>,
+    pub audit_mismatches: Family<MismatchLabels, Gauge>,
     pub outbox_pending: Gauge,
     pub week: Family<WeekLabels, Gauge>,
     pub lateness_seconds: Histogram,
@@ -154,6 +160,8 @@ impl Default for Telemetry {
         let deliveries = family!("deliveries", "Attempts to deliver, by channel and outcome", Family::default());
         let channel_open = family!("channel_open", "1 while a channel is out of order", Family::default());
         let hooks = family!("hooks", "Calls of a provider, by hook and outcome", Family::default());
+        let audit_mismatches =
+            family!("audit_mismatches", "What should have happened to alerts and did not", Family::default());
         let outbox_pending = family!("outbox_pending", "Notifications waiting to be sent", Gauge::default());
         let week = family!("alerts_this_week", "Alerts told this week, and what came of them", Family::default());
         let cache_lookups = family!("cache_lookups", "Cache look-ups, by hit or miss", Family::default());
@@ -205,6 +213,7 @@ impl Default for Telemetry {
             deliveries,
             channel_open,
             hooks,
+            audit_mismatches,
             outbox_pending,
             week,
             lateness_seconds,

@@ -117,6 +117,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
         ("/api/v1/tickets/{id}/override", post(overrides::decide).delete(overrides::undecide)),
         ("/api/v1/discrepancies", get(api::discrepancies)),
         ("/api/v1/overview", get(api::overview)),
+        ("/api/v1/breaches", get(api::breaches)),
         ("/api/v1/messages", get(api::messages)),
         ("/api/v1/alerts", get(alerts::list)),
         ("/api/v1/alerts/weekly", get(alerts::weekly)),

@@ -57,7 +57,7 @@ impl Target {
     }
 
     /// The target that stands for all of `channel`, if no person is at its end.
-    fn of_system(channel: ChannelKind) -> Option<Self> {
+    pub fn of_system(channel: ChannelKind) -> Option<Self> {
         match channel {
             ChannelKind::Slack => Some(Self::Slack(None)),
             ChannelKind::PagerDuty => Some(Self::PagerDuty),

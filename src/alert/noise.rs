@@ -64,6 +64,8 @@ pub enum Kind {
     Recovery,
     /// What is many already: it is never put together with others.
     Digest,
+    /// About the watch itself: while it is blind, nothing else can be believed. It never waits.
+    Watch,
 }
 
 /// A row that waits to be said.
@@ -125,7 +127,8 @@ pub fn shape(
     now: DateTime<Utc>,
 ) -> Vec<Fate> {
     let mut fates: Vec<_> = rows.iter().map(|row| hold_by_night(row, channel, rules, now)).collect();
-    let free: Vec<usize> = (0..rows.len()).filter(|index| fates[*index] == Fate::Alone).collect();
+    let may_be_shaped = |index: &usize| fates[*index] == Fate::Alone && rows[*index].kind != Kind::Watch;
+    let free: Vec<usize> = (0..rows.len()).filter(may_be_shaped).collect();
     let (mut many, mut single): (Vec<usize>, Vec<usize>) =
         free.into_iter().partition(|index| rows[*index].kind != Kind::Digest);
     let room = past.room(now);
@@ -168,6 +171,7 @@ fn no_room(row: &Waiting<'_>, past: &Past<'_>, now: DateTime<Utc>) -> Fate {
 /// What goes first when there is more to send than can be sent at once; the lowest before the others.
 pub fn rank(kind: Kind, first_of_client: bool) -> u8 {
     match kind {
+        Kind::Watch => 0,
         Kind::Alert(_) if first_of_client => 0,
         Kind::Alert(Stage::Breached) => 1,
         Kind::Alert(Stage::Warning) => 2,

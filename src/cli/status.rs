@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use super::{CliError, StatusArgs};
 use crate::config::Config;
 use crate::notify;
-use crate::service::{ClockStatus, MessageView, Overview, Scope, Service, TicketPage, TicketQuery, TicketSla};
+use crate::service::alerts::Said;
+use crate::service::{ClockStatus, Overview, Scope, Service, TicketPage, TicketQuery, TicketSla};
 
 /// The longest subject in a table.
 const SUBJECT_WIDTH: usize = 36;
@@ -146,7 +147,7 @@ fn paint(ticket: &TicketSla, colours: bool) -> (&'static str, &'static str) {
     }
 }
 
-fn ticket_text(ticket: &TicketSla, messages: &[MessageView]) -> String {
+fn ticket_text(ticket: &TicketSla, messages: &[Said]) -> String {
     let mut text = format!("{} {}\n", ticket.display_id, shortened(&printable(&ticket.subject), 100));
     let fields = [
         ("client", &ticket.client),
@@ -166,7 +167,7 @@ fn ticket_text(ticket: &TicketSla, messages: &[MessageView]) -> String {
     for discrepancy in &ticket.discrepancies {
         let _ = writeln!(text, "  differs    {}", printable(discrepancy));
     }
-    for message in messages {
+    for Said { message, .. } in messages {
         let when = message.sent_at.unwrap_or(message.due_at).format("%a %d %b %H:%M:%S UTC");
         let _ = writeln!(
             text,

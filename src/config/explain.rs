@@ -12,6 +12,7 @@ use crate::ticket::{ClockKind, GUESSED_CLOSED, GUESSED_PAUSED, StatusMeaning, Te
 
 use super::explain_alerts::{alerts, answers, channels};
 use super::explain_on_call::on_call;
+use super::explain_watch::watch;
 use super::explain_write_back;
 use super::read_calendar::DAYS;
 use super::read_server::{DEFAULT_LISTEN, DEFAULT_STORE};
@@ -32,6 +33,7 @@ pub fn explain(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> S
     config.on_call.values().for_each(|rotation| on_call(&mut page, rotation));
     channels(&mut page, &config.notify);
     answers(&mut page, config);
+    watch(&mut page, config);
     let remarks = remarks(config);
     if !remarks.is_empty() {
         page.heading("Remarks");

@@ -99,7 +99,7 @@ fn role_words(target: &Target) -> Option<String> {
     Some(words.to_owned())
 }
 
-fn direct_words(target: &Target) -> Option<String> {
+pub(super) fn direct_words(target: &Target) -> Option<String> {
     match target {
         Target::Email(address) => Some(format!("{address}, by email")),
         Target::Sms(number) => Some(format!("{number}, by SMS")),

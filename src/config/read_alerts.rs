@@ -154,7 +154,7 @@ fn targets(section: &Section<'_>, channels: &Channels) -> Vec<Target> {
     found.into_iter().flatten().filter_map(|text| reachable(&text, channels, text.inspection())).collect()
 }
 
-fn reachable(found: &Found<'_, &str>, channels: &Channels, inspection: &Inspection<'_>) -> Option<Target> {
+pub(super) fn reachable(found: &Found<'_, &str>, channels: &Channels, inspection: &Inspection<'_>) -> Option<Target> {
     let target = found.clone().read(|text| target(text))?;
     if let Target::OnCall(name) = &target
         && !channels.rotations.contains(name)

@@ -19,6 +19,7 @@ pub fn remarks(config: &Config) -> Vec<String> {
     list.extend(config.policies.iter().enumerate().flat_map(|(index, policy)| about_policy(index + 1, policy)));
     list.extend(about_channels(config));
     list.extend(about_replies(config));
+    list.extend(about_stale_data(config));
     if !config.server.listen.ip().is_loopback() {
         list.push("the page is open to the network without TLS: put a reverse proxy with TLS before it".to_owned());
     }
@@ -77,6 +78,14 @@ fn about_replies(config: &Config) -> Option<String> {
         "`replies` is on, but server.public_url is not given: Twilio cannot pass replies on, so no message asks for them"
             .to_owned()
     })
+}
+
+/// Silence would look like a quiet day.
+fn about_stale_data(config: &Config) -> Option<String> {
+    config
+        .watchers()
+        .is_empty()
+        .then(|| "nobody is told when SuperOps can no longer be read: name somebody in [watch] notify".to_owned())
 }
 
 fn about_channels(config: &Config) -> Vec<String> {

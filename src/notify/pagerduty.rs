@@ -90,7 +90,8 @@ fn actions(body: &Body) -> &'static [Action] {
     match body {
         Body::Alert(_) | Body::Digest(_) | Body::Bundle(_) => &[Action::Trigger],
         Body::Acknowledged(_) => &[Action::Acknowledge],
-        Body::Recovery(_) => &[Action::Resolve],
+        Body::Stale(facts) if facts.fresh_at.is_none() => &[Action::Trigger],
+        Body::Recovery(_) | Body::Stale(_) => &[Action::Resolve],
         Body::Test => &[Action::Trigger, Action::Resolve],
     }
 }
@@ -118,7 +119,7 @@ fn payload(message: &Message, now: DateTime<Utc>) -> Value {
 
 fn severity(body: &Body) -> &'static str {
     match body {
-        Body::Alert(AlertFacts { stage: Stage::Breached, .. }) => "critical",
+        Body::Alert(AlertFacts { stage: Stage::Breached, .. }) | Body::Stale(_) => "critical",
         Body::Alert(AlertFacts { stage: Stage::Predicted, .. }) | Body::Test => "info",
         // Neither opens an incident.
         Body::Acknowledged(_) | Body::Recovery(_) => "info",

@@ -2,6 +2,7 @@
 //! that went, what comes next, and who took it on.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,6 +15,7 @@ use crate::alert::Stage;
 use crate::alert::life::{Act, Actor, AlertRow, Hold, HoldKind, How, State};
 use crate::alert::overlay::Overlay;
 use crate::config::duration;
+use crate::store::StoreError;
 use crate::store::outbox::Logged;
 use crate::store::record::{LoggedAttempt, Wanted};
 use crate::ticket::watch::Watched;
@@ -203,21 +205,36 @@ impl Service {
         Ok(row.filter(|row| scope.tenant().is_none_or(|tenant| row.key.tenant == *tenant)))
     }
 
-    async fn alert_views(&self, rows: Vec<AlertRow>, now: DateTime<Utc>) -> Result<Vec<AlertView>, ServiceError> {
+    /// `rows` as people are shown them, each with its attempts.
+    pub(super) async fn with_attempts(&self, rows: Vec<Logged>) -> Result<Vec<Said>, StoreError> {
+        let keys: Vec<_> = rows.iter().map(attempted).collect();
+        let attempts = self.store.attempts_of(&keys).await?;
+        let said = rows.into_iter().zip(keys).map(|(row, key)| {
+            let outcomes = attempts.get(&key).cloned().unwrap_or_default();
+            Said { message: message_view(row), outcomes: outcomes.into_iter().map(attempt_view).collect() }
+        });
+        Ok(said.collect())
+    }
+
+    pub(super) async fn alert_views(
+        &self,
+        rows: Vec<AlertRow>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<AlertView>, ServiceError> {
         let overlays = self.store.overlays(None, now).await?;
         let keys: Vec<String> = rows.iter().map(|row| row.key.to_string()).collect();
-        let mut said = self.store.said_of(&keys).await?;
-        let said_keys: Vec<_> = said.values().flatten().map(attempted).collect();
-        let attempts = self.store.attempts_of(&said_keys).await?;
+        let mut said = HashMap::new();
+        let logged = self.store.said_of(&keys).await?.into_values().flatten();
+        let (alerts, logged): (Vec<_>, Vec<_>) =
+            logged.map(|row| (row.leased.notification.alert_key.clone(), row)).unzip();
+        for (key, one) in alerts.into_iter().zip(self.with_attempts(logged).await?) {
+            said.entry(key).or_insert_with(Vec::new).push(one);
+        }
         let mut written = self.store.write_backs_of(&keys).await?;
         let mut views = Vec::with_capacity(rows.len());
         for (row, key) in rows.into_iter().zip(keys) {
             let watched = self.store.ticket(&row.key.tenant, &row.key.ticket).await?;
-            let with_attempts = |logged: Logged| {
-                let outcomes = attempts.get(&attempted(&logged)).cloned().unwrap_or_default();
-                Said { message: message_view(logged), outcomes: outcomes.into_iter().map(attempt_view).collect() }
-            };
-            let notifications = said.remove(&key).unwrap_or_default().into_iter().map(with_attempts).collect();
+            let notifications = said.remove(&key).unwrap_or_default();
             let steps = self.config.escalation(&row.escalation).map_or(0, |escalation| escalation.steps.len());
             let written = written.remove(&key).unwrap_or_default().into_iter().map(WriteBackView::of).collect();
             let view = view(row, watched, &overlays, notifications, steps, now);

@@ -33,7 +33,7 @@ pub struct NewNotification {
     pub tenant: TenantId,
     pub alert_key: String,
     pub ticket_id: Option<String>,
-    /// alert | recovery | acknowledged | digest | bundle
+    /// alert | recovery | acknowledged | digest | bundle | stale | fresh
     pub kind: &'static str,
     pub stage: String,
     pub step: u32,
@@ -428,7 +428,7 @@ pub(super) async fn take_up_again(
     .map(drop)
 }
 
-fn json(value: &impl serde::Serialize) -> String {
+pub(super) fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("our own types have text keys only")
 }
 
@@ -445,6 +445,8 @@ pub(super) fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
             "acknowledged" => "acknowledged",
             "digest" => "digest",
             "bundle" => "bundle",
+            "stale" => "stale",
+            "fresh" => "fresh",
             _ => "alert",
         },
         stage: text("stage")?,
@@ -523,7 +525,8 @@ pub(super) async fn settle(
     Ok(())
 }
 
-/// Whether what it says holds no longer: its alert is over, acknowledged, or tells another stage by now.
+/// Whether what it says holds no longer: its alert is over, acknowledged, or tells another stage by now; stale data is
+/// fresh again.
 pub(super) async fn is_void(tx: &mut SqliteConnection, notification: &NewNotification) -> Result<bool, sqlx::Error> {
     if notification.kind == "bundle" {
         return bundle::is_void(tx, &notification.message.key).await;
@@ -531,7 +534,8 @@ pub(super) async fn is_void(tx: &mut SqliteConnection, notification: &NewNotific
     sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM alerts WHERE key = $1 AND $2 = 'alert' AND (state = 'resolved'
          OR (acked_at IS NOT NULL AND hold_over = 0)
-         OR $3 <> CASE episode WHEN 0 THEN stage ELSE stage || '/' || episode END))",
+         OR $3 <> CASE episode WHEN 0 THEN stage ELSE stage || '/' || episode END))
+         OR ($2 = 'stale' AND EXISTS (SELECT 1 FROM notifications WHERE alert_key = $1 AND kind = 'fresh'))",
     )
     .bind(&notification.alert_key)
     .bind(notification.kind)

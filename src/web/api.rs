@@ -13,10 +13,10 @@ use serde_json::Value;
 use super::auth::Caller;
 use super::{Problem, Web};
 use crate::answers::NoMoreTexts;
+use crate::service::alerts::Said;
+use crate::service::breaches::{BreachPage, BreachQuery};
 use crate::service::policies::TenantPolicies;
-use crate::service::{
-    Differences, ForecastRecord, MessageView, Overview, Scope, TicketLedger, TicketPage, TicketQuery, TicketSla,
-};
+use crate::service::{Differences, ForecastRecord, Overview, Scope, TicketLedger, TicketPage, TicketQuery, TicketSla};
 use crate::ticket::TenantId;
 
 /// The most of anything in one answer.
@@ -40,10 +40,20 @@ pub struct MessageQuery {
     limit: Option<usize>,
 }
 
+/// GET /api/v1/breaches
+pub async fn breaches(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<BreachQuery>,
+) -> Result<Json<BreachPage>, Problem> {
+    let scope = narrowed(caller.scope, query.tenant.as_deref()).ok_or_else(|| Problem::not_found("tenant"))?;
+    Ok(Json(web.service.breaches(&scope, &query).await?))
+}
+
 /// What was told to whom, newest first.
 #[derive(Serialize)]
 pub struct Messages {
-    messages: Vec<MessageView>,
+    messages: Vec<Said>,
 }
 
 /// GET /api/v1/tickets

@@ -25,5 +25,6 @@ mod store_faults;
 mod superops_faults;
 mod support;
 mod walls;
+mod watch;
 mod web;
 mod write_back;

@@ -237,6 +237,12 @@ impl TestApp {
         self.parts().evaluate.turn(now).await.unwrap()
     }
 
+    /// One look at the watch itself.
+    pub async fn look_after(&mut self) {
+        let now = self.now();
+        self.parts().vigil.turn(now).await.unwrap();
+    }
+
     /// Asks about text messages that stay silent.
     pub async fn ask_for_receipts(&mut self) {
         let now = self.now();

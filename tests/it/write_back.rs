@@ -1,5 +1,6 @@
 //! What is written on tickets at SuperOps: nothing unless asked for, and each thing once, whatever fails.
 
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use chrono::TimeDelta;
@@ -181,10 +182,25 @@ async fn a_token_that_may_not_write_costs_no_alert() {
     assert_eq!(notes(&app, &id).len(), 1, "that of step 2; what was refused is not tried again");
 }
 
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[tokio::test]
 async fn a_refusal_is_said_once() {
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
     let _said_here = tracing::subscriber::set_default(subscriber);
     let mut app = TestApp::with(NOTES).await;
     for _ in 0..3 {
@@ -195,7 +211,7 @@ async fn a_refusal_is_said_once() {
     app.superops.fail(Fault::Forbidden, 3);
     app.write_back().await;
     assert_eq!(asked(&app, "createTicketNote"), 0, "all three were refused");
-    let text = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert_eq!(text.lines().filter(|line| line.contains("ERROR")).count(), 1, "{text}");
 }
 

@@ -44,7 +44,8 @@ impl QuietHours {
     pub(super) fn concerns(&self, channel: ChannelKind, row: &Waiting<'_>) -> bool {
         let excepted = row.priority.is_some_and(|name| self.except.contains(&name.trim().to_lowercase()));
         let breach = row.kind == Kind::Alert(Stage::Breached);
-        self.channels.contains(&channel) && !excepted && !(self.breaches && breach)
+        let of_a_ticket = row.kind != Kind::Watch;
+        self.channels.contains(&channel) && of_a_ticket && !excepted && !(self.breaches && breach)
     }
 
     fn end_of_window(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {

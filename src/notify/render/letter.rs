@@ -10,7 +10,8 @@ use chrono_tz::Tz;
 use super::{Urgency, bundle, line, local, local_in_full, sane, shown, standing};
 use crate::alert::Closing;
 use crate::notify::{
-    AcknowledgedFacts, Advice, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, words,
+    AcknowledgedFacts, Advice, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, StaleFacts,
+    TicketFacts, words,
 };
 use crate::ticket::ClockKind;
 
@@ -56,6 +57,7 @@ impl Letter {
             Body::Acknowledged(facts) => acknowledged(facts, message, now),
             Body::Digest(facts) => digest(facts, message, now),
             Body::Bundle(facts) => bundle::letter(facts, message, now),
+            Body::Stale(facts) => stale(facts, message, now),
             Body::Test => test(),
         }
     }
@@ -202,6 +204,36 @@ fn digest_row(row: &DigestRow, message: &Message, now: DateTime<Utc>) -> Row {
         title: format!("{} {}", ticket.shown_id(), ticket.shown_subject()),
         details: format!("{}, due {when}, {}, {}", row.clock.words(), ticket.shown_client(), ticket.shown_technician()),
         link: links(ticket).into_iter().next().map(|link| link.url),
+    }
+}
+
+fn stale(facts: &StaleFacts, message: &Message, now: DateTime<Utc>) -> Letter {
+    let state = stale_state(facts, now, message.timezone);
+    let (headline, urgency) = match facts.fresh_at {
+        None => (format!("{state}: {}", line(&facts.reason, 200)), Urgency::PastDue),
+        Some(_) => (state, Urgency::Met),
+    };
+    let subject = format!("[SLA] {}: data from SuperOps", line(&facts.tenant, 40));
+    let mut letter = Letter::new(subject, headline, urgency);
+    if facts.fresh_at.is_none() {
+        letter.why.extend(shown(facts.advice.as_deref(), 300).map(|advice| format!("What to do: {advice}.")));
+        letter
+            .closing
+            .push("Until then alerts go by what was read last: what has happened since is not known.".to_owned());
+    }
+    letter.closing.push("You get this because the configuration names this address for stale data.".to_owned());
+    letter
+}
+
+/// `SLA data of acme is stale since 14:05 UTC`, or how long it was.
+pub(super) fn stale_state(facts: &StaleFacts, now: DateTime<Utc>, zone: Tz) -> String {
+    let tenant = line(&facts.tenant, 40);
+    match facts.fresh_at {
+        None => format!("SLA data of {tenant} is stale since {}", local(facts.since, now, zone)),
+        Some(at) => {
+            let length = words((sane(at) - sane(facts.since)).max(TimeDelta::zero()));
+            format!("SLA data of {tenant} is fresh again since {}, after {length}", local(at, now, zone))
+        }
     }
 }
 

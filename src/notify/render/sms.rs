@@ -107,6 +107,11 @@ fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
             let head = format!("SLA: {}", bundle::sum(facts, now, zone));
             Draft { head, client, extras: Vec::new(), whole: worst.into_iter().chain(ids).collect() }
         }
+        Body::Stale(facts) => {
+            let reason = facts.fresh_at.is_none().then(|| (": ", line(&facts.reason, 150)));
+            let head = letter::stale_state(facts, now, zone);
+            Draft { head, client: None, extras: reason.into_iter().collect(), whole: Vec::new() }
+        }
         Body::Test => Draft::bare("Test: text messages from the SLA watch reach you".to_owned()),
     }
 }

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::alert::Stage;
 use crate::notify::{
-    AcknowledgedFacts, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, TicketFacts, render,
+    AcknowledgedFacts, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, StaleFacts, TicketFacts,
+    render,
 };
 use crate::store::alerts::id_of;
 
@@ -23,6 +24,9 @@ pub(super) fn body(message: &Message, now: DateTime<Utc>) -> Vec<u8> {
         Body::Digest(facts) => ("sla.digest", digest(facts, message, now)),
         // Only people have their messages bundled; a row of an older version may still be one.
         Body::Bundle(_) => ("sla.digest", json!({ "text": render::brief(message, now) })),
+        Body::Stale(facts) => {
+            (if facts.fresh_at.is_none() { "sla.data.stale" } else { "sla.data.fresh" }, stale(facts))
+        }
         Body::Test => ("sla.test", json!({ "text": "Somebody ran `superops-sla check --send-test webhook`." })),
     };
     let event = json!({ "type": kind, "version": VERSION, "timestamp": now, "data": data });
@@ -79,6 +83,16 @@ fn acknowledged(facts: &AcknowledgedFacts, message: &Message) -> Value {
         "at": facts.at,
         "until": facts.until,
         "ticket": ticket(&facts.ticket),
+    })
+}
+
+fn stale(facts: &StaleFacts) -> Value {
+    json!({
+        "tenant": facts.tenant,
+        "since": facts.since,
+        "reason": render::line(&facts.reason, 300),
+        "advice": facts.advice.as_deref().map(|advice| render::line(advice, 300)),
+        "fresh_at": facts.fresh_at,
     })
 }
 

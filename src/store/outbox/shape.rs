@@ -199,6 +199,7 @@ fn kind_of(kind: &str, stage: &str) -> Kind {
     match (kind, stages.into_iter().find(|known| known.as_str() == stage)) {
         ("alert", Some(stage)) => Kind::Alert(stage),
         ("recovery", _) => Kind::Recovery,
+        ("stale" | "fresh", _) => Kind::Watch,
         _ => Kind::Digest,
     }
 }

@@ -79,14 +79,7 @@ function toldWords(notifications) {
 
 function told(alert) {
   if (!alert.notifications.length) return alert.in_digest ? null : el('p', { class: 'muted' }, 'Nobody was told so far.');
-  const item = (one) => {
-    const shown = messageItem(one, { link: false });
-    const tries = one.outcomes.length > 1 || one.state === 'failed' ? one.outcomes : [];
-    shown.lastChild.append(...tries.map((attempt) => el('p', { class: 'muted attempt' },
-      `try ${attempt.number} at ${brief(attempt.at)}: ${attempt.outcome}${attempt.detail ? `, ${attempt.detail}` : ''}`)));
-    return shown;
-  };
-  return el('details', { class: 'told' }, el('summary', {}, toldWords(alert.notifications)), el('ul', { class: 'messages' }, alert.notifications.map(item)));
+  return el('details', { class: 'told' }, el('summary', {}, toldWords(alert.notifications)), el('ul', { class: 'messages' }, alert.notifications.map((one) => messageItem(one, { link: false }))));
 }
 
 /** What was written on the ticket at SuperOps, and what is still to be. */

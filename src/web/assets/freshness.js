@@ -18,7 +18,18 @@ export function drawHealth() {
   tenants.forEach((tenant, i) => drawChip(chips.children[i], tenant));
   const down = state.overview.channels.filter((one) => one.state === 'down');
   const silent = down.map(({ channel }) => ({ tenant: channelName(channel), trouble: 'nobody answers there; messages wait and are tried one at a time.' }));
-  drawTroubles([...tenants.filter(({ trouble }) => trouble), ...silent]);
+  drawTroubles([...tenants.filter(({ trouble }) => trouble), ...silent, ...audited(state.overview.mismatches ?? {})]);
+}
+
+const MISMATCHES = {
+  late_step: 'steps of an escalation are overdue', no_alert: 'breached clocks have no alert',
+  nobody_told: 'breaches were told to nobody', late_notification: 'messages are stuck',
+};
+
+/** What should have happened and did not: a fault of the watch itself. */
+function audited(mismatches) {
+  const found = Object.entries(mismatches).map(([kind, count]) => `${count} ${MISMATCHES[kind] ?? kind}`);
+  return found.length ? [{ tenant: 'Audit', trouble: `${found.join(', ')}. The log names each; look there first.` }] : [];
 }
 
 function drawChip(chip, { tenant, last_good_sync: read, trouble, quarantined }) {

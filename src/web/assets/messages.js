@@ -14,7 +14,7 @@ export function channelName(channel) {
 }
 
 const HELD = { quiet_hours: 'held by quiet hours until', cap: 'held until', budget: 'the day’s text messages are used up; held until' };
-const KINDS = { digest: 'digest', bundle: 'several in one', recovery: 'recovered', acknowledged: 'acknowledged' };
+const KINDS = { digest: 'digest', bundle: 'several in one', recovery: 'recovered', acknowledged: 'acknowledged', stale: 'data stale', fresh: 'data fresh' };
 
 /** Why it waits, or that it went out together with others. */
 function shape(message) {
@@ -35,7 +35,14 @@ export function messageItem(message, { link = true } = {}) {
       el('p', { class: 'muted about-what' },
         el('span', {}, el('span', { class: `stage ${message.kind === 'alert' ? message.stage : message.kind}` }, subject), ' ', ticket, message.step > 0 ? ` · step ${message.step + 1}` : '', shape(message)),
         el('time', { datetime: at, title: local(at) }, brief(at))),
-      message.last_error ? el('p', { class: 'error' }, message.last_error) : ''));
+      message.last_error ? el('p', { class: 'error' }, message.last_error) : '', tries(message)));
+}
+
+/** How each attempt went, where it took more than one. */
+function tries({ state: how, outcomes = [] }) {
+  const shown = outcomes.length > 1 || how === 'failed' ? outcomes : [];
+  return shown.map(({ number, at, outcome, detail }) => el('p', { class: 'muted attempt' },
+    `try ${number} at ${brief(at)}: ${outcome}${detail ? `, ${detail}` : ''}`));
 }
 
 function drawList(panel, items, make, empty) {

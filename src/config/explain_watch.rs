@@ -1,0 +1,26 @@
+//! The part of [`super::explain`] that is about watching the watch: stale data and the heartbeat.
+
+use super::explain::{Page, or_default};
+use super::explain_alerts::direct_words;
+use super::{Config, duration};
+
+/// Who hears that the data is stale, and whether somebody hears that the watch lives.
+pub(super) fn watch(page: &mut Page, config: &Config) {
+    page.heading("Watching the watch");
+    let after = config.watch.stale_after.map(duration::show).unwrap_or_else(|| "10 polls, at least 10m,".to_owned());
+    let stale = format!("told after {after} without a good answer from SuperOps");
+    page.row("stale data", or_default(stale, config.watch.stale_after.is_none()));
+    let whom: Vec<_> = config.watchers().iter().filter_map(direct_words).collect();
+    let whom = if whom.is_empty() {
+        "NOBODY: it stands in the log, on the page and in /readyz only".to_owned()
+    } else {
+        whom.join("; ")
+    };
+    page.row("told to", or_default(whom, config.watch.notify.is_none()));
+    let heartbeat = if config.watch.heartbeat_url.is_some() {
+        "sent each minute while all is well"
+    } else {
+        "off: no address is given"
+    };
+    page.row("heartbeat", heartbeat);
+}

@@ -1,0 +1,236 @@
+//! The breach ledger: what was or will be missed, whom that concerns, who was told of it, and how each attempt went.
+
+use std::cmp::Reverse;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::alerts::{AlertView, Said};
+use super::{Scope, Service, ServiceError};
+use crate::alert::Stage;
+use crate::alert::life::{AlertRow, State};
+use crate::notify::words;
+use crate::store::record::Wanted;
+use crate::ticket::{ClockKind, TenantId, Ticket, TicketId};
+
+const MOST_BREACHES: usize = 500;
+const USUAL_BREACHES: usize = 100;
+
+/// Which breaches are asked for; blank asks for all.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BreachQuery {
+    /// predicted | open | closed
+    pub state: Option<BreachState>,
+    /// Those due at this moment or later.
+    pub from: Option<DateTime<Utc>>,
+    /// Those due before this moment.
+    pub to: Option<DateTime<Utc>>,
+    pub tenant: Option<String>,
+    /// 1 to 500, 100 unless told.
+    pub limit: Option<usize>,
+}
+
+/// Where a breach stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreachState {
+    /// It is likely, and has not happened.
+    Predicted,
+    /// What was promised is overdue.
+    Open,
+    /// It is done at last, or need not be done any more.
+    Closed,
+}
+
+impl BreachState {
+    /// The name used in the API and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Predicted => "predicted",
+            Self::Open => "open",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// None of an alert that is no breach: a warning, or a prediction that is over.
+    fn of(row: &AlertRow) -> Option<Self> {
+        match (row.raised.stage, row.state()) {
+            (Stage::Breached, State::Resolved) => Some(Self::Closed),
+            (Stage::Breached, _) => Some(Self::Open),
+            (Stage::Predicted, state) if state != State::Resolved => Some(Self::Predicted),
+            _ => None,
+        }
+    }
+}
+
+/// Breaches, the latest due first.
+#[derive(Clone, Debug, Serialize)]
+pub struct BreachPage {
+    pub now: DateTime<Utc>,
+    pub total: usize,
+    pub breaches: Vec<BreachView>,
+}
+
+/// One breach, with all that was said about it.
+#[derive(Clone, Debug, Serialize)]
+pub struct BreachView {
+    /// That of its alert.
+    pub id: String,
+    pub state: BreachState,
+    pub tenant: String,
+    pub ticket_id: String,
+    pub display_id: Option<String>,
+    pub client: Option<String>,
+    pub breach_type: ClockKind,
+    /// When it was due; of a predicted breach, when it is.
+    pub breach_time: DateTime<Utc>,
+    pub sla_policy: Option<String>,
+    pub technician_id: Option<String>,
+    pub technician_name: Option<String>,
+    /// LOW | MEDIUM | HIGH | CRITICAL
+    pub severity: &'static str,
+    /// Who waits, for what, and how long already.
+    pub customer_impact: String,
+    /// Overdue, and nobody has taken it on.
+    pub escalation_required: bool,
+    pub closed_at: Option<DateTime<Utc>>,
+    /// What it was closed as.
+    pub closing: Option<&'static str>,
+    pub acknowledged_by: Option<String>,
+    pub acknowledged_at: Option<DateTime<Utc>>,
+    /// It was past due when first seen, and told in the digest.
+    pub in_digest: bool,
+    /// Oldest first.
+    pub notifications: Vec<Told>,
+}
+
+/// One notification about a breach. Addresses and numbers are left out.
+#[derive(Clone, Debug, Serialize)]
+pub struct Told {
+    pub recipient: String,
+    pub channel: String,
+    pub kind: String,
+    pub stage: String,
+    pub state: String,
+    pub attempts: Vec<Attempted>,
+}
+
+/// How one attempt went.
+#[derive(Clone, Debug, Serialize)]
+pub struct Attempted {
+    pub at: DateTime<Utc>,
+    /// taken | unavailable | refused | misconfigured
+    pub outcome: String,
+    pub detail: Option<String>,
+}
+
+impl Service {
+    /// Breaches within `scope`, the latest due first.
+    pub async fn breaches(&self, scope: &Scope, query: &BreachQuery) -> Result<BreachPage, ServiceError> {
+        let (now, limit) = (self.clock.now(), limit(query)?);
+        let mut rows = self.store.list_alerts(Wanted { tenant: scope.tenant(), ..Wanted::default() }).await?;
+        rows.retain(|row| query.asks_for(row) && self.config.tenants.contains_key(&row.key.tenant));
+        rows.sort_by_key(|row| (Reverse(row.raised.due), row.key.to_string()));
+        let total = rows.len();
+        rows.truncate(limit);
+        let states: Vec<_> = rows.iter().filter_map(BreachState::of).collect();
+        let mut breaches = Vec::with_capacity(rows.len());
+        for (view, state) in self.alert_views(rows, now).await?.into_iter().zip(states) {
+            let ticket = self.ticket_of(&view).await?;
+            breaches.push(breach(view, state, ticket.as_ref(), now));
+        }
+        Ok(BreachPage { now, total, breaches })
+    }
+
+    async fn ticket_of(&self, alert: &AlertView) -> Result<Option<Ticket>, ServiceError> {
+        let (Ok(tenant), Ok(id)) = (TenantId::parse(&alert.tenant), TicketId::parse(&alert.ticket_id)) else {
+            return Ok(None);
+        };
+        Ok(self.store.ticket(&tenant, &id).await?.map(|watched| watched.ticket.clone()))
+    }
+}
+
+impl BreachQuery {
+    fn asks_for(&self, row: &AlertRow) -> bool {
+        let due = row.raised.due;
+        let in_time = self.from.is_none_or(|from| from <= due) && self.to.is_none_or(|to| due < to);
+        in_time && BreachState::of(row).is_some_and(|state| self.state.is_none_or(|wanted| wanted == state))
+    }
+}
+
+fn breach(alert: AlertView, state: BreachState, ticket: Option<&Ticket>, now: DateTime<Utc>) -> BreachView {
+    let held = alert.hold.as_ref().filter(|hold| !hold.expired);
+    BreachView {
+        severity: severity(&alert, state),
+        customer_impact: impact(&alert, state, now),
+        escalation_required: state == BreachState::Open && held.is_none(),
+        sla_policy: ticket.and_then(|ticket| ticket.sla.as_ref()).map(|sla| sla.name.clone()),
+        technician_id: ticket.and_then(|ticket| ticket.technician.as_ref()).map(|owner| owner.id.to_string()),
+        technician_name: alert.technician,
+        closed_at: (state == BreachState::Closed).then_some(alert.changed_at),
+        acknowledged_by: alert.hold.as_ref().map(|hold| hold.by.clone()),
+        acknowledged_at: alert.hold.as_ref().map(|hold| hold.at),
+        id: alert.id,
+        state,
+        tenant: alert.tenant,
+        ticket_id: alert.ticket_id,
+        display_id: alert.display_id,
+        client: alert.client,
+        breach_type: alert.clock,
+        breach_time: alert.due,
+        closing: alert.closing,
+        in_digest: alert.in_digest,
+        notifications: alert.notifications.into_iter().map(told).collect(),
+    }
+}
+
+/// By the ticket's priority; where its name says nothing, by how far things have come.
+fn severity(alert: &AlertView, state: BreachState) -> &'static str {
+    let priority = alert.priority.as_deref().unwrap_or_default().trim().to_lowercase();
+    match (priority.as_str(), state) {
+        ("critical" | "urgent" | "emergency", _) => "CRITICAL",
+        ("high", _) => "HIGH",
+        ("medium" | "normal", _) => "MEDIUM",
+        ("low" | "very low", _) => "LOW",
+        (_, BreachState::Predicted) => "MEDIUM",
+        (_, BreachState::Open | BreachState::Closed) => "HIGH",
+    }
+}
+
+/// `Globex Corporation has waited 3 h 10 min longer than promised for a first response`.
+fn impact(alert: &AlertView, state: BreachState, now: DateTime<Utc>) -> String {
+    let who = alert.client.as_deref().unwrap_or("the client");
+    let what = match alert.clock {
+        ClockKind::FirstResponse => "a first response",
+        ClockKind::NextResponse => "an answer",
+        ClockKind::Resolution => "a resolution",
+    };
+    let over = |until: DateTime<Utc>| words((until - alert.due).max(TimeDelta::zero()));
+    match state {
+        BreachState::Predicted => format!("{who} is likely to wait longer than promised for {what}"),
+        BreachState::Open => format!("{who} has waited {} longer than promised for {what}", over(now)),
+        BreachState::Closed => format!("{who} waited {} longer than promised for {what}", over(alert.changed_at)),
+    }
+}
+
+fn told(said: Said) -> Told {
+    let attempts = said.outcomes.into_iter();
+    let attempts = attempts.map(|one| Attempted { at: one.at, outcome: one.outcome, detail: one.detail }).collect();
+    let message = said.message;
+    Told {
+        recipient: message.recipient,
+        channel: message.channel,
+        kind: message.kind,
+        stage: message.stage,
+        state: message.state,
+        attempts,
+    }
+}
+
+fn limit(query: &BreachQuery) -> Result<usize, ServiceError> {
+    match query.limit.unwrap_or(USUAL_BREACHES) {
+        limit @ 1..=MOST_BREACHES => Ok(limit),
+        limit => Err(ServiceError::BadQuestion(format!("`limit` is {limit}, and must be 1 to {MOST_BREACHES}"))),
+    }
+}

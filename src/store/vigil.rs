@@ -1,0 +1,110 @@
+//! What is asked of the store to watch the watch: stale data that was told of, and what was not told in time.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use sqlx::{Row, SqliteConnection};
+
+use super::outbox::{NewNotification, enqueue, json, leased, notification_key};
+use super::{Store, StoreError, instant, millis};
+use crate::alert::escalation::ChannelKind;
+use crate::notify::{Body, Message, StaleFacts};
+use crate::ticket::TenantId;
+
+/// Episodes of stale data of `$1` that are told and not over.
+const OPEN: &str = "kind = 'stale' AND alert_key >= $1 || ':stale:' AND alert_key < $1 || ':stale;'
+     AND NOT EXISTS (SELECT 1 FROM notifications f WHERE f.alert_key = n.alert_key AND f.kind = 'fresh')";
+
+impl Store {
+    /// Since when people were told that the data of `tenant` is stale; none if that is over.
+    pub async fn stale_since(&self, tenant: &TenantId) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let query = format!(
+            "SELECT alert_key FROM notifications n WHERE {OPEN} AND state IN ('pending', 'sending', 'sent')
+             ORDER BY created_at DESC LIMIT 1"
+        );
+        let key = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(query)).bind(tenant.as_str());
+        let Some(key) = key.fetch_optional(&self.reads).await? else { return Ok(None) };
+        let since = key.rsplit(':').next().and_then(|millis| millis.parse().ok());
+        since.map(instant).transpose()
+    }
+
+    /// Stores that somebody's data is stale, before anything is sent.
+    pub async fn say_stale(&self, rows: Vec<NewNotification>) -> Result<(), StoreError> {
+        self.writer.write(move |tx: &mut SqliteConnection| Box::pin(async move { enqueue(tx, &rows).await })).await
+    }
+
+    /// Tells those who were told that the data of `tenant` was stale that it is fresh again; the others need hear of
+    /// neither. Gives how many are told.
+    pub async fn say_fresh(&self, tenant: &TenantId, now: DateTime<Utc>) -> Result<usize, StoreError> {
+        let tenant = tenant.clone();
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    let query = format!("SELECT * FROM notifications n WHERE {OPEN} ORDER BY key");
+                    let rows =
+                        sqlx::query(sqlx::AssertSqlSafe(query)).bind(tenant.as_str()).fetch_all(&mut *tx).await?;
+                    let mut notices = Vec::new();
+                    for row in &rows {
+                        let state: String = row.try_get("state")?;
+                        let was_told =
+                            state == "sent" || state == "sending" || row.try_get::<i64, _>("unreported")? > 0;
+                        let told = leased(row).ok().filter(|_| was_told);
+                        notices.extend(told.and_then(|told| fresh(told.notification, now)));
+                    }
+                    sqlx::query(
+                        "UPDATE notifications SET state = 'cancelled', done_at = $2 WHERE state = 'pending'
+                         AND key IN (SELECT value FROM json_each($1))",
+                    )
+                    .bind(json(&keys(&rows)?))
+                    .bind(millis(now))
+                    .execute(&mut *tx)
+                    .await?;
+                    if !notices.is_empty() {
+                        enqueue(tx, &notices).await?;
+                    }
+                    Ok(notices.len())
+                })
+            })
+            .await
+    }
+
+    /// The keys of `tenant`'s open alerts of a breach about which nothing was ever put in the outbox.
+    pub async fn untold_breaches(&self, tenant: &TenantId) -> Result<HashSet<String>, StoreError> {
+        let keys = sqlx::query_scalar(
+            "SELECT key FROM alerts WHERE tenant = $1 AND state = 'open' AND stage = 'breached' AND told = 1
+             AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = alerts.key)",
+        );
+        Ok(keys.bind(tenant.as_str()).fetch_all(&self.reads).await?.into_iter().collect())
+    }
+
+    /// The keys of `tenant`'s notifications that wait since before `since` on a channel that is not `shut`.
+    pub async fn overdue(
+        &self,
+        tenant: &TenantId,
+        shut: &[ChannelKind],
+        since: DateTime<Utc>,
+    ) -> Result<Vec<String>, StoreError> {
+        let keys = sqlx::query_scalar(
+            "SELECT key FROM notifications WHERE state = 'pending' AND due_at < $2 AND tenant = $1
+             AND channel NOT IN (SELECT value FROM json_each($3)) ORDER BY key",
+        );
+        Ok(keys.bind(tenant.as_str()).bind(millis(since)).bind(json(&shut)).fetch_all(&self.reads).await?)
+    }
+}
+
+fn keys(rows: &[sqlx::sqlite::SqliteRow]) -> Result<Vec<String>, sqlx::Error> {
+    rows.iter().map(|row| row.try_get("key")).collect()
+}
+
+/// The end of the episode that `stale` told of, for the same recipient, in the same thread.
+fn fresh(stale: NewNotification, now: DateTime<Utc>) -> Option<NewNotification> {
+    let Body::Stale(facts) = stale.message.body else { return None };
+    let message = Message {
+        key: notification_key(&[&stale.alert_key, "fresh", &stale.recipient, stale.channel.as_str()]),
+        continues_thread: true,
+        body: Body::Stale(StaleFacts { fresh_at: Some(now), ..facts }),
+        ..stale.message
+    };
+    let stage = "fresh".to_owned();
+    Some(NewNotification { kind: "fresh", stage, message, due_at: now, created_at: now, ..stale })
+}

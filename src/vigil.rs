@@ -1,0 +1,113 @@
+//! The loop that watches the watch: whether what we know is fresh, whether what
+//! should have been said was said, and a sign of life to whoever watches us.
+//!
+//! It looks each minute. After a start, or when the machine has slept, it first
+//! gives the other loops time to catch up: what they are about to do is no fault.
+
+mod audit;
+mod heartbeat;
+mod stale;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::{Notify, watch};
+use tracing::error;
+
+use self::audit::Audit;
+pub use self::audit::{Mismatch, MismatchKind, Mismatches, counted};
+use self::heartbeat::Heartbeat;
+use self::stale::StaleWatch;
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::desks::Desks;
+use crate::service::Service;
+use crate::store::{Store, StoreError};
+use crate::sync::SyncHealth;
+use crate::telemetry::{LoopName, Telemetry};
+use crate::ticket::TenantId;
+
+const EVERY: TimeDelta = TimeDelta::minutes(1);
+/// How long the other loops get to catch up.
+const SETTLE: TimeDelta = TimeDelta::minutes(2);
+/// Who wakes so much later than meant to was stopped meanwhile.
+const LEAP: TimeDelta = TimeDelta::seconds(30);
+
+/// What the loop works with.
+pub struct Wiring {
+    pub config: Arc<Config>,
+    pub desks: Arc<Desks>,
+    pub store: Store,
+    pub clock: SharedClock,
+    pub telemetry: Arc<Telemetry>,
+    /// Says whether all is well.
+    pub service: Service,
+    pub health: BTreeMap<TenantId, watch::Receiver<SyncHealth>>,
+    /// Rings dispatch.
+    pub outbox: Arc<Notify>,
+    /// Where the page learns what the audit has found.
+    pub found: watch::Sender<Mismatches>,
+}
+
+/// Watches the watch.
+pub struct Vigil {
+    clock: SharedClock,
+    service: Service,
+    telemetry: Arc<Telemetry>,
+    stale: StaleWatch,
+    audit: Audit,
+    /// None: nobody listens for it.
+    heartbeat: Option<Heartbeat>,
+}
+
+impl Vigil {
+    pub fn new(wiring: Wiring) -> anyhow::Result<Self> {
+        let Wiring { config, desks, store, clock, telemetry, service, health, outbox, found } = wiring;
+        let heartbeat = config.watch.heartbeat_url.as_ref().map(Heartbeat::new).transpose()?;
+        let stale = StaleWatch::new(config.clone(), store.clone(), health, outbox, clock.now());
+        let audit = Audit::new(config, desks, store, telemetry.clone(), found, clock.speed());
+        Ok(Self { clock, service, telemetry, stale, audit, heartbeat })
+    }
+
+    /// Turns until `stop` says so.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.turn_for_ever() => {}
+            // What was not told is told by the next run: it is found anew.
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    async fn turn_for_ever(&mut self) {
+        let speed = i32::try_from(self.clock.speed()).unwrap_or(i32::MAX);
+        let mut next = self.clock.now() + SETTLE;
+        loop {
+            self.clock.sleep_until(next).await;
+            let now = self.clock.now();
+            if now - next > LEAP * speed {
+                next = now + SETTLE;
+                continue;
+            }
+            if let Err(error) = self.turn(now).await {
+                error!(error = %error, "the watch could not be watched; trying again in a minute");
+            }
+            next = self.clock.now() + EVERY;
+        }
+    }
+
+    /// One turn: each part is done, whatever became of the others.
+    pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let started = tokio::time::Instant::now();
+        let told = self.stale.turn(now).await;
+        let audited = self.audit.turn(now).await;
+        let took = started.elapsed().as_secs_f64();
+        self.telemetry.loop_seconds.get_or_create(&LoopName { name: "vigil" }).observe(took);
+        if let Some(heartbeat) = &mut self.heartbeat {
+            // What `/readyz` says: the store takes a write, and each tenant's data is fresh.
+            let is_well = told.is_ok() && audited.is_ok() && self.service.ready().await.is_ok();
+            heartbeat.beat(is_well, now).await;
+        }
+        told.and(audited)
+    }
+}

@@ -1,0 +1,237 @@
+//! Checks that what should have happened to alerts did: each due step ran, each
+//! breach has its alert, each alert was told, each notification left in time.
+//!
+//! It goes by the store and the clocks, not by what the other loops believe, so
+//! it also finds what they have lost. It mends nothing: a mismatch is a fault of
+//! ours, or of the machine, and a person has to know.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::watch;
+use tracing::{error, info};
+
+use crate::alert::life::AlertRow;
+use crate::alert::overlay::Overlay;
+use crate::alert::{AlertKey, Closing, Stage};
+use crate::config::{ChannelKind, Config, Tenant};
+use crate::desks::Desks;
+use crate::sla::clock::{self, ClockState, Standing};
+use crate::sla::desk::Desk;
+use crate::store::tickets::OpenTickets;
+use crate::store::{Store, StoreError};
+use crate::telemetry::{ChannelLabels, MismatchLabels, Telemetry};
+use crate::ticket::TenantId;
+use crate::ticket::watch::Watched;
+
+/// What is later than this did not happen.
+const GRACE: TimeDelta = TimeDelta::minutes(2);
+/// What has waited in the outbox for longer than this, on a channel that works, is stuck.
+const STUCK_AFTER: TimeDelta = TimeDelta::minutes(10);
+
+/// What did not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MismatchKind {
+    /// A step of an escalation, or the end of a hold, is overdue.
+    LateStep,
+    /// A clock is breached and there is no alert that says so.
+    NoAlert,
+    /// An alert of a breach of which nobody was told.
+    NobodyTold,
+    /// A notification is overdue though its channel works.
+    LateNotification,
+}
+
+impl MismatchKind {
+    pub const ALL: [Self; 4] = [Self::LateStep, Self::NoAlert, Self::NobodyTold, Self::LateNotification];
+
+    /// The name used in logs, metrics and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LateStep => "late_step",
+            Self::NoAlert => "no_alert",
+            Self::NobodyTold => "nobody_told",
+            Self::LateNotification => "late_notification",
+        }
+    }
+}
+
+/// One thing that did not happen.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mismatch {
+    pub tenant: TenantId,
+    pub kind: MismatchKind,
+    /// Of the alert, or the notification.
+    pub id: String,
+}
+
+/// All that was found at the last look.
+pub type Mismatches = BTreeSet<Mismatch>;
+
+/// Looks for mismatches.
+pub(super) struct Audit {
+    config: Arc<Config>,
+    desks: Arc<Desks>,
+    store: Store,
+    telemetry: Arc<Telemetry>,
+    found: watch::Sender<Mismatches>,
+    /// In a demo a minute is short, and what is late by the wall is early.
+    speed: i32,
+}
+
+/// What is known of one tenant at one look.
+struct Look<'a> {
+    tenant: &'a Tenant,
+    desk: &'a Desk,
+    open: &'a OpenTickets,
+    alerts: &'a [AlertRow],
+    overlays: &'a [Overlay],
+    /// What was due before then should have happened.
+    before: DateTime<Utc>,
+    now: DateTime<Utc>,
+}
+
+impl Audit {
+    pub fn new(
+        config: Arc<Config>,
+        desks: Arc<Desks>,
+        store: Store,
+        telemetry: Arc<Telemetry>,
+        found: watch::Sender<Mismatches>,
+        speed: u32,
+    ) -> Self {
+        let speed = i32::try_from(speed).unwrap_or(i32::MAX);
+        Self { config, desks, store, telemetry, found, speed }
+    }
+
+    /// Looks at each tenant, and says what is new.
+    pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut found = Mismatches::new();
+        for tenant in self.config.tenants.values() {
+            found.extend(self.look_at(tenant, now).await?);
+        }
+        self.report(found);
+        Ok(())
+    }
+
+    fn report(&self, found: Mismatches) {
+        let before = self.found.borrow().clone();
+        for Mismatch { tenant, kind, id } in found.difference(&before) {
+            let kind = kind.as_str();
+            error!(%tenant, kind, id, "mismatch `{kind}`: `{id}` is overdue; see the log before this line, and report it");
+        }
+        if found.is_empty() && !before.is_empty() {
+            info!("no mismatch is left");
+        }
+        for kind in MismatchKind::ALL {
+            let count = found.iter().filter(|one| one.kind == kind).count();
+            let gauge = self.telemetry.audit_mismatches.get_or_create(&MismatchLabels { kind: kind.as_str() });
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        self.found.send_replace(found);
+    }
+
+    async fn look_at(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Vec<Mismatch>, StoreError> {
+        let before = now - GRACE * self.speed;
+        let (_, desk) = self.desks.of(tenant).await?;
+        let open = self.store.open_tickets(&tenant.id).await?;
+        let alerts = self.store.alerts(&tenant.id, -1).await?;
+        let overlays = self.store.overlays(Some(&tenant.id), before).await?;
+        let untold = self.store.untold_breaches(&tenant.id).await?;
+        let look = Look { tenant, desk: &desk, open: &open, alerts: &alerts, overlays: &overlays, before, now };
+        let mut found = look.late_steps();
+        found.extend(self.nobody_told(&look, &untold));
+        let state = self.store.sync_state(&tenant.id).await?;
+        // Until all open tickets were read once, what was past is not told yet.
+        if state.swept_at.is_some() || state.passed_at.is_some() {
+            found.extend(look.without_alert());
+        }
+        let stuck = self.store.overdue(&tenant.id, &self.shut(), now - STUCK_AFTER * self.speed).await?;
+        found.extend(stuck.into_iter().map(|key| look.mismatch(MismatchKind::LateNotification, key)));
+        Ok(found)
+    }
+
+    /// The channels that are out of order: what waits for them is known to wait.
+    fn shut(&self) -> Vec<ChannelKind> {
+        let is_open = |kind: &ChannelKind| {
+            let channel = kind.as_str();
+            self.telemetry.channel_open.get_or_create(&ChannelLabels { channel }).get() != 0
+        };
+        ChannelKind::ALL.into_iter().filter(is_open).collect()
+    }
+
+    fn nobody_told(&self, look: &Look<'_>, untold: &HashSet<String>) -> Vec<Mismatch> {
+        let first_due = |row: &AlertRow| {
+            let first = self.config.escalation(&row.escalation).and_then(|escalation| escalation.steps.first());
+            row.raised_at + first.map(|step| step.after).unwrap_or_default()
+        };
+        let is_late = |row: &&AlertRow| {
+            untold.contains(&row.key.to_string())
+                && row.life.held().is_none()
+                && first_due(row) < look.before
+                && look.is_audible(row)
+        };
+        let late = look.alerts.iter().filter(is_late);
+        late.map(|row| look.mismatch(MismatchKind::NobodyTold, row.key.id())).collect()
+    }
+}
+
+impl Look<'_> {
+    fn mismatch(&self, kind: MismatchKind, id: String) -> Mismatch {
+        Mismatch { tenant: self.tenant.id.clone(), kind, id }
+    }
+
+    /// Whether its ticket is open, and nobody asked for quiet about it.
+    fn is_audible(&self, row: &AlertRow) -> bool {
+        let Some(watched) = self.open.get(&row.key.ticket) else { return false };
+        let covers = |at| self.overlays.iter().any(|overlay| overlay.covers(&watched.ticket, at));
+        !covers(self.now) && !covers(self.before)
+    }
+
+    fn late_steps(&self) -> Vec<Mismatch> {
+        let late = |row: &&AlertRow| row.wakes_at().is_some_and(|at| at < self.before) && self.is_audible(row);
+        self.alerts.iter().filter(late).map(|row| self.mismatch(MismatchKind::LateStep, row.key.id())).collect()
+    }
+
+    fn without_alert(&self) -> Vec<Mismatch> {
+        let raised: HashSet<&AlertKey> =
+            self.alerts.iter().filter(|row| says_breached(row)).map(|row| &row.key).collect();
+        let known_long = self.open.values().filter(|watched| watched.first_seen_at < self.before);
+        let breached = known_long.flat_map(|watched| self.breached(watched));
+        let without = breached.filter(|key| !raised.contains(key));
+        without.map(|key| self.mismatch(MismatchKind::NoAlert, key.id())).collect()
+    }
+
+    /// The clocks of `watched` that have been breached for some time, by the keys of their alerts.
+    fn breached(&self, watched: &Watched) -> Vec<AlertKey> {
+        let long = |clock: &ClockState<'_>| {
+            clock.running
+                && matches!(clock.standing, Standing::Breached { .. })
+                && clock.breached_from.is_some_and(|from| from < self.before)
+        };
+        let clocks = clock::assess_all(watched, self.desk, self.now);
+        let key = |clock: &ClockState<'_>| AlertKey {
+            tenant: self.tenant.id.clone(),
+            ticket: watched.ticket.id.clone(),
+            clock: clock.kind,
+            cycle: watched.cycle,
+        };
+        clocks.iter().filter(|clock| long(clock)).map(key).collect()
+    }
+}
+
+/// Whether `row` tells of a breach, or a person has put an end to that.
+fn says_breached(row: &AlertRow) -> bool {
+    let is_open = row.raised.resolved_as.is_none() || row.raised.resolved_as == Some(Closing::ByHand);
+    row.raised.stage == Stage::Breached && is_open
+}
+
+/// How many there are of each kind, within `only` one tenant if it is named.
+pub fn counted(found: &Mismatches, only: Option<&TenantId>) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    for one in found.iter().filter(|one| only.is_none_or(|only| one.tenant == *only)) {
+        *counts.entry(one.kind.as_str()).or_default() += 1;
+    }
+    counts
+}

@@ -1,0 +1,153 @@
+//! Says when a tenant's data has become too old to be believed, and when it is fresh again.
+//!
+//! An episode is named after the moment of which the data is. So after a
+//! restart it is the same one, and nobody is told of it twice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{Notify, watch};
+use tracing::{error, info};
+
+use crate::config::{ChannelKind, Config, Target, Tenant};
+use crate::notify::{Body, Message, StaleFacts};
+use crate::store::outbox::{NewNotification, notification_key};
+use crate::store::{Store, StoreError};
+use crate::sync::SyncHealth;
+use crate::ticket::TenantId;
+
+/// Watches how old each tenant's data is.
+pub(super) struct StaleWatch {
+    config: Arc<Config>,
+    store: Store,
+    health: BTreeMap<TenantId, watch::Receiver<SyncHealth>>,
+    outbox: Arc<Notify>,
+    /// Who was never read is stale from the start on.
+    began: DateTime<Utc>,
+    /// Since when each tenant's data is stale; a tenant that is absent was not looked up in the store yet.
+    told: BTreeMap<TenantId, Option<DateTime<Utc>>>,
+}
+
+impl StaleWatch {
+    pub fn new(
+        config: Arc<Config>,
+        store: Store,
+        health: BTreeMap<TenantId, watch::Receiver<SyncHealth>>,
+        outbox: Arc<Notify>,
+        began: DateTime<Utc>,
+    ) -> Self {
+        Self { config, store, health, outbox, began, told: BTreeMap::new() }
+    }
+
+    /// Looks at each tenant.
+    pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let config = self.config.clone();
+        for tenant in config.tenants.values() {
+            self.look_at(tenant, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn look_at(&mut self, tenant: &Tenant, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let health = self.health.get(&tenant.id).map(|health| health.borrow().clone()).unwrap_or_default();
+        let known = match self.told.get(&tenant.id) {
+            Some(known) => *known,
+            None => self.store.stale_since(&tenant.id).await?,
+        };
+        let limit = self.config.stale_after(tenant);
+        let is_fresh = health.last_good.is_some_and(|at| now - at <= limit);
+        let since = health.last_good.unwrap_or(self.began);
+        // A first reading may take longer than that: it is stale only if it fails.
+        let is_stale = now - since > limit && (health.last_good.is_some() || health.trouble.is_some());
+        let told = match known {
+            None if is_stale => {
+                self.tell_stale(tenant, &health, since, now).await?;
+                Some(since)
+            }
+            Some(since) if is_fresh => {
+                self.tell_fresh(tenant, since, now).await?;
+                None
+            }
+            known => known,
+        };
+        self.told.insert(tenant.id.clone(), told);
+        Ok(())
+    }
+
+    async fn tell_stale(
+        &self,
+        tenant: &Tenant,
+        health: &SyncHealth,
+        since: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let facts = facts(tenant, health, since);
+        let whom = self.config.watchers();
+        error!(tenant = %tenant.id, recipients = whom.len(), "the data of `{}` is stale since {since}: {}", tenant.id, facts.reason);
+        let rows: Vec<_> = whom.iter().filter_map(|target| notification(tenant, target, &facts, now)).collect();
+        if !rows.is_empty() {
+            self.store.say_stale(rows).await?;
+            self.outbox.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn tell_fresh(&self, tenant: &Tenant, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), StoreError> {
+        info!(tenant = %tenant.id, stale_seconds = (now - since).num_seconds(), "the data of `{}` is fresh again", tenant.id);
+        if self.store.say_fresh(&tenant.id, now).await? > 0 {
+            self.outbox.notify_one();
+        }
+        Ok(())
+    }
+}
+
+fn facts(tenant: &Tenant, health: &SyncHealth, since: DateTime<Utc>) -> StaleFacts {
+    let (reason, advice) = match &health.trouble {
+        Some(trouble) => (format!("SuperOps could not be read: {}", trouble.what), Some(trouble.advice.to_owned())),
+        None => ("SuperOps was not read, and no error says why".to_owned(), None),
+    };
+    StaleFacts { tenant: tenant.id.to_string(), since, reason, advice, fresh_at: None }
+}
+
+/// None of a target that stands for people round a ticket: there is no ticket.
+fn notification(tenant: &Tenant, target: &Target, facts: &StaleFacts, now: DateTime<Utc>) -> Option<NewNotification> {
+    let (channel, to) = address(target)?;
+    let alert_key = format!("{}:stale:{}", tenant.id, facts.since.timestamp_millis());
+    let message = Message {
+        key: notification_key(&[&alert_key, "stale", &to, channel.as_str()]),
+        thread: format!("{alert_key}:{to}"),
+        continues_thread: false,
+        to: to.clone(),
+        to_name: None,
+        timezone: chrono_tz::Tz::UTC,
+        body: Body::Stale(facts.clone()),
+    };
+    Some(NewNotification {
+        tenant: tenant.id.clone(),
+        alert_key,
+        ticket_id: None,
+        kind: "stale",
+        stage: "stale".to_owned(),
+        step: 0,
+        channel,
+        recipient: to,
+        fallback: Vec::new(),
+        message,
+        due_at: now,
+        created_at: now,
+    })
+}
+
+fn address(target: &Target) -> Option<(ChannelKind, String)> {
+    let system = |kind: ChannelKind| (kind, kind.as_str().to_owned());
+    match target {
+        Target::Email(address) => Some((ChannelKind::Email, address.clone())),
+        Target::Sms(number) => Some((ChannelKind::Sms, number.clone())),
+        Target::Slack(Some(place)) => Some((ChannelKind::Slack, format!("slack:{place}"))),
+        Target::Slack(None) => Some(system(ChannelKind::Slack)),
+        Target::PagerDuty => Some(system(ChannelKind::PagerDuty)),
+        Target::Webhook => Some(system(ChannelKind::Webhook)),
+        _ => None,
+    }
+}
