@@ -13,10 +13,20 @@ use crate::ticket::{Directory, Site};
 /// The names in `policy` that `directory` does not know, in words.
 pub fn unknown_in(policy: &Policy, directory: &Directory) -> Vec<String> {
     let line = |unknown: &Unknown<'_>| {
-        let hint = nearest(unknown.name, unknown.known.iter().copied());
+        let hint = meant(unknown.name, &unknown.known);
         format!("SuperOps has no {} `{}`{hint}", unknown.what, unknown.name)
     };
     policy.unknown_names(directory).iter().map(line).collect()
+}
+
+/// The name that was misspelt, or of which only the beginning was given.
+fn meant(name: &str, known: &[&str]) -> String {
+    let close = nearest(name, known.iter().copied());
+    let begins = |known: &&&str| known.to_lowercase().starts_with(&name.to_lowercase());
+    match (close.is_empty(), &known.iter().filter(begins).collect::<Vec<_>>()[..]) {
+        (true, [only]) => format!("; did you mean `{only}`?"),
+        _ => close,
+    }
 }
 
 /// All that the configuration of `tenant` names and SuperOps does not have, a line each.
@@ -66,7 +76,7 @@ mod tests {
 
     fn account() -> Directory {
         let sla = named("Gold 24/7");
-        let client = named("Umbrella");
+        let client = named("Initech Hosting");
         let site = named("London");
         Directory {
             slas: [(sla.id.clone(), sla)].into(),
@@ -99,7 +109,7 @@ mod tests {
     fn a_name_that_superops_does_not_have_is_told_with_the_one_that_was_meant() {
         insta::assert_snapshot!(lines(&account()).join("\n"), @r#"
         acme: the policy at config.toml:11 matches nothing: SuperOps has no SLA `Gold 24x7`; did you mean `Gold 24/7`?
-        acme: the policy at config.toml:11 matches nothing: SuperOps has no client `Initech`
+        acme: the policy at config.toml:11 matches nothing: SuperOps has no client `Initech`; did you mean `Initech Hosting`?
         acme: sites keep the holiday list `UK Bank Holidays`, but there is no [holiday_lists."UK Bank Holidays"] with its dates; did you mean `UK Bank Holiday`?
         "#);
     }
