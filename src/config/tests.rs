@@ -298,6 +298,21 @@ channels = ["sms"]
 }
 
 #[test]
+fn stale_data_is_told_to_addresses_and_systems_only_and_the_heartbeat_is_a_secret() {
+    let more = r##"
+[watch]
+stale_after = "10s"
+notify = ["technician", "slack", "email:duty@example.com"]
+heartbeat_url = "https://hc.example/secret-uuid"
+"##;
+    let said = complaints(more);
+    for part in ["must be 1m or more", "people round a ticket", "no [notify.slack]", "must not stand in this file"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("secret-uuid"), "{said}");
+}
+
+#[test]
 fn a_step_names_only_systems_that_are_set_up() {
     let more = r##"
 [notify.slack]
