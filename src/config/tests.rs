@@ -496,9 +496,15 @@ fn check_explains_the_least_configuration() {
     Answers
       links             none: server.public_url is not given
 
+    Watching the watch
+      stale data        told after 10 polls, at least 10m, without a good answer from SuperOps (default)
+      told to           NOBODY: it stands in the log, on the page and in /readyz only (default)
+      heartbeat         off: no address is given
+
     Remarks
       - acme has no calendar: working time is counted round the clock
       - SMS is not set up: a breach is told by email only
+      - nobody is told when SuperOps can no longer be read: name somebody in [watch] notify
     ");
 }
 
@@ -634,6 +640,11 @@ channels = ["sms"]
       links             alerts carry a link that acknowledges them, good for a day
       SMS receipts      Twilio reports to https://sla.example.com/hooks/twilio/status
       SMS replies       off: set replies = true once Twilio sends them to us (default)
+
+    Watching the watch
+      stale data        told after 10 polls, at least 10m, without a good answer from SuperOps (default)
+      told to           +15005550007, by SMS (default)
+      heartbeat         off: no address is given
 
     Remarks
       - acme has no calendar: working time is counted round the clock
