@@ -298,6 +298,21 @@ channels = ["sms"]
 }
 
 #[test]
+fn stale_data_is_told_to_addresses_and_systems_only_and_the_heartbeat_is_a_secret() {
+    let more = r##"
+[watch]
+stale_after = "10s"
+notify = ["technician", "slack", "email:duty@example.com"]
+heartbeat_url = "https://hc.example/secret-uuid"
+"##;
+    let said = complaints(more);
+    for part in ["must be 1m or more", "people round a ticket", "no [notify.slack]", "must not stand in this file"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("secret-uuid"), "{said}");
+}
+
+#[test]
 fn a_step_names_only_systems_that_are_set_up() {
     let more = r##"
 [notify.slack]
@@ -482,9 +497,15 @@ fn check_explains_the_least_configuration() {
     Answers
       links             none: server.public_url is not given
 
+    Watching the watch
+      stale data        told after 10 polls, at least 10m, without a good answer from SuperOps (default)
+      told to           NOBODY: it stands in the log, on the page and in /readyz only (default)
+      heartbeat         off: no address is given
+
     Remarks
       - acme has no calendar: working time is counted round the clock
       - SMS is not set up: a breach is told by email only
+      - nobody is told when SuperOps can no longer be read: name somebody in [watch] notify
     ");
 }
 
@@ -622,6 +643,11 @@ channels = ["sms"]
       links             alerts carry a link that acknowledges them, good for a day
       SMS receipts      Twilio reports to https://sla.example.com/hooks/twilio/status
       SMS replies       off: set replies = true once Twilio sends them to us (default)
+
+    Watching the watch
+      stale data        told after 10 polls, at least 10m, without a good answer from SuperOps (default)
+      told to           +15005550007, by SMS (default)
+      heartbeat         off: no address is given
 
     Remarks
       - acme has no calendar: working time is counted round the clock
