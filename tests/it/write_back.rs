@@ -1,8 +1,5 @@
 //! What is written on tickets at SuperOps: nothing unless asked for, and each thing once, whatever fails.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use chrono::TimeDelta;
 use superops_sla::alert::life::{Act, Actor, How, State};
 use superops_sla::service::Scope;
@@ -180,39 +177,6 @@ async fn a_token_that_may_not_write_costs_no_alert() {
     app.clock.advance(TimeDelta::hours(1));
     app.write_back().await;
     assert_eq!(notes(&app, &id).len(), 1, "that of step 2; what was refused is not tried again");
-}
-
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn a_refusal_is_said_once() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _said_here = tracing::subscriber::set_default(subscriber);
-    let mut app = TestApp::with(NOTES).await;
-    for _ in 0..3 {
-        app.ticket(minutes(60));
-    }
-    app.turn().await;
-    app.wait(minutes(61)).await;
-    app.superops.fail(Fault::Forbidden, 3);
-    app.write_back().await;
-    assert_eq!(asked(&app, "createTicketNote"), 0, "all three were refused");
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert_eq!(text.lines().filter(|line| line.contains("ERROR")).count(), 1, "{text}");
 }
 
 #[tokio::test]
