@@ -390,6 +390,12 @@ async fn foresee(
     Ok(())
 }
 
+/// `data` as scripts read it.
+fn as_json(data: &impl serde::Serialize) -> Result<String, CliError> {
+    let text = serde_json::to_string_pretty(data).map_err(anyhow::Error::from)?;
+    Ok(format!("{text}\n"))
+}
+
 /// Data for standard output. A closed pipe (`| head`) is no fault of ours.
 fn print(text: &str) {
     let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());

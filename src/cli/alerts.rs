@@ -29,7 +29,7 @@ async fn one(service: &Service, id: &str, json: bool) -> Result<String, CliError
     let Some(alert) = service.alert(&Scope::All, id).await? else {
         return Err(anyhow::anyhow!("no alert `{id}` is known; `superops-sla alerts` lists them").into());
     };
-    if json { Ok(format!("{}\n", serde_json::to_string_pretty(&alert)?)) } else { Ok(alert_text(&alert)) }
+    if json { super::as_json(&alert) } else { Ok(alert_text(&alert)) }
 }
 
 async fn all(service: &Service, args: &AlertsArgs) -> Result<String, CliError> {
@@ -42,7 +42,7 @@ async fn all(service: &Service, args: &AlertsArgs) -> Result<String, CliError> {
     let scope =
         args.tenant.as_deref().map_or(Ok(Scope::All), |name| crate::ticket::TenantId::parse(name).map(Scope::One));
     let page = service.alerts(&scope.map_err(anyhow::Error::from)?, &query).await?;
-    if args.json { Ok(format!("{}\n", serde_json::to_string_pretty(&page)?)) } else { Ok(page_text(&page)) }
+    if args.json { super::as_json(&page) } else { Ok(page_text(&page)) }
 }
 
 fn page_text(page: &AlertPage) -> String {

@@ -156,7 +156,7 @@ struct Answer<'a> {
 
 fn json(report: &Report, took: Duration) -> Result<String, CliError> {
     let answer = Answer { report, seconds: took.as_secs_f64() };
-    Ok(format!("{}\n", serde_json::to_string_pretty(&answer)?))
+    super::as_json(&answer)
 }
 
 fn text(report: &Report, took: Duration) -> String {

@@ -13,7 +13,7 @@ pub async fn breaches(config: Config, args: BreachesArgs) -> Result<(), CliError
     let query = BreachQuery { state: state(&args)?, limit: Some(args.limit), ..BreachQuery::default() };
     let (service, store) = super::offline_service(config).await?;
     let page = service.breaches(&scope, &query).await?;
-    let text = if args.json { format!("{}\n", serde_json::to_string_pretty(&page)?) } else { page_text(&page) };
+    let text = if args.json { super::as_json(&page)? } else { page_text(&page) };
     super::print(&text);
     store.close().await;
     Ok(())

@@ -17,11 +17,8 @@ pub async fn explain(config: Config, args: ExplainArgs) -> Result<(), CliError> 
         let id = &args.ticket;
         return Err(anyhow::anyhow!("no ticket `{id}` is known; it may not have been read yet").into());
     };
-    let text = if args.json {
-        format!("{}\n", serde_json::to_string_pretty(&ledger)?)
-    } else {
-        words(&ledger) + &foreseen(&service, &args.ticket).await?
-    };
+    let text =
+        if args.json { super::as_json(&ledger)? } else { words(&ledger) + &foreseen(&service, &args.ticket).await? };
     super::print(&text);
     store.close().await;
     Ok(())

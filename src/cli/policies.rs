@@ -50,7 +50,7 @@ fn trial(command: &Option<PolicyCommand>) -> Result<Option<Config>, CliError> {
 }
 
 fn shown<T: serde::Serialize>(json: bool, data: &T, text: impl FnOnce(&T) -> String) -> Result<String, CliError> {
-    Ok(if json { format!("{}\n", serde_json::to_string_pretty(data)?) } else { text(data) })
+    Ok(if json { super::as_json(data)? } else { text(data) })
 }
 
 fn lists(tenants: &[TenantPolicies]) -> String {

@@ -34,7 +34,7 @@ async fn one(service: &Service, id: &str, json: bool) -> Result<String, CliError
         return Err(anyhow::anyhow!("no ticket `{id}` is known; it may not have been read yet").into());
     };
     if json {
-        return Ok(format!("{}\n", serde_json::to_string_pretty(&ticket)?));
+        return super::as_json(&ticket);
     }
     let messages = service.messages(&Scope::All, Some(&ticket.ticket_id), 50).await?;
     Ok(ticket_text(&ticket, &messages))
@@ -44,7 +44,7 @@ async fn all(service: &Service, args: &StatusArgs) -> Result<String, CliError> {
     let query = TicketQuery { limit: Some(args.limit), tenant: args.tenant.clone(), ..TicketQuery::default() };
     let page = service.tickets(&Scope::All, &query).await?;
     if args.json {
-        return Ok(format!("{}\n", serde_json::to_string_pretty(&page)?));
+        return super::as_json(&page);
     }
     let overview = service.overview(&Scope::All).await?;
     Ok(page_text(&overview, &page, std::io::stdout().is_terminal()))

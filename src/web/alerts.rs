@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::api::{Within, narrowed};
+use super::api::{Within, of_tenant};
 use super::auth::Caller;
 use super::{Problem, Web};
 use crate::alert::life::Act;
@@ -39,7 +39,7 @@ pub async fn list(
     for field in [&mut *tenant, state, ticket, cursor] {
         field.take_if(|text| text.trim().is_empty());
     }
-    let scope = narrowed(caller.scope, tenant.as_deref()).ok_or_else(|| Problem::not_found("tenant"))?;
+    let scope = of_tenant(caller.scope, tenant.as_deref())?;
     Ok(Json(web.service.alerts(&scope, &query).await?))
 }
 
@@ -50,7 +50,7 @@ pub async fn weekly(
     Query(query): Query<WeeklyQuery>,
 ) -> Result<Json<Weekly>, Problem> {
     let tenant = query.tenant.as_deref().filter(|text| !text.trim().is_empty());
-    let scope = narrowed(caller.scope, tenant).ok_or_else(|| Problem::not_found("tenant"))?;
+    let scope = of_tenant(caller.scope, tenant)?;
     Ok(Json(web.service.weekly(&scope, query.weeks).await?))
 }
 
@@ -189,7 +189,7 @@ pub async fn end_maintenance(
 }
 
 async fn overlays(web: &Web, caller: Caller, within: Within, kind: OverlayKind) -> Result<Vec<OverlayView>, Problem> {
-    let scope = narrowed(caller.scope, within.tenant.as_deref()).ok_or_else(|| Problem::not_found("tenant"))?;
+    let scope = of_tenant(caller.scope, within.tenant.as_deref())?;
     Ok(web.service.overlays(&scope, kind).await?)
 }
 

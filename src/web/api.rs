@@ -46,7 +46,7 @@ pub async fn breaches(
     caller: Caller,
     Query(query): Query<BreachQuery>,
 ) -> Result<Json<BreachPage>, Problem> {
-    let scope = narrowed(caller.scope, query.tenant.as_deref()).ok_or_else(|| Problem::not_found("tenant"))?;
+    let scope = of_tenant(caller.scope, query.tenant.as_deref())?;
     Ok(Json(web.service.breaches(&scope, &query).await?))
 }
 
@@ -115,7 +115,7 @@ pub async fn discrepancies(
     caller: Caller,
     Query(within): Query<Within>,
 ) -> Result<Json<Differences>, Problem> {
-    let scope = narrowed(caller.scope, within.tenant.as_deref()).ok_or_else(|| Problem::not_found("tenant"))?;
+    let scope = of_tenant(caller.scope, within.tenant.as_deref())?;
     Ok(Json(web.service.differences(&scope).await?))
 }
 
@@ -125,7 +125,7 @@ pub async fn forecast_record(
     caller: Caller,
     Query(within): Query<Within>,
 ) -> Result<Json<ForecastRecord>, Problem> {
-    let scope = narrowed(caller.scope, within.tenant.as_deref()).ok_or_else(|| Problem::not_found("tenant"))?;
+    let scope = of_tenant(caller.scope, within.tenant.as_deref())?;
     Ok(Json(web.service.forecast_record(&scope).await?))
 }
 
@@ -186,6 +186,11 @@ pub fn narrowed(scope: Scope, tenant: Option<&str>) -> Option<Scope> {
         Scope::One(own) if own != wanted => None,
         _ => Some(Scope::One(wanted)),
     }
+}
+
+/// The scope of a question about all tenants of the caller, or about one; another's does not exist.
+pub fn of_tenant(scope: Scope, tenant: Option<&str>) -> Result<Scope, Problem> {
+    narrowed(scope, tenant).ok_or_else(|| Problem::not_found("tenant"))
 }
 
 fn limit(asked: Option<usize>) -> Result<usize, Problem> {
