@@ -12,7 +12,7 @@ use super::logistic::{chance, solve};
 use super::sample::Decided;
 
 /// How many outcomes' worth the line is drawn towards "as said".
-const TRUST: [f64; 3] = [8000.0; 3];
+const TRUST: f64 = 20_000.0;
 const TURNS: usize = 5;
 /// On how many of the latest rows a correction must prove itself.
 const TRIAL: usize = 500;
@@ -34,22 +34,19 @@ impl Default for Calibration {
 }
 
 impl Calibration {
-    /// Learns from the latest of `decided`, each weighing as much as `weight` says.
+    /// Learns from `decided`, each weighing as much as `weight` says.
     ///
     /// A correction must prove itself: drawn from the older rows it has to do better on the [`TRIAL`] latest than no
     /// correction at all. A desk's mood swings from week to week, and correcting for last week's does harm.
-    pub(super) fn proven(decided: &VecDeque<Decided>, latest: usize, weight: impl Fn(DateTime<Utc>) -> f64) -> Self {
-        if decided.len() < 3 * TRIAL {
+    pub(super) fn proven(decided: &VecDeque<Decided>, weight: impl Fn(DateTime<Utc>) -> f64) -> Self {
+        // Mornings are left out: there are more of them the slower a ticket is.
+        let rows = || decided.iter().rev().filter(|row| !row.sample.of_a_morning);
+        if rows().count() < 3 * TRIAL {
             return Self::default();
         }
-        let rows = || decided.iter().rev();
-        let tried = Self::fit(rows().skip(TRIAL).take(latest), &weight);
+        let tried = Self::fit(rows().skip(TRIAL), &weight);
         let loss = |line: Self| rows().take(TRIAL).map(|row| line.loss(row)).sum::<f64>();
-        if loss(tried) < PROOF * loss(Self::default()) {
-            Self::fit(rows().take(latest), &weight)
-        } else {
-            Self::default()
-        }
+        if loss(tried) < PROOF * loss(Self::default()) { Self::fit(rows(), &weight) } else { Self::default() }
     }
 
     fn loss(&self, row: &Decided) -> f64 {
@@ -61,12 +58,9 @@ impl Calibration {
         let mut line = Self::default();
         for _ in 0..TURNS {
             let mut matrix = vec![0.0; 9];
-            let mut right = vec![
-                -TRUST[0] * 0.25 * line.shift,
-                -TRUST[1] * 0.25 * (line.slope - 1.0),
-                -TRUST[2] * 0.25 * line.by_share,
-            ];
-            (0..3).for_each(|i| matrix[i * 4] = TRUST[i] * 0.25);
+            let mut right: Vec<f64> =
+                [line.shift, line.slope - 1.0, line.by_share].map(|off| -TRUST * 0.25 * off).to_vec();
+            (0..3).for_each(|i| matrix[i * 4] = TRUST * 0.25);
             for row in rows.clone() {
                 let weight = weight(row.sample.at);
                 let inputs = [1.0, f64::from(row.sample.said), f64::from(row.sample.share) - 0.5];

@@ -26,8 +26,6 @@ const HALF_LIFE: TimeDelta = TimeDelta::days(21);
 const PACE_HALF_LIFE: TimeDelta = TimeDelta::days(7);
 /// A row of the past weighs half as much after this.
 const ROW_HALF_LIFE: TimeDelta = TimeDelta::days(90);
-/// What was said lately weighs most when probabilities are set right.
-const CALIBRATION_HALF_LIFE: TimeDelta = TimeDelta::days(14);
 /// The information that moves a name's effect half way.
 const SHRINK: f64 = 0.25;
 /// Clocks that must be decided before a model is fitted.
@@ -47,8 +45,6 @@ const UNTRUSTED: f64 = 0.08;
 /// On how many of the latest rows that error is taken.
 const RECENT: usize = 500;
 const RECALIBRATE: TimeDelta = TimeDelta::days(1);
-/// How many of the latest rows the calibration looks at.
-const CALIBRATED_ON: usize = 3_000;
 
 /// Set by trial on the first 60 % of three real histories; docs/forecast.md says how.
 const RECIPE: Recipe = Recipe {
@@ -89,7 +85,6 @@ pub struct Forecaster {
     model: Option<Model>,
     calibration: Calibration,
     row_decay: Decay,
-    calibration_decay: Decay,
     fitted_at: DateTime<Utc>,
     refit_at: DateTime<Utc>,
     calibrate_at: DateTime<Utc>,
@@ -123,7 +118,6 @@ impl Forecaster {
             model: None,
             calibration: Calibration::default(),
             row_decay: Decay::new(start, ROW_HALF_LIFE),
-            calibration_decay: Decay::new(start, CALIBRATION_HALF_LIFE),
             fitted_at: start,
             refit_at: start,
             calibrate_at: start,
@@ -414,9 +408,8 @@ impl Forecaster {
         if now >= self.calibrate_at {
             self.mind_drift();
             self.calibrate_at = now + RECALIBRATE;
-            let latest = self.calibration_decay.weight(now);
-            let weight = |at| self.calibration_decay.weight(at) / latest;
-            self.calibration = Calibration::proven(&self.rows, CALIBRATED_ON, weight);
+            let latest = self.row_decay.weight(now);
+            self.calibration = Calibration::proven(&self.rows, |at| self.row_decay.weight(at) / latest);
         }
     }
 

@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 
 use super::inputs::{INPUTS, prior};
 
-/// Mornings are many for slow tickets and alike: together they should not outweigh the shares.
-const MORNING_WEIGHT: f64 = 0.1;
+/// Mornings are many for slow tickets and alike. They are there so that a clock that stands still is not unheard of; with
+/// more weight they make all clocks look slow.
+const MORNING_WEIGHT: f64 = 0.01;
 
 /// What was known at one moment of one clock.
 #[derive(Clone, Debug)]
