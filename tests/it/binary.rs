@@ -188,6 +188,19 @@ async fn ten_mistakes_are_told_at_once_and_exit_with_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn check_says_when_nobody_is_on_call() {
+    let place = Place::new().await;
+    let rotation = "[on_call.office]\ntimezone = \"UTC\"\n[[on_call.office.layers]]\npeople = [\"email:ann@example.com\"]\n\
+                    starts = \"2026-01-05T09:00\"\nevery = \"1w\"\nmon = [\"09:00-17:00\"]\nthu = [\"09:00-17:00\"]\n";
+    std::fs::write(place.folder.path().join("config.toml"), place.config() + rotation).unwrap();
+    let output = place.ask(&["check"]);
+    assert_eq!(output.status.code(), Some(0));
+    let said = text(&output.stdout);
+    let gaps = said.lines().filter(|line| line.contains("on-call office: nobody is on call from ")).count();
+    assert!(gaps == 5 && said.contains("more such gaps within 30 days"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_is_in_good_order_and_quick() {
     let place = Place::new().await;
     place.risky_ticket();

@@ -21,6 +21,7 @@ mod on_call;
 mod policies;
 mod predicted;
 mod refusals;
+mod routes;
 mod store_faults;
 mod superops_faults;
 mod support;
