@@ -10,6 +10,7 @@ mod check_on_call;
 mod check_write_back;
 mod demo;
 mod explain;
+mod no_texts;
 mod policies;
 mod run;
 mod simulate;

@@ -18,6 +18,7 @@ mod journey;
 mod life;
 mod noise;
 mod on_call;
+mod phones;
 mod policies;
 mod predicted;
 mod refusals;

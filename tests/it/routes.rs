@@ -37,12 +37,8 @@ const ACME: usize = 1;
 const GLOBEX: usize = 2;
 const EVERYWHERE: usize = 3;
 
-const ROLES: [(Role, Option<&str>); 4] = [
-    (Role::Viewer, None),
-    (Role::Responder, Some("acme")),
-    (Role::Responder, Some("globex")),
-    (Role::Responder, None),
-];
+const ROLES: [(Role, Option<&str>); 4] =
+    [(Role::Viewer, None), (Role::Responder, Some("acme")), (Role::Responder, Some("globex")), (Role::Responder, None)];
 
 /// A service of two tenants, of which only acme can be read, and a way to ask it.
 struct Asked {
@@ -96,7 +92,6 @@ fn wish(rotation: &str) -> Value {
     json!({"rotation": rotation, "person": "email:eve@example.com", "from": "2026-11-23T10:00", "until": "2026-11-23T12:00"})
 }
 
-
 #[tokio::test]
 async fn people_of_a_rotation_stand_in_and_take_it_back_and_each_change_is_written_down() {
     let asked = Asked::start().await;
@@ -129,9 +124,8 @@ async fn another_tenants_rotation_is_not_there_and_a_shared_one_is_not_changed_b
     let (_, seen) = asked.get(GLOBEX, "/api/v1/on-call").await;
     let names: Vec<_> = seen["rotations"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
     assert_eq!(names, ["shared"]);
-    let add = async |who: usize, rotation: &str| {
-        asked.call(who, Method::POST, "/api/v1/on-call", wish(rotation)).await.0
-    };
+    let add =
+        async |who: usize, rotation: &str| asked.call(who, Method::POST, "/api/v1/on-call", wish(rotation)).await.0;
     assert_eq!(add(GLOBEX, "office").await, StatusCode::NOT_FOUND);
     assert_eq!(add(GLOBEX, "shared").await, StatusCode::FORBIDDEN);
 
@@ -152,9 +146,7 @@ async fn the_page_takes_an_override_back_for_those_who_may_and_no_other_site_can
     let asked = Asked::start().await;
     let id = asked.stand_in(ACME, "office").await;
     let button = format!("action=\"/on-call/{id}/remove\"");
-    let page = async |who: usize| {
-        asked.browse(who, Method::GET, "/on-call", "same-origin").await.text().await.unwrap()
-    };
+    let page = async |who: usize| asked.browse(who, Method::GET, "/on-call", "same-origin").await.text().await.unwrap();
     let own = page(ACME).await;
     assert!(own.contains(&button) && own.contains("Take back") && own.contains("eve@example.com"), "{own}");
     assert!(!own.contains("value=\"shared\""), "nobody of one tenant changes what all share");
