@@ -39,6 +39,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::alert::life::Act;
 use crate::answers::Answers;
 use crate::service::Service;
 use crate::store::Store;
@@ -123,10 +124,10 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
         ("/api/v1/alerts", get(alerts::list)),
         ("/api/v1/alerts/weekly", get(alerts::weekly)),
         ("/api/v1/alerts/{id}", get(alerts::one)),
-        ("/api/v1/alerts/{id}/ack", post(alerts::acknowledge)),
-        ("/api/v1/alerts/{id}/resolve", post(alerts::resolve)),
+        ("/api/v1/alerts/{id}/ack", alerts::doing(Act::Acknowledge)),
+        ("/api/v1/alerts/{id}/resolve", alerts::doing(Act::Resolve)),
         ("/api/v1/alerts/{id}/snooze", post(alerts::snooze)),
-        ("/api/v1/alerts/{id}/escalate", post(alerts::escalate)),
+        ("/api/v1/alerts/{id}/escalate", alerts::doing(Act::Escalate)),
         ("/api/v1/silences", get(alerts::silences).post(alerts::silence)),
         ("/api/v1/silences/{id}", delete(alerts::end_silence)),
         ("/api/v1/maintenance-windows", get(alerts::maintenance_windows).post(alerts::maintain)),

@@ -155,7 +155,7 @@ impl Answers {
     ) -> Result<String, StoreError> {
         let Some(coded) = self.store.coded(from, code).await? else { return Ok(texts::no_such_code(code)) };
         let Some(row) = self.store.notification(&coded.notification).await? else { return Ok(texts::unknown_alert()) };
-        let actor = Actor { name: who, how: How::Sms, origin: ORIGIN.to_owned() };
+        let actor = Actor { name: who, how: How::Sms, origin: ORIGIN.to_owned(), note: None };
         if row.leased.notification.kind == "bundle" {
             return self.act_on_all(&coded.notification, act, &actor, now).await;
         }

@@ -17,13 +17,11 @@ const SUBJECT_WIDTH: usize = 36;
 
 /// Answers and ends.
 pub async fn status(config: Config, args: StatusArgs) -> Result<(), CliError> {
-    if let Some(name) = &args.tenant {
-        super::tenant_named(&config, name)?;
-    }
+    let scope = super::scope(&config, args.tenant.as_deref())?;
     let (service, store) = super::foreseeing_service(config).await?;
     let text = match &args.ticket {
         Some(id) => one(&service, id, args.json).await?,
-        None => all(&service, &store, &args).await?,
+        None => all(&service, &store, &scope, &args).await?,
     };
     super::print(&text);
     store.close().await;
@@ -41,13 +39,13 @@ async fn one(service: &Service, id: &str, json: bool) -> Result<String, CliError
     Ok(ticket_text(&ticket, &messages))
 }
 
-async fn all(service: &Service, store: &Store, args: &StatusArgs) -> Result<String, CliError> {
-    let query = TicketQuery { limit: Some(args.limit), tenant: args.tenant.clone(), ..TicketQuery::default() };
-    let page = service.tickets(&Scope::All, &query).await?;
+async fn all(service: &Service, store: &Store, scope: &Scope, args: &StatusArgs) -> Result<String, CliError> {
+    let query = TicketQuery { limit: Some(args.limit), ..TicketQuery::default() };
+    let page = service.tickets(scope, &query).await?;
     if args.json {
         return super::as_json(&page);
     }
-    let overview = service.overview(&Scope::All).await?;
+    let overview = service.overview(scope).await?;
     let no_texts = super::no_texts::lines(store, overview.now).await?;
     Ok(page_text(&overview, &no_texts, &page, std::io::stdout().is_terminal()))
 }

@@ -96,7 +96,7 @@ impl Story {
 
     async fn act(&mut self, act: Act) {
         let Some(alert) = self.alert().await else { return };
-        let actor = Actor { name: "Mia".to_owned(), how: How::Api, origin: "a test".to_owned() };
+        let actor = Actor { name: "Mia".to_owned(), how: How::Api, origin: "a test".to_owned(), note: None };
         let after = self.app.parts().service.act_on_alert(&Scope::All, &alert.id, act, &actor).await.unwrap().unwrap();
         self.held = match after.state {
             State::Acknowledged | State::Snoozed => Some(after.hold.and_then(|hold| hold.until)),
