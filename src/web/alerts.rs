@@ -68,12 +68,10 @@ pub async fn one(
 
 /// POST /api/v1/alerts/{id}/ack, /resolve and /escalate: the route says which act.
 pub fn doing(what: Act) -> MethodRouter<Arc<Web>> {
-    post(
-        move |State(web): State<Arc<Web>>, caller: Caller, Path(id): Path<String>, body: Bytes| async move {
-            let by: By = read(&body)?;
-            act(&web, caller, &id, what, by).await
-        },
-    )
+    post(move |State(web): State<Arc<Web>>, caller: Caller, Path(id): Path<String>, body: Bytes| async move {
+        let by: By = read(&body)?;
+        act(&web, caller, &id, what, by).await
+    })
 }
 
 /// POST /api/v1/alerts/{id}/snooze

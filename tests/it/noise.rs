@@ -137,6 +137,10 @@ async fn quiet_hours_end_in_one_digest_to_each_person_without_what_resolved() {
     let held = app.outbox().await.into_iter().filter(|row| row.state == "pending").collect::<Vec<_>>();
     assert!(held.iter().all(|row| row.held_by.as_deref() == Some("quiet_hours")), "the page says why they wait");
     app.wait(minutes(1)).await;
+    let digest = app.caught.newest_first(9).into_iter().find(|one| one.to == "mateo.alvarez@example.com").unwrap();
+    assert_eq!(digest.subject, "[SLA] After quiet hours: Globex Corporation: 2 tickets breached");
+    let seen = app.parts().store.highlights().await.unwrap();
+    assert_eq!((seen.digests, seen.recoveries, seen.by_link), (4, 0, 0));
     insta::assert_snapshot!(app.said(), @r"
     email ingrid.sorensen@example.com: Globex Corporation: 2 tickets breached
     email mateo.alvarez@example.com: Globex Corporation: 2 tickets breached
