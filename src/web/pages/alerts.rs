@@ -55,15 +55,17 @@ fn frame(web: &Web, caller: &Caller, not_texted: &[NoMoreTexts]) -> Markup {
 fn no_texts(people: &[NoMoreTexts], may_clear: bool) -> Markup {
     html! {
         h2 { "Not texted" }
-        @for person in people {
-            form.quieter method="post" action={ "/alerts/no-texts/" (person.id.unwrap_or_default()) "/clear" } {
-                span {
+        ul.overlays { @for person in people {
+            li {
+                p {
                     b { (person.who) } " " (person.why) ", " (person.since.format("%-d %b %Y"))
                     @if let Some(until) = person.until { "; tried again on " (until.format("%-d %b %Y")) }
                 }
-                @if may_clear && person.id.is_some() { button.quiet { "Text again" } }
+                @if let Some(id) = person.id.filter(|_| may_clear) {
+                    form method="post" action={ "/alerts/no-texts/" (id) "/clear" } { button.quiet { "Text again" } }
+                }
             }
-        }
+        } }
     }
 }
 
