@@ -5,6 +5,7 @@
 //! it passes on. Both end in the same act on the alert, and in the audit log.
 
 mod links;
+mod no_texts;
 mod phones;
 pub mod receipts;
 pub mod reply;
@@ -26,7 +27,7 @@ use crate::store::Store;
 use crate::telemetry::{HookLabels, Telemetry};
 
 pub use links::{Followed, LinkTrouble, Linked};
-pub use phones::NoMoreTexts;
+pub use no_texts::NoMoreTexts;
 
 /// The name under which the store keeps what links are signed with.
 const LINK_SECRET: &str = "links";

@@ -2,6 +2,7 @@
 //!
 //! Data goes to standard output, everything else to standard error.
 
+mod act;
 mod alerts;
 mod backtest;
 pub mod breaches;
@@ -10,6 +11,7 @@ mod check_on_call;
 mod check_write_back;
 mod demo;
 mod explain;
+mod no_texts;
 mod policies;
 mod run;
 mod simulate;
@@ -26,6 +28,8 @@ use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use self::act::Wish;
+use crate::alert::life::Act;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, LogFormat, ProcessEnvironment, duration};
 use crate::desks::Desks;
@@ -67,6 +71,20 @@ enum Command {
     Status(StatusArgs),
     /// Show alerts, worst first, or one with all that was said about it
     Alerts(AlertsArgs),
+    /// Take an alert on: its escalation rests
+    Ack(ActArgs),
+    /// Have an alert told again later
+    Snooze {
+        /// A length of time, such as 30m
+        #[arg(long = "for", value_name = "TIME")]
+        length: String,
+        #[command(flatten)]
+        args: ActArgs,
+    },
+    /// Close an alert: nothing more is said of it unless it gets worse
+    Resolve(ActArgs),
+    /// Run the next step of an alert's escalation now
+    Escalate(ActArgs),
     /// Show breaches, the latest due first, with who was told
     Breaches(BreachesArgs),
     /// Show what was promised, infer it from SuperOps' due times, or try other promises on the past
@@ -227,6 +245,20 @@ struct AlertsArgs {
 }
 
 #[derive(Debug, Args)]
+struct ActArgs {
+    /// An alert's id, as `alerts` shows it
+    id: String,
+    /// Who acts; else the login name
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    /// What to say about it in the audit log
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct BreachesArgs {
     #[arg(long)]
     json: bool,
@@ -296,6 +328,10 @@ impl Cli {
             Command::Simulate(args) => simulate::simulate(args).await,
             Command::Status(args) => status::status(load_offline(config)?, args).await,
             Command::Alerts(args) => alerts::alerts(load_offline(config)?, args).await,
+            Command::Ack(args) => act::act(load_offline(config)?, Wish::Do(Act::Acknowledge), args).await,
+            Command::Snooze { length, args } => act::act(load_offline(config)?, Wish::SnoozeFor(length), args).await,
+            Command::Resolve(args) => act::act(load_offline(config)?, Wish::Do(Act::Resolve), args).await,
+            Command::Escalate(args) => act::act(load_offline(config)?, Wish::Do(Act::Escalate), args).await,
             Command::Breaches(args) => breaches::breaches(load_offline(config)?, args).await,
             Command::Policies { scope, command } => policies::policies(load_offline(config)?, scope, command).await,
             Command::Explain(args) => explain::explain(load_offline(config)?, args).await,

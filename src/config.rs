@@ -135,6 +135,13 @@ impl Config {
         kinds.iter().filter_map(|kind| Target::of_system(*kind)).chain(fixed.cloned()).collect()
     }
 
+    /// By which channel the people whom SuperOps knows are told that the data is stale; none: others are, or nobody can be.
+    pub fn tells_people_of_stale_data(&self) -> Option<ChannelKind> {
+        let by_default = self.watch.notify.is_none() && self.watchers().is_empty();
+        let persons = [ChannelKind::Email, ChannelKind::Sms].into_iter();
+        persons.filter(|_| by_default).find(|kind| self.notify.kinds().contains(kind))
+    }
+
     /// The policies that speak of `tenant`, in order, each with where it stands.
     pub fn policies_of(&self, tenant: &TenantId) -> impl Iterator<Item = (&str, &Policy)> {
         let all = self.policy_places.iter().map(String::as_str).zip(&self.policies);

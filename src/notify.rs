@@ -298,6 +298,9 @@ pub struct BundleFacts {
     pub client: Option<String>,
     /// By when all that has not breached is due.
     pub last_due: Option<DateTime<Utc>>,
+    /// It is the digest in which quiet hours end.
+    #[serde(default)]
+    pub after_quiet_hours: bool,
 }
 
 /// One of the notifications of a bundle.

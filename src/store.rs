@@ -8,6 +8,7 @@ pub mod acts;
 pub mod alerts;
 pub mod audit;
 mod cache;
+pub mod dead_phones;
 pub mod links;
 pub mod on_call;
 pub mod outbox;

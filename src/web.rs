@@ -39,6 +39,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::alert::life::Act;
 use crate::answers::Answers;
 use crate::service::Service;
 use crate::store::Store;
@@ -105,6 +106,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
         ("/alerts", get(pages::alerts)),
         ("/forecast", get(pages::forecast)),
         ("/on-call", get(pages::on_call::on_call).post(on_call::submit)),
+        ("/on-call/{id}/remove", post(on_call::submit_removal)),
         ("/tickets/{tenant}/{id}", get(pages::ticket)),
         ("/login", get(login::show).post(login::enter)),
         ("/logout", post(login::leave)),
@@ -122,10 +124,10 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
         ("/api/v1/alerts", get(alerts::list)),
         ("/api/v1/alerts/weekly", get(alerts::weekly)),
         ("/api/v1/alerts/{id}", get(alerts::one)),
-        ("/api/v1/alerts/{id}/ack", post(alerts::acknowledge)),
-        ("/api/v1/alerts/{id}/resolve", post(alerts::resolve)),
+        ("/api/v1/alerts/{id}/ack", alerts::doing(Act::Acknowledge)),
+        ("/api/v1/alerts/{id}/resolve", alerts::doing(Act::Resolve)),
         ("/api/v1/alerts/{id}/snooze", post(alerts::snooze)),
-        ("/api/v1/alerts/{id}/escalate", post(alerts::escalate)),
+        ("/api/v1/alerts/{id}/escalate", alerts::doing(Act::Escalate)),
         ("/api/v1/silences", get(alerts::silences).post(alerts::silence)),
         ("/api/v1/silences/{id}", delete(alerts::end_silence)),
         ("/api/v1/maintenance-windows", get(alerts::maintenance_windows).post(alerts::maintain)),
@@ -139,6 +141,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
         ("/hooks/twilio/sms", post(twilio::reply)),
         ("/a/{token}", get(link::show).post(link::follow)),
         ("/api/v1/no-texts", get(api::no_texts)),
+        ("/api/v1/no-texts/{id}", delete(api::text_again)),
+        ("/alerts/no-texts/{id}/clear", post(api::submit_text_again)),
         ("/healthz", get(health::alive)),
         ("/readyz", get(health::ready)),
         ("/metrics", get(health::metrics)),

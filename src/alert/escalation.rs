@@ -219,6 +219,30 @@ pub fn recipients(targets: &[Target], ticket: &Ticket, people: &Directory, duty:
     found.filter(|recipient| seen.insert(recipient.id.clone())).collect()
 }
 
+/// Who answers for a desk where no ticket says whom to ask: those who manage somebody; else the account managers; else
+/// everybody.
+pub fn chiefs(people: &Directory) -> Vec<Recipient> {
+    let managers = people.technicians.values().filter_map(|person| person.manager.as_ref());
+    let managers = known(managers, people, "you manage people of this desk");
+    if !managers.is_empty() {
+        return managers;
+    }
+    let accounts = people.clients.values().filter_map(|client| client.account_manager.as_ref());
+    let accounts = known(accounts, people, "you manage accounts of this desk");
+    if !accounts.is_empty() {
+        return accounts;
+    }
+    let everybody = people.technicians.values();
+    everybody.map(|person| Recipient::person(person, "you work at this desk".to_owned())).collect()
+}
+
+/// Each of `named` once whom SuperOps still has.
+fn known<'a>(named: impl Iterator<Item = &'a Named>, people: &Directory, because: &str) -> Vec<Recipient> {
+    let ids: BTreeSet<_> = named.map(|named| &named.id).collect();
+    let found = ids.into_iter().filter_map(|id| people.technicians.get(id));
+    found.map(|person| Recipient::person(person, because.to_owned())).collect()
+}
+
 fn of_target(target: &Target, ticket: &Ticket, people: &Directory, duty: &Duty) -> Vec<Recipient> {
     let person = |named: Option<&Named>, because: &str| {
         let found = named.and_then(|named| people.technicians.get(&named.id));

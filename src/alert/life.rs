@@ -79,6 +79,7 @@ pub enum How {
     Page,
     Link,
     Sms,
+    CommandLine,
 }
 
 impl How {
@@ -89,12 +90,13 @@ impl How {
             Self::Page => "page",
             Self::Link => "link",
             Self::Sms => "sms",
+            Self::CommandLine => "command_line",
         }
     }
 
     /// The reading of [`How::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Api, Self::Page, Self::Link, Self::Sms].into_iter().find(|how| how.as_str() == text)
+        [Self::Api, Self::Page, Self::Link, Self::Sms, Self::CommandLine].into_iter().find(|how| how.as_str() == text)
     }
 
     /// As it follows "acknowledged".
@@ -104,6 +106,7 @@ impl How {
             Self::Page => "on the page",
             Self::Link => "by the link in a message",
             Self::Sms => "by text message",
+            Self::CommandLine => "on the command line",
         }
     }
 }
@@ -116,6 +119,8 @@ pub struct Actor {
     pub how: How,
     /// From where, for the audit log: an address, or the way itself.
     pub origin: String,
+    /// What the person says about it, for the audit log.
+    pub note: Option<String>,
 }
 
 /// What a person may do to an alert.

@@ -60,7 +60,8 @@ impl Answers {
         if !self.store.use_link(&claim.fingerprint, &claim.notification, now).await? {
             return Ok(Followed::AsBefore(linked));
         }
-        let actor = Actor { name: linked.who.clone(), how: How::Link, origin: "link in a message".to_owned() };
+        let actor =
+            Actor { name: linked.who.clone(), how: How::Link, origin: "link in a message".to_owned(), note: None };
         match self.carry_out(&linked.alert.key.to_string(), Act::Acknowledge, &actor, now).await {
             Ok(Some(Acted { alert, changed: true })) => Ok(Followed::Acknowledged(Linked { alert, ..linked })),
             Ok(Some(Acted { alert, changed: false })) => Ok(Followed::AsBefore(Linked { alert, ..linked })),

@@ -6,15 +6,14 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 use tracing::warn;
 
 use super::reply::Reply;
 use super::{Answers, Hook, texts};
 use crate::alert::life::{Act, Actor, How};
 use crate::config::Target;
-use crate::notify::sms::e164;
-use crate::notify::ways::{Line, Phones, is_alert};
+use crate::notify::sms::{OPTED_OUT, e164};
+use crate::notify::ways::{Line, Offer, Phones, is_answerable};
 use crate::notify::{Message, render};
 use crate::store::phones::{Coded, Reply as Taken};
 use crate::store::tokens::Author;
@@ -23,6 +22,8 @@ use crate::ticket::TenantId;
 
 /// From where, for the audit log.
 const ORIGIN: &str = "text message";
+/// Whose number it is, of one that no person of SuperOps has.
+const CONFIGURED: &str = "a configured number";
 
 /// The store's knowledge of phones, as the SMS channel asks for it.
 pub(super) struct StoredPhones {
@@ -36,12 +37,19 @@ impl StoredPhones {
         if self.store.phone_stopped(number).await? {
             return Ok(Line::Stopped);
         }
-        if !self.with_codes || !is_alert(message) {
-            return Ok(Line::Open { code: None });
+        if let Some(dead) = self.store.dead_phone(number, now).await? {
+            return Ok(Line::Dead { code: dead.code });
         }
-        let Some(row) = self.store.notification(&message.key).await? else { return Ok(Line::Open { code: None }) };
-        let alert = &row.leased.notification.alert_key;
-        Ok(Line::Open { code: self.store.sms_code(number, alert, &message.key, now).await? })
+        let next_step_at = self.store.next_step_of(&message.key).await?;
+        Ok(Line::Open(Offer { code: self.code(number, message, now).await?, next_step_at }))
+    }
+
+    async fn code(&self, number: &str, message: &Message, now: DateTime<Utc>) -> Result<Option<u8>, StoreError> {
+        if !self.with_codes || !is_answerable(message) {
+            return Ok(None);
+        }
+        let Some(row) = self.store.notification(&message.key).await? else { return Ok(None) };
+        self.store.sms_code(number, &row.leased.notification.alert_key, &message.key, now).await
     }
 }
 
@@ -51,23 +59,21 @@ impl Phones for StoredPhones {
         self.look_up(number, message, now).await.unwrap_or_else(|error| {
             // Better a message that cannot be answered than none. The provider, too, keeps to a STOP.
             warn!(error = %error, "a text message leaves without its code");
-            Line::Open { code: None }
+            Line::Open(Offer::default())
         })
     }
 
-    async fn opted_out(&self, number: &str, now: DateTime<Utc>) {
+    async fn refused(&self, number: &str, message: &Message, code: u32, now: DateTime<Utc>) {
         let author = Author { who: "the SMS provider".to_owned(), origin: ORIGIN.to_owned() };
-        if let Err(error) = self.store.stop_phone(number, author, now).await {
-            warn!(error = %error, "that a phone wants no text messages could not be stored");
+        let who = message.to_name.as_deref().unwrap_or(CONFIGURED);
+        let stored = match code {
+            OPTED_OUT => self.store.stop_phone(number, author, now).await.map(drop),
+            code => self.store.mark_phone(number, code, who, now).await,
+        };
+        if let Err(error) = stored {
+            warn!(error = %error, code, "that a phone is not to be texted could not be stored");
         }
     }
-}
-
-/// Somebody who wants no text messages. The number itself is not shown.
-#[derive(Clone, Debug, Serialize)]
-pub struct NoMoreTexts {
-    pub who: String,
-    pub since: DateTime<Utc>,
 }
 
 impl Answers {
@@ -98,6 +104,7 @@ impl Answers {
             return Ok(None);
         };
         self.count(Hook::Reply, "known_sender");
+        self.store.heard_from(from).await?;
         let author = Author { who: who.clone(), origin: ORIGIN.to_owned() };
         match reply {
             // The provider confirms both by itself, and after a STOP nothing more may be sent.
@@ -121,7 +128,10 @@ impl Answers {
     ) -> Result<String, StoreError> {
         let Some(coded) = self.store.coded(from, code).await? else { return Ok(texts::no_such_code(code)) };
         let Some(row) = self.store.notification(&coded.notification).await? else { return Ok(texts::unknown_alert()) };
-        let actor = Actor { name: who, how: How::Sms, origin: ORIGIN.to_owned() };
+        let actor = Actor { name: who, how: How::Sms, origin: ORIGIN.to_owned(), note: None };
+        if row.leased.notification.kind == "bundle" {
+            return self.act_on_all(&coded.notification, act, &actor, now).await;
+        }
         let message = &row.leased.notification.message;
         Ok(match self.carry_out(&coded.alert_key, act, &actor, now).await? {
             None => texts::unknown_alert(),
@@ -130,8 +140,18 @@ impl Answers {
         })
     }
 
+    /// Acts on every alert that the bundle of `key` told of.
+    async fn act_on_all(&self, key: &str, act: Act, actor: &Actor, now: DateTime<Utc>) -> Result<String, StoreError> {
+        let mut changed = 0;
+        for alert in self.store.alerts_of_bundle(key).await? {
+            let acted = self.carry_out(&alert, act, actor, now).await?;
+            changed += usize::from(acted.is_some_and(|acted| acted.changed));
+        }
+        Ok(texts::all_done(act, changed))
+    }
+
     /// Whose phone `number` is: a technician's, a configured one, or one that we have told of an alert.
-    async fn owner(&self, number: &str) -> Result<Option<String>, StoreError> {
+    pub(super) async fn owner(&self, number: &str) -> Result<Option<String>, StoreError> {
         for tenant in self.config.tenants.keys() {
             if let Some(name) = self.technician(tenant, number).await? {
                 return Ok(Some(name));
@@ -139,34 +159,21 @@ impl Answers {
         }
         let configured = self.config.alerts.steps.iter().flat_map(|step| &step.notify);
         if configured.into_iter().any(|target| matches!(target, Target::Sms(known) if known == number)) {
-            return Ok(Some("a configured number".to_owned()));
+            return Ok(Some(CONFIGURED.to_owned()));
         }
         match self.store.coded(number, None).await? {
             Some(Coded { notification, .. }) => {
                 let told = self.store.notification(&notification).await?;
                 let name = told.and_then(|row| row.leased.notification.message.to_name);
-                Ok(Some(name.unwrap_or_else(|| "a configured number".to_owned())))
+                Ok(Some(name.unwrap_or_else(|| CONFIGURED.to_owned())))
             }
             None => Ok(None),
         }
     }
 
-    async fn technician(&self, tenant: &TenantId, number: &str) -> Result<Option<String>, StoreError> {
+    pub(super) async fn technician(&self, tenant: &TenantId, number: &str) -> Result<Option<String>, StoreError> {
         let people = self.store.directory(tenant).await?;
         let owns = |phone: Option<&str>| phone.and_then(e164).as_deref() == Some(number);
         Ok(people.technicians.values().find(|person| owns(person.phone.as_deref())).map(|person| person.name.clone()))
-    }
-
-    /// Who wants no text messages, among those whom `tenant` knows (none: among all).
-    pub async fn no_more_texts(&self, tenant: Option<&TenantId>) -> Result<Vec<NoMoreTexts>, StoreError> {
-        let mut list = Vec::new();
-        for stopped in self.store.stopped_phones().await? {
-            let known = match tenant {
-                Some(tenant) => self.technician(tenant, &stopped.phone).await?,
-                None => Some(self.owner(&stopped.phone).await?.unwrap_or(stopped.who)),
-            };
-            list.extend(known.map(|who| NoMoreTexts { who, since: stopped.since }));
-        }
-        Ok(list)
     }
 }

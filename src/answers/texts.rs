@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::alert::life::{HoldKind, State};
+use crate::alert::life::{Act, HoldKind, State};
 use crate::notify::{Message, render};
 use crate::store::alerts::AlertRow;
 
@@ -32,6 +32,15 @@ pub fn done(alert: &AlertRow, message: &Message) -> String {
     match alert.state() {
         State::Resolved => format!("Closed: {about}. You hear no more of it unless it gets worse."),
         _ => format!("Acknowledged: {about}. Nobody else is told for now."),
+    }
+}
+
+/// What has just been done to `changed` alerts that one message told of.
+pub fn all_done(act: Act, changed: usize) -> String {
+    match (act, changed) {
+        (_, 0) => "Nothing was changed: somebody took them all on before, or they are over.".to_owned(),
+        (Act::Resolve, _) => format!("Closed: {changed} alerts. You hear no more of them unless they get worse."),
+        _ => format!("Acknowledged: {changed} alerts. Nobody else is told of them for now."),
     }
 }
 

@@ -12,13 +12,11 @@ use crate::service::{Scope, Service};
 
 /// Answers and ends.
 pub async fn alerts(config: Config, args: AlertsArgs) -> Result<(), CliError> {
-    if let Some(name) = &args.tenant {
-        super::tenant_named(&config, name)?;
-    }
+    let scope = super::scope(&config, args.tenant.as_deref())?;
     let (service, store) = super::offline_service(config).await?;
     let text = match &args.id {
         Some(id) => one(&service, id, args.json).await?,
-        None => all(&service, &args).await?,
+        None => all(&service, &scope, &args).await?,
     };
     super::print(&text);
     store.close().await;
@@ -27,21 +25,18 @@ pub async fn alerts(config: Config, args: AlertsArgs) -> Result<(), CliError> {
 
 async fn one(service: &Service, id: &str, json: bool) -> Result<String, CliError> {
     let Some(alert) = service.alert(&Scope::All, id).await? else {
-        return Err(anyhow::anyhow!("no alert `{id}` is known; `superops-sla alerts` lists them").into());
+        return Err(unknown(id));
     };
     if json { super::as_json(&alert) } else { Ok(alert_text(&alert)) }
 }
 
-async fn all(service: &Service, args: &AlertsArgs) -> Result<String, CliError> {
-    let query = AlertQuery {
-        tenant: args.tenant.clone(),
-        state: Some(args.state.clone()),
-        limit: Some(args.limit),
-        ..AlertQuery::default()
-    };
-    let scope =
-        args.tenant.as_deref().map_or(Ok(Scope::All), |name| crate::ticket::TenantId::parse(name).map(Scope::One));
-    let page = service.alerts(&scope.map_err(anyhow::Error::from)?, &query).await?;
+pub(super) fn unknown(id: &str) -> CliError {
+    anyhow::anyhow!("no alert `{id}` is known; `superops-sla alerts` lists them").into()
+}
+
+async fn all(service: &Service, scope: &Scope, args: &AlertsArgs) -> Result<String, CliError> {
+    let query = AlertQuery { state: Some(args.state.clone()), limit: Some(args.limit), ..AlertQuery::default() };
+    let page = service.alerts(scope, &query).await?;
     if args.json { super::as_json(&page) } else { Ok(page_text(&page)) }
 }
 
@@ -93,7 +88,7 @@ fn hold_words(hold: &HoldView) -> String {
     format!("{} by {}{until}", hold.kind, printable(&hold.by))
 }
 
-fn alert_text(alert: &AlertView) -> String {
+pub(super) fn alert_text(alert: &AlertView) -> String {
     let mut text = format!(
         "{} {} {}\n",
         printable(alert.display_id.as_deref().unwrap_or(&alert.ticket_id)),

@@ -13,7 +13,6 @@ use crate::config::{ChannelKind, Config, ProcessEnvironment, explain, names};
 use crate::notify::{self, Body, Message, sms};
 use crate::store::Store;
 use crate::store::outbox::notification_key;
-use crate::store::phones::StoppedPhone;
 use crate::ticket::{Directory, TenantId};
 
 /// Explains the file at `path`; tries what it says, if asked to.
@@ -73,18 +72,15 @@ async fn directories_on_record(config: &Config) -> BTreeMap<TenantId, Arc<Direct
     known
 }
 
-/// Who replied STOP in an earlier run, a line each.
+/// Who gets no text messages since an earlier run, a line each.
 async fn no_texts(config: &Config) -> Vec<String> {
     if !config.store.path.exists() {
         return Vec::new();
     }
     let Ok(store) = Store::open(&config.store.path, Arc::default()).await else { return Vec::new() };
-    let stopped = store.stopped_phones().await.unwrap_or_default();
+    let lines = super::no_texts::lines(&store, SystemClock.now()).await.unwrap_or_default();
     store.close().await;
-    let line = |phone: &StoppedPhone| {
-        format!("{} replied STOP on {} and gets no text messages", phone.who, phone.since.format("%Y-%m-%d"))
-    };
-    stopped.iter().map(line).collect()
+    lines
 }
 
 /// Who stands in for whom, as far as an earlier run has stored it.

@@ -46,3 +46,49 @@ fn about(
     }
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::GivenEnvironment;
+
+    const CONFIG: &str = "
+[tenants.acme]
+subdomain = 'acme'
+region = 'us'
+token_env = 'TOKEN'
+[notify.email]
+smtp_url = 'smtp://127.0.0.1:2525'
+from = 'sla@example.com'
+[on_call.main]
+timezone = 'Europe/London'
+[[on_call.main.layers]]
+people = ['email:ann@example.com']
+starts = '2026-11-26T09:00'
+every = '1w'
+[on_call.weekends]
+timezone = 'Europe/London'
+[[on_call.weekends.layers]]
+people = ['email:bob@example.com']
+starts = '2026-11-02T09:00'
+every = '1w'
+wed = ['10:00-12:00']
+sat = ['10:00-12:00']
+";
+
+    #[test]
+    fn gaps_are_listed_in_the_rotations_own_time_and_only_the_first_few() {
+        let environment = GivenEnvironment::default().with_var("TOKEN", "secret");
+        let config = Config::parse("config.toml".as_ref(), CONFIG, &environment).unwrap();
+        let now = "2026-11-23T09:00:00Z".parse().unwrap();
+        insta::assert_snapshot!(remarks(&config, &BTreeMap::new(), &[], now).join("\n"), @r"
+        on-call main: nobody is on call from Mon 23 Nov 09:00 to Thu 26 Nov 09:00
+        on-call weekends: nobody is on call from Mon 23 Nov 09:00 to Wed 25 Nov 10:00
+        on-call weekends: nobody is on call from Wed 25 Nov 12:00 to Sat 28 Nov 10:00
+        on-call weekends: nobody is on call from Sat 28 Nov 12:00 to Wed 2 Dec 10:00
+        on-call weekends: nobody is on call from Wed 2 Dec 12:00 to Sat 5 Dec 10:00
+        on-call weekends: nobody is on call from Sat 5 Dec 12:00 to Wed 9 Dec 10:00
+        on-call weekends: and 4 more such gaps within 30 days
+        ");
+    }
+}

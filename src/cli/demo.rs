@@ -26,6 +26,7 @@ use crate::simulator::receivers::{
 };
 use crate::simulator::{SimOptions, Simulator, targets};
 use crate::store::Store;
+use crate::store::record::Highlights;
 use crate::store::tokens::Role;
 use crate::web;
 
@@ -43,7 +44,7 @@ const ANSWER_EVERY: Duration = Duration::from_secs(4);
 /// The auth token of the account at the SMS gateway.
 const SMS_TOKEN: &str = "demo";
 /// At most so many at a time; the page has them all.
-const SHOWN_AT_ONCE: u64 = 6;
+const SHOWN_AT_ONCE: usize = 6;
 
 /// Runs until told to stop, or for as long as asked.
 pub async fn demo(args: DemoArgs) -> Result<(), CliError> {
@@ -132,6 +133,7 @@ impl World {
              [store]\nurl = \"sqlite://{}\"\n\
              [tenants.demo]\nsubdomain = \"{}\"\nendpoint = \"{}/msp\"\ntoken_file = \"{}\"\n\
              requests_per_minute = 800\npoll_interval = \"60s\"\nhours = \"site\"\n{statuses}\
+             [tenants.demo.write_back]\nnote_on = [\"breached\"]\n\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@msp.example>\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"DEMO_SMS\"\n\
              from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = true\n{}{}{policies}",
@@ -233,12 +235,14 @@ async fn show(caught: &CaughtList) {
         tokio::time::sleep(SHOW_EVERY).await;
         let new = caught.total() - seen;
         seen += new;
-        let shown = usize::try_from(new.min(SHOWN_AT_ONCE)).unwrap_or(usize::MAX);
-        for message in caught.newest_first(shown).iter().rev() {
+        let mut new = caught.newest_first(usize::try_from(new).unwrap_or(usize::MAX));
+        // A webhook says to machines what the other lines say to people.
+        new.retain(|message| message.kind != CaughtKind::Webhook);
+        for message in new.iter().take(SHOWN_AT_ONCE).rev() {
             eprintln!("{}", line(message, std::io::stderr().is_terminal()));
         }
-        if new > SHOWN_AT_ONCE {
-            eprintln!("       … and {} more, on the page", new - SHOWN_AT_ONCE);
+        if new.len() > SHOWN_AT_ONCE {
+            eprintln!("       … and {} more, on the page", new.len() - SHOWN_AT_ONCE);
         }
     }
 }
@@ -296,6 +300,12 @@ async fn summary(service: &Service, store: &Store, world: &World) -> anyhow::Res
         kinds(CaughtKind::Webhook),
         tally.pending,
         tally.failed
+    ));
+    let Highlights { escalations, by_link, by_text, digests, recoveries } = store.highlights().await?;
+    text.push_str(&format!(
+        "{escalations} later steps of escalations were told, {recoveries} recovery notices and {digests} digests after \
+         quiet hours were sent\n{by_link} alerts were acknowledged by the link in a mail, {by_text} by replying to a text \
+         message\n"
     ));
     text.push_str(&format!("SuperOps was asked {} times", requests.total));
     Ok(text)

@@ -10,19 +10,18 @@ use crate::config::Config;
 use crate::notify;
 use crate::service::alerts::Said;
 use crate::service::{ClockStatus, Overview, Scope, Service, TicketPage, TicketQuery, TicketSla};
+use crate::store::Store;
 
 /// The longest subject in a table.
 const SUBJECT_WIDTH: usize = 36;
 
 /// Answers and ends.
 pub async fn status(config: Config, args: StatusArgs) -> Result<(), CliError> {
-    if let Some(name) = &args.tenant {
-        super::tenant_named(&config, name)?;
-    }
+    let scope = super::scope(&config, args.tenant.as_deref())?;
     let (service, store) = super::foreseeing_service(config).await?;
     let text = match &args.ticket {
         Some(id) => one(&service, id, args.json).await?,
-        None => all(&service, &args).await?,
+        None => all(&service, &store, &scope, &args).await?,
     };
     super::print(&text);
     store.close().await;
@@ -40,17 +39,18 @@ async fn one(service: &Service, id: &str, json: bool) -> Result<String, CliError
     Ok(ticket_text(&ticket, &messages))
 }
 
-async fn all(service: &Service, args: &StatusArgs) -> Result<String, CliError> {
-    let query = TicketQuery { limit: Some(args.limit), tenant: args.tenant.clone(), ..TicketQuery::default() };
-    let page = service.tickets(&Scope::All, &query).await?;
+async fn all(service: &Service, store: &Store, scope: &Scope, args: &StatusArgs) -> Result<String, CliError> {
+    let query = TicketQuery { limit: Some(args.limit), ..TicketQuery::default() };
+    let page = service.tickets(scope, &query).await?;
     if args.json {
         return super::as_json(&page);
     }
-    let overview = service.overview(&Scope::All).await?;
-    Ok(page_text(&overview, &page, std::io::stdout().is_terminal()))
+    let overview = service.overview(scope).await?;
+    let no_texts = super::no_texts::lines(store, overview.now).await?;
+    Ok(page_text(&overview, &no_texts, &page, std::io::stdout().is_terminal()))
 }
 
-fn page_text(overview: &Overview, page: &TicketPage, colours: bool) -> String {
+fn page_text(overview: &Overview, no_texts: &[String], page: &TicketPage, colours: bool) -> String {
     let mut text = format!(
         "{} open: {} breached, {} at risk, {} on track, {} paused\n",
         overview.open, overview.breached, overview.at_risk, overview.on_track, overview.paused
@@ -59,6 +59,9 @@ fn page_text(overview: &Overview, page: &TicketPage, colours: bool) -> String {
         let read = tenant.last_good_sync.map_or("never".to_owned(), |at| format!("{} ago", ago(at, overview.now)));
         let trouble = tenant.trouble.as_ref().map(|trouble| format!("; {trouble}")).unwrap_or_default();
         let _ = writeln!(text, "{}: last read {read}{trouble}", tenant.tenant);
+    }
+    for line in no_texts {
+        let _ = writeln!(text, "{}", printable(line));
     }
     let rows: Vec<[String; 7]> = page.tickets.iter().map(row).collect();
     text.push('\n');

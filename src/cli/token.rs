@@ -89,7 +89,7 @@ fn pretty(value: &serde_json::Value) -> String {
 }
 
 /// The login name is the best that is known of who sits there.
-fn at_the_command_line() -> Author {
+pub(super) fn at_the_command_line() -> Author {
     let who = ["SUDO_USER", "USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     Author { who: who.unwrap_or_else(|| "unknown".to_owned()), origin: "command line".to_owned() }
 }

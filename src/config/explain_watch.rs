@@ -11,10 +11,12 @@ pub(super) fn watch(page: &mut Page, config: &Config) {
     let stale = format!("told after {after} without a good answer from SuperOps");
     page.row("stale data", or_default(stale, config.watch.stale_after.is_none()));
     let whom: Vec<_> = config.watchers().iter().filter_map(direct_words).collect();
-    let whom = if whom.is_empty() {
-        "NOBODY: it stands in the log, on the page and in /readyz only".to_owned()
-    } else {
-        whom.join("; ")
+    let whom = match config.tells_people_of_stale_data() {
+        Some(way) => {
+            format!("the managers whom SuperOps knows, else the account managers, else everybody, by {}", way.words())
+        }
+        None if whom.is_empty() => "NOBODY: it stands in the log, on the page and in /readyz only".to_owned(),
+        None => whom.join("; "),
     };
     page.row("told to", or_default(whom, config.watch.notify.is_none()));
     let heartbeat = if config.watch.heartbeat_url.is_some() {

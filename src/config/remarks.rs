@@ -82,10 +82,8 @@ fn about_replies(config: &Config) -> Option<String> {
 
 /// Silence would look like a quiet day.
 fn about_stale_data(config: &Config) -> Option<String> {
-    config
-        .watchers()
-        .is_empty()
-        .then(|| "nobody is told when SuperOps can no longer be read: name somebody in [watch] notify".to_owned())
+    let nobody = config.watchers().is_empty() && config.tells_people_of_stale_data().is_none();
+    nobody.then(|| "nobody is told when SuperOps can no longer be read: name somebody in [watch] notify".to_owned())
 }
 
 fn about_channels(config: &Config) -> Vec<String> {

@@ -499,13 +499,12 @@ fn check_explains_the_least_configuration() {
 
     Watching the watch
       stale data        told after 10 polls, at least 10m, without a good answer from SuperOps (default)
-      told to           NOBODY: it stands in the log, on the page and in /readyz only (default)
+      told to           the managers whom SuperOps knows, else the account managers, else everybody, by email (default)
       heartbeat         off: no address is given
 
     Remarks
       - acme has no calendar: working time is counted round the clock
       - SMS is not set up: a breach is told by email only
-      - nobody is told when SuperOps can no longer be read: name somebody in [watch] notify
     ");
 }
 

@@ -128,21 +128,12 @@ fn severity(body: &Body) -> &'static str {
 }
 
 fn details(facts: &AlertFacts) -> Value {
-    let ticket = &facts.ticket;
-    let line = |text: &Option<String>| text.as_deref().map(|text| render::line(text, 80));
     let reasons: Vec<_> = facts.reasons.iter().take(8).map(|reason| render::line(reason, 300)).collect();
-    json!({
-        "ticket": render::line(&ticket.display_id, 80),
-        "subject": render::line(&ticket.subject, 300),
-        "client": line(&ticket.client),
-        "priority": line(&ticket.priority),
-        "status": line(&ticket.status),
-        "technician": line(&ticket.technician),
-        "group": line(&ticket.group),
-        "sla": line(&ticket.sla),
-        "due": facts.due,
-        "why": reasons,
-    })
+    let mut details = render::ticket_json(&facts.ticket);
+    details["ticket"] = render::line(&facts.ticket.display_id, 80).into();
+    details["due"] = json!(facts.due);
+    details["why"] = reasons.into();
+    details
 }
 
 fn ticket(message: &Message) -> Option<&TicketFacts> {

@@ -18,6 +18,7 @@ mod tests;
 
 use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::Tz;
+use serde_json::{Value, json};
 
 use self::letter::Letter;
 use super::{Body, Message, TicketFacts, left_or_over};
@@ -45,6 +46,20 @@ pub fn email(message: &Message, now: DateTime<Utc>) -> Email {
 pub fn email_with(message: &Message, link: Option<&str>, now: DateTime<Utc>) -> Email {
     let letter = Letter::of(message, now).acknowledged_by(link);
     Email { text: text::text(&letter), html: html::html(&letter), subject: letter.subject }
+}
+
+/// What a system is told of `ticket`, its ids and addresses aside: clean lines that are not too long.
+pub(super) fn ticket_json(ticket: &TicketFacts) -> Value {
+    let short = |text: &Option<String>| text.as_deref().map(|text| line(text, 80));
+    json!({
+        "subject": line(&ticket.subject, 200),
+        "client": short(&ticket.client),
+        "priority": short(&ticket.priority),
+        "status": short(&ticket.status),
+        "technician": short(&ticket.technician),
+        "group": short(&ticket.group),
+        "sla": short(&ticket.sla),
+    })
 }
 
 /// `message` in one line: how it stands, and what it is about.

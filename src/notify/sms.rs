@@ -15,21 +15,23 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::ways::{Line, Ways};
+use super::ways::{Line, Offer, Ways};
 use super::{
     ATTEMPT_DEADLINE, Delivery, Message, Notifier, Receipt, SendError, SetupError, is_bad_certificate, render,
 };
 use crate::clock::SharedClock;
 use crate::config::{self, ChannelKind, SmsSender};
 
-/// An alert that could not be handed to the phone for this long is stale; the next step of the escalation has begun.
-const VALIDITY_SECONDS: &str = "600";
+/// An alert that could not be handed to the phone for this long is stale, or as soon as the next step of its escalation
+/// comes. Twilio takes from 1 s to 10 h; within a minute it may well not get round to sending, so that is the least.
+const LONGEST_VALIDITY: TimeDelta = TimeDelta::minutes(10);
+const SHORTEST_VALIDITY: TimeDelta = TimeDelta::minutes(1);
 /// A phone gets far fewer messages a day than this, and the newest come first.
 const PAGE_SIZE: &str = "200";
 /// What an answer to one message may weigh, and what a page of messages may.
@@ -96,28 +98,28 @@ impl SmsNotifier {
         }
     }
 
-    fn form<'a>(&'a self, to: &'a str, body: &'a str, reports: Option<&'a str>) -> Vec<(&'static str, &'a str)> {
-        let sender = match &self.sender {
+    fn sender(&self) -> (&'static str, &str) {
+        match &self.sender {
             SmsSender::From(number) => ("From", number.as_str()),
             SmsSender::MessagingService(sid) => ("MessagingServiceSid", sid.as_str()),
-        };
-        let mut form = vec![("To", to), ("Body", body), sender, ("ValidityPeriod", VALIDITY_SECONDS)];
-        form.extend(reports.map(|url| ("StatusCallback", url)));
-        form
+        }
     }
 
-    /// Puts `text` on its way to `to`.
-    async fn text(&self, to: &str, text: &str, message: &Message, now: DateTime<Utc>) -> Result<Receipt, SendError> {
+    /// Puts `message` on its way to `to`.
+    async fn text(&self, to: &str, message: &Message, offer: Offer, now: DateTime<Utc>) -> Result<Receipt, SendError> {
+        let text = render::sms_with(message, offer.code, now);
+        let validity = validity(offer.next_step_at, now).num_seconds().to_string();
         let reports = self.ways.reports_on(message);
-        let form = self.form(to, text, reports.as_deref());
+        let mut form = vec![("To", to), ("Body", &text), self.sender(), ("ValidityPeriod", &validity)];
+        form.extend(reports.as_deref().map(|url| ("StatusCallback", url)));
         let response = self.ask(self.client.post(self.messages.clone()).form(&form)).await?;
         let (status, retry_after) = (response.status(), answer::retry_after(response.headers(), now));
         let body = read(response, MOST_BYTES).await;
         if status.is_success() {
             return body.as_ref().map_or(Ok(Receipt { id: None }), answer::taken);
         }
-        if let Some(phones) = self.ways.phones.as_ref().filter(|_| answer::is_opt_out(body.as_ref())) {
-            phones.opted_out(to, now).await;
+        if let (Some(phones), Some(code)) = (&self.ways.phones, answer::error_code(body.as_ref())) {
+            phones.refused(to, message, code, now).await;
         }
         Err(answer::refusal(status, retry_after, body.as_ref()))
     }
@@ -141,6 +143,34 @@ pub fn failure(delivery: &Delivery) -> Option<SendError> {
 
 /// The code of a recipient who has opted out at the provider.
 pub const OPTED_OUT: u32 = 21610;
+
+/// What is wrong with a number that no text message reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NumberFault {
+    /// As in "the number …".
+    pub words: &'static str,
+    /// How long it is not tried again. Not for ever: numbers are given to new owners, lines are moved, and the provider
+    /// may have been wrong; one refused message in so many days costs little.
+    pub rests: TimeDelta,
+}
+
+/// What the provider's error `code` says of the number itself; none: nothing.
+pub fn fault_of_number(code: u32) -> Option<NumberFault> {
+    let (words, days) = match code {
+        21211 => ("is no valid number", 30),
+        21614 => ("is not that of a mobile phone", 30),
+        // Said of a phone that has been off for long as well.
+        30005 => ("is not known to its network", 7),
+        30006 => ("is that of a landline, or its network cannot be reached", 30),
+        _ => return None,
+    };
+    Some(NumberFault { words, rests: TimeDelta::days(days) })
+}
+
+/// For how long a message that leaves at `now` is worth delivering.
+fn validity(next_step_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> TimeDelta {
+    next_step_at.map_or(LONGEST_VALIDITY, |at| (at - now).clamp(SHORTEST_VALIDITY, LONGEST_VALIDITY))
+}
 
 fn setup_error(reason: &str) -> SetupError {
     SetupError { channel: ChannelKind::Sms, reason: reason.to_owned() }
@@ -183,7 +213,8 @@ impl Notifier for SmsNotifier {
         let to = recipient(message)?;
         match self.ways.line(&to, message, now).await {
             Line::Stopped => Err(SendError::refused("the recipient said STOP to text messages")),
-            Line::Open { code } => self.text(&to, &render::sms_with(message, code, now), message, now).await,
+            Line::Dead { code } => Err(answer::sort_code(code, None)),
+            Line::Open(offer) => self.text(&to, message, offer, now).await,
         }
     }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::link::LinkKey;
-use super::{Body, Message};
+use super::{Body, BundleRow, Message};
 
 /// Where Twilio reports what became of a message, below our public address.
 pub const STATUS_HOOK: &str = "/hooks/twilio/status";
@@ -22,8 +22,9 @@ pub trait Phones: Send + Sync {
     /// How `number` may be texted about the alert of `message`.
     async fn line(&self, number: &str, message: &Message, now: DateTime<Utc>) -> Line;
 
-    /// Remembers that the owner of `number` wants no more text messages: the provider says so.
-    async fn opted_out(&self, number: &str, now: DateTime<Utc>);
+    /// Remembers what the provider says of `number`, to which `message` goes, by its error `code`: that its owner wants
+    /// no more text messages, or that none reaches it. Other errors are none of the number's.
+    async fn refused(&self, number: &str, message: &Message, code: u32, now: DateTime<Utc>);
 }
 
 /// Whether a phone may be texted.
@@ -31,8 +32,20 @@ pub trait Phones: Send + Sync {
 pub enum Line {
     /// Its owner said STOP.
     Stopped,
-    /// With the code under which the owner can answer, if there is one.
-    Open { code: Option<u8> },
+    /// No text message reaches it, as the provider said with this error.
+    Dead {
+        code: u32,
+    },
+    Open(Offer),
+}
+
+/// What a text message carries beyond its words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// The code under which the phone's owner can answer.
+    pub code: Option<u8>,
+    /// When the escalation moves on: what arrives later is stale.
+    pub next_step_at: Option<DateTime<Utc>>,
 }
 
 /// What messages may offer. The default is nothing.
@@ -56,7 +69,7 @@ impl Ways {
     pub async fn line(&self, number: &str, message: &Message, now: DateTime<Utc>) -> Line {
         match &self.phones {
             Some(phones) => phones.line(number, message, now).await,
-            None => Line::Open { code: None },
+            None => Line::Open(Offer::default()),
         }
     }
 
@@ -70,4 +83,12 @@ impl Ways {
 /// Only an alert can be acknowledged.
 pub fn is_alert(message: &Message) -> bool {
     matches!(message.body, Body::Alert(_))
+}
+
+/// Whether a text message is about something that can be acknowledged: one alert, or all those that it bundles.
+pub fn is_answerable(message: &Message) -> bool {
+    match &message.body {
+        Body::Bundle(facts) => facts.rows.iter().any(|row| matches!(row, BundleRow::Alert { .. })),
+        _ => is_alert(message),
+    }
 }

@@ -131,6 +131,8 @@ pub struct SnoozeOrder {
     pub until: Option<DateTime<Utc>>,
     /// Who snoozes, where one token serves several people.
     pub by: Option<String>,
+    /// What that one says about it.
+    pub note: Option<String>,
 }
 
 impl Service {

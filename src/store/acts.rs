@@ -63,7 +63,8 @@ async fn carry_out(
     }
     tell_systems(tx, &alert, now).await?;
     let author = Author { who: actor.name.clone(), origin: actor.origin.clone() };
-    let what = format!("{} alert {} ({})", act.words(), alert.key, actor.how.words());
+    let note = actor.note.as_deref().filter(|note| !note.is_empty()).map(|note| format!(": {note}"));
+    let what = format!("{} alert {} ({}){}", act.words(), alert.key, actor.how.words(), note.unwrap_or_default());
     audit(tx, Some(&alert.key.tenant), &what, &author, now).await?;
     Ok(Some(Acted { alert, changed: true }))
 }

@@ -339,11 +339,15 @@ pub(super) async fn recover(
     recovered: &Recovered,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
+    // Whoever was told of it in bundles only finds its end in the thread of one of them.
     let rows = sqlx::query(
-        "SELECT recipient, channel, MAX(message) AS message, MAX(state IN ('sent', 'sending', 'bundled')) AS told FROM notifications
-         WHERE alert_key = $1 AND kind = 'alert' AND (state IN ('sent', 'sending') OR unreported > 0
-           OR (state = 'bundled' AND EXISTS (SELECT 1 FROM notifications b WHERE b.key = notifications.bundle
-             AND b.state = 'sending'))) GROUP BY recipient, channel ORDER BY recipient, channel",
+        "SELECT n.recipient, n.channel, MAX(n.message) AS message,
+                MAX(n.state IN ('sent', 'sending', 'bundled')) AS told,
+                CASE WHEN COUNT(b.key) = COUNT(*) THEN MAX(b.message ->> '$.thread') END AS thread
+         FROM notifications n LEFT JOIN notifications b ON b.key = n.bundle
+         WHERE n.alert_key = $1 AND n.kind = 'alert' AND (n.state IN ('sent', 'sending') OR n.unreported > 0
+           OR (n.state = 'bundled' AND b.state = 'sending'))
+         GROUP BY n.recipient, n.channel ORDER BY n.recipient, n.channel",
     )
     .bind(recovered.key.to_string())
     .fetch_all(&mut *tx)
@@ -355,7 +359,9 @@ pub(super) async fn recover(
         // A system may have taken what we never heard of: an incident that nobody resolves would stay open for ever.
         let told: bool = row.try_get("told")?;
         if is_system || (told && recovered.closing == Closing::Met) {
-            notices.extend(NewNotification::recovery(recovered, row.try_get("recipient")?, channel, &message, now));
+            let notice = NewNotification::recovery(recovered, row.try_get("recipient")?, channel, &message, now);
+            let thread: Option<String> = row.try_get("thread")?;
+            notices.extend(notice.map(|notice| notice.in_thread(thread)));
         }
     }
     if notices.is_empty() { Ok(()) } else { super::outbox::enqueue(tx, &notices).await }

@@ -129,6 +129,14 @@ impl NewNotification {
         })
     }
 
+    /// The same in `thread`, if there is one to join.
+    pub fn in_thread(mut self, thread: Option<String>) -> Self {
+        if let Some(thread) = thread {
+            self.message.thread = thread;
+        }
+        self
+    }
+
     /// The same said on the next channel that reaches this person, if there is one.
     ///
     /// It never claims to be the first of its thread: if another mail was, this one would be dropped as its repeat.

@@ -93,6 +93,27 @@ impl Store {
         }))
     }
 
+    /// When the escalation moves on from what `notification` tells; of a bundle, the first of its alerts.
+    pub async fn next_step_of(&self, notification: &str) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let next: Option<i64> = sqlx::query_scalar(
+            "SELECT MIN(next_step_at) FROM alerts WHERE state = 'open'
+             AND key IN (SELECT alert_key FROM notifications WHERE key = $1 OR bundle = $1)",
+        )
+        .bind(notification)
+        .fetch_one(&self.reads)
+        .await?;
+        next.map(instant).transpose()
+    }
+
+    /// The alerts that the bundle of `key` told of.
+    pub async fn alerts_of_bundle(&self, key: &str) -> Result<Vec<String>, StoreError> {
+        let keys = sqlx::query_scalar(
+            "SELECT DISTINCT alert_key FROM notifications WHERE bundle = $1 AND kind = 'alert'
+             AND state IN ('bundled', 'sent') ORDER BY alert_key",
+        );
+        Ok(keys.bind(key).fetch_all(&self.reads).await?)
+    }
+
     /// Whether the owner of `phone` said STOP.
     pub async fn phone_stopped(&self, phone: &str) -> Result<bool, StoreError> {
         let stopped = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM stopped_phones WHERE phone = $1)").bind(phone);
@@ -112,19 +133,7 @@ impl Store {
     pub async fn stop_phone(&self, phone: &str, author: Author, now: DateTime<Utc>) -> Result<bool, StoreError> {
         let phone = phone.to_owned();
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
-                Box::pin(async move {
-                    let stopped = sqlx::query(
-                        "INSERT INTO stopped_phones (phone, since, who) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-                    )
-                    .bind(phone)
-                    .bind(millis(now))
-                    .bind(&author.who)
-                    .execute(&mut *tx)
-                    .await?;
-                    changed(tx, stopped.rows_affected(), "wants no more text messages (STOP)", &author, now).await
-                })
-            })
+            .write(move |tx: &mut SqliteConnection| Box::pin(async move { stop(tx, &phone, &author, now).await }))
             .await
     }
 
@@ -187,6 +196,23 @@ impl Store {
     }
 }
 
+/// As [`Store::stop_phone`], in a transaction.
+pub(super) async fn stop(
+    tx: &mut SqliteConnection,
+    phone: &str,
+    author: &Author,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let stopped =
+        sqlx::query("INSERT INTO stopped_phones (phone, since, who) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+            .bind(phone)
+            .bind(millis(now))
+            .bind(&author.who)
+            .execute(&mut *tx)
+            .await?;
+    changed(tx, stopped.rows_affected(), "wants no more text messages (STOP)", author, now).await
+}
+
 async fn changed(
     tx: &mut SqliteConnection,
     rows: u64,
@@ -200,7 +226,7 @@ async fn changed(
     Ok(rows > 0)
 }
 
-pub(super) async fn is_stopped(tx: &mut SqliteConnection, phone: &str) -> Result<bool, sqlx::Error> {
+async fn is_stopped(tx: &mut SqliteConnection, phone: &str) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM stopped_phones WHERE phone = $1)").bind(phone).fetch_one(tx).await
 }
 

@@ -10,8 +10,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Row, SqliteConnection};
 
+use super::audit::Author;
+use super::dead_phones::mark;
 use super::outbox::{Leased, Logged, Outcome, is_void, leased, log_attempt, move_on, settle};
-use super::phones::is_stopped;
+use super::phones::stop;
 use super::{Store, StoreError, instant, millis};
 use crate::notify::sms::{self, OPTED_OUT};
 use crate::notify::{Delivery, SendError};
@@ -179,9 +181,7 @@ async fn follow(
     .await?;
     let Some(row) = row else { return Ok(Reported::default()) };
     let leased = leased(&row).map_err(|error| sqlx::Error::Decode(error.into()))?;
-    if delivery.code == Some(OPTED_OUT) {
-        stop(tx, &leased, now).await?;
-    }
+    remember_number(tx, &leased, delivery.code, now).await?;
     fail(tx, &leased, &outcome(&leased, error, now), now).await
 }
 
@@ -218,20 +218,23 @@ fn lost(reason: &str) -> String {
     format!("taken, but not delivered: {reason}")
 }
 
-/// Its owner has opted out at the provider.
-async fn stop(tx: &mut SqliteConnection, leased: &Leased, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+/// What the report says of the number itself: its owner has opted out at the provider, or no message reaches it.
+async fn remember_number(
+    tx: &mut SqliteConnection,
+    leased: &Leased,
+    code: Option<u32>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     let message = &leased.notification.message;
-    let Some(phone) = sms::e164(&message.to) else { return Ok(()) };
-    if is_stopped(tx, &phone).await? {
-        return Ok(());
+    let (Some(phone), Some(code)) = (sms::e164(&message.to), code) else { return Ok(()) };
+    let who = message.to_name.as_deref().unwrap_or("a configured number");
+    match code {
+        OPTED_OUT => {
+            let author = Author { who: who.to_owned(), origin: "report of the SMS provider".to_owned() };
+            stop(tx, &phone, &author, now).await.map(drop)
+        }
+        code => mark(tx, &phone, code, who, now).await,
     }
-    sqlx::query("INSERT INTO stopped_phones (phone, since, who) VALUES ($1, $2, $3)")
-        .bind(phone)
-        .bind(millis(now))
-        .bind(message.to_name.as_deref().unwrap_or("a configured number"))
-        .execute(tx)
-        .await
-        .map(drop)
 }
 
 /// Expects reports on the message that `leased` has just become. If it was reported as failed before we heard of its

@@ -9,6 +9,7 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 use super::alerts::{AlertRow, alert_row};
 use super::outbox::{Logged, logged};
 use super::{Store, StoreError, instant};
+use crate::alert::life::How;
 use crate::ticket::TenantId;
 
 /// More alerts than anybody looks through.
@@ -33,7 +34,35 @@ pub struct LoggedAttempt {
     pub detail: Option<String>,
 }
 
+/// What is most worth seeing of all that happened, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct Highlights {
+    /// Later steps of an escalation that somebody was told by.
+    pub escalations: i64,
+    /// Alerts acknowledged by the link in a message.
+    pub by_link: i64,
+    /// Alerts acknowledged by a reply to a text message.
+    pub by_text: i64,
+    /// Messages in which quiet hours ended.
+    pub digests: i64,
+    pub recoveries: i64,
+}
+
 impl Store {
+    /// What is most worth seeing of all that happened.
+    pub async fn highlights(&self) -> Result<Highlights, StoreError> {
+        let counts = sqlx::query_as(
+            "SELECT COUNT(DISTINCT CASE WHEN kind = 'alert' AND step > 0 THEN alert_key || stage || step END) AS escalations,
+                    COUNT(DISTINCT CASE WHEN held_by = 'quiet_hours' THEN bundle END) AS digests,
+                    COUNT(CASE WHEN kind = 'recovery' THEN 1 END) AS recoveries,
+                    (SELECT COUNT(*) FROM audit WHERE what LIKE 'acknowledged alert%' AND what LIKE $1) AS by_link,
+                    (SELECT COUNT(*) FROM audit WHERE what LIKE 'acknowledged alert%' AND what LIKE $2) AS by_text
+             FROM notifications WHERE state = 'sent'",
+        );
+        let by = |how: How| format!("%({})%", how.words());
+        Ok(counts.bind(by(How::Link)).bind(by(How::Sms)).fetch_one(&self.reads).await?)
+    }
+
     /// The alerts that are `wanted`, the latest changed first.
     pub async fn list_alerts(&self, wanted: Wanted<'_>) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sqlx::query(

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, watch};
 use tracing::{error, info};
 
+use crate::alert::escalation::{Recipient, chiefs};
 use crate::config::{ChannelKind, Config, Target, Tenant};
 use crate::notify::{Body, Message, StaleFacts};
 use crate::store::outbox::{NewNotification, notification_key};
@@ -83,14 +84,23 @@ impl StaleWatch {
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         let facts = facts(tenant, health, since);
-        let whom = self.config.watchers();
+        let whom = self.whom(tenant).await?;
         error!(tenant = %tenant.id, recipients = whom.len(), "the data of `{}` is stale since {since}: {}", tenant.id, facts.reason);
-        let rows: Vec<_> = whom.iter().filter_map(|target| notification(tenant, target, &facts, now)).collect();
+        let rows: Vec<_> = whom.into_iter().map(|watcher| notification(tenant, watcher, &facts, now)).collect();
         if !rows.is_empty() {
             self.store.say_stale(rows).await?;
             self.outbox.notify_one();
         }
         Ok(())
+    }
+
+    /// As configured; where nothing is, the people who answer for the desk. There is no ticket to say whom to ask.
+    async fn whom(&self, tenant: &Tenant) -> Result<Vec<Watcher>, StoreError> {
+        let Some(channel) = self.config.tells_people_of_stale_data() else {
+            return Ok(self.config.watchers().iter().filter_map(Watcher::of).collect());
+        };
+        let people = self.store.directory(&tenant.id).await?;
+        Ok(chiefs(&people).into_iter().filter_map(|person| Watcher::person(person, channel)).collect())
     }
 
     async fn tell_fresh(&self, tenant: &Tenant, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), StoreError> {
@@ -110,20 +120,41 @@ fn facts(tenant: &Tenant, health: &SyncHealth, since: DateTime<Utc>) -> StaleFac
     StaleFacts { tenant: tenant.id.to_string(), since, reason, advice, fresh_at: None }
 }
 
-/// None of a target that stands for people round a ticket: there is no ticket.
-fn notification(tenant: &Tenant, target: &Target, facts: &StaleFacts, now: DateTime<Utc>) -> Option<NewNotification> {
-    let (channel, to) = address(target)?;
+/// Who is told, and where.
+struct Watcher {
+    id: String,
+    name: Option<String>,
+    channel: ChannelKind,
+    to: String,
+}
+
+impl Watcher {
+    /// None of a target that stands for people round a ticket.
+    fn of(target: &Target) -> Option<Self> {
+        let (channel, to) = address(target)?;
+        Some(Self { id: to.clone(), name: None, channel, to })
+    }
+
+    /// None of somebody whom `channel` does not reach.
+    fn person(person: Recipient, channel: ChannelKind) -> Option<Self> {
+        let to = person.address(channel)?.to_owned();
+        Some(Self { id: person.id, name: person.name, channel, to })
+    }
+}
+
+fn notification(tenant: &Tenant, watcher: Watcher, facts: &StaleFacts, now: DateTime<Utc>) -> NewNotification {
+    let Watcher { id, name, channel, to } = watcher;
     let alert_key = format!("{}:stale:{}", tenant.id, facts.since.timestamp_millis());
     let message = Message {
         key: notification_key(&[&alert_key, "stale", &to, channel.as_str()]),
         thread: format!("{alert_key}:{to}"),
         continues_thread: false,
-        to: to.clone(),
-        to_name: None,
+        to,
+        to_name: name,
         timezone: chrono_tz::Tz::UTC,
         body: Body::Stale(facts.clone()),
     };
-    Some(NewNotification {
+    NewNotification {
         tenant: tenant.id.clone(),
         alert_key,
         ticket_id: None,
@@ -131,12 +162,12 @@ fn notification(tenant: &Tenant, target: &Target, facts: &StaleFacts, now: DateT
         stage: "stale".to_owned(),
         step: 0,
         channel,
-        recipient: to,
+        recipient: id,
         fallback: Vec::new(),
         message,
         due_at: now,
         created_at: now,
-    })
+    }
 }
 
 fn address(target: &Target) -> Option<(ChannelKind, String)> {

@@ -9,6 +9,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::routing::{MethodRouter, post};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -22,11 +23,12 @@ use crate::service::overlays::{OverlayOrder, OverlayView};
 use crate::service::weekly::{Weekly, WeeklyQuery};
 use crate::store::tokens::Role;
 
-/// Who acts, where one token serves several people.
+/// Who acts, where one token serves several people, and what that one says about it.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct By {
     by: Option<String>,
+    note: Option<String>,
 }
 
 /// GET /api/v1/alerts
@@ -64,37 +66,12 @@ pub async fn one(
     found.map(Json).ok_or_else(|| Problem::not_found("alert"))
 }
 
-/// POST /api/v1/alerts/{id}/ack
-pub async fn acknowledge(
-    State(web): State<Arc<Web>>,
-    caller: Caller,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Json<AlertView>, Problem> {
-    let By { by } = read(&body)?;
-    act(&web, caller, &id, Act::Acknowledge, by).await
-}
-
-/// POST /api/v1/alerts/{id}/resolve
-pub async fn resolve(
-    State(web): State<Arc<Web>>,
-    caller: Caller,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Json<AlertView>, Problem> {
-    let By { by } = read(&body)?;
-    act(&web, caller, &id, Act::Resolve, by).await
-}
-
-/// POST /api/v1/alerts/{id}/escalate
-pub async fn escalate(
-    State(web): State<Arc<Web>>,
-    caller: Caller,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Json<AlertView>, Problem> {
-    let By { by } = read(&body)?;
-    act(&web, caller, &id, Act::Escalate, by).await
+/// POST /api/v1/alerts/{id}/ack, /resolve and /escalate: the route says which act.
+pub fn doing(what: Act) -> MethodRouter<Arc<Web>> {
+    post(move |State(web): State<Arc<Web>>, caller: Caller, Path(id): Path<String>, body: Bytes| async move {
+        let by: By = read(&body)?;
+        act(&web, caller, &id, what, by).await
+    })
 }
 
 /// POST /api/v1/alerts/{id}/snooze
@@ -107,12 +84,12 @@ pub async fn snooze(
     let order: SnoozeOrder = read(&body)?;
     caller.needs(Role::Responder)?;
     let snooze = web.service.snooze(&order)?;
-    act(&web, caller, &id, snooze, order.by).await
+    act(&web, caller, &id, snooze, By { by: order.by, note: order.note }).await
 }
 
-async fn act(web: &Web, caller: Caller, id: &str, act: Act, by: Option<String>) -> Result<Json<AlertView>, Problem> {
+async fn act(web: &Web, caller: Caller, id: &str, act: Act, by: By) -> Result<Json<AlertView>, Problem> {
     caller.needs(Role::Responder)?;
-    let actor = caller.actor(by.as_deref());
+    let actor = caller.actor(by.by.as_deref(), by.note.as_deref());
     let found = web.service.act_on_alert(&caller.scope, id, act, &actor).await?;
     found.map(Json).ok_or_else(|| Problem::not_found("alert"))
 }

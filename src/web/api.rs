@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Redirect};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -17,6 +17,7 @@ use crate::service::alerts::Said;
 use crate::service::breaches::{BreachPage, BreachQuery};
 use crate::service::policies::TenantPolicies;
 use crate::service::{Differences, ForecastRecord, Overview, Scope, TicketLedger, TicketPage, TicketQuery, TicketSla};
+use crate::store::tokens::Role;
 use crate::ticket::TenantId;
 
 /// The most of anything in one answer.
@@ -149,7 +150,15 @@ pub async fn messages(
     Ok(Json(Messages { messages }))
 }
 
-/// Who wants no text messages.
+/// Who within `scope` is sent no text messages, and why.
+pub(super) async fn not_texted(web: &Web, scope: &Scope) -> Result<Vec<NoMoreTexts>, Problem> {
+    match &web.options.answers {
+        Some(answers) => Ok(answers.no_more_texts(scope.tenant()).await?),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Who is sent no text messages.
 #[derive(Serialize)]
 pub struct NoTexts {
     people: Vec<NoMoreTexts>,
@@ -157,15 +166,34 @@ pub struct NoTexts {
 
 /// GET /api/v1/no-texts
 pub async fn no_texts(State(web): State<Arc<Web>>, caller: Caller) -> Result<Json<NoTexts>, Problem> {
-    let only = match &caller.scope {
-        Scope::All => None,
-        Scope::One(tenant) => Some(tenant),
+    Ok(Json(NoTexts { people: not_texted(&web, &caller.scope).await? }))
+}
+
+/// DELETE /api/v1/no-texts/{id}
+pub async fn text_again(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<i64>,
+) -> Result<StatusCode, Problem> {
+    clear_number(&web, &caller, id).await.map(|()| StatusCode::NO_CONTENT)
+}
+
+/// POST /alerts/no-texts/{id}/clear: the button of the page.
+pub async fn submit_text_again(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<i64>,
+) -> Result<Redirect, Problem> {
+    clear_number(&web, &caller, id).await.map(|()| Redirect::to("/alerts"))
+}
+
+async fn clear_number(web: &Web, caller: &Caller, id: i64) -> Result<(), Problem> {
+    caller.needs(Role::Admin)?;
+    let cleared = match &web.options.answers {
+        Some(answers) => answers.text_again(caller.scope.tenant(), id, caller.author()).await?,
+        None => false,
     };
-    let people = match &web.options.answers {
-        Some(answers) => answers.no_more_texts(only).await?,
-        None => Vec::new(),
-    };
-    Ok(Json(NoTexts { people }))
+    if cleared { Ok(()) } else { Err(Problem::not_found("number")) }
 }
 
 /// GET /api/v1/demo/messages: what the demo's own mail and text message receivers caught.

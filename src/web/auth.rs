@@ -18,6 +18,8 @@ use crate::store::tokens::{Author, Role, Token, TokenRecord};
 pub const COOKIE_NAME: &str = "sla_token";
 /// A longer name is no name.
 const LONGEST_NAME: usize = 60;
+/// More is a report; it belongs on the ticket.
+const LONGEST_NOTE: usize = 500;
 
 /// Somebody who may read what lies in `scope`. Every route of the API asks for one.
 #[derive(Clone, Debug)]
@@ -47,11 +49,13 @@ impl Caller {
         Err(Problem::new(StatusCode::FORBIDDEN, format!("a {own} may not do this; use a token of the role `{needed}`")))
     }
 
-    /// Who acts on an alert: the person that is named, and always the token.
-    pub fn actor(&self, by: Option<&str>) -> Actor {
+    /// Who acts on an alert: the person that is named, and always the token; and what that one says about it.
+    pub fn actor(&self, by: Option<&str>, note: Option<&str>) -> Actor {
         let by = by.map(|name| name.trim().chars().take(LONGEST_NAME).collect::<String>());
         let name = by.filter(|name| !name.is_empty()).map(|name| format!("{name} ({})", self.who));
-        Actor { name: name.unwrap_or_else(|| self.who.clone()), how: self.how, origin: self.origin.clone() }
+        let name = name.unwrap_or_else(|| self.who.clone());
+        let note = note.map(|note| note.trim().chars().take(LONGEST_NOTE).collect());
+        Actor { name, how: self.how, origin: self.origin.clone(), note }
     }
 
     /// Who makes a change, for the audit log.

@@ -48,14 +48,28 @@ pub async fn remove(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    caller.needs(Role::Responder)?;
-    let changed = web.service.remove_override(&caller.scope, &id, caller.author()).await?;
-    done(changed, "override").map(|()| StatusCode::NO_CONTENT)
+    take_back(&web, &caller, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// POST /on-call/{id}/remove: the button of the page, where a form can send nothing but a POST.
+pub async fn submit_removal(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    take_back(&web, &caller, &id).await?;
+    Ok(Redirect::to("/on-call").into_response())
 }
 
 async fn stand_in(web: &Web, caller: &Caller, wish: &OverrideWish) -> Result<OverrideView, Problem> {
     caller.needs(Role::Responder)?;
     done(web.service.add_override(&caller.scope, wish, caller.author()).await?, "rotation")
+}
+
+async fn take_back(web: &Web, caller: &Caller, id: &str) -> Result<(), Problem> {
+    caller.needs(Role::Responder)?;
+    done(web.service.remove_override(&caller.scope, id, caller.author()).await?, "override")
 }
 
 fn done<T>(changed: Changed<T>, what: &str) -> Result<T, Problem> {

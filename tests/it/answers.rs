@@ -85,6 +85,8 @@ async fn opening_a_link_changes_nothing_and_its_button_acknowledges_once() {
     assert_eq!(held(&mut app).await, Some(("Mateo Alvarez".to_owned(), "link")));
     let (_, again) = post(&url).await;
     assert!(again.contains("Already acknowledged by Mateo Alvarez at 10:00 UTC by the link in a message."), "{again}");
+    let seen = app.parts().store.highlights().await.unwrap();
+    assert_eq!((seen.by_link, seen.by_text, seen.digests), (1, 0, 0));
     let acts: Vec<_> = audited(&app).await.into_iter().filter(|row| row.contains("acknowledged alert")).collect();
     assert_eq!(acts.len(), 1, "{acts:?}");
 

@@ -188,6 +188,19 @@ async fn ten_mistakes_are_told_at_once_and_exit_with_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn check_says_when_nobody_is_on_call() {
+    let place = Place::new().await;
+    let rotation = "[on_call.office]\ntimezone = \"UTC\"\n[[on_call.office.layers]]\npeople = [\"email:ann@example.com\"]\n\
+                    starts = \"2026-01-05T09:00\"\nevery = \"1w\"\nmon = [\"09:00-17:00\"]\nthu = [\"09:00-17:00\"]\n";
+    std::fs::write(place.folder.path().join("config.toml"), place.config() + rotation).unwrap();
+    let output = place.ask(&["check"]);
+    assert_eq!(output.status.code(), Some(0));
+    let said = text(&output.stdout);
+    let gaps = said.lines().filter(|line| line.contains("on-call office: nobody is on call from ")).count();
+    assert!(gaps == 5 && said.contains("more such gaps within 30 days"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_is_in_good_order_and_quick() {
     let place = Place::new().await;
     place.risky_ticket();
@@ -253,6 +266,34 @@ async fn status_answers_in_json_beside_the_running_service() {
     let one: serde_json::Value = serde_json::from_slice(&place.ask(&["status", &id, "--json"]).stdout).unwrap();
     assert_eq!(one["ticket_id"], id.as_str());
     assert_eq!(one["is_resolution_breached"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_is_taken_on_at_the_command_line_beside_the_running_service() {
+    let place = Place::new().await;
+    place.risky_ticket();
+    let mut running = place.run();
+    running.until("sent ");
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        let output = place.ask(arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let alerts = json(&["alerts", "--json"]);
+    let id = alerts["alerts"][0]["id"].as_str().unwrap();
+    let taken = json(&["ack", id, "--by", "Mia", "--note", "on site", "--json"]);
+    assert_eq!((&taken["state"], &taken["hold"]["by"]), (&"acknowledged".into(), &"Mia".into()));
+    assert_eq!(taken["hold"]["how"], "command_line");
+    assert_eq!(json(&["snooze", id, "--for", "30m", "--json"])["state"], "snoozed");
+    assert!(text(&place.ask(&["resolve", id]).stdout).contains("(resolved)"));
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", place.folder.path().join("sla.db").display())).await;
+    let rows = "SELECT who || ' ' || what FROM audit WHERE origin = 'command line' ORDER BY id LIMIT 1";
+    let audited: String = sqlx::query_scalar(rows).fetch_one(&pool.unwrap()).await.unwrap();
+    assert!(audited.starts_with("Mia acknowledged alert acme:"), "{audited}");
+    assert!(audited.ends_with("(on the command line): on site"), "{audited}");
+
+    assert_eq!(place.ask(&["ack", "nothing"]).status.code(), Some(1));
+    assert_eq!(place.ask(&["snooze", id, "--for", "soon"]).status.code(), Some(2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

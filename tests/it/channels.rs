@@ -74,7 +74,7 @@ async fn an_alert_is_told_to_each_system_and_so_is_all_that_becomes_of_it() {
 
 async fn acknowledge(app: &mut TestApp) {
     let key = app.outbox().await.remove(0).leased.notification.alert_key;
-    let actor = Actor { name: "Mia".to_owned(), how: How::Api, origin: "127.0.0.1".to_owned() };
+    let actor = Actor { name: "Mia".to_owned(), how: How::Api, origin: "127.0.0.1".to_owned(), note: None };
     let now = app.now();
     let acted = app.parts().store.act(&id_of(&key), Act::Acknowledge, &actor, now).await.unwrap();
     assert!(acted.unwrap().changed);

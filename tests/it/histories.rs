@@ -3,7 +3,7 @@
 //! The model knows three things: until when somebody holds the alert, until when
 //! nobody is to be told, and that a rise to a breach ends the hold.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
@@ -96,7 +96,7 @@ impl Story {
 
     async fn act(&mut self, act: Act) {
         let Some(alert) = self.alert().await else { return };
-        let actor = Actor { name: "Mia".to_owned(), how: How::Api, origin: "a test".to_owned() };
+        let actor = Actor { name: "Mia".to_owned(), how: How::Api, origin: "a test".to_owned(), note: None };
         let after = self.app.parts().service.act_on_alert(&Scope::All, &alert.id, act, &actor).await.unwrap().unwrap();
         self.held = match after.state {
             State::Acknowledged | State::Snoozed => Some(after.hold.and_then(|hold| hold.until)),
@@ -124,8 +124,11 @@ impl Story {
         let new: Vec<_> = rows.map(|row| row.leased.notification).filter(|one| one.kind == "alert").collect();
         let said = new.len();
         let now = self.app.now();
-        let steps: BTreeSet<_> = new.iter().map(|one| (&one.stage, one.step)).collect();
-        assert!(steps.len() <= 1, "more than one step in one turn: {steps:?}");
+        let mut steps: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for one in &new {
+            steps.entry(&one.alert_key).or_default().insert((&one.stage, one.step, one.created_at));
+        }
+        assert!(steps.values().all(|of_one| of_one.len() <= 1), "more than one step in one turn at {now}: {steps:?}");
         if self.silent_until.is_some_and(|until| now < until) {
             assert_eq!(said, 0, "told in a silence at {now}");
         }

@@ -48,7 +48,7 @@ async fn breached() -> (TestApp, String) {
 }
 
 fn mia() -> Actor {
-    Actor { name: "Mia".to_owned(), how: How::Page, origin: "127.0.0.1".to_owned() }
+    Actor { name: "Mia".to_owned(), how: How::Page, origin: "127.0.0.1".to_owned(), note: None }
 }
 
 pub async fn only_alert(app: &mut TestApp) -> AlertView {

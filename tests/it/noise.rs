@@ -51,10 +51,13 @@ async fn a_storm_is_one_message_on_each_channel_that_names_every_ticket() {
 async fn those_told_in_a_bundle_are_told_of_the_recovery_too() {
     let (mut app, ids) = storm(4, "").await;
     app.dispatch().await;
-    app.heard();
+    let bundle = app.heard().remove(0);
     app.superops.change_status(&ids[0], "Resolved");
     app.wait(minutes(1)).await;
-    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: OK: resolved 15 min before it was due");
+    let notice = app.heard().remove(0);
+    insta::assert_snapshot!(notice.text.lines().next().unwrap(), @"OK: resolved 15 min before it was due");
+    assert_eq!(notice.to, bundle.to);
+    assert_eq!(notice.header("in-reply-to"), bundle.header("message-id"), "in the thread in which it was told");
 }
 
 #[tokio::test]
@@ -134,6 +137,10 @@ async fn quiet_hours_end_in_one_digest_to_each_person_without_what_resolved() {
     let held = app.outbox().await.into_iter().filter(|row| row.state == "pending").collect::<Vec<_>>();
     assert!(held.iter().all(|row| row.held_by.as_deref() == Some("quiet_hours")), "the page says why they wait");
     app.wait(minutes(1)).await;
+    let digest = app.caught.newest_first(9).into_iter().find(|one| one.to == "mateo.alvarez@example.com").unwrap();
+    assert_eq!(digest.subject, "[SLA] After quiet hours: Globex Corporation: 2 tickets breached");
+    let seen = app.parts().store.highlights().await.unwrap();
+    assert_eq!((seen.digests, seen.recoveries, seen.by_link), (4, 0, 0));
     insta::assert_snapshot!(app.said(), @r"
     email ingrid.sorensen@example.com: Globex Corporation: 2 tickets breached
     email mateo.alvarez@example.com: Globex Corporation: 2 tickets breached

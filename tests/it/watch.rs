@@ -11,7 +11,7 @@ use superops_sla::cli::breaches::page_text;
 use superops_sla::service::Scope;
 use superops_sla::service::breaches::{BreachPage, BreachQuery, BreachState};
 use superops_sla::simulator::fault::Fault;
-use superops_sla::simulator::receivers::MailReply;
+use superops_sla::simulator::receivers::{CaughtKind, MailReply};
 use superops_sla::ticket::TenantId;
 use tokio::net::TcpListener;
 
@@ -121,6 +121,19 @@ async fn a_restart_tells_nobody_of_the_same_stale_data_again_and_its_end_is_stil
     email duty@example.com: SLA data of acme is fresh again since 09:22 UTC, after 22 min
     text +15005550123: SLA data of acme is fresh again since 09:22 UTC, after 22 min #f3a0ac
     ");
+}
+
+#[tokio::test]
+async fn with_nothing_configured_those_who_manage_people_are_told_of_stale_data() {
+    let mut app = TestApp::start().await;
+    app.turn().await;
+    app.blind_for(minutes(11)).await;
+    let told = app.heard();
+    assert!(told.iter().all(|one| one.kind == CaughtKind::Email && one.text.starts_with("SLA data of acme is stale")));
+    let names: Vec<_> = told.iter().map(|one| one.to.as_str()).collect();
+    assert_eq!(names, ["dana.whitfield@example.com"], "she manages the others");
+    app.see_again().await;
+    assert!(app.said().contains("email dana.whitfield@example.com: "), "and hears that it is over");
 }
 
 #[tokio::test]

@@ -1,11 +1,18 @@
 //! What is written on tickets at SuperOps: nothing unless asked for, and each thing once, whatever fails.
 
+use std::io;
+use std::sync::{Arc, Mutex};
+
 use chrono::TimeDelta;
+use reqwest::Method;
+use serde_json::{Value, json};
 use superops_sla::alert::life::{Act, Actor, How, State};
 use superops_sla::service::Scope;
 use superops_sla::service::alerts::{AlertQuery, AlertView};
 use superops_sla::simulator::fault::Fault;
+use superops_sla::store::tokens::Role;
 
+use crate::life::{call, served};
 use crate::support::{TestApp, minutes};
 
 const NOTES: &str = "[tenants.acme.write_back]\nnote_on = ['breached', 'escalated']\n";
@@ -54,7 +61,7 @@ async fn states(app: &mut TestApp) -> Vec<String> {
 }
 
 async fn act(app: &mut TestApp, act: Act) {
-    let mia = Actor { name: "Mia".to_owned(), how: How::Page, origin: "127.0.0.1".to_owned() };
+    let mia = Actor { name: "Mia".to_owned(), how: How::Page, origin: "127.0.0.1".to_owned(), note: None };
     let id = alert(app).await.id;
     app.parts().service.act_on_alert(&Scope::All, &id, act, &mia).await.unwrap().unwrap();
 }
@@ -177,6 +184,58 @@ async fn a_token_that_may_not_write_costs_no_alert() {
     app.clock.advance(TimeDelta::hours(1));
     app.write_back().await;
     assert_eq!(notes(&app, &id).len(), 1, "that of step 2; what was refused is not tried again");
+}
+
+/// What is logged, for a test to read.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn that_a_token_may_not_write_is_an_error_once_and_again_after_it_could() {
+    let (mut app, _) = breached(NOTES).await;
+    let log = Log::default();
+    let lines = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::ERROR).with_writer(move || lines.clone());
+    let _guard = tracing::subscriber::set_default(subscriber.finish());
+    let errors = || String::from_utf8(log.0.lock().unwrap().clone()).unwrap().matches("ERROR").count();
+    for (refuses, expected) in [(true, 1), (true, 1), (false, 1), (true, 2)] {
+        if refuses {
+            app.superops.fail(Fault::Forbidden, 1);
+        }
+        app.write_back().await;
+        assert_eq!(errors(), expected);
+        app.ticket(minutes(1));
+        app.turn().await;
+        app.wait(minutes(2)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_written_and_what_was_refused_is_listed_by_ticket_with_its_time() {
+    let (mut app, id) = breached(NOTES).await;
+    app.superops.fail(Fault::Forbidden, 1);
+    app.write_back().await;
+    app.wait(minutes(15)).await;
+    app.clock.advance(minutes(1));
+    app.write_back().await;
+    let (url, tokens) = served(&mut app, &[(Role::Viewer, Some("acme"))]).await;
+    let path = format!("{url}/api/v1/alerts?tenant=acme&ticket={id}&state=all");
+    let (_, page) = call(Method::GET, &path, &tokens[0], json!({})).await;
+    let shown = |one: &Value| (one["kind"].clone(), one["state"].clone(), one["settled_at"].clone());
+    let written: Vec<_> = page["alerts"][0]["write_backs"].as_array().unwrap().iter().map(shown).collect();
+    let expected = [("note", "failed", "2026-11-23T10:01:00Z"), ("note", "done", "2026-11-23T10:17:00Z")];
+    assert_eq!(written, expected.map(|(kind, state, at)| (json!(kind), json!(state), json!(at))));
 }
 
 #[tokio::test]

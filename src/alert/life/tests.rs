@@ -32,7 +32,7 @@ fn alert(stage: Stage) -> AlertRow {
 }
 
 fn mia() -> Actor {
-    Actor { name: "Mia".to_owned(), how: How::Sms, origin: "sms".to_owned() }
+    Actor { name: "Mia".to_owned(), how: How::Sms, origin: "sms".to_owned(), note: None }
 }
 
 fn after(stage: Stage, act: Act, minute: i64) -> AlertRow {

@@ -16,12 +16,20 @@ pub(super) fn letter(facts: &BundleFacts, message: &Message, now: DateTime<Utc>)
         None => sum,
     };
     let urgency = facts.rows.first().map_or(Urgency::Plain, |row| urgency(row, now));
-    let mut letter = Letter::new(format!("[SLA] {headline}"), headline, urgency);
+    let (occasion, why) = if facts.after_quiet_hours {
+        (
+            "After quiet hours: ",
+            "All of this waited for the end of the quiet hours, so it is one message, the worst first.",
+        )
+    } else {
+        ("", "All of this waited for you at once, so it is one message, the worst first.")
+    };
+    let mut letter = Letter::new(format!("[SLA] {occasion}{headline}"), headline, urgency);
     letter.rows = facts.rows.iter().map(|row| line_of(row, message, now)).collect();
     if facts.more > 0 {
         letter.closing.push(format!("And {} more.", facts.more));
     }
-    letter.closing.push("All of this waited for you at once, so it is one message, the worst first.".to_owned());
+    letter.closing.push(why.to_owned());
     letter
 }
 

@@ -29,7 +29,7 @@ pub fn sms(message: &Message, now: DateTime<Utc>) -> String {
 /// Words `message` as a text message, with the `code` that its recipient answers with.
 pub fn sms_with(message: &Message, code: Option<u8>, now: DateTime<Utc>) -> String {
     let draft = draft(message, now);
-    let tail = tail(reference(&message.key), code);
+    let tail = tail(reference(&message.key), code, matches!(message.body, Body::Bundle(_)));
     let text = draft.within(&tail);
     // An id of strange characters may leave no room: what has happened goes before how to answer.
     if code.is_some() && is_too_long(&text) { sms_with(message, None, now) } else { text }
@@ -50,8 +50,9 @@ pub fn plain(text: &str) -> String {
 }
 
 /// How to answer, and the mark by which the message is found again, which comes last.
-fn tail(reference: &str, code: Option<u8>) -> String {
+fn tail(reference: &str, code: Option<u8>, bundled: bool) -> String {
     match code {
+        Some(code) if bundled => format!(". Reply {code}a to ack all #{reference}"),
         Some(code) => format!(". Reply {code}a to ack, {code}c to close #{reference}"),
         None => format!(" #{reference}"),
     }

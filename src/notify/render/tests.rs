@@ -161,6 +161,7 @@ fn a_bundle_says_how_many_of_what_and_names_the_worst() {
         clients: 1,
         client: Some("Harbour Dental".into()),
         last_due: Some(at("2026-06-03T16:00:00Z")),
+        after_quiet_hours: false,
     };
     let mixed = message(Body::Bundle(facts.clone()));
     assert_snapshot!(text(&mixed));

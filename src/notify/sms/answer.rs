@@ -10,7 +10,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
-use super::OPTED_OUT;
+use super::{OPTED_OUT, fault_of_number};
 use crate::notify::{Delivery, Receipt, SendError};
 
 /// Waiting longer than this helps nobody: the alert would be stale.
@@ -47,9 +47,9 @@ pub(super) fn failure(status: &str, code: Option<u32>) -> Option<SendError> {
     })
 }
 
-/// Whether the provider refuses because the recipient has opted out.
-pub(super) fn is_opt_out(body: Option<&Value>) -> bool {
-    body.and_then(|body| code(body.get("code"))) == Some(OPTED_OUT)
+/// The error in an answer that is not a success, if it names one.
+pub(super) fn error_code(body: Option<&Value>) -> Option<u32> {
+    code(body?.get("code"))
 }
 
 pub(super) fn is_sid(text: &str) -> bool {
@@ -58,7 +58,7 @@ pub(super) fn is_sid(text: &str) -> bool {
 
 /// Sorts an answer that is not a success, by Twilio's code if there is one and by HTTP's if not.
 pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, body: Option<&Value>) -> SendError {
-    let known = body.and_then(|body| code(body.get("code")));
+    let known = error_code(body);
     match status.as_u16() {
         429 => SendError::Unavailable { reason: said(status, known), retry_after, maybe_taken: false, outage: false },
         // Whoever answered, it may not have been who took the message.
@@ -85,8 +85,10 @@ pub(super) fn sort_code(code: u32, retry_after: Option<Duration>) -> SendError {
         }
         20003 | 20404 | 21606 | 30002 | 30034 => SendError::misconfigured(said),
         OPTED_OUT => SendError::refused(format!("{said}: the recipient has opted out")),
-        21211 | 21614 | 30005 | 30006 => SendError::refused(format!("{said}: the number cannot receive messages")),
-        _ => SendError::refused(format!("{said}; try another channel")),
+        _ => SendError::refused(match fault_of_number(code) {
+            Some(fault) => format!("{said}: the number {}", fault.words),
+            None => format!("{said}; try another channel"),
+        }),
     }
 }
 

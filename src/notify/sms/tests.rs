@@ -145,6 +145,22 @@ async fn a_message_is_posted_as_twilio_documents_it() {
     assert_eq!(asked.form.len(), 4);
 }
 
+#[test]
+fn a_text_is_worth_delivering_until_the_next_step_and_for_ten_minutes_at_most() {
+    let now = clock().now();
+    let cases = [
+        ("no step is left", None, 600),
+        ("the usual quarter of an hour", Some(900), 600),
+        ("a step in five minutes", Some(300), 300),
+        ("a step at once", Some(0), 60),
+        ("a step that is overdue", Some(-900), 60),
+    ];
+    for (name, seconds, expected) in cases {
+        let next = seconds.map(|seconds| now + TimeDelta::seconds(seconds));
+        assert_eq!(validity(next, now).num_seconds(), expected, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn an_api_key_and_a_messaging_service_take_the_place_of_account_and_number() {
     let peer = Peer::answering(201, r#"{"sid":"SM01","status":"accepted"}"#);

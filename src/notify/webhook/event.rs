@@ -115,21 +115,13 @@ fn digest_row(row: &DigestRow, now: DateTime<Utc>) -> Value {
 }
 
 fn ticket(ticket: &TicketFacts) -> Value {
-    let line = |text: &Option<String>| text.as_deref().map(|text| render::line(text, 80));
-    let url = |url: &Option<String>| url.as_deref().and_then(render::web_address);
-    json!({
-        "id": render::line(&ticket.id, 80),
-        "display_id": render::line(&ticket.display_id, 80),
-        "subject": render::line(&ticket.subject, 200),
-        "client": line(&ticket.client),
-        "priority": line(&ticket.priority),
-        "status": line(&ticket.status),
-        "technician": line(&ticket.technician),
-        "group": line(&ticket.group),
-        "sla": line(&ticket.sla),
-        "superops_url": url(&ticket.superops_url),
-        "page_url": url(&ticket.page_url),
-    })
+    let url = |url: &Option<String>| json!(url.as_deref().and_then(render::web_address));
+    let mut shown = render::ticket_json(ticket);
+    shown["id"] = render::line(&ticket.id, 80).into();
+    shown["display_id"] = render::line(&ticket.display_id, 80).into();
+    shown["superops_url"] = url(&ticket.superops_url);
+    shown["page_url"] = url(&ticket.page_url);
+    shown
 }
 
 /// The id that the API knows the alert under.

@@ -76,6 +76,7 @@ async fn facts(tx: &mut SqliteConnection, key: &str) -> Result<BundleFacts, sqlx
         "SELECT COUNT(*) AS number, COUNT(DISTINCT ticket_id) AS tickets, COUNT(DISTINCT COALESCE(client, '')) AS clients,
                 MIN(client) AS client, COUNT(CASE WHEN kind = 'alert' AND stage LIKE 'breached%' THEN 1 END) AS breached,
                 COUNT(CASE WHEN kind = 'recovery' THEN 1 END) AS recovered,
+                COUNT(CASE WHEN held_by = 'quiet_hours' THEN 1 END) AS kept_quiet,
                 MAX(CASE WHEN kind = 'alert' AND stage NOT LIKE 'breached%' THEN breach_at END) AS last_due
          FROM notifications WHERE {MEMBERS}"
     );
@@ -98,6 +99,7 @@ async fn facts(tx: &mut SqliteConnection, key: &str) -> Result<BundleFacts, sqlx
         recovered: count("recovered")?,
         clients: count("clients")?,
         client: sums.try_get("client")?,
+        after_quiet_hours: number > 0 && count("kept_quiet")? == number,
         last_due: last_due.and_then(DateTime::from_timestamp_millis),
     })
 }

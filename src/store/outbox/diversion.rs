@@ -52,8 +52,9 @@ impl Store {
     /// What the provider calls the first message of the thread that `notification` continues.
     pub async fn first_receipt(&self, notification: &NewNotification) -> Result<Option<String>, StoreError> {
         let first = sqlx::query_scalar(
-            "SELECT provider_id FROM notifications WHERE alert_key = $1 AND state = 'sent' AND recipient = $2
-             AND channel = $3 AND provider_id IS NOT NULL ORDER BY done_at LIMIT 1",
+            "SELECT COALESCE(n.provider_id, b.provider_id) AS first FROM notifications n
+             LEFT JOIN notifications b ON b.key = n.bundle WHERE n.alert_key = $1 AND n.state = 'sent'
+             AND n.recipient = $2 AND n.channel = $3 AND first IS NOT NULL ORDER BY n.done_at LIMIT 1",
         )
         .bind(&notification.alert_key)
         .bind(&notification.recipient)

@@ -6,10 +6,11 @@ import { drawOverlays, startQuieter } from './quiet.js';
 import { ask, send, setOverview, state } from './state.js';
 import { pageOf } from './ticket.js';
 import { brief, countdown, local, serverNow, setTime, words } from './time.js';
+import { writtenLine } from './written.js';
 
 const STAGES = { breached: 'Breached', warning: 'At risk', predicted: 'Likely to breach' };
 const MARKS = { breached: 'breached', warning: 'at_risk', predicted: 'at_risk' };
-const HOW = { api: 'through the API', page: 'on this page', link: 'by a link', sms: 'by SMS' };
+const HOW = { api: 'through the API', page: 'on this page', link: 'by a link', sms: 'by SMS', command_line: 'on the command line' };
 const CLOSINGS = {
   met: 'met in time', closed_late: 'done, too late', paused: 'paused', retargeted: 'the due time moved', vanished: 'the ticket is gone',
   merged: 'merged', deleted: 'deleted', sla_removed: 'no due time any more', by_hand: 'resolved by hand',
@@ -80,15 +81,6 @@ function toldWords(notifications) {
 function told(alert) {
   if (!alert.notifications.length) return alert.in_digest ? null : el('p', { class: 'muted' }, 'Nobody was told so far.');
   return el('details', { class: 'told' }, el('summary', {}, toldWords(alert.notifications)), el('ul', { class: 'messages' }, alert.notifications.map((one) => messageItem(one, { link: false }))));
-}
-
-/** What was written on the ticket at SuperOps, and what is still to be. */
-function writtenLine(alert) {
-  if (!alert.write_backs.length) return null;
-  const kinds = { note: 'a note', reassign: 'its technician', priority: 'its priority' };
-  const states = { done: 'written', pending: 'waiting', doing: 'under way', left: 'left as a person set it', failed: 'failed', cancelled: 'not needed any more' };
-  const one = ({ kind, state, last_error: why }) => `${kinds[kind]} (${states[state]}${state === 'failed' && why ? `: ${why}` : ''})`;
-  return el('p', { class: 'muted' }, `At SuperOps: ${alert.write_backs.map(one).join(', ')}`);
 }
 
 function makeCard(alert) {

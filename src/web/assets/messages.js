@@ -16,9 +16,10 @@ export function channelName(channel) {
 const HELD = { quiet_hours: 'held by quiet hours until', cap: 'held until', budget: 'the day’s text messages are used up; held until' };
 const KINDS = { digest: 'digest', bundle: 'several in one', recovery: 'recovered', acknowledged: 'acknowledged', stale: 'data stale', fresh: 'data fresh' };
 
-/** Why it waits, or that it went out together with others. */
+/** Why it waits or has waited, or that it went out together with others. */
 function shape(message) {
   if (message.state === 'pending' && message.held_by) return ` · ${HELD[message.held_by] ?? 'held until'} ${brief(message.due_at)}`;
+  if (message.state === 'sent' && message.held_by === 'quiet_hours') return ` · waited for the end of quiet hours${message.bundle ? ', in one digest' : ''}`;
   return message.bundle && message.state === 'sent' ? ' · in one message with others' : '';
 }
 

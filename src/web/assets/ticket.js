@@ -5,6 +5,7 @@ import { ledgerSection } from './ledger.js';
 import { messageItem } from './messages.js';
 import { ask, date, learnRate, setOverview, state } from './state.js';
 import { local, serverNow, time } from './time.js';
+import { writtenSection } from './written.js';
 
 export const pageOf = (tenant, id) => `/tickets/${encodeURIComponent(tenant)}/${encodeURIComponent(id)}`;
 
@@ -14,7 +15,7 @@ function superopsLink(ticket) {
     ? el('a', { class: 'button', href: ticket.superops_url, target: '_blank', rel: 'noopener noreferrer' }, 'Open in SuperOps ↗') : '';
 }
 
-function ticketView({ ticket, messages, ledger }, heading, links) {
+function ticketView({ ticket, messages, ledger, alerts }, heading, links) {
   const doubts = [...ticket.overrides.map(byHand), ...ticket.discrepancies, ...ticket.flaws];
   const clocks = ticket.clocks.map(clockCard);
   const view = [
@@ -34,6 +35,7 @@ function ticketView({ ticket, messages, ledger }, heading, links) {
     el('section', {}, el('h3', {}, 'Who was told'),
       messages.length ? el('ul', { class: 'messages' }, messages.map((message) => messageItem(message, { link: false })))
         : el('p', { class: 'muted' }, 'Nobody so far.')),
+    writtenSection(alerts),
   ];
   return { view, tick: () => clocks.forEach((card) => card.tick()) };
 }
@@ -64,12 +66,13 @@ function policyWords({ choice, version }) {
 
 async function fetchTicket(tenant, id) {
   const within = new URLSearchParams({ tenant });
-  const [ticket, { messages }, ledger] = await Promise.all([
+  const [ticket, { messages }, ledger, { alerts }] = await Promise.all([
     ask(`/api/v1/tickets/${encodeURIComponent(id)}/sla?${within}`),
     ask(`/api/v1/messages?${new URLSearchParams({ tenant, ticket: id })}`),
     ask(`/api/v1/tickets/${encodeURIComponent(id)}/ledger?${within}`),
+    ask(`/api/v1/alerts?${new URLSearchParams({ tenant, ticket: id, state: 'all' })}`),
   ]);
-  return { ticket, messages, ledger };
+  return { ticket, messages, ledger, alerts };
 }
 
 /** A plain click opens the drawer; any other opens the page, as links do. */

@@ -7,16 +7,19 @@ use axum::response::Html;
 use maud::{Markup, html};
 
 use super::{bar, layout};
+use crate::answers::NoMoreTexts;
 use crate::store::tokens::Role;
-use crate::web::Web;
+use crate::web::api::not_texted;
 use crate::web::auth::{Caller, Visitor};
+use crate::web::{Problem, Web};
 
 /// GET /alerts
-pub async fn alerts(State(web): State<Arc<Web>>, Visitor(caller): Visitor) -> Html<String> {
-    layout("Alerts · SLA watch", "alerts", frame(&web, &caller))
+pub async fn alerts(State(web): State<Arc<Web>>, Visitor(caller): Visitor) -> Result<Html<String>, Problem> {
+    let not_texted = not_texted(&web, &caller.scope).await?;
+    Ok(layout("Alerts · SLA watch", "alerts", frame(&web, &caller, &not_texted)))
 }
 
-fn frame(web: &Web, caller: &Caller) -> Markup {
+fn frame(web: &Web, caller: &Caller, not_texted: &[NoMoreTexts]) -> Markup {
     let may_act = caller.role >= Role::Responder;
     html! {
         (bar(web, caller))
@@ -42,8 +45,27 @@ fn frame(web: &Web, caller: &Caller) -> Markup {
                 ul.overlays id="overlays" {}
                 p.muted id="no-overlays" hidden { "None. Everybody is told of everything." }
                 @if may_act { (form(caller)) }
+                @if !not_texted.is_empty() { (no_texts(not_texted, caller.role >= Role::Admin)) }
             }
         }
+    }
+}
+
+/// Each is told by other ways. A STOP is its owner's alone to take back.
+fn no_texts(people: &[NoMoreTexts], may_clear: bool) -> Markup {
+    html! {
+        h2 { "Not texted" }
+        ul.overlays { @for person in people {
+            li {
+                p {
+                    b { (person.who) } " " (person.why) ", " (person.since.format("%-d %b %Y"))
+                    @if let Some(until) = person.until { "; tried again on " (until.format("%-d %b %Y")) }
+                }
+                @if let Some(id) = person.id.filter(|_| may_clear) {
+                    form method="post" action={ "/alerts/no-texts/" (id) "/clear" } { button.quiet { "Text again" } }
+                }
+            }
+        } }
     }
 }
 

@@ -8,10 +8,12 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use maud::{Markup, html};
 
-use super::super::auth::Visitor;
+use super::super::auth::{Caller, Visitor};
 use super::super::{Problem, Web};
 use super::{bar, layout};
-use crate::service::on_call::{RotationView, ShiftView};
+use crate::service::Scope;
+use crate::service::on_call::{OverrideView, RotationView, ShiftView};
+use crate::store::tokens::Role;
 
 /// GET /on-call
 pub async fn on_call(State(web): State<Arc<Web>>, Visitor(caller): Visitor) -> Result<Html<String>, Problem> {
@@ -22,13 +24,18 @@ pub async fn on_call(State(web): State<Arc<Web>>, Visitor(caller): Visitor) -> R
             a.back href="/" { "← All open tickets" }
             h1 { "On call" }
             @if known.rotations.is_empty() { p.muted { "No rotation is configured: see [on_call.NAME] in the example." } }
-            @for rotation in &known.rotations { (section(rotation)) }
+            @for rotation in &known.rotations { (section(rotation, may_change(&caller, rotation))) }
         }
     };
     Ok(layout("On call · SLA watch", "none", body))
 }
 
-fn section(rotation: &RotationView) -> Markup {
+/// As the API has it: a rotation that all tenants share is not changed by somebody of one.
+fn may_change(caller: &Caller, rotation: &RotationView) -> bool {
+    caller.role >= Role::Responder && (caller.scope == Scope::All || rotation.tenant.is_some())
+}
+
+fn section(rotation: &RotationView, changeable: bool) -> Markup {
     let zone = rotation.timezone.parse().unwrap_or(Tz::UTC);
     html! {
         article.ticket {
@@ -41,14 +48,26 @@ fn section(rotation: &RotationView) -> Markup {
             h3 { "Nobody is on call" }
             @if rotation.gaps.is_empty() { p.muted { "At no time in the coming 30 days." } }
             ul { @for gap in &rotation.gaps { li.error { (span(gap.from, gap.until, zone)) } } }
-            (form(rotation))
+            @if !rotation.overrides.is_empty() { h3 { "Standing in" } }
+            @for stand_in in &rotation.overrides { (standing_in(stand_in, zone, changeable)) }
+            @if changeable { (form(rotation)) }
+        }
+    }
+}
+
+fn standing_in(stand_in: &OverrideView, zone: Tz, changeable: bool) -> Markup {
+    html! {
+        form.filters method="post" action={ "/on-call/" (stand_in.id) "/remove" } {
+            span { (stand_in.person) ", " (span(stand_in.from, stand_in.until, zone)) }
+            span.muted { "by " (stand_in.made_by) }
+            @if changeable { button.quiet { "Take back" } }
         }
     }
 }
 
 fn form(rotation: &RotationView) -> Markup {
     html! {
-        h3 { "Stand in" }
+        h3 { "Have somebody stand in" }
         form.filters method="post" action="/on-call" {
             input type="hidden" name="rotation" value=(rotation.name);
             input name="person" required placeholder="Email address or name" aria-label="Who stands in";

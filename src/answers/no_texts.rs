@@ -1,0 +1,76 @@
+//! Who is sent no text messages, and why: the owner said STOP, or the provider found that none arrives.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::Answers;
+use crate::notify::sms;
+use crate::store::StoreError;
+use crate::store::dead_phones::DeadPhone;
+use crate::store::tokens::Author;
+use crate::ticket::TenantId;
+
+/// Somebody who is sent no text messages. The number itself is not shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct NoMoreTexts {
+    pub who: String,
+    pub since: DateTime<Utc>,
+    /// A sentence without its subject: "said STOP".
+    pub why: String,
+    /// When the number is tried again; none: when its owner says START.
+    pub until: Option<DateTime<Utc>>,
+    /// By which it is cleared; none: only the owner can.
+    pub id: Option<i64>,
+}
+
+impl NoMoreTexts {
+    fn stopped(who: String, since: DateTime<Utc>) -> Self {
+        Self { who, since, why: "said STOP".to_owned(), until: None, id: None }
+    }
+
+    fn dead(who: String, dead: &DeadPhone) -> Self {
+        let words = sms::fault_of_number(dead.code).map_or("was refused", |fault| fault.words);
+        let why = format!("has a number that {words} (error {} of the SMS provider)", dead.code);
+        Self { who, since: dead.since, why, until: Some(dead.until), id: Some(dead.id) }
+    }
+}
+
+impl Answers {
+    /// Who is sent no text messages, among those whom `tenant` knows (none: among all).
+    pub async fn no_more_texts(&self, tenant: Option<&TenantId>) -> Result<Vec<NoMoreTexts>, StoreError> {
+        let mut list = Vec::new();
+        for stopped in self.store.stopped_phones().await? {
+            let known = self.known_as(tenant, &stopped.phone, stopped.who).await?;
+            list.extend(known.map(|who| NoMoreTexts::stopped(who, stopped.since)));
+        }
+        for dead in self.store.dead_phones(self.clock.now()).await? {
+            let known = self.known_as(tenant, &dead.phone, dead.who.clone()).await?;
+            list.extend(known.map(|who| NoMoreTexts::dead(who, &dead)));
+        }
+        Ok(list)
+    }
+
+    /// Has the number of that id texted again, if `tenant` (none: any) knows its owner. False if there is none.
+    pub async fn text_again(&self, tenant: Option<&TenantId>, id: i64, author: Author) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let dead = self.store.dead_phones(now).await?.into_iter().find(|dead| dead.id == id);
+        let Some(dead) = dead else { return Ok(false) };
+        match self.known_as(tenant, &dead.phone, dead.who).await? {
+            Some(_) => self.store.clear_phone(id, author, now).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Whose phone that is, now or when it was marked; none: nobody's whom `tenant` knows.
+    async fn known_as(
+        &self,
+        tenant: Option<&TenantId>,
+        phone: &str,
+        before: String,
+    ) -> Result<Option<String>, StoreError> {
+        match tenant {
+            Some(tenant) => self.technician(tenant, phone).await,
+            None => Ok(Some(self.owner(phone).await?.unwrap_or(before))),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Phones that no text message reaches, as the provider found out.
+//!
+//! A mark is on the number, so a person with a new number has none. It ends by
+//! itself, when somebody clears it, or when the phone sends us a message.
+
+use chrono::{DateTime, Utc};
+use sqlx::SqliteConnection;
+
+use super::audit::{Author, audit};
+use super::{Store, StoreError, instant, millis};
+use crate::notify::sms::fault_of_number;
+
+/// A phone that no text message reaches.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DeadPhone {
+    pub id: i64,
+    pub phone: String,
+    /// The provider's error.
+    pub code: u32,
+    pub since: DateTime<Utc>,
+    /// From then on it is tried again.
+    pub until: DateTime<Utc>,
+    pub who: String,
+}
+
+type Row = (i64, String, u32, i64, i64, String);
+
+impl Store {
+    /// The mark on `phone`, if it has one at `now`.
+    pub async fn dead_phone(&self, phone: &str, now: DateTime<Utc>) -> Result<Option<DeadPhone>, StoreError> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT id, phone, code, since, until, who FROM dead_phones WHERE phone = $1 AND until > $2",
+        )
+        .bind(phone)
+        .bind(millis(now))
+        .fetch_optional(&self.reads)
+        .await?;
+        row.map(read).transpose()
+    }
+
+    /// All that are marked at `now`, the longest first.
+    pub async fn dead_phones(&self, now: DateTime<Utc>) -> Result<Vec<DeadPhone>, StoreError> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT id, phone, code, since, until, who FROM dead_phones WHERE until > $1 ORDER BY since, id",
+        )
+        .bind(millis(now))
+        .fetch_all(&self.reads)
+        .await?;
+        rows.into_iter().map(read).collect()
+    }
+
+    /// Remembers that the provider refused `phone`, which is that of `who`, with the error `code`. What says nothing of
+    /// the number itself is no mark.
+    pub async fn mark_phone(&self, phone: &str, code: u32, who: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let (phone, who) = (phone.to_owned(), who.to_owned());
+        self.writer
+            .write(move |tx: &mut SqliteConnection| Box::pin(async move { mark(tx, &phone, code, &who, now).await }))
+            .await
+    }
+
+    /// Takes the mark `id` away. False if there was none.
+    pub async fn clear_phone(&self, id: i64, author: Author, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    let gone = sqlx::query("DELETE FROM dead_phones WHERE id = $1").bind(id);
+                    let gone = gone.execute(&mut *tx).await?.rows_affected() > 0;
+                    if gone {
+                        audit(tx, None, &format!("has number {id} texted again"), &author, now).await?;
+                    }
+                    Ok(gone)
+                })
+            })
+            .await
+    }
+
+    /// Takes the mark from `phone`: its owner sent us a message.
+    pub async fn heard_from(&self, phone: &str) -> Result<(), StoreError> {
+        let phone = phone.to_owned();
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    let gone = sqlx::query("DELETE FROM dead_phones WHERE phone = $1").bind(phone);
+                    gone.execute(tx).await.map(drop)
+                })
+            })
+            .await
+    }
+}
+
+/// As [`Store::mark_phone`], in a transaction. The first mark stands until it ends.
+pub(super) async fn mark(
+    tx: &mut SqliteConnection,
+    phone: &str,
+    code: u32,
+    who: &str,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let Some(fault) = fault_of_number(code) else { return Ok(()) };
+    let marked = sqlx::query(
+        "INSERT INTO dead_phones (phone, code, since, until, who) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (phone) DO UPDATE SET code = excluded.code, since = excluded.since, until = excluded.until,
+         who = excluded.who WHERE dead_phones.until <= excluded.since",
+    )
+    .bind(phone)
+    .bind(code)
+    .bind(millis(now))
+    .bind(millis(now + fault.rests))
+    .bind(who)
+    .execute(&mut *tx)
+    .await?;
+    if marked.rows_affected() == 0 {
+        return Ok(());
+    }
+    let author = Author { who: "the SMS provider".to_owned(), origin: "text message".to_owned() };
+    let what = format!("refuses the number of {who} with error {code}: not texted for {} days", fault.rests.num_days());
+    audit(tx, None, &what, &author, now).await
+}
+
+fn read((id, phone, code, since, until, who): Row) -> Result<DeadPhone, StoreError> {
+    Ok(DeadPhone { id, phone, code, since: instant(since)?, until: instant(until)?, who })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    const PHONE: &str = "+15005550101";
+
+    fn day(day: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::days(day)
+    }
+
+    #[tokio::test]
+    async fn a_mark_is_on_one_number_and_ends_by_itself_or_when_it_is_cleared() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("sla.db"), Arc::default()).await.unwrap();
+        store.mark_phone(PHONE, 30003, "Mia", day(0)).await.unwrap();
+        assert_eq!(store.dead_phones(day(0)).await.unwrap().len(), 0, "a phone that is off is none for good");
+        store.mark_phone(PHONE, 30006, "Mia", day(0)).await.unwrap();
+        store.mark_phone(PHONE, 21614, "Mia", day(1)).await.unwrap();
+        let mark = store.dead_phone(PHONE, day(29)).await.unwrap().unwrap();
+        assert_eq!((mark.code, mark.since, mark.until), (30006, day(0), day(30)), "the first one stands");
+        assert!(store.dead_phone("+15005550102", day(1)).await.unwrap().is_none(), "a new number");
+        assert!(store.dead_phone(PHONE, day(30)).await.unwrap().is_none(), "it is tried again");
+        store.mark_phone(PHONE, 30005, "Mia", day(30)).await.unwrap();
+        assert_eq!(store.dead_phone(PHONE, day(30)).await.unwrap().unwrap().until, day(37));
+
+        let author = || Author { who: "Ann".into(), origin: "a test".into() };
+        let id = store.dead_phones(day(31)).await.unwrap()[0].id;
+        assert!(store.clear_phone(id, author(), day(31)).await.unwrap());
+        assert!(!store.clear_phone(id, author(), day(31)).await.unwrap());
+        store.mark_phone(PHONE, 21211, "Mia", day(32)).await.unwrap();
+        store.heard_from(PHONE).await.unwrap();
+        assert_eq!(store.dead_phones(day(32)).await.unwrap().len(), 0, "whoever writes can be written to");
+    }
+}

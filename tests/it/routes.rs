@@ -1,0 +1,199 @@
+//! Who may ask and change what over HTTP: on-call rotations, breaches and the weekly figure.
+
+use chrono::TimeDelta;
+use reqwest::{Client, Method, Response, StatusCode};
+use serde_json::{Value, json};
+use superops_sla::store::tokens::Role;
+
+use crate::life::{call, served};
+use crate::support::{TestApp, minutes};
+
+/// Two tenants; acme has a rotation of its own that rests at night and at weekends, and all share another.
+const MORE: &str = "
+[tenants.globex]
+subdomain = \"globex\"
+region = \"eu\"
+token_env = \"TWILIO\"
+[on_call.office]
+timezone = \"UTC\"
+tenant = \"acme\"
+[[on_call.office.layers]]
+people = [\"email:ann@example.com\"]
+starts = \"2026-11-02T09:00\"
+every = \"1w\"
+mon = [\"09:00-17:00\"]
+tue = [\"09:00-17:00\"]
+[on_call.shared]
+timezone = \"UTC\"
+[[on_call.shared.layers]]
+people = [\"email:bob@example.com\"]
+starts = \"2026-11-02T09:00\"
+every = \"1w\"
+";
+
+/// Whose token stands where in [`ROLES`].
+const VIEWER: usize = 0;
+const ACME: usize = 1;
+const GLOBEX: usize = 2;
+const EVERYWHERE: usize = 3;
+
+const ROLES: [(Role, Option<&str>); 4] =
+    [(Role::Viewer, None), (Role::Responder, Some("acme")), (Role::Responder, Some("globex")), (Role::Responder, None)];
+
+/// A service of two tenants, of which only acme can be read, and a way to ask it.
+struct Asked {
+    app: TestApp,
+    url: String,
+    tokens: Vec<String>,
+}
+
+impl Asked {
+    async fn start() -> Self {
+        let mut app = TestApp::with(MORE).await;
+        app.parts().syncs.pop();
+        app.turn().await;
+        let (url, tokens) = served(&mut app, &ROLES).await;
+        Self { app, url, tokens }
+    }
+
+    /// As the holder of the token that stands at `who` in [`ROLES`].
+    async fn call(&self, who: usize, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
+        call(method, &format!("{}{path}", self.url), &self.tokens[who], body).await
+    }
+
+    async fn get(&self, who: usize, path: &str) -> (StatusCode, Value) {
+        self.call(who, Method::GET, path, json!({})).await
+    }
+
+    /// As somebody with a browser, who comes from a page of `site`.
+    async fn browse(&self, who: usize, method: Method, path: &str, site: &str) -> Response {
+        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let request = client.request(method, format!("{}{path}", self.url)).header("sec-fetch-site", site);
+        request.header("cookie", format!("sla_token={}", self.tokens[who])).send().await.unwrap()
+    }
+
+    /// Has somebody stand in for two hours in `rotation`; gives the id.
+    async fn stand_in(&self, who: usize, rotation: &str) -> String {
+        let (status, made) = self.call(who, Method::POST, "/api/v1/on-call", wish(rotation)).await;
+        assert_eq!(status, StatusCode::CREATED, "{made}");
+        made["id"].as_str().unwrap().to_owned()
+    }
+
+    /// What was changed in the rotations, as the audit log has it.
+    async fn audited(&self) -> Vec<String> {
+        let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", self.app.database().display())).await.unwrap();
+        let rows = "SELECT COALESCE(tenant, 'all') || ': ' || what || ' from ' || origin FROM audit
+                    WHERE what LIKE '%on-call%' ORDER BY id";
+        sqlx::query_scalar(rows).fetch_all(&pool).await.unwrap()
+    }
+}
+
+fn wish(rotation: &str) -> Value {
+    json!({"rotation": rotation, "person": "email:eve@example.com", "from": "2026-11-23T10:00", "until": "2026-11-23T12:00"})
+}
+
+#[tokio::test]
+async fn people_of_a_rotation_stand_in_and_take_it_back_and_each_change_is_written_down() {
+    let asked = Asked::start().await;
+    assert_eq!(
+        asked.call(VIEWER, Method::POST, "/api/v1/on-call", wish("office")).await.0,
+        StatusCode::FORBIDDEN,
+        "a viewer only looks"
+    );
+    let id = asked.stand_in(ACME, "office").await;
+    let (_, shown) = asked.get(VIEWER, "/api/v1/on-call").await;
+    assert_eq!(shown["rotations"][0]["overrides"][0]["id"], json!(id));
+
+    let one = format!("/api/v1/on-call/{id}");
+    assert_eq!(asked.call(VIEWER, Method::DELETE, &one, json!({})).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(asked.call(ACME, Method::DELETE, &one, json!({})).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(asked.call(ACME, Method::DELETE, &one, json!({})).await.0, StatusCode::NOT_FOUND, "it is gone");
+    let expected = [
+        format!(
+            "acme: override {id} of on-call office from 2026-11-23T10:00:00+00:00 until 2026-11-23T12:00:00+00:00 \
+             from 127.0.0.1"
+        ),
+        format!("acme: took back on-call override {id} from 127.0.0.1"),
+    ];
+    assert_eq!(asked.audited().await, expected);
+}
+
+#[tokio::test]
+async fn another_tenants_rotation_is_not_there_and_a_shared_one_is_not_changed_by_one_tenant() {
+    let asked = Asked::start().await;
+    let (_, seen) = asked.get(GLOBEX, "/api/v1/on-call").await;
+    let names: Vec<_> = seen["rotations"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert_eq!(names, ["shared"]);
+    let add =
+        async |who: usize, rotation: &str| asked.call(who, Method::POST, "/api/v1/on-call", wish(rotation)).await.0;
+    assert_eq!(add(GLOBEX, "office").await, StatusCode::NOT_FOUND);
+    assert_eq!(add(GLOBEX, "shared").await, StatusCode::FORBIDDEN);
+
+    let (office, shared) = (asked.stand_in(ACME, "office").await, asked.stand_in(EVERYWHERE, "shared").await);
+    for (who, id, expected) in [
+        (GLOBEX, &office, StatusCode::NOT_FOUND),
+        (GLOBEX, &shared, StatusCode::FORBIDDEN),
+        (EVERYWHERE, &office, StatusCode::NO_CONTENT),
+        (EVERYWHERE, &shared, StatusCode::NO_CONTENT),
+    ] {
+        let (status, _) = asked.call(who, Method::DELETE, &format!("/api/v1/on-call/{id}"), json!({})).await;
+        assert_eq!(status, expected, "{who} and {id}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_takes_an_override_back_for_those_who_may_and_no_other_site_can() {
+    let asked = Asked::start().await;
+    let id = asked.stand_in(ACME, "office").await;
+    let button = format!("action=\"/on-call/{id}/remove\"");
+    let page = async |who: usize| asked.browse(who, Method::GET, "/on-call", "same-origin").await.text().await.unwrap();
+    let own = page(ACME).await;
+    assert!(own.contains(&button) && own.contains("Take back") && own.contains("eve@example.com"), "{own}");
+    assert!(!own.contains("value=\"shared\""), "nobody of one tenant changes what all share");
+    let viewers = page(VIEWER).await;
+    assert!(viewers.contains("eve@example.com") && !viewers.contains("Take back"), "{viewers}");
+    assert!(!page(GLOBEX).await.contains("eve@example.com"));
+
+    let path = format!("/on-call/{id}/remove");
+    let press = async |who: usize, site: &str| asked.browse(who, Method::POST, &path, site).await.status();
+    assert_eq!(press(ACME, "cross-site").await, StatusCode::FORBIDDEN);
+    assert_eq!(press(VIEWER, "same-origin").await, StatusCode::FORBIDDEN);
+    assert_eq!(press(GLOBEX, "same-origin").await, StatusCode::NOT_FOUND);
+    assert_eq!(press(ACME, "same-origin").await, StatusCode::SEE_OTHER);
+    assert!(!page(ACME).await.contains("Take back"), "it is taken back");
+    assert_eq!(asked.audited().await.len(), 2);
+}
+
+#[tokio::test]
+async fn the_page_lists_when_nobody_is_on_call() {
+    let asked = Asked::start().await;
+    let html = asked.browse(ACME, Method::GET, "/on-call", "none").await.text().await.unwrap();
+    assert!(html.contains("Tue 24 Nov 17:00 to Mon 30 Nov 09:00"), "{html}");
+    assert!(html.contains("At no time in the coming 30 days."), "the shared one has no gap: {html}");
+}
+
+#[tokio::test]
+async fn breaches_and_the_weekly_figure_are_read_by_viewers_and_only_of_their_own_tenant() {
+    let mut asked = Asked::start().await;
+    let ticket = asked.app.ticket(minutes(60));
+    asked.app.turn().await;
+    asked.app.wait(minutes(62)).await;
+    asked.app.clock.advance(TimeDelta::minutes(1));
+    for (path, list, own) in
+        [("/api/v1/breaches", "breaches", ticket.as_str()), ("/api/v1/alerts/weekly", "weeks", "acme")]
+    {
+        for who in [VIEWER, ACME, EVERYWHERE] {
+            let (status, found) = asked.get(who, path).await;
+            assert_eq!((status, found[list].as_array().unwrap().len()), (StatusCode::OK, 1), "{path} {who}");
+            assert!(found.to_string().contains(own), "{path} {who}: {found}");
+        }
+        let (status, found) = asked.get(GLOBEX, path).await;
+        assert_eq!((status, &found[list]), (StatusCode::OK, &json!([])), "{path}");
+        assert_eq!(asked.get(GLOBEX, &format!("{path}?tenant=acme")).await.0, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(asked.get(EVERYWHERE, &format!("{path}?tenant=acme")).await.1[list].as_array().unwrap().len(), 1);
+        let stranger = call(Method::GET, &format!("{}{path}", asked.url), "sla_nobody", json!({})).await;
+        assert_eq!(stranger.0, StatusCode::UNAUTHORIZED, "{path}");
+        let wrong = asked.get(VIEWER, &format!("{path}?wekks=3")).await;
+        assert_eq!((wrong.0, &wrong.1["status"]), (StatusCode::BAD_REQUEST, &json!(400)), "{path}");
+    }
+}
