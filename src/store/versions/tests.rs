@@ -4,6 +4,7 @@ use std::sync::Arc;
 use super::*;
 use crate::config::{Config, GivenEnvironment};
 use crate::store::tickets::Batch;
+use crate::ticket::tests::sample;
 use crate::ticket::watch::Bounds;
 use crate::ticket::{StatusWords, Ticket, TicketId};
 
@@ -35,11 +36,7 @@ fn terms(resolution: &str) -> Terms {
 }
 
 fn ticket(id: &str, status: &str) -> Ticket {
-    let json = serde_json::json!({
-        "id": id, "display_id": id, "subject": "", "status": status, "flaws": [],
-        "first_response": {}, "resolution": {},
-    });
-    serde_json::from_value(json).unwrap()
+    Ticket { status: Some(status.into()), ..sample(id) }
 }
 
 #[tokio::test]
