@@ -36,6 +36,11 @@ pub struct SyncState {
 }
 
 impl SyncState {
+    /// Whether all open tickets have been read once: until then, what was past is not yet told.
+    pub fn is_settled(&self) -> bool {
+        self.swept_at.is_some() || self.passed_at.is_some()
+    }
+
     /// Lets the pass under way, if any, begin again with its first page.
     pub fn restart_pass(&mut self) {
         if let Some(pass) = &mut self.full {

@@ -2,68 +2,143 @@
 //! after that for what the shorter ways cannot see (imports with an old time of
 //! update, restored tickets, quiet edits).
 //!
-//! Each page is saved with the number of the next one, so that after a crash
-//! the pass goes on where it was.
+//! Pages are read one after the other, and saved meanwhile: what has arrived
+//! while others were saved is saved next, all at once, and with it the number of
+//! the page to go on with. A crash has the pages read again that were not yet
+//! saved; it never leaves one out.
 
 use chrono::{DateTime, Utc};
+use tokio::sync::mpsc;
 use tracing::info;
 
 use super::changes::{Scan, Step};
 use super::progress::Progress;
 use super::{Answer, SyncError, TenantSync, TurnReport, pace};
+use crate::store::StoreError;
 use crate::store::sync::{FullPass, SyncState};
+use crate::store::tickets::Saved;
 use crate::superops::{ApiError, Order, TicketAsk, Urgency};
 
 /// Pages of one turn at the most; fewer if the next turn is due, so that changes are not kept waiting.
-const PAGES: usize = 10;
+pub(super) const PAGES: usize = 10;
+/// Pages that may wait to be saved: more would not make a flush to the disk noticeably cheaper.
+const WAITING: usize = 8;
+
+/// A page that was read, and where the sync stands once it is saved.
+type Read = (Answer, SyncState);
+
+/// Why no more pages are read for now.
+enum Halt {
+    /// The pass is over, or something else comes first.
+    Enough,
+    /// The order that was asked for was `refused`, or `ignored`.
+    Disordered(&'static str),
+    Api(ApiError),
+}
+
+/// What became of the pages that were read.
+#[derive(Default)]
+struct Kept {
+    saved: Vec<Saved>,
+    /// Where the sync stands by what was saved; none: nothing was.
+    state: Option<SyncState>,
+    failure: Option<StoreError>,
+}
 
 impl TenantSync {
-    /// Reads the next pages of the pass under way, at least one; begins a pass when it is time to.
+    /// Reads the next pages of the pass under way, at least one and `most` at the most; begins a pass when it is time to.
     pub(super) async fn read_pass(
         &mut self,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
+        most: usize,
         report: &mut TurnReport,
     ) -> Result<(), SyncError> {
         self.begin_pass_if_due(now);
-        let mut ahead = None;
-        let mut left = PAGES;
-        while let Some(pass) = self.state.full.clone().filter(|_| left > 0) {
-            left = if self.is_wanted(until) { 0 } else { left - 1 };
+        while let Some(pass) = self.state.full.clone() {
             let order = if self.may_sort(now) { Order::UpdatedDesc } else { Order::Unsorted };
-            let answer = match ahead.take() {
-                Some(answer) => answer,
-                None => self.ask_page(pass.next_page, order).await,
-            };
-            let Some(answer) = self.in_order(answer, order, now).await? else { continue };
-            ahead = self.save_page(answer, &pass, order, left > 0, report).await?;
-            if self.state.full.is_none() {
-                self.look_for_missing(pass.started_at, false, report).await?;
+            let (pages, waiting) = mpsc::channel(WAITING);
+            let begin = || Progress::begin(&self.tenant, pass.next_page - 1, now);
+            let mut progress = self.progress.take().unwrap_or_else(begin);
+            let (halt, kept) =
+                tokio::join!(self.read_pages(order, now, until, most, pages), self.save_pages(waiting, &mut progress));
+            self.progress = Some(progress);
+            self.settle(kept, report)?;
+            match halt {
+                Halt::Api(error) => return Err(error.into()),
+                Halt::Disordered(how) => self.give_up_sort(how, now).await?,
+                Halt::Enough => {
+                    if self.state.full.is_none() {
+                        self.end_pass(&pass, report).await?;
+                    }
+                    break;
+                }
             }
         }
         report.pass_under_way = self.state.full.is_some();
         Ok(())
     }
 
-    /// The answer, if it came in the order that was asked for; if not, the pass
-    /// begins again without one.
-    async fn in_order(
-        &mut self,
-        answer: Result<Answer, ApiError>,
+    /// Reads page after page and hands each on to be saved.
+    async fn read_pages(
+        &self,
         order: Order,
         now: DateTime<Utc>,
-    ) -> Result<Option<Answer>, SyncError> {
-        let fault = match &answer {
-            _ if order == Order::Unsorted => None,
-            Err(ApiError::RefusedQuery { .. }) => Some("refused"),
-            Ok(answer) if is_out_of_order(answer, now) => Some("ignored"),
-            _ => None,
-        };
-        if let Some(how) = fault {
-            self.give_up_sort(how, now).await?;
-            return Ok(None);
+        until: DateTime<Utc>,
+        most: usize,
+        pages: mpsc::Sender<Read>,
+    ) -> Halt {
+        let mut state = self.state.clone();
+        let mut left = most;
+        while let Some(pass) = state.full.take().filter(|_| left > 0) {
+            left = if self.is_wanted(until) { 0 } else { left - 1 };
+            let answer = match self.ask_page(pass.next_page, order).await {
+                Err(ApiError::RefusedQuery { .. }) if order == Order::UpdatedDesc => {
+                    return Halt::Disordered("refused");
+                }
+                Err(error) => return Halt::Api(error),
+                Ok(answer) if order == Order::UpdatedDesc && is_out_of_order(&answer, now) => {
+                    return Halt::Disordered("ignored");
+                }
+                Ok(answer) => answer,
+            };
+            state = after_page(state, &answer, pass, order);
+            if pages.send((answer, state.clone())).await.is_err() {
+                // Saving has failed, and says why.
+                break;
+            }
         }
-        Ok(Some(answer?))
+        Halt::Enough
+    }
+
+    /// Saves the pages that arrive, as many at once as are waiting.
+    async fn save_pages(&self, mut waiting: mpsc::Receiver<Read>, progress: &mut Progress) -> Kept {
+        let mut kept = Kept::default();
+        let mut pages = Vec::with_capacity(WAITING);
+        while waiting.recv_many(&mut pages, WAITING).await > 0 {
+            let (answers, mut states): (Vec<_>, Vec<_>) = pages.drain(..).unzip();
+            let state = states.pop();
+            match self.write(answers, state.clone()).await {
+                Ok(saved) => kept.saved.push(saved),
+                Err(error) => {
+                    kept.failure = Some(error);
+                    break;
+                }
+            }
+            if let Some(pass) = state.as_ref().and_then(|state| state.full.as_ref()) {
+                self.show_progress(progress, pass);
+            }
+            kept.state = state;
+        }
+        kept
+    }
+
+    fn settle(&mut self, kept: Kept, report: &mut TurnReport) -> Result<(), StoreError> {
+        for saved in &kept.saved {
+            self.take_note(saved, report);
+        }
+        self.state = kept.state.unwrap_or_else(|| std::mem::take(&mut self.state));
+        kept.failure.map_or(Ok(()), Err)
     }
 
     fn begin_pass_if_due(&mut self, now: DateTime<Utc>) {
@@ -81,66 +156,45 @@ impl TenantSync {
         self.ask(&TicketAsk { page, order, leave_out_statuses: Vec::new() }, Urgency::Background).await
     }
 
-    /// Saves a page, and reads the next one meanwhile if that is `wanted`.
-    async fn save_page(
-        &mut self,
-        answer: Answer,
-        pass: &FullPass,
-        order: Order,
-        wanted: bool,
-        report: &mut TurnReport,
-    ) -> Result<Option<Result<Answer, ApiError>>, SyncError> {
-        let state = self.after_page(&answer, pass, order);
-        let next = state.full.as_ref().filter(|_| wanted).map(|pass| pass.next_page);
-        let read_on = async {
-            match next {
-                Some(page) => Some(self.ask_page(page, order).await),
-                None => None,
-            }
-        };
-        let (saved, ahead) = tokio::join!(self.write(answer, Some(state.clone())), read_on);
-        let saved = saved?;
-        self.tell_conflicts(&saved);
-        report.add(&saved);
-        self.state = state;
-        self.show_progress(pass);
-        Ok(ahead)
+    fn show_progress(&self, progress: &mut Progress, pass: &FullPass) {
+        progress.page_read(pass.next_page - 1, pass.total, self.clock.now());
+        let reading = Some((u64::from(pass.next_page - 1) * 100, pass.total));
+        self.health.send_if_modified(|health| {
+            health.reading = reading;
+            // Worth a look, but not worth waking anybody for.
+            false
+        });
     }
 
-    fn after_page(&self, answer: &Answer, pass: &FullPass, order: Order) -> SyncState {
-        let mut state = self.state.clone();
-        let total = answer.page.total.or(pass.total);
-        if pass.next_page == 1 && state.watermark.is_none() && order == Order::UpdatedDesc {
-            // All that is updated from here on is a change; all before lies on these pages.
-            let mut scan = Scan::down_to(None, pass.started_at);
-            scan.take(&answer.page.tickets, true);
-            state.watermark = scan.newest;
+    async fn end_pass(&mut self, pass: &FullPass, report: &mut TurnReport) -> Result<(), SyncError> {
+        if let Some(progress) = self.progress.take() {
+            progress.end();
         }
-        if answer.has_more() {
-            state.full = Some(FullPass { next_page: pass.next_page + 1, total, ..pass.clone() });
-        } else {
-            state.full = None;
-            state.passed_at = Some(pass.started_at);
-            state.good_at = state.good_at.max(Some(pass.started_at));
-            state.total = total;
-        }
-        state
+        info!(tenant = %self.tenant, "all tickets of `{}` have been read", self.tenant);
+        self.show_health(|health| health.reading = None);
+        self.look_for_missing(pass.started_at, false, report).await
     }
+}
 
-    fn show_progress(&mut self, pass: &FullPass) {
-        let now = self.clock.now();
-        let progress = self.progress.get_or_insert_with(|| Progress::begin(&self.tenant, pass.next_page - 1, now));
-        match &self.state.full {
-            Some(pass) => progress.page_read(pass.next_page - 1, pass.total, now),
-            None => {
-                progress.end();
-                self.progress = None;
-                info!(tenant = %self.tenant, pages = pass.next_page, "all tickets of `{}` have been read", self.tenant);
-            }
-        }
-        let reading = self.state.full.as_ref().map(|pass| (u64::from(pass.next_page - 1) * 100, pass.total));
-        self.health.send_modify(|health| health.reading = reading);
+/// Where the sync stands after a page of `pass`, if it stood at `before`.
+fn after_page(before: SyncState, answer: &Answer, pass: FullPass, order: Order) -> SyncState {
+    let mut state = before;
+    let total = answer.page.total.or(pass.total);
+    if pass.next_page == 1 && state.watermark.is_none() && order == Order::UpdatedDesc {
+        // All that is updated from here on is a change; all before lies on these pages.
+        let mut scan = Scan::down_to(None, pass.started_at);
+        scan.take(&answer.page.tickets, true);
+        state.watermark = scan.newest;
     }
+    if answer.has_more() {
+        state.full = Some(FullPass { next_page: pass.next_page + 1, total, ..pass });
+    } else {
+        state.full = None;
+        state.passed_at = Some(pass.started_at);
+        state.good_at = state.good_at.max(Some(pass.started_at));
+        state.total = total;
+    }
+    state
 }
 
 fn is_out_of_order(answer: &Answer, now: DateTime<Utc>) -> bool {

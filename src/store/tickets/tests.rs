@@ -112,7 +112,10 @@ async fn the_open_tickets_at_hand_are_those_in_the_database() {
     assert_eq!(desk.open_ids().await, [""; 0]);
     desk.read(vec![ticket("1", "Open"), ticket("2", "Open"), ticket("3", "Open")], 10).await;
     let saved = desk.read(vec![ticket("2", "Resolved"), ticket("4", "Open")], 20).await;
-    assert_eq!(saved, Saved { new: 1, changed: vec![id("2")], closed: 1, quarantined: 0, choices: Vec::new() });
+    assert_eq!(
+        saved,
+        Saved { is_news: true, new: 1, changed: vec![id("2")], closed: 1, quarantined: 0, choices: Vec::new() }
+    );
     desk.store.mark_vanished(&desk.acme, &id("3"), read(20)).await.unwrap();
     assert_eq!(desk.open_ids().await, ["1", "4"]);
     assert_eq!(ids(&desk.again().await.open_tickets(&desk.acme).await.unwrap()), ["1", "4"]);
@@ -124,7 +127,7 @@ async fn an_unchanged_page_changes_nothing_but_the_time_of_reading() {
     desk.read(vec![ticket("1", "Open")], 10).await;
     desk.store.mark_missed(&desk.acme, &id("1")).await.unwrap();
     let saved = desk.read(vec![ticket("1", "Open")], 20).await;
-    assert!(!saved.is_news());
+    assert!(!saved.is_news);
     let again = desk.again().await.ticket(&desk.acme, &id("1")).await.unwrap().unwrap();
     assert_eq!(again.read_at, at(20));
     assert_eq!(desk.store.ticket(&desk.acme, &id("1")).await.unwrap(), Some(again));
