@@ -30,7 +30,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, LogFormat, ProcessEnvironment, duration};
 use crate::desks::Desks;
 use crate::predict::{self, Board, Predict};
-use crate::service::{Scope, Service, Syncs};
+use crate::service::{Scope, Service, ServiceError, Syncs};
 use crate::simulator::FaultOrder;
 use crate::store::Store;
 use crate::store::tokens::Role;
@@ -286,7 +286,11 @@ pub enum CliError {
 
 impl<E: Into<anyhow::Error>> From<E> for CliError {
     fn from(error: E) -> Self {
-        Self::Failed(error.into())
+        let error = error.into();
+        match error.downcast_ref() {
+            Some(ServiceError::BadQuestion(why)) => Self::Usage(why.clone()),
+            _ => Self::Failed(error),
+        }
     }
 }
 
@@ -429,13 +433,9 @@ async fn token(config: Config, command: TokenCommand) -> Result<(), CliError> {
 
 /// The configured tenant called `name`, or all of them.
 fn scope(config: &Config, name: Option<&str>) -> Result<Scope, CliError> {
-    name.map_or(Ok(Scope::All), |name| tenant_named(config, name).map(Scope::One))
-}
-
-/// The configured tenant called `name`.
-fn tenant_named(config: &Config, name: &str) -> Result<TenantId, CliError> {
+    let Some(name) = name else { return Ok(Scope::All) };
     let known = config.tenants.keys().find(|tenant| tenant.as_str() == name).cloned();
-    known.ok_or_else(|| {
+    known.map(Scope::One).ok_or_else(|| {
         let names: Vec<_> = config.tenants.keys().map(TenantId::as_str).collect();
         CliError::usage(format!("no tenant is called `{name}`; there is {}", names.join(", ")))
     })

@@ -12,36 +12,27 @@ use crate::service::{Scope, Service};
 
 /// Answers and ends.
 pub async fn alerts(config: Config, args: AlertsArgs) -> Result<(), CliError> {
-    if let Some(name) = &args.tenant {
-        super::tenant_named(&config, name)?;
-    }
+    let scope = super::scope(&config, args.tenant.as_deref())?;
     let (service, store) = super::offline_service(config).await?;
     let text = match &args.id {
-        Some(id) => one(&service, id, args.json).await?,
-        None => all(&service, &args).await?,
+        Some(id) => one(&service, &scope, id, args.json).await?,
+        None => all(&service, &scope, &args).await?,
     };
     super::print(&text);
     store.close().await;
     Ok(())
 }
 
-async fn one(service: &Service, id: &str, json: bool) -> Result<String, CliError> {
-    let Some(alert) = service.alert(&Scope::All, id).await? else {
+async fn one(service: &Service, scope: &Scope, id: &str, json: bool) -> Result<String, CliError> {
+    let Some(alert) = service.alert(scope, id).await? else {
         return Err(anyhow::anyhow!("no alert `{id}` is known; `superops-sla alerts` lists them").into());
     };
     if json { super::as_json(&alert) } else { Ok(alert_text(&alert)) }
 }
 
-async fn all(service: &Service, args: &AlertsArgs) -> Result<String, CliError> {
-    let query = AlertQuery {
-        tenant: args.tenant.clone(),
-        state: Some(args.state.clone()),
-        limit: Some(args.limit),
-        ..AlertQuery::default()
-    };
-    let scope =
-        args.tenant.as_deref().map_or(Ok(Scope::All), |name| crate::ticket::TenantId::parse(name).map(Scope::One));
-    let page = service.alerts(&scope.map_err(anyhow::Error::from)?, &query).await?;
+async fn all(service: &Service, scope: &Scope, args: &AlertsArgs) -> Result<String, CliError> {
+    let query = AlertQuery { state: Some(args.state.clone()), limit: Some(args.limit), ..AlertQuery::default() };
+    let page = service.alerts(scope, &query).await?;
     if args.json { super::as_json(&page) } else { Ok(page_text(&page)) }
 }
 
