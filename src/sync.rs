@@ -9,6 +9,7 @@
 
 mod changes;
 mod health;
+mod keep;
 mod lookups;
 mod pace;
 mod pass;
@@ -27,6 +28,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 pub use self::health::{Hints, SyncHealth, Trouble};
+use self::pass::{PAGES, Stint};
 use self::progress::Progress;
 use self::replies::Looked;
 use crate::clock::SharedClock;
@@ -170,7 +172,7 @@ impl TenantSync {
         self.read_changes(now, report).await?;
         self.sweep_if_due(now, report).await?;
         self.look_for_replies(now).await?;
-        self.read_pass(now, now + self.poll_interval, pass::PAGES, report).await
+        self.read_pass(Stint { now, until: now + self.poll_interval, most: PAGES }, report).await
     }
 
     async fn turn_for_ever(&mut self) {
@@ -192,7 +194,8 @@ impl TenantSync {
     async fn pass_the_time(&mut self, until: DateTime<Utc>) {
         while self.state.full.is_some() && !self.is_wanted(until) {
             let now = self.clock.now();
-            if let Err(error) = self.read_pass(now, until, usize::MAX, &mut TurnReport::default()).await {
+            let stint = Stint { now, until, most: usize::MAX };
+            if let Err(error) = self.read_pass(stint, &mut TurnReport::default()).await {
                 return self.note(Some(&error), now);
             }
         }

@@ -2,143 +2,86 @@
 //! after that for what the shorter ways cannot see (imports with an old time of
 //! update, restored tickets, quiet edits).
 //!
-//! Pages are read one after the other, and saved meanwhile: what has arrived
-//! while others were saved is saved next, all at once, and with it the number of
-//! the page to go on with. A crash has the pages read again that were not yet
-//! saved; it never leaves one out.
+//! Each page is saved with the number of the next one, so that after a crash
+//! the pass goes on where it was.
 
 use chrono::{DateTime, Utc};
-use tokio::sync::mpsc;
 use tracing::info;
 
 use super::changes::{Scan, Step};
+use super::keep::{Pages, pages};
 use super::progress::Progress;
 use super::{Answer, SyncError, TenantSync, TurnReport, pace};
-use crate::store::StoreError;
 use crate::store::sync::{FullPass, SyncState};
-use crate::store::tickets::Saved;
 use crate::superops::{ApiError, Order, TicketAsk, Urgency};
 
 /// Pages of one turn at the most; fewer if the next turn is due, so that changes are not kept waiting.
 pub(super) const PAGES: usize = 10;
-/// Pages that may wait to be saved: more would not make a flush to the disk noticeably cheaper.
-const WAITING: usize = 8;
 
-/// A page that was read, and where the sync stands once it is saved.
-type Read = (Answer, SyncState);
-
-/// Why no more pages are read for now.
-enum Halt {
-    /// The pass is over, or something else comes first.
-    Enough,
-    /// The order that was asked for was `refused`, or `ignored`.
-    Disordered(&'static str),
-    Api(ApiError),
-}
-
-/// What became of the pages that were read.
-#[derive(Default)]
-struct Kept {
-    saved: Vec<Saved>,
-    /// Where the sync stands by what was saved; none: nothing was.
-    state: Option<SyncState>,
-    failure: Option<StoreError>,
+/// How far to read in one go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stint {
+    pub now: DateTime<Utc>,
+    /// At that time something else is due.
+    pub until: DateTime<Utc>,
+    /// Pages at the most; at least one is read.
+    pub most: usize,
 }
 
 impl TenantSync {
-    /// Reads the next pages of the pass under way, at least one and `most` at the most; begins a pass when it is time to.
-    pub(super) async fn read_pass(
-        &mut self,
-        now: DateTime<Utc>,
-        until: DateTime<Utc>,
-        most: usize,
-        report: &mut TurnReport,
-    ) -> Result<(), SyncError> {
+    /// Reads the next pages of the pass under way; begins a pass when it is time to.
+    pub(super) async fn read_pass(&mut self, stint: Stint, report: &mut TurnReport) -> Result<(), SyncError> {
+        let now = stint.now;
         self.begin_pass_if_due(now);
         while let Some(pass) = self.state.full.clone() {
             let order = if self.may_sort(now) { Order::UpdatedDesc } else { Order::Unsorted };
-            let (pages, waiting) = mpsc::channel(WAITING);
             let begin = || Progress::begin(&self.tenant, pass.next_page - 1, now);
             let mut progress = self.progress.take().unwrap_or_else(begin);
-            let (halt, kept) =
-                tokio::join!(self.read_pages(order, now, until, most, pages), self.save_pages(waiting, &mut progress));
+            let (pages, waiting) = pages();
+            let reading = self.read_pages(stint, order, pages, &mut progress);
+            let (read, kept) = tokio::join!(reading, self.keep_pages(waiting));
             self.progress = Some(progress);
             self.settle(kept, report)?;
-            match halt {
-                Halt::Api(error) => return Err(error.into()),
-                Halt::Disordered(how) => self.give_up_sort(how, now).await?,
-                Halt::Enough => {
-                    if self.state.full.is_none() {
-                        self.end_pass(&pass, report).await?;
-                    }
-                    break;
-                }
+            if let Some(how) = read? {
+                self.give_up_sort(how, now).await?;
+                continue;
             }
+            if self.state.full.is_none() {
+                self.end_pass(&pass, report).await?;
+            }
+            break;
         }
         report.pass_under_way = self.state.full.is_some();
         Ok(())
     }
 
-    /// Reads page after page and hands each on to be saved.
+    /// Reads page after page; says how the order was not kept, if so.
     async fn read_pages(
         &self,
+        stint: Stint,
         order: Order,
-        now: DateTime<Utc>,
-        until: DateTime<Utc>,
-        most: usize,
-        pages: mpsc::Sender<Read>,
-    ) -> Halt {
+        pages: Pages,
+        progress: &mut Progress,
+    ) -> Result<Option<&'static str>, ApiError> {
         let mut state = self.state.clone();
-        let mut left = most;
+        let mut left = stint.most;
         while let Some(pass) = state.full.take().filter(|_| left > 0) {
-            left = if self.is_wanted(until) { 0 } else { left - 1 };
+            left = if self.is_wanted(stint.until) { 0 } else { left - 1 };
             let answer = match self.ask_page(pass.next_page, order).await {
-                Err(ApiError::RefusedQuery { .. }) if order == Order::UpdatedDesc => {
-                    return Halt::Disordered("refused");
-                }
-                Err(error) => return Halt::Api(error),
-                Ok(answer) if order == Order::UpdatedDesc && is_out_of_order(&answer, now) => {
-                    return Halt::Disordered("ignored");
-                }
-                Ok(answer) => answer,
+                Err(ApiError::RefusedQuery { .. }) if order == Order::UpdatedDesc => return Ok(Some("refused")),
+                answer => answer?,
             };
+            if order == Order::UpdatedDesc && is_out_of_order(&answer, stint.now) {
+                return Ok(Some("ignored"));
+            }
             state = after_page(state, &answer, pass, order);
-            if pages.send((answer, state.clone())).await.is_err() {
+            self.show_progress(progress, &state);
+            if pages.send((answer, Some(state.clone()))).await.is_err() {
                 // Saving has failed, and says why.
                 break;
             }
         }
-        Halt::Enough
-    }
-
-    /// Saves the pages that arrive, as many at once as are waiting.
-    async fn save_pages(&self, mut waiting: mpsc::Receiver<Read>, progress: &mut Progress) -> Kept {
-        let mut kept = Kept::default();
-        let mut pages = Vec::with_capacity(WAITING);
-        while waiting.recv_many(&mut pages, WAITING).await > 0 {
-            let (answers, mut states): (Vec<_>, Vec<_>) = pages.drain(..).unzip();
-            let state = states.pop();
-            match self.write(answers, state.clone()).await {
-                Ok(saved) => kept.saved.push(saved),
-                Err(error) => {
-                    kept.failure = Some(error);
-                    break;
-                }
-            }
-            if let Some(pass) = state.as_ref().and_then(|state| state.full.as_ref()) {
-                self.show_progress(progress, pass);
-            }
-            kept.state = state;
-        }
-        kept
-    }
-
-    fn settle(&mut self, kept: Kept, report: &mut TurnReport) -> Result<(), StoreError> {
-        for saved in &kept.saved {
-            self.take_note(saved, report);
-        }
-        self.state = kept.state.unwrap_or_else(|| std::mem::take(&mut self.state));
-        kept.failure.map_or(Ok(()), Err)
+        Ok(None)
     }
 
     fn begin_pass_if_due(&mut self, now: DateTime<Utc>) {
@@ -156,7 +99,8 @@ impl TenantSync {
         self.ask(&TicketAsk { page, order, leave_out_statuses: Vec::new() }, Urgency::Background).await
     }
 
-    fn show_progress(&self, progress: &mut Progress, pass: &FullPass) {
+    fn show_progress(&self, progress: &mut Progress, state: &SyncState) {
+        let Some(pass) = &state.full else { return };
         progress.page_read(pass.next_page - 1, pass.total, self.clock.now());
         let reading = Some((u64::from(pass.next_page - 1) * 100, pass.total));
         self.health.send_if_modified(|health| {

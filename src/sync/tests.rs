@@ -8,7 +8,7 @@ use std::time::Duration;
 use desk::{Bench, Desk, Takes, at};
 use serde_json::json;
 
-use super::TurnReport;
+use super::{Stint, TurnReport};
 use crate::ticket::watch::ChangeKind;
 
 /// So many open tickets, one updated each minute before the begin.
@@ -240,9 +240,9 @@ async fn a_crash_between_reading_pages_and_saving_them_repeats_them_and_leaves_n
     let (tell, told) = tokio::sync::oneshot::channel();
     bench.desk().meanwhile.insert(15, Box::new(|_| tell.send(()).unwrap()));
     let lock = bench.lock_store().await;
-    let mut report = TurnReport::default();
+    let (stint, mut report) = (Stint { now: at(0), until: at(1), most: usize::MAX }, TurnReport::default());
     tokio::select! {
-        _ = bench.sync.read_pass(at(0), at(1), usize::MAX, &mut report) => panic!("nothing can be saved"),
+        _ = bench.sync.read_pass(stint, &mut report) => panic!("nothing can be saved"),
         asked = told => asked.unwrap(),
     }
     bench.crash().await;
