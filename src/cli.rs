@@ -433,9 +433,13 @@ async fn token(config: Config, command: TokenCommand) -> Result<(), CliError> {
 
 /// The configured tenant called `name`, or all of them.
 fn scope(config: &Config, name: Option<&str>) -> Result<Scope, CliError> {
-    let Some(name) = name else { return Ok(Scope::All) };
+    name.map_or(Ok(Scope::All), |name| tenant_named(config, name).map(Scope::One))
+}
+
+/// The configured tenant called `name`.
+fn tenant_named(config: &Config, name: &str) -> Result<TenantId, CliError> {
     let known = config.tenants.keys().find(|tenant| tenant.as_str() == name).cloned();
-    known.map(Scope::One).ok_or_else(|| {
+    known.ok_or_else(|| {
         let names: Vec<_> = config.tenants.keys().map(TenantId::as_str).collect();
         CliError::usage(format!("no tenant is called `{name}`; there is {}", names.join(", ")))
     })

@@ -15,7 +15,7 @@ pub async fn alerts(config: Config, args: AlertsArgs) -> Result<(), CliError> {
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let (service, store) = super::offline_service(config).await?;
     let text = match &args.id {
-        Some(id) => one(&service, &scope, id, args.json).await?,
+        Some(id) => one(&service, id, args.json).await?,
         None => all(&service, &scope, &args).await?,
     };
     super::print(&text);
@@ -23,11 +23,15 @@ pub async fn alerts(config: Config, args: AlertsArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn one(service: &Service, scope: &Scope, id: &str, json: bool) -> Result<String, CliError> {
-    let Some(alert) = service.alert(scope, id).await? else {
-        return Err(anyhow::anyhow!("no alert `{id}` is known; `superops-sla alerts` lists them").into());
+async fn one(service: &Service, id: &str, json: bool) -> Result<String, CliError> {
+    let Some(alert) = service.alert(&Scope::All, id).await? else {
+        return Err(unknown(id));
     };
     if json { super::as_json(&alert) } else { Ok(alert_text(&alert)) }
+}
+
+pub(super) fn unknown(id: &str) -> CliError {
+    anyhow::anyhow!("no alert `{id}` is known; `superops-sla alerts` lists them").into()
 }
 
 async fn all(service: &Service, scope: &Scope, args: &AlertsArgs) -> Result<String, CliError> {
@@ -84,7 +88,7 @@ fn hold_words(hold: &HoldView) -> String {
     format!("{} by {}{until}", hold.kind, printable(&hold.by))
 }
 
-fn alert_text(alert: &AlertView) -> String {
+pub(super) fn alert_text(alert: &AlertView) -> String {
     let mut text = format!(
         "{} {} {}\n",
         printable(alert.display_id.as_deref().unwrap_or(&alert.ticket_id)),

@@ -16,35 +16,37 @@ const SUBJECT_WIDTH: usize = 36;
 
 /// Answers and ends.
 pub async fn status(config: Config, args: StatusArgs) -> Result<(), CliError> {
-    let scope = super::scope(&config, args.tenant.as_deref())?;
+    if let Some(name) = &args.tenant {
+        super::tenant_named(&config, name)?;
+    }
     let (service, store) = super::foreseeing_service(config).await?;
     let text = match &args.ticket {
-        Some(id) => one(&service, &scope, id, args.json).await?,
-        None => all(&service, &scope, &args).await?,
+        Some(id) => one(&service, id, args.json).await?,
+        None => all(&service, &args).await?,
     };
     super::print(&text);
     store.close().await;
     Ok(())
 }
 
-async fn one(service: &Service, scope: &Scope, id: &str, json: bool) -> Result<String, CliError> {
-    let Some(ticket) = service.ticket(scope, id).await? else {
+async fn one(service: &Service, id: &str, json: bool) -> Result<String, CliError> {
+    let Some(ticket) = service.ticket(&Scope::All, id).await? else {
         return Err(anyhow::anyhow!("no ticket `{id}` is known; it may not have been read yet").into());
     };
     if json {
         return super::as_json(&ticket);
     }
-    let messages = service.messages(scope, Some(&ticket.ticket_id), 50).await?;
+    let messages = service.messages(&Scope::All, Some(&ticket.ticket_id), 50).await?;
     Ok(ticket_text(&ticket, &messages))
 }
 
-async fn all(service: &Service, scope: &Scope, args: &StatusArgs) -> Result<String, CliError> {
-    let query = TicketQuery { limit: Some(args.limit), ..TicketQuery::default() };
-    let page = service.tickets(scope, &query).await?;
+async fn all(service: &Service, args: &StatusArgs) -> Result<String, CliError> {
+    let query = TicketQuery { limit: Some(args.limit), tenant: args.tenant.clone(), ..TicketQuery::default() };
+    let page = service.tickets(&Scope::All, &query).await?;
     if args.json {
         return super::as_json(&page);
     }
-    let overview = service.overview(scope).await?;
+    let overview = service.overview(&Scope::All).await?;
     Ok(page_text(&overview, &page, std::io::stdout().is_terminal()))
 }
 
@@ -57,9 +59,6 @@ fn page_text(overview: &Overview, page: &TicketPage, colours: bool) -> String {
         let read = tenant.last_good_sync.map_or("never".to_owned(), |at| format!("{} ago", ago(at, overview.now)));
         let trouble = tenant.trouble.as_ref().map(|trouble| format!("; {trouble}")).unwrap_or_default();
         let _ = writeln!(text, "{}: last read {read}{trouble}", tenant.tenant);
-    }
-    if page.tickets.is_empty() {
-        return text;
     }
     let rows: Vec<[String; 7]> = page.tickets.iter().map(row).collect();
     text.push('\n');
