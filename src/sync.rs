@@ -375,7 +375,7 @@ impl TenantSync {
         if let Some(last) = batches.last_mut() {
             last.state = state;
         }
-        let saved = self.store.save_batches(&self.tenant, batches, &self.words).await?;
+        let saved = self.store.save_tickets(&self.tenant, batches, &self.words).await?;
         self.count_quarantined(saved.quarantined);
         if saved.is_news || settles {
             self.nudge.notify_one();

@@ -151,13 +151,6 @@ impl Store {
         Ok(self.caches.people.get_or(tenant, self.caches.turn(tenant), read).await?.unwrap_or_default())
     }
 
-    /// When the directory was last written; none if never.
-    pub async fn directory_read_at(&self, tenant: &TenantId) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let query = sqlx::query_scalar("SELECT read_at FROM directories WHERE tenant = $1");
-        let read_at: Option<i64> = query.bind(tenant.as_str()).fetch_optional(&self.reads).await?;
-        read_at.map(instant).transpose()
-    }
-
     /// Remembers the directory, what of it could not be read, and where the
     /// sync stands. Gives the number of records newly in quarantine.
     pub async fn save_directory(

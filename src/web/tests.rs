@@ -105,7 +105,7 @@ async fn service(store: &Store, clock: &ManualClock, tickets: i64) -> Service {
         let tickets = (0..tickets).map(|number| ticket(&tenant.id, number, now)).collect();
         let read = Bounds { earliest: now, latest: now };
         let batch = Batch { tickets, unread: Vec::new(), read, state: None, policies: [].into() };
-        store.save_tickets(&tenant.id, batch, &tenant.statuses).await.unwrap();
+        store.save_tickets(&tenant.id, vec![batch], &tenant.statuses).await.unwrap();
     }
     let telemetry = Arc::new(Telemetry::default());
     let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone()).unwrap());

@@ -1,4 +1,4 @@
-//! A page of tickets, the changes it implies, what could not be read and the
+//! Pages of tickets, the changes they imply, what could not be read and the
 //! cursor: saved in one transaction, a few statements a page.
 
 use std::collections::{BTreeMap, HashMap};
@@ -50,19 +50,9 @@ pub struct Saved {
 }
 
 impl Store {
-    /// Remembers a batch: its tickets, what changed, what could not be read and
-    /// where the sync stands, all or nothing. Then the caches.
+    /// Remembers batches in their order: their tickets, what changed, what could not
+    /// be read and where the sync stands, all or nothing. Then the caches.
     pub async fn save_tickets(
-        &self,
-        tenant: &TenantId,
-        batch: Batch,
-        words: &StatusWords,
-    ) -> Result<Saved, StoreError> {
-        self.save_batches(tenant, vec![batch], words).await
-    }
-
-    /// Remembers several batches in their order, with one flush to the disk: all of them or none.
-    pub async fn save_batches(
         &self,
         tenant: &TenantId,
         batches: Vec<Batch>,

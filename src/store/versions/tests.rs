@@ -46,7 +46,7 @@ async fn open_tickets_move_to_new_terms_with_an_event_and_closed_ones_keep_their
     let tickets = vec![ticket("1", "Open"), ticket("2", "Closed"), ticket("3", "On Hold")];
     let read = Bounds { earliest: at(0), latest: at(0) };
     let batch = Batch { tickets, unread: Vec::new(), read, state: None, policies: [].into() };
-    store.save_tickets(&acme(), batch, &StatusWords::default()).await.unwrap();
+    store.save_tickets(&acme(), vec![batch], &StatusWords::default()).await.unwrap();
 
     let adopted = [(terms("8h"), 1), (terms("8h"), 2), (terms("4h"), 3)];
     let mut outcomes = Vec::new();
