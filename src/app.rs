@@ -1,41 +1,38 @@
 //! Builds everything from the configuration, starts the loops, and stops them in order.
 
+mod ground;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use self::ground::Ground;
+use crate::answers::Answers;
 use crate::answers::receipts::ReceiptWatch;
-use crate::answers::{Answers, Bells};
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::desks::Desks;
 use crate::dispatch::Dispatch;
 use crate::evaluate::Evaluate;
 use crate::notify;
-use crate::predict::{self, Board, Predict};
+use crate::predict::Predict;
 use crate::service::{Service, Syncs};
-use crate::store::{Claim, Store, StoreError};
+use crate::store::{Claim, Store};
 use crate::superops::SuperOps;
-use crate::sync::{Hints, SyncHealth, TenantSync, Wiring};
+use crate::sync::{Hints, SyncHealth, TenantSync};
 use crate::telemetry::Telemetry;
-use crate::vigil::{self, Vigil};
+use crate::vigil::Vigil;
 use crate::web::{self, Web};
-use crate::write_back::{self, WriteBacks};
+use crate::write_back::WriteBacks;
 
 /// A stop takes no longer than this; what is not done by then is done after the next start.
 const STOP_DEADLINE: Duration = Duration::from_secs(9);
-
-/// How long a store that is in use is asked for again.
-const CLAIM_TRIES: u32 = 10;
-const CLAIM_PAUSE: Duration = Duration::from_millis(100);
 
 /// All parts, built and joined, not yet running. A test turns them by hand.
 pub struct Parts {
@@ -57,87 +54,32 @@ pub struct Parts {
 impl Parts {
     /// Opens the store and joins the parts. Nothing is asked of SuperOps yet.
     pub async fn build(config: Config, clock: SharedClock) -> anyhow::Result<Self> {
-        let config = Arc::new(config);
-        let telemetry = Arc::new(Telemetry::default());
-        let claim = claim(&config.store.path).await?;
-        let store = Store::open(&config.store.path, telemetry.clone()).await?;
-        let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone())?);
-        desks.adopt(clock.now()).await?;
-        let (news, outbox) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (ground, claim) = Ground::lay(config, clock).await?;
+        let Ground { config, store, clock, telemetry, bells, .. } = &ground;
+        let evaluate = ground.evaluate();
         let hints = Hints::new(config.tenants.keys().cloned());
+        let (mut syncs, mut predicts, mut write_backs) = (Vec::new(), Vec::new(), Vec::new());
         let mut health = BTreeMap::new();
-        let (mut syncs, mut predicts) = (Vec::new(), Vec::new());
-        let board = Arc::new(Board::default());
-        let mut clients = Vec::new();
         for tenant in config.tenants.values() {
+            let client = Arc::new(SuperOps::new(tenant, telemetry.clone())?);
             let report = watch::Sender::new(SyncHealth::default());
             health.insert(tenant.id.clone(), report.subscribe());
-            let forecasting = predict::Wiring {
-                config: config.clone(),
-                desks: desks.clone(),
-                store: store.clone(),
-                clock: clock.clone(),
-                telemetry: telemetry.clone(),
-                board: board.clone(),
-                news: news.clone(),
-                synced: report.subscribe(),
-            };
-            predicts.push(Predict::new(&tenant.id, forecasting));
-            let client = Arc::new(SuperOps::new(tenant, telemetry.clone())?);
-            clients.push((tenant, client.clone()));
-            let wiring = Wiring {
-                client,
-                store: store.clone(),
-                clock: clock.clone(),
-                telemetry: telemetry.clone(),
-                nudge: news.clone(),
-                hints: hints.listen(&tenant.id).context("every tenant has its hint")?,
-                health: report,
-            };
-            let policies = config.policies_of(&tenant.id).map(|(_, policy)| policy.clone()).collect();
-            syncs.push(TenantSync::open(tenant, wiring).await?.promising(policies));
+            predicts.push(ground.predict(tenant, report.subscribe()));
+            if tenant.write_back.is_on() {
+                write_backs.push(ground.write_back(tenant, client.clone(), evaluate.writings()));
+            }
+            let heard = hints.listen(&tenant.id).context("every tenant has its hint")?;
+            syncs.push(ground.sync(tenant, client, heard, report).await?);
         }
-        let bells = Bells { outbox: outbox.clone(), news: news.clone() };
         let answers =
             Answers::open(config.clone(), store.clone(), clock.clone(), telemetry.clone(), bells.clone()).await?;
-        let channels = notify::connect_offering(&config.notify, &clock, &answers.ways())?;
+        let channels = notify::connect_offering(&config.notify, clock, &answers.ways())?;
         let receipts = ReceiptWatch::new(store.clone(), &channels, clock.clone(), bells.clone());
-        let rules = Arc::new(config.alerts.noise.clone());
-        let dispatch = Dispatch::new(
-            store.clone(),
-            channels,
-            clock.clone(),
-            telemetry.clone(),
-            rules,
-            outbox.clone(),
-            news.clone(),
-        )
-        .with_limits(&config.notify.per_minute);
-        let evaluate =
-            Evaluate::new(config.clone(), desks.clone(), store.clone(), clock.clone(), telemetry.clone(), news, outbox)
-                .heeding(board.clone());
-        let writing = clients.into_iter().filter(|(tenant, _)| tenant.write_back.is_on()).map(|(tenant, client)| {
-            let (store, clock, telemetry) = (store.clone(), clock.clone(), telemetry.clone());
-            let wiring = write_back::Wiring { client, store, clock, telemetry, queued: evaluate.writings() };
-            WriteBacks::new(&tenant.id, wiring)
-        });
-        let write_backs = writing.collect();
+        let dispatch = ground.dispatch(channels);
         let found = watch::Sender::default();
-        let sync = Syncs { hints, health: health.clone() };
-        let service =
-            Service::new(config.clone(), desks.clone(), store.clone(), clock.clone(), telemetry.clone(), sync);
-        let service = service.showing(board).audited(found.subscribe()).with_bells(bells.news, bells.outbox.clone());
-        let vigil = Vigil::new(vigil::Wiring {
-            config: config.clone(),
-            desks,
-            store: store.clone(),
-            clock,
-            telemetry: telemetry.clone(),
-            service: service.clone(),
-            health,
-            outbox: bells.outbox,
-            found,
-        })?;
+        let service = ground.service(Syncs { hints, health: health.clone() }, found.subscribe());
+        let vigil = ground.vigil(service.clone(), health, found)?;
+        let Ground { config, store, telemetry, .. } = ground;
         Ok(Self {
             config,
             store,
@@ -204,17 +146,6 @@ impl Parts {
         info!(address = %address, "listening on http://{address}");
         Ok(Running { address, stop, loops, store: self.store, _claim: self.claim })
     }
-}
-
-/// Claims the store, with some patience: the service before this one may be about to end.
-async fn claim(path: &Path) -> Result<Claim, StoreError> {
-    for _ in 0..CLAIM_TRIES {
-        match Store::claim(path) {
-            Err(StoreError::InUse(_)) => tokio::time::sleep(CLAIM_PAUSE).await,
-            claimed_or_hopeless => return claimed_or_hopeless,
-        }
-    }
-    Store::claim(path)
 }
 
 /// The running service.

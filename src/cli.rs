@@ -34,7 +34,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, LogFormat, ProcessEnvironment, duration};
 use crate::desks::Desks;
 use crate::predict::{self, Board, Predict};
-use crate::service::{Scope, Service, Syncs};
+use crate::service::{Scope, Service, ServiceError, Syncs};
 use crate::simulator::FaultOrder;
 use crate::store::Store;
 use crate::store::tokens::Role;
@@ -110,16 +110,19 @@ enum Command {
 enum TokenCommand {
     /// Make a token and print it, this once
     Create {
+        /// A viewer reads; a responder also acknowledges, snoozes and silences; an admin changes the rest
         #[arg(long, value_name = "viewer|responder|admin")]
         role: Role,
         /// Only this tenant's data; else all tenants'
         #[arg(long, value_name = "NAME")]
         tenant: Option<String>,
+        /// Print JSON, for other programs
         #[arg(long)]
         json: bool,
     },
     /// List the tokens, without what only their holders know
     List {
+        /// Print JSON, for other programs
         #[arg(long)]
         json: bool,
     },
@@ -127,6 +130,7 @@ enum TokenCommand {
     Revoke {
         /// As `token list` shows it
         id: String,
+        /// Print JSON, for other programs
         #[arg(long)]
         json: bool,
     },
@@ -137,6 +141,7 @@ struct PolicyScope {
     /// Only this tenant's
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
+    /// Print JSON, for other programs
     #[arg(long)]
     json: bool,
 }
@@ -194,6 +199,7 @@ struct CheckArgs {
 
 #[derive(Debug, Args)]
 struct SimulateArgs {
+    /// Where it answers, like 127.0.0.1:4000
     #[arg(long, value_name = "ADDR")]
     listen: SocketAddr,
     /// Open tickets at the start
@@ -205,7 +211,7 @@ struct SimulateArgs {
     /// Requests a minute before it says `rate_limit_exceeded`; 0: no limit
     #[arg(long, value_name = "N", default_value_t = 100)]
     requests_per_minute: u32,
-    /// Misbehave, `NAME` or `NAME:TIMES`; may be given several times
+    /// Misbehave, `NAME` or `NAME:TIMES`, such as throttle:3; may be given several times. A wrong name lists all there are
     #[arg(long, value_name = "FAULT")]
     fault: Vec<FaultOrder>,
     /// Seconds of the desk's day that pass in one second
@@ -217,6 +223,7 @@ struct SimulateArgs {
 struct StatusArgs {
     /// An id or what people call it, like 062822-0005
     ticket: Option<String>,
+    /// Print JSON, for other programs
     #[arg(long)]
     json: bool,
     /// How many tickets to show
@@ -231,6 +238,7 @@ struct StatusArgs {
 struct AlertsArgs {
     /// An alert's id, as the list shows it
     id: Option<String>,
+    /// Print JSON, for other programs
     #[arg(long)]
     json: bool,
     /// open | acknowledged | snoozed | resolved | all
@@ -260,6 +268,7 @@ struct ActArgs {
 
 #[derive(Debug, Args)]
 pub struct BreachesArgs {
+    /// Print JSON, for other programs
     #[arg(long)]
     json: bool,
     /// predicted | open | closed; else all
@@ -277,6 +286,7 @@ pub struct BreachesArgs {
 struct ExplainArgs {
     /// An id or what people call it, like 062822-0005
     ticket: String,
+    /// Print JSON, for other programs
     #[arg(long)]
     json: bool,
 }
@@ -292,6 +302,7 @@ struct BacktestArgs {
     /// Where to write what was said, as CSV: ticket_id,elapsed,at,probability
     #[arg(long, value_name = "OUT")]
     predictions: Option<PathBuf>,
+    /// Print JSON, for other programs
     #[arg(long)]
     json: bool,
 }
@@ -307,7 +318,11 @@ pub enum CliError {
 
 impl<E: Into<anyhow::Error>> From<E> for CliError {
     fn from(error: E) -> Self {
-        Self::Failed(error.into())
+        let error = error.into();
+        match error.downcast_ref() {
+            Some(ServiceError::BadQuestion(why)) => Self::Usage(why.clone()),
+            _ => Self::Failed(error),
+        }
     }
 }
 

@@ -183,8 +183,7 @@ impl Evaluate {
         self.desks.keep_version(tenant, now).await?;
         let (people, desk) = self.desks.of(tenant).await?;
         let open = self.store.open_tickets(&tenant.id).await?;
-        let state = self.store.sync_state(&tenant.id).await?;
-        let settled = state.swept_at.is_some() || state.passed_at.is_some();
+        let settled = self.store.sync_state(&tenant.id).await?.is_settled();
         self.memory.load(&self.store, &tenant.id).await?;
         self.memory.hurry(&self.store, &tenant.id, now).await?;
         let overlays = self.store.overlays(Some(&tenant.id), now).await?;

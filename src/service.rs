@@ -4,9 +4,11 @@ pub mod alerts;
 pub mod breaches;
 mod explain;
 pub mod forecast;
+mod messages;
 pub mod on_call;
 pub mod overlays;
 pub mod overrides;
+mod overview;
 pub mod policies;
 pub mod tryout;
 mod view;
@@ -16,34 +18,43 @@ pub mod write_backs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
 use crate::clock::SharedClock;
 use crate::config::{Config, Tenant};
 use crate::desks::Desks;
-use crate::notify::{Body, TicketFacts};
 use crate::predict::Board;
 use crate::sla::desk::Desk;
-use crate::store::outbox::Logged;
 use crate::store::{Store, StoreError};
 use crate::sync::{Hints, SyncHealth};
-use crate::telemetry::{ChannelLabels, Telemetry, TenantLabels};
+use crate::telemetry::Telemetry;
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, TenantId, TicketId};
-use crate::vigil::{Mismatches, counted};
-use alerts::Said;
+use crate::vigil::Mismatches;
 use view::Seen;
 
 pub use explain::{ClockLedger, DifferenceGroup, Differences, HeldBy, LedgerLine, TicketLedger};
 pub use forecast::{ClockForecast, ForecastRecord};
+pub use messages::MessageView;
+pub use overview::{ChannelHealth, Overview, TenantHealth};
 
 /// Whose data may be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
     All,
     One(TenantId),
+}
+
+impl Scope {
+    /// The one tenant that may be seen; none: all of them.
+    pub fn tenant(&self) -> Option<&TenantId> {
+        match self {
+            Self::All => None,
+            Self::One(tenant) => Some(tenant),
+        }
+    }
 }
 
 /// Which open tickets are asked for; everything blank asks for all of them.
@@ -157,74 +168,6 @@ pub struct ClockStatus {
     pub forecast: Option<ClockForecast>,
 }
 
-/// The head of the page: how the desk stands, and whether we can know it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Overview {
-    pub now: DateTime<Utc>,
-    /// How many times faster than the wall the clock runs: 1 but in a demo.
-    pub speed: u32,
-    pub open: usize,
-    pub breached: usize,
-    pub at_risk: usize,
-    pub paused: usize,
-    pub on_track: usize,
-    pub tenants: Vec<TenantHealth>,
-    pub channels: Vec<ChannelHealth>,
-    pub outbox_pending: i64,
-    pub sent_last_day: i64,
-    pub failed_last_day: i64,
-    /// What should have happened to alerts and did not, by kind; empty while all is well.
-    pub mismatches: BTreeMap<&'static str, usize>,
-}
-
-/// Whether one tenant's data is fresh.
-#[derive(Clone, Debug, Serialize)]
-pub struct TenantHealth {
-    pub tenant: String,
-    pub last_good_sync: Option<DateTime<Utc>>,
-    /// What is wrong and what to do, in words; none while all is well.
-    pub trouble: Option<String>,
-    pub quarantined: usize,
-    /// Why alerts go by the clock alone for now, if so.
-    pub forecast: Option<String>,
-}
-
-/// Whether one way of reaching people works.
-#[derive(Clone, Debug, Serialize)]
-pub struct ChannelHealth {
-    pub channel: &'static str,
-    /// up | down; down: nobody answers there, and what waits is tried one message at a time.
-    pub state: &'static str,
-}
-
-/// One message to one person, as the outbox knows it. Addresses and numbers are left out.
-#[derive(Clone, Debug, Serialize)]
-pub struct MessageView {
-    pub key: String,
-    pub tenant: String,
-    pub ticket_id: Option<String>,
-    pub display_id: Option<String>,
-    /// alert | recovery | acknowledged | digest | bundle | stale | fresh
-    pub kind: String,
-    pub stage: String,
-    pub step: i64,
-    pub channel: String,
-    /// The person's name, or what the address is for.
-    pub recipient: String,
-    /// pending | bundled | sending | sent | failed | cancelled
-    pub state: String,
-    /// quiet_hours | cap | budget: what it waits for, or waited for last.
-    pub held_by: Option<String>,
-    /// The key of the message that says this together with others.
-    pub bundle: Option<String>,
-    pub due_at: DateTime<Utc>,
-    pub sent_at: Option<DateTime<Utc>>,
-    pub attempts: i64,
-    pub last_error: Option<String>,
-    /// The provider's last word on a message that it took, if it says: `delivered`, `undelivered`.
-    pub delivery: Option<String>,
-}
-
 /// Why a question could not be answered.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
@@ -239,10 +182,6 @@ pub enum ServiceError {
 const MOST_TICKETS: usize = 500;
 /// Unless told otherwise.
 const USUAL_TICKETS: usize = 100;
-/// A tenant not read for this many polls, or this long, is not ready.
-const STALE_POLLS: i32 = 5;
-const STALE_AT_LEAST: TimeDelta = TimeDelta::minutes(5);
-
 /// Answers questions. Cheap to share.
 #[derive(Clone)]
 pub struct Service {
@@ -402,106 +341,9 @@ impl Service {
         Ok(tally.answer(now))
     }
 
-    /// How the desk stands as a whole.
-    pub async fn overview(&self, scope: &Scope) -> Result<Overview, ServiceError> {
-        let now = self.clock.now();
-        let seen = self.open(scope, now).await?;
-        let count = |class: view::Class| seen.iter().filter(|one| one.class == class).count();
-        let mut tenants = Vec::new();
-        for tenant in self.tenants(scope) {
-            tenants.push(self.health(tenant, now).await?);
-        }
-        let only = match scope {
-            Scope::All => None,
-            Scope::One(tenant) => Some(tenant),
-        };
-        let tally = self.store.tally(only, now - TimeDelta::days(1)).await?;
-        Ok(Overview {
-            now,
-            speed: self.clock.speed(),
-            open: seen.len(),
-            breached: count(view::Class::Breached),
-            at_risk: count(view::Class::AtRisk),
-            paused: count(view::Class::Paused),
-            on_track: count(view::Class::OnTrack),
-            tenants,
-            channels: self.channels(),
-            outbox_pending: tally.pending,
-            sent_last_day: tally.sent,
-            failed_last_day: tally.failed,
-            mismatches: counted(&self.found.borrow(), only),
-        })
-    }
-
-    fn channels(&self) -> Vec<ChannelHealth> {
-        let health = |kind: crate::config::ChannelKind| {
-            let channel = kind.as_str();
-            let open = self.telemetry.channel_open.get_or_create(&ChannelLabels { channel }).get() != 0;
-            ChannelHealth { channel, state: if open { "down" } else { "up" } }
-        };
-        self.config.notify.kinds().into_iter().map(health).collect()
-    }
-
-    /// Who was told what, newest first, and how each attempt went.
-    pub async fn messages(&self, scope: &Scope, ticket: Option<&str>, limit: usize) -> Result<Vec<Said>, ServiceError> {
-        let only = match scope {
-            Scope::All => None,
-            Scope::One(tenant) => Some(tenant),
-        };
-        let ticket = match ticket {
-            None => None,
-            Some(text) => {
-                let found = self.store.find_ticket(only, text).await?;
-                let Some((_, watched)) = found.into_iter().next() else { return Ok(Vec::new()) };
-                Some(watched.ticket.id.clone())
-            }
-        };
-        let rows =
-            self.store.notifications(only, ticket.as_ref().map(TicketId::as_str), limit.min(MOST_TICKETS)).await?;
-        let mut words = self.store.delivery_words(&rows).await?;
-        let mut said = self.with_attempts(rows).await?;
-        for one in &mut said {
-            one.message.delivery = words.remove(&one.message.key);
-        }
-        Ok(said)
-    }
-
-    /// Whether the store can be written and each tenant's data is fresh; else why not.
-    pub async fn ready(&self) -> Result<(), Vec<String>> {
-        let now = self.clock.now();
-        let mut reasons = Vec::new();
-        if let Err(error) = self.store.prove_writable(now).await {
-            reasons.push(error.to_string());
-        }
-        for tenant in self.config.tenants.values() {
-            let health = self.sync_health(&tenant.id);
-            let longest = (tenant.poll_interval * STALE_POLLS).max(STALE_AT_LEAST);
-            match (health.age(now), health.trouble) {
-                (Some(age), _) if age <= longest => {}
-                (_, Some(trouble)) => reasons.push(format!("{}: {}; {}", tenant.id, trouble.what, trouble.advice)),
-                (None, None) => reasons.push(format!("{}: SuperOps has not been read yet", tenant.id)),
-                (Some(age), None) => {
-                    reasons.push(format!("{}: SuperOps was last read {} ago", tenant.id, crate::notify::words(age)));
-                }
-            }
-        }
-        if reasons.is_empty() { Ok(()) } else { Err(reasons) }
-    }
-
     /// Has sync look at `tenant` at once. Nothing else is believed of whoever asks.
     pub fn hint(&self, tenant: &TenantId) {
         self.sync.hints.hint(tenant);
-    }
-
-    /// Brings the figures that age by themselves up to now.
-    pub fn refresh_gauges(&self) {
-        let now = self.clock.now();
-        for tenant in self.config.tenants.keys() {
-            let labels = TenantLabels { tenant: tenant.to_string() };
-            if let Some(age) = self.sync_health(tenant).age(now) {
-                self.telemetry.sync_age_seconds.get_or_create(&labels).set(age.as_seconds_f64());
-            }
-        }
     }
 
     /// All open tickets within `scope`, assessed at `now`.
@@ -524,30 +366,6 @@ impl Service {
             Scope::One(only) => tenant.id == *only,
         })
     }
-
-    async fn health(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<TenantHealth, StoreError> {
-        let health = self.sync_health(&tenant.id);
-        let last_good = match health.last_good {
-            Some(at) => Some(at),
-            // Asked from the command line, beside the service that reads.
-            None => self.store.sync_state(&tenant.id).await?.good_at,
-        };
-        let trouble = health.trouble.map(|trouble| format!("{}; {}", trouble.what, trouble.advice));
-        let stale = last_good.is_some_and(|at| now - at > (tenant.poll_interval * STALE_POLLS).max(STALE_AT_LEAST));
-        let trouble = trouble.or_else(|| stale.then(|| "no fresh data: is the service running?".to_owned()));
-        let quarantined = self.store.quarantined(&tenant.id).await?.len();
-        Ok(TenantHealth {
-            tenant: tenant.id.to_string(),
-            last_good_sync: last_good,
-            trouble,
-            quarantined,
-            forecast: self.stepped_back(&tenant.id),
-        })
-    }
-
-    fn sync_health(&self, tenant: &TenantId) -> SyncHealth {
-        self.sync.health.get(tenant).map(|health| health.borrow().clone()).unwrap_or_default()
-    }
 }
 
 fn limit(query: &TicketQuery) -> Result<usize, ServiceError> {
@@ -560,39 +378,4 @@ fn limit(query: &TicketQuery) -> Result<usize, ServiceError> {
 fn cursor(query: &TicketQuery) -> Result<usize, ServiceError> {
     let bad = |text: &str| ServiceError::BadQuestion(format!("`cursor` `{text}` is not one that we gave"));
     query.cursor.as_deref().map_or(Ok(0), |text| text.parse().map_err(|_| bad(text)))
-}
-
-fn message_view(row: Logged) -> MessageView {
-    let notification = row.leased.notification;
-    let ticket: Option<&TicketFacts> = match &notification.message.body {
-        Body::Alert(facts) => Some(&facts.ticket),
-        Body::Recovery(facts) => Some(&facts.ticket),
-        Body::Acknowledged(facts) => Some(&facts.ticket),
-        Body::Digest(_) | Body::Bundle(_) | Body::Stale(_) | Body::Test => None,
-    };
-    MessageView {
-        display_id: ticket.map(|ticket| ticket.display_id.clone()),
-        key: notification.message.key.clone(),
-        tenant: notification.tenant.to_string(),
-        ticket_id: notification.ticket_id,
-        kind: notification.kind.to_owned(),
-        stage: notification.stage,
-        step: notification.step.into(),
-        channel: notification.channel.as_str().to_owned(),
-        recipient: recipient_words(notification.channel, notification.message.to_name),
-        sent_at: row.done_at.filter(|_| row.state == "sent"),
-        state: row.state,
-        held_by: row.held_by,
-        bundle: row.bundle,
-        due_at: notification.due_at,
-        attempts: row.leased.attempt.into(),
-        last_error: row.last_error,
-        delivery: None,
-    }
-}
-
-/// A system is called by its name; of an address nobody's name is known.
-fn recipient_words(channel: crate::config::ChannelKind, name: Option<String>) -> String {
-    let unnamed = if channel.is_system() { channel.words() } else { "a configured address" };
-    name.unwrap_or_else(|| unnamed.to_owned())
 }

@@ -9,6 +9,7 @@
 
 mod changes;
 mod health;
+mod keep;
 mod lookups;
 mod pace;
 mod pass;
@@ -27,6 +28,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 pub use self::health::{Hints, SyncHealth, Trouble};
+use self::pass::{PAGES, Stint};
 use self::progress::Progress;
 use self::replies::Looked;
 use crate::clock::SharedClock;
@@ -170,7 +172,7 @@ impl TenantSync {
         self.read_changes(now, report).await?;
         self.sweep_if_due(now, report).await?;
         self.look_for_replies(now).await?;
-        self.read_pass(now, now + self.poll_interval, report).await
+        self.read_pass(Stint { now, until: now + self.poll_interval, most: PAGES }, report).await
     }
 
     async fn turn_for_ever(&mut self) {
@@ -181,7 +183,7 @@ impl TenantSync {
             self.hints.mark_unchanged();
             let result = self.turn(now).await;
             next = self.next_turn(now, result.is_ok()).await;
-            self.health.send_modify(|health| health.next_try = Some(next));
+            self.show_health(|health| health.next_try = Some(next));
             if result.is_ok() {
                 self.pass_the_time(next).await;
             }
@@ -192,7 +194,8 @@ impl TenantSync {
     async fn pass_the_time(&mut self, until: DateTime<Utc>) {
         while self.state.full.is_some() && !self.is_wanted(until) {
             let now = self.clock.now();
-            if let Err(error) = self.read_pass(now, until, &mut TurnReport::default()).await {
+            let stint = Stint { now, until, most: usize::MAX };
+            if let Err(error) = self.read_pass(stint, &mut TurnReport::default()).await {
                 return self.note(Some(&error), now);
             }
         }
@@ -253,12 +256,20 @@ impl TenantSync {
             self.tell(trouble.as_ref(), since, now);
         }
         let limits = self.limits();
-        self.health.send_modify(|health| {
+        self.show_health(|health| {
             health.last_good = self.state.good_at;
             health.trouble = trouble;
             health.limits = limits;
         });
         self.show_age(now);
+    }
+
+    /// Whoever wakes by it walks through the tickets: of half a first reading that would be in vain, again and again.
+    fn show_health(&self, change: impl FnOnce(&mut SyncHealth)) {
+        self.health.send_if_modified(|health| {
+            change(health);
+            self.state.passed_at.is_some() || self.state.full.is_none()
+        });
     }
 
     fn tell(&self, trouble: Option<&Trouble>, since: DateTime<Utc>, now: DateTime<Utc>) {
@@ -334,11 +345,15 @@ impl TenantSync {
         state: Option<SyncState>,
         report: &mut TurnReport,
     ) -> Result<(), SyncError> {
-        let saved = self.write(answer, state.clone()).await?;
-        self.tell_conflicts(&saved);
-        report.add(&saved);
+        let saved = self.write(vec![answer], state.clone()).await?;
+        self.take_note(&saved, report);
         self.state = state.unwrap_or_else(|| std::mem::take(&mut self.state));
         Ok(())
+    }
+
+    fn take_note(&mut self, saved: &Saved, report: &mut TurnReport) {
+        self.tell_conflicts(saved);
+        report.add(saved);
     }
 
     /// Tells once, by their places in the list, that several policies match a ticket.
@@ -353,11 +368,16 @@ impl TenantSync {
         }
     }
 
-    async fn write(&self, answer: Answer, state: Option<SyncState>) -> Result<Saved, StoreError> {
-        let saved =
-            self.store.save_tickets(&self.tenant, answer.batch(state, self.policies.clone()), &self.words).await?;
+    /// Saves answers in their order; then the sync stands at `state`.
+    async fn write(&self, answers: Vec<Answer>, state: Option<SyncState>) -> Result<Saved, StoreError> {
+        let settles = !self.state.is_settled() && state.as_ref().is_some_and(SyncState::is_settled);
+        let mut batches: Vec<_> = answers.into_iter().map(|answer| answer.batch(self.policies.clone())).collect();
+        if let Some(last) = batches.last_mut() {
+            last.state = state;
+        }
+        let saved = self.store.save_tickets(&self.tenant, batches, &self.words).await?;
         self.count_quarantined(saved.quarantined);
-        if saved.is_news() {
+        if saved.is_news || settles {
             self.nudge.notify_one();
         }
         Ok(saved)
@@ -380,11 +400,11 @@ impl Answer {
         self.page.has_more && !(self.page.tickets.is_empty() && self.page.rejects.is_empty())
     }
 
-    fn batch(self, state: Option<SyncState>, policies: Arc<[Policy]>) -> Batch {
+    fn batch(self, policies: Arc<[Policy]>) -> Batch {
         let unread = self.page.rejects.into_iter().map(|reject| {
             let record = Unread::ticket_record(reject.id.as_deref().unwrap_or("without an id"));
             Unread { record, field: reject.field, why: reject.why }
         });
-        Batch { unread: unread.collect(), tickets: self.page.tickets, read: self.read, state, policies }
+        Batch { unread: unread.collect(), tickets: self.page.tickets, read: self.read, state: None, policies }
     }
 }

@@ -8,10 +8,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use superops_sla::alert::noise::Rules;
 use superops_sla::config::Config;
 use superops_sla::simulator::NewTicket;
+use superops_sla::simulator::msp::texted_technician;
 use superops_sla::simulator::receivers::CaughtKind;
 
 use super::figure::Figure;
-use super::world::{Product, TEAM, World, all_read, all_sent, tenant, without_budget};
+use super::world::{Product, World, all_read, all_sent, tenant, without_budget};
 
 const OPEN: usize = 10_000;
 /// Of them these fall due while we watch, so many in a second.
@@ -53,7 +54,7 @@ fn add_tickets(world: &World) -> HashMap<String, DateTime<Utc>> {
     let add = |nth: usize| {
         let left = AHEAD + TimeDelta::milliseconds((nth * 1000 / A_SECOND) as i64);
         let id = world.superops.add(NewTicket {
-            technician: Some(TEAM[nth % TEAM.len()].to_owned()),
+            technician: Some(texted_technician(nth).to_owned()),
             response_due_in: Some(left),
             resolution_due_in: Some(left + TimeDelta::hours(8)),
             ..NewTicket::default()

@@ -12,10 +12,11 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 use superops_sla::clock::{Clock, SystemClock};
 use superops_sla::simulator::NewTicket;
+use superops_sla::simulator::msp::texted_technician;
 
 use super::figure::Figure;
 use super::program::{Process, service, status_mb};
-use super::world::{TEAM, World};
+use super::world::World;
 
 const BREACHES: usize = 10_000;
 /// Time enough to read them all, however few requests a minute are allowed.
@@ -67,7 +68,7 @@ pub async fn measure() -> anyhow::Result<Vec<Figure>> {
 /// Adds a ticket that is due at `due`.
 pub fn add(world: &World, nth: usize, due: DateTime<Utc>) {
     world.superops.add(NewTicket {
-        technician: Some(TEAM[nth % TEAM.len()].to_owned()),
+        technician: Some(texted_technician(nth).to_owned()),
         resolution_due_in: Some(due - SystemClock.now()),
         ..NewTicket::default()
     });

@@ -23,17 +23,6 @@ pub const NO_BUDGET: u32 = 10_000_000;
 /// A port that the system chooses.
 pub const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// Those with a number that can be texted.
-pub const TEAM: [&str; 7] = [
-    "Mateo Alvarez",
-    "Ingrid Sørensen",
-    "Yuki Tanaka",
-    "Amara Okafor",
-    "Luca Bianchi",
-    "Priyanka Rao",
-    "Søren Ødegård",
-];
-
 /// The mail server and the SMS gateway.
 pub struct Receivers {
     mail: MailCatcher,

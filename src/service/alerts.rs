@@ -8,9 +8,10 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::messages::message_view;
 use super::overlays::OverlayView;
 use super::write_backs::WriteBackView;
-use super::{MessageView, Scope, Service, ServiceError, message_view};
+use super::{MessageView, Scope, Service, ServiceError};
 use crate::alert::Stage;
 use crate::alert::life::{Act, Actor, AlertRow, Hold, HoldKind, How, State};
 use crate::alert::overlay::Overlay;
@@ -19,7 +20,7 @@ use crate::store::StoreError;
 use crate::store::outbox::Logged;
 use crate::store::record::{LoggedAttempt, Wanted};
 use crate::ticket::watch::Watched;
-use crate::ticket::{ClockKind, Named, TenantId, TicketId};
+use crate::ticket::{ClockKind, Named, TicketId};
 
 const MOST_ALERTS: usize = 500;
 const USUAL_ALERTS: usize = 100;
@@ -249,16 +250,6 @@ impl Service {
 /// The key of the message whose attempts are this one's: what is said with others leaves with their bundle.
 fn attempted(logged: &Logged) -> String {
     logged.bundle.as_ref().unwrap_or(&logged.leased.notification.message.key).clone()
-}
-
-impl Scope {
-    /// The one tenant that may be seen; none: all of them.
-    pub fn tenant(&self) -> Option<&TenantId> {
-        match self {
-            Self::All => None,
-            Self::One(tenant) => Some(tenant),
-        }
-    }
 }
 
 fn view(

@@ -66,6 +66,12 @@ pub const STATUSES: [&str; 10] = [
 const CLOSED: [&str; 3] = ["Resolved", "Closed", "Closed (no response)"];
 const PAUSED: [&str; 2] = ["Waiting on Customer", "On Hold"];
 
+/// Technicians whom a text message reaches, one after the other.
+pub fn texted_technician(nth: usize) -> &'static str {
+    let texted: Vec<_> = TEAM.iter().filter(|(_, _, phone, _)| phone.is_some()).map(|(name, ..)| *name).collect();
+    texted[nth % texted.len()]
+}
+
 /// A technician, and what the desk knows of the person.
 #[derive(Clone, Debug)]
 pub struct Person {

@@ -36,6 +36,11 @@ pub struct SyncState {
 }
 
 impl SyncState {
+    /// Whether all open tickets have been read once: until then, what was past is not yet told.
+    pub fn is_settled(&self) -> bool {
+        self.swept_at.is_some() || self.passed_at.is_some()
+    }
+
     /// Lets the pass under way, if any, begin again with its first page.
     pub fn restart_pass(&mut self) {
         if let Some(pass) = &mut self.full {
@@ -144,13 +149,6 @@ impl Store {
             text.map(|text| read_json(&text).map(Arc::new)).transpose()
         };
         Ok(self.caches.people.get_or(tenant, self.caches.turn(tenant), read).await?.unwrap_or_default())
-    }
-
-    /// When the directory was last written; none if never.
-    pub async fn directory_read_at(&self, tenant: &TenantId) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let query = sqlx::query_scalar("SELECT read_at FROM directories WHERE tenant = $1");
-        let read_at: Option<i64> = query.bind(tenant.as_str()).fetch_optional(&self.reads).await?;
-        read_at.map(instant).transpose()
     }
 
     /// Remembers the directory, what of it could not be read, and where the

@@ -368,8 +368,8 @@ fn instant(raw: &str) -> Option<DateTime<Utc>> {
 }
 
 fn naive(raw: &str) -> Option<NaiveDateTime> {
-    const FORMS: [&str; 2] = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
-    FORMS.iter().find_map(|form| NaiveDateTime::parse_from_str(raw, form).ok())
+    // Nearly every time is of the first form, and a page holds some hundreds: a form that need not be read is faster.
+    raw.parse().or_else(|_| NaiveDateTime::parse_from_str(raw, "%Y-%m-%dT%H:%M")).ok()
 }
 
 fn with_offset(raw: &str) -> Option<DateTime<Utc>> {

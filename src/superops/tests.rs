@@ -9,12 +9,12 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Response};
 use axum::routing::post;
-use chrono::{TimeDelta, TimeZone, Weekday};
+use chrono::{DateTime, TimeDelta, TimeZone, Utc, Weekday};
 use serde_json::json;
 
 use super::*;
 use crate::config::{Hours, TokenSource};
-use crate::ticket::{Flaw, StatusWords};
+use crate::ticket::{Flaw, RefId, StatusWords};
 
 fn fixture(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/superops").join(name);

@@ -9,61 +9,79 @@ use chrono::{DateTime, Utc};
 use tracing::info;
 
 use super::changes::{Scan, Step};
+use super::keep::{Pages, pages};
 use super::progress::Progress;
 use super::{Answer, SyncError, TenantSync, TurnReport, pace};
 use crate::store::sync::{FullPass, SyncState};
 use crate::superops::{ApiError, Order, TicketAsk, Urgency};
 
 /// Pages of one turn at the most; fewer if the next turn is due, so that changes are not kept waiting.
-const PAGES: usize = 10;
+pub(super) const PAGES: usize = 10;
+
+/// How far to read in one go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stint {
+    pub now: DateTime<Utc>,
+    /// At that time something else is due.
+    pub until: DateTime<Utc>,
+    /// Pages at the most; at least one is read.
+    pub most: usize,
+}
 
 impl TenantSync {
-    /// Reads the next pages of the pass under way, at least one; begins a pass when it is time to.
-    pub(super) async fn read_pass(
-        &mut self,
-        now: DateTime<Utc>,
-        until: DateTime<Utc>,
-        report: &mut TurnReport,
-    ) -> Result<(), SyncError> {
+    /// Reads the next pages of the pass under way; begins a pass when it is time to.
+    pub(super) async fn read_pass(&mut self, stint: Stint, report: &mut TurnReport) -> Result<(), SyncError> {
+        let now = stint.now;
         self.begin_pass_if_due(now);
-        let mut ahead = None;
-        let mut left = PAGES;
-        while let Some(pass) = self.state.full.clone().filter(|_| left > 0) {
-            left = if self.is_wanted(until) { 0 } else { left - 1 };
+        while let Some(pass) = self.state.full.clone() {
             let order = if self.may_sort(now) { Order::UpdatedDesc } else { Order::Unsorted };
-            let answer = match ahead.take() {
-                Some(answer) => answer,
-                None => self.ask_page(pass.next_page, order).await,
-            };
-            let Some(answer) = self.in_order(answer, order, now).await? else { continue };
-            ahead = self.save_page(answer, &pass, order, left > 0, report).await?;
-            if self.state.full.is_none() {
-                self.look_for_missing(pass.started_at, false, report).await?;
+            let begin = || Progress::begin(&self.tenant, pass.next_page - 1, now);
+            let mut progress = self.progress.take().unwrap_or_else(begin);
+            let (pages, waiting) = pages();
+            let reading = self.read_pages(stint, order, pages, &mut progress);
+            let (read, kept) = tokio::join!(reading, self.keep_pages(waiting));
+            self.progress = Some(progress);
+            self.settle(kept, report)?;
+            if let Some(how) = read? {
+                self.give_up_sort(how, now).await?;
+                continue;
             }
+            if self.state.full.is_none() {
+                self.end_pass(&pass, report).await?;
+            }
+            break;
         }
         report.pass_under_way = self.state.full.is_some();
         Ok(())
     }
 
-    /// The answer, if it came in the order that was asked for; if not, the pass
-    /// begins again without one.
-    async fn in_order(
-        &mut self,
-        answer: Result<Answer, ApiError>,
+    /// Reads page after page; says how the order was not kept, if so.
+    async fn read_pages(
+        &self,
+        stint: Stint,
         order: Order,
-        now: DateTime<Utc>,
-    ) -> Result<Option<Answer>, SyncError> {
-        let fault = match &answer {
-            _ if order == Order::Unsorted => None,
-            Err(ApiError::RefusedQuery { .. }) => Some("refused"),
-            Ok(answer) if is_out_of_order(answer, now) => Some("ignored"),
-            _ => None,
-        };
-        if let Some(how) = fault {
-            self.give_up_sort(how, now).await?;
-            return Ok(None);
+        pages: Pages,
+        progress: &mut Progress,
+    ) -> Result<Option<&'static str>, ApiError> {
+        let mut state = self.state.clone();
+        let mut left = stint.most;
+        while let Some(pass) = state.full.take().filter(|_| left > 0) {
+            left = if self.is_wanted(stint.until) { 0 } else { left - 1 };
+            let answer = match self.ask_page(pass.next_page, order).await {
+                Err(ApiError::RefusedQuery { .. }) if order == Order::UpdatedDesc => return Ok(Some("refused")),
+                answer => answer?,
+            };
+            if order == Order::UpdatedDesc && is_out_of_order(&answer, stint.now) {
+                return Ok(Some("ignored"));
+            }
+            state = after_page(state, &answer, pass, order);
+            self.show_progress(progress, &state);
+            if pages.send((answer, Some(state.clone()))).await.is_err() {
+                // Saving has failed, and says why.
+                break;
+            }
         }
-        Ok(Some(answer?))
+        Ok(None)
     }
 
     fn begin_pass_if_due(&mut self, now: DateTime<Utc>) {
@@ -81,66 +99,46 @@ impl TenantSync {
         self.ask(&TicketAsk { page, order, leave_out_statuses: Vec::new() }, Urgency::Background).await
     }
 
-    /// Saves a page, and reads the next one meanwhile if that is `wanted`.
-    async fn save_page(
-        &mut self,
-        answer: Answer,
-        pass: &FullPass,
-        order: Order,
-        wanted: bool,
-        report: &mut TurnReport,
-    ) -> Result<Option<Result<Answer, ApiError>>, SyncError> {
-        let state = self.after_page(&answer, pass, order);
-        let next = state.full.as_ref().filter(|_| wanted).map(|pass| pass.next_page);
-        let read_on = async {
-            match next {
-                Some(page) => Some(self.ask_page(page, order).await),
-                None => None,
-            }
-        };
-        let (saved, ahead) = tokio::join!(self.write(answer, Some(state.clone())), read_on);
-        let saved = saved?;
-        self.tell_conflicts(&saved);
-        report.add(&saved);
-        self.state = state;
-        self.show_progress(pass);
-        Ok(ahead)
+    fn show_progress(&self, progress: &mut Progress, state: &SyncState) {
+        let Some(pass) = &state.full else { return };
+        progress.page_read(pass.next_page - 1, pass.total, self.clock.now());
+        let reading = Some((u64::from(pass.next_page - 1) * 100, pass.total));
+        self.health.send_if_modified(|health| {
+            health.reading = reading;
+            // Worth a look, but not worth waking anybody for.
+            false
+        });
     }
 
-    fn after_page(&self, answer: &Answer, pass: &FullPass, order: Order) -> SyncState {
-        let mut state = self.state.clone();
-        let total = answer.page.total.or(pass.total);
-        if pass.next_page == 1 && state.watermark.is_none() && order == Order::UpdatedDesc {
-            // All that is updated from here on is a change; all before lies on these pages.
-            let mut scan = Scan::down_to(None, pass.started_at);
-            scan.take(&answer.page.tickets, true);
-            state.watermark = scan.newest;
+    async fn end_pass(&mut self, pass: &FullPass, report: &mut TurnReport) -> Result<(), SyncError> {
+        if let Some(progress) = self.progress.take() {
+            progress.end();
         }
-        if answer.has_more() {
-            state.full = Some(FullPass { next_page: pass.next_page + 1, total, ..pass.clone() });
-        } else {
-            state.full = None;
-            state.passed_at = Some(pass.started_at);
-            state.good_at = state.good_at.max(Some(pass.started_at));
-            state.total = total;
-        }
-        state
+        info!(tenant = %self.tenant, "all tickets of `{}` have been read", self.tenant);
+        self.show_health(|health| health.reading = None);
+        self.look_for_missing(pass.started_at, false, report).await
     }
+}
 
-    fn show_progress(&mut self, pass: &FullPass) {
-        let now = self.clock.now();
-        let progress = self.progress.get_or_insert_with(|| Progress::begin(&self.tenant, pass.next_page - 1, now));
-        match &self.state.full {
-            Some(pass) => progress.page_read(pass.next_page - 1, pass.total, now),
-            None => {
-                progress.end();
-                self.progress = None;
-                info!(tenant = %self.tenant, pages = pass.next_page, "all tickets of `{}` have been read", self.tenant);
-            }
-        }
-        let reading = self.state.full.as_ref().map(|pass| (u64::from(pass.next_page - 1) * 100, pass.total));
-        self.health.send_modify(|health| health.reading = reading);
+/// Where the sync stands after a page of `pass`, if it stood at `before`.
+fn after_page(before: SyncState, answer: &Answer, pass: FullPass, order: Order) -> SyncState {
+    let mut state = before;
+    let total = answer.page.total.or(pass.total);
+    if pass.next_page == 1 && state.watermark.is_none() && order == Order::UpdatedDesc {
+        // All that is updated from here on is a change; all before lies on these pages.
+        let mut scan = Scan::down_to(None, pass.started_at);
+        scan.take(&answer.page.tickets, true);
+        state.watermark = scan.newest;
     }
+    if answer.has_more() {
+        state.full = Some(FullPass { next_page: pass.next_page + 1, total, ..pass });
+    } else {
+        state.full = None;
+        state.passed_at = Some(pass.started_at);
+        state.good_at = state.good_at.max(Some(pass.started_at));
+        state.total = total;
+    }
+    state
 }
 
 fn is_out_of_order(answer: &Answer, now: DateTime<Utc>) -> bool {

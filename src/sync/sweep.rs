@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use tracing::{info, warn};
 
+use super::keep::{Pages, pages};
 use super::{Answer, SyncError, TenantSync, TurnReport, pace};
 use crate::store::sync::SyncState;
 use crate::superops::{ApiError, Order, TicketAsk, Urgency};
@@ -47,7 +48,23 @@ impl TenantSync {
         report: &mut TurnReport,
     ) -> Result<bool, SyncError> {
         let order = if self.may_sort(now) { Order::UpdatedDesc } else { Order::Unsorted };
-        let mut ask = TicketAsk { page: 1, order, leave_out_statuses };
+        let ask = TicketAsk { page: 1, order, leave_out_statuses };
+        let (pages, waiting) = pages();
+        let (read, kept) = tokio::join!(self.read_open(ask, now, pages), self.keep_pages(waiting));
+        self.settle(kept, report)?;
+        match read? {
+            Some(how) => self.give_up_filter(how, now).await,
+            None => Ok(true),
+        }
+    }
+
+    /// Reads page after page; says how the filter does not work, if so.
+    async fn read_open(
+        &self,
+        mut ask: TicketAsk,
+        now: DateTime<Utc>,
+        pages: Pages,
+    ) -> Result<Option<&'static str>, ApiError> {
         loop {
             let answer = match self.ask(&ask, Urgency::Routine).await {
                 // It may have been the order that was refused.
@@ -55,18 +72,16 @@ impl TenantSync {
                     ask.order = Order::Unsorted;
                     continue;
                 }
-                Err(ApiError::RefusedQuery { .. }) => return self.give_up_filter("refused", now).await,
+                Err(ApiError::RefusedQuery { .. }) => return Ok(Some("refused")),
                 answer => answer?,
             };
-            if holds_any(&answer, &ask.leave_out_statuses) {
-                self.save(answer, None, report).await?;
-                return self.give_up_filter("ignored", now).await;
-            }
+            let ignored = holds_any(&answer, &ask.leave_out_statuses);
             let last = !answer.has_more();
-            let state = last.then(|| self.swept(now));
-            self.save(answer, state, report).await?;
-            if last {
-                return Ok(true);
+            let state = (last && !ignored).then(|| self.swept(now));
+            // If saving has failed, it says why.
+            let failed = pages.send((answer, state)).await.is_err();
+            if ignored || last || failed {
+                return Ok(ignored.then_some("ignored"));
             }
             ask.page += 1;
         }

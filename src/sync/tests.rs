@@ -8,6 +8,7 @@ use std::time::Duration;
 use desk::{Bench, Desk, Takes, at};
 use serde_json::json;
 
+use super::{Stint, TurnReport};
 use crate::ticket::watch::ChangeKind;
 
 /// So many open tickets, one updated each minute before the begin.
@@ -227,6 +228,32 @@ async fn a_pass_goes_on_after_a_crash_where_it_was() {
     let pages: Vec<String> = (11..=15).map(|page| format!("getTicketList {page}")).collect();
     assert_eq!(bench.calls()[2..], pages, "after the changes and the sweep");
     assert!(bench.held(1_450).await.is_some());
+}
+
+#[tokio::test]
+async fn a_crash_between_reading_pages_and_saving_them_repeats_them_and_leaves_none_out() {
+    let mut bench = Bench::with(|desk| {
+        (1..=1_450).for_each(|id| desk.add(id, "Closed", at(-i64::try_from(id).unwrap())));
+    })
+    .await;
+    bench.turn().await;
+    let (tell, told) = tokio::sync::oneshot::channel();
+    bench.desk().meanwhile.insert(15, Box::new(|_| tell.send(()).unwrap()));
+    let lock = bench.lock_store().await;
+    let (stint, mut report) = (Stint { now: at(0), until: at(1), most: usize::MAX }, TurnReport::default());
+    tokio::select! {
+        _ = bench.sync.read_pass(stint, &mut report) => panic!("nothing can be saved"),
+        asked = told => asked.unwrap(),
+    }
+    bench.crash().await;
+    drop(lock);
+    bench.calls();
+    assert!(!bench.turn_at(1).await.pass_under_way);
+    let again: Vec<String> = (11..=15).map(|page| format!("getTicketList {page}")).collect();
+    assert_eq!(bench.calls()[2..], again, "after the changes and the sweep");
+    for id in 1..=1_450 {
+        assert!(bench.held(id).await.is_some(), "{id}");
+    }
 }
 
 #[tokio::test]

@@ -17,8 +17,9 @@ use crate::desks::Desks;
 use crate::service::Syncs;
 use crate::store::tickets::Batch;
 use crate::store::tokens::{Author, Token, TokenRecord};
+use crate::ticket::tests::sample;
 use crate::ticket::watch::Bounds;
-use crate::ticket::{Reported, Ticket, TicketId};
+use crate::ticket::{Reported, Ticket};
 
 /// A service on a port of its own.
 struct TestWeb {
@@ -104,7 +105,7 @@ async fn service(store: &Store, clock: &ManualClock, tickets: i64) -> Service {
         let tickets = (0..tickets).map(|number| ticket(&tenant.id, number, now)).collect();
         let read = Bounds { earliest: now, latest: now };
         let batch = Batch { tickets, unread: Vec::new(), read, state: None, policies: [].into() };
-        store.save_tickets(&tenant.id, batch, &tenant.statuses).await.unwrap();
+        store.save_tickets(&tenant.id, vec![batch], &tenant.statuses).await.unwrap();
     }
     let telemetry = Arc::new(Telemetry::default());
     let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone()).unwrap());
@@ -114,23 +115,14 @@ async fn service(store: &Store, clock: &ManualClock, tickets: i64) -> Service {
 fn ticket(tenant: &TenantId, number: i64, now: DateTime<Utc>) -> Ticket {
     let due = |minutes| Reported { due: Some(now + TimeDelta::minutes(minutes)), ..Reported::default() };
     Ticket {
-        id: TicketId::parse(&format!("{tenant}-{number}")).unwrap(),
         display_id: format!("{tenant}/{number}"),
         subject: "<script>alert(1)</script> \u{1F5A8} printer".into(),
-        request_type: None,
         status: Some("Open".into()),
-        priority: None,
-        category: None,
-        client: None,
-        site: None,
-        group: None,
-        technician: None,
-        sla: None,
         created_at: Some(now - TimeDelta::hours(1)),
         updated_at: Some(now),
         first_response: due(number * 10 - 20),
         resolution: due(number * 60),
-        flaws: Vec::new(),
+        ..sample(&format!("{tenant}-{number}"))
     }
 }
 

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 use superops_sla::clock::SystemClock;
+use superops_sla::simulator::msp::texted_technician;
 use superops_sla::simulator::receivers::{
     Caller, Caught, CaughtKind, CaughtList, Fate, MailCatcher, Reports, SmsCatcher,
 };
@@ -23,17 +24,6 @@ use crate::service::Service;
 
 /// A port that the system chooses.
 pub const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-
-/// Those with a number that can be texted.
-pub const TEAM: [&str; 7] = [
-    "Mateo Alvarez",
-    "Ingrid Sørensen",
-    "Yuki Tanaka",
-    "Amara Okafor",
-    "Luca Bianchi",
-    "Priyanka Rao",
-    "Søren Ødegård",
-];
 
 /// An attempt cut short by a crash is decided when its lease is over, and its repeats are some seconds apart.
 pub const COMES_TO_REST: Duration = Duration::from_secs(90);
@@ -159,7 +149,7 @@ impl Stage {
     /// A ticket that breaches in so long. Gives what people call it.
     pub fn ticket(&self, nth: usize, breaches_in: TimeDelta) -> String {
         self.add(NewTicket {
-            technician: Some(TEAM[nth % TEAM.len()].to_owned()),
+            technician: Some(texted_technician(nth).to_owned()),
             resolution_due_in: Some(breaches_in),
             ..NewTicket::default()
         })

@@ -38,7 +38,16 @@ pub(super) fn sort(error: &Error) -> SendError {
     }
     match reply(error) {
         Some(reply) => sort_reply(reply),
-        None => SendError::unreached("the connection to the mail server failed"),
+        None => SendError::unreached(unreached(error)),
+    }
+}
+
+/// What the system says of the connection names neither the server nor anybody's address.
+fn unreached(error: &Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    match causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>()).last() {
+        Some(cause) => format!("the connection to the mail server failed: {cause}"),
+        None => "the connection to the mail server failed".to_owned(),
     }
 }
 

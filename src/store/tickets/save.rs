@@ -1,4 +1,4 @@
-//! A page of tickets, the changes it implies, what could not be read and the
+//! Pages of tickets, the changes they imply, what could not be read and the
 //! cursor: saved in one transaction, a few statements a page.
 
 use std::collections::{BTreeMap, HashMap};
@@ -32,9 +32,11 @@ pub struct Batch {
     pub policies: Arc<[Policy]>,
 }
 
-/// What a batch brought that was not known before.
+/// What was saved that was not known before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Saved {
+    /// Whether the clocks are to be looked at again: an open ticket is new or changed, or no longer open.
+    pub is_news: bool,
     /// Tickets seen for the first time.
     pub new: usize,
     /// Tickets that are not as they were.
@@ -47,28 +49,28 @@ pub struct Saved {
     pub choices: Vec<Choice>,
 }
 
-impl Saved {
-    /// Whether anything is to be evaluated again.
-    pub fn is_news(&self) -> bool {
-        self.new > 0 || !self.changed.is_empty()
-    }
-}
-
 impl Store {
-    /// Remembers a batch: its tickets, what changed, what could not be read and
-    /// where the sync stands, all or nothing. Then the caches.
+    /// Remembers batches in their order: their tickets, what changed, what could not
+    /// be read and where the sync stands, all or nothing. Then the caches.
     pub async fn save_tickets(
         &self,
         tenant: &TenantId,
-        batch: Batch,
+        batches: Vec<Batch>,
         words: &StatusWords,
     ) -> Result<Saved, StoreError> {
         let (store, tenant, words) = (self.clone(), tenant.clone(), words.clone());
         to_the_end(async move {
             let _turn = store.caches.turn(&tenant).await;
             let owner = tenant.clone();
+            let write = async move |tx: &mut SqliteConnection| {
+                let (mut saved, mut observed) = (Saved::default(), Vec::new());
+                for batch in batches {
+                    observed.extend(save(tx, &owner, batch, &words, &mut saved).await?);
+                }
+                Ok((saved, observed))
+            };
             let (saved, observed) =
-                store.writer.write(move |tx: &mut SqliteConnection| Box::pin(save(tx, owner, batch, words))).await?;
+                store.writer.write(move |tx: &mut SqliteConnection| Box::pin(async move { write(tx).await })).await?;
             store.hold(&tenant, observed.into_iter().map(|one| (Arc::new(one.watched), one.open)));
             Ok(saved)
         })
@@ -87,34 +89,34 @@ struct Observed {
 
 async fn save(
     tx: &mut SqliteConnection,
-    tenant: TenantId,
+    tenant: &TenantId,
     batch: Batch,
-    words: StatusWords,
-) -> Result<(Saved, Vec<Observed>), sqlx::Error> {
+    words: &StatusWords,
+    saved: &mut Saved,
+) -> Result<Vec<Observed>, sqlx::Error> {
     // A ticket that moved to the next page while we read comes twice: the last one counts.
     let tickets: BTreeMap<TicketId, Ticket> = batch.tickets.into_iter().map(|t| (t.id.clone(), t)).collect();
     let ids: Vec<TicketId> = tickets.keys().cloned().collect();
-    let known = read_known(tx, &tenant, &ids).await?;
-    let mut saved = Saved::default();
+    let known = read_known(tx, tenant, &ids).await?;
     let mut all = Vec::with_capacity(tickets.len());
     for ticket in tickets.into_values() {
         let before = known.get(&ticket.id);
-        let mut one = compare(before, ticket, &words, batch.read);
-        if let Some(choice) = one.choose(&batch.policies, &tenant, before) {
+        let mut one = compare(before, ticket, words, batch.read);
+        if let Some(choice) = one.choose(&batch.policies, tenant, before) {
             saved.note(choice);
         }
-        saved.count(before, &one, &words);
+        saved.count(before, &one, words);
         all.push(one);
     }
     let (differing, same): (Vec<&Observed>, Vec<&Observed>) = all.iter().partition(|one| one.differs);
-    write(tx, &tenant, &differing).await?;
-    touch(tx, &tenant, &same, batch.read).await?;
-    record(tx, &tenant, &events(&all)).await?;
-    saved.quarantined = save_unread(tx, &tenant, &ids, &batch.unread, batch.read.latest).await?;
+    write(tx, tenant, &differing).await?;
+    touch(tx, tenant, &same, batch.read).await?;
+    record(tx, tenant, &events(&all)).await?;
+    saved.quarantined += save_unread(tx, tenant, &ids, &batch.unread, batch.read.latest).await?;
     if let Some(state) = &batch.state {
-        save_state(tx, &tenant, state).await?;
+        save_state(tx, tenant, state).await?;
     }
-    Ok((saved, all))
+    Ok(all)
 }
 
 fn compare(before: Option<&Watched>, ticket: Ticket, words: &StatusWords, read: Bounds) -> Observed {
@@ -143,9 +145,10 @@ impl Saved {
     }
 
     fn count(&mut self, before: Option<&Watched>, one: &Observed, words: &StatusWords) {
-        let was_open = before.is_none_or(|before| before.is_open(words));
+        let was_open = before.map(|before| before.is_open(words));
+        self.is_news |= one.differs && (one.open || was_open == Some(true));
         self.new += usize::from(before.is_none());
-        self.closed += usize::from(was_open && !one.open);
+        self.closed += usize::from(was_open.unwrap_or(true) && !one.open);
         if before.is_some() && one.differs {
             self.changed.push(one.watched.ticket.id.clone());
         }

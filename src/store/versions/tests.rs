@@ -4,6 +4,7 @@ use std::sync::Arc;
 use super::*;
 use crate::config::{Config, GivenEnvironment};
 use crate::store::tickets::Batch;
+use crate::ticket::tests::sample;
 use crate::ticket::watch::Bounds;
 use crate::ticket::{StatusWords, Ticket, TicketId};
 
@@ -35,11 +36,7 @@ fn terms(resolution: &str) -> Terms {
 }
 
 fn ticket(id: &str, status: &str) -> Ticket {
-    let json = serde_json::json!({
-        "id": id, "display_id": id, "subject": "", "status": status, "flaws": [],
-        "first_response": {}, "resolution": {},
-    });
-    serde_json::from_value(json).unwrap()
+    Ticket { status: Some(status.into()), ..sample(id) }
 }
 
 #[tokio::test]
@@ -49,7 +46,7 @@ async fn open_tickets_move_to_new_terms_with_an_event_and_closed_ones_keep_their
     let tickets = vec![ticket("1", "Open"), ticket("2", "Closed"), ticket("3", "On Hold")];
     let read = Bounds { earliest: at(0), latest: at(0) };
     let batch = Batch { tickets, unread: Vec::new(), read, state: None, policies: [].into() };
-    store.save_tickets(&acme(), batch, &StatusWords::default()).await.unwrap();
+    store.save_tickets(&acme(), vec![batch], &StatusWords::default()).await.unwrap();
 
     let adopted = [(terms("8h"), 1), (terms("8h"), 2), (terms("4h"), 3)];
     let mut outcomes = Vec::new();

@@ -10,6 +10,8 @@ use axum::{Json, Router};
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 
@@ -208,6 +210,26 @@ impl Bench {
     pub async fn restart(&mut self) {
         self.store = open(&self.folder).await;
         (self.sync, self.health) = start(&self.tenant, &self.store, &self.clock, &self.nudge, &self.hints).await;
+    }
+
+    /// A crash at this moment: a new start finds what is on the disk, and nothing else.
+    pub async fn crash(&mut self) {
+        let folder = tempfile::tempdir().unwrap();
+        for file in std::fs::read_dir(self.folder.path()).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+        }
+        self.tenant.token = TokenSource::File(folder.path().join("token"));
+        self.folder = folder;
+        self.restart().await;
+    }
+
+    /// While this is held, nothing more can be saved.
+    pub async fn lock_store(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(self.folder.path().join("store.db"));
+        let mut connection = options.connect().await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+        connection
     }
 
     pub fn desk(&self) -> std::sync::MutexGuard<'_, Desk> {

@@ -1,0 +1,164 @@
+//! What the parts stand on, and how each is built with what it needs of it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::answers::Bells;
+use crate::clock::SharedClock;
+use crate::config::{Config, Tenant};
+use crate::desks::Desks;
+use crate::dispatch::Dispatch;
+use crate::evaluate::Evaluate;
+use crate::notify::Notifier;
+use crate::predict::{self, Board, Predict};
+use crate::service::{Service, Syncs};
+use crate::store::{Claim, Store, StoreError};
+use crate::superops::SuperOps;
+use crate::sync::{SyncHealth, TenantSync, Wiring};
+use crate::telemetry::Telemetry;
+use crate::ticket::TenantId;
+use crate::vigil::{self, Mismatches, Vigil};
+use crate::write_back::{self, WriteBacks};
+
+/// How long a store that is in use is asked for again.
+const CLAIM_TRIES: u32 = 10;
+const CLAIM_PAUSE: Duration = Duration::from_millis(100);
+
+/// What all parts share.
+pub struct Ground {
+    pub config: Arc<Config>,
+    desks: Arc<Desks>,
+    pub store: Store,
+    pub clock: SharedClock,
+    pub telemetry: Arc<Telemetry>,
+    board: Arc<Board>,
+    pub bells: Bells,
+}
+
+impl Ground {
+    /// Claims and opens the store that `config` names.
+    pub async fn lay(config: Config, clock: SharedClock) -> anyhow::Result<(Self, Claim)> {
+        let config = Arc::new(config);
+        let telemetry = Arc::new(Telemetry::default());
+        let claim = claim(&config.store.path).await?;
+        let store = Store::open(&config.store.path, telemetry.clone()).await?;
+        let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone())?);
+        desks.adopt(clock.now()).await?;
+        let bells = Bells { outbox: Arc::default(), news: Arc::default() };
+        Ok((Self { config, desks, store, clock, telemetry, board: Arc::default(), bells }, claim))
+    }
+
+    pub async fn sync(
+        &self,
+        tenant: &Tenant,
+        client: Arc<SuperOps>,
+        hints: watch::Receiver<u64>,
+        health: watch::Sender<SyncHealth>,
+    ) -> Result<TenantSync, StoreError> {
+        let wiring = Wiring {
+            client,
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            telemetry: self.telemetry.clone(),
+            nudge: self.bells.news.clone(),
+            hints,
+            health,
+        };
+        let policies = self.config.policies_of(&tenant.id).map(|(_, policy)| policy.clone()).collect();
+        Ok(TenantSync::open(tenant, wiring).await?.promising(policies))
+    }
+
+    pub fn predict(&self, tenant: &Tenant, synced: watch::Receiver<SyncHealth>) -> Predict {
+        let wiring = predict::Wiring {
+            config: self.config.clone(),
+            desks: self.desks.clone(),
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            telemetry: self.telemetry.clone(),
+            board: self.board.clone(),
+            news: self.bells.news.clone(),
+            synced,
+        };
+        Predict::new(&tenant.id, wiring)
+    }
+
+    pub fn write_back(&self, tenant: &Tenant, client: Arc<SuperOps>, queued: watch::Receiver<()>) -> WriteBacks {
+        let (store, clock, telemetry) = (self.store.clone(), self.clock.clone(), self.telemetry.clone());
+        WriteBacks::new(&tenant.id, write_back::Wiring { client, store, clock, telemetry, queued })
+    }
+
+    pub fn evaluate(&self) -> Evaluate {
+        Evaluate::new(
+            self.config.clone(),
+            self.desks.clone(),
+            self.store.clone(),
+            self.clock.clone(),
+            self.telemetry.clone(),
+            self.bells.news.clone(),
+            self.bells.outbox.clone(),
+        )
+        .heeding(self.board.clone())
+    }
+
+    pub fn dispatch(&self, channels: Vec<Arc<dyn Notifier>>) -> Dispatch {
+        Dispatch::new(
+            self.store.clone(),
+            channels,
+            self.clock.clone(),
+            self.telemetry.clone(),
+            Arc::new(self.config.alerts.noise.clone()),
+            self.bells.outbox.clone(),
+            self.bells.news.clone(),
+        )
+        .with_limits(&self.config.notify.per_minute)
+    }
+
+    pub fn service(&self, sync: Syncs, found: watch::Receiver<Mismatches>) -> Service {
+        Service::new(
+            self.config.clone(),
+            self.desks.clone(),
+            self.store.clone(),
+            self.clock.clone(),
+            self.telemetry.clone(),
+            sync,
+        )
+        .showing(self.board.clone())
+        .audited(found)
+        .with_bells(self.bells.news.clone(), self.bells.outbox.clone())
+    }
+
+    pub fn vigil(
+        &self,
+        service: Service,
+        health: BTreeMap<TenantId, watch::Receiver<SyncHealth>>,
+        found: watch::Sender<Mismatches>,
+    ) -> anyhow::Result<Vigil> {
+        let wiring = vigil::Wiring {
+            config: self.config.clone(),
+            desks: self.desks.clone(),
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            telemetry: self.telemetry.clone(),
+            service,
+            health,
+            outbox: self.bells.outbox.clone(),
+            found,
+        };
+        Ok(Vigil::new(wiring)?)
+    }
+}
+
+/// Claims the store, with some patience: the service before this one may be about to end.
+async fn claim(path: &Path) -> Result<Claim, StoreError> {
+    for _ in 0..CLAIM_TRIES {
+        match Store::claim(path) {
+            Err(StoreError::InUse(_)) => tokio::time::sleep(CLAIM_PAUSE).await,
+            claimed_or_hopeless => return claimed_or_hopeless,
+        }
+    }
+    Store::claim(path)
+}

@@ -1,0 +1,98 @@
+//! What was said to whom, and how each attempt went.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::alerts::Said;
+use super::{MOST_TICKETS, Scope, Service, ServiceError};
+use crate::config::ChannelKind;
+use crate::notify::{Body, TicketFacts};
+use crate::store::outbox::Logged;
+use crate::ticket::TicketId;
+
+/// One message to one person, as the outbox knows it. Addresses and numbers are left out.
+#[derive(Clone, Debug, Serialize)]
+pub struct MessageView {
+    pub key: String,
+    pub tenant: String,
+    pub ticket_id: Option<String>,
+    pub display_id: Option<String>,
+    /// alert | recovery | acknowledged | digest | bundle | stale | fresh
+    pub kind: String,
+    pub stage: String,
+    pub step: i64,
+    pub channel: String,
+    /// The person's name, or what the address is for.
+    pub recipient: String,
+    /// pending | bundled | sending | sent | failed | cancelled
+    pub state: String,
+    /// quiet_hours | cap | budget: what it waits for, or waited for last.
+    pub held_by: Option<String>,
+    /// The key of the message that says this together with others.
+    pub bundle: Option<String>,
+    pub due_at: DateTime<Utc>,
+    pub sent_at: Option<DateTime<Utc>>,
+    pub attempts: i64,
+    pub last_error: Option<String>,
+    /// The provider's last word on a message that it took, if it says: `delivered`, `undelivered`.
+    pub delivery: Option<String>,
+}
+
+impl Service {
+    /// Who was told what, newest first, and how each attempt went.
+    pub async fn messages(&self, scope: &Scope, ticket: Option<&str>, limit: usize) -> Result<Vec<Said>, ServiceError> {
+        let only = scope.tenant();
+        let ticket = match ticket {
+            None => None,
+            Some(text) => {
+                let found = self.store.find_ticket(only, text).await?;
+                let Some((_, watched)) = found.into_iter().next() else { return Ok(Vec::new()) };
+                Some(watched.ticket.id.clone())
+            }
+        };
+        let rows =
+            self.store.notifications(only, ticket.as_ref().map(TicketId::as_str), limit.min(MOST_TICKETS)).await?;
+        let mut words = self.store.delivery_words(&rows).await?;
+        let mut said = self.with_attempts(rows).await?;
+        for one in &mut said {
+            one.message.delivery = words.remove(&one.message.key);
+        }
+        Ok(said)
+    }
+}
+
+/// What the outbox holds, without addresses and numbers.
+pub(super) fn message_view(row: Logged) -> MessageView {
+    let notification = row.leased.notification;
+    let ticket: Option<&TicketFacts> = match &notification.message.body {
+        Body::Alert(facts) => Some(&facts.ticket),
+        Body::Recovery(facts) => Some(&facts.ticket),
+        Body::Acknowledged(facts) => Some(&facts.ticket),
+        Body::Digest(_) | Body::Bundle(_) | Body::Stale(_) | Body::Test => None,
+    };
+    MessageView {
+        display_id: ticket.map(|ticket| ticket.display_id.clone()),
+        key: notification.message.key.clone(),
+        tenant: notification.tenant.to_string(),
+        ticket_id: notification.ticket_id,
+        kind: notification.kind.to_owned(),
+        stage: notification.stage,
+        step: notification.step.into(),
+        channel: notification.channel.as_str().to_owned(),
+        recipient: recipient_words(notification.channel, notification.message.to_name),
+        sent_at: row.done_at.filter(|_| row.state == "sent"),
+        state: row.state,
+        held_by: row.held_by,
+        bundle: row.bundle,
+        due_at: notification.due_at,
+        attempts: row.leased.attempt.into(),
+        last_error: row.last_error,
+        delivery: None,
+    }
+}
+
+/// A system is called by its name; of an address nobody's name is known.
+fn recipient_words(channel: ChannelKind, name: Option<String>) -> String {
+    let unnamed = if channel.is_system() { channel.words() } else { "a configured address" };
+    name.unwrap_or_else(|| unnamed.to_owned())
+}

@@ -1,0 +1,220 @@
+//! What counts as a change, and when it happened.
+
+use super::*;
+use crate::ticket::tests::sample;
+use crate::ticket::{RefId, Reported};
+
+fn at(minute: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000 + minute * 60, 0).unwrap()
+}
+
+fn named(id: &str) -> Named {
+    Named { id: RefId::parse(id).unwrap(), name: format!("name of {id}") }
+}
+
+/// Opened at 0, last updated at 1, first read at 10.
+fn ticket() -> Ticket {
+    Ticket {
+        status: Some("Open".into()),
+        priority: Some("High".into()),
+        client: Some(named("c1")),
+        group: Some(named("g1")),
+        sla: Some(named("gold")),
+        created_at: Some(at(0)),
+        updated_at: Some(at(1)),
+        first_response: Reported { due: Some(at(60)), ..Reported::default() },
+        resolution: Reported { due: Some(at(480)), ..Reported::default() },
+        ..sample("7")
+    }
+}
+
+fn read(minute: i64) -> Bounds {
+    Bounds { earliest: at(minute), latest: at(minute) }
+}
+
+fn seen(ticket: Ticket) -> Watched {
+    observe(None, ticket, &StatusWords::default(), read(10)).0
+}
+
+fn next(before: &Watched, ticket: Ticket, minute: i64) -> (Watched, Vec<Change>) {
+    observe(Some(before), ticket, &StatusWords::default(), read(minute))
+}
+
+fn kinds(changes: &[Change]) -> Vec<ChangeKind> {
+    changes.iter().map(|change| change.kind).collect()
+}
+
+#[test]
+fn each_difference_is_named_once() {
+    use ChangeKind as K;
+    type Edit = fn(&mut Ticket);
+    let cases: [(&str, Edit, &[ChangeKind], u32); 16] = [
+        ("nothing", |_| {}, &[], 0),
+        ("a new subject is no event", |t| t.subject = "scanner".into(), &[], 0),
+        ("status", |t| t.status = Some("On Hold".into()), &[K::Status], 0),
+        ("status cleared", |t| t.status = None, &[K::Status], 0),
+        ("assigned", |t| t.technician = Some(named("t1")), &[K::Assignee], 0),
+        ("a renamed group is the same group", |t| t.group.as_mut().unwrap().name = "new".into(), &[], 0),
+        ("group", |t| t.group = Some(named("g2")), &[K::Group], 0),
+        ("priority", |t| t.priority = None, &[K::Priority], 0),
+        ("another SLA is another cycle", |t| t.sla = Some(named("silver")), &[K::Sla], 1),
+        ("an SLA taken away is another cycle", |t| t.sla = None, &[K::Sla], 1),
+        ("client", |t| t.client = None, &[K::Client], 0),
+        ("response due moved", |t| t.first_response.due = None, &[K::DueMoved(ClockKind::FirstResponse)], 0),
+        ("resolution due moved", |t| t.resolution.due = Some(at(500)), &[K::DueMoved(ClockKind::Resolution)], 0),
+        ("answered", |t| t.first_response.met_at = Some(at(12)), &[K::FirstResponse], 0),
+        ("closed without a time", |t| t.status = Some("Closed".into()), &[K::Status, K::Resolved], 0),
+        ("solved while its status stays", |t| t.resolution.met_at = Some(at(12)), &[K::Resolved], 0),
+    ];
+    for (name, edit, expected, cycle) in cases {
+        let mut after = ticket();
+        edit(&mut after);
+        let (watched, changes) = next(&seen(ticket()), after, 20);
+        assert_eq!(kinds(&changes), expected, "{name}");
+        assert_eq!(watched.cycle, cycle, "{name}");
+    }
+}
+
+#[test]
+fn a_reopened_ticket_begins_another_cycle() {
+    use ChangeKind as K;
+    type Edit = fn(&mut Ticket);
+    let cases: [(&str, Edit, &[ChangeKind], u32); 4] = [
+        ("by its status", |t| t.status = Some("Reopened".into()), &[K::Status, K::Reopened], 1),
+        (
+            "by status and time at once, counted once",
+            |t| {
+                t.status = Some("Reopened".into());
+                t.resolution.met_at = None;
+            },
+            &[K::Status, K::Reopened],
+            1,
+        ),
+        ("closed differently is still closed", |t| t.status = Some("Cancelled".into()), &[K::Status], 0),
+        ("solved at another time", |t| t.resolution.met_at = Some(at(9)), &[K::Resolved], 0),
+    ];
+    let mut closed = ticket();
+    closed.status = Some("Closed".into());
+    closed.resolution.met_at = Some(at(8));
+    for (name, edit, expected, cycle) in cases {
+        let mut after = closed.clone();
+        edit(&mut after);
+        let (watched, changes) = next(&seen(closed.clone()), after, 20);
+        assert_eq!(kinds(&changes), expected, "{name}");
+        assert_eq!(watched.cycle, cycle, "{name}");
+    }
+}
+
+#[test]
+fn a_cleared_resolution_reopens_a_ticket_whose_status_was_never_closed() {
+    let mut solved = ticket();
+    solved.resolution.met_at = Some(at(8));
+    let (watched, changes) = next(&seen(solved), ticket(), 20);
+    assert_eq!(kinds(&changes), [ChangeKind::Reopened]);
+    assert_eq!(watched.cycle, 1);
+}
+
+#[test]
+fn a_first_sla_does_not_begin_another_cycle() {
+    let mut without = ticket();
+    without.sla = None;
+    let (watched, changes) = next(&seen(without), ticket(), 20);
+    assert_eq!(kinds(&changes), [ChangeKind::Sla]);
+    assert_eq!(watched.cycle, 0);
+}
+
+#[test]
+fn a_change_lies_between_the_last_read_and_the_update() {
+    let bounds = |earliest, latest| Bounds { earliest: at(earliest), latest: at(latest) };
+    let cases = [
+        ("updated between the reads", Some(at(12)), bounds(10, 12)),
+        ("updated at the last read", Some(at(10)), bounds(10, 10)),
+        ("updated at this read", Some(at(20)), bounds(10, 20)),
+        ("an update before the last read tells nothing", Some(at(9)), bounds(10, 20)),
+        ("a time of update in the future tells nothing", Some(at(21)), bounds(10, 20)),
+        ("no time of update", None, bounds(10, 20)),
+    ];
+    for (name, updated, expected) in cases {
+        let after = Ticket { status: Some("On Hold".into()), updated_at: updated, ..ticket() };
+        let (watched, changes) = next(&seen(ticket()), after, 20);
+        assert_eq!(changes[0].at, expected, "{name}");
+        assert_eq!(watched.status_since, Some(expected), "{name}");
+    }
+}
+
+#[test]
+fn a_due_time_may_move_without_an_update() {
+    let mut after = Ticket { updated_at: Some(at(12)), ..ticket() };
+    after.resolution.due = Some(at(500));
+    let (_, changes) = next(&seen(ticket()), after, 20);
+    assert_eq!(changes[0].at, Bounds { earliest: at(10), latest: at(20) });
+    assert_eq!(changes[0].to.as_deref(), Some("2027-01-15T16:20:00Z"));
+}
+
+#[test]
+fn a_read_that_took_long_widens_the_bounds_on_both_sides() {
+    let slow = |from, to| Bounds { earliest: at(from), latest: at(to) };
+    let words = StatusWords::default();
+    let (before, _) = observe(None, ticket(), &words, slow(10, 13));
+    let after = Ticket { status: Some("On Hold".into()), ..ticket() };
+    let (_, changes) = observe(Some(&before), after, &words, slow(20, 24));
+    assert_eq!(changes[0].at, slow(10, 24));
+}
+
+#[test]
+fn the_time_in_a_status_is_unknown_at_first_and_kept_while_it_stays() {
+    let first = seen(ticket());
+    assert_eq!(first.status_since, None);
+    let held = Ticket { status: Some("On Hold".into()), ..ticket() };
+    let (second, _) = next(&first, held.clone(), 20);
+    let (third, changes) = next(&second, held, 30);
+    assert_eq!(changes, []);
+    assert_eq!(third.status_since, second.status_since);
+    assert_eq!(third.read_at, at(30));
+}
+
+#[test]
+fn a_clock_that_was_set_back_does_not_turn_the_bounds_round() {
+    let after = Ticket { status: Some("On Hold".into()), ..ticket() };
+    let (_, changes) = next(&seen(ticket()), after, 5);
+    assert_eq!(changes[0].at, read(5));
+}
+
+#[test]
+fn a_ticket_that_vanished_is_not_open_until_it_returns() {
+    let words = StatusWords::default();
+    let (gone, change) = vanish(&seen(ticket()), read(20));
+    assert_eq!((change.kind, change.at), (ChangeKind::Vanished, Bounds { earliest: at(10), latest: at(20) }));
+    assert!(!gone.is_open(&words));
+    let (back, changes) = next(&gone, ticket(), 30);
+    assert_eq!(kinds(&changes), [ChangeKind::Returned]);
+    assert!(back.is_open(&words));
+}
+
+#[test]
+fn every_kind_is_found_by_its_name() {
+    for kind in ChangeKind::ALL {
+        assert_eq!(ChangeKind::parse(kind.as_str()), Some(kind));
+    }
+    assert_eq!(ChangeKind::parse("resurrected"), None);
+}
+
+#[test]
+fn a_decision_by_hand_holds_for_its_cycle_and_its_message_only() {
+    let decided = |clock, cycle| Override {
+        clock,
+        cycle,
+        ruling: Ruling::Cancelled,
+        reason: "a test".into(),
+        by: "mia".into(),
+        at: at(50),
+    };
+    let mut watched = seen(ticket());
+    watched.overrides = vec![decided(ClockKind::Resolution, 0), decided(ClockKind::NextResponse, 0)];
+    watched.talk.asked_at = Some(at(40));
+    assert!(ClockKind::ALL.map(|clock| watched.ruling(clock).is_some()) == [false, true, true]);
+    watched.talk.asked_at = Some(at(60));
+    assert_eq!(watched.ruling(ClockKind::NextResponse), None, "the client wrote again");
+    watched.cycle = 1;
+    assert_eq!(watched.ruling(ClockKind::Resolution), None, "it was reopened");
+}
