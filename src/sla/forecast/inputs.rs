@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use chrono::{DateTime, Datelike, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
 
 use super::decay::hours;
 use super::floor::{Floor, Open, Queue};
@@ -115,14 +115,40 @@ pub(super) const fn effect_input(family: Family) -> usize {
     NUMBERS + family as usize
 }
 
-/// The rates that speak of `open` at `now`.
-pub(super) fn keys(open: &Open, now: DateTime<Utc>) -> [RateKey; FAMILIES] {
+/// The times of a clock that several inputs are made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// Working hours since the last change.
+    silence: f64,
+    due: DateTime<Utc>,
+    due_local: NaiveDateTime,
+    opened_local: NaiveDateTime,
+}
+
+impl Times {
+    /// Those of `open` at `now`.
+    pub(super) fn of(open: &Open, now: DateTime<Utc>) -> Self {
+        let due = open.reaches(1.0, now).unwrap_or(now);
+        Self {
+            silence: hours(open.terms.calendar.between(open.changed_at, now)),
+            due,
+            due_local: local(open, due),
+            opened_local: local(open, open.opened_at),
+        }
+    }
+}
+
+fn local(open: &Open, at: DateTime<Utc>) -> NaiveDateTime {
+    at.with_timezone(&open.terms.calendar.spec().timezone).naive_local()
+}
+
+/// The rates that speak of `open`.
+pub(super) fn keys(open: &Open, times: &Times) -> [RateKey; FAMILIES] {
     let name = |attribute| open.facts.get(attribute);
     let (group, state, category) = (name(Attribute::Group), name(Attribute::State), name(Attribute::Category));
     let subcategory = name(Attribute::Subcategory);
     let technician = name(Attribute::Technician);
-    let silence = bucket(hours(open.terms.calendar.between(open.changed_at, now)));
-    let due = open.reaches(1.0, now).unwrap_or(now);
+    let silence = bucket(times.silence);
     let pairs: [(NameId, NameId); FAMILIES] = [
         (group, 0),
         (category, group),
@@ -139,11 +165,11 @@ pub(super) fn keys(open: &Open, now: DateTime<Utc>) -> [RateKey; FAMILIES] {
         (group, state),
         (1 + open.reassignments.min(6), u32::from(technician != 0)),
         (name(Attribute::Urgency), name(Attribute::Impact)),
-        time_slot(open, due),
+        time_slot(times.due_local),
         (state, open.events.min(12)),
         (subcategory, group),
         (technician, state),
-        time_slot(open, open.opened_at),
+        time_slot(times.opened_local),
     ];
     let mut family = 0;
     pairs.map(|(first, second)| {
@@ -170,8 +196,7 @@ fn bucket(hours: f64) -> u32 {
 }
 
 /// The weekday and, in three-hour slots, the local time of day.
-fn time_slot(open: &Open, at: DateTime<Utc>) -> (NameId, NameId) {
-    let local = at.with_timezone(&open.terms.calendar.spec().timezone);
+fn time_slot(local: NaiveDateTime) -> (NameId, NameId) {
     (local.weekday().number_from_monday(), local.hour() / 3)
 }
 
@@ -182,6 +207,11 @@ pub(super) struct Look<'a> {
     pub(super) outlook: &'a Outlook,
     pub(super) rates: (&'a Rates, f64),
     pub(super) pace: (&'a Rates, f64),
+    pub(super) times: Times,
+    /// The rates that speak of it.
+    pub(super) keys: &'a [RateKey; FAMILIES],
+    /// How work came and went in all, as of now.
+    pub(super) all_flow: [f64; 4],
     pub(super) now: DateTime<Utc>,
 }
 
@@ -191,7 +221,7 @@ impl Look<'_> {
         let share = self.open.share(self.now);
         let mut inputs = [0.0; INPUTS];
         inputs[..NUMBERS].copy_from_slice(&self.numbers(share));
-        let effects = keys(self.open, self.now).map(|key| self.rates.0.effect(key, self.rates.1) as f32);
+        let effects = self.keys.map(|key| self.rates.0.effect(key, self.rates.1) as f32);
         inputs[NUMBERS..NUMBERS + FAMILIES].copy_from_slice(&effects);
         let paces = paced(self.open).map(|key| self.pace.0.effect(key, self.pace.1) as f32);
         inputs[NUMBERS + FAMILIES..].copy_from_slice(&paces);
@@ -201,15 +231,14 @@ impl Look<'_> {
     fn numbers(&self, share: f64) -> [f32; NUMBERS] {
         let (open, now) = (self.open, self.now);
         let calendar = &open.terms.calendar;
-        let silence = hours(calendar.between(open.changed_at, now));
+        let Times { silence, due, due_local, opened_local } = self.times;
         let target = hours(open.terms.allowed).max(0.01);
         let (group, technician) = (self.floor.group(&open.facts), self.floor.technician(&open.facts));
-        let (flow, all_flow) = (group.flow.counts(now), self.floor.all.flow.counts(now));
+        let (flow, all_flow) = (group.flow.counts(now), self.all_flow);
         let technician_flow = technician.flow.counts(now);
         let (ahead, ahead_of_technician) = (group.ahead(open.opened_at), technician.ahead(open.opened_at));
-        let due = open.reaches(1.0, now).unwrap_or(now);
-        let [due_sin, due_cos] = hour(open, due);
-        let [hour_sin, hour_cos] = hour(open, now);
+        let [due_sin, due_cos] = hour(due_local);
+        let [hour_sin, hour_cos] = hour(local(open, now));
         let yes = |is: bool| f64::from(u8::from(is));
         [
             share,
@@ -245,7 +274,7 @@ impl Look<'_> {
             hour_sin,
             hour_cos,
             hours(due - now).max(0.0).ln_1p(),
-            hour(open, open.opened_at)[0],
+            hour(opened_local)[0],
         ]
         .map(|number| number as f32)
     }
@@ -262,8 +291,7 @@ fn backlog(queue: &Queue, gone_in_a_week: f64) -> f64 {
 }
 
 /// The local time of day on a circle.
-fn hour(open: &Open, at: DateTime<Utc>) -> [f64; 2] {
-    let local = at.with_timezone(&open.terms.calendar.spec().timezone);
+fn hour(local: NaiveDateTime) -> [f64; 2] {
     let angle = f64::from(local.num_seconds_from_midnight()) / 86_400.0 * TAU;
     [angle.sin(), angle.cos()]
 }

@@ -10,11 +10,11 @@ use super::boosting::Growth;
 use super::calibration::{Calibration, expected_calibration_error};
 use super::decay::{Decay, seconds};
 use super::floor::{Floor, Open, Terms};
-use super::inputs::{Look, Number, keys, paced};
+use super::inputs::{FAMILIES, INPUTS, Look, Number, Times, keys, paced};
 use super::logistic::chance;
 use super::model::{Model, Recipe};
 use super::names::{Attribute, NameId, Names, NumberMap};
-use super::rates::{Outcome, Rates};
+use super::rates::{Outcome, RateKey, Rates};
 use super::reasons;
 use super::sample::{Decided, Sample};
 use super::survival::{Outlook, STEPS, Survival};
@@ -100,7 +100,18 @@ struct Scene {
     now: DateTime<Utc>,
     rates: f64,
     pace: f64,
+    flow: [f64; 4],
     outlooks: NumberMap<NameId, Outlook>,
+}
+
+/// What is said of one clock at the moment of a scene.
+struct Judged {
+    share: f32,
+    /// Log-odds, before calibration.
+    said: f32,
+    probability: f32,
+    inputs: [f32; INPUTS],
+    keys: [RateKey; FAMILIES],
 }
 
 impl Forecaster {
@@ -132,7 +143,8 @@ impl Forecaster {
 
     /// A ticket is opened and its clock starts. What is known of it follows with [`Self::changed`].
     pub fn opened(&mut self, ticket: &str, terms: Terms, priority: Option<&str>, at: DateTime<Utc>) {
-        self.pass_time(at, false);
+        // Two of one name cannot be told apart: the later one counts.
+        self.withdrawn(ticket, at);
         let priority = self.names.id(priority);
         let place = self.next_place;
         self.next_place += 1;
@@ -202,10 +214,8 @@ impl Forecaster {
     /// The probabilities of all open tickets whose clocks are not decided, in no order.
     pub fn probabilities(&self, now: DateTime<Utc>) -> impl Iterator<Item = (&str, f64)> {
         let scene = self.scene(now, self.open.values().map(|open| open.priority));
-        self.places.iter().filter_map(move |(ticket, place)| {
-            let open = self.open.get(place).filter(|open| open.breached.is_none())?;
-            Some((&**ticket, self.judge(open, &scene).probability.into()))
-        })
+        let undecided = self.open.values().filter(|open| open.breached.is_none());
+        undecided.map(move |open| (&*open.ticket, self.judge(open, &scene).probability.into()))
     }
 
     /// All that can be said of an open ticket; none if its clock is decided or not known.
@@ -275,25 +285,30 @@ impl Forecaster {
         for priority in priorities {
             outlooks.entry(priority).or_insert_with(|| self.survival.outlook(priority, now));
         }
-        Scene { now, rates: self.rates.unit(now), pace: self.pace.unit(now), outlooks }
+        let flow = self.floor.all.flow.counts(now);
+        Scene { now, rates: self.rates.unit(now), pace: self.pace.unit(now), flow, outlooks }
     }
 
     /// What the model says of `open`. The scene must know its priority.
-    fn judge(&self, open: &Open, scene: &Scene) -> Sample {
+    fn judge(&self, open: &Open, scene: &Scene) -> Judged {
+        let times = Times::of(open, scene.now);
+        let keys = keys(open, &times);
         let look = Look {
             open,
             floor: &self.floor,
             outlook: &scene.outlooks[&open.priority],
             rates: (&self.rates, scene.rates),
             pace: (&self.pace, scene.pace),
+            times,
+            keys: &keys,
+            all_flow: scene.flow,
             now: scene.now,
         };
         let (inputs, share) = look.inputs();
         let usual = inputs[Number::Usual as usize];
         let said = self.model.as_ref().map_or(usual, |model| model.score(&inputs));
         let share = share as f32;
-        let probability = self.calibration.probability(said, share);
-        Sample { at: scene.now, share, said, probability, of_a_morning: false, inputs: Box::new(inputs) }
+        Judged { share, said, probability: self.calibration.probability(said, share), inputs, keys }
     }
 
     /// Plans the next step of a clock, from `at` on.
@@ -371,8 +386,8 @@ impl Forecaster {
     fn sample(&mut self, place: Place, of_a_morning: bool, at: DateTime<Utc>) {
         let Some(open) = self.open.get(&place) else { return };
         let scene = self.scene(at, [open.priority]);
-        let sample = Sample { of_a_morning, ..self.judge(open, &scene) };
-        let keys = keys(open, at);
+        let Judged { share, said, probability, inputs, keys } = self.judge(open, &scene);
+        let sample = Sample { at, share, said, probability, of_a_morning, inputs: Box::new(inputs) };
         if let Some(open) = self.open.get_mut(&place) {
             open.samples.push((sample, keys));
         }

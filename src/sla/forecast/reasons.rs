@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::decay::hours;
 use super::floor::{Floor, Open};
-use super::inputs::{Family, Number, effect_input, keys};
+use super::inputs::{Family, Number, Times, effect_input, keys};
 use super::names::{Attribute, Names};
 use super::rates::Rates;
 
@@ -86,7 +86,7 @@ impl Case<'_> {
         ];
         let clients = name(Attribute::Client).map(|client| (Family::Client, format!("tickets of {client}")));
         let states = name(Attribute::State).map(|state| (Family::GroupAndState, format!("tickets in state {state}")));
-        let keys = keys(self.open, self.now);
+        let keys = keys(self.open, &Times::of(self.open, self.now));
         let rate = move |family: Family| {
             let plain = self.rates.plain(keys[family as usize], self.unit)?;
             (plain.outcomes >= QUOTABLE).then(|| (self.adds(&[effect_input(family)]), plain))
