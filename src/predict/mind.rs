@@ -26,29 +26,36 @@ pub struct Worth {
 }
 
 impl Mind {
-    /// A mind that knows what `happenings` tell and nothing else.
-    pub fn taught(mut happenings: Vec<Happening>, now: DateTime<Utc>) -> Self {
-        let start = happenings.iter().map(|happening| happening.at).min().unwrap_or(now);
+    /// A mind that knows what `happenings` tell, all of them by `now`, and nothing else. `progress` hears now and then
+    /// how many are told, of how many.
+    pub fn taught(mut happenings: Vec<Happening>, now: DateTime<Utc>, mut progress: impl FnMut(usize, usize)) -> Self {
+        sort(&mut happenings);
+        let start = happenings.first().map_or(now, |first| first.at);
         let mut mind = Self(ClockKind::REPORTED.map(|_| Forecaster::new(start)));
-        mind.tell(&mut happenings);
+        mind.0.iter_mut().for_each(|forecaster| forecaster.catches_up(now));
+        let all = happenings.len();
+        for (done, happening) in happenings.into_iter().enumerate() {
+            if done % 256 == 0 {
+                progress(done, all);
+            }
+            mind.hear(happening);
+        }
         mind
     }
 
     /// Tells what happened. What is ahead of the last told moment is told in its order.
-    pub fn tell(&mut self, happenings: &mut [Happening]) {
-        // Stable: of one ticket at one moment, first things first.
-        happenings.sort_by_key(|happening| happening.at);
-        for happening in happenings {
-            let forecaster = &mut self.0[happening.clock as usize];
-            let (key, at) = (&*happening.key, happening.at);
-            match &happening.what {
-                What::Opened(terms, priority) => forecaster.opened(key, terms.clone(), priority.as_deref(), at),
-                What::Changed(facts) => {
-                    forecaster.changed(key, &facts.iter().map(change).collect::<Vec<_>>(), at);
-                }
-                What::Stopped => forecaster.stopped(key, at),
-                What::Withdrawn => forecaster.withdrawn(key, at),
-            }
+    pub fn tell(&mut self, mut happenings: Vec<Happening>) {
+        sort(&mut happenings);
+        happenings.into_iter().for_each(|happening| self.hear(happening));
+    }
+
+    fn hear(&mut self, Happening { at, clock, key, what, .. }: Happening) {
+        let forecaster = &mut self.0[clock as usize];
+        match what {
+            What::Opened(terms, priority, since) => forecaster.taken_up(&key, terms, priority.as_deref(), since, at),
+            What::Changed(facts) => forecaster.changed(&key, &facts.iter().map(change).collect::<Vec<_>>(), at),
+            What::Stopped => forecaster.stopped(&key, at),
+            What::Withdrawn => forecaster.withdrawn(&key, at),
         }
     }
 
@@ -89,6 +96,11 @@ impl Mind {
     pub fn rehearsed(&self, clock: ClockKind) -> Vec<(DateTime<Utc>, f64, bool)> {
         self.0[clock as usize].said_and_happened().collect()
     }
+}
+
+/// Stable: of one ticket at one moment, first things first.
+fn sort(happenings: &mut [Happening]) {
+    happenings.sort_by_key(|happening| happening.at);
 }
 
 fn change(fact: &Fact) -> Change<'_> {

@@ -37,6 +37,8 @@ const KEPT: usize = 30_000;
 const REFIT: TimeDelta = TimeDelta::days(7);
 /// Sooner, when drift shows.
 const REFIT_IN_DRIFT: TimeDelta = TimeDelta::days(3);
+/// In a past that is walked through at once a model is kept for its age divided by this.
+const AGES: i32 = 4;
 /// A recent error that shows drift. Half of it comes and goes with a desk's moods: refitting after those orders tickets
 /// worse.
 const DRIFT: f64 = 0.12;
@@ -93,6 +95,8 @@ pub struct Forecaster {
     fitted_at: DateTime<Utc>,
     refit_at: DateTime<Utc>,
     calibrate_at: DateTime<Utc>,
+    /// What is before this is past, and walked through at once.
+    present: DateTime<Utc>,
 }
 
 /// What all clocks of one moment share.
@@ -138,19 +142,44 @@ impl Forecaster {
             fitted_at: start,
             refit_at: start,
             calibrate_at: start,
+            present: start,
         }
+    }
+
+    /// What follows up to `now` is past and told at once. There fits are as far apart as a quarter of their age, for all
+    /// that comes of an old one is what would have been said of the old days; the last four weeks are walked as lived.
+    pub fn catches_up(&mut self, now: DateTime<Utc>) {
+        self.present = now;
     }
 
     /// A ticket is opened and its clock starts. What is known of it follows with [`Self::changed`].
     pub fn opened(&mut self, ticket: &str, terms: Terms, priority: Option<&str>, at: DateTime<Utc>) {
+        self.taken_up(ticket, terms, priority, at, at);
+    }
+
+    /// At `at` a clock is heard of that has run since `since`: another due time holds for its ticket from now on.
+    pub fn taken_up(
+        &mut self,
+        ticket: &str,
+        terms: Terms,
+        priority: Option<&str>,
+        since: DateTime<Utc>,
+        at: DateTime<Utc>,
+    ) {
+        self.pass_time(at, false);
         // Two of one name cannot be told apart: the later one counts.
         self.withdrawn(ticket, at);
         let priority = self.names.id(priority);
         let place = self.next_place;
         self.next_place += 1;
         let ticket: Arc<str> = ticket.into();
-        let open = Open::new(ticket.clone(), at, terms, priority);
-        self.floor.join(at, &open.facts, true, at);
+        let mut open = Open::new(ticket.clone(), since, terms, priority);
+        let share = open.share(at);
+        open.step = STEPS.partition_point(|begins| *begins <= share).saturating_sub(1);
+        if open.step >= BREACH {
+            (open.breached, open.learned) = (Some(true), true);
+        }
+        self.floor.join(since, &open.facts, true, at);
         self.places.insert(ticket, place);
         self.agenda.add(next_morning(&open, at), Item::Morning { place });
         self.open.insert(place, open);
@@ -438,7 +467,8 @@ impl Forecaster {
     /// A model whose word no longer holds is not kept until its week is over.
     fn mind_drift(&mut self) {
         if self.recent_error().is_some_and(|error| error > DRIFT) {
-            self.refit_at = self.refit_at.min(self.fitted_at + REFIT_IN_DRIFT);
+            let soon = REFIT_IN_DRIFT.max((self.present - self.fitted_at) / AGES);
+            self.refit_at = self.refit_at.min(self.fitted_at + soon);
         }
     }
 
@@ -447,7 +477,7 @@ impl Forecaster {
         self.model = Model::fit(&self.rows, &RECIPE, |at| self.row_decay.weight(at) / latest);
         self.outcomes_fitted = self.outcomes;
         self.fitted_at = now;
-        self.refit_at = now + REFIT;
+        self.refit_at = now + REFIT.max((self.present - now) / AGES);
     }
 }
 
