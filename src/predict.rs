@@ -231,7 +231,7 @@ impl Predict {
                 happenings.extend(told.into_iter().filter(|one| known == 0 || one.after > known));
             }
         }
-        let opened_late = |one: &Happening| matches!(one.what, What::Opened(..)) && one.at < now - LATE;
+        let opened_late = |one: &Happening| matches!(one.what, What::Opened(_)) && one.at < now - LATE;
         let late: Vec<_> = happenings.iter().filter(|one| opened_late(one)).map(|one| one.key.clone()).collect();
         self.late += late.len();
         happenings.retain(|one| !late.contains(&one.key));

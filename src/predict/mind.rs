@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::story::{Fact, Happening, What, ticket_of};
+use super::story::{Fact, Happening, Shared, Start, What, ticket_of};
 use crate::sla::forecast::{Change, Forecast, Forecaster, Grounds};
 use crate::ticket::{ClockKind, TicketId};
 
@@ -52,7 +52,10 @@ impl Mind {
     fn hear(&mut self, Happening { at, clock, key, what, .. }: Happening) {
         let forecaster = &mut self.0[clock as usize];
         match what {
-            What::Opened(terms, priority, since) => forecaster.taken_up(&key, terms, priority.as_deref(), since, at),
+            What::Opened(start) => {
+                let Start { terms, priority, since } = *start;
+                forecaster.taken_up(&key, terms, priority.as_deref(), since, at);
+            }
             What::Changed(facts) => forecaster.changed(&key, &facts.iter().map(change).collect::<Vec<_>>(), at),
             What::Stopped => forecaster.stopped(&key, at),
             What::Withdrawn => forecaster.withdrawn(&key, at),
@@ -73,11 +76,15 @@ impl Mind {
 
     /// What can be said now of every clock that runs or stands still.
     pub fn forecasts(&self, now: DateTime<Utc>) -> HashMap<TicketId, Both> {
-        let mut all: HashMap<TicketId, Both> = HashMap::new();
+        let (mut all, mut reasons) = (HashMap::<TicketId, Both>::new(), Shared::default());
         for (clock, forecaster) in ClockKind::REPORTED.into_iter().zip(&self.0) {
             for (key, _) in forecaster.probabilities(now) {
                 let Ok(id) = TicketId::parse(ticket_of(key)) else { continue };
-                all.entry(id).or_default()[clock as usize] = forecaster.forecast(key, now).map(Arc::new);
+                let said = forecaster.forecast(key, now).map(|mut said| {
+                    said.reasons.iter_mut().for_each(|reason| *reason = reasons.text(reason));
+                    Arc::new(said)
+                });
+                all.entry(id).or_default()[clock as usize] = said;
             }
         }
         all

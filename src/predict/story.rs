@@ -42,12 +42,20 @@ pub struct Happening {
 /// What happens.
 #[derive(Clone, Debug)]
 pub enum What {
-    /// It starts; or is another one from now on, which has run since the time given.
-    Opened(Terms, Option<Name>, DateTime<Utc>),
+    Opened(Box<Start>),
     Changed(Box<[Fact]>),
     Stopped,
     /// It is no promise any more: nothing is to be learned from it.
     Withdrawn,
+}
+
+/// A clock starts; or it is another one from now on.
+#[derive(Clone, Debug)]
+pub struct Start {
+    pub terms: Terms,
+    pub priority: Option<Name>,
+    /// It has run since then.
+    pub since: DateTime<Utc>,
 }
 
 /// What changed on a ticket.
@@ -64,11 +72,11 @@ pub fn ticket_of(key: &str) -> &str {
     key.split(AGAIN).next().unwrap_or(key)
 }
 
-/// What all happenings share: there are many of them, and few names and calendars.
+/// What many share: there are many happenings and forecasts, and few names, reasons and calendars.
 #[derive(Debug, Default)]
 pub struct Shared {
     calendars: HashMap<CalendarSpec, Option<Arc<Calendar>>>,
-    names: HashSet<Name>,
+    texts: HashSet<Name>,
 }
 
 impl Shared {
@@ -81,14 +89,14 @@ impl Shared {
         shared
     }
 
-    fn name(&mut self, text: Option<&str>) -> Option<Name> {
-        let text = text?;
-        if let Some(held) = self.names.get(text) {
-            return Some(held.clone());
+    /// The one copy of `text` that all share.
+    pub fn text(&mut self, text: &str) -> Name {
+        if let Some(held) = self.texts.get(text) {
+            return held.clone();
         }
         let shared: Name = text.into();
-        self.names.insert(shared.clone());
-        Some(shared)
+        self.texts.insert(shared.clone());
+        shared
     }
 }
 
@@ -171,7 +179,7 @@ fn opening(ticket: &Ticket, changes: &[Change], shared: &mut Shared) -> Vec<(Att
         (Attribute::Channel, ticket.request_type.clone()),
         (Attribute::State, None),
     ];
-    looks.into_iter().map(|(attribute, text)| (attribute, shared.name(text.as_deref()))).collect()
+    looks.into_iter().map(|(attribute, text)| (attribute, text.as_deref().map(|text| shared.text(text)))).collect()
 }
 
 struct Teller<'a> {
@@ -210,8 +218,8 @@ impl Teller<'_> {
         let allowed = hours.calendar.between(self.created, due);
         let is_left = hours.calendar.between(at, due) > TimeDelta::zero();
         let Some(calendar) = self.shared.calendar(hours.calendar).filter(|_| is_left) else { return };
-        let priority = self.known(Attribute::Priority);
-        self.tell(at, after, What::Opened(Terms { allowed, calendar }, priority, self.created));
+        let (terms, priority) = (Terms { allowed, calendar }, self.known(Attribute::Priority));
+        self.tell(at, after, What::Opened(Box::new(Start { terms, priority, since: self.created })));
         let looks = self.looks.iter().cloned().map(|(attribute, name)| Fact::Became(attribute, name));
         let counts = [Fact::Reassigned(self.reassigned), Fact::Reopened(self.reopened)];
         let facts = looks.chain(counts).chain(self.paused.then_some(Fact::Paused(true))).collect();
@@ -237,7 +245,7 @@ impl Teller<'_> {
     }
 
     fn became(&mut self, attribute: Attribute, text: &Option<String>) -> Fact {
-        let name = self.shared.name(text.as_deref());
+        let name = text.as_deref().map(|text| self.shared.text(text));
         if let Some((_, known)) = self.looks.iter_mut().find(|(known, _)| *known == attribute) {
             known.clone_from(&name);
         }

@@ -71,7 +71,7 @@ fn heard(changes: &[Change], minute: i64) -> Forecaster {
     let mut forecaster = Forecaster::new(at(0));
     for Happening { at, key, what, .. } in told {
         match what {
-            What::Opened(terms, _, since) => forecaster.taken_up(&key, terms, None, since, at),
+            What::Opened(start) => forecaster.taken_up(&key, start.terms, None, start.since, at),
             What::Changed(facts) => {
                 let paused = facts.iter().filter_map(|fact| match fact {
                     Fact::Paused(paused) => Some(crate::sla::forecast::Change::Paused(*paused)),

@@ -7,7 +7,7 @@ use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
 use super::decay::hours;
 use super::floor::{Floor, Open, Queue};
 use super::logistic::log_odds;
-use super::names::{Attribute, NameId};
+use super::names::{Attribute, Facts, NameId};
 use super::rates::{RateKey, Rates};
 use super::survival::Outlook;
 
@@ -53,7 +53,7 @@ pub(super) enum Number {
 
 const NUMBERS: usize = Number::OpenedHour as usize + 1;
 
-/// The families of rates, in the order of [`keys`].
+/// The families of rates, in the order of [`Traits::keys`].
 #[derive(Clone, Copy, Debug)]
 #[expect(dead_code, reason = "most stand only for their place in the list")]
 pub(super) enum Family {
@@ -142,40 +142,67 @@ fn local(open: &Open, at: DateTime<Utc>) -> NaiveDateTime {
     at.with_timezone(&open.terms.calendar.spec().timezone).naive_local()
 }
 
-/// The rates that speak of `open`.
-pub(super) fn keys(open: &Open, times: &Times) -> [RateKey; FAMILIES] {
-    let name = |attribute| open.facts.get(attribute);
-    let (group, state, category) = (name(Attribute::Group), name(Attribute::State), name(Attribute::Category));
-    let subcategory = name(Attribute::Subcategory);
-    let technician = name(Attribute::Technician);
-    let silence = bucket(times.silence);
-    let pairs: [(NameId, NameId); FAMILIES] = [
-        (group, 0),
-        (category, group),
-        (category, 0),
-        (subcategory, 0),
-        (name(Attribute::Symptom), 0),
-        (name(Attribute::Location), 0),
-        (name(Attribute::Client), 0),
-        (name(Attribute::OpenedBy), 0),
-        (technician, 0),
-        (name(Attribute::By), 0),
-        (state, silence),
-        (state, open.state_before),
-        (group, state),
-        (1 + open.reassignments.min(6), u32::from(technician != 0)),
-        (name(Attribute::Urgency), name(Attribute::Impact)),
-        time_slot(times.due_local),
-        (state, open.events.min(12)),
-        (subcategory, group),
-        (technician, state),
-        time_slot(times.opened_local),
-    ];
-    let mut family = 0;
-    pairs.map(|(first, second)| {
-        family += 1;
-        RateKey::new(family - 1, first, second)
-    })
+/// What the rates tell clocks apart by, at one moment: kept with each note, for it is smaller than the keys made of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Traits {
+    facts: Facts,
+    state_before: NameId,
+    reassignments: u8,
+    events: u8,
+    /// See [`bucket`].
+    silence: u8,
+    due: TimeSlot,
+    opened: TimeSlot,
+}
+
+impl Traits {
+    /// Those of `open`.
+    pub(super) fn of(open: &Open, times: &Times) -> Self {
+        Self {
+            facts: open.facts,
+            state_before: open.state_before,
+            reassignments: open.reassignments.min(6) as u8,
+            events: open.events.min(12) as u8,
+            silence: bucket(times.silence),
+            due: time_slot(times.due_local),
+            opened: time_slot(times.opened_local),
+        }
+    }
+
+    /// The rates that speak of it.
+    pub(super) fn keys(&self) -> [RateKey; FAMILIES] {
+        let name = |attribute| self.facts.get(attribute);
+        let (group, state, category) = (name(Attribute::Group), name(Attribute::State), name(Attribute::Category));
+        let subcategory = name(Attribute::Subcategory);
+        let technician = name(Attribute::Technician);
+        let pairs: [(NameId, NameId); FAMILIES] = [
+            (group, 0),
+            (category, group),
+            (category, 0),
+            (subcategory, 0),
+            (name(Attribute::Symptom), 0),
+            (name(Attribute::Location), 0),
+            (name(Attribute::Client), 0),
+            (name(Attribute::OpenedBy), 0),
+            (technician, 0),
+            (name(Attribute::By), 0),
+            (state, self.silence.into()),
+            (state, self.state_before),
+            (group, state),
+            (1 + u32::from(self.reassignments), u32::from(technician != 0)),
+            (name(Attribute::Urgency), name(Attribute::Impact)),
+            (self.due.0.into(), self.due.1.into()),
+            (state, self.events.into()),
+            (subcategory, group),
+            (technician, state),
+            (self.opened.0.into(), self.opened.1.into()),
+        ];
+        let mut family = 0;
+        pairs.map(|(first, second)| {
+            family += 1;
+            RateKey::new(family - 1, first, second)
+        })
+    }
 }
 
 /// Whose pace is watched: the tenant, the group, the technician, the category in the group.
@@ -191,13 +218,15 @@ pub(super) fn paced(open: &Open) -> [RateKey; PACES] {
 }
 
 /// Powers of two hours.
-fn bucket(hours: f64) -> u32 {
-    (1.0 + hours.max(0.0)).log2().round() as u32
+fn bucket(hours: f64) -> u8 {
+    (1.0 + hours.max(0.0)).log2().round() as u8
 }
 
 /// The weekday and, in three-hour slots, the local time of day.
-fn time_slot(local: NaiveDateTime) -> (NameId, NameId) {
-    (local.weekday().number_from_monday(), local.hour() / 3)
+type TimeSlot = (u8, u8);
+
+fn time_slot(local: NaiveDateTime) -> TimeSlot {
+    (local.weekday().number_from_monday() as u8, (local.hour() / 3) as u8)
 }
 
 /// All that is looked at for one clock at one moment.

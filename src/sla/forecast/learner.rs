@@ -10,11 +10,11 @@ use super::boosting::Growth;
 use super::calibration::{Calibration, expected_calibration_error};
 use super::decay::{Decay, seconds};
 use super::floor::{Floor, Open, Terms};
-use super::inputs::{FAMILIES, INPUTS, Look, Number, Times, keys, paced};
+use super::inputs::{INPUTS, Look, Number, Times, Traits, paced};
 use super::logistic::chance;
 use super::model::{Model, Recipe};
 use super::names::{Attribute, NameId, Names, NumberMap};
-use super::rates::{Outcome, RateKey, Rates};
+use super::rates::{Outcome, Rates};
 use super::reasons;
 use super::sample::{Decided, Sample};
 use super::survival::{Outlook, STEPS, Survival};
@@ -115,7 +115,7 @@ struct Judged {
     said: f32,
     probability: f32,
     inputs: [f32; INPUTS],
-    keys: [RateKey; FAMILIES],
+    traits: Traits,
 }
 
 impl Forecaster {
@@ -321,7 +321,7 @@ impl Forecaster {
     /// What the model says of `open`. The scene must know its priority.
     fn judge(&self, open: &Open, scene: &Scene) -> Judged {
         let times = Times::of(open, scene.now);
-        let keys = keys(open, &times);
+        let traits = Traits::of(open, &times);
         let look = Look {
             open,
             floor: &self.floor,
@@ -329,7 +329,7 @@ impl Forecaster {
             rates: (&self.rates, scene.rates),
             pace: (&self.pace, scene.pace),
             times,
-            keys: &keys,
+            keys: &traits.keys(),
             all_flow: scene.flow,
             now: scene.now,
         };
@@ -337,7 +337,7 @@ impl Forecaster {
         let usual = inputs[Number::Usual as usize];
         let said = self.model.as_ref().map_or(usual, |model| model.score(&inputs));
         let share = share as f32;
-        Judged { share, said, probability: self.calibration.probability(said, share), inputs, keys }
+        Judged { share, said, probability: self.calibration.probability(said, share), inputs, traits }
     }
 
     /// Plans the next step of a clock, from `at` on.
@@ -415,10 +415,12 @@ impl Forecaster {
     fn sample(&mut self, place: Place, of_a_morning: bool, at: DateTime<Utc>) {
         let Some(open) = self.open.get(&place) else { return };
         let scene = self.scene(at, [open.priority]);
-        let Judged { share, said, probability, inputs, keys } = self.judge(open, &scene);
+        let Judged { share, said, probability, inputs, traits } = self.judge(open, &scene);
         let sample = Sample { at, share, said, probability, of_a_morning, inputs: Box::new(inputs) };
         if let Some(open) = self.open.get_mut(&place) {
-            open.samples.push((sample, keys));
+            // Most notes are waiting ones: room kept for more of them would be much in all.
+            open.samples.reserve_exact(1);
+            open.samples.push((sample, traits));
         }
     }
 
@@ -431,9 +433,9 @@ impl Forecaster {
         self.since = Some(self.since.map_or(open.opened_at, |since| since.min(open.opened_at)));
         let samples = std::mem::take(&mut open.samples);
         let counts = 1.0 / samples.len().max(1) as f64;
-        for (sample, keys) in samples {
+        for (sample, traits) in samples {
             let expected = f64::from(chance(sample.inputs[Number::Usual as usize]));
-            self.rates.learn(&keys, Outcome { breached, expected, counts }, at);
+            self.rates.learn(&traits.keys(), Outcome { breached, expected, counts }, at);
             self.rows.push_back(Decided { sample, breached });
         }
         let surplus = self.rows.len().saturating_sub(KEPT);
