@@ -136,6 +136,9 @@ impl Predict {
     pub async fn glance(&mut self, now: DateTime<Utc>) -> Result<(), PredictError> {
         let config = self.wiring.config.clone();
         let Some(tenant) = config.tenants.get(&self.tenant) else { return Ok(()) };
+        if !self.has_a_past().await? {
+            return Ok(());
+        }
         let (people, desk) = self.wiring.desks.of(tenant).await?;
         let open = self.wiring.store.open_tickets(&self.tenant).await?;
         self.learn(&desk, now).await?;
@@ -150,6 +153,9 @@ impl Predict {
         let started = tokio::time::Instant::now();
         let config = self.wiring.config.clone();
         let Some(tenant) = config.tenants.get(&self.tenant) else { return Ok(()) };
+        if !self.has_a_past().await? {
+            return Ok(());
+        }
         let (people, desk) = self.wiring.desks.of(tenant).await?;
         let open = self.wiring.store.open_tickets(&self.tenant).await?;
         self.learn(&desk, now).await?;
@@ -165,6 +171,11 @@ impl Predict {
         let took = started.elapsed().as_secs_f64();
         self.wiring.telemetry.loop_seconds.get_or_create(&LoopName { name: "forecast" }).observe(took);
         Ok(())
+    }
+
+    /// Whether all tickets were read once. A part of them is no fair sample: what is open and new is read first.
+    async fn has_a_past(&self) -> Result<bool, StoreError> {
+        Ok(self.wiring.store.sync_state(&self.tenant).await?.passed_at.is_some())
     }
 
     /// Tells the forecasters what happened since the last turn; or all of it, after a start and when much is new.
@@ -283,14 +294,9 @@ impl Predict {
             self.record = Some(Record::load(&store, &tenant.id).await?);
         }
         let Some(record) = &self.record else { return Ok(Entries::default()) };
-        let state = store.sync_state(&tenant.id).await?;
         let decided = record.ended(&store, &tenant.id, desk, open, looked, now).await?;
-        let mut entries = Entries { decided, ..Entries::default() };
-        // Before all open tickets are read, the most probable of them are not known.
-        if state.swept_at.is_some() || state.passed_at.is_some() {
-            entries.new = record.due(looked, now);
-            entries.new.extend(self.chosen(record, desk.msp_timezone(), looked, worth, now).await?);
-        }
+        let mut entries = Entries { decided, new: record.due(looked, now) };
+        entries.new.extend(self.chosen(record, desk.msp_timezone(), looked, worth, now).await?);
         if !entries.new.is_empty() || !entries.decided.is_empty() {
             store.save_predictions(&tenant.id, entries.new.clone(), entries.decided.clone()).await?;
         }

@@ -22,6 +22,8 @@ use super::ticket::{Ref, SimTicket, Talk, TalkKind};
 use super::world::{World, blank_ticket};
 use crate::ticket::StatusMeaning;
 
+/// A share as long as is wanted is drawn within so many tries, or not at all.
+const TRIES: usize = 12;
 /// The group for what takes longer; it also gets what others hand up.
 const PROJECTS: usize = 2;
 
@@ -132,7 +134,8 @@ impl Desk {
         }
     }
 
-    /// When a promise due at `due` is kept: a share of the working time that is left, sometimes more than all of it.
+    /// When a promise due at `due` is kept: what it takes is a share of the working time that was allowed, sometimes
+    /// more than all of it. A ticket that is under way takes longer than it has taken so far.
     fn done_by(
         &mut self,
         ticket: &SimTicket,
@@ -140,8 +143,12 @@ impl Desk {
         slowness: f64,
         now: DateTime<Utc>,
     ) -> DateTime<Utc> {
-        let left = due.map_or(TimeDelta::hours(8), |due| ticket.left_until(due, now)).max(TimeDelta::minutes(20));
-        ticket.hours.after(now, scaled(left, slowness * self.share(0.6, 0.55)))
+        let left = due.map_or(TimeDelta::hours(8), |due| ticket.left_until(due, now));
+        let allowed = due.map_or(left, |due| ticket.left_until(due, ticket.created_at)).max(TimeDelta::minutes(20));
+        let taken = allowed - left;
+        let rest = (0..TRIES).map(|_| scaled(allowed, slowness * self.share(0.6, 0.55)) - taken);
+        let rest = rest.into_iter().find(|rest| *rest > TimeDelta::zero()).unwrap_or(TimeDelta::minutes(20));
+        ticket.hours.after(now, rest)
     }
 
     /// Around `median`, never negative, now and then far above (log-normal).

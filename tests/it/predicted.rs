@@ -2,7 +2,10 @@
 
 use chrono::TimeDelta;
 use superops_sla::service::Scope;
+use superops_sla::service::overrides::OverrideOrder;
 use superops_sla::simulator::NewTicket;
+use superops_sla::store::tokens::Author;
+use superops_sla::ticket::ClockKind;
 
 use crate::support::{TestApp, minutes, usual};
 
@@ -156,7 +159,7 @@ async fn trusted(app: &mut TestApp) -> bool {
 async fn a_forecast_that_was_wrong_lately_steps_back_says_so_and_comes_back() {
     let mut app = TestApp::with("").await;
     (0..PAST).for_each(|number| drop(app.superops.add(done(number))));
-    let told = app.superops.add(open(true));
+    app.superops.add(open(true));
     app.sync().await;
     app.settle().await;
     assert_eq!(foresee(&mut app).await.len(), 1);
@@ -169,10 +172,6 @@ async fn a_forecast_that_was_wrong_lately_steps_back_says_so_and_comes_back() {
     app.heard();
     assert_eq!(foresee(&mut app).await.len(), 0, "nobody is told by a forecast that is not trusted");
     assert!(!trusted(&mut app).await);
-    let board = app.parts().board.of(&"acme".to_owned().try_into().unwrap());
-    let call = superops_sla::ticket::ClockKind::ALL.map(|clock| board.call(&told.parse().unwrap(), clock));
-    assert_eq!(call, [None; 3], "what it said before has no say any more");
-
     app.clock.advance(TimeDelta::days(35));
     upside_down(600, minutes(80)).for_each(|ticket| drop(app.superops.add(ticket)));
     app.superops.add(open(false));
@@ -214,19 +213,20 @@ async fn a_due_time_set_by_hand_is_the_forecasts_as_well() {
     let ticket = page.tickets[0].ticket_id.clone();
     let first_reason = async |app: &mut TestApp| {
         let found = app.parts().service.ticket(&Scope::All, &ticket).await.unwrap().unwrap();
-        let clock = found.clocks.into_iter().find(|clock| clock.clock.as_str() == "resolution").unwrap();
+        let clock = found.clocks.into_iter().find(|clock| clock.clock == ClockKind::Resolution).unwrap();
         (clock.elapsed_share.unwrap(), clock.forecast.unwrap().reasons)
     };
     let (share, _) = first_reason(&mut app).await;
     assert_eq!(format!("{share:.3}"), "0.125");
-    let decision = superops_sla::service::overrides::Decision {
-        ticket_id: ticket.clone(),
-        tenant: None,
-        clock: superops_sla::ticket::ClockKind::Resolution,
-        ruling: superops_sla::ticket::by_hand::Ruling::Due(app.now() + TimeDelta::hours(1)),
+    let order = OverrideOrder {
+        clock: ClockKind::Resolution,
+        due: Some(app.now() + TimeDelta::hours(1)),
+        stopped_at: None,
+        cancelled: false,
         reason: "agreed with the client".to_owned(),
     };
-    decide(&mut app, decision).await;
+    let author = Author { who: "mia".to_owned(), origin: "a test".to_owned() };
+    app.parts().service.decide(&Scope::All, &ticket, order, author).await.unwrap().unwrap();
     app.predict().await;
     let (share, reasons) = first_reason(&mut app).await;
     assert_eq!(format!("{share:.3}"), "0.500");

@@ -77,7 +77,7 @@ impl Desk {
         date(&mut ticket, hours.before(due, allowed).min(a_moment_ago));
         ticket.status = Some("New Calls".into());
         if !response {
-            self.answer(&mut ticket, 0.9, now);
+            self.answer(world, &mut ticket, now);
         }
         ticket
     }
@@ -90,17 +90,18 @@ impl Desk {
         let elapsed = if late { 1.02 + 0.2 * self.rng.f64() } else { 0.01 + 0.85 * self.rng.f64() };
         date(&mut ticket, hours.before(now, scaled(allowed, elapsed)));
         ticket.status = Some("New Calls".into());
-        self.answer(&mut ticket, 0.95, now);
+        self.answer(world, &mut ticket, now);
         if ticket.first_response.met_at.is_some() && !late && self.rng.f64() < 0.15 {
             self.put_on_hold(&mut ticket, now);
         }
         ticket
     }
 
-    /// Answers within `share` of the response target at the latest, if that is not still to come.
-    fn answer(&mut self, ticket: &mut SimTicket, share: f64, now: DateTime<Utc>) {
+    /// Answers when its people would have, if that is not still to come.
+    fn answer(&mut self, world: &World, ticket: &mut SimTicket, now: DateTime<Utc>) {
         let allowed = promised(ticket).map_or(TimeDelta::hours(2), |target| target.response);
-        let at = ticket.hours.after(ticket.created_at, scaled(allowed, share * (0.1 + 0.9 * self.rng.f64())));
+        let takes = slowness(world, ticket) * self.share(0.6, 0.55);
+        let at = ticket.hours.after(ticket.created_at, scaled(allowed, takes));
         if at >= now {
             return;
         }
@@ -117,13 +118,14 @@ impl Desk {
         ticket.updated_at = since;
     }
 
-    /// A ticket of the last ten days that is done, mostly in time.
+    /// A ticket of the last ten days that is done, when its people have done it.
     fn done(&mut self, world: &World, now: DateTime<Utc>) -> SimTicket {
         let mut ticket = self.draft(world);
         date(&mut ticket, now - scaled(TimeDelta::days(10), 0.1 + 0.9 * self.rng.f64()));
-        self.answer(&mut ticket, 1.1, now);
+        self.answer(world, &mut ticket, now);
         let allowed = promised(&ticket).map_or(TimeDelta::hours(8), |target| target.resolution);
-        let solved = ticket.hours.after(ticket.created_at, scaled(allowed, 0.1 + self.rng.f64()));
+        let takes = slowness(world, &ticket) * self.share(0.6, 0.55);
+        let solved = ticket.hours.after(ticket.created_at, scaled(allowed, takes));
         let solved = solved.min(now - TimeDelta::minutes(5)).max(ticket.updated_at);
         ticket.resolution.met_at = Some(solved);
         ticket.status = Some(if now - solved > TimeDelta::hours(24) { "Closed" } else { "Resolved" }.into());
