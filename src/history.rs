@@ -141,9 +141,7 @@ pub struct Record {
 pub fn read(path: &Path) -> impl Iterator<Item = Result<Record, LineError>> + Send + use<> {
     let path = path.to_owned();
     let records: Box<dyn Iterator<Item = _> + Send> = match File::open(&path).and_then(unpack) {
-        Ok((lines, packed)) => {
-            Box::new(Records { path, lines, packed, line: 0, names: Names::default(), done: false })
-        }
+        Ok((lines, packed)) => Box::new(Records { path, lines, packed, line: 0, names: Names::default(), done: false }),
         Err(error) => Box::new(iter::once(Err(LineError { path, line: 0, reason: error.into() }))),
     };
     records

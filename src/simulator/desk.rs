@@ -50,6 +50,8 @@ pub struct Desk {
     entries: u64,
     /// New tickets in a busy hour.
     per_hour: f64,
+    /// There are tickets of the last two months.
+    has_past: bool,
 }
 
 impl Desk {
@@ -59,7 +61,8 @@ impl Desk {
     pub fn open(world: &mut World, options: &SimOptions, now: DateTime<Utc>) -> Self {
         let per_hour = (options.tickets as f64 / 12.0).clamp(4.0, 1_000.0) * options.busy.max(0.01);
         let rng = Rng::with_seed(options.seed);
-        let mut desk = Self { rng, agenda: BinaryHeap::new(), entries: 0, per_hour };
+        let has_past = options.past > 0;
+        let mut desk = Self { rng, agenda: BinaryHeap::new(), entries: 0, per_hour, has_past };
         desk.fill(world, options.tickets, now);
         desk.remember(world, options.past, now);
         desk.expect_next_arrival(now);

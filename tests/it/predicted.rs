@@ -145,12 +145,16 @@ async fn trusted(app: &mut TestApp) -> bool {
     let record = service.forecast_record(&Scope::All).await.unwrap().tenants.remove(0).clocks.remove(1);
     let health = service.overview(&Scope::All).await.unwrap().tenants.remove(0);
     let figures = app.parts().telemetry.render();
-    let figure = figures.lines().find(|line| {
-        line.starts_with("superops_sla_forecast_trusted") && line.contains("clock=\"resolution\"")
-    });
+    let figure = figures
+        .lines()
+        .find(|line| line.starts_with("superops_sla_forecast_trusted") && line.contains("clock=\"resolution\""));
     assert!(figure.unwrap().ends_with(if record.trusted { " 1" } else { " 0" }), "{figure:?}");
     let words = health.forecast.unwrap_or_default();
-    assert_eq!(words.starts_with("alerts go by the clock alone: forecasts of the resolution"), !record.trusted, "{words}");
+    assert_eq!(
+        words.starts_with("alerts go by the clock alone: forecasts of the resolution"),
+        !record.trusted,
+        "{words}"
+    );
     assert_eq!(record.recent_error.unwrap() > 0.08, !record.trusted);
     record.trusted
 }
@@ -195,7 +199,11 @@ every = \"7d\"
 async fn the_advice_names_who_is_on_call_and_says_so() {
     let mut app = desk(SHIFTS, 1, 0).await;
     let told = foresee(&mut app).await;
-    assert!(told[0].contains("hand it to Ingrid Sørensen of Network, who is on call and has 0 open tickets"), "{}", told[0]);
+    assert!(
+        told[0].contains("hand it to Ingrid Sørensen of Network, who is on call and has 0 open tickets"),
+        "{}",
+        told[0]
+    );
 }
 
 #[tokio::test]
@@ -230,5 +238,8 @@ async fn a_due_time_set_by_hand_is_the_forecasts_as_well() {
     app.predict().await;
     let (share, reasons) = first_reason(&mut app).await;
     assert_eq!(format!("{share:.3}"), "0.500");
-    assert!(reasons.iter().all(|reason| !reason.contains("of the time has run") || reason.contains("50 %")), "{reasons:?}");
+    assert!(
+        reasons.iter().all(|reason| !reason.contains("of the time has run") || reason.contains("50 %")),
+        "{reasons:?}"
+    );
 }

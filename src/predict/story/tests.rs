@@ -103,11 +103,7 @@ fn the_forecast_runs_by_the_clock_that_the_alerts_run_by() {
         ("due earlier by hand", vec![seen(), due(40)], Some("75 %")),
         ("due by hand before now", vec![seen(), due(10)], None),
         ("as promised again", vec![seen(), due(120), taken_back(Ruling::Due(at(120)), 25)], Some("50 %")),
-        (
-            "SuperOps moves what a person has fixed",
-            vec![seen(), due(120), moved(90, 25)],
-            Some("25 %"),
-        ),
+        ("SuperOps moves what a person has fixed", vec![seen(), due(120), moved(90, 25)], Some("25 %")),
         (
             "a pause moves no due time that a person has set",
             vec![seen(), due(120), status("On Hold", 22), status("Open", 28)],

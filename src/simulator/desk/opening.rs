@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Desk, date, promised, scaled, slowness};
+use super::{Desk, TRIES, date, promised, scaled, slowness};
 use crate::simulator::ticket::{SimTicket, Talk, TalkKind};
 use crate::simulator::world::{World, blank_ticket};
 
@@ -29,9 +29,46 @@ impl Desk {
                 nth if nth < 2 * soon => self.soon(world, minute(nth - soon, soon), false, now),
                 nth => self.under_way(world, nth % LATE_ONE_IN == LATE_ONE_IN - 1, now),
             };
+            self.remember_alike(world, &ticket, now);
             let index = world.keep(ticket);
             self.plan(world, index, now);
         }
+    }
+
+    /// Adds the tickets that came with an open one and are done already, if there is a past: without them it would
+    /// seem that work which came lately takes longer than it ever did.
+    fn remember_alike(&mut self, world: &mut World, open: &SimTicket, now: DateTime<Utc>) {
+        if !self.has_past {
+            return;
+        }
+        for _ in 0..TRIES {
+            let mut other = self.draft(world);
+            date(&mut other, open.created_at);
+            // Whoever would still be at work on it stands for the open one.
+            if !self.work(world, &mut other, now) {
+                return;
+            }
+            world.keep(other);
+        }
+    }
+
+    /// Has a ticket answered and solved as its people do it. False: it would not be done yet.
+    fn work(&mut self, world: &World, ticket: &mut SimTicket, now: DateTime<Utc>) -> bool {
+        let (slowness, allowed) = (slowness(world, ticket), promised(ticket));
+        let (created, hours) = (ticket.created_at, std::sync::Arc::clone(&ticket.hours));
+        let response = allowed.map_or(TimeDelta::hours(2), |target| target.response);
+        let resolution = allowed.map_or(TimeDelta::hours(8), |target| target.resolution);
+        let answered = hours.after(created, scaled(response, slowness * self.share(0.6, 0.55)));
+        let solved = hours.after(created, scaled(resolution, slowness * self.share(0.6, 0.55))).max(answered);
+        if solved >= now {
+            return false;
+        }
+        ticket.first_response.met_at = Some(answered);
+        ticket.talks.push(Talk { at: answered, kind: TalkKind::TechnicianReply, by: ticket.technician.clone() });
+        ticket.resolution.met_at = Some(solved);
+        ticket.status = Some(if now - solved > TimeDelta::hours(24) { "Closed" } else { "Resolved" }.into());
+        ticket.updated_at = solved;
+        true
     }
 
     /// Adds `past` tickets of the last two months, which took as long as their people, trades and groups take.
@@ -39,22 +76,9 @@ impl Desk {
         for _ in 0..past {
             let mut ticket = self.draft(world);
             date(&mut ticket, now - scaled(TimeDelta::days(60), 0.02 + 0.98 * self.rng.f64()));
-            let slowness = slowness(world, &ticket);
-            let allowed = promised(&ticket);
-            let (created, hours) = (ticket.created_at, std::sync::Arc::clone(&ticket.hours));
-            let response = allowed.map_or(TimeDelta::hours(2), |target| target.response);
-            let resolution = allowed.map_or(TimeDelta::hours(8), |target| target.resolution);
-            let answered = hours.after(created, scaled(response, slowness * self.share(0.6, 0.55)));
-            let solved = hours.after(created, scaled(resolution, slowness * self.share(0.6, 0.55))).max(answered);
-            if solved >= now {
-                continue;
+            if self.work(world, &mut ticket, now) {
+                world.keep(ticket);
             }
-            ticket.first_response.met_at = Some(answered);
-            ticket.talks.push(Talk { at: answered, kind: TalkKind::TechnicianReply, by: ticket.technician.clone() });
-            ticket.resolution.met_at = Some(solved);
-            ticket.status = Some(if now - solved > TimeDelta::hours(24) { "Closed" } else { "Resolved" }.into());
-            ticket.updated_at = solved;
-            world.keep(ticket);
         }
     }
 

@@ -50,7 +50,9 @@ impl Boosting {
             let inputs: Vec<usize> = (0..rows.width()).filter(|_| dice.roll() < growth.input_share).collect();
             let tree = Tree::grow(&bins, &seen, &inputs, growth);
             scores.iter_mut().enumerate().for_each(|(row, score)| *score += tree.leaf(&bins, row));
-            boosting.questions.extend(tree.splits.iter().map(|split| split.map_or(NOBODY, |split| split.question(&bins))));
+            boosting
+                .questions
+                .extend(tree.splits.iter().map(|split| split.map_or(NOBODY, |split| split.question(&bins))));
             boosting.leaves.extend(&tree.leaves);
         }
         boosting
@@ -81,7 +83,6 @@ struct Seen {
 }
 
 impl Seen {
-
     fn draw(rows: &Rows<'_>, scores: &[f32], growth: &Growth, dice: &mut Dice) -> Self {
         let mut seen = Self { rows: Vec::new(), slopes: Vec::new() };
         for (number, (row, score)) in rows.iter().zip(scores).enumerate() {
