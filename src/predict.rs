@@ -49,7 +49,7 @@ use story::{Happening, Shared, What, story};
 /// All is said anew this often.
 const EVERY: TimeDelta = TimeDelta::minutes(1);
 /// Tickets of the past are read by so many.
-const PAGE: u32 = 1_000;
+const PAGE: u32 = 250;
 /// More news than this is not told one by one: the past is walked through again.
 const MUCH: usize = 500;
 /// A walk through the past that takes longer says how far it is.

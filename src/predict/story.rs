@@ -220,9 +220,12 @@ impl Teller<'_> {
         let Some(calendar) = self.shared.calendar(hours.calendar).filter(|_| is_left) else { return };
         let (terms, priority) = (Terms { allowed, calendar }, self.known(Attribute::Priority));
         self.tell(at, after, What::Opened(Box::new(Start { terms, priority, since: self.created })));
-        let looks = self.looks.iter().cloned().map(|(attribute, name)| Fact::Became(attribute, name));
-        let counts = [Fact::Reassigned(self.reassigned), Fact::Reopened(self.reopened)];
-        let facts = looks.chain(counts).chain(self.paused.then_some(Fact::Paused(true))).collect();
+        // What is blank or nought needs no telling: there are as many of these lists as clocks.
+        let looks = self.looks.iter().filter(|(_, name)| name.is_some()).cloned();
+        let looks = looks.map(|(attribute, name)| Fact::Became(attribute, name));
+        let reassigned = (self.reassigned > 0).then_some(Fact::Reassigned(self.reassigned));
+        let reopened = (self.reopened > 0).then_some(Fact::Reopened(self.reopened));
+        let facts = looks.chain(reassigned).chain(reopened).chain(self.paused.then_some(Fact::Paused(true))).collect();
         self.tell(at, after, What::Changed(facts));
     }
 

@@ -12,7 +12,7 @@ use crate::support::{TestApp, minutes, usual};
 /// Every ticket of the tests is promised this.
 const PROMISED: TimeDelta = TimeDelta::hours(8);
 /// More than the forecast needs before it speaks.
-const PAST: i32 = 900;
+const PAST: i32 = 500;
 
 fn of_trade(slow: bool) -> NewTicket {
     let (category, technician, group) =

@@ -35,15 +35,17 @@ impl Desk {
         }
     }
 
-    /// Adds the tickets that came with an open one and are done already, if there is a past: without them it would
-    /// seem that work which came lately takes longer than it ever did.
+    /// Adds tickets that would be as far on as an open one, had they not been done by now, if there is a past: without
+    /// them it would seem that work which came lately takes longer than it ever did.
     fn remember_alike(&mut self, world: &mut World, open: &SimTicket, now: DateTime<Utc>) {
-        if !self.has_past {
-            return;
-        }
+        let Some(due) = open.resolution.due.filter(|_| self.has_past) else { return };
+        let left = |at| open.left_until(due, at).num_milliseconds() as f64;
+        let elapsed = 1.0 - left(now) / left(open.created_at).max(1.0);
         for _ in 0..TRIES {
             let mut other = self.draft(world);
-            date(&mut other, open.created_at);
+            let allowed = promised(&other).map_or(TimeDelta::hours(8), |target| target.resolution);
+            let created = super::counted(&other).before(now, scaled(allowed, elapsed));
+            date(&mut other, created);
             // Whoever would still be at work on it stands for the open one.
             if !self.work(world, &mut other, now) {
                 return;
