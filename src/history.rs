@@ -25,12 +25,18 @@ const LONGEST_LINE: usize = 4 << 20;
 
 /// A line that could not be read.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}:{line}: {reason}", path = path.display())]
+#[error("{}: {reason}", self.place())]
 pub struct LineError {
     pub path: PathBuf,
     /// From 1; 0 if the file could not even be opened.
     pub line: u64,
     pub reason: Reason,
+}
+
+impl LineError {
+    fn place(&self) -> String {
+        if self.line == 0 { self.path.display().to_string() } else { format!("{}:{}", self.path.display(), self.line) }
+    }
 }
 
 /// What is wrong with a line.
@@ -39,6 +45,9 @@ pub enum Reason {
     /// The rest of the file cannot be read.
     #[error("{0}")]
     Unreadable(#[from] io::Error),
+    /// So is this; the packer's own words say nothing to people.
+    #[error("the compressed file is cut off or damaged here")]
+    Damaged(#[source] io::Error),
     #[error("not JSON at column {column}")]
     NotJson { column: usize },
     #[error("longer than {LONGEST_LINE} bytes")]
@@ -132,22 +141,23 @@ pub struct Record {
 pub fn read(path: &Path) -> impl Iterator<Item = Result<Record, LineError>> + Send + use<> {
     let path = path.to_owned();
     let records: Box<dyn Iterator<Item = _> + Send> = match File::open(&path).and_then(unpack) {
-        Ok(lines) => Box::new(Records { path, lines, line: 0, names: Names::default(), done: false }),
+        Ok((lines, packed)) => Box::new(Records { path, lines, packed, line: 0, names: Names::default(), done: false }),
         Err(error) => Box::new(iter::once(Err(LineError { path, line: 0, reason: error.into() }))),
     };
     records
 }
 
-fn unpack(file: File) -> io::Result<Box<dyn BufRead + Send>> {
+/// What reads `file`, and whether it is compressed.
+fn unpack(file: File) -> io::Result<(Box<dyn BufRead + Send>, bool)> {
     let mut file = BufReader::with_capacity(1 << 16, file);
     let start = file.fill_buf()?;
     Ok(match start {
-        [0x1f, 0x8b, ..] => Box::new(BufReader::new(MultiGzDecoder::new(file))),
+        [0x1f, 0x8b, ..] => (Box::new(BufReader::new(MultiGzDecoder::new(file))), true),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => {
             let decoder = StreamingDecoder::new(file).map_err(io::Error::other)?;
-            Box::new(BufReader::with_capacity(1 << 16, decoder))
+            (Box::new(BufReader::with_capacity(1 << 16, decoder)), true)
         }
-        _ => Box::new(file),
+        _ => (Box::new(file), false),
     })
 }
 
@@ -155,6 +165,7 @@ fn unpack(file: File) -> io::Result<Box<dyn BufRead + Send>> {
 struct Records {
     path: PathBuf,
     lines: Box<dyn BufRead + Send>,
+    packed: bool,
     line: u64,
     names: Names,
     done: bool,
@@ -172,7 +183,7 @@ impl Iterator for Records {
                 Ok(Some(line)) => self.names.record(&line),
                 Err(reason) => Err(reason),
             };
-            self.done = matches!(record, Err(Reason::Unreadable(_)));
+            self.done = matches!(record, Err(Reason::Unreadable(_) | Reason::Damaged(_)));
             return Some(record.map_err(|reason| LineError { path: self.path.clone(), line: self.line, reason }));
         }
         None
@@ -184,7 +195,8 @@ impl Records {
     fn next_line(&mut self) -> Result<Option<Vec<u8>>, Reason> {
         let mut line = Vec::new();
         let mut limited = (&mut self.lines).take(LONGEST_LINE as u64);
-        if limited.read_until(b'\n', &mut line)? == 0 {
+        let read = limited.read_until(b'\n', &mut line);
+        if read.map_err(|error| if self.packed { Reason::Damaged(error) } else { error.into() })? == 0 {
             return Ok(None);
         }
         if line.len() == LONGEST_LINE && !line.ends_with(b"\n") {
@@ -220,6 +232,8 @@ impl Names {
     }
 
     fn record(&mut self, line: &[u8]) -> Result<Record, Reason> {
+        // Some tools begin a file with a mark of its encoding.
+        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         let value = serde_json::from_slice(line).map_err(|error| Reason::NotJson { column: error.column() })?;
         let Value::Object(fields) = value else { return Err(Reason::NotAnObject) };
         let mut name = |key: &str| fields.get(key).and_then(|value| self.value(value));
@@ -363,9 +377,9 @@ mod tests {
         gzip.write_all(HELP_DESK.as_bytes()).unwrap();
         let bytes = gzip.finish().unwrap();
         let last = all(&bytes[..bytes.len() / 2]).pop().unwrap();
-        assert!(matches!(last, Err(LineError { reason: Reason::Unreadable(_), .. })), "{last:?}");
-        let missing = read(Path::new("nowhere.jsonl")).next().unwrap();
-        assert!(missing.is_err_and(|error| error.line == 0));
+        assert!(matches!(last, Err(LineError { reason: Reason::Damaged(_), .. })), "{last:?}");
+        let missing = read(Path::new("nowhere.jsonl")).next().unwrap().unwrap_err();
+        assert_eq!((missing.line, missing.to_string().split(": ").next()), (0, Some("nowhere.jsonl")));
     }
 
     #[test]

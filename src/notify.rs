@@ -201,6 +201,9 @@ pub struct Advice {
 pub struct Room {
     pub name: String,
     pub open: usize,
+    /// On call now; false as well where nothing is known of shifts.
+    #[serde(default)]
+    pub on_call: bool,
 }
 
 /// A ticket as it is shown to people.

@@ -15,12 +15,14 @@ pub mod reliability;
 mod story;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use tokio::sync::{Notify, watch};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
+use crate::alert::on_call::{Duty, duty};
 use crate::alert::prediction::{Candidate, choose};
 use crate::clock::SharedClock;
 use crate::config::{Config, Tenant};
@@ -32,7 +34,7 @@ use crate::store::tickets::OpenTickets;
 use crate::store::{Store, StoreError};
 use crate::sync::SyncHealth;
 use crate::telemetry::{ClockLabels, JudgedLabels, LoopName, Telemetry};
-use crate::ticket::{ClockKind, Directory, TenantId, TicketId};
+use crate::ticket::{ClockKind, TenantId, TicketId};
 
 pub use board::{Board, Forecasts};
 pub use mind::Worth;
@@ -42,14 +44,16 @@ use look::Looked;
 use mind::Mind;
 use record::{Entries, Record};
 use reliability::{Reliability, reliability};
-use story::{Calendars, Happening, What, story};
+use story::{Happening, Shared, What, story};
 
 /// All is said anew this often.
 const EVERY: TimeDelta = TimeDelta::minutes(1);
 /// Tickets of the past are read by so many.
-const PAGE: u32 = 1_000;
+const PAGE: u32 = 250;
 /// More news than this is not told one by one: the past is walked through again.
 const MUCH: usize = 500;
+/// A walk through the past that takes longer says how far it is.
+const SAY_EVERY: Duration = Duration::from_secs(2);
 /// A ticket this old when it is first read belongs among those of its time.
 const LATE: TimeDelta = TimeDelta::days(2);
 /// The past is walked through again no sooner than this, unless there is much more of it than before.
@@ -84,7 +88,7 @@ pub struct Predict {
     tenant: TenantId,
     wiring: Wiring,
     mind: Option<Mind>,
-    calendars: Calendars,
+    shared: Shared,
     /// The number of the last event that was told.
     told: i64,
     /// Tickets of the past that were read too late to be told in their order.
@@ -102,7 +106,7 @@ impl Predict {
             tenant: tenant.clone(),
             wiring,
             mind: None,
-            calendars: Calendars::default(),
+            shared: Shared::default(),
             told: 0,
             late: 0,
             walked: (0, DateTime::UNIX_EPOCH),
@@ -132,11 +136,15 @@ impl Predict {
     pub async fn glance(&mut self, now: DateTime<Utc>) -> Result<(), PredictError> {
         let config = self.wiring.config.clone();
         let Some(tenant) = config.tenants.get(&self.tenant) else { return Ok(()) };
+        if !self.has_a_past().await? {
+            return Ok(());
+        }
         let (people, desk) = self.wiring.desks.of(tenant).await?;
         let open = self.wiring.store.open_tickets(&self.tenant).await?;
         self.learn(&desk, now).await?;
         let (looked, worth) = self.look(&desk, &open, now).await?;
-        self.publish(&people, &open, looked, worth, now);
+        let load = Load::of(&people, &open, &self.duty(now).await?, desk.is_staffed(now));
+        self.publish(&load, &open, looked, worth, now);
         Ok(())
     }
 
@@ -145,6 +153,9 @@ impl Predict {
         let started = tokio::time::Instant::now();
         let config = self.wiring.config.clone();
         let Some(tenant) = config.tenants.get(&self.tenant) else { return Ok(()) };
+        if !self.has_a_past().await? {
+            return Ok(());
+        }
         let (people, desk) = self.wiring.desks.of(tenant).await?;
         let open = self.wiring.store.open_tickets(&self.tenant).await?;
         self.learn(&desk, now).await?;
@@ -152,13 +163,19 @@ impl Predict {
         self.tell_worth(&worth);
         let entries = self.judge(tenant, &desk, &open, &looked, &worth, now).await?;
         let told = entries.new.iter().any(|one| one.moment == Moment::Alert);
-        self.publish(&people, &open, looked, worth, now);
+        let load = Load::of(&people, &open, &self.duty(now).await?, desk.is_staffed(now));
+        self.publish(&load, &open, looked, worth, now);
         if told {
             self.wiring.news.notify_one();
         }
         let took = started.elapsed().as_secs_f64();
         self.wiring.telemetry.loop_seconds.get_or_create(&LoopName { name: "forecast" }).observe(took);
         Ok(())
+    }
+
+    /// Whether all tickets were read once. A part of them is no fair sample: what is open and new is read first.
+    async fn has_a_past(&self) -> Result<bool, StoreError> {
+        Ok(self.wiring.store.sync_state(&self.tenant).await?.passed_at.is_some())
     }
 
     /// Tells the forecasters what happened since the last turn; or all of it, after a start and when much is new.
@@ -185,26 +202,30 @@ impl Predict {
 
     /// Walks through the whole past.
     async fn walk_again(&mut self, desk: &Arc<Desk>, last: i64, now: DateTime<Utc>) -> Result<(), PredictError> {
+        let began = Instant::now();
         let (mut happenings, mut known, mut after): (Vec<Happening>, usize, Option<TicketId>) = (Vec::new(), 0, None);
         loop {
             let page = self.wiring.store.past(&self.tenant, after.as_ref(), PAGE).await?;
             let Some((ticket, _)) = page.last() else { break };
             after = Some(ticket.ticket.id.clone());
             known += page.len();
-            let (desk, mut calendars) = (desk.clone(), std::mem::take(&mut self.calendars));
+            let (desk, mut shared) = (desk.clone(), std::mem::take(&mut self.shared));
             let stories = move || {
                 let of = |kind| page.iter().map(move |(watched, changes)| (kind, watched, changes));
                 let both = ClockKind::REPORTED.into_iter().flat_map(of);
-                let told =
-                    both.flat_map(|(kind, watched, changes)| story(watched, changes, kind, &desk, &mut calendars));
-                (told.collect::<Vec<_>>(), calendars)
+                let told = both.flat_map(|(kind, watched, changes)| story(watched, changes, kind, &desk, &mut shared));
+                (told.collect::<Vec<_>>(), shared)
             };
-            let (told, calendars) = apart(stories).await?;
+            let (told, shared) = apart(stories).await?;
             happenings.extend(told);
-            self.calendars = calendars;
+            self.shared = shared;
         }
+        // Two of them take twice the room.
         self.mind = None;
-        self.mind = Some(apart(move || Mind::taught(happenings, now)).await?);
+        let mut progress = Progress::of(&self.tenant, known, began);
+        self.mind = Some(apart(move || Mind::taught(happenings, now, |done, all| progress.at(done, all))).await?);
+        let seconds = began.elapsed().as_secs();
+        debug!(tenant = %self.tenant, tickets = known, seconds, "the forecast of `{}` has learned from {known} tickets in {seconds} s", self.tenant);
         (self.told, self.late, self.walked) = (last, 0, (known, now));
         Ok(())
     }
@@ -217,16 +238,16 @@ impl Predict {
             let changes = self.wiring.store.events(&self.tenant, id).await?;
             let known = self.wiring.store.events_until(&self.tenant, id, self.told).await?;
             for kind in ClockKind::REPORTED {
-                let told = story(&watched, &changes, kind, desk, &mut self.calendars);
+                let told = story(&watched, &changes, kind, desk, &mut self.shared);
                 happenings.extend(told.into_iter().filter(|one| known == 0 || one.after > known));
             }
         }
-        let opened_late = |one: &Happening| matches!(one.what, What::Opened(..)) && one.at < now - LATE;
+        let opened_late = |one: &Happening| matches!(one.what, What::Opened(_)) && one.at < now - LATE;
         let late: Vec<_> = happenings.iter().filter(|one| opened_late(one)).map(|one| one.key.clone()).collect();
         self.late += late.len();
         happenings.retain(|one| !late.contains(&one.key));
         if let Some(mind) = &mut self.mind {
-            mind.tell(&mut happenings);
+            mind.tell(happenings);
         }
         Ok(())
     }
@@ -239,7 +260,7 @@ impl Predict {
         now: DateTime<Utc>,
     ) -> Result<(Looked, [Worth; 2]), PredictError> {
         // If the thread is lost, so is the mind; the next turn makes another.
-        let mut mind = self.mind.take().unwrap_or_else(|| Mind::taught(Vec::new(), now));
+        let mut mind = self.mind.take().unwrap_or_else(|| Mind::taught(Vec::new(), now, |_, _| ()));
         let rehearsed = self.rehearsed.take();
         let (desk, open) = (desk.clone(), open.clone());
         let (mind, looked, worth, rehearsed) = apart(move || {
@@ -273,14 +294,9 @@ impl Predict {
             self.record = Some(Record::load(&store, &tenant.id).await?);
         }
         let Some(record) = &self.record else { return Ok(Entries::default()) };
-        let state = store.sync_state(&tenant.id).await?;
         let decided = record.ended(&store, &tenant.id, desk, open, looked, now).await?;
-        let mut entries = Entries { decided, ..Entries::default() };
-        // Before all open tickets are read, the most probable of them are not known.
-        if state.swept_at.is_some() || state.passed_at.is_some() {
-            entries.new = record.due(looked, now);
-            entries.new.extend(self.chosen(record, desk.msp_timezone(), looked, worth, now).await?);
-        }
+        let mut entries = Entries { decided, new: record.due(looked, now) };
+        entries.new.extend(self.chosen(record, desk.msp_timezone(), looked, worth, now).await?);
         if !entries.new.is_empty() || !entries.decided.is_empty() {
             store.save_predictions(&tenant.id, entries.new.clone(), entries.decided.clone()).await?;
         }
@@ -318,7 +334,17 @@ impl Predict {
         Ok(chosen.into_iter().map(|one| prediction(one, now)).collect())
     }
 
-    fn publish(&self, people: &Directory, open: &OpenTickets, looked: Looked, worth: [Worth; 2], now: DateTime<Utc>) {
+    /// Who is on call for the tenant at `now`.
+    async fn duty(&self, now: DateTime<Utc>) -> Result<Duty, StoreError> {
+        let rotations = &self.wiring.config.on_call;
+        if rotations.is_empty() {
+            return Ok(Duty::new());
+        }
+        let overrides = self.wiring.store.overrides_from(now).await?;
+        Ok(duty(rotations.values(), &self.tenant, &overrides, now))
+    }
+
+    fn publish(&self, load: &Load<'_>, open: &OpenTickets, looked: Looked, worth: [Worth; 2], now: DateTime<Utc>) {
         let calls = self.record.as_ref().map(|record| record.calls(self.wiring.config.alerts.predict, &looked));
         let mut calls = calls.unwrap_or_default();
         for call in calls.values_mut() {
@@ -326,7 +352,6 @@ impl Predict {
                 call.take_if(|_| !worth.speaks());
             }
         }
-        let load = Load::of(people, open);
         let told = calls.keys().filter_map(|id| Some((id.clone(), load.advice(&open.get(id)?.ticket))));
         let rehearsed = self.rehearsed.as_ref().map(|(_, rehearsed)| rehearsed.clone());
         let advice = told.collect();
@@ -381,6 +406,30 @@ impl Worth {
     /// the clock does.
     pub fn speaks(&self) -> bool {
         self.trusted && self.grounds.basis == Basis::Learned
+    }
+}
+
+/// Says in the log how far a walk through the past has come, if it takes long.
+struct Progress {
+    tenant: TenantId,
+    tickets: usize,
+    began: Instant,
+    said: Duration,
+}
+
+impl Progress {
+    fn of(tenant: &TenantId, tickets: usize, began: Instant) -> Self {
+        Self { tenant: tenant.clone(), tickets, began, said: began.elapsed() }
+    }
+
+    /// `done` of `all` happenings are told.
+    fn at(&mut self, done: usize, all: usize) {
+        let took = self.began.elapsed();
+        if took >= self.said + SAY_EVERY {
+            self.said = took;
+            info!(tenant = %self.tenant, tickets = self.tickets, "the forecast of `{}` is learning from {} tickets: {} %",
+                self.tenant, self.tickets, done * 100 / all.max(1));
+        }
     }
 }
 

@@ -75,6 +75,17 @@ pub struct Shift {
 /// Who is on call now, by the name of the rotation.
 pub type Duty = BTreeMap<String, Person>;
 
+/// Who is on call at `now` in those of `rotations` that are for `tenant`, or for all.
+pub fn duty<'a>(
+    rotations: impl IntoIterator<Item = &'a Rotation>,
+    tenant: &TenantId,
+    overrides: &[Override],
+    now: DateTime<Utc>,
+) -> Duty {
+    let own = rotations.into_iter().filter(|rotation| rotation.tenant.as_ref().is_none_or(|only| only == tenant));
+    own.filter_map(|rotation| Some((rotation.name.clone(), rotation.who(overrides, now)?.person))).collect()
+}
+
 /// How far ahead a shift is looked for.
 const HORIZON: TimeDelta = TimeDelta::days(366);
 

@@ -132,16 +132,28 @@ pub fn refine(decision: Decision, clock: &ClockState<'_>, raised: Option<&Raised
     }
 }
 
-/// Who could take a ticket on: of a group's people the one with the fewest open tickets.
+/// Somebody of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hand<'a> {
+    pub name: &'a str,
+    /// Tickets that are theirs and open.
+    pub open: usize,
+    /// On call now; false as well where nothing is known of shifts.
+    pub on_call: bool,
+}
+
+/// Who could take a ticket on: of a group's people the one with the fewest open tickets, those on call before all others.
 ///
-/// `people` are names with how many open tickets each has; `owner` has it already and is passed over. None: nobody
-/// has fewer than the owner.
-pub fn with_room<'a>(people: impl Iterator<Item = (&'a str, usize)>, owner: Option<&str>) -> Option<(&'a str, usize)> {
-    let people: Vec<_> = people.collect();
-    let owners = owner.and_then(|owner| people.iter().find(|(name, _)| *name == owner)).map(|(_, open)| *open);
-    let others = people.into_iter().filter(|(name, _)| Some(*name) != owner);
-    let fewest = others.min_by_key(|(name, open)| (*open, *name));
-    fewest.filter(|(_, open)| owners.is_none_or(|owners| *open < owners))
+/// `owner` has it already and is passed over. `staffed`: nothing says that the group's hours are over; when they are,
+/// only who is on call is asked. None: nobody has fewer than the owner, or nobody is there.
+pub fn with_room<'a>(team: &[Hand<'a>], owner: Option<&str>, staffed: bool) -> Option<Hand<'a>> {
+    let owners = team.iter().find(|hand| owner == Some(hand.name)).filter(|hand| staffed || hand.on_call);
+    let has_room = |hand: &Hand<'_>| owners.is_none_or(|owners| hand.open < owners.open);
+    let fewest = |on_call: bool| {
+        let others = team.iter().filter(|hand| owner != Some(hand.name) && (hand.on_call || !on_call));
+        others.min_by_key(|hand| (hand.open, hand.name)).filter(|hand| has_room(hand)).copied()
+    };
+    fewest(true).or_else(|| fewest(false).filter(|_| staffed))
 }
 
 #[cfg(test)]

@@ -62,6 +62,9 @@ fn follow(path: &Path, promised: &Promised<'_>) -> Result<Vec<backtest::Path>, C
     if !bad.is_empty() {
         return Err(CliError::Usage(complaints(&bad)));
     }
+    if good.is_empty() {
+        return Err(CliError::Usage(format!("{}: there is no ticket in it", path.display())));
+    }
     let records = good.into_iter().flatten().map(Arc::new);
     let paths: Vec<_> = records.filter_map(|record| backtest::Path::of(record, promised)).collect();
     if paths.is_empty() {

@@ -57,8 +57,8 @@ fn page_text(overview: &Overview, no_texts: &[String], page: &TicketPage, colour
     );
     for tenant in &overview.tenants {
         let read = tenant.last_good_sync.map_or("never".to_owned(), |at| format!("{} ago", ago(at, overview.now)));
-        let trouble = tenant.trouble.as_ref().map(|trouble| format!("; {trouble}")).unwrap_or_default();
-        let _ = writeln!(text, "{}: last read {read}{trouble}", tenant.tenant);
+        let notes = tenant.trouble.iter().chain(&tenant.forecast).map(|note| format!("; {note}")).collect::<String>();
+        let _ = writeln!(text, "{}: last read {read}{notes}", tenant.tenant);
     }
     for line in no_texts {
         let _ = writeln!(text, "{}", printable(line));

@@ -73,7 +73,8 @@ pub fn alert(
 /// The facts of an alert; if it is only predicted, with what speaks for it and what to do about it.
 pub fn foreseen(mut facts: AlertFacts, forecasts: &Forecasts, key: &AlertKey) -> AlertFacts {
     if facts.stage == Stage::Predicted {
-        let reasons = forecasts.of(&key.ticket, key.clock).map(|said| said.reasons.clone()).unwrap_or_default();
+        let said = forecasts.of(&key.ticket, key.clock);
+        let reasons = said.iter().flat_map(|said| &said.reasons).map(|reason| reason.to_string());
         facts.reasons.splice(1..1, reasons);
         facts.advice = forecasts.advice.get(&key.ticket).cloned();
     }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::Evaluate;
-use crate::alert::on_call::Duty;
+use crate::alert::on_call::{Duty, duty};
 use crate::config::Tenant;
 use crate::store::StoreError;
 
@@ -14,9 +14,6 @@ impl Evaluate {
             return Ok(Duty::new());
         }
         let overrides = self.store.overrides_from(now).await?;
-        let rotations = self.config.on_call.values();
-        let own = rotations.filter(|rotation| rotation.tenant.as_ref().is_none_or(|only| *only == tenant.id));
-        let on_call = own.filter_map(|rotation| Some((rotation.name.clone(), rotation.who(&overrides, now)?.person)));
-        Ok(on_call.collect())
+        Ok(duty(self.config.on_call.values(), &tenant.id, &overrides, now))
     }
 }

@@ -1,46 +1,51 @@
 //! What to do about a ticket that is likely to breach: who could take it on, and what is ahead of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use crate::alert::prediction::with_room;
+use crate::alert::on_call::Duty;
+use crate::alert::prediction::{Hand, with_room};
 use crate::notify::{Advice, Room};
 use crate::store::tickets::OpenTickets;
-use crate::ticket::{Directory, RefId, Ticket};
+use crate::ticket::{Directory, RefId, Technician, Ticket};
 
 /// How much each technician has to do.
 pub struct Load<'a> {
     people: &'a Directory,
     open: &'a OpenTickets,
     counts: HashMap<&'a RefId, usize>,
+    on_call: BTreeSet<&'a RefId>,
+    staffed: bool,
 }
 
 impl<'a> Load<'a> {
-    /// Counts the open tickets.
-    pub fn of(people: &'a Directory, open: &'a OpenTickets) -> Self {
+    /// Counts the open tickets. `duty`: who is on call; `staffed`: nothing says that the tenant's hours are over.
+    pub fn of(people: &'a Directory, open: &'a OpenTickets, duty: &Duty, staffed: bool) -> Self {
         let mut counts = HashMap::new();
         for watched in open.values() {
             if let Some(owner) = &watched.ticket.technician {
                 *counts.entry(&owner.id).or_default() += 1;
             }
         }
-        Self { people, open, counts }
+        let on_call = duty.values().filter_map(|person| Some(&person.technician(people)?.id)).collect();
+        Self { people, open, counts, on_call, staffed }
     }
 
     /// What to do about `ticket`.
     pub fn advice(&self, ticket: &Ticket) -> Advice {
         let members = ticket.group.iter().flat_map(|group| self.people.members(&group.id));
-        let team = members.map(|person| (person.name.as_str(), self.count(&person.id)));
+        let team: Vec<_> = members.map(|person| self.hand(person)).collect();
         let owner = ticket.technician.as_ref().map(|owner| owner.name.as_str());
-        let room = with_room(team, owner);
+        let room = with_room(&team, owner, self.staffed);
         Advice {
-            room: room.map(|(name, open)| Room { name: name.to_owned(), open }),
+            room: room.map(|Hand { name, open, on_call }| Room { name: name.to_owned(), open, on_call }),
             group: ticket.group.as_ref().map(|group| group.name.clone()),
             ahead: self.ahead(ticket),
         }
     }
 
-    fn count(&self, person: &RefId) -> usize {
-        self.counts.get(person).copied().unwrap_or_default()
+    fn hand<'p>(&self, person: &'p Technician) -> Hand<'p> {
+        let open = self.counts.get(&person.id).copied().unwrap_or_default();
+        Hand { name: &person.name, open, on_call: self.on_call.contains(&person.id) }
     }
 
     /// How many open tickets of its group are older.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::story::{Fact, Happening, What, ticket_of};
+use super::story::{Fact, Happening, Shared, Start, What, ticket_of};
 use crate::sla::forecast::{Change, Forecast, Forecaster, Grounds};
 use crate::ticket::{ClockKind, TicketId};
 
@@ -26,29 +26,39 @@ pub struct Worth {
 }
 
 impl Mind {
-    /// A mind that knows what `happenings` tell and nothing else.
-    pub fn taught(mut happenings: Vec<Happening>, now: DateTime<Utc>) -> Self {
-        let start = happenings.iter().map(|happening| happening.at).min().unwrap_or(now);
+    /// A mind that knows what `happenings` tell, all of them by `now`, and nothing else. `progress` hears now and then
+    /// how many are told, of how many.
+    pub fn taught(mut happenings: Vec<Happening>, now: DateTime<Utc>, mut progress: impl FnMut(usize, usize)) -> Self {
+        sort(&mut happenings);
+        let start = happenings.first().map_or(now, |first| first.at);
         let mut mind = Self(ClockKind::REPORTED.map(|_| Forecaster::new(start)));
-        mind.tell(&mut happenings);
+        mind.0.iter_mut().for_each(|forecaster| forecaster.catches_up(now));
+        let all = happenings.len();
+        for (done, happening) in happenings.into_iter().enumerate() {
+            if done % 256 == 0 {
+                progress(done, all);
+            }
+            mind.hear(happening);
+        }
         mind
     }
 
     /// Tells what happened. What is ahead of the last told moment is told in its order.
-    pub fn tell(&mut self, happenings: &mut [Happening]) {
-        // Stable: of one ticket at one moment, first things first.
-        happenings.sort_by_key(|happening| happening.at);
-        for happening in happenings {
-            let forecaster = &mut self.0[happening.clock as usize];
-            let (key, at) = (&*happening.key, happening.at);
-            match &happening.what {
-                What::Opened(terms, priority) => forecaster.opened(key, terms.clone(), priority.as_deref(), at),
-                What::Changed(facts) => {
-                    forecaster.changed(key, &facts.iter().map(change).collect::<Vec<_>>(), at);
-                }
-                What::Stopped => forecaster.stopped(key, at),
-                What::Withdrawn => forecaster.withdrawn(key, at),
+    pub fn tell(&mut self, mut happenings: Vec<Happening>) {
+        sort(&mut happenings);
+        happenings.into_iter().for_each(|happening| self.hear(happening));
+    }
+
+    fn hear(&mut self, Happening { at, clock, key, what, .. }: Happening) {
+        let forecaster = &mut self.0[clock as usize];
+        match what {
+            What::Opened(start) => {
+                let Start { terms, priority, since } = *start;
+                forecaster.taken_up(&key, terms, priority.as_deref(), since, at);
             }
+            What::Changed(facts) => forecaster.changed(&key, &facts.iter().map(change).collect::<Vec<_>>(), at),
+            What::Stopped => forecaster.stopped(&key, at),
+            What::Withdrawn => forecaster.withdrawn(&key, at),
         }
     }
 
@@ -66,11 +76,15 @@ impl Mind {
 
     /// What can be said now of every clock that runs or stands still.
     pub fn forecasts(&self, now: DateTime<Utc>) -> HashMap<TicketId, Both> {
-        let mut all: HashMap<TicketId, Both> = HashMap::new();
+        let (mut all, mut reasons) = (HashMap::<TicketId, Both>::new(), Shared::default());
         for (clock, forecaster) in ClockKind::REPORTED.into_iter().zip(&self.0) {
             for (key, _) in forecaster.probabilities(now) {
                 let Ok(id) = TicketId::parse(ticket_of(key)) else { continue };
-                all.entry(id).or_default()[clock as usize] = forecaster.forecast(key, now).map(Arc::new);
+                let said = forecaster.forecast(key, now).map(|mut said| {
+                    said.reasons.iter_mut().for_each(|reason| *reason = reasons.text(reason));
+                    Arc::new(said)
+                });
+                all.entry(id).or_default()[clock as usize] = said;
             }
         }
         all
@@ -89,6 +103,11 @@ impl Mind {
     pub fn rehearsed(&self, clock: ClockKind) -> Vec<(DateTime<Utc>, f64, bool)> {
         self.0[clock as usize].said_and_happened().collect()
     }
+}
+
+/// Stable: of one ticket at one moment, first things first.
+fn sort(happenings: &mut [Happening]) {
+    happenings.sort_by_key(|happening| happening.at);
 }
 
 fn change(fact: &Fact) -> Change<'_> {

@@ -6,7 +6,7 @@
 //! taken to have been so from the beginning, its early pauses and moves are
 //! missing, and nothing is made up in their place.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,6 +15,7 @@ use crate::sla::calendar::{Calendar, CalendarSpec};
 use crate::sla::clock::assess;
 use crate::sla::desk::Desk;
 use crate::sla::forecast::{Attribute, Terms};
+use crate::ticket::by_hand::{self, Ruling};
 use crate::ticket::watch::{Change, ChangeKind, Watched};
 use crate::ticket::{ClockKind, Named, StatusMeaning, Ticket};
 
@@ -23,13 +24,16 @@ const SOON: TimeDelta = TimeDelta::minutes(15);
 /// Stands between a ticket's id and the number of times its clock was started again. No id has a line break.
 const AGAIN: char = '\n';
 
+/// A text that many happenings share.
+pub type Name = Arc<str>;
+
 /// One thing that happens to a clock.
 #[derive(Clone, Debug)]
 pub struct Happening {
     pub at: DateTime<Utc>,
     pub clock: ClockKind,
     /// Names the clock: its ticket, and the cycle if it was started again.
-    pub key: Arc<str>,
+    pub key: Name,
     /// How many of the ticket's changes must be known to know this.
     pub after: usize,
     pub what: What,
@@ -38,17 +42,26 @@ pub struct Happening {
 /// What happens.
 #[derive(Clone, Debug)]
 pub enum What {
-    Opened(Terms, Option<String>),
-    Changed(Vec<Fact>),
+    Opened(Box<Start>),
+    Changed(Box<[Fact]>),
     Stopped,
     /// It is no promise any more: nothing is to be learned from it.
     Withdrawn,
 }
 
+/// A clock starts; or it is another one from now on.
+#[derive(Clone, Debug)]
+pub struct Start {
+    pub terms: Terms,
+    pub priority: Option<Name>,
+    /// It has run since then.
+    pub since: DateTime<Utc>,
+}
+
 /// What changed on a ticket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
-    Became(Attribute, Option<String>),
+    Became(Attribute, Option<Name>),
     Reassigned(u32),
     Reopened(u32),
     Paused(bool),
@@ -59,17 +72,30 @@ pub fn ticket_of(key: &str) -> &str {
     key.split(AGAIN).next().unwrap_or(key)
 }
 
-/// Calendars as forecasters share them.
+/// What many share: there are many happenings and forecasts, and few names, reasons and calendars.
 #[derive(Debug, Default)]
-pub struct Calendars(HashMap<CalendarSpec, Option<Arc<Calendar>>>);
+pub struct Shared {
+    calendars: HashMap<CalendarSpec, Option<Arc<Calendar>>>,
+    texts: HashSet<Name>,
+}
 
-impl Calendars {
-    fn share(&mut self, calendar: &Calendar) -> Option<Arc<Calendar>> {
-        if let Some(held) = self.0.get(calendar.spec()) {
+impl Shared {
+    fn calendar(&mut self, calendar: &Calendar) -> Option<Arc<Calendar>> {
+        if let Some(held) = self.calendars.get(calendar.spec()) {
             return held.clone();
         }
         let shared = Calendar::compile(calendar.spec().clone()).ok().map(Arc::new);
-        self.0.insert(calendar.spec().clone(), shared.clone());
+        self.calendars.insert(calendar.spec().clone(), shared.clone());
+        shared
+    }
+
+    /// The one copy of `text` that all share.
+    pub fn text(&mut self, text: &str) -> Name {
+        if let Some(held) = self.texts.get(text) {
+            return held.clone();
+        }
+        let shared: Name = text.into();
+        self.texts.insert(shared.clone());
         shared
     }
 }
@@ -80,24 +106,30 @@ pub fn story(
     changes: &[Change],
     kind: ClockKind,
     desk: &Desk,
-    calendars: &mut Calendars,
+    shared: &mut Shared,
 ) -> Vec<Happening> {
     let Some(created) = watched.ticket.created_at else { return Vec::new() };
     let now = watched.read_at.max(watched.first_seen_at);
     let clock = assess(watched, kind, desk, now);
-    let promised = first_due(changes, kind).or(watched.ticket.reported(kind).due).or(clock.due);
-    let Some(due) = promised else { return Vec::new() };
+    let reported = first_due(changes, kind).or(watched.ticket.reported(kind).due);
+    let Some(promised) = reported.or_else(|| due_by_policy(watched, kind, desk, now)) else { return Vec::new() };
     let mut teller = Teller {
         watched,
         changes,
         kind,
         desk,
-        calendars,
-        opened: opening(&watched.ticket, changes),
+        key: watched.ticket.id.as_str().into(),
+        looks: opening(&watched.ticket, changes, shared),
+        shared,
+        created,
         reassigned: 0,
         reopened: 0,
-        due,
+        promised,
+        by_hand: None,
+        paused: false,
+        has_paused: false,
         stopped: false,
+        ended_by_hand: false,
         told: Vec::new(),
     };
     teller.open(created, 0);
@@ -113,6 +145,14 @@ pub fn story(
     teller.told
 }
 
+/// When the policy makes it due, whatever people decided since.
+fn due_by_policy(watched: &Watched, kind: ClockKind, desk: &Desk, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    if watched.overrides.is_empty() {
+        return assess(watched, kind, desk, now).due;
+    }
+    assess(&Watched { overrides: Vec::new(), ..watched.clone() }, kind, desk, now).due
+}
+
 /// The due time that was promised first, if it was moved since.
 fn first_due(changes: &[Change], kind: ClockKind) -> Option<DateTime<Utc>> {
     let moved = changes.iter().find(|change| change.kind == ChangeKind::DueMoved(kind))?;
@@ -124,12 +164,12 @@ fn moment(text: Option<&String>) -> Option<DateTime<Utc>> {
 }
 
 /// How a ticket looked when it was opened, as far as its changes tell.
-fn opening(ticket: &Ticket, changes: &[Change]) -> Vec<(Attribute, Option<String>)> {
-    let name = |named: &Option<Named>| named.as_ref().map(|named| named.name.clone());
+fn opening(ticket: &Ticket, changes: &[Change], shared: &mut Shared) -> Vec<(Attribute, Option<Name>)> {
+    let name = |named: &'_ Option<Named>| named.as_ref().map(|named| named.name.clone());
     let before = |kind: ChangeKind, present: Option<String>| {
         changes.iter().find(|change| change.kind == kind).map_or(present, |change| change.from.clone())
     };
-    vec![
+    let looks = [
         (Attribute::Group, before(ChangeKind::Group, name(&ticket.group))),
         (Attribute::Technician, before(ChangeKind::Assignee, name(&ticket.technician))),
         (Attribute::Priority, before(ChangeKind::Priority, ticket.priority.clone())),
@@ -138,7 +178,8 @@ fn opening(ticket: &Ticket, changes: &[Change]) -> Vec<(Attribute, Option<String
         (Attribute::Location, name(&ticket.site)),
         (Attribute::Channel, ticket.request_type.clone()),
         (Attribute::State, None),
-    ]
+    ];
+    looks.into_iter().map(|(attribute, text)| (attribute, text.as_deref().map(|text| shared.text(text)))).collect()
 }
 
 struct Teller<'a> {
@@ -146,36 +187,54 @@ struct Teller<'a> {
     changes: &'a [Change],
     kind: ClockKind,
     desk: &'a Desk,
-    calendars: &'a mut Calendars,
+    shared: &'a mut Shared,
+    key: Name,
     /// How the ticket looks by now.
-    opened: Vec<(Attribute, Option<String>)>,
+    looks: Vec<(Attribute, Option<Name>)>,
+    created: DateTime<Utc>,
     reassigned: u32,
     reopened: u32,
-    due: DateTime<Utc>,
+    /// When SuperOps or a policy makes it due.
+    promised: DateTime<Utc>,
+    /// When a person made it due.
+    by_hand: Option<DateTime<Utc>>,
+    paused: bool,
+    has_paused: bool,
     stopped: bool,
+    /// A person stopped it or called it off.
+    ended_by_hand: bool,
     told: Vec<Happening>,
 }
 
 impl Teller<'_> {
     fn tell(&mut self, at: DateTime<Utc>, after: usize, what: What) {
-        let id = self.watched.ticket.id.as_str();
-        let key = if self.reopened == 0 { id.into() } else { format!("{id}{AGAIN}{}", self.reopened).into() };
-        self.told.push(Happening { at, clock: self.kind, key, after, what });
+        self.told.push(Happening { at, clock: self.kind, key: self.key.clone(), after, what });
     }
 
-    /// A clock starts at `at`, with what is left until it is due.
+    /// A clock that runs since the ticket was opened is told of at `at`, if anything is left of it.
     fn open(&mut self, at: DateTime<Utc>, after: usize) {
-        let (hours, _) = self.desk.hours(&self.watched.ticket, self.due);
-        let allowed = hours.calendar.between(at, self.due);
-        let Some(calendar) = self.calendars.share(hours.calendar).filter(|_| allowed > TimeDelta::zero()) else {
-            return;
-        };
-        let priority = self.known(Attribute::Priority);
-        self.tell(at, after, What::Opened(Terms { allowed, calendar }, priority));
-        let looks = self.opened.iter().cloned().map(|(attribute, name)| Fact::Became(attribute, name));
-        let counts = [Fact::Reassigned(self.reassigned), Fact::Reopened(self.reopened)];
-        let facts = looks.chain(counts).collect();
+        let due = self.by_hand.unwrap_or(self.promised);
+        let (hours, _) = self.desk.hours(&self.watched.ticket, due);
+        let allowed = hours.calendar.between(self.created, due);
+        let is_left = hours.calendar.between(at, due) > TimeDelta::zero();
+        let Some(calendar) = self.shared.calendar(hours.calendar).filter(|_| is_left) else { return };
+        let (terms, priority) = (Terms { allowed, calendar }, self.known(Attribute::Priority));
+        self.tell(at, after, What::Opened(Box::new(Start { terms, priority, since: self.created })));
+        // What is blank or nought needs no telling: there are as many of these lists as clocks.
+        let looks = self.looks.iter().filter(|(_, name)| name.is_some()).cloned();
+        let looks = looks.map(|(attribute, name)| Fact::Became(attribute, name));
+        let reassigned = (self.reassigned > 0).then_some(Fact::Reassigned(self.reassigned));
+        let reopened = (self.reopened > 0).then_some(Fact::Reopened(self.reopened));
+        let facts = looks.chain(reassigned).chain(reopened).chain(self.paused.then_some(Fact::Paused(true))).collect();
         self.tell(at, after, What::Changed(facts));
+    }
+
+    /// Something else is promised from `at` on.
+    fn open_anew(&mut self, at: DateTime<Utc>, after: usize) {
+        if !self.stopped {
+            self.tell(at, after, What::Withdrawn);
+            self.open(at, after);
+        }
     }
 
     fn stop(&mut self, at: DateTime<Utc>, after: usize) {
@@ -184,22 +243,23 @@ impl Teller<'_> {
         self.stopped = true;
     }
 
-    fn known(&self, attribute: Attribute) -> Option<String> {
-        self.opened.iter().find(|(known, _)| *known == attribute).and_then(|(_, name)| name.clone())
+    fn known(&self, attribute: Attribute) -> Option<Name> {
+        self.looks.iter().find(|(known, _)| *known == attribute).and_then(|(_, name)| name.clone())
     }
 
-    fn became(&mut self, attribute: Attribute, name: &Option<String>) -> Fact {
-        if let Some((_, known)) = self.opened.iter_mut().find(|(known, _)| *known == attribute) {
-            known.clone_from(name);
+    fn became(&mut self, attribute: Attribute, text: &Option<String>) -> Fact {
+        let name = text.as_deref().map(|text| self.shared.text(text));
+        if let Some((_, known)) = self.looks.iter_mut().find(|(known, _)| *known == attribute) {
+            known.clone_from(&name);
         }
-        Fact::Became(attribute, name.clone())
+        Fact::Became(attribute, name)
     }
 
     fn change(&mut self, index: usize, change: &Change) {
         let (at, after) = (change.at.latest, index + 1);
         let facts = match change.kind {
             ChangeKind::FirstSeen => return self.first_seen(change, after),
-            ChangeKind::Status => self.status(&change.to),
+            ChangeKind::Status => return self.status_changed(change, after),
             ChangeKind::Assignee => {
                 self.reassigned += u32::from(change.from.is_some());
                 vec![self.became(Attribute::Technician, &change.to), Fact::Reassigned(self.reassigned)]
@@ -213,21 +273,37 @@ impl Teller<'_> {
             }
             ChangeKind::Resolved => return self.ended(moment(change.to.as_ref()).unwrap_or(at), after),
             ChangeKind::Reopened if self.kind == ClockKind::Resolution => return self.reopen(at, after),
+            ChangeKind::ByHand => return self.decided(change, after),
+            // With a new SLA a cycle begins, of which nobody has decided anything.
+            ChangeKind::Sla if self.by_hand.is_some() && change.from.is_some() => {
+                self.by_hand = None;
+                return self.open_anew(at, after);
+            }
             ChangeKind::Vanished => return self.tell(at, after, What::Withdrawn),
             _ => return,
         };
-        self.tell(at, after, What::Changed(facts));
+        self.tell(at, after, What::Changed(facts.into()));
+    }
+
+    fn status_changed(&mut self, change: &Change, after: usize) {
+        let (at, stood_still) = (change.at.latest, self.paused);
+        let facts = self.status(&change.to);
+        self.tell(at, after, What::Changed(facts.into()));
+        if stood_still && !self.paused && self.by_hand.is_some() {
+            // A pause does not move a due time that a person has set: less of it is left now.
+            self.open_anew(at, after);
+        }
     }
 
     fn status(&mut self, status: &Option<String>) -> Vec<Fact> {
-        let mut facts = vec![self.became(Attribute::State, status)];
-        let paused = match self.desk.meaning_of(status.as_deref()) {
+        let became = self.became(Attribute::State, status);
+        self.paused = match self.desk.meaning_of(status.as_deref()) {
             StatusMeaning::Paused => self.kind == ClockKind::Resolution,
             StatusMeaning::PausedThroughout => true,
             StatusMeaning::Open | StatusMeaning::Closed => false,
         };
-        facts.push(Fact::Paused(paused));
-        facts
+        self.has_paused |= self.paused;
+        vec![became, Fact::Paused(self.paused)]
     }
 
     /// The status a ticket was first seen with held from its opening only if that was a moment before.
@@ -243,7 +319,7 @@ impl Teller<'_> {
             return self.stop(at, after);
         }
         let facts = self.status(&change.to);
-        self.tell(if seen - created <= SOON { created } else { seen }, after, What::Changed(facts));
+        self.tell(if seen - created <= SOON { created } else { seen }, after, What::Changed(facts.into()));
     }
 
     fn closed_when_first_seen(&mut self, after: usize) {
@@ -273,11 +349,13 @@ impl Teller<'_> {
         }
     }
 
-    /// The clock runs on; to a forecaster that is another clock, with what is left of the promise.
+    /// The clock runs on; to a forecaster that is another clock, which has run since the ticket was opened.
     fn reopen(&mut self, at: DateTime<Utc>, after: usize) {
         self.reopened += 1;
+        self.by_hand = None;
         if self.stopped {
-            self.stopped = false;
+            (self.stopped, self.ended_by_hand) = (false, false);
+            self.key = format!("{}{AGAIN}{}", self.watched.ticket.id, self.reopened).into();
             self.open(at, after);
         }
     }
@@ -285,16 +363,44 @@ impl Teller<'_> {
     /// A due time moves because the clock stood still, which is counted already; or because something else was promised.
     fn due_moved(&mut self, change: &Change, after: usize) {
         let Some(due) = moment(change.to.as_ref()) else { return };
+        self.promised = due;
         let promised_anew = self.changes.iter().any(|other| {
             let retargets = matches!(other.kind, ChangeKind::Priority | ChangeKind::Sla | ChangeKind::Client);
             retargets && change.at.earliest <= other.at.latest && other.at.latest <= change.at.latest
         });
-        if promised_anew && !self.stopped {
-            self.due = due;
-            self.tell(change.at.latest, after, What::Withdrawn);
-            if let Some(created) = self.watched.ticket.created_at {
-                self.open(created, after);
+        if (promised_anew || !self.has_paused) && self.by_hand.is_none() {
+            self.open_anew(change.at.latest, after);
+        }
+    }
+
+    /// A person decided about the clock, or took that back: the alerts go by it, and so does the forecast.
+    fn decided(&mut self, change: &Change, after: usize) {
+        let words = change.to.as_ref().or(change.from.as_ref());
+        let told = words.and_then(|words| by_hand::told(words)).filter(|(clock, _)| *clock == self.kind);
+        let Some((_, ruling)) = told else { return };
+        if std::mem::take(&mut self.ended_by_hand) {
+            self.stopped = false;
+        }
+        self.by_hand = None;
+        let at = change.at.latest;
+        match change.to.as_ref().map(|_| ruling) {
+            _ if self.stopped => {}
+            Some(Ruling::StoppedAt(stopped)) => {
+                self.stop(stopped, after);
+                self.ended_by_hand = true;
             }
+            Some(Ruling::Cancelled) => {
+                self.tell(at, after, What::Withdrawn);
+                (self.stopped, self.ended_by_hand) = (true, true);
+            }
+            Some(Ruling::Due(due)) => {
+                self.by_hand = Some(due);
+                self.open_anew(at, after);
+            }
+            None => self.open_anew(at, after),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,7 +60,7 @@ impl ClockForecast {
             probability: said.probability,
             risk_level: said.risk.as_str(),
             likely,
-            reasons: said.reasons.clone(),
+            reasons: said.reasons.iter().map(|reason| reason.to_string()).collect(),
             outcomes: said.grounds.outcomes,
             since: said.grounds.since,
             basis: basis(said.grounds.basis),

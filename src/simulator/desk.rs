@@ -22,6 +22,8 @@ use super::ticket::{Ref, SimTicket, Talk, TalkKind};
 use super::world::{World, blank_ticket};
 use crate::ticket::StatusMeaning;
 
+/// A share as long as is wanted is drawn within so many tries, or not at all.
+const TRIES: usize = 12;
 /// The group for what takes longer; it also gets what others hand up.
 const PROJECTS: usize = 2;
 
@@ -48,6 +50,8 @@ pub struct Desk {
     entries: u64,
     /// New tickets in a busy hour.
     per_hour: f64,
+    /// There are tickets of the last two months.
+    has_past: bool,
 }
 
 impl Desk {
@@ -57,7 +61,8 @@ impl Desk {
     pub fn open(world: &mut World, options: &SimOptions, now: DateTime<Utc>) -> Self {
         let per_hour = (options.tickets as f64 / 12.0).clamp(4.0, 1_000.0) * options.busy.max(0.01);
         let rng = Rng::with_seed(options.seed);
-        let mut desk = Self { rng, agenda: BinaryHeap::new(), entries: 0, per_hour };
+        let has_past = options.past > 0;
+        let mut desk = Self { rng, agenda: BinaryHeap::new(), entries: 0, per_hour, has_past };
         desk.fill(world, options.tickets, now);
         desk.remember(world, options.past, now);
         desk.expect_next_arrival(now);
@@ -132,7 +137,8 @@ impl Desk {
         }
     }
 
-    /// When a promise due at `due` is kept: a share of the working time that is left, sometimes more than all of it.
+    /// When a promise due at `due` is kept: what it takes is a share of the working time that was allowed, sometimes
+    /// more than all of it. A ticket that is under way takes longer than it has taken so far.
     fn done_by(
         &mut self,
         ticket: &SimTicket,
@@ -140,8 +146,12 @@ impl Desk {
         slowness: f64,
         now: DateTime<Utc>,
     ) -> DateTime<Utc> {
-        let left = due.map_or(TimeDelta::hours(8), |due| ticket.left_until(due, now)).max(TimeDelta::minutes(20));
-        ticket.hours.after(now, scaled(left, slowness * self.share(0.6, 0.55)))
+        let left = due.map_or(TimeDelta::hours(8), |due| ticket.left_until(due, now));
+        let allowed = due.map_or(left, |due| ticket.left_until(due, ticket.created_at)).max(TimeDelta::minutes(20));
+        let taken = allowed - left;
+        let rest = (0..TRIES).map(|_| scaled(allowed, slowness * self.share(0.6, 0.55)) - taken);
+        let rest = rest.into_iter().find(|rest| *rest > TimeDelta::zero()).unwrap_or(TimeDelta::minutes(20));
+        ticket.hours.after(now, rest)
     }
 
     /// Around `median`, never negative, now and then far above (log-normal).

@@ -185,6 +185,11 @@ impl Desk {
         self.msp_hours().timezone()
     }
 
+    /// Whether the MSP's own people are at work at `now`, as far as its calendar tells; without one nothing says no.
+    pub fn is_staffed(&self, now: DateTime<Utc>) -> bool {
+        self.msp_hours().calendar.is_open(now)
+    }
+
     /// The working hours that SLAs of this ticket count in, and what stood in the way of better ones.
     pub fn working_hours(&self, ticket: &Ticket) -> (Hours<'_>, Option<&str>) {
         let site = ticket.site.as_ref().and_then(|site| self.sites.get(&site.id));

@@ -28,6 +28,8 @@ mod survival;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::calibration::expected_calibration_error;
@@ -44,8 +46,8 @@ pub struct Forecast {
     pub risk: Risk,
     /// When the clock is likely to stop; none if that lies beyond all experience.
     pub finish: Option<Finish>,
-    /// The strongest first, at most three.
-    pub reasons: Vec<String>,
+    /// The strongest first, at most three. Many clocks have the same.
+    pub reasons: Vec<Arc<str>>,
     pub grounds: Grounds,
 }
 

@@ -20,7 +20,7 @@ impl Store {
         decided: Override,
         author: Author,
     ) -> Result<Option<Arc<Watched>>, StoreError> {
-        let told = words(&decided);
+        let told = decided.words();
         let deed = Deed { what: format!("ticket {id}: {told}"), author, at: decided.at };
         let (clock, at) = (decided.clock, decided.at);
         let change = move |watched: &Watched| {
@@ -43,16 +43,11 @@ impl Store {
         let deed = Deed { what: format!("ticket {id}: {} is left to itself again", clock.words()), author, at: now };
         let change = move |watched: &Watched| {
             let (gone, kept): (Vec<_>, Vec<_>) = watched.overrides.iter().cloned().partition(|one| one.clock == clock);
-            let event = gone.first().map(|one| event(Some(words(one)), None, now));
+            let event = gone.first().map(|one| event(Some(one.words()), None, now));
             (Watched { overrides: kept, ..watched.clone() }, event)
         };
         self.amend(tenant, id, change, Some(deed)).await
     }
-}
-
-fn words(decided: &Override) -> String {
-    let time = decided.ruling.time().map(|at| format!(" {}", at.to_rfc3339())).unwrap_or_default();
-    format!("{} {}{time}", decided.clock.words(), decided.ruling.as_str())
 }
 
 fn event(from: Option<String>, to: Option<String>, at: DateTime<Utc>) -> Change {

@@ -2,32 +2,39 @@
 
 use chrono::TimeDelta;
 use superops_sla::service::Scope;
+use superops_sla::service::overrides::OverrideOrder;
 use superops_sla::simulator::NewTicket;
+use superops_sla::store::tokens::Author;
+use superops_sla::ticket::ClockKind;
 
 use crate::support::{TestApp, minutes, usual};
 
 /// Every ticket of the tests is promised this.
 const PROMISED: TimeDelta = TimeDelta::hours(8);
 /// More than the forecast needs before it speaks.
-const PAST: i32 = 900;
+const PAST: i32 = 500;
 
 fn of_trade(slow: bool) -> NewTicket {
-    let (category, technician) = if slow { ("Backup", "Luca Bianchi") } else { ("Email", "Mateo Alvarez") };
-    NewTicket { category: Some(category.into()), technician: Some(technician.into()), ..usual() }
+    let (category, technician, group) =
+        if slow { ("Backup", "Luca Bianchi", "Network") } else { ("Email", "Mateo Alvarez", "Service Desk L1") };
+    let text = |text: &str| Some(text.to_owned());
+    NewTicket { category: text(category), technician: text(technician), group: text(group), ..usual() }
 }
 
-/// A ticket that was done `ago`; slow ones take longer than was promised, nine times in ten.
+/// A ticket that is done; slow ones took longer than was promised, nine times in ten.
 fn done(number: i32) -> NewTicket {
     let slow = number % 2 == 0;
-    let late = slow != (number % 20 < 2);
-    let created = -TimeDelta::hours(1400) + minutes(92) * number;
+    worked(number, -TimeDelta::hours(1400) + minutes(92) * number, slow != (number % 20 < 2))
+}
+
+fn worked(number: i32, created: TimeDelta, late: bool) -> NewTicket {
     let took = if late { TimeDelta::hours(11) } else { TimeDelta::hours(3) } + minutes(i64::from(number % 7) * 5);
     NewTicket {
         status: Some("Closed".into()),
         created_in: created,
         resolution_due_in: Some(created + PROMISED),
         resolved_in: Some(created + took),
-        ..of_trade(slow)
+        ..of_trade(number % 2 == 0)
     }
 }
 
@@ -125,4 +132,114 @@ async fn the_record_holds_what_was_told_and_what_came_of_it() {
     assert_eq!((tenant.alerts.told, tenant.alerts.came_true), (1, 1));
     assert_eq!(tenant.alerts.median_lead, Some(7 * 3600));
     assert!(tenant.clocks[1].rehearsed.predictions > 0, "the past was rehearsed");
+}
+
+/// `count` tickets up to now, one every `apart`, of which those of the quick trade are late and the slow ones in time.
+fn upside_down(count: i32, apart: TimeDelta) -> impl Iterator<Item = NewTicket> {
+    (0..count).map(move |number| worked(number, -TimeDelta::hours(14) - apart * (count - number), number % 2 == 1))
+}
+
+/// Whether the forecast of the resolution is trusted: by the record, the front page's figures and Prometheus.
+async fn trusted(app: &mut TestApp) -> bool {
+    let service = app.parts().service.clone();
+    let record = service.forecast_record(&Scope::All).await.unwrap().tenants.remove(0).clocks.remove(1);
+    let health = service.overview(&Scope::All).await.unwrap().tenants.remove(0);
+    let figures = app.parts().telemetry.render();
+    let figure = figures
+        .lines()
+        .find(|line| line.starts_with("superops_sla_forecast_trusted") && line.contains("clock=\"resolution\""));
+    assert!(figure.unwrap().ends_with(if record.trusted { " 1" } else { " 0" }), "{figure:?}");
+    let words = health.forecast.unwrap_or_default();
+    assert_eq!(
+        words.starts_with("alerts go by the clock alone: forecasts of the resolution"),
+        !record.trusted,
+        "{words}"
+    );
+    assert_eq!(record.recent_error.unwrap() > 0.08, !record.trusted);
+    record.trusted
+}
+
+#[tokio::test]
+async fn a_forecast_that_was_wrong_lately_steps_back_says_so_and_comes_back() {
+    let mut app = TestApp::with("").await;
+    (0..PAST).for_each(|number| drop(app.superops.add(done(number))));
+    app.superops.add(open(true));
+    app.sync().await;
+    app.settle().await;
+    assert_eq!(foresee(&mut app).await.len(), 1);
+    assert!(trusted(&mut app).await);
+
+    app.clock.advance(TimeDelta::days(8));
+    upside_down(250, minutes(40)).for_each(|ticket| drop(app.superops.add(ticket)));
+    (0..3).for_each(|number| drop(app.superops.add(open(number < 2))));
+    app.turn().await;
+    app.heard();
+    assert_eq!(foresee(&mut app).await.len(), 0, "nobody is told by a forecast that is not trusted");
+    assert!(!trusted(&mut app).await);
+    app.clock.advance(TimeDelta::days(35));
+    upside_down(600, minutes(80)).for_each(|ticket| drop(app.superops.add(ticket)));
+    app.superops.add(open(false));
+    app.turn().await;
+    app.heard();
+    assert_eq!(foresee(&mut app).await.len(), 1, "it has learned which trade is slow now");
+    assert!(trusted(&mut app).await);
+}
+
+/// Luca's group is Network; out of its hours only Ingrid is on call.
+const SHIFTS: &str = "
+[on_call.nights]
+timezone = \"UTC\"
+[[on_call.nights.layers]]
+people = [\"Ingrid Sørensen\"]
+starts = \"2026-11-01T00:00\"
+every = \"7d\"
+";
+
+#[tokio::test]
+async fn the_advice_names_who_is_on_call_and_says_so() {
+    let mut app = desk(SHIFTS, 1, 0).await;
+    let told = foresee(&mut app).await;
+    assert!(
+        told[0].contains("hand it to Ingrid Sørensen of Network, who is on call and has 0 open tickets"),
+        "{}",
+        told[0]
+    );
+}
+
+#[tokio::test]
+async fn of_shifts_that_nobody_wrote_down_nothing_is_said() {
+    let mut app = desk("", 1, 0).await;
+    let told = foresee(&mut app).await;
+    assert!(told[0].contains("hand it to Ingrid Sørensen of Network, who has 0 open tickets"), "{}", told[0]);
+}
+
+#[tokio::test]
+async fn a_due_time_set_by_hand_is_the_forecasts_as_well() {
+    let mut app = desk("", 1, 0).await;
+    app.predict().await;
+    let page = app.parts().service.tickets(&Scope::All, &Default::default()).await.unwrap();
+    let ticket = page.tickets[0].ticket_id.clone();
+    let first_reason = async |app: &mut TestApp| {
+        let found = app.parts().service.ticket(&Scope::All, &ticket).await.unwrap().unwrap();
+        let clock = found.clocks.into_iter().find(|clock| clock.clock == ClockKind::Resolution).unwrap();
+        (clock.elapsed_share.unwrap(), clock.forecast.unwrap().reasons)
+    };
+    let (share, _) = first_reason(&mut app).await;
+    assert_eq!(format!("{share:.3}"), "0.125");
+    let order = OverrideOrder {
+        clock: ClockKind::Resolution,
+        due: Some(app.now() + TimeDelta::hours(1)),
+        stopped_at: None,
+        cancelled: false,
+        reason: "agreed with the client".to_owned(),
+    };
+    let author = Author { who: "mia".to_owned(), origin: "a test".to_owned() };
+    app.parts().service.decide(&Scope::All, &ticket, order, author).await.unwrap().unwrap();
+    app.predict().await;
+    let (share, reasons) = first_reason(&mut app).await;
+    assert_eq!(format!("{share:.3}"), "0.500");
+    assert!(
+        reasons.iter().all(|reason| !reason.contains("of the time has run") || reason.contains("50 %")),
+        "{reasons:?}"
+    );
 }

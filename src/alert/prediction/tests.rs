@@ -122,15 +122,35 @@ fn a_prediction_is_told_once_and_gives_way_to_the_clock() {
 
 #[test]
 fn room_is_with_whoever_has_fewest_open_and_fewer_than_the_owner() {
-    let team = [("Ann", 4), ("Bob", 2), ("Cat", 2), ("Dan", 7)];
+    let team = [("Ann", 4), ("Bob", 2), ("Cat", 2), ("Dan", 7)].map(|(name, open)| Hand { name, open, on_call: false });
     let cases = [
-        ("nobody owns it", None, Some(("Bob", 2))),
-        ("an owner with much", Some("Dan"), Some(("Bob", 2))),
+        ("nobody owns it", None, Some("Bob")),
+        ("an owner with much", Some("Dan"), Some("Bob")),
         ("the owner has no more than the rest", Some("Bob"), None),
-        ("an owner of another group", Some("Eve"), Some(("Bob", 2))),
+        ("an owner of another group", Some("Eve"), Some("Bob")),
     ];
     for (name, owner, expected) in cases {
-        assert_eq!(with_room(team.into_iter(), owner), expected, "{name}");
+        assert_eq!(with_room(&team, owner, true).map(|hand| hand.name), expected, "{name}");
+        assert_eq!(with_room(&team, owner, false), None, "{name}, when the hours are over and nobody is on call");
     }
-    assert_eq!(with_room([].into_iter(), None), None);
+    assert_eq!(with_room(&[], None, true), None);
+}
+
+#[test]
+fn whoever_is_on_call_is_asked_first_and_out_of_hours_nobody_else() {
+    let team = |on_call: &[&str]| {
+        let hand = |(name, open)| Hand { name, open, on_call: on_call.contains(&name) };
+        [("Ann", 4), ("Bob", 2), ("Cat", 6)].map(hand)
+    };
+    let cases = [
+        ("on call with more than others", team(&["Ann"]), Some("Cat"), true, Some("Ann")),
+        ("on call with more than the owner", team(&["Cat"]), Some("Ann"), true, Some("Bob")),
+        ("the owner is on call", team(&["Ann"]), Some("Ann"), true, Some("Bob")),
+        ("the owner is on call and all others are at home", team(&["Ann"]), Some("Ann"), false, None),
+        ("the owner is at home", team(&["Cat"]), Some("Ann"), false, Some("Cat")),
+        ("two are on call", team(&["Ann", "Cat"]), None, false, Some("Ann")),
+    ];
+    for (name, team, owner, staffed, expected) in cases {
+        assert_eq!(with_room(&team, owner, staffed).map(|hand| hand.name), expected, "{name}");
+    }
 }

@@ -113,7 +113,8 @@ fn advice(advice: &Advice) -> Option<String> {
         let who = shown(Some(&room.name), 80)?;
         let group = shown(advice.group.as_deref(), 80).map(|group| format!(" of {group}")).unwrap_or_default();
         let tickets = if room.open == 1 { "1 open ticket".to_owned() } else { format!("{} open tickets", room.open) };
-        Some(format!("hand it to {who}{group}, who has {tickets}"))
+        let on_call = if room.on_call { "is on call and " } else { "" };
+        Some(format!("hand it to {who}{group}, who {on_call}has {tickets}"))
     });
     let ahead = match advice.ahead {
         0 => None,

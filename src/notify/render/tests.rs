@@ -70,7 +70,7 @@ fn a_prediction_says_what_to_do_and_why_it_is_made() {
     let mut facts = alert(Stage::Predicted, "2026-06-03T16:30:00Z");
     facts.reasons =
         vec!["a breach is 83 % likely".into(), "Network resolves 31 % of such tickets in time lately".into()];
-    let room = Some(Room { name: "Bob Moss".into(), open: 2 });
+    let room = Some(Room { name: "Bob Moss".into(), open: 2, on_call: false });
     facts.advice = Some(Advice { room, group: Some("Network".into()), ahead: 14 });
     let message = message(Body::Alert(facts));
     insta::assert_snapshot!(email(&message, at("2026-06-03T12:48:00Z")).text);
@@ -338,7 +338,7 @@ prop_compose! {
             _ => Body::Alert(AlertFacts {
                 ticket, clock, stage, due,
                 reasons: vec![text.clone()], step, because: text.clone(), hours: text.clone(),
-                advice: Some(Advice { room: Some(Room { name: text.clone(), open: 2 }), group: Some(text), ahead: 3 }),
+                advice: Some(Advice { room: Some(Room { name: text.clone(), open: 2, on_call: true }), group: Some(text), ahead: 3 }),
             }),
         };
         Message { timezone: zone, ..message(body) }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Desk, date, promised, scaled, slowness};
+use super::{Desk, TRIES, date, promised, scaled, slowness};
 use crate::simulator::ticket::{SimTicket, Talk, TalkKind};
 use crate::simulator::world::{World, blank_ticket};
 
@@ -29,9 +29,48 @@ impl Desk {
                 nth if nth < 2 * soon => self.soon(world, minute(nth - soon, soon), false, now),
                 nth => self.under_way(world, nth % LATE_ONE_IN == LATE_ONE_IN - 1, now),
             };
+            self.remember_alike(world, &ticket, now);
             let index = world.keep(ticket);
             self.plan(world, index, now);
         }
+    }
+
+    /// Adds tickets that would be as far on as an open one, had they not been done by now, if there is a past: without
+    /// them it would seem that work which came lately takes longer than it ever did.
+    fn remember_alike(&mut self, world: &mut World, open: &SimTicket, now: DateTime<Utc>) {
+        let Some(due) = open.resolution.due.filter(|_| self.has_past) else { return };
+        let left = |at| open.left_until(due, at).num_milliseconds() as f64;
+        let elapsed = 1.0 - left(now) / left(open.created_at).max(1.0);
+        for _ in 0..TRIES {
+            let mut other = self.draft(world);
+            let allowed = promised(&other).map_or(TimeDelta::hours(8), |target| target.resolution);
+            let created = super::counted(&other).before(now, scaled(allowed, elapsed));
+            date(&mut other, created);
+            // Whoever would still be at work on it stands for the open one.
+            if !self.work(world, &mut other, now) {
+                return;
+            }
+            world.keep(other);
+        }
+    }
+
+    /// Has a ticket answered and solved as its people do it. False: it would not be done yet.
+    fn work(&mut self, world: &World, ticket: &mut SimTicket, now: DateTime<Utc>) -> bool {
+        let (slowness, allowed) = (slowness(world, ticket), promised(ticket));
+        let (created, hours) = (ticket.created_at, std::sync::Arc::clone(&ticket.hours));
+        let response = allowed.map_or(TimeDelta::hours(2), |target| target.response);
+        let resolution = allowed.map_or(TimeDelta::hours(8), |target| target.resolution);
+        let answered = hours.after(created, scaled(response, slowness * self.share(0.6, 0.55)));
+        let solved = hours.after(created, scaled(resolution, slowness * self.share(0.6, 0.55))).max(answered);
+        if solved >= now {
+            return false;
+        }
+        ticket.first_response.met_at = Some(answered);
+        ticket.talks.push(Talk { at: answered, kind: TalkKind::TechnicianReply, by: ticket.technician.clone() });
+        ticket.resolution.met_at = Some(solved);
+        ticket.status = Some(if now - solved > TimeDelta::hours(24) { "Closed" } else { "Resolved" }.into());
+        ticket.updated_at = solved;
+        true
     }
 
     /// Adds `past` tickets of the last two months, which took as long as their people, trades and groups take.
@@ -39,22 +78,9 @@ impl Desk {
         for _ in 0..past {
             let mut ticket = self.draft(world);
             date(&mut ticket, now - scaled(TimeDelta::days(60), 0.02 + 0.98 * self.rng.f64()));
-            let slowness = slowness(world, &ticket);
-            let allowed = promised(&ticket);
-            let (created, hours) = (ticket.created_at, std::sync::Arc::clone(&ticket.hours));
-            let response = allowed.map_or(TimeDelta::hours(2), |target| target.response);
-            let resolution = allowed.map_or(TimeDelta::hours(8), |target| target.resolution);
-            let answered = hours.after(created, scaled(response, slowness * self.share(0.6, 0.55)));
-            let solved = hours.after(created, scaled(resolution, slowness * self.share(0.6, 0.55))).max(answered);
-            if solved >= now {
-                continue;
+            if self.work(world, &mut ticket, now) {
+                world.keep(ticket);
             }
-            ticket.first_response.met_at = Some(answered);
-            ticket.talks.push(Talk { at: answered, kind: TalkKind::TechnicianReply, by: ticket.technician.clone() });
-            ticket.resolution.met_at = Some(solved);
-            ticket.status = Some(if now - solved > TimeDelta::hours(24) { "Closed" } else { "Resolved" }.into());
-            ticket.updated_at = solved;
-            world.keep(ticket);
         }
     }
 
@@ -77,7 +103,7 @@ impl Desk {
         date(&mut ticket, hours.before(due, allowed).min(a_moment_ago));
         ticket.status = Some("New Calls".into());
         if !response {
-            self.answer(&mut ticket, 0.9, now);
+            self.answer(world, &mut ticket, now);
         }
         ticket
     }
@@ -90,17 +116,18 @@ impl Desk {
         let elapsed = if late { 1.02 + 0.2 * self.rng.f64() } else { 0.01 + 0.85 * self.rng.f64() };
         date(&mut ticket, hours.before(now, scaled(allowed, elapsed)));
         ticket.status = Some("New Calls".into());
-        self.answer(&mut ticket, 0.95, now);
+        self.answer(world, &mut ticket, now);
         if ticket.first_response.met_at.is_some() && !late && self.rng.f64() < 0.15 {
             self.put_on_hold(&mut ticket, now);
         }
         ticket
     }
 
-    /// Answers within `share` of the response target at the latest, if that is not still to come.
-    fn answer(&mut self, ticket: &mut SimTicket, share: f64, now: DateTime<Utc>) {
+    /// Answers when its people would have, if that is not still to come.
+    fn answer(&mut self, world: &World, ticket: &mut SimTicket, now: DateTime<Utc>) {
         let allowed = promised(ticket).map_or(TimeDelta::hours(2), |target| target.response);
-        let at = ticket.hours.after(ticket.created_at, scaled(allowed, share * (0.1 + 0.9 * self.rng.f64())));
+        let takes = slowness(world, ticket) * self.share(0.6, 0.55);
+        let at = ticket.hours.after(ticket.created_at, scaled(allowed, takes));
         if at >= now {
             return;
         }
@@ -117,13 +144,14 @@ impl Desk {
         ticket.updated_at = since;
     }
 
-    /// A ticket of the last ten days that is done, mostly in time.
+    /// A ticket of the last ten days that is done, when its people have done it.
     fn done(&mut self, world: &World, now: DateTime<Utc>) -> SimTicket {
         let mut ticket = self.draft(world);
         date(&mut ticket, now - scaled(TimeDelta::days(10), 0.1 + 0.9 * self.rng.f64()));
-        self.answer(&mut ticket, 1.1, now);
+        self.answer(world, &mut ticket, now);
         let allowed = promised(&ticket).map_or(TimeDelta::hours(8), |target| target.resolution);
-        let solved = ticket.hours.after(ticket.created_at, scaled(allowed, 0.1 + self.rng.f64()));
+        let takes = slowness(world, &ticket) * self.share(0.6, 0.55);
+        let solved = ticket.hours.after(ticket.created_at, scaled(allowed, takes));
         let solved = solved.min(now - TimeDelta::minutes(5)).max(ticket.updated_at);
         ticket.resolution.met_at = Some(solved);
         ticket.status = Some(if now - solved > TimeDelta::hours(24) { "Closed" } else { "Resolved" }.into());

@@ -46,11 +46,13 @@ impl Boosting {
         let mut dice = Dice(0x2545_f491_4f6c_dd1d);
         let mut scores: Vec<f32> = rows.iter().map(|row| row.start).collect();
         for _ in 0..growth.trees {
-            let slopes = slopes(rows, &scores, growth, &mut dice);
+            let seen = Seen::draw(rows, &scores, growth, &mut dice);
             let inputs: Vec<usize> = (0..rows.width()).filter(|_| dice.roll() < growth.input_share).collect();
-            let tree = Tree::grow(&bins, &slopes, &inputs, growth);
-            scores.iter_mut().zip(&tree.places).for_each(|(score, leaf)| *score += tree.leaves[usize::from(*leaf)]);
-            boosting.questions.extend(&tree.questions);
+            let tree = Tree::grow(&bins, &seen, &inputs, growth);
+            scores.iter_mut().enumerate().for_each(|(row, score)| *score += tree.leaf(&bins, row));
+            boosting
+                .questions
+                .extend(tree.splits.iter().map(|split| split.map_or(NOBODY, |split| split.question(&bins))));
             boosting.leaves.extend(&tree.leaves);
         }
         boosting
@@ -74,17 +76,38 @@ fn place(questions: &[Question], inputs: &[f32], depth: usize) -> usize {
     node - questions.len()
 }
 
-/// Slope and curvature of each row's loss; rows left out of a tree have none.
-fn slopes(rows: &Rows<'_>, scores: &[f32], growth: &Growth, dice: &mut Dice) -> Vec<[f32; 2]> {
-    let slope = |(row, score): (super::sample::Row<'_>, &f32)| {
-        if dice.roll() >= growth.row_share {
-            return [0.0, 0.0];
+/// The rows that a tree sees, each with the slope and the curvature of its loss.
+struct Seen {
+    rows: Vec<usize>,
+    slopes: Vec<[f32; 2]>,
+}
+
+impl Seen {
+    fn draw(rows: &Rows<'_>, scores: &[f32], growth: &Growth, dice: &mut Dice) -> Self {
+        let mut seen = Self { rows: Vec::new(), slopes: Vec::new() };
+        for (number, (row, score)) in rows.iter().zip(scores).enumerate() {
+            if dice.roll() >= growth.row_share {
+                continue;
+            }
+            let chance = super::logistic::chance(*score);
+            let weight = row.weight as f32;
+            seen.rows.push(number);
+            seen.slopes.push([weight * (row.label - chance), weight * chance * (1.0 - chance)]);
         }
-        let chance = super::logistic::chance(*score);
-        let weight = row.weight as f32;
-        [weight * (row.label - chance), weight * chance * (1.0 - chance)]
-    };
-    rows.iter().zip(scores).map(slope).collect()
+        seen
+    }
+
+    /// The bins of its rows for `input`, in one piece.
+    fn column(&self, bins: &Bins, input: usize) -> Column {
+        let all = bins.of(input);
+        Column { input, bins: self.rows.iter().map(|row| all[*row]).collect() }
+    }
+}
+
+/// One input of the rows that a tree sees.
+struct Column {
+    input: usize,
+    bins: Vec<u8>,
 }
 
 /// Every input of every row as the number of a bin.
@@ -119,28 +142,39 @@ impl Bins {
 }
 
 struct Tree {
-    questions: Vec<Question>,
+    /// Level by level; none where no split is worth it.
+    splits: Vec<Option<Split>>,
     leaves: Vec<f32>,
-    /// Which leaf each row fell into.
-    places: Vec<u8>,
 }
 
 impl Tree {
-    fn grow(bins: &Bins, slopes: &[[f32; 2]], inputs: &[usize], growth: &Growth) -> Self {
-        let mut places = vec![0_u8; slopes.len()];
-        let mut questions = Vec::new();
+    fn grow(bins: &Bins, seen: &Seen, inputs: &[usize], growth: &Growth) -> Self {
+        let columns: Vec<Column> = inputs.iter().map(|input| seen.column(bins, *input)).collect();
+        let mut places = vec![0_u8; seen.rows.len()];
+        let mut splits = Vec::new();
         for level in 0..growth.depth {
-            let nodes = 1 << level;
-            let splits = best_splits(bins, slopes, &places, inputs, nodes, growth);
-            for (row, place) in places.iter_mut().enumerate() {
-                let right = splits[usize::from(*place)].is_some_and(|split| bins.of(split.input)[row] > split.bin);
-                *place = 2 * *place + u8::from(right);
+            let found = best_splits(bins, seen, &columns, &places, 1 << level, growth);
+            for (place, row) in places.iter_mut().zip(&seen.rows) {
+                *place = 2 * *place + u8::from(is_right(found[usize::from(*place)], bins, *row));
             }
-            questions.extend(splits.iter().map(|split| split.map_or(NOBODY, |split| split.question(bins))));
+            splits.extend(found);
         }
-        let leaves = leaves(slopes, &places, growth);
-        Self { questions, leaves, places }
+        Self { splits, leaves: leaves(seen, &places, growth) }
     }
+
+    /// What it adds to the score of `row`.
+    fn leaf(&self, bins: &Bins, row: usize) -> f32 {
+        let mut node = 0;
+        while let Some(split) = self.splits.get(node) {
+            node = 2 * node + 1 + usize::from(is_right(*split, bins, row));
+        }
+        self.leaves[node - self.splits.len()]
+    }
+}
+
+/// To which side of a split a row falls; where there is none, to the left.
+fn is_right(split: Option<Split>, bins: &Bins, row: usize) -> bool {
+    split.is_some_and(|split| bins.of(split.input)[row] > split.bin)
 }
 
 /// Asked where no split is worth it: nothing is over infinity.
@@ -159,36 +193,57 @@ impl Split {
     }
 }
 
+/// So many inputs are summed up side by side: the processor need not wait for one sum before it adds to the next.
+const LANES: usize = 4;
+
+/// Slope and curvature of the rows in one bin of one node, input by input.
+type Sums = [[f32; 2]; LANES];
+
 /// The best split of each node of a level.
 fn best_splits(
     bins: &Bins,
-    slopes: &[[f32; 2]],
+    seen: &Seen,
+    columns: &[Column],
     places: &[u8],
-    inputs: &[usize],
     nodes: usize,
     growth: &Growth,
 ) -> Vec<Option<Split>> {
     let mut best: Vec<Option<Split>> = vec![None; nodes];
-    let mut sums = vec![[0.0_f32; 2]; nodes * BINS];
-    for &input in inputs {
-        sums.fill([0.0; 2]);
-        for ((slope, place), bin) in slopes.iter().zip(places).zip(bins.of(input)) {
-            let sum = &mut sums[usize::from(*place) * BINS + usize::from(*bin)];
-            sum[0] += slope[0];
-            sum[1] += slope[1];
-        }
-        for (best, sums) in best.iter_mut().zip(sums.chunks_exact(BINS)) {
-            let split = best_cut(sums, bins.edges[input].len(), growth).map(|(bin, gain)| Split { input, bin, gain });
-            if split.is_some_and(|split| best.is_none_or(|best| split.gain > best.gain)) {
-                *best = split;
+    let mut sums = vec![Sums::default(); nodes * BINS];
+    for some in columns.chunks(LANES) {
+        sums.fill(Sums::default());
+        sum_up(&mut sums, seen, some, places);
+        for (lane, Column { input, .. }) in some.iter().enumerate() {
+            for (best, sums) in best.iter_mut().zip(sums.chunks_exact(BINS)) {
+                let own = std::array::from_fn(|bin| sums[bin][lane]);
+                let cut = best_cut(&own, bins.edges[*input].len(), growth);
+                let split = cut.map(|(bin, gain)| Split { input: *input, bin, gain });
+                if split.is_some_and(|split| best.is_none_or(|best| split.gain > best.gain)) {
+                    *best = split;
+                }
             }
         }
     }
     best
 }
 
+/// Adds up the rows, each in its node and bin.
+fn sum_up(sums: &mut [Sums], seen: &Seen, some: &[Column], places: &[u8]) {
+    // Where fewer are left the last lanes repeat the first; nobody looks at them.
+    let [a, b, c, d]: [&[u8]; LANES] = std::array::from_fn(|lane| &*some.get(lane).unwrap_or(&some[0]).bins);
+    let rows = seen.slopes.iter().zip(places).zip(a.iter().zip(b).zip(c.iter().zip(d)));
+    for ((slope, place), ((a, b), (c, d))) in rows {
+        let node = &mut sums[usize::from(*place) * BINS..][..BINS];
+        for (lane, bin) in [a, b, c, d].into_iter().enumerate() {
+            let sum = &mut node[usize::from(*bin) % BINS][lane];
+            sum[0] += slope[0];
+            sum[1] += slope[1];
+        }
+    }
+}
+
 /// After which bin to cut, and what is gained by it.
-fn best_cut(sums: &[[f32; 2]], edges: usize, growth: &Growth) -> Option<(u8, f64)> {
+fn best_cut(sums: &[[f32; 2]; BINS], edges: usize, growth: &Growth) -> Option<(u8, f64)> {
     let worth = |slope: f64, curvature: f64| slope * slope / (curvature + growth.ridge);
     let total = sums.iter().fold([0.0; 2], |total, sum| [total[0] + f64::from(sum[0]), total[1] + f64::from(sum[1])]);
     let mut left = [0.0; 2];
@@ -207,9 +262,9 @@ fn best_cut(sums: &[[f32; 2]], edges: usize, growth: &Growth) -> Option<(u8, f64
     best
 }
 
-fn leaves(slopes: &[[f32; 2]], places: &[u8], growth: &Growth) -> Vec<f32> {
+fn leaves(seen: &Seen, places: &[u8], growth: &Growth) -> Vec<f32> {
     let mut sums = vec![[0.0_f64; 2]; 1 << growth.depth];
-    for (slope, place) in slopes.iter().zip(places) {
+    for (slope, place) in seen.slopes.iter().zip(places) {
         let sum = &mut sums[usize::from(*place)];
         sum[0] += f64::from(slope[0]);
         sum[1] += f64::from(slope[1]);

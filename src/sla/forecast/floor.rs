@@ -5,9 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::decay::seconds;
-use super::inputs::FAMILIES;
+use super::inputs::Traits;
 use super::names::{Attribute, Facts, NameId, NumberMap};
-use super::rates::RateKey;
 use super::sample::Sample;
 use crate::sla::calendar::Calendar;
 
@@ -52,7 +51,7 @@ pub(super) struct Open {
     pub(super) plan: u32,
     /// It is through with the survival curve.
     pub(super) walked: bool,
-    pub(super) samples: Vec<(Sample, [RateKey; FAMILIES])>,
+    pub(super) samples: Vec<(Sample, Traits)>,
 }
 
 impl Open {

@@ -2,12 +2,12 @@
 
 use std::f64::consts::TAU;
 
-use chrono::{DateTime, Datelike, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
 
 use super::decay::hours;
 use super::floor::{Floor, Open, Queue};
 use super::logistic::log_odds;
-use super::names::{Attribute, NameId};
+use super::names::{Attribute, Facts, NameId};
 use super::rates::{RateKey, Rates};
 use super::survival::Outlook;
 
@@ -53,7 +53,7 @@ pub(super) enum Number {
 
 const NUMBERS: usize = Number::OpenedHour as usize + 1;
 
-/// The families of rates, in the order of [`keys`].
+/// The families of rates, in the order of [`Traits::keys`].
 #[derive(Clone, Copy, Debug)]
 #[expect(dead_code, reason = "most stand only for their place in the list")]
 pub(super) enum Family {
@@ -115,41 +115,94 @@ pub(super) const fn effect_input(family: Family) -> usize {
     NUMBERS + family as usize
 }
 
-/// The rates that speak of `open` at `now`.
-pub(super) fn keys(open: &Open, now: DateTime<Utc>) -> [RateKey; FAMILIES] {
-    let name = |attribute| open.facts.get(attribute);
-    let (group, state, category) = (name(Attribute::Group), name(Attribute::State), name(Attribute::Category));
-    let subcategory = name(Attribute::Subcategory);
-    let technician = name(Attribute::Technician);
-    let silence = bucket(hours(open.terms.calendar.between(open.changed_at, now)));
-    let due = open.reaches(1.0, now).unwrap_or(now);
-    let pairs: [(NameId, NameId); FAMILIES] = [
-        (group, 0),
-        (category, group),
-        (category, 0),
-        (subcategory, 0),
-        (name(Attribute::Symptom), 0),
-        (name(Attribute::Location), 0),
-        (name(Attribute::Client), 0),
-        (name(Attribute::OpenedBy), 0),
-        (technician, 0),
-        (name(Attribute::By), 0),
-        (state, silence),
-        (state, open.state_before),
-        (group, state),
-        (1 + open.reassignments.min(6), u32::from(technician != 0)),
-        (name(Attribute::Urgency), name(Attribute::Impact)),
-        time_slot(open, due),
-        (state, open.events.min(12)),
-        (subcategory, group),
-        (technician, state),
-        time_slot(open, open.opened_at),
-    ];
-    let mut family = 0;
-    pairs.map(|(first, second)| {
-        family += 1;
-        RateKey::new(family - 1, first, second)
-    })
+/// The times of a clock that several inputs are made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// Working hours since the last change.
+    silence: f64,
+    due: DateTime<Utc>,
+    due_local: NaiveDateTime,
+    opened_local: NaiveDateTime,
+}
+
+impl Times {
+    /// Those of `open` at `now`.
+    pub(super) fn of(open: &Open, now: DateTime<Utc>) -> Self {
+        let due = open.reaches(1.0, now).unwrap_or(now);
+        Self {
+            silence: hours(open.terms.calendar.between(open.changed_at, now)),
+            due,
+            due_local: local(open, due),
+            opened_local: local(open, open.opened_at),
+        }
+    }
+}
+
+fn local(open: &Open, at: DateTime<Utc>) -> NaiveDateTime {
+    at.with_timezone(&open.terms.calendar.spec().timezone).naive_local()
+}
+
+/// What the rates tell clocks apart by, at one moment: kept with each note, for it is smaller than the keys made of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Traits {
+    facts: Facts,
+    state_before: NameId,
+    reassignments: u8,
+    events: u8,
+    /// See [`bucket`].
+    silence: u8,
+    due: TimeSlot,
+    opened: TimeSlot,
+}
+
+impl Traits {
+    /// Those of `open`.
+    pub(super) fn of(open: &Open, times: &Times) -> Self {
+        Self {
+            facts: open.facts,
+            state_before: open.state_before,
+            reassignments: open.reassignments.min(6) as u8,
+            events: open.events.min(12) as u8,
+            silence: bucket(times.silence),
+            due: time_slot(times.due_local),
+            opened: time_slot(times.opened_local),
+        }
+    }
+
+    /// The rates that speak of it.
+    pub(super) fn keys(&self) -> [RateKey; FAMILIES] {
+        let name = |attribute| self.facts.get(attribute);
+        let (group, state, category) = (name(Attribute::Group), name(Attribute::State), name(Attribute::Category));
+        let subcategory = name(Attribute::Subcategory);
+        let technician = name(Attribute::Technician);
+        let pairs: [(NameId, NameId); FAMILIES] = [
+            (group, 0),
+            (category, group),
+            (category, 0),
+            (subcategory, 0),
+            (name(Attribute::Symptom), 0),
+            (name(Attribute::Location), 0),
+            (name(Attribute::Client), 0),
+            (name(Attribute::OpenedBy), 0),
+            (technician, 0),
+            (name(Attribute::By), 0),
+            (state, self.silence.into()),
+            (state, self.state_before),
+            (group, state),
+            (1 + u32::from(self.reassignments), u32::from(technician != 0)),
+            (name(Attribute::Urgency), name(Attribute::Impact)),
+            (self.due.0.into(), self.due.1.into()),
+            (state, self.events.into()),
+            (subcategory, group),
+            (technician, state),
+            (self.opened.0.into(), self.opened.1.into()),
+        ];
+        let mut family = 0;
+        pairs.map(|(first, second)| {
+            family += 1;
+            RateKey::new(family - 1, first, second)
+        })
+    }
 }
 
 /// Whose pace is watched: the tenant, the group, the technician, the category in the group.
@@ -165,14 +218,15 @@ pub(super) fn paced(open: &Open) -> [RateKey; PACES] {
 }
 
 /// Powers of two hours.
-fn bucket(hours: f64) -> u32 {
-    (1.0 + hours.max(0.0)).log2().round() as u32
+fn bucket(hours: f64) -> u8 {
+    (1.0 + hours.max(0.0)).log2().round() as u8
 }
 
 /// The weekday and, in three-hour slots, the local time of day.
-fn time_slot(open: &Open, at: DateTime<Utc>) -> (NameId, NameId) {
-    let local = at.with_timezone(&open.terms.calendar.spec().timezone);
-    (local.weekday().number_from_monday(), local.hour() / 3)
+type TimeSlot = (u8, u8);
+
+fn time_slot(local: NaiveDateTime) -> TimeSlot {
+    (local.weekday().number_from_monday() as u8, (local.hour() / 3) as u8)
 }
 
 /// All that is looked at for one clock at one moment.
@@ -182,6 +236,11 @@ pub(super) struct Look<'a> {
     pub(super) outlook: &'a Outlook,
     pub(super) rates: (&'a Rates, f64),
     pub(super) pace: (&'a Rates, f64),
+    pub(super) times: Times,
+    /// The rates that speak of it.
+    pub(super) keys: &'a [RateKey; FAMILIES],
+    /// How work came and went in all, as of now.
+    pub(super) all_flow: [f64; 4],
     pub(super) now: DateTime<Utc>,
 }
 
@@ -191,7 +250,7 @@ impl Look<'_> {
         let share = self.open.share(self.now);
         let mut inputs = [0.0; INPUTS];
         inputs[..NUMBERS].copy_from_slice(&self.numbers(share));
-        let effects = keys(self.open, self.now).map(|key| self.rates.0.effect(key, self.rates.1) as f32);
+        let effects = self.keys.map(|key| self.rates.0.effect(key, self.rates.1) as f32);
         inputs[NUMBERS..NUMBERS + FAMILIES].copy_from_slice(&effects);
         let paces = paced(self.open).map(|key| self.pace.0.effect(key, self.pace.1) as f32);
         inputs[NUMBERS + FAMILIES..].copy_from_slice(&paces);
@@ -201,15 +260,14 @@ impl Look<'_> {
     fn numbers(&self, share: f64) -> [f32; NUMBERS] {
         let (open, now) = (self.open, self.now);
         let calendar = &open.terms.calendar;
-        let silence = hours(calendar.between(open.changed_at, now));
+        let Times { silence, due, due_local, opened_local } = self.times;
         let target = hours(open.terms.allowed).max(0.01);
         let (group, technician) = (self.floor.group(&open.facts), self.floor.technician(&open.facts));
-        let (flow, all_flow) = (group.flow.counts(now), self.floor.all.flow.counts(now));
+        let (flow, all_flow) = (group.flow.counts(now), self.all_flow);
         let technician_flow = technician.flow.counts(now);
         let (ahead, ahead_of_technician) = (group.ahead(open.opened_at), technician.ahead(open.opened_at));
-        let due = open.reaches(1.0, now).unwrap_or(now);
-        let [due_sin, due_cos] = hour(open, due);
-        let [hour_sin, hour_cos] = hour(open, now);
+        let [due_sin, due_cos] = hour(due_local);
+        let [hour_sin, hour_cos] = hour(local(open, now));
         let yes = |is: bool| f64::from(u8::from(is));
         [
             share,
@@ -245,7 +303,7 @@ impl Look<'_> {
             hour_sin,
             hour_cos,
             hours(due - now).max(0.0).ln_1p(),
-            hour(open, open.opened_at)[0],
+            hour(opened_local)[0],
         ]
         .map(|number| number as f32)
     }
@@ -262,8 +320,7 @@ fn backlog(queue: &Queue, gone_in_a_week: f64) -> f64 {
 }
 
 /// The local time of day on a circle.
-fn hour(open: &Open, at: DateTime<Utc>) -> [f64; 2] {
-    let local = at.with_timezone(&open.terms.calendar.spec().timezone);
+fn hour(local: NaiveDateTime) -> [f64; 2] {
     let angle = f64::from(local.num_seconds_from_midnight()) / 86_400.0 * TAU;
     [angle.sin(), angle.cos()]
 }

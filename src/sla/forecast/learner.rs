@@ -10,7 +10,7 @@ use super::boosting::Growth;
 use super::calibration::{Calibration, expected_calibration_error};
 use super::decay::{Decay, seconds};
 use super::floor::{Floor, Open, Terms};
-use super::inputs::{Look, Number, keys, paced};
+use super::inputs::{INPUTS, Look, Number, Times, Traits, paced};
 use super::logistic::chance;
 use super::model::{Model, Recipe};
 use super::names::{Attribute, NameId, Names, NumberMap};
@@ -35,6 +35,8 @@ const KEPT: usize = 30_000;
 const REFIT: TimeDelta = TimeDelta::days(7);
 /// Sooner, when drift shows.
 const REFIT_IN_DRIFT: TimeDelta = TimeDelta::days(3);
+/// In a past that is walked through at once a model is kept for its age divided by this.
+const AGES: i32 = 4;
 /// A recent error that shows drift. Half of it comes and goes with a desk's moods: refitting after those orders tickets
 /// worse.
 const DRIFT: f64 = 0.12;
@@ -88,6 +90,8 @@ pub struct Forecaster {
     fitted_at: DateTime<Utc>,
     refit_at: DateTime<Utc>,
     calibrate_at: DateTime<Utc>,
+    /// What is before this is past, and walked through at once.
+    present: DateTime<Utc>,
 }
 
 /// What all clocks of one moment share.
@@ -95,7 +99,18 @@ struct Scene {
     now: DateTime<Utc>,
     rates: f64,
     pace: f64,
+    flow: [f64; 4],
     outlooks: NumberMap<NameId, Outlook>,
+}
+
+/// What is said of one clock at the moment of a scene.
+struct Judged {
+    share: f32,
+    /// Log-odds, before calibration.
+    said: f32,
+    probability: f32,
+    inputs: [f32; INPUTS],
+    traits: Traits,
 }
 
 impl Forecaster {
@@ -121,18 +136,44 @@ impl Forecaster {
             fitted_at: start,
             refit_at: start,
             calibrate_at: start,
+            present: start,
         }
+    }
+
+    /// What follows up to `now` is past and told at once. There fits are as far apart as a quarter of their age, for all
+    /// that comes of an old one is what would have been said of the old days; the last four weeks are walked as lived.
+    pub fn catches_up(&mut self, now: DateTime<Utc>) {
+        self.present = now;
     }
 
     /// A ticket is opened and its clock starts. What is known of it follows with [`Self::changed`].
     pub fn opened(&mut self, ticket: &str, terms: Terms, priority: Option<&str>, at: DateTime<Utc>) {
+        self.taken_up(ticket, terms, priority, at, at);
+    }
+
+    /// At `at` a clock is heard of that has run since `since`: another due time holds for its ticket from now on.
+    pub fn taken_up(
+        &mut self,
+        ticket: &str,
+        terms: Terms,
+        priority: Option<&str>,
+        since: DateTime<Utc>,
+        at: DateTime<Utc>,
+    ) {
         self.pass_time(at, false);
+        // Two of one name cannot be told apart: the later one counts.
+        self.withdrawn(ticket, at);
         let priority = self.names.id(priority);
         let place = self.next_place;
         self.next_place += 1;
         let ticket: Arc<str> = ticket.into();
-        let open = Open::new(ticket.clone(), at, terms, priority);
-        self.floor.join(at, &open.facts, true, at);
+        let mut open = Open::new(ticket.clone(), since, terms, priority);
+        let share = open.share(at);
+        open.step = STEPS.partition_point(|begins| *begins <= share).saturating_sub(1);
+        if open.step >= BREACH {
+            (open.breached, open.learned) = (Some(true), true);
+        }
+        self.floor.join(since, &open.facts, true, at);
         self.places.insert(ticket, place);
         self.agenda.add(next_morning(&open, at), Item::Morning { place });
         self.open.insert(place, open);
@@ -196,10 +237,8 @@ impl Forecaster {
     /// The probabilities of all open tickets whose clocks are not decided, in no order.
     pub fn probabilities(&self, now: DateTime<Utc>) -> impl Iterator<Item = (&str, f64)> {
         let scene = self.scene(now, self.open.values().map(|open| open.priority));
-        self.places.iter().filter_map(move |(ticket, place)| {
-            let open = self.open.get(place).filter(|open| open.breached.is_none())?;
-            Some((&**ticket, self.judge(open, &scene).probability.into()))
-        })
+        let undecided = self.open.values().filter(|open| open.breached.is_none());
+        undecided.map(move |open| (&*open.ticket, self.judge(open, &scene).probability.into()))
     }
 
     /// All that can be said of an open ticket; none if its clock is decided or not known.
@@ -269,25 +308,30 @@ impl Forecaster {
         for priority in priorities {
             outlooks.entry(priority).or_insert_with(|| self.survival.outlook(priority, now));
         }
-        Scene { now, rates: self.rates.unit(now), pace: self.pace.unit(now), outlooks }
+        let flow = self.floor.all.flow.counts(now);
+        Scene { now, rates: self.rates.unit(now), pace: self.pace.unit(now), flow, outlooks }
     }
 
     /// What the model says of `open`. The scene must know its priority.
-    fn judge(&self, open: &Open, scene: &Scene) -> Sample {
+    fn judge(&self, open: &Open, scene: &Scene) -> Judged {
+        let times = Times::of(open, scene.now);
+        let traits = Traits::of(open, &times);
         let look = Look {
             open,
             floor: &self.floor,
             outlook: &scene.outlooks[&open.priority],
             rates: (&self.rates, scene.rates),
             pace: (&self.pace, scene.pace),
+            times,
+            keys: &traits.keys(),
+            all_flow: scene.flow,
             now: scene.now,
         };
         let (inputs, share) = look.inputs();
         let usual = inputs[Number::Usual as usize];
         let said = self.model.as_ref().map_or(usual, |model| model.score(&inputs));
         let share = share as f32;
-        let probability = self.calibration.probability(said, share);
-        Sample { at: scene.now, share, said, probability, of_a_morning: false, inputs: Box::new(inputs) }
+        Judged { share, said, probability: self.calibration.probability(said, share), inputs, traits }
     }
 
     /// Plans the next step of a clock, from `at` on.
@@ -365,10 +409,12 @@ impl Forecaster {
     fn sample(&mut self, place: Place, of_a_morning: bool, at: DateTime<Utc>) {
         let Some(open) = self.open.get(&place) else { return };
         let scene = self.scene(at, [open.priority]);
-        let sample = Sample { of_a_morning, ..self.judge(open, &scene) };
-        let keys = keys(open, at);
+        let Judged { share, said, probability, inputs, traits } = self.judge(open, &scene);
+        let sample = Sample { at, share, said, probability, of_a_morning, inputs: Box::new(inputs) };
         if let Some(open) = self.open.get_mut(&place) {
-            open.samples.push((sample, keys));
+            // Most notes are waiting ones: room kept for more of them would be much in all.
+            open.samples.reserve_exact(1);
+            open.samples.push((sample, traits));
         }
     }
 
@@ -381,9 +427,9 @@ impl Forecaster {
         self.since = Some(self.since.map_or(open.opened_at, |since| since.min(open.opened_at)));
         let samples = std::mem::take(&mut open.samples);
         let counts = 1.0 / samples.len().max(1) as f64;
-        for (sample, keys) in samples {
+        for (sample, traits) in samples {
             let expected = f64::from(chance(sample.inputs[Number::Usual as usize]));
-            self.rates.learn(&keys, Outcome { breached, expected, counts }, at);
+            self.rates.learn(&traits.keys(), Outcome { breached, expected, counts }, at);
             self.rows.push_back(Decided { sample, breached });
         }
         let surplus = self.rows.len().saturating_sub(KEPT);
@@ -416,7 +462,8 @@ impl Forecaster {
     /// A model whose word no longer holds is not kept until its week is over.
     fn mind_drift(&mut self) {
         if self.recent_error().is_some_and(|error| error > DRIFT) {
-            self.refit_at = self.refit_at.min(self.fitted_at + REFIT_IN_DRIFT);
+            let soon = REFIT_IN_DRIFT.max((self.present - self.fitted_at) / AGES);
+            self.refit_at = self.refit_at.min(self.fitted_at + soon);
         }
     }
 
@@ -425,7 +472,7 @@ impl Forecaster {
         self.model = Model::fit(&self.rows, &RECIPE, |at| self.row_decay.weight(at) / latest);
         self.outcomes_fitted = self.outcomes;
         self.fitted_at = now;
-        self.refit_at = now + REFIT;
+        self.refit_at = now + REFIT.max((self.present - now) / AGES);
     }
 }
 

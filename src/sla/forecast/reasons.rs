@@ -5,11 +5,13 @@
 //! forecast are preferred: "likely to breach, because it was answered quickly"
 //! helps nobody.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use super::decay::hours;
 use super::floor::{Floor, Open};
-use super::inputs::{Family, Number, effect_input, keys};
+use super::inputs::{Family, Number, Times, Traits, effect_input};
 use super::names::{Attribute, Names};
 use super::rates::Rates;
 
@@ -41,7 +43,7 @@ struct Reason {
 }
 
 /// The three strongest.
-pub(super) fn strongest(case: &Case<'_>) -> Vec<String> {
+pub(super) fn strongest(case: &Case<'_>) -> Vec<Arc<str>> {
     let mut reasons = vec![case.usual()];
     if case.contributions.is_some() {
         reasons.extend(case.rates());
@@ -49,7 +51,7 @@ pub(super) fn strongest(case: &Case<'_>) -> Vec<String> {
     }
     let towards = |reason: &Reason| if case.likely { reason.adds } else { -reason.adds };
     reasons.sort_by(|a, b| towards(b).total_cmp(&towards(a)));
-    reasons.into_iter().take(GIVEN).map(|reason| reason.words).collect()
+    reasons.into_iter().take(GIVEN).map(|reason| reason.words.into()).collect()
 }
 
 impl Case<'_> {
@@ -86,7 +88,7 @@ impl Case<'_> {
         ];
         let clients = name(Attribute::Client).map(|client| (Family::Client, format!("tickets of {client}")));
         let states = name(Attribute::State).map(|state| (Family::GroupAndState, format!("tickets in state {state}")));
-        let keys = keys(self.open, self.now);
+        let keys = Traits::of(self.open, &Times::of(self.open, self.now)).keys();
         let rate = move |family: Family| {
             let plain = self.rates.plain(keys[family as usize], self.unit)?;
             (plain.outcomes >= QUOTABLE).then(|| (self.adds(&[effect_input(family)]), plain))

@@ -61,6 +61,10 @@ enum Stop {
 
 /// Walks through `made` and gives what was said of each ticket when half of its time had run.
 fn said_at_half(made: &[Made]) -> (Forecaster, Vec<(f64, Made)>) {
+    walked(Forecaster::new(at(0)), made)
+}
+
+fn walked(mut forecaster: Forecaster, made: &[Made]) -> (Forecaster, Vec<(f64, Made)>) {
     let desk = Desk::new();
     let mut stops: Vec<(i64, Stop, usize)> = Vec::new();
     for (number, ticket) in made.iter().enumerate() {
@@ -69,7 +73,6 @@ fn said_at_half(made: &[Made]) -> (Forecaster, Vec<(f64, Made)>) {
         stops.push((ticket.opened + (ticket.hours * 60.0) as i64, Stop::Stopped, number));
     }
     stops.sort_by(|a, b| a.partial_cmp(b).unwrap());
-    let mut forecaster = Forecaster::new(at(0));
     let mut said = Vec::new();
     for (minute, stop, number) in stops {
         let ticket = &made[number];
@@ -156,6 +159,32 @@ fn probabilities_are_those_the_desk_was_made_with() {
     let pairs: Vec<_> = late.iter().map(|(said, ticket)| (*said, ticket.hours > 10.0)).collect();
     let error = expected_calibration_error(&pairs);
     assert!(error < 0.04, "expected calibration error {error}");
+}
+
+#[test]
+fn a_past_that_is_told_at_once_teaches_as_much_as_one_that_was_lived() {
+    let made = Desk::new().make(2_500);
+    let mut late = Forecaster::new(at(0));
+    late.catches_up(at(2_500 * 20));
+    let ((_, lived), (_, told)) = (said_at_half(&made), walked(late, &made));
+    let off = |(lived, told): (&(f64, Made), &(f64, Made))| (lived.0 - told.0).abs();
+    let mean_off = lived.iter().zip(&told).skip(2_300).map(off).sum::<f64>() / 200.0;
+    assert!(mean_off < 0.03, "{mean_off} apart");
+}
+
+#[test]
+fn a_clock_that_is_taken_up_late_has_run_since_it_began() {
+    let (mut forecaster, mut desk) = (Forecaster::new(at(0)), Desk::new());
+    desk.terms.allowed = TimeDelta::hours(10);
+    forecaster.opened("1", desk.terms.clone(), None, at(0));
+    let longer = Terms { allowed: TimeDelta::hours(20), ..desk.terms.clone() };
+    forecaster.taken_up("1", longer, None, at(0), at(300));
+    assert!(forecaster.forecast("1", at(600)).unwrap().reasons[0].contains("when 50 % of the time has run"));
+    forecaster.taken_up("2", desk.terms, None, at(0), at(601));
+    assert_eq!(forecaster.probability("2", at(602)), None, "it has breached before it was heard of");
+    forecaster.advance(at(1_201));
+    assert_eq!(forecaster.probability("1", at(1_201)), None, "it breaches when its own time is over");
+    assert_eq!(forecaster.grounds().outcomes, 1, "and that alone is learned");
 }
 
 #[test]

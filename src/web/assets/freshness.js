@@ -18,7 +18,8 @@ export function drawHealth() {
   tenants.forEach((tenant, i) => drawChip(chips.children[i], tenant));
   const down = state.overview.channels.filter((one) => one.state === 'down');
   const silent = down.map(({ channel }) => ({ tenant: channelName(channel), trouble: 'nobody answers there; messages wait and are tried one at a time.' }));
-  drawTroubles([...tenants.filter(({ trouble }) => trouble), ...silent, ...audited(state.overview.mismatches ?? {})]);
+  const doubted = tenants.filter(({ forecast }) => forecast).map(({ tenant, forecast }) => ({ tenant, trouble: `${forecast}.` }));
+  drawTroubles([...tenants.filter(({ trouble }) => trouble), ...doubted, ...silent, ...audited(state.overview.mismatches ?? {})]);
 }
 
 const MISMATCHES = {

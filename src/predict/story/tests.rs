@@ -1,0 +1,149 @@
+//! What forecasters are told: a ticket made at minute 0, due after an hour, round the clock.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::sla::desk::{DeskRules, Warn};
+use crate::sla::forecast::Forecaster;
+use crate::ticket::by_hand::Override;
+use crate::ticket::tests::sample;
+use crate::ticket::watch::Bounds;
+use crate::ticket::{Directory, Reported, StatusWords, TenantId};
+
+const KIND: ClockKind = ClockKind::Resolution;
+
+fn at(minutes: i64) -> DateTime<Utc> {
+    "2026-11-23T09:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minutes)
+}
+
+fn desk() -> Desk {
+    let rules = DeskRules {
+        tenant: TenantId::parse("acme").unwrap(),
+        words: StatusWords::default(),
+        site_hours: false,
+        msp: None,
+        holiday_lists: BTreeMap::new(),
+        policies: Vec::new(),
+        warn: Warn { at: vec![0.75], left: Vec::new() },
+    };
+    Desk::new(rules, &Directory::default())
+}
+
+fn change(kind: ChangeKind, from: Option<String>, to: Option<String>, minutes: i64) -> Change {
+    Change { kind, from, to, at: Bounds { earliest: at(minutes), latest: at(minutes) } }
+}
+
+fn seen() -> Change {
+    change(ChangeKind::FirstSeen, None, Some("Open".into()), 0)
+}
+
+fn status(to: &str, minutes: i64) -> Change {
+    change(ChangeKind::Status, None, Some(to.into()), minutes)
+}
+
+fn moved(to: i64, minutes: i64) -> Change {
+    change(ChangeKind::DueMoved(KIND), Some(at(60).to_rfc3339()), Some(at(to).to_rfc3339()), minutes)
+}
+
+fn decided(ruling: Ruling, minutes: i64) -> Override {
+    Override { clock: KIND, cycle: 0, ruling, reason: "agreed".into(), by: "Ada".into(), at: at(minutes) }
+}
+
+fn ruled(ruling: Ruling, minutes: i64) -> Change {
+    change(ChangeKind::ByHand, None, Some(decided(ruling, minutes).words()), minutes)
+}
+
+fn taken_back(ruling: Ruling, minutes: i64) -> Change {
+    change(ChangeKind::ByHand, Some(decided(ruling, 0).words()), None, minutes)
+}
+
+/// A forecaster that heard of a ticket with `changes`, due after an hour, by `minute`.
+fn heard(changes: &[Change], minute: i64) -> Forecaster {
+    let ticket = Ticket {
+        status: Some("Open".into()),
+        created_at: Some(at(0)),
+        resolution: Reported { due: Some(at(60)), ..Reported::default() },
+        ..sample("7")
+    };
+    let watched = Watched::new(ticket, Bounds { earliest: at(0), latest: at(0) });
+    let mut told = story(&watched, changes, KIND, &desk(), &mut Shared::default());
+    told.sort_by_key(|happening| happening.at);
+    let mut forecaster = Forecaster::new(at(0));
+    for Happening { at, key, what, .. } in told {
+        match what {
+            What::Opened(start) => forecaster.taken_up(&key, start.terms, None, start.since, at),
+            What::Changed(facts) => {
+                let paused = facts.iter().filter_map(|fact| match fact {
+                    Fact::Paused(paused) => Some(crate::sla::forecast::Change::Paused(*paused)),
+                    _ => None,
+                });
+                forecaster.changed(&key, &paused.collect::<Vec<_>>(), at);
+            }
+            What::Stopped => forecaster.stopped(&key, at),
+            What::Withdrawn => forecaster.withdrawn(&key, at),
+        }
+    }
+    forecaster.advance(at(minute));
+    forecaster
+}
+
+/// How much of the clock has run, as the forecast's first reason says; none if nothing is forecast.
+fn share(changes: &[Change], minute: i64) -> Option<String> {
+    let said = heard(changes, minute).forecast("7", at(minute))?;
+    let words = said.reasons.first().unwrap().clone();
+    Some(words.split("open when ").nth(1).unwrap().split(" of the time").next().unwrap().to_owned())
+}
+
+#[test]
+fn the_forecast_runs_by_the_clock_that_the_alerts_run_by() {
+    let due = |minutes| ruled(Ruling::Due(at(minutes)), 20);
+    let cases: [(&str, Vec<Change>, Option<&str>); 12] = [
+        ("as promised", vec![seen()], Some("50 %")),
+        ("due later by hand", vec![seen(), due(120)], Some("25 %")),
+        ("due earlier by hand", vec![seen(), due(40)], Some("75 %")),
+        ("due by hand before now", vec![seen(), due(10)], None),
+        ("as promised again", vec![seen(), due(120), taken_back(Ruling::Due(at(120)), 25)], Some("50 %")),
+        ("SuperOps moves what a person has fixed", vec![seen(), due(120), moved(90, 25)], Some("25 %")),
+        (
+            "a pause moves no due time that a person has set",
+            vec![seen(), due(120), status("On Hold", 22), status("Open", 28)],
+            Some("25 %"),
+        ),
+        ("called off", vec![seen(), ruled(Ruling::Cancelled, 20)], None),
+        ("stopped by hand", vec![seen(), ruled(Ruling::StoppedAt(at(15)), 20)], None),
+        (
+            "called off, and taken back",
+            vec![seen(), ruled(Ruling::Cancelled, 20), taken_back(Ruling::Cancelled, 25)],
+            Some("50 %"),
+        ),
+        ("the due time moves though it never stood still", vec![seen(), moved(120, 20)], Some("25 %")),
+        (
+            "the due time moves by a pause, which is counted already",
+            vec![seen(), status("On Hold", 5), status("Open", 20), moved(75, 20)],
+            Some("25 %"),
+        ),
+    ];
+    for (name, changes, expected) in cases {
+        assert_eq!(share(&changes, 30).as_deref(), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_reopened_clock_has_run_since_the_ticket_was_opened() {
+    let reopened = change(ChangeKind::Reopened, None, Some("Open".into()), 24);
+    let resolved = change(ChangeKind::Resolved, None, Some(at(12).to_rfc3339()), 12);
+    let forecaster = heard(&[seen(), resolved, reopened], 30);
+    assert_eq!(forecaster.forecast("7", at(30)), None, "its first clock is over");
+    let again = forecaster.forecast("7\n1", at(30)).expect("the second one runs");
+    assert!(again.reasons[0].contains("when 50 % of the time"), "{:?}", again.reasons);
+}
+
+#[test]
+fn a_decision_does_not_reach_back_to_the_opening() {
+    let due = Ruling::Due(at(600));
+    let ticket = Ticket { created_at: Some(at(0)), ..sample("7") };
+    let first = Watched::new(ticket, Bounds { earliest: at(0), latest: at(0) });
+    let watched = Watched { overrides: vec![decided(due, 50)], ..first };
+    let told = story(&watched, &[seen(), ruled(due, 50)], KIND, &desk(), &mut Shared::default());
+    assert!(told.iter().all(|one| one.at >= at(50)), "nothing was promised before: {told:?}");
+}
