@@ -148,7 +148,7 @@ impl Ground {
             outbox: self.bells.outbox.clone(),
             found,
         };
-        Ok(Vigil::new(wiring)?)
+        Vigil::new(wiring)
     }
 }
 
