@@ -281,9 +281,13 @@ impl Forecaster {
         rows.map(|row| (row.sample.at, f64::from(row.sample.probability), row.breached))
     }
 
-    /// How far the latest probabilities were off what happened; none before there are enough of them.
+    /// How far the latest probabilities of a fitted model were off what happened; none before there are enough of them.
     pub fn recent_error(&self) -> Option<f64> {
-        let latest = self.rows.iter().rev().filter(|row| !row.sample.of_a_morning).take(RECENT);
+        self.error_of_latest(|sample| sample.by_model)
+    }
+
+    fn error_of_latest(&self, counts: impl Fn(&Sample) -> bool) -> Option<f64> {
+        let latest = self.rows.iter().rev().filter(|row| !row.sample.of_a_morning && counts(&row.sample)).take(RECENT);
         let pairs: Vec<_> = latest.map(|row| (f64::from(row.sample.probability), row.breached)).collect();
         (pairs.len() == RECENT).then(|| expected_calibration_error(&pairs))
     }
@@ -410,7 +414,8 @@ impl Forecaster {
         let Some(open) = self.open.get(&place) else { return };
         let scene = self.scene(at, [open.priority]);
         let Judged { share, said, probability, inputs, traits } = self.judge(open, &scene);
-        let sample = Sample { at, share, said, probability, of_a_morning, inputs: Box::new(inputs) };
+        let by_model = self.model.is_some();
+        let sample = Sample { at, share, said, probability, of_a_morning, by_model, inputs: Box::new(inputs) };
         if let Some(open) = self.open.get_mut(&place) {
             // Most notes are waiting ones: room kept for more of them would be much in all.
             open.samples.reserve_exact(1);
@@ -459,9 +464,10 @@ impl Forecaster {
         }
     }
 
-    /// A model whose word no longer holds is not kept until its week is over.
+    /// A model whose word no longer holds is not kept until its week is over; nor is the first one, if what was said
+    /// before it shows that the desk differs from its survival curve.
     fn mind_drift(&mut self) {
-        if self.recent_error().is_some_and(|error| error > DRIFT) {
+        if self.error_of_latest(|_| true).is_some_and(|error| error > DRIFT) {
             let soon = REFIT_IN_DRIFT.max((self.present - self.fitted_at) / AGES);
             self.refit_at = self.refit_at.min(self.fitted_at + soon);
         }

@@ -21,6 +21,8 @@ pub(super) struct Sample {
     pub(super) probability: f32,
     /// Taken because a morning came, not because a share was reached.
     pub(super) of_a_morning: bool,
+    /// By a fitted model; before there is one, the survival curve alone speaks.
+    pub(super) by_model: bool,
     pub(super) inputs: Box<[f32; INPUTS]>,
 }
 
