@@ -112,7 +112,9 @@ impl Store {
         let mut connection = sqlx::ConnectOptions::connect(&options.clone().pragma("cache_size", WRITER_CACHE)).await?;
         sqlx::migrate!().run(&mut connection).await.map_err(StoreError::Migration)?;
         alerts::fill_ids(&mut connection).await?;
-        let reads = SqlitePoolOptions::new().max_connections(4).connect_lazy_with(options.read_only(true));
+        // A file cannot hang up: there is nothing to be tested before each read.
+        let reads = SqlitePoolOptions::new().max_connections(4).test_before_acquire(false);
+        let reads = reads.connect_lazy_with(options.read_only(true));
         Ok(Self { reads, writer: Writer::start(connection), caches: Arc::new(Caches::new(telemetry)) })
     }
 

@@ -1,8 +1,8 @@
 //! The one writer: it commits whatever is waiting in one transaction.
 //!
 //! A commit costs a flush to the disk, so a hundred small writes that share one
-//! are a hundred times cheaper. Each write stands in a savepoint of its own: one
-//! that fails takes nobody with it, and none has happened before the commit has.
+//! are a hundred times cheaper. Each write that has company stands in a savepoint of its
+//! own: one that fails takes nobody with it, and none has happened before the commit has.
 
 use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
@@ -102,14 +102,17 @@ async fn commit(connection: &mut SqliteConnection, jobs: Vec<Job>) {
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE").await {
         return tell_all(jobs.into_iter().map(|job| job.done).collect(), &error);
     }
+    let alone = jobs.len() == 1;
     let mut done = Vec::with_capacity(jobs.len());
     for job in jobs {
-        match attempt(connection, job.work).await {
+        let made = if alone { (job.work)(&mut *connection).await } else { attempt(connection, job.work).await };
+        match made {
             Ok(()) => done.push(job.done),
             Err(error) => drop(job.done.send(Err(error.into()))),
         }
     }
-    match execute(connection, "COMMIT").await {
+    let end = if done.is_empty() { "ROLLBACK" } else { "COMMIT" };
+    match execute(connection, end).await {
         Ok(()) => done.into_iter().for_each(|done| drop(done.send(Ok(())))),
         Err(error) => {
             // After some faults SQLite has already rolled back; then this fails, and no harm is done.

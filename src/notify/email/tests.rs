@@ -15,6 +15,8 @@ use crate::ticket::ClockKind;
 
 /// What the server says when its own answer is not wanted.
 const HANG_UP: &str = "hang up";
+/// The usual answer, and then nothing more.
+const LAST_WORD: &str = "the last word";
 const SAY_NOTHING: &str = "say nothing";
 const SAY_NOTHING_AT_FIRST: &str = "say nothing on the first connection";
 
@@ -77,6 +79,7 @@ impl Peer {
         let first = *self.connections.lock().unwrap() == 1;
         match self.answers.iter().find(|(asked, _)| *asked == verb).map_or(usual, |(_, answer)| answer) {
             HANG_UP => None,
+            LAST_WORD => stream.write_all(format!("{usual}\r\n").as_bytes()).await.ok().and(None),
             SAY_NOTHING_AT_FIRST if !first => stream.write_all(format!("{usual}\r\n").as_bytes()).await.ok(),
             SAY_NOTHING | SAY_NOTHING_AT_FIRST => std::future::pending().await,
             answer => stream.write_all(format!("{answer}\r\n").as_bytes()).await.ok(),
@@ -183,7 +186,7 @@ async fn a_connection_retires_after_fifty_mails() {
 
 #[tokio::test]
 async fn a_connection_that_the_server_has_closed_meanwhile_costs_no_mail() {
-    let peer = Peer::answering("NOOP", HANG_UP);
+    let peer = Peer::answering("END", LAST_WORD);
     let notifier = notifier(&peer).await;
     notifier.send(&message()).await.unwrap();
     notifier.send(&message()).await.unwrap();
