@@ -200,11 +200,14 @@ impl Dispatch {
     /// Leases what is due and begins its attempts. Gives the channels all of whose places are taken.
     async fn begin_due(&mut self, now: DateTime<Utc>) -> Result<Vec<ChannelKind>, StoreError> {
         let lease = LEASE * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX);
+        // Most have nothing to say: only for those that have is a write worth its while.
+        let due = self.store.due_channels(now).await?;
         let rooms: Vec<_> = self.channels.keys().map(|kind| self.room(*kind, now)).collect();
         let round = |room: Room| {
             let (store, rules) = (&self.store, &self.rules);
+            let may_begin = if due.contains(&room.kind) { room.may_begin } else { 0 };
             async move {
-                match room.may_begin {
+                match may_begin {
                     0 => Ok(Round::default()),
                     most => store.lease_due(room.kind, most, lease, rules, now).await,
                 }

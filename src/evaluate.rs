@@ -32,6 +32,7 @@ use crate::predict::{Board, Forecasts};
 use crate::sla::clock::{self, ClockState};
 use crate::sla::desk::Desk;
 use crate::store::alerts::{AlertRow, AlertTurn, Recovered};
+use crate::store::tickets::OpenTickets;
 use crate::store::{Store, StoreError};
 use crate::telemetry::{AlertLabels, LoopName, Telemetry};
 use crate::ticket::watch::Watched;
@@ -348,7 +349,7 @@ impl Evaluate {
     async fn resolve_gone(
         &mut self,
         scene: &Scene<'_>,
-        open: &crate::store::tickets::OpenTickets,
+        open: &Arc<OpenTickets>,
         work: &mut AlertTurn,
     ) -> Result<(), StoreError> {
         for key in self.memory.open_without_ticket(&scene.tenant.id, open) {

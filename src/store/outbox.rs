@@ -197,6 +197,18 @@ impl Store {
             .await
     }
 
+    /// The channels on which something is due at `now`, or was leased to somebody who never reported.
+    pub async fn due_channels(&self, now: DateTime<Utc>) -> Result<Vec<ChannelKind>, StoreError> {
+        let channels: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT channel FROM notifications
+             WHERE (state = 'pending' AND due_at <= $1) OR (state = 'sending' AND lease_until <= $1)",
+        )
+        .bind(millis(now))
+        .fetch_all(&self.reads)
+        .await?;
+        Ok(channels.iter().filter_map(|channel| ChannelKind::parse(channel)).collect())
+    }
+
     /// When the outbox has something to do next on other channels than `shut`: a row falls due, or a lease runs out.
     pub async fn next_due(&self, shut: &[ChannelKind]) -> Result<Option<DateTime<Utc>>, StoreError> {
         let next: Option<i64> = sqlx::query_scalar(

@@ -9,6 +9,7 @@ use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use super::checkpoint::Checkpoints;
 
 /// The most writes in one transaction: bounds how long the first one waits for the last.
 const GROUP: usize = 512;
@@ -42,10 +43,10 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the writer's task on `connection`.
-    pub fn start(connection: SqliteConnection) -> Self {
+    /// Starts the writer's task on `connection`; `checkpoints` hears of each commit.
+    pub fn start(connection: SqliteConnection, checkpoints: Checkpoints) -> Self {
         let (orders, waiting) = mpsc::channel(GROUP);
-        tokio::spawn(run(connection, waiting));
+        tokio::spawn(run(connection, waiting, checkpoints));
         Self { orders }
     }
 
@@ -75,7 +76,7 @@ impl Writer {
     }
 }
 
-async fn run(mut connection: SqliteConnection, mut waiting: mpsc::Receiver<Order>) {
+async fn run(mut connection: SqliteConnection, mut waiting: mpsc::Receiver<Order>, checkpoints: Checkpoints) {
     let mut orders = Vec::with_capacity(GROUP);
     while waiting.recv_many(&mut orders, GROUP).await > 0 {
         let mut jobs = Vec::new();
@@ -88,8 +89,10 @@ async fn run(mut connection: SqliteConnection, mut waiting: mpsc::Receiver<Order
         }
         if !jobs.is_empty() {
             commit(&mut connection, jobs).await;
+            checkpoints.committed();
         }
         if let Some(closed) = closing {
+            checkpoints.close().await;
             let _ = sqlx::Connection::close(connection).await;
             let _ = closed.send(());
             return;

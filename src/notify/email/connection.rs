@@ -185,7 +185,7 @@ impl Connection {
 ///
 /// lettre would write the end by itself. TCP holds so small a packet back until the one before it is acknowledged, and
 /// that takes the other side 40 ms.
-fn in_one_piece(mail: &[u8]) -> String {
+pub(super) fn in_one_piece(mail: &[u8]) -> String {
     // A mail that we have put together is encoded: what comes out of it is text.
     let mut content = String::from_utf8_lossy(mail).replace("\r\n.", "\r\n..");
     if content.starts_with('.') {

@@ -174,6 +174,19 @@ async fn a_connection_is_used_again() {
     assert_eq!(*peer.connections.lock().unwrap(), 1);
 }
 
+#[test]
+fn a_line_that_begins_with_a_dot_does_not_end_the_mail() {
+    let cases = [
+        ("no dot", "a\r\nb", "a\r\nb\r\n.\r\n"),
+        ("at the start of a line", "a\r\n.\r\n.b", "a\r\n..\r\n..b\r\n.\r\n"),
+        ("at the very start", ".a", "..a\r\n.\r\n"),
+        ("in the middle", "a.b\r\n", "a.b\r\n\r\n.\r\n"),
+    ];
+    for (what, mail, expected) in cases {
+        assert_eq!(super::connection::in_one_piece(mail.as_bytes()), expected, "{what}");
+    }
+}
+
 #[tokio::test]
 async fn a_connection_retires_after_fifty_mails() {
     let peer = Peer::default();

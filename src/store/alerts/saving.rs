@@ -92,3 +92,74 @@ async fn save(tx: &mut SqliteConnection, turn: AlertTurn, now: DateTime<Utc>) ->
     }
     write_backs::enqueue(tx, &turn.write_backs).await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::alert::escalation::ChannelKind;
+    use crate::notify::{Body, Message};
+    use crate::store::outbox::NewNotification;
+    use crate::telemetry::Telemetry;
+    use crate::ticket::TenantId;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    fn telling(key: &str) -> AlertTurn {
+        let message = Message {
+            key: key.to_owned(),
+            thread: "thread".to_owned(),
+            continues_thread: false,
+            to: "dana@example.com".to_owned(),
+            to_name: None,
+            timezone: chrono_tz::Tz::UTC,
+            body: Body::Test,
+        };
+        let notification = NewNotification {
+            tenant: TenantId::parse("acme").unwrap(),
+            alert_key: "alert".to_owned(),
+            ticket_id: None,
+            kind: "alert",
+            stage: "breached".to_owned(),
+            step: 0,
+            channel: ChannelKind::Email,
+            recipient: "dana".to_owned(),
+            fallback: Vec::new(),
+            message,
+            due_at: now(),
+            created_at: now(),
+        };
+        AlertTurn { notifications: vec![notification], ..AlertTurn::default() }
+    }
+
+    async fn store(folder: &tempfile::TempDir) -> Store {
+        Store::open(&folder.path().join("store.db"), Arc::new(Telemetry::default())).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_comes_in_parts_happens_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let saving = store.saving(now());
+        saving.add(telling("a")).await;
+        saving.add(telling("b")).await;
+        assert_eq!(store.outbox_pending().await.unwrap(), 0, "nothing has happened yet");
+        saving.finish(telling("c")).await.unwrap();
+        assert_eq!(store.outbox_pending().await.unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn of_a_turn_that_is_given_up_nothing_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let saving = store.saving(now());
+        saving.add(telling("a")).await;
+        saving.add(telling("b")).await;
+        drop(saving);
+        store.prove_writable(now()).await.unwrap();
+        assert_eq!(store.outbox_pending().await.unwrap(), 0);
+    }
+}
