@@ -12,7 +12,7 @@ use lettre::address::Envelope;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
+use lettre::transport::smtp::commands::{Data, Ehlo, Mail as MailFrom, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout};
@@ -49,6 +49,8 @@ enum Security {
 
 struct Connection {
     smtp: AsyncSmtpConnection,
+    /// The server takes commands before it has answered those before them (RFC 2920).
+    pipelines: bool,
     mails: u32,
     used: Instant,
 }
@@ -73,14 +75,14 @@ impl Server {
     /// Hands `mail` to the server; gives the name under which the server has queued it, if it says so.
     pub async fn hand_over(&self, mail: &Mail) -> Result<Option<String>, SendError> {
         let mut connection = self.announced(mail.envelope()).await?;
-        let answer = connection.hand_over(mail.envelope(), &mail.formatted()).await?;
+        let answer = connection.hand_over(&mail.formatted()).await?;
         self.put_back(connection);
         Ok(answer)
     }
 
-    /// A connection on which the server expects a mail in `envelope`.
+    /// A connection on which the server waits for the content of a mail in `envelope`.
     ///
-    /// One that lay idle may be dead. That shows at the first command, with which nothing has been handed over yet.
+    /// One that lay idle may be dead. That shows now, when nothing has been handed over yet.
     async fn announced(&self, envelope: &Envelope) -> Result<Connection, SendError> {
         while let Some(mut connection) = self.take_idle() {
             match timeout(ALIVE_DEADLINE, connection.announce(envelope)).await {
@@ -89,7 +91,7 @@ impl Server {
                 Ok(Err(answer)) => return Err(answer),
             }
         }
-        let mut connection = Connection { smtp: self.connect().await?, mails: 0, used: Instant::now() };
+        let mut connection = Connection::new(self.connect().await?).await?;
         connection.announce(envelope).await.map(|()| connection)
     }
 
@@ -147,17 +149,48 @@ async fn sign_in(smtp: &mut AsyncSmtpConnection, credentials: &Credentials) -> R
 }
 
 impl Connection {
-    async fn announce(&mut self, envelope: &Envelope) -> Result<(), SendError> {
-        let mail_from = MailFrom::new(envelope.from().cloned(), self.parameters(envelope)?);
-        self.smtp.command(mail_from).await.map(drop).map_err(|error| reply::sort(&error))
+    async fn new(mut smtp: AsyncSmtpConnection) -> Result<Self, SendError> {
+        // lettre keeps of the server's first answer only what it makes use of itself.
+        let offers = smtp.command(Ehlo::new(ClientId::default())).await.map_err(|error| reply::sort(&error))?;
+        let pipelines = offers.message().any(|line| line.trim().eq_ignore_ascii_case("PIPELINING"));
+        Ok(Self { smtp, pipelines, mails: 0, used: Instant::now() })
     }
 
-    /// Hands over a mail that was announced.
-    async fn hand_over(&mut self, envelope: &Envelope, mail: &[u8]) -> Result<Option<String>, SendError> {
-        let queued = self.converse(envelope, mail).await.map_err(|error| reply::sort(&error))?;
+    /// Says from whom the next mail is and to whom, in one breath where the server allows it.
+    async fn announce(&mut self, envelope: &Envelope) -> Result<(), SendError> {
+        let mail_from = MailFrom::new(envelope.from().cloned(), self.parameters(envelope)?);
+        let to = envelope.to().iter().map(|to| Rcpt::new(to.clone(), Vec::new()).to_string());
+        let rest: Vec<String> = to.chain([Data.to_string()]).collect();
+        let answered = if self.pipelines {
+            self.in_one_breath(&mail_from.to_string(), &rest).await
+        } else {
+            self.in_turns(&mail_from.to_string(), &rest).await
+        };
+        answered.map_err(|error| reply::sort(&error))
+    }
+
+    async fn in_one_breath(&mut self, first: &str, rest: &[String]) -> Result<(), Error> {
+        self.smtp.command(format!("{first}{}", rest.concat())).await?;
+        for _ in rest {
+            self.smtp.read_response().await?;
+        }
+        Ok(())
+    }
+
+    async fn in_turns(&mut self, first: &str, rest: &[String]) -> Result<(), Error> {
+        self.smtp.command(first).await?;
+        for command in rest {
+            self.smtp.command(command).await?;
+        }
+        Ok(())
+    }
+
+    /// Hands over the mail that was announced.
+    async fn hand_over(&mut self, mail: &[u8]) -> Result<Option<String>, SendError> {
+        let taken = self.smtp.command(in_one_piece(mail)).await.map_err(|error| reply::sort(&error))?;
         self.mails += 1;
         self.used = Instant::now();
-        Ok(queued)
+        Ok(taken.message().find_map(reply::queue_id))
     }
 
     fn parameters(&self, envelope: &Envelope) -> Result<Vec<MailParameter>, SendError> {
@@ -169,15 +202,6 @@ impl Connection {
         } else {
             Err(SendError::refused("the mail server cannot carry an address with letters outside ASCII"))
         }
-    }
-
-    async fn converse(&mut self, envelope: &Envelope, mail: &[u8]) -> Result<Option<String>, Error> {
-        for to in envelope.to() {
-            self.smtp.command(Rcpt::new(to.clone(), Vec::new())).await?;
-        }
-        self.smtp.command(Data).await?;
-        let taken = self.smtp.command(in_one_piece(mail)).await?;
-        Ok(taken.message().find_map(reply::queue_id))
     }
 }
 

@@ -207,6 +207,21 @@ async fn a_connection_that_the_server_has_closed_meanwhile_costs_no_mail() {
 }
 
 #[tokio::test]
+async fn a_server_that_takes_commands_in_one_breath_gets_them_so() {
+    let offers = ("EHLO", "250-peer\r\n250 PIPELINING");
+    let peer = Peer { answers: vec![offers], ..Peer::default() };
+    let notifier = notifier(&peer).await;
+    for _ in 0..2 {
+        notifier.send(&message()).await.unwrap();
+    }
+    assert_eq!((peer.mails.lock().unwrap().len(), *peer.connections.lock().unwrap()), (2, 1));
+
+    let peer = Peer { answers: vec![offers, ("RCPT", "550 5.1.1 no such user")], ..Peer::default() };
+    assert!(matches!(self::notifier(&peer).await.send(&message()).await, Err(SendError::Refused { .. })));
+    assert_eq!(peer.mails.lock().unwrap().len(), 0, "nobody is told what was refused");
+}
+
+#[tokio::test]
 async fn a_refusal_does_not_leak_into_the_next_mail() {
     let peer = Peer::answering("RCPT", "550 5.1.1 no such user");
     let notifier = notifier(&peer).await;
