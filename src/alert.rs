@@ -46,7 +46,7 @@ impl Stage {
 }
 
 /// What an alert is about. Shown as `{tenant}:{ticket}:{clock}:{cycle}`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AlertKey {
     pub tenant: TenantId,
     pub ticket: TicketId,

@@ -4,6 +4,7 @@
 //! It wakes when a standing changes by the passing of time, when an escalation
 //! rung is due, or when sync has news: an alert is never late by a poll.
 
+mod commit;
 mod escalate;
 mod facts;
 mod memory;
@@ -31,10 +32,12 @@ use crate::predict::{Board, Forecasts};
 use crate::sla::clock::{self, ClockState};
 use crate::sla::desk::Desk;
 use crate::store::alerts::{AlertRow, AlertTurn, Recovered};
+use crate::store::tickets::OpenTickets;
 use crate::store::{Store, StoreError};
 use crate::telemetry::{AlertLabels, LoopName, Telemetry};
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, Directory, TenantId};
+use commit::{Commit, Sums};
 use memory::Memory;
 use quiet::{Look, Quiet};
 use standings::Standings;
@@ -211,10 +214,16 @@ impl Evaluate {
         work.notifications.extend(self.digests(&scene, &known));
         self.put_off_covered(&scene, &open, &mut work);
         self.end_holds(&scene, &open, &mut work).await?;
-        self.escalate(&scene, &open, &mut work);
+        let mut commit = Commit::new(self.store.clone(), now);
+        let last = self.escalate(&scene, &open, work, &mut commit).await;
         next = next.into_iter().chain(self.memory.next_step(&tenant.id, now)).chain(scene.next_overlay_change()).min();
-        let turn = Turn { raised, next, ..Turn::default() };
-        self.commit(tenant, work, turn, now).await
+        let sums = commit.finish(last).await?;
+        self.tell_loops(&sums);
+        let Sums { resolved, notifications, .. } = sums;
+        if raised + resolved + notifications > 0 {
+            info!(tenant = %tenant.id, raised, resolved, notifications, "alerts of `{}`: {raised} raised, {resolved} over", tenant.id);
+        }
+        Ok(Turn { raised, resolved, notifications, next })
     }
 
     /// Looks at both clocks of a ticket and does what they call for.
@@ -339,7 +348,7 @@ impl Evaluate {
     async fn resolve_gone(
         &mut self,
         scene: &Scene<'_>,
-        open: &crate::store::tickets::OpenTickets,
+        open: &Arc<OpenTickets>,
         work: &mut AlertTurn,
     ) -> Result<(), StoreError> {
         for key in self.memory.open_without_ticket(&scene.tenant.id, open) {
@@ -358,31 +367,14 @@ impl Evaluate {
         Ok(())
     }
 
-    async fn commit(
-        &self,
-        tenant: &Tenant,
-        work: AlertTurn,
-        turn: Turn,
-        now: DateTime<Utc>,
-    ) -> Result<Turn, StoreError> {
-        let resolved = work.alerts.iter().filter(|row| row.raised.resolved_as.is_some()).count();
-        let notifications = work.notifications.len();
-        let raised = turn.raised;
-        if !work.is_empty() {
-            let anything_to_send = notifications > 0 || !work.recovered.is_empty() || !work.reopened.is_empty();
-            let anything_to_write = !work.write_backs.is_empty();
-            self.store.save_alerts(work, now).await?;
-            if anything_to_write {
-                self.written.send_replace(());
-            }
-            if anything_to_send {
-                self.outbox.notify_one();
-            }
+    /// Wakes the loops that have something to do now.
+    fn tell_loops(&self, sums: &Sums) {
+        if sums.to_write {
+            self.written.send_replace(());
         }
-        if raised + resolved + notifications > 0 {
-            info!(tenant = %tenant.id, raised, resolved, notifications, "alerts of `{}`: {raised} raised, {resolved} over", tenant.id);
+        if sums.to_send {
+            self.outbox.notify_one();
         }
-        Ok(Turn { resolved, notifications, ..turn })
     }
 
     fn count_raised(&self, scene: &Scene<'_>, key: &AlertKey, stage: Stage) {

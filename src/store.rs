@@ -8,6 +8,7 @@ pub mod acts;
 pub mod alerts;
 pub mod audit;
 mod cache;
+mod checkpoint;
 pub mod dead_phones;
 pub mod links;
 pub mod on_call;
@@ -40,6 +41,7 @@ use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::telemetry::Telemetry;
 use cache::Caches;
+use checkpoint::{Checkpoints, LONGEST_LOG, USUAL_LOG};
 pub use writer::Write;
 use writer::Writer;
 
@@ -110,11 +112,16 @@ impl Store {
     pub async fn open(path: &Path, telemetry: Arc<Telemetry>) -> Result<Self, StoreError> {
         keep_private(path).map_err(|source| StoreError::Unopened { path: path.to_owned(), source })?;
         let options = options(path);
-        let mut connection = sqlx::ConnectOptions::connect(&options.clone().pragma("cache_size", WRITER_CACHE)).await?;
+        let writing = options.clone().pragma("cache_size", WRITER_CACHE);
+        let writing = writing.pragma("wal_autocheckpoint", LONGEST_LOG).pragma("journal_size_limit", USUAL_LOG);
+        let mut connection = sqlx::ConnectOptions::connect(&writing).await?;
         sqlx::migrate!().run(&mut connection).await.map_err(StoreError::Migration)?;
         alerts::fill_ids(&mut connection).await?;
-        let reads = SqlitePoolOptions::new().max_connections(4).connect_lazy_with(options.read_only(true));
-        Ok(Self { reads, writer: Writer::start(connection), caches: Arc::new(Caches::new(telemetry)) })
+        let checkpoints = Checkpoints::start(sqlx::ConnectOptions::connect(&options).await?);
+        // A file cannot hang up: there is nothing to be tested before each read.
+        let reads = SqlitePoolOptions::new().max_connections(4).test_before_acquire(false);
+        let reads = reads.connect_lazy_with(options.read_only(true));
+        Ok(Self { reads, writer: Writer::start(connection, checkpoints), caches: Arc::new(Caches::new(telemetry)) })
     }
 
     /// Claims the store for one service, so that no second one sends everything twice.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use tracing::{error, info, warn};
 
+use super::commit::Commit;
 use super::memory::stage_of;
 use super::write_back::Ran;
 use super::{Evaluate, Scene, facts, write_back};
@@ -29,6 +30,8 @@ use crate::ticket::watch::Watched;
 
 /// A digest longer than this is not read; the rest is a number.
 const DIGEST_ROWS: usize = 40;
+/// What so many rungs call for is written together.
+const PART: usize = 500;
 /// An alert that reaches nobody at all is tried again after this: people get addresses, tickets get owners.
 const NOBODY_AGAIN: TimeDelta = TimeDelta::minutes(5);
 
@@ -54,21 +57,37 @@ impl Evaluate {
         Ok(())
     }
 
-    /// Runs the rungs that are due.
-    pub(super) fn escalate(&mut self, scene: &Scene<'_>, open: &OpenTickets, work: &mut AlertTurn) {
-        let mut moved = HashMap::new();
-        for key in self.memory.due_steps(&scene.tenant.id, scene.now) {
+    /// Runs the rungs that are due, and has what comes of many written in parts. Gives the last part.
+    pub(super) async fn escalate(
+        &mut self,
+        scene: &Scene<'_>,
+        open: &OpenTickets,
+        mut work: AlertTurn,
+        commit: &mut Commit,
+    ) -> AlertTurn {
+        // An alert is written as its rung leaves it.
+        let raised = std::mem::take(&mut work.alerts).into_iter();
+        let mut raised: HashMap<_, _> = raised.map(|row| (row.key.clone(), row)).collect();
+        let due = self.memory.due_steps(&scene.tenant.id, scene.now);
+        for (index, key) in due.iter().enumerate() {
             let Some(watched) = open.get(&key.ticket) else { continue };
             if scene.is_covered(watched) {
                 // Nobody is to be told for now: the rung waits.
                 continue;
             }
-            if let Some(row) = self.run_rung(scene, watched, &key, work) {
-                moved.insert(key, self.memory.put(row));
+            if let Some(row) = self.run_rung(scene, watched, key, &mut work) {
+                raised.remove(key);
+                work.alerts.push(self.memory.put(row));
+            }
+            if (index + 1) % PART == 0 {
+                // The note of a breach waits for the rung of its alert, to say both.
+                let write_backs = std::mem::take(&mut work.write_backs);
+                let next = AlertTurn { write_backs, ..AlertTurn::default() };
+                commit.part(std::mem::replace(&mut work, next)).await;
             }
         }
-        work.alerts.retain(|row| !moved.contains_key(&row.key));
-        work.alerts.extend(moved.into_values());
+        work.alerts.extend(raised.into_values());
+        work
     }
 
     /// Runs the rung that holds now, passing over those that reach nobody.

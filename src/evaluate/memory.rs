@@ -2,7 +2,8 @@
 //! was told of them. It is a copy of the store, read at the start and after
 //! any write that failed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -24,6 +25,10 @@ type Alerts = HashMap<TicketId, Vec<AlertRow>>;
 pub struct Memory {
     /// Of each tenant that was read.
     alerts: HashMap<TenantId, Alerts>,
+    /// When each of them changes by the passing of time: of ten thousand, a handful are due.
+    wakes: HashMap<TenantId, BTreeSet<(DateTime<Utc>, AlertKey)>>,
+    /// The open tickets among which those of all open alerts were found last.
+    found: HashMap<TenantId, Arc<OpenTickets>>,
     /// The number of the last human act that is known here.
     acts: HashMap<TenantId, i64>,
     /// The silences and maintenance windows whose beginning was seen.
@@ -47,6 +52,7 @@ impl Memory {
         for told in store.told(tenant).await? {
             self.remember(told);
         }
+        self.found.remove(tenant);
         let latest = rows.iter().map(|row| row.life.acts).chain(acts).max().unwrap_or_default();
         self.acts.insert(tenant.clone(), latest);
         self.alerts.entry(tenant.clone()).or_default();
@@ -67,10 +73,11 @@ impl Memory {
         if hurried.is_empty() {
             return Ok(());
         }
-        let rows = self.alerts.get_mut(tenant).into_iter().flat_map(HashMap::values_mut).flatten();
-        let waiting = rows.filter(|row| row.next_step_at.is_some_and(|at| at > now));
-        for row in waiting.filter(|row| hurried.contains(&row.key.to_string())) {
-            row.next_step_at = Some(now);
+        let waiting = self.open(tenant).filter(|row| row.next_step_at.is_some_and(|at| at > now));
+        let waiting = waiting.filter(|row| hurried.contains(&row.key.to_string()));
+        let waiting: Vec<_> = waiting.map(|row| AlertRow { next_step_at: Some(now), ..row.clone() }).collect();
+        for row in waiting {
+            self.put(row);
         }
         Ok(())
     }
@@ -165,7 +172,13 @@ impl Memory {
     pub fn put(&mut self, row: AlertRow) -> AlertRow {
         let alerts = self.alerts.entry(row.key.tenant.clone()).or_default();
         let rows = alerts.entry(row.key.ticket.clone()).or_default();
-        match rows.iter_mut().find(|known| known.key == row.key) {
+        let known = rows.iter_mut().find(|known| known.key == row.key);
+        let wakes = self.wakes.entry(row.key.tenant.clone()).or_default();
+        if let Some(at) = known.as_ref().and_then(|known| known.wakes_at()) {
+            wakes.remove(&(at, row.key.clone()));
+        }
+        wakes.extend(row.wakes_at().map(|at| (at, row.key.clone())));
+        match known {
             Some(known) => known.clone_from(&row),
             None => rows.push(row.clone()),
         }
@@ -184,25 +197,30 @@ impl Memory {
 
     /// The open alerts of `tenant` whose rung is due, in the order they are due.
     pub fn due_steps(&self, tenant: &TenantId, now: DateTime<Utc>) -> Vec<AlertKey> {
-        let due = self.open(tenant).filter_map(|row| Some((row.next_step_at.filter(|at| *at <= now)?, &row.key)));
-        let mut due: Vec<_> = due.collect();
-        due.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.ticket.cmp(&b.1.ticket)));
-        due.into_iter().map(|(_, key)| key.clone()).collect()
+        self.woken(tenant, now).filter(|row| row.life.held().is_none()).map(|row| row.key.clone()).collect()
     }
 
     /// The open alerts of `tenant` whose acknowledgement or snooze is up.
     pub fn ended_holds(&self, tenant: &TenantId, now: DateTime<Utc>) -> Vec<AlertKey> {
-        let ended = |row: &&AlertRow| row.life.held().is_some() && row.wakes_at().is_some_and(|at| at <= now);
-        self.open(tenant).filter(ended).map(|row| row.key.clone()).collect()
+        self.woken(tenant, now).filter(|row| row.life.held().is_some()).map(|row| row.key.clone()).collect()
+    }
+
+    fn woken(&self, tenant: &TenantId, now: DateTime<Utc>) -> impl Iterator<Item = &AlertRow> {
+        let wakes = self.wakes.get(tenant).into_iter().flatten();
+        wakes.take_while(move |(at, _)| *at <= now).filter_map(|(_, key)| self.get(key))
     }
 
     /// When, after `now`, the next rung of `tenant` is due, or a hold is up.
     pub fn next_step(&self, tenant: &TenantId, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.open(tenant).filter_map(AlertRow::wakes_at).filter(|at| *at > now).min()
+        self.wakes.get(tenant)?.iter().map(|(at, _)| *at).find(|at| *at > now)
     }
 
     /// The open alerts of `tenant` whose ticket, in that cycle, is not among `open`; forgets closed ones.
-    pub fn open_without_ticket(&mut self, tenant: &TenantId, open: &OpenTickets) -> Vec<AlertKey> {
+    pub fn open_without_ticket(&mut self, tenant: &TenantId, open: &Arc<OpenTickets>) -> Vec<AlertKey> {
+        // New alerts are about open tickets: only when these have changed can one be without.
+        if self.found.get(tenant).is_some_and(|known| Arc::ptr_eq(known, open)) {
+            return Vec::new();
+        }
         let gone = |key: &AlertKey| open.get(&key.ticket).is_none_or(|watched| watched.cycle != key.cycle);
         // One that vanished may come back.
         let closed = |row: &AlertRow| !matches!(row.raised.resolved_as, None | Some(Closing::Vanished));
@@ -218,7 +236,11 @@ impl Memory {
             self.told.retain(|told| !forgotten.contains(&told.alert));
             self.threads.retain(|(alert, _)| !forgotten.contains(alert));
         }
-        self.open(tenant).map(|row| &row.key).filter(|key| gone(key)).cloned().collect()
+        let without: Vec<_> = self.open(tenant).map(|row| &row.key).filter(|key| gone(key)).cloned().collect();
+        if without.is_empty() {
+            self.found.insert(tenant.clone(), open.clone());
+        }
+        without
     }
 
     /// Whether this person was told of this stage by this channel already.

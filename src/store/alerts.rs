@@ -4,6 +4,8 @@
 //! alerts, the notifications they cause, and the ones they make void. A
 //! notification's key is unique, so a turn that is repeated enqueues nothing twice.
 
+mod saving;
+
 use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,6 +20,7 @@ pub use crate::alert::life::AlertRow;
 use crate::alert::life::{Hold, HoldKind, How, Life};
 use crate::alert::{AlertKey, Closing, Raised, Stage};
 use crate::ticket::{ClockKind, TenantId, TicketId};
+pub use saving::Saving;
 
 /// SQLite takes 32,766 values in one statement; a row has fewer than 32.
 const ROWS_A_STATEMENT: usize = 500;
@@ -161,45 +164,6 @@ impl Store {
             "SELECT key FROM alerts WHERE tenant = $1 AND state = 'open' AND next_step_at <= $2 ORDER BY next_step_at, key",
         );
         Ok(keys.bind(tenant.as_str()).bind(millis(now)).fetch_all(&self.reads).await?)
-    }
-
-    /// Writes what a turn decided; it has happened when this returns.
-    ///
-    /// If somebody acted on one of the alerts since it was read, nothing is
-    /// written at all: [`StoreError::Overtaken`].
-    pub async fn save_alerts(&self, turn: AlertTurn, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let saved = self
-            .writer
-            .write(move |tx: &mut SqliteConnection| {
-                Box::pin(async move {
-                    for alerts in turn.alerts.chunks(ROWS_A_STATEMENT) {
-                        upsert(tx, alerts).await?;
-                    }
-                    if !turn.cancelled.is_empty() {
-                        let keys: Vec<String> = turn.cancelled.iter().map(AlertKey::to_string).collect();
-                        super::outbox::withdraw(tx, &keys, now).await?;
-                    }
-                    for (key, until) in &turn.put_off {
-                        super::outbox::put_off(tx, &key.to_string(), *until).await?;
-                    }
-                    for (key, stage) in &turn.reopened {
-                        super::outbox::take_up_again(tx, &key.to_string(), stage, now).await?;
-                    }
-                    for recovered in &turn.recovered {
-                        recover(tx, recovered, now).await?;
-                    }
-                    for rows in turn.notifications.chunks(ROWS_A_STATEMENT) {
-                        super::outbox::enqueue(tx, rows).await?;
-                    }
-                    super::write_backs::enqueue(tx, &turn.write_backs).await?;
-                    Ok(())
-                })
-            })
-            .await;
-        match saved {
-            Err(StoreError::Broken(sqlx::Error::RowNotFound)) => Err(StoreError::Overtaken),
-            saved => saved,
-        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod bundle;
 mod diversion;
+mod record;
 mod shape;
 
 use std::collections::HashSet;
@@ -17,12 +18,13 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::alerts::Recovered;
-use super::receipts::expect;
 use super::{Store, StoreError, instant, millis};
 use crate::alert::escalation::ChannelKind;
 use crate::alert::noise::Rules;
 use crate::notify::{Body, Message};
 use crate::ticket::TenantId;
+pub use record::Attempted;
+pub(super) use record::record;
 
 /// SQLite takes 32,766 values in one statement; a row has fewer than 32.
 const ROWS_A_STATEMENT: usize = 500;
@@ -203,6 +205,18 @@ impl Store {
             .await
     }
 
+    /// The channels on which something is due at `now`, or was leased to somebody who never reported.
+    pub async fn due_channels(&self, now: DateTime<Utc>) -> Result<Vec<ChannelKind>, StoreError> {
+        let channels: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT channel FROM notifications
+             WHERE (state = 'pending' AND due_at <= $1) OR (state = 'sending' AND lease_until <= $1)",
+        )
+        .bind(millis(now))
+        .fetch_all(&self.reads)
+        .await?;
+        Ok(channels.iter().filter_map(|channel| ChannelKind::parse(channel)).collect())
+    }
+
     /// When the outbox has something to do next on other channels than `shut`: a row falls due, or a lease runs out.
     pub async fn next_due(&self, shut: &[ChannelKind]) -> Result<Option<DateTime<Utc>>, StoreError> {
         let next: Option<i64> = sqlx::query_scalar(
@@ -216,39 +230,6 @@ impl Store {
         .fetch_one(&self.reads)
         .await?;
         next.map(instant).transpose()
-    }
-
-    /// Remembers how an attempt went, and what follows from it.
-    ///
-    /// A refusal moves on to the next channel; where none is left, the alert's
-    /// next rung is brought forward to `now`. True if it was. If the alert is
-    /// over by now, or at another stage, nothing follows.
-    pub async fn record_attempt(
-        &self,
-        leased: &Leased,
-        outcome: Outcome,
-        now: DateTime<Utc>,
-    ) -> Result<bool, StoreError> {
-        let leased = leased.clone();
-        self.writer
-            .write(move |tx: &mut SqliteConnection| {
-                Box::pin(async move {
-                    log_attempt(tx, &leased, &outcome, now).await?;
-                    let void = is_void(tx, &leased.notification).await?;
-                    settle(tx, &leased, &outcome, void, now).await?;
-                    match outcome {
-                        Outcome::Failed { .. } if !void => move_on(tx, &leased.notification, now).await,
-                        Outcome::Again { next_channel_too: true, .. } if !void => {
-                            take_up_next_channel(tx, &leased.notification, now).await.map(|_| false)
-                        }
-                        Outcome::Taken { provider_id: Some(id) } if leased.notification.channel == ChannelKind::Sms => {
-                            expect(tx, &leased, &id, now).await
-                        }
-                        _ => Ok(false),
-                    }
-                })
-            })
-            .await
     }
 
     /// How many notifications wait or are being sent.
@@ -469,127 +450,6 @@ pub(super) fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
     let attempt = u32::try_from(number("attempts")?).map_err(|_| unreadable("attempts"))?;
     let unreported = u32::try_from(number("unreported")?).map_err(|_| unreadable("look-ups"))?;
     Ok(Leased { notification, attempt, unreported })
-}
-
-pub(super) async fn log_attempt(
-    tx: &mut SqliteConnection,
-    leased: &Leased,
-    outcome: &Outcome,
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    let (word, detail) = match outcome {
-        Outcome::Taken { .. } => ("taken", None),
-        Outcome::Again { why, .. } => ("unavailable", Some(why.as_str())),
-        Outcome::Failed { why, misconfigured: false } => ("refused", Some(why.as_str())),
-        Outcome::Failed { why, misconfigured: true } => ("misconfigured", Some(why.as_str())),
-    };
-    sqlx::query(
-        "INSERT INTO attempts (tenant, notification, number, at, outcome, detail) VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(leased.notification.tenant.as_str())
-    .bind(&leased.notification.message.key)
-    .bind(i64::from(leased.attempt))
-    .bind(millis(now))
-    .bind(word)
-    .bind(detail)
-    .execute(tx)
-    .await
-    .map(drop)
-}
-
-pub(super) async fn settle(
-    tx: &mut SqliteConnection,
-    leased: &Leased,
-    outcome: &Outcome,
-    void: bool,
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    let (state, due_at, provider_id, why) = match outcome {
-        Outcome::Taken { provider_id } => ("sent", None, provider_id.as_deref(), None),
-        Outcome::Again { why, .. } if void => ("cancelled", None, None, Some(why.as_str())),
-        Outcome::Again { at, why, .. } => ("pending", Some(*at), None, Some(why.as_str())),
-        Outcome::Failed { why, .. } => ("failed", None, None, Some(why.as_str())),
-    };
-    let unreported = match outcome {
-        Outcome::Again { unreported, .. } => *unreported,
-        Outcome::Taken { .. } | Outcome::Failed { .. } => 0,
-    };
-    sqlx::query(
-        "UPDATE notifications SET state = $2, due_at = COALESCE($3, due_at), provider_id = $4, last_error = $5,
-         lease_until = NULL, done_at = $6, unreported = $7 WHERE key = $1",
-    )
-    .bind(&leased.notification.message.key)
-    .bind(state)
-    .bind(due_at.map(millis))
-    .bind(provider_id)
-    .bind(why)
-    .bind(if due_at.is_some() { None } else { Some(millis(now)) })
-    .bind(i64::from(unreported))
-    .execute(&mut *tx)
-    .await?;
-    if leased.notification.kind == "bundle" && due_at.is_none() {
-        bundle::settle(tx, &leased.notification.message.key, state, why, now).await?;
-    }
-    Ok(())
-}
-
-/// Whether what it says holds no longer: its alert is over, acknowledged, or tells another stage by now; stale data is
-/// fresh again.
-pub(super) async fn is_void(tx: &mut SqliteConnection, notification: &NewNotification) -> Result<bool, sqlx::Error> {
-    if notification.kind == "bundle" {
-        return bundle::is_void(tx, &notification.message.key).await;
-    }
-    sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM alerts WHERE key = $1 AND $2 = 'alert' AND (state = 'resolved'
-         OR (acked_at IS NOT NULL AND hold_over = 0)
-         OR $3 <> CASE episode WHEN 0 THEN stage ELSE stage || '/' || episode END))
-         OR ($2 = 'stale' AND EXISTS (SELECT 1 FROM notifications WHERE alert_key = $1 AND kind = 'fresh'))",
-    )
-    .bind(&notification.alert_key)
-    .bind(notification.kind)
-    .bind(&notification.stage)
-    .fetch_one(tx)
-    .await
-}
-
-/// Says the same on the next channel. False if there is none; of a bundle, each member has its own.
-async fn take_up_next_channel(
-    tx: &mut SqliteConnection,
-    notification: &NewNotification,
-    now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
-    if notification.kind == "bundle" {
-        bundle::take_up_next_channels(tx, &notification.message.key, now).await?;
-        return Ok(false);
-    }
-    let Some(next) = notification.on_next_channel(now) else { return Ok(false) };
-    enqueue(tx, &[next]).await.map(|()| true)
-}
-
-/// After a refusal: the next channel, or else the next rung at once.
-pub(super) async fn move_on(
-    tx: &mut SqliteConnection,
-    refused: &NewNotification,
-    now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
-    if refused.kind == "bundle" {
-        return bundle::move_on(tx, &refused.message.key, now).await;
-    }
-    if take_up_next_channel(tx, refused, now).await? || refused.kind != "alert" {
-        return Ok(false);
-    }
-    let hurried = sqlx::query(
-        "UPDATE alerts SET next_step_at = $2 WHERE key = $1 AND state = 'open' AND next_step_at > $2
-         AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = $1 AND n.stage = $3 AND n.step = $4
-                         AND n.state IN ('pending', 'sending', 'bundled', 'sent'))",
-    )
-    .bind(&refused.alert_key)
-    .bind(millis(now))
-    .bind(&refused.stage)
-    .bind(i64::from(refused.step))
-    .execute(tx)
-    .await?;
-    Ok(hurried.rows_affected() > 0)
 }
 
 /// A notification as people are shown it.

@@ -12,7 +12,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::audit::Author;
 use super::dead_phones::mark;
-use super::outbox::{Leased, Logged, Outcome, is_void, leased, log_attempt, move_on, settle};
+use super::outbox::{Attempted, Leased, Logged, Outcome, leased, record};
 use super::phones::stop;
 use super::{Store, StoreError, instant, millis};
 use crate::notify::sms::{self, OPTED_OUT};
@@ -182,23 +182,9 @@ async fn follow(
     let Some(row) = row else { return Ok(Reported::default()) };
     let leased = leased(&row).map_err(|error| sqlx::Error::Decode(error.into()))?;
     remember_number(tx, &leased, delivery.code, now).await?;
-    fail(tx, &leased, &outcome(&leased, error, now), now).await
-}
-
-/// Undoes a delivery: the attempt failed after all.
-async fn fail(
-    tx: &mut SqliteConnection,
-    leased: &Leased,
-    outcome: &Outcome,
-    now: DateTime<Utc>,
-) -> Result<Reported, sqlx::Error> {
-    log_attempt(tx, leased, outcome, now).await?;
-    let void = is_void(tx, &leased.notification).await?;
-    settle(tx, leased, outcome, void, now).await?;
-    let hurried = match outcome {
-        Outcome::Failed { .. } if !void => move_on(tx, &leased.notification, now).await?,
-        _ => false,
-    };
+    // The attempt failed after all.
+    let outcome = outcome(&leased, error, now);
+    let hurried = Box::pin(record(tx, &[Attempted { leased, outcome, at: now }])).await?;
     Ok(Reported { news: true, failed: true, hurried })
 }
 

@@ -1,14 +1,15 @@
 //! The one writer: it commits whatever is waiting in one transaction.
 //!
 //! A commit costs a flush to the disk, so a hundred small writes that share one
-//! are a hundred times cheaper. Each write stands in a savepoint of its own: one
-//! that fails takes nobody with it, and none has happened before the commit has.
+//! are a hundred times cheaper. Each write that has company stands in a savepoint of its
+//! own: one that fails takes nobody with it, and none has happened before the commit has.
 
 use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use super::checkpoint::Checkpoints;
 
 /// The most writes in one transaction: bounds how long the first one waits for the last.
 const GROUP: usize = 512;
@@ -42,10 +43,10 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the writer's task on `connection`.
-    pub fn start(connection: SqliteConnection) -> Self {
+    /// Starts the writer's task on `connection`; `checkpoints` hears of each commit.
+    pub fn start(connection: SqliteConnection, checkpoints: Checkpoints) -> Self {
         let (orders, waiting) = mpsc::channel(GROUP);
-        tokio::spawn(run(connection, waiting));
+        tokio::spawn(run(connection, waiting, checkpoints));
         Self { orders }
     }
 
@@ -75,7 +76,7 @@ impl Writer {
     }
 }
 
-async fn run(mut connection: SqliteConnection, mut waiting: mpsc::Receiver<Order>) {
+async fn run(mut connection: SqliteConnection, mut waiting: mpsc::Receiver<Order>, checkpoints: Checkpoints) {
     let mut orders = Vec::with_capacity(GROUP);
     while waiting.recv_many(&mut orders, GROUP).await > 0 {
         let mut jobs = Vec::new();
@@ -88,8 +89,10 @@ async fn run(mut connection: SqliteConnection, mut waiting: mpsc::Receiver<Order
         }
         if !jobs.is_empty() {
             commit(&mut connection, jobs).await;
+            checkpoints.committed();
         }
         if let Some(closed) = closing {
+            checkpoints.close().await;
             let _ = sqlx::Connection::close(connection).await;
             let _ = closed.send(());
             return;
@@ -102,14 +105,17 @@ async fn commit(connection: &mut SqliteConnection, jobs: Vec<Job>) {
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE").await {
         return tell_all(jobs.into_iter().map(|job| job.done).collect(), &error);
     }
+    let alone = jobs.len() == 1;
     let mut done = Vec::with_capacity(jobs.len());
     for job in jobs {
-        match attempt(connection, job.work).await {
+        let made = if alone { (job.work)(&mut *connection).await } else { attempt(connection, job.work).await };
+        match made {
             Ok(()) => done.push(job.done),
             Err(error) => drop(job.done.send(Err(error.into()))),
         }
     }
-    match execute(connection, "COMMIT").await {
+    let end = if done.is_empty() { "ROLLBACK" } else { "COMMIT" };
+    match execute(connection, end).await {
         Ok(()) => done.into_iter().for_each(|done| drop(done.send(Ok(())))),
         Err(error) => {
             // After some faults SQLite has already rolled back; then this fails, and no harm is done.

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use superops_sla::alert::escalation::ChannelKind;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::MailReply;
-use superops_sla::store::outbox::Outcome;
+use superops_sla::store::outbox::{Attempted, Outcome};
 
 use crate::support::{TestApp, minutes, usual};
 
@@ -153,7 +153,7 @@ async fn what_is_withdrawn_while_an_attempt_is_under_way_is_not_tried_again() {
     app.superops.change_status(&id, "Resolved");
     app.turn().await;
     let again = Outcome::Again { at: now, why: "451".to_owned(), unreported: 0, next_channel_too: true };
-    store.record_attempt(&leased, again, now).await.unwrap();
+    store.record_attempts([Attempted { leased, outcome: again, at: now }].into()).await.unwrap();
     let alert_mails = |app: &mut TestApp| app.heard().iter().filter(|mail| mail.text.starts_with("At risk")).count();
     app.wait(minutes(5)).await;
     assert_eq!(alert_mails(&mut app), 0);

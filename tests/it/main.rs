@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop and say where")]
 
 mod answers;
+mod batches;
 mod binary;
 mod channels;
 mod clocks;

@@ -15,6 +15,8 @@ use crate::ticket::ClockKind;
 
 /// What the server says when its own answer is not wanted.
 const HANG_UP: &str = "hang up";
+/// The usual answer, and then nothing more.
+const LAST_WORD: &str = "the last word";
 const SAY_NOTHING: &str = "say nothing";
 const SAY_NOTHING_AT_FIRST: &str = "say nothing on the first connection";
 
@@ -77,6 +79,7 @@ impl Peer {
         let first = *self.connections.lock().unwrap() == 1;
         match self.answers.iter().find(|(asked, _)| *asked == verb).map_or(usual, |(_, answer)| answer) {
             HANG_UP => None,
+            LAST_WORD => stream.write_all(format!("{usual}\r\n").as_bytes()).await.ok().and(None),
             SAY_NOTHING_AT_FIRST if !first => stream.write_all(format!("{usual}\r\n").as_bytes()).await.ok(),
             SAY_NOTHING | SAY_NOTHING_AT_FIRST => std::future::pending().await,
             answer => stream.write_all(format!("{answer}\r\n").as_bytes()).await.ok(),
@@ -171,6 +174,19 @@ async fn a_connection_is_used_again() {
     assert_eq!(*peer.connections.lock().unwrap(), 1);
 }
 
+#[test]
+fn a_line_that_begins_with_a_dot_does_not_end_the_mail() {
+    let cases = [
+        ("no dot", "a\r\nb", "a\r\nb\r\n.\r\n"),
+        ("at the start of a line", "a\r\n.\r\n.b", "a\r\n..\r\n..b\r\n.\r\n"),
+        ("at the very start", ".a", "..a\r\n.\r\n"),
+        ("in the middle", "a.b\r\n", "a.b\r\n\r\n.\r\n"),
+    ];
+    for (what, mail, expected) in cases {
+        assert_eq!(super::connection::in_one_piece(mail.as_bytes()), expected, "{what}");
+    }
+}
+
 #[tokio::test]
 async fn a_connection_retires_after_fifty_mails() {
     let peer = Peer::default();
@@ -183,11 +199,26 @@ async fn a_connection_retires_after_fifty_mails() {
 
 #[tokio::test]
 async fn a_connection_that_the_server_has_closed_meanwhile_costs_no_mail() {
-    let peer = Peer::answering("NOOP", HANG_UP);
+    let peer = Peer::answering("END", LAST_WORD);
     let notifier = notifier(&peer).await;
     notifier.send(&message()).await.unwrap();
     notifier.send(&message()).await.unwrap();
     assert_eq!(*peer.connections.lock().unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_takes_commands_in_one_breath_gets_them_so() {
+    let offers = ("EHLO", "250-peer\r\n250 PIPELINING");
+    let peer = Peer { answers: vec![offers], ..Peer::default() };
+    let notifier = notifier(&peer).await;
+    for _ in 0..2 {
+        notifier.send(&message()).await.unwrap();
+    }
+    assert_eq!((peer.mails.lock().unwrap().len(), *peer.connections.lock().unwrap()), (2, 1));
+
+    let peer = Peer { answers: vec![offers, ("RCPT", "550 5.1.1 no such user")], ..Peer::default() };
+    assert!(matches!(self::notifier(&peer).await.send(&message()).await, Err(SendError::Refused { .. })));
+    assert_eq!(peer.mails.lock().unwrap().len(), 0, "nobody is told what was refused");
 }
 
 #[tokio::test]

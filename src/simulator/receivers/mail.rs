@@ -80,6 +80,8 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
+                    // Else a second short reply waits until the first is acknowledged. If it fails, we are slow.
+                    let _ = stream.set_nodelay(true);
                     talks.spawn(talk(stream, Arc::clone(&shared)));
                 }
                 Err(_) => tokio::time::sleep(BREATH).await,

@@ -1,0 +1,167 @@
+//! One attempt to send one message: what the channel answered, and what follows from it.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tracing::{debug, error, info, warn};
+
+use super::gates::Gates;
+use crate::clock::SharedClock;
+use crate::config::ChannelKind;
+use crate::notify::{Notifier, Receipt, SendError};
+use crate::store::Store;
+use crate::store::outbox::{Attempted, Leased, Outcome};
+use crate::telemetry::{DeliveryLabels, Telemetry};
+
+/// Waits between attempts; the last one is repeated.
+const SCHEDULE_SECONDS: [i64; 7] = [2, 5, 15, 30, 60, 120, 300];
+/// A provider that cannot take it this many times has its fallback told as well.
+const FALLBACK_AFTER: u32 = 3;
+/// A message that may have been taken is looked up this often in vain; then it is sent: better twice than never.
+const LOOK_UPS: u32 = 4;
+/// After this long an undelivered message is of no use any more.
+const GIVE_UP_AFTER: TimeDelta = TimeDelta::hours(6);
+
+/// How an attempt went, and if that is unknown, what [`Leased::unreported`] is next time.
+struct Ended {
+    result: Result<Receipt, SendError>,
+    unreported: u32,
+}
+
+/// What one attempt needs.
+pub(super) struct Attempt {
+    pub store: Store,
+    pub channel: Arc<dyn Notifier>,
+    pub clock: SharedClock,
+    pub telemetry: Arc<Telemetry>,
+    pub gates: Arc<Gates>,
+    /// Whether it tries out a channel that is out of order.
+    pub is_probe: bool,
+}
+
+impl Attempt {
+    /// Makes it. How it went is yet to be recorded.
+    pub async fn make(self, leased: Leased) -> Attempted {
+        let ended = self.send(&leased).await;
+        let now = self.clock.now();
+        let kind = leased.notification.channel;
+        let out_of_order = self.gates.heard(kind, &ended.result, self.is_probe, now);
+        self.report(&leased, &ended.result, out_of_order, now);
+        let outcome = outcome(&leased, ended, out_of_order, now);
+        Attempted { leased, outcome, at: now }
+    }
+
+    /// Sends, unless an attempt that never reported back turns out to have been taken.
+    async fn send(&self, leased: &Leased) -> Ended {
+        let message = &leased.notification.message;
+        if (1..=LOOK_UPS).contains(&leased.unreported) {
+            match self.channel.already_sent(message, leased.notification.created_at).await {
+                Ok(Some(receipt)) => return Ended { result: Ok(receipt), unreported: 0 },
+                Ok(None) => {}
+                Err(error) if leased.unreported < LOOK_UPS => {
+                    return Ended { result: Err(still_unknown(error)), unreported: leased.unreported + 1 };
+                }
+                Err(_) => {}
+            }
+        }
+        let result = match self.first_of_thread(leased).await {
+            Some(first) => self.channel.answer(message, &first).await,
+            None => self.channel.send(message).await,
+        };
+        let unreported = u32::from(matches!(result, Err(SendError::Unavailable { maybe_taken: true, .. })));
+        Ended { result, unreported }
+    }
+
+    /// The receipt of the message that this one continues, where the provider has to be told. A store that does not
+    /// say is no reason to keep quiet: then it stands by itself.
+    async fn first_of_thread(&self, leased: &Leased) -> Option<Receipt> {
+        let notification = &leased.notification;
+        if notification.channel != ChannelKind::Slack || !notification.message.continues_thread {
+            return None;
+        }
+        let id = self.store.first_receipt(notification).await.ok()??;
+        Some(Receipt { id: Some(id) })
+    }
+
+    fn report(&self, leased: &Leased, result: &Result<Receipt, SendError>, out_of_order: bool, now: DateTime<Utc>) {
+        let notification = &leased.notification;
+        let (key, channel) = (&notification.message.key, notification.channel.as_str());
+        let ticket = notification.ticket_id.as_deref().unwrap_or("-");
+        let word = match result {
+            Ok(_) => {
+                let late = (now - notification.due_at).num_milliseconds().max(0);
+                self.telemetry.lateness_seconds.observe(late as f64 / 1000.0);
+                info!(notification.id = %key, ticket.id = ticket, channel, kind = notification.kind, late_ms = late,
+                    "sent `{key}` by {channel}");
+                "taken"
+            }
+            Err(SendError::Unavailable { .. }) if out_of_order => {
+                // That the channel is down was said once, when it broke.
+                debug!(notification.id = %key, channel, attempt = leased.attempt, "`{key}` waits for its channel");
+                "unavailable"
+            }
+            Err(SendError::Unavailable { reason, .. }) => {
+                warn!(notification.id = %key, ticket.id = ticket, channel, attempt = leased.attempt,
+                    "`{key}` was not taken, trying again: {reason}");
+                "unavailable"
+            }
+            Err(SendError::Refused { reason }) => {
+                warn!(notification.id = %key, ticket.id = ticket, channel, "`{key}` was refused: {reason}");
+                "refused"
+            }
+            Err(SendError::Misconfigured { reason }) => {
+                error!(notification.id = %key, ticket.id = ticket, channel, "channel {channel} needs a person: {reason}");
+                "misconfigured"
+            }
+        };
+        self.telemetry.deliveries.get_or_create(&DeliveryLabels { channel, outcome: word }).inc();
+    }
+}
+
+/// A look-up that fails, whatever the reason, says nothing of the message.
+fn still_unknown(error: SendError) -> SendError {
+    match error {
+        unavailable @ SendError::Unavailable { .. } => unavailable,
+        other => {
+            let reason = format!("whether it was taken cannot be found out: {other}");
+            SendError::Unavailable { reason, retry_after: None, maybe_taken: true, outage: false }
+        }
+    }
+}
+
+/// What follows from an answer.
+///
+/// What waits for a channel that is out of order is due at once: the breaker says when it may try.
+fn outcome(leased: &Leased, ended: Ended, out_of_order: bool, now: DateTime<Utc>) -> Outcome {
+    match ended.result {
+        Ok(receipt) => Outcome::Taken { provider_id: receipt.id },
+        Err(SendError::Unavailable { reason, .. }) if now - meant_for(leased) > GIVE_UP_AFTER => Outcome::Failed {
+            why: format!("given up after {} attempts: {reason}", leased.attempt),
+            misconfigured: false,
+        },
+        Err(SendError::Unavailable { reason, retry_after, .. }) => {
+            let asked = retry_after.and_then(|wait| TimeDelta::from_std(wait).ok()).unwrap_or_default();
+            let wait = if out_of_order { TimeDelta::zero() } else { pause(leased.attempt) };
+            Outcome::Again {
+                at: now + wait.max(asked),
+                why: reason,
+                unreported: ended.unreported,
+                next_channel_too: leased.attempt >= FALLBACK_AFTER,
+            }
+        }
+        Err(SendError::Refused { reason }) => Outcome::Failed { why: reason, misconfigured: false },
+        Err(SendError::Misconfigured { reason }) => Outcome::Failed { why: reason, misconfigured: true },
+    }
+}
+
+/// When it was to be said: one that was held by night is not old in the morning.
+fn meant_for(leased: &Leased) -> DateTime<Utc> {
+    leased.notification.created_at.max(leased.notification.due_at)
+}
+
+/// The wait before the next attempt, a fifth more or less, so that many do not come back at once.
+fn pause(attempt: u32) -> TimeDelta {
+    let last = SCHEDULE_SECONDS.len() - 1;
+    let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(last).min(last);
+    TimeDelta::milliseconds(SCHEDULE_SECONDS[index] * (800 + fastrand::i64(0..=400)))
+}

@@ -1,0 +1,58 @@
+//! What a turn has decided, on its way to the store.
+
+use chrono::{DateTime, Utc};
+
+use crate::store::alerts::{AlertTurn, Saving};
+use crate::store::{Store, StoreError};
+
+/// Takes what a turn decides, in parts. It has happened once the last is in.
+pub(super) struct Commit {
+    store: Store,
+    now: DateTime<Utc>,
+    /// None while there was nothing to write.
+    saving: Option<Saving>,
+    sums: Sums,
+}
+
+/// What a turn came to.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    pub resolved: usize,
+    pub notifications: usize,
+    /// The outbox has something new.
+    pub to_send: bool,
+    /// Something is to be written on tickets.
+    pub to_write: bool,
+}
+
+impl Commit {
+    pub fn new(store: Store, now: DateTime<Utc>) -> Self {
+        Self { store, now, saving: None, sums: Sums::default() }
+    }
+
+    /// Has a part written while the next is decided. From then on nothing else may be asked of the writer.
+    pub async fn part(&mut self, part: AlertTurn) {
+        self.sums.add(&part);
+        let saving = self.saving.get_or_insert_with(|| self.store.saving(self.now));
+        saving.add(part).await;
+    }
+
+    /// Has the last part written, and with it all of the turn.
+    pub async fn finish(mut self, last: AlertTurn) -> Result<Sums, StoreError> {
+        self.sums.add(&last);
+        if self.saving.is_some() || !last.is_empty() {
+            let saving = self.saving.unwrap_or_else(|| self.store.saving(self.now));
+            saving.finish(last).await?;
+        }
+        Ok(self.sums)
+    }
+}
+
+impl Sums {
+    fn add(&mut self, part: &AlertTurn) {
+        self.resolved += part.alerts.iter().filter(|row| row.raised.resolved_as.is_some()).count();
+        self.notifications += part.notifications.len();
+        self.to_send |= !(part.notifications.is_empty() && part.recovered.is_empty() && part.reopened.is_empty());
+        self.to_write |= !part.write_backs.is_empty();
+    }
+}

@@ -1,0 +1,165 @@
+//! A turn of `evaluate`, written in one transaction while it is still being decided.
+//!
+//! What ten thousand breaches call for is too much to be held in memory at one
+//! time. So it comes in parts, and each is written while the next is decided.
+//! All the same it happens at once, or not at all.
+
+use chrono::{DateTime, Utc};
+use sqlx::SqliteConnection;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::{AlertKey, AlertTurn, ROWS_A_STATEMENT, recover, upsert};
+use crate::store::{Store, StoreError, outbox, write_backs};
+
+/// A turn on its way to the disk. Until it is finished, no other write of the store gets through.
+pub struct Saving {
+    parts: mpsc::Sender<Part>,
+    saved: JoinHandle<Result<(), StoreError>>,
+}
+
+struct Part {
+    turn: AlertTurn,
+    is_last: bool,
+}
+
+impl Store {
+    /// Begins to write what a turn decides. Nothing of it happens if it is not finished.
+    pub fn saving(&self, now: DateTime<Utc>) -> Saving {
+        let (parts, coming) = mpsc::channel(1);
+        let writer = self.writer.clone();
+        let saved = tokio::spawn(async move {
+            writer.write(move |tx: &mut SqliteConnection| Box::pin(save_all(tx, coming, now))).await
+        });
+        Saving { parts, saved }
+    }
+}
+
+impl Saving {
+    /// Takes a part, once the one before the last is written. If that fails, [`Saving::finish`] says so.
+    pub async fn add(&self, turn: AlertTurn) {
+        let _ = self.parts.send(Part { turn, is_last: false }).await;
+    }
+
+    /// Takes the last part. All has happened when this returns.
+    ///
+    /// If somebody acted on one of the alerts since it was read, nothing is
+    /// written at all: [`StoreError::Overtaken`].
+    pub async fn finish(self, turn: AlertTurn) -> Result<(), StoreError> {
+        let _ = self.parts.send(Part { turn, is_last: true }).await;
+        match self.saved.await.map_err(|_| StoreError::Closed)? {
+            Err(StoreError::Broken(sqlx::Error::RowNotFound)) => Err(StoreError::Overtaken),
+            saved => saved,
+        }
+    }
+}
+
+async fn save_all(
+    tx: &mut SqliteConnection,
+    mut parts: mpsc::Receiver<Part>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    while let Some(Part { turn, is_last }) = parts.recv().await {
+        save(tx, turn, now).await?;
+        if is_last {
+            return Ok(());
+        }
+    }
+    // Nobody decides any more: all of it is taken back.
+    Err(sqlx::Error::WorkerCrashed)
+}
+
+/// Writes one part. What is void is withdrawn before what is new comes in.
+async fn save(tx: &mut SqliteConnection, turn: AlertTurn, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    for alerts in turn.alerts.chunks(ROWS_A_STATEMENT) {
+        upsert(tx, alerts).await?;
+    }
+    if !turn.cancelled.is_empty() {
+        let keys: Vec<String> = turn.cancelled.iter().map(AlertKey::to_string).collect();
+        outbox::withdraw(tx, &keys, now).await?;
+    }
+    for (key, until) in &turn.put_off {
+        outbox::put_off(tx, &key.to_string(), *until).await?;
+    }
+    for (key, stage) in &turn.reopened {
+        outbox::take_up_again(tx, &key.to_string(), stage, now).await?;
+    }
+    for recovered in &turn.recovered {
+        recover(tx, recovered, now).await?;
+    }
+    for rows in turn.notifications.chunks(ROWS_A_STATEMENT) {
+        outbox::enqueue(tx, rows).await?;
+    }
+    write_backs::enqueue(tx, &turn.write_backs).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::alert::escalation::ChannelKind;
+    use crate::notify::{Body, Message};
+    use crate::store::outbox::NewNotification;
+    use crate::telemetry::Telemetry;
+    use crate::ticket::TenantId;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    fn telling(key: &str) -> AlertTurn {
+        let message = Message {
+            key: key.to_owned(),
+            thread: "thread".to_owned(),
+            continues_thread: false,
+            to: "dana@example.com".to_owned(),
+            to_name: None,
+            timezone: chrono_tz::Tz::UTC,
+            body: Body::Test,
+        };
+        let notification = NewNotification {
+            tenant: TenantId::parse("acme").unwrap(),
+            alert_key: "alert".to_owned(),
+            ticket_id: None,
+            kind: "alert",
+            stage: "breached".to_owned(),
+            step: 0,
+            channel: ChannelKind::Email,
+            recipient: "dana".to_owned(),
+            fallback: Vec::new(),
+            message,
+            due_at: now(),
+            created_at: now(),
+        };
+        AlertTurn { notifications: vec![notification], ..AlertTurn::default() }
+    }
+
+    async fn store(folder: &tempfile::TempDir) -> Store {
+        Store::open(&folder.path().join("store.db"), Arc::new(Telemetry::default())).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_comes_in_parts_happens_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let saving = store.saving(now());
+        saving.add(telling("a")).await;
+        saving.add(telling("b")).await;
+        assert_eq!(store.outbox_pending().await.unwrap(), 0, "nothing has happened yet");
+        saving.finish(telling("c")).await.unwrap();
+        assert_eq!(store.outbox_pending().await.unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn of_a_turn_that_is_given_up_nothing_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let saving = store.saving(now());
+        saving.add(telling("a")).await;
+        saving.add(telling("b")).await;
+        drop(saving);
+        store.prove_writable(now()).await.unwrap();
+        assert_eq!(store.outbox_pending().await.unwrap(), 0);
+    }
+}

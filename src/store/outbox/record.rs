@@ -1,0 +1,194 @@
+//! How attempts went, and what follows from it.
+//!
+//! However many ended together, what became of them is written by two
+//! statements; only what failed, or is not over yet, asks for more.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::SqliteConnection;
+
+use super::{Leased, NewNotification, Outcome, bundle, enqueue, json, millis};
+use crate::alert::escalation::ChannelKind;
+use crate::store::receipts::expect;
+use crate::store::{Store, StoreError};
+
+/// An attempt that has ended.
+#[derive(Clone, Debug)]
+pub struct Attempted {
+    pub leased: Leased,
+    pub outcome: Outcome,
+    pub at: DateTime<Utc>,
+}
+
+impl Store {
+    /// Remembers how attempts went, and what follows from it: of all of them, or of none if it fails.
+    ///
+    /// A refusal moves on to the next channel; where none is left, the alert's
+    /// next rung is brought forward. True if one was. If the alert is
+    /// over by now, or at another stage, nothing follows.
+    pub async fn record_attempts(&self, attempts: Arc<[Attempted]>) -> Result<bool, StoreError> {
+        self.writer.write(move |tx: &mut SqliteConnection| Box::pin(async move { record(tx, &attempts).await })).await
+    }
+}
+
+pub(in crate::store) async fn record(tx: &mut SqliteConnection, attempts: &[Attempted]) -> Result<bool, sqlx::Error> {
+    let mut void = Vec::with_capacity(attempts.len());
+    for attempt in attempts {
+        let is_over = matches!(attempt.outcome, Outcome::Taken { .. });
+        void.push(!is_over && is_void(tx, &attempt.leased.notification).await?);
+    }
+    log(tx, attempts).await?;
+    settle(tx, attempts, &void).await?;
+    let mut hurried = false;
+    for (attempt, void) in attempts.iter().zip(void) {
+        hurried |= follow_up(tx, attempt, void).await?;
+    }
+    Ok(hurried)
+}
+
+async fn log(tx: &mut SqliteConnection, attempts: &[Attempted]) -> Result<(), sqlx::Error> {
+    let row = |attempt: &Attempted| {
+        let (word, detail) = match &attempt.outcome {
+            Outcome::Taken { .. } => ("taken", None),
+            Outcome::Again { why, .. } => ("unavailable", Some(why.clone())),
+            Outcome::Failed { why, misconfigured: false } => ("refused", Some(why.clone())),
+            Outcome::Failed { why, misconfigured: true } => ("misconfigured", Some(why.clone())),
+        };
+        let of = &attempt.leased.notification;
+        let (tenant, key) = (of.tenant.to_string(), of.message.key.clone());
+        (tenant, key, attempt.leased.attempt, millis(attempt.at), word, detail)
+    };
+    sqlx::query(
+        "INSERT INTO attempts (tenant, notification, number, at, outcome, detail)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each($1)",
+    )
+    .bind(json(&attempts.iter().map(row).collect::<Vec<_>>()))
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// What a notification is after an attempt.
+#[derive(Serialize)]
+struct Settled<'a> {
+    key: &'a str,
+    state: &'static str,
+    due_at: Option<i64>,
+    provider_id: Option<&'a str>,
+    why: Option<&'a str>,
+    done_at: Option<i64>,
+    unreported: u32,
+}
+
+impl<'a> Settled<'a> {
+    /// `void`: what it says holds no longer.
+    fn after(attempt: &'a Attempted, void: bool) -> Self {
+        let (state, due_at, provider_id, why) = match &attempt.outcome {
+            Outcome::Taken { provider_id } => ("sent", None, provider_id.as_deref(), None),
+            Outcome::Again { why, .. } if void => ("cancelled", None, None, Some(why.as_str())),
+            Outcome::Again { at, why, .. } => ("pending", Some(millis(*at)), None, Some(why.as_str())),
+            Outcome::Failed { why, .. } => ("failed", None, None, Some(why.as_str())),
+        };
+        let unreported = match attempt.outcome {
+            Outcome::Again { unreported, .. } => unreported,
+            Outcome::Taken { .. } | Outcome::Failed { .. } => 0,
+        };
+        let done_at = if due_at.is_some() { None } else { Some(millis(attempt.at)) };
+        Self { key: &attempt.leased.notification.message.key, state, due_at, provider_id, why, done_at, unreported }
+    }
+}
+
+async fn settle(tx: &mut SqliteConnection, attempts: &[Attempted], void: &[bool]) -> Result<(), sqlx::Error> {
+    let settled: Vec<_> = attempts.iter().zip(void).map(|(attempt, void)| Settled::after(attempt, *void)).collect();
+    sqlx::query(
+        "UPDATE notifications SET state = said.value ->> 'state', due_at = COALESCE(said.value ->> 'due_at', due_at),
+         provider_id = said.value ->> 'provider_id', last_error = said.value ->> 'why', lease_until = NULL,
+         done_at = said.value ->> 'done_at', unreported = said.value ->> 'unreported'
+         FROM json_each($1) AS said WHERE notifications.key = said.value ->> 'key'",
+    )
+    .bind(json(&settled))
+    .execute(&mut *tx)
+    .await?;
+    for (attempt, settled) in attempts.iter().zip(&settled) {
+        if attempt.leased.notification.kind == "bundle" && settled.due_at.is_none() {
+            bundle::settle(tx, settled.key, settled.state, settled.why, attempt.at).await?;
+        }
+    }
+    Ok(())
+}
+
+/// True if the next rung of an alert was brought forward.
+async fn follow_up(tx: &mut SqliteConnection, attempt: &Attempted, void: bool) -> Result<bool, sqlx::Error> {
+    let (leased, now) = (&attempt.leased, attempt.at);
+    match &attempt.outcome {
+        Outcome::Failed { .. } if !void => move_on(tx, &leased.notification, now).await,
+        Outcome::Again { next_channel_too: true, .. } if !void => {
+            take_up_next_channel(tx, &leased.notification, now).await.map(|_| false)
+        }
+        Outcome::Taken { provider_id: Some(id) } if leased.notification.channel == ChannelKind::Sms => {
+            expect(tx, leased, id, now).await
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Whether what it says holds no longer: its alert is over, acknowledged, or tells another stage by now; stale data is
+/// fresh again.
+async fn is_void(tx: &mut SqliteConnection, notification: &NewNotification) -> Result<bool, sqlx::Error> {
+    if notification.kind == "bundle" {
+        return bundle::is_void(tx, &notification.message.key).await;
+    }
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM alerts WHERE key = $1 AND $2 = 'alert' AND (state = 'resolved'
+         OR (acked_at IS NOT NULL AND hold_over = 0)
+         OR $3 <> CASE episode WHEN 0 THEN stage ELSE stage || '/' || episode END))
+         OR ($2 = 'stale' AND EXISTS (SELECT 1 FROM notifications WHERE alert_key = $1 AND kind = 'fresh'))",
+    )
+    .bind(&notification.alert_key)
+    .bind(notification.kind)
+    .bind(&notification.stage)
+    .fetch_one(tx)
+    .await
+}
+
+/// Says the same on the next channel. False if there is none; of a bundle, each member has its own.
+async fn take_up_next_channel(
+    tx: &mut SqliteConnection,
+    notification: &NewNotification,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    if notification.kind == "bundle" {
+        bundle::take_up_next_channels(tx, &notification.message.key, now).await?;
+        return Ok(false);
+    }
+    let Some(next) = notification.on_next_channel(now) else { return Ok(false) };
+    enqueue(tx, &[next]).await.map(|()| true)
+}
+
+/// After a refusal: the next channel, or else the next rung at once.
+async fn move_on(
+    tx: &mut SqliteConnection,
+    refused: &NewNotification,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    if refused.kind == "bundle" {
+        return bundle::move_on(tx, &refused.message.key, now).await;
+    }
+    if take_up_next_channel(tx, refused, now).await? || refused.kind != "alert" {
+        return Ok(false);
+    }
+    let hurried = sqlx::query(
+        "UPDATE alerts SET next_step_at = $2 WHERE key = $1 AND state = 'open' AND next_step_at > $2
+         AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = $1 AND n.stage = $3 AND n.step = $4
+                         AND n.state IN ('pending', 'sending', 'bundled', 'sent'))",
+    )
+    .bind(&refused.alert_key)
+    .bind(millis(now))
+    .bind(&refused.stage)
+    .bind(i64::from(refused.step))
+    .execute(tx)
+    .await?;
+    Ok(hurried.rows_affected() > 0)
+}
