@@ -40,8 +40,13 @@ impl Recorder {
         loop {
             match self.store.record_attempts(attempts.clone()).await {
                 Err(StoreError::Locked(_)) if tries < STORE_TRIES => tries += 1,
-                Ok(true) => return Ok(self.news.notify_one()),
-                recorded => return recorded.map(drop),
+                Ok(hurried) => {
+                    if hurried {
+                        self.news.notify_one();
+                    }
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
             }
         }
     }
