@@ -127,7 +127,7 @@ impl World {
         } else {
             ""
         };
-        let policies = if replay { String::new() } else { policies() };
+        let made_up = if replay { String::new() } else { format!("{ON_CALL}{}", policies()) };
         let text = format!(
             "[server]\nlisten = \"{listen}\"\npublic_url = \"http://{listen}\"\n\
              [store]\nurl = \"sqlite://{}\"\n\
@@ -136,7 +136,7 @@ impl World {
              [tenants.demo.write_back]\nnote_on = [\"breached\"]\n\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@msp.example>\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"DEMO_SMS\"\n\
-             from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = true\n{}{}{policies}",
+             from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = true\n{}{}{made_up}",
             store.display(),
             self.options.subdomain,
             self.superops.url(),
@@ -163,6 +163,11 @@ impl World {
         )
     }
 }
+
+/// Who of the made-up desk is to be reached out of hours.
+const ON_CALL: &str = "[on_call.desk]\ntimezone = \"UTC\"\n[[on_call.desk.layers]]\n\
+    people = [\"dana.whitfield@example.com\", \"amara.okafor@example.com\", \"mateo.alvarez@example.com\"]\n\
+    starts = \"2026-01-05T08:00\"\nevery = \"1d\"\n";
 
 /// A short night that begins soon after the start: mail about what is not urgent waits, and then comes as one digest.
 fn quiet_hours(now: DateTime<Utc>) -> String {
