@@ -25,7 +25,7 @@ use tracing::{debug, error, info, warn};
 use crate::alert::on_call::{Duty, duty};
 use crate::alert::prediction::{Candidate, choose};
 use crate::clock::SharedClock;
-use crate::config::{Config, Tenant};
+use crate::config::Config;
 use crate::desks::Desks;
 use crate::sla::desk::Desk;
 use crate::sla::forecast::Basis;
@@ -34,7 +34,7 @@ use crate::store::tickets::OpenTickets;
 use crate::store::{Store, StoreError};
 use crate::sync::SyncHealth;
 use crate::telemetry::{ClockLabels, JudgedLabels, LoopName, Telemetry};
-use crate::ticket::{ClockKind, TenantId, TicketId};
+use crate::ticket::{ClockKind, Directory, TenantId, TicketId};
 
 pub use board::{Board, Forecasts};
 pub use mind::Worth;
@@ -81,6 +81,15 @@ pub struct Wiring {
     pub news: Arc<Notify>,
     /// Changes after each turn of sync.
     pub synced: watch::Receiver<SyncHealth>,
+}
+
+/// What a turn knows and says, at one moment.
+struct Scene {
+    people: Arc<Directory>,
+    desk: Arc<Desk>,
+    open: Arc<OpenTickets>,
+    looked: Looked,
+    worth: [Worth; 2],
 }
 
 /// Forecasts the tickets of one tenant.
@@ -134,43 +143,40 @@ impl Predict {
 
     /// Learns what is new and says how likely each open clock is to breach, and leaves no trace but on the board.
     pub async fn glance(&mut self, now: DateTime<Utc>) -> Result<(), PredictError> {
-        let config = self.wiring.config.clone();
-        let Some(tenant) = config.tenants.get(&self.tenant) else { return Ok(()) };
-        if !self.has_a_past().await? {
-            return Ok(());
+        if let Some(scene) = self.scene(now).await? {
+            self.publish(scene, now).await?;
         }
-        let (people, desk) = self.wiring.desks.of(tenant).await?;
-        let open = self.wiring.store.open_tickets(&self.tenant).await?;
-        self.learn(&desk, now).await?;
-        let (looked, worth) = self.look(&desk, &open, now).await?;
-        let load = Load::of(&people, &open, &self.duty(now).await?, desk.is_staffed(now));
-        self.publish(&load, &open, looked, worth, now);
         Ok(())
     }
 
     /// Learns what is new, says how likely each open clock is to breach, and chooses what to tell.
     pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<(), PredictError> {
         let started = tokio::time::Instant::now();
-        let config = self.wiring.config.clone();
-        let Some(tenant) = config.tenants.get(&self.tenant) else { return Ok(()) };
-        if !self.has_a_past().await? {
-            return Ok(());
-        }
-        let (people, desk) = self.wiring.desks.of(tenant).await?;
-        let open = self.wiring.store.open_tickets(&self.tenant).await?;
-        self.learn(&desk, now).await?;
-        let (looked, worth) = self.look(&desk, &open, now).await?;
-        self.tell_worth(&worth);
-        let entries = self.judge(tenant, &desk, &open, &looked, &worth, now).await?;
+        let Some(scene) = self.scene(now).await? else { return Ok(()) };
+        self.tell_worth(&scene.worth);
+        let entries = self.judge(&scene, now).await?;
         let told = entries.new.iter().any(|one| one.moment == Moment::Alert);
-        let load = Load::of(&people, &open, &self.duty(now).await?, desk.is_staffed(now));
-        self.publish(&load, &open, looked, worth, now);
+        self.publish(scene, now).await?;
         if told {
             self.wiring.news.notify_one();
         }
         let took = started.elapsed().as_secs_f64();
         self.wiring.telemetry.loop_seconds.get_or_create(&LoopName { name: "forecast" }).observe(took);
         Ok(())
+    }
+
+    /// Learns what is new and looks at all open tickets; none while there is nothing to go by.
+    async fn scene(&mut self, now: DateTime<Utc>) -> Result<Option<Scene>, PredictError> {
+        let config = self.wiring.config.clone();
+        let Some(tenant) = config.tenants.get(&self.tenant) else { return Ok(None) };
+        if !self.has_a_past().await? {
+            return Ok(None);
+        }
+        let (people, desk) = self.wiring.desks.of(tenant).await?;
+        let open = self.wiring.store.open_tickets(&self.tenant).await?;
+        self.learn(&desk, now).await?;
+        let (looked, worth) = self.look(&desk, &open, now).await?;
+        Ok(Some(Scene { people, desk, open, looked, worth }))
     }
 
     /// Whether all tickets were read once. A part of them is no fair sample: what is open and new is read first.
@@ -280,25 +286,18 @@ impl Predict {
     }
 
     /// Notes what is said now, how clocks ended, and what is to be told.
-    async fn judge(
-        &mut self,
-        tenant: &Tenant,
-        desk: &Desk,
-        open: &OpenTickets,
-        looked: &Looked,
-        worth: &[Worth; 2],
-        now: DateTime<Utc>,
-    ) -> Result<Entries, PredictError> {
+    async fn judge(&mut self, scene: &Scene, now: DateTime<Utc>) -> Result<Entries, PredictError> {
+        let Scene { desk, open, looked, worth, .. } = scene;
         let store = self.wiring.store.clone();
         if self.record.is_none() {
-            self.record = Some(Record::load(&store, &tenant.id).await?);
+            self.record = Some(Record::load(&store, &self.tenant).await?);
         }
         let Some(record) = &self.record else { return Ok(Entries::default()) };
-        let decided = record.ended(&store, &tenant.id, desk, open, looked, now).await?;
+        let decided = record.ended(&store, &self.tenant, desk, open, looked, now).await?;
         let mut entries = Entries { decided, new: record.due(looked, now) };
         entries.new.extend(self.chosen(record, desk.msp_timezone(), looked, worth, now).await?);
         if !entries.new.is_empty() || !entries.decided.is_empty() {
-            store.save_predictions(&tenant.id, entries.new.clone(), entries.decided.clone()).await?;
+            store.save_predictions(&self.tenant, entries.new.clone(), entries.decided.clone()).await?;
         }
         self.count(&entries);
         if let Some(record) = &mut self.record {
@@ -344,7 +343,9 @@ impl Predict {
         Ok(duty(rotations.values(), &self.tenant, &overrides, now))
     }
 
-    fn publish(&self, load: &Load<'_>, open: &OpenTickets, looked: Looked, worth: [Worth; 2], now: DateTime<Utc>) {
+    async fn publish(&self, scene: Scene, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let Scene { people, desk, open, looked, worth } = scene;
+        let load = Load::of(&people, &open, &self.duty(now).await?, desk.is_staffed(now));
         let calls = self.record.as_ref().map(|record| record.calls(self.wiring.config.alerts.predict, &looked));
         let mut calls = calls.unwrap_or_default();
         for call in calls.values_mut() {
@@ -357,6 +358,7 @@ impl Predict {
         let advice = told.collect();
         let forecasts = Forecasts { at: Some(now), of: looked.of, worth: Some(worth), calls, advice, rehearsed };
         self.wiring.board.publish(&self.tenant, forecasts);
+        Ok(())
     }
 
     /// Says once when a forecast is no longer to be believed, and once when it is again.

@@ -326,3 +326,22 @@ fn meant(call: &Call, error: ApiError) -> ApiError {
 fn no_list() -> ApiError {
     ApiError::transient("the answer holds no list")
 }
+
+/// Reads a list to its end, page by page; gives its records and what of it could not be read.
+pub async fn all_pages<T, F>(page: impl Fn(u32) -> F) -> Result<(Vec<T>, Vec<Reject>), ApiError>
+where
+    F: Future<Output = Result<Page<T>, ApiError>>,
+{
+    let (mut items, mut rejects) = (Vec::new(), Vec::new());
+    for number in 1.. {
+        let next = page(number).await?;
+        // An empty page is the last, whatever it says.
+        let is_last = !next.has_more || (next.items.is_empty() && next.rejects.is_empty());
+        items.extend(next.items);
+        rejects.extend(next.rejects);
+        if is_last {
+            break;
+        }
+    }
+    Ok((items, rejects))
+}

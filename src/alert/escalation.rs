@@ -56,6 +56,18 @@ impl Target {
         }
     }
 
+    /// Who it is whatever the ticket; none if that depends on the ticket or the hour.
+    pub fn by_itself(&self) -> Option<Recipient> {
+        match self {
+            Self::Email(address) => Some(fixed(Some(address), None)),
+            Self::Sms(number) => Some(fixed(None, Some(number))),
+            Self::Slack(channel) => Some(Recipient::system(ChannelKind::Slack, channel.as_deref())),
+            Self::PagerDuty => Some(Recipient::system(ChannelKind::PagerDuty, None)),
+            Self::Webhook => Some(Recipient::system(ChannelKind::Webhook, None)),
+            Self::Technician | Self::Manager | Self::Group | Self::AccountManager | Self::OnCall(_) => None,
+        }
+    }
+
     /// The target that stands for all of `channel`, if no person is at its end.
     pub fn of_system(channel: ChannelKind) -> Option<Self> {
         match channel {
@@ -260,11 +272,9 @@ fn of_target(target: &Target, ticket: &Ticket, people: &Directory, duty: &Duty) 
             person(client.and_then(|client| client.account_manager.as_ref()), "you manage this client's account")
         }
         Target::OnCall(name) => duty.get(name).and_then(|person| person.recipient(name, people)).into_iter().collect(),
-        Target::Email(address) => vec![fixed(Some(address), None)],
-        Target::Sms(number) => vec![fixed(None, Some(number))],
-        Target::Slack(channel) => vec![Recipient::system(ChannelKind::Slack, channel.as_deref())],
-        Target::PagerDuty => vec![Recipient::system(ChannelKind::PagerDuty, None)],
-        Target::Webhook => vec![Recipient::system(ChannelKind::Webhook, None)],
+        Target::Email(_) | Target::Sms(_) | Target::Slack(_) | Target::PagerDuty | Target::Webhook => {
+            target.by_itself().into_iter().collect()
+        }
     }
 }
 

@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::Answers;
-use crate::notify::sms;
 use crate::store::StoreError;
 use crate::store::dead_phones::DeadPhone;
 use crate::store::tokens::Author;
@@ -29,8 +28,7 @@ impl NoMoreTexts {
     }
 
     fn dead(who: String, dead: &DeadPhone) -> Self {
-        let words = sms::fault_of_number(dead.code).map_or("was refused", |fault| fault.words);
-        let why = format!("has a number that {words} (error {} of the SMS provider)", dead.code);
+        let why = format!("has a number that {} (error {} of the SMS provider)", dead.fault(), dead.code);
         Self { who, since: dead.since, why, until: Some(dead.until), id: Some(dead.id) }
     }
 }

@@ -12,7 +12,7 @@ use super::reply::Reply;
 use super::{Answers, Hook, texts};
 use crate::alert::life::{Act, Actor, How};
 use crate::config::Target;
-use crate::notify::sms::{OPTED_OUT, e164};
+use crate::notify::sms::{CONFIGURED, OPTED_OUT, e164};
 use crate::notify::ways::{Line, Offer, Phones, is_answerable};
 use crate::notify::{Message, render};
 use crate::store::phones::{Coded, Reply as Taken};
@@ -22,8 +22,6 @@ use crate::ticket::TenantId;
 
 /// From where, for the audit log.
 const ORIGIN: &str = "text message";
-/// Whose number it is, of one that no person of SuperOps has.
-const CONFIGURED: &str = "a configured number";
 
 /// The store's knowledge of phones, as the SMS channel asks for it.
 pub(super) struct StoredPhones {

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::notify::sms::fault_of_number;
 use crate::store::dead_phones::DeadPhone;
 use crate::store::phones::StoppedPhone;
 use crate::store::{Store, StoreError};
@@ -19,8 +18,7 @@ fn stopped_line(phone: &StoppedPhone) -> String {
 }
 
 fn dead_line(phone: &DeadPhone) -> String {
-    let words = fault_of_number(phone.code).map_or("was refused", |fault| fault.words);
-    let (code, since) = (phone.code, phone.since.format("%Y-%m-%d"));
+    let (words, code, since) = (phone.fault(), phone.code, phone.since.format("%Y-%m-%d"));
     let until = phone.until.format("%Y-%m-%d");
     format!(
         "{} gets no text messages until {until}: the number {words} (error {code} of {since}); mend it in SuperOps",

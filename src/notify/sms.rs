@@ -143,6 +143,8 @@ pub fn failure(delivery: &Delivery) -> Option<SendError> {
 
 /// The code of a recipient who has opted out at the provider.
 pub const OPTED_OUT: u32 = 21610;
+/// Whose number it is, of one that no person of SuperOps has.
+pub const CONFIGURED: &str = "a configured number";
 
 /// What is wrong with a number that no text message reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -78,13 +78,10 @@ impl Mind {
     pub fn forecasts(&self, now: DateTime<Utc>) -> HashMap<TicketId, Both> {
         let (mut all, mut reasons) = (HashMap::<TicketId, Both>::new(), Shared::default());
         for (clock, forecaster) in ClockKind::REPORTED.into_iter().zip(&self.0) {
-            for (key, _) in forecaster.probabilities(now) {
+            for (key, mut said) in forecaster.forecasts(now) {
                 let Ok(id) = TicketId::parse(ticket_of(key)) else { continue };
-                let said = forecaster.forecast(key, now).map(|mut said| {
-                    said.reasons.iter_mut().for_each(|reason| *reason = reasons.text(reason));
-                    Arc::new(said)
-                });
-                all.entry(id).or_default()[clock as usize] = said;
+                said.reasons.iter_mut().for_each(|reason| *reason = reasons.text(reason));
+                all.entry(id).or_default()[clock as usize] = Some(Arc::new(said));
             }
         }
         all

@@ -11,7 +11,7 @@ use crate::alert::Stage;
 use crate::alert::life::{AlertRow, State};
 use crate::notify::words;
 use crate::store::record::Wanted;
-use crate::ticket::{ClockKind, TenantId, Ticket, TicketId};
+use crate::ticket::{ClockKind, Ticket};
 
 const MOST_BREACHES: usize = 500;
 const USUAL_BREACHES: usize = 100;
@@ -134,20 +134,13 @@ impl Service {
         rows.sort_by_key(|row| (Reverse(row.raised.due), row.key.to_string()));
         let total = rows.len();
         rows.truncate(limit);
-        let states: Vec<_> = rows.iter().filter_map(BreachState::of).collect();
+        let of: Vec<_> = rows.iter().filter_map(|row| Some((row.key.clone(), BreachState::of(row)?))).collect();
         let mut breaches = Vec::with_capacity(rows.len());
-        for (view, state) in self.alert_views(rows, now).await?.into_iter().zip(states) {
-            let ticket = self.ticket_of(&view).await?;
-            breaches.push(breach(view, state, ticket.as_ref(), now));
+        for (view, (key, state)) in self.alert_views(rows, now).await?.into_iter().zip(of) {
+            let watched = self.store.ticket(&key.tenant, &key.ticket).await?;
+            breaches.push(breach(view, state, watched.as_ref().map(|watched| &watched.ticket), now));
         }
         Ok(BreachPage { now, total, breaches })
-    }
-
-    async fn ticket_of(&self, alert: &AlertView) -> Result<Option<Ticket>, ServiceError> {
-        let (Ok(tenant), Ok(id)) = (TenantId::parse(&alert.tenant), TicketId::parse(&alert.ticket_id)) else {
-            return Ok(None);
-        };
-        Ok(self.store.ticket(&tenant, &id).await?.map(|watched| watched.ticket.clone()))
     }
 }
 

@@ -60,6 +60,20 @@ pub fn closed_at(watched: &Watched, words: &StatusWords) -> Option<DateTime<Utc>
     Some(ticket.resolution.met_at.or(seen).or(ticket.updated_at).unwrap_or(watched.first_seen_at))
 }
 
+/// Versions that promise nothing, numbered from 1, each in force from the moment given.
+#[cfg(test)]
+pub(super) fn bare_versions(from: impl Iterator<Item = DateTime<Utc>>) -> Vec<Version> {
+    let terms = Terms {
+        policies: Vec::new(),
+        site_hours: false,
+        calendar: None,
+        holiday_lists: BTreeMap::default(),
+        words: None,
+        sites: None,
+    };
+    (1..).zip(from).map(|(number, from)| Version { number, from, terms: terms.clone() }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
@@ -71,16 +85,7 @@ mod tests {
     }
 
     fn versions(from: &[i64]) -> Vec<Version> {
-        let terms = Terms {
-            policies: Vec::new(),
-            site_hours: false,
-            calendar: None,
-            holiday_lists: BTreeMap::default(),
-            words: None,
-            sites: None,
-        };
-        let version = |(number, hour): (u32, &i64)| Version { number, from: at(*hour), terms: terms.clone() };
-        (1..).zip(from).map(version).collect()
+        bare_versions(from.iter().map(|hour| at(*hour)))
     }
 
     #[test]

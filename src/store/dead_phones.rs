@@ -23,6 +23,13 @@ pub struct DeadPhone {
     pub who: String,
 }
 
+impl DeadPhone {
+    /// What is wrong with the number; its subject is the number.
+    pub fn fault(&self) -> &'static str {
+        fault_of_number(self.code).map_or("was refused", |fault| fault.words)
+    }
+}
+
 type Row = (i64, String, u32, i64, i64, String);
 
 impl Store {

@@ -15,7 +15,7 @@ use super::dead_phones::mark;
 use super::outbox::{Attempted, Leased, Logged, Outcome, leased, record};
 use super::phones::stop;
 use super::{Store, StoreError, instant, millis};
-use crate::notify::sms::{self, OPTED_OUT};
+use crate::notify::sms::{self, CONFIGURED, OPTED_OUT};
 use crate::notify::{Delivery, SendError};
 
 /// A message that is silent for this long is asked about.
@@ -213,7 +213,7 @@ async fn remember_number(
 ) -> Result<(), sqlx::Error> {
     let message = &leased.notification.message;
     let (Some(phone), Some(code)) = (sms::e164(&message.to), code) else { return Ok(()) };
-    let who = message.to_name.as_deref().unwrap_or("a configured number");
+    let who = message.to_name.as_deref().unwrap_or(CONFIGURED);
     match code {
         OPTED_OUT => {
             let author = Author { who: who.to_owned(), origin: "report of the SMS provider".to_owned() };

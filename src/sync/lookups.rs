@@ -10,30 +10,13 @@ use tracing::warn;
 
 use super::{SyncError, TenantSync};
 use crate::store::sync::{Lookup, LookupState, Unread};
-use crate::superops::{ApiError, Reject, Urgency};
+use crate::superops::{ApiError, Reject, Urgency, all_pages};
 use crate::telemetry::TenantLabels;
 use crate::ticket::{Directory, Named};
 
 const EVERY: TimeDelta = TimeDelta::hours(1);
 /// A list that could not be read for a passing reason is asked for again soon.
 const AGAIN: TimeDelta = TimeDelta::minutes(5);
-
-/// Reads all pages of a list; gives its records and what could not be read.
-macro_rules! all_pages {
-    ($client:expr, $list:ident, $urgency:expr) => {{
-        let (mut items, mut rejects) = (Vec::new(), Vec::new());
-        for number in 1.. {
-            let page = $client.$list(number, $urgency).await?;
-            let empty = page.items.is_empty() && page.rejects.is_empty();
-            items.extend(page.items);
-            rejects.extend(page.rejects);
-            if !page.has_more || empty {
-                break;
-            }
-        }
-        (items, rejects)
-    }};
-}
 
 impl TenantSync {
     /// Reads the lists whose time has come.
@@ -73,17 +56,17 @@ impl TenantSync {
             Lookup::Groups => directory.groups = by_id(self.client.groups(urgency).await?),
             Lookup::Slas => directory.slas = by_id(self.client.slas(urgency).await?),
             Lookup::Technicians => {
-                let (people, unread) = all_pages!(self.client, technicians, urgency);
+                let (people, unread) = all_pages(|page| self.client.technicians(page, urgency)).await?;
                 directory.technicians = people.into_iter().map(|person| (person.id.clone(), person)).collect();
                 rejects = unread;
             }
             Lookup::Clients => {
-                let (clients, unread) = all_pages!(self.client, clients, urgency);
+                let (clients, unread) = all_pages(|page| self.client.clients(page, urgency)).await?;
                 directory.clients = clients.into_iter().map(|client| (client.id.clone(), client)).collect();
                 rejects = unread;
             }
             Lookup::Sites => {
-                let (sites, unread) = all_pages!(self.client, sites, urgency);
+                let (sites, unread) = all_pages(|page| self.client.sites(page, urgency)).await?;
                 directory.sites = sites.into_iter().map(|site| (site.id.clone(), site)).collect();
                 rejects = unread;
             }

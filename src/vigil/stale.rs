@@ -100,7 +100,7 @@ impl StaleWatch {
             return Ok(self.config.watchers().iter().filter_map(Watcher::of).collect());
         };
         let people = self.store.directory(&tenant.id).await?;
-        Ok(chiefs(&people).into_iter().filter_map(|person| Watcher::person(person, channel)).collect())
+        Ok(chiefs(&people).into_iter().filter_map(|person| Watcher::by(person, channel)).collect())
     }
 
     async fn tell_fresh(&self, tenant: &Tenant, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), StoreError> {
@@ -131,14 +131,15 @@ struct Watcher {
 impl Watcher {
     /// None of a target that stands for people round a ticket.
     fn of(target: &Target) -> Option<Self> {
-        let (channel, to) = address(target)?;
-        Some(Self { id: to.clone(), name: None, channel, to })
+        let recipient = target.by_itself()?;
+        let channel = ChannelKind::ALL.into_iter().find(|channel| recipient.address(*channel).is_some())?;
+        Self::by(recipient, channel)
     }
 
     /// None of somebody whom `channel` does not reach.
-    fn person(person: Recipient, channel: ChannelKind) -> Option<Self> {
-        let to = person.address(channel)?.to_owned();
-        Some(Self { id: person.id, name: person.name, channel, to })
+    fn by(recipient: Recipient, channel: ChannelKind) -> Option<Self> {
+        let to = recipient.address(channel)?.to_owned();
+        Some(Self { id: recipient.id, name: recipient.name, channel, to })
     }
 }
 
@@ -167,18 +168,5 @@ fn notification(tenant: &Tenant, watcher: Watcher, facts: &StaleFacts, now: Date
         message,
         due_at: now,
         created_at: now,
-    }
-}
-
-fn address(target: &Target) -> Option<(ChannelKind, String)> {
-    let system = |kind: ChannelKind| (kind, kind.as_str().to_owned());
-    match target {
-        Target::Email(address) => Some((ChannelKind::Email, address.clone())),
-        Target::Sms(number) => Some((ChannelKind::Sms, number.clone())),
-        Target::Slack(Some(place)) => Some((ChannelKind::Slack, format!("slack:{place}"))),
-        Target::Slack(None) => Some(system(ChannelKind::Slack)),
-        Target::PagerDuty => Some(system(ChannelKind::PagerDuty)),
-        Target::Webhook => Some(system(ChannelKind::Webhook)),
-        _ => None,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::CliError;
 use crate::config::Tenant;
 use crate::superops::probe::{self, Finding, Verdict};
-use crate::superops::{ApiError, Page, SuperOps, Urgency};
+use crate::superops::{SuperOps, Urgency, all_pages};
 use crate::telemetry::Telemetry;
 use crate::ticket::Directory;
 
@@ -47,9 +47,9 @@ fn in_words(finding: &Finding) -> String {
 /// The lists that a configuration may name something of.
 async fn names(client: &SuperOps) -> Directory {
     let slas = client.slas(Urgency::Routine).await.unwrap_or_default();
-    let clients = all(async |page| client.clients(page, Urgency::Routine).await).await.unwrap_or_default();
-    let technicians = all(async |page| client.technicians(page, Urgency::Routine).await).await.unwrap_or_default();
-    let sites = all(async |page| client.sites(page, Urgency::Routine).await).await.unwrap_or_default();
+    let (clients, _) = all_pages(|page| client.clients(page, Urgency::Routine)).await.unwrap_or_default();
+    let (technicians, _) = all_pages(|page| client.technicians(page, Urgency::Routine)).await.unwrap_or_default();
+    let (sites, _) = all_pages(|page| client.sites(page, Urgency::Routine)).await.unwrap_or_default();
     Directory {
         slas: slas.into_iter().map(|sla| (sla.id.clone(), sla)).collect(),
         technicians: technicians.into_iter().map(|person| (person.id.clone(), person)).collect(),
@@ -59,18 +59,4 @@ async fn names(client: &SuperOps) -> Directory {
         priorities: client.priorities(Urgency::Routine).await.unwrap_or_default(),
         ..Directory::default()
     }
-}
-
-/// All pages of a list. An empty page is the last, whatever it says.
-async fn all<T>(page: impl AsyncFn(u32) -> Result<Page<T>, ApiError>) -> Result<Vec<T>, ApiError> {
-    let mut items = Vec::new();
-    for number in 1.. {
-        let next = page(number).await?;
-        let last = !next.has_more || next.items.is_empty();
-        items.extend(next.items);
-        if last {
-            break;
-        }
-    }
-    Ok(items)
 }

@@ -244,11 +244,21 @@ impl Forecaster {
     /// All that can be said of an open ticket; none if its clock is decided or not known.
     pub fn forecast(&self, ticket: &str, now: DateTime<Utc>) -> Option<Forecast> {
         let open = self.undecided(ticket)?;
-        let scene = self.scene(now, [open.priority]);
-        let said = self.judge(open, &scene);
+        Some(self.say(open, &self.scene(now, [open.priority])))
+    }
+
+    /// As [`Self::forecast`], of all open tickets whose clocks are not decided, in no order.
+    pub fn forecasts(&self, now: DateTime<Utc>) -> impl Iterator<Item = (&str, Forecast)> {
+        let scene = self.scene(now, self.open.values().map(|open| open.priority));
+        let undecided = self.open.values().filter(|open| open.breached.is_none());
+        undecided.map(move |open| (&*open.ticket, self.say(open, &scene)))
+    }
+
+    fn say(&self, open: &Open, scene: &Scene) -> Forecast {
+        let said = self.judge(open, scene);
         let probability = f64::from(said.probability);
-        let outlook = scene.outlooks.get(&open.priority)?;
-        Some(Forecast {
+        let outlook = &scene.outlooks[&open.priority];
+        Forecast {
             probability,
             risk: Risk::of(probability),
             finish: finish(open, outlook, f64::from(said.share), probability),
@@ -262,10 +272,11 @@ impl Forecaster {
                 usual: outlook.breach_from(f64::from(said.share)),
                 share: f64::from(said.share),
                 likely: probability >= 0.5,
-                now,
+                keys: &said.traits.keys(),
+                now: scene.now,
             }),
             grounds: self.grounds(),
-        })
+        }
     }
 
     /// What forecasts rest on now.

@@ -11,9 +11,9 @@ use chrono::{DateTime, Utc};
 
 use super::decay::hours;
 use super::floor::{Floor, Open};
-use super::inputs::{Family, Number, Times, Traits, effect_input};
+use super::inputs::{FAMILIES, Family, Number, effect_input};
 use super::names::{Attribute, Names};
-use super::rates::Rates;
+use super::rates::{RateKey, Rates};
 
 /// How many reasons are given.
 const GIVEN: usize = 3;
@@ -34,6 +34,8 @@ pub(super) struct Case<'a> {
     pub(super) usual: f64,
     pub(super) share: f64,
     pub(super) likely: bool,
+    /// The rates that speak of it.
+    pub(super) keys: &'a [RateKey; FAMILIES],
     pub(super) now: DateTime<Utc>,
 }
 
@@ -88,9 +90,8 @@ impl Case<'_> {
         ];
         let clients = name(Attribute::Client).map(|client| (Family::Client, format!("tickets of {client}")));
         let states = name(Attribute::State).map(|state| (Family::GroupAndState, format!("tickets in state {state}")));
-        let keys = Traits::of(self.open, &Times::of(self.open, self.now)).keys();
         let rate = move |family: Family| {
-            let plain = self.rates.plain(keys[family as usize], self.unit)?;
+            let plain = self.rates.plain(self.keys[family as usize], self.unit)?;
             (plain.outcomes >= QUOTABLE).then(|| (self.adds(&[effect_input(family)]), plain))
         };
         let doers = quoted.into_iter().filter_map(move |(family, who)| {

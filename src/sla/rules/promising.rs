@@ -1,25 +1,14 @@
 //! Which policy holds for a ticket, and which version of what was promised.
 
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::sla::policy::{Choice, choose};
 use crate::sla::tests::{for_priority, mins, watched};
-use crate::sla::version::{Terms, Version, closed_at, version_at};
+use crate::sla::version::{Version, bare_versions, closed_at, version_at};
 use crate::ticket::{StatusWords, TenantId};
 
 /// In force since each of those minutes, oldest first.
 fn versions(since: &[i64]) -> Vec<Version> {
-    let terms = Terms {
-        policies: Vec::new(),
-        site_hours: false,
-        calendar: None,
-        holiday_lists: BTreeMap::default(),
-        words: None,
-        sites: None,
-    };
-    let version = |(number, minute): (u32, &i64)| Version { number, from: at(*minute), terms: terms.clone() };
-    (1..).zip(since).map(version).collect()
+    bare_versions(since.iter().map(|minute| at(*minute)))
 }
 
 /// The version that `watched` is judged by.
