@@ -202,7 +202,7 @@ struct SimulateArgs {
     /// Where it answers, like 127.0.0.1:4000
     #[arg(long, value_name = "ADDR")]
     listen: SocketAddr,
-    /// Open tickets at the start
+    /// Open tickets at the start; 0: an account without any ticket
     #[arg(long, value_name = "N", default_value_t = 300)]
     tickets: usize,
     /// Play a real ticket history instead of the made-up desk
@@ -211,7 +211,8 @@ struct SimulateArgs {
     /// Requests a minute before it says `rate_limit_exceeded`; 0: no limit
     #[arg(long, value_name = "N", default_value_t = 100)]
     requests_per_minute: u32,
-    /// Misbehave, `NAME` or `NAME:TIMES`, such as throttle:3; may be given several times. A wrong name lists all there are
+    /// Misbehave, for some requests (throttle:3), for a time (internal-error:75s) or for good (blind,
+    /// paging-depth:10000); may be given several times. A wrong name lists all there are
     #[arg(long, value_name = "FAULT")]
     fault: Vec<FaultOrder>,
     /// Seconds of the desk's day that pass in one second

@@ -12,6 +12,8 @@ pub mod crew;
 pub mod desk;
 pub mod fault;
 mod graphql;
+pub mod habit;
+mod holes;
 pub mod hours;
 mod listing;
 pub mod msp;
@@ -24,46 +26,32 @@ pub mod ticket;
 mod wire;
 pub mod world;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chrono::TimeDelta;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::clock::SharedClock;
 use desk::Desk;
-use fault::Fault;
+use fault::{Extent, Fault};
 use graphql::Engine;
+use habit::Habits;
 use msp::Msp;
 use ticket::SimTicket;
 use wire::Limit;
-use world::{Habits, World};
+use world::World;
 
 pub use fault::FaultOrder;
+pub use habit::{DateFilters, Sorting};
+pub use holes::{Hole, Holes};
 pub use replay::{Replay, lively_end};
 pub use ticket::DueOnPause;
 pub use wire::Requests;
 pub use world::NewTicket;
-
-/// What the look-alike does with a sort.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sorting {
-    #[default]
-    Works,
-    Ignored,
-    Refused,
-}
-
-/// What the look-alike does with a condition on a time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DateFilters {
-    Work,
-    #[default]
-    Refused,
-    Ignored,
-}
 
 /// What kind of account to play.
 #[derive(Clone)]
@@ -86,6 +74,8 @@ pub struct SimOptions {
     pub busy: f64,
     /// Tickets of the last two months that are done, beside those that come with the open ones.
     pub past: usize,
+    /// The account has no ticket at all at the start, not even a closed one.
+    pub empty: bool,
 }
 
 impl Default for SimOptions {
@@ -103,6 +93,7 @@ impl Default for SimOptions {
             alive: true,
             busy: 1.0,
             past: 0,
+            empty: false,
         }
     }
 }
@@ -117,7 +108,7 @@ enum Life {
 /// What may change between two requests, apart from the tickets.
 struct FrontDesk {
     token: String,
-    faults: VecDeque<(Fault, u32)>,
+    faults: VecDeque<(Fault, Extent)>,
     limit: Limit,
     requests: Requests,
 }
@@ -126,7 +117,7 @@ struct FrontDesk {
 pub struct Simulator {
     options: SimOptions,
     clock: SharedClock,
-    engine: Engine,
+    engine: Mutex<Arc<Engine>>,
     world: Mutex<World>,
     life: Mutex<Life>,
     desk: Mutex<FrontDesk>,
@@ -157,7 +148,7 @@ impl Simulator {
             requests: Requests::default(),
         };
         Arc::new(Self {
-            engine: Engine::new(options.status_list),
+            engine: Mutex::new(Arc::new(Engine::new(options.status_list, &BTreeSet::new()))),
             world: Mutex::new(world),
             life: Mutex::new(life),
             desk: Mutex::new(desk),
@@ -241,14 +232,41 @@ impl Simulator {
 
     /// The next `times` sound requests get `fault`, after those already on order.
     pub fn fail(&self, fault: Fault, times: u32) {
-        if times > 0 {
-            self.desk().faults.push_back((fault, times));
+        self.desk().faults.push_back((fault, Extent::Times(times)));
+    }
+
+    /// All sound requests get `fault` for `length`, which begins with the first of them.
+    pub fn fail_for(&self, fault: Fault, length: TimeDelta) {
+        self.desk().faults.push_back((fault, Extent::Lasting(length)));
+    }
+
+    /// Changes how the account answers, from now on.
+    pub fn habits(&self, change: impl FnOnce(&mut Habits)) {
+        let mut world = self.world();
+        let before = world.habits().unknown_fields.clone();
+        change(world.habits_mut());
+        let unknown = &world.habits().unknown_fields;
+        if *unknown != before {
+            *lock(&self.engine) = Arc::new(Engine::new(self.options.status_list, unknown));
         }
     }
 
-    /// Forgets the faults still on order.
+    /// Does as a command line orders.
+    pub fn order(&self, order: FaultOrder) {
+        match order {
+            FaultOrder::Fault(fault, extent) => self.desk().faults.push_back((fault, extent)),
+            FaultOrder::Habit { name, value } => {
+                if let Some(Ok(take_on)) = habit::find(&name, &value) {
+                    self.habits(|habits| take_on(habits, &value).unwrap_or_default());
+                }
+            }
+        }
+    }
+
+    /// Forgets the faults still on order, and takes on the habits it began with.
     pub fn recover(&self) {
         self.desk().faults.clear();
+        self.habits(|now| *now = habits(&self.options));
     }
 
     /// Replaces the only token that is accepted.
@@ -259,6 +277,10 @@ impl Simulator {
     /// What has been asked so far.
     pub fn requests(&self) -> Requests {
         self.desk().requests.clone()
+    }
+
+    fn engine(&self) -> Arc<Engine> {
+        Arc::clone(&lock(&self.engine))
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -276,6 +298,7 @@ fn habits(options: &SimOptions) -> Habits {
         sort: options.sort,
         date_filters: options.date_filters,
         due_on_pause: options.due_on_pause,
+        ..Habits::default()
     }
 }
 

@@ -6,24 +6,46 @@ use std::sync::Arc;
 use super::{CliError, SimulateArgs, run};
 use crate::clock::{Clock, FastClock, SharedClock, SystemClock};
 use crate::history;
-use crate::simulator::{Replay, SimOptions, Simulator, lively_end};
+use crate::simulator::{FaultOrder, Replay, SimOptions, Simulator, lively_end};
 
 /// Answers until it is told to stop.
 pub async fn simulate(args: SimulateArgs) -> Result<(), CliError> {
     let clock = clock(args.speed);
-    let options =
-        SimOptions { tickets: args.tickets, requests_per_minute: args.requests_per_minute, ..SimOptions::default() };
+    let options = SimOptions {
+        tickets: args.tickets,
+        empty: args.tickets == 0,
+        requests_per_minute: args.requests_per_minute,
+        ..SimOptions::default()
+    };
     let look_alike = look_alike(args.replay.as_deref(), options.clone(), clock)?;
     for order in args.fault {
-        look_alike.fail(order.fault, order.times);
+        look_alike.order(order);
     }
     let served = look_alike.serve(args.listen).await?;
     let url = format!("{}/msp", served.url());
     eprintln!("A SuperOps look-alike answers at {url}. For the configuration:\n");
     println!("[tenants.look-alike]\nsubdomain = \"{}\"\nendpoint = \"{url}\"", options.subdomain);
     println!("token_env = \"SUPEROPS_TOKEN\"   # export SUPEROPS_TOKEN={}", options.token);
+    eprintln!(
+        "\nWhile it runs, type a fault and press Enter: `internal-error:75s`, `blind`. `sound` ends all of them."
+    );
+    std::thread::spawn(move || take_orders(&look_alike));
     run::told_to_stop().await;
     Ok(())
+}
+
+/// Does as the lines of the standard input say, until it ends.
+fn take_orders(look_alike: &Simulator) {
+    for line in std::io::stdin().lines().map_while(Result::ok) {
+        match line.trim() {
+            "" => {}
+            "sound" => look_alike.recover(),
+            text => match text.parse::<FaultOrder>() {
+                Ok(order) => look_alike.order(order),
+                Err(complaint) => eprintln!("{complaint}"),
+            },
+        }
+    }
 }
 
 /// The computer's clock, or a faster one.

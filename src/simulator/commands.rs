@@ -53,7 +53,7 @@ impl Commands<'_> {
         if let Some(status) = &change.status {
             world.change_status(index, status, self.now);
         }
-        let rule = world.habits.due_on_pause;
+        let rule = world.habits().due_on_pause;
         let ticket = world.ticket_mut(index);
         ticket.priority = change.priority.or_else(|| ticket.priority.take());
         ticket.technician = change.technician.or_else(|| ticket.technician.take());

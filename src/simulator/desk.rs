@@ -63,8 +63,10 @@ impl Desk {
         let rng = Rng::with_seed(options.seed);
         let has_past = options.past > 0;
         let mut desk = Self { rng, agenda: BinaryHeap::new(), entries: 0, per_hour, has_past };
-        desk.fill(world, options.tickets, now);
-        desk.remember(world, options.past, now);
+        if !options.empty {
+            desk.fill(world, options.tickets, now);
+            desk.remember(world, options.past, now);
+        }
         desk.expect_next_arrival(now);
         desk
     }
@@ -102,6 +104,7 @@ impl Desk {
         date(&mut ticket, at);
         ticket.status = Some("New Calls".into());
         let index = world.keep(ticket);
+        world.welcome(index, at);
         self.plan(world, index, at);
         self.expect_next_arrival(at);
     }

@@ -1,7 +1,6 @@
 //! What can go wrong on request: the misbehaviour of a service, its proxies and the network between.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::io;
 use std::str::FromStr;
 use std::time::Duration;
@@ -11,9 +10,12 @@ use apollo_compiler::response::serde_json_bytes::json;
 use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::stream;
 
 use super::graphql::Refusal;
+use super::habit::{self, HABITS};
+use crate::config::duration;
 
 /// A body nobody should read to its end.
 const HUGE: u64 = 300 << 20;
@@ -134,13 +136,46 @@ fn names() -> String {
     Fault::all().map(|(name, _)| name).join(", ")
 }
 
+/// The names of what lasts, each with an example of its value.
+fn lasting() -> String {
+    let written = |example: &str| if example.is_empty() { String::new() } else { format!(":{example}") };
+    HABITS.map(|(name, example, _)| format!("{name}{}", written(example))).join(", ")
+}
+
 /// A text that names no fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadFault {
-    #[error("unknown fault `{0}`; there are: {names}", names = names())]
+    #[error("unknown fault `{0}`; there are: {names}; and what lasts: {lasting}", names = names(), lasting = lasting())]
     Unknown(String),
-    #[error("`{0}` is not a number of times; write NAME or NAME:TIMES, as in `http-500:3`")]
-    Times(String),
+    #[error("`{0}` is neither a number of times nor a length of time; write NAME, `http-500:3` or `http-500:75s`")]
+    Extent(String),
+    #[error("`{value}` is no value for `{name}`; write {name}{example}")]
+    Value { name: String, value: String, example: String },
+}
+
+/// How often a fault strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// So many sound requests.
+    Times(u32),
+    /// All requests for so long, from the first that it strikes.
+    Lasting(TimeDelta),
+    /// All requests before this moment.
+    Until(DateTime<Utc>),
+}
+
+impl Extent {
+    /// Whether it strikes a request at `now`, and what is left of it then.
+    pub(super) fn strike(self, now: DateTime<Utc>) -> (bool, Option<Self>) {
+        match self {
+            Self::Times(0) => (false, None),
+            Self::Times(1) => (true, None),
+            Self::Times(times) => (true, Some(Self::Times(times - 1))),
+            Self::Lasting(length) => Self::Until(now + length).strike(now),
+            Self::Until(end) if now < end => (true, Some(self)),
+            Self::Until(_) => (false, None),
+        }
+    }
 }
 
 impl FromStr for Fault {
@@ -152,30 +187,33 @@ impl FromStr for Fault {
     }
 }
 
-/// A fault and for how many requests: `NAME` or `NAME:TIMES`.
+/// What a command line may order: a fault as `NAME`, `NAME:TIMES` or `NAME:TIME`, or a habit as `NAME` or `NAME:VALUE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FaultOrder {
-    pub fault: Fault,
-    pub times: u32,
+pub enum FaultOrder {
+    Fault(Fault, Extent),
+    Habit { name: String, value: String },
 }
 
 impl FromStr for FaultOrder {
     type Err = BadFault;
 
     fn from_str(text: &str) -> Result<Self, BadFault> {
-        let (name, times) = match text.split_once(':') {
-            None => (text, 1),
-            Some((name, times)) => (name, times.parse().map_err(|_| BadFault::Times(times.to_owned()))?),
-        };
-        Ok(Self { fault: name.parse()?, times })
+        let (name, value) = text.split_once(':').map_or((text, None), |(name, value)| (name, Some(value)));
+        if let Some(habit) = habit::find(name, value.unwrap_or_default()) {
+            let example = |example: &str| if example.is_empty() { String::new() } else { format!(":{example}") };
+            let (name, value) = (name.to_owned(), value.unwrap_or_default().to_owned());
+            return match habit {
+                Ok(_) => Ok(Self::Habit { name, value }),
+                Err(known) => Err(BadFault::Value { name, value, example: example(known) }),
+            };
+        }
+        Ok(Self::Fault(name.parse()?, value.map_or(Ok(Extent::Times(1)), extent)?))
     }
 }
 
-impl fmt::Display for FaultOrder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Fault::all().into_iter().find(|(_, fault)| *fault == self.fault).map_or("fault", |(name, _)| name);
-        write!(f, "{name}:{}", self.times)
-    }
+fn extent(text: &str) -> Result<Extent, BadFault> {
+    let lasting = || duration::parse(text).map(Extent::Lasting);
+    text.parse().map(Extent::Times).or_else(|_| lasting()).map_err(|_| BadFault::Extent(text.to_owned()))
 }
 
 fn bytes(body: &JsonValue) -> Bytes {
@@ -230,19 +268,49 @@ fn spoil_records(body: &mut JsonValue) {
 mod tests {
     use super::*;
 
+    fn parsed(text: &str) -> Result<FaultOrder, BadFault> {
+        text.parse()
+    }
+
     #[test]
     fn every_fault_is_known_by_its_name() {
         for (name, fault) in Fault::all() {
             assert_eq!(name.parse(), Ok(fault.clone()));
-            assert_eq!(format!("{name}:4").parse(), Ok(FaultOrder { fault, times: 4 }));
+            assert_eq!(parsed(&format!("{name}:4")), Ok(FaultOrder::Fault(fault, Extent::Times(4))));
         }
-        assert_eq!("hang".parse(), Ok(FaultOrder { fault: Fault::Hang, times: 1 }));
+        assert_eq!(parsed("hang"), Ok(FaultOrder::Fault(Fault::Hang, Extent::Times(1))));
+        let minute = Extent::Lasting(TimeDelta::seconds(75));
+        assert_eq!(parsed("internal-error:75s"), Ok(FaultOrder::Fault(Fault::InternalError, minute)));
+    }
+
+    #[test]
+    fn every_habit_is_known_by_its_name_and_takes_the_example_of_its_value() {
+        for (name, example, _) in HABITS {
+            let text = if example.is_empty() { name.to_owned() } else { format!("{name}:{example}") };
+            let order = FaultOrder::Habit { name: name.to_owned(), value: example.to_owned() };
+            assert_eq!(parsed(&text), Ok(order));
+            assert!(matches!(parsed(&format!("{name}:no such value")), Err(BadFault::Value { .. })), "{name}");
+        }
     }
 
     #[test]
     fn a_wrong_name_is_told_the_right_ones() {
-        let complaint = "html502:2".parse::<FaultOrder>().unwrap_err().to_string();
+        let complaint = parsed("html502:2").unwrap_err().to_string();
         assert!(complaint.starts_with("unknown fault `html502`; there are: html-502, http-500,"), "{complaint}");
-        assert_eq!("hang:often".parse::<FaultOrder>(), Err(BadFault::Times("often".to_owned())));
+        assert!(complaint.contains("paging-depth:10000, never-more,"), "{complaint}");
+        assert_eq!(parsed("hang:often"), Err(BadFault::Extent("often".to_owned())));
+        let complaint = parsed("paging-depth").unwrap_err().to_string();
+        assert_eq!(complaint, "`` is no value for `paging-depth`; write paging-depth:10000");
+    }
+
+    #[test]
+    fn a_fault_strikes_for_its_time_from_its_first_request_on() {
+        let at = |second: i64| DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap();
+        let (struck, left) = Extent::Lasting(TimeDelta::seconds(75)).strike(at(100));
+        assert!(struck);
+        assert_eq!(left.unwrap().strike(at(174)), (true, left));
+        assert_eq!(left.unwrap().strike(at(175)), (false, None));
+        assert_eq!(Extent::Times(2).strike(at(0)), (true, Some(Extent::Times(1))));
+        assert_eq!(Extent::Times(1).strike(at(0)), (true, None));
     }
 }

@@ -3,7 +3,7 @@
 //! A query is parsed and checked once and remembered by its text: a client asks
 //! the same dozen queries for ever.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use apollo_compiler::executable::{Operation, Selection};
@@ -11,6 +11,7 @@ use apollo_compiler::request::coerce_variable_values;
 use apollo_compiler::resolvers::{Execution, ObjectValue};
 use apollo_compiler::response::serde_json_bytes::json;
 use apollo_compiler::response::{GraphQLError, JsonMap, JsonValue};
+use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::{DiagnosticList, Valid};
 use apollo_compiler::{ExecutableDocument, Schema};
 use serde::Deserialize;
@@ -24,12 +25,41 @@ type Field { id: ID module: String columnName: String label: String fieldType: S
 type FieldOption { id: ID value: String order: Int }
 ";
 
-static CLASSIC: LazyLock<Valid<Schema>> = LazyLock::new(|| compile(SDL.to_owned()));
-static NEWER: LazyLock<Valid<Schema>> =
+static CLASSIC: LazyLock<Arc<Valid<Schema>>> = LazyLock::new(|| compile(SDL.to_owned()));
+static NEWER: LazyLock<Arc<Valid<Schema>>> =
     LazyLock::new(|| compile(SDL.replace("  getStatusList: [Status]\n", "") + FIELD_API));
 
-fn compile(sdl: String) -> Valid<Schema> {
-    Schema::parse_and_validate(sdl, "schema.graphql").expect("the committed schema is valid; a test reads it")
+fn compile(sdl: String) -> Arc<Valid<Schema>> {
+    let schema = Schema::parse_and_validate(sdl, "schema.graphql");
+    Arc::new(schema.expect("the committed schema is valid; a test reads it"))
+}
+
+/// What everything is answered with that is not the client's fault.
+pub const INTERNAL: &str = "Internal Server Error(s) while executing query";
+
+/// `Type.field`; without a type it is a ticket's.
+fn type_and_field(name: &str) -> (&str, &str) {
+    name.split_once('.').unwrap_or(("Ticket", name))
+}
+
+/// Whether the documented schema has this field, of a ticket or as `Type.field`.
+pub fn is_field(name: &str) -> bool {
+    let (of, field) = type_and_field(name);
+    CLASSIC.get_object(of).is_some_and(|object| object.fields.contains_key(field))
+}
+
+/// The same schema without some fields. What has no other field stays as it is: a type must have one.
+fn without(schema: &Arc<Valid<Schema>>, fields: &BTreeSet<String>) -> Arc<Valid<Schema>> {
+    if fields.is_empty() {
+        return Arc::clone(schema);
+    }
+    let mut less = Schema::clone(schema);
+    for (of, field) in fields.iter().map(|name| type_and_field(name)) {
+        if let Some(ExtendedType::Object(object)) = less.types.get_mut(of) {
+            object.make_mut().fields.shift_remove(field);
+        }
+    }
+    less.validate().map_or_else(|_| Arc::clone(schema), Arc::new)
 }
 
 /// Queries remembered at once; a client that makes up a new text each time must not fill the memory.
@@ -65,7 +95,7 @@ impl Refusal {
             Self::Internal => {
                 let mut data = JsonMap::new();
                 data.insert(root, JsonValue::Null);
-                json!({"errors": [{"message": "Internal Server Error(s) while executing query"}], "data": data})
+                json!({"errors": [{"message": INTERNAL}], "data": data})
             }
         }
     }
@@ -86,14 +116,15 @@ type Checked = Result<Arc<Valid<ExecutableDocument>>, Arc<JsonValue>>;
 
 /// The schema of one account and the queries it has seen.
 pub struct Engine {
-    schema: &'static Valid<Schema>,
+    schema: Arc<Valid<Schema>>,
     documents: Mutex<HashMap<String, Checked>>,
 }
 
 impl Engine {
-    /// With `status_list`, the documented schema; without, that of a newer account.
-    pub fn new(status_list: bool) -> Self {
-        Self { schema: if status_list { &CLASSIC } else { &NEWER }, documents: Mutex::default() }
+    /// With `status_list`, the documented schema; without, that of a newer account. Either lacks `unknown` fields.
+    pub fn new(status_list: bool, unknown: &BTreeSet<String>) -> Self {
+        let whole = if status_list { &CLASSIC } else { &NEWER };
+        Self { schema: without(whole, unknown), documents: Mutex::default() }
     }
 
     /// Checks a request; the error is the body of the refusal.
@@ -104,7 +135,7 @@ impl Engine {
         };
         let operation = document.operations.get(request.operation_name.as_deref()).map_err(refuse)?;
         let variables =
-            coerce_variable_values(self.schema, operation, &request.variables.unwrap_or_default()).map_err(refuse)?;
+            coerce_variable_values(&self.schema, operation, &request.variables.unwrap_or_default()).map_err(refuse)?;
         Ok(Prepared {
             variables,
             is_mutation: operation.is_mutation(),
@@ -116,7 +147,7 @@ impl Engine {
 
     /// Executes a sound request; any field that fails makes the whole answer an internal error.
     pub fn execute(&self, prepared: &Prepared, root: &dyn ObjectValue) -> Result<JsonValue, Refusal> {
-        let response = Execution::new(self.schema, &prepared.document)
+        let response = Execution::new(&self.schema, &prepared.document)
             .enable_schema_introspection(true)
             .coerced_variable_values(&prepared.variables)
             .operation_name(prepared.operation_name.as_deref())
@@ -132,7 +163,7 @@ impl Engine {
         if let Some(checked) = documents.get(text) {
             return checked.clone();
         }
-        let checked = ExecutableDocument::parse_and_validate(self.schema, text, "query.graphql")
+        let checked = ExecutableDocument::parse_and_validate(&self.schema, text, "query.graphql")
             .map(Arc::new)
             .map_err(|invalid| Arc::new(refused(graphql_java(&invalid.errors))));
         if documents.len() >= DOCUMENTS_KEPT {
@@ -148,6 +179,16 @@ fn first_field(operation: &Operation) -> String {
     field.map_or_else(String::new, |field| field.name.to_string())
 }
 
+/// What an account says that shows its schema to nobody.
+pub fn no_introspection(root: &str) -> JsonValue {
+    let message = format!("Validation error of type FieldUndefined: {}", undefined(root, "Query"));
+    refused(vec![json!({"message": message, "extensions": {"classification": "ValidationError"}})])
+}
+
+fn undefined(field: &str, of: &str) -> String {
+    format!("Field '{field}' in type '{of}' is undefined")
+}
+
 fn refused(errors: Vec<JsonValue>) -> JsonValue {
     json!({ "errors": errors })
 }
@@ -155,8 +196,12 @@ fn refused(errors: Vec<JsonValue>) -> JsonValue {
 /// One error in graphql-java's words.
 fn worded(class: &str, error: GraphQLError) -> JsonValue {
     let locations = error.locations.iter().map(|at| json!({"line": at.line, "column": at.column}));
-    let (message, classification) = match class {
-        "InvalidSyntax" => (format!("Invalid syntax: {}", error.message), "InvalidSyntax"),
+    let quoted: Vec<&str> = error.message.split('"').collect();
+    let (message, classification) = match (class, &*quoted) {
+        ("InvalidSyntax", _) => (format!("Invalid syntax: {}", error.message), "InvalidSyntax"),
+        ("FieldUndefined", [_, field, _, of, ..]) => {
+            (format!("Validation error of type FieldUndefined: {}", undefined(field, of)), "ValidationError")
+        }
         _ => (format!("Validation error of type {class}: {}", error.message), "ValidationError"),
     };
     json!({
@@ -201,7 +246,7 @@ mod tests {
     fn refusal(query: &str, variables: JsonValue) -> String {
         let variables = variables.as_object().cloned();
         let request = Request { query: query.to_owned(), variables, operation_name: None };
-        let body = Engine::new(true).prepare(request).err().expect("refused");
+        let body = Engine::new(true, &BTreeSet::new()).prepare(request).err().expect("refused");
         assert_eq!(body["errors"][0]["extensions"]["classification"], json!("ValidationError"), "{body}");
         assert!(body.get("data").is_none(), "a refused query has no data at all");
         body["errors"][0]["message"].as_str().unwrap().to_owned()
@@ -228,6 +273,21 @@ mod tests {
     }
 
     #[test]
+    fn a_field_that_the_account_lacks_is_named_and_the_rest_goes_on() {
+        let lacking = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>();
+        let engine = Engine::new(true, &lacking(&["requestType", "Technician.email"]));
+        let ask = |query: &str| {
+            let request = Request { query: query.to_owned(), variables: None, operation_name: None };
+            engine.prepare(request).map_err(|body| body["errors"][0]["message"].as_str().unwrap().to_owned()).err()
+        };
+        let said = "Validation error of type FieldUndefined: Field 'requestType' in type 'Ticket' is undefined";
+        assert_eq!(ask("{ getTicket(input: {ticketId: 1}) { subject requestType } }").as_deref(), Some(said));
+        assert!(ask("{ getTechnicianList(input: {page: 1}) { userList { email } } }").unwrap().contains("'email'"));
+        assert_eq!(ask("{ getTicket(input: {ticketId: 1}) { subject category } }"), None);
+        assert!(is_field("Technician.email") && is_field("requestType") && !is_field("requestTyp"));
+    }
+
+    #[test]
     fn a_variable_of_the_wrong_kind_is_refused() {
         let query = "query ($input: ListInfoInput!) { getTicketList(input: $input) { listInfo { page } } }";
         refusal(query, json!({"input": {"page": "one"}}));
@@ -244,7 +304,7 @@ mod tests {
     fn a_newer_account_has_the_field_list_instead_of_the_status_list() {
         let ask = |status_list: bool, query: &str| {
             let request = Request { query: query.to_owned(), variables: None, operation_name: None };
-            Engine::new(status_list).prepare(request).is_ok()
+            Engine::new(status_list, &BTreeSet::new()).prepare(request).is_ok()
         };
         let (old, new) = ("{ getStatusList { name } }", "{ getAllFields(input: \"TICKET\") { options { value } } }");
         assert!(ask(true, old) && !ask(true, new));

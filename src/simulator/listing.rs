@@ -6,9 +6,8 @@
 use apollo_compiler::response::{JsonMap, JsonValue};
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
+use super::habit::{DateFilters, Habits, Sorting};
 use super::ticket::SimTicket;
-use super::world::Habits;
-use super::{DateFilters, Sorting};
 
 /// The largest page; more is cut to it.
 const LARGEST_PAGE: usize = 100;
@@ -50,6 +49,11 @@ impl Query {
             condition: condition.map(Filter::parse).transpose()?,
             sort: field("sort").map(sort_keys).transpose()?.unwrap_or_default(),
         })
+    }
+
+    /// How many rows there are up to the end of the page, if it is full.
+    pub fn ends_at(&self) -> usize {
+        self.page.saturating_mul(self.size)
     }
 
     /// The part of `rows` that is on the page, and whether there is more.
@@ -260,11 +264,11 @@ impl DateOperator {
 pub fn select(
     tickets: &[SimTicket],
     query: &Query,
-    habits: Habits,
+    habits: &Habits,
     now: DateTime<Utc>,
 ) -> Result<Vec<u32>, Unsupported> {
     let mut rows: Vec<&SimTicket> = Vec::with_capacity(tickets.len());
-    for ticket in tickets.iter().filter(|ticket| !ticket.deleted) {
+    for ticket in tickets.iter().filter(|ticket| !ticket.deleted && !habits.hidden.holds(ticket.id)) {
         let wanted = query.condition.as_ref().map_or(Ok(true), |c| c.accepts(ticket, habits.date_filters, now))?;
         if wanted {
             rows.push(ticket);
@@ -276,7 +280,12 @@ pub fn select(
         _ if query.sort.is_empty() => {}
         Sorting::Refused => return Err(Unsupported),
         Sorting::Ignored => {}
-        Sorting::Works => sort(&mut rows, &query.sort)?,
+        Sorting::Works => {
+            sort(&mut rows, &query.sort)?;
+            if habits.swapped_pairs {
+                swap_pairs(&mut rows);
+            }
+        }
     }
     let first = tickets.first().map_or(0, |ticket| ticket.id);
     Ok(rows.into_iter().filter_map(|ticket| u32::try_from(ticket.id - first).ok()).collect())
@@ -295,6 +304,13 @@ fn sort(rows: &mut [&SimTicket], keys: &[(String, bool)]) -> Result<(), Unsuppor
     Ok(())
 }
 
+/// Has the second and third of each ten change places.
+fn swap_pairs(rows: &mut [&SimTicket]) {
+    for ten in rows.chunks_mut(10).filter(|ten| ten.len() > 2) {
+        ten.swap(1, 2);
+    }
+}
+
 /// Spreads neighbouring numbers far apart (the finisher of SplitMix64).
 pub fn scramble(number: u64) -> u64 {
     let mixed = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -306,7 +322,6 @@ pub fn scramble(number: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::simulator::msp::Msp;
-    use crate::simulator::ticket::DueOnPause;
     use crate::simulator::world::{NewTicket, World};
     use apollo_compiler::response::serde_json_bytes::json;
 
@@ -315,7 +330,7 @@ mod tests {
     }
 
     fn world(sort: Sorting, date_filters: DateFilters) -> World {
-        let habits = Habits { seed: 7, sort, date_filters, due_on_pause: DueOnPause::Never };
+        let habits = Habits { seed: 7, sort, date_filters, ..Habits::default() };
         let mut world = World::new(Msp::made_up(), habits);
         for (age, status) in [(300, "Open"), (200, "Closed"), (4_000, "On Hold"), (100, "open")] {
             let spec = NewTicket {

@@ -63,8 +63,12 @@ pub const STATUSES: [&str; 10] = [
     "Closed",
     "Closed (no response)",
 ];
-const CLOSED: [&str; 3] = ["Resolved", "Closed", "Closed (no response)"];
-const PAUSED: [&str; 2] = ["Waiting on Customer", "On Hold"];
+const CLOSED: [&str; 4] = ["Resolved", "Closed", "Closed (no response)", COMPLETED];
+const PAUSED: [&str; 3] = ["Waiting on Customer", "On Hold", PARKED];
+
+/// Words for resolved and on hold that no list of status names has.
+pub const COMPLETED: &str = "Completed";
+pub const PARKED: &str = "Parked";
 
 /// Technicians whom a text message reaches, one after the other.
 pub fn texted_technician(nth: usize) -> &'static str {

@@ -321,9 +321,7 @@ fn called(kind: &str, name: &str) -> String {
 mod tests {
     use super::*;
     use crate::history;
-    use crate::simulator::ticket::DueOnPause;
-    use crate::simulator::world::Habits;
-    use crate::simulator::{DateFilters, Sorting};
+    use crate::simulator::habit::{DateFilters, Habits, Sorting};
     use std::path::Path;
 
     /// How much later than it happened the made-up history is played.
@@ -347,7 +345,7 @@ mod tests {
         fn set() -> Self {
             let replay = Replay::new(records(), at("2021-03-05T11:00:00") + LATER);
             let (sort, date_filters) = (Sorting::Works, DateFilters::Work);
-            let habits = Habits { seed: 1, sort, date_filters, due_on_pause: DueOnPause::MovesOnResume };
+            let habits = Habits { seed: 1, sort, date_filters, ..Habits::default() };
             Self { world: World::new(replay.account(), habits), replay }
         }
 

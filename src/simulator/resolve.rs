@@ -14,6 +14,7 @@ use apollo_compiler::response::{JsonMap, JsonValue};
 use chrono::{DateTime, SubsecRound, Timelike, Utc};
 
 use super::graphql::Refusal;
+use super::habit::{Habits, Missing, TotalCount};
 use super::listing::Query;
 use super::msp::{Msp, client_leaf, group_leaf, object, person_leaf, plain_leaf};
 use super::ticket::{DueOnPause, Ref, SimNote, SimTicket, Talk, TalkKind, Text};
@@ -67,8 +68,8 @@ impl ObjectValue for Questions<'_> {
             "getTechnicianGroupList" => Ok(owned_list("TechnicianGroup", msp.groups.iter().map(group_row).collect())),
             "getSLAList" => Ok(owned_list("SLA", msp.slas.iter().map(|sla| object(plain_leaf(sla, false))).collect())),
             "getPriorityList" => Ok(owned_list("Priority", Msp::word_rows(&msp.priorities))),
-            "getStatusList" => Ok(owned_list("Status", Msp::word_rows(&msp.statuses))),
-            "getAllFields" => Ok(owned_list("Field", field_rows(msp))),
+            "getStatusList" => Ok(owned_list("Status", Msp::word_rows(&self.world.statuses()))),
+            "getAllFields" => Ok(owned_list("Field", field_rows(self.world))),
             "getHolidayList" => Ok(owned_list("HolidayList", Msp::holiday_rows())),
             "getTeamList" => Ok(owned_list("Team", vec![object(json!({"teamId": "1", "name": "Desk"}))])),
             other => Err(internal(&format!("the look-alike does not answer `{other}`"))),
@@ -80,19 +81,33 @@ impl<'w> Questions<'w> {
     fn ticket_list(&self, input: Option<&JsonMap>) -> Answer<'_> {
         let query = Query::parse(input).map_err(|_| internal("condition or sort"))?;
         let rows = self.world.list(&query, self.now).map_err(|_| internal("condition or sort"))?;
+        let habits = self.world.habits();
+        if habits.deepest_row.is_some_and(|deepest| query.ends_at() > deepest) {
+            return Err(internal("paged too deep"));
+        }
         let (indices, more) = query.cut(&rows);
         let tickets = indices.iter().map(|&index| self.row(self.world.ticket(index as usize))).collect();
-        Ok(ResolvedValue::object(TicketPage { tickets, info: list_info(&query, more, rows.len()) }))
+        Ok(ResolvedValue::object(TicketPage { tickets, info: ticket_list_info(habits, &query, more, rows.len()) }))
     }
 
     fn row(&self, ticket: &'w SimTicket) -> TicketRow<'w> {
-        TicketRow { ticket: Cow::Borrowed(ticket), now: self.now, rule: self.world.habits.due_on_pause }
+        TicketRow { ticket: Cow::Borrowed(ticket), now: self.now, rule: self.world.habits().due_on_pause }
     }
 
-    /// A deleted ticket is null; an id that never was is refused. Which of the two a real account does is unknown.
+    /// An id that never was is refused. What a real account does about a deleted one is unknown: a habit says.
     fn ticket(&self, input: Option<&JsonMap>) -> Answer<'_> {
-        let ticket = self.find(input)?;
-        Ok(ResolvedValue::nullable_object((!ticket.deleted).then(|| self.row(ticket))))
+        let (ticket, habits) = (self.find(input)?, self.world.habits());
+        if habits.unreadable.holds(ticket.id) {
+            return Err(internal("unreadable"));
+        }
+        if !ticket.deleted && !habits.hidden.holds(ticket.id) {
+            return Ok(ResolvedValue::object(self.row(ticket)));
+        }
+        match habits.missing {
+            Missing::Null => Ok(ResolvedValue::nullable_object(None::<TicketRow<'_>>)),
+            Missing::Refused => Err(self.verdict.refuse("entity_does_not_exist", "ticketId")),
+            Missing::InternalError => Err(internal("deleted")),
+        }
     }
 
     fn find(&self, input: Option<&JsonMap>) -> Result<&'w SimTicket, FieldError> {
@@ -228,6 +243,18 @@ fn list_info(query: &Query, more: bool, total: usize) -> JsonMap {
     object(json!({"page": query.page, "pageSize": query.size, "hasMore": more.then_some(true), "totalCount": total}))
 }
 
+/// The same for tickets, where it may be wrong.
+fn ticket_list_info(habits: &Habits, query: &Query, more: bool, total: usize) -> JsonMap {
+    let mut info = list_info(query, more && !habits.never_more, total);
+    let count = i64::try_from(total).unwrap_or(i64::MAX);
+    match habits.total_count {
+        TotalCount::True => {}
+        TotalCount::Null => drop(info.insert("totalCount", JsonValue::Null)),
+        TotalCount::Off(by) => drop(info.insert("totalCount", json!(count.saturating_add(by).max(0)))),
+    }
+    info
+}
+
 /// A ticket as seen at a moment.
 #[derive(Clone)]
 pub(super) struct TicketRow<'a> {
@@ -316,11 +343,11 @@ fn group_row(group: &Ref) -> JsonMap {
     object(json!({"groupId": group.id.to_string(), "name": &*group.name}))
 }
 
-fn field_rows(msp: &Msp) -> Vec<JsonMap> {
+fn field_rows(world: &World) -> Vec<JsonMap> {
     let options = |words: &[Text]| words.iter().map(|word| json!({"value": &**word})).collect::<Vec<_>>();
     let row =
         |name: &str, words: &[Text]| object(json!({"module": "TICKET", "columnName": name, "options": options(words)}));
-    vec![row("status", &msp.statuses), row("priority", &msp.priorities)]
+    vec![row("status", &world.statuses()), row("priority", &world.msp.priorities)]
 }
 
 pub(super) fn note_row(note: &SimNote) -> JsonMap {

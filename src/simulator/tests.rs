@@ -295,6 +295,160 @@ async fn bad_records_spoil_two_tickets_of_a_page() {
 }
 
 #[tokio::test]
+async fn internal_errors_come_for_as_long_as_asked() {
+    let peer = Peer::still(3).await;
+    let fails = async || peer.ask(TICKETS, json!({"input": {"page": 1}})).await["errors"].is_array();
+    peer.simulator.fail_for(Fault::InternalError, TimeDelta::seconds(75));
+    assert!(fails().await);
+    peer.clock.advance(TimeDelta::seconds(74));
+    assert!(fails().await);
+    peer.clock.advance(TimeDelta::seconds(1));
+    assert!(!fails().await);
+}
+
+fn newest_first(page: usize, size: usize) -> Value {
+    json!({"page": page, "pageSize": size, "sort": [{"attribute": "updatedTime", "order": "DESC"}]})
+}
+
+/// An account with forty tickets, a minute apart, the first of which is the newest.
+async fn forty() -> (Peer, Vec<String>) {
+    let peer = Peer::still(0).await;
+    for id in peer.simulator.tickets().iter().map(|ticket| ticket.id.to_string()) {
+        peer.simulator.remove(&id);
+    }
+    let add = |age: i64| NewTicket { created_in: TimeDelta::minutes(-age), ..NewTicket::default() };
+    let ids = (0..40).map(|age| peer.simulator.add(add(age))).collect();
+    (peer, ids)
+}
+
+#[tokio::test]
+async fn paging_ends_at_a_depth_and_nowhere_above() {
+    let (peer, _) = forty().await;
+    peer.simulator.habits(|habits| habits.deepest_row = Some(20));
+    let ask = async |page, size| peer.ask(TICKETS, json!({"input": newest_first(page, size)})).await;
+    assert_eq!(ask(2, 10).await["data"]["getTicketList"]["tickets"].as_array().unwrap().len(), 10);
+    assert_eq!(ask(3, 10).await["errors"][0]["message"], "Internal Server Error(s) while executing query");
+    assert_eq!(ask(1, 100).await["data"], json!({"getTicketList": null}));
+}
+
+#[tokio::test]
+async fn a_list_may_lie_about_its_end_and_its_order() {
+    let (peer, ids) = forty().await;
+    peer.simulator.habits(|habits| {
+        (habits.never_more, habits.total_count) = (true, habit::TotalCount::Off(-5));
+        habits.swapped_pairs = true;
+    });
+    let info = peer.page(newest_first(1, 10)).await["listInfo"].clone();
+    assert_eq!((&info["hasMore"], &info["totalCount"]), (&Value::Null, &json!(35)));
+    let order = peer.ids(newest_first(1, 5)).await;
+    assert_eq!(order, [0, 2, 1, 3, 4].map(|nth| ids[nth].clone()));
+    peer.simulator.recover();
+    assert_eq!(peer.ids(newest_first(1, 5)).await, ids[..5]);
+}
+
+#[tokio::test]
+async fn a_hole_is_named_by_the_path_of_its_error() {
+    let (peer, ids) = forty().await;
+    let pierce = |hole| {
+        let holes = Holes { which: habit::Which::ids([&*ids[2]]), hole };
+        peer.simulator.habits(|habits| habits.holes = vec![holes]);
+    };
+    let ask = async || peer.ask(TICKETS, json!({"input": newest_first(1, 5)})).await;
+    pierce(Hole::Field("status".to_owned()));
+    let answer = ask().await;
+    assert_eq!(answer["errors"][0]["path"], json!(["getTicketList", "tickets", 2, "status"]));
+    let rows = &answer["data"]["getTicketList"]["tickets"];
+    assert!(rows[2]["status"].is_null() && rows[2]["subject"].is_string() && rows[3]["status"].is_string());
+    pierce(Hole::BrokenRow("subject".to_owned()));
+    let answer = ask().await;
+    assert_eq!(answer["errors"][0]["path"], json!(["getTicketList", "tickets", 2, "subject"]));
+    assert!(answer["data"]["getTicketList"]["tickets"][2].is_null());
+    pierce(Hole::Row);
+    assert_eq!(ask().await["errors"][0]["path"], json!(["getTicketList", "tickets", 2]));
+    pierce(Hole::BrokenPage("subject".to_owned()));
+    let answer = ask().await;
+    assert_eq!((&answer["data"], answer["errors"].as_array().unwrap().len()), (&json!({"getTicketList": null}), 1));
+    let without = "query ($input: ListInfoInput!) { getTicketList(input: $input) { tickets { ticketId status } } }";
+    let answer = peer.ask(without, json!({"input": newest_first(1, 5)})).await;
+    assert!(answer["errors"].is_null(), "who does not ask for the subject does not meet the hole");
+    let single = "query ($id: ID!) { getTicket(input: {ticketId: $id}) { ticketId subject } }";
+    let answer = peer.ask(single, json!({"id": ids[2]})).await;
+    assert_eq!(
+        (&answer["data"]["getTicket"], &answer["errors"][0]["path"]),
+        (&Value::Null, &json!(["getTicket", "subject"]))
+    );
+}
+
+#[tokio::test]
+async fn a_query_that_does_not_fit_may_come_back_with_400_and_the_schema_stay_hidden() {
+    let peer = Peer::still(1).await;
+    let introspect = "{ __type(name: \"Ticket\") { name } }";
+    assert_eq!(peer.ask(introspect, json!({})).await["data"]["__type"]["name"], "Ticket");
+    peer.simulator.habits(|habits| {
+        habits.unknown_fields.insert("sla".to_owned());
+        (habits.bad_requests, habits.no_introspection) = (true, true);
+    });
+    let answer = peer.request(TICKETS, json!({"input": {"page": 1}})).send().await.unwrap();
+    assert_eq!(answer.status(), 400);
+    let said = answer.json::<Value>().await.unwrap()["errors"][0]["message"].as_str().unwrap().to_owned();
+    assert_eq!(said, "Validation error of type FieldUndefined: Field 'sla' in type 'Ticket' is undefined");
+    let answer = peer.request(&TICKETS.replace(" sla ", " "), json!({"input": {"page": 1}})).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "without it all is well");
+    let said = peer.ask(introspect, json!({})).await["errors"][0]["message"].as_str().unwrap().to_owned();
+    assert_eq!(said, "Validation error of type FieldUndefined: Field '__type' in type 'Query' is undefined");
+}
+
+#[tokio::test]
+async fn tickets_may_be_hidden_or_unreadable_one_by_one() {
+    let (peer, ids) = forty().await;
+    let query = "query ($id: ID!) { getTicket(input: {ticketId: $id}) { subject } }";
+    let single = async |id: &str| peer.ask(query, json!({"id": id})).await;
+    peer.simulator.habits(|habits| {
+        (habits.hidden, habits.unreadable) = (habit::Which::ids([&*ids[0]]), habit::Which::ids([&*ids[1]]));
+    });
+    assert_eq!(peer.ids(newest_first(1, 3)).await, ids[1..4]);
+    assert_eq!(single(&ids[0]).await, json!({"data": {"getTicket": null}}));
+    assert!(single(&ids[1]).await["errors"][0]["message"].as_str().unwrap().starts_with("Internal Server Error"));
+    peer.simulator.habits(|habits| habits.missing = habit::Missing::Refused);
+    assert_eq!(single(&ids[0]).await["errors"][0]["extensions"]["clientError"][0]["code"], "entity_does_not_exist");
+    peer.simulator.habits(|habits| habits.hidden = habit::Which::All);
+    let page = peer.page(newest_first(1, 10)).await;
+    assert_eq!((&page["tickets"], &page["listInfo"]["totalCount"]), (&json!([]), &json!(0)));
+}
+
+#[tokio::test]
+async fn the_date_of_an_answer_is_the_accounts_own_and_may_be_off() {
+    let peer = Peer::still(1).await;
+    let date = async || {
+        let answer = peer.request("{ getSLAList { id } }", json!({})).send().await.unwrap();
+        answer.headers()["date"].to_str().unwrap().to_owned()
+    };
+    assert_eq!(date().await, "Tue, 17 Nov 2026 10:00:00 GMT");
+    peer.simulator.habits(|habits| habits.date_ahead = TimeDelta::seconds(-90));
+    assert_eq!(date().await, "Tue, 17 Nov 2026 09:58:30 GMT");
+}
+
+#[tokio::test]
+async fn an_account_may_begin_empty_and_answer_new_tickets_by_a_machine() {
+    let options = SimOptions { empty: true, requests_per_minute: 0, ..SimOptions::default() };
+    let peer = Peer::start(options).await;
+    assert_eq!(peer.page(newest_first(1, 10)).await["listInfo"]["totalCount"], 0);
+    peer.simulator.habits(|habits| (habits.automatic_responses, habits.odd_statuses) = (true, true));
+    peer.clock.advance(TimeDelta::hours(8));
+    let rows = peer.page(newest_first(1, 100)).await["tickets"].clone();
+    let rows = rows.as_array().unwrap();
+    assert!(!rows.is_empty() && rows.iter().all(|row| row["firstResponseTime"] == row["createdTime"]), "{rows:?}");
+    assert!(rows.iter().any(|row| row["status"] == "Completed" && row["resolutionTime"].is_string()));
+    assert!(rows.iter().all(|row| row["status"] != "Resolved"));
+    let id = json!({"input": {"ticketId": rows[0]["ticketId"]}});
+    let talk = "query ($input: TicketIdentifierInput!) { getTicketConversationList(input: $input) { type } }";
+    let talk = peer.ask(talk, id).await["data"]["getTicketConversationList"].clone();
+    assert_eq!(talk[1]["type"], "REQ_NOTIFICATION");
+    let listed = peer.ask("{ getStatusList { name } }", json!({})).await["data"]["getStatusList"].to_string();
+    assert!(listed.contains("Completed") && listed.contains("Parked"), "{listed}");
+}
+
+#[tokio::test]
 async fn a_hanging_answer_never_comes() {
     let peer = Peer::still(1).await;
     peer.simulator.fail(Fault::Hang, 1);

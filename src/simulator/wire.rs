@@ -15,7 +15,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Simulator;
 use super::commands::Commands;
 use super::fault::{Fault, ok};
-use super::graphql::{Prepared, Refusal, Request};
+use super::graphql::{Engine, Prepared, Refusal, Request, no_introspection};
+use super::holes::pierce;
 use super::resolve::{Questions, Verdict};
 
 /// What has been asked so far.
@@ -55,10 +56,20 @@ pub(super) fn router(simulator: Arc<Simulator>) -> Router {
     Router::new().route("/msp", post(msp)).with_state(simulator)
 }
 
+/// Every answer says what time it is by the account's own clock, which need not be the machine's.
 async fn msp(State(simulator): State<Arc<Simulator>>, headers: HeaderMap, body: Bytes) -> Response {
+    let mut answer = take(&simulator, &headers, &body).await;
+    let date = simulator.world().habits().date_header(simulator.clock.now());
+    if let Ok(date) = date.parse() {
+        answer.headers_mut().insert(header::DATE, date);
+    }
+    answer
+}
+
+async fn take(simulator: &Simulator, headers: &HeaderMap, body: &[u8]) -> Response {
     simulator.tick();
     simulator.count(|requests| requests.total += 1);
-    if let Some(status) = simulator.turn_away(&headers) {
+    if let Some(status) = simulator.turn_away(headers) {
         simulator.count(|requests| requests.turned_away += 1);
         return status.into_response();
     }
@@ -66,12 +77,14 @@ async fn msp(State(simulator): State<Arc<Simulator>>, headers: HeaderMap, body: 
         simulator.count(|requests| requests.throttled += 1);
         return ok(&Refusal::Client { code: "rate_limit_exceeded", attribute: None }.body(""));
     }
-    let Ok(request) = serde_json::from_slice::<Request>(&body) else { return StatusCode::BAD_REQUEST.into_response() };
-    match simulator.engine.prepare(request) {
-        Ok(prepared) => simulator.answer(&prepared).await,
+    let Ok(request) = serde_json::from_slice::<Request>(body) else { return StatusCode::BAD_REQUEST.into_response() };
+    let engine = simulator.engine();
+    match engine.prepare(request).and_then(|prepared| simulator.allow(prepared)) {
+        Ok(prepared) => simulator.answer(&engine, &prepared).await,
         Err(refusal) => {
             simulator.count(|requests| requests.invalid += 1);
-            ok(&refusal)
+            let status = simulator.world().habits().bad_requests.then_some(StatusCode::BAD_REQUEST);
+            (status.unwrap_or_default(), ok(&refusal)).into_response()
         }
     }
 }
@@ -91,42 +104,56 @@ impl Simulator {
         self.desk().limit.exceeds(self.options.requests_per_minute, now)
     }
 
-    async fn answer(&self, prepared: &Prepared) -> Response {
+    /// Refuses questions about the schema, if the account does.
+    fn allow(&self, prepared: Prepared) -> Result<Prepared, JsonValue> {
+        let asks = matches!(&*prepared.root, "__schema" | "__type");
+        if asks && self.world().habits().no_introspection {
+            return Err(no_introspection(&prepared.root));
+        }
+        Ok(prepared)
+    }
+
+    async fn answer(&self, engine: &Engine, prepared: &Prepared) -> Response {
         self.count(|requests| *requests.by_operation.entry(prepared.root.clone()).or_default() += 1);
         let fault = self.next_fault();
         if let Some(answer) = fault.as_ref().and_then(|fault| fault.answer(&prepared.root)) {
             return answer;
         }
-        let body = self.execute(prepared);
+        let body = self.execute(engine, prepared);
         match fault {
             Some(fault) => fault.spoil(&prepared.root, body).await,
             None => ok(&body),
         }
     }
 
-    fn execute(&self, prepared: &Prepared) -> JsonValue {
+    fn execute(&self, engine: &Engine, prepared: &Prepared) -> JsonValue {
         let (now, verdict) = (self.clock.now(), Verdict::default());
         if prepared.is_mutation {
             let commands = Commands { world: &self.world, now, verdict };
-            let done = self.engine.execute(prepared, &commands);
+            let done = engine.execute(prepared, &commands);
             return done.unwrap_or_else(|_| commands.verdict.take().body(&prepared.root));
         }
         let world = self.world();
         let questions = Questions { world: &world, now, verdict };
-        let answer = self.engine.execute(prepared, &questions);
-        answer.unwrap_or_else(|_| questions.verdict.take().body(&prepared.root))
+        let answer = engine.execute(prepared, &questions);
+        let mut body = answer.unwrap_or_else(|_| questions.verdict.take().body(&prepared.root));
+        pierce(&world.habits().holes, &prepared.root, &mut body);
+        body
     }
 
     /// The fault that this request gets, if one is on order.
     fn next_fault(&self) -> Option<Fault> {
-        let mut desk = self.desk();
-        let (fault, left) = desk.faults.front_mut()?;
-        let fault = fault.clone();
-        *left -= 1;
-        if *left == 0 {
-            desk.faults.pop_front();
+        let (mut desk, now) = (self.desk(), self.clock.now());
+        while let Some((fault, extent)) = desk.faults.pop_front() {
+            let (strikes, left) = extent.strike(now);
+            if let Some(left) = left {
+                desk.faults.push_front((fault.clone(), left));
+            }
+            if strikes {
+                return Some(fault);
+            }
         }
-        Some(fault)
+        None
     }
 
     fn count(&self, add: impl FnOnce(&mut Requests)) {

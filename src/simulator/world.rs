@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::habit::Habits;
 use super::hours::Hours;
 use super::listing::{self, Query, Unsupported};
-use super::msp::Msp;
-use super::ticket::{DueOnPause, Ref, SimClock, SimNote, SimTicket, Talk, TalkKind, Text};
-use super::{DateFilters, Sorting};
+use super::msp::{COMPLETED, Msp, PARKED};
+use super::ticket::{Ref, SimClock, SimNote, SimTicket, Talk, TalkKind, Text};
 use crate::ticket::StatusMeaning;
 
 const FIRST_TICKET: u64 = 7_712_049_386_651_025_408;
@@ -68,15 +68,6 @@ impl Default for NewTicket {
     }
 }
 
-/// What the account may be asked and how it answers; fixed for its life.
-#[derive(Clone, Copy, Debug)]
-pub struct Habits {
-    pub seed: u64,
-    pub sort: Sorting,
-    pub date_filters: DateFilters,
-    pub due_on_pause: DueOnPause,
-}
-
 /// The indices of a list's tickets.
 pub type Indices = Arc<Vec<u32>>;
 
@@ -86,7 +77,7 @@ type Remembered = (u64, Indices);
 /// The account and its tickets.
 pub struct World {
     pub msp: Msp,
-    pub habits: Habits,
+    habits: Habits,
     tickets: Vec<SimTicket>,
     by_id: HashMap<u64, usize>,
     notes: u64,
@@ -99,6 +90,17 @@ impl World {
     pub fn new(msp: Msp, habits: Habits) -> Self {
         let (tickets, by_id) = (Vec::new(), HashMap::new());
         Self { msp, habits, tickets, by_id, notes: 0, version: 0, lists: Mutex::default() }
+    }
+
+    /// How it answers.
+    pub fn habits(&self) -> &Habits {
+        &self.habits
+    }
+
+    /// The same, to be changed: remembered lists are void.
+    pub fn habits_mut(&mut self) -> &mut Habits {
+        self.version += 1;
+        &mut self.habits
     }
 
     /// All tickets, deleted ones too, in the order of their birth.
@@ -162,7 +164,18 @@ impl World {
         }
         ticket.resolution.met_at = after(spec.resolved_in).or(ticket.resolution.met_at);
         ticket.updated_at = after(spec.updated_in).unwrap_or(last_event);
-        self.keep(ticket)
+        let index = self.keep(ticket);
+        self.welcome(index, created_at);
+        index
+    }
+
+    /// The machine that answers each new ticket, if there is one.
+    pub fn welcome(&mut self, index: usize, at: DateTime<Utc>) {
+        if self.habits.automatic_responses {
+            let ticket = self.ticket_mut(index);
+            ticket.talks.push(Talk { at, kind: TalkKind::RequesterNotification, by: None });
+            ticket.first_response.met_at.get_or_insert(at);
+        }
     }
 
     fn technician(&self, name: &str) -> Ref {
@@ -171,13 +184,20 @@ impl World {
         self.msp.person(name).map_or_else(unlisted, |person| person.who.clone())
     }
 
-    /// Gives a ticket another status, with all that follows.
+    /// Gives a ticket another status, with all that follows. A desk with odd words says it in those.
     pub fn change_status(&mut self, index: usize, status: &str, at: DateTime<Utc>) {
+        let status = if self.habits.odd_statuses { odd_status(status) } else { status };
         let meaning = self.msp.words.meaning(Some(status));
         let status =
             self.msp.statuses.iter().find(|known| &***known == status).cloned().unwrap_or_else(|| status.into());
         let rule = self.habits.due_on_pause;
         self.ticket_mut(index).move_to(status, meaning, at, rule);
+    }
+
+    /// The names of statuses, as the lists show them.
+    pub fn statuses(&self) -> Vec<Text> {
+        let odd = [COMPLETED, PARKED].into_iter().filter(|_| self.habits.odd_statuses);
+        self.msp.statuses.iter().cloned().chain(odd.map(Text::from)).collect()
     }
 
     /// A reply by the ticket's technician; the first one is its first response.
@@ -209,7 +229,7 @@ impl World {
         if let Some((_, list)) = lists.get(&query.key).filter(|(version, _)| *version == self.version) {
             return Ok(Arc::clone(list));
         }
-        let list = Arc::new(listing::select(&self.tickets, query, self.habits, now)?);
+        let list = Arc::new(listing::select(&self.tickets, query, &self.habits, now)?);
         if lists.len() >= LISTS_KEPT {
             lists.clear();
         }
@@ -217,6 +237,15 @@ impl World {
             lists.insert(query.key.clone(), (self.version, Arc::clone(&list)));
         }
         Ok(list)
+    }
+}
+
+/// What some desks say, and no list of common names has.
+fn odd_status(status: &str) -> &str {
+    match status {
+        "Resolved" => COMPLETED,
+        "On Hold" => PARKED,
+        other => other,
     }
 }
 

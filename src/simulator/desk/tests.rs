@@ -1,10 +1,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
+use crate::simulator::habit::Habits;
 use crate::simulator::msp::Msp;
 use crate::simulator::ticket::DueOnPause;
-use crate::simulator::world::Habits;
-use crate::simulator::{DateFilters, Sorting};
 
 /// A Tuesday, ten in the morning in London.
 fn tuesday() -> DateTime<Utc> {
@@ -12,8 +11,7 @@ fn tuesday() -> DateTime<Utc> {
 }
 
 fn desk(seed: u64, tickets: usize) -> (World, Desk) {
-    let rule = DueOnPause::MovesOnResume;
-    let habits = Habits { seed, sort: Sorting::Works, date_filters: DateFilters::Work, due_on_pause: rule };
+    let habits = Habits { seed, ..Habits::default() };
     let mut world = World::new(Msp::made_up(), habits);
     let options = SimOptions { tickets, seed, ..SimOptions::default() };
     let desk = Desk::open(&mut world, &options, tuesday());

@@ -1,0 +1,107 @@
+//! Answers that are right but for some tickets: a value or a row is null, and an error's path says which.
+
+use apollo_compiler::response::JsonValue;
+use apollo_compiler::response::serde_json_bytes::json;
+
+use super::habit::Which;
+
+/// What is null, and what that takes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hole {
+    /// This field; the error names it.
+    Field(String),
+    /// The whole ticket; the error names its row.
+    Row,
+    /// This field, which may not be null: so its row is, and the error names the field.
+    BrokenRow(String),
+    /// The same, but the whole list is null with it, or the single ticket.
+    BrokenPage(String),
+}
+
+impl Hole {
+    /// The field that could not be read. Who does not ask for it does not meet the hole.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::Row => None,
+            Self::Field(field) | Self::BrokenRow(field) | Self::BrokenPage(field) => Some(field),
+        }
+    }
+
+    fn message(&self, place: &str) -> String {
+        match self {
+            Self::Field(_) | Self::Row => super::graphql::INTERNAL.to_owned(),
+            Self::BrokenRow(field) | Self::BrokenPage(field) => {
+                format!("Cannot return null for non-nullable type: 'String' within parent 'Ticket' (/{place}/{field})")
+            }
+        }
+    }
+}
+
+/// A hole in some tickets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holes {
+    pub which: Which,
+    pub hole: Hole,
+}
+
+/// Puts the holes into a right answer to `root`.
+pub(super) fn pierce(all: &[Holes], root: &str, body: &mut JsonValue) {
+    let mut errors = Vec::new();
+    for holes in all {
+        let Some(data) = body.get_mut("data") else { return };
+        let place = data.get_mut(root).filter(|place| !place.is_null());
+        let Some(place) = place.filter(|_| matches!(root, "getTicket" | "getTicketList")) else { break };
+        let broken = match place.get_mut("tickets") {
+            Some(JsonValue::Array(rows)) => pierce_rows(holes, root, rows, &mut errors),
+            Some(_) => false,
+            None => pierce_single(holes, root, place, &mut errors),
+        };
+        if broken {
+            *place = JsonValue::Null;
+        }
+    }
+    if let (false, Some(body)) = (errors.is_empty(), body.as_object_mut()) {
+        body.insert("errors", errors.into());
+    }
+}
+
+/// Whether the whole list is null now.
+fn pierce_rows(holes: &Holes, root: &str, rows: &mut [JsonValue], errors: &mut Vec<JsonValue>) -> bool {
+    for (index, row) in rows.iter_mut().enumerate().filter(|(_, row)| is_meant(holes, row)) {
+        let place = format!("{root}/tickets[{index}]");
+        let path = holes
+            .hole
+            .field()
+            .map_or_else(|| json!([root, "tickets", index]), |field| json!([root, "tickets", index, field]));
+        errors.push(error(&holes.hole, &place, path));
+        match &holes.hole {
+            Hole::Field(field) => row[field.as_str()] = JsonValue::Null,
+            Hole::Row | Hole::BrokenRow(_) => *row = JsonValue::Null,
+            Hole::BrokenPage(_) => return true,
+        }
+    }
+    false
+}
+
+/// Whether the ticket is null now.
+fn pierce_single(holes: &Holes, root: &str, ticket: &mut JsonValue, errors: &mut Vec<JsonValue>) -> bool {
+    if !is_meant(holes, ticket) {
+        return false;
+    }
+    let path = holes.hole.field().map_or_else(|| json!([root]), |field| json!([root, field]));
+    errors.push(error(&holes.hole, root, path));
+    let Hole::Field(field) = &holes.hole else { return true };
+    ticket[field.as_str()] = JsonValue::Null;
+    false
+}
+
+/// A ticket is known by its id, so one that was asked for without it has no holes.
+fn is_meant(holes: &Holes, row: &JsonValue) -> bool {
+    let id = row.get("ticketId").and_then(JsonValue::as_str).and_then(|id| id.parse().ok());
+    let asked_for = holes.hole.field().is_none_or(|field| row.get(field).is_some());
+    asked_for && id.is_some_and(|id| holes.which.holds(id))
+}
+
+fn error(hole: &Hole, place: &str, path: JsonValue) -> JsonValue {
+    json!({"message": hole.message(place), "path": path, "extensions": {"classification": "DataFetchingException"}})
+}
