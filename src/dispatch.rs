@@ -5,7 +5,8 @@
 //! attempt is leased: if the process dies in the middle, the row is due again
 //! under the same identity, and the channel is first asked whether it went out.
 //! A place is free again once the channel has answered. How the attempt went is
-//! then recorded together with whatever else has ended meanwhile.
+//! then recorded together with whatever else has ended meanwhile. If that
+//! fails, it is kept and recorded later; until then the row is not leased again.
 
 mod attempt;
 mod breaker;
@@ -15,12 +16,14 @@ mod record;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
 use tracing::error;
 
 use self::attempt::Attempt;
@@ -30,7 +33,7 @@ use crate::alert::noise::Rules;
 use crate::clock::SharedClock;
 use crate::config::ChannelKind;
 use crate::notify::{Message, Notifier, Receipt, SendError};
-use crate::store::outbox::{Attempted, Outcome, Round};
+use crate::store::outbox::{Attempted, Outcome, Round, UnderWay};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{LoopName, Telemetry};
 use tokio::sync::Notify;
@@ -38,7 +41,11 @@ use tokio::sync::Notify;
 /// Attempts of one channel at the same time.
 const PLACES: usize = 16;
 /// Longer on the wall than any attempt may take, so that a lease runs out only if the process died.
-const LEASE: TimeDelta = TimeDelta::seconds(30);
+const LEASE: Duration = Duration::from_secs(30);
+/// What could not be recorded is tried again after so long on the wall.
+const RECORD_AGAIN: Duration = Duration::from_secs(2);
+/// At a stop, what could not be recorded is tried again so often.
+const LAST_TRIES: usize = 3;
 /// A channel that is out of order this long has also what is not urgent said by the next.
 const LONG_OUT: TimeDelta = TimeDelta::minutes(1);
 /// The outbox is looked at this often even if nobody rings.
@@ -65,8 +72,16 @@ pub struct Dispatch {
     /// Has ended, and is to be recorded with the next batch.
     ended: Vec<Attempted>,
     recorder: Recorder,
-    /// One batch at a time. It says whether something follows from it.
-    recording: JoinSet<bool>,
+    /// One batch at a time. It gives what could not be recorded, and says whether something follows from the rest.
+    recording: JoinSet<(Vec<Attempted>, bool)>,
+    /// The batch that is being recorded.
+    batch: Arc<[Attempted]>,
+    /// A batch could not be recorded: the next is tried in another turn.
+    is_stuck: bool,
+    /// Attempts that ended badly, and when: whether they were taken is not known, so each keeps its lease.
+    lost: Vec<(Instant, String)>,
+    /// When this process began to send; none before its first turn.
+    began: Option<Instant>,
     /// Something follows from an attempt that is yet to be recorded.
     follows: bool,
     /// Channels for which more may wait than could be started: an attempt that ends there makes room.
@@ -99,6 +114,10 @@ impl Dispatch {
             places: HashMap::new(),
             ended: Vec::new(),
             recording: JoinSet::new(),
+            batch: Arc::new([]),
+            is_stuck: false,
+            lost: Vec::new(),
+            began: None,
             follows: false,
             starved: BTreeSet::new(),
         }
@@ -123,13 +142,29 @@ impl Dispatch {
             };
             self.wait(wake, &mut stop).await;
         }
-        while self.next_end().await.is_some() {}
+        self.end().await;
+    }
+
+    /// Waits for the attempts under way, and until it is recorded how they went.
+    async fn end(&mut self) {
+        for _ in 0..LAST_TRIES {
+            while self.next_end().await.is_some() {}
+            if self.ended.is_empty() {
+                return;
+            }
+            tokio::time::sleep(RECORD_AGAIN).await;
+            self.is_stuck = false;
+            self.collect();
+        }
     }
 
     /// Waits until there may be something to do, at `wake` at the latest.
     async fn wait(&mut self, mut wake: DateTime<Utc>, stop: &mut watch::Receiver<bool>) {
         let (clock, outbox) = (self.clock.clone(), self.outbox.clone());
         loop {
+            if self.is_stuck {
+                wake = wake.min(clock.now() + self.on_the_wall(RECORD_AGAIN));
+            }
             tokio::select! {
                 () = clock.sleep_until(wake) => return,
                 () = outbox.notified() => return,
@@ -144,14 +179,21 @@ impl Dispatch {
         }
     }
 
-    /// One turn: sends all that is due at `now` and waits until each attempt has ended and is recorded.
+    /// One turn: sends all that is due at `now` and waits until each attempt has ended and is recorded. What cannot be
+    /// recorded is kept for the next turn.
     pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
         loop {
             self.start_due(now).await?;
-            if self.next_end().await.is_none() {
+            if self.next_end().await.is_none() || (self.is_stuck && self.under_way.is_empty()) {
                 return Ok(());
             }
         }
+    }
+
+    /// So long on the wall, by the clock.
+    fn on_the_wall(&self, length: Duration) -> TimeDelta {
+        let length = TimeDelta::from_std(length).unwrap_or(TimeDelta::MAX);
+        length * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX)
     }
 
     /// Waits for an attempt to end, or for a batch to be recorded. True if there may be something to do now; none if
@@ -159,7 +201,7 @@ impl Dispatch {
     async fn next_end(&mut self) -> Option<bool> {
         let follows = tokio::select! {
             Some(ended) = self.under_way.join_next_with_id() => self.give_back(ended),
-            Some(recorded) = self.recording.join_next() => recorded.unwrap_or(true),
+            Some(recorded) = self.recording.join_next() => self.recorded(recorded),
             else => return None,
         };
         Some(self.collect() | follows)
@@ -172,20 +214,42 @@ impl Dispatch {
         while let Some(ended) = self.under_way.try_join_next_with_id() {
             room |= self.give_back(ended);
         }
-        if self.recording.is_empty() && !self.ended.is_empty() {
-            let (ended, follows) = (std::mem::take(&mut self.ended), std::mem::take(&mut self.follows));
-            let recorded = self.recorder.clone().record(ended);
-            self.recording.spawn(async move {
-                recorded.await;
-                follows
-            });
+        if self.recording.is_empty() && !self.ended.is_empty() && !self.is_stuck {
+            let follows = std::mem::take(&mut self.follows);
+            self.batch = std::mem::take(&mut self.ended).into();
+            let recorded = self.recorder.clone().record(self.batch.clone());
+            self.recording.spawn(async move { (recorded.await, follows) });
         }
         room
     }
 
+    /// A batch was recorded; what was not is kept. True if there may be something to do now.
+    fn recorded(&mut self, recorded: Result<(Vec<Attempted>, bool), JoinError>) -> bool {
+        let batch = std::mem::replace(&mut self.batch, Arc::new([]));
+        let (left, follows) = recorded.unwrap_or_else(|error| {
+            error!(error = %error, "how attempts went could not be recorded; trying again");
+            (batch.to_vec(), true)
+        });
+        self.is_stuck = !left.is_empty();
+        self.ended.splice(..0, left);
+        self.follows |= follows && self.is_stuck;
+        follows && !self.is_stuck
+    }
+
+    /// What is in our hands: being sent, ended but not recorded yet, or lost not long ago.
+    fn under_way(&mut self) -> UnderWay {
+        self.lost.retain(|(at, _)| at.elapsed() < LEASE);
+        let ended = self.ended.iter().chain(self.batch.iter()).map(|ended| &ended.leased.notification.message.key);
+        let keys = self.places.values().map(|place| &place.key).chain(ended);
+        let keys = keys.chain(self.lost.iter().map(|(_, key)| key)).map(String::as_str);
+        UnderWay::new(keys, self.began.is_some_and(|began| began.elapsed() >= LEASE))
+    }
+
     /// Starts attempts for what is due, as far as there are places. Says when to look again.
     async fn start_due(&mut self, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
+        self.begin_life().await?;
+        self.is_stuck = false;
         self.collect();
         self.divert(now).await?;
         let full = self.begin_due(now).await?;
@@ -197,11 +261,21 @@ impl Dispatch {
         Ok(next.map_or(latest, |next| next.min(latest)))
     }
 
+    /// Before the first turn: nobody has tried anything while no process ran.
+    async fn begin_life(&mut self) -> Result<(), StoreError> {
+        if self.began.is_none() {
+            self.store.count_time_to_deliver_anew().await?;
+            self.began = Some(Instant::now());
+        }
+        Ok(())
+    }
+
     /// Leases what is due and begins its attempts. Gives the channels all of whose places are taken.
     async fn begin_due(&mut self, now: DateTime<Utc>) -> Result<Vec<ChannelKind>, StoreError> {
-        let lease = LEASE * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX);
+        let lease = self.on_the_wall(LEASE);
+        let under_way = &self.under_way();
         // Most have nothing to say: only for those that have is a write worth its while.
-        let due = self.store.due_channels(now).await?;
+        let due = self.store.due_channels(under_way, now).await?;
         let rooms: Vec<_> = self.channels.keys().map(|kind| self.room(*kind, now)).collect();
         let round = |room: Room| {
             let (store, rules) = (&self.store, &self.rules);
@@ -209,7 +283,7 @@ impl Dispatch {
             async move {
                 match may_begin {
                     0 => Ok(Round::default()),
-                    most => store.lease_due(room.kind, most, lease, rules, now).await,
+                    most => store.lease_due(room.kind, most, lease, rules, under_way, now).await,
                 }
             }
         };
@@ -240,6 +314,7 @@ impl Dispatch {
         warn_of_budget(&mut self.over_budget, round.over_budget, now);
         let is_probe = self.gates.begin(kind, round.leased.len(), now);
         for row in round.leased {
+            let key = row.notification.message.key.clone();
             let attempt = Attempt {
                 store: self.store.clone(),
                 channel: self.channels[&kind].clone(),
@@ -249,7 +324,7 @@ impl Dispatch {
                 is_probe,
             };
             let task = self.under_way.spawn(attempt.make(row));
-            self.places.insert(task.id(), Place { kind, is_probe });
+            self.places.insert(task.id(), Place { kind, is_probe, key });
         }
     }
 
@@ -265,7 +340,8 @@ impl Dispatch {
         let (mut shut, until): (Vec<_>, Vec<_>) = self.channels.keys().filter_map(shut).unzip();
         shut.extend(full);
         self.starved = shut.iter().copied().collect();
-        let next = self.store.next_due(&shut).await?;
+        let under_way = self.under_way();
+        let next = self.store.next_due(&shut, &under_way).await?;
         Ok(next.into_iter().chain(until.into_iter().flatten()).min())
     }
 
@@ -295,6 +371,7 @@ impl Dispatch {
             self.ended.push(attempted);
         } else {
             self.gates.lost(place.kind);
+            self.lost.push((Instant::now(), place.key));
         }
         died || self.starved.contains(&place.kind)
     }
@@ -304,6 +381,8 @@ impl Dispatch {
 struct Place {
     kind: ChannelKind,
     is_probe: bool,
+    /// Of the notification.
+    key: String,
 }
 
 /// The places of a channel that are free, and how many of them may be used now.

@@ -215,8 +215,11 @@ impl Evaluate {
         self.put_off_covered(&scene, &open, &mut work);
         self.end_holds(&scene, &open, &mut work).await?;
         let mut commit = Commit::new(self.store.clone(), now);
-        let last = self.escalate(&scene, &open, work, &mut commit).await;
+        let (last, onward) = self.escalate(&scene, &open, work, &mut commit).await;
         next = next.into_iter().chain(self.memory.next_step(&tenant.id, now)).chain(scene.next_overlay_change()).min();
+        if onward {
+            next = Some(now);
+        }
         let sums = commit.finish(last).await?;
         self.tell_loops(&sums);
         let Sums { resolved, notifications, .. } = sums;

@@ -3,7 +3,7 @@
 //! SuperOps already knows the technician, that person's manager, the group and
 //! the client's account manager. A rung names some of them; this finds who
 //! they are for one ticket, and how each can be reached. A ticket that nobody
-//! owns goes to its group.
+//! owns, or only somebody who has left, goes to its group.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -261,10 +261,10 @@ fn of_target(target: &Target, ticket: &Ticket, people: &Directory, duty: &Duty) 
         found.map(|person| Recipient::person(person, because.to_owned())).into_iter().collect()
     };
     match target {
-        Target::Technician if ticket.technician.is_none() => {
-            members(ticket, people, "nobody owns it yet and it is in your group")
-        }
-        Target::Technician => person(ticket.technician.as_ref(), "you own this ticket"),
+        Target::Technician => match owner(ticket, people) {
+            Some(owner) => vec![Recipient::person(owner, "you own this ticket".to_owned())],
+            None => members(ticket, people, &unowned_words(ticket)),
+        },
         Target::Manager => manager(ticket, people),
         Target::Group => members(ticket, people, "it is in your group"),
         Target::AccountManager => {
@@ -278,8 +278,22 @@ fn of_target(target: &Target, ticket: &Ticket, people: &Directory, duty: &Duty) 
     }
 }
 
+/// Who owns `ticket`; none as well if SuperOps does not have that person any more.
+pub fn owner<'a>(ticket: &Ticket, people: &'a Directory) -> Option<&'a Technician> {
+    ticket.technician.as_ref().and_then(|named| people.technicians.get(&named.id))
+}
+
+fn unowned_words(ticket: &Ticket) -> String {
+    match &ticket.technician {
+        Some(left) => {
+            format!("its owner, {}, is not among the technicians any more and it is in your group", left.name)
+        }
+        None => "nobody owns it yet and it is in your group".to_owned(),
+    }
+}
+
 fn manager(ticket: &Ticket, people: &Directory) -> Vec<Recipient> {
-    let owner = ticket.technician.as_ref().and_then(|named| people.technicians.get(&named.id));
+    let owner = owner(ticket, people);
     let manager = owner.and_then(|owner| owner.manager.as_ref()).and_then(|named| people.technicians.get(&named.id));
     let because = |owner: &Technician| format!("you manage {}, who owns this ticket", owner.name);
     owner.zip(manager).map(|(owner, manager)| Recipient::person(manager, because(owner))).into_iter().collect()

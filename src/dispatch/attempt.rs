@@ -19,7 +19,7 @@ const SCHEDULE_SECONDS: [i64; 7] = [2, 5, 15, 30, 60, 120, 300];
 const FALLBACK_AFTER: u32 = 3;
 /// A message that may have been taken is looked up this often in vain; then it is sent: better twice than never.
 const LOOK_UPS: u32 = 4;
-/// After this long an undelivered message is of no use any more.
+/// Tried for so long in vain, a message is given up. What it waited before does not count, nor does a downtime.
 const GIVE_UP_AFTER: TimeDelta = TimeDelta::hours(6);
 
 /// How an attempt went, and if that is unknown, what [`Leased::unreported`] is next time.
@@ -135,7 +135,7 @@ fn still_unknown(error: SendError) -> SendError {
 fn outcome(leased: &Leased, ended: Ended, out_of_order: bool, now: DateTime<Utc>) -> Outcome {
     match ended.result {
         Ok(receipt) => Outcome::Taken { provider_id: receipt.id },
-        Err(SendError::Unavailable { reason, .. }) if now - meant_for(leased) > GIVE_UP_AFTER => Outcome::Failed {
+        Err(SendError::Unavailable { reason, .. }) if now - leased.tried_since > GIVE_UP_AFTER => Outcome::Failed {
             why: format!("given up after {} attempts: {reason}", leased.attempt),
             misconfigured: false,
         },
@@ -152,11 +152,6 @@ fn outcome(leased: &Leased, ended: Ended, out_of_order: bool, now: DateTime<Utc>
         Err(SendError::Refused { reason }) => Outcome::Failed { why: reason, misconfigured: false },
         Err(SendError::Misconfigured { reason }) => Outcome::Failed { why: reason, misconfigured: true },
     }
-}
-
-/// When it was to be said: one that was held by night is not old in the morning.
-fn meant_for(leased: &Leased) -> DateTime<Utc> {
-    leased.notification.created_at.max(leased.notification.due_at)
 }
 
 /// The wait before the next attempt, a fifth more or less, so that many do not come back at once.

@@ -1,4 +1,4 @@
-//! Remembers how attempts went. What is not remembered is done again.
+//! Remembers how attempts went. What cannot be remembered now is kept, and tried again.
 
 use std::sync::Arc;
 
@@ -7,9 +7,6 @@ use tracing::error;
 
 use crate::store::outbox::Attempted;
 use crate::store::{Store, StoreError};
-
-/// How attempts went is stored in so many tries. Each waits for a locked database by itself.
-const STORE_TRIES: u32 = 3;
 
 /// Has attempts recorded.
 #[derive(Clone)]
@@ -20,40 +17,35 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// Records attempts that ended together.
-    pub async fn record(self, ended: Vec<Attempted>) {
-        let together: Arc<[Attempted]> = ended.into();
-        let Err(error) = self.remember(together.clone()).await else { return };
-        if let [alone] = &together[..] {
-            return tell(alone, &error);
+    /// Records attempts that ended together. Gives those that could not be.
+    pub async fn record(self, together: Arc<[Attempted]>) -> Vec<Attempted> {
+        let Err(error) = self.remember(together.clone()).await else { return Vec::new() };
+        if matches!(error, StoreError::Locked(_) | StoreError::Closed) || together.len() == 1 {
+            tell(&together, &error);
+            return together.to_vec();
         }
         // It may be the fault of one of them.
+        let mut left = Vec::new();
         for attempt in together.iter() {
             if let Err(error) = self.remember([attempt.clone()].into()).await {
-                tell(attempt, &error);
+                tell(std::slice::from_ref(attempt), &error);
+                left.push(attempt.clone());
             }
         }
+        left
     }
 
     async fn remember(&self, attempts: Arc<[Attempted]>) -> Result<(), StoreError> {
-        let mut tries = 1;
-        loop {
-            match self.store.record_attempts(attempts.clone()).await {
-                Err(StoreError::Locked(_)) if tries < STORE_TRIES => tries += 1,
-                Ok(hurried) => {
-                    if hurried {
-                        self.news.notify_one();
-                    }
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
-            }
+        if self.store.record_attempts(attempts).await? {
+            self.news.notify_one();
         }
+        Ok(())
     }
 }
 
-fn tell(attempt: &Attempted, error: &StoreError) {
-    let key = &attempt.leased.notification.message.key;
-    error!(notification.id = %key, error = %error,
-        "how `{key}` went could not be stored; its lease runs out and it is looked up again");
+fn tell(attempts: &[Attempted], error: &StoreError) {
+    let Some(first) = attempts.first() else { return };
+    let (key, count) = (&first.leased.notification.message.key, attempts.len());
+    error!(notification.id = %key, count, error = %error,
+        "how {count} attempts went, of `{key}` and others, cannot be stored now; it is kept and tried again, and none is sent a second time");
 }

@@ -14,7 +14,7 @@ use super::commit::Commit;
 use super::memory::stage_of;
 use super::write_back::Ran;
 use super::{Evaluate, Scene, facts, write_back};
-use crate::alert::escalation::{ChannelKind, Recipient, Step, Target, recipients};
+use crate::alert::escalation::{ChannelKind, Recipient, Step, Target, owner, recipients};
 use crate::alert::life::last_moved;
 use crate::alert::policy::Escalation;
 use crate::alert::{AlertKey, Stage};
@@ -57,18 +57,20 @@ impl Evaluate {
         Ok(())
     }
 
-    /// Runs the rungs that are due, and has what comes of many written in parts. Gives the last part.
+    /// Runs the rungs that are due, and has what comes of many written in parts. Gives the last part, and whether
+    /// another rung is due at once.
     pub(super) async fn escalate(
         &mut self,
         scene: &Scene<'_>,
         open: &OpenTickets,
         mut work: AlertTurn,
         commit: &mut Commit,
-    ) -> AlertTurn {
+    ) -> (AlertTurn, bool) {
         // An alert is written as its rung leaves it.
         let raised = std::mem::take(&mut work.alerts).into_iter();
         let mut raised: HashMap<_, _> = raised.map(|row| (row.key.clone(), row)).collect();
         let due = self.memory.due_steps(&scene.tenant.id, scene.now);
+        let mut onward = false;
         for (index, key) in due.iter().enumerate() {
             let Some(watched) = open.get(&key.ticket) else { continue };
             if scene.is_covered(watched) {
@@ -77,6 +79,7 @@ impl Evaluate {
             }
             if let Some(row) = self.run_rung(scene, watched, key, &mut work) {
                 raised.remove(key);
+                onward |= row.next_step_at.is_some_and(|at| at <= scene.now);
                 work.alerts.push(self.memory.put(row));
             }
             if (index + 1) % PART == 0 {
@@ -87,7 +90,7 @@ impl Evaluate {
             }
         }
         work.alerts.extend(raised.into_values());
-        work
+        (work, onward)
     }
 
     /// Runs the rung that holds now, passing over those that reach nobody.
@@ -118,7 +121,8 @@ impl Evaluate {
         }
         row.step = u32::try_from(index + 1).unwrap_or(u32::MAX).max(if again { row.step } else { 0 });
         // Nobody owns it, so there is no technician to wait for: after the group, onward at once.
-        let onward = watched.ticket.technician.is_none() && step.notify.contains(&Target::Technician);
+        let is_unowned = owner(&watched.ticket, scene.people).is_none();
+        let onward = is_unowned && step.notify.contains(&Target::Technician);
         row.next_step_at = steps
             .get(usize::try_from(row.step).unwrap_or(usize::MAX))
             .map(|next| if onward { scene.now } else { (row.raised_at + next.after).max(scene.now) });

@@ -8,6 +8,7 @@ mod bundle;
 mod diversion;
 mod record;
 mod shape;
+mod under_way;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::alerts::Recovered;
 use super::{Store, StoreError, instant, millis};
@@ -25,6 +26,7 @@ use crate::notify::{Body, Message};
 use crate::ticket::TenantId;
 pub use record::Attempted;
 pub(super) use record::record;
+pub use under_way::UnderWay;
 
 /// SQLite takes 32,766 values in one statement; a row has fewer than 32.
 const ROWS_A_STATEMENT: usize = 500;
@@ -58,6 +60,8 @@ pub struct Leased {
     /// 0, unless an attempt before this one may have been taken without our hearing of it: then 1, and one more for
     /// each time that it was looked up in vain.
     pub unreported: u32,
+    /// When it was tried first since it was free to go, in the life of this process.
+    pub tried_since: DateTime<Utc>,
 }
 
 /// What is to be sent now.
@@ -151,7 +155,8 @@ impl NewNotification {
 }
 
 impl Store {
-    /// Leases up to `limit` due notifications of `channel` until `now + lease`, by rank and then the longest due first.
+    /// Leases up to `limit` due notifications of `channel` until `now + lease`, by rank and then the longest due first;
+    /// of what is `under_way` none.
     ///
     /// What falls due is first brought into shape by `rules`: put together, or held.
     pub async fn lease_due(
@@ -160,17 +165,19 @@ impl Store {
         limit: usize,
         lease: TimeDelta,
         rules: &Arc<Rules>,
+        under_way: &UnderWay,
         now: DateTime<Utc>,
     ) -> Result<Round, StoreError> {
-        let rules = rules.clone();
+        let (rules, under_way) = (rules.clone(), under_way.clone());
         let (rows, over_budget) = self
             .writer
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
-                    take_back(tx, channel, now).await?;
-                    let over_budget = shape::shape_due(tx, channel, &rules, now).await?;
-                    let keys = pick(tx, channel, limit, now).await?;
-                    let rows = if keys.is_empty() { Vec::new() } else { lease_rows(tx, &keys, now + lease).await? };
+                    take_back(tx, channel, &under_way, now).await?;
+                    let over_budget = shape::shape_due(tx, channel, &rules, &under_way, now).await?;
+                    let keys = pick(tx, channel, limit, &under_way, now).await?;
+                    let rows =
+                        if keys.is_empty() { Vec::new() } else { lease_rows(tx, &keys, now + lease, now).await? };
                     Ok((rows, over_budget))
                 })
             })
@@ -205,28 +212,40 @@ impl Store {
             .await
     }
 
-    /// The channels on which something is due at `now`, or was leased to somebody who never reported.
-    pub async fn due_channels(&self, now: DateTime<Utc>) -> Result<Vec<ChannelKind>, StoreError> {
+    /// The channels on which something is due at `now`, or was leased to somebody who never reported; what is
+    /// `under_way` does not count.
+    pub async fn due_channels(&self, under_way: &UnderWay, now: DateTime<Utc>) -> Result<Vec<ChannelKind>, StoreError> {
         let channels: Vec<String> = sqlx::query_scalar(
             "SELECT DISTINCT channel FROM notifications
-             WHERE (state = 'pending' AND due_at <= $1) OR (state = 'sending' AND lease_until <= $1)",
+             WHERE ((state = 'pending' AND due_at <= $1) OR (state = 'sending' AND (lease_until <= $1 OR $2)))
+             AND key NOT IN (SELECT value FROM json_each($3))",
         )
         .bind(millis(now))
+        .bind(under_way.others_are_over())
+        .bind(under_way.keys())
         .fetch_all(&self.reads)
         .await?;
         Ok(channels.iter().filter_map(|channel| ChannelKind::parse(channel)).collect())
     }
 
     /// When the outbox has something to do next on other channels than `shut`: a row falls due, or a lease runs out.
-    pub async fn next_due(&self, shut: &[ChannelKind]) -> Result<Option<DateTime<Utc>>, StoreError> {
+    /// The end of what is `under_way` is heard of in another way.
+    pub async fn next_due(
+        &self,
+        shut: &[ChannelKind],
+        under_way: &UnderWay,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
         let next: Option<i64> = sqlx::query_scalar(
             "SELECT MIN(at) FROM (
                SELECT MIN(due_at) AS at FROM notifications
                WHERE state = 'pending' AND channel NOT IN (SELECT value FROM json_each($1))
+               AND key NOT IN (SELECT value FROM json_each($2))
                UNION ALL SELECT MIN(lease_until) FROM notifications
-               WHERE state = 'sending' AND channel NOT IN (SELECT value FROM json_each($1)))",
+               WHERE state = 'sending' AND channel NOT IN (SELECT value FROM json_each($1))
+               AND key NOT IN (SELECT value FROM json_each($2)))",
         )
         .bind(json(&shut))
+        .bind(under_way.keys())
         .fetch_one(&self.reads)
         .await?;
         next.map(instant).transpose()
@@ -239,34 +258,52 @@ impl Store {
     }
 }
 
-/// Takes back what was leased to somebody who never reported: it is due again, and may have been taken.
-async fn take_back(tx: &mut SqliteConnection, channel: ChannelKind, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE notifications SET unreported = MAX(unreported, 1), state = 'pending', due_at = lease_until
-         WHERE state = 'sending' AND lease_until <= $1 AND channel = $2",
-    )
-    .bind(millis(now))
-    .bind(channel.as_str())
-    .execute(tx)
-    .await
-    .map(drop)
+/// Takes back what was leased to somebody who never reported: it is due again, and may have been taken. If it holds no
+/// longer, it is withdrawn: while it was leased nobody could.
+async fn take_back(
+    tx: &mut SqliteConnection,
+    channel: ChannelKind,
+    under_way: &UnderWay,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let over = "n.state = 'sending' AND (n.lease_until <= $1 OR $3) AND n.channel = $2
+         AND n.key NOT IN (SELECT value FROM json_each($4))";
+    let withdraw = format!(
+        "UPDATE notifications AS n SET unreported = MAX(unreported, 1), state = 'cancelled', done_at = $1
+         WHERE {over} AND n.kind = 'alert' AND EXISTS (SELECT 1 FROM alerts a WHERE a.key = n.alert_key AND {VOID})"
+    );
+    let take_back = format!(
+        "UPDATE notifications AS n SET unreported = MAX(unreported, 1), state = 'pending', due_at = MIN(lease_until, $1)
+         WHERE {over}"
+    );
+    for query in [withdraw, take_back] {
+        let query = sqlx::query(AssertSqlSafe(query)).bind(millis(now)).bind(channel.as_str());
+        query.bind(under_way.others_are_over()).bind(under_way.keys()).execute(&mut *tx).await?;
+    }
+    Ok(())
 }
+
+/// What a notification `n` says of its alert `a` holds no longer: that is over, held by somebody, or at another stage.
+const VOID: &str = "(a.state = 'resolved' OR (a.acked_at IS NOT NULL AND a.hold_over = 0)
+     OR n.stage <> CASE a.episode WHEN 0 THEN a.stage ELSE a.stage || '/' || a.episode END)";
 
 /// The keys of what goes next. A bundle is worded here, at the last moment, and left out if nothing of it still holds.
 async fn pick(
     tx: &mut SqliteConnection,
     channel: ChannelKind,
     limit: usize,
+    under_way: &UnderWay,
     now: DateTime<Utc>,
 ) -> Result<Vec<String>, sqlx::Error> {
     // Named, since the planner would rather read and sort all that waits: slow when it is most urgent.
     let rows: Vec<(String, String)> = sqlx::query_as(
         "SELECT key, kind FROM notifications INDEXED BY notifications_ready WHERE channel = $1 AND state = 'pending' AND released_at IS NOT NULL
-         AND due_at <= $2 ORDER BY rank, due_at, key LIMIT $3",
+         AND due_at <= $2 AND key NOT IN (SELECT value FROM json_each($4)) ORDER BY rank, due_at, key LIMIT $3",
     )
     .bind(channel.as_str())
     .bind(millis(now))
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .bind(under_way.keys())
     .fetch_all(&mut *tx)
     .await?;
     let mut keys = Vec::with_capacity(rows.len());
@@ -282,13 +319,15 @@ async fn lease_rows(
     tx: &mut SqliteConnection,
     keys: &[String],
     until: DateTime<Utc>,
+    now: DateTime<Utc>,
 ) -> Result<Vec<SqliteRow>, sqlx::Error> {
     sqlx::query(
-        "UPDATE notifications SET state = 'sending', lease_until = $1, attempts = attempts + 1
-         WHERE key IN (SELECT value FROM json_each($2)) RETURNING *",
+        "UPDATE notifications SET state = 'sending', lease_until = $1, attempts = attempts + 1,
+         tried_since = COALESCE(tried_since, $3) WHERE key IN (SELECT value FROM json_each($2)) RETURNING *",
     )
     .bind(millis(until))
     .bind(json(&keys))
+    .bind(millis(now))
     .fetch_all(tx)
     .await
 }
@@ -324,7 +363,8 @@ pub(super) async fn enqueue(tx: &mut SqliteConnection, rows: &[NewNotification])
     query.push(
         " ON CONFLICT (key) DO UPDATE SET state = 'pending', message = excluded.message, fallback = excluded.fallback,
          due_at = excluded.due_at, first_due_at = excluded.first_due_at, created_at = excluded.created_at,
-         done_at = NULL, released_at = NULL, held_by = NULL, bundle = NULL WHERE notifications.state = 'cancelled'",
+         done_at = NULL, released_at = NULL, held_by = NULL, bundle = NULL, tried_since = NULL
+         WHERE notifications.state = 'cancelled'",
     );
     query.build().execute(tx).await.map(drop)
 }
@@ -371,8 +411,8 @@ pub(super) async fn withdraw(
 /// Keeps what `alert` has not said yet until `until`, also where others were to say it as well.
 pub(super) async fn put_off(tx: &mut SqliteConnection, alert: &str, until: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE notifications SET due_at = $2, state = 'pending', released_at = NULL, held_by = NULL, bundle = NULL
-         WHERE alert_key = $1 AND kind = 'alert' AND due_at < $2 AND (state = 'pending' OR (state = 'bundled' AND EXISTS (
+        "UPDATE notifications SET due_at = $2, state = 'pending', released_at = NULL, held_by = NULL, bundle = NULL,
+         tried_since = NULL WHERE alert_key = $1 AND kind = 'alert' AND due_at < $2 AND (state = 'pending' OR (state = 'bundled' AND EXISTS (
            SELECT 1 FROM notifications b WHERE b.key = notifications.bundle AND b.state = 'pending')))",
     )
     .bind(alert)
@@ -407,7 +447,8 @@ pub(super) async fn take_up_again(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE notifications SET state = 'pending', due_at = $3, first_due_at = $3, created_at = $3, done_at = NULL,
-         released_at = NULL, held_by = NULL, bundle = NULL WHERE alert_key = $1 AND stage = $2 AND kind = 'alert' AND state = 'cancelled'",
+         released_at = NULL, held_by = NULL, bundle = NULL, tried_since = NULL
+         WHERE alert_key = $1 AND stage = $2 AND kind = 'alert' AND state = 'cancelled'",
     )
     .bind(alert)
     .bind(stage)
@@ -449,7 +490,9 @@ pub(super) fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
     };
     let attempt = u32::try_from(number("attempts")?).map_err(|_| unreadable("attempts"))?;
     let unreported = u32::try_from(number("unreported")?).map_err(|_| unreadable("look-ups"))?;
-    Ok(Leased { notification, attempt, unreported })
+    let tried_since: Option<i64> = row.try_get("tried_since")?;
+    let tried_since = tried_since.map_or(Ok(notification.due_at), instant)?;
+    Ok(Leased { notification, attempt, unreported, tried_since })
 }
 
 /// A notification as people are shown it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use superops_sla::alert::escalation::ChannelKind;
-use superops_sla::store::outbox::{Attempted, Outcome};
+use superops_sla::store::outbox::{Attempted, Outcome, UnderWay};
 
 use crate::support::{TestApp, minutes};
 
@@ -23,7 +23,7 @@ async fn what_ended_together_goes_separate_ways() {
     app.evaluate().await;
     let (store, now) = (app.parts().store.clone(), app.now());
     let rules = Arc::new(app.parts().config.alerts.noise.clone());
-    let round = store.lease_due(ChannelKind::Email, 9, minutes(1), &rules, now).await.unwrap();
+    let round = store.lease_due(ChannelKind::Email, 9, minutes(1), &rules, &UnderWay::default(), now).await.unwrap();
     let again = Outcome::Again { at: now + minutes(5), why: "451".to_owned(), unreported: 0, next_channel_too: false };
     let outcomes = [
         Outcome::Taken { provider_id: Some("4F2A1".to_owned()) },

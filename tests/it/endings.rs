@@ -148,8 +148,12 @@ async fn what_is_withdrawn_while_an_attempt_is_under_way_is_not_tried_again() {
     app.evaluate().await;
     let now = app.now();
     let store = app.parts().store.clone();
-    let leased =
-        store.lease_due(ChannelKind::Email, 9, minutes(1), &Default::default(), now).await.unwrap().leased.remove(0);
+    let leased = store
+        .lease_due(ChannelKind::Email, 9, minutes(1), &Default::default(), &Default::default(), now)
+        .await
+        .unwrap()
+        .leased
+        .remove(0);
     app.superops.change_status(&id, "Resolved");
     app.turn().await;
     let again = Outcome::Again { at: now, why: "451".to_owned(), unreported: 0, next_channel_too: true };

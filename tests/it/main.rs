@@ -27,6 +27,7 @@ mod routes;
 mod store_faults;
 mod superops_faults;
 mod support;
+mod told;
 mod walls;
 mod watch;
 mod web;

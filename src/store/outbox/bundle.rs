@@ -9,7 +9,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{Row, SqliteConnection};
 
-use super::{Leased, NewNotification, ROWS_A_STATEMENT, enqueue, json, leased, millis, notification_key};
+use super::{Leased, NewNotification, ROWS_A_STATEMENT, VOID, enqueue, json, leased, millis, notification_key};
 use crate::notify::{Body, BundleFacts, BundleRow, Message};
 
 /// A list longer than this is not read; the rest is a number.
@@ -60,6 +60,7 @@ pub(super) async fn form(
 
 /// Words the bundle of `key` anew from the members that still hold. False, and it is withdrawn, if none does.
 pub(super) async fn word(tx: &mut SqliteConnection, key: &str, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
+    leave_out_void(tx, key, now).await?;
     let facts = facts(tx, key).await?;
     if facts.rows.is_empty() && facts.more == 0 {
         let withdraw = sqlx::query("UPDATE notifications SET state = 'cancelled', done_at = $2 WHERE key = $1");
@@ -69,6 +70,15 @@ pub(super) async fn word(tx: &mut SqliteConnection, key: &str, now: DateTime<Utc
     let say = sqlx::query("UPDATE notifications SET message = json_set(message, '$.body', json($2)) WHERE key = $1");
     say.bind(key).bind(json(&Body::Bundle(facts))).execute(tx).await?;
     Ok(true)
+}
+
+/// Withdraws the members that hold no longer: while their bundle was under way, nobody could.
+async fn leave_out_void(tx: &mut SqliteConnection, key: &str, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    let leave_out = format!(
+        "UPDATE notifications AS n SET state = 'cancelled', done_at = $2 WHERE n.bundle = $1 AND n.state = 'bundled'
+         AND n.kind = 'alert' AND EXISTS (SELECT 1 FROM alerts a WHERE a.key = n.alert_key AND {VOID})"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(leave_out)).bind(key).bind(millis(now)).execute(tx).await.map(drop)
 }
 
 async fn facts(tx: &mut SqliteConnection, key: &str) -> Result<BundleFacts, sqlx::Error> {
@@ -140,14 +150,11 @@ pub(super) async fn take_up_next_channels(
     key: &str,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let rows = sqlx::query(
+    let members = format!(
         "SELECT n.* FROM notifications n LEFT JOIN alerts a ON a.key = n.alert_key WHERE n.bundle = $1
-         AND n.state <> 'cancelled' AND n.fallback <> '[]' AND (n.kind <> 'alert' OR (a.state <> 'resolved'
-         AND (a.acked_at IS NULL OR a.hold_over = 1) AND n.stage = CASE a.episode WHEN 0 THEN a.stage ELSE a.stage || '/' || a.episode END)) ORDER BY n.key",
-    )
-    .bind(key)
-    .fetch_all(&mut *tx)
-    .await?;
+         AND n.state <> 'cancelled' AND n.fallback <> '[]' AND (n.kind <> 'alert' OR NOT {VOID}) ORDER BY n.key"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(members)).bind(key).fetch_all(&mut *tx).await?;
     let read = rows.iter().filter_map(|row| leased(row).ok());
     let next: Vec<_> = read.filter_map(|row| row.notification.on_next_channel(now)).collect();
     for rows in next.chunks(ROWS_A_STATEMENT) {

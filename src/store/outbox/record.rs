@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use super::{Leased, NewNotification, Outcome, bundle, enqueue, json, millis};
+use super::{Leased, NewNotification, Outcome, VOID, bundle, enqueue, json, millis};
 use crate::alert::escalation::ChannelKind;
 use crate::store::receipts::expect;
 use crate::store::{Store, StoreError};
@@ -140,17 +140,17 @@ async fn is_void(tx: &mut SqliteConnection, notification: &NewNotification) -> R
     if notification.kind == "bundle" {
         return bundle::is_void(tx, &notification.message.key).await;
     }
-    sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM alerts WHERE key = $1 AND $2 = 'alert' AND (state = 'resolved'
-         OR (acked_at IS NOT NULL AND hold_over = 0)
-         OR $3 <> CASE episode WHEN 0 THEN stage ELSE stage || '/' || episode END))
-         OR ($2 = 'stale' AND EXISTS (SELECT 1 FROM notifications WHERE alert_key = $1 AND kind = 'fresh'))",
-    )
-    .bind(&notification.alert_key)
-    .bind(notification.kind)
-    .bind(&notification.stage)
-    .fetch_one(tx)
-    .await
+    let void = format!(
+        "SELECT EXISTS (SELECT 1 FROM notifications n JOIN alerts a ON a.key = n.alert_key
+           WHERE n.key = $3 AND $2 = 'alert' AND {VOID})
+         OR ($2 = 'stale' AND EXISTS (SELECT 1 FROM notifications WHERE alert_key = $1 AND kind = 'fresh'))"
+    );
+    sqlx::query_scalar(sqlx::AssertSqlSafe(void))
+        .bind(&notification.alert_key)
+        .bind(notification.kind)
+        .bind(&notification.message.key)
+        .fetch_one(tx)
+        .await
 }
 
 /// Says the same on the next channel. False if there is none; of a bundle, each member has its own.

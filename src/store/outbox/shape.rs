@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::{bundle, enqueue, json, leased, millis};
+use super::{UnderWay, bundle, enqueue, json, leased, millis};
 use crate::alert::Stage;
 use crate::alert::escalation::ChannelKind;
 use crate::alert::noise::{Budget, Cap, Fate, HeldBy, Kind, Past, Rules, Waiting, rank, shape};
@@ -56,9 +56,10 @@ pub(super) async fn shape_due(
     tx: &mut SqliteConnection,
     channel: ChannelKind,
     rules: &Rules,
+    under_way: &UnderWay,
     now: DateTime<Utc>,
 ) -> Result<HashSet<String>, sqlx::Error> {
-    let found = waiting(tx, channel, now).await?;
+    let found = waiting(tx, channel, under_way, now).await?;
     if found.is_empty() {
         return Ok(HashSet::new());
     }
@@ -90,6 +91,7 @@ pub(super) async fn shape_due(
 async fn waiting(
     tx: &mut SqliteConnection,
     channel: ChannelKind,
+    under_way: &UnderWay,
     now: DateTime<Utc>,
 ) -> Result<Vec<Found>, sqlx::Error> {
     sqlx::query(
@@ -98,11 +100,13 @@ async fn waiting(
                 EXISTS (SELECT 1 FROM notifications p WHERE p.tenant = n.tenant AND p.client = n.client
                         AND p.released_at > $3) AS known_client
          FROM notifications n WHERE n.channel = $1 AND n.state = 'pending' AND n.released_at IS NULL AND n.due_at <= $2
+         AND n.key NOT IN (SELECT value FROM json_each($4))
          ORDER BY n.address, n.tenant, n.recipient, n.breach_at, n.key",
     )
     .bind(channel.as_str())
     .bind(millis(now))
     .bind(millis(now - CLIENT_IS_NEWS_AFTER))
+    .bind(under_way.keys())
     // Row by row: ten thousand as the database gives them take ten times the room.
     .try_map(|row: SqliteRow| Found::read(&row))
     .fetch_all(tx)

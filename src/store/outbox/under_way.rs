@@ -1,0 +1,62 @@
+//! What a sender has in its hands: it is never leased again before its outcome is stored.
+//!
+//! A lease guards against the death of the process that holds it, and only
+//! against that. The wall clock may be set forward, and a locked database may
+//! keep an outcome from being stored for longer than any lease: neither makes
+//! a message under way due again.
+
+use std::sync::Arc;
+
+use sqlx::SqliteConnection;
+
+use super::json;
+use crate::store::{Store, StoreError};
+
+/// What the sender of this process has under way.
+#[derive(Clone, Debug)]
+pub struct UnderWay {
+    /// As JSON.
+    keys: Arc<str>,
+    others_are_over: bool,
+}
+
+impl UnderWay {
+    /// `others_are_over`: so much time has passed since this process began that no lease of the one before it can still
+    /// hold, whatever the wall clock says.
+    pub fn new<'a>(keys: impl Iterator<Item = &'a str>, others_are_over: bool) -> Self {
+        Self { keys: json(&keys.collect::<Vec<_>>()).into(), others_are_over }
+    }
+
+    pub(super) fn keys(&self) -> &str {
+        &self.keys
+    }
+
+    pub(super) fn others_are_over(&self) -> bool {
+        self.others_are_over
+    }
+}
+
+impl Default for UnderWay {
+    /// Nothing is under way here.
+    fn default() -> Self {
+        Self::new(std::iter::empty(), false)
+    }
+}
+
+impl Store {
+    /// Counts the time that each message has for being delivered from its next attempt on: while no process ran,
+    /// nobody tried.
+    pub async fn count_time_to_deliver_anew(&self) -> Result<(), StoreError> {
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    let anew = sqlx::query(
+                        "UPDATE notifications SET tried_since = NULL
+                         WHERE state IN ('pending', 'sending') AND tried_since IS NOT NULL",
+                    );
+                    anew.execute(tx).await.map(drop)
+                })
+            })
+            .await
+    }
+}
