@@ -19,7 +19,6 @@ use crate::support::{TestApp, minutes, usual};
 
 /// At risk after three quarters of these eight hours.
 const LENGTH: TimeDelta = TimeDelta::hours(8);
-const WARNED: TimeDelta = TimeDelta::hours(6);
 /// A lease is shorter.
 const LEASE_OVER: TimeDelta = TimeDelta::seconds(31);
 /// Longer than any wait between two attempts.
