@@ -260,7 +260,9 @@ impl AlertRow {
         // With a rung to wait for it is only brought forward. Else those who were told before are told again.
         let again = self.life.again || self.next_step_at.is_none();
         let life = Life { hold: None, again, ..self.life };
-        Self { life, next_step_at: Some(now), told: true, changed_at: now, ..self.clone() }
+        // What is told again is something new to tell, each time.
+        let generation = self.generation + u32::from(again);
+        Self { life, generation, next_step_at: Some(now), told: true, changed_at: now, ..self.clone() }
     }
 }
 

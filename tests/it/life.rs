@@ -161,6 +161,17 @@ async fn escalating_by_hand_runs_the_next_step_now() {
 }
 
 #[tokio::test]
+async fn escalating_once_more_tells_those_of_the_last_step_once_more() {
+    let (mut app, _) = warned().await;
+    said_in(&mut app, 31).await;
+    for time in ["first", "second", "third"] {
+        act(&mut app, Act::Escalate).await;
+        app.settle().await;
+        assert!(app.said().contains("ingrid.sorensen"), "the {time} time");
+    }
+}
+
+#[tokio::test]
 async fn a_repeated_act_changes_nothing_and_answers_the_same() {
     let (mut app, _) = warned().await;
     let first = act(&mut app, Act::Acknowledge).await;

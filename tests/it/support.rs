@@ -41,6 +41,14 @@ pub fn any_port() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
+/// The loop that is turned when the process is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dies {
+    Sync,
+    Evaluate,
+    Dispatch,
+}
+
 /// The product and all that stands round it.
 pub struct TestApp {
     pub clock: ManualClock,
@@ -355,6 +363,32 @@ impl TestApp {
             () = taken => {}
         }
         self.parts = None;
+    }
+
+    /// Ends the service as a power cut does, `after` so many breaths of a turn of that loop, or at its end.
+    pub async fn kill(&mut self, during: Dies, after: u16) {
+        let now = self.now();
+        let mut parts = self.parts.take().expect("the service is not stopped");
+        let store = parts.store.clone();
+        let breathe = async {
+            for _ in 0..after {
+                tokio::task::yield_now().await;
+            }
+        };
+        let turn = async {
+            match during {
+                Dies::Sync => parts.syncs[0].turn(now).await.map(drop).unwrap(),
+                Dies::Evaluate => parts.evaluate.turn(now).await.map(drop).unwrap(),
+                Dies::Dispatch => parts.dispatch.turn(now).await.unwrap(),
+            }
+        };
+        tokio::select! {
+            () = turn => {}
+            () = breathe => {}
+        }
+        drop(parts);
+        // A real one takes its writer with it: here what it was ordered to write is on the disk before the next begins.
+        store.close().await;
     }
 
     /// All notifications of the outbox, whatever became of them.

@@ -1,0 +1,681 @@
+//! What the watch owes people, worked out from what has happened at the desk: plain, slow, and
+//! written apart from the product.
+//!
+//! It knows tickets as the watch last read them, what people did to alerts, and which silences hold.
+//! From these follow the messages that are owed, each with the moment from which it is, and the
+//! moment at which it is void. What a receiver gets must be one of them, once; and each must be got.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+pub type At = DateTime<Utc>;
+
+/// The escalation of the tests: the owner at once, then the manager, then the account's manager.
+const RUNGS_AFTER: [i64; 3] = [0, 15, 30];
+/// An acknowledged breach on which nothing happens is told again after this.
+const ACK_LASTS: TimeDelta = TimeDelta::minutes(30);
+/// The first moment after a due time is so much later.
+const TICK: TimeDelta = TimeDelta::milliseconds(1);
+/// The lease of an attempt that a crash cut short.
+const LEASE: TimeDelta = TimeDelta::seconds(31);
+/// A message that was refused for so long is given up.
+const GIVEN_UP_AFTER: TimeDelta = TimeDelta::hours(6);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Clock {
+    Response,
+    Resolution,
+}
+
+pub const CLOCKS: [Clock; 2] = [Clock::Response, Clock::Resolution];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    Warning,
+    Breached,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    Mail,
+    Text,
+}
+
+/// Somebody who is told, by mail and, with a number, by text.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Person {
+    pub name: &'static str,
+    pub mail: &'static str,
+    pub phone: Option<&'static str>,
+}
+
+macro_rules! people {
+    ($($id:ident: $name:literal, $mail:literal, $phone:expr;)*) => {
+        $(pub static $id: Person = Person { name: $name, mail: $mail, phone: $phone };)*
+    };
+}
+
+people! {
+    DANA: "Dana Whitfield", "dana.whitfield@example.com", Some("+15005550100");
+    MATEO: "Mateo Alvarez", "mateo.alvarez@example.com", Some("+15005550101");
+    INGRID: "Ingrid Sørensen", "ingrid.sorensen@example.com", Some("+15005550102");
+    LUCA: "Luca Bianchi", "luca.bianchi@example.com", Some("+15005550105");
+    ZOE: "Zoë O'Brien", "zoe.obrien@example.com", None;
+    AMARA: "Amara Okafor", "amara.okafor@example.com", Some("+15005550104");
+}
+
+type Who = &'static Person;
+
+/// Those of the group `Network`, to whom all tickets of the tests belong.
+static GROUP: [Who; 2] = [&INGRID, &LUCA];
+
+/// A ticket as it is at the desk, or as the watch has read it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ticket {
+    pub owner: Option<Who>,
+    /// Who looks after the client's account.
+    pub account: Option<Who>,
+    pub created: At,
+    pub due: [Option<At>; 2],
+    pub met: [Option<At>; 2],
+    /// When somebody last did something on it.
+    pub touched: At,
+}
+
+impl Ticket {
+    /// How bad it is with `clock` at `now`.
+    fn danger(&self, clock: Clock, now: At) -> Option<(Stage, At)> {
+        let [warned_from, breached_from] = self.changes(clock)?;
+        let due = breached_from - TICK;
+        match () {
+            () if now >= breached_from => Some((Stage::Breached, due)),
+            () if now >= warned_from => Some((Stage::Warning, due)),
+            () => None,
+        }
+    }
+
+    /// When `clock` is at risk, and when it is breached.
+    fn changes(&self, clock: Clock) -> Option<[At; 2]> {
+        let due = self.due[clock as usize].filter(|_| self.met[clock as usize].is_none())?;
+        Some([self.created + (due - self.created) * 3 / 4, due + TICK])
+    }
+
+    /// Whom the rung tells.
+    fn people(&self, rung: usize) -> Vec<Who> {
+        match rung {
+            0 => self.owner.map_or(GROUP.to_vec(), |owner| vec![owner]),
+            1 => self.owner.filter(|owner| owner.name != DANA.name).map(|_| &DANA).into_iter().collect(),
+            _ => self.account.into_iter().collect(),
+        }
+    }
+}
+
+impl Ticket {
+    /// Whether the watch has something to say of it, or will have with the next look.
+    pub fn is_in_danger(&self, now: At) -> bool {
+        CLOCKS.into_iter().any(|clock| self.danger(clock, now).is_some())
+    }
+}
+
+/// By which ways a person is told of a stage.
+fn ways(person: Who, stage: Stage) -> Vec<Way> {
+    match (stage, person.phone) {
+        (Stage::Breached, Some(_)) => vec![Way::Mail, Way::Text],
+        _ => vec![Way::Mail],
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Over {
+    Met,
+    Late,
+    Moved,
+    ByHand,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Hold {
+    snoozed: bool,
+    at: At,
+    until: Option<At>,
+}
+
+/// What people have been told of a clock of a ticket, and what comes next.
+#[derive(Clone, Debug, PartialEq)]
+struct Alert {
+    stage: Stage,
+    /// Rises when a clock that was safe is in danger again.
+    episode: u32,
+    due: At,
+    over: Option<Over>,
+    /// From when its rungs count.
+    began: At,
+    /// The next rung.
+    rung: usize,
+    rung_at: Option<At>,
+    hold: Option<Hold>,
+    /// The next rung is told even to those who were told before.
+    again: bool,
+}
+
+/// What a person does to an alert.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Deed {
+    Acknowledge,
+    Snooze(TimeDelta),
+    Resolve,
+    Escalate,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    Alert(Stage),
+    Recovery,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    /// It is to be said.
+    Waits,
+    /// It was said, and the watch knows.
+    Said,
+    /// It must not be said any more.
+    Void,
+}
+
+/// A message that is owed to somebody.
+#[derive(Clone, Debug, PartialEq)]
+struct Owed {
+    ticket: usize,
+    clock: Clock,
+    what: What,
+    episode: u32,
+    who: Who,
+    way: Way,
+    since: At,
+    /// Not to be said before.
+    free_from: At,
+    /// Need not be said before: an attempt was cut short, and its lease runs.
+    leased_until: At,
+    state: State,
+    /// An attempt may have failed, or have been taken without our hearing of it.
+    shaky: bool,
+    /// May be said by another way: this one has failed.
+    by_another: bool,
+    /// Void as soon as what is on its way has arrived.
+    fades: bool,
+    /// It may be said, and need not.
+    optional: bool,
+    /// Under which names it was said, and by which way.
+    said: Vec<(Way, String)>,
+}
+
+/// A message that a receiver got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    pub at: At,
+    pub way: Way,
+    pub to: String,
+    pub ticket: usize,
+    pub clock: Clock,
+    pub what: What,
+    /// By which a receiver knows a repeat.
+    pub identity: String,
+}
+
+/// A time in which nobody is told of a ticket, or of any.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Silence {
+    pub ticket: Option<usize>,
+    pub from: At,
+    pub until: At,
+    /// The watch has seen it begin.
+    noticed: bool,
+}
+
+/// How the receivers answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Answers {
+    #[default]
+    Well,
+    /// Not now.
+    Later,
+    /// Mail is taken, but the connection breaks before that is said; texts are taken.
+    Lost,
+}
+
+/// How a dispatch went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turned {
+    /// By itself: all that was owed must have been said.
+    Alone,
+    /// Beside something else: it may have come too early for some of it.
+    Beside,
+    /// Through channels that may still be taken for out of order.
+    Doubtful,
+    /// It was killed: whatever it had begun may be done again.
+    Killed,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Model {
+    tickets: Vec<Ticket>,
+    alerts: BTreeMap<(usize, Clock), Alert>,
+    silences: Vec<Silence>,
+    owed: Vec<Owed>,
+}
+
+impl Model {
+    /// The watch has read the desk.
+    pub fn reads(&mut self, tickets: &[Ticket]) {
+        self.tickets = tickets.to_vec();
+    }
+
+    /// Whether there is an alert to act on.
+    pub fn has_alert(&self, key: (usize, Clock)) -> bool {
+        self.alerts.contains_key(&key)
+    }
+
+    /// Whether a rung or the end of a hold is due.
+    pub fn has_rung_due(&self, now: At) -> bool {
+        self.alerts.iter().any(|((ticket, _), alert)| {
+            let at = if alert.hold.is_some() { alert.hold.and_then(|hold| hold.until) } else { alert.rung_at };
+            alert.over.is_none() && at.is_some_and(|at| at <= now) && !self.covered(*ticket, now)
+        })
+    }
+
+    /// Whether nothing is said or to be said of a ticket now.
+    pub fn is_calm(&self, ticket: usize) -> bool {
+        self.alerts.iter().all(|((of, _), alert)| *of != ticket || alert.over.is_some())
+    }
+
+    /// When something changes next by the passing of time.
+    pub fn next_change(&self, now: At) -> Option<At> {
+        let rungs = self.alerts.values().filter(|alert| alert.over.is_none()).flat_map(|alert| match alert.hold {
+            Some(hold) => hold.until,
+            None => alert.rung_at,
+        });
+        let clocks = self.tickets.iter().flat_map(|ticket| CLOCKS.map(|clock| ticket.changes(clock)).into_iter().flatten());
+        let silences = self.silences.iter().map(|silence| silence.until);
+        rungs.chain(silences).chain(clocks.flatten()).filter(|at| *at > now).min()
+    }
+
+    pub fn silence(&mut self, ticket: Option<usize>, from: At, until: At) {
+        self.silences.push(Silence { ticket, from, until, noticed: false });
+    }
+
+    pub fn is_silenced(&self, now: At) -> bool {
+        self.silences.iter().any(|silence| now < silence.until)
+    }
+
+    /// Somebody ends the only silence that there is.
+    pub fn end_silence(&mut self, now: At) {
+        let until = self.silences.iter().map(|silence| silence.until).max();
+        for silence in &mut self.silences {
+            silence.until = silence.until.min(now);
+        }
+        for owed in self.owed.iter_mut().filter(|owed| Some(owed.free_from) == until) {
+            owed.free_from = now;
+        }
+    }
+
+    fn covered(&self, ticket: usize, now: At) -> bool {
+        let covers = |silence: &Silence| silence.ticket.is_none_or(|only| only == ticket);
+        self.silences.iter().any(|silence| covers(silence) && silence.from <= now && now < silence.until)
+    }
+
+    /// Somebody acts on an alert.
+    pub fn acts(&mut self, key: (usize, Clock), deed: Deed, now: At) {
+        let Some(alert) = self.alerts.get_mut(&key).filter(|alert| alert.over.is_none()) else { return };
+        match deed {
+            Deed::Acknowledge if alert.hold.is_some_and(|hold| !hold.snoozed) => return,
+            Deed::Acknowledge => {
+                let until = (alert.stage == Stage::Breached).then(|| now + ACK_LASTS);
+                alert.hold = Some(Hold { snoozed: false, at: now, until });
+            }
+            Deed::Snooze(length) => alert.hold = Some(Hold { snoozed: true, at: now, until: Some(now + length) }),
+            Deed::Resolve => alert.over = Some(Over::ByHand),
+            Deed::Escalate if alert.rung_at.is_some_and(|at| at <= now) => return,
+            Deed::Escalate => {
+                alert.again |= alert.rung_at.is_none();
+                (alert.hold, alert.rung_at) = (None, Some(now));
+                return;
+            }
+        }
+        (alert.rung_at, alert.again) = (None, false);
+        self.withdraw(key);
+    }
+
+    fn withdraw(&mut self, (ticket, clock): (usize, Clock)) {
+        let about = |owed: &&mut Owed| owed.ticket == ticket && owed.clock == clock && owed.what != What::Recovery;
+        for owed in self.owed.iter_mut().filter(about).filter(|owed| owed.state == State::Waits) {
+            owed.state = State::Void;
+        }
+    }
+
+    /// The watch looks at its clocks while messages leave: what becomes void may just be on its way.
+    pub fn evaluates_beside_dispatch(&mut self, now: At) {
+        let waited: Vec<usize> = (0..self.owed.len()).filter(|index| self.owed[*index].state == State::Waits).collect();
+        for index in &waited {
+            self.owed[*index].fades = true;
+        }
+        self.evaluates(now);
+        for owed in &mut self.owed {
+            owed.fades &= owed.state == State::Void;
+            if owed.fades {
+                owed.state = State::Waits;
+            }
+        }
+    }
+
+    /// What was on its way has arrived.
+    fn fade(&mut self) {
+        for owed in &mut self.owed {
+            if std::mem::take(&mut owed.fades) && owed.state == State::Waits {
+                owed.state = State::Void;
+            }
+        }
+    }
+
+    /// The watch looks at its clocks.
+    pub fn evaluates(&mut self, now: At) {
+        for ticket in 0..self.tickets.len() {
+            for clock in CLOCKS {
+                self.look((ticket, clock), now);
+            }
+        }
+        for silence in self.silences.iter_mut().filter(|silence| silence.from <= now && now < silence.until) {
+            for owed in self.owed.iter_mut().filter(|_| !silence.noticed) {
+                let meant = silence.ticket.is_none_or(|ticket| ticket == owed.ticket);
+                if meant && owed.what != What::Recovery && owed.state == State::Waits {
+                    owed.free_from = owed.free_from.max(silence.until);
+                }
+            }
+            silence.noticed = true;
+        }
+        let keys: Vec<_> = self.alerts.keys().copied().collect();
+        for key in keys {
+            self.end_hold(key, now);
+            self.run_rung(key, now);
+        }
+    }
+
+    fn look(&mut self, key: (usize, Clock), now: At) {
+        let danger = self.tickets[key.0].danger(key.1, now);
+        let before = self.alerts.get(&key).cloned();
+        let Some((stage, due)) = danger else {
+            if before.is_some_and(|alert| alert.over.is_none()) {
+                self.close(key);
+            }
+            return;
+        };
+        let episode = match before {
+            None => 0,
+            Some(old) => {
+                let moved = old.due != due;
+                match old.over {
+                    None if stage > old.stage => old.episode,
+                    None if stage < old.stage && moved => old.episode + 1,
+                    None => return,
+                    Some(Over::ByHand) if !moved && stage <= old.stage => return,
+                    Some(_) => old.episode + 1,
+                }
+            }
+        };
+        self.withdraw(key);
+        let alert = Alert {
+            stage,
+            episode,
+            due,
+            over: None,
+            began: now,
+            rung: 0,
+            rung_at: Some(now),
+            hold: None,
+            again: false,
+        };
+        self.alerts.insert(key, alert);
+    }
+
+    /// The danger is over: what waits is void, and those who were told hear of a good end.
+    fn close(&mut self, key: (usize, Clock)) {
+        let (ticket, clock) = key;
+        let (due, met) = (self.tickets[ticket].due[clock as usize], self.tickets[ticket].met[clock as usize]);
+        let over = match (due, met) {
+            (Some(due), Some(met)) if met <= due => Over::Met,
+            (_, Some(_)) => Over::Late,
+            _ => Over::Moved,
+        };
+        self.withdraw(key);
+        let Some(alert) = self.alerts.get_mut(&key) else { return };
+        alert.over = Some(over);
+        let episode = alert.episode;
+        if over != Over::Met {
+            return;
+        }
+        let about = |owed: &&Owed| owed.ticket == ticket && owed.clock == clock && owed.what != What::Recovery;
+        // What may have been told without our knowing may be followed by a good end, or not.
+        let told = |owed: &Owed| owed.state == State::Said || owed.shaky || owed.fades;
+        let mut ways: BTreeMap<(Who, Way), bool> = BTreeMap::new();
+        for owed in self.owed.iter().filter(about).filter(|owed| told(owed)) {
+            let by = owed.said.iter().map(|(way, _)| *way).chain(owed.fades.then_some(owed.way));
+            for way in by {
+                *ways.entry((owed.who, way)).or_default() |= owed.state == State::Said && !owed.shaky;
+            }
+        }
+        let since = self.tickets[ticket].touched;
+        for ((who, way), sure) in ways {
+            let optional = !sure;
+            self.owed.push(Owed { ticket, clock, what: What::Recovery, episode, who, way, optional, ..blank(since) });
+        }
+    }
+
+    fn end_hold(&mut self, key: (usize, Clock), now: At) {
+        let touched = self.tickets[key.0].touched;
+        let Some(alert) = self.alerts.get_mut(&key).filter(|alert| alert.over.is_none()) else { return };
+        let Some(hold) = alert.hold.filter(|hold| hold.until.is_some_and(|until| until <= now)) else { return };
+        if !hold.snoozed && touched > hold.at && touched + ACK_LASTS > now {
+            // It is being worked on.
+            alert.hold = Some(Hold { until: Some(touched + ACK_LASTS), ..hold });
+            return;
+        }
+        if hold.snoozed {
+            alert.rung = alert.rung.saturating_sub(1);
+        }
+        (alert.hold, alert.again, alert.rung_at) = (None, true, Some(now));
+    }
+
+    /// The rung that holds now is run, if its time has come: one, never two.
+    fn run_rung(&mut self, key: (usize, Clock), now: At) {
+        let Some(alert) = self.alerts.get(&key).filter(|alert| alert.over.is_none() && alert.hold.is_none()) else {
+            return;
+        };
+        if alert.rung_at.is_none_or(|at| at > now) || self.covered(key.0, now) {
+            return;
+        }
+        let (mut alert, ticket) = (alert.clone(), self.tickets[key.0].clone());
+        let found = rungs_to_try(&alert, now).into_iter().find(|rung| !ticket.people(*rung).is_empty());
+        let again = std::mem::take(&mut alert.again);
+        let Some(rung) = found else {
+            alert.rung_at = None;
+            self.alerts.insert(key, alert);
+            return;
+        };
+        for who in ticket.people(rung) {
+            for way in ways(who, alert.stage) {
+                self.tell(key, &alert, who, way, again, now);
+            }
+        }
+        if again {
+            alert.began = now - after(rung);
+        } else if alert.rung == 0 {
+            // It may have waited for the end of a silence.
+            alert.began = now;
+        }
+        alert.rung = (rung + 1).max(if again { alert.rung } else { 0 });
+        // Nobody owns it: there is no owner to wait for.
+        let onward = ticket.owner.is_none() && rung == 0;
+        let next = (alert.rung < RUNGS_AFTER.len()).then(|| (alert.began + after(alert.rung)).max(now));
+        alert.rung_at = next.map(|at| if onward { now } else { at });
+        self.alerts.insert(key, alert);
+    }
+
+    fn tell(&mut self, (ticket, clock): (usize, Clock), alert: &Alert, who: Who, way: Way, again: bool, now: At) {
+        let what = What::Alert(alert.stage);
+        let same = |owed: &Owed| {
+            (owed.ticket, owed.clock, owed.what, owed.episode) == (ticket, clock, what, alert.episode)
+                && owed.who == who
+                && owed.way == way
+                && owed.state != State::Void
+        };
+        if again || !self.owed.iter().any(same) {
+            self.owed.push(Owed { ticket, clock, what, episode: alert.episode, who, way, ..blank(now) });
+        }
+    }
+
+    /// The receivers got these in a dispatch, while they answered so.
+    pub fn hears(&mut self, heard: &[Heard], answers: Answers, turned: Turned, now: At) -> Result<(), String> {
+        for owed in self.owed.iter_mut().filter(|owed| owed.state == State::Waits) {
+            owed.by_another |= answers != Answers::Well || turned == Turned::Doubtful;
+        }
+        for one in heard {
+            self.hear(one, answers, turned, now)?;
+        }
+        self.fade();
+        for owed in self.owed.iter_mut().filter(|owed| owed.state == State::Waits) {
+            owed.shaky |= answers == Answers::Later || (answers == Answers::Lost && owed.way == Way::Mail);
+            if turned == Turned::Killed {
+                (owed.shaky, owed.leased_until) = (true, now + LEASE);
+            }
+        }
+        let late = self.owed.iter().find(|owed| self.is_wanted(owed, now) && !owed.shaky);
+        match late.filter(|_| turned == Turned::Alone && answers == Answers::Well) {
+            Some(owed) => Err(format!("not told: {}", self.words(owed))),
+            None => Ok(()),
+        }
+    }
+
+    fn is_wanted(&self, owed: &Owed, now: At) -> bool {
+        owed.state == State::Waits && !owed.optional && owed.said.is_empty() && owed.free_from <= now && owed.leased_until <= now
+    }
+
+    /// All has had its time: nothing that is owed is left.
+    pub fn is_settled(&self, now: At) -> Result<(), String> {
+        let given_up = |owed: &Owed| owed.shaky && now - owed.since > GIVEN_UP_AFTER;
+        match self.owed.iter().find(|owed| self.is_wanted(owed, now) && !given_up(owed)) {
+            Some(owed) => Err(format!("never told: {}", self.words(owed))),
+            None => Ok(()),
+        }
+    }
+
+    fn hear(&mut self, heard: &Heard, answers: Answers, turned: Turned, now: At) -> Result<(), String> {
+        let is_lost = turned == Turned::Killed || (answers == Answers::Lost && heard.way == Way::Mail);
+        let known = |owed: &&mut Owed| owed.said.contains(&(heard.way, heard.identity.clone())) && owed.is_to(heard);
+        if let Some(owed) = self.owed.iter_mut().find(known) {
+            if owed.state == State::Void || !owed.shaky {
+                return Err(format!("said once more: {heard:?}"));
+            }
+            owed.state = if is_lost { owed.state } else { State::Said };
+            return Ok(());
+        }
+        let covered = heard.what != What::Recovery && self.covered(heard.ticket, now);
+        let waits = |owed: &&mut Owed| owed.is_about(heard) && owed.state == State::Waits && owed.said.is_empty();
+        let fits = |owed: &&mut Owed| owed.is_to(heard) && owed.free_from <= now;
+        let found = self.owed.iter_mut().filter(|owed| waits(owed) && fits(owed)).min_by_key(|owed| owed.since);
+        if let Some(owed) = found.filter(|_| !covered) {
+            owed.said.push((heard.way, heard.identity.clone()));
+            owed.state = if is_lost { State::Waits } else { State::Said };
+            owed.shaky |= is_lost;
+            return Ok(());
+        }
+        let instead = |owed: &&mut Owed| {
+            let by_this = owed.said.iter().any(|(way, _)| *way == heard.way);
+            owed.is_about(heard) && owed.by_another && owed.who.is_at(&heard.to) && owed.way != heard.way && !by_this
+                && owed.state != State::Void
+        };
+        if let Some(owed) = self.owed.iter_mut().find(instead).filter(|_| !covered) {
+            owed.said.push((heard.way, heard.identity.clone()));
+            return Ok(());
+        }
+        let void = self.owed.iter().rfind(|owed| owed.is_about(heard) && owed.is_to(heard));
+        let why = void.map_or("nobody owed it".to_owned(), |owed| format!("of this there was: {}", self.words(owed)));
+        Err(format!("told in vain: {heard:?}; {why}, covered: {covered}"))
+    }
+
+    fn words(&self, owed: &Owed) -> String {
+        format!(
+            "{:?} of ticket {} {:?} (episode {}) to {} by {:?}, {:?} since {}, free from {}, said as {:?}",
+            owed.what,
+            owed.ticket,
+            owed.clock,
+            owed.episode,
+            owed.who.name,
+            owed.way,
+            owed.state,
+            owed.since.format("%a %H:%M"),
+            owed.free_from.format("%a %H:%M"),
+            owed.said
+        )
+    }
+}
+
+impl Owed {
+    fn is_about(&self, heard: &Heard) -> bool {
+        (self.ticket, self.clock, self.what) == (heard.ticket, heard.clock, heard.what)
+    }
+
+    fn is_to(&self, heard: &Heard) -> bool {
+        self.said_way(heard.way) && self.who.is_at(&heard.to)
+    }
+
+    fn said_way(&self, way: Way) -> bool {
+        self.way == way || self.said.iter().any(|(said, _)| *said == way)
+    }
+}
+
+impl Person {
+    fn is_at(&self, address: &str) -> bool {
+        self.mail == address || self.phone == Some(address)
+    }
+}
+
+fn blank(since: At) -> Owed {
+    Owed {
+        ticket: 0,
+        clock: Clock::Resolution,
+        what: What::Recovery,
+        episode: 0,
+        who: &DANA,
+        way: Way::Mail,
+        since,
+        free_from: since,
+        leased_until: since,
+        state: State::Waits,
+        shaky: false,
+        by_another: false,
+        fades: false,
+        optional: false,
+        said: Vec::new(),
+    }
+}
+
+fn after(rung: usize) -> TimeDelta {
+    TimeDelta::minutes(RUNGS_AFTER[rung])
+}
+
+/// The rungs to try, until one reaches somebody: the one that holds now, then those above it. Where it
+/// is said again, those below are better than nobody.
+fn rungs_to_try(alert: &Alert, now: At) -> Vec<usize> {
+    let last = RUNGS_AFTER.len() - 1;
+    if alert.again {
+        let next = alert.rung.min(last);
+        return (next..=last).chain((0..next).rev()).collect();
+    }
+    let mut rung = alert.rung;
+    // Those that were missed in a stand-still are not made up for, but for the first.
+    while rung > 0 && rung < last && alert.began + after(rung + 1) <= now {
+        rung += 1;
+    }
+    (rung..=last).collect()
+}
