@@ -91,7 +91,7 @@ fn tickets() -> impl Strategy<Value = Vec<(u8, u16)>> {
 
 /// `HISTORIES=2000` runs so many.
 fn cases() -> u32 {
-    std::env::var("HISTORIES").ok().and_then(|number| number.parse().ok()).unwrap_or(40)
+    std::env::var("HISTORIES").ok().and_then(|number| number.parse().ok()).unwrap_or(20)
 }
 
 /// What went wrong, told in full.
@@ -118,9 +118,8 @@ fn whatever_happens_everybody_hears_what_is_owed_and_nothing_else() {
         ..Config::default()
     };
     let histories = (tickets(), prop::collection::vec(happening(), 1..24));
-    let told = TestRunner::new(config).run(&histories, |(tickets, history)| {
-        runtime.block_on(lives(&tickets, &history))
-    });
+    let told =
+        TestRunner::new(config).run(&histories, |(tickets, history)| runtime.block_on(lives(&tickets, &history)));
     if let Err(error) = told {
         panic!("{error}");
     }

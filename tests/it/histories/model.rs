@@ -296,7 +296,8 @@ impl Model {
             Some(hold) => hold.until,
             None => alert.rung_at,
         });
-        let clocks = self.tickets.iter().flat_map(|ticket| CLOCKS.map(|clock| ticket.changes(clock)).into_iter().flatten());
+        let clocks =
+            self.tickets.iter().flat_map(|ticket| CLOCKS.map(|clock| ticket.changes(clock)).into_iter().flatten());
         let silences = self.silences.iter().map(|silence| silence.until);
         rungs.chain(silences).chain(clocks.flatten()).filter(|at| *at > now).min()
     }
@@ -557,7 +558,11 @@ impl Model {
     }
 
     fn is_wanted(&self, owed: &Owed, now: At) -> bool {
-        owed.state == State::Waits && !owed.optional && owed.said.is_empty() && owed.free_from <= now && owed.leased_until <= now
+        owed.state == State::Waits
+            && !owed.optional
+            && owed.said.is_empty()
+            && owed.free_from <= now
+            && owed.leased_until <= now
     }
 
     /// All has had its time: nothing that is owed is left.
@@ -591,7 +596,11 @@ impl Model {
         }
         let instead = |owed: &&mut Owed| {
             let by_this = owed.said.iter().any(|(way, _)| *way == heard.way);
-            owed.is_about(heard) && owed.by_another && owed.who.is_at(&heard.to) && owed.way != heard.way && !by_this
+            owed.is_about(heard)
+                && owed.by_another
+                && owed.who.is_at(&heard.to)
+                && owed.way != heard.way
+                && !by_this
                 && owed.state != State::Void
         };
         if let Some(owed) = self.owed.iter_mut().find(instead).filter(|_| !covered) {

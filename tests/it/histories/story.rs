@@ -14,7 +14,9 @@ use superops_sla::store::alerts::id_of;
 use superops_sla::store::audit::Author;
 
 use super::Happening;
-use super::model::{AMARA, Answers, At, Clock, Deed, Heard, INGRID, MATEO, Model, Person, Stage, Ticket, Turned, Way, What, ZOE};
+use super::model::{
+    AMARA, Answers, At, Clock, Deed, Heard, INGRID, MATEO, Model, Person, Stage, Ticket, Turned, Way, What, ZOE,
+};
 use crate::support::{Dies, TestApp, minutes};
 
 /// Each message by itself: which of them are put together is tried elsewhere.
@@ -139,7 +141,8 @@ impl Story {
                 let by = minutes(by.into());
                 self.change(which, "gets another due time", |ticket, _| {
                     let due = ticket.due[Clock::Resolution as usize].map(|due| due + by);
-                    ticket.due[Clock::Resolution as usize] = due.filter(|due| *due > ticket.created).or(due.map(|due| due - by));
+                    ticket.due[Clock::Resolution as usize] =
+                        due.filter(|due| *due > ticket.created).or(due.map(|due| due - by));
                 });
             }
             Happening::Reassign { which, to } => self.reassigns(which, to),
@@ -316,7 +319,8 @@ impl Story {
         let caught = self.app.heard();
         let heard: Vec<Heard> = caught.iter().map(|caught| self.read(caught)).collect();
         for one in &heard {
-            let what = format!("    {:?} of ticket {} {:?} to {} by {:?}", one.what, one.ticket, one.clock, one.to, one.way);
+            let what =
+                format!("    {:?} of ticket {} {:?} to {} by {:?}", one.what, one.ticket, one.clock, one.to, one.way);
             self.tell(format!("{what} ({})", one.identity));
         }
         let (now, answers) = (self.now(), self.answers);
