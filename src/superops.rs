@@ -7,34 +7,45 @@
 mod answer;
 mod convert;
 mod error;
+mod gaps;
 mod link;
 mod operations;
 mod pace;
+mod page;
 pub mod probe;
 mod records;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod wording;
 
-use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use backon::{ExponentialBuilder, Retryable};
 use secrecy::SecretString;
 use serde_json::Value;
 
+use self::answer::Answered;
+pub use self::convert::{completed, lacks};
 pub use self::error::ApiError;
 use self::link::{Limits, Link};
-use self::operations::{Call, Kind, SCHEMA};
+use self::operations::{Call, Kind};
 use self::pace::Pacer;
 pub use self::pace::Urgency;
-pub use self::records::{Conversation, ConversationKind, Note, Order, Page, Reject, TicketAsk, TicketEdit, TicketPage};
+pub use self::records::{
+    Conversation, ConversationKind, Gap, Note, Order, Page, Reject, TicketAsk, TicketEdit, TicketPage, is_newest_first,
+};
+use self::wording::Wording;
 use crate::config::Tenant;
 use crate::telemetry::{RequestLabels, Telemetry, TenantLabels};
 use crate::ticket::{Client, Named, Site, Technician, TenantId, Ticket, TicketId};
 
 /// Attempts after the first that failed in a way that may pass.
 const RETRIES: usize = 3;
+
+/// So many times may one call be refused for fields that it is then made without.
+const REWORDINGS: usize = 20;
 
 /// How often one call waits out a throttle before it gives up.
 const THROTTLE_WAITS: u32 = 2;
@@ -46,8 +57,7 @@ pub struct SuperOps {
     link: Link,
     pacer: Pacer,
     backoff: ExponentialBuilder,
-    /// Our operations as this tenant can answer them, once it has refused one.
-    rewordings: OnceLock<HashMap<&'static str, String>>,
+    wording: Wording,
     telemetry: Arc<Telemetry>,
 }
 
@@ -63,7 +73,7 @@ impl SuperOps {
             link: Link::new(tenant, limits)?,
             pacer: Pacer::new(tenant.requests_per_minute),
             backoff: ExponentialBuilder::new().with_min_delay(limits.first_retry).with_max_times(RETRIES).with_jitter(),
-            rewordings: OnceLock::new(),
+            wording: Wording::default(),
             telemetry,
         };
         client.show_budget();
@@ -82,85 +92,73 @@ impl SuperOps {
         self.pacer.budget()
     }
 
-    /// One page of tickets.
-    pub async fn tickets(&self, ask: &TicketAsk, urgency: Urgency) -> Result<TicketPage, ApiError> {
-        let data = self.call(&operations::tickets(ask), urgency).await?;
-        convert::ticket_page(&data).ok_or_else(no_list)
-    }
-
     /// One ticket; none if SuperOps does not know it, or hides it: it does not say which.
     pub async fn ticket(&self, id: &TicketId, urgency: Urgency) -> Result<Option<Ticket>, ApiError> {
-        match self.call(&operations::ticket(id), urgency).await {
-            Err(ApiError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error),
-            Ok(data) if data.is_null() => Ok(None),
-            Ok(data) => match convert::ticket(&data) {
-                Ok(ticket) => Ok(Some(ticket)),
-                Err(reject) => Err(ApiError::transient(format!("`{}` of a ticket {}", reject.field, reject.why))),
-            },
-        }
+        Ok(self.single(id, urgency).await?.tickets.pop())
     }
 
     /// Who wrote on a ticket, and when.
     pub async fn conversations(&self, id: &TicketId, urgency: Urgency) -> Result<Vec<Conversation>, ApiError> {
-        let data = self.call(&operations::conversations(id), urgency).await?;
+        let data = self.whole(&operations::conversations(id), urgency).await?;
         Ok(convert::conversations(&data))
     }
 
     /// One page of technicians, from 1.
     pub async fn technicians(&self, page: u32, urgency: Urgency) -> Result<Page<Technician>, ApiError> {
-        let data = self.call(&operations::technicians(page), urgency).await?;
-        convert::technicians(&data).ok_or_else(no_list)
+        let answer = self.call(&operations::technicians(page), urgency).await?;
+        convert::technicians(&answer.data, &answer.gaps).ok_or_else(no_list)
     }
 
     /// One page of clients, from 1.
     pub async fn clients(&self, page: u32, urgency: Urgency) -> Result<Page<Client>, ApiError> {
-        let data = self.call(&operations::clients(page), urgency).await?;
-        convert::clients(&data).ok_or_else(no_list)
+        let answer = self.call(&operations::clients(page), urgency).await?;
+        convert::clients(&answer.data, &answer.gaps).ok_or_else(no_list)
     }
 
     /// One page of sites, from 1, of all clients.
     pub async fn sites(&self, page: u32, urgency: Urgency) -> Result<Page<Site>, ApiError> {
-        let data = self.call(&operations::sites(page), urgency).await?;
-        convert::sites(&data).ok_or_else(no_list)
+        let answer = self.call(&operations::sites(page), urgency).await?;
+        convert::sites(&answer.data, &answer.gaps).ok_or_else(no_list)
     }
 
     /// All groups of technicians; who is in them, the technicians say.
     pub async fn groups(&self, urgency: Urgency) -> Result<Vec<Named>, ApiError> {
-        Ok(convert::named_list(&self.call(&operations::groups(), urgency).await?))
+        Ok(convert::named_list(&self.whole(&operations::groups(), urgency).await?))
     }
 
     /// All SLAs, by name: SuperOps does not give their targets.
     pub async fn slas(&self, urgency: Urgency) -> Result<Vec<Named>, ApiError> {
-        Ok(convert::named_list(&self.call(&operations::slas(), urgency).await?))
+        Ok(convert::named_list(&self.whole(&operations::slas(), urgency).await?))
     }
 
     /// The words for priorities.
     pub async fn priorities(&self, urgency: Urgency) -> Result<Vec<String>, ApiError> {
-        Ok(convert::names(&self.call(&operations::priorities(), urgency).await?))
+        Ok(convert::names(&self.whole(&operations::priorities(), urgency).await?))
     }
 
     /// The words for statuses. Newer tenants may keep them among the fields of a ticket.
     pub async fn statuses(&self, urgency: Urgency) -> Result<Vec<String>, ApiError> {
-        match self.call(&operations::statuses(), urgency).await {
-            Err(refused @ ApiError::RefusedQuery { .. }) => self.statuses_of_fields(urgency).await?.ok_or(refused),
+        match self.whole(&operations::statuses(), urgency).await {
+            Err(refused @ (ApiError::RefusedQuery { .. } | ApiError::Internal { .. })) => {
+                self.statuses_of_fields(urgency).await.ok().flatten().ok_or(refused)
+            }
             result => Ok(convert::names(&result?)),
         }
     }
 
     /// None where the tenant has no such query: a query it does not know is not sent.
     async fn statuses_of_fields(&self, urgency: Urgency) -> Result<Option<Vec<String>>, ApiError> {
-        let known = self.call(&operations::query_names(), urgency).await?;
+        let known = self.whole(&operations::query_names(), urgency).await?;
         if !schema::has_query(&known, "getAllFields") {
             return Ok(None);
         }
-        let fields = self.call(&operations::ticket_fields(), urgency).await?;
+        let fields = self.whole(&operations::ticket_fields(), urgency).await?;
         Ok(Some(convert::statuses_of_fields(&fields)))
     }
 
     /// The notes of a ticket.
     pub async fn notes(&self, id: &TicketId, urgency: Urgency) -> Result<Vec<Note>, ApiError> {
-        Ok(convert::notes(&self.call(&operations::notes(id), urgency).await?))
+        Ok(convert::notes(&self.whole(&operations::notes(id), urgency).await?))
     }
 
     /// Adds a private note that ends with `key`, by which it is found again.
@@ -197,35 +195,58 @@ impl SuperOps {
 
     /// The schema as this tenant has it.
     async fn introspect(&self) -> Result<Value, ApiError> {
-        self.call(&operations::introspect(), Urgency::Urgent).await
+        self.whole(&operations::introspect(), Urgency::Urgent).await
     }
 
-    /// Makes `call`, in other words if this tenant's schema lacks a field of it.
-    async fn call(&self, call: &Call, urgency: Urgency) -> Result<Value, ApiError> {
-        let mut result = self.repeated(call, urgency).await;
-        if matches!(result, Err(ApiError::RefusedQuery { .. })) && self.learn_schema(call, urgency).await {
-            result = self.repeated(call, urgency).await;
-        }
-        result.map_err(|error| meant(call, error))
+    /// Makes `call`; an answer with holes is none.
+    async fn whole(&self, call: &Call, urgency: Urgency) -> Result<Value, ApiError> {
+        let answer = self.call(call, urgency).await?;
+        if answer.gaps.is_none() { Ok(answer.data) } else { Err(ApiError::Internal { operation: call.operation }) }
     }
 
-    /// Whether it is news what this tenant's schema lacks, after `refused` was. Asked once.
-    async fn learn_schema(&self, refused: &Call, urgency: Urgency) -> bool {
-        if refused.operation == SCHEMA || self.rewordings.get().is_some() {
-            return false;
+    /// Makes `call`, without the fields that this tenant's schema lacks.
+    async fn call(&self, call: &Call, urgency: Urgency) -> Result<Answered, ApiError> {
+        self.call_without(call, &BTreeSet::new(), urgency).await
+    }
+
+    /// Makes `call` without `fields`, nor those that this tenant's schema lacks.
+    async fn call_without(
+        &self,
+        call: &Call,
+        fields: &BTreeSet<String>,
+        urgency: Urgency,
+    ) -> Result<Answered, ApiError> {
+        for _ in 0..REWORDINGS {
+            let unknown = self.wording.left_out(call);
+            let left_out: BTreeSet<_> = unknown.union(fields).cloned().collect();
+            let reworded = call.without(&left_out);
+            match self.repeated(reworded.as_ref().unwrap_or(call), urgency).await {
+                Err(ApiError::Misfit { says, .. }) => self.leave_out(call, &says)?,
+                result => {
+                    return result.map(|answer| answer.without(unknown, fields)).map_err(|error| meant(call, error));
+                }
+            }
         }
-        let Ok(live) = self.repeated(&operations::introspect(), urgency).await else { return false };
-        for difference in schema::differences(&live) {
-            let place = difference.place;
-            tracing::warn!(tenant = %self.tenant, place, "the schema of `{}` differs at `{place}`", self.tenant);
+        let why = "ever more of its fields are not known".to_owned();
+        Err(ApiError::RefusedQuery { operation: call.operation, why })
+    }
+
+    /// Has the fields left out that SuperOps complains of, or tells that it is something else.
+    fn leave_out(&self, call: &Call, complaints: &[String]) -> Result<(), ApiError> {
+        let (tenant, operation) = (&self.tenant, call.operation);
+        let news = self.wording.learn(call, complaints);
+        if news.is_empty() {
+            let why = complaints.first().map(|says| answer::clipped(says, 200)).unwrap_or_default();
+            return Err(ApiError::RefusedQuery { operation, why });
         }
-        self.rewordings.set(schema::rewordings(&live)).is_ok()
+        for field in news {
+            tracing::warn!(%tenant, field, "superops does not know `{field}` for `{tenant}`; it is left out for ten minutes");
+        }
+        Ok(())
     }
 
     /// Sends `call` with all the retries it may have.
-    async fn repeated(&self, call: &Call, urgency: Urgency) -> Result<Value, ApiError> {
-        let reworded = self.rewordings.get().and_then(|texts| Some(call.with_text(texts.get(call.text)?)));
-        let call = reworded.as_ref().unwrap_or(call);
+    async fn repeated(&self, call: &Call, urgency: Urgency) -> Result<Answered, ApiError> {
         let mut internal_errors = 0;
         (|| self.paced(call, urgency))
             .retry(self.backoff)
@@ -237,7 +258,7 @@ impl SuperOps {
     }
 
     /// One attempt, again after each throttle that was waited out.
-    async fn paced(&self, call: &Call, urgency: Urgency) -> Result<Value, ApiError> {
+    async fn paced(&self, call: &Call, urgency: Urgency) -> Result<Answered, ApiError> {
         for _ in 0..THROTTLE_WAITS {
             match self.attempt(call, urgency).await {
                 Err(ApiError::Throttled) => {}
@@ -248,7 +269,7 @@ impl SuperOps {
     }
 
     /// One attempt; one more if the token was refused and its source has a new one.
-    async fn attempt(&self, call: &Call, urgency: Urgency) -> Result<Value, ApiError> {
+    async fn attempt(&self, call: &Call, urgency: Urgency) -> Result<Answered, ApiError> {
         let token = self.link.token().await?;
         let result = self.permitted(call, urgency, &token).await;
         if !matches!(result, Err(ApiError::Unauthorized { .. })) {
@@ -263,7 +284,7 @@ impl SuperOps {
         }
     }
 
-    async fn permitted(&self, call: &Call, urgency: Urgency, token: &SecretString) -> Result<Value, ApiError> {
+    async fn permitted(&self, call: &Call, urgency: Urgency, token: &SecretString) -> Result<Answered, ApiError> {
         let permit = self.pacer.permit(urgency, call.operation).await;
         let result = self.link.send(call, token).await;
         drop(permit);
@@ -271,7 +292,7 @@ impl SuperOps {
         result
     }
 
-    fn record(&self, operation: &'static str, result: &Result<Value, ApiError>) {
+    fn record(&self, operation: &'static str, result: &Result<Answered, ApiError>) {
         if matches!(result, Err(ApiError::Throttled)) {
             self.throttled(operation);
         }
@@ -303,9 +324,9 @@ impl SuperOps {
 fn may_repeat(kind: Kind, error: &ApiError, internal_errors: u32) -> bool {
     match kind {
         Kind::Plain => error.retryable(),
-        // Once more, in case it was a stumble; then it is the sort or the filter.
+        // Once more, in case it was a stumble; then somebody looks what it is.
         Kind::Shaped => error.retryable() && internal_errors <= 1,
-        Kind::Write => false,
+        Kind::Once | Kind::Write => false,
     }
 }
 
@@ -313,12 +334,13 @@ fn may_repeat(kind: Kind, error: &ApiError, internal_errors: u32) -> bool {
 fn meant(call: &Call, error: ApiError) -> ApiError {
     let operation = call.operation;
     match (call.kind, error) {
-        (Kind::Shaped, ApiError::Internal { .. }) => {
-            ApiError::RefusedQuery { operation, why: "an internal error, twice".to_owned() }
-        }
-        (Kind::Write, ApiError::Internal { .. } | ApiError::Transient { .. } | ApiError::TooLarge { .. }) => {
-            ApiError::Unconfirmed { operation }
-        }
+        (
+            Kind::Write,
+            ApiError::Internal { .. }
+            | ApiError::Broken { .. }
+            | ApiError::Transient { .. }
+            | ApiError::TooLarge { .. },
+        ) => ApiError::Unconfirmed { operation },
         (_, error) => error,
     }
 }
@@ -335,8 +357,7 @@ where
     let (mut items, mut rejects) = (Vec::new(), Vec::new());
     for number in 1.. {
         let next = page(number).await?;
-        // An empty page is the last, whatever it says.
-        let is_last = !next.has_more || (next.items.is_empty() && next.rejects.is_empty());
+        let is_last = !next.goes_on_after(number);
         items.extend(next.items);
         rejects.extend(next.rejects);
         if is_last {

@@ -8,6 +8,7 @@
 //! closed and whom to call, then open tickets, then history.
 
 mod changes;
+mod gaps;
 mod health;
 mod keep;
 mod lookups;
@@ -21,12 +22,14 @@ mod tests;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use self::gaps::Tried;
 pub use self::health::{Hints, SyncHealth, Trouble};
 use self::pass::{PAGES, Stint};
 use self::progress::Progress;
@@ -40,10 +43,10 @@ use crate::store::{Store, StoreError};
 use crate::superops::{ApiError, SuperOps, TicketAsk, TicketPage, Urgency};
 use crate::telemetry::{LoopName, Telemetry, TenantLabels};
 use crate::ticket::watch::Bounds;
-use crate::ticket::{ClockKind, StatusWords, TenantId, Ticket};
+use crate::ticket::{ClockKind, StatusWords, TenantId};
 
-/// What does not work today may work tomorrow.
-const PROBE_EVERY: TimeDelta = TimeDelta::days(1);
+/// What does not work now may work in a while; asking costs a handful of calls.
+const PROBE_EVERY: TimeDelta = TimeDelta::minutes(10);
 /// A hint makes a turn begin at once, but not sooner than this after the last.
 const HINT_GAP: TimeDelta = TimeDelta::seconds(2);
 /// SuperOps counts requests by the minute, also those from before a restart.
@@ -114,6 +117,9 @@ pub struct TenantSync {
     told: HashSet<Choice>,
     progress: Option<Progress>,
     failures: u32,
+    /// Whether the last list was counted otherwise than it was long.
+    count_disagrees: AtomicBool,
+    tried: Tried,
 }
 
 impl TenantSync {
@@ -140,6 +146,8 @@ impl TenantSync {
             told: HashSet::new(),
             progress: None,
             failures: 0,
+            count_disagrees: AtomicBool::new(false),
+            tried: Tried::default(),
         })
     }
 
@@ -303,6 +311,9 @@ impl TenantSync {
         if self.state.filter_broken_at.is_some() {
             limits.push("closed tickets cannot be left out: all tickets are read again and again".to_owned());
         }
+        if self.count_disagrees.load(Ordering::Relaxed) {
+            limits.push("SuperOps' count of tickets and its word on further pages disagree: pages are read as long as either says that there are more".to_owned());
+        }
         for (lookup, state) in &self.state.lookups {
             let because = |why: &String| format!("the list of {} cannot be read: {why}", Lookup::as_str(*lookup));
             limits.extend(state.trouble.as_ref().map(because));
@@ -318,15 +329,23 @@ impl TenantSync {
         self.state.filter_broken_at.is_none_or(|at| at + PROBE_EVERY <= now)
     }
 
+    /// From now on nothing is asked for in the order of update, but for a try now and then.
     async fn give_up_sort(&mut self, how: &'static str, now: DateTime<Utc>) -> Result<(), SyncError> {
-        warn!(tenant = %self.tenant, how, "superops {how} the order by update; it is tried again in a day");
+        if self.state.sort_broken_at.is_none() {
+            warn!(tenant = %self.tenant, how, "superops {how} the order by update; it is tried again every ten minutes");
+        }
         self.state.sort_broken_at = Some(now);
-        self.state.restart_pass();
+        if let Some(pass) = self.state.full.as_mut().filter(|pass| pass.sorted) {
+            // Its pages are no longer those that were read.
+            (pass.sorted, pass.next_page) = (false, 1);
+        }
         Ok(self.store.save_sync_state(&self.tenant, self.state.clone()).await?)
     }
 
     async fn give_up_filter(&mut self, how: &'static str, now: DateTime<Utc>) -> Result<bool, SyncError> {
-        warn!(tenant = %self.tenant, how, "superops {how} leaving out statuses; it is tried again in a day");
+        if self.state.filter_broken_at.is_none() {
+            warn!(tenant = %self.tenant, how, "superops {how} leaving out statuses; it is tried again every ten minutes");
+        }
         self.state.filter_broken_at = Some(now);
         self.store.save_sync_state(&self.tenant, self.state.clone()).await?;
         Ok(false)
@@ -334,8 +353,17 @@ impl TenantSync {
 
     async fn ask(&self, ask: &TicketAsk, urgency: Urgency) -> Result<Answer, ApiError> {
         let earliest = self.clock.now();
-        let page = self.client.tickets(ask, urgency).await?;
-        Ok(Answer { page, read: Bounds { earliest, latest: self.clock.now() } })
+        let mut page = self.client.tickets(ask, urgency).await?;
+        self.note_count(ask, &page);
+        self.fill_gaps(&mut page, urgency).await?;
+        Ok(Answer { number: ask.page, page, read: Bounds { earliest, latest: self.clock.now() } })
+    }
+
+    fn note_count(&self, ask: &TicketAsk, page: &TicketPage) {
+        let disagrees = page.disagrees_after(ask.page);
+        if disagrees || ask.page == 1 {
+            self.count_disagrees.store(disagrees, Ordering::Relaxed);
+        }
     }
 
     /// Saves an answer, and with it where the sync stands.
@@ -371,7 +399,11 @@ impl TenantSync {
     /// Saves answers in their order; then the sync stands at `state`.
     async fn write(&self, answers: Vec<Answer>, state: Option<SyncState>) -> Result<Saved, StoreError> {
         let settles = !self.state.is_settled() && state.as_ref().is_some_and(SyncState::is_settled);
-        let mut batches: Vec<_> = answers.into_iter().map(|answer| answer.batch(self.policies.clone())).collect();
+        let mut batches = Vec::with_capacity(answers.len());
+        for mut answer in answers {
+            self.keep_known(&mut answer.page).await?;
+            batches.push(answer.batch(self.policies.clone()));
+        }
         if let Some(last) = batches.last_mut() {
             last.state = state;
         }
@@ -386,18 +418,15 @@ impl TenantSync {
 
 /// A page, and when it was read.
 struct Answer {
+    /// Of the page, from 1.
+    number: u32,
     page: TicketPage,
     read: Bounds,
 }
 
 impl Answer {
-    fn single(ticket: Ticket, read: Bounds) -> Self {
-        Self { page: TicketPage { tickets: vec![ticket], ..TicketPage::default() }, read }
-    }
-
-    /// An empty page is the last, whatever it says: else a reading might never end.
     fn has_more(&self) -> bool {
-        self.page.has_more && !(self.page.tickets.is_empty() && self.page.rejects.is_empty())
+        self.page.goes_on_after(self.number)
     }
 
     fn batch(self, policies: Arc<[Policy]>) -> Batch {

@@ -40,13 +40,6 @@ impl SyncState {
     pub fn is_settled(&self) -> bool {
         self.swept_at.is_some() || self.passed_at.is_some()
     }
-
-    /// Lets the pass under way, if any, begin again with its first page.
-    pub fn restart_pass(&mut self) {
-        if let Some(pass) = &mut self.full {
-            pass.next_page = 1;
-        }
-    }
 }
 
 /// A pass over all tickets, page by page.
@@ -57,6 +50,13 @@ pub struct FullPass {
     pub next_page: u32,
     /// Tickets that SuperOps says there are.
     pub total: Option<u64>,
+    /// Whether it reads in the order of update.
+    #[serde(default = "yes")]
+    pub sorted: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// One of the lists that tickets point into.

@@ -2,17 +2,47 @@
 //!
 //! Errors come in two families, both in HTTP 200: the official one, a list of
 //! codes and no `message`; and that of the GraphQL engine, a message and no
-//! code. Both are told apart here, before anybody looks at the data.
+//! code. Both are told apart here, before anybody looks at the data. An error
+//! of the engine beside data says which of its nulls are no values.
+
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::error::ApiError;
+use super::gaps::{Gaps, Step};
+
+/// So many messages about one query are read, each up to its first characters.
+const MESSAGES: usize = 50;
+const MESSAGE: usize = 500;
+
+/// What SuperOps answered.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Answered {
+    /// The value under `data.<operation>`.
+    pub data: Value,
+    /// Which of its nulls are no values.
+    pub gaps: Gaps,
+}
+
+impl Answered {
+    /// The same, from a query without these fields.
+    pub fn without(self, unknown: BTreeSet<String>, others: &BTreeSet<String>) -> Self {
+        let Self { data, gaps } = self;
+        Self { data, gaps: gaps.unknown(names(&unknown)).broken(names(others)) }
+    }
+}
+
+/// The names of fields that are given by their way.
+fn names(ways: &BTreeSet<String>) -> impl Iterator<Item = String> {
+    ways.iter().filter_map(|way| way.rsplit('/').next()).map(str::to_owned)
+}
 
 /// The value under `data.<operation>`.
 ///
 /// A list with holes is still a list: data that came with an error of the
-/// engine is used, and what is missing shows up record by record.
-pub(super) fn read(operation: &'static str, body: &[u8]) -> Result<Value, ApiError> {
+/// engine is used, and where the error points nothing is known.
+pub(super) fn read(operation: &'static str, body: &[u8]) -> Result<Answered, ApiError> {
     let mut answer: Value =
         serde_json::from_slice(body).map_err(|_| ApiError::transient("the answer is not whole JSON"))?;
     let data = answer.pointer_mut("/data").and_then(|data| data.get_mut(operation)).map(Value::take);
@@ -20,24 +50,38 @@ pub(super) fn read(operation: &'static str, body: &[u8]) -> Result<Value, ApiErr
     if let Some(code) = errors.iter().find_map(client_code) {
         return Err(of_code(operation, code));
     }
-    match (data, errors.first()) {
-        (Some(data), None) => Ok(data),
-        (Some(data), Some(_)) if !data.is_null() => Ok(data),
-        (_, Some(error)) => Err(of_engine(operation, error)),
-        (None, None) => Err(ApiError::transient("the answer holds neither data nor errors")),
+    match data {
+        Some(data) if errors.is_empty() => Ok(Answered { data, gaps: Gaps::default() }),
+        Some(data) if !data.is_null() => Ok(Answered { data, gaps: gaps(operation, errors) }),
+        _ if errors.is_empty() => Err(ApiError::transient("the answer holds neither data nor errors")),
+        _ => Err(of_engine(operation, errors)),
     }
 }
 
 /// Sorts a status other than 200; `location` is where a redirect points.
-pub(super) fn of_status(status: u16, body: &[u8], subdomain: &str, location: Option<&str>) -> ApiError {
+pub(super) fn of_status(
+    operation: &'static str,
+    status: u16,
+    body: &[u8],
+    subdomain: &str,
+    location: Option<&str>,
+) -> Result<Answered, ApiError> {
     match status {
-        400 if body.is_empty() => ApiError::WrongSubdomain { subdomain: subdomain.to_owned() },
-        300..=399 => ApiError::Redirected { to: host_of(location) },
+        400 if body.is_empty() => Err(ApiError::WrongSubdomain { subdomain: subdomain.to_owned() }),
+        // GraphQL over HTTP lets a server say so of a query that it refuses.
+        400..=499 if is_graphql(body) => read(operation, body),
+        300..=399 => Err(ApiError::Redirected { to: host_of(location) }),
         // Not seen live; it can only mean what `rate_limit_exceeded` means.
-        429 => ApiError::Throttled,
-        408 | 425 | 500..=599 => ApiError::transient(format!("HTTP {status}")),
-        _ => ApiError::WrongEndpoint { status },
+        429 => Err(ApiError::Throttled),
+        408 | 425 | 500..=599 => Err(ApiError::transient(format!("HTTP {status}"))),
+        _ => Err(ApiError::WrongEndpoint { status }),
     }
+}
+
+fn is_graphql(body: &[u8]) -> bool {
+    let answer: Option<Value> = serde_json::from_slice(body).ok();
+    let errors = answer.as_ref().and_then(|answer| answer.get("errors")?.as_array());
+    errors.is_some_and(|errors| !errors.is_empty() && errors.iter().all(Value::is_object))
 }
 
 /// Only the host: a path or a query could hold anything.
@@ -60,19 +104,48 @@ fn of_code(operation: &'static str, code: &str) -> ApiError {
         "subscription_trial_expired" => ApiError::Subscription { state: "a trial that has ended" },
         "subscription_paused" => ApiError::Subscription { state: "paused" },
         "subscription_cancelled" => ApiError::Subscription { state: "cancelled" },
-        other => ApiError::RefusedQuery { operation, why: clipped(other) },
+        other => ApiError::RefusedQuery { operation, why: clipped(other, 200) },
     }
 }
 
-fn of_engine(operation: &'static str, error: &Value) -> ApiError {
-    let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
+/// Errors of the engine without data: the query is not understood, a null broke the answer, or SuperOps stumbled.
+fn of_engine(operation: &'static str, errors: &[Value]) -> ApiError {
+    let says: Vec<_> = errors.iter().filter(|error| is_invalid(error)).take(MESSAGES).map(message).collect();
+    if !says.is_empty() {
+        return ApiError::Misfit { operation, says };
+    }
+    let gaps = gaps(operation, errors);
+    if gaps.points_inside() {
+        return ApiError::Broken { operation, fields: gaps.fields() };
+    }
+    ApiError::Internal { operation }
+}
+
+fn is_invalid(error: &Value) -> bool {
     let class = error.pointer("/extensions/classification").and_then(Value::as_str).unwrap_or_default();
-    let invalid = class == "ValidationError" || class == "InvalidSyntax" || message.starts_with("Validation error");
-    if invalid { ApiError::RefusedQuery { operation, why: clipped(message) } } else { ApiError::Internal { operation } }
+    let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
+    class == "ValidationError" || class == "InvalidSyntax" || message.starts_with("Validation error")
+}
+
+fn message(error: &Value) -> String {
+    clipped(error.get("message").and_then(Value::as_str).unwrap_or_default(), MESSAGE)
+}
+
+fn gaps(operation: &str, errors: &[Value]) -> Gaps {
+    errors.iter().map(|error| path(operation, error)).collect()
+}
+
+/// Where in the answer to `operation` an error points; none if it does not say.
+fn path(operation: &str, error: &Value) -> Option<Vec<Step>> {
+    let path = error.get("path")?.as_array()?;
+    let (first, rest) = path.split_first()?;
+    if first.as_str() != Some(operation) {
+        return None;
+    }
+    rest.iter().map(Step::read).collect()
 }
 
 /// Enough of a message to find the fault by; an error text is no place for a page.
-fn clipped(text: &str) -> String {
-    const ENOUGH: usize = 200;
-    text.chars().filter(|c| !c.is_control()).take(ENOUGH).collect()
+pub(super) fn clipped(text: &str, most: usize) -> String {
+    text.chars().filter(|c| !c.is_control()).take(most).collect()
 }

@@ -9,23 +9,115 @@ use std::borrow::Cow;
 use chrono::{DateTime, Datelike, NaiveDateTime, Utc, Weekday};
 use serde_json::{Map, Value};
 
-use super::{Conversation, ConversationKind, Note, Page, Reject, TicketPage};
+use super::gaps::{Gaps, RowGaps};
+use super::{Conversation, ConversationKind, Gap, Note, Page, Reject, TicketPage};
 use crate::ticket::{Client, Flaw, Named, RefId, Reported, Site, SiteHours, Technician, Ticket, TicketId};
 
 /// Where an association keeps its id: each kind has a name of its own for it.
 const ID_KEYS: [&str; 5] = ["accountId", "userId", "groupId", "id", "siteId"];
 
 /// A page of `getTicketList`; none if it is not a list at all.
-pub(super) fn ticket_page(data: &Value) -> Option<TicketPage> {
-    let mut page =
-        TicketPage { tickets: Vec::new(), rejects: Vec::new(), has_more: has_more(data), total: total(data) };
-    for record in data.get("tickets")?.as_array()? {
+pub(super) fn ticket_page(data: &Value, gaps: &Gaps) -> Option<TicketPage> {
+    let mut page = TicketPage { has_more: has_more(data), total: total(data), ..TicketPage::default() };
+    for (index, record) in data.get("tickets")?.as_array()?.iter().enumerate() {
         match ticket(record) {
-            Ok(ticket) => page.tickets.push(ticket),
+            Ok(ticket) => page.push(ticket, record, &gaps.of_row(Some(("tickets", index)))),
             Err(reject) => page.rejects.push(reject),
         }
     }
     Some(page)
+}
+
+/// A page of one ticket, from `getTicket`.
+pub(super) fn single_page(data: &Value, gaps: &Gaps) -> Result<TicketPage, Reject> {
+    let mut page = TicketPage::default();
+    page.push(ticket(data)?, data, &gaps.of_row(None));
+    Ok(page)
+}
+
+impl TicketPage {
+    fn push(&mut self, mut ticket: Ticket, record: &Value, gaps: &RowGaps<'_>) {
+        let blank = |field: &&str| record.get(*field).is_none_or(Value::is_null);
+        let failed: Vec<_> = TICKET.into_iter().filter(blank).filter(|field| gaps.failed(field)).collect();
+        let unasked: Vec<_> = TICKET.into_iter().filter(|field| gaps.unasked(field)).collect();
+        if !failed.is_empty() || !unasked.is_empty() {
+            ticket
+                .flaws
+                .retain(|flaw| !failed.contains(&flaw.field.as_str()) && !unasked.contains(&flaw.field.as_str()));
+            let flaws =
+                failed.iter().map(|field| (*field, FAILED)).chain(unasked.iter().map(|field| (*field, UNASKED)));
+            ticket.flaws.extend(flaws.map(|(field, why)| Flaw { field: field.to_owned(), why: why.to_owned() }));
+            let gap = Gap { may_be_asked: !failed.is_empty(), fields: [failed, unasked].concat() };
+            self.gaps.insert(ticket.id.clone(), gap);
+        }
+        self.tickets.push(ticket);
+    }
+}
+
+/// The fields of a ticket that may be blank.
+const TICKET: [&str; 19] = [
+    "displayId",
+    "subject",
+    "requestType",
+    "status",
+    "priority",
+    "category",
+    "client",
+    "site",
+    "techGroup",
+    "technician",
+    "sla",
+    "createdTime",
+    "updatedTime",
+    "firstResponseDueTime",
+    "firstResponseTime",
+    "firstResponseViolated",
+    "resolutionDueTime",
+    "resolutionTime",
+    "resolutionViolated",
+];
+const FAILED: &str = "SuperOps answers with an error in its place";
+const UNASKED: &str = "SuperOps does not know this field now";
+const KEPT: &str = "SuperOps does not tell it now; what was known last stands";
+
+/// Whether another question for the ticket may bring what is missing: nothing was ever known of it.
+pub fn lacks(ticket: &Ticket) -> bool {
+    ticket.flaws.iter().any(|flaw| flaw.why == FAILED)
+}
+
+/// `ticket` with what was known `before` of the fields of which this reading told nothing.
+pub fn completed(mut ticket: Ticket, gap: &Gap, before: &Ticket) -> Ticket {
+    let was_unknown = |field: &str| before.flaws.iter().any(|flaw| flaw.field == field && flaw.why != KEPT);
+    for flaw in ticket.flaws.iter_mut().filter(|flaw| gap.fields.contains(&flaw.field.as_str())) {
+        if !was_unknown(&flaw.field) {
+            KEPT.clone_into(&mut flaw.why);
+        }
+    }
+    for field in &gap.fields {
+        match *field {
+            "displayId" => ticket.display_id.clone_from(&before.display_id),
+            "subject" => ticket.subject.clone_from(&before.subject),
+            "requestType" => ticket.request_type.clone_from(&before.request_type),
+            "status" => ticket.status.clone_from(&before.status),
+            "priority" => ticket.priority.clone_from(&before.priority),
+            "category" => ticket.category.clone_from(&before.category),
+            "client" => ticket.client.clone_from(&before.client),
+            "site" => ticket.site.clone_from(&before.site),
+            "techGroup" => ticket.group.clone_from(&before.group),
+            "technician" => ticket.technician.clone_from(&before.technician),
+            "sla" => ticket.sla.clone_from(&before.sla),
+            "createdTime" => ticket.created_at = before.created_at,
+            "updatedTime" => ticket.updated_at = before.updated_at,
+            "firstResponseDueTime" => ticket.first_response.due = before.first_response.due,
+            "firstResponseTime" => ticket.first_response.met_at = before.first_response.met_at,
+            "firstResponseViolated" => ticket.first_response.breached = before.first_response.breached,
+            "resolutionDueTime" => ticket.resolution.due = before.resolution.due,
+            "resolutionTime" => ticket.resolution.met_at = before.resolution.met_at,
+            "resolutionViolated" => ticket.resolution.breached = before.resolution.breached,
+            _ => {}
+        }
+    }
+    ticket
 }
 
 /// One ticket.
@@ -57,8 +149,8 @@ pub(super) fn ticket(record: &Value) -> Result<Ticket, Reject> {
 }
 
 /// A page of `getTechnicianList`.
-pub(super) fn technicians(data: &Value) -> Option<Page<Technician>> {
-    page(data, "userList", |read| {
+pub(super) fn technicians(data: &Value, gaps: &Gaps) -> Option<Page<Technician>> {
+    page(data, gaps, "userList", |read| {
         let id = read.ref_id("userId")?;
         Ok(Technician {
             name: read.required("name").unwrap_or_else(|| id.to_string()),
@@ -72,8 +164,8 @@ pub(super) fn technicians(data: &Value) -> Option<Page<Technician>> {
 }
 
 /// A page of `getClientList`.
-pub(super) fn clients(data: &Value) -> Option<Page<Client>> {
-    page(data, "clients", |read| {
+pub(super) fn clients(data: &Value, gaps: &Gaps) -> Option<Page<Client>> {
+    page(data, gaps, "clients", |read| {
         let id = read.ref_id("accountId")?;
         let name = read.required("name").unwrap_or_else(|| id.to_string());
         Ok(Client { id, name, account_manager: read.named("accountManager") })
@@ -81,8 +173,8 @@ pub(super) fn clients(data: &Value) -> Option<Page<Client>> {
 }
 
 /// A page of `getClientSiteList`.
-pub(super) fn sites(data: &Value) -> Option<Page<Site>> {
-    page(data, "sites", |read| {
+pub(super) fn sites(data: &Value, gaps: &Gaps) -> Option<Page<Site>> {
+    page(data, gaps, "sites", |read| {
         let id = read.ref_id("id")?;
         Ok(Site {
             name: read.required("name").unwrap_or_else(|| id.to_string()),
@@ -164,12 +256,21 @@ fn total(data: &Value) -> Option<u64> {
     total.as_u64().or_else(|| total.as_str()?.trim().parse().ok())
 }
 
-fn page<T>(data: &Value, key: &str, convert: impl Fn(&mut Reader) -> Result<T, Reject>) -> Option<Page<T>> {
-    let mut page = Page { items: Vec::new(), rejects: Vec::new(), has_more: has_more(data) };
-    for record in data.get(key)?.as_array()? {
+fn page<T>(
+    data: &Value,
+    gaps: &Gaps,
+    key: &str,
+    convert: impl Fn(&mut Reader) -> Result<T, Reject>,
+) -> Option<Page<T>> {
+    let mut page = Page { items: Vec::new(), rejects: Vec::new(), has_more: has_more(data), total: total(data) };
+    for (index, record) in data.get(key)?.as_array()?.iter().enumerate() {
         let read = Reader::new(record).and_then(|mut read| convert(&mut read).map(|item| (item, read)));
         match read {
-            Ok((item, read)) => {
+            Ok((item, mut read)) => {
+                let gaps = gaps.of_row(Some((key, index)));
+                let failed = read.fields.iter().filter(|(field, value)| value.is_null() && gaps.failed(field));
+                let failed: Vec<_> = failed.map(|(field, _)| field.as_str()).collect();
+                failed.into_iter().for_each(|field| read.flaw(field, FAILED));
                 page.items.push(item);
                 page.rejects.extend(read.flaws.into_iter().map(|flaw| Reject {
                     id: read.id.clone(),

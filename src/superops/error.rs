@@ -1,5 +1,7 @@
 //! Why a call to SuperOps brought nothing, split by what to do next.
 
+use std::collections::BTreeSet;
+
 use crate::config::TokenSource;
 
 /// Why a call brought nothing.
@@ -29,6 +31,15 @@ pub enum ApiError {
     /// This tenant cannot answer a query of this form: ask in a plainer one.
     #[error("superops refused the query `{operation}`: {why}")]
     RefusedQuery { operation: &'static str, why: String },
+    /// The query does not fit this tenant's schema; what the engine says of it names the fields.
+    #[error("superops does not understand the query `{operation}`: {}", .says.first().map_or("", String::as_str))]
+    Misfit { operation: &'static str, says: Vec<String> },
+    /// A null where none may be took the whole answer with it: ask without these fields, or for fewer records.
+    #[error("one record broke the whole answer to `{operation}`")]
+    Broken { operation: &'static str, fields: BTreeSet<String> },
+    /// Pages before this one can be had; this one and those after it cannot.
+    #[error("superops gives no page {page} of `{operation}`, nor any after it")]
+    TooDeep { operation: &'static str, page: u32 },
     /// What was asked for is gone.
     #[error("superops knows no such record (`{operation}`)")]
     NotFound { operation: &'static str },
@@ -64,6 +75,18 @@ impl ApiError {
         matches!(self, Self::Transient { .. } | Self::Internal { .. })
     }
 
+    /// Whether it may lie in what was asked for: the sort, the filter, the page, or a record on it.
+    pub(super) fn may_lie_in_the_question(&self) -> bool {
+        matches!(
+            self,
+            Self::Internal { .. }
+                | Self::RefusedQuery { .. }
+                | Self::Misfit { .. }
+                | Self::Broken { .. }
+                | Self::TooLarge { .. }
+        )
+    }
+
     /// Whether a person has to do something before any call succeeds.
     pub fn needs_a_person(&self) -> bool {
         match self {
@@ -78,6 +101,9 @@ impl ApiError {
             Self::Forbidden { .. }
             | Self::Throttled
             | Self::RefusedQuery { .. }
+            | Self::Misfit { .. }
+            | Self::Broken { .. }
+            | Self::TooDeep { .. }
             | Self::NotFound { .. }
             | Self::Internal { .. }
             | Self::Unconfirmed { .. }
@@ -95,7 +121,9 @@ impl ApiError {
             Self::Forbidden { .. } => "forbidden",
             Self::Throttled => "throttled",
             Self::Subscription { .. } => "subscription",
-            Self::RefusedQuery { .. } => "refused",
+            Self::RefusedQuery { .. } | Self::Misfit { .. } => "refused",
+            Self::Broken { .. } => "broken",
+            Self::TooDeep { .. } => "too_deep",
             Self::NotFound { .. } => "not_found",
             Self::Internal { .. } => "internal",
             Self::Unconfirmed { .. } => "unconfirmed",

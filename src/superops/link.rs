@@ -10,9 +10,8 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Response, redirect};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 
-use super::answer;
+use super::answer::{self, Answered};
 use super::error::{ApiError, source_words};
 use super::operations::Call;
 use crate::config::{ProcessEnvironment, Tenant, TokenSource};
@@ -74,7 +73,7 @@ impl Link {
     }
 
     /// Makes one attempt with `token`.
-    pub async fn send(&self, call: &Call, token: &SecretString) -> Result<Value, ApiError> {
+    pub async fn send(&self, call: &Call, token: &SecretString) -> Result<Answered, ApiError> {
         let request = self.http.post(self.endpoint.clone()).header(AUTHORIZATION, bearer(token)?);
         let response = request.body(call.body.clone()).send().await.map_err(|error| of_transport(&error))?;
         let status = response.status().as_u16();
@@ -86,7 +85,7 @@ impl Link {
         if status == 200 {
             return answer::read(call.operation, &body);
         }
-        Err(answer::of_status(status, &body, &self.subdomain, location.as_deref()))
+        answer::of_status(call.operation, status, &body, &self.subdomain, location.as_deref())
     }
 
     /// The body, refused as soon as it is too large, whatever its length was said to be.

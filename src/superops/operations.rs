@@ -4,15 +4,17 @@
 //! Answers are not decoded by the generated types: one odd record would fail a
 //! whole page, and the official form of an error has no `message`.
 
+use std::collections::BTreeSet;
+
 use graphql_client::{GraphQLQuery, QueryBody};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Order, TicketAsk, TicketEdit};
+use super::{Order, TicketAsk, TicketEdit, schema};
 use crate::ticket::TicketId;
 
 /// The largest page SuperOps gives.
-const PAGE_SIZE: i64 = 100;
+pub(super) const PAGE_SIZE: u32 = 100;
 
 /// The scalar of the schema, under the name the generated code looks for.
 #[expect(clippy::upper_case_acronyms, reason = "the schema calls it so")]
@@ -69,8 +71,10 @@ pub(super) const SCHEMA: &str = "__schema";
 pub(super) enum Kind {
     /// Nothing about the call: try again.
     Plain,
-    /// It may be SuperOps' way of refusing our sort or filter.
+    /// It may be SuperOps' way of refusing our sort or filter, or that one record: once more, and then it is looked into.
     Shaped,
+    /// Not repeated: what counts is whether it works now.
+    Once,
     /// The change may have been made: look, never repeat.
     Write,
 }
@@ -90,8 +94,13 @@ impl Call {
         Self { operation, kind, text: query.query, body }
     }
 
+    /// The same call without these fields, as far as it has them.
+    pub fn without(&self, fields: &BTreeSet<String>) -> Option<Self> {
+        schema::without(self.text, fields).map(|text| self.with_text(&text))
+    }
+
     /// The same call in another wording.
-    pub fn with_text(&self, text: &str) -> Self {
+    fn with_text(&self, text: &str) -> Self {
         let mut body: Value = serde_json::from_slice(&self.body).expect("we wrote it");
         body["query"] = text.into();
         let body = body.to_string().into_bytes();
@@ -99,19 +108,23 @@ impl Call {
     }
 }
 
-/// One page of tickets.
-pub(super) fn tickets(ask: &TicketAsk) -> Call {
-    let condition = status_not_in(&ask.leave_out_statuses);
+/// Rows of a list of tickets: `size` of them, after those of the pages before `page`.
+pub(super) fn tickets(ask: &TicketAsk, page: u32, size: u32) -> Call {
+    let condition = match ask.older_than {
+        Some(at) => Some(("updatedTime", "before", json!(at.format("%Y-%m-%dT%H:%M:%S").to_string()))),
+        None => status_not_in(&ask.leave_out_statuses),
+    };
     let sort = match ask.order {
         Order::UpdatedDesc => Some("updatedTime"),
         Order::Unsorted => None,
     };
-    ticket_list(ask.page, condition, sort)
+    ticket_list(page, size, condition, sort)
 }
 
 /// The tickets created in the last `days`: a filter by date, which not every tenant can do.
 pub(super) fn tickets_created_in_last(days: u32) -> Call {
-    ticket_list(1, Some(("createdTime", "inLast", json!({ "unit": "DAY", "quantity": days }))), None)
+    let condition = ("createdTime", "inLast", json!({ "unit": "DAY", "quantity": days }));
+    ticket_list(1, PAGE_SIZE, Some(condition), None)
 }
 
 type Condition = (&'static str, &'static str, Value);
@@ -120,7 +133,7 @@ fn status_not_in(statuses: &[String]) -> Option<Condition> {
     (!statuses.is_empty()).then(|| ("status", "notIncludes", json!(statuses)))
 }
 
-fn ticket_list(page: u32, condition: Option<Condition>, sort: Option<&str>) -> Call {
+fn ticket_list(page: u32, size: u32, condition: Option<Condition>, sort: Option<&str>) -> Call {
     use get_ticket_list::{ListInfoInput, RuleConditionInput, SortInput, SortOrder, Variables};
     let kind = if condition.is_some() || sort.is_some() { Kind::Shaped } else { Kind::Plain };
     let condition = condition.map(|(attribute, operator, value)| RuleConditionInput {
@@ -131,7 +144,7 @@ fn ticket_list(page: u32, condition: Option<Condition>, sort: Option<&str>) -> C
     });
     let sort = sort
         .map(|attribute| vec![Some(SortInput { attribute: Some(attribute.to_owned()), order: Some(SortOrder::DESC) })]);
-    let input = ListInfoInput { page: Some(page.into()), page_size: Some(PAGE_SIZE), condition, sort };
+    let input = ListInfoInput { page: Some(page.into()), page_size: Some(size.into()), condition, sort };
     Call::new("getTicketList", kind, GetTicketList::build_query(Variables { input }))
 }
 
@@ -139,7 +152,7 @@ fn ticket_list(page: u32, condition: Option<Condition>, sort: Option<&str>) -> C
 pub(super) fn ticket(id: &TicketId) -> Call {
     use get_ticket::{TicketIdentifierInput, Variables};
     let input = TicketIdentifierInput { ticket_id: id.to_string() };
-    Call::new("getTicket", Kind::Plain, GetTicket::build_query(Variables { input }))
+    Call::new("getTicket", Kind::Shaped, GetTicket::build_query(Variables { input }))
 }
 
 /// Who wrote on a ticket, and when.
@@ -185,21 +198,24 @@ pub(super) fn edit_ticket(id: &TicketId, edit: &TicketEdit) -> Call {
 /// One page of technicians.
 pub(super) fn technicians(page: u32) -> Call {
     use get_technician_list::{ListInfoInput, Variables};
-    let input = ListInfoInput { page: Some(page.into()), page_size: Some(PAGE_SIZE), condition: None, sort: None };
+    let input =
+        ListInfoInput { page: Some(page.into()), page_size: Some(PAGE_SIZE.into()), condition: None, sort: None };
     Call::new("getTechnicianList", Kind::Plain, GetTechnicianList::build_query(Variables { input }))
 }
 
 /// One page of clients.
 pub(super) fn clients(page: u32) -> Call {
     use get_client_list::{ListInfoInput, Variables};
-    let input = ListInfoInput { page: Some(page.into()), page_size: Some(PAGE_SIZE), condition: None, sort: None };
+    let input =
+        ListInfoInput { page: Some(page.into()), page_size: Some(PAGE_SIZE.into()), condition: None, sort: None };
     Call::new("getClientList", Kind::Plain, GetClientList::build_query(Variables { input }))
 }
 
 /// One page of sites, of all clients.
 pub(super) fn sites(page: u32) -> Call {
     use get_client_site_list::{GetClientSiteListInput, ListInfoInput, Variables};
-    let info = ListInfoInput { page: Some(page.into()), page_size: Some(PAGE_SIZE), condition: None, sort: None };
+    let info =
+        ListInfoInput { page: Some(page.into()), page_size: Some(PAGE_SIZE.into()), condition: None, sort: None };
     let input = GetClientSiteListInput { list_info: Some(info), client_id: None };
     Call::new("getClientSiteList", Kind::Plain, GetClientSiteList::build_query(Variables { input }))
 }

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{ApiError, Order, Page, SuperOps, TicketAsk, TicketPage, Urgency, convert, operations, schema};
+use super::{
+    ApiError, Order, Page, SuperOps, TicketAsk, TicketPage, Urgency, convert, is_newest_first, operations, schema,
+};
 use crate::ticket::{Client, Site, Technician, Ticket};
 
 /// How far the dates are tried.
@@ -63,7 +65,7 @@ pub async fn probe(client: &SuperOps) -> Vec<Finding> {
 }
 
 fn ask(page: u32, order: Order, without: &[String]) -> TicketAsk {
-    TicketAsk { page, order, leave_out_statuses: without.to_vec() }
+    TicketAsk { leave_out_statuses: without.to_vec(), ..TicketAsk::all(page, order) }
 }
 
 fn dead(error: &ApiError) -> Finding {
@@ -125,7 +127,9 @@ fn difference(difference: &schema::Difference) -> Finding {
 async fn sort(client: &SuperOps) -> Finding {
     let consequence = "every poll reads all pages";
     match descending_pages(client).await {
-        Ok(tickets) if is_descending(&tickets) => Finding::ok("sort by updatedTime works"),
+        Ok(tickets) if is_newest_first(tickets.iter().filter_map(|ticket| ticket.updated_at)) => {
+            Finding::ok("sort by updatedTime works")
+        }
         Ok(_) => Finding::degraded("sort by updatedTime does not work here (it is ignored)", consequence),
         Err(error) => Finding::degraded(format!("sort by updatedTime does not work here: {error}"), consequence),
     }
@@ -139,11 +143,6 @@ async fn descending_pages(client: &SuperOps) -> Result<Vec<Ticket>, ApiError> {
         tickets.extend(client.tickets(&ask(2, Order::UpdatedDesc, &[]), Urgency::Urgent).await?.tickets);
     }
     Ok(tickets)
-}
-
-fn is_descending(tickets: &[Ticket]) -> bool {
-    let times: Vec<_> = tickets.iter().filter_map(|ticket| ticket.updated_at).collect();
-    times.is_sorted_by(|earlier, later| earlier >= later)
 }
 
 async fn status_filter(client: &SuperOps, unsorted: &TicketPage) -> Finding {
@@ -163,7 +162,8 @@ async fn status_filter(client: &SuperOps, unsorted: &TicketPage) -> Finding {
 /// Nothing depends on it: tenants disagree about it too much.
 async fn date_filter(client: &SuperOps) -> Finding {
     let call = operations::tickets_created_in_last(RECENT_DAYS);
-    let works = client.call(&call, Urgency::Urgent).await.is_ok_and(|data| convert::ticket_page(&data).is_some());
+    let answer = client.call(&call, Urgency::Urgent).await;
+    let works = answer.is_ok_and(|answer| convert::ticket_page(&answer.data, &answer.gaps).is_some());
     let what = if works { "filter by date works" } else { "filter by date does not work here" };
     Finding::new(Verdict::Ok, what, "nothing depends on it")
 }

@@ -1,28 +1,58 @@
 //! What is asked of SuperOps and what it answers, in our words.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::ticket::{RefId, Ticket};
+use super::operations::PAGE_SIZE;
+use crate::ticket::{RefId, Ticket, TicketId};
 
 /// Which tickets to ask for, and in which order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TicketAsk {
     /// From 1.
     pub page: u32,
     pub order: Order,
     /// Status names; empty: tickets of every status.
     pub leave_out_statuses: Vec<String>,
+    /// Only tickets last updated before; then no status is left out. Few tenants can do it.
+    pub older_than: Option<DateTime<Utc>>,
+}
+
+impl TicketAsk {
+    /// A page of all tickets.
+    pub fn all(page: u32, order: Order) -> Self {
+        Self { page, order, ..Self::default() }
+    }
+
+    /// Whether it has neither a sort nor a filter.
+    pub(super) fn is_plain(&self) -> bool {
+        self.order == Order::Unsorted && self.leave_out_statuses.is_empty() && self.older_than.is_none()
+    }
 }
 
 /// The order of a list of tickets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     /// What changed last comes first. Not every tenant can do it.
     UpdatedDesc,
     /// As SuperOps likes; not by age.
+    #[default]
     Unsorted,
+}
+
+/// Updates at nearly the same moment need not be listed in their order.
+const DISORDER: TimeDelta = TimeDelta::minutes(10);
+
+/// Whether these times of update come newest first, but for pairs that lie closer together than ten minutes.
+pub fn is_newest_first(times: impl IntoIterator<Item = DateTime<Utc>>) -> bool {
+    let mut oldest: Option<DateTime<Utc>> = None;
+    times.into_iter().all(|at| {
+        let fits = oldest.is_none_or(|oldest| at - oldest < DISORDER);
+        oldest = Some(oldest.map_or(at, |oldest| oldest.min(at)));
+        fits
+    })
 }
 
 /// One page of tickets.
@@ -33,6 +63,46 @@ pub struct TicketPage {
     pub has_more: bool,
     /// All tickets that fit, on all pages.
     pub total: Option<u64>,
+    /// What SuperOps failed to tell of some of them.
+    pub gaps: BTreeMap<TicketId, Gap>,
+}
+
+impl TicketPage {
+    /// Whether there are tickets after this page, the one of that number.
+    pub fn goes_on_after(&self, page: u32) -> bool {
+        goes_on(page, self.tickets.len() + self.rejects.len(), self.has_more, self.total)
+    }
+
+    /// Whether SuperOps' count of the tickets says otherwise than its word on whether there are more.
+    pub fn disagrees_after(&self, page: u32) -> bool {
+        self.total.is_some_and(|total| is_counted(page, total) != self.has_more)
+    }
+}
+
+impl<T> Page<T> {
+    /// Whether there are records after this page, the one of that number.
+    pub fn goes_on_after(&self, page: u32) -> bool {
+        goes_on(page, self.items.len() + self.rejects.len(), self.has_more, self.total)
+    }
+}
+
+/// Either word is believed that there are more. An empty page is the last, whatever it says: else a reading might
+/// never end.
+fn goes_on(page: u32, rows: usize, has_more: bool, total: Option<u64>) -> bool {
+    rows > 0 && (has_more || total.is_some_and(|total| is_counted(page, total)))
+}
+
+/// Whether so many records reach beyond that page.
+fn is_counted(page: u32, total: u64) -> bool {
+    u64::from(page) * u64::from(PAGE_SIZE) < total
+}
+
+/// Fields of a ticket that are blank because nobody knows them, by SuperOps' names for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gap {
+    pub fields: Vec<&'static str>,
+    /// Whether another question may bring them: SuperOps failed, and does not lack the field.
+    pub may_be_asked: bool,
 }
 
 /// One page of anything else.
@@ -42,6 +112,8 @@ pub struct Page<T> {
     /// Records left out, and single fields left blank (then the record is among the items).
     pub rejects: Vec<Reject>,
     pub has_more: bool,
+    /// All records, on all pages.
+    pub total: Option<u64>,
 }
 
 /// A record, or a field of it, that could not be read.

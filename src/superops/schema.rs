@@ -1,11 +1,12 @@
 //! Compares a tenant's schema with the one we were built for, as far as we use it,
-//! and rewords our operations for a tenant that lacks some of it.
+//! and rewords our operations for a tenant that lacks some of it, or stumbles over it.
 //!
 //! What we use is read from our own operations, so that the comparison cannot
 //! fall behind them. Whether a field may be null does not matter: null is
 //! expected everywhere.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use apollo_compiler::executable::{Selection, SelectionSet};
 use apollo_compiler::schema::ExtendedType;
@@ -28,6 +29,10 @@ const INPUTS: [(&str, &[&str]); 6] = [
     ("GetClientSiteListInput", &["listInfo"]),
     ("CreateTicketNoteInput", &["ticket", "content", "privacyType"]),
 ];
+
+/// Without these a record is nothing, and a list none.
+const NEEDED: [&str; 9] =
+    ["tickets", "userList", "clients", "sites", "ticketId", "userId", "accountId", "groupId", "id"];
 
 /// A field we use that this tenant has otherwise, or not at all.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,42 +59,75 @@ pub(super) fn differences(live: &Value) -> Vec<Difference> {
     found
 }
 
-/// Our operations as `live` can answer them: without the fields it does not have.
+/// `text`, an operation of ours, without these fields, each given by its way: `getTicketList/tickets/category`.
 ///
-/// Maps the text of an operation to its new wording; those that need none are
-/// left out, and so are those of which nothing would be left.
-pub(super) fn rewordings(live: &Value) -> HashMap<&'static str, String> {
-    let differences = differences(live).into_iter();
-    let missing: BTreeSet<_> = differences.filter(|field| field.found.is_none()).map(|field| field.place).collect();
-    let ours = our_schema();
-    let reword = |text: &'static str| Some((text, without(&missing, &ours, text)?));
-    TEXTS.into_iter().filter_map(reword).collect()
-}
-
-fn without(missing: &BTreeSet<String>, ours: &Valid<Schema>, text: &'static str) -> Option<String> {
-    let mut document = document(ours, text);
+/// None if nothing is to be left out, or nothing would be left.
+pub(super) fn without(text: &str, fields: &BTreeSet<String>) -> Option<String> {
+    if fields.is_empty() {
+        return None;
+    }
+    let mut document = parsed(text)?;
     let mut removed = 0;
     for operation in document.operations.named.values_mut() {
-        removed += prune(&mut operation.make_mut().selection_set, missing)?;
+        removed += prune(&mut operation.make_mut().selection_set, "", fields)?;
     }
     (removed > 0).then(|| document.to_string())
 }
 
-/// Takes the missing fields out, and says how many; none if a selection would be empty.
-fn prune(selected: &mut SelectionSet, missing: &BTreeSet<String>) -> Option<usize> {
-    let (before, parent) = (selected.selections.len(), selected.ty.clone());
-    selected.selections.retain(|selection| {
-        selection.as_field().is_none_or(|field| !missing.contains(&format!("{parent}.{}", field.name)))
-    });
+/// Takes the fields out, and says how many; none if a selection would be empty.
+fn prune(selected: &mut SelectionSet, above: &str, fields: &BTreeSet<String>) -> Option<usize> {
+    let before = selected.selections.len();
+    selected
+        .selections
+        .retain(|selection| selection.as_field().is_none_or(|field| !fields.contains(&way(above, &field.name))));
     let mut removed = before - selected.selections.len();
     for selection in &mut selected.selections {
         if let Selection::Field(field) = selection
             && !field.selection_set.is_empty()
         {
-            removed += prune(&mut field.make_mut().selection_set, missing)?;
+            let here = way(above, &field.name);
+            removed += prune(&mut field.make_mut().selection_set, &here, fields)?;
         }
     }
     (!selected.selections.is_empty()).then_some(removed)
+}
+
+fn way(above: &str, name: &str) -> String {
+    if above.is_empty() { name.to_owned() } else { format!("{above}/{name}") }
+}
+
+/// The fields of `text`, an operation of ours, that the engine complains of in `message`.
+///
+/// Engines differ in their words: some give the way to the field, all give its name and most that of its type, in
+/// quotation marks of some kind. What a record cannot do without is never among them.
+pub(super) fn complained_of(text: &str, message: &str) -> BTreeSet<String> {
+    let mut fields = Vec::new();
+    for operation in parsed(text).iter().flat_map(|document| document.operations.iter()) {
+        ways(&operation.selection_set, "", &mut fields);
+    }
+    let words: BTreeSet<_> = message.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '/')).collect();
+    let by_way: BTreeSet<_> = fields.iter().filter(|(way, ..)| words.contains(way.as_str())).collect();
+    let named: BTreeSet<_> = fields.iter().filter(|(_, name, _)| is_quoted(message, name)).collect();
+    let typed = named.iter().filter(|(.., kind)| words.contains(kind.as_str())).copied().collect::<BTreeSet<_>>();
+    let found = [by_way, typed, named].into_iter().find(|found| !found.is_empty()).unwrap_or_default();
+    found.into_iter().filter(|(_, name, _)| !NEEDED.contains(&name.as_str())).map(|(way, ..)| way.clone()).collect()
+}
+
+fn is_quoted(message: &str, name: &str) -> bool {
+    ['\'', '"', '`'].iter().any(|mark| message.contains(&format!("{mark}{name}{mark}")))
+}
+
+/// Each field below the operation's own: its way, its name, and the type that has it.
+fn ways(selected: &SelectionSet, above: &str, found: &mut Vec<(String, String, String)>) {
+    for selection in &selected.selections {
+        if let Selection::Field(field) = selection {
+            let here = way(above, &field.name);
+            if !above.is_empty() {
+                found.push((here.clone(), field.name.to_string(), selected.ty.to_string()));
+            }
+            ways(&field.selection_set, &here, found);
+        }
+    }
 }
 
 /// Whether this tenant knows the query `name`.
@@ -142,6 +180,12 @@ fn used_fields() -> BTreeSet<(String, String)> {
 
 fn our_schema() -> Valid<Schema> {
     Schema::parse_and_validate(OURS, "schema.graphql").expect("our schema is checked when this is compiled")
+}
+
+/// None of an operation that is not of our schema: there is nothing in it to do without.
+fn parsed(text: &str) -> Option<ExecutableDocument> {
+    static SCHEMA: LazyLock<Valid<Schema>> = LazyLock::new(our_schema);
+    ExecutableDocument::parse(&SCHEMA, text, "operation.graphql").ok()
 }
 
 fn document(ours: &Valid<Schema>, text: &str) -> ExecutableDocument {
@@ -201,17 +245,47 @@ pub(super) mod tests {
         assert_eq!(differences(&live("Ticket.sla")), [gone]);
     }
 
+    fn set(fields: &[&str]) -> BTreeSet<String> {
+        fields.iter().map(|field| (*field).to_owned()).collect()
+    }
+
     #[test]
-    fn a_missing_field_is_no_longer_asked_for() {
-        let reworded = rewordings(&live("Ticket.category"));
-        let page = &reworded[operations::get_ticket_list::QUERY];
+    fn a_field_is_no_longer_asked_for() {
+        let page = without(operations::get_ticket_list::QUERY, &set(&["getTicketList/tickets/category"])).unwrap();
         assert!(!page.contains("category") && page.contains("priority"), "{page}");
-        assert_eq!(reworded.len(), 2, "the page and the single ticket, nothing else");
     }
 
     #[test]
     fn an_operation_of_which_nothing_would_be_left_stays_as_it_is() {
-        assert!(rewordings(&live("Query.getSLAList")).is_empty());
+        assert_eq!(without(operations::get_sla_list::QUERY, &set(&["getSLAList"])), None);
+        assert_eq!(without(operations::get_ticket_list::QUERY, &set(&["getTicketList/tickets/nothing"])), None);
+    }
+
+    #[test]
+    fn the_fields_of_a_complaint_are_found_in_any_engines_words() {
+        let category = ["getTicketList/tickets/category"];
+        let cases: [(&str, &[&str]); 8] = [
+            (
+                "Validation error (FieldUndefined@[getTicketList/tickets/category]) : Field 'category' in type 'Ticket' is undefined",
+                &category,
+            ),
+            (
+                "Validation error of type FieldUndefined: Field 'category' in type 'Ticket' is undefined @ 'getTicketList/tickets/category'",
+                &category,
+            ),
+            ("Cannot query field \"category\" on type \"Ticket\". Did you mean \"cause\"?", &category),
+            ("Unknown field `totalCount`", &["getTicketList/listInfo/totalCount"]),
+            (
+                "Validation error (FieldUndefined@[getTicketList/listInfo]) : Field 'listInfo' in type 'TicketList' is undefined",
+                &["getTicketList/listInfo"],
+            ),
+            ("Validation error (FieldUndefined@[getTicketList/tickets/ticketId]) : Field 'ticketId' is undefined", &[]),
+            ("Validation error (UnknownArgument@[getTicketList]) : Unknown field argument 'input'", &[]),
+            ("Variable 'input' has coerced Null value for NonNull type", &[]),
+        ];
+        for (message, expected) in cases {
+            assert_eq!(complained_of(operations::get_ticket_list::QUERY, message), set(expected), "{message}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Each list is read for itself: one that the token may not see leaves the
 //! others as they are, and what was known of it before is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::warn;
@@ -12,11 +12,11 @@ use super::{SyncError, TenantSync};
 use crate::store::sync::{Lookup, LookupState, Unread};
 use crate::superops::{ApiError, Reject, Urgency, all_pages};
 use crate::telemetry::TenantLabels;
-use crate::ticket::{Directory, Named};
+use crate::ticket::{Directory, Named, RefId};
 
 const EVERY: TimeDelta = TimeDelta::hours(1);
 /// A list that could not be read for a passing reason is asked for again soon.
-const AGAIN: TimeDelta = TimeDelta::minutes(5);
+const AGAIN: TimeDelta = TimeDelta::minutes(1);
 
 impl TenantSync {
     /// Reads the lists whose time has come.
@@ -57,17 +57,20 @@ impl TenantSync {
             Lookup::Slas => directory.slas = by_id(self.client.slas(urgency).await?),
             Lookup::Technicians => {
                 let (people, unread) = all_pages(|page| self.client.technicians(page, urgency)).await?;
-                directory.technicians = people.into_iter().map(|person| (person.id.clone(), person)).collect();
+                let people = people.into_iter().map(|person| (person.id.clone(), person)).collect();
+                directory.technicians = completed(people, &before.technicians, &unread);
                 rejects = unread;
             }
             Lookup::Clients => {
                 let (clients, unread) = all_pages(|page| self.client.clients(page, urgency)).await?;
-                directory.clients = clients.into_iter().map(|client| (client.id.clone(), client)).collect();
+                let clients = clients.into_iter().map(|client| (client.id.clone(), client)).collect();
+                directory.clients = completed(clients, &before.clients, &unread);
                 rejects = unread;
             }
             Lookup::Sites => {
                 let (sites, unread) = all_pages(|page| self.client.sites(page, urgency)).await?;
-                directory.sites = sites.into_iter().map(|site| (site.id.clone(), site)).collect();
+                let sites = sites.into_iter().map(|site| (site.id.clone(), site)).collect();
+                directory.sites = completed(sites, &before.sites, &unread);
                 rejects = unread;
             }
         }
@@ -110,7 +113,23 @@ impl TenantSync {
     }
 }
 
-fn by_id(list: Vec<Named>) -> BTreeMap<crate::ticket::RefId, Named> {
+/// `list`, with what was known before of the records that could not be read to their end.
+fn completed<T: Clone>(
+    mut list: BTreeMap<RefId, T>,
+    before: &BTreeMap<RefId, T>,
+    rejects: &[Reject],
+) -> BTreeMap<RefId, T> {
+    let in_part: BTreeSet<_> = rejects.iter().filter_map(|reject| reject.id.as_deref()).collect();
+    let some_lost = rejects.iter().any(|reject| reject.id.is_none());
+    for (id, known) in before {
+        if in_part.contains(id.as_str()) || (some_lost && !list.contains_key(id)) {
+            list.insert(id.clone(), known.clone());
+        }
+    }
+    list
+}
+
+fn by_id(list: Vec<Named>) -> BTreeMap<RefId, Named> {
     list.into_iter().map(|named| (named.id.clone(), named)).collect()
 }
 

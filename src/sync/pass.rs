@@ -34,7 +34,7 @@ impl TenantSync {
         let now = stint.now;
         self.begin_pass_if_due(now);
         while let Some(pass) = self.state.full.clone() {
-            let order = if self.may_sort(now) { Order::UpdatedDesc } else { Order::Unsorted };
+            let order = if pass.sorted { Order::UpdatedDesc } else { Order::Unsorted };
             let begin = || Progress::begin(&self.tenant, pass.next_page - 1, now);
             let mut progress = self.progress.take().unwrap_or_else(begin);
             let (pages, waiting) = pages();
@@ -91,12 +91,12 @@ impl TenantSync {
         let interval = pace::pass_interval(tickets, self.client.budget(), sorts, filters);
         let due = self.state.passed_at.is_none_or(|at| at + interval <= now);
         if due && self.state.full.is_none() {
-            self.state.full = Some(FullPass { started_at: now, next_page: 1, total: None });
+            self.state.full = Some(FullPass { started_at: now, next_page: 1, total: None, sorted: self.may_sort(now) });
         }
     }
 
     async fn ask_page(&self, page: u32, order: Order) -> Result<Answer, ApiError> {
-        self.ask(&TicketAsk { page, order, leave_out_statuses: Vec::new() }, Urgency::Background).await
+        self.ask(&TicketAsk::all(page, order), Urgency::Background).await
     }
 
     fn show_progress(&self, progress: &mut Progress, state: &SyncState) {

@@ -47,8 +47,8 @@ impl TenantSync {
         now: DateTime<Utc>,
         report: &mut TurnReport,
     ) -> Result<bool, SyncError> {
-        let order = if self.may_sort(now) { Order::UpdatedDesc } else { Order::Unsorted };
-        let ask = TicketAsk { page: 1, order, leave_out_statuses };
+        let order = if self.state.sort_broken_at.is_none() { Order::UpdatedDesc } else { Order::Unsorted };
+        let ask = TicketAsk { leave_out_statuses, ..TicketAsk::all(1, order) };
         let (pages, waiting) = pages();
         let (read, kept) = tokio::join!(self.read_open(ask, now, pages), self.keep_pages(waiting));
         self.settle(kept, report)?;
@@ -130,10 +130,10 @@ impl TenantSync {
 
     async fn read_single(&mut self, id: &TicketId, report: &mut TurnReport) -> Result<(), SyncError> {
         let earliest = self.clock.now();
-        let ticket = self.client.ticket(id, Urgency::Routine).await?;
+        let page = self.client.single(id, Urgency::Routine).await?;
         let read = Bounds { earliest, latest: self.clock.now() };
-        if let Some(ticket) = ticket {
-            return self.save(Answer::single(ticket, read), None, report).await;
+        if !page.tickets.is_empty() {
+            return self.save(Answer { number: 1, page, read }, None, report).await;
         }
         if self.store.mark_missed(&self.tenant, id).await? >= MISSES {
             self.store.mark_vanished(&self.tenant, id, read).await?;

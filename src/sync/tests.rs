@@ -1,5 +1,6 @@
 //! What the sync promises, turn by turn, against a desk on a socket.
 
+mod bad_minutes;
 pub mod desk;
 mod look_alike;
 
@@ -141,9 +142,9 @@ async fn a_ticket_hidden_by_a_removal_between_pages_is_caught() {
 async fn an_order_that_is_ignored_is_noticed_and_done_without() {
     let mut bench = Bench::with(|desk| {
         desk.sort = Takes::Ignores;
-        desk.add(1, "Open", at(-9));
-        desk.add(2, "Open", at(-5));
-        desk.add(3, "Closed", at(-7));
+        desk.add(1, "Open", at(-90));
+        desk.add(2, "Open", at(-50));
+        desk.add(3, "Closed", at(-70));
     })
     .await;
     assert_eq!(bench.turn().await.new, 3);
@@ -157,14 +158,16 @@ async fn an_order_that_is_ignored_is_noticed_and_done_without() {
 }
 
 #[tokio::test]
-async fn an_order_that_is_refused_is_tried_again_in_a_day() {
+async fn an_order_that_is_refused_is_tried_again_in_ten_minutes() {
     let mut bench = Bench::with(open_tickets(3)).await;
     bench.turn().await;
     bench.desk().sort = Takes::Refuses;
     bench.turn_at(1).await;
     assert_eq!(bench.health.borrow().limits.len(), 1);
     bench.desk().sort = Takes::Well;
-    bench.turn_at(24 * 60 + 1).await;
+    bench.turn_at(10).await;
+    assert_eq!(bench.health.borrow().limits.len(), 1);
+    bench.turn_at(11).await;
     assert_eq!(bench.health.borrow().limits.len(), 0);
 }
 

@@ -37,6 +37,14 @@ pub enum Takes {
 /// What happens before a certain page of tickets is answered.
 pub type Meanwhile = Box<dyn FnOnce(&mut Desk) + Send>;
 
+/// The last word on an answer: the operation, its input, and what would have been answered.
+pub type Twist = Box<dyn FnMut(&str, &Value, Value) -> Value + Send>;
+
+/// What SuperOps says when it stumbles.
+pub fn internal(operation: &str) -> Value {
+    json!({ "errors": [{ "message": "Internal Server Error(s) while executing query" }], "data": { operation: null } })
+}
+
 /// What SuperOps knows.
 #[derive(Default)]
 pub struct Desk {
@@ -48,6 +56,9 @@ pub struct Desk {
     /// Page of an unfiltered list -> what happens just before it is answered.
     pub meanwhile: HashMap<u64, Meanwhile>,
     pub conversations: Vec<Value>,
+    pub twist: Option<Twist>,
+    /// A field that the schema lacks, and what is said of it.
+    pub unknown: Option<(&'static str, &'static str)>,
     /// Each call since last asked: `getTicketList 1`, `getTicketList 1 open`, `getTicket 7`.
     pub calls: Vec<String>,
 }
@@ -81,7 +92,23 @@ impl Desk {
         self.errors.insert(operation, code);
     }
 
-    fn answer(&mut self, operation: &'static str, input: &Value) -> Value {
+    fn answer(&mut self, operation: &'static str, input: &Value, query: &str) -> Value {
+        let mut answer = self.plain(operation, input);
+        match &mut answer["data"][operation] {
+            Value::Object(list) if list.contains_key("tickets") => {
+                let rows = list["tickets"].as_array_mut().unwrap();
+                rows.iter_mut().for_each(|row| choose(row, query));
+            }
+            ticket if operation == "getTicket" => choose(ticket, query),
+            _ => {}
+        }
+        let Some(mut twist) = self.twist.take() else { return answer };
+        let answer = twist(operation, input, answer);
+        self.twist = Some(twist);
+        answer
+    }
+
+    fn plain(&mut self, operation: &'static str, input: &Value) -> Value {
         let id = input["ticketId"].as_str().unwrap_or_default();
         match operation {
             "getTicketList" => return self.list(input),
@@ -126,11 +153,19 @@ impl Desk {
         if sorted && self.sort == Takes::Well {
             tickets.sort_by(|a, b| b["updatedTime"].as_str().cmp(&a["updatedTime"].as_str()));
         }
-        let begin = (usize::try_from(page).unwrap() - 1) * 100;
+        let size = usize::try_from(input["pageSize"].as_u64().unwrap()).unwrap();
+        let begin = (usize::try_from(page).unwrap() - 1) * size;
         let rest = tickets.get(begin..).unwrap_or_default();
-        let has_more = if rest.len() > 100 { json!(true) } else { Value::Null };
+        let has_more = if rest.len() > size { json!(true) } else { Value::Null };
         let info = json!({ "hasMore": has_more, "totalCount": tickets.len() });
-        json!({ "data": { "getTicketList": { "tickets": rest[..rest.len().min(100)], "listInfo": info } } })
+        json!({ "data": { "getTicketList": { "tickets": rest[..rest.len().min(size)], "listInfo": info } } })
+    }
+}
+
+/// Only the fields that were asked for.
+fn choose(row: &mut Value, query: &str) {
+    if let Some(fields) = row.as_object_mut() {
+        fields.retain(|field, _| query.contains(field.as_str()));
     }
 }
 
@@ -156,7 +191,12 @@ async fn answer(State(desk): State<Arc<Mutex<Desk>>>, body: Bytes) -> Json<Value
     let query = body["query"].as_str().unwrap();
     let asks = |name: &&str| query.contains(&format!("{name}(")) || query.contains(&format!("{name} {{"));
     let operation = OPERATIONS.into_iter().find(asks).unwrap();
-    Json(desk.lock().unwrap().answer(operation, &body["variables"]["input"]))
+    let unknown = desk.lock().unwrap().unknown;
+    if let Some((_, says)) = unknown.filter(|(field, _)| query.contains(field)) {
+        let class = json!({ "classification": "ValidationError" });
+        return Json(json!({ "errors": [{ "message": says, "extensions": class }] }));
+    }
+    Json(desk.lock().unwrap().answer(operation, &body["variables"]["input"], query))
 }
 
 /// A desk on a socket, a store on a disk, and a sync between them.

@@ -1,0 +1,227 @@
+//! A page of tickets, in spite of what is wrong with it.
+//!
+//! One record may break a whole page, a page may lie too deep, a sort or a
+//! filter may be refused, or SuperOps may have a bad minute: the answers look
+//! alike. What it is, only other questions at that very moment tell. So that is
+//! asked before anything is blamed.
+
+use std::collections::BTreeSet;
+
+use super::error::ApiError;
+use super::operations::{self, Call, PAGE_SIZE};
+use super::{Order, Reject, SuperOps, TicketAsk, TicketPage, Urgency, convert, no_list};
+use crate::ticket::TicketId;
+
+const LIST: &str = "getTicketList";
+
+/// Several fields may break a page, and only one may be named at a time.
+const ROUNDS: usize = 6;
+
+/// A page is asked for in parts of these sizes: each divides the one before.
+const PARTS: [u32; 5] = [100, 50, 25, 5, 1];
+
+/// Which rows of a list: as many as `size`, after those of the pages before.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    page: u32,
+    size: u32,
+}
+
+impl SuperOps {
+    /// One page of tickets.
+    ///
+    /// [`ApiError::RefusedQuery`] means that a page without the sort and the filter was had at that moment, and
+    /// [`ApiError::TooDeep`] that the first page was.
+    pub async fn tickets(&self, ask: &TicketAsk, urgency: Urgency) -> Result<TicketPage, ApiError> {
+        match self.slot(ask, whole(ask), urgency, true).await {
+            Err(error @ (ApiError::Broken { .. } | ApiError::TooLarge { .. })) => self.parts(ask, error, urgency).await,
+            Err(error) if error.may_lie_in_the_question() => self.diagnosed(ask, error, urgency).await,
+            result => result,
+        }
+    }
+
+    /// One ticket, as a page: empty if SuperOps does not know it, or hides it: it does not say which.
+    pub async fn single(&self, id: &TicketId, urgency: Urgency) -> Result<TicketPage, ApiError> {
+        let mut left_out = BTreeSet::new();
+        loop {
+            let call = operations::ticket(id);
+            match self.call_without(&call, &left_out, urgency).await {
+                Err(ApiError::NotFound { .. }) => return Ok(TicketPage::default()),
+                Err(ApiError::Broken { operation, fields }) => {
+                    if !widen(&mut left_out, operation, fields) {
+                        return Err(ApiError::Internal { operation });
+                    }
+                }
+                Err(error) => return Err(error),
+                Ok(answer) if answer.data.is_null() => return Ok(TicketPage::default()),
+                Ok(answer) => return convert::single_page(&answer.data, &answer.gaps).map_err(of_reject),
+            }
+        }
+    }
+
+    /// Rows of a list, without the fields that break it. `patient`: with the retries that a call may have.
+    async fn slot(&self, ask: &TicketAsk, slot: Slot, urgency: Urgency, patient: bool) -> Result<TicketPage, ApiError> {
+        let call = operations::tickets(ask, slot.page, slot.size);
+        let call = if patient { call } else { call.once() };
+        let (mut left_out, mut best) = (BTreeSet::new(), None);
+        for _ in 0..ROUNDS {
+            let (page, lost) = match self.call_without(&call, &left_out, urgency).await {
+                Ok(answer) => {
+                    let page = convert::ticket_page(&answer.data, &answer.gaps).ok_or_else(no_list)?;
+                    (Some(page), answer.gaps.fields_of_lost_rows(&answer.data, "tickets"))
+                }
+                Err(ApiError::Broken { fields, .. }) => (None, fields),
+                // What was had without the lost rows is better than nothing.
+                Err(error) => return best.ok_or(error),
+            };
+            best = combined(best, page);
+            if !widen(&mut left_out, LIST, lost) {
+                break;
+            }
+        }
+        best.ok_or(ApiError::Broken { operation: LIST, fields: left_out })
+    }
+
+    /// The rows of a page that can be had, by asking for ever fewer at a time; `error` if none can.
+    async fn parts(&self, ask: &TicketAsk, error: ApiError, urgency: Urgency) -> Result<TicketPage, ApiError> {
+        let (mut whole, mut bad) = (TicketPage::default(), vec![whole(ask)]);
+        for size in PARTS.into_iter().skip(1) {
+            let parts: Vec<Slot> = bad.iter().flat_map(|slot| slot.split(size)).collect();
+            let mut worse = Vec::new();
+            for part in &parts {
+                match self.slot(ask, *part, urgency, false).await {
+                    Ok(page) => whole.add(page),
+                    Err(error) if error.may_lie_in_the_question() => worse.push(*part),
+                    Err(error) => return Err(error),
+                }
+            }
+            // When no part can be had, it is no single record.
+            if worse.len() == parts.len() {
+                if whole.tickets.is_empty() {
+                    return Err(unblamed(error));
+                }
+                bad = worse;
+                break;
+            }
+            bad = worse;
+        }
+        let rows: u32 = bad.iter().map(|slot| slot.size).sum();
+        let lost = || Reject::new(None, "record", "SuperOps answers with an error in its place");
+        whole.rejects.extend((0..rows.min(PAGE_SIZE)).map(|_| lost()));
+        Ok(whole)
+    }
+
+    /// Finds out what is to blame for `error`, or that nothing is but the minute.
+    async fn diagnosed(&self, ask: &TicketAsk, error: ApiError, urgency: Urgency) -> Result<TicketPage, ApiError> {
+        let first = TicketAsk { page: 1, ..ask.clone() };
+        if ask.page > 1 && self.works(&first, urgency).await? {
+            return self.deep(ask, error, urgency).await;
+        }
+        if ask.is_plain() {
+            return self.parts(ask, error, urgency).await;
+        }
+        let plain = TicketAsk { page: 1, order: Order::Unsorted, ..TicketAsk::default() };
+        if !self.works(&plain, urgency).await? {
+            // Also the plain page fails: a bad minute, or a record on the page that we read.
+            return self.parts(ask, error, urgency).await;
+        }
+        match self.slot(ask, whole(ask), urgency, false).await {
+            Err(again) if again.may_lie_in_the_question() => Err(refused(again)),
+            result => result,
+        }
+    }
+
+    /// Tells a page that lies too deep from one with a record that breaks it: after the latter there are more.
+    async fn deep(&self, ask: &TicketAsk, error: ApiError, urgency: Urgency) -> Result<TicketPage, ApiError> {
+        let next = TicketAsk { page: ask.page + 1, ..ask.clone() };
+        if self.works(&next, urgency).await? {
+            return self.parts(ask, error, urgency).await;
+        }
+        match self.slot(ask, whole(ask), urgency, false).await {
+            Err(again) if again.may_lie_in_the_question() => Err(ApiError::TooDeep { operation: LIST, page: ask.page }),
+            result => result,
+        }
+    }
+
+    /// Whether that page can be had now.
+    async fn works(&self, ask: &TicketAsk, urgency: Urgency) -> Result<bool, ApiError> {
+        match self.slot(ask, whole(ask), urgency, false).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.may_lie_in_the_question() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Slot {
+    fn split(self, size: u32) -> impl Iterator<Item = Self> {
+        let times = self.size / size;
+        (0..times).map(move |part| Self { page: (self.page - 1) * times + part + 1, size })
+    }
+}
+
+impl TicketPage {
+    /// Adds the rows that come after these.
+    fn add(&mut self, next: Self) {
+        self.tickets.extend(next.tickets);
+        self.rejects.extend(next.rejects);
+        self.gaps.extend(next.gaps);
+        self.has_more = next.has_more;
+        self.total = next.total.or(self.total);
+    }
+}
+
+fn whole(ask: &TicketAsk) -> Slot {
+    Slot { page: ask.page, size: PAGE_SIZE }
+}
+
+/// What was read first, and of what was read then the records that were lost in it.
+fn combined(first: Option<TicketPage>, then: Option<TicketPage>) -> Option<TicketPage> {
+    let (Some(first), Some(then)) = (&first, &then) else { return first.or(then) };
+    let known: BTreeSet<_> = first.tickets.iter().map(|ticket| &ticket.id).collect();
+    let new = |id: &TicketId| !known.contains(id);
+    let mut page = TicketPage { rejects: then.rejects.clone(), ..first.clone() };
+    page.tickets.extend(then.tickets.iter().filter(|ticket| new(&ticket.id)).cloned());
+    page.gaps.extend(then.gaps.iter().filter(|(id, _)| new(id)).map(|(id, gap)| (id.clone(), gap.clone())));
+    // In the order of the second reading, which holds them all.
+    let place = |id: &TicketId| then.tickets.iter().position(|ticket| ticket.id == *id);
+    page.tickets.sort_by_key(|ticket| place(&ticket.id).unwrap_or(usize::MAX));
+    Some(page)
+}
+
+/// Adds the `lost` fields of `operation` to those that are left out; false if there is nothing new to leave out.
+fn widen(left_out: &mut BTreeSet<String>, operation: &str, lost: BTreeSet<String>) -> bool {
+    let before = left_out.len();
+    left_out.extend(lost.into_iter().map(|field| format!("{operation}/{field}")));
+    left_out.len() > before
+}
+
+/// No shape is blamed: it is to be tried again as it was.
+fn unblamed(error: ApiError) -> ApiError {
+    match error {
+        ApiError::TooLarge { .. } => error,
+        _ => ApiError::Internal { operation: LIST },
+    }
+}
+
+fn refused(error: ApiError) -> ApiError {
+    match error {
+        ApiError::RefusedQuery { .. } => error,
+        ApiError::Internal { operation } => {
+            let why = "an internal error, while a plain page can be had".to_owned();
+            ApiError::RefusedQuery { operation, why }
+        }
+        error => ApiError::RefusedQuery { operation: LIST, why: error.to_string() },
+    }
+}
+
+fn of_reject(reject: Reject) -> ApiError {
+    ApiError::transient(format!("`{}` of a ticket {}", reject.field, reject.why))
+}
+
+impl Call {
+    /// The same call, not to be repeated: it is asked to learn something of this very moment.
+    fn once(self) -> Self {
+        Self { kind: operations::Kind::Once, ..self }
+    }
+}

@@ -1,0 +1,86 @@
+//! What SuperOps failed to tell of a ticket: asked for once more by itself where it may matter; else what was
+//! known last stands, so that a failure is never taken for a change.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+use tracing::debug;
+
+use super::TenantSync;
+use crate::store::StoreError;
+use crate::superops::{ApiError, TicketPage, Urgency, completed, lacks};
+use crate::ticket::watch::Watched;
+use crate::ticket::{StatusMeaning, Ticket, TicketId};
+
+/// Tickets of one page that are asked for by themselves.
+const A_PAGE: usize = 20;
+/// So many tickets are remembered that were asked for in vain.
+const REMEMBERED: usize = 10_000;
+
+/// The update of each ticket at which it was last asked for by itself.
+#[derive(Debug, Default)]
+pub(super) struct Tried(Mutex<HashMap<TicketId, Option<DateTime<Utc>>>>);
+
+impl Tried {
+    /// Whether it was not tried yet at its present update; then it is now.
+    fn begins(&self, ticket: &Ticket) -> bool {
+        // A panic under this lock leaves at worst a ticket untried.
+        let mut tried = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if tried.len() >= REMEMBERED {
+            tried.clear();
+        }
+        tried.insert(ticket.id.clone(), ticket.updated_at) != Some(ticket.updated_at)
+    }
+}
+
+impl TenantSync {
+    /// Asks by themselves for the open tickets of `page` of which something is missing that was never known, or that may
+    /// have changed.
+    pub(super) async fn fill_gaps(&self, page: &mut TicketPage, urgency: Urgency) -> Result<(), ApiError> {
+        let mut left = A_PAGE;
+        for index in 0..page.tickets.len() {
+            let ticket = &page.tickets[index];
+            let gap = page.gaps.get(&ticket.id).filter(|gap| gap.may_be_asked);
+            let Some(gap) = gap.filter(|_| left > 0) else { continue };
+            let is_closed = self.words.meaning(ticket.status.as_deref()) == StatusMeaning::Closed;
+            let before = self.store.ticket(&self.tenant, &ticket.id).await.ok().flatten();
+            let is_known = before.as_deref().is_some_and(|before| is_known(before, ticket, &gap.fields));
+            if is_closed || is_known || !self.tried.begins(ticket) {
+                continue;
+            }
+            left -= 1;
+            let id = ticket.id.clone();
+            match self.client.single(&id, urgency).await {
+                Ok(mut single) => {
+                    let Some(ticket) = single.tickets.pop() else { continue };
+                    page.tickets[index] = ticket;
+                    page.gaps.remove(&id);
+                    page.gaps.append(&mut single.gaps);
+                }
+                Err(error) if error.needs_a_person() || error == ApiError::Throttled => return Err(error),
+                Err(error) => {
+                    debug!(tenant = %self.tenant, ticket = %id, %error, "`{id}` cannot be asked for by itself")
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts what was known last in the place of what SuperOps failed to tell.
+    pub(super) async fn keep_known(&self, page: &mut TicketPage) -> Result<(), StoreError> {
+        for ticket in &mut page.tickets {
+            let Some(gap) = page.gaps.get(&ticket.id) else { continue };
+            if let Some(before) = self.store.ticket(&self.tenant, &ticket.id).await? {
+                *ticket = completed(ticket.clone(), gap, &before.ticket);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether what is missing can be taken from what was known before: nothing has happened since.
+fn is_known(before: &Watched, ticket: &Ticket, missing: &[&str]) -> bool {
+    let untouched = before.ticket.updated_at == ticket.updated_at && !missing.contains(&"updatedTime");
+    untouched && !lacks(&before.ticket)
+}

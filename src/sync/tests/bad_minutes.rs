@@ -1,0 +1,227 @@
+//! Strange answers of SuperOps: what is blamed for them, and what is remembered meanwhile.
+
+use serde_json::{Value, json};
+
+use super::desk::{Bench, Desk, Twist, at, internal};
+use super::open_tickets;
+use crate::ticket::watch::ChangeKind;
+
+/// Has the value at `field` of that ticket fail: it is null in each list and for itself, and an error says where.
+fn failing(id: &'static str, field: &'static str) -> Twist {
+    Box::new(move |operation, _, mut answer| {
+        let mut errors = Vec::new();
+        if let Some(rows) = answer["data"][operation]["tickets"].as_array_mut() {
+            for (index, row) in rows.iter_mut().enumerate().filter(|(_, row)| row["ticketId"] == id) {
+                row[field] = Value::Null;
+                errors.push(
+                    json!({ "message": "Internal Server Error(s)", "path": [operation, "tickets", index, field] }),
+                );
+            }
+        } else if operation == "getTicket" && answer["data"][operation]["ticketId"] == id {
+            answer["data"][operation][field] = Value::Null;
+            errors.push(json!({ "message": "Internal Server Error(s)", "path": [operation, field] }));
+        }
+        if !errors.is_empty() {
+            answer["errors"] = json!(errors);
+        }
+        answer
+    })
+}
+
+fn everything_fails() -> Option<Twist> {
+    Some(Box::new(|operation, _, _| internal(operation)))
+}
+
+#[tokio::test]
+async fn a_burst_of_internal_errors_gives_nothing_up() {
+    let mut bench = Bench::with(open_tickets(3)).await;
+    bench.turn().await;
+    bench.desk().twist = everything_fails();
+    for minute in 1..=3 {
+        bench.clock.set(at(minute));
+        bench.try_turn().await.unwrap_err();
+    }
+    bench.desk().twist = None;
+    bench.desk().edit(1, "Closed", at(3));
+    bench.calls();
+    assert_eq!(bench.turn_at(4).await.closed, 1);
+    assert_eq!(bench.calls()[..2], ["getTicketList 1", "getTicketList 1 open"], "changes first, then the sweep");
+    assert_eq!(bench.health.borrow().limits, [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_shape_is_blamed_when_a_plain_page_can_be_had_meanwhile() {
+    let mut bench = Bench::with(open_tickets(3)).await;
+    bench.turn().await;
+    bench.desk().twist = Some(Box::new(|operation, input, answer| {
+        if operation == "getTicketList" && !input["sort"].is_null() { internal(operation) } else { answer }
+    }));
+    bench.desk().edit(1, "Closed", at(1));
+    bench.turn_at(1).await;
+    assert_eq!(bench.status(1).await.as_deref(), Some("Closed"), "read another way");
+    assert_eq!(bench.health.borrow().limits.len(), 1);
+}
+
+#[tokio::test]
+async fn a_null_that_an_error_explains_changes_nothing() {
+    for field in ["status", "sla", "resolutionDueTime", "updatedTime", "technician"] {
+        let mut bench = Bench::with(|desk| {
+            desk.add(1, "On Hold", at(-30));
+            desk.set(1, "sla", json!({ "id": "5", "name": "Gold" }));
+            desk.set(1, "technician", json!({ "userId": "9", "name": "Ann" }));
+            desk.set(1, "resolutionDueTime", "2027-01-15T18:00:00");
+        })
+        .await;
+        bench.turn().await;
+        let before = bench.held(1).await.unwrap();
+        bench.desk().twist = Some(failing("1", field));
+        bench.turn_at(1).await;
+        let held = bench.held(1).await.unwrap();
+        let flaws = held.ticket.flaws.clone();
+        assert_eq!(flaws.iter().map(|flaw| flaw.field.as_str()).collect::<Vec<_>>(), [field]);
+        let unflawed = crate::ticket::Ticket { flaws: Vec::new(), ..held.ticket.clone() };
+        assert_eq!(unflawed, before.ticket, "{field}");
+        assert_eq!((held.cycle, bench.kinds(1).await), (0, vec![ChangeKind::FirstSeen]), "{field}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_list_fails_to_tell_of_a_new_ticket_is_asked_for_by_itself() {
+    let mut bench = Bench::with(open_tickets(3)).await;
+    bench.turn().await;
+    bench.desk().add(7, "On Hold", at(1));
+    let mut list = failing("7", "status");
+    bench.desk().twist =
+        Some(Box::new(
+            move |operation, input, answer| {
+                if operation == "getTicketList" { list(operation, input, answer) } else { answer }
+            },
+        ));
+    bench.turn_at(1).await;
+    assert_eq!(bench.status(7).await.as_deref(), Some("On Hold"));
+    let singles = bench.calls().iter().filter(|call| *call == "getTicket 7").count();
+    assert_eq!(singles, 1, "once is enough");
+}
+
+/// A subject may not be null: the null takes the row with it, or the page.
+fn breaking(what: &'static str) -> Twist {
+    Box::new(move |operation, _, mut answer| {
+        let place = match operation {
+            "getTicketList" => "tickets",
+            "getTicket" => "",
+            _ => return answer,
+        };
+        let rows = answer["data"][operation][place].as_array_mut();
+        let bad = rows.and_then(|rows| {
+            let bad = rows.iter().position(|row| row.get("subject") == Some(&Value::Null))?;
+            if what == "row" {
+                rows[bad] = Value::Null;
+            }
+            Some(bad)
+        });
+        if let Some(bad) = bad {
+            let path = json!([operation, "tickets", bad, "subject"]);
+            answer["errors"] = json!([{ "message": "Cannot return null for non-nullable type", "path": path }]);
+            if what == "page" {
+                answer["data"][operation] = Value::Null;
+            }
+        }
+        if operation == "getTicket" && answer["data"][operation].get("subject") == Some(&Value::Null) {
+            answer = json!({ "data": { "getTicket": null }, "errors": [{ "message": "no", "path": [operation, "subject"] }] });
+        }
+        answer
+    })
+}
+
+#[tokio::test]
+async fn a_record_that_breaks_its_row_or_its_page_hides_no_other_and_not_itself() {
+    for what in ["row", "page"] {
+        let mut bench = Bench::with(|desk| {
+            open_tickets(20)(desk);
+            desk.set(7, "subject", Value::Null);
+            desk.twist = Some(breaking(what));
+        })
+        .await;
+        bench.turn().await;
+        assert_eq!(bench.open_count().await, 20, "{what}");
+        bench.desk().add(21, "Open", at(1));
+        bench.turn_at(1).await;
+        assert_eq!(bench.held(21).await.unwrap().ticket.subject, "s", "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_breaks_its_page_and_is_not_named_costs_only_itself() {
+    let mut bench = Bench::with(|desk: &mut Desk| {
+        open_tickets(150)(desk);
+        desk.twist = Some(Box::new(|operation, _, answer| {
+            let rows = answer["data"][operation]["tickets"].as_array();
+            if rows.is_some_and(|rows| rows.iter().any(|row| row["ticketId"] == "42")) {
+                internal(operation)
+            } else {
+                answer
+            }
+        }));
+    })
+    .await;
+    bench.turn().await;
+    assert_eq!(bench.open_count().await, 149);
+}
+
+#[tokio::test]
+async fn a_field_that_is_not_known_for_a_while_is_kept_as_it_was() {
+    let mut bench = Bench::with(|desk| {
+        desk.add(1, "Open", at(-30));
+        desk.set(1, "sla", json!({ "id": "5", "name": "Gold" }));
+    })
+    .await;
+    bench.turn().await;
+    let says =
+        "Validation error (FieldUndefined@[getTicketList/tickets/sla]) : Field 'sla' in type 'Ticket' is undefined";
+    bench.desk().unknown = Some(("sla", says));
+    bench.turn_at(1).await;
+    let held = bench.held(1).await.unwrap();
+    assert_eq!((held.ticket.sla.as_ref().map(|sla| sla.name.as_str()), held.cycle), (Some("Gold"), 0));
+    assert_eq!(bench.health.borrow().limits, [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn an_account_without_a_ticket_has_its_first_one_found_by_the_next_turn() {
+    let mut bench = Bench::with(|_| ()).await;
+    bench.turn().await;
+    bench.desk().add(1, "Open", at(0));
+    bench.clock.advance(chrono::TimeDelta::seconds(2));
+    assert_eq!(bench.turn().await.new, 1);
+}
+
+#[tokio::test]
+async fn pages_are_read_as_long_as_the_count_says_that_there_are_more() {
+    let mut bench = Bench::with(|desk: &mut Desk| {
+        open_tickets(250)(desk);
+        desk.twist = Some(Box::new(|operation, _, mut answer| {
+            if operation == "getTicketList" {
+                answer["data"][operation]["listInfo"]["hasMore"] = Value::Null;
+            }
+            answer
+        }));
+    })
+    .await;
+    assert_eq!(bench.turn().await.new, 250);
+    assert!(bench.health.borrow().limits[0].contains("disagree"), "{:?}", bench.health.borrow().limits);
+}
+
+#[tokio::test]
+async fn a_technician_whose_address_fails_to_come_keeps_the_one_that_was_known() {
+    let mut bench = Bench::with(open_tickets(1)).await;
+    bench.turn().await;
+    bench.desk().twist = Some(Box::new(|operation, _, mut answer| {
+        if operation == "getTechnicianList" {
+            answer["data"][operation]["userList"][0]["email"] = Value::Null;
+            answer["errors"] = json!([{ "message": "no", "path": [operation, "userList", 0, "email"] }]);
+        }
+        answer
+    }));
+    bench.turn_at(60).await;
+    let people = bench.store.directory(bench.tenant()).await.unwrap();
+    assert_eq!(people.technicians.values().next().unwrap().email.as_deref(), Some("ann@example.com"));
+}
