@@ -42,14 +42,17 @@ impl Memory {
     /// Reads what is stored of `tenant`: all of it the first time, then the alerts that people acted on since.
     pub async fn load(&mut self, store: &Store, tenant: &TenantId) -> Result<(), StoreError> {
         let acts = self.acts.get(tenant).copied();
-        let rows = store.alerts(tenant, acts.unwrap_or(-1)).await?;
+        let rows = match acts {
+            Some(acts) => store.alerts_acted_on(tenant, acts).await?,
+            None => store.alerts(tenant).await?,
+        };
         if rows.is_empty() && acts.is_some() {
             return Ok(());
         }
         // An act withdraws what was not said yet: those who were to hear of it have not been told.
         let keys: HashSet<String> = rows.iter().map(|row| row.key.to_string()).collect();
         self.told.retain(|told| !keys.contains(&told.alert));
-        for told in store.told(tenant).await? {
+        for told in store.told(&keys).await? {
             self.remember(told);
         }
         self.found.remove(tenant);

@@ -18,9 +18,9 @@ use crate::alert::overlay::Overlay;
 use crate::config::duration;
 use crate::store::StoreError;
 use crate::store::outbox::Logged;
-use crate::store::record::{LoggedAttempt, Wanted};
+use crate::store::record::LoggedAttempt;
 use crate::ticket::watch::Watched;
-use crate::ticket::{ClockKind, Named, TicketId};
+use crate::ticket::{ClockKind, Named};
 
 const MOST_ALERTS: usize = 500;
 const USUAL_ALERTS: usize = 100;
@@ -141,24 +141,55 @@ impl Service {
     pub async fn alerts(&self, scope: &Scope, query: &AlertQuery) -> Result<AlertPage, ServiceError> {
         let (now, limit, skip) = (self.clock.now(), limit(query)?, cursor(query)?);
         let states = states(query)?;
-        let only = scope.tenant();
-        let empty = AlertPage { now, total: 0, alerts: Vec::new(), next_cursor: None };
-        let ticket = match &query.ticket {
-            None => None,
-            Some(text) => match self.store.find_ticket(only, text).await?.into_iter().next() {
-                Some((_, watched)) => Some(watched.ticket.id.clone()),
-                None => return Ok(empty),
-            },
+        let (page, total) = match &query.ticket {
+            Some(text) => self.alerts_of_ticket(scope, text, states, skip, limit).await?,
+            None => self.alerts_in(scope, states, skip, limit).await?,
         };
-        let wanted = Wanted { tenant: only, ticket: ticket.as_ref().map(TicketId::as_str), open: open_only(states) };
-        let mut rows = self.store.list_alerts(wanted).await?;
-        rows.retain(|row| states.contains(&row.state()) && self.config.tenants.contains_key(&row.key.tenant));
-        rows.sort_by_key(rank);
-        let total = rows.len();
-        let page: Vec<_> = rows.into_iter().skip(skip).take(limit).collect();
         let next = skip + page.len();
         let next_cursor = (next < total && !page.is_empty()).then(|| next.to_string());
-        Ok(AlertPage { total, alerts: self.alert_views(page, now).await?, next_cursor, ..empty })
+        Ok(AlertPage { now, total, alerts: self.alert_views(page, now).await?, next_cursor })
+    }
+
+    async fn alerts_of_ticket(
+        &self,
+        scope: &Scope,
+        text: &str,
+        states: &[State],
+        skip: usize,
+        limit: usize,
+    ) -> Result<(Vec<AlertRow>, usize), StoreError> {
+        let found = self.store.find_ticket(scope.tenant(), text).await?.into_iter().next();
+        let found = found.filter(|(tenant, _)| self.config.tenants.contains_key(tenant));
+        let Some((tenant, watched)) = found else { return Ok((Vec::new(), 0)) };
+        let mut rows = self.store.alerts_of(&tenant, &watched.ticket.id).await?;
+        rows.retain(|row| states.contains(&row.state()));
+        rows.sort_by_key(rank);
+        let total = rows.len();
+        Ok((rows.into_iter().skip(skip).take(limit).collect(), total))
+    }
+
+    /// Those that are not resolved, which are few enough to be sorted, and after them as many of the others as are wanted.
+    async fn alerts_in(
+        &self,
+        scope: &Scope,
+        states: &[State],
+        skip: usize,
+        limit: usize,
+    ) -> Result<(Vec<AlertRow>, usize), StoreError> {
+        let tenants: Vec<_> = self.tenants(scope).map(|tenant| &tenant.id).collect();
+        let mut open = if states == [State::Resolved] { Vec::new() } else { self.store.open_alerts(&tenants).await? };
+        open.retain(|row| states.contains(&row.state()));
+        open.sort_by_key(rank);
+        let number = open.len();
+        let mut page: Vec<_> = open.into_iter().skip(skip).take(limit).collect();
+        if !states.contains(&State::Resolved) {
+            return Ok((page, number));
+        }
+        let (left, past) = (limit - page.len(), skip.saturating_sub(number));
+        let (mut resolved, total) = self.store.resolved_alerts(&tenants, past, left).await?;
+        resolved.sort_by_key(rank);
+        page.extend(resolved);
+        Ok((page, number + total))
     }
 
     /// One alert; none if there is no such alert within `scope`.
@@ -345,14 +376,6 @@ fn states(query: &AlertQuery) -> Result<&'static [State], ServiceError> {
         other => Err(ServiceError::BadQuestion(format!(
             "`state` is `{other}`, and must be `open`, `acknowledged`, `snoozed`, `resolved` or `all`"
         ))),
-    }
-}
-
-/// Whether the store need look at open alerts only, or at resolved ones only.
-fn open_only(states: &[State]) -> Option<bool> {
-    match states {
-        [State::Resolved] => Some(false),
-        _ => (!states.contains(&State::Resolved)).then_some(true),
     }
 }
 

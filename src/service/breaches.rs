@@ -10,7 +10,6 @@ use super::{Scope, Service, ServiceError};
 use crate::alert::Stage;
 use crate::alert::life::{AlertRow, State};
 use crate::notify::words;
-use crate::store::record::Wanted;
 use crate::ticket::{ClockKind, Ticket};
 
 const MOST_BREACHES: usize = 500;
@@ -129,10 +128,16 @@ impl Service {
     /// Breaches within `scope`, the latest due first.
     pub async fn breaches(&self, scope: &Scope, query: &BreachQuery) -> Result<BreachPage, ServiceError> {
         let (now, limit) = (self.clock.now(), limit(query)?);
-        let mut rows = self.store.list_alerts(Wanted { tenant: scope.tenant(), ..Wanted::default() }).await?;
-        rows.retain(|row| query.asks_for(row) && self.config.tenants.contains_key(&row.key.tenant));
-        rows.sort_by_key(|row| (Reverse(row.raised.due), row.key.to_string()));
-        let total = rows.len();
+        let tenants: Vec<_> = self.tenants(scope).map(|tenant| &tenant.id).collect();
+        let mut rows = self.store.open_alerts(&tenants).await?;
+        rows.retain(|row| query.asks_for(row));
+        let mut total = rows.len();
+        if query.state.is_none_or(|state| state == BreachState::Closed) {
+            let (closed, number) = self.store.closed_breaches(&tenants, (query.from, query.to), limit).await?;
+            rows.extend(closed);
+            total += number;
+        }
+        rows.sort_by_key(|row| (Reverse(row.raised.due), Reverse(row.key.to_string())));
         rows.truncate(limit);
         let of: Vec<_> = rows.iter().filter_map(|row| Some((row.key.clone(), BreachState::of(row)?))).collect();
         let mut breaches = Vec::with_capacity(rows.len());

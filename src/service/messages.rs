@@ -8,7 +8,6 @@ use super::{MOST_TICKETS, Scope, Service, ServiceError};
 use crate::config::ChannelKind;
 use crate::notify::{Body, TicketFacts};
 use crate::store::outbox::Logged;
-use crate::ticket::TicketId;
 
 /// One message to one person, as the outbox knows it. Addresses and numbers are left out.
 #[derive(Clone, Debug, Serialize)]
@@ -41,17 +40,15 @@ pub struct MessageView {
 impl Service {
     /// Who was told what, newest first, and how each attempt went.
     pub async fn messages(&self, scope: &Scope, ticket: Option<&str>, limit: usize) -> Result<Vec<Said>, ServiceError> {
-        let only = scope.tenant();
-        let ticket = match ticket {
-            None => None,
+        let limit = limit.min(MOST_TICKETS);
+        let rows = match ticket {
+            None => self.store.notifications(scope.tenant(), None, limit).await?,
             Some(text) => {
-                let found = self.store.find_ticket(only, text).await?;
-                let Some((_, watched)) = found.into_iter().next() else { return Ok(Vec::new()) };
-                Some(watched.ticket.id.clone())
+                let found = self.store.find_ticket(scope.tenant(), text).await?;
+                let Some((tenant, watched)) = found.into_iter().next() else { return Ok(Vec::new()) };
+                self.store.notifications(Some(&tenant), Some(watched.ticket.id.as_str()), limit).await?
             }
         };
-        let rows =
-            self.store.notifications(only, ticket.as_ref().map(TicketId::as_str), limit.min(MOST_TICKETS)).await?;
         let mut words = self.store.delivery_words(&rows).await?;
         let mut said = self.with_attempts(rows).await?;
         for one in &mut said {

@@ -1,11 +1,13 @@
 //! The weekly figure: whether what is said is of use, or noise.
 
-use chrono::{DateTime, Datelike, Days, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Scope, Service, ServiceError};
 use crate::store::StoreError;
+use crate::store::weekly::{Week, week_of};
 use crate::telemetry::WeekLabels;
+use crate::ticket::TenantId;
 
 /// Somebody who was told this long ago, and did nothing, has not merely not seen it yet.
 const TIME_TO_ACT: TimeDelta = TimeDelta::hours(1);
@@ -82,30 +84,20 @@ impl Service {
 
     async fn week_figures(&self, scope: &Scope, weeks: u32, now: DateTime<Utc>) -> Result<Vec<WeekFigure>, StoreError> {
         let from = week_of(now) - TimeDelta::weeks(i64::from(weeks) - 1);
-        let mut figures = Vec::new();
-        for tenant in self.tenants(scope) {
-            for (from, week) in self.store.weeks(&tenant.id, from, now - TIME_TO_ACT).await? {
-                let iso = from.iso_week();
-                figures.push(WeekFigure {
-                    tenant: tenant.id.to_string(),
-                    week: format!("{}-W{:02}", iso.year(), iso.week()),
-                    from,
-                    messages: week.messages,
-                    alerts: week.alerts,
-                    acknowledged: week.acknowledged,
-                    acted_before_breach: week.acted_before_breach,
-                    ignored: week.ignored,
-                });
-            }
-        }
+        let tenants: Vec<_> = self.tenants(scope).map(|tenant| &tenant.id).collect();
+        let weeks = self.store.weeks(&tenants, from, now - TIME_TO_ACT).await?;
+        let figure = |((tenant, from), week): ((TenantId, DateTime<Utc>), Week)| WeekFigure {
+            tenant: tenant.to_string(),
+            week: format!("{}-W{:02}", from.iso_week().year(), from.iso_week().week()),
+            from,
+            messages: week.messages,
+            alerts: week.alerts,
+            acknowledged: week.acknowledged,
+            acted_before_breach: week.acted_before_breach,
+            ignored: week.ignored,
+        };
+        let mut figures: Vec<_> = weeks.into_iter().map(figure).collect();
         figures.sort_by(|a, b| b.from.cmp(&a.from).then_with(|| a.tenant.cmp(&b.tenant)));
         Ok(figures)
     }
-}
-
-/// The Monday, at midnight in UTC, with which the week of `now` began.
-fn week_of(now: DateTime<Utc>) -> DateTime<Utc> {
-    let today = now.date_naive();
-    let monday = today.checked_sub_days(Days::new(now.weekday().num_days_from_monday().into())).unwrap_or(today);
-    monday.and_time(NaiveTime::MIN).and_utc()
 }

@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use super::alerts::{AlertRow, Recovered, alert_row, recover, rewrite};
 use super::audit::{Author, audit};
 use super::outbox::{NewNotification, enqueue, notification_key, withdraw};
+use super::weekly::count_act;
 use super::{Store, StoreError};
 use crate::alert::Closing;
 use crate::alert::escalation::ChannelKind;
@@ -56,6 +57,7 @@ async fn carry_out(
     let Some(after) = before.after(act, actor, now) else {
         return Ok(Some(Acted { alert: before, changed: false }));
     };
+    count_act(tx, &before).await?;
     let alert = numbered(tx, after).await?;
     rewrite(tx, &alert).await?;
     if act != Act::Escalate {
@@ -71,11 +73,12 @@ async fn carry_out(
 
 /// `alert` with the tenant's next number of acts.
 async fn numbered(tx: &mut SqliteConnection, alert: AlertRow) -> Result<AlertRow, sqlx::Error> {
-    let last: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(acts), 0) FROM alerts WHERE tenant = $1")
-        .bind(alert.key.tenant.as_str())
-        .fetch_one(tx)
-        .await?;
-    Ok(AlertRow { life: Life { acts: last + 1, ..alert.life }, ..alert })
+    let last: Option<i64> =
+        sqlx::query_scalar("SELECT acts FROM alerts WHERE tenant = $1 ORDER BY acts DESC LIMIT 1")
+            .bind(alert.key.tenant.as_str())
+            .fetch_optional(tx)
+            .await?;
+    Ok(AlertRow { life: Life { acts: last.unwrap_or_default() + 1, ..alert.life }, ..alert })
 }
 
 /// Tells the systems that were told of `alert` what a person did to it.

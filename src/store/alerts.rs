@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use super::outbox::NewNotification;
+use super::outbox::{NewNotification, json};
 use super::write_backs::NewWriteBack;
 use super::{Store, StoreError, instant, millis};
 use crate::alert::escalation::ChannelKind;
@@ -118,8 +118,21 @@ impl Store {
         rows.iter().map(count).collect()
     }
 
-    /// The alerts of `tenant` that are open or whose ticket is, of those that people acted on after `acts`.
-    pub async fn alerts(&self, tenant: &TenantId, acts: i64) -> Result<Vec<AlertRow>, StoreError> {
+    /// The alerts of `tenant` that are open or whose ticket is.
+    pub async fn alerts(&self, tenant: &TenantId) -> Result<Vec<AlertRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM alerts WHERE key IN (SELECT key FROM alerts WHERE tenant = $1 AND state = 'open'
+               UNION SELECT a.key FROM tickets t JOIN alerts a ON a.tenant = t.tenant AND a.ticket_id = t.id
+               WHERE t.tenant = $1 AND t.open = 1) ORDER BY key",
+        )
+        .bind(tenant.as_str())
+        .fetch_all(&self.reads)
+        .await?;
+        rows.iter().map(alert_row).collect()
+    }
+
+    /// As [`Store::alerts`], of those that people acted on after `acts`.
+    pub async fn alerts_acted_on(&self, tenant: &TenantId, acts: i64) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sqlx::query(
             "SELECT a.* FROM alerts a LEFT JOIN tickets t ON t.tenant = a.tenant AND t.id = a.ticket_id
              WHERE a.tenant = $1 AND a.acts > $2 AND (a.state = 'open' OR t.open = 1) ORDER BY a.key",
@@ -137,14 +150,13 @@ impl Store {
         row.fetch_optional(&self.reads).await?.as_ref().map(alert_row).transpose()
     }
 
-    /// Who was told of `tenant`'s open alerts, or is about to be.
-    pub async fn told(&self, tenant: &TenantId) -> Result<HashSet<Told>, StoreError> {
+    /// Who was told of these alerts, or is about to be.
+    pub async fn told(&self, alerts: &HashSet<String>) -> Result<HashSet<Told>, StoreError> {
         let rows = sqlx::query(
-            "SELECT DISTINCT n.alert_key, n.stage, n.recipient, n.channel FROM notifications n
-             JOIN alerts a ON a.key = n.alert_key LEFT JOIN tickets t ON t.tenant = a.tenant AND t.id = a.ticket_id
-             WHERE n.tenant = $1 AND n.state <> 'cancelled' AND (a.state = 'open' OR t.open = 1)",
+            "SELECT DISTINCT alert_key, stage, recipient, channel FROM notifications
+             WHERE alert_key IN (SELECT value FROM json_each($1)) AND state <> 'cancelled'",
         )
-        .bind(tenant.as_str())
+        .bind(json(&alerts))
         .fetch_all(&self.reads)
         .await?;
         let told = |row: &sqlx::sqlite::SqliteRow| {

@@ -19,6 +19,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::alerts::Recovered;
+use super::record::Latest;
 use super::{Store, StoreError, instant, millis};
 use crate::alert::escalation::ChannelKind;
 use crate::alert::noise::Rules;
@@ -524,25 +525,58 @@ impl Store {
         ticket: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Logged>, StoreError> {
+        let tenants = match tenant {
+            Some(tenant) => vec![tenant.to_string()],
+            None => self.tenants_told().await?,
+        };
+        let mut latest = Latest::new(limit);
+        for tenant in tenants {
+            let found = match ticket {
+                Some(ticket) => sqlx::query_as(
+                    "SELECT n.created_at, n.key FROM alerts a JOIN notifications n ON n.alert_key = a.key
+                     WHERE a.tenant = $1 AND a.ticket_id = $3 ORDER BY n.created_at DESC, n.key DESC LIMIT $2",
+                )
+                .bind(tenant)
+                .bind(latest.most())
+                .bind(ticket),
+                None => sqlx::query_as(
+                    "SELECT created_at, key FROM notifications WHERE tenant = $1
+                     ORDER BY created_at DESC, key DESC LIMIT $2",
+                )
+                .bind(tenant)
+                .bind(latest.most()),
+            };
+            latest.add(found.fetch_all(&self.reads).await?);
+        }
         let rows = sqlx::query(
-            "SELECT * FROM notifications WHERE (tenant = $1 OR $1 IS NULL) AND (ticket_id = $2 OR $2 IS NULL)
-             ORDER BY created_at DESC, key LIMIT $3",
-        )
-        .bind(tenant.map(TenantId::as_str))
-        .bind(ticket)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(&self.reads)
-        .await?;
+            "SELECT * FROM notifications WHERE key IN (SELECT value FROM json_each($1))
+             ORDER BY created_at DESC, key DESC",
+        );
+        let rows = rows.bind(json(&latest.keys())).fetch_all(&self.reads).await?;
         rows.iter().map(logged).collect()
+    }
+
+    /// Every tenant about whom anything was ever said.
+    async fn tenants_told(&self) -> Result<Vec<String>, StoreError> {
+        // From each to the next: not one row after the other.
+        let tenants = sqlx::query_scalar(
+            "WITH RECURSIVE named (tenant) AS (
+               SELECT MIN(tenant) FROM notifications
+               UNION ALL SELECT (SELECT MIN(tenant) FROM notifications WHERE tenant > named.tenant)
+               FROM named WHERE named.tenant IS NOT NULL)
+             SELECT tenant FROM named WHERE tenant IS NOT NULL",
+        );
+        Ok(tenants.fetch_all(&self.reads).await?)
     }
 
     /// What waits now, and what was sent or failed since `since`: messages, however many alerts one of them tells of.
     pub async fn tally(&self, tenant: Option<&TenantId>, since: DateTime<Utc>) -> Result<Tally, StoreError> {
         let row = sqlx::query(
-            "SELECT COUNT(CASE WHEN state IN ('pending', 'sending') THEN 1 END) AS pending,
-                    COUNT(CASE WHEN state = 'sent' AND done_at >= $2 AND bundle IS NULL THEN 1 END) AS sent,
-                    COUNT(CASE WHEN state = 'failed' AND done_at >= $2 AND bundle IS NULL THEN 1 END) AS failed
-             FROM notifications WHERE tenant = $1 OR $1 IS NULL",
+            "SELECT (SELECT COUNT(*) FROM notifications WHERE state IN ('pending', 'sending')
+                     AND (tenant = $1 OR $1 IS NULL)) AS pending,
+                    COUNT(CASE WHEN state = 'sent' THEN 1 END) AS sent,
+                    COUNT(CASE WHEN state = 'failed' THEN 1 END) AS failed
+             FROM notifications WHERE done_at >= $2 AND bundle IS NULL AND (tenant = $1 OR $1 IS NULL)",
         )
         .bind(tenant.map(TenantId::as_str))
         .bind(millis(since))

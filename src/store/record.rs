@@ -4,24 +4,47 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::Row;
 
 use super::alerts::{AlertRow, alert_row};
-use super::outbox::{Logged, logged};
-use super::{Store, StoreError, instant};
+use super::outbox::{Logged, json, logged};
+use super::{Store, StoreError, instant, millis};
 use crate::alert::life::How;
-use crate::ticket::TenantId;
+use crate::ticket::{TenantId, TicketId};
 
-/// More alerts than anybody looks through.
-const MOST_ALERTS: i64 = 50_000;
+/// More alerts than anybody looks through: further back nothing is listed or counted.
+const MOST_ALERTS: usize = 50_000;
+const MOST_COUNTED: i64 = 50_000;
 
-/// Which alerts are asked for; none asks for all.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted<'a> {
-    pub tenant: Option<&'a TenantId>,
-    pub ticket: Option<&'a str>,
-    /// Whether they are open, acknowledged and snoozed ones among them.
-    pub open: Option<bool>,
+/// A time from its first moment on, and before the second; none: without a bound.
+pub type Between = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+
+/// The latest rows of several tenants: each is asked for its own, and what is older than those of others is left out.
+pub(super) struct Latest {
+    most: usize,
+    found: Vec<(i64, String)>,
+}
+
+impl Latest {
+    pub fn new(most: usize) -> Self {
+        Self { most, found: Vec::new() }
+    }
+
+    /// How many rows a tenant is asked for.
+    pub fn most(&self) -> i64 {
+        i64::try_from(self.most).unwrap_or(i64::MAX)
+    }
+
+    /// Takes in what one tenant has: each row with its time and its key.
+    pub fn add(&mut self, found: Vec<(i64, String)>) {
+        self.found.extend(found);
+        self.found.sort_unstable_by(|a, b| b.cmp(a));
+        self.found.truncate(self.most);
+    }
+
+    pub fn keys(self) -> Vec<String> {
+        self.found.into_iter().map(|(_, key)| key).collect()
+    }
 }
 
 /// How one attempt to send a notification went.
@@ -63,27 +86,94 @@ impl Store {
         Ok(counts.bind(by(How::Link)).bind(by(How::Sms)).fetch_one(&self.reads).await?)
     }
 
-    /// The alerts that are `wanted`, the latest changed first.
-    pub async fn list_alerts(&self, wanted: Wanted<'_>) -> Result<Vec<AlertRow>, StoreError> {
+    /// The open alerts of `tenants`, acknowledged and snoozed ones among them.
+    pub async fn open_alerts(&self, tenants: &[&TenantId]) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sqlx::query(
-            "SELECT * FROM alerts WHERE (tenant = $1 OR $1 IS NULL) AND (ticket_id = $2 OR $2 IS NULL)
-             AND (state = $3 OR $3 IS NULL) ORDER BY changed_at DESC, key LIMIT $4",
-        )
-        .bind(wanted.tenant.map(TenantId::as_str))
-        .bind(wanted.ticket)
-        .bind(wanted.open.map(|open| if open { "open" } else { "resolved" }))
-        .bind(MOST_ALERTS)
-        .fetch_all(&self.reads)
-        .await?;
+            "SELECT * FROM alerts WHERE tenant IN (SELECT value FROM json_each($1)) AND state = 'open' ORDER BY key",
+        );
+        rows.bind(json(&tenants)).fetch_all(&self.reads).await?.iter().map(alert_row).collect()
+    }
+
+    /// All alerts of one ticket.
+    pub async fn alerts_of(&self, tenant: &TenantId, ticket: &TicketId) -> Result<Vec<AlertRow>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM alerts WHERE tenant = $1 AND ticket_id = $2 ORDER BY key");
+        let rows = rows.bind(tenant.as_str()).bind(ticket.as_str()).fetch_all(&self.reads).await?;
         rows.iter().map(alert_row).collect()
+    }
+
+    /// At most `limit` resolved alerts of `tenants`, the latest changed first, after the first `skip` of them; and how
+    /// many there are.
+    pub async fn resolved_alerts(
+        &self,
+        tenants: &[&TenantId],
+        skip: usize,
+        limit: usize,
+    ) -> Result<(Vec<AlertRow>, usize), StoreError> {
+        let (mut latest, mut total) = (Latest::new(skip.saturating_add(limit).min(MOST_ALERTS)), 0);
+        for tenant in tenants {
+            let keys = sqlx::query_as(
+                "SELECT changed_at, key FROM alerts WHERE tenant = $1 AND state = 'resolved'
+                 ORDER BY changed_at DESC, key DESC LIMIT $2",
+            );
+            latest.add(keys.bind(tenant.as_str()).bind(latest.most()).fetch_all(&self.reads).await?);
+            let count: i64 = sqlx::query_scalar(
+                "SELECT COUNT(*) FROM (SELECT 1 FROM alerts WHERE tenant = $1 AND state = 'resolved' LIMIT $2) AS some",
+            )
+            .bind(tenant.as_str())
+            .bind(MOST_COUNTED)
+            .fetch_one(&self.reads)
+            .await?;
+            total += usize::try_from(count).unwrap_or_default();
+        }
+        let keys: Vec<_> = latest.keys().into_iter().skip(skip).collect();
+        Ok((self.alerts_by_key(&keys).await?, total.min(MOST_ALERTS)))
+    }
+
+    /// At most `limit` breaches of `tenants` that are over and were due `between` these moments, the latest due first;
+    /// and how many there are.
+    pub async fn closed_breaches(
+        &self,
+        tenants: &[&TenantId],
+        between: Between,
+        limit: usize,
+    ) -> Result<(Vec<AlertRow>, usize), StoreError> {
+        let (from, until) = (between.0.map_or(i64::MIN, millis), between.1.map_or(i64::MAX, millis));
+        let (mut latest, mut total) = (Latest::new(limit), 0);
+        for tenant in tenants {
+            let keys = sqlx::query_as(
+                "SELECT due, key FROM alerts WHERE tenant = $1 AND state = 'resolved' AND stage = 'breached'
+                 AND due >= $2 AND due < $3 ORDER BY due DESC, key DESC LIMIT $4",
+            );
+            let keys = keys.bind(tenant.as_str()).bind(from).bind(until).bind(latest.most());
+            latest.add(keys.fetch_all(&self.reads).await?);
+            let count: i64 = sqlx::query_scalar(
+                "SELECT COUNT(*) FROM (SELECT 1 FROM alerts WHERE tenant = $1 AND state = 'resolved'
+                 AND stage = 'breached' AND due >= $2 AND due < $3 LIMIT $4) AS some",
+            )
+            .bind(tenant.as_str())
+            .bind(from)
+            .bind(until)
+            .bind(MOST_COUNTED)
+            .fetch_one(&self.reads)
+            .await?;
+            total += usize::try_from(count).unwrap_or_default();
+        }
+        Ok((self.alerts_by_key(&latest.keys()).await?, total.min(MOST_ALERTS)))
+    }
+
+    async fn alerts_by_key(&self, keys: &[String]) -> Result<Vec<AlertRow>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM alerts WHERE key IN (SELECT value FROM json_each($1))");
+        rows.bind(json(&keys)).fetch_all(&self.reads).await?.iter().map(alert_row).collect()
     }
 
     /// What was said about each of these alerts, by its key, oldest first.
     pub async fn said_of(&self, alerts: &[String]) -> Result<HashMap<String, Vec<Logged>>, StoreError> {
         let mut said: HashMap<String, Vec<Logged>> = HashMap::new();
-        let rows = self.among("SELECT * FROM notifications WHERE alert_key IN (", alerts, ") ORDER BY created_at, key");
+        let rows = sqlx::query(
+            "SELECT * FROM notifications WHERE alert_key IN (SELECT value FROM json_each($1)) ORDER BY created_at, key",
+        );
         // One that cannot be read any more must not hide the others.
-        for found in rows.await?.iter().filter_map(|row| logged(row).ok()) {
+        for found in rows.bind(json(&alerts)).fetch_all(&self.reads).await?.iter().filter_map(|row| logged(row).ok()) {
             said.entry(found.leased.notification.alert_key.clone()).or_default().push(found);
         }
         Ok(said)
@@ -92,31 +182,14 @@ impl Store {
     /// The attempts to send each of these notifications, by its key, in order.
     pub async fn attempts_of(&self, keys: &[String]) -> Result<HashMap<String, Vec<LoggedAttempt>>, StoreError> {
         let mut attempts: HashMap<String, Vec<LoggedAttempt>> = HashMap::new();
-        let rows = self.among("SELECT * FROM attempts WHERE notification IN (", keys, ") ORDER BY id");
-        for row in rows.await? {
+        let rows = sqlx::query(
+            "SELECT * FROM attempts WHERE notification IN (SELECT value FROM json_each($1)) ORDER BY id",
+        );
+        for row in rows.bind(json(&keys)).fetch_all(&self.reads).await? {
             let key: String = row.try_get("notification")?;
             attempts.entry(key).or_default().push(attempt(&row)?);
         }
         Ok(attempts)
-    }
-
-    /// The rows that `before`, the list of `values` and `after` ask for.
-    pub(super) async fn among(
-        &self,
-        before: &str,
-        values: &[String],
-        after: &str,
-    ) -> Result<Vec<SqliteRow>, StoreError> {
-        let mut rows = Vec::new();
-        for some in values.chunks(500) {
-            let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(before);
-            let mut list = query.separated(", ");
-            for value in some {
-                list.push_bind(value);
-            }
-            rows.extend(query.push(after).build().fetch_all(&self.reads).await?);
-        }
-        Ok(rows)
     }
 }
 

@@ -104,9 +104,8 @@ impl Store {
     /// What happened to each of the open tickets, oldest first.
     pub async fn open_events(&self, tenant: &TenantId) -> Result<HashMap<TicketId, Vec<Change>>, StoreError> {
         let rows = sqlx::query(
-            "SELECT e.ticket_id, e.kind, e.was, e.became, e.earliest, e.latest FROM events e \
-             JOIN tickets t ON t.tenant = e.tenant AND t.id = e.ticket_id \
-             WHERE e.tenant = $1 AND t.open = 1 ORDER BY e.id",
+            "SELECT ticket_id, kind, was, became, earliest, latest FROM events WHERE tenant = $1 \
+             AND ticket_id IN (SELECT id FROM tickets WHERE tenant = $1 AND open = 1) ORDER BY id",
         )
         .bind(tenant.as_str())
         .fetch_all(&self.reads)
@@ -136,10 +135,7 @@ impl Store {
 
     /// The status names that the tenant's tickets have had last.
     pub async fn statuses_seen(&self, tenant: &TenantId) -> Result<Vec<String>, StoreError> {
-        let statuses = sqlx::query_scalar(
-            "SELECT DISTINCT status FROM tickets WHERE tenant = $1 AND status IS NOT NULL ORDER BY status",
-        );
-        Ok(statuses.bind(tenant.as_str()).fetch_all(&self.reads).await?)
+        Ok(sqlx::query_scalar(STATUSES).bind(tenant.as_str()).fetch_all(&self.reads).await?)
     }
 
     /// Counts one more read that should have shown the ticket and did not; gives their number.
@@ -261,16 +257,20 @@ async fn count_miss(tx: &mut SqliteConnection, tenant: TenantId, id: TicketId) -
     Ok(misses.unwrap_or(0))
 }
 
+/// The statuses of tenant $1's tickets, from each to the next: not one ticket after the other.
+const STATUSES: &str = "WITH RECURSIVE named (status) AS (
+     SELECT MIN(status) FROM tickets WHERE tenant = $1
+     UNION ALL SELECT (SELECT MIN(status) FROM tickets WHERE tenant = $1 AND status > named.status)
+     FROM named WHERE named.status IS NOT NULL)
+   SELECT status FROM named WHERE status IS NOT NULL";
+
 async fn reclassify(tx: &mut SqliteConnection, tenant: TenantId, words: StatusWords) -> Result<(), sqlx::Error> {
-    let statuses: Vec<Option<String>> = sqlx::query_scalar("SELECT DISTINCT status FROM tickets WHERE tenant = $1")
-        .bind(tenant.as_str())
-        .fetch_all(&mut *tx)
-        .await?;
-    for status in statuses {
+    let statuses: Vec<String> = sqlx::query_scalar(STATUSES).bind(tenant.as_str()).fetch_all(&mut *tx).await?;
+    for status in statuses.into_iter().map(Some).chain([None]) {
         let open = words.meaning(status.as_deref()) != StatusMeaning::Closed;
         sqlx::query(
             "UPDATE tickets SET open = $1 WHERE tenant = $2 AND status IS NOT DISTINCT FROM $3 \
-             AND vanished_at IS NULL AND open <> $1",
+             AND open = 1 - $1 AND vanished_at IS NULL",
         )
         .bind(i64::from(open))
         .bind(tenant.as_str())

@@ -1,22 +1,27 @@
 //! Week by week: how much was said, and what came of it.
+//!
+//! The figures are counters, kept in the transaction in which a message is sent, a person acts on an alert, or a ticket
+//! is seen to have changed. So a question reads a row for each week, and the figures outlive what they were counted from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use chrono::{DateTime, Utc};
-use sqlx::Row;
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{Row, SqliteConnection};
 
+use super::outbox::{Attempted, Outcome, json};
 use super::{Store, StoreError, instant, millis};
-use crate::ticket::TenantId;
+use crate::alert::life::AlertRow;
+use crate::ticket::watch::{Change, ChangeKind};
+use crate::ticket::{TenantId, TicketId};
 
-/// The beginning of the ISO week of a time in milliseconds: 1970-01-05 was a Monday.
-const WEEK: &str = "(at - ((at - 345600000) % 604800000))";
-/// What somebody does to a ticket, by the kinds of its events.
-const DEEDS: &str = "('status', 'assignee', 'group', 'priority', 'first_response', 'resolved')";
+/// The first Monday of 1970.
+const FIRST_MONDAY: i64 = 4 * 24 * 3_600_000;
+const WEEK: i64 = TimeDelta::weeks(1).num_milliseconds();
 
 /// What was said in one week and what came of it. An alert counts in the week in which it was first told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Week {
-    /// Messages that were sent, of every kind.
+    /// Messages that were handed over, of every kind.
     pub messages: i64,
     /// Alerts that somebody was told of.
     pub alerts: i64,
@@ -28,46 +33,209 @@ pub struct Week {
     pub ignored: i64,
 }
 
+/// The weeks of tenants by their beginnings.
+pub type Weeks = BTreeMap<(TenantId, DateTime<Utc>), Week>;
+
+/// What is added to the counters of one week.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    messages: i64,
+    alerts: i64,
+    acknowledged: i64,
+    acted_before_breach: i64,
+    /// Acknowledged, or touched.
+    answered: i64,
+}
+
+/// By tenant and beginning of the week.
+#[derive(Default)]
+struct Counts(HashMap<(String, i64), Count>);
+
+/// The Monday, at midnight in UTC, with which the week of `at` began.
+pub fn week_of(at: DateTime<Utc>) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(week(millis(at))).unwrap_or(at)
+}
+
+fn week(at: i64) -> i64 {
+    at - (at - FIRST_MONDAY).rem_euclid(WEEK)
+}
+
 impl Store {
-    /// The weeks of `tenant` that began at `from` or later, by their beginnings.
+    /// The weeks of `tenants` that began at `from` or later.
     pub async fn weeks(
         &self,
-        tenant: &TenantId,
+        tenants: &[&TenantId],
         from: DateTime<Utc>,
         ignored_if_before: DateTime<Utc>,
-    ) -> Result<BTreeMap<DateTime<Utc>, Week>, StoreError> {
-        let mut weeks: BTreeMap<DateTime<Utc>, Week> = BTreeMap::new();
-        let messages = format!(
-            "SELECT {WEEK} AS week, COUNT(*) AS number FROM (SELECT done_at AS at FROM notifications
-             WHERE tenant = $1 AND state = 'sent' AND bundle IS NULL AND done_at >= $2) GROUP BY 1"
-        );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(messages)).bind(tenant.as_str()).bind(millis(from));
-        for row in rows.fetch_all(&self.reads).await? {
-            weeks.entry(instant(row.try_get("week")?)?).or_default().messages = row.try_get("number")?;
-        }
-        let alerts = format!(
-            "SELECT {WEEK} AS week, COUNT(*) AS alerts, SUM(acts > 0) AS acknowledged,
-                    SUM(at < due AND EXISTS (SELECT 1 FROM events e WHERE e.tenant = $1 AND e.ticket_id = told.ticket_id
-                      AND e.kind IN {DEEDS} AND e.latest > at AND e.earliest < due)) AS acted_before_breach,
-                    SUM(at < $3 AND acts = 0 AND NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant = $1
-                      AND e.ticket_id = told.ticket_id AND e.kind IN {DEEDS} AND e.latest > at)) AS ignored
-             FROM (SELECT MIN(n.done_at) AS at, a.ticket_id, a.due, a.acts FROM notifications n
-                   JOIN alerts a ON a.key = n.alert_key
-                   WHERE n.tenant = $1 AND n.kind = 'alert' AND n.state = 'sent' GROUP BY n.alert_key) AS told
-             WHERE at >= $2 GROUP BY 1"
-        );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(alerts)).bind(tenant.as_str()).bind(millis(from));
-        for row in rows.bind(millis(ignored_if_before)).fetch_all(&self.reads).await? {
-            let week = weeks.entry(instant(row.try_get("week")?)?).or_default();
-            let figure = |name: &str| row.try_get::<i64, _>(name);
-            *week = Week {
-                messages: week.messages,
-                alerts: figure("alerts")?,
-                acknowledged: figure("acknowledged")?,
-                acted_before_breach: figure("acted_before_breach")?,
-                ignored: figure("ignored")?,
+    ) -> Result<Weeks, StoreError> {
+        let fresh = self.unanswered_since(ignored_if_before).await?;
+        let rows = sqlx::query(
+            "SELECT tenant, week, messages, alerts, acknowledged, acted_before_breach, answered FROM weekly_figures
+             WHERE tenant IN (SELECT value FROM json_each($1)) AND week >= $2",
+        )
+        .bind(json(&tenants))
+        .bind(millis(from))
+        .fetch_all(&self.reads)
+        .await?;
+        let mut weeks = Weeks::new();
+        for row in rows {
+            let number = |name: &str| row.try_get::<i64, _>(name);
+            let key: (String, i64) = (row.try_get("tenant")?, number("week")?);
+            let waiting = fresh.get(&key).copied().unwrap_or_default();
+            let figures = Week {
+                messages: number("messages")?,
+                alerts: number("alerts")?,
+                acknowledged: number("acknowledged")?,
+                acted_before_breach: number("acted_before_breach")?,
+                ignored: (number("alerts")? - number("answered")? - waiting).max(0),
             };
+            let tenant = TenantId::parse(&key.0).map_err(super::tickets::unreadable)?;
+            weeks.insert((tenant, instant(key.1)?), figures);
         }
         Ok(weeks)
+    }
+
+    /// How many alerts were told at `since` or later and not answered yet, by tenant and week.
+    async fn unanswered_since(&self, since: DateTime<Utc>) -> Result<HashMap<(String, i64), i64>, StoreError> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT tenant, told_at FROM alerts WHERE told_at >= $1 AND acts = 0 AND touched_at IS NULL",
+        )
+        .bind(millis(since))
+        .fetch_all(&self.reads)
+        .await?;
+        let mut fresh = HashMap::new();
+        for (tenant, told_at) in rows {
+            *fresh.entry((tenant, week(told_at))).or_default() += 1;
+        }
+        Ok(fresh)
+    }
+}
+
+impl Counts {
+    fn of(&mut self, tenant: &str, at: i64) -> &mut Count {
+        self.0.entry((tenant.to_owned(), week(at))).or_default()
+    }
+
+    async fn add(self, tx: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        for ((tenant, week), count) in self.0 {
+            sqlx::query(
+                "INSERT INTO weekly_figures (tenant, week, messages, alerts, acknowledged, acted_before_breach, answered)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant, week) DO UPDATE SET
+                 messages = weekly_figures.messages + excluded.messages, alerts = weekly_figures.alerts + excluded.alerts,
+                 acknowledged = weekly_figures.acknowledged + excluded.acknowledged,
+                 acted_before_breach = weekly_figures.acted_before_breach + excluded.acted_before_breach,
+                 answered = weekly_figures.answered + excluded.answered",
+            )
+            .bind(tenant)
+            .bind(week)
+            .bind(count.messages)
+            .bind(count.alerts)
+            .bind(count.acknowledged)
+            .bind(count.acted_before_breach)
+            .bind(count.answered)
+            .execute(&mut *tx)
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Counts the messages that were taken, and the alerts of which somebody was told by them for the first time.
+pub(super) async fn count_sent(tx: &mut SqliteConnection, attempts: &[Attempted]) -> Result<(), sqlx::Error> {
+    let is_taken = |one: &&Attempted| matches!(one.outcome, Outcome::Taken { .. });
+    let taken: Vec<_> = attempts.iter().filter(is_taken).collect();
+    let Some(at) = taken.iter().map(|one| millis(one.at)).max() else { return Ok(()) };
+    let mut counts = Counts::default();
+    for one in &taken {
+        counts.of(one.leased.notification.tenant.as_str(), at).messages += 1;
+    }
+    let keys: Vec<_> = taken.iter().map(|one| one.leased.notification.message.key.as_str()).collect();
+    let told: Vec<(String, i64)> = sqlx::query_as(
+        "UPDATE alerts SET told_at = $1 WHERE told_at IS NULL AND key IN (
+           SELECT alert_key FROM notifications WHERE key IN (SELECT value FROM json_each($2))
+             AND kind = 'alert' AND state = 'sent'
+           UNION SELECT alert_key FROM notifications WHERE bundle IN (SELECT value FROM json_each($2))
+             AND kind = 'alert' AND state = 'sent')
+         RETURNING tenant, acts",
+    )
+    .bind(at)
+    .bind(json(&keys))
+    .fetch_all(&mut *tx)
+    .await?;
+    for (tenant, acts) in told {
+        let count = counts.of(&tenant, at);
+        count.alerts += 1;
+        count.acknowledged += i64::from(acts > 0);
+        count.answered += i64::from(acts > 0);
+    }
+    counts.add(tx).await
+}
+
+/// Counts that a person acts on an alert, given as it stood `before`.
+pub(super) async fn count_act(tx: &mut SqliteConnection, before: &AlertRow) -> Result<(), sqlx::Error> {
+    if before.life.acts > 0 {
+        return Ok(());
+    }
+    let row: Option<(Option<i64>, Option<i64>)> =
+        sqlx::query_as("SELECT told_at, touched_at FROM alerts WHERE key = $1")
+            .bind(before.key.to_string())
+            .fetch_optional(&mut *tx)
+            .await?;
+    // Acknowledged before anybody was told, it is counted when somebody is.
+    let Some((Some(told_at), touched_at)) = row else { return Ok(()) };
+    let mut counts = Counts::default();
+    let count = counts.of(before.key.tenant.as_str(), told_at);
+    count.acknowledged = 1;
+    count.answered = i64::from(touched_at.is_none());
+    counts.add(tx).await
+}
+
+/// Counts the alerts to whose tickets something was done for the first time since somebody was told.
+pub(super) async fn count_changes(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    changes: &[(&TicketId, &Change)],
+) -> Result<(), sqlx::Error> {
+    let deeds = changes.iter().filter(|(_, change)| is_deed(change.kind));
+    // Of each ticket the last: what one answer of SuperOps shows happened at one time.
+    let deeds: BTreeMap<&str, (i64, i64)> =
+        deeds.map(|(id, change)| (id.as_str(), (millis(change.at.earliest), millis(change.at.latest)))).collect();
+    if deeds.is_empty() {
+        return Ok(());
+    }
+    let touched: Vec<(i64, i64, i64, i64)> = sqlx::query_as(
+        "UPDATE alerts SET touched_at = MAX(told_at, deed.value ->> 0) FROM json_each($2) AS deed
+         WHERE alerts.tenant = $1 AND alerts.ticket_id = deed.key AND alerts.told_at < deed.value ->> 1
+         AND alerts.touched_at IS NULL RETURNING told_at, touched_at, due, acts",
+    )
+    .bind(tenant.as_str())
+    .bind(json(&deeds))
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut counts = Counts::default();
+    for (told_at, touched_at, due, acts) in touched {
+        let count = counts.of(tenant.as_str(), told_at);
+        count.acted_before_breach += i64::from(touched_at < due);
+        count.answered += i64::from(acts == 0);
+    }
+    counts.add(tx).await
+}
+
+/// Whether somebody did something to the ticket.
+fn is_deed(kind: ChangeKind) -> bool {
+    use ChangeKind::{Assignee, FirstResponse, Group, Priority, Resolved, Status};
+    matches!(kind, Status | Assignee | Group | Priority | FirstResponse | Resolved)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_week_begins_on_monday_at_midnight_in_utc() {
+        let of = |text: &str| week_of(text.parse().unwrap()).to_rfc3339();
+        assert_eq!(of("2026-11-22T23:59:59.999Z"), "2026-11-16T00:00:00+00:00");
+        assert_eq!(of("2026-11-23T00:00:00Z"), "2026-11-23T00:00:00+00:00");
+        assert_eq!(of("1969-12-31T12:00:00Z"), "1969-12-29T00:00:00+00:00");
     }
 }

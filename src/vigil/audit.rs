@@ -136,7 +136,7 @@ impl Audit {
         let before = now - GRACE * self.speed;
         let (_, desk) = self.desks.of(tenant).await?;
         let open = self.store.open_tickets(&tenant.id).await?;
-        let alerts = self.store.alerts(&tenant.id, -1).await?;
+        let alerts = self.store.alerts(&tenant.id).await?;
         let overlays = self.store.overlays(Some(&tenant.id), before).await?;
         let untold = self.store.untold_breaches(&tenant.id).await?;
         let look = Look { tenant, desk: &desk, open: &open, alerts: &alerts, overlays: &overlays, before, now };

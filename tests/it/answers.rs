@@ -31,7 +31,7 @@ async fn breach(app: &mut TestApp) {
 
 async fn alert(app: &mut TestApp) -> AlertRow {
     let acme = TenantId::parse("acme").unwrap();
-    app.parts().store.alerts(&acme, -1).await.unwrap().remove(0)
+    app.parts().store.alerts(&acme).await.unwrap().remove(0)
 }
 
 /// Who holds the alert and by which way, if anybody does.
@@ -164,7 +164,7 @@ async fn ack_alone_means_the_latest_alert_of_that_phone() {
     breach(&mut app).await;
     app.sms.text_in("SM1", OWNER, "ack").await.unwrap();
     let acme = TenantId::parse("acme").unwrap();
-    let mut alerts = app.parts().store.alerts(&acme, -1).await.unwrap();
+    let mut alerts = app.parts().store.alerts(&acme).await.unwrap();
     alerts.sort_by_key(|alert| alert.raised.due);
     let states: Vec<_> = alerts.iter().map(AlertRow::state).collect();
     assert_eq!(states, [State::Open, State::Acknowledged]);

@@ -12,6 +12,7 @@ use sqlx::SqliteConnection;
 use super::{Leased, NewNotification, Outcome, VOID, bundle, enqueue, json, millis};
 use crate::alert::escalation::ChannelKind;
 use crate::store::receipts::expect;
+use crate::store::weekly::count_sent;
 use crate::store::{Store, StoreError};
 
 /// An attempt that has ended.
@@ -41,6 +42,7 @@ pub(in crate::store) async fn record(tx: &mut SqliteConnection, attempts: &[Atte
     }
     log(tx, attempts).await?;
     settle(tx, attempts, &void).await?;
+    count_sent(tx, attempts).await?;
     let mut hurried = false;
     for (attempt, void) in attempts.iter().zip(void) {
         hurried |= follow_up(tx, attempt, void).await?;

@@ -9,6 +9,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::super::audit::audit;
 use super::super::sync::{SyncState, Unread, save_state, save_unread};
+use super::super::weekly::count_changes;
 use super::super::{Store, StoreError, millis, to_the_end};
 use super::{Deed, select, watched};
 use crate::sla::policy::{Choice, Policy, choice_seen, choose};
@@ -274,7 +275,7 @@ pub async fn record(
         });
         query.build().execute(&mut *tx).await?;
     }
-    Ok(())
+    count_changes(tx, tenant, changes).await
 }
 
 /// Completes `… IN (`.
