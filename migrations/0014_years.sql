@@ -32,13 +32,10 @@ INSERT INTO weekly_figures (tenant, week, messages, alerts, acknowledged, acted_
 
 CREATE INDEX alerts_told ON alerts (told_at) WHERE told_at IS NOT NULL;
 DROP INDEX alerts_open;
-CREATE INDEX alerts_open ON alerts (tenant, key) WHERE state = 'open';
-CREATE INDEX alerts_over ON alerts (tenant, changed_at, key) WHERE state = 'resolved';
-CREATE INDEX alerts_breached ON alerts (tenant, due, key) WHERE state = 'resolved' AND stage = 'breached';
+CREATE INDEX alerts_by_state ON alerts (tenant, state, changed_at, key);
+CREATE INDEX alerts_by_stage ON alerts (tenant, state, stage, due, key);
 CREATE INDEX alerts_without_id ON alerts (key) WHERE id = '';
 
-DROP INDEX tickets_open;
-CREATE INDEX tickets_open ON tickets (tenant, id) WHERE open = 1;
 DROP INDEX tickets_status;
 CREATE INDEX tickets_status ON tickets (tenant, status, open);
 DROP INDEX tickets_display_id;

@@ -72,7 +72,7 @@ impl Parts {
             syncs.push(ground.sync(tenant, client, heard, report).await?);
         }
         let answers =
-            Answers::open(config.clone(), store.clone(), clock.clone(), telemetry.clone(), bells.clone()).await?;
+            Answers::open(config.clone(), store.for_pages(), clock.clone(), telemetry.clone(), bells.clone()).await?;
         let channels = notify::connect_offering(&config.notify, clock, &answers.ways())?;
         let receipts = ReceiptWatch::new(store.clone(), &channels, clock.clone(), bells.clone());
         let dispatch = ground.dispatch(channels);
@@ -99,7 +99,7 @@ impl Parts {
 
     /// What the web is to serve.
     pub fn web(&self, options: web::Options) -> Web {
-        Web { service: self.service.clone(), store: self.store.clone(), telemetry: self.telemetry.clone(), options }
+        Web { service: self.service.clone(), store: self.store.for_pages(), telemetry: self.telemetry.clone(), options }
     }
 
     /// What the configuration says of the web.

@@ -2,7 +2,8 @@
 //!
 //! All writes go through one writer, which commits what is waiting in one
 //! transaction: a write has happened once its call returns, and not before.
-//! Reads have connections of their own and never wait for a write.
+//! Reads have connections of their own and never wait for a write; those of
+//! pages never keep the loops waiting either.
 
 pub mod acts;
 pub mod alerts;
@@ -17,6 +18,8 @@ pub mod overlays;
 mod overrides;
 pub mod past;
 pub mod phones;
+#[cfg(test)]
+mod plans;
 pub mod predictions;
 pub mod receipts;
 pub mod record;
@@ -47,6 +50,9 @@ use writer::Writer;
 
 /// How long a write waits for another process to let go of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connections for the loops, and as many for pages.
+const READERS: u32 = 4;
 
 /// In SQLite's words, 8 MB: with less, a storm's transaction spills to the disk what it touches again a moment later.
 const WRITER_CACHE: &str = "-8000";
@@ -97,6 +103,8 @@ impl StoreError {
 #[derive(Clone)]
 pub struct Store {
     reads: SqlitePool,
+    /// What [`Store::for_pages`] reads by.
+    pages: SqlitePool,
     writer: Writer,
     caches: Arc<Caches>,
 }
@@ -119,9 +127,20 @@ impl Store {
         alerts::fill_ids(&mut connection).await?;
         let checkpoints = Checkpoints::start(sqlx::ConnectOptions::connect(&options).await?);
         // A file cannot hang up: there is nothing to be tested before each read.
-        let reads = SqlitePoolOptions::new().max_connections(4).test_before_acquire(false);
-        let reads = reads.connect_lazy_with(options.read_only(true));
-        Ok(Self { reads, writer: Writer::start(connection, checkpoints), caches: Arc::new(Caches::new(telemetry)) })
+        let few = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
+        let reads = few.clone().connect_lazy_with(options.clone().read_only(true));
+        let pages = few.connect_lazy_with(options.read_only(true));
+        Ok(Self {
+            reads,
+            pages,
+            writer: Writer::start(connection, checkpoints),
+            caches: Arc::new(Caches::new(telemetry)),
+        })
+    }
+
+    /// The same store by other connections: however many pages ask for much, the loops read on.
+    pub fn for_pages(&self) -> Self {
+        Self { reads: self.pages.clone(), ..self.clone() }
     }
 
     /// Claims the store for one service, so that no second one sends everything twice.
@@ -155,6 +174,7 @@ impl Store {
     pub async fn close(&self) {
         // The writer last: whoever closes a WAL database last also tidies its files away.
         self.reads.close().await;
+        self.pages.close().await;
         self.writer.close().await;
     }
 }
@@ -194,4 +214,23 @@ pub(crate) fn millis(at: DateTime<Utc>) -> i64 {
 pub(crate) fn instant(millis: i64) -> Result<DateTime<Utc>, StoreError> {
     DateTime::from_timestamp_millis(millis)
         .ok_or_else(|| StoreError::Unreadable(format!("time `{millis}` is out of range")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn pages_that_take_all_their_connections_keep_no_loop_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("sla.db"), Arc::default()).await.unwrap();
+        let pages = store.for_pages();
+        let mut slow = Vec::new();
+        for _ in 0..READERS {
+            slow.push(pages.reads.acquire().await.unwrap());
+        }
+        assert!(pages.reads.try_acquire().is_none(), "another page would have to wait");
+        let read = tokio::time::timeout(Duration::from_secs(5), store.outbox_pending()).await;
+        assert_eq!(read.expect("a loop reads at once").unwrap(), 0);
+    }
 }

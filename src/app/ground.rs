@@ -121,7 +121,7 @@ impl Ground {
         Service::new(
             self.config.clone(),
             self.desks.clone(),
-            self.store.clone(),
+            self.store.for_pages(),
             self.clock.clone(),
             self.telemetry.clone(),
             sync,

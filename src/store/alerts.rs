@@ -122,8 +122,8 @@ impl Store {
     pub async fn alerts(&self, tenant: &TenantId) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sqlx::query(
             "SELECT * FROM alerts WHERE key IN (SELECT key FROM alerts WHERE tenant = $1 AND state = 'open'
-               UNION SELECT a.key FROM tickets t JOIN alerts a ON a.tenant = t.tenant AND a.ticket_id = t.id
-               WHERE t.tenant = $1 AND t.open = 1) ORDER BY key",
+               UNION SELECT a.key FROM tickets t CROSS JOIN alerts a
+               WHERE t.tenant = $1 AND t.open = 1 AND a.tenant = t.tenant AND a.ticket_id = t.id) ORDER BY key",
         )
         .bind(tenant.as_str())
         .fetch_all(&self.reads)

@@ -77,11 +77,10 @@ pub struct Judged {
 impl Store {
     /// The predictions of `tenant` whose clocks are not decided yet.
     pub async fn undecided_predictions(&self, tenant: &TenantId) -> Result<Vec<Prediction>, StoreError> {
-        let rows =
-            sqlx::query("SELECT * FROM predictions WHERE tenant = $1 AND breached IS NULL ORDER BY at, ticket_id")
-                .bind(tenant.as_str())
-                .fetch_all(&self.reads)
-                .await?;
+        let rows = sqlx::query("SELECT * FROM predictions WHERE tenant = $1 AND breached IS NULL")
+            .bind(tenant.as_str())
+            .fetch_all(&self.reads)
+            .await?;
         rows.iter().map(prediction).collect()
     }
 

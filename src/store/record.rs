@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::sqlite::SqliteRow;
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use super::alerts::{AlertRow, alert_row};
 use super::outbox::{Logged, json, logged};
@@ -182,9 +182,8 @@ impl Store {
     /// The attempts to send each of these notifications, by its key, in order.
     pub async fn attempts_of(&self, keys: &[String]) -> Result<HashMap<String, Vec<LoggedAttempt>>, StoreError> {
         let mut attempts: HashMap<String, Vec<LoggedAttempt>> = HashMap::new();
-        let rows = sqlx::query(
-            "SELECT * FROM attempts WHERE notification IN (SELECT value FROM json_each($1)) ORDER BY id",
-        );
+        let rows =
+            sqlx::query("SELECT * FROM attempts WHERE notification IN (SELECT value FROM json_each($1)) ORDER BY id");
         for row in rows.bind(json(&keys)).fetch_all(&self.reads).await? {
             let key: String = row.try_get("notification")?;
             attempts.entry(key).or_default().push(attempt(&row)?);

@@ -259,7 +259,7 @@ async fn count_miss(tx: &mut SqliteConnection, tenant: TenantId, id: TicketId) -
 
 /// The statuses of tenant $1's tickets, from each to the next: not one ticket after the other.
 const STATUSES: &str = "WITH RECURSIVE named (status) AS (
-     SELECT MIN(status) FROM tickets WHERE tenant = $1
+     SELECT (SELECT status FROM tickets WHERE tenant = $1 AND status IS NOT NULL ORDER BY status LIMIT 1)
      UNION ALL SELECT (SELECT MIN(status) FROM tickets WHERE tenant = $1 AND status > named.status)
      FROM named WHERE named.status IS NOT NULL)
    SELECT status FROM named WHERE status IS NOT NULL";

@@ -101,7 +101,7 @@ async fn begin_version(
     }
     let moved = sqlx::query(
         "INSERT INTO events (tenant, ticket_id, kind, was, became, earliest, latest) \
-         SELECT tenant, id, $2, $3, $4, $5, $5 FROM tickets WHERE tenant = $1 AND open = 1 ORDER BY id",
+         SELECT tenant, id, $2, $3, $4, $5, $5 FROM tickets WHERE tenant = $1 AND open = 1",
     )
     .bind(tenant.as_str())
     .bind(ChangeKind::PolicyVersion.as_str())

@@ -18,12 +18,11 @@ const OPEN: &str = "kind = 'stale' AND alert_key >= $1 || ':stale:' AND alert_ke
 impl Store {
     /// Since when people were told that the data of `tenant` is stale; none if that is over.
     pub async fn stale_since(&self, tenant: &TenantId) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let query = format!(
-            "SELECT alert_key FROM notifications n WHERE {OPEN} AND state IN ('pending', 'sending', 'sent')
-             ORDER BY created_at DESC LIMIT 1"
-        );
-        let key = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(query)).bind(tenant.as_str());
-        let Some(key) = key.fetch_optional(&self.reads).await? else { return Ok(None) };
+        let query = format!("SELECT alert_key, state FROM notifications n WHERE {OPEN} ORDER BY created_at DESC");
+        let told = sqlx::query_as::<_, (String, String)>(sqlx::AssertSqlSafe(query)).bind(tenant.as_str());
+        let told = told.fetch_all(&self.reads).await?.into_iter();
+        let mut told = told.filter(|(_, state)| ["pending", "sending", "sent"].contains(&state.as_str()));
+        let Some((key, _)) = told.next() else { return Ok(None) };
         let since = key.rsplit(':').next().and_then(|millis| millis.parse().ok());
         since.map(instant).transpose()
     }

@@ -149,17 +149,12 @@ pub(super) async fn count_sent(tx: &mut SqliteConnection, attempts: &[Attempted]
     for one in &taken {
         counts.of(one.leased.notification.tenant.as_str(), at).messages += 1;
     }
-    let keys: Vec<_> = taken.iter().map(|one| one.leased.notification.message.key.as_str()).collect();
     let told: Vec<(String, i64)> = sqlx::query_as(
-        "UPDATE alerts SET told_at = $1 WHERE told_at IS NULL AND key IN (
-           SELECT alert_key FROM notifications WHERE key IN (SELECT value FROM json_each($2))
-             AND kind = 'alert' AND state = 'sent'
-           UNION SELECT alert_key FROM notifications WHERE bundle IN (SELECT value FROM json_each($2))
-             AND kind = 'alert' AND state = 'sent')
+        "UPDATE alerts SET told_at = $1 WHERE key IN (SELECT value FROM json_each($2)) AND told_at IS NULL
          RETURNING tenant, acts",
     )
     .bind(at)
-    .bind(json(&keys))
+    .bind(json(&alerts_of(tx, &taken).await?))
     .fetch_all(&mut *tx)
     .await?;
     for (tenant, acts) in told {
@@ -169,6 +164,25 @@ pub(super) async fn count_sent(tx: &mut SqliteConnection, attempts: &[Attempted]
         count.answered += i64::from(acts > 0);
     }
     counts.add(tx).await
+}
+
+/// The keys of the alerts that were told by what was taken, each by itself or together with others.
+async fn alerts_of(tx: &mut SqliteConnection, taken: &[&Attempted]) -> Result<Vec<String>, sqlx::Error> {
+    let of = |kind: &'static str| {
+        let sent = taken.iter().map(|one| &one.leased.notification);
+        sent.filter(move |sent| sent.kind == kind)
+    };
+    let mut alerts: Vec<String> = of("alert").map(|alone| alone.alert_key.clone()).collect();
+    for bundle in of("bundle") {
+        let members: Vec<String> = sqlx::query_scalar(
+            "SELECT alert_key FROM notifications WHERE bundle = $1 AND kind = 'alert' AND state = 'sent'",
+        )
+        .bind(&bundle.message.key)
+        .fetch_all(&mut *tx)
+        .await?;
+        alerts.extend(members);
+    }
+    Ok(alerts)
 }
 
 /// Counts that a person acts on an alert, given as it stood `before`.
@@ -203,17 +217,20 @@ pub(super) async fn count_changes(
     if deeds.is_empty() {
         return Ok(());
     }
-    let touched: Vec<(i64, i64, i64, i64)> = sqlx::query_as(
-        "UPDATE alerts SET touched_at = MAX(told_at, deed.value ->> 0) FROM json_each($2) AS deed
-         WHERE alerts.tenant = $1 AND alerts.ticket_id = deed.key AND alerts.told_at < deed.value ->> 1
-         AND alerts.touched_at IS NULL RETURNING told_at, touched_at, due, acts",
+    let untouched: Vec<(String, String, i64, i64, i64)> = sqlx::query_as(
+        "SELECT key, ticket_id, told_at, due, acts FROM alerts WHERE tenant = $1
+         AND ticket_id IN (SELECT value FROM json_each($2)) AND told_at IS NOT NULL AND touched_at IS NULL",
     )
     .bind(tenant.as_str())
-    .bind(json(&deeds))
+    .bind(json(&deeds.keys().collect::<Vec<_>>()))
     .fetch_all(&mut *tx)
     .await?;
     let mut counts = Counts::default();
-    for (told_at, touched_at, due, acts) in touched {
+    for (key, ticket, told_at, due, acts) in untouched {
+        let Some((earliest, _)) = deeds.get(ticket.as_str()).filter(|(_, latest)| told_at < *latest) else { continue };
+        let touched_at = told_at.max(*earliest);
+        let touch = sqlx::query("UPDATE alerts SET touched_at = $2 WHERE key = $1").bind(key).bind(touched_at);
+        touch.execute(&mut *tx).await?;
         let count = counts.of(tenant.as_str(), told_at);
         count.acted_before_breach += i64::from(touched_at < due);
         count.answered += i64::from(acts == 0);

@@ -141,9 +141,8 @@ impl Store {
     /// What was to be written because of each of these alerts, by its key, oldest first.
     pub async fn write_backs_of(&self, alerts: &[String]) -> Result<HashMap<String, Vec<WriteBackRow>>, StoreError> {
         let mut found: HashMap<String, Vec<WriteBackRow>> = HashMap::new();
-        let rows = sqlx::query(
-            "SELECT * FROM write_backs WHERE alert_key IN (SELECT value FROM json_each($1)) ORDER BY id",
-        );
+        let rows =
+            sqlx::query("SELECT * FROM write_backs WHERE alert_key IN (SELECT value FROM json_each($1)) ORDER BY id");
         for read in rows.bind(json(&alerts)).fetch_all(&self.reads).await?.iter().map(row) {
             let read = read?;
             found.entry(read.alert_key.clone()).or_default().push(read);

@@ -1,0 +1,268 @@
+//! Every statement of the store is answered by an index: its query plan says so.
+//!
+//! The statements are found in the source, so that none is forgotten. One that
+//! is put together from parts stands in [`ASSEMBLED`] as it is in the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+use super::Store;
+
+/// Tables that hold a handful of rows for each tenant, person or phone, or are emptied by themselves.
+const SMALL: &[&str] = &[
+    "dead_phones",
+    "directories",
+    "heartbeats",
+    "on_call_overrides",
+    "policy_versions",
+    "quarantine",
+    "secrets",
+    "sms_codes",
+    "sms_replies",
+    "stopped_phones",
+    "sync_states",
+    "tokens",
+    "used_links",
+    "weekly_figures",
+];
+
+/// Indexes that hold only what is at work: not what is past, however much that is.
+const AT_WORK: &[&str] =
+    &["alerts_next_step", "alerts_without_id", "notifications_ready", "notifications_waiting", "write_backs_waiting"];
+
+/// What a statement asks for that is at work, by the words it says so in: few rows, wherever they are found by.
+const ASKS_FOR_WORK: &[&str] =
+    &["state = 'open'", "open = 1", "state = 'pending'", "state IN ('pending', 'sending')", "breached IS NULL"];
+
+/// What says nothing about a row but whose it is and how it stands.
+const SAYS_LITTLE: &[&str] = &["tenant=?", "state=?", "stage=?", "open=?", "breached=?", "channel=?", "kind=?"];
+
+/// Statements that may look at all there is, by a part of each, and why.
+const LOOKS_AT_ALL: &[(&str, &str)] = &[
+    ("COALESCE(resolved_as, state) AS state, COUNT(*) AS number FROM alerts", "sums up a demo at its end"),
+    ("COUNT(DISTINCT CASE WHEN kind = 'alert' AND step > 0", "sums up a demo at its end"),
+    ("talk, overrides FROM tickets WHERE tenant = $1 ORDER BY id", "other policies tried on all of the past"),
+    ("became, earliest, latest FROM events WHERE tenant = $1 ORDER BY id", "other policies tried on all of the past"),
+];
+
+/// Statements that are put together: how each begins in the source, and how it may end.
+const ASSEMBLED: &[(&str, &[&str])] = &[
+    (
+        "SELECT ticket, first_seen_at, read_at, cycle, status_earliest",
+        &["$1 AND open = 1", "$1 AND id = $2", "$1 AND id IN ($2, $3)", "$1 ORDER BY id", "$1 AND id > $2 ORDER BY id LIMIT $3"],
+    ),
+    (
+        "INSERT INTO alerts (key,",
+        &["SELECT key, tenant, ticket_id, clock, cycle, episode, stage, state, reason, due, raised_at, changed_at, step,
+           next_step_at, generation, told, resolved_as, id, escalation, ack_expires, acked_at, acked_by, acked_how,
+           ack_until, snoozed_until, hold_over, again, acts FROM alerts WHERE key = $1
+           ON CONFLICT (key) DO UPDATE SET episode = excluded.episode WHERE alerts.acts = excluded.acts"],
+    ),
+    (
+        "INSERT INTO notifications (key,",
+        &["SELECT key, tenant, alert_key, ticket_id, kind, stage, step, channel, recipient, fallback, message, state, due_at,
+           created_at, first_due_at, address, client, priority, breach_at FROM notifications WHERE key = $1
+           ON CONFLICT (key) DO UPDATE SET state = 'pending' WHERE notifications.state = 'cancelled'"],
+    ),
+    (
+        "INSERT INTO tickets (tenant,",
+        &["VALUES ($1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1)
+           ON CONFLICT (tenant, id) DO UPDATE SET display_id = excluded.display_id"],
+    ),
+    ("INSERT INTO events (tenant, ticket_id, kind, was, became, earliest, latest) ", &["VALUES ($1, $1, $1, $1, $1, $1, $1)"]),
+    (
+        "INSERT INTO predictions (tenant,",
+        &["VALUES ($1, $1, $1, $1, $1, $1, $1, $1) ON CONFLICT DO NOTHING"],
+    ),
+    ("UPDATE tickets SET misses = 0, read_at = ", &["$1 WHERE tenant = $2 AND id IN ($3, $4)"]),
+];
+
+/// What stands for `{}` and for names that are no constants.
+const PLACES: &[(&str, &[&str])] =
+    &[("{table}", &["silences", "maintenance_windows"]), ("{}", &["silences", "maintenance_windows"])];
+
+#[tokio::test]
+async fn every_statement_is_answered_by_an_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sla.db");
+    Store::open(&path, std::sync::Arc::default()).await.unwrap().close().await;
+    let mut connection = sqlx::ConnectOptions::connect(&super::options(&path)).await.unwrap();
+    let statements = statements();
+    assert!(statements.len() > 100, "only {} statements were found", statements.len());
+    let mut faults = Vec::new();
+    let mut excused = BTreeSet::new();
+    for (statement, file) in &statements {
+        let Err(fault) = judge(&mut connection, statement).await else { continue };
+        match LOOKS_AT_ALL.iter().find(|(part, _)| statement.contains(part)) {
+            Some((part, _)) => drop(excused.insert(part)),
+            None => faults.push(format!("{}: {fault}\n    {statement}", file.display())),
+        }
+    }
+    assert!(faults.is_empty(), "{} statements:\n{}", faults.len(), faults.join("\n"));
+    let needless: Vec<_> = LOOKS_AT_ALL.iter().filter(|(part, _)| !excused.contains(part)).collect();
+    assert!(needless.is_empty(), "these need no excuse any more: {needless:?}");
+}
+
+#[tokio::test]
+async fn a_statement_that_walks_through_the_past_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sla.db");
+    Store::open(&path, std::sync::Arc::default()).await.unwrap().close().await;
+    let mut connection = sqlx::ConnectOptions::connect(&super::options(&path)).await.unwrap();
+    for walks in [
+        "SELECT key FROM notifications WHERE recipient = $1",
+        "SELECT n.key FROM alerts a JOIN notifications n ON n.alert_key = a.key",
+        "SELECT key FROM notifications WHERE tenant = $1 AND state = 'sent'",
+        "SELECT key FROM notifications WHERE tenant = $1 OR $1 IS NULL",
+        "SELECT COUNT(*) FROM events",
+        "SELECT key FROM notifications WHERE tenant = $1 ORDER BY recipient LIMIT 9",
+        "UPDATE alerts SET acts = 1 WHERE tenant = $1 AND state = 'resolved'",
+    ] {
+        assert!(judge(&mut connection, walks).await.is_err(), "{walks}");
+    }
+    for finds in [
+        "SELECT key FROM alerts WHERE tenant = $1 AND state = 'open'",
+        "SELECT key FROM notifications WHERE tenant = $1 ORDER BY created_at DESC LIMIT 9",
+    ] {
+        assert_eq!(judge(&mut connection, finds).await, Ok(()), "{finds}");
+    }
+}
+
+/// What is wrong with the plan of `statement`, if anything.
+async fn judge(connection: &mut SqliteConnection, statement: &str) -> Result<(), String> {
+    let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"))).fetch_all(connection).await;
+    let plan = plan.map_err(|error| format!("put together from parts? then it belongs into ASSEMBLED: {error}"))?;
+    let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+    let sorts = steps.iter().any(|step| step == "USE TEMP B-TREE FOR ORDER BY");
+    let ends_early = statement.contains("LIMIT") && !sorts;
+    let names = made_on_the_way(statement, &steps);
+    let bad = |step: &&String| walks(step, &names) || (is_whole_tenant(step, statement) && !ends_early);
+    steps.iter().find(bad).map_or(Ok(()), |step| Err(step.clone()))
+}
+
+/// The names of what the statement itself makes, which is no table.
+fn made_on_the_way(statement: &str, steps: &[String]) -> BTreeSet<String> {
+    let made =
+        steps.iter().filter_map(|step| ["CO-ROUTINE ", "MATERIALIZE "].iter().find_map(|word| step.strip_prefix(word)));
+    let with = statement.strip_prefix("WITH RECURSIVE ").and_then(|rest| rest.split([' ', '(']).next());
+    made.chain(with).map(str::to_owned).collect()
+}
+
+/// Whether a step looks at one row after the other of a table that grows.
+fn walks(step: &str, made: &BTreeSet<String>) -> bool {
+    let Some(what) = step.strip_prefix("SCAN ") else { return false };
+    let name = what.split(' ').next().unwrap_or_default();
+    let harmless = what.contains("VIRTUAL TABLE") || what.starts_with("CONSTANT ROW") || what.starts_with('(');
+    let at_work = AT_WORK.iter().any(|index| what.contains(&format!("INDEX {index}")));
+    !(harmless || at_work || SMALL.contains(&name) || made.contains(name))
+}
+
+/// Whether a step looks at all that one tenant has of something, or all that stands as most of it does.
+fn is_whole_tenant(step: &str, statement: &str) -> bool {
+    let Some((what, by)) = step.strip_prefix("SEARCH ").and_then(|step| step.split_once(" (")) else { return false };
+    let name = what.split(' ').next().unwrap_or_default();
+    let at_work = AT_WORK.iter().any(|index| what.ends_with(index)) || SMALL.contains(&name);
+    let by: Vec<_> = by.trim_end_matches(')').split(" AND ").collect();
+    let asks = ASKS_FOR_WORK.iter().any(|words| statement.contains(words)) && by != ["tenant=?"];
+    by.iter().all(|by| SAYS_LITTLE.contains(by)) && !at_work && !asks
+}
+
+/// Every statement in the source, with the file it stands in.
+fn statements() -> BTreeMap<String, PathBuf> {
+    let mut found = BTreeMap::new();
+    for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let is_test = file.ends_with("tests.rs") || file.ends_with("plans.rs");
+        if !text.contains("sqlx") || is_test {
+            continue;
+        }
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let (texts, constants) = literals(text);
+        for statement in texts.iter().filter(|text| is_statement(text)).flat_map(|text| whole(text, &constants)) {
+            found.insert(statement, file.clone());
+        }
+    }
+    found
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        match entry.is_dir() {
+            true => files.extend(sources(&entry)),
+            false => files.extend(entry.extension().is_some_and(|end| end == "rs").then_some(entry)),
+        }
+    }
+    files
+}
+
+fn is_statement(text: &str) -> bool {
+    ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "].iter().any(|word| text.trim_start().starts_with(word))
+}
+
+/// What `text` is in the end, with its parts in place.
+fn whole(text: &str, constants: &BTreeMap<String, String>) -> Vec<String> {
+    let text =
+        constants.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value));
+    if let Some((_, ends)) = ASSEMBLED
+        .iter()
+        .find(|(beginning, _)| text == *beginning || (!beginning.ends_with(' ') && text.starts_with(beginning)))
+    {
+        return ends.iter().map(|end| format!("{text}{end}")).collect();
+    }
+    match PLACES.iter().find(|(place, _)| text.contains(place)) {
+        Some((place, values)) => values.iter().map(|value| text.replace(place, value)).collect(),
+        None => vec![text],
+    }
+}
+
+/// The texts of a source file, and those of them that are constants, by name.
+fn literals(source: &str) -> (Vec<String>, BTreeMap<String, String>) {
+    let (mut texts, mut constants) = (Vec::new(), BTreeMap::new());
+    let mut rest = source;
+    while let Some(at) = rest.find(['"', '/', '\'']) {
+        let before = &rest[..at];
+        rest = &rest[at..];
+        if rest.starts_with("//") {
+            rest = rest.find('\n').map_or("", |end| &rest[end..]);
+        } else if rest.starts_with('"') {
+            let (text, after) = text(&rest[1..]);
+            let line = before.rsplit('\n').next().unwrap_or_default();
+            if let Some((name, _)) = line.split_once("const ").and_then(|(_, name)| name.split_once(": &str")) {
+                constants.insert(name.to_owned(), text.clone());
+            }
+            texts.push(text);
+            rest = after;
+        } else if rest.starts_with("'\"'") {
+            rest = &rest[3..];
+        } else {
+            rest = &rest[1..];
+        }
+    }
+    (texts, constants)
+}
+
+/// A text up to its closing quote, and what comes after that.
+fn text(source: &str) -> (String, &str) {
+    let mut text = String::new();
+    let mut chars = source.char_indices();
+    while let Some((at, char)) = chars.next() {
+        match char {
+            '"' => return (text, &source[at + 1..]),
+            // A backslash at the end of a line joins it with the next.
+            '\\' => match chars.next() {
+                Some((_, '\n')) => {
+                    let rest = source[at + 2..].trim_start();
+                    let (more, after) = self::text(rest);
+                    return (text + &more, after);
+                }
+                Some((_, escaped)) => text.push(escaped),
+                None => break,
+            },
+            char => text.push(char),
+        }
+    }
+    (text, "")
+}
