@@ -33,8 +33,14 @@ const AT_WORK: &[&str] =
     &["alerts_next_step", "alerts_without_id", "notifications_ready", "notifications_waiting", "write_backs_waiting"];
 
 /// What a statement asks for that is at work, by the words it says so in: few rows, wherever they are found by.
-const ASKS_FOR_WORK: &[&str] =
-    &["state = 'open'", "open = 1", "state = 'pending'", "state IN ('pending', 'sending')", "breached IS NULL"];
+const ASKS_FOR_WORK: &[&str] = &[
+    "state = 'open'",
+    "open = 1",
+    "state = 'pending'",
+    "state = 'sending'",
+    "state IN ('pending', 'sending')",
+    "breached IS NULL",
+];
 
 /// What says nothing about a row but whose it is and how it stands.
 const SAYS_LITTLE: &[&str] = &["tenant=?", "state=?", "stage=?", "open=?", "breached=?", "channel=?", "kind=?"];
@@ -79,7 +85,7 @@ const ASSEMBLED: &[(&str, &[&str])] = &[
     ("UPDATE tickets SET misses = 0, read_at = ", &["$1 WHERE tenant = $2 AND id IN ($3, $4)"]),
 ];
 
-/// What stands for `{}` and for names that are no constants.
+/// What stands for `{}` and for names that stand for several things.
 const PLACES: &[(&str, &[&str])] =
     &[("{table}", &["silences", "maintenance_windows"]), ("{}", &["silences", "maintenance_windows"])];
 
@@ -171,17 +177,20 @@ fn is_whole_tenant(step: &str, statement: &str) -> bool {
 
 /// Every statement in the source, with the file it stands in.
 fn statements() -> BTreeMap<String, PathBuf> {
-    let mut found = BTreeMap::new();
+    let mut read = Vec::new();
     for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
         let text = std::fs::read_to_string(&file).unwrap();
         let is_test = file.ends_with("tests.rs") || file.ends_with("plans.rs");
-        if !text.contains("sqlx") || is_test {
-            continue;
+        if text.contains("sqlx") && !is_test {
+            let (texts, parts) = literals(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default());
+            read.push((file, texts, parts));
         }
-        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-        let (texts, constants) = literals(text);
-        for statement in texts.iter().filter(|text| is_statement(text)).flat_map(|text| whole(text, &constants)) {
-            found.insert(statement, file.clone());
+    }
+    let shared: BTreeMap<_, _> = read.iter().flat_map(|(_, _, parts)| parts.clone()).collect();
+    let mut found = BTreeMap::new();
+    for (file, texts, own) in read {
+        for text in texts.iter().filter(|text| is_statement(text)) {
+            found.extend(whole(text, [&own, &shared]).into_iter().map(|statement| (statement, file.clone())));
         }
     }
     found
@@ -203,9 +212,11 @@ fn is_statement(text: &str) -> bool {
 }
 
 /// What `text` is in the end, with its parts in place.
-fn whole(text: &str, constants: &BTreeMap<String, String>) -> Vec<String> {
-    let text =
-        constants.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value));
+fn whole(text: &str, parts: [&BTreeMap<String, String>; 2]) -> Vec<String> {
+    let put = |text: String, (name, value): (&String, &String)| text.replace(&format!("{{{name}}}"), value);
+    // A part may be made of parts itself.
+    let all = parts.into_iter().chain(parts).flatten();
+    let text = all.fold(text.to_owned(), put);
     if let Some((_, ends)) = ASSEMBLED
         .iter()
         .find(|(beginning, _)| text == *beginning || (!beginning.ends_with(' ') && text.starts_with(beginning)))
@@ -218,9 +229,9 @@ fn whole(text: &str, constants: &BTreeMap<String, String>) -> Vec<String> {
     }
 }
 
-/// The texts of a source file, and those of them that are constants, by name.
+/// The texts of a source file, and those of them that have a name.
 fn literals(source: &str) -> (Vec<String>, BTreeMap<String, String>) {
-    let (mut texts, mut constants) = (Vec::new(), BTreeMap::new());
+    let (mut texts, mut parts) = (Vec::new(), BTreeMap::new());
     let mut rest = source;
     while let Some(at) = rest.find(['"', '/', '\'']) {
         let before = &rest[..at];
@@ -230,8 +241,13 @@ fn literals(source: &str) -> (Vec<String>, BTreeMap<String, String>) {
         } else if rest.starts_with('"') {
             let (text, after) = text(&rest[1..]);
             let line = before.rsplit('\n').next().unwrap_or_default();
-            if let Some((name, _)) = line.split_once("const ").and_then(|(_, name)| name.split_once(": &str")) {
-                constants.insert(name.to_owned(), text.clone());
+            let name = line.trim_start().trim_start_matches("pub(super) ");
+            let name = name
+                .strip_prefix("const ")
+                .or(name.strip_prefix("let "))
+                .and_then(|name| name.split([':', ' ']).next());
+            if let Some(name) = name.filter(|_| line.trim_end().ends_with('=')) {
+                parts.insert(name.to_owned(), text.clone());
             }
             texts.push(text);
             rest = after;
@@ -241,7 +257,7 @@ fn literals(source: &str) -> (Vec<String>, BTreeMap<String, String>) {
             rest = &rest[1..];
         }
     }
-    (texts, constants)
+    (texts, parts)
 }
 
 /// A text up to its closing quote, and what comes after that.
