@@ -18,6 +18,7 @@ use crate::answers::Answers;
 use crate::answers::receipts::ReceiptWatch;
 use crate::clock::SharedClock;
 use crate::config::Config;
+use crate::descriptors;
 use crate::dispatch::Dispatch;
 use crate::evaluate::Evaluate;
 use crate::notify;
@@ -28,7 +29,7 @@ use crate::superops::SuperOps;
 use crate::sync::{Hints, SyncHealth, TenantSync};
 use crate::telemetry::Telemetry;
 use crate::vigil::Vigil;
-use crate::web::{self, Web};
+use crate::web::{self, Door, Web};
 use crate::write_back::WriteBacks;
 
 /// A stop takes no longer than this; what is not done by then is done after the next start.
@@ -121,7 +122,12 @@ impl Parts {
             .with_context(|| format!("cannot listen on `{listen}`; is another program there already?"))?;
         let address = listener.local_addr()?;
         let stop = watch::Sender::new(false);
-        let router = web::router(self.web(options));
+        let tenants = self.config.tenants.len();
+        if let Some(shortage) = descriptors::shortage(tenants) {
+            warn!("{shortage}");
+        }
+        let door = Door::beside(tenants, self.telemetry.clone());
+        let (connections, router) = (door.places, web::router(self.web(options)));
         let mut loops = JoinSet::new();
         for sync in self.syncs {
             loops.spawn(sync.run(stop.subscribe()));
@@ -139,11 +145,9 @@ impl Parts {
         let mut stopped = stop.subscribe();
         loops.spawn(async move {
             let until = async move { drop(stopped.wait_for(|stop| *stop).await) };
-            if let Err(error) = web::serve(listener, router, until).await {
-                tracing::error!(error = %error, "the web has stopped");
-            }
+            door.serve(listener, router, until).await;
         });
-        info!(address = %address, "listening on http://{address}");
+        info!(address = %address, connections, "listening on http://{address}");
         Ok(Running { address, stop, loops, store: self.store, _claim: self.claim })
     }
 }

@@ -32,6 +32,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod descriptors;
 pub mod desks;
 
 pub mod alert;

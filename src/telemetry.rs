@@ -60,6 +60,12 @@ pub struct HookLabels {
     pub outcome: &'static str,
 }
 
+/// A connection to the page that we closed, and why.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ConnectionLabels {
+    pub why: &'static str,
+}
+
 /// One attempt to write on a ticket at SuperOps, and what came of it.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct WriteBackLabels {
@@ -134,6 +140,8 @@ pub struct Telemetry {
     pub forecast_trusted: Family<ClockLabels, Gauge>,
     pub predicted_alerts_judged: Family<JudgedLabels, Counter>,
     pub write_backs: Family<WriteBackLabels, Counter>,
+    pub web_connections: Gauge,
+    pub web_connections_closed: Family<ConnectionLabels, Counter>,
 }
 
 /// From a quick table look-up to a first sync of a large account.
@@ -179,6 +187,9 @@ impl Default for Telemetry {
         );
         let write_backs =
             family!("write_backs", "Attempts to write on tickets, by kind and outcome", Family::default());
+        let web_connections = family!("web_connections", "Connections to the page and the hooks", Gauge::default());
+        let web_connections_closed =
+            family!("web_connections_closed", "Connections to the page that we closed, by why", Family::default());
         let sync_age_seconds = Family::default();
         registry.register_with_unit(
             "sync_age",
@@ -225,6 +236,8 @@ impl Default for Telemetry {
             forecast_trusted,
             predicted_alerts_judged,
             write_backs,
+            web_connections,
+            web_connections_closed,
         }
     }
 }

@@ -21,6 +21,7 @@ use self::heartbeat::Heartbeat;
 use self::stale::StaleWatch;
 use crate::clock::SharedClock;
 use crate::config::Config;
+use crate::descriptors;
 use crate::desks::Desks;
 use crate::service::Service;
 use crate::store::{Store, StoreError};
@@ -99,6 +100,9 @@ impl Vigil {
     /// One turn: each part is done, whatever became of the others.
     pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
         let started = tokio::time::Instant::now();
+        if let Err(error) = descriptors::spare() {
+            error!(error = %error, "no connection or file can be opened: nobody can be told, and SuperOps cannot be asked");
+        }
         let told = self.stale.turn(now).await;
         let audited = self.audit.turn(now).await;
         let took = started.elapsed().as_secs_f64();

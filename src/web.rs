@@ -6,6 +6,7 @@
 mod alerts;
 mod api;
 mod auth;
+mod connections;
 mod health;
 mod hooks;
 mod link;
@@ -19,9 +20,6 @@ mod tests;
 mod twilio;
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,8 +34,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post};
 use secrecy::SecretString;
 use serde_json::Value;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
 use crate::alert::life::Act;
 use crate::answers::Answers;
@@ -48,14 +44,13 @@ use crate::telemetry::Telemetry;
 use crate::ticket::TenantId;
 use problem::Problem;
 
+pub use connections::Door;
+
 /// The largest body that is read anywhere: a login form.
 const BODY_MAX: usize = 16 * 1024;
 
 /// No answer takes this long unless something hangs.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
-
-/// How long a stop waits for answers under way.
-const DRAIN: Duration = Duration::from_secs(5);
 
 /// What may differ between one service and another.
 #[derive(Default)]
@@ -147,31 +142,6 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
         ("/readyz", get(health::ready)),
         ("/metrics", get(health::metrics)),
     ]
-}
-
-/// Serves until `stop`, then finishes the answers under way, within reason.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let (stopping, stopped) = oneshot::channel();
-    let stop = async move {
-        stop.await;
-        let _ = stopping.send(());
-    };
-    let overdue = async {
-        match stopped.await {
-            Ok(()) => tokio::time::sleep(DRAIN).await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    // The audit log says from which address a change came.
-    let router = router.into_make_service_with_connect_info::<SocketAddr>();
-    tokio::select! {
-        served = async { axum::serve(listener, router).with_graceful_shutdown(stop).await } => served,
-        () = overdue => Ok(()),
-    }
 }
 
 async fn answer_in_time(request: Request, next: Next) -> Response {

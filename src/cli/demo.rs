@@ -19,6 +19,7 @@ use super::{CliError, DemoArgs, run, simulate};
 use crate::app::Parts;
 use crate::clock::SharedClock;
 use crate::config::{Config, GivenEnvironment, LogFormat};
+use crate::descriptors;
 use crate::service::{Scope, Service};
 use crate::simulator::crew::Crew;
 use crate::simulator::receivers::{
@@ -49,6 +50,7 @@ const SHOWN_AT_ONCE: usize = 6;
 /// Runs until told to stop, or for as long as asked.
 pub async fn demo(args: DemoArgs) -> Result<(), CliError> {
     super::log(LogFormat::Text, "error");
+    descriptors::raise();
     let clock = simulate::clock(args.speed.unwrap_or(USUAL_SPEED));
     eprintln!("Setting up the desk …");
     let world = World::open(&args, clock.clone()).await?;

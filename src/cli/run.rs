@@ -8,10 +8,12 @@ use super::CliError;
 use crate::app::Parts;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::descriptors;
 
 /// Runs until it is told to stop.
 pub async fn run(config: Config) -> Result<(), CliError> {
     super::log(config.server.log_format, "info");
+    descriptors::raise();
     let parts = Parts::build(config, Arc::new(SystemClock)).await?;
     let options = parts.web_options();
     let mut running = parts.start(options).await?;

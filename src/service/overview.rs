@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::view::Class;
 use super::{Scope, Service, ServiceError};
 use crate::config::{ChannelKind, Tenant};
+use crate::descriptors;
 use crate::notify;
 use crate::store::StoreError;
 use crate::sync::SyncHealth;
@@ -103,6 +104,9 @@ impl Service {
         let mut reasons = Vec::new();
         if let Err(error) = self.store.prove_writable(now).await {
             reasons.push(error.to_string());
+        }
+        if let Err(error) = descriptors::spare() {
+            reasons.push(format!("no connection or file can be opened, so nobody can be told: {error}"));
         }
         for tenant in self.config.tenants.values() {
             let health = self.sync_health(&tenant.id);

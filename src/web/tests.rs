@@ -9,6 +9,7 @@ use axum::http::header::{
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use super::*;
 use crate::clock::{Clock, ManualClock};
@@ -44,8 +45,9 @@ impl TestWeb {
         let service = service(&store, &clock, 8).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        let door = Door::beside(1, telemetry.clone());
         let router = router(Web { service, store: store.clone(), telemetry, options });
-        tokio::spawn(serve(listener, router, std::future::pending()));
+        tokio::spawn(door.serve(listener, router, std::future::pending()));
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { url, store, clock, client, _folder: folder }
     }
@@ -412,7 +414,7 @@ async fn a_stop_lets_the_server_end() {
         telemetry: Arc::default(),
         options: Options::default(),
     };
-    serve(listener, router(idle), std::future::ready(())).await.unwrap();
+    Door::beside(1, Arc::default()).serve(listener, router(idle), std::future::ready(())).await;
 }
 
 #[test]

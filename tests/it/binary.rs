@@ -23,16 +23,17 @@ const SUBJECT: &str = "Payroll of Priya";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder with a configuration, and what it points at.
-struct Place {
+pub struct Place {
     folder: TempDir,
-    superops: Arc<Simulator>,
+    pub superops: Arc<Simulator>,
     served: Served,
     mail: MailCatcher,
     sms: SmsCatcher,
+    pub caught: Arc<CaughtList>,
 }
 
 impl Place {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = Arc::new(SystemClock);
         let options = SimOptions {
@@ -48,14 +49,15 @@ impl Place {
             folder: tempfile::tempdir().unwrap(),
             served: superops.serve(any_port()).await.unwrap(),
             mail: MailCatcher::start(any_port(), clock.clone(), caught.clone()).await.unwrap(),
-            sms: SmsCatcher::start(any_port(), clock, caught).await.unwrap(),
+            sms: SmsCatcher::start(any_port(), clock, caught.clone()).await.unwrap(),
             superops,
+            caught,
         };
         std::fs::write(place.folder.path().join("config.toml"), place.config()).unwrap();
         place
     }
 
-    fn config(&self) -> String {
+    pub fn config(&self) -> String {
         format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"sqlite://sla.db\"\n\
              [tenants.acme]\nsubdomain = \"acme\"\nendpoint = \"{}/msp\"\ntoken_env = \"SUPEROPS_TOKEN\"\n\
@@ -70,7 +72,7 @@ impl Place {
     }
 
     /// A ticket whose warning is due at once.
-    fn risky_ticket(&self) -> String {
+    pub fn risky_ticket(&self) -> String {
         self.superops.add(NewTicket {
             subject: SUBJECT.to_owned(),
             created_in: TimeDelta::hours(-7),
@@ -79,7 +81,7 @@ impl Place {
         })
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_superops-sla"));
         command.args(arguments).current_dir(self.folder.path());
         command.env("SUPEROPS_TOKEN", SUPEROPS_TOKEN).env("TWILIO_AUTH_TOKEN", TWILIO_TOKEN).env_remove("RUST_LOG");
@@ -90,13 +92,13 @@ impl Place {
         self.command(arguments).output().unwrap()
     }
 
-    fn run(&self) -> Running {
+    pub fn run(&self) -> Running {
         Running::start(self.command(&["run"]))
     }
 }
 
 /// The service as a process of its own; killed when dropped.
-struct Running {
+pub struct Running {
     child: Child,
     lines: Receiver<String>,
     /// All that it logged so far.
@@ -104,7 +106,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(mut command: Command) -> Self {
+    pub fn start(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (send, lines) = channel();
@@ -113,7 +115,7 @@ impl Running {
     }
 
     /// Gives the first line of the log that holds `words`, as soon as it is there.
-    fn until(&mut self, words: &str) -> String {
+    pub fn until(&mut self, words: &str) -> String {
         if let Some(line) = self.log.lines().find(|line| line.contains(words)) {
             return line.to_owned();
         }
@@ -129,13 +131,13 @@ impl Running {
         }
     }
 
-    fn url(&mut self) -> String {
+    pub fn url(&mut self) -> String {
         let line = self.until("listening on http://");
         line[line.find("http://").unwrap()..].split_whitespace().next().unwrap().to_owned()
     }
 
     /// As a service manager does it. Gives how it ended and the whole log.
-    fn terminate(mut self) -> (ExitStatus, Duration, String) {
+    pub fn terminate(mut self) -> (ExitStatus, Duration, String) {
         let asked = Instant::now();
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());

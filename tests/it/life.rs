@@ -1,5 +1,7 @@
 //! What people do to alerts: acknowledging, snoozing, resolving, escalating and asking for quiet.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -13,7 +15,7 @@ use superops_sla::simulator::receivers::MailReply;
 use superops_sla::store::audit::Author;
 use superops_sla::store::tokens::{Role, Token};
 use superops_sla::ticket::TenantId;
-use superops_sla::web;
+use superops_sla::web::{self, Door};
 use tokio::net::TcpListener;
 
 use crate::support::{TestApp, minutes, usual};
@@ -326,7 +328,7 @@ pub async fn served(app: &mut TestApp, roles: &[(Role, Option<&str>)]) -> (Strin
     let router = web::router(parts.web(parts.web_options()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(web::serve(listener, router, std::future::pending()));
+    tokio::spawn(Door::beside(1, Arc::default()).serve(listener, router, std::future::pending()));
     (url, tokens)
 }
 

@@ -9,6 +9,7 @@ mod binary;
 mod channels;
 mod clocks;
 mod crashes;
+mod crowds;
 mod endings;
 mod escalation;
 mod first_sight;

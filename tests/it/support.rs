@@ -17,7 +17,7 @@ use superops_sla::simulator::receivers::{
 };
 use superops_sla::simulator::{DueOnPause, NewTicket, Served, SimOptions, Simulator};
 use superops_sla::store::outbox::Logged;
-use superops_sla::web;
+use superops_sla::web::{self, Door};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -286,7 +286,7 @@ impl TestApp {
         let router = web::router(parts.web(parts.web_options()));
         let listener = TcpListener::bind(any_port()).await.unwrap();
         let reach = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(web::serve(listener, router, std::future::pending()));
+        tokio::spawn(Door::beside(1, Arc::default()).serve(listener, router, std::future::pending()));
         self.sms.calls(Caller {
             auth_token: TWILIO_TOKEN.to_owned().into(),
             public_url: PUBLIC_URL.to_owned(),

@@ -1,9 +1,11 @@
 //! What people and machines are told over HTTP, with the real loops behind it.
 
+use std::sync::Arc;
+
 use reqwest::StatusCode;
 use superops_sla::store::tokens::{Author, Role, Token};
 use superops_sla::ticket::TenantId;
-use superops_sla::web;
+use superops_sla::web::{self, Door};
 use tokio::net::TcpListener;
 
 use crate::support::{TestApp, minutes};
@@ -15,7 +17,7 @@ async fn served(app: &mut TestApp, tenant: Option<&str>) -> (String, String) {
     let router = web::router(parts.web(parts.web_options()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(web::serve(listener, router, std::future::pending()));
+    tokio::spawn(Door::beside(1, Arc::default()).serve(listener, router, std::future::pending()));
     (url, token)
 }
 

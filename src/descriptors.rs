@@ -1,0 +1,76 @@
+//! File descriptors: every file and connection takes one, and the system gives a process only so many.
+//!
+//! The page is open to whoever reaches it, so it gets a share of them that is fixed at the start, and the loops keep
+//! the rest.
+
+use std::io;
+use std::net::{Ipv4Addr, UdpSocket};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// What the store, five channels of 16 attempts each, and the name look-ups of all of them have open at once.
+const LOOPS_NEED: usize = 192;
+/// Connections to SuperOps, and what is written there.
+const TENANT_NEEDS: usize = 4;
+/// The page has at least so many connections, however few descriptors there are.
+const FEWEST: usize = 16;
+/// More people than that do not look at one page at a time.
+const MOST: usize = 1_024;
+
+/// Asks the system for as many as it gives to this process. Returns how many that are.
+pub fn raise() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        // Refused where the true limit is a lower one (macOS): then it stays as it was.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    }
+    limit_now()
+}
+
+fn limit_now() -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
+}
+
+/// How many connections the page may have at a time, beside loops that serve `tenants`.
+pub fn for_the_page(tenants: usize) -> usize {
+    share(limit_now(), tenants)
+}
+
+fn share(limit: usize, tenants: usize) -> usize {
+    limit.saturating_sub(reserve(tenants)).min(limit / 2).clamp(FEWEST, MOST)
+}
+
+fn reserve(tenants: usize) -> usize {
+    LOOPS_NEED + TENANT_NEEDS * tenants
+}
+
+/// What to tell the operator if there are too few for `tenants`.
+pub fn shortage(tenants: usize) -> Option<String> {
+    let (limit, needed) = (limit_now(), reserve(tenants) + FEWEST);
+    (limit < needed).then(|| {
+        format!("the system gives this process {limit} file descriptors, and it may need {needed}: raise `LimitNOFILE`")
+    })
+}
+
+/// Whether another one can be had; if not, neither a message nor a question to SuperOps can leave.
+pub fn spare() -> io::Result<()> {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FEWEST, LOOPS_NEED, MOST, share};
+
+    #[test]
+    fn the_loops_keep_what_they_need() {
+        for (limit, tenants) in [(256, 1), (512, 10), (1_024, 1), (1_024, 50), (65_536, 50)] {
+            let left = limit - share(limit, tenants);
+            assert!(left >= LOOPS_NEED, "{limit}, {tenants}: {left}");
+        }
+        assert_eq!(share(1_024, 1), 512);
+        assert_eq!(share(1_024, 200), FEWEST + 16);
+        assert_eq!(share(usize::MAX, 1), MOST);
+        assert_eq!(share(64, 1), FEWEST);
+    }
+}

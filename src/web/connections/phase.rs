@@ -1,0 +1,145 @@
+//! What one connection is at, and since when: told by what it reads, answers and writes.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+/// From the first byte of a request to the end of its head; from the connection, if it is the first request.
+const HEAD: Duration = Duration::from_secs(10);
+/// Between two requests. Longer than proxies keep a connection: one closed under a request would lose that.
+const IDLE: Duration = Duration::from_secs(130);
+/// A little more than an answer is given.
+const ANSWER: Duration = super::super::ANSWER_DEADLINE.saturating_add(Duration::from_secs(5));
+/// To take all of an answer.
+const WRITE: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Connected; nothing was asked yet.
+    New,
+    /// All that was asked is answered.
+    Idle,
+    /// A request has begun to arrive.
+    Asking,
+    Answering,
+    Writing,
+    /// About to be closed: no request is taken any more.
+    Dismissed,
+}
+
+/// Shared by the connection, which moves it on, and whoever decides what is to be closed.
+#[derive(Debug)]
+pub struct Progress(Mutex<(Phase, Instant)>);
+
+impl Progress {
+    pub fn new(now: Instant) -> Arc<Self> {
+        Arc::new(Self(Mutex::new((Phase::New, now))))
+    }
+
+    fn state(&self) -> MutexGuard<'_, (Phase, Instant)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn move_on(&self, from: Phase, to: Phase) {
+        let mut state = self.state();
+        if state.0 == from {
+            *state = (to, Instant::now());
+        }
+    }
+
+    /// A request is complete. False if it is not to be taken any more.
+    pub fn asked(&self) -> bool {
+        let mut state = self.state();
+        if state.0 == Phase::Dismissed {
+            return false;
+        }
+        *state = (Phase::Answering, Instant::now());
+        true
+    }
+
+    /// The answer is there, and goes out.
+    pub fn answered(&self) {
+        self.move_on(Phase::Answering, Phase::Writing);
+    }
+
+    /// Since when it has been waiting for the other side to ask for something; none while it works.
+    pub fn waiting_since(&self) -> Option<Instant> {
+        let (phase, since) = *self.state();
+        matches!(phase, Phase::New | Phase::Idle | Phase::Asking).then_some(since)
+    }
+
+    /// Takes no request any more, if none is being answered. True if so.
+    pub fn dismiss(&self) -> bool {
+        let mut state = self.state();
+        let waits = matches!(state.0, Phase::New | Phase::Idle | Phase::Asking);
+        if waits {
+            state.0 = Phase::Dismissed;
+        }
+        waits
+    }
+
+    /// Whether it has taken longer than anybody should.
+    pub fn is_overdue(&self, now: Instant) -> bool {
+        let (phase, since) = *self.state();
+        let most = match phase {
+            Phase::New | Phase::Asking => HEAD,
+            Phase::Idle => IDLE,
+            Phase::Answering => ANSWER,
+            Phase::Writing => WRITE,
+            Phase::Dismissed => return true,
+        };
+        now.saturating_duration_since(since) >= most
+    }
+}
+
+/// A stream that tells its progress.
+pub struct Tracked {
+    pub stream: TcpStream,
+    pub progress: Arc<Progress>,
+}
+
+impl AsyncRead for Tracked {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            self.progress.move_on(Phase::Idle, Phase::Asking);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Tracked {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    /// The server flushes once all of an answer is handed over.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        self.progress.move_on(Phase::Writing, Phase::Idle);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
