@@ -201,6 +201,8 @@ pub struct Tenant {
     pub hours: Hours,
     /// The MSP's own hours, by name; none: always open.
     pub calendar: Option<String>,
+    /// Whether an automatic first response counts, as it does for SuperOps.
+    pub automation_answers: bool,
     pub statuses: StatusWords,
     /// The shared secret of `POST /hooks/superops/{tenant}`; none: the hook is off.
     pub hook_secret: Option<SecretString>,

@@ -149,6 +149,7 @@ impl Desks {
             holiday_lists,
             policies,
             warn: Warn { at: alerts.warn_at.clone(), left: alerts.warn_left.clone() },
+            automation_answers: tenant.automation_answers,
         }
     }
 }

@@ -240,7 +240,8 @@ impl Evaluate {
         let before = self.memory.raised(&scene.tenant.id, watched);
         let mut look = Look::default();
         let mut calm = true;
-        for (clock, before) in clock::assess_all(watched, scene.desk, scene.now).into_iter().zip(before) {
+        let clocks = quiet.clocks(watched, scene.desk);
+        for (clock, before) in clocks.at(watched, scene.desk, scene.now).into_iter().zip(before) {
             if clock.is_kept() {
                 look.standings.set(clock.kind, clock.standing);
             }
@@ -252,7 +253,7 @@ impl Evaluate {
             self.act_on(scene, watched, clock, decision, found);
         }
         if calm {
-            quiet.keep(watched, look);
+            quiet.keep(watched, clocks, look);
         }
         look
     }

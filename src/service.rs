@@ -149,7 +149,12 @@ pub struct ClockStatus {
     /// on_track | at_risk | breached | paused | met | cancelled | unknown
     pub standing: &'static str,
     pub breached: bool,
+    /// None while it is paused and not late.
     pub due: Option<DateTime<Utc>>,
+    /// While it is paused and not late: when it would be due if work went on now.
+    pub due_if_resumed_now: Option<DateTime<Utc>>,
+    /// reported | policy | by_hand: whose word the due time is
+    pub due_by: Option<&'static str>,
     pub met_at: Option<DateTime<Utc>>,
     /// technician | automation | not_known, of a first response that was given; none of other clocks.
     pub met_by: Option<&'static str>,
@@ -157,7 +162,7 @@ pub struct ClockStatus {
     pub remaining: Option<i64>,
     /// Wall seconds to the due time, negative once past.
     pub remaining_wall: Option<i64>,
-    /// Share of the working time elapsed, 0 to 1 and beyond.
+    /// Share of the allowed working time that is used, without pauses and the time it was closed: 0 to 1 and beyond.
     pub elapsed_share: Option<f64>,
     pub at_risk_from: Option<DateTime<Utc>>,
     /// Which hours count, in words.

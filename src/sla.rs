@@ -2,7 +2,6 @@
 
 pub mod calendar;
 pub mod clock;
-pub mod computed;
 pub mod desk;
 pub mod discrepancy;
 pub mod forecast;

@@ -3,7 +3,6 @@
 use chrono::TimeDelta;
 
 use super::*;
-use crate::sla::clock::Doubts;
 
 fn at(minutes: i64) -> DateTime<Utc> {
     "2026-11-23T09:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minutes)
@@ -13,20 +12,15 @@ fn at(minutes: i64) -> DateTime<Utc> {
 fn clock(standing: Standing) -> ClockState<'static> {
     let running = matches!(standing, Standing::OnTrack { .. } | Standing::AtRisk { .. } | Standing::Breached { .. });
     ClockState {
-        kind: ClockKind::Resolution,
         standing,
         breached: matches!(standing, Standing::Breached { .. }),
         due: Some(at(60)),
-        stopped_at: None,
         total: Some(TimeDelta::minutes(60)),
         left: Some(TimeDelta::minutes(12)),
         at_risk_from: Some(at(45)),
         breached_from: Some(at(60)),
-        next_change: None,
-        hours: None,
-        hours_flaw: None,
-        doubts: Doubts::default(),
         running,
+        ..ClockState::blank(ClockKind::Resolution)
     }
 }
 

@@ -184,7 +184,12 @@ fn ticket_text(ticket: &TicketSla, messages: &[Said]) -> String {
 fn clock_text(text: &mut String, clock: &ClockStatus) {
     let _ = writeln!(text, "\n{}: {}", clock.clock.words(), left(clock));
     let time = |at: DateTime<Utc>| at.format("%a %d %b %Y %H:%M:%S UTC").to_string();
-    let lines = [("due", clock.due), ("stopped", clock.met_at), ("at risk from", clock.at_risk_from)];
+    let lines = [
+        ("due", clock.due),
+        ("if resumed", clock.due_if_resumed_now),
+        ("stopped", clock.met_at),
+        ("at risk from", clock.at_risk_from),
+    ];
     for (name, at) in lines {
         if let Some(at) = at {
             let _ = writeln!(text, "  {name:<13}{}", time(at));

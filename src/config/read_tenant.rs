@@ -36,6 +36,7 @@ pub(super) fn tenant(name: &Found<'_, &str>, section: Section<'_>, names: &Names
     let hours = section.text("hours").and_then(|t| t.read(|text| hours(text))).unwrap_or(Hours::Msp);
     let calendar = section.text("calendar").and_then(|t| t.read(|text| known_calendar(text, names)));
     let ticket_url = section.text("ticket_url").and_then(|t| t.read(|text| ticket_url(text)));
+    let automation_answers = section.flag("automatic_response_counts").is_none_or(|flag| flag.value);
     let statuses = statuses(section.table("statuses"));
     let write_back = read_write_back::write_back(section.table("write_back"));
     section.finish();
@@ -48,6 +49,7 @@ pub(super) fn tenant(name: &Found<'_, &str>, section: Section<'_>, names: &Names
         poll_interval,
         hours,
         calendar,
+        automation_answers,
         statuses,
         hook_secret: hook_secret.and_then(|secret| secret.value),
         ticket_url: ticket_url.unwrap_or_else(|| default_ticket_url(&subdomain)),

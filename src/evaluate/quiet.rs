@@ -13,6 +13,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::standings::Both;
+use crate::sla::clock::Clocks;
 use crate::sla::desk::Desk;
 use crate::ticket::watch::Watched;
 
@@ -31,6 +32,8 @@ pub struct Look {
 struct Still {
     /// As it was looked at. While we hold it, no other ticket can have its address.
     watched: Arc<Watched>,
+    /// What its story comes to: nothing of that changes by time alone.
+    clocks: Clocks,
     look: Look,
     until: DateTime<Utc>,
 }
@@ -61,11 +64,17 @@ impl Quiet {
         (self.now < still.until).then_some(still.look)
     }
 
+    /// What the story of `watched` comes to by the rules of `desk`, walked only if the ticket or the rules are new.
+    pub fn clocks(&self, watched: &Arc<Watched>, desk: &Desk) -> Clocks {
+        let known = self.tickets.get(&Arc::as_ptr(watched).addr()).map(|still| still.clocks);
+        known.unwrap_or_else(|| Clocks::of(watched, desk))
+    }
+
     /// Remembers that a look at `watched` called for nothing.
-    pub fn keep(&mut self, watched: &Arc<Watched>, look: Look) {
+    pub fn keep(&mut self, watched: &Arc<Watched>, clocks: Clocks, look: Look) {
         let latest = self.now + TimeDelta::seconds(fastrand::i64(LOOK_AFTER));
         let until = look.next_change.map_or(latest, |change| change.min(latest));
-        let still = Still { watched: watched.clone(), look, until };
+        let still = Still { watched: watched.clone(), clocks, look, until };
         self.tickets.insert(Arc::as_ptr(watched).addr(), still);
     }
 
@@ -98,6 +107,7 @@ mod tests {
             holiday_lists: Default::default(),
             policies: Vec::new(),
             warn: Warn::default(),
+            automation_answers: true,
         };
         Arc::new(Desk::new(rules, &Directory::default()))
     }
@@ -110,7 +120,7 @@ mod tests {
     fn kept(desk: &Arc<Desk>, watched: &Arc<Watched>) -> Quiet {
         let mut quiet = Quiet::default();
         quiet.begin(desk, at(100));
-        quiet.keep(watched, Look { next_change: Some(at(110)), ..Look::default() });
+        quiet.keep(watched, Clocks::of(watched, desk), Look { next_change: Some(at(110)), ..Look::default() });
         quiet
     }
 
@@ -150,7 +160,7 @@ mod tests {
         let (desk, watched) = (desk(), ticket());
         let mut quiet = Quiet::default();
         quiet.begin(&desk, at(0));
-        quiet.keep(&watched, Look::default());
+        quiet.keep(&watched, Clocks::of(&watched, &desk), Look::default());
         for (second, expected) in [(29, true), (60, false)] {
             quiet.begin(&desk, at(second));
             assert_eq!(quiet.look(&watched).is_some(), expected, "{second}");
@@ -162,7 +172,7 @@ mod tests {
         let (desk, watched) = (desk(), ticket());
         let mut quiet = kept(&desk, &watched);
         for _ in 0..3 {
-            quiet.keep(&ticket(), Look::default());
+            quiet.keep(&ticket(), Clocks::of(&watched, &desk), Look::default());
         }
         quiet.tidy(1);
         assert_eq!(quiet.tickets.len(), 1);

@@ -145,12 +145,11 @@ pub fn story(
     teller.told
 }
 
-/// When the policy makes it due, whatever people decided since.
+/// When the policy makes it due, whatever people decided since, as if it never paused: its pauses are told apart.
 fn due_by_policy(watched: &Watched, kind: ClockKind, desk: &Desk, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    if watched.overrides.is_empty() {
-        return assess(watched, kind, desk, now).due;
-    }
-    assess(&Watched { overrides: Vec::new(), ..watched.clone() }, kind, desk, now).due
+    let undecided = Watched { overrides: Vec::new(), ..watched.clone() };
+    let clock = assess(&undecided, kind, desk, now);
+    clock.hours?.calendar.add(clock.start?, clock.total?)
 }
 
 /// The due time that was promised first, if it was moved since.
@@ -274,11 +273,6 @@ impl Teller<'_> {
             ChangeKind::Resolved => return self.ended(moment(change.to.as_ref()).unwrap_or(at), after),
             ChangeKind::Reopened if self.kind == ClockKind::Resolution => return self.reopen(at, after),
             ChangeKind::ByHand => return self.decided(change, after),
-            // With a new SLA a cycle begins, of which nobody has decided anything.
-            ChangeKind::Sla if self.by_hand.is_some() && change.from.is_some() => {
-                self.by_hand = None;
-                return self.open_anew(at, after);
-            }
             ChangeKind::Vanished => return self.tell(at, after, What::Withdrawn),
             _ => return,
         };

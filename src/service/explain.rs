@@ -6,13 +6,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::sla::calendar::StretchKind;
-use crate::sla::clock::assess;
-use crate::sla::computed::{Computed, compute};
+use crate::sla::clock::{Basis, Explained, Standing, Truth, explain, why_not_by_policy};
 use crate::sla::desk::Desk;
 use crate::sla::discrepancy::{self, Cause, Discrepancy};
 use crate::sla::history::{Cycle, History};
 use crate::sla::ledger::words::policy as policy_words;
-use crate::sla::ledger::{Conclusion, Entry, Ledger, Line};
+use crate::sla::ledger::{Entry, Ledger, Line};
 use crate::ticket::ClockKind;
 use crate::ticket::watch::{Bounds, Change, Watched};
 
@@ -43,9 +42,9 @@ pub struct TicketLedger {
 #[derive(Clone, Debug, Serialize)]
 pub struct ClockLedger {
     pub clock: ClockKind,
-    /// computed | reported: whose reckoning the lines show
+    /// computed | reported | by_hand: whose word the due time is
     pub truth: &'static str,
-    /// Why it is not computed, if so.
+    /// Why it is not computed from a policy, if so.
     pub why_not_computed: Option<&'static str>,
     pub policy: Option<String>,
     pub calendar: String,
@@ -148,7 +147,8 @@ pub fn discrepancies(watched: &Watched, changes: &[Change], desk: &Desk, now: Da
         return Vec::new();
     }
     let history = history(watched, changes, desk);
-    let computed = ClockKind::ALL.into_iter().filter_map(|kind| compute(watched, &history, kind, desk, now).ok());
+    let by_policy = |kind| explain(watched, &history, kind, desk, Truth::Policy, now);
+    let computed = ClockKind::ALL.into_iter().filter_map(by_policy);
     computed.filter_map(|computed| discrepancy::find(watched, &history, &computed, desk)).collect()
 }
 
@@ -182,7 +182,7 @@ pub fn ledger(
     }
 }
 
-/// Computed where a policy allows it, else as reported; none where neither is known.
+/// One clock, explained; none where neither its beginning nor its target is known.
 fn clock(
     watched: &Watched,
     history: &History,
@@ -191,69 +191,44 @@ fn clock(
     version: Option<u32>,
     now: DateTime<Utc>,
 ) -> Option<ClockLedger> {
-    match compute(watched, history, kind, desk, now) {
-        Ok(computed) => {
-            let view = view(&Ledger::of_computed(&computed, history, now).of_version(version));
-            Some(with_bounds(view, &computed))
-        }
-        Err(_) if kind == ClockKind::NextResponse => None,
-        Err(why) => {
-            let state = assess(watched, kind, desk, now);
-            let ledger = Ledger::of_reported(&state, history, watched.decided(kind), now)?.of_version(version);
-            let partial = state.doubts.iter().map(|doubt| doubt.words()).collect();
-            Some(ClockLedger { why_not_computed: Some(why.words()), partial, ..view(&ledger) })
-        }
-    }
+    let clock = explain(watched, history, kind, desk, Truth::Record, now)?;
+    let ledger = Ledger::of(&clock, history).of_version(version);
+    let why_not_computed = match clock.state.basis {
+        Some(Basis::Reported) => Some(why_not_by_policy(watched, kind, desk).unwrap_or("SuperOps reports a due time")),
+        Some(Basis::ByHand) => Some("its due time was set by hand"),
+        Some(Basis::Policy) | None => None,
+    };
+    Some(ClockLedger { why_not_computed, ..view(&ledger, &clock) })
 }
 
-fn with_bounds(view: ClockLedger, computed: &Computed<'_>) -> ClockLedger {
+fn view(ledger: &Ledger, clock: &Explained<'_>) -> ClockLedger {
+    let end = &ledger.conclusion;
+    let paused = matches!(end.standing, Standing::Paused { .. });
+    let truth = match end.basis {
+        Basis::ByHand => "by_hand",
+        Basis::Reported => "reported",
+        Basis::Policy => "computed",
+    };
     ClockLedger {
-        counted_least: Some(seconds(computed.counted.least)),
-        counted_most: Some(seconds(computed.counted.most)),
-        partial: computed.caveats.iter().map(|caveat| caveat.words()).collect(),
-        ..view
-    }
-}
-
-fn view(ledger: &Ledger) -> ClockLedger {
-    let blank = ClockLedger {
         clock: ledger.kind,
-        truth: "reported",
+        truth,
         why_not_computed: None,
-        policy: None,
+        policy: end.policy.clone(),
         calendar: ledger.calendar.clone(),
         timezone: ledger.zone.to_string(),
-        target: None,
+        target: Some(seconds(end.target)),
         counted: seconds(ledger.counted),
-        counted_least: None,
-        counted_most: None,
-        standing: "unknown",
-        due: None,
-        due_between: None,
-        due_if_resumed_now: None,
-        breached_between: None,
-        partial: Vec::new(),
+        counted_least: Some(seconds(clock.counted.least)),
+        counted_most: Some(seconds(clock.counted.most)),
+        standing: end.standing.as_str(),
+        due: end.due.filter(|_| !paused),
+        due_between: end.due_bounds,
+        due_if_resumed_now: end.due_if_resumed,
+        breached_between: end.breached_between,
+        partial: clock.state.doubts.iter().map(|doubt| doubt.words()).collect(),
         lines: ledger.lines.iter().map(|line| line_view(ledger, line)).collect(),
         conclusion: ledger.end(),
         sentence: ledger.sentence(),
-    };
-    match &ledger.conclusion {
-        Conclusion::Computed {
-            policy, target, standing, due, due_bounds, due_if_resumed, breached_between, ..
-        } => ClockLedger {
-            truth: "computed",
-            policy: Some(policy.clone()),
-            target: Some(seconds(*target)),
-            standing: standing.as_str(),
-            due: *due,
-            due_between: *due_bounds,
-            due_if_resumed_now: *due_if_resumed,
-            breached_between: *breached_between,
-            ..blank
-        },
-        Conclusion::Reported { standing, due, total, .. } => {
-            ClockLedger { target: total.map(seconds), standing: standing.as_str(), due: *due, ..blank }
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::{ClockStatus, ServiceError, TicketPolicy, TicketQuery, TicketSla};
 use crate::config::Tenant;
 use crate::predict::Forecasts;
 use crate::service::overrides::OverrideView;
-use crate::sla::clock::{ClockState, Standing, assess_all};
+use crate::sla::clock::{Basis, ClockState, Standing, assess_all};
 use crate::sla::desk::Desk;
 use crate::sla::forecast::Risk;
 use crate::ticket::talk::Answerer;
@@ -172,6 +172,8 @@ fn clock_status(clock: &ClockState<'_>, watched: &Watched, now: DateTime<Utc>) -
         breached: clock.breached,
         // While it stands still nobody can say when it will be due.
         due: clock.due.filter(|_| !paused),
+        due_if_resumed_now: clock.due_if_resumed,
+        due_by: clock.basis.filter(|_| clock.due.is_some()).map(Basis::as_str),
         met_at: clock.stopped_at,
         met_by: met_by(clock, watched),
         remaining: clock.left.filter(|_| clock.stopped_at.is_none()).map(|left| left.num_seconds()),

@@ -1,21 +1,36 @@
 //! Where the clocks of a ticket stand at a moment.
 //!
-//! SuperOps reports when a clock is due and when it was met; that is the record
-//! the client sees, and it is followed. A clock runs while work is expected,
-//! stands still while the ticket waits on somebody else, and stops when its
-//! target is met. A breach outlives everything else. What SuperOps leaves out
-//! or gets wrong makes the clock partial, and it says why. Nothing here reads
-//! the time, a file or the network: the same input gives the same answer.
+//! There is one clock for each promise, whoever asks: alerts, pages, forecasts
+//! and ledgers read the same. It is told from the ticket's story and counts
+//! active working time only: it stands still while the ticket waits on somebody
+//! else or is closed, goes on with what was left when that ends, and stops when
+//! its target is met.
+//!
+//! When it is due, SuperOps' own due time says, which is the record that the
+//! client sees; a person's decision comes before that, and where SuperOps says
+//! nothing the configured policy counts. A fixed due time is as good as a target:
+//! the working time that will have been used by then. A breach outlives
+//! everything else. What SuperOps leaves out or gets wrong makes the clock
+//! partial, and it says why. Nothing here reads the time, a file or the network:
+//! the same input gives the same answer.
+
+mod course;
+mod doubt;
+mod explained;
+#[cfg(test)]
+mod tests;
+mod told;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::desk::{Desk, Hours, Terms};
-use crate::ticket::by_hand::Ruling;
-use crate::ticket::watch::Watched;
-use crate::ticket::{ClockKind, StatusMeaning, Ticket};
-
-/// Due times and targets are kept to this: the first moment after a due time is this much later.
-const TICK: TimeDelta = TimeDelta::milliseconds(1);
+pub use self::doubt::{Doubt, Doubts};
+pub use self::explained::{Counted, Explained, TargetChange, Verdict, explain, why_not_by_policy};
+use self::told::Question;
+pub use self::told::{Told, Truth};
+use super::desk::{Desk, Hours};
+use super::history::{Reading, Story, gone, spells, unseen};
+use crate::ticket::ClockKind;
+use crate::ticket::watch::{Bounds, Watched};
 
 /// How one clock stands. Time left and time over are working time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,78 +68,43 @@ impl Standing {
     }
 }
 
-/// Why a clock cannot be fully known.
+/// Whose word a due time is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
-    NoDueTime,
-    NoCreatedTime,
-    DueBeforeCreated,
-    MetBeforeCreated,
-    ClosingTimeUnknown,
-    FlaggedThoughDueAhead,
-    PausedBeforeWatched,
-    DueFromPolicy,
-    ReplyUnconfirmed,
-    DueByHand,
-    StoppedByHand,
-    CancelledByHand,
+pub enum Basis {
+    ByHand,
+    Reported,
+    Policy,
 }
 
-impl Doubt {
-    const ALL: [Self; 12] = [
-        Self::NoDueTime,
-        Self::NoCreatedTime,
-        Self::DueBeforeCreated,
-        Self::MetBeforeCreated,
-        Self::ClosingTimeUnknown,
-        Self::FlaggedThoughDueAhead,
-        Self::PausedBeforeWatched,
-        Self::DueFromPolicy,
-        Self::ReplyUnconfirmed,
-        Self::DueByHand,
-        Self::StoppedByHand,
-        Self::CancelledByHand,
-    ];
-
-    /// The doubt in words.
-    pub fn words(self) -> &'static str {
+impl Basis {
+    /// The name used in the API.
+    pub fn as_str(self) -> &'static str {
         match self {
-            Self::NoDueTime => "SuperOps gives no due time",
-            Self::NoCreatedTime => "SuperOps gives no time of creation, so the share elapsed is unknown",
-            Self::DueBeforeCreated => "the due time lies before the ticket's creation",
-            Self::MetBeforeCreated => "it was met before the ticket's creation: taken as met at once",
-            Self::ClosingTimeUnknown => "the ticket is closed and SuperOps does not say when: taken as last seen",
-            Self::FlaggedThoughDueAhead => "SuperOps calls it breached though its due time was not missed",
-            Self::PausedBeforeWatched => "it was already paused when first seen: since when is unknown",
-            Self::DueFromPolicy => "SuperOps gives no due time: this one follows from the configured policy",
-            Self::ReplyUnconfirmed => {
-                "a technician has replied, which SuperOps does not yet count as the first response"
-            }
-            Self::DueByHand => "its due time was set by hand",
-            Self::StoppedByHand => "it was stopped by hand",
-            Self::CancelledByHand => "it was cancelled by hand",
+            Self::ByHand => "by_hand",
+            Self::Reported => "reported",
+            Self::Policy => "policy",
         }
     }
 }
 
-/// A small set of doubts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Doubts(u16);
+/// What stopped a clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopCause {
+    /// SuperOps' own time of the first response.
+    Reported,
+    /// The first reply of a technician, where SuperOps gives no time that counts.
+    TechnicianReply,
+    Closed,
+    Vanished,
+    /// A person stopped or cancelled it.
+    ByHand,
+}
 
-impl Doubts {
-    fn add(&mut self, doubt: Doubt) {
-        self.0 |= 1 << doubt as u16;
-    }
-
-    /// Whether `doubt` is among them.
-    pub fn has(self, doubt: Doubt) -> bool {
-        self.0 & (1 << doubt as u16) != 0
-    }
-
-    /// All of them, in one fixed order.
-    pub fn iter(self) -> impl Iterator<Item = Doubt> {
-        Doubt::ALL.into_iter().filter(move |doubt| self.has(*doubt))
-    }
+/// When a clock stopped, and by what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    pub at: Bounds,
+    pub cause: StopCause,
 }
 
 /// One clock of one ticket at one moment.
@@ -134,14 +114,26 @@ pub struct ClockState<'a> {
     pub standing: Standing,
     /// Sticky: a clock may be met and breached, or paused and breached.
     pub breached: bool,
+    /// When it began; none: not known.
+    pub start: Option<DateTime<Utc>>,
+    /// Whose word the due time is.
+    pub basis: Option<Basis>,
+    /// When it is due. While it is paused: when it would be due had the pause not come.
     pub due: Option<DateTime<Utc>>,
+    /// While it is paused and not late: when it would be due if work went on now.
+    pub due_if_resumed: Option<DateTime<Utc>>,
+    pub stop: Option<Stop>,
     /// When it stopped, met or closed.
     pub stopped_at: Option<DateTime<Utc>>,
-    /// Working time from creation to the due time.
+    /// The moment up to which its story goes: the present, or when it stopped.
+    pub until: Option<DateTime<Utc>>,
+    /// Active working time so far: without pauses, closed hours and the time it was closed.
+    pub used: Option<TimeDelta>,
+    /// Active working time that is allowed; none where its beginning is unknown.
     pub total: Option<TimeDelta>,
-    /// Working time to the due time, negative once over; frozen when stopped.
+    /// Working time left, negative once over; frozen while it is paused or stopped.
     pub left: Option<TimeDelta>,
-    /// When the first warning threshold is reached.
+    /// When the first warning threshold is reached, if it goes on running.
     pub at_risk_from: Option<DateTime<Utc>>,
     /// The first instant at which it counts as breached, if it goes on running.
     pub breached_from: Option<DateTime<Utc>>,
@@ -156,7 +148,7 @@ pub struct ClockState<'a> {
 }
 
 impl ClockState<'_> {
-    /// Share of the working time elapsed: 0 to 1 and beyond.
+    /// Share of the allowed working time that is used: 0 to 1 and beyond.
     pub fn elapsed_share(&self) -> Option<f64> {
         let total = self.total.filter(|total| *total > TimeDelta::zero())?;
         Some(1.0 - self.left?.num_milliseconds() as f64 / total.num_milliseconds() as f64)
@@ -167,13 +159,20 @@ impl ClockState<'_> {
         self.kind != ClockKind::NextResponse || self.standing != Standing::Unknown
     }
 
-    fn blank(kind: ClockKind, standing: Standing) -> Self {
+    /// A clock of which nothing is known.
+    pub fn blank(kind: ClockKind) -> Self {
         Self {
             kind,
-            standing,
+            standing: Standing::Unknown,
             breached: false,
+            start: None,
+            basis: None,
             due: None,
+            due_if_resumed: None,
+            stop: None,
             stopped_at: None,
+            until: None,
+            used: None,
             total: None,
             left: None,
             at_risk_from: None,
@@ -187,240 +186,36 @@ impl ClockState<'_> {
     }
 }
 
+/// All clocks of a ticket as its story tells them: what the passing of time does not change.
+#[derive(Clone, Copy, Debug)]
+pub struct Clocks([Told; ClockKind::ALL.len()]);
+
+impl Clocks {
+    /// Walks the story of `watched` by the rules of `desk`.
+    pub fn of(watched: &Watched, desk: &Desk) -> Self {
+        let spells = spells(watched, &|status| desk.meaning_of(status));
+        let story = Story { spells: &spells, gone: gone(watched), unseen: unseen(watched) };
+        let question = Question { watched, story, terms: desk.terms(&watched.ticket), desk, truth: Truth::Record };
+        Self(ClockKind::ALL.map(|kind| question.told(kind, Reading::Likely)))
+    }
+
+    /// Where they stand at `now`, in the order of [`ClockKind::ALL`]; `watched` and `desk` are those of before.
+    pub fn at<'a>(&self, watched: &Watched, desk: &'a Desk, now: DateTime<Utc>) -> [ClockState<'a>; ClockKind::ALL.len()] {
+        self.0.map(|told| told.at(&watched.ticket, desk, now))
+    }
+}
+
 /// How clock `kind` of a ticket stands at `now`.
 pub fn assess<'a>(watched: &Watched, kind: ClockKind, desk: &'a Desk, now: DateTime<Utc>) -> ClockState<'a> {
-    assess_by(&desk.terms(&watched.ticket), watched, kind, desk, now)
+    let [first, resolution, next] = assess_all(watched, desk, now);
+    match kind {
+        ClockKind::FirstResponse => first,
+        ClockKind::Resolution => resolution,
+        ClockKind::NextResponse => next,
+    }
 }
 
 /// How all clocks of a ticket stand at `now`, in the order of [`ClockKind::ALL`].
 pub fn assess_all<'a>(watched: &Watched, desk: &'a Desk, now: DateTime<Utc>) -> [ClockState<'a>; ClockKind::ALL.len()] {
-    let terms = desk.terms(&watched.ticket);
-    ClockKind::ALL.map(|kind| assess_by(&terms, watched, kind, desk, now))
+    Clocks::of(watched, desk).at(watched, desk, now)
 }
-
-fn assess_by<'a>(
-    terms: &Terms<'a>,
-    watched: &Watched,
-    kind: ClockKind,
-    desk: &'a Desk,
-    now: DateTime<Utc>,
-) -> ClockState<'a> {
-    if watched.vanished_at.is_some() {
-        return ClockState::blank(kind, Standing::Cancelled);
-    }
-    if kind == ClockKind::NextResponse && !awaits_next(watched, terms) {
-        return ClockState::blank(kind, Standing::Unknown);
-    }
-    let mut doubts = Doubts::default();
-    if watched.ruling(kind) == Some(Ruling::Cancelled) {
-        doubts.add(Doubt::CancelledByHand);
-        return ClockState { doubts, ..ClockState::blank(kind, Standing::Cancelled) };
-    }
-    let stopped_at = stop(watched, kind, terms.meaning, &mut doubts);
-    let Some(due) = due(watched, kind, terms, &mut doubts) else {
-        let standing = if stopped_at.is_some() { Standing::Met } else { Standing::Unknown };
-        return ClockState { stopped_at, doubts, ..ClockState::blank(kind, standing) };
-    };
-    let (hours, hours_flaw) = terms.hours(due);
-    let mut clock = ClockState {
-        due: Some(due),
-        stopped_at,
-        hours: Some(hours),
-        hours_flaw,
-        doubts,
-        ..ClockState::blank(kind, Standing::Unknown)
-    };
-    if let Some(at) = stopped_at {
-        clock.stopped(due, at, flagged(watched, kind));
-    } else if terms.meaning.pauses(kind) {
-        clock.paused(due, watched, now);
-    } else {
-        clock.running(due, watched, desk, now);
-    }
-    clock
-}
-
-impl<'a> ClockState<'a> {
-    fn stopped(&mut self, due: DateTime<Utc>, at: DateTime<Utc>, flagged: bool) {
-        let left = self.signed_left(due, at);
-        self.left = Some(left);
-        let late = left < TimeDelta::zero();
-        self.breached = late || flagged;
-        if self.breached && !late {
-            self.doubts.add(Doubt::FlaggedThoughDueAhead);
-        }
-        self.standing = if self.breached { breached(left) } else { Standing::Met };
-    }
-
-    /// A paused clock never breaches; one that had breached before stays so, and its overrun is frozen.
-    fn paused(&mut self, due: DateTime<Utc>, watched: &Watched, now: DateTime<Utc>) {
-        let since = watched.status_since.map(|since| since.earliest);
-        if since.is_none() {
-            self.doubts.add(Doubt::PausedBeforeWatched);
-        }
-        let frozen_at = since.unwrap_or(watched.first_seen_at).min(now);
-        // A message of the client may have come while the status stood.
-        let frozen_at = watched.start(self.kind).map_or(frozen_at, |start| frozen_at.max(start));
-        let left = self.signed_left(due, frozen_at);
-        self.breached = flagged(watched, self.kind) || (since.is_some() && left < TimeDelta::zero());
-        self.left = Some(if self.breached { left } else { left.max(TimeDelta::zero()) });
-        self.standing =
-            if self.breached { breached(left) } else { Standing::Paused { left: left.max(TimeDelta::zero()) } };
-    }
-
-    fn running(&mut self, due: DateTime<Utc>, watched: &Watched, desk: &Desk, now: DateTime<Utc>) {
-        self.running = true;
-        let left = self.signed_left(due, now);
-        self.left = Some(left);
-        let breached_from = self.first_instant_over(due);
-        self.breached_from = breached_from;
-        let late = left < TimeDelta::zero();
-        self.breached = late || flagged(watched, self.kind);
-        let start = watched.start(self.kind);
-        self.total = self.total_of(due, start);
-        self.at_risk_from = self.first_warning(due, start, desk);
-        if self.breached {
-            if !late {
-                self.doubts.add(Doubt::FlaggedThoughDueAhead);
-            }
-            self.standing = breached(left);
-            return;
-        }
-        let at_risk = self.at_risk_from.is_some_and(|from| from <= now);
-        self.standing = if at_risk { Standing::AtRisk { left } } else { Standing::OnTrack { left } };
-        self.next_change = if at_risk { breached_from } else { self.at_risk_from.or(breached_from) };
-    }
-
-    /// Working time from `at` to `due`, negative once over.
-    fn signed_left(&self, due: DateTime<Utc>, at: DateTime<Utc>) -> TimeDelta {
-        self.hours.map_or(due - at, |hours| hours.calendar.between(at, due))
-    }
-
-    /// Counted time exceeds the target only once working time passes after the due
-    /// time: a target that lands on closing time is not missed before the next opening.
-    fn first_instant_over(&self, due: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.hours?.calendar.opening_from(due).map(|opening| opening + TICK)
-    }
-
-    fn total_of(&mut self, due: DateTime<Utc>, start: Option<DateTime<Utc>>) -> Option<TimeDelta> {
-        let Some(start) = start else {
-            self.doubts.add(Doubt::NoCreatedTime);
-            return None;
-        };
-        self.hours.map(|hours| hours.calendar.between(start, due))
-    }
-
-    /// The earliest moment at which any warning threshold holds.
-    fn first_warning(&self, due: DateTime<Utc>, start: Option<DateTime<Utc>>, desk: &Desk) -> Option<DateTime<Utc>> {
-        let calendar = self.hours?.calendar;
-        let warn = desk.warn();
-        let (Some(total), Some(start)) = (self.total, start) else {
-            // Without a beginning there is no share; time left is counted back by the wall.
-            return warn.left.iter().max().map(|left| due - *left);
-        };
-        calendar.add(start, warn.elapsed(total)?)
-    }
-}
-
-/// Whether SuperOps calls it breached. It does not know what a person decided.
-fn flagged(watched: &Watched, kind: ClockKind) -> bool {
-    watched.ruling(kind).is_none() && watched.ticket.reported(kind).breached == Some(true)
-}
-
-fn breached(left: TimeDelta) -> Standing {
-    Standing::Breached { over: (-left).max(TimeDelta::zero()) }
-}
-
-/// Whether a policy promises an answer to a message that the client has sent.
-fn awaits_next(watched: &Watched, terms: &Terms<'_>) -> bool {
-    let asked = terms.policy.is_some_and(|policy| policy.next_response.is_some());
-    asked && watched.talk.asked_at.is_some()
-}
-
-/// The due time that holds: the one set by hand, the reported one, or else what a configured policy says.
-fn due(watched: &Watched, kind: ClockKind, terms: &Terms<'_>, doubts: &mut Doubts) -> Option<DateTime<Utc>> {
-    if let Some(Ruling::Due(due)) = watched.ruling(kind) {
-        doubts.add(Doubt::DueByHand);
-        return Some(due);
-    }
-    if kind == ClockKind::NextResponse {
-        return computed_due(watched, kind, terms);
-    }
-    reported_due(&watched.ticket, kind, doubts, || computed_due(watched, kind, terms))
-}
-
-fn reported_due(
-    ticket: &Ticket,
-    kind: ClockKind,
-    doubts: &mut Doubts,
-    computed: impl FnOnce() -> Option<DateTime<Utc>>,
-) -> Option<DateTime<Utc>> {
-    if let Some(due) = ticket.reported(kind).due {
-        if ticket.created_at.is_some_and(|created_at| due < created_at) {
-            doubts.add(Doubt::DueBeforeCreated);
-            return None;
-        }
-        return Some(due);
-    }
-    let computed = computed();
-    doubts.add(if computed.is_some() { Doubt::DueFromPolicy } else { Doubt::NoDueTime });
-    computed
-}
-
-/// When the configured policy makes `kind` due, as if the ticket had never paused.
-fn computed_due(watched: &Watched, kind: ClockKind, terms: &Terms<'_>) -> Option<DateTime<Utc>> {
-    let target = terms.policy?.target(kind)?;
-    let start = watched.start(kind)?;
-    // A policy fixes the hours whatever the due time, so the beginning serves as well.
-    let (hours, _) = terms.hours(start);
-    hours.calendar.add(start, target)
-}
-
-/// When the clock stopped, if it has.
-fn stop(watched: &Watched, kind: ClockKind, meaning: StatusMeaning, doubts: &mut Doubts) -> Option<DateTime<Utc>> {
-    if let Some(Ruling::StoppedAt(at)) = watched.ruling(kind) {
-        doubts.add(Doubt::StoppedByHand);
-        return Some(at);
-    }
-    let ticket = &watched.ticket;
-    let met_at = match kind {
-        ClockKind::FirstResponse => first_response(watched, doubts),
-        ClockKind::NextResponse => watched.talk.answered_at,
-        // A resolution from before the ticket came back into work is not this cycle's.
-        ClockKind::Resolution => ticket.resolution.met_at.filter(|at| {
-            meaning == StatusMeaning::Closed || watched.status_since.is_none_or(|since| since.latest <= *at)
-        }),
-    };
-    let stopped = met_at.or_else(|| (meaning == StatusMeaning::Closed).then(|| closing_time(watched, doubts)));
-    let (at, start) = (stopped?, watched.start(kind));
-    if start.is_some_and(|start| at < start) {
-        // To write to a closed ticket is no mistake: nothing waits for an answer there.
-        if kind != ClockKind::NextResponse {
-            doubts.add(Doubt::MetBeforeCreated);
-        }
-        return start;
-    }
-    Some(at)
-}
-
-/// SuperOps' own time of the first response, or else the first reply that we saw.
-fn first_response(watched: &Watched, doubts: &mut Doubts) -> Option<DateTime<Utc>> {
-    let reported = watched.ticket.first_response.met_at;
-    if reported.is_none() && watched.replied_at.is_some() {
-        doubts.add(Doubt::ReplyUnconfirmed);
-    }
-    reported.or(watched.replied_at)
-}
-
-/// When a closed ticket was closed, as well as we can know.
-fn closing_time(watched: &Watched, doubts: &mut Doubts) -> DateTime<Utc> {
-    if let Some(at) = watched.ticket.resolution.met_at {
-        return at;
-    }
-    doubts.add(Doubt::ClosingTimeUnknown);
-    let seen = watched.status_since.map(|since| since.latest);
-    seen.or(watched.ticket.updated_at).unwrap_or(watched.first_seen_at)
-}
-
-#[cfg(test)]
-mod tests;

@@ -16,6 +16,11 @@ use super::calendar::{Calendar, CalendarSpec};
 use super::policy::{self, Choice, Counts, Policy, Traits};
 use crate::ticket::{Directory, RefId, Site, StatusMeaning, StatusWords, TenantId, Ticket};
 
+/// Site hours count, and it cannot be known whose.
+const NO_SITE: &str = "the hours of the client's site should count, and the ticket names no site: the MSP's own count";
+const UNKNOWN_SITE: &str =
+    "the hours of the client's site should count, and SuperOps does not list the ticket's site: the MSP's own count";
+
 /// When a running clock is at risk.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Warn {
@@ -52,6 +57,8 @@ pub struct DeskRules {
     pub holiday_lists: BTreeMap<String, Vec<NaiveDate>>,
     pub policies: Vec<Policy>,
     pub warn: Warn,
+    /// Whether an automatic first response, which SuperOps counts, counts here too.
+    pub automation_answers: bool,
 }
 
 /// The rules, ready to be asked.
@@ -111,10 +118,19 @@ impl fmt::Display for Hours<'_> {
     }
 }
 
+/// Which hours count for a clock, as it is kept for later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoursOf {
+    RoundTheClock,
+    /// The working hours that SLAs of the ticket count in.
+    Working,
+    /// Round the clock, since it is due where those are closed.
+    NotWorking,
+}
+
 /// What decides the clocks of one ticket.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms<'a> {
-    pub meaning: StatusMeaning,
     pub policy: Option<&'a Policy>,
     working: Hours<'a>,
     flaw: Option<&'a str>,
@@ -122,16 +138,33 @@ pub struct Terms<'a> {
 }
 
 impl<'a> Terms<'a> {
-    /// The hours in which a clock that is due at `due` was counted, and what stood in the way of better ones.
+    /// The hours in which a clock was counted that is said to be due at `due`.
     ///
-    /// A policy says which. Without one the working hours are taken, unless the
-    /// due time lies where they are closed: then it must have been counted round the clock.
-    pub fn hours(&self, due: DateTime<Utc>) -> (Hours<'a>, Option<&'a str>) {
+    /// A policy says which. But a due time that lies where the working hours are
+    /// closed must have been counted round the clock, whatever a policy says: it
+    /// is missed when it is past, and not first at the next opening.
+    pub fn hours_for(&self, due: DateTime<Utc>) -> HoursOf {
         match self.policy.map(|policy| policy.counts) {
-            Some(Counts::Calendar) => (self.desk.round_the_clock(), None),
-            Some(Counts::Business) => (self.working, self.flaw),
-            None if self.working.calendar.can_fall_due(due) => (self.working, self.flaw),
-            None => {
+            Some(Counts::Calendar) => HoursOf::RoundTheClock,
+            _ if self.working.calendar.can_fall_due(due) => HoursOf::Working,
+            _ => HoursOf::NotWorking,
+        }
+    }
+
+    /// The hours in which the target of the policy counts.
+    pub fn hours_promised(&self) -> HoursOf {
+        match self.policy.map(|policy| policy.counts) {
+            Some(Counts::Calendar) => HoursOf::RoundTheClock,
+            _ => HoursOf::Working,
+        }
+    }
+
+    /// Those hours, and what stood in the way of better ones.
+    pub fn hours_of(&self, which: HoursOf) -> (Hours<'a>, Option<&'a str>) {
+        match which {
+            HoursOf::RoundTheClock => (self.desk.round_the_clock(), None),
+            HoursOf::Working => (self.working, self.flaw),
+            HoursOf::NotWorking => {
                 let whose = Whose::NotOf(&self.working.calendar.spec().name);
                 (Hours { calendar: &self.desk.always, whose }, self.flaw)
             }
@@ -196,19 +229,36 @@ impl Desk {
         match site {
             Some(SiteCalendar { name, calendar: Ok(calendar) }) => (Hours { calendar, whose: Whose::Site(name) }, None),
             Some(SiteCalendar { calendar: Err(why), .. }) => (self.msp_hours(), Some(why)),
-            None => (self.msp_hours(), None),
+            None if !self.rules.site_hours => (self.msp_hours(), None),
+            None if ticket.site.is_none() => (self.msp_hours(), Some(NO_SITE)),
+            None => (self.msp_hours(), Some(UNKNOWN_SITE)),
         }
     }
 
     /// What decides the clocks of `ticket`, found once for both.
     pub fn terms(&self, ticket: &Ticket) -> Terms<'_> {
+        self.terms_by(ticket, self.policy(ticket))
+    }
+
+    fn terms_by<'a>(&'a self, ticket: &Ticket, policy: Option<&'a Policy>) -> Terms<'a> {
         let (working, flaw) = self.working_hours(ticket);
-        Terms { meaning: self.meaning(ticket), policy: self.policy(ticket), working, flaw, desk: self }
+        Terms { policy, working, flaw, desk: self }
+    }
+
+    /// Those hours of `ticket`, and what stood in the way of better ones.
+    pub fn hours_of(&self, ticket: &Ticket, which: HoursOf) -> (Hours<'_>, Option<&str>) {
+        self.terms_by(ticket, None).hours_of(which)
     }
 
     /// The hours in which a clock of `ticket` that is due at `due` was counted.
     pub fn hours(&self, ticket: &Ticket, due: DateTime<Utc>) -> (Hours<'_>, Option<&str>) {
-        self.terms(ticket).hours(due)
+        let terms = self.terms(ticket);
+        terms.hours_of(terms.hours_for(due))
+    }
+
+    /// Whether an automatic first response counts as one.
+    pub fn automation_answers(&self) -> bool {
+        self.rules.automation_answers
     }
 
     /// All configured policies, in order.

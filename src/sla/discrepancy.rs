@@ -7,7 +7,7 @@
 use chrono::{DateTime, Offset, TimeDelta, Utc};
 
 use super::calendar::Calendar;
-use super::computed::Computed;
+use super::clock::Explained;
 use super::desk::Desk;
 use super::history::{History, Reading};
 use super::ledger::words::{Local, length, policy as policy_words};
@@ -62,10 +62,10 @@ pub struct Discrepancy {
     pub words: String,
 }
 
-/// Compares what SuperOps reports for a clock with what was computed.
-pub fn find(watched: &Watched, history: &History, computed: &Computed<'_>, desk: &Desk) -> Option<Discrepancy> {
-    let reported = watched.ticket.reported(computed.kind).due?;
-    let ours = computed.due_running_on?;
+/// Compares what SuperOps reports for a clock with what the policy computes.
+pub fn find(watched: &Watched, history: &History, computed: &Explained<'_>, desk: &Desk) -> Option<Discrepancy> {
+    let reported = watched.ticket.reported(computed.state.kind).due?;
+    let ours = computed.state.due?;
     if computed.decided.is_some()
         || history.gone.is_some()
         || agrees(reported, ours)
@@ -75,18 +75,18 @@ pub fn find(watched: &Watched, history: &History, computed: &Computed<'_>, desk:
     }
     let case = Case { ticket: &watched.ticket, history, computed, desk, reported, ours };
     let (cause, why) = case.cause();
-    let local = Local::new(computed.hours.timezone(), reported.min(ours), reported.max(ours));
+    let local = Local::new(computed.calendar.spec().timezone, reported.min(ours), reported.max(ours));
     let difference = reported - ours;
     let side = if difference > TimeDelta::zero() { "later" } else { "earlier" };
     let words = format!(
         "{}: SuperOps says due {}, {} {side} than the {} we compute; {why}",
-        computed.kind.words(),
+        computed.state.kind.words(),
         local.moment(reported),
         length(difference.abs()),
         local.moment(ours),
     );
     Some(Discrepancy {
-        clock: computed.kind,
+        clock: computed.state.kind,
         reported,
         computed: ours,
         seconds: difference.num_seconds(),
@@ -99,7 +99,7 @@ fn agrees(a: DateTime<Utc>, b: DateTime<Utc>) -> bool {
     (a - b).abs() <= TOLERANCE
 }
 
-fn within_bounds(reported: DateTime<Utc>, computed: &Computed<'_>) -> bool {
+fn within_bounds(reported: DateTime<Utc>, computed: &Explained<'_>) -> bool {
     let inside = |bounds: Bounds| bounds.earliest - TOLERANCE <= reported && reported <= bounds.latest + TOLERANCE;
     computed.due_bounds.is_some_and(inside)
 }
@@ -107,7 +107,7 @@ fn within_bounds(reported: DateTime<Utc>, computed: &Computed<'_>) -> bool {
 struct Case<'a> {
     ticket: &'a Ticket,
     history: &'a History,
-    computed: &'a Computed<'a>,
+    computed: &'a Explained<'a>,
     desk: &'a Desk,
     reported: DateTime<Utc>,
     ours: DateTime<Utc>,
@@ -125,7 +125,7 @@ impl Case<'_> {
     }
 
     fn calendar(&self) -> &Calendar {
-        self.computed.hours.calendar
+        self.computed.calendar
     }
 
     /// The due time as if it had never paused.
@@ -140,7 +140,7 @@ impl Case<'_> {
 
     /// Working time, by `calendar`, that the clock stood still before it was due.
     fn stood(&self, calendar: &Calendar) -> TimeDelta {
-        let stalls = self.history.stalls(self.computed.kind, Reading::Likely);
+        let stalls = self.history.stalls(self.computed.state.kind, Reading::Likely);
         let ended = stalls.into_iter().filter_map(|stall| Some((stall.from, stall.to?)));
         ended.filter(|(from, _)| *from <= self.ours).map(|(from, to)| calendar.between(from, to)).sum()
     }
@@ -180,7 +180,7 @@ impl Case<'_> {
 
     fn zone(&self) -> Option<String> {
         let difference = self.reported - self.ours;
-        let zone = self.computed.hours.timezone();
+        let zone = self.calendar().spec().timezone;
         let offset = self.ours.with_timezone(&zone).offset().fix();
         let offset = TimeDelta::seconds(offset.local_minus_utc().into());
         let whole = !offset.is_zero() && (difference.abs() - offset.abs()).abs() <= TOLERANCE;
@@ -188,9 +188,9 @@ impl Case<'_> {
     }
 
     fn moved(&self) -> Option<String> {
-        let moves = self.history.due_moves.iter().filter(|moved| moved.clock == self.computed.kind);
+        let moves = self.history.due_moves.iter().filter(|moved| moved.clock == self.computed.state.kind);
         let last = moves.rev().find(|moved| moved.from.is_some_and(|from| agrees(from, self.ours)))?;
-        let local = Local::new(self.computed.hours.timezone(), last.at.latest, self.reported.max(last.at.latest));
+        let local = Local::new(self.calendar().spec().timezone, last.at.latest, self.reported.max(last.at.latest));
         Some(format!("it was moved in SuperOps, seen {}", local.moment(last.at.latest)))
     }
 
@@ -198,9 +198,9 @@ impl Case<'_> {
         let counted = self.calendar().between(self.computed.start, self.reported);
         let candidates = [counted, counted - self.stood(self.calendar())];
         let near = |target: TimeDelta| candidates.iter().any(|have| (*have - target).abs() <= TOLERANCE);
-        let promised = |policy: &&Policy| policy.target(self.computed.kind).is_some_and(near);
+        let promised = |policy: &&Policy| policy.target(self.computed.state.kind).is_some_and(near);
         if let Some(policy) = self.desk.policies().iter().find(promised) {
-            let target = policy.target(self.computed.kind).map(length).unwrap_or_default();
+            let target = policy.target(self.computed.state.kind).map(length).unwrap_or_default();
             return Some(format!("it fits the target of {target} of {}", policy_words(policy)));
         }
         let round = candidates.into_iter().filter(|have| *have > TimeDelta::zero()).find_map(rounded)?;

@@ -19,11 +19,16 @@ use crate::ticket::{ClockKind, StatusMeaning};
 /// A ticket first read this soon after its creation cannot have been parked and taken up again.
 const SOON: TimeDelta = TimeDelta::minutes(5);
 
+/// Moments are kept to this.
+const TICK: TimeDelta = TimeDelta::milliseconds(1);
+/// A resolution that is noted this soon before the change of status belongs to it.
+const SAME_MOMENT: TimeDelta = TimeDelta::minutes(1);
+
 /// A stretch of one status.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spell {
+pub struct Spell<S = String> {
     /// None: blank, or from before the ticket was watched.
-    pub status: Option<String>,
+    pub status: Option<S>,
     pub meaning: StatusMeaning,
     pub from: Bounds,
     /// None: it lasts.
@@ -127,30 +132,36 @@ pub struct History {
 
 impl History {
     /// Tells the story of `watched` from its `changes`, in whatever order; `meaning` says what a status means.
+    ///
+    /// The spells are told from what is kept with the ticket, which the alerts go by as well.
     pub fn tell(watched: &Watched, changes: &[Change], meaning: impl Fn(Option<&str>) -> StatusMeaning) -> Self {
         let changes = in_order(changes);
-        let vanished = changes.iter().rfind(|change| change.kind == ChangeKind::Vanished);
-        let gone = watched.vanished_at.map(|at| vanished.map_or(exactly(at), |last| last.at));
+        let own = |spell: Spell<&str>| Spell {
+            status: spell.status.map(str::to_owned),
+            meaning: spell.meaning,
+            from: spell.from,
+            to: spell.to,
+        };
         Self {
             created_at: watched.ticket.created_at,
-            spells: Teller::new(watched, &changes, &meaning).tell(),
+            spells: spells(watched, &meaning).into_iter().map(own).collect(),
             holdings: holdings(watched, &changes),
             retargets: changes.iter().filter_map(retarget).collect(),
             due_moves: changes.iter().filter_map(due_move).collect(),
             choices: changes.iter().filter_map(other_choice).collect(),
-            gone,
+            gone: gone(watched),
             unseen: unseen(watched),
         }
     }
 
-    /// When the ticket closed for good, as far as we know.
-    pub fn closed(&self) -> Option<Bounds> {
-        self.spells.last().filter(|spell| spell.meaning == StatusMeaning::Closed).map(|spell| spell.from)
+    /// What of the story makes its clocks run and stand still.
+    pub fn course(&self) -> Story<'_, String> {
+        Story { spells: &self.spells, gone: self.gone, unseen: self.unseen }
     }
 
-    /// Whether clock `kind` is paused.
-    pub fn is_paused(&self, kind: ClockKind) -> bool {
-        self.spells.last().is_some_and(|spell| spell.meaning.pauses(kind))
+    /// When the ticket closed for good, as far as we know.
+    pub fn closed(&self) -> Option<Bounds> {
+        self.course().closed()
     }
 
     /// Work and rest in turn: one cycle, and one more for each reopening.
@@ -163,14 +174,7 @@ impl History {
 
     /// When clock `kind` stood still, paused or closed: sorted, and no moment twice.
     pub fn stalls(&self, kind: ClockKind, reading: Reading) -> Vec<Stall> {
-        let runs = self.spells.chunk_by(|a, b| stands(kind, a) == stands(kind, b));
-        let still = runs.filter_map(|run| run.first().filter(|first| stands(kind, first)).zip(run.last()));
-        let seen = still.map(|(first, last)| Stall {
-            from: reading.beginning(first.from),
-            to: last.to.map(|to| reading.ending(to)),
-        });
-        let unseen = self.unseen.filter(|_| reading == Reading::Most && StatusMeaning::Paused.pauses(kind));
-        merged(unseen.into_iter().chain(seen).collect())
+        self.course().stalls(kind, reading)
     }
 
     /// The working time that each technician held the ticket, up to `until`; longest first.
@@ -189,8 +193,49 @@ impl History {
     }
 }
 
+/// What of a ticket's story makes its clocks run and stand still.
+pub struct Story<'s, S> {
+    pub spells: &'s [Spell<S>],
+    pub gone: Option<Bounds>,
+    pub unseen: Option<Stall>,
+}
+
+impl<S> Story<'_, S> {
+    /// When the ticket closed for good, as far as we know.
+    pub fn closed(&self) -> Option<Bounds> {
+        let last = self.spells.iter().rev().take_while(|spell| spell.meaning == StatusMeaning::Closed).last();
+        last.map(|spell| spell.from)
+    }
+
+    /// When clock `kind` stood still, paused or closed: sorted, and no moment twice.
+    pub fn stalls(&self, kind: ClockKind, reading: Reading) -> Vec<Stall> {
+        let runs = self.spells.chunk_by(|a, b| stands(kind, a) == stands(kind, b));
+        let still = runs.filter_map(|run| run.first().filter(|first| stands(kind, first)).zip(run.last()));
+        let seen = still.map(|(first, last)| Stall {
+            from: reading.beginning(first.from),
+            to: last.to.map(|to| reading.ending(to)),
+        });
+        let unseen = self.unseen.filter(|_| reading == Reading::Most && StatusMeaning::Paused.pauses(kind));
+        merged(unseen.into_iter().chain(seen).collect())
+    }
+}
+
+/// The statuses of `watched`, one after the other.
+pub fn spells<'a>(
+    watched: &'a Watched,
+    meaning: &dyn Fn(Option<&str>) -> StatusMeaning,
+) -> Vec<Spell<&'a str>> {
+    let past = in_order(&watched.past);
+    Teller::new(watched, &past, meaning).tell()
+}
+
+/// When it vanished, if it is gone: after it was last read.
+pub fn gone(watched: &Watched) -> Option<Bounds> {
+    watched.vanished_at.map(|at| Bounds { earliest: watched.read_at.min(at), latest: at })
+}
+
 /// Whether clock `kind` stands still during `spell`.
-pub fn stands(kind: ClockKind, spell: &Spell) -> bool {
+pub fn stands<S>(kind: ClockKind, spell: &Spell<S>) -> bool {
     spell.meaning == StatusMeaning::Closed || spell.meaning.pauses(kind)
 }
 
@@ -199,19 +244,26 @@ pub fn exactly(at: DateTime<Utc>) -> Bounds {
     Bounds { earliest: at, latest: at }
 }
 
+/// A change, with its bounds the right way round.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    change: &'a Change,
+    at: Bounds,
+}
+
 /// Each change once, by its later end, with its bounds the right way round.
-fn in_order(changes: &[Change]) -> Vec<Change> {
-    let turned = |change: &Change| {
-        let at = change.at;
-        let at = Bounds { earliest: at.earliest.min(at.latest), latest: at.earliest.max(at.latest) };
-        Change { at, ..change.clone() }
+fn in_order(changes: &[Change]) -> Vec<Seen<'_>> {
+    let turned = |change| {
+        let Change { at, .. }: &Change = change;
+        Seen { change, at: Bounds { earliest: at.earliest.min(at.latest), latest: at.earliest.max(at.latest) } }
     };
-    let mut changes: Vec<Change> = changes.iter().map(turned).collect();
-    changes.sort_by_key(|change| (change.at.latest, change.at.earliest));
-    let mut once: Vec<Change> = Vec::with_capacity(changes.len());
-    for change in changes {
-        if !once.iter().rev().take_while(|known| known.at == change.at).any(|known| *known == change) {
-            once.push(change);
+    let mut changes: Vec<Seen<'_>> = changes.iter().map(turned).collect();
+    changes.sort_by_key(|seen| (seen.at.latest, seen.at.earliest));
+    let same = |a: &Change, b: &Change| a.kind == b.kind && a.from == b.from && a.to == b.to;
+    let mut once: Vec<Seen<'_>> = Vec::with_capacity(changes.len());
+    for seen in changes {
+        if !once.iter().rev().take_while(|known| known.at == seen.at).any(|known| same(known.change, seen.change)) {
+            once.push(seen);
         }
     }
     once
@@ -234,48 +286,50 @@ fn merged(mut stalls: Vec<Stall>) -> Vec<Stall> {
 }
 
 /// When the ticket begins, for us; a creation that lies ahead cannot be right.
-fn beginning(watched: &Watched) -> DateTime<Utc> {
+pub fn beginning(watched: &Watched) -> DateTime<Utc> {
     let created = watched.ticket.created_at.filter(|created| *created <= watched.first_seen_at);
     created.unwrap_or(watched.first_seen_at)
 }
 
-fn unseen(watched: &Watched) -> Option<Stall> {
+/// Time before the ticket was watched, in which it may have been paused.
+pub fn unseen(watched: &Watched) -> Option<Stall> {
     let (from, to) = (beginning(watched), watched.first_seen_at);
     let never_edited = watched.ticket.updated_at.is_some_and(|updated| updated <= from);
     (to - from > SOON && !never_edited).then_some(Stall { from, to: Some(to) })
 }
 
-fn retarget(change: &Change) -> Option<Retarget> {
+fn retarget(seen: &Seen<'_>) -> Option<Retarget> {
+    let Seen { change, at } = *seen;
     let counts = matches!(change.kind, ChangeKind::Priority | ChangeKind::Sla | ChangeKind::Client);
     let (from, to) = (change.from.clone(), change.to.clone());
-    counts.then_some(Retarget { what: change.kind, from, to, at: change.at })
+    counts.then_some(Retarget { what: change.kind, from, to, at })
 }
 
-fn other_choice(change: &Change) -> Option<OtherChoice> {
-    let chosen = change.kind == ChangeKind::PolicyChoice;
-    chosen.then(|| OtherChoice { to: change.to.clone(), at: change.at })
+fn other_choice(seen: &Seen<'_>) -> Option<OtherChoice> {
+    let chosen = seen.change.kind == ChangeKind::PolicyChoice;
+    chosen.then(|| OtherChoice { to: seen.change.to.clone(), at: seen.at })
 }
 
-fn due_move(change: &Change) -> Option<DueMove> {
-    let ChangeKind::DueMoved(clock) = change.kind else { return None };
-    Some(DueMove { clock, from: time_of(&change.from), to: time_of(&change.to), at: change.at })
+fn due_move(seen: &Seen<'_>) -> Option<DueMove> {
+    let ChangeKind::DueMoved(clock) = seen.change.kind else { return None };
+    Some(DueMove { clock, from: time_of(&seen.change.from), to: time_of(&seen.change.to), at: seen.at })
 }
 
 fn time_of(text: &Option<String>) -> Option<DateTime<Utc>> {
     text.as_deref()?.parse().ok()
 }
 
-fn holdings(watched: &Watched, changes: &[Change]) -> Vec<Holding> {
-    let moves: Vec<&Change> = changes.iter().filter(|change| change.kind == ChangeKind::Assignee).collect();
+fn holdings(watched: &Watched, changes: &[Seen<'_>]) -> Vec<Holding> {
+    let moves = || changes.iter().filter(|seen| seen.change.kind == ChangeKind::Assignee);
     let today = watched.ticket.technician.as_ref().map(|named| named.name.clone());
-    let first = moves.first().map_or(today, |change| change.from.clone());
+    let first = moves().next().map_or(today, |seen| seen.change.from.clone());
     let mut holdings = vec![Holding { who: first, from: exactly(beginning(watched)), to: None }];
-    for change in moves {
+    for seen in moves() {
         let last = holdings.last_mut().expect("it begins with one");
-        if last.who != change.to {
-            let at = not_before(change.at, last.from);
+        if last.who != seen.change.to {
+            let at = not_before(seen.at, last.from);
             last.to = Some(at);
-            holdings.push(Holding { who: change.to.clone(), from: at, to: None });
+            holdings.push(Holding { who: seen.change.to.clone(), from: at, to: None });
         }
     }
     holdings
@@ -286,28 +340,33 @@ fn not_before(at: Bounds, floor: Bounds) -> Bounds {
 }
 
 /// Tells the spells one by one.
-struct Teller<'a> {
+struct Teller<'a, 'c> {
     watched: &'a Watched,
-    changes: &'a [Change],
-    meaning: &'a dyn Fn(Option<&str>) -> StatusMeaning,
+    changes: &'c [Seen<'a>],
+    meaning: &'c dyn Fn(Option<&str>) -> StatusMeaning,
     /// Never empty.
-    spells: Vec<Spell>,
+    spells: Vec<Spell<&'a str>>,
     /// Where the present cycle begins among them.
     cycle: usize,
     /// A change away from a status that the ticket did not have.
     early: Option<&'a Change>,
 }
 
-impl<'a> Teller<'a> {
-    fn new(watched: &'a Watched, changes: &'a [Change], meaning: &'a dyn Fn(Option<&str>) -> StatusMeaning) -> Self {
-        let of = |kind: ChangeKind| changes.iter().find(|change| change.kind == kind);
-        let first = match (of(ChangeKind::FirstSeen), of(ChangeKind::Status)) {
-            (Some(seen), _) => seen.to.clone(),
-            (None, Some(status)) => status.from.clone(),
-            (None, None) => watched.ticket.status.clone(),
+impl<'a, 'c> Teller<'a, 'c> {
+    fn new(
+        watched: &'a Watched,
+        changes: &'c [Seen<'a>],
+        meaning: &'c dyn Fn(Option<&str>) -> StatusMeaning,
+    ) -> Self {
+        let moved = changes.iter().find(|seen| seen.change.kind == ChangeKind::Status);
+        let first = match moved {
+            Some(seen) => seen.change.from.as_deref(),
+            // It had another status, of which nothing is recorded.
+            None if watched.status_since.is_some() => None,
+            None => watched.ticket.status.as_deref(),
         };
         let start = beginning(watched);
-        let means = meaning(first.as_deref());
+        let means = meaning(first);
         let open = Spell { status: None, meaning: StatusMeaning::Open, from: exactly(start), to: None };
         let mut teller = Self { watched, changes, meaning, spells: vec![open], cycle: 0, early: None };
         if means == StatusMeaning::Open {
@@ -318,12 +377,12 @@ impl<'a> Teller<'a> {
         teller
     }
 
-    fn tell(mut self) -> Vec<Spell> {
-        for change in self.changes {
-            match change.kind {
-                ChangeKind::Status => self.status(change),
-                ChangeKind::Resolved => self.resolved(time_of(&change.to), change.at),
-                ChangeKind::Reopened => self.reopened(change.at),
+    fn tell(mut self) -> Vec<Spell<&'a str>> {
+        for seen in self.changes {
+            match seen.change.kind {
+                ChangeKind::Status => self.status(*seen),
+                ChangeKind::Resolved => self.resolved(time_of(&seen.change.to), seen.at),
+                ChangeKind::Reopened => self.reopened(seen.at),
                 _ => {}
             }
         }
@@ -332,26 +391,28 @@ impl<'a> Teller<'a> {
     }
 
     /// A change away from a status that comes before the change to it leaves that status no time.
-    fn status(&mut self, change: &'a Change) {
+    fn status(&mut self, seen: Seen<'a>) {
         let early = self.early.take();
-        let means = (self.meaning)(change.to.as_deref());
-        if self.last().status == change.to && self.last().meaning == means {
+        let Seen { change, at } = seen;
+        let to = change.to.as_deref();
+        let means = (self.meaning)(to);
+        if self.last().status == to && self.last().meaning == means {
             let before = self.spells.len().checked_sub(2).map(|index| &self.spells[index]);
-            let doubled = before.is_some_and(|spell| spell.status == change.from);
+            let doubled = before.is_some_and(|spell| spell.status == change.from.as_deref());
             self.early = Some(change).filter(|_| !doubled);
             return;
         }
-        self.enter(change.to.clone(), means, change.at);
+        self.enter(to, means, at);
         if let Some(early) = early.filter(|early| early.from == change.to) {
-            self.enter(early.to.clone(), (self.meaning)(early.to.as_deref()), change.at);
+            self.enter(early.to.as_deref(), (self.meaning)(early.to.as_deref()), at);
         }
     }
 
-    fn last(&self) -> &Spell {
+    fn last(&self) -> &Spell<&'a str> {
         self.spells.last().expect("it begins with one")
     }
 
-    fn enter(&mut self, status: Option<String>, meaning: StatusMeaning, at: Bounds) {
+    fn enter(&mut self, status: Option<&'a str>, meaning: StatusMeaning, at: Bounds) {
         let last = self.spells.last_mut().expect("it begins with one");
         if last.status == status && last.meaning == meaning {
             return;
@@ -365,27 +426,32 @@ impl<'a> Teller<'a> {
     }
 
     /// A time of resolution that SuperOps gives is believed where it lies in the
-    /// present cycle; what followed it was no work.
+    /// present cycle; what followed it was no work, unless a status that is no
+    /// closed one came well after it: then the ticket was reopened meanwhile.
     fn resolved(&mut self, told: Option<DateTime<Utc>>, seen: Bounds) {
         let told = told.filter(|at| *at <= seen.latest && self.is_of_this_cycle(*at));
         let at = told.map_or(seen, exactly);
         if self.last().meaning == StatusMeaning::Closed && told.is_none() {
             return;
         }
-        let status = self.last().status.clone();
+        let Spell { status, meaning, from, .. } = *self.last();
+        let came_later = self.spells.len() > 1 && from.latest - at.latest > SAME_MOMENT;
         while self.spells.len() > self.cycle + 1
             && (self.last().meaning == StatusMeaning::Closed || self.last().from.latest > at.latest)
         {
             self.spells.pop();
         }
         self.enter(status, StatusMeaning::Closed, at);
+        if meaning != StatusMeaning::Closed && came_later {
+            self.enter(status, meaning, Bounds { earliest: at.latest + TICK, latest: from.latest });
+        }
     }
 
     fn reopened(&mut self, at: Bounds) {
         if self.last().meaning == StatusMeaning::Closed {
-            let status = self.watched.ticket.status.clone().filter(|_| self.last().status.is_none());
-            let status = status.or_else(|| self.last().status.clone());
-            let means = match (self.meaning)(status.as_deref()) {
+            let status = self.watched.ticket.status.as_deref().filter(|_| self.last().status.is_none());
+            let status = status.or(self.last().status);
+            let means = match (self.meaning)(status) {
                 StatusMeaning::Closed => StatusMeaning::Open,
                 means => means,
             };
@@ -396,14 +462,17 @@ impl<'a> Teller<'a> {
     /// The ticket as last read is what holds, whatever the changes say.
     fn as_last_read(&mut self) {
         let ticket = &self.watched.ticket;
-        let means = (self.meaning)(ticket.status.as_deref());
+        let status = ticket.status.as_deref();
+        let means = (self.meaning)(status);
         let closed = means == StatusMeaning::Closed;
-        let solved = self.last().meaning == StatusMeaning::Closed && self.last().status == ticket.status;
-        if self.last().status != ticket.status || (self.last().meaning != means && !solved) {
+        let solved = self.last().meaning == StatusMeaning::Closed && self.last().status == status;
+        if self.last().status != status || (self.last().meaning != means && !solved) {
             let unknown = Bounds { earliest: self.last().from.latest, latest: self.watched.read_at };
-            self.enter(ticket.status.clone(), means, self.watched.status_since.unwrap_or(unknown));
+            self.enter(status, means, self.watched.status_since.unwrap_or(unknown));
         }
-        let told = ticket.resolution.met_at.filter(|at| closed || self.last().from.latest <= *at);
+        let told = ticket.resolution.met_at;
+        let never_changed = self.spells.len() == 1;
+        let told = told.filter(|at| closed || never_changed || self.last().from.latest - *at <= SAME_MOMENT);
         if let Some(at) = told.filter(|at| self.is_of_this_cycle(*at)) {
             self.resolved(Some(at), exactly(at));
         }

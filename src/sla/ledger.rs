@@ -1,9 +1,7 @@
 //! Why a clock shows what it shows, line by line.
 //!
 //! Each line is a stretch of the ticket's life, or a moment that changed its
-//! target. The time counted in the lines adds up to the time elapsed. With a
-//! policy the ledger explains the computed clock; without one it shows what lies
-//! between the ticket's creation and the due time that SuperOps reports.
+//! target. The time counted in the lines adds up to the time that the clock has used.
 
 pub mod words;
 
@@ -11,9 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::calendar::{Calendar, StretchKind};
-use super::clock::{ClockState, Standing};
-use super::computed::{Computed, StopCause};
-use super::desk::Hours;
+use super::clock::{Basis, Explained, Standing};
 use super::history::{DueMove, History, OtherChoice, Retarget, Spell, stands};
 use crate::ticket::by_hand::Override;
 use crate::ticket::watch::Bounds;
@@ -60,27 +56,23 @@ pub struct Line {
     pub counted: TimeDelta,
 }
 
-/// Whose reckoning a ledger explains, and how it ends.
+/// How the clock of a ledger stands, and by whose word.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Conclusion {
-    Computed {
-        policy: String,
-        target: TimeDelta,
-        standing: Standing,
-        due: Option<DateTime<Utc>>,
-        due_bounds: Option<Bounds>,
-        due_if_resumed: Option<DateTime<Utc>>,
-        breached_between: Option<Bounds>,
-        stopped_at: Option<DateTime<Utc>>,
-    },
-    Reported {
-        standing: Standing,
-        due: Option<DateTime<Utc>>,
-        /// Working time from creation to the due time.
-        total: Option<TimeDelta>,
-        /// How much of that the ticket was seen paused or closed.
-        stood: TimeDelta,
-    },
+pub struct Conclusion {
+    pub basis: Basis,
+    /// The policy that holds for the ticket, in words.
+    pub policy: Option<String>,
+    /// Active working time that is allowed.
+    pub target: TimeDelta,
+    pub standing: Standing,
+    /// While it is paused: when it would be due had the pause not come.
+    pub due: Option<DateTime<Utc>>,
+    pub due_bounds: Option<Bounds>,
+    pub due_if_resumed: Option<DateTime<Utc>>,
+    pub breached_between: Option<Bounds>,
+    pub stopped_at: Option<DateTime<Utc>>,
+    /// Working time from the beginning to the due time in which the clock stood still.
+    pub stood: TimeDelta,
 }
 
 /// All lines of one clock.
@@ -104,56 +96,40 @@ impl Ledger {
         Self { version, ..self }
     }
 
-    /// Explains a computed clock at `now`.
-    pub fn of_computed(computed: &Computed<'_>, history: &History, now: DateTime<Utc>) -> Self {
-        let changes = computed.target_changes.iter().map(|change| Entry::Retargeted {
-            change: change.change.clone(),
-            old_due: change.old_due,
-            new_due: change.new_due,
-            made_late: change.made_late,
-        });
-        let changes = changes.chain(chosen(history)).chain(computed.decided.clone().map(Entry::ByHand));
-        let life = Life::new(history, computed.kind, &computed.hours, computed.start, computed.until(now));
-        let conclusion = Conclusion::Computed {
-            policy: words::policy(computed.policy),
-            target: computed.target,
-            standing: computed.standing,
-            due: computed.due,
-            due_bounds: computed.due_bounds,
-            due_if_resumed: computed.due_if_resumed,
-            breached_between: computed.breached_between,
-            stopped_at: computed.stop.filter(|stop| stop.cause != StopCause::Vanished).map(|stop| stop.at.latest),
+    /// Tells the clock line by line.
+    pub fn of(clock: &Explained<'_>, history: &History) -> Self {
+        let state = &clock.state;
+        let basis = state.basis.unwrap_or(Basis::Policy);
+        let moved = history.due_moves.iter().filter(|moved| basis != Basis::Policy && moved.clock == state.kind);
+        let events = retargeted(clock, history).chain(chosen(history)).chain(moved.copied().map(Entry::DueMoved));
+        let events = events.chain(clock.decided.clone().map(Entry::ByHand)).collect();
+        let life = |until| Life::new(history, state.kind, clock.calendar, clock.start, until);
+        let conclusion = Conclusion {
+            basis,
+            policy: clock.policy.map(words::policy),
+            target: clock.target,
+            standing: state.standing,
+            due: state.due,
+            due_bounds: clock.due_bounds,
+            due_if_resumed: state.due_if_resumed,
+            breached_between: clock.breached_between,
+            stopped_at: state.stopped_at,
+            stood: state.due.map_or(TimeDelta::zero(), |due| life(due.max(clock.start)).stood()),
         };
-        life.ledger(changes.collect(), conclusion)
+        life(clock.until).ledger(events, conclusion)
     }
+}
 
-    /// Explains a reported clock at `now`; none where the ticket's beginning or its hours are unknown.
-    pub fn of_reported(
-        clock: &ClockState<'_>,
-        history: &History,
-        decided: Option<&Override>,
-        now: DateTime<Utc>,
-    ) -> Option<Self> {
-        let (hours, start) = clock.hours.zip(history.created_at)?;
-        let until = clock.stopped_at.unwrap_or(now).max(start);
-        let moved = history.due_moves.iter().filter(|moved| moved.clock == clock.kind);
-        let retargeted = history.retargets.iter().map(|change| Entry::Retargeted {
+fn retargeted<'a>(clock: &'a Explained<'_>, history: &'a History) -> impl Iterator<Item = Entry> + 'a {
+    history.retargets.iter().map(|change| {
+        let told = clock.target_changes.iter().find(|told| told.change == *change);
+        Entry::Retargeted {
             change: change.clone(),
-            old_due: None,
-            new_due: None,
-            made_late: false,
-        });
-        let events = retargeted.chain(chosen(history)).chain(moved.copied().map(Entry::DueMoved));
-        let events = events.chain(decided.cloned().map(Entry::ByHand)).collect();
-        let to_due = clock.due.map(|due| Life::new(history, clock.kind, &hours, start, due.max(start)));
-        let conclusion = Conclusion::Reported {
-            standing: clock.standing,
-            due: clock.due,
-            total: clock.due.map(|due| hours.calendar.between(start, due)),
-            stood: to_due.map_or(TimeDelta::zero(), |life| life.stood()),
-        };
-        Some(Life::new(history, clock.kind, &hours, start, until).ledger(events, conclusion))
-    }
+            old_due: told.and_then(|told| told.old_due),
+            new_due: told.and_then(|told| told.new_due),
+            made_late: told.is_some_and(|told| told.made_late),
+        }
+    })
 }
 
 /// A ticket's life as one clock counts it.
@@ -169,11 +145,11 @@ impl<'a> Life<'a> {
     fn new(
         history: &'a History,
         kind: ClockKind,
-        hours: &Hours<'a>,
+        calendar: &'a Calendar,
         start: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Self {
-        Self { history, kind, calendar: hours.calendar, start, until }
+        Self { history, kind, calendar, start, until }
     }
 
     fn ledger(self, events: Vec<Entry>, conclusion: Conclusion) -> Ledger {
@@ -244,9 +220,9 @@ impl<'a> Life<'a> {
         Line { entry, from: at, to: at, working: TimeDelta::zero(), counted: TimeDelta::zero() }
     }
 
-    /// Working time in which the clock stood still.
+    /// Working time in which the clock stood still, without the pause or closing that lasts.
     fn stood(&self) -> TimeDelta {
-        let still = self.spells().filter(|(spell, ..)| stands(self.kind, spell));
+        let still = self.spells().filter(|(spell, ..)| stands(self.kind, spell) && spell.to.is_some());
         still.map(|(_, from, to)| self.calendar.between(from, to)).sum()
     }
 }

@@ -1,4 +1,4 @@
-//! The rules of the clocks, one test for each, so that their names read as the list of the rules.
+//! The rules of the clock that people are told of, one test for each, so that their names read as the list of the rules.
 //!
 //! - `counting`: what time counts, and when it is up;
 //! - `stopping`: when a clock starts and what stops it;
@@ -24,17 +24,16 @@ mod stopping;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::clock::Standing;
-use super::computed::{Computed, compute};
+use super::clock::{Explained, Standing, assess};
 use super::policy::{Counts, Policy};
-use super::tests::{at, desk, policy, told};
+use super::tests::{at, desk, having, on_record, policy, told};
 use crate::ticket::ClockKind;
 use crate::ticket::watch::{Change, Watched};
 
 const MONDAY_CLOSING: i64 = 510;
 const TUESDAY_OPENING: i64 = 24 * 60;
 
-/// What most tests ask of a clock.
+/// What most tests ask of the clock that the alerts go by.
 #[derive(Debug, PartialEq)]
 struct Answer {
     standing: Standing,
@@ -44,8 +43,8 @@ struct Answer {
 
 fn of(watched: &Watched, changes: &[Change], kind: ClockKind, minute: i64) -> Answer {
     let desk = desk(vec![policy(Counts::Business)]);
-    let clock = compute(watched, &told(watched, changes), kind, &desk, at(minute)).unwrap();
-    Answer { standing: clock.standing, due: clock.due, counted: clock.counted.likely }
+    let clock = assess(&having(watched, changes), kind, &desk, at(minute));
+    Answer { standing: clock.standing, due: clock.due, counted: clock.used.unwrap() }
 }
 
 fn resolution(watched: &Watched, changes: &[Change], minute: i64) -> Answer {
@@ -58,10 +57,10 @@ fn on_clock<T>(
     watched: &Watched,
     changes: &[Change],
     minute: i64,
-    check: impl FnOnce(&Computed<'_>) -> T,
+    check: impl FnOnce(&Explained<'_>) -> T,
 ) -> T {
     let desk = desk(policies);
-    check(&compute(watched, &told(watched, changes), ClockKind::Resolution, &desk, at(minute)).unwrap())
+    check(&on_record(watched, changes, ClockKind::Resolution, &desk, at(minute)).unwrap())
 }
 
 fn time(text: &str) -> DateTime<Utc> {

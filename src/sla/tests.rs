@@ -7,13 +7,14 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::calendar::{Calendar, CalendarSpec};
+use super::clock::{Explained, Truth, explain};
 use super::desk::{Desk, DeskRules, Warn};
 use super::history::History;
 use super::policy::{Counts, Policy};
 pub use crate::ticket::tests::named;
 use crate::ticket::tests::sample;
-use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched};
-use crate::ticket::{Directory, StatusWords, TenantId, Ticket};
+use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched, past};
+use crate::ticket::{ClockKind, Directory, StatusWords, TenantId, Ticket};
 
 /// Minutes after the ticket was made, Monday 23 November 2026, 09:00 UTC.
 pub fn at(minutes: i64) -> DateTime<Utc> {
@@ -98,20 +99,52 @@ pub fn for_priority(priority: &str, resolution: i64) -> Policy {
 
 /// Warns when three quarters of the time have passed.
 pub fn desk(policies: Vec<Policy>) -> Desk {
+    desk_with(StatusWords::default(), policies)
+}
+
+pub fn desk_with(words: StatusWords, policies: Vec<Policy>) -> Desk {
     let rules = DeskRules {
         tenant: TenantId::parse("acme").unwrap(),
-        words: StatusWords::default(),
+        words,
         site_hours: false,
         msp: Some(office()),
         holiday_lists: BTreeMap::new(),
         policies,
         warn: Warn { at: vec![0.75], left: Vec::new() },
+        automation_answers: true,
     };
     Desk::new(rules, &Directory::default())
 }
 
-/// The story of `watched`.
+/// The same ticket, of which `changes` were seen.
+pub fn having(watched: &Watched, changes: &[Change]) -> Watched {
+    Watched { past: past(changes), ..watched.clone() }
+}
+
+/// The story of `watched`, of which `changes` were seen.
 pub fn told(watched: &Watched, changes: &[Change]) -> History {
     let words = StatusWords::default();
-    History::tell(watched, changes, |status| words.meaning(status))
+    History::tell(&having(watched, changes), changes, |status| words.meaning(status))
+}
+
+/// The clock that people are told of, with all that can be said of it.
+pub fn on_record<'a>(
+    watched: &Watched,
+    changes: &[Change],
+    kind: ClockKind,
+    desk: &'a Desk,
+    now: DateTime<Utc>,
+) -> Option<Explained<'a>> {
+    explain(watched, &told(watched, changes), kind, desk, Truth::Record, now)
+}
+
+/// The clock by the policy alone.
+pub fn by_policy<'a>(
+    watched: &Watched,
+    changes: &[Change],
+    kind: ClockKind,
+    desk: &'a Desk,
+    now: DateTime<Utc>,
+) -> Option<Explained<'a>> {
+    explain(watched, &told(watched, changes), kind, desk, Truth::Policy, now)
 }

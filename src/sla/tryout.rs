@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::clock::{Standing, assess};
-use super::computed::{Verdict, compute};
+use super::clock::{Standing, Truth, Verdict, assess, explain};
 use super::desk::Desk;
 use super::history::History;
 use crate::ticket::ClockKind;
@@ -29,14 +28,14 @@ pub enum Outcome {
 /// How clock `kind` of a ticket came out by `now`, as `desk` judges it.
 pub fn outcome(watched: &Watched, changes: &[Change], kind: ClockKind, desk: &Desk, now: DateTime<Utc>) -> Outcome {
     let history = History::tell(watched, changes, |status| desk.meaning_of(status));
-    match compute(watched, &history, kind, desk, now) {
-        Ok(computed) => match computed.breached {
+    match explain(watched, &history, kind, desk, Truth::Policy, now) {
+        Some(clock) => match clock.breached {
             Verdict::Yes => Outcome::Breached,
             Verdict::Perhaps => Outcome::Unknown,
-            Verdict::No if computed.stop.is_some() => Outcome::Met,
+            Verdict::No if clock.state.stop.is_some() => Outcome::Met,
             Verdict::No => Outcome::Open,
         },
-        Err(_) => reported(watched, kind, desk, now),
+        None => reported(watched, kind, desk, now),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tickets in the store: the open ones of a tenant at hand, any one by its id,
 //! and what happened to each.
 
+mod past;
 pub(super) mod save;
 #[cfg(test)]
 mod tests;
@@ -243,7 +244,7 @@ impl Store {
 pub(super) fn select(tenant: &TenantId) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(
         "SELECT ticket, first_seen_at, read_at, cycle, status_earliest, status_latest, replied_at, vanished_at, \
-         talk, overrides \
+         talk, overrides, past \
          FROM tickets WHERE tenant = ",
     );
     query.push_bind(tenant.as_str());
@@ -293,6 +294,7 @@ struct TicketRow {
     vanished_at: Option<i64>,
     talk: Option<String>,
     overrides: Option<String>,
+    past: Option<String>,
 }
 
 /// A stored ticket. The error is the database's kind, for use inside a write.
@@ -313,6 +315,7 @@ pub(super) fn watched(row: &SqliteRow) -> Result<Watched, sqlx::Error> {
         vanished_at: row.vanished_at.map(time).transpose()?,
         talk: from_json(row.talk.as_deref())?,
         overrides: from_json(row.overrides.as_deref())?,
+        past: past::read(row.past.as_deref())?,
     })
 }
 

@@ -370,6 +370,7 @@ fn desk_with_deadline(endpoint: &str, whole: Duration) -> Desk {
         poll_interval: TimeDelta::seconds(60),
         hours: Hours::Msp,
         calendar: None,
+        automation_answers: true,
         statuses: StatusWords::default(),
         hook_secret: None,
         ticket_url: "https://acme.example/{id}".into(),

@@ -14,6 +14,9 @@ use super::by_hand::{Override, Ruling};
 use super::talk::Talk;
 use super::{ClockKind, Named, StatusMeaning, StatusWords, Ticket};
 
+/// So many changes of its status are kept with a ticket: nobody works on one that had more.
+const LONGEST_PAST: usize = 500;
+
 /// A moment known only to lie between two others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Bounds {
@@ -28,10 +31,12 @@ pub struct Watched {
     pub first_seen_at: DateTime<Utc>,
     /// When SuperOps was last asked about it.
     pub read_at: DateTime<Utc>,
-    /// Rises when the ticket is reopened or its SLA is replaced; from 0.
+    /// Rises when the ticket is reopened; from 0.
     pub cycle: u32,
     /// When it entered its present status; none if it already had it when first seen.
     pub status_since: Option<Bounds>,
+    /// What became of its status since it was first seen, oldest first: all that its clocks need of its events.
+    pub past: Vec<Change>,
     /// The first reply of a technician, from the conversations: looked for only
     /// while SuperOps itself reports no first response.
     pub replied_at: Option<DateTime<Utc>>,
@@ -52,6 +57,7 @@ impl Watched {
             read_at: read.earliest,
             cycle: 0,
             status_since: None,
+            past: Vec::new(),
             replied_at: None,
             vanished_at: None,
             talk: Talk::default(),
@@ -166,7 +172,7 @@ impl ChangeKind {
 }
 
 /// One thing that changed, and when at the earliest and the latest.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     pub kind: ChangeKind,
     pub from: Option<String>,
@@ -182,11 +188,13 @@ pub fn observe(before: Option<&Watched>, ticket: Ticket, words: &StatusWords, re
     let Some(before) = before else { return first_seen(ticket, read) };
     let changes = Difference::new(before, &ticket, read).list(words);
     let status = changes.iter().find(|change| change.kind == ChangeKind::Status);
+    let reopened = changes.iter().any(|change| change.kind == ChangeKind::Reopened);
     let watched = Watched {
         first_seen_at: before.first_seen_at,
         read_at: read.earliest,
-        cycle: before.cycle + u32::from(begins_cycle(&before.ticket, &changes)),
+        cycle: before.cycle + u32::from(reopened),
         status_since: status.map(|change| change.at).or(before.status_since),
+        past: past(before.past.iter().chain(&changes)),
         replied_at: before.replied_at,
         vanished_at: None,
         talk: before.talk,
@@ -210,13 +218,15 @@ fn first_seen(ticket: Ticket, read: Bounds) -> (Watched, Vec<Change>) {
     (Watched::new(ticket, read), vec![change])
 }
 
-/// A first SLA begins nothing: the clocks run from creation all the same.
-fn begins_cycle(before: &Ticket, changes: &[Change]) -> bool {
-    changes.iter().any(|change| match change.kind {
-        ChangeKind::Reopened => true,
-        ChangeKind::Sla => before.sla.is_some(),
-        _ => false,
-    })
+/// What a ticket's clocks need of its `changes`: how its status went, and when it was resolved and reopened.
+///
+/// Of a ticket that changes without end the latest are kept.
+pub fn past<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Vec<Change> {
+    let counts =
+        |kind: ChangeKind| matches!(kind, ChangeKind::Status | ChangeKind::Resolved | ChangeKind::Reopened);
+    let mut past: Vec<Change> = changes.into_iter().filter(|change| counts(change.kind)).cloned().collect();
+    past.drain(..past.len().saturating_sub(LONGEST_PAST));
+    past
 }
 
 fn between(before: &Watched, read: Bounds) -> Bounds {

@@ -203,7 +203,7 @@ async fn a_ledger_adds_up_and_says_whose_reckoning_it_is() {
     let clock = &ledger["clocks"][1];
     assert_eq!(
         (&clock["truth"], &clock["target"], &clock["counted"]),
-        (&json!("computed"), &json!(7200), &json!(3600))
+        (&json!("reported"), &json!(14_400), &json!(3600))
     );
     let counted: i64 = clock["lines"].as_array().unwrap().iter().map(|line| line["counted"].as_i64().unwrap()).sum();
     assert_eq!(counted, 3600);

@@ -12,12 +12,12 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use superops_sla::config::holiday_file;
 use superops_sla::sla::calendar::{Calendar, CalendarSpec};
-use superops_sla::sla::computed::{Verdict, compute};
+use superops_sla::sla::clock::{Truth, Verdict, explain};
 use superops_sla::sla::desk::{Desk, DeskRules, Warn};
 use superops_sla::sla::history::History;
 use superops_sla::sla::infer::{Evidence, Reading, infer};
 use superops_sla::sla::policy::{Counts, Policy};
-use superops_sla::ticket::watch::{Bounds, Change, ChangeKind, Watched};
+use superops_sla::ticket::watch::{Bounds, Change, ChangeKind, Watched, past};
 use superops_sla::ticket::{ClockKind, Directory, StatusWords, TenantId, Ticket};
 
 /// From the year 1 to 9998, one in four of them in our days.
@@ -151,6 +151,7 @@ fn desk(calendar: Calendar, resolution: TimeDelta) -> Desk {
         holiday_lists: BTreeMap::new(),
         policies: vec![policy],
         warn: Warn::default(),
+        automation_answers: true,
     };
     Desk::new(rules, &Directory::default())
 }
@@ -307,10 +308,11 @@ proptest! {
         minutes in 1_i64..10_000, later in 0_i64..100_000,
     ) {
         let desk = desk(calendar, TimeDelta::minutes(minutes));
+        let watched = Watched { past: past(&changes), ..watched };
         let history = History::tell(&watched, &changes, |status| desk.meaning_of(status));
         let now = minute(watched.first_seen_at, later);
         for kind in ClockKind::ALL {
-            let Ok(clock) = compute(&watched, &history, kind, &desk, now) else { continue };
+            let Some(clock) = explain(&watched, &history, kind, &desk, Truth::Policy, now) else { continue };
             let counted = clock.counted;
             prop_assert!(TimeDelta::zero() <= counted.least, "{:?}", counted);
             prop_assert!(counted.least <= counted.likely && counted.likely <= counted.most, "{:?}", counted);

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::alert::decide;
-use crate::sla::clock::Doubts;
 
 fn at(text: &str) -> DateTime<Utc> {
     format!("2026-11-23T{text}:00Z").parse().unwrap()
@@ -70,20 +69,15 @@ fn what_was_told_is_taken_back_only_when_clearly_unlikely() {
 /// A clock that is due at five.
 fn clock(standing: Standing) -> ClockState<'static> {
     ClockState {
-        kind: ClockKind::Resolution,
         standing,
         breached: matches!(standing, Standing::Breached { .. }),
         due: Some(at("17:00")),
-        stopped_at: None,
         total: Some(TimeDelta::hours(8)),
         left: Some(TimeDelta::hours(6)),
         at_risk_from: Some(at("15:00")),
         breached_from: Some(at("17:00")),
-        next_change: None,
-        hours: None,
-        hours_flaw: None,
-        doubts: Doubts::default(),
         running: !matches!(standing, Standing::Paused { .. } | Standing::Met),
+        ..ClockState::blank(ClockKind::Resolution)
     }
 }
 

@@ -25,6 +25,7 @@ fn desk() -> Desk {
         holiday_lists: BTreeMap::new(),
         policies: Vec::new(),
         warn: Warn { at: vec![0.75], left: Vec::new() },
+        automation_answers: true,
     };
     Desk::new(rules, &Directory::default())
 }

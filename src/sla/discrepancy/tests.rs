@@ -1,9 +1,8 @@
 //! Each cause is found, and what is no difference is not called one.
 
 use super::*;
-use crate::sla::computed::compute;
 use crate::sla::policy::Counts;
-use crate::sla::tests::{at, between, change, desk, for_priority, policy, seen, status, told, watched};
+use crate::sla::tests::{at, between, by_policy, change, desk, for_priority, policy, seen, status, told, watched};
 use crate::ticket::watch::{Change, ChangeKind as K};
 
 /// What is found on the resolution clock, which is due four hours after creation, with SuperOps saying `due`.
@@ -12,7 +11,7 @@ fn found(due: i64, changes: &[Change], policies: Vec<Policy>) -> Option<(Cause, 
     watched.ticket.resolution.due = Some(at(due));
     let desk = desk(policies);
     let history = told(&watched, changes);
-    let computed = compute(&watched, &history, ClockKind::Resolution, &desk, at(500)).unwrap();
+    let computed = by_policy(&watched, changes, ClockKind::Resolution, &desk, at(500)).unwrap();
     find(&watched, &history, &computed, &desk).map(|found| (found.cause, found.seconds, found.words))
 }
 
@@ -75,7 +74,7 @@ fn a_difference_of_just_the_zones_offset_is_a_matter_of_zones() {
     let desk = desk(vec![policy(Counts::Business)]);
     let history = told(&watched, &[]);
     let now = "2026-07-06T09:00:00Z".parse().unwrap();
-    let computed = compute(&watched, &history, ClockKind::Resolution, &desk, now).unwrap();
+    let computed = by_policy(&watched, &[], ClockKind::Resolution, &desk, now).unwrap();
     let found = find(&watched, &history, &computed, &desk).unwrap();
     assert_eq!((found.cause, found.seconds), (Cause::Zone, 3600));
     assert_eq!(
@@ -90,7 +89,8 @@ fn while_paused_the_due_time_from_before_the_pause_is_compared() {
     let mut held = watched("On Hold");
     held.ticket.resolution.due = Some(at(240));
     let desk = desk(vec![policy(Counts::Business)]);
-    let history = told(&held, &[status("Open", "On Hold", 30)]);
-    let computed = compute(&held, &history, ClockKind::Resolution, &desk, at(100)).unwrap();
+    let changes = [status("Open", "On Hold", 30)];
+    let history = told(&held, &changes);
+    let computed = by_policy(&held, &changes, ClockKind::Resolution, &desk, at(100)).unwrap();
     assert_eq!(find(&held, &history, &computed, &desk), None);
 }

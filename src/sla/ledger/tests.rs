@@ -3,19 +3,16 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::sla::clock::assess;
-use crate::sla::computed::compute;
 use crate::sla::history::tests::{any_change, any_watched};
 use crate::sla::policy::{Counts, Policy};
-use crate::sla::tests::{at, change, desk, for_priority, mins, named, policy, status, told, watched};
+use crate::sla::tests::{at, change, desk, for_priority, mins, named, on_record, policy, status, told, watched};
 use crate::ticket::Ticket;
 use crate::ticket::watch::{Change, ChangeKind as K, Watched};
 
 fn ledger_at(policies: Vec<Policy>, watched: &Watched, changes: &[Change], now: DateTime<Utc>) -> Ledger {
     let desk = desk(policies);
-    let history = told(watched, changes);
-    let computed = compute(watched, &history, ClockKind::Resolution, &desk, now).unwrap();
-    Ledger::of_computed(&computed, &history, now)
+    let clock = on_record(watched, changes, ClockKind::Resolution, &desk, now).unwrap();
+    Ledger::of(&clock, &told(watched, changes))
 }
 
 fn time(text: &str) -> DateTime<Utc> {
@@ -121,14 +118,24 @@ fn without_a_policy_it_shows_what_lies_between_creation_and_the_reported_due_tim
         status("On Hold", "Open", 60),
         change(K::DueMoved(ClockKind::Resolution), "2026-11-23T13:00:00Z", "2026-11-23T13:30:00Z", 60),
     ];
-    let desk = desk(Vec::new());
-    let state = assess(&reported, ClockKind::Resolution, &desk, at(90));
-    let ledger = Ledger::of_reported(&state, &told(&reported, &changes), None, at(90)).unwrap();
+    let ledger = ledger_at(Vec::new(), &reported, &changes, at(90));
     assert_eq!(
         ledger.sentence(),
         "Mon 09:00-09:30 counted 30m · Mon 09:30-10:00 paused \"On Hold\" · Mon 10:00 SuperOps moved the due time from \
-         Mon 13:00 to Mon 13:30 · Mon 10:00-10:30 counted 30m · due Mon 13:30 as SuperOps reports: 4h30 after \
-         creation, 30m of it standing still (calendar head-office)"
+         Mon 13:00 to Mon 13:30 · Mon 10:00-10:30 counted 30m · due Mon 13:30 as SuperOps reports (4h of work after \
+         creation and 30m standing still, calendar head-office)"
+    );
+}
+
+#[test]
+fn a_paused_clock_that_superops_reports_says_both_due_times() {
+    let mut held = watched("On Hold");
+    held.ticket.resolution.due = Some(at(240));
+    let ledger = ledger_at(Vec::new(), &held, &[status("Open", "On Hold", 30)], at(90));
+    assert_eq!(
+        ledger.end(),
+        "paused, 3h30 left, due Mon 14:00 if resumed now (due Mon 13:00 as SuperOps reports, 4h of work after creation, \
+         calendar head-office)"
     );
 }
 
@@ -147,44 +154,28 @@ proptest! {
     #[test]
     fn the_lines_add_up_to_the_time_elapsed(
         watched in any_watched(), changes in prop::collection::vec(any_change(), 0..14), now in 0i64..12_000,
-        round_the_clock in any::<bool>(),
+        round_the_clock in any::<bool>(), due in prop::option::of(0i64..9_000),
     ) {
         let counts = if round_the_clock { Counts::Calendar } else { Counts::Business };
         let desk = desk(vec![policy(counts)]);
-        let watched = Watched { ticket: renamed(watched.ticket.clone(), "Globex"), ..watched };
+        let mut watched = Watched { ticket: renamed(watched.ticket.clone(), "Globex"), ..watched };
+        watched.ticket.resolution.due = due.map(at);
         let history = told(&watched, &changes);
         for kind in ClockKind::ALL {
-            let Ok(computed) = compute(&watched, &history, kind, &desk, at(now)) else { continue };
-            let ledger = Ledger::of_computed(&computed, &history, at(now));
-            prop_assert_eq!(ledger.counted, computed.counted.likely);
+            let Some(clock) = on_record(&watched, &changes, kind, &desk, at(now)) else { continue };
+            let ledger = Ledger::of(&clock, &history);
+            prop_assert_eq!(ledger.counted, clock.counted.likely);
             let stretches: Vec<&Line> = ledger.lines.iter().filter(|line| line.from < line.to).collect();
             for pair in stretches.windows(2) {
                 prop_assert_eq!(pair[0].to, pair[1].from, "no gap and no overlap");
             }
             for line in &ledger.lines {
-                prop_assert_eq!(line.working, computed.hours.calendar.between(line.from, line.to));
+                prop_assert_eq!(line.working, clock.calendar.between(line.from, line.to));
                 prop_assert!(!ledger.line(line).is_empty());
             }
             if let Some((first, last)) = stretches.first().zip(stretches.last()) {
-                prop_assert_eq!((first.from, last.to), (computed.start, computed.until(at(now))));
+                prop_assert_eq!((first.from, last.to), (clock.start, clock.until));
             }
-        }
-    }
-
-    #[test]
-    fn the_lines_of_a_reported_clock_add_up_to_its_working_time(
-        watched in any_watched(), changes in prop::collection::vec(any_change(), 0..10), due in 0i64..9_000,
-        now in 0i64..12_000,
-    ) {
-        let mut watched = watched;
-        watched.ticket.resolution.due = Some(at(due));
-        let desk = desk(Vec::new());
-        let history = told(&watched, &changes);
-        let state = assess(&watched, ClockKind::Resolution, &desk, at(now));
-        if let Some(ledger) = Ledger::of_reported(&state, &history, None, at(now)) {
-            let working: TimeDelta = ledger.lines.iter().map(|line| line.working).sum();
-            let (start, until) = (history.created_at.unwrap(), state.stopped_at.unwrap_or(at(now)));
-            prop_assert_eq!(working, state.hours.unwrap().calendar.between(start, until.max(start)));
         }
     }
 }

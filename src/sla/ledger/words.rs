@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::super::calendar::StretchKind;
-use super::super::clock::Standing;
+use super::super::clock::{Basis, Standing};
 use super::super::policy::Policy;
 use super::{Conclusion, Entry, Ledger, Line};
 use crate::ticket::ClockKind;
@@ -82,11 +82,8 @@ impl Ledger {
     pub fn local(&self) -> Local {
         let ends = self.lines.first().zip(self.lines.last());
         let (from, to) = ends.map_or((DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH), |(a, b)| (a.from, b.to));
-        let due = match &self.conclusion {
-            Conclusion::Computed { due, due_if_resumed, .. } => due.or(*due_if_resumed),
-            Conclusion::Reported { due, .. } => *due,
-        };
-        Local::new(self.zone, from, due.map_or(to, |due| due.max(to)))
+        let dues = [self.conclusion.due, self.conclusion.due_if_resumed].into_iter().flatten();
+        Local::new(self.zone, from, dues.fold(to, DateTime::max))
     }
 
     /// One line in words: `Fri 16:00-17:30 counted 1h30`.
@@ -130,10 +127,18 @@ impl Ledger {
 
     /// How it ends: `due Tue 13:30 (target 4h, Gold/High, calendar head-office)`.
     pub fn end(&self) -> String {
-        match &self.conclusion {
-            Conclusion::Computed { .. } => self.computed_end(),
-            Conclusion::Reported { due, total, stood, .. } => self.reported_end(*due, *total, *stood),
-        }
+        let local = self.local();
+        let Conclusion { standing, due, due_if_resumed, .. } = &self.conclusion;
+        let when = match (standing, due, due_if_resumed) {
+            (Standing::Cancelled, ..) if self.was_cancelled() => "cancelled by hand".to_owned(),
+            (Standing::Cancelled, ..) => "cancelled: SuperOps no longer shows the ticket".to_owned(),
+            (Standing::Paused { left }, _, Some(at)) => {
+                format!("paused, {} left, due {} if resumed now", length(*left), local.moment(*at))
+            }
+            (_, Some(due), _) => self.due(local, *due),
+            _ => "never due".to_owned(),
+        };
+        format!("{when} ({}){}", self.basis(local), self.stop_and_breach(local))
     }
 
     /// The whole in one sentence; closed hours go without saying.
@@ -144,28 +149,32 @@ impl Ledger {
         parts.join(" · ")
     }
 
-    fn computed_end(&self) -> String {
-        let Conclusion::Computed { policy, target, standing, due, due_bounds, due_if_resumed, .. } = &self.conclusion
-        else {
-            return String::new();
+    fn due(&self, local: Local, due: DateTime<Utc>) -> String {
+        let moment = local.moment(due);
+        let wide = |bounds: &Bounds| bounds.latest - bounds.earliest > TimeDelta::seconds(1);
+        match (self.conclusion.basis, self.conclusion.due_bounds.filter(wide)) {
+            (Basis::Policy, Some(bounds)) => format!("due {moment}, {} at the outside", local.between(bounds)),
+            (Basis::Policy, None) => format!("due {moment}"),
+            (Basis::Reported, _) => format!("due {moment} as SuperOps reports"),
+            (Basis::ByHand, _) => format!("due {moment} as set by hand"),
+        }
+    }
+
+    /// What the due time rests on: `target 4h, Gold/High, calendar head-office v3`.
+    fn basis(&self, local: Local) -> String {
+        let Conclusion { basis, policy, target, stood, due, standing, .. } = &self.conclusion;
+        let calendar = self.calendar_words();
+        if *basis == Basis::Policy {
+            let policy = policy.as_deref().unwrap_or("no policy");
+            return format!("target {}, {policy}, {calendar}", length(*target));
+        }
+        let paused = matches!(standing, Standing::Paused { .. });
+        let whose = due.filter(|_| paused).map(|due| format!("{}, ", self.due(local, due))).unwrap_or_default();
+        let stood = match stood {
+            none if none.is_zero() => String::new(),
+            stood => format!(" and {} standing still", length(*stood)),
         };
-        let local = self.local();
-        let basis = format!("target {}, {policy}, {}", length(*target), self.calendar_words());
-        let when = match (standing, due, due_if_resumed) {
-            (Standing::Cancelled, ..) if self.was_cancelled() => "cancelled by hand".to_owned(),
-            (Standing::Cancelled, ..) => "cancelled: SuperOps no longer shows the ticket".to_owned(),
-            (Standing::Paused { left }, _, Some(at)) => {
-                format!("paused, {} left, due {} if resumed now", length(*left), local.moment(*at))
-            }
-            (_, Some(due), _) => {
-                match due_bounds.filter(|bounds| bounds.latest - bounds.earliest > TimeDelta::seconds(1)) {
-                    Some(bounds) => format!("due {}, {} at the outside", local.moment(*due), local.between(bounds)),
-                    None => format!("due {}", local.moment(*due)),
-                }
-            }
-            _ => "never due".to_owned(),
-        };
-        format!("{when} ({basis}){}", self.stop_and_breach(local))
+        format!("{whose}{} of work after creation{stood}, {calendar}", length(*target))
     }
 
     /// `calendar head-office v3`
@@ -180,23 +189,11 @@ impl Ledger {
     }
 
     fn stop_and_breach(&self, local: Local) -> String {
-        let Conclusion::Computed { stopped_at, breached_between, .. } = &self.conclusion else { return String::new() };
+        let Conclusion { stopped_at, breached_between, .. } = &self.conclusion;
         let verb = if self.kind == ClockKind::Resolution { "resolved" } else { "answered" };
         let stopped = stopped_at.map(|at| format!(" · {verb} {} after {}", local.moment(at), length(self.counted)));
         let breached = breached_between.map(|bounds| format!(" · breached {}", local.between(bounds)));
         stopped.unwrap_or_default() + &breached.unwrap_or_default()
-    }
-
-    fn reported_end(&self, due: Option<DateTime<Utc>>, total: Option<TimeDelta>, stood: TimeDelta) -> String {
-        let Some((due, total)) = due.zip(total) else { return "SuperOps reports no due time".to_owned() };
-        let stood = match stood {
-            none if none.is_zero() => String::new(),
-            stood => format!(", {} of it standing still", length(stood)),
-        };
-        let moment = self.local().moment(due);
-        let set = |line: &Line| matches!(&line.entry, Entry::ByHand(one) if one.ruling == Ruling::Due(due));
-        let whose = if self.lines.iter().any(set) { "as set by hand" } else { "as SuperOps reports" };
-        format!("due {moment} {whose}: {} after creation{stood} ({})", length(total), self.calendar_words())
     }
 }
 

@@ -79,8 +79,7 @@ fn one_second_over_the_target_is_breached() {
     let second = TimeDelta::seconds(1);
     let standing = |now| {
         let desk = desk(vec![policy(Counts::Business)]);
-        let open = watched("Open");
-        compute(&open, &told(&open, &[]), ClockKind::Resolution, &desk, now).unwrap().standing
+        assess(&watched("Open"), ClockKind::Resolution, &desk, now).standing
     };
     assert_eq!(standing(at(240)), Standing::AtRisk { left: mins(0) }, "equal is met");
     assert_eq!(standing(at(240) + second), Standing::Breached { over: second });
@@ -194,13 +193,14 @@ fn the_hours_are_the_msps_or_the_sites_by_the_tenants_switch() {
             holiday_lists: BTreeMap::from([("Closures".into(), vec![date("2026-11-24")])]),
             policies: vec![policy(Counts::Business)],
             warn: Warn::default(),
+            automation_answers: true,
         };
         let desk = Desk::new(rules, &night_site());
         let mut open = watched("Open");
         open.ticket.site = Some(named("night"));
         open.ticket.created_at = Some(time("2026-11-23T22:00:00Z"));
         open.first_seen_at = time("2026-11-23T22:01:00Z");
-        compute(&open, &told(&open, &[]), ClockKind::Resolution, &desk, open.first_seen_at).unwrap().due
+        assess(&open, ClockKind::Resolution, &desk, open.first_seen_at).due
     };
     assert_eq!(due(false), Some(time("2026-11-24T13:00:00Z")), "four hours of the office");
     assert_eq!(due(true), Some(time("2026-11-25T22:00:00Z")), "two tonight, none on the holiday, two the night after");

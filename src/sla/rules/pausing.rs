@@ -1,9 +1,8 @@
 //! What makes a clock stand still, and what is known of it meanwhile.
 
 use super::*;
-use crate::sla::computed::{Caveat, Counted, Verdict};
-use crate::sla::history::History;
-use crate::sla::tests::{between, mins, seen, status, watched};
+use crate::sla::clock::{Counted, Doubt, Verdict};
+use crate::sla::tests::{between, desk_with, mins, seen, status, watched};
 use crate::ticket::StatusWords;
 use crate::ticket::watch::{Bounds, ChangeKind as K};
 
@@ -33,12 +32,12 @@ fn a_pause_leaves_the_first_response_running() {
 }
 
 #[test]
-fn while_paused_the_due_time_is_undefined_and_what_is_left_stands_still() {
+fn while_paused_what_is_left_stands_still_and_the_due_time_is_that_of_a_resumption() {
     let changes = [status("Open", "On Hold", 100)];
     on_clock(vec![policy(Counts::Business)], &watched("On Hold"), &changes, 200, |clock| {
-        assert_eq!((clock.standing, clock.due), (Standing::Paused { left: mins(140) }, None));
-        assert_eq!(clock.due_if_resumed, Some(at(340)));
-        assert_eq!(clock.due_running_on, Some(at(240)));
+        assert_eq!(clock.state.standing, Standing::Paused { left: mins(140) });
+        assert_eq!(clock.state.due_if_resumed, Some(at(340)));
+        assert_eq!(clock.state.due, Some(at(240)), "had the pause not come");
     });
     let years = resolution(&watched("On Hold"), &changes, 1_000_000).standing;
     assert_eq!(years, Standing::Paused { left: mins(140) }, "a paused clock never breaches");
@@ -60,7 +59,7 @@ fn a_pause_from_before_it_was_watched_gives_bounds() {
     on_clock(vec![policy(Counts::Business)], &late, &[], 310, |clock| {
         assert_eq!(clock.counted, Counted { least: mins(10), likely: mins(310), most: mins(310) });
         assert_eq!(clock.breached, Verdict::Perhaps);
-        assert_eq!(clock.caveats, [Caveat::UnseenBefore]);
+        assert!(clock.state.doubts.has(Doubt::UnseenBefore));
     });
 }
 
@@ -85,11 +84,10 @@ fn a_pause_seen_by_polling_carries_its_uncertainty_into_the_breach() {
 #[test]
 fn each_clock_pauses_in_the_statuses_that_pause_it() {
     let words = StatusWords::default().pausing_response(&["Bank Holiday".into()]);
-    let desk = desk(vec![policy(Counts::Business)]);
+    let desk = desk_with(words, vec![policy(Counts::Business)]);
     let counted = |name: &str| {
-        let (open, changes) = (watched("Open"), [status("Open", name, 10), status(name, "Open", 40)]);
-        let history = History::tell(&open, &changes, |status| words.meaning(status));
-        ClockKind::REPORTED.map(|kind| compute(&open, &history, kind, &desk, at(50)).unwrap().counted.likely)
+        let open = having(&watched("Open"), &[status("Open", name, 10), status(name, "Open", 40)]);
+        ClockKind::REPORTED.map(|kind| assess(&open, kind, &desk, at(50)).used.unwrap())
     };
     assert_eq!(counted("In Progress"), [mins(50), mins(50)]);
     assert_eq!(counted("On Hold"), [mins(50), mins(20)], "a pause is the resolution's");

@@ -24,7 +24,7 @@ fn the_first_policy_that_matches_holds_and_its_hours_count() {
     evening.ticket.created_at = Some(at(MONDAY_CLOSING));
     on_clock(policies, &evening, &[], MONDAY_CLOSING + 60, |clock| {
         assert_eq!(clock.counted.likely, mins(60), "round the clock");
-        assert_eq!(clock.due, Some(at(MONDAY_CLOSING + 240)));
+        assert_eq!(clock.state.due, Some(at(MONDAY_CLOSING + 240)));
     });
 }
 

@@ -1,7 +1,7 @@
 //! What a clock is called, and how grave that is.
 
 use super::*;
-use crate::sla::clock::{ClockState, assess};
+use crate::sla::clock::ClockState;
 use crate::sla::forecast::Risk;
 use crate::sla::tests::{between, watched};
 use crate::ticket::Reported;

@@ -1,7 +1,7 @@
 //! When a clock starts, and what stops it.
 
 use super::*;
-use crate::sla::computed::{Caveat, StopCause};
+use crate::sla::clock::{Doubt, StopCause};
 use crate::sla::tests::{change, mins, status, watched};
 use crate::ticket::talk::{Answerer, Talk, Voice};
 use crate::ticket::watch::ChangeKind as K;
@@ -13,8 +13,8 @@ fn said(voices: &[(i64, Voice)], responded: Option<i64>) -> Talk {
 /// The clock of the answer to the client's last message: an hour.
 fn next_response(watched: &Watched, minute: i64) -> Option<Answer> {
     let desk = desk(vec![Policy { next_response: Some(mins(60)), ..policy(Counts::Business) }]);
-    let clock = compute(watched, &told(watched, &[]), ClockKind::NextResponse, &desk, at(minute)).ok()?;
-    Some(Answer { standing: clock.standing, due: clock.due, counted: clock.counted.likely })
+    let clock = assess(watched, ClockKind::NextResponse, &desk, at(minute));
+    Some(Answer { standing: clock.standing, due: clock.due, counted: clock.used? })
 }
 
 #[test]
@@ -47,8 +47,8 @@ fn without_superops_time_the_first_reply_of_a_technician_stops_it() {
 fn a_ticket_closed_unanswered_stops_its_first_response_and_says_so() {
     let desk = desk(vec![policy(Counts::Business)]);
     let (closed, changes) = (watched("Closed"), [status("Open", "Closed", 30)]);
-    let clock = compute(&closed, &told(&closed, &changes), ClockKind::FirstResponse, &desk, at(500)).unwrap();
-    assert_eq!((clock.standing, clock.caveats.as_slice()), (Standing::Met, &[Caveat::ClosedUnanswered][..]));
+    let clock = assess(&having(&closed, &changes), ClockKind::FirstResponse, &desk, at(500));
+    assert_eq!((clock.standing, clock.doubts.has(Doubt::ClosedUnanswered)), (Standing::Met, true));
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn the_next_response_runs_from_the_clients_message_to_a_technicians_reply() {
 fn what_stopped_a_clock_is_kept() {
     let desk = desk(vec![policy(Counts::Business)]);
     let cause = |watched: &Watched, changes: &[Change]| {
-        let clock = compute(watched, &told(watched, changes), ClockKind::FirstResponse, &desk, at(500)).unwrap();
+        let clock = assess(&having(watched, changes), ClockKind::FirstResponse, &desk, at(500));
         clock.stop.map(|stop| stop.cause)
     };
     let mut reported = watched("Open");

@@ -1,6 +1,6 @@
 use super::*;
 use crate::sla::policy::Counts;
-use crate::sla::tests::{at, between, change, desk, for_priority, named, policy, seen, status, watched};
+use crate::sla::tests::{at, between, change, desk, for_priority, having, named, policy, seen, status, watched};
 use crate::ticket::Reported;
 use crate::ticket::watch::ChangeKind;
 
@@ -19,7 +19,7 @@ fn closed(minute: i64) -> (Watched, Vec<Change>) {
 
 fn judged((watched, changes): &(Watched, Vec<Change>), resolution: i64) -> Outcome {
     let desk = desk(vec![for_priority("High", resolution)]);
-    outcome(watched, changes, ClockKind::Resolution, &desk, at(5_000))
+    outcome(&having(watched, changes), changes, ClockKind::Resolution, &desk, at(5_000))
 }
 
 #[test]

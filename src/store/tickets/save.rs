@@ -11,7 +11,7 @@ use super::super::audit::audit;
 use super::super::sync::{SyncState, Unread, save_state, save_unread};
 use super::super::weekly::count_changes;
 use super::super::{Store, StoreError, millis, to_the_end};
-use super::{Deed, select, watched};
+use super::{Deed, past, select, watched};
 use crate::sla::policy::{Choice, Policy, choice_seen, choose};
 use crate::ticket::watch::{Bounds, Change, Watched, observe};
 use crate::ticket::{StatusWords, TenantId, Ticket, TicketId};
@@ -211,7 +211,7 @@ async fn write(tx: &mut SqliteConnection, tenant: &TenantId, differing: &[&Obser
     for some in differing.chunks(ROWS) {
         let mut query = QueryBuilder::<Sqlite>::new(
             "INSERT INTO tickets (tenant, id, display_id, status, open, ticket, first_seen_at, read_at, cycle, \
-             status_earliest, status_latest, replied_at, vanished_at) ",
+             status_earliest, status_latest, replied_at, vanished_at, past) ",
         );
         let texts = some.iter().map(|one| serde_json::to_string(&one.watched.ticket)).collect::<Result<Vec<_>, _>>();
         let texts = texts.map_err(|error| sqlx::Error::Encode(error.into()))?;
@@ -223,12 +223,13 @@ async fn write(tx: &mut SqliteConnection, tenant: &TenantId, differing: &[&Obser
             row.push_bind(watched.status_since.map(|since| millis(since.earliest)));
             row.push_bind(watched.status_since.map(|since| millis(since.latest)));
             row.push_bind(watched.replied_at.map(millis)).push_bind(watched.vanished_at.map(millis));
+            row.push_bind(past::written(&watched.past));
         });
         query.push(
             " ON CONFLICT (tenant, id) DO UPDATE SET display_id = excluded.display_id, status = excluded.status, \
              open = excluded.open, ticket = excluded.ticket, read_at = excluded.read_at, cycle = excluded.cycle, \
              status_earliest = excluded.status_earliest, status_latest = excluded.status_latest, misses = 0, \
-             replied_at = excluded.replied_at, vanished_at = excluded.vanished_at",
+             replied_at = excluded.replied_at, vanished_at = excluded.vanished_at, past = excluded.past",
         );
         query.build().execute(&mut *tx).await?;
     }

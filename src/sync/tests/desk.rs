@@ -339,6 +339,7 @@ fn tenant(endpoint: String, folder: &TempDir) -> Tenant {
         poll_interval: TimeDelta::seconds(60),
         hours: Hours::Msp,
         calendar: None,
+        automation_answers: true,
         statuses: StatusWords::default(),
         hook_secret: None::<SecretString>,
         ticket_url: String::new(),

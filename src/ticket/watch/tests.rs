@@ -57,8 +57,8 @@ fn each_difference_is_named_once() {
         ("a renamed group is the same group", |t| t.group.as_mut().unwrap().name = "new".into(), &[], 0),
         ("group", |t| t.group = Some(named("g2")), &[K::Group], 0),
         ("priority", |t| t.priority = None, &[K::Priority], 0),
-        ("another SLA is another cycle", |t| t.sla = Some(named("silver")), &[K::Sla], 1),
-        ("an SLA taken away is another cycle", |t| t.sla = None, &[K::Sla], 1),
+        ("another SLA is the same cycle", |t| t.sla = Some(named("silver")), &[K::Sla], 0),
+        ("an SLA taken away leaves the cycle", |t| t.sla = None, &[K::Sla], 0),
         ("client", |t| t.client = None, &[K::Client], 0),
         ("response due moved", |t| t.first_response.due = None, &[K::DueMoved(ClockKind::FirstResponse)], 0),
         ("resolution due moved", |t| t.resolution.due = Some(at(500)), &[K::DueMoved(ClockKind::Resolution)], 0),
@@ -121,6 +121,17 @@ fn a_first_sla_does_not_begin_another_cycle() {
     let (watched, changes) = next(&seen(without), ticket(), 20);
     assert_eq!(kinds(&changes), [ChangeKind::Sla]);
     assert_eq!(watched.cycle, 0);
+}
+
+#[test]
+fn what_its_clocks_need_is_kept_with_the_ticket() {
+    let held = Ticket { status: Some("On Hold".into()), technician: Some(named("t1")), ..ticket() };
+    let (second, changes) = next(&seen(ticket()), held, 20);
+    assert_eq!(second.past, changes[..1], "the status, but not who has it");
+    let (third, _) = next(&second, Ticket { status: Some("Closed".into()), ..ticket() }, 30);
+    assert_eq!(kinds(&third.past), [ChangeKind::Status, ChangeKind::Status, ChangeKind::Resolved]);
+    let many = vec![third.past[0].clone(); 2 * LONGEST_PAST];
+    assert_eq!(past(&many).len(), LONGEST_PAST);
 }
 
 #[test]

@@ -32,6 +32,7 @@ function reading(clock) {
 function explain(clock) {
   const lines = [`${CLOCKS[clock.clock]}: ${STANDINGS[clock.standing]?.label ?? clock.standing}`];
   if (clock.due) lines.push(`Due ${local(clock.due)}`);
+  if (clock.due_if_resumed_now) lines.push(`Due ${local(clock.due_if_resumed_now)} if resumed now`);
   if (clock.met_at) lines.push(`Met ${local(clock.met_at)}`);
   if (clock.hours) lines.push(`Counted: ${clock.hours}`);
   return [...lines, ...clock.partial].join('\n');
@@ -83,6 +84,7 @@ export function clockCard(clock) {
     el('p', { class: 'line' }, figure, word), bar,
     el('dl', {}, facts({
       Due: clock.due && `${local(clock.due)}${clock.met_at ? '' : ` (${away(clock)})`}`,
+      'Due if resumed now': clock.due_if_resumed_now && local(clock.due_if_resumed_now),
       Met: clock.met_at && local(clock.met_at),
       'Given by': { technician: 'a technician', automation: 'an automatic mail', not_known: 'not known' }[clock.met_by],
       'At risk from': !clock.met_at && clock.at_risk_from && local(clock.at_risk_from),

@@ -1,0 +1,100 @@
+//! When a clock ran and when it stood still, by one reading of the ticket's story.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Stop;
+use crate::sla::calendar::Calendar;
+use crate::sla::history::{Reading, Stall, Story};
+use crate::ticket::ClockKind;
+
+/// The first moment after a due time is this much later.
+const TICK: TimeDelta = TimeDelta::milliseconds(1);
+
+/// How a clock stands at the end of what is known of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Running,
+    Paused,
+    Stopped,
+}
+
+/// The stretches in which a clock ran.
+#[derive(Clone)]
+pub struct Course {
+    start: DateTime<Utc>,
+    /// When it stopped; none: it has not.
+    stopped: Option<DateTime<Utc>>,
+    stalls: Vec<Stall>,
+}
+
+impl Course {
+    pub fn new<S>(
+        story: &Story<'_, S>,
+        kind: ClockKind,
+        start: DateTime<Utc>,
+        stop: Option<Stop>,
+        reading: Reading,
+    ) -> Self {
+        let at = |stop: Stop| if reading == Reading::Most { stop.at.earliest } else { stop.at.latest };
+        let stopped = stop.map(|stop| at(stop).max(start));
+        let mut stalls = story.stalls(kind, reading);
+        stalls.retain(|stall| stopped.is_none_or(|until| stall.from < until));
+        Self { start, stopped, stalls }
+    }
+
+    pub fn phase(&self) -> Phase {
+        let waits = self.stalls.last().is_some_and(|stall| stall.to.is_none());
+        match self.stopped {
+            Some(_) => Phase::Stopped,
+            None if waits => Phase::Paused,
+            None => Phase::Running,
+        }
+    }
+
+    /// The last moment at which something became of it: it stopped, stood still, or ran on.
+    pub fn since(&self) -> DateTime<Utc> {
+        let last = self.stalls.last().map(|stall| stall.to.unwrap_or(stall.from));
+        self.stopped.or(last).map_or(self.start, |at| at.max(self.start))
+    }
+
+    /// The stretches in which the clock runs, the last without an end unless it stands still.
+    fn runs(&self) -> impl Iterator<Item = (DateTime<Utc>, Option<DateTime<Utc>>)> + '_ {
+        let begins = [Some(self.start)].into_iter().chain(self.stalls.iter().map(|stall| stall.to));
+        let ends = self.stalls.iter().map(|stall| Some(stall.from)).chain([None]);
+        begins.zip(ends).filter_map(|(from, to)| from.map(|from| (from.max(self.start), to)))
+    }
+
+    /// The working time counted by `until`.
+    pub fn counted(&self, calendar: &Calendar, until: DateTime<Utc>) -> TimeDelta {
+        let length = |(from, to): (DateTime<Utc>, Option<DateTime<Utc>>)| {
+            let to = to.map_or(until, |to| to.min(until));
+            if from < to { calendar.between(from, to) } else { TimeDelta::zero() }
+        };
+        self.runs().map(length).sum()
+    }
+
+    /// The earliest instant by which `target` has been counted.
+    pub fn due(&self, calendar: &Calendar, target: TimeDelta) -> Option<DateTime<Utc>> {
+        let mut wanted = target;
+        for (from, to) in self.runs() {
+            let Some(to) = to else { return calendar.add(from, wanted) };
+            let counted = if from < to { calendar.between(from, to) } else { TimeDelta::zero() };
+            if counted >= wanted && from < to {
+                return calendar.add(from, wanted);
+            }
+            wanted -= counted;
+        }
+        None
+    }
+
+    /// The first instant at which more than `target` has been counted.
+    pub fn first_over(&self, calendar: &Calendar, target: TimeDelta) -> Option<DateTime<Utc>> {
+        self.due(calendar, target + TICK)
+    }
+
+    /// The same without the pause or closing that lasts.
+    pub fn running_on(mut self) -> Self {
+        self.stalls.retain(|stall| stall.to.is_some());
+        self
+    }
+}

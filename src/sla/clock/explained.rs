@@ -1,0 +1,240 @@
+//! How sure a clock is, and what changed its target: what a person is told who asks why.
+//!
+//! What was seen by polling has happened between two moments. So the same clock
+//! is read three times, with as little standing still as possible, as is likely,
+//! and as much as possible; the answer carries all three.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::course::Course;
+use super::told::{Question, Truth};
+use super::{Basis, ClockState};
+use crate::sla::calendar::Calendar;
+use crate::sla::desk::Desk;
+use crate::sla::history::{History, Reading, Retarget};
+use crate::sla::policy::Policy;
+use crate::ticket::by_hand::Override;
+use crate::ticket::watch::{Bounds, ChangeKind, Watched};
+use crate::ticket::{ClockKind, Named, RefId, Ticket};
+
+/// Working time that is known to lie between two figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    pub least: TimeDelta,
+    pub likely: TimeDelta,
+    pub most: TimeDelta,
+}
+
+/// Whether counted time exceeds the target; equal is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    No,
+    Perhaps,
+    Yes,
+}
+
+/// Another target, brought by a change of the ticket; none: no policy held then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetChange {
+    pub change: Retarget,
+    pub old: Option<TimeDelta>,
+    pub new: TimeDelta,
+    pub old_due: Option<DateTime<Utc>>,
+    pub new_due: Option<DateTime<Utc>>,
+    /// It was in time by the old target and is late by the new one: retargeted, already late.
+    pub made_late: bool,
+}
+
+/// One clock of one ticket at one moment, and how sure that is.
+#[derive(Clone, Debug)]
+pub struct Explained<'a> {
+    pub state: ClockState<'a>,
+    pub policy: Option<&'a Policy>,
+    pub calendar: &'a Calendar,
+    pub start: DateTime<Utc>,
+    /// The moment up to which its story goes: the present, or when it stopped.
+    pub until: DateTime<Utc>,
+    /// Active working time that is allowed.
+    pub target: TimeDelta,
+    pub counted: Counted,
+    pub breached: Verdict,
+    /// Between which moments a policy makes it due.
+    pub due_bounds: Option<Bounds>,
+    /// The first moment at which it was late, if it is.
+    pub breached_between: Option<Bounds>,
+    /// What each change of priority, SLA or client did to a policy's target, oldest first.
+    pub target_changes: Vec<TargetChange>,
+    /// What a person decided about it.
+    pub decided: Option<Override>,
+}
+
+/// Explains clock `kind` of `watched`, whose story is `history`, at `now`; none where its beginning or its target is unknown.
+pub fn explain<'a>(
+    watched: &Watched,
+    history: &History,
+    kind: ClockKind,
+    desk: &'a Desk,
+    truth: Truth,
+    now: DateTime<Utc>,
+) -> Option<Explained<'a>> {
+    let terms = desk.terms(&watched.ticket);
+    let question = Question { watched, story: history.course(), terms, desk, truth };
+    let start = watched.start(kind)?;
+    let read = |reading| Read::new(&question, start, kind, reading, now);
+    // With the least standing still, most time is counted.
+    let most = read(Reading::Least)?;
+    let likely = read(Reading::Likely)?;
+    let least = read(Reading::Most)?;
+    let breached = verdict(&[&least, &likely, &most]);
+    let explained = Explained {
+        policy: terms.policy,
+        calendar: likely.calendar,
+        start,
+        until: likely.until,
+        target: likely.target,
+        counted: Counted { least: least.used, likely: likely.used, most: most.used },
+        breached,
+        due_bounds: due_bounds([&most, &likely, &least]),
+        breached_between: breached_between(breached, &most, &least),
+        target_changes: target_changes(&likely, kind, history, &watched.ticket, desk),
+        decided: watched.decided(kind).cloned(),
+        state: likely.state,
+    };
+    Some(explained)
+}
+
+/// Why there is no clock by the policy, if there is none.
+pub fn why_not_by_policy(watched: &Watched, kind: ClockKind, desk: &Desk) -> Option<&'static str> {
+    let Some(policy) = desk.policy(&watched.ticket) else { return Some("no policy is configured for this ticket") };
+    if policy.target(kind).is_none() {
+        return Some("the policy for this ticket sets no target for this clock");
+    }
+    let missing = match kind {
+        ClockKind::NextResponse => "the client has written nothing that waits for an answer",
+        ClockKind::FirstResponse | ClockKind::Resolution => "SuperOps gives no time of creation",
+    };
+    watched.start(kind).is_none().then_some(missing)
+}
+
+/// The clock by one reading.
+struct Read<'a> {
+    state: ClockState<'a>,
+    course: Course,
+    calendar: &'a Calendar,
+    start: DateTime<Utc>,
+    until: DateTime<Utc>,
+    used: TimeDelta,
+    target: TimeDelta,
+}
+
+impl<'a> Read<'a> {
+    fn new<S>(
+        question: &Question<'_, 'a, S>,
+        start: DateTime<Utc>,
+        kind: ClockKind,
+        reading: Reading,
+        now: DateTime<Utc>,
+    ) -> Option<Self> {
+        let state = question.told(kind, reading).at(&question.watched.ticket, question.desk, now);
+        let (until, used, target) = (state.until?, state.used?, state.total?);
+        let course = Course::new(&question.story, kind, start, state.stop, reading);
+        Some(Self { course, calendar: state.hours?.calendar, start, until, used, target, state })
+    }
+
+    fn due(&self) -> Option<DateTime<Utc>> {
+        self.course.due(self.calendar, self.target)
+    }
+
+    fn first_over(&self) -> Option<DateTime<Utc>> {
+        self.course.first_over(self.calendar, self.target)
+    }
+}
+
+fn verdict(readings: &[&Read<'_>]) -> Verdict {
+    let late = |read: &&&Read<'_>| read.used > read.target;
+    match readings.iter().filter(late).count() {
+        0 => Verdict::No,
+        all if all == readings.len() => Verdict::Yes,
+        _ => Verdict::Perhaps,
+    }
+}
+
+/// What encloses all three readings. A pause that only one of them puts before the
+/// stop can make the likely reading the outermost.
+fn due_bounds(readings: [&Read<'_>; 3]) -> Option<Bounds> {
+    let by_policy = readings[1].state.basis == Some(Basis::Policy);
+    let [a, b, c] = readings.map(Read::due);
+    let (a, b, c) = (a?, b?, c?);
+    by_policy.then(|| Bounds { earliest: a.min(b).min(c), latest: a.max(b).max(c) })
+}
+
+fn breached_between(breached: Verdict, most: &Read<'_>, least: &Read<'_>) -> Option<Bounds> {
+    let earliest = most.first_over().filter(|_| breached != Verdict::No)?;
+    let latest = least.first_over().filter(|at| *at <= least.until).unwrap_or(least.until);
+    Some(Bounds { earliest: earliest.min(latest), latest })
+}
+
+/// What each change of priority, SLA or client did to the clock, oldest first.
+fn target_changes(
+    read: &Read<'_>,
+    kind: ClockKind,
+    history: &History,
+    ticket: &Ticket,
+    desk: &Desk,
+) -> Vec<TargetChange> {
+    if read.state.basis != Some(Basis::Policy) {
+        return Vec::new();
+    }
+    let mut after = ticket.clone();
+    let mut changes = Vec::new();
+    for change in history.retargets.iter().rev() {
+        let before = undone(&after, change);
+        changes.extend(target_change(read, kind, change, (&before, &after), desk));
+        after = before;
+    }
+    changes.reverse();
+    changes
+}
+
+fn target_change(
+    read: &Read<'_>,
+    kind: ClockKind,
+    change: &Retarget,
+    (before, after): (&Ticket, &Ticket),
+    desk: &Desk,
+) -> Option<TargetChange> {
+    let of = |ticket: &Ticket| {
+        let terms = desk.terms(ticket);
+        let target = terms.policy?.target(kind)?;
+        Some((target, terms.hours_of(terms.hours_promised()).0.calendar))
+    };
+    let (new, calendar) = of(after)?;
+    let old = of(before);
+    let then = change.at.latest.clamp(read.start, read.until);
+    let was_in_time = old.is_some_and(|(target, calendar)| read.course.counted(calendar, then) <= target);
+    let running_on = read.course.clone().running_on();
+    Some(TargetChange {
+        change: change.clone(),
+        old: old.map(|(target, _)| target),
+        new,
+        old_due: old.and_then(|(target, calendar)| running_on.due(calendar, target)),
+        new_due: running_on.due(calendar, new),
+        made_late: was_in_time && read.course.counted(calendar, then) > new,
+    })
+}
+
+/// The ticket as it was before `change`.
+fn undone(ticket: &Ticket, change: &Retarget) -> Ticket {
+    let mut before = ticket.clone();
+    let named = || {
+        let name = change.from.as_ref()?;
+        // Policies go by name; the id of old is not recorded.
+        Some(Named { id: RefId::parse(name).ok()?, name: name.clone() })
+    };
+    match change.what {
+        ChangeKind::Priority => before.priority = change.from.clone(),
+        ChangeKind::Sla => before.sla = named(),
+        _ => before.client = named(),
+    }
+    before
+}
