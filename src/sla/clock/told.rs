@@ -87,7 +87,11 @@ impl<S> Question<'_, '_, S> {
         doubts.add_if(phase == Phase::Paused && self.has_one_status(), Doubt::PausedBeforeWatched);
         let promise = self.promise(kind, &course, start, reported, &mut doubts);
         let cancelled = self.story.gone.is_some() || watched.ruling(kind) == Some(Ruling::Cancelled);
-        let since = course.since();
+        let since = match (phase, self.story.spells.last()) {
+            // By whatever reading, the present is not before the last that was seen.
+            (Phase::Running, Some(last)) => course.since().max(last.from.latest),
+            _ => course.since(),
+        };
         let told = Told {
             kind,
             standing: if cancelled { Fixed::Cancelled } else { Fixed::No },
