@@ -157,9 +157,8 @@ fn tickets(spec: CalendarSpec) {
         black_box(walk());
     });
     println!("the stories of {TICKETS} open tickets walked, five changes of status each: {cold:?}");
-    let is_late = |(one, clocks): &(&Arc<Watched>, &Clocks)| {
-        clocks.at(one, &desk, now).iter().any(|clock| clock.breached)
-    };
+    let is_late =
+        |(one, clocks): &(&Arc<Watched>, &Clocks)| clocks.at(one, &desk, now).iter().any(|clock| clock.breached);
     let evaluate = || open.iter().zip(&clocks).filter(is_late).count();
     let breached = evaluate();
     let allocations = allocation_counter::measure(|| {

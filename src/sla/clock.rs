@@ -200,7 +200,12 @@ impl Clocks {
     }
 
     /// Where they stand at `now`, in the order of [`ClockKind::ALL`]; `watched` and `desk` are those of before.
-    pub fn at<'a>(&self, watched: &Watched, desk: &'a Desk, now: DateTime<Utc>) -> [ClockState<'a>; ClockKind::ALL.len()] {
+    pub fn at<'a>(
+        &self,
+        watched: &Watched,
+        desk: &'a Desk,
+        now: DateTime<Utc>,
+    ) -> [ClockState<'a>; ClockKind::ALL.len()] {
         self.0.map(|told| told.at(&watched.ticket, desk, now))
     }
 }

@@ -221,10 +221,7 @@ impl<S> Story<'_, S> {
 }
 
 /// The statuses of `watched`, one after the other.
-pub fn spells<'a>(
-    watched: &'a Watched,
-    meaning: &dyn Fn(Option<&str>) -> StatusMeaning,
-) -> Vec<Spell<&'a str>> {
+pub fn spells<'a>(watched: &'a Watched, meaning: &dyn Fn(Option<&str>) -> StatusMeaning) -> Vec<Spell<&'a str>> {
     let past = in_order(&watched.past);
     Teller::new(watched, &past, meaning).tell()
 }
@@ -353,11 +350,7 @@ struct Teller<'a, 'c> {
 }
 
 impl<'a, 'c> Teller<'a, 'c> {
-    fn new(
-        watched: &'a Watched,
-        changes: &'c [Seen<'a>],
-        meaning: &'c dyn Fn(Option<&str>) -> StatusMeaning,
-    ) -> Self {
+    fn new(watched: &'a Watched, changes: &'c [Seen<'a>], meaning: &'c dyn Fn(Option<&str>) -> StatusMeaning) -> Self {
         let moved = changes.iter().find(|seen| seen.change.kind == ChangeKind::Status);
         let first = match moved {
             Some(seen) => seen.change.from.as_deref(),

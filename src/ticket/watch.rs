@@ -222,8 +222,7 @@ fn first_seen(ticket: Ticket, read: Bounds) -> (Watched, Vec<Change>) {
 ///
 /// Of a ticket that changes without end the latest are kept.
 pub fn past<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Vec<Change> {
-    let counts =
-        |kind: ChangeKind| matches!(kind, ChangeKind::Status | ChangeKind::Resolved | ChangeKind::Reopened);
+    let counts = |kind: ChangeKind| matches!(kind, ChangeKind::Status | ChangeKind::Resolved | ChangeKind::Reopened);
     let mut past: Vec<Change> = changes.into_iter().filter(|change| counts(change.kind)).cloned().collect();
     past.drain(..past.len().saturating_sub(LONGEST_PAST));
     past

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::ticket::Ticket;
 use crate::sla::calendar::{Calendar, CalendarSpec};
 use crate::sla::desk::{DeskRules, Warn};
 use crate::sla::policy::{Counts, Policy};
+use crate::ticket::Ticket;
 use crate::ticket::tests::sample;
 use crate::ticket::watch::Bounds;
 use crate::ticket::{Directory, Reported, StatusWords, TenantId};

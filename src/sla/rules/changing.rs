@@ -105,7 +105,11 @@ fn another_sla_or_client_is_another_target_too() {
         let policies = vec![narrow, policy(Counts::Business)];
         on_clock(policies, &watched("Open"), &[change(kind, was, now, 30)], 40, |clock| {
             let moved = &clock.target_changes[0];
-            assert_eq!((moved.old, moved.new, clock.state.due), (Some(mins(240)), mins(120), Some(at(120))), "{kind:?}");
+            assert_eq!(
+                (moved.old, moved.new, clock.state.due),
+                (Some(mins(240)), mins(120), Some(at(120))),
+                "{kind:?}"
+            );
         });
     }
 }
