@@ -49,7 +49,7 @@ const SAYS_LITTLE: &[&str] = &["tenant=?", "state=?", "stage=?", "open=?", "brea
 const LOOKS_AT_ALL: &[(&str, &str)] = &[
     ("COALESCE(resolved_as, state) AS state, COUNT(*) AS number FROM alerts", "sums up a demo at its end"),
     ("COUNT(DISTINCT CASE WHEN kind = 'alert' AND step > 0", "sums up a demo at its end"),
-    ("talk, overrides FROM tickets WHERE tenant = $1 ORDER BY id", "other policies tried on all of the past"),
+    ("talk, overrides, past FROM tickets WHERE tenant = $1 ORDER BY id", "other policies tried on all of the past"),
     ("became, earliest, latest FROM events WHERE tenant = $1 ORDER BY id", "other policies tried on all of the past"),
 ];
 
