@@ -13,6 +13,7 @@ mod mind;
 mod record;
 pub mod reliability;
 mod story;
+mod walk;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,6 +35,7 @@ use crate::store::tickets::OpenTickets;
 use crate::store::{Store, StoreError};
 use crate::sync::SyncHealth;
 use crate::telemetry::{ClockLabels, JudgedLabels, LoopName, Telemetry};
+use crate::ticket::watch::{Change, Watched};
 use crate::ticket::{ClockKind, Directory, TenantId, TicketId};
 
 pub use board::{Board, Forecasts};
@@ -45,10 +47,14 @@ use mind::Mind;
 use record::{Entries, Record};
 use reliability::{Reliability, reliability};
 use story::{Happening, Shared, What, story};
+use walk::Walk;
 
 /// All is said anew this often.
 const EVERY: TimeDelta = TimeDelta::minutes(1);
-/// Tickets of the past are read by so many.
+/// So many tickets of the past are walked through, the latest: half a year of a desk with 150 a day. What is older has
+/// no say any more in rates that forget half within three weeks.
+const WALKED: u32 = 30_000;
+/// They are read by so many.
 const PAGE: u32 = 250;
 /// More news than this is not told one by one: the past is walked through again.
 const MUCH: usize = 500;
@@ -206,34 +212,70 @@ impl Predict {
         Ok(())
     }
 
-    /// Walks through the whole past.
+    /// Walks through the past: the tickets that were opened last, and of older ones those that are open.
     async fn walk_again(&mut self, desk: &Arc<Desk>, last: i64, now: DateTime<Utc>) -> Result<(), PredictError> {
         let began = Instant::now();
-        let (mut happenings, mut known, mut after): (Vec<Happening>, usize, Option<TicketId>) = (Vec::new(), 0, None);
-        loop {
-            let page = self.wiring.store.past(&self.tenant, after.as_ref(), PAGE).await?;
-            let Some((ticket, _)) = page.last() else { break };
-            after = Some(ticket.ticket.id.clone());
-            known += page.len();
-            let (desk, mut shared) = (desk.clone(), std::mem::take(&mut self.shared));
-            let stories = move || {
-                let of = |kind| page.iter().map(move |(watched, changes)| (kind, watched, changes));
-                let both = ClockKind::REPORTED.into_iter().flat_map(of);
-                let told = both.flat_map(|(kind, watched, changes)| story(watched, changes, kind, &desk, &mut shared));
-                (told.collect::<Vec<_>>(), shared)
-            };
-            let (told, shared) = apart(stories).await?;
-            happenings.extend(told);
-            self.shared = shared;
-        }
-        // Two of them take twice the room.
+        let store = self.wiring.store.clone();
+        let all = store.tickets_known(&self.tenant).await?;
+        let from = store.oldest_of_latest(&self.tenant, WALKED).await?.unwrap_or(DateTime::UNIX_EPOCH);
+        let mut page = self.open_from_before(from, &store).await?;
+        let (mut after, mut known) = ((from, String::new()), 0);
+        let mut progress = Progress::of(&self.tenant, all.min(WALKED as usize), began);
+        // Two minds take twice the room.
         self.mind = None;
-        let mut progress = Progress::of(&self.tenant, known, began);
-        self.mind = Some(apart(move || Mind::taught(happenings, now, |done, all| progress.at(done, all))).await?);
+        let mut walk = None;
+        loop {
+            page.extend(store.past(&self.tenant, &after, PAGE).await?);
+            let Some((last, _)) = page.last() else { break };
+            after = (last.ticket.created_at.unwrap_or(from), last.ticket.id.as_str().to_owned());
+            known += page.len();
+            walk = Some(self.walk_on(walk, std::mem::take(&mut page), desk, now).await?);
+            progress.at(known);
+        }
+        let arrived = apart(move || walk.map(Walk::arrive)).await?;
+        self.mind = Some(arrived.unwrap_or_else(|| Mind::new(now, now)));
         let seconds = began.elapsed().as_secs();
         debug!(tenant = %self.tenant, tickets = known, seconds, "the forecast of `{}` has learned from {known} tickets in {seconds} s", self.tenant);
         (self.told, self.late, self.walked) = (last, 0, (known, now));
         Ok(())
+    }
+
+    /// Open tickets that were opened before `from`, oldest first, each with what happened to it.
+    async fn open_from_before(&self, from: DateTime<Utc>, store: &Store) -> Result<Vec<(Watched, Vec<Change>)>, StoreError> {
+        let open = store.open_tickets(&self.tenant).await?;
+        let mut old = Vec::new();
+        for watched in open.values().filter(|watched| watched.ticket.created_at.is_some_and(|created| created < from)) {
+            old.push((Watched::clone(watched), store.events(&self.tenant, &watched.ticket.id).await?));
+        }
+        old.sort_by(|(one, _), (other, _)| one.ticket.created_at.cmp(&other.ticket.created_at));
+        Ok(old)
+    }
+
+    /// Walks on through the tickets of `page`, which are in the order of their opening.
+    async fn walk_on(
+        &mut self,
+        walk: Option<Walk>,
+        page: Vec<(Watched, Vec<Change>)>,
+        desk: &Arc<Desk>,
+        now: DateTime<Utc>,
+    ) -> Result<Walk, PredictError> {
+        let (desk, mut shared) = (desk.clone(), std::mem::take(&mut self.shared));
+        let (walk, shared) = apart(move || {
+            let opened = |ticket: Option<&(Watched, Vec<Change>)>| ticket.and_then(|(watched, _)| watched.ticket.created_at);
+            let mut walk = walk.unwrap_or_else(|| Walk::new(opened(page.first()).unwrap_or(now), now));
+            for (watched, changes) in &page {
+                for kind in ClockKind::REPORTED {
+                    story(watched, changes, kind, &desk, &mut shared).into_iter().for_each(|one| walk.add(one));
+                }
+            }
+            if let Some(until) = opened(page.last()) {
+                walk.go_to(until);
+            }
+            (walk, shared)
+        })
+        .await?;
+        self.shared = shared;
+        Ok(walk)
     }
 
     /// Tells what happened to the tickets that have `news`.
@@ -266,7 +308,7 @@ impl Predict {
         now: DateTime<Utc>,
     ) -> Result<(Looked, [Worth; 2]), PredictError> {
         // If the thread is lost, so is the mind; the next turn makes another.
-        let mut mind = self.mind.take().unwrap_or_else(|| Mind::taught(Vec::new(), now, |_, _| ()));
+        let mut mind = self.mind.take().unwrap_or_else(|| Mind::new(now, now));
         let rehearsed = self.rehearsed.take();
         let (desk, open) = (desk.clone(), open.clone());
         let (mind, looked, worth, rehearsed) = apart(move || {
@@ -424,13 +466,13 @@ impl Progress {
         Self { tenant: tenant.clone(), tickets, began, said: began.elapsed() }
     }
 
-    /// `done` of `all` happenings are told.
-    fn at(&mut self, done: usize, all: usize) {
+    /// `done` tickets are told.
+    fn at(&mut self, done: usize) {
         let took = self.began.elapsed();
         if took >= self.said + SAY_EVERY {
             self.said = took;
             info!(tenant = %self.tenant, tickets = self.tickets, "the forecast of `{}` is learning from {} tickets: {} %",
-                self.tenant, self.tickets, done * 100 / all.max(1));
+                self.tenant, self.tickets, (done * 100 / self.tickets.max(1)).min(100));
         }
     }
 }

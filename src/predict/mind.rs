@@ -26,30 +26,22 @@ pub struct Worth {
 }
 
 impl Mind {
-    /// A mind that knows what `happenings` tell, all of them by `now`, and nothing else. `progress` hears now and then
-    /// how many are told, of how many.
-    pub fn taught(mut happenings: Vec<Happening>, now: DateTime<Utc>, mut progress: impl FnMut(usize, usize)) -> Self {
-        sort(&mut happenings);
-        let start = happenings.first().map_or(now, |first| first.at);
+    /// A mind that knows nothing yet, at `start`. What it is told of the time before `now` is past, and told at once.
+    pub fn new(start: DateTime<Utc>, now: DateTime<Utc>) -> Self {
         let mut mind = Self(ClockKind::REPORTED.map(|_| Forecaster::new(start)));
         mind.0.iter_mut().for_each(|forecaster| forecaster.catches_up(now));
-        let all = happenings.len();
-        for (done, happening) in happenings.into_iter().enumerate() {
-            if done % 256 == 0 {
-                progress(done, all);
-            }
-            mind.hear(happening);
-        }
         mind
     }
 
     /// Tells what happened. What is ahead of the last told moment is told in its order.
     pub fn tell(&mut self, mut happenings: Vec<Happening>) {
-        sort(&mut happenings);
+        // Stable: of one ticket at one moment, first things first.
+        happenings.sort_by_key(|happening| happening.at);
         happenings.into_iter().for_each(|happening| self.hear(happening));
     }
 
-    fn hear(&mut self, Happening { at, clock, key, what, .. }: Happening) {
+    /// Tells one thing that happened.
+    pub fn hear(&mut self, Happening { at, clock, key, what, .. }: Happening) {
         let forecaster = &mut self.0[clock as usize];
         match what {
             What::Opened(start) => {
@@ -100,11 +92,6 @@ impl Mind {
     pub fn rehearsed(&self, clock: ClockKind) -> Vec<(DateTime<Utc>, f64, bool)> {
         self.0[clock as usize].said_and_happened().collect()
     }
-}
-
-/// Stable: of one ticket at one moment, first things first.
-fn sort(happenings: &mut [Happening]) {
-    happenings.sort_by_key(|happening| happening.at);
 }
 
 fn change(fact: &Fact) -> Change<'_> {

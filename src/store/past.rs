@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -29,24 +30,42 @@ impl Store {
         histories(&rows)
     }
 
-    /// At most `limit` tickets of `tenant` whose ids come after `after`, in the order of their ids, each with what
-    /// happened to it: all of the past, a page at a time.
+    /// When the oldest of the `count` tickets of `tenant` was opened that were opened last; none if there are not more
+    /// than that in all.
+    pub async fn oldest_of_latest(&self, tenant: &TenantId, count: u32) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let query = sqlx::query_scalar(
+            "SELECT ticket ->> '$.created_at' FROM tickets WHERE tenant = $1
+             ORDER BY ticket ->> '$.created_at' DESC, id DESC LIMIT 1 OFFSET $2",
+        );
+        let found: Option<Option<String>> =
+            query.bind(tenant.as_str()).bind(count).fetch_optional(&self.reads).await?;
+        Ok(found.flatten().and_then(|text| text.parse().ok()))
+    }
+
+    /// How many tickets of `tenant` are known.
+    pub async fn tickets_known(&self, tenant: &TenantId) -> Result<usize, StoreError> {
+        let query = sqlx::query_scalar("SELECT COUNT(*) FROM tickets WHERE tenant = $1");
+        let count: i64 = query.bind(tenant.as_str()).fetch_one(&self.reads).await?;
+        Ok(usize::try_from(count).unwrap_or_default())
+    }
+
+    /// At most `limit` tickets of `tenant` that were opened after `after`, or at that moment and have a later id, in the
+    /// order in which they were opened, each with what happened to it: the past, a page at a time.
     pub async fn past(
         &self,
         tenant: &TenantId,
-        after: Option<&TicketId>,
+        after: &(DateTime<Utc>, String),
         limit: u32,
     ) -> Result<Vec<(Watched, Vec<Change>)>, StoreError> {
-        let after = after.map_or("", TicketId::as_str);
+        let opened = after.0.to_rfc3339_opts(SecondsFormat::AutoSi, true);
         let mut query = select(tenant);
-        query.push(" AND id > ").push_bind(after).push(" ORDER BY id LIMIT ").push_bind(limit);
+        query.push(" AND ticket ->> '$.created_at' >= ").push_bind(&opened);
+        query.push(" AND (ticket ->> '$.created_at' > ").push_bind(&opened).push(" OR id > ").push_bind(&after.1);
+        query.push(") ORDER BY ticket ->> '$.created_at', id LIMIT ").push_bind(limit);
         let rows = query.build().fetch_all(&self.reads).await?;
         let tickets: Vec<Watched> = rows.iter().map(watched).collect::<Result<_, _>>()?;
-        let Some(last) = tickets.last() else { return Ok(Vec::new()) };
-        let query = "SELECT ticket_id, kind, was, became, earliest, latest FROM events
-             WHERE tenant = $1 AND ticket_id > $2 AND ticket_id <= $3 ORDER BY id";
-        let query = sqlx::query(query).bind(tenant.as_str()).bind(after).bind(last.ticket.id.as_str());
-        let mut histories = histories(&query.fetch_all(&self.reads).await?)?;
+        let ids: Vec<_> = tickets.iter().map(|watched| watched.ticket.id.as_str()).collect();
+        let mut histories = self.events_of(tenant, &ids).await?;
         let history = |watched: Watched| {
             let changes = histories.remove(&watched.ticket.id).unwrap_or_default();
             (watched, changes)

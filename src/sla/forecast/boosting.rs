@@ -3,6 +3,7 @@
 //! Inputs are cut into bins once per fit; every tree asks the same number of
 //! questions and has a power of two of leaves. The same rows give the same trees.
 
+use super::inputs::INPUTS;
 use super::sample::Rows;
 
 /// How trees are grown.
@@ -47,7 +48,7 @@ impl Boosting {
         let mut scores: Vec<f32> = rows.iter().map(|row| row.start).collect();
         for _ in 0..growth.trees {
             let seen = Seen::draw(rows, &scores, growth, &mut dice);
-            let inputs: Vec<usize> = (0..rows.width()).filter(|_| dice.roll() < growth.input_share).collect();
+            let inputs: Vec<usize> = (0..INPUTS).filter(|_| dice.roll() < growth.input_share).collect();
             let tree = Tree::grow(&bins, &seen, &inputs, growth);
             scores.iter_mut().enumerate().for_each(|(row, score)| *score += tree.leaf(&bins, row));
             boosting
@@ -124,13 +125,13 @@ impl Bins {
         let mut bins = Self { rows: rows.len(), edges: Vec::new(), places: Vec::new() };
         // A few thousand rows show well enough where an input's values lie.
         let stride = rows.len().div_ceil(4000).max(1);
-        for input in 0..rows.width() {
-            let mut values: Vec<f32> = rows.iter().step_by(stride).map(|row| row.inputs[input]).collect();
+        for input in 0..INPUTS {
+            let mut values: Vec<f32> = rows.iter().step_by(stride).map(|row| row.inputs.get(input)).collect();
             values.sort_unstable_by(f32::total_cmp);
             let mut edges: Vec<f32> = (1..BINS).map(|bin| values[bin * values.len() / BINS]).collect();
             edges.dedup();
             let bin = |value: f32| edges.partition_point(|edge| *edge < value) as u8;
-            bins.places.extend(rows.iter().map(|row| bin(row.inputs[input])));
+            bins.places.extend(rows.iter().map(|row| bin(row.inputs.get(input))));
             bins.edges.push(edges);
         }
         bins

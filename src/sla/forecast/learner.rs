@@ -16,7 +16,7 @@ use super::model::{Model, Recipe};
 use super::names::{Attribute, NameId, Names, NumberMap};
 use super::rates::{Outcome, Rates};
 use super::reasons;
-use super::sample::{Decided, Sample};
+use super::sample::{Decided, Packed, Sample};
 use super::survival::{Outlook, STEPS, Survival};
 use super::{Basis, Finish, Forecast, Grounds, Risk};
 
@@ -44,7 +44,8 @@ const DRIFT: f64 = 0.12;
 const NEW: usize = 50;
 /// A mean error beyond which the forecast is not to be believed for now.
 const UNTRUSTED: f64 = 0.08;
-/// On how many of the latest rows that error is taken.
+/// On how many of the latest outcomes that error is taken. Notes would not do: a slow clock has five of them, which go
+/// right or wrong together, so 500 notes can be no more than a hundred outcomes, and the error of a hundred is chance.
 const RECENT: usize = 500;
 const RECALIBRATE: TimeDelta = TimeDelta::days(1);
 
@@ -292,15 +293,25 @@ impl Forecaster {
         rows.map(|row| (row.sample.at, f64::from(row.sample.probability), row.breached))
     }
 
-    /// How far the latest probabilities of a fitted model were off what happened; none before there are enough of them.
+    /// How far what a fitted model said of the latest 500 decided clocks was off what happened; none before there are
+    /// so many of which it said anything.
     pub fn recent_error(&self) -> Option<f64> {
         self.error_of_latest(|sample| sample.by_model)
     }
 
     fn error_of_latest(&self, counts: impl Fn(&Sample) -> bool) -> Option<f64> {
-        let latest = self.rows.iter().rev().filter(|row| !row.sample.of_a_morning && counts(&row.sample)).take(RECENT);
-        let pairs: Vec<_> = latest.map(|row| (f64::from(row.sample.probability), row.breached)).collect();
-        (pairs.len() == RECENT).then(|| expected_calibration_error(&pairs))
+        let notes = self.rows.iter().rev().filter(|row| !row.sample.of_a_morning && counts(&row.sample));
+        let (mut outcomes, mut latest, mut pairs) = (0, None, Vec::new());
+        for note in notes {
+            if latest != Some(note.outcome) {
+                if outcomes == RECENT {
+                    break;
+                }
+                (outcomes, latest) = (outcomes + 1, Some(note.outcome));
+            }
+            pairs.push((f64::from(note.sample.probability), note.breached));
+        }
+        (outcomes == RECENT).then(|| expected_calibration_error(&pairs))
     }
 
     /// Whether to go by the forecast; if not, the clock rules alone should decide.
@@ -426,7 +437,7 @@ impl Forecaster {
         let scene = self.scene(at, [open.priority]);
         let Judged { share, said, probability, inputs, traits } = self.judge(open, &scene);
         let by_model = self.model.is_some();
-        let sample = Sample { at, share, said, probability, of_a_morning, by_model, inputs: Box::new(inputs) };
+        let sample = Sample { at, share, said, probability, of_a_morning, by_model, inputs: Packed::of(&inputs) };
         if let Some(open) = self.open.get_mut(&place) {
             // Most notes are waiting ones: room kept for more of them would be much in all.
             open.samples.reserve_exact(1);
@@ -443,10 +454,11 @@ impl Forecaster {
         self.since = Some(self.since.map_or(open.opened_at, |since| since.min(open.opened_at)));
         let samples = std::mem::take(&mut open.samples);
         let counts = 1.0 / samples.len().max(1) as f64;
+        let outcome = u32::try_from(self.outcomes).unwrap_or(u32::MAX);
         for (sample, traits) in samples {
-            let expected = f64::from(chance(sample.inputs[Number::Usual as usize]));
+            let expected = f64::from(chance(sample.inputs.get(Number::Usual as usize)));
             self.rates.learn(&traits.keys(), Outcome { breached, expected, counts }, at);
-            self.rows.push_back(Decided { sample, breached });
+            self.rows.push_back(Decided { sample, breached, outcome });
         }
         let surplus = self.rows.len().saturating_sub(KEPT);
         self.rows.drain(..surplus);

@@ -1,5 +1,6 @@
 //! A logistic model with ridge, fitted by Newton's method on weighted rows.
 
+use super::inputs::INPUTS;
 use super::sample::Rows;
 
 /// More turns change nothing that shows.
@@ -19,27 +20,28 @@ pub(super) struct Logistic {
 impl Logistic {
     /// Fits what the prior of `rows` leaves open; `ridge` is a share of the rows: it holds back each input like that many.
     pub(super) fn fit(rows: &Rows<'_>, ridge: f64) -> Self {
-        let width = rows.width();
         let ridge = ridge * rows.iter().map(|row| row.weight).sum::<f64>();
         let (means, scales) = moments(rows);
-        let mut model = Self { bias: 0.0, weights: vec![0.0; width], means, scales };
-        let standard: Vec<f32> = rows.iter().flat_map(|row| model.standardised(row.inputs)).collect();
+        let mut model = Self { bias: 0.0, weights: vec![0.0; INPUTS], means, scales };
         for _ in 0..TURNS {
-            let mut system = System::new(width + 1);
-            for (row, inputs) in rows.iter().zip(standard.chunks_exact(width)) {
-                let chance = f64::from(chance(row.start + model.dot(inputs)));
-                system.add(inputs, row.weight * (f64::from(row.label) - chance), row.weight * chance * (1.0 - chance));
+            let mut system = System::new(INPUTS + 1);
+            for row in rows.iter() {
+                let mut inputs = row.inputs.all();
+                model.standardise(&mut inputs);
+                let chance = f64::from(chance(row.start + model.dot(&inputs)));
+                system.add(&inputs, row.weight * (f64::from(row.label) - chance), row.weight * chance * (1.0 - chance));
             }
             let Some(step) = system.solve(&model.weights, ridge) else { break };
-            model.bias += step[width] as f32;
+            model.bias += step[INPUTS] as f32;
             model.weights.iter_mut().zip(&step).for_each(|(weight, step)| *weight += *step as f32);
         }
         model
     }
 
-    fn standardised<'a>(&'a self, inputs: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
-        let scales = self.means.iter().zip(&self.scales);
-        inputs.iter().zip(scales).map(|(input, (mean, scale))| ((input - mean) * scale).clamp(-FURTHEST, FURTHEST))
+    fn standardise(&self, inputs: &mut [f32; INPUTS]) {
+        for (input, (mean, scale)) in inputs.iter_mut().zip(self.means.iter().zip(&self.scales)) {
+            *input = ((*input - mean) * scale).clamp(-FURTHEST, FURTHEST);
+        }
     }
 
     fn dot(&self, standard: &[f32]) -> f32 {
@@ -47,13 +49,18 @@ impl Logistic {
     }
 
     /// The log-odds of a breach.
-    pub(super) fn score(&self, inputs: &[f32]) -> f32 {
-        self.bias + self.standardised(inputs).zip(&self.weights).map(|(input, weight)| input * weight).sum::<f32>()
+    pub(super) fn score(&self, inputs: &[f32; INPUTS]) -> f32 {
+        let mut inputs = *inputs;
+        self.standardise(&mut inputs);
+        self.dot(&inputs)
     }
 
     /// What each input adds to the log-odds, against an average ticket.
-    pub(super) fn contributions(&self, inputs: &[f32]) -> Vec<f32> {
-        self.standardised(inputs).zip(&self.weights).map(|(input, weight)| input * weight).collect()
+    pub(super) fn contributions(&self, inputs: &[f32; INPUTS]) -> [f32; INPUTS] {
+        let mut added = *inputs;
+        self.standardise(&mut added);
+        added.iter_mut().zip(&self.weights).for_each(|(input, weight)| *input *= weight);
+        added
     }
 }
 
@@ -70,13 +77,12 @@ pub(super) fn log_odds(chance: f64) -> f64 {
 
 /// Weighted means, and one over the standard deviations; an input that never varies counts for nothing.
 fn moments(rows: &Rows<'_>) -> (Vec<f32>, Vec<f32>) {
-    let width = rows.width();
-    let (mut sums, mut squares, mut total) = (vec![0.0; width], vec![0.0; width], 0.0);
+    let (mut sums, mut squares, mut total) = ([0.0; INPUTS], [0.0; INPUTS], 0.0);
     for row in rows.iter() {
         total += row.weight;
-        for (input, (sum, square)) in row.inputs.iter().zip(sums.iter_mut().zip(&mut squares)) {
-            *sum += row.weight * f64::from(*input);
-            *square += row.weight * f64::from(*input).powi(2);
+        for (input, (sum, square)) in row.inputs.all().into_iter().zip(sums.iter_mut().zip(&mut squares)) {
+            *sum += row.weight * f64::from(input);
+            *square += row.weight * f64::from(input).powi(2);
         }
     }
     let total = f64::max(total, 1e-9);

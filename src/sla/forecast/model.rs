@@ -53,9 +53,8 @@ impl Model {
     }
 
     /// What each input adds to the log-odds, trees left out.
-    pub(super) fn contributions(&self, inputs: &[f32; INPUTS]) -> Vec<f32> {
-        let before = inputs.iter().zip(PRIOR).map(|(input, weight)| input * weight);
+    pub(super) fn contributions(&self, inputs: &[f32; INPUTS]) -> [f32; INPUTS] {
         let fitted = self.logistic.contributions(inputs);
-        before.zip(fitted).map(|(before, fitted)| before + (1.0 - self.trees) * fitted).collect()
+        std::array::from_fn(|input| inputs[input] * PRIOR[input] + (1.0 - self.trees) * fitted[input])
     }
 }

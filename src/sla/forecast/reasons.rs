@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 
 use super::decay::hours;
 use super::floor::{Floor, Open};
-use super::inputs::{FAMILIES, Family, Number, effect_input};
+use super::inputs::{FAMILIES, Family, INPUTS, Number, effect_input};
 use super::names::{Attribute, Names};
 use super::rates::{RateKey, Rates};
 
@@ -29,7 +29,7 @@ pub(super) struct Case<'a> {
     /// What a fresh entry weighs in `rates` at `now`.
     pub(super) unit: f64,
     /// What each input adds; none while there is no model.
-    pub(super) contributions: Option<Vec<f32>>,
+    pub(super) contributions: Option<[f32; INPUTS]>,
     /// How often tickets of this priority breach from here on.
     pub(super) usual: f64,
     pub(super) share: f64,
@@ -59,7 +59,7 @@ pub(super) fn strongest(case: &Case<'_>) -> Vec<Arc<str>> {
 impl Case<'_> {
     /// What `inputs` add together.
     fn adds(&self, inputs: &[usize]) -> f32 {
-        let contributions = self.contributions.as_deref().unwrap_or_default();
+        let contributions = self.contributions.as_ref().map(|all| all.as_slice()).unwrap_or_default();
         inputs.iter().filter_map(|input| contributions.get(*input)).sum()
     }
 

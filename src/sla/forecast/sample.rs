@@ -23,7 +23,32 @@ pub(super) struct Sample {
     pub(super) of_a_morning: bool,
     /// By a fitted model; before there is one, the survival curve alone speaks.
     pub(super) by_model: bool,
-    pub(super) inputs: Box<[f32; INPUTS]>,
+    pub(super) inputs: Packed,
+}
+
+/// The inputs of a sample in half the room: there are as many of them as notes.
+///
+/// Each is kept in steps of [`STEP`], from -16 to 16. All of them are logarithms, shares and sines: e^16 hours are a
+/// thousand years.
+#[derive(Clone, Debug)]
+pub(super) struct Packed([i16; INPUTS]);
+
+/// Finer than anything a model tells apart.
+const STEP: f32 = 1.0 / 2048.0;
+
+impl Packed {
+    pub(super) fn of(inputs: &[f32; INPUTS]) -> Self {
+        // A value beyond the ends is taken for the nearer one.
+        Self(inputs.map(|input| (input / STEP).round() as i16))
+    }
+
+    pub(super) fn get(&self, input: usize) -> f32 {
+        f32::from(self.0[input]) * STEP
+    }
+
+    pub(super) fn all(&self) -> [f32; INPUTS] {
+        self.0.map(|input| f32::from(input) * STEP)
+    }
 }
 
 /// A sample whose clock has been decided.
@@ -31,19 +56,21 @@ pub(super) struct Sample {
 pub(super) struct Decided {
     pub(super) sample: Sample,
     pub(super) breached: bool,
+    /// Which clock it is of, by the order in which they were decided.
+    pub(super) outcome: u32,
 }
 
 /// One row as a fit sees it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row<'a> {
-    pub(super) inputs: &'a [f32],
+    pub(super) inputs: &'a Packed,
     pub(super) label: f32,
     pub(super) weight: f64,
     /// The log-odds of the prior: a fit explains what is left.
     pub(super) start: f32,
 }
 
-/// Rows of equal width.
+/// The rows of a fit.
 #[derive(Debug)]
 pub(super) struct Rows<'a>(Vec<Row<'a>>);
 
@@ -51,16 +78,12 @@ impl<'a> Rows<'a> {
     /// All of `decided`, each weighing as much as `weight` says of its moment.
     pub(super) fn weighed(decided: &'a VecDeque<Decided>, weight: impl Fn(DateTime<Utc>) -> f64) -> Self {
         let row = |row: &'a Decided| Row {
-            inputs: &row.sample.inputs[..],
+            inputs: &row.sample.inputs,
             label: f32::from(u8::from(row.breached)),
-            start: prior(&row.sample.inputs),
+            start: prior(&row.sample.inputs.all()),
             weight: weight(row.sample.at) * if row.sample.of_a_morning { MORNING_WEIGHT } else { 1.0 },
         };
         Self(decided.iter().map(row).collect())
-    }
-
-    pub(super) fn width(&self) -> usize {
-        self.0.first().map_or(0, |row| row.inputs.len())
     }
 
     pub(super) fn len(&self) -> usize {

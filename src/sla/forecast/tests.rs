@@ -59,12 +59,32 @@ enum Stop {
     Stopped,
 }
 
+/// After how many tickets of `made`, and how often, the forecast was asked whether it is trusted, and said no.
+fn stepped_back(made: &[Made]) -> Vec<usize> {
+    let mut doubted = Vec::new();
+    watched(Forecaster::new(at(0)), made, |forecaster, number| {
+        if number.is_multiple_of(50) && !forecaster.is_trusted() {
+            doubted.push(number);
+        }
+    });
+    doubted
+}
+
 /// Walks through `made` and gives what was said of each ticket when half of its time had run.
 fn said_at_half(made: &[Made]) -> (Forecaster, Vec<(f64, Made)>) {
     walked(Forecaster::new(at(0)), made)
 }
 
-fn walked(mut forecaster: Forecaster, made: &[Made]) -> (Forecaster, Vec<(f64, Made)>) {
+fn walked(forecaster: Forecaster, made: &[Made]) -> (Forecaster, Vec<(f64, Made)>) {
+    watched(forecaster, made, |_, _| {})
+}
+
+/// As [`walked`]; `watch` sees the forecaster as each ticket is opened.
+fn watched(
+    mut forecaster: Forecaster,
+    made: &[Made],
+    mut watch: impl FnMut(&Forecaster, usize),
+) -> (Forecaster, Vec<(f64, Made)>) {
     let desk = Desk::new();
     let mut stops: Vec<(i64, Stop, usize)> = Vec::new();
     for (number, ticket) in made.iter().enumerate() {
@@ -77,7 +97,10 @@ fn walked(mut forecaster: Forecaster, made: &[Made]) -> (Forecaster, Vec<(f64, M
     for (minute, stop, number) in stops {
         let ticket = &made[number];
         match stop {
-            Stop::Opened => open(&mut forecaster, &desk, ticket),
+            Stop::Opened => {
+                open(&mut forecaster, &desk, ticket);
+                watch(&forecaster, number);
+            }
             Stop::Half => {
                 forecaster.advance(at(minute));
                 said.push((forecaster.probability(&ticket.id, at(minute)).unwrap(), ticket.clone()));
@@ -151,7 +174,7 @@ fn an_outcome_waits_for_its_nominal_due_time() {
 #[test]
 fn probabilities_are_those_the_desk_was_made_with() {
     let mut desk = Desk::new();
-    let made = desk.make(4_000);
+    let made = desk.make(5_000);
     let (_, said) = said_at_half(&made);
     let late = &said[1_500..];
     let mean_off: f64 = late.iter().map(|(said, ticket)| (said - ticket.truth).abs()).sum::<f64>() / late.len() as f64;
@@ -193,6 +216,35 @@ fn before_enough_is_decided_only_the_survival_curve_speaks() {
     let (forecaster, said) = said_at_half(&desk.make(100));
     assert_eq!(forecaster.grounds().basis, Basis::Survival);
     assert!(said.iter().all(|(said, _)| (0.0..=1.0).contains(said)));
+}
+
+#[test]
+fn trust_is_judged_on_outcomes_however_many_notes_each_left() {
+    let mut desk = Desk::new();
+    let made = desk.make(1_000);
+    let (early, _) = said_at_half(&made[..650]);
+    // Some 400 clocks were decided since the first fit. Each left three notes or more.
+    assert!(early.grounds().basis == Basis::Learned && early.grounds().outcomes > 600);
+    assert_eq!(early.recent_error(), None);
+    let (late, _) = said_at_half(&made);
+    assert!(late.recent_error().is_some(), "by now there are 500 of them");
+}
+
+#[test]
+fn a_forecast_that_knows_the_truth_never_steps_back() {
+    let doubted = stepped_back(&Desk::new().make(1_500));
+    assert!(doubted.is_empty(), "{doubted:?}");
+}
+
+#[test]
+fn a_desk_turned_upside_down_makes_the_forecast_step_back() {
+    let mut made = Desk::new().make(1_150);
+    for ticket in &mut made[750..] {
+        // Whoever was slow is quick from now on.
+        ticket.hours = if ticket.hours > 10.0 { 6.0 } else { 12.0 };
+    }
+    let doubted = stepped_back(&made);
+    assert!(doubted.first().is_some_and(|first| (800..=1_100).contains(first)), "{doubted:?}");
 }
 
 #[test]
