@@ -214,13 +214,11 @@ impl Predict {
 
     /// Walks through the past: the tickets that were opened last, and of older ones those that are open.
     async fn walk_again(&mut self, desk: &Arc<Desk>, last: i64, now: DateTime<Utc>) -> Result<(), PredictError> {
-        let began = Instant::now();
         let store = self.wiring.store.clone();
-        let all = store.tickets_known(&self.tenant).await?;
         let from = store.oldest_of_latest(&self.tenant, WALKED).await?.unwrap_or(DateTime::UNIX_EPOCH);
         let mut page = self.open_from_before(from, &store).await?;
         let (mut after, mut known) = ((from, String::new()), 0);
-        let mut progress = Progress::of(&self.tenant, all.min(WALKED as usize), began);
+        let mut progress = Progress::of(&self.tenant);
         // Two minds take twice the room.
         self.mind = None;
         let mut walk = None;
@@ -230,18 +228,22 @@ impl Predict {
             after = (last.ticket.created_at.unwrap_or(from), last.ticket.id.as_str().to_owned());
             known += page.len();
             walk = Some(self.walk_on(walk, std::mem::take(&mut page), desk, now).await?);
-            progress.at(known);
+            progress.at(known, after.0);
         }
         let arrived = apart(move || walk.map(Walk::arrive)).await?;
         self.mind = Some(arrived.unwrap_or_else(|| Mind::new(now, now)));
-        let seconds = began.elapsed().as_secs();
+        let seconds = progress.began.elapsed().as_secs();
         debug!(tenant = %self.tenant, tickets = known, seconds, "the forecast of `{}` has learned from {known} tickets in {seconds} s", self.tenant);
         (self.told, self.late, self.walked) = (last, 0, (known, now));
         Ok(())
     }
 
     /// Open tickets that were opened before `from`, oldest first, each with what happened to it.
-    async fn open_from_before(&self, from: DateTime<Utc>, store: &Store) -> Result<Vec<(Watched, Vec<Change>)>, StoreError> {
+    async fn open_from_before(
+        &self,
+        from: DateTime<Utc>,
+        store: &Store,
+    ) -> Result<Vec<(Watched, Vec<Change>)>, StoreError> {
         let open = store.open_tickets(&self.tenant).await?;
         let mut old = Vec::new();
         for watched in open.values().filter(|watched| watched.ticket.created_at.is_some_and(|created| created < from)) {
@@ -261,7 +263,8 @@ impl Predict {
     ) -> Result<Walk, PredictError> {
         let (desk, mut shared) = (desk.clone(), std::mem::take(&mut self.shared));
         let (walk, shared) = apart(move || {
-            let opened = |ticket: Option<&(Watched, Vec<Change>)>| ticket.and_then(|(watched, _)| watched.ticket.created_at);
+            let opened =
+                |ticket: Option<&(Watched, Vec<Change>)>| ticket.and_then(|(watched, _)| watched.ticket.created_at);
             let mut walk = walk.unwrap_or_else(|| Walk::new(opened(page.first()).unwrap_or(now), now));
             for (watched, changes) in &page {
                 for kind in ClockKind::REPORTED {
@@ -456,23 +459,22 @@ impl Worth {
 /// Says in the log how far a walk through the past has come, if it takes long.
 struct Progress {
     tenant: TenantId,
-    tickets: usize,
     began: Instant,
     said: Duration,
 }
 
 impl Progress {
-    fn of(tenant: &TenantId, tickets: usize, began: Instant) -> Self {
-        Self { tenant: tenant.clone(), tickets, began, said: began.elapsed() }
+    fn of(tenant: &TenantId) -> Self {
+        Self { tenant: tenant.clone(), began: Instant::now(), said: Duration::ZERO }
     }
 
-    /// `done` tickets are told.
-    fn at(&mut self, done: usize) {
+    /// `tickets` are told, the last of them opened at `opened`.
+    fn at(&mut self, tickets: usize, opened: DateTime<Utc>) {
         let took = self.began.elapsed();
         if took >= self.said + SAY_EVERY {
             self.said = took;
-            info!(tenant = %self.tenant, tickets = self.tickets, "the forecast of `{}` is learning from {} tickets: {} %",
-                self.tenant, self.tickets, (done * 100 / self.tickets.max(1)).min(100));
+            info!(tenant = %self.tenant, tickets, "the forecast of `{}` is learning: {tickets} tickets so far, up to {}",
+                self.tenant, opened.format("%-d %b %Y"));
         }
     }
 }

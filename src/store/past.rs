@@ -37,16 +37,8 @@ impl Store {
             "SELECT ticket ->> '$.created_at' FROM tickets WHERE tenant = $1
              ORDER BY ticket ->> '$.created_at' DESC, id DESC LIMIT 1 OFFSET $2",
         );
-        let found: Option<Option<String>> =
-            query.bind(tenant.as_str()).bind(count).fetch_optional(&self.reads).await?;
+        let found: Option<Option<String>> = query.bind(tenant.as_str()).bind(count).fetch_optional(&self.reads).await?;
         Ok(found.flatten().and_then(|text| text.parse().ok()))
-    }
-
-    /// How many tickets of `tenant` are known.
-    pub async fn tickets_known(&self, tenant: &TenantId) -> Result<usize, StoreError> {
-        let query = sqlx::query_scalar("SELECT COUNT(*) FROM tickets WHERE tenant = $1");
-        let count: i64 = query.bind(tenant.as_str()).fetch_one(&self.reads).await?;
-        Ok(usize::try_from(count).unwrap_or_default())
     }
 
     /// At most `limit` tickets of `tenant` that were opened after `after`, or at that moment and have a later id, in the

@@ -57,7 +57,8 @@ const LOOKS_AT_ALL: &[(&str, &str)] = &[
 const ASSEMBLED: &[(&str, &[&str])] = &[
     (
         "SELECT ticket, first_seen_at, read_at, cycle, status_earliest",
-        &["$1 AND open = 1", "$1 AND id = $2", "$1 AND id IN ($2, $3)", "$1 ORDER BY id", "$1 AND id > $2 ORDER BY id LIMIT $3"],
+        &["$1 AND open = 1", "$1 AND id = $2", "$1 AND id IN ($2, $3)", "$1 ORDER BY id", "$1 AND ticket ->> '$.created_at' >= $2 AND (ticket ->> '$.created_at' > $3 OR id > $4)
+            ORDER BY ticket ->> '$.created_at', id LIMIT $5"],
     ),
     (
         "INSERT INTO alerts (key,",

@@ -156,7 +156,6 @@ async fn trusted(app: &mut TestApp) -> bool {
         "{words}"
     );
     assert_eq!(record.recent_error.is_some_and(|error| error > 0.08), !record.trusted);
-    eprintln!("recent error {:?}", record.recent_error);
     record.trusted
 }
 
