@@ -249,7 +249,7 @@ impl Predict {
         for watched in open.values().filter(|watched| watched.ticket.created_at.is_some_and(|created| created < from)) {
             old.push((Watched::clone(watched), store.events(&self.tenant, &watched.ticket.id).await?));
         }
-        old.sort_by(|(one, _), (other, _)| one.ticket.created_at.cmp(&other.ticket.created_at));
+        old.sort_by_key(|(one, _)| one.ticket.created_at);
         Ok(old)
     }
 
