@@ -2,8 +2,8 @@
 //!
 //! One alert stands for one clock of one ticket in one cycle. Its stage only
 //! rises; it is resolved when the clock stops, pauses or gets more time, and
-//! each decision names its reason. What was already past when the ticket was
-//! first seen is known, not news: it is told in a digest.
+//! each decision names its reason. What was already past when the watch of a
+//! desk began is known, not news: it is told in a digest.
 
 pub mod escalation;
 pub mod life;
@@ -196,7 +196,7 @@ pub enum Decision {
         episode: u32,
         reason: Reason,
     },
-    /// It was past already when first seen: remember it, and tell it in the digest.
+    /// It was past already when the watch began: remember it, and tell it in the digest.
     Known {
         reason: Reason,
     },
@@ -205,8 +205,9 @@ pub enum Decision {
     Resolve(Closing),
 }
 
-/// What to do about `clock` of a ticket first seen at `first_seen_at`, given what was `raised` before.
-pub fn decide(clock: &ClockState<'_>, first_seen_at: DateTime<Utc>, raised: Option<&Raised>) -> Decision {
+/// What to do about `clock`, given what was `raised` before. What was missed by `known_by`, when the watch of this
+/// desk began, is known and no news; none: whatever has happened since is news.
+pub fn decide(clock: &ClockState<'_>, known_by: Option<DateTime<Utc>>, raised: Option<&Raised>) -> Decision {
     let Some((stage, reason)) = danger(clock) else {
         return match raised {
             Some(Raised { resolved_as: None, .. }) => Decision::Resolve(closing(clock)),
@@ -215,7 +216,9 @@ pub fn decide(clock: &ClockState<'_>, first_seen_at: DateTime<Utc>, raised: Opti
     };
     let Some(raised) = raised else {
         return match clock.breached_from {
-            Some(from) if stage == Stage::Breached && from <= first_seen_at => Decision::Known { reason },
+            Some(from) if stage == Stage::Breached && known_by.is_some_and(|by| from <= by) => {
+                Decision::Known { reason }
+            }
             _ => Decision::Raise { stage, episode: 0, reason },
         };
     };

@@ -33,6 +33,7 @@ use crate::alert::noise::Rules;
 use crate::clock::SharedClock;
 use crate::config::ChannelKind;
 use crate::notify::{Message, Notifier, Receipt, SendError};
+use crate::pulse::Pulse;
 use crate::store::outbox::{Attempted, Outcome, Round, UnderWay};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{LoopName, Telemetry};
@@ -82,6 +83,7 @@ pub struct Dispatch {
     lost: Vec<(Instant, String)>,
     /// When this process began to send; none before its first turn.
     began: Option<Instant>,
+    pulse: Pulse,
     /// Something follows from an attempt that is yet to be recorded.
     follows: bool,
     /// Channels for which more may wait than could be started: an attempt that ends there makes room.
@@ -118,6 +120,7 @@ impl Dispatch {
             is_stuck: false,
             lost: Vec::new(),
             began: None,
+            pulse: Pulse::default(),
             follows: false,
             starved: BTreeSet::new(),
         }
@@ -129,12 +132,21 @@ impl Dispatch {
         self
     }
 
+    /// Shows by `pulse` that it lives.
+    pub fn with_pulse(self, pulse: Pulse) -> Self {
+        Self { pulse, ..self }
+    }
+
     /// Turns until `stop` says so, then waits for the attempts under way.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        self.pulse.beat();
         while !*stop.borrow() {
             let now = self.clock.now();
             let wake = match self.start_due(now).await {
-                Ok(next) => next,
+                Ok(next) => {
+                    self.pulse.beat();
+                    next
+                }
                 Err(error) => {
                     error!(error = %error, "the outbox cannot be read; trying again");
                     now + TimeDelta::seconds(2)
@@ -312,6 +324,9 @@ impl Dispatch {
     /// Begins the attempts of a round.
     fn begin(&mut self, kind: ChannelKind, round: Round, now: DateTime<Utc>) {
         warn_of_budget(&mut self.over_budget, round.over_budget, now);
+        if round.hurried {
+            self.recorder.news.notify_one();
+        }
         let is_probe = self.gates.begin(kind, round.leased.len(), now);
         for row in round.leased {
             let key = row.notification.message.key.clone();

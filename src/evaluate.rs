@@ -7,6 +7,7 @@
 mod commit;
 mod escalate;
 mod facts;
+mod follow;
 mod memory;
 mod on_call;
 mod overlays;
@@ -29,6 +30,7 @@ use crate::clock::SharedClock;
 use crate::config::{ChannelKind, Config, Tenant};
 use crate::desks::Desks;
 use crate::predict::{Board, Forecasts};
+use crate::pulse::Pulse;
 use crate::sla::clock::{self, ClockState};
 use crate::sla::desk::Desk;
 use crate::store::alerts::{AlertRow, AlertTurn, Recovered};
@@ -67,6 +69,7 @@ pub struct Evaluate {
     /// Told when something is to be written on tickets.
     written: watch::Sender<()>,
     quiet: HashMap<TenantId, Quiet>,
+    pulse: Pulse,
 }
 
 /// What a turn came to.
@@ -75,8 +78,20 @@ pub struct Turn {
     pub raised: usize,
     pub resolved: usize,
     pub notifications: usize,
+    /// Tenants whose tickets could not be evaluated; they are tried again soon.
+    pub failed: usize,
     /// When a standing or an escalation changes next, if nothing else happens.
     pub next: Option<DateTime<Utc>>,
+}
+
+impl Turn {
+    fn add(&mut self, other: Self) {
+        self.raised += other.raised;
+        self.resolved += other.resolved;
+        self.notifications += other.notifications;
+        self.failed += other.failed;
+        self.next = self.next.into_iter().chain(other.next).min();
+    }
 }
 
 /// What is known of one tenant during one turn.
@@ -86,8 +101,8 @@ struct Scene<'a> {
     people: &'a Directory,
     /// Who is on call.
     duty: Duty,
-    /// Whether all open tickets have been read once: until then, what was past is not yet told.
-    settled: bool,
+    /// When all open tickets had been read once: until then, what was past is not yet told.
+    settled_at: Option<DateTime<Utc>>,
     /// The silences and maintenance windows of now and later.
     overlays: &'a [Overlay],
     forecasts: &'a Forecasts,
@@ -98,8 +113,10 @@ struct Scene<'a> {
 #[derive(Default)]
 struct Findings<'a> {
     work: AlertTurn,
-    /// What was past already when first seen.
+    /// What was past already when the watch began.
     known: Vec<(Arc<Watched>, ClockState<'a>)>,
+    /// Alerts whose ticket has another owner or group, or asks for another escalation.
+    changed: Vec<AlertKey>,
     raised: usize,
 }
 
@@ -116,7 +133,13 @@ impl Evaluate {
         let channels = config.notify.kinds();
         let (memory, quiet, board) = (Memory::default(), HashMap::new(), Arc::default());
         let written = watch::Sender::default();
-        Self { config, desks, store, clock, telemetry, news, outbox, channels, memory, board, written, quiet }
+        let pulse = Pulse::default();
+        Self { config, desks, store, clock, telemetry, news, outbox, channels, memory, board, written, quiet, pulse }
+    }
+
+    /// Shows by `pulse` that it lives.
+    pub fn with_pulse(self, pulse: Pulse) -> Self {
+        Self { pulse, ..self }
     }
 
     /// Raises what the forecasts on `board` call for as well.
@@ -131,10 +154,16 @@ impl Evaluate {
 
     /// Turns until `stop` says so.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        self.pulse.beat();
         while !*stop.borrow() {
             let now = self.clock.now();
             let wake = match self.turn(now).await {
-                Ok(turn) => turn.next.map_or(now + LONGEST_SLEEP, |next| next.min(now + LONGEST_SLEEP)),
+                Ok(turn) => {
+                    if turn.failed == 0 {
+                        self.pulse.beat();
+                    }
+                    turn.next.map_or(now + LONGEST_SLEEP, |next| next.min(now + LONGEST_SLEEP))
+                }
                 Err(error) => {
                     error!(error = %error, "the tickets could not be evaluated; trying again");
                     now + AFTER_FAILURE
@@ -148,15 +177,37 @@ impl Evaluate {
         }
     }
 
-    /// One turn over all tenants at `now`.
+    /// One turn over all tenants at `now`. What is wrong with the data of one keeps nobody else waiting: it is an error
+    /// only if no tenant could be evaluated, or the store as a whole is at fault.
     pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<Turn, StoreError> {
+        let started = tokio::time::Instant::now();
+        let config = self.config.clone();
+        let mut whole = Turn::default();
+        let mut last = None;
+        for tenant in config.tenants.values() {
+            match self.turn_of_one(tenant, now).await {
+                Ok(turn) => whole.add(turn),
+                Err(error) if error.is_of_all() => return Err(error),
+                Err(error) => {
+                    error!(tenant = %tenant.id, error = %error, "the tickets of `{}` could not be evaluated; trying again", tenant.id);
+                    whole.add(Turn { failed: 1, next: Some(now + AFTER_FAILURE), ..Turn::default() });
+                    last = Some(error);
+                }
+            }
+        }
+        let took = started.elapsed().as_secs_f64();
+        self.telemetry.loop_seconds.get_or_create(&LoopName { name: "evaluate" }).observe(took);
+        last.filter(|_| whole.failed == config.tenants.len()).map_or(Ok(whole), Err)
+    }
+
+    async fn turn_of_one(&mut self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Turn, StoreError> {
         let mut tries = 1;
         loop {
-            let turn = self.turn_of_all(now).await;
+            let turn = self.turn_of(tenant, now).await;
             if turn.is_err() {
                 // What memory holds may not have happened: it is read again next time.
-                self.memory.forget();
-                self.quiet.clear();
+                self.memory.forget(&tenant.id);
+                self.quiet.remove(&tenant.id);
             }
             match turn {
                 // Somebody acknowledged while we decided: nothing was written, and it is decided anew.
@@ -166,34 +217,18 @@ impl Evaluate {
         }
     }
 
-    async fn turn_of_all(&mut self, now: DateTime<Utc>) -> Result<Turn, StoreError> {
-        let started = tokio::time::Instant::now();
-        let config = self.config.clone();
-        let mut whole = Turn::default();
-        for tenant in config.tenants.values() {
-            let turn = self.turn_of(tenant, now).await?;
-            whole.raised += turn.raised;
-            whole.resolved += turn.resolved;
-            whole.notifications += turn.notifications;
-            whole.next = whole.next.into_iter().chain(turn.next).min();
-        }
-        let took = started.elapsed().as_secs_f64();
-        self.telemetry.loop_seconds.get_or_create(&LoopName { name: "evaluate" }).observe(took);
-        Ok(whole)
-    }
-
     async fn turn_of(&mut self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Turn, StoreError> {
         self.desks.keep_version(tenant, now).await?;
         let (people, desk) = self.desks.of(tenant).await?;
         let open = self.store.open_tickets(&tenant.id).await?;
-        let settled = self.store.sync_state(&tenant.id).await?.is_settled();
+        let settled_at = self.settled_at(tenant, now).await?;
         self.memory.load(&self.store, &tenant.id).await?;
         self.memory.hurry(&self.store, &tenant.id, now).await?;
         let overlays = self.store.overlays(Some(&tenant.id), now).await?;
         let forecasts = self.board.of(&tenant.id);
         let duty = self.duty(tenant, now).await?;
         let (overlays, forecasts) = (overlays.as_slice(), forecasts.as_ref());
-        let scene = Scene { tenant, desk: &desk, people: &people, duty, settled, overlays, forecasts, now };
+        let scene = Scene { tenant, desk: &desk, people: &people, duty, settled_at, overlays, forecasts, now };
         let mut quiet = self.quiet.remove(&tenant.id).unwrap_or_default();
         quiet.begin(&desk, now);
         let mut found = Findings::default();
@@ -209,11 +244,12 @@ impl Evaluate {
         quiet.tidy(open.len());
         self.quiet.insert(tenant.id.clone(), quiet);
         counts.publish(&self.telemetry, tenant);
-        let Findings { mut work, known, raised } = found;
+        let Findings { mut work, known, mut changed, raised } = found;
         self.resolve_gone(&scene, &open, &mut work).await?;
         work.notifications.extend(self.digests(&scene, &known));
-        self.put_off_covered(&scene, &open, &mut work);
-        self.end_holds(&scene, &open, &mut work).await?;
+        changed.extend(self.end_holds(&scene, &open, &mut work).await?);
+        self.follow(&scene, &open, changed, &mut work).await?;
+        self.cover(&scene, &open, &mut work);
         let mut commit = Commit::new(self.store.clone(), now);
         let (last, onward) = self.escalate(&scene, &open, work, &mut commit).await;
         next = next.into_iter().chain(self.memory.next_step(&tenant.id, now)).chain(scene.next_overlay_change()).min();
@@ -226,7 +262,20 @@ impl Evaluate {
         if raised + resolved + notifications > 0 {
             info!(tenant = %tenant.id, raised, resolved, notifications, "alerts of `{}`: {raised} raised, {resolved} over", tenant.id);
         }
-        Ok(Turn { raised, resolved, notifications, next })
+        Ok(Turn { raised, resolved, notifications, failed: 0, next })
+    }
+
+    /// When the first sync of `tenant` had settled; none while it is under way.
+    async fn settled_at(&mut self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
+        if let Some(at) = self.memory.settled_at(&tenant.id) {
+            return Ok(Some(at));
+        }
+        if !self.store.sync_state(&tenant.id).await?.is_settled() {
+            return Ok(None);
+        }
+        let at = self.store.settled_at(&tenant.id, now).await?;
+        self.memory.settle(&tenant.id, at);
+        Ok(Some(at))
     }
 
     /// Looks at both clocks of a ticket and does what they call for.
@@ -246,15 +295,17 @@ impl Evaluate {
                 look.standings.set(clock.kind, clock.standing);
             }
             look.next_change = look.next_change.into_iter().chain(clock.next_change).min();
-            let decision = alert::decide(&clock, watched.first_seen_at, before.as_ref());
+            let decision = alert::decide(&clock, scene.known_by(watched), before.as_ref());
             let call = scene.forecasts.call(&watched.ticket.id, clock.kind);
             let decision = refine(decision, &clock, before.as_ref(), call);
             calm &= decision == Decision::Keep;
             self.act_on(scene, watched, clock, decision, found);
         }
-        if calm {
+        let changed = self.changed(scene, watched);
+        if calm && changed.is_empty() {
             quiet.keep(watched, clocks, look);
         }
+        found.changed.extend(changed);
         look
     }
 
@@ -268,13 +319,16 @@ impl Evaluate {
     ) {
         match decision {
             Decision::Keep => {}
-            Decision::Known { reason } if scene.settled && self.knows_people(scene, watched) => {
+            Decision::Known { reason } if scene.settled_at.is_some() && self.knows_people(scene, watched) => {
+                if scene.is_covered(watched) || self.first_reached(scene, watched).is_empty() {
+                    // No digest tells it now. So it is an alert like any other, which waits, or reaches nobody aloud.
+                    let decision = Decision::Raise { stage: Stage::Breached, episode: 0, reason };
+                    return self.act_on(scene, watched, clock, decision, found);
+                }
                 let key = key_of(scene, watched, clock.kind);
                 let escalation = self.config.escalation_for(&key.tenant, &watched.ticket, Stage::Breached);
-                found.work.alerts.push(self.memory.known(key, &clock, reason, escalation, scene.now));
-                if !scene.is_covered(watched) {
-                    found.known.push((watched.clone(), clock));
-                }
+                found.work.alerts.push(self.memory.known(key, &clock, reason, escalation, watched, scene.now));
+                found.known.push((watched.clone(), clock));
             }
             // The first sync is still under way: all that was past is told at once when it is done.
             Decision::Known { .. } => {}
@@ -308,7 +362,7 @@ impl Evaluate {
                 }
                 self.count_raised(scene, &key, stage);
                 let escalation = self.config.escalation_for(&key.tenant, &watched.ticket, stage);
-                let row = self.memory.raise(key, stage, episode, clock, reason, escalation, scene.now);
+                let row = self.memory.raise(key, stage, episode, clock, reason, escalation, watched, scene.now);
                 write_back::breached(scene, clock, &row, work);
                 work.alerts.push(row);
             }
@@ -360,7 +414,7 @@ impl Evaluate {
             let clock = clock::assess(&watched, key.clock, scene.desk, scene.now);
             let raised = self.memory.get(&key).map(|row| row.raised);
             let decision = if key.cycle == watched.cycle {
-                alert::decide(&clock, watched.first_seen_at, raised.as_ref())
+                alert::decide(&clock, scene.known_by(&watched), raised.as_ref())
             } else {
                 Decision::Resolve(alert::Closing::Retargeted)
             };
@@ -391,6 +445,14 @@ impl Evaluate {
 
     fn links<'a>(&'a self, tenant: &'a Tenant) -> facts::Links<'a> {
         facts::Links { tenant, public_url: self.config.server.public_url.as_deref() }
+    }
+}
+
+impl Scene<'_> {
+    /// What was past by then is no news; none: `watched` came later than the first sync.
+    fn known_by(&self, watched: &Watched) -> Option<DateTime<Utc>> {
+        let first_seen_at = watched.first_seen_at;
+        self.settled_at.is_none_or(|settled| first_seen_at <= settled).then_some(first_seen_at)
     }
 }
 

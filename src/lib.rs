@@ -42,6 +42,7 @@ pub mod ticket;
 pub mod backtest;
 pub mod history;
 pub mod notify;
+pub mod pulse;
 pub mod store;
 pub mod superops;
 pub mod telemetry;

@@ -26,6 +26,7 @@ use crate::clock::SharedClock;
 use crate::config::{Config, Tenant};
 use crate::desks::Desks;
 use crate::predict::Board;
+use crate::pulse::Pulses;
 use crate::sla::desk::Desk;
 use crate::store::{Store, StoreError};
 use crate::sync::{Hints, SyncHealth};
@@ -202,6 +203,7 @@ pub struct Service {
     board: Arc<Board>,
     /// What the audit has found.
     found: watch::Receiver<Mismatches>,
+    pulses: Pulses,
 }
 
 /// What the service knows of the sync of each tenant.
@@ -222,7 +224,18 @@ impl Service {
     ) -> Self {
         let (news, outbox, board) = (Arc::default(), Arc::default(), Arc::default());
         let found = watch::channel(Mismatches::new()).1;
-        Self { config, desks, store, clock, telemetry, sync, news, outbox, board, found }
+        let pulses = Pulses::default();
+        Self { config, desks, store, clock, telemetry, sync, news, outbox, board, found, pulses }
+    }
+
+    /// Heeds when the loops last did their work.
+    pub fn with_pulses(self, pulses: Pulses) -> Self {
+        Self { pulses, ..self }
+    }
+
+    /// The loops that run, each with the age of its last good turn in seconds.
+    pub fn pulse_ages(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.pulses.ages()
     }
 
     /// The same, able to wake the loops of the running service.

@@ -23,6 +23,7 @@ mod plans;
 pub mod predictions;
 pub mod receipts;
 pub mod record;
+mod set_aside;
 pub mod sync;
 pub mod tickets;
 pub mod tokens;
@@ -87,6 +88,11 @@ impl From<sqlx::Error> for StoreError {
 }
 
 impl StoreError {
+    /// Whether the store as a whole is at fault, not what it holds of one tenant.
+    pub fn is_of_all(&self) -> bool {
+        matches!(self, Self::Locked(_) | Self::Unwritable(_) | Self::Closed)
+    }
+
     /// What kind of failure `error` is: it makes one of `error` itself, or of its words.
     fn sorter(error: &sqlx::Error) -> fn(sqlx::Error) -> Self {
         // https://www.sqlite.org/rescode.html: the low byte is the primary code.
@@ -107,6 +113,7 @@ pub struct Store {
     pages: SqlitePool,
     writer: Writer,
     caches: Arc<Caches>,
+    telemetry: Arc<Telemetry>,
 }
 
 /// Holds the store for one running service; the lock ends with it.
@@ -134,7 +141,8 @@ impl Store {
             reads,
             pages,
             writer: Writer::start(connection, checkpoints),
-            caches: Arc::new(Caches::new(telemetry)),
+            caches: Arc::new(Caches::new(telemetry.clone())),
+            telemetry,
         })
     }
 

@@ -112,6 +112,11 @@ pub struct MismatchLabels {
     pub kind: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct SetAsideLabels {
+    pub kind: &'static str,
+}
+
 type FloatGauge = Gauge<f64, AtomicU64>;
 
 /// All figures. Shared as an `Arc`; each room writes its own.
@@ -124,6 +129,7 @@ pub struct Telemetry {
     pub sync_age_seconds: Family<TenantLabels, FloatGauge>,
     pub open_tickets: Family<StandingLabels, Gauge>,
     pub quarantined: Family<TenantLabels, Counter>,
+    pub set_aside: Family<SetAsideLabels, Counter>,
     pub alerts: Family<AlertLabels, Counter>,
     pub deliveries: Family<DeliveryLabels, Counter>,
     pub channel_open: Family<ChannelLabels, Gauge>,
@@ -164,6 +170,7 @@ impl Default for Telemetry {
         let throttles = family!("superops_throttles", "Times SuperOps said we were over its limit", Family::default());
         let open_tickets = family!("open_tickets", "Open tickets by clock and standing", Family::default());
         let quarantined = family!("quarantined_records", "Records that could not be read", Family::default());
+        let set_aside = family!("set_aside", "Stored rows that could not be read, by kind", Family::default());
         let alerts = family!("alerts", "Alerts raised, by clock and stage", Family::default());
         let deliveries = family!("deliveries", "Attempts to deliver, by channel and outcome", Family::default());
         let channel_open = family!("channel_open", "1 while a channel is out of order", Family::default());
@@ -220,6 +227,7 @@ impl Default for Telemetry {
             sync_age_seconds,
             open_tickets,
             quarantined,
+            set_aside,
             alerts,
             deliveries,
             channel_open,

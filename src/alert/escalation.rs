@@ -68,6 +68,11 @@ impl Target {
         }
     }
 
+    /// Whether it depends on who owns the ticket, or on its group.
+    pub fn is_of_owner(&self) -> bool {
+        matches!(self, Self::Technician | Self::Manager | Self::Group)
+    }
+
     /// The target that stands for all of `channel`, if no person is at its end.
     pub fn of_system(channel: ChannelKind) -> Option<Self> {
         match channel {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::write_back::{OwnTouch, touched_by_others};
 use super::{AlertKey, Closing, Raised, Stage};
 use crate::ticket::watch::Watched;
+use crate::ticket::{Named, Ticket};
 
 /// How long an acknowledged breach may rest where nothing else is configured.
 pub const ACK_EXPIRES: TimeDelta = TimeDelta::minutes(30);
@@ -36,8 +37,31 @@ pub struct AlertRow {
     pub escalation: String,
     /// How long an acknowledgement lasts once it is breached.
     pub ack_expires: TimeDelta,
+    /// For whom its steps were run last; none: not known any more.
+    pub asked: Option<Asked>,
+    /// Nobody is told before then: a silence or a maintenance window lies over it.
+    pub covered_until: Option<DateTime<Utc>>,
     /// What people did about it.
     pub life: Life,
+}
+
+/// Who had the ticket when its people were told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    pub technician: Option<Named>,
+    pub group: Option<Named>,
+}
+
+impl Asked {
+    /// Who has `ticket`.
+    pub fn of(ticket: &Ticket) -> Self {
+        Self { technician: ticket.technician.clone(), group: ticket.group.clone() }
+    }
+
+    /// `ticket` as it was when these had it.
+    pub fn had(&self, ticket: &Ticket) -> Ticket {
+        Ticket { technician: self.technician.clone(), group: self.group.clone(), ..ticket.clone() }
+    }
 }
 
 /// What people did about an alert.

@@ -85,3 +85,57 @@ impl Overlay {
         self.holds(now) && self.matchers.matches(ticket)
     }
 }
+
+/// Until when nobody is to be told of `ticket`: the end of what lies over it at `now`, and of what follows without a gap.
+/// None if nothing does.
+pub fn covered_until(overlays: &[Overlay], ticket: &Ticket, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let later = |at| overlays.iter().filter(move |overlay| overlay.covers(ticket, at)).map(|overlay| overlay.until);
+    let mut until = later(now).max()?;
+    while let Some(end) = later(until).max() {
+        until = end;
+    }
+    Some(until)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ticket::tests::sample;
+
+    fn at(minute: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + chrono::TimeDelta::minutes(minute)
+    }
+
+    fn overlay(client: Option<&str>, from: i64, until: i64) -> Overlay {
+        Overlay {
+            kind: OverlayKind::Silence,
+            id: 1,
+            tenant: TenantId::parse("acme").unwrap(),
+            matchers: Matchers { client: client.map(str::to_owned), ..Matchers::default() },
+            from: at(from),
+            until: at(until),
+            author: "mia".to_owned(),
+            reason: "noise".to_owned(),
+            ended_at: None,
+        }
+    }
+
+    #[test]
+    fn a_ticket_is_covered_until_the_last_of_those_that_follow_each_other_ends() {
+        let ended = Overlay { ended_at: Some(at(5)), ..overlay(None, 0, 90) };
+        let cases = [
+            ("nothing", vec![], None),
+            ("one", vec![overlay(None, 0, 20)], Some(20)),
+            ("one within another", vec![overlay(None, 0, 20), overlay(None, 0, 30)], Some(30)),
+            ("one after another", vec![overlay(None, 0, 20), overlay(None, 20, 30)], Some(30)),
+            ("a gap between", vec![overlay(None, 0, 20), overlay(None, 21, 30)], Some(20)),
+            ("one to come", vec![overlay(None, 11, 20)], None),
+            ("one that is over", vec![overlay(None, 0, 10)], None),
+            ("one that was ended", vec![ended], None),
+            ("another client's", vec![overlay(Some("nobody"), 0, 20)], None),
+        ];
+        for (name, overlays, expected) in cases {
+            assert_eq!(covered_until(&overlays, &sample("7"), at(10)), expected.map(at), "{name}");
+        }
+    }
+}

@@ -61,28 +61,32 @@ fn each_change_of_standing_is_told_once() {
         ("over and quiet", Standing::Met, over(Warning, Closing::Met), Decision::Keep),
     ];
     for (name, standing, raised, expected) in cases {
-        assert_eq!(decide(&clock(standing), at(0), raised.as_ref()), expected, "{name}");
+        assert_eq!(decide(&clock(standing), Some(at(0)), raised.as_ref()), expected, "{name}");
     }
 }
 
 #[test]
 fn closed_late_is_no_recovery() {
     let late = ClockState { stopped_at: Some(at(70)), running: false, ..clock(BREACHED) };
-    assert_eq!(decide(&late, at(0), Some(&raised(Stage::Breached, None))), Decision::Resolve(Closing::ClosedLate));
-    assert_eq!(decide(&late, at(0), None), Decision::Keep, "and nothing new is raised about it");
+    assert_eq!(
+        decide(&late, Some(at(0)), Some(&raised(Stage::Breached, None))),
+        Decision::Resolve(Closing::ClosedLate)
+    );
+    assert_eq!(decide(&late, Some(at(0)), None), Decision::Keep, "and nothing new is raised about it");
 }
 
 #[test]
 fn what_was_past_when_first_seen_is_known_not_news() {
-    assert_eq!(decide(&clock(BREACHED), at(61), None), Decision::Known { reason: Reason::Missed });
-    assert_eq!(decide(&clock(BREACHED), at(59), None), raise(Stage::Breached, 0), "it was seen in time");
-    assert_eq!(decide(&clock(AT_RISK), at(50), None), raise(Stage::Warning, 0), "there is still time to act");
+    assert_eq!(decide(&clock(BREACHED), Some(at(61)), None), Decision::Known { reason: Reason::Missed });
+    assert_eq!(decide(&clock(BREACHED), Some(at(59)), None), raise(Stage::Breached, 0), "it was seen in time");
+    assert_eq!(decide(&clock(BREACHED), None, None), raise(Stage::Breached, 0), "the watch had begun before");
+    assert_eq!(decide(&clock(AT_RISK), Some(at(50)), None), raise(Stage::Warning, 0), "there is still time to act");
 }
 
 #[test]
 fn more_time_after_a_breach_starts_a_new_episode() {
     let moved = ClockState { due: Some(at(200)), ..clock(AT_RISK) };
-    assert_eq!(decide(&moved, at(0), Some(&raised(Stage::Breached, None))), raise(Stage::Warning, 1));
+    assert_eq!(decide(&moved, Some(at(0)), Some(&raised(Stage::Breached, None))), raise(Stage::Warning, 1));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::dispatch::Dispatch;
 use crate::evaluate::Evaluate;
 use crate::notify::Notifier;
 use crate::predict::{self, Board, Predict};
+use crate::pulse::Pulses;
 use crate::service::{Service, Syncs};
 use crate::store::{Claim, Store, StoreError};
 use crate::superops::SuperOps;
@@ -37,6 +38,7 @@ pub struct Ground {
     pub telemetry: Arc<Telemetry>,
     board: Arc<Board>,
     pub bells: Bells,
+    pulses: Pulses,
 }
 
 impl Ground {
@@ -49,7 +51,8 @@ impl Ground {
         let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone())?);
         desks.adopt(clock.now()).await?;
         let bells = Bells { outbox: Arc::default(), news: Arc::default() };
-        Ok((Self { config, desks, store, clock, telemetry, board: Arc::default(), bells }, claim))
+        let (board, pulses) = (Arc::default(), Pulses::default());
+        Ok((Self { config, desks, store, clock, telemetry, board, bells, pulses }, claim))
     }
 
     pub async fn sync(
@@ -102,6 +105,7 @@ impl Ground {
             self.bells.outbox.clone(),
         )
         .heeding(self.board.clone())
+        .with_pulse(self.pulses.evaluate.clone())
     }
 
     pub fn dispatch(&self, channels: Vec<Arc<dyn Notifier>>) -> Dispatch {
@@ -115,6 +119,7 @@ impl Ground {
             self.bells.news.clone(),
         )
         .with_limits(&self.config.notify.per_minute)
+        .with_pulse(self.pulses.dispatch.clone())
     }
 
     pub fn service(&self, sync: Syncs, found: watch::Receiver<Mismatches>) -> Service {
@@ -128,6 +133,7 @@ impl Ground {
         )
         .showing(self.board.clone())
         .audited(found)
+        .with_pulses(self.pulses.clone())
         .with_bells(self.bells.news.clone(), self.bells.outbox.clone())
     }
 

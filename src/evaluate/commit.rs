@@ -52,7 +52,10 @@ impl Sums {
     fn add(&mut self, part: &AlertTurn) {
         self.resolved += part.alerts.iter().filter(|row| row.raised.resolved_as.is_some()).count();
         self.notifications += part.notifications.len();
-        self.to_send |= !(part.notifications.is_empty() && part.recovered.is_empty() && part.reopened.is_empty());
+        self.to_send |= !(part.notifications.is_empty()
+            && part.recovered.is_empty()
+            && part.reopened.is_empty()
+            && part.let_go.is_empty());
         self.to_write |= !part.write_backs.is_empty();
     }
 }

@@ -15,7 +15,7 @@ use super::memory::stage_of;
 use super::write_back::Ran;
 use super::{Evaluate, Scene, facts, write_back};
 use crate::alert::escalation::{ChannelKind, Recipient, Step, Target, owner, recipients};
-use crate::alert::life::last_moved;
+use crate::alert::life::{Asked, last_moved};
 use crate::alert::policy::Escalation;
 use crate::alert::{AlertKey, Stage};
 use crate::config::Config;
@@ -36,13 +36,15 @@ const PART: usize = 500;
 const NOBODY_AGAIN: TimeDelta = TimeDelta::minutes(5);
 
 impl Evaluate {
-    /// Ends the acknowledgements and snoozes whose time is up, unless something happened on the ticket.
+    /// Ends the acknowledgements and snoozes whose time is up, unless something happened on the ticket. Gives the alerts
+    /// whose escalation goes on.
     pub(super) async fn end_holds(
         &mut self,
         scene: &Scene<'_>,
         open: &OpenTickets,
         work: &mut AlertTurn,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<AlertKey>, StoreError> {
+        let mut ended = Vec::new();
         for key in self.memory.ended_holds(&scene.tenant.id, scene.now) {
             let own = self.store.own_touches(&key.tenant, &key.ticket).await?;
             let moved_at = open.get(&key.ticket).and_then(|watched| last_moved(watched, &own));
@@ -51,10 +53,11 @@ impl Evaluate {
             if row.life.held().is_none() {
                 info!(tenant = %key.tenant, ticket.id = %key.ticket, "the acknowledgement of `{key}` is up; its escalation goes on");
             }
-            work.alerts.retain(|other| other.key != key);
+            // As with all that a turn changes more than once, the last word holds.
             work.alerts.push(self.memory.put(row));
+            ended.push(key);
         }
-        Ok(())
+        Ok(ended)
     }
 
     /// Runs the rungs that are due, and has what comes of many written in parts. Gives the last part, and whether
@@ -106,11 +109,15 @@ impl Evaluate {
         let steps = &escalation_of(&config, &row, watched).steps;
         let clock = clock::assess(watched, key.clock, scene.desk, scene.now);
         let mut rungs = rungs_to_run(steps, &row, scene).into_iter();
-        let found = rungs.find(|index| self.run_step(scene, watched, &clock, &row, steps, *index, work));
+        let found = rungs.find(|index| {
+            let rung = Rung { watched, clock: &clock, row: &row, index: *index, step: &steps[*index] };
+            self.run_step(scene, &rung, steps, work)
+        });
         let again = std::mem::take(&mut row.life.again);
         let Some(index) = found else {
             return Some(reaches_nobody(row, steps, scene));
         };
+        row.asked = Some(Asked::of(&watched.ticket));
         let step = &steps[index];
         if again {
             // The time in which somebody held it does not count: the rungs lie as far apart as ever.
@@ -130,26 +137,37 @@ impl Evaluate {
     }
 
     /// Tells the people of one rung. False if it reaches nobody at all.
-    #[expect(clippy::too_many_arguments, reason = "a rung is run with all that is known of its alert, and only here")]
-    fn run_step(
+    fn run_step(&mut self, scene: &Scene<'_>, rung: &Rung<'_>, steps: &[Step], work: &mut AlertTurn) -> bool {
+        let Rung { watched, clock, row, index, step } = *rung;
+        let told_from = work.notifications.len();
+        let reached = self.tell(scene, rung, &step.notify, work);
+        if reached {
+            write_back::ran(scene, watched, clock, &Ran { row, index, step, told_from }, work);
+        } else if !is_retry(row, steps) {
+            let key = &row.key;
+            warn!(tenant = %key.tenant, ticket.id = %key.ticket, step = index,
+                "escalation step {index} of `{key}` reaches nobody; going on to the next");
+        }
+        reached
+    }
+
+    /// Tells those of `targets` who were not told before, unless all are to be told again. False if they reach nobody.
+    pub(super) fn tell(
         &mut self,
         scene: &Scene<'_>,
-        watched: &Watched,
-        clock: &ClockState<'_>,
-        row: &AlertRow,
-        steps: &[Step],
-        index: usize,
+        rung: &Rung<'_>,
+        targets: &[Target],
         work: &mut AlertTurn,
     ) -> bool {
-        let step = &steps[index];
-        let told_from = work.notifications.len();
+        let Rung { watched, clock, row, index, step } = *rung;
         let mut reached = false;
-        for recipient in recipients(&step.notify, &watched.ticket, scene.people, &scene.duty) {
+        for recipient in recipients(targets, &watched.ticket, scene.people, &scene.duty) {
             let recipient = reachable(recipient);
             let routes = self.routes(&recipient, step.channels_at(row.raised.stage));
             reached |= !routes.is_empty();
             for (channel, fallback) in routes {
-                if self.memory.was_told(row, &recipient.id, channel) && !row.life.again {
+                let again = row.life.again && !is_told_in(work, row, &recipient, channel);
+                if self.memory.was_told(row, &recipient.id, channel) && !again {
                     continue;
                 }
                 let facts = facts::alert(self.links(scene.tenant), watched, clock, row, index, &recipient);
@@ -159,13 +177,6 @@ impl Evaluate {
                 work.notifications.push(new);
                 self.memory.tell(row, &recipient.id, channel);
             }
-        }
-        if reached {
-            write_back::ran(scene, watched, clock, &Ran { row, index, step, told_from }, work);
-        } else if !is_retry(row, steps) {
-            let key = &row.key;
-            warn!(tenant = %key.tenant, ticket.id = %key.ticket, step = index,
-                "escalation step {index} of `{key}` reaches nobody; going on to the next");
         }
         reached
     }
@@ -279,6 +290,23 @@ impl Evaluate {
             created_at: scene.now,
         })
     }
+}
+
+/// Whether this turn tells this person of the alert already.
+fn is_told_in(work: &AlertTurn, row: &AlertRow, recipient: &Recipient, channel: ChannelKind) -> bool {
+    let alert = row.key.to_string();
+    let mut told = work.notifications.iter();
+    told.any(|one| one.alert_key == alert && one.recipient == recipient.id && one.channel == channel)
+}
+
+/// One rung of an alert's escalation, with all that is known of the alert.
+#[derive(Clone, Copy)]
+pub(super) struct Rung<'a> {
+    pub watched: &'a Watched,
+    pub clock: &'a ClockState<'a>,
+    pub row: &'a AlertRow,
+    pub index: usize,
+    pub step: &'a Step,
 }
 
 /// The escalation that an alert follows; if it is not configured any more, the one that now would be.

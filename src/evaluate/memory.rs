@@ -8,11 +8,12 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::alert::escalation::{ChannelKind, Step};
-use crate::alert::overlay::{Overlay, OverlayKind};
+use crate::alert::life::Asked;
 use crate::alert::policy::Escalation;
 use crate::alert::{AlertKey, Closing, Raised, Reason, Stage};
 use crate::sla::clock::ClockState;
 use crate::store::alerts::{AlertRow, Told};
+use crate::store::outbox::Unsaid;
 use crate::store::tickets::OpenTickets;
 use crate::store::{Store, StoreError};
 use crate::ticket::watch::Watched;
@@ -31,11 +32,13 @@ pub struct Memory {
     found: HashMap<TenantId, Arc<OpenTickets>>,
     /// The number of the last human act that is known here.
     acts: HashMap<TenantId, i64>,
-    /// The silences and maintenance windows whose beginning was seen.
-    overlays: HashSet<(OverlayKind, i64)>,
-    told: HashSet<Told>,
+    /// When the first sync of each tenant had settled.
+    settled: HashMap<TenantId, DateTime<Utc>>,
+    /// The open alerts of each tenant over which a silence or a maintenance window lies.
+    covered: HashMap<TenantId, HashSet<AlertKey>>,
+    told: HashMap<TenantId, HashSet<Told>>,
     /// Alert and recipient of all that was told, whatever the stage and the channel.
-    threads: HashSet<(String, String)>,
+    threads: HashMap<TenantId, HashSet<(String, String)>>,
 }
 
 impl Memory {
@@ -51,9 +54,9 @@ impl Memory {
         }
         // An act withdraws what was not said yet: those who were to hear of it have not been told.
         let keys: HashSet<String> = rows.iter().map(|row| row.key.to_string()).collect();
-        self.told.retain(|told| !keys.contains(&told.alert));
+        self.told.entry(tenant.clone()).or_default().retain(|told| !keys.contains(&told.alert));
         for told in store.told(&keys).await? {
-            self.remember(told);
+            self.remember(tenant, told);
         }
         self.found.remove(tenant);
         let latest = rows.iter().map(|row| row.life.acts).chain(acts).max().unwrap_or_default();
@@ -65,9 +68,16 @@ impl Memory {
         Ok(())
     }
 
-    /// Forgets all, so that it is read anew.
-    pub fn forget(&mut self) {
-        *self = Self::default();
+    /// Forgets all of `tenant`, so that it is read anew.
+    pub fn forget(&mut self, tenant: &TenantId) {
+        self.alerts.remove(tenant);
+        self.wakes.remove(tenant);
+        self.found.remove(tenant);
+        self.acts.remove(tenant);
+        self.settled.remove(tenant);
+        self.covered.remove(tenant);
+        self.told.remove(tenant);
+        self.threads.remove(tenant);
     }
 
     /// Takes over the rungs that refusals brought forward.
@@ -96,7 +106,7 @@ impl Memory {
         ClockKind::ALL.map(|clock| present(clock).map(|row| row.raised))
     }
 
-    fn of_ticket(&self, tenant: &TenantId, ticket: &TicketId) -> &[AlertRow] {
+    pub fn of_ticket(&self, tenant: &TenantId, ticket: &TicketId) -> &[AlertRow] {
         self.alerts.get(tenant).and_then(|alerts| alerts.get(ticket)).map_or(&[], Vec::as_slice)
     }
 
@@ -116,6 +126,7 @@ impl Memory {
         clock: &ClockState<'_>,
         reason: Reason,
         escalation: &Escalation,
+        watched: &Watched,
         now: DateTime<Utc>,
     ) -> AlertRow {
         let before = self.get(&key);
@@ -132,22 +143,25 @@ impl Memory {
             told: true,
             escalation: escalation.name.clone(),
             ack_expires: escalation.ack_expires,
+            asked: Some(Asked::of(&watched.ticket)),
+            covered_until: before.and_then(|row| row.covered_until),
             life,
             key: key.clone(),
         };
         self.put(row)
     }
 
-    /// An alert for what was past already when first seen: nobody is told but in the digest.
+    /// An alert for what was past already when the watch began: nobody is told but in the digest.
     pub fn known(
         &mut self,
         key: AlertKey,
         clock: &ClockState<'_>,
         reason: Reason,
         escalation: &Escalation,
+        watched: &Watched,
         now: DateTime<Utc>,
     ) -> AlertRow {
-        let row = self.raise(key, Stage::Breached, 0, clock, reason, escalation, now);
+        let row = self.raise(key, Stage::Breached, 0, clock, reason, escalation, watched, now);
         self.put(AlertRow { told: false, next_step_at: None, ..row })
     }
 
@@ -181,6 +195,11 @@ impl Memory {
             wakes.remove(&(at, row.key.clone()));
         }
         wakes.extend(row.wakes_at().map(|at| (at, row.key.clone())));
+        let covered = self.covered.entry(row.key.tenant.clone()).or_default();
+        match row.covered_until.filter(|_| row.raised.resolved_as.is_none()) {
+            Some(_) => drop(covered.insert(row.key.clone())),
+            None => drop(covered.remove(&row.key)),
+        }
         match known {
             Some(known) => known.clone_from(&row),
             None => rows.push(row.clone()),
@@ -188,9 +207,19 @@ impl Memory {
         row
     }
 
-    /// Whether the beginning of `overlay` was not seen before.
-    pub fn is_new(&mut self, overlay: &Overlay) -> bool {
-        self.overlays.insert((overlay.kind, overlay.id))
+    /// Whether a silence or a maintenance window was seen to lie over an open alert of `tenant`.
+    pub fn has_covered(&self, tenant: &TenantId) -> bool {
+        self.covered.get(tenant).is_some_and(|covered| !covered.is_empty())
+    }
+
+    /// When the first sync of `tenant` had settled, if that is known.
+    pub fn settled_at(&self, tenant: &TenantId) -> Option<DateTime<Utc>> {
+        self.settled.get(tenant).copied()
+    }
+
+    /// Remembers when the first sync of `tenant` had settled.
+    pub fn settle(&mut self, tenant: &TenantId, at: DateTime<Utc>) {
+        self.settled.insert(tenant.clone(), at);
     }
 
     /// The keys of the open alerts of `tenant`.
@@ -236,8 +265,8 @@ impl Memory {
             });
         }
         if !forgotten.is_empty() {
-            self.told.retain(|told| !forgotten.contains(&told.alert));
-            self.threads.retain(|(alert, _)| !forgotten.contains(alert));
+            self.told.entry(tenant.clone()).or_default().retain(|told| !forgotten.contains(&told.alert));
+            self.threads.entry(tenant.clone()).or_default().retain(|(alert, _)| !forgotten.contains(alert));
         }
         let without: Vec<_> = self.open(tenant).map(|row| &row.key).filter(|key| gone(key)).cloned().collect();
         if without.is_empty() {
@@ -248,23 +277,36 @@ impl Memory {
 
     /// Whether this person was told of this stage by this channel already.
     pub fn was_told(&self, row: &AlertRow, recipient: &str, channel: ChannelKind) -> bool {
-        self.told.contains(&told(row, recipient, channel))
+        self.told.get(&row.key.tenant).is_some_and(|known| known.contains(&told(row, recipient, channel)))
     }
 
     /// Whether anything about this alert went to this person before. By any channel: each may have fallen back on
     /// another, and a mail that wrongly claims to be the first is lost as a repeat, while one that wrongly does not is none the worse.
     pub fn continues_thread(&self, row: &AlertRow, recipient: &str) -> bool {
-        self.threads.contains(&(row.key.to_string(), recipient.to_owned()))
+        let thread = (row.key.to_string(), recipient.to_owned());
+        self.threads.get(&row.key.tenant).is_some_and(|known| known.contains(&thread))
     }
 
     /// Remembers that somebody is about to be told.
     pub fn tell(&mut self, row: &AlertRow, recipient: &str, channel: ChannelKind) {
-        self.remember(told(row, recipient, channel));
+        self.remember(&row.key.tenant, told(row, recipient, channel));
     }
 
-    fn remember(&mut self, told: Told) {
-        self.threads.insert((told.alert.clone(), told.recipient.clone()));
-        self.told.insert(told);
+    /// Forgets that somebody was to be told: it was withdrawn before it left.
+    pub fn untell(&mut self, row: &AlertRow, unsaid: &Unsaid) {
+        let Some(known) = self.told.get_mut(&row.key.tenant) else { return };
+        known.remove(&Told {
+            alert: row.key.to_string(),
+            stage: unsaid.stage.clone(),
+            recipient: unsaid.recipient.clone(),
+            channel: unsaid.channel.as_str().to_owned(),
+        });
+    }
+
+    fn remember(&mut self, tenant: &TenantId, told: Told) {
+        let thread = (told.alert.clone(), told.recipient.clone());
+        self.threads.entry(tenant.clone()).or_default().insert(thread);
+        self.told.entry(tenant.clone()).or_default().insert(told);
     }
 }
 

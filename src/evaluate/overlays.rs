@@ -1,11 +1,11 @@
-//! What silences and maintenance windows mean for a turn: who is covered, until
-//! when, and what already waited to be said when one began.
+//! What silences and maintenance windows mean for a turn: which alerts they
+//! cover, and until when.
 
 use chrono::{DateTime, Utc};
 
 use super::{Evaluate, Scene};
-use crate::alert::overlay::Overlay;
-use crate::store::alerts::AlertTurn;
+use crate::alert::overlay::{Overlay, covered_until};
+use crate::store::alerts::{AlertRow, AlertTurn};
 use crate::store::tickets::OpenTickets;
 use crate::ticket::watch::Watched;
 
@@ -23,20 +23,25 @@ impl Scene<'_> {
 }
 
 impl Evaluate {
-    /// Puts off what waits to be said about tickets that an overlay has just begun to cover.
+    /// Notes of each open alert until when nobody is to be told of it, and lets go what need not wait any more.
     ///
-    /// It is put off and not withdrawn: when the overlay ends it leaves, unless the alert is over by then.
-    pub(super) fn put_off_covered(&mut self, scene: &Scene<'_>, open: &OpenTickets, work: &mut AlertTurn) {
-        for overlay in scene.overlays.iter().filter(|overlay| overlay.holds(scene.now)) {
-            if !self.memory.is_new(overlay) {
+    /// It is kept with the alert, so that whatever becomes due about it waits: also what is taken up again after a
+    /// pause, or falls due while one of two silences ends.
+    pub(super) fn cover(&mut self, scene: &Scene<'_>, open: &OpenTickets, work: &mut AlertTurn) {
+        let holds = scene.overlays.iter().any(|overlay| overlay.holds(scene.now));
+        if !holds && !self.memory.has_covered(&scene.tenant.id) {
+            return;
+        }
+        for key in self.memory.open_keys(&scene.tenant.id) {
+            let Some((watched, row)) = open.get(&key.ticket).zip(self.memory.get(&key)) else { continue };
+            let (before, until) = (row.covered_until, covered_until(scene.overlays, &watched.ticket, scene.now));
+            if before == until {
                 continue;
             }
-            let covers = |watched: &Watched| overlay.covers(&watched.ticket, scene.now);
-            for key in self.memory.open_keys(&scene.tenant.id) {
-                if open.get(&key.ticket).is_some_and(|watched| covers(watched)) {
-                    work.put_off.push((key, overlay.until));
-                }
-            }
+            let row = AlertRow { covered_until: until, ..row.clone() };
+            let from = until.unwrap_or(scene.now);
+            work.let_go.extend(before.filter(|before| from < *before).map(|before| (key, before, from)));
+            work.alerts.push(self.memory.put(row));
         }
     }
 }

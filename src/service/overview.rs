@@ -98,7 +98,7 @@ impl Service {
         self.config.notify.kinds().into_iter().map(health).collect()
     }
 
-    /// Whether the store can be written and each tenant's data is fresh; else why not.
+    /// Whether the store can be written, the loops do their work and each tenant's data is fresh; else why not.
     pub async fn ready(&self) -> Result<(), Vec<String>> {
         let now = self.clock.now();
         let mut reasons = Vec::new();
@@ -108,6 +108,7 @@ impl Service {
         if let Err(error) = descriptors::spare() {
             reasons.push(format!("no connection or file can be opened, so nobody can be told: {error}"));
         }
+        reasons.extend(self.pulses.troubles());
         for tenant in self.config.tenants.values() {
             let health = self.sync_health(&tenant.id);
             match (health.age(now), health.trouble) {

@@ -17,7 +17,7 @@ use super::write_backs::NewWriteBack;
 use super::{Store, StoreError, instant, millis};
 use crate::alert::escalation::ChannelKind;
 pub use crate::alert::life::AlertRow;
-use crate::alert::life::{Hold, HoldKind, How, Life};
+use crate::alert::life::{Asked, Hold, HoldKind, How, Life};
 use crate::alert::{AlertKey, Closing, Raised, Stage};
 use crate::ticket::{ClockKind, TenantId, TicketId};
 pub use saving::Saving;
@@ -47,8 +47,10 @@ pub struct AlertTurn {
     /// Alerts that are open again, each with the stage whose withdrawn notifications are wanted after all.
     pub reopened: Vec<(AlertKey, String)>,
     pub recovered: Vec<Recovered>,
-    /// Alerts of which nobody is to be told before then.
-    pub put_off: Vec<(AlertKey, DateTime<Utc>)>,
+    /// Alerts whose quiet ends before it was meant to: what waits until the first moment may go from the second on.
+    pub let_go: Vec<(AlertKey, DateTime<Utc>, DateTime<Utc>)>,
+    /// Keys of notifications that are about somebody's ticket who has it no longer.
+    pub withdrawn: Vec<String>,
     /// What is to be written on tickets at SuperOps.
     pub write_backs: Vec<NewWriteBack>,
 }
@@ -61,7 +63,8 @@ impl AlertTurn {
             && self.cancelled.is_empty()
             && self.reopened.is_empty()
             && self.recovered.is_empty()
-            && self.put_off.is_empty()
+            && self.let_go.is_empty()
+            && self.withdrawn.is_empty()
             && self.write_backs.is_empty()
     }
 }
@@ -118,7 +121,7 @@ impl Store {
         rows.iter().map(count).collect()
     }
 
-    /// The alerts of `tenant` that are open or whose ticket is.
+    /// The alerts of `tenant` that are open or whose ticket is. One that cannot be read is set aside.
     pub async fn alerts(&self, tenant: &TenantId) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sqlx::query(
             "SELECT * FROM alerts WHERE key IN (SELECT key FROM alerts WHERE tenant = $1 AND state = 'open'
@@ -128,7 +131,7 @@ impl Store {
         .bind(tenant.as_str())
         .fetch_all(&self.reads)
         .await?;
-        rows.iter().map(alert_row).collect()
+        self.readable_alerts(&rows).await
     }
 
     /// As [`Store::alerts`], of those that people acted on after `acts`.
@@ -141,7 +144,18 @@ impl Store {
         .bind(acts)
         .fetch_all(&self.reads)
         .await?;
-        rows.iter().map(alert_row).collect()
+        self.readable_alerts(&rows).await
+    }
+
+    async fn readable_alerts(&self, rows: &[sqlx::sqlite::SqliteRow]) -> Result<Vec<AlertRow>, StoreError> {
+        let mut alerts = Vec::with_capacity(rows.len());
+        for row in rows {
+            match alert_row(row) {
+                Ok(alert) => alerts.push(alert),
+                Err(error) => self.set_alert_aside(row, error).await?,
+            }
+        }
+        Ok(alerts)
     }
 
     /// The alert of that id, open or not.
@@ -189,6 +203,8 @@ pub(super) fn alert_row(row: &sqlx::sqlite::SqliteRow) -> Result<AlertRow, Store
     let stages = [Stage::Predicted, Stage::Warning, Stage::Breached];
     let resolved: Option<String> = row.try_get("resolved_as")?;
     let next_step_at: Option<i64> = row.try_get("next_step_at")?;
+    let asked: Option<String> = row.try_get("asked")?;
+    let covered_until: Option<i64> = row.try_get("covered_until")?;
     Ok(AlertRow {
         key: AlertKey {
             tenant: TenantId::parse(&text("tenant")?).map_err(|_| unreadable("tenant"))?,
@@ -211,6 +227,8 @@ pub(super) fn alert_row(row: &sqlx::sqlite::SqliteRow) -> Result<AlertRow, Store
         told: number("told")? == 1,
         escalation: text("escalation")?,
         ack_expires: TimeDelta::milliseconds(number("ack_expires")?),
+        asked: asked.map(|text| serde_json::from_str::<Asked>(&text).map_err(|_| unreadable("owner"))).transpose()?,
+        covered_until: covered_until.map(instant).transpose()?,
         life: Life { hold: hold(row)?, again: number("again")? == 1, acts: number("acts")? },
     })
 }
@@ -238,7 +256,7 @@ async fn upsert(tx: &mut SqliteConnection, alerts: &[AlertRow]) -> Result<(), sq
     let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
         "INSERT INTO alerts (key, tenant, ticket_id, clock, cycle, episode, stage, state, reason, due, raised_at,
          changed_at, step, next_step_at, generation, told, resolved_as, id, escalation, ack_expires, acked_at,
-         acked_by, acked_how, ack_until, snoozed_until, hold_over, again, acts) ",
+         acked_by, acked_how, ack_until, snoozed_until, hold_over, again, acts, asked, covered_until) ",
     );
     query.push_values(alerts, |mut row, alert| {
         let state = if alert.raised.resolved_as.is_some() { "resolved" } else { "open" };
@@ -263,6 +281,7 @@ async fn upsert(tx: &mut SqliteConnection, alerts: &[AlertRow]) -> Result<(), sq
             .push_bind(alert.escalation.as_str())
             .push_bind(alert.ack_expires.num_milliseconds());
         push_life(&mut row, &alert.life);
+        row.push_bind(alert.asked.as_ref().map(json)).push_bind(alert.covered_until.map(millis));
     });
     query.push(
         " ON CONFLICT (key) DO UPDATE SET episode = excluded.episode, stage = excluded.stage, state = excluded.state,
@@ -271,7 +290,8 @@ async fn upsert(tx: &mut SqliteConnection, alerts: &[AlertRow]) -> Result<(), sq
          told = excluded.told, resolved_as = excluded.resolved_as, escalation = excluded.escalation,
          ack_expires = excluded.ack_expires, acked_at = excluded.acked_at, acked_by = excluded.acked_by,
          acked_how = excluded.acked_how, ack_until = excluded.ack_until, snoozed_until = excluded.snoozed_until,
-         hold_over = excluded.hold_over, again = excluded.again WHERE alerts.acts = excluded.acts",
+         hold_over = excluded.hold_over, again = excluded.again, asked = excluded.asked,
+         covered_until = excluded.covered_until WHERE alerts.acts = excluded.acts",
     );
     let written = query.build().execute(tx).await?.rows_affected();
     if written == alerts.len() as u64 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }

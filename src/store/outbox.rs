@@ -21,6 +21,7 @@ use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection};
 use super::alerts::Recovered;
 use super::record::Latest;
 use super::{Store, StoreError, instant, millis};
+use crate::alert::AlertKey;
 use crate::alert::escalation::ChannelKind;
 use crate::alert::noise::Rules;
 use crate::notify::{Body, Message};
@@ -71,6 +72,8 @@ pub struct Round {
     pub leased: Vec<Leased>,
     /// Tenants for whom the day's budget of this channel holds something up.
     pub over_budget: HashSet<String>,
+    /// The next step of an alert was brought forward, since what one said cannot be read.
+    pub hurried: bool,
 }
 
 /// What became of an attempt.
@@ -175,6 +178,7 @@ impl Store {
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
                     take_back(tx, channel, &under_way, now).await?;
+                    hold_covered(tx, channel, now).await?;
                     let over_budget = shape::shape_due(tx, channel, &rules, &under_way, now).await?;
                     let keys = pick(tx, channel, limit, &under_way, now).await?;
                     let rows =
@@ -183,31 +187,31 @@ impl Store {
                 })
             })
             .await?;
-        let mut leased = Vec::with_capacity(rows.len());
+        let (mut leased, mut hurried) = (Vec::with_capacity(rows.len()), false);
         for row in &rows {
             match self::leased(row) {
                 Ok(one) => leased.push((row.try_get::<i64, _>("rank")?, one)),
-                Err(error) => self.set_aside(row.try_get("key")?, error.to_string(), now).await?,
+                Err(error) => hurried |= self.set_aside(row.try_get("key")?, error.to_string(), now).await?,
             }
         }
         leased.sort_by_key(|(rank, row)| (*rank, row.notification.due_at));
-        Ok(Round { leased: leased.into_iter().map(|(_, row)| row).collect(), over_budget })
+        Ok(Round { leased: leased.into_iter().map(|(_, row)| row).collect(), over_budget, hurried })
     }
 
-    /// One row that cannot be read must not hold up all that come after it.
-    async fn set_aside(&self, key: String, why: String, now: DateTime<Utc>) -> Result<(), StoreError> {
+    /// One row that cannot be read must not hold up all that come after it. It counts as refused: if nothing else says
+    /// what it said, the next step of its alert is run at once. True if one is.
+    async fn set_aside(&self, key: String, why: String, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        self.tell_unreadable("notification", &key, &why);
         self.writer
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
-                    sqlx::query(
-                        "UPDATE notifications SET state = 'failed', last_error = $2, done_at = $3 WHERE key = $1",
-                    )
-                    .bind(key)
-                    .bind(why)
-                    .bind(millis(now))
-                    .execute(tx)
-                    .await
-                    .map(drop)
+                    let set_aside = sqlx::query(
+                        "UPDATE notifications SET state = 'failed', last_error = $2, done_at = $3 WHERE key = $1
+                         RETURNING alert_key, stage, step",
+                    );
+                    let set_aside = set_aside.bind(key).bind(why).bind(millis(now)).fetch_one(&mut *tx).await?;
+                    let (alert, stage): (String, String) = (set_aside.try_get(0)?, set_aside.try_get(1)?);
+                    record::hurry(tx, &alert, &stage, set_aside.try_get(2)?, now).await
                 })
             })
             .await
@@ -284,8 +288,9 @@ async fn take_back(
     Ok(())
 }
 
-/// What a notification `n` says of its alert `a` holds no longer: that is over, held by somebody, or at another stage.
-const VOID: &str = "(a.state = 'resolved' OR (a.acked_at IS NOT NULL AND a.hold_over = 0)
+/// What a notification `n` says of its alert `a` holds no longer: that is over, held by somebody, at another stage, or
+/// not this person's concern any more.
+const VOID: &str = "(n.void = 1 OR a.state = 'resolved' OR (a.acked_at IS NOT NULL AND a.hold_over = 0)
      OR n.stage <> CASE a.episode WHEN 0 THEN a.stage ELSE a.stage || '/' || a.episode END)";
 
 /// The keys of what goes next. A bundle is worded here, at the last moment, and left out if nothing of it still holds.
@@ -333,7 +338,8 @@ async fn lease_rows(
     .await
 }
 
-/// Stores `rows`; those whose key is known already are left as they are, unless they were withdrawn before they left.
+/// Stores `rows`; those whose key is known already are left as they are, unless they were withdrawn before they left, or
+/// while they did.
 pub(super) async fn enqueue(tx: &mut SqliteConnection, rows: &[NewNotification]) -> Result<(), sqlx::Error> {
     let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
         "INSERT INTO notifications (key, tenant, alert_key, ticket_id, kind, stage, step, channel, recipient, fallback,
@@ -362,10 +368,12 @@ pub(super) async fn enqueue(tx: &mut SqliteConnection, rows: &[NewNotification])
             .push_bind(about.breach_at.map(millis));
     });
     query.push(
-        " ON CONFLICT (key) DO UPDATE SET state = 'pending', message = excluded.message, fallback = excluded.fallback,
+        " ON CONFLICT (key) DO UPDATE SET void = 0, message = excluded.message, fallback = excluded.fallback,
          due_at = excluded.due_at, first_due_at = excluded.first_due_at, created_at = excluded.created_at,
-         done_at = NULL, released_at = NULL, held_by = NULL, bundle = NULL, tried_since = NULL
-         WHERE notifications.state = 'cancelled'",
+         state = iif(state = 'cancelled', 'pending', state), done_at = iif(state = 'cancelled', NULL, done_at),
+         released_at = iif(state = 'cancelled', NULL, released_at), held_by = iif(state = 'cancelled', NULL, held_by),
+         bundle = iif(state = 'cancelled', NULL, bundle), tried_since = iif(state = 'cancelled', NULL, tried_since)
+         WHERE notifications.state = 'cancelled' OR (notifications.void = 1 AND notifications.state IN ('sending', 'bundled'))",
     );
     query.build().execute(tx).await.map(drop)
 }
@@ -389,6 +397,48 @@ impl<'a> About<'a> {
     }
 }
 
+/// What an alert was about to say.
+#[derive(Clone, Debug)]
+pub struct Unsaid {
+    pub key: String,
+    pub stage: String,
+    pub step: u32,
+    pub recipient: String,
+    pub channel: ChannelKind,
+    /// It is being sent: it may arrive, or not.
+    pub is_leaving: bool,
+}
+
+impl Store {
+    /// What the alert of this key was to say and has not said yet; of one that is `reopened` now, also what is about to
+    /// be taken up again.
+    pub async fn unsaid(&self, alert: &AlertKey, reopened: bool) -> Result<Vec<Unsaid>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT n.key, n.stage, n.step, n.recipient, n.channel, COALESCE(b.state, n.state) = 'sending' AS is_leaving
+             FROM notifications n LEFT JOIN notifications b ON b.key = n.bundle
+             WHERE n.alert_key = $1 AND n.kind = 'alert' AND (n.state IN ('pending', 'bundled', 'sending')
+               OR (n.state = 'cancelled' AND n.void = 0 AND $2)) ORDER BY n.key",
+        )
+        .bind(alert.to_string())
+        .bind(reopened)
+        .fetch_all(&self.reads)
+        .await?;
+        let unsaid = |row: &SqliteRow| {
+            let channel: String = row.try_get("channel")?;
+            let channel = ChannelKind::parse(&channel);
+            Ok(Unsaid {
+                key: row.try_get("key")?,
+                stage: row.try_get("stage")?,
+                step: row.try_get("step")?,
+                recipient: row.try_get("recipient")?,
+                channel: channel.ok_or_else(|| StoreError::Unreadable("a notification's channel".to_owned()))?,
+                is_leaving: row.try_get("is_leaving")?,
+            })
+        };
+        rows.iter().map(unsaid).collect()
+    }
+}
+
 /// Withdraws what `alerts` have not said yet, also where an attempt was cut short, or where others were to say it as well.
 pub(super) async fn withdraw(
     tx: &mut SqliteConnection,
@@ -409,34 +459,65 @@ pub(super) async fn withdraw(
     .map(drop)
 }
 
-/// Keeps what `alert` has not said yet until `until`, also where others were to say it as well.
-pub(super) async fn put_off(tx: &mut SqliteConnection, alert: &str, until: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE notifications SET due_at = $2, state = 'pending', released_at = NULL, held_by = NULL, bundle = NULL,
-         tried_since = NULL WHERE alert_key = $1 AND kind = 'alert' AND due_at < $2 AND (state = 'pending' OR (state = 'bundled' AND EXISTS (
-           SELECT 1 FROM notifications b WHERE b.key = notifications.bundle AND b.state = 'pending')))",
-    )
-    .bind(alert)
-    .bind(millis(until))
-    .execute(tx)
-    .await
-    .map(drop)
-}
-
-/// Lets go what was put off until `until`.
+/// Lets go from `from` on what `alert` was to say at `until`.
 pub(super) async fn let_go(
     tx: &mut SqliteConnection,
-    tenant: &TenantId,
-    until: i64,
-    now: DateTime<Utc>,
+    alert: &str,
+    until: DateTime<Utc>,
+    from: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE notifications SET due_at = $3 WHERE tenant = $1 AND state = 'pending' AND due_at = $2")
-        .bind(tenant.as_str())
-        .bind(until)
-        .bind(millis(now))
+    sqlx::query("UPDATE notifications SET due_at = $3 WHERE alert_key = $1 AND state = 'pending' AND due_at = $2")
+        .bind(alert)
+        .bind(millis(until))
+        .bind(millis(from))
         .execute(tx)
         .await
         .map(drop)
+}
+
+/// Withdraws the notifications of these `keys` for good. One that is being sent is not repeated if that fails.
+pub(super) async fn make_void(
+    tx: &mut SqliteConnection,
+    keys: &[String],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let waits = "state = 'pending' OR (state = 'bundled' AND EXISTS (
+         SELECT 1 FROM notifications b WHERE b.key = notifications.bundle AND b.state = 'pending'))";
+    let query = format!(
+        "UPDATE notifications SET void = 1, state = CASE WHEN {waits} THEN 'cancelled' ELSE state END,
+         done_at = CASE WHEN {waits} THEN $2 ELSE done_at END
+         WHERE key IN (SELECT value FROM json_each($1)) AND state IN ('pending', 'bundled', 'sending')"
+    );
+    sqlx::query(AssertSqlSafe(query)).bind(json(&keys)).bind(millis(now)).execute(tx).await.map(drop)
+}
+
+/// Has what waits on `channel` about alerts that nobody is to be told of wait until that is over, also where others were
+/// to say it as well.
+pub(super) async fn hold_covered(
+    tx: &mut SqliteConnection,
+    channel: ChannelKind,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let covered: Vec<(String, i64)> =
+        sqlx::query_as("SELECT key, covered_until FROM alerts INDEXED BY alerts_covered WHERE covered_until > $1")
+            .bind(millis(now))
+            .fetch_all(&mut *tx)
+            .await?;
+    if covered.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE notifications SET due_at = said.value ->> 1, state = 'pending', released_at = NULL, held_by = NULL,
+         bundle = NULL, tried_since = NULL FROM json_each($2) AS said
+         WHERE alert_key = said.value ->> 0 AND kind = 'alert' AND channel = $1 AND due_at < said.value ->> 1
+         AND (state = 'pending' OR (state = 'bundled' AND EXISTS (
+           SELECT 1 FROM notifications b WHERE b.key = notifications.bundle AND b.state = 'pending')))",
+    )
+    .bind(channel.as_str())
+    .bind(json(&covered))
+    .execute(tx)
+    .await
+    .map(drop)
 }
 
 /// Takes up again what `alert` was about to say at `stage` when it was withdrawn.
@@ -449,7 +530,7 @@ pub(super) async fn take_up_again(
     sqlx::query(
         "UPDATE notifications SET state = 'pending', due_at = $3, first_due_at = $3, created_at = $3, done_at = NULL,
          released_at = NULL, held_by = NULL, bundle = NULL, tried_since = NULL
-         WHERE alert_key = $1 AND stage = $2 AND kind = 'alert' AND state = 'cancelled'",
+         WHERE alert_key = $1 AND stage = $2 AND kind = 'alert' AND state = 'cancelled' AND void = 0",
     )
     .bind(alert)
     .bind(stage)
@@ -553,7 +634,8 @@ impl Store {
              ORDER BY created_at DESC, key DESC",
         );
         let rows = rows.bind(json(&latest.keys())).fetch_all(&self.reads).await?;
-        rows.iter().map(logged).collect()
+        // One that cannot be read any more must not hide the others.
+        Ok(rows.iter().filter_map(|row| logged(row).ok()).collect())
     }
 
     /// Every tenant about whom anything was ever said.

@@ -5,10 +5,11 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::audit::{Author, audit};
-use super::outbox::let_go;
+use super::outbox::{hold_covered, let_go};
 use super::{Store, StoreError, instant, millis};
-use crate::alert::overlay::{Matchers, Overlay, OverlayKind};
-use crate::ticket::TenantId;
+use crate::alert::escalation::ChannelKind;
+use crate::alert::overlay::{Matchers, Overlay, OverlayKind, covered_until};
+use crate::ticket::{TenantId, Ticket};
 
 /// A silence or a maintenance window to be stored.
 #[derive(Clone, Debug)]
@@ -30,7 +31,7 @@ fn table(kind: OverlayKind) -> &'static str {
 }
 
 impl Store {
-    /// Stores `new`. It holds from the moment this returns, if its time has come.
+    /// Stores `new`. It holds from the moment this returns, if its time has come: what waits to be said waits for its end.
     pub async fn add_overlay(
         &self,
         new: NewOverlay,
@@ -43,6 +44,7 @@ impl Store {
                     let id = insert(tx, &new).await?;
                     let what = format!("added {} {id}, until {}", new.kind.words(), new.until);
                     audit(tx, Some(&new.tenant), &what, &author, now).await?;
+                    cover(tx, &new.tenant, now).await?;
                     let NewOverlay { kind, tenant, matchers, from, until, author, reason } = new;
                     Ok(Overlay { kind, id, tenant, matchers, from, until, author, reason, ended_at: None })
                 })
@@ -50,7 +52,8 @@ impl Store {
             .await
     }
 
-    /// Ends one before its time; of `tenant` only, if one is named. False if there is none that could be ended.
+    /// Ends one before its time; of `tenant` only, if one is named. False if there is none that could be ended. What it
+    /// alone kept back may go.
     pub async fn end_overlay(
         &self,
         kind: OverlayKind,
@@ -63,11 +66,11 @@ impl Store {
         self.writer
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
-                    let Some((tenant, until)) = end(tx, kind, tenant.as_ref(), id, now).await? else {
+                    let Some(tenant) = end(tx, kind, tenant.as_ref(), id, now).await? else {
                         return Ok(false);
                     };
                     let tenant = TenantId::parse(&tenant).map_err(|error| sqlx::Error::Decode(error.into()))?;
-                    let_go(tx, &tenant, until, now).await?;
+                    cover(tx, &tenant, now).await?;
                     audit(tx, Some(&tenant), &format!("ended {} {id}", kind.words()), &author, now).await?;
                     Ok(true)
                 })
@@ -77,24 +80,63 @@ impl Store {
 
     /// Those of `tenant` (none: of all) that hold at `now` or later, of both kinds, the first to end first.
     pub async fn overlays(&self, tenant: Option<&TenantId>, now: DateTime<Utc>) -> Result<Vec<Overlay>, StoreError> {
-        let mut found = Vec::new();
-        for kind in OverlayKind::ALL {
-            let table = table(kind);
-            let query = format!(
-                "SELECT * FROM {table} WHERE (tenant = $1 OR $1 IS NULL) AND until_at > $2 AND ended_at IS NULL
-                 ORDER BY until_at, id"
-            );
-            let rows = sqlx::query(AssertSqlSafe(query))
-                .bind(tenant.map(TenantId::as_str))
-                .bind(millis(now))
-                .fetch_all(&self.reads)
-                .await?;
-            for row in &rows {
-                found.push(overlay(kind, row)?);
-            }
-        }
-        Ok(found)
+        read(&mut *self.reads.acquire().await?, tenant, now).await
     }
+}
+
+async fn read(
+    connection: &mut SqliteConnection,
+    tenant: Option<&TenantId>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Overlay>, StoreError> {
+    let mut found = Vec::new();
+    for kind in OverlayKind::ALL {
+        let table = table(kind);
+        let query = format!(
+            "SELECT * FROM {table} WHERE (tenant = $1 OR $1 IS NULL) AND until_at > $2 AND ended_at IS NULL
+             ORDER BY until_at, id"
+        );
+        let rows = sqlx::query(AssertSqlSafe(query))
+            .bind(tenant.map(TenantId::as_str))
+            .bind(millis(now))
+            .fetch_all(&mut *connection)
+            .await?;
+        for row in &rows {
+            found.push(overlay(kind, row)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Notes with each open alert of `tenant` until when nobody is to be told of it now, and lets go what need not wait so
+/// long any more. The evaluation does the same each turn, as tickets change and time passes.
+async fn cover(tx: &mut SqliteConnection, tenant: &TenantId, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    let overlays = read(tx, Some(tenant), now).await.map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let alerts: Vec<(String, Option<i64>, String)> = sqlx::query_as(
+        "SELECT a.key, a.covered_until, t.ticket FROM alerts a
+         JOIN tickets t ON t.tenant = a.tenant AND t.id = a.ticket_id WHERE a.tenant = $1 AND a.state = 'open'",
+    )
+    .bind(tenant.as_str())
+    .fetch_all(&mut *tx)
+    .await?;
+    for (key, before, ticket) in alerts {
+        let Ok(ticket) = serde_json::from_str::<Ticket>(&ticket) else { continue };
+        let until = covered_until(&overlays, &ticket, now);
+        if until.map(millis) == before {
+            continue;
+        }
+        let note = sqlx::query("UPDATE alerts SET covered_until = $2 WHERE key = $1");
+        note.bind(&key).bind(until.map(millis)).execute(&mut *tx).await?;
+        let before = before.and_then(DateTime::from_timestamp_millis);
+        let from = until.unwrap_or(now);
+        if let Some(before) = before.filter(|before| from < *before) {
+            let_go(tx, &key, before, from).await?;
+        }
+    }
+    for channel in ChannelKind::ALL {
+        hold_covered(tx, channel, now).await?;
+    }
+    Ok(())
 }
 
 async fn insert(tx: &mut SqliteConnection, new: &NewOverlay) -> Result<i64, sqlx::Error> {
@@ -123,13 +165,13 @@ async fn end(
     tenant: Option<&TenantId>,
     id: i64,
     now: DateTime<Utc>,
-) -> Result<Option<(String, i64)>, sqlx::Error> {
+) -> Result<Option<String>, sqlx::Error> {
     let query = format!(
         "UPDATE {} SET ended_at = $3 WHERE id = $1 AND (tenant = $2 OR $2 IS NULL) AND ended_at IS NULL
-         AND until_at > $3 RETURNING tenant, until_at",
+         AND until_at > $3 RETURNING tenant",
         table(kind)
     );
-    sqlx::query_as(AssertSqlSafe(query))
+    sqlx::query_scalar(AssertSqlSafe(query))
         .bind(id)
         .bind(tenant.map(TenantId::as_str))
         .bind(millis(now))

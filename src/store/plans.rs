@@ -19,6 +19,7 @@ const SMALL: &[&str] = &[
     "policy_versions",
     "quarantine",
     "secrets",
+    "set_aside",
     "sms_codes",
     "sms_replies",
     "stopped_phones",
@@ -64,7 +65,7 @@ const ASSEMBLED: &[(&str, &[&str])] = &[
         "INSERT INTO alerts (key,",
         &["SELECT key, tenant, ticket_id, clock, cycle, episode, stage, state, reason, due, raised_at, changed_at, step,
            next_step_at, generation, told, resolved_as, id, escalation, ack_expires, acked_at, acked_by, acked_how,
-           ack_until, snoozed_until, hold_over, again, acts FROM alerts WHERE key = $1
+           ack_until, snoozed_until, hold_over, again, acts, asked, covered_until FROM alerts WHERE key = $1
            ON CONFLICT (key) DO UPDATE SET episode = excluded.episode WHERE alerts.acts = excluded.acts"],
     ),
     (

@@ -91,14 +91,14 @@ impl Store {
         let rows = sqlx::query(
             "SELECT * FROM alerts WHERE tenant IN (SELECT value FROM json_each($1)) AND state = 'open' ORDER BY key",
         );
-        rows.bind(json(&tenants)).fetch_all(&self.reads).await?.iter().map(alert_row).collect()
+        Ok(readable(&rows.bind(json(&tenants)).fetch_all(&self.reads).await?))
     }
 
     /// All alerts of one ticket.
     pub async fn alerts_of(&self, tenant: &TenantId, ticket: &TicketId) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sqlx::query("SELECT * FROM alerts WHERE tenant = $1 AND ticket_id = $2 ORDER BY key");
         let rows = rows.bind(tenant.as_str()).bind(ticket.as_str()).fetch_all(&self.reads).await?;
-        rows.iter().map(alert_row).collect()
+        Ok(readable(&rows))
     }
 
     /// At most `limit` resolved alerts of `tenants`, the latest changed first, after the first `skip` of them; and how
@@ -163,7 +163,7 @@ impl Store {
 
     async fn alerts_by_key(&self, keys: &[String]) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sqlx::query("SELECT * FROM alerts WHERE key IN (SELECT value FROM json_each($1))");
-        rows.bind(json(&keys)).fetch_all(&self.reads).await?.iter().map(alert_row).collect()
+        Ok(readable(&rows.bind(json(&keys)).fetch_all(&self.reads).await?))
     }
 
     /// What was said about each of these alerts, by its key, oldest first.
@@ -190,6 +190,11 @@ impl Store {
         }
         Ok(attempts)
     }
+}
+
+/// One alert that cannot be read must not hide the others.
+fn readable(rows: &[SqliteRow]) -> Vec<AlertRow> {
+    rows.iter().filter_map(|row| alert_row(row).ok()).collect()
 }
 
 fn attempt(row: &SqliteRow) -> Result<LoggedAttempt, StoreError> {

@@ -42,6 +42,26 @@ impl SyncState {
     }
 }
 
+impl Store {
+    /// When the evaluation first saw that the first sync of `tenant` had settled; `now`, and remembered, if it is now.
+    pub async fn settled_at(&self, tenant: &TenantId, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
+        let name = format!("settled:{tenant}");
+        let known = sqlx::query_scalar("SELECT at FROM heartbeats WHERE name = $1").bind(&name);
+        if let Some(at) = known.fetch_optional(&self.reads).await? {
+            return instant(at);
+        }
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    let remember = sqlx::query("INSERT INTO heartbeats (name, at) VALUES ($1, $2)");
+                    remember.bind(name).bind(millis(now)).execute(tx).await.map(drop)
+                })
+            })
+            .await?;
+        Ok(now)
+    }
+}
+
 /// A pass over all tickets, page by page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FullPass {

@@ -229,21 +229,29 @@ impl Store {
     async fn read_open(&self, tenant: &TenantId) -> Result<OpenTickets, StoreError> {
         let mut query = select(tenant);
         let rows = query.push(" AND open = 1").build().fetch_all(&self.reads).await?;
-        let tickets = rows.iter().map(|row| watched(row).map(|watched| (watched.ticket.id.clone(), Arc::new(watched))));
-        Ok(tickets.collect::<Result<_, _>>()?)
+        let mut tickets = OpenTickets::with_capacity(rows.len());
+        for row in &rows {
+            match watched(row) {
+                Ok(watched) => drop(tickets.insert(watched.ticket.id.clone(), Arc::new(watched))),
+                // The next sweep of the open tickets writes it anew.
+                Err(error) => self.tell_unreadable("ticket", row.try_get("id")?, &error),
+            }
+        }
+        Ok(tickets)
     }
 
     async fn read_one(&self, tenant: &TenantId, id: &TicketId) -> Result<Option<Arc<Watched>>, StoreError> {
         let mut query = select(tenant);
         let row = query.push(" AND id = ").push_bind(id.as_str()).build().fetch_optional(&self.reads).await?;
-        Ok(row.map(|row| watched(&row)).transpose()?.map(Arc::new))
+        // One that cannot be read was told of with the open ones; it is as if we had never seen it.
+        Ok(row.and_then(|row| watched(&row).ok()).map(Arc::new))
     }
 }
 
 /// The tickets of `tenant`; a further condition may follow.
 pub(super) fn select(tenant: &TenantId) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(
-        "SELECT ticket, first_seen_at, read_at, cycle, status_earliest, status_latest, replied_at, vanished_at, \
+        "SELECT ticket, first_seen_at, read_at, cycle, status_earliest, status_latest, replied_at, vanished_at, id, \
          talk, overrides, past \
          FROM tickets WHERE tenant = ",
     );
@@ -313,15 +321,15 @@ pub(super) fn watched(row: &SqliteRow) -> Result<Watched, sqlx::Error> {
         },
         replied_at: row.replied_at.map(time).transpose()?,
         vanished_at: row.vanished_at.map(time).transpose()?,
-        talk: from_json(row.talk.as_deref())?,
-        overrides: from_json(row.overrides.as_deref())?,
+        talk: from_json(row.talk.as_deref()),
+        overrides: from_json(row.overrides.as_deref()),
         past: past::read(row.past.as_deref())?,
     })
 }
 
-fn from_json<T: DeserializeOwned + Default>(text: Option<&str>) -> Result<T, sqlx::Error> {
-    let value = text.map(serde_json::from_str).transpose();
-    Ok(value.map_err(|error| sqlx::Error::Decode(error.into()))?.unwrap_or_default())
+/// What is kept beside the ticket. If it cannot be read the ticket is none the worse: it is learned again.
+fn from_json<T: DeserializeOwned + Default>(text: Option<&str>) -> T {
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 fn by_ticket(rows: &[SqliteRow]) -> Result<HashMap<TicketId, Vec<Change>>, StoreError> {

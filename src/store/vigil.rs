@@ -67,11 +67,13 @@ impl Store {
             .await
     }
 
-    /// The keys of `tenant`'s open alerts of a breach about which nothing was ever put in the outbox.
+    /// The keys of `tenant`'s open alerts of a breach of which nobody was told, or is about to be: no step has run, or all
+    /// that was said has failed.
     pub async fn untold_breaches(&self, tenant: &TenantId) -> Result<HashSet<String>, StoreError> {
         let keys = sqlx::query_scalar(
             "SELECT key FROM alerts WHERE tenant = $1 AND state = 'open' AND stage = 'breached' AND told = 1
-             AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = alerts.key)",
+             AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = alerts.key
+                             AND n.state IN ('pending', 'sending', 'bundled', 'sent'))",
         );
         Ok(keys.bind(tenant.as_str()).fetch_all(&self.reads).await?.into_iter().collect())
     }

@@ -105,14 +105,23 @@ impl Audit {
         Self { config, desks, store, telemetry, found, speed }
     }
 
-    /// Looks at each tenant, and says what is new.
+    /// Looks at each tenant, and says what is new. Where a tenant cannot be looked at, what was found there before
+    /// still holds.
     pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
         let mut found = Mismatches::new();
+        let mut looked = Ok(());
         for tenant in self.config.tenants.values() {
-            found.extend(self.look_at(tenant, now).await?);
+            match self.look_at(tenant, now).await {
+                Ok(here) => found.extend(here),
+                Err(error) => {
+                    error!(tenant = %tenant.id, error = %error, "the alerts of `{}` could not be audited", tenant.id);
+                    found.extend(self.found.borrow().iter().filter(|one| one.tenant == tenant.id).cloned());
+                    looked = Err(error);
+                }
+            }
         }
         self.report(found);
-        Ok(())
+        looked
     }
 
     fn report(&self, found: Mismatches) {

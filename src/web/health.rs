@@ -1,5 +1,6 @@
 //! What those who watch the watcher ask: does it live, can it do its work, what are its figures.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -22,7 +23,9 @@ pub async fn alive() -> Json<Value> {
 
 /// GET /readyz: whether alerts would go out now. Open to all, like `/healthz`: what asks has no token.
 pub async fn ready(State(web): State<Arc<Web>>) -> Result<Json<Value>, Problem> {
-    web.service.ready().await.map(|()| Json(json!({ "status": "ready" }))).map_err(Problem::unavailable)
+    web.service.ready().await.map_err(Problem::unavailable)?;
+    let ages: BTreeMap<_, _> = web.service.pulse_ages().collect();
+    Ok(Json(json!({ "status": "ready", "last_good_turn_seconds_ago": ages })))
 }
 
 /// GET /metrics. The figures are of all tenants, so a token for one of them will not do.

@@ -78,6 +78,6 @@ async fn a_notification_that_cannot_be_read_does_not_hold_up_the_others() {
     let mut other = beside(&app).await;
     other.execute("UPDATE notifications SET message = '{}'").await.unwrap();
     app.dispatch().await;
-    app.wait(minutes(15)).await;
-    insta::assert_snapshot!(app.said(), @"email dana.whitfield@example.com: At risk: resolution, 1 h 45 min left (due 17:00 UTC)");
+    app.settle().await;
+    insta::assert_snapshot!(app.said(), @"email dana.whitfield@example.com: At risk: resolution, 2 h left (due 17:00 UTC)");
 }

@@ -7,12 +7,16 @@ use chrono::TimeDelta;
 use sqlx::{Connection, Executor, SqliteConnection};
 use superops_sla::alert::escalation::ChannelKind;
 use superops_sla::alert::life::{Act, Actor, How};
+use superops_sla::alert::overlay::OverlayKind;
 use superops_sla::dispatch::Dispatch;
 use superops_sla::notify::{Body, Message, Notifier, Receipt, SendError};
+use superops_sla::service::Scope;
+use superops_sla::service::overlays::OverlayOrder;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::MailReply;
 use superops_sla::store::Store;
 use superops_sla::store::alerts::id_of;
+use superops_sla::store::audit::Author;
 use tokio::sync::Notify;
 
 use crate::support::{TestApp, minutes, usual};
@@ -227,4 +231,329 @@ async fn after_six_hours_of_vain_attempts_a_message_is_given_up() {
     assert_eq!(app.states().await, [("pending".to_owned(), 1)].into(), "almost");
     app.dispatch().await;
     assert_eq!(app.states().await, [("failed".to_owned(), 1)].into());
+}
+
+/// Gives the ticket to somebody else.
+fn reassign(app: &TestApp, id: &str, technician: Option<&str>) {
+    let other = app.superops.add(NewTicket { technician: technician.map(str::to_owned), ..NewTicket::default() });
+    let owner = app.superops.ticket(&other).unwrap().technician;
+    app.superops.patch(id, |ticket| ticket.technician = owner);
+}
+
+/// Asks for quiet about `ticket`; gives the number of the order.
+async fn quiet(app: &mut TestApp, ticket: &str, length: &str) -> i64 {
+    let (ticket, length) = (Some(ticket.to_owned()), Some(length.to_owned()));
+    let order = OverlayOrder { ticket, length, reason: "noise".to_owned(), ..OverlayOrder::default() };
+    let author = Author { who: "mia".to_owned(), origin: "a test".to_owned() };
+    app.parts().service.add_overlay(&Scope::All, OverlayKind::Silence, order, author).await.unwrap().unwrap().id
+}
+
+/// To whom something was sent since last asked, in order, each with the way.
+fn told(app: &mut TestApp) -> Vec<String> {
+    let mut to: Vec<_> = app.heard().iter().map(|one| one.to.split('@').next().unwrap().to_owned()).collect();
+    to.sort();
+    to
+}
+
+#[tokio::test]
+async fn whoever_gets_a_ticket_is_told_at_once_and_the_steps_go_on_in_their_time() {
+    let (mut app, id) = about_to_warn("", of(Some("Mateo Alvarez"))).await;
+    app.turn().await;
+    assert_eq!(told(&mut app), ["mateo.alvarez"]);
+    reassign(&app, &id, Some("Yuki Tanaka"));
+    app.wait(minutes(5)).await;
+    let mails = app.heard();
+    assert_eq!(mails.len(), 1);
+    assert_eq!(mails[0].to, "yuki.tanaka@example.com");
+    assert!(mails[0].text.contains("you own this ticket"), "{}", mails[0].text);
+    app.wait(minutes(9)).await;
+    assert_eq!(told(&mut app), Vec::<String>::new());
+    app.wait(minutes(1)).await;
+    assert_eq!(told(&mut app), ["dana.whitfield"], "a quarter of an hour after the alert, as ever");
+    reassign(&app, &id, Some("Mateo Alvarez"));
+    app.wait(minutes(1)).await;
+    assert_eq!(told(&mut app), Vec::<String>::new(), "he knows");
+    reassign(&app, &id, Some("Luca Bianchi"));
+    app.wait(minutes(1)).await;
+    assert_eq!(told(&mut app), ["luca.bianchi"], "also when a later step holds; their manager knows");
+}
+
+#[tokio::test]
+async fn a_mail_that_waits_never_reaches_who_has_the_ticket_no_longer() {
+    let (mut app, id) = about_to_warn("", of(Some("Mateo Alvarez"))).await;
+    app.mail.reply(MailReply::TryLater);
+    app.turn().await;
+    reassign(&app, &id, Some("Yuki Tanaka"));
+    app.wait(minutes(1)).await;
+    app.mail.reply(MailReply::Accept);
+    app.wait(NEXT_TRY).await;
+    assert_eq!(told(&mut app), ["yuki.tanaka"]);
+    app.mail.reply(MailReply::TryLater);
+    reassign(&app, &id, Some("Luca Bianchi"));
+    app.wait(minutes(1)).await;
+    reassign(&app, &id, Some("Mateo Alvarez"));
+    app.wait(minutes(1)).await;
+    app.mail.reply(MailReply::Accept);
+    app.wait(minutes(4)).await;
+    assert_eq!(told(&mut app), ["mateo.alvarez"], "what was withdrawn is said when it concerns him again");
+}
+
+#[tokio::test]
+async fn what_is_withdrawn_while_it_leaves_is_not_tried_again() {
+    let (mut app, id) = about_to_warn("", of(Some("Mateo Alvarez"))).await;
+    app.sync().await;
+    app.evaluate().await;
+    app.mail.reply(MailReply::CloseAfterData);
+    app.crash_while_sending().await;
+    app.mail.reply(MailReply::Accept);
+    app.resume().await;
+    assert_eq!(told(&mut app), ["mateo.alvarez"]);
+    reassign(&app, &id, Some("Yuki Tanaka"));
+    app.turn().await;
+    app.wait(LEASE_OVER).await;
+    assert_eq!(told(&mut app), ["yuki.tanaka"]);
+}
+
+#[tokio::test]
+async fn a_ticket_that_changes_hands_while_it_rests_is_told_to_its_new_owner_only() {
+    let (mut app, id) = about_to_warn("", of(Some("Mateo Alvarez"))).await;
+    app.mail.reply(MailReply::TryLater);
+    app.turn().await;
+    app.superops.change_status(&id, "On Hold");
+    app.wait(minutes(1)).await;
+    reassign(&app, &id, Some("Yuki Tanaka"));
+    app.superops.change_status(&id, "In Progress");
+    app.mail.reply(MailReply::Accept);
+    app.wait(NEXT_TRY).await;
+    app.wait(NEXT_TRY).await;
+    assert_eq!(told(&mut app), ["yuki.tanaka"]);
+}
+
+#[tokio::test]
+async fn whoever_gets_it_by_our_own_reassignment_is_told_too() {
+    let more = "[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nreassign_to = 'priyanka.rao@example.com'\n\
+                [tenants.acme.write_back]\nchanges = true\n";
+    let (mut app, _) = about_to_warn(more, of(Some("Mateo Alvarez"))).await;
+    app.turn().await;
+    assert_eq!(told(&mut app), ["mateo.alvarez"]);
+    app.write_back().await;
+    app.wait(minutes(2)).await;
+    assert_eq!(told(&mut app), ["priyanka.rao"]);
+}
+
+#[tokio::test]
+async fn another_priority_has_another_escalation_and_nobody_is_told_twice() {
+    let more = "[[escalations]]\nname = 'urgent'\npriority = 'Critical'\n\
+                [[escalations.steps]]\nafter = '0s'\nnotify = ['technician', 'email:duty@example.com']\n\
+                [[escalations.steps]]\nafter = '20m'\nnotify = ['email:chief@example.com']\n";
+    let (mut app, id) = about_to_warn(more, of(Some("Mateo Alvarez"))).await;
+    app.turn().await;
+    assert_eq!(told(&mut app), ["mateo.alvarez"]);
+    app.superops.patch(&id, |ticket| ticket.priority = Some("Critical".into()));
+    app.wait(minutes(5)).await;
+    assert_eq!(told(&mut app), ["duty"], "who is new in it; the owner knows");
+    app.wait(minutes(14)).await;
+    assert_eq!(told(&mut app), Vec::<String>::new(), "the manager is not of this escalation");
+    app.wait(minutes(1)).await;
+    assert_eq!(told(&mut app), ["chief"], "20 minutes after the alert, not after the change");
+    app.superops.patch(&id, |ticket| ticket.priority = Some("Low".into()));
+    app.wait(minutes(1)).await;
+    assert_eq!(told(&mut app), ["dana.whitfield"], "whom the usual one would have told by now");
+}
+
+#[tokio::test]
+async fn a_ticket_that_comes_late_already_is_an_alert_like_any_other() {
+    let mut app = TestApp::start().await;
+    app.turn().await;
+    app.superops.add(NewTicket {
+        created_in: TimeDelta::hours(-9),
+        resolution_due_in: Some(TimeDelta::minutes(-30)),
+        ..of(Some("Mateo Alvarez"))
+    });
+    app.wait(minutes(1)).await;
+    assert!(app.said().contains("email mateo.alvarez@example.com: Breached: resolution, 31 min over"));
+    app.wait(minutes(15)).await;
+    assert!(app.said().contains("dana.whitfield"), "and its steps go on");
+}
+
+#[tokio::test]
+async fn a_breach_of_a_time_when_nothing_ran_is_an_alert_like_any_other() {
+    let mut app = TestApp::start().await;
+    app.turn().await;
+    app.stop().await;
+    app.superops.add(NewTicket { resolution_due_in: Some(minutes(30)), ..of(Some("Mateo Alvarez")) });
+    app.clock.advance(minutes(60));
+    app.resume().await;
+    app.turn().await;
+    assert!(app.said().contains("email mateo.alvarez@example.com: Breached: resolution, 30 min over"));
+}
+
+#[tokio::test]
+async fn what_was_late_at_the_first_sight_and_concerns_nobody_is_found_by_the_audit() {
+    let mut app = TestApp::start().await;
+    let id = app.superops.add(NewTicket {
+        created_in: TimeDelta::hours(-9),
+        resolution_due_in: Some(TimeDelta::minutes(-30)),
+        group: None,
+        client: None,
+        ..of(None)
+    });
+    app.turn().await;
+    app.wait(minutes(5)).await;
+    app.look_after().await;
+    let found = app.parts().service.overview(&Scope::All).await.unwrap().mismatches;
+    assert_eq!((found.get("nobody_told"), app.said().as_str()), (Some(&1), ""));
+    reassign(&app, &id, Some("Mateo Alvarez"));
+    app.wait(minutes(6)).await;
+    assert!(app.said().contains("mateo.alvarez"), "as soon as somebody has it");
+}
+
+#[tokio::test]
+async fn what_two_silences_cover_stays_covered_when_one_of_them_ends() {
+    let (mut app, id) =
+        about_to_warn("", NewTicket { resolution_due_in: Some(TimeDelta::hours(40)), ..of(Some("Mateo Alvarez")) })
+            .await;
+    app.mail.reply(MailReply::TryLater);
+    app.turn().await;
+    let first = quiet(&mut app, &id, "2h").await;
+    quiet(&mut app, &id, "1h").await;
+    app.mail.reply(MailReply::Accept);
+    app.settle().await;
+    let author = Author { who: "mia".to_owned(), origin: "a test".to_owned() };
+    assert!(app.parts().service.end_overlay(&Scope::All, OverlayKind::Silence, first, author).await.unwrap());
+    app.settle().await;
+    for _ in 0..59 {
+        app.wait(minutes(1)).await;
+    }
+    assert_eq!(told(&mut app), Vec::<String>::new());
+    app.wait(minutes(1)).await;
+    assert!(told(&mut app).contains(&"mateo.alvarez".to_owned()), "it need not wait for the one that was ended");
+}
+
+#[tokio::test]
+async fn what_is_taken_up_again_after_a_pause_waits_for_the_end_of_the_silence() {
+    let (mut app, id) =
+        about_to_warn("", NewTicket { resolution_due_in: Some(TimeDelta::hours(40)), ..of(Some("Mateo Alvarez")) })
+            .await;
+    app.mail.reply(MailReply::TryLater);
+    app.turn().await;
+    app.superops.change_status(&id, "On Hold");
+    app.wait(minutes(1)).await;
+    app.mail.reply(MailReply::Accept);
+    quiet(&mut app, &id, "1h").await;
+    app.superops.change_status(&id, "In Progress");
+    for _ in 0..59 {
+        app.wait(minutes(1)).await;
+    }
+    assert_eq!(told(&mut app), Vec::<String>::new());
+    app.wait(minutes(1)).await;
+    assert!(told(&mut app).contains(&"mateo.alvarez".to_owned()));
+}
+
+#[tokio::test]
+async fn what_is_silenced_while_a_bundle_is_cut_short_is_left_out_of_its_repeat() {
+    let mut app = storm(4).await;
+    let id = app.outbox().await.into_iter().find_map(|row| row.leased.notification.ticket_id).unwrap();
+    app.mail.reply(MailReply::CloseAfterData);
+    app.crash_while_sending().await;
+    app.mail.reply(MailReply::Accept);
+    app.heard();
+    app.resume().await;
+    quiet(&mut app, &id, "10m").await;
+    app.wait(LEASE_OVER).await;
+    let again = app.heard();
+    assert_eq!(again.len(), 1);
+    assert!(again[0].subject.contains("3 tickets"), "{}", again[0].subject);
+    app.wait(minutes(10)).await;
+    assert_eq!(told(&mut app), ["mateo.alvarez"], "that one, when the silence is over");
+}
+
+#[tokio::test]
+async fn six_hours_to_deliver_do_not_count_while_a_silence_lasts() {
+    let (mut app, id) =
+        about_to_warn("", NewTicket { resolution_due_in: Some(TimeDelta::hours(40)), ..of(Some("Mateo Alvarez")) })
+            .await;
+    app.mail.reply(MailReply::TryLater);
+    app.turn().await;
+    quiet(&mut app, &id, "7h").await;
+    app.turn().await;
+    app.wait(TimeDelta::hours(7)).await;
+    app.mail.reply(MailReply::Accept);
+    app.wait(NEXT_TRY).await;
+    assert!(told(&mut app).contains(&"mateo.alvarez".to_owned()));
+}
+
+#[tokio::test]
+async fn an_alert_that_cannot_be_read_is_raised_anew_and_nobody_is_told_twice() {
+    let (mut app, _) = about_to_warn("", of(Some("Mateo Alvarez"))).await;
+    app.turn().await;
+    assert_eq!(told(&mut app), ["mateo.alvarez"]);
+    app.stop().await;
+    tamper(&app, "UPDATE alerts SET stage = 'odd', acts = 7").await;
+    app.resume().await;
+    app.wait(minutes(1)).await;
+    assert_eq!(told(&mut app), Vec::<String>::new());
+    app.wait(minutes(15)).await;
+    assert_eq!(told(&mut app), ["dana.whitfield"]);
+    let parts = app.parts();
+    let figures = parts.telemetry.render();
+    assert!(figures.contains("set_aside_total{kind=\"alert\"} 1"), "{figures}");
+}
+
+#[tokio::test]
+async fn a_ticket_that_cannot_be_read_silences_no_other_and_is_read_anew() {
+    let (mut app, id) = about_to_warn("", of(Some("Mateo Alvarez"))).await;
+    app.superops.add(NewTicket { resolution_due_in: Some(minutes(4)), ..of(Some("Yuki Tanaka")) });
+    app.sync().await;
+    app.stop().await;
+    tamper(&app, &format!("UPDATE tickets SET ticket = '{{' WHERE id = '{id}'")).await;
+    app.resume().await;
+    app.clock.advance(minutes(3));
+    app.settle().await;
+    assert_eq!(told(&mut app), ["yuki.tanaka"]);
+    app.wait(minutes(30)).await;
+    assert!(told(&mut app).contains(&"mateo.alvarez".to_owned()), "the next sweep shows it again");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_one_tenant_keeps_no_other_waiting() {
+    let mut app = TestApp::start().await;
+    let text = app.config_text();
+    let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    let beta = format!("[tenants.beta]\nsubdomain = \"acme\"\n{}\n{}\n", line("endpoint"), line("token_file"));
+    app.restart_with(&beta).await;
+    app.ticket(minutes(60));
+    app.turn().await;
+    // An end that no calendar has.
+    let broken = "INSERT INTO silences (tenant, from_at, until_at, author, reason) VALUES ('acme', 0, 9000000000000000000, 'x', 'x')";
+    tamper(&app, broken).await;
+    app.clock.advance(minutes(61));
+    app.sync().await;
+    let turn = app.evaluate().await;
+    assert_eq!((turn.failed, turn.next), (1, Some(app.now() + TimeDelta::seconds(2))));
+    app.dispatch().await;
+    let keys: Vec<_> = app.outbox().await.into_iter().map(|row| row.leased.notification.alert_key).collect();
+    assert!(!keys.is_empty() && keys.iter().all(|key| key.starts_with("beta:")), "{keys:?}");
+    let now = app.now();
+    app.parts().vigil.turn(now).await.unwrap_err();
+    tamper(&app, "DELETE FROM silences").await;
+    app.settle().await;
+    assert!(app.outbox().await.iter().any(|row| row.leased.notification.alert_key.starts_with("acme:")));
+}
+
+#[tokio::test]
+async fn when_all_that_was_said_has_failed_the_audit_says_that_nobody_was_told() {
+    let only = "[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\n";
+    let mut app = TestApp::with(only).await;
+    app.ticket(minutes(60));
+    app.turn().await;
+    app.clock.advance(minutes(61));
+    app.sync().await;
+    app.evaluate().await;
+    tamper(&app, "UPDATE notifications SET message = '{}'").await;
+    app.dispatch().await;
+    app.wait(minutes(5)).await;
+    app.look_after().await;
+    let found = app.parts().service.overview(&Scope::All).await.unwrap().mismatches;
+    assert_eq!((found.get("nobody_told"), app.said().as_str()), (Some(&1), ""));
 }

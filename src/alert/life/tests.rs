@@ -27,6 +27,8 @@ fn alert(stage: Stage) -> AlertRow {
         told: true,
         escalation: "default".to_owned(),
         ack_expires: ACK_EXPIRES,
+        asked: None,
+        covered_until: None,
         life: Life::default(),
     }
 }

@@ -109,7 +109,7 @@ fn a_prediction_is_told_once_and_gives_way_to_the_clock() {
     ];
     for (name, standing, raised, call, expected) in cases {
         let clock = clock(standing);
-        let decision = decide(&clock, at("09:00"), raised.as_ref());
+        let decision = decide(&clock, Some(at("09:00")), raised.as_ref());
         assert_eq!(refine(decision, &clock, raised.as_ref(), call), expected, "{name}");
     }
 }

@@ -78,11 +78,14 @@ async fn save(tx: &mut SqliteConnection, turn: AlertTurn, now: DateTime<Utc>) ->
         let keys: Vec<String> = turn.cancelled.iter().map(AlertKey::to_string).collect();
         outbox::withdraw(tx, &keys, now).await?;
     }
-    for (key, until) in &turn.put_off {
-        outbox::put_off(tx, &key.to_string(), *until).await?;
+    for (key, until, from) in &turn.let_go {
+        outbox::let_go(tx, &key.to_string(), *until, *from).await?;
     }
     for (key, stage) in &turn.reopened {
         outbox::take_up_again(tx, &key.to_string(), stage, now).await?;
+    }
+    if !turn.withdrawn.is_empty() {
+        outbox::make_void(tx, &turn.withdrawn, now).await?;
     }
     for recovered in &turn.recovered {
         recover(tx, recovered, now).await?;

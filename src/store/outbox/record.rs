@@ -181,15 +181,27 @@ async fn move_on(
     if take_up_next_channel(tx, refused, now).await? || refused.kind != "alert" {
         return Ok(false);
     }
+    hurry(tx, &refused.alert_key, &refused.stage, refused.step, now).await
+}
+
+/// Brings the next rung of `alert` forward, unless something else of this stage and step says what has failed. True if
+/// it was.
+pub(super) async fn hurry(
+    tx: &mut SqliteConnection,
+    alert: &str,
+    stage: &str,
+    step: u32,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
     let hurried = sqlx::query(
         "UPDATE alerts SET next_step_at = $2 WHERE key = $1 AND state = 'open' AND next_step_at > $2
          AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = $1 AND n.stage = $3 AND n.step = $4
                          AND n.state IN ('pending', 'sending', 'bundled', 'sent'))",
     )
-    .bind(&refused.alert_key)
+    .bind(alert)
     .bind(millis(now))
-    .bind(&refused.stage)
-    .bind(i64::from(refused.step))
+    .bind(stage)
+    .bind(i64::from(step))
     .execute(tx)
     .await?;
     Ok(hurried.rows_affected() > 0)

@@ -200,7 +200,8 @@ async fn read_known(
         let mut query = select(tenant);
         push_ids(query.push(" AND id IN ("), some.iter());
         for row in query.build().fetch_all(&mut *tx).await? {
-            let watched = watched(&row)?;
+            // One that cannot be read is written as if it were new.
+            let Ok(watched) = watched(&row) else { continue };
             known.insert(watched.ticket.id.clone(), watched);
         }
     }

@@ -157,6 +157,8 @@ struct Alert {
     hold: Option<Hold>,
     /// The next rung is told even to those who were told before.
     again: bool,
+    /// Who owned the ticket when people were told last.
+    asked: Option<Who>,
 }
 
 /// What a person does to an alert.
@@ -193,6 +195,12 @@ struct Owed {
     episode: u32,
     who: Who,
     way: Way,
+    /// Of which rung.
+    rung: usize,
+    /// In which look of the watch it became owed.
+    turn: u32,
+    /// It went void since the ticket is somebody else's.
+    gone: bool,
     since: At,
     /// Not to be said before.
     free_from: At,
@@ -264,6 +272,8 @@ pub struct Model {
     alerts: BTreeMap<(usize, Clock), Alert>,
     silences: Vec<Silence>,
     owed: Vec<Owed>,
+    /// The number of the present look.
+    turn: u32,
 }
 
 impl Model {
@@ -381,6 +391,7 @@ impl Model {
 
     /// The watch looks at its clocks.
     pub fn evaluates(&mut self, now: At) {
+        self.turn += 1;
         for ticket in 0..self.tickets.len() {
             for clock in CLOCKS {
                 self.look((ticket, clock), now);
@@ -398,6 +409,7 @@ impl Model {
         let keys: Vec<_> = self.alerts.keys().copied().collect();
         for key in keys {
             self.end_hold(key, now);
+            self.follow(key, now);
             self.run_rung(key, now);
         }
     }
@@ -435,6 +447,7 @@ impl Model {
             rung_at: Some(now),
             hold: None,
             again: false,
+            asked: self.tickets[key.0].owner,
         };
         self.alerts.insert(key, alert);
     }
@@ -487,6 +500,34 @@ impl Model {
         (alert.hold, alert.again, alert.rung_at) = (None, true, Some(now));
     }
 
+    /// The ticket is somebody else's: they are told what the rungs so far have said, and those before them no more.
+    fn follow(&mut self, key: (usize, Clock), now: At) {
+        let ticket = self.tickets[key.0].clone();
+        let Some(alert) = self.alerts.get_mut(&key).filter(|alert| alert.over.is_none() && alert.hold.is_none()) else {
+            return;
+        };
+        if alert.asked == ticket.owner {
+            return;
+        }
+        let former = Ticket { owner: std::mem::replace(&mut alert.asked, ticket.owner), ..ticket.clone() };
+        let alert = alert.clone();
+        let what = What::Alert(alert.stage);
+        for owed in self.owed.iter_mut().filter(|owed| owed.state == State::Waits) {
+            let about = (owed.ticket, owed.clock, owed.what, owed.episode) == (key.0, key.1, what, alert.episode);
+            let was_theirs = owed.rung < 2 && former.people(owed.rung).contains(&owed.who);
+            if about && was_theirs && !ticket.people(owed.rung).contains(&owed.who) {
+                (owed.state, owed.gone) = (State::Void, true);
+            }
+        }
+        for rung in 0..alert.rung {
+            for who in ticket.people(rung) {
+                for way in ways(who, alert.stage) {
+                    self.tell(key, &alert, (who, way, rung), false, now);
+                }
+            }
+        }
+    }
+
     /// The rung that holds now is run, if its time has come: one, never two.
     fn run_rung(&mut self, key: (usize, Clock), now: At) {
         let Some(alert) = self.alerts.get(&key).filter(|alert| alert.over.is_none() && alert.hold.is_none()) else {
@@ -505,7 +546,7 @@ impl Model {
         };
         for who in ticket.people(rung) {
             for way in ways(who, alert.stage) {
-                self.tell(key, &alert, who, way, again, now);
+                self.tell(key, &alert, (who, way, rung), again, now);
             }
         }
         if again {
@@ -514,6 +555,7 @@ impl Model {
             // It may have waited for the end of a silence.
             alert.began = now;
         }
+        alert.asked = ticket.owner;
         alert.rung = (rung + 1).max(if again { alert.rung } else { 0 });
         // Nobody owns it: there is no owner to wait for.
         let onward = ticket.owner.is_none() && rung == 0;
@@ -522,17 +564,43 @@ impl Model {
         self.alerts.insert(key, alert);
     }
 
-    fn tell(&mut self, (ticket, clock): (usize, Clock), alert: &Alert, who: Who, way: Way, again: bool, now: At) {
-        let what = What::Alert(alert.stage);
-        let same = |owed: &Owed| {
-            (owed.ticket, owed.clock, owed.what, owed.episode) == (ticket, clock, what, alert.episode)
+    fn tell(
+        &mut self,
+        (ticket, clock): (usize, Clock),
+        alert: &Alert,
+        (who, way, rung): (Who, Way, usize),
+        again: bool,
+        now: At,
+    ) {
+        let (what, episode, turn) = (What::Alert(alert.stage), alert.episode, self.turn);
+        let free_from = self.free_from(ticket, now);
+        let about = |owed: &Owed| {
+            (owed.ticket, owed.clock, owed.what, owed.episode) == (ticket, clock, what, episode)
                 && owed.who == who
                 && owed.way == way
-                && owed.state != State::Void
         };
-        if again || !self.owed.iter().any(same) {
-            self.owed.push(Owed { ticket, clock, what, episode: alert.episode, who, way, ..blank(now) });
+        // Who was told a moment ago, since the ticket is theirs now, is not told again at once.
+        let knows = |owed: &Owed| about(owed) && owed.state != State::Void && (!again || owed.turn == turn);
+        if self.owed.iter().any(knows) {
+            return;
         }
+        // What was withdrawn since the ticket was somebody else's is wanted after all.
+        let back = self.owed.iter_mut().find(|owed| about(owed) && owed.gone && owed.rung == rung && !again);
+        match back {
+            Some(owed) => {
+                (owed.state, owed.gone, owed.turn, owed.since, owed.free_from) =
+                    (State::Waits, false, turn, now, free_from);
+            }
+            None => {
+                self.owed.push(Owed { ticket, clock, what, episode, who, way, rung, turn, free_from, ..blank(now) })
+            }
+        }
+    }
+
+    /// From when on people may be told of a ticket.
+    fn free_from(&self, ticket: usize, now: At) -> At {
+        let covers = |silence: &&Silence| silence.ticket.is_none_or(|only| only == ticket) && silence.from <= now;
+        self.silences.iter().filter(covers).map(|silence| silence.until).fold(now, At::max)
     }
 
     /// The receivers got these in a dispatch, while they answered so.
@@ -657,6 +725,9 @@ fn blank(since: At) -> Owed {
         episode: 0,
         who: &DANA,
         way: Way::Mail,
+        rung: 0,
+        turn: 0,
+        gone: false,
         since,
         free_from: since,
         leased_until: since,

@@ -1,0 +1,173 @@
+//! What a change of a ticket means for its open alerts: other people to tell, or
+//! another escalation.
+//!
+//! Whoever has the ticket now is told at once what those before were told, and
+//! what these were not told yet is withdrawn. Nobody is told twice, and the
+//! time of the steps goes on: a change starts nothing over. While somebody
+//! holds the alert nobody is told; it is made up for when the hold ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::escalate::{Rung, escalation_of};
+use super::{Evaluate, Scene};
+use crate::alert::AlertKey;
+use crate::alert::escalation::{Step, Target, recipients};
+use crate::alert::life::{Asked, Life};
+use crate::alert::on_call::Duty;
+use crate::alert::policy::Escalation;
+use crate::sla::clock;
+use crate::store::StoreError;
+use crate::store::alerts::{AlertRow, AlertTurn};
+use crate::store::outbox::Unsaid;
+use crate::store::tickets::OpenTickets;
+use crate::ticket::Ticket;
+use crate::ticket::watch::Watched;
+
+/// Who is told by which step because of the owner or the group, and why.
+type Roles = BTreeMap<(u32, String), String>;
+
+impl Evaluate {
+    /// The open alerts of `watched` about which others are to be told than those who were told last.
+    pub(super) fn changed(&self, scene: &Scene<'_>, watched: &Watched) -> Vec<AlertKey> {
+        let rows = self.memory.of_ticket(&scene.tenant.id, &watched.ticket.id).iter();
+        rows.filter(|row| self.is_changed(row, watched)).map(|row| row.key.clone()).collect()
+    }
+
+    fn is_changed(&self, row: &AlertRow, watched: &Watched) -> bool {
+        let is_concerned = row.raised.resolved_as.is_none() && row.told && row.key.cycle == watched.cycle;
+        is_concerned && (is_reassigned(row, watched) || self.chosen(row, watched).name != row.escalation)
+    }
+
+    /// The escalation that an alert of this stage about the ticket, as it is now, follows.
+    fn chosen(&self, row: &AlertRow, watched: &Watched) -> &Escalation {
+        self.config.escalation_for(&row.key.tenant, &watched.ticket, row.raised.stage)
+    }
+
+    /// Does what the changes of the tickets of these alerts call for.
+    pub(super) async fn follow(
+        &mut self,
+        scene: &Scene<'_>,
+        open: &OpenTickets,
+        changed: Vec<AlertKey>,
+        work: &mut AlertTurn,
+    ) -> Result<(), StoreError> {
+        for key in changed {
+            let Some((watched, row)) = open.get(&key.ticket).zip(self.memory.get(&key).cloned()) else { continue };
+            if row.life.held().is_some() || !self.is_changed(&row, watched) {
+                continue;
+            }
+            let reopened = work.reopened.iter().any(|(reopened, _)| *reopened == key);
+            let unsaid = self.store.unsaid(&key, reopened).await?;
+            let row = if self.chosen(&row, watched).name == row.escalation {
+                self.follow_owner(scene, watched, row, unsaid, work)
+            } else {
+                self.follow_escalation(scene, watched, row, unsaid, work)
+            };
+            work.alerts.push(self.memory.put(row));
+        }
+        Ok(())
+    }
+
+    /// Other people have the ticket: they are told what the steps that were run said to those before them.
+    fn follow_owner(
+        &mut self,
+        scene: &Scene<'_>,
+        watched: &Watched,
+        mut row: AlertRow,
+        unsaid: Vec<Unsaid>,
+        work: &mut AlertTurn,
+    ) -> AlertRow {
+        let config = self.config.clone();
+        let steps = run_steps(&escalation_of(&config, &row, watched).steps, &row);
+        let former = row.asked.replace(Asked::of(&watched.ticket)).unwrap_or_default().had(&watched.ticket);
+        let (before, after) = (roles(steps, &former, scene), roles(steps, &watched.ticket, scene));
+        let is_void = |one: &Unsaid| {
+            let role = (one.step, one.recipient.clone());
+            let differs = |was: &String| after.get(&role).is_none_or(|is| is != was && !one.is_leaving);
+            before.get(&role).is_some_and(differs)
+        };
+        self.withdraw(&row, unsaid.into_iter().filter(is_void), work);
+        // Who is on call is asked when a step is run, and not again.
+        self.catch_up(scene, watched, &row, steps, |target| !matches!(target, Target::OnCall(_)), work);
+        row
+    }
+
+    /// Another escalation holds: those whom its steps would have reached by now are told, and it goes on from there.
+    fn follow_escalation(
+        &mut self,
+        scene: &Scene<'_>,
+        watched: &Watched,
+        mut row: AlertRow,
+        unsaid: Vec<Unsaid>,
+        work: &mut AlertTurn,
+    ) -> AlertRow {
+        let config = self.config.clone();
+        let chosen = config.escalation_for(&row.key.tenant, &watched.ticket, row.raised.stage);
+        chosen.name.clone_into(&mut row.escalation);
+        row.ack_expires = chosen.ack_expires;
+        row.asked = Some(Asked::of(&watched.ticket));
+        let has_run = row.step > 0;
+        let due = |step: &&Step| has_run && row.raised_at + step.after <= scene.now;
+        let steps = &chosen.steps[..chosen.steps.iter().take_while(due).count()];
+        let meant = steps.iter().flat_map(|step| recipients(&step.notify, &watched.ticket, scene.people, &scene.duty));
+        let meant: BTreeSet<String> = meant.map(|recipient| recipient.id).collect();
+        self.withdraw(&row, unsaid.into_iter().filter(|one| !meant.contains(&one.recipient)), work);
+        let reached = self.catch_up(scene, watched, &row, steps, |_| true, work);
+        // If nobody is reached, it begins with the first step, which passes on what reaches nobody.
+        row.step = if reached { u32::try_from(steps.len()).unwrap_or(u32::MAX) } else { 0 };
+        let next = chosen.steps.get(if reached { steps.len() } else { 0 });
+        row.next_step_at = next.map(|next| (row.raised_at + next.after).max(scene.now));
+        if row.life.again {
+            row.next_step_at = Some(scene.now);
+        }
+        row
+    }
+
+    fn withdraw(&mut self, row: &AlertRow, void: impl Iterator<Item = Unsaid>, work: &mut AlertTurn) {
+        for one in void {
+            self.memory.untell(row, &one);
+            work.withdrawn.push(one.key);
+        }
+    }
+
+    /// Tells those of `steps` who are `meant` and were not told before. False if they reach nobody.
+    fn catch_up(
+        &mut self,
+        scene: &Scene<'_>,
+        watched: &Watched,
+        row: &AlertRow,
+        steps: &[Step],
+        meant: impl Fn(&Target) -> bool,
+        work: &mut AlertTurn,
+    ) -> bool {
+        // What a hold that has just ended wants told again is told by the next step.
+        let row = &AlertRow { life: Life { again: false, ..row.life.clone() }, ..row.clone() };
+        let clock = &clock::assess(watched, row.key.clock, scene.desk, scene.now);
+        let mut reached = false;
+        for (index, step) in steps.iter().enumerate() {
+            let targets: Vec<Target> = step.notify.iter().filter(|target| meant(target)).cloned().collect();
+            reached |= self.tell(scene, &Rung { watched, clock, row, index, step }, &targets, work);
+        }
+        reached
+    }
+}
+
+fn is_reassigned(row: &AlertRow, watched: &Watched) -> bool {
+    row.asked.as_ref().is_some_and(|asked| *asked != Asked::of(&watched.ticket))
+}
+
+/// The steps that were run.
+fn run_steps<'s>(steps: &'s [Step], row: &AlertRow) -> &'s [Step] {
+    &steps[..usize::try_from(row.step).unwrap_or(usize::MAX).min(steps.len())]
+}
+
+fn roles(steps: &[Step], ticket: &Ticket, scene: &Scene<'_>) -> Roles {
+    let mut roles = Roles::new();
+    for (index, step) in (0..).zip(steps) {
+        let targets: Vec<Target> = step.notify.iter().filter(|target| target.is_of_owner()).cloned().collect();
+        for person in recipients(&targets, ticket, scene.people, &Duty::new()) {
+            roles.insert((index, person.id), person.because);
+        }
+    }
+    roles
+}

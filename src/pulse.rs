@@ -1,0 +1,70 @@
+//! When the loops without which nobody is told last did their work: readiness goes by it.
+//!
+//! A loop that hangs, or fails turn after turn, leaves the process alive and
+//! the page answering. Its pulse grows old all the same, by a clock that nobody
+//! can set.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Each of the loops turns at least once a minute; one that did not for so long is out of order.
+const LONGEST: Duration = Duration::from_secs(180);
+
+/// The pulse of one loop. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Pulse(Arc<Mutex<Option<Instant>>>);
+
+impl Pulse {
+    /// A turn has ended well, or the first is about to begin.
+    pub fn beat(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// How long ago the last good turn was; none while the loop does not run.
+    pub fn age(&self) -> Option<Duration> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).map(|last| last.elapsed())
+    }
+}
+
+/// The pulses of the loops that decide whom to tell, and tell them.
+#[derive(Clone, Debug, Default)]
+pub struct Pulses {
+    pub evaluate: Pulse,
+    pub dispatch: Pulse,
+}
+
+impl Pulses {
+    /// Each loop with the age of its last good turn, in whole seconds; without those that do not run.
+    pub fn ages(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let all = [("evaluate", self.evaluate.age()), ("dispatch", self.dispatch.age())];
+        all.into_iter().filter_map(|(name, age)| Some((name, age?.as_secs())))
+    }
+
+    /// What is to be said of loops whose last good turn is too long ago.
+    pub fn troubles(&self) -> Vec<String> {
+        let late = self.ages().filter(|(_, age)| *age > LONGEST.as_secs());
+        late.map(|(name, age)| format!("{name}: its last good turn was {age} s ago; the log says why")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_has_not_turned_well_for_three_minutes_is_said_to_be_out_of_order() {
+        let pulses = Pulses::default();
+        assert_eq!(pulses.troubles(), Vec::<String>::new(), "what does not run has no pulse");
+        pulses.evaluate.beat();
+        pulses.dispatch.beat();
+        tokio::time::advance(Duration::from_secs(180)).await;
+        pulses.dispatch.beat();
+        assert_eq!(pulses.troubles(), Vec::<String>::new());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(pulses.troubles(), ["evaluate: its last good turn was 181 s ago; the log says why"]);
+        pulses.evaluate.beat();
+        assert_eq!(pulses.ages().collect::<Vec<_>>(), [("evaluate", 0), ("dispatch", 1)]);
+    }
+}
