@@ -198,6 +198,8 @@ pub struct Tenant {
     pub token: TokenSource,
     pub requests_per_minute: u32,
     pub poll_interval: TimeDelta,
+    /// How far back tickets are read, by their last update.
+    pub history: TimeDelta,
     pub hours: Hours,
     /// The MSP's own hours, by name; none: always open.
     pub calendar: Option<String>,

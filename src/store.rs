@@ -12,6 +12,7 @@ mod cache;
 mod checkpoint;
 pub mod dead_phones;
 pub mod links;
+mod loans;
 pub mod on_call;
 pub mod outbox;
 pub mod overlays;

@@ -15,14 +15,17 @@ mod page;
 pub mod probe;
 mod records;
 mod schema;
+mod skew;
 #[cfg(test)]
 mod tests;
 mod wording;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
+use chrono::TimeDelta;
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -62,6 +65,13 @@ pub struct SuperOps {
 }
 
 impl SuperOps {
+    /// A client of `tenant` beside a running service, with the half of its requests that are lent to it.
+    pub fn beside_service(tenant: &Tenant, telemetry: Arc<Telemetry>) -> Result<Self, ApiError> {
+        let client = Self::new(tenant, telemetry)?;
+        client.pacer.lend_half(true);
+        Ok(client)
+    }
+
     /// A client of `tenant`. Nothing is sent and no token is read yet.
     pub fn new(tenant: &Tenant, telemetry: Arc<Telemetry>) -> Result<Self, ApiError> {
         Self::with_limits(tenant, telemetry, Limits::default())
@@ -95,6 +105,19 @@ impl SuperOps {
     /// One ticket; none if SuperOps does not know it, or hides it: it does not say which.
     pub async fn ticket(&self, id: &TicketId, urgency: Urgency) -> Result<Option<Ticket>, ApiError> {
         Ok(self.single(id, urgency).await?.tickets.pop())
+    }
+
+    /// Lends half of the budget to another program with the same token, or takes it back. Gives after how long at the most
+    /// that half is free.
+    pub fn lend_half(&self, lent: bool) -> Duration {
+        let free_in = self.pacer.lend_half(lent);
+        self.show_budget();
+        free_in
+    }
+
+    /// How far our clock is ahead of SuperOps'; below zero: behind. None before a few answers.
+    pub fn clock_ahead(&self) -> Option<TimeDelta> {
+        self.link.ahead()
     }
 
     /// Who wrote on a ticket, and when.

@@ -12,6 +12,7 @@ mod gaps;
 mod health;
 mod keep;
 mod lookups;
+mod missing;
 mod pace;
 mod pass;
 mod progress;
@@ -20,11 +21,12 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -37,16 +39,20 @@ use self::replies::Looked;
 use crate::clock::SharedClock;
 use crate::config;
 use crate::sla::policy::{Choice, Policy};
-use crate::store::sync::{Lookup, SyncState, Unread};
+use crate::store::sync::{Lookup, Sight, SyncState, Unread};
 use crate::store::tickets::{Batch, Saved};
 use crate::store::{Store, StoreError};
 use crate::superops::{ApiError, SuperOps, TicketAsk, TicketPage, Urgency};
 use crate::telemetry::{LoopName, Telemetry, TenantLabels};
 use crate::ticket::watch::Bounds;
-use crate::ticket::{ClockKind, StatusWords, TenantId};
+use crate::ticket::{ClockKind, StatusWords, TenantId, TicketId};
 
 /// What does not work now may work in a while; asking costs a handful of calls.
 const PROBE_EVERY: TimeDelta = TimeDelta::minutes(10);
+/// So far off, our clock is said to be; a `Date` is exact to a second.
+const CLOCK_OFF: TimeDelta = TimeDelta::seconds(5);
+/// So far off, it is trouble.
+const CLOCK_WRONG: TimeDelta = TimeDelta::seconds(60);
 /// A hint makes a turn begin at once, but not sooner than this after the last.
 const HINT_GAP: TimeDelta = TimeDelta::seconds(2);
 /// SuperOps counts requests by the minute, also those from before a restart.
@@ -120,6 +126,13 @@ pub struct TenantSync {
     /// Whether the last list was counted otherwise than it was long.
     count_disagrees: AtomicBool,
     tried: Tried,
+    /// Whether half of the requests are lent.
+    lends: bool,
+    /// When each missing ticket was last asked for.
+    asked: HashMap<TicketId, DateTime<Utc>>,
+    history: TimeDelta,
+    /// None: that of most of the sites.
+    zone: Option<Tz>,
 }
 
 impl TenantSync {
@@ -148,7 +161,16 @@ impl TenantSync {
             failures: 0,
             count_disagrees: AtomicBool::new(false),
             tried: Tried::default(),
+            lends: false,
+            asked: HashMap::new(),
+            history: tenant.history,
+            zone: None,
         })
+    }
+
+    /// With the zone in which the desk has its nights.
+    pub fn in_zone(self, zone: Option<Tz>) -> Self {
+        Self { zone, ..self }
     }
 
     /// With what the tenant's tickets are promised.
@@ -175,7 +197,22 @@ impl TenantSync {
         result.map(|()| report)
     }
 
+    /// Lends half of the requests to a `check --online` that asks for them.
+    async fn heed_loan(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let lends = self.store.loan(&self.tenant, now).await?.is_some();
+        if lends != self.lends {
+            self.lends = lends;
+            let free_in = TimeDelta::from_std(self.client.lend_half(lends)).unwrap_or(MINUTE);
+            if lends {
+                info!(tenant = %self.tenant, "half of the requests of `{}` are lent to a check beside us", self.tenant);
+                self.store.lend(&self.tenant, now + free_in).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn read_all(&mut self, now: DateTime<Utc>, report: &mut TurnReport) -> Result<(), SyncError> {
+        self.heed_loan(now).await?;
         self.read_lookups(now).await?;
         self.read_changes(now, report).await?;
         self.sweep_if_due(now, report).await?;
@@ -263,13 +300,28 @@ impl TenantSync {
         if before.as_ref().map(|trouble| &trouble.what) != trouble.as_ref().map(|trouble| &trouble.what) {
             self.tell(trouble.as_ref(), since, now);
         }
-        let limits = self.limits();
+        let (limits, clock) = (self.limits(), self.clock_trouble(now));
+        let doubted_since = self.doubted_since(now);
+        let doubt = doubted_since.map(|since| Trouble::missing(since, self.state.missing));
+        let last_good = doubted_since.map_or(self.state.good_at, |since| self.state.good_at.min(Some(since)));
         self.show_health(|health| {
-            health.last_good = self.state.good_at;
+            health.last_good = last_good;
             health.trouble = trouble;
+            health.doubt = doubt;
+            health.clock = clock;
             health.limits = limits;
         });
         self.show_age(now);
+    }
+
+    /// That our clock is far off, once it is; told when that is news.
+    fn clock_trouble(&self, now: DateTime<Utc>) -> Option<Trouble> {
+        let ahead = self.client.clock_ahead().filter(|ahead| ahead.abs() > CLOCK_WRONG)?;
+        let known = self.health.borrow().clock.as_ref().map(|clock| clock.since);
+        if known.is_none() {
+            error!(tenant = %self.tenant, "{}: alerts are wrong by as much", ahead_words(ahead));
+        }
+        Some(Trouble::clock(&ahead_words(ahead), known.unwrap_or(now)))
     }
 
     /// Whoever wakes by it walks through the tickets: of half a first reading that would be in vain, again and again.
@@ -311,6 +363,12 @@ impl TenantSync {
         if self.state.filter_broken_at.is_some() {
             limits.push("closed tickets cannot be left out: all tickets are read again and again".to_owned());
         }
+        limits.extend(self.state.sight.as_ref().map(sight_words));
+        if let Some(page) = self.state.sweep_ends_at {
+            limits.push(format!("SuperOps gives no more than {page} pages of open tickets: of the others changes are seen as long as they can be listed by update"));
+        }
+        let off = self.client.clock_ahead().filter(|ahead| ahead.abs() > CLOCK_OFF);
+        limits.extend(off.map(ahead_words));
         if self.count_disagrees.load(Ordering::Relaxed) {
             limits.push("SuperOps' count of tickets and its word on further pages disagree: pages are read as long as either says that there are more".to_owned());
         }
@@ -416,6 +474,22 @@ impl TenantSync {
     }
 }
 
+fn ahead_words(ahead: TimeDelta) -> String {
+    let word = if ahead < TimeDelta::zero() { "behind" } else { "ahead of" };
+    format!("our clock is {} s {word} SuperOps'", ahead.num_seconds().abs())
+}
+
+fn sight_words(sight: &Sight) -> String {
+    let pages = format!("SuperOps gives no more than {} pages of all tickets", sight.pages);
+    match sight.back_to {
+        _ if sight.others_read => format!("{pages}: those beyond were read through a filter"),
+        Some(at) => {
+            format!("{pages}: closed tickets last updated before {} are not seen", at.format("%Y-%m-%d %H:%M UTC"))
+        }
+        None => format!("{pages}: what lies beyond is not seen, but for open tickets"),
+    }
+}
+
 /// A page, and when it was read.
 struct Answer {
     /// Of the page, from 1.
@@ -425,6 +499,11 @@ struct Answer {
 }
 
 impl Answer {
+    /// No page at all: where the sync stands is to be saved all the same.
+    fn nothing(at: DateTime<Utc>) -> Self {
+        Self { number: 1, page: TicketPage::default(), read: Bounds { earliest: at, latest: at } }
+    }
+
     fn has_more(&self) -> bool {
         self.page.goes_on_after(self.number)
     }

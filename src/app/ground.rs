@@ -72,7 +72,9 @@ impl Ground {
             health,
         };
         let policies = self.config.policies_of(&tenant.id).map(|(_, policy)| policy.clone()).collect();
-        Ok(TenantSync::open(tenant, wiring).await?.promising(policies))
+        let calendar = tenant.calendar.as_ref().and_then(|name| self.config.calendars.get(name));
+        let zone = calendar.map(|spec| spec.timezone);
+        Ok(TenantSync::open(tenant, wiring).await?.promising(policies).in_zone(zone))
     }
 
     pub fn predict(&self, tenant: &Tenant, synced: watch::Receiver<SyncHealth>) -> Predict {

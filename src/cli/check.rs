@@ -24,7 +24,7 @@ pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
     let mut online = String::new();
     if args.online {
         for tenant in config.tenants.values() {
-            let tried = online::try_tenant(tenant).await?;
+            let tried = online::try_tenant(tenant, &config.store.path).await?;
             sound &= tried.sound;
             online.push_str(&tried.text);
             if tried.sound {

@@ -16,7 +16,7 @@ use super::explain_watch::watch;
 use super::explain_write_back;
 use super::read_calendar::DAYS;
 use super::read_server::{DEFAULT_LISTEN, DEFAULT_STORE};
-use super::read_tenant::{DEFAULT_POLL_INTERVAL, DEFAULT_REQUESTS_PER_MINUTE, default_ticket_url};
+use super::read_tenant::{DEFAULT_HISTORY, DEFAULT_POLL_INTERVAL, DEFAULT_REQUESTS_PER_MINUTE, default_ticket_url};
 use super::remarks::remarks;
 use super::{Config, Hours, LogFormat, Server, Tenant, TokenSource, duration};
 
@@ -87,6 +87,8 @@ fn about_tenant(page: &mut Page, tenant: &Tenant, statuses: Option<&[String]>) {
     let (budget, poll) = (tenant.requests_per_minute, tenant.poll_interval);
     page.row("requests", or_default(format!("up to {budget} a minute"), budget == DEFAULT_REQUESTS_PER_MINUTE));
     page.row("looks", or_default(format!("every {}", duration::show(poll)), poll == DEFAULT_POLL_INTERVAL));
+    let history = tenant.history;
+    page.row("reads back", or_default(duration::show(history), history == DEFAULT_HISTORY));
     page.row("working hours", hours_words(tenant));
     page.row("closed statuses", status_words(tenant, StatusMeaning::Closed, statuses));
     page.row("paused statuses", status_words(tenant, StatusMeaning::Paused, statuses));

@@ -11,6 +11,8 @@ use super::{Hours, Tenant, checks, duration, read_write_back};
 /// SuperOps throttles above about 100 a minute, and other tools share the budget.
 pub(super) const DEFAULT_REQUESTS_PER_MINUTE: u32 = 60;
 pub(super) const DEFAULT_POLL_INTERVAL: TimeDelta = TimeDelta::seconds(60);
+/// A year to learn from, and a month for what is told of the year before.
+pub(super) const DEFAULT_HISTORY: TimeDelta = TimeDelta::days(400);
 /// The most that SuperOps has ever documented for a minute.
 const MOST_REQUESTS_PER_MINUTE: i64 = 800;
 
@@ -33,6 +35,7 @@ pub(super) fn tenant(name: &Found<'_, &str>, section: Section<'_>, names: &Names
     let hook_secret = HOOK_SECRET.read(&section);
     let requests_per_minute = requests_per_minute(&section).unwrap_or(DEFAULT_REQUESTS_PER_MINUTE);
     let poll_interval = poll_interval(&section).unwrap_or(DEFAULT_POLL_INTERVAL);
+    let history = history(&section).unwrap_or(DEFAULT_HISTORY);
     let hours = section.text("hours").and_then(|t| t.read(|text| hours(text))).unwrap_or(Hours::Msp);
     let calendar = section.text("calendar").and_then(|t| t.read(|text| known_calendar(text, names)));
     let ticket_url = section.text("ticket_url").and_then(|t| t.read(|text| ticket_url(text)));
@@ -47,6 +50,7 @@ pub(super) fn tenant(name: &Found<'_, &str>, section: Section<'_>, names: &Names
         token: token?.source,
         requests_per_minute,
         poll_interval,
+        history,
         hours,
         calendar,
         automation_answers,
@@ -117,6 +121,15 @@ fn poll_interval(section: &Section<'_>) -> Option<TimeDelta> {
     section.text("poll_interval")?.read(|text| match duration::parse(text)? {
         short if short < TimeDelta::seconds(1) => {
             Err("must be at least 1s, so as not to exhaust the API quota".to_owned())
+        }
+        enough => Ok(enough),
+    })
+}
+
+fn history(section: &Section<'_>) -> Option<TimeDelta> {
+    section.text("history")?.read(|text| match duration::parse(text)? {
+        short if short < TimeDelta::days(1) => {
+            Err("must be at least 1d: how far back closed tickets are read; open ones are read in any case".to_owned())
         }
         enough => Ok(enough),
     })

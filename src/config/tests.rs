@@ -460,6 +460,7 @@ fn check_explains_the_least_configuration() {
       token             from the environment variable SUPEROPS_TOKEN
       requests          up to 60 a minute (default)
       looks             every 1m (default)
+      reads back        400d (default)
       working hours     always open (default)
       closed statuses   guessed: those that begin with closed, resolved, cancelled, canceled
       paused statuses   guessed: those that begin with waiting, awaiting, on hold, pending, scheduled, paused
@@ -578,6 +579,7 @@ channels = ["sms"]
       token             from the environment variable SUPEROPS_TOKEN
       requests          up to 60 a minute (default)
       looks             every 1m (default)
+      reads back        400d (default)
       working hours     always open (default)
       closed statuses   guessed: those that begin with closed, resolved, cancelled, canceled
       paused statuses   guessed: those that begin with waiting, awaiting, on hold, pending, scheduled, paused
@@ -590,6 +592,7 @@ channels = ["sms"]
       token             from the file token
       requests          up to 300 a minute
       looks             every 1h
+      reads back        400d (default)
       working hours     those of the client's site; without them: calendar office
       closed statuses   Done (configured)
       paused statuses   On Hold, Waiting on Order (guessed)

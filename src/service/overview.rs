@@ -49,6 +49,8 @@ pub struct TenantHealth {
     /// What is wrong and what to do, in words; none while all is well.
     pub trouble: Option<String>,
     pub quarantined: usize,
+    /// What SuperOps does not let us do, and what is done instead.
+    pub limits: Vec<String>,
     /// Why alerts go by the clock alone for now, if so.
     pub forecast: Option<String>,
 }
@@ -111,9 +113,10 @@ impl Service {
         reasons.extend(self.pulses.troubles());
         for tenant in self.config.tenants.values() {
             let health = self.sync_health(&tenant.id);
+            reasons.extend(health.alarms().map(|alarm| format!("{}: {alarm}", tenant.id)));
             match (health.age(now), health.trouble) {
                 (Some(age), _) if age <= longest_silence(tenant) => {}
-                (_, Some(trouble)) => reasons.push(format!("{}: {}; {}", tenant.id, trouble.what, trouble.advice)),
+                (_, Some(trouble)) => reasons.push(format!("{}: {trouble}", tenant.id)),
                 (None, None) => reasons.push(format!("{}: SuperOps has not been read yet", tenant.id)),
                 (Some(age), None) => {
                     reasons.push(format!("{}: SuperOps was last read {} ago", tenant.id, notify::words(age)));
@@ -141,7 +144,8 @@ impl Service {
             // Asked from the command line, beside the service that reads.
             None => self.store.sync_state(&tenant.id).await?.good_at,
         };
-        let trouble = health.trouble.map(|trouble| format!("{}; {}", trouble.what, trouble.advice));
+        let troubles: Vec<_> = health.trouble.iter().chain(health.alarms()).map(ToString::to_string).collect();
+        let trouble = (!troubles.is_empty()).then(|| troubles.join(". "));
         let stale = last_good.is_some_and(|at| now - at > longest_silence(tenant));
         let trouble = trouble.or_else(|| stale.then(|| "no fresh data: is the service running?".to_owned()));
         let quarantined = self.store.quarantined(&tenant.id).await?.len();
@@ -150,6 +154,7 @@ impl Service {
             last_good_sync: last_good,
             trouble,
             quarantined,
+            limits: health.limits,
             forecast: self.stepped_back(&tenant.id),
         })
     }

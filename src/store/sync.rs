@@ -32,6 +32,16 @@ pub struct SyncState {
     pub sort_broken_at: Option<DateTime<Utc>>,
     /// When leaving out statuses was last refused, or ignored.
     pub filter_broken_at: Option<DateTime<Utc>>,
+    /// Since when so many open tickets are missing that it is not believed.
+    pub doubted_since: Option<DateTime<Utc>>,
+    /// How many those are.
+    pub missing: usize,
+    /// Whether the last pass left out what is older than the history that is wanted.
+    pub bounded: bool,
+    /// Where the last pass had to end, if before the end.
+    pub sight: Option<Sight>,
+    /// The last page that the last sweep could have, if there were more.
+    pub sweep_ends_at: Option<u32>,
     pub lookups: BTreeMap<Lookup, LookupState>,
 }
 
@@ -73,6 +83,52 @@ pub struct FullPass {
     /// Whether it reads in the order of update.
     #[serde(default = "yes")]
     pub sorted: bool,
+    /// Which tickets it reads now.
+    #[serde(default)]
+    pub part: Part,
+    /// The oldest update that it has come to.
+    #[serde(default)]
+    pub reached: Option<DateTime<Utc>>,
+    /// Pages that could be had of all tickets, if there are more.
+    #[serde(default)]
+    pub ends_at: Option<u32>,
+    /// Whether some tickets could not be had in any way.
+    #[serde(default)]
+    pub blind: bool,
+    /// Whether it left out what is older than the history that is wanted.
+    #[serde(default)]
+    pub bounded: bool,
+}
+
+impl FullPass {
+    /// From the first page of all tickets on.
+    pub fn begin(started_at: DateTime<Utc>, sorted: bool) -> Self {
+        let (part, total, reached, ends_at) = (Part::All, None, None, None);
+        Self { started_at, next_page: 1, total, sorted, part, reached, ends_at, blind: false, bounded: false }
+    }
+}
+
+/// Which tickets a pass reads: parts are for an account of which not all pages can be had.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    #[default]
+    All,
+    /// Those that were last updated before.
+    Before(DateTime<Utc>),
+    /// Those of the status with this index among the names of statuses.
+    Status(usize),
+}
+
+/// How far the last pass could see.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sight {
+    /// Pages that SuperOps gave of all tickets.
+    pub pages: u32,
+    /// The oldest update among them; none where they had no order.
+    pub back_to: Option<DateTime<Utc>>,
+    /// Whether the others were had in another way.
+    pub others_read: bool,
 }
 
 fn yes() -> bool {

@@ -4,16 +4,19 @@
 //! and nowhere else: redirects are not followed, errors carry no URL.
 
 use std::error::Error as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use chrono::TimeDelta;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Response, redirect};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::answer::{self, Answered};
 use super::error::{ApiError, source_words};
 use super::operations::Call;
+use super::skew::Skew;
+use crate::clock::{Clock, SystemClock};
 use crate::config::{ProcessEnvironment, Tenant, TokenSource};
 
 /// What one attempt may cost.
@@ -49,6 +52,7 @@ pub(super) struct Link {
     /// None until the first call: a missing token is that call's error, not ours.
     token: Mutex<Option<SecretString>>,
     limits: Limits,
+    skew: Mutex<Skew>,
 }
 
 impl Link {
@@ -69,13 +73,17 @@ impl Link {
             .map_err(|error| setup(&innermost(&error)))?;
         let endpoint = tenant.endpoint.parse().map_err(|_| setup("`endpoint` is not a URL"))?;
         let (subdomain, source) = (tenant.subdomain.clone(), tenant.token.clone());
-        Ok(Self { http, endpoint, subdomain, source, token: Mutex::default(), limits })
+        Ok(Self { http, endpoint, subdomain, source, token: Mutex::default(), limits, skew: Mutex::default() })
     }
 
     /// Makes one attempt with `token`.
     pub async fn send(&self, call: &Call, token: &SecretString) -> Result<Answered, ApiError> {
         let request = self.http.post(self.endpoint.clone()).header(AUTHORIZATION, bearer(token)?);
+        let sent_at = SystemClock.now();
         let response = request.body(call.body.clone()).send().await.map_err(|error| of_transport(&error))?;
+        if let Some(theirs) = response.headers().get(DATE).and_then(|date| date.to_str().ok()) {
+            self.skew().note(theirs, sent_at, SystemClock.now());
+        }
         let status = response.status().as_u16();
         if status == 401 {
             return Err(self.unauthorized());
@@ -98,6 +106,16 @@ impl Link {
             body.extend_from_slice(&chunk);
         }
         Ok(body)
+    }
+
+    /// How far our clock is ahead of SuperOps', as far as the last answers show it.
+    pub fn ahead(&self) -> Option<TimeDelta> {
+        self.skew().ahead()
+    }
+
+    fn skew(&self) -> MutexGuard<'_, Skew> {
+        // A panic under this lock leaves at worst one answer unnoted.
+        self.skew.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn unauthorized(&self) -> ApiError {

@@ -108,6 +108,12 @@ impl Pacer {
         self.state().throttled(Instant::now(), STANDSTILL + jitter);
     }
 
+    /// Halves what may be called, for another program that uses the same token, or takes that back. Gives how long it is
+    /// at the most until no more than half was called in any minute.
+    pub fn lend_half(&self, lent: bool) -> Duration {
+        self.state().lend_half(lent, Instant::now())
+    }
+
     /// Calls a minute that we allow ourselves now.
     pub fn budget(&self) -> u32 {
         self.state().budget
@@ -133,6 +139,8 @@ type Smoother = RateLimiter<NotKeyed, InMemoryState, PausableClock, NoOpMiddlewa
 #[derive(Debug)]
 struct State {
     /// What the configuration allows.
+    whole: u32,
+    /// That, or half of it while the other half is lent.
     ceiling: u32,
     budget: u32,
     smoother: Smoother,
@@ -148,6 +156,7 @@ impl State {
     fn new(ceiling: u32) -> Self {
         let now = Instant::now();
         Self {
+            whole: ceiling,
             ceiling,
             budget: ceiling,
             smoother: smoother(ceiling),
@@ -210,6 +219,19 @@ impl State {
         }
     }
 
+    fn lend_half(&mut self, lent: bool, now: Instant) -> Duration {
+        let was_full = self.budget == self.ceiling;
+        self.ceiling = if lent { half(self.whole) } else { self.whole };
+        if self.budget > self.ceiling || was_full {
+            self.set_budget(self.ceiling);
+        }
+        let turn = self.under_cap(now);
+        match turn {
+            Turn::Now => Duration::ZERO,
+            Turn::NotBefore(_) | Turn::Behind => WINDOW,
+        }
+    }
+
     fn grow(&mut self, now: Instant) {
         let before = self.budget;
         let mut budget = before;
@@ -228,6 +250,11 @@ impl State {
         // A new smoother starts with a whole burst, which nobody has saved up.
         let _ = self.smoother.check_n(burst(budget));
     }
+}
+
+/// What is lent of so many calls a minute, and what is kept.
+fn half(per_minute: u32) -> u32 {
+    (per_minute / 2).max(1)
 }
 
 /// A fifth of the budget may go at once: a page opens with a handful of calls, and a quiet minute is not lost.

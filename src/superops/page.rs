@@ -84,20 +84,20 @@ impl SuperOps {
 
     /// The rows of a page that can be had, by asking for ever fewer at a time; `error` if none can.
     async fn parts(&self, ask: &TicketAsk, error: ApiError, urgency: Urgency) -> Result<TicketPage, ApiError> {
-        let (mut whole, mut bad) = (TicketPage::default(), vec![whole(ask)]);
+        let (mut had, mut bad) = (Vec::new(), vec![whole(ask)]);
         for size in PARTS.into_iter().skip(1) {
             let parts: Vec<Slot> = bad.iter().flat_map(|slot| slot.split(size)).collect();
             let mut worse = Vec::new();
             for part in &parts {
                 match self.slot(ask, *part, urgency, false).await {
-                    Ok(page) => whole.add(page),
+                    Ok(page) => had.push((part.begins_after(), page)),
                     Err(error) if error.may_lie_in_the_question() => worse.push(*part),
                     Err(error) => return Err(error),
                 }
             }
             // When no part can be had, it is no single record.
             if worse.len() == parts.len() {
-                if whole.tickets.is_empty() {
+                if had.iter().all(|(_, page)| page.tickets.is_empty()) {
                     return Err(unblamed(error));
                 }
                 bad = worse;
@@ -105,6 +105,9 @@ impl SuperOps {
             }
             bad = worse;
         }
+        had.sort_by_key(|(rows_before, _)| *rows_before);
+        let mut whole = TicketPage::default();
+        had.into_iter().for_each(|(_, page)| whole.add(page));
         let rows: u32 = bad.iter().map(|slot| slot.size).sum();
         let lost = || Reject::new(None, "record", "SuperOps answers with an error in its place");
         whole.rejects.extend((0..rows.min(PAGE_SIZE)).map(|_| lost()));
@@ -154,6 +157,11 @@ impl SuperOps {
 }
 
 impl Slot {
+    /// How many rows come before it.
+    fn begins_after(self) -> u32 {
+        (self.page - 1) * self.size
+    }
+
     fn split(self, size: u32) -> impl Iterator<Item = Self> {
         let times = self.size / size;
         (0..times).map(move |part| Self { page: (self.page - 1) * times + part + 1, size })

@@ -4,12 +4,18 @@
 //! in what the schema holds. Nothing found here stops the product unless the
 //! first call fails: it goes on with less, and this says with how much less.
 
+mod habits;
+mod paging;
+
 use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 
 use super::{
     ApiError, Order, Page, SuperOps, TicketAsk, TicketPage, Urgency, convert, is_newest_first, operations, schema,
 };
-use crate::ticket::{Client, Site, Technician, Ticket};
+use crate::ticket::{Client, Site, StatusWords, Technician, Ticket};
 
 /// How far the dates are tried.
 const RECENT_DAYS: u32 = 7;
@@ -31,11 +37,18 @@ pub struct Finding {
     pub what: String,
     /// What the product will do about it; blank if there is nothing to say.
     pub consequence: String,
+    /// The same for people who do not know this account: a name of ours, and numbers or words of ours.
+    pub fact: Option<(&'static str, String)>,
 }
 
 impl Finding {
     fn new(verdict: Verdict, what: impl Into<String>, consequence: impl Into<String>) -> Self {
-        Self { verdict, what: what.into(), consequence: consequence.into() }
+        Self { verdict, what: what.into(), consequence: consequence.into(), fact: None }
+    }
+
+    /// The same, with what may be told to anybody.
+    fn told_as(self, name: &'static str, fact: impl Into<String>) -> Self {
+        Self { fact: Some((name, fact.into())), ..self }
     }
 
     fn ok(what: impl Into<String>) -> Self {
@@ -47,21 +60,43 @@ impl Finding {
     }
 }
 
-/// Tries everything, some fifteen calls; only the first failure of the token or the network ends it early.
-pub async fn probe(client: &SuperOps) -> Vec<Finding> {
+/// Tries everything, some thirty calls; only the first failure of the token or the network ends it early.
+pub async fn probe(client: &SuperOps, words: &StatusWords, now: DateTime<Utc>) -> Vec<Finding> {
+    let began = Instant::now();
     let unsorted = match client.tickets(&ask(1, Order::Unsorted, &[]), Urgency::Urgent).await {
         Ok(page) => page,
         Err(error) => return vec![dead(&error)],
     };
+    let page_takes = began.elapsed();
     let mut findings = vec![alive(&unsorted)];
     findings.extend(rejects(&unsorted));
     findings.extend(schema_findings(client).await);
-    findings.push(sort(client).await);
+    let (sorted, newest) = sort(client).await;
+    findings.push(sorted);
     findings.push(status_filter(client, &unsorted).await);
     findings.push(date_filter(client).await);
+    findings.extend(paging::paging(client, &unsorted).await);
+    findings.push(paging::forecast(client.budget(), unsorted.total, page_takes));
+    findings.push(paging::unknown_id(client, &unsorted).await);
+    let seen = if newest.is_empty() { &unsorted.tickets } else { &newest };
+    findings.extend(habits::habits(seen, words, now));
+    findings.extend(habits::touches(client, seen).await);
+    findings.extend(clock(client));
     findings.extend(people(client).await);
-    findings.extend(words(client).await);
+    findings.extend(word_lists(client).await);
     findings
+}
+
+fn clock(client: &SuperOps) -> Option<Finding> {
+    let ahead = client.clock_ahead()?.num_seconds();
+    let finding = match ahead.abs() {
+        0..=5 => Finding::ok("our clock and SuperOps' agree"),
+        _ => Finding::degraded(
+            format!("our clock is {ahead} s ahead of SuperOps' (below zero: behind)"),
+            "set this computer's clock, best by NTP: alerts are early or late by as much",
+        ),
+    };
+    Some(finding.told_as("clock_ahead_s", ahead.to_string()))
 }
 
 fn ask(page: u32, order: Order, without: &[String]) -> TicketAsk {
@@ -81,7 +116,16 @@ fn dead(error: &ApiError) -> Finding {
 
 fn alive(page: &TicketPage) -> Finding {
     let count = page.total.map_or_else(|| "an unknown number of".to_owned(), |total| total.to_string());
-    Finding::ok(format!("the token is accepted and sees {count} tickets"))
+    Finding::ok(format!("the token is accepted and sees {count} tickets")).told_as("tickets", magnitude(page.total))
+}
+
+/// How large an account is, as far as anybody need know.
+fn magnitude(total: Option<u64>) -> String {
+    match total {
+        None => "not said".to_owned(),
+        Some(0) => "none".to_owned(),
+        Some(total) => format!("under {}", 10_u64.saturating_pow(total.ilog10() + 1)),
+    }
 }
 
 fn rejects(page: &TicketPage) -> Option<Finding> {
@@ -100,19 +144,20 @@ async fn schema_findings(client: &SuperOps) -> Vec<Finding> {
         Ok(live) => live,
         Err(error) => {
             let consequence = "differences will show only when a query is refused";
-            return vec![Finding::degraded(format!("the schema cannot be read: {error}"), consequence)];
+            let finding = Finding::degraded(format!("the schema cannot be read: {error}"), consequence);
+            return vec![finding.told_as("introspection", "no")];
         }
     };
     let differences: Vec<_> = schema::differences(&live).iter().map(difference).collect();
     if differences.is_empty() {
-        return vec![Finding::ok("the schema has every field that is used here")];
+        return vec![Finding::ok("the schema has every field that is used here").told_as("schema", "as documented")];
     }
     differences
 }
 
 fn difference(difference: &schema::Difference) -> Finding {
     let schema::Difference { place, expected, found } = difference;
-    match found {
+    let finding = match found {
         None => Finding::degraded(
             format!("the schema has no `{place}`"),
             "it is not asked for, and left blank; what depends on it is not known",
@@ -121,17 +166,25 @@ fn difference(difference: &schema::Difference) -> Finding {
             format!("`{place}` is `{found}` here, not `{expected}`"),
             "read as far as possible; what cannot be read is left blank",
         ),
-    }
+    };
+    finding.told_as("schema_differs_at", place.clone())
 }
 
-async fn sort(client: &SuperOps) -> Finding {
+/// Whether the order by update is kept, and the newest tickets if so.
+async fn sort(client: &SuperOps) -> (Finding, Vec<Ticket>) {
     let consequence = "every poll reads all pages";
     match descending_pages(client).await {
         Ok(tickets) if is_newest_first(tickets.iter().filter_map(|ticket| ticket.updated_at)) => {
-            Finding::ok("sort by updatedTime works")
+            (Finding::ok("sort by updatedTime works").told_as("sort_by_update", "works"), tickets)
         }
-        Ok(_) => Finding::degraded("sort by updatedTime does not work here (it is ignored)", consequence),
-        Err(error) => Finding::degraded(format!("sort by updatedTime does not work here: {error}"), consequence),
+        Ok(_) => {
+            let what = "sort by updatedTime does not work here (it is ignored)";
+            (Finding::degraded(what, consequence).told_as("sort_by_update", "ignored"), Vec::new())
+        }
+        Err(error) => {
+            let what = format!("sort by updatedTime does not work here: {error}");
+            (Finding::degraded(what, consequence).told_as("sort_by_update", error.outcome()), Vec::new())
+        }
     }
 }
 
@@ -150,22 +203,26 @@ async fn status_filter(client: &SuperOps, unsorted: &TicketPage) -> Finding {
     let Some(status) = unsorted.tickets.iter().find_map(|ticket| ticket.status.clone()) else {
         return Finding::ok("filter by status: no ticket to try it on");
     };
+    const NAME: &str = "filter_by_status";
     match client.tickets(&ask(1, Order::Unsorted, std::slice::from_ref(&status)), Urgency::Urgent).await {
-        Err(error) => Finding::degraded(format!("filter by status does not work here: {error}"), consequence),
+        Err(error) => Finding::degraded(format!("filter by status does not work here: {error}"), consequence)
+            .told_as(NAME, error.outcome()),
         Ok(page) if page.tickets.iter().any(|ticket| ticket.status.as_ref() == Some(&status)) => {
             Finding::degraded("filter by status does not work here (it is ignored)", consequence)
+                .told_as(NAME, "ignored")
         }
-        Ok(_) => Finding::ok("filter by status works"),
+        Ok(_) => Finding::ok("filter by status works").told_as(NAME, "works"),
     }
 }
 
-/// Nothing depends on it: tenants disagree about it too much.
+/// Little depends on it: tenants disagree about it too much.
 async fn date_filter(client: &SuperOps) -> Finding {
     let call = operations::tickets_created_in_last(RECENT_DAYS);
     let answer = client.call(&call, Urgency::Urgent).await;
     let works = answer.is_ok_and(|answer| convert::ticket_page(&answer.data, &answer.gaps).is_some());
     let what = if works { "filter by date works" } else { "filter by date does not work here" };
-    Finding::new(Verdict::Ok, what, "nothing depends on it")
+    Finding::new(Verdict::Ok, what, "only tickets beyond the last page that can be had are read by it")
+        .told_as("filter_by_date", if works { "works" } else { "does not work" })
 }
 
 async fn people(client: &SuperOps) -> Vec<Finding> {
@@ -233,7 +290,7 @@ fn counted(count: usize, noun: &str, more: bool) -> String {
     format!("{count}{} {noun}s", if more { " or more" } else { "" })
 }
 
-async fn words(client: &SuperOps) -> Vec<Finding> {
+async fn word_lists(client: &SuperOps) -> Vec<Finding> {
     let named = |list: Vec<crate::ticket::Named>| list.into_iter().map(|item| item.name).collect::<Vec<_>>();
     let lists = [
         ("statuses", client.statuses(Urgency::Urgent).await, "each ticket names its status all the same"),
@@ -251,6 +308,43 @@ fn word_list(what: &str, list: Result<Vec<String>, ApiError>, consequence: &str)
         Ok(names) => {
             let names: BTreeSet<_> = names.into_iter().collect();
             Finding::ok(format!("{what}: {}", names.into_iter().collect::<Vec<_>>().join(", ")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chrono::TimeDelta;
+
+    use super::super::tests::client_of;
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::simulator::{SimOptions, Simulator};
+
+    #[tokio::test]
+    async fn what_is_found_out_can_be_told_without_a_name_or_a_text() {
+        let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+        let options =
+            SimOptions { tickets: 450, token: "tok-1".into(), requests_per_minute: 0, ..SimOptions::default() };
+        let simulator = Simulator::new(options, Arc::new(clock.clone()));
+        let served = simulator.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let (client, _token) = client_of(&format!("{}/msp", served.url()));
+        clock.advance(TimeDelta::minutes(1));
+        let findings = probe(&client, &StatusWords::default(), clock.now()).await;
+        let facts: Vec<_> = findings.iter().filter_map(|finding| finding.fact.clone()).collect();
+        let told = |name: &str| facts.iter().find(|(known, _)| *known == name).map(|(_, fact)| fact.as_str());
+        for name in ["sort_by_update", "filter_by_status", "page_2", "last_page"] {
+            assert_eq!(told(name), Some("works"), "{name}: {facts:?}");
+        }
+        assert_eq!(told("count_and_has_more"), Some("agree"));
+        assert_eq!(told("tickets"), Some("under 1000"));
+        assert!(told("ticket_that_does_not_exist").is_some() && told("first_sync").unwrap().contains("a page"));
+        let text = format!("{facts:?}");
+        for ticket in simulator.tickets() {
+            let names = [&ticket.subject].into_iter();
+            names.for_each(|name| assert!(!text.contains(name.as_str()), "{name}"));
         }
     }
 }

@@ -368,6 +368,7 @@ fn desk_with_deadline(endpoint: &str, whole: Duration) -> Desk {
         token: TokenSource::File(token.clone()),
         requests_per_minute: 1000,
         poll_interval: TimeDelta::seconds(60),
+        history: TimeDelta::days(400),
         hours: Hours::Msp,
         calendar: None,
         automation_answers: true,
@@ -380,6 +381,12 @@ fn desk_with_deadline(endpoint: &str, whole: Duration) -> Desk {
     let telemetry = Arc::new(Telemetry::default());
     let client = SuperOps::with_limits(&tenant, Arc::clone(&telemetry), limits).unwrap();
     Desk { client, telemetry, token, _folder: folder }
+}
+
+/// A client of whatever answers at `endpoint` to the token `tok-1`, and the folder that it reads it from.
+pub fn client_of(endpoint: &str) -> (SuperOps, tempfile::TempDir) {
+    let Desk { client, _folder: folder, .. } = desk_with_deadline(endpoint, Duration::from_secs(20));
+    (client, folder)
 }
 
 impl Desk {

@@ -14,7 +14,7 @@ use crate::superops::{ApiError, Order, TicketAsk, Urgency, is_newest_first};
 use crate::ticket::Ticket;
 
 /// How far below the watermark a scan reads: as far as the order may be disturbed.
-const OVERLAP: TimeDelta = TimeDelta::minutes(10);
+pub(super) const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 
 /// A time of update can be written by an importer. One so far ahead of our
 /// clock would hide all that comes after it, so it does not move the watermark.
@@ -81,6 +81,11 @@ impl TenantSync {
             let ask = TicketAsk::all(page, Order::UpdatedDesc);
             let answer = match self.ask(&ask, Urgency::Routine).await {
                 Err(ApiError::RefusedQuery { .. }) => return self.give_up_sort("refused", now).await,
+                // More has changed than there are pages to be had: what lies beyond is left to the pass.
+                Err(ApiError::TooDeep { .. }) => {
+                    self.state = self.absorbed(&scan, now);
+                    return Ok(self.store.save_sync_state(&self.tenant, self.state.clone()).await?);
+                }
                 answer => answer?,
             };
             let untimed = answer.page.tickets.iter().filter(|ticket| ticket.updated_at.is_none()).count();

@@ -1,6 +1,7 @@
 //! How a tenant's sync is doing, in words for an operator.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
@@ -15,6 +16,10 @@ pub struct SyncHealth {
     /// As of when the picture of the open tickets is complete.
     pub last_good: Option<DateTime<Utc>>,
     pub trouble: Option<Trouble>,
+    /// Why what is read is not believed, if so: then alerts stay as they were.
+    pub doubt: Option<Trouble>,
+    /// Our clock is far off.
+    pub clock: Option<Trouble>,
     pub next_try: Option<DateTime<Utc>>,
     /// What SuperOps does not let us do, and what we do instead.
     pub limits: Vec<String>,
@@ -23,6 +28,11 @@ pub struct SyncHealth {
 }
 
 impl SyncHealth {
+    /// What is wrong although SuperOps is read.
+    pub fn alarms(&self) -> impl Iterator<Item = &Trouble> {
+        self.doubt.iter().chain(&self.clock)
+    }
+
     /// How old the picture is; none if there is none yet.
     pub fn age(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
         self.last_good.map(|at| (now - at).max(TimeDelta::zero()))
@@ -41,10 +51,29 @@ pub struct Trouble {
 }
 
 impl Trouble {
+    /// So many open tickets are missing since then that it is not believed.
+    pub fn missing(since: DateTime<Utc>, tickets: usize) -> Self {
+        let what = format!("{tickets} open tickets are missing at once: their alerts stay as they were");
+        let advice = "look whether the token's user may still see them; if they were deleted or merged, nothing: they are let go after a day";
+        Self { since, what, advice, needs_a_person: true }
+    }
+
+    /// Our clock is off, as `words` say.
+    pub fn clock(words: &str, since: DateTime<Utc>) -> Self {
+        let advice = "set this computer's clock, best by NTP: alerts are early or late by as much";
+        Self { since, what: words.to_owned(), advice, needs_a_person: true }
+    }
+
     /// `error` in words, with what to do.
     pub fn new(error: &SyncError, since: DateTime<Utc>) -> Self {
         let needs_a_person = matches!(error, SyncError::Api(error) if error.needs_a_person());
         Self { since, what: error.to_string(), advice: advice(error), needs_a_person }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.what, self.advice)
     }
 }
 

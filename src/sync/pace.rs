@@ -1,6 +1,7 @@
 //! How often to ask: as often as the next due time deserves and the budget allows.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
 
 /// Tickets on the largest page SuperOps gives.
 const PAGE: usize = 100;
@@ -9,8 +10,11 @@ const PAGE: usize = 100;
 const SHORTEST_SWEEP: TimeDelta = TimeDelta::minutes(1);
 /// An open ticket that left without a trace is noticed this late, however large the account.
 const LONGEST_SWEEP: TimeDelta = TimeDelta::minutes(5);
-/// All tickets are read once a day, if the shorter ways work.
+/// All tickets are read once a night, if the shorter ways work.
 const DAY: TimeDelta = TimeDelta::days(1);
+const QUIET_HOUR: u32 = 3;
+/// The night that follows a pass is not yet the next one.
+const BETWEEN_PASSES: TimeDelta = TimeDelta::hours(6);
 /// Without the order by update, closed tickets that are edited are seen this late.
 const WITHOUT_SORT: TimeDelta = TimeDelta::hours(1);
 /// The longest wait between two tries while SuperOps does not answer.
@@ -22,15 +26,33 @@ pub fn sweep_interval(open: usize, budget: u32) -> TimeDelta {
     pages_in_a_quarter(open, budget).clamp(SHORTEST_SWEEP, LONGEST_SWEEP)
 }
 
-/// The time between two passes over all `tickets`: a day, unless the pass has
-/// to stand in for the sweep or for the changes; then as a quarter of the budget allows.
-pub fn pass_interval(tickets: u64, budget: u32, sorts: bool, filters: bool) -> TimeDelta {
+/// When the pass over all `tickets` is due that comes after the one that began at `last`: at a quiet hour of the next
+/// night, unless the pass has to stand in for the sweep or for the changes; then as a quarter of the budget allows.
+pub fn next_pass(last: DateTime<Utc>, tickets: u64, budget: u32, works: Works, zone: Tz) -> DateTime<Utc> {
     let affordable = pages_in_a_quarter(usize::try_from(tickets).unwrap_or(usize::MAX), budget).min(DAY);
-    match (filters, sorts) {
-        (true, true) => DAY,
-        (true, false) => affordable.max(WITHOUT_SORT),
-        (false, _) => affordable.max(SHORTEST_SWEEP),
+    match (works.filter, works.sort) {
+        (true, true) => quiet_after(last + BETWEEN_PASSES, zone),
+        (true, false) => last + affordable.max(WITHOUT_SORT),
+        (false, _) => last + affordable.max(SHORTEST_SWEEP),
     }
+}
+
+/// What of a list SuperOps does for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Works {
+    pub sort: bool,
+    pub filter: bool,
+}
+
+/// The first moment from `at` on at which few people work where the desk is.
+fn quiet_after(at: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
+    let today = at.with_timezone(&zone).date_naive();
+    let nights = today.iter_days().take(3).filter_map(|day| {
+        let night = day.and_hms_opt(QUIET_HOUR, 0, 0)?;
+        // The hour may be left out on the day on which clocks are put forward.
+        Some(zone.from_local_datetime(&night).earliest()?.to_utc())
+    });
+    nights.filter(|night| *night >= at).min().unwrap_or(at + DAY)
 }
 
 /// The time in which a quarter of the budget reads so many tickets.
@@ -90,15 +112,31 @@ mod tests {
 
     #[test]
     fn a_pass_that_stands_in_for_others_runs_more_often() {
+        let works = |filter, sort| Works { sort, filter };
         let cases = [
-            ("all works", 10_000, true, true, TimeDelta::days(1)),
-            ("no filter: 100 pages, 15 a minute", 10_000, true, false, TimeDelta::seconds(400)),
-            ("neither", 10_000, false, false, TimeDelta::seconds(400)),
-            ("no order, but the sweep works", 10_000, false, true, TimeDelta::hours(1)),
-            ("a large account without a filter", 100_000_000, true, false, TimeDelta::days(1)),
+            ("no filter: 100 pages, 15 a minute", 10_000, works(false, true), TimeDelta::seconds(400)),
+            ("neither", 10_000, works(false, false), TimeDelta::seconds(400)),
+            ("no order, but the sweep works", 10_000, works(true, false), TimeDelta::hours(1)),
+            ("a large account without a filter", 100_000_000, works(false, true), TimeDelta::days(1)),
         ];
-        for (name, tickets, sorts, filters, expected) in cases {
-            assert_eq!(pass_interval(tickets, 60, sorts, filters), expected, "{name}");
+        for (name, tickets, works, expected) in cases {
+            assert_eq!(next_pass(at(0), tickets, 60, works, Tz::UTC), at(0) + expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_pass_over_all_tickets_runs_at_three_in_the_night_of_the_desk() {
+        let works = Works { sort: true, filter: true };
+        let cases = [
+            ("begun in the morning", "2027-01-15T09:00:00Z", Tz::UTC, "2027-01-16T03:00:00Z"),
+            ("begun at two: the next night", "2027-01-15T02:00:00Z", Tz::UTC, "2027-01-16T03:00:00Z"),
+            ("begun in the evening", "2027-01-15T20:00:00Z", Tz::UTC, "2027-01-16T03:00:00Z"),
+            ("in New York", "2027-01-15T09:00:00Z", Tz::America__New_York, "2027-01-16T08:00:00Z"),
+            ("clocks are put forward", "2027-03-27T12:00:00Z", Tz::Europe__Berlin, "2027-03-28T01:00:00Z"),
+        ];
+        for (name, last, zone, expected) in cases {
+            let expected: DateTime<Utc> = expected.parse().unwrap();
+            assert_eq!(next_pass(last.parse().unwrap(), 10_000, 60, works, zone), expected, "{name}");
         }
     }
 

@@ -1,19 +1,26 @@
-//! The pass over all tickets: the first reading of an account, and once a day
+//! The pass over all tickets: the first reading of an account, and once a night
 //! after that for what the shorter ways cannot see (imports with an old time of
 //! update, restored tickets, quiet edits).
 //!
 //! Each page is saved with the number of the next one, so that after a crash
-//! the pass goes on where it was.
+//! the pass goes on where it was. In the order of update it ends where the
+//! history ends that is wanted. Where SuperOps does not give all pages, what
+//! lies beyond is read in parts: what is older than the last page, or else one
+//! status after the other, whichever filter works.
 
 use chrono::{DateTime, Utc};
-use tracing::info;
+use chrono_tz::Tz;
+use tracing::{info, warn};
 
 use super::changes::{Scan, Step};
 use super::keep::{Pages, pages};
+use super::missing::Search;
+use super::pace::Works;
 use super::progress::Progress;
 use super::{Answer, SyncError, TenantSync, TurnReport, pace};
-use crate::store::sync::{FullPass, SyncState};
+use crate::store::sync::{FullPass, Part, Sight, SyncState};
 use crate::superops::{ApiError, Order, TicketAsk, Urgency};
+use crate::ticket::Directory;
 
 /// Pages of one turn at the most; fewer if the next turn is due, so that changes are not kept waiting.
 pub(super) const PAGES: usize = 10;
@@ -32,13 +39,13 @@ impl TenantSync {
     /// Reads the next pages of the pass under way; begins a pass when it is time to.
     pub(super) async fn read_pass(&mut self, stint: Stint, report: &mut TurnReport) -> Result<(), SyncError> {
         let now = stint.now;
-        self.begin_pass_if_due(now);
+        self.begin_pass_if_due(now).await?;
         while let Some(pass) = self.state.full.clone() {
-            let order = if pass.sorted { Order::UpdatedDesc } else { Order::Unsorted };
             let begin = || Progress::begin(&self.tenant, pass.next_page - 1, now);
             let mut progress = self.progress.take().unwrap_or_else(begin);
+            let names = self.store.directory(&self.tenant).await?.statuses.clone();
             let (pages, waiting) = pages();
-            let reading = self.read_pages(stint, order, pages, &mut progress);
+            let reading = self.read_pages(stint, &names, pages, &mut progress);
             let (read, kept) = tokio::join!(reading, self.keep_pages(waiting));
             self.progress = Some(progress);
             self.settle(kept, report)?;
@@ -47,7 +54,7 @@ impl TenantSync {
                 continue;
             }
             if self.state.full.is_none() {
-                self.end_pass(&pass, report).await?;
+                self.end_pass(pass.started_at, now, report).await?;
             }
             break;
         }
@@ -59,7 +66,7 @@ impl TenantSync {
     async fn read_pages(
         &self,
         stint: Stint,
-        order: Order,
+        names: &[String],
         pages: Pages,
         progress: &mut Progress,
     ) -> Result<Option<&'static str>, ApiError> {
@@ -67,14 +74,27 @@ impl TenantSync {
         let mut left = stint.most;
         while let Some(pass) = state.full.take().filter(|_| left > 0) {
             left = if self.is_wanted(stint.until) { 0 } else { left - 1 };
-            let answer = match self.ask_page(pass.next_page, order).await {
-                Err(ApiError::RefusedQuery { .. }) if order == Order::UpdatedDesc => return Ok(Some("refused")),
-                answer => answer?,
+            let answer = match self.ask_page(&pass, names).await {
+                Err(ApiError::RefusedQuery { .. }) if pass.part == Part::All && pass.sorted => {
+                    return Ok(Some("refused"));
+                }
+                Err(ApiError::RefusedQuery { .. }) if pass.part != Part::All => {
+                    state = self.after_part(state, pass, names, Ended::Refused);
+                    Answer::nothing(stint.now)
+                }
+                Err(ApiError::TooDeep { page, .. }) => {
+                    state = self.after_part(state, pass, names, Ended::TooDeep(page - 1));
+                    Answer::nothing(stint.now)
+                }
+                answer => {
+                    let answer = answer?;
+                    if pass.sorted && is_out_of_order(&answer, stint.now) {
+                        return Ok(Some("ignored"));
+                    }
+                    state = self.after_page(state, &answer, pass, names, stint.now);
+                    answer
+                }
             };
-            if order == Order::UpdatedDesc && is_out_of_order(&answer, stint.now) {
-                return Ok(Some("ignored"));
-            }
-            state = after_page(state, &answer, pass, order);
             self.show_progress(progress, &state);
             if pages.send((answer, Some(state.clone()))).await.is_err() {
                 // Saving has failed, and says why.
@@ -84,23 +104,41 @@ impl TenantSync {
         Ok(None)
     }
 
-    fn begin_pass_if_due(&mut self, now: DateTime<Utc>) {
-        let sorts = self.state.sort_broken_at.is_none();
-        let filters = self.state.filter_broken_at.is_none() && self.state.swept_at.is_some();
-        let tickets = self.state.total.unwrap_or(0);
-        let interval = pace::pass_interval(tickets, self.client.budget(), sorts, filters);
-        let due = self.state.passed_at.is_none_or(|at| at + interval <= now);
-        if due && self.state.full.is_none() {
-            self.state.full = Some(FullPass { started_at: now, next_page: 1, total: None, sorted: self.may_sort(now) });
+    async fn begin_pass_if_due(&mut self, now: DateTime<Utc>) -> Result<(), SyncError> {
+        if self.state.full.is_some() {
+            return Ok(());
         }
+        let sort = self.state.sort_broken_at.is_none();
+        let filter = self.state.filter_broken_at.is_none() && self.state.swept_at.is_some();
+        let tickets = self.state.total.unwrap_or(0);
+        let zone = match self.zone {
+            Some(zone) => zone,
+            None => zone_of_most(&*self.store.directory(&self.tenant).await?),
+        };
+        let budget = self.client.budget();
+        let due = |last| pace::next_pass(last, tickets, budget, Works { sort, filter }, zone) <= now;
+        if self.state.passed_at.is_none_or(due) {
+            self.state.full = Some(FullPass::begin(now, self.may_sort(now)));
+        }
+        Ok(())
     }
 
-    async fn ask_page(&self, page: u32, order: Order) -> Result<Answer, ApiError> {
-        self.ask(&TicketAsk::all(page, order), Urgency::Background).await
+    async fn ask_page(&self, pass: &FullPass, names: &[String]) -> Result<Answer, ApiError> {
+        let order = if pass.sorted { Order::UpdatedDesc } else { Order::Unsorted };
+        let all = TicketAsk::all(pass.next_page, order);
+        let ask = match &pass.part {
+            Part::All => all,
+            Part::Before(at) => TicketAsk { older_than: Some(*at), ..all },
+            Part::Status(index) => {
+                let others = names.iter().enumerate().filter(|(other, _)| other != index);
+                TicketAsk { leave_out_statuses: others.map(|(_, name)| name.clone()).collect(), ..all }
+            }
+        };
+        self.ask(&ask, Urgency::Background).await
     }
 
     fn show_progress(&self, progress: &mut Progress, state: &SyncState) {
-        let Some(pass) = &state.full else { return };
+        let Some(pass) = state.full.as_ref().filter(|pass| pass.part == Part::All) else { return };
         progress.page_read(pass.next_page - 1, pass.total, self.clock.now());
         let reading = Some((u64::from(pass.next_page - 1) * 100, pass.total));
         self.health.send_if_modified(|health| {
@@ -110,35 +148,146 @@ impl TenantSync {
         });
     }
 
-    async fn end_pass(&mut self, pass: &FullPass, report: &mut TurnReport) -> Result<(), SyncError> {
+    async fn end_pass(
+        &mut self,
+        started_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+        report: &mut TurnReport,
+    ) -> Result<(), SyncError> {
         if let Some(progress) = self.progress.take() {
             progress.end();
         }
-        info!(tenant = %self.tenant, "all tickets of `{}` have been read", self.tenant);
+        match self.state.sight.as_ref().filter(|sight| !sight.others_read) {
+            None => info!(tenant = %self.tenant, "all tickets of `{}` have been read", self.tenant),
+            Some(sight) => {
+                warn!(tenant = %self.tenant, "tickets of `{}` have been read as far as can be: {}", self.tenant, super::sight_words(sight));
+            }
+        }
         self.show_health(|health| health.reading = None);
-        self.look_for_missing(pass.started_at, false, report).await
+        let whole = self.state.sight.is_none();
+        // Closed tickets beyond the history were not meant to be seen; and where the sweep works, the open ones are its matter.
+        if whole && !self.state.bounded {
+            let search = Search { since: started_at, only_open: false, whole };
+            return self.look_for_missing(search, now, report).await;
+        }
+        if self.state.filter_broken_at.is_some() {
+            let search = Search { since: started_at, only_open: true, whole };
+            return self.look_for_missing(search, now, report).await;
+        }
+        Ok(())
+    }
+
+    /// Where the sync stands after a page of `pass`, if it stood at `before`.
+    fn after_page(
+        &self,
+        before: SyncState,
+        answer: &Answer,
+        mut pass: FullPass,
+        names: &[String],
+        now: DateTime<Utc>,
+    ) -> SyncState {
+        let mut state = before;
+        let updates = || answer.page.tickets.iter().filter_map(|ticket| ticket.updated_at);
+        if pass.part == Part::All {
+            pass.total = answer.page.total.or(pass.total);
+            if pass.next_page == 1 && state.watermark.is_none() && pass.sorted {
+                // All that is updated from here on is a change; all before lies on these pages.
+                let mut scan = Scan::down_to(None, pass.started_at);
+                scan.take(&answer.page.tickets, true);
+                state.watermark = scan.newest;
+            }
+        }
+        if let Part::Before(at) = pass.part
+            && updates().any(|updated| updated >= at + super::changes::OVERLAP)
+        {
+            return self.after_part(state, pass, names, Ended::Refused);
+        }
+        let oldest = updates().min();
+        // A status begins at the newest again.
+        if pass.sorted && !matches!(pass.part, Part::Status(_)) {
+            pass.reached = pass.reached.into_iter().chain(oldest).min();
+        }
+        // Where the sweep does not work, the pass has to find old open tickets as well.
+        let may_end = pass.sorted && state.filter_broken_at.is_none() && state.swept_at.is_some();
+        let beyond = may_end && oldest.is_some_and(|oldest| oldest < now - self.history);
+        if answer.has_more() && !beyond {
+            state.full = Some(FullPass { next_page: pass.next_page + 1, ..pass });
+            return state;
+        }
+        pass.bounded |= beyond;
+        self.after_part(state, pass, names, Ended::Whole)
+    }
+
+    /// Where the sync stands when a part of `pass` has come to its end: the next part, or none.
+    fn after_part(&self, before: SyncState, mut pass: FullPass, names: &[String], ended: Ended) -> SyncState {
+        let mut state = before;
+        if let (Part::All, Ended::TooDeep(pages)) = (&pass.part, ended) {
+            pass.ends_at = Some(pages);
+        }
+        let by_status = |index: usize| {
+            let can = self.state.filter_broken_at.is_none() && names.len() > 1;
+            (can && index < names.len()).then_some(Part::Status(index))
+        };
+        let next = match (&pass.part, ended) {
+            (Part::All | Part::Before(_), Ended::Whole) => None,
+            (Part::All, Ended::Refused) => None,
+            (Part::All, Ended::TooDeep(_)) => match pass.reached.filter(|_| pass.sorted) {
+                Some(reached) => Some(Part::Before(reached)),
+                None => by_status(0),
+            },
+            // Further back from where it came to, if it came any further.
+            (Part::Before(at), Ended::TooDeep(_)) if pass.reached.is_some_and(|reached| reached < *at) => {
+                pass.reached.map(Part::Before)
+            }
+            (Part::Before(_), _) => by_status(0),
+            (Part::Status(index), Ended::Whole) => by_status(index + 1),
+            (Part::Status(index), Ended::TooDeep(_)) => {
+                pass.blind = true;
+                by_status(index + 1)
+            }
+            (Part::Status(_), Ended::Refused) => {
+                pass.blind = true;
+                None
+            }
+        };
+        // Statuses that could not be asked for at all: nothing beyond the last page was had.
+        pass.blind |= next.is_none() && ended != Ended::Whole;
+        match next {
+            Some(part) => state.full = Some(FullPass { part, next_page: 1, ..pass }),
+            None => {
+                state.full = None;
+                state.passed_at = Some(pass.started_at);
+                state.good_at = state.good_at.max(Some(pass.started_at));
+                state.total = pass.total;
+                state.bounded = pass.bounded;
+                let back_to = pass.reached;
+                state.sight = pass.ends_at.map(|pages| Sight { pages, back_to, others_read: !pass.blind });
+            }
+        }
+        state
     }
 }
 
-/// Where the sync stands after a page of `pass`, if it stood at `before`.
-fn after_page(before: SyncState, answer: &Answer, pass: FullPass, order: Order) -> SyncState {
-    let mut state = before;
-    let total = answer.page.total.or(pass.total);
-    if pass.next_page == 1 && state.watermark.is_none() && order == Order::UpdatedDesc {
-        // All that is updated from here on is a change; all before lies on these pages.
-        let mut scan = Scan::down_to(None, pass.started_at);
-        scan.take(&answer.page.tickets, true);
-        state.watermark = scan.newest;
+/// How the reading of a part came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Whole,
+    /// There are more pages than these, and they cannot be had.
+    TooDeep(u32),
+    /// It cannot be asked for.
+    Refused,
+}
+
+/// The zone of most of the sites; UTC where none is known.
+fn zone_of_most(directory: &Directory) -> Tz {
+    let mut counts: Vec<(Tz, usize)> = Vec::new();
+    for zone in directory.sites.values().filter_map(|site| site.timezone.as_deref()?.parse::<Tz>().ok()) {
+        match counts.iter_mut().find(|(known, _)| *known == zone) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((zone, 1)),
+        }
     }
-    if answer.has_more() {
-        state.full = Some(FullPass { next_page: pass.next_page + 1, total, ..pass });
-    } else {
-        state.full = None;
-        state.passed_at = Some(pass.started_at);
-        state.good_at = state.good_at.max(Some(pass.started_at));
-        state.total = total;
-    }
-    state
+    counts.into_iter().max_by_key(|(_, count)| *count).map_or(Tz::UTC, |(zone, _)| zone)
 }
 
 fn is_out_of_order(answer: &Answer, now: DateTime<Utc>) -> bool {

@@ -2,21 +2,13 @@
 //! time of update, and what is gone leaves no trace in any list.
 
 use chrono::{DateTime, Utc};
-use tracing::{info, warn};
 
 use super::keep::{Pages, pages};
+use super::missing::Search;
 use super::{Answer, SyncError, TenantSync, TurnReport, pace};
 use crate::store::sync::SyncState;
 use crate::superops::{ApiError, Order, TicketAsk, Urgency};
-use crate::ticket::watch::Bounds;
-use crate::ticket::{StatusMeaning, TicketId};
-
-/// Tickets read one by one after a sweep; the rest wait for the next one.
-const SINGLES: usize = 20;
-/// So many single reads may fail before the rest is put off.
-const FAILURES: usize = 3;
-/// Not seen by so many sweeps, and unknown when asked for: it has vanished.
-const MISSES: i64 = 2;
+use crate::ticket::StatusMeaning;
 
 impl TenantSync {
     /// Reads all open tickets, if it is time to.
@@ -35,7 +27,8 @@ impl TenantSync {
         }
         if self.sweep(leave_out, now, report).await? {
             report.swept = true;
-            self.look_for_missing(now, true, report).await?;
+            let whole = self.state.sweep_ends_at.is_none();
+            self.look_for_missing(Search { since: now, only_open: true, whole }, now, report).await?;
         }
         Ok(())
     }
@@ -73,6 +66,11 @@ impl TenantSync {
                     continue;
                 }
                 Err(ApiError::RefusedQuery { .. }) => return Ok(Some("refused")),
+                Err(ApiError::TooDeep { page, .. }) => {
+                    let state = SyncState { sweep_ends_at: Some(page - 1), ..self.swept(now) };
+                    drop(pages.send((Answer::nothing(now), Some(state))).await);
+                    return Ok(None);
+                }
                 answer => answer?,
             };
             let ignored = holds_any(&answer, &ask.leave_out_statuses);
@@ -88,7 +86,13 @@ impl TenantSync {
     }
 
     fn swept(&self, now: DateTime<Utc>) -> SyncState {
-        SyncState { swept_at: Some(now), good_at: Some(now), filter_broken_at: None, ..self.state.clone() }
+        SyncState {
+            swept_at: Some(now),
+            good_at: Some(now),
+            filter_broken_at: None,
+            sweep_ends_at: None,
+            ..self.state.clone()
+        }
     }
 
     /// The names of closed statuses, as SuperOps writes them.
@@ -101,47 +105,6 @@ impl TenantSync {
         };
         let closed = |name: &String| self.words.meaning(Some(name)) == StatusMeaning::Closed;
         Ok(names.into_iter().filter(closed).collect())
-    }
-
-    /// Asks one by one for the tickets that should have been seen since `since` and were not.
-    pub(super) async fn look_for_missing(
-        &mut self,
-        since: DateTime<Utc>,
-        only_open: bool,
-        report: &mut TurnReport,
-    ) -> Result<(), SyncError> {
-        let missing = self.store.unseen_since(&self.tenant, since, only_open).await?;
-        let mut failures = 0;
-        for id in missing.into_iter().take(SINGLES) {
-            match self.read_single(&id, report).await {
-                // One ticket that cannot be read must not hold up the others, nor the turn.
-                Err(SyncError::Api(error)) if !error.needs_a_person() && error != ApiError::Throttled => {
-                    failures += 1;
-                    warn!(tenant = %self.tenant, ticket = %id, %error, "ticket `{id}` is missing and could not be asked for");
-                }
-                result => result?,
-            }
-            if failures == FAILURES {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    async fn read_single(&mut self, id: &TicketId, report: &mut TurnReport) -> Result<(), SyncError> {
-        let earliest = self.clock.now();
-        let page = self.client.single(id, Urgency::Routine).await?;
-        let read = Bounds { earliest, latest: self.clock.now() };
-        if !page.tickets.is_empty() {
-            return self.save(Answer { number: 1, page, read }, None, report).await;
-        }
-        if self.store.mark_missed(&self.tenant, id).await? >= MISSES {
-            self.store.mark_vanished(&self.tenant, id, read).await?;
-            report.vanished += 1;
-            self.nudge.notify_one();
-            info!(tenant = %self.tenant, ticket = %id, "ticket `{id}` has vanished: deleted, merged, or no longer ours to see");
-        }
-        Ok(())
     }
 }
 

@@ -57,10 +57,11 @@ impl StaleWatch {
             None => self.store.stale_since(&tenant.id).await?,
         };
         let limit = self.config.stale_after(tenant);
-        let is_fresh = health.last_good.is_some_and(|at| now - at <= limit);
+        let is_fresh = health.doubt.is_none() && health.last_good.is_some_and(|at| now - at <= limit);
         let since = health.last_good.unwrap_or(self.began);
         // A first reading may take longer than that: it is stale only if it fails.
-        let is_stale = now - since > limit && (health.last_good.is_some() || health.trouble.is_some());
+        let is_old = now - since > limit && (health.last_good.is_some() || health.trouble.is_some());
+        let is_stale = is_old || health.doubt.is_some();
         let told = match known {
             None if is_stale => {
                 self.tell_stale(tenant, &health, since, now).await?;
@@ -113,9 +114,12 @@ impl StaleWatch {
 }
 
 fn facts(tenant: &Tenant, health: &SyncHealth, since: DateTime<Utc>) -> StaleFacts {
-    let (reason, advice) = match &health.trouble {
-        Some(trouble) => (format!("SuperOps could not be read: {}", trouble.what), Some(trouble.advice.to_owned())),
-        None => ("SuperOps was not read, and no error says why".to_owned(), None),
+    let (reason, advice) = match (&health.trouble, &health.doubt) {
+        (Some(trouble), _) => {
+            (format!("SuperOps could not be read: {}", trouble.what), Some(trouble.advice.to_owned()))
+        }
+        (None, Some(doubt)) => (doubt.what.clone(), Some(doubt.advice.to_owned())),
+        (None, None) => ("SuperOps was not read, and no error says why".to_owned(), None),
     };
     StaleFacts { tenant: tenant.id.to_string(), since, reason, advice, fresh_at: None }
 }

@@ -1,13 +1,24 @@
 //! Asking SuperOps as a tenant: what it lets us do, and the names that the account knows.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use super::super::CliError;
+use crate::clock::{Clock, SystemClock};
 use crate::config::Tenant;
+use crate::store::{Store, StoreError};
 use crate::superops::probe::{self, Finding, Verdict};
 use crate::superops::{SuperOps, Urgency, all_pages};
 use crate::telemetry::Telemetry;
 use crate::ticket::Directory;
+
+/// A loan ends after this long, whatever becomes of us.
+const LOAN: TimeDelta = TimeDelta::minutes(10);
+/// Beyond two polls: a minute may have to pass.
+const PATIENCE: TimeDelta = TimeDelta::seconds(70);
+const LOOK_AGAIN: TimeDelta = TimeDelta::milliseconds(300);
 
 /// What asking brought.
 pub struct Tried {
@@ -18,17 +29,83 @@ pub struct Tried {
     pub directory: Directory,
 }
 
-/// Tries SuperOps as this tenant.
-pub async fn try_tenant(tenant: &Tenant) -> Result<Tried, CliError> {
+/// Tries SuperOps as this tenant, beside the service if it runs on the store at `path`.
+pub async fn try_tenant(tenant: &Tenant, path: &Path) -> Result<Tried, CliError> {
+    let service = Service::running(path).await;
+    let client = match &service {
+        None => SuperOps::new(tenant, Arc::new(Telemetry::default()))?,
+        Some(service) => {
+            service.borrow(tenant).await;
+            SuperOps::beside_service(tenant, Arc::new(Telemetry::default()))?
+        }
+    };
     eprintln!("asking SuperOps as `{}` …", tenant.id);
-    let client = SuperOps::new(tenant, Arc::new(Telemetry::default()))?;
-    let findings = probe::probe(&client).await;
+    let tried = try_with(&client, tenant).await;
+    if let Some(service) = service {
+        service.give_back(tenant).await;
+    }
+    Ok(tried)
+}
+
+/// The service that runs on the same store: it and we share what a minute allows.
+struct Service(Store);
+
+impl Service {
+    /// None if the store is in nobody's use, or cannot be opened: then there is nobody to share with.
+    async fn running(path: &Path) -> Option<Self> {
+        if !path.exists() || !matches!(Store::claim(path), Err(StoreError::InUse(_))) {
+            return None;
+        }
+        Store::open(path, Arc::default()).await.ok().map(Self)
+    }
+
+    /// Waits until half of the tenant's requests are ours.
+    async fn borrow(&self, tenant: &Tenant) {
+        eprintln!("the service is running: waiting for half of the requests of `{}` …", tenant.id);
+        let clock = SystemClock;
+        let began = clock.now();
+        let patience = began + tenant.poll_interval * 2 + PATIENCE;
+        if self.0.ask_for_loan(&tenant.id, began + LOAN).await.is_err() {
+            return;
+        }
+        // A service that does not answer by then makes no calls either: SuperOps does not answer it.
+        while clock.now() < patience {
+            let from = self.0.lent_from(&tenant.id).await.ok().flatten();
+            if from.is_some_and(|from| from <= clock.now()) {
+                return;
+            }
+            clock.sleep_until(clock.now() + LOOK_AGAIN).await;
+        }
+    }
+
+    async fn give_back(self, tenant: &Tenant) {
+        // What is not given back ends by itself.
+        let _ = self.0.end_loan(&tenant.id).await;
+        self.0.close().await;
+    }
+}
+
+async fn try_with(client: &SuperOps, tenant: &Tenant) -> Tried {
+    let findings = probe::probe(client, &tenant.statuses, SystemClock.now()).await;
     let sound = findings.iter().all(|finding| finding.verdict != Verdict::Failed);
     let heading = format!("\nSuperOps for `{}` ({}):\n", tenant.id, tenant.endpoint);
     let text = findings.iter().fold(heading, |text, finding| text + &in_words(finding));
     let text = text + super::super::check_write_back::untried(tenant.write_back);
-    let directory = if sound { names(&client).await } else { Directory::default() };
-    Ok(Tried { sound, text, directory })
+    let text = text + &report(tenant, &findings);
+    let directory = if sound { names(client).await } else { Directory::default() };
+    Tried { sound, text, directory }
+}
+
+/// What may be told to anybody: no name, no text, no size but its order of magnitude.
+fn report(tenant: &Tenant, findings: &[Finding]) -> String {
+    let official = ["https://api.superops.ai/msp", "https://euapi.superops.ai/msp"];
+    let endpoint = official.into_iter().find(|known| *known == tenant.endpoint).unwrap_or("another endpoint");
+    let heading = format!(
+        "\n  For an issue, without names or texts:\n    ```\n    superops-sla {}, {endpoint}\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    let facts = findings.iter().filter_map(|finding| finding.fact.as_ref());
+    facts.fold(heading, |text, (name, fact)| text + &format!("    {name}: {fact}\n")) + "    ```\n"
 }
 
 fn in_words(finding: &Finding) -> String {

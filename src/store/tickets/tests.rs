@@ -248,7 +248,7 @@ async fn tickets_that_no_read_has_shown_are_known() {
 #[tokio::test]
 async fn a_page_and_its_cursor_are_saved_together() {
     let desk = Desk::open().await;
-    let full = FullPass { started_at: at(10), next_page: 3, total: Some(250), sorted: true };
+    let full = FullPass { next_page: 3, total: Some(250), ..FullPass::begin(at(10), true) };
     let state = SyncState { watermark: Some(at(9)), full: Some(full), ..SyncState::default() };
     let page = Batch { state: Some(state.clone()), ..batch(vec![ticket("1", "Open")], 10) };
     desk.store.save_tickets(&desk.acme, vec![page], &desk.words).await.unwrap();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::desk::{Bench, Desk, Twist, at, internal};
+use super::desk::{Bench, Desk, Takes, Twist, at, internal};
 use super::open_tickets;
 use crate::ticket::watch::ChangeKind;
 
@@ -224,4 +224,179 @@ async fn a_technician_whose_address_fails_to_come_keeps_the_one_that_was_known()
     bench.turn_at(60).await;
     let people = bench.store.directory(bench.tenant()).await.unwrap();
     assert_eq!(people.technicians.values().next().unwrap().email.as_deref(), Some("ann@example.com"));
+}
+
+/// So many closed tickets, one updated each minute before the begin.
+fn closed_tickets(count: u64) -> impl FnOnce(&mut Desk) {
+    move |desk| (1..=count).for_each(|id| desk.add(id, "Closed", at(-i64::try_from(id).unwrap())))
+}
+
+#[tokio::test]
+async fn where_pages_end_the_pass_ends_says_so_and_keeps_the_order() {
+    let mut bench = Bench::with(|desk| {
+        closed_tickets(350)(desk);
+        (desk.deepest, desk.dates) = (Some(2), Takes::Refuses);
+    })
+    .await;
+    assert!(!bench.turn().await.pass_under_way);
+    assert!(bench.held(200).await.is_some() && bench.held(201).await.is_none());
+    let limits = bench.health.borrow().limits.clone();
+    assert!(limits[0].contains("no more than 2 pages") && limits[0].contains("2027-01-15 04:40 UTC"), "{limits:?}");
+    bench.desk().add(999, "Open", at(1));
+    bench.calls();
+    assert_eq!(bench.turn_at(1).await.new, 1);
+    assert_eq!(bench.calls(), ["getTicketList 1", "getTicketList 1 open"], "changes are still polled in their order");
+}
+
+#[tokio::test]
+async fn tickets_beyond_the_last_page_are_read_through_a_filter_if_any_works() {
+    for dates in [Takes::Well, Takes::Ignores, Takes::Refuses] {
+        let mut bench = Bench::with(|desk| {
+            closed_tickets(190)(desk);
+            (191..=380).for_each(|id| desk.add(id, "Open", at(-i64::try_from(id).unwrap())));
+            (desk.deepest, desk.dates) = (Some(2), dates);
+        })
+        .await;
+        while bench.turn().await.pass_under_way {}
+        for id in 1..=380 {
+            assert!(bench.held(id).await.is_some(), "{dates:?}: {id}");
+        }
+        let limits = bench.health.borrow().limits.clone();
+        assert!(limits[0].contains("through a filter"), "{dates:?}: {limits:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_record_deep_in_the_list_is_not_taken_for_its_end() {
+    let mut bench = Bench::with(|desk: &mut Desk| {
+        closed_tickets(350)(desk);
+        desk.twist = Some(Box::new(|operation, _, answer| {
+            let rows = answer["data"][operation]["tickets"].as_array();
+            if rows.is_some_and(|rows| rows.iter().any(|row| row["ticketId"] == "150")) {
+                internal(operation)
+            } else {
+                answer
+            }
+        }));
+    })
+    .await;
+    while bench.turn().await.pass_under_way {}
+    for id in (1..=350).filter(|id| *id != 150) {
+        assert!(bench.held(id).await.is_some(), "{id}");
+    }
+    assert_eq!(bench.health.borrow().limits, [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn closed_tickets_older_than_the_history_are_not_read_and_open_ones_are() {
+    const DAY: i64 = 24 * 60;
+    let mut bench = Bench::with(|desk| {
+        closed_tickets(100)(desk);
+        desk.add(201, "Open", at(-500 * DAY));
+        (202..=450).for_each(|id| desk.add(id, "Closed", at(-401 * DAY)));
+    })
+    .await;
+    bench.turn().await;
+    assert!(bench.held(100).await.is_some() && bench.held(201).await.is_some() && bench.held(450).await.is_none());
+    assert_eq!(bench.turn_at(1).await.vanished, 0);
+}
+
+#[tokio::test]
+async fn tickets_that_cannot_be_asked_for_count_as_missing_and_starve_no_other() {
+    let mut bench = Bench::with(open_tickets(40)).await;
+    bench.turn().await;
+    (1..=5).for_each(|id| bench.desk().remove(id));
+    bench.desk().twist = Some(Box::new(|operation, input, answer| {
+        let bad = ["1", "2", "3", "4"].contains(&input["ticketId"].as_str().unwrap_or_default());
+        if operation == "getTicket" && bad { internal(operation) } else { answer }
+    }));
+    for minute in 1..=4 {
+        bench.turn_at(minute).await;
+    }
+    assert_eq!(bench.open_count().await, 35);
+}
+
+#[tokio::test]
+async fn when_nothing_can_be_asked_for_nothing_counts_as_missing() {
+    let mut bench = Bench::with(open_tickets(40)).await;
+    bench.turn().await;
+    bench.desk().remove(1);
+    bench.desk().twist =
+        Some(Box::new(|operation, _, answer| if operation == "getTicket" { internal(operation) } else { answer }));
+    for minute in 1..=4 {
+        bench.turn_at(minute).await;
+    }
+    assert_eq!(bench.open_count().await, 40);
+}
+
+#[tokio::test]
+async fn many_tickets_missing_at_once_are_not_believed_to_be_gone() {
+    let mut bench = Bench::with(open_tickets(12)).await;
+    bench.turn().await;
+    let tickets = std::mem::take(&mut bench.desk().tickets);
+    for minute in 1..=5 {
+        assert_eq!(bench.turn_at(minute).await.vanished, 0);
+    }
+    let health = bench.health.borrow().clone();
+    let doubt = health.doubt.unwrap();
+    assert_eq!((doubt.since, doubt.what.starts_with("12 open tickets are missing")), (at(1), true), "{}", doubt.what);
+    assert_eq!(health.last_good, Some(at(1)), "what is read is not taken for fresh");
+    bench.restart().await;
+    bench.desk().tickets = tickets;
+    bench.turn_at(6).await;
+    assert_eq!((bench.health.borrow().doubt.clone(), bench.open_count().await), (None, 12));
+}
+
+#[tokio::test]
+async fn after_a_day_of_doubt_missing_tickets_are_let_go() {
+    let mut bench = Bench::with(open_tickets(12)).await;
+    bench.turn().await;
+    bench.desk().tickets.clear();
+    bench.turn_at(1).await;
+    bench.turn_at(24 * 60).await;
+    assert_eq!(bench.open_count().await, 12);
+    bench.turn_at(24 * 60 + 1).await;
+    bench.turn_at(24 * 60 + 2).await;
+    assert_eq!((bench.health.borrow().doubt.clone(), bench.open_count().await), (None, 0));
+}
+
+#[tokio::test]
+async fn a_filter_that_hides_open_tickets_is_done_without() {
+    let mut bench = Bench::with(open_tickets(150)).await;
+    bench.turn().await;
+    bench.desk().twist = Some(Box::new(|operation, input, mut answer| {
+        if operation == "getTicketList" && !input["condition"].is_null() {
+            answer["data"][operation] = json!({ "tickets": [], "listInfo": { "totalCount": 0 } });
+        }
+        answer
+    }));
+    bench.turn_at(1).await;
+    assert!(bench.health.borrow().limits[0].contains("cannot be left out"), "{:?}", bench.health.borrow().limits);
+    assert_eq!((bench.open_count().await, bench.health.borrow().doubt.clone()), (150, None));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_is_said_and_far_off_is_trouble() {
+    for (ahead, said, is_trouble) in [(0, false, false), (20, true, false), (-20, true, false), (90, true, true)] {
+        let mut bench = Bench::with(open_tickets(1)).await;
+        bench.desk().ahead = chrono::TimeDelta::seconds(ahead);
+        bench.turn().await;
+        let health = bench.health.borrow().clone();
+        let word = if ahead > 0 { "behind" } else { "ahead of" };
+        assert_eq!(health.limits.iter().any(|limit| limit.contains(word)), said, "{ahead}: {:?}", health.limits);
+        assert_eq!(health.clock.is_some(), is_trouble, "{ahead}");
+    }
+}
+
+#[tokio::test]
+async fn half_of_the_requests_are_lent_to_a_check_that_asks_and_taken_back_when_its_time_is_up() {
+    let mut bench = Bench::with(open_tickets(1)).await;
+    bench.turn().await;
+    let (store, tenant) = (bench.store.clone(), bench.tenant().clone());
+    store.ask_for_loan(&tenant, at(10)).await.unwrap();
+    assert_eq!(store.lent_from(&tenant).await.unwrap(), None, "the service has not looked yet");
+    bench.turn_at(1).await;
+    assert_eq!((bench.sync.client.budget(), store.lent_from(&tenant).await.unwrap()), (30_000, Some(at(1))));
+    bench.turn_at(11).await;
+    assert_eq!(bench.sync.client.budget(), 60_000);
 }

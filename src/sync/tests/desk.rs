@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::header::DATE;
+use axum::response::IntoResponse;
 use axum::routing::post;
 use axum::{Json, Router};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,7 +17,7 @@ use sqlx::{ConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 
-use crate::clock::{Clock, ManualClock};
+use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::config::{Hours, Tenant, TokenSource};
 use crate::store::Store;
 use crate::superops::SuperOps;
@@ -56,6 +58,12 @@ pub struct Desk {
     /// Page of an unfiltered list -> what happens just before it is answered.
     pub meanwhile: HashMap<u64, Meanwhile>,
     pub conversations: Vec<Value>,
+    /// How it takes a filter by date.
+    pub dates: Takes,
+    /// Each later page is an internal error.
+    pub deepest: Option<u64>,
+    /// How far its clock is ahead of ours.
+    pub ahead: TimeDelta,
     pub twist: Option<Twist>,
     /// A field that the schema lacks, and what is said of it.
     pub unknown: Option<(&'static str, &'static str)>,
@@ -139,6 +147,11 @@ impl Desk {
             return json!({ "errors": [{ "extensions": { "clientError": [{ "code": code }] } }] });
         }
         let sorted = !input["sort"].is_null();
+        let condition = &input["condition"];
+        let by_date = condition["attribute"] == "updatedTime";
+        if self.deepest.is_some_and(|deepest| page > deepest) || (by_date && self.dates == Takes::Refuses) {
+            return internal("getTicketList");
+        }
         if (sorted && self.sort == Takes::Refuses) || (filtered && self.filter == Takes::Refuses) {
             return json!({ "errors": [{ "message": "no", "extensions": { "classification": "ValidationError" } }] });
         }
@@ -146,7 +159,10 @@ impl Desk {
             happens(self);
         }
         let mut tickets = self.tickets.clone();
-        if filtered && self.filter == Takes::Well {
+        if by_date && self.dates == Takes::Well {
+            tickets.retain(|ticket| ticket["updatedTime"].as_str() < condition["value"].as_str());
+        }
+        if filtered && !by_date && self.filter == Takes::Well {
             let left_out = input["condition"]["value"].as_array().unwrap().clone();
             tickets.retain(|ticket| !left_out.contains(&ticket["status"]));
         }
@@ -173,7 +189,13 @@ fn time(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
-async fn answer(State(desk): State<Arc<Mutex<Desk>>>, body: Bytes) -> Json<Value> {
+async fn answer(State(desk): State<Arc<Mutex<Desk>>>, body: Bytes) -> impl IntoResponse {
+    let ahead = desk.lock().unwrap().ahead;
+    let date = (SystemClock.now() + ahead).format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    ([(DATE, date)], answer_to(&desk, &body))
+}
+
+fn answer_to(desk: &Mutex<Desk>, body: &[u8]) -> Json<Value> {
     const OPERATIONS: [&str; 11] = [
         "getTicketList",
         "getTicketConversationList",
@@ -187,7 +209,7 @@ async fn answer(State(desk): State<Arc<Mutex<Desk>>>, body: Bytes) -> Json<Value
         "getStatusList",
         "__schema",
     ];
-    let body: Value = serde_json::from_slice(&body).unwrap();
+    let body: Value = serde_json::from_slice(body).unwrap();
     let query = body["query"].as_str().unwrap();
     let asks = |name: &&str| query.contains(&format!("{name}(")) || query.contains(&format!("{name} {{"));
     let operation = OPERATIONS.into_iter().find(asks).unwrap();
@@ -337,6 +359,7 @@ fn tenant(endpoint: String, folder: &TempDir) -> Tenant {
         token: TokenSource::File(token),
         requests_per_minute: 60_000,
         poll_interval: TimeDelta::seconds(60),
+        history: TimeDelta::days(400),
         hours: Hours::Msp,
         calendar: None,
         automation_answers: true,

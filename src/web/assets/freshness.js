@@ -19,7 +19,8 @@ export function drawHealth() {
   const down = state.overview.channels.filter((one) => one.state === 'down');
   const silent = down.map(({ channel }) => ({ tenant: channelName(channel), trouble: 'nobody answers there; messages wait and are tried one at a time.' }));
   const doubted = tenants.filter(({ forecast }) => forecast).map(({ tenant, forecast }) => ({ tenant, trouble: `${forecast}.` }));
-  drawTroubles([...tenants.filter(({ trouble }) => trouble), ...doubted, ...silent, ...audited(state.overview.mismatches ?? {})]);
+  const limited = tenants.flatMap(({ tenant, limits }) => (limits ?? []).map((limit) => ({ tenant, trouble: `${limit}.` })));
+  drawTroubles([...tenants.filter(({ trouble }) => trouble), ...limited, ...doubted, ...silent, ...audited(state.overview.mismatches ?? {})]);
 }
 
 const MISMATCHES = {

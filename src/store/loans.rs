@@ -1,0 +1,67 @@
+//! Half of a tenant's requests, lent to a `check --online` beside the running service.
+//!
+//! The check says until when it wants them, the service from when on they are its own: by then the minute has passed
+//! in which the service may have used more.
+
+use chrono::{DateTime, Utc};
+use sqlx::SqliteConnection;
+
+use super::{Store, StoreError, instant, millis};
+use crate::ticket::TenantId;
+
+impl Store {
+    /// Asks the running service for half of `tenant`'s requests, until then.
+    pub async fn ask_for_loan(&self, tenant: &TenantId, until: DateTime<Utc>) -> Result<(), StoreError> {
+        self.set_moment(asked(tenant), Some(until)).await
+    }
+
+    /// Until when half of `tenant`'s requests are wanted; none: they are not, or no longer at `now`.
+    pub async fn loan(&self, tenant: &TenantId, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
+        Ok(self.moment(&asked(tenant)).await?.filter(|until| *until > now))
+    }
+
+    /// Lends half of `tenant`'s requests from then on.
+    pub async fn lend(&self, tenant: &TenantId, from: DateTime<Utc>) -> Result<(), StoreError> {
+        self.set_moment(granted(tenant), Some(from)).await
+    }
+
+    /// From when on half of `tenant`'s requests are lent; none: the service has not answered yet.
+    pub async fn lent_from(&self, tenant: &TenantId) -> Result<Option<DateTime<Utc>>, StoreError> {
+        self.moment(&granted(tenant)).await
+    }
+
+    /// Gives back what was lent.
+    pub async fn end_loan(&self, tenant: &TenantId) -> Result<(), StoreError> {
+        self.set_moment(granted(tenant), None).await?;
+        self.set_moment(asked(tenant), None).await
+    }
+
+    async fn moment(&self, name: &str) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let query = sqlx::query_scalar("SELECT at FROM heartbeats WHERE name = $1").bind(name);
+        let at: Option<i64> = query.fetch_optional(&self.reads).await?;
+        at.map(instant).transpose()
+    }
+
+    async fn set_moment(&self, name: String, at: Option<DateTime<Utc>>) -> Result<(), StoreError> {
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    sqlx::query("DELETE FROM heartbeats WHERE name = $1").bind(&name).execute(&mut *tx).await?;
+                    if let Some(at) = at {
+                        let query = sqlx::query("INSERT INTO heartbeats (name, at) VALUES ($1, $2)");
+                        query.bind(&name).bind(millis(at)).execute(tx).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
+
+fn asked(tenant: &TenantId) -> String {
+    format!("loan asked:{tenant}")
+}
+
+fn granted(tenant: &TenantId) -> String {
+    format!("loan granted:{tenant}")
+}

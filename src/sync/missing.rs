@@ -1,0 +1,172 @@
+//! Tickets that a reading should have shown and did not: each is asked for by its id. One that SuperOps does not know,
+//! twice, has vanished. But when many are missing at once it is not believed: a right may have been lost, or a filter
+//! may have gone wrong. Then all stays as it was, and people are told.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tracing::{error, info, warn};
+
+use super::{Answer, SyncError, TenantSync, TurnReport};
+use crate::superops::{ApiError, Urgency};
+use crate::ticket::TicketId;
+use crate::ticket::watch::Bounds;
+
+/// Tickets asked for one by one after a reading; the rest wait for the next one.
+const SINGLES: usize = 20;
+/// So many in a row may fail before the rest is put off.
+const FAILURES: usize = 3;
+/// Not seen by so many readings, and unknown when asked for: it has vanished.
+const MISSES: i64 = 2;
+/// Whoever was told has had the time to act: from then on it is believed.
+const DOUBTED_FOR: TimeDelta = TimeDelta::days(1);
+/// Still there when asked for: so many, and it is the filter that hides them.
+const HIDDEN: usize = 3;
+
+/// Which tickets should have been seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Search {
+    /// By all readings since then.
+    pub since: DateTime<Utc>,
+    pub only_open: bool,
+    /// Whether the reading came to its end: else nothing is wondered at.
+    pub whole: bool,
+}
+
+/// What came of asking one by one.
+#[derive(Debug, Default)]
+struct Asked {
+    found: usize,
+    unknown: Vec<TicketId>,
+    /// SuperOps answered with an error for this record.
+    failed: Vec<TicketId>,
+}
+
+impl TenantSync {
+    /// Asks one by one for the tickets that should have been seen and were not, those first that were asked for
+    /// longest ago.
+    pub(super) async fn look_for_missing(
+        &mut self,
+        search: Search,
+        now: DateTime<Utc>,
+        report: &mut TurnReport,
+    ) -> Result<(), SyncError> {
+        let mut missing = self.store.unseen_since(&self.tenant, search.since, search.only_open).await?;
+        let ids: HashSet<_> = missing.iter().cloned().collect();
+        self.asked.retain(|id, _| ids.contains(id));
+        missing.sort_by_key(|id| self.asked.get(id).copied());
+        let open = self.store.open_tickets(&self.tenant).await?;
+        let open_missing = missing.iter().filter(|id| open.contains_key(*id)).count();
+        let asked = self.ask_for(&missing, &ids, now, report).await?;
+        if search.whole && search.only_open && asked.found >= HIDDEN && asked.unknown.is_empty() {
+            return self.give_up_filter("hides open tickets when", now).await.map(drop);
+        }
+        if !(search.whole && is_many(open_missing, open.len())) {
+            self.believe().await?;
+        } else if self.state.doubted_since.is_none() || self.doubted_since(now).is_some() {
+            return self.doubt(open_missing, now).await;
+        }
+        for id in asked.unknown.iter().chain(&asked.failed) {
+            self.count_miss(id, report).await?;
+        }
+        Ok(())
+    }
+
+    async fn ask_for(
+        &mut self,
+        missing: &[TicketId],
+        all_missing: &HashSet<TicketId>,
+        now: DateTime<Utc>,
+        report: &mut TurnReport,
+    ) -> Result<Asked, SyncError> {
+        let (mut asked, mut failures) = (Asked::default(), 0);
+        for id in missing.iter().take(SINGLES) {
+            self.asked.insert(id.clone(), now);
+            match self.read_single(id, report).await {
+                Ok(is_there) => {
+                    failures = 0;
+                    if is_there { asked.found += 1 } else { asked.unknown.push(id.clone()) }
+                }
+                // One ticket that cannot be read must not hold up the others, nor the turn.
+                Err(SyncError::Api(error)) if !error.needs_a_person() && error != ApiError::Throttled => {
+                    failures += 1;
+                    warn!(tenant = %self.tenant, ticket = %id, %error, "ticket `{id}` is missing and could not be asked for");
+                    if matches!(
+                        error,
+                        ApiError::Internal { .. } | ApiError::Forbidden { .. } | ApiError::RefusedQuery { .. }
+                    ) {
+                        asked.failed.push(id.clone());
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            if failures == FAILURES {
+                break;
+            }
+        }
+        if !asked.failed.is_empty() && asked.found + asked.unknown.len() == 0 && !self.singles_work(all_missing).await {
+            // It is not these tickets: nothing can be asked for now.
+            asked.failed.clear();
+        }
+        Ok(asked)
+    }
+
+    /// Whether a ticket that was seen just now can be asked for by its id.
+    async fn singles_work(&self, missing: &HashSet<TicketId>) -> bool {
+        let Ok(open) = self.store.open_tickets(&self.tenant).await else { return false };
+        let Some(seen) = open.keys().find(|id| !missing.contains(*id)) else { return false };
+        self.client.single(seen, Urgency::Routine).await.is_ok()
+    }
+
+    /// Reads one ticket; false if SuperOps does not know it.
+    async fn read_single(&mut self, id: &TicketId, report: &mut TurnReport) -> Result<bool, SyncError> {
+        let earliest = self.clock.now();
+        let page = self.client.single(id, Urgency::Routine).await?;
+        let read = Bounds { earliest, latest: self.clock.now() };
+        let is_there = !page.tickets.is_empty();
+        if is_there {
+            self.save(Answer { number: 1, page, read }, None, report).await?;
+        }
+        Ok(is_there)
+    }
+
+    async fn count_miss(&mut self, id: &TicketId, report: &mut TurnReport) -> Result<(), SyncError> {
+        if self.store.mark_missed(&self.tenant, id).await? >= MISSES {
+            let now = self.clock.now();
+            self.store.mark_vanished(&self.tenant, id, Bounds { earliest: now, latest: now }).await?;
+            report.vanished += 1;
+            self.nudge.notify_one();
+            info!(tenant = %self.tenant, ticket = %id, "ticket `{id}` has vanished: deleted, merged, or no longer ours to see");
+        }
+        Ok(())
+    }
+
+    /// Since when it is doubted that so many tickets are gone.
+    pub(super) fn doubted_since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.state.doubted_since.filter(|since| now < *since + DOUBTED_FOR)
+    }
+
+    async fn doubt(&mut self, missing: usize, now: DateTime<Utc>) -> Result<(), SyncError> {
+        if self.state.doubted_since.is_none() {
+            error!(tenant = %self.tenant, missing, "{missing} open tickets of `{}` are missing at once: their alerts stay as they were", self.tenant);
+        }
+        self.state.doubted_since.get_or_insert(now);
+        self.state.missing = missing;
+        Ok(self.store.save_sync_state(&self.tenant, self.state.clone()).await?)
+    }
+
+    /// Few are missing: no doubt about it, or no longer.
+    async fn believe(&mut self) -> Result<(), SyncError> {
+        if self.state.doubted_since.take().is_none() {
+            return Ok(());
+        }
+        self.state.missing = 0;
+        info!(tenant = %self.tenant, "what is read of `{}` is believed again", self.tenant);
+        Ok(self.store.save_sync_state(&self.tenant, self.state.clone()).await?)
+    }
+}
+
+/// Whether it is hard to believe that so many of the open tickets went at once.
+fn is_many(missing: usize, open: usize) -> bool {
+    (missing >= 3 && missing * 2 > open) || (missing >= 10 && missing * 4 >= open)
+}
