@@ -1,14 +1,17 @@
 //! What people answer to an alert, and what providers report of its messages.
 //!
-//! An answer comes by the link in a message or by a reply to a text message. It
-//! is believed because of a signature: ours on the link, the provider's on what
-//! it passes on. Both end in the same act on the alert, and in the audit log.
+//! An answer comes by the link in a message, by a reply to a text message, or by
+//! a button in Slack or PagerDuty. It is believed because of a signature: ours on
+//! the link, the provider's on what it passes on. All end in the same act on the
+//! alert, and in the audit log.
 
 mod links;
 mod no_texts;
 mod phones;
 pub mod receipts;
 pub mod reply;
+pub mod signatures;
+mod systems;
 mod texts;
 
 use std::sync::Arc;
@@ -22,7 +25,7 @@ use crate::config::Config;
 use crate::notify::Ways;
 use crate::notify::link::LinkKey;
 use crate::notify::sms::signature;
-use crate::notify::ways::{REPLY_HOOK, STATUS_HOOK};
+use crate::notify::ways::{PAGERDUTY_HOOK, REPLY_HOOK, SLACK_HOOK, STATUS_HOOK};
 use crate::store::Store;
 use crate::telemetry::{HookLabels, Telemetry};
 
@@ -57,6 +60,8 @@ pub struct Bells {
 pub enum Hook {
     Status,
     Reply,
+    PagerDuty,
+    Slack,
 }
 
 impl Hook {
@@ -64,6 +69,8 @@ impl Hook {
         match self {
             Self::Status => STATUS_HOOK,
             Self::Reply => REPLY_HOOK,
+            Self::PagerDuty => PAGERDUTY_HOOK,
+            Self::Slack => SLACK_HOOK,
         }
     }
 
@@ -71,6 +78,8 @@ impl Hook {
         match self {
             Self::Status => "twilio_status",
             Self::Reply => "twilio_sms",
+            Self::PagerDuty => "pagerduty",
+            Self::Slack => "slack",
         }
     }
 }

@@ -272,7 +272,14 @@ impl Notify {
 }
 
 #[derive(Debug)]
-pub enum Slack {
+pub struct Slack {
+    pub way: SlackWay,
+    /// What Slack signs its requests to us with; none: messages carry no button.
+    pub signing_secret: Option<SecretString>,
+}
+
+#[derive(Debug)]
+pub enum SlackWay {
     Bot {
         token: SecretString,
         /// Where messages go unless a step names another place: `#sla`, or a channel's id.
@@ -289,6 +296,8 @@ pub struct PagerDuty {
     pub routing_key: SecretString,
     /// Without a trailing slash.
     pub base_url: String,
+    /// What PagerDuty signs its webhooks with; none: they are refused.
+    pub webhook_secret: Option<SecretString>,
 }
 
 #[derive(Debug)]

@@ -15,6 +15,7 @@ mod on_call;
 mod overrides;
 mod pages;
 mod problem;
+mod systems;
 #[cfg(test)]
 mod tests;
 mod twilio;
@@ -134,6 +135,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
         ("/hooks/superops/{tenant}", post(hooks::superops)),
         ("/hooks/twilio/status", post(twilio::status)),
         ("/hooks/twilio/sms", post(twilio::reply)),
+        ("/hooks/pagerduty", systems::pagerduty()),
+        ("/hooks/slack", systems::slack()),
         ("/a/{token}", get(link::show).post(link::follow)),
         ("/api/v1/no-texts", get(api::no_texts)),
         ("/api/v1/no-texts/{id}", delete(api::text_again)),

@@ -103,6 +103,8 @@ pub enum How {
     Page,
     Link,
     Sms,
+    Slack,
+    PagerDuty,
     CommandLine,
 }
 
@@ -114,13 +116,16 @@ impl How {
             Self::Page => "page",
             Self::Link => "link",
             Self::Sms => "sms",
+            Self::Slack => "slack",
+            Self::PagerDuty => "pagerduty",
             Self::CommandLine => "command_line",
         }
     }
 
     /// The reading of [`How::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Api, Self::Page, Self::Link, Self::Sms, Self::CommandLine].into_iter().find(|how| how.as_str() == text)
+        let all = [Self::Api, Self::Page, Self::Link, Self::Sms, Self::Slack, Self::PagerDuty, Self::CommandLine];
+        all.into_iter().find(|how| how.as_str() == text)
     }
 
     /// As it follows "acknowledged".
@@ -130,6 +135,8 @@ impl How {
             Self::Page => "on the page",
             Self::Link => "by the link in a message",
             Self::Sms => "by text message",
+            Self::Slack => "in Slack",
+            Self::PagerDuty => "in PagerDuty",
             Self::CommandLine => "on the command line",
         }
     }

@@ -85,7 +85,7 @@ impl Answers {
         }
     }
 
-    async fn alert(&self, key: &str) -> Result<Option<AlertRow>, StoreError> {
+    pub(super) async fn alert(&self, key: &str) -> Result<Option<AlertRow>, StoreError> {
         match self.store.alert_id(key).await? {
             Some(id) => self.store.alert(&id).await,
             None => Ok(None),

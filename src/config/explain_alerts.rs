@@ -9,11 +9,11 @@ use super::explain_write_back;
 use super::read_alerts::{DEFAULT_BUDGET, DEFAULT_WARN_AT};
 use super::read_notify::{DEFAULT_PAGERDUTY, DEFAULT_SLACK, DEFAULT_SLACK_PER_MINUTE, DEFAULT_TWILIO};
 use super::{
-    Alerts, ChannelKind, Config, Email, Notify, PagerDuty, Slack, Sms, SmsSender, SmtpTls, Step, Target, Webhook,
-    default_steps, duration,
+    Alerts, ChannelKind, Config, Email, Notify, PagerDuty, Slack, SlackWay, Sms, SmsSender, SmtpTls, Step, Target,
+    Webhook, default_steps, duration,
 };
 use crate::alert::prediction::{Budget, Rule};
-use crate::notify::ways::{REPLY_HOOK, STATUS_HOOK};
+use crate::notify::ways::{PAGERDUTY_HOOK, REPLY_HOOK, SLACK_HOOK, STATUS_HOOK};
 
 /// When an alert is raised, and the escalation in words.
 pub(super) fn alerts(page: &mut Page, config: &Config) {
@@ -149,12 +149,12 @@ fn limit_words(kind: ChannelKind, notify: &Notify) -> String {
 }
 
 fn slack_words(slack: &Slack) -> String {
-    match slack {
-        Slack::Bot { channel, base_url, .. } => {
+    match &slack.way {
+        SlackWay::Bot { channel, base_url, .. } => {
             let place = or_default(base_url, base_url == DEFAULT_SLACK);
             format!("to {channel}, as a bot, by {place}")
         }
-        Slack::IncomingWebhook { .. } => "by an incoming webhook, to its own channel".to_owned(),
+        SlackWay::IncomingWebhook { .. } => "by an incoming webhook, to its own channel".to_owned(),
     }
 }
 
@@ -181,6 +181,24 @@ pub(super) fn answers(page: &mut Page, config: &Config) {
     if let Some(sms) = &config.notify.sms {
         page.row("SMS receipts", receipt_words(public_url, sms));
         page.row("SMS replies", reply_words(public_url, sms));
+    }
+    let Notify { slack, pagerduty, .. } = &config.notify;
+    if let Some(slack) = slack {
+        let off = "off: messages carry no button without signing_secret";
+        page.row("Slack", hook_words(public_url, slack.signing_secret.is_some(), SLACK_HOOK, off));
+    }
+    if let Some(pagerduty) = pagerduty {
+        let off = "off: PagerDuty's webhooks cannot be believed without webhook_secret";
+        page.row("PagerDuty", hook_words(public_url, pagerduty.webhook_secret.is_some(), PAGERDUTY_HOOK, off));
+    }
+}
+
+/// Where a system sends the acknowledgements that are made there.
+fn hook_words(public_url: Option<&str>, has_secret: bool, path: &str, off: &str) -> String {
+    match public_url {
+        _ if !has_secret => or_default(off, true),
+        Some(url) => format!("on: acknowledgements must be sent to {url}{path}"),
+        None => format!("on: acknowledgements must be sent to {path}, below the address at which we are reached"),
     }
 }
 

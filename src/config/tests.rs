@@ -877,6 +877,27 @@ fn check_says_where_twilio_must_send_replies_and_when_it_cannot() {
 }
 
 #[test]
+fn check_says_where_acknowledgements_in_slack_and_pagerduty_must_be_sent() {
+    let about = |text: &str| {
+        let text = explain(&good(text), &BTreeMap::new());
+        let rows = text.lines().skip_while(|line| *line != "Answers");
+        rows.filter(|line| line.contains("Slack") || line.contains("PagerDuty")).collect::<Vec<_>>().join("\n")
+    };
+    let slack = "[notify.slack]\nbot_token_env = \"SUPEROPS_TOKEN\"\nchannel = \"#sla\"\n";
+    let pagerduty = "[notify.pagerduty]\nrouting_key_env = \"SUPEROPS_TOKEN\"\n";
+    let (signed, secret) = ("signing_secret_env = \"SUPEROPS_TOKEN\"\n", "webhook_secret_env = \"SUPEROPS_TOKEN\"\n");
+    let off = about(&format!("{LEAST}{slack}{pagerduty}"));
+    assert_eq!(off.lines().filter(|line| line.contains(" off: ")).count(), 2, "{off}");
+    let on = about(&format!(
+        "[server]\npublic_url = \"https://sla.example.com/\"\n{LEAST}{slack}{signed}{pagerduty}{secret}"
+    ));
+    assert!(on.contains("must be sent to https://sla.example.com/hooks/slack"), "{on}");
+    assert!(on.contains("must be sent to https://sla.example.com/hooks/pagerduty"), "{on}");
+    let plain = complaints_of(&format!("{LEAST}{slack}signing_secret = \"8f74\"\n"));
+    assert!(plain.contains("must not stand in this file") && !plain.contains("8f74"), "{plain}");
+}
+
+#[test]
 fn limits_and_quiet_hours_are_read_and_said() {
     let config = good(&format!(
         "{LEAST}[alerts.limits]\nsms_per_number = []\nemail_per_address = [\"20/1h\"]\nsms_per_day = 0\nbundle_from = 6\n\

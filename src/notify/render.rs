@@ -163,7 +163,7 @@ fn sane(at: DateTime<Utc>) -> DateTime<Utc> {
 
 /// One line of `text`, at most `most` characters, with nothing in it that could end a header or turn the reading
 /// direction.
-pub(super) fn line(text: &str, most: usize) -> String {
+pub(crate) fn line(text: &str, most: usize) -> String {
     let mut words = String::with_capacity(text.len().min(4 * most));
     let mut length = 0;
     for c in text.chars().filter(|c| !is_invisible(*c)) {

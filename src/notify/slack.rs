@@ -16,15 +16,23 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::http::{Answer, Peer, clean_word};
+use super::ways::is_answerable;
 use super::{Body, Message, Notifier, Receipt, SendError, SetupError, render};
 use crate::alert::Stage;
 use crate::clock::SharedClock;
 use crate::config::{self, ChannelKind};
 
+/// What Slack calls the button when it is pressed.
+pub const ACKNOWLEDGE: &str = "acknowledge";
+/// Slack's own limit for the text of a block, in characters.
+const BLOCK: usize = 3_000;
+
 /// Writes to one workspace.
 pub struct SlackNotifier {
     peer: Peer,
     way: Way,
+    /// Whether we hear of it when somebody presses one.
+    with_button: bool,
     clock: SharedClock,
 }
 
@@ -37,7 +45,7 @@ impl SlackNotifier {
     /// Connects only when there is something to send.
     pub fn new(slack: &config::Slack, clock: SharedClock) -> Result<Self, SetupError> {
         let peer = Peer::new("Slack").ok_or_else(|| setup_error("TLS cannot be set up"))?;
-        Ok(Self { peer, way: Way::of(slack)?, clock })
+        Ok(Self { peer, way: Way::of(&slack.way)?, with_button: slack.signing_secret.is_some(), clock })
     }
 
     async fn post(&self, message: &Message, thread: Option<&str>) -> Result<Receipt, SendError> {
@@ -46,27 +54,66 @@ impl SlackNotifier {
         match &self.way {
             Way::Bot { url, token, channel } => {
                 let place = message.to.strip_prefix("slack:");
-                let body = chat_message(message, place.unwrap_or(channel), &text, thread);
+                let mut body = chat_message(message, place.unwrap_or(channel), &text, thread);
+                self.add_button(&mut body, message, &text);
                 let request = self.peer.post(url).bearer_auth(token.expose_secret()).json(&body);
                 by_bot(&self.peer, &self.peer.ask(request, now).await?, place.is_some())
             }
             Way::IncomingWebhook { url } => {
-                let request = self.peer.post(url).json(&json!({ "text": text }));
+                let mut body = json!({ "text": text });
+                self.add_button(&mut body, message, &text);
+                let request = self.peer.post(url).json(&body);
                 by_webhook(&self.peer, &self.peer.ask(request, now).await?)
             }
         }
     }
+
+    /// Under what can be acknowledged, a button for it. The text is then shown in blocks, and stays for notifications.
+    fn add_button(&self, body: &mut Value, message: &Message, text: &str) {
+        if !self.with_button || !is_answerable(message) {
+            return;
+        }
+        let section = |text: String| json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } });
+        let button = json!({
+            "type": "actions",
+            "elements": [{
+                "type": "button",
+                "action_id": ACKNOWLEDGE,
+                "text": { "type": "plain_text", "text": "Acknowledge" },
+                "value": message.key,
+            }],
+        });
+        body["blocks"] = pieces(text).into_iter().map(section).chain([button]).collect();
+    }
+}
+
+/// `text` in whole lines, in as few pieces as fit a block each.
+fn pieces(text: &str) -> Vec<String> {
+    let mut pieces: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let line: String = line.chars().take(BLOCK).collect();
+        match pieces.last_mut() {
+            Some(last) if last.chars().count() + 1 + line.chars().count() <= BLOCK => {
+                last.push('\n');
+                last.push_str(&line);
+            }
+            _ => pieces.push(line),
+        }
+    }
+    pieces
 }
 
 impl Way {
-    fn of(slack: &config::Slack) -> Result<Self, SetupError> {
+    fn of(slack: &config::SlackWay) -> Result<Self, SetupError> {
         match slack {
-            config::Slack::Bot { token, channel, base_url } => Ok(Self::Bot {
+            config::SlackWay::Bot { token, channel, base_url } => Ok(Self::Bot {
                 url: address(&format!("{base_url}/chat.postMessage"))?,
                 token: token.clone(),
                 channel: channel.clone(),
             }),
-            config::Slack::IncomingWebhook { url } => Ok(Self::IncomingWebhook { url: address(url.expose_secret())? }),
+            config::SlackWay::IncomingWebhook { url } => {
+                Ok(Self::IncomingWebhook { url: address(url.expose_secret())? })
+            }
         }
     }
 }

@@ -48,8 +48,15 @@ fn configured(port: u16) -> config::Notify {
         hook_tokens: Vec::new(),
         replies: false,
     };
-    let slack = config::Slack::IncomingWebhook { url: format!("https://localhost:{port}/hook").into() };
-    let pagerduty = config::PagerDuty { routing_key: "key".into(), base_url: format!("https://localhost:{port}") };
+    let slack = config::Slack {
+        way: config::SlackWay::IncomingWebhook { url: format!("https://localhost:{port}/hook").into() },
+        signing_secret: None,
+    };
+    let pagerduty = config::PagerDuty {
+        routing_key: "key".into(),
+        base_url: format!("https://localhost:{port}"),
+        webhook_secret: None,
+    };
     let webhook = config::Webhook {
         url: format!("https://localhost:{port}/hook"),
         secret: "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into(),

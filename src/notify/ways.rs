@@ -16,6 +16,11 @@ pub const STATUS_HOOK: &str = "/hooks/twilio/status";
 /// Where Twilio passes on what people reply.
 pub const REPLY_HOOK: &str = "/hooks/twilio/sms";
 
+/// Where PagerDuty says that somebody acknowledged an incident.
+pub const PAGERDUTY_HOOK: &str = "/hooks/pagerduty";
+/// Where Slack says that somebody pressed the button of a message.
+pub const SLACK_HOOK: &str = "/hooks/slack";
+
 /// What is known of phones.
 #[async_trait]
 pub trait Phones: Send + Sync {

@@ -10,7 +10,7 @@ mod record;
 mod shape;
 mod under_way;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -32,6 +32,8 @@ pub use under_way::UnderWay;
 
 /// SQLite takes 32,766 values in one statement; a row has fewer than 32.
 const ROWS_A_STATEMENT: usize = 500;
+/// What has to wait for an attempt under way is looked at again after this.
+const TURN: TimeDelta = TimeDelta::milliseconds(250);
 
 /// A notification to be stored.
 #[derive(Clone, Debug)]
@@ -180,6 +182,9 @@ impl Store {
                     take_back(tx, channel, &under_way, now).await?;
                     hold_covered(tx, channel, now).await?;
                     let over_budget = shape::shape_due(tx, channel, &rules, &under_way, now).await?;
+                    if channel.is_system() {
+                        wait_for_earlier(tx, channel, now).await?;
+                    }
                     let keys = pick(tx, channel, limit, &under_way, now).await?;
                     let rows =
                         if keys.is_empty() { Vec::new() } else { lease_rows(tx, &keys, now + lease, now).await? };
@@ -293,6 +298,28 @@ async fn take_back(
 const VOID: &str = "(n.void = 1 OR a.state = 'resolved' OR (a.acked_at IS NOT NULL AND a.hold_over = 0)
      OR n.stage <> CASE a.episode WHEN 0 THEN a.stage ELSE a.stage || '/' || a.episode END)";
 
+/// What is due while something before it is still on its way about the same alert to the same system waits for that: a
+/// resolve that overtakes its trigger leaves an incident that nobody closes.
+async fn wait_for_earlier(
+    tx: &mut SqliteConnection,
+    channel: ChannelKind,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE notifications SET due_at = $3 WHERE key IN (
+           SELECT later.key FROM notifications AS earlier JOIN notifications AS later
+           ON later.alert_key = earlier.alert_key AND later.recipient = earlier.recipient
+           AND later.channel = earlier.channel AND later.state = 'pending' AND later.due_at <= $2
+           WHERE earlier.state = 'sending' AND earlier.channel = $1)",
+    )
+    .bind(channel.as_str())
+    .bind(millis(now))
+    .bind(millis(now + TURN))
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
 /// The keys of what goes next. A bundle is worded here, at the last moment, and left out if nothing of it still holds.
 async fn pick(
     tx: &mut SqliteConnection,
@@ -302,8 +329,8 @@ async fn pick(
     now: DateTime<Utc>,
 ) -> Result<Vec<String>, sqlx::Error> {
     // Named, since the planner would rather read and sort all that waits: slow when it is most urgent.
-    let rows: Vec<(String, String)> = sqlx::query_as(
-        "SELECT key, kind FROM notifications INDEXED BY notifications_ready WHERE channel = $1 AND state = 'pending' AND released_at IS NOT NULL
+    let rows: Vec<Ready> = sqlx::query_as(
+        "SELECT key, kind, alert_key, recipient, created_at FROM notifications INDEXED BY notifications_ready WHERE channel = $1 AND state = 'pending' AND released_at IS NOT NULL
          AND due_at <= $2 AND key NOT IN (SELECT value FROM json_each($4)) ORDER BY rank, due_at, key LIMIT $3",
     )
     .bind(channel.as_str())
@@ -313,12 +340,41 @@ async fn pick(
     .fetch_all(&mut *tx)
     .await?;
     let mut keys = Vec::with_capacity(rows.len());
-    for (key, kind) in rows {
+    for Ready { key, kind, .. } in in_turn(channel, rows) {
         if kind != "bundle" || bundle::word(tx, &key, now).await? {
             keys.push(key);
         }
     }
     Ok(keys)
+}
+
+/// A notification that may go now.
+#[derive(sqlx::FromRow)]
+struct Ready {
+    key: String,
+    kind: String,
+    alert_key: String,
+    recipient: String,
+    created_at: i64,
+}
+
+/// What goes to a system, without what has to wait for something earlier about the same alert.
+fn in_turn(channel: ChannelKind, mut rows: Vec<Ready>) -> Vec<Ready> {
+    if channel.is_system() {
+        let mut first: HashMap<(String, String), (i64, String)> = HashMap::new();
+        for row in &rows {
+            let (place, turn) = (row.place(), (row.created_at, row.key.clone()));
+            first.entry(place).and_modify(|first| *first = turn.clone().min(first.clone())).or_insert(turn);
+        }
+        rows.retain(|row| first.get(&row.place()).is_some_and(|(_, key)| *key == row.key));
+    }
+    rows
+}
+
+impl Ready {
+    fn place(&self) -> (String, String) {
+        (self.alert_key.clone(), self.recipient.clone())
+    }
 }
 
 async fn lease_rows(

@@ -28,6 +28,7 @@ mod routes;
 mod store_faults;
 mod superops_faults;
 mod support;
+mod systems;
 mod told;
 mod walls;
 mod watch;

@@ -25,6 +25,9 @@ pub const TOKEN: &str = "look-alike-token";
 /// Where the configuration says that people, and Twilio, reach the service.
 pub const PUBLIC_URL: &str = "https://sla.example.com";
 pub const TWILIO_TOKEN: &str = "twilio-auth-token";
+/// What the two sign their calls with.
+pub const SLACK_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
+pub const PAGERDUTY_SECRET: &str = "pagerduty-webhook-secret";
 /// More than any test can say.
 const EVERYTHING: usize = 100_000;
 
@@ -160,8 +163,8 @@ impl TestApp {
             return String::new();
         }
         format!(
-            "[notify.slack]\nbot_token_env = \"SLACK\"\nchannel = \"#sla\"\nper_minute = 600\nbase_url = \"{}\"\n\
-             [notify.pagerduty]\nrouting_key_env = \"PAGERDUTY\"\nbase_url = \"{}\"\n\
+            "[notify.slack]\nbot_token_env = \"SLACK\"\nsigning_secret_env = \"SLACK_SIGNS\"\nchannel = \"#sla\"\nper_minute = 600\nbase_url = \"{}\"\n\
+             [notify.pagerduty]\nrouting_key_env = \"PAGERDUTY\"\nwebhook_secret_env = \"PAGERDUTY_SIGNS\"\nbase_url = \"{}\"\n\
              [notify.webhook]\nurl = \"{}\"\nsecret_env = \"WEBHOOK\"\n",
             self.slack.url(),
             self.pagerduty.url(),
@@ -434,6 +437,8 @@ impl Surroundings {
             ("HOOK", "knock-knock"),
             ("TWILIO", TWILIO_TOKEN),
             ("SLACK", "xoxb-test"),
+            ("SLACK_SIGNS", SLACK_SECRET),
+            ("PAGERDUTY_SIGNS", PAGERDUTY_SECRET),
             ("PAGERDUTY", "0123456789abcdef0123456789abcdef"),
             ("WEBHOOK", WEBHOOK_SECRET),
         ]))

@@ -4,7 +4,7 @@ use secrecy::ExposeSecret;
 
 use crate::config::reader::{Purpose, Section};
 use crate::config::secret::{Named, SecretKeys};
-use crate::config::{PagerDuty, Slack, Webhook, checks};
+use crate::config::{PagerDuty, Slack, SlackWay, Webhook, checks};
 use crate::notify::webhook::signing_key;
 
 pub(in crate::config) const DEFAULT_SLACK: &str = "https://slack.com/api";
@@ -13,6 +13,10 @@ pub(in crate::config) const DEFAULT_PAGERDUTY: &str = "https://events.pagerduty.
 
 const BOT_TOKEN: SecretKeys = SecretKeys { plain: "bot_token", env: "bot_token_env", file: "bot_token_file" };
 const WEBHOOK_URL: SecretKeys = SecretKeys { plain: "webhook_url", env: "webhook_url_env", file: "webhook_url_file" };
+const SIGNING_SECRET: SecretKeys =
+    SecretKeys { plain: "signing_secret", env: "signing_secret_env", file: "signing_secret_file" };
+const WEBHOOK_SECRET: SecretKeys =
+    SecretKeys { plain: "webhook_secret", env: "webhook_secret_env", file: "webhook_secret_file" };
 const ROUTING_KEY: SecretKeys = SecretKeys { plain: "routing_key", env: "routing_key_env", file: "routing_key_file" };
 const SECRET: SecretKeys = SecretKeys { plain: "secret", env: "secret_env", file: "secret_file" };
 
@@ -37,32 +41,36 @@ pub(super) fn slack(section: Section<'_>) -> Option<Slack> {
         _ => {}
     }
     let url = hook.and_then(|hook| incoming_webhook(&section, hook));
+    let signing_secret = SIGNING_SECRET.read(&section).and_then(|secret| secret.value);
     section.finish();
-    match (token.and_then(|token| token.value), url) {
+    let way = match (token.and_then(|token| token.value), url) {
         (Some(token), None) => {
             let base_url = base_url.unwrap_or_else(|| DEFAULT_SLACK.to_owned());
-            Some(Slack::Bot { token, channel: channel?, base_url })
+            SlackWay::Bot { token, channel: channel?, base_url }
         }
-        (None, Some(url)) => Some(url),
-        _ => None,
-    }
+        (None, Some(url)) => url,
+        _ => return None,
+    };
+    Some(Slack { way, signing_secret })
 }
 
 /// The whole address is a secret, so no complaint repeats any of it.
-fn incoming_webhook(section: &Section<'_>, hook: Named) -> Option<Slack> {
+fn incoming_webhook(section: &Section<'_>, hook: Named) -> Option<SlackWay> {
     let url = hook.value?;
     if checks::posting_url(url.expose_secret()).is_err() {
         section.wrong("the incoming webhook of Slack must be an address that starts with https://");
         return None;
     }
-    Some(Slack::IncomingWebhook { url })
+    Some(SlackWay::IncomingWebhook { url })
 }
 
 pub(super) fn pagerduty(section: Section<'_>) -> Option<PagerDuty> {
     let key = needed(&ROUTING_KEY, &section, ": it names the service at PagerDuty");
     let base_url = section.text("base_url").and_then(|t| t.read(|text| checks::private_url(text)));
+    let webhook_secret = WEBHOOK_SECRET.read(&section).and_then(|secret| secret.value);
     section.finish();
-    Some(PagerDuty { routing_key: key?.value?, base_url: base_url.unwrap_or_else(|| DEFAULT_PAGERDUTY.to_owned()) })
+    let base_url = base_url.unwrap_or_else(|| DEFAULT_PAGERDUTY.to_owned());
+    Some(PagerDuty { routing_key: key?.value?, base_url, webhook_secret })
 }
 
 pub(super) fn webhook(section: Section<'_>) -> Option<Webhook> {

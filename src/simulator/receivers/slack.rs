@@ -74,6 +74,10 @@ async fn by_bot(State(shared): State<Arc<Shared>>, headers: HeaderMap, Json(body
     if body["text"].as_str().is_none_or(str::is_empty) {
         return refuse("no_text");
     }
+    let too_long = |block: &Value| block["text"]["text"].as_str().is_some_and(|text| text.chars().count() > 3_000);
+    if body["blocks"].as_array().is_some_and(|blocks| blocks.len() > 50 || blocks.iter().any(too_long)) {
+        return refuse("invalid_blocks");
+    }
     let take = || {
         let ts = shared.take(channel, &body);
         Json(json!({ "ok": true, "channel": "C024BE91L", "ts": ts, "message": { "text": body["text"] } }))
@@ -107,8 +111,15 @@ impl Shared {
             subject: String::new(),
             text: body["text"].as_str().unwrap_or_default().to_owned(),
             html: None,
-            headers: fields.chain([("ts".to_owned(), ts.clone())]).collect(),
+            headers: fields.chain(button(body)).chain([("ts".to_owned(), ts.clone())]).collect(),
         });
         ts
     }
+}
+
+/// What Slack gives back when the message's button is pressed.
+fn button(body: &Value) -> Option<(String, String)> {
+    let blocks = body["blocks"].as_array()?;
+    let button = blocks.iter().flat_map(|block| block["elements"].as_array()).flatten().next()?;
+    Some(("button".to_owned(), button["value"].as_str()?.to_owned()))
 }

@@ -10,7 +10,7 @@ import { writtenLine } from './written.js';
 
 const STAGES = { breached: 'Breached', warning: 'At risk', predicted: 'Likely to breach' };
 const MARKS = { breached: 'breached', warning: 'at_risk', predicted: 'at_risk' };
-const HOW = { api: 'through the API', page: 'on this page', link: 'by a link', sms: 'by SMS', command_line: 'on the command line' };
+const HOW = { api: 'through the API', page: 'on this page', link: 'by a link', sms: 'by SMS', slack: 'in Slack', pagerduty: 'in PagerDuty', command_line: 'on the command line' };
 const CLOSINGS = {
   met: 'met in time', closed_late: 'done, too late', paused: 'paused', retargeted: 'the due time moved', vanished: 'the ticket is gone',
   merged: 'merged', deleted: 'deleted', sla_removed: 'no due time any more', by_hand: 'resolved by hand',
