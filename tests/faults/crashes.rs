@@ -10,8 +10,8 @@ use crate::Run;
 use crate::figure::Figure;
 use crate::stage::{By, COMES_TO_REST, Stage, until};
 
-/// Messages of each channel that can be on their way when the process dies, on two channels.
-const IN_FLIGHT: usize = 32;
+/// Of 200 kills 9 messages came again, of 8 in a debug build on a busy machine 16: so many, and a few for each kill.
+const REPEATED: usize = 25;
 
 /// Fault 1.
 pub async fn killed_at_random(run: Run) -> anyhow::Result<Vec<Figure>> {
@@ -33,13 +33,11 @@ pub async fn killed_at_random(run: Run) -> anyhow::Result<Vec<Figure>> {
         stage.start().await?;
     }
     stage.all_said(names.len()).await?;
-    let (lost, doubled, repeats) = (stage.untold(&names).len(), stage.doubled_rows().await?, stage.repeats());
-    let most = usize::try_from(cycles)? * IN_FLIGHT;
+    let (lost, doubled, repeats) = (stage.untold(&names).len(), stage.doubled(&names), stage.repeats());
+    let most = REPEATED + usize::try_from(cycles)? / 4;
     Ok(vec![Figure::new(
-        format!(
-            "{cycles} kills, {tickets} breaches: {lost} lost, {doubled} doubled in the outbox, {repeats} deliveries repeated"
-        ),
-        format!("0 lost, 0 doubled, at most {most} repeated: what was in flight"),
+        format!("{cycles} kills, {tickets} breaches: {lost} lost, {doubled} told twice, {repeats} deliveries repeated"),
+        format!("0 lost, 0 told twice, at most {most} repeated: what was in flight"),
         lost == 0 && doubled == 0 && repeats <= most,
     )])
 }

@@ -17,6 +17,8 @@ enum Verdict {
     Missed,
     /// Only the times miss their bound, and a debug build is not what anybody runs.
     NotJudged,
+    /// It could not be played on this machine.
+    Skipped,
 }
 
 impl Figure {
@@ -34,6 +36,11 @@ impl Figure {
         Self { measured: measured.into(), bound: bound.into(), verdict }
     }
 
+    /// The fault cannot be played here, and why.
+    pub fn skipped(why: &str) -> Self {
+        Self { measured: why.to_owned(), bound: "-".to_owned(), verdict: Verdict::Skipped }
+    }
+
     /// The fault could not be played to its end.
     pub fn unplayed(error: &anyhow::Error) -> Self {
         Self::new(format!("{error}"), "to be played to its end", false)
@@ -47,6 +54,7 @@ impl Figure {
         let (holds, remark) = match self.verdict {
             Verdict::Holds => ("yes", ""),
             Verdict::Missed => ("NO", ""),
+            Verdict::Skipped => ("SKIP", ""),
             Verdict::NotJudged => ("-", "; times are not judged in a debug build"),
         };
         let took = took.as_secs();

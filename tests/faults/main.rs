@@ -82,6 +82,7 @@ fn faults() -> Vec<Fault> {
         fault!(9, "texts that are not delivered", answers::undelivered),
         fault!(10, "reports doubled, re-ordered and forged", answers::strange_reports),
         fault!(11, "the disk is full", storage::disk_full),
+        fault!(11, "the file system is read-only", storage::read_only),
         fault!(12, "the database is locked", storage::locked),
         fault!(13, "the clock jumps", clocks::jumps),
         fault!(14, "the process stands still", crashes::stopped_and_continued),

@@ -52,6 +52,14 @@ impl Service {
         Ok(String::from_utf8(command.output()?.stdout)?.trim().to_owned())
     }
 
+    /// What `run` says when it does not start; none if it is still running after some seconds.
+    pub fn refused(folder: &Path) -> Option<String> {
+        let mut run = Command::new("timeout");
+        run.args(["20", PROGRAM, "run"]).current_dir(folder).env("TWILIO_AUTH_TOKEN", crate::stage::GATEWAY_TOKEN);
+        let output = run.output().ok()?;
+        (output.status.code() == Some(1)).then(|| String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -84,7 +84,8 @@ impl Stage {
         Ok(stage)
     }
 
-    async fn bare() -> anyhow::Result<Self> {
+    /// With nothing running yet.
+    pub async fn bare() -> anyhow::Result<Self> {
         let clock = Arc::new(SystemClock);
         let options = SimOptions { tickets: 0, alive: false, requests_per_minute: 0, ..SimOptions::default() };
         let superops = Simulator::new(options, clock.clone());
@@ -100,7 +101,8 @@ impl Stage {
         })
     }
 
-    fn configure(&self, gateway: &str, more: &str) -> anyhow::Result<()> {
+    /// Writes the configuration, with `more` at its end.
+    pub fn configure(&self, gateway: &str, more: &str) -> anyhow::Result<()> {
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"{PUBLIC_URL}\"\n[store]\nurl = \"sqlite://sla.db\"\n\
              [tenants.acme]\nsubdomain = \"acme\"\nendpoint = \"{}/msp\"\ntoken_file = \"token\"\n\
@@ -119,6 +121,10 @@ impl Stage {
     pub async fn start(&mut self) -> anyhow::Result<()> {
         self.service = Some(Service::start(self.folder.path()).await?);
         Ok(())
+    }
+
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     pub fn kill(&mut self) -> anyhow::Result<()> {
@@ -198,14 +204,27 @@ impl Stage {
         seen.values().map(|times| times - 1).sum()
     }
 
-    /// Notifications that stand in the outbox twice for the same alert, stage, person and channel.
-    pub async fn doubled_rows(&self) -> anyhow::Result<i64> {
-        self.count(
-            "SELECT COALESCE(SUM(number - 1), 0) FROM (SELECT COUNT(*) AS number FROM notifications
-             WHERE kind = 'alert' GROUP BY alert_key, stage, step, recipient, channel)",
-        )
-        .await
+    /// How many messages told one person by one way what another message, under another identity, had told already.
+    pub fn doubled(&self, tickets: &[String]) -> usize {
+        let tickets: HashSet<&String> = tickets.iter().collect();
+        let mut told: HashMap<_, HashSet<String>> = HashMap::new();
+        for caught in self.caught.newest_first(usize::MAX) {
+            let Some(stage) = stage_told(&caught) else { continue };
+            for ticket in words(&caught).iter().collect::<HashSet<_>>() {
+                if let Some(ticket) = tickets.get(ticket) {
+                    let place = (caught.kind, caught.to.clone(), stage, *ticket);
+                    told.entry(place).or_default().insert(identity(&caught));
+                }
+            }
+        }
+        told.values().map(|identities| identities.len() - 1).sum()
     }
+}
+
+/// Which stage of an alert a message tells; none if it tells something else.
+fn stage_told(caught: &Caught) -> Option<&'static str> {
+    let text = caught.text.to_lowercase();
+    ["breached:", "past due:", "at risk:"].into_iter().find(|stage| text.contains(stage))
 }
 
 /// Whether a message speaks of a breach, or of what was past due already when the ticket was first read.
@@ -214,15 +233,18 @@ pub fn is_breach(caught: &Caught) -> bool {
     text.contains("breach") || text.contains("past due")
 }
 
-/// By what a receiver knows a repeat: of a mail its Message-ID, of a text its words and its number.
+/// By what a receiver knows a repeat: of a mail its Message-ID, of a text its number and the mark at its end. The words
+/// of a text change with the minutes that are left.
 fn identity(caught: &Caught) -> String {
+    let mark = caught.text.split_whitespace().rfind(|word| word.starts_with('#')).unwrap_or(&caught.text);
     match caught.kind {
         CaughtKind::Email => caught.header("message-id").unwrap_or_default().to_owned(),
-        _ => format!("{} {}", caught.to, caught.text),
+        _ => format!("{} {mark}", caught.to),
     }
 }
 
-fn words(caught: &Caught) -> Vec<String> {
+/// The words of a message that may be what people call a ticket.
+pub fn words(caught: &Caught) -> Vec<String> {
     let text = format!("{} {}", caught.subject, caught.text);
     text.split(|c: char| !c.is_ascii_digit() && c != '-').map(str::to_owned).collect()
 }
