@@ -62,7 +62,7 @@ impl Parts {
         let (mut syncs, mut predicts, mut write_backs) = (Vec::new(), Vec::new(), Vec::new());
         let mut health = BTreeMap::new();
         for tenant in config.tenants.values() {
-            let client = Arc::new(SuperOps::new(tenant, telemetry.clone())?);
+            let client = Arc::new(SuperOps::new(tenant, telemetry.clone())?.by_clock(clock.clone()));
             let report = watch::Sender::new(SyncHealth::default());
             health.insert(tenant.id.clone(), report.subscribe());
             predicts.push(ground.predict(tenant, report.subscribe()));

@@ -40,6 +40,7 @@ pub use self::records::{
     Conversation, ConversationKind, Gap, Note, Order, Page, Reject, TicketAsk, TicketEdit, TicketPage, is_newest_first,
 };
 use self::wording::Wording;
+use crate::clock::SharedClock;
 use crate::config::Tenant;
 use crate::telemetry::{RequestLabels, Telemetry, TenantLabels};
 use crate::ticket::{Client, Named, Site, Technician, TenantId, Ticket, TicketId};
@@ -90,6 +91,12 @@ impl SuperOps {
         // From zero: a first throttle is to be seen as a rise.
         drop(client.telemetry.throttles.get_or_create(&TenantLabels { tenant: tenant.id.to_string() }));
         Ok(client)
+    }
+
+    /// The same, in a product that runs by `clock`.
+    pub fn by_clock(mut self, clock: SharedClock) -> Self {
+        self.link.compare(clock);
+        self
     }
 
     /// The tenant this client belongs to.

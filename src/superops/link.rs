@@ -4,7 +4,8 @@
 //! and nowhere else: redirects are not followed, errors carry no URL.
 
 use std::error::Error as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -16,7 +17,7 @@ use super::answer::{self, Answered};
 use super::error::{ApiError, source_words};
 use super::operations::Call;
 use super::skew::Skew;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{SharedClock, SystemClock};
 use crate::config::{ProcessEnvironment, Tenant, TokenSource};
 
 /// What one attempt may cost.
@@ -53,6 +54,16 @@ pub(super) struct Link {
     token: Mutex<Option<SecretString>>,
     limits: Limits,
     skew: Mutex<Skew>,
+    clock: OurClock,
+}
+
+/// The clock that is compared with SuperOps'.
+struct OurClock(SharedClock);
+
+impl fmt::Debug for OurClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OurClock")
+    }
 }
 
 impl Link {
@@ -73,16 +84,17 @@ impl Link {
             .map_err(|error| setup(&innermost(&error)))?;
         let endpoint = tenant.endpoint.parse().map_err(|_| setup("`endpoint` is not a URL"))?;
         let (subdomain, source) = (tenant.subdomain.clone(), tenant.token.clone());
-        Ok(Self { http, endpoint, subdomain, source, token: Mutex::default(), limits, skew: Mutex::default() })
+        let clock = OurClock(Arc::new(SystemClock));
+        Ok(Self { http, endpoint, subdomain, source, token: Mutex::default(), limits, skew: Mutex::default(), clock })
     }
 
     /// Makes one attempt with `token`.
     pub async fn send(&self, call: &Call, token: &SecretString) -> Result<Answered, ApiError> {
         let request = self.http.post(self.endpoint.clone()).header(AUTHORIZATION, bearer(token)?);
-        let sent_at = SystemClock.now();
+        let sent_at = self.clock.0.now();
         let response = request.body(call.body.clone()).send().await.map_err(|error| of_transport(&error))?;
         if let Some(theirs) = response.headers().get(DATE).and_then(|date| date.to_str().ok()) {
-            self.skew().note(theirs, sent_at, SystemClock.now());
+            self.skew().note(theirs, sent_at, self.clock.0.now());
         }
         let status = response.status().as_u16();
         if status == 401 {
@@ -106,6 +118,11 @@ impl Link {
             body.extend_from_slice(&chunk);
         }
         Ok(body)
+    }
+
+    /// Compares `clock` with SuperOps', in place of the computer's.
+    pub fn compare(&mut self, clock: SharedClock) {
+        self.clock = OurClock(clock);
     }
 
     /// How far our clock is ahead of SuperOps', as far as the last answers show it.

@@ -1,6 +1,4 @@
 //! How far our clock and SuperOps' are apart, by the `Date` of its answers.
-//!
-//! It is the computer's clock that is compared, also where the product runs by another one, as in a demo.
 
 use std::collections::VecDeque;
 
