@@ -23,6 +23,7 @@ use crate::dispatch::Dispatch;
 use crate::evaluate::Evaluate;
 use crate::notify;
 use crate::predict::Predict;
+use crate::retention::Retention;
 use crate::service::{Service, Syncs};
 use crate::store::{Claim, Store};
 use crate::superops::SuperOps;
@@ -49,6 +50,7 @@ pub struct Parts {
     pub receipts: ReceiptWatch,
     pub write_backs: Vec<WriteBacks>,
     pub vigil: Vigil,
+    pub retention: Retention,
     claim: Claim,
 }
 
@@ -80,6 +82,7 @@ impl Parts {
         let found = watch::Sender::default();
         let service = ground.service(Syncs { hints, health: health.clone() }, found.subscribe());
         let vigil = ground.vigil(service.clone(), health, found)?;
+        let retention = Retention::new(&ground.config, ground.store.clone(), ground.clock.clone());
         let Ground { config, store, telemetry, .. } = ground;
         Ok(Self {
             config,
@@ -94,6 +97,7 @@ impl Parts {
             receipts,
             write_backs,
             vigil,
+            retention,
             claim,
         })
     }
@@ -142,6 +146,7 @@ impl Parts {
             loops.spawn(write_back.run(stop.subscribe()));
         }
         loops.spawn(self.vigil.run(stop.subscribe()));
+        loops.spawn(self.retention.run(stop.subscribe()));
         let mut stopped = stop.subscribe();
         loops.spawn(async move {
             let until = async move { drop(stopped.wait_for(|stop| *stop).await) };

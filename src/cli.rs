@@ -13,6 +13,7 @@ mod demo;
 mod explain;
 mod no_texts;
 mod policies;
+mod retention;
 mod run;
 mod simulate;
 mod status;
@@ -99,6 +100,8 @@ enum Command {
     Explain(ExplainArgs),
     /// Measure the breach forecast on a real ticket history
     Backtest(BacktestArgs),
+    /// Delete what is older than [retention] says, as the service does each night
+    Retention(RetentionArgs),
     /// Give, list and revoke access to the API and the page
     Token {
         #[command(subcommand)]
@@ -284,6 +287,16 @@ pub struct BreachesArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct RetentionArgs {
+    /// Only say what would go
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON, for other programs
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 struct ExplainArgs {
     /// An id or what people call it, like 062822-0005
     ticket: String,
@@ -352,6 +365,7 @@ impl Cli {
             Command::Policies { scope, command } => policies::policies(load_offline(config)?, scope, command).await,
             Command::Explain(args) => explain::explain(load_offline(config)?, args).await,
             Command::Backtest(args) => backtest::backtest(&load_offline(config)?, &args),
+            Command::Retention(args) => retention::retention(load_offline(config)?, args).await,
             Command::Token { command } => token(load_offline(config)?, command).await,
         }
     }

@@ -16,6 +16,7 @@ mod checks;
 mod explain_alerts;
 mod explain_noise;
 mod explain_on_call;
+mod explain_retention;
 mod explain_watch;
 mod explain_write_back;
 pub mod holiday_file;
@@ -27,6 +28,7 @@ mod read_noise;
 mod read_notify;
 pub mod read_on_call;
 mod read_policies;
+mod read_retention;
 mod read_server;
 mod read_tenant;
 mod read_watch;
@@ -53,6 +55,7 @@ use crate::alert::prediction::Rule;
 use crate::alert::{Stage, noise};
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::Policy;
+use crate::store::retention::Past;
 use crate::ticket::{StatusWords, TenantId, Ticket};
 
 pub use complaint::{Complaint, Complaints};
@@ -79,6 +82,7 @@ pub struct Config {
     pub escalations: Vec<Escalation>,
     pub notify: Notify,
     pub watch: Watch,
+    pub retention: Retention,
 }
 
 impl Config {
@@ -166,6 +170,36 @@ pub struct Watch {
     pub notify: Option<Vec<Target>>,
     /// Asked for each minute while all is well. Who knows it can feign that, so it is a secret.
     pub heartbeat_url: Option<SecretString>,
+}
+
+/// How old what is past may become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    pub messages: TimeDelta,
+    pub attempts: TimeDelta,
+    pub receipts: TimeDelta,
+    pub events: TimeDelta,
+    pub audit: TimeDelta,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let year = TimeDelta::days(400);
+        Self { messages: year, attempts: year, receipts: year, events: year, audit: TimeDelta::days(3 * 365) }
+    }
+}
+
+impl Retention {
+    /// How old `past` may become.
+    pub fn of(&self, past: Past) -> TimeDelta {
+        match past {
+            Past::Messages => self.messages,
+            Past::Attempts => self.attempts,
+            Past::Receipts => self.receipts,
+            Past::Events => self.events,
+            Past::Audit => self.audit,
+        }
+    }
 }
 
 #[derive(Debug)]

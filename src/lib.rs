@@ -23,7 +23,8 @@
 //!    message, the provider's word on what was delivered.
 //! 7. [`service`] answers the questions people ask, for [`web`] and [`cli`] alike,
 //!    with standings computed when they are asked for, never stored.
-//! 8. [`vigil`] watches all of that: stale data is told, and what did not happen is counted.
+//! 8. [`vigil`] watches all of that: stale data is told, and what did not happen is counted. At night [`retention`]
+//!    lets go what is past and old.
 //!
 //! [`app`] builds all of it from [`config`]. [`simulator`] is a SuperOps
 //! look-alike, so that the demo and the tests need no account.
@@ -52,6 +53,7 @@ pub mod answers;
 pub mod dispatch;
 pub mod evaluate;
 pub mod predict;
+pub mod retention;
 pub mod sync;
 pub mod vigil;
 pub mod write_back;

@@ -24,6 +24,7 @@ mod plans;
 pub mod predictions;
 pub mod receipts;
 pub mod record;
+pub mod retention;
 mod set_aside;
 pub mod sync;
 pub mod tickets;

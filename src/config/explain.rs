@@ -12,6 +12,7 @@ use crate::ticket::{ClockKind, GUESSED_CLOSED, GUESSED_PAUSED, StatusMeaning, Te
 
 use super::explain_alerts::{alerts, answers, channels};
 use super::explain_on_call::on_call;
+use super::explain_retention::retention;
 use super::explain_watch::watch;
 use super::explain_write_back;
 use super::read_calendar::DAYS;
@@ -34,6 +35,7 @@ pub fn explain(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> S
     channels(&mut page, &config.notify);
     answers(&mut page, config);
     watch(&mut page, config);
+    retention(&mut page, config);
     let remarks = remarks(config);
     if !remarks.is_empty() {
         page.heading("Remarks");

@@ -11,7 +11,7 @@ use super::read_tenant::Names;
 use super::reader::{Found, Inspection, Purpose, Section};
 use super::{
     ChannelKind, Config, read_alerts, read_calendar, read_escalations, read_notify, read_on_call, read_policies,
-    read_server, read_tenant, read_watch, read_write_back,
+    read_retention, read_server, read_tenant, read_watch, read_write_back,
 };
 
 pub(super) fn config(path: &Path, text: &str, env: &dyn Environment, purpose: Purpose) -> Result<Config, Complaints> {
@@ -70,6 +70,7 @@ fn everything(root: Section<'_>) -> Config {
         Channels::of(&notify, keys(&rotations), tenants.iter().any(|(_, tenant)| read_write_back::may_change(tenant)));
     let alerts = read_alerts::alerts(root.table("alerts"), &channels);
     let watch = read_watch::watch(root.table("watch"), &channels);
+    let retention = read_retention::retention(root.table("retention"));
     let on_call = read_on_call::rotations(rotations, &names);
     let escalations = root.each("escalations").unwrap_or_default();
     let escalations = read_escalations::escalations(escalations, &names, &channels, &alerts);
@@ -91,6 +92,7 @@ fn everything(root: Section<'_>) -> Config {
         escalations,
         notify,
         watch,
+        retention,
     }
 }
 

@@ -1,0 +1,57 @@
+//! `retention`: lets go what is past and old, or says what would go.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::status::table;
+use super::{CliError, RetentionArgs};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::retention::Retention;
+use crate::store::Store;
+use crate::store::retention::Past;
+
+/// What goes of one kind.
+#[derive(Serialize)]
+struct Line {
+    what: &'static str,
+    before: DateTime<Utc>,
+    rows: u64,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    dry_run: bool,
+    past: Vec<Line>,
+}
+
+/// Answers and ends.
+pub async fn retention(config: Config, args: RetentionArgs) -> Result<(), CliError> {
+    let store = Store::open(&config.store.path, Default::default()).await?;
+    let now = SystemClock.now();
+    let mut past = Vec::new();
+    let gone = match args.dry_run {
+        true => None,
+        false => Some(Retention::new(&config, store.clone(), std::sync::Arc::new(SystemClock)).turn(now).await?),
+    };
+    for kind in Past::ALL {
+        let before = now - config.retention.of(kind);
+        let rows = match &gone {
+            Some(gone) => gone.get(&kind).copied().unwrap_or_default(),
+            None => store.forgettable(kind, before).await?.unsigned_abs(),
+        };
+        past.push(Line { what: kind.as_str(), before, rows });
+    }
+    let answer = Answer { dry_run: args.dry_run, past };
+    let text = if args.json { super::as_json(&answer)? } else { text(&answer) };
+    super::print(&text);
+    store.close().await;
+    Ok(())
+}
+
+fn text(answer: &Answer) -> String {
+    let row = |line: &Line| [line.what.to_owned(), line.before.format("%Y-%m-%d").to_string(), line.rows.to_string()];
+    let rows: Vec<_> = answer.past.iter().map(row).collect();
+    let deleted = if answer.dry_run { "ROWS THAT WOULD GO" } else { "ROWS DELETED" };
+    table(["WHAT", "OLDER THAN", deleted], &rows, |_| ("", ""))
+}

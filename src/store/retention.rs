@@ -1,0 +1,319 @@
+//! What is past and old goes, a few rows at a time, so that nobody waits for it.
+//!
+//! What still matters stays, however old it is: whatever concerns an open ticket
+//! or an open alert, tickets as they were last read, alerts, and the counters.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, SqliteConnection};
+
+use super::{Store, StoreError, millis};
+
+/// As many rows as one transaction looks at.
+const BITE: i64 = 200;
+
+/// What there is an age for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Past {
+    /// What was said, with all that it said.
+    Messages,
+    /// How each attempt to send something went.
+    Attempts,
+    /// What the SMS provider reported.
+    Receipts,
+    /// What happened to closed tickets, what was forecast of them, and what was written on them.
+    Events,
+    /// Who changed what; silences, maintenance windows and stand-ins that have ended.
+    Audit,
+}
+
+/// What one bite came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bite {
+    /// Rows that are gone.
+    pub gone: u64,
+    /// Where the next one begins; none: nothing is left to be looked at.
+    pub next: Option<i64>,
+}
+
+/// Messages `n` from before `$1` that nobody needs any more: by their keys it is known what an alert has said, until it
+/// is over and its ticket closed.
+const OLD_MESSAGES: &str = "n.done_at < $1 AND n.state NOT IN ('pending', 'sending', 'bundled')
+     AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.key = n.alert_key AND a.state = 'open')
+     AND NOT EXISTS (SELECT 1 FROM tickets t WHERE t.tenant = n.tenant AND t.id = n.ticket_id AND t.open = 1)";
+
+impl Past {
+    pub const ALL: [Self; 5] = [Self::Messages, Self::Attempts, Self::Receipts, Self::Events, Self::Audit];
+
+    /// The name used in the configuration and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::Attempts => "attempts",
+            Self::Receipts => "receipts",
+            Self::Events => "events",
+            Self::Audit => "audit",
+        }
+    }
+}
+
+impl Store {
+    /// Deletes some of what is older than `before`. The first bite begins at 0.
+    pub async fn forget(&self, past: Past, before: DateTime<Utc>, from: i64) -> Result<Bite, StoreError> {
+        let before = millis(before);
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    match past {
+                        Past::Messages => messages(tx, before).await,
+                        Past::Attempts => attempts(tx, before, from).await,
+                        Past::Receipts => receipts(tx, before).await,
+                        Past::Events => stories(tx, before, from).await,
+                        Past::Audit => audit(tx, before, from).await,
+                    }
+                })
+            })
+            .await
+    }
+
+    /// How many rows are older than `before` and would go.
+    pub async fn forgettable(&self, past: Past, before: DateTime<Utc>) -> Result<i64, StoreError> {
+        let messages = format!("SELECT COUNT(*) FROM notifications n WHERE {OLD_MESSAGES}");
+        let count = match past {
+            Past::Messages => messages.as_str(),
+            Past::Attempts => "SELECT COUNT(*) FROM attempts WHERE at < $1",
+            Past::Receipts => "SELECT COUNT(*) FROM receipts WHERE changed_at < $1 AND poll_at IS NULL",
+            Past::Events => {
+                "SELECT COALESCE(SUM(number), 0) FROM (SELECT COUNT(*) AS number FROM events e
+                   WHERE NOT EXISTS (SELECT 1 FROM tickets t WHERE t.tenant = e.tenant AND t.id = e.ticket_id AND t.open = 1)
+                   GROUP BY e.tenant, e.ticket_id HAVING MAX(e.latest) < $1) AS stories"
+            }
+            Past::Audit => "SELECT COUNT(*) FROM audit WHERE at < $1",
+        };
+        let count = sqlx::query_scalar(AssertSqlSafe(count.to_owned())).bind(millis(before));
+        Ok(count.fetch_one(&self.reads).await?)
+    }
+}
+
+async fn messages(tx: &mut SqliteConnection, before: i64) -> Result<Bite, sqlx::Error> {
+    let forget = format!(
+        "DELETE FROM notifications WHERE key IN (
+           SELECT n.key FROM notifications n WHERE {OLD_MESSAGES} ORDER BY n.done_at LIMIT $2)"
+    );
+    let forget = sqlx::query(AssertSqlSafe(forget)).bind(before).bind(BITE).execute(tx).await?;
+    Ok(whole_bites(forget.rows_affected()))
+}
+
+async fn receipts(tx: &mut SqliteConnection, before: i64) -> Result<Bite, sqlx::Error> {
+    let forget = sqlx::query(
+        "DELETE FROM receipts WHERE provider_id IN (SELECT provider_id FROM receipts
+           WHERE changed_at < $1 AND poll_at IS NULL ORDER BY changed_at LIMIT $2)",
+    );
+    let forget = forget.bind(before).bind(BITE).execute(tx).await?;
+    Ok(whole_bites(forget.rows_affected()))
+}
+
+/// The oldest are always taken first: a bite that is not full is the last.
+fn whole_bites(gone: u64) -> Bite {
+    Bite { gone, next: (gone == BITE.unsigned_abs()).then_some(0) }
+}
+
+async fn attempts(tx: &mut SqliteConnection, before: i64, from: i64) -> Result<Bite, sqlx::Error> {
+    let upto = "SELECT MAX(id) FROM (SELECT id FROM attempts WHERE id > $1 ORDER BY id LIMIT $2) AS page";
+    let upto: Option<i64> = sqlx::query_scalar(upto).bind(from).bind(BITE).fetch_one(&mut *tx).await?;
+    let forget = sqlx::query("DELETE FROM attempts WHERE id > $1 AND id <= $2 AND at < $3");
+    let gone = forget.bind(from).bind(upto).bind(before).execute(tx).await?.rows_affected();
+    Ok(by_number(gone, upto))
+}
+
+async fn audit(tx: &mut SqliteConnection, before: i64, from: i64) -> Result<Bite, sqlx::Error> {
+    let ended = [
+        "DELETE FROM silences WHERE until_at < $1",
+        "DELETE FROM maintenance_windows WHERE until_at < $1",
+        "DELETE FROM on_call_overrides WHERE until_time < $1",
+    ];
+    for forget in ended {
+        sqlx::query(forget).bind(before).execute(&mut *tx).await?;
+    }
+    let upto = "SELECT MAX(id) FROM (SELECT id FROM audit WHERE id > $1 ORDER BY id LIMIT $2) AS page";
+    let upto: Option<i64> = sqlx::query_scalar(upto).bind(from).bind(BITE).fetch_one(&mut *tx).await?;
+    let forget = sqlx::query("DELETE FROM audit WHERE id > $1 AND id <= $2 AND at < $3");
+    let gone = forget.bind(from).bind(upto).bind(before).execute(tx).await?.rows_affected();
+    Ok(by_number(gone, upto))
+}
+
+/// Rows are numbered as they come: where none is old any more, none that comes after is.
+fn by_number(gone: u64, upto: Option<i64>) -> Bite {
+    Bite { gone, next: upto.filter(|_| gone > 0) }
+}
+
+/// A ticket's story goes as a whole, once its last event is old: half of one would tell something else.
+async fn stories(tx: &mut SqliteConnection, before: i64, from: i64) -> Result<Bite, sqlx::Error> {
+    let events: Vec<(i64, String, String, i64)> =
+        sqlx::query_as("SELECT id, tenant, ticket_id, latest FROM events WHERE id > $1 ORDER BY id LIMIT $2")
+            .bind(from)
+            .bind(BITE)
+            .fetch_all(&mut *tx)
+            .await?;
+    let upto = events.last().map(|(id, ..)| *id);
+    let old: BTreeSet<_> = events
+        .into_iter()
+        .filter(|(.., latest)| *latest < before)
+        .map(|(_, tenant, ticket, _)| (tenant, ticket))
+        .collect();
+    let is_last = old.is_empty();
+    let mut gone = 0;
+    for (tenant, ticket) in old {
+        gone += story(tx, &tenant, &ticket, before).await?;
+    }
+    Ok(Bite { gone, next: upto.filter(|_| !is_last) })
+}
+
+async fn story(tx: &mut SqliteConnection, tenant: &str, ticket: &str, before: i64) -> Result<u64, sqlx::Error> {
+    let is_needed: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM tickets WHERE tenant = $1 AND id = $2 AND open = 1)
+         OR EXISTS (SELECT 1 FROM events WHERE tenant = $1 AND ticket_id = $2 AND latest >= $3)",
+    )
+    .bind(tenant)
+    .bind(ticket)
+    .bind(before)
+    .fetch_one(&mut *tx)
+    .await?;
+    if is_needed {
+        return Ok(0);
+    }
+    let mut gone = 0;
+    for forget in [
+        "DELETE FROM events WHERE tenant = $1 AND ticket_id = $2",
+        "DELETE FROM predictions WHERE tenant = $1 AND ticket_id = $2 AND breached IS NOT NULL",
+        "DELETE FROM write_backs WHERE settled_at IS NOT NULL
+         AND alert_key IN (SELECT key FROM alerts WHERE tenant = $1 AND ticket_id = $2)",
+    ] {
+        gone += sqlx::query(forget).bind(tenant).bind(ticket).execute(&mut *tx).await?.rows_affected();
+    }
+    Ok(gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row;
+
+    use super::*;
+
+    const DAY: i64 = 24 * 3_600_000;
+    /// What is older than this goes.
+    const CUTOFF: i64 = 1_000 * DAY;
+
+    /// Tickets: `1` is closed, `2` is open, `3` is closed with an alert that is open, `4` was closed lately.
+    async fn store(folder: &tempfile::TempDir) -> Store {
+        let store = Store::open(&folder.path().join("sla.db"), std::sync::Arc::default()).await.unwrap();
+        for (ticket, open, state, age) in
+            [("1", 0, "resolved", 9), ("2", 1, "resolved", 9), ("3", 0, "open", 9), ("4", 0, "resolved", -9)]
+        {
+            let at = CUTOFF - age * DAY;
+            let fill = [
+                format!(
+                    "INSERT INTO tickets (tenant, id, display_id, status, open, ticket, first_seen_at, read_at, cycle)
+                     VALUES ('acme', '{ticket}', '#{ticket}', 'x', {open}, '{{}}', 0, 0, 0)"
+                ),
+                format!(
+                    "INSERT INTO alerts (key, tenant, ticket_id, clock, cycle, episode, stage, state, reason, due, raised_at,
+                     changed_at, step, generation, told, id) VALUES ('a{ticket}', 'acme', '{ticket}', 'resolution', 0, 0,
+                     'breached', '{state}', '', 0, 0, 0, 0, 0, 1, 'id{ticket}')"
+                ),
+                format!(
+                    "INSERT INTO notifications (key, tenant, alert_key, ticket_id, kind, stage, step, channel, recipient,
+                     fallback, message, state, due_at, first_due_at, created_at, done_at) VALUES ('n{ticket}', 'acme',
+                     'a{ticket}', '{ticket}', 'alert', 'breached', 0, 'email', 'mia', '[]', '{{}}', 'sent', 0, 0, 0, {at})"
+                ),
+                format!(
+                    "INSERT INTO events (tenant, ticket_id, kind, earliest, latest)
+                     VALUES ('acme', '{ticket}', 'status', 0, 1), ('acme', '{ticket}', 'status', {at}, {at})"
+                ),
+                format!(
+                    "INSERT INTO attempts (tenant, notification, number, at, outcome) VALUES ('acme', 'n{ticket}', 1, {at}, 'taken')"
+                ),
+                format!(
+                    "INSERT INTO receipts (provider_id, notification, status, rank, changed_at) VALUES ('r{ticket}', 'n{ticket}', 'sent', 3, {at})"
+                ),
+                format!("INSERT INTO audit (at, who, what, origin) VALUES ({at}, 'mia', 'did', 'here')"),
+            ];
+            store.writer.write(move |tx: &mut SqliteConnection| Box::pin(insert(tx, fill.into()))).await.unwrap();
+        }
+        store
+    }
+
+    async fn insert(tx: &mut SqliteConnection, fill: Vec<String>) -> Result<(), sqlx::Error> {
+        for statement in fill {
+            sqlx::query(AssertSqlSafe(statement)).execute(&mut *tx).await?;
+        }
+        Ok(())
+    }
+
+    async fn forget_all(store: &Store, past: Past) -> u64 {
+        let before = DateTime::from_timestamp_millis(CUTOFF).unwrap();
+        let would_go = store.forgettable(past, before).await.unwrap();
+        let (mut gone, mut from) = (0, 0);
+        loop {
+            let bite = store.forget(past, before, from).await.unwrap();
+            gone += bite.gone;
+            match bite.next {
+                Some(next) => from = next,
+                None => break,
+            }
+        }
+        assert_eq!(gone, would_go.unsigned_abs(), "{past:?}: as many go as was said before");
+        gone
+    }
+
+    async fn left(store: &Store, query: &'static str) -> Vec<String> {
+        let rows = sqlx::query(query).fetch_all(&store.reads).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_old_goes_unless_its_ticket_or_alert_is_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        assert_eq!(forget_all(&store, Past::Messages).await, 1);
+        assert_eq!(left(&store, "SELECT key FROM notifications ORDER BY key").await, ["n2", "n3", "n4"]);
+        assert_eq!(forget_all(&store, Past::Events).await, 4, "whole stories, of closed tickets");
+        assert_eq!(
+            left(&store, "SELECT ticket_id FROM events ORDER BY ticket_id").await,
+            ["2", "2", "4", "4"],
+            "of one that was closed lately nothing goes"
+        );
+        for past in [Past::Attempts, Past::Receipts, Past::Audit] {
+            assert_eq!(forget_all(&store, past).await, 3, "{past:?}");
+        }
+        assert_eq!(left(&store, "SELECT id FROM tickets").await.len(), 4, "tickets stay");
+        assert_eq!(left(&store, "SELECT key FROM alerts").await.len(), 4, "so do alerts");
+    }
+
+    #[tokio::test]
+    async fn much_goes_in_many_bites() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let many = |what: &str| {
+            format!("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) {what} FROM n")
+        };
+        let fill = vec![
+            many("INSERT INTO attempts (tenant, notification, number, at, outcome) SELECT 'acme', 'n1', i, i, 'taken'"),
+            many(
+                "INSERT INTO receipts (provider_id, notification, status, rank, changed_at) SELECT 'x' || i, 'n1', 'sent', 3, i",
+            ),
+            many(
+                "INSERT INTO events (tenant, ticket_id, kind, earliest, latest) SELECT 'acme', 'old' || (i / 3), 'status', i, i",
+            ),
+        ];
+        store.writer.write(move |tx: &mut SqliteConnection| Box::pin(insert(tx, fill))).await.unwrap();
+        let before = DateTime::from_timestamp_millis(CUTOFF).unwrap();
+        let first = store.forget(Past::Receipts, before, 0).await.unwrap();
+        assert_eq!(first, Bite { gone: BITE.unsigned_abs(), next: Some(0) });
+        assert_eq!(forget_all(&store, Past::Receipts).await, 1_003 - BITE.unsigned_abs());
+        assert_eq!(forget_all(&store, Past::Events).await, 1_004);
+        // Numbered before them there is one that is young: it is passed over only if a bite holds an old one as well.
+        assert_eq!(forget_all(&store, Past::Attempts).await, 1_003);
+    }
+}
