@@ -88,6 +88,7 @@ fn the_example_is_good_and_shows_the_defaults() {
     assert_eq!(shown.alerts.predict, config.alerts.predict);
     assert_eq!(shown.alerts.warn_at, config.alerts.warn_at);
     assert_eq!(shown.alerts.noise, config.alerts.noise);
+    assert_eq!(shown.retention, config.retention);
     assert_eq!(config.alerts.noise, crate::alert::noise::Rules::default());
     assert_eq!(shown.policies[1].counts, Counts::Business, "the default clock");
 }
@@ -313,6 +314,14 @@ heartbeat_url = "https://hc.example/secret-uuid"
 }
 
 #[test]
+fn what_is_past_is_kept_as_long_as_is_said_but_not_for_less_than_a_month() {
+    let kept = good(&format!("{LEAST}\n[retention]\nevents = \"60d\"\n")).retention;
+    assert_eq!((kept.events.num_days(), kept.messages.num_days(), kept.audit.num_days()), (60, 400, 1095));
+    let said = complaints("[retention]\naudit = \"29d\"\nmesages = \"60d\"\n");
+    assert!(said.contains("`audit` must be 30d or more") && said.contains("`mesages`"), "{said}");
+}
+
+#[test]
 fn a_step_names_only_systems_that_are_set_up() {
     let more = r##"
 [notify.slack]
@@ -503,6 +512,14 @@ fn check_explains_the_least_configuration() {
       told to           the managers whom SuperOps knows, else the account managers, else everybody, by email (default)
       heartbeat         off: no address is given
 
+    What is past
+      messages          kept for 400d (default)
+      attempts          kept for 400d (default)
+      receipts          kept for 400d (default)
+      events            kept for 400d (default)
+      audit             kept for 1095d (default)
+      for good          tickets, alerts and the figures of each week
+
     Remarks
       - acme has no calendar: working time is counted round the clock
       - SMS is not set up: a breach is told by email only
@@ -650,6 +667,14 @@ channels = ["sms"]
       stale data        told after 10 polls, at least 10m, without a good answer from SuperOps (default)
       told to           +15005550007, by SMS (default)
       heartbeat         off: no address is given
+
+    What is past
+      messages          kept for 400d (default)
+      attempts          kept for 400d (default)
+      receipts          kept for 400d (default)
+      events            kept for 400d (default)
+      audit             kept for 1095d (default)
+      for good          tickets, alerts and the figures of each week
 
     Remarks
       - acme has no calendar: working time is counted round the clock

@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(first, Bite { gone: BITE.unsigned_abs(), next: Some(0) });
         assert_eq!(forget_all(&store, Past::Receipts).await, 1_003 - BITE.unsigned_abs());
         assert_eq!(forget_all(&store, Past::Events).await, 1_004);
-        // Numbered before them there is one that is young: it is passed over only if a bite holds an old one as well.
+        // The young one among them stays: only a bite without an old one is the last.
         assert_eq!(forget_all(&store, Past::Attempts).await, 1_003);
     }
 }
