@@ -409,7 +409,7 @@ impl Evaluate {
         open: &Arc<OpenTickets>,
         work: &mut AlertTurn,
     ) -> Result<(), StoreError> {
-        for key in self.memory.open_without_ticket(&scene.tenant.id, open) {
+        for key in self.memory.open_without_ticket(&scene.tenant.id, open, scene.now) {
             let Some(watched) = self.store.ticket(&key.tenant, &key.ticket).await? else { continue };
             let clock = clock::assess(&watched, key.clock, scene.desk, scene.now);
             let raised = self.memory.get(&key).map(|row| row.raised);

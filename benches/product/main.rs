@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench product` takes all figures, some ten minutes; names
 //! after `--` choose: `sync`, `budget`, `evaluate`, `lateness`, `storm`,
-//! `steady`, `memory`. It prints the table of `docs/performance.md`. Nothing here fails a build: a
+//! `steady`, `memory`, `years`. It prints the table of `docs/performance.md`. Nothing here fails a build: a
 //! figure depends on the machine, so a person reads it.
 
 mod budget;
@@ -15,10 +15,11 @@ mod steady;
 mod storm;
 mod sync;
 mod world;
+mod years;
 
 use figure::Figure;
 
-const PARTS: [&str; 7] = ["sync", "budget", "evaluate", "lateness", "storm", "steady", "memory"];
+const PARTS: [&str; 8] = ["sync", "budget", "evaluate", "lateness", "storm", "steady", "memory", "years"];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -44,6 +45,7 @@ async fn measure(part: &str) -> anyhow::Result<Vec<Figure>> {
         "lateness" => lateness::measure().await,
         "storm" => storm::measure().await,
         "steady" => steady::measure().await,
-        _ => memory::measure().await,
+        "memory" => memory::measure().await,
+        _ => years::measure().await,
     }
 }

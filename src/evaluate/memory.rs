@@ -19,6 +19,9 @@ use crate::store::{Store, StoreError};
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, TenantId, TicketId};
 
+/// The alerts of a ticket that has vanished are remembered for this long.
+const MAY_COME_BACK: TimeDelta = TimeDelta::days(7);
+
 /// The alerts of one tenant. Most tickets have none, so one look-up settles both clocks of a ticket.
 type Alerts = HashMap<TicketId, Vec<AlertRow>>;
 
@@ -248,14 +251,22 @@ impl Memory {
     }
 
     /// The open alerts of `tenant` whose ticket, in that cycle, is not among `open`; forgets closed ones.
-    pub fn open_without_ticket(&mut self, tenant: &TenantId, open: &Arc<OpenTickets>) -> Vec<AlertKey> {
+    pub fn open_without_ticket(
+        &mut self,
+        tenant: &TenantId,
+        open: &Arc<OpenTickets>,
+        now: DateTime<Utc>,
+    ) -> Vec<AlertKey> {
         // New alerts are about open tickets: only when these have changed can one be without.
         if self.found.get(tenant).is_some_and(|known| Arc::ptr_eq(known, open)) {
             return Vec::new();
         }
         let gone = |key: &AlertKey| open.get(&key.ticket).is_none_or(|watched| watched.cycle != key.cycle);
-        // One that vanished may come back.
-        let closed = |row: &AlertRow| !matches!(row.raised.resolved_as, None | Some(Closing::Vanished));
+        let closed = |row: &AlertRow| match row.raised.resolved_as {
+            None => false,
+            Some(Closing::Vanished) => now - row.changed_at > MAY_COME_BACK,
+            Some(_) => true,
+        };
         let mut forgotten = HashSet::new();
         if let Some(alerts) = self.alerts.get_mut(tenant) {
             alerts.retain(|_, rows| {
