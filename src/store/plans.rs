@@ -79,7 +79,7 @@ const ASSEMBLED: &[(&str, &[&str])] = &[
     ),
     (
         "INSERT INTO tickets (tenant,",
-        &["VALUES ($1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1)
+        &["VALUES ($1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1)
            ON CONFLICT (tenant, id) DO UPDATE SET display_id = excluded.display_id"],
     ),
     ("INSERT INTO events (tenant, ticket_id, kind, was, became, earliest, latest) ", &["VALUES ($1, $1, $1, $1, $1, $1, $1)"]),
