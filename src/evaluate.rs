@@ -22,6 +22,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 use tracing::{error, info};
 
+use crate::alert::life::Asked;
 use crate::alert::on_call::Duty;
 use crate::alert::overlay::Overlay;
 use crate::alert::prediction::refine;
@@ -327,7 +328,8 @@ impl Evaluate {
                 }
                 let key = key_of(scene, watched, clock.kind);
                 let escalation = self.config.escalation_for(&key.tenant, &watched.ticket, Stage::Breached);
-                found.work.alerts.push(self.memory.known(key, &clock, reason, escalation, watched, scene.now));
+                let asked = Asked::of(&watched.ticket, scene.people);
+                found.work.alerts.push(self.memory.known(key, &clock, reason, escalation, asked, scene.now));
                 found.known.push((watched.clone(), clock));
             }
             // The first sync is still under way: all that was past is told at once when it is done.
@@ -362,7 +364,8 @@ impl Evaluate {
                 }
                 self.count_raised(scene, &key, stage);
                 let escalation = self.config.escalation_for(&key.tenant, &watched.ticket, stage);
-                let row = self.memory.raise(key, stage, episode, clock, reason, escalation, watched, scene.now);
+                let asked = Asked::of(&watched.ticket, scene.people);
+                let row = self.memory.raise(key, stage, episode, clock, reason, escalation, asked, scene.now);
                 write_back::breached(scene, clock, &row, work);
                 work.alerts.push(row);
             }

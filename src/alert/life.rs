@@ -9,10 +9,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::escalation::owner;
 use super::write_back::{OwnTouch, touched_by_others};
 use super::{AlertKey, Closing, Raised, Stage};
 use crate::ticket::watch::Watched;
-use crate::ticket::{Named, Ticket};
+use crate::ticket::{Directory, Named, Ticket};
 
 /// How long an acknowledged breach may rest where nothing else is configured.
 pub const ACK_EXPIRES: TimeDelta = TimeDelta::minutes(30);
@@ -53,9 +54,18 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Who has `ticket`.
-    pub fn of(ticket: &Ticket) -> Self {
-        Self { technician: ticket.technician.clone(), group: ticket.group.clone() }
+    /// Who has `ticket`; an owner who is not among the `people` is none.
+    pub fn of(ticket: &Ticket, people: &Directory) -> Self {
+        let technician = ticket.technician.clone().filter(|_| owner(ticket, people).is_some());
+        Self { technician, group: ticket.group.clone() }
+    }
+
+    /// Whether others have `ticket` now. That its owner is not listed at this moment changes nothing, since lists come
+    /// in parts; that a new one is listed at last does.
+    pub fn differs(&self, ticket: &Ticket, people: &Directory) -> bool {
+        let now = Self::of(ticket, people);
+        let is_owners = self.technician == ticket.technician || self.technician == now.technician;
+        self.group != now.group || !is_owners
     }
 
     /// `ticket` as it was when these had it.

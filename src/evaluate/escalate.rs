@@ -117,7 +117,7 @@ impl Evaluate {
         let Some(index) = found else {
             return Some(reaches_nobody(row, steps, scene));
         };
-        row.asked = Some(Asked::of(&watched.ticket));
+        row.asked = Some(Asked::of(&watched.ticket, scene.people));
         let step = &steps[index];
         if again {
             // The time in which somebody held it does not count: the rungs lie as far apart as ever.

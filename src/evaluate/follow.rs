@@ -30,12 +30,13 @@ impl Evaluate {
     /// The open alerts of `watched` about which others are to be told than those who were told last.
     pub(super) fn changed(&self, scene: &Scene<'_>, watched: &Watched) -> Vec<AlertKey> {
         let rows = self.memory.of_ticket(&scene.tenant.id, &watched.ticket.id).iter();
-        rows.filter(|row| self.is_changed(row, watched)).map(|row| row.key.clone()).collect()
+        rows.filter(|row| self.is_changed(scene, row, watched)).map(|row| row.key.clone()).collect()
     }
 
-    fn is_changed(&self, row: &AlertRow, watched: &Watched) -> bool {
+    fn is_changed(&self, scene: &Scene<'_>, row: &AlertRow, watched: &Watched) -> bool {
         let is_concerned = row.raised.resolved_as.is_none() && row.told && row.key.cycle == watched.cycle;
-        is_concerned && (is_reassigned(row, watched) || self.chosen(row, watched).name != row.escalation)
+        let is_reassigned = row.asked.as_ref().is_some_and(|asked| asked.differs(&watched.ticket, scene.people));
+        is_concerned && (is_reassigned || self.chosen(row, watched).name != row.escalation)
     }
 
     /// The escalation that an alert of this stage about the ticket, as it is now, follows.
@@ -53,7 +54,7 @@ impl Evaluate {
     ) -> Result<(), StoreError> {
         for key in changed {
             let Some((watched, row)) = open.get(&key.ticket).zip(self.memory.get(&key).cloned()) else { continue };
-            if row.life.held().is_some() || !self.is_changed(&row, watched) {
+            if row.life.held().is_some() || !self.is_changed(scene, &row, watched) {
                 continue;
             }
             let reopened = work.reopened.iter().any(|(reopened, _)| *reopened == key);
@@ -79,7 +80,8 @@ impl Evaluate {
     ) -> AlertRow {
         let config = self.config.clone();
         let steps = run_steps(&escalation_of(&config, &row, watched).steps, &row);
-        let former = row.asked.replace(Asked::of(&watched.ticket)).unwrap_or_default().had(&watched.ticket);
+        let former =
+            row.asked.replace(Asked::of(&watched.ticket, scene.people)).unwrap_or_default().had(&watched.ticket);
         let (before, after) = (roles(steps, &former, scene), roles(steps, &watched.ticket, scene));
         let is_void = |one: &Unsaid| {
             let role = (one.step, one.recipient.clone());
@@ -105,7 +107,7 @@ impl Evaluate {
         let chosen = config.escalation_for(&row.key.tenant, &watched.ticket, row.raised.stage);
         chosen.name.clone_into(&mut row.escalation);
         row.ack_expires = chosen.ack_expires;
-        row.asked = Some(Asked::of(&watched.ticket));
+        row.asked = Some(Asked::of(&watched.ticket, scene.people));
         let has_run = row.step > 0;
         let due = |step: &&Step| has_run && row.raised_at + step.after <= scene.now;
         let steps = &chosen.steps[..chosen.steps.iter().take_while(due).count()];
@@ -150,10 +152,6 @@ impl Evaluate {
         }
         reached
     }
-}
-
-fn is_reassigned(row: &AlertRow, watched: &Watched) -> bool {
-    row.asked.as_ref().is_some_and(|asked| *asked != Asked::of(&watched.ticket))
 }
 
 /// The steps that were run.

@@ -129,7 +129,7 @@ impl Memory {
         clock: &ClockState<'_>,
         reason: Reason,
         escalation: &Escalation,
-        watched: &Watched,
+        asked: Asked,
         now: DateTime<Utc>,
     ) -> AlertRow {
         let before = self.get(&key);
@@ -146,7 +146,7 @@ impl Memory {
             told: true,
             escalation: escalation.name.clone(),
             ack_expires: escalation.ack_expires,
-            asked: Some(Asked::of(&watched.ticket)),
+            asked: Some(asked),
             covered_until: before.and_then(|row| row.covered_until),
             life,
             key: key.clone(),
@@ -161,10 +161,10 @@ impl Memory {
         clock: &ClockState<'_>,
         reason: Reason,
         escalation: &Escalation,
-        watched: &Watched,
+        asked: Asked,
         now: DateTime<Utc>,
     ) -> AlertRow {
-        let row = self.raise(key, Stage::Breached, 0, clock, reason, escalation, watched, now);
+        let row = self.raise(key, Stage::Breached, 0, clock, reason, escalation, asked, now);
         self.put(AlertRow { told: false, next_step_at: None, ..row })
     }
 

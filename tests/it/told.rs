@@ -557,3 +557,33 @@ async fn when_all_that_was_said_has_failed_the_audit_says_that_nobody_was_told()
     let found = app.parts().service.overview(&Scope::All).await.unwrap().mismatches;
     assert_eq!((found.get("nobody_told"), app.said().as_str()), (Some(&1), ""));
 }
+
+#[tokio::test]
+async fn an_owner_who_is_listed_at_last_is_told() {
+    let (mut app, _) = about_to_warn("", of(Some("Mateo Alvarez"))).await;
+    app.sync().await;
+    let known: String = {
+        let url = format!("sqlite://{}", app.database().display());
+        let mut beside = SqliteConnection::connect(&url).await.unwrap();
+        sqlx::query_scalar("SELECT directory FROM directories").fetch_one(&mut beside).await.unwrap()
+    };
+    app.stop().await;
+    let mut listed: serde_json::Value = serde_json::from_str(&known).unwrap();
+    listed["technicians"].as_object_mut().unwrap().retain(|_, person| person["name"] != "Mateo Alvarez");
+    tamper(&app, &format!("UPDATE directories SET directory = '{}'", listed.to_string().replace('\'', "''"))).await;
+    app.resume().await;
+    app.settle().await;
+    let group = told(&mut app);
+    assert!(group.contains(&"yuki.tanaka".to_owned()) && !group.contains(&"mateo.alvarez".to_owned()), "{group:?}");
+    app.stop().await;
+    tamper(&app, &format!("UPDATE directories SET directory = '{}'", known.replace('\'', "''"))).await;
+    app.resume().await;
+    app.settle().await;
+    assert_eq!(
+        told(&mut app),
+        ["dana.whitfield", "mateo.alvarez"],
+        "and the manager, whom nobody knew without the owner"
+    );
+    app.wait(minutes(14)).await;
+    assert_eq!(told(&mut app), Vec::<String>::new());
+}
