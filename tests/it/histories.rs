@@ -32,6 +32,7 @@ enum Happening {
     Touch { which: u8 },
     Answer { which: u8 },
     Close { which: u8 },
+    Pause { which: u8 },
     Move { which: u8, minutes: i16 },
     Reassign { which: u8, to: u8 },
     Silence { which: Option<u8>, minutes: u16 },
@@ -51,7 +52,12 @@ fn deed() -> impl Strategy<Value = Deed> {
 }
 
 fn answers() -> impl Strategy<Value = Answers> {
-    prop_oneof![2 => Just(Answers::Well), 1 => Just(Answers::Later), 1 => Just(Answers::Lost)]
+    prop_oneof![
+        3 => Just(Answers::Well),
+        1 => Just(Answers::Later),
+        1 => Just(Answers::Lost),
+        1 => Just(Answers::Refused),
+    ]
 }
 
 fn death() -> impl Strategy<Value = Dies> {
@@ -75,6 +81,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => which().prop_map(|which| Happening::Touch { which }),
         1 => which().prop_map(|which| Happening::Answer { which }),
         1 => which().prop_map(|which| Happening::Close { which }),
+        2 => which().prop_map(|which| Happening::Pause { which }),
         1 => (which(), -60_i16..120).prop_map(|(which, minutes)| Happening::Move { which, minutes }),
         1 => (which(), 0_u8..4).prop_map(|(which, to)| Happening::Reassign { which, to }),
         2 => (prop::option::of(which()), 5_u16..60).prop_map(|(which, minutes)| Happening::Silence { which, minutes }),

@@ -79,6 +79,8 @@ pub struct Ticket {
     pub created: At,
     pub due: [Option<At>; 2],
     pub met: [Option<At>; 2],
+    /// It waits for the customer: the resolution's clock stands still, and its due time with it.
+    pub paused: bool,
     /// When somebody last did something on it.
     pub touched: At,
 }
@@ -97,7 +99,8 @@ impl Ticket {
 
     /// When `clock` is at risk, and when it is breached.
     fn changes(&self, clock: Clock) -> Option<[At; 2]> {
-        let due = self.due[clock as usize].filter(|_| self.met[clock as usize].is_none())?;
+        let stands = self.met[clock as usize].is_some() || (self.paused && clock == Clock::Resolution);
+        let due = self.due[clock as usize].filter(|_| !stands)?;
         Some([self.created + (due - self.created) * 3 / 4, due + TICK])
     }
 
@@ -132,6 +135,7 @@ enum Over {
     Late,
     Moved,
     ByHand,
+    Paused,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -184,6 +188,8 @@ enum State {
     Said,
     /// It must not be said any more.
     Void,
+    /// The receiver does not want it.
+    Refused,
 }
 
 /// A message that is owed to somebody.
@@ -215,6 +221,8 @@ struct Owed {
     fades: bool,
     /// It may be said, and need not.
     optional: bool,
+    /// Void since the clock was paused.
+    paused: bool,
     /// Under which names it was said, and by which way.
     said: Vec<(Way, String)>,
 }
@@ -251,6 +259,8 @@ pub enum Answers {
     Later,
     /// Mail is taken, but the connection breaks before that is said; texts are taken.
     Lost,
+    /// Mail is refused for good; texts are taken.
+    Refused,
 }
 
 /// How a dispatch went.
@@ -432,6 +442,7 @@ impl Model {
                     None if stage < old.stage && moved => old.episode + 1,
                     None => return,
                     Some(Over::ByHand) if !moved && stage <= old.stage => return,
+                    Some(Over::Paused) if !moved && stage <= old.stage => return self.reopen(key, now),
                     Some(_) => old.episode + 1,
                 }
             }
@@ -452,6 +463,21 @@ impl Model {
         self.alerts.insert(key, alert);
     }
 
+    /// The same danger is back: the rungs go on as far apart as ever, and what the pause withdrew is said after all.
+    fn reopen(&mut self, key: (usize, Clock), now: At) {
+        let Some(alert) = self.alerts.get_mut(&key) else { return };
+        alert.over = None;
+        alert.began = now - after(alert.rung.saturating_sub(1));
+        let is_held = alert.hold.is_some();
+        alert.rung_at = (alert.rung < RUNGS_AFTER.len() && !is_held).then(|| alert.began + after(alert.rung));
+        let (stage, episode) = (What::Alert(alert.stage), alert.episode);
+        for owed in self.owed.iter_mut().filter(|owed| (owed.ticket, owed.clock) == key) {
+            if std::mem::take(&mut owed.paused) && !is_held && (owed.what, owed.episode) == (stage, episode) {
+                (owed.state, owed.since) = (State::Waits, now);
+            }
+        }
+    }
+
     /// The danger is over: what waits is void, and those who were told hear of a good end.
     fn close(&mut self, key: (usize, Clock)) {
         let (ticket, clock) = key;
@@ -459,8 +485,12 @@ impl Model {
         let over = match (due, met) {
             (Some(due), Some(met)) if met <= due => Over::Met,
             (_, Some(_)) => Over::Late,
+            _ if self.tickets[ticket].paused => Over::Paused,
             _ => Over::Moved,
         };
+        for owed in self.owed.iter_mut().filter(|owed| (owed.ticket, owed.clock) == key) {
+            owed.paused = over == Over::Paused && owed.state == State::Waits && owed.what != What::Recovery;
+        }
         self.withdraw(key);
         let Some(alert) = self.alerts.get_mut(&key) else { return };
         alert.over = Some(over);
@@ -618,10 +648,48 @@ impl Model {
                 (owed.shaky, owed.leased_until) = (true, now + LEASE);
             }
         }
+        if answers == Answers::Refused {
+            self.is_refused(now);
+        }
         let late = self.owed.iter().find(|owed| self.is_wanted(owed, now) && !owed.shaky);
-        match late.filter(|_| turned == Turned::Alone && answers == Answers::Well) {
+        match late.filter(|_| turned == Turned::Alone && matches!(answers, Answers::Well | Answers::Refused)) {
             Some(owed) => Err(format!("not told: {}", self.words(owed))),
             None => Ok(()),
+        }
+    }
+
+    /// Whether nothing waits to be tried once more.
+    pub fn is_sure(&self) -> bool {
+        !self.owed.iter().any(|owed| owed.state == State::Waits && owed.shaky && owed.said.is_empty())
+    }
+
+    /// All mail that could leave was refused. Whoever has a phone must have heard by text; where nobody of a rung was
+    /// reached, the next is due.
+    fn is_refused(&mut self, now: At) {
+        let mut refused = Vec::new();
+        for index in 0..self.owed.len() {
+            let owed = &self.owed[index];
+            if owed.way != Way::Mail || !self.is_wanted(owed, now) {
+                continue;
+            }
+            let texted = matches!(owed.what, What::Alert(Stage::Warning)) && owed.who.phone.is_some();
+            if !texted {
+                self.owed[index].state = State::Refused;
+                refused.push((self.owed[index].ticket, self.owed[index].clock, self.owed[index].rung));
+            }
+        }
+        for (ticket, clock, rung) in refused {
+            let Some(alert) = self.alerts.get_mut(&(ticket, clock)).filter(|alert| alert.over.is_none()) else {
+                continue;
+            };
+            let (what, episode) = (What::Alert(alert.stage), alert.episode);
+            let of_rung = |owed: &&Owed| {
+                (owed.ticket, owed.clock, owed.what, owed.episode, owed.rung) == (ticket, clock, what, episode, rung)
+            };
+            let reached = self.owed.iter().filter(of_rung).any(|owed| matches!(owed.state, State::Said | State::Waits));
+            if !reached {
+                alert.rung_at = alert.rung_at.map(|at| at.min(now));
+            }
         }
     }
 
@@ -653,8 +721,10 @@ impl Model {
             return Ok(());
         }
         let covered = heard.what != What::Recovery && self.covered(heard.ticket, now);
-        let waits = |owed: &&mut Owed| owed.is_about(heard) && owed.state == State::Waits && owed.said.is_empty();
-        let fits = |owed: &&mut Owed| owed.is_to(heard) && owed.free_from <= now;
+        // It may have been said by another way meanwhile: the first is tried on all the same.
+        let unsaid = |owed: &&mut Owed| !owed.said.iter().any(|(way, _)| *way == heard.way);
+        let waits = |owed: &&mut Owed| owed.is_about(heard) && owed.state == State::Waits && unsaid(owed);
+        let fits = |owed: &&mut Owed| owed.way == heard.way && owed.who.is_at(&heard.to) && owed.free_from <= now;
         let found = self.owed.iter_mut().filter(|owed| waits(owed) && fits(owed)).min_by_key(|owed| owed.since);
         if let Some(owed) = found.filter(|_| !covered) {
             owed.said.push((heard.way, heard.identity.clone()));
@@ -673,6 +743,9 @@ impl Model {
         };
         if let Some(owed) = self.owed.iter_mut().find(instead).filter(|_| !covered) {
             owed.said.push((heard.way, heard.identity.clone()));
+            if answers == Answers::Refused {
+                owed.state = State::Said;
+            }
             return Ok(());
         }
         let void = self.owed.iter().rfind(|owed| owed.is_about(heard) && owed.is_to(heard));
@@ -736,6 +809,7 @@ fn blank(since: At) -> Owed {
         by_another: false,
         fades: false,
         optional: false,
+        paused: false,
         said: Vec::new(),
     }
 }

@@ -137,6 +137,7 @@ impl Story {
                 ticket.met[Clock::Response as usize].get_or_insert(now);
             }),
             Happening::Close { which } => self.closes(which),
+            Happening::Pause { which } => self.pauses(which),
             Happening::Move { which, minutes: by } => {
                 let by = minutes(by.into());
                 self.change(which, "gets another due time", |ticket, _| {
@@ -170,6 +171,7 @@ impl Story {
             created: now,
             due: [response.map(due), Some(due(length))],
             met: [None, None],
+            paused: false,
             touched: now,
         };
         let id = self.app.superops.add(NewTicket {
@@ -226,6 +228,17 @@ impl Story {
         self.app.superops.change_status(&self.ids[index], "Resolved");
     }
 
+    /// Has it wait for the customer, or go on.
+    fn pauses(&mut self, which: u8) {
+        let Some(index) = self.which(which).filter(|index| self.desk[*index].met[1].is_none()) else { return };
+        let paused = !self.desk[index].paused;
+        self.change(which, if paused { "waits for the customer" } else { "goes on" }, |ticket, _| {
+            ticket.paused = paused
+        });
+        let status = if paused { "Waiting on Customer" } else { "In Progress" };
+        self.app.superops.change_status(&self.ids[index], status);
+    }
+
     /// Only while nothing is said of the ticket. Known and open: a new owner of one that has been told of hears
     /// nothing, and what waits for the former one is not withdrawn.
     fn reassigns(&mut self, which: u8, to: u8) {
@@ -275,15 +288,21 @@ impl Story {
     }
 
     fn receivers(&mut self, answers: Answers) {
+        let is_well = self.answers == Answers::Well && self.well_from.is_none_or(|well_from| well_from <= self.now());
+        // What waits to be tried once more comes at a moment that nobody foresees, and so would its refusal.
+        if answers == Answers::Refused && !(is_well && self.worlds.iter().all(Model::is_sure)) {
+            return;
+        }
         self.tell(format!("receivers answer: {answers:?}"));
         let (mail, sms) = match answers {
             Answers::Well => (MailReply::Accept, SmsReply::Accept),
             Answers::Later => (MailReply::TryLater, SmsReply::Error500),
             Answers::Lost => (MailReply::CloseAfterData, SmsReply::Accept),
+            Answers::Refused => (MailReply::NoSuchUser, SmsReply::Accept),
         };
         self.app.mail.reply(mail);
         self.app.sms.reply(sms);
-        if self.answers != Answers::Well {
+        if !matches!(self.answers, Answers::Well | Answers::Refused) {
             self.well_from = Some(self.now() + minutes(7));
         }
         self.answers = answers;
