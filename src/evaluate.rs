@@ -26,7 +26,7 @@ use crate::alert::life::Asked;
 use crate::alert::on_call::Duty;
 use crate::alert::overlay::Overlay;
 use crate::alert::prediction::refine;
-use crate::alert::{self, AlertKey, Decision, Stage};
+use crate::alert::{self, AlertKey, Closing, Decision, Stage};
 use crate::clock::SharedClock;
 use crate::config::{ChannelKind, Config, Tenant};
 use crate::desks::Desks;
@@ -358,6 +358,7 @@ impl Evaluate {
     ) {
         match decision {
             Decision::Keep | Decision::Known { .. } => {}
+            Decision::Resolve(Closing::Retargeted) if self.was_set_back(&key, clock, scene.now) => {}
             Decision::Raise { stage, episode, reason } => {
                 if self.memory.get(&key).is_some() {
                     work.cancelled.push(key.clone());
@@ -388,6 +389,12 @@ impl Evaluate {
                 work.alerts.push(row);
             }
         }
+    }
+
+    /// Whether the computer's clock stands before the moment at which this alert was raised: nothing is safer by that,
+    /// and once that moment comes again it is no news.
+    fn was_set_back(&self, key: &AlertKey, clock: &ClockState<'_>, now: DateTime<Utc>) -> bool {
+        self.memory.get(key).is_some_and(|row| now < row.changed_at && clock.due == Some(row.raised.due))
     }
 
     fn recovered(

@@ -45,6 +45,19 @@ async fn those_who_were_told_hear_that_it_was_resolved_in_time_in_the_same_threa
 }
 
 #[tokio::test]
+async fn a_clock_that_was_set_back_makes_nothing_safer_and_nothing_news() {
+    for back in [TimeDelta::milliseconds(1), minutes(30)] {
+        let (mut app, _) = warned().await;
+        app.clock.advance(-back);
+        app.turn().await;
+        app.wait(back).await;
+        assert_eq!(app.said(), "", "he knows");
+        app.wait(minutes(15)).await;
+        assert!(app.said().contains("dana.whitfield"), "and the steps go on in their time");
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_said_of_what_was_resolved_before_anything_left() {
     let (mut app, id) = about_to_warn().await;
     app.mail.reply(MailReply::TryLater);

@@ -152,6 +152,7 @@ struct Alert {
     /// Rises when a clock that was safe is in danger again.
     episode: u32,
     due: At,
+    raised: At,
     over: Option<Over>,
     /// From when its rungs count.
     began: At,
@@ -428,7 +429,10 @@ impl Model {
         let danger = self.tickets[key.0].danger(key.1, now);
         let before = self.alerts.get(&key).cloned();
         let Some((stage, due)) = danger else {
-            if before.is_some_and(|alert| alert.over.is_none()) {
+            let stands = self.tickets[key.0].changes(key.1).map(|[_, breached_from]| breached_from - TICK);
+            // A clock that was set back makes nothing safer.
+            let was_set_back = |alert: &Alert| now < alert.raised && stands == Some(alert.due);
+            if before.is_some_and(|alert| alert.over.is_none() && !was_set_back(&alert)) {
                 self.close(key);
             }
             return;
@@ -452,6 +456,7 @@ impl Model {
             stage,
             episode,
             due,
+            raised: now,
             over: None,
             began: now,
             rung: 0,
@@ -519,7 +524,7 @@ impl Model {
         let touched = self.tickets[key.0].touched;
         let Some(alert) = self.alerts.get_mut(&key).filter(|alert| alert.over.is_none()) else { return };
         let Some(hold) = alert.hold.filter(|hold| hold.until.is_some_and(|until| until <= now)) else { return };
-        if !hold.snoozed && touched > hold.at && touched + ACK_LASTS > now {
+        if !hold.snoozed && touched > hold.at && touched <= now && touched + ACK_LASTS > now {
             // It is being worked on.
             alert.hold = Some(Hold { until: Some(touched + ACK_LASTS), ..hold });
             return;
@@ -656,6 +661,11 @@ impl Model {
             Some(owed) => Err(format!("not told: {}", self.words(owed))),
             None => Ok(()),
         }
+    }
+
+    /// Whether nothing waits to be said.
+    pub fn has_said_all(&self) -> bool {
+        !self.owed.iter().any(|owed| owed.state == State::Waits)
     }
 
     /// Whether nothing waits to be tried once more.

@@ -17,7 +17,7 @@ use super::Happening;
 use super::model::{
     AMARA, Answers, At, Clock, Deed, Heard, INGRID, MATEO, Model, Person, Stage, Ticket, Turned, Way, What, ZOE,
 };
-use crate::support::{Dies, TestApp, minutes};
+use crate::support::{Dies, TestApp, begin, minutes};
 
 /// Each message by itself: which of them are put together is tried elsewhere.
 const ALONE: &str = "[alerts.limits]\nbundle_from = 1000\nsms_per_number = []\nsms_per_day = 100000\n";
@@ -42,6 +42,8 @@ pub struct Story {
     /// From then on a channel that failed is in order again, and nothing waits to be tried once more.
     well_from: Option<At>,
     silence: Option<i64>,
+    /// The latest moment that our clock has shown.
+    latest: At,
     told: Vec<String>,
     failed: Option<String>,
 }
@@ -57,6 +59,7 @@ impl Story {
             answers: Answers::Well,
             well_from: None,
             silence: None,
+            latest: begin(),
             told: Vec::new(),
             failed: None,
         };
@@ -124,6 +127,7 @@ impl Story {
                 self.app.clock.advance(minutes(length.into()));
                 self.tell(format!("({length} min in which nobody turns a loop)"));
             }
+            Happening::SetBack { seconds } => self.sets_back(TimeDelta::seconds(seconds.into())),
             Happening::Sync => self.sync().await,
             Happening::Evaluate => self.evaluate().await,
             Happening::Dispatch => self.dispatch().await,
@@ -158,8 +162,20 @@ impl Story {
         }
     }
 
+    /// The computer's clock is set back; that of the desk goes on. What waits to be said would wait for its time.
+    fn sets_back(&mut self, length: TimeDelta) {
+        if self.worlds.iter().all(Model::has_said_all) {
+            self.latest = self.latest.max(self.now());
+            self.app.clock.advance(-length);
+            self.tell(format!("the clock was set back by {} s", length.num_seconds()));
+        }
+    }
+
     async fn arrives(&mut self, kind: u8, length: u16) {
         let now = self.now();
+        if now < self.latest {
+            return;
+        }
         let kind = usize::from(kind);
         let (owner, (client, account)) = (OWNERS[kind % OWNERS.len()], CLIENTS[kind / 4 % CLIENTS.len()]);
         let length = minutes(length.into());
@@ -201,10 +217,15 @@ impl Story {
         (!self.desk.is_empty()).then(|| usize::from(which) % self.desk.len())
     }
 
+    /// A ticket on which something may happen now: it is not closed, and the desk's clock is not ahead of ours.
+    fn is_open(&self, which: u8) -> Option<usize> {
+        self.which(which).filter(|index| self.desk[*index].met[1].is_none() && self.latest <= self.now())
+    }
+
     /// Something changes on a ticket that is not closed.
     fn change(&mut self, which: u8, what: &str, change: impl FnOnce(&mut Ticket, At)) {
         let now = self.now();
-        let Some(index) = self.which(which).filter(|index| self.desk[*index].met[1].is_none()) else { return };
+        let Some(index) = self.is_open(which) else { return };
         let ticket = &mut self.desk[index];
         change(ticket, now);
         ticket.touched = now;
@@ -221,7 +242,7 @@ impl Story {
 
     fn closes(&mut self, which: u8) {
         let now = self.now();
-        let Some(index) = self.which(which).filter(|index| self.desk[*index].met[1].is_none()) else { return };
+        let Some(index) = self.is_open(which) else { return };
         self.change(which, "is closed", |ticket, _| {
             ticket.met = [Some(ticket.met[0].unwrap_or(now)), Some(now)];
         });
@@ -230,7 +251,7 @@ impl Story {
 
     /// Has it wait for the customer, or go on.
     fn pauses(&mut self, which: u8) {
-        let Some(index) = self.which(which).filter(|index| self.desk[*index].met[1].is_none()) else { return };
+        let Some(index) = self.is_open(which) else { return };
         let paused = !self.desk[index].paused;
         self.change(which, if paused { "waits for the customer" } else { "goes on" }, |ticket, _| {
             ticket.paused = paused
@@ -242,7 +263,7 @@ impl Story {
     /// Only while nothing is said of the ticket. Known and open: a new owner of one that has been told of hears
     /// nothing, and what waits for the former one is not withdrawn.
     fn reassigns(&mut self, which: u8, to: u8) {
-        let Some(index) = self.which(which) else { return };
+        let Some(index) = self.is_open(which) else { return };
         let owner = OWNERS[usize::from(to) % OWNERS.len()];
         let there = self.desk.iter().position(|ticket| ticket.owner == owner);
         let Some(there) = there.and_then(|index| self.app.superops.ticket(&self.ids[index])) else { return };
