@@ -81,6 +81,8 @@ pub struct Ticket {
     pub met: [Option<At>; 2],
     /// It waits for the customer: the resolution's clock stands still, and its due time with it.
     pub paused: bool,
+    /// What SuperOps called breached when it was read: it holds whatever our clock says.
+    pub flagged: [bool; 2],
     /// When somebody last did something on it.
     pub touched: At,
 }
@@ -91,7 +93,7 @@ impl Ticket {
         let [warned_from, breached_from] = self.changes(clock)?;
         let due = breached_from - TICK;
         match () {
-            () if now >= breached_from => Some((Stage::Breached, due)),
+            () if now >= breached_from || self.flagged[clock as usize] => Some((Stage::Breached, due)),
             () if now >= warned_from => Some((Stage::Warning, due)),
             () => None,
         }
@@ -289,8 +291,12 @@ pub struct Model {
 
 impl Model {
     /// The watch has read the desk.
-    pub fn reads(&mut self, tickets: &[Ticket]) {
+    pub fn reads(&mut self, tickets: &[Ticket], now: At) {
         self.tickets = tickets.to_vec();
+        for ticket in &mut self.tickets {
+            ticket.flagged =
+                CLOCKS.map(|clock| ticket.changes(clock).is_some_and(|[_, breached_from]| breached_from <= now));
+        }
     }
 
     /// Whether there is an alert to act on.

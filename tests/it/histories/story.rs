@@ -188,6 +188,7 @@ impl Story {
             due: [response.map(due), Some(due(length))],
             met: [None, None],
             paused: false,
+            flagged: [false; 2],
             touched: now,
         };
         let id = self.app.superops.add(NewTicket {
@@ -332,8 +333,8 @@ impl Story {
     async fn sync(&mut self) {
         self.app.sync().await;
         self.tell(format!("sync{IDLE}"));
-        let desk = self.desk.clone();
-        self.each(|world| world.reads(&desk));
+        let (desk, now) = (self.desk.clone(), self.now());
+        self.each(|world| world.reads(&desk, now));
     }
 
     async fn evaluate(&mut self) {
@@ -447,12 +448,12 @@ impl Story {
         self.tell("sync and evaluate at once".to_owned());
         let desk = self.desk.clone();
         let first = |world: &mut Model| {
-            world.reads(&desk);
+            world.reads(&desk, now);
             world.evaluates(now);
         };
         let last = |world: &mut Model| {
             world.evaluates(now);
-            world.reads(&desk);
+            world.reads(&desk, now);
         };
         self.either(first, last);
     }
@@ -522,7 +523,7 @@ impl Story {
         self.app.resume().await;
         let desk = self.desk.clone();
         match during {
-            Dies::Sync => self.either(|_| {}, |world| world.reads(&desk)),
+            Dies::Sync => self.either(|_| {}, |world| world.reads(&desk, now)),
             Dies::Evaluate => self.either(|_| {}, |world| world.evaluates(now)),
             Dies::Dispatch => self.hears(Turned::Killed),
         }
