@@ -394,7 +394,8 @@ impl Evaluate {
     /// Whether the computer's clock stands before the moment at which this alert was raised: nothing is safer by that,
     /// and once that moment comes again it is no news.
     fn was_set_back(&self, key: &AlertKey, clock: &ClockState<'_>, now: DateTime<Utc>) -> bool {
-        self.memory.get(key).is_some_and(|row| now < row.changed_at && clock.due == Some(row.raised.due))
+        let row = self.memory.get(key).filter(|row| clock.due == Some(row.raised.due));
+        row.is_some_and(|row| now < row.raised_at.max(row.changed_at))
     }
 
     fn recovered(

@@ -116,13 +116,6 @@ impl Ticket {
     }
 }
 
-impl Ticket {
-    /// Whether the watch has something to say of it, or will have with the next look.
-    pub fn is_in_danger(&self, now: At) -> bool {
-        CLOCKS.into_iter().any(|clock| self.danger(clock, now).is_some())
-    }
-}
-
 /// By which ways a person is told of a stage.
 fn ways(person: Who, stage: Stage) -> Vec<Way> {
     match (stage, person.phone) {
@@ -249,8 +242,6 @@ pub struct Silence {
     pub ticket: Option<usize>,
     pub from: At,
     pub until: At,
-    /// The watch has seen it begin.
-    noticed: bool,
 }
 
 /// How the receivers answer.
@@ -312,11 +303,6 @@ impl Model {
         })
     }
 
-    /// Whether nothing is said or to be said of a ticket now.
-    pub fn is_calm(&self, ticket: usize) -> bool {
-        self.alerts.iter().all(|((of, _), alert)| *of != ticket || alert.over.is_some())
-    }
-
     /// When something changes next by the passing of time.
     pub fn next_change(&self, now: At) -> Option<At> {
         let rungs = self.alerts.values().filter(|alert| alert.over.is_none()).flat_map(|alert| match alert.hold {
@@ -330,7 +316,8 @@ impl Model {
     }
 
     pub fn silence(&mut self, ticket: Option<usize>, from: At, until: At) {
-        self.silences.push(Silence { ticket, from, until, noticed: false });
+        self.silences.push(Silence { ticket, from, until });
+        self.put_off(from);
     }
 
     pub fn is_silenced(&self, now: At) -> bool {
@@ -351,6 +338,18 @@ impl Model {
     fn covered(&self, ticket: usize, now: At) -> bool {
         let covers = |silence: &Silence| silence.ticket.is_none_or(|only| only == ticket);
         self.silences.iter().any(|silence| covers(silence) && silence.from <= now && now < silence.until)
+    }
+
+    /// What waits to be said of what is covered waits for the end of that.
+    fn put_off(&mut self, now: At) {
+        for silence in self.silences.iter().filter(|silence| silence.from <= now && now < silence.until) {
+            let meant = |owed: &&mut Owed| silence.ticket.is_none_or(|ticket| ticket == owed.ticket);
+            for owed in self.owed.iter_mut().filter(meant).filter(|owed| owed.what != What::Recovery) {
+                if owed.state == State::Waits {
+                    owed.free_from = owed.free_from.max(silence.until);
+                }
+            }
+        }
     }
 
     /// Somebody acts on an alert.
@@ -414,15 +413,7 @@ impl Model {
                 self.look((ticket, clock), now);
             }
         }
-        for silence in self.silences.iter_mut().filter(|silence| silence.from <= now && now < silence.until) {
-            for owed in self.owed.iter_mut().filter(|_| !silence.noticed) {
-                let meant = silence.ticket.is_none_or(|ticket| ticket == owed.ticket);
-                if meant && owed.what != What::Recovery && owed.state == State::Waits {
-                    owed.free_from = owed.free_from.max(silence.until);
-                }
-            }
-            silence.noticed = true;
-        }
+        self.put_off(now);
         let keys: Vec<_> = self.alerts.keys().copied().collect();
         for key in keys {
             self.end_hold(key, now);

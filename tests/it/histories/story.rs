@@ -261,23 +261,18 @@ impl Story {
         self.app.superops.change_status(&self.ids[index], status);
     }
 
-    /// Only while nothing is said of the ticket. Known and open: a new owner of one that has been told of hears
-    /// nothing, and what waits for the former one is not withdrawn.
     fn reassigns(&mut self, which: u8, to: u8) {
         let Some(index) = self.is_open(which) else { return };
         let owner = OWNERS[usize::from(to) % OWNERS.len()];
         let there = self.desk.iter().position(|ticket| ticket.owner == owner);
         let Some(there) = there.and_then(|index| self.app.superops.ticket(&self.ids[index])) else { return };
-        if self.worlds.iter().any(|world| !world.is_calm(index)) || self.desk[index].is_in_danger(self.now()) {
-            return;
-        }
         self.change(which, "is handed over", |ticket, _| ticket.owner = owner);
         self.app.superops.patch(&self.ids[index], |ticket| ticket.technician = there.technician);
     }
 
     async fn silences(&mut self, which: Option<u8>, length: u16) {
         let now = self.now();
-        // Known and open: the end of one of two silences that end together frees what the other covers.
+        // One at a time: two that overlap are tried in `told`.
         if self.worlds.iter().any(|world| world.is_silenced(now)) {
             return;
         }
@@ -294,8 +289,6 @@ impl Story {
         self.silence = Some(made.id);
         self.tell(format!("silence about {ticket:?} for {} min", length.num_minutes()));
         self.each(|world| world.silence(ticket, now, now + length));
-        // Known and open: what waits when a silence begins leaves all the same, if dispatch comes before evaluate.
-        self.evaluate().await;
     }
 
     async fn ends_silence(&mut self) {
@@ -458,8 +451,10 @@ impl Story {
         self.either(first, last);
     }
 
+    /// Nobody acts while our clock stands before a moment that it has shown. Known and open: who acknowledges then what
+    /// was raised later by that clock may hear of it once more.
     fn meant(&self, which: u8) -> Option<(usize, Clock)> {
-        let index = self.which(which / 2)?;
+        let index = self.which(which / 2).filter(|_| self.latest <= self.now())?;
         Some((index, if which.is_multiple_of(2) { Clock::Resolution } else { Clock::Response }))
     }
 
