@@ -68,9 +68,9 @@ impl Target {
         }
     }
 
-    /// Whether it depends on who owns the ticket, or on its group.
+    /// Whether it depends on who owns the ticket, on its group, or on its client.
     pub fn is_of_owner(&self) -> bool {
-        matches!(self, Self::Technician | Self::Manager | Self::Group)
+        matches!(self, Self::Technician | Self::Manager | Self::Group | Self::AccountManager)
     }
 
     /// The target that stands for all of `channel`, if no person is at its end.

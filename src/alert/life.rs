@@ -51,13 +51,15 @@ pub struct AlertRow {
 pub struct Asked {
     pub technician: Option<Named>,
     pub group: Option<Named>,
+    #[serde(default)]
+    pub client: Option<Named>,
 }
 
 impl Asked {
     /// Who has `ticket`; an owner who is not among the `people` is none.
     pub fn of(ticket: &Ticket, people: &Directory) -> Self {
         let technician = ticket.technician.clone().filter(|_| owner(ticket, people).is_some());
-        Self { technician, group: ticket.group.clone() }
+        Self { technician, group: ticket.group.clone(), client: ticket.client.clone() }
     }
 
     /// Whether others have `ticket` now. That its owner is not listed at this moment changes nothing, since lists come
@@ -65,12 +67,13 @@ impl Asked {
     pub fn differs(&self, ticket: &Ticket, people: &Directory) -> bool {
         let now = Self::of(ticket, people);
         let is_owners = self.technician == ticket.technician || self.technician == now.technician;
-        self.group != now.group || !is_owners
+        self.group != now.group || self.client != now.client || !is_owners
     }
 
     /// `ticket` as it was when these had it.
     pub fn had(&self, ticket: &Ticket) -> Ticket {
-        Ticket { technician: self.technician.clone(), group: self.group.clone(), ..ticket.clone() }
+        let Self { technician, group, client } = self.clone();
+        Ticket { technician, group, client, ..ticket.clone() }
     }
 }
 

@@ -299,6 +299,24 @@ async fn a_mail_that_waits_never_reaches_who_has_the_ticket_no_longer() {
 }
 
 #[tokio::test]
+async fn when_the_client_changes_its_account_manager_is_told_and_the_former_one_is_not() {
+    let (mut app, id) = about_to_warn("", of(Some("Mateo Alvarez"))).await;
+    app.turn().await;
+    app.wait(minutes(15)).await;
+    app.mail.reply(MailReply::TryLater);
+    app.wait(minutes(15)).await;
+    assert_eq!(told(&mut app), ["dana.whitfield", "mateo.alvarez"]);
+    let client = Some("Lord Howe Lodge".to_owned());
+    let other = app.superops.add(NewTicket { client, ..NewTicket::default() });
+    let client = app.superops.ticket(&other).unwrap().client;
+    app.superops.patch(&id, |ticket| ticket.client = client);
+    app.wait(minutes(1)).await;
+    app.mail.reply(MailReply::Accept);
+    app.wait(NEXT_TRY).await;
+    assert_eq!(told(&mut app), ["priyanka.rao"]);
+}
+
+#[tokio::test]
 async fn what_is_withdrawn_while_it_leaves_is_not_tried_again() {
     let (mut app, id) = about_to_warn("", of(Some("Mateo Alvarez"))).await;
     app.sync().await;
