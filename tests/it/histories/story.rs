@@ -1,7 +1,7 @@
 //! One history: the product and the model live through it side by side, and what the receivers got is
 //! held against what was owed. It is written down as it goes, to be read when it fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use superops_sla::alert::life::{Act, Actor, How};
@@ -42,6 +42,8 @@ pub struct Story {
     /// From then on a channel that failed is in order again, and nothing waits to be tried once more.
     well_from: Option<At>,
     silence: Option<i64>,
+    /// Those that have waited for the customer.
+    waited: BTreeSet<usize>,
     /// The latest moment that our clock has shown.
     latest: At,
     told: Vec<String>,
@@ -59,6 +61,7 @@ impl Story {
             answers: Answers::Well,
             well_from: None,
             silence: None,
+            waited: BTreeSet::new(),
             latest: begin(),
             told: Vec::new(),
             failed: None,
@@ -144,6 +147,9 @@ impl Story {
             Happening::Pause { which } => self.pauses(which),
             Happening::Move { which, minutes: by } => {
                 let by = minutes(by.into());
+                if self.which(which).is_some_and(|index| self.waited.contains(&index)) {
+                    return;
+                }
                 self.change(which, "gets another due time", |ticket, _| {
                     let due = ticket.due[Clock::Resolution as usize].map(|due| due + by);
                     ticket.due[Clock::Resolution as usize] =
@@ -250,9 +256,13 @@ impl Story {
         self.app.superops.change_status(&self.ids[index], "Resolved");
     }
 
-    /// Has it wait for the customer, or go on.
+    /// Has it wait for the customer, or go on. Only once it is late: what a pause does to the share of the time that has
+    /// passed, and so to warnings, is tried with the clocks.
     fn pauses(&mut self, which: u8) {
-        let Some(index) = self.is_open(which) else { return };
+        let now = self.now();
+        let is_late = |ticket: &Ticket| ticket.due[1].is_some_and(|due| due < now);
+        let Some(index) = self.is_open(which).filter(|index| is_late(&self.desk[*index])) else { return };
+        self.waited.insert(index);
         let paused = !self.desk[index].paused;
         self.change(which, if paused { "waits for the customer" } else { "goes on" }, |ticket, _| {
             ticket.paused = paused
