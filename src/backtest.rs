@@ -11,6 +11,6 @@ mod tests;
 mod walk;
 
 pub use budget::{BudgetLine, HOURS_LEFT};
-pub use figures::{Figures, figures};
+pub use figures::{Awaited, Figures, figures};
 pub use path::{CHECKPOINTS, Path, Promises};
 pub use walk::{Report, Said, walk};

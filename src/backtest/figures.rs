@@ -1,8 +1,9 @@
 //! How good a set of probabilities was.
 
+use chrono::TimeDelta;
 use serde::Serialize;
 
-use crate::sla::forecast::expected_calibration_error;
+use crate::sla::forecast::{Finish, expected_calibration_error};
 
 /// The figures of one checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -16,6 +17,10 @@ pub struct Figures {
     pub brier: f64,
     /// Over ten bins of equal count.
     pub ece: f64,
+    /// Of the tickets that were resolved, the share resolved within the interval of which 80 % was promised.
+    pub covered: Option<f64>,
+    /// The mean distance in working hours between the expected and the true time of resolution.
+    pub finish_off_hours: Option<f64>,
 }
 
 /// Judges pairs of what was said and what happened.
@@ -31,6 +36,30 @@ pub fn figures(said_and_happened: &[(f64, bool)]) -> Figures {
         average_precision: average_precision(said_and_happened, breaches),
         brier: share(squares.sum()),
         ece: expected_calibration_error(said_and_happened),
+        covered: None,
+        finish_off_hours: None,
+    }
+}
+
+/// When a ticket was expected to be resolved, and when it was, in working time from the moment it was asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Awaited {
+    pub expected: Finish,
+    pub took: TimeDelta,
+}
+
+impl Figures {
+    /// With how well the times held that were said of the tickets that were resolved.
+    pub fn with_times(self, awaited: &[Awaited]) -> Self {
+        let mean = |of: &dyn Fn(&Awaited) -> f64| {
+            (!awaited.is_empty()).then(|| awaited.iter().map(of).sum::<f64>() / awaited.len() as f64)
+        };
+        let is_within = |Awaited { expected, took }: &Awaited| {
+            *took >= expected.earliest && expected.latest.is_none_or(|latest| *took <= latest)
+        };
+        let off = |Awaited { expected, took }: &Awaited| (*took - expected.median).num_seconds().abs() as f64 / 3600.0;
+        let covered = mean(&|one| f64::from(u8::from(is_within(one))));
+        Self { covered, finish_off_hours: mean(&off), ..self }
     }
 }
 

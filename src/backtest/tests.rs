@@ -3,10 +3,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
-use super::{Path, Promises, figures, walk};
+use super::{Awaited, Path, Promises, figures, walk};
 use crate::history::{self, Record};
 use crate::sla::calendar::{Calendar, CalendarSpec};
-use crate::sla::forecast::Terms;
+use crate::sla::forecast::{Finish, Terms};
 
 /// Thirty working hours, Monday to Friday 08:00 to 18:00.
 struct Office(Arc<Calendar>);
@@ -109,6 +109,18 @@ fn the_future_of_a_history_changes_nothing_said_before_it() {
     };
     let first = said("2016-04-20T00:00:00");
     assert!(first.len() > 100 && first == said("2016-05-20T00:00:00"));
+}
+
+#[test]
+fn times_are_judged_by_the_interval_and_by_the_distance() {
+    let hours = TimeDelta::hours;
+    let expected = Finish { median: hours(10), earliest: hours(4), latest: Some(hours(20)) };
+    let open_ended = Finish { latest: None, ..expected };
+    let awaited = [(expected, 4), (expected, 3), (expected, 21), (open_ended, 30)];
+    let awaited = awaited.map(|(expected, took)| Awaited { expected, took: hours(took) });
+    let judged = figures(&[(0.5, true)]).with_times(&awaited);
+    assert_eq!((judged.covered, judged.finish_off_hours), (Some(0.5), Some((6.0 + 7.0 + 11.0 + 20.0) / 4.0)));
+    assert_eq!(figures(&[(0.5, true)]).with_times(&[]).covered, None, "nothing was resolved");
 }
 
 #[test]

@@ -6,10 +6,10 @@ use chrono::{DateTime, NaiveTime, Utc};
 use serde::Serialize;
 
 use super::budget::{Budget, BudgetLine, HOURS_LEFT};
-use super::figures::{Figures, figures};
+use super::figures::{Awaited, Figures, figures};
 use super::path::{CHECKPOINTS, Path, Promises};
 use crate::history::{Event, Field, Record};
-use crate::sla::forecast::{Attribute, Change, Forecaster};
+use crate::sla::forecast::{Attribute, Change, Finish, Forecaster};
 
 /// When the day's alerts are chosen.
 const MORNING: NaiveTime = NaiveTime::from_hms_opt(9, 0, 0).expect("nine is an hour");
@@ -23,6 +23,8 @@ pub struct Said {
     pub checkpoint: usize,
     pub at: DateTime<Utc>,
     pub probability: f64,
+    /// When it was expected to be resolved; none if that lay beyond all experience.
+    pub finish: Option<Finish>,
 }
 
 /// All figures of a walk.
@@ -128,8 +130,9 @@ impl Walk<'_> {
             Stop::Resolved => self.forecaster.stopped(&record.ticket_id, at),
             Stop::Checkpoint(checkpoint) => {
                 self.forecaster.advance(at);
-                if let Some(probability) = self.forecaster.probability(&record.ticket_id, at) {
-                    self.said.push(Said { ticket, checkpoint, at, probability });
+                if let Some(said) = self.forecaster.forecast(&record.ticket_id, at) {
+                    let (probability, finish) = (said.probability, said.finish);
+                    self.said.push(Said { ticket, checkpoint, at, probability, finish });
                 }
             }
             Stop::Morning => self.alert(at),
@@ -165,6 +168,13 @@ impl Walk<'_> {
         self.soonest.spend(&ranked, now);
     }
 
+    /// What was expected of a ticket that was resolved.
+    fn awaited(&self, said: &Said) -> Option<Awaited> {
+        let path = &self.paths[said.ticket];
+        let left = |at| path.left(at, self.promises);
+        Some(Awaited { expected: said.finish?, took: left(said.at) - left(path.resolved_at?) })
+    }
+
     fn report(self) -> Report {
         let paths = self.paths;
         let judged = &paths[self.judged.min(paths.len())..];
@@ -178,8 +188,10 @@ impl Walk<'_> {
         let at_75 = judged.iter().filter_map(|path| Some((path.checkpoints[2]?, path)));
         budgets.push(BudgetLine::of("at 75 % of the clock".to_owned(), at_75, breaches));
         let checkpoint = |checkpoint| {
-            let said = self.said.iter().filter(move |said| said.checkpoint == checkpoint);
-            figures(&said.map(|said| (said.probability, paths[said.ticket].breached_at.is_some())).collect::<Vec<_>>())
+            let said = || self.said.iter().filter(move |said| said.checkpoint == checkpoint);
+            let pairs = said().map(|said| (said.probability, paths[said.ticket].breached_at.is_some()));
+            figures(&pairs.collect::<Vec<_>>())
+                .with_times(&said().filter_map(|said| self.awaited(said)).collect::<Vec<_>>())
         };
         Report {
             tickets: judged.len(),

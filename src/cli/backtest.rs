@@ -164,11 +164,11 @@ fn json(report: &Report, took: Duration) -> Result<String, CliError> {
 
 fn text(report: &Report, took: Duration) -> String {
     let mut text = format!("{} tickets judged in {:.1} s\n\n", report.tickets, took.as_secs_f64());
-    text.push_str("clock run   open   breach     AUC      AP   Brier     ECE\n");
+    text.push_str("clock run   open   breach     AUC      AP   Brier     ECE   in 80 %   off\n");
     for (share, figures) in CHECKPOINTS.iter().zip(&report.checkpoints) {
         let _ = writeln!(
             text,
-            "{:>7.0} % {:>6} {:>6.1} % {:>7} {:>7} {:>7.3} {:>7.3}",
+            "{:>7.0} % {:>6} {:>6.1} % {:>7} {:>7} {:>7.3} {:>7.3} {:>9} {:>5} h",
             share * 100.0,
             figures.tickets,
             figures.breached * 100.0,
@@ -176,6 +176,8 @@ fn text(report: &Report, took: Duration) -> String {
             or_dash(figures.average_precision, 3),
             figures.brier,
             figures.ece,
+            figures.covered.map_or_else(|| "-".to_owned(), |covered| format!("{:.1} %", covered * 100.0)),
+            or_dash(figures.finish_off_hours, 1),
         );
     }
     text.push_str("\nalerts                        count  precision   recall   median lead\n");

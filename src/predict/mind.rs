@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::story::{Fact, Happening, Shared, Start, What, ticket_of};
-use crate::sla::forecast::{Change, Forecast, Forecaster, Grounds};
+use crate::sla::forecast::{Change, FinishRecord, Forecast, Forecaster, Grounds};
 use crate::ticket::{ClockKind, TicketId};
 
 /// What is said of both clocks of a ticket, in the order of [`ClockKind::REPORTED`].
@@ -20,9 +20,11 @@ pub struct Mind([Forecaster; 2]);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Worth {
     pub grounds: Grounds,
-    /// How far the latest 500 were off; none before there are so many.
+    /// How far what was said of the latest 500 outcomes was off; none before there are so many.
     pub error: Option<f64>,
     pub trusted: bool,
+    /// How the times held that were said of the latest 500 clocks.
+    pub finishes: Option<FinishRecord>,
 }
 
 impl Mind {
@@ -85,6 +87,7 @@ impl Mind {
             grounds: forecaster.grounds(),
             error: forecaster.recent_error(),
             trusted: forecaster.is_trusted(),
+            finishes: forecaster.finish_record(),
         })
     }
 

@@ -6,6 +6,7 @@ use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::sla::forecast::expected_calibration_error;
+use crate::store::predictions::Shown;
 
 /// A probability that was said, when, and whether the breach came.
 pub type Said = (DateTime<Utc>, f64, bool);
@@ -53,27 +54,61 @@ const BINS: usize = 10;
 
 /// Compares what was `said` with what happened.
 pub fn reliability(said: &[Said]) -> Reliability {
+    let single = |(at, probability, breached): &Said| Shown {
+        week: monday(*at),
+        predictions: 1,
+        breached: usize::from(*breached),
+        said: *probability,
+        squares: (probability - f64::from(u8::from(*breached))).powi(2),
+    };
+    let pairs: Vec<_> = said.iter().map(|(_, probability, breached)| (*probability, *breached)).collect();
+    let ece = (!said.is_empty()).then(|| expected_calibration_error(&pairs));
+    Reliability { ece, ..counted(said.iter().map(single)) }
+}
+
+/// Compares what was shown with what happened, from counters.
+pub fn reliability_of(shown: &[Shown]) -> Reliability {
+    Reliability { ece: calibration_error(shown), ..counted(shown.iter().copied()) }
+}
+
+/// All but the calibration error.
+fn counted(shown: impl Iterator<Item = Shown>) -> Reliability {
     let mut bins = [Sum::default(); BINS];
     let mut weeks: BTreeMap<NaiveDate, Sum> = BTreeMap::new();
     let mut all = Sum::default();
-    for one in said {
-        bins[((one.1 * BINS as f64) as usize).min(BINS - 1)].add(one);
-        weeks.entry(monday(one.0)).or_default().add(one);
-        all.add(one);
+    for one in shown.filter(|one| one.predictions > 0) {
+        let said = one.said / one.predictions as f64;
+        bins[((said * BINS as f64) as usize).min(BINS - 1)].add(&one);
+        weeks.entry(one.week).or_default().add(&one);
+        all.add(&one);
     }
-    let pairs: Vec<_> = said.iter().map(|(_, probability, breached)| (*probability, *breached)).collect();
-    let some = !said.is_empty();
     Reliability {
         predictions: all.count,
         breached: all.breached,
-        brier: some.then(|| all.mean(all.squares)),
-        ece: some.then(|| expected_calibration_error(&pairs)),
+        brier: (all.count > 0).then(|| all.mean(all.squares)),
+        ece: None,
         bins: bins.iter().enumerate().filter(|(_, sum)| sum.count > 0).map(|(tenth, sum)| sum.bin(tenth)).collect(),
         weeks: weeks.into_iter().map(|(begins, sum)| sum.week(begins)).collect(),
     }
 }
 
-fn monday(at: DateTime<Utc>) -> NaiveDate {
+/// As [`expected_calibration_error`], over ten bins of about equal count: predictions of one counter stay together.
+fn calibration_error(shown: &[Shown]) -> Option<f64> {
+    let mut sorted: Vec<&Shown> = shown.iter().filter(|one| one.predictions > 0).collect();
+    sorted.sort_by(|a, b| (a.said / a.predictions as f64).total_cmp(&(b.said / b.predictions as f64)));
+    let all: usize = sorted.iter().map(|one| one.predictions).sum();
+    let mut off = [0.0; BINS];
+    let mut passed = 0;
+    for one in sorted {
+        let middle = passed + one.predictions / 2;
+        off[(middle * BINS / all).min(BINS - 1)] += one.said - one.breached as f64;
+        passed += one.predictions;
+    }
+    (all > 0).then(|| off.iter().map(|off| off.abs()).sum::<f64>() / all as f64)
+}
+
+/// The Monday of the week of `at`.
+pub fn monday(at: DateTime<Utc>) -> NaiveDate {
     let date = at.date_naive();
     date - TimeDelta::days(date.weekday().num_days_from_monday().into())
 }
@@ -87,11 +122,11 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, (_, probability, breached): &Said) {
-        self.count += 1;
-        self.breached += usize::from(*breached);
-        self.said += probability;
-        self.squares += (probability - f64::from(u8::from(*breached))).powi(2);
+    fn add(&mut self, shown: &Shown) {
+        self.count += shown.predictions;
+        self.breached += shown.breached;
+        self.said += shown.said;
+        self.squares += shown.squares;
     }
 
     fn mean(&self, sum: f64) -> f64 {
@@ -147,7 +182,29 @@ mod tests {
     }
 
     #[test]
+    fn counters_of_a_week_say_what_the_single_predictions_say() {
+        let said: Vec<Said> = (0..400).map(|n| (on("2026-11-23"), f64::from(n) / 400.0, n % 3 == 0)).collect();
+        let cell = |cell: usize| {
+            let of_cell: Vec<_> = said.iter().filter(|(_, chance, _)| (chance * 50.0) as usize == cell).collect();
+            let happened = |breached: &bool| f64::from(u8::from(*breached));
+            Shown {
+                week: monday(on("2026-11-23")),
+                predictions: of_cell.len(),
+                breached: of_cell.iter().filter(|(.., breached)| *breached).count(),
+                said: of_cell.iter().map(|(_, chance, _)| chance).sum(),
+                squares: of_cell.iter().map(|(_, chance, breached)| (chance - happened(breached)).powi(2)).sum(),
+            }
+        };
+        let (single, counted) = (reliability(&said), reliability_of(&(0..50).map(cell).collect::<Vec<_>>()));
+        assert_eq!((single.predictions, single.breached), (counted.predictions, counted.breached));
+        assert!((single.brier.unwrap() - counted.brier.unwrap()).abs() < 1e-9);
+        assert!((single.ece.unwrap() - counted.ece.unwrap()).abs() < 0.01, "{:?} {:?}", single.ece, counted.ece);
+        assert_eq!(single.bins.len(), counted.bins.len());
+    }
+
+    #[test]
     fn of_nothing_nothing_is_claimed() {
         assert_eq!(reliability(&[]), Reliability::default());
+        assert_eq!(reliability_of(&[]), Reliability::default());
     }
 }

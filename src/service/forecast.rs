@@ -1,15 +1,16 @@
 //! What the forecast says of a clock, and its own record: what it said, against what happened.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::{Scope, Service, ServiceError};
-use crate::predict::reliability::{Reliability, Said, reliability};
+use crate::predict::reliability::{Reliability, monday, reliability_of};
 use crate::sla::calendar::Calendar;
-use crate::sla::forecast::{Basis, Forecast, Risk};
-use crate::store::predictions::{Judged, Moment};
+use crate::sla::forecast::{Basis, FinishRecord, Forecast, Risk};
+use crate::store::predictions::Told;
 use crate::ticket::{ClockKind, TenantId};
 
 /// How far back the record goes.
@@ -101,7 +102,7 @@ pub struct TenantRecord {
     pub tenant: String,
     /// In the order of a ticket's life: first response, resolution.
     pub clocks: Vec<ClockRecord>,
-    /// Alerts that were raised because a breach was likely, and whose clocks are decided.
+    /// Alerts that were raised because a breach was likely.
     pub alerts: AlertRecord,
     /// What was shown when a quarter, a half and three quarters of a clock had run, against what happened.
     pub shown: Reliability,
@@ -115,20 +116,47 @@ pub struct ClockRecord {
     pub since: Option<DateTime<Utc>>,
     /// learned | survival
     pub basis: &'static str,
-    /// How far the latest 500 were off; none before there are so many.
+    /// How far what was said of the latest 500 outcomes was off; none before there are so many.
     pub recent_error: Option<f64>,
     pub trusted: bool,
+    /// How the times held that were said of the latest clocks; none before any has stopped.
+    pub finishes: Option<Finishes>,
     /// What would have been said of the past that was read, walking through it, against what happened.
     pub rehearsed: Reliability,
+}
+
+/// When clocks were said to stop, against when they did.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Finishes {
+    /// Clocks that stopped, at most the latest 500.
+    pub clocks: usize,
+    /// The share of them that stopped within the interval of which 80 % was promised.
+    pub covered: f64,
+    /// The mean distance between the expected and the true end, in seconds of working time.
+    pub mean_off: i64,
 }
 
 /// Predicted alerts, against what happened.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct AlertRecord {
+    /// Those whose clocks are decided.
     pub told: usize,
     pub came_true: usize,
     /// Of the alerts that came true: working seconds that were left when they were raised.
     pub median_lead: Option<i64>,
+    /// By the week in which they were raised, oldest first.
+    pub weeks: Vec<AlertWeek>,
+}
+
+/// The predicted alerts of one week.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AlertWeek {
+    /// A Monday.
+    pub begins: NaiveDate,
+    pub raised: usize,
+    pub came_true: usize,
+    /// Of which no breach came; the rest is not decided yet, or came to no end to be judged by.
+    pub did_not: usize,
 }
 
 impl Service {
@@ -137,14 +165,13 @@ impl Service {
         let now = self.clock.now();
         let mut tenants = Vec::new();
         for tenant in self.tenants(scope) {
-            let judged = self.store.judged_predictions(&tenant.id, now - RECORD).await?;
-            let shown =
-                judged.iter().filter(|one| one.prediction.moment != Moment::Alert).map(said).collect::<Vec<_>>();
+            let told = self.store.told_predictions(&tenant.id, now - RECORD).await?;
+            let shown = self.store.shown_predictions(&tenant.id, now - RECORD).await?;
             tenants.push(TenantRecord {
                 tenant: tenant.id.to_string(),
                 clocks: self.clock_records(&tenant.id),
-                alerts: alert_record(&judged),
-                shown: reliability(&shown),
+                alerts: alert_record(&told),
+                shown: reliability_of(&shown),
             });
         }
         Ok(ForecastRecord { now, tenants })
@@ -163,6 +190,7 @@ impl Service {
                 basis: basis(worth.grounds.basis),
                 recent_error: worth.error,
                 trusted: worth.trusted,
+                finishes: worth.finishes.map(finishes),
                 rehearsed: rehearsed.unwrap_or_default(),
             }
         };
@@ -183,14 +211,27 @@ impl Service {
     }
 }
 
-fn said(judged: &Judged) -> Said {
-    (judged.prediction.at, judged.prediction.probability, judged.outcome.breached)
+fn finishes(record: FinishRecord) -> Finishes {
+    Finishes { clocks: record.clocks, covered: record.covered, mean_off: record.mean_off.num_seconds() }
 }
 
-fn alert_record(judged: &[Judged]) -> AlertRecord {
-    let told: Vec<_> = judged.iter().filter(|one| one.prediction.moment == Moment::Alert).collect();
-    let mut leads: Vec<_> =
-        told.iter().filter(|one| one.outcome.breached).map(|one| one.prediction.left.num_seconds()).collect();
+fn alert_record(told: &[Told]) -> AlertRecord {
+    let mut weeks: BTreeMap<NaiveDate, AlertWeek> = BTreeMap::new();
+    for one in told {
+        let begins = monday(one.at);
+        let empty = AlertWeek { begins, raised: 0, came_true: 0, did_not: 0 };
+        let week = weeks.entry(begins).or_insert(empty);
+        week.raised += 1;
+        week.came_true += usize::from(one.breached == Some(true));
+        week.did_not += usize::from(one.breached == Some(false));
+    }
+    let came_true = told.iter().filter(|one| one.breached == Some(true));
+    let mut leads: Vec<_> = came_true.map(|one| one.left.num_seconds()).collect();
     leads.sort_unstable();
-    AlertRecord { told: told.len(), came_true: leads.len(), median_lead: leads.get(leads.len() / 2).copied() }
+    AlertRecord {
+        told: told.iter().filter(|one| one.breached.is_some()).count(),
+        came_true: leads.len(),
+        median_lead: leads.get(leads.len() / 2).copied(),
+        weeks: weeks.into_values().collect(),
+    }
 }

@@ -15,6 +15,7 @@ mod agenda;
 mod boosting;
 mod calibration;
 mod decay;
+mod finishes;
 mod floor;
 mod inputs;
 mod learner;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::calibration::expected_calibration_error;
+pub use self::finishes::FinishRecord;
 pub use self::floor::Terms;
 pub use self::learner::{Change, Forecaster};
 pub use self::names::Attribute;

@@ -1,11 +1,14 @@
 //! What the forecast said at certain moments of a clock, and what came of it.
 //!
-//! A row is written once, when its moment comes, and completed once, when its
-//! clock is decided. A prediction that was chosen to be told is written here
-//! before anybody is told, so that a day's budget survives a restart.
+//! A row is written once, when its moment comes. When its clock is decided, what was
+//! told to people is completed and kept; the rest, thousands a week, goes into counters
+//! of its week, so that the record stays short however old the store grows. A prediction
+//! that was chosen to be told is written here before anybody is told, so that a day's
+//! budget survives a restart.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::sqlite::SqliteRow;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::tickets::unreadable;
@@ -67,33 +70,58 @@ pub struct Outcome {
     pub at: DateTime<Utc>,
 }
 
-/// A prediction whose clock is decided.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Judged {
-    pub prediction: Prediction,
-    pub outcome: Outcome,
+/// A prediction that was told to people.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Told {
+    pub at: DateTime<Utc>,
+    /// Working time left at that moment.
+    pub left: TimeDelta,
+    /// None: not decided yet, or its clock came to no end to be judged by.
+    pub breached: Option<bool>,
+}
+
+/// What was shown in one week with about the same probability, against what happened.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shown {
+    /// A Monday.
+    pub week: NaiveDate,
+    pub predictions: usize,
+    pub breached: usize,
+    /// The sum of the probabilities.
+    pub said: f64,
+    /// The sum of the squared distances between said and happened.
+    pub squares: f64,
 }
 
 impl Store {
     /// The predictions of `tenant` whose clocks are not decided yet.
     pub async fn undecided_predictions(&self, tenant: &TenantId) -> Result<Vec<Prediction>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM predictions WHERE tenant = $1 AND breached IS NULL")
+        let rows = sqlx::query("SELECT * FROM predictions WHERE tenant = $1 AND decided_at IS NULL")
             .bind(tenant.as_str())
             .fetch_all(&self.reads)
             .await?;
         rows.iter().map(prediction).collect()
     }
 
-    /// The predictions of `tenant` made since `since` whose clocks are decided, oldest first.
-    pub async fn judged_predictions(&self, tenant: &TenantId, since: DateTime<Utc>) -> Result<Vec<Judged>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM predictions WHERE tenant = $1 AND breached IS NOT NULL AND at >= $2 ORDER BY at, ticket_id",
-        )
-        .bind(tenant.as_str())
-        .bind(millis(since))
-        .fetch_all(&self.reads)
-        .await?;
-        rows.iter().map(judged).collect()
+    /// The predictions of `tenant` that people were told of since `since`, oldest first.
+    pub async fn told_predictions(&self, tenant: &TenantId, since: DateTime<Utc>) -> Result<Vec<Told>, StoreError> {
+        let query = sqlx::query(
+            "SELECT at, left_ms, breached FROM predictions
+             WHERE tenant = $1 AND moment = 'alert' AND at >= $2 ORDER BY at",
+        );
+        let rows = query.bind(tenant.as_str()).bind(millis(since)).fetch_all(&self.reads).await?;
+        rows.iter().map(told).collect()
+    }
+
+    /// What was shown of `tenant`'s clocks in the week of `since` and after it and is decided, by week and, within a
+    /// week, by what was said, the least likely first.
+    pub async fn shown_predictions(&self, tenant: &TenantId, since: DateTime<Utc>) -> Result<Vec<Shown>, StoreError> {
+        let query = sqlx::query(
+            "SELECT week, predictions, breached, said, squares FROM prediction_weeks
+             WHERE tenant = $1 AND week >= $2 ORDER BY week, cell",
+        );
+        let rows = query.bind(tenant.as_str()).bind(week(millis(since))).fetch_all(&self.reads).await?;
+        rows.iter().map(shown).collect()
     }
 
     /// How many of `tenant`'s clocks were chosen since `since` to be told as likely to breach.
@@ -104,8 +132,8 @@ impl Store {
         Ok(usize::try_from(count).unwrap_or_default())
     }
 
-    /// Notes `new` predictions, and how the clocks of `decided` ended; without an outcome they are dropped, for there
-    /// was nothing to be right about.
+    /// Notes `new` predictions, and how the clocks of `decided` ended; without an outcome there was nothing to be right
+    /// about.
     pub async fn save_predictions(
         &self,
         tenant: &TenantId,
@@ -153,26 +181,48 @@ async fn decide(
     subject: &Subject,
     outcome: Option<Outcome>,
 ) -> Result<(), sqlx::Error> {
-    let statement = match outcome {
-        Some(_) => {
-            "UPDATE predictions SET breached = $5, decided_at = $6
-             WHERE tenant = $1 AND ticket_id = $2 AND clock = $3 AND cycle = $4 AND breached IS NULL"
-        }
-        None => {
-            "DELETE FROM predictions
-             WHERE tenant = $1 AND ticket_id = $2 AND clock = $3 AND cycle = $4 AND breached IS NULL"
-        }
-    };
-    let query = sqlx::query(statement)
-        .bind(tenant.as_str())
-        .bind(subject.ticket.as_str())
-        .bind(subject.clock.as_str())
-        .bind(i64::from(subject.cycle));
-    let query = match outcome {
-        Some(outcome) => query.bind(i64::from(outcome.breached)).bind(millis(outcome.at)),
-        None => query,
-    };
-    query.execute(tx).await.map(drop)
+    let Some(outcome) = outcome else { return call_off(tx, tenant, subject).await };
+    // The middle of a cell is told apart from its neighbours by a fiftieth; the sums in it are exact.
+    let count = "INSERT INTO prediction_weeks (tenant, week, cell, predictions, breached, said, squares)
+         SELECT tenant, (at / 86400000 + 3) / 7, MIN(CAST(probability * 50 AS INTEGER), 49), 1, $5, probability,
+                (probability - $5) * (probability - $5)
+         FROM predictions
+         WHERE tenant = $1 AND ticket_id = $2 AND clock = $3 AND cycle = $4 AND moment <> 'alert'
+         ON CONFLICT DO UPDATE SET predictions = predictions + 1, breached = breached + excluded.breached,
+                                   said = said + excluded.said, squares = squares + excluded.squares";
+    let drop_counted = "DELETE FROM predictions
+         WHERE tenant = $1 AND ticket_id = $2 AND clock = $3 AND cycle = $4 AND moment <> 'alert'";
+    let complete = "UPDATE predictions SET breached = $5, decided_at = $6
+         WHERE tenant = $1 AND ticket_id = $2 AND clock = $3 AND cycle = $4 AND decided_at IS NULL";
+    of(sqlx::query(count), tenant, subject).bind(i64::from(outcome.breached)).execute(&mut *tx).await?;
+    of(sqlx::query(drop_counted), tenant, subject).execute(&mut *tx).await?;
+    let complete = of(sqlx::query(complete), tenant, subject).bind(i64::from(outcome.breached));
+    complete.bind(millis(outcome.at)).execute(tx).await.map(drop)
+}
+
+/// The clock of `subject` came to no end to judge by. That people were told of it stays on the record.
+async fn call_off(tx: &mut SqliteConnection, tenant: &TenantId, subject: &Subject) -> Result<(), sqlx::Error> {
+    let forget = "DELETE FROM predictions
+         WHERE tenant = $1 AND ticket_id = $2 AND clock = $3 AND cycle = $4 AND moment <> 'alert'";
+    let close = "UPDATE predictions SET decided_at = at
+         WHERE tenant = $1 AND ticket_id = $2 AND clock = $3 AND cycle = $4 AND decided_at IS NULL";
+    of(sqlx::query(forget), tenant, subject).execute(&mut *tx).await?;
+    of(sqlx::query(close), tenant, subject).execute(tx).await.map(drop)
+}
+
+/// `query` of the predictions of one clock.
+fn of<'q>(
+    query: Query<'q, Sqlite, SqliteArguments>,
+    tenant: &'q TenantId,
+    subject: &'q Subject,
+) -> Query<'q, Sqlite, SqliteArguments> {
+    let query = query.bind(tenant.as_str()).bind(subject.ticket.as_str());
+    query.bind(subject.clock.as_str()).bind(i64::from(subject.cycle))
+}
+
+/// The number of the week of a moment in milliseconds; each begins on a Monday.
+fn week(at: i64) -> i64 {
+    (at.div_euclid(86_400_000) + 3).div_euclid(7)
 }
 
 fn prediction(row: &SqliteRow) -> Result<Prediction, StoreError> {
@@ -191,8 +241,21 @@ fn prediction(row: &SqliteRow) -> Result<Prediction, StoreError> {
     })
 }
 
-fn judged(row: &SqliteRow) -> Result<Judged, StoreError> {
-    let breached: i64 = row.try_get("breached")?;
-    let outcome = Outcome { breached: breached == 1, at: instant(row.try_get("decided_at")?)? };
-    Ok(Judged { prediction: prediction(row)?, outcome })
+fn told(row: &SqliteRow) -> Result<Told, StoreError> {
+    let breached: Option<i64> = row.try_get("breached")?;
+    let left = TimeDelta::milliseconds(row.try_get("left_ms")?);
+    Ok(Told { at: instant(row.try_get("at")?)?, left, breached: breached.map(|breached| breached == 1) })
+}
+
+fn shown(row: &SqliteRow) -> Result<Shown, StoreError> {
+    let count =
+        |column: &str| Ok::<_, sqlx::Error>(usize::try_from(row.try_get::<i64, _>(column)?).unwrap_or_default());
+    let week: i64 = row.try_get("week")?;
+    Ok(Shown {
+        week: instant((week * 7 - 3) * 86_400_000)?.date_naive(),
+        predictions: count("predictions")?,
+        breached: count("breached")?,
+        said: row.try_get("said")?,
+        squares: row.try_get("squares")?,
+    })
 }

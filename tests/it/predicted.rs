@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use superops_sla::service::Scope;
+use superops_sla::service::forecast::AlertWeek;
 use superops_sla::service::overrides::OverrideOrder;
 use superops_sla::simulator::NewTicket;
 use superops_sla::store::tokens::Author;
@@ -121,17 +122,46 @@ async fn a_desk_without_a_past_is_not_predicted() {
 }
 
 #[tokio::test]
-async fn the_record_holds_what_was_told_and_what_came_of_it() {
+async fn the_record_holds_what_was_told_and_what_came_of_it_and_outlives_a_restart() {
     let mut app = desk("", 1, 0).await;
     assert_eq!(foresee(&mut app).await.len(), 1);
-    app.clock.advance(TimeDelta::hours(8));
+    // A quarter of its time has run: what is said now is noted.
+    app.clock.advance(TimeDelta::hours(1));
+    app.predict().await;
+    app.clock.advance(TimeDelta::hours(7));
     app.sync().await;
     app.predict().await;
     let record = app.parts().service.forecast_record(&Scope::All).await.unwrap();
     let tenant = &record.tenants[0];
     assert_eq!((tenant.alerts.told, tenant.alerts.came_true), (1, 1));
     assert_eq!(tenant.alerts.median_lead, Some(7 * 3600));
+    let monday = "2026-11-23".parse().unwrap();
+    assert_eq!(tenant.alerts.weeks, [AlertWeek { begins: monday, raised: 1, came_true: 1, did_not: 0 }]);
+    assert_eq!((tenant.shown.predictions, tenant.shown.breached), (1, 1));
+    assert_eq!((tenant.shown.weeks[0].begins, tenant.shown.weeks[0].predictions), (monday, 1));
     assert!(tenant.clocks[1].rehearsed.predictions > 0, "the past was rehearsed");
+    let finishes = tenant.clocks[1].finishes.unwrap();
+    assert!(finishes.clocks > 200 && (0.0..=1.0).contains(&finishes.covered) && finishes.mean_off > 0, "{finishes:?}");
+
+    app.restart().await;
+    let again = app.parts().service.forecast_record(&Scope::All).await.unwrap();
+    assert_eq!(again.tenants[0].alerts.weeks, tenant.alerts.weeks);
+    assert_eq!(again.tenants[0].shown, tenant.shown);
+}
+
+#[tokio::test]
+async fn an_alert_whose_clock_was_called_off_stays_on_the_record() {
+    let mut app = desk("", 1, 0).await;
+    assert_eq!(foresee(&mut app).await.len(), 1);
+    let acme = "acme".to_owned().try_into().unwrap();
+    let store = app.parts().store.clone();
+    let open = store.undecided_predictions(&acme).await.unwrap();
+    assert_eq!(open.len(), 1);
+    store.save_predictions(&acme, Vec::new(), vec![(open[0].subject.clone(), None)]).await.unwrap();
+    assert_eq!(store.undecided_predictions(&acme).await.unwrap(), [], "it waits for nothing any more");
+    let record = app.parts().service.forecast_record(&Scope::All).await.unwrap();
+    let week = &record.tenants[0].alerts.weeks[0];
+    assert_eq!((week.raised, week.came_true, week.did_not), (1, 0, 0));
 }
 
 /// `count` tickets up to now, one every `apart`, of which those of the quick trade are late and the slow ones in time.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::decay::seconds;
+use super::finishes::Promised;
 use super::inputs::Traits;
 use super::names::{Attribute, Facts, NameId, NumberMap};
 use super::sample::Sample;
@@ -52,6 +53,8 @@ pub(super) struct Open {
     /// It is through with the survival curve.
     pub(super) walked: bool,
     pub(super) samples: Vec<(Sample, Traits)>,
+    /// When it was said to stop.
+    pub(super) promised: Vec<Promised>,
 }
 
 impl Open {
@@ -83,6 +86,7 @@ impl Open {
             plan: 0,
             walked: false,
             samples: Vec::new(),
+            promised: Vec::new(),
         }
     }
 

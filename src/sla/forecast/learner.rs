@@ -8,7 +8,8 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use super::agenda::{Agenda, Item, Place};
 use super::boosting::Growth;
 use super::calibration::{Calibration, expected_calibration_error};
-use super::decay::{Decay, seconds};
+use super::decay::{Decay, hours, seconds};
+use super::finishes::{FinishRecord, Finishes, Promised};
 use super::floor::{Floor, Open, Terms};
 use super::inputs::{INPUTS, Look, Number, Times, Traits, paced};
 use super::logistic::chance;
@@ -30,7 +31,7 @@ const ROW_HALF_LIFE: TimeDelta = TimeDelta::days(90);
 const SHRINK: f64 = 0.25;
 /// Clocks that must be decided before a model is fitted.
 const ENOUGH: usize = 200;
-/// Rows kept to learn from: 30,000 hold some 9 MB.
+/// Rows kept to learn from: 30,000 hold some 5 MB.
 const KEPT: usize = 30_000;
 const REFIT: TimeDelta = TimeDelta::days(7);
 /// Sooner, when drift shows.
@@ -40,6 +41,9 @@ const AGES: i32 = 4;
 /// A recent error that shows drift. Half of it comes and goes with a desk's moods: refitting after those orders tickets
 /// worse.
 const DRIFT: f64 = 0.12;
+/// In how many of the latest notes it shows. They are fewer than outcomes would be: a refit too many costs nothing but
+/// time, one too late is a week of wrong words.
+const DRIFT_SHOWS_IN: usize = 500;
 /// A fit on hardly anything new would say nothing new.
 const NEW: usize = 50;
 /// A mean error beyond which the forecast is not to be believed for now.
@@ -87,6 +91,7 @@ pub struct Forecaster {
     since: Option<DateTime<Utc>>,
     model: Option<Model>,
     calibration: Calibration,
+    finishes: Finishes,
     row_decay: Decay,
     fitted_at: DateTime<Utc>,
     refit_at: DateTime<Utc>,
@@ -133,6 +138,7 @@ impl Forecaster {
             since: None,
             model: None,
             calibration: Calibration::default(),
+            finishes: Finishes::default(),
             row_decay: Decay::new(start, ROW_HALF_LIFE),
             fitted_at: start,
             refit_at: start,
@@ -206,6 +212,10 @@ impl Forecaster {
         let Some(open) = self.open.get_mut(&place) else { return };
         open.set_paused(open.paused, at);
         open.stopped_at = Some(at);
+        let (share, outlook) = (open.share(at), self.survival.outlook(open.priority, at));
+        let passed = |said: &Promised| outlook.resolved_before(said.share.into(), said.breach.into(), share);
+        let promised = std::mem::take(&mut open.promised);
+        self.finishes.learn(&promised, share as f32, hours(open.terms.allowed), passed);
         self.floor.leave(open.opened_at, &open.facts, true, at);
         if open.breached.is_none() {
             open.breached = Some(false);
@@ -262,7 +272,7 @@ impl Forecaster {
         Forecast {
             probability,
             risk: Risk::of(probability),
-            finish: finish(open, outlook, f64::from(said.share), probability),
+            finish: self.promise(&said, outlook).map(|promised| finish(open, promised)),
             reasons: reasons::strongest(&reasons::Case {
                 open,
                 floor: &self.floor,
@@ -280,6 +290,20 @@ impl Forecaster {
         }
     }
 
+    /// When the clock that was judged is likely to stop; none if that lies beyond all experience.
+    fn promise(&self, judged: &Judged, outlook: &Outlook) -> Option<Promised> {
+        let Judged { share, probability: breach, .. } = *judged;
+        let by = |quantile| Some(outlook.resolved_by(share.into(), breach.into(), quantile)? as f32);
+        let [sooner, later] = self.finishes.outer;
+        let latest = by(later).unwrap_or(f32::INFINITY);
+        Some(Promised { share, breach, earliest: by(sooner)?, median: by(0.5)?, latest })
+    }
+
+    /// How the times that were said of the latest clocks held; none before any has stopped.
+    pub fn finish_record(&self) -> Option<FinishRecord> {
+        self.finishes.record()
+    }
+
     /// What forecasts rest on now.
     pub fn grounds(&self) -> Grounds {
         let basis = if self.model.is_some() { Basis::Learned } else { Basis::Survival };
@@ -289,20 +313,14 @@ impl Forecaster {
     /// What was said when fixed shares of clocks had run that are decided by now: when, the probability, and whether
     /// it breached.
     pub fn said_and_happened(&self) -> impl Iterator<Item = (DateTime<Utc>, f64, bool)> {
-        let rows = self.rows.iter().filter(|row| !row.sample.of_a_morning);
-        rows.map(|row| (row.sample.at, f64::from(row.sample.probability), row.breached))
+        self.notes().map(|row| (row.sample.at, f64::from(row.sample.probability), row.breached))
     }
 
     /// How far what a fitted model said of the latest 500 decided clocks was off what happened; none before there are
     /// so many of which it said anything.
     pub fn recent_error(&self) -> Option<f64> {
-        self.error_of_latest(|sample| sample.by_model)
-    }
-
-    fn error_of_latest(&self, counts: impl Fn(&Sample) -> bool) -> Option<f64> {
-        let notes = self.rows.iter().rev().filter(|row| !row.sample.of_a_morning && counts(&row.sample));
         let (mut outcomes, mut latest, mut pairs) = (0, None, Vec::new());
-        for note in notes {
+        for note in self.notes().filter(|note| note.sample.by_model) {
             if latest != Some(note.outcome) {
                 if outcomes == RECENT {
                     break;
@@ -312,6 +330,11 @@ impl Forecaster {
             pairs.push((f64::from(note.sample.probability), note.breached));
         }
         (outcomes == RECENT).then(|| expected_calibration_error(&pairs))
+    }
+
+    /// What was noted of decided clocks when shares of them had run, latest first.
+    fn notes(&self) -> impl Iterator<Item = &Decided> + Clone {
+        self.rows.iter().rev().filter(|row| !row.sample.of_a_morning)
     }
 
     /// Whether to go by the forecast; if not, the clock rules alone should decide.
@@ -435,13 +458,16 @@ impl Forecaster {
     fn sample(&mut self, place: Place, of_a_morning: bool, at: DateTime<Utc>) {
         let Some(open) = self.open.get(&place) else { return };
         let scene = self.scene(at, [open.priority]);
-        let Judged { share, said, probability, inputs, traits } = self.judge(open, &scene);
+        let judged = self.judge(open, &scene);
+        let promised = self.promise(&judged, &scene.outlooks[&open.priority]).filter(|_| !of_a_morning);
+        let Judged { share, said, probability, inputs, traits } = judged;
         let by_model = self.model.is_some();
         let sample = Sample { at, share, said, probability, of_a_morning, by_model, inputs: Packed::of(&inputs) };
         if let Some(open) = self.open.get_mut(&place) {
             // Most notes are waiting ones: room kept for more of them would be much in all.
             open.samples.reserve_exact(1);
             open.samples.push((sample, traits));
+            open.promised.extend(promised);
         }
     }
 
@@ -481,6 +507,7 @@ impl Forecaster {
         }
         if now >= self.calibrate_at {
             self.mind_drift();
+            self.finishes.adjust();
             self.calibrate_at = now + RECALIBRATE;
             let latest = self.row_decay.weight(now);
             self.calibration = Calibration::proven(&self.rows, |at| self.row_decay.weight(at) / latest);
@@ -490,7 +517,9 @@ impl Forecaster {
     /// A model whose word no longer holds is not kept until its week is over; nor is the first one, if what was said
     /// before it shows that the desk differs from its survival curve.
     fn mind_drift(&mut self) {
-        if self.error_of_latest(|_| true).is_some_and(|error| error > DRIFT) {
+        let latest = self.notes().take(DRIFT_SHOWS_IN);
+        let pairs: Vec<_> = latest.map(|row| (f64::from(row.sample.probability), row.breached)).collect();
+        if pairs.len() == DRIFT_SHOWS_IN && expected_calibration_error(&pairs) > DRIFT {
             let soon = REFIT_IN_DRIFT.max((self.present - self.fitted_at) / AGES);
             self.refit_at = self.refit_at.min(self.fitted_at + soon);
         }
@@ -545,11 +574,11 @@ fn apply(open: &mut Open, change: &Change<'_>, names: &mut Names, at: DateTime<U
     }
 }
 
-/// Where the middle and the outer tenths of the bent survival curve lie.
-fn finish(open: &Open, outlook: &Outlook, share: f64, breach: f64) -> Option<Finish> {
-    let after = |quantile| {
-        let by = outlook.resolved_by(share, breach, quantile)?;
-        Some(TimeDelta::milliseconds(((by - share) * seconds(open.terms.allowed) * 1000.0) as i64))
+/// What was promised of a clock in shares of its target, in working time from now.
+fn finish(open: &Open, promised: Promised) -> Finish {
+    let after = |share: f32| {
+        TimeDelta::milliseconds((f64::from(share - promised.share) * seconds(open.terms.allowed) * 1000.0) as i64)
     };
-    Some(Finish { median: after(0.5)?, earliest: after(0.1)?, latest: after(0.9) })
+    let latest = promised.latest.is_finite().then(|| after(promised.latest));
+    Finish { median: after(promised.median), earliest: after(promised.earliest), latest }
 }

@@ -88,11 +88,21 @@ impl Outlook {
         (self.reach[last] / self.open_at(share.min(1.0))).clamp(0.001, 0.999)
     }
 
+    /// How much the curve is bent (proportional hazards) lest it disagree with `breach`, the chance that a ticket open
+    /// at `share` breaches.
+    fn bend(&self, share: f64, breach: f64) -> f64 {
+        if share < 1.0 { breach.clamp(0.001, 0.999).ln() / self.breach_from(share).ln() } else { 1.0 }
+    }
+
+    /// The chance that a ticket open at `share`, which breaches with the chance `breach`, is resolved by `end`.
+    pub(super) fn resolved_before(&self, share: f64, breach: f64, end: f64) -> f64 {
+        1.0 - (self.open_at(end) / self.open_at(share)).clamp(0.0, 1.0).powf(self.bend(share, breach))
+    }
+
     /// The share by which a ticket open at `share` is resolved with the chance `quantile`, if `breach` is its chance to
-    /// breach: the curve is bent (proportional hazards) until it says so too. None: not within the curve.
+    /// breach. None: not within the curve.
     pub(super) fn resolved_by(&self, share: f64, breach: f64, quantile: f64) -> Option<f64> {
-        let bend = if share < 1.0 { breach.clamp(0.001, 0.999).ln() / self.breach_from(share).ln() } else { 1.0 };
-        let wanted = self.open_at(share) * (1.0 - quantile).powf(1.0 / bend);
+        let wanted = self.open_at(share) * (1.0 - quantile).powf(1.0 / self.bend(share, breach));
         let step = (0..STEPS.len()).find(|step| self.reach[step + 1] <= wanted)?;
         let (from, to) = (self.reach[step].ln(), self.reach[step + 1].ln());
         let part = ((wanted.ln() - from) / (to - from)).clamp(0.0, 1.0);

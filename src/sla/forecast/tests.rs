@@ -273,6 +273,14 @@ fn the_finish_agrees_with_the_probability() {
 }
 
 #[test]
+fn the_interval_holds_what_it_promises() {
+    let record = learned().0.finish_record().unwrap();
+    assert_eq!(record.clocks, 500);
+    assert!((0.75..=0.85).contains(&record.covered), "80 % is promised: {record:?}");
+    assert!(record.mean_off > TimeDelta::minutes(30) && record.mean_off < TimeDelta::hours(4), "{record:?}");
+}
+
+#[test]
 fn a_clock_that_stands_still_runs_no_share() {
     let desk = Desk::new();
     let mut forecaster = Forecaster::new(at(0));

@@ -10,7 +10,7 @@ use super::super::auth::Visitor;
 use super::super::{Problem, Web};
 use super::{bar, layout};
 use crate::predict::reliability::{Bin, Reliability, Week};
-use crate::service::forecast::{ClockRecord, TenantRecord};
+use crate::service::forecast::{AlertWeek, ClockRecord, TenantRecord};
 
 /// The side of a curve's square.
 const SIDE: f64 = 220.0;
@@ -44,9 +44,29 @@ fn tenant_record(record: &TenantRecord) -> Markup {
                 }
                 "."
             }
+            @if !alerts.weeks.is_empty() { (alert_weeks(&alerts.weeks)) }
             h3 { "What was shown at a quarter, a half and three quarters of a clock" }
             (reliability(&record.shown))
             @for clock in &record.clocks { (clock_record(clock)) }
+        }
+    }
+}
+
+fn alert_weeks(weeks: &[AlertWeek]) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "Week of" } th { "Alerts" } th { "Came true" } th { "Did not" } th { "Open or called off" } } }
+            tbody {
+                @for week in weeks {
+                    tr {
+                        td { (week.begins) }
+                        td { (week.raised) }
+                        td { (week.came_true) }
+                        td { (week.did_not) }
+                        td { (week.raised - week.came_true - week.did_not) }
+                    }
+                }
+            }
         }
     }
 }
@@ -58,9 +78,16 @@ fn clock_record(record: &ClockRecord) -> Markup {
             (record.outcomes) " outcomes"
             @if let Some(since) = record.since { " since " (since.format("%-d %b %Y")) }
             @if record.basis == "survival" { "; too few to learn from: only how long such tickets stay open is known" }
-            @if let Some(error) = record.recent_error { "; the latest 500 were off by " (format!("{error:.3}")) }
+            @if let Some(error) = record.recent_error { "; what was said of the latest 500 was off by " (format!("{error:.3}")) }
             @if !record.trusted { "; " strong { "alerts go by the clock alone for now" } }
             "."
+        }
+        @if let Some(finishes) = &record.finishes {
+            p {
+                "Of the latest " (finishes.clocks) " clocks that stopped, " (percent(finishes.covered))
+                " did so within the interval that promised 80 %. The expected time was off by "
+                (format!("{:.1}", finishes.mean_off as f64 / 3600.0)) " working hours on average."
+            }
         }
         (reliability(&record.rehearsed))
     }
