@@ -177,11 +177,14 @@ struct DemoArgs {
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
     /// Open tickets at the start
-    #[arg(long, value_name = "N", default_value_t = 300)]
+    #[arg(long, value_name = "N", default_value_t = 80)]
     tickets: usize,
     /// End by itself after this time and say what happened
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     lasts: Option<Duration>,
+    /// Say what happened as JSON, for other programs
+    #[arg(long)]
+    json: bool,
     /// Play a real ticket history (.jsonl, .jsonl.gz or .jsonl.zst) instead of the made-up desk
     #[arg(long, value_name = "FILE")]
     replay: Option<PathBuf>,

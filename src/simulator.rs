@@ -31,7 +31,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chrono::TimeDelta;
+use apollo_compiler::response::{JsonMap, JsonValue};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -72,7 +73,11 @@ pub struct SimOptions {
     pub alive: bool,
     /// How many times more new tickets arrive than usual.
     pub busy: f64,
-    /// Tickets of the last two months that are done, beside those that come with the open ones.
+    /// Now and then a subject means harm: scripts, line breaks, ten kilobytes.
+    pub hostile: bool,
+    /// A few of the open tickets are critical, with the wrong people, and due soon: there is something to see at once.
+    pub pressing: bool,
+    /// Tickets of the last month that are done, beside those that come with the open ones.
     pub past: usize,
     /// The account has no ticket at all at the start, not even a closed one.
     pub empty: bool,
@@ -92,6 +97,8 @@ impl Default for SimOptions {
             status_list: true,
             alive: true,
             busy: 1.0,
+            hostile: true,
+            pressing: false,
             past: 0,
             empty: false,
         }
@@ -228,6 +235,31 @@ impl Simulator {
     /// Copies of all tickets that are not deleted, in the order of their birth.
     pub fn tickets(&self) -> Vec<SimTicket> {
         self.world().tickets().iter().filter(|ticket| !ticket.deleted).cloned().collect()
+    }
+
+    /// Of the clocks that were decided since `since`: how many were met, and how many there are.
+    pub fn met_since(&self, since: DateTime<Utc>) -> (usize, usize) {
+        let (world, now) = (self.world(), self.clock.now());
+        let rule = world.habits().due_on_pause;
+        let clocks = world.tickets().iter().filter(|ticket| !ticket.deleted).flat_map(|ticket| {
+            let response = (ticket.first_response, ticket.response_violated(now));
+            [response, (ticket.resolution, ticket.resolution_violated(rule, now))]
+        });
+        let decided = clocks.filter_map(|(clock, late)| {
+            // A clock is lost when it is due, and won when it is met.
+            let decided_at = if late? { clock.due } else { clock.met_at };
+            decided_at.filter(|at| *at >= since && *at <= now).map(|_| late == Some(false))
+        });
+        let decided: Vec<bool> = decided.collect();
+        (decided.iter().filter(|met| **met).count(), decided.len())
+    }
+
+    /// Whose address or number this is, as the list of technicians has it.
+    pub fn owner_of(&self, contact: &str) -> Option<String> {
+        let world = self.world();
+        let is = |row: &JsonMap, key: &str| row.get(key).and_then(JsonValue::as_str) == Some(contact);
+        let row = world.msp.rows.technicians.iter().find(|row| is(row, "email") || is(row, "contactNumber"))?;
+        row.get("name").and_then(JsonValue::as_str).map(str::to_owned)
     }
 
     /// The next `times` sound requests get `fault`, after those already on order.

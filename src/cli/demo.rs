@@ -3,6 +3,7 @@
 //! The service is the real one, and so is the sending: only SuperOps, the mail
 //! server and the SMS gateway are ours. The desk's day runs faster than the wall's.
 
+use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -10,14 +11,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use super::{CliError, DemoArgs, run, simulate};
 use crate::app::Parts;
-use crate::clock::SharedClock;
+use crate::clock::{Clock as _, FastClock, SharedClock, SystemClock};
 use crate::config::{Config, GivenEnvironment, LogFormat};
 use crate::descriptors;
 use crate::service::{Scope, Service};
@@ -27,8 +29,10 @@ use crate::simulator::receivers::{
 };
 use crate::simulator::{SimOptions, Simulator, targets};
 use crate::store::Store;
+use crate::store::predictions::Moment;
 use crate::store::record::Highlights;
 use crate::store::tokens::Role;
+use crate::ticket::TenantId;
 use crate::web;
 
 /// A minute of the desk in a second: within a minute, warnings, breaches, escalations and recoveries are seen.
@@ -51,11 +55,13 @@ const SHOWN_AT_ONCE: usize = 6;
 pub async fn demo(args: DemoArgs) -> Result<(), CliError> {
     super::log(LogFormat::Text, "error");
     descriptors::raise();
-    let clock = simulate::clock(args.speed.unwrap_or(USUAL_SPEED));
+    let wall = SystemClock.now();
+    let begins = if args.replay.is_some() { wall } else { working_morning(wall) };
+    let clock: SharedClock = Arc::new(FastClock::start(begins, args.speed.unwrap_or(USUAL_SPEED)));
     eprintln!("Setting up the desk …");
     let world = World::open(&args, clock.clone()).await?;
     let listen = free_address(args.listen).await?;
-    let config = world.config(listen, args.replay.is_some(), clock.now())?;
+    let config = world.config(listen, args.replay.is_some())?;
     let parts = Parts::build(config, clock.clone()).await?;
     let (service, store) = (parts.service.clone(), parts.store.clone());
     let options = web::Options {
@@ -77,9 +83,10 @@ pub async fn demo(args: DemoArgs) -> Result<(), CliError> {
         () = run::told_to_stop() => {}
         () = ended => {}
     }
-    let summary = summary(&service, &store, &world).await;
+    let figures = Figures::take(&service, &store, &world, begins).await;
     running.stop().await;
-    println!("{}", summary?);
+    let figures = figures?;
+    println!("{}", if args.json { serde_json::to_string_pretty(&figures)? } else { figures.in_words() });
     Ok(())
 }
 
@@ -99,7 +106,14 @@ struct World {
 impl World {
     async fn open(args: &DemoArgs, clock: SharedClock) -> anyhow::Result<Self> {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let options = SimOptions { tickets: args.tickets, requests_per_minute: 0, past: PAST, ..SimOptions::default() };
+        let options = SimOptions {
+            tickets: args.tickets,
+            requests_per_minute: 0,
+            past: PAST,
+            hostile: false,
+            pressing: true,
+            ..SimOptions::default()
+        };
         let look_alike = simulate::look_alike(args.replay.as_deref(), options.clone(), clock.clone())?;
         let caught = CaughtList::new(CAUGHT_ROOM);
         Ok(Self {
@@ -116,7 +130,7 @@ impl World {
     }
 
     /// A configuration as a user would write it, pointing at this world.
-    fn config(&self, listen: SocketAddr, replay: bool, now: DateTime<Utc>) -> anyhow::Result<Config> {
+    fn config(&self, listen: SocketAddr, replay: bool) -> anyhow::Result<Config> {
         let store = self.folder.path().join("demo.db");
         // A file, since it is read again whenever the client needs it.
         let token = self.folder.path().join("token");
@@ -129,16 +143,17 @@ impl World {
         } else {
             ""
         };
-        let made_up = if replay { String::new() } else { format!("{ON_CALL}{}", policies()) };
+        let made_up = if replay { String::new() } else { format!("{DESK}{}", policies()) };
+        let calendar = if replay { "" } else { "calendar = \"head-office\"\n" };
         let text = format!(
             "[server]\nlisten = \"{listen}\"\npublic_url = \"http://{listen}\"\n\
              [store]\nurl = \"sqlite://{}\"\n\
              [tenants.demo]\nsubdomain = \"{}\"\nendpoint = \"{}/msp\"\ntoken_file = \"{}\"\n\
-             requests_per_minute = 800\npoll_interval = \"60s\"\nhours = \"site\"\n{statuses}\
+             requests_per_minute = 800\npoll_interval = \"60s\"\nhours = \"site\"\n{calendar}{statuses}\
              [tenants.demo.write_back]\nnote_on = [\"breached\"]\n\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@msp.example>\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"DEMO_SMS\"\n\
-             from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = true\n{}{}{made_up}",
+             from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = true\n{}{made_up}",
             store.display(),
             self.options.subdomain,
             self.superops.url(),
@@ -146,7 +161,6 @@ impl World {
             self.mail.addr(),
             self.sms.url(),
             self.systems(),
-            quiet_hours(now),
         );
         let token = token.to_str().context("the temporary folder has an odd name")?;
         let environment =
@@ -166,20 +180,68 @@ impl World {
     }
 }
 
-/// Who of the made-up desk is to be reached out of hours.
-const ON_CALL: &str = "[on_call.desk]\ntimezone = \"UTC\"\n[[on_call.desk.layers]]\n\
-    people = [\"dana.whitfield@example.com\", \"amara.okafor@example.com\", \"mateo.alvarez@example.com\"]\n\
-    starts = \"2026-01-05T08:00\"\nevery = \"1d\"\n";
+/// How the made-up desk wants to be told: its hours, who is on call, and whom a breach reaches that nobody takes on.
+/// What may still turn out well is the technician's own affair.
+const DESK: &str = r#"
+[calendars.head-office]
+timezone = "Europe/London"
+mon = ["08:00-18:00"]
+tue = ["08:00-18:00"]
+wed = ["08:00-18:00"]
+thu = ["08:00-18:00"]
+fri = ["08:00-18:00"]
 
-/// A short night that begins soon after the start: mail about what is not urgent waits, and then comes as one digest.
-fn quiet_hours(now: DateTime<Utc>) -> String {
-    let time = |minutes| (now + TimeDelta::minutes(minutes)).format("%H:%M");
-    format!(
-        "[alerts.quiet_hours]\nfrom = \"{}\"\nuntil = \"{}\"\ntimezone = \"UTC\"\nchannels = [\"email\"]\n\
-         except = [\"Critical\", \"High\"]\n",
-        time(4),
-        time(16),
-    )
+[on_call.desk]
+timezone = "Europe/London"
+[[on_call.desk.layers]]
+people = ["dana.whitfield@example.com", "amara.okafor@example.com", "mateo.alvarez@example.com"]
+starts = "2026-01-05T08:00"
+every = "1d"
+
+[alerts]
+predict_per_day = 16
+predict_least_left = "30m"
+ack_expires = "2h"
+[[alerts.steps]]
+after = "0s"
+notify = ["technician", "slack", "webhook"]
+[[alerts.steps]]
+after = "15m"
+notify = ["manager"]
+channels = ["email"]
+[[alerts.steps]]
+after = "45m"
+notify = ["account-manager", "on-call:desk"]
+channels = ["email"]
+
+[[escalations]]
+name = "before-a-breach"
+stage = "warning"
+[[escalations.steps]]
+after = "0s"
+notify = ["technician", "slack", "webhook"]
+
+[[escalations]]
+name = "likely-breach"
+stage = "predicted"
+[[escalations.steps]]
+after = "0s"
+notify = ["technician", "slack", "webhook"]
+
+[alerts.quiet_hours]
+from = "19:00"
+until = "07:30"
+timezone = "Europe/London"
+channels = ["email"]
+except = ["Critical", "High"]
+"#;
+
+/// The latest Tuesday at ten: whoever looks at the demo, on whatever day, sees a desk at work.
+fn working_morning(now: DateTime<Utc>) -> DateTime<Utc> {
+    let since_tuesday = (now.weekday().num_days_from_monday() + 6) % 7;
+    let morning = now.date_naive().and_time(NaiveTime::from_hms_opt(10, 0, 0).unwrap_or_default()).and_utc();
+    let morning = morning - TimeDelta::days(since_tuesday.into());
+    if morning > now { morning - TimeDelta::days(7) } else { morning }
 }
 
 /// What the MSP has promised, as it would write it down. With one client it has
@@ -206,10 +268,12 @@ fn policy(client: Option<&str>, sla: &str, priority: &str, resolution_minutes: i
     )
 }
 
-/// The address asked for; or the usual one, or any other if that is taken.
+/// The address asked for; or the usual one, or any other if that is taken. Links name it, so a port must be found for 0.
 async fn free_address(asked: Option<SocketAddr>) -> anyhow::Result<SocketAddr> {
-    if let Some(address) = asked {
-        return Ok(address);
+    match asked {
+        Some(address) if address.port() != 0 => return Ok(address),
+        Some(address) => return Ok(TcpListener::bind(address).await?.local_addr()?),
+        None => {}
     }
     let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, USUAL_PORT));
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -286,36 +350,139 @@ async fn answer(world: &World, address: SocketAddr) {
     }
 }
 
-/// What happened, in a few lines.
-async fn summary(service: &Service, store: &Store, world: &World) -> anyhow::Result<String> {
-    let overview = service.overview(&Scope::All).await?;
-    let tally = store.tally(None, DateTime::<Utc>::MIN_UTC).await?;
-    let requests = world.look_alike.requests();
-    let mut text = format!(
-        "\n{} open tickets: {} breached, {} at risk, {} on track, {} paused\n",
-        overview.open, overview.breached, overview.at_risk, overview.on_track, overview.paused
-    );
-    for count in store.alert_counts().await? {
-        text.push_str(&format!("{:>5}  {} {}, {}\n", count.number, count.clock.words(), count.stage, count.state));
+/// What happened, in numbers.
+#[derive(Serialize)]
+struct Figures {
+    open: usize,
+    breached: usize,
+    at_risk: usize,
+    on_track: usize,
+    paused: usize,
+    alerts: Vec<AlertCount>,
+    /// Of the clocks that were decided meanwhile.
+    clocks_met: usize,
+    clocks_decided: usize,
+    predictions: usize,
+    /// Of those, how many are decided, and how many of these were breaches.
+    predictions_decided: usize,
+    predictions_true: usize,
+    emails: usize,
+    text_messages: usize,
+    slack_messages: usize,
+    webhooks: usize,
+    waiting: i64,
+    failed: i64,
+    /// Emails and text messages to the person who got most of them on one day.
+    most_to_one_person_in_a_day: usize,
+    escalations: i64,
+    recoveries: i64,
+    digests: i64,
+    acknowledged_by_link: i64,
+    acknowledged_by_text: i64,
+    superops_requests: u64,
+}
+
+#[derive(Serialize)]
+struct AlertCount {
+    clock: &'static str,
+    stage: String,
+    state: String,
+    number: i64,
+}
+
+impl Figures {
+    async fn take(service: &Service, store: &Store, world: &World, began: DateTime<Utc>) -> anyhow::Result<Self> {
+        let overview = service.overview(&Scope::All).await?;
+        let tally = store.tally(None, DateTime::<Utc>::MIN_UTC).await?;
+        let Highlights { escalations, by_link, by_text, digests, recoveries } = store.highlights().await?;
+        let tenant = TenantId::parse("demo")?;
+        let judged = store.judged_predictions(&tenant, began).await?;
+        let judged: Vec<_> = judged.iter().filter(|one| one.prediction.moment == Moment::Alert).collect();
+        let alerts = store.alert_counts().await?.into_iter().map(|count| AlertCount {
+            clock: count.clock.words(),
+            stage: count.stage,
+            state: count.state,
+            number: count.number,
+        });
+        let caught = world.caught.newest_first(usize::MAX);
+        let kinds = |kind| caught.iter().filter(|message| message.kind == kind).count();
+        let (clocks_met, clocks_decided) = world.look_alike.met_since(began);
+        Ok(Self {
+            open: overview.open,
+            breached: overview.breached,
+            at_risk: overview.at_risk,
+            on_track: overview.on_track,
+            paused: overview.paused,
+            alerts: alerts.collect(),
+            clocks_met,
+            clocks_decided,
+            predictions: store.predictions_told(&tenant, began).await?,
+            predictions_decided: judged.len(),
+            predictions_true: judged.iter().filter(|one| one.outcome.breached).count(),
+            emails: kinds(CaughtKind::Email),
+            text_messages: kinds(CaughtKind::Sms),
+            slack_messages: kinds(CaughtKind::Slack),
+            webhooks: kinds(CaughtKind::Webhook),
+            waiting: tally.pending,
+            failed: tally.failed,
+            most_to_one_person_in_a_day: most_to_one(&caught, &world.look_alike),
+            escalations,
+            recoveries,
+            digests,
+            acknowledged_by_link: by_link,
+            acknowledged_by_text: by_text,
+            superops_requests: world.look_alike.requests().total,
+        })
     }
-    let kinds = |kind| world.caught.newest_first(usize::MAX).iter().filter(|message| message.kind == kind).count();
-    text.push_str(&format!(
-        "{} emails, {} text messages, {} Slack messages and {} webhooks were caught; {} still wait, {} failed\n",
-        kinds(CaughtKind::Email),
-        kinds(CaughtKind::Sms),
-        kinds(CaughtKind::Slack),
-        kinds(CaughtKind::Webhook),
-        tally.pending,
-        tally.failed
-    ));
-    let Highlights { escalations, by_link, by_text, digests, recoveries } = store.highlights().await?;
-    text.push_str(&format!(
-        "{escalations} later steps of escalations were told, {recoveries} recovery notices and {digests} digests after \
-         quiet hours were sent\n{by_link} alerts were acknowledged by the link in a mail, {by_text} by replying to a text \
-         message\n"
-    ));
-    text.push_str(&format!("SuperOps was asked {} times", requests.total));
-    Ok(text)
+
+    fn in_words(&self) -> String {
+        let Self { open, breached, at_risk, on_track, paused, .. } = self;
+        let mut text = format!(
+            "\n{open} open tickets: {breached} breached, {at_risk} at risk, {on_track} on track, {paused} paused\n\
+             {} of {} clocks that were decided were met\n",
+            self.clocks_met, self.clocks_decided
+        );
+        for AlertCount { clock, stage, state, number } in &self.alerts {
+            text.push_str(&format!("{number:>5}  {clock} {stage}, {state}\n"));
+        }
+        text.push_str(&format!(
+            "{} breaches were predicted; {} of the {} that are decided came true\n\
+             {} emails, {} text messages, {} Slack messages and {} webhooks were caught; {} still wait, {} failed\n\
+             nobody got more than {} emails and text messages in a day\n",
+            self.predictions,
+            self.predictions_true,
+            self.predictions_decided,
+            self.emails,
+            self.text_messages,
+            self.slack_messages,
+            self.webhooks,
+            self.waiting,
+            self.failed,
+            self.most_to_one_person_in_a_day
+        ));
+        text.push_str(&format!(
+            "{} later steps of escalations were told, {} recovery notices and {} digests after quiet hours were sent\n\
+             {} alerts were acknowledged by the link in a mail, {} by replying to a text message\n\
+             SuperOps was asked {} times",
+            self.escalations,
+            self.recoveries,
+            self.digests,
+            self.acknowledged_by_link,
+            self.acknowledged_by_text,
+            self.superops_requests
+        ));
+        text
+    }
+}
+
+/// How many emails and text messages that person got who got most in one day.
+fn most_to_one(caught: &[Arc<Caught>], look_alike: &Simulator) -> usize {
+    let mut days: HashMap<(String, NaiveDate), usize> = HashMap::new();
+    for message in caught.iter().filter(|one| matches!(one.kind, CaughtKind::Email | CaughtKind::Sms)) {
+        let who = look_alike.owner_of(&message.to).unwrap_or_else(|| message.to.clone());
+        *days.entry((who, message.at.date_naive())).or_default() += 1;
+    }
+    days.into_values().max().unwrap_or(0)
 }
 
 /// The caught messages, as the page shows them.
@@ -328,5 +495,24 @@ impl web::Caught for Shown {
             json!({ "at": message.at, "kind": kind, "to": message.to, "subject": message.subject, "text": message.text })
         };
         self.0.newest_first(limit).iter().map(shown).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_desk_begins_on_the_latest_tuesday_at_ten() {
+        let at = |text: &str| DateTime::parse_from_rfc3339(text).map(|at| at.to_utc()).unwrap_or_default();
+        let cases = [
+            ("2026-11-21T15:00:00Z", "2026-11-17T10:00:00Z"),
+            ("2026-11-17T10:00:00Z", "2026-11-17T10:00:00Z"),
+            ("2026-11-17T09:59:59Z", "2026-11-10T10:00:00Z"),
+            ("2026-11-23T00:00:00Z", "2026-11-17T10:00:00Z"),
+        ];
+        for (now, begins) in cases {
+            assert_eq!(working_morning(at(now)), at(begins), "{now}");
+        }
     }
 }

@@ -45,6 +45,8 @@ pub struct Overview {
 #[derive(Clone, Debug, Serialize)]
 pub struct TenantHealth {
     pub tenant: String,
+    /// The zone of its calendar, by its name in the IANA database; UTC if it has none.
+    pub timezone: &'static str,
     pub last_good_sync: Option<DateTime<Utc>>,
     /// What is wrong and what to do, in words; none while all is well.
     pub trouble: Option<String>,
@@ -151,6 +153,7 @@ impl Service {
         let quarantined = self.store.quarantined(&tenant.id).await?.len();
         Ok(TenantHealth {
             tenant: tenant.id.to_string(),
+            timezone: self.desks.of(tenant).await?.1.msp_timezone().name(),
             last_good_sync: last_good,
             trouble,
             quarantined,

@@ -2,8 +2,10 @@
 //!
 //! Everything is an entry in an agenda, decided when its cause happened and
 //! carried out at its own time. Catching up in one step or in a thousand gives
-//! the same tickets. Some technicians, groups and categories are reliably
-//! slower than others, so that a forecast has something to learn.
+//! the same tickets. Nine clocks in ten are met. Most of those that are not belong
+//! to work that landed with people who have not learned it; some people are
+//! slower than others, and now and then somebody has too much to do. So a
+//! forecast has something to learn.
 
 mod opening;
 
@@ -15,6 +17,7 @@ use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc, Weekday};
 use fastrand::Rng;
 
 use super::SimOptions;
+use super::listing::scramble;
 use super::msp::Customer;
 use super::subjects::{HOSTILE, REQUESTERS, TRADES, Trade, ten_kilobytes};
 use super::targets::{PRIORITIES, Target, target};
@@ -22,17 +25,29 @@ use super::ticket::{Ref, SimTicket, Talk, TalkKind};
 use super::world::{World, blank_ticket};
 use crate::ticket::StatusMeaning;
 
-/// A share as long as is wanted is drawn within so many tries, or not at all.
-const TRIES: usize = 12;
 /// The group for what takes longer; it also gets what others hand up.
 const PROJECTS: usize = 2;
+/// One ticket in so many lands with a group that has not learned its kind of work.
+const ASTRAY_ONE_IN: usize = 8;
+/// How much longer such work takes.
+const UNSKILLED: f64 = 4.2;
+/// On one half day in so many, a technician has too much to do.
+const OVERLOADED_ONE_IN: u64 = 14;
+/// How much longer everything takes then.
+const OVERLOADED: f64 = 1.5;
+/// How many times more a customer writes whose site is open.
+const OPEN_COUNTS: usize = 8;
+/// The share of the time allowed that an answer and a solution take: its middle and how far it varies.
+const ANSWER: (f64, f64) = (0.3, 0.4);
+const SOLUTION: (f64, f64) = (0.46, 0.42);
 
 /// What is going to happen; the number is the ticket's index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Act {
     Arrive,
     Reply(usize),
-    Pause(usize),
+    /// Until when.
+    Pause(usize, DateTime<Utc>),
     Resume(usize),
     Reassign(usize),
     Resolve(usize),
@@ -50,22 +65,21 @@ pub struct Desk {
     entries: u64,
     /// New tickets in a busy hour.
     per_hour: f64,
-    /// There are tickets of the last two months.
-    has_past: bool,
+    /// How many tickets each person of the team was given so far.
+    given: Vec<u32>,
+    hostile: bool,
 }
 
 impl Desk {
     /// Fills `world` with the tickets of a desk at work and looks ahead from `now`.
     ///
-    /// A twelfth of the open tickets arrives in a busy hour: about as many as get solved, so the pile keeps its size.
+    /// In a busy hour an eighteenth of the open tickets arrives: about as many as get solved, so the pile keeps its size.
     pub fn open(world: &mut World, options: &SimOptions, now: DateTime<Utc>) -> Self {
-        let per_hour = (options.tickets as f64 / 12.0).clamp(4.0, 1_000.0) * options.busy.max(0.01);
-        let rng = Rng::with_seed(options.seed);
-        let has_past = options.past > 0;
-        let mut desk = Self { rng, agenda: BinaryHeap::new(), entries: 0, per_hour, has_past };
+        let per_hour = (options.tickets as f64 / 18.0).clamp(2.0, 1_000.0) * options.busy.max(0.01);
+        let (rng, given) = (Rng::with_seed(options.seed), vec![0; world.msp.people.len()]);
+        let mut desk = Self { rng, agenda: BinaryHeap::new(), entries: 0, per_hour, given, hostile: options.hostile };
         if !options.empty {
-            desk.fill(world, options.tickets, now);
-            desk.remember(world, options.past, now);
+            desk.fill(world, options, now);
         }
         desk.expect_next_arrival(now);
         desk
@@ -88,8 +102,8 @@ impl Desk {
         match act {
             Act::Arrive => self.arrive(world, at),
             Act::Reply(index) => self.reply(world, index, at),
-            Act::Pause(index) => self.pause(world, index, at),
-            Act::Resume(index) => resume(world, index, at),
+            Act::Pause(index, until) => self.pause(world, index, at, until),
+            Act::Resume(index) => self.resume(world, index, at),
             Act::Reassign(index) => self.reassign(world, index, at),
             Act::Resolve(index) => self.resolve(world, index, at),
             Act::Close(index) => close(world, index, at),
@@ -100,13 +114,24 @@ impl Desk {
     }
 
     fn arrive(&mut self, world: &mut World, at: DateTime<Utc>) {
-        let mut ticket = self.draft(world);
+        self.bear(world, at);
+        self.expect_next_arrival(at);
+    }
+
+    /// A new ticket, and how its life will go.
+    fn bear(&mut self, world: &mut World, at: DateTime<Utc>) -> usize {
+        let draft = self.draft(world, at);
+        self.bring(world, draft, at)
+    }
+
+    /// The ticket that is drafted, born at `at`.
+    fn bring(&mut self, world: &mut World, mut ticket: SimTicket, at: DateTime<Utc>) -> usize {
         date(&mut ticket, at);
         ticket.status = Some("New Calls".into());
         let index = world.keep(ticket);
         world.welcome(index, at);
         self.plan(world, index, at);
-        self.expect_next_arrival(at);
+        index
     }
 
     fn expect_next_arrival(&mut self, now: DateTime<Utc>) {
@@ -114,47 +139,35 @@ impl Desk {
         self.at(now + scaled(TimeDelta::hours(1), hours), Act::Arrive);
     }
 
-    /// Decides how the rest of a ticket's life goes, as seen from `now`.
+    /// Decides how the life of a ticket goes that is born now. What waits on others takes as much longer.
     fn plan(&mut self, world: &World, index: usize, now: DateTime<Utc>) {
         let ticket = world.ticket(index);
-        let slowness = slowness(world, ticket);
-        let answered_at = match ticket.first_response.met_at {
-            Some(_) => now,
-            None => self.done_by(ticket, ticket.first_response.due, slowness, now),
-        };
-        let solved_at =
-            self.done_by(ticket, ticket.resolution.due, slowness, now).max(answered_at + TimeDelta::minutes(3));
-        if ticket.first_response.met_at.is_none() {
-            self.at(answered_at, Act::Reply(index));
-        }
-        if ticket.paused_since.is_some() {
-            let resumes = now + scaled(TimeDelta::hours(1), self.share(0.8, 1.0));
-            self.at(resumes, Act::Resume(index));
+        let pace = pace(world, ticket, now);
+        let promised = promised(ticket);
+        let answer = promised.map_or(TimeDelta::hours(2), |target| target.response);
+        let solution = promised.map_or(TimeDelta::hours(8), |target| target.resolution);
+        let takes = |desk: &mut Self, allowed, (median, sigma)| scaled(allowed, pace * desk.share(median, sigma));
+        // To say that somebody is at work takes no skill.
+        let answered_at =
+            ticket.hours.after(now, takes(self, answer, ANSWER) / if is_astray(world, ticket) { 2 } else { 1 });
+        let mut solved_at =
+            ticket.hours.after(now, takes(self, solution, SOLUTION)).max(answered_at + TimeDelta::minutes(3));
+        let between = |desk: &mut Self, end| answered_at + scaled(end - answered_at, 0.1 + 0.8 * desk.rng.f64());
+        self.at(answered_at, Act::Reply(index));
+        if self.rng.f64() < 0.35 {
+            let since = between(self, solved_at);
+            let until = since + scaled(TimeDelta::hours(5), self.share(1.0, 0.9));
+            solved_at =
+                ticket.hours.after(solved_at, ticket.hours.between(since, until)).max(until + TimeDelta::minutes(5));
+            self.at(since, Act::Pause(index, until));
         }
         self.at(solved_at, Act::Resolve(index));
-        for (odds, act) in [(0.3, Act::Pause(index)), (0.15, Act::Reassign(index)), (0.01, Act::Delete(index))] {
+        for (odds, act) in [(0.06, Act::Reassign(index)), (0.01, Act::Delete(index))] {
             if self.rng.f64() < odds {
-                let when = answered_at + scaled(solved_at - answered_at, 0.1 + 0.8 * self.rng.f64());
+                let when = between(self, solved_at);
                 self.at(when, act);
             }
         }
-    }
-
-    /// When a promise due at `due` is kept: what it takes is a share of the working time that was allowed, sometimes
-    /// more than all of it. A ticket that is under way takes longer than it has taken so far.
-    fn done_by(
-        &mut self,
-        ticket: &SimTicket,
-        due: Option<DateTime<Utc>>,
-        slowness: f64,
-        now: DateTime<Utc>,
-    ) -> DateTime<Utc> {
-        let left = due.map_or(TimeDelta::hours(8), |due| ticket.left_until(due, now));
-        let allowed = due.map_or(left, |due| ticket.left_until(due, ticket.created_at)).max(TimeDelta::minutes(20));
-        let taken = allowed - left;
-        let rest = (0..TRIES).map(|_| scaled(allowed, slowness * self.share(0.6, 0.55)) - taken);
-        let rest = rest.into_iter().find(|rest| *rest > TimeDelta::zero()).unwrap_or(TimeDelta::minutes(20));
-        ticket.hours.after(now, rest)
     }
 
     /// Around `median`, never negative, now and then far above (log-normal).
@@ -177,25 +190,34 @@ impl Desk {
         }
     }
 
-    fn pause(&mut self, world: &mut World, index: usize, at: DateTime<Utc>) {
+    fn pause(&mut self, world: &mut World, index: usize, at: DateTime<Utc>, until: DateTime<Utc>) {
         if is_over(world, index) || world.ticket(index).paused_since.is_some() {
             return;
         }
         let status = if self.rng.f64() < 0.8 { "Waiting on Customer" } else { "On Hold" };
         world.change_status(index, status, at);
-        let resumes = at + scaled(TimeDelta::hours(1), self.share(1.0, 1.0));
-        self.at(resumes, Act::Resume(index));
+        self.at(until, Act::Resume(index));
     }
 
+    /// The customer has written; somebody says so before long.
+    fn resume(&mut self, world: &mut World, index: usize, at: DateTime<Utc>) {
+        if is_over(world, index) || world.ticket(index).paused_since.is_none() {
+            return;
+        }
+        say(world, index, TalkKind::RequesterReply, at);
+        world.change_status(index, "Customer Replied", at);
+        let seen = world.ticket(index).hours.after(at, scaled(TimeDelta::minutes(25), self.share(1.0, 0.5)));
+        self.at(seen, Act::Reply(index));
+    }
+
+    /// Somebody else of the same group takes over.
     fn reassign(&mut self, world: &mut World, index: usize, at: DateTime<Utc>) {
         if is_over(world, index) {
             return;
         }
-        let group = if self.rng.f64() < 0.3 { PROJECTS } else { home(world, world.ticket(index)) };
-        let technician = self.member(world, group);
-        let group = world.msp.groups[group].clone();
+        let technician = self.member(world, home(world, world.ticket(index)));
         let ticket = world.ticket_mut(index);
-        (ticket.technician, ticket.group, ticket.updated_at) = (Some(technician), Some(group), at);
+        (ticket.technician, ticket.updated_at) = (Some(technician), at);
     }
 
     fn resolve(&mut self, world: &mut World, index: usize, at: DateTime<Utc>) {
@@ -211,7 +233,7 @@ impl Desk {
         }
         world.change_status(index, "Resolved", at);
         self.at(at + TimeDelta::hours(24), Act::Close(index));
-        if self.rng.f64() < 0.06 {
+        if self.rng.f64() < 0.02 {
             let reopened = at + scaled(TimeDelta::hours(1), self.share(2.0, 0.8));
             self.at(reopened, Act::Reopen(index));
         }
@@ -223,7 +245,7 @@ impl Desk {
         }
         say(world, index, TalkKind::RequesterReply, at);
         world.change_status(index, "Reopened", at);
-        let solved = at + scaled(TimeDelta::hours(1), self.share(3.0, 0.5));
+        let solved = at + scaled(TimeDelta::hours(1), self.share(0.7, 0.5));
         self.at(solved, Act::Resolve(index));
     }
 
@@ -236,10 +258,13 @@ impl Desk {
     }
 
     /// A ticket without dates: who, for whom, about what, under which SLA. Now and then a part is missing.
-    fn draft(&mut self, world: &World) -> SimTicket {
-        let trade = &TRADES[self.rng.usize(..TRADES.len())];
-        let customer = &world.msp.customers[self.rng.usize(..world.msp.customers.len())];
-        let group = group_for(trade);
+    fn draft(&mut self, world: &World, at: DateTime<Utc>) -> SimTicket {
+        let trade = self.trade();
+        let customer = self.customer(world, at);
+        let skilled = group_for(trade);
+        let astray = self.rng.usize(..ASTRAY_ONE_IN) == 0;
+        let others = world.msp.groups.len() - 1;
+        let group = if astray { (skilled + 1 + self.rng.usize(..others)) % (others + 1) } else { skilled };
         let mut ticket = SimTicket {
             subject: self.subject(trade),
             category: Some(trade.category.into()),
@@ -260,8 +285,31 @@ impl Desk {
         self.rng.f64() >= odds
     }
 
+    fn trade(&mut self) -> &'static Trade {
+        &TRADES[self.drawn(&TRADES.each_ref().map(|trade| trade.frequency))]
+    }
+
+    /// Most who write do so in their working hours.
+    fn customer<'w>(&mut self, world: &'w World, at: DateTime<Utc>) -> &'w Customer {
+        let customers = &world.msp.customers;
+        let chances = |customer: &Customer| if customer.hours.is_open(at) { OPEN_COUNTS } else { 1 };
+        &customers[self.drawn(&customers.iter().map(chances).collect::<Vec<_>>())]
+    }
+
+    /// The place of one of these chances.
+    fn drawn(&mut self, chances: &[usize]) -> usize {
+        let mut left = self.rng.usize(..chances.iter().sum::<usize>());
+        let place = chances.iter().position(|chance| {
+            let hit = left < *chance;
+            left = left.saturating_sub(*chance);
+            hit
+        });
+        place.unwrap_or(0)
+    }
+
     fn subject(&mut self, trade: &Trade) -> String {
         match self.rng.usize(..400) {
+            nth if !self.hostile => trade.subjects[nth % trade.subjects.len()].to_owned(),
             0 => ten_kilobytes(),
             nth @ 1..=12 => HOSTILE[nth % HOSTILE.len()].to_owned(),
             nth => trade.subjects[nth % trade.subjects.len()].to_owned(),
@@ -269,14 +317,7 @@ impl Desk {
     }
 
     fn priority(&mut self) -> &'static str {
-        const ODDS: [usize; 5] = [5, 20, 45, 25, 5];
-        let mut drawn = self.rng.usize(..100);
-        let row = ODDS.iter().position(|odds| {
-            let hit = drawn < *odds;
-            drawn = drawn.saturating_sub(*odds);
-            hit
-        });
-        PRIORITIES[row.unwrap_or(2)]
+        PRIORITIES[self.drawn(&[5, 20, 45, 25, 5])]
     }
 
     fn requester(&mut self) -> Ref {
@@ -284,10 +325,13 @@ impl Desk {
         Ref { id: 6_841_203_960_001_536_000 + nth as u64, name: REQUESTERS[nth].into() }
     }
 
+    /// Who of the group has been given fewest so far.
     fn member(&mut self, world: &World, group: usize) -> Ref {
-        let members: Vec<&Ref> =
-            world.msp.people.iter().filter(|person| person.group == group).map(|person| &person.who).collect();
-        members[self.rng.usize(..members.len())].clone()
+        let people = &world.msp.people;
+        let members = (0..people.len()).filter(|person| people[*person].group == group);
+        let person = members.min_by_key(|person| self.given[*person]).unwrap_or(0);
+        self.given[person] += 1;
+        people[person].who.clone()
     }
 }
 
@@ -323,14 +367,6 @@ fn date(ticket: &mut SimTicket, created_at: DateTime<Utc>) {
     ticket.resolution.due = promised.map(|target| ticket.hours.after(created_at, target.resolution));
 }
 
-fn resume(world: &mut World, index: usize, at: DateTime<Utc>) {
-    if is_over(world, index) || world.ticket(index).paused_since.is_none() {
-        return;
-    }
-    say(world, index, TalkKind::RequesterReply, at);
-    world.change_status(index, "Customer Replied", at);
-}
-
 fn close(world: &mut World, index: usize, at: DateTime<Utc>) {
     if world.ticket(index).status.as_deref() == Some("Resolved") {
         world.change_status(index, if index.is_multiple_of(9) { "Closed (no response)" } else { "Closed" }, at);
@@ -361,26 +397,36 @@ fn home(world: &World, ticket: &SimTicket) -> usize {
     group.and_then(|group| world.msp.groups.iter().position(|known| known == group)).unwrap_or(0)
 }
 
-/// How long this ticket takes against the average: person, kind of work and group together.
-fn slowness(world: &World, ticket: &SimTicket) -> f64 {
-    let person =
-        ticket.technician.as_ref().and_then(|who| world.msp.person(&who.name)).map_or(1.2, |person| person.slowness);
-    let trade = TRADES
-        .iter()
-        .find(|trade| Some(trade.category) == ticket.category.as_deref())
-        .map_or(1.0, |trade| trade.slowness);
-    let group = if home(world, ticket) == PROJECTS { 1.1 } else { 1.0 };
-    person * trade * group
+/// Whether nobody of the ticket's group has learned its kind of work.
+fn is_astray(world: &World, ticket: &SimTicket) -> bool {
+    let trade = trade_of(ticket);
+    ticket.group.is_some() && trade.is_some_and(|trade| home(world, ticket) != group_for(trade))
+}
+
+fn trade_of(ticket: &SimTicket) -> Option<&'static Trade> {
+    TRADES.iter().find(|trade| Some(trade.category) == ticket.category.as_deref())
+}
+
+/// How long this ticket takes against the average: person, kind of work, skill and the load of the day together.
+fn pace(world: &World, ticket: &SimTicket, now: DateTime<Utc>) -> f64 {
+    let who = ticket.technician.as_ref();
+    let person = who.and_then(|who| world.msp.person(&who.name)).map_or(1.0, |person| person.slowness);
+    let half_day = now.timestamp() / 43_200;
+    let is_overloaded =
+        who.is_some_and(|who| scramble(who.id ^ half_day.unsigned_abs()).is_multiple_of(OVERLOADED_ONE_IN));
+    let load = if is_overloaded { OVERLOADED } else { 1.0 };
+    let skill = if is_astray(world, ticket) { UNSKILLED } else { 1.0 };
+    person * load * skill * trade_of(ticket).map_or(1.0, |trade| trade.slowness)
 }
 
 /// How much comes in at this hour against a busy one.
 fn traffic(at: DateTime<Utc>) -> f64 {
     let weekend = matches!(at.weekday(), Weekday::Sat | Weekday::Sun);
     match (weekend, at.hour()) {
-        (true, _) => 0.2,
+        (true, _) => 0.06,
         (false, 8..=17) => 1.0,
-        (false, 6..=7 | 18..=20) => 0.5,
-        (false, _) => 0.25,
+        (false, 6..=7 | 18..=20) => 0.4,
+        (false, _) => 0.1,
     }
 }
 

@@ -28,13 +28,13 @@ pub const MANAGER: &str = "Dana Whitfield";
 
 /// Technician, home group, phone, and how long a task takes against the average.
 const TEAM: [(&str, usize, Option<&str>, f64); 8] = [
-    ("Mateo Alvarez", 0, Some("+15005550101"), 0.8),
+    ("Mateo Alvarez", 0, Some("+15005550101"), 0.85),
     ("Ingrid Sørensen", 1, Some("+15005550102"), 0.9),
     ("Yuki Tanaka", 0, Some("+15005550103"), 1.0),
-    ("Amara Okafor", 2, Some("+15005550104"), 0.85),
-    ("Luca Bianchi", 1, Some("+15005550105"), 1.9),
-    ("Zoë O'Brien", 0, None, 1.1),
-    ("Priyanka Rao", 2, Some("+15005550107"), 1.5),
+    ("Amara Okafor", 2, Some("+15005550104"), 0.9),
+    ("Luca Bianchi", 1, Some("+15005550105"), 1.35),
+    ("Zoë O'Brien", 0, None, 1.05),
+    ("Priyanka Rao", 2, Some("+15005550107"), 1.15),
     ("Søren Ødegård", 0, Some("+15005550108"), 1.0),
 ];
 const GROUPS: [&str; 3] = ["Service Desk L1", "Network", "Projects"];

@@ -1,47 +1,95 @@
 //! What people write to a help desk: believable subjects by category, and some that mean harm.
 
-/// A kind of work: its name, how long it takes against the average, and what people write.
+/// A kind of work: its name, how much of it there is, how long it takes against the average, and what people write.
 pub struct Trade {
     pub category: &'static str,
+    /// Tickets among a hundred.
+    pub frequency: usize,
     pub slowness: f64,
     pub subjects: &'static [&'static str],
 }
 
-/// The categories of the made-up account.
+/// The categories of the made-up account. A quarter is for each of two groups and a half for the first line, as many as
+/// their people.
 pub const TRADES: [Trade; 6] = [
     Trade {
         category: "Network",
+        frequency: 25,
         slowness: 1.0,
         subjects: &[
             "VPN drops every ten minutes",
             "Wi-Fi is slow in the meeting room",
             "Branch office cannot reach the file server",
+            "Phones in reception have no dial tone",
+            "Guest network asks for a certificate",
+            "New switch for the second floor",
+            "Video calls freeze since this morning",
+            "Open a port for the accounting software",
         ],
     },
     Trade {
         category: "Email",
-        slowness: 0.7,
-        subjects: &["Outlook asks for the password again", "Shared mailbox is missing", "Mail to a supplier bounces"],
+        frequency: 18,
+        slowness: 0.9,
+        subjects: &[
+            "Outlook asks for the password again",
+            "Shared mailbox is missing",
+            "Mail to a supplier bounces",
+            "Calendar invitations arrive twice",
+            "Mailbox is full",
+            "Signature has the old address",
+            "Cannot send attachments",
+        ],
     },
     Trade {
         category: "Printing",
-        slowness: 0.6,
-        subjects: &["Printer shows error 49.4C02", "Labels print blank", "Scanner does not send to mail"],
+        frequency: 13,
+        slowness: 0.85,
+        subjects: &[
+            "Printer shows error 49.4C02",
+            "Labels print blank",
+            "Scanner does not send to mail",
+            "Toner warning although it is new",
+            "Prints come out on the wrong floor",
+        ],
     },
     Trade {
         category: "Backup",
-        slowness: 1.8,
-        subjects: &["Nightly backup failed twice", "Restore a folder from last Tuesday", "Backup disk is almost full"],
+        frequency: 12,
+        slowness: 1.1,
+        subjects: &[
+            "Nightly backup failed twice",
+            "Restore a folder from last Tuesday",
+            "Backup disk is almost full",
+            "Offsite copy is three days behind",
+            "Restore a deleted mailbox",
+        ],
     },
     Trade {
         category: "Accounts",
-        slowness: 0.8,
-        subjects: &["Leaver: disable account on Friday", "New starter needs a laptop", "Locked out after the holiday"],
+        frequency: 19,
+        slowness: 0.9,
+        subjects: &[
+            "Leaver: disable account on Friday",
+            "New starter needs a laptop",
+            "Locked out after the holiday",
+            "Access to the finance share",
+            "Change of name after a wedding",
+            "Licence for a second screen tool",
+            "Reset password for the front desk",
+        ],
     },
     Trade {
         category: "Security",
-        slowness: 1.5,
-        subjects: &["Is this mail phishing?", "Antivirus found something on SRV-DC01", "MFA token lost"],
+        frequency: 13,
+        slowness: 1.05,
+        subjects: &[
+            "Is this mail phishing?",
+            "Antivirus found something on SRV-DC01",
+            "MFA token lost",
+            "Sign-in from abroad that nobody made",
+            "Laptop left on a train",
+        ],
     },
 ];
 

@@ -137,6 +137,14 @@ impl World {
         index
     }
 
+    /// Forgets the youngest ticket, as if it had never been.
+    pub fn forget_last(&mut self) {
+        if let Some(ticket) = self.tickets.pop() {
+            self.by_id.remove(&ticket.id);
+            self.version += 1;
+        }
+    }
+
     /// Adds the ticket that `spec` describes.
     pub fn add(&mut self, spec: NewTicket, now: DateTime<Utc>) -> usize {
         let client =

@@ -2,7 +2,7 @@
 import { $, el, say } from './dom.js';
 import { channelName } from './messages.js';
 import { state } from './state.js';
-import { local, serverNow, time, words } from './time.js';
+import { clockTime, local, serverNow, time, words, zone } from './time.js';
 
 /** Polls without an answer after which the page says so. */
 const STALE_AFTER = 3;
@@ -52,7 +52,7 @@ function drawTroubles(troubled) {
 
 export function drawNow() {
   if (time.at === null) return;
-  const text = new Date(serverNow()).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+  const text = `${clockTime(serverNow())} ${zone.name}`;
   say($('now'), time.speed > 1 ? `${text} · ${time.speed}× speed` : text);
 }
 
@@ -67,6 +67,6 @@ export function drawStale() {
     time.at = time.at + Math.max(0, state.answeredAt - time.since) * time.speed;
     time.frozen = true;
   }
-  const known = time.at === null ? 'Nothing could be read so far.' : `What you see is from ${new Date(time.at).toLocaleTimeString()}; its countdowns have stopped.`;
+  const known = time.at === null ? 'Nothing could be read so far.' : `What you see is from ${clockTime(time.at)}; its countdowns have stopped.`;
   say($('stale'), `No answer from the server for ${words(silent / 1000)}. ${known} Trying again…`);
 }

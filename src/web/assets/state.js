@@ -1,5 +1,5 @@
 // What the page knows: the last answers, the filters, and what two answers together tell.
-import { serverNow, setTime, time } from './time.js';
+import { serverNow, setTime, setZone, time } from './time.js';
 
 export const POLL = { wall: 5000, demo: 2000 };
 export const PAGE_SIZE = 500;
@@ -106,5 +106,7 @@ export function setOverview(overview) {
   state.overview = overview;
   state.poll = overview.speed > 1 ? POLL.demo : POLL.wall;
   time.frozen = false;
+  const only = document.getElementById('ticket')?.dataset.tenant;
+  setZone(overview.tenants.filter(({ tenant }) => !only || tenant === only).map(({ timezone }) => timezone));
   setTime(overview.now, overview.speed);
 }

@@ -9,6 +9,20 @@ export function setTime(now, speed) {
   time.speed = speed;
 }
 
+/** All times on a page are in one zone, which its head names. */
+export const zone = { name: 'UTC' };
+
+/** The zone that all of these are; UTC where they differ, or where this browser does not know it. */
+export function setZone(names) {
+  const common = new Set(names).size === 1 ? names[0] : 'UTC';
+  try {
+    new Intl.DateTimeFormat(undefined, { timeZone: common });
+    zone.name = common;
+  } catch {
+    zone.name = 'UTC';
+  }
+}
+
 const elapsed = () => (time.frozen ? 0 : (performance.now() - time.since) * time.speed);
 export const serverNow = () => time.at + elapsed();
 
@@ -29,11 +43,13 @@ export function words(seconds) {
 }
 
 const FULL = { weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' };
-export const local = (text) => (text ? new Date(text).toLocaleString(undefined, FULL) : '');
+const written = (at, form) => new Date(at).toLocaleString(undefined, { ...form, timeZone: zone.name });
+export const local = (text) => (text ? written(text, FULL) : '');
+export const clockTime = (at) => written(at, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 
 /** `14:05` today, with the day otherwise. */
 export function brief(text) {
-  const at = new Date(text);
-  const today = time.at !== null && at.toDateString() === new Date(serverNow()).toDateString();
-  return at.toLocaleString(undefined, today ? { hour: '2-digit', minute: '2-digit' } : FULL);
+  const day = (at) => written(at, { dateStyle: 'short' });
+  const today = time.at !== null && day(text) === day(serverNow());
+  return written(text, today ? { hour: '2-digit', minute: '2-digit' } : FULL);
 }
