@@ -108,6 +108,8 @@ pub struct TenantSync {
     tenant: TenantId,
     words: StatusWords,
     poll_interval: TimeDelta,
+    /// Whether an automatic first response counts.
+    automation_answers: bool,
     client: Arc<SuperOps>,
     store: Store,
     clock: SharedClock,
@@ -146,6 +148,7 @@ impl TenantSync {
             tenant: tenant.id.clone(),
             words: tenant.statuses.clone(),
             poll_interval: tenant.poll_interval,
+            automation_answers: tenant.automation_answers,
             client,
             store,
             clock,

@@ -9,6 +9,7 @@ pub mod by_hand;
 pub mod talk;
 #[cfg(test)]
 pub mod tests;
+pub mod unlisted;
 pub mod watch;
 
 use std::collections::BTreeMap;

@@ -13,6 +13,7 @@ use crate::config::{ChannelKind, Config, ProcessEnvironment, explain, names};
 use crate::notify::{self, Body, Message, sms};
 use crate::store::Store;
 use crate::store::outbox::notification_key;
+use crate::ticket::unlisted::unlisted;
 use crate::ticket::{Directory, TenantId};
 
 /// Explains the file at `path`; tries what it says, if asked to.
@@ -36,6 +37,7 @@ pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
     println!("{} is in order.\n", path.display());
     println!("{}", explain::explain(&config, &statuses).trim_end());
     unknown_names(&config, &directories).iter().for_each(|line| println!("  - {line}"));
+    unlisted_statuses(&config, &directories).await.iter().for_each(|line| println!("  - {line}"));
     no_texts(&config).await.iter().for_each(|line| println!("  - {line}"));
     let now = SystemClock.now();
     let overrides = overrides_on_record(&config).await;
@@ -70,6 +72,27 @@ async fn directories_on_record(config: &Config) -> BTreeMap<TenantId, Arc<Direct
     }
     store.close().await;
     known
+}
+
+/// Statuses that look closed or paused and are not listed, a line each, with how many tickets carried them when an
+/// earlier run last read them.
+async fn unlisted_statuses(config: &Config, directories: &BTreeMap<TenantId, Arc<Directory>>) -> Vec<String> {
+    let store =
+        if config.store.path.exists() { Store::open(&config.store.path, Arc::default()).await.ok() } else { None };
+    let mut lines = Vec::new();
+    for tenant in config.tenants.values() {
+        let open = match &store {
+            Some(store) => store.open_tickets(&tenant.id).await.unwrap_or_default(),
+            None => Arc::default(),
+        };
+        let names = directories.get(&tenant.id).into_iter().flat_map(|directory| &directory.statuses);
+        let found = unlisted(&tenant.statuses, names, open.values().map(Arc::as_ref));
+        lines.extend(found.iter().map(|one| format!("{}: {}", tenant.id, one.words())));
+    }
+    if let Some(store) = store {
+        store.close().await;
+    }
+    lines
 }
 
 /// Who gets no text messages since an earlier run, a line each.

@@ -59,6 +59,9 @@ fn page_text(overview: &Overview, no_texts: &[String], page: &TicketPage, colour
         let read = tenant.last_good_sync.map_or("never".to_owned(), |at| format!("{} ago", ago(at, overview.now)));
         let notes = tenant.trouble.iter().chain(&tenant.forecast).map(|note| format!("; {note}")).collect::<String>();
         let _ = writeln!(text, "{}: last read {read}{notes}", tenant.tenant);
+        for line in &tenant.unlisted_statuses {
+            let _ = writeln!(text, "{}: {}", tenant.tenant, printable(line));
+        }
     }
     for line in no_texts {
         let _ = writeln!(text, "{}", printable(line));

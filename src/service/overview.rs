@@ -2,6 +2,7 @@
 //! read, do the channels work, can the store be written.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -15,6 +16,7 @@ use crate::store::StoreError;
 use crate::sync::SyncHealth;
 use crate::telemetry::{ChannelLabels, TenantLabels};
 use crate::ticket::TenantId;
+use crate::ticket::unlisted::{Unlisted, unlisted};
 use crate::vigil::counted;
 
 /// A tenant not read for this many polls, or this long, is not ready.
@@ -55,6 +57,9 @@ pub struct TenantHealth {
     pub limits: Vec<String>,
     /// Why alerts go by the clock alone for now, if so.
     pub forecast: Option<String>,
+    /// Statuses of open tickets that look closed or paused and are not listed, a sentence each. Names in it are text
+    /// from outside.
+    pub unlisted_statuses: Vec<String>,
 }
 
 /// Whether one way of reaching people works.
@@ -159,7 +164,14 @@ impl Service {
             quarantined,
             limits: health.limits,
             forecast: self.stepped_back(&tenant.id),
+            unlisted_statuses: self.unlisted(tenant).await?,
         })
+    }
+
+    async fn unlisted(&self, tenant: &Tenant) -> Result<Vec<String>, StoreError> {
+        let open = self.store.open_tickets(&tenant.id).await?;
+        let found = unlisted(&tenant.statuses, [], open.values().map(Arc::as_ref));
+        Ok(found.iter().map(Unlisted::words).collect())
     }
 
     fn sync_health(&self, tenant: &TenantId) -> SyncHealth {

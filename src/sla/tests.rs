@@ -103,17 +103,21 @@ pub fn desk(policies: Vec<Policy>) -> Desk {
 }
 
 pub fn desk_with(words: StatusWords, policies: Vec<Policy>) -> Desk {
-    let rules = DeskRules {
+    Desk::new(DeskRules { words, ..rules(policies) }, &Directory::default())
+}
+
+/// The rules of that desk.
+pub fn rules(policies: Vec<Policy>) -> DeskRules {
+    DeskRules {
         tenant: TenantId::parse("acme").unwrap(),
-        words,
+        words: StatusWords::default(),
         site_hours: false,
         msp: Some(office()),
         holiday_lists: BTreeMap::new(),
         policies,
         warn: Warn { at: vec![0.75], left: Vec::new() },
         automation_answers: true,
-    };
-    Desk::new(rules, &Directory::default())
+    }
 }
 
 /// The same ticket, of which `changes` were seen.

@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use superops_sla::service::Scope;
 use superops_sla::simulator::NewTicket;
-use superops_sla::simulator::ticket::{Talk, TalkKind};
+use superops_sla::simulator::ticket::{Ref, Talk, TalkKind};
 use superops_sla::store::tokens::Role;
 use superops_sla::ticket::watch::ChangeKind;
 use superops_sla::ticket::{TenantId, TicketId};
@@ -216,4 +216,110 @@ async fn which_policy_holds_is_a_part_of_the_tickets_story() {
     let told = lines(&ledger(&mut app, &id).await, "policy_choice");
     assert_eq!(told.len(), 3, "{told:?}");
     assert!(told[0].ends_with("by policy 1 of 2 `High`; also matched: the default policy"), "{told:?}");
+}
+
+const AN_HOUR_TO_SOLVE: &str = "[[policies]]\nresponse = \"90h\"\nresolution = \"1h\"\n";
+
+/// Promised an hour by a policy alone, of which ten minutes are used when it goes to `status` for `length`, and then on.
+async fn interrupted(status: &str, length: TimeDelta) -> (TestApp, String) {
+    let mut app = TestApp::with(AN_HOUR_TO_SOLVE).await;
+    let id = app.superops.add(usual());
+    app.turn().await;
+    app.wait(minutes(10)).await;
+    app.superops.change_status(&id, status);
+    app.turn().await;
+    app.wait(length).await;
+    app.superops.change_status(&id, "In Progress");
+    app.turn().await;
+    (app, id)
+}
+
+#[tokio::test]
+async fn what_a_policy_promises_goes_on_after_a_pause_or_a_closing_with_what_was_left() {
+    for status in ["On Hold", "Closed"] {
+        let (mut app, _) = interrupted(status, HOURS(3)).await;
+        app.wait(minutes(34)).await;
+        assert_eq!(app.said(), "", "{status}: 44 minutes are used");
+        app.wait(minutes(1)).await;
+        let told = app.said();
+        assert!(told.contains("At risk: resolution, 15 min left"), "{status}: {told}");
+        app.wait(minutes(15)).await;
+        assert!(!app.said().contains("Breached"), "{status}: equal is met");
+        app.wait(minutes(1)).await;
+        assert!(app.said().contains("Breached: resolution"), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn while_paused_it_is_due_if_resumed_now() {
+    let mut app = TestApp::with(AN_HOUR_TO_SOLVE).await;
+    let id = app.superops.add(usual());
+    app.turn().await;
+    app.wait(minutes(10)).await;
+    app.superops.change_status(&id, "On Hold");
+    app.turn().await;
+    app.wait(HOURS(3)).await;
+    let due = app.now() + minutes(50);
+    let ticket = app.parts().service.ticket(&Scope::All, &id).await.unwrap().unwrap();
+    let clock = &ticket.clocks[1];
+    assert_eq!((clock.standing, clock.due, clock.due_if_resumed_now), ("paused", None, Some(due)));
+}
+
+#[tokio::test]
+async fn a_status_that_nobody_listed_with_a_resolution_just_before_it_is_closed_and_is_named() {
+    let mut app = TestApp::with("").await;
+    let id = app.ticket(HOURS(1));
+    app.turn().await;
+    app.wait(minutes(10)).await;
+    let resolved = app.now() - TimeDelta::seconds(1);
+    app.superops.patch(&id, |ticket| {
+        ticket.status = Some("Completed".into());
+        ticket.resolution.met_at = Some(resolved);
+    });
+    app.turn().await;
+    app.wait(HOURS(3)).await;
+    assert_eq!(app.said(), "");
+    let overview = app.parts().service.overview(&Scope::All).await.unwrap();
+    let named = &overview.tenants[0].unlisted_statuses;
+    assert!(named.len() == 1 && named[0].contains("`Completed` looks closed"), "{named:?}");
+    assert!(named[0].contains("1 open ticket carries it"), "{named:?}");
+}
+
+#[tokio::test]
+async fn another_sla_keeps_the_cycle_and_what_a_person_decided() {
+    let mut app = TestApp::with(AN_HOUR_TO_SOLVE).await;
+    let id = app.superops.add(usual());
+    app.turn().await;
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None)]).await;
+    let order = json!({ "clock": "resolution", "cancelled": true, "reason": "a test of ours" });
+    let place = format!("{url}/api/v1/tickets/{id}/override");
+    assert_eq!(call(Method::POST, &place, &tokens[0], order).await.0, StatusCode::OK);
+    app.wait(minutes(1)).await;
+    for name in ["Silver", "Bronze"] {
+        let sla = Ref { id: 4_711 + name.len() as u64, name: name.into() };
+        app.superops.patch(&id, |ticket| ticket.sla = Some(sla));
+        app.wait(minutes(1)).await;
+    }
+    app.wait(HOURS(3)).await;
+    assert_eq!(app.said(), "");
+    let ticket = app.parts().service.ticket(&Scope::All, &id).await.unwrap().unwrap();
+    assert_eq!(ticket.clocks[1].standing, "cancelled");
+}
+
+#[tokio::test]
+async fn a_reply_that_superops_does_not_count_meets_what_only_a_policy_promises() {
+    let promises = "[[policies]]\nresponse = \"1h\"\nresolution = \"90h\"\n";
+    let mut app = TestApp::with(promises).await;
+    let (answered, late) = (app.superops.add(usual()), app.superops.add(usual()));
+    app.turn().await;
+    app.wait(minutes(20)).await;
+    say(&app, &answered, TalkKind::TechnicianReply);
+    app.wait(minutes(20)).await;
+    app.wait(minutes(21)).await;
+    let told = app.said();
+    assert!(told.contains("Breached: first response"), "{told}");
+    assert_eq!(only_alert(&mut app).await.ticket_id, late, "the other one was answered");
+    say(&app, &late, TalkKind::TechnicianReply);
+    app.wait(minutes(1)).await;
+    assert_eq!(only_alert(&mut app).await.closing, Some("closed_late"), "also after it was due");
 }

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use super::*;
 use crate::sla::calendar::{Calendar, CalendarError, CalendarSpec};
 use crate::sla::desk::{Desk, DeskRules, Warn};
-use crate::sla::tests::{mins, named, office, status, watched};
+use crate::sla::tests::{mins, named, office, rules, status, watched};
 use crate::ticket::{Directory, Site, SiteHours, StatusWords, TenantId};
 
 /// Open in `windows`, given as hours and minutes, on every day of the week.
@@ -204,4 +204,26 @@ fn the_hours_are_the_msps_or_the_sites_by_the_tenants_switch() {
     };
     assert_eq!(due(false), Some(time("2026-11-24T13:00:00Z")), "four hours of the office");
     assert_eq!(due(true), Some(time("2026-11-25T22:00:00Z")), "two tonight, none on the holiday, two the night after");
+}
+
+#[test]
+fn a_due_time_that_superops_reports_in_closed_hours_is_missed_when_it_is_past_whatever_hours_a_policy_counts() {
+    let mut late = watched("Open");
+    late.ticket.resolution.due = Some(at(MONDAY_CLOSING + 60));
+    let standing = |minute| resolution(&late, &[], minute).standing;
+    assert_eq!(standing(MONDAY_CLOSING + 60), Standing::AtRisk { left: mins(0) });
+    assert_eq!(standing(MONDAY_CLOSING + 61), Standing::Breached { over: mins(1) });
+}
+
+#[test]
+fn site_hours_without_a_site_say_so_on_the_clock() {
+    let flaw = |site_hours, site: Option<&str>| {
+        let desk = Desk::new(DeskRules { site_hours, ..rules(vec![policy(Counts::Business)]) }, &Directory::default());
+        let mut ticket = watched("Open");
+        ticket.ticket.site = site.map(named);
+        assess(&ticket, ClockKind::Resolution, &desk, at(10)).hours_flaw.map(str::to_owned)
+    };
+    assert_eq!(flaw(false, None), None);
+    assert!(flaw(true, None).unwrap().contains("names no site"));
+    assert!(flaw(true, Some("Attic")).unwrap().contains("does not list the ticket's site"));
 }

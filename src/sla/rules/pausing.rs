@@ -93,3 +93,18 @@ fn each_clock_pauses_in_the_statuses_that_pause_it() {
     assert_eq!(counted("On Hold"), [mins(50), mins(20)], "a pause is the resolution's");
     assert_eq!(counted("Bank Holiday"), [mins(20), mins(20)], "unless it is listed for the responses too");
 }
+
+#[test]
+fn a_due_time_that_moves_with_a_pause_leaves_the_share_used_as_it_was() {
+    let changes = [status("Open", "On Hold", 30), status("On Hold", "Open", 230)];
+    let mut moved = watched("Open");
+    moved.ticket.resolution.due = Some(at(320));
+    let desk = desk(Vec::new());
+    let share = |minute| {
+        let clock = assess(&having(&moved, &changes), ClockKind::Resolution, &desk, at(minute));
+        (clock.standing, clock.elapsed_share())
+    };
+    assert_eq!(share(230), (Standing::OnTrack { left: mins(90) }, Some(0.25)), "30 of 120 minutes are used");
+    assert_eq!(share(290), (Standing::AtRisk { left: mins(30) }, Some(0.75)));
+    assert_eq!(share(321).0, Standing::Breached { over: mins(1) });
+}

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::sla::clock::{Doubt, StopCause};
-use crate::sla::tests::{change, mins, status, watched};
+use crate::sla::desk::{Desk, DeskRules};
+use crate::sla::tests::{change, mins, rules, status, watched};
+use crate::ticket::Directory;
 use crate::ticket::talk::{Answerer, Talk, Voice};
 use crate::ticket::watch::ChangeKind as K;
 
@@ -100,4 +102,31 @@ fn what_stopped_a_clock_is_kept() {
     assert_eq!(cause(&replied, &[]), Some(StopCause::TechnicianReply));
     assert_eq!(cause(&watched("Closed"), &[status("Open", "Closed", 30)]), Some(StopCause::Closed));
     assert_eq!(cause(&watched("Open"), &[]), None);
+}
+
+#[test]
+fn an_automatic_response_counts_unless_the_desk_says_otherwise() {
+    let mut noticed = watched("Open");
+    noticed.ticket.first_response.met_at = Some(at(5));
+    noticed.talk = said(&[(5, Voice::Automation), (30, Voice::Technician)], Some(5));
+    let stopped = |watched: &Watched, automation_answers| {
+        let rules = DeskRules { automation_answers, ..rules(vec![policy(Counts::Business)]) };
+        let desk = Desk::new(rules, &Directory::default());
+        let clock = assess(watched, ClockKind::FirstResponse, &desk, at(500));
+        (clock.stopped_at, clock.doubts.has(Doubt::AutomationNotCounted))
+    };
+    assert_eq!(stopped(&noticed, true), (Some(at(5)), false));
+    assert_eq!(stopped(&noticed, false), (None, true), "it runs on");
+    noticed.replied_at = Some(at(30));
+    assert_eq!(stopped(&noticed, false), (Some(at(30)), true), "until a technician replies");
+}
+
+#[test]
+fn an_unlisted_status_with_a_resolution_just_before_it_stops_both_clocks() {
+    let mut done = watched("Completed");
+    done.ticket.resolution.met_at = Some(at(50) - TimeDelta::seconds(1));
+    let changes = [status("Open", "Completed", 50), change(K::Resolved, "", "2026-11-23T09:49:59Z", 50)];
+    for kind in ClockKind::REPORTED {
+        assert_eq!(of(&done, &changes, kind, 5_000).standing, Standing::Met, "{kind:?}");
+    }
 }

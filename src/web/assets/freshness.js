@@ -20,7 +20,8 @@ export function drawHealth() {
   const silent = down.map(({ channel }) => ({ tenant: channelName(channel), trouble: 'nobody answers there; messages wait and are tried one at a time.' }));
   const doubted = tenants.filter(({ forecast }) => forecast).map(({ tenant, forecast }) => ({ tenant, trouble: `${forecast}.` }));
   const limited = tenants.flatMap(({ tenant, limits }) => (limits ?? []).map((limit) => ({ tenant, trouble: `${limit}.` })));
-  drawTroubles([...tenants.filter(({ trouble }) => trouble), ...limited, ...doubted, ...silent, ...audited(state.overview.mismatches ?? {})]);
+  const unlisted = tenants.flatMap(({ tenant, unlisted_statuses: found }) => (found ?? []).map((said) => ({ tenant, trouble: `${said}.` })));
+  drawTroubles([...tenants.filter(({ trouble }) => trouble), ...limited, ...doubted, ...unlisted, ...silent, ...audited(state.overview.mismatches ?? {})]);
 }
 
 const MISMATCHES = {
