@@ -98,8 +98,9 @@ fn about_tenant(page: &mut Page, tenant: &Tenant, statuses: Option<&[String]>) {
         page.row("responses too", format!("{} (configured)", tenant.statuses.pauses_response.join(", ")));
     }
     unknown_statuses(page, tenant, statuses);
-    let automatic = if tenant.automation_answers { "counts, as it does for SuperOps" } else { "does not count" };
-    page.row("automatic reply", or_default(automatic, tenant.automation_answers));
+    if !tenant.automation_answers {
+        page.row("automatic reply", "does not count as a first response");
+    }
     page.row(
         "ticket links",
         or_default(&tenant.ticket_url, tenant.ticket_url == default_ticket_url(&tenant.subdomain)),
