@@ -29,7 +29,6 @@ use crate::simulator::receivers::{
 };
 use crate::simulator::{SimOptions, Simulator, targets};
 use crate::store::Store;
-use crate::store::predictions::Moment;
 use crate::store::record::Highlights;
 use crate::store::tokens::Role;
 use crate::ticket::TenantId;
@@ -396,8 +395,7 @@ impl Figures {
         let tally = store.tally(None, DateTime::<Utc>::MIN_UTC).await?;
         let Highlights { escalations, by_link, by_text, digests, recoveries } = store.highlights().await?;
         let tenant = TenantId::parse("demo")?;
-        let judged = store.judged_predictions(&tenant, began).await?;
-        let judged: Vec<_> = judged.iter().filter(|one| one.prediction.moment == Moment::Alert).collect();
+        let predicted = store.told_predictions(&tenant, began).await?;
         let alerts = store.alert_counts().await?.into_iter().map(|count| AlertCount {
             clock: count.clock.words(),
             stage: count.stage,
@@ -416,9 +414,9 @@ impl Figures {
             alerts: alerts.collect(),
             clocks_met,
             clocks_decided,
-            predictions: store.predictions_told(&tenant, began).await?,
-            predictions_decided: judged.len(),
-            predictions_true: judged.iter().filter(|one| one.outcome.breached).count(),
+            predictions: predicted.len(),
+            predictions_decided: predicted.iter().filter(|one| one.breached.is_some()).count(),
+            predictions_true: predicted.iter().filter(|one| one.breached == Some(true)).count(),
             emails: kinds(CaughtKind::Email),
             text_messages: kinds(CaughtKind::Sms),
             slack_messages: kinds(CaughtKind::Slack),
