@@ -104,13 +104,19 @@ async fn pages(mut config: Config) -> anyhow::Result<Vec<Figure>> {
     let ready = began.elapsed();
     let goal = format!("under {} s", READY.as_secs());
     let mut figures = vec![Figure::new("three years: from the start to ready", millis(ready), goal, ready < READY)];
-    for page in PAGES {
+    'pages: for page in PAGES {
         let mut times = Vec::with_capacity(ROUNDS);
         for round in 0..ROUNDS + 5 {
             let began = Instant::now();
             let answer = client.get(format!("{base}{page}")).bearer_auth(token.expose()).send().await?;
-            anyhow::ensure!(answer.status().is_success(), "{page}: {}", answer.status());
+            let status = answer.status();
             answer.bytes().await?;
+            if !status.is_success() {
+                let (what, measured) =
+                    (format!("three years: `{page}`"), format!("{status} after {}", millis(began.elapsed())));
+                figures.push(Figure::new(what, measured, format!("p99 under {}", millis(LIMIT)), false));
+                continue 'pages;
+            }
             // The first ones warm it.
             times.extend((round >= 5).then(|| began.elapsed()));
         }
@@ -199,8 +205,10 @@ async fn copy_desk(connection: &mut SqliteConnection, tenant: &str) -> anyhow::R
     for statement in [
         "INSERT INTO sync_states SELECT TENANT, state FROM sync_states WHERE tenant = 'desk'",
         "INSERT INTO directories SELECT TENANT, directory, read_at FROM directories WHERE tenant = 'desk'",
-        "INSERT INTO tickets SELECT TENANT, id, display_id, status, open, ticket, first_seen_at, read_at, cycle,
-           status_earliest, status_latest, replied_at, misses, vanished_at, talk, overrides
+        "INSERT INTO tickets (tenant, id, display_id, status, open, ticket, first_seen_at, read_at, cycle, status_earliest,
+           status_latest, replied_at, talk, overrides, past)
+         SELECT TENANT, id, display_id, status, open, ticket, first_seen_at, read_at, cycle, status_earliest,
+           status_latest, replied_at, talk, overrides, past
          FROM tickets WHERE tenant = 'desk' AND open = 1",
     ] {
         run(connection, &statement.replace("TENANT", &format!("'{tenant}'"))).await?;
