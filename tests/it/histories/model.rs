@@ -430,7 +430,7 @@ impl Model {
             // A clock that was set back makes nothing safer.
             let was_set_back = |alert: &Alert| now < alert.raised && stands == Some(alert.due);
             if before.is_some_and(|alert| alert.over.is_none() && !was_set_back(&alert)) {
-                self.close(key);
+                self.close(key, now);
             }
             return;
         };
@@ -481,7 +481,7 @@ impl Model {
     }
 
     /// The danger is over: what waits is void, and those who were told hear of a good end.
-    fn close(&mut self, key: (usize, Clock)) {
+    fn close(&mut self, key: (usize, Clock), now: At) {
         let (ticket, clock) = key;
         let (due, met) = (self.tickets[ticket].due[clock as usize], self.tickets[ticket].met[clock as usize]);
         let over = match (due, met) {
@@ -510,7 +510,8 @@ impl Model {
                 *ways.entry((owed.who, way)).or_default() |= owed.state == State::Said && !owed.shaky;
             }
         }
-        let since = self.tickets[ticket].touched;
+        // A clock that was set back since has the touch ahead of it.
+        let since = self.tickets[ticket].touched.min(now);
         for ((who, way), sure) in ways {
             let optional = !sure;
             self.owed.push(Owed { ticket, clock, what: What::Recovery, episode, who, way, optional, ..blank(since) });
