@@ -76,6 +76,16 @@ async fn acknowledge(app: &mut TestApp) {
     assert!(app.parts().store.act(&id, Act::Acknowledge, &mia(), now).await.unwrap().unwrap().changed);
 }
 
+/// The mail is taken, the answer lost, and the process dies; then it runs again.
+async fn cut_short(app: &mut TestApp) {
+    app.sync().await;
+    app.evaluate().await;
+    app.mail.reply(MailReply::CloseAfterData);
+    app.crash_while_sending().await;
+    app.mail.reply(MailReply::Accept);
+    app.resume().await;
+}
+
 #[tokio::test]
 async fn a_ticket_whose_owner_has_left_goes_to_its_group_and_says_so() {
     let (mut app, _) = about_to_warn(THEN_DUTY, of(Some("Greta Gone"))).await;
@@ -122,12 +132,7 @@ async fn what_cannot_be_recorded_is_kept_and_not_sent_again() {
 #[tokio::test]
 async fn what_was_acknowledged_while_an_attempt_was_cut_short_is_not_made_again() {
     let (mut app, _) = about_to_warn("", of(Some("Mateo Alvarez"))).await;
-    app.sync().await;
-    app.evaluate().await;
-    app.mail.reply(MailReply::CloseAfterData);
-    app.crash_while_sending().await;
-    app.mail.reply(MailReply::Accept);
-    app.resume().await;
+    cut_short(&mut app).await;
     acknowledge(&mut app).await;
     app.wait(LEASE_OVER).await;
     app.wait(minutes(10)).await;
@@ -319,12 +324,7 @@ async fn when_the_client_changes_its_account_manager_is_told_and_the_former_one_
 #[tokio::test]
 async fn what_is_withdrawn_while_it_leaves_is_not_tried_again() {
     let (mut app, id) = about_to_warn("", of(Some("Mateo Alvarez"))).await;
-    app.sync().await;
-    app.evaluate().await;
-    app.mail.reply(MailReply::CloseAfterData);
-    app.crash_while_sending().await;
-    app.mail.reply(MailReply::Accept);
-    app.resume().await;
+    cut_short(&mut app).await;
     assert_eq!(told(&mut app), ["mateo.alvarez"]);
     reassign(&app, &id, Some("Yuki Tanaka"));
     app.turn().await;
