@@ -16,7 +16,7 @@ mod policies;
 mod retention;
 mod run;
 mod simulate;
-mod status;
+pub mod status;
 mod token;
 
 use std::fmt::Display;

@@ -12,7 +12,6 @@ mod memory;
 mod on_call;
 mod overlays;
 mod quiet;
-mod standings;
 mod write_back;
 
 use std::collections::HashMap;
@@ -43,7 +42,6 @@ use crate::ticket::{ClockKind, Directory, TenantId};
 use commit::{Commit, Sums};
 use memory::Memory;
 use quiet::{Look, Quiet};
-use standings::Standings;
 use tokio::sync::Notify;
 
 /// The loop sleeps no longer than this, so that nothing hangs on a single wake-up.
@@ -233,18 +231,15 @@ impl Evaluate {
         let mut quiet = self.quiet.remove(&tenant.id).unwrap_or_default();
         quiet.begin(&desk, now);
         let mut found = Findings::default();
-        let mut counts = Standings::default();
         let mut next = None;
         for watched in open.values() {
             // A forecast that has a say in it may have changed while the ticket did not.
             let still = quiet.look(watched).filter(|_| !forecasts.calls.contains_key(&watched.ticket.id));
             let look = still.unwrap_or_else(|| self.look_at(&scene, watched, &mut quiet, &mut found));
-            counts.add(look.standings);
             next = next.into_iter().chain(look.next_change).min();
         }
         quiet.tidy(open.len());
         self.quiet.insert(tenant.id.clone(), quiet);
-        counts.publish(&self.telemetry, tenant);
         let Findings { mut work, known, mut changed, raised } = found;
         self.resolve_gone(&scene, &open, &mut work).await?;
         work.notifications.extend(self.digests(&scene, &known));
@@ -292,9 +287,6 @@ impl Evaluate {
         let mut calm = true;
         let clocks = quiet.clocks(watched, scene.desk);
         for (clock, before) in clocks.at(watched, scene.desk, scene.now).into_iter().zip(before) {
-            if clock.is_kept() {
-                look.standings.set(clock.kind, clock.standing);
-            }
             look.next_change = look.next_change.into_iter().chain(clock.next_change).min();
             let decision = alert::decide(&clock, scene.known_by(watched), before.as_ref());
             let call = scene.forecasts.call(&watched.ticket.id, clock.kind);

@@ -22,7 +22,7 @@
 //! 6. [`answers`] takes what comes back: a click on a link, a reply to a text
 //!    message, the provider's word on what was delivered.
 //! 7. [`service`] answers the questions people ask, for [`web`] and [`cli`] alike,
-//!    with standings computed when they are asked for, never stored.
+//!    from one picture of the open tickets, so that lists, counts and figures agree; standings are never stored.
 //! 8. [`vigil`] watches all of that: stale data is told, and what did not happen is counted. At night [`retention`]
 //!    lets go what is past and old.
 //!

@@ -10,6 +10,7 @@ pub mod overlays;
 pub mod overrides;
 mod overview;
 pub mod policies;
+mod snapshot;
 pub mod tryout;
 mod view;
 pub mod weekly;
@@ -27,19 +28,22 @@ use crate::config::{Config, Tenant};
 use crate::desks::Desks;
 use crate::predict::Board;
 use crate::pulse::Pulses;
+use crate::sla::clock::Clocks;
 use crate::sla::desk::Desk;
+use crate::sla::standing::Tally;
 use crate::store::{Store, StoreError};
 use crate::sync::{Hints, SyncHealth};
 use crate::telemetry::Telemetry;
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, TenantId, TicketId};
 use crate::vigil::Mismatches;
-use view::Seen;
+use snapshot::{Filter, Row, Snapshot, Snapshots};
+use view::Lens;
 
 pub use explain::{ClockLedger, DifferenceGroup, Differences, HeldBy, LedgerLine, TicketLedger};
 pub use forecast::{ClockForecast, ForecastRecord};
 pub use messages::MessageView;
-pub use overview::{ChannelHealth, Overview, TenantHealth};
+pub use overview::{ChannelHealth, Counts, Overview, TenantHealth};
 
 /// Whose data may be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,9 +67,9 @@ impl Scope {
 #[serde(deny_unknown_fields)]
 pub struct TicketQuery {
     pub tenant: Option<String>,
-    /// low | medium | high | critical
+    /// none | low | medium | high | critical
     pub risk: Option<String>,
-    /// on_track | at_risk | breached | paused | met | cancelled | unknown, of either clock
+    /// breached | at_risk | on_track | paused | nothing_due, of the ticket; or met | cancelled | unknown, of any clock
     pub standing: Option<String>,
     /// Id or name, like the next two.
     pub technician: Option<String>,
@@ -82,6 +86,8 @@ pub struct TicketQuery {
 pub struct TicketPage {
     pub now: DateTime<Utc>,
     pub total: usize,
+    /// How those that are asked for stand, whichever standing is asked for.
+    pub counts: Counts,
     pub tickets: Vec<TicketSla>,
     pub next_cursor: Option<String>,
 }
@@ -103,12 +109,14 @@ pub struct TicketSla {
     /// The configured policy that holds; none: only what SuperOps reports is known.
     pub policy: Option<TicketPolicy>,
     pub superops_url: Option<String>,
+    /// breached | at_risk | on_track | paused | nothing_due; closed, if it is not open
+    pub standing: &'static str,
     /// Seconds; negative once over; none when the clock has stopped, stands still or has no due time.
     pub response_time_remaining: Option<i64>,
     pub resolution_time_remaining: Option<i64>,
     pub is_response_breached: bool,
     pub is_resolution_breached: bool,
-    /// LOW | MEDIUM | HIGH | CRITICAL
+    /// LOW | MEDIUM | HIGH | CRITICAL; NONE where nothing is due
     pub breach_risk_level: &'static str,
     pub breach_probability: Option<f64>,
     /// When SuperOps was last asked about this ticket.
@@ -163,6 +171,10 @@ pub struct ClockStatus {
     pub remaining: Option<i64>,
     /// Wall seconds to the due time, negative once past.
     pub remaining_wall: Option<i64>,
+    /// Whether `remaining` goes down at this moment: the clock runs, and its working hours are open.
+    pub counting: bool,
+    /// Its working time is wall time.
+    pub round_the_clock: bool,
     /// Share of the allowed working time that is used, without pauses and the time it was closed: 0 to 1 and beyond.
     pub elapsed_share: Option<f64>,
     pub at_risk_from: Option<DateTime<Utc>>,
@@ -204,6 +216,7 @@ pub struct Service {
     /// What the audit has found.
     found: watch::Receiver<Mismatches>,
     pulses: Pulses,
+    snapshots: Arc<Snapshots>,
 }
 
 /// What the service knows of the sync of each tenant.
@@ -225,7 +238,8 @@ impl Service {
         let (news, outbox, board) = (Arc::default(), Arc::default(), Arc::default());
         let found = watch::channel(Mismatches::new()).1;
         let pulses = Pulses::default();
-        Self { config, desks, store, clock, telemetry, sync, news, outbox, board, found, pulses }
+        let snapshots = Arc::new(config.tenants.keys().map(|tenant| (tenant.clone(), Default::default())).collect());
+        Self { snapshots, config, desks, store, clock, telemetry, sync, news, outbox, board, found, pulses }
     }
 
     /// Heeds when the loops last did their work.
@@ -255,21 +269,35 @@ impl Service {
 
     /// Open tickets, worst first.
     pub async fn tickets(&self, scope: &Scope, query: &TicketQuery) -> Result<TicketPage, ServiceError> {
-        let wanted = view::Filter::new(query)?;
-        let limit = limit(query)?;
-        let skip = cursor(query)?;
+        let (wanted, limit, skip) = (Filter::new(query)?, limit(query)?, cursor(query)?);
         let now = self.clock.now();
-        let mut seen = self.open(scope, now).await?;
-        seen.retain(|one| wanted.lets_through(one));
-        seen.sort_by(|a, b| a.rank().cmp(&b.rank()).then_with(|| a.sla.ticket_id.cmp(&b.sla.ticket_id)));
-        let total = seen.len();
-        let page = seen.into_iter().skip(skip).take(limit).map(|one| one.sla);
-        let mut page: Vec<_> = page.filter_map(|sla| Some((TenantId::parse(&sla.tenant).ok()?, sla))).collect();
+        let mut desks = Vec::new();
+        for tenant in self.tenants(scope).filter(|tenant| wanted.asks_for(&tenant.id)) {
+            let version = self.desks.versions(&tenant.id).await?.last().map(|last| last.number);
+            desks.push((tenant, version, self.snapshot(tenant, now).await?));
+        }
+        let (mut tally, mut found) = (Tally::default(), Vec::new());
+        for desk in &desks {
+            for row in desk.2.rows.iter().filter(|row| wanted.names(row)) {
+                tally.add(row.standing);
+                found.extend(wanted.stands(&desk.2, row).then_some((desk, row)));
+            }
+        }
+        if desks.len() > 1 {
+            // Each tenant's are in order already.
+            found.sort_by(|(_, a), (_, b)| a.rank().cmp(&b.rank()));
+        }
+        let total = found.len();
+        let page = found.into_iter().skip(skip).take(limit);
+        let show = |((tenant, version, snapshot), row): (&(&Tenant, Option<u32>, Arc<Snapshot>), &Row)| {
+            (tenant.id.clone(), shown(tenant, *version, snapshot, row, now))
+        };
+        let mut page: Vec<_> = page.map(show).collect();
         self.compare(&mut page, now).await?;
         let tickets: Vec<_> = page.into_iter().map(|(_, sla)| sla).collect();
         let next = skip + tickets.len();
         let next_cursor = (next < total && !tickets.is_empty()).then(|| next.to_string());
-        Ok(TicketPage { now, total, tickets, next_cursor })
+        Ok(TicketPage { now, total, counts: Counts::of(&tally), tickets, next_cursor })
     }
 
     /// One ticket by its id or display id, open or not.
@@ -279,9 +307,7 @@ impl Service {
         let Some(tenant) = self.config.tenants.get(&tenant) else { return Ok(None) };
         let (desk, version) = self.desks.judging(tenant, &watched).await?;
         let changes = self.store.events(&tenant.id, &watched.ticket.id).await?;
-        let forecasts = self.board.of(&tenant.id);
-        let seen = self.seen(tenant, &desk, &watched, version, now);
-        let mut seen = seen.foreseen(&forecasts, &watched, &desk).sla;
+        let mut seen = self.seen(tenant, &desk, &watched, version, now);
         let found = explain::discrepancies(&watched, &changes, &desk, now);
         seen.discrepancies = found.into_iter().map(|one| one.words).collect();
         Ok(Some(seen))
@@ -294,7 +320,7 @@ impl Service {
         let Some(tenant) = self.config.tenants.get(&tenant) else { return Ok(None) };
         let (desk, version) = self.desks.judging(tenant, &watched).await?;
         let changes = self.store.events(&tenant.id, &watched.ticket.id).await?;
-        let policy = self.seen(tenant, &desk, &watched, version, now).sla.policy;
+        let policy = self.seen(tenant, &desk, &watched, version, now).policy;
         let ledger = explain::ledger(&watched, &changes, &desk, version, now);
         Ok(Some(TicketLedger { policy_choice: policy.map(|policy| policy.choice), ..ledger }))
     }
@@ -306,12 +332,21 @@ impl Service {
     }
 
     /// A ticket as judged by `desk`, with the version that it follows and where its policy stands.
-    fn seen(&self, tenant: &Tenant, desk: &Desk, watched: &Watched, version: Option<u32>, now: DateTime<Utc>) -> Seen {
-        let mut seen = Seen::new(tenant, desk, watched, now).of_version(version);
+    fn seen(
+        &self,
+        tenant: &Tenant,
+        desk: &Desk,
+        watched: &Watched,
+        version: Option<u32>,
+        now: DateTime<Utc>,
+    ) -> TicketSla {
+        let forecasts = &self.board.of(&tenant.id);
+        let clocks = Clocks::of(watched, desk).at(watched, desk, now);
+        let mut seen = Lens { tenant, desk, forecasts, version, now }.show(watched, &clocks);
         let (places, policies): (Vec<_>, Vec<_>) = self.config.policies_of(&tenant.id).unzip();
         // An older version's policies stand nowhere any more.
         let is_present = desk.policies().iter().eq(policies);
-        if let Some((policy, choice)) = seen.sla.policy.as_mut().zip(desk.choice(&watched.ticket)) {
+        if let Some((policy, choice)) = seen.policy.as_mut().zip(desk.choice(&watched.ticket)) {
             policy.choice = choice.words(desk.policies(), if is_present { &places } else { &[] });
         }
         seen
@@ -364,26 +399,18 @@ impl Service {
         self.sync.hints.hint(tenant);
     }
 
-    /// All open tickets within `scope`, assessed at `now`.
-    async fn open(&self, scope: &Scope, now: DateTime<Utc>) -> Result<Vec<Seen>, StoreError> {
-        let mut seen = Vec::new();
-        for tenant in self.tenants(scope) {
-            let (_, desk) = self.desks.of(tenant).await?;
-            let open = self.store.open_tickets(&tenant.id).await?;
-            let version = self.desks.versions(&tenant.id).await?.last().map(|last| last.number);
-            let forecasts = self.board.of(&tenant.id);
-            let look = |watched| Seen::new(tenant, &desk, watched, now).of_version(version);
-            seen.extend(open.values().map(|watched| look(watched).foreseen(&forecasts, watched, &desk)));
-        }
-        Ok(seen)
-    }
-
     fn tenants<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a Tenant> {
         self.config.tenants.values().filter(move |tenant| match scope {
             Scope::All => true,
             Scope::One(only) => tenant.id == *only,
         })
     }
+}
+
+/// An open ticket as it is shown at `now`.
+fn shown(tenant: &Tenant, version: Option<u32>, snapshot: &Snapshot, row: &Row, now: DateTime<Utc>) -> TicketSla {
+    let lens = Lens { tenant, desk: snapshot.desk(), forecasts: snapshot.forecasts(), version, now };
+    lens.show(&row.watched, &snapshot.clocks_of(row, now))
 }
 
 fn limit(query: &TicketQuery) -> Result<usize, ServiceError> {

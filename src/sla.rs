@@ -9,6 +9,7 @@ pub mod history;
 pub mod infer;
 pub mod ledger;
 pub mod policy;
+pub mod standing;
 pub mod tryout;
 pub mod version;
 

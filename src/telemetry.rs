@@ -26,6 +26,14 @@ pub struct TenantLabels {
     pub tenant: String,
 }
 
+/// How a ticket stands as a whole.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct TicketLabels {
+    pub tenant: String,
+    pub standing: &'static str,
+}
+
+/// How one clock of a ticket stands.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct StandingLabels {
     pub tenant: String,
@@ -127,6 +135,7 @@ pub struct Telemetry {
     pub budget: Family<TenantLabels, FloatGauge>,
     pub throttles: Family<TenantLabels, Counter>,
     pub sync_age_seconds: Family<TenantLabels, FloatGauge>,
+    pub tickets: Family<TicketLabels, Gauge>,
     pub open_tickets: Family<StandingLabels, Gauge>,
     pub quarantined: Family<TenantLabels, Counter>,
     pub set_aside: Family<SetAsideLabels, Counter>,
@@ -168,7 +177,8 @@ impl Default for Telemetry {
         let requests = family!("superops_requests", "Calls to SuperOps", Family::default());
         let budget = family!("superops_budget_per_minute", "Calls a minute we allow ourselves now", Family::default());
         let throttles = family!("superops_throttles", "Times SuperOps said we were over its limit", Family::default());
-        let open_tickets = family!("open_tickets", "Open tickets by clock and standing", Family::default());
+        let tickets = family!("tickets", "Open tickets by standing, each counted once", Family::default());
+        let open_tickets = family!("open_tickets", "Clocks of open tickets, by clock and standing", Family::default());
         let quarantined = family!("quarantined_records", "Records that could not be read", Family::default());
         let set_aside = family!("set_aside", "Stored rows that could not be read, by kind", Family::default());
         let alerts = family!("alerts", "Alerts raised, by clock and stage", Family::default());
@@ -225,6 +235,7 @@ impl Default for Telemetry {
             budget,
             throttles,
             sync_age_seconds,
+            tickets,
             open_tickets,
             quarantined,
             set_aside,

@@ -406,11 +406,11 @@ impl Figures {
         let kinds = |kind| caught.iter().filter(|message| message.kind == kind).count();
         let (clocks_met, clocks_decided) = world.look_alike.met_since(began);
         Ok(Self {
-            open: overview.open,
-            breached: overview.breached,
-            at_risk: overview.at_risk,
-            on_track: overview.on_track,
-            paused: overview.paused,
+            open: overview.counts.open,
+            breached: overview.counts.breached,
+            at_risk: overview.counts.at_risk,
+            on_track: overview.counts.on_track,
+            paused: overview.counts.paused,
             alerts: alerts.collect(),
             clocks_met,
             clocks_decided,

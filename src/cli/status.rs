@@ -9,14 +9,14 @@ use super::{CliError, StatusArgs};
 use crate::config::Config;
 use crate::notify;
 use crate::service::alerts::Said;
-use crate::service::{ClockStatus, Overview, Scope, Service, TicketPage, TicketQuery, TicketSla};
+use crate::service::{ClockStatus, Counts, Overview, Scope, Service, TicketPage, TicketQuery, TicketSla};
 use crate::store::Store;
 
 /// The longest subject in a table.
 const SUBJECT_WIDTH: usize = 36;
 
 /// Answers and ends.
-pub async fn status(config: Config, args: StatusArgs) -> Result<(), CliError> {
+pub(super) async fn status(config: Config, args: StatusArgs) -> Result<(), CliError> {
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let (service, store) = super::foreseeing_service(config).await?;
     let text = match &args.ticket {
@@ -50,10 +50,12 @@ async fn all(service: &Service, store: &Store, scope: &Scope, args: &StatusArgs)
     Ok(page_text(&overview, &no_texts, &page, std::io::stdout().is_terminal()))
 }
 
-fn page_text(overview: &Overview, no_texts: &[String], page: &TicketPage, colours: bool) -> String {
+/// `page` as a table, under how the desk stands as a whole.
+pub fn page_text(overview: &Overview, no_texts: &[String], page: &TicketPage, colours: bool) -> String {
+    let Counts { open, breached, at_risk, on_track, paused, nothing_due } = overview.counts;
     let mut text = format!(
-        "{} open: {} breached, {} at risk, {} on track, {} paused\n",
-        overview.open, overview.breached, overview.at_risk, overview.on_track, overview.paused
+        "{open} open: {breached} breached, {at_risk} at risk, {on_track} on track, {paused} paused, \
+         {nothing_due} with nothing due\n"
     );
     for tenant in &overview.tenants {
         let read = tenant.last_good_sync.map_or("never".to_owned(), |at| format!("{} ago", ago(at, overview.now)));

@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::standings::Both;
 use crate::sla::clock::Clocks;
 use crate::sla::desk::Desk;
 use crate::ticket::watch::Watched;
@@ -24,7 +23,6 @@ const LOOK_AFTER: std::ops::RangeInclusive<i64> = 30..=60;
 /// What a look at a ticket showed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Look {
-    pub standings: Both,
     /// When a standing changes next by the passing of time.
     pub next_change: Option<DateTime<Utc>>,
 }
@@ -120,7 +118,7 @@ mod tests {
     fn kept(desk: &Arc<Desk>, watched: &Arc<Watched>) -> Quiet {
         let mut quiet = Quiet::default();
         quiet.begin(desk, at(100));
-        quiet.keep(watched, Clocks::of(watched, desk), Look { next_change: Some(at(110)), ..Look::default() });
+        quiet.keep(watched, Clocks::of(watched, desk), Look { next_change: Some(at(110)) });
         quiet
     }
 

@@ -2,21 +2,19 @@
 //! read, do the channels work, can the store be written.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::view::Class;
 use super::{Scope, Service, ServiceError};
 use crate::config::{ChannelKind, Tenant};
 use crate::descriptors;
 use crate::notify;
+use crate::sla::standing::{CLOCK_NAMES, Tally, TicketStanding};
 use crate::store::StoreError;
 use crate::sync::SyncHealth;
-use crate::telemetry::{ChannelLabels, TenantLabels};
-use crate::ticket::TenantId;
-use crate::ticket::unlisted::{Unlisted, unlisted};
+use crate::telemetry::{ChannelLabels, StandingLabels, TenantLabels, TicketLabels};
+use crate::ticket::{ClockKind, TenantId};
 use crate::vigil::counted;
 
 /// A tenant not read for this many polls, or this long, is not ready.
@@ -29,11 +27,8 @@ pub struct Overview {
     pub now: DateTime<Utc>,
     /// How many times faster than the wall the clock runs: 1 but in a demo.
     pub speed: u32,
-    pub open: usize,
-    pub breached: usize,
-    pub at_risk: usize,
-    pub paused: usize,
-    pub on_track: usize,
+    #[serde(flatten)]
+    pub counts: Counts,
     pub tenants: Vec<TenantHealth>,
     pub channels: Vec<ChannelHealth>,
     pub outbox_pending: i64,
@@ -41,6 +36,31 @@ pub struct Overview {
     pub failed_last_day: i64,
     /// What should have happened to alerts and did not, by kind; empty while all is well.
     pub mismatches: BTreeMap<&'static str, usize>,
+}
+
+/// How many open tickets stand how. Each is counted once, so `open` is the sum of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    pub open: usize,
+    pub breached: usize,
+    pub at_risk: usize,
+    pub on_track: usize,
+    pub paused: usize,
+    /// Without a due time, or with nothing due any more.
+    pub nothing_due: usize,
+}
+
+impl Counts {
+    pub(super) fn of(tally: &Tally) -> Self {
+        Self {
+            open: tally.total(),
+            breached: tally.of(TicketStanding::Breached),
+            at_risk: tally.of(TicketStanding::AtRisk),
+            on_track: tally.of(TicketStanding::OnTrack),
+            paused: tally.of(TicketStanding::Paused),
+            nothing_due: tally.of(TicketStanding::NothingDue),
+        }
+    }
 }
 
 /// Whether one tenant's data is fresh.
@@ -74,21 +94,17 @@ impl Service {
     /// How the desk stands as a whole.
     pub async fn overview(&self, scope: &Scope) -> Result<Overview, ServiceError> {
         let now = self.clock.now();
-        let seen = self.open(scope, now).await?;
-        let count = |class: Class| seen.iter().filter(|one| one.class == class).count();
-        let mut tenants = Vec::new();
+        let (mut tickets, mut tenants) = (Tally::default(), Vec::new());
         for tenant in self.tenants(scope) {
-            tenants.push(self.health(tenant, now).await?);
+            let snapshot = self.snapshot(tenant, now).await?;
+            tickets.join(&snapshot.tally);
+            tenants.push(self.health(tenant, snapshot.unlisted.clone(), now).await?);
         }
         let tally = self.store.tally(scope.tenant(), now - TimeDelta::days(1)).await?;
         Ok(Overview {
             now,
             speed: self.clock.speed(),
-            open: seen.len(),
-            breached: count(Class::Breached),
-            at_risk: count(Class::AtRisk),
-            paused: count(Class::Paused),
-            on_track: count(Class::OnTrack),
+            counts: Counts::of(&tickets),
             tenants,
             channels: self.channels(),
             outbox_pending: tally.pending,
@@ -144,7 +160,32 @@ impl Service {
         }
     }
 
-    async fn health(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<TenantHealth, StoreError> {
+    /// Brings the figures of open tickets up to now.
+    pub async fn refresh_standings(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        for tenant in self.config.tenants.values() {
+            let snapshot = self.snapshot(tenant, now).await?;
+            let name = tenant.id.to_string();
+            for standing in TicketStanding::ALL {
+                let labels = TicketLabels { tenant: name.clone(), standing: standing.as_str() };
+                self.telemetry.tickets.get_or_create(&labels).set(gauge(snapshot.tally.of(standing)));
+            }
+            for (kind, counts) in ClockKind::ALL.into_iter().zip(snapshot.clocks) {
+                for (standing, count) in CLOCK_NAMES.into_iter().zip(counts) {
+                    let labels = StandingLabels { tenant: name.clone(), clock: kind.as_str(), standing };
+                    self.telemetry.open_tickets.get_or_create(&labels).set(gauge(count));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn health(
+        &self,
+        tenant: &Tenant,
+        unlisted_statuses: Vec<String>,
+        now: DateTime<Utc>,
+    ) -> Result<TenantHealth, StoreError> {
         let health = self.sync_health(&tenant.id);
         let last_good = match health.last_good {
             Some(at) => Some(at),
@@ -164,19 +205,17 @@ impl Service {
             quarantined,
             limits: health.limits,
             forecast: self.stepped_back(&tenant.id),
-            unlisted_statuses: self.unlisted(tenant).await?,
+            unlisted_statuses,
         })
-    }
-
-    async fn unlisted(&self, tenant: &Tenant) -> Result<Vec<String>, StoreError> {
-        let open = self.store.open_tickets(&tenant.id).await?;
-        let found = unlisted(&tenant.statuses, [], open.values().map(Arc::as_ref));
-        Ok(found.iter().map(Unlisted::words).collect())
     }
 
     fn sync_health(&self, tenant: &TenantId) -> SyncHealth {
         self.sync.health.get(tenant).map(|health| health.borrow().clone()).unwrap_or_default()
     }
+}
+
+fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Without news for longer than this, a tenant's data is stale.

@@ -256,6 +256,11 @@ impl Desk {
         terms.hours_of(terms.hours_for(due))
     }
 
+    /// What the names of statuses mean.
+    pub fn words(&self) -> &StatusWords {
+        &self.rules.words
+    }
+
     /// Whether an automatic first response counts as one.
     pub fn automation_answers(&self) -> bool {
         self.rules.automation_answers

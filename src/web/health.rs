@@ -35,6 +35,7 @@ pub async fn metrics(State(web): State<Arc<Web>>, caller: Caller) -> Result<impl
         return Err(Problem::new(StatusCode::FORBIDDEN, detail));
     }
     web.service.refresh_gauges();
+    web.service.refresh_standings().await.map_err(ServiceError::from)?;
     web.service.refresh_week().await.map_err(ServiceError::from)?;
     Ok(([(CONTENT_TYPE, OPENMETRICS)], web.telemetry.render()))
 }

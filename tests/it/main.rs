@@ -19,6 +19,7 @@ mod hostile;
 mod journey;
 mod life;
 mod noise;
+mod numbers;
 mod on_call;
 mod phones;
 mod policies;

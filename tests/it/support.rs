@@ -28,6 +28,10 @@ pub const TWILIO_TOKEN: &str = "twilio-auth-token";
 /// What the two sign their calls with.
 pub const SLACK_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 pub const PAGERDUTY_SECRET: &str = "pagerduty-webhook-secret";
+/// Working hours that are shorter than the day.
+const OFFICE: &str = "[calendars.office]\ntimezone = \"Europe/London\"\n\
+    mon = [\"09:00-12:30\", \"13:00-17:30\"]\ntue = [\"09:00-17:30\"]\nwed = [\"09:00-17:30\"]\n\
+    thu = [\"09:00-17:30\"]\nfri = [\"09:00-17:30\"]\n";
 /// More than any test can say.
 const EVERYTHING: usize = 100_000;
 
@@ -68,6 +72,8 @@ pub struct TestApp {
     folder: TempDir,
     /// Whether Slack, PagerDuty and the webhook are configured.
     systems: bool,
+    /// Whether the tenant has working hours.
+    office: bool,
     /// What the configuration says beyond the usual.
     more: String,
     /// Whether text messages say how to answer them.
@@ -109,6 +115,7 @@ impl TestApp {
             folder: tempfile::tempdir().unwrap(),
             parts: None,
             systems,
+            office: false,
             more: more.to_owned(),
             replies: false,
             heard: 0,
@@ -129,6 +136,14 @@ impl TestApp {
         app
     }
 
+    /// With working hours that are shorter than the day, and `more` at the end of the configuration.
+    pub async fn with_office(more: &str) -> Self {
+        let mut app = Self::with(&format!("{OFFICE}{more}")).await;
+        app.office = true;
+        app.restart().await;
+        app
+    }
+
     pub fn token_file(&self) -> PathBuf {
         self.folder.path().join("token")
     }
@@ -143,13 +158,14 @@ impl TestApp {
             "[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"{PUBLIC_URL}\"\n\
              [store]\nurl = \"sqlite://{}\"\n\
              [tenants.acme]\nsubdomain = \"acme\"\nendpoint = \"{}/msp\"\ntoken_file = \"{}\"\n\
-             requests_per_minute = 800\nhook_secret_env = \"HOOK\"\n\
+             requests_per_minute = 800\nhook_secret_env = \"HOOK\"\n{}\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@example.com>\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"TWILIO\"\n\
              from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = {}\n{}{}",
             self.database().display(),
             self.served.url(),
             self.token_file().display(),
+            if self.office { "calendar = \"office\"\n" } else { "" },
             self.mail.addr(),
             self.sms.url(),
             self.replies,

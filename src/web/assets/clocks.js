@@ -8,6 +8,7 @@ export const STANDINGS = {
   at_risk: { label: 'At risk', sign: '▲' },
   paused: { label: 'Paused', sign: '❚❚' },
   on_track: { label: 'On track', sign: '●' },
+  nothing_due: { label: 'Nothing due', sign: '–' },
   met: { label: 'Met', sign: '✓' },
   cancelled: { label: 'Cancelled', sign: '×' },
   unknown: { label: 'Unknown', sign: '?' },

@@ -3,19 +3,20 @@ import { mark, STANDINGS } from './clocks.js';
 import { $, el, say } from './dom.js';
 import { matches, NONE, PAGE_SIZE, state } from './state.js';
 
-/** What each tile counts; the last one counts them all. */
-const TILES = ['breached', 'at_risk', 'paused', 'on_track', ''];
+/** What each tile counts; the last one counts them all, and is the sum of the others. */
+const TILES = ['breached', 'at_risk', 'on_track', 'paused', 'nothing_due', ''];
+const HINTS = { nothing_due: 'Without a due time, or with nothing due any more' };
 
 /** Counts what the other filters leave, so that a tile's number is what a click on it shows. */
 function count(standing) {
-  if (state.total > PAGE_SIZE) return state.overview[standing || 'open'];
+  if (state.total > PAGE_SIZE) return state.counts[standing || 'open'];
   return state.tickets.filter((ticket) => matches(ticket, { standing })).length;
 }
 
 function makeTile(standing) {
   const label = standing ? [mark(standing), STANDINGS[standing].label] : 'Open';
   const toggle = () => setFilter('standing', state.filters.standing === standing ? '' : standing);
-  return el('button', { type: 'button', class: `tile ${standing || 'all'}`, onclick: toggle }, el('b'), el('span', {}, label));
+  return el('button', { type: 'button', class: `tile ${standing || 'all'}`, title: HINTS[standing], onclick: toggle }, el('b'), el('span', {}, label));
 }
 
 export function drawTiles() {
@@ -25,6 +26,8 @@ export function drawTiles() {
     const number = count(standing);
     say(tile.firstChild, String(number));
     tile.classList.toggle('zero', number === 0);
+    // Most desks have none, and what is not there needs no room.
+    tile.hidden = standing === 'nothing_due' && number === 0 && state.filters.standing !== standing;
     tile.setAttribute('aria-pressed', String(state.filters.standing === standing));
   });
   const { breached } = state.overview;

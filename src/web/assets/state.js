@@ -7,11 +7,11 @@ export const PAGE_SIZE = 500;
 export const NONE = '—';
 
 export const state = {
-  tickets: [], total: 0, overview: null, messages: null, caught: null, differences: null,
+  tickets: [], total: 0, counts: {}, overview: null, messages: null, caught: null, differences: null,
   answeredAt: performance.now(), poll: POLL.wall,
   filters: { text: '', tenant: '', client: '', technician: '', priority: '', standing: '' },
   seen: { tenant: new Set(), client: new Set(), technician: new Set(), priority: new Set() },
-  rates: new Map(), readAt: -Infinity, open: null,
+  readAt: -Infinity, open: null,
 };
 
 export const keyOf = (ticket) => `${ticket.tenant}/${ticket.ticket_id}`;
@@ -45,51 +45,31 @@ export function ticketsPath() {
   return `/api/v1/tickets?${query}`;
 }
 
-/**
- * Whether a clock runs at present. Working time stands still outside working hours, and the API gives no
- * word for it: two answers tell. After the first one, a clock whose working time is not its wall time is taken to stand.
- */
-export function learnRate(key, clock, now) {
-  const before = state.rates.get(key);
-  let rate = clock.remaining === clock.remaining_wall ? 1 : 0;
-  if (before && before.remaining !== null && clock.remaining !== null && now > before.now) {
-    rate = ((before.remaining - clock.remaining) * 1000) / (now - before.now) > 0.5 ? 1 : 0;
-  } else if (before) rate = before.rate;
-  if (['paused', 'met', 'cancelled', 'unknown'].includes(clock.standing) || clock.met_at) rate = 0;
-  return { remaining: clock.remaining, now, rate };
-}
-
-/** Gives each clock of a ticket its name and the moment it was read off. */
+/** Gives each clock of a ticket the moment it was read off. */
 export function date(ticket, now) {
-  return ticket.clocks.map((clock) => Object.assign(clock, { key: `${keyOf(ticket)}/${clock.clock}`, asOf: now }));
+  for (const clock of ticket.clocks) clock.asOf = now;
 }
 
 export function learn(page) {
   const now = Date.parse(page.now);
-  const rates = new Map();
   for (const tenant of state.overview.tenants) state.seen.tenant.add(tenant.tenant);
   for (const ticket of page.tickets) {
-    for (const clock of date(ticket, now)) rates.set(clock.key, learnRate(clock.key, clock, now));
+    date(ticket, now);
     for (const name of Object.keys(state.seen)) if (ticket[name]) state.seen[name].add(ticket[name]);
   }
-  state.rates = rates;
   state.tickets = page.tickets;
+  state.counts = page.counts;
   // What the server has filtered says nothing of how many there are in all.
   state.total = state.total > PAGE_SIZE ? state.overview.open : page.total;
 }
 
+/** Working seconds left: they pass only while the server says that they count. */
 export function remainingNow(clock) {
   if (clock.remaining === null || clock.remaining === undefined) return null;
-  const rate = state.rates.get(clock.key)?.rate ?? 0;
-  const left = clock.remaining - (rate * Math.max(0, serverNow() - clock.asOf)) / 1000;
+  const passed = clock.counting ? Math.max(0, serverNow() - clock.asOf) / 1000 : 0;
+  const left = clock.remaining - passed;
   // Only the server says that a clock has breached; until then it is due now.
   return clock.remaining >= 0 && left < 0 ? 0 : left;
-}
-
-/** A ticket stands as its worst clock that still runs. */
-export function standingOf(ticket) {
-  const running = ticket.clocks.filter((clock) => !clock.met_at);
-  return ['breached', 'at_risk', 'paused', 'on_track', 'unknown'].find((s) => running.some((c) => c.standing === s)) ?? 'met';
 }
 
 export function matches(ticket, { standing } = state.filters) {
@@ -98,7 +78,7 @@ export function matches(ticket, { standing } = state.filters) {
   const haystack = [ticket.display_id, ticket.ticket_id, ticket.subject, ticket.client, ticket.technician, ticket.group,
     ticket.status, ticket.priority, ticket.sla_policy].join(' ').toLowerCase();
   return same(tenant, ticket.tenant) && same(client, ticket.client) && same(technician, ticket.technician)
-    && same(priority, ticket.priority) && (!standing || standingOf(ticket) === standing)
+    && same(priority, ticket.priority) && (!standing || ticket.standing === standing)
     && text.toLowerCase().split(/\s+/).every((word) => haystack.includes(word));
 }
 

@@ -2,7 +2,7 @@
 import { CLOCKS, clockCell } from './clocks.js';
 import { $, el, say } from './dom.js';
 import { clearFilters } from './head.js';
-import { keyOf, matches, NONE, standingOf, state } from './state.js';
+import { keyOf, matches, NONE, state } from './state.js';
 import { openFrom, pageOf } from './ticket.js';
 
 /** How long after the last move the rows keep their order, in milliseconds. */
@@ -28,7 +28,7 @@ function makeRow(ticket) {
   const row = el('tr', { onclick: (event) => openFrom(event, row.ticket) }, el('td', { class: 'what' }, link, about), clocks, cells);
   row.show = (now) => {
     row.ticket = now;
-    row.className = `standing-${standingOf(now)}`;
+    row.className = `standing-${now.standing}`;
     say(link, now.subject || '(no subject)');
     link.title = now.subject;
     say(about, [now.display_id, now.client ?? 'No client', state.seen.tenant.size > 1 && now.tenant].filter(Boolean).join(' · '));

@@ -3,7 +3,7 @@ import { clockCard, facts } from './clocks.js';
 import { $, el, refill } from './dom.js';
 import { ledgerSection } from './ledger.js';
 import { messageItem } from './messages.js';
-import { ask, date, learnRate, setOverview, state } from './state.js';
+import { ask, date, setOverview, state } from './state.js';
 import { local, serverNow, time } from './time.js';
 import { writtenSection } from './written.js';
 
@@ -100,7 +100,7 @@ export async function drawTicketPage(overview) {
   const page = $('ticket');
   const [now, found] = await Promise.all([overview, fetchTicket(page.dataset.tenant, page.dataset.id)]);
   setOverview(now);
-  for (const clock of date(found.ticket, time.at)) state.rates.set(clock.key, learnRate(clock.key, clock, time.at));
+  date(found.ticket, time.at);
   const { view, tick } = ticketView(found, 'h1', '');
   state.open = { id: page.dataset.id, tick };
   refill(page, view);

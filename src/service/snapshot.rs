@@ -1,0 +1,242 @@
+//! All open tickets of a tenant as they stand at one moment: what lists,
+//! overview, command line and metrics are read from, so that they agree.
+//!
+//! To assess ten thousand tickets takes a while, so it is done once for all who
+//! ask. A ticket's story is walked when it or the rules are new. Where its
+//! clocks stand is worked out anew when a standing changes by the passing of
+//! time, and else at most once a second: that is how old the order of a list
+//! may be. What is shown of a single ticket is of the moment of the question.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::view;
+use super::{Service, ServiceError, TicketQuery};
+use crate::config::Tenant;
+use crate::predict::Forecasts;
+use crate::sla::clock::Clocks;
+use crate::sla::desk::Desk;
+use crate::sla::forecast::Risk;
+use crate::sla::standing::{CLOCK_NAMES, Tally, TicketStanding, clock_name};
+use crate::store::StoreError;
+use crate::store::tickets::OpenTickets;
+use crate::ticket::unlisted::{Unlisted, unlisted};
+use crate::ticket::watch::Watched;
+use crate::ticket::{ClockKind, Named, TenantId};
+
+/// How old the order of a list may be, on the wall.
+const FRESH: TimeDelta = TimeDelta::seconds(1);
+
+/// The latest snapshot of each tenant; none while nobody has asked.
+pub type Snapshots = BTreeMap<TenantId, tokio::sync::Mutex<Option<Arc<Snapshot>>>>;
+
+/// What a snapshot is made from.
+#[derive(Clone)]
+struct Inputs {
+    open: Arc<OpenTickets>,
+    desk: Arc<Desk>,
+    forecasts: Arc<Forecasts>,
+}
+
+/// One open ticket.
+pub struct Row {
+    pub watched: Arc<Watched>,
+    /// What its story comes to: nothing of that changes by time alone.
+    clocks: Arc<Clocks>,
+    pub standing: TicketStanding,
+    risk: Option<Risk>,
+    /// Working time left on the running clock that is worst off.
+    least_left: TimeDelta,
+}
+
+/// All open tickets of one tenant.
+pub struct Snapshot {
+    inputs: Inputs,
+    at: DateTime<Utc>,
+    /// When a standing changes next by the passing of time.
+    next_change: Option<DateTime<Utc>>,
+    /// Worst first.
+    pub rows: Vec<Row>,
+    pub tally: Tally,
+    /// How many clocks of each kind stand how, in the order of [`CLOCK_NAMES`].
+    pub clocks: [[usize; CLOCK_NAMES.len()]; ClockKind::ALL.len()],
+    /// Statuses that look closed or paused and are not listed, a sentence each.
+    pub unlisted: Vec<String>,
+}
+
+impl Inputs {
+    fn are(&self, other: &Self) -> bool {
+        // Where nothing was forecast yet, each question gets an empty answer of its own.
+        let unsaid = self.forecasts.at.is_none() && other.forecasts.at.is_none();
+        Arc::ptr_eq(&self.open, &other.open)
+            && Arc::ptr_eq(&self.desk, &other.desk)
+            && (unsaid || Arc::ptr_eq(&self.forecasts, &other.forecasts))
+    }
+}
+
+impl Row {
+    /// What tickets are sorted by: how they stand, then who has least time left; of those without a running clock, the
+    /// latest read first.
+    pub fn rank(&self) -> impl Ord + use<'_> {
+        let of_ticket = (Reverse(self.watched.read_at), &self.watched.ticket.id);
+        (self.standing, self.least_left, of_ticket)
+    }
+}
+
+impl Snapshot {
+    /// Works out how all tickets stand at `now`, with what `before` knows of their stories.
+    fn take(before: Option<Arc<Self>>, inputs: Inputs, now: DateTime<Utc>) -> Self {
+        let same_rules = before.filter(|before| Arc::ptr_eq(&before.inputs.desk, &inputs.desk));
+        let held = same_rules.iter().flat_map(|before| &before.rows);
+        // By address: a ticket that was read anew has another one, and while we hold it no other can have its.
+        let stories: HashMap<_, _> = held.map(|row| (Arc::as_ptr(&row.watched), &row.clocks)).collect();
+        let mut taken = Self {
+            at: now,
+            next_change: None,
+            rows: Vec::with_capacity(inputs.open.len()),
+            tally: Tally::default(),
+            clocks: Default::default(),
+            unlisted: Vec::new(),
+            inputs: inputs.clone(),
+        };
+        for watched in inputs.open.values() {
+            let story = stories.get(&Arc::as_ptr(watched)).map(|story| Arc::clone(story));
+            taken.add(watched, story.unwrap_or_else(|| Arc::new(Clocks::of(watched, &inputs.desk))));
+        }
+        taken.rows.sort_unstable_by(|a, b| a.rank().cmp(&b.rank()));
+        let found = unlisted(inputs.desk.words(), [], inputs.open.values().map(Arc::as_ref));
+        taken.unlisted = found.iter().map(Unlisted::words).collect();
+        taken
+    }
+
+    fn add(&mut self, watched: &Arc<Watched>, story: Arc<Clocks>) {
+        let clocks = story.at(watched, &self.inputs.desk, self.at);
+        for (counts, clock) in self.clocks.iter_mut().zip(&clocks).filter(|(_, clock)| clock.is_kept()) {
+            let place = CLOCK_NAMES.iter().position(|name| *name == clock_name(clock));
+            counts[place.unwrap_or_default()] += 1;
+        }
+        let running = clocks.iter().filter(|clock| clock.running);
+        let row = Row {
+            standing: TicketStanding::of(&clocks),
+            risk: view::risk(&watched.ticket.id, &clocks, &self.inputs.forecasts),
+            least_left: running.filter_map(|clock| clock.left).min().unwrap_or(TimeDelta::MAX),
+            watched: watched.clone(),
+            clocks: story,
+        };
+        self.next_change = clocks.iter().filter_map(|clock| clock.next_change).chain(self.next_change).min();
+        self.tally.add(row.standing);
+        self.rows.push(row);
+    }
+
+    /// Whether it tells how things stand at `now`.
+    fn holds(&self, inputs: &Inputs, now: DateTime<Utc>, fresh: TimeDelta) -> bool {
+        let unchanged = self.next_change.is_none_or(|change| now < change);
+        self.inputs.are(inputs) && unchanged && (now - self.at).abs() < fresh
+    }
+
+    pub fn desk(&self) -> &Desk {
+        &self.inputs.desk
+    }
+
+    pub fn forecasts(&self) -> &Forecasts {
+        &self.inputs.forecasts
+    }
+
+    /// Where the clocks of `row` stand at `now`.
+    pub fn clocks_of(&self, row: &Row, now: DateTime<Utc>) -> view::Clocks<'_> {
+        row.clocks.at(&row.watched, &self.inputs.desk, now)
+    }
+}
+
+impl Service {
+    /// How the open tickets of `tenant` stand at `now`.
+    pub(super) async fn snapshot(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Arc<Snapshot>, StoreError> {
+        let (_, desk) = self.desks.of(tenant).await?;
+        let open = self.store.open_tickets(&tenant.id).await?;
+        let inputs = Inputs { open, desk, forecasts: self.board.of(&tenant.id) };
+        let fresh = FRESH * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX);
+        let Some(place) = self.snapshots.get(&tenant.id) else {
+            return Ok(Arc::new(Snapshot::take(None, inputs, now)));
+        };
+        // Who comes meanwhile waits for this one, and takes it too.
+        let mut held = place.lock().await;
+        if let Some(held) = held.as_ref().filter(|held| held.holds(&inputs, now, fresh)) {
+            return Ok(held.clone());
+        }
+        let before = held.take();
+        // A large desk takes some milliseconds: no loop has to wait for that.
+        let taking = tokio::task::spawn_blocking(move || Snapshot::take(before, inputs, now));
+        let taken = Arc::new(taking.await.map_err(|error| StoreError::Unreadable(error.to_string()))?);
+        *held = Some(taken.clone());
+        Ok(taken)
+    }
+}
+
+/// Which tickets a query asks for.
+pub struct Filter {
+    tenant: Option<String>,
+    risk: Option<String>,
+    standing: Option<String>,
+    technician: Option<String>,
+    client: Option<String>,
+    priority: Option<String>,
+}
+
+impl Filter {
+    /// Refuses words that can match nothing.
+    pub fn new(query: &TicketQuery) -> Result<Self, ServiceError> {
+        let lower = |text: &Option<String>| text.as_ref().map(|text| text.trim().to_lowercase());
+        let one_of = |name: &str, text: Option<String>, words: &[&str]| match text {
+            Some(text) if !words.contains(&text.as_str()) => {
+                Err(ServiceError::BadQuestion(format!("`{name}` is `{text}`, and must be one of {}", words.join(", "))))
+            }
+            text => Ok(text),
+        };
+        const RISKS: [&str; 5] = ["none", "low", "medium", "high", "critical"];
+        const STANDINGS: [&str; 8] =
+            ["breached", "at_risk", "on_track", "paused", "nothing_due", "met", "cancelled", "unknown"];
+        Ok(Self {
+            tenant: query.tenant.clone(),
+            risk: one_of("risk", lower(&query.risk), &RISKS)?,
+            standing: one_of("standing", lower(&query.standing), &STANDINGS)?,
+            technician: lower(&query.technician),
+            client: lower(&query.client),
+            priority: lower(&query.priority),
+        })
+    }
+
+    /// Whether tickets of `tenant` can be among them.
+    pub fn asks_for(&self, tenant: &TenantId) -> bool {
+        self.tenant.as_ref().is_none_or(|wanted| wanted == tenant.as_str())
+    }
+
+    /// Whether `row` is among them, however it stands.
+    pub fn names(&self, row: &Row) -> bool {
+        let ticket = &row.watched.ticket;
+        let is = |wanted: &Option<String>, named: Option<&Named>| {
+            let matches = |wanted: &String| {
+                named.is_some_and(|named| [named.id.as_str(), &named.name].map(str::to_lowercase).contains(wanted))
+            };
+            wanted.as_ref().is_none_or(matches)
+        };
+        let priority = |wanted: &String| ticket.priority.as_ref().is_some_and(|name| name.to_lowercase() == *wanted);
+        let risk = |wanted: &String| view::risk_word(row.risk).eq_ignore_ascii_case(wanted);
+        is(&self.technician, ticket.technician.as_ref())
+            && is(&self.client, ticket.client.as_ref())
+            && self.priority.as_ref().is_none_or(priority)
+            && self.risk.as_ref().is_none_or(risk)
+    }
+
+    /// Whether `row` stands as is asked for: the ticket as a whole, or, of what a ticket is never called, one clock.
+    pub fn stands(&self, snapshot: &Snapshot, row: &Row) -> bool {
+        let Some(wanted) = self.standing.as_deref() else { return true };
+        if matches!(wanted, "met" | "cancelled" | "unknown") {
+            let clocks = snapshot.clocks_of(row, snapshot.at);
+            return clocks.iter().any(|clock| clock.is_kept() && clock.standing.as_str() == wanted);
+        }
+        row.standing.as_str() == wanted
+    }
+}
