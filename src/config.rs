@@ -131,11 +131,9 @@ impl Config {
         }
         let kinds = self.notify.kinds();
         let last = self.alerts.steps.last().map(|step| step.notify.as_slice()).unwrap_or_default();
-        let fixed = last.iter().filter(|target| match target {
-            Target::Email(_) => kinds.contains(&ChannelKind::Email),
-            Target::Sms(_) => kinds.contains(&ChannelKind::Sms),
-            _ => false,
-        });
+        let is_fixed =
+            |target: &&Target| target.system().is_none() && target.channel().is_some_and(|kind| kinds.contains(&kind));
+        let fixed = last.iter().filter(is_fixed);
         kinds.iter().filter_map(|kind| Target::of_system(*kind)).chain(fixed.cloned()).collect()
     }
 
@@ -283,6 +281,7 @@ pub struct Alerts {
 #[derive(Debug, Default)]
 pub struct Notify {
     pub email: Option<Email>,
+    pub ntfy: Option<Ntfy>,
     pub sms: Option<Sms>,
     pub slack: Option<Slack>,
     pub pagerduty: Option<PagerDuty>,
@@ -296,12 +295,36 @@ impl Notify {
     pub fn kinds(&self) -> Vec<ChannelKind> {
         let there = |kind: &ChannelKind| match kind {
             ChannelKind::Email => self.email.is_some(),
+            ChannelKind::Ntfy => self.ntfy.is_some(),
             ChannelKind::Sms => self.sms.is_some(),
             ChannelKind::Slack => self.slack.is_some(),
             ChannelKind::PagerDuty => self.pagerduty.is_some(),
             ChannelKind::Webhook => self.webhook.is_some(),
         };
         ChannelKind::ALL.into_iter().filter(there).collect()
+    }
+}
+
+pub struct Ntfy {
+    /// Without a trailing slash.
+    pub base_url: String,
+    /// None: a server, or topics, to which anybody may write.
+    pub token: Option<SecretString>,
+    /// Whose devices listen where: a technician's email address, in lower case -> the topic.
+    pub topics: BTreeMap<String, String>,
+}
+
+impl Ntfy {
+    /// The topic of the person with that email address.
+    pub fn topic_of(&self, email: &str) -> Option<&str> {
+        self.topics.get(&email.trim().to_lowercase()).map(String::as_str)
+    }
+}
+
+impl fmt::Debug for Ntfy {
+    /// Without the topics: whoever knows one can read along.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ntfy").field("base_url", &self.base_url).finish_non_exhaustive()
     }
 }
 

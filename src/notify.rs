@@ -6,6 +6,7 @@
 
 pub mod email;
 pub mod link;
+pub mod ntfy;
 pub mod pagerduty;
 pub mod render;
 pub mod slack;
@@ -100,6 +101,9 @@ pub fn connect_offering(
     let mut channels: Vec<Arc<dyn Notifier>> = Vec::new();
     if let Some(email) = &notify.email {
         channels.push(Arc::new(email::EmailNotifier::new(email, Arc::clone(clock))?.offering(ways.clone())));
+    }
+    if let Some(ntfy) = &notify.ntfy {
+        channels.push(Arc::new(ntfy::NtfyNotifier::new(ntfy, Arc::clone(clock))?.offering(ways.clone())));
     }
     if let Some(sms) = &notify.sms {
         channels.push(Arc::new(sms::SmsNotifier::new(sms, Arc::clone(clock))?.offering(ways.clone())));

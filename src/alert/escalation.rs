@@ -22,7 +22,7 @@ pub struct Step {
     /// Wall time after the alert was raised (or rose to a higher stage).
     pub after: TimeDelta,
     pub notify: Vec<Target>,
-    /// Empty: email for a warning; email and SMS for a breach.
+    /// Empty: email for a warning; email, push and SMS for a breach.
     pub channels: Vec<ChannelKind>,
     /// What changes on the ticket, for tenants that allow it.
     pub change: TicketChange,
@@ -39,6 +39,8 @@ pub enum Target {
     OnCall(String),
     Email(String),
     Sms(String),
+    /// Whoever has subscribed to this topic.
+    Ntfy(String),
     /// The channel of this name, or the one that the configuration gives.
     Slack(Option<String>),
     PagerDuty,
@@ -56,11 +58,24 @@ impl Target {
         }
     }
 
+    /// The only channel by which it is told; none of people, who have several.
+    pub fn channel(&self) -> Option<ChannelKind> {
+        match self {
+            Self::Email(_) => Some(ChannelKind::Email),
+            Self::Sms(_) => Some(ChannelKind::Sms),
+            Self::Ntfy(_) => Some(ChannelKind::Ntfy),
+            _ => self.system(),
+        }
+    }
+
     /// Who it is whatever the ticket; none if that depends on the ticket or the hour.
     pub fn by_itself(&self) -> Option<Recipient> {
         match self {
-            Self::Email(address) => Some(fixed(Some(address), None)),
-            Self::Sms(number) => Some(fixed(None, Some(number))),
+            Self::Email(address) => Some(Recipient { email: Some(address.clone()), ..Recipient::fixed(address) }),
+            Self::Sms(number) => Some(Recipient { phone: Some(number.clone()), ..Recipient::fixed(number) }),
+            Self::Ntfy(topic) => {
+                Some(Recipient { topic: Some(topic.clone()), ..Recipient::fixed(&format!("ntfy:{topic}")) })
+            }
             Self::Slack(channel) => Some(Recipient::system(ChannelKind::Slack, channel.as_deref())),
             Self::PagerDuty => Some(Recipient::system(ChannelKind::PagerDuty, None)),
             Self::Webhook => Some(Recipient::system(ChannelKind::Webhook, None)),
@@ -79,7 +94,7 @@ impl Target {
             ChannelKind::Slack => Some(Self::Slack(None)),
             ChannelKind::PagerDuty => Some(Self::PagerDuty),
             ChannelKind::Webhook => Some(Self::Webhook),
-            ChannelKind::Email | ChannelKind::Sms => None,
+            ChannelKind::Email | ChannelKind::Ntfy | ChannelKind::Sms => None,
         }
     }
 }
@@ -95,6 +110,7 @@ impl fmt::Debug for Target {
             Self::OnCall(_) => "OnCall(..)",
             Self::Email(_) => "Email(..)",
             Self::Sms(_) => "Sms(..)",
+            Self::Ntfy(_) => "Ntfy(..)",
             Self::Slack(_) => "Slack(..)",
             Self::PagerDuty => "PagerDuty",
             Self::Webhook => "Webhook",
@@ -107,6 +123,7 @@ impl fmt::Debug for Target {
 #[serde(rename_all = "snake_case")]
 pub enum ChannelKind {
     Email,
+    Ntfy,
     Sms,
     Slack,
     #[serde(rename = "pagerduty")]
@@ -116,13 +133,13 @@ pub enum ChannelKind {
 
 impl ChannelKind {
     /// Every way there is, the quietest first.
-    pub const ALL: [Self; 5] = [Self::Email, Self::Sms, Self::Slack, Self::PagerDuty, Self::Webhook];
+    pub const ALL: [Self; 6] = [Self::Email, Self::Ntfy, Self::Sms, Self::Slack, Self::PagerDuty, Self::Webhook];
 
     /// Whether a system listens there rather than one person: it follows an alert to its end, and no caps or quiet
     /// hours of people hold for it.
     pub fn is_system(self) -> bool {
         match self {
-            Self::Email | Self::Sms => false,
+            Self::Email | Self::Ntfy | Self::Sms => false,
             Self::Slack | Self::PagerDuty | Self::Webhook => true,
         }
     }
@@ -131,6 +148,7 @@ impl ChannelKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Email => "email",
+            Self::Ntfy => "ntfy",
             Self::Sms => "sms",
             Self::Slack => "slack",
             Self::PagerDuty => "pagerduty",
@@ -142,10 +160,20 @@ impl ChannelKind {
     pub fn words(self) -> &'static str {
         match self {
             Self::Email => "email",
+            Self::Ntfy => "push",
             Self::Sms => "SMS",
             Self::Slack => "Slack",
             Self::PagerDuty => "PagerDuty",
             Self::Webhook => "webhook",
+        }
+    }
+
+    /// Who is told there, where nobody's name is known.
+    pub fn unnamed(self) -> &'static str {
+        match self {
+            Self::Ntfy => "a configured topic",
+            Self::Email | Self::Sms => "a configured address",
+            system => system.words(),
         }
     }
 
@@ -170,13 +198,20 @@ pub fn default_steps(channels: &[ChannelKind]) -> Vec<Step> {
 }
 
 impl Step {
-    /// The channels that this rung asks for at `stage`. A text message interrupts:
-    /// unless told otherwise it is kept for a breach.
+    /// The channels that this rung asks for at `stage`. What interrupts people is
+    /// kept for a breach, unless told otherwise.
     pub fn channels_at(&self, stage: Stage) -> &[ChannelKind] {
-        match (self.channels.as_slice(), stage) {
-            ([], Stage::Breached) => &[ChannelKind::Email, ChannelKind::Sms],
-            ([], _) => &[ChannelKind::Email],
-            (chosen, _) => chosen,
+        match self.channels.as_slice() {
+            [] => Self::default_channels(stage),
+            chosen => chosen,
+        }
+    }
+
+    /// What a rung asks for that names no channels, as far as they are set up.
+    pub fn default_channels(stage: Stage) -> &'static [ChannelKind] {
+        match stage {
+            Stage::Breached => &[ChannelKind::Email, ChannelKind::Ntfy, ChannelKind::Sms],
+            Stage::Predicted | Stage::Warning => &[ChannelKind::Email],
         }
     }
 }
@@ -189,6 +224,8 @@ pub struct Recipient {
     pub name: Option<String>,
     pub email: Option<String>,
     pub phone: Option<String>,
+    /// Where pushes to this person's devices go. SuperOps does not know it; the configuration does.
+    pub topic: Option<String>,
     /// The channel that is itself what a step names; `id` is then its address: `slack`, `slack:#sla`, `pagerduty`.
     pub system: Option<ChannelKind>,
     /// Why this person hears of it, to be read by them: "you own this ticket".
@@ -202,6 +239,7 @@ impl Recipient {
             name: Some(person.name.clone()),
             email: person.email.clone(),
             phone: person.phone.clone(),
+            topic: None,
             system: None,
             because,
         }
@@ -209,13 +247,21 @@ impl Recipient {
 
     fn system(kind: ChannelKind, place: Option<&str>) -> Self {
         let name = kind.as_str();
+        let id = place.map_or(name.to_owned(), |place| format!("{name}:{place}"));
+        let because = "the escalation steps name this channel".to_owned();
+        Self { system: Some(kind), because, ..Self::fixed(&id) }
+    }
+
+    /// What a step names by its address; how that is reached is yet to be said.
+    fn fixed(id: &str) -> Self {
         Self {
-            id: place.map_or(name.to_owned(), |place| format!("{name}:{place}")),
+            id: id.to_owned(),
             name: None,
             email: None,
             phone: None,
-            system: Some(kind),
-            because: "the escalation steps name this channel".to_owned(),
+            topic: None,
+            system: None,
+            because: "this address is named in the escalation steps".to_owned(),
         }
     }
 
@@ -223,6 +269,7 @@ impl Recipient {
     pub fn address(&self, channel: ChannelKind) -> Option<&str> {
         match channel {
             ChannelKind::Email => self.email.as_deref(),
+            ChannelKind::Ntfy => self.topic.as_deref(),
             ChannelKind::Sms => self.phone.as_deref(),
             system => self.system.filter(|own| *own == system).map(|_| self.id.as_str()),
         }
@@ -277,9 +324,7 @@ fn of_target(target: &Target, ticket: &Ticket, people: &Directory, duty: &Duty) 
             person(client.and_then(|client| client.account_manager.as_ref()), "you manage this client's account")
         }
         Target::OnCall(name) => duty.get(name).and_then(|person| person.recipient(name, people)).into_iter().collect(),
-        Target::Email(_) | Target::Sms(_) | Target::Slack(_) | Target::PagerDuty | Target::Webhook => {
-            target.by_itself().into_iter().collect()
-        }
+        fixed => fixed.by_itself().into_iter().collect(),
     }
 }
 
@@ -308,15 +353,4 @@ fn members(ticket: &Ticket, people: &Directory, because: &str) -> Vec<Recipient>
     let Some(group) = &ticket.group else { return Vec::new() };
     let because = format!("{because} {}", group.name);
     people.members(&group.id).map(|person| Recipient::person(person, because.clone())).collect()
-}
-
-fn fixed(email: Option<&String>, phone: Option<&String>) -> Recipient {
-    Recipient {
-        id: email.or(phone).cloned().unwrap_or_default(),
-        name: None,
-        email: email.cloned(),
-        phone: phone.cloned(),
-        system: None,
-        because: "this address is named in the escalation steps".to_owned(),
-    }
 }

@@ -78,7 +78,7 @@ impl Answers {
         let notification = row.leased.notification;
         let alert = self.alert(&notification.alert_key).await?.ok_or(LinkTrouble::Gone)?;
         let message = notification.message;
-        let who = message.to_name.clone().unwrap_or_else(|| "a configured address".to_owned());
+        let who = message.to_name.clone().unwrap_or_else(|| notification.channel.unnamed().to_owned());
         match message.body {
             Body::Alert(_) => Ok(Linked { alert, message, who, now }),
             _ => Err(LinkTrouble::Gone),

@@ -125,10 +125,10 @@ fn unknown_names(config: &Config, directories: &BTreeMap<TenantId, Arc<Directory
 
 /// Sends one message on each channel that fits `address`. False if one was not taken.
 async fn send_test(config: &Config, address: &str) -> Result<bool, CliError> {
-    let fits = fitting_channel(address).ok_or_else(|| {
+    let (fits, to) = fitting_channel(address).ok_or_else(|| {
         CliError::usage(format!(
             "`{address}` is neither an email address nor a phone number with its country code, like +15005550006, \
-             nor slack, slack:#CHANNEL, pagerduty or webhook"
+             nor ntfy:TOPIC, slack, slack:#CHANNEL, pagerduty or webhook"
         ))
     })?;
     let clock: SharedClock = Arc::new(SystemClock);
@@ -137,7 +137,7 @@ async fn send_test(config: &Config, address: &str) -> Result<bool, CliError> {
         let name = fits.as_str();
         return Err(CliError::usage(format!("[notify.{name}] is not configured, so nothing fits `{address}`")));
     };
-    let result = channel.send(&test_message(address, &clock)).await;
+    let result = channel.send(&test_message(to, &clock)).await;
     let sound = result.is_ok();
     match result {
         Ok(receipt) => {
@@ -148,12 +148,20 @@ async fn send_test(config: &Config, address: &str) -> Result<bool, CliError> {
     Ok(sound)
 }
 
-fn fitting_channel(address: &str) -> Option<ChannelKind> {
-    let system = address.split_once(':').map_or(address, |(name, _)| name);
-    match ChannelKind::parse(system) {
-        Some(kind) if kind.is_system() && (kind == ChannelKind::Slack || system == address) => Some(kind),
-        _ if address.contains('@') => Some(ChannelKind::Email),
-        _ if sms::e164(address).is_some() => Some(ChannelKind::Sms),
+/// The channel that is meant, and what it calls the recipient: as in a step, or by the address alone.
+fn fitting_channel(address: &str) -> Option<(ChannelKind, &str)> {
+    let named = |kind: ChannelKind, to| Some((kind, to));
+    match address.split_once(':') {
+        Some(("slack", _)) => return named(ChannelKind::Slack, address),
+        Some(("ntfy", topic)) => return named(ChannelKind::Ntfy, topic.trim()),
+        Some(("email", to)) => return named(ChannelKind::Email, to.trim()),
+        Some(("sms", to)) => return named(ChannelKind::Sms, to.trim()),
+        _ => {}
+    }
+    match ChannelKind::parse(address) {
+        Some(kind) if kind.is_system() => named(kind, address),
+        _ if address.contains('@') => named(ChannelKind::Email, address),
+        _ if sms::e164(address).is_some() => named(ChannelKind::Sms, address),
         _ => None,
     }
 }

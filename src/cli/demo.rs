@@ -25,7 +25,8 @@ use crate::descriptors;
 use crate::service::{Scope, Service};
 use crate::simulator::crew::Crew;
 use crate::simulator::receivers::{
-    Caller, Caught, CaughtKind, CaughtList, MailCatcher, SlackCatcher, SmsCatcher, WEBHOOK_SECRET, WebhookCatcher,
+    Caller, Caught, CaughtKind, CaughtList, MailCatcher, NtfyCatcher, SlackCatcher, SmsCatcher, WEBHOOK_SECRET,
+    WebhookCatcher,
 };
 use crate::simulator::{SimOptions, Simulator, targets};
 use crate::store::Store;
@@ -94,6 +95,7 @@ struct World {
     look_alike: Arc<Simulator>,
     superops: crate::simulator::Served,
     mail: MailCatcher,
+    ntfy: NtfyCatcher,
     sms: SmsCatcher,
     slack: SlackCatcher,
     webhook: WebhookCatcher,
@@ -118,6 +120,7 @@ impl World {
         Ok(Self {
             superops: look_alike.serve(any).await?,
             mail: MailCatcher::start(any, clock.clone(), caught.clone()).await?,
+            ntfy: NtfyCatcher::start(any, clock.clone(), caught.clone()).await?,
             sms: SmsCatcher::start(any, clock.clone(), caught.clone()).await?,
             slack: SlackCatcher::start(any, clock.clone(), caught.clone()).await?,
             webhook: WebhookCatcher::start(any, clock, caught.clone()).await?,
@@ -164,15 +167,18 @@ impl World {
         let token = token.to_str().context("the temporary folder has an odd name")?;
         let environment =
             GivenEnvironment::default().with_file(token, &self.options.token).with_var("DEMO_SMS", SMS_TOKEN);
+        let environment = environment.with_var("DEMO_NTFY", "tk_demo");
         let environment = environment.with_var("DEMO_SLACK", "xoxb-demo").with_var("DEMO_WEBHOOK", WEBHOOK_SECRET);
         Ok(Config::parse(Path::new("demo.toml"), &text, &environment)?)
     }
 
-    /// The channels at whose end a system listens.
+    /// The channels beyond email and text messages.
     fn systems(&self) -> String {
         format!(
-            "[notify.slack]\nbot_token_env = \"DEMO_SLACK\"\nchannel = \"#sla\"\nbase_url = \"{}\"\n\
+            "[notify.ntfy]\ntoken_env = \"DEMO_NTFY\"\nbase_url = \"{}\"\n\
+             [notify.slack]\nbot_token_env = \"DEMO_SLACK\"\nchannel = \"#sla\"\nbase_url = \"{}\"\n\
              [notify.webhook]\nurl = \"{}\"\nsecret_env = \"DEMO_WEBHOOK\"\n",
+            self.ntfy.url(),
             self.slack.url(),
             self.webhook.url(),
         )
@@ -210,7 +216,7 @@ notify = ["manager"]
 channels = ["email"]
 [[alerts.steps]]
 after = "45m"
-notify = ["account-manager", "on-call:desk"]
+notify = ["account-manager", "on-call:desk", "ntfy:demo-desk"]
 channels = ["email"]
 
 [[escalations]]
@@ -320,6 +326,7 @@ async fn show(caught: &CaughtList) {
 fn line(message: &Caught, colours: bool) -> String {
     let (kind, said) = match message.kind {
         CaughtKind::Email => ("email", first_line(message)),
+        CaughtKind::Ntfy => ("push", first_line(message)),
         CaughtKind::Sms => ("text", message.text.clone()),
         CaughtKind::Slack => ("slack", message.text.lines().take(2).collect::<Vec<_>>().join(" – ")),
         CaughtKind::PagerDuty => ("page", format!("{} {}", message.subject, message.text)),
@@ -330,7 +337,7 @@ fn line(message: &Caught, colours: bool) -> String {
     format!("{dim}{}{plain}  {kind:<5}  {:<32}  {said}", message.at.format("%H:%M:%S"), message.to)
 }
 
-/// What a phone shows of a mail: the subject, and how it begins.
+/// What a phone shows of a mail or a push: the subject, and how it begins.
 fn first_line(message: &Caught) -> String {
     let begins = message.text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     format!("{} – {}", message.subject, begins.trim())

@@ -99,6 +99,14 @@ pub fn slack_channel(text: &str) -> Result<String, String> {
     plausible.then(|| text.to_owned()).ok_or_else(rule)
 }
 
+/// Where pushes are published: <https://docs.ntfy.sh/publish/>.
+pub fn ntfy_topic(text: &str) -> Result<String, String> {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let plausible = (1..=64).contains(&text.len()) && text.bytes().all(known);
+    let rule = || "must name a topic of ntfy: up to 64 letters, digits, - and _, such as \"sla-mia-8d2f7c\"".to_owned();
+    plausible.then(|| text.to_owned()).ok_or_else(rule)
+}
+
 /// Text that says something; surrounding white space is dropped.
 pub fn not_blank(text: &str) -> Result<String, String> {
     let text = text.trim();

@@ -7,11 +7,12 @@ use super::explain::{Page, or_default};
 use super::explain_noise::rules;
 use super::explain_write_back;
 use super::read_alerts::{DEFAULT_BUDGET, DEFAULT_WARN_AT};
-use super::read_notify::{DEFAULT_PAGERDUTY, DEFAULT_SLACK, DEFAULT_SLACK_PER_MINUTE, DEFAULT_TWILIO};
+use super::read_notify::{DEFAULT_NTFY, DEFAULT_PAGERDUTY, DEFAULT_SLACK, DEFAULT_SLACK_PER_MINUTE, DEFAULT_TWILIO};
 use super::{
-    Alerts, ChannelKind, Config, Email, Notify, PagerDuty, Slack, SlackWay, Sms, SmsSender, SmtpTls, Step, Target,
-    Webhook, default_steps, duration,
+    Alerts, ChannelKind, Config, Email, Notify, Ntfy, PagerDuty, Slack, SlackWay, Sms, SmsSender, SmtpTls, Step,
+    Target, Webhook, default_steps, duration,
 };
+use crate::alert::Stage;
 use crate::alert::prediction::{Budget, Rule};
 use crate::notify::ways::{PAGERDUTY_HOOK, REPLY_HOOK, SLACK_HOOK, STATUS_HOOK};
 
@@ -94,7 +95,7 @@ fn role_words(target: &Target) -> Option<String> {
         Target::Group => "everybody in the ticket's group",
         Target::AccountManager => "the client's account manager",
         Target::OnCall(rotation) => return Some(format!("whoever is on call in {rotation}")),
-        Target::Email(_) | Target::Sms(_) | Target::Slack(_) | Target::PagerDuty | Target::Webhook => return None,
+        _ => return None,
     };
     Some(words.to_owned())
 }
@@ -103,6 +104,7 @@ pub(super) fn direct_words(target: &Target) -> Option<String> {
     match target {
         Target::Email(address) => Some(format!("{address}, by email")),
         Target::Sms(number) => Some(format!("{number}, by SMS")),
+        Target::Ntfy(topic) => Some(format!("the topic {topic}, by push")),
         Target::Slack(Some(channel)) => Some(format!("{channel} on Slack")),
         Target::Slack(None) => Some("Slack".to_owned()),
         Target::PagerDuty => Some("PagerDuty".to_owned()),
@@ -116,11 +118,14 @@ fn way_words(channels: &[ChannelKind], notify: &Notify) -> String {
         let names: Vec<_> = channels.iter().map(|kind| kind.words()).collect();
         return format!("by {}", names.join(" and "));
     }
-    match (notify.email.is_some(), notify.sms.is_some()) {
-        (true, true) => "by email (warning) or email and SMS (breach)".to_owned(),
-        (true, false) => "by email".to_owned(),
-        (false, true) => "by SMS (breach only)".to_owned(),
-        (false, false) => "by no channel: none is set up".to_owned(),
+    let kinds = notify.kinds();
+    let of_people = Step::default_channels(Stage::Breached).iter().filter(|kind| kinds.contains(kind));
+    let names: Vec<_> = of_people.map(|kind| kind.words()).collect();
+    match (notify.email.is_some(), names.as_slice()) {
+        (_, []) => "by no channel: none is set up".to_owned(),
+        (true, [only]) => format!("by {only}"),
+        (true, all) => format!("by email (warning) or {} (breach)", all.join(" and ")),
+        (false, all) => format!("by {} (breach only)", all.join(" and ")),
     }
 }
 
@@ -130,6 +135,7 @@ pub(super) fn channels(page: &mut Page, notify: &Notify) {
     for kind in ChannelKind::ALL {
         let words = match kind {
             ChannelKind::Email => notify.email.as_ref().map(email_words),
+            ChannelKind::Ntfy => notify.ntfy.as_ref().map(ntfy_words),
             ChannelKind::Sms => notify.sms.as_ref().map(sms_words),
             ChannelKind::Slack => notify.slack.as_ref().map(slack_words),
             ChannelKind::PagerDuty => notify.pagerduty.as_ref().map(pagerduty_words),
@@ -146,6 +152,17 @@ fn limit_words(kind: ChannelKind, notify: &Notify) -> String {
         Some(limit) => or_default(format!(", at most {limit} a minute"), usual && *limit == DEFAULT_SLACK_PER_MINUTE),
         None => String::new(),
     }
+}
+
+fn ntfy_words(ntfy: &Ntfy) -> String {
+    let place = or_default(&ntfy.base_url, ntfy.base_url == DEFAULT_NTFY);
+    let token = if ntfy.token.is_some() { "with a token" } else { "without a token" };
+    let people = match ntfy.topics.len() {
+        0 => "no person has a topic".to_owned(),
+        1 => "1 person has a topic".to_owned(),
+        count => format!("{count} people have topics"),
+    };
+    format!("by ntfy at {place}, {token}; {people}")
 }
 
 fn slack_words(slack: &Slack) -> String {

@@ -163,15 +163,10 @@ pub(super) fn reachable(found: &Found<'_, &str>, channels: &Channels, inspection
         found.wrong(format!("names the rotation `{name}`, but there is no [on_call.{name}]{hint}"));
         return None;
     }
-    let needed = match target {
-        Target::Email(_) => Some(ChannelKind::Email),
-        Target::Sms(_) => Some(ChannelKind::Sms),
-        _ => target.system(),
-    };
     if matches!(target, Target::Slack(Some(_))) && channels.one_slack_channel {
         found.wrong("names a Slack channel, but an incoming webhook writes to its own only: use a bot token");
     }
-    if let Some(kind) = needed {
+    if let Some(kind) = target.channel() {
         check_channel(found, kind, channels, inspection);
     }
     Some(target)
@@ -181,6 +176,7 @@ fn target(text: &str) -> Result<Target, String> {
     match text.split_once(':') {
         Some(("email", address)) => checks::email_address(address).map(Target::Email),
         Some(("sms", number)) => checks::phone_number(number.trim()).map(Target::Sms),
+        Some(("ntfy", topic)) => checks::ntfy_topic(topic.trim()).map(Target::Ntfy),
         Some(("on-call", name)) => checks::not_blank(name).map(Target::OnCall),
         Some(("slack", channel)) => checks::slack_channel(channel.trim()).map(|name| Target::Slack(Some(name))),
         Some(_) => Err(unknown_target("")),
@@ -203,8 +199,8 @@ fn role(text: &str) -> Result<Target, String> {
 
 fn unknown_target(hint: &str) -> String {
     format!(
-        "must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, slack, \
-         slack:#CHANNEL, pagerduty or webhook{hint}"
+        "must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, \
+         ntfy:TOPIC, slack, slack:#CHANNEL, pagerduty or webhook{hint}"
     )
 }
 
@@ -225,7 +221,10 @@ fn channel(text: &str) -> Result<ChannelKind, String> {
             Err(format!("holds {text}, which reaches no single person: put it into `notify` instead"))
         }
         Some(kind) => Ok(kind),
-        None => Err(format!("must hold \"email\" or \"sms\"{}", nearest(text, ["email", "sms"].into_iter()))),
+        None => Err(format!(
+            "must hold \"email\", \"ntfy\" or \"sms\"{}",
+            nearest(text, ["email", "ntfy", "sms"].into_iter())
+        )),
     }
 }
 

@@ -76,7 +76,7 @@ fn quiet_hours(section: Section<'_>) -> Option<QuietHours> {
         until,
         timezone,
         days: std::array::from_fn(|day| days.as_ref().is_none_or(|days| days.contains(&day))),
-        channels: channels.unwrap_or_else(|| [ChannelKind::Email, ChannelKind::Sms].into()),
+        channels: channels.unwrap_or_else(|| [ChannelKind::Email, ChannelKind::Ntfy, ChannelKind::Sms].into()),
         except: except.into_iter().map(|name| name.value.trim().to_lowercase()).collect(),
         breaches,
     });

@@ -1,5 +1,6 @@
 //! `[notify.*]`: the channels and their providers.
 
+mod push;
 mod services;
 
 use std::borrow::Cow;
@@ -12,6 +13,7 @@ use super::reader::{Purpose, Section};
 use super::secret::{Named, SecretKeys};
 use super::{ChannelKind, Email, Notify, Sms, SmsSender, SmtpTls, checks};
 
+pub(super) use push::DEFAULT_NTFY;
 pub(super) use services::{DEFAULT_PAGERDUTY, DEFAULT_SLACK, DEFAULT_SLACK_PER_MINUTE};
 /// More is no limit worth the name; one every minute is the least that can be said of an alarm.
 const MOST_PER_MINUTE: i64 = 60_000;
@@ -30,10 +32,11 @@ pub(super) fn notify(section: Section<'_>) -> Notify {
     let tables = ChannelKind::ALL.map(|kind| section.table(kind.as_str()));
     let per_minute = ChannelKind::ALL.into_iter().zip(&tables);
     let per_minute = per_minute.filter_map(|(kind, table)| Some((kind, limit(kind, table)?))).collect();
-    let [of_email, of_sms, of_slack, of_pagerduty, of_webhook] = tables;
+    let [of_email, of_ntfy, of_sms, of_slack, of_pagerduty, of_webhook] = tables;
     section.finish();
     Notify {
         email: email(of_email),
+        ntfy: push::ntfy(of_ntfy),
         sms: sms(of_sms),
         slack: services::slack(of_slack),
         pagerduty: services::pagerduty(of_pagerduty),

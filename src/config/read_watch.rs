@@ -42,11 +42,12 @@ fn notify(section: &Section<'_>, channels: &Channels) -> Option<Vec<Target>> {
 /// Stale data concerns no single ticket, so nobody can be found by one.
 fn watcher(found: &Found<'_, &str>, section: &Section<'_>, channels: &Channels) -> Option<Target> {
     let target = reachable(found, channels, section.inspection)?;
-    if target.system().is_some() || matches!(target, Target::Email(_) | Target::Sms(_)) {
+    if target.channel().is_some() {
         return Some(target);
     }
     found.wrong(
-        "names people round a ticket, and there is none: use email:ADDRESS, sms:+NUMBER, slack, pagerduty or webhook",
+        "names people round a ticket, and there is none: use email:ADDRESS, sms:+NUMBER, ntfy:TOPIC, slack, \
+         pagerduty or webhook",
     );
     None
 }

@@ -213,6 +213,18 @@ impl<'a> Section<'a> {
         entries.filter_map(|(name, value)| group.member(name, value)).collect()
     }
 
+    /// The texts under `key`, by the names that the user gave them.
+    pub fn entries(&self, key: &'static str) -> Vec<(Found<'a, &'a str>, Found<'a, &'a str>)> {
+        let group = self.table(key);
+        let entry = |(name, value): (&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>)| {
+            let (key, inspection) = (name.get_ref().as_ref(), self.inspection);
+            let found = Found { value: value.get_ref(), key, at: value.span().start, inspection };
+            let value = found.typed("a text in quotes", text_of)?;
+            Some((Found { value: key, key, at: name.span().start, inspection }, value))
+        };
+        group.table.into_iter().flatten().filter_map(entry).collect()
+    }
+
     /// The tables of an array: `[[key]]`.
     pub fn each(&self, key: &'static str) -> Option<Vec<Section<'a>>> {
         let tables = self.list(key, "a table", DeValue::as_table)?;

@@ -1054,3 +1054,48 @@ changes = true
     assert!(text.contains("writes back       a private note at each breach and each later step; steps may"), "{text}");
     assert!(text.contains("; the ticket goes to alice@example.com; its priority becomes Critical"), "{text}");
 }
+
+#[test]
+fn pushes_go_to_the_topics_that_people_are_given() {
+    let more = r#"
+[notify.ntfy]
+token_env = "SLACK_BOT"
+base_url = "https://push.example.com/"
+[notify.ntfy.topics]
+"Mia.Brandt@example.com" = "sla-mia"
+[[alerts.steps]]
+notify = ["technician", "ntfy:sla-night"]
+channels = ["ntfy"]
+"#;
+    let config = good(&format!("{LEAST}{more}"));
+    let ntfy = config.notify.ntfy.as_ref().unwrap();
+    assert_eq!(
+        (ntfy.base_url.as_str(), ntfy.topic_of("mia.brandt@EXAMPLE.com")),
+        ("https://push.example.com", Some("sla-mia"))
+    );
+    assert_eq!(config.alerts.steps[0].notify[1], Target::Ntfy("sla-night".to_owned()));
+    let page = explain(&config, &BTreeMap::new());
+    let about = page.lines().filter(|line| line.contains("push")).collect::<Vec<_>>().join("\n");
+    assert_snapshot!(about);
+    assert!(!format!("{config:?}").contains("sla-mia"), "whoever knows a topic can read along");
+}
+
+#[test]
+fn what_ntfy_cannot_use_is_refused() {
+    let more = r#"
+[notify.ntfy]
+token = "tk_s3cret"
+base_url = "http://push.example.com"
+[notify.ntfy.topics]
+mia = "sla-mia"
+"a@example.com" = "no topic"
+"b@example.com" = 7
+"C@example.com" = "sla-c"
+"c@example.com" = "sla-c2"
+[[alerts.steps]]
+notify = ["ntfy:", "ntfy:sla/night", "ntfy"]
+"#;
+    let said = complaints(more);
+    assert!(!said.contains("s3cret"), "{said}");
+    assert_snapshot!(said);
+}

@@ -162,7 +162,7 @@ impl Evaluate {
         let Rung { watched, clock, row, index, step } = *rung;
         let mut reached = false;
         for recipient in recipients(targets, &watched.ticket, scene.people, &scene.duty) {
-            let recipient = reachable(recipient);
+            let recipient = self.reachable(recipient);
             let routes = self.routes(&recipient, step.channels_at(row.raised.stage));
             reached |= !routes.is_empty();
             for (channel, fallback) in routes {
@@ -179,6 +179,15 @@ impl Evaluate {
             }
         }
         reached
+    }
+
+    /// With a phone number that can be dialled, or none, and the topic that the configuration gives this person. Who is
+    /// named by an address is told there alone.
+    fn reachable(&self, recipient: Recipient) -> Recipient {
+        let phone = recipient.phone.as_deref().and_then(e164);
+        let person = recipient.name.as_ref().and(recipient.email.as_deref());
+        let topic = person.and_then(|email| self.config.notify.ntfy.as_ref()?.topic_of(email)).map(str::to_owned);
+        Recipient { phone, topic: topic.or(recipient.topic), ..recipient }
     }
 
     /// The channels to tell `recipient` by, each with those to fall back on.
@@ -251,8 +260,8 @@ impl Evaluate {
     /// The people of the first rung that reaches anybody.
     pub(super) fn first_reached(&self, scene: &Scene<'_>, watched: &Watched) -> Vec<Recipient> {
         let of_step = |step: &Step| {
-            let people =
-                recipients(&step.notify, &watched.ticket, scene.people, &scene.duty).into_iter().map(reachable);
+            let people = recipients(&step.notify, &watched.ticket, scene.people, &scene.duty).into_iter();
+            let people = people.map(|person| self.reachable(person));
             people.filter(|person| !self.routes(person, &[ChannelKind::Email]).is_empty()).collect::<Vec<_>>()
         };
         let escalation = self.config.escalation_for(&scene.tenant.id, &watched.ticket, Stage::Breached);
@@ -393,8 +402,3 @@ fn said_from(row: &AlertRow, clock: &ClockState<'_>, scene: &Scene<'_>) -> chron
 
 /// A clock found long past its moment, after a stand-still or a change at SuperOps, is due from when it was found.
 const GRACE: chrono::TimeDelta = chrono::TimeDelta::seconds(30);
-
-/// With a phone number that can be texted, or none.
-fn reachable(recipient: Recipient) -> Recipient {
-    Recipient { phone: recipient.phone.as_deref().and_then(e164), ..recipient }
-}

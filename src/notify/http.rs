@@ -106,6 +106,12 @@ pub(super) fn clean_word(text: &str) -> Option<&str> {
     clean.then_some(text)
 }
 
+/// `text` if it is a name that a provider may give a message: letters, digits, - and _.
+pub(super) fn clean_id(text: &str) -> Option<&str> {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    ((1..=64).contains(&text.len()) && text.bytes().all(known)).then_some(text)
+}
+
 /// The answer's body, or `None` if it is too long or broken off.
 async fn read(mut response: Response) -> Option<Vec<u8>> {
     let mut body = Vec::new();

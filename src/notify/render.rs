@@ -9,6 +9,7 @@ mod bundle;
 mod gsm7;
 mod html;
 mod letter;
+mod push;
 mod slack;
 mod sms;
 mod text;
@@ -25,6 +26,7 @@ use super::{Body, Message, TicketFacts, left_or_over};
 use crate::alert::Stage;
 
 pub(super) use self::letter::web_address;
+pub use self::push::{Push, push};
 pub use self::slack::slack;
 pub use self::sms::{plain, reference, sms, sms_with};
 

@@ -48,6 +48,7 @@ fn configured(port: u16) -> config::Notify {
         hook_tokens: Vec::new(),
         replies: false,
     };
+    let ntfy = config::Ntfy { base_url: format!("https://localhost:{port}"), token: None, topics: Default::default() };
     let slack = config::Slack {
         way: config::SlackWay::IncomingWebhook { url: format!("https://localhost:{port}/hook").into() },
         signing_secret: None,
@@ -63,6 +64,7 @@ fn configured(port: u16) -> config::Notify {
     };
     config::Notify {
         email: Some(email),
+        ntfy: Some(ntfy),
         sms: Some(sms),
         slack: Some(slack),
         pagerduty: Some(pagerduty),

@@ -90,6 +90,5 @@ pub(super) fn message_view(row: Logged) -> MessageView {
 
 /// A system is called by its name; of an address nobody's name is known.
 fn recipient_words(channel: ChannelKind, name: Option<String>) -> String {
-    let unnamed = if channel.is_system() { channel.words() } else { "a configured address" };
-    name.unwrap_or_else(|| unnamed.to_owned())
+    name.unwrap_or_else(|| channel.unnamed().to_owned())
 }

@@ -1,5 +1,5 @@
 //! The made-up desk's people on duty: now and then one of them answers an alert,
-//! by the link in a mail or by a reply to a text message.
+//! by the link in a mail, the button of a push or a reply to a text message.
 //!
 //! They go the ways that people go, over HTTP. Most alerts they leave alone, so
 //! that escalations are seen as well.
@@ -12,6 +12,8 @@ use super::receivers::{Caught, CaughtKind, CaughtList, SmsCatcher};
 
 /// One in so many mails with a link is answered.
 const MAILS: u64 = 5;
+/// One in so many pushes with a button.
+const PUSHES: u64 = 4;
 /// One in so many text messages with a code.
 const TEXTS: u64 = 3;
 /// A person answers the newest; what lies deeper has been overtaken.
@@ -24,13 +26,14 @@ pub struct Crew<'a> {
     http: Client,
     seen: u64,
     mails: u64,
+    pushes: u64,
     texts: u64,
 }
 
 impl<'a> Crew<'a> {
     /// They read what lands in `caught`, and reply through `sms`.
     pub fn new(caught: &'a CaughtList, sms: &'a SmsCatcher) -> Self {
-        Self { caught, sms, http: Client::new(), seen: 0, mails: 0, texts: 0 }
+        Self { caught, sms, http: Client::new(), seen: 0, mails: 0, pushes: 0, texts: 0 }
     }
 
     /// The carrier delivers what waits, and people read what is new. Says what they did, a sentence each.
@@ -40,6 +43,7 @@ impl<'a> Crew<'a> {
         for message in self.unread().iter().rev() {
             done.extend(match message.kind {
                 CaughtKind::Email => self.read_mail(message).await,
+                CaughtKind::Ntfy => self.read_push(message).await,
                 CaughtKind::Sms => self.read_text(message).await,
                 CaughtKind::Slack | CaughtKind::PagerDuty | CaughtKind::Webhook => None,
             });
@@ -63,6 +67,16 @@ impl<'a> Crew<'a> {
         let answer = self.http.post(link).send().await.ok()?;
         let fine = opened.status().is_success() && answer.status().is_success();
         fine.then(|| format!("{} opens the link in a mail and presses Acknowledge", mail.to))
+    }
+
+    async fn read_push(&mut self, push: &Caught) -> Option<String> {
+        let button = push.header("button")?;
+        self.pushes += 1;
+        if self.pushes % PUSHES != 1 {
+            return None;
+        }
+        let answer = self.http.post(button).send().await.ok()?;
+        answer.status().is_success().then(|| format!("{} presses Acknowledge in a push", push.to))
     }
 
     async fn read_text(&mut self, text: &Caught) -> Option<String> {

@@ -6,6 +6,7 @@
 mod carrier;
 mod http;
 mod mail;
+mod ntfy;
 mod pagerduty;
 mod slack;
 mod sms;
@@ -19,6 +20,7 @@ use chrono::{DateTime, Utc};
 pub use carrier::{Caller, Fate, Reports};
 pub use http::HttpReply;
 pub use mail::{MailCatcher, MailReply};
+pub use ntfy::{FORBIDDEN_TOPIC, NtfyCatcher};
 pub use pagerduty::PagerDutyCatcher;
 pub use slack::SlackCatcher;
 pub use sms::{SmsCatcher, SmsReply};
@@ -28,6 +30,7 @@ pub use webhook::{WEBHOOK_SECRET, WebhookCatcher};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CaughtKind {
     Email,
+    Ntfy,
     Sms,
     Slack,
     PagerDuty,
@@ -39,6 +42,7 @@ impl CaughtKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Email => "email",
+            Self::Ntfy => "ntfy",
             Self::Sms => "sms",
             Self::Slack => "slack",
             Self::PagerDuty => "pagerduty",
@@ -53,9 +57,9 @@ pub struct Caught {
     /// By the clock of the demo or test.
     pub at: DateTime<Utc>,
     pub kind: CaughtKind,
-    /// The address or number it was for; the channel at Slack, the incident at PagerDuty.
+    /// The address, number or topic it was for; the channel at Slack, the incident at PagerDuty.
     pub to: String,
-    /// Empty for a text message and at Slack; what PagerDuty is to do; the type of a webhook's event.
+    /// Empty for a text message and at Slack; the title of a push; what PagerDuty is to do; the type of a webhook's event.
     pub subject: String,
     pub text: String,
     pub html: Option<String>,

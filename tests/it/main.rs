@@ -24,6 +24,7 @@ mod on_call;
 mod phones;
 mod policies;
 mod predicted;
+mod pushes;
 mod refusals;
 mod routes;
 mod store_faults;

@@ -12,8 +12,8 @@ use superops_sla::app::Parts;
 use superops_sla::clock::{Clock, ManualClock};
 use superops_sla::config::{Config, Environment};
 use superops_sla::simulator::receivers::{
-    Caller, Caught, CaughtKind, CaughtList, MailCatcher, PagerDutyCatcher, SlackCatcher, SmsCatcher, WEBHOOK_SECRET,
-    WebhookCatcher,
+    Caller, Caught, CaughtKind, CaughtList, MailCatcher, NtfyCatcher, PagerDutyCatcher, SlackCatcher, SmsCatcher,
+    WEBHOOK_SECRET, WebhookCatcher,
 };
 use superops_sla::simulator::{DueOnPause, NewTicket, Served, SimOptions, Simulator};
 use superops_sla::store::outbox::Logged;
@@ -61,6 +61,7 @@ pub struct TestApp {
     pub clock: ManualClock,
     pub superops: Arc<Simulator>,
     pub mail: MailCatcher,
+    pub ntfy: NtfyCatcher,
     pub sms: SmsCatcher,
     pub slack: SlackCatcher,
     pub pagerduty: PagerDutyCatcher,
@@ -70,7 +71,7 @@ pub struct TestApp {
     parts: Option<Parts>,
     served: Served,
     folder: TempDir,
-    /// Whether Slack, PagerDuty and the webhook are configured.
+    /// Whether ntfy, Slack, PagerDuty and the webhook are configured.
     systems: bool,
     /// Whether the tenant has working hours.
     office: bool,
@@ -92,7 +93,7 @@ impl TestApp {
         Self::set_up(false, more).await
     }
 
-    /// With Slack, PagerDuty and a webhook, and `more` at the end of the configuration.
+    /// With ntfy, Slack, PagerDuty and a webhook, and `more` at the end of the configuration.
     pub async fn with_systems(more: &str) -> Self {
         Self::set_up(true, more).await
     }
@@ -108,6 +109,7 @@ impl TestApp {
         let mut app = Self {
             served: superops.serve(any_port()).await.unwrap(),
             mail: MailCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
+            ntfy: NtfyCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
             sms: SmsCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
             slack: SlackCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
             pagerduty: PagerDutyCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
@@ -179,9 +181,11 @@ impl TestApp {
             return String::new();
         }
         format!(
-            "[notify.slack]\nbot_token_env = \"SLACK\"\nsigning_secret_env = \"SLACK_SIGNS\"\nchannel = \"#sla\"\nper_minute = 600\nbase_url = \"{}\"\n\
+            "[notify.ntfy]\ntoken_env = \"NTFY\"\nbase_url = \"{}\"\n\
+             [notify.slack]\nbot_token_env = \"SLACK\"\nsigning_secret_env = \"SLACK_SIGNS\"\nchannel = \"#sla\"\nper_minute = 600\nbase_url = \"{}\"\n\
              [notify.pagerduty]\nrouting_key_env = \"PAGERDUTY\"\nwebhook_secret_env = \"PAGERDUTY_SIGNS\"\nbase_url = \"{}\"\n\
              [notify.webhook]\nurl = \"{}\"\nsecret_env = \"WEBHOOK\"\n",
+            self.ntfy.url(),
             self.slack.url(),
             self.pagerduty.url(),
             self.webhook.url(),
@@ -437,6 +441,7 @@ pub fn usual() -> NewTicket {
 fn line(caught: &Caught) -> String {
     match caught.kind {
         CaughtKind::Email => format!("email {}: {}", caught.to, caught.text.lines().next().unwrap_or_default()),
+        CaughtKind::Ntfy => format!("push {}: {}", caught.to, caught.subject),
         CaughtKind::Sms => format!("text {}: {}", caught.to, caught.text),
         CaughtKind::Slack => format!("slack {}: {}", caught.to, caught.text.lines().next().unwrap_or_default()),
         CaughtKind::PagerDuty => format!("pagerduty {} {}: {}", caught.subject, caught.to, caught.text),
@@ -452,6 +457,7 @@ impl Surroundings {
         Self(BTreeMap::from([
             ("HOOK", "knock-knock"),
             ("TWILIO", TWILIO_TOKEN),
+            ("NTFY", "tk_test"),
             ("SLACK", "xoxb-test"),
             ("SLACK_SIGNS", SLACK_SECRET),
             ("PAGERDUTY_SIGNS", PAGERDUTY_SECRET),

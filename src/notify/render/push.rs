@@ -1,0 +1,78 @@
+//! A message as a push: a title, some lines, and how loudly the phone says it.
+
+use chrono::{DateTime, Utc};
+
+use super::letter::Letter;
+use super::{Urgency, line};
+use crate::notify::{Body, Message};
+
+/// More than this a lock screen does not show of a title.
+const LONGEST_TITLE: usize = 150;
+/// What ntfy takes as text; anything longer becomes a file: <https://docs.ntfy.sh/publish/#limitations>.
+const MOST_BYTES: usize = 4_096;
+
+/// A push, in plain text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Push {
+    pub title: String,
+    /// At most 4,096 bytes.
+    pub text: String,
+    /// From 1, which nobody hears, to 5, which rings on.
+    pub priority: u8,
+    /// Names of emoji.
+    pub tags: &'static [&'static str],
+    /// What opens the ticket, each with what it is called: the first is the best.
+    pub links: Vec<(&'static str, String)>,
+}
+
+/// Words `message` as a push.
+pub fn push(message: &Message, now: DateTime<Utc>) -> Push {
+    if matches!(message.body, Body::Test) {
+        let text = "Somebody ran `superops-sla check --send-test` with this topic.".to_owned();
+        let title = "Pushes from the SLA watch reach you".to_owned();
+        return Push { title, text, priority: 3, tags: &["bell"], links: Vec::new() };
+    }
+    let letter = Letter::of(message, now);
+    let (priority, tags) = loudness(&message.body, letter.urgency);
+    Push {
+        title: line(&letter.headline, LONGEST_TITLE),
+        text: fit(lines(&letter)),
+        priority,
+        tags,
+        links: letter.links.into_iter().map(|link| (link.label, link.url)).collect(),
+    }
+}
+
+fn loudness(body: &Body, urgency: Urgency) -> (u8, &'static [&'static str]) {
+    match (body, urgency) {
+        // What is past already is told once, and wakes nobody.
+        (Body::Digest(_), _) => (3, &["scroll"]),
+        (_, Urgency::Breached) => (5, &["rotating_light"]),
+        (_, Urgency::PastDue | Urgency::AtRisk) => (4, &["warning"]),
+        (_, Urgency::Likely) => (3, &["hourglass_flowing_sand"]),
+        (_, Urgency::Met) => (2, &["white_check_mark"]),
+        (_, Urgency::Plain) => (2, &["memo"]),
+    }
+}
+
+/// What it is about, then whatever a phone has room for.
+fn lines(letter: &Letter) -> Vec<String> {
+    let facts = letter.facts.iter().map(|(label, fact)| format!("{label}: {fact}"));
+    let rows = letter.rows.iter().map(|row| format!("{}: {}\n{}", row.over, row.title, row.details));
+    letter.about.clone().into_iter().chain(rows).chain(facts).chain(letter.why.iter().cloned()).collect()
+}
+
+/// As many whole lines as there is room for, and at least a mark: ntfy says "triggered" where there is no text.
+fn fit(lines: Vec<String>) -> String {
+    let mut text = String::new();
+    for line in lines {
+        if text.len() + line.len() + "\n…\n".len() > MOST_BYTES {
+            text.push_str("…\n");
+            break;
+        }
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len());
+    if text.is_empty() { "…".to_owned() } else { text }
+}
