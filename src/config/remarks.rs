@@ -2,10 +2,11 @@
 
 use chrono::TimeDelta;
 
+use crate::alert::Stage;
 use crate::sla::policy::{Counts, Policy};
 use crate::ticket::ClockKind;
 
-use super::{Config, Hours, Target, Tenant, duration};
+use super::{Config, Hours, Step, Target, Tenant, duration};
 
 /// Above this, SuperOps was seen to throttle, whatever its documentation says.
 const SEEN_REQUESTS_PER_MINUTE: u32 = 100;
@@ -98,19 +99,22 @@ fn about_channels(config: &Config) -> Vec<String> {
 }
 
 fn about_people(config: &Config, systems_named: bool) -> Option<String> {
-    match (&config.notify.email, &config.notify.sms) {
-        (None, None) if systems_named => Some(
+    let kinds = config.notify.kinds();
+    let of_a_breach = Step::default_channels(Stage::Breached).iter().filter(|kind| kinds.contains(kind));
+    let of_a_breach: Vec<_> = of_a_breach.map(|kind| kind.words()).collect();
+    match (config.notify.email.is_some(), of_a_breach.as_slice()) {
+        (false, []) if systems_named => Some(
             "neither email nor SMS is set up: no person is told of anything, only the systems that steps name"
                 .to_owned(),
         ),
-        (None, None) => {
+        (false, []) => {
             Some("NOBODY IS TOLD OF ANYTHING: neither email nor SMS is set up, and no step names a system".to_owned())
         }
-        (Some(_), None) => Some("SMS is not set up: a breach is told by email only".to_owned()),
-        (None, Some(_)) => Some(
-            "email is not set up: a step without `channels` tells nobody of a warning, and of a breach by SMS only"
-                .to_owned(),
-        ),
-        (Some(_), Some(_)) => None,
+        (true, [_]) => Some("SMS is not set up: a breach is told by email only".to_owned()),
+        (false, ways) => Some(format!(
+            "email is not set up: a step without `channels` tells nobody of a warning, and of a breach by {} only",
+            ways.join(" and ")
+        )),
+        (true, _) => None,
     }
 }
