@@ -9,7 +9,7 @@ pub mod breaches;
 mod check;
 mod check_on_call;
 mod check_write_back;
-mod demo;
+pub mod demo;
 mod explain;
 mod no_texts;
 mod policies;
@@ -182,6 +182,9 @@ struct DemoArgs {
     /// End by itself after this time and say what happened
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     lasts: Option<Duration>,
+    /// Run so much of the desk's time as quickly as this machine can, without a page, and say what happened
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with_all = ["lasts", "speed", "listen"])]
+    at_once: Option<Duration>,
     /// Say what happened as JSON, for other programs
     #[arg(long)]
     json: bool,

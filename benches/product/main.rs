@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench product` takes all figures, some ten minutes; names
 //! after `--` choose: `sync`, `budget`, `evaluate`, `lateness`, `storm`,
-//! `steady`, `memory`, `years`. It prints the table of `docs/performance.md`. Nothing here fails a build: a
+//! `steady`, `memory`, `messages`, `years`. It prints the table of `docs/performance.md`. Nothing here fails a build: a
 //! figure depends on the machine, so a person reads it.
 
 mod budget;
@@ -10,6 +10,7 @@ mod evaluate;
 mod figure;
 mod lateness;
 mod memory;
+mod messages;
 mod program;
 mod steady;
 mod storm;
@@ -19,7 +20,7 @@ mod years;
 
 use figure::Figure;
 
-const PARTS: [&str; 8] = ["sync", "budget", "evaluate", "lateness", "storm", "steady", "memory", "years"];
+const PARTS: [&str; 9] = ["sync", "budget", "evaluate", "lateness", "storm", "steady", "memory", "messages", "years"];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -46,6 +47,7 @@ async fn measure(part: &str) -> anyhow::Result<Vec<Figure>> {
         "storm" => storm::measure().await,
         "steady" => steady::measure().await,
         "memory" => memory::measure().await,
+        "messages" => messages::measure().await,
         _ => years::measure().await,
     }
 }

@@ -3,7 +3,9 @@
 //! The service is the real one, and so is the sending: only SuperOps, the mail
 //! server and the SMS gateway are ours. The desk's day runs faster than the wall's.
 
-use std::collections::HashMap;
+mod at_once;
+mod said;
+
 use std::io::IsTerminal;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -11,7 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -35,6 +38,9 @@ use crate::store::tokens::Role;
 use crate::ticket::TenantId;
 use crate::web;
 
+pub use at_once::{Desk, Play, play};
+pub use said::{Person, Said};
+
 /// A minute of the desk in a second: within a minute, warnings, breaches, escalations and recoveries are seen.
 const USUAL_SPEED: u32 = 60;
 const USUAL_PORT: u16 = 8080;
@@ -52,18 +58,26 @@ const SMS_TOKEN: &str = "demo";
 const SHOWN_AT_ONCE: usize = 6;
 
 /// Runs until told to stop, or for as long as asked.
-pub async fn demo(args: DemoArgs) -> Result<(), CliError> {
+pub(super) async fn demo(args: DemoArgs) -> Result<(), CliError> {
     super::log(LogFormat::Text, "error");
     descriptors::raise();
+    if let Some(length) = args.at_once {
+        let figures = play(&Play::of(&args, length)?).await?;
+        println!("{}", if args.json { serde_json::to_string_pretty(&figures)? } else { figures.in_words() });
+        return Ok(());
+    }
     let wall = SystemClock.now();
     let begins = if args.replay.is_some() { wall } else { working_morning(wall) };
     let clock: SharedClock = Arc::new(FastClock::start(begins, args.speed.unwrap_or(USUAL_SPEED)));
     eprintln!("Setting up the desk …");
-    let world = World::open(&args, clock.clone()).await?;
+    let options = SimOptions { tickets: args.tickets, ..desk_options() };
+    let look_alike = simulate::look_alike(args.replay.as_deref(), options.clone(), clock.clone())?;
+    let world = World::round(look_alike, options, clock.clone(), CAUGHT_ROOM).await?;
     let listen = free_address(args.listen).await?;
-    let config = world.config(listen, args.replay.is_some())?;
+    let settings = if args.replay.is_some() { REPLAY.to_owned() } else { format!("{DESK}{DESK_ALERTS}{}", policies()) };
+    let config = world.config(listen, &settings)?;
     let parts = Parts::build(config, clock.clone()).await?;
-    let (service, store) = (parts.service.clone(), parts.store.clone());
+    let (service, store, zone) = (parts.service.clone(), parts.store.clone(), zone_of(&parts));
     let options = web::Options {
         anonymous: Some(Role::Admin),
         caught: Some(Arc::new(Shown(world.caught.clone()))),
@@ -83,7 +97,7 @@ pub async fn demo(args: DemoArgs) -> Result<(), CliError> {
         () = run::told_to_stop() => {}
         () = ended => {}
     }
-    let figures = Figures::take(&service, &store, &world, begins).await;
+    let figures = Figures::take(&service, &store, &world, zone, begins).await;
     running.stop().await;
     let figures = figures?;
     println!("{}", if args.json { serde_json::to_string_pretty(&figures)? } else { figures.in_words() });
@@ -105,18 +119,15 @@ struct World {
 }
 
 impl World {
-    async fn open(args: &DemoArgs, clock: SharedClock) -> anyhow::Result<Self> {
+    /// The receivers round `look_alike`, which keep the last `room` messages.
+    async fn round(
+        look_alike: Arc<Simulator>,
+        options: SimOptions,
+        clock: SharedClock,
+        room: usize,
+    ) -> anyhow::Result<Self> {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let options = SimOptions {
-            tickets: args.tickets,
-            requests_per_minute: 0,
-            past: PAST,
-            hostile: false,
-            pressing: true,
-            ..SimOptions::default()
-        };
-        let look_alike = simulate::look_alike(args.replay.as_deref(), options.clone(), clock.clone())?;
-        let caught = CaughtList::new(CAUGHT_ROOM);
+        let caught = CaughtList::new(room);
         Ok(Self {
             superops: look_alike.serve(any).await?,
             mail: MailCatcher::start(any, clock.clone(), caught.clone()).await?,
@@ -131,38 +142,27 @@ impl World {
         })
     }
 
-    /// A configuration as a user would write it, pointing at this world.
-    fn config(&self, listen: SocketAddr, replay: bool) -> anyhow::Result<Config> {
+    /// A configuration as a user would write it, pointing at this world, with `settings` in it.
+    fn config(&self, listen: SocketAddr, settings: &str) -> anyhow::Result<Config> {
         let store = self.folder.path().join("demo.db");
         // A file, since it is read again whenever the client needs it.
         let token = self.folder.path().join("token");
         std::fs::write(&token, &self.options.token)?;
-        // A history has its own words for its states; the made-up desk's are guessed.
-        let statuses = if replay {
-            "[tenants.demo.statuses]\n\
-             closed = [\"Resolved\", \"Closed\", \"Resolve ticket\", \"RESOLVED\", \"CLOSED\"]\n\
-             paused = [\"Awaiting User Info\", \"Awaiting Vendor\", \"Awaiting Evidence\", \"Wait\"]\n"
-        } else {
-            ""
-        };
-        let made_up = if replay { String::new() } else { format!("{DESK}{}", policies()) };
-        let calendar = if replay { "" } else { "calendar = \"head-office\"\n" };
         let text = format!(
             "[server]\nlisten = \"{listen}\"\npublic_url = \"http://{listen}\"\n\
              [store]\nurl = \"sqlite://{}\"\n\
-             [tenants.demo]\nsubdomain = \"{}\"\nendpoint = \"{}/msp\"\ntoken_file = \"{}\"\n\
-             requests_per_minute = 800\npoll_interval = \"60s\"\nhours = \"site\"\n{calendar}{statuses}\
-             [tenants.demo.write_back]\nnote_on = [\"breached\"]\n\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@msp.example>\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"DEMO_SMS\"\n\
-             from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = true\n{}{made_up}",
+             from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = true\n{}\
+             [tenants.demo]\nsubdomain = \"{}\"\nendpoint = \"{}/msp\"\ntoken_file = \"{}\"\n\
+             requests_per_minute = 800\npoll_interval = \"60s\"\n{settings}",
             store.display(),
-            self.options.subdomain,
-            self.superops.url(),
-            token.display(),
             self.mail.addr(),
             self.sms.url(),
             self.systems(),
+            self.options.subdomain,
+            self.superops.url(),
+            token.display(),
         );
         let token = token.to_str().context("the temporary folder has an odd name")?;
         let environment =
@@ -185,9 +185,28 @@ impl World {
     }
 }
 
-/// How the made-up desk wants to be told: its hours, who is on call, and whom a breach reaches that nobody takes on.
-/// What may still turn out well is the technician's own affair.
+/// What kind of account the made-up desk is.
+fn desk_options() -> SimOptions {
+    SimOptions { requests_per_minute: 0, past: PAST, hostile: false, pressing: true, ..SimOptions::default() }
+}
+
+/// A history has its own words for its states; the made-up desk's are guessed.
+const REPLAY: &str = r#"
+hours = "site"
+[tenants.demo.statuses]
+closed = ["Resolved", "Closed", "Resolve ticket", "RESOLVED", "CLOSED"]
+paused = ["Awaiting User Info", "Awaiting Vendor", "Awaiting Evidence", "Wait"]
+[tenants.demo.write_back]
+note_on = ["breached"]
+"#;
+
+/// The made-up desk's hours, and who is on call.
 const DESK: &str = r#"
+hours = "site"
+calendar = "head-office"
+[tenants.demo.write_back]
+note_on = ["breached"]
+
 [calendars.head-office]
 timezone = "Europe/London"
 mon = ["08:00-18:00"]
@@ -202,7 +221,11 @@ timezone = "Europe/London"
 people = ["dana.whitfield@example.com", "amara.okafor@example.com", "mateo.alvarez@example.com"]
 starts = "2026-01-05T08:00"
 every = "1d"
+"#;
 
+/// How the made-up desk wants to be told: whom a breach reaches that nobody takes on. What may still turn out well is the
+/// technician's own affair.
+const DESK_ALERTS: &str = r#"
 [alerts]
 predict_per_day = 16
 predict_least_left = "30m"
@@ -358,7 +381,9 @@ async fn answer(world: &World, address: SocketAddr) {
 
 /// What happened, in numbers.
 #[derive(Serialize)]
-struct Figures {
+pub struct Figures {
+    /// Whom what was said reached, and whether in time.
+    pub said: Said,
     open: usize,
     breached: usize,
     at_risk: usize,
@@ -366,8 +391,8 @@ struct Figures {
     paused: usize,
     alerts: Vec<AlertCount>,
     /// Of the clocks that were decided meanwhile.
-    clocks_met: usize,
-    clocks_decided: usize,
+    pub clocks_met: usize,
+    pub clocks_decided: usize,
     predictions: usize,
     /// Of those, how many are decided, and how many of these were breaches.
     predictions_decided: usize,
@@ -378,8 +403,6 @@ struct Figures {
     webhooks: usize,
     waiting: i64,
     failed: i64,
-    /// Emails and text messages to the person who got most of them on one day.
-    most_to_one_person_in_a_day: usize,
     escalations: i64,
     recoveries: i64,
     digests: i64,
@@ -397,7 +420,13 @@ struct AlertCount {
 }
 
 impl Figures {
-    async fn take(service: &Service, store: &Store, world: &World, began: DateTime<Utc>) -> anyhow::Result<Self> {
+    async fn take(
+        service: &Service,
+        store: &Store,
+        world: &World,
+        zone: Tz,
+        began: DateTime<Utc>,
+    ) -> anyhow::Result<Self> {
         let overview = service.overview(&Scope::All).await?;
         let tally = store.tally(None, DateTime::<Utc>::MIN_UTC).await?;
         let Highlights { escalations, by_link, by_text, digests, recoveries } = store.highlights().await?;
@@ -413,6 +442,7 @@ impl Figures {
         let kinds = |kind| caught.iter().filter(|message| message.kind == kind).count();
         let (clocks_met, clocks_decided) = world.look_alike.met_since(began);
         Ok(Self {
+            said: Said::take(store, &world.look_alike, &caught, zone).await?,
             open: overview.counts.open,
             breached: overview.counts.breached,
             at_risk: overview.counts.at_risk,
@@ -430,7 +460,6 @@ impl Figures {
             webhooks: kinds(CaughtKind::Webhook),
             waiting: tally.pending,
             failed: tally.failed,
-            most_to_one_person_in_a_day: most_to_one(&caught, &world.look_alike),
             escalations,
             recoveries,
             digests,
@@ -440,7 +469,8 @@ impl Figures {
         })
     }
 
-    fn in_words(&self) -> String {
+    /// As sentences.
+    pub fn in_words(&self) -> String {
         let Self { open, breached, at_risk, on_track, paused, .. } = self;
         let mut text = format!(
             "\n{open} open tickets: {breached} breached, {at_risk} at risk, {on_track} on track, {paused} paused\n\
@@ -463,7 +493,7 @@ impl Figures {
             self.webhooks,
             self.waiting,
             self.failed,
-            self.most_to_one_person_in_a_day
+            self.said.most_in_a_day
         ));
         text.push_str(&format!(
             "{} later steps of escalations were told, {} recovery notices and {} digests after quiet hours were sent\n\
@@ -480,14 +510,9 @@ impl Figures {
     }
 }
 
-/// How many emails and text messages that person got who got most in one day.
-fn most_to_one(caught: &[Arc<Caught>], look_alike: &Simulator) -> usize {
-    let mut days: HashMap<(String, NaiveDate), usize> = HashMap::new();
-    for message in caught.iter().filter(|one| matches!(one.kind, CaughtKind::Email | CaughtKind::Sms)) {
-        let who = look_alike.owner_of(&message.to).unwrap_or_else(|| message.to.clone());
-        *days.entry((who, message.at.date_naive())).or_default() += 1;
-    }
-    days.into_values().max().unwrap_or(0)
+/// The zone of the head office, by which days are counted.
+fn zone_of(parts: &Parts) -> Tz {
+    parts.config.calendars.values().next().map_or(Tz::UTC, |calendar| calendar.timezone)
 }
 
 /// The caught messages, as the page shows them.

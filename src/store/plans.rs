@@ -50,6 +50,7 @@ const SAYS_LITTLE: &[&str] = &["tenant=?", "state=?", "stage=?", "open=?", "brea
 const LOOKS_AT_ALL: &[(&str, &str)] = &[
     ("COALESCE(resolved_as, state) AS state, COUNT(*) AS number FROM alerts", "sums up a demo at its end"),
     ("COUNT(DISTINCT CASE WHEN kind = 'alert' AND step > 0", "sums up a demo at its end"),
+    ("WHERE a.stage = 'breached' AND a.told = 1 GROUP BY a.key", "sums up a demo at its end"),
     ("SELECT COUNT(*) FROM attempts WHERE at < $1", "counted by hand, before it goes"),
     ("SELECT COALESCE(SUM(number), 0) FROM", "counted by hand, before it goes"),
     ("SELECT COUNT(*) FROM audit WHERE at < $1", "counted by hand, before it goes"),

@@ -71,7 +71,32 @@ pub struct Highlights {
     pub recoveries: i64,
 }
 
+/// A breach that came under watch.
+#[derive(Clone, Copy, Debug)]
+pub struct BreachTold {
+    /// When it was found.
+    pub at: DateTime<Utc>,
+    /// When a person was first sent something about its alert.
+    pub told_at: Option<DateTime<Utc>>,
+}
+
 impl Store {
+    /// Every alert that rose to a breach under watch, and when the first person was told of it.
+    pub async fn breaches_told(&self) -> Result<Vec<BreachTold>, StoreError> {
+        let rows: Vec<(i64, Option<i64>)> = sqlx::query_as(
+            "SELECT COALESCE(MIN(CASE WHEN n.stage LIKE 'breached%' THEN n.created_at END), a.raised_at),
+                    MIN(CASE WHEN n.state = 'sent' AND n.channel IN ('email', 'sms') THEN n.done_at END)
+             FROM alerts a LEFT JOIN notifications n ON n.alert_key = a.key
+             WHERE a.stage = 'breached' AND a.told = 1 GROUP BY a.key",
+        )
+        .fetch_all(&self.reads)
+        .await?;
+        let breach = |(at, told_at): (i64, Option<i64>)| {
+            Ok(BreachTold { at: instant(at)?, told_at: told_at.map(instant).transpose()? })
+        };
+        rows.into_iter().map(breach).collect()
+    }
+
     /// What is most worth seeing of all that happened.
     pub async fn highlights(&self) -> Result<Highlights, StoreError> {
         let counts = sqlx::query_as(

@@ -1,0 +1,176 @@
+//! The demo's desk, or a history, as quickly as the machine can: the loops are turned by hand and the clock is moved.
+//!
+//! The product, SuperOps' look-alike and the receivers are those of the demo, so what is counted went through the real
+//! sending code. Nobody waits for the wall's clock: a day takes a minute or two, and is the same each time.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
+use tokio::net::TcpListener;
+
+use super::{CAUGHT_ROOM, DESK, DESK_ALERTS, Figures, REPLAY, SMS_TOKEN, World, desk_options, policies};
+use crate::app::Parts;
+use crate::clock::{Clock, ManualClock, SystemClock};
+use crate::history;
+use crate::simulator::crew::Crew;
+use crate::simulator::receivers::Caller;
+use crate::simulator::{Replay, SimOptions, Simulator, lively_end};
+use crate::store::tokens::Role;
+use crate::web::{self, Door};
+
+/// The loops are turned at least this often. SuperOps is asked as often.
+const EVERY: TimeDelta = TimeDelta::minutes(1);
+/// The forecast is renewed, and people look at their phones, each so many turns.
+const NOW_AND_THEN: u32 = 5;
+/// So often evaluation and dispatch take turns at one moment.
+const MOST_ROUNDS: usize = 20;
+/// More calls a minute than are ever made: it is the wall's minutes that are counted.
+const NO_BUDGET: u32 = 10_000_000;
+/// Room for all that is said.
+const ROOM: usize = 50 * CAUGHT_ROOM;
+
+/// Whose desk it is, and how it wants to be told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Desk {
+    /// The made-up desk, with the alerts that the demo has.
+    Demo,
+    /// The made-up desk, with the default alerts.
+    Usual,
+    /// A recorded history, with the default alerts.
+    Replay(PathBuf),
+}
+
+/// What is to be played.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Play {
+    pub desk: Desk,
+    pub tickets: usize,
+    pub seed: u64,
+    /// How long, by the desk's clock.
+    pub lasts: TimeDelta,
+    /// Whether some of the alerts are answered, as in the demo.
+    pub answered: bool,
+}
+
+impl Play {
+    pub(in crate::cli) fn of(args: &crate::cli::DemoArgs, lasts: Duration) -> anyhow::Result<Self> {
+        let desk = args.replay.clone().map_or(Desk::Demo, Desk::Replay);
+        let lasts = TimeDelta::from_std(lasts).context("that is too long")?;
+        Ok(Self { desk, tickets: args.tickets, seed: SimOptions::default().seed, lasts, answered: true })
+    }
+}
+
+/// Plays it, and says what happened.
+pub async fn play(play: &Play) -> anyhow::Result<Figures> {
+    let options = SimOptions { tickets: play.tickets, seed: play.seed, ..desk_options() };
+    let (clock, look_alike) = open(play, &options)?;
+    let begins = clock.now();
+    let world = World::round(look_alike, options, Arc::new(clock.clone()), ROOM).await?;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let listen = listener.local_addr()?;
+    let mut config = world.config(listen, &settings(&play.desk))?;
+    config.tenants.values_mut().for_each(|tenant| tenant.requests_per_minute = NO_BUDGET);
+    let mut parts = Parts::build(config, Arc::new(clock.clone())).await?;
+    let options = web::Options { anonymous: Some(Role::Admin), ..parts.web_options() };
+    let door = Door::beside(1, Arc::default());
+    let served = tokio::spawn(door.serve(listener, web::router(parts.web(options)), std::future::pending()));
+    let url = format!("http://{listen}");
+    world.sms.calls(Caller { auth_token: SMS_TOKEN.to_owned().into(), public_url: url.clone(), reach: url });
+    let mut crew = Crew::new(&world.caught, &world.sms);
+    let ends = begins + play.lasts;
+    let mut turns = 0;
+    while clock.now() < ends {
+        let now_and_then = turns % NOW_AND_THEN == 0;
+        let next = turn(&mut parts, &clock, now_and_then).await?;
+        if play.answered && now_and_then {
+            crew.turn().await;
+        }
+        clock.set(next.min(ends));
+        turns += 1;
+    }
+    let zone = super::zone_of(&parts);
+    let figures = Figures::take(&parts.service, &parts.store, &world, zone, begins).await;
+    served.abort();
+    parts.store.close().await;
+    figures
+}
+
+/// What all loops do at one moment. When to turn them next.
+async fn turn(parts: &mut Parts, clock: &ManualClock, foresee: bool) -> anyhow::Result<DateTime<Utc>> {
+    let now = clock.now();
+    for sync in &mut parts.syncs {
+        sync.turn(now).await?;
+    }
+    if foresee {
+        for predict in &mut parts.predicts {
+            predict.turn(now).await?;
+        }
+    }
+    let mut next = now + EVERY;
+    for _ in 0..MOST_ROUNDS {
+        let turn = parts.evaluate.turn(now).await?;
+        parts.dispatch.turn(now).await?;
+        if turn.notifications == 0 && turn.next.is_none_or(|next| next > now) {
+            next = turn.next.into_iter().chain([next]).min().unwrap_or(next);
+            break;
+        }
+    }
+    parts.receipts.turn(now).await?;
+    for write_back in &mut parts.write_backs {
+        write_back.turn().await?;
+    }
+    parts.vigil.turn(now).await?;
+    Ok(next)
+}
+
+/// The desk, and a clock that stands at its beginning.
+fn open(play: &Play, options: &SimOptions) -> anyhow::Result<(ManualClock, Arc<Simulator>)> {
+    let Desk::Replay(path) = &play.desk else {
+        let clock = ManualClock::at(super::working_morning(SystemClock.now()));
+        return Ok((clock.clone(), Simulator::new(options.clone(), Arc::new(clock))));
+    };
+    let records = history::read(path).collect::<Result<Vec<_>, _>>()?;
+    let end = records.iter().map(|record| record.opened_at).max().context("the history is empty")?;
+    // At its own time, so that its days of the week are those of the calendar.
+    let lively = end - (lively_end(&records, end) - end);
+    let seven = NaiveTime::from_hms_opt(7, 0, 0).unwrap_or_default();
+    let morning = lively.date_naive().and_time(seven).and_utc();
+    let begins = if morning > lively { morning - Days::new(1) } else { morning };
+    let clock = ManualClock::at(begins);
+    Ok((clock.clone(), Simulator::replaying(Replay::new(records, end), options.clone(), Arc::new(clock))))
+}
+
+fn settings(desk: &Desk) -> String {
+    match desk {
+        Desk::Demo => format!("{DESK}{DESK_ALERTS}{}", policies()),
+        Desk::Usual => format!("{DESK}{}", policies()),
+        Desk::Replay(_) => format!("calendar = \"office\"{REPLAY}{OFFICE}"),
+    }
+}
+
+/// What was promised in the histories, and the hours in which it counts.
+const OFFICE: &str = r#"
+[calendars.office]
+timezone = "UTC"
+mon = ["08:00-18:00"]
+tue = ["08:00-18:00"]
+wed = ["08:00-18:00"]
+thu = ["08:00-18:00"]
+fri = ["08:00-18:00"]
+[[policies]]
+priority = "P1"
+resolution = "4h"
+clock = "calendar"
+[[policies]]
+priority = "P2"
+resolution = "8h"
+clock = "calendar"
+[[policies]]
+priority = "P4"
+resolution = "50h"
+[[policies]]
+resolution = "30h"
+"#;
