@@ -20,6 +20,9 @@ const FAILURES: usize = 3;
 const MISSES: i64 = 2;
 /// Whoever was told has had the time to act: from then on it is believed.
 const DOUBTED_FOR: TimeDelta = TimeDelta::days(1);
+/// So few may well have been deleted or merged: then it is believed sooner.
+const FEW: usize = 2;
+const FEW_DOUBTED_FOR: TimeDelta = TimeDelta::hours(1);
 /// Still there when asked for: so many, and it is the filter that hides them.
 const HIDDEN: usize = 3;
 
@@ -63,7 +66,7 @@ impl TenantSync {
         }
         if !(search.whole && is_many(open_missing, open.len())) {
             self.believe().await?;
-        } else if self.state.doubted_since.is_none() || self.doubted_since(now).is_some() {
+        } else if self.is_to_be_doubted(open_missing, now) {
             return self.doubt(open_missing, now).await;
         }
         for id in asked.unknown.iter().chain(&asked.failed) {
@@ -143,14 +146,22 @@ impl TenantSync {
 
     /// Since when it is doubted that so many tickets are gone.
     pub(super) fn doubted_since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.state.doubted_since.filter(|since| now < *since + DOUBTED_FOR)
+        let length = if self.state.missing <= FEW { FEW_DOUBTED_FOR } else { DOUBTED_FOR };
+        self.state.doubted_since.filter(|since| now < *since + length)
+    }
+
+    /// Whether it is not believed that so many are gone: it is new, it is doubted still, or there are more of them.
+    fn is_to_be_doubted(&self, missing: usize, now: DateTime<Utc>) -> bool {
+        let is_new = self.state.doubted_since.is_none() || missing > self.state.missing;
+        is_new || self.doubted_since(now).is_some()
     }
 
     async fn doubt(&mut self, missing: usize, now: DateTime<Utc>) -> Result<(), SyncError> {
-        if self.state.doubted_since.is_none() {
+        let since = self.doubted_since(now);
+        if since.is_none() {
             error!(tenant = %self.tenant, missing, "{missing} open tickets of `{}` are missing at once: their alerts stay as they were", self.tenant);
         }
-        self.state.doubted_since.get_or_insert(now);
+        self.state.doubted_since = since.or(Some(now));
         self.state.missing = missing;
         Ok(self.store.save_sync_state(&self.tenant, self.state.clone()).await?)
     }
@@ -166,7 +177,8 @@ impl TenantSync {
     }
 }
 
-/// Whether it is hard to believe that so many of the open tickets went at once.
+/// Whether it is hard to believe that so many of the open tickets went at once: one is deleted or merged any day, more
+/// than half of a desk is not, and of a large one not even a quarter.
 fn is_many(missing: usize, open: usize) -> bool {
-    (missing >= 3 && missing * 2 > open) || (missing >= 10 && missing * 4 >= open)
+    (missing >= 2 && missing * 2 > open) || (missing >= 10 && missing * 4 >= open)
 }

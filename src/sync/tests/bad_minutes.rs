@@ -361,6 +361,49 @@ async fn after_a_day_of_doubt_missing_tickets_are_let_go() {
 }
 
 #[tokio::test]
+async fn on_a_small_desk_two_are_doubted_for_an_hour_if_they_are_most_of_it() {
+    for (open, is_doubted) in [(2, true), (3, true), (4, false)] {
+        let mut bench = Bench::with(open_tickets(open)).await;
+        bench.turn().await;
+        (1..=2).for_each(|id| bench.desk().remove(id));
+        bench.turn_at(1).await;
+        bench.turn_at(2).await;
+        let left = usize::try_from(open).unwrap() - 2;
+        let doubt = bench.health.borrow().doubt.is_some();
+        assert_eq!((doubt, bench.open_count().await == left), (is_doubted, !is_doubted), "{open} were open");
+        bench.turn_at(61).await;
+        bench.turn_at(62).await;
+        assert_eq!((bench.health.borrow().doubt.clone(), bench.open_count().await), (None, left), "{open} were open");
+    }
+}
+
+#[tokio::test]
+async fn one_ticket_that_is_deleted_is_let_go_on_any_desk() {
+    for open in 1..=4 {
+        let mut bench = Bench::with(open_tickets(open)).await;
+        bench.turn().await;
+        bench.desk().remove(1);
+        bench.turn_at(1).await;
+        assert_eq!(bench.turn_at(2).await.vanished, 1, "{open} were open");
+    }
+}
+
+#[tokio::test]
+async fn more_tickets_that_go_missing_are_doubted_anew() {
+    let mut bench = Bench::with(open_tickets(6)).await;
+    bench.turn().await;
+    (1..=4).for_each(|id| bench.desk().remove(id));
+    bench.turn_at(1).await;
+    // The pass of the night.
+    bench.turn_at(20 * 60).await;
+    bench.turn_at(24 * 60 + 1).await;
+    bench.desk().remove(5);
+    bench.turn_at(24 * 60 + 2).await;
+    assert_eq!(bench.health.borrow().doubt.as_ref().map(|doubt| doubt.since), Some(at(24 * 60 + 2)));
+    assert_eq!(bench.open_count().await, 6);
+}
+
+#[tokio::test]
 async fn a_filter_that_hides_open_tickets_is_done_without() {
     let mut bench = Bench::with(open_tickets(150)).await;
     bench.turn().await;
