@@ -13,7 +13,7 @@ use std::cmp::Reverse;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::calendar::Calendar;
-use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched};
+use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched, ends};
 use crate::ticket::{ClockKind, StatusMeaning};
 
 /// A ticket first read this soon after its creation cannot have been parked and taken up again.
@@ -21,8 +21,6 @@ const SOON: TimeDelta = TimeDelta::minutes(5);
 
 /// Moments are kept to this.
 const TICK: TimeDelta = TimeDelta::milliseconds(1);
-/// A resolution that is noted this soon before the change of status belongs to it.
-const SAME_MOMENT: TimeDelta = TimeDelta::minutes(1);
 
 /// A stretch of one status.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -428,7 +426,7 @@ impl<'a, 'c> Teller<'a, 'c> {
             return;
         }
         let Spell { status, meaning, from, .. } = *self.last();
-        let came_later = self.spells.len() > 1 && from.latest - at.latest > SAME_MOMENT;
+        let came_later = self.spells.len() > 1 && !ends(at.latest, from.latest);
         while self.spells.len() > self.cycle + 1
             && (self.last().meaning == StatusMeaning::Closed || self.last().from.latest > at.latest)
         {
@@ -465,7 +463,7 @@ impl<'a, 'c> Teller<'a, 'c> {
         }
         let told = ticket.resolution.met_at;
         let never_changed = self.spells.len() == 1;
-        let told = told.filter(|at| closed || never_changed || self.last().from.latest - *at <= SAME_MOMENT);
+        let told = told.filter(|at| closed || never_changed || ends(*at, self.last().from.latest));
         if let Some(at) = told.filter(|at| self.is_of_this_cycle(*at)) {
             self.resolved(Some(at), exactly(at));
         }

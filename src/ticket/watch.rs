@@ -7,12 +7,15 @@
 #[cfg(test)]
 mod tests;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::by_hand::{Override, Ruling};
 use super::talk::Talk;
 use super::{ClockKind, Named, StatusMeaning, StatusWords, Ticket};
+
+/// A resolution that is noted this soon before a change of status belongs to it.
+const SAME_MOMENT: TimeDelta = TimeDelta::minutes(1);
 
 /// So many changes of its status are kept with a ticket: nobody works on one that had more.
 const LONGEST_PAST: usize = 500;
@@ -237,6 +240,17 @@ fn is_closed(ticket: &Ticket, words: &StatusWords) -> bool {
     words.meaning(ticket.status.as_deref()) == StatusMeaning::Closed
 }
 
+/// Whether a resolution at `resolved` is the end of the status that came at `since`. SuperOps may keep its time after
+/// the ticket was reopened; then the status came later.
+pub fn ends(resolved: DateTime<Utc>, since: DateTime<Utc>) -> bool {
+    since - resolved <= SAME_MOMENT
+}
+
+/// Whether it was resolved in its present status, as one that nobody listed as closed may tell.
+fn is_resolved(ticket: &Ticket, status_since: Option<Bounds>) -> bool {
+    ticket.resolution.met_at.is_some_and(|at| status_since.is_none_or(|since| ends(at, since.latest)))
+}
+
 struct Difference<'a> {
     before: &'a Watched,
     old: &'a Ticket,
@@ -267,17 +281,22 @@ impl<'a> Difference<'a> {
             self.time(ChangeKind::DueMoved(clock), was, became, self.any_time());
         }
         self.time(ChangeKind::FirstResponse, old.first_response.met_at, new.first_response.met_at, self.edited());
-        self.ending(is_closed(old, words), is_closed(new, words));
+        let status = self.changes.iter().find(|change| change.kind == ChangeKind::Status).map(|change| change.at);
+        let before = self.before.status_since;
+        let (was_closed, is_closed) = (is_closed(old, words), is_closed(new, words));
+        // Whoever leaves a closed status reopens the ticket, however soon after its resolution.
+        let is_over = is_closed || (!was_closed && is_resolved(new, status.or(before)));
+        self.ending(was_closed || is_resolved(old, before), is_over);
         self.changes
     }
 
     /// Resolved or reopened: by its status, or by the time SuperOps gives.
-    fn ending(&mut self, was_closed: bool, is_closed: bool) {
+    fn ending(&mut self, was_over: bool, is_over: bool) {
         let (was, became) = (self.old.resolution.met_at, self.new.resolution.met_at);
         let cleared = was.is_some() && became.is_none();
-        if !is_closed && (was_closed || cleared) {
+        if !is_over && (was_over || cleared) {
             self.push(ChangeKind::Reopened, was.map(text_of), self.new.status.clone(), self.edited());
-        } else if (!was_closed && is_closed) || (became.is_some() && was != became) {
+        } else if (!was_over && is_over) || (became.is_some() && was != became) {
             self.push(ChangeKind::Resolved, was.map(text_of), became.map(text_of), self.edited());
         }
     }

@@ -115,6 +115,23 @@ fn a_cleared_resolution_reopens_a_ticket_whose_status_was_never_closed() {
 }
 
 #[test]
+fn a_ticket_that_was_over_in_a_status_nobody_listed_is_reopened_like_any_other() {
+    let completed = Ticket { status: Some("Completed".into()), updated_at: Some(at(12)), ..ticket() };
+    let completed = Ticket { resolution: Reported { met_at: Some(at(12)), ..ticket().resolution }, ..completed };
+    let (over, changes) = next(&seen(ticket()), completed.clone(), 20);
+    assert_eq!(kinds(&changes), [ChangeKind::Status, ChangeKind::Resolved]);
+    // SuperOps may keep the time of the resolution, or clear it.
+    for met_at in [Some(at(12)), None] {
+        let open = Ticket { status: Some("In Progress".into()), updated_at: Some(at(25)), ..completed.clone() };
+        let open = Ticket { resolution: Reported { met_at, ..open.resolution.clone() }, ..open };
+        let (watched, changes) = next(&over, open, 30);
+        assert_eq!((kinds(&changes), watched.cycle), (vec![ChangeKind::Status, ChangeKind::Reopened], 1));
+    }
+    let (again, changes) = next(&over, Ticket { priority: None, ..completed }, 30);
+    assert_eq!((kinds(&changes), again.cycle), (vec![ChangeKind::Priority], 0));
+}
+
+#[test]
 fn a_first_sla_does_not_begin_another_cycle() {
     let mut without = ticket();
     without.sla = None;
