@@ -16,7 +16,7 @@ pub mod write_back;
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::sla::clock::{ClockState, Doubt, Standing};
@@ -153,6 +153,8 @@ pub struct Raised {
     pub stage: Stage,
     /// The due time it was raised for.
     pub due: DateTime<Utc>,
+    /// The working time that was allowed then; none: not known.
+    pub target: Option<TimeDelta>,
     /// Rises when a clock comes back into danger after it was safe.
     pub episode: u32,
     /// None while it is open.
@@ -205,6 +207,9 @@ pub enum Decision {
     Resolve(Closing),
 }
 
+/// When a pause began and ended is known about as well as this: targets that lie nearer are one.
+const SAME_TARGET: TimeDelta = TimeDelta::minutes(1);
+
 /// What to do about `clock`, given what was `raised` before. What was missed by `known_by`, when the watch of this
 /// desk began, is known and no news; none: whatever has happened since is news.
 pub fn decide(clock: &ClockState<'_>, known_by: Option<DateTime<Utc>>, raised: Option<&Raised>) -> Decision {
@@ -222,7 +227,7 @@ pub fn decide(clock: &ClockState<'_>, known_by: Option<DateTime<Utc>>, raised: O
             _ => Decision::Raise { stage, episode: 0, reason },
         };
     };
-    let moved = clock.due != Some(raised.due);
+    let moved = has_moved(clock, raised);
     let again = Decision::Raise { stage, episode: raised.episode + 1, reason };
     match raised.resolved_as {
         None if stage > raised.stage => Decision::Raise { stage, episode: raised.episode, reason },
@@ -232,6 +237,13 @@ pub fn decide(clock: &ClockState<'_>, known_by: Option<DateTime<Utc>>, raised: O
         Some(closing) if !moved && stage <= raised.stage && may_come_back(closing) => Decision::Reopen,
         Some(_) => again,
     }
+}
+
+/// Whether `clock` is due by another promise than the one that it was raised for. A pause moves the due time and leaves
+/// the working time that is allowed as it was: that is the same promise.
+fn has_moved(clock: &ClockState<'_>, raised: &Raised) -> bool {
+    let is_same = |(now, then): (TimeDelta, TimeDelta)| (now - then).abs() <= SAME_TARGET;
+    clock.due != Some(raised.due) && !clock.total.zip(raised.target).is_some_and(is_same)
 }
 
 /// Whether the same danger may be back after this, without being news.

@@ -365,7 +365,7 @@ impl Evaluate {
             Decision::Reopen => {
                 let Some(before) = self.memory.get(&key) else { return };
                 let steps = &escalate::escalation_of(&self.config, before, watched).steps;
-                let Some(row) = self.memory.reopen(&key, steps, scene.now) else { return };
+                let Some(row) = self.memory.reopen(&key, clock.due, steps, scene.now) else { return };
                 if row.life.held().is_none() {
                     work.reopened.push((key, memory::stage_of(&row)));
                 }

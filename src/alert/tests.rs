@@ -31,7 +31,7 @@ const BREACHED: Standing = Standing::Breached { over: LEFT };
 const PAUSED: Standing = Standing::Paused { left: LEFT };
 
 fn raised(stage: Stage, resolved_as: Option<Closing>) -> Raised {
-    Raised { stage, due: at(60), episode: 0, resolved_as }
+    Raised { stage, due: at(60), target: Some(TimeDelta::minutes(60)), episode: 0, resolved_as }
 }
 
 fn raise(stage: Stage, episode: u32) -> Decision {
@@ -85,8 +85,24 @@ fn what_was_past_when_first_seen_is_known_not_news() {
 
 #[test]
 fn more_time_after_a_breach_starts_a_new_episode() {
-    let moved = ClockState { due: Some(at(200)), ..clock(AT_RISK) };
+    let more =
+        ClockState { total: Some(TimeDelta::minutes(200)), left: Some(TimeDelta::minutes(40)), ..clock(AT_RISK) };
+    let moved = ClockState { due: Some(at(200)), ..more };
     assert_eq!(decide(&moved, Some(at(0)), Some(&raised(Stage::Breached, None))), raise(Stage::Warning, 1));
+}
+
+#[test]
+fn a_due_time_that_a_pause_has_moved_is_the_same_promise() {
+    let after_a_pause = ClockState { due: Some(at(155)), ..clock(AT_RISK) };
+    let decided = |closing| decide(&after_a_pause, Some(at(0)), Some(&raised(Stage::Warning, Some(closing))));
+    assert_eq!(decided(Closing::Paused), Decision::Reopen);
+    assert_eq!(decided(Closing::ByHand), Decision::Keep, "it stays resolved");
+    let warned = Raised { target: None, ..raised(Stage::Warning, Some(Closing::Paused)) };
+    assert_eq!(decide(&after_a_pause, Some(at(0)), Some(&warned)), raise(Stage::Warning, 1), "nobody knows the target");
+    let (total, left) = (Some(TimeDelta::minutes(45)), Some(TimeDelta::minutes(9)));
+    let shorter = ClockState { total, left, ..after_a_pause };
+    let warned = raised(Stage::Warning, Some(Closing::Paused));
+    assert_eq!(decide(&shorter, Some(at(0)), Some(&warned)), raise(Stage::Warning, 1), "another promise");
 }
 
 #[test]

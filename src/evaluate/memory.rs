@@ -83,7 +83,7 @@ impl Memory {
         self.threads.remove(tenant);
     }
 
-    /// Takes over the rungs that refusals brought forward.
+    /// Takes over the rungs that refusals brought forward, and what is told by itself since nobody took its digest.
     pub async fn hurry(&mut self, store: &Store, tenant: &TenantId, now: DateTime<Utc>) -> Result<(), StoreError> {
         let hurried: HashSet<String> = store.hurried(tenant, now).await?.into_iter().collect();
         if hurried.is_empty() {
@@ -94,6 +94,11 @@ impl Memory {
         let waiting: Vec<_> = waiting.map(|row| AlertRow { next_step_at: Some(now), ..row.clone() }).collect();
         for row in waiting {
             self.put(row);
+        }
+        let untold = self.open(tenant).filter(|row| !row.told).map(|row| row.key.to_string());
+        let untold: Vec<String> = untold.filter(|key| hurried.contains(key)).collect();
+        if !untold.is_empty() {
+            store.alerts_by_key(&untold).await?.into_iter().for_each(|row| drop(self.put(row)));
         }
         Ok(())
     }
@@ -136,7 +141,7 @@ impl Memory {
         let generation = before.map_or(0, |row| row.generation + 1);
         let life = before.map(|row| row.life.anew()).unwrap_or_default();
         let row = AlertRow {
-            raised: Raised { stage, due: clock.due.unwrap_or(now), episode, resolved_as: None },
+            raised: Raised { stage, due: clock.due.unwrap_or(now), target: clock.total, episode, resolved_as: None },
             reason: reason.to_string(),
             raised_at: now,
             changed_at: now,
@@ -168,10 +173,18 @@ impl Memory {
         self.put(AlertRow { told: false, next_step_at: None, ..row })
     }
 
-    /// Opens an alert again whose danger is the one that people were told of; its rungs go on from here.
-    pub fn reopen(&mut self, key: &AlertKey, steps: &[Step], now: DateTime<Utc>) -> Option<AlertRow> {
+    /// Opens an alert again whose danger is the one that people were told of; its rungs go on from here. Its clock may be
+    /// `due` at another time by now.
+    pub fn reopen(
+        &mut self,
+        key: &AlertKey,
+        due: Option<DateTime<Utc>>,
+        steps: &[Step],
+        now: DateTime<Utc>,
+    ) -> Option<AlertRow> {
         let mut row = self.get(key)?.clone();
         row.raised.resolved_as = None;
+        row.raised.due = due.unwrap_or(row.raised.due);
         row.changed_at = now;
         row.generation += 1;
         // The time in which nobody had to act does not count: the rungs lie as far apart as ever.

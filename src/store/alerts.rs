@@ -4,6 +4,7 @@
 //! alerts, the notifications they cause, and the ones they make void. A
 //! notification's key is unique, so a turn that is repeated enqueues nothing twice.
 
+mod salvage;
 mod saving;
 
 use std::collections::HashSet;
@@ -20,6 +21,7 @@ pub use crate::alert::life::AlertRow;
 use crate::alert::life::{Asked, Hold, HoldKind, How, Life};
 use crate::alert::{AlertKey, Closing, Raised, Stage};
 use crate::ticket::{ClockKind, TenantId, TicketId};
+pub(super) use salvage::salvaged;
 pub use saving::Saving;
 
 /// SQLite takes 32,766 values in one statement; a row has fewer than 32.
@@ -121,7 +123,8 @@ impl Store {
         rows.iter().map(count).collect()
     }
 
-    /// The alerts of `tenant` that are open or whose ticket is. One that cannot be read is set aside.
+    /// The alerts of `tenant` that are open or whose ticket is. One that cannot be read is set aside, and what of it can
+    /// be read goes on.
     pub async fn alerts(&self, tenant: &TenantId) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sqlx::query(
             "SELECT * FROM alerts WHERE key IN (SELECT key FROM alerts WHERE tenant = $1 AND state = 'open'
@@ -152,7 +155,7 @@ impl Store {
         for row in rows {
             match alert_row(row) {
                 Ok(alert) => alerts.push(alert),
-                Err(error) => self.set_alert_aside(row, error).await?,
+                Err(error) => alerts.extend(self.set_alert_aside(row, error).await?),
             }
         }
         Ok(alerts)
@@ -215,6 +218,7 @@ pub(super) fn alert_row(row: &sqlx::sqlite::SqliteRow) -> Result<AlertRow, Store
         raised: Raised {
             stage: stages.into_iter().find(|known| known.as_str() == stage).ok_or_else(|| unreadable("stage"))?,
             due: instant(number("due")?)?,
+            target: row.try_get::<Option<i64>, _>("target")?.map(TimeDelta::milliseconds),
             episode: small("episode")?,
             resolved_as: resolved.map(|text| Closing::parse(&text).ok_or_else(|| unreadable("closing"))).transpose()?,
         },
@@ -251,12 +255,13 @@ fn hold(row: &sqlx::sqlite::SqliteRow) -> Result<Option<Hold>, StoreError> {
     }))
 }
 
-/// Writes `alerts`, each only if nobody acted on it since it was read; the error is `RowNotFound` if somebody did.
+/// Writes `alerts`, each only if nobody acted on it since it was read, and its digest was not refused; the error is
+/// `RowNotFound` otherwise.
 async fn upsert(tx: &mut SqliteConnection, alerts: &[AlertRow]) -> Result<(), sqlx::Error> {
     let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
         "INSERT INTO alerts (key, tenant, ticket_id, clock, cycle, episode, stage, state, reason, due, raised_at,
          changed_at, step, next_step_at, generation, told, resolved_as, id, escalation, ack_expires, acked_at,
-         acked_by, acked_how, ack_until, snoozed_until, hold_over, again, acts, asked, covered_until) ",
+         acked_by, acked_how, ack_until, snoozed_until, hold_over, again, acts, asked, covered_until, target) ",
     );
     query.push_values(alerts, |mut row, alert| {
         let state = if alert.raised.resolved_as.is_some() { "resolved" } else { "open" };
@@ -282,6 +287,7 @@ async fn upsert(tx: &mut SqliteConnection, alerts: &[AlertRow]) -> Result<(), sq
             .push_bind(alert.ack_expires.num_milliseconds());
         push_life(&mut row, &alert.life);
         row.push_bind(alert.asked.as_ref().map(json)).push_bind(alert.covered_until.map(millis));
+        row.push_bind(alert.raised.target.map(|target| target.num_milliseconds()));
     });
     query.push(
         " ON CONFLICT (key) DO UPDATE SET episode = excluded.episode, stage = excluded.stage, state = excluded.state,
@@ -291,7 +297,8 @@ async fn upsert(tx: &mut SqliteConnection, alerts: &[AlertRow]) -> Result<(), sq
          ack_expires = excluded.ack_expires, acked_at = excluded.acked_at, acked_by = excluded.acked_by,
          acked_how = excluded.acked_how, ack_until = excluded.ack_until, snoozed_until = excluded.snoozed_until,
          hold_over = excluded.hold_over, again = excluded.again, asked = excluded.asked,
-         covered_until = excluded.covered_until WHERE alerts.acts = excluded.acts",
+         covered_until = excluded.covered_until, target = excluded.target
+         WHERE alerts.acts = excluded.acts AND alerts.told <= excluded.told",
     );
     let written = query.build().execute(tx).await?.rows_affected();
     if written == alerts.len() as u64 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }

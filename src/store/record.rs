@@ -186,7 +186,8 @@ impl Store {
         Ok((self.alerts_by_key(&latest.keys()).await?, total.min(MOST_ALERTS)))
     }
 
-    async fn alerts_by_key(&self, keys: &[String]) -> Result<Vec<AlertRow>, StoreError> {
+    /// The alerts of these keys, as far as they can be read.
+    pub async fn alerts_by_key(&self, keys: &[String]) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sqlx::query("SELECT * FROM alerts WHERE key IN (SELECT value FROM json_each($1))");
         Ok(readable(&rows.bind(json(&keys)).fetch_all(&self.reads).await?))
     }

@@ -1,12 +1,13 @@
 //! Rows that cannot be read: each is counted and named in the log, and none holds up the others.
 //!
-//! An alert is moved out of the way and raised anew; a ticket is passed over
+//! An alert is copied aside and goes on with what can be read of it; a ticket is passed over
 //! until SuperOps has shown it again; a notification counts as refused.
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Column, Row, SqliteConnection};
 use tracing::error;
 
+use super::alerts::{AlertRow, rewrite, salvaged};
 use super::{Store, StoreError};
 use crate::telemetry::SetAsideLabels;
 
@@ -17,12 +18,19 @@ impl Store {
         error!(kind, key, why = %why, "the stored {kind} `{key}` cannot be read and is set aside: {why}");
     }
 
-    /// Moves an alert that cannot be read out of the way, as it is. If its danger lasts it is raised anew, under the
-    /// same key: what was said of it is known by that, and not said again.
-    pub(super) async fn set_alert_aside(&self, row: &SqliteRow, error: StoreError) -> Result<(), StoreError> {
+    /// Copies an alert that cannot be read aside, as it is, and gives what can be read of it, which takes its place. None
+    /// if nobody can say which alert it is: then it is raised anew if its danger lasts. What was said is known by the
+    /// key in either case, and not said again.
+    pub(super) async fn set_alert_aside(
+        &self,
+        row: &SqliteRow,
+        error: StoreError,
+    ) -> Result<Option<AlertRow>, StoreError> {
         let (key, tenant): (String, String) = (row.try_get("key")?, row.try_get("tenant")?);
         let (why, content) = (error.to_string(), as_json(row));
         self.tell_unreadable("alert", &key, &why);
+        let said = self.last_stage_said(&key).await?;
+        let salvaged = salvaged(row, said.as_deref());
         self.writer
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
@@ -33,10 +41,25 @@ impl Store {
                     );
                     let keep = keep.bind(tenant).bind(&key).bind(content).bind(why);
                     keep.execute(&mut *tx).await?;
-                    sqlx::query("DELETE FROM alerts WHERE key = $1").bind(&key).execute(tx).await.map(drop)
+                    let Some(alert) = salvaged else {
+                        sqlx::query("DELETE FROM alerts WHERE key = $1").bind(&key).execute(tx).await?;
+                        return Ok(None);
+                    };
+                    // What cannot be read does not stand in the way of what can.
+                    sqlx::query("UPDATE alerts SET told = 0 WHERE key = $1").bind(&key).execute(&mut *tx).await?;
+                    rewrite(tx, &alert).await?;
+                    Ok(Some(alert))
                 })
             })
             .await
+    }
+
+    /// The stage that was told last of the alert of that key.
+    async fn last_stage_said(&self, key: &str) -> Result<Option<String>, StoreError> {
+        let stage = sqlx::query_scalar(
+            "SELECT stage FROM notifications WHERE alert_key = $1 AND kind = 'alert' ORDER BY created_at DESC LIMIT 1",
+        );
+        Ok(stage.bind(key).fetch_optional(&self.reads).await?)
     }
 }
 

@@ -251,6 +251,46 @@ async fn what_a_policy_promises_goes_on_after_a_pause_or_a_closing_with_what_was
 }
 
 #[tokio::test]
+async fn a_warning_is_told_once_whatever_a_pause_does_to_the_due_time() {
+    let mut app = TestApp::with(AN_HOUR_TO_SOLVE).await;
+    let id = app.superops.add(usual());
+    app.turn().await;
+    app.wait(minutes(46)).await;
+    assert!(app.said().contains("At risk: resolution, 14 min left"));
+    app.superops.change_status(&id, "On Hold");
+    app.turn().await;
+    app.wait(HOURS(3)).await;
+    app.superops.change_status(&id, "In Progress");
+    app.turn().await;
+    app.wait(minutes(13)).await;
+    let told = app.said();
+    assert!(!told.contains("mateo") && !told.contains("At risk"), "nothing of it is news: {told}");
+    app.wait(minutes(2)).await;
+    assert!(app.said().contains("Breached: resolution, 1 min over"));
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_reopened_from_a_status_nobody_listed_is_told_of_anew() {
+    let mut app = TestApp::with("").await;
+    let id = app.ticket(HOURS(1));
+    app.turn().await;
+    app.wait(minutes(61)).await;
+    assert!(app.said().contains("Breached: resolution, 1 min over"));
+    let resolved = app.now();
+    app.superops.patch(&id, |ticket| {
+        ticket.status = Some("Completed".into());
+        ticket.resolution.met_at = Some(resolved);
+    });
+    app.wait(minutes(5)).await;
+    assert_eq!(only_alert(&mut app).await.closing, Some("closed_late"));
+    app.superops.patch(&id, |ticket| ticket.status = Some("In Progress".into()));
+    app.wait(minutes(5)).await;
+    let told = app.said();
+    assert!(told.contains("Breached: resolution"), "{told}");
+    assert_eq!(told_of(&mut app, &id, ChangeKind::Reopened).await.len(), 1);
+}
+
+#[tokio::test]
 async fn while_paused_it_is_due_if_resumed_now() {
     let mut app = TestApp::with(AN_HOUR_TO_SOLVE).await;
     let id = app.superops.add(usual());

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use sqlx::{Connection, Executor, SqliteConnection};
+use superops_sla::alert::Stage;
 use superops_sla::alert::escalation::ChannelKind;
-use superops_sla::alert::life::{Act, Actor, How};
+use superops_sla::alert::life::{Act, Actor, How, State};
 use superops_sla::alert::overlay::OverlayKind;
 use superops_sla::dispatch::Dispatch;
 use superops_sla::notify::{Body, Message, Notifier, Receipt, SendError};
@@ -19,6 +20,7 @@ use superops_sla::store::alerts::id_of;
 use superops_sla::store::audit::Author;
 use tokio::sync::Notify;
 
+use crate::life::only_alert;
 use crate::support::{TestApp, minutes, usual};
 
 /// At risk after three quarters of these eight hours.
@@ -54,6 +56,13 @@ async fn storm(number: usize) -> TestApp {
     app.clock.advance(minutes(45));
     app.evaluate().await;
     app
+}
+
+/// Of the only alert.
+async fn episode(app: &TestApp) -> i64 {
+    let url = format!("sqlite://{}", app.database().display());
+    let mut beside = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::query_scalar("SELECT episode FROM alerts").fetch_one(&mut beside).await.unwrap()
 }
 
 /// Does to the store what no part of the product does.
@@ -516,6 +525,35 @@ async fn an_alert_that_cannot_be_read_is_raised_anew_and_nobody_is_told_twice() 
     let parts = app.parts();
     let figures = parts.telemetry.render();
     assert!(figures.contains("set_aside_total{kind=\"alert\"} 1"), "{figures}");
+}
+
+#[tokio::test]
+async fn of_an_alert_that_cannot_be_read_episode_and_acknowledgement_are_kept() {
+    for damage in ["asked = '{'", "stage = 'odd'", "due = 'odd', told = 'odd'"] {
+        let (mut app, id) = about_to_warn("", of(Some("Mateo Alvarez"))).await;
+        app.turn().await;
+        app.superops.patch(&id, |ticket| ticket.resolution.due = ticket.resolution.due.map(|due| due + LENGTH));
+        app.wait(minutes(1)).await;
+        app.wait(TimeDelta::hours(6)).await;
+        app.wait(TimeDelta::hours(4)).await;
+        app.said();
+        let before = only_alert(&mut app).await;
+        assert_eq!((before.stage, episode(&app).await), (Stage::Breached, 1));
+        let actor = Actor { name: "Mia".into(), how: How::Api, origin: "a test".into(), note: None };
+        let now = app.now();
+        app.parts().store.act(&before.id, Act::Acknowledge, &actor, now).await.unwrap();
+        app.stop().await;
+        tamper(&app, &format!("UPDATE alerts SET {damage}")).await;
+        app.resume().await;
+        app.wait(minutes(1)).await;
+        let after = only_alert(&mut app).await;
+        assert_eq!((after.state, after.hold.unwrap().by), (State::Acknowledged, "Mia".to_owned()), "{damage}");
+        assert_eq!((after.stage, episode(&app).await), (Stage::Breached, 1), "{damage}");
+        app.wait(minutes(28)).await;
+        assert_eq!(told(&mut app), Vec::<String>::new(), "{damage}");
+        app.wait(minutes(1)).await;
+        assert!(told(&mut app).contains(&"dana.whitfield".to_owned()), "{damage}: its time is up");
+    }
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ fn alert(stage: Stage) -> AlertRow {
             clock: ClockKind::Resolution,
             cycle: 0,
         },
-        raised: Raised { stage, due: at(60), episode: 0, resolved_as: None },
+        raised: Raised { stage, due: at(60), target: None, episode: 0, resolved_as: None },
         reason: "its target was missed".to_owned(),
         raised_at: at(0),
         changed_at: at(0),

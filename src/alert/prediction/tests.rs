@@ -86,7 +86,7 @@ fn a_prediction_is_told_once_and_gives_way_to_the_clock() {
     let left = TimeDelta::hours(1);
     let (on_track, at_risk, paused) =
         (Standing::OnTrack { left }, Standing::AtRisk { left }, Standing::Paused { left });
-    let raised = |stage, resolved_as| Some(Raised { stage, due: at("17:00"), episode: 0, resolved_as });
+    let raised = |stage, resolved_as| Some(Raised { stage, due: at("17:00"), target: None, episode: 0, resolved_as });
     let open = raised(Stage::Predicted, None);
     let over = |closing| raised(Stage::Predicted, Some(closing));
     let (tell, back) = (Some(Call::Tell(0.8)), Some(Call::TakeBack));

@@ -1,0 +1,118 @@
+//! What can still be read of an alert whose row is damaged.
+//!
+//! What is lost is taken so that people are rather told once too often than
+//! never; by the episode nobody is told again what they were told, and whoever
+//! holds the alert goes on holding it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::instant;
+use crate::alert::life::{ACK_EXPIRES, AlertRow, Hold, HoldKind, How, Life};
+use crate::alert::{AlertKey, Closing, Raised, Stage};
+use crate::ticket::{ClockKind, TenantId, TicketId};
+
+/// What the row of an alert still tells; `said` is the stage that its last message told, as notifications carry it. None
+/// if nobody can say which alert it is.
+pub fn salvaged(row: &SqliteRow, said: Option<&str>) -> Option<AlertRow> {
+    let found = Found(row);
+    let (said_stage, said_episode) = said.map(told_stage).unwrap_or_default();
+    let state: Option<String> = found.get("state");
+    let resolved_as = found.text("resolved_as").and_then(|text| Closing::parse(&text));
+    // One that is over for an unknown reason is opened again quietly if its danger lasts.
+    let resolved_as = resolved_as.or((state.as_deref() == Some("resolved")).then_some(Closing::Paused));
+    let some_time = ["changed_at", "raised_at", "due"].into_iter().find_map(|column| found.time(column));
+    let some_time = some_time.unwrap_or_default();
+    let raised_at = found.time("raised_at").unwrap_or(some_time);
+    let next_step_at = found.time("next_step_at").or((!found.is_null("next_step_at")).then_some(some_time));
+    Some(AlertRow {
+        key: key(&found)?,
+        raised: Raised {
+            stage: found.text("stage").and_then(|text| stage(&text)).or(said_stage).unwrap_or(Stage::Predicted),
+            due: found.time("due").unwrap_or(raised_at),
+            target: found.get("target").and_then(TimeDelta::try_milliseconds),
+            episode: found.small("episode").unwrap_or(said_episode),
+            resolved_as,
+        },
+        reason: found.text("reason").unwrap_or_else(|| "why it was raised cannot be read any more".to_owned()),
+        raised_at,
+        changed_at: some_time,
+        step: found.small("step").unwrap_or_default(),
+        next_step_at: next_step_at.filter(|_| resolved_as.is_none()),
+        generation: found.small("generation").unwrap_or_default() + 1,
+        told: found.get::<i64>("told") != Some(0),
+        escalation: found.text("escalation").unwrap_or_default(),
+        ack_expires: found.get("ack_expires").and_then(TimeDelta::try_milliseconds).unwrap_or(ACK_EXPIRES),
+        asked: found.text("asked").and_then(|text| serde_json::from_str(&text).ok()),
+        covered_until: found.time("covered_until"),
+        life: Life {
+            hold: hold(&found),
+            again: found.get::<i64>("again") == Some(1),
+            acts: found.get("acts").unwrap_or_default(),
+        },
+    })
+}
+
+/// The columns of a row, each by itself.
+struct Found<'r>(&'r SqliteRow);
+
+impl Found<'_> {
+    fn get<T>(&self, column: &str) -> Option<T>
+    where
+        T: for<'a> sqlx::Decode<'a, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+    {
+        self.0.try_get::<Option<T>, _>(column).ok().flatten()
+    }
+
+    fn is_null(&self, column: &str) -> bool {
+        self.0.try_get_raw(column).is_ok_and(|value| sqlx::ValueRef::is_null(&value))
+    }
+
+    fn text(&self, column: &str) -> Option<String> {
+        self.get(column)
+    }
+
+    fn small(&self, column: &str) -> Option<u32> {
+        self.get::<i64>(column).and_then(|number| u32::try_from(number).ok())
+    }
+
+    fn time(&self, column: &str) -> Option<DateTime<Utc>> {
+        self.get(column).and_then(|millis| instant(millis).ok())
+    }
+}
+
+fn key(found: &Found<'_>) -> Option<AlertKey> {
+    let clock = found.text("clock")?;
+    let key = AlertKey {
+        tenant: TenantId::parse(&found.text("tenant")?).ok()?,
+        ticket: TicketId::parse(&found.text("ticket_id")?).ok()?,
+        clock: ClockKind::ALL.into_iter().find(|kind| kind.as_str() == clock)?,
+        cycle: found.small("cycle")?,
+    };
+    // Where they disagree, it is another alert's.
+    (found.text("key")? == key.to_string()).then_some(key)
+}
+
+fn stage(text: &str) -> Option<Stage> {
+    [Stage::Predicted, Stage::Warning, Stage::Breached].into_iter().find(|known| known.as_str() == text)
+}
+
+/// `breached/2` is the breach of episode 2.
+fn told_stage(text: &str) -> (Option<Stage>, u32) {
+    let (name, episode) = text.split_once('/').unwrap_or((text, "0"));
+    (stage(name), episode.parse().unwrap_or_default())
+}
+
+fn hold(found: &Found<'_>) -> Option<Hold> {
+    let at = found.time("acked_at")?;
+    let snoozed_until = found.time("snoozed_until");
+    Some(Hold {
+        kind: if snoozed_until.is_some() { HoldKind::Snoozed } else { HoldKind::Acknowledged },
+        by: found.text("acked_by").unwrap_or_else(|| "somebody".to_owned()),
+        how: found.text("acked_how").and_then(|text| How::parse(&text)).unwrap_or(How::Page),
+        at,
+        until: snoozed_until.or(found.time("ack_until")),
+        over: found.get::<i64>("hold_over") == Some(1),
+    })
+}
