@@ -265,6 +265,9 @@ pub struct DigestFacts {
     pub rows: Vec<DigestRow>,
     /// How many are not in `rows`.
     pub more: u32,
+    /// The keys of the alerts of all of them: if nobody takes the digest, each is told by itself. Shown to nobody.
+    #[serde(default)]
+    pub alerts: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

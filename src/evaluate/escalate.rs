@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use super::commit::Commit;
 use super::memory::stage_of;
 use super::write_back::Ran;
-use super::{Evaluate, Scene, facts, write_back};
+use super::{Evaluate, Scene, facts, key_of, write_back};
 use crate::alert::escalation::{ChannelKind, Recipient, Step, Target, owner, recipients};
 use crate::alert::life::{Asked, last_moved};
 use crate::alert::policy::Escalation;
@@ -249,7 +249,8 @@ impl Evaluate {
     pub(super) fn digests(&self, scene: &Scene<'_>, known: &[(Arc<Watched>, ClockState<'_>)]) -> Vec<NewNotification> {
         let mut people: BTreeMap<String, (Recipient, Vec<facts::Dated>)> = BTreeMap::new();
         for (watched, clock) in known {
-            let Some(row) = facts::digest_row(self.links(scene.tenant), watched, clock) else { continue };
+            let key = key_of(scene, watched, clock.kind);
+            let Some(row) = facts::digest_row(self.links(scene.tenant), watched, clock, key) else { continue };
             for recipient in self.first_reached(scene, watched) {
                 people.entry(recipient.id.clone()).or_insert_with(|| (recipient, Vec::new())).1.push(row.clone());
             }
@@ -271,6 +272,7 @@ impl Evaluate {
     fn digest(&self, scene: &Scene<'_>, recipient: &Recipient, mut rows: Vec<facts::Dated>) -> Option<NewNotification> {
         let (channel, fallback) = self.routes(recipient, &[ChannelKind::Email]).into_iter().next()?;
         rows.sort_by_key(|row| row.due);
+        let alerts = rows.iter().map(|row| row.alert.to_string()).collect();
         let more = u32::try_from(rows.len().saturating_sub(DIGEST_ROWS)).unwrap_or(u32::MAX);
         let timezone = rows.first().map_or(chrono_tz::Tz::UTC, |row| row.timezone);
         rows.truncate(DIGEST_ROWS);
@@ -282,7 +284,7 @@ impl Evaluate {
             to: recipient.address(channel)?.to_owned(),
             to_name: recipient.name.clone(),
             timezone,
-            body: Body::Digest(DigestFacts { rows: rows.into_iter().map(|row| row.row).collect(), more }),
+            body: Body::Digest(DigestFacts { rows: rows.into_iter().map(|row| row.row).collect(), more, alerts }),
         };
         Some(NewNotification {
             tenant: scene.tenant.id.clone(),

@@ -125,11 +125,12 @@ pub struct Dated {
     pub due: DateTime<Utc>,
     pub timezone: Tz,
     pub row: DigestRow,
+    pub alert: AlertKey,
 }
 
-/// One clock's row in a digest.
-pub fn digest_row(links: Links<'_>, watched: &Watched, clock: &ClockState<'_>) -> Option<Dated> {
+/// The row of one clock, whose alert is `alert`, in a digest.
+pub fn digest_row(links: Links<'_>, watched: &Watched, clock: &ClockState<'_>, alert: AlertKey) -> Option<Dated> {
     let due = clock.due?;
     let row = DigestRow { ticket: links.ticket(&watched.ticket), clock: clock.kind, due };
-    Some(Dated { due, timezone: clock.hours?.timezone(), row })
+    Some(Dated { due, timezone: clock.hours?.timezone(), row, alert })
 }

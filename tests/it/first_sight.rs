@@ -1,8 +1,10 @@
 //! What is past already when the product first sees it is known, not news.
 
 use chrono::TimeDelta;
+use superops_sla::service::Scope;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::fault::Fault;
+use superops_sla::simulator::receivers::MailReply;
 
 use crate::support::{TestApp, minutes, usual};
 
@@ -77,6 +79,35 @@ async fn resolving_what_was_late_all_along_is_no_news_either() {
     app.superops.change_status(&id, "Resolved");
     app.wait(minutes(5)).await;
     assert_eq!(app.said(), "");
+}
+
+#[tokio::test]
+async fn what_a_digest_told_that_nobody_took_is_told_like_any_other_alert() {
+    // A manager who can be texted, and an owner with a mailbox alone.
+    let mut app = TestApp::start().await;
+    app.superops.add(late_by(30, "Zoë O'Brien"));
+    app.superops.add(late_by(10, "Mateo Alvarez"));
+    app.mail.reply(MailReply::NoSuchUser);
+    app.turn().await;
+    let said = app.said();
+    assert!(said.starts_with("text +15005550100: ") && said.contains("resolution, 30 min over"), "{said}");
+    assert!(said.contains("text +15005550101: 1 SLA target"), "he got his digest another way: {said}");
+    app.restart().await;
+    app.wait(minutes(1)).await;
+    assert_eq!(app.said(), "", "each once");
+}
+
+#[tokio::test]
+async fn that_nobody_takes_a_digest_is_found_by_the_audit_where_nothing_else_reaches_anybody() {
+    let only = "[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\n";
+    let mut app = TestApp::with(only).await;
+    app.superops.add(late_by(30, "Zoë O'Brien"));
+    app.mail.reply(MailReply::NoSuchUser);
+    app.turn().await;
+    app.wait(minutes(5)).await;
+    app.look_after().await;
+    let found = app.parts().service.overview(&Scope::All).await.unwrap().mismatches;
+    assert_eq!((found.get("nobody_told"), app.said().as_str()), (Some(&1), ""));
 }
 
 #[tokio::test]

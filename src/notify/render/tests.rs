@@ -130,7 +130,7 @@ fn a_digest_lists_the_worst_first_and_counts_the_rest() {
     let row = |due: &str, clock| DigestRow { ticket: ticket(), clock, due: at(due) };
     let rows =
         vec![row("2026-05-31T08:00:00Z", ClockKind::Resolution), row("2026-06-03T12:00:00Z", ClockKind::FirstResponse)];
-    let message = message(Body::Digest(DigestFacts { rows, more: 12 }));
+    let message = message(Body::Digest(DigestFacts { rows, more: 12, alerts: Vec::new() }));
     assert_snapshot!(text(&message));
     assert_snapshot!(sms(&message, now()), @"14 SLA targets past due. Worst: 030626-0005 resolution, 3 d 4 h over (due Sun 31 May 09:00 BST). Harbour Dental. Mail server down #a1b2c3");
 }
@@ -330,7 +330,7 @@ prop_compose! {
     ) -> Message {
         let body = match kind {
             0 => Body::Recovery(RecoveryFacts { ticket, clock, met_at, due, closing: crate::alert::Closing::Met }),
-            1 => Body::Digest(DigestFacts { rows: vec![DigestRow { ticket, clock, due }], more: step }),
+            1 => Body::Digest(DigestFacts { rows: vec![DigestRow { ticket, clock, due }], more: step, alerts: Vec::new() }),
             2 => Body::Bundle(BundleFacts {
                 clients: 1, client: ticket.client.clone(), tickets: step, last_due: Some(due), more: step,
                 rows: vec![BundleRow::Alert { ticket, clock, stage, due }], ..BundleFacts::default()

@@ -131,7 +131,7 @@ fn no_body_reaches_twenty_kilobytes() {
     let now = "2026-06-03T12:48:00Z".parse().unwrap();
     let hostile = "\"\\🔥".repeat(4000);
     let row = DigestRow { ticket: ticket(&hostile), clock: ClockKind::Resolution, due: now };
-    let digest = Body::Digest(DigestFacts { rows: vec![row; 40], more: 2 });
+    let digest = Body::Digest(DigestFacts { rows: vec![row; 40], more: 2, alerts: Vec::new() });
     for body in [alert(&hostile), digest] {
         let bytes = event::body(&message(body), now);
         assert!(bytes.len() < 20_000, "{}", bytes.len());

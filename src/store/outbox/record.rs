@@ -8,9 +8,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::SqliteConnection;
+use tracing::error;
 
 use super::{Leased, NewNotification, Outcome, VOID, bundle, enqueue, json, millis};
 use crate::alert::escalation::ChannelKind;
+use crate::notify::Body;
 use crate::store::receipts::expect;
 use crate::store::weekly::count_sent;
 use crate::store::{Store, StoreError};
@@ -178,10 +180,36 @@ async fn move_on(
     if refused.kind == "bundle" {
         return bundle::move_on(tx, &refused.message.key, now).await;
     }
-    if take_up_next_channel(tx, refused, now).await? || refused.kind != "alert" {
+    if take_up_next_channel(tx, refused, now).await? {
         return Ok(false);
     }
-    hurry(tx, &refused.alert_key, &refused.stage, refused.step, now).await
+    match (refused.kind, &refused.message.body) {
+        ("alert", _) => hurry(tx, &refused.alert_key, &refused.stage, refused.step, now).await,
+        ("digest", Body::Digest(facts)) => tell_one_by_one(tx, &refused.alert_key, &facts.alerts, now).await,
+        _ => Ok(false),
+    }
+}
+
+/// Nobody has taken the `digest` that told of these alerts: those of which no other of its messages tells become alerts
+/// like any other. True if there are any.
+async fn tell_one_by_one(
+    tx: &mut SqliteConnection,
+    digest: &str,
+    alerts: &[String],
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let told = sqlx::query(
+        "UPDATE alerts SET told = 1, step = 0, raised_at = $3, changed_at = $3, next_step_at = $3,
+         generation = generation + 1
+         WHERE key IN (SELECT value FROM json_each($1)) AND state = 'open' AND told = 0 AND key NOT IN (
+           SELECT said.value FROM notifications n JOIN json_each(n.message, '$.body.alerts') AS said
+           WHERE n.alert_key = $2 AND n.kind = 'digest' AND n.state IN ('pending', 'sending', 'sent'))",
+    );
+    let told = told.bind(json(&alerts)).bind(digest).bind(millis(now)).execute(tx).await?.rows_affected();
+    if told > 0 {
+        error!(alerts = told, "nobody has taken the digest `{digest}`: its {told} alerts are told like any other");
+    }
+    Ok(told > 0)
 }
 
 /// Brings the next rung of `alert` forward, unless something else of this stage and step says what has failed. True if
