@@ -137,7 +137,7 @@ async fn whatever_a_ticket_is_called_it_is_one_push_within_the_limit() {
         due: "2026-06-03T11:30:00Z".parse().unwrap(),
     };
     let rows = std::iter::repeat_with(row).take(40).collect();
-    desk.send("sla", Body::Digest(DigestFacts { rows, more: 3 })).await.unwrap();
+    desk.send("sla", Body::Digest(DigestFacts { rows, more: 3, alerts: Vec::new() })).await.unwrap();
     let text = desk.last().text.clone();
     assert!(text.len() <= 4_096 && text.len() > 3_000 && text.ends_with('…'), "{} bytes", text.len());
 }
