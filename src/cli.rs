@@ -3,7 +3,7 @@
 //! Data goes to standard output, everything else to standard error.
 
 mod act;
-mod alerts;
+pub mod alerts;
 mod backtest;
 pub mod breaches;
 mod check;

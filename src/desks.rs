@@ -25,6 +25,8 @@ pub struct Desks {
     calendars: BTreeMap<String, Arc<Calendar>>,
     cache: Cache<TenantId, (Arc<Directory>, Arc<Desk>)>,
     versions: Cache<TenantId, Arc<Vec<Version>>>,
+    /// The desks of versions that hold no longer, each with the directory it was made from.
+    past: Cache<(TenantId, u32), (Arc<Directory>, Arc<Desk>)>,
     /// The directory that the last version was made with.
     kept: Cache<TenantId, Arc<Directory>>,
     telemetry: Arc<Telemetry>,
@@ -41,6 +43,7 @@ impl Desks {
             calendars,
             cache: Cache::new(1_000),
             versions: Cache::new(1_000),
+            past: Cache::new(1_000),
             kept: Cache::new(1_000),
             telemetry,
         })
@@ -106,8 +109,20 @@ impl Desks {
         let kept = closed_at(watched, &tenant.statuses).and_then(|at| version_at(&versions, at));
         match kept.filter(|kept| kept.number != last) {
             None => Ok((present, Some(last))),
-            Some(kept) => Ok((Arc::new(self.desk_by(tenant, &kept.terms, &directory)?), Some(kept.number))),
+            Some(kept) => Ok((self.past(tenant, kept, &directory)?, Some(kept.number))),
         }
+    }
+
+    /// The desk of `tenant` by a version that holds no longer.
+    fn past(&self, tenant: &Tenant, version: &Version, directory: &Arc<Directory>) -> Result<Arc<Desk>, StoreError> {
+        let key = (tenant.id.clone(), version.number);
+        let held = self.past.get(&key).filter(|(known, _)| Arc::ptr_eq(known, directory));
+        if let Some((_, desk)) = held {
+            return Ok(desk);
+        }
+        let desk = Arc::new(self.desk_by(tenant, &version.terms, directory)?);
+        self.past.insert(key, (directory.clone(), desk.clone()));
+        Ok(desk)
     }
 
     /// Every version of what `tenant` promised, oldest first. None: the service has not run yet.

@@ -403,3 +403,14 @@ pub fn words(length: TimeDelta) -> String {
         (d, h, _) => format!("{d} d {h} h"),
     }
 }
+
+/// As [`words`], in hours however many: nobody knows how long a day of working time is.
+pub fn hours(length: TimeDelta) -> String {
+    let minutes = length.num_minutes();
+    match (minutes / 60, minutes % 60) {
+        (0, 0) => "under a minute".to_owned(),
+        (0, m) => format!("{m} min"),
+        (h, 0) => format!("{h} h"),
+        (h, m) => format!("{h} h {m} min"),
+    }
+}

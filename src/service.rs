@@ -19,13 +19,14 @@ pub mod write_backs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
 use crate::clock::SharedClock;
 use crate::config::{Config, Tenant};
 use crate::desks::Desks;
+use crate::notify;
 use crate::predict::Board;
 use crate::pulse::Pulses;
 use crate::sla::clock::Clocks;
@@ -122,6 +123,8 @@ pub struct TicketSla {
     /// When SuperOps was last asked about this ticket.
     pub last_updated: DateTime<Utc>,
     pub clocks: Vec<ClockStatus>,
+    /// Who has taken on its alerts, or put them off, and until when.
+    pub held: Vec<alerts::TicketHold>,
     /// What people decided about the clocks by hand.
     pub overrides: Vec<overrides::OverrideView>,
     /// Where the reported and the computed due time differ.
@@ -171,6 +174,8 @@ pub struct ClockStatus {
     pub remaining: Option<i64>,
     /// Wall seconds to the due time, negative once past.
     pub remaining_wall: Option<i64>,
+    /// Working seconds over, also of one that was stopped late; none while it is in time.
+    pub over: Option<i64>,
     /// Whether `remaining` goes down at this moment: the clock runs, and its working hours are open.
     pub counting: bool,
     /// Its working time is wall time.
@@ -184,6 +189,28 @@ pub struct ClockStatus {
     pub partial: Vec<String>,
     /// How likely it is to breach, and why; none once that is decided, and before the first look.
     pub forecast: Option<ClockForecast>,
+}
+
+impl ClockStatus {
+    /// `6 h 28 min over`, `42 min left`: working time, as everything of a clock.
+    pub fn time_words(&self) -> String {
+        let stopped = self.met_at.is_some();
+        match (self.standing, self.remaining) {
+            ("breached", _) if stopped => format!("met late, {} over", self.words_of(self.over.unwrap_or_default())),
+            ("met" | "cancelled" | "unknown", _) | (_, None) => self.standing.to_owned(),
+            ("paused", Some(left)) => format!("paused, {} left", self.words_of(left)),
+            // SuperOps may call a clock breached before its due time; then no time is said to be left.
+            ("breached", Some(left)) if left > 0 => "breached".to_owned(),
+            ("breached", Some(_)) => format!("{} over", self.words_of(self.over.unwrap_or_default())),
+            (_, Some(left)) => format!("{} left", self.words_of(left)),
+        }
+    }
+
+    /// So many seconds of its time in words: of working time nobody knows how long a day is, so that is said in hours.
+    pub(crate) fn words_of(&self, seconds: i64) -> String {
+        let length = TimeDelta::seconds(seconds.abs());
+        if self.round_the_clock { notify::words(length) } else { notify::hours(length) }
+    }
 }
 
 /// Why a question could not be answered.
@@ -294,6 +321,7 @@ impl Service {
         };
         let mut page: Vec<_> = page.map(show).collect();
         self.compare(&mut page, now).await?;
+        self.hold(&mut page, now).await?;
         let tickets: Vec<_> = page.into_iter().map(|(_, sla)| sla).collect();
         let next = skip + tickets.len();
         let next_cursor = (next < total && !tickets.is_empty()).then(|| next.to_string());
@@ -310,6 +338,9 @@ impl Service {
         let mut seen = self.seen(tenant, &desk, &watched, version, now);
         let found = explain::discrepancies(&watched, &changes, &desk, now);
         seen.discrepancies = found.into_iter().map(|one| one.words).collect();
+        let mut seen = [(tenant.id.clone(), seen)];
+        self.hold(&mut seen, now).await?;
+        let [(_, seen)] = seen;
         Ok(Some(seen))
     }
 

@@ -2,16 +2,16 @@
 
 use std::fmt::Write;
 
-use super::status::{printable, table};
+use super::status::{WORKING_TIME, printable, table};
 use super::{AlertsArgs, CliError};
 use crate::alert::life::State;
 use crate::config::Config;
-use crate::notify::{left_or_over, words};
+use crate::notify::words;
 use crate::service::alerts::{AlertPage, AlertQuery, AlertView, HoldView, Said};
-use crate::service::{Scope, Service};
+use crate::service::{ClockStatus, Scope, Service};
 
 /// Answers and ends.
-pub async fn alerts(config: Config, args: AlertsArgs) -> Result<(), CliError> {
+pub(super) async fn alerts(config: Config, args: AlertsArgs) -> Result<(), CliError> {
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let (service, store) = super::offline_service(config).await?;
     let text = match &args.id {
@@ -40,7 +40,8 @@ async fn all(service: &Service, scope: &Scope, args: &AlertsArgs) -> Result<Stri
     if args.json { super::as_json(&page) } else { Ok(page_text(&page)) }
 }
 
-fn page_text(page: &AlertPage) -> String {
+/// `page` as a table.
+pub fn page_text(page: &AlertPage) -> String {
     if page.alerts.is_empty() {
         return "no such alerts\n".to_owned();
     }
@@ -48,7 +49,7 @@ fn page_text(page: &AlertPage) -> String {
         [
             alert.id.clone(),
             alert.stage.as_str().to_owned(),
-            left_or_over(alert.due, page.now),
+            alert.clock_status.as_ref().map_or_else(|| "–".to_owned(), ClockStatus::time_words),
             printable(alert.display_id.as_deref().unwrap_or(&alert.ticket_id)),
             alert.clock.words().to_owned(),
             printable(alert.client.as_deref().unwrap_or("–")),
@@ -56,10 +57,13 @@ fn page_text(page: &AlertPage) -> String {
         ]
     };
     let rows: Vec<_> = page.alerts.iter().map(row).collect();
-    let head = ["ALERT", "STAGE", "DUE", "TICKET", "CLOCK", "CLIENT", "NEXT"];
+    let head = ["ALERT", "STAGE", "TIME", "TICKET", "CLOCK", "CLIENT", "NEXT"];
     let mut text = table(head, &rows, |_| ("", ""));
     if page.total > page.alerts.len() {
         let _ = writeln!(text, "… and {} more", page.total - page.alerts.len());
+    }
+    if page.alerts.iter().filter_map(|alert| alert.clock_status.as_ref()).any(|clock| !clock.round_the_clock) {
+        text.push_str(WORKING_TIME);
     }
     text
 }
@@ -83,7 +87,7 @@ fn what_next(alert: &AlertView, page: &AlertPage) -> String {
     }
 }
 
-fn hold_words(hold: &HoldView) -> String {
+pub(super) fn hold_words(hold: &HoldView) -> String {
     let until = hold.until.map(|until| format!(" until {}", until.format("%H:%M UTC"))).unwrap_or_default();
     format!("{} by {}{until}", hold.kind, printable(&hold.by))
 }
@@ -97,6 +101,9 @@ pub(super) fn alert_text(alert: &AlertView) -> String {
     );
     let time = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
     let _ = writeln!(text, "  {} ({}), {}", alert.stage.as_str(), alert.state.as_str(), alert.reason);
+    if let Some(clock) = &alert.clock_status {
+        let _ = writeln!(text, "  {}{}", clock.time_words(), super::status::unit(clock));
+    }
     let _ =
         writeln!(text, "  due {}, raised {}, escalation {}", time(alert.due), time(alert.raised_at), alert.escalation);
     if let Some(hold) = &alert.hold {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::status::{printable, table};
+use super::status::{UNASSIGNED, printable, table};
 use super::{BreachesArgs, CliError};
 use crate::config::Config;
 use crate::service::breaches::{BreachPage, BreachQuery, BreachState, BreachView};
@@ -41,7 +41,7 @@ pub fn page_text(page: &BreachPage) -> String {
             printable(breach.display_id.as_deref().unwrap_or(&breach.ticket_id)),
             breach.breach_type.words().to_owned(),
             breach.severity.to_owned(),
-            printable(breach.technician_name.as_deref().unwrap_or("–")),
+            printable(breach.technician_name.as_deref().unwrap_or(UNASSIGNED)),
             printable(breach.client.as_deref().unwrap_or("–")),
             told(breach),
         ]

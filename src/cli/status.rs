@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 
 use chrono::{DateTime, Utc};
 
+use super::alerts::hold_words;
 use super::{CliError, StatusArgs};
 use crate::config::Config;
 use crate::notify;
@@ -14,6 +15,10 @@ use crate::store::Store;
 
 /// The longest subject in a table.
 const SUBJECT_WIDTH: usize = 36;
+/// Of a ticket that nobody has.
+pub(super) const UNASSIGNED: &str = "unassigned";
+/// Under a table in which it is not the same as wall time.
+pub(super) const WORKING_TIME: &str = "Times left and over are working time.\n";
 
 /// Answers and ends.
 pub(super) async fn status(config: Config, args: StatusArgs) -> Result<(), CliError> {
@@ -78,6 +83,9 @@ pub fn page_text(overview: &Overview, no_texts: &[String], page: &TicketPage, co
     if page.total > page.tickets.len() {
         let _ = writeln!(text, "… and {} more", page.total - page.tickets.len());
     }
+    if page.tickets.iter().flat_map(|ticket| &ticket.clocks).any(|clock| !clock.round_the_clock) {
+        text.push_str(WORKING_TIME);
+    }
     text
 }
 
@@ -87,27 +95,24 @@ fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
 
 fn row(ticket: &TicketSla) -> [String; 7] {
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
-    let [response, resolution] = [0, 1].map(|index| ticket.clocks.get(index).map(left).unwrap_or_default());
+    let [response, resolution] =
+        [0, 1].map(|index| ticket.clocks.get(index).map(ClockStatus::time_words).unwrap_or_default());
     [
         ticket.display_id.clone(),
         response,
         resolution,
         or_dash(&ticket.priority),
-        ticket.technician.clone().unwrap_or_else(|| "nobody".to_owned()),
+        owner(ticket),
         or_dash(&ticket.client),
         shortened(&printable(&ticket.subject), SUBJECT_WIDTH),
     ]
 }
 
-/// The state of a clock in a few characters.
-fn left(clock: &ClockStatus) -> String {
-    let length = |seconds: i64| notify::words(chrono::TimeDelta::seconds(seconds.abs()));
-    match (clock.standing, clock.remaining) {
-        ("met" | "cancelled" | "unknown", _) | (_, None) => clock.standing.to_owned(),
-        ("paused", Some(seconds)) => format!("paused, {}", length(seconds)),
-        (_, Some(seconds)) if clock.standing == "breached" => format!("{} over", length(seconds)),
-        (_, Some(seconds)) => length(seconds),
-    }
+/// `Yuki Tanaka, acknowledged by Mia until 15:02 UTC`.
+fn owner(ticket: &TicketSla) -> String {
+    let owner = ticket.technician.as_deref().map_or(UNASSIGNED.to_owned(), printable);
+    let held = ticket.held.first().map(|held| format!(", {}", hold_words(&held.hold))).unwrap_or_default();
+    owner + &held
 }
 
 /// Text from outside, without what could steer a terminal.
@@ -155,11 +160,12 @@ fn paint(ticket: &TicketSla, colours: bool) -> (&'static str, &'static str) {
     }
 }
 
-fn ticket_text(ticket: &TicketSla, messages: &[Said]) -> String {
+/// One ticket in full.
+pub fn ticket_text(ticket: &TicketSla, messages: &[Said]) -> String {
     let mut text = format!("{} {}\n", ticket.display_id, shortened(&printable(&ticket.subject), 100));
     let fields = [
         ("client", &ticket.client),
-        ("technician", &ticket.technician),
+        ("technician", &Some(ticket.technician.clone().unwrap_or_else(|| UNASSIGNED.to_owned()))),
         ("group", &ticket.group),
         ("status", &ticket.status),
         ("priority", &ticket.priority),
@@ -169,6 +175,9 @@ fn ticket_text(ticket: &TicketSla, messages: &[Said]) -> String {
         let _ = writeln!(text, "  {name:<11}{}", value.as_deref().map_or("–".to_owned(), printable));
     }
     let _ = writeln!(text, "  {:<11}{}", "risk", ticket.breach_risk_level);
+    for held in &ticket.held {
+        let _ = writeln!(text, "  {:<11}{}: {}", "held", held.clock.words(), hold_words(&held.hold));
+    }
     for clock in &ticket.clocks {
         clock_text(&mut text, clock);
     }
@@ -186,8 +195,13 @@ fn ticket_text(ticket: &TicketSla, messages: &[Said]) -> String {
     text
 }
 
+/// What its times are of, where that is not the same as wall time.
+pub(super) fn unit(clock: &ClockStatus) -> &'static str {
+    if clock.round_the_clock || (clock.remaining.is_none() && clock.over.is_none()) { "" } else { " (working time)" }
+}
+
 fn clock_text(text: &mut String, clock: &ClockStatus) {
-    let _ = writeln!(text, "\n{}: {}", clock.clock.words(), left(clock));
+    let _ = writeln!(text, "\n{}: {}{}", clock.clock.words(), clock.time_words(), unit(clock));
     let time = |at: DateTime<Utc>| at.format("%a %d %b %Y %H:%M:%S UTC").to_string();
     let lines = [
         ("due", clock.due),

@@ -2,7 +2,7 @@
 //! that went, what comes next, and who took it on.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,17 +10,19 @@ use serde::{Deserialize, Serialize};
 
 use super::messages::message_view;
 use super::overlays::OverlayView;
+use super::view::clock_status;
 use super::write_backs::WriteBackView;
-use super::{MessageView, Scope, Service, ServiceError};
-use crate::alert::Stage;
+use super::{ClockStatus, MessageView, Scope, Service, ServiceError, TicketSla};
 use crate::alert::life::{Act, Actor, AlertRow, Hold, HoldKind, How, State};
 use crate::alert::overlay::Overlay;
+use crate::alert::{AlertKey, Stage};
 use crate::config::duration;
+use crate::sla::clock::assess;
 use crate::store::StoreError;
 use crate::store::outbox::Logged;
 use crate::store::record::LoggedAttempt;
 use crate::ticket::watch::Watched;
-use crate::ticket::{ClockKind, Named};
+use crate::ticket::{ClockKind, Named, TenantId};
 
 const MOST_ALERTS: usize = 500;
 const USUAL_ALERTS: usize = 100;
@@ -64,6 +66,8 @@ pub struct AlertView {
     pub priority: Option<String>,
     pub technician: Option<String>,
     pub clock: ClockKind,
+    /// The clock as its ticket shows it now; none if that is not known, or was reopened since.
+    pub clock_status: Option<ClockStatus>,
     pub stage: Stage,
     pub state: State,
     pub reason: String,
@@ -102,6 +106,15 @@ pub struct HoldView {
     pub until: Option<DateTime<Utc>>,
     /// Its time is up, and nothing had happened on the ticket.
     pub expired: bool,
+}
+
+/// Who has taken on an alert of a ticket, or put it off.
+#[derive(Clone, Debug, Serialize)]
+pub struct TicketHold {
+    pub alert_id: String,
+    pub clock: ClockKind,
+    #[serde(flatten)]
+    pub hold: HoldView,
 }
 
 /// One notification and its attempts.
@@ -271,10 +284,49 @@ impl Service {
             let notifications = said.remove(&key).unwrap_or_default();
             let steps = self.config.escalation(&row.escalation).map_or(0, |escalation| escalation.steps.len());
             let written = written.remove(&key).unwrap_or_default().into_iter().map(WriteBackView::of).collect();
+            let clock_status = self.clock_of(&row.key, watched.as_deref(), now).await?;
             let view = view(row, watched, &overlays, notifications, steps, now);
-            views.push(AlertView { write_backs: written, ..view });
+            views.push(AlertView { clock_status, write_backs: written, ..view });
         }
         Ok(views)
+    }
+
+    /// The clock of an alert as its ticket shows it.
+    async fn clock_of(
+        &self,
+        key: &AlertKey,
+        watched: Option<&Watched>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<ClockStatus>, StoreError> {
+        let Some(watched) = watched.filter(|watched| watched.cycle == key.cycle) else { return Ok(None) };
+        let Some(tenant) = self.config.tenants.get(&key.tenant) else { return Ok(None) };
+        let (desk, _) = self.desks.judging(tenant, watched).await?;
+        let clock = assess(watched, key.clock, &desk, now);
+        Ok(clock.is_kept().then(|| clock_status(&clock, watched, now)))
+    }
+
+    /// Fills in who has taken on the alerts of these tickets.
+    pub(super) async fn hold(
+        &self,
+        tickets: &mut [(TenantId, TicketSla)],
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let tenants: BTreeSet<TenantId> = tickets.iter().map(|(tenant, _)| tenant.clone()).collect();
+        let mut held: HashMap<_, Vec<TicketHold>> = HashMap::new();
+        for tenant in tenants {
+            for row in self.store.held_alerts(&tenant).await? {
+                // Its time may be up, and the loop that notes it about to.
+                let Some(hold) = row.life.held().filter(|hold| hold.until.is_none_or(|until| now < until)) else {
+                    continue;
+                };
+                let hold = TicketHold { alert_id: row.key.id(), clock: row.key.clock, hold: hold_view(hold) };
+                held.entry((tenant.clone(), row.key.ticket.to_string())).or_default().push(hold);
+            }
+        }
+        for (tenant, ticket) in tickets {
+            ticket.held = held.remove(&(tenant.clone(), ticket.ticket_id.clone())).unwrap_or_default();
+        }
+        Ok(())
     }
 }
 
@@ -308,6 +360,7 @@ fn view(
         priority: ticket.and_then(|ticket| ticket.priority.clone()),
         technician: ticket.and_then(|ticket| name(ticket.technician.as_ref())),
         clock: row.key.clock,
+        clock_status: None,
         stage: row.raised.stage,
         state,
         due: row.raised.due,

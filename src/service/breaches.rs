@@ -2,14 +2,13 @@
 
 use std::cmp::Reverse;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::alerts::{AlertView, Said};
-use super::{Scope, Service, ServiceError};
+use super::{ClockStatus, Scope, Service, ServiceError};
 use crate::alert::Stage;
 use crate::alert::life::{AlertRow, State};
-use crate::notify::words;
 use crate::ticket::{ClockKind, Ticket};
 
 const MOST_BREACHES: usize = 500;
@@ -143,7 +142,7 @@ impl Service {
         let mut breaches = Vec::with_capacity(rows.len());
         for (view, (key, state)) in self.alert_views(rows, now).await?.into_iter().zip(of) {
             let watched = self.store.ticket(&key.tenant, &key.ticket).await?;
-            breaches.push(breach(view, state, watched.as_ref().map(|watched| &watched.ticket), now));
+            breaches.push(breach(view, state, watched.as_ref().map(|watched| &watched.ticket)));
         }
         Ok(BreachPage { now, total, breaches })
     }
@@ -157,11 +156,11 @@ impl BreachQuery {
     }
 }
 
-fn breach(alert: AlertView, state: BreachState, ticket: Option<&Ticket>, now: DateTime<Utc>) -> BreachView {
+fn breach(alert: AlertView, state: BreachState, ticket: Option<&Ticket>) -> BreachView {
     let held = alert.hold.as_ref().filter(|hold| !hold.expired);
     BreachView {
         severity: severity(&alert, state),
-        customer_impact: impact(&alert, state, now),
+        customer_impact: impact(&alert, state),
         escalation_required: state == BreachState::Open && held.is_none(),
         sla_policy: ticket.and_then(|ticket| ticket.sla.as_ref()).map(|sla| sla.name.clone()),
         technician_id: ticket.and_then(|ticket| ticket.technician.as_ref()).map(|owner| owner.id.to_string()),
@@ -196,20 +195,26 @@ fn severity(alert: &AlertView, state: BreachState) -> &'static str {
     }
 }
 
-/// `Globex Corporation has waited 3 h 10 min longer than promised for a first response`.
-fn impact(alert: &AlertView, state: BreachState, now: DateTime<Utc>) -> String {
+/// `Globex Corporation has waited 3 h 10 min of working time longer than promised for a first response`.
+fn impact(alert: &AlertView, state: BreachState) -> String {
     let who = alert.client.as_deref().unwrap_or("the client");
     let what = match alert.clock {
         ClockKind::FirstResponse => "a first response",
         ClockKind::NextResponse => "an answer",
         ClockKind::Resolution => "a resolution",
     };
-    let over = |until: DateTime<Utc>| words((until - alert.due).max(TimeDelta::zero()));
+    let over = alert.clock_status.as_ref().and_then(over_words).map(|over| format!("{over} ")).unwrap_or_default();
     match state {
         BreachState::Predicted => format!("{who} is likely to wait longer than promised for {what}"),
-        BreachState::Open => format!("{who} has waited {} longer than promised for {what}", over(now)),
-        BreachState::Closed => format!("{who} waited {} longer than promised for {what}", over(alert.changed_at)),
+        BreachState::Open => format!("{who} has waited {over}longer than promised for {what}"),
+        BreachState::Closed => format!("{who} waited {over}longer than promised for {what}"),
     }
+}
+
+/// How far the clock is over, or was when it stopped.
+fn over_words(clock: &ClockStatus) -> Option<String> {
+    let unit = if clock.round_the_clock { "" } else { " of working time" };
+    Some(format!("{}{unit}", clock.words_of(clock.over?)))
 }
 
 fn told(said: Said) -> Told {

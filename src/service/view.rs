@@ -116,6 +116,7 @@ fn ticket_sla(tenant: &Tenant, watched: &Watched, clocks: &Clocks<'_>, now: Date
         breach_probability: None,
         last_updated: watched.read_at,
         clocks: clocks.iter().filter(|clock| clock.is_kept()).map(|clock| clock_status(clock, watched, now)).collect(),
+        held: Vec::new(),
         overrides: watched.overrides.iter().map(OverrideView::from).collect(),
         discrepancies: Vec::new(),
         flaws: ticket.flaws.iter().map(|flaw| format!("{}: {}", flaw.field, flaw.why)).collect(),
@@ -158,6 +159,7 @@ pub fn clock_status(clock: &ClockState<'_>, watched: &Watched, now: DateTime<Utc
         met_by: met_by(clock, watched),
         remaining: clock.left.filter(|_| clock.stopped_at.is_none()).map(|left| left.num_seconds()),
         remaining_wall: clock.due.filter(|_| clock.running).map(|due| (due - now).num_seconds()),
+        over: over(clock),
         counting: clock.running && clock.hours.is_some_and(|hours| hours.calendar.is_open(now)),
         round_the_clock: clock.hours.is_none_or(|hours| hours.calendar.is_seamless()),
         elapsed_share: clock.elapsed_share(),
@@ -166,6 +168,11 @@ pub fn clock_status(clock: &ClockState<'_>, watched: &Watched, now: DateTime<Utc
         partial: doubts.chain(clock.hours_flaw.map(str::to_owned)).collect(),
         forecast: None,
     }
+}
+
+fn over(clock: &ClockState<'_>) -> Option<i64> {
+    let over = -clock.left.filter(|_| clock.breached)?.num_seconds();
+    Some(over.max(0))
 }
 
 /// Who gave the first response, as far as the conversations tell.

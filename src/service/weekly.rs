@@ -9,8 +9,6 @@ use crate::store::weekly::{Week, week_of};
 use crate::telemetry::WeekLabels;
 use crate::ticket::TenantId;
 
-/// Somebody who was told this long ago, and did nothing, has not merely not seen it yet.
-const TIME_TO_ACT: TimeDelta = TimeDelta::hours(1);
 /// Weeks that are shown unless more are asked for.
 const USUAL_WEEKS: u32 = 8;
 /// A year and the week that it may have more.
@@ -47,7 +45,7 @@ pub struct WeekFigure {
     pub acknowledged: i64,
     /// Those whose ticket was touched after they were told and before it was due.
     pub acted_before_breach: i64,
-    /// Those to which nothing has happened at all for an hour or more.
+    /// Those to which nothing at all was seen to happen within an hour. What was ignored once stays so: it never falls.
     pub ignored: i64,
 }
 
@@ -85,7 +83,7 @@ impl Service {
     async fn week_figures(&self, scope: &Scope, weeks: u32, now: DateTime<Utc>) -> Result<Vec<WeekFigure>, StoreError> {
         let from = week_of(now) - TimeDelta::weeks(i64::from(weeks) - 1);
         let tenants: Vec<_> = self.tenants(scope).map(|tenant| &tenant.id).collect();
-        let weeks = self.store.weeks(&tenants, from, now - TIME_TO_ACT).await?;
+        let weeks = self.store.weeks(&tenants, from, now).await?;
         let figure = |((tenant, from), week): ((TenantId, DateTime<Utc>), Week)| WeekFigure {
             tenant: tenant.to_string(),
             week: format!("{}-W{:02}", from.iso_week().year(), from.iso_week().week()),

@@ -57,7 +57,7 @@ async fn carry_out(
     let Some(after) = before.after(act, actor, now) else {
         return Ok(Some(Acted { alert: before, changed: false }));
     };
-    count_act(tx, &before).await?;
+    count_act(tx, &before, now).await?;
     let alert = numbered(tx, after).await?;
     rewrite(tx, &alert).await?;
     if act != Act::Escalate {

@@ -30,8 +30,14 @@ const SMALL: &[&str] = &[
 ];
 
 /// Indexes that hold only what is at work: not what is past, however much that is.
-const AT_WORK: &[&str] =
-    &["alerts_next_step", "alerts_without_id", "notifications_ready", "notifications_waiting", "write_backs_waiting"];
+const AT_WORK: &[&str] = &[
+    "alerts_held",
+    "alerts_next_step",
+    "alerts_without_id",
+    "notifications_ready",
+    "notifications_waiting",
+    "write_backs_waiting",
+];
 
 /// What a statement asks for that is at work, by the words it says so in: few rows, wherever they are found by.
 const ASKS_FOR_WORK: &[&str] = &[

@@ -119,6 +119,15 @@ impl Store {
         Ok(readable(&rows.bind(json(&tenants)).fetch_all(&self.reads).await?))
     }
 
+    /// The open alerts of `tenant` that somebody acknowledged or snoozed, the first held first.
+    pub async fn held_alerts(&self, tenant: &TenantId) -> Result<Vec<AlertRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM alerts WHERE tenant = $1 AND acked_at IS NOT NULL AND hold_over = 0 AND state = 'open'
+             ORDER BY acked_at, key",
+        );
+        Ok(readable(&rows.bind(tenant.as_str()).fetch_all(&self.reads).await?))
+    }
+
     /// All alerts of one ticket.
     pub async fn alerts_of(&self, tenant: &TenantId, ticket: &TicketId) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sqlx::query("SELECT * FROM alerts WHERE tenant = $1 AND ticket_id = $2 ORDER BY key");

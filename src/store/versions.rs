@@ -56,7 +56,7 @@ impl Store {
                 Box::pin(async move {
                     let moved = begin_version(tx, &tenant, before, content, from).await?;
                     let chosen: Vec<_> = chosen.iter().map(|(id, change)| (id, change)).collect();
-                    record(tx, &tenant, &chosen).await?;
+                    record(tx, &tenant, &chosen, now).await?;
                     Ok(moved)
                 })
             })

@@ -17,6 +17,9 @@ use crate::ticket::{TenantId, TicketId};
 /// The first Monday of 1970.
 const FIRST_MONDAY: i64 = 4 * 24 * 3_600_000;
 const WEEK: i64 = TimeDelta::weeks(1).num_milliseconds();
+/// An alert to which nothing was seen to happen for so long after it was told is ignored, and stays so: a figure that
+/// was shown once is not taken back.
+const TIME_TO_ACT: TimeDelta = TimeDelta::hours(1);
 
 /// What was said in one week and what came of it. An alert counts in the week in which it was first told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +32,7 @@ pub struct Week {
     pub acknowledged: i64,
     /// Those whose ticket was touched after the first message and before it was due.
     pub acted_before_breach: i64,
-    /// Those told before `ignored_if_before` to which nothing at all happened since, neither here nor to the ticket.
+    /// Those to which nothing at all was seen to happen within an hour, neither here nor to the ticket.
     pub ignored: i64,
 }
 
@@ -45,6 +48,8 @@ struct Count {
     acted_before_breach: i64,
     /// Acknowledged, or touched.
     answered: i64,
+    /// Of them, those that had been left alone for too long.
+    answered_late: i64,
 }
 
 /// By tenant and beginning of the week.
@@ -66,11 +71,12 @@ impl Store {
         &self,
         tenants: &[&TenantId],
         from: DateTime<Utc>,
-        ignored_if_before: DateTime<Utc>,
+        now: DateTime<Utc>,
     ) -> Result<Weeks, StoreError> {
-        let fresh = self.unanswered_since(ignored_if_before).await?;
+        let fresh = self.unanswered_since(now - TIME_TO_ACT).await?;
         let rows = sqlx::query(
-            "SELECT tenant, week, messages, alerts, acknowledged, acted_before_breach, answered FROM weekly_figures
+            "SELECT tenant, week, messages, alerts, acknowledged, acted_before_breach, answered - answered_late AS in_time
+             FROM weekly_figures
              WHERE tenant IN (SELECT value FROM json_each($1)) AND week >= $2",
         )
         .bind(json(&tenants))
@@ -87,7 +93,7 @@ impl Store {
                 alerts: number("alerts")?,
                 acknowledged: number("acknowledged")?,
                 acted_before_breach: number("acted_before_breach")?,
-                ignored: (number("alerts")? - number("answered")? - waiting).max(0),
+                ignored: (number("alerts")? - number("in_time")? - waiting).max(0),
             };
             let tenant = TenantId::parse(&key.0).map_err(super::tickets::unreadable)?;
             weeks.insert((tenant, instant(key.1)?), figures);
@@ -111,6 +117,14 @@ impl Store {
     }
 }
 
+impl Count {
+    /// Something was seen at `at` to have happened, for the first time since somebody was told.
+    fn answer(&mut self, told_at: i64, at: DateTime<Utc>) {
+        self.answered += 1;
+        self.answered_late += i64::from(millis(at - TIME_TO_ACT) > told_at);
+    }
+}
+
 impl Counts {
     fn of(&mut self, tenant: &str, at: i64) -> &mut Count {
         self.0.entry((tenant.to_owned(), week(at))).or_default()
@@ -119,12 +133,13 @@ impl Counts {
     async fn add(self, tx: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         for ((tenant, week), count) in self.0 {
             sqlx::query(
-                "INSERT INTO weekly_figures (tenant, week, messages, alerts, acknowledged, acted_before_breach, answered)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant, week) DO UPDATE SET
+                "INSERT INTO weekly_figures (tenant, week, messages, alerts, acknowledged, acted_before_breach, answered,
+                 answered_late) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant, week) DO UPDATE SET
                  messages = weekly_figures.messages + excluded.messages, alerts = weekly_figures.alerts + excluded.alerts,
                  acknowledged = weekly_figures.acknowledged + excluded.acknowledged,
                  acted_before_breach = weekly_figures.acted_before_breach + excluded.acted_before_breach,
-                 answered = weekly_figures.answered + excluded.answered",
+                 answered = weekly_figures.answered + excluded.answered,
+                 answered_late = weekly_figures.answered_late + excluded.answered_late",
             )
             .bind(tenant)
             .bind(week)
@@ -133,6 +148,7 @@ impl Counts {
             .bind(count.acknowledged)
             .bind(count.acted_before_breach)
             .bind(count.answered)
+            .bind(count.answered_late)
             .execute(&mut *tx)
             .await?;
         }
@@ -185,8 +201,12 @@ async fn alerts_of(tx: &mut SqliteConnection, taken: &[&Attempted]) -> Result<Ve
     Ok(alerts)
 }
 
-/// Counts that a person acts on an alert, given as it stood `before`.
-pub(super) async fn count_act(tx: &mut SqliteConnection, before: &AlertRow) -> Result<(), sqlx::Error> {
+/// Counts that a person acts at `now` on an alert, given as it stood `before`.
+pub(super) async fn count_act(
+    tx: &mut SqliteConnection,
+    before: &AlertRow,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     if before.life.acts > 0 {
         return Ok(());
     }
@@ -200,15 +220,19 @@ pub(super) async fn count_act(tx: &mut SqliteConnection, before: &AlertRow) -> R
     let mut counts = Counts::default();
     let count = counts.of(before.key.tenant.as_str(), told_at);
     count.acknowledged = 1;
-    count.answered = i64::from(touched_at.is_none());
+    if touched_at.is_none() {
+        count.answer(told_at, now);
+    }
     counts.add(tx).await
 }
 
-/// Counts the alerts to whose tickets something was done for the first time since somebody was told.
+/// Counts the alerts to whose tickets something was done for the first time since somebody was told, as was seen at
+/// `seen_at`.
 pub(super) async fn count_changes(
     tx: &mut SqliteConnection,
     tenant: &TenantId,
     changes: &[(&TicketId, &Change)],
+    seen_at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     let deeds = changes.iter().filter(|(_, change)| is_deed(change.kind));
     // Of each ticket the last: what one answer of SuperOps shows happened at one time.
@@ -233,7 +257,9 @@ pub(super) async fn count_changes(
         touch.execute(&mut *tx).await?;
         let count = counts.of(tenant.as_str(), told_at);
         count.acted_before_breach += i64::from(touched_at < due);
-        count.answered += i64::from(acts == 0);
+        if acts == 0 {
+            count.answer(told_at, seen_at);
+        }
     }
     counts.add(tx).await
 }

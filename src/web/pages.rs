@@ -53,7 +53,7 @@ macro_rules! assets {
 
 /// What the pages are made of, by name.
 pub const ASSETS: &[(&str, &str)] = assets![
-    "alerts.js" "app.css" "app.js" "clocks.js" "dom.js" "freshness.js" "head.js" "icon.svg" "ledger.js" "messages.js" "quiet.js"
+    "alerts.js" "app.css" "app.js" "clocks.js" "dom.js" "freshness.js" "head.js" "holds.js" "icon.svg" "ledger.js" "messages.js" "quiet.js"
     "state.js"     "table.js" "ticket.js" "time.js" "written.js"
 ];
 

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 use superops_sla::cli;
+use superops_sla::service::alerts::AlertQuery;
 use superops_sla::service::{Scope, TicketQuery};
 use superops_sla::simulator::NewTicket;
 use superops_sla::store::tokens::Role;
@@ -178,4 +179,145 @@ async fn a_standing_changes_for_all_at_the_moment_at_which_it_does() {
     app.clock.advance(TimeDelta::milliseconds(999));
     let again = service.tickets(&Scope::All, &TicketQuery::default()).await.unwrap();
     assert_eq!(again.tickets[0].resolution_time_remaining, Some(-1), "what is shown ticks, however old the picture");
+}
+
+/// A length of time as the command line and messages say it.
+fn words(clock: &Value, seconds: i64) -> String {
+    let minutes = seconds / 60;
+    let (days, hours, minutes) = match clock["round_the_clock"].as_bool().unwrap() {
+        true => (minutes / 1440, minutes / 60 % 24, minutes % 60),
+        false => (0, minutes / 60, minutes % 60),
+    };
+    let parts = match (days, hours, minutes) {
+        (0, 0, 0) => return "under a minute".to_owned(),
+        (0, ..) => [(hours, "h"), (minutes, "min")],
+        _ => [(days, "d"), (hours, "h")],
+    };
+    let parts = parts.iter().filter(|(number, _)| *number > 0).map(|(number, unit)| format!("{number} {unit}"));
+    parts.collect::<Vec<_>>().join(" ")
+}
+
+/// What the command line says of a clock of the API.
+fn said(clock: &Value) -> String {
+    let over = clock["over"].as_i64().map(|over| words(clock, over));
+    let left = clock["remaining"].as_i64();
+    match (clock["standing"].as_str().unwrap(), left) {
+        ("breached", None) => format!("met late, {} over", over.unwrap()),
+        ("breached", Some(left)) if left <= 0 => format!("{} over", over.unwrap()),
+        ("paused", Some(left)) => format!("paused, {} left", words(clock, left)),
+        ("on_track" | "at_risk", Some(left)) => format!("{} left", words(clock, left)),
+        (standing, _) => standing.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn the_time_of_a_clock_is_working_time_and_the_same_wherever_it_is_shown() {
+    for seed in SEEDS {
+        let mut app = desk(seed).await;
+        app.turn().await;
+        let api = Api::of(&mut app).await;
+        let mut overdue_by_the_wall = 0;
+        for _ in 0..3 {
+            app.wait(minutes(131)).await;
+            let alerts = api.get("/api/v1/alerts?state=all&limit=500").await;
+            let breaches = api.get("/api/v1/breaches?limit=500").await;
+            let (of_tickets, of_alerts) = (status(&mut app).await, listed(&mut app).await);
+            for alert in alerts["alerts"].as_array().unwrap() {
+                let ticket = api.get(&format!("/api/v1/tickets/{}/sla", alert["ticket_id"].as_str().unwrap())).await;
+                let clocks = ticket["clocks"].as_array().unwrap();
+                let clock = clocks.iter().find(|clock| clock["clock"] == alert["clock"]).unwrap();
+                let shown = &alert["clock_status"];
+                for field in ["standing", "due", "remaining", "remaining_wall", "over", "counting", "met_at"] {
+                    assert_eq!(shown[field], clock[field], "{field} of {alert} on desk {seed}");
+                }
+                overdue_by_the_wall += usize::from(
+                    clock["remaining_wall"].as_i64().is_some_and(|wall| wall < 0)
+                        && clock["remaining"] != clock["remaining_wall"],
+                );
+                let row = of_alerts.lines().find(|line| line.starts_with(alert["id"].as_str().unwrap())).unwrap();
+                assert!(row.contains(&said(clock)), "{} is not in {row}", said(clock));
+                let display_id = ticket["display_id"].as_str().unwrap();
+                if let Some(row) = of_tickets.lines().find(|line| line.starts_with(display_id)) {
+                    assert!(row.contains(&said(clock)), "{} is not in {row}", said(clock));
+                }
+                let breaches = breaches["breaches"].as_array().unwrap();
+                if let Some(breach) = breaches.iter().find(|breach| breach["id"] == alert["id"])
+                    && let Some(over) = clock["over"].as_i64()
+                {
+                    let impact = breach["customer_impact"].as_str().unwrap();
+                    assert!(impact.contains(&words(clock, over)), "{impact}: {clock}");
+                }
+            }
+        }
+        assert!(overdue_by_the_wall > 0, "desk {seed} has no clock that tells working time from wall time");
+    }
+}
+
+/// What `alerts` prints.
+async fn listed(app: &mut TestApp) -> String {
+    let query = AlertQuery { state: Some("all".to_owned()), limit: Some(500), ..AlertQuery::default() };
+    let page = app.parts().service.alerts(&Scope::All, &query).await.unwrap();
+    cli::alerts::page_text(&page)
+}
+
+#[tokio::test]
+async fn an_acknowledgement_shows_on_the_ticket_in_the_list_and_in_status_until_it_runs_out() {
+    let mut app = TestApp::start().await;
+    let id = app.ticket(minutes(60));
+    app.turn().await;
+    app.wait(minutes(61)).await;
+    let api = Api::of(&mut app).await;
+    let alerts = api.get("/api/v1/alerts").await;
+    let alert = alerts["alerts"][0]["id"].as_str().unwrap();
+    let ack = format!("{}/api/v1/alerts/{alert}/ack", api.url);
+    call(Method::POST, &ack, &api.token, json!({ "by": "Mia" })).await;
+    let held = |ticket: Value| {
+        let held = ticket["held"].as_array().unwrap().clone();
+        let by = |hold: &Value| hold["by"].as_str().unwrap().split(" (token").next().unwrap().to_owned();
+        held.iter().map(|hold| format!("{} {} {}", hold["clock"], by(hold), hold["until"])).collect::<Vec<_>>()
+    };
+    let expected = r#""resolution" Mia "2026-11-23T10:31:00Z""#;
+    assert_eq!(held(api.get(&format!("/api/v1/tickets/{id}/sla")).await), [expected]);
+    assert_eq!(held(api.get("/api/v1/tickets").await["tickets"][0].clone()), [expected]);
+    let row = status(&mut app).await;
+    assert!(row.contains("Mateo Alvarez, acknowledged by Mia (token "), "{row}");
+    assert!(row.contains(") until 10:31 UTC"), "{row}");
+    app.clock.advance(minutes(30));
+    assert_eq!(held(api.get("/api/v1/tickets").await["tickets"][0].clone()), [""; 0], "its time is up");
+    app.turn().await;
+    assert_eq!(held(api.get(&format!("/api/v1/tickets/{id}/sla")).await), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_was_ignored_in_a_week_stays_ignored() {
+    let mut ignored = 0;
+    for seed in SEEDS {
+        let mut app = TestApp::start().await;
+        let ids: Vec<_> = (0..12).map(|ticket| app.ticket(minutes(30 + 7 * ticket))).collect();
+        app.turn().await;
+        let api = Api::of(&mut app).await;
+        let mut chance = fastrand::Rng::with_seed(seed);
+        let mut before = 0;
+        for _ in 0..25 {
+            app.wait(minutes(chance.i64(1..20))).await;
+            let alerts = api.get("/api/v1/alerts?limit=500").await;
+            let acts = chance.u8(0..3) == 0;
+            if let Some(alert) = chance.choice(alerts["alerts"].as_array().unwrap()).filter(|_| acts) {
+                let ack = format!("{}/api/v1/alerts/{}/ack", api.url, alert["id"].as_str().unwrap());
+                call(Method::POST, &ack, &api.token, json!({})).await;
+            }
+            if chance.u8(0..3) == 0 {
+                let touched = chance.choice(&ids).unwrap();
+                app.superops.change_status(touched, chance.choice(["In Progress", "Open"]).unwrap());
+            }
+            let weeks = api.get("/api/v1/alerts/weekly").await;
+            let now = weeks["weeks"][0]["ignored"].as_i64().unwrap_or_default();
+            assert!(now >= before, "{now} ignored after {before} on desk {seed}");
+            let metrics = figures(&api.metrics().await, "alerts_this_week", "figure");
+            assert_eq!(metrics.get("ignored").copied().unwrap_or_default(), now as u64, "desk {seed}");
+            before = now;
+        }
+        ignored += before;
+    }
+    assert!(ignored > 0, "nothing is ignored on any desk");
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
@@ -112,7 +113,7 @@ async fn save(
     let (differing, same): (Vec<&Observed>, Vec<&Observed>) = all.iter().partition(|one| one.differs);
     write(tx, tenant, &differing).await?;
     touch(tx, tenant, &same, batch.read).await?;
-    record(tx, tenant, &events(&all)).await?;
+    record(tx, tenant, &events(&all), batch.read.latest).await?;
     saved.quarantined += save_unread(tx, tenant, &ids, &batch.unread, batch.read.latest).await?;
     if let Some(state) = &batch.state {
         save_state(tx, tenant, state).await?;
@@ -181,8 +182,9 @@ pub async fn amend(
     if let Some(Deed { what, author, at }) = &deed {
         audit(tx, Some(&tenant), what, author, *at).await?;
     }
-    let events: Vec<_> = event.iter().map(|event| (&id, event)).collect();
-    record(tx, &tenant, &events).await?;
+    if let Some(event) = &event {
+        record(tx, &tenant, &[(&id, event)], event.at.latest).await?;
+    }
     Ok(Some(watched))
 }
 
@@ -261,11 +263,12 @@ fn events(all: &[Observed]) -> Vec<(&TicketId, &Change)> {
     events
 }
 
-/// Adds to the stories of tickets.
+/// Adds to the stories of tickets what was seen at `seen_at`.
 pub async fn record(
     tx: &mut SqliteConnection,
     tenant: &TenantId,
     changes: &[(&TicketId, &Change)],
+    seen_at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     for some in changes.chunks(ROWS) {
         let mut query =
@@ -277,7 +280,7 @@ pub async fn record(
         });
         query.build().execute(&mut *tx).await?;
     }
-    count_changes(tx, tenant, changes).await
+    count_changes(tx, tenant, changes, seen_at).await
 }
 
 /// Completes `… IN (`.

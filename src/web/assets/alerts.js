@@ -1,16 +1,16 @@
 // The page of alerts: what is wrong, who was told and how that went, what comes next, and the buttons to act.
-import { CLOCKS, mark } from './clocks.js';
+import { CLOCKS, mark, reading, unitOf } from './clocks.js';
 import { $, el, say } from './dom.js';
+import { holdLine } from './holds.js';
 import { channelName, messageItem } from './messages.js';
 import { drawOverlays, startQuieter } from './quiet.js';
 import { ask, send, setOverview, state } from './state.js';
 import { pageOf } from './ticket.js';
-import { brief, countdown, local, serverNow, setTime, words } from './time.js';
+import { brief, local, serverNow, setTime, words } from './time.js';
 import { writtenLine } from './written.js';
 
 const STAGES = { breached: 'Breached', warning: 'At risk', predicted: 'Likely to breach' };
 const MARKS = { breached: 'breached', warning: 'at_risk', predicted: 'at_risk' };
-const HOW = { api: 'through the API', page: 'on this page', link: 'by a link', sms: 'by SMS', slack: 'in Slack', pagerduty: 'in PagerDuty', command_line: 'on the command line' };
 const CLOSINGS = {
   met: 'met in time', closed_late: 'done, too late', paused: 'paused', retargeted: 'the due time moved', vanished: 'the ticket is gone',
   merged: 'merged', deleted: 'deleted', sla_removed: 'no due time any more', by_hand: 'resolved by hand',
@@ -39,14 +39,6 @@ function actions(alert) {
     button('Resolve', 'resolve'));
 }
 
-function holdLine({ hold }) {
-  if (!hold) return null;
-  const did = hold.kind === 'snoozed' ? 'Snoozed' : 'Acknowledged';
-  const until = hold.expired ? '; that time is up, and nothing has happened since'
-    : hold.until ? `, until ${brief(hold.until)}` : ', until it gets worse';
-  return el('p', { class: `hold ${hold.expired ? 'expired' : ''}` }, `${did} by ${hold.by} ${HOW[hold.how] ?? ''} at ${brief(hold.at)}${until}`);
-}
-
 const overlayLine = (overlay) => el('p', { class: 'overlaid' },
   `${overlay.kind === 'silence' ? 'Silenced' : 'Maintenance'} until ${brief(overlay.until)} (${overlay.author}): ${overlay.reason}`);
 
@@ -60,10 +52,17 @@ function nextWords(alert) {
   return `Next: step ${alert.next_step ?? 1} of “${alert.escalation}” ${when}`;
 }
 
+/** The time of its clock, as the ticket shows it. */
 function dueWords(alert) {
-  if (alert.state === 'resolved') return `due ${brief(alert.due)}`;
-  const left = (Date.parse(alert.due) - serverNow()) / 1000;
-  return left >= 0 ? `${countdown(left)} left` : `${countdown(-left)} over`;
+  if (alert.state === 'resolved' || !alert.clock_status) return `due ${brief(alert.due)}`;
+  const { figure, word } = reading(alert.clock_status);
+  return `${figure} ${word}`.trim();
+}
+
+/** When it is due, and that its time is working time where that is not the same. */
+function dueTitle(alert) {
+  const working = alert.clock_status && !alert.clock_status.round_the_clock;
+  return `due ${local(alert.due)}${working ? `; counted in working time: ${alert.clock_status.hours}` : ''}`;
 }
 
 /** Each person once, with the ways that reached them; then what reached nobody. */
@@ -88,21 +87,25 @@ function makeCard(alert) {
   return el('li', { class: `alert ${alert.stage} is-${alert.state}` },
     el('div', { class: 'alert-top' },
       el('span', { class: 'badge' }, mark(MARKS[alert.stage]), STAGES[alert.stage]),
-      el('b', { class: 'due', title: `due ${local(alert.due)}` }, dueWords(alert))),
+      el('b', { class: 'due', title: dueTitle(alert) }, dueWords(alert)), el('span', { class: 'unit' }, alert.state === 'resolved' ? '' : unitOf(alert.clock_status))),
     el('p', { class: 'what' }, el('a', { href: pageOf(alert.tenant, alert.ticket_id) },
       el('span', { class: 'id' }, alert.display_id ?? alert.ticket_id), ' ', alert.subject ?? '')),
     el('p', { class: 'muted' }, parts.filter(Boolean).join(' · ')),
     el('p', { class: 'muted' }, `Told because ${alert.reason}`),
-    holdLine(alert), alert.overlays.map(overlayLine),
+    holdLine(alert.hold), alert.overlays.map(overlayLine),
     el('p', { class: 'next' }, nextWords(alert) ?? ''),
     told(alert), writtenLine(alert), actions(alert));
 }
 
 /** A card is made anew only when its alert changed: nobody loses an opened list or a button under the finger. */
 function drawCard(alert) {
-  const signature = JSON.stringify(alert);
+  const { standing, due, counting } = alert.clock_status ?? {};
+  const signature = JSON.stringify({ ...alert, clock_status: { standing, due, counting } });
   const known = page.cards.get(alert.id);
-  if (known?.signature === signature) return known.card;
+  if (known?.signature === signature) {
+    known.alert = alert;
+    return known.card;
+  }
   const card = makeCard(alert);
   const opened = known?.card.querySelector('details')?.open ?? false;
   if (card.querySelector('details')) card.querySelector('details').open = opened;
@@ -147,6 +150,7 @@ export async function readAlerts(overview) {
   if (asked !== page.state) return;
   setOverview(now);
   setTime(alerts.now, now.speed);
+  for (const { clock_status: clock } of alerts.alerts) if (clock) clock.asOf = Date.parse(alerts.now);
   page.page = alerts;
   draw();
   drawWeek(weekly);

@@ -20,15 +20,20 @@ export function mark(standing) {
 }
 
 /** The figure and the word after it. */
-function reading(clock) {
-  if (clock.met_at) return { figure: '', word: clock.breached ? 'met late' : 'met in time' };
+export function reading(clock) {
+  if (clock.met_at) return clock.breached ? { figure: countdown(clock.over ?? 0), word: 'over, met late' } : { figure: '', word: 'met in time' };
   if (clock.standing === 'cancelled') return { figure: '', word: 'cancelled' };
   const left = remainingNow(clock);
   if (left === null) return { figure: '', word: { breached: 'breached', paused: 'paused', unknown: 'not known' }[clock.standing] ?? 'no due time' };
   if (clock.standing === 'paused') return { figure: countdown(left), word: 'paused' };
   if (left === 0 && clock.remaining > 0) return { figure: '00:00', word: 'due now' };
+  // SuperOps may call a clock breached before its due time; then no time is said to be left.
+  if (clock.standing === 'breached' && left >= 0) return { figure: '', word: 'breached' };
   return { figure: countdown(Math.abs(left)), word: left < 0 ? 'over' : 'left' };
 }
+
+/** What its figure is of, where that is not wall time. */
+export const unitOf = (clock) => (!clock || clock.round_the_clock || (clock.remaining === null && clock.over === null) ? '' : 'working time');
 
 function explain(clock) {
   const lines = [`${CLOCKS[clock.clock]}: ${STANDINGS[clock.standing]?.label ?? clock.standing}`];
@@ -82,7 +87,7 @@ export function clockCard(clock) {
   const word = el('span', { class: 'word' });
   const card = el('section', { class: `card ${look}` },
     el('h3', {}, CLOCKS[clock.clock], el('span', { class: `badge ${look}` }, mark(look), STANDINGS[clock.standing]?.label ?? clock.standing)),
-    el('p', { class: 'line' }, figure, word), bar,
+    el('p', { class: 'line' }, figure, word, el('span', { class: 'unit' }, unitOf(clock))), bar,
     el('dl', {}, facts({
       Due: clock.due && `${local(clock.due)}${clock.met_at ? '' : ` (${away(clock)})`}`,
       'Due if resumed now': clock.due_if_resumed_now && local(clock.due_if_resumed_now),

@@ -1,7 +1,7 @@
 // The tiles and the filters above the table.
 import { mark, STANDINGS } from './clocks.js';
 import { $, el, say } from './dom.js';
-import { matches, NONE, PAGE_SIZE, state } from './state.js';
+import { matches, NONE, noneOf, PAGE_SIZE, state } from './state.js';
 
 /** What each tile counts; the last one counts them all, and is the sum of the others. */
 const TILES = ['breached', 'at_risk', 'on_track', 'paused', 'nothing_due', ''];
@@ -48,7 +48,7 @@ export function drawFilters() {
     const values = choices(name);
     const known = [...select.options].slice(1).map((option) => option.value);
     if (known.join('\n') !== values.join('\n')) {
-      select.replaceChildren(select.options[0], ...values.map((value) => el('option', { value }, value === NONE ? 'None' : value)));
+      select.replaceChildren(select.options[0], ...values.map((value) => el('option', { value }, value === NONE ? (name === 'technician' ? noneOf(name) : 'None') : value)));
     }
     select.value = state.filters[name];
     select.hidden = name === 'tenant' && values.length < 2 && !state.filters.tenant;

@@ -5,6 +5,8 @@ export const POLL = { wall: 5000, demo: 2000 };
 export const PAGE_SIZE = 500;
 /** How a ticket without a technician, a client or a priority is shown and chosen. */
 export const NONE = '—';
+/** How a field without a value is shown. */
+export const noneOf = (name) => (name === 'technician' ? 'Unassigned' : NONE);
 
 export const state = {
   tickets: [], total: 0, counts: {}, overview: null, messages: null, caught: null, differences: null,

@@ -1,8 +1,9 @@
 // The table of open tickets: worst first, and still while somebody reads it.
-import { CLOCKS, clockCell } from './clocks.js';
+import { CLOCKS, clockCell, unitOf } from './clocks.js';
 import { $, el, say } from './dom.js';
 import { clearFilters } from './head.js';
-import { keyOf, matches, NONE, state } from './state.js';
+import { holdWords } from './holds.js';
+import { keyOf, matches, noneOf, state } from './state.js';
 import { openFrom, pageOf } from './ticket.js';
 
 /** How long after the last move the rows keep their order, in milliseconds. */
@@ -13,8 +14,8 @@ export const rows = new Map();
 /** What stands one above the other in the last two columns. */
 const FACTS = [['technician', 'status'], ['priority', 'sla_policy']];
 
-function showFact(fact, value) {
-  say(fact, value ?? NONE);
+function showFact(fact, name, value) {
+  say(fact, value ?? noneOf(name));
   fact.title = value ?? '';
   fact.classList.toggle('none', !value);
 }
@@ -22,10 +23,11 @@ function showFact(fact, value) {
 function makeRow(ticket) {
   const link = el('a', { class: 'subject', dir: 'auto', href: pageOf(ticket.tenant, ticket.ticket_id) });
   const about = el('span', { class: 'about' });
+  const hold = el('span', { class: 'held' });
   const clocks = Object.keys(CLOCKS).map(clockCell);
   const facts = FACTS.flat().map((name) => el('span', { class: `fact ${name}` }));
   const cells = [el('td', { class: 'who' }, facts.slice(0, 2)), el('td', { class: 'how' }, facts.slice(2))];
-  const row = el('tr', { onclick: (event) => openFrom(event, row.ticket) }, el('td', { class: 'what' }, link, about), clocks, cells);
+  const row = el('tr', { onclick: (event) => openFrom(event, row.ticket) }, el('td', { class: 'what' }, link, about, hold), clocks, cells);
   row.show = (now) => {
     row.ticket = now;
     row.className = `standing-${now.standing}`;
@@ -33,7 +35,8 @@ function makeRow(ticket) {
     link.title = now.subject;
     say(about, [now.display_id, now.client ?? 'No client', state.seen.tenant.size > 1 && now.tenant].filter(Boolean).join(' · '));
     clocks.forEach((cell) => cell.show(now.clocks.find((clock) => clock.clock === cell.kind)));
-    facts.forEach((fact, i) => showFact(fact, now[FACTS.flat()[i]]));
+    facts.forEach((fact, i) => showFact(fact, FACTS.flat()[i], now[FACTS.flat()[i]]));
+    say(hold, holdWords(now.held));
     facts[2].dataset.level = (now.priority ?? '').toLowerCase();
   };
   row.tick = () => clocks.forEach((cell) => cell.tick());
@@ -87,7 +90,8 @@ function note(held) {
   const filtered = Object.values(state.filters).some(Boolean);
   let text = filtered ? `${shown} of ${total} open tickets` : `${total} open tickets, worst first`;
   if (total > tickets.length && !filtered) text = `The worst ${tickets.length} of ${total} open tickets`;
-  say($('note'), [total ? text : '', held].filter(Boolean).join(' · '));
+  const working = tickets.some((ticket) => ticket.clocks.some(unitOf)) && 'times left and over are working time';
+  say($('note'), [total ? text : '', working, held].filter(Boolean).join(' · '));
   drawEmpty(shown, filtered);
 }
 

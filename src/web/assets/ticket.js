@@ -1,9 +1,10 @@
 // One ticket: in the drawer beside the table, and on its own page.
-import { clockCard, facts } from './clocks.js';
+import { CLOCKS, clockCard, facts } from './clocks.js';
 import { $, el, refill } from './dom.js';
+import { holdLine } from './holds.js';
 import { ledgerSection } from './ledger.js';
 import { messageItem } from './messages.js';
-import { ask, date, setOverview, state } from './state.js';
+import { ask, date, noneOf, setOverview, state } from './state.js';
 import { local, serverNow, time } from './time.js';
 import { writtenSection } from './written.js';
 
@@ -21,13 +22,14 @@ function ticketView({ ticket, messages, ledger, alerts }, heading, links) {
   const view = [
     el('header', {}, el(heading, { dir: 'auto' }, el('span', { class: 'id' }, ticket.display_id), ' ', ticket.subject || '(no subject)'),
       el('p', { class: 'muted' }, [ticket.client ?? 'No client', ticket.status, ticket.priority && `${ticket.priority} priority`].filter(Boolean).join(' · ')),
+      ticket.held.map((hold) => holdLine(hold, CLOCKS[hold.clock])),
       el('p', { class: 'links' }, superopsLink(ticket), links)),
     el('div', { class: 'cards' }, clocks),
     doubts.length ? el('section', { class: 'doubts' }, el('h3', {}, 'Worth knowing'), el('ul', {}, doubts.map((line) => el('li', {}, line)))) : '',
     forecastSection(ticket.clocks),
     ledgerSection(ledger),
     el('section', {}, el('h3', {}, 'Ticket'), el('dl', {}, facts({
-      Technician: ticket.technician ?? 'nobody', Group: ticket.group, SLA: ticket.sla_policy ?? 'none',
+      Technician: ticket.technician ?? noneOf('technician'), Group: ticket.group, SLA: ticket.sla_policy ?? 'none',
       Risk: [ticket.breach_risk_level.toLowerCase(), ticket.breach_probability !== null && `${Math.round(ticket.breach_probability * 100)} % likely to breach`].filter(Boolean).join(', '),
       Policy: ticket.policy && policyWords(ticket.policy),
       Tenant: ticket.tenant, 'Last read': local(ticket.last_updated),
