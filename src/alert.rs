@@ -102,19 +102,19 @@ impl Closing {
         }
     }
 
-    /// As it follows "this alert is over:".
+    /// As it follows "Alert ended:".
     pub fn words(self) -> &'static str {
         match self {
             Self::Met => "met in time",
             Self::ClosedLate => "done, too late",
-            Self::Paused => "the clock is paused",
-            Self::Retargeted => "the due time has moved",
-            Self::Vanished => "the ticket is gone",
-            Self::Merged => "the ticket was merged into another",
-            Self::Deleted => "the ticket was deleted",
-            Self::SlaRemoved => "there is no due time any more",
+            Self::Paused => "clock paused",
+            Self::Retargeted => "due time moved",
+            Self::Vanished => "ticket gone",
+            Self::Merged => "ticket merged into another",
+            Self::Deleted => "ticket deleted",
+            Self::SlaRemoved => "no due time any more",
             Self::ByHand => "resolved by hand",
-            Self::Unlikely => "a breach is no longer likely",
+            Self::Unlikely => "breach no longer likely",
         }
     }
 

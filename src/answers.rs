@@ -12,7 +12,7 @@ pub mod receipts;
 pub mod reply;
 pub mod signatures;
 mod systems;
-mod texts;
+pub mod texts;
 
 use std::sync::Arc;
 

@@ -447,7 +447,8 @@ impl Evaluate {
     }
 
     fn links<'a>(&'a self, tenant: &'a Tenant) -> facts::Links<'a> {
-        facts::Links { tenant, public_url: self.config.server.public_url.as_deref() }
+        let (several, public_url) = (self.config.tenants.len() > 1, self.config.server.public_url.as_deref());
+        facts::Links { tenant, several, public_url }
     }
 }
 

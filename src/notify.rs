@@ -14,6 +14,7 @@ pub mod sms;
 pub mod webhook;
 
 mod http;
+pub mod span;
 pub mod ways;
 
 #[cfg(test)]
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,7 @@ use crate::clock::SharedClock;
 use crate::config::{self, ChannelKind};
 use crate::ticket::ClockKind;
 
+pub use self::span::{JUST, WorkingTime, counted, hours, left_or_over, span, words, zone_name};
 pub use self::ways::Ways;
 
 /// One way of reaching people.
@@ -178,6 +180,9 @@ pub struct AlertFacts {
     pub clock: ClockKind,
     pub stage: Stage,
     pub due: DateTime<Utc>,
+    /// None: working time is wall time, or is not known.
+    #[serde(default)]
+    pub working: Option<WorkingTime>,
     /// Why this is said now, and why it is due then; a sentence each, ours.
     pub reasons: Vec<String>,
     /// Which rung of the escalation, from 0, and why this person hears of it: "you own this ticket".
@@ -211,8 +216,11 @@ pub struct Room {
 }
 
 /// A ticket as it is shown to people.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TicketFacts {
+    /// Whose desk it is on; none where there is but one.
+    #[serde(default)]
+    pub tenant: Option<String>,
     pub id: String,
     pub display_id: String,
     pub subject: String,
@@ -235,6 +243,9 @@ pub struct RecoveryFacts {
     /// When it was met, or else came to rest.
     pub met_at: DateTime<Utc>,
     pub due: DateTime<Utc>,
+    /// As it was at `met_at`. None: working time is wall time, or is not known.
+    #[serde(default)]
+    pub working: Option<WorkingTime>,
     #[serde(default = "met")]
     pub closing: Closing,
 }
@@ -275,6 +286,8 @@ pub struct DigestRow {
     pub ticket: TicketFacts,
     pub clock: ClockKind,
     pub due: DateTime<Utc>,
+    #[serde(default)]
+    pub working: Option<WorkingTime>,
 }
 
 /// How old a tenant's data is.
@@ -306,6 +319,9 @@ pub struct BundleFacts {
     pub clients: u32,
     /// One of the clients.
     pub client: Option<String>,
+    /// When the first of what has not breached is due.
+    #[serde(default)]
+    pub first_due: Option<DateTime<Utc>>,
     /// By when all that has not breached is due.
     pub last_due: Option<DateTime<Utc>>,
     /// It is the digest in which quiet hours end.
@@ -317,8 +333,24 @@ pub struct BundleFacts {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum BundleRow {
-    Alert { ticket: TicketFacts, clock: ClockKind, stage: Stage, due: DateTime<Utc> },
+    Alert {
+        ticket: TicketFacts,
+        clock: ClockKind,
+        stage: Stage,
+        due: DateTime<Utc>,
+        #[serde(default)]
+        working: Option<WorkingTime>,
+    },
     Recovery(RecoveryFacts),
+}
+
+/// What became of a message that `channel` took: whether it reaches anybody is another question.
+pub fn accepted_words(channel: ChannelKind) -> String {
+    match channel {
+        ChannelKind::Email => "accepted by mail server".to_owned(),
+        ChannelKind::Sms => "accepted by SMS provider".to_owned(),
+        other => format!("accepted by {}", other.words()),
+    }
 }
 
 /// The provider took the message.
@@ -382,35 +414,5 @@ fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(inner) => Some(inner),
         None => error.source(),
-    }
-}
-
-/// How much time there is between `now` and `due`, in words: `42 min left`, `3 h 10 min over`.
-pub fn left_or_over(due: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    let left = due - now;
-    if left < TimeDelta::zero() { format!("{} over", words(-left)) } else { format!("{} left", words(left)) }
-}
-
-/// A length of time in words, never negative: `under a minute`, `42 min`, `3 h 10 min`, `2 d 4 h`.
-pub fn words(length: TimeDelta) -> String {
-    let minutes = length.num_minutes();
-    match (minutes / 1440, minutes / 60 % 24, minutes % 60) {
-        (0, 0, 0) => "under a minute".to_owned(),
-        (0, 0, m) => format!("{m} min"),
-        (0, h, 0) => format!("{h} h"),
-        (0, h, m) => format!("{h} h {m} min"),
-        (d, 0, _) => format!("{d} d"),
-        (d, h, _) => format!("{d} d {h} h"),
-    }
-}
-
-/// As [`words`], in hours however many: nobody knows how long a day of working time is.
-pub fn hours(length: TimeDelta) -> String {
-    let minutes = length.num_minutes();
-    match (minutes / 60, minutes % 60) {
-        (0, 0) => "under a minute".to_owned(),
-        (0, m) => format!("{m} min"),
-        (h, 0) => format!("{h} h"),
-        (h, m) => format!("{h} h {m} min"),
     }
 }

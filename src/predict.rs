@@ -412,9 +412,9 @@ impl Predict {
             let (tenant, words, error) = (&self.tenant, clock.words(), worth.error.unwrap_or_default());
             match (*before, worth.trusted) {
                 (true, false) => warn!(%tenant, clock = clock.as_str(), error,
-                    "the forecast of the {words} of `{tenant}` was off by {error:.3} lately: alerts go by the clock alone"),
+                    "predictions of the {words} of `{tenant}` are paused: recently inaccurate (error {error:.3})"),
                 (false, true) => info!(%tenant, clock = clock.as_str(), error,
-                    "the forecast of the {words} of `{tenant}` is to be believed again"),
+                    "predictions of the {words} of `{tenant}` go on: accurate again"),
                 _ => {}
             }
             *before = worth.trusted;

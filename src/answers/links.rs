@@ -1,7 +1,8 @@
 //! Links: what they show, and what a click on their button does.
 //!
-//! Whoever opens a link only sees how the alert stands: mail scanners open every
-//! link. Acting takes the button, and a link acts once.
+//! Whoever opens a link only sees how its alerts stand: mail scanners open every
+//! link. Acting takes the button, and a link acts once. The link of a message
+//! that bundles several alerts acts on all of them.
 
 use chrono::{DateTime, Utc};
 
@@ -16,7 +17,8 @@ use crate::store::alerts::AlertRow;
 /// What a link leads to.
 #[derive(Clone, Debug)]
 pub struct Linked {
-    pub alert: AlertRow,
+    /// What the message told of: at least one.
+    pub alerts: Vec<AlertRow>,
     /// The message that carried the link.
     pub message: Message,
     /// Who got it.
@@ -60,12 +62,9 @@ impl Answers {
         if !self.store.use_link(&claim.fingerprint, &claim.notification, now).await? {
             return Ok(Followed::AsBefore(linked));
         }
-        let actor =
-            Actor { name: linked.who.clone(), how: How::Link, origin: "link in a message".to_owned(), note: None };
-        match self.carry_out(&linked.alert.key.to_string(), Act::Acknowledge, &actor, now).await {
-            Ok(Some(Acted { alert, changed: true })) => Ok(Followed::Acknowledged(Linked { alert, ..linked })),
-            Ok(Some(Acted { alert, changed: false })) => Ok(Followed::AsBefore(Linked { alert, ..linked })),
-            Ok(None) => Err(LinkTrouble::Gone),
+        match self.acknowledge_all(&linked, now).await {
+            Ok((alerts, true)) => Ok(Followed::Acknowledged(Linked { alerts, ..linked })),
+            Ok((alerts, false)) => Ok(Followed::AsBefore(Linked { alerts, ..linked })),
             Err(error) => {
                 self.store.give_back_link(&claim.fingerprint).await?;
                 Err(error.into())
@@ -73,16 +72,34 @@ impl Answers {
         }
     }
 
+    /// The alerts as they stand after it, and whether any of them changed.
+    async fn acknowledge_all(&self, linked: &Linked, now: DateTime<Utc>) -> Result<(Vec<AlertRow>, bool), StoreError> {
+        let actor =
+            Actor { name: linked.who.clone(), how: How::Link, origin: "link in a message".to_owned(), note: None };
+        let (mut alerts, mut any) = (Vec::new(), false);
+        for before in &linked.alerts {
+            let acted = self.carry_out(&before.key.to_string(), Act::Acknowledge, &actor, now).await?;
+            any |= acted.as_ref().is_some_and(|acted| acted.changed);
+            alerts.push(acted.map_or_else(|| before.clone(), |acted| acted.alert));
+        }
+        Ok((alerts, any))
+    }
+
     async fn linked(&self, claim: &Claim, now: DateTime<Utc>) -> Result<Linked, LinkTrouble> {
         let row = self.store.notification(&claim.notification).await?.ok_or(LinkTrouble::Gone)?;
         let notification = row.leased.notification;
-        let alert = self.alert(&notification.alert_key).await?.ok_or(LinkTrouble::Gone)?;
+        let keys = match notification.message.body {
+            Body::Alert(_) => vec![notification.alert_key],
+            Body::Bundle(_) => self.store.alerts_of_bundle(&claim.notification).await?,
+            _ => Vec::new(),
+        };
+        let mut alerts = Vec::new();
+        for key in keys {
+            alerts.extend(self.alert(&key).await?);
+        }
         let message = notification.message;
         let who = message.to_name.clone().unwrap_or_else(|| notification.channel.unnamed().to_owned());
-        match message.body {
-            Body::Alert(_) => Ok(Linked { alert, message, who, now }),
-            _ => Err(LinkTrouble::Gone),
-        }
+        if alerts.is_empty() { Err(LinkTrouble::Gone) } else { Ok(Linked { alerts, message, who, now }) }
     }
 
     pub(super) async fn alert(&self, key: &str) -> Result<Option<AlertRow>, StoreError> {

@@ -133,7 +133,7 @@ impl Answers {
         let message = &row.leased.notification.message;
         Ok(match self.carry_out(&coded.alert_key, act, &actor, now).await? {
             None => texts::unknown_alert(),
-            Some(acted) if acted.changed => texts::done(&acted.alert, message),
+            Some(acted) if acted.changed => texts::done(&acted.alert, message, now),
             Some(acted) => texts::was_so(&acted.alert, message, now),
         })
     }

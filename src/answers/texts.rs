@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 
 use crate::alert::life::{Act, HoldKind, State};
-use crate::notify::{Message, render};
+use crate::notify::{Message, counted, render};
 use crate::store::alerts::AlertRow;
 
 /// What can be replied.
 pub fn help() -> String {
-    "Reply ACK for your latest alert, or the code in a message: 1a to ack, 1c to close. STOP ends text messages, START \
-     resumes them."
+    "Reply ACK for your latest alert, or the code in a message: 1a to ack, 1c to stop alerts. STOP ends text \
+     messages, START resumes them."
         .to_owned()
 }
 
@@ -27,20 +27,28 @@ pub fn unknown_alert() -> String {
 }
 
 /// What has just been done to `alert`, of which `message` told.
-pub fn done(alert: &AlertRow, message: &Message) -> String {
+pub fn done(alert: &AlertRow, message: &Message, now: DateTime<Utc>) -> String {
     let about = about(message);
     match alert.state() {
-        State::Resolved => format!("Closed: {about}. You hear no more of it unless it gets worse."),
-        _ => format!("Acknowledged: {about}. Nobody else is told for now."),
+        State::Resolved => format!("Alerts stopped: {about}. You hear no more of it unless it gets worse."),
+        _ => format!("Acknowledged: {about}. {}.", paused(std::slice::from_ref(alert), message, now)),
+    }
+}
+
+/// `Escalation paused until 15:02 London`: until when `alerts`, just acknowledged, rest.
+pub fn paused(alerts: &[AlertRow], message: &Message, now: DateTime<Utc>) -> String {
+    match alerts.iter().filter_map(|alert| alert.life.held()?.until).min() {
+        Some(until) => format!("Escalation paused until {}", render::time(message, until, now)),
+        None => "Escalation paused until the breach".to_owned(),
     }
 }
 
 /// What has just been done to `changed` alerts that one message told of.
 pub fn all_done(act: Act, changed: usize) -> String {
     match (act, changed) {
-        (_, 0) => "Nothing was changed: somebody took them all on before, or they are over.".to_owned(),
-        (Act::Resolve, _) => format!("Closed: {changed} alerts. You hear no more of them unless they get worse."),
-        _ => format!("Acknowledged: {changed} alerts. Nobody else is told of them for now."),
+        (_, 0) => "Nothing was changed: they were acknowledged before, or have ended.".to_owned(),
+        (Act::Resolve, _) => format!("Stopped: {}. You hear no more unless it gets worse.", counted(changed, "alert")),
+        _ => format!("Acknowledged: {}. Escalation paused.", counted(changed, "alert")),
     }
 }
 
@@ -48,7 +56,7 @@ pub fn all_done(act: Act, changed: usize) -> String {
 pub fn was_so(alert: &AlertRow, message: &Message, now: DateTime<Utc>) -> String {
     let about = about(message);
     match alert.life.held() {
-        _ if alert.raised.resolved_as.is_some() => format!("It is over already: {about}."),
+        _ if alert.raised.resolved_as.is_some() => format!("The alert ended before: {about}."),
         Some(hold) => {
             let word = if hold.kind == HoldKind::Acknowledged { "acknowledged" } else { "snoozed" };
             format!("Already {word} by {} at {}: {about}.", hold.by, render::time(message, hold.at, now))

@@ -4,10 +4,12 @@ use std::fmt::Write;
 
 use super::status::{WORKING_TIME, printable, table};
 use super::{AlertsArgs, CliError};
+use crate::alert::Closing;
 use crate::alert::life::State;
-use crate::config::Config;
-use crate::notify::words;
+use crate::config::{ChannelKind, Config};
+use crate::notify::{accepted_words, words};
 use crate::service::alerts::{AlertPage, AlertQuery, AlertView, HoldView, Said};
+use crate::service::overlays::OverlayView;
 use crate::service::{ClockStatus, Scope, Service};
 
 /// Answers and ends.
@@ -72,9 +74,11 @@ pub fn page_text(page: &AlertPage) -> String {
 fn what_next(alert: &AlertView, page: &AlertPage) -> String {
     let held = alert.hold.as_ref().filter(|hold| !hold.expired);
     match (alert.state, held, alert.next_step_at) {
-        (State::Resolved, ..) => format!("over: {}", alert.closing.unwrap_or_default()),
+        (State::Resolved, ..) => {
+            format!("ended: {}", alert.closing.and_then(Closing::parse).map(Closing::words).unwrap_or_default())
+        }
         (_, Some(hold), _) => hold_words(hold),
-        _ if !alert.overlays.is_empty() => "nobody is told for now".to_owned(),
+        _ if !alert.overlays.is_empty() => quiet_words(&alert.overlays),
         _ if alert.in_digest => "told in the digest".to_owned(),
         (_, None, Some(at)) => {
             format!(
@@ -85,6 +89,12 @@ fn what_next(alert: &AlertView, page: &AlertPage) -> String {
         }
         (_, None, None) => "no step left".to_owned(),
     }
+}
+
+/// `silenced until 15:02 UTC`: the last to end.
+fn quiet_words(overlays: &[OverlayView]) -> String {
+    let last = overlays.iter().max_by_key(|overlay| overlay.until);
+    last.map(|one| format!("{} until {}", one.kind.words(), one.until.format("%H:%M UTC"))).unwrap_or_default()
 }
 
 pub(super) fn hold_words(hold: &HoldView) -> String {
@@ -118,6 +128,14 @@ pub(super) fn alert_text(alert: &AlertView) -> String {
     text
 }
 
+/// What an attempt came to, as a person would say it.
+fn outcome_words(channel: &str, outcome: &str) -> String {
+    match (outcome, ChannelKind::parse(channel)) {
+        ("taken", Some(channel)) => accepted_words(channel),
+        _ => outcome.to_owned(),
+    }
+}
+
 fn said_text(text: &mut String, said: &Said) {
     let message = &said.message;
     let (who, channel) = (printable(&message.recipient), &message.channel);
@@ -125,6 +143,7 @@ fn said_text(text: &mut String, said: &Said) {
     for attempt in &said.outcomes {
         let detail = attempt.detail.as_deref().map(|detail| format!(", {}", printable(detail))).unwrap_or_default();
         let at = attempt.at.format("%H:%M:%S");
-        let _ = writeln!(text, "    {} at {at}: {}{detail}", attempt.number, attempt.outcome);
+        let outcome = outcome_words(channel, &attempt.outcome);
+        let _ = writeln!(text, "    {} at {at}: {outcome}{detail}", attempt.number);
     }
 }

@@ -141,7 +141,12 @@ async fn send_test(config: &Config, address: &str) -> Result<bool, CliError> {
     let sound = result.is_ok();
     match result {
         Ok(receipt) => {
-            println!("\n{}: taken{}", fits.words(), receipt.id.map(|id| format!(", as {id}")).unwrap_or_default());
+            println!(
+                "\n{}: {}{}",
+                fits.words(),
+                notify::accepted_words(fits),
+                receipt.id.map(|id| format!(", as {id}")).unwrap_or_default()
+            );
         }
         Err(error) => println!("\n{}: {error}", fits.words()),
     }

@@ -25,6 +25,7 @@ use crate::app::Parts;
 use crate::clock::{Clock as _, FastClock, SharedClock, SystemClock};
 use crate::config::{Config, GivenEnvironment, LogFormat};
 use crate::descriptors;
+use crate::notify;
 use crate::service::{Scope, Service};
 use crate::simulator::crew::Crew;
 use crate::simulator::receivers::{
@@ -497,12 +498,12 @@ impl Figures {
         ));
         text.push_str(&format!(
             "{} later steps of escalations were told, {} recovery notices and {} digests after quiet hours were sent\n\
-             {} alerts were acknowledged by the link in a mail, {} by replying to a text message\n\
+             {} acknowledged by the link in a mail, {} by replying to a text message\n\
              SuperOps was asked {} times",
             self.escalations,
             self.recoveries,
             self.digests,
-            self.acknowledged_by_link,
+            notify::counted(usize::try_from(self.acknowledged_by_link).unwrap_or_default(), "alert"),
             self.acknowledged_by_text,
             self.superops_requests
         ));

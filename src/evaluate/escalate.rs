@@ -170,7 +170,7 @@ impl Evaluate {
                 if self.memory.was_told(row, &recipient.id, channel) && !again {
                     continue;
                 }
-                let facts = facts::alert(self.links(scene.tenant), watched, clock, row, index, &recipient);
+                let facts = facts::alert(self.links(scene.tenant), watched, clock, row, index, &recipient, scene.now);
                 let facts = facts::foreseen(facts, scene.forecasts, &row.key);
                 let new =
                     self.notification(scene, clock, row, index, &recipient, channel, fallback, Body::Alert(facts));
@@ -250,7 +250,9 @@ impl Evaluate {
         let mut people: BTreeMap<String, (Recipient, Vec<facts::Dated>)> = BTreeMap::new();
         for (watched, clock) in known {
             let key = key_of(scene, watched, clock.kind);
-            let Some(row) = facts::digest_row(self.links(scene.tenant), watched, clock, key) else { continue };
+            let Some(row) = facts::digest_row(self.links(scene.tenant), watched, clock, key, scene.now) else {
+                continue;
+            };
             for recipient in self.first_reached(scene, watched) {
                 people.entry(recipient.id.clone()).or_insert_with(|| (recipient, Vec::new())).1.push(row.clone());
             }

@@ -7,8 +7,9 @@ use crate::alert::escalation::Recipient;
 use crate::alert::life::{Hold, HoldKind};
 use crate::alert::{AlertKey, Closing, Stage};
 use crate::config::Tenant;
-use crate::notify::{AlertFacts, Body, DigestRow, RecoveryFacts, TicketFacts};
+use crate::notify::{AlertFacts, Body, DigestRow, RecoveryFacts, TicketFacts, WorkingTime, zone_name};
 use crate::predict::Forecasts;
+use crate::sla::calendar::StretchKind;
 use crate::sla::clock::{ClockState, Doubt};
 use crate::store::alerts::AlertRow;
 use crate::ticket::Ticket;
@@ -18,12 +19,15 @@ use crate::ticket::watch::Watched;
 #[derive(Clone, Copy)]
 pub struct Links<'a> {
     pub tenant: &'a Tenant,
+    /// Whether there are others, so that a message has to say whose ticket it is about.
+    pub several: bool,
     pub public_url: Option<&'a str>,
 }
 
 impl Links<'_> {
     fn ticket(&self, ticket: &Ticket) -> TicketFacts {
         TicketFacts {
+            tenant: self.several.then(|| self.tenant.id.to_string()),
             id: ticket.id.to_string(),
             display_id: ticket.display_id.clone(),
             subject: ticket.subject.clone(),
@@ -47,10 +51,10 @@ pub fn alert(
     row: &AlertRow,
     step: usize,
     recipient: &Recipient,
+    now: DateTime<Utc>,
 ) -> AlertFacts {
     let mut reasons = vec![row.reason.clone()];
     reasons.extend(row.life.hold.as_ref().map(|hold| hold_words(hold, clock)));
-    reasons.extend(working_left(clock));
     if !clock.doubts.has(Doubt::DueFromPolicy) {
         reasons.push("the due time is the one that SuperOps reports".to_owned());
     }
@@ -62,6 +66,7 @@ pub fn alert(
         stage: row.raised.stage,
         // It may have moved since the alert was raised.
         due: clock.due.unwrap_or(row.raised.due),
+        working: working_from(clock, now),
         reasons,
         step: u32::try_from(step).unwrap_or(u32::MAX),
         because: recipient.because.clone(),
@@ -84,7 +89,7 @@ pub fn foreseen(mut facts: AlertFacts, forecasts: &Forecasts, key: &AlertKey) ->
 /// That somebody held the alert, and what came of it: whoever is told next must know whom to ask.
 fn hold_words(hold: &Hold, clock: &ClockState<'_>) -> String {
     let zone = clock.hours.map_or(Tz::UTC, |hours| hours.timezone());
-    let at = hold.at.with_timezone(&zone).format("%-d %b %H:%M %Z");
+    let at = format!("{} {}", hold.at.with_timezone(&zone).format("%-d %b %H:%M"), zone_name(zone, hold.at));
     match hold.kind {
         HoldKind::Acknowledged => {
             format!("{} acknowledged it on {at}, and nothing has happened on the ticket since", hold.by)
@@ -93,12 +98,22 @@ fn hold_words(hold: &Hold, clock: &ClockState<'_>) -> String {
     }
 }
 
-/// The working time left, where it is not what the wall clock would say.
-fn working_left(clock: &ClockState<'_>) -> Option<String> {
-    let hours = clock.hours?;
-    let left = clock.left.filter(|left| *left > TimeDelta::zero())?;
-    let words = || format!("{} of working time was left when this was decided", crate::notify::words(left));
-    (!hours.calendar.is_seamless()).then(words)
+/// How long a message may wait before it leaves: a night, a weekend and a holiday.
+const LONGEST_WAIT: TimeDelta = TimeDelta::days(4);
+
+/// The working time left from `now` on, where it is not what the wall clock would say.
+fn working_from(clock: &ClockState<'_>, now: DateTime<Utc>) -> Option<WorkingTime> {
+    let working = working_at(clock, now)?;
+    let calendar = clock.hours?.calendar;
+    let stretches = calendar.stretches(now, now + LONGEST_WAIT).filter(|one| one.kind == StretchKind::Open);
+    Some(WorkingTime { open: stretches.map(|one| (one.from, one.to)).collect(), ..working })
+}
+
+/// The working time left at `at`, where it is not what the wall clock would say.
+fn working_at(clock: &ClockState<'_>, at: DateTime<Utc>) -> Option<WorkingTime> {
+    let hours = clock.hours.filter(|hours| !hours.calendar.is_seamless())?;
+    let left = clock.left.or_else(|| Some(hours.calendar.between(at, clock.due?)))?;
+    Some(WorkingTime { left_seconds: left.num_seconds(), at, open: Vec::new() })
 }
 
 /// What those who were told hear when the alert is over.
@@ -109,11 +124,13 @@ pub fn recovery(
     row: &AlertRow,
     closing: Closing,
 ) -> Option<serde_json::Value> {
+    let met_at = clock.stopped_at.unwrap_or(row.changed_at);
     let body = Body::Recovery(RecoveryFacts {
         ticket: links.ticket(&watched.ticket),
         clock: clock.kind,
-        met_at: clock.stopped_at.unwrap_or(row.changed_at),
+        met_at,
         due: clock.due.unwrap_or(row.raised.due),
+        working: working_at(clock, met_at),
         closing,
     });
     serde_json::to_value(body).ok()
@@ -129,8 +146,14 @@ pub struct Dated {
 }
 
 /// The row of one clock, whose alert is `alert`, in a digest.
-pub fn digest_row(links: Links<'_>, watched: &Watched, clock: &ClockState<'_>, alert: AlertKey) -> Option<Dated> {
-    let due = clock.due?;
-    let row = DigestRow { ticket: links.ticket(&watched.ticket), clock: clock.kind, due };
+pub fn digest_row(
+    links: Links<'_>,
+    watched: &Watched,
+    clock: &ClockState<'_>,
+    alert: AlertKey,
+    now: DateTime<Utc>,
+) -> Option<Dated> {
+    let (due, working) = (clock.due?, working_from(clock, now));
+    let row = DigestRow { ticket: links.ticket(&watched.ticket), clock: clock.kind, due, working };
     Some(Dated { due, timezone: clock.hours?.timezone(), row, alert })
 }

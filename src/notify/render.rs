@@ -17,13 +17,14 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde_json::{Value, json};
 
 use self::letter::Letter;
-use super::{Body, Message, TicketFacts, left_or_over};
+use super::{Body, BundleRow, JUST, Message, TicketFacts, WorkingTime, span, words, zone_name};
 use crate::alert::Stage;
+use crate::ticket::ClockKind;
 
 pub(super) use self::letter::web_address;
 pub use self::push::{Push, push};
@@ -70,11 +71,10 @@ pub fn brief(message: &Message, now: DateTime<Utc>) -> String {
         return "Test of the SLA watch; it resolves itself".to_owned();
     }
     let letter = Letter::of(message, now);
-    let client = letter.facts.iter().find(|(label, _)| *label == "Client");
-    let client = client.map(|(_, client)| format!(" ({client})")).unwrap_or_default();
-    match letter.about {
-        Some(about) => format!("{}: {about}{client}", letter.headline),
-        None => letter.headline,
+    match (letter.about, letter.whose) {
+        (Some(about), Some(whose)) => format!("{}: {about} ({whose})", letter.headline),
+        (Some(about), None) => format!("{}: {about}", letter.headline),
+        (None, _) => letter.headline,
     }
 }
 
@@ -83,6 +83,27 @@ pub fn about(message: &Message) -> Option<String> {
     match &message.body {
         Body::Alert(facts) => Some(format!("{} {}", facts.ticket.shown_id(), facts.clock.words())),
         _ => None,
+    }
+}
+
+/// A row of a bundle that can be acknowledged, in a line: how it stands, the ticket, its priority and client.
+pub fn about_row(row: &BundleRow, message: &Message, now: DateTime<Utc>) -> Option<String> {
+    let BundleRow::Alert { ticket, .. } = row else { return None };
+    let words = bundle::standing(row, now, message.timezone)?;
+    Some(format!("{} {}, {}: {words}", ticket.shown_id(), ticket.shown_subject(), ticket.whose()))
+}
+
+/// What a ticket is about, and its priority and client: a clean line each.
+pub fn subject_and_client(ticket: &TicketFacts) -> (String, String) {
+    (ticket.shown_subject(), ticket.whose())
+}
+
+/// `At risk`.
+pub fn stage_words(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Breached => Urgency::Breached.words(),
+        Stage::Warning => Urgency::AtRisk.words(),
+        Stage::Predicted => Urgency::Likely.words(),
     }
 }
 
@@ -125,35 +146,69 @@ impl Urgency {
     }
 }
 
-/// `first response, 42 min left (due 14:30 BST)`.
-///
-/// SuperOps may call a clock breached before its due time; then no time is said to be left.
-fn standing(clock: &str, urgency: Urgency, due: DateTime<Utc>, now: DateTime<Utc>, zone: Tz) -> String {
-    let (due, now) = (sane(due), sane(now));
-    let time = local(due, now, zone);
-    if urgency == Urgency::Breached && due >= now {
-        format!("{clock} (due {time})")
-    } else {
-        format!("{clock}, {} (due {time})", left_or_over(due, now))
+/// One clock that people are told of.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    clock: ClockKind,
+    urgency: Urgency,
+    due: DateTime<Utc>,
+    working: Option<&'a WorkingTime>,
+}
+
+impl Told<'_> {
+    /// `42 min of working time left`. None if SuperOps calls the clock breached before its due time: then no time is
+    /// said to be left.
+    fn span(&self, now: DateTime<Utc>) -> Option<String> {
+        let (due, now) = (sane(self.due), sane(now));
+        let early = self.urgency == Urgency::Breached && due >= now;
+        (!early).then(|| span(self.working, due, now))
+    }
+
+    /// `first response due 14:30 London`, or `was due` once that has passed.
+    fn due(&self, now: DateTime<Utc>, zone: Tz) -> String {
+        let was = if sane(self.due) < sane(now) { "was " } else { "" };
+        format!("{} {was}due {}", self.clock.words(), local(self.due, now, zone))
+    }
+
+    /// `in 17 h 2 min by the clock`, where that is not the working time.
+    fn by_the_clock(&self, now: DateTime<Utc>) -> Option<String> {
+        let away = sane(self.due) - sane(now);
+        self.working.map(|_| match away < TimeDelta::zero() {
+            true => format!("{} ago by the clock", words(-away)),
+            false => format!("in {} by the clock", words(away)),
+        })
+    }
+
+    /// `At risk: 42 min of working time left`.
+    fn state(&self, now: DateTime<Utc>) -> String {
+        match self.span(now) {
+            Some(span) if span == JUST => "Just breached".to_owned(),
+            Some(span) => format!("{}: {span}", self.urgency.words()),
+            None => self.urgency.words().to_owned(),
+        }
     }
 }
 
 /// The local time of `at`, with as much of the date as somebody needs who reads it at `now`.
 fn local(at: DateTime<Utc>, now: DateTime<Utc>, zone: Tz) -> String {
-    let (at, now) = (sane(at).with_timezone(&zone), sane(now).with_timezone(&zone));
-    let format = if at.date_naive() == now.date_naive() {
-        "%H:%M %Z"
-    } else if at.year() == now.year() {
-        "%a %-d %b %H:%M %Z"
+    let (day, today) = (sane(at).with_timezone(&zone), sane(now).with_timezone(&zone));
+    let soon = (day.date_naive() - today.date_naive()).num_days().unsigned_abs() < 6;
+    let format = if day.date_naive() == today.date_naive() {
+        "%H:%M"
+    } else if soon {
+        "%a %H:%M"
+    } else if day.year() == today.year() {
+        "%a %-d %b %H:%M"
     } else {
-        "%-d %b %Y %H:%M %Z"
+        "%-d %b %Y %H:%M"
     };
-    at.format(format).to_string()
+    format!("{} {}", day.format(format), zone_name(zone, sane(at)))
 }
 
 /// The local date and time of `at`, in full.
 fn local_in_full(at: DateTime<Utc>, zone: Tz) -> String {
-    sane(at).with_timezone(&zone).format("%a %-d %b %Y %H:%M %Z").to_string()
+    let at = sane(at);
+    format!("{} {}", at.with_timezone(&zone).format("%a %-d %b %Y %H:%M"), zone_name(zone, at))
 }
 
 /// `at`, or the nearest moment that has a local time in every zone: SuperOps has sent the year 1.
@@ -214,6 +269,17 @@ impl TicketFacts {
 
     fn shown_client(&self) -> String {
         shown(self.client.as_deref(), 80).unwrap_or_else(|| "no client".to_owned())
+    }
+
+    /// `High, Harbour Dental`: how much it matters, and to whom; before it the tenant, where there are several.
+    fn whose(&self) -> String {
+        let tenant = shown(self.tenant.as_deref(), 40);
+        let priority = shown(self.priority.as_deref(), 40).map(|priority| match priority.to_lowercase() {
+            // By itself it does not say of what.
+            lower if lower.contains("priority") => priority,
+            _ => format!("{priority} priority"),
+        });
+        tenant.into_iter().chain(priority).chain([self.shown_client()]).collect::<Vec<_>>().join(", ")
     }
 
     fn shown_technician(&self) -> String {

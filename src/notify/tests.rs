@@ -106,18 +106,3 @@ async fn only_what_is_configured_is_connected() {
         connect(&configured(465), &clock()).unwrap().iter().map(|channel| channel.channel()).collect::<Vec<_>>();
     assert_eq!(kinds, ChannelKind::ALL);
 }
-
-#[test]
-fn time_left_is_said_in_words() {
-    let due = "2026-06-03T12:00:00Z".parse().unwrap();
-    let cases = [
-        (-42, "42 min left"),
-        (-190, "3 h 10 min left"),
-        (0, "under a minute left"),
-        (12, "12 min over"),
-        (3120, "2 d 4 h over"),
-    ];
-    for (minutes, words) in cases {
-        assert_eq!(left_or_over(due, due + TimeDelta::minutes(minutes)), words);
-    }
-}

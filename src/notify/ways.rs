@@ -64,9 +64,9 @@ pub struct Ways {
 }
 
 impl Ways {
-    /// The link by which the recipient of `message` acknowledges its alert.
+    /// The link by which the recipient of `message` acknowledges its alert, or all those that it bundles.
     pub fn link(&self, message: &Message, now: DateTime<Utc>) -> Option<String> {
-        let (base, key) = self.links.as_ref().filter(|_| is_alert(message))?;
+        let (base, key) = self.links.as_ref().filter(|_| is_answerable(message))?;
         Some(format!("{base}/a/{}", key.sign(&message.key, now)?))
     }
 
@@ -90,7 +90,7 @@ pub fn is_alert(message: &Message) -> bool {
     matches!(message.body, Body::Alert(_))
 }
 
-/// Whether a text message is about something that can be acknowledged: one alert, or all those that it bundles.
+/// Whether a message is about something that can be acknowledged: one alert, or all those that it bundles.
 pub fn is_answerable(message: &Message) -> bool {
     match &message.body {
         Body::Bundle(facts) => facts.rows.iter().any(|row| matches!(row, BundleRow::Alert { .. })),

@@ -1,12 +1,12 @@
 //! What the forecast says of a clock, and its own record: what it said, against what happened.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::{Scope, Service, ServiceError};
+use crate::predict::Worth;
 use crate::predict::reliability::{Reliability, monday, reliability_of};
 use crate::sla::calendar::Calendar;
 use crate::sla::forecast::{Basis, FinishRecord, Forecast, Risk};
@@ -197,17 +197,15 @@ impl Service {
         ClockKind::REPORTED.map(record).into()
     }
 
-    /// Why `tenant`'s alerts go by the clock alone for now, if so.
+    /// That the alerts of `tenant` go by the clock alone for now, if so: the words first, the figures behind.
     pub(super) fn stepped_back(&self, tenant: &TenantId) -> Option<String> {
         let worth = self.board.of(tenant).worth?;
         let off = ClockKind::REPORTED.into_iter().zip(worth).filter(|(_, worth)| !worth.trusted);
-        let mut words = String::new();
-        for (clock, worth) in off {
-            let glue =
-                if words.is_empty() { "alerts go by the clock alone: forecasts of the " } else { ", and of the " };
-            let _ = write!(words, "{glue}{} were off by {:.2} lately", clock.words(), worth.error.unwrap_or_default());
-        }
-        (!words.is_empty()).then_some(words)
+        let figures = |(clock, worth): (ClockKind, Worth)| {
+            format!("{}: error {:.2}", clock.words(), worth.error.unwrap_or_default())
+        };
+        let figures = off.map(figures).collect::<Vec<_>>().join(", ");
+        (!figures.is_empty()).then(|| format!("Predictions paused: recently inaccurate ({figures})"))
     }
 }
 

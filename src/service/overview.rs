@@ -75,7 +75,7 @@ pub struct TenantHealth {
     pub quarantined: usize,
     /// What SuperOps does not let us do, and what is done instead.
     pub limits: Vec<String>,
-    /// Why alerts go by the clock alone for now, if so.
+    /// That alerts go by the clock alone for now, if so.
     pub forecast: Option<String>,
     /// Statuses of open tickets that look closed or paused and are not listed, a sentence each. Names in it are text
     /// from outside.

@@ -109,7 +109,7 @@ async fn last_message(tx: &mut SqliteConnection, alert: &AlertRow) -> Result<Opt
 fn over(alert: &AlertRow, message: &Message, closing: Closing, now: DateTime<Utc>) -> Option<Recovered> {
     let Body::Alert(told) = &message.body else { return None };
     let (ticket, clock) = (told.ticket.clone(), told.clock);
-    let facts = RecoveryFacts { ticket, clock, met_at: now, due: alert.raised.due, closing };
+    let facts = RecoveryFacts { ticket, clock, met_at: now, due: alert.raised.due, working: None, closing };
     let body = serde_json::to_value(Body::Recovery(facts)).ok()?;
     Some(Recovered { key: alert.key.clone(), episode: alert.raised.episode, closing, body, at: now })
 }

@@ -50,7 +50,7 @@ pub enum ApiError {
     #[error("nobody knows whether superops carried out `{operation}`")]
     Unconfirmed { operation: &'static str },
     /// The network or the service is not well: come back later.
-    #[error("superops cannot be reached or answered with nonsense: {why}")]
+    #[error("superops cannot be reached, or gave an invalid answer: {why}")]
     Transient { why: String },
     /// The answer is larger than any page can be: ask for less.
     #[error("the answer to `{operation}` is over {limit_mb} MB")]

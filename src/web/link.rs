@@ -2,7 +2,7 @@
 //!
 //! It asks for no login: the link is the key. Opening it changes nothing, and
 //! the page presses no button by itself, since mail scanners open every link and
-//! run what scripts they find.
+//! run what scripts they find. One link may stand for several alerts.
 
 use std::sync::Arc;
 
@@ -13,9 +13,10 @@ use maud::{Markup, html};
 
 use super::{Problem, Web, pages};
 use crate::alert::life::{HoldKind, State as Life};
-use crate::answers::{Answers, Followed, LinkTrouble, Linked};
+use crate::answers::{Answers, Followed, LinkTrouble, Linked, texts};
 use crate::notify::link::LinkError;
-use crate::notify::{Body, render};
+use crate::notify::{AlertFacts, Body, counted, render};
+use crate::store::alerts::AlertRow;
 
 /// GET /a/{token}
 pub async fn show(State(web): State<Arc<Web>>, Path(token): Path<String>) -> Result<Response, Problem> {
@@ -42,22 +43,23 @@ fn page(title: &str, body: Markup) -> Response {
     pages::layout(&format!("{title} · SLA watch"), "none", html! { main.alone { (body) } }).into_response()
 }
 
-/// How the alert stands, and the button if there is something to acknowledge.
+/// How the alerts stand, and the button if there is something to acknowledge.
 fn offer(linked: &Linked) -> Markup {
-    if linked.alert.state() != Life::Open {
+    let open = linked.alerts.iter().filter(|alert| alert.state() == Life::Open).count();
+    if open == 0 {
         return as_before(linked);
     }
     html! {
         (facts(linked))
-        form method="post" { button { "Acknowledge" } }
-        p.muted { "You do so as " (linked.who) ". Nobody else is told while you work on it." }
+        form method="post" { button { @if linked.alerts.len() > 1 { "Acknowledge all" } @else { "Acknowledge" } } }
+        p.muted { "You acknowledge as " (linked.who) ". The escalation pauses while you work on it." }
     }
 }
 
 fn done(linked: &Linked) -> Markup {
     html! {
         (facts(linked))
-        p role="status" { "Acknowledged by " (linked.who) ". Nobody else is told for now." }
+        p role="status" { "Acknowledged by " (linked.who) ". " (texts::paused(&linked.alerts, &linked.message, linked.now)) "." }
     }
 }
 
@@ -65,35 +67,46 @@ fn as_before(linked: &Linked) -> Markup {
     html! { (facts(linked)) p role="status" { (standing(linked)) } }
 }
 
-/// How the alert stands by what people did, in a sentence.
+/// How the alerts stand by what people did, in a sentence.
 fn standing(linked: &Linked) -> String {
     let time = |at| render::time(&linked.message, at, linked.now);
-    match linked.alert.life.held() {
-        _ if linked.alert.state() == Life::Resolved => {
-            format!("There is nothing to acknowledge any more: it was over at {}.", time(linked.alert.changed_at))
+    let is_over = |alert: &&AlertRow| alert.state() == Life::Resolved;
+    let held = linked.alerts.iter().find_map(|alert| alert.life.held());
+    match (held, linked.alerts.iter().filter(is_over).map(|alert| alert.changed_at).max()) {
+        (_, Some(last)) if linked.alerts.iter().all(|alert| is_over(&alert)) => {
+            format!("There is nothing to acknowledge any more: it ended at {}.", time(last))
         }
-        Some(hold) => {
+        (Some(hold), _) => {
             let word = if hold.kind == HoldKind::Acknowledged { "acknowledged" } else { "snoozed" };
             format!("Already {word} by {} at {} {}.", hold.by, time(hold.at), hold.how.words())
         }
-        None => "This link was used before, and works once. A later message has a new one.".to_owned(),
+        _ => "This link was used before, and works once. A later message has a new one.".to_owned(),
     }
 }
 
-/// The ticket, the clock and its time; no more, since a link may be passed on.
+/// What the message was about; no more, since a link may be passed on.
 fn facts(linked: &Linked) -> Markup {
-    let about = render::about(&linked.message).unwrap_or_default();
-    let stage = match linked.alert.raised.stage {
-        crate::alert::Stage::Breached => "Breached",
-        crate::alert::Stage::Warning => "At risk",
-        crate::alert::Stage::Predicted => "Likely to breach",
-    };
+    match &linked.message.body {
+        Body::Bundle(bundle) => html! {
+            h1 { (counted(linked.alerts.len(), "alert")) }
+            ul { @for row in &bundle.rows { @if let Some(about) = render::about_row(row, &linked.message, linked.now) {
+                li { (about) }
+            } } }
+        },
+        Body::Alert(alert) => single(linked, alert),
+        _ => html! {},
+    }
+}
+
+fn single(linked: &Linked, facts: &AlertFacts) -> Markup {
+    let raised = linked.alerts.first().map(|alert| alert.raised);
+    let (stage, due) = raised.map_or((facts.stage, facts.due), |raised| (raised.stage, raised.due));
+    let (subject, whose) = render::subject_and_client(&facts.ticket);
     html! {
-        h1 { (about) }
-        p { (stage) ", due " (render::time(&linked.message, linked.alert.raised.due, linked.now)) }
-        @if let Body::Alert(facts) = &linked.message.body {
-            @if let Some(url) = &facts.ticket.page_url { p { a href=(url) { "The whole ticket" } " (needs a login)" } }
-        }
+        h1 { (render::about(&linked.message).unwrap_or_default()) }
+        p { b { (subject) } br; (whose) }
+        p { (render::stage_words(stage)) ", due " (render::time(&linked.message, due, linked.now)) }
+        @if let Some(url) = &facts.ticket.page_url { p { a href=(url) { "The whole ticket" } " (needs a login)" } }
     }
 }
 

@@ -76,7 +76,8 @@ async fn opening_a_link_changes_nothing_and_its_button_acknowledges_once() {
         let (status, page) = get(&url).await;
         assert_eq!(status, StatusCode::OK);
         assert!(page.contains("Breached, due 10:00 UTC") && page.contains("<button>Acknowledge"), "{page}");
-        assert!(!page.contains("Mail server") && !page.contains("Globex"), "a link may be passed on");
+        assert!(page.contains("Mail server") && page.contains("Globex"), "it names subject and client: {page}");
+        assert!(!page.contains("mateo.alvarez@") && !page.contains(OWNER), "a link may be passed on: {page}");
     }
     assert_eq!(held(&mut app).await, None);
 
@@ -93,6 +94,38 @@ async fn opening_a_link_changes_nothing_and_its_button_acknowledges_once() {
     app.heard();
     app.wait(minutes(20)).await;
     assert_eq!(app.said(), "", "nobody else is told of what somebody works on");
+}
+
+#[tokio::test]
+async fn the_link_of_a_message_about_several_tickets_acknowledges_all_of_them_once() {
+    let mut app = TestApp::with_replies("").await;
+    let reach = app.serve().await;
+    for _ in 0..5 {
+        app.ticket(minutes(60));
+    }
+    app.turn().await;
+    app.wait(minutes(60) + TimeDelta::seconds(1)).await;
+    let mail = newest_mail(&app);
+    assert!(mail.text.contains("Acknowledge all of them:\n"), "{}", mail.text);
+    let url = format!("{reach}{}", link(&mail));
+    let acme = TenantId::parse("acme").unwrap();
+    for _ in 0..3 {
+        let (status, page) = get(&url).await;
+        assert!(status == StatusCode::OK && page.contains("<button>Acknowledge all</button>"), "{page}");
+        assert!(page.contains("5 alerts") && page.matches("Globex Corporation: resolution").count() == 5, "{page}");
+    }
+    let untouched = app.parts().store.alerts(&acme).await.unwrap();
+    assert!(untouched.iter().all(|alert| alert.state() == State::Open), "opening it changes nothing");
+
+    let (_, page) = post(&url).await;
+    assert!(page.contains("Acknowledged by Mateo Alvarez. Escalation paused until 10:30 UTC."), "{page}");
+    let held = app.parts().store.alerts(&acme).await.unwrap();
+    assert_eq!(held.len(), 5);
+    assert!(held.iter().all(|alert| alert.state() == State::Acknowledged), "{held:?}");
+    let (_, again) = post(&url).await;
+    assert!(again.contains("Already acknowledged by Mateo Alvarez"), "{again}");
+    let acts = audited(&app).await.into_iter().filter(|row| row.contains("acknowledged alert")).count();
+    assert_eq!(acts, 5, "each has its own row in the audit log, once");
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ async fn a_storm_is_one_message_on_each_channel_that_names_every_ticket() {
     app.dispatch().await;
     let mails = app.heard();
     assert_eq!(mails.len(), 1);
-    assert_eq!(mails[0].subject, "[SLA] Globex Corporation: 14 tickets breach before 10:00 UTC");
+    assert_eq!(mails[0].subject, "[SLA] Globex Corporation: 14 at risk, first due 10:00 UTC");
     for id in display_ids(&mut app).await {
         assert!(mails[0].text.contains(&id), "{id} is named");
     }

@@ -32,15 +32,15 @@ async fn strange_answers_are_named_and_outlived() {
     let said = join_all(faults.map(outlived)).await;
     insta::assert_snapshot!(said.join("\n"), @r#"
     Html502
-      acme: superops cannot be reached or answered with nonsense: HTTP 502; nothing: it is tried again by itself
+      acme: superops cannot be reached, or gave an invalid answer: HTTP 502; nothing: it is tried again by itself
     NotJson
-      acme: superops cannot be reached or answered with nonsense: the answer is not whole JSON; nothing: it is tried again by itself
+      acme: superops cannot be reached, or gave an invalid answer: the answer is not whole JSON; nothing: it is tried again by itself
     EmptyBody
-      acme: superops cannot be reached or answered with nonsense: the answer is not whole JSON; nothing: it is tried again by itself
+      acme: superops cannot be reached, or gave an invalid answer: the answer is not whole JSON; nothing: it is tried again by itself
     Truncated
-      acme: superops cannot be reached or answered with nonsense: the answer is not whole JSON; nothing: it is tried again by itself
+      acme: superops cannot be reached, or gave an invalid answer: the answer is not whole JSON; nothing: it is tried again by itself
     Reset
-      acme: superops cannot be reached or answered with nonsense: connection closed before message completed; nothing: it is tried again by itself
+      acme: superops cannot be reached, or gave an invalid answer: connection closed before message completed; nothing: it is tried again by itself
     HugeBody(314572800)
       acme: the answer to `getTicketList` is over 32 MB; nothing: it is tried again by itself
     Redirect("https://elsewhere.example/msp")

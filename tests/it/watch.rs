@@ -82,10 +82,10 @@ async fn stale_data_is_told_once_by_each_channel_at_any_hour_and_so_is_its_end()
     assert_eq!(app.said(), "", "it is not stale yet");
     app.blind_for(minutes(2)).await;
     insta::assert_snapshot!(app.said(), @r"
-    email duty@example.com: SLA data of acme is stale since 09:00 UTC: SuperOps could not be read: superops cannot be reached or answered with nonsense: HTTP 502
-    pagerduty trigger acme:stale:1795424400000: SLA data of acme is stale since 09:00 UTC: SuperOps could not be read: superops cannot be reached or answered with nonsense: HTTP 502
-    slack #sla: *SLA data of acme is stale since 09:00 UTC: SuperOps could not be read: superops cannot be reached or answered with nonsense: HTTP 502*
-    text +15005550123: SLA data of acme is stale since 09:00 UTC: SuperOps could not be read: superops cannot be reached or answered with nonsense: HTTP 502 #f1afdd
+    email duty@example.com: SLA data of acme is stale since 09:00 UTC: SuperOps could not be read: superops cannot be reached, or gave an invalid answer: HTTP 502
+    pagerduty trigger acme:stale:1795424400000: SLA data of acme is stale since 09:00 UTC: SuperOps could not be read: superops cannot be reached, or gave an invalid answer: HTTP 502
+    slack #sla: *SLA data of acme is stale since 09:00 UTC: SuperOps could not be read: superops cannot be reached, or gave an invalid answer: HTTP 502*
+    text +15005550123: SLA data of acme is stale since 09:00 UTC: SuperOps could not be read: superops cannot be reached, or gave an invalid answer: HTTP 502 #f1afdd
     webhook sla.data.stale
     ");
     app.blind_for(minutes(30)).await;

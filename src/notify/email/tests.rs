@@ -380,11 +380,13 @@ proptest! {
     #[test]
     fn no_text_adds_a_header(subject in any::<String>(), name in any::<String>()) {
         let ticket = TicketFacts {
+            tenant: None,
             id: "7".into(), display_id: "7".into(), subject: format!("{subject}\r\nBcc: x@y.example\r\n"),
             client: Some(name.clone()), priority: None, status: None, technician: None, group: None, sla: None,
             superops_url: None, page_url: None,
         };
         let facts = AlertFacts {
+            working: None,
             ticket, clock: ClockKind::Resolution, stage: crate::alert::Stage::Breached,
             due: DateTime::UNIX_EPOCH, reasons: vec![], step: 0, because: String::new(), hours: String::new(),
             advice: None,

@@ -53,6 +53,7 @@ fn message(body: Body) -> Message {
 
 fn ticket(subject: &str) -> TicketFacts {
     TicketFacts {
+        tenant: None,
         id: "7".to_owned(),
         display_id: "060326-0007".to_owned(),
         subject: subject.to_owned(),
@@ -69,6 +70,7 @@ fn ticket(subject: &str) -> TicketFacts {
 
 fn alert(stage: Stage, subject: &str) -> Body {
     Body::Alert(AlertFacts {
+        working: None,
         ticket: ticket(subject),
         clock: ClockKind::Resolution,
         stage,
@@ -85,6 +87,7 @@ fn alert(stage: Stage, subject: &str) -> Body {
 async fn an_alert_opens_one_incident_and_its_end_resolves_that() {
     let desk = Desk::open().await;
     let recovery = RecoveryFacts {
+        working: None,
         ticket: ticket("Mail server down"),
         clock: ClockKind::Resolution,
         met_at: "2026-06-03T13:00:00Z".parse().unwrap(),

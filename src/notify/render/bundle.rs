@@ -1,11 +1,11 @@
-//! Many notifications in one message: how many of what, and which is the worst.
+//! Many notifications in one message: how many of what, when the first is due, and which is the worst.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use super::letter::{Letter, Row, links, outcome};
-use super::{Urgency, local, sane, shown, standing};
-use crate::notify::{BundleFacts, BundleRow, Message, TicketFacts, left_or_over};
+use super::letter::{Letter, Row, outcome};
+use super::{Told, Urgency, local, sane, shown};
+use crate::notify::{BundleFacts, BundleRow, Message, TicketFacts};
 
 /// The mail that lists them.
 pub(super) fn letter(facts: &BundleFacts, message: &Message, now: DateTime<Utc>) -> Letter {
@@ -17,14 +17,12 @@ pub(super) fn letter(facts: &BundleFacts, message: &Message, now: DateTime<Utc>)
     };
     let urgency = facts.rows.first().map_or(Urgency::Plain, |row| urgency(row, now));
     let (occasion, why) = if facts.after_quiet_hours {
-        (
-            "After quiet hours: ",
-            "All of this waited for the end of the quiet hours, so it is one message, the worst first.",
-        )
+        ("After quiet hours: ", "All of this was held during the quiet hours, so it is one message, the worst first.")
     } else {
-        ("", "All of this waited for you at once, so it is one message, the worst first.")
+        ("", "All of this came up at about the same time, so it is one message, the worst first.")
     };
-    let mut letter = Letter::new(format!("[SLA] {occasion}{headline}"), headline, urgency);
+    let mark = mark(same(facts.rows.iter().map(|row| ticket(row).tenant.as_deref())));
+    let mut letter = Letter::new(format!("{mark} {occasion}{headline}"), headline, urgency);
     letter.rows = facts.rows.iter().map(|row| line_of(row, message, now)).collect();
     if facts.more > 0 {
         letter.closing.push(format!("And {} more.", facts.more));
@@ -33,27 +31,31 @@ pub(super) fn letter(facts: &BundleFacts, message: &Message, now: DateTime<Utc>)
     letter
 }
 
-/// `14 tickets: 12 breached, 2 breach before 17:00 GMT`.
+/// `12 breached, 2 at risk, first due 17:00 London`.
 pub(super) fn sum(facts: &BundleFacts, now: DateTime<Utc>, zone: Tz) -> String {
     let number = u32::try_from(facts.rows.len()).unwrap_or(u32::MAX).saturating_add(facts.more);
     let ahead = number.saturating_sub(facts.breached).saturating_sub(facts.recovered);
-    // A ticket has two clocks; where each is told of one, they can be counted as tickets.
-    let noun = if facts.tickets == number { "tickets" } else { "SLA targets" };
-    let before = match facts.last_due.map(sane) {
-        Some(due) if due > now => format!("breach before {}", local(due, now, zone)),
-        _ => "past due".to_owned(),
-    };
-    let parts: Vec<_> = [(facts.breached, "breached"), (ahead, before.as_str()), (facts.recovered, "done")]
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .collect();
-    match parts.as_slice() {
-        [(_, only)] => format!("{number} {noun} {only}"),
-        parts => {
-            let words: Vec<_> = parts.iter().map(|(count, what)| format!("{count} {what}")).collect();
-            format!("{number} {noun}: {}", words.join(", "))
-        }
-    }
+    // What waited in a queue until its time had run out says so.
+    let is_past = facts.last_due.is_none_or(|due| sane(due) <= sane(now));
+    let first = facts.first_due.or(facts.last_due).filter(|_| !is_past);
+    let first = first.map(|due| format!(", first due {}", local(due, now, zone))).unwrap_or_default();
+    let risk = if is_past { "past due" } else { "at risk" };
+    let parts = [(facts.breached, "breached", ""), (ahead, risk, &first), (facts.recovered, "done", "")];
+    let said = parts.into_iter().filter(|(count, ..)| *count > 0);
+    let said = said.map(|(count, what, when)| format!("{count} {what}{when}")).collect::<Vec<_>>().join(", ");
+    // A ticket has more than one clock; where that shows, the tickets are counted as well.
+    if facts.tickets == number || facts.tickets == 0 { said } else { format!("{said} ({} tickets)", facts.tickets) }
+}
+
+/// `[SLA]`, or `[SLA acme]` where there are several tenants.
+pub(super) fn mark(tenant: Option<&str>) -> String {
+    shown(tenant, 40).map_or("[SLA]".to_owned(), |tenant| format!("[SLA {tenant}]"))
+}
+
+/// What all of these are, if they are one and the same.
+pub(super) fn same<'a>(mut all: impl Iterator<Item = Option<&'a str>>) -> Option<&'a str> {
+    let first = all.next().flatten()?;
+    all.all(|one| one == Some(first)).then_some(first)
 }
 
 /// The client that all of it is about, if it is one.
@@ -61,11 +63,11 @@ pub(super) fn one_client(facts: &BundleFacts) -> Option<String> {
     shown(facts.client.as_deref(), 80).filter(|_| facts.clients == 1)
 }
 
-/// `062822-0005 resolution, 12 min over (due 14:30 GMT)`.
+/// `062822-0005 resolution was due 14:30 London`.
 pub(super) fn worst(facts: &BundleFacts, now: DateTime<Utc>, zone: Tz) -> Option<String> {
     let row = facts.rows.first()?;
     let words = match row {
-        BundleRow::Alert { clock, due, .. } => standing(clock.words(), urgency(row, now), *due, now, zone),
+        BundleRow::Alert { .. } => standing(row, now, zone)?,
         BundleRow::Recovery(facts) => outcome(facts).1,
     };
     Some(format!("{} {words}", id(row)))
@@ -90,30 +92,27 @@ fn urgency(row: &BundleRow, now: DateTime<Utc>) -> Urgency {
     }
 }
 
-fn line_of(row: &BundleRow, message: &Message, now: DateTime<Utc>) -> Row {
-    let ticket = ticket(row);
-    let (over, what) = match row {
-        BundleRow::Alert { clock, due, .. } => {
-            let urgency = urgency(row, now);
-            let due = sane(*due);
-            // SuperOps may call a clock breached before its due time; then no time is said to be left.
-            let timely = urgency != Urgency::Breached || due - sane(now) < TimeDelta::zero();
-            let over = if timely {
-                format!("{}, {}", urgency.words(), left_or_over(due, sane(now)))
-            } else {
-                urgency.words().to_owned()
-            };
-            (over, format!("{}, due {}", clock.words(), local(due, now, message.timezone)))
+fn told(row: &BundleRow, now: DateTime<Utc>) -> Option<Told<'_>> {
+    match row {
+        BundleRow::Alert { clock, due, working, .. } => {
+            Some(Told { clock: *clock, urgency: urgency(row, now), due: *due, working: working.as_ref() })
         }
-        BundleRow::Recovery(facts) => {
-            let (word, standing) = outcome(facts);
-            (word.to_owned(), standing)
-        }
-    };
-    Row {
-        over,
-        title: format!("{} {}", ticket.shown_id(), ticket.shown_subject()),
-        details: format!("{what}, {}, {}", ticket.shown_client(), ticket.shown_technician()),
-        link: links(ticket).into_iter().next().map(|link| link.url),
+        BundleRow::Recovery(_) => None,
     }
+}
+
+/// `resolution due 14:30 London`.
+pub(super) fn standing(row: &BundleRow, now: DateTime<Utc>, zone: Tz) -> Option<String> {
+    Some(told(row, now)?.due(now, zone))
+}
+
+fn line_of(row: &BundleRow, message: &Message, now: DateTime<Utc>) -> Row {
+    let (over, what) = match (row, told(row, now)) {
+        (BundleRow::Recovery(facts), _) => {
+            let (word, what) = outcome(facts);
+            (word.to_owned(), what)
+        }
+        (_, told) => told.map(|told| (told.state(now), told.due(now, message.timezone))).unwrap_or_default(),
+    };
+    Row::of(ticket(row), urgency(row, now), over, &what)
 }

@@ -15,10 +15,14 @@ const PREHEADER: &str = "display:none;max-height:0;max-width:0;overflow:hidden;o
 const TABLE: &str = "border-collapse:collapse;margin:0 0 16px";
 const LABEL: &str = "padding:2px 16px 2px 0;text-align:left;vertical-align:top;font-weight:normal;opacity:.7";
 const CELL: &str = "padding:2px 0;vertical-align:top";
-const WORST: &str = "padding:8px 16px 8px 0;text-align:left;vertical-align:top;white-space:nowrap";
+/// One above the other: two columns leave a phone no room for the subject.
+const ROW: &str = "padding:0 0 0 10px;margin:0 0 14px";
 const BUTTON: &str = "display:block;margin:0 0 8px;padding:12px 16px;border-radius:6px;background:#1d4ed8;color:#ffffff;\
                       text-align:center;text-decoration:none;font-weight:bold";
 const SMALL: &str = "margin:16px 0 0;font-size:14px;opacity:.8";
+
+/// Nobody should have to scroll past more rows than this to what there is to do.
+const MANY: usize = 4;
 
 /// The HTML part of a mail. maud escapes every value.
 pub(super) fn html(letter: &Letter) -> String {
@@ -46,10 +50,12 @@ fn content(letter: &Letter) -> Markup {
         div style={ "border-left:6px solid " (colour(letter.urgency)) ";padding:0 0 0 12px;margin:0 0 16px" } {
             h1 style="margin:0;font-size:20px;line-height:1.3" { (letter.headline) }
             @if let Some(about) = &letter.about { p style="margin:4px 0 0" { (about) } }
+            @if let Some(whose) = &letter.whose { p style="margin:4px 0 0;opacity:.8" { (whose) } }
         }
         @if !letter.facts.is_empty() { (facts(&letter.facts)) }
         @if !letter.why.is_empty() { (why(&letter.why)) }
-        @if !letter.rows.is_empty() { table style=(TABLE) { @for row in &letter.rows { (worst(row)) } } }
+        @if letter.rows.len() > MANY { @for link in &letter.links { (button(link)) } }
+        @for row in &letter.rows { (worst(row)) }
         @for link in &letter.links { (button(link)) }
         @for sentence in &letter.closing { p style=(SMALL) { (sentence) } }
     }
@@ -72,13 +78,10 @@ fn why(reasons: &[String]) -> Markup {
 
 fn worst(row: &Row) -> Markup {
     html! {
-        tr {
-            th style=(WORST) { (row.over) }
-            td style="padding:8px 0;vertical-align:top" {
-                @if let Some(url) = &row.link { a href=(url) { (row.title) } } @else { (row.title) }
-                br;
-                span style="font-size:14px;opacity:.8" { (row.details) }
-            }
+        div style={ "border-left:4px solid " (colour(row.urgency)) ";" (ROW) } {
+            div style="font-weight:bold" { (row.over) }
+            div { @if let Some(url) = &row.link { a href=(url) { (row.title) } } @else { (row.title) } }
+            div style="font-size:14px;opacity:.8" { (row.details) }
         }
     }
 }

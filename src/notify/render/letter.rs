@@ -4,14 +4,16 @@
 //! The subject names the ticket and the clock and nothing that changes: the
 //! state stands in the first line, which a phone shows beside the subject.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::{Urgency, bundle, line, local, local_in_full, sane, shown, standing};
+use super::{Told, Urgency, bundle, line, local, local_in_full, sane, shown};
 use crate::alert::Closing;
 use crate::notify::{
     AcknowledgedFacts, Advice, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, StaleFacts,
-    TicketFacts, words,
+    TicketFacts, hours, words,
 };
 use crate::ticket::ClockKind;
 
@@ -23,8 +25,10 @@ pub(super) struct Letter {
     /// What a phone shows beside the subject before the mail is opened.
     pub preheader: String,
     pub urgency: Urgency,
-    /// What the headline is about.
+    /// The ticket that the headline is about.
     pub about: Option<String>,
+    /// Its priority and client.
+    pub whose: Option<String>,
     pub facts: Vec<(&'static str, String)>,
     pub why: Vec<String>,
     pub rows: Vec<Row>,
@@ -34,6 +38,8 @@ pub(super) struct Letter {
 
 /// One clock of a digest.
 pub(super) struct Row {
+    pub urgency: Urgency,
+    /// How it stands.
     pub over: String,
     pub title: String,
     pub details: String,
@@ -44,6 +50,12 @@ pub(super) struct Link {
     pub label: &'static str,
     pub url: String,
 }
+
+/// The fact beside which the wall clock's time stands.
+const DUE: &str = "Due";
+
+/// What is said of an alert that came to rest without an answer.
+pub(super) const ENDED: &str = "Alert ended";
 
 /// A message with more reasons than this has been tampered with.
 const MOST_REASONS: usize = 8;
@@ -69,6 +81,7 @@ impl Letter {
             headline,
             urgency,
             about: None,
+            whose: None,
             facts: Vec::new(),
             why: Vec::new(),
             rows: Vec::new(),
@@ -79,13 +92,16 @@ impl Letter {
 
     /// With `link` as the first thing to do about it: it needs a click there, since mail scanners follow links too.
     pub fn acknowledged_by(mut self, link: Option<&str>) -> Self {
-        let link = link.and_then(web_address).map(|url| Link { label: "Acknowledge", url });
+        let label = if self.rows.is_empty() { "Acknowledge" } else { "Acknowledge all of them" };
+        let link = link.and_then(web_address).map(|url| Link { label, url });
         self.links.splice(0..0, link);
         self
     }
 
     fn about(mut self, ticket: &TicketFacts) -> Self {
-        self.preheader = format!("{}. {}, {}", self.headline, ticket.shown_client(), ticket.shown_technician());
+        let whose = ticket.whose();
+        self.preheader = format!("{}. {whose}, {}", self.headline, ticket.shown_technician());
+        self.whose = Some(whose);
         self.about = Some(format!("{} {}", ticket.shown_id(), ticket.shown_subject()));
         self.links = links(ticket);
         self
@@ -94,10 +110,13 @@ impl Letter {
 
 fn alert(facts: &AlertFacts, message: &Message, now: DateTime<Utc>) -> Letter {
     let urgency = Urgency::of(facts.stage, facts.due, now);
-    let standing = standing(facts.clock.words(), urgency, facts.due, now, message.timezone);
-    let headline = format!("{}: {standing}", urgency.words());
+    let told = Told { clock: facts.clock, urgency, due: facts.due, working: facts.working.as_ref() };
+    let headline = format!("{}, {}", told.state(now), told.due(now, message.timezone));
     let mut letter = Letter::new(subject(&facts.ticket, facts.clock), headline, urgency).about(&facts.ticket);
     letter.facts = ticket_facts(&facts.ticket, facts.due, message);
+    if let Some((due, away)) = letter.facts.iter_mut().find(|(label, _)| *label == DUE).zip(told.by_the_clock(now)) {
+        due.1 = format!("{}, {away}", due.1);
+    }
     letter.facts.extend(facts.advice.as_ref().and_then(advice).map(|words| ("What to do", words)));
     letter.why = facts.reasons.iter().take(MOST_REASONS).filter_map(|reason| shown(Some(reason), 300)).collect();
     if let Some(hours) = shown(Some(&facts.hours), 200) {
@@ -157,54 +176,74 @@ pub(super) fn acknowledgement(facts: &AcknowledgedFacts, now: DateTime<Utc>, zon
     format!("{}, by {by} at {}", facts.clock.words(), local(facts.at, now, zone))
 }
 
-/// `OK` and `first response given 12 min before it was due`.
+/// `OK` and `first response given 12 min before it was due`; `Alert ended` and `clock paused`.
 pub(super) fn outcome(facts: &RecoveryFacts) -> (&'static str, String) {
     if !matches!(facts.closing, Closing::Met | Closing::ClosedLate) {
-        return ("Over", format!("{}: {}", facts.clock.words(), facts.closing.words()));
+        return (ENDED, facts.closing.words().to_owned());
     }
     let done = match facts.clock {
         ClockKind::FirstResponse => "first response given",
         ClockKind::Resolution => "resolved",
         ClockKind::NextResponse => "answer given",
     };
-    let left = sane(facts.due) - sane(facts.met_at);
+    let wall = sane(facts.due) - sane(facts.met_at);
+    let left = facts.working.as_ref().map_or(wall, |working| working.left(facts.met_at));
+    let length = |length| match facts.working {
+        Some(_) => format!("{} of working time", hours(length)),
+        None => words(length),
+    };
     if left < TimeDelta::zero() {
-        ("Late", format!("{done} {} after it was due", words(-left)))
+        ("Late", format!("{done} {} after it was due", length(-left)))
     } else {
-        ("OK", format!("{done} {} before it was due", words(left)))
+        ("OK", format!("{done} {} before it was due", length(left)))
     }
 }
 
 fn digest(facts: &DigestFacts, message: &Message, now: DateTime<Utc>) -> Letter {
-    let headline = past_due(facts);
-    let mut letter = Letter::new(format!("[SLA] {headline}"), headline, Urgency::Breached);
+    let headline = overdue(facts);
+    let mut letter = Letter::new(format!("{} {headline}", bundle::mark(facts.tenant())), headline, Urgency::Breached);
     letter.rows = facts.rows.iter().map(|row| digest_row(row, message, now)).collect();
     if facts.more > 0 {
         letter.closing.push(format!("And {} more.", facts.more));
     }
-    letter.closing.push(
-        "These were past due when the watch first saw them. You are told of them once, together, the worst first."
-            .to_owned(),
-    );
+    letter.closing.push("You hear of them once, together, the worst first.".to_owned());
     letter
 }
 
-/// `14 SLA targets were already past due`.
-fn past_due(facts: &DigestFacts) -> String {
-    match facts.rows.len() + facts.more as usize {
-        1 => "1 SLA target was already past due".to_owned(),
-        count => format!("{count} SLA targets were already past due"),
+/// `14 tickets were overdue when monitoring began`.
+pub(super) fn overdue(facts: &DigestFacts) -> String {
+    let tickets: BTreeSet<_> = facts.rows.iter().map(|row| (&row.ticket.tenant, &row.ticket.id)).collect();
+    // Of those that are not listed only their number is known, and a ticket has more than one clock.
+    match (tickets.len(), facts.more as usize) {
+        (1, 0) => "1 ticket was overdue when monitoring began".to_owned(),
+        (tickets, 0) => format!("{tickets} tickets were overdue when monitoring began"),
+        (_, more) => format!("{} targets were overdue when monitoring began", facts.rows.len() + more),
+    }
+}
+
+impl DigestFacts {
+    /// The tenant that all of it is about, where there are several and it is one.
+    pub(super) fn tenant(&self) -> Option<&str> {
+        bundle::same(self.rows.iter().map(|row| row.ticket.tenant.as_deref()))
     }
 }
 
 fn digest_row(row: &DigestRow, message: &Message, now: DateTime<Utc>) -> Row {
-    let (ticket, due) = (&row.ticket, sane(row.due));
-    let when = local(due, now, message.timezone);
-    Row {
-        over: crate::notify::left_or_over(due, sane(now)),
-        title: format!("{} {}", ticket.shown_id(), ticket.shown_subject()),
-        details: format!("{}, due {when}, {}, {}", row.clock.words(), ticket.shown_client(), ticket.shown_technician()),
-        link: links(ticket).into_iter().next().map(|link| link.url),
+    let told = Told { clock: row.clock, urgency: Urgency::PastDue, due: row.due, working: row.working.as_ref() };
+    let over = told.span(now).unwrap_or_default();
+    Row::of(&row.ticket, Urgency::PastDue, over, &told.due(now, message.timezone))
+}
+
+impl Row {
+    /// What stands `over` the ticket, and `what` is said of its clock.
+    pub(super) fn of(ticket: &TicketFacts, urgency: Urgency, over: String, what: &str) -> Self {
+        Self {
+            urgency,
+            over,
+            title: format!("{} {}", ticket.shown_id(), ticket.shown_subject()),
+            details: format!("{}: {what}, {}", ticket.whose(), ticket.shown_technician()),
+            link: links(ticket).into_iter().next().map(|link| link.url),
+        }
     }
 }
 
@@ -249,20 +288,18 @@ fn test() -> Letter {
 ///
 /// The id and the clock come first: a phone shows some thirty characters.
 fn subject(ticket: &TicketFacts, clock: ClockKind) -> String {
-    let stem = format!("[SLA] {} {}: {}", ticket.shown_id(), clock.words(), ticket.shown_subject());
+    let mark = bundle::mark(ticket.tenant.as_deref());
+    let stem = format!("{mark} {} {}: {}", ticket.shown_id(), clock.words(), ticket.shown_subject());
     match shown(ticket.client.as_deref(), 40) {
         Some(client) => format!("{stem} ({client})"),
         None => stem,
     }
 }
 
+/// What does not stand in the head of the letter.
 fn ticket_facts(ticket: &TicketFacts, due: DateTime<Utc>, message: &Message) -> Vec<(&'static str, String)> {
-    let optional = [("Priority", &ticket.priority), ("Status", &ticket.status), ("SLA", &ticket.sla)];
-    let mut facts = vec![
-        ("Due", local_in_full(due, message.timezone)),
-        ("Client", ticket.shown_client()),
-        ("Technician", technician(ticket)),
-    ];
+    let optional = [("Status", &ticket.status), ("SLA", &ticket.sla)];
+    let mut facts = vec![(DUE, local_in_full(due, message.timezone)), ("Technician", technician(ticket))];
     facts.extend(optional.into_iter().filter_map(|(label, text)| Some((label, shown(text.as_deref(), 80)?))));
     facts
 }

@@ -20,6 +20,7 @@ pub fn slack(message: &Message, now: DateTime<Utc>) -> String {
     let letter = Letter::of(message, now);
     let mut lines = vec![format!("*{}*", escape(&letter.headline))];
     lines.extend(letter.about.as_deref().map(escape));
+    lines.extend(letter.whose.as_deref().map(escape));
     lines.extend(letter.rows.iter().flat_map(row));
     let facts = letter.facts.iter().map(|(label, fact)| format!("{label}: {}", escape(fact)));
     lines.extend(Some(facts.collect::<Vec<_>>().join(" · ")).filter(|facts| !facts.is_empty()));

@@ -1,14 +1,16 @@
 //! A message as one text message.
 //!
 //! It should fit one segment, which is what it costs: 160 septets. The state,
-//! the ticket's id, the time and the client always stay; technician and subject
-//! come as far as there is room, and are left out if the plain alphabet cannot
-//! write them. Only an id or a client's name in another script turns the whole
-//! into UCS-2, and then it may take two segments.
+//! the priority, the client, what is due when and the ticket's id always stay;
+//! then the subject comes as far as there is room, and after it the time left
+//! and the technician. What the plain alphabet cannot write is left out. Only an
+//! id or a client's name in another script turns the whole into UCS-2, and then
+//! it may take two segments.
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
-use super::{Urgency, bundle, gsm7, letter, line, standing};
+use super::{Told, Urgency, bundle, gsm7, letter, line, shown};
 use crate::notify::{AlertFacts, Body, Message, TicketFacts};
 
 /// What one segment holds.
@@ -53,7 +55,7 @@ pub fn plain(text: &str) -> String {
 fn tail(reference: &str, code: Option<u8>, bundled: bool) -> String {
     match code {
         Some(code) if bundled => format!(". Reply {code}a to ack all #{reference}"),
-        Some(code) => format!(". Reply {code}a to ack, {code}c to close #{reference}"),
+        Some(code) => format!(". Reply {code}a to ack, {code}c to stop alerts #{reference}"),
         None => format!(" #{reference}"),
     }
 }
@@ -67,12 +69,17 @@ fn units(text: &str) -> usize {
     text.encode_utf16().count()
 }
 
-/// A text message in parts, the most wanted first.
+/// A text message in parts, in the order in which they are read, the most wanted first.
+#[derive(Default)]
 struct Draft {
-    /// State, ticket and time; short, and never cut.
+    /// The state; short, and never cut.
     head: String,
-    /// Stays, if only in part.
-    client: Option<String>,
+    /// How much it matters; short, and left out if the plain alphabet cannot write it.
+    priority: Option<String>,
+    /// Stays, if only in part, with what joins it to the head.
+    client: Option<(&'static str, String)>,
+    /// What is due when, and the id; short, and never cut.
+    what: String,
     /// Come in while there is room, each with what joins it to the one before.
     extras: Vec<(&'static str, String)>,
     /// Come in after those, each whole or not at all.
@@ -82,95 +89,107 @@ struct Draft {
 fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
     let zone = message.timezone;
     match &message.body {
-        Body::Alert(facts) => {
-            let urgency = Urgency::of(facts.stage, facts.due, now);
-            let standing = standing(facts.clock.words(), urgency, facts.due, now, zone);
-            Draft::about(&facts.ticket, &state(urgency), &standing, true).advising(facts)
-        }
+        Body::Alert(facts) => alert(facts, now, zone),
         Body::Recovery(facts) => {
-            let (word, standing) = letter::outcome(facts);
-            Draft::about(&facts.ticket, &format!("SLA {word}:"), &standing, false)
+            let (word, what) = letter::outcome(facts);
+            let what = if word == letter::ENDED { format!("{}, {what}", facts.clock.words()) } else { what };
+            Draft::about(&facts.ticket, &word.to_lowercase().replace("ok", "OK"), &what)
         }
         Body::Acknowledged(facts) => {
-            let standing = letter::acknowledgement(facts, now, zone);
-            Draft::about(&facts.ticket, "SLA acknowledged:", &standing, false)
+            Draft::about(&facts.ticket, "acknowledged", &letter::acknowledgement(facts, now, zone))
         }
         Body::Digest(facts) => {
-            let head = format!("{} SLA targets past due", facts.rows.len() + facts.more as usize);
-            let Some(row) = facts.rows.first() else { return Draft::bare(head) };
-            let standing = standing(row.clock.words(), Urgency::PastDue, row.due, now, zone);
-            Draft::about(&row.ticket, &format!("{head}. Worst:"), &standing, false)
+            let Some(row) = facts.rows.first() else { return Draft::bare(letter::overdue(facts)) };
+            let told =
+                Told { clock: row.clock, urgency: Urgency::PastDue, due: row.due, working: row.working.as_ref() };
+            let worst = format!("{} {}", row.ticket.shown_id(), told.due(now, zone));
+            Draft {
+                head: format!("SLA: {}", letter::overdue(facts)),
+                extras: vec![(". Worst: ", worst), (", ", row.ticket.whose()), (". ", row.ticket.shown_subject())],
+                ..Draft::default()
+            }
         }
         Body::Bundle(facts) => {
-            let client = bundle::one_client(facts).map(|client| line(&client, 30));
             let worst = bundle::worst(facts, now, zone).map(|worst| (". ", format!("Worst: {worst}")));
             let ids = facts.rows.iter().skip(1).map(|row| (", ", bundle::id(row)));
-            let head = format!("SLA: {}", bundle::sum(facts, now, zone));
-            Draft { head, client, extras: Vec::new(), whole: worst.into_iter().chain(ids).collect() }
+            Draft {
+                head: format!("SLA: {}", bundle::sum(facts, now, zone)),
+                client: bundle::one_client(facts).map(|client| (". ", line(&client, 30))),
+                whole: worst.into_iter().chain(ids).collect(),
+                ..Draft::default()
+            }
         }
         Body::Stale(facts) => {
             let reason = facts.fresh_at.is_none().then(|| (": ", line(&facts.reason, 150)));
             let head = letter::stale_state(facts, now, zone);
-            Draft { head, client: None, extras: reason.into_iter().collect(), whole: Vec::new() }
+            Draft { head, extras: reason.into_iter().collect(), ..Draft::default() }
         }
         Body::Test => Draft::bare("Test: text messages from the SLA watch reach you".to_owned()),
     }
 }
 
-/// `SLA BREACHED:`; capitals, since a text message has no other way to raise its voice.
+/// Of a breach that is only predicted, what to do is said right after the subject.
+fn alert(facts: &AlertFacts, now: DateTime<Utc>, zone: Tz) -> Draft {
+    let urgency = Urgency::of(facts.stage, facts.due, now);
+    let told = Told { clock: facts.clock, urgency, due: facts.due, working: facts.working.as_ref() };
+    let mut draft = Draft::about(&facts.ticket, &state(urgency), &told.due(now, zone));
+    let room = facts.advice.as_ref().and_then(|advice| advice.room.as_ref());
+    let room = room.map(|room| format!("{} has room", line(&room.name, 24)));
+    let technician = shown(facts.ticket.technician.as_deref(), 24).unwrap_or_else(|| "Nobody has it".to_owned());
+    let rest = room.into_iter().chain(told.span(now)).chain([technician]);
+    draft.whole.extend(rest.map(|part| (". ", part)));
+    draft
+}
+
+/// `BREACHED`: capitals, since a text message has no other way to raise its voice.
 fn state(urgency: Urgency) -> String {
     match urgency {
-        Urgency::Breached => "SLA BREACHED:".to_owned(),
-        other => format!("SLA {}:", other.words().to_lowercase()),
+        Urgency::Breached => "BREACHED".to_owned(),
+        other => other.words().to_lowercase(),
     }
 }
 
 impl Draft {
     fn bare(head: String) -> Self {
-        Self { head, client: None, extras: Vec::new(), whole: Vec::new() }
+        Self { head, ..Self::default() }
     }
 
-    fn about(ticket: &TicketFacts, state: &str, standing: &str, with_technician: bool) -> Self {
-        let technician = with_technician.then(|| (", ", line(&ticket.shown_technician(), 24)));
+    /// `SLA at risk: High, Harbour Dental: first response due 14:30 London. 062822-0005 Mail server down`.
+    fn about(ticket: &TicketFacts, state: &str, what: &str) -> Self {
+        let tenant = shown(ticket.tenant.as_deref(), 12).map(|tenant| format!(" ({tenant})")).unwrap_or_default();
+        let tenant = Some(tenant).filter(|tenant| gsm7::fold(tenant).is_some()).unwrap_or_default();
         // In units, not characters: an emoji counts twice.
         let id = cut(&ticket.shown_id(), LONGEST_ID, units);
         Self {
-            head: format!("{state} {id} {standing}"),
-            client: Some(line(&ticket.shown_client(), 30)),
-            extras: technician.into_iter().chain([(". ", ticket.shown_subject())]).collect(),
+            head: format!("SLA {state}{tenant}: "),
+            priority: shown(ticket.priority.as_deref(), 10).map(|priority| format!("{priority}, ")),
+            client: Some(("", line(&ticket.shown_client(), 30))),
+            what: format!(": {what}. {id}"),
+            extras: vec![(" ", ticket.shown_subject())],
             whole: Vec::new(),
         }
     }
 
-    /// With whom to ask, in the subject's place: of a breach that is only predicted, what to do is said first.
-    fn advising(mut self, facts: &AlertFacts) -> Self {
-        let room = facts.advice.as_ref().and_then(|advice| advice.room.as_ref());
-        if let Some(room) = room {
-            let before_the_subject = self.extras.len().saturating_sub(1);
-            self.extras.insert(before_the_subject, (". ", format!("{} has room", line(&room.name, 24))));
-        }
-        self
-    }
-
     /// The same in the plain alphabet, without the extras that it cannot write; `None` if it cannot write the rest.
     fn folded(&self) -> Option<Self> {
+        let fold = |(glue, part): &(&'static str, String)| Some((*glue, gsm7::fold(part)?));
         Some(Self {
-            head: gsm7::fold(&self.head)?,
+            head: fold_joined(&self.head)?,
+            priority: self.priority.as_deref().and_then(fold_joined),
             client: match &self.client {
-                Some(client) => Some(gsm7::fold(client)?),
+                Some(client) => Some(fold(client)?),
                 None => None,
             },
-            extras: self.extras.iter().filter_map(|(glue, extra)| Some((*glue, gsm7::fold(extra)?))).collect(),
-            whole: self.whole.iter().filter_map(|(glue, part)| Some((*glue, gsm7::fold(part)?))).collect(),
+            what: fold_joined(&self.what)?,
+            extras: self.extras.iter().filter_map(fold).collect(),
+            whole: self.whole.iter().filter_map(fold).collect(),
         })
     }
 
     /// What must be said.
     fn essence(&self, tail: &str) -> String {
-        match &self.client {
-            Some(client) => format!("{}. {client}{tail}", self.head),
-            None => format!("{}{tail}", self.head),
-        }
+        let client = self.client.iter().flat_map(|(glue, client)| [*glue, client]).collect::<String>();
+        format!("{}{}{client}{}{tail}", self.head, self.priority.as_deref().unwrap_or_default(), self.what)
     }
 
     /// In the plain alphabet if it can be, else in two segments at most.
@@ -186,26 +205,34 @@ impl Draft {
 
     /// As much as fits `room`, the tail last.
     fn fit(&self, tail: &str, room: usize, measure: impl Fn(&str) -> usize) -> String {
-        let mut text = self.head.clone();
-        for (part, glue, shortest) in self.parts() {
-            let left = room.saturating_sub(measure(&text) + measure(tail) + measure(glue));
+        let mut text = format!("{}{}", self.head, self.priority.as_deref().unwrap_or_default());
+        for (part, glue, shortest, after) in self.parts() {
+            let left = room.saturating_sub(measure(&text) + measure(after) + measure(tail) + measure(glue));
             let part = cut(part, left, &measure);
-            if part.chars().count() >= shortest {
+            if !part.is_empty() && part.chars().count() >= shortest {
                 text.push_str(glue);
                 text.push_str(&part);
             }
+            text.push_str(after);
         }
         text + tail
     }
 
-    /// Each part with what joins it to the one before and the least that is worth showing of it.
-    fn parts(&self) -> impl Iterator<Item = (&str, &'static str, usize)> {
-        let client = self.client.iter().map(|client| (client.as_str(), ". ", 1));
-        let extras =
-            self.extras.iter().map(|(glue, extra)| (extra.as_str(), *glue, SHORTEST.min(extra.chars().count())));
-        let whole = self.whole.iter().map(|(glue, part)| (part.as_str(), *glue, part.chars().count()));
-        client.chain(extras).chain(whole)
+    /// Each part with what joins it to the one before, the least that is worth showing of it, and what follows it
+    /// whatever becomes of it.
+    fn parts(&self) -> impl Iterator<Item = (&str, &'static str, usize, &str)> {
+        let (glue, client) = self.client.as_ref().map_or(("", ""), |(glue, client)| (*glue, client.as_str()));
+        let extras = self.extras.iter();
+        let extras = extras.map(|(glue, extra)| (extra.as_str(), *glue, SHORTEST.min(extra.chars().count()), ""));
+        let whole = self.whole.iter().map(|(glue, part)| (part.as_str(), *glue, part.chars().count(), ""));
+        std::iter::once((client, glue, 1, self.what.as_str())).chain(extras).chain(whole)
     }
+}
+
+/// `part` in the plain alphabet, with the space that joins it to the next.
+fn fold_joined(part: &str) -> Option<String> {
+    let joint = if part.ends_with(' ') { " " } else { "" };
+    Some(gsm7::fold(part)? + joint)
 }
 
 /// As many whole characters of `text` as fit `room`, with a mark if any were cut.

@@ -4,7 +4,10 @@ use super::letter::{Letter, Row};
 
 /// The text part of a mail: short lines, nothing that needs a wide screen.
 pub(super) fn text(letter: &Letter) -> String {
-    let head = [Some(letter.headline.clone()), letter.about.clone()].into_iter().flatten().collect::<Vec<_>>();
+    let head = [Some(letter.headline.clone()), letter.about.clone(), letter.whose.clone()]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>();
     let facts = letter.facts.iter().map(|(label, fact)| format!("{label}: {fact}")).collect::<Vec<_>>();
     let why = letter.why.iter().map(|reason| format!("- {reason}")).collect::<Vec<_>>();
     let links = letter.links.iter().map(|link| format!("{}:\n{}", link.label, link.url)).collect::<Vec<_>>();
@@ -19,7 +22,7 @@ pub(super) fn text(letter: &Letter) -> String {
 }
 
 fn row(row: &Row) -> String {
-    let mut lines = vec![format!("{}: {}", row.over, row.title), row.details.clone()];
+    let mut lines = vec![row.over.clone(), row.title.clone(), row.details.clone()];
     lines.extend(row.link.clone());
     lines.join("\n")
 }

@@ -46,6 +46,7 @@ fn message(body: Body) -> Message {
 fn ticket(text: &str) -> TicketFacts {
     let some = || Some(text.to_owned());
     TicketFacts {
+        tenant: None,
         id: "7".to_owned(),
         display_id: "060326-0007".to_owned(),
         subject: text.to_owned(),
@@ -62,6 +63,7 @@ fn ticket(text: &str) -> TicketFacts {
 
 fn alert(text: &str) -> Body {
     Body::Alert(AlertFacts {
+        working: None,
         ticket: ticket(text),
         clock: ClockKind::Resolution,
         stage: Stage::Breached,
@@ -130,7 +132,7 @@ async fn another_secret_is_refused_as_a_matter_for_the_operator() {
 fn no_body_reaches_twenty_kilobytes() {
     let now = "2026-06-03T12:48:00Z".parse().unwrap();
     let hostile = "\"\\🔥".repeat(4000);
-    let row = DigestRow { ticket: ticket(&hostile), clock: ClockKind::Resolution, due: now };
+    let row = DigestRow { ticket: ticket(&hostile), clock: ClockKind::Resolution, due: now, working: None };
     let digest = Body::Digest(DigestFacts { rows: vec![row; 40], more: 2, alerts: Vec::new() });
     for body in [alert(&hostile), digest] {
         let bytes = event::body(&message(body), now);

@@ -10,10 +10,10 @@ use chrono::{DateTime, Utc};
 use sqlx::{Row, SqliteConnection};
 
 use super::{Leased, NewNotification, ROWS_A_STATEMENT, VOID, enqueue, json, leased, millis, notification_key};
-use crate::notify::{Body, BundleFacts, BundleRow, Message};
+use crate::notify::{AlertFacts, Body, BundleFacts, BundleRow, Message};
 
 /// A list longer than this is not read; the rest is a number.
-const MOST_ROWS: i64 = 40;
+const MOST_ROWS: i64 = 100;
 /// The members that a bundle still has to answer for: one that was sent may turn out to have been lost.
 const MEMBERS: &str = "bundle = $1 AND state IN ('bundled', 'sent')";
 
@@ -87,6 +87,7 @@ async fn facts(tx: &mut SqliteConnection, key: &str) -> Result<BundleFacts, sqlx
                 MIN(client) AS client, COUNT(CASE WHEN kind = 'alert' AND stage LIKE 'breached%' THEN 1 END) AS breached,
                 COUNT(CASE WHEN kind = 'recovery' THEN 1 END) AS recovered,
                 COUNT(CASE WHEN held_by = 'quiet_hours' THEN 1 END) AS kept_quiet,
+                MIN(CASE WHEN kind = 'alert' AND stage NOT LIKE 'breached%' THEN breach_at END) AS first_due,
                 MAX(CASE WHEN kind = 'alert' AND stage NOT LIKE 'breached%' THEN breach_at END) AS last_due
          FROM notifications WHERE {MEMBERS}"
     );
@@ -100,7 +101,9 @@ async fn facts(tx: &mut SqliteConnection, key: &str) -> Result<BundleFacts, sqlx
     let rows: Vec<_> = messages.iter().filter_map(|message| row(message)).collect();
     let count = |name: &str| sums.try_get::<u32, _>(name);
     let number = count("number")?;
-    let last_due: Option<i64> = sums.try_get("last_due")?;
+    let due = |name: &str| {
+        Ok::<_, sqlx::Error>(sums.try_get::<Option<i64>, _>(name)?.and_then(DateTime::from_timestamp_millis))
+    };
     Ok(BundleFacts {
         more: number.saturating_sub(u32::try_from(rows.len()).unwrap_or(u32::MAX)),
         rows,
@@ -110,15 +113,16 @@ async fn facts(tx: &mut SqliteConnection, key: &str) -> Result<BundleFacts, sqlx
         clients: count("clients")?,
         client: sums.try_get("client")?,
         after_quiet_hours: number > 0 && count("kept_quiet")? == number,
-        last_due: last_due.and_then(DateTime::from_timestamp_millis),
+        first_due: due("first_due")?,
+        last_due: due("last_due")?,
     })
 }
 
 /// None of a member whose message cannot be read, or is none that is put together: it counts as one more.
 fn row(message: &str) -> Option<BundleRow> {
     match serde_json::from_str::<Message>(message).ok()?.body {
-        Body::Alert(facts) => {
-            Some(BundleRow::Alert { ticket: facts.ticket, clock: facts.clock, stage: facts.stage, due: facts.due })
+        Body::Alert(AlertFacts { ticket, clock, stage, due, working, .. }) => {
+            Some(BundleRow::Alert { ticket, clock, stage, due, working })
         }
         Body::Recovery(facts) => Some(BundleRow::Recovery(facts)),
         _ => None,

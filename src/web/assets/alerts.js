@@ -6,14 +6,15 @@ import { channelName, messageItem } from './messages.js';
 import { drawOverlays, startQuieter } from './quiet.js';
 import { ask, send, setOverview, state } from './state.js';
 import { pageOf } from './ticket.js';
-import { brief, local, serverNow, setTime, words } from './time.js';
+import { brief, counted, local, serverNow, setTime, words } from './time.js';
 import { writtenLine } from './written.js';
 
 const STAGES = { breached: 'Breached', warning: 'At risk', predicted: 'Likely to breach' };
 const MARKS = { breached: 'breached', warning: 'at_risk', predicted: 'at_risk' };
 const CLOSINGS = {
-  met: 'met in time', closed_late: 'done, too late', paused: 'paused', retargeted: 'the due time moved', vanished: 'the ticket is gone',
-  merged: 'merged', deleted: 'deleted', sla_removed: 'no due time any more', by_hand: 'resolved by hand',
+  met: 'met in time', closed_late: 'done, too late', paused: 'clock paused', retargeted: 'due time moved', vanished: 'ticket gone',
+  merged: 'ticket merged into another', deleted: 'ticket deleted', sla_removed: 'no due time any more', by_hand: 'resolved by hand',
+  unlikely: 'breach no longer likely',
 };
 const SNOOZES = [['15m', '15 min'], ['30m', '30 min'], ['1h', '1 h'], ['4h', '4 h'], ['1d', '1 day']];
 
@@ -43,12 +44,12 @@ const overlayLine = (overlay) => el('p', { class: 'overlaid' },
   `${overlay.kind === 'silence' ? 'Silenced' : 'Maintenance'} until ${brief(overlay.until)} (${overlay.author}): ${overlay.reason}`);
 
 function nextWords(alert) {
-  if (alert.state === 'resolved') return `Over: ${CLOSINGS[alert.closing] ?? alert.closing}, ${brief(alert.changed_at)}`;
+  if (alert.state === 'resolved') return `Alert ended: ${CLOSINGS[alert.closing] ?? alert.closing}, ${brief(alert.changed_at)}`;
   if (alert.state !== 'open') return null;
-  if (alert.in_digest) return 'Past due when first seen: told in the digest, no steps follow';
+  if (alert.in_digest) return 'Overdue when monitoring began: told in the digest, no steps follow';
   if (!alert.next_step_at) return 'No further step: everybody was told';
   const left = (Date.parse(alert.next_step_at) - serverNow()) / 1000;
-  const when = left > 0 ? `in ${words(left)}` : alert.overlays.length ? 'when nobody asks for quiet any more' : 'now';
+  const when = left > 0 ? `in ${words(left)}` : alert.overlays.length ? 'when the silence ends' : 'now';
   return `Next: step ${alert.next_step ?? 1} of “${alert.escalation}” ${when}`;
 }
 
@@ -121,7 +122,7 @@ function draw() {
   const shown = new Set(alerts.map((alert) => alert.id));
   for (const id of page.cards.keys()) if (!shown.has(id)) page.cards.delete(id);
   const words = { open: 'open', acknowledged: 'acknowledged', resolved: 'resolved' }[page.state];
-  say($('note'), total > alerts.length ? `The first ${alerts.length} of ${total} ${words} alerts.` : `${total} ${words}.`);
+  say($('note'), total > alerts.length ? `The first ${alerts.length} of ${total} ${words} alerts.` : `${counted(total, `${words} alert`)}.`);
   $('empty').hidden = total > 0;
   say($('empty'), page.state === 'open' ? 'No alert is open.' : `No alert is ${words}.`);
   if (page.state === 'open') document.title = total ? `(${total}) Alerts · SLA watch` : 'Alerts · SLA watch';
@@ -131,7 +132,7 @@ function draw() {
 function drawWeek({ now, weeks }) {
   const current = weeks.filter((week) => Date.parse(now) - Date.parse(week.from) < 7 * 86400000);
   const sum = (name) => current.reduce((total, week) => total + week[name], 0);
-  say($('week'), current.length ? `This week: ${sum('alerts')} alerts told in ${sum('messages')} messages, ${sum('acknowledged')} acknowledged, `
+  say($('week'), current.length ? `This week: ${counted(sum('alerts'), 'alert')} told in ${counted(sum('messages'), 'message')}, ${sum('acknowledged')} acknowledged, `
     + `${sum('acted_before_breach')} acted upon before the breach, ${sum('ignored')} ignored.` : '');
 }
 

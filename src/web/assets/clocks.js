@@ -94,7 +94,7 @@ export function clockCard(clock) {
       Met: clock.met_at && local(clock.met_at),
       'Given by': { technician: 'a technician', automation: 'an automatic mail', not_known: 'not known' }[clock.met_by],
       'At risk from': !clock.met_at && clock.at_risk_from && local(clock.at_risk_from),
-      'Time used': clock.elapsed_share !== null && clock.elapsed_share !== undefined && `${Math.round(clock.elapsed_share * 100)} %`,
+      'Time used': clock.elapsed_share !== null && clock.elapsed_share !== undefined && usedWords(clock.elapsed_share),
       Hours: clock.hours,
     })),
     clock.partial.map((line) => el('p', { class: 'caveat' }, line)));
@@ -105,6 +105,14 @@ export function clockCard(clock) {
   };
   card.tick();
   return card;
+}
+
+/** How much of the promised time is used: words first where the figure alone puzzles. */
+function usedWords(share) {
+  const figure = `${Math.round(share * 100)} %`;
+  if (share <= 1) return figure;
+  const times = share < 10 ? share.toFixed(1).replace('.0', '') : Math.round(share);
+  return times > 1 ? `${times} times the target (${figure})` : `just over the target (${figure})`;
 }
 
 function away(clock) {

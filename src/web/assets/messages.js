@@ -4,7 +4,7 @@ import { state } from './state.js';
 import { openFrom, pageOf } from './ticket.js';
 import { brief, local } from './time.js';
 
-const VERBS = { sent: 'told by', sending: 'being told by', pending: 'to be told by', bundled: 'to be told, with more, by', failed: 'not told by', cancelled: 'spared the' };
+const VERBS = { sent: 'told by', sending: 'being told by', pending: 'to be told by', bundled: 'to be told, with more, by', failed: 'not told by', cancelled: null };
 const SENT = { sent: '✓', sending: '…', pending: '○', bundled: '○', failed: '!', cancelled: '×' };
 
 const CHANNELS = { email: 'Email', ntfy: 'Push', sms: 'SMS', slack: 'Slack', pagerduty: 'PagerDuty', webhook: 'Webhook' };
@@ -16,6 +16,18 @@ export function channelName(channel) {
 const HELD = { quiet_hours: 'held by quiet hours until', cap: 'held until', budget: 'the day’s text messages are used up; held until' };
 const KINDS = { digest: 'digest', bundle: 'several in one', recovery: 'recovered', acknowledged: 'acknowledged', stale: 'data stale', fresh: 'data fresh' };
 
+/** Who was told by which channel, or that nothing was sent. */
+function outcomeWords({ state: how, channel }) {
+  const name = channel === 'email' ? 'email' : channelName(channel);
+  return how === 'cancelled' ? ` · ${name} cancelled` : ` ${VERBS[how] ?? how} ${name}`;
+}
+
+/** What the answer to an attempt means. */
+function answerWords(outcome, channel) {
+  if (outcome !== 'taken') return outcome;
+  return `accepted by ${{ email: 'mail server', sms: 'SMS provider' }[channel] ?? channelName(channel)}`;
+}
+
 /** Why it waits or has waited, or that it went out together with others. */
 function shape(message) {
   if (message.state === 'pending' && message.held_by) return ` · ${HELD[message.held_by] ?? 'held until'} ${brief(message.due_at)}`;
@@ -24,7 +36,6 @@ function shape(message) {
 }
 
 export function messageItem(message, { link = true } = {}) {
-  const verb = VERBS[message.state] ?? message.state;
   const subject = KINDS[message.kind] ?? message.stage;
   const ticket = message.ticket_id && link
     ? el('a', { href: pageOf(message.tenant, message.ticket_id), onclick: (event) => openFrom(event, message) }, message.display_id ?? message.ticket_id) : null;
@@ -32,7 +43,7 @@ export function messageItem(message, { link = true } = {}) {
   return el('li', { class: `message ${message.state}` },
     el('span', { class: 'outcome', title: message.state }, SENT[message.state] ?? '?'),
     el('div', {},
-      el('p', {}, el('b', {}, message.recipient), ` ${verb} ${message.channel === 'email' ? 'email' : channelName(message.channel)}`, message.delivery ? el('span', { class: 'muted' }, ` · ${message.delivery}`) : ''),
+      el('p', {}, el('b', {}, message.recipient), outcomeWords(message), message.delivery ? el('span', { class: 'muted' }, ` · ${message.delivery}`) : ''),
       el('p', { class: 'muted about-what' },
         el('span', {}, el('span', { class: `stage ${message.kind === 'alert' ? message.stage : message.kind}` }, subject), ' ', ticket, message.step > 0 ? ` · step ${message.step + 1}` : '', shape(message)),
         el('time', { datetime: at, title: local(at) }, brief(at))),
@@ -40,10 +51,10 @@ export function messageItem(message, { link = true } = {}) {
 }
 
 /** How each attempt went, where it took more than one. */
-function tries({ state: how, outcomes = [] }) {
+function tries({ state: how, channel, outcomes = [] }) {
   const shown = outcomes.length > 1 || how === 'failed' ? outcomes : [];
   return shown.map(({ number, at, outcome, detail }) => el('p', { class: 'muted attempt' },
-    `try ${number} at ${brief(at)}: ${outcome}${detail ? `, ${detail}` : ''}`));
+    `try ${number} at ${brief(at)}: ${answerWords(outcome, channel)}${detail ? `, ${detail}` : ''}`));
 }
 
 function drawList(panel, items, make, empty) {

@@ -5,6 +5,7 @@ import { clearFilters } from './head.js';
 import { holdWords } from './holds.js';
 import { keyOf, matches, noneOf, state } from './state.js';
 import { openFrom, pageOf } from './ticket.js';
+import { counted } from './time.js';
 
 /** How long after the last move the rows keep their order, in milliseconds. */
 const HOLD = 8000;
@@ -88,7 +89,7 @@ function note(held) {
   const { tickets, total } = state;
   const shown = tickets.filter((ticket) => matches(ticket)).length;
   const filtered = Object.values(state.filters).some(Boolean);
-  let text = filtered ? `${shown} of ${total} open tickets` : `${total} open tickets, worst first`;
+  let text = filtered ? `${shown} of ${counted(total, 'open ticket')}` : `${counted(total, 'open ticket')}, worst first`;
   if (total > tickets.length && !filtered) text = `The worst ${tickets.length} of ${total} open tickets`;
   const working = tickets.some((ticket) => ticket.clocks.some(unitOf)) && 'times left and over are working time';
   say($('note'), [total ? text : '', working, held].filter(Boolean).join(' · '));

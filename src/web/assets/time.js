@@ -34,6 +34,9 @@ export function countdown(seconds) {
   return s >= 3600 ? `${sign}${Number(h)}:${m}:${rest}` : `${sign}${m}:${rest}`;
 }
 
+/** `1 alert`, `12 alerts`. */
+export const counted = (number, noun) => `${number} ${noun}${number === 1 ? '' : 's'}`;
+
 export function words(seconds) {
   const s = Math.max(0, Math.round(seconds));
   if (s < 60) return `${s} s`;

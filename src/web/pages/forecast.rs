@@ -9,6 +9,7 @@ use maud::{Markup, html};
 use super::super::auth::Visitor;
 use super::super::{Problem, Web};
 use super::{bar, layout};
+use crate::notify::counted;
 use crate::predict::reliability::{Bin, Reliability, Week};
 use crate::service::forecast::{AlertWeek, ClockRecord, TenantRecord};
 
@@ -78,9 +79,10 @@ fn clock_record(record: &ClockRecord) -> Markup {
             (record.outcomes) " outcomes"
             @if let Some(since) = record.since { " since " (since.format("%-d %b %Y")) }
             @if record.basis == "survival" { "; too few to learn from: only how long such tickets stay open is known" }
-            @if let Some(error) = record.recent_error { "; what was said of the latest 500 was off by " (format!("{error:.3}")) }
-            @if !record.trusted { "; " strong { "alerts go by the clock alone for now" } }
             "."
+            @if !record.trusted { " " strong { "Predictions paused: recently inaccurate." } }
+            @else if record.recent_error.is_some() { " Recently accurate enough to go by." }
+            @if let Some(error) = record.recent_error { " " span.muted { "(Mean error over the latest 500: " (format!("{error:.3}")) ")" } }
         }
         @if let Some(finishes) = &record.finishes {
             p {
@@ -98,10 +100,11 @@ fn reliability(found: &Reliability) -> Markup {
         @if found.predictions == 0 { p.muted { "Nothing is decided yet." } }
         @else {
             p {
-                (found.predictions) " predictions, " (found.breached) " breached"
-                @if let Some(brier) = found.brier { "; Brier score " (format!("{brier:.3}")) }
-                @if let Some(ece) = found.ece { "; calibration error " (format!("{ece:.3}")) }
-                "."
+                (counted(found.predictions, "prediction")) ", " (found.breached) " breached."
+                @if let Some(ece) = found.ece { " " (agreement(ece)) }
+                @if let (Some(brier), Some(ece)) = (found.brier, found.ece) {
+                    " " span.muted { "(Calibration error " (format!("{ece:.3}")) ", Brier score " (format!("{brier:.3}")) ")" }
+                }
             }
             (curve(&found.bins))
             table {
@@ -109,7 +112,7 @@ fn reliability(found: &Reliability) -> Markup {
                 tbody { @for bin in &found.bins { (bin_row(bin)) } }
             }
             table {
-                thead { tr { th { "Week of" } th { "Said" } th { "Happened" } th { "Brier" } th { "Predictions" } } }
+                thead { tr { th { "Week of" } th { "Said" } th { "Happened" } th { "Predictions" } th { "Brier score" } } }
                 tbody { @for week in &found.weeks { (week_row(week)) } }
             }
         }
@@ -126,8 +129,8 @@ fn week_row(week: &Week) -> Markup {
             td { (week.begins) }
             td { (percent(week.said)) }
             td { (percent(week.happened)) }
-            td { (format!("{:.3}", week.brier)) }
             td { (week.predictions) }
+            td.muted { (format!("{:.3}", week.brier)) }
         }
     }
 }
@@ -147,6 +150,17 @@ fn curve(bins: &[Bin]) -> Markup {
             }
         }
     }
+}
+
+/// How far what was said lay from what happened, in words.
+fn agreement(ece: f64) -> String {
+    let points = (ece * 100.0).round();
+    let word = match points {
+        ..=5.0 => "closely",
+        ..=10.0 => "well enough",
+        _ => "poorly",
+    };
+    format!("What was said agrees {word} with what happened: {points:.0} points apart on average.")
 }
 
 fn percent(share: f64) -> String {

@@ -45,8 +45,8 @@ fn section(rotation: &RotationView, changeable: bool) -> Markup {
             @if !rotation.unknown.is_empty() { p.error { "Not known to SuperOps: " (rotation.unknown.join(", ")) } }
             h3 { "The coming two weeks" }
             ul { @for shift in &rotation.shifts { li { (words(shift, zone)) } } }
-            h3 { "Nobody is on call" }
-            @if rotation.gaps.is_empty() { p.muted { "At no time in the coming 30 days." } }
+            h3 { "Gaps, when nobody is on call" }
+            @if rotation.gaps.is_empty() { p.muted { "None in 30 days." } }
             ul { @for gap in &rotation.gaps { li.error { (span(gap.from, gap.until, zone)) } } }
             @if !rotation.overrides.is_empty() { h3 { "Standing in" } }
             @for stand_in in &rotation.overrides { (standing_in(stand_in, zone, changeable)) }
