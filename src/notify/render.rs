@@ -179,6 +179,12 @@ impl Told<'_> {
         })
     }
 
+    /// `At risk: 42 min of working time left, first response due 14:30 London`.
+    fn headline(&self, now: DateTime<Utc>, zone: Tz) -> String {
+        let glue = if self.span(now).is_none_or(|span| span == JUST) { ":" } else { "," };
+        format!("{}{glue} {}", self.state(now), self.due(now, zone))
+    }
+
     /// `At risk: 42 min of working time left`.
     fn state(&self, now: DateTime<Utc>) -> String {
         match self.span(now) {

@@ -106,7 +106,7 @@ async fn the_link_of_a_message_about_several_tickets_acknowledges_all_of_them_on
     app.turn().await;
     app.wait(minutes(60) + TimeDelta::seconds(1)).await;
     let mail = newest_mail(&app);
-    assert!(mail.text.contains("Acknowledge all of them:\n"), "{}", mail.text);
+    assert!(mail.text.contains("Acknowledge all of them:"), "{}", mail.text);
     let url = format!("{reach}{}", link(&mail));
     let acme = TenantId::parse("acme").unwrap();
     for _ in 0..3 {
@@ -170,9 +170,9 @@ async fn a_link_that_was_used_does_not_acknowledge_what_has_come_up_again() {
 async fn a_text_says_how_to_answer_and_the_answer_acknowledges() {
     let (mut app, _) = breached().await;
     let text = app.caught.newest_first(9).into_iter().find(|caught| caught.kind == CaughtKind::Sms).unwrap();
-    assert!(text.text.contains("Reply 1a to ack, 1c to close #"), "{}", text.text);
+    assert!(text.text.contains("Reply 1a to ack, 1c to stop alerts #"), "{}", text.text);
     let answer = app.sms.text_in("SM1", OWNER, " 1A. ").await.unwrap().1;
-    insta::assert_snapshot!(answer, @r#"<?xml version="1.0" encoding="UTF-8"?><Response><Message>Acknowledged: 112326-0008 resolution. Nobody else is told for now.</Message></Response>"#);
+    insta::assert_snapshot!(answer, @r#"<?xml version="1.0" encoding="UTF-8"?><Response><Message>Acknowledged: 112326-0008 resolution. Escalation paused until 10:30 UTC.</Message></Response>"#);
     assert_eq!(held(&mut app).await, Some(("Mateo Alvarez".to_owned(), "sms")));
     let again = app.sms.text_in("SM2", OWNER, "ack").await.unwrap().1;
     insta::assert_snapshot!(again, @r#"<?xml version="1.0" encoding="UTF-8"?><Response><Message>Already acknowledged by Mateo Alvarez at 10:00 UTC: 112326-0008 resolution.</Message></Response>"#);
@@ -182,13 +182,13 @@ async fn a_text_says_how_to_answer_and_the_answer_acknowledges() {
 async fn a_text_closes_the_alert() {
     let (mut app, _) = breached().await;
     let answer = app.sms.text_in("SM1", OWNER, "1c").await.unwrap().1;
-    insta::assert_snapshot!(answer, @r#"<?xml version="1.0" encoding="UTF-8"?><Response><Message>Closed: 112326-0008 resolution. You hear no more of it unless it gets worse.</Message></Response>"#);
+    insta::assert_snapshot!(answer, @r#"<?xml version="1.0" encoding="UTF-8"?><Response><Message>Alerts stopped: 112326-0008 resolution. You hear no more of it unless it gets worse.</Message></Response>"#);
     assert_eq!(alert(&mut app).await.state(), State::Resolved);
     app.heard();
     app.wait(minutes(40)).await;
     assert!(!app.said().contains("BREACHED"), "it is over");
     let late = app.sms.text_in("SM2", OWNER, "1a").await.unwrap().1;
-    insta::assert_snapshot!(late, @r#"<?xml version="1.0" encoding="UTF-8"?><Response><Message>It is over already: 112326-0008 resolution.</Message></Response>"#);
+    insta::assert_snapshot!(late, @r#"<?xml version="1.0" encoding="UTF-8"?><Response><Message>The alert ended before: 112326-0008 resolution.</Message></Response>"#);
 }
 
 #[tokio::test]
@@ -223,7 +223,7 @@ async fn an_unknown_sender_gets_no_answer_and_a_known_one_acts_on_no_alert_but_h
     let (_, answer) = app.sms.text_in("SM2", "+15005550102", "1a").await.unwrap();
     insta::assert_snapshot!(answer, @r#"<?xml version="1.0" encoding="UTF-8"?><Response><Message>No alert has the code 1 on this phone. Reply with a code from a message, like 1a.</Message></Response>"#);
     let (_, answer) = app.sms.text_in("SM3", OWNER, "who is <this>?").await.unwrap();
-    insta::assert_snapshot!(answer, @r#"<?xml version="1.0" encoding="UTF-8"?><Response><Message>Reply ACK for your latest alert, or the code in a message: 1a to ack, 1c to close. STOP ends text messages, START resumes them.</Message></Response>"#);
+    insta::assert_snapshot!(answer, @r#"<?xml version="1.0" encoding="UTF-8"?><Response><Message>Reply ACK for your latest alert, or the code in a message: 1a to ack, 1c to stop alerts. STOP ends text messages, START resumes them.</Message></Response>"#);
     assert_eq!(held(&mut app).await, None);
 }
 
@@ -295,7 +295,7 @@ async fn what_was_not_delivered_is_said_by_mail_in_the_same_turn() {
     assert!(texts.contains("text ") && !texts.contains("email"), "{texts}");
     assert_eq!(app.sms.deliver().await, [204; 3]);
     app.dispatch().await;
-    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: Breached: resolution, under a minute over (due 10:00 UTC)");
+    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: Just breached: resolution was due 10:00 UTC");
     let failed: Vec<_> = app.outbox().await.into_iter().filter_map(|row| row.last_error).collect();
     insta::assert_snapshot!(failed.join("\n"), @"taken, but not delivered: the SMS provider reported error `30003`; try another channel");
 }
@@ -336,7 +336,7 @@ async fn a_report_that_comes_before_the_answer_is_known_still_counts() {
     assert_eq!(app.sms.deliver().await, [204; 3], "the row is still leased");
     app.heard();
     app.wait(TimeDelta::seconds(31)).await;
-    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: resolution, 14 min left (due 10:00 UTC)");
+    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: 14 min left, resolution due 10:00 UTC");
 }
 
 #[tokio::test]
@@ -355,7 +355,7 @@ async fn a_message_that_stays_silent_is_asked_about_and_said_by_mail_if_lost() {
     app.clock.advance(TimeDelta::seconds(1));
     app.ask_for_receipts().await;
     app.dispatch().await;
-    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: resolution, 13 min left (due 10:00 UTC)");
+    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: 13 min left, resolution due 10:00 UTC");
 }
 
 #[tokio::test]

@@ -42,16 +42,16 @@ async fn breaching(more: &str, count: usize) -> TestApp {
 async fn an_alert_is_told_to_each_system_and_so_is_all_that_becomes_of_it() {
     let (mut app, id) = warned(TO_SYSTEMS).await;
     insta::assert_snapshot!(app.said(), @r"
-    pagerduty trigger acme:7712049386651025416:resolution:0: At risk: resolution, 2 h left (due 17:00 UTC): 112326-0008 Mail server down (Globex Corporation)
-    slack #night: *At risk: resolution, 2 h left (due 17:00 UTC)*
-    slack #sla: *At risk: resolution, 2 h left (due 17:00 UTC)*
+    pagerduty trigger acme:7712049386651025416:resolution:0: At risk: 2 h left, resolution due 17:00 UTC: 112326-0008 Mail server down (High priority, Globex Corporation)
+    slack #night: *At risk: 2 h left, resolution due 17:00 UTC*
+    slack #sla: *At risk: 2 h left, resolution due 17:00 UTC*
     webhook sla.alert.warning
     ");
     app.wait(minutes(121)).await;
     insta::assert_snapshot!(app.said(), @r"
-    pagerduty trigger acme:7712049386651025416:resolution:0: Breached: resolution, 1 min over (due 17:00 UTC): 112326-0008 Mail server down (Globex Corporation)
-    slack #night: *Breached: resolution, 1 min over (due 17:00 UTC)*
-    slack #sla: *Breached: resolution, 1 min over (due 17:00 UTC)*
+    pagerduty trigger acme:7712049386651025416:resolution:0: Breached: 1 min over, resolution was due 17:00 UTC: 112326-0008 Mail server down (High priority, Globex Corporation)
+    slack #night: *Breached: 1 min over, resolution was due 17:00 UTC*
+    slack #sla: *Breached: 1 min over, resolution was due 17:00 UTC*
     webhook sla.alert.breached
     ");
     acknowledge(&mut app).await;
@@ -84,9 +84,9 @@ async fn acknowledge(app: &mut TestApp) {
 async fn without_steps_the_systems_hear_of_it_with_the_technician() {
     let (mut app, _) = warned("").await;
     insta::assert_snapshot!(app.said(), @r"
-    email mateo.alvarez@example.com: At risk: resolution, 2 h left (due 17:00 UTC)
-    pagerduty trigger acme:7712049386651025416:resolution:0: At risk: resolution, 2 h left (due 17:00 UTC): 112326-0008 Mail server down (Globex Corporation)
-    slack #sla: *At risk: resolution, 2 h left (due 17:00 UTC)*
+    email mateo.alvarez@example.com: At risk: 2 h left, resolution due 17:00 UTC
+    pagerduty trigger acme:7712049386651025416:resolution:0: At risk: 2 h left, resolution due 17:00 UTC: 112326-0008 Mail server down (High priority, Globex Corporation)
+    slack #sla: *At risk: 2 h left, resolution due 17:00 UTC*
     webhook sla.alert.warning
     ");
 }
@@ -112,8 +112,8 @@ async fn a_step_that_names_a_system_uses_it_whatever_its_channels() {
     let (mut app, _) =
         warned("[[alerts.steps]]\nafter = '0s'\nnotify = ['slack', 'technician']\nchannels = ['sms']\n").await;
     insta::assert_snapshot!(app.said(), @r"
-    slack #sla: *At risk: resolution, 2 h left (due 17:00 UTC)*
-    text +15005550101: SLA at risk: 112326-0008 resolution, 2 h left (due 17:00 UTC). Globex Corporation, Mateo Alvarez. Mail server down #250ae8
+    slack #sla: *At risk: 2 h left, resolution due 17:00 UTC*
+    text +15005550101: SLA at risk: High, Globex Corporation: resolution due 17:00 UTC. 112326-0008 Mail server down. 2 h left. Mateo Alvarez #250ae8
     ");
 }
 

@@ -91,7 +91,7 @@ async fn an_administrator_decides_about_a_clock_and_its_alert_follows() {
     let (status, ticket) = call(Method::DELETE, &format!("{place}?clock=resolution"), admin, json!({})).await;
     assert_eq!((status, &ticket["overrides"]), (StatusCode::OK, &json!([])));
     app.wait(minutes(1)).await;
-    assert!(app.said().contains("Breached: resolution"), "left to itself it is late");
+    assert!(app.said().contains("over, resolution was due"), "left to itself it is late");
     let deeds = audited(&app).await;
     assert!(
         deeds.len() == 2 && deeds[0].contains("resolution due") && deeds[1].contains("left to itself"),
@@ -134,7 +134,7 @@ async fn a_further_message_of_the_client_is_warned_about_and_a_technicians_reply
     app.wait(minutes(44)).await;
     assert_eq!(app.said(), "");
     app.wait(minutes(1)).await;
-    assert!(app.said().contains("At risk: next response, 15 min left"));
+    assert!(app.said().contains("At risk: 15 min left, next response due"));
     say(&app, &id, TalkKind::RequesterNotification);
     app.wait(minutes(1)).await;
     assert_eq!(only_alert(&mut app).await.closing, None, "an automatic mail is no answer");
@@ -152,7 +152,7 @@ async fn a_further_message_that_is_not_answered_in_time_is_a_breach() {
     assert!(!app.said().contains("Breached"), "equal is met");
     app.wait(minutes(1)).await;
     let told = app.said();
-    assert!(told.contains("Breached: next response"), "{told}");
+    assert!(told.contains("reached: 1 min over, next response was due"), "{told}");
     say(&app, &id, TalkKind::TechnicianReply);
     app.wait(minutes(1)).await;
     assert_eq!(only_alert(&mut app).await.closing, Some("closed_late"));
@@ -189,7 +189,7 @@ async fn other_promises_hold_at_once_for_what_is_open_and_never_for_what_was_clo
 
     app.restart_with(EIGHTY_MINUTES).await;
     app.turn().await;
-    assert!(app.said().contains("At risk: resolution, 20 min left"), "an hour of eighty minutes is gone");
+    assert!(app.said().contains("At risk: 20 min left, resolution due"), "an hour of eighty minutes is gone");
     let versions = [ledger(&mut app, &open).await, ledger(&mut app, &closed).await].map(|one| one["version"].clone());
     assert_eq!(versions, [json!(2), json!(1)]);
     let moved = told_of(&mut app, &open, ChangeKind::PolicyVersion).await;
@@ -242,11 +242,11 @@ async fn what_a_policy_promises_goes_on_after_a_pause_or_a_closing_with_what_was
         assert_eq!(app.said(), "", "{status}: 44 minutes are used");
         app.wait(minutes(1)).await;
         let told = app.said();
-        assert!(told.contains("At risk: resolution, 15 min left"), "{status}: {told}");
+        assert!(told.contains("At risk: 15 min left, resolution due"), "{status}: {told}");
         app.wait(minutes(15)).await;
         assert!(!app.said().contains("Breached"), "{status}: equal is met");
         app.wait(minutes(1)).await;
-        assert!(app.said().contains("Breached: resolution"), "{status}");
+        assert!(app.said().contains("reached: 1 min over, resolution was due"), "{status}");
     }
 }
 
@@ -357,7 +357,7 @@ async fn a_reply_that_superops_does_not_count_meets_what_only_a_policy_promises(
     app.wait(minutes(20)).await;
     app.wait(minutes(21)).await;
     let told = app.said();
-    assert!(told.contains("Breached: first response"), "{told}");
+    assert!(told.contains("over, first response was due"), "{told}");
     assert_eq!(only_alert(&mut app).await.ticket_id, late, "the other one was answered");
     say(&app, &late, TalkKind::TechnicianReply);
     app.wait(minutes(1)).await;

@@ -38,7 +38,9 @@ impl Place {
 
     /// Whether the breach was told by mail, by `deadline`. A text message may have to wait: the warning was one.
     async fn breach_told(&self, deadline: Instant) -> bool {
-        let is_it = |caught: &Arc<Caught>| caught.kind == CaughtKind::Email && caught.text.contains("Breached: ");
+        let is_it = |caught: &Arc<Caught>| {
+            caught.kind == CaughtKind::Email && caught.text.to_lowercase().contains("breached: ")
+        };
         while !self.caught.newest_first(usize::MAX).iter().any(is_it) {
             if Instant::now() > deadline {
                 return false;

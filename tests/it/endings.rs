@@ -101,7 +101,7 @@ async fn what_a_pause_withdrew_before_it_left_is_told_when_work_goes_on() {
     assert_eq!(app.said(), "");
     app.superops.change_status(&id, "In Progress");
     app.wait(minutes(1)).await;
-    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: resolution, 1 h 19 min left (due 17:00 UTC)");
+    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: 1 h 19 min left, resolution due 17:00 UTC");
     app.restart().await;
     app.wait(minutes(1)).await;
     assert_eq!(app.said(), "");
@@ -115,7 +115,7 @@ async fn more_time_ends_the_alert_and_the_next_danger_is_told_anew() {
     app.wait(minutes(20)).await;
     assert_eq!(app.said(), "");
     app.wait(TimeDelta::hours(6)).await;
-    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: resolution, 1 h 40 min left (due 23:00 UTC)");
+    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: 1 h 40 min left, resolution due 23:00 UTC");
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn a_step_tells_the_due_time_that_holds_now() {
     let later = app.now() + TimeDelta::hours(2) + minutes(5);
     app.superops.patch(&id, |ticket| ticket.resolution.due = Some(later));
     app.wait(minutes(15)).await;
-    insta::assert_snapshot!(app.said(), @"email dana.whitfield@example.com: At risk: resolution, 1 h 50 min left (due 17:05 UTC)");
+    insta::assert_snapshot!(app.said(), @"email dana.whitfield@example.com: At risk: 1 h 50 min left, resolution due 17:05 UTC");
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn a_reopened_ticket_is_warned_about_again() {
     app.heard();
     app.superops.change_status(&id, "Reopened");
     app.wait(minutes(1)).await;
-    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: resolution, 1 h 58 min left (due 17:00 UTC)");
+    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: 1 h 58 min left, resolution due 17:00 UTC");
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn a_ticket_that_vanishes_takes_its_alert_with_it_and_returns_quietly() {
     app.wait(minutes(5)).await;
     assert_eq!(app.said(), "", "its owner knows");
     app.wait(minutes(15)).await;
-    insta::assert_snapshot!(app.said(), @"email dana.whitfield@example.com: At risk: resolution, 1 h 8 min left (due 17:00 UTC)");
+    insta::assert_snapshot!(app.said(), @"email dana.whitfield@example.com: At risk: 1 h 8 min left, resolution due 17:00 UTC");
 }
 
 #[tokio::test]

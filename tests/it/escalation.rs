@@ -28,15 +28,15 @@ async fn warned(more: &str, ticket: NewTicket) -> TestApp {
 #[tokio::test]
 async fn the_owner_is_told_first_then_the_manager_then_the_account_manager() {
     let mut app = warned("", long()).await;
-    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: resolution, 2 h left (due 17:00 UTC)");
+    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: 2 h left, resolution due 17:00 UTC");
     app.wait(minutes(14)).await;
     assert_eq!(app.said(), "");
     app.wait(minutes(1)).await;
-    insta::assert_snapshot!(app.said(), @"email dana.whitfield@example.com: At risk: resolution, 1 h 45 min left (due 17:00 UTC)");
+    insta::assert_snapshot!(app.said(), @"email dana.whitfield@example.com: At risk: 1 h 45 min left, resolution due 17:00 UTC");
     app.wait(minutes(14)).await;
     assert_eq!(app.said(), "");
     app.wait(minutes(1)).await;
-    insta::assert_snapshot!(app.said(), @"email ingrid.sorensen@example.com: At risk: resolution, 1 h 30 min left (due 17:00 UTC)");
+    insta::assert_snapshot!(app.said(), @"email ingrid.sorensen@example.com: At risk: 1 h 30 min left, resolution due 17:00 UTC");
     app.wait(minutes(50)).await;
     assert_eq!(app.said(), "", "no step is left");
 }
@@ -61,11 +61,11 @@ async fn configured_steps_replace_the_usual_ones() {
                  [[alerts.steps]]\nafter = '5m'\nnotify = ['manager']\nchannels = ['sms']\n";
     let mut app = warned(steps, long()).await;
     insta::assert_snapshot!(app.said(), @r"
-    email duty@example.com: At risk: resolution, 2 h left (due 17:00 UTC)
-    text +15005550199: SLA at risk: 112326-0008 resolution, 2 h left (due 17:00 UTC). Globex Corporation, Mateo Alvarez. Mail server down #649710
+    email duty@example.com: At risk: 2 h left, resolution due 17:00 UTC
+    text +15005550199: SLA at risk: High, Globex Corporation: resolution due 17:00 UTC. 112326-0008 Mail server down. 2 h left. Mateo Alvarez #649710
     ");
     app.wait(minutes(5)).await;
-    insta::assert_snapshot!(app.said(), @"text +15005550100: SLA at risk: 112326-0008 resolution, 1 h 55 min left (due 17:00 UTC). Globex Corporation, Mateo Alvarez. Mail server down #31893b");
+    insta::assert_snapshot!(app.said(), @"text +15005550100: SLA at risk: High, Globex Corporation: resolution due 17:00 UTC. 112326-0008 Mail server down. 1 h 55 min left. Mateo Alvarez #31893b");
     app.wait(minutes(60)).await;
     assert_eq!(app.said(), "");
 }
@@ -86,18 +86,18 @@ async fn a_later_step_may_tell_the_same_person_on_another_channel() {
     let mut app = warned(steps, long()).await;
     assert_eq!(app.heard().len(), 1);
     app.wait(minutes(5)).await;
-    insta::assert_snapshot!(app.said(), @"text +15005550101: SLA at risk: 112326-0008 resolution, 1 h 55 min left (due 17:00 UTC). Globex Corporation, Mateo Alvarez. Mail server down #9ffa05");
+    insta::assert_snapshot!(app.said(), @"text +15005550101: SLA at risk: High, Globex Corporation: resolution due 17:00 UTC. 112326-0008 Mail server down. 1 h 55 min left. Mateo Alvarez #9ffa05");
 }
 
 #[tokio::test]
 async fn a_ticket_that_nobody_owns_goes_to_its_group_and_onward_at_once() {
     let mut app = warned("", unowned()).await;
     insta::assert_snapshot!(app.said(), @r"
-    email ingrid.sorensen@example.com: At risk: resolution, 2 h left (due 17:00 UTC)
-    email mateo.alvarez@example.com: At risk: resolution, 2 h left (due 17:00 UTC)
-    email soren.odegard@example.com: At risk: resolution, 2 h left (due 17:00 UTC)
-    email yuki.tanaka@example.com: At risk: resolution, 2 h left (due 17:00 UTC)
-    email zoe.obrien@example.com: At risk: resolution, 2 h left (due 17:00 UTC)
+    email ingrid.sorensen@example.com: At risk: 2 h left, resolution due 17:00 UTC
+    email mateo.alvarez@example.com: At risk: 2 h left, resolution due 17:00 UTC
+    email soren.odegard@example.com: At risk: 2 h left, resolution due 17:00 UTC
+    email yuki.tanaka@example.com: At risk: 2 h left, resolution due 17:00 UTC
+    email zoe.obrien@example.com: At risk: 2 h left, resolution due 17:00 UTC
     ");
 }
 
@@ -113,11 +113,11 @@ async fn an_alert_that_reaches_nobody_is_told_as_soon_as_somebody_can_be_reached
     let owner = app.superops.ticket(&owned).unwrap().technician;
     app.superops.patch(&id, |ticket| ticket.technician = owner);
     app.wait(minutes(5)).await;
-    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: resolution, 1 h 5 min left (due 17:00 UTC)");
+    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: 1 h 5 min left, resolution due 17:00 UTC");
     app.wait(minutes(14)).await;
     assert_eq!(app.said(), "");
     app.wait(minutes(1)).await;
-    insta::assert_snapshot!(app.said(), @"email dana.whitfield@example.com: At risk: resolution, 50 min left (due 17:00 UTC)");
+    insta::assert_snapshot!(app.said(), @"email dana.whitfield@example.com: At risk: 50 min left, resolution due 17:00 UTC");
 }
 
 #[tokio::test]
@@ -132,9 +132,9 @@ async fn after_a_pause_the_steps_lie_as_far_apart_as_before() {
     app.wait(minutes(14)).await;
     assert_eq!(app.said(), "");
     app.wait(minutes(1)).await;
-    insta::assert_snapshot!(app.said(), @"email dana.whitfield@example.com: At risk: resolution, 44 min left (due 17:00 UTC)");
+    insta::assert_snapshot!(app.said(), @"email dana.whitfield@example.com: At risk: 44 min left, resolution due 17:00 UTC");
     app.wait(minutes(15)).await;
-    insta::assert_snapshot!(app.said(), @"email ingrid.sorensen@example.com: At risk: resolution, 29 min left (due 17:00 UTC)");
+    insta::assert_snapshot!(app.said(), @"email ingrid.sorensen@example.com: At risk: 29 min left, resolution due 17:00 UTC");
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn after_a_downtime_only_the_step_that_holds_now_runs_and_once() {
     app.clock.advance(minutes(40));
     app.resume().await;
     app.turn().await;
-    insta::assert_snapshot!(app.said(), @"email ingrid.sorensen@example.com: At risk: resolution, 1 h 20 min left (due 17:00 UTC)");
+    insta::assert_snapshot!(app.said(), @"email ingrid.sorensen@example.com: At risk: 1 h 20 min left, resolution due 17:00 UTC");
     app.wait(minutes(30)).await;
     assert_eq!(app.said(), "");
 }

@@ -30,30 +30,34 @@ async fn each_person_gets_one_digest_and_nothing_else() {
     let texts: Vec<_> = digests.iter().map(|mail| format!("To {}\n{}", mail.to, mail.text.trim_end())).collect();
     insta::assert_snapshot!(texts.join("\n---\n"), @r"
     To luca.bianchi@example.com
-    1 SLA target was already past due
+    1 ticket was overdue when monitoring began
 
-    5 min over: 112326-0011 Mail server down
-    resolution, due 08:55 UTC, Globex Corporation, Luca Bianchi
+    5 min over
+    112326-0011 Mail server down
+    High priority, Globex Corporation: resolution was due 08:55 UTC, Luca Bianchi
     https://acme.superops.ai/#/tickets/7712049386651025419/ticket
 
-    These were past due when the watch first saw them. You are told of them once, together, the worst first.
+    You hear of them once, together, the worst first.
     ---
     To yuki.tanaka@example.com
-    3 SLA targets were already past due
+    3 tickets were overdue when monitoring began
 
-    30 min over: 112326-0008 Mail server down
-    resolution, due 08:30 UTC, Globex Corporation, Yuki Tanaka
+    30 min over
+    112326-0008 Mail server down
+    High priority, Globex Corporation: resolution was due 08:30 UTC, Yuki Tanaka
     https://acme.superops.ai/#/tickets/7712049386651025416/ticket
 
-    20 min over: 112326-0010 Mail server down
-    resolution, due 08:40 UTC, Globex Corporation, Yuki Tanaka
+    20 min over
+    112326-0010 Mail server down
+    High priority, Globex Corporation: resolution was due 08:40 UTC, Yuki Tanaka
     https://acme.superops.ai/#/tickets/7712049386651025418/ticket
 
-    10 min over: 112326-0009 Mail server down
-    resolution, due 08:50 UTC, Globex Corporation, Yuki Tanaka
+    10 min over
+    112326-0009 Mail server down
+    High priority, Globex Corporation: resolution was due 08:50 UTC, Yuki Tanaka
     https://acme.superops.ai/#/tickets/7712049386651025417/ticket
 
-    These were past due when the watch first saw them. You are told of them once, together, the worst first.
+    You hear of them once, together, the worst first.
     ");
 
     app.wait(minutes(20)).await;
@@ -67,7 +71,7 @@ async fn there_is_still_time_to_act_on_what_is_only_at_risk() {
     let mut app = TestApp::start().await;
     app.superops.add(late_by(-10, "Yuki Tanaka"));
     app.turn().await;
-    insta::assert_snapshot!(app.said(), @"email yuki.tanaka@example.com: At risk: resolution, 10 min left (due 09:10 UTC)");
+    insta::assert_snapshot!(app.said(), @"email yuki.tanaka@example.com: At risk: 10 min left, resolution due 09:10 UTC");
 }
 
 #[tokio::test]
@@ -122,5 +126,5 @@ async fn the_digest_waits_until_it_is_known_who_is_who() {
     app.settle().await;
     assert_eq!(app.said(), "");
     app.wait(minutes(6)).await;
-    insta::assert_snapshot!(app.said(), @"email yuki.tanaka@example.com: 1 SLA target was already past due");
+    insta::assert_snapshot!(app.said(), @"email yuki.tanaka@example.com: 1 ticket was overdue when monitoring began");
 }

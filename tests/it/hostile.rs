@@ -39,7 +39,7 @@ fn check_mail(name: &str, mail: &superops_sla::simulator::receivers::Caught) {
     assert_eq!(mail.to, "mateo.alvarez@example.com", "{name}");
     assert!(mail.header("bcc").is_none(), "{name}");
     assert!(mail.subject.chars().count() < 250 && !mail.subject.contains('\n'), "{name}: {}", mail.subject);
-    assert!(mail.text.starts_with("Breached: resolution"), "{name}: {}", mail.text);
+    assert!(mail.text.starts_with("Breached: 1 min over, resolution was due"), "{name}: {}", mail.text);
     let html = mail.html.as_deref().unwrap();
     assert!(!html.contains("<script") && !html.contains("<img"), "{name}");
     assert!(html.len() < 40_000 && mail.text.len() < 20_000, "{name}");

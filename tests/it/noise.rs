@@ -40,8 +40,8 @@ async fn a_storm_is_one_message_on_each_channel_that_names_every_ticket() {
     }
     app.wait(minutes(15) + TICK).await;
     insta::assert_snapshot!(app.said(), @r"
-    email mateo.alvarez@example.com: Globex Corporation: 14 tickets breached
-    text +15005550101: SLA: 14 tickets breached. Globex Corporation. Worst: 112326-0009 resolution, under a minute over (due 10:00 UTC), 112326-0008, 112326-0015, 112326-0013 #f5ca38
+    email mateo.alvarez@example.com: Globex Corporation: 14 breached
+    text +15005550101: SLA: 14 breached. Globex Corporation. Worst: 112326-0009 resolution was due 10:00 UTC, 112326-0008, 112326-0015, 112326-0013, 112326-0019, 112326-0017 #f5ca38
     ");
     let rows_and_bundles = (14 + 1) + 2 * (14 + 1);
     assert_eq!(app.states().await, [("sent".to_owned(), rows_and_bundles)].into());
@@ -70,7 +70,7 @@ async fn what_resolves_before_its_bundle_is_taken_is_left_out_of_it() {
     app.wait(minutes(1)).await;
     let mails = app.heard();
     assert_eq!(mails.len(), 1);
-    assert!(mails[0].subject.contains("3 tickets"), "{}", mails[0].subject);
+    assert!(mails[0].subject.contains(": 3 at risk, first due"), "{}", mails[0].subject);
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn a_bundle_that_is_refused_moves_on_to_the_next_channel_as_one() {
     app.settle().await;
     let heard = app.heard();
     assert_eq!(heard.len(), 1);
-    assert_eq!((heard[0].kind, heard[0].subject.contains("5 tickets")), (CaughtKind::Email, true));
+    assert_eq!((heard[0].kind, heard[0].subject.contains(": 5 at risk, first due")), (CaughtKind::Email, true));
     assert_eq!(app.states().await, [("failed".to_owned(), 6), ("sent".to_owned(), 6)].into());
 }
 
@@ -138,14 +138,14 @@ async fn quiet_hours_end_in_one_digest_to_each_person_without_what_resolved() {
     assert!(held.iter().all(|row| row.held_by.as_deref() == Some("quiet_hours")), "the page says why they wait");
     app.wait(minutes(1)).await;
     let digest = app.caught.newest_first(9).into_iter().find(|one| one.to == "mateo.alvarez@example.com").unwrap();
-    assert_eq!(digest.subject, "[SLA] After quiet hours: Globex Corporation: 2 tickets breached");
+    assert_eq!(digest.subject, "[SLA] After quiet hours: Globex Corporation: 2 breached");
     let seen = app.parts().store.highlights().await.unwrap();
     assert_eq!((seen.digests, seen.recoveries, seen.by_link), (4, 0, 0));
     insta::assert_snapshot!(app.said(), @r"
-    email ingrid.sorensen@example.com: Globex Corporation: 2 tickets breached
-    email mateo.alvarez@example.com: Globex Corporation: 2 tickets breached
-    text +15005550101: SLA: 2 tickets breached. Globex Corporation. Worst: 112326-0009 resolution, 55 min over (due 10:05 UTC), 112326-0010 #5f4c05
-    text +15005550102: SLA: 2 tickets breached. Globex Corporation. Worst: 112326-0009 resolution, 55 min over (due 10:05 UTC), 112326-0010 #6bc6a4
+    email ingrid.sorensen@example.com: Globex Corporation: 2 breached
+    email mateo.alvarez@example.com: Globex Corporation: 2 breached
+    text +15005550101: SLA: 2 breached. Globex Corporation. Worst: 112326-0009 resolution was due 10:05 UTC, 112326-0010 #5f4c05
+    text +15005550102: SLA: 2 breached. Globex Corporation. Worst: 112326-0009 resolution was due 10:05 UTC, 112326-0010 #6bc6a4
     ");
 }
 
@@ -172,7 +172,7 @@ async fn the_second_text_within_a_minute_waits_until_the_minute_is_over() {
     app.wait(TimeDelta::seconds(29)).await;
     assert_eq!(app.said(), "");
     app.wait(TimeDelta::seconds(1)).await;
-    insta::assert_snapshot!(app.said(), @"text +15005550101: SLA: 2 tickets breach before 10:00 UTC. Globex Corporation. Worst: 112326-0009 resolution, 14 min left (due 10:00 UTC), 112326-0010 #5998b4");
+    insta::assert_snapshot!(app.said(), @"text +15005550101: SLA: 2 at risk, first due 10:00 UTC. Globex Corporation. Worst: 112326-0009 resolution due 10:00 UTC, 112326-0010 #5998b4");
 }
 
 #[tokio::test]
@@ -187,7 +187,7 @@ async fn over_the_days_budget_an_email_says_it_and_what_has_no_email_waits() {
     app.wait(minutes(45)).await;
     assert_eq!(app.said().lines().count(), 1);
     app.wait(minutes(3)).await;
-    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: resolution, 16 min left (due 10:04 UTC)");
+    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: 16 min left, resolution due 10:04 UTC");
     app.wait(minutes(2)).await;
     assert_eq!(app.said(), "", "a number without an address waits");
     let texts = |app: &mut TestApp| app.heard().iter().filter(|caught| caught.kind == CaughtKind::Sms).count();
@@ -229,8 +229,7 @@ async fn five_hundred_breaches_are_one_message_to_each_person_on_each_channel() 
     app.turn().await;
     app.wait(minutes(60) + TICK).await;
     let heard = app.heard();
-    let kinds: Vec<_> =
-        heard.iter().map(|caught| (caught.kind, caught.text.contains("500 tickets breached"))).collect();
+    let kinds: Vec<_> = heard.iter().map(|caught| (caught.kind, caught.text.contains("500 breached"))).collect();
     assert_eq!(heard.len(), 2, "{kinds:?}");
     assert!(kinds.iter().all(|(_, counted)| *counted), "{kinds:?}");
 }

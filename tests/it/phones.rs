@@ -134,7 +134,7 @@ async fn one_code_acknowledges_all_that_a_text_told_of() {
     app.serve().await;
     warn_of(&mut app, 14).await;
     let text = app.heard().remove(0).text.clone();
-    assert!(text.contains("14 tickets") && text.contains("Reply 1a to ack all #"), "{text}");
+    assert!(text.contains("14 at risk") && text.contains("Reply 1a to ack all #"), "{text}");
     assert!(text.len() <= 160, "{text}");
     app.clock.advance(minutes(1));
     let (_, answer) = app.sms.text_in("SM1", OWNER, "1a").await.unwrap();

@@ -181,7 +181,7 @@ async fn trusted(app: &mut TestApp) -> bool {
     assert!(figure.unwrap().ends_with(if record.trusted { " 1" } else { " 0" }), "{figure:?}");
     let words = health.forecast.unwrap_or_default();
     assert_eq!(
-        words.starts_with("alerts go by the clock alone: forecasts of the resolution"),
+        words.starts_with("Predictions paused: recently inaccurate (resolution: error "),
         !record.trusted,
         "{words}"
     );

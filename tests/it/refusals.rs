@@ -23,7 +23,7 @@ async fn a_number_that_said_stop_is_told_by_email_after_one_try() {
     let mut app = about_to_warn(BY_TEXT).await;
     app.sms.reply(SmsReply::Code(21610));
     app.turn().await;
-    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: resolution, 2 h left (due 17:00 UTC)");
+    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: 2 h left, resolution due 17:00 UTC");
     let refused = app.outbox().await.into_iter().find(|row| row.state == "failed").unwrap();
     assert_eq!(refused.leased.attempt, 1);
     insta::assert_snapshot!(refused.last_error.unwrap(), @"the SMS provider reported error `21610`: the recipient has opted out");
@@ -45,7 +45,7 @@ async fn an_address_that_does_not_exist_is_told_by_text() {
     let mut app = about_to_warn("").await;
     app.mail.reply(MailReply::NoSuchUser);
     app.turn().await;
-    insta::assert_snapshot!(app.said(), @"text +15005550101: SLA at risk: 112326-0008 resolution, 2 h left (due 17:00 UTC). Globex Corporation, Mateo Alvarez. Mail server down #467cbc");
+    insta::assert_snapshot!(app.said(), @"text +15005550101: SLA at risk: High, Globex Corporation: resolution due 17:00 UTC. 112326-0008 Mail server down. 2 h left. Mateo Alvarez #467cbc");
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn when_every_channel_refuses_the_next_step_is_run_at_once() {
     assert_eq!(app.said(), "");
     app.mail.reply(MailReply::Accept);
     app.settle().await;
-    insta::assert_snapshot!(app.said(), @"email dana.whitfield@example.com: At risk: resolution, 2 h left (due 17:00 UTC)");
+    insta::assert_snapshot!(app.said(), @"email dana.whitfield@example.com: At risk: 2 h left, resolution due 17:00 UTC");
     app.wait(minutes(16)).await;
     assert_eq!(app.said(), "", "the manager is not told twice");
     app.wait(minutes(14)).await;
@@ -103,7 +103,7 @@ async fn a_gateway_that_is_down_gets_the_message_later_and_once() {
     assert_eq!(app.states().await, [("pending".to_owned(), 1)].into());
     app.sms.reply(SmsReply::Accept);
     app.wait(NEXT_TRY).await;
-    insta::assert_snapshot!(app.said(), @"text +15005550101: SLA at risk: 112326-0008 resolution, 1 h 58 min left (due 17:00 UTC). Globex Corporation, Mateo Alvarez. Mail server down #250ae8");
+    insta::assert_snapshot!(app.said(), @"text +15005550101: SLA at risk: High, Globex Corporation: resolution due 17:00 UTC. 112326-0008 Mail server down. 1 h 58 min left. Mateo Alvarez #250ae8");
     app.wait(NEXT_TRY).await;
     assert_eq!(app.said(), "");
 }
@@ -128,7 +128,7 @@ async fn after_three_vain_tries_the_other_channel_says_it_too() {
     app.wait(NEXT_TRY).await;
     assert_eq!(app.said(), "");
     app.wait(NEXT_TRY).await;
-    insta::assert_snapshot!(app.said(), @"text +15005550101: SLA at risk: 112326-0008 resolution, 1 h 57 min left (due 17:00 UTC). Globex Corporation, Mateo Alvarez. Mail server down #467cbc");
+    insta::assert_snapshot!(app.said(), @"text +15005550101: SLA at risk: High, Globex Corporation: resolution due 17:00 UTC. 112326-0008 Mail server down. 1 h 57 min left. Mateo Alvarez #467cbc");
     app.wait(NEXT_TRY).await;
     assert_eq!(app.said(), "", "and only once");
 }
@@ -153,5 +153,5 @@ async fn what_waits_for_a_channel_that_was_taken_out_moves_on_to_the_next() {
     app.clock.advance(NEXT_TRY);
     app.resume_without_email().await;
     app.turn().await;
-    insta::assert_snapshot!(app.said(), @"text +15005550101: SLA at risk: 112326-0008 resolution, 1 h 58 min left (due 17:00 UTC). Globex Corporation, Mateo Alvarez. Mail server down #467cbc");
+    insta::assert_snapshot!(app.said(), @"text +15005550101: SLA at risk: High, Globex Corporation: resolution due 17:00 UTC. 112326-0008 Mail server down. 1 h 58 min left. Mateo Alvarez #467cbc");
 }

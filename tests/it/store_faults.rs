@@ -42,7 +42,7 @@ async fn a_locked_database_is_said_and_what_was_due_is_told_afterwards() {
     other.execute("ROLLBACK").await.unwrap();
     app.turn().await;
     app.parts().service.ready().await.unwrap();
-    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: resolution, 15 min left (due 10:00 UTC)");
+    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: 15 min left, resolution due 10:00 UTC");
 }
 
 #[tokio::test]
@@ -79,5 +79,5 @@ async fn a_notification_that_cannot_be_read_does_not_hold_up_the_others() {
     other.execute("UPDATE notifications SET message = '{}'").await.unwrap();
     app.dispatch().await;
     app.settle().await;
-    insta::assert_snapshot!(app.said(), @"email dana.whitfield@example.com: At risk: resolution, 2 h left (due 17:00 UTC)");
+    insta::assert_snapshot!(app.said(), @"email dana.whitfield@example.com: At risk: 2 h left, resolution due 17:00 UTC");
 }

@@ -160,7 +160,7 @@ async fn who_acknowledges_while_a_bundle_is_cut_short_is_left_out_of_its_repeat(
     app.wait(LEASE_OVER).await;
     let again = app.heard();
     assert_eq!(again.len(), 1);
-    assert!(again[0].subject.contains("3 tickets"), "{}", again[0].subject);
+    assert!(again[0].subject.contains(": 3 at risk, first due"), "{}", again[0].subject);
 }
 
 /// A mail server that is down at first. Meanwhile somebody acknowledges.
@@ -398,7 +398,7 @@ async fn a_ticket_that_comes_late_already_is_an_alert_like_any_other() {
         ..of(Some("Mateo Alvarez"))
     });
     app.wait(minutes(1)).await;
-    assert!(app.said().contains("email mateo.alvarez@example.com: Breached: resolution, 31 min over"));
+    assert!(app.said().contains("email mateo.alvarez@example.com: Breached: 31 min over, resolution was due"));
     app.wait(minutes(15)).await;
     assert!(app.said().contains("dana.whitfield"), "and its steps go on");
 }
@@ -412,7 +412,7 @@ async fn a_breach_of_a_time_when_nothing_ran_is_an_alert_like_any_other() {
     app.clock.advance(minutes(60));
     app.resume().await;
     app.turn().await;
-    assert!(app.said().contains("email mateo.alvarez@example.com: Breached: resolution, 30 min over"));
+    assert!(app.said().contains("email mateo.alvarez@example.com: Breached: 30 min over, resolution was due"));
 }
 
 #[tokio::test]
@@ -490,7 +490,7 @@ async fn what_is_silenced_while_a_bundle_is_cut_short_is_left_out_of_its_repeat(
     app.wait(LEASE_OVER).await;
     let again = app.heard();
     assert_eq!(again.len(), 1);
-    assert!(again[0].subject.contains("3 tickets"), "{}", again[0].subject);
+    assert!(again[0].subject.contains(": 3 at risk, first due"), "{}", again[0].subject);
     app.wait(minutes(10)).await;
     assert_eq!(told(&mut app), ["mateo.alvarez"], "that one, when the silence is over");
 }

@@ -111,7 +111,7 @@ impl Letter {
 fn alert(facts: &AlertFacts, message: &Message, now: DateTime<Utc>) -> Letter {
     let urgency = Urgency::of(facts.stage, facts.due, now);
     let told = Told { clock: facts.clock, urgency, due: facts.due, working: facts.working.as_ref() };
-    let headline = format!("{}, {}", told.state(now), told.due(now, message.timezone));
+    let headline = told.headline(now, message.timezone);
     let mut letter = Letter::new(subject(&facts.ticket, facts.clock), headline, urgency).about(&facts.ticket);
     letter.facts = ticket_facts(&facts.ticket, facts.due, message);
     if let Some((due, away)) = letter.facts.iter_mut().find(|(label, _)| *label == DUE).zip(told.by_the_clock(now)) {

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::{Told, Urgency, bundle, gsm7, letter, line, shown};
-use crate::notify::{AlertFacts, Body, Message, TicketFacts};
+use crate::notify::{AlertFacts, Body, JUST, Message, TicketFacts};
 
 /// What one segment holds.
 const SEGMENT: usize = 160;
@@ -136,7 +136,8 @@ fn alert(facts: &AlertFacts, now: DateTime<Utc>, zone: Tz) -> Draft {
     let room = facts.advice.as_ref().and_then(|advice| advice.room.as_ref());
     let room = room.map(|room| format!("{} has room", line(&room.name, 24)));
     let technician = shown(facts.ticket.technician.as_deref(), 24).unwrap_or_else(|| "Nobody has it".to_owned());
-    let rest = room.into_iter().chain(told.span(now)).chain([technician]);
+    let span = told.span(now).filter(|span| span != JUST);
+    let rest = room.into_iter().chain(span).chain([technician]);
     draft.whole.extend(rest.map(|part| (". ", part)));
     draft
 }

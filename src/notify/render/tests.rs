@@ -143,7 +143,7 @@ fn a_message_counts_the_working_time_of_the_moment_it_leaves_and_the_wall_clock_
 fn a_breach_of_this_minute_is_called_just_breached() {
     let message = message(Body::Alert(alert(Stage::Breached, "2026-06-03T12:47:30Z")));
     let first = email(&message, now()).text;
-    assert!(first.starts_with("Just breached, first response was due 13:47 London\n"), "{first}");
+    assert!(first.starts_with("Just breached: first response was due 13:47 London\n"), "{first}");
 }
 
 #[test]

@@ -376,7 +376,7 @@ impl Story {
         let ticket = self.shown.iter().find(|(shown, _)| words.contains(shown.as_str())).map(|(_, index)| *index);
         let text = caught.text.strip_prefix("SLA ").unwrap_or(&caught.text).to_lowercase();
         let what = match text.split(':').next().unwrap_or_default() {
-            "breached" => What::Alert(Stage::Breached),
+            "breached" | "just breached" => What::Alert(Stage::Breached),
             "at risk" | "past due" => What::Alert(Stage::Warning),
             "ok" => What::Recovery,
             other => panic!("a message of a kind that the model does not know: {other}: {words}"),
