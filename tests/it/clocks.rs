@@ -256,7 +256,7 @@ async fn a_warning_is_told_once_whatever_a_pause_does_to_the_due_time() {
     let id = app.superops.add(usual());
     app.turn().await;
     app.wait(minutes(46)).await;
-    assert!(app.said().contains("At risk: resolution, 14 min left"));
+    assert!(app.said().contains("At risk: 14 min left, resolution due"));
     app.superops.change_status(&id, "On Hold");
     app.turn().await;
     app.wait(HOURS(3)).await;
@@ -266,7 +266,7 @@ async fn a_warning_is_told_once_whatever_a_pause_does_to_the_due_time() {
     let told = app.said();
     assert!(!told.contains("mateo") && !told.contains("At risk"), "nothing of it is news: {told}");
     app.wait(minutes(2)).await;
-    assert!(app.said().contains("Breached: resolution, 1 min over"));
+    assert!(app.said().contains("Breached: 1 min over, resolution was due"));
 }
 
 #[tokio::test]
@@ -275,7 +275,7 @@ async fn a_ticket_that_is_reopened_from_a_status_nobody_listed_is_told_of_anew()
     let id = app.ticket(HOURS(1));
     app.turn().await;
     app.wait(minutes(61)).await;
-    assert!(app.said().contains("Breached: resolution, 1 min over"));
+    assert!(app.said().contains("Breached: 1 min over, resolution was due"));
     let resolved = app.now();
     app.superops.patch(&id, |ticket| {
         ticket.status = Some("Completed".into());

@@ -57,6 +57,7 @@ fn message(to: &str, body: Body) -> Message {
 
 fn ticket(subject: &str) -> TicketFacts {
     TicketFacts {
+        tenant: None,
         id: "7".to_owned(),
         display_id: "060326-0007".to_owned(),
         subject: subject.to_owned(),
@@ -73,6 +74,7 @@ fn ticket(subject: &str) -> TicketFacts {
 
 fn alert(stage: Stage, subject: &str) -> Body {
     Body::Alert(AlertFacts {
+        working: None,
         ticket: ticket(subject),
         clock: ClockKind::Resolution,
         stage,
@@ -132,6 +134,7 @@ async fn whatever_a_ticket_is_called_it_is_one_push_within_the_limit() {
         assert!(!desk.last().text.contains(['\r', '\u{202e}', '\u{0}']), "{subject:?}");
     }
     let row = || DigestRow {
+        working: None,
         ticket: ticket(&"🔥 down ".repeat(40)),
         clock: ClockKind::Resolution,
         due: "2026-06-03T11:30:00Z".parse().unwrap(),

@@ -35,7 +35,8 @@ pub fn card(message: &Message, link: Option<&str>, now: DateTime<Utc>) -> Value 
     headline["size"] = "Medium".into();
     headline["color"] = colour(letter.urgency).into();
     let mut body = vec![block(vec![headline], "Default")];
-    body.extend(letter.about.as_deref().map(|about| block(vec![run(about, "Default")], "Small")));
+    let about = letter.about.iter().chain(&letter.whose);
+    body.extend(about.map(|about| block(vec![run(about, "Default")], "Small")));
     let actions: Vec<_> = letter.links.iter().take(MOST_ACTIONS).map(action).collect();
     let mark = block(vec![subtle(&mark(message))], "Medium");
     let spent = [&body, &actions].into_iter().flatten().chain([&mark]).map(weight).sum::<usize>();
@@ -78,7 +79,7 @@ fn row(row: &Row) -> [Value; 2] {
     if let Some(url) = &row.link {
         title["selectAction"] = json!({ "type": "Action.OpenUrl", "url": url });
     }
-    [block(vec![run(&format!("{}: ", row.over), "Bolder"), title], "Small"), block(vec![subtle(&row.details)], "None")]
+    [block(vec![run(&format!("{}. ", row.over), "Bolder"), title], "Small"), block(vec![subtle(&row.details)], "None")]
 }
 
 /// What all cards of one alert have in common, since they cannot hang in one thread.

@@ -35,7 +35,7 @@ fn row(row: &Row) -> [String; 2] {
         Some(url) => format!("<{}|{}>", escape(url), escape(&row.title)),
         None => escape(&row.title),
     };
-    [format!("• {}: {title}", escape(&row.over)), format!("   {}", escape(&row.details))]
+    [format!("• {}. {title}", escape(&row.over)), format!("   {}", escape(&row.details))]
 }
 
 /// The three characters that Slack's markup is made of. A `|` would end a link's address.

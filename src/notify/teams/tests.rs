@@ -50,6 +50,7 @@ fn message(body: Body) -> Message {
 
 fn ticket(subject: &str) -> TicketFacts {
     TicketFacts {
+        tenant: None,
         id: "7".to_owned(),
         display_id: "060326-0007".to_owned(),
         subject: subject.to_owned(),
@@ -66,6 +67,7 @@ fn ticket(subject: &str) -> TicketFacts {
 
 fn alert(subject: &str) -> Message {
     message(Body::Alert(AlertFacts {
+        working: None,
         ticket: ticket(subject),
         clock: ClockKind::Resolution,
         stage: Stage::Breached,
@@ -96,6 +98,7 @@ async fn what_becomes_of_an_alert_names_its_first_card() {
     let first = desk.last().text.lines().last().unwrap().to_owned();
     let mark = first.strip_prefix("Alert ").unwrap();
     let recovery = RecoveryFacts {
+        working: None,
         ticket: ticket("Mail server down"),
         clock: ClockKind::Resolution,
         met_at: "2026-06-03T12:40:00Z".parse().unwrap(),
@@ -127,6 +130,7 @@ async fn hostile_words_are_shown_as_they_are_and_call_nobody() {
 async fn a_list_of_any_length_fits_the_limit() {
     let desk = Desk::open().await;
     let row = |subject: &str| DigestRow {
+        working: None,
         ticket: ticket(subject),
         clock: ClockKind::Resolution,
         due: "2026-06-03T11:30:00Z".parse().unwrap(),
