@@ -35,7 +35,7 @@ async fn a_topic_that_a_step_names_hears_of_everything_and_of_its_end() {
     let id = app.ticket(TimeDelta::hours(8));
     app.turn().await;
     app.wait(TimeDelta::hours(6)).await;
-    assert!(app.said().starts_with("push sla-night: At risk: resolution"));
+    assert!(app.said().starts_with("push sla-night: At risk: 2 h left, resolution due"));
     app.superops.change_status(&id, "Resolved");
     app.wait(minutes(1)).await;
     let said = app.said();

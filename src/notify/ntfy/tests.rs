@@ -94,7 +94,7 @@ async fn an_alert_is_a_push_that_names_its_ticket_and_carries_a_button() {
     assert_eq!(receipt.id.as_deref(), Some("m00000000001"));
     let push = desk.last();
     assert_eq!((push.to.as_str(), push.header("priority")), ("sla-mia", Some("4")));
-    assert!(push.subject.starts_with("At risk: resolution"), "{}", push.subject);
+    assert!(push.subject.starts_with("At risk: 42 min left, resolution due"), "{}", push.subject);
     assert!(push.text.starts_with("060326-0007 Mail server down\n") && push.text.contains("Harbour Dental"));
     let button = push.header("button").unwrap();
     let token = button.strip_prefix("https://sla.example.com/a/").unwrap();
