@@ -59,7 +59,15 @@ fn loudness(body: &Body, urgency: Urgency) -> (u8, &'static [&'static str]) {
 fn lines(letter: &Letter) -> Vec<String> {
     let facts = letter.facts.iter().map(|(label, fact)| format!("{label}: {fact}"));
     let rows = letter.rows.iter().map(|row| format!("{}\n{}\n{}", row.over, row.title, row.details));
-    letter.about.iter().chain(&letter.whose).cloned().chain(rows).chain(facts).chain(letter.why.iter().cloned()).collect()
+    letter
+        .about
+        .iter()
+        .chain(&letter.whose)
+        .cloned()
+        .chain(rows)
+        .chain(facts)
+        .chain(letter.why.iter().cloned())
+        .collect()
 }
 
 /// As many whole lines as there is room for, and at least a mark: ntfy says "triggered" where there is no text.
