@@ -6,17 +6,24 @@
 //! that was chosen to be told is written here before anybody is told, so that a day's
 //! budget survives a restart.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use std::collections::HashSet;
 
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection};
+
+use super::outbox::json;
 use super::tickets::unreadable;
 use super::{Store, StoreError, instant, millis};
 use crate::ticket::{ClockKind, TenantId, TicketId};
 
-/// SQLite takes 32,766 values in one statement; a row has nine.
-const ROWS_A_STATEMENT: usize = 500;
+/// So much is written at one time, so that an alert does not wait long: a forecast is in no hurry.
+const AT_ONCE: usize = 250;
+
+/// The predictions `p` of tenant `$1` about the clocks that `$2` lists, each as ticket, clock, cycle, whether it
+/// breached, and when it was decided.
+const SAID_OF: &str = "json_each($2) AS said CROSS JOIN predictions AS p ON p.tenant = $1
+     AND p.ticket_id = said.value ->> 0 AND p.clock = said.value ->> 1 AND p.cycle = said.value ->> 2";
 
 /// When a forecast is noted, to be judged later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -133,27 +140,29 @@ impl Store {
     }
 
     /// Notes `new` predictions, and how the clocks of `decided` ended; without an outcome there was nothing to be right
-    /// about.
+    /// about. It is written in parts; what was written when one fails is none the worse for being asked for again.
     pub async fn save_predictions(
         &self,
         tenant: &TenantId,
         new: Vec<Prediction>,
-        decided: Vec<(Subject, Option<Outcome>)>,
+        mut decided: Vec<(Subject, Option<Outcome>)>,
     ) -> Result<(), StoreError> {
-        let tenant = tenant.clone();
-        self.writer
-            .write(move |tx: &mut SqliteConnection| {
-                Box::pin(async move {
-                    for some in new.chunks(ROWS_A_STATEMENT) {
-                        insert(tx, &tenant, some).await?;
-                    }
-                    for (subject, outcome) in &decided {
-                        decide(tx, &tenant, subject, *outcome).await?;
-                    }
-                    Ok(())
-                })
-            })
-            .await
+        for some in new.chunks(AT_ONCE) {
+            let (tenant, some) = (tenant.clone(), some.to_vec());
+            self.writer
+                .write(move |tx: &mut SqliteConnection| Box::pin(async move { insert(tx, &tenant, &some).await }))
+                .await?;
+        }
+        // A clock counts once, however often it is named.
+        let mut known = HashSet::with_capacity(decided.len());
+        decided.retain(|(subject, _)| known.insert(subject.clone()));
+        for some in decided.chunks(AT_ONCE) {
+            let (tenant, some) = (tenant.clone(), listed(some));
+            self.writer
+                .write(move |tx: &mut SqliteConnection| Box::pin(async move { decide(tx, &tenant, &some).await }))
+                .await?;
+        }
+        Ok(())
     }
 }
 
@@ -175,49 +184,43 @@ async fn insert(tx: &mut SqliteConnection, tenant: &TenantId, new: &[Prediction]
     query.build().execute(tx).await.map(drop)
 }
 
-async fn decide(
-    tx: &mut SqliteConnection,
-    tenant: &TenantId,
-    subject: &Subject,
-    outcome: Option<Outcome>,
-) -> Result<(), sqlx::Error> {
-    let Some(outcome) = outcome else { return call_off(tx, tenant, subject).await };
+/// The clocks of `decided` as [`SAID_OF`] lists them.
+fn listed(decided: &[(Subject, Option<Outcome>)]) -> String {
+    let row = |(subject, outcome): &(Subject, Option<Outcome>)| {
+        let Subject { ticket, clock, cycle } = subject;
+        let (breached, at) = outcome.map(|outcome| (i64::from(outcome.breached), millis(outcome.at))).unzip();
+        (ticket.as_str().to_owned(), clock.as_str(), *cycle, breached, at)
+    };
+    json(&decided.iter().map(row).collect::<Vec<_>>())
+}
+
+/// Counts what came true and what did not, but for clocks that came to no end to judge by; what people were told stays
+/// on the record in any case.
+async fn decide(tx: &mut SqliteConnection, tenant: &TenantId, clocks: &str) -> Result<(), sqlx::Error> {
     // The middle of a cell is told apart from its neighbours by a fiftieth; the sums in it are exact.
-    let count = "INSERT INTO prediction_weeks (tenant, week, cell, predictions, breached, said, squares)
-         SELECT tenant, (at / 86400000 + 3) / 7, MIN(CAST(probability * 50 AS INTEGER), 49), 1, $5, probability,
-                (probability - $5) * (probability - $5)
-         FROM predictions
-         WHERE tenant = $1 AND ticket_id = $2 AND clock = $3 AND cycle = $4 AND moment <> 'alert'
-         ON CONFLICT DO UPDATE SET predictions = predictions + 1, breached = breached + excluded.breached,
-                                   said = said + excluded.said, squares = squares + excluded.squares";
-    let drop_counted = "DELETE FROM predictions
-         WHERE tenant = $1 AND ticket_id = $2 AND clock = $3 AND cycle = $4 AND moment <> 'alert'";
-    let complete = "UPDATE predictions SET breached = $5, decided_at = $6
-         WHERE tenant = $1 AND ticket_id = $2 AND clock = $3 AND cycle = $4 AND decided_at IS NULL";
-    of(sqlx::query(count), tenant, subject).bind(i64::from(outcome.breached)).execute(&mut *tx).await?;
-    of(sqlx::query(drop_counted), tenant, subject).execute(&mut *tx).await?;
-    let complete = of(sqlx::query(complete), tenant, subject).bind(i64::from(outcome.breached));
-    complete.bind(millis(outcome.at)).execute(tx).await.map(drop)
-}
-
-/// The clock of `subject` came to no end to judge by. That people were told of it stays on the record.
-async fn call_off(tx: &mut SqliteConnection, tenant: &TenantId, subject: &Subject) -> Result<(), sqlx::Error> {
-    let forget = "DELETE FROM predictions
-         WHERE tenant = $1 AND ticket_id = $2 AND clock = $3 AND cycle = $4 AND moment <> 'alert'";
-    let close = "UPDATE predictions SET decided_at = at
-         WHERE tenant = $1 AND ticket_id = $2 AND clock = $3 AND cycle = $4 AND decided_at IS NULL";
-    of(sqlx::query(forget), tenant, subject).execute(&mut *tx).await?;
-    of(sqlx::query(close), tenant, subject).execute(tx).await.map(drop)
-}
-
-/// `query` of the predictions of one clock.
-fn of<'q>(
-    query: Query<'q, Sqlite, SqliteArguments>,
-    tenant: &'q TenantId,
-    subject: &'q Subject,
-) -> Query<'q, Sqlite, SqliteArguments> {
-    let query = query.bind(tenant.as_str()).bind(subject.ticket.as_str());
-    query.bind(subject.clock.as_str()).bind(i64::from(subject.cycle))
+    let count = format!(
+        "INSERT INTO prediction_weeks (tenant, week, cell, predictions, breached, said, squares)
+         SELECT $1, (p.at / 86400000 + 3) / 7, MIN(CAST(p.probability * 50 AS INTEGER), 49), COUNT(*),
+                SUM(said.value ->> 3), SUM(p.probability),
+                SUM((p.probability - (said.value ->> 3)) * (p.probability - (said.value ->> 3)))
+         FROM {SAID_OF} WHERE p.moment <> 'alert' AND said.value ->> 3 IS NOT NULL GROUP BY 2, 3
+         ON CONFLICT DO UPDATE SET predictions = predictions + excluded.predictions,
+                                   breached = breached + excluded.breached,
+                                   said = said + excluded.said, squares = squares + excluded.squares"
+    );
+    let drop_counted =
+        format!("DELETE FROM predictions WHERE rowid IN (SELECT p.rowid FROM {SAID_OF} WHERE p.moment <> 'alert')");
+    let complete = format!(
+        "WITH one AS MATERIALIZED (
+           SELECT p.rowid AS id, said.value ->> 3 AS breached, COALESCE(said.value ->> 4, p.at) AS decided_at
+           FROM {SAID_OF} WHERE +p.decided_at IS NULL)
+         UPDATE predictions SET breached = one.breached, decided_at = one.decided_at
+         FROM one WHERE predictions.rowid = one.id"
+    );
+    for statement in [count, drop_counted, complete] {
+        sqlx::query(AssertSqlSafe(statement)).bind(tenant.as_str()).bind(clocks).execute(&mut *tx).await?;
+    }
+    Ok(())
 }
 
 /// The number of the week of a moment in milliseconds; each begins on a Monday.
