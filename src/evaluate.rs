@@ -41,7 +41,7 @@ use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, Directory, TenantId};
 use commit::{Commit, Sums};
 use memory::Memory;
-use quiet::{Look, Quiet};
+use quiet::Quiet;
 use tokio::sync::Notify;
 
 /// The loop sleeps no longer than this, so that nothing hangs on a single wake-up.
@@ -231,13 +231,11 @@ impl Evaluate {
         let mut quiet = self.quiet.remove(&tenant.id).unwrap_or_default();
         quiet.begin(&desk, now);
         let mut found = Findings::default();
-        let mut next = None;
-        for watched in open.values() {
-            // A forecast that has a say in it may have changed while the ticket did not.
-            let still = quiet.look(watched).filter(|_| !forecasts.calls.contains_key(&watched.ticket.id));
-            let look = still.unwrap_or_else(|| self.look_at(&scene, watched, &mut quiet, &mut found));
-            next = next.into_iter().chain(look.next_change).min();
+        // A forecast that has a say in it may have changed while the ticket did not.
+        for watched in quiet.due(&open, forecasts.calls.keys()) {
+            self.look_at(&scene, &watched, &mut quiet, &mut found);
         }
+        let mut next = quiet.next_change();
         quiet.tidy(open.len());
         self.quiet.insert(tenant.id.clone(), quiet);
         let Findings { mut work, known, mut changed, raised } = found;
@@ -275,19 +273,13 @@ impl Evaluate {
     }
 
     /// Looks at both clocks of a ticket and does what they call for.
-    fn look_at<'a>(
-        &mut self,
-        scene: &Scene<'a>,
-        watched: &Arc<Watched>,
-        quiet: &mut Quiet,
-        found: &mut Findings<'a>,
-    ) -> Look {
+    fn look_at<'a>(&mut self, scene: &Scene<'a>, watched: &Arc<Watched>, quiet: &mut Quiet, found: &mut Findings<'a>) {
         let before = self.memory.raised(&scene.tenant.id, watched);
-        let mut look = Look::default();
+        let mut next_change = None;
         let mut calm = true;
         let clocks = quiet.clocks(watched, scene.desk);
         for (clock, before) in clocks.at(watched, scene.desk, scene.now).into_iter().zip(before) {
-            look.next_change = look.next_change.into_iter().chain(clock.next_change).min();
+            next_change = next_change.into_iter().chain(clock.next_change).min();
             let decision = alert::decide(&clock, scene.known_by(watched), before.as_ref());
             let call = scene.forecasts.call(&watched.ticket.id, clock.kind);
             let decision = refine(decision, &clock, before.as_ref(), call);
@@ -295,11 +287,8 @@ impl Evaluate {
             self.act_on(scene, watched, clock, decision, found);
         }
         let changed = self.changed(scene, watched);
-        if calm && changed.is_empty() {
-            quiet.keep(watched, clocks, look);
-        }
+        quiet.keep(watched, clocks, next_change, calm && changed.is_empty());
         found.changed.extend(changed);
-        look
     }
 
     fn act_on<'a>(

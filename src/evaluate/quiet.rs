@@ -3,37 +3,39 @@
 //!
 //! A large desk has ten thousand open tickets, of which a handful change
 //! between two turns; looking at all of them each time would keep the one that
-//! has just breached waiting. What is kept here is when to look again, never
-//! what to tell: after a restart, after a failure, under other rules or on a
-//! clock that was set back, every ticket is looked at.
+//! has just breached waiting. So a turn goes through all of them only when sync
+//! has brought something, and once a second; else it takes those whose moment
+//! has come. What is kept here is when to look again, never what to tell: after
+//! a restart, after a failure, under other rules or on a clock that was set
+//! back, every ticket is looked at.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::sla::clock::Clocks;
 use crate::sla::desk::Desk;
+use crate::store::tickets::OpenTickets;
+use crate::ticket::TicketId;
 use crate::ticket::watch::Watched;
+
+/// All tickets are gone through at least this often while there are turns.
+const PASS_AFTER: TimeDelta = TimeDelta::seconds(1);
 
 /// Every ticket is looked at this often, so that nothing hangs on a single wake-up. In
 /// seconds; each has a number of its own between the two, so that they do not come all at once.
 const LOOK_AFTER: std::ops::RangeInclusive<i64> = 30..=60;
-
-/// What a look at a ticket showed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Look {
-    /// When a standing changes next by the passing of time.
-    pub next_change: Option<DateTime<Utc>>,
-}
 
 struct Still {
     /// As it was looked at. While we hold it, no other ticket can have its address.
     watched: Arc<Watched>,
     /// What its story comes to: nothing of that changes by time alone.
     clocks: Clocks,
-    look: Look,
-    until: DateTime<Utc>,
+    /// When its standing changes next by the passing of time.
+    next_change: Option<DateTime<Utc>>,
+    /// None: the look called for something, so the next turn looks again.
+    until: Option<DateTime<Utc>>,
 }
 
 /// The tickets of one tenant that need no look.
@@ -41,6 +43,12 @@ struct Still {
 pub struct Quiet {
     /// By address: a ticket that was read anew has another one.
     tickets: HashMap<usize, Still>,
+    /// When each of them changes by the passing of time.
+    changes: BTreeSet<(DateTime<Utc>, usize)>,
+    /// Those whose last look called for something.
+    restless: Vec<usize>,
+    /// The tickets that were gone through last, and when.
+    passed: Option<(Arc<OpenTickets>, DateTime<Utc>)>,
     rules: Option<Arc<Desk>>,
     now: DateTime<Utc>,
 }
@@ -50,47 +58,99 @@ impl Quiet {
     pub fn begin(&mut self, desk: &Arc<Desk>, now: DateTime<Utc>) {
         let same_rules = self.rules.as_ref().is_some_and(|known| Arc::ptr_eq(known, desk));
         if !same_rules || now < self.now {
-            self.tickets.clear();
+            *self = Self::default();
         }
         self.rules = Some(desk.clone());
         self.now = now;
     }
 
-    /// What a look at `watched` would show, if that is known.
-    pub fn look(&self, watched: &Arc<Watched>) -> Option<Look> {
-        let still = self.tickets.get(&Arc::as_ptr(watched).addr())?;
-        (self.now < still.until).then_some(still.look)
+    /// Which of the `open` tickets are to be looked at, those with these ids in any case.
+    pub fn due<'a>(&mut self, open: &Arc<OpenTickets>, ids: impl Iterator<Item = &'a TicketId>) -> Vec<Arc<Watched>> {
+        let asked: BTreeSet<usize> = ids.filter_map(|id| open.get(id)).map(address).collect();
+        let passed = self.passed.as_ref();
+        if passed.is_some_and(|(known, at)| Arc::ptr_eq(known, open) && self.now - *at < PASS_AFTER) {
+            self.due_since(open, asked)
+        } else {
+            self.due_of_all(open, &asked)
+        }
+    }
+
+    /// Goes through all of them.
+    fn due_of_all(&mut self, open: &Arc<OpenTickets>, asked: &BTreeSet<usize>) -> Vec<Arc<Watched>> {
+        self.restless.clear();
+        self.passed = Some((open.clone(), self.now));
+        let is_due = |watched: &&Arc<Watched>| !self.needs_no_look(watched) || asked.contains(&address(watched));
+        open.values().filter(is_due).cloned().collect()
+    }
+
+    /// Takes those whose moment has come since all were gone through, those that were restless, and those `asked` for.
+    fn due_since(&mut self, open: &OpenTickets, mut asked: BTreeSet<usize>) -> Vec<Arc<Watched>> {
+        let come = self.changes.iter().take_while(|(at, _)| *at <= self.now).map(|(_, address)| *address);
+        asked.extend(come.chain(self.restless.drain(..)));
+        let mut due = Vec::with_capacity(asked.len());
+        for address in asked {
+            let Some(still) = self.tickets.get(&address) else { continue };
+            let is_open =
+                open.get(&still.watched.ticket.id).is_some_and(|watched| Arc::ptr_eq(watched, &still.watched));
+            if is_open {
+                due.push(still.watched.clone());
+            } else if let Some(at) = still.next_change {
+                self.changes.remove(&(at, address));
+            }
+        }
+        due
+    }
+
+    fn needs_no_look(&self, watched: &Arc<Watched>) -> bool {
+        let until = self.tickets.get(&address(watched)).and_then(|still| still.until);
+        until.is_some_and(|until| self.now < until)
     }
 
     /// What the story of `watched` comes to by the rules of `desk`, walked only if the ticket or the rules are new.
     pub fn clocks(&self, watched: &Arc<Watched>, desk: &Desk) -> Clocks {
-        let known = self.tickets.get(&Arc::as_ptr(watched).addr()).map(|still| still.clocks);
+        let known = self.tickets.get(&address(watched)).map(|still| still.clocks);
         known.unwrap_or_else(|| Clocks::of(watched, desk))
     }
 
-    /// Remembers that a look at `watched` called for nothing.
-    pub fn keep(&mut self, watched: &Arc<Watched>, clocks: Clocks, look: Look) {
+    /// Remembers a look at `watched`, whose standing changes next at `next_change`; `calm`: it called for nothing.
+    pub fn keep(&mut self, watched: &Arc<Watched>, clocks: Clocks, next_change: Option<DateTime<Utc>>, calm: bool) {
+        let address = address(watched);
         let latest = self.now + TimeDelta::seconds(fastrand::i64(LOOK_AFTER));
-        let until = look.next_change.map_or(latest, |change| change.min(latest));
-        let still = Still { watched: watched.clone(), clocks, look, until };
-        self.tickets.insert(Arc::as_ptr(watched).addr(), still);
+        let until = calm.then(|| next_change.map_or(latest, |change| change.min(latest)));
+        self.restless.extend((!calm).then_some(address));
+        let before = self.tickets.insert(address, Still { watched: watched.clone(), clocks, next_change, until });
+        if let Some(at) = before.and_then(|before| before.next_change) {
+            self.changes.remove(&(at, address));
+        }
+        self.changes.extend(next_change.map(|at| (at, address)));
+    }
+
+    /// When the standing of one of them changes next by the passing of time.
+    pub fn next_change(&self) -> Option<DateTime<Utc>> {
+        self.changes.range((self.now, usize::MAX)..).next().map(|(at, _)| *at)
     }
 
     /// Lets go of tickets that nobody else holds any more, once they are as many as the `open` ones.
     pub fn tidy(&mut self, open: usize) {
         if self.tickets.len() > 2 * open {
             self.tickets.retain(|_, still| Arc::strong_count(&still.watched) > 1);
+            self.changes.retain(|(_, address)| self.tickets.contains_key(address));
         }
     }
+}
+
+fn address(watched: &Arc<Watched>) -> usize {
+    Arc::as_ptr(watched).addr()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sla::clock::Standing;
     use crate::sla::desk::{DeskRules, Warn};
     use crate::ticket::tests::sample;
     use crate::ticket::watch::Bounds;
-    use crate::ticket::{Directory, StatusWords, TenantId};
+    use crate::ticket::{ClockKind, Directory, StatusWords, TenantId};
 
     fn at(second: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap()
@@ -118,7 +178,7 @@ mod tests {
     fn kept(desk: &Arc<Desk>, watched: &Arc<Watched>) -> Quiet {
         let mut quiet = Quiet::default();
         quiet.begin(desk, at(100));
-        quiet.keep(watched, Clocks::of(watched, desk), Look { next_change: Some(at(110)) });
+        quiet.keep(watched, Clocks::of(watched, desk), Some(at(110)), true);
         quiet
     }
 
@@ -134,7 +194,7 @@ mod tests {
         for (name, now, expected) in cases {
             let mut quiet = kept(&desk, &watched);
             quiet.begin(&desk, now);
-            assert_eq!(quiet.look(&watched).is_some(), expected, "{name}");
+            assert_eq!(quiet.needs_no_look(&watched), expected, "{name}");
         }
     }
 
@@ -142,7 +202,7 @@ mod tests {
     fn a_ticket_that_was_read_anew_is_looked_at() {
         let (desk, watched) = (desk(), ticket());
         let quiet = kept(&desk, &watched);
-        assert_eq!(quiet.look(&Arc::new(Watched::clone(&watched))), None);
+        assert!(!quiet.needs_no_look(&Arc::new(Watched::clone(&watched))));
     }
 
     #[test]
@@ -150,7 +210,7 @@ mod tests {
         let watched = ticket();
         let mut quiet = kept(&desk(), &watched);
         quiet.begin(&desk(), at(101));
-        assert_eq!(quiet.look(&watched), None);
+        assert!(!quiet.needs_no_look(&watched));
     }
 
     #[test]
@@ -158,10 +218,10 @@ mod tests {
         let (desk, watched) = (desk(), ticket());
         let mut quiet = Quiet::default();
         quiet.begin(&desk, at(0));
-        quiet.keep(&watched, Clocks::of(&watched, &desk), Look::default());
+        quiet.keep(&watched, Clocks::of(&watched, &desk), None, true);
         for (second, expected) in [(29, true), (60, false)] {
             quiet.begin(&desk, at(second));
-            assert_eq!(quiet.look(&watched).is_some(), expected, "{second}");
+            assert_eq!(quiet.needs_no_look(&watched), expected, "{second}");
         }
     }
 
@@ -170,10 +230,40 @@ mod tests {
         let (desk, watched) = (desk(), ticket());
         let mut quiet = kept(&desk, &watched);
         for _ in 0..3 {
-            quiet.keep(&ticket(), Clocks::of(&watched, &desk), Look::default());
+            quiet.keep(&ticket(), Clocks::of(&watched, &desk), None, true);
         }
         quiet.tidy(1);
         assert_eq!(quiet.tickets.len(), 1);
-        assert!(quiet.look(&watched).is_some());
+        assert!(quiet.needs_no_look(&watched));
+    }
+
+    /// These tickets, open.
+    fn open(tickets: [&Arc<Watched>; 2]) -> Arc<OpenTickets> {
+        Arc::new(tickets.map(|watched| (watched.ticket.id.clone(), watched.clone())).into())
+    }
+
+    #[test]
+    fn between_two_passes_only_those_are_looked_at_whose_moment_has_come() {
+        let (desk, early) = (desk(), ticket());
+        let late = Arc::new(Watched::new(sample("8"), Bounds { earliest: at(0), latest: at(0) }));
+        let open = open([&early, &late]);
+        let none = || [].iter();
+        let mut quiet = Quiet::default();
+        let look = |quiet: &mut Quiet, watched: &Arc<Watched>, change, calm| {
+            quiet.keep(watched, Clocks::of(watched, &desk), change, calm);
+        };
+        quiet.begin(&desk, at(100));
+        assert_eq!(quiet.due(&open, none()).len(), 2, "all the first time");
+        look(&mut quiet, &early, Some(at(100)), false);
+        look(&mut quiet, &late, Some(at(101)), true);
+        assert_eq!(quiet.due(&open, none()), [early.clone()], "its moment has come");
+        look(&mut quiet, &early, Some(at(200)), false);
+        assert_eq!(quiet.due(&open, none()), [early.clone()], "its last look called for something");
+        look(&mut quiet, &early, Some(at(200)), true);
+        assert_eq!((quiet.due(&open, none()), quiet.next_change()), (Vec::new(), Some(at(101))));
+        assert_eq!(quiet.due(&open, [late.ticket.id.clone()].iter()), [late.clone()], "asked for");
+        look(&mut quiet, &late, Some(at(101)), true);
+        quiet.begin(&desk, at(101));
+        assert_eq!(quiet.due(&open, none()), [late.clone()], "all are gone through, and its moment has come");
     }
 }
