@@ -73,10 +73,8 @@ async fn carry_out(
 
 /// `alert` with the tenant's next number of acts.
 async fn numbered(tx: &mut SqliteConnection, alert: AlertRow) -> Result<AlertRow, sqlx::Error> {
-    let last: Option<i64> = sqlx::query_scalar("SELECT acts FROM alerts WHERE tenant = $1 ORDER BY acts DESC LIMIT 1")
-        .bind(alert.key.tenant.as_str())
-        .fetch_optional(tx)
-        .await?;
+    let last = "SELECT acts FROM alerts WHERE tenant = $1 AND acts > 0 ORDER BY acts DESC LIMIT 1";
+    let last: Option<i64> = sqlx::query_scalar(last).bind(alert.key.tenant.as_str()).fetch_optional(tx).await?;
     Ok(AlertRow { life: Life { acts: last.unwrap_or_default() + 1, ..alert.life }, ..alert })
 }
 

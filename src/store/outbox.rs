@@ -226,10 +226,13 @@ impl Store {
     /// `under_way` does not count.
     pub async fn due_channels(&self, under_way: &UnderWay, now: DateTime<Utc>) -> Result<Vec<ChannelKind>, StoreError> {
         let channels: Vec<String> = sqlx::query_scalar(
-            "SELECT DISTINCT channel FROM notifications
-             WHERE ((state = 'pending' AND due_at <= $1) OR (state = 'sending' AND (lease_until <= $1 OR $2)))
-             AND key NOT IN (SELECT value FROM json_each($3))",
+            "SELECT asked.value FROM json_each($1) AS asked
+             WHERE EXISTS (SELECT 1 FROM notifications WHERE state = 'pending' AND channel = asked.value
+               AND due_at <= $2 AND key NOT IN (SELECT value FROM json_each($4)))
+             OR EXISTS (SELECT 1 FROM notifications WHERE state = 'sending' AND channel = asked.value
+               AND (lease_until <= $2 OR $3) AND key NOT IN (SELECT value FROM json_each($4)))",
         )
+        .bind(json(&ChannelKind::ALL))
         .bind(millis(now))
         .bind(under_way.others_are_over())
         .bind(under_way.keys())
@@ -245,16 +248,15 @@ impl Store {
         shut: &[ChannelKind],
         under_way: &UnderWay,
     ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let open: Vec<_> = ChannelKind::ALL.into_iter().filter(|kind| !shut.contains(kind)).collect();
         let next: Option<i64> = sqlx::query_scalar(
             "SELECT MIN(at) FROM (
-               SELECT MIN(due_at) AS at FROM notifications
-               WHERE state = 'pending' AND channel NOT IN (SELECT value FROM json_each($1))
-               AND key NOT IN (SELECT value FROM json_each($2))
-               UNION ALL SELECT MIN(lease_until) FROM notifications
-               WHERE state = 'sending' AND channel NOT IN (SELECT value FROM json_each($1))
-               AND key NOT IN (SELECT value FROM json_each($2)))",
+               SELECT (SELECT due_at FROM notifications WHERE state = 'pending' AND channel = asked.value
+                 AND key NOT IN (SELECT value FROM json_each($2)) ORDER BY due_at LIMIT 1) AS at FROM json_each($1) AS asked
+               UNION ALL SELECT (SELECT lease_until FROM notifications WHERE state = 'sending' AND channel = asked.value
+                 AND key NOT IN (SELECT value FROM json_each($2)) ORDER BY lease_until LIMIT 1) FROM json_each($1) AS asked)",
         )
-        .bind(json(&shut))
+        .bind(json(&open))
         .bind(under_way.keys())
         .fetch_one(&self.reads)
         .await?;
@@ -263,7 +265,10 @@ impl Store {
 
     /// How many notifications wait or are being sent.
     pub async fn outbox_pending(&self) -> Result<i64, StoreError> {
-        let count = sqlx::query_scalar("SELECT COUNT(*) FROM notifications WHERE state IN ('pending', 'sending')");
+        let count = sqlx::query_scalar(
+            "SELECT (SELECT COUNT(*) FROM notifications WHERE state = 'pending')
+                  + (SELECT COUNT(*) FROM notifications WHERE state = 'sending')",
+        );
         Ok(count.fetch_one(&self.reads).await?)
     }
 }
@@ -276,21 +281,17 @@ async fn take_back(
     under_way: &UnderWay,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let over = "n.state = 'sending' AND (n.lease_until <= $1 OR $3) AND n.channel = $2
-         AND n.key NOT IN (SELECT value FROM json_each($4))";
-    let withdraw = format!(
-        "UPDATE notifications AS n SET unreported = MAX(unreported, 1), state = 'cancelled', done_at = $1
-         WHERE {over} AND n.kind = 'alert' AND EXISTS (SELECT 1 FROM alerts a WHERE a.key = n.alert_key AND {VOID})"
-    );
     let take_back = format!(
-        "UPDATE notifications AS n SET unreported = MAX(unreported, 1), state = 'pending', due_at = MIN(lease_until, $1)
-         WHERE {over}"
+        "UPDATE notifications SET unreported = MAX(unreported, 1), state = iif(back.is_void, 'cancelled', 'pending'),
+         done_at = iif(back.is_void, $1, done_at), due_at = iif(back.is_void, due_at, MIN(lease_until, $1))
+         FROM (SELECT n.key, n.kind = 'alert'
+                 AND EXISTS (SELECT 1 FROM alerts a WHERE a.key = n.alert_key AND {VOID}) AS is_void
+               FROM notifications n WHERE n.state = 'sending' AND n.channel = $2 AND (n.lease_until <= $1 OR $3)
+               AND n.key NOT IN (SELECT value FROM json_each($4))) AS back
+         WHERE notifications.key = back.key"
     );
-    for query in [withdraw, take_back] {
-        let query = sqlx::query(AssertSqlSafe(query)).bind(millis(now)).bind(channel.as_str());
-        query.bind(under_way.others_are_over()).bind(under_way.keys()).execute(&mut *tx).await?;
-    }
-    Ok(())
+    let query = sqlx::query(AssertSqlSafe(take_back)).bind(millis(now)).bind(channel.as_str());
+    query.bind(under_way.others_are_over()).bind(under_way.keys()).execute(tx).await.map(drop)
 }
 
 /// What a notification `n` says of its alert `a` holds no longer: that is over, held by somebody, at another stage, or
@@ -710,8 +711,8 @@ impl Store {
     /// What waits now, and what was sent or failed since `since`: messages, however many alerts one of them tells of.
     pub async fn tally(&self, tenant: Option<&TenantId>, since: DateTime<Utc>) -> Result<Tally, StoreError> {
         let row = sqlx::query(
-            "SELECT (SELECT COUNT(*) FROM notifications WHERE state IN ('pending', 'sending')
-                     AND (tenant = $1 OR $1 IS NULL)) AS pending,
+            "SELECT (SELECT COUNT(*) FROM notifications WHERE state = 'pending' AND (tenant = $1 OR $1 IS NULL))
+                  + (SELECT COUNT(*) FROM notifications WHERE state = 'sending' AND (tenant = $1 OR $1 IS NULL)) AS pending,
                     COUNT(CASE WHEN state = 'sent' THEN 1 END) AS sent,
                     COUNT(CASE WHEN state = 'failed' THEN 1 END) AS failed
              FROM notifications WHERE done_at >= $2 AND bundle IS NULL AND (tenant = $1 OR $1 IS NULL)",

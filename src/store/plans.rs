@@ -34,7 +34,9 @@ const AT_WORK: &[&str] = &[
     "alerts_held",
     "alerts_next_step",
     "alerts_without_id",
+    "notifications_pending",
     "notifications_ready",
+    "notifications_sending",
     "notifications_waiting",
     "write_backs_waiting",
 ];

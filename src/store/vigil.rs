@@ -86,8 +86,8 @@ impl Store {
         since: DateTime<Utc>,
     ) -> Result<Vec<String>, StoreError> {
         let keys = sqlx::query_scalar(
-            "SELECT key FROM notifications WHERE state = 'pending' AND due_at < $2 AND tenant = $1
-             AND channel NOT IN (SELECT value FROM json_each($3)) ORDER BY key",
+            "SELECT key FROM notifications INDEXED BY notifications_pending WHERE state = 'pending' AND due_at < $2
+             AND tenant = $1 AND channel NOT IN (SELECT value FROM json_each($3)) ORDER BY key",
         );
         Ok(keys.bind(tenant.as_str()).bind(millis(since)).bind(json(&shut)).fetch_all(&self.reads).await?)
     }

@@ -20,11 +20,12 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<usize, StoreError> {
         let waiting = sqlx::query(
-            "SELECT * FROM notifications n WHERE state IN ('pending', 'bundled') AND channel = $1 AND kind = 'alert'
-             AND diverted_at IS NULL AND fallback <> '[]' AND (due_at <= $2 OR attempts > 0)
-             AND ($3 = 0 OR stage LIKE 'breached%')
-             AND (bundle IS NULL OR EXISTS (SELECT 1 FROM notifications b WHERE b.key = n.bundle AND b.state = 'pending'))
-             ORDER BY due_at LIMIT $4",
+            "SELECT * FROM notifications WHERE key IN (
+               SELECT key FROM notifications WHERE state = 'pending' AND channel = $1
+               UNION ALL SELECT n.key FROM notifications b JOIN notifications n ON n.bundle = b.key
+               WHERE b.state = 'pending' AND b.channel = $1 AND b.kind = 'bundle' AND n.state = 'bundled')
+             AND kind = 'alert' AND diverted_at IS NULL AND fallback <> '[]' AND (due_at <= $2 OR attempts > 0)
+             AND ($3 = 0 OR stage LIKE 'breached%') ORDER BY due_at LIMIT $4",
         )
         .bind(channel.as_str())
         .bind(millis(now))

@@ -51,8 +51,9 @@ impl Store {
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
                     let anew = sqlx::query(
-                        "UPDATE notifications SET tried_since = NULL
-                         WHERE state IN ('pending', 'sending') AND tried_since IS NOT NULL",
+                        "UPDATE notifications SET tried_since = NULL WHERE tried_since IS NOT NULL AND key IN (
+                           SELECT key FROM notifications WHERE state = 'pending'
+                           UNION ALL SELECT key FROM notifications WHERE state = 'sending')",
                     );
                     anew.execute(tx).await.map(drop)
                 })
