@@ -146,11 +146,10 @@ fn address(watched: &Arc<Watched>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sla::clock::Standing;
     use crate::sla::desk::{DeskRules, Warn};
     use crate::ticket::tests::sample;
     use crate::ticket::watch::Bounds;
-    use crate::ticket::{ClockKind, Directory, StatusWords, TenantId};
+    use crate::ticket::{Directory, StatusWords, TenantId};
 
     fn at(second: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap()
