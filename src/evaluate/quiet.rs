@@ -255,14 +255,18 @@ mod tests {
         assert_eq!(quiet.due(&open, none()).len(), 2, "all the first time");
         look(&mut quiet, &early, Some(at(100)), false);
         look(&mut quiet, &late, Some(at(101)), true);
-        assert_eq!(quiet.due(&open, none()), [early.clone()], "its moment has come");
+        assert_eq!(quiet.due(&open, none()), std::slice::from_ref(&early), "its moment has come");
         look(&mut quiet, &early, Some(at(200)), false);
-        assert_eq!(quiet.due(&open, none()), [early.clone()], "its last look called for something");
+        assert_eq!(quiet.due(&open, none()), std::slice::from_ref(&early), "its last look called for something");
         look(&mut quiet, &early, Some(at(200)), true);
         assert_eq!((quiet.due(&open, none()), quiet.next_change()), (Vec::new(), Some(at(101))));
-        assert_eq!(quiet.due(&open, [late.ticket.id.clone()].iter()), [late.clone()], "asked for");
+        assert_eq!(quiet.due(&open, std::iter::once(&late.ticket.id)), std::slice::from_ref(&late), "asked for");
         look(&mut quiet, &late, Some(at(101)), true);
         quiet.begin(&desk, at(101));
-        assert_eq!(quiet.due(&open, none()), [late.clone()], "all are gone through, and its moment has come");
+        assert_eq!(
+            quiet.due(&open, none()),
+            std::slice::from_ref(&late),
+            "all are gone through, and its moment has come"
+        );
     }
 }
