@@ -10,7 +10,7 @@ use crate::config::{ChannelKind, Config};
 use crate::notify::{accepted_words, words};
 use crate::service::alerts::{AlertPage, AlertQuery, AlertView, HoldView, Said};
 use crate::service::overlays::OverlayView;
-use crate::service::{ClockStatus, Scope, Service};
+use crate::service::{ClockStatus, MessageView, Scope, Service};
 
 /// Answers and ends.
 pub(super) async fn alerts(config: Config, args: AlertsArgs) -> Result<(), CliError> {
@@ -136,10 +136,15 @@ fn outcome_words(channel: &str, outcome: &str) -> String {
     }
 }
 
+/// `breached alert`, `digest`.
+pub(super) fn what(message: &MessageView) -> String {
+    if message.stage == message.kind { message.kind.clone() } else { format!("{} {}", message.stage, message.kind) }
+}
+
 fn said_text(text: &mut String, said: &Said) {
     let message = &said.message;
     let (who, channel) = (printable(&message.recipient), &message.channel);
-    let _ = writeln!(text, "\n  {} {} to {who} by {channel}: {}", message.stage, message.kind, message.state);
+    let _ = writeln!(text, "\n  {} to {who} by {channel}: {}", what(message), message.state);
     for attempt in &said.outcomes {
         let detail = attempt.detail.as_deref().map(|detail| format!(", {}", printable(detail))).unwrap_or_default();
         let at = attempt.at.format("%H:%M:%S");

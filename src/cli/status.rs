@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 
 use chrono::{DateTime, Utc};
 
-use super::alerts::hold_words;
+use super::alerts::{hold_words, what};
 use super::{CliError, StatusArgs};
 use crate::config::Config;
 use crate::notify;
@@ -188,8 +188,11 @@ pub fn ticket_text(ticket: &TicketSla, messages: &[Said]) -> String {
         let when = message.sent_at.unwrap_or(message.due_at).format("%a %d %b %H:%M:%S UTC");
         let _ = writeln!(
             text,
-            "  {when}  {} {} to {} by {}: {}",
-            message.kind, message.stage, message.recipient, message.channel, message.state
+            "  {when}  {} to {} by {}: {}",
+            what(message),
+            message.recipient,
+            message.channel,
+            message.state
         );
     }
     text

@@ -271,9 +271,9 @@ impl Service {
         let overlays = self.store.overlays(None, now).await?;
         let keys: Vec<String> = rows.iter().map(|row| row.key.to_string()).collect();
         let mut said = HashMap::new();
-        let logged = self.store.said_of(&keys).await?.into_values().flatten();
-        let (alerts, logged): (Vec<_>, Vec<_>) =
-            logged.map(|row| (row.leased.notification.alert_key.clone(), row)).unzip();
+        let logged = self.store.said_of(&keys).await?.into_iter();
+        let logged = logged.flat_map(|(alert, rows)| rows.into_iter().map(move |row| (alert.clone(), row)));
+        let (alerts, logged): (Vec<_>, Vec<_>) = logged.unzip();
         for (key, one) in alerts.into_iter().zip(self.with_attempts(logged).await?) {
             said.entry(key).or_insert_with(Vec::new).push(one);
         }

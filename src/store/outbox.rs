@@ -432,7 +432,26 @@ pub(super) async fn enqueue(tx: &mut SqliteConnection, rows: &[NewNotification])
          bundle = iif(state = 'cancelled', NULL, bundle), tried_since = iif(state = 'cancelled', NULL, tried_since)
          WHERE notifications.state = 'cancelled' OR (notifications.void = 1 AND notifications.state IN ('sending', 'bundled'))",
     );
-    query.build().execute(tx).await.map(drop)
+    query.build().execute(&mut *tx).await?;
+    let digests = rows.iter().filter(|row| row.kind == "digest").map(|row| row.message.key.as_str());
+    note_members(tx, &digests.collect::<Vec<_>>()).await
+}
+
+/// Notes which alerts these digests tell whom of.
+async fn note_members(tx: &mut SqliteConnection, digests: &[&str]) -> Result<(), sqlx::Error> {
+    if digests.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO digested (alert_key, digest, recipient, at)
+         SELECT said.value, n.alert_key, n.recipient, n.created_at
+         FROM notifications n JOIN json_each(n.message, '$.body.alerts') AS said
+         WHERE n.key IN (SELECT value FROM json_each($1)) ON CONFLICT DO NOTHING",
+    )
+    .bind(json(&digests))
+    .execute(tx)
+    .await
+    .map(drop)
 }
 
 /// What a message is about, as far as it decides how it is shaped.
@@ -656,7 +675,8 @@ pub struct Tally {
 }
 
 impl Store {
-    /// The notifications of `tenant` (none: of all), of one ticket if one is named, newest first.
+    /// The notifications of `tenant` (none: of all), of one ticket if one is named with the digests that tell of it,
+    /// newest first.
     pub async fn notifications(
         &self,
         tenant: Option<&TenantId>,
@@ -671,7 +691,8 @@ impl Store {
         for tenant in tenants {
             let found = match ticket {
                 Some(ticket) => sqlx::query_as(
-                    "SELECT n.created_at, n.key FROM alerts a JOIN notifications n ON n.alert_key = a.key
+                    "SELECT DISTINCT n.created_at, n.key FROM alerts a LEFT JOIN digested d ON d.alert_key = a.key
+                     JOIN notifications n ON n.alert_key = a.key OR (n.alert_key = d.digest AND n.recipient = d.recipient)
                      WHERE a.tenant = $1 AND a.ticket_id = $3 ORDER BY n.created_at DESC, n.key DESC LIMIT $2",
                 )
                 .bind(tenant)

@@ -201,15 +201,19 @@ impl Store {
         Ok(readable(&rows.bind(json(&keys)).fetch_all(&self.reads).await?))
     }
 
-    /// What was said about each of these alerts, by its key, oldest first.
+    /// What was said about each of these alerts, by its key, oldest first: by itself, in a bundle or in a digest.
     pub async fn said_of(&self, alerts: &[String]) -> Result<HashMap<String, Vec<Logged>>, StoreError> {
         let mut said: HashMap<String, Vec<Logged>> = HashMap::new();
         let rows = sqlx::query(
-            "SELECT * FROM notifications WHERE alert_key IN (SELECT value FROM json_each($1)) ORDER BY created_at, key",
+            "SELECT alert_key AS about, * FROM notifications WHERE alert_key IN (SELECT value FROM json_each($1))
+             UNION ALL SELECT d.alert_key AS about, n.* FROM digested d
+             JOIN notifications n ON n.alert_key = d.digest AND n.recipient = d.recipient
+             WHERE d.alert_key IN (SELECT value FROM json_each($1)) ORDER BY created_at, key",
         );
-        // One that cannot be read any more must not hide the others.
-        for found in rows.bind(json(&alerts)).fetch_all(&self.reads).await?.iter().filter_map(|row| logged(row).ok()) {
-            said.entry(found.leased.notification.alert_key.clone()).or_default().push(found);
+        for row in rows.bind(json(&alerts)).fetch_all(&self.reads).await? {
+            // One that cannot be read any more must not hide the others.
+            let Ok(found) = logged(&row) else { continue };
+            said.entry(row.try_get("about")?).or_default().push(found);
         }
         Ok(said)
     }

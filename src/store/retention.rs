@@ -101,7 +101,9 @@ async fn messages(tx: &mut SqliteConnection, before: i64) -> Result<Bite, sqlx::
         "DELETE FROM notifications WHERE key IN (
            SELECT n.key FROM notifications n WHERE {OLD_MESSAGES} ORDER BY n.done_at LIMIT $2)"
     );
-    let forget = sqlx::query(AssertSqlSafe(forget)).bind(before).bind(BITE).execute(tx).await?;
+    let forget = sqlx::query(AssertSqlSafe(forget)).bind(before).bind(BITE).execute(&mut *tx).await?;
+    // Whom digests told of what is as old as they are.
+    sqlx::query("DELETE FROM digested WHERE at < $1").bind(before).execute(tx).await?;
     Ok(whole_bites(forget.rows_affected()))
 }
 

@@ -1,7 +1,7 @@
 //! One number for one thing, whoever is asked: API, command line, metrics and
 //! messages, on desks made by chance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use reqwest::Method;
@@ -10,6 +10,7 @@ use superops_sla::cli;
 use superops_sla::service::alerts::AlertQuery;
 use superops_sla::service::{Scope, TicketQuery};
 use superops_sla::simulator::NewTicket;
+use superops_sla::simulator::receivers::CaughtKind;
 use superops_sla::store::tokens::Role;
 
 use crate::life::{call, served};
@@ -320,4 +321,86 @@ async fn what_was_ignored_in_a_week_stays_ignored() {
         ignored += before;
     }
     assert!(ignored > 0, "nothing is ignored on any desk");
+}
+
+/// A ticket, by its display id, and somebody who was told of it by email.
+type Told = BTreeSet<(String, String)>;
+
+#[tokio::test]
+async fn whoever_was_told_of_a_ticket_by_whatever_message_stands_on_it_and_nobody_else() {
+    for seed in SEEDS {
+        let mut app = desk(seed).await;
+        app.turn().await;
+        let api = Api::of(&mut app).await;
+        let all = api.get("/api/v1/tickets?limit=500").await;
+        let tickets = all["tickets"].as_array().unwrap().clone();
+        let mut got = Told::new();
+        for round in 0..4 {
+            app.wait(minutes(37)).await;
+            for mail in app.heard().iter().filter(|caught| caught.kind == CaughtKind::Email) {
+                assert!(!mail.text.contains("\nAnd "), "all tickets are named: {}", mail.text);
+                let named = tickets.iter().filter_map(|ticket| ticket["display_id"].as_str());
+                let whole = format!("{}\n{}", mail.subject, mail.text);
+                got.extend(named.filter(|id| whole.contains(id)).map(|id| (id.to_owned(), mail.to.clone())));
+            }
+            assert_eq!(on_tickets(&api, &tickets).await, got, "desk {seed}, round {round}");
+            let alerts = api.get("/api/v1/alerts?state=all&limit=500").await;
+            let alerts = alerts["alerts"].as_array().unwrap().clone();
+            let by_alert: Told = alerts
+                .iter()
+                .flat_map(|alert| told(alert["display_id"].as_str().unwrap(), &alert["notifications"]))
+                .collect();
+            assert_eq!(by_alert, got, "desk {seed}, round {round}");
+        }
+        assert!(got.len() > 5, "desk {seed} tells nobody of anything");
+    }
+}
+
+async fn on_tickets(api: &Api, tickets: &[Value]) -> Told {
+    let mut shown = Told::new();
+    for ticket in tickets {
+        let id = ticket["ticket_id"].as_str().unwrap();
+        let messages = api.get(&format!("/api/v1/messages?limit=500&ticket={id}")).await;
+        shown.extend(told(ticket["display_id"].as_str().unwrap(), &messages["messages"]));
+    }
+    shown
+}
+
+/// Who got these messages by email; the look-alike's addresses are made of names.
+fn told(display_id: &str, messages: &Value) -> Told {
+    let sent = messages.as_array().unwrap().iter();
+    let sent = sent.filter(|message| message["state"] == "sent" && message["channel"] == "email");
+    let address = |message: &Value| {
+        let name = message["recipient"].as_str().unwrap().to_lowercase().replace(' ', ".").replace('\'', "");
+        format!("{}@example.com", name.replace('ø', "o").replace(['å', 'ä'], "a").replace(['ë', 'é'], "e"))
+    };
+    sent.map(|message| (display_id.to_owned(), address(message))).collect()
+}
+
+#[tokio::test]
+async fn a_ticket_told_in_the_digest_says_so_wherever_it_is_shown() {
+    let mut app = TestApp::start().await;
+    let hours = TimeDelta::hours;
+    let late = NewTicket { created_in: hours(-9), resolution_due_in: Some(hours(-1)), ..usual() };
+    let id = app.superops.add(late);
+    app.turn().await;
+    let api = Api::of(&mut app).await;
+    let messages = api.get(&format!("/api/v1/messages?ticket={id}")).await;
+    let [of_ticket] = messages["messages"].as_array().unwrap().as_slice() else { panic!("{messages}") };
+    let alerts = api.get("/api/v1/alerts").await;
+    let alert = &alerts["alerts"][0];
+    let [of_alert] = alert["notifications"].as_array().unwrap().as_slice() else { panic!("{alert}") };
+    for told in [of_ticket, of_alert] {
+        let words = ["kind", "recipient", "channel", "state"].map(|field| told[field].as_str().unwrap());
+        assert_eq!(words, ["digest", "Mateo Alvarez", "email", "sent"]);
+        assert_eq!(told["outcomes"][0]["outcome"], "taken", "{told}");
+    }
+    let scope = Scope::All;
+    let ticket = app.parts().service.ticket(&scope, &id).await.unwrap().unwrap();
+    let said = app.parts().service.messages(&scope, Some(&id), 50).await.unwrap();
+    let text = cli::status::ticket_text(&ticket, &said);
+    assert!(text.contains("digest to Mateo Alvarez by email: sent"), "{text}");
+    app.superops.add(NewTicket { created_in: hours(-9), resolution_due_in: Some(hours(9)), ..usual() });
+    app.wait(minutes(5)).await;
+    assert_eq!(app.states().await.get("sent"), Some(&1), "the other ticket was told to nobody");
 }

@@ -69,7 +69,7 @@ function dueTitle(alert) {
 /** Each person once, with the ways that reached them; then what reached nobody. */
 function toldWords(notifications) {
   const ways = new Map();
-  for (const { recipient, channel, state: how } of notifications.filter((one) => one.kind === 'alert')) {
+  for (const { recipient, channel, state: how } of notifications.filter((one) => one.kind === 'alert' || one.kind === 'digest')) {
     if (!ways.has(recipient)) ways.set(recipient, new Set());
     if (how === 'sent') ways.get(recipient).add(channel === 'email' ? 'email' : channelName(channel));
   }
