@@ -204,7 +204,8 @@ fn said(clock: &Value) -> String {
     let left = clock["remaining"].as_i64();
     match (clock["standing"].as_str().unwrap(), left) {
         ("breached", None) => format!("met late, {} over", over.unwrap()),
-        ("breached", Some(left)) if left <= 0 => format!("{} over", over.unwrap()),
+        ("breached", Some(-59..=0)) => "just breached".to_owned(),
+        ("breached", Some(left)) if left < 0 => format!("{} over", over.unwrap()),
         ("paused", Some(left)) => format!("paused, {} left", words(clock, left)),
         ("on_track" | "at_risk", Some(left)) => format!("{} left", words(clock, left)),
         (standing, _) => standing.to_owned(),
@@ -403,4 +404,54 @@ async fn a_ticket_told_in_the_digest_says_so_wherever_it_is_shown() {
     app.superops.add(NewTicket { created_in: hours(-9), resolution_due_in: Some(hours(9)), ..usual() });
     app.wait(minutes(5)).await;
     assert_eq!(app.states().await.get("sent"), Some(&1), "the other ticket was told to nobody");
+}
+
+#[tokio::test]
+async fn a_message_says_the_time_that_the_page_shows_at_the_moment_it_leaves() {
+    let mut in_working_time = 0;
+    for seed in SEEDS {
+        let mut app = desk(seed).await;
+        app.turn().await;
+        let api = Api::of(&mut app).await;
+        for _ in 0..5 {
+            let mails: Vec<_> = app.heard().into_iter().filter(|caught| caught.kind == CaughtKind::Email).collect();
+            let all = api.get("/api/v1/tickets?limit=500").await;
+            for ticket in all["tickets"].as_array().unwrap() {
+                for (clock, line) in mails.iter().flat_map(|mail| times(&mail.text, ticket)) {
+                    let expected = in_message(clock);
+                    assert!(line.contains(&expected), "{expected} is not in {line}: {clock} on desk {seed}");
+                    in_working_time += usize::from(expected.contains("working time"));
+                }
+            }
+            app.wait(minutes(113)).await;
+        }
+    }
+    assert!(in_working_time > 20, "only {in_working_time} clocks tell working time from wall time");
+}
+
+/// The clocks of `ticket` of which a mail tells the time, each with the line that does. It stands over the ticket.
+fn times<'t, 'm>(mail: &'m str, ticket: &'t Value) -> Vec<(&'t Value, &'m str)> {
+    let lines: Vec<&str> = mail.lines().collect();
+    let id = ticket["display_id"].as_str().unwrap();
+    let mut found = Vec::new();
+    for at in (1..lines.len()).filter(|at| lines[*at].starts_with(id)) {
+        let about = format!("{} {}", lines[at - 1], lines.get(at + 1).unwrap_or(&""));
+        let kind = if about.contains("first response") { "first_response" } else { "resolution" };
+        let clock = ticket["clocks"].as_array().unwrap().iter().find(|clock| clock["clock"] == kind).unwrap();
+        let left = clock["remaining"].as_i64();
+        // Of one that was stopped, or that SuperOps calls breached before it is due, no time is told.
+        if left.is_some_and(|left| left < 0 || clock["standing"] != "breached") {
+            found.push((clock, lines[at - 1]));
+        }
+    }
+    found
+}
+
+fn in_message(clock: &Value) -> String {
+    let unit = if clock["round_the_clock"].as_bool().unwrap() { "" } else { " of working time" };
+    match clock["remaining"].as_i64().unwrap() {
+        left @ 0.. => format!("{}{unit} left", words(clock, left)),
+        -59..0 => "just breached".to_owned(),
+        left => format!("{}{unit} over", words(clock, -left)),
+    }
 }

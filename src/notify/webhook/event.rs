@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::alert::Stage;
 use crate::notify::{
     AcknowledgedFacts, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, StaleFacts, TicketFacts,
-    render,
+    WorkingTime, render,
 };
 use crate::store::alerts::id_of;
 
@@ -51,6 +51,7 @@ fn alert(facts: &AlertFacts, message: &Message, now: DateTime<Utc>) -> Value {
         "stage": facts.stage,
         "due": facts.due,
         "seconds_left": (facts.due - now).num_seconds(),
+        "working_seconds_left": working_left(facts.working.as_ref(), facts.due, now),
         "escalation_step": facts.step,
         "reasons": reasons,
         "hours": render::line(&facts.hours, 200),
@@ -109,9 +110,20 @@ fn digest(facts: &DigestFacts, message: &Message, now: DateTime<Utc>) -> Value {
     json!({ "tenant": tenant(message), "rows": rows, "more": more })
 }
 
+/// As pages and API count it; negative once over.
+fn working_left(working: Option<&WorkingTime>, due: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
+    working.map_or(due - now, |working| working.left(now)).num_seconds()
+}
+
 fn digest_row(row: &DigestRow, now: DateTime<Utc>) -> Value {
     let seconds_left = (row.due - now).num_seconds();
-    json!({ "clock": row.clock, "due": row.due, "seconds_left": seconds_left, "ticket": ticket(&row.ticket) })
+    json!({
+        "clock": row.clock,
+        "due": row.due,
+        "seconds_left": seconds_left,
+        "working_seconds_left": working_left(row.working.as_ref(), row.due, now),
+        "ticket": ticket(&row.ticket),
+    })
 }
 
 fn ticket(ticket: &TicketFacts) -> Value {
