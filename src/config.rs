@@ -284,6 +284,7 @@ pub struct Notify {
     pub ntfy: Option<Ntfy>,
     pub sms: Option<Sms>,
     pub slack: Option<Slack>,
+    pub teams: Option<Teams>,
     pub pagerduty: Option<PagerDuty>,
     pub webhook: Option<Webhook>,
     /// How many messages a minute a channel may be given; absent: as many as there are.
@@ -298,6 +299,7 @@ impl Notify {
             ChannelKind::Ntfy => self.ntfy.is_some(),
             ChannelKind::Sms => self.sms.is_some(),
             ChannelKind::Slack => self.slack.is_some(),
+            ChannelKind::Teams => self.teams.is_some(),
             ChannelKind::PagerDuty => self.pagerduty.is_some(),
             ChannelKind::Webhook => self.webhook.is_some(),
         };
@@ -346,6 +348,12 @@ pub enum SlackWay {
     },
     /// The address is the secret; it stands for one channel.
     IncomingWebhook { url: SecretString },
+}
+
+#[derive(Debug)]
+pub struct Teams {
+    /// Of a workflow, which posts to one channel or chat. Whoever knows it can post there.
+    pub webhook_url: SecretString,
 }
 
 #[derive(Debug)]

@@ -11,6 +11,7 @@ pub mod pagerduty;
 pub mod render;
 pub mod slack;
 pub mod sms;
+pub mod teams;
 pub mod webhook;
 
 mod http;
@@ -112,6 +113,9 @@ pub fn connect_offering(
     }
     if let Some(slack) = &notify.slack {
         channels.push(Arc::new(slack::SlackNotifier::new(slack, Arc::clone(clock))?));
+    }
+    if let Some(teams) = &notify.teams {
+        channels.push(Arc::new(teams::TeamsNotifier::new(teams, Arc::clone(clock))?.offering(ways.clone())));
     }
     if let Some(pagerduty) = &notify.pagerduty {
         channels.push(Arc::new(pagerduty::PagerDutyNotifier::new(pagerduty, Arc::clone(clock))?));

@@ -43,6 +43,7 @@ pub enum Target {
     Ntfy(String),
     /// The channel of this name, or the one that the configuration gives.
     Slack(Option<String>),
+    Teams,
     PagerDuty,
     Webhook,
 }
@@ -52,6 +53,7 @@ impl Target {
     pub fn system(&self) -> Option<ChannelKind> {
         match self {
             Self::Slack(_) => Some(ChannelKind::Slack),
+            Self::Teams => Some(ChannelKind::Teams),
             Self::PagerDuty => Some(ChannelKind::PagerDuty),
             Self::Webhook => Some(ChannelKind::Webhook),
             _ => None,
@@ -77,6 +79,7 @@ impl Target {
                 Some(Recipient { topic: Some(topic.clone()), ..Recipient::fixed(&format!("ntfy:{topic}")) })
             }
             Self::Slack(channel) => Some(Recipient::system(ChannelKind::Slack, channel.as_deref())),
+            Self::Teams => Some(Recipient::system(ChannelKind::Teams, None)),
             Self::PagerDuty => Some(Recipient::system(ChannelKind::PagerDuty, None)),
             Self::Webhook => Some(Recipient::system(ChannelKind::Webhook, None)),
             Self::Technician | Self::Manager | Self::Group | Self::AccountManager | Self::OnCall(_) => None,
@@ -92,6 +95,7 @@ impl Target {
     pub fn of_system(channel: ChannelKind) -> Option<Self> {
         match channel {
             ChannelKind::Slack => Some(Self::Slack(None)),
+            ChannelKind::Teams => Some(Self::Teams),
             ChannelKind::PagerDuty => Some(Self::PagerDuty),
             ChannelKind::Webhook => Some(Self::Webhook),
             ChannelKind::Email | ChannelKind::Ntfy | ChannelKind::Sms => None,
@@ -112,6 +116,7 @@ impl fmt::Debug for Target {
             Self::Sms(_) => "Sms(..)",
             Self::Ntfy(_) => "Ntfy(..)",
             Self::Slack(_) => "Slack(..)",
+            Self::Teams => "Teams",
             Self::PagerDuty => "PagerDuty",
             Self::Webhook => "Webhook",
         })
@@ -126,6 +131,7 @@ pub enum ChannelKind {
     Ntfy,
     Sms,
     Slack,
+    Teams,
     #[serde(rename = "pagerduty")]
     PagerDuty,
     Webhook,
@@ -133,14 +139,15 @@ pub enum ChannelKind {
 
 impl ChannelKind {
     /// Every way there is, the quietest first.
-    pub const ALL: [Self; 6] = [Self::Email, Self::Ntfy, Self::Sms, Self::Slack, Self::PagerDuty, Self::Webhook];
+    pub const ALL: [Self; 7] =
+        [Self::Email, Self::Ntfy, Self::Sms, Self::Slack, Self::Teams, Self::PagerDuty, Self::Webhook];
 
     /// Whether a system listens there rather than one person: it follows an alert to its end, and no caps or quiet
     /// hours of people hold for it.
     pub fn is_system(self) -> bool {
         match self {
             Self::Email | Self::Ntfy | Self::Sms => false,
-            Self::Slack | Self::PagerDuty | Self::Webhook => true,
+            Self::Slack | Self::Teams | Self::PagerDuty | Self::Webhook => true,
         }
     }
 
@@ -151,6 +158,7 @@ impl ChannelKind {
             Self::Ntfy => "ntfy",
             Self::Sms => "sms",
             Self::Slack => "slack",
+            Self::Teams => "teams",
             Self::PagerDuty => "pagerduty",
             Self::Webhook => "webhook",
         }
@@ -163,6 +171,7 @@ impl ChannelKind {
             Self::Ntfy => "push",
             Self::Sms => "SMS",
             Self::Slack => "Slack",
+            Self::Teams => "Teams",
             Self::PagerDuty => "PagerDuty",
             Self::Webhook => "webhook",
         }

@@ -98,7 +98,10 @@ impl Answers {
             alerts.extend(self.alert(&key).await?);
         }
         let message = notification.message;
-        let who = message.to_name.clone().unwrap_or_else(|| notification.channel.unnamed().to_owned());
+        let who = message.to_name.clone().unwrap_or_else(|| match notification.channel {
+            system if system.is_system() => format!("somebody in {}", system.words()),
+            channel => channel.unnamed().to_owned(),
+        });
         if alerts.is_empty() { Err(LinkTrouble::Gone) } else { Ok(Linked { alerts, message, who, now }) }
     }
 

@@ -128,7 +128,7 @@ async fn send_test(config: &Config, address: &str) -> Result<bool, CliError> {
     let (fits, to) = fitting_channel(address).ok_or_else(|| {
         CliError::usage(format!(
             "`{address}` is neither an email address nor a phone number with its country code, like +15005550006, \
-             nor ntfy:TOPIC, slack, slack:#CHANNEL, pagerduty or webhook"
+             nor ntfy:TOPIC, slack, slack:#CHANNEL, teams, pagerduty or webhook"
         ))
     })?;
     let clock: SharedClock = Arc::new(SystemClock);

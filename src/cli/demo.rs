@@ -29,8 +29,8 @@ use crate::notify;
 use crate::service::{Scope, Service};
 use crate::simulator::crew::Crew;
 use crate::simulator::receivers::{
-    Caller, Caught, CaughtKind, CaughtList, MailCatcher, NtfyCatcher, SlackCatcher, SmsCatcher, WEBHOOK_SECRET,
-    WebhookCatcher,
+    Caller, Caught, CaughtKind, CaughtList, MailCatcher, NtfyCatcher, SlackCatcher, SmsCatcher, TeamsCatcher,
+    WEBHOOK_SECRET, WebhookCatcher,
 };
 use crate::simulator::{SimOptions, Simulator, targets};
 use crate::store::Store;
@@ -113,6 +113,7 @@ struct World {
     ntfy: NtfyCatcher,
     sms: SmsCatcher,
     slack: SlackCatcher,
+    teams: TeamsCatcher,
     webhook: WebhookCatcher,
     caught: Arc<CaughtList>,
     folder: TempDir,
@@ -135,6 +136,7 @@ impl World {
             ntfy: NtfyCatcher::start(any, clock.clone(), caught.clone()).await?,
             sms: SmsCatcher::start(any, clock.clone(), caught.clone()).await?,
             slack: SlackCatcher::start(any, clock.clone(), caught.clone()).await?,
+            teams: TeamsCatcher::start(any, clock.clone(), caught.clone()).await?,
             webhook: WebhookCatcher::start(any, clock, caught.clone()).await?,
             folder: tempfile::tempdir().context("there is no room for the demo's files")?,
             look_alike,
@@ -168,7 +170,7 @@ impl World {
         let token = token.to_str().context("the temporary folder has an odd name")?;
         let environment =
             GivenEnvironment::default().with_file(token, &self.options.token).with_var("DEMO_SMS", SMS_TOKEN);
-        let environment = environment.with_var("DEMO_NTFY", "tk_demo");
+        let environment = environment.with_var("DEMO_NTFY", "tk_demo").with_var("DEMO_TEAMS", &self.teams.url());
         let environment = environment.with_var("DEMO_SLACK", "xoxb-demo").with_var("DEMO_WEBHOOK", WEBHOOK_SECRET);
         Ok(Config::parse(Path::new("demo.toml"), &text, &environment)?)
     }
@@ -178,6 +180,7 @@ impl World {
         format!(
             "[notify.ntfy]\ntoken_env = \"DEMO_NTFY\"\nbase_url = \"{}\"\n\
              [notify.slack]\nbot_token_env = \"DEMO_SLACK\"\nchannel = \"#sla\"\nbase_url = \"{}\"\n\
+             [notify.teams]\nwebhook_url_env = \"DEMO_TEAMS\"\n\
              [notify.webhook]\nurl = \"{}\"\nsecret_env = \"DEMO_WEBHOOK\"\n",
             self.ntfy.url(),
             self.slack.url(),
@@ -233,7 +236,7 @@ predict_least_left = "30m"
 ack_expires = "2h"
 [[alerts.steps]]
 after = "0s"
-notify = ["technician", "slack", "webhook"]
+notify = ["technician", "slack", "teams", "webhook"]
 [[alerts.steps]]
 after = "15m"
 notify = ["manager"]
@@ -353,6 +356,7 @@ fn line(message: &Caught, colours: bool) -> String {
         CaughtKind::Ntfy => ("push", first_line(message)),
         CaughtKind::Sms => ("text", message.text.clone()),
         CaughtKind::Slack => ("slack", message.text.lines().take(2).collect::<Vec<_>>().join(" – ")),
+        CaughtKind::Teams => ("teams", message.text.lines().take(2).collect::<Vec<_>>().join(" – ")),
         CaughtKind::PagerDuty => ("page", format!("{} {}", message.subject, message.text)),
         CaughtKind::Webhook => ("hook", message.subject.clone()),
     };

@@ -7,7 +7,7 @@ use super::explain::{Page, or_default};
 use super::explain_noise::rules;
 use super::explain_write_back;
 use super::read_alerts::{DEFAULT_BUDGET, DEFAULT_WARN_AT};
-use super::read_notify::{DEFAULT_NTFY, DEFAULT_PAGERDUTY, DEFAULT_SLACK, DEFAULT_SLACK_PER_MINUTE, DEFAULT_TWILIO};
+use super::read_notify::{DEFAULT_NTFY, DEFAULT_PAGERDUTY, DEFAULT_SLACK, DEFAULT_TWILIO, usual_limit};
 use super::{
     Alerts, ChannelKind, Config, Email, Notify, Ntfy, PagerDuty, Slack, SlackWay, Sms, SmsSender, SmtpTls, Step,
     Target, Webhook, default_steps, duration,
@@ -107,6 +107,7 @@ pub(super) fn direct_words(target: &Target) -> Option<String> {
         Target::Ntfy(topic) => Some(format!("the topic {topic}, by push")),
         Target::Slack(Some(channel)) => Some(format!("{channel} on Slack")),
         Target::Slack(None) => Some("Slack".to_owned()),
+        Target::Teams => Some("Teams".to_owned()),
         Target::PagerDuty => Some("PagerDuty".to_owned()),
         Target::Webhook => Some("the webhook".to_owned()),
         _ => None,
@@ -138,6 +139,7 @@ pub(super) fn channels(page: &mut Page, notify: &Notify) {
             ChannelKind::Ntfy => notify.ntfy.as_ref().map(ntfy_words),
             ChannelKind::Sms => notify.sms.as_ref().map(sms_words),
             ChannelKind::Slack => notify.slack.as_ref().map(slack_words),
+            ChannelKind::Teams => notify.teams.as_ref().map(|_| "by a workflow, to its own channel or chat".to_owned()),
             ChannelKind::PagerDuty => notify.pagerduty.as_ref().map(pagerduty_words),
             ChannelKind::Webhook => notify.webhook.as_ref().map(webhook_words),
         };
@@ -147,9 +149,8 @@ pub(super) fn channels(page: &mut Page, notify: &Notify) {
 }
 
 fn limit_words(kind: ChannelKind, notify: &Notify) -> String {
-    let usual = kind == ChannelKind::Slack;
     match notify.per_minute.get(&kind) {
-        Some(limit) => or_default(format!(", at most {limit} a minute"), usual && *limit == DEFAULT_SLACK_PER_MINUTE),
+        Some(limit) => or_default(format!(", at most {limit} a minute"), usual_limit(kind) == Some(*limit)),
         None => String::new(),
     }
 }

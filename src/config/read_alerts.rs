@@ -13,7 +13,8 @@ pub(super) const DEFAULT_BUDGET: Budget = Budget { a_day: 10, least_left: TimeDe
 /// More predictions than this in a day are not a choice.
 const MOST_A_DAY: i64 = 1_000;
 
-const TARGETS: [&str; 7] = ["technician", "manager", "group", "account-manager", "slack", "pagerduty", "webhook"];
+const TARGETS: [&str; 8] =
+    ["technician", "manager", "group", "account-manager", "slack", "teams", "pagerduty", "webhook"];
 
 /// The channels that have a table in the file, right or wrong.
 pub(super) struct Channels {
@@ -191,6 +192,7 @@ fn role(text: &str) -> Result<Target, String> {
         "group" => Ok(Target::Group),
         "account-manager" => Ok(Target::AccountManager),
         "slack" => Ok(Target::Slack(None)),
+        "teams" => Ok(Target::Teams),
         "pagerduty" => Ok(Target::PagerDuty),
         "webhook" => Ok(Target::Webhook),
         other => Err(unknown_target(&nearest(other, TARGETS.into_iter()))),
@@ -200,7 +202,7 @@ fn role(text: &str) -> Result<Target, String> {
 fn unknown_target(hint: &str) -> String {
     format!(
         "must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, \
-         ntfy:TOPIC, slack, slack:#CHANNEL, pagerduty or webhook{hint}"
+         ntfy:TOPIC, slack, slack:#CHANNEL, teams, pagerduty or webhook{hint}"
     )
 }
 

@@ -14,7 +14,7 @@ use super::secret::{Named, SecretKeys};
 use super::{ChannelKind, Email, Notify, Sms, SmsSender, SmtpTls, checks};
 
 pub(super) use push::DEFAULT_NTFY;
-pub(super) use services::{DEFAULT_PAGERDUTY, DEFAULT_SLACK, DEFAULT_SLACK_PER_MINUTE};
+pub(super) use services::{DEFAULT_PAGERDUTY, DEFAULT_SLACK};
 /// More is no limit worth the name; one every minute is the least that can be said of an alarm.
 const MOST_PER_MINUTE: i64 = 60_000;
 pub(super) const DEFAULT_TWILIO: &str = "https://api.twilio.com";
@@ -32,13 +32,14 @@ pub(super) fn notify(section: Section<'_>) -> Notify {
     let tables = ChannelKind::ALL.map(|kind| section.table(kind.as_str()));
     let per_minute = ChannelKind::ALL.into_iter().zip(&tables);
     let per_minute = per_minute.filter_map(|(kind, table)| Some((kind, limit(kind, table)?))).collect();
-    let [of_email, of_ntfy, of_sms, of_slack, of_pagerduty, of_webhook] = tables;
+    let [of_email, of_ntfy, of_sms, of_slack, of_teams, of_pagerduty, of_webhook] = tables;
     section.finish();
     Notify {
         email: email(of_email),
         ntfy: push::ntfy(of_ntfy),
         sms: sms(of_sms),
         slack: services::slack(of_slack),
+        teams: services::teams(of_teams),
         pagerduty: services::pagerduty(of_pagerduty),
         webhook: services::webhook(of_webhook),
         per_minute,
@@ -48,8 +49,12 @@ pub(super) fn notify(section: Section<'_>) -> Notify {
 /// How many messages a minute the channel of `table` may be given.
 fn limit(kind: ChannelKind, table: &Section<'_>) -> Option<u32> {
     let limit = table.integer("per_minute").and_then(|number| number.read(|number| per_minute(*number)));
-    // Slack allows a channel about one message a second.
-    limit.or_else(|| (kind == ChannelKind::Slack).then_some(DEFAULT_SLACK_PER_MINUTE))
+    limit.or_else(|| usual_limit(kind))
+}
+
+/// Slack allows a channel about one message a second. A workflow takes more, but nobody reads more in one channel.
+pub(super) fn usual_limit(kind: ChannelKind) -> Option<u32> {
+    matches!(kind, ChannelKind::Slack | ChannelKind::Teams).then_some(60)
 }
 
 fn per_minute(number: i64) -> Result<u32, String> {

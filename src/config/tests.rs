@@ -336,7 +336,7 @@ channels = ["webhook", "email"]
     config.toml:13:46: `notify` must name a Slack channel, such as "#sla" or "C024BE91L"
     config.toml:13:65: `notify` needs pagerduty, but there is no [notify.pagerduty] to send it with
     config.toml:13:78: `notify` needs webhook, but there is no [notify.webhook] to send it with
-    config.toml:13:89: `notify` must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, ntfy:TOPIC, slack, slack:#CHANNEL, pagerduty or webhook
+    config.toml:13:89: `notify` must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, ntfy:TOPIC, slack, slack:#CHANNEL, teams, pagerduty or webhook
     config.toml:14:13: `channels` holds webhook, which reaches no single person: put it into `notify` instead
     "##);
 }
@@ -502,6 +502,7 @@ fn check_explains_the_least_configuration() {
       push              not set up
       SMS               not set up
       Slack             not set up
+      Teams             not set up
       PagerDuty         not set up
       webhook           not set up
 
@@ -657,6 +658,7 @@ channels = ["sms"]
       push              not set up
       SMS               from the messaging service MG1, with the auth token of AC1, by https://api.twilio.com (default)
       Slack             not set up
+      Teams             not set up
       PagerDuty         not set up
       webhook           not set up
 
@@ -776,13 +778,13 @@ channels = ["mail"]
     config.toml:14:12: `response` must be over 0s: no ticket could meet it
     config.toml:15:14: `resolution` must be a length of time such as "90s", "15m", "8h", "2d" or "1h30m"
     config.toml:16:7: `sla` must not be blank
-    config.toml:19:11: `notify` must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, ntfy:TOPIC, slack, slack:#CHANNEL, pagerduty or webhook; did you mean `technician`?
+    config.toml:19:11: `notify` must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, ntfy:TOPIC, slack, slack:#CHANNEL, teams, pagerduty or webhook; did you mean `technician`?
     config.toml:21:9: `after` must not be before the step above it (15m): an escalation goes one way
     config.toml:22:1: `notify` must name somebody: a step that tells nobody would hide a breach
     config.toml:24:11: `notify` must name an email address after `email:`
     config.toml:24:27: `notify` must be a phone number with + and the country code, digits only, such as "+15005550006"
     config.toml:24:38: `notify` needs sms, but there is no [notify.sms] to send it with
-    config.toml:24:58: `notify` must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, ntfy:TOPIC, slack, slack:#CHANNEL, pagerduty or webhook
+    config.toml:24:58: `notify` must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, ntfy:TOPIC, slack, slack:#CHANNEL, teams, pagerduty or webhook
     config.toml:25:13: `channels` must hold "email", "ntfy" or "sms"; did you mean `email`?
     "#);
 }

@@ -6,7 +6,7 @@ use maud::html;
 use super::Scene;
 use super::memory::stage_of;
 use crate::alert::Stage;
-use crate::alert::escalation::{ChannelKind, Step};
+use crate::alert::escalation::Step;
 use crate::alert::write_back::Wish;
 use crate::sla::clock::ClockState;
 use crate::store::alerts::{AlertRow, AlertTurn};
@@ -116,7 +116,7 @@ fn told_words(told: &[NewNotification]) -> String {
 /// Blank for a channel at whose end a system listens: its name says it all.
 fn name_of(told: &NewNotification) -> &str {
     match (told.channel, &told.message.to_name) {
-        (ChannelKind::Slack | ChannelKind::PagerDuty | ChannelKind::Webhook, _) => "",
+        (channel, _) if channel.is_system() => "",
         (_, Some(name)) => name,
         (_, None) => "an address that the step names",
     }

@@ -6,6 +6,7 @@
 //! for it. Nothing here reads the time, a file or the network.
 
 mod bundle;
+mod card;
 mod gsm7;
 mod html;
 mod letter;
@@ -26,6 +27,7 @@ use super::{Body, BundleRow, JUST, Message, TicketFacts, WorkingTime, span, word
 use crate::alert::Stage;
 use crate::ticket::ClockKind;
 
+pub use self::card::card;
 pub(super) use self::letter::web_address;
 pub use self::push::{Push, push};
 pub use self::slack::slack;

@@ -53,6 +53,7 @@ fn configured(port: u16) -> config::Notify {
         way: config::SlackWay::IncomingWebhook { url: format!("https://localhost:{port}/hook").into() },
         signing_secret: None,
     };
+    let teams = config::Teams { webhook_url: format!("https://localhost:{port}/hook").into() };
     let pagerduty = config::PagerDuty {
         routing_key: "key".into(),
         base_url: format!("https://localhost:{port}"),
@@ -67,6 +68,7 @@ fn configured(port: u16) -> config::Notify {
         ntfy: Some(ntfy),
         sms: Some(sms),
         slack: Some(slack),
+        teams: Some(teams),
         pagerduty: Some(pagerduty),
         webhook: Some(webhook),
         ..config::Notify::default()

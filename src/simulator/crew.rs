@@ -45,7 +45,7 @@ impl<'a> Crew<'a> {
                 CaughtKind::Email => self.read_mail(message).await,
                 CaughtKind::Ntfy => self.read_push(message).await,
                 CaughtKind::Sms => self.read_text(message).await,
-                CaughtKind::Slack | CaughtKind::PagerDuty | CaughtKind::Webhook => None,
+                CaughtKind::Slack | CaughtKind::Teams | CaughtKind::PagerDuty | CaughtKind::Webhook => None,
             });
         }
         done

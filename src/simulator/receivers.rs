@@ -10,6 +10,7 @@ mod ntfy;
 mod pagerduty;
 mod slack;
 mod sms;
+mod teams;
 mod webhook;
 
 use std::collections::VecDeque;
@@ -24,6 +25,7 @@ pub use ntfy::{FORBIDDEN_TOPIC, NtfyCatcher};
 pub use pagerduty::PagerDutyCatcher;
 pub use slack::SlackCatcher;
 pub use sms::{SmsCatcher, SmsReply};
+pub use teams::TeamsCatcher;
 pub use webhook::{WEBHOOK_SECRET, WebhookCatcher};
 
 /// How a message came.
@@ -33,6 +35,7 @@ pub enum CaughtKind {
     Ntfy,
     Sms,
     Slack,
+    Teams,
     PagerDuty,
     Webhook,
 }
@@ -45,6 +48,7 @@ impl CaughtKind {
             Self::Ntfy => "ntfy",
             Self::Sms => "sms",
             Self::Slack => "slack",
+            Self::Teams => "teams",
             Self::PagerDuty => "pagerduty",
             Self::Webhook => "webhook",
         }
@@ -59,7 +63,7 @@ pub struct Caught {
     pub kind: CaughtKind,
     /// The address, number or topic it was for; the channel at Slack, the incident at PagerDuty.
     pub to: String,
-    /// Empty for a text message and at Slack; the title of a push; what PagerDuty is to do; the type of a webhook's event.
+    /// Empty for a text message, at Slack and in Teams; the title of a push; what PagerDuty is to do; the type of a webhook's event.
     pub subject: String,
     pub text: String,
     pub html: Option<String>,

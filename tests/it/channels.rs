@@ -1,4 +1,4 @@
-//! Slack, PagerDuty and a webhook hear of an alert from its start to its end; a channel that is out of order holds up
+//! Slack, Teams, PagerDuty and a webhook hear of an alert from its start to its end; a channel that is out of order holds up
 //! nothing but its own messages.
 
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use superops_sla::store::alerts::id_of;
 
 use crate::support::{TestApp, minutes, usual};
 
-const TO_SYSTEMS: &str = "[[alerts.steps]]\nafter = '0s'\nnotify = ['slack', 'slack:#night', 'pagerduty', 'webhook']\n";
+const TO_SYSTEMS: &str =
+    "[[alerts.steps]]\nafter = '0s'\nnotify = ['slack', 'slack:#night', 'teams', 'pagerduty', 'webhook']\n";
 const TO_WEBHOOK: &str = "[[alerts.steps]]\nafter = '0s'\nnotify = ['webhook']\n";
 /// Each message by itself, however many there are.
 const BY_TEXT: &str = "[alerts.limits]\nbundle_from = 1000\nsms_per_number = []\n[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['sms']\n";
@@ -45,6 +46,7 @@ async fn an_alert_is_told_to_each_system_and_so_is_all_that_becomes_of_it() {
     pagerduty trigger acme:7712049386651025416:resolution:0: At risk: 2 h left, resolution due 17:00 UTC: 112326-0008 Mail server down (High priority, Globex Corporation)
     slack #night: *At risk: 2 h left, resolution due 17:00 UTC*
     slack #sla: *At risk: 2 h left, resolution due 17:00 UTC*
+    teams: At risk: 2 h left, resolution due 17:00 UTC
     webhook sla.alert.warning
     ");
     app.wait(minutes(121)).await;
@@ -52,6 +54,7 @@ async fn an_alert_is_told_to_each_system_and_so_is_all_that_becomes_of_it() {
     pagerduty trigger acme:7712049386651025416:resolution:0: Breached: 1 min over, resolution was due 17:00 UTC: 112326-0008 Mail server down (High priority, Globex Corporation)
     slack #night: *Breached: 1 min over, resolution was due 17:00 UTC*
     slack #sla: *Breached: 1 min over, resolution was due 17:00 UTC*
+    teams: Breached: 1 min over, resolution was due 17:00 UTC
     webhook sla.alert.breached
     ");
     acknowledge(&mut app).await;
@@ -60,6 +63,7 @@ async fn an_alert_is_told_to_each_system_and_so_is_all_that_becomes_of_it() {
     pagerduty acknowledge acme:7712049386651025416:resolution:0: 
     slack #night: *Acknowledged: resolution, by Mia at 17:01 UTC*
     slack #sla: *Acknowledged: resolution, by Mia at 17:01 UTC*
+    teams: Acknowledged: resolution, by Mia at 17:01 UTC
     webhook sla.alert.acknowledged
     ");
     app.superops.change_status(&id, "Resolved");
@@ -68,6 +72,7 @@ async fn an_alert_is_told_to_each_system_and_so_is_all_that_becomes_of_it() {
     pagerduty resolve acme:7712049386651025416:resolution:0: 
     slack #night: *Late: resolved 1 min after it was due*
     slack #sla: *Late: resolved 1 min after it was due*
+    teams: Late: resolved 1 min after it was due
     webhook sla.alert.resolved
     ");
 }
@@ -87,6 +92,7 @@ async fn without_steps_the_systems_hear_of_it_with_the_technician() {
     email mateo.alvarez@example.com: At risk: 2 h left, resolution due 17:00 UTC
     pagerduty trigger acme:7712049386651025416:resolution:0: At risk: 2 h left, resolution due 17:00 UTC: 112326-0008 Mail server down (High priority, Globex Corporation)
     slack #sla: *At risk: 2 h left, resolution due 17:00 UTC*
+    teams: At risk: 2 h left, resolution due 17:00 UTC
     webhook sla.alert.warning
     ");
 }

@@ -13,7 +13,7 @@ use superops_sla::clock::{Clock, ManualClock};
 use superops_sla::config::{Config, Environment};
 use superops_sla::simulator::receivers::{
     Caller, Caught, CaughtKind, CaughtList, MailCatcher, NtfyCatcher, PagerDutyCatcher, SlackCatcher, SmsCatcher,
-    WEBHOOK_SECRET, WebhookCatcher,
+    TeamsCatcher, WEBHOOK_SECRET, WebhookCatcher,
 };
 use superops_sla::simulator::{DueOnPause, NewTicket, Served, SimOptions, Simulator};
 use superops_sla::store::outbox::Logged;
@@ -64,6 +64,7 @@ pub struct TestApp {
     pub ntfy: NtfyCatcher,
     pub sms: SmsCatcher,
     pub slack: SlackCatcher,
+    pub teams: TeamsCatcher,
     pub pagerduty: PagerDutyCatcher,
     pub webhook: WebhookCatcher,
     pub caught: Arc<CaughtList>,
@@ -71,7 +72,7 @@ pub struct TestApp {
     parts: Option<Parts>,
     served: Served,
     folder: TempDir,
-    /// Whether ntfy, Slack, PagerDuty and the webhook are configured.
+    /// Whether ntfy, Slack, PagerDuty, Teams and the webhook are configured.
     systems: bool,
     /// Whether the tenant has working hours.
     office: bool,
@@ -93,7 +94,7 @@ impl TestApp {
         Self::set_up(false, more).await
     }
 
-    /// With ntfy, Slack, PagerDuty and a webhook, and `more` at the end of the configuration.
+    /// With ntfy, Slack, PagerDuty, Teams and a webhook, and `more` at the end of the configuration.
     pub async fn with_systems(more: &str) -> Self {
         Self::set_up(true, more).await
     }
@@ -112,6 +113,7 @@ impl TestApp {
             ntfy: NtfyCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
             sms: SmsCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
             slack: SlackCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
+            teams: TeamsCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
             pagerduty: PagerDutyCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
             webhook: WebhookCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
             folder: tempfile::tempdir().unwrap(),
@@ -126,6 +128,7 @@ impl TestApp {
             superops,
         };
         std::fs::write(app.token_file(), TOKEN).unwrap();
+        std::fs::write(app.teams_file(), app.teams.url()).unwrap();
         app.resume().await;
         app
     }
@@ -148,6 +151,11 @@ impl TestApp {
 
     pub fn token_file(&self) -> PathBuf {
         self.folder.path().join("token")
+    }
+
+    /// The address of a workflow is a secret, which stands in a file of its own.
+    fn teams_file(&self) -> PathBuf {
+        self.folder.path().join("teams")
     }
 
     pub fn database(&self) -> PathBuf {
@@ -184,10 +192,12 @@ impl TestApp {
             "[notify.ntfy]\ntoken_env = \"NTFY\"\nbase_url = \"{}\"\n\
              [notify.slack]\nbot_token_env = \"SLACK\"\nsigning_secret_env = \"SLACK_SIGNS\"\nchannel = \"#sla\"\nper_minute = 600\nbase_url = \"{}\"\n\
              [notify.pagerduty]\nrouting_key_env = \"PAGERDUTY\"\nwebhook_secret_env = \"PAGERDUTY_SIGNS\"\nbase_url = \"{}\"\n\
+             [notify.teams]\nwebhook_url_file = \"{}\"\n\
              [notify.webhook]\nurl = \"{}\"\nsecret_env = \"WEBHOOK\"\n",
             self.ntfy.url(),
             self.slack.url(),
             self.pagerduty.url(),
+            self.teams_file().display(),
             self.webhook.url(),
         )
     }
@@ -444,6 +454,7 @@ fn line(caught: &Caught) -> String {
         CaughtKind::Ntfy => format!("push {}: {}", caught.to, caught.subject),
         CaughtKind::Sms => format!("text {}: {}", caught.to, caught.text),
         CaughtKind::Slack => format!("slack {}: {}", caught.to, caught.text.lines().next().unwrap_or_default()),
+        CaughtKind::Teams => format!("teams: {}", caught.text.lines().next().unwrap_or_default()),
         CaughtKind::PagerDuty => format!("pagerduty {} {}: {}", caught.subject, caught.to, caught.text),
         CaughtKind::Webhook => format!("webhook {}", caught.subject),
     }

@@ -1,14 +1,13 @@
-//! `[notify.slack]`, `[notify.pagerduty]` and `[notify.webhook]`: the channels at whose end a system listens.
+//! `[notify.slack]`, `[notify.teams]`, `[notify.pagerduty]` and `[notify.webhook]`: the channels at whose end a system listens.
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::reader::{Purpose, Section};
 use crate::config::secret::{Named, SecretKeys};
-use crate::config::{PagerDuty, Slack, SlackWay, Webhook, checks};
+use crate::config::{PagerDuty, Slack, SlackWay, Teams, Webhook, checks};
 use crate::notify::webhook::signing_key;
 
 pub(in crate::config) const DEFAULT_SLACK: &str = "https://slack.com/api";
-pub(in crate::config) const DEFAULT_SLACK_PER_MINUTE: u32 = 60;
 pub(in crate::config) const DEFAULT_PAGERDUTY: &str = "https://events.pagerduty.com";
 
 const BOT_TOKEN: SecretKeys = SecretKeys { plain: "bot_token", env: "bot_token_env", file: "bot_token_file" };
@@ -40,7 +39,7 @@ pub(super) fn slack(section: Section<'_>) -> Option<Slack> {
         }
         _ => {}
     }
-    let url = hook.and_then(|hook| incoming_webhook(&section, hook));
+    let url = hook.and_then(|hook| incoming_webhook(&section, hook, "the incoming webhook of Slack"));
     let signing_secret = SIGNING_SECRET.read(&section).and_then(|secret| secret.value);
     section.finish();
     let way = match (token.and_then(|token| token.value), url) {
@@ -48,20 +47,27 @@ pub(super) fn slack(section: Section<'_>) -> Option<Slack> {
             let base_url = base_url.unwrap_or_else(|| DEFAULT_SLACK.to_owned());
             SlackWay::Bot { token, channel: channel?, base_url }
         }
-        (None, Some(url)) => url,
+        (None, Some(url)) => SlackWay::IncomingWebhook { url },
         _ => return None,
     };
     Some(Slack { way, signing_secret })
 }
 
 /// The whole address is a secret, so no complaint repeats any of it.
-fn incoming_webhook(section: &Section<'_>, hook: Named) -> Option<SlackWay> {
+fn incoming_webhook(section: &Section<'_>, hook: Named, what: &str) -> Option<SecretString> {
     let url = hook.value?;
     if checks::posting_url(url.expose_secret()).is_err() {
-        section.wrong("the incoming webhook of Slack must be an address that starts with https://");
+        section.wrong(format!("{what} must be an address that starts with https://"));
         return None;
     }
-    Some(SlackWay::IncomingWebhook { url })
+    Some(url)
+}
+
+pub(super) fn teams(section: Section<'_>) -> Option<Teams> {
+    let hook = needed(&WEBHOOK_URL, &section, ": the address of a workflow that waits for webhook requests");
+    let url = hook.and_then(|hook| incoming_webhook(&section, hook, "the workflow of Teams"));
+    section.finish();
+    Some(Teams { webhook_url: url? })
 }
 
 pub(super) fn pagerduty(section: Section<'_>) -> Option<PagerDuty> {

@@ -67,9 +67,10 @@ fn posted(summary: &str, body: Vec<Value>, actions: Vec<Value>) -> Value {
 /// What may be left out where there is no room.
 fn details(letter: &Letter) -> Vec<Value> {
     let rows = letter.rows.iter().flat_map(row);
-    let facts = letter.facts.iter().map(|(label, fact)| {
-        block(vec![subtle(&format!("{label}: ")), run(fact, "Default")], "None")
-    });
+    let facts = letter
+        .facts
+        .iter()
+        .map(|(label, fact)| block(vec![subtle(&format!("{label}: ")), run(fact, "Default")], "None"));
     let why = letter.why.iter().chain(&letter.closing).map(|reason| block(vec![subtle(reason)], "Small"));
     rows.chain(facts).chain(why).collect()
 }

@@ -138,7 +138,11 @@ async fn a_list_of_any_length_fits_the_limit() {
     for subject in ["Mail server down ".repeat(40), "🔥".repeat(400), "\u{4e2d}".repeat(400)] {
         let rows = std::iter::repeat_with(|| row(&subject)).take(40).collect();
         desk.send(&message(Body::Digest(DigestFacts { rows, more: 3 }))).await.unwrap();
-        let card = render::card(&message(Body::Digest(DigestFacts { rows: vec![row(&subject); 40], more: 3 })), None, desk.clock.now());
+        let card = render::card(
+            &message(Body::Digest(DigestFacts { rows: vec![row(&subject); 40], more: 3 })),
+            None,
+            desk.clock.now(),
+        );
         assert!(2 * card.to_string().encode_utf16().count() < 28 * 1024, "however it is counted");
         assert!(desk.last().text.contains("no room"), "{}", desk.last().text.len());
     }

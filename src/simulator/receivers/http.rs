@@ -1,4 +1,4 @@
-//! How the receivers of Slack, PagerDuty and webhooks answer, and how they can be made to fail.
+//! How the receivers that take messages over HTTP answer, and how they can be made to fail.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

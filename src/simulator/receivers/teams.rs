@@ -38,7 +38,8 @@ impl TeamsCatcher {
     /// Answers at `addr`; what comes in goes to `caught`.
     pub async fn start(addr: SocketAddr, clock: SharedClock, caught: Arc<CaughtList>) -> io::Result<Self> {
         let shared = Arc::new(Shared { clock, caught, behaviour: Behaviour::default() });
-        let router = Router::new().route("/workflows/w0/triggers/manual", post(trigger)).with_state(Arc::clone(&shared));
+        let router =
+            Router::new().route("/workflows/w0/triggers/manual", post(trigger)).with_state(Arc::clone(&shared));
         Ok(Self { served: serve(addr, router).await?, shared })
     }
 
@@ -65,7 +66,8 @@ async fn trigger(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
     let message: Value = serde_json::from_slice(&body).unwrap_or_default();
     let attachment = &message["attachments"][0];
     let card = &attachment["content"];
-    let is_card = message["type"] == "message" && attachment["contentType"] == "application/vnd.microsoft.card.adaptive";
+    let is_card =
+        message["type"] == "message" && attachment["contentType"] == "application/vnd.microsoft.card.adaptive";
     if let Some(complaint) = complaint(card).or((!is_card).then_some("it is no message with a card")) {
         return (StatusCode::BAD_REQUEST, complaint).into_response();
     }
