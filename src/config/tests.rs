@@ -413,7 +413,7 @@ notify = ["slack", "slack:#night", "pagerduty", "webhook"]
     let config = good(&format!("{LEAST}{more}"));
     let notify = config.notify;
     assert_eq!(notify.kinds(), [ChannelKind::Email, ChannelKind::Slack, ChannelKind::PagerDuty, ChannelKind::Webhook]);
-    assert_eq!(notify.per_minute, [(ChannelKind::Slack, 30)].into());
+    assert_eq!(notify.per_minute, [(ChannelKind::Slack, 30), (ChannelKind::Teams, 60)].into());
     assert_eq!(notify.webhook.unwrap().url, "https://h.example/x/", "the slash at the end can matter");
     assert_eq!(config.alerts.steps[0].notify[1], Target::Slack(Some("#night".to_owned())));
 }

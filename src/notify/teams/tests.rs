@@ -123,7 +123,7 @@ async fn hostile_words_are_shown_as_they_are_and_call_nobody() {
     let card = render::card(&alert(hostile), None, desk.clock.now());
     let card = &card["attachments"][0]["content"];
     assert!(card["msteams"]["entities"].is_null(), "without an entity nobody is mentioned");
-    assert!(!card.to_string().contains("TextBlock\""), "only a text block knows Markdown");
+    assert!(!card.to_string().contains("\"TextBlock\""), "only a text block knows Markdown");
 }
 
 #[tokio::test]
