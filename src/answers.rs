@@ -1,10 +1,11 @@
 //! What people answer to an alert, and what providers report of its messages.
 //!
-//! An answer comes by the link in a message, by a reply to a text message, or by
-//! a button in Slack or PagerDuty. It is believed because of a signature: ours on
+//! An answer comes by the link in a message, by a reply to a text message, by a
+//! key during a call, or by a button in Slack or PagerDuty. It is believed because of a signature: ours on
 //! the link, the provider's on what it passes on. All end in the same act on the
 //! alert, and in the audit log.
 
+mod calls;
 mod links;
 mod no_texts;
 mod phones;
@@ -25,7 +26,7 @@ use crate::config::Config;
 use crate::notify::Ways;
 use crate::notify::link::LinkKey;
 use crate::notify::sms::signature;
-use crate::notify::ways::{PAGERDUTY_HOOK, REPLY_HOOK, SLACK_HOOK, STATUS_HOOK};
+use crate::notify::ways::{PAGERDUTY_HOOK, REPLY_HOOK, SLACK_HOOK, STATUS_HOOK, VOICE_HOOK};
 use crate::store::Store;
 use crate::telemetry::{HookLabels, Telemetry};
 
@@ -60,6 +61,7 @@ pub struct Bells {
 pub enum Hook {
     Status,
     Reply,
+    Voice,
     PagerDuty,
     Slack,
 }
@@ -69,6 +71,7 @@ impl Hook {
         match self {
             Self::Status => STATUS_HOOK,
             Self::Reply => REPLY_HOOK,
+            Self::Voice => VOICE_HOOK,
             Self::PagerDuty => PAGERDUTY_HOOK,
             Self::Slack => SLACK_HOOK,
         }
@@ -78,6 +81,7 @@ impl Hook {
         match self {
             Self::Status => "twilio_status",
             Self::Reply => "twilio_sms",
+            Self::Voice => "twilio_voice",
             Self::PagerDuty => "pagerduty",
             Self::Slack => "slack",
         }
@@ -104,7 +108,8 @@ impl Answers {
         let url = self.config.server.public_url.clone();
         let phones = phones::StoredPhones { store: self.store.clone(), with_codes: self.takes_replies() };
         Ways {
-            status_url: url.clone().filter(|_| !self.tokens().is_empty()).map(|url| format!("{url}{STATUS_HOOK}")),
+            status_url: self.hook_url(STATUS_HOOK),
+            keys_url: self.keys_url(),
             links: url.map(|url| (url, self.links.clone())),
             phones: Some(Arc::new(phones)),
         }
@@ -112,22 +117,36 @@ impl Answers {
 
     /// Whether the provider can call us: without an address of our own, or a token, nothing it says can be believed.
     pub fn hooks_are_on(&self) -> bool {
-        self.config.server.public_url.is_some() && !self.tokens().is_empty()
+        self.hook_url(STATUS_HOOK).is_some()
+    }
+
+    /// Where the provider passes on the keys that are pressed during a call.
+    fn keys_url(&self) -> Option<String> {
+        self.hook_url(VOICE_HOOK)
+    }
+
+    fn hook_url(&self, path: &str) -> Option<String> {
+        let url = self.config.server.public_url.as_ref().filter(|_| self.tokens().next().is_some())?;
+        Some(format!("{url}{path}"))
     }
 
     /// Whether a call of `hook` was signed by the provider. `query` is what followed the `?`, as it came.
     pub fn is_genuine(&self, hook: Hook, query: Option<&str>, form: &[(String, String)], signature: &str) -> bool {
         let Some(base) = &self.config.server.public_url else { return false };
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-        let genuine = signature::is_genuine(self.tokens(), &format!("{base}{}{query}", hook.path()), form, signature);
+        let url = format!("{base}{}{query}", hook.path());
+        let genuine = signature::is_genuine(self.tokens(), &url, form, signature);
         if !genuine {
             self.count(hook, "forged");
         }
         genuine
     }
 
-    fn tokens(&self) -> &[SecretString] {
-        self.config.notify.sms.as_ref().map_or(&[], |sms| &sms.hook_tokens)
+    /// What the accounts at Twilio sign with.
+    fn tokens(&self) -> impl Iterator<Item = &SecretString> {
+        let notify = &self.config.notify;
+        let accounts = notify.sms.iter().map(|sms| &sms.account).chain(notify.voice.iter().map(|voice| &voice.account));
+        accounts.flat_map(|account| &account.hook_tokens)
     }
 
     fn takes_replies(&self) -> bool {

@@ -201,7 +201,7 @@ struct CheckArgs {
     /// Try the token, compare SuperOps' schema with ours, probe what works there
     #[arg(long)]
     online: bool,
-    /// Send one test message on each channel that fits this address, number, or one of: ntfy:TOPIC, slack, teams, pagerduty, webhook
+    /// Send one test message on each channel that fits this address, number, or one of: call:+NUMBER, ntfy:TOPIC, slack, teams, pagerduty, webhook
     #[arg(long, value_name = "ADDRESS")]
     send_test: Option<String>,
 }

@@ -131,8 +131,11 @@ impl Config {
         }
         let kinds = self.notify.kinds();
         let last = self.alerts.steps.last().map(|step| step.notify.as_slice()).unwrap_or_default();
-        let is_fixed =
-            |target: &&Target| target.system().is_none() && target.channel().is_some_and(|kind| kinds.contains(&kind));
+        // A phone rings for stale data only if it is named for that.
+        let is_fixed = |target: &&Target| {
+            target.system().is_none()
+                && target.channel().is_some_and(|kind| kind != ChannelKind::Voice && kinds.contains(&kind))
+        };
         let fixed = last.iter().filter(is_fixed);
         kinds.iter().filter_map(|kind| Target::of_system(*kind)).chain(fixed.cloned()).collect()
     }
@@ -283,6 +286,7 @@ pub struct Notify {
     pub email: Option<Email>,
     pub ntfy: Option<Ntfy>,
     pub sms: Option<Sms>,
+    pub voice: Option<Voice>,
     pub slack: Option<Slack>,
     pub teams: Option<Teams>,
     pub pagerduty: Option<PagerDuty>,
@@ -298,6 +302,7 @@ impl Notify {
             ChannelKind::Email => self.email.is_some(),
             ChannelKind::Ntfy => self.ntfy.is_some(),
             ChannelKind::Sms => self.sms.is_some(),
+            ChannelKind::Voice => self.voice.is_some(),
             ChannelKind::Slack => self.slack.is_some(),
             ChannelKind::Teams => self.teams.is_some(),
             ChannelKind::PagerDuty => self.pagerduty.is_some(),
@@ -399,18 +404,49 @@ pub enum SmtpTls {
     None,
 }
 
-#[derive(Debug)]
-pub struct Sms {
+/// An account at Twilio.
+#[derive(Clone, Debug)]
+pub struct Twilio {
     pub account_sid: String,
     /// The user of HTTP basic auth: the account, or an API key.
     pub api_key_sid: Option<String>,
     pub secret: SecretString,
-    pub sender: SmsSender,
     /// Without a trailing slash.
     pub base_url: String,
     /// What Twilio signs its requests to us with: the account's auth token, and the one before while it is being
     /// changed. Empty: such requests are refused.
     pub hook_tokens: Vec<SecretString>,
+}
+
+impl Twilio {
+    /// The user of HTTP basic auth.
+    pub fn user(&self) -> &str {
+        self.api_key_sid.as_deref().unwrap_or(&self.account_sid)
+    }
+
+    /// Where the account's `Messages` or `Calls` are; else the rule that is broken.
+    pub fn resource(&self, name: &str) -> Result<url::Url, &'static str> {
+        if !self.account_sid.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err("`account_sid` must be letters and digits, since it is part of an address");
+        }
+        let url = format!("{}/2010-04-01/Accounts/{}/{name}.json", self.base_url, self.account_sid);
+        url.parse().map_err(|_| "`base_url` must be a web address")
+    }
+}
+
+#[derive(Debug)]
+pub struct Voice {
+    pub account: Twilio,
+    /// The number that calls come from.
+    pub from: String,
+    /// By whose accent it is said: `en-GB`.
+    pub language: String,
+}
+
+#[derive(Debug)]
+pub struct Sms {
+    pub account: Twilio,
+    pub sender: SmsSender,
     /// Whether Twilio passes replies on to us, so that messages say how to answer.
     pub replies: bool,
 }

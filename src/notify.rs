@@ -12,6 +12,7 @@ pub mod render;
 pub mod slack;
 pub mod sms;
 pub mod teams;
+pub mod voice;
 pub mod webhook;
 
 mod http;
@@ -110,6 +111,9 @@ pub fn connect_offering(
     }
     if let Some(sms) = &notify.sms {
         channels.push(Arc::new(sms::SmsNotifier::new(sms, Arc::clone(clock))?.offering(ways.clone())));
+    }
+    if let Some(voice) = &notify.voice {
+        channels.push(Arc::new(voice::VoiceNotifier::new(voice, Arc::clone(clock))?.offering(ways.clone())));
     }
     if let Some(slack) = &notify.slack {
         channels.push(Arc::new(slack::SlackNotifier::new(slack, Arc::clone(clock))?));

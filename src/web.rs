@@ -135,6 +135,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
         ("/hooks/superops/{tenant}", post(hooks::superops)),
         ("/hooks/twilio/status", post(twilio::status)),
         ("/hooks/twilio/sms", post(twilio::reply)),
+        ("/hooks/twilio/voice", post(twilio::key)),
         ("/hooks/pagerduty", systems::pagerduty()),
         ("/hooks/slack", systems::slack()),
         ("/a/{token}", get(link::show).post(link::follow)),

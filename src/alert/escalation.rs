@@ -22,7 +22,7 @@ pub struct Step {
     /// Wall time after the alert was raised (or rose to a higher stage).
     pub after: TimeDelta,
     pub notify: Vec<Target>,
-    /// Empty: email for a warning; email, push and SMS for a breach.
+    /// Empty: email for a warning; email, push, SMS and a call for a breach.
     pub channels: Vec<ChannelKind>,
     /// What changes on the ticket, for tenants that allow it.
     pub change: TicketChange,
@@ -39,6 +39,8 @@ pub enum Target {
     OnCall(String),
     Email(String),
     Sms(String),
+    /// The phone with this number, which rings.
+    Call(String),
     /// Whoever has subscribed to this topic.
     Ntfy(String),
     /// The channel of this name, or the one that the configuration gives.
@@ -65,6 +67,7 @@ impl Target {
         match self {
             Self::Email(_) => Some(ChannelKind::Email),
             Self::Sms(_) => Some(ChannelKind::Sms),
+            Self::Call(_) => Some(ChannelKind::Voice),
             Self::Ntfy(_) => Some(ChannelKind::Ntfy),
             _ => self.system(),
         }
@@ -80,6 +83,9 @@ impl Target {
             }
             Self::Slack(channel) => Some(Recipient::system(ChannelKind::Slack, channel.as_deref())),
             Self::Teams => Some(Recipient::system(ChannelKind::Teams, None)),
+            Self::Call(number) => {
+                Some(Recipient { call: Some(number.clone()), ..Recipient::fixed(&format!("call:{number}")) })
+            }
             Self::PagerDuty => Some(Recipient::system(ChannelKind::PagerDuty, None)),
             Self::Webhook => Some(Recipient::system(ChannelKind::Webhook, None)),
             Self::Technician | Self::Manager | Self::Group | Self::AccountManager | Self::OnCall(_) => None,
@@ -98,7 +104,7 @@ impl Target {
             ChannelKind::Teams => Some(Self::Teams),
             ChannelKind::PagerDuty => Some(Self::PagerDuty),
             ChannelKind::Webhook => Some(Self::Webhook),
-            ChannelKind::Email | ChannelKind::Ntfy | ChannelKind::Sms => None,
+            ChannelKind::Email | ChannelKind::Ntfy | ChannelKind::Sms | ChannelKind::Voice => None,
         }
     }
 }
@@ -114,6 +120,7 @@ impl fmt::Debug for Target {
             Self::OnCall(_) => "OnCall(..)",
             Self::Email(_) => "Email(..)",
             Self::Sms(_) => "Sms(..)",
+            Self::Call(_) => "Call(..)",
             Self::Ntfy(_) => "Ntfy(..)",
             Self::Slack(_) => "Slack(..)",
             Self::Teams => "Teams",
@@ -130,6 +137,7 @@ pub enum ChannelKind {
     Email,
     Ntfy,
     Sms,
+    Voice,
     Slack,
     Teams,
     #[serde(rename = "pagerduty")]
@@ -139,14 +147,14 @@ pub enum ChannelKind {
 
 impl ChannelKind {
     /// Every way there is, the quietest first.
-    pub const ALL: [Self; 7] =
-        [Self::Email, Self::Ntfy, Self::Sms, Self::Slack, Self::Teams, Self::PagerDuty, Self::Webhook];
+    pub const ALL: [Self; 8] =
+        [Self::Email, Self::Ntfy, Self::Sms, Self::Voice, Self::Slack, Self::Teams, Self::PagerDuty, Self::Webhook];
 
     /// Whether a system listens there rather than one person: it follows an alert to its end, and no caps or quiet
     /// hours of people hold for it.
     pub fn is_system(self) -> bool {
         match self {
-            Self::Email | Self::Ntfy | Self::Sms => false,
+            Self::Email | Self::Ntfy | Self::Sms | Self::Voice => false,
             Self::Slack | Self::Teams | Self::PagerDuty | Self::Webhook => true,
         }
     }
@@ -157,6 +165,7 @@ impl ChannelKind {
             Self::Email => "email",
             Self::Ntfy => "ntfy",
             Self::Sms => "sms",
+            Self::Voice => "voice",
             Self::Slack => "slack",
             Self::Teams => "teams",
             Self::PagerDuty => "pagerduty",
@@ -170,6 +179,7 @@ impl ChannelKind {
             Self::Email => "email",
             Self::Ntfy => "push",
             Self::Sms => "SMS",
+            Self::Voice => "call",
             Self::Slack => "Slack",
             Self::Teams => "Teams",
             Self::PagerDuty => "PagerDuty",
@@ -181,6 +191,7 @@ impl ChannelKind {
     pub fn unnamed(self) -> &'static str {
         match self {
             Self::Ntfy => "a configured topic",
+            Self::Voice => "a configured number",
             Self::Email | Self::Sms => "a configured address",
             system => system.words(),
         }
@@ -216,10 +227,16 @@ impl Step {
         }
     }
 
+    /// Whether `channel` may be used at `stage`, be it in place of another: a phone rings for a breach, and for nothing
+    /// else unless this rung names calls.
+    pub fn may_use(&self, channel: ChannelKind, stage: Stage) -> bool {
+        channel != ChannelKind::Voice || stage == Stage::Breached || self.channels.contains(&channel)
+    }
+
     /// What a rung asks for that names no channels, as far as they are set up.
     pub fn default_channels(stage: Stage) -> &'static [ChannelKind] {
         match stage {
-            Stage::Breached => &[ChannelKind::Email, ChannelKind::Ntfy, ChannelKind::Sms],
+            Stage::Breached => &[ChannelKind::Email, ChannelKind::Ntfy, ChannelKind::Sms, ChannelKind::Voice],
             Stage::Predicted | Stage::Warning => &[ChannelKind::Email],
         }
     }
@@ -232,7 +249,10 @@ pub struct Recipient {
     pub id: String,
     pub name: Option<String>,
     pub email: Option<String>,
+    /// The number that is texted.
     pub phone: Option<String>,
+    /// The number that is called: of people the same, unless a step names one of the two.
+    pub call: Option<String>,
     /// Where pushes to this person's devices go. SuperOps does not know it; the configuration does.
     pub topic: Option<String>,
     /// The channel that is itself what a step names; `id` is then its address: `slack`, `slack:#sla`, `pagerduty`.
@@ -248,6 +268,7 @@ impl Recipient {
             name: Some(person.name.clone()),
             email: person.email.clone(),
             phone: person.phone.clone(),
+            call: person.phone.clone(),
             topic: None,
             system: None,
             because,
@@ -268,6 +289,7 @@ impl Recipient {
             name: None,
             email: None,
             phone: None,
+            call: None,
             topic: None,
             system: None,
             because: "this address is named in the escalation steps".to_owned(),
@@ -280,6 +302,7 @@ impl Recipient {
             ChannelKind::Email => self.email.as_deref(),
             ChannelKind::Ntfy => self.topic.as_deref(),
             ChannelKind::Sms => self.phone.as_deref(),
+            ChannelKind::Voice => self.call.as_deref(),
             system => self.system.filter(|own| *own == system).map(|_| self.id.as_str()),
         }
     }

@@ -116,6 +116,7 @@ pub enum How {
     Page,
     Link,
     Sms,
+    Voice,
     Slack,
     PagerDuty,
     CommandLine,
@@ -129,6 +130,7 @@ impl How {
             Self::Page => "page",
             Self::Link => "link",
             Self::Sms => "sms",
+            Self::Voice => "voice",
             Self::Slack => "slack",
             Self::PagerDuty => "pagerduty",
             Self::CommandLine => "command_line",
@@ -137,7 +139,16 @@ impl How {
 
     /// The reading of [`How::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        let all = [Self::Api, Self::Page, Self::Link, Self::Sms, Self::Slack, Self::PagerDuty, Self::CommandLine];
+        let all = [
+            Self::Api,
+            Self::Page,
+            Self::Link,
+            Self::Sms,
+            Self::Voice,
+            Self::Slack,
+            Self::PagerDuty,
+            Self::CommandLine,
+        ];
         all.into_iter().find(|how| how.as_str() == text)
     }
 
@@ -148,6 +159,7 @@ impl How {
             Self::Page => "on the page",
             Self::Link => "by the link in a message",
             Self::Sms => "by text message",
+            Self::Voice => "by phone",
             Self::Slack => "in Slack",
             Self::PagerDuty => "in PagerDuty",
             Self::CommandLine => "on the command line",

@@ -37,7 +37,11 @@ impl Default for Rules {
         let cap = |most, minutes| Cap { most, within: TimeDelta::minutes(minutes) };
         Self {
             quiet: None,
-            caps: BTreeMap::from([(ChannelKind::Sms, vec![cap(1, 1), cap(5, 15), cap(11, 60), cap(21, 180)])]),
+            caps: BTreeMap::from([
+                (ChannelKind::Sms, vec![cap(1, 1), cap(5, 15), cap(11, 60), cap(21, 180)]),
+                // A call takes a minute or two, and nobody is to be rung up while on the phone with us.
+                (ChannelKind::Voice, vec![cap(1, 3), cap(3, 15), cap(8, 180)]),
+            ]),
             sms_per_day: Some(200),
             bundle_from: 4,
         }

@@ -61,6 +61,16 @@ impl Phones for StoredPhones {
         })
     }
 
+    async fn reported(&self, message: &Message) -> Option<String> {
+        // What cannot be read is asked of the provider.
+        self.store.receipt_of(&message.key).await.ok().flatten()
+    }
+
+    async fn is_recorded(&self, id: &str) -> bool {
+        // Better called twice than a call of something else taken for this one.
+        self.store.has_receipt(id).await.unwrap_or(true)
+    }
+
     async fn refused(&self, number: &str, message: &Message, code: u32, now: DateTime<Utc>) {
         let author = Author { who: "the SMS provider".to_owned(), origin: ORIGIN.to_owned() };
         let who = message.to_name.as_deref().unwrap_or(CONFIGURED);

@@ -1,4 +1,4 @@
-//! What became of a message after the provider took it.
+//! What became of a text message or a call after the provider took it.
 //!
 //! The provider reports by itself where it can reach us. Of a message that stays
 //! silent it is asked, some minutes later and a few times at most: a report can
@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 use super::{Answers, Bells, Hook};
 use crate::clock::SharedClock;
 use crate::config::ChannelKind;
-use crate::notify::{Delivery, Notifier};
+use crate::notify::{Delivery, Notifier, voice};
 use crate::store::receipts::{Reported, Silent};
 use crate::store::{Store, StoreError};
 
@@ -26,11 +26,18 @@ const LONGEST_SLEEP: TimeDelta = TimeDelta::minutes(1);
 impl Answers {
     /// Takes a report of the provider, as `form`, on the message that carried `notification`.
     pub async fn report(&self, notification: &str, form: &[(String, String)]) -> Result<(), StoreError> {
-        let field = |names: [&str; 2]| form.iter().find(|(name, _)| names.contains(&name.as_str()));
-        let (sid, status) = (field(["MessageSid", "SmsSid"]), field(["MessageStatus", "SmsStatus"]));
-        let (Some((_, sid)), Some((_, status))) = (sid, status) else { return Ok(()) };
-        let code = field(["ErrorCode", "ErrorCode"]).and_then(|(_, code)| code.trim().parse().ok());
-        let delivery = Delivery { status: status.clone(), code };
+        let field = |names: [&str; 2]| {
+            let found = form.iter().find(|(name, _)| names.contains(&name.as_str()));
+            found.map(|(_, value)| value.as_str())
+        };
+        let call = field(["CallSid", "CallSid"]);
+        let (sid, status) = match call {
+            Some(_) => (call, voice::word(field(["CallStatus", "CallStatus"]), field(["AnsweredBy", "AnsweredBy"]))),
+            None => (field(["MessageSid", "SmsSid"]), field(["MessageStatus", "SmsStatus"]).map(str::to_owned)),
+        };
+        let (Some(sid), Some(status)) = (sid, status) else { return Ok(()) };
+        let code = field(["ErrorCode", "ErrorCode"]).and_then(|code| code.trim().parse().ok());
+        let delivery = Delivery { status, code };
         let reported = self.store.report(sid, notification, &delivery, self.clock.now()).await?;
         self.count(Hook::Status, if reported.news { "news" } else { "repeated" });
         announce(&self.bells, notification, &delivery, reported);
@@ -56,16 +63,17 @@ fn announce(bells: &Bells, notification: &str, delivery: &Delivery, reported: Re
 /// Asks about messages that stay silent.
 pub struct ReceiptWatch {
     store: Store,
-    sms: Option<Arc<dyn Notifier>>,
+    /// Those that can say.
+    channels: Vec<Arc<dyn Notifier>>,
     clock: SharedClock,
     bells: Bells,
 }
 
 impl ReceiptWatch {
-    /// Asks the one of `channels` that can say.
+    /// Asks those of `channels` that can say.
     pub fn new(store: Store, channels: &[Arc<dyn Notifier>], clock: SharedClock, bells: Bells) -> Self {
-        let sms = channels.iter().find(|channel| channel.channel() == ChannelKind::Sms).cloned();
-        Self { store, sms, clock, bells }
+        let can_say = |channel: &&Arc<dyn Notifier>| matches!(channel.channel(), ChannelKind::Sms | ChannelKind::Voice);
+        Self { store, channels: channels.iter().filter(can_say).cloned().collect(), clock, bells }
     }
 
     /// Turns until `stop` says so.
@@ -85,7 +93,9 @@ impl ReceiptWatch {
 
     /// Asks about each message that has been silent for too long at `now`. Says when to look again.
     pub async fn turn(&self, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
-        let Some(sms) = &self.sms else { return Ok(now + LONGEST_SLEEP) };
+        if self.channels.is_empty() {
+            return Ok(now + LONGEST_SLEEP);
+        }
         loop {
             let silent = self.store.silent(AT_ONCE, now).await?;
             if silent.is_empty() {
@@ -93,7 +103,8 @@ impl ReceiptWatch {
             }
             let mut asked = JoinSet::new();
             for silent in silent {
-                asked.spawn(ask(sms.clone(), self.store.clone(), self.bells.clone(), silent, now));
+                let channel = self.channels.iter().find(|channel| channel.channel() == silent.channel).cloned();
+                asked.spawn(ask(channel, self.store.clone(), self.bells.clone(), silent, now));
             }
             for outcome in asked.join_all().await {
                 outcome?;
@@ -105,14 +116,18 @@ impl ReceiptWatch {
 }
 
 async fn ask(
-    sms: Arc<dyn Notifier>,
+    channel: Option<Arc<dyn Notifier>>,
     store: Store,
     bells: Bells,
     silent: Silent,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let Silent { provider_id, notification } = silent;
-    match sms.delivery(&provider_id).await {
+    let Silent { provider_id, notification, .. } = silent;
+    let delivery = match channel {
+        Some(channel) => channel.delivery(&provider_id).await,
+        None => Ok(None),
+    };
+    match delivery {
         Ok(Some(delivery)) => {
             let reported = store.report(&provider_id, &notification, &delivery, now).await?;
             info!(notification.id = %notification, status = %delivery.status, "`{notification}` is {}", delivery.status);

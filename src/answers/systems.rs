@@ -81,7 +81,7 @@ impl Answers {
         match hook {
             Hook::PagerDuty => notify.pagerduty.as_ref().is_some_and(|pagerduty| pagerduty.webhook_secret.is_some()),
             Hook::Slack => notify.slack.as_ref().is_some_and(|slack| slack.signing_secret.is_some()),
-            Hook::Status | Hook::Reply => false,
+            Hook::Status | Hook::Reply | Hook::Voice => false,
         }
     }
 
@@ -112,7 +112,8 @@ impl Answers {
         let name = person.summary.as_deref().map(name).filter(|name| !name.is_empty());
         let name = name.unwrap_or_else(|| "somebody".to_owned());
         let actor = Actor { name, how: How::PagerDuty, origin: "PagerDuty".to_owned(), note: None };
-        self.once(&format!("pagerduty {}", event.id), &key, std::slice::from_ref(&key), &actor, now).await
+        self.once(&format!("pagerduty {}", event.id), &key, std::slice::from_ref(&key), Act::Acknowledge, &actor, now)
+            .await
     }
 
     /// Takes the press of a button in Slack: `body` is the form as it came, `sent` what its header says of when. False if
@@ -153,16 +154,17 @@ impl Answers {
             note: None,
         };
         let click = format!("slack {} {} {notification}", user.id, action.action_ts.unwrap_or_default());
-        self.once(&click, &notification, &alerts, &actor, now).await
+        self.once(&click, &notification, &alerts, Act::Acknowledge, &actor, now).await
     }
 
-    /// Acknowledges `alerts` unless the call `id`, which is about `what`, was dealt with before. In a word, what came of
+    /// Does `act` to `alerts` unless the call `id`, which is about `what`, was dealt with before. In a word, what came of
     /// it.
-    async fn once(
+    pub(super) async fn once(
         &self,
         id: &str,
         what: &str,
         alerts: &[String],
+        act: Act,
         actor: &Actor,
         now: DateTime<Utc>,
     ) -> Result<&'static str, StoreError> {
@@ -172,8 +174,8 @@ impl Answers {
         }
         let mut outcome = "as_before";
         for alert in alerts {
-            match self.carry_out(alert, Act::Acknowledge, actor, now).await {
-                Ok(Some(acted)) if acted.changed => outcome = "acknowledged",
+            match self.carry_out(alert, act, actor, now).await {
+                Ok(Some(acted)) if acted.changed => outcome = act.words(),
                 Ok(_) => {}
                 Err(error) => {
                     self.store.give_back_link(&id).await?;

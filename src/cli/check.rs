@@ -128,7 +128,7 @@ async fn send_test(config: &Config, address: &str) -> Result<bool, CliError> {
     let (fits, to) = fitting_channel(address).ok_or_else(|| {
         CliError::usage(format!(
             "`{address}` is neither an email address nor a phone number with its country code, like +15005550006, \
-             nor ntfy:TOPIC, slack, slack:#CHANNEL, teams, pagerduty or webhook"
+             nor call:+NUMBER, ntfy:TOPIC, slack, slack:#CHANNEL, teams, pagerduty or webhook"
         ))
     })?;
     let clock: SharedClock = Arc::new(SystemClock);
@@ -158,6 +158,7 @@ fn fitting_channel(address: &str) -> Option<(ChannelKind, &str)> {
     let named = |kind: ChannelKind, to| Some((kind, to));
     match address.split_once(':') {
         Some(("slack", _)) => return named(ChannelKind::Slack, address),
+        Some(("call", to)) => return named(ChannelKind::Voice, to.trim()),
         Some(("ntfy", topic)) => return named(ChannelKind::Ntfy, topic.trim()),
         Some(("email", to)) => return named(ChannelKind::Email, to.trim()),
         Some(("sms", to)) => return named(ChannelKind::Sms, to.trim()),

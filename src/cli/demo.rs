@@ -353,6 +353,7 @@ async fn show(caught: &CaughtList) {
 fn line(message: &Caught, colours: bool) -> String {
     let (kind, said) = match message.kind {
         CaughtKind::Email => ("email", first_line(message)),
+        CaughtKind::Voice => ("call", message.text.clone()),
         CaughtKind::Ntfy => ("push", first_line(message)),
         CaughtKind::Sms => ("text", message.text.clone()),
         CaughtKind::Slack => ("slack", message.text.lines().take(2).collect::<Vec<_>>().join(" – ")),

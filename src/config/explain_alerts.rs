@@ -7,14 +7,14 @@ use super::explain::{Page, or_default};
 use super::explain_noise::rules;
 use super::explain_write_back;
 use super::read_alerts::{DEFAULT_BUDGET, DEFAULT_WARN_AT};
-use super::read_notify::{DEFAULT_NTFY, DEFAULT_PAGERDUTY, DEFAULT_SLACK, DEFAULT_TWILIO, usual_limit};
+use super::read_notify::{DEFAULT_NTFY, DEFAULT_PAGERDUTY, DEFAULT_SLACK, DEFAULT_TWILIO, LANGUAGES, usual_limit};
 use super::{
     Alerts, ChannelKind, Config, Email, Notify, Ntfy, PagerDuty, Slack, SlackWay, Sms, SmsSender, SmtpTls, Step,
-    Target, Webhook, default_steps, duration,
+    Target, Twilio, Voice, Webhook, default_steps, duration,
 };
 use crate::alert::Stage;
 use crate::alert::prediction::{Budget, Rule};
-use crate::notify::ways::{PAGERDUTY_HOOK, REPLY_HOOK, SLACK_HOOK, STATUS_HOOK};
+use crate::notify::ways::{PAGERDUTY_HOOK, REPLY_HOOK, SLACK_HOOK, STATUS_HOOK, VOICE_HOOK};
 
 /// When an alert is raised, and the escalation in words.
 pub(super) fn alerts(page: &mut Page, config: &Config) {
@@ -104,6 +104,7 @@ pub(super) fn direct_words(target: &Target) -> Option<String> {
     match target {
         Target::Email(address) => Some(format!("{address}, by email")),
         Target::Sms(number) => Some(format!("{number}, by SMS")),
+        Target::Call(number) => Some(format!("{number}, by a call (breach only)")),
         Target::Ntfy(topic) => Some(format!("the topic {topic}, by push")),
         Target::Slack(Some(channel)) => Some(format!("{channel} on Slack")),
         Target::Slack(None) => Some("Slack".to_owned()),
@@ -138,6 +139,7 @@ pub(super) fn channels(page: &mut Page, notify: &Notify) {
             ChannelKind::Email => notify.email.as_ref().map(email_words),
             ChannelKind::Ntfy => notify.ntfy.as_ref().map(ntfy_words),
             ChannelKind::Sms => notify.sms.as_ref().map(sms_words),
+            ChannelKind::Voice => notify.voice.as_ref().map(voice_words),
             ChannelKind::Slack => notify.slack.as_ref().map(slack_words),
             ChannelKind::Teams => notify.teams.as_ref().map(|_| "by a workflow, to its own channel or chat".to_owned()),
             ChannelKind::PagerDuty => notify.pagerduty.as_ref().map(pagerduty_words),
@@ -196,8 +198,12 @@ pub(super) fn answers(page: &mut Page, config: &Config) {
         None => "none: server.public_url is not given",
     };
     page.row("links", links);
+    if let Some(voice) = &config.notify.voice {
+        page.row("call receipts", receipt_words(public_url, &voice.account));
+        page.row("call keys", keys_words(public_url, &voice.account));
+    }
     if let Some(sms) = &config.notify.sms {
-        page.row("SMS receipts", receipt_words(public_url, sms));
+        page.row("SMS receipts", receipt_words(public_url, &sms.account));
         page.row("SMS replies", reply_words(public_url, sms));
     }
     let Notify { slack, pagerduty, .. } = &config.notify;
@@ -220,9 +226,19 @@ fn hook_words(public_url: Option<&str>, has_secret: bool, path: &str, off: &str)
     }
 }
 
-fn receipt_words(public_url: Option<&str>, sms: &Sms) -> String {
+fn keys_words(public_url: Option<&str>, account: &Twilio) -> String {
     match public_url {
-        Some(url) if !sms.hook_tokens.is_empty() => format!("Twilio reports to {url}{STATUS_HOOK}"),
+        Some(url) if !account.hook_tokens.is_empty() => {
+            format!("1 acknowledges, 2 escalates; Twilio passes them on to {url}{VOICE_HOOK}")
+        }
+        Some(_) => "none: without hook_auth_token what Twilio passes on cannot be believed".to_owned(),
+        None => "none: server.public_url is not given".to_owned(),
+    }
+}
+
+fn receipt_words(public_url: Option<&str>, account: &Twilio) -> String {
+    match public_url {
+        Some(url) if !account.hook_tokens.is_empty() => format!("Twilio reports to {url}{STATUS_HOOK}"),
         Some(_) => "Twilio is asked: without hook_auth_token its reports cannot be believed".to_owned(),
         None => "Twilio is asked: server.public_url is not given, so it cannot report".to_owned(),
     }
@@ -252,7 +268,16 @@ fn sms_words(sms: &Sms) -> String {
         SmsSender::From(number) => format!("from {number}"),
         SmsSender::MessagingService(sid) => format!("from the messaging service {sid}"),
     };
-    let key = if sms.api_key_sid.is_some() { "an API key" } else { "the auth token" };
-    let place = or_default(&sms.base_url, sms.base_url == DEFAULT_TWILIO);
-    format!("{sender}, with {key} of {}, by {place}", sms.account_sid)
+    format!("{sender}, {}", account_words(&sms.account))
+}
+
+fn voice_words(voice: &Voice) -> String {
+    let language = or_default(&voice.language, voice.language == LANGUAGES[0]);
+    format!("from {}, in {language}, {}", voice.from, account_words(&voice.account))
+}
+
+fn account_words(account: &Twilio) -> String {
+    let key = if account.api_key_sid.is_some() { "an API key" } else { "the auth token" };
+    let place = or_default(&account.base_url, account.base_url == DEFAULT_TWILIO);
+    format!("with {key} of {}, by {place}", account.account_sid)
 }

@@ -11,7 +11,11 @@ pub(super) fn rules(page: &mut Page, rules: &Rules) {
     page.heading("Not too much");
     let storm = format!("{} or more that wait for one person are one message", rules.bundle_from);
     page.row("storms", or_default(storm, rules.bundle_from == usual.bundle_from));
-    for (label, channel) in [("SMS a number", ChannelKind::Sms), ("email an address", ChannelKind::Email)] {
+    for (label, channel) in [
+        ("SMS a number", ChannelKind::Sms),
+        ("calls a number", ChannelKind::Voice),
+        ("email an address", ChannelKind::Email),
+    ] {
         let same = rules.caps_of(channel) == usual.caps_of(channel);
         page.row(label, or_default(caps(rules, channel), same));
     }

@@ -177,6 +177,7 @@ fn target(text: &str) -> Result<Target, String> {
     match text.split_once(':') {
         Some(("email", address)) => checks::email_address(address).map(Target::Email),
         Some(("sms", number)) => checks::phone_number(number.trim()).map(Target::Sms),
+        Some(("call", number)) => checks::phone_number(number.trim()).map(Target::Call),
         Some(("ntfy", topic)) => checks::ntfy_topic(topic.trim()).map(Target::Ntfy),
         Some(("on-call", name)) => checks::not_blank(name).map(Target::OnCall),
         Some(("slack", channel)) => checks::slack_channel(channel.trim()).map(|name| Target::Slack(Some(name))),
@@ -202,7 +203,7 @@ fn role(text: &str) -> Result<Target, String> {
 fn unknown_target(hint: &str) -> String {
     format!(
         "must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, \
-         ntfy:TOPIC, slack, slack:#CHANNEL, teams, pagerduty or webhook{hint}"
+         call:+NUMBER, ntfy:TOPIC, slack, slack:#CHANNEL, teams, pagerduty or webhook{hint}"
     )
 }
 
@@ -224,8 +225,8 @@ fn channel(text: &str) -> Result<ChannelKind, String> {
         }
         Some(kind) => Ok(kind),
         None => Err(format!(
-            "must hold \"email\", \"ntfy\" or \"sms\"{}",
-            nearest(text, ["email", "ntfy", "sms"].into_iter())
+            "must hold \"email\", \"ntfy\", \"sms\" or \"voice\"{}",
+            nearest(text, ["email", "ntfy", "sms", "voice"].into_iter())
         )),
     }
 }

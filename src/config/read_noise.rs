@@ -18,7 +18,11 @@ pub(super) fn rules(alerts: &Section<'_>) -> Rules {
     let usual = Rules::default();
     let limits = alerts.table("limits");
     let mut found: BTreeMap<ChannelKind, Vec<Cap>> = usual.caps;
-    for (key, channel) in [("sms_per_number", ChannelKind::Sms), ("email_per_address", ChannelKind::Email)] {
+    for (key, channel) in [
+        ("sms_per_number", ChannelKind::Sms),
+        ("calls_per_number", ChannelKind::Voice),
+        ("email_per_address", ChannelKind::Email),
+    ] {
         if let Some(caps) = caps(&limits, key) {
             found.insert(channel, caps);
         }
@@ -76,7 +80,8 @@ fn quiet_hours(section: Section<'_>) -> Option<QuietHours> {
         until,
         timezone,
         days: std::array::from_fn(|day| days.as_ref().is_none_or(|days| days.contains(&day))),
-        channels: channels.unwrap_or_else(|| [ChannelKind::Email, ChannelKind::Ntfy, ChannelKind::Sms].into()),
+        channels: channels
+            .unwrap_or_else(|| [ChannelKind::Email, ChannelKind::Ntfy, ChannelKind::Sms, ChannelKind::Voice].into()),
         except: except.into_iter().map(|name| name.value.trim().to_lowercase()).collect(),
         breaches,
     });

@@ -2,42 +2,37 @@
 
 mod push;
 mod services;
+mod twilio;
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
-use secrecy::SecretString;
 use url::Url;
 
-use super::reader::{Purpose, Section};
-use super::secret::{Named, SecretKeys};
-use super::{ChannelKind, Email, Notify, Sms, SmsSender, SmtpTls, checks};
+use super::reader::Section;
+use super::secret::SecretKeys;
+use super::{ChannelKind, Email, Notify, SmtpTls, checks};
 
 pub(super) use push::DEFAULT_NTFY;
 pub(super) use services::{DEFAULT_PAGERDUTY, DEFAULT_SLACK};
+pub(super) use twilio::{DEFAULT_TWILIO, LANGUAGES};
 /// More is no limit worth the name; one every minute is the least that can be said of an alarm.
 const MOST_PER_MINUTE: i64 = 60_000;
-pub(super) const DEFAULT_TWILIO: &str = "https://api.twilio.com";
 
 const PASSWORD: SecretKeys = SecretKeys { plain: "password", env: "password_env", file: "password_file" };
-const AUTH_TOKEN: SecretKeys = SecretKeys { plain: "auth_token", env: "auth_token_env", file: "auth_token_file" };
-const API_KEY_SECRET: SecretKeys =
-    SecretKeys { plain: "api_key_secret", env: "api_key_secret_env", file: "api_key_secret_file" };
-const HOOK_TOKEN: SecretKeys =
-    SecretKeys { plain: "hook_auth_token", env: "hook_auth_token_env", file: "hook_auth_token_file" };
-const PREVIOUS_TOKEN: SecretKeys =
-    SecretKeys { plain: "previous_auth_token", env: "previous_auth_token_env", file: "previous_auth_token_file" };
 
 pub(super) fn notify(section: Section<'_>) -> Notify {
     let tables = ChannelKind::ALL.map(|kind| section.table(kind.as_str()));
     let per_minute = ChannelKind::ALL.into_iter().zip(&tables);
     let per_minute = per_minute.filter_map(|(kind, table)| Some((kind, limit(kind, table)?))).collect();
-    let [of_email, of_ntfy, of_sms, of_slack, of_teams, of_pagerduty, of_webhook] = tables;
+    let [of_email, of_ntfy, of_sms, of_voice, of_slack, of_teams, of_pagerduty, of_webhook] = tables;
     section.finish();
+    let (texts, sms) = (of_sms.is_there(), twilio::sms(of_sms));
     Notify {
         email: email(of_email),
         ntfy: push::ntfy(of_ntfy),
-        sms: sms(of_sms),
+        voice: twilio::voice(of_voice, texts, sms.as_ref()),
+        sms,
         slack: services::slack(of_slack),
         teams: services::teams(of_teams),
         pagerduty: services::pagerduty(of_pagerduty),
@@ -149,84 +144,4 @@ fn smtp_user(url: &Url) -> Result<Option<String>, String> {
     let user = percent_decode_str(url.username()).decode_utf8();
     let user = user.map_err(|_| "has a user that is not valid text")?;
     Ok(Some(user).filter(|user| !user.is_empty()).map(Cow::into_owned))
-}
-
-fn sms(section: Section<'_>) -> Option<Sms> {
-    let present = section.is_there();
-    let account = if present {
-        section.needed_text("account_sid", ": it names your account at Twilio")
-    } else {
-        section.text("account_sid")
-    };
-    let account_sid = account.and_then(|t| t.read(checks::twilio_sid("AC")));
-    let api_key_sid = section.text("api_key_sid").and_then(|t| t.read(checks::twilio_sid("SK")));
-    let secret = sms_secret(&section);
-    let sender = sms_sender(&section);
-    let hook_tokens = hook_tokens(&section, secret.as_ref());
-    let replies = section.flag("replies").is_some_and(|found| found.value);
-    if replies && section.has("api_key_sid") && !HOOK_TOKEN.used(&section) {
-        section.clash(
-            "replies",
-            "needs `hook_auth_token_env` or `hook_auth_token_file`: Twilio signs replies with the \
-             account's auth token, not with the API key",
-        );
-    }
-    let base_url = section.text("base_url").and_then(|t| t.read(|text| checks::private_url(text)));
-    section.finish();
-    Some(Sms {
-        account_sid: account_sid?,
-        api_key_sid,
-        secret: secret?.value?,
-        sender: sender?,
-        base_url: base_url.unwrap_or_else(|| DEFAULT_TWILIO.to_owned()),
-        hook_tokens,
-        replies,
-    })
-}
-
-/// The tokens that Twilio's requests to us may be signed with. It signs with the account's own, whatever we send with.
-fn hook_tokens(section: &Section<'_>, sending: Option<&Named>) -> Vec<SecretString> {
-    let (own, previous) = (HOOK_TOKEN.read(section), PREVIOUS_TOKEN.read(section));
-    let with_key = section.has("api_key_sid");
-    if HOOK_TOKEN.used(section) && !with_key && AUTH_TOKEN.used(section) {
-        let used = if section.has(HOOK_TOKEN.env) { HOOK_TOKEN.env } else { HOOK_TOKEN.file };
-        section.clash(used, "is for sending with an API key: without one, the auth token already given is taken");
-    }
-    let sending = sending.filter(|_| !with_key).and_then(|named| named.value.clone());
-    let named = [own, previous].into_iter().flatten().filter_map(|named| named.value);
-    sending.into_iter().chain(named).collect()
-}
-
-/// The auth token of the account, or the secret of an API key.
-fn sms_secret(section: &Section<'_>) -> Option<Named> {
-    let (auth, key) = (AUTH_TOKEN.read(section), API_KEY_SECRET.read(section));
-    let (auth_used, key_used) = (AUTH_TOKEN.used(section), API_KEY_SECRET.used(section));
-    let service = section.inspection.purpose == Purpose::Service;
-    match (section.has("api_key_sid"), auth_used, key_used) {
-        (_, true, true) => section.wrong("an auth token and an API key's secret are both given: keep one"),
-        (true, _, false) => section.wrong("`api_key_sid` needs `api_key_secret_env` or `api_key_secret_file`"),
-        (false, _, true) => section.wrong("an API key's secret needs `api_key_sid`, the key it belongs to"),
-        (false, false, false) if section.is_there() && service && !section.has("auth_token") => {
-            section.wrong("`auth_token_env` or `auth_token_file` is needed: Twilio sends for known accounts only");
-        }
-        _ => {}
-    }
-    key.or(auth)
-}
-
-fn sms_sender(section: &Section<'_>) -> Option<SmsSender> {
-    let from = section.text("from").map(|t| t.read(|text| checks::phone_number(text)).map(SmsSender::From));
-    let service = section.text("messaging_service_sid");
-    let service = service.map(|t| t.read(checks::twilio_sid("MG")).map(SmsSender::MessagingService));
-    match (section.has("from"), section.has("messaging_service_sid")) {
-        (true, true) => section.clash(
-            "messaging_service_sid",
-            "clashes with `from`: a message has one sender, and a messaging service picks its own",
-        ),
-        (false, false) if section.is_there() => {
-            section.wrong("`from` or `messaging_service_sid` is needed: the number that messages come from");
-        }
-        _ => {}
-    }
-    from.or(service).flatten()
 }

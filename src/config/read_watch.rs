@@ -46,7 +46,7 @@ fn watcher(found: &Found<'_, &str>, section: &Section<'_>, channels: &Channels) 
         return Some(target);
     }
     found.wrong(
-        "names people round a ticket, and there is none: use email:ADDRESS, sms:+NUMBER, ntfy:TOPIC, slack, teams, \
+        "names people round a ticket, and there is none: use email:ADDRESS, sms:+NUMBER, call:+NUMBER, ntfy:TOPIC, slack, teams, \
          pagerduty or webhook",
     );
     None

@@ -20,6 +20,7 @@ pub fn remarks(config: &Config) -> Vec<String> {
     list.extend(config.policies.iter().enumerate().flat_map(|(index, policy)| about_policy(index + 1, policy)));
     list.extend(about_channels(config));
     list.extend(about_replies(config));
+    list.extend(about_calls(config));
     list.extend(about_stale_data(config));
     if !config.server.listen.ip().is_loopback() {
         list.push("the page is open to the network without TLS: put a reverse proxy with TLS before it".to_owned());
@@ -79,6 +80,12 @@ fn about_replies(config: &Config) -> Option<String> {
         "`replies` is on, but server.public_url is not given: Twilio cannot pass replies on, so no message asks for them"
             .to_owned()
     })
+}
+
+/// A call that cannot be answered.
+fn about_calls(config: &Config) -> Option<String> {
+    let silent = config.notify.voice.is_some() && config.server.public_url.is_none();
+    silent.then(|| "calls say what is wrong, but no key answers them: server.public_url is not given".to_owned())
 }
 
 /// Silence would look like a quiet day.

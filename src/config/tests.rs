@@ -106,6 +106,7 @@ fn is_default(line: &str) -> bool {
         "predict_per_day",
         "predict_least_left",
         "sms_per_number",
+        "calls_per_number",
         "sms_per_day",
         "bundle_from",
     ];
@@ -336,7 +337,7 @@ channels = ["webhook", "email"]
     config.toml:13:46: `notify` must name a Slack channel, such as "#sla" or "C024BE91L"
     config.toml:13:65: `notify` needs pagerduty, but there is no [notify.pagerduty] to send it with
     config.toml:13:78: `notify` needs webhook, but there is no [notify.webhook] to send it with
-    config.toml:13:89: `notify` must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, ntfy:TOPIC, slack, slack:#CHANNEL, teams, pagerduty or webhook
+    config.toml:13:89: `notify` must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, call:+NUMBER, ntfy:TOPIC, slack, slack:#CHANNEL, teams, pagerduty or webhook
     config.toml:14:13: `channels` holds webhook, which reaches no single person: put it into `notify` instead
     "##);
 }
@@ -493,6 +494,7 @@ fn check_explains_the_least_configuration() {
     Not too much
       storms            4 or more that wait for one person are one message (default)
       SMS a number      at most 1 in 1m, 5 in 15m, 11 in 1h, 21 in 3h (default)
+      calls a number    at most 1 in 3m, 3 in 15m, 8 in 3h (default)
       email an address  no limit (default)
       SMS in all        200 a tenant in any 24 h (default)
       quiet hours       none (default)
@@ -501,6 +503,7 @@ fn check_explains_the_least_configuration() {
       email             from sla@example.com, by 127.0.0.1 port 2525, no TLS, on this machine only, without a user
       push              not set up
       SMS               not set up
+      call              not set up
       Slack             not set up
       Teams             not set up
       PagerDuty         not set up
@@ -649,6 +652,7 @@ channels = ["sms"]
     Not too much
       storms            4 or more that wait for one person are one message (default)
       SMS a number      at most 1 in 1m, 5 in 15m, 11 in 1h, 21 in 3h (default)
+      calls a number    at most 1 in 3m, 3 in 15m, 8 in 3h (default)
       email an address  no limit (default)
       SMS in all        200 a tenant in any 24 h (default)
       quiet hours       none (default)
@@ -657,6 +661,7 @@ channels = ["sms"]
       email             from sla@example.com, by 127.0.0.1 port 2525, no TLS, on this machine only, without a user
       push              not set up
       SMS               from the messaging service MG1, with the auth token of AC1, by https://api.twilio.com (default)
+      call              not set up
       Slack             not set up
       Teams             not set up
       PagerDuty         not set up
@@ -778,14 +783,14 @@ channels = ["mail"]
     config.toml:14:12: `response` must be over 0s: no ticket could meet it
     config.toml:15:14: `resolution` must be a length of time such as "90s", "15m", "8h", "2d" or "1h30m"
     config.toml:16:7: `sla` must not be blank
-    config.toml:19:11: `notify` must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, ntfy:TOPIC, slack, slack:#CHANNEL, teams, pagerduty or webhook; did you mean `technician`?
+    config.toml:19:11: `notify` must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, call:+NUMBER, ntfy:TOPIC, slack, slack:#CHANNEL, teams, pagerduty or webhook; did you mean `technician`?
     config.toml:21:9: `after` must not be before the step above it (15m): an escalation goes one way
     config.toml:22:1: `notify` must name somebody: a step that tells nobody would hide a breach
     config.toml:24:11: `notify` must name an email address after `email:`
     config.toml:24:27: `notify` must be a phone number with + and the country code, digits only, such as "+15005550006"
     config.toml:24:38: `notify` needs sms, but there is no [notify.sms] to send it with
-    config.toml:24:58: `notify` must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, ntfy:TOPIC, slack, slack:#CHANNEL, teams, pagerduty or webhook
-    config.toml:25:13: `channels` must hold "email", "ntfy" or "sms"; did you mean `email`?
+    config.toml:24:58: `notify` must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, call:+NUMBER, ntfy:TOPIC, slack, slack:#CHANNEL, teams, pagerduty or webhook
+    config.toml:25:13: `channels` must hold "email", "ntfy", "sms" or "voice"; did you mean `email`?
     "#);
 }
 
@@ -878,7 +883,7 @@ fn twilios_calls_are_believed_for_the_accounts_own_token_whatever_we_send_with()
     let sms = "[notify.sms]\naccount_sid = \"AC1\"\nfrom = \"+15005550006\"\nreplies = true\n";
     let key = "api_key_sid = \"SK1\"\napi_key_secret_env = \"SUPEROPS_TOKEN\"\n";
     let hook = "hook_auth_token_env = \"SUPEROPS_TOKEN\"\n";
-    let tokens = |more: &str| good(&format!("{LEAST}{sms}{more}")).notify.sms.unwrap().hook_tokens.len();
+    let tokens = |more: &str| good(&format!("{LEAST}{sms}{more}")).notify.sms.unwrap().account.hook_tokens.len();
     assert_eq!(tokens("auth_token_env = \"SUPEROPS_TOKEN\"\n"), 1);
     assert_eq!(tokens(&format!("{key}{hook}")), 1);
     assert_eq!(tokens(&format!("{key}{hook}previous_auth_token_env = \"SUPEROPS_TOKEN\"\n")), 2);
@@ -939,6 +944,7 @@ fn limits_and_quiet_hours_are_read_and_said() {
     insta::assert_snapshot!(said, @r"
     storms            6 or more that wait for one person are one message
     SMS a number      no limit
+    calls a number    at most 1 in 3m, 3 in 15m, 8 in 3h (default)
     email an address  at most 20 in 1h
     SMS in all        no limit
     quiet hours       22:00 to 07:00 (Europe/London), from fri, sat by sms, then one digest; but priority critical, breaches at once
@@ -1102,4 +1108,34 @@ notify = ["ntfy:", "ntfy:sla/night", "ntfy"]
     let said = complaints(more);
     assert!(!said.contains("s3cret"), "{said}");
     assert_snapshot!(said);
+}
+
+const TEXTS: &str =
+    "[notify.sms]\naccount_sid = \"AC1\"\nauth_token_env = \"TWILIO_AUTH_TOKEN\"\nfrom = \"+15005550006\"\n";
+
+#[test]
+fn calls_go_by_the_account_of_the_texts_unless_they_have_their_own() {
+    let voice = "[notify.voice]\nfrom = \"+15005550007\"\nlanguage = \"en-gb\"\n";
+    let steps = "[[alerts.steps]]\nnotify = [\"technician\", \"call:+15005550123\"]\n";
+    let config = good(&format!("{LEAST}{TEXTS}{voice}{steps}"));
+    let calls = config.notify.voice.as_ref().unwrap();
+    assert_eq!((calls.account.account_sid.as_str(), calls.language.as_str()), ("AC1", "en-GB"));
+    assert_eq!(calls.account.hook_tokens.len(), 1);
+    let page = explain(&config, &BTreeMap::new());
+    let about = page.lines().filter(|line| line.contains("call")).collect::<Vec<_>>().join("\n");
+    assert_snapshot!(about);
+    let own = "account_sid = \"AC2\"\nauth_token_env = \"TWILIO_AUTH_TOKEN\"\n";
+    let config = good(&format!("{LEAST}{TEXTS}{voice}{own}"));
+    assert_eq!(config.notify.voice.unwrap().account.account_sid, "AC2");
+}
+
+#[test]
+fn what_a_call_cannot_use_is_refused() {
+    let without_texts = complaints(
+        "[notify.voice]\nfrom = \"0800\"\nlanguage = \"de-DE\"\n[[alerts.steps]]\nnotify = [\"call:112\"]\nchannels = [\"vioce\"]\n",
+    );
+    let half = complaints(&format!(
+        "{TEXTS}[notify.voice]\nbase_url = \"https://api.example.com\"\nauth_token_env = \"TWILIO_AUTH_TOKEN\"\n"
+    ));
+    assert_snapshot!(format!("{without_texts}\n\n{half}"));
 }

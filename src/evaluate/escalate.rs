@@ -163,8 +163,10 @@ impl Evaluate {
         let mut reached = false;
         for recipient in recipients(targets, &watched.ticket, scene.people, &scene.duty) {
             let recipient = self.reachable(recipient);
-            let routes = self.routes(&recipient, step.channels_at(row.raised.stage));
-            reached |= !routes.is_empty();
+            let stage = row.raised.stage;
+            let routes = self.routes(&recipient, step.channels_at(stage), |kind| step.may_use(kind, stage));
+            // A number that only rings is kept for the breach: that is no gap in the steps.
+            reached |= !routes.is_empty() || self.is_kept_for_calls(&recipient);
             for (channel, fallback) in routes {
                 let again = row.life.again && !is_told_in(work, row, &recipient, channel);
                 if self.memory.was_told(row, &recipient.id, channel) && !again {
@@ -186,14 +188,25 @@ impl Evaluate {
     fn reachable(&self, recipient: Recipient) -> Recipient {
         let phone = recipient.phone.as_deref().and_then(e164);
         let person = recipient.name.as_ref().and(recipient.email.as_deref());
+        let call = recipient.call.as_deref().and_then(e164);
         let topic = person.and_then(|email| self.config.notify.ntfy.as_ref()?.topic_of(email)).map(str::to_owned);
-        Recipient { phone, topic: topic.or(recipient.topic), ..recipient }
+        Recipient { phone, call, topic: topic.or(recipient.topic), ..recipient }
+    }
+
+    /// Whether it is a number that a step names for calls, and for nothing else.
+    fn is_kept_for_calls(&self, recipient: &Recipient) -> bool {
+        self.channels.contains(&ChannelKind::Voice) && recipient.call.is_some() && recipient.phone.is_none()
     }
 
     /// The channels to tell `recipient` by, each with those to fall back on.
-    fn routes(&self, recipient: &Recipient, wanted: &[ChannelKind]) -> Vec<(ChannelKind, Vec<(ChannelKind, String)>)> {
-        let open: Vec<_> =
-            self.channels.iter().copied().filter(|channel| recipient.address(*channel).is_some()).collect();
+    fn routes(
+        &self,
+        recipient: &Recipient,
+        wanted: &[ChannelKind],
+        may_use: impl Fn(ChannelKind) -> bool,
+    ) -> Vec<(ChannelKind, Vec<(ChannelKind, String)>)> {
+        let usable = self.channels.iter().copied().filter(|channel| may_use(*channel));
+        let open: Vec<_> = usable.filter(|channel| recipient.address(*channel).is_some()).collect();
         let mut chosen: Vec<_> = open.iter().copied().filter(|channel| wanted.contains(channel)).collect();
         if chosen.is_empty() {
             // Better by another way than not at all.
@@ -265,14 +278,16 @@ impl Evaluate {
         let of_step = |step: &Step| {
             let people = recipients(&step.notify, &watched.ticket, scene.people, &scene.duty).into_iter();
             let people = people.map(|person| self.reachable(person));
-            people.filter(|person| !self.routes(person, &[ChannelKind::Email]).is_empty()).collect::<Vec<_>>()
+            people
+                .filter(|person| !self.routes(person, &[ChannelKind::Email], rings_nobody).is_empty())
+                .collect::<Vec<_>>()
         };
         let escalation = self.config.escalation_for(&scene.tenant.id, &watched.ticket, Stage::Breached);
         escalation.steps.iter().map(of_step).find(|people| !people.is_empty()).unwrap_or_default()
     }
 
     fn digest(&self, scene: &Scene<'_>, recipient: &Recipient, mut rows: Vec<facts::Dated>) -> Option<NewNotification> {
-        let (channel, fallback) = self.routes(recipient, &[ChannelKind::Email]).into_iter().next()?;
+        let (channel, fallback) = self.routes(recipient, &[ChannelKind::Email], rings_nobody).into_iter().next()?;
         rows.sort_by_key(|row| row.due);
         let alerts = rows.iter().map(|row| row.alert.to_string()).collect();
         let more = u32::try_from(rows.len().saturating_sub(DIGEST_ROWS)).unwrap_or(u32::MAX);
@@ -303,6 +318,11 @@ impl Evaluate {
             created_at: scene.now,
         })
     }
+}
+
+/// For what is no alert.
+fn rings_nobody(channel: ChannelKind) -> bool {
+    channel != ChannelKind::Voice
 }
 
 /// Whether this turn tells this person of the alert already.

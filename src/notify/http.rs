@@ -49,6 +49,11 @@ impl Peer {
         self.client.post(url.clone())
     }
 
+    /// A request that asks for something.
+    pub fn get(&self, url: &Url) -> RequestBuilder {
+        self.client.get(url.clone())
+    }
+
     /// Sends `request`. An error if nobody answered, or if the answer alone says that this is not the time or place.
     pub async fn ask(&self, request: RequestBuilder, now: DateTime<Utc>) -> Result<Answer, SendError> {
         let response = request.send().await.map_err(|error| self.sort(&error))?;

@@ -13,6 +13,7 @@ mod letter;
 mod push;
 mod slack;
 mod sms;
+mod spoken;
 mod text;
 
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub(super) use self::letter::web_address;
 pub use self::push::{Push, push};
 pub use self::slack::slack;
 pub use self::sms::{plain, reference, sms, sms_with};
+pub use self::spoken::spoken;
 
 /// An email, ready to be put in an envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -63,9 +63,9 @@ impl SmsNotifier {
             .map_err(|_| setup_error("TLS cannot be set up"))?;
         Ok(Self {
             client,
-            messages: messages_url(sms)?,
-            user: sms.api_key_sid.as_ref().unwrap_or(&sms.account_sid).clone(),
-            secret: sms.secret.clone(),
+            messages: sms.account.resource("Messages").map_err(setup_error)?,
+            user: sms.account.user().to_owned(),
+            secret: sms.account.secret.clone(),
             sender: sms.sender.clone(),
             clock,
             ways: Ways::default(),
@@ -176,14 +176,6 @@ fn validity(next_step_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> TimeDelt
 
 fn setup_error(reason: &str) -> SetupError {
     SetupError { channel: ChannelKind::Sms, reason: reason.to_owned() }
-}
-
-fn messages_url(sms: &config::Sms) -> Result<Url, SetupError> {
-    if !sms.account_sid.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Err(setup_error("`account_sid` must be letters and digits, since it is part of an address"));
-    }
-    let url = format!("{}/2010-04-01/Accounts/{}/Messages.json", sms.base_url, sms.account_sid);
-    url.parse().map_err(|_| setup_error("`base_url` must be a web address"))
 }
 
 /// A question that was refused says nothing of the message it was about.

@@ -6,7 +6,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::config::{Email, Sms, SmsSender, SmtpTls};
+use crate::config::{Email, Sms, SmsSender, SmtpTls, Twilio, Voice};
 
 /// The port of a server whose certificate nobody has signed.
 async fn imposter() -> u16 {
@@ -39,15 +39,15 @@ fn configured(port: u16) -> config::Notify {
         password: None,
         from: "sla@msp.example".into(),
     };
-    let sms = Sms {
+    let account = Twilio {
         account_sid: "AC01".into(),
         api_key_sid: None,
         secret: SecretString::from("hunter2"),
-        sender: SmsSender::From("+15005550006".into()),
         base_url: format!("https://localhost:{port}"),
         hook_tokens: Vec::new(),
-        replies: false,
     };
+    let voice = Voice { account: account.clone(), from: "+15005550006".into(), language: "en-US".into() };
+    let sms = Sms { account, sender: SmsSender::From("+15005550006".into()), replies: false };
     let ntfy = config::Ntfy { base_url: format!("https://localhost:{port}"), token: None, topics: Default::default() };
     let slack = config::Slack {
         way: config::SlackWay::IncomingWebhook { url: format!("https://localhost:{port}/hook").into() },
@@ -67,6 +67,7 @@ fn configured(port: u16) -> config::Notify {
         email: Some(email),
         ntfy: Some(ntfy),
         sms: Some(sms),
+        voice: Some(voice),
         slack: Some(slack),
         teams: Some(teams),
         pagerduty: Some(pagerduty),
@@ -78,7 +79,7 @@ fn configured(port: u16) -> config::Notify {
 fn message(channel: ChannelKind) -> Message {
     let to = match channel {
         ChannelKind::Email => "ann@client.example",
-        ChannelKind::Sms => "+15005550101",
+        ChannelKind::Sms | ChannelKind::Voice => "+15005550101",
         system => system.as_str(),
     };
     Message {

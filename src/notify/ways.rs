@@ -16,6 +16,9 @@ pub const STATUS_HOOK: &str = "/hooks/twilio/status";
 /// Where Twilio passes on what people reply.
 pub const REPLY_HOOK: &str = "/hooks/twilio/sms";
 
+/// Where Twilio passes on the keys that are pressed during a call.
+pub const VOICE_HOOK: &str = "/hooks/twilio/voice";
+
 /// Where PagerDuty says that somebody acknowledged an incident.
 pub const PAGERDUTY_HOOK: &str = "/hooks/pagerduty";
 /// Where Slack says that somebody pressed the button of a message.
@@ -30,6 +33,12 @@ pub trait Phones: Send + Sync {
     /// Remembers what the provider says of `number`, to which `message` goes, by its error `code`: that its owner wants
     /// no more text messages, or that none reaches it. Other errors are none of the number's.
     async fn refused(&self, number: &str, message: &Message, code: u32, now: DateTime<Utc>);
+
+    /// What the provider calls what carried `message`, if it reported anything of it.
+    async fn reported(&self, message: &Message) -> Option<String>;
+
+    /// Whether it is known which message carried what the provider calls `id`.
+    async fn is_recorded(&self, id: &str) -> bool;
 }
 
 /// Whether a phone may be texted.
@@ -59,8 +68,10 @@ pub struct Ways {
     /// Where people reach us, and what links are signed with.
     pub links: Option<(String, LinkKey)>,
     pub phones: Option<Arc<dyn Phones>>,
-    /// Where the SMS provider reports what became of a message.
+    /// Where Twilio reports what became of a message or a call.
     pub status_url: Option<String>,
+    /// Where Twilio passes on the keys that are pressed during a call.
+    pub keys_url: Option<String>,
 }
 
 impl Ways {
@@ -82,6 +93,25 @@ impl Ways {
     /// provider calls the message.
     pub(super) fn reports_on(&self, message: &Message) -> Option<String> {
         self.status_url.as_ref().map(|url| format!("{url}?n={}", message.key))
+    }
+
+    /// Where the keys go that answer `message`; none if it asks for no answer.
+    pub(super) fn keys_of(&self, message: &Message) -> Option<String> {
+        let url = self.keys_url.as_ref().filter(|_| is_answerable(message))?;
+        Some(format!("{url}?n={}", message.key))
+    }
+
+    /// What the provider calls what carried `message`, if it reported anything of it.
+    pub(super) async fn reported(&self, message: &Message) -> Option<String> {
+        self.phones.as_ref()?.reported(message).await
+    }
+
+    /// Whether it is known which message carried what the provider calls `id`. Without a store, nothing is.
+    pub(super) async fn is_recorded(&self, id: &str) -> bool {
+        match &self.phones {
+            Some(phones) => phones.is_recorded(id).await,
+            None => false,
+        }
     }
 }
 

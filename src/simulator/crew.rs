@@ -1,5 +1,6 @@
 //! The made-up desk's people on duty: now and then one of them answers an alert,
-//! by the link in a mail, the button of a push or a reply to a text message.
+//! by the link in a mail, the button of a push, a reply to a text message or a key
+//! during a call.
 //!
 //! They go the ways that people go, over HTTP. Most alerts they leave alone, so
 //! that escalations are seen as well.
@@ -8,7 +9,7 @@ use std::sync::Arc;
 
 use reqwest::Client;
 
-use super::receivers::{Caught, CaughtKind, CaughtList, SmsCatcher};
+use super::receivers::{Callee, Caught, CaughtKind, CaughtList, Reports, SmsCatcher};
 
 /// One in so many mails with a link is answered.
 const MAILS: u64 = 5;
@@ -16,6 +17,8 @@ const MAILS: u64 = 5;
 const PUSHES: u64 = 4;
 /// One in so many text messages with a code.
 const TEXTS: u64 = 3;
+/// What those do who are called, in turn.
+const CALLEES: [Callee; 4] = [Callee::PicksUp(Some('1')), Callee::NoAnswer, Callee::PicksUp(None), Callee::Machine];
 /// A person answers the newest; what lies deeper has been overtaken.
 const LOOKED_AT: usize = 50;
 
@@ -28,24 +31,33 @@ pub struct Crew<'a> {
     mails: u64,
     pushes: u64,
     texts: u64,
+    calls: usize,
 }
 
 impl<'a> Crew<'a> {
     /// They read what lands in `caught`, and reply through `sms`.
     pub fn new(caught: &'a CaughtList, sms: &'a SmsCatcher) -> Self {
-        Self { caught, sms, http: Client::new(), seen: 0, mails: 0, pushes: 0, texts: 0 }
+        Self { caught, sms, http: Client::new(), seen: 0, mails: 0, pushes: 0, texts: 0, calls: 0 }
     }
 
     /// The carrier delivers what waits, and people read what is new. Says what they did, a sentence each.
     pub async fn turn(&mut self) -> Vec<String> {
         self.sms.deliver().await;
         let mut done = Vec::new();
-        for message in self.unread().iter().rev() {
+        let unread = self.unread();
+        if unread.iter().any(|message| message.kind == CaughtKind::Voice) {
+            done.extend(self.take_calls().await);
+        }
+        for message in unread.iter().rev() {
             done.extend(match message.kind {
                 CaughtKind::Email => self.read_mail(message).await,
                 CaughtKind::Ntfy => self.read_push(message).await,
                 CaughtKind::Sms => self.read_text(message).await,
-                CaughtKind::Slack | CaughtKind::Teams | CaughtKind::PagerDuty | CaughtKind::Webhook => None,
+                CaughtKind::Voice
+                | CaughtKind::Slack
+                | CaughtKind::Teams
+                | CaughtKind::PagerDuty
+                | CaughtKind::Webhook => None,
             });
         }
         done
@@ -77,6 +89,17 @@ impl<'a> Crew<'a> {
         }
         let answer = self.http.post(button).send().await.ok()?;
         answer.status().is_success().then(|| format!("{} presses Acknowledge in a push", push.to))
+    }
+
+    async fn take_calls(&mut self) -> Option<String> {
+        let callee = CALLEES[self.calls % CALLEES.len()];
+        self.calls += 1;
+        self.sms.ring(callee, Reports::InOrder).await;
+        match callee {
+            Callee::PicksUp(Some(key)) => Some(format!("somebody who is called presses {key}")),
+            Callee::PicksUp(None) => Some("somebody who is called listens, and puts the phone down".to_owned()),
+            _ => None,
+        }
     }
 
     async fn read_text(&mut self, text: &Caught) -> Option<String> {

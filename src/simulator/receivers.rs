@@ -3,6 +3,7 @@
 //! The product sends as it always does, over SMTP and HTTP, so what is seen
 //! here went through the real sending code.
 
+mod calls;
 mod carrier;
 mod http;
 mod mail;
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
+pub use calls::Callee;
 pub use carrier::{Caller, Fate, Reports};
 pub use http::HttpReply;
 pub use mail::{MailCatcher, MailReply};
@@ -34,6 +36,7 @@ pub enum CaughtKind {
     Email,
     Ntfy,
     Sms,
+    Voice,
     Slack,
     Teams,
     PagerDuty,
@@ -47,6 +50,7 @@ impl CaughtKind {
             Self::Email => "email",
             Self::Ntfy => "ntfy",
             Self::Sms => "sms",
+            Self::Voice => "voice",
             Self::Slack => "slack",
             Self::Teams => "teams",
             Self::PagerDuty => "pagerduty",
@@ -63,11 +67,11 @@ pub struct Caught {
     pub kind: CaughtKind,
     /// The address, number or topic it was for; the channel at Slack, the incident at PagerDuty.
     pub to: String,
-    /// Empty for a text message, at Slack and in Teams; the title of a push; what PagerDuty is to do; the type of a webhook's event.
+    /// Empty for a text message, a call, at Slack and in Teams; the title of a push; what PagerDuty is to do; the type of a webhook's event.
     pub subject: String,
     pub text: String,
     pub html: Option<String>,
-    /// Of a mail: the header fields as they came, names in lower case. Of a text message: the form. Of others: what
+    /// Of a mail: the header fields as they came, names in lower case. Of a text message or a call: the form. Of others: what
     /// matters of the rest.
     pub headers: Vec<(String, String)>,
 }

@@ -358,7 +358,12 @@ pub(super) async fn recover(
     let mut notices = Vec::with_capacity(rows.len());
     for row in rows {
         let (message, channel): (String, String) = (row.try_get("message")?, row.try_get("channel")?);
-        let is_system = ChannelKind::parse(&channel).is_some_and(ChannelKind::is_system);
+        let kind = ChannelKind::parse(&channel);
+        // No phone rings because all is well.
+        if kind == Some(ChannelKind::Voice) {
+            continue;
+        }
+        let is_system = kind.is_some_and(ChannelKind::is_system);
         // A system may have taken what we never heard of: an incident that nobody resolves would stay open for ever.
         let told: bool = row.try_get("told")?;
         if is_system || (told && recovered.closing == Closing::Met) {

@@ -1,4 +1,4 @@
-//! Receipts: what the SMS provider reports of messages that it took.
+//! Receipts: what the provider reports of text messages and calls that it took.
 //!
 //! Reports come doubled, late and in any order, and some never. So a receipt's
 //! rank only rises and its end is final; a message of which nothing is heard is
@@ -15,8 +15,9 @@ use super::dead_phones::mark;
 use super::outbox::{Attempted, Leased, Logged, Outcome, leased, record};
 use super::phones::stop;
 use super::{Store, StoreError, instant, millis};
+use crate::alert::escalation::ChannelKind;
 use crate::notify::sms::{self, CONFIGURED, OPTED_OUT};
-use crate::notify::{Delivery, SendError};
+use crate::notify::{Delivery, SendError, voice};
 
 /// A message that is silent for this long is asked about.
 const SILENCE: TimeDelta = TimeDelta::minutes(2);
@@ -42,15 +43,18 @@ pub struct Reported {
 pub struct Silent {
     pub provider_id: String,
     pub notification: String,
+    pub channel: ChannelKind,
 }
 
 /// How far along a message is; what is not known ranks lowest and changes nothing.
 fn rank(status: &str) -> i64 {
     match status {
-        "accepted" | "queued" | "scheduled" => 1,
-        "sending" => 2,
-        "sent" => 3,
+        "accepted" | "queued" | "scheduled" | "initiated" => 1,
+        "sending" | "ringing" => 2,
+        // Who took a completed call may be said later.
+        "sent" | "in-progress" | "completed" => 3,
         "delivered" | "read" | "undelivered" | "failed" | "canceled" => FINAL,
+        "busy" | "no-answer" | voice::ANSWERED | voice::MACHINE => FINAL,
         _ => 0,
     }
 }
@@ -76,20 +80,40 @@ impl Store {
 
     /// Messages of which nothing final was heard and that are due to be asked about, the longest silent first.
     pub async fn silent(&self, limit: i64, now: DateTime<Utc>) -> Result<Vec<Silent>, StoreError> {
-        let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT provider_id, notification FROM receipts WHERE poll_at <= $1 ORDER BY poll_at, provider_id LIMIT $2",
+        let rows: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT r.provider_id, r.notification, COALESCE(n.channel, 'sms') FROM receipts r
+             LEFT JOIN notifications n ON n.key = r.notification
+             WHERE r.poll_at <= $1 ORDER BY r.poll_at, r.provider_id LIMIT $2",
         )
         .bind(millis(now))
         .bind(limit)
         .fetch_all(&self.reads)
         .await?;
-        Ok(rows.into_iter().map(|(provider_id, notification)| Silent { provider_id, notification }).collect())
+        let silent = rows.into_iter().map(|(provider_id, notification, channel)| {
+            let channel = ChannelKind::parse(&channel).unwrap_or(ChannelKind::Sms);
+            Silent { provider_id, notification, channel }
+        });
+        Ok(silent.collect())
     }
 
     /// When the next message is to be asked about.
     pub async fn next_silent(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
         let next: Option<i64> = sqlx::query_scalar("SELECT MIN(poll_at) FROM receipts").fetch_one(&self.reads).await?;
         next.map(instant).transpose()
+    }
+
+    /// What the provider calls what carried `notification`, as far as anything was heard of it.
+    pub async fn receipt_of(&self, notification: &str) -> Result<Option<String>, StoreError> {
+        let id = sqlx::query_scalar(
+            "SELECT provider_id FROM receipts WHERE notification = $1 ORDER BY changed_at DESC, provider_id LIMIT 1",
+        );
+        Ok(id.bind(notification).fetch_optional(&self.reads).await?)
+    }
+
+    /// Whether anything is known of what the provider calls `provider_id`.
+    pub async fn has_receipt(&self, provider_id: &str) -> Result<bool, StoreError> {
+        let known = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM receipts WHERE provider_id = $1)");
+        Ok(known.bind(provider_id).fetch_one(&self.reads).await?)
     }
 
     /// The provider's last word on each of `messages` that it took, by the message's key.
@@ -170,10 +194,12 @@ async fn follow(
     delivery: &Delivery,
     now: DateTime<Utc>,
 ) -> Result<Reported, sqlx::Error> {
-    let Some(error) = sms::failure(delivery) else { return Ok(Reported::default()) };
+    if sms::failure(delivery).or_else(|| voice::failure(delivery)).is_none() {
+        return Ok(Reported::default());
+    }
     let row = sqlx::query(
         "SELECT n.* FROM notifications n JOIN receipts r ON r.notification = n.key
-         WHERE r.provider_id = $1 AND n.channel = 'sms' AND n.state = 'sent'
+         WHERE r.provider_id = $1 AND n.channel IN ('sms', 'voice') AND n.state = 'sent'
          AND (n.provider_id = $1 OR n.provider_id IS NULL)",
     )
     .bind(id)
@@ -181,7 +207,12 @@ async fn follow(
     .await?;
     let Some(row) = row else { return Ok(Reported::default()) };
     let leased = leased(&row).map_err(|error| sqlx::Error::Decode(error.into()))?;
-    remember_number(tx, &leased, delivery.code, now).await?;
+    let is_call = leased.notification.channel == ChannelKind::Voice;
+    let error = if is_call { voice::failure(delivery) } else { sms::failure(delivery) };
+    let Some(error) = error else { return Ok(Reported::default()) };
+    if !is_call {
+        remember_number(tx, &leased, delivery.code, now).await?;
+    }
     // The attempt failed after all.
     let outcome = outcome(&leased, error, now);
     let hurried = Box::pin(record(tx, &[Attempted { leased, outcome, at: now }])).await?;

@@ -1,4 +1,4 @@
-//! What Twilio calls: reports on messages, and replies to them.
+//! What Twilio calls: reports on messages and calls, replies, and keys that were pressed.
 //!
 //! A call is believed for its signature alone. One without it is refused before
 //! anything is read or written on its account.
@@ -19,7 +19,7 @@ use crate::notify::sms::signature::HEADER;
 
 type Form = Vec<(String, String)>;
 
-/// POST /hooks/twilio/status: what became of a message.
+/// POST /hooks/twilio/status: what became of a message or a call.
 pub async fn status(
     State(web): State<Arc<Web>>,
     RawQuery(query): RawQuery,
@@ -27,9 +27,8 @@ pub async fn status(
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
     let (answers, form) = genuine(&web, Hook::Status, query.as_deref(), &headers, &body)?;
-    let query: Form = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
-    if let Some((_, notification)) = query.iter().find(|(name, _)| name == "n") {
-        answers.report(notification, &form).await?;
+    if let Some(notification) = notification(query.as_deref()) {
+        answers.report(&notification, &form).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -46,6 +45,25 @@ pub async fn reply(
     Ok(([(CONTENT_TYPE, "text/xml; charset=utf-8")], twiml(answer.as_deref())).into_response())
 }
 
+/// POST /hooks/twilio/voice: which key somebody pressed during a call. The answer is what it says next.
+pub async fn key(
+    State(web): State<Arc<Web>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let (answers, form) = genuine(&web, Hook::Voice, query.as_deref(), &headers, &body)?;
+    let notification = notification(query.as_deref()).unwrap_or_default();
+    let twiml = answers.key(&notification, &form).await?;
+    Ok(([(CONTENT_TYPE, "text/xml; charset=utf-8")], twiml).into_response())
+}
+
+/// Which notification a call of a hook is about: we wrote it into the address that Twilio calls.
+fn notification(query: Option<&str>) -> Option<String> {
+    let mut query = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    query.find(|(name, _)| name == "n").map(|(_, key)| key.into_owned())
+}
+
 /// The form, if Twilio signed it.
 fn genuine<'w>(
     web: &'w Web,
@@ -56,7 +74,9 @@ fn genuine<'w>(
 ) -> Result<(&'w Answers, Form), Problem> {
     let answers = web.options.answers.as_ref().filter(|answers| answers.hooks_are_on());
     let answers = answers.ok_or_else(|| {
-        Problem::not_found("hook; it needs `server.public_url`, and the account's auth token in [notify.sms]")
+        Problem::not_found(
+            "hook; it needs `server.public_url`, and the account's auth token in [notify.sms] or [notify.voice]",
+        )
     })?;
     let form: Form = form_urlencoded::parse(body).into_owned().collect();
     let signature = headers.get(HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -10,6 +10,7 @@
 //! waiting, so some are done side by side; those that are about speed are not.
 
 mod answers;
+mod channels;
 mod clocks;
 mod crashes;
 mod figure;
@@ -90,6 +91,7 @@ fn faults() -> Vec<Fault> {
         fault!(16, "hostile words in a ticket", words::hostile_words),
         fault!(alone 17, "many breaches at one instant", storm::at_one_instant),
         fault!(18, "acknowledged while it escalates", answers::acknowledged_while_it_escalates),
+        fault!(19, "push, Teams and calls: down, forged", channels::down_forged_and_doubled),
     ]
 }
 

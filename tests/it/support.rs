@@ -451,6 +451,7 @@ pub fn usual() -> NewTicket {
 fn line(caught: &Caught) -> String {
     match caught.kind {
         CaughtKind::Email => format!("email {}: {}", caught.to, caught.text.lines().next().unwrap_or_default()),
+        CaughtKind::Voice => format!("call {}: {}", caught.to, caught.text),
         CaughtKind::Ntfy => format!("push {}: {}", caught.to, caught.subject),
         CaughtKind::Sms => format!("text {}: {}", caught.to, caught.text),
         CaughtKind::Slack => format!("slack {}: {}", caught.to, caught.text.lines().next().unwrap_or_default()),

@@ -77,6 +77,6 @@ impl Person {
             Self::Sms(number) => (None, Some(number.clone())),
         };
         let id = email.clone().or_else(|| phone.clone()).unwrap_or_default();
-        Some(Recipient { id, name: None, email, phone, topic: None, system: None, because })
+        Some(Recipient { id, name: None, email, phone, call: None, topic: None, system: None, because })
     }
 }

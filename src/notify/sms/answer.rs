@@ -48,11 +48,11 @@ pub(super) fn failure(status: &str, code: Option<u32>) -> Option<SendError> {
 }
 
 /// The error in an answer that is not a success, if it names one.
-pub(super) fn error_code(body: Option<&Value>) -> Option<u32> {
+pub(in crate::notify) fn error_code(body: Option<&Value>) -> Option<u32> {
     code(body?.get("code"))
 }
 
-pub(super) fn is_sid(text: &str) -> bool {
+pub(in crate::notify) fn is_sid(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 

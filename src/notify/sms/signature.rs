@@ -18,11 +18,16 @@ use url::Url;
 pub const HEADER: &str = "X-Twilio-Signature";
 
 /// Whether `given` is the signature of `form` sent to `url`, under any of `tokens`. Takes the same time whatever differs.
-pub fn is_genuine(tokens: &[SecretString], url: &str, form: &[(String, String)], given: &str) -> bool {
+pub fn is_genuine<'t>(
+    tokens: impl IntoIterator<Item = &'t SecretString>,
+    url: &str,
+    form: &[(String, String)],
+    given: &str,
+) -> bool {
     let Ok(given) = STANDARD.decode(given.trim()) else { return false };
     let fields = in_order(form);
-    let genuine = |url: &String| tokens.iter().any(|token| mac(token, url, &fields).verify_slice(&given).is_ok());
-    spellings(url).iter().any(genuine)
+    let spellings = spellings(url);
+    tokens.into_iter().any(|token| spellings.iter().any(|url| mac(token, url, &fields).verify_slice(&given).is_ok()))
 }
 
 /// The signature of `form` sent to `url`, as Twilio makes it.

@@ -88,15 +88,14 @@ fn form_of(body: &[u8]) -> Vec<(String, String)> {
 }
 
 fn config(base_url: String) -> config::Sms {
-    config::Sms {
+    let account = config::Twilio {
         account_sid: "AC0123456789abcdef".into(),
         api_key_sid: None,
         secret: SecretString::from("hunter2"),
-        sender: SmsSender::From("+15005550006".into()),
         base_url,
         hook_tokens: Vec::new(),
-        replies: false,
-    }
+    };
+    config::Sms { account, sender: SmsSender::From("+15005550006".into()), replies: false }
 }
 
 fn clock() -> SharedClock {
@@ -164,11 +163,9 @@ fn a_text_is_worth_delivering_until_the_next_step_and_for_ten_minutes_at_most() 
 #[tokio::test]
 async fn an_api_key_and_a_messaging_service_take_the_place_of_account_and_number() {
     let peer = Peer::answering(201, r#"{"sid":"SM01","status":"accepted"}"#);
-    let config = config::Sms {
-        api_key_sid: Some("SK42".into()),
-        sender: SmsSender::MessagingService("MG42".into()),
-        ..config(peer.start().await)
-    };
+    let mut config = config(peer.start().await);
+    config.account.api_key_sid = Some("SK42".into());
+    config.sender = SmsSender::MessagingService("MG42".into());
     SmsNotifier::new(&config, clock()).unwrap().send(&message()).await.unwrap();
     let asked = &peer.asked()[0];
     assert!(asked.target.contains("/Accounts/AC0123456789abcdef/"));
@@ -390,6 +387,7 @@ fn what_is_printed_for_debugging_holds_no_secret_and_no_number() {
 
 #[test]
 fn an_account_sid_cannot_lead_to_another_address() {
-    let config = config::Sms { account_sid: "AC/../..".into(), ..config("https://api.twilio.com".into()) };
+    let mut config = config("https://api.twilio.com".into());
+    config.account.account_sid = "AC/../..".into();
     assert!(SmsNotifier::new(&config, clock()).unwrap_err().to_string().starts_with("`notify.sms`: `account_sid`"));
 }

@@ -47,7 +47,7 @@ pub struct Caller {
 
 impl Caller {
     /// Calls `url`, an address below the public one, as Twilio does. The status of the answer, and its text.
-    async fn call(&self, url: &str, form: &Fields) -> Option<(u16, String)> {
+    pub(super) async fn call(&self, url: &str, form: &Fields) -> Option<(u16, String)> {
         let path = url.strip_prefix(&self.public_url)?;
         let request = Client::new()
             .post(format!("{}{path}", self.reach))

@@ -1,4 +1,4 @@
-//! A Twilio look-alike: takes text messages as Twilio's Messages API does, and lists them again.
+//! A Twilio look-alike: takes text messages as Twilio's Messages API does, and lists them again; calls as well.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,6 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use serde_json::{Value, json};
 
+use super::calls::{self, Calls};
 use super::{Caller, Caught, CaughtKind, CaughtList, Fate, Reports};
 use crate::clock::SharedClock;
 use crate::simulator::{Served, serve};
@@ -43,9 +44,10 @@ pub enum SmsReply {
 }
 
 pub(super) struct Shared {
-    clock: SharedClock,
-    caught: Arc<CaughtList>,
+    pub clock: SharedClock,
+    pub caught: Arc<CaughtList>,
     state: Mutex<Sent>,
+    pub calls: Mutex<Calls>,
 }
 
 #[derive(Default)]
@@ -82,11 +84,11 @@ pub struct SmsCatcher {
 impl SmsCatcher {
     /// Answers at `addr`; what comes in goes to `caught`.
     pub async fn start(addr: SocketAddr, clock: SharedClock, caught: Arc<CaughtList>) -> io::Result<Self> {
-        let shared = Arc::new(Shared { clock, caught, state: Mutex::default() });
+        let shared = Arc::new(Shared { clock, caught, state: Mutex::default(), calls: Mutex::default() });
         let path = "/2010-04-01/Accounts/{sid}/Messages.json";
         let one = "/2010-04-01/Accounts/{sid}/Messages/{name}";
         let router = Router::new().route(path, post(send).get(list)).route(one, get(fetch));
-        let router = router.with_state(Arc::clone(&shared));
+        let router = router.merge(calls::routes()).with_state(Arc::clone(&shared));
         Ok(Self { served: serve(addr, router).await?, shared })
     }
 
@@ -141,7 +143,7 @@ async fn send(
 }
 
 /// Basic authentication with a user and a password, whichever they are.
-fn has_credentials(headers: &HeaderMap) -> bool {
+pub(super) fn has_credentials(headers: &HeaderMap) -> bool {
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let decoded = value.and_then(|value| value.strip_prefix("Basic ")).and_then(|coded| STANDARD.decode(coded).ok());
     let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
@@ -149,15 +151,19 @@ fn has_credentials(headers: &HeaderMap) -> bool {
         .unwrap_or(false)
 }
 
-fn field<'a>(form: &'a Fields, name: &str) -> Option<&'a str> {
+pub(super) fn field<'a>(form: &'a Fields, name: &str) -> Option<&'a str> {
     form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+}
+
+/// Whether `text` is a number as the world writes it.
+pub(super) fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or_default();
+    (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// What Twilio would refuse about the form, with its code.
 fn complaint(form: &Fields) -> Option<(u32, &'static str)> {
-    let digits = field(form, "To").and_then(|to| to.strip_prefix('+')).unwrap_or_default();
-    let is_number = (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_number {
+    if !field(form, "To").is_some_and(is_number) {
         return Some((21211, "Invalid 'To' Phone Number"));
     }
     if field(form, "From").or(field(form, "MessagingServiceSid")).is_none() {
@@ -170,7 +176,7 @@ fn complaint(form: &Fields) -> Option<(u32, &'static str)> {
     }
 }
 
-fn refusal(status: StatusCode, code: u32, message: &str) -> Response {
+pub(super) fn refusal(status: StatusCode, code: u32, message: &str) -> Response {
     let more = format!("https://www.twilio.com/docs/errors/{code}");
     let body = json!({"code": code, "message": message, "more_info": more, "status": status.as_u16()});
     (status, Json(body)).into_response()

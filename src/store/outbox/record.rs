@@ -131,7 +131,9 @@ async fn follow_up(tx: &mut SqliteConnection, attempt: &Attempted, void: bool) -
         Outcome::Again { next_channel_too: true, .. } if !void => {
             take_up_next_channel(tx, &leased.notification, now).await.map(|_| false)
         }
-        Outcome::Taken { provider_id: Some(id) } if leased.notification.channel == ChannelKind::Sms => {
+        Outcome::Taken { provider_id: Some(id) }
+            if matches!(leased.notification.channel, ChannelKind::Sms | ChannelKind::Voice) =>
+        {
             expect(tx, leased, id, now).await
         }
         _ => Ok(false),

@@ -7,7 +7,7 @@ import { brief, local } from './time.js';
 const VERBS = { sent: 'told by', sending: 'being told by', pending: 'to be told by', bundled: 'to be told, with more, by', failed: 'not told by', cancelled: null };
 const SENT = { sent: '✓', sending: '…', pending: '○', bundled: '○', failed: '!', cancelled: '×' };
 
-const CHANNELS = { email: 'Email', ntfy: 'Push', sms: 'SMS', slack: 'Slack', teams: 'Teams', pagerduty: 'PagerDuty', webhook: 'Webhook' };
+const CHANNELS = { email: 'Email', ntfy: 'Push', sms: 'SMS', voice: 'Call', slack: 'Slack', teams: 'Teams', pagerduty: 'PagerDuty', webhook: 'Webhook' };
 
 export function channelName(channel) {
   return CHANNELS[channel] ?? channel;

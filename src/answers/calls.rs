@@ -1,0 +1,58 @@
+//! Keys that are pressed during a call: 1 acknowledges, 2 escalates.
+//!
+//! Twilio passes a key on twice where the first answer was lost. Each is dealt
+//! with once and answered alike.
+
+use super::{Answers, Hook};
+use crate::alert::life::{Act, Actor, How};
+use crate::notify::voice::twiml;
+use crate::store::StoreError;
+
+/// From where, for the audit log.
+const ORIGIN: &str = "phone call";
+
+impl Answers {
+    /// Deals with the key that Twilio passes on as `form`, pressed during the call of `notification`. What the call says
+    /// next, in Twilio's markup.
+    pub async fn key(&self, notification: &str, form: &[(String, String)]) -> Result<String, StoreError> {
+        let language = self.config.notify.voice.as_ref().map_or("en-US", |voice| voice.language.as_str());
+        let field = |name: &str| form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let (call, key) = (field("CallSid").unwrap_or_default(), field("Digits").unwrap_or_default());
+        let act = match key {
+            "1" => Act::Acknowledge,
+            "2" => Act::Escalate,
+            _ => {
+                self.count(Hook::Voice, "unknown_key");
+                let keys = self.keys_url().map(|url| format!("{url}?n={notification}"));
+                return Ok(
+                    keys.map_or_else(|| twiml::answer("Goodbye.", language), |keys| twiml::again(&keys, language))
+                );
+            }
+        };
+        let outcome = self.press(call, key, notification, act).await?;
+        self.count(Hook::Voice, outcome);
+        Ok(twiml::answer(words(act, outcome), language))
+    }
+
+    async fn press(&self, call: &str, key: &str, notification: &str, act: Act) -> Result<&'static str, StoreError> {
+        let now = self.clock.now();
+        let Some(row) = self.store.notification(notification).await? else { return Ok("unknown_alert") };
+        let told = row.leased.notification;
+        let alerts = match told.kind {
+            "bundle" => self.store.alerts_of_bundle(notification).await?,
+            _ => vec![told.alert_key],
+        };
+        let name = told.message.to_name.unwrap_or_else(|| told.channel.unnamed().to_owned());
+        let actor = Actor { name, how: How::Voice, origin: ORIGIN.to_owned(), note: None };
+        self.once(&format!("call {call} {key}"), notification, &alerts, act, &actor, now).await
+    }
+}
+
+fn words(act: Act, outcome: &str) -> &'static str {
+    match (act, outcome) {
+        (_, "unknown_alert") => "That alert is not known any more. Goodbye.",
+        (_, "as_before") => "Nothing was changed: somebody was faster, or it is over. Goodbye.",
+        (Act::Escalate, _) => "Escalated: the next people are told now. Goodbye.",
+        _ => "Acknowledged. Nobody else is told for now. Goodbye.",
+    }
+}
