@@ -230,6 +230,10 @@ every = "1d"
 /// How the made-up desk wants to be told: whom a breach reaches that nobody takes on. What may still turn out well is the
 /// technician's own affair.
 const DESK_ALERTS: &str = r#"
+[notify.voice]
+from = "+15005550006"
+language = "en-GB"
+
 [alerts]
 predict_per_day = 16
 predict_least_left = "30m"
@@ -237,6 +241,7 @@ ack_expires = "2h"
 [[alerts.steps]]
 after = "0s"
 notify = ["technician", "slack", "teams", "webhook"]
+channels = ["email", "sms"]
 [[alerts.steps]]
 after = "15m"
 notify = ["manager"]
@@ -245,6 +250,10 @@ channels = ["email"]
 after = "45m"
 notify = ["account-manager", "on-call:desk", "ntfy:demo-desk"]
 channels = ["email"]
+[[alerts.steps]]
+after = "60m"
+notify = ["on-call:desk"]
+channels = ["voice"]
 
 [[escalations]]
 name = "before-a-breach"

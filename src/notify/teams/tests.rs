@@ -137,9 +137,9 @@ async fn a_list_of_any_length_fits_the_limit() {
     };
     for subject in ["Mail server down ".repeat(40), "🔥".repeat(400), "\u{4e2d}".repeat(400)] {
         let rows = std::iter::repeat_with(|| row(&subject)).take(40).collect();
-        desk.send(&message(Body::Digest(DigestFacts { rows, more: 3 }))).await.unwrap();
+        desk.send(&message(Body::Digest(DigestFacts { rows, more: 3, alerts: Vec::new() }))).await.unwrap();
         let card = render::card(
-            &message(Body::Digest(DigestFacts { rows: vec![row(&subject); 40], more: 3 })),
+            &message(Body::Digest(DigestFacts { rows: vec![row(&subject); 40], more: 3, alerts: Vec::new() })),
             None,
             desk.clock.now(),
         );
