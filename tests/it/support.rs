@@ -192,7 +192,7 @@ impl TestApp {
             "[notify.ntfy]\ntoken_env = \"NTFY\"\nbase_url = \"{}\"\n\
              [notify.slack]\nbot_token_env = \"SLACK\"\nsigning_secret_env = \"SLACK_SIGNS\"\nchannel = \"#sla\"\nper_minute = 600\nbase_url = \"{}\"\n\
              [notify.pagerduty]\nrouting_key_env = \"PAGERDUTY\"\nwebhook_secret_env = \"PAGERDUTY_SIGNS\"\nbase_url = \"{}\"\n\
-             [notify.teams]\nwebhook_url_file = \"{}\"\n\
+             [notify.teams]\nwebhook_url_file = \"{}\"\nper_minute = 600\n\
              [notify.webhook]\nurl = \"{}\"\nsecret_env = \"WEBHOOK\"\n",
             self.ntfy.url(),
             self.slack.url(),
