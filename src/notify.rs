@@ -357,6 +357,8 @@ pub fn accepted_words(channel: ChannelKind) -> String {
     match channel {
         ChannelKind::Email => "accepted by mail server".to_owned(),
         ChannelKind::Sms => "accepted by SMS provider".to_owned(),
+        ChannelKind::Ntfy => "accepted by ntfy".to_owned(),
+        ChannelKind::Voice => "call placed".to_owned(),
         other => format!("accepted by {}", other.words()),
     }
 }

@@ -51,8 +51,8 @@ impl Answers {
 fn words(act: Act, outcome: &str) -> &'static str {
     match (act, outcome) {
         (_, "unknown_alert") => "That alert is not known any more. Goodbye.",
-        (_, "as_before") => "Nothing was changed: somebody was faster, or it is over. Goodbye.",
+        (_, "as_before") => "Nothing was changed: it was acknowledged before, or has ended. Goodbye.",
         (Act::Escalate, _) => "Escalated: the next people are told now. Goodbye.",
-        _ => "Acknowledged. Nobody else is told for now. Goodbye.",
+        _ => "Acknowledged. Escalation paused. Goodbye.",
     }
 }

@@ -20,10 +20,8 @@ pub fn spoken(message: &Message, now: DateTime<Utc>) -> String {
         return "This is a test call of the SLA watch.".to_owned();
     }
     let letter = Letter::of(message, now);
-    let fact = |wanted: &str| letter.facts.iter().find(|(label, _)| *label == wanted).map(|(_, fact)| fact.as_str());
     let about = letter.about.as_deref().map(|about| line(about, LONGEST_SUBJECT));
-    let priority = fact("Priority").map(|priority| format!("priority {priority}"));
-    let parts = [Some(letter.headline.clone()), fact("Client").map(str::to_owned), priority, about];
+    let parts = [Some(letter.headline), letter.whose, about];
     let parts: Vec<_> = parts.into_iter().flatten().map(|part| said(&part)).filter(|part| !part.is_empty()).collect();
     format!("S L A alert: {}.", line(&parts.join(", "), LONGEST))
 }

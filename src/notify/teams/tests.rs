@@ -86,7 +86,7 @@ async fn a_breach_is_a_card_with_a_button_that_leads_to_the_page_of_a_mail() {
     assert_eq!(desk.send(&alert("Mail server down")).await, Ok(Receipt { id: None }));
     let card = desk.last();
     assert!(card.text.contains("\n060326-0007 Mail server down\n"), "{}", card.text);
-    assert!(card.text.contains("Harbour Dental") && card.text.starts_with("Breached: resolution"), "{}", card.text);
+    assert!(card.text.contains("Harbour Dental") && card.text.starts_with("Breached: 18 min over"), "{}", card.text);
     let token = card.header("button").unwrap().strip_prefix("https://sla.example.com/a/").unwrap();
     assert!(LinkKey::new([7; 32]).verify(token, desk.clock.now()).is_ok());
 }

@@ -124,7 +124,11 @@ impl Shared {
             block["inlines"].as_array().into_iter().flatten().filter_map(|run| run["text"].as_str()).collect()
         };
         let lines: Vec<_> = card["body"].as_array().into_iter().flatten().map(texts).collect();
-        let button = card["actions"].as_array().into_iter().flatten().find(|action| action["title"] == "Acknowledge");
+        let button = card["actions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|action| action["title"].as_str().is_some_and(|title| title.starts_with("Acknowledge")));
         let button = button.and_then(|button| Some(("button".to_owned(), button["url"].as_str()?.to_owned())));
         self.caught.push(Caught {
             at: self.clock.now(),

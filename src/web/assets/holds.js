@@ -2,7 +2,7 @@
 import { el } from './dom.js';
 import { brief } from './time.js';
 
-const HOW = { api: 'through the API', page: 'on this page', link: 'by a link', sms: 'by SMS', slack: 'in Slack', pagerduty: 'in PagerDuty', command_line: 'on the command line' };
+const HOW = { api: 'through the API', page: 'on this page', link: 'by a link', sms: 'by SMS', voice: 'by phone', slack: 'in Slack', pagerduty: 'in PagerDuty', command_line: 'on the command line' };
 
 function until(hold) {
   if (hold.expired) return '; that time is up, and nothing has happened since';
