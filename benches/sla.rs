@@ -267,6 +267,7 @@ fn watched(number: usize, now: DateTime<Utc>) -> Watched {
         first_response: due(24),
         resolution: due(240),
         flaws: Vec::new(),
+        unknown: Vec::new(),
     };
     let watched = Watched {
         status_since: Some(Bounds { earliest: since, latest: since + TimeDelta::minutes(1) }),

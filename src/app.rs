@@ -82,7 +82,7 @@ impl Parts {
         let found = watch::Sender::default();
         let service = ground.service(Syncs { hints, health: health.clone() }, found.subscribe());
         let vigil = ground.vigil(service.clone(), health, found)?;
-        let retention = Retention::new(&ground.config, ground.store.clone(), ground.clock.clone());
+        let retention = Retention::new(&ground.config, ground.store.clone(), ground.clock.clone())?;
         let Ground { config, store, telemetry, .. } = ground;
         Ok(Self {
             config,

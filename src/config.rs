@@ -235,6 +235,8 @@ pub struct Tenant {
     pub poll_interval: TimeDelta,
     /// How far back tickets are read, by their last update.
     pub history: TimeDelta,
+    /// When all tickets are read and what is old is deleted, in minutes after midnight; none: at a quiet hour.
+    pub nightly: Option<u16>,
     pub hours: Hours,
     /// The MSP's own hours, by name; none: always open.
     pub calendar: Option<String>,

@@ -153,7 +153,8 @@ impl Desks {
         Ok(Desk::new(rules, &Directory { sites, ..directory.clone() }))
     }
 
-    fn rules(&self, tenant: &Tenant) -> DeskRules {
+    /// What is configured of `tenant`'s desk.
+    pub fn rules(&self, tenant: &Tenant) -> DeskRules {
         let alerts = &self.config.alerts;
         let Terms { policies, site_hours, holiday_lists, .. } = terms(&self.config, tenant, &Directory::default());
         DeskRules {

@@ -25,10 +25,11 @@ use crate::alert::life::Asked;
 use crate::alert::on_call::Duty;
 use crate::alert::overlay::Overlay;
 use crate::alert::prediction::refine;
-use crate::alert::{self, AlertKey, Closing, Decision, Stage};
+use crate::alert::{self, AlertKey, Closing, Decision, Reason, Stage};
 use crate::clock::SharedClock;
 use crate::config::{ChannelKind, Config, Tenant};
 use crate::desks::Desks;
+use crate::last_looks::LastLooks;
 use crate::predict::{Board, Forecasts};
 use crate::pulse::Pulse;
 use crate::sla::clock::{self, ClockState};
@@ -48,6 +49,8 @@ use tokio::sync::Notify;
 const LONGEST_SLEEP: TimeDelta = TimeDelta::minutes(1);
 /// After a turn that failed, the next is tried this much later.
 const AFTER_FAILURE: TimeDelta = TimeDelta::seconds(2);
+/// So long on the wall the breach of a first response waits for one more look at the conversation.
+const FOR_A_LOOK: TimeDelta = TimeDelta::seconds(5);
 /// So many times in a row may people act in the middle of a turn; then it waits as after a failure.
 const OVERTAKEN_TRIES: u32 = 20;
 
@@ -65,6 +68,7 @@ pub struct Evaluate {
     channels: Vec<ChannelKind>,
     memory: Memory,
     board: Arc<Board>,
+    last_looks: Arc<LastLooks>,
     /// Told when something is to be written on tickets.
     written: watch::Sender<()>,
     quiet: HashMap<TenantId, Quiet>,
@@ -130,10 +134,25 @@ impl Evaluate {
         outbox: Arc<Notify>,
     ) -> Self {
         let channels = config.notify.kinds();
-        let (memory, quiet, board) = (Memory::default(), HashMap::new(), Arc::default());
+        let (memory, quiet, board, last_looks) = (Memory::default(), HashMap::new(), Arc::default(), Arc::default());
         let written = watch::Sender::default();
         let pulse = Pulse::default();
-        Self { config, desks, store, clock, telemetry, news, outbox, channels, memory, board, written, quiet, pulse }
+        Self {
+            config,
+            desks,
+            store,
+            clock,
+            telemetry,
+            news,
+            outbox,
+            channels,
+            memory,
+            board,
+            last_looks,
+            written,
+            quiet,
+            pulse,
+        }
     }
 
     /// Shows by `pulse` that it lives.
@@ -144,6 +163,11 @@ impl Evaluate {
     /// Raises what the forecasts on `board` call for as well.
     pub fn heeding(self, board: Arc<Board>) -> Self {
         Self { board, ..self }
+    }
+
+    /// Has `last_looks` taken before a first response is called breached.
+    pub fn looking_once_more(self, last_looks: Arc<LastLooks>) -> Self {
+        Self { last_looks, ..self }
     }
 
     /// Changes when something is to be written on tickets.
@@ -283,12 +307,32 @@ impl Evaluate {
             let decision = alert::decide(&clock, scene.known_by(watched), before.as_ref());
             let call = scene.forecasts.call(&watched.ticket.id, clock.kind);
             let decision = refine(decision, &clock, before.as_ref(), call);
+            if let Some(until) = self.waits_for_a_look(scene, watched, &clock, decision) {
+                look.next_change = look.next_change.into_iter().chain([until]).min();
+                calm = false;
+                continue;
+            }
             calm &= decision == Decision::Keep;
             self.act_on(scene, watched, clock, decision, found);
         }
         let changed = self.changed(scene, watched);
         quiet.keep(watched, clocks, next_change, calm && changed.is_empty());
         found.changed.extend(changed);
+    }
+
+    /// Until when the breach of a first response waits at the most for one more look at the conversation, if it does.
+    fn waits_for_a_look(
+        &self,
+        scene: &Scene<'_>,
+        watched: &Watched,
+        clock: &ClockState<'_>,
+        decision: Decision,
+    ) -> Option<DateTime<Utc>> {
+        let is_missed = matches!(decision, Decision::Raise { stage: Stage::Breached, reason: Reason::Missed, .. });
+        let from = clock.breached_from.filter(|_| is_missed && clock.kind == ClockKind::FirstResponse)?;
+        let until = from + FOR_A_LOOK * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX);
+        let waits = scene.now < until && self.last_looks.waits(&scene.tenant.id, &watched.ticket.id, from);
+        waits.then_some(until)
     }
 
     fn act_on<'a>(

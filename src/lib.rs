@@ -42,6 +42,7 @@ pub mod ticket;
 
 pub mod backtest;
 pub mod history;
+pub mod last_looks;
 pub mod notify;
 pub mod pulse;
 pub mod store;

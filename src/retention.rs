@@ -1,20 +1,23 @@
 //! The loop that lets go what is past and old: at night, in small bites.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use tokio::sync::watch;
 use tracing::{error, info};
 
 use crate::clock::SharedClock;
 use crate::config::{Config, Retention as Ages};
+use crate::sla::calendar::{Calendar, CalendarError};
+use crate::sla::night::Night;
 use crate::store::retention::Past;
 use crate::store::{Store, StoreError};
 
-/// When it begins, by the clock of the first tenant's calendar.
-const AT: NaiveTime = NaiveTime::from_hms_opt(3, 0, 0).expect("it is a time of day");
+/// A night that has begun is not the next one.
+const A_MOMENT: TimeDelta = TimeDelta::milliseconds(1);
 /// Between two bites others write.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -23,15 +26,20 @@ pub struct Retention {
     store: Store,
     clock: SharedClock,
     ages: Ages,
-    zone: Tz,
+    night: Night,
 }
 
 /// How many rows of each kind are gone.
 pub type Gone = BTreeMap<Past, u64>;
 
 impl Retention {
-    pub fn new(config: &Config, store: Store, clock: SharedClock) -> Self {
-        Self { store, clock, ages: config.retention, zone: zone(config) }
+    /// In the nights of the first tenant.
+    pub fn new(config: &Config, store: Store, clock: SharedClock) -> Result<Self, CalendarError> {
+        let first = config.tenants.values().next();
+        let calendar = first.and_then(|tenant| config.calendars.get(tenant.calendar.as_ref()?));
+        let hours = calendar.map(|spec| Calendar::compile(spec.clone()).map(Arc::new)).transpose()?;
+        let night = Night::new(first.and_then(|tenant| tenant.nightly), hours.as_ref(), Tz::UTC);
+        Ok(Self { store, clock, ages: config.retention, night })
     }
 
     /// Lets go each night, until `stop` says so.
@@ -45,7 +53,7 @@ impl Retention {
 
     async fn turn_for_ever(&self) {
         loop {
-            self.clock.sleep_until(next_night(self.clock.now(), self.zone)).await;
+            self.clock.sleep_until(self.night.next(self.clock.now() + A_MOMENT)).await;
             if let Err(error) = self.turn(self.clock.now()).await {
                 error!(error = %error, "what is old could not be deleted; trying again next night");
             }
@@ -77,32 +85,5 @@ impl Retention {
             }
             tokio::time::sleep(PAUSE).await;
         }
-    }
-}
-
-/// Where the night is.
-fn zone(config: &Config) -> Tz {
-    let calendar = config.tenants.values().find_map(|tenant| config.calendars.get(tenant.calendar.as_ref()?));
-    calendar.map_or(Tz::UTC, |calendar| calendar.timezone)
-}
-
-/// The next time that it is [`AT`] after `now`.
-fn next_night(now: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
-    let today = now.with_timezone(&zone).date_naive();
-    let nights = (0..3).filter_map(|days| today.checked_add_days(Days::new(days)));
-    let mut nights = nights.filter_map(|day| day.and_time(AT).and_local_timezone(zone).earliest());
-    nights.find(|night| *night > now).map_or(now + TimeDelta::days(1), |night| night.to_utc())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_night_is_that_of_the_calendar() {
-        let next = |now: &str, zone| next_night(now.parse().unwrap(), zone).to_rfc3339();
-        assert_eq!(next("2026-11-23T02:59:00Z", Tz::UTC), "2026-11-23T03:00:00+00:00");
-        assert_eq!(next("2026-11-23T03:00:00Z", Tz::UTC), "2026-11-24T03:00:00+00:00");
-        assert_eq!(next("2026-11-23T03:00:00Z", Tz::America__New_York), "2026-11-23T08:00:00+00:00");
     }
 }

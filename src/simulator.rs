@@ -13,7 +13,7 @@ pub mod desk;
 pub mod fault;
 mod graphql;
 pub mod habit;
-mod holes;
+pub mod holes;
 pub mod hours;
 mod listing;
 pub mod msp;

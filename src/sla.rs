@@ -8,6 +8,7 @@ pub mod forecast;
 pub mod history;
 pub mod infer;
 pub mod ledger;
+pub mod night;
 pub mod policy;
 pub mod standing;
 pub mod tryout;

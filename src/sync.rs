@@ -21,15 +21,14 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use self::gaps::Tried;
 pub use self::health::{Hints, SyncHealth, Trouble};
@@ -38,6 +37,8 @@ use self::progress::Progress;
 use self::replies::Looked;
 use crate::clock::SharedClock;
 use crate::config;
+use crate::last_looks::LastLooks;
+use crate::sla::desk::{Desk, DeskRules, Warn};
 use crate::sla::policy::{Choice, Policy};
 use crate::store::sync::{Lookup, Sight, SyncState, Unread};
 use crate::store::tickets::{Batch, Saved};
@@ -45,7 +46,7 @@ use crate::store::{Store, StoreError};
 use crate::superops::{ApiError, SuperOps, TicketAsk, TicketPage, Urgency};
 use crate::telemetry::{LoopName, Telemetry, TenantLabels};
 use crate::ticket::watch::Bounds;
-use crate::ticket::{ClockKind, StatusWords, TenantId, TicketId};
+use crate::ticket::{ClockKind, Directory, StatusWords, TenantId, TicketId};
 
 /// What does not work now may work in a while; asking costs a handful of calls.
 const PROBE_EVERY: TimeDelta = TimeDelta::minutes(10);
@@ -101,6 +102,8 @@ pub struct Wiring {
     /// Changes when somebody says "look now"; see [`Hints`].
     pub hints: watch::Receiver<u64>,
     pub health: watch::Sender<SyncHealth>,
+    /// Which conversations are to be read before a breach is raised.
+    pub last_looks: Arc<LastLooks>,
 }
 
 /// The sync of one tenant.
@@ -108,8 +111,6 @@ pub struct TenantSync {
     tenant: TenantId,
     words: StatusWords,
     poll_interval: TimeDelta,
-    /// Whether an automatic first response counts.
-    automation_answers: bool,
     client: Arc<SuperOps>,
     store: Store,
     clock: SharedClock,
@@ -119,8 +120,12 @@ pub struct TenantSync {
     health: watch::Sender<SyncHealth>,
     state: SyncState,
     looked: Looked,
-    /// What is promised: some promises make conversations worth reading.
+    last_looks: Arc<LastLooks>,
+    /// What the tenant's tickets are promised, and by which hours: it makes conversations worth reading.
+    rules: DeskRules,
     policies: Arc<[Policy]>,
+    /// Made of the rules, with the directory that it was made for.
+    desk: Option<(Arc<Directory>, Arc<Desk>)>,
     /// Conflicts between policies that the log has told of.
     told: HashSet<Choice>,
     progress: Option<Progress>,
@@ -133,14 +138,14 @@ pub struct TenantSync {
     /// When each missing ticket was last asked for.
     asked: HashMap<TicketId, DateTime<Utc>>,
     history: TimeDelta,
-    /// None: that of most of the sites.
-    zone: Option<Tz>,
+    /// When all tickets are read; none: at a quiet hour.
+    nightly: Option<u16>,
 }
 
 impl TenantSync {
     /// Goes on where the last run stopped.
     pub async fn open(tenant: &config::Tenant, wiring: Wiring) -> Result<Self, StoreError> {
-        let Wiring { client, store, clock, telemetry, nudge, hints, health } = wiring;
+        let Wiring { client, store, clock, telemetry, nudge, hints, health, last_looks } = wiring;
         store.apply_words(&tenant.id, &tenant.statuses).await?;
         let state = store.sync_state(&tenant.id).await?;
         health.send_modify(|health| health.last_good = state.good_at);
@@ -148,7 +153,6 @@ impl TenantSync {
             tenant: tenant.id.clone(),
             words: tenant.statuses.clone(),
             poll_interval: tenant.poll_interval,
-            automation_answers: tenant.automation_answers,
             client,
             store,
             clock,
@@ -158,7 +162,10 @@ impl TenantSync {
             health,
             state,
             looked: Looked::new(),
+            last_looks,
+            rules: bare_rules(tenant),
             policies: Arc::default(),
+            desk: None,
             told: HashSet::new(),
             progress: None,
             failures: 0,
@@ -167,18 +174,13 @@ impl TenantSync {
             lends: false,
             asked: HashMap::new(),
             history: tenant.history,
-            zone: None,
+            nightly: tenant.nightly,
         })
     }
 
-    /// With the zone in which the desk has its nights.
-    pub fn in_zone(self, zone: Option<Tz>) -> Self {
-        Self { zone, ..self }
-    }
-
-    /// With what the tenant's tickets are promised.
-    pub fn promising(self, policies: Vec<Policy>) -> Self {
-        Self { policies: policies.into(), ..self }
+    /// With what the tenant's tickets are promised, and by which hours.
+    pub fn by_rules(self, rules: DeskRules) -> Self {
+        Self { policies: rules.policies.clone().into(), rules, desk: None, ..self }
     }
 
     /// Turns until `stop` says true.
@@ -251,15 +253,24 @@ impl TenantSync {
 
     /// Whether a turn is due or asked for.
     fn is_wanted(&self, next: DateTime<Utc>) -> bool {
-        self.clock.now() >= next || self.hints.has_changed().unwrap_or(false)
+        let is_called = self.hints.has_changed().unwrap_or(false) || !self.last_looks.wanted(&self.tenant).is_empty();
+        self.clock.now() >= next || is_called
     }
 
-    /// Waits for `next`, or for a hint.
+    /// Waits for `next`, or for a hint. Meanwhile conversations are read that a breach waits for.
     async fn wait_until(&mut self, next: DateTime<Utc>) {
         let began = self.clock.now();
-        tokio::select! {
-            () = self.clock.sleep_until(next) => return,
-            Ok(()) = self.hints.changed() => {}
+        let bell = self.last_looks.bell(&self.tenant);
+        loop {
+            tokio::select! {
+                () = self.clock.sleep_until(next) => return,
+                Ok(()) = self.hints.changed() => break,
+                () = bell.notified() => {}
+            }
+            let now = self.clock.now();
+            if let Err(error) = self.take_last_looks(now).await {
+                debug!(tenant = %self.tenant, %error, "conversations could not be read once more");
+            }
         }
         self.clock.sleep_until(next.min(began + HINT_GAP)).await;
     }
@@ -474,6 +485,20 @@ impl TenantSync {
             self.nudge.notify_one();
         }
         Ok(saved)
+    }
+}
+
+/// The rules of a desk that promises nothing of its own.
+fn bare_rules(tenant: &config::Tenant) -> DeskRules {
+    DeskRules {
+        tenant: tenant.id.clone(),
+        words: tenant.statuses.clone(),
+        site_hours: false,
+        msp: None,
+        holiday_lists: BTreeMap::new(),
+        policies: Vec::new(),
+        warn: Warn::default(),
+        automation_answers: tenant.automation_answers,
     }
 }
 

@@ -155,6 +155,23 @@ pub struct Ticket {
     pub resolution: Reported,
     /// Fields that could not be read, with the reason; the ticket is kept all the same.
     pub flaws: Vec<Flaw>,
+    /// What SuperOps has failed to tell ever since the ticket was first read: that it is blank means nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<Unknown>,
+}
+
+/// What nobody knows of a ticket, as far as its clocks need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unknown {
+    /// Whether it is open, paused or closed.
+    Status,
+    /// What a policy goes by: SLA, priority, client, category, and when it was created.
+    Terms,
+    /// When the first response is due, or was given.
+    FirstResponse,
+    /// When the resolution is due, or was found.
+    Resolution,
 }
 
 impl Ticket {
@@ -166,6 +183,16 @@ impl Ticket {
             ClockKind::Resolution => &self.resolution,
             ClockKind::NextResponse => &NOTHING,
         }
+    }
+
+    /// Whether `clock` cannot be told, whatever it is promised: what it needs is not known.
+    pub fn is_unknown(&self, clock: ClockKind) -> bool {
+        let of_clock = match clock {
+            ClockKind::FirstResponse => Some(Unknown::FirstResponse),
+            ClockKind::Resolution => Some(Unknown::Resolution),
+            ClockKind::NextResponse => None,
+        };
+        self.unknown.iter().any(|unknown| *unknown == Unknown::Status || Some(*unknown) == of_clock)
     }
 }
 

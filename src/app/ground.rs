@@ -13,6 +13,7 @@ use crate::config::{Config, Tenant};
 use crate::desks::Desks;
 use crate::dispatch::Dispatch;
 use crate::evaluate::Evaluate;
+use crate::last_looks::LastLooks;
 use crate::notify::Notifier;
 use crate::predict::{self, Board, Predict};
 use crate::pulse::Pulses;
@@ -37,6 +38,7 @@ pub struct Ground {
     pub clock: SharedClock,
     pub telemetry: Arc<Telemetry>,
     board: Arc<Board>,
+    last_looks: Arc<LastLooks>,
     pub bells: Bells,
     pulses: Pulses,
 }
@@ -51,8 +53,8 @@ impl Ground {
         let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone())?);
         desks.adopt(clock.now()).await?;
         let bells = Bells { outbox: Arc::default(), news: Arc::default() };
-        let (board, pulses) = (Arc::default(), Pulses::default());
-        Ok((Self { config, desks, store, clock, telemetry, board, bells, pulses }, claim))
+        let (board, last_looks, pulses) = (Arc::default(), Arc::default(), Pulses::default());
+        Ok((Self { config, desks, store, clock, telemetry, board, last_looks, bells, pulses }, claim))
     }
 
     pub async fn sync(
@@ -70,11 +72,9 @@ impl Ground {
             nudge: self.bells.news.clone(),
             hints,
             health,
+            last_looks: self.last_looks.clone(),
         };
-        let policies = self.config.policies_of(&tenant.id).map(|(_, policy)| policy.clone()).collect();
-        let calendar = tenant.calendar.as_ref().and_then(|name| self.config.calendars.get(name));
-        let zone = calendar.map(|spec| spec.timezone);
-        Ok(TenantSync::open(tenant, wiring).await?.promising(policies).in_zone(zone))
+        Ok(TenantSync::open(tenant, wiring).await?.by_rules(self.desks.rules(tenant)))
     }
 
     pub fn predict(&self, tenant: &Tenant, synced: watch::Receiver<SyncHealth>) -> Predict {
@@ -107,6 +107,7 @@ impl Ground {
             self.bells.outbox.clone(),
         )
         .heeding(self.board.clone())
+        .looking_once_more(self.last_looks.clone())
         .with_pulse(self.pulses.evaluate.clone())
     }
 

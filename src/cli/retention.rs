@@ -32,7 +32,7 @@ pub async fn retention(config: Config, args: RetentionArgs) -> Result<(), CliErr
     let mut past = Vec::new();
     let gone = match args.dry_run {
         true => None,
-        false => Some(Retention::new(&config, store.clone(), std::sync::Arc::new(SystemClock)).turn(now).await?),
+        false => Some(Retention::new(&config, store.clone(), std::sync::Arc::new(SystemClock))?.turn(now).await?),
     };
     for kind in Past::ALL {
         let before = now - config.retention.of(kind);

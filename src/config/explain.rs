@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use crate::sla::calendar::CalendarSpec;
+use crate::sla::night::USUAL;
 use crate::sla::policy::{self, Counts, Policy};
 use crate::ticket::{ClockKind, GUESSED_CLOSED, GUESSED_PAUSED, StatusMeaning, TenantId};
 
@@ -91,6 +92,7 @@ fn about_tenant(page: &mut Page, tenant: &Tenant, statuses: Option<&[String]>) {
     page.row("looks", or_default(format!("every {}", duration::show(poll)), poll == DEFAULT_POLL_INTERVAL));
     let history = tenant.history;
     page.row("reads back", or_default(duration::show(history), history == DEFAULT_HISTORY));
+    page.row("at night", night_words(tenant));
     page.row("working hours", hours_words(tenant));
     page.row("closed statuses", status_words(tenant, StatusMeaning::Closed, statuses));
     page.row("paused statuses", status_words(tenant, StatusMeaning::Paused, statuses));
@@ -114,6 +116,15 @@ fn source_words(source: &TokenSource) -> String {
     match source {
         TokenSource::Env(name) => format!("from the environment variable {name}"),
         TokenSource::File(path) => format!("from the file {}", path.display()),
+    }
+}
+
+/// When what is heavy is done: all tickets are read, and what is old is deleted.
+fn night_words(tenant: &Tenant) -> String {
+    let time = |minute: u16| format!("at {:02}:{:02}", minute / 60, minute % 60);
+    match tenant.nightly {
+        Some(minute) => time(minute),
+        None => or_default(format!("{}, or when it is closed for longest if it is open then", time(USUAL)), true),
     }
 }
 

@@ -117,7 +117,7 @@ fn check_an_end(section: &Section<'_>, quiet: &QuietHours) {
     }
 }
 
-fn time_of_day(text: &str) -> Result<u16, String> {
+pub(super) fn time_of_day(text: &str) -> Result<u16, String> {
     minute_of_day(text.trim()).ok_or_else(|| format!("must be a time of day such as \"22:00\", not `{text}`"))
 }
 

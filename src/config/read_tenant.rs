@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use crate::ticket::{StatusWords, TenantId};
 
+use super::read_noise::time_of_day;
 use super::reader::{Found, Purpose, Section, nearest};
 use super::secret::SecretKeys;
 use super::{Hours, Tenant, checks, duration, read_write_back};
@@ -36,6 +37,7 @@ pub(super) fn tenant(name: &Found<'_, &str>, section: Section<'_>, names: &Names
     let requests_per_minute = requests_per_minute(&section).unwrap_or(DEFAULT_REQUESTS_PER_MINUTE);
     let poll_interval = poll_interval(&section).unwrap_or(DEFAULT_POLL_INTERVAL);
     let history = history(&section).unwrap_or(DEFAULT_HISTORY);
+    let nightly = section.text("nightly").and_then(|t| t.read(|text| time_of_day(text)));
     let hours = section.text("hours").and_then(|t| t.read(|text| hours(text))).unwrap_or(Hours::Msp);
     let calendar = section.text("calendar").and_then(|t| t.read(|text| known_calendar(text, names)));
     let ticket_url = section.text("ticket_url").and_then(|t| t.read(|text| ticket_url(text)));
@@ -51,6 +53,7 @@ pub(super) fn tenant(name: &Found<'_, &str>, section: Section<'_>, names: &Names
         requests_per_minute,
         poll_interval,
         history,
+        nightly,
         hours,
         calendar,
         automation_answers,

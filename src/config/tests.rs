@@ -471,6 +471,7 @@ fn check_explains_the_least_configuration() {
       requests          up to 60 a minute (default)
       looks             every 1m (default)
       reads back        400d (default)
+      at night          at 03:00, or when it is closed for longest if it is open then (default)
       working hours     always open (default)
       closed statuses   guessed: those that begin with closed, resolved, cancelled, canceled
       paused statuses   guessed: those that begin with waiting, awaiting, on hold, pending, scheduled, paused
@@ -602,6 +603,7 @@ channels = ["sms"]
       requests          up to 60 a minute (default)
       looks             every 1m (default)
       reads back        400d (default)
+      at night          at 03:00, or when it is closed for longest if it is open then (default)
       working hours     always open (default)
       closed statuses   guessed: those that begin with closed, resolved, cancelled, canceled
       paused statuses   guessed: those that begin with waiting, awaiting, on hold, pending, scheduled, paused
@@ -615,6 +617,7 @@ channels = ["sms"]
       requests          up to 300 a minute
       looks             every 1h
       reads back        400d (default)
+      at night          at 03:00, or when it is closed for longest if it is open then (default)
       working hours     those of the client's site; without them: calendar office
       closed statuses   Done (configured)
       paused statuses   On Hold, Waiting on Order (guessed)

@@ -45,7 +45,7 @@ fn scaled(total: TimeDelta, share: f64) -> TimeDelta {
 }
 
 /// What the configuration says of one tenant's desk.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct DeskRules {
     pub tenant: TenantId,
     pub words: StatusWords,

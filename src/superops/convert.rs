@@ -5,13 +5,14 @@
 //! So one odd record never costs a page.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Datelike, NaiveDateTime, Utc, Weekday};
 use serde_json::{Map, Value};
 
 use super::gaps::{Gaps, RowGaps};
 use super::{Conversation, ConversationKind, Gap, Note, Page, Reject, TicketPage};
-use crate::ticket::{Client, Flaw, Named, RefId, Reported, Site, SiteHours, Technician, Ticket, TicketId};
+use crate::ticket::{Client, Flaw, Named, RefId, Reported, Site, SiteHours, Technician, Ticket, TicketId, Unknown};
 
 /// Where an association keeps its id: each kind has a name of its own for it.
 const ID_KEYS: [&str; 5] = ["accountId", "userId", "groupId", "id", "siteId"];
@@ -47,6 +48,7 @@ impl TicketPage {
             let flaws =
                 failed.iter().map(|field| (*field, FAILED)).chain(unasked.iter().map(|field| (*field, UNASKED)));
             ticket.flaws.extend(flaws.map(|(field, why)| Flaw { field: field.to_owned(), why: why.to_owned() }));
+            ticket.unknown = unknown(&failed);
             let gap = Gap { may_be_asked: !failed.is_empty(), fields: [failed, unasked].concat() };
             self.gaps.insert(ticket.id.clone(), gap);
         }
@@ -76,6 +78,18 @@ const TICKET: [&str; 19] = [
     "resolutionTime",
     "resolutionViolated",
 ];
+/// What cannot be known of a ticket of which these `fields` failed to come.
+fn unknown(fields: &[&str]) -> Vec<Unknown> {
+    let unknown = |field: &&str| match *field {
+        "status" => Some(Unknown::Status),
+        "sla" | "priority" | "client" | "category" | "createdTime" => Some(Unknown::Terms),
+        "firstResponseDueTime" | "firstResponseTime" => Some(Unknown::FirstResponse),
+        "resolutionDueTime" | "resolutionTime" => Some(Unknown::Resolution),
+        _ => None,
+    };
+    fields.iter().filter_map(unknown).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 const FAILED: &str = "SuperOps answers with an error in its place";
 const UNASKED: &str = "SuperOps does not know this field now";
 const KEPT: &str = "SuperOps does not tell it now; what was known last stands";
@@ -88,6 +102,8 @@ pub fn lacks(ticket: &Ticket) -> bool {
 /// `ticket` with what was known `before` of the fields of which this reading told nothing.
 pub fn completed(mut ticket: Ticket, gap: &Gap, before: &Ticket) -> Ticket {
     let was_unknown = |field: &str| before.flaws.iter().any(|flaw| flaw.field == field && flaw.why != KEPT);
+    let never_came = |field: &&str| before.flaws.iter().any(|flaw| flaw.field == **field && flaw.why == FAILED);
+    ticket.unknown = unknown(&gap.fields.iter().copied().filter(never_came).collect::<Vec<_>>());
     for flaw in ticket.flaws.iter_mut().filter(|flaw| gap.fields.contains(&flaw.field.as_str())) {
         if !was_unknown(&flaw.field) {
             KEPT.clone_into(&mut flaw.why);
@@ -143,6 +159,7 @@ pub(super) fn ticket(record: &Value) -> Result<Ticket, Reject> {
         first_response: read.reported("firstResponseDueTime", "firstResponseTime", "firstResponseViolated"),
         resolution: read.reported("resolutionDueTime", "resolutionTime", "resolutionViolated"),
         flaws: Vec::new(),
+        unknown: Vec::new(),
     };
     ticket.flaws = read.flaws;
     Ok(ticket)

@@ -369,6 +369,7 @@ fn desk_with_deadline(endpoint: &str, whole: Duration) -> Desk {
         requests_per_minute: 1000,
         poll_interval: TimeDelta::seconds(60),
         history: TimeDelta::days(400),
+        nightly: None,
         hours: Hours::Msp,
         calendar: None,
         automation_answers: true,

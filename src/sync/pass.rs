@@ -18,6 +18,7 @@ use super::missing::Search;
 use super::pace::Works;
 use super::progress::Progress;
 use super::{Answer, SyncError, TenantSync, TurnReport, pace};
+use crate::sla::night::Night;
 use crate::store::sync::{FullPass, Part, Sight, SyncState};
 use crate::superops::{ApiError, Order, TicketAsk, Urgency};
 use crate::ticket::Directory;
@@ -111,12 +112,10 @@ impl TenantSync {
         let sort = self.state.sort_broken_at.is_none();
         let filter = self.state.filter_broken_at.is_none() && self.state.swept_at.is_some();
         let tickets = self.state.total.unwrap_or(0);
-        let zone = match self.zone {
-            Some(zone) => zone,
-            None => zone_of_most(&*self.store.directory(&self.tenant).await?),
-        };
+        let zone = zone_of_most(&*self.store.directory(&self.tenant).await?);
+        let night = Night::new(self.nightly, self.rules.msp.as_ref(), zone);
         let budget = self.client.budget();
-        let due = |last| pace::next_pass(last, tickets, budget, Works { sort, filter }, zone) <= now;
+        let due = |last| pace::next_pass(last, tickets, budget, Works { sort, filter }, &night) <= now;
         if self.state.passed_at.is_none_or(due) {
             self.state.full = Some(FullPass::begin(now, self.may_sort(now)));
         }

@@ -4,23 +4,33 @@
 //! Asked only when it matters and the ticket was touched since we last looked:
 //! it is past half of its time to respond, or late; or its policy promises an answer to each message of the client; or its
 //! first response came while we watched, and nobody knows yet whether a
-//! technician gave it. And once more, touched or not, shortly before it is due:
-//! what was answered is not to be called breached.
+//! technician gave it. And once more, touched or not, when its time is up, by the clock that is alarmed by: what was
+//! answered is not to be called breached. That breach waits for the look, so it is taken at once and in a few seconds,
+//! or not at all.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tracing::debug;
 
 use super::{SyncError, TenantSync};
+use crate::sla::clock;
+use crate::sla::desk::Desk;
 use crate::sla::policy::{self, Traits};
+use crate::store::StoreError;
 use crate::superops::{ApiError, Conversation, ConversationKind, Urgency};
 use crate::ticket::talk::{Answerer, Talk, Voice};
 use crate::ticket::watch::Watched;
-use crate::ticket::{Ticket, TicketId};
+use crate::ticket::{ClockKind, Ticket, TicketId};
 
 /// Tickets looked at in one turn, the most pressing first.
 const A_TURN: usize = 3;
+/// One in so many of a minute's requests may be a last look.
+const A_SHARE: u32 = 6;
+/// A last look takes no longer than this on the wall: a breach waits for it.
+const LONGEST_LOOK: Duration = Duration::from_secs(4);
 
 /// When the conversations of each ticket were last read.
 pub type Looked = HashMap<TicketId, LastLook>;
@@ -32,45 +42,105 @@ pub struct LastLook {
     at: DateTime<Utc>,
 }
 
+/// How soon a conversation is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Press {
+    /// Its time is up: the breach waits for the look.
+    LastLook,
+    Unanswered,
+    PromisedNext,
+    Unattributed,
+}
+
 impl TenantSync {
     /// Looks for replies on the few tickets where one would matter most.
     pub(super) async fn look_for_replies(&mut self, now: DateTime<Utc>) -> Result<(), SyncError> {
+        self.take_last_looks(now).await?;
         let open = self.store.open_tickets(&self.tenant).await?;
         self.looked.retain(|id, _| open.contains_key(id));
+        self.last_looks.tidy(&self.tenant, |id| open.contains_key(id));
+        let desk = self.desk().await?;
         let mut pressing: Vec<_> =
-            open.values().filter_map(|one| Some((self.urgency_of_look(one, now)?, one))).collect();
-        pressing.sort_by_key(|(urgency, one)| (*urgency, one.ticket.first_response.due, one.ticket.id.clone()));
-        for (_, watched) in pressing.into_iter().take(A_TURN) {
-            self.look_at(watched, now).await?;
+            open.values().filter_map(|one| Some((self.press(one, &desk, now)?, one.clone()))).collect();
+        pressing.sort_by_key(|(press, one)| (*press, one.ticket.first_response.due, one.ticket.id.clone()));
+        for (index, (press, watched)) in pressing.into_iter().enumerate() {
+            match press {
+                Press::LastLook if index < A_TURN => self.take_last_look(&watched, now).await?,
+                Press::LastLook => self.last_looks.answer(&self.tenant, &watched.ticket.id, now),
+                _ if index < A_TURN => self.look_at(&watched, Urgency::Background, now).await?,
+                _ => break,
+            }
         }
         Ok(())
     }
 
-    /// How soon its conversations are to be read, 0 first; none: not at all.
-    fn urgency_of_look(&self, watched: &Watched, now: DateTime<Utc>) -> Option<u8> {
+    /// Reads the conversations that a breach waits for, as far as the budget allows; the others wait no longer.
+    pub(super) async fn take_last_looks(&mut self, now: DateTime<Utc>) -> Result<(), SyncError> {
+        let wanted = self.last_looks.wanted(&self.tenant);
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let open = self.store.open_tickets(&self.tenant).await?;
+        let most = usize::try_from(self.client.budget() / A_SHARE).unwrap_or(usize::MAX).max(1);
+        let mut looked = Ok(());
+        for (index, id) in wanted.iter().enumerate() {
+            match open.get(id).filter(|_| index < most && looked.is_ok()) {
+                Some(watched) => looked = self.take_last_look(&watched.clone(), now).await,
+                None => self.last_looks.answer(&self.tenant, id, now),
+            }
+        }
+        self.nudge.notify_one();
+        looked
+    }
+
+    /// Reads a conversation once more before a breach is raised. Whatever comes of it, that waits no longer.
+    async fn take_last_look(&mut self, watched: &Watched, now: DateTime<Utc>) -> Result<(), SyncError> {
+        let look = tokio::time::timeout(LONGEST_LOOK, self.look_at(watched, Urgency::Urgent, now)).await;
+        self.last_looks.answer(&self.tenant, &watched.ticket.id, now);
+        // With neither an answer nor the budget for one in that time, SuperOps' own word has to do.
+        look.unwrap_or(Ok(()))
+    }
+
+    /// The rules by which the clocks of the tenant's tickets are told.
+    async fn desk(&mut self) -> Result<Arc<Desk>, StoreError> {
+        let directory = self.store.directory(&self.tenant).await?;
+        if let Some((known, desk)) = &self.desk
+            && Arc::ptr_eq(known, &directory)
+        {
+            return Ok(desk.clone());
+        }
+        let desk = Arc::new(Desk::new(self.rules.clone(), &directory));
+        self.desk = Some((directory, desk.clone()));
+        Ok(desk)
+    }
+
+    /// How soon its conversations are to be read; none: not at all.
+    fn press(&self, watched: &Watched, desk: &Desk, now: DateTime<Utc>) -> Option<Press> {
         let ticket = &watched.ticket;
         let last = self.looked.get(&ticket.id);
         let awaits = self.awaits_response(watched);
-        let due = self.response_due(ticket).filter(|_| awaits);
-        // A poll may come late: the last look is taken up to two of them before.
-        let from = due.map(|due| due - self.poll_interval * 2).filter(|from| *from <= now);
-        if from.is_some_and(|from| last.is_none_or(|last| last.at < from)) && due.is_some_and(|due| now <= due) {
-            return Some(0);
+        let clock = awaits.then(|| clock::assess(watched, ClockKind::FirstResponse, desk, now));
+        // A poll may come late; what is breached for longer was told of long ago.
+        let lately = now - self.poll_interval * 2;
+        let is_up = |from: &DateTime<Utc>| *from <= now && *from >= lately && last.is_none_or(|last| last.at < *from);
+        if clock.and_then(|clock| clock.breached_from).is_some_and(|from| is_up(&from)) {
+            return Some(Press::LastLook);
         }
         let looked = last.is_some_and(|last| last.update == ticket.updated_at);
         if looked || ticket.updated_at <= ticket.created_at || watched.talk.read_of == ticket.updated_at {
             return None;
         }
-        if awaits {
-            return is_past_half(ticket, due, now).then_some(0);
+        if let Some(clock) = clock {
+            let is_past_half = clock.elapsed_share().is_some_and(|share| share >= 0.5);
+            return is_past_half.then_some(Press::Unanswered);
         }
         if self.promises_next(ticket) {
-            return Some(1);
+            return Some(Press::PromisedNext);
         }
         let reported = ticket.first_response.met_at;
-        let matters = |at: DateTime<Utc>| at >= watched.first_seen_at || !self.automation_answers;
+        let matters = |at: DateTime<Utc>| at >= watched.first_seen_at || !self.rules.automation_answers;
         let unattributed = watched.talk.read_of.is_none() && reported.is_some_and(matters);
-        unattributed.then_some(2)
+        unattributed.then_some(Press::Unattributed)
     }
 
     /// Whether no first response is known that counts.
@@ -81,16 +151,7 @@ impl TenantSync {
 
     /// Whether the response that SuperOps counts was automatic, and does not count here.
     fn is_ignored(&self, talk: &Talk) -> bool {
-        talk.first_answer == Some(Answerer::Automation) && !self.automation_answers
-    }
-
-    /// When the first response is due: as SuperOps says, or at the earliest that a policy allows.
-    fn response_due(&self, ticket: &Ticket) -> Option<DateTime<Utc>> {
-        let promised = || {
-            let policy = policy::applicable(&self.policies, &self.tenant, &Traits::of(ticket))?;
-            Some(ticket.created_at? + policy.response?)
-        };
-        ticket.first_response.due.or_else(promised)
+        talk.first_answer == Some(Answerer::Automation) && !self.rules.automation_answers
     }
 
     fn promises_next(&self, ticket: &Ticket) -> bool {
@@ -98,10 +159,10 @@ impl TenantSync {
         policy.is_some_and(|policy| policy.next_response.is_some())
     }
 
-    async fn look_at(&mut self, watched: &Watched, now: DateTime<Utc>) -> Result<(), SyncError> {
+    async fn look_at(&mut self, watched: &Watched, urgency: Urgency, now: DateTime<Utc>) -> Result<(), SyncError> {
         let ticket = &watched.ticket;
         let look = LastLook { update: ticket.updated_at, at: now };
-        let conversations = match self.client.conversations(&ticket.id, Urgency::Background).await {
+        let conversations = match self.client.conversations(&ticket.id, urgency).await {
             Ok(conversations) => conversations,
             Err(error) if error.needs_a_person() || error == ApiError::Throttled => return Err(error.into()),
             // Whatever it is about this one, SuperOps' own time of response has to do.
@@ -134,10 +195,4 @@ fn voice(entry: &Conversation) -> Option<(DateTime<Utc>, Voice)> {
         _ => return None,
     };
     Some((entry.at, voice))
-}
-
-/// Whether half of the time to respond is over; where nothing is promised there is no such half.
-fn is_past_half(ticket: &Ticket, due: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
-    let Some((created, due)) = ticket.created_at.zip(due) else { return false };
-    created + (due - created) / 2 <= now
 }

@@ -22,6 +22,7 @@ pub fn sample(id: &str) -> Ticket {
         first_response: Reported::default(),
         resolution: Reported::default(),
         flaws: Vec::new(),
+        unknown: Vec::new(),
     }
 }
 

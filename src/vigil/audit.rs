@@ -17,7 +17,7 @@ use crate::alert::overlay::Overlay;
 use crate::alert::{AlertKey, Closing, Stage};
 use crate::config::{ChannelKind, Config, Tenant};
 use crate::desks::Desks;
-use crate::sla::clock::{self, ClockState, Standing};
+use crate::sla::clock::{self, ClockState, Doubt, Standing};
 use crate::sla::desk::Desk;
 use crate::store::tickets::OpenTickets;
 use crate::store::{Store, StoreError};
@@ -39,12 +39,15 @@ pub enum MismatchKind {
     NoAlert,
     /// An alert of a breach of which nobody was told.
     NobodyTold,
+    /// A clock of a ticket cannot be told: SuperOps fails to say what it needs.
+    UnknownClock,
     /// A notification is overdue though its channel works.
     LateNotification,
 }
 
 impl MismatchKind {
-    pub const ALL: [Self; 4] = [Self::LateStep, Self::NoAlert, Self::NobodyTold, Self::LateNotification];
+    pub const ALL: [Self; 5] =
+        [Self::LateStep, Self::NoAlert, Self::NobodyTold, Self::UnknownClock, Self::LateNotification];
 
     /// The name used in logs, metrics and the API.
     pub fn as_str(self) -> &'static str {
@@ -52,6 +55,7 @@ impl MismatchKind {
             Self::LateStep => "late_step",
             Self::NoAlert => "no_alert",
             Self::NobodyTold => "nobody_told",
+            Self::UnknownClock => "unknown_clock",
             Self::LateNotification => "late_notification",
         }
     }
@@ -62,7 +66,7 @@ impl MismatchKind {
 pub struct Mismatch {
     pub tenant: TenantId,
     pub kind: MismatchKind,
-    /// Of the alert, or the notification.
+    /// Of the alert, the notification, or the ticket.
     pub id: String,
 }
 
@@ -127,8 +131,16 @@ impl Audit {
     fn report(&self, found: Mismatches) {
         let before = self.found.borrow().clone();
         for Mismatch { tenant, kind, id } in found.difference(&before) {
-            let kind = kind.as_str();
-            error!(%tenant, kind, id, "mismatch `{kind}`: `{id}` is overdue; see the log before this line, and report it");
+            let (name, what) = (
+                kind.as_str(),
+                match kind {
+                    MismatchKind::UnknownClock => {
+                        "SuperOps fails to say what its clocks need: look at the ticket yourself"
+                    }
+                    _ => "is overdue; see the log before this line, and report it",
+                },
+            );
+            error!(%tenant, kind = name, id, "mismatch `{name}`: `{id}`: {what}");
         }
         if found.is_empty() && !before.is_empty() {
             info!("no mismatch is left");
@@ -150,6 +162,7 @@ impl Audit {
         let untold = self.store.untold_breaches(&tenant.id).await?;
         let look = Look { tenant, desk: &desk, open: &open, alerts: &alerts, overlays: &overlays, before, now };
         let mut found = look.late_steps();
+        found.extend(look.unknown_clocks());
         found.extend(self.nobody_told(&look, &untold));
         let state = self.store.sync_state(&tenant.id).await?;
         // Until all open tickets were read once, what was past is not told yet.
@@ -201,6 +214,18 @@ impl Look<'_> {
     fn late_steps(&self) -> Vec<Mismatch> {
         let late = |row: &&AlertRow| row.wakes_at().is_some_and(|at| at < self.before) && self.is_audible(row);
         self.alerts.iter().filter(late).map(|row| self.mismatch(MismatchKind::LateStep, row.key.id())).collect()
+    }
+
+    /// Open tickets with a clock that has been unknown for some time.
+    fn unknown_clocks(&self) -> Vec<Mismatch> {
+        let long = self.open.values().filter(|watched| watched.first_seen_at < self.before);
+        let is_unread = |watched: &&Arc<Watched>| {
+            let clocks = || clock::assess_all(watched, self.desk, self.now);
+            !watched.ticket.unknown.is_empty() && clocks().iter().any(|clock| clock.doubts.has(Doubt::Unread))
+        };
+        long.filter(is_unread)
+            .map(|watched| self.mismatch(MismatchKind::UnknownClock, watched.ticket.id.to_string()))
+            .collect()
     }
 
     fn without_alert(&self) -> Vec<Mismatch> {

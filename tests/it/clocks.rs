@@ -6,6 +6,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use superops_sla::service::Scope;
 use superops_sla::simulator::NewTicket;
+use superops_sla::simulator::habit::Which;
+use superops_sla::simulator::holes::{Hole, Holes};
 use superops_sla::simulator::ticket::{Ref, Talk, TalkKind};
 use superops_sla::store::tokens::Role;
 use superops_sla::ticket::watch::ChangeKind;
@@ -362,4 +364,104 @@ async fn a_reply_that_superops_does_not_count_meets_what_only_a_policy_promises(
     say(&app, &late, TalkKind::TechnicianReply);
     app.wait(minutes(1)).await;
     assert_eq!(only_alert(&mut app).await.closing, Some("closed_late"), "also after it was due");
+}
+
+const TWO_OPEN_HOURS: &str = "[[policies]]\nresponse = \"2h\"\nresolution = \"90h\"\nclock = \"business\"\n";
+
+/// Two open hours are promised, and they are up: on Tuesday at ten, for a ticket of Monday at half past four. Nothing
+/// has touched it since; somebody answered it at nine, or nobody did.
+async fn time_to_respond_is_up(answered: bool) -> TestApp {
+    let mut app = TestApp::with_office(TWO_OPEN_HOURS).await;
+    app.clock.advance(minutes(450));
+    let id = app.superops.add(usual());
+    if answered {
+        let at = app.now() + minutes(990);
+        app.superops.patch(&id, |ticket| ticket.talks.push(Talk { at, kind: TalkKind::TechnicianReply, by: None }));
+    }
+    app.turn().await;
+    app.wait(minutes(120)).await;
+    app.wait(minutes(929)).await;
+    app.wait(minutes(1)).await;
+    assert_eq!(looks(&app), 0, "two hours by the wall are no two open hours");
+    app.said();
+    app.clock.advance(TimeDelta::milliseconds(1));
+    app
+}
+
+/// How often a conversation was asked for.
+fn looks(app: &TestApp) -> u64 {
+    app.superops.requests().by_operation.get("getTicketConversationList").copied().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn before_a_first_response_is_called_breached_the_conversation_is_read_once_more() {
+    for (answered, heard) in [(true, false), (false, true)] {
+        let mut app = time_to_respond_is_up(answered).await;
+        app.settle().await;
+        assert_eq!((looks(&app), app.said().as_str()), (0, ""), "the breach waits for the look");
+        app.sync().await;
+        app.settle().await;
+        assert_eq!(looks(&app), 1);
+        assert_eq!(app.said().contains("Breached: first response"), heard);
+        app.wait(minutes(1)).await;
+        app.wait(minutes(10)).await;
+        assert_eq!((looks(&app), app.said().contains("Breached")), (1, false), "it is read once, and told once");
+    }
+}
+
+#[tokio::test]
+async fn a_breach_does_not_wait_for_a_look_that_does_not_come() {
+    let mut app = time_to_respond_is_up(false).await;
+    app.settle().await;
+    app.clock.advance(TimeDelta::milliseconds(4_999));
+    app.settle().await;
+    assert_eq!(app.said(), "");
+    app.clock.advance(TimeDelta::milliseconds(1));
+    app.settle().await;
+    assert!(app.said().contains("Breached: first response"));
+}
+
+#[tokio::test]
+async fn the_running_sync_takes_a_look_that_a_breach_waits_for_at_once() {
+    let mut app = time_to_respond_is_up(true).await;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let sync = app.parts().syncs.pop().unwrap();
+    // It has just looked: its next turn is a minute away.
+    let running = tokio::spawn(sync.run(stopped));
+    app.settle().await;
+    tokio::time::timeout(std::time::Duration::from_secs(20), async {
+        while looks(&app) == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .unwrap();
+    stop.send_replace(true);
+    running.await.unwrap();
+    app.settle().await;
+    assert_eq!(app.said(), "");
+}
+
+#[tokio::test]
+async fn what_superops_fails_to_tell_of_a_new_ticket_raises_no_alarm_and_is_found_by_the_audit() {
+    for field in ["status", "firstResponseTime"] {
+        let mut app = TestApp::start().await;
+        app.turn().await;
+        let id = app.superops.add(NewTicket { response_due_in: Some(HOURS(1)), ..usual() });
+        let holes = vec![Holes { which: Which::ids([id.as_str()]), hole: Hole::Field(field.to_owned()) }];
+        app.superops.habits(|habits| habits.holes = holes);
+        app.wait(minutes(1)).await;
+        app.wait(HOURS(3)).await;
+        assert_eq!(app.said(), "", "{field}");
+        app.look_after().await;
+        let found = app.parts().service.overview(&Scope::All).await.unwrap().mismatches;
+        assert_eq!(found.get("unknown_clock"), Some(&1), "{field}");
+        let ticket = app.parts().service.ticket(&Scope::All, &id).await.unwrap().unwrap();
+        let clock = &ticket.clocks[0];
+        assert_eq!(clock.standing, "unknown", "{field}");
+        assert!(clock.partial.iter().any(|why| why.contains("answers with an error")), "{:?}", clock.partial);
+        app.superops.recover();
+        app.wait(minutes(1)).await;
+        assert!(app.said().contains("Breached: first response"), "{field}: it is known now");
+    }
 }

@@ -3,6 +3,7 @@
 /// Why a clock cannot be fully known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
+    Unread,
     NoDueTime,
     NoCreatedTime,
     DueBeforeCreated,
@@ -23,7 +24,8 @@ pub enum Doubt {
 }
 
 impl Doubt {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
+        Self::Unread,
         Self::NoDueTime,
         Self::NoCreatedTime,
         Self::DueBeforeCreated,
@@ -45,6 +47,9 @@ impl Doubt {
     /// The doubt in words.
     pub fn words(self) -> &'static str {
         match self {
+            Self::Unread => {
+                "SuperOps answers with an error in place of what this clock needs: until it can be read, nothing is known of it"
+            }
             Self::NoDueTime => "SuperOps gives no due time",
             Self::NoCreatedTime => "SuperOps gives no time of creation, so the share elapsed is unknown",
             Self::DueBeforeCreated => "the due time lies before the ticket's creation",
@@ -69,7 +74,7 @@ impl Doubt {
 
 /// A small set of doubts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Doubts(u16);
+pub struct Doubts(u32);
 
 impl Doubts {
     pub(super) fn add(&mut self, doubt: Doubt) {

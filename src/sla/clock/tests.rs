@@ -14,7 +14,7 @@ use crate::sla::policy::{Counts, Policy};
 use crate::ticket::Ticket;
 use crate::ticket::tests::sample;
 use crate::ticket::watch::Bounds;
-use crate::ticket::{Directory, Reported, StatusWords, TenantId};
+use crate::ticket::{Directory, Reported, StatusWords, TenantId, Unknown};
 
 /// A Monday, 09:00 UTC, when the office opens.
 fn at(minutes: i64) -> DateTime<Utc> {
@@ -167,6 +167,34 @@ fn missing_and_impossible_data_says_why() {
         let clock = assess(&watched, ClockKind::Resolution, &desk, at(50));
         assert_eq!(clock.standing, expected, "{doubt:?}");
         assert!(clock.doubts.has(doubt), "{doubt:?} is not among {:?}", clock.doubts.iter().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_clock_of_which_something_is_unknown_is_unknown() {
+    let policy = Policy { resolution: Some(mins(60)), ..crate::sla::tests::policy(Counts::Calendar) };
+    let desk = desk_with(None, vec![policy], Warn::default());
+    let cases = [
+        (Unknown::Status, true, true),
+        (Unknown::Resolution, true, true),
+        (Unknown::FirstResponse, false, false),
+        // What a policy goes by matters only where SuperOps gives no due time.
+        (Unknown::Terms, false, true),
+    ];
+    for (unknown, with_due, without) in cases {
+        for (due, expected) in [(Some(at(60)), with_due), (None, without)] {
+            let watched = with(|w| {
+                w.ticket.resolution.due = due;
+                w.ticket.unknown = vec![unknown];
+            });
+            let clock = assess(&watched, ClockKind::Resolution, &desk, at(90));
+            assert_eq!(
+                (clock.standing == Standing::Unknown, clock.doubts.has(Doubt::Unread)),
+                (expected, expected),
+                "{unknown:?}"
+            );
+            assert_eq!(matches!(clock.standing, Standing::Breached { .. }), !expected, "{unknown:?}");
+        }
     }
 }
 

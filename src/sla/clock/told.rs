@@ -13,7 +13,7 @@ use crate::sla::history::{Reading, Story, beginning, exactly};
 use crate::ticket::by_hand::Ruling;
 use crate::ticket::talk::Answerer;
 use crate::ticket::watch::{Bounds, Watched};
-use crate::ticket::{ClockKind, Ticket};
+use crate::ticket::{ClockKind, Ticket, Unknown};
 
 /// Whose word decides when a clock is due; a person's comes before either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +162,10 @@ impl<S> Question<'_, '_, S> {
             Some(Ruling::Due(due)) => Some(due),
             _ => None,
         };
+        if by_hand.is_none() && self.truth == Truth::Record && self.is_unread(kind, reported) {
+            doubts.add(Doubt::Unread);
+            return None;
+        }
         let fixed = by_hand.map(|due| (due, Basis::ByHand)).or(reported.map(|due| (due, Basis::Reported)));
         doubts.add_if(fixed.is_some() && start.is_none(), Doubt::NoCreatedTime);
         doubts.add_if(by_hand.is_some(), Doubt::DueByHand);
@@ -181,6 +185,12 @@ impl<S> Question<'_, '_, S> {
         let hours = self.terms.hours_promised();
         let due = course.clone().running_on().due(self.terms.hours_of(hours).0.calendar, target?);
         Some(Promise { basis: Basis::Policy, target: target?, due, hours })
+    }
+
+    /// Whether what the clock needs is unknown: how the ticket stands, or, with no due time, what it is promised.
+    fn is_unread(&self, kind: ClockKind, reported: Option<DateTime<Utc>>) -> bool {
+        let ticket = &self.watched.ticket;
+        ticket.is_unknown(kind) || (reported.is_none() && ticket.unknown.contains(&Unknown::Terms))
     }
 
     /// When the clock stopped and by what, if it has.

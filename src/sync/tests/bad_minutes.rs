@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::desk::{Bench, Desk, Takes, Twist, at, internal};
 use super::open_tickets;
+use crate::ticket::Unknown;
 use crate::ticket::watch::ChangeKind;
 
 /// Has the value at `field` of that ticket fail: it is null in each list and for itself, and an error says where.
@@ -101,6 +102,31 @@ async fn what_a_list_fails_to_tell_of_a_new_ticket_is_asked_for_by_itself() {
     assert_eq!(bench.status(7).await.as_deref(), Some("On Hold"));
     let singles = bench.calls().iter().filter(|call| *call == "getTicket 7").count();
     assert_eq!(singles, 1, "once is enough");
+}
+
+#[tokio::test]
+async fn what_was_never_told_of_a_ticket_is_unknown_until_it_is() {
+    for (field, unknown) in [
+        ("status", Unknown::Status),
+        ("sla", Unknown::Terms),
+        ("firstResponseTime", Unknown::FirstResponse),
+        ("resolutionDueTime", Unknown::Resolution),
+    ] {
+        let mut bench = Bench::with(open_tickets(3)).await;
+        bench.turn().await;
+        bench.desk().add(7, "Open", at(1));
+        bench.desk().twist = Some(failing("7", field));
+        for minute in 1..=2 {
+            bench.turn_at(minute).await;
+            assert_eq!(bench.held(7).await.unwrap().ticket.unknown, [unknown], "{field} in minute {minute}");
+        }
+        bench.desk().twist = None;
+        bench.turn_at(3).await;
+        assert_eq!(bench.held(7).await.unwrap().ticket.unknown, [], "{field}");
+        bench.desk().twist = Some(failing("7", field));
+        bench.turn_at(4).await;
+        assert_eq!(bench.held(7).await.unwrap().ticket.unknown, [], "{field}: what was known last stands");
+    }
 }
 
 /// A subject may not be null: the null takes the row with it, or the page.

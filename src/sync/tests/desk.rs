@@ -360,6 +360,7 @@ fn tenant(endpoint: String, folder: &TempDir) -> Tenant {
         requests_per_minute: 60_000,
         poll_interval: TimeDelta::seconds(60),
         history: TimeDelta::days(400),
+        nightly: None,
         hours: Hours::Msp,
         calendar: None,
         automation_answers: true,
@@ -391,6 +392,7 @@ async fn start(
         nudge: nudge.clone(),
         hints: hints.listen(&tenant.id).unwrap(),
         health,
+        last_looks: Arc::default(),
     };
     (TenantSync::open(tenant, wiring).await.unwrap(), watcher)
 }

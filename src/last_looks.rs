@@ -1,0 +1,104 @@
+//! Which tickets are to have their conversations read once more before their first response is called breached.
+//!
+//! SuperOps may not count a reply that stands in the conversation. So when the time to respond is up, `evaluate` asks
+//! here for one more look, and lets the breach wait for it; the sync of the tenant looks, and says so. Neither waits for
+//! the other for long: after a few seconds the breach is raised, looked or not. Nothing of this is stored: after a
+//! restart no breach waits.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::Notify;
+
+use crate::ticket::{TenantId, TicketId};
+
+/// So many breaches of one tenant wait at the same time at the most; in a storm nobody could look at all of them.
+const MOST: usize = 20;
+
+/// The looks that are wanted, and those that were taken. Shared as an `Arc`.
+#[derive(Debug, Default)]
+pub struct LastLooks(Mutex<HashMap<TenantId, Looks>>);
+
+#[derive(Debug, Default)]
+struct Looks {
+    wanted: HashSet<TicketId>,
+    /// When each ticket was looked at last, or passed over.
+    answered: HashMap<TicketId, DateTime<Utc>>,
+    bell: Arc<Notify>,
+}
+
+impl LastLooks {
+    /// Whether the breach of `ticket` at `breached_from` has to wait: nobody has looked since, and somebody may. Asks for
+    /// that look.
+    pub fn waits(&self, tenant: &TenantId, ticket: &TicketId, breached_from: DateTime<Utc>) -> bool {
+        let mut all = self.all();
+        let looks = all.entry(tenant.clone()).or_default();
+        if looks.answered.get(ticket).is_some_and(|at| *at >= breached_from) {
+            return false;
+        }
+        if looks.wanted.contains(ticket) {
+            return true;
+        }
+        if looks.wanted.len() >= MOST {
+            return false;
+        }
+        looks.wanted.insert(ticket.clone());
+        looks.bell.notify_one();
+        true
+    }
+
+    /// The tickets of `tenant` that wait for a look.
+    pub fn wanted(&self, tenant: &TenantId) -> Vec<TicketId> {
+        self.all().get(tenant).map(|looks| looks.wanted.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// `ticket` was looked at, or passed over, at `now`: its breach waits no longer.
+    pub fn answer(&self, tenant: &TenantId, ticket: &TicketId, now: DateTime<Utc>) {
+        let mut all = self.all();
+        let looks = all.entry(tenant.clone()).or_default();
+        looks.wanted.remove(ticket);
+        looks.answered.insert(ticket.clone(), now);
+    }
+
+    /// Forgets the tickets that are not `open` any more.
+    pub fn tidy(&self, tenant: &TenantId, open: impl Fn(&TicketId) -> bool) {
+        if let Some(looks) = self.all().get_mut(tenant) {
+            looks.wanted.retain(|ticket| open(ticket));
+            looks.answered.retain(|ticket, _| open(ticket));
+        }
+    }
+
+    /// Rings when a look at a ticket of `tenant` is wanted.
+    pub fn bell(&self, tenant: &TenantId) -> Arc<Notify> {
+        self.all().entry(tenant.clone()).or_default().bell.clone()
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<TenantId, Looks>> {
+        // A panic under this lock leaves at worst one look too many.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    #[test]
+    fn a_breach_waits_until_somebody_has_looked_since_and_few_wait_at_a_time() {
+        let (looks, acme) = (LastLooks::default(), TenantId::parse("acme").unwrap());
+        let ticket = |number: usize| TicketId::parse(&number.to_string()).unwrap();
+        let breached_from: DateTime<Utc> = "2027-01-15T09:00:00Z".parse().unwrap();
+        let waits = |number| looks.waits(&acme, &ticket(number), breached_from);
+        looks.answer(&acme, &ticket(0), breached_from - TimeDelta::milliseconds(1));
+        assert!((0..MOST).all(waits));
+        assert!(waits(0), "it still does");
+        assert!(!waits(MOST));
+        looks.answer(&acme, &ticket(0), breached_from);
+        assert_eq!((waits(0), waits(MOST)), (false, true), "that makes room for another");
+        looks.tidy(&acme, |_| false);
+        assert_eq!((looks.wanted(&acme).len(), waits(0)), (0, true));
+    }
+}
