@@ -308,7 +308,7 @@ impl Evaluate {
             let call = scene.forecasts.call(&watched.ticket.id, clock.kind);
             let decision = refine(decision, &clock, before.as_ref(), call);
             if let Some(until) = self.waits_for_a_look(scene, watched, &clock, decision) {
-                look.next_change = look.next_change.into_iter().chain([until]).min();
+                next_change = next_change.into_iter().chain([until]).min();
                 calm = false;
                 continue;
             }
