@@ -4,6 +4,7 @@
 
 mod act;
 pub mod alerts;
+mod audit;
 mod backtest;
 pub mod breaches;
 mod check;
@@ -41,7 +42,7 @@ use crate::store::Store;
 use crate::store::tokens::Role;
 use crate::sync::SyncHealth;
 use crate::telemetry::Telemetry;
-use crate::terminal::AboveBars;
+use crate::terminal::{self, AboveBars};
 use crate::ticket::TenantId;
 
 /// Where the configuration is looked for.
@@ -88,6 +89,8 @@ enum Command {
     Escalate(ActArgs),
     /// Show breaches, the latest due first, with who was told
     Breaches(BreachesArgs),
+    /// Show who changed what: acknowledgements, silences, tokens, decisions; the latest first
+    Audit(AuditArgs),
     /// Show what was promised, infer it from SuperOps' due times, or try other promises on the past
     #[command(args_conflicts_with_subcommands = true)]
     Policies {
@@ -198,6 +201,9 @@ struct DemoArgs {
 
 #[derive(Debug, Args)]
 struct CheckArgs {
+    /// Show all that the configuration makes the program do
+    #[arg(long, short)]
+    verbose: bool,
     /// Try the token, compare SuperOps' schema with ours, probe what works there
     #[arg(long)]
     online: bool,
@@ -264,8 +270,11 @@ struct AlertsArgs {
 
 #[derive(Debug, Args)]
 struct ActArgs {
-    /// An alert's id, as `alerts` shows it
+    /// An alert's id, as `alerts` shows it, or a ticket's number: then all its open alerts
     id: String,
+    /// Only of this tenant: where several have a ticket of that number
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
     /// Who acts; else the login name
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
@@ -274,6 +283,34 @@ struct ActArgs {
     note: Option<String>,
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// Print JSON, for other programs
+    #[arg(long)]
+    json: bool,
+    /// Only what this person did: a part of the name
+    #[arg(long, value_name = "NAME")]
+    who: Option<String>,
+    /// Only what was done to the alerts and clocks of this ticket, by its number or id
+    #[arg(long, value_name = "TICKET", conflicts_with = "what")]
+    ticket: Option<String>,
+    /// Only what these words are part of, like silence
+    #[arg(long, value_name = "WORDS")]
+    what: Option<String>,
+    /// The first date (UTC), like 2026-01-31
+    #[arg(long, value_name = "DATE")]
+    from: Option<NaiveDate>,
+    /// The last date (UTC)
+    #[arg(long, value_name = "DATE")]
+    to: Option<NaiveDate>,
+    /// How many changes to show
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    limit: u32,
+    /// Only this tenant's
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -367,6 +404,7 @@ impl Cli {
             Command::Snooze { length, args } => act::act(load_offline(config)?, Wish::SnoozeFor(length), args).await,
             Command::Resolve(args) => act::act(load_offline(config)?, Wish::Do(Act::Resolve), args).await,
             Command::Escalate(args) => act::act(load_offline(config)?, Wish::Do(Act::Escalate), args).await,
+            Command::Audit(args) => audit::audit(load_offline(config)?, args).await,
             Command::Breaches(args) => breaches::breaches(load_offline(config)?, args).await,
             Command::Policies { scope, command } => policies::policies(load_offline(config)?, scope, command).await,
             Command::Explain(args) => explain::explain(load_offline(config)?, args).await,
@@ -403,7 +441,7 @@ fn log(format: LogFormat, usual: &str) {
     let usual = format!("{usual},rustls_platform_verifier=off");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(AboveBars).with_target(false);
-    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr()) && terminal::wants_colours();
     // A second subscriber is refused; then the first goes on, as it should.
     let _ = match format {
         LogFormat::Text => lines.with_ansi(colours).try_init(),

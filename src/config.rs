@@ -60,6 +60,7 @@ use crate::ticket::{StatusWords, TenantId, Ticket};
 
 pub use complaint::{Complaint, Complaints};
 pub use environment::{Environment, GivenEnvironment, ProcessEnvironment};
+pub(crate) use reader::nearest;
 pub use secret::SecretError;
 
 /// Everything the program was told.

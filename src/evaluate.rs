@@ -388,7 +388,7 @@ impl Evaluate {
                 if self.memory.get(&key).is_some() {
                     work.cancelled.push(key.clone());
                 }
-                self.count_raised(scene, &key, stage);
+                self.count_raised(scene, watched, &key, stage);
                 let escalation = self.config.escalation_for(&key.tenant, &watched.ticket, stage);
                 let asked = Asked::of(&watched.ticket, scene.people);
                 let row = self.memory.raise(key, stage, episode, clock, reason, escalation, asked, scene.now);
@@ -471,12 +471,13 @@ impl Evaluate {
         }
     }
 
-    fn count_raised(&self, scene: &Scene<'_>, key: &AlertKey, stage: Stage) {
+    fn count_raised(&self, scene: &Scene<'_>, watched: &Watched, key: &AlertKey, stage: Stage) {
         let labels =
             AlertLabels { tenant: scene.tenant.id.to_string(), clock: key.clock.as_str(), stage: stage.as_str() };
         self.telemetry.alerts.get_or_create(&labels).inc();
-        info!(tenant = %key.tenant, ticket.id = %key.ticket, clock = key.clock.as_str(), stage = stage.as_str(),
-            "alert `{key}` raised: {}", stage.as_str());
+        let (number, id) = (&watched.ticket.display_id, key.id());
+        info!(tenant = %key.tenant, ticket.number = %number, alert.id = %id, clock = key.clock.as_str(),
+            stage = stage.as_str(), "alert {id}: {} of ticket {number}: {}", key.clock.words(), stage_words(stage));
     }
 
     fn links<'a>(&'a self, tenant: &'a Tenant) -> facts::Links<'a> {
@@ -490,6 +491,15 @@ impl Scene<'_> {
     fn known_by(&self, watched: &Watched) -> Option<DateTime<Utc>> {
         let first_seen_at = watched.first_seen_at;
         self.settled_at.is_none_or(|settled| first_seen_at <= settled).then_some(first_seen_at)
+    }
+}
+
+/// As a log line says it.
+fn stage_words(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Predicted => "likely to breach",
+        Stage::Warning => "at risk",
+        Stage::Breached => "breached",
     }
 }
 

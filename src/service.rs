@@ -1,6 +1,7 @@
 //! The questions people ask, answered at one `now`: used by the web and the command line alike.
 
 pub mod alerts;
+pub mod audit;
 pub mod breaches;
 mod explain;
 pub mod forecast;

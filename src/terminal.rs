@@ -3,13 +3,32 @@
 //! Both are written to standard error; a log line that is written while a bar
 //! is drawn has to lift the bar first, or they end up on one line.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::LazyLock;
 
+use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use tracing_subscriber::fmt::MakeWriter;
 
 static BARS: LazyLock<MultiProgress> = LazyLock::new(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
+
+/// Whether standard output may be coloured.
+pub fn colours() -> bool {
+    io::stdout().is_terminal() && wants_colours()
+}
+
+/// Not where somebody asks for none (<https://no-color.org>), or the terminal has none.
+pub fn wants_colours() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    !refused && !dumb
+}
+
+/// How many columns standard output shows; none where it is no terminal, and a line may have any length.
+pub fn columns() -> Option<usize> {
+    let (_, columns) = Term::stdout().size_checked()?;
+    io::stdout().is_terminal().then_some(columns.into())
+}
 
 /// A bar called `name` that counts `things`, with its rate and the time that is left.
 pub fn bar(name: &str, things: &str, began_with: u64) -> ProgressBar {

@@ -7,7 +7,7 @@
 use chrono::TimeDelta;
 
 use super::Stage;
-use super::escalation::Step;
+use super::escalation::{ChannelKind, Step};
 use crate::ticket::{TenantId, Ticket};
 
 /// The name of the escalation that holds where no other does.
@@ -31,6 +31,15 @@ pub struct Which {
     pub priority: Option<String>,
     pub sla: Option<String>,
     pub stage: Option<Stage>,
+}
+
+impl Escalation {
+    /// Whether `step` may use `channel` at `stage`. A prediction is texted only by an escalation that names the stage: one
+    /// for all stages means its texts for what has happened or is about to.
+    pub fn may_use(&self, step: &Step, channel: ChannelKind, stage: Stage) -> bool {
+        let quietly = stage == Stage::Predicted && self.which.stage != Some(Stage::Predicted);
+        step.may_use(channel, stage) && !(quietly && channel == ChannelKind::Sms)
+    }
 }
 
 impl Which {
@@ -84,6 +93,22 @@ fn same_name(a: &str, b: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_prediction_is_texted_only_by_an_escalation_that_names_the_stage() {
+        let channels = vec![ChannelKind::Email, ChannelKind::Sms];
+        let step = Step { after: TimeDelta::zero(), notify: Vec::new(), channels, change: Default::default() };
+        let of = |stage| Escalation {
+            name: "x".to_owned(),
+            which: Which { stage, ..Which::default() },
+            ack_expires: TimeDelta::minutes(30),
+            steps: vec![step.clone()],
+        };
+        let texts = |which, stage| of(which).may_use(&step, ChannelKind::Sms, stage);
+        assert!(!texts(None, Stage::Predicted) && texts(None, Stage::Warning) && texts(None, Stage::Breached));
+        assert!(texts(Some(Stage::Predicted), Stage::Predicted));
+        assert!(of(None).may_use(&step, ChannelKind::Email, Stage::Predicted));
+    }
 
     fn which(client: Option<&str>, stage: Option<Stage>) -> Which {
         Which { client: client.map(str::to_owned), stage, ..Which::default() }

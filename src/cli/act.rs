@@ -1,13 +1,14 @@
 //! `ack`, `snooze`, `resolve` and `escalate`: what a person does to an alert, beside the running service.
 //!
 //! It is the same act as on the page, in one transaction with its row in the
-//! audit log. The service goes by it from its next turn on.
+//! audit log. The service goes by it from its next turn on. Who knows a ticket's
+//! number only may name that.
 
 use super::alerts::alert_text;
 use super::{ActArgs, CliError, token};
 use crate::alert::life::{Act, Actor, How};
 use crate::config::Config;
-use crate::service::alerts::SnoozeOrder;
+use crate::service::alerts::{AlertQuery, SnoozeOrder};
 use crate::service::{Scope, Service};
 
 /// What is to be done; a snooze has its length.
@@ -18,17 +19,49 @@ pub enum Wish {
 
 /// Does it, and shows the alert as it then stands.
 pub async fn act(config: Config, wish: Wish, args: ActArgs) -> Result<(), CliError> {
+    let scope = super::scope(&config, args.tenant.as_deref())?;
     let (service, store) = super::offline_service(config).await?;
     let act = match wish {
         Wish::Do(act) => act,
         Wish::SnoozeFor(length) => snooze(&service, length)?,
     };
-    let Some(alert) = service.act_on_alert(&Scope::All, &args.id, act, &actor(&args)).await? else {
-        return Err(super::alerts::unknown(&args.id));
+    let mut alerts = Vec::new();
+    for id in meant(&service, &scope, &args.id).await? {
+        alerts.extend(service.act_on_alert(&scope, &id, act, &actor(&args)).await?);
+    }
+    let text = match alerts.as_slice() {
+        [] => return Err(unknown(&args.id)),
+        [alert] if args.json => super::as_json(alert)?,
+        alerts if args.json => super::as_json(&alerts)?,
+        alerts => alerts.iter().map(alert_text).collect::<Vec<_>>().join("\n"),
     };
-    super::print(&if args.json { super::as_json(&alert)? } else { alert_text(&alert) });
+    super::print(&text);
     store.close().await;
     Ok(())
+}
+
+/// The alert of that id; or else the open alerts of the ticket of that number, if only one tenant has such a ticket.
+async fn meant(service: &Service, scope: &Scope, text: &str) -> Result<Vec<String>, CliError> {
+    if service.alert(scope, text).await?.is_some() {
+        return Ok(vec![text.to_owned()]);
+    }
+    let query = AlertQuery { ticket: Some(text.to_owned()), ..AlertQuery::default() };
+    let tenants: Vec<_> = service.tenants_with_ticket(scope, text).await?.into_iter().collect();
+    match tenants.as_slice() {
+        [] => Ok(Vec::new()),
+        [_] => Ok(service.alerts(scope, &query).await?.alerts.into_iter().map(|alert| alert.id).collect()),
+        several => {
+            let names = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            Err(CliError::usage(format!("{names} each have a ticket `{text}`: say which with `--tenant`")))
+        }
+    }
+}
+
+fn unknown(text: &str) -> CliError {
+    anyhow::anyhow!(
+        "no alert `{text}` and no ticket of that number with an open alert is known; `superops-sla alerts` lists them"
+    )
+    .into()
 }
 
 fn snooze(service: &Service, length: String) -> Result<Act, CliError> {

@@ -124,6 +124,9 @@ pub(super) fn alert_text(alert: &AlertView) -> String {
         let (until, reason) = (time(overlay.until), printable(&overlay.reason));
         let _ = writeln!(text, "  {} until {until} ({}): {reason}", overlay.kind.words(), printable(&overlay.author));
     }
+    for deed in &alert.acts {
+        let _ = writeln!(text, "  {}  {} {}", time(deed.at), printable(&deed.who), printable(&deed.what));
+    }
     alert.notifications.iter().for_each(|said| said_text(&mut text, said));
     text
 }
@@ -145,6 +148,9 @@ fn said_text(text: &mut String, said: &Said) {
     let message = &said.message;
     let (who, channel) = (printable(&message.recipient), &message.channel);
     let _ = writeln!(text, "\n  {} to {who} by {channel}: {}", what(message), message.state);
+    if let Some(because) = &message.because {
+        let _ = writeln!(text, "    because {}", printable(because));
+    }
     for attempt in &said.outcomes {
         let detail = attempt.detail.as_deref().map(|detail| format!(", {}", printable(detail))).unwrap_or_default();
         let at = attempt.at.format("%H:%M:%S");

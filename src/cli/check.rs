@@ -1,5 +1,6 @@
-//! `check`: what the configuration says, what SuperOps lets us do, and whether messages get through.
+//! `check`: what is wrong with the configuration, what it says, what SuperOps lets us do, and whether messages get through.
 
+mod local;
 mod online;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use super::{CheckArgs, CliError};
 use crate::alert::on_call::Override;
 use crate::clock::{Clock, SharedClock, SystemClock};
-use crate::config::{ChannelKind, Config, ProcessEnvironment, explain, names};
+use crate::config::{ChannelKind, Config, ProcessEnvironment, explain, names, remarks};
 use crate::notify::{self, Body, Message, sms};
 use crate::store::Store;
 use crate::store::outbox::notification_key;
@@ -34,22 +35,54 @@ pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
         }
     }
     let statuses = statuses(&directories);
-    println!("{} is in order.\n", path.display());
-    println!("{}", explain::explain(&config, &statuses).trim_end());
-    unknown_names(&config, &directories).iter().for_each(|line| println!("  - {line}"));
-    unlisted_statuses(&config, &directories).await.iter().for_each(|line| println!("  - {line}"));
-    no_texts(&config).await.iter().for_each(|line| println!("  - {line}"));
-    let now = SystemClock.now();
-    let overrides = overrides_on_record(&config).await;
-    let on_call = super::check_on_call::remarks(&config, &directories, &overrides, now);
-    on_call.iter().for_each(|line| println!("  - {line}"));
-    let write_back = super::check_write_back::remarks(&config, &directories);
-    write_back.iter().for_each(|line| println!("  - {line}"));
+    if args.online
+        && let Some(account) = local::sms_account(&config).await
+    {
+        sound &= account.is_ok();
+        online.push_str(
+            &account.map_or_else(
+                |why| format!("\nSMS\n  FAILED    {why}\n"),
+                |words| format!("\nSMS\n  ok        {words}\n"),
+            ),
+        );
+    }
+    let tried = local::faults(&config).await;
+    sound &= tried.is_empty();
+    headed(&format!("{}: {} to put right", path.display(), notify::counted(tried.len(), "thing")), &tried);
+    if tried.is_empty() {
+        println!("{} is in order.", path.display());
+    }
     print!("{online}");
+    headed("\nWorth a look", &worth_a_look(&config, &directories).await);
+    println!("\nIn short\n{}", explain::summary(&config).trim_end());
+    match args.verbose {
+        true => println!("\n{}", explain::details(&config, &statuses).trim_end()),
+        false => println!("  `--verbose` shows all of it"),
+    }
     if let Some(address) = &args.send_test {
         sound &= send_test(&config, address).await?;
     }
     if sound { Ok(()) } else { Err(anyhow::anyhow!("not everything works; see above").into()) }
+}
+
+/// What is allowed, and may not be meant.
+async fn worth_a_look(config: &Config, directories: &BTreeMap<TenantId, Arc<Directory>>) -> Vec<String> {
+    let mut lines = remarks::remarks(config);
+    lines.extend(unknown_names(config, directories));
+    lines.extend(unlisted_statuses(config, directories).await);
+    lines.extend(no_texts(config).await);
+    let overrides = overrides_on_record(config).await;
+    lines.extend(super::check_on_call::remarks(config, directories, &overrides, SystemClock.now()));
+    lines.extend(super::check_write_back::remarks(config, directories));
+    lines
+}
+
+/// `lines` as a list under `title`; nothing where there are none.
+fn headed(title: &str, lines: &[String]) {
+    if !lines.is_empty() {
+        println!("{title}");
+        lines.iter().for_each(|line| println!("  - {line}"));
+    }
 }
 
 /// The status names of each tenant; none where the list was not read.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::alert::on_call::{Override, Rotation};
 use crate::config::Config;
-use crate::service::on_call::{GAPS_AHEAD, unknown_people};
+use crate::service::on_call::{GAPS_AHEAD, foreign_addresses, unknown_people};
 use crate::ticket::{Directory, TenantId};
 
 /// Gaps beyond these are a number: they repeat.
@@ -34,6 +34,10 @@ fn about(
     let served: Vec<_> = served.map(|(_, directory)| directory.clone()).collect();
     let unknown = unknown_people(rotation, &served).into_iter();
     let mut lines: Vec<_> = unknown.map(|who| format!("on-call {name}: SuperOps knows nobody as `{who}`")).collect();
+    let foreign = foreign_addresses(rotation, &served).into_iter();
+    lines.extend(
+        foreign.map(|who| format!("on-call {name}: no technician has the address `{who}`: check its spelling")),
+    );
     let gaps = rotation.gaps(overrides, now, now + GAPS_AHEAD);
     let time = |at: DateTime<Utc>| at.with_timezone(&rotation.timezone).format("%a %-d %b %H:%M").to_string();
     let shown = gaps.iter().take(GAPS_SHOWN);

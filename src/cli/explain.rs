@@ -2,12 +2,14 @@
 
 use std::fmt::Write;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 
-use super::status::{forecast_text, printable};
+use super::status::{forecast_text, printable, unit};
 use super::{CliError, ExplainArgs};
 use crate::config::Config;
-use crate::service::{ClockLedger, Scope, Service, TicketLedger};
+use crate::notify;
+use crate::service::{ClockLedger, ClockStatus, Scope, TicketLedger};
 use crate::sla::ledger::words::length;
 
 /// Answers and ends.
@@ -17,26 +19,47 @@ pub async fn explain(config: Config, args: ExplainArgs) -> Result<(), CliError> 
         let id = &args.ticket;
         return Err(anyhow::anyhow!("no ticket `{id}` is known; it may not have been read yet").into());
     };
-    let text =
-        if args.json { super::as_json(&ledger)? } else { words(&ledger) + &foreseen(&service, &args.ticket).await? };
+    let clocks = service.ticket(&Scope::All, &args.ticket).await?.map(|ticket| ticket.clocks).unwrap_or_default();
+    let text = match args.json {
+        true => super::as_json(&ledger)?,
+        false => in_force(&ledger, &clocks) + &words(&ledger) + &foreseen(&clocks),
+    };
     super::print(&text);
     store.close().await;
     Ok(())
 }
 
+/// What counts now: of each clock when it is due, and how much time that leaves.
+fn in_force(ledger: &TicketLedger, clocks: &[ClockStatus]) -> String {
+    let mut text = format!("{}\n", printable(&ledger.display_id));
+    for (clock, explained) in clocks.iter().zip(&ledger.clocks) {
+        let zone: Tz = explained.timezone.parse().unwrap_or(Tz::UTC);
+        let time = |at: DateTime<Utc>| {
+            format!("{} {}", at.with_timezone(&zone).format("%a %-d %b %Y %H:%M"), notify::zone_name(zone, at))
+        };
+        let due = match (clock.due_if_resumed_now, clock.due) {
+            (Some(at), _) => format!("due {} if resumed now", time(at)),
+            (None, Some(at)) => format!("due {}", time(at)),
+            (None, None) => "no due time".to_owned(),
+        };
+        let _ = writeln!(text, "  {:<15} {due}: {}{}", clock.clock.words(), clock.time_words(), unit(clock));
+    }
+    text.push('\n');
+    text
+}
+
 /// What the forecast says of the clocks that are not decided.
-async fn foreseen(service: &Service, id: &str) -> Result<String, CliError> {
+fn foreseen(clocks: &[ClockStatus]) -> String {
     let mut text = String::new();
-    let clocks = service.ticket(&Scope::All, id).await?.map(|ticket| ticket.clocks).unwrap_or_default();
     for clock in clocks.iter().filter(|clock| clock.forecast.is_some()) {
         let _ = writeln!(text, "\nForecast of the {}", clock.clock.words());
         forecast_text(&mut text, clock);
     }
-    Ok(text)
+    text
 }
 
 fn words(ledger: &TicketLedger) -> String {
-    let mut text = format!("{}\n", printable(&ledger.display_id));
+    let mut text = String::new();
     if let Some(choice) = &ledger.policy_choice {
         let version = ledger.version.map(|version| format!(", version {version}")).unwrap_or_default();
         let _ = writeln!(text, "{}{version}", printable(choice));

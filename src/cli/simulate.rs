@@ -26,12 +26,27 @@ pub async fn simulate(args: SimulateArgs) -> Result<(), CliError> {
     eprintln!("A SuperOps look-alike answers at {url}. For the configuration:\n");
     println!("[tenants.look-alike]\nsubdomain = \"{}\"\nendpoint = \"{url}\"", options.subdomain);
     println!("token_env = \"SUPEROPS_TOKEN\"   # export SUPEROPS_TOKEN={}", options.token);
+    if let Some(words) = speed_words(args.speed) {
+        eprintln!("\n{words}");
+    }
     eprintln!(
         "\nWhile it runs, type a fault and press Enter: `internal-error:75s`, `blind`. `sound` ends all of them."
     );
     std::thread::spawn(move || take_orders(&look_alike));
     run::told_to_stop().await;
     Ok(())
+}
+
+/// What a service with a real clock makes of a desk whose time passes faster.
+fn speed_words(speed: u32) -> Option<String> {
+    (speed > 1).then(|| {
+        format!(
+            "Its clock runs {speed} times as fast as a real one. A service that is run against it keeps its own time: after a \
+             minute it finds SuperOps {} minutes ahead, says that the clocks differ, and takes tickets for late or early by \
+             as much. To see a whole day with both clocks alike, use `superops-sla demo --speed {speed}`.",
+            speed - 1
+        )
+    })
 }
 
 /// Does as the lines of the standard input say, until it ends.

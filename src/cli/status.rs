@@ -1,7 +1,6 @@
 //! `status`: open tickets worst first, or one ticket, from the service's store.
 
 use std::fmt::Write;
-use std::io::IsTerminal;
 
 use chrono::{DateTime, Utc};
 
@@ -12,6 +11,7 @@ use crate::notify;
 use crate::service::alerts::Said;
 use crate::service::{ClockStatus, Counts, Overview, Scope, Service, TicketPage, TicketQuery, TicketSla};
 use crate::store::Store;
+use crate::terminal;
 
 /// The longest subject in a table.
 const SUBJECT_WIDTH: usize = 36;
@@ -52,11 +52,17 @@ async fn all(service: &Service, store: &Store, scope: &Scope, args: &StatusArgs)
     }
     let overview = service.overview(scope).await?;
     let no_texts = super::no_texts::lines(store, overview.now).await?;
-    Ok(page_text(&overview, &no_texts, &page, std::io::stdout().is_terminal()))
+    Ok(page_text(&overview, &no_texts, &page, terminal::colours(), terminal::columns()))
 }
 
-/// `page` as a table, under how the desk stands as a whole.
-pub fn page_text(overview: &Overview, no_texts: &[String], page: &TicketPage, colours: bool) -> String {
+/// `page` as a table of at most `columns` characters a line, under how the desk stands as a whole.
+pub fn page_text(
+    overview: &Overview,
+    no_texts: &[String],
+    page: &TicketPage,
+    colours: bool,
+    columns: Option<usize>,
+) -> String {
     let Counts { open, breached, at_risk, on_track, paused, nothing_due } = overview.counts;
     let mut text = format!(
         "{open} open: {breached} breached, {at_risk} at risk, {on_track} on track, {paused} paused, \
@@ -73,13 +79,8 @@ pub fn page_text(overview: &Overview, no_texts: &[String], page: &TicketPage, co
     for line in no_texts {
         let _ = writeln!(text, "{}", printable(line));
     }
-    let rows: Vec<[String; 7]> = page.tickets.iter().map(row).collect();
     text.push('\n');
-    text.push_str(&table(
-        ["TICKET", "RESPONSE", "RESOLUTION", "PRIORITY", "TECHNICIAN", "CLIENT", "SUBJECT"],
-        &rows,
-        |row| paint(&page.tickets[row], colours),
-    ));
+    text.push_str(&ticket_table(page, overview.tenants.len() > 1, colours, columns));
     if page.total > page.tickets.len() {
         let _ = writeln!(text, "… and {} more", page.total - page.tickets.len());
     }
@@ -93,19 +94,76 @@ fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     notify::words((now - at).max(chrono::TimeDelta::zero()))
 }
 
-fn row(ticket: &TicketSla) -> [String; 7] {
-    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
-    let [response, resolution] =
-        [0, 1].map(|index| ticket.clocks.get(index).map(ClockStatus::time_words).unwrap_or_default());
-    [
-        ticket.display_id.clone(),
-        response,
-        resolution,
-        or_dash(&ticket.priority),
-        owner(ticket),
-        or_dash(&ticket.client),
-        shortened(&printable(&ticket.subject), SUBJECT_WIDTH),
-    ]
+/// A column of the table of tickets.
+struct Column {
+    head: &'static str,
+    cell: fn(&TicketSla) -> String,
+    /// Left out of a narrow terminal.
+    roomy: bool,
+    /// How short its cells may be cut.
+    least: usize,
+}
+
+/// A terminal with fewer columns is narrow.
+const ROOMY: usize = 110;
+const NEVER_CUT: usize = usize::MAX;
+
+const COLUMNS: [Column; 9] = [
+    Column { head: "TICKET", cell: |ticket| ticket.display_id.clone(), roomy: false, least: NEVER_CUT },
+    Column { head: "TENANT", cell: |ticket| ticket.tenant.clone(), roomy: false, least: 6 },
+    Column { head: "STANDING", cell: |ticket| ticket.standing.replace('_', " "), roomy: false, least: NEVER_CUT },
+    Column { head: "RESPONSE", cell: |ticket| time_of(ticket, 0), roomy: false, least: 12 },
+    Column { head: "RESOLUTION", cell: |ticket| time_of(ticket, 1), roomy: false, least: 12 },
+    Column { head: "PRIORITY", cell: |ticket| or_dash(&ticket.priority), roomy: true, least: NEVER_CUT },
+    Column { head: "TECHNICIAN", cell: owner, roomy: false, least: 10 },
+    Column { head: "CLIENT", cell: |ticket| or_dash(&ticket.client), roomy: true, least: 10 },
+    Column { head: "SUBJECT", cell: subject, roomy: false, least: 8 },
+];
+
+fn time_of(ticket: &TicketSla, clock: usize) -> String {
+    ticket.clocks.get(clock).map(ClockStatus::time_words).unwrap_or_default()
+}
+
+fn or_dash(text: &Option<String>) -> String {
+    text.as_deref().map_or("–".to_owned(), printable)
+}
+
+fn subject(ticket: &TicketSla) -> String {
+    shortened(&printable(&ticket.subject), SUBJECT_WIDTH)
+}
+
+/// That a ticket is at risk is said in words, and the colour only repeats it.
+fn ticket_table(page: &TicketPage, several: bool, colours: bool, columns: Option<usize>) -> String {
+    let narrow = columns.is_some_and(|columns| columns < ROOMY);
+    let shown = |column: &&Column| (several || column.head != "TENANT") && !(narrow && column.roomy);
+    let shown: Vec<_> = COLUMNS.iter().filter(shown).collect();
+    let head: Vec<_> = shown.iter().map(|column| column.head).collect();
+    let mut rows: Vec<Vec<String>> =
+        page.tickets.iter().map(|ticket| shown.iter().map(|column| (column.cell)(ticket)).collect()).collect();
+    if let Some(columns) = columns {
+        let least: Vec<_> = shown.iter().map(|column| column.least).collect();
+        fit(&head, &mut rows, &least, columns);
+    }
+    lines(&head, &rows, |row| paint(&page.tickets[row], colours))
+}
+
+/// Cuts the cells of the widest columns that may be cut until a line has at most `columns` characters, if that can be.
+fn fit(head: &[&str], rows: &mut [Vec<String>], least: &[usize], columns: usize) {
+    let mut widths = widths(head, rows);
+    let total = |widths: &[usize]| widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1);
+    let may_be_cut = |widths: &[usize]| {
+        let cuttable = (0..widths.len()).filter(|column| widths[*column] > least[*column].max(head[*column].len()));
+        cuttable.max_by_key(|column| widths[*column])
+    };
+    while total(&widths) > columns {
+        let Some(widest) = may_be_cut(&widths) else { break };
+        widths[widest] -= 1;
+    }
+    for row in rows {
+        for (cell, width) in row.iter_mut().zip(&widths) {
+            *cell = shortened(cell, *width);
+        }
+    }
 }
 
 /// `Yuki Tanaka, acknowledged by Mia until 15:02 UTC`.
@@ -128,26 +186,38 @@ fn shortened(text: &str, width: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
+/// What stands between two columns.
+const GAP: &str = "  ";
+
 /// Aligned columns; the last is as wide as it needs to be.
 pub(super) fn table<const N: usize>(
     head: [&str; N],
     rows: &[[String; N]],
     paint: impl Fn(usize) -> (&'static str, &'static str),
 ) -> String {
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([head[column].chars().count()]).max().unwrap_or(0)
+    lines(&head, rows, paint)
+}
+
+fn widths(head: &[&str], rows: &[impl AsRef<[String]>]) -> Vec<usize> {
+    let cells = |column: usize| rows.iter().map(move |row| row.as_ref()[column].chars().count());
+    let width = |(column, head): (usize, &&str)| cells(column).chain([head.chars().count()]).max().unwrap_or(0);
+    head.iter().enumerate().map(width).collect()
+}
+
+fn lines(
+    head: &[&str],
+    rows: &[impl AsRef<[String]>],
+    paint: impl Fn(usize) -> (&'static str, &'static str),
+) -> String {
+    let widths = widths(head, rows);
+    let padded = |(text, width): (&str, &usize)| format!("{text}{}", " ".repeat(width - text.chars().count()));
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        cells.zip(&widths).map(padded).collect::<Vec<_>>().join(GAP).trim_end().to_owned()
     };
-    let widths: [usize; N] = std::array::from_fn(width);
-    let line = |cells: [&str; N]| {
-        let cell =
-            |(index, text): (usize, &&str)| format!("{text}{}", " ".repeat(widths[index] - text.chars().count()));
-        cells.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    let mut text = format!("{}\n", line(head));
+    let mut text = format!("{}\n", line(&mut head.iter().copied()));
     for (index, row) in rows.iter().enumerate() {
         let (on, off) = paint(index);
-        let _ = writeln!(text, "{on}{}{off}", line(std::array::from_fn(|column| row[column].as_str())));
+        let _ = writeln!(text, "{on}{}{off}", line(&mut row.as_ref().iter().map(String::as_str)));
     }
     text
 }
@@ -164,6 +234,7 @@ fn paint(ticket: &TicketSla, colours: bool) -> (&'static str, &'static str) {
 pub fn ticket_text(ticket: &TicketSla, messages: &[Said]) -> String {
     let mut text = format!("{} {}\n", ticket.display_id, shortened(&printable(&ticket.subject), 100));
     let fields = [
+        ("tenant", &Some(ticket.tenant.clone())),
         ("client", &ticket.client),
         ("technician", &Some(ticket.technician.clone().unwrap_or_else(|| UNASSIGNED.to_owned()))),
         ("group", &ticket.group),
@@ -240,5 +311,22 @@ pub(super) fn forecast_text(text: &mut String, clock: &ClockStatus) {
     }
     for reason in &said.reasons {
         let _ = writeln!(text, "  {:<13}{}", "because", printable(reason));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_cut_to_the_terminal_at_its_widest_columns() {
+        let head = ["TICKET", "TECHNICIAN", "SUBJECT"];
+        let row = ["062822-0005", "Bartholomew Featherstonehaugh", "The mail server is down again"];
+        let mut rows = vec![row.map(str::to_owned).to_vec()];
+        fit(&head, &mut rows, &[NEVER_CUT, 10, 8], 40);
+        assert_eq!(rows[0], ["062822-0005", "Bartholomew…", "The mail ser…"]);
+        assert!(lines(&head, &rows, |_| ("", "")).lines().all(|line| line.chars().count() <= 40));
+        fit(&head, &mut rows, &[NEVER_CUT, 10, 8], 10);
+        assert_eq!(rows[0][0], "062822-0005", "a number that is cut is of no use");
     }
 }

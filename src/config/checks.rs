@@ -42,7 +42,10 @@ pub fn posting_url(text: &str) -> Result<String, String> {
 }
 
 fn web_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text.trim()).map_err(|error| format!("must be a web address: {error}"))?;
+    let url = Url::parse(text.trim()).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => format!("must be a whole web address{}", whole(text.trim())),
+        error => format!("must be a web address: {error}"),
+    })?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err("must be a web address that starts with https://".to_owned());
     }
@@ -50,6 +53,16 @@ fn web_url(text: &str) -> Result<Url, String> {
         return Err("must not hold a user or a password, which would be shown in logs".to_owned());
     }
     Ok(url)
+}
+
+/// What may be meant by an address that names no way there.
+fn whole(text: &str) -> String {
+    match Url::parse(&format!("https://{text}")) {
+        Ok(_) if !text.starts_with(['/', '.']) && text.contains('.') => {
+            format!(", with https:// before it: \"https://{text}\"?")
+        }
+        _ => ", such as \"https://sla.example.com\"".to_owned(),
+    }
 }
 
 /// Whether `host` is this machine.
@@ -134,6 +147,16 @@ mod tests {
         for bad in ["http://example.com", "http://localhost.example.com", "ftp://127.0.0.1", "https://u:p@h", "msp"] {
             assert!(private_url(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_address_without_its_beginning_is_answered_with_the_whole_one() {
+        let rule = |text| public_url(text).unwrap_err();
+        assert_eq!(
+            rule("sla.example.com"),
+            "must be a whole web address, with https:// before it: \"https://sla.example.com\"?"
+        );
+        assert_eq!(rule("/sla"), "must be a whole web address, such as \"https://sla.example.com\"");
     }
 
     #[test]

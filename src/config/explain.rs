@@ -22,8 +22,40 @@ use super::read_tenant::{DEFAULT_HISTORY, DEFAULT_POLL_INTERVAL, DEFAULT_REQUEST
 use super::remarks::remarks;
 use super::{Config, Hours, LogFormat, Server, Tenant, TokenSource, duration};
 
-/// Explains `config`. `statuses` are the names each tenant uses, where SuperOps was asked for them.
+/// As [`details`], with what may not be meant.
 pub fn explain(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> String {
+    let mut page = Page { text: details(config, statuses) };
+    let remarks = remarks(config);
+    if !remarks.is_empty() {
+        page.heading("Remarks");
+        remarks.iter().for_each(|remark| page.line(format!("- {remark}")));
+    }
+    page.text
+}
+
+/// What `config` comes to, in a few lines.
+pub fn summary(config: &Config) -> String {
+    let mut page = Page::default();
+    for tenant in config.tenants.values() {
+        let every = duration::show(tenant.poll_interval);
+        page.row(
+            "watches",
+            format!("{}, at {}, every {every}; hours: {}", tenant.id, tenant.endpoint, hours_words(tenant)),
+        );
+    }
+    let kinds: Vec<_> = config.notify.kinds().into_iter().map(|kind| kind.words()).collect();
+    let after: Vec<_> = config.alerts.steps.iter().map(|step| duration::show(step.after)).collect();
+    page.row("tells by", if kinds.is_empty() { "nothing".to_owned() } else { kinds.join(", ") });
+    page.row("steps", format!("{}, after {}", config.alerts.steps.len(), after.join(", ")));
+    page.row("policies", config.policies.len());
+    page.row("page and API", format!("http://{}", config.server.listen));
+    let store = std::path::absolute(&config.store.path).unwrap_or_else(|_| config.store.path.clone());
+    page.row("store", store.display());
+    page.text
+}
+
+/// Explains `config`. `statuses` are the names each tenant uses, where SuperOps was asked for them.
+pub fn details(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> String {
     let mut page = Page::default();
     service(&mut page, config);
     for tenant in config.tenants.values() {
@@ -37,11 +69,6 @@ pub fn explain(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> S
     answers(&mut page, config);
     watch(&mut page, config);
     retention(&mut page, config);
-    let remarks = remarks(config);
-    if !remarks.is_empty() {
-        page.heading("Remarks");
-        remarks.iter().for_each(|remark| page.line(format!("- {remark}")));
-    }
     page.text
 }
 

@@ -1,10 +1,11 @@
 //! Reads the whole file: each section by its own reader, then what they must have together.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use toml::de::{DeTable, Error};
 
-use super::complaint::Complaints;
+use super::complaint::{Complaints, line_and_column};
 use super::environment::Environment;
 use super::read_alerts::Channels;
 use super::read_tenant::Names;
@@ -18,23 +19,70 @@ pub(super) fn config(path: &Path, text: &str, env: &dyn Environment, purpose: Pu
     let inspection = Inspection::new(env, purpose).of(path, text);
     let config = inspect(text, &inspection);
     let faults = inspection.into_faults();
-    match config {
-        Some(config) if faults.is_empty() => Ok(config),
-        _ => Err(Complaints::locate(path, text, faults)),
+    if faults.is_empty() { Ok(config) } else { Err(Complaints::locate(path, text, faults)) }
+}
+
+/// Reads `text` and notes its faults, as far as it can be read.
+///
+/// What a fault of syntax hides is not complained of as well: the line itself, a
+/// key that its table lacks, and all under a header that cannot be read.
+pub(super) fn inspect(text: &str, inspection: &Inspection<'_>) -> Config {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let config = everything(Section::root(inspection, document.get_ref()));
+    let place = |error: &Error| error.span().map_or(0, |span| span.start);
+    let broken: Vec<_> = errors.iter().filter(|error| !is_duplicate(error)).map(place).collect();
+    let hidden = Hidden::behind(text, &broken);
+    inspection.forget(|at, complaint| hidden.holds(at, complaint));
+    for error in &errors {
+        inspection.fault(place(error), syntax_rule(error));
+    }
+    config
+}
+
+/// What cannot be judged, since faults of syntax stand before it.
+struct Hidden<'t> {
+    text: &'t str,
+    /// The lines that cannot be read, from 0.
+    lines: BTreeSet<usize>,
+}
+
+impl<'t> Hidden<'t> {
+    fn behind(text: &'t str, faults: &[usize]) -> Self {
+        Self { text, lines: faults.iter().map(|at| line_of(text, *at)).collect() }
+    }
+
+    fn holds(&self, at: usize, complaint: &str) -> bool {
+        if self.lines.is_empty() {
+            return false;
+        }
+        let line = line_of(self.text, at);
+        let table = self.table_of(line);
+        let unread_header = |line: &usize| self.is_header(*line);
+        let refers = complaint.contains("there is no") || complaint.contains("is not configured");
+        // Without a header its keys fall to the table before it.
+        let headless = |line: &usize| unread_header(line) && self.table_of(*line) == table;
+        self.lines.contains(&line)
+            || self.lines.iter().any(headless)
+            || (is_about_absence(complaint) && (at == 0 || self.lines.iter().any(|line| self.table_of(*line) == table)))
+            || (refers && self.lines.iter().any(unread_header))
+    }
+
+    fn is_header(&self, line: usize) -> bool {
+        self.text.lines().nth(line).is_some_and(|text| text.trim_start().starts_with('['))
+    }
+
+    /// The line of the header that `line` stands under.
+    fn table_of(&self, line: usize) -> usize {
+        (0..=line).rev().find(|line| self.is_header(*line)).unwrap_or_default()
     }
 }
 
-/// Reads `text` and notes its faults; none if it is not TOML at all.
-///
-/// After a key that stands twice the rest is still worth reading; after any
-/// other fault of syntax it is guesswork, and would be complained about twice.
-pub(super) fn inspect(text: &str, inspection: &Inspection<'_>) -> Option<Config> {
-    let (document, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        inspection.fault(error.span().map_or(0, |span| span.start), syntax_rule(error));
-    }
-    let readable = errors.iter().all(is_duplicate);
-    readable.then(|| everything(Section::root(inspection, document.get_ref())))
+fn is_about_absence(complaint: &str) -> bool {
+    complaint.contains("needed") || complaint.contains(" needs ")
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    line_and_column(text, at).0 - 1
 }
 
 fn is_duplicate(error: &Error) -> bool {

@@ -58,6 +58,11 @@ impl<'e> Inspection<'e> {
         self.faults.borrow_mut().push((at, text.into()));
     }
 
+    /// Takes back the faults, given with their places, that `meant` to go.
+    pub fn forget(&self, meant: impl Fn(usize, &str) -> bool) {
+        self.faults.borrow_mut().retain(|(at, text)| !meant(*at, text));
+    }
+
     pub fn into_faults(self) -> Vec<(usize, String)> {
         self.faults.into_inner()
     }
@@ -335,7 +340,7 @@ impl<'a> Found<'a, &'a DeValue<'a>> {
 }
 
 /// `; did you mean …?` if one of `known` is close to `word`.
-pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> String {
+pub(crate) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> String {
     let distance = |candidate: &str| strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase());
     let closest = known.map(|candidate| (distance(candidate), candidate)).min();
     match closest {

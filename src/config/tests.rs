@@ -118,7 +118,7 @@ fn the_example_shows_every_key_and_the_default_steps() {
     let everything = uncommented(EXAMPLE, |_| true);
     let env = env();
     let inspection = Inspection::new(&env, Purpose::Offline);
-    let config = read::inspect(&everything, &inspection).expect("TOML");
+    let config = read::inspect(&everything, &inspection);
     assert_eq!(inspection.absent_keys(), Vec::<String>::new(), "keys that the example does not show");
     let steps: Vec<_> = config.alerts.steps.into_iter().map(|step| (step.after, step.notify)).collect();
     let defaults: Vec<_> = default_steps(&[]).into_iter().map(|step| (step.after, step.notify)).collect();
@@ -199,6 +199,13 @@ fn a_file_that_is_not_toml_is_named_with_the_place_but_not_quoted() {
     config.toml:10:9: not valid TOML: string values must be quoted, expected literal string
     config.toml:11:18: not valid TOML: invalid basic string, expected `"`
     "#);
+}
+
+#[test]
+fn a_fault_of_syntax_stands_beside_all_other_complaints_that_can_be_judged() {
+    let text = "[server]\nlog_format = \"xml\"\nlisten = 127.0.0.1:80\n[tenants.beta]\nsubdomain = \"beta\nregion = \"mars\"\n\
+                [calendars.office\nmon = [\"9-5\"]\n[alerts]\npredict_at = 7\n";
+    assert_snapshot!(complaints(text), @"");
 }
 
 #[test]

@@ -8,9 +8,9 @@ use tracing::{debug, error, info, warn};
 use super::gates::Gates;
 use crate::clock::SharedClock;
 use crate::config::ChannelKind;
-use crate::notify::{Notifier, Receipt, SendError};
+use crate::notify::{Notifier, Receipt, SendError, render};
 use crate::store::Store;
-use crate::store::outbox::{Attempted, Leased, Outcome};
+use crate::store::outbox::{Attempted, Leased, NewNotification, Outcome};
 use crate::telemetry::{DeliveryLabels, Telemetry};
 
 /// Waits between attempts; the last one is repeated.
@@ -87,12 +87,13 @@ impl Attempt {
         let notification = &leased.notification;
         let (key, channel) = (&notification.message.key, notification.channel.as_str());
         let ticket = notification.ticket_id.as_deref().unwrap_or("-");
+        let about = about(notification);
         let word = match result {
             Ok(_) => {
                 let late = (now - notification.due_at).num_milliseconds().max(0);
                 self.telemetry.lateness_seconds.observe(late as f64 / 1000.0);
                 info!(notification.id = %key, ticket.id = ticket, channel, kind = notification.kind, late_ms = late,
-                    "sent `{key}` by {channel}");
+                    "sent by {channel}: {about}");
                 "taken"
             }
             Err(SendError::Unavailable { .. }) if out_of_order => {
@@ -102,11 +103,11 @@ impl Attempt {
             }
             Err(SendError::Unavailable { reason, .. }) => {
                 warn!(notification.id = %key, ticket.id = ticket, channel, attempt = leased.attempt,
-                    "`{key}` was not taken, trying again: {reason}");
+                    "not accepted yet by {channel}, trying again: {about}: {reason}");
                 "unavailable"
             }
             Err(SendError::Refused { reason }) => {
-                warn!(notification.id = %key, ticket.id = ticket, channel, "`{key}` was refused: {reason}");
+                warn!(notification.id = %key, ticket.id = ticket, channel, "refused by {channel}: {about}: {reason}");
                 "refused"
             }
             Err(SendError::Misconfigured { reason }) => {
@@ -115,6 +116,17 @@ impl Attempt {
             }
         };
         self.telemetry.deliveries.get_or_create(&DeliveryLabels { channel, outcome: word }).inc();
+    }
+}
+
+/// `breached 062822-0005 resolution, to Ann Lee`: what people call the ticket, the alert's stage, and who is told.
+fn about(notification: &NewNotification) -> String {
+    let message = &notification.message;
+    let who = message.to_name.as_deref().unwrap_or("a configured address");
+    let who = if notification.channel.is_system() { notification.channel.words() } else { who };
+    match render::about(message) {
+        Some(about) => format!("{} {about}, to {}", notification.stage, render::line(who, 80)),
+        None => format!("{}, to {}", notification.kind, render::line(who, 80)),
     }
 }
 

@@ -164,9 +164,11 @@ impl Evaluate {
         for recipient in recipients(targets, &watched.ticket, scene.people, &scene.duty) {
             let recipient = self.reachable(recipient);
             let stage = row.raised.stage;
-            let routes = self.routes(&recipient, step.channels_at(stage), |kind| step.may_use(kind, stage));
-            // A number that only rings is kept for the breach: that is no gap in the steps.
+            let may_use = |kind| escalation_of(&self.config, row, watched).may_use(step, kind, stage);
+            let routes = self.routes(&recipient, step.channels_at(stage), may_use);
+            // A number that is kept for what is worse is no gap in the steps.
             reached |= !routes.is_empty() || self.is_kept_for_calls(&recipient);
+            reached |= stage == Stage::Predicted && recipient.phone.is_some();
             for (channel, fallback) in routes {
                 let again = row.life.again && !is_told_in(work, row, &recipient, channel);
                 if self.memory.was_told(row, &recipient.id, channel) && !again {

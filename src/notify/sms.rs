@@ -98,6 +98,23 @@ impl SmsNotifier {
         }
     }
 
+    /// How the provider says the account stands: `active`.
+    pub async fn account(&self) -> Result<String, SendError> {
+        let list = self.messages.as_str();
+        let place =
+            list.strip_suffix("/Messages.json").and_then(|account| format!("{account}.json").parse::<Url>().ok());
+        let place = place.ok_or_else(|| SendError::misconfigured("`base_url` must be a web address"))?;
+        let response = self.ask(self.client.get(place)).await?;
+        let (status, retry_after) = (response.status(), answer::retry_after(response.headers(), self.clock.now()));
+        let body = read(response, MOST_BYTES).await;
+        if !status.is_success() {
+            return Err(answer::refusal(status, retry_after, body.as_ref()));
+        }
+        let word =
+            body.as_ref().and_then(|body| body.get("status")).and_then(Value::as_str).unwrap_or("no status given");
+        Ok(render::line(word, 40))
+    }
+
     fn sender(&self) -> (&'static str, &str) {
         match &self.sender {
             SmsSender::From(number) => ("From", number.as_str()),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::audit::Deed;
 use super::messages::message_view;
 use super::overlays::OverlayView;
 use super::view::clock_status;
@@ -92,6 +93,9 @@ pub struct AlertView {
     pub notifications: Vec<Said>,
     /// What was to be written on the ticket at SuperOps, oldest first.
     pub write_backs: Vec<WriteBackView>,
+    /// What people did to it, oldest first; of one alert that is asked for by itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub acts: Vec<Deed>,
 }
 
 /// Who acknowledged or snoozed an alert.
@@ -205,11 +209,23 @@ impl Service {
         Ok((page, number + total))
     }
 
-    /// One alert; none if there is no such alert within `scope`.
+    /// One alert, with what people did to it; none if there is no such alert within `scope`.
     pub async fn alert(&self, scope: &Scope, id: &str) -> Result<Option<AlertView>, ServiceError> {
         let now = self.clock.now();
         let Some(row) = self.alert_within(scope, id).await? else { return Ok(None) };
-        Ok(self.alert_views(vec![row], now).await?.pop())
+        let acts = self.acts_on(&row.key.to_string()).await?;
+        let view = self.alert_views(vec![row], now).await?.pop();
+        Ok(view.map(|view| AlertView { acts, ..view }))
+    }
+
+    /// The tenants within `scope` that have a ticket of that id or number.
+    pub async fn tenants_with_ticket(&self, scope: &Scope, text: &str) -> Result<BTreeSet<TenantId>, ServiceError> {
+        let found = self.store.find_ticket(scope.tenant(), text).await?;
+        Ok(found
+            .into_iter()
+            .map(|(tenant, _)| tenant)
+            .filter(|tenant| self.config.tenants.contains_key(tenant))
+            .collect())
     }
 
     /// Does `act` to an alert within `scope` and says how it stands then. A repeat changes nothing.
@@ -376,6 +392,7 @@ fn view(
         escalation: row.escalation,
         notifications,
         write_backs: Vec::new(),
+        acts: Vec::new(),
     }
 }
 

@@ -35,6 +35,8 @@ pub struct MessageView {
     pub last_error: Option<String>,
     /// The provider's last word on a message that it took, if it says: `delivered`, `undelivered`.
     pub delivery: Option<String>,
+    /// Why this person was told: "you own this ticket".
+    pub because: Option<String>,
 }
 
 impl Service {
@@ -67,7 +69,12 @@ pub(super) fn message_view(row: Logged) -> MessageView {
         Body::Acknowledged(facts) => Some(&facts.ticket),
         Body::Digest(_) | Body::Bundle(_) | Body::Stale(_) | Body::Test => None,
     };
+    let because = match &notification.message.body {
+        Body::Alert(facts) => Some(facts.because.clone()),
+        _ => None,
+    };
     MessageView {
+        because,
         display_id: ticket.map(|ticket| ticket.display_id.clone()),
         key: notification.message.key.clone(),
         tenant: notification.tenant.to_string(),

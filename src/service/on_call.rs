@@ -42,6 +42,8 @@ pub struct RotationView {
     pub overrides: Vec<OverrideView>,
     /// People whom SuperOps does not know and who have no address of their own: a step would not reach them.
     pub unknown: Vec<String>,
+    /// Addresses that are written out and are no technician's: right for a duty phone, or misspelt.
+    pub foreign_addresses: Vec<String>,
 }
 
 /// A time on call.
@@ -227,6 +229,15 @@ pub fn unknown_people(rotation: &Rotation, directories: &[impl AsRef<Directory>]
     rotation.people().into_iter().filter(|person| is_unknown(person, directories)).map(Person::text).collect()
 }
 
+/// The addresses in `rotation` that are no technician's, as they are written. A step reaches them, whoever they are.
+pub fn foreign_addresses(rotation: &Rotation, directories: &[impl AsRef<Directory>]) -> Vec<String> {
+    let read = directories.iter().any(|people| !people.as_ref().technicians.is_empty());
+    let is_foreign = |person: &&Person| {
+        person.has_address() && directories.iter().all(|people| person.owner(people.as_ref()).is_none())
+    };
+    rotation.people().into_iter().filter(|person| read && is_foreign(person)).map(Person::text).collect()
+}
+
 fn view(
     rotation: &Rotation,
     rows: &[OverrideRow],
@@ -246,6 +257,7 @@ fn view(
         gaps: gaps.into_iter().map(|(from, until)| GapView { from, until }).collect(),
         overrides: rows.iter().filter(|row| row.stand_in.rotation == rotation.name).map(override_view).collect(),
         unknown: unknown_people(rotation, directories),
+        foreign_addresses: foreign_addresses(rotation, directories),
     }
 }
 

@@ -1,14 +1,17 @@
 //! Silences and maintenance windows as people make, see and end them.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::alerts::end_of;
 use super::{Scope, Service, ServiceError};
 use crate::alert::overlay::{Matchers, Overlay, OverlayKind};
+use crate::config::nearest;
 use crate::store::audit::Author;
 use crate::store::overlays::NewOverlay;
-use crate::ticket::TenantId;
+use crate::ticket::{Named, TenantId};
 
 /// Longer than this, it is not for a while.
 const LONGEST: TimeDelta = TimeDelta::days(366);
@@ -54,6 +57,9 @@ pub struct OverlayOrder {
     pub ticket: Option<String>,
     pub priority: Option<String>,
     pub technician: Option<String>,
+    /// A silence of all of the tenant's alerts says so: one with a reason alone could be a slip.
+    #[serde(default)]
+    pub everything: bool,
     /// From now on, unless told.
     pub from: Option<DateTime<Utc>>,
     pub until: Option<DateTime<Utc>>,
@@ -93,6 +99,13 @@ impl Service {
             priority: named("priority", order.priority)?,
             technician: named("technician", order.technician)?,
         };
+        if kind == OverlayKind::Silence && matchers == Matchers::default() && !order.everything {
+            return Err(ServiceError::BadQuestion(format!(
+                "say what to be quiet about: `client`, `ticket`, `priority` or `technician`; to silence every alert of \
+                 {tenant}, say `everything`: true"
+            )));
+        }
+        self.check_names(&tenant, &matchers).await?;
         let by = named("author", order.author)?.unwrap_or_else(|| author.who.clone());
         let Some(reason) = named("reason", Some(order.reason))? else {
             return Err(ServiceError::BadQuestion("say why: `reason` must not be blank".to_owned()));
@@ -118,6 +131,29 @@ impl Service {
         Ok(ended)
     }
 
+    /// Refuses a name that nobody has: a silence of it would silence nothing.
+    async fn check_names(&self, tenant: &TenantId, wanted: &Matchers) -> Result<(), ServiceError> {
+        let (people, open) = (self.store.directory(tenant).await?, self.store.open_tickets(tenant).await?);
+        let tickets = || open.values().map(|watched| &watched.ticket);
+        let both = |named: &Named| [named.name.clone(), named.id.to_string()];
+        let listed = people.clients.values().flat_map(|client| [client.name.clone(), client.id.to_string()]);
+        let clients = listed.chain(tickets().filter_map(|ticket| ticket.client.as_ref()).flat_map(both));
+        known("client", "client", tenant, wanted.client.as_deref(), clients)?;
+        let listed = people.technicians.values().flat_map(|person| [person.name.clone(), person.id.to_string()]);
+        let technicians = listed.chain(tickets().filter_map(|ticket| ticket.technician.as_ref()).flat_map(both));
+        known("technician", "technician", tenant, wanted.technician.as_deref(), technicians)?;
+        let priorities =
+            people.priorities.iter().cloned().chain(tickets().filter_map(|ticket| ticket.priority.clone()));
+        known("priority", "priority", tenant, wanted.priority.as_deref(), priorities)?;
+        match &wanted.ticket {
+            Some(ticket) if self.store.find_ticket(Some(tenant), ticket).await?.is_empty() => {
+                let shown = tickets().map(|ticket| ticket.display_id.clone());
+                known("ticket", "ticket", tenant, Some(ticket), shown)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whose alerts are meant; none if that one is not within `scope`.
     fn meant_tenant(&self, scope: &Scope, named: Option<&str>) -> Result<Option<TenantId>, ServiceError> {
         let within: Vec<_> = self.tenants(scope).map(|tenant| tenant.id.clone()).collect();
@@ -127,6 +163,25 @@ impl Service {
             (None, _) => Err(ServiceError::BadQuestion("say whose alerts are meant: `tenant`".to_owned())),
         }
     }
+}
+
+/// Complains of a `wanted` name that is none of `names`, with the nearest of them. Where no name is known, SuperOps has
+/// not been read yet, and any will do.
+fn known(
+    key: &str,
+    what: &str,
+    tenant: &TenantId,
+    wanted: Option<&str>,
+    names: impl Iterator<Item = String>,
+) -> Result<(), ServiceError> {
+    let Some(wanted) = wanted else { return Ok(()) };
+    let names: BTreeSet<String> = names.filter(|name| !name.trim().is_empty()).collect();
+    let fold = |name: &str| name.trim().to_lowercase();
+    if names.is_empty() || names.iter().any(|name| fold(name) == fold(wanted)) {
+        return Ok(());
+    }
+    let hint = nearest(wanted, names.iter().map(String::as_str));
+    Err(ServiceError::BadQuestion(format!("`{key}`: {tenant} has no {what} called `{wanted}`{hint}")))
 }
 
 /// `text` without white space round it; none if nothing is left.

@@ -7,15 +7,16 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use tracing::info;
 
 use super::alerts::{AlertRow, Recovered, alert_row, recover, rewrite};
-use super::audit::{Author, audit};
+use super::audit::{Author, audit_act};
 use super::outbox::{NewNotification, enqueue, notification_key, withdraw};
 use super::weekly::count_act;
 use super::{Store, StoreError};
-use crate::alert::Closing;
 use crate::alert::escalation::ChannelKind;
 use crate::alert::life::{Act, Actor, Hold, Life};
+use crate::alert::{AlertKey, Closing};
 use crate::notify::{AcknowledgedFacts, Body, Message, RecoveryFacts};
 
 /// What became of an act.
@@ -37,10 +38,24 @@ impl Store {
         actor: &Actor,
         now: DateTime<Utc>,
     ) -> Result<Option<Acted>, StoreError> {
-        let (id, actor) = (id.to_owned(), actor.clone());
-        self.writer
-            .write(move |tx: &mut SqliteConnection| Box::pin(async move { carry_out(tx, &id, act, &actor, now).await }))
-            .await
+        let (id, by) = (id.to_owned(), actor.clone());
+        let acted = self
+            .writer
+            .write(move |tx: &mut SqliteConnection| Box::pin(async move { carry_out(tx, &id, act, &by, now).await }))
+            .await?;
+        if let Some(acted) = acted.as_ref().filter(|acted| acted.changed) {
+            self.log_act(&acted.alert.key, act, actor).await;
+        }
+        Ok(acted)
+    }
+
+    /// Names the ticket as people call it: by an id alone nobody finds it.
+    async fn log_act(&self, key: &AlertKey, act: Act, actor: &Actor) {
+        let ticket = self.ticket(&key.tenant, &key.ticket).await.ok().flatten();
+        let number = ticket.map_or_else(|| key.ticket.to_string(), |watched| watched.ticket.display_id.clone());
+        let (who, did, how) = (&actor.name, act.words(), actor.how.words());
+        info!(tenant = %key.tenant, ticket.number = %number, alert.id = %key.id(), who = %who,
+            "{who} {did} the {} alert of ticket {number} {how}", key.clock.words());
     }
 }
 
@@ -66,8 +81,9 @@ async fn carry_out(
     tell_systems(tx, &alert, now).await?;
     let author = Author { who: actor.name.clone(), origin: actor.origin.clone() };
     let note = actor.note.as_deref().filter(|note| !note.is_empty()).map(|note| format!(": {note}"));
-    let what = format!("{} alert {} ({}){}", act.words(), alert.key, actor.how.words(), note.unwrap_or_default());
-    audit(tx, Some(&alert.key.tenant), &what, &author, now).await?;
+    let key = alert.key.to_string();
+    let what = format!("{} alert {key} ({}){}", act.words(), actor.how.words(), note.unwrap_or_default());
+    audit_act(tx, Some(&alert.key.tenant), Some(&key), &what, &author, now).await?;
     Ok(Some(Acted { alert, changed: true }))
 }
 

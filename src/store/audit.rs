@@ -2,9 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 
-use super::millis;
+use super::{Store, StoreError, instant, millis};
 use crate::ticket::TenantId;
+
+/// Nobody has done more to one alert than is worth reading.
+const MOST_ACTS: i64 = 100;
 
 /// Who makes a change, for the audit log.
 #[derive(Clone, Debug)]
@@ -12,6 +16,74 @@ pub struct Author {
     pub who: String,
     /// From where: `command line`, or an address.
     pub origin: String,
+}
+
+/// One change by a person.
+#[derive(Clone, Debug)]
+pub struct AuditRow {
+    /// None: it concerns no tenant alone.
+    pub tenant: Option<String>,
+    pub at: DateTime<Utc>,
+    pub who: String,
+    pub what: String,
+    pub origin: String,
+    /// The key of the alert that was acted upon.
+    pub alert: Option<String>,
+}
+
+/// Which rows are asked for: what is none matches all.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditFilter<'a> {
+    pub tenant: Option<&'a TenantId>,
+    pub from: DateTime<Utc>,
+    /// The first moment after them.
+    pub until: DateTime<Utc>,
+    /// A part of the name of whoever did it, without regard to case.
+    pub who: Option<&'a str>,
+    /// A part of what was done, without regard to case.
+    pub what: Option<&'a str>,
+    pub limit: u32,
+}
+
+impl Store {
+    /// What people changed, the latest first.
+    pub async fn audited(&self, filter: AuditFilter<'_>) -> Result<Vec<AuditRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT tenant, at, who, what, origin, alert FROM audit WHERE at >= $1 AND at < $2
+             AND (tenant = $3 OR $3 IS NULL) AND ($4 IS NULL OR instr(lower(who), lower($4)) > 0)
+             AND ($5 IS NULL OR instr(lower(what), lower($5)) > 0) ORDER BY at DESC, id DESC LIMIT $6",
+        )
+        .bind(millis(filter.from))
+        .bind(millis(filter.until))
+        .bind(filter.tenant.map(TenantId::as_str))
+        .bind(filter.who)
+        .bind(filter.what)
+        .bind(filter.limit)
+        .fetch_all(&self.reads);
+        rows.await?.iter().map(AuditRow::read).collect()
+    }
+
+    /// What people did to the alert of that key, the first first.
+    pub async fn acts_on(&self, alert: &str) -> Result<Vec<AuditRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT tenant, at, who, what, origin, alert FROM audit WHERE alert = $1 ORDER BY at, id LIMIT $2",
+        );
+        rows.bind(alert).bind(MOST_ACTS).fetch_all(&self.reads).await?.iter().map(AuditRow::read).collect()
+    }
+}
+
+impl AuditRow {
+    fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+        use sqlx::Row;
+        Ok(Self {
+            tenant: row.try_get("tenant")?,
+            at: instant(row.try_get("at")?)?,
+            who: row.try_get("who")?,
+            what: row.try_get("what")?,
+            origin: row.try_get("origin")?,
+            alert: row.try_get("alert")?,
+        })
+    }
 }
 
 /// Writes down that `author` did `what`.
@@ -22,12 +94,25 @@ pub(super) async fn audit(
     author: &Author,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO audit (tenant, at, who, what, origin) VALUES ($1, $2, $3, $4, $5)")
+    audit_act(tx, tenant, None, what, author, now).await
+}
+
+/// As [`audit`], of what was done to the `alert` of that key.
+pub(super) async fn audit_act(
+    tx: &mut SqliteConnection,
+    tenant: Option<&TenantId>,
+    alert: Option<&str>,
+    what: &str,
+    author: &Author,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO audit (tenant, at, who, what, origin, alert) VALUES ($1, $2, $3, $4, $5, $6)")
         .bind(tenant.map(TenantId::as_str))
         .bind(millis(now))
         .bind(&author.who)
         .bind(what)
         .bind(&author.origin)
+        .bind(alert)
         .execute(tx)
         .await
         .map(drop)

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
 
 use super::auth::Caller;
+use super::pages::on_call::{Refused, page};
 use super::{Problem, Web};
 use crate::service::on_call::{Changed, OnCall, OverrideView, OverrideWish};
 use crate::store::tokens::Role;
@@ -38,8 +39,14 @@ pub async fn submit(
     caller: Caller,
     Form(wish): Form<OverrideWish>,
 ) -> Result<Response, Problem> {
-    stand_in(&web, &caller, &wish).await?;
-    Ok(Redirect::to("/on-call").into_response())
+    match stand_in(&web, &caller, &wish).await {
+        Ok(_) => Ok(Redirect::to("/on-call").into_response()),
+        Err(problem) if problem.status().is_client_error() && !problem.is_unauthorized() => {
+            let refused = Refused { complaint: problem.detail().to_owned(), wish };
+            Ok((problem.status(), page(&web, &caller, Some(&refused)).await?).into_response())
+        }
+        Err(problem) => Err(problem),
+    }
 }
 
 /// DELETE /api/v1/on-call/{id}

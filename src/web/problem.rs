@@ -47,6 +47,16 @@ impl Problem {
         Self { reasons: reasons.clone(), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, reasons.join("; ")) }
     }
 
+    /// The status that it is answered with.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What went wrong, for a person.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Whether logging in would help.
     pub fn is_unauthorized(&self) -> bool {
         self.status == StatusCode::UNAUTHORIZED

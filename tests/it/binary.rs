@@ -294,8 +294,57 @@ async fn an_alert_is_taken_on_at_the_command_line_beside_the_running_service() {
     assert!(audited.starts_with("Mia acknowledged alert acme:"), "{audited}");
     assert!(audited.ends_with("(on the command line): on site"), "{audited}");
 
+    let shown = text(&place.ask(&["alerts", id]).stdout);
+    assert!(shown.contains("Mia acknowledged alert ") && shown.contains("(on the command line): on site"), "{shown}");
+    assert!(shown.contains("because you own this ticket"), "{shown}");
+    let audit = json(&["audit", "--who", "mia", "--json"]);
+    let [first] = audit["changes"].as_array().unwrap().as_slice() else { panic!("{audit}") };
+    assert_eq!((&first["who"], &first["alert_id"]), (&"Mia".into(), &id.into()));
+    let number = first["display_id"].as_str().unwrap();
+    let of_ticket = text(&place.ask(&["audit", "--ticket", number]).stdout);
+    assert_eq!(of_ticket.lines().count(), 1 + 3, "{of_ticket}");
+    assert!(of_ticket.contains(&format!("acknowledged alert {number} resolution")), "{of_ticket}");
+    assert!(text(&place.ask(&["audit", "--what", "no such words"]).stdout).contains("nobody changed anything"));
+
     assert_eq!(place.ask(&["ack", "nothing"]).status.code(), Some(1));
     assert_eq!(place.ask(&["snooze", id, "--for", "soon"]).status.code(), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_knows_only_the_tickets_number_can_acknowledge_and_the_log_says_who_did() {
+    let place = Place::new().await;
+    place.risky_ticket();
+    let mut running = place.run();
+    running.until("sent ");
+    let alerts: serde_json::Value = serde_json::from_slice(&place.ask(&["alerts", "--json"]).stdout).unwrap();
+    let number = alerts["alerts"][0]["display_id"].as_str().unwrap();
+    let acknowledged = place.command(&["ack", number, "--by", "Mia"]).env("RUST_LOG", "info").output().unwrap();
+    assert_eq!(acknowledged.status.code(), Some(0), "{}", text(&acknowledged.stderr));
+    assert!(text(&acknowledged.stdout).contains("acknowledged by Mia"), "{}", text(&acknowledged.stdout));
+    let (_, _, log) = running.terminate();
+    assert!(log.contains(&format!("resolution of ticket {number}: at risk")), "{log}");
+    assert!(log.contains(&format!("sent by email: warning {number} resolution, to ")), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_leads_with_what_is_wrong_and_keeps_the_rest_for_those_who_ask() {
+    let place = Place::new().await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("listen = \"{}\"", taken.local_addr().unwrap());
+    let config =
+        place.config().replace("listen = \"127.0.0.1:0\"", &listen).replace("sqlite://sla.db", "sqlite://none/sla.db");
+    std::fs::write(place.folder.path().join("config.toml"), config).unwrap();
+    let output = place.ask(&["check"]);
+    let said = text(&output.stdout);
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!((output.status.code(), lines[0]), (Some(1), "config.toml: 2 things to put right"), "{said}");
+    assert!(lines[1].contains("none/sla.db cannot be made: its folder is not there"), "{said}");
+    assert!(lines[2].contains("is taken by another program"), "{said}");
+    assert!(lines.len() < 30, "{said}");
+    std::fs::write(place.folder.path().join("config.toml"), place.config()).unwrap();
+    let good = text(&place.ask(&["check"]).stdout);
+    assert!(good.starts_with("config.toml is in order.") && !good.contains("ticket links"), "{good}");
+    assert!(text(&place.ask(&["check", "--verbose"]).stdout).contains("ticket links"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

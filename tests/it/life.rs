@@ -239,7 +239,8 @@ fn author() -> Author {
 }
 
 async fn quiet(app: &mut TestApp, kind: OverlayKind, order: OverlayOrder) -> i64 {
-    let order = OverlayOrder { reason: "moving house".to_owned(), ..order };
+    let everything = order.client.is_none() && order.ticket.is_none() && order.technician.is_none();
+    let order = OverlayOrder { reason: "moving house".to_owned(), everything, ..order };
     app.parts().service.add_overlay(&Scope::All, kind, order, author()).await.unwrap().unwrap().id
 }
 
@@ -412,6 +413,41 @@ async fn silences_are_made_and_ended_over_http_and_every_change_is_written_down(
     let whats: Vec<_> = rows.iter().map(|(what, _)| what.split(',').next().unwrap()).collect();
     assert_eq!(whats, ["added silence 1", "added maintenance window 1", "ended silence 1"]);
     assert!(rows.iter().all(|(_, origin)| origin == "127.0.0.1"), "{rows:?}");
+}
+
+#[tokio::test]
+async fn a_silence_of_nothing_known_or_of_everything_by_oversight_is_refused_with_what_is_meant() {
+    let (mut app, _) = warned().await;
+    let (url, tokens) = served(&mut app, &[(Role::Responder, None), (Role::Admin, None)]).await;
+    let silences = format!("{url}/api/v1/silences");
+    let refused = async |order: Value| {
+        let (status, problem) = call(Method::POST, &silences, &tokens[0], order).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
+        problem["detail"].as_str().unwrap().to_owned()
+    };
+    insta::assert_snapshot!(
+        refused(json!({"client": "Globex Corporatoin", "for": "1h", "reason": "moving"})).await,
+        @"`client`: acme has no client called `Globex Corporatoin`; did you mean `Globex Corporation`?"
+    );
+    insta::assert_snapshot!(
+        refused(json!({"technician": "Nobody", "for": "1h", "reason": "moving"})).await,
+        @"`technician`: acme has no technician called `Nobody`"
+    );
+    assert!(refused(json!({"ticket": "000000-0000", "for": "1h", "reason": "moving"})).await.contains("has no ticket"));
+    insta::assert_snapshot!(
+        refused(json!({"for": "1h", "reason": "moving"})).await,
+        @"say what to be quiet about: `client`, `ticket`, `priority` or `technician`; to silence every alert of acme, say `everything`: true"
+    );
+    let (_, listed) = call(Method::GET, &silences, &tokens[0], json!({})).await;
+    assert_eq!(listed["silences"], json!([]), "nothing was silenced meanwhile");
+    for meant in [json!({"everything": true}), json!({"client": " GLOBEX corporation"}), json!({"priority": "high"})] {
+        let mut order = json!({"for": "1h", "reason": "moving"});
+        order.as_object_mut().unwrap().extend(meant.as_object().unwrap().clone());
+        assert_eq!(call(Method::POST, &silences, &tokens[0], order).await.0, StatusCode::CREATED, "{meant}");
+    }
+    let windows = format!("{url}/api/v1/maintenance-windows");
+    let all_night = json!({"for": "1h", "reason": "the whole desk moves"});
+    assert_eq!(call(Method::POST, &windows, &tokens[1], all_night).await.0, StatusCode::CREATED);
 }
 
 #[tokio::test]

@@ -120,7 +120,7 @@ async fn status(app: &mut TestApp) -> String {
     let overview = service.overview(&Scope::All).await.unwrap();
     let query = TicketQuery { limit: Some(500), ..TicketQuery::default() };
     let page = service.tickets(&Scope::All, &query).await.unwrap();
-    cli::status::page_text(&overview, &[], &page, false)
+    cli::status::page_text(&overview, &[], &page, false, None)
 }
 
 fn headline(overview: &Value) -> String {

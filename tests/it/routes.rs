@@ -165,6 +165,35 @@ async fn the_page_takes_an_override_back_for_those_who_may_and_no_other_site_can
 }
 
 #[tokio::test]
+async fn a_name_that_nobody_has_leaves_the_form_as_it_was_with_the_complaint() {
+    let asked = Asked::start().await;
+    let form = [
+        ("rotation", "office"),
+        ("person", "Mateo Alvares"),
+        ("from", "2026-11-24T09:00"),
+        ("until", "2026-11-24T12:00"),
+    ];
+    let request =
+        Client::new().post(format!("{}/on-call", asked.url)).form(&form).header("sec-fetch-site", "same-origin");
+    let answer = request.header("cookie", format!("sla_token={}", asked.tokens[ACME])).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+    let html = answer.text().await.unwrap();
+    assert!(html.contains("`person` is nobody whom SuperOps knows"), "{html}");
+    assert!(html.contains("value=\"Mateo Alvares\"") && html.contains("value=\"2026-11-24T09:00\""), "{html}");
+}
+
+#[tokio::test]
+async fn an_address_of_nobody_in_superops_is_flagged() {
+    let asked = Asked::start().await;
+    let html = asked.browse(ACME, Method::GET, "/on-call", "none").await.text().await.unwrap();
+    assert!(html.contains("check its spelling: email:bob@example.com"), "{html}");
+    let (_, shown) = asked.get(VIEWER, "/api/v1/on-call").await;
+    let foreign: Vec<_> = shown["rotations"].as_array().unwrap().iter().map(|one| &one["foreign_addresses"]).collect();
+    assert!(foreign.contains(&&json!(["email:bob@example.com"])), "{foreign:?}");
+}
+
+#[tokio::test]
 async fn the_page_lists_when_nobody_is_on_call() {
     let asked = Asked::start().await;
     let html = asked.browse(ACME, Method::GET, "/on-call", "none").await.text().await.unwrap();

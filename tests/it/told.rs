@@ -257,7 +257,13 @@ fn reassign(app: &TestApp, id: &str, technician: Option<&str>) {
 /// Asks for quiet about `ticket`; gives the number of the order.
 async fn quiet(app: &mut TestApp, ticket: &str, length: &str) -> i64 {
     let (ticket, length) = (Some(ticket.to_owned()), Some(length.to_owned()));
-    let order = OverlayOrder { ticket, length, reason: "noise".to_owned(), ..OverlayOrder::default() };
+    let order = OverlayOrder {
+        everything: ticket.is_none(),
+        ticket,
+        length,
+        reason: "noise".to_owned(),
+        ..OverlayOrder::default()
+    };
     let author = Author { who: "mia".to_owned(), origin: "a test".to_owned() };
     app.parts().service.add_overlay(&Scope::All, OverlayKind::Silence, order, author).await.unwrap().unwrap().id
 }

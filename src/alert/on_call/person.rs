@@ -64,6 +64,17 @@ impl Person {
         }
     }
 
+    /// The technician whose address or number this is, however it is written.
+    pub fn owner<'a>(&self, people: &'a Directory) -> Option<&'a Technician> {
+        let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+        let owns = |person: &&Technician| match self {
+            Self::Named(_) => false,
+            Self::Email(address) => person.email.as_deref().is_some_and(|own| own.trim().eq_ignore_ascii_case(address)),
+            Self::Sms(number) => person.phone.as_deref().is_some_and(|own| digits(own) == digits(number)),
+        };
+        self.technician(people).or_else(|| people.technicians.values().find(owns))
+    }
+
     /// How to reach them because they are on call in `rotation`; none if SuperOps does not know the name.
     pub fn recipient(&self, rotation: &str, people: &Directory) -> Option<Recipient> {
         let because = format!("you are on call in {rotation}");

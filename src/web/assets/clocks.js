@@ -29,7 +29,7 @@ export function reading(clock) {
   if (left === 0 && clock.remaining > 0) return { figure: '00:00', word: 'due now' };
   // SuperOps may call a clock breached before its due time; then no time is said to be left.
   if (clock.standing === 'breached' && left >= 0) return { figure: '', word: 'breached' };
-  return { figure: countdown(Math.abs(left)), word: left < 0 ? 'over' : 'left' };
+  return { figure: countdown(Math.abs(left)), word: left < 0 ? 'over' : clock.standing === 'at_risk' ? 'left, at risk' : 'left' };
 }
 
 /** What its figure is of, where that is not wall time. */

@@ -89,15 +89,18 @@ export function drawMessages() {
 
 export function makeViews(desk) {
   const caught = desk.dataset.caught === 'true';
-  const narrow = matchMedia('(max-width: 1100px)').matches;
+  const narrow = matchMedia('(max-width: 1100px)');
+  const beside = caught ? 'caught' : 'messages';
   const places = {};
   const show = (view) => {
     places[desk.dataset.view] = scrollY;
     desk.dataset.view = view;
-    if (narrow) scrollTo(0, places[view] ?? 0);
+    if (narrow.matches) scrollTo(0, places[view] ?? 0);
     for (const tab of $('views').children) tab.setAttribute('aria-selected', String(tab.dataset.view === view));
   };
   const names = { tickets: 'Tickets', messages: 'Messages', ...(caught && { caught: 'Caught' }) };
   $('views').append(...Object.entries(names).map(([view, name]) => el('button', { type: 'button', role: 'tab', 'data-view': view, onclick: () => show(view) }, name, el('span', { class: 'count' }))));
-  show(narrow ? 'tickets' : caught ? 'caught' : 'messages');
+  // A wide page shows the tickets beside one of the other two, a narrow one shows one of the three.
+  narrow.addEventListener('change', () => show(narrow.matches ? 'tickets' : beside));
+  show(narrow.matches ? 'tickets' : beside);
 }

@@ -47,6 +47,7 @@ export function startQuieter(you) {
     const order = Object.fromEntries([...new FormData(form)].map(([name, text]) => [name, text.trim()]).filter(([, text]) => text));
     const kind = event.submitter?.value ?? 'silences';
     delete order.kind;
+    if (order.everything) order.everything = true;
     const answer = await send('POST', `/api/v1/${kind}`, { ...order, author: you() }).catch((error) => ({ error }));
     $('complaint').hidden = !answer.error;
     say($('complaint'), answer.error?.message ?? '');

@@ -85,6 +85,7 @@ fn form(caller: &Caller) -> Markup {
                     option value=(value) selected[value == "1h"] { (text) }
                 }
             } }
+            label.everything { input type="checkbox" name="everything"; " All alerts of the tenant" }
             label { "Reason" input name="reason" required maxlength="500" placeholder="why, for the others"; }
             div.actions {
                 button type="submit" name="kind" value="silences" { "Silence" }

@@ -12,19 +12,35 @@ use super::super::auth::{Caller, Visitor};
 use super::super::{Problem, Web};
 use super::{bar, layout};
 use crate::service::Scope;
-use crate::service::on_call::{OverrideView, RotationView, ShiftView};
+use crate::service::on_call::{OverrideView, OverrideWish, RotationView, ShiftView};
 use crate::store::tokens::Role;
+
+/// What somebody asked for in a form and did not get.
+pub struct Refused {
+    pub wish: OverrideWish,
+    pub complaint: String,
+}
 
 /// GET /on-call
 pub async fn on_call(State(web): State<Arc<Web>>, Visitor(caller): Visitor) -> Result<Html<String>, Problem> {
+    page(&web, &caller, None).await
+}
+
+/// The page, with the form as it was `refused`.
+pub async fn page(web: &Web, caller: &Caller, refused: Option<&Refused>) -> Result<Html<String>, Problem> {
     let known = web.service.on_call(&caller.scope).await?;
+    // A rotation that is not there has no form to show the complaint in.
+    let homeless = refused.filter(|one| known.rotations.iter().all(|rotation| rotation.name != one.wish.rotation));
     let body = html! {
-        (bar(&web, &caller))
+        (bar(web, caller))
         main.single {
             a.back href="/" { "← All open tickets" }
             h1 { "On call" }
             @if known.rotations.is_empty() { p.muted { "No rotation is configured: see [on_call.NAME] in the example." } }
-            @for rotation in &known.rotations { (section(rotation, may_change(&caller, rotation))) }
+            @if let Some(one) = homeless { p.complaint role="alert" { (one.complaint) } }
+            @for rotation in &known.rotations {
+                (section(rotation, may_change(caller, rotation), refused.filter(|one| one.wish.rotation == rotation.name)))
+            }
         }
     };
     Ok(layout("On call · SLA watch", "none", body))
@@ -35,7 +51,7 @@ fn may_change(caller: &Caller, rotation: &RotationView) -> bool {
     caller.role >= Role::Responder && (caller.scope == Scope::All || rotation.tenant.is_some())
 }
 
-fn section(rotation: &RotationView, changeable: bool) -> Markup {
+fn section(rotation: &RotationView, changeable: bool, refused: Option<&Refused>) -> Markup {
     let zone = rotation.timezone.parse().unwrap_or(Tz::UTC);
     html! {
         article.ticket {
@@ -43,6 +59,9 @@ fn section(rotation: &RotationView, changeable: bool) -> Markup {
             p { b { "Now: " } (rotation.on_call.as_ref().map_or("nobody".to_owned(), |shift| words(shift, zone))) }
             p { b { "Next: " } (rotation.next.as_ref().map_or("nobody".to_owned(), |shift| words(shift, zone))) }
             @if !rotation.unknown.is_empty() { p.error { "Not known to SuperOps: " (rotation.unknown.join(", ")) } }
+            @if !rotation.foreign_addresses.is_empty() {
+                p.error { "No technician has this address, so check its spelling: " (rotation.foreign_addresses.join(", ")) }
+            }
             h3 { "The coming two weeks" }
             ul { @for shift in &rotation.shifts { li { (words(shift, zone)) } } }
             h3 { "Gaps, when nobody is on call" }
@@ -50,7 +69,7 @@ fn section(rotation: &RotationView, changeable: bool) -> Markup {
             ul { @for gap in &rotation.gaps { li.error { (span(gap.from, gap.until, zone)) } } }
             @if !rotation.overrides.is_empty() { h3 { "Standing in" } }
             @for stand_in in &rotation.overrides { (standing_in(stand_in, zone, changeable)) }
-            @if changeable { (form(rotation)) }
+            @if changeable { (form(rotation, refused)) }
         }
     }
 }
@@ -65,14 +84,16 @@ fn standing_in(stand_in: &OverrideView, zone: Tz, changeable: bool) -> Markup {
     }
 }
 
-fn form(rotation: &RotationView) -> Markup {
+fn form(rotation: &RotationView, refused: Option<&Refused>) -> Markup {
+    let wish = refused.map(|one| &one.wish);
     html! {
         h3 { "Have somebody stand in" }
+        @if let Some(one) = refused { p.complaint role="alert" id="complaint" { (one.complaint) } }
         form.filters method="post" action="/on-call" {
             input type="hidden" name="rotation" value=(rotation.name);
-            input name="person" required placeholder="Email address or name" aria-label="Who stands in";
-            input type="datetime-local" name="from" required aria-label="From";
-            input type="datetime-local" name="until" required aria-label="Until";
+            input name="person" required value=[wish.map(|wish| &wish.person)] autofocus[refused.is_some()] placeholder="Email address or name" aria-label="Who stands in";
+            input type="datetime-local" name="from" required value=[wish.map(|wish| &wish.from)] aria-label="From";
+            input type="datetime-local" name="until" required value=[wish.map(|wish| &wish.until)] aria-label="Until";
             button { "Stand in" }
         }
     }

@@ -290,6 +290,7 @@ impl Story {
         let length = minutes(length.into());
         let order = OverlayOrder {
             ticket: ticket.map(|index| self.ids[index].clone()),
+            everything: ticket.is_none(),
             length: Some(format!("{}m", length.num_minutes())),
             reason: "quiet".to_owned(),
             ..OverlayOrder::default()

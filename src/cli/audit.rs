@@ -1,0 +1,67 @@
+//! `audit`: who changed what, and from where.
+
+use std::fmt::Write;
+
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
+
+use super::status::{printable, table};
+use super::{AuditArgs, CliError};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::service::audit::{AuditQuery, Deed};
+
+/// Answers and ends.
+pub async fn audit(config: Config, args: AuditArgs) -> Result<(), CliError> {
+    let scope = super::scope(&config, args.tenant.as_deref())?;
+    let query = query(&args, SystemClock.now())?;
+    let (service, store) = super::offline_service(config).await?;
+    let found = service.audit(&scope, &query).await?;
+    let Some(deeds) = found else {
+        let ticket = args.ticket.unwrap_or_default();
+        return Err(anyhow::anyhow!("no ticket `{ticket}` is known; it may not have been read yet").into());
+    };
+    let text =
+        if args.json { super::as_json(&serde_json::json!({ "changes": deeds }))? } else { words(&deeds, &query) };
+    super::print(&text);
+    store.close().await;
+    Ok(())
+}
+
+fn query(args: &AuditArgs, now: DateTime<Utc>) -> Result<AuditQuery, CliError> {
+    let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc();
+    let from = args.from.map_or(DateTime::UNIX_EPOCH, midnight);
+    let after = args.to.and_then(|date| date.checked_add_days(Days::new(1))).map(midnight);
+    let until = after.unwrap_or(now + TimeDelta::days(1));
+    if until <= from {
+        return Err(CliError::usage("`--to` lies before `--from`"));
+    }
+    Ok(AuditQuery {
+        from,
+        until,
+        who: args.who.clone(),
+        what: args.what.clone(),
+        ticket: args.ticket.clone(),
+        limit: args.limit,
+    })
+}
+
+fn words(deeds: &[Deed], query: &AuditQuery) -> String {
+    if deeds.is_empty() {
+        return "nobody changed anything of that kind\n".to_owned();
+    }
+    let row = |deed: &Deed| {
+        [
+            deed.at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            printable(&deed.who),
+            printable(deed.tenant.as_deref().unwrap_or("all")),
+            printable(&deed.origin),
+            printable(&deed.what),
+        ]
+    };
+    let rows: Vec<_> = deeds.iter().map(row).collect();
+    let mut text = table(["AT", "WHO", "TENANT", "FROM", "DID"], &rows, |_| ("", ""));
+    if u32::try_from(deeds.len()).is_ok_and(|shown| shown == query.limit) {
+        let _ = writeln!(text, "the latest {}; `--limit` shows more", query.limit);
+    }
+    text
+}

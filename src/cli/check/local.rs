@@ -1,0 +1,92 @@
+//! Trying what a configuration names on this machine, and its account for text messages.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::notify::sms::SmsNotifier;
+use crate::store::{Store, StoreError};
+
+/// Twilio's account ids: `AC` and 32 hex digits.
+const SID_LENGTH: usize = 34;
+const TWILIO: &str = "https://api.twilio.com";
+
+/// What would keep the service from working, a sentence each.
+pub async fn faults(config: &Config) -> Vec<String> {
+    let path = &config.store.path;
+    let is_ours = path.exists() && matches!(Store::claim(path), Err(StoreError::InUse(_)));
+    let store = store(path).await.err();
+    let port = if is_ours { None } else { port(config).await.err() };
+    store.into_iter().chain(port).chain(account_sid(config)).collect()
+}
+
+async fn store(path: &Path) -> Result<(), String> {
+    let shown = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let shown = shown.display();
+    if path.exists() {
+        let opened = Store::open(path, Arc::default()).await;
+        let store = opened.map_err(|error| format!("the store {shown} cannot be opened: {error}"))?;
+        store.close().await;
+        return Ok(());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(format!(
+            "the store {shown} cannot be made: its folder is not there; make it, or change [store] url"
+        ));
+    }
+    let tried = tempfile::Builder::new().prefix(".superops-sla-check").tempfile_in(folder);
+    tried.map(drop).map_err(|error| format!("the store {shown} cannot be made: {}", why(&error)))
+}
+
+/// Nobody else may listen where we are to.
+async fn port(config: &Config) -> Result<(), String> {
+    let listen = config.server.listen;
+    let tried = TcpListener::bind(listen).await;
+    tried.map(drop).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("{listen} is taken by another program: stop it, or change [server] listen")
+        }
+        _ => format!("nothing can listen on {listen}: {}; change [server] listen", why(&error)),
+    })
+}
+
+fn account_sid(config: &Config) -> Option<String> {
+    let sms = config.notify.sms.as_ref().filter(|sms| sms.base_url == TWILIO)?;
+    let sid = &sms.account_sid;
+    let is_one = sid.len() == SID_LENGTH && sid.bytes().skip(2).all(|byte| byte.is_ascii_hexdigit());
+    (!is_one).then(|| {
+        format!(
+            "notify.sms.account_sid is no account of Twilio: it has {} characters, and must be AC and 32 digits or letters \
+             a to f, as the console shows it",
+            sid.len()
+        )
+    })
+}
+
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "this user may not".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Whether the provider knows the account; none where no text messages are set up.
+pub async fn sms_account(config: &Config) -> Option<Result<String, String>> {
+    let sms = config.notify.sms.as_ref()?;
+    eprintln!("asking the SMS provider about the account …");
+    let tried = match SmsNotifier::new(sms, Arc::new(SystemClock)) {
+        Ok(notifier) => notifier.account().await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    Some(
+        tried
+            .map(|status| format!("the provider knows the account: {status}"))
+            .map_err(|why| format!("account_sid: {why}")),
+    )
+}

@@ -1,0 +1,99 @@
+//! What people changed, and when: the audit log as it is read.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{Scope, Service, ServiceError};
+use crate::store::audit::{AuditFilter, AuditRow};
+use crate::store::{StoreError, alerts::id_of};
+use crate::ticket::{ClockKind, TenantId, TicketId};
+
+/// Which changes are asked for.
+#[derive(Clone, Debug)]
+pub struct AuditQuery {
+    pub from: DateTime<Utc>,
+    /// The first moment after them.
+    pub until: DateTime<Utc>,
+    /// A part of a name.
+    pub who: Option<String>,
+    /// A part of what was done.
+    pub what: Option<String>,
+    /// A ticket's id or number.
+    pub ticket: Option<String>,
+    pub limit: u32,
+}
+
+/// One change by a person.
+#[derive(Clone, Debug, Serialize)]
+pub struct Deed {
+    pub at: DateTime<Utc>,
+    pub tenant: Option<String>,
+    pub who: String,
+    /// With the ticket's number in place of the alert's key. Text of a person may be part of it.
+    pub what: String,
+    /// From where: `command line`, or an address.
+    pub origin: String,
+    pub alert_id: Option<String>,
+    pub ticket_id: Option<String>,
+    pub display_id: Option<String>,
+}
+
+impl Service {
+    /// What people changed within `scope`, the latest first. None if there is no such ticket.
+    pub async fn audit(&self, scope: &Scope, query: &AuditQuery) -> Result<Option<Vec<Deed>>, ServiceError> {
+        let ticket = match &query.ticket {
+            None => None,
+            Some(text) => match self.store.find_ticket(scope.tenant(), text).await?.into_iter().next() {
+                None => return Ok(None),
+                Some((_, watched)) => Some(watched.ticket.id.to_string()),
+            },
+        };
+        let filter = AuditFilter {
+            tenant: scope.tenant(),
+            from: query.from,
+            until: query.until,
+            who: query.who.as_deref(),
+            what: ticket.as_deref().or(query.what.as_deref()),
+            limit: query.limit,
+        };
+        self.deeds(self.store.audited(filter).await?).await.map(Some)
+    }
+
+    /// What people did to the alert of that key, the first first.
+    pub(super) async fn acts_on(&self, alert: &str) -> Result<Vec<Deed>, ServiceError> {
+        self.deeds(self.store.acts_on(alert).await?).await
+    }
+
+    async fn deeds(&self, rows: Vec<AuditRow>) -> Result<Vec<Deed>, ServiceError> {
+        let mut deeds = Vec::with_capacity(rows.len());
+        for row in rows {
+            deeds.push(self.deed(row).await?);
+        }
+        Ok(deeds)
+    }
+
+    async fn deed(&self, row: AuditRow) -> Result<Deed, StoreError> {
+        let AuditRow { tenant, at, who, what, origin, alert } = row;
+        let deed = Deed { at, tenant, who, what, origin, alert_id: None, ticket_id: None, display_id: None };
+        let Some((key, (tenant, id, clock))) = alert.as_deref().and_then(|key| Some((key, parts(key)?))) else {
+            return Ok(deed);
+        };
+        let watched = self.store.ticket(&tenant, &id).await?;
+        let number = watched.map_or_else(|| id.to_string(), |watched| watched.ticket.display_id.clone());
+        Ok(Deed {
+            what: deed.what.replacen(key, &format!("{number} {clock}"), 1),
+            alert_id: Some(id_of(key)),
+            ticket_id: Some(id.to_string()),
+            display_id: Some(number),
+            ..deed
+        })
+    }
+}
+
+/// Whose ticket and which clock the alert of `key` is about.
+fn parts(key: &str) -> Option<(TenantId, TicketId, &'static str)> {
+    let (tenant, rest) = key.split_once(':')?;
+    let (ticket, clock) = rest.rsplit_once(':')?.0.rsplit_once(':')?;
+    let clock = ClockKind::ALL.into_iter().find(|kind| kind.as_str() == clock)?;
+    Some((TenantId::parse(tenant).ok()?, TicketId::parse(ticket).ok()?, clock.words()))
+}
