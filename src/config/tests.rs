@@ -205,7 +205,14 @@ fn a_file_that_is_not_toml_is_named_with_the_place_but_not_quoted() {
 fn a_fault_of_syntax_stands_beside_all_other_complaints_that_can_be_judged() {
     let text = "[server]\nlog_format = \"xml\"\nlisten = 127.0.0.1:80\n[tenants.beta]\nsubdomain = \"beta\nregion = \"mars\"\n\
                 [calendars.office\nmon = [\"9-5\"]\n[alerts]\npredict_at = 7\n";
-    assert_snapshot!(complaints(text), @"");
+    assert_snapshot!(complaints(text), @r#"
+    config.toml:10:14: `log_format` must be "text" or "json"
+    config.toml:11:15: not valid TOML: invalid float, expected nothing
+    config.toml:13:18: not valid TOML: invalid basic string, expected `"`
+    config.toml:14:10: `region` must be "us" or "eu", the regions of SuperOps
+    config.toml:15:18: not valid TOML: unclosed table, expected `]`
+    config.toml:18:14: `predict_at` must be over 0 and under 1: write 75 % as 0.75
+    "#);
 }
 
 #[test]

@@ -119,14 +119,12 @@ impl Attempt {
     }
 }
 
-/// `breached 062822-0005 resolution, to Ann Lee`: what people call the ticket, the alert's stage, and who is told.
+/// `breached 062822-0005 resolution`: the alert's stage, and what people call the ticket. Whom it goes to does not belong
+/// in a log: the alert's page says it.
 fn about(notification: &NewNotification) -> String {
-    let message = &notification.message;
-    let who = message.to_name.as_deref().unwrap_or("a configured address");
-    let who = if notification.channel.is_system() { notification.channel.words() } else { who };
-    match render::about(message) {
-        Some(about) => format!("{} {about}, to {}", notification.stage, render::line(who, 80)),
-        None => format!("{}, to {}", notification.kind, render::line(who, 80)),
+    match render::about(&notification.message) {
+        Some(about) => format!("{} {about}", notification.stage),
+        None => notification.kind.to_owned(),
     }
 }
 

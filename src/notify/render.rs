@@ -177,7 +177,8 @@ impl Told<'_> {
     /// `in 17 h 2 min by the clock`, where that is not the working time.
     fn by_the_clock(&self, now: DateTime<Utc>) -> Option<String> {
         let away = sane(self.due) - sane(now);
-        self.working.map(|_| match away < TimeDelta::zero() {
+        let differs = self.working.is_some_and(|working| (working.left(now) - away).abs() >= TimeDelta::minutes(1));
+        differs.then(|| match away < TimeDelta::zero() {
             true => format!("{} ago by the clock", words(-away)),
             false => format!("in {} by the clock", words(away)),
         })

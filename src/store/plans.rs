@@ -61,7 +61,6 @@ const LOOKS_AT_ALL: &[(&str, &str)] = &[
     ("WHERE a.stage = 'breached' AND a.told = 1 GROUP BY a.key", "sums up a demo at its end"),
     ("SELECT COUNT(*) FROM attempts WHERE at < $1", "counted by hand, before it goes"),
     ("SELECT COALESCE(SUM(number), 0) FROM", "counted by hand, before it goes"),
-    ("SELECT COUNT(*) FROM audit WHERE at < $1", "counted by hand, before it goes"),
     ("talk, overrides, past FROM tickets WHERE tenant = $1 ORDER BY id", "other policies tried on all of the past"),
     ("became, earliest, latest FROM events WHERE tenant = $1 ORDER BY id", "other policies tried on all of the past"),
 ];

@@ -288,7 +288,7 @@ async fn a_ticket_that_is_reopened_from_a_status_nobody_listed_is_told_of_anew()
     app.superops.patch(&id, |ticket| ticket.status = Some("In Progress".into()));
     app.wait(minutes(5)).await;
     let told = app.said();
-    assert!(told.contains("Breached: resolution"), "{told}");
+    assert!(told.contains("over, resolution was due"), "{told}");
     assert_eq!(told_of(&mut app, &id, ChangeKind::Reopened).await.len(), 1);
 }
 

@@ -56,8 +56,8 @@ async fn port(config: &Config) -> Result<(), String> {
 }
 
 fn account_sid(config: &Config) -> Option<String> {
-    let sms = config.notify.sms.as_ref().filter(|sms| sms.base_url == TWILIO)?;
-    let sid = &sms.account_sid;
+    let sms = config.notify.sms.as_ref().filter(|sms| sms.account.base_url == TWILIO)?;
+    let sid = &sms.account.account_sid;
     let is_one = sid.len() == SID_LENGTH && sid.bytes().skip(2).all(|byte| byte.is_ascii_hexdigit());
     (!is_one).then(|| {
         format!(

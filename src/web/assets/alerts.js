@@ -73,7 +73,7 @@ function toldWords(notifications) {
     if (!ways.has(recipient)) ways.set(recipient, new Set());
     if (how === 'sent') ways.get(recipient).add(channel === 'email' ? 'email' : channelName(channel));
   }
-  const reached = [...ways].filter(([, by]) => by.size).map(([name, by]) => `${name} (${[...by].join(', ')})`);
+  const reached = [...ways].filter(([, by]) => by.size).map(([name, by]) => ([...by].join().toLowerCase() === name.toLowerCase() ? name : `${name} (${[...by].join(', ')})`));
   const missed = notifications.filter((one) => one.state === 'failed').length;
   return [reached.length ? `Told: ${reached.join(', ')}` : 'Nobody was reached so far', missed ? el('span', { class: 'missed' }, ` · ${missed} not delivered`) : ''];
 }
