@@ -260,7 +260,7 @@ impl Evaluate {
             self.look_at(&scene, &watched, &mut quiet, &mut found);
         }
         let mut next = quiet.next_change();
-        quiet.tidy(open.len());
+        quiet.tidy(&open);
         self.quiet.insert(tenant.id.clone(), quiet);
         let Findings { mut work, known, mut changed, raised } = found;
         self.resolve_gone(&scene, &open, &mut work).await?;

@@ -23,12 +23,15 @@ use crate::ticket::watch::Watched;
 /// All tickets are gone through at least this often while there are turns.
 const PASS_AFTER: TimeDelta = TimeDelta::seconds(1);
 
+/// So many closed tickets may be kept before it is worth the while to look for them.
+const FEW: usize = 100;
+
 /// Every ticket is looked at this often, so that nothing hangs on a single wake-up. In
 /// seconds; each has a number of its own between the two, so that they do not come all at once.
 const LOOK_AFTER: std::ops::RangeInclusive<i64> = 30..=60;
 
 struct Still {
-    /// As it was looked at. While we hold it, no other ticket can have its address.
+    /// As it was looked at.
     watched: Arc<Watched>,
     /// What its story comes to: nothing of that changes by time alone.
     clocks: Clocks,
@@ -41,12 +44,12 @@ struct Still {
 /// The tickets of one tenant that need no look.
 #[derive(Default)]
 pub struct Quiet {
-    /// By address: a ticket that was read anew has another one.
-    tickets: HashMap<usize, Still>,
+    /// In boxes: what a story comes to is large, and half of a table's places may be free.
+    tickets: HashMap<TicketId, Box<Still>>,
     /// When each of them changes by the passing of time.
-    changes: BTreeSet<(DateTime<Utc>, usize)>,
+    changes: BTreeSet<(DateTime<Utc>, TicketId)>,
     /// Those whose last look called for something.
-    restless: Vec<usize>,
+    restless: Vec<TicketId>,
     /// The tickets that were gone through last, and when.
     passed: Option<(Arc<OpenTickets>, DateTime<Utc>)>,
     rules: Option<Arc<Desk>>,
@@ -66,7 +69,7 @@ impl Quiet {
 
     /// Which of the `open` tickets are to be looked at, those with these ids in any case.
     pub fn due<'a>(&mut self, open: &Arc<OpenTickets>, ids: impl Iterator<Item = &'a TicketId>) -> Vec<Arc<Watched>> {
-        let asked: BTreeSet<usize> = ids.filter_map(|id| open.get(id)).map(address).collect();
+        let asked: BTreeSet<TicketId> = ids.cloned().collect();
         let passed = self.passed.as_ref();
         if passed.is_some_and(|(known, at)| Arc::ptr_eq(known, open) && self.now - *at < PASS_AFTER) {
             self.due_since(open, asked)
@@ -76,71 +79,61 @@ impl Quiet {
     }
 
     /// Goes through all of them.
-    fn due_of_all(&mut self, open: &Arc<OpenTickets>, asked: &BTreeSet<usize>) -> Vec<Arc<Watched>> {
+    fn due_of_all(&mut self, open: &Arc<OpenTickets>, asked: &BTreeSet<TicketId>) -> Vec<Arc<Watched>> {
         self.restless.clear();
         self.passed = Some((open.clone(), self.now));
-        let is_due = |watched: &&Arc<Watched>| !self.needs_no_look(watched) || asked.contains(&address(watched));
-        open.values().filter(is_due).cloned().collect()
+        let is_due = |(id, watched): &(&TicketId, &Arc<Watched>)| !self.needs_no_look(watched) || asked.contains(*id);
+        open.iter().filter(is_due).map(|(_, watched)| watched.clone()).collect()
     }
 
     /// Takes those whose moment has come since all were gone through, those that were restless, and those `asked` for.
-    fn due_since(&mut self, open: &OpenTickets, mut asked: BTreeSet<usize>) -> Vec<Arc<Watched>> {
-        let come = self.changes.iter().take_while(|(at, _)| *at <= self.now).map(|(_, address)| *address);
+    fn due_since(&mut self, open: &OpenTickets, mut asked: BTreeSet<TicketId>) -> Vec<Arc<Watched>> {
+        let come = self.changes.iter().take_while(|(at, _)| *at <= self.now).map(|(_, id)| id.clone());
         asked.extend(come.chain(self.restless.drain(..)));
-        let mut due = Vec::with_capacity(asked.len());
-        for address in asked {
-            let Some(still) = self.tickets.get(&address) else { continue };
-            let is_open =
-                open.get(&still.watched.ticket.id).is_some_and(|watched| Arc::ptr_eq(watched, &still.watched));
-            if is_open {
-                due.push(still.watched.clone());
-            } else if let Some(at) = still.next_change {
-                self.changes.remove(&(at, address));
-            }
-        }
-        due
+        asked.iter().filter_map(|id| open.get(id).cloned()).collect()
+    }
+
+    /// What is kept of `watched` as it is now: a ticket that was read anew is another.
+    fn still(&self, watched: &Arc<Watched>) -> Option<&Still> {
+        let still = self.tickets.get(&watched.ticket.id)?;
+        Arc::ptr_eq(&still.watched, watched).then_some(still)
     }
 
     fn needs_no_look(&self, watched: &Arc<Watched>) -> bool {
-        let until = self.tickets.get(&address(watched)).and_then(|still| still.until);
-        until.is_some_and(|until| self.now < until)
+        self.still(watched).and_then(|still| still.until).is_some_and(|until| self.now < until)
     }
 
     /// What the story of `watched` comes to by the rules of `desk`, walked only if the ticket or the rules are new.
     pub fn clocks(&self, watched: &Arc<Watched>, desk: &Desk) -> Clocks {
-        let known = self.tickets.get(&address(watched)).map(|still| still.clocks);
-        known.unwrap_or_else(|| Clocks::of(watched, desk))
+        self.still(watched).map_or_else(|| Clocks::of(watched, desk), |still| still.clocks)
     }
 
     /// Remembers a look at `watched`, whose standing changes next at `next_change`; `calm`: it called for nothing.
     pub fn keep(&mut self, watched: &Arc<Watched>, clocks: Clocks, next_change: Option<DateTime<Utc>>, calm: bool) {
-        let address = address(watched);
+        let id = &watched.ticket.id;
         let latest = self.now + TimeDelta::seconds(fastrand::i64(LOOK_AFTER));
         let until = calm.then(|| next_change.map_or(latest, |change| change.min(latest)));
-        self.restless.extend((!calm).then_some(address));
-        let before = self.tickets.insert(address, Still { watched: watched.clone(), clocks, next_change, until });
-        if let Some(at) = before.and_then(|before| before.next_change) {
-            self.changes.remove(&(at, address));
+        self.restless.extend((!calm).then(|| id.clone()));
+        let still = Box::new(Still { watched: watched.clone(), clocks, next_change, until });
+        let before = self.tickets.insert(id.clone(), still).and_then(|before| before.next_change);
+        if before != next_change {
+            before.map(|at| self.changes.remove(&(at, id.clone())));
+            self.changes.extend(next_change.map(|at| (at, id.clone())));
         }
-        self.changes.extend(next_change.map(|at| (at, address)));
     }
 
     /// When the standing of one of them changes next by the passing of time.
     pub fn next_change(&self) -> Option<DateTime<Utc>> {
-        self.changes.range((self.now, usize::MAX)..).next().map(|(at, _)| *at)
+        self.changes.iter().map(|(at, _)| *at).find(|at| *at > self.now)
     }
 
-    /// Lets go of tickets that nobody else holds any more, once they are as many as the `open` ones.
-    pub fn tidy(&mut self, open: usize) {
-        if self.tickets.len() > 2 * open {
-            self.tickets.retain(|_, still| Arc::strong_count(&still.watched) > 1);
-            self.changes.retain(|(_, address)| self.tickets.contains_key(address));
+    /// Lets go of tickets that are no longer `open`, once they are noticeably many.
+    pub fn tidy(&mut self, open: &OpenTickets) {
+        if self.tickets.len() > open.len() + open.len() / 8 + FEW {
+            self.tickets.retain(|id, _| open.contains_key(id));
+            self.changes.retain(|(_, id)| open.contains_key(id));
         }
     }
-}
-
-fn address(watched: &Arc<Watched>) -> usize {
-    Arc::as_ptr(watched).addr()
 }
 
 #[cfg(test)]
@@ -225,15 +218,19 @@ mod tests {
     }
 
     #[test]
-    fn tickets_that_were_replaced_are_let_go() {
+    fn tickets_that_were_read_anew_or_closed_are_let_go() {
         let (desk, watched) = (desk(), ticket());
         let mut quiet = kept(&desk, &watched);
-        for _ in 0..3 {
-            quiet.keep(&ticket(), Clocks::of(&watched, &desk), None, true);
+        quiet.keep(&ticket(), Clocks::of(&watched, &desk), Some(at(110)), true);
+        assert_eq!(Arc::strong_count(&watched), 1, "only what was read last is kept");
+        for nth in 0..FEW + 2 {
+            let closed =
+                Arc::new(Watched::new(sample(&format!("closed {nth}")), Bounds { earliest: at(0), latest: at(0) }));
+            quiet.keep(&closed, Clocks::of(&watched, &desk), Some(at(109)), true);
         }
-        quiet.tidy(1);
-        assert_eq!(quiet.tickets.len(), 1);
-        assert!(quiet.needs_no_look(&watched));
+        let late = Arc::new(Watched::new(sample("8"), Bounds { earliest: at(0), latest: at(0) }));
+        quiet.tidy(&open([&watched, &late]));
+        assert_eq!((quiet.tickets.len(), quiet.next_change()), (1, Some(at(110))));
     }
 
     /// These tickets, open.

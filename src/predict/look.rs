@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::mind::{Both, Mind};
-use crate::sla::clock::{ClockState, Standing, assess};
+use crate::sla::clock::{ClockState, Standing, assess_all};
 use crate::sla::desk::Desk;
 use crate::store::predictions::{Moment, Outcome, Subject};
 use crate::store::tickets::OpenTickets;
@@ -38,7 +38,8 @@ pub fn look(mind: &Mind, open: &OpenTickets, desk: &Desk, now: DateTime<Utc>) ->
     let of = mind.forecasts(now);
     let (mut running, mut answered, mut decided) = (Vec::new(), Vec::new(), Vec::new());
     for watched in open.values() {
-        for clock in ClockKind::REPORTED.map(|kind| assess(watched, kind, desk, now)) {
+        let clocks = assess_all(watched, desk, now);
+        for clock in clocks.into_iter().filter(|clock| ClockKind::REPORTED.contains(&clock.kind)) {
             let ticket = watched.ticket.id.clone();
             let subject = Subject { ticket, clock: clock.kind, cycle: watched.cycle };
             let said = of.get(&watched.ticket.id).and_then(|both| both.get(clock.kind as usize)?.as_ref());
