@@ -30,6 +30,11 @@ struct Life {
     events: Vec<(i64, Event)>,
     /// As it was made.
     due: Option<i64>,
+    /// Whether SuperOps says when it was made.
+    dated: bool,
+    /// A change of status was seen to have happened from so long before it to so long after it: by the time of a poll, or
+    /// by SuperOps' time of update, which is exact.
+    seen: (i64, i64),
 }
 
 /// When it was first read.
@@ -51,10 +56,11 @@ fn any_event() -> impl Strategy<Value = Event> {
 
 fn any_life() -> impl Strategy<Value = Life> {
     let events = prop::collection::vec((3..LIFE, any_event()), 0..12);
-    (events, prop::option::of(1..LIFE)).prop_map(|(mut events, due)| {
+    let seen = (0..300i64, prop_oneof![Just(0), 1..300i64]);
+    (events, prop::option::of(1..LIFE), 0u8..4, seen).prop_map(|(mut events, due, dated, seen)| {
         events.sort_by_key(|(at, _)| *at);
         events.dedup_by_key(|(at, _)| *at);
-        Life { events, due }
+        Life { events, due, dated: dated > 0, seen }
     })
 }
 
@@ -78,13 +84,23 @@ impl Life {
         self.until(now).find_map(answer)
     }
 
-    /// What watching it has shown by `now`, each change seen just when it happened.
+    /// What watching it has shown by `now`.
     fn watched(&self, now: i64) -> (Watched, Vec<Change>) {
         let mut changes = Vec::new();
         let mut before = "Open";
+        let mut owners = 0;
         for (moment, event) in self.until(now) {
+            let (earlier, later) = self.seen;
+            let at = Bounds {
+                earliest: second((moment - earlier).max(FIRST_SEEN)),
+                latest: second((moment + later).min(now)),
+            };
+            if let Event::Assigned = event {
+                let owner = |nth: i64| (nth > 0).then(|| format!("owner {nth}"));
+                changes.push(Change { kind: ChangeKind::Assignee, from: owner(owners), to: owner(owners + 1), at });
+                owners += 1;
+            }
             let Event::Status(name) = event else { continue };
-            let at = Bounds { earliest: second(*moment), latest: second(*moment) };
             let change = |kind, from: Option<&str>, to: Option<&str>| Change {
                 kind,
                 from: from.map(str::to_owned),
@@ -103,6 +119,8 @@ impl Life {
             before = name;
         }
         let mut ticket = ticket();
+        ticket.created_at = ticket.created_at.filter(|_| self.dated);
+        ticket.technician = (owners > 0).then(|| crate::ticket::tests::named(&format!("owner {owners}")));
         ticket.status = Some(before.into());
         ticket.resolution.due = self.due(now).map(second);
         ticket.first_response.met_at = self.answered(now).map(second);
@@ -138,20 +156,24 @@ struct Answer {
     left: Option<i64>,
 }
 
-/// Goes through the life second by second.
+/// Goes through the life second by second. Without a date the clock begins when the ticket is first seen, or is due.
 fn count(life: &Life, kind: ClockKind, target: Option<i64>, calendar: &Calendar, now: i64) -> Answer {
+    let reported = (kind == ClockKind::Resolution).then(|| life.due(now)).flatten();
+    let begin = if life.dated { 0 } else { reported.map_or(FIRST_SEEN, |due| due.min(FIRST_SEEN)) };
+    let target = target.filter(|_| life.dated);
     let answered = (kind == ClockKind::FirstResponse).then(|| life.answered(now)).flatten();
     let runs = |moment: i64| !halts(kind, life.status(moment)) && answered.is_none_or(|at| moment < at);
     let open = |moment: i64| calendar.is_open(second(moment));
-    let used = (0..now).filter(|moment| runs(*moment) && open(*moment)).count() as i64;
+    let used = (begin..now).filter(|moment| runs(*moment) && open(*moment)).count() as i64;
     let closed = is_closed(life.status(now));
     let stopped = answered.is_some() || closed;
-    let left = match (kind == ClockKind::Resolution).then(|| life.due(now)).flatten() {
+    let left = match reported {
         Some(due) => {
             // From the last moment at which it ran, or runs, to the due time; nothing of a stand-still counts after it.
-            let last = if runs(now) && !stopped { now } else { (0..now).rfind(|m| runs(*m)).map_or(0, |m| m + 1) };
+            let last =
+                if runs(now) && !stopped { now } else { (begin..now).rfind(|m| runs(*m)).map_or(begin, |m| m + 1) };
             let ahead = (last..due).filter(|moment| open(*moment)).count() as i64;
-            let behind = (due..now).filter(|moment| runs(*moment) && open(*moment)).count() as i64;
+            let behind = (due.max(begin)..now).filter(|moment| runs(*moment) && open(*moment)).count() as i64;
             Some(if due >= last { ahead } else { -behind })
         }
         None => target.map(|target| target - used),
@@ -161,7 +183,7 @@ fn count(life: &Life, kind: ClockKind, target: Option<i64>, calendar: &Calendar,
         () if left < 0 => "breached",
         () if stopped => "met",
         () if halts(kind, life.status(now)) => "paused",
-        () if 4 * used >= 3 * (used + left) => "at_risk",
+        () if life.dated && 4 * used >= 3 * (used + left) => "at_risk",
         () => "on_track",
     };
     Answer { standing, used, left: Some(left) }
@@ -203,11 +225,18 @@ proptest! {
                 prop_assert!(clock.due.is_none(), "{kind:?}");
                 continue;
             }
-            prop_assert_eq!(seconds(clock.used), Some(wanted.used), "used of {:?}", kind);
-            prop_assert_eq!(seconds(clock.left), wanted.left, "left of {:?}", kind);
-            prop_assert_eq!(clock.standing.as_str(), wanted.standing, "{:?}", kind);
             let history = History::tell(&watched, &changes, |status| desk.meaning_of(status));
+            if life.seen.1 == 0 {
+                prop_assert_eq!(seconds(clock.used), Some(wanted.used), "used of {:?}", kind);
+                prop_assert_eq!(seconds(clock.left), wanted.left, "left of {:?}", kind);
+                prop_assert_eq!(clock.standing.as_str(), wanted.standing, "{:?}", kind);
+            }
+            let held: TimeDelta = history.ownership(calendar, second(now)).into_iter().map(|(_, held)| held).sum();
+            let begin = if life.dated { 0 } else { FIRST_SEEN };
+            prop_assert_eq!(held, calendar.between(second(begin), second(now)), "somebody or nobody holds it at any time");
             if let Some(explained) = explain(&watched, &history, kind, &desk, Truth::Record, second(now)) {
+                let (least, most) = (explained.counted.least.num_seconds(), explained.counted.most.num_seconds());
+                prop_assert!((least..=most).contains(&wanted.used), "{} not in {least}..={most} of {kind:?}", wanted.used);
                 let ledger = Ledger::of(&explained, &history);
                 prop_assert_eq!(Some(ledger.counted), clock.used, "the ledger adds up to it");
             }
