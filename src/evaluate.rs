@@ -435,7 +435,9 @@ impl Evaluate {
             return None;
         }
         let body = facts::recovery(self.links(scene.tenant), watched, clock, row, closing)?;
-        Some(Recovered { key: row.key.clone(), episode: row.raised.episode, closing, body, at: scene.now })
+        let owner = watched.ticket.technician.as_ref().map(|owner| &owner.name);
+        let taker = row.life.held().map(|hold| &hold.by).filter(|by| Some(*by) != owner).cloned();
+        Some(Recovered { key: row.key.clone(), episode: row.raised.episode, closing, body, taker, at: scene.now })
     }
 
     /// Alerts whose ticket is no longer open: closed, or gone.

@@ -18,7 +18,7 @@ const ALERTS: usize = A_SECOND * SECONDS;
 const AHEAD: TimeDelta = TimeDelta::seconds(75);
 const LIMIT_MS: i64 = 15;
 /// Each breach is one mail, whatever else waits for the same person.
-const ONE_BY_ONE: &str = "[alerts]\nwarn_at = []\n[alerts.limits]\nbundle_from = 1000000\n\
+const ONE_BY_ONE: &str = "[alerts]\nwarn_at = []\n[alerts.pace]\nsingly = true\n[alerts.limits]\nbundle_from = 1000000\n\
                           [[alerts.steps]]\nafter = \"0s\"\nnotify = [\"technician\"]\nchannels = [\"email\"]\n";
 
 pub async fn measure() -> anyhow::Result<Vec<Figure>> {

@@ -296,6 +296,12 @@ impl Recipient {
         }
     }
 
+    /// Who it is, whatever the tenant and the channel; none: no person.
+    pub fn person_key(&self) -> Option<String> {
+        let known = self.email.as_ref().map(|email| email.trim().to_lowercase()).or_else(|| self.phone.clone());
+        known.filter(|_| self.system.is_none())
+    }
+
     /// Where `channel` reaches this person.
     pub fn address(&self, channel: ChannelKind) -> Option<&str> {
         match channel {

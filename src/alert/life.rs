@@ -17,6 +17,8 @@ use crate::ticket::{Directory, Named, Ticket};
 
 /// How long an acknowledged breach may rest where nothing else is configured.
 pub const ACK_EXPIRES: TimeDelta = TimeDelta::minutes(30);
+/// Once one of its acknowledgements has run out, an alert is told again at most this often.
+const REPEATED_EVERY: TimeDelta = TimeDelta::hours(1);
 
 /// An alert as it is remembered.
 #[derive(Clone, Debug, PartialEq)]
@@ -299,7 +301,10 @@ impl AlertRow {
 
     /// An acknowledged warning rests until the breach; a breach must not rest unattended for ever.
     fn ack_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        (self.raised.stage == Stage::Breached && self.told).then(|| now + self.ack_expires)
+        // Who let one run out was told again, and is not told so more often than this.
+        let ran_out = self.life.hold.as_ref().is_some_and(|hold| hold.over);
+        let rests = if ran_out { self.ack_expires.max(REPEATED_EVERY) } else { self.ack_expires };
+        (self.raised.stage == Stage::Breached && self.told).then(|| now + rests)
     }
 
     fn snoozed_until(&self) -> Option<DateTime<Utc>> {

@@ -7,16 +7,19 @@
 //! with others, held until an instant that is named, or said by another channel.
 
 mod caps;
+mod pace;
 mod quiet;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 
 use super::Stage;
 use super::escalation::ChannelKind;
 
 pub use self::caps::{Budget, Cap, Past};
+pub use self::pace::{Heard, Night, Pace, is_urgent, most_urgent};
 pub use self::quiet::QuietHours;
 
 /// What is allowed, for all recipients alike.
@@ -24,6 +27,12 @@ pub use self::quiet::QuietHours;
 pub struct Rules {
     /// None: people are told at any hour.
     pub quiet: Option<QuietHours>,
+    /// None: everything is said by itself and at once.
+    pub pace: Option<Pace>,
+    /// When only a breach of the most urgent priorities is said by text message; none: any hour is as good.
+    pub night: Option<Night>,
+    /// The most urgent priorities; none named: the first two of each tenant.
+    pub urgent: Vec<String>,
     /// How many messages one address may get. A channel that is not named has no cap.
     pub caps: BTreeMap<ChannelKind, Vec<Cap>>,
     /// How many text messages a tenant may send in any 24 hours.
@@ -32,18 +41,25 @@ pub struct Rules {
     pub bundle_from: usize,
 }
 
+/// Two that are said at once are one message; where each is to be said by itself, only a storm is.
+pub const TOGETHER_FROM: usize = 2;
+pub const STORM_FROM: usize = 4;
+
 impl Default for Rules {
     fn default() -> Self {
         let cap = |most, minutes| Cap { most, within: TimeDelta::minutes(minutes) };
         Self {
             quiet: None,
+            pace: Some(Pace::default()),
+            night: Some(Night::default()),
+            urgent: Vec::new(),
             caps: BTreeMap::from([
                 (ChannelKind::Sms, vec![cap(1, 1), cap(5, 15), cap(11, 60), cap(21, 180)]),
                 // A call takes a minute or two, and nobody is to be rung up while on the phone with us.
                 (ChannelKind::Voice, vec![cap(1, 3), cap(3, 15), cap(8, 180)]),
             ]),
             sms_per_day: Some(200),
-            bundle_from: 4,
+            bundle_from: TOGETHER_FROM,
         }
     }
 }
@@ -82,12 +98,30 @@ pub struct Waiting<'a> {
     pub was_held: bool,
     /// Whether another channel reaches this person.
     pub has_fallback: bool,
+    /// The rung that says it, from 0: those after the first speak of what nobody took on.
+    pub step: u32,
+    /// When it came to wait.
+    pub since: DateTime<Utc>,
+    /// When the clock it is about is due.
+    pub due: Option<DateTime<Utc>>,
+    /// Whether something was said of its alert before: to this person, or on a later rung to anybody.
+    pub is_known: bool,
+    /// Whether its ticket is of one of the most urgent priorities.
+    pub is_urgent: bool,
+    /// Whether it changes what this person is doing.
+    pub is_timely: bool,
+    /// Where this person is; none: not known.
+    pub zone: Option<Tz>,
 }
 
 /// Why a row has to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HeldBy {
     QuietHours,
+    /// It waits for company.
+    Pace,
+    /// It would wake somebody.
+    Night,
     Cap,
     Budget,
 }
@@ -97,6 +131,8 @@ impl HeldBy {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::QuietHours => "quiet_hours",
+            Self::Pace => "pace",
+            Self::Night => "night",
             Self::Cap => "cap",
             Self::Budget => "budget",
         }
@@ -120,7 +156,8 @@ pub enum Fate {
 
 /// Decides about all `rows` that wait for one person at one address of `channel`, in their order.
 ///
-/// Quiet hours go first, then storms are put together, then the caps say how
+/// Quiet hours go first, then the pace says whether anything is worth a message
+/// by now: then all that waits goes along with it. Storms are put together, then the caps say how
 /// many messages may go. An urgent row waits for a cap like any other: it says
 /// no more than the message before it, that the desk needs looking at.
 pub fn shape(
@@ -135,6 +172,14 @@ pub fn shape(
     let free: Vec<usize> = (0..rows.len()).filter(may_be_shaped).collect();
     let (mut many, mut single): (Vec<usize>, Vec<usize>) =
         free.into_iter().partition(|index| rows[*index].kind != Kind::Digest);
+    if let Some(pace) = rules.pace.filter(|_| !channel.is_system()) {
+        let from = |index: &usize| pace.from(&rows[*index], past.heard);
+        if !many.iter().any(|index| from(index) <= now) {
+            for index in std::mem::take(&mut many) {
+                fates[index] = Fate::Hold { until: from(&index), by: HeldBy::Pace };
+            }
+        }
+    }
     let room = past.room(now);
     let held_before = many.iter().filter(|index| rows[**index].was_held).count();
     let crowded = many.len() + single.len() > room;
@@ -159,8 +204,14 @@ pub fn shape(
 
 fn hold_by_night(row: &Waiting<'_>, channel: ChannelKind, rules: &Rules, now: DateTime<Utc>) -> Fate {
     let quiet = rules.quiet.as_ref().filter(|quiet| quiet.concerns(channel, row));
-    match quiet.and_then(|quiet| quiet.over_at(now)) {
-        Some(until) => Fate::Hold { until, by: HeldBy::QuietHours },
+    if let Some(until) = quiet.and_then(|quiet| quiet.over_at(now)) {
+        return Fate::Hold { until, by: HeldBy::QuietHours };
+    }
+    let may_wake = row.kind == Kind::Watch || (row.is_urgent && row.kind == Kind::Alert(Stage::Breached));
+    let rings = matches!(channel, ChannelKind::Sms | ChannelKind::Voice);
+    let night = rules.night.filter(|_| rings && !may_wake).zip(row.zone);
+    match night.and_then(|(night, zone)| night.over_at(zone, now)) {
+        Some(until) => Fate::Hold { until, by: HeldBy::Night },
         None => Fate::Alone,
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::TimeDelta;
+use chrono::{NaiveTime, TimeDelta};
 
 use super::read_calendar::{DAYS, minute_of_day, zone};
 use super::reader::{Section, nearest};
 use super::{ChannelKind, duration};
-use crate::alert::noise::{Cap, QuietHours, Rules};
+use crate::alert::noise::{Cap, Night, Pace, QuietHours, Rules, STORM_FROM, TOGETHER_FROM};
 
 /// Longer than this no cap looks back: it would be a silence.
 const LONGEST_CAP: TimeDelta = TimeDelta::days(7);
@@ -28,14 +28,59 @@ pub(super) fn rules(alerts: &Section<'_>) -> Rules {
         }
     }
     found.retain(|_, caps| !caps.is_empty());
+    let (pace, night, urgent) = pace(alerts.table("pace"));
+    let usual_crowd = if pace.is_some() { TOGETHER_FROM } else { STORM_FROM };
     let rules = Rules {
+        pace,
+        night,
+        urgent,
         caps: found,
         sms_per_day: limits.integer("sms_per_day").map_or(usual.sms_per_day, |n| n.read(|n| budget(*n)).flatten()),
-        bundle_from: limits.integer("bundle_from").and_then(|n| n.read(|n| crowd(*n))).unwrap_or(usual.bundle_from),
+        bundle_from: limits.integer("bundle_from").and_then(|n| n.read(|n| crowd(*n))).unwrap_or(usual_crowd),
         quiet: quiet_hours(alerts.table("quiet_hours")),
     };
     limits.finish();
     rules
+}
+
+/// How far apart messages to one person lie, the hours without texts, and the priorities that are urgent.
+fn pace(section: Section<'_>) -> (Option<Pace>, Option<Night>, Vec<String>) {
+    let usual = Pace::default();
+    let length = |key| section.text(key).and_then(|text| text.read(|text| within_a_day(text)));
+    let pace = Pace {
+        gather: length("gather").unwrap_or(usual.gather),
+        escalations_every: length("escalations_every").unwrap_or(usual.escalations_every),
+        recoveries_wait: length("recoveries_wait").unwrap_or(usual.recoveries_wait),
+        a_day: section.integer("a_day").and_then(|n| n.read(|n| share(*n))).unwrap_or(usual.a_day),
+    };
+    let night = section.text("night").and_then(|text| text.read(|text| night(text)));
+    let urgent = section.texts("urgent").unwrap_or_default().into_iter();
+    let urgent = urgent.map(|name| name.value.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+    let singly = section.flag("singly").is_some_and(|found| found.value);
+    section.finish();
+    ((!singly).then_some(pace), night.unwrap_or(Some(Night::default())), urgent)
+}
+
+fn within_a_day(text: &str) -> Result<TimeDelta, String> {
+    let length = duration::parse(text)?;
+    let fits = length <= TimeDelta::days(1);
+    if fits { Ok(length) } else { Err("must be 24h at the most: what waits longer is no news".to_owned()) }
+}
+
+fn share(number: i64) -> Result<u32, String> {
+    u32::try_from(number).map_err(|_| "must be a number of messages, or 0 for no limit".to_owned())
+}
+
+/// `22:00-07:00`; `none`: any hour is as good as another.
+fn night(text: &str) -> Result<Option<Night>, String> {
+    if text.trim() == "none" {
+        return Ok(None);
+    }
+    let form = || format!("must be hours such as \"22:00-07:00\", or \"none\", not `{text}`");
+    let (from, until) = text.split_once('-').ok_or_else(form)?;
+    let time = |text: &str| NaiveTime::parse_from_str(text.trim(), "%H:%M").map_err(|_| form());
+    let night = Night { from: time(from)?, until: time(until)? };
+    if night.from == night.until { Err(form()) } else { Ok(Some(night)) }
 }
 
 fn caps(limits: &Section<'_>, key: &'static str) -> Option<Vec<Cap>> {

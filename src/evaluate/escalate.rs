@@ -16,6 +16,7 @@ use super::write_back::Ran;
 use super::{Evaluate, Scene, facts, key_of, write_back};
 use crate::alert::escalation::{ChannelKind, Recipient, Step, Target, owner, recipients};
 use crate::alert::life::{Asked, last_moved};
+use crate::alert::noise::{is_urgent, most_urgent};
 use crate::alert::policy::Escalation;
 use crate::alert::{AlertKey, Stage};
 use crate::config::Config;
@@ -24,7 +25,7 @@ use crate::notify::{Body, DigestFacts, Message};
 use crate::sla::clock::{self, ClockState};
 use crate::store::StoreError;
 use crate::store::alerts::{AlertRow, AlertTurn};
-use crate::store::outbox::{NewNotification, notification_key};
+use crate::store::outbox::{NewNotification, Reader, notification_key};
 use crate::store::tickets::OpenTickets;
 use crate::ticket::watch::Watched;
 
@@ -235,6 +236,10 @@ impl Evaluate {
         let alert_key = row.key.to_string();
         let stage = stage_of(row);
         let key = key_of_notification(row, &stage, recipient, channel, step);
+        let rung_priority = match &body {
+            Body::Alert(facts) => facts.ticket.priority.clone(),
+            _ => None,
+        };
         NewNotification {
             tenant: scene.tenant.id.clone(),
             ticket_id: Some(row.key.ticket.to_string()),
@@ -256,6 +261,7 @@ impl Evaluate {
             },
             due_at: said_from(row, clock, scene),
             created_at: scene.now,
+            reader: self.reader(scene, recipient, rung_priority.as_deref()),
             alert_key,
         }
     }
@@ -318,7 +324,21 @@ impl Evaluate {
             message,
             due_at: scene.now,
             created_at: scene.now,
+            reader: self.reader(scene, recipient, None),
         })
+    }
+
+    /// Who reads what is said to `recipient` of a ticket of this `priority`.
+    fn reader(&self, scene: &Scene<'_>, recipient: &Recipient, priority: Option<&str>) -> Reader {
+        let named: Vec<&str> = self.config.alerts.noise.urgent.iter().map(String::as_str).collect();
+        let urgent = if named.is_empty() { most_urgent(&scene.people.priorities) } else { named };
+        let calendar = scene.tenant.calendar.as_ref().and_then(|name| self.config.calendars.get(name));
+        Reader {
+            person: recipient.person_key(),
+            zone: calendar.map(|calendar| calendar.timezone),
+            urgent: is_urgent(priority, &urgent),
+            timely: false,
+        }
     }
 }
 

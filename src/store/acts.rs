@@ -11,7 +11,7 @@ use tracing::info;
 
 use super::alerts::{AlertRow, Recovered, alert_row, recover, rewrite};
 use super::audit::{Author, audit_act};
-use super::outbox::{NewNotification, enqueue, notification_key, withdraw};
+use super::outbox::{NewNotification, Reader, enqueue, notification_key, withdraw};
 use super::weekly::count_act;
 use super::{Store, StoreError};
 use crate::alert::escalation::ChannelKind;
@@ -125,7 +125,7 @@ fn over(alert: &AlertRow, message: &Message, closing: Closing, now: DateTime<Utc
     let (ticket, clock) = (told.ticket.clone(), told.clock);
     let facts = RecoveryFacts { ticket, clock, met_at: now, due: alert.raised.due, working: None, closing };
     let body = serde_json::to_value(Body::Recovery(facts)).ok()?;
-    Some(Recovered { key: alert.key.clone(), episode: alert.raised.episode, closing, body, at: now })
+    Some(Recovered { key: alert.key.clone(), episode: alert.raised.episode, closing, body, taker: None, at: now })
 }
 
 async fn tell_of_hold(
@@ -185,6 +185,7 @@ fn notice(
         message: Message { key, continues_thread: true, body, ..message },
         due_at: now,
         created_at: now,
+        reader: Reader::default(),
         alert_key,
     })
 }

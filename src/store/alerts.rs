@@ -79,6 +79,8 @@ pub struct Recovered {
     pub closing: Closing,
     /// `notify::Body::Recovery` as JSON.
     pub body: serde_json::Value,
+    /// Who had taken it on and does not own the ticket, by name: that person is to hear at once.
+    pub taker: Option<String>,
     pub at: DateTime<Utc>,
 }
 
@@ -344,7 +346,8 @@ pub(super) async fn recover(
 ) -> Result<(), sqlx::Error> {
     // Whoever was told of it in bundles only finds its end in the thread of one of them.
     let rows = sqlx::query(
-        "SELECT n.recipient, n.channel, MAX(n.message) AS message,
+        "SELECT n.recipient, n.channel, MAX(n.message) AS message, MAX(n.person) AS person, MAX(n.zone) AS zone,
+                MAX(n.urgent) AS urgent, 0 AS timely,
                 MAX(n.state IN ('sent', 'sending', 'bundled')) AS told,
                 CASE WHEN COUNT(b.key) = COUNT(*) THEN MAX(b.message ->> '$.thread') END AS thread
          FROM notifications n LEFT JOIN notifications b ON b.key = n.bundle
@@ -355,7 +358,7 @@ pub(super) async fn recover(
     .bind(recovered.key.to_string())
     .fetch_all(&mut *tx)
     .await?;
-    let mut notices = Vec::with_capacity(rows.len());
+    let mut notices: Vec<NewNotification> = Vec::with_capacity(rows.len());
     for row in rows {
         let (message, channel): (String, String) = (row.try_get("message")?, row.try_get("channel")?);
         let kind = ChannelKind::parse(&channel);
@@ -367,8 +370,15 @@ pub(super) async fn recover(
         // A system may have taken what we never heard of: an incident that nobody resolves would stay open for ever.
         let told: bool = row.try_get("told")?;
         if is_system || (told && recovered.closing == Closing::Met) {
-            let notice = NewNotification::recovery(recovered, row.try_get("recipient")?, channel, &message, now);
+            let (recipient, reader) = (row.try_get("recipient")?, super::outbox::reader(&row)?);
+            let notice = NewNotification::recovery(recovered, recipient, channel, &message, reader, now);
             let thread: Option<String> = row.try_get("thread")?;
+            // Good news by email needs no text message besides. Email comes first in the alphabet.
+            let is_said = |notice: &NewNotification| {
+                let same = |known: &NewNotification| known.recipient == notice.recipient && known.channel == ChannelKind::Email;
+                notice.channel == ChannelKind::Sms && notices.iter().any(same)
+            };
+            let notice = notice.filter(|notice| !is_said(notice));
             notices.extend(notice.map(|notice| notice.in_thread(thread)));
         }
     }

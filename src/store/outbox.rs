@@ -14,6 +14,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection};
@@ -53,6 +54,20 @@ pub struct NewNotification {
     pub message: Message,
     pub due_at: DateTime<Utc>,
     pub created_at: DateTime<Utc>,
+    pub reader: Reader,
+}
+
+/// Who reads a notification, and what it is to that person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reader {
+    /// By email address or else number, whatever the tenant and the channel. None: no single person.
+    pub person: Option<String>,
+    /// Where that person is, if it is known.
+    pub zone: Option<Tz>,
+    /// Whether the ticket is of one of the most urgent priorities.
+    pub urgent: bool,
+    /// Whether it changes what the person is doing.
+    pub timely: bool,
 }
 
 /// A notification leased for one attempt.
@@ -118,10 +133,12 @@ impl NewNotification {
         recipient: String,
         channel: String,
         message: &str,
+        reader: Reader,
         now: DateTime<Utc>,
     ) -> Option<Self> {
         let message: Message = serde_json::from_str(message).ok()?;
         let body: Body = serde_json::from_value(recovered.body.clone()).ok()?;
+        let timely = recovered.taker.is_some() && recovered.taker == message.to_name;
         let alert_key = recovered.key.to_string();
         let episode = recovered.episode.to_string();
         let key = notification_key(&[&alert_key, &episode, "recovery", &recipient, &channel]);
@@ -137,6 +154,7 @@ impl NewNotification {
             message: Message { key, continues_thread: true, body, ..message },
             due_at: recovered.at,
             created_at: now,
+            reader: Reader { timely, ..reader },
             alert_key,
         })
     }
@@ -175,24 +193,24 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Round, StoreError> {
         let (rules, under_way) = (rules.clone(), under_way.clone());
-        let (rows, over_budget) = self
+        let (rows, shaped) = self
             .writer
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
                     take_back(tx, channel, &under_way, now).await?;
                     hold_covered(tx, channel, now).await?;
-                    let over_budget = shape::shape_due(tx, channel, &rules, &under_way, now).await?;
+                    let shaped = shape::shape_due(tx, channel, &rules, &under_way, now).await?;
                     if channel.is_system() {
                         wait_for_earlier(tx, channel, now).await?;
                     }
                     let keys = pick(tx, channel, limit, &under_way, now).await?;
                     let rows =
                         if keys.is_empty() { Vec::new() } else { lease_rows(tx, &keys, now + lease, now).await? };
-                    Ok((rows, over_budget))
+                    Ok((rows, shaped))
                 })
             })
             .await?;
-        let (mut leased, mut hurried) = (Vec::with_capacity(rows.len()), false);
+        let (mut leased, mut hurried) = (Vec::with_capacity(rows.len()), shaped.hurried);
         for row in &rows {
             match self::leased(row) {
                 Ok(one) => leased.push((row.try_get::<i64, _>("rank")?, one)),
@@ -200,7 +218,7 @@ impl Store {
             }
         }
         leased.sort_by_key(|(rank, row)| (*rank, row.notification.due_at));
-        Ok(Round { leased: leased.into_iter().map(|(_, row)| row).collect(), over_budget, hurried })
+        Ok(Round { leased: leased.into_iter().map(|(_, row)| row).collect(), over_budget: shaped.over_budget, hurried })
     }
 
     /// One row that cannot be read must not hold up all that come after it. It counts as refused: if nothing else says
@@ -400,7 +418,8 @@ async fn lease_rows(
 pub(super) async fn enqueue(tx: &mut SqliteConnection, rows: &[NewNotification]) -> Result<(), sqlx::Error> {
     let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
         "INSERT INTO notifications (key, tenant, alert_key, ticket_id, kind, stage, step, channel, recipient, fallback,
-         message, state, due_at, created_at, first_due_at, address, client, priority, breach_at) ",
+         message, state, due_at, created_at, first_due_at, address, client, priority, breach_at, person, zone, urgent,
+         timely) ",
     );
     query.push_values(rows, |mut row, new| {
         let about = About::of(&new.message.body);
@@ -422,7 +441,11 @@ pub(super) async fn enqueue(tx: &mut SqliteConnection, rows: &[NewNotification])
             .push_bind(new.message.to.as_str())
             .push_bind(about.client)
             .push_bind(about.priority)
-            .push_bind(about.breach_at.map(millis));
+            .push_bind(about.breach_at.map(millis))
+            .push_bind(new.reader.person.as_deref())
+            .push_bind(new.reader.zone.map(Tz::name))
+            .push_bind(new.reader.urgent)
+            .push_bind(new.reader.timely);
     });
     query.push(
         " ON CONFLICT (key) DO UPDATE SET void = 0, message = excluded.message, fallback = excluded.fallback,
@@ -645,12 +668,24 @@ pub(super) fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
         message: serde_json::from_str(&text("message")?).map_err(|_| unreadable("message"))?,
         due_at: instant(number("first_due_at")?)?,
         created_at: instant(number("created_at")?)?,
+        reader: reader(row)?,
     };
     let attempt = u32::try_from(number("attempts")?).map_err(|_| unreadable("attempts"))?;
     let unreported = u32::try_from(number("unreported")?).map_err(|_| unreadable("look-ups"))?;
     let tried_since: Option<i64> = row.try_get("tried_since")?;
     let tried_since = tried_since.map_or(Ok(notification.due_at), instant)?;
     Ok(Leased { notification, attempt, unreported, tried_since })
+}
+
+/// Who reads the notification of `row`.
+pub(super) fn reader(row: &SqliteRow) -> Result<Reader, sqlx::Error> {
+    let zone: Option<String> = row.try_get("zone")?;
+    Ok(Reader {
+        person: row.try_get("person")?,
+        zone: zone.and_then(|name| name.parse().ok()),
+        urgent: row.try_get("urgent")?,
+        timely: row.try_get("timely")?,
+    })
 }
 
 /// A notification as people are shown it.

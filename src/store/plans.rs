@@ -82,7 +82,7 @@ const ASSEMBLED: &[(&str, &[&str])] = &[
     (
         "INSERT INTO notifications (key,",
         &["SELECT key, tenant, alert_key, ticket_id, kind, stage, step, channel, recipient, fallback, message, state, due_at,
-           created_at, first_due_at, address, client, priority, breach_at FROM notifications WHERE key = $1
+           created_at, first_due_at, address, client, priority, breach_at, person, zone, urgent, timely FROM notifications WHERE key = $1
            ON CONFLICT (key) DO UPDATE SET state = 'pending' WHERE notifications.state = 'cancelled'"],
     ),
     (

@@ -13,7 +13,7 @@ use tracing::{error, info};
 use crate::alert::escalation::{Recipient, chiefs};
 use crate::config::{ChannelKind, Config, Target, Tenant};
 use crate::notify::{Body, Message, StaleFacts};
-use crate::store::outbox::{NewNotification, notification_key};
+use crate::store::outbox::{NewNotification, Reader, notification_key};
 use crate::store::{Store, StoreError};
 use crate::sync::SyncHealth;
 use crate::ticket::TenantId;
@@ -172,5 +172,6 @@ fn notification(tenant: &Tenant, watcher: Watcher, facts: &StaleFacts, now: Date
         message,
         due_at: now,
         created_at: now,
+        reader: Reader::default(),
     }
 }

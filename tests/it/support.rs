@@ -80,6 +80,8 @@ pub struct TestApp {
     more: String,
     /// Whether text messages say how to answer them.
     replies: bool,
+    /// Whether messages keep the usual pace; else each is said by itself and at once.
+    paced: bool,
     heard: u64,
 }
 
@@ -122,6 +124,7 @@ impl TestApp {
             office: false,
             more: more.to_owned(),
             replies: false,
+            paced: false,
             heard: 0,
             caught,
             clock,
@@ -171,7 +174,7 @@ impl TestApp {
              requests_per_minute = 800\nhook_secret_env = \"HOOK\"\n{}\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@example.com>\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"TWILIO\"\n\
-             from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = {}\n{}{}",
+             from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = {}\n{}{}{}",
             self.database().display(),
             self.served.url(),
             self.token_file().display(),
@@ -179,6 +182,7 @@ impl TestApp {
             self.mail.addr(),
             self.sms.url(),
             self.replies,
+            if self.paced { "" } else { "[alerts.pace]\nsingly = true\n" },
             self.systems(),
             self.more,
         )

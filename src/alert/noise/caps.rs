@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::HeldBy;
+use super::{HeldBy, Heard};
 
 /// At most so many messages within any stretch of this length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Past<'a> {
     pub caps: &'a [Cap],
     /// None: there is none.
     pub budget: Option<Budget>,
+    /// What this person was sent of late.
+    pub heard: Heard,
 }
 
 impl Past<'_> {

@@ -10,13 +10,25 @@ fn at(minutes: i64) -> DateTime<Utc> {
 }
 
 fn row(stage: Stage) -> Waiting<'static> {
-    Waiting { kind: Kind::Alert(stage), priority: Some("High"), was_held: false, has_fallback: false }
+    Waiting {
+        kind: Kind::Alert(stage),
+        priority: Some("High"),
+        was_held: false,
+        has_fallback: false,
+        step: 0,
+        since: at(0),
+        due: None,
+        is_known: false,
+        is_urgent: true,
+        is_timely: false,
+        zone: None,
+    }
 }
 
 const WARNING: Stage = Stage::Warning;
 
 fn past<'a>(sent: &'a [DateTime<Utc>], rules: &'a Rules) -> Past<'a> {
-    Past { sent, caps: rules.caps_of(ChannelKind::Sms), budget: None }
+    Past { sent, caps: rules.caps_of(ChannelKind::Sms), budget: None, heard: Heard::default() }
 }
 
 /// What becomes of rows that wait by text message: a letter each.
@@ -91,7 +103,7 @@ fn two_for_which_there_is_room_for_one_share_it() {
 #[test]
 fn over_the_budget_another_channel_says_it_or_it_waits() {
     let rules = Rules { caps: BTreeMap::new(), ..Rules::default() };
-    let spent = Past { sent: &[], caps: &[], budget: Some(Budget { left: 0, opens_at: at(600) }) };
+    let spent = Past { sent: &[], caps: &[], budget: Some(Budget { left: 0, opens_at: at(600) }), heard: Heard::default() };
     let elsewhere = Waiting { has_fallback: true, ..row(WARNING) };
     let fates = shape(&[elsewhere, row(WARNING)], ChannelKind::Sms, &spent, &rules, at(0));
     assert_eq!(fates, [Fate::OtherChannel, Fate::Hold { until: at(600), by: HeldBy::Budget }]);

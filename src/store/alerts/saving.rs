@@ -134,6 +134,7 @@ mod tests {
             message,
             due_at: now(),
             created_at: now(),
+            reader: Default::default(),
         };
         AlertTurn { notifications: vec![notification], ..AlertTurn::default() }
     }

@@ -9,15 +9,17 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
-use super::{UnderWay, bundle, enqueue, json, leased, millis};
+use super::{Reader, UnderWay, bundle, enqueue, json, leased, millis, reader};
 use crate::alert::Stage;
 use crate::alert::escalation::ChannelKind;
-use crate::alert::noise::{Budget, Cap, Fate, HeldBy, Kind, Past, Rules, Waiting, rank, shape};
+use crate::alert::noise::{Budget, Cap, Fate, Heard, HeldBy, Kind, Past, Rules, Waiting, rank, shape};
 
 /// A client of whom nobody was told for so long is news again.
 const CLIENT_IS_NEWS_AFTER: TimeDelta = TimeDelta::hours(1);
+/// So far back messages to one person are counted.
+const DAY: TimeDelta = TimeDelta::days(1);
 /// What stands beside a row whose channel had no budget left.
 const OVER_BUDGET: &str = "the day's text messages are used up; told by another channel";
 
@@ -35,6 +37,12 @@ struct Found {
     /// Whether its client was spoken of lately.
     known_client: bool,
     first_due_at: i64,
+    step: u32,
+    created_at: DateTime<Utc>,
+    breach_at: Option<DateTime<Utc>>,
+    /// Whether something of its alert was said before.
+    is_known: bool,
+    reader: Reader,
 }
 
 /// What is to be done with the rows, by key.
@@ -48,21 +56,33 @@ struct Orders {
     /// The earliest that a row of each bundle was due.
     bundles_due: Vec<i64>,
     elsewhere: Vec<String>,
+    /// Breaches that must not wait for the morning of the one who would be woken.
+    past_sleepers: Vec<String>,
     over_budget: HashSet<String>,
 }
 
-/// Decides about all of `channel` that is due and was not let go yet. Gives the tenants whose budget holds something up.
+/// What came of shaping.
+#[derive(Default)]
+pub(super) struct Shaped {
+    /// The tenants whose budget holds something up.
+    pub over_budget: HashSet<String>,
+    /// The next step of an alert was brought forward, since one is left to sleep.
+    pub hurried: bool,
+}
+
+/// Decides about all of `channel` that is due and was not let go yet.
 pub(super) async fn shape_due(
     tx: &mut SqliteConnection,
     channel: ChannelKind,
     rules: &Rules,
     under_way: &UnderWay,
     now: DateTime<Utc>,
-) -> Result<HashSet<String>, sqlx::Error> {
+) -> Result<Shaped, sqlx::Error> {
     let found = waiting(tx, channel, under_way, now).await?;
     if found.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(Shaped::default());
     }
+    let heard = heard(tx, channel, &found, now).await?;
     let mut sent = sent_lately(tx, channel, rules.caps_of(channel), &found, now).await?;
     let mut budgets = budgets(tx, channel, rules.budget_of(channel), &found, now).await?;
     let mut orders = Orders::default();
@@ -71,7 +91,8 @@ pub(super) async fn shape_due(
         let (address, tenant) = (&person[0].address, &person[0].tenant);
         let sent = sent.entry(address.clone()).or_default();
         let budget = budgets.get_mut(tenant);
-        let past = Past { sent, caps: rules.caps_of(channel), budget: budget.as_deref().copied() };
+        let heard = person[0].reader.person.as_ref().and_then(|person| heard.get(person)).copied().unwrap_or_default();
+        let past = Past { sent, caps: rules.caps_of(channel), budget: budget.as_deref().copied(), heard };
         let rows: Vec<_> = person.iter().map(Found::waiting).collect();
         let fates = match channel {
             // They keep their incidents by key, and sleep at no hour.
@@ -84,33 +105,74 @@ pub(super) async fn shape_due(
             budget.left = budget.left.saturating_sub(messages);
         }
     }
-    orders.carry_out(tx, now).await?;
-    Ok(orders.over_budget)
+    let hurried = orders.carry_out(tx, now).await?;
+    Ok(Shaped { over_budget: orders.over_budget, hurried })
 }
 
+/// What is due, and what else waits for company at the same addresses.
 async fn waiting(
     tx: &mut SqliteConnection,
     channel: ChannelKind,
     under_way: &UnderWay,
     now: DateTime<Utc>,
 ) -> Result<Vec<Found>, sqlx::Error> {
-    sqlx::query(
-        "SELECT n.key, n.tenant, n.recipient, n.address, n.kind, n.stage, n.client, n.priority, n.first_due_at,
-                n.held_by IS NOT NULL AS was_held, n.fallback <> '[]' AS has_fallback,
-                EXISTS (SELECT 1 FROM notifications p WHERE p.tenant = n.tenant AND p.client = n.client
-                        AND p.released_at > $3) AS known_client
-         FROM notifications n WHERE n.channel = $1 AND n.state = 'pending' AND n.released_at IS NULL AND n.due_at <= $2
-         AND n.key NOT IN (SELECT value FROM json_each($4))
-         ORDER BY n.address, n.tenant, n.recipient, n.breach_at, n.key",
+    let due = format!("{WAITING} AND n.due_at <= $2 ORDER BY n.address, n.tenant, n.recipient, n.breach_at, n.key");
+    let due = sqlx::query(AssertSqlSafe(due)).bind(channel.as_str()).bind(millis(now));
+    let due = due.bind(millis(now - CLIENT_IS_NEWS_AFTER)).bind(under_way.keys());
+    // Row by row: ten thousand as the database gives them take ten times the room.
+    let mut found = due.try_map(|row: SqliteRow| Found::read(&row)).fetch_all(&mut *tx).await?;
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let addresses: HashSet<&str> = found.iter().map(|row| row.address.as_str()).collect();
+    let company = format!("{WAITING} AND n.due_at > $2 AND n.held_by = 'pace' AND n.address IN (SELECT value FROM json_each($5))");
+    let company = sqlx::query(AssertSqlSafe(company)).bind(channel.as_str()).bind(millis(now));
+    let company = company.bind(millis(now - CLIENT_IS_NEWS_AFTER)).bind(under_way.keys()).bind(json(&addresses));
+    let company = company.try_map(|row: SqliteRow| Found::read(&row)).fetch_all(tx).await?;
+    if !company.is_empty() {
+        found.extend(company);
+        found.sort_by(|a, b| a.place().cmp(&b.place()));
+    }
+    Ok(found)
+}
+
+/// What waits on a channel and was not let go yet.
+const WAITING: &str = "SELECT n.key, n.tenant, n.recipient, n.address, n.kind, n.stage, n.step, n.client, n.priority, n.first_due_at,
+            n.created_at, n.breach_at, n.person, n.zone, n.urgent, n.timely,
+            n.held_by IS NOT NULL AS was_held, n.fallback <> '[]' AS has_fallback,
+            EXISTS (SELECT 1 FROM notifications p WHERE p.tenant = n.tenant AND p.client = n.client
+                    AND p.released_at > $3) AS known_client,
+            EXISTS (SELECT 1 FROM notifications p WHERE p.alert_key = n.alert_key AND p.state = 'sent'
+                    AND p.person IS NOT NULL AND (n.step > 0 OR p.person = n.person)) AS is_known
+     FROM notifications n WHERE n.channel = $1 AND n.state = 'pending' AND n.released_at IS NULL
+     AND n.key NOT IN (SELECT value FROM json_each($4))";
+
+/// What each person was sent of late.
+async fn heard(
+    tx: &mut SqliteConnection,
+    channel: ChannelKind,
+    found: &[Found],
+    now: DateTime<Utc>,
+) -> Result<HashMap<String, Heard>, sqlx::Error> {
+    let people: HashSet<&str> = found.iter().filter_map(|row| row.reader.person.as_deref()).collect();
+    if people.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(String, u32, Option<i64>)> = sqlx::query_as(
+        "SELECT person, COUNT(*), MAX(CASE WHEN channel = $1 THEN released_at END) FROM notifications
+         WHERE person IN (SELECT value FROM json_each($2)) AND released_at > $3 AND released_at <= $4
+         AND bundle IS NULL AND state <> 'cancelled' GROUP BY person",
     )
     .bind(channel.as_str())
+    .bind(json(&people))
+    .bind(millis(now - DAY))
     .bind(millis(now))
-    .bind(millis(now - CLIENT_IS_NEWS_AFTER))
-    .bind(under_way.keys())
-    // Row by row: ten thousand as the database gives them take ten times the room.
-    .try_map(|row: SqliteRow| Found::read(&row))
     .fetch_all(tx)
-    .await
+    .await?;
+    let heard = |(person, today, last): (String, u32, Option<i64>)| {
+        (person, Heard { today, last: last.and_then(DateTime::from_timestamp_millis) })
+    };
+    Ok(rows.into_iter().map(heard).collect())
 }
 
 /// When each address was sent something, as far back as the longest cap looks.
@@ -184,7 +246,17 @@ impl Found {
             has_fallback: row.try_get("has_fallback")?,
             known_client: row.try_get("known_client")?,
             first_due_at: row.try_get("first_due_at")?,
+            step: row.try_get("step")?,
+            created_at: DateTime::from_timestamp_millis(row.try_get("created_at")?).unwrap_or_default(),
+            breach_at: row.try_get::<Option<i64>, _>("breach_at")?.and_then(DateTime::from_timestamp_millis),
+            is_known: row.try_get("is_known")?,
+            reader: reader(row)?,
         })
+    }
+
+    /// What is said at one place stands together, by what is due first.
+    fn place(&self) -> (&str, &str, &str, Option<DateTime<Utc>>, &str) {
+        (&self.address, &self.tenant, &self.recipient, self.breach_at, &self.key)
     }
 
     fn waiting(&self) -> Waiting<'_> {
@@ -193,6 +265,13 @@ impl Found {
             priority: self.priority.as_deref(),
             was_held: self.was_held,
             has_fallback: self.has_fallback,
+            step: self.step,
+            since: self.created_at,
+            due: self.breach_at,
+            is_known: self.is_known,
+            is_urgent: self.reader.urgent,
+            is_timely: self.reader.timely,
+            zone: self.reader.zone,
         }
     }
 }
@@ -227,6 +306,8 @@ impl Orders {
                 Fate::Hold { until, by } => {
                     self.over_budget.extend((*by == HeldBy::Budget).then(|| row.tenant.clone()));
                     self.held.push((row.key.clone(), millis(*until), by.as_str()));
+                    let sleeps = *by == HeldBy::Night && row.kind == Kind::Alert(Stage::Breached);
+                    self.past_sleepers.extend(sleeps.then(|| row.key.clone()));
                 }
                 Fate::OtherChannel => {
                     self.over_budget.insert(row.tenant.clone());
@@ -243,10 +324,11 @@ impl Orders {
         messages
     }
 
-    async fn carry_out(&mut self, tx: &mut SqliteConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    /// True if the next step of an alert was brought forward.
+    async fn carry_out(&mut self, tx: &mut SqliteConnection, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
         for (rows, due) in std::mem::take(&mut self.bundles).into_iter().zip(std::mem::take(&mut self.bundles_due)) {
             let best = rows.iter().map(|(_, rank)| *rank).min().unwrap_or_default();
-            match bundle::form(tx, &rows, due, now).await? {
+            match bundle::form(tx, &rows, due.min(millis(now)), now).await? {
                 Some(key) => self.alone.push((key, best)),
                 // One of them cannot be read: each by itself, it is found out and set aside.
                 None => self.alone.extend(rows),
@@ -261,14 +343,15 @@ impl Orders {
         if !self.elsewhere.is_empty() {
             say_elsewhere(tx, &self.elsewhere, now).await?;
         }
-        Ok(())
+        if self.past_sleepers.is_empty() { Ok(false) } else { go_past(tx, &self.past_sleepers, now).await }
     }
 }
 
 /// Lets rows go, each with its rank.
 async fn release(tx: &mut SqliteConnection, rows: &[(String, u8)], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE notifications SET released_at = $1, rank = said.value ->> 1 FROM json_each($2) AS said
+        "UPDATE notifications SET released_at = $1, due_at = MIN(due_at, $1), first_due_at = MIN(first_due_at, $1),
+         rank = said.value ->> 1 FROM json_each($2) AS said
          WHERE notifications.key = said.value ->> 0",
     )
     .bind(millis(now))
@@ -288,6 +371,23 @@ async fn hold(tx: &mut SqliteConnection, rows: &[(String, i64, &'static str)]) -
     .execute(tx)
     .await
     .map(drop)
+}
+
+/// Runs the next step at once of those alerts of whose breach nobody is told now but by the rows of these `keys`, which
+/// wait until somebody wakes up. True if there is one.
+async fn go_past(tx: &mut SqliteConnection, keys: &[String], now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
+    let hurried = sqlx::query(
+        "UPDATE alerts SET next_step_at = $2 WHERE state = 'open' AND next_step_at > $2 AND key IN (
+           SELECT h.alert_key FROM notifications h WHERE h.key IN (SELECT value FROM json_each($1))
+           AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = h.alert_key AND n.stage = h.stage
+             AND n.step = h.step AND n.person IS NOT NULL AND COALESCE(n.held_by, '') <> 'night'
+             AND n.state IN ('pending', 'sending', 'bundled', 'sent')))",
+    )
+    .bind(json(&keys))
+    .bind(millis(now))
+    .execute(tx)
+    .await?;
+    Ok(hurried.rows_affected() > 0)
 }
 
 /// Has the next channel of each row say it.

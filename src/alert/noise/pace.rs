@@ -1,0 +1,158 @@
+//! Pace: how far apart the messages to one person lie.
+//!
+//! A breach is told at once. What is less pressing waits for company: warnings
+//! for a few minutes, what nobody took on for a quarter of an hour, good news
+//! for the next message. The more somebody got today, the longer; but nobody
+//! first hears of a danger after half of its time has passed, and a breach of
+//! which nobody knows waits for nothing.
+
+use chrono::{DateTime, NaiveTime, TimeDelta, Timelike, Utc};
+use chrono_tz::Tz;
+
+use super::quiet::QuietHours;
+use super::{Kind, Waiting};
+use crate::alert::Stage;
+
+/// A warning with less wall time than this before it is due waits for no company.
+const PRESSING: TimeDelta = TimeDelta::minutes(30);
+/// A breach that its reader was warned of waits no longer than this, however much was said today.
+const LONGEST_FOR_A_BREACH: TimeDelta = TimeDelta::hours(1);
+
+/// How far apart messages to one person lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Warnings that fall within this time are one message.
+    pub gather: TimeDelta,
+    /// What nobody took on is told together, at most this often.
+    pub escalations_every: TimeDelta,
+    /// Good news waits this long for a message to go along with.
+    pub recoveries_wait: TimeDelta,
+    /// As many messages as one person should get in 24 hours: the nearer, the further apart. 0: no matter.
+    pub a_day: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            gather: TimeDelta::minutes(5),
+            escalations_every: TimeDelta::minutes(15),
+            recoveries_wait: TimeDelta::hours(12),
+            a_day: 15,
+        }
+    }
+}
+
+/// What a person was sent of late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Messages in the last 24 hours, by whatever channel.
+    pub today: u32,
+    /// The last on this channel.
+    pub last: Option<DateTime<Utc>>,
+}
+
+impl Pace {
+    /// From when on `row` is worth a message; it goes along with any that leaves before.
+    pub(super) fn from(&self, row: &Waiting<'_>, heard: Heard) -> DateTime<Utc> {
+        let apart = |least: TimeDelta| heard.last.map_or(row.since, |last| (last + least).max(row.since));
+        match row.kind {
+            Kind::Watch | Kind::Digest => row.since,
+            Kind::Recovery if row.is_timely => row.since,
+            Kind::Recovery => row.since + self.recoveries_wait,
+            Kind::Alert(Stage::Breached) if !row.is_known => row.since,
+            Kind::Alert(stage) if row.step > 0 => {
+                let spacing = if row.is_urgent { TimeDelta::zero() } else { self.spacing(heard) };
+                let from = apart(spacing.max(self.escalations_every));
+                if stage == Stage::Breached { from } else { from.min(latest(row)) }
+            }
+            Kind::Alert(Stage::Breached) if row.is_urgent || heard.today * 2 < self.a_day => row.since,
+            Kind::Alert(Stage::Breached) => apart(self.spacing(heard).min(LONGEST_FOR_A_BREACH)),
+            Kind::Alert(_) if row.due.is_some_and(|due| due - row.since < PRESSING) => row.since,
+            Kind::Alert(_) => {
+                let few = row.is_urgent || heard.today * 4 < self.a_day;
+                let spacing = if few { TimeDelta::zero() } else { self.spacing(heard) };
+                apart(spacing).max(row.since + self.gather).min(latest(row))
+            }
+        }
+    }
+
+    /// How far apart messages lie after those of today.
+    fn spacing(&self, heard: Heard) -> TimeDelta {
+        let (today, a_day) = (heard.today, self.a_day);
+        match () {
+            () if a_day == 0 => TimeDelta::zero(),
+            () if today * 4 < a_day => TimeDelta::minutes(15),
+            () if today * 2 < a_day => TimeDelta::minutes(30),
+            () if today * 3 < a_day * 2 => TimeDelta::hours(1),
+            () if today * 5 < a_day * 4 => TimeDelta::hours(2),
+            () => TimeDelta::hours(4),
+        }
+    }
+}
+
+/// Who hears of a danger only when half of its time has passed has too little left.
+fn latest(row: &Waiting<'_>) -> DateTime<Utc> {
+    let half = row.due.map(|due| row.since + (due - row.since) / 2);
+    half.map_or(DateTime::<Utc>::MAX_UTC, |half| half.max(row.since))
+}
+
+/// The hours in which a text message wakes people, wherever they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Night {
+    pub from: NaiveTime,
+    pub until: NaiveTime,
+}
+
+impl Default for Night {
+    fn default() -> Self {
+        let hour = |hour| NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or_default();
+        Self { from: hour(22), until: hour(7) }
+    }
+}
+
+impl Night {
+    /// When the night that it is at `now` in `zone` ends; none by day.
+    pub fn over_at(&self, zone: Tz, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let minutes = |time: NaiveTime| u16::try_from(time.num_seconds_from_midnight() / 60).unwrap_or_default();
+        let hours = QuietHours {
+            from: minutes(self.from),
+            until: minutes(self.until),
+            timezone: zone,
+            days: [true; 7],
+            channels: Default::default(),
+            except: Default::default(),
+            breaches: false,
+        };
+        hours.over_at(now)
+    }
+}
+
+/// Names of priorities as they are common, the most urgent first.
+const COMMON: [&str; 18] = [
+    "emergency", "critical", "urgent", "highest", "p0", "p1", "high", "p2", "p3", "medium", "normal", "moderate", "p4",
+    "low", "p5", "lowest", "very low", "planning",
+];
+/// Those before this place are urgent where nothing else is known.
+const URGENT_BEFORE: usize = 8;
+/// So many of a tenant's priorities are urgent.
+const URGENT: usize = 2;
+
+/// Which of a tenant's `priorities` are its two most urgent: by their names if these are common, else by their order.
+pub fn most_urgent(priorities: &[String]) -> Vec<&str> {
+    let place = |name: &str| COMMON.iter().position(|common| common.eq_ignore_ascii_case(name.trim()));
+    let mut names: Vec<&str> = priorities.iter().map(String::as_str).collect();
+    if names.iter().all(|name| place(name).is_some()) {
+        names.sort_by_key(|name| place(name));
+    }
+    names.truncate(URGENT);
+    names
+}
+
+/// Whether `priority` is one of the `urgent` ones; where these are not known, whether its name says so.
+pub fn is_urgent(priority: Option<&str>, urgent: &[&str]) -> bool {
+    let Some(priority) = priority.map(str::trim) else { return false };
+    if urgent.is_empty() {
+        return COMMON[..URGENT_BEFORE].iter().any(|common| common.eq_ignore_ascii_case(priority));
+    }
+    urgent.iter().any(|name| name.trim().eq_ignore_ascii_case(priority))
+}
