@@ -45,7 +45,14 @@ fn breaches_only(config: &mut Config) {
     without_budget(config);
     config.alerts.warn_at.clear();
     // Each breach by itself: what waits for a cap, or goes out with others, is late on purpose.
-    config.alerts.noise = Rules { caps: Default::default(), sms_per_day: None, bundle_from: usize::MAX, quiet: None, pace: None, ..Rules::default() };
+    config.alerts.noise = Rules {
+        caps: Default::default(),
+        sms_per_day: None,
+        bundle_from: usize::MAX,
+        quiet: None,
+        pace: None,
+        ..Rules::default()
+    };
     config.tenants.values_mut().for_each(|tenant| tenant.hours = superops_sla::config::Hours::Msp);
 }
 

@@ -375,7 +375,9 @@ pub(super) async fn recover(
             let thread: Option<String> = row.try_get("thread")?;
             // Good news by email needs no text message besides. Email comes first in the alphabet.
             let is_said = |notice: &NewNotification| {
-                let same = |known: &NewNotification| known.recipient == notice.recipient && known.channel == ChannelKind::Email;
+                let same = |known: &NewNotification| {
+                    known.recipient == notice.recipient && known.channel == ChannelKind::Email
+                };
                 notice.channel == ChannelKind::Sms && notices.iter().any(same)
             };
             let notice = notice.filter(|notice| !is_said(notice));

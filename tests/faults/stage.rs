@@ -33,7 +33,8 @@ pub const PUBLIC_URL: &str = "https://sla.example.com";
 /// As the environment has it.
 pub const GATEWAY_TOKEN: &str = "gateway-token";
 /// Each message by itself, however many there are: so that they can be counted.
-pub const ONE_BY_ONE: &str = "[alerts.pace]\nsingly = true\n[alerts.limits]\nsms_per_number = []\nsms_per_day = 0\nbundle_from = 1000000\n";
+pub const ONE_BY_ONE: &str =
+    "[alerts.pace]\nsingly = true\n[alerts.limits]\nsms_per_number = []\nsms_per_day = 0\nbundle_from = 1000000\n";
 
 /// How the technician hears of an alert.
 pub enum By {

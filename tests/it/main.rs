@@ -22,6 +22,7 @@ mod life;
 mod noise;
 mod numbers;
 mod on_call;
+mod pace;
 mod phones;
 mod policies;
 mod predicted;

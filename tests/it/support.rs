@@ -96,6 +96,22 @@ impl TestApp {
         Self::set_up(false, more).await
     }
 
+    /// With the usual pace of messages, and `more` at the end of the configuration.
+    pub async fn paced(more: &str) -> Self {
+        let mut app = Self::with(more).await;
+        app.paced = true;
+        app.restart().await;
+        app
+    }
+
+    /// The same, in an office in London.
+    pub async fn paced_office(more: &str) -> Self {
+        let mut app = Self::with_office(more).await;
+        app.paced = true;
+        app.restart().await;
+        app
+    }
+
     /// With ntfy, Slack, PagerDuty, Teams and a webhook, and `more` at the end of the configuration.
     pub async fn with_systems(more: &str) -> Self {
         Self::set_up(true, more).await

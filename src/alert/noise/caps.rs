@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{HeldBy, Heard};
+use super::{Heard, HeldBy};
 
 /// At most so many messages within any stretch of this length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

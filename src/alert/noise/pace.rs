@@ -129,8 +129,24 @@ impl Night {
 
 /// Names of priorities as they are common, the most urgent first.
 const COMMON: [&str; 18] = [
-    "emergency", "critical", "urgent", "highest", "p0", "p1", "high", "p2", "p3", "medium", "normal", "moderate", "p4",
-    "low", "p5", "lowest", "very low", "planning",
+    "emergency",
+    "critical",
+    "urgent",
+    "highest",
+    "p0",
+    "p1",
+    "high",
+    "p2",
+    "p3",
+    "medium",
+    "normal",
+    "moderate",
+    "p4",
+    "low",
+    "p5",
+    "lowest",
+    "very low",
+    "planning",
 ];
 /// Those before this place are urgent where nothing else is known.
 const URGENT_BEFORE: usize = 8;

@@ -27,6 +27,11 @@ fn row(stage: Stage) -> Waiting<'static> {
 
 const WARNING: Stage = Stage::Warning;
 
+/// Each by itself and at once, but for storms.
+fn singly() -> Rules {
+    Rules { pace: None, bundle_from: STORM_FROM, ..Rules::default() }
+}
+
 fn past<'a>(sent: &'a [DateTime<Utc>], rules: &'a Rules) -> Past<'a> {
     Past { sent, caps: rules.caps_of(ChannelKind::Sms), budget: None, heard: Heard::default() }
 }
@@ -56,7 +61,7 @@ fn night(days: [bool; 7], timezone: &str) -> QuietHours {
 
 #[test]
 fn a_few_go_alone_many_go_together_and_what_waited_together_leaves_together() {
-    let uncapped = Rules { caps: BTreeMap::new(), ..Rules::default() };
+    let uncapped = Rules { caps: BTreeMap::new(), ..singly() };
     let held = Waiting { was_held: true, ..row(WARNING) };
     let digest = Waiting { kind: Kind::Digest, ..row(WARNING) };
     let cases = [
@@ -75,7 +80,7 @@ fn a_few_go_alone_many_go_together_and_what_waited_together_leaves_together() {
 
 #[test]
 fn a_cap_holds_until_the_moment_it_opens_again() {
-    let rules = Rules::default();
+    let rules = singly();
     let minutes = |minutes: &[i64]| minutes.iter().map(|minute| at(*minute)).collect::<Vec<_>>();
     let cases = [
         ("nothing sent yet", vec![], 0, None),
@@ -94,7 +99,7 @@ fn a_cap_holds_until_the_moment_it_opens_again() {
 
 #[test]
 fn two_for_which_there_is_room_for_one_share_it() {
-    let rules = Rules::default();
+    let rules = singly();
     assert_eq!(told(&[row(WARNING); 2], &past(&[], &rules), &rules, at(0)), "tt");
     let digest = Waiting { kind: Kind::Digest, ..row(WARNING) };
     assert_eq!(told(&[row(WARNING), digest], &past(&[], &rules), &rules, at(0)), "ah");
@@ -102,8 +107,9 @@ fn two_for_which_there_is_room_for_one_share_it() {
 
 #[test]
 fn over_the_budget_another_channel_says_it_or_it_waits() {
-    let rules = Rules { caps: BTreeMap::new(), ..Rules::default() };
-    let spent = Past { sent: &[], caps: &[], budget: Some(Budget { left: 0, opens_at: at(600) }), heard: Heard::default() };
+    let rules = Rules { caps: BTreeMap::new(), ..singly() };
+    let spent =
+        Past { sent: &[], caps: &[], budget: Some(Budget { left: 0, opens_at: at(600) }), heard: Heard::default() };
     let elsewhere = Waiting { has_fallback: true, ..row(WARNING) };
     let fates = shape(&[elsewhere, row(WARNING)], ChannelKind::Sms, &spent, &rules, at(0));
     assert_eq!(fates, [Fate::OtherChannel, Fate::Hold { until: at(600), by: HeldBy::Budget }]);
@@ -114,7 +120,7 @@ fn quiet_hours_hold_all_but_what_is_excepted() {
     let quiet = night([true; 7], "UTC");
     let critical = Waiting { priority: Some("Critical "), ..row(WARNING) };
     let rows = [row(WARNING), critical, row(Stage::Breached)];
-    let rules = |quiet| Rules { quiet: Some(quiet), caps: BTreeMap::new(), ..Rules::default() };
+    let rules = |quiet| Rules { quiet: Some(quiet), caps: BTreeMap::new(), ..singly() };
     let with = |quiet, now| {
         let rules = rules(quiet);
         told(&rows, &past(&[], &rules), &rules, now)
@@ -196,7 +202,7 @@ fn play(arrivals: &[(i64, bool, bool)], rules: &Rules) -> (Vec<DateTime<Utc>>, u
                 kind: if row.digest { Kind::Digest } else { Kind::Alert(WARNING) },
                 priority: row.critical.then_some("critical"),
                 was_held: row.was_held,
-                has_fallback: false,
+                ..self::row(WARNING)
             })
             .collect();
         let fates = shape(&waiting, ChannelKind::Sms, &past(&sent, rules), rules, now);
@@ -226,7 +232,7 @@ proptest! {
         arrivals in prop::collection::vec((0i64..2000, prop::bool::weighted(0.1), any::<bool>()), 0..120),
         quiet in any::<bool>(),
     ) {
-        let rules = Rules { quiet: quiet.then(|| night([true; 7], "Europe/London")), ..Rules::default() };
+        let rules = Rules { quiet: quiet.then(|| night([true; 7], "Europe/London")), ..singly() };
         let (sent, said) = play(&arrivals, &rules);
         prop_assert_eq!(said, arrivals.len());
         for cap in rules.caps_of(ChannelKind::Sms) {
@@ -239,8 +245,106 @@ proptest! {
 
     #[test]
     fn without_caps_a_night_ends_in_one_message(minutes in prop::collection::vec(120i64..650, 2..40)) {
-        let rules = Rules { quiet: Some(night([true; 7], "UTC")), caps: BTreeMap::new(), ..Rules::default() };
+        let rules = Rules { quiet: Some(night([true; 7], "UTC")), caps: BTreeMap::new(), ..singly() };
         let arrivals: Vec<_> = minutes.into_iter().map(|minute| (minute, false, false)).collect();
         prop_assert_eq!(play(&arrivals, &rules), (vec![at(11 * 60)], arrivals.len()));
     }
+}
+
+/// A warning of a ticket of no great priority that is due in four hours.
+fn calm() -> Waiting<'static> {
+    Waiting { due: Some(at(240)), is_urgent: false, ..row(WARNING) }
+}
+
+/// Somebody who got so many messages today, the last of them a minute ago.
+fn having_heard(today: u32) -> Past<'static> {
+    Past { sent: &[], caps: &[], budget: None, heard: Heard { today, last: Some(at(-1)) } }
+}
+
+/// When a row that is alone leaves, in minutes; none: at once.
+fn leaves(row: Waiting<'_>, today: u32) -> Option<i64> {
+    match shape(&[row], ChannelKind::Email, &having_heard(today), &Rules::default(), at(0))[..] {
+        [Fate::Hold { until, by: HeldBy::Pace }] => Some((until - at(0)).num_minutes()),
+        [Fate::Alone] => None,
+        ref other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_less_pressing_it_is_and_the_more_was_said_today_the_longer_it_waits() {
+    let breach = Waiting { is_known: true, ..Waiting { kind: Kind::Alert(Stage::Breached), ..calm() } };
+    let news = Waiting { is_known: false, ..breach };
+    let pressing = Waiting { due: Some(at(29)), ..calm() };
+    let untaken = Waiting { step: 1, is_known: true, ..calm() };
+    let late = Waiting { step: 1, ..breach };
+    let good = Waiting { kind: Kind::Recovery, ..calm() };
+    let cases = [
+        ("a warning", calm(), [Some(5), Some(29), Some(119)]),
+        ("an urgent warning", Waiting { is_urgent: true, ..calm() }, [Some(5); 3]),
+        ("a pressing warning", pressing, [None; 3]),
+        ("a breach that was warned of", breach, [None, None, Some(59)]),
+        ("a breach that is news", news, [None; 3]),
+        ("an urgent breach", Waiting { is_urgent: true, ..breach }, [None; 3]),
+        ("a warning that nobody took on", untaken, [Some(14), Some(29), Some(120)]),
+        ("a breach that nobody took on", late, [Some(14), Some(29), Some(239)]),
+        ("a breach that nobody was told of, on a later step", Waiting { is_known: false, ..late }, [None; 3]),
+        ("good news", good, [Some(720); 3]),
+        ("good news for somebody who is at it", Waiting { is_timely: true, ..good }, [None; 3]),
+    ];
+    for (name, row, expected) in cases {
+        assert_eq!([0, 5, 12].map(|today| leaves(row, today)), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_waits_for_company_leaves_with_the_first_that_does_not() {
+    let breach = Waiting { kind: Kind::Alert(Stage::Breached), ..calm() };
+    let good = Waiting { kind: Kind::Recovery, ..calm() };
+    let fates = |rows: &[Waiting<'_>]| shape(rows, ChannelKind::Email, &having_heard(1), &Rules::default(), at(0));
+    assert_eq!(fates(&[calm(), breach, good]), [Fate::Together; 3]);
+    assert!(fates(&[calm(), good]).iter().all(|fate| matches!(fate, Fate::Hold { by: HeldBy::Pace, .. })));
+    let digest = Waiting { kind: Kind::Digest, ..calm() };
+    assert!(
+        matches!(fates(&[calm(), digest])[..], [Fate::Hold { .. }, Fate::Alone]),
+        "a digest is a message of its own"
+    );
+}
+
+#[test]
+fn at_night_only_an_urgent_breach_is_texted() {
+    let breach = Waiting { kind: Kind::Alert(Stage::Breached), zone: Some(Tz::Europe__London), ..calm() };
+    let urgent = Waiting { is_urgent: true, ..breach };
+    // It is eight in the evening in London, and eleven at night in Moscow.
+    let moscow = Some(Tz::Europe__Moscow);
+    let cases = [
+        ("by day", breach, ChannelKind::Sms, Fate::Alone),
+        (
+            "by night",
+            Waiting { zone: moscow, ..breach },
+            ChannelKind::Sms,
+            Fate::Hold { until: at(480), by: HeldBy::Night },
+        ),
+        ("by night, urgent", Waiting { zone: moscow, ..urgent }, ChannelKind::Sms, Fate::Alone),
+        ("by night, by email", Waiting { zone: moscow, ..breach }, ChannelKind::Email, Fate::Alone),
+        ("nobody knows where", Waiting { zone: None, ..breach }, ChannelKind::Sms, Fate::Alone),
+    ];
+    for (name, row, channel, expected) in cases {
+        let past = Past { sent: &[], caps: &[], budget: None, heard: Heard::default() };
+        assert_eq!(shape(&[row], channel, &past, &Rules::default(), at(0)), [expected], "{name}");
+    }
+}
+
+#[test]
+fn the_most_urgent_priorities_are_known_by_name_or_else_by_order() {
+    let cases: [(&[&str], &[&str]); 4] = [
+        (&["Low", "Medium", "High", "Critical"], &["Critical", "High"]),
+        (&["P1", "P2", "P3", "P4"], &["P1", "P2"]),
+        (&["Red alert", "High", "Low"], &["Red alert", "High"]),
+        (&["Low"], &["Low"]),
+    ];
+    for (priorities, expected) in cases {
+        let owned: Vec<String> = priorities.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(most_urgent(&owned), expected);
+    }
+    assert!(is_urgent(Some(" critical"), &[]) && !is_urgent(Some("Medium"), &[]) && !is_urgent(None, &["High"]));
 }

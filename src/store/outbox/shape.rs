@@ -125,7 +125,9 @@ async fn waiting(
         return Ok(found);
     }
     let addresses: HashSet<&str> = found.iter().map(|row| row.address.as_str()).collect();
-    let company = format!("{WAITING} AND n.due_at > $2 AND n.held_by = 'pace' AND n.address IN (SELECT value FROM json_each($5))");
+    let company = format!(
+        "{WAITING} AND n.due_at > $2 AND n.held_by = 'pace' AND n.address IN (SELECT value FROM json_each($5))"
+    );
     let company = sqlx::query(AssertSqlSafe(company)).bind(channel.as_str()).bind(millis(now));
     let company = company.bind(millis(now - CLIENT_IS_NEWS_AFTER)).bind(under_way.keys()).bind(json(&addresses));
     let company = company.try_map(|row: SqliteRow| Found::read(&row)).fetch_all(tx).await?;
@@ -137,7 +139,8 @@ async fn waiting(
 }
 
 /// What waits on a channel and was not let go yet.
-const WAITING: &str = "SELECT n.key, n.tenant, n.recipient, n.address, n.kind, n.stage, n.step, n.client, n.priority, n.first_due_at,
+const WAITING: &str =
+    "SELECT n.key, n.tenant, n.recipient, n.address, n.kind, n.stage, n.step, n.client, n.priority, n.first_due_at,
             n.created_at, n.breach_at, n.person, n.zone, n.urgent, n.timely,
             n.held_by IS NOT NULL AS was_held, n.fallback <> '[]' AS has_fallback,
             EXISTS (SELECT 1 FROM notifications p WHERE p.tenant = n.tenant AND p.client = n.client

@@ -1,0 +1,162 @@
+//! Not too much: what is not pressing waits for company, nights are left in peace, and a breach still waits for nothing.
+
+use chrono::TimeDelta;
+use superops_sla::alert::life::{Act, Actor, How};
+use superops_sla::service::Scope;
+use superops_sla::simulator::NewTicket;
+use superops_sla::simulator::receivers::CaughtKind;
+
+use crate::life::only_alert;
+use crate::support::{TestApp, minutes, usual};
+
+const TICK: TimeDelta = TimeDelta::milliseconds(1);
+const ONE_STEP: &str = "[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\n";
+/// Without texts, and without the account manager.
+const TWO_STEPS: &str = "[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['email']\n\
+    [[alerts.steps]]\nafter = '15m'\nnotify = ['manager']\nchannels = ['email']\n";
+const MATEO: &str = "mateo.alvarez@example.com";
+const DANA: &str = "dana.whitfield@example.com";
+
+fn ticket(priority: &str, due_in: TimeDelta) -> NewTicket {
+    NewTicket { priority: Some(priority.to_owned()), resolution_due_in: Some(due_in), ..usual() }
+}
+
+/// Lets so many minutes pass, one after the other. What was said, with the minute: `+5 email mateo…: the first words`.
+async fn pass(app: &mut TestApp, length: i64) -> Vec<String> {
+    let mut said = Vec::new();
+    for minute in 1..=length {
+        app.wait(minutes(1)).await;
+        said.extend(app.said().lines().map(|line| format!("+{minute} {line}")));
+    }
+    said
+}
+
+/// Somebody acknowledges the only alert.
+async fn acknowledge(app: &mut TestApp, name: &str) {
+    let id = only_alert(app).await.id;
+    let actor = Actor { name: name.to_owned(), how: How::Page, origin: "a test".to_owned(), note: None };
+    app.parts().service.act_on_alert(&Scope::All, &id, Act::Acknowledge, &actor).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn warnings_of_one_person_that_fall_within_minutes_are_one_message() {
+    let mut app = TestApp::paced(TWO_STEPS).await;
+    for later in [0, 2, 4] {
+        app.superops.add(ticket("Medium", minutes(240 + later)));
+    }
+    app.turn().await;
+    // Three quarters of four hours.
+    app.wait(minutes(179)).await;
+    let said = pass(&mut app, 10).await;
+    assert_eq!(said.len(), 1, "{said:#?}");
+    assert!(said[0].starts_with("+6 ") && said[0].contains(MATEO) && said[0].contains("3 tickets"), "{said:#?}");
+}
+
+#[tokio::test]
+async fn a_warning_that_is_due_soon_waits_for_no_company() {
+    let mut app = TestApp::paced(ONE_STEP).await;
+    app.ticket(minutes(60));
+    app.turn().await;
+    app.wait(minutes(45)).await;
+    assert_eq!(app.said().lines().count(), 1);
+}
+
+#[tokio::test]
+async fn what_nobody_took_on_is_told_together_at_most_each_quarter_of_an_hour() {
+    let mut app = TestApp::paced(TWO_STEPS).await;
+    for later in [0, 3, 6, 9, 12] {
+        app.superops.add(ticket("Medium", minutes(60 + later)));
+    }
+    app.turn().await;
+    app.wait(minutes(44)).await;
+    let said = pass(&mut app, 60).await;
+    let minute = |line: &String| line[1..].split(' ').next().unwrap().parse::<i64>().unwrap();
+    let of_dana: Vec<i64> = said.iter().filter(|line| line.contains(DANA)).map(minute).collect();
+    assert!(!of_dana.is_empty() && of_dana.windows(2).all(|pair| pair[1] - pair[0] >= 15), "{said:#?}");
+    let breaches = said.iter().filter(|line| line.contains(MATEO) && line.contains("reached")).count();
+    assert!(breaches >= 5, "each breach is told to its owner at once: {said:#?}");
+}
+
+#[tokio::test]
+async fn good_news_goes_along_with_the_next_message() {
+    let mut app = TestApp::paced(ONE_STEP).await;
+    let solved = app.ticket(minutes(60));
+    app.superops.add(ticket("Medium", minutes(80)));
+    app.turn().await;
+    app.wait(minutes(45)).await;
+    app.said();
+    app.superops.change_status(&solved, "Resolved");
+    app.wait(minutes(1)).await;
+    assert_eq!(app.said(), "", "who solved it knows");
+    app.wait(minutes(14)).await;
+    let mails = app.heard();
+    assert_eq!(mails.len(), 1);
+    assert!(mails[0].text.contains("OK") && mails[0].text.contains("At risk"), "{}", mails[0].text);
+}
+
+#[tokio::test]
+async fn good_news_reaches_at_once_whoever_had_taken_it_on() {
+    let mut app = TestApp::paced(TWO_STEPS).await;
+    let solved = app.ticket(minutes(60));
+    app.turn().await;
+    app.wait(minutes(45)).await;
+    app.wait(minutes(15) - TICK).await;
+    let said = app.said();
+    assert!(said.contains(DANA), "{said}");
+    acknowledge(&mut app, "Dana Whitfield").await;
+    app.superops.change_status(&solved, "Resolved");
+    app.turn().await;
+    let said = app.said();
+    assert!(said.contains(DANA) && !said.contains(MATEO), "{said}");
+}
+
+#[tokio::test]
+async fn at_night_a_breach_is_mailed_at_once_and_texted_in_the_morning_unless_it_is_urgent() {
+    for (priority, at_once) in [("Medium", 0), ("High", 1), ("Critical", 1)] {
+        let mut app = TestApp::paced_office(ONE_STEP).await;
+        // Half past ten at night.
+        app.superops.add(ticket(priority, minutes(13 * 60 + 30)));
+        app.turn().await;
+        app.wait(minutes(13 * 60)).await;
+        app.heard();
+        app.wait(minutes(30) + TICK).await;
+        let count = |heard: &[std::sync::Arc<superops_sla::simulator::receivers::Caught>], kind| {
+            heard.iter().filter(|one| one.kind == kind).count()
+        };
+        let heard = app.heard();
+        assert_eq!((count(&heard, CaughtKind::Email), count(&heard, CaughtKind::Sms)), (1, at_once), "{priority}");
+        app.wait(minutes(8 * 60 + 29)).await;
+        assert_eq!(count(&app.heard(), CaughtKind::Sms), 0, "{priority}: it is not seven yet");
+        app.wait(minutes(1)).await;
+        assert_eq!(count(&app.heard(), CaughtKind::Sms), 1 - at_once, "{priority}");
+    }
+}
+
+#[tokio::test]
+async fn who_can_only_be_texted_is_left_to_sleep_and_the_next_step_is_told_at_once() {
+    let steps = "[[alerts.steps]]\nafter = '0s'\nnotify = ['sms:+15005550199']\n\
+        [[alerts.steps]]\nafter = '15m'\nnotify = ['technician']\nchannels = ['email']\n";
+    let mut app = TestApp::paced_office(&format!("[alerts]\nwarn_at = []\npredict_per_day = 0\n{steps}")).await;
+    app.superops.add(ticket("Medium", minutes(13 * 60 + 30)));
+    app.turn().await;
+    app.wait(minutes(13 * 60 + 30) + TICK).await;
+    let said = app.said();
+    assert!(said.contains(MATEO) && !said.contains("+15005550199"), "{said}");
+}
+
+#[tokio::test]
+async fn a_repeat_after_an_acknowledgement_ran_out_is_told_once_and_then_hourly() {
+    let mut app =
+        TestApp::paced("[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['email']\n").await;
+    app.ticket(minutes(60));
+    app.turn().await;
+    app.wait(minutes(60) + TICK).await;
+    app.said();
+    for length in [30, 60, 60] {
+        acknowledge(&mut app, "Mateo Alvarez").await;
+        app.wait(minutes(length) - TICK).await;
+        assert_eq!(app.said(), "", "it rests for {length} minutes");
+        app.wait(TICK).await;
+        assert_eq!(app.said().lines().count(), 1, "and is told again after {length}");
+    }
+}
