@@ -302,7 +302,7 @@ impl AlertRow {
     /// An acknowledged warning rests until the breach; a breach must not rest unattended for ever.
     fn ack_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         // Who let one run out was told again, and is not told so more often than this.
-        let ran_out = self.life.hold.as_ref().is_some_and(|hold| hold.over);
+        let ran_out = self.life.hold.as_ref().is_some_and(|hold| hold.over && hold.kind == HoldKind::Acknowledged);
         let rests = if ran_out { self.ack_expires.max(REPEATED_EVERY) } else { self.ack_expires };
         (self.raised.stage == Stage::Breached && self.told).then(|| now + rests)
     }

@@ -3,7 +3,7 @@
 use super::explain::{Page, or_default};
 use super::read_calendar::DAYS;
 use super::{ChannelKind, duration};
-use crate::alert::noise::{QuietHours, Rules};
+use crate::alert::noise::{Pace, QuietHours, Rules};
 
 /// How much is said at once, and when it waits.
 pub(super) fn rules(page: &mut Page, rules: &Rules) {
@@ -11,6 +11,8 @@ pub(super) fn rules(page: &mut Page, rules: &Rules) {
     page.heading("Not too much");
     let storm = format!("{} or more that wait for one person are one message", rules.bundle_from);
     page.row("storms", or_default(storm, rules.bundle_from == usual.bundle_from));
+    page.row("pace", or_default(pace(rules.pace.as_ref()), rules.pace == usual.pace));
+    page.row("nights", or_default(night(rules), rules.night == usual.night && rules.urgent == usual.urgent));
     for (label, channel) in [
         ("SMS a number", ChannelKind::Sms),
         ("calls a number", ChannelKind::Voice),
@@ -22,6 +24,31 @@ pub(super) fn rules(page: &mut Page, rules: &Rules) {
     let budget = rules.sms_per_day.map_or("no limit".to_owned(), |most| format!("{most} a tenant in any 24 h"));
     page.row("SMS in all", or_default(budget, rules.sms_per_day == usual.sms_per_day));
     page.row("quiet hours", rules.quiet.as_ref().map_or(or_default("none", true), quiet));
+}
+
+fn pace(pace: Option<&Pace>) -> String {
+    let Some(pace) = pace else { return "each message by itself and at once".to_owned() };
+    let show = duration::show;
+    let a_day = match pace.a_day {
+        0 => String::new(),
+        most => format!("; further apart the nearer {most} in 24 h"),
+    };
+    format!(
+        "warnings gather for {}, later steps every {}, recoveries wait up to {} for company{a_day}",
+        show(pace.gather),
+        show(pace.escalations_every),
+        show(pace.recoveries_wait)
+    )
+}
+
+fn night(rules: &Rules) -> String {
+    let Some(night) = rules.night else { return "SMS and calls at any hour".to_owned() };
+    let urgent = match rules.urgent.as_slice() {
+        [] => "the two highest priorities".to_owned(),
+        named => format!("priority {}", named.join(", ")),
+    };
+    let (from, until) = (night.from.format("%H:%M"), night.until.format("%H:%M"));
+    format!("{from} to {until} no SMS or call but for breaches of {urgent}, where the tenant's calendar tells the time")
 }
 
 fn caps(rules: &Rules, channel: ChannelKind) -> String {

@@ -49,7 +49,7 @@ async fn warnings_of_one_person_that_fall_within_minutes_are_one_message() {
     app.wait(minutes(179)).await;
     let said = pass(&mut app, 10).await;
     assert_eq!(said.len(), 1, "{said:#?}");
-    assert!(said[0].starts_with("+6 ") && said[0].contains(MATEO) && said[0].contains("3 tickets"), "{said:#?}");
+    assert!(said[0].starts_with("+6 ") && said[0].contains(MATEO) && said[0].contains("3 at risk"), "{said:#?}");
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn good_news_goes_along_with_the_next_message() {
     app.wait(minutes(14)).await;
     let mails = app.heard();
     assert_eq!(mails.len(), 1);
-    assert!(mails[0].text.contains("OK") && mails[0].text.contains("At risk"), "{}", mails[0].text);
+    assert!(mails[0].text.contains("1 done") && mails[0].text.contains("1 at risk"), "{}", mails[0].text);
 }
 
 #[tokio::test]

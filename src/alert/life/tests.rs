@@ -144,11 +144,13 @@ proptest! {
                 Happening::Pass { minutes } => now += TimeDelta::minutes(minutes),
                 Happening::Moved => moved = Some(now),
                 Happening::Do(act) => {
+                    let ran_out = row.life.hold.as_ref().is_some_and(|hold| hold.over && hold.kind == HoldKind::Acknowledged);
                     let Some(after) = row.after(act, &mia(), now) else { continue };
                     prop_assert!(after.generation >= row.generation);
                     row = after;
                     acked = act == Act::Acknowledge;
                     quiet_until = match act {
+                        Act::Acknowledge if ran_out => Some(now + REPEATED_EVERY),
                         Act::Acknowledge => Some(now + ACK_EXPIRES),
                         Act::Snooze { until } => Some(until),
                         Act::Resolve | Act::Escalate => None,

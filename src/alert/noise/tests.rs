@@ -279,7 +279,7 @@ fn the_less_pressing_it_is_and_the_more_was_said_today_the_longer_it_waits() {
     let late = Waiting { step: 1, ..breach };
     let good = Waiting { kind: Kind::Recovery, ..calm() };
     let cases = [
-        ("a warning", calm(), [Some(5), Some(29), Some(119)]),
+        ("a warning", calm(), [Some(5), Some(29), Some(120)]),
         ("an urgent warning", Waiting { is_urgent: true, ..calm() }, [Some(5); 3]),
         ("a pressing warning", pressing, [None; 3]),
         ("a breach that was warned of", breach, [None, None, Some(59)]),
