@@ -61,7 +61,7 @@ impl Place {
         format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"sqlite://sla.db\"\n\
              [tenants.acme]\nsubdomain = \"acme\"\nendpoint = \"{}/msp\"\ntoken_env = \"SUPEROPS_TOKEN\"\n\
-             [[alerts.steps]]\nafter = \"0s\"\nnotify = [\"technician\"]\nchannels = [\"email\", \"sms\"]\n\
+             [alerts.pace]\nsingly = true\n[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"technician\"]\nchannels = [\"email\", \"sms\"]\n\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"sla@example.com\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"TWILIO_AUTH_TOKEN\"\n\
              from = \"+15005550006\"\nbase_url = \"{}\"\n",

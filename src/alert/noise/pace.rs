@@ -13,8 +13,8 @@ use super::quiet::QuietHours;
 use super::{Kind, Waiting};
 use crate::alert::Stage;
 
-/// A warning with less wall time than this before it is due waits for no company.
-const PRESSING: TimeDelta = TimeDelta::minutes(30);
+/// A warning waits for company no longer than this part of the wall time that is left.
+const PART_OF_WHAT_IS_LEFT: i32 = 20;
 /// A breach that its reader was warned of waits no longer than this, however much was said today.
 const LONGEST_FOR_A_BREACH: TimeDelta = TimeDelta::hours(1);
 
@@ -67,11 +67,12 @@ impl Pace {
             }
             Kind::Alert(Stage::Breached) if row.is_urgent || heard.today * 2 < self.a_day => row.since,
             Kind::Alert(Stage::Breached) => apart(self.spacing(heard).min(LONGEST_FOR_A_BREACH)),
-            Kind::Alert(_) if row.due.is_some_and(|due| due - row.since < PRESSING) => row.since,
             Kind::Alert(_) => {
                 let few = row.is_urgent || heard.today * 4 < self.a_day;
                 let spacing = if few { TimeDelta::zero() } else { self.spacing(heard) };
-                apart(spacing).max(row.since + self.gather).min(latest(row))
+                let left = row.due.map_or(TimeDelta::MAX, |due| (due - row.since).max(TimeDelta::zero()));
+                let gather = self.gather.min(left / PART_OF_WHAT_IS_LEFT);
+                apart(spacing).max(row.since + gather).min(latest(row))
             }
         }
     }

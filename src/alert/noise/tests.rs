@@ -274,14 +274,14 @@ fn leaves(row: Waiting<'_>, today: u32) -> Option<i64> {
 fn the_less_pressing_it_is_and_the_more_was_said_today_the_longer_it_waits() {
     let breach = Waiting { is_known: true, ..Waiting { kind: Kind::Alert(Stage::Breached), ..calm() } };
     let news = Waiting { is_known: false, ..breach };
-    let pressing = Waiting { due: Some(at(29)), ..calm() };
+    let pressing = Waiting { due: Some(at(40)), ..calm() };
     let untaken = Waiting { step: 1, is_known: true, ..calm() };
     let late = Waiting { step: 1, ..breach };
     let good = Waiting { kind: Kind::Recovery, ..calm() };
     let cases = [
         ("a warning", calm(), [Some(5), Some(29), Some(120)]),
         ("an urgent warning", Waiting { is_urgent: true, ..calm() }, [Some(5); 3]),
-        ("a pressing warning", pressing, [None; 3]),
+        ("a pressing warning", pressing, [Some(2), Some(20), Some(20)]),
         ("a breach that was warned of", breach, [None, None, Some(59)]),
         ("a breach that is news", news, [None; 3]),
         ("an urgent breach", Waiting { is_urgent: true, ..breach }, [None; 3]),
