@@ -60,10 +60,9 @@ impl Pace {
             Kind::Recovery if row.is_timely => row.since,
             Kind::Recovery => row.since + self.recoveries_wait,
             Kind::Alert(Stage::Breached) if !row.is_known => row.since,
-            Kind::Alert(stage) if row.step > 0 => {
+            Kind::Alert(_) if row.step > 0 && row.is_known => {
                 let spacing = if row.is_urgent { TimeDelta::zero() } else { self.spacing(heard) };
-                let from = apart(spacing.max(self.escalations_every));
-                if stage == Stage::Breached { from } else { from.min(latest(row)) }
+                apart(spacing.max(self.escalations_every))
             }
             Kind::Alert(Stage::Breached) if row.is_urgent || heard.today * 2 < self.a_day => row.since,
             Kind::Alert(Stage::Breached) => apart(self.spacing(heard).min(LONGEST_FOR_A_BREACH)),

@@ -285,7 +285,12 @@ fn the_less_pressing_it_is_and_the_more_was_said_today_the_longer_it_waits() {
         ("a breach that was warned of", breach, [None, None, Some(59)]),
         ("a breach that is news", news, [None; 3]),
         ("an urgent breach", Waiting { is_urgent: true, ..breach }, [None; 3]),
-        ("a warning that nobody took on", untaken, [Some(14), Some(29), Some(120)]),
+        ("a warning that nobody took on", untaken, [Some(14), Some(29), Some(239)]),
+        (
+            "a warning that nobody was told of, on a later step",
+            Waiting { is_known: false, ..untaken },
+            [Some(5), Some(29), Some(120)],
+        ),
         ("a breach that nobody took on", late, [Some(14), Some(29), Some(239)]),
         ("a breach that nobody was told of, on a later step", Waiting { is_known: false, ..late }, [None; 3]),
         ("good news", good, [Some(720); 3]),
