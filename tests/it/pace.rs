@@ -103,8 +103,7 @@ async fn good_news_reaches_at_once_whoever_had_taken_it_on() {
     let solved = app.ticket(minutes(120));
     app.turn().await;
     app.wait(minutes(90)).await;
-    app.wait(minutes(15)).await;
-    let said = app.said();
+    let said = pass(&mut app, 16).await.join("\n");
     assert!(said.contains(DANA), "{said}");
     acknowledge(&mut app, "Dana Whitfield").await;
     app.superops.change_status(&solved, "Resolved");

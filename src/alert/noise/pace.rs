@@ -16,7 +16,7 @@ use crate::alert::Stage;
 /// A warning waits for company no longer than this part of the wall time that is left.
 const PART_OF_WHAT_IS_LEFT: i32 = 20;
 /// A breach that its reader was warned of waits no longer than this, however much was said today.
-const LONGEST_FOR_A_BREACH: TimeDelta = TimeDelta::hours(1);
+const LONGEST_FOR_A_BREACH: TimeDelta = TimeDelta::minutes(30);
 
 /// How far apart messages to one person lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,9 @@ impl Pace {
                 let spacing = if row.is_urgent { TimeDelta::zero() } else { self.spacing(heard) };
                 apart(spacing.max(self.escalations_every))
             }
-            Kind::Alert(Stage::Breached) if row.is_urgent || heard.today * 2 < self.a_day => row.since,
+            Kind::Alert(Stage::Breached) if row.is_urgent || heard.today * 3 < self.a_day * 2 || self.a_day == 0 => {
+                row.since
+            }
             Kind::Alert(Stage::Breached) => apart(self.spacing(heard).min(LONGEST_FOR_A_BREACH)),
             Kind::Alert(_) => {
                 let few = row.is_urgent || heard.today * 4 < self.a_day;

@@ -282,7 +282,7 @@ fn the_less_pressing_it_is_and_the_more_was_said_today_the_longer_it_waits() {
         ("a warning", calm(), [Some(5), Some(29), Some(120)]),
         ("an urgent warning", Waiting { is_urgent: true, ..calm() }, [Some(5); 3]),
         ("a pressing warning", pressing, [Some(2), Some(20), Some(20)]),
-        ("a breach that was warned of", breach, [None, None, Some(59)]),
+        ("a breach that was warned of", breach, [None, None, Some(29)]),
         ("a breach that is news", news, [None; 3]),
         ("an urgent breach", Waiting { is_urgent: true, ..breach }, [None; 3]),
         ("a warning that nobody took on", untaken, [Some(14), Some(29), Some(239)]),
