@@ -509,7 +509,7 @@ fn check_explains_the_least_configuration() {
     Not too much
       storms            2 or more that wait for one person are one message (default)
       pace              warnings gather for 5m, later steps every 15m, recoveries wait up to 12h for company; further apart the nearer 15 in 24 h (default)
-      nights            22:00 to 07:00 no SMS but for breaches of the two highest priorities, where the tenant's calendar tells the time (default)
+      nights            22:00 to 07:00 no SMS or call but for breaches of the two highest priorities, where the tenant's calendar tells the time (default)
       SMS a number      at most 1 in 1m, 5 in 15m, 11 in 1h, 21 in 3h (default)
       calls a number    at most 1 in 3m, 3 in 15m, 8 in 3h (default)
       email an address  no limit (default)
@@ -671,7 +671,7 @@ channels = ["sms"]
     Not too much
       storms            2 or more that wait for one person are one message (default)
       pace              warnings gather for 5m, later steps every 15m, recoveries wait up to 12h for company; further apart the nearer 15 in 24 h (default)
-      nights            22:00 to 07:00 no SMS but for breaches of the two highest priorities, where the tenant's calendar tells the time (default)
+      nights            22:00 to 07:00 no SMS or call but for breaches of the two highest priorities, where the tenant's calendar tells the time (default)
       SMS a number      at most 1 in 1m, 5 in 15m, 11 in 1h, 21 in 3h (default)
       calls a number    at most 1 in 3m, 3 in 15m, 8 in 3h (default)
       email an address  no limit (default)
@@ -965,7 +965,7 @@ fn limits_and_quiet_hours_are_read_and_said() {
     insta::assert_snapshot!(said, @r"
     storms            6 or more that wait for one person are one message
     pace              warnings gather for 5m, later steps every 15m, recoveries wait up to 12h for company; further apart the nearer 15 in 24 h (default)
-    nights            22:00 to 07:00 no SMS but for breaches of the two highest priorities, where the tenant's calendar tells the time (default)
+    nights            22:00 to 07:00 no SMS or call but for breaches of the two highest priorities, where the tenant's calendar tells the time (default)
     SMS a number      no limit
     calls a number    at most 1 in 3m, 3 in 15m, 8 in 3h (default)
     email an address  at most 20 in 1h
