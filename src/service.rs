@@ -201,7 +201,7 @@ impl ClockStatus {
             ("met" | "cancelled" | "unknown", _) | (_, None) => self.standing.to_owned(),
             ("paused", Some(left)) => format!("paused, {} left", self.words_of(left)),
             // SuperOps may call a clock breached before its due time; then no time is said to be left.
-            ("breached", Some(left)) if left > 0 => "breached".to_owned(),
+            ("breached", Some(left)) if left >= 0 => "breached".to_owned(),
             ("breached", Some(left)) if left > -60 => notify::JUST.to_owned(),
             ("breached", Some(_)) => format!("{} over", self.words_of(self.over.unwrap_or_default())),
             (_, Some(left)) => format!("{} left", self.words_of(left)),

@@ -160,7 +160,7 @@ impl Service {
         let states = states(query)?;
         let (page, total) = match &query.ticket {
             Some(text) => self.alerts_of_ticket(scope, text, states, skip, limit).await?,
-            None => self.alerts_in(scope, states, skip, limit).await?,
+            None => self.alerts_in(scope, states, skip, limit, now).await?,
         };
         let next = skip + page.len();
         let next_cursor = (next < total && !page.is_empty()).then(|| next.to_string());
@@ -180,7 +180,7 @@ impl Service {
         let Some((tenant, watched)) = found else { return Ok((Vec::new(), 0)) };
         let mut rows = self.store.alerts_of(&tenant, &watched.ticket.id).await?;
         rows.retain(|row| states.contains(&row.state()));
-        rows.sort_by_key(rank);
+        rows.sort_by_key(|row| rank(row, None));
         let total = rows.len();
         Ok((rows.into_iter().skip(skip).take(limit).collect(), total))
     }
@@ -192,11 +192,13 @@ impl Service {
         states: &[State],
         skip: usize,
         limit: usize,
+        now: DateTime<Utc>,
     ) -> Result<(Vec<AlertRow>, usize), StoreError> {
         let tenants: Vec<_> = self.tenants(scope).map(|tenant| &tenant.id).collect();
         let mut open = if states == [State::Resolved] { Vec::new() } else { self.store.open_alerts(&tenants).await? };
         open.retain(|row| states.contains(&row.state()));
-        open.sort_by_key(rank);
+        let left = self.times_left(scope, &open, now).await?;
+        open.sort_by_cached_key(|row| rank(row, left.get(&row.key).copied()));
         let number = open.len();
         let mut page: Vec<_> = open.into_iter().skip(skip).take(limit).collect();
         if !states.contains(&State::Resolved) {
@@ -204,9 +206,26 @@ impl Service {
         }
         let (left, past) = (limit - page.len(), skip.saturating_sub(number));
         let (mut resolved, total) = self.store.resolved_alerts(&tenants, past, left).await?;
-        resolved.sort_by_key(rank);
+        resolved.sort_by_key(|row| rank(row, None));
         page.extend(resolved);
         Ok((page, number + total))
+    }
+
+    /// The working time left on the clocks of these alerts, as far as their tickets are open.
+    async fn times_left(
+        &self,
+        scope: &Scope,
+        alerts: &[AlertRow],
+        now: DateTime<Utc>,
+    ) -> Result<HashMap<AlertKey, TimeDelta>, StoreError> {
+        let mut left = HashMap::new();
+        for tenant in self.tenants(scope) {
+            let snapshot = self.snapshot(tenant, now).await?;
+            let own = alerts.iter().filter(|row| row.key.tenant == tenant.id).map(|row| &row.key);
+            let of = |key: &AlertKey| Some((key.clone(), snapshot.left(key, now)?));
+            left.extend(own.filter_map(of));
+        }
+        Ok(left)
     }
 
     /// One alert, with what people did to it; none if there is no such alert within `scope`.
@@ -409,12 +428,14 @@ fn attempt_view(attempt: LoggedAttempt) -> AttemptView {
     AttemptView { number, at, outcome, detail }
 }
 
-/// Open before resolved; then the worse before the better; then the longest due, or the last resolved.
-fn rank(row: &AlertRow) -> (bool, bool, Reverse<Stage>, i64, String) {
+/// Open before resolved; then the worse before the better; then who has least time `left`, or was due first where that
+/// is not known; or the last resolved.
+fn rank(row: &AlertRow, left: Option<TimeDelta>) -> (bool, bool, Reverse<Stage>, TimeDelta, i64, String) {
     let resolved = row.state() == State::Resolved;
     let when = if resolved { -row.changed_at.timestamp_millis() } else { row.raised.due.timestamp_millis() };
     let stage = if resolved { Stage::Predicted } else { row.raised.stage };
-    (resolved, row.life.held().is_some(), Reverse(stage), when, row.key.to_string())
+    let left = left.unwrap_or(TimeDelta::MAX);
+    (resolved, row.life.held().is_some(), Reverse(stage), left, when, row.key.to_string())
 }
 
 /// The moment that somebody names as a length of time from `now`, or as itself.

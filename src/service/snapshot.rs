@@ -15,6 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::view;
 use super::{Service, ServiceError, TicketQuery};
+use crate::alert::AlertKey;
 use crate::config::Tenant;
 use crate::predict::Forecasts;
 use crate::sla::clock::Clocks;
@@ -25,7 +26,7 @@ use crate::store::StoreError;
 use crate::store::tickets::OpenTickets;
 use crate::ticket::unlisted::{Unlisted, unlisted};
 use crate::ticket::watch::Watched;
-use crate::ticket::{ClockKind, Named, TenantId};
+use crate::ticket::{ClockKind, Named, TenantId, TicketId};
 
 /// How old the order of a list may be, on the wall.
 const FRESH: TimeDelta = TimeDelta::seconds(1);
@@ -60,6 +61,8 @@ pub struct Snapshot {
     next_change: Option<DateTime<Utc>>,
     /// Worst first.
     pub rows: Vec<Row>,
+    /// Where the row of each ticket stands.
+    places: HashMap<TicketId, usize>,
     pub tally: Tally,
     /// How many clocks of each kind stand how, in the order of [`CLOCK_NAMES`].
     pub clocks: [[usize; CLOCK_NAMES.len()]; ClockKind::ALL.len()],
@@ -97,6 +100,7 @@ impl Snapshot {
             at: now,
             next_change: None,
             rows: Vec::with_capacity(inputs.open.len()),
+            places: HashMap::new(),
             tally: Tally::default(),
             clocks: Default::default(),
             unlisted: Vec::new(),
@@ -107,6 +111,8 @@ impl Snapshot {
             taken.add(watched, story.unwrap_or_else(|| Arc::new(Clocks::of(watched, &inputs.desk))));
         }
         taken.rows.sort_unstable_by(|a, b| a.rank().cmp(&b.rank()));
+        let places = taken.rows.iter().enumerate().map(|(place, row)| (row.watched.ticket.id.clone(), place));
+        taken.places = places.collect();
         let found = unlisted(inputs.desk.words(), [], inputs.open.values().map(Arc::as_ref));
         taken.unlisted = found.iter().map(Unlisted::words).collect();
         taken
@@ -143,6 +149,13 @@ impl Snapshot {
 
     pub fn forecasts(&self) -> &Forecasts {
         &self.inputs.forecasts
+    }
+
+    /// The working time left on the clock of an alert at `now`; none if its ticket is not open, or was reopened since.
+    pub fn left(&self, key: &AlertKey, now: DateTime<Utc>) -> Option<TimeDelta> {
+        let row = self.rows.get(*self.places.get(&key.ticket)?)?;
+        let is_same = row.watched.cycle == key.cycle;
+        self.clocks_of(row, now).into_iter().find(|clock| clock.kind == key.clock && is_same)?.left
     }
 
     /// Where the clocks of `row` stand at `now`.

@@ -2,6 +2,8 @@
 //! messages, on desks made by chance.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use reqwest::Method;
@@ -12,6 +14,8 @@ use superops_sla::service::{Scope, TicketQuery};
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::CaughtKind;
 use superops_sla::store::tokens::Role;
+use superops_sla::web::{self, Door};
+use tokio::net::TcpListener;
 
 use crate::life::{call, served};
 use crate::support::{TestApp, minutes, usual};
@@ -204,7 +208,7 @@ fn said(clock: &Value) -> String {
     let left = clock["remaining"].as_i64();
     match (clock["standing"].as_str().unwrap(), left) {
         ("breached", None) => format!("met late, {} over", over.unwrap()),
-        ("breached", Some(-59..=0)) => "just breached".to_owned(),
+        ("breached", Some(-59..0)) => "just breached".to_owned(),
         ("breached", Some(left)) if left < 0 => format!("{} over", over.unwrap()),
         ("paused", Some(left)) => format!("paused, {} left", words(clock, left)),
         ("on_track" | "at_risk", Some(left)) => format!("{} left", words(clock, left)),
@@ -454,4 +458,89 @@ fn in_message(clock: &Value) -> String {
         -59..0 => "just breached".to_owned(),
         left => format!("{}{unit} over", words(clock, -left)),
     }
+}
+
+/// Needs a browser; on a machine without one there is no page to be seen.
+#[tokio::test]
+async fn the_pages_show_what_the_api_says() {
+    let Some(browser) = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| is_there(name))
+    else {
+        return eprintln!("no browser is found: the pages are not looked at");
+    };
+    let mut app = desk(SEEDS[0]).await;
+    app.turn().await;
+    app.wait(minutes(120)).await;
+    let api = Api::of(&mut app).await;
+    let parts = app.parts();
+    let router = web::router(parts.web(web::Options { anonymous: Some(Role::Viewer), ..parts.web_options() }));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(Door::beside(1, Arc::default()).serve(listener, router, std::future::pending()));
+
+    let desk = page(browser, &url).await;
+    let overview = api.get("/api/v1/overview").await;
+    for (standing, tile) in STANDINGS.iter().zip(STANDINGS).chain([(&"open", "all")]) {
+        let shown = after(&desk, &format!("class=\"tile {tile}")).split_once("<b>").unwrap().1;
+        let shown = shown.split('<').next().unwrap().parse::<u64>().unwrap();
+        assert_eq!(shown, number(&overview, standing), "the tile {tile}");
+    }
+    let tickets = api.get("/api/v1/tickets?limit=500").await;
+    for ticket in tickets["tickets"].as_array().unwrap() {
+        let id = format!(">{} · ", ticket["display_id"].as_str().unwrap());
+        let row = desk.split("<tr ").find(|row| row.contains(&id)).unwrap_or_else(|| panic!("no row {id}"));
+        assert!(row.contains(&format!("standing-{}", ticket["standing"].as_str().unwrap())), "{row}");
+        assert_eq!(row.contains(">Unassigned<"), ticket["technician"].is_null(), "{row}");
+        for (clock, cell) in ticket["clocks"].as_array().unwrap().iter().zip(row.split("<td class=\"clock").skip(1)) {
+            same_time(clock, cell.split_once("class=\"figure\">").unwrap().1);
+        }
+    }
+    let alerts = api.get("/api/v1/alerts?limit=500").await;
+    let page = page(browser, &format!("{url}/alerts")).await;
+    for alert in alerts["alerts"].as_array().unwrap() {
+        let id = format!(">{}<", alert["display_id"].as_str().unwrap());
+        let clock = &alert["clock_status"];
+        let what = if clock["clock"] == "resolution" { ">Resolution · " } else { ">First response · " };
+        let card = page.split("<li class=\"alert ").find(|card| card.contains(&id) && card.contains(what)).unwrap();
+        same_time(clock, card.split_once("<b class=\"due\"").unwrap().1.split_once('>').unwrap().1);
+        assert_eq!(card.contains("digest"), alert["in_digest"].as_bool().unwrap(), "{card}");
+    }
+}
+
+fn is_there(browser: &str) -> bool {
+    Command::new(browser).arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+/// The page at `url` as a browser shows it after some seconds.
+async fn page(browser: &'static str, url: &str) -> String {
+    let (profile, url) = (tempfile::tempdir().unwrap(), url.to_owned());
+    let look = move || {
+        let mut command = Command::new("timeout");
+        command.args(["120", browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"]);
+        command.args(["--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking"]);
+        command.args(["--disable-component-update", "--disable-sync", "--virtual-time-budget=4000", "--dump-dom"]);
+        command.arg(format!("--user-data-dir={}", profile.path().display())).arg(url).output().unwrap().stdout
+    };
+    String::from_utf8(tokio::task::spawn_blocking(look).await.unwrap()).unwrap()
+}
+
+fn after<'p>(page: &'p str, mark: &str) -> &'p str {
+    page.split_once(mark).unwrap_or_else(|| panic!("no {mark} in {page}")).1
+}
+
+/// Whether `shown`, a text that begins with `6:28:00`, is the time of `clock`, but for the seconds since it was read.
+fn same_time(clock: &Value, shown: &str) {
+    let shown = shown.split(['<', ' ']).next().unwrap();
+    let stopped = !clock["met_at"].is_null();
+    let of_clock = if stopped { &clock["over"] } else { &clock["remaining"] };
+    // Of what SuperOps calls breached before it is due no time is told.
+    let told = |left: &i64| stopped || *left < 0 || clock["standing"] != "breached";
+    let Some(seconds) = of_clock.as_i64().filter(told) else {
+        return assert!(!shown.contains(':'), "{shown}: {clock}");
+    };
+    let parts = shown.split(':').map(|part| part.parse::<i64>().unwrap_or_else(|_| panic!("{shown}: {clock}")));
+    let parts: Vec<_> = parts.collect();
+    let unit = if parts.len() == 1 { 3600 } else { 1 };
+    let shown = parts.iter().fold(0, |sum, part| sum * 60 + part) * unit;
+    let off = (seconds.abs() - shown).abs();
+    assert!(off < unit.max(20), "{shown} s is shown for {clock}");
 }

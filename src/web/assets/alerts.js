@@ -88,7 +88,7 @@ function makeCard(alert) {
   return el('li', { class: `alert ${alert.stage} is-${alert.state}` },
     el('div', { class: 'alert-top' },
       el('span', { class: 'badge' }, mark(MARKS[alert.stage]), STAGES[alert.stage]),
-      el('b', { class: 'due', title: dueTitle(alert) }, dueWords(alert)), el('span', { class: 'unit' }, alert.state === 'resolved' ? '' : unitOf(alert.clock_status))),
+      el('span', {}, el('b', { class: 'due', title: dueTitle(alert) }, dueWords(alert)), el('span', { class: 'unit' }, alert.state === 'resolved' ? '' : unitOf(alert.clock_status)))),
     el('p', { class: 'what' }, el('a', { href: pageOf(alert.tenant, alert.ticket_id) },
       el('span', { class: 'id' }, alert.display_id ?? alert.ticket_id), ' ', alert.subject ?? '')),
     el('p', { class: 'muted' }, parts.filter(Boolean).join(' · ')),

@@ -21,7 +21,7 @@ export function mark(standing) {
 
 /** The figure and the word after it. */
 export function reading(clock) {
-  if (clock.met_at) return clock.breached ? { figure: countdown(clock.over ?? 0), word: 'over, met late' } : { figure: '', word: 'met in time' };
+  if (clock.met_at) return clock.breached ? { figure: countdown(clock.over ?? 0), word: 'late' } : { figure: '', word: 'met in time' };
   if (clock.standing === 'cancelled') return { figure: '', word: 'cancelled' };
   const left = remainingNow(clock);
   if (left === null) return { figure: '', word: { breached: 'breached', paused: 'paused', unknown: 'not known' }[clock.standing] ?? 'no due time' };
@@ -36,13 +36,16 @@ export function reading(clock) {
 export const unitOf = (clock) => (!clock || clock.round_the_clock || (clock.remaining === null && clock.over === null) ? '' : 'working time');
 
 function explain(clock) {
-  const lines = [`${CLOCKS[clock.clock]}: ${STANDINGS[clock.standing]?.label ?? clock.standing}`];
+  const lines = [`${CLOCKS[clock.clock]}: ${labelOf(clock)}`];
   if (clock.due) lines.push(`Due ${local(clock.due)}`);
   if (clock.due_if_resumed_now) lines.push(`Due ${local(clock.due_if_resumed_now)} if resumed now`);
   if (clock.met_at) lines.push(`Met ${local(clock.met_at)}`);
   if (clock.hours) lines.push(`Counted: ${clock.hours}`);
   return [...lines, ...clock.partial].join('\n');
 }
+
+/** One that was stopped late is over no more. */
+const labelOf = (clock) => (clock.met_at && clock.breached ? 'Met late' : STANDINGS[clock.standing]?.label ?? clock.standing);
 
 const looks = (clock) => (clock.met_at && !clock.breached ? 'met' : clock.standing);
 
@@ -86,7 +89,7 @@ export function clockCard(clock) {
   const figure = el('b', { class: 'figure' });
   const word = el('span', { class: 'word' });
   const card = el('section', { class: `card ${look}` },
-    el('h3', {}, CLOCKS[clock.clock], el('span', { class: `badge ${look}` }, mark(look), STANDINGS[clock.standing]?.label ?? clock.standing)),
+    el('h3', {}, CLOCKS[clock.clock], el('span', { class: `badge ${look}` }, mark(look), labelOf(clock))),
     el('p', { class: 'line' }, figure, word, el('span', { class: 'unit' }, unitOf(clock))), bar,
     el('dl', {}, facts({
       Due: clock.due && `${local(clock.due)}${clock.met_at ? '' : ` (${away(clock)})`}`,
