@@ -248,6 +248,30 @@ fn a_bundle_says_how_many_of_what_and_names_the_worst() {
 }
 
 #[test]
+fn the_html_of_several_is_one_column_and_its_button_stands_before_a_long_list() {
+    let row = |nth: usize| {
+        let ticket = TicketFacts { display_id: format!("030626-{nth:04}"), ..ticket() };
+        let stage = if nth < 3 { Stage::Breached } else { Stage::Warning };
+        let due = at("2026-06-03T12:00:00Z") + TimeDelta::minutes(20 * i64::try_from(nth).unwrap());
+        BundleRow::Alert { ticket, clock: ClockKind::Resolution, stage, due, working: None }
+    };
+    let facts = BundleFacts {
+        rows: (1..7).map(row).collect(),
+        tickets: 6,
+        breached: 2,
+        clients: 1,
+        client: Some("Harbour Dental".into()),
+        first_due: Some(at("2026-06-03T13:00:00Z")),
+        last_due: Some(at("2026-06-03T14:00:00Z")),
+        ..BundleFacts::default()
+    };
+    let html = email_with(&message(Body::Bundle(facts)), Some("https://sla.example.com/a/AbC-_123"), now()).html;
+    assert!(!html.contains("<table") && !html.contains("nowrap"), "two columns leave a phone no room");
+    assert_eq!(html.matches("Acknowledge all of them").count(), 2, "before the list and after it");
+    assert_snapshot!(html.replace("><", ">\n<"));
+}
+
+#[test]
 fn a_test_message_says_so() {
     assert_snapshot!(text(&message(Body::Test)));
     assert_snapshot!(sms(&message(Body::Test), now()), @"Test: text messages from the SLA watch reach you #a1b2c3");
