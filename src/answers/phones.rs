@@ -71,6 +71,10 @@ impl Phones for StoredPhones {
         self.store.has_receipt(id).await.unwrap_or(true)
     }
 
+    async fn is_only_doubt(&self, message: &Message) -> bool {
+        self.store.is_only_doubt(&message.key).await.unwrap_or(false)
+    }
+
     async fn refused(&self, number: &str, message: &Message, code: u32, now: DateTime<Utc>) {
         let author = Author { who: "the SMS provider".to_owned(), origin: ORIGIN.to_owned() };
         let who = message.to_name.as_deref().unwrap_or(CONFIGURED);

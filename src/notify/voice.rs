@@ -3,7 +3,8 @@
 //! Twilio drops no repeats, so an answer is read generously, as for text
 //! messages, and after an attempt that got no answer the call is looked up: in
 //! what Twilio reported of it, or else among the calls to that number of which
-//! we know nothing. What the call says is sent along, so it is said even if
+//! we know nothing. While another call to that number is in doubt too, nobody can
+//! tell which is which: then it is made again, better twice than never. What the call says is sent along, so it is said even if
 //! nobody can reach us; only the keys need our public address.
 //!
 //! <https://www.twilio.com/docs/voice/api/call-resource>
@@ -229,7 +230,8 @@ impl Notifier for VoiceNotifier {
     async fn already_sent(&self, message: &Message, since: DateTime<Utc>) -> Result<Option<Receipt>, SendError> {
         match self.ways.reported(message).await {
             Some(id) => Ok(Some(Receipt { id: Some(id) })),
-            None => self.find_unknown(&recipient(message)?, since).await,
+            None if self.ways.is_only_doubt(message).await => self.find_unknown(&recipient(message)?, since).await,
+            None => Ok(None),
         }
     }
 }

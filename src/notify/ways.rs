@@ -39,6 +39,9 @@ pub trait Phones: Send + Sync {
 
     /// Whether it is known which message carried what the provider calls `id`.
     async fn is_recorded(&self, id: &str) -> bool;
+
+    /// Whether of no other message to the same number it is unknown what became of it.
+    async fn is_only_doubt(&self, message: &Message) -> bool;
 }
 
 /// Whether a phone may be texted.
@@ -104,6 +107,14 @@ impl Ways {
     /// What the provider calls what carried `message`, if it reported anything of it.
     pub(super) async fn reported(&self, message: &Message) -> Option<String> {
         self.phones.as_ref()?.reported(message).await
+    }
+
+    /// Whether of no other message to the same number it is unknown what became of it. Without a store, of none is.
+    pub(super) async fn is_only_doubt(&self, message: &Message) -> bool {
+        match &self.phones {
+            Some(phones) => phones.is_only_doubt(message).await,
+            None => true,
+        }
     }
 
     /// Whether it is known which message carried what the provider calls `id`. Without a store, nothing is.

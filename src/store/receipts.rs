@@ -116,6 +116,16 @@ impl Store {
         Ok(known.bind(provider_id).fetch_one(&self.reads).await?)
     }
 
+    /// Whether `notification` is the only one on its channel to its address of which it is not known what became of it.
+    pub async fn is_only_doubt(&self, notification: &str) -> Result<bool, StoreError> {
+        let only = sqlx::query_scalar(
+            "SELECT NOT EXISTS (SELECT 1 FROM notifications n JOIN notifications other
+               ON other.channel = n.channel AND other.address = n.address AND other.key <> n.key
+             WHERE n.key = $1 AND (other.state = 'sending' OR (other.state = 'pending' AND other.unreported > 0)))",
+        );
+        Ok(only.bind(notification).fetch_one(&self.reads).await?)
+    }
+
     /// The provider's last word on each of `messages` that it took, by the message's key.
     pub async fn delivery_words(&self, messages: &[Logged]) -> Result<BTreeMap<String, String>, StoreError> {
         let keys: Vec<&str> = messages.iter().map(|row| row.leased.notification.message.key.as_str()).collect();

@@ -20,6 +20,8 @@ struct Desk {
 struct Known {
     calls: Vec<&'static str>,
     reported: Option<&'static str>,
+    /// Another call to the number is in doubt as well.
+    crowded: bool,
 }
 
 #[async_trait]
@@ -36,6 +38,10 @@ impl Phones for Known {
 
     async fn is_recorded(&self, id: &str) -> bool {
         self.calls.contains(&id)
+    }
+
+    async fn is_only_doubt(&self, _: &Message) -> bool {
+        !self.crowded
     }
 }
 
@@ -144,8 +150,11 @@ async fn a_call_whose_answer_was_lost_is_found_again_and_no_other_is_taken_for_i
     let first = "CA00000000000000000000000000000001";
     assert_eq!(id, first);
     assert_eq!(found(Known::default()).await.and_then(|receipt| receipt.id).as_deref(), Some(first));
-    assert_eq!(found(Known { calls: vec![first], reported: None }).await, None, "it was another notification's");
-    let told = found(Known { calls: vec![first], reported: Some("CA9") }).await;
+    let others = Known { calls: vec![first], ..Known::default() };
+    assert_eq!(found(others).await, None, "it was another notification's");
+    let crowded = Known { crowded: true, ..Known::default() };
+    assert_eq!(found(crowded).await, None, "it may be another's, and one that is told is lost to nobody");
+    let told = found(Known { calls: vec![first], reported: Some("CA9"), crowded: true }).await;
     assert_eq!(told.and_then(|receipt| receipt.id).as_deref(), Some("CA9"), "a report named it");
     let elsewhere = Message { to: "+15005550999".to_owned(), ..message() };
     assert_eq!(desk.notifier(Known::default()).already_sent(&elsewhere, since).await, Ok(None));
