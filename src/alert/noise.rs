@@ -65,6 +65,11 @@ impl Default for Rules {
 }
 
 impl Rules {
+    /// Each message by itself and at once, but for storms.
+    pub fn singly() -> Self {
+        Self { pace: None, bundle_from: STORM_FROM, ..Self::default() }
+    }
+
     /// The caps of one address on `channel`.
     pub fn caps_of(&self, channel: ChannelKind) -> &[Cap] {
         self.caps.get(&channel).map_or(&[], Vec::as_slice)

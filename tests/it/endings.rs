@@ -1,7 +1,10 @@
 //! How alerts end: met in time, paused, moved, gone; and what comes after.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use superops_sla::alert::escalation::ChannelKind;
+use superops_sla::alert::noise::Rules;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::MailReply;
 use superops_sla::store::outbox::{Attempted, Outcome};
@@ -162,7 +165,7 @@ async fn what_is_withdrawn_while_an_attempt_is_under_way_is_not_tried_again() {
     let now = app.now();
     let store = app.parts().store.clone();
     let leased = store
-        .lease_due(ChannelKind::Email, 9, minutes(1), &Default::default(), &Default::default(), now)
+        .lease_due(ChannelKind::Email, 9, minutes(1), &Arc::new(Rules::singly()), &Default::default(), now)
         .await
         .unwrap()
         .leased

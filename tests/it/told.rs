@@ -8,6 +8,7 @@ use sqlx::{Connection, Executor, SqliteConnection};
 use superops_sla::alert::Stage;
 use superops_sla::alert::escalation::ChannelKind;
 use superops_sla::alert::life::{Act, Actor, How, State};
+use superops_sla::alert::noise::Rules;
 use superops_sla::alert::overlay::OverlayKind;
 use superops_sla::dispatch::Dispatch;
 use superops_sla::notify::{Body, Message, Notifier, Receipt, SendError};
@@ -199,7 +200,8 @@ async fn a_bundle_that_goes_back_to_waiting_leaves_out_what_was_acknowledged_mea
     let (taken, is_down) = (Mutex::default(), Mutex::new(true));
     let mail = Arc::new(DownWhile { store: store.clone(), alert, at: now, taken, is_down });
     let bells = || Arc::new(Notify::new());
-    parts.dispatch = Dispatch::new(store, vec![mail.clone()], clock, telemetry, Arc::default(), bells(), bells());
+    parts.dispatch =
+        Dispatch::new(store, vec![mail.clone()], clock, telemetry, Arc::new(Rules::singly()), bells(), bells());
     app.dispatch().await;
     app.clock.advance(NEXT_TRY);
     app.dispatch().await;
