@@ -113,7 +113,9 @@ fn working_from(clock: &ClockState<'_>, now: DateTime<Utc>) -> Option<WorkingTim
 fn working_at(clock: &ClockState<'_>, at: DateTime<Utc>) -> Option<WorkingTime> {
     let hours = clock.hours.filter(|hours| !hours.calendar.is_seamless())?;
     let left = clock.left.or_else(|| Some(hours.calendar.between(at, clock.due?)))?;
-    Some(WorkingTime { left_seconds: left.num_seconds(), at, open: Vec::new() })
+    // Rounded down: over by half a second is over.
+    let left_seconds = left.num_milliseconds().div_euclid(1000);
+    Some(WorkingTime { left_seconds, at, open: Vec::new() })
 }
 
 /// What those who were told hear when the alert is over.

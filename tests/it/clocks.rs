@@ -402,7 +402,8 @@ async fn before_a_first_response_is_called_breached_the_conversation_is_read_onc
         app.sync().await;
         app.settle().await;
         assert_eq!(looks(&app), 1);
-        assert_eq!(app.said().contains("Breached: first response"), heard);
+        let said = app.said();
+        assert_eq!(said.contains("Just breached: first response"), heard, "{said}");
         app.wait(minutes(1)).await;
         app.wait(minutes(10)).await;
         assert_eq!((looks(&app), app.said().contains("Breached")), (1, false), "it is read once, and told once");
@@ -418,7 +419,8 @@ async fn a_breach_does_not_wait_for_a_look_that_does_not_come() {
     assert_eq!(app.said(), "");
     app.clock.advance(TimeDelta::milliseconds(1));
     app.settle().await;
-    assert!(app.said().contains("Breached: first response"));
+    let said = app.said();
+    assert!(said.contains("Just breached: first response"), "{said}");
 }
 
 #[tokio::test]
@@ -439,7 +441,9 @@ async fn the_running_sync_takes_a_look_that_a_breach_waits_for_at_once() {
     stop.send_replace(true);
     running.await.unwrap();
     app.settle().await;
-    assert_eq!(app.said(), "");
+    // Whoever was warned may hear that it was answered in time.
+    let said = app.said();
+    assert!(!said.to_lowercase().contains("breached"), "{said}");
 }
 
 #[tokio::test]
@@ -462,6 +466,7 @@ async fn what_superops_fails_to_tell_of_a_new_ticket_raises_no_alarm_and_is_foun
         assert!(clock.partial.iter().any(|why| why.contains("answers with an error")), "{:?}", clock.partial);
         app.superops.recover();
         app.wait(minutes(1)).await;
-        assert!(app.said().contains("Breached: first response"), "{field}: it is known now");
+        let said = app.said();
+        assert!(said.contains("Breached: 2 h 2 min over, first response"), "{field}: it is known now: {said}");
     }
 }

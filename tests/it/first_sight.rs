@@ -94,8 +94,8 @@ async fn what_a_digest_told_that_nobody_took_is_told_like_any_other_alert() {
     app.mail.reply(MailReply::NoSuchUser);
     app.turn().await;
     let said = app.said();
-    assert!(said.starts_with("text +15005550100: ") && said.contains("resolution, 30 min over"), "{said}");
-    assert!(said.contains("text +15005550101: 1 SLA target"), "he got his digest another way: {said}");
+    assert!(said.starts_with("text +15005550100: SLA BREACHED: ") && said.contains("30 min over"), "{said}");
+    assert!(said.contains("text +15005550101: SLA: 1 ticket was overdue"), "he got his digest another way: {said}");
     app.restart().await;
     app.wait(minutes(1)).await;
     assert_eq!(app.said(), "", "each once");
