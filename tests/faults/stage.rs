@@ -32,9 +32,8 @@ pub const COMES_TO_REST: Duration = Duration::from_secs(90);
 pub const PUBLIC_URL: &str = "https://sla.example.com";
 /// As the environment has it.
 pub const GATEWAY_TOKEN: &str = "gateway-token";
-/// Each message by itself, however many there are: so that they can be counted.
-pub const ONE_BY_ONE: &str =
-    "[alerts.pace]\nsingly = true\n[alerts.limits]\nsms_per_number = []\nsms_per_day = 0\nbundle_from = 1000000\n";
+/// No limit puts messages together, however many there are: so that they can be counted.
+pub const ONE_BY_ONE: &str = "[alerts.limits]\nsms_per_number = []\nsms_per_day = 0\nbundle_from = 1000000\n";
 
 /// How the technician hears of an alert.
 pub enum By {
@@ -110,7 +109,8 @@ impl Stage {
              requests_per_minute = 800\npoll_interval = \"1s\"\n\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"sla@example.com\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"TWILIO_AUTH_TOKEN\"\n\
-             from = \"+15005550006\"\nbase_url = \"{gateway}\"\n{more}",
+             from = \"+15005550006\"\nbase_url = \"{gateway}\"\n\
+             [alerts.pace]\nsingly = true\n{more}",
             self.served.url(),
             self.mail.addr(),
         );
