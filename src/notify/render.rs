@@ -193,7 +193,8 @@ impl Told<'_> {
     /// `At risk: 42 min of working time left`.
     fn state(&self, now: DateTime<Utc>) -> String {
         match self.span(now) {
-            Some(span) if span == JUST => "Just breached".to_owned(),
+            Some(span) if span == JUST && self.urgency == Urgency::Breached => "Just breached".to_owned(),
+            Some(span) if span == JUST => self.urgency.words().to_owned(),
             Some(span) => format!("{}: {span}", self.urgency.words()),
             None => self.urgency.words().to_owned(),
         }
