@@ -15,12 +15,13 @@ pub mod reliability;
 mod story;
 mod walk;
 
-use std::sync::Arc;
+use std::num::NonZero;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tracing::{debug, error, info, warn};
 
 use crate::alert::on_call::{Duty, duty};
@@ -88,6 +89,13 @@ pub struct Wiring {
     /// Changes after each turn of sync.
     pub synced: watch::Receiver<SyncHealth>,
 }
+
+/// At a start all tenants walk through their past. Those who walk at once leave half of the cores to alerts and pages,
+/// and the others wait: fifty at a time kept everything else from its work for a quarter of a minute.
+static WALKERS: LazyLock<Semaphore> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    Semaphore::new((cores / 2).max(1))
+});
 
 /// What a turn knows and says, at one moment.
 struct Scene {
@@ -214,6 +222,7 @@ impl Predict {
 
     /// Walks through the past: the tickets that were opened last, and of older ones those that are open.
     async fn walk_again(&mut self, desk: &Arc<Desk>, last: i64, now: DateTime<Utc>) -> Result<(), PredictError> {
+        let _turn = WALKERS.acquire().await;
         let store = self.wiring.store.clone();
         let from = store.oldest_of_latest(&self.tenant, WALKED).await?.unwrap_or(DateTime::UNIX_EPOCH);
         let mut page = self.open_from_before(from, &store).await?;
