@@ -39,6 +39,7 @@ pub mod desks;
 pub mod alert;
 pub mod sla;
 pub mod ticket;
+pub mod uptime;
 
 pub mod backtest;
 pub mod history;

@@ -1,0 +1,107 @@
+//! What was promised about services, and how well it was kept.
+//!
+//! A component is what is promised: a shop, a gateway, or a group of them. A
+//! check is how it is looked at. What is true of both is kept as spans of one
+//! condition, never as counts of results, so that looking faster while
+//! something is down weighs no more. Times are milliseconds since 1970 in UTC,
+//! intervals are half-open, and nothing here reads the clock: what is asked
+//! twice is answered the same.
+
+pub mod availability;
+pub mod burn;
+pub mod combine;
+pub mod credit;
+pub mod days;
+pub mod flap;
+pub mod intervals;
+pub mod observe;
+pub mod sketch;
+pub mod spans;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds since 1970, UTC.
+pub type Millis = i64;
+
+pub const SECOND: Millis = 1000;
+pub const MINUTE: Millis = 60 * SECOND;
+pub const HOUR: Millis = 60 * MINUTE;
+pub const DAY: Millis = 24 * HOUR;
+
+/// How a check or a component stands. The order is from good to bad, and says which of several shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Condition {
+    Up,
+    /// Nobody could say: we did not look, or could not.
+    Unknown,
+    /// It answers, but not as it should.
+    Degraded,
+    Down,
+}
+
+impl Condition {
+    pub const ALL: [Self; 4] = [Self::Up, Self::Unknown, Self::Degraded, Self::Down];
+
+    /// The word for it in the store and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Unknown => "unknown",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+        }
+    }
+
+    /// What [`Condition::as_str`] gave.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == text)
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What one look at a service came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// When the look began.
+    pub at: Millis,
+    /// Never unknown: whoever looked saw something.
+    pub verdict: Condition,
+    /// What was wrong, for those who mend it; never shown in public.
+    pub detail: Option<String>,
+}
+
+impl Outcome {
+    /// It answered as it should.
+    pub fn up(at: Millis) -> Self {
+        Self { at, verdict: Condition::Up, detail: None }
+    }
+
+    /// It did not.
+    pub fn bad(at: Millis, verdict: Condition, detail: impl Into<String>) -> Self {
+        Self { at, verdict, detail: Some(detail.into()) }
+    }
+}
+
+/// A time in which one condition held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    pub from: Millis,
+    /// None: it still holds.
+    pub until: Option<Millis>,
+    pub condition: Condition,
+}
+
+impl Span {
+    /// Where it ends, or `now` if it still holds.
+    pub fn end(&self, now: Millis) -> Millis {
+        self.until.unwrap_or(now)
+    }
+}

@@ -1,0 +1,234 @@
+//! For how much of the time that counts a component was there.
+//!
+//! What counts is the period, as far as the component existed and within the
+//! hours of the promise, without maintenance that was announced in time, and
+//! without the time of which nobody knows anything unless the promise says
+//! otherwise. The answer is two whole numbers, the time lost and the time
+//! counted; they are divided last.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use super::credit::{self, WHOLE};
+use super::days::Period;
+use super::intervals::{Interval, Intervals};
+use super::{Condition, HOUR, Millis, Span, spans};
+use crate::sla::calendar::{Calendar, StretchKind};
+
+/// What time counts as of which nobody knows how it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnknownTime {
+    /// As if it had not been.
+    #[default]
+    Exclude,
+    Up,
+    Down,
+}
+
+/// What was agreed about the figure.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// In thousandths of a percent: 99 900 for 99.9 %.
+    pub target: u32,
+    pub period: Period,
+    /// Whose days and months these are.
+    pub zone: Tz,
+    /// None: round the clock.
+    pub hours: Option<Arc<Calendar>>,
+    /// Maintenance is left out if it was announced this long before it began...
+    pub notice: Millis,
+    /// ...and no more of it than this in one month. None: all of it counts like any other time.
+    pub maintenance: Option<Millis>,
+    pub unknown: UnknownTime,
+    /// How much of a partial outage is lost, in thousandths.
+    pub partial: u32,
+    /// Only whole minutes of the clock are lost.
+    pub whole_minutes: bool,
+}
+
+impl Terms {
+    /// Round the clock by months of `zone`, with what is usual for the rest.
+    pub fn usual(target: u32, zone: Tz) -> Self {
+        Self {
+            target,
+            period: Period::Month,
+            zone,
+            hours: None,
+            notice: 48 * HOUR,
+            maintenance: Some(8 * HOUR),
+            unknown: UnknownTime::Exclude,
+            partial: 0,
+            whole_minutes: false,
+        }
+    }
+}
+
+/// A maintenance window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub from: Millis,
+    pub until: Millis,
+    pub announced_at: Millis,
+}
+
+/// What is known of one component.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// In order.
+    pub spans: &'a [Span],
+    pub windows: &'a [Window],
+    /// When it began to be watched.
+    pub since: Millis,
+    /// When that ended; none: it goes on.
+    pub ended: Option<Millis>,
+}
+
+/// How a period went, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Figure {
+    /// What the promise is judged on.
+    pub counted: Millis,
+    /// Of it, what was not there, a partial outage by its weight.
+    pub lost: Millis,
+    /// Within the hours and without maintenance, each as it was.
+    pub down: Millis,
+    pub degraded: Millis,
+    pub unknown: Millis,
+    /// What was left out as maintenance.
+    pub maintenance: Millis,
+    /// The number of separate outages.
+    pub outages: u32,
+}
+
+/// With less of the time measured than this, in thousandths of a percent, a figure proves nothing.
+const CONCLUSIVE: u32 = 95_000;
+
+impl Figure {
+    pub fn up(&self) -> Millis {
+        self.counted - self.lost
+    }
+
+    /// In thousandths of a percent, cut off, so that 99.9999 never shows as 100. None: nothing was counted.
+    pub fn availability(&self) -> Option<u32> {
+        share(self.up(), self.counted)
+    }
+
+    /// How much of the time in question was measured, in thousandths of a percent.
+    pub fn measured(&self, terms: &Terms) -> u32 {
+        let all = match terms.unknown {
+            UnknownTime::Exclude => self.counted + self.unknown,
+            UnknownTime::Up | UnknownTime::Down => self.counted,
+        };
+        share(all - self.unknown, all).unwrap_or(0)
+    }
+
+    /// Whether enough was measured to owe anything on it.
+    pub fn is_conclusive(&self, terms: &Terms) -> bool {
+        self.measured(terms) >= CONCLUSIVE
+    }
+
+    /// Whether the promise was kept. None: nothing was counted.
+    pub fn is_kept(&self, terms: &Terms) -> Option<bool> {
+        (self.counted > 0).then(|| credit::reaches(self.up(), self.counted, terms.target))
+    }
+}
+
+fn share(part: Millis, whole: Millis) -> Option<u32> {
+    let share = (i128::from(part) * i128::from(WHOLE)).checked_div(i128::from(whole))?;
+    u32::try_from(share).ok()
+}
+
+/// `99.95` of 99 950: people read percents. Nothing is rounded.
+pub fn percent(thousandths: u32) -> String {
+    let (whole, part) = (thousandths / 1000, thousandths % 1000);
+    let digits = format!("{part:03}");
+    match digits.trim_end_matches('0') {
+        "" => whole.to_string(),
+        digits => format!("{whole}.{digits}"),
+    }
+}
+
+/// How the part of `period` went that had passed at `now`.
+pub fn figure(record: &Record<'_>, terms: &Terms, period: Interval, now: Millis) -> Figure {
+    let life = (period.0.max(record.since), period.1.min(now).min(record.ended.unwrap_or(now)));
+    let asked = within_hours(terms, life);
+    let maintenance = maintenance(record.windows, terms, period).intersect(&asked);
+    let asked = asked.minus(&maintenance);
+    let seen = |condition| spans::times(record.spans, condition, now).intersect(&asked);
+    let (down, degraded) = (seen(Condition::Down), seen(Condition::Degraded));
+    let known = down.union(&degraded).union(&seen(Condition::Up));
+    let unknown = asked.minus(&known);
+    let lost_down = if terms.whole_minutes { down.whole_minutes().intersect(&asked) } else { down.clone() };
+    let (counted, blamed) = match terms.unknown {
+        UnknownTime::Exclude => (known.total(), 0),
+        UnknownTime::Up => (asked.total(), 0),
+        UnknownTime::Down => (asked.total(), unknown.total()),
+    };
+    let lost = lost_down.total() + weighed(degraded.total(), terms.partial) + blamed;
+    Figure {
+        counted,
+        lost,
+        down: down.total(),
+        degraded: degraded.total(),
+        unknown: unknown.total(),
+        maintenance: maintenance.total(),
+        outages: u32::try_from(down.iter().count()).unwrap_or(u32::MAX),
+    }
+}
+
+/// The time that all of `period` would count if nothing were unknown: what a budget is made of.
+pub fn whole_period(record: &Record<'_>, terms: &Terms, period: Interval) -> Millis {
+    let life = (period.0.max(record.since), period.1.min(record.ended.unwrap_or(period.1)));
+    within_hours(terms, life).minus(&maintenance(record.windows, terms, period)).total()
+}
+
+/// How much of `counted` may be lost.
+pub fn allowed(terms: &Terms, counted: Millis) -> Millis {
+    let spare = i128::from(WHOLE.saturating_sub(terms.target));
+    i64::try_from(i128::from(counted) * spare / i128::from(WHOLE)).unwrap_or(i64::MAX)
+}
+
+/// A partial outage by its weight; what is left over counts against us.
+fn weighed(time: Millis, thousandths: u32) -> Millis {
+    let weighed = i128::from(time) * i128::from(thousandths.min(1000));
+    i64::try_from((weighed + 999) / 1000).unwrap_or(i64::MAX)
+}
+
+fn within_hours(terms: &Terms, (from, until): Interval) -> Intervals {
+    let whole = Intervals::one(from, until);
+    let Some(calendar) = &terms.hours else { return whole };
+    let open = calendar.stretches(instant(from), instant(until.max(from)));
+    let open = open.filter(|stretch| stretch.kind == StretchKind::Open);
+    Intervals::new(open.map(|stretch| (stretch.from.timestamp_millis(), stretch.to.timestamp_millis())))
+}
+
+fn instant(at: Millis) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(at).unwrap_or_default()
+}
+
+/// What of `windows` is left out: announced in time, and no more in a month than was agreed.
+fn maintenance(windows: &[Window], terms: &Terms, period: Interval) -> Intervals {
+    let Some(a_month) = terms.maintenance else { return Intervals::default() };
+    let announced = windows.iter().filter(|window| window.announced_at <= window.from - terms.notice);
+    let announced = Intervals::new(announced.map(|window| (window.from, window.until)));
+    let mut allowed = Vec::new();
+    let mut at = period.0;
+    while at < period.1 {
+        let (first, next) = Period::Month.around(terms.zone, at);
+        let mut left = a_month;
+        for (from, until) in announced.intersect(&Intervals::one(first, next)).iter() {
+            let taken = left.min(until - from);
+            allowed.push((from, from + taken));
+            left -= taken;
+        }
+        at = next;
+    }
+    Intervals::new(allowed).intersect(&Intervals::one(period.0, period.1))
+}

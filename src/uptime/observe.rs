@@ -1,0 +1,370 @@
+//! How one check stands, given what was seen.
+//!
+//! A single bad result proves little. It puts the check in doubt, and the next
+//! looks follow quickly; when enough of them agree, the change counts from the
+//! first of them. Until then nothing has changed, and if a look finds the
+//! service as it was before, there was a blip and no downtime. What nobody
+//! looked at for too long is unknown: never up, and never down.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Condition, Millis, Outcome, SECOND};
+
+/// How a check is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// The time between two looks while all is as it was.
+    pub interval: Millis,
+    /// So many looks in a row must agree that it is worse.
+    pub failures: u32,
+    /// And so many that it is better.
+    pub successes: u32,
+}
+
+/// When a doubt is looked into: so long after the first bad look, then after the second, and all later ones.
+const DOUBT: [Millis; 2] = [5 * SECOND, 15 * SECOND];
+/// While something is not up it is looked at this often.
+const WHILE_DOWN: Millis = 15 * SECOND;
+/// A result says how things are for so many intervals.
+const HOLDS: Millis = 2;
+
+impl Rules {
+    /// So long a result says how things are.
+    pub fn holds(&self) -> Millis {
+        self.interval * HOLDS
+    }
+}
+
+/// A change that is not certain yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// The first look that found it otherwise.
+    pub from: Millis,
+    pub looks: u32,
+    /// What all of those looks agree on at least.
+    pub towards: Condition,
+    pub detail: Option<String>,
+}
+
+/// How a check stands, as it is kept from one look to the next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckState {
+    pub condition: Condition,
+    /// Since when.
+    pub since: Millis,
+    /// The latest look, whatever it found.
+    pub last_at: Option<Millis>,
+    pub doubt: Option<Doubt>,
+    /// What is wrong, while something is.
+    pub detail: Option<String>,
+    /// Doubts that came to nothing.
+    pub blips: u64,
+}
+
+/// What a result came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// From `from` on the check stands otherwise.
+    Changed { from: Millis, to: Condition, detail: Option<String> },
+    /// A doubt came to nothing.
+    Blip { from: Millis, until: Millis },
+}
+
+/// Whether we can see anything at all from where we stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Something else that is always there answered, or nobody was asked.
+    Clear,
+    /// Nothing answers: our own line is cut, and what is in doubt accuses nobody.
+    Blind,
+}
+
+impl CheckState {
+    /// Nothing was seen yet.
+    pub fn new(now: Millis) -> Self {
+        Self { condition: Condition::Unknown, since: now, last_at: None, doubt: None, detail: None, blips: 0 }
+    }
+
+    /// Whether one more result like `verdict` makes it down: then it is asked first whether we can see at all.
+    pub fn is_about_to_fall(&self, verdict: Condition, rules: &Rules) -> bool {
+        if verdict <= Condition::Unknown || verdict <= self.condition && self.condition != Condition::Unknown {
+            return false;
+        }
+        let looks =
+            self.doubt.as_ref().filter(|doubt| doubt.towards > Condition::Unknown).map_or(0, |doubt| doubt.looks);
+        looks + 1 >= rules.failures
+    }
+
+    /// Takes in `outcome`. A look that began before the last one was taken in counts as if it had begun with it: a clock
+    /// that is set back makes no time pass twice.
+    pub fn observe(&mut self, outcome: &Outcome, sight: Sight, rules: &Rules) -> Vec<Event> {
+        let at = outcome.at.max(self.last_at.unwrap_or(outcome.at)).max(self.since);
+        let mut events = self.expire(at, rules);
+        self.last_at = Some(at);
+        if sight == Sight::Blind && outcome.verdict != Condition::Up {
+            events.extend(self.go_blind(at));
+            return events;
+        }
+        match outcome.verdict {
+            verdict if verdict == self.condition => events.extend(self.stay(at, outcome)),
+            // The first good look after not knowing is enough: there is nothing to recover from.
+            Condition::Up if self.condition == Condition::Unknown => {
+                self.doubt = None;
+                events.push(self.change(at, Condition::Up, None));
+            }
+            verdict => events.extend(self.doubt(at, verdict, outcome, rules)),
+        }
+        events
+    }
+
+    /// What nobody has looked at for too long is unknown from when the last result ceased to hold.
+    pub fn expire(&mut self, now: Millis, rules: &Rules) -> Vec<Event> {
+        let Some(held_until) = self.last_at.map(|last| last + rules.holds()) else { return Vec::new() };
+        if self.condition == Condition::Unknown || now <= held_until {
+            return Vec::new();
+        }
+        // A result that was in doubt held nothing.
+        let doubt = self.doubt.take().filter(|doubt| doubt.towards > self.condition);
+        let from = doubt.map_or(held_until, |doubt| doubt.from);
+        vec![self.change(from, Condition::Unknown, None)]
+    }
+
+    /// When to look next, after the look at `at`.
+    pub fn next_look(&self, at: Millis, rules: &Rules) -> Millis {
+        let soon = match &self.doubt {
+            Some(doubt) => DOUBT[usize::try_from(doubt.looks).unwrap_or(1).clamp(1, 2) - 1],
+            None if self.condition > Condition::Unknown => WHILE_DOWN,
+            None => rules.interval,
+        };
+        at + soon.min(rules.interval)
+    }
+
+    fn stay(&mut self, at: Millis, outcome: &Outcome) -> Option<Event> {
+        if self.condition != Condition::Up {
+            self.detail.clone_from(&outcome.detail);
+        }
+        let doubt = self.doubt.take()?;
+        self.blips += 1;
+        Some(Event::Blip { from: doubt.from, until: at })
+    }
+
+    /// Adds a look to the doubt, or begins one, and ends it once enough agree.
+    fn doubt(&mut self, at: Millis, verdict: Condition, outcome: &Outcome, rules: &Rules) -> Option<Event> {
+        let worse = |condition: Condition| self.condition == Condition::Unknown || condition > self.condition;
+        let doubt = match self.doubt.take() {
+            Some(doubt) if worse(doubt.towards) == worse(verdict) => Doubt {
+                looks: doubt.looks + 1,
+                // Whichever is nearer to how it stands: on that all of them agree.
+                towards: if worse(verdict) { doubt.towards.min(verdict) } else { doubt.towards.max(verdict) },
+                detail: outcome.detail.clone().or(doubt.detail),
+                ..doubt
+            },
+            _ => Doubt { from: at, looks: 1, towards: verdict, detail: outcome.detail.clone() },
+        };
+        let needed = if worse(verdict) { rules.failures } else { rules.successes };
+        if doubt.looks < needed {
+            self.doubt = Some(doubt);
+            return None;
+        }
+        Some(self.change(doubt.from, doubt.towards, doubt.detail))
+    }
+
+    fn go_blind(&mut self, at: Millis) -> Option<Event> {
+        let from = self.doubt.take().map_or(at, |doubt| doubt.from);
+        (self.condition != Condition::Unknown).then(|| self.change(from, Condition::Unknown, None))
+    }
+
+    fn change(&mut self, from: Millis, to: Condition, detail: Option<String>) -> Event {
+        let from = from.max(self.since);
+        (self.condition, self.since) = (to, from);
+        self.detail = detail.clone().filter(|_| to != Condition::Up);
+        Event::Changed { from, to, detail }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Condition::{Degraded, Down, Unknown, Up};
+
+    const RULES: Rules = Rules { interval: 60 * SECOND, failures: 3, successes: 2 };
+
+    fn s(seconds: i64) -> Millis {
+        seconds * SECOND
+    }
+
+    fn look(state: &mut CheckState, second: i64, verdict: Condition) -> Vec<Event> {
+        let detail = (verdict != Up).then(|| verdict.to_string());
+        state.observe(&Outcome { at: s(second), verdict, detail }, Sight::Clear, &RULES)
+    }
+
+    fn up_since(second: i64) -> CheckState {
+        let mut state = CheckState::new(s(second));
+        look(&mut state, second, Up);
+        state
+    }
+
+    /// What changed, as (from, to).
+    fn changes(events: &[Event]) -> Vec<(Millis, Condition)> {
+        let change = |event: &Event| match event {
+            Event::Changed { from, to, .. } => Some((from / SECOND, *to)),
+            Event::Blip { .. } => None,
+        };
+        events.iter().filter_map(change).collect()
+    }
+
+    #[test]
+    fn three_looks_that_agree_make_it_down_from_the_first() {
+        let mut state = up_since(0);
+        assert_eq!(look(&mut state, 60, Down), []);
+        assert_eq!((state.condition, state.next_look(s(60), &RULES)), (Up, s(65)));
+        assert_eq!(look(&mut state, 65, Down), []);
+        assert_eq!(state.next_look(s(65), &RULES), s(80));
+        assert!(state.is_about_to_fall(Down, &RULES));
+        assert_eq!(changes(&look(&mut state, 80, Down)), [(60, Down)]);
+        assert_eq!((state.since, state.next_look(s(80), &RULES)), (s(60), s(95)));
+        assert_eq!(state.detail.as_deref(), Some("down"));
+    }
+
+    #[test]
+    fn a_good_look_before_that_is_a_blip_and_no_downtime() {
+        let mut state = up_since(0);
+        look(&mut state, 60, Down);
+        assert_eq!(look(&mut state, 65, Up), [Event::Blip { from: s(60), until: s(65) }]);
+        assert_eq!((state.condition, state.blips, state.next_look(s(65), &RULES)), (Up, 1, s(125)));
+    }
+
+    #[test]
+    fn two_good_looks_make_it_up_from_the_first() {
+        let mut state = up_since(0);
+        for second in [60, 65, 80] {
+            look(&mut state, second, Down);
+        }
+        assert_eq!(look(&mut state, 95, Up), []);
+        assert_eq!(state.condition, Down);
+        assert_eq!(changes(&look(&mut state, 100, Up)), [(95, Up)]);
+        assert_eq!(state.detail, None);
+    }
+
+    #[test]
+    fn one_good_look_while_down_ends_nothing() {
+        let mut state = up_since(0);
+        for (second, verdict) in [(60, Down), (65, Down), (80, Down), (95, Up), (100, Down), (115, Up)] {
+            look(&mut state, second, verdict);
+        }
+        assert_eq!((state.condition, state.since), (Down, s(60)));
+        assert_eq!(changes(&look(&mut state, 120, Up)), [(115, Up)]);
+    }
+
+    #[test]
+    fn looks_that_are_bad_in_several_ways_agree_on_the_least() {
+        let mut state = up_since(0);
+        look(&mut state, 60, Down);
+        look(&mut state, 65, Degraded);
+        assert_eq!(changes(&look(&mut state, 80, Down)), [(60, Degraded)]);
+        look(&mut state, 95, Down);
+        look(&mut state, 100, Down);
+        assert_eq!(changes(&look(&mut state, 115, Down)), [(95, Down)], "and it can get worse from there");
+        look(&mut state, 130, Degraded);
+        assert_eq!(changes(&look(&mut state, 135, Up)), [(130, Degraded)], "getting better, the worst counts");
+    }
+
+    #[test]
+    fn what_is_seen_for_the_first_time_is_up_at_once_and_down_after_three() {
+        let mut state = CheckState::new(s(0));
+        assert_eq!(changes(&look(&mut state, 0, Up)), [(0, Up)]);
+        let mut state = CheckState::new(s(0));
+        look(&mut state, 0, Down);
+        look(&mut state, 5, Down);
+        assert_eq!(changes(&look(&mut state, 20, Down)), [(0, Down)]);
+    }
+
+    #[test]
+    fn what_nobody_looked_at_is_unknown_once_the_last_result_no_longer_holds() {
+        let mut state = up_since(0);
+        assert_eq!(state.expire(s(120), &RULES), []);
+        assert_eq!(changes(&state.expire(s(121), &RULES)), [(120, Unknown)]);
+        assert_eq!(state.expire(s(500), &RULES), [], "it is said once");
+        assert_eq!(changes(&look(&mut state, 500, Up)), [(500, Up)]);
+    }
+
+    #[test]
+    fn a_restart_while_down_or_in_doubt_goes_on_where_it_was() {
+        let mut state = up_since(0);
+        look(&mut state, 60, Down);
+        let kept = serde_json::to_string(&state).unwrap();
+        let mut state: CheckState = serde_json::from_str(&kept).unwrap();
+        look(&mut state, 90, Down);
+        assert_eq!(changes(&look(&mut state, 95, Down)), [(60, Down)]);
+        let mut state: CheckState = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
+        assert_eq!(look(&mut state, 130, Down), [], "no second change");
+    }
+
+    #[test]
+    fn a_doubt_that_nobody_looked_into_is_unknown_from_its_first_look() {
+        let mut state = up_since(0);
+        look(&mut state, 60, Down);
+        assert_eq!(changes(&look(&mut state, 7200, Up)), [(60, Unknown), (7200, Up)]);
+    }
+
+    #[test]
+    fn a_long_sleep_while_down_is_neither_down_nor_up() {
+        let mut state = up_since(0);
+        for second in [60, 65, 80] {
+            look(&mut state, second, Down);
+        }
+        let woke = look(&mut state, 7200, Up);
+        assert_eq!(changes(&woke), [(200, Unknown), (7200, Up)]);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_no_time_pass_twice() {
+        let mut state = up_since(7200);
+        for second in [3600, 3605, 3620] {
+            look(&mut state, second, Down);
+        }
+        assert_eq!((state.condition, state.since), (Down, s(7200)));
+        assert!(look(&mut state, 3635, Up).is_empty());
+        assert_eq!(changes(&look(&mut state, 3640, Up)), [(7200, Up)], "no time, so no downtime");
+    }
+
+    #[test]
+    fn when_we_are_blind_nobody_is_accused() {
+        let mut state = up_since(0);
+        look(&mut state, 60, Down);
+        look(&mut state, 65, Down);
+        let outcome = Outcome::bad(s(80), Down, "no route");
+        assert_eq!(changes(&state.observe(&outcome, Sight::Blind, &RULES)), [(60, Unknown)]);
+        assert_eq!(state.observe(&Outcome::bad(s(95), Down, "no route"), Sight::Blind, &RULES), []);
+        assert_eq!(changes(&look(&mut state, 110, Up)), [(110, Up)]);
+    }
+
+    #[test]
+    fn a_quick_check_is_looked_at_no_more_slowly_when_in_doubt() {
+        let quick = Rules { interval: 2 * SECOND, failures: 2, successes: 2 };
+        let mut state = CheckState::new(0);
+        state.observe(&Outcome::up(0), Sight::Clear, &quick);
+        state.observe(&Outcome::bad(2000, Down, ""), Sight::Clear, &quick);
+        assert_eq!(state.next_look(2000, &quick), 4000);
+        let events = state.observe(&Outcome::bad(4000, Down, ""), Sight::Clear, &quick);
+        assert_eq!(changes(&events), [(2, Down)]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn changes_come_in_order_and_each_is_one(looks in proptest::collection::vec((0i64..200, 0usize..3), 1..200)) {
+            let verdicts = [Up, Degraded, Down];
+            let mut state = CheckState::new(0);
+            let (mut now, mut last) = (0, (0, Unknown));
+            for (gap, verdict) in looks {
+                now += gap;
+                for (from, to) in changes(&look(&mut state, now, verdicts[verdict])) {
+                    proptest::prop_assert!(from >= last.0 && from <= now, "{from} after {last:?} at {now}");
+                    proptest::prop_assert_ne!(to, last.1);
+                    last = (from, to);
+                }
+                proptest::prop_assert_eq!(state.condition, last.1);
+            }
+        }
+    }
+}
