@@ -15,9 +15,9 @@ use chrono::{DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveTime, Ti
 use chrono_tz::Tz;
 use superops_sla::sla::calendar::{Calendar, CalendarSpec};
 use superops_sla::sla::clock::{Clocks, Truth, explain};
-use superops_sla::sla::desk::{Desk, DeskRules, Warn};
 use superops_sla::sla::history::History;
 use superops_sla::sla::policy::{Counts, Policy};
+use superops_sla::sla::tenant_rules::{RulesConfig, TenantRules, Warn};
 use superops_sla::ticket::watch::{Bounds, Change, ChangeKind, Watched};
 use superops_sla::ticket::{ClockKind, Directory, Named, RefId, Reported, StatusWords, TenantId, Ticket, TicketId};
 
@@ -148,17 +148,17 @@ impl Answer for DayByDay<'_> {
 }
 
 fn tickets(spec: CalendarSpec) {
-    let desk = desk(Calendar::compile(spec).expect("it has open hours"));
+    let rules = rules(Calendar::compile(spec).expect("it has open hours"));
     let now = instant("2026-11-25T14:00:00Z");
     let open: Vec<Arc<Watched>> = (0..TICKETS).map(|number| Arc::new(watched(number, now))).collect();
-    let walk = || -> Vec<Clocks> { open.iter().map(|one| Clocks::of(one, &desk)).collect() };
+    let walk = || -> Vec<Clocks> { open.iter().map(|one| Clocks::of(one, &rules)).collect() };
     let clocks = walk();
     let cold = quickest(|| {
         black_box(walk());
     });
     println!("the stories of {TICKETS} open tickets walked, five changes of status each: {cold:?}");
     let is_late =
-        |(one, clocks): &(&Arc<Watched>, &Clocks)| clocks.at(one, &desk, now).iter().any(|clock| clock.breached);
+        |(one, clocks): &(&Arc<Watched>, &Clocks)| clocks.at(one, &rules, now).iter().any(|clock| clock.breached);
     let evaluate = || open.iter().zip(&clocks).filter(is_late).count();
     let breached = evaluate();
     let allocations = allocation_counter::measure(|| {
@@ -172,15 +172,15 @@ fn tickets(spec: CalendarSpec) {
         "evaluation of {TICKETS} open tickets, both clocks: {took:?}, {allocations} allocations ({breached} breached)"
     );
     assert_eq!(allocations, 0, "the hot path allocates nothing");
-    recompute(&open, &desk, now);
+    recompute(&open, &rules, now);
 }
 
 /// Not in the hot path, and it allocates: all clocks explained, with what changed their targets and all three readings.
-fn recompute(open: &[Arc<Watched>], desk: &Desk, now: DateTime<Utc>) {
+fn recompute(open: &[Arc<Watched>], rules: &TenantRules, now: DateTime<Utc>) {
     let stories: Vec<History> =
-        open.iter().map(|one| History::tell(one, &one.past, |status| desk.meaning_of(status))).collect();
+        open.iter().map(|one| History::tell(one, &one.past, |status| rules.meaning_of(status))).collect();
     let all = |(watched, history): (&Arc<Watched>, &History)| {
-        let explained = ClockKind::ALL.map(|kind| explain(watched, history, kind, desk, Truth::Policy, now));
+        let explained = ClockKind::ALL.map(|kind| explain(watched, history, kind, rules, Truth::Policy, now));
         explained.iter().flatten().count()
     };
     let took = quickest(|| {
@@ -213,7 +213,7 @@ const PRIORITIES: [&str; 4] = ["Critical", "High", "Medium", "Low"];
 const SLAS: [&str; 3] = ["Gold 24x7", "Silver", "Bronze"];
 const STATUSES: [&str; 5] = ["Open", "In Progress", "Customer Replied", "Waiting on Customer", "On Hold"];
 
-fn desk(calendar: Calendar) -> Desk {
+fn rules(calendar: Calendar) -> TenantRules {
     let policy = |(number, sla): (usize, &str)| Policy {
         tenant: None,
         sla: Some(sla.to_owned()),
@@ -225,7 +225,7 @@ fn desk(calendar: Calendar) -> Desk {
         next_response: None,
         counts: if sla == SLAS[0] { Counts::Calendar } else { Counts::Business },
     };
-    let rules = DeskRules {
+    let rules = RulesConfig {
         tenant: TenantId::parse("acme").expect("it is not blank"),
         words: StatusWords::default(),
         site_hours: false,
@@ -236,7 +236,7 @@ fn desk(calendar: Calendar) -> Desk {
         automation_answers: true,
     };
     let statuses = STATUSES.map(str::to_owned).to_vec();
-    Desk::new(rules, &Directory { statuses, ..Directory::default() })
+    TenantRules::new(rules, &Directory { statuses, ..Directory::default() })
 }
 
 fn watched(number: usize, now: DateTime<Utc>) -> Watched {
@@ -273,11 +273,11 @@ fn watched(number: usize, now: DateTime<Utc>) -> Watched {
         status_since: Some(Bounds { earliest: since, latest: since + TimeDelta::minutes(1) }),
         ..Watched::new(ticket, Bounds { earliest: now, latest: created })
     };
-    Watched { past: story(&watched), ..watched }
+    Watched { past: past_changes(&watched), ..watched }
 }
 
 /// It was parked twice for a tenth of its life, and then went to its present status.
-fn story(watched: &Watched) -> Vec<Change> {
+fn past_changes(watched: &Watched) -> Vec<Change> {
     let (from, to) = (watched.first_seen_at, watched.read_at);
     let at = |share: i32| {
         let earliest = from + (to - from) / 20 * share;

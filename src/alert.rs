@@ -9,9 +9,9 @@ pub mod escalation;
 pub mod life;
 pub mod noise;
 pub mod on_call;
-pub mod overlay;
 pub mod policy;
 pub mod prediction;
+pub mod suppression;
 pub mod write_back;
 
 use std::fmt;
@@ -192,7 +192,7 @@ impl fmt::Display for Reason {
 pub enum Decision {
     /// Nothing has changed.
     Keep,
-    /// Tell people, from the first rung on.
+    /// Tell people, from the first step on.
     Raise {
         stage: Stage,
         episode: u32,

@@ -30,7 +30,7 @@ use crate::notify::ways::{PAGERDUTY_HOOK, REPLY_HOOK, SLACK_HOOK, STATUS_HOOK, V
 use crate::store::Store;
 use crate::telemetry::{HookLabels, Telemetry};
 
-pub use links::{Followed, LinkTrouble, Linked};
+pub use links::{Followed, LinkRefusal, Linked};
 pub use no_texts::NoMoreTexts;
 
 /// The name under which the store keeps what links are signed with.

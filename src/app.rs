@@ -1,6 +1,6 @@
 //! Builds everything from the configuration, starts the loops, and stops them in order.
 
-mod ground;
+mod context;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use self::ground::Ground;
+use self::context::AppContext;
 use crate::answers::Answers;
 use crate::answers::receipts::ReceiptWatch;
 use crate::clock::SharedClock;
@@ -24,12 +24,12 @@ use crate::evaluate::Evaluate;
 use crate::notify;
 use crate::predict::Predict;
 use crate::retention::Retention;
+use crate::self_monitoring::SelfMonitoring;
 use crate::service::{Service, Syncs};
 use crate::store::{Claim, Store};
 use crate::superops::SuperOps;
 use crate::sync::{Hints, SyncHealth, TenantSync};
 use crate::telemetry::Telemetry;
-use crate::vigil::Vigil;
 use crate::web::{self, Door, Web};
 use crate::write_back::WriteBacks;
 
@@ -49,7 +49,7 @@ pub struct Parts {
     pub dispatch: Dispatch,
     pub receipts: ReceiptWatch,
     pub write_backs: Vec<WriteBacks>,
-    pub vigil: Vigil,
+    pub self_monitoring: SelfMonitoring,
     pub retention: Retention,
     claim: Claim,
 }
@@ -57,9 +57,9 @@ pub struct Parts {
 impl Parts {
     /// Opens the store and joins the parts. Nothing is asked of SuperOps yet.
     pub async fn build(config: Config, clock: SharedClock) -> anyhow::Result<Self> {
-        let (ground, claim) = Ground::lay(config, clock).await?;
-        let Ground { config, store, clock, telemetry, bells, .. } = &ground;
-        let evaluate = ground.evaluate();
+        let (context, claim) = AppContext::open(config, clock).await?;
+        let AppContext { config, store, clock, telemetry, bells, .. } = &context;
+        let evaluate = context.evaluate();
         let hints = Hints::new(config.tenants.keys().cloned());
         let (mut syncs, mut predicts, mut write_backs) = (Vec::new(), Vec::new(), Vec::new());
         let mut health = BTreeMap::new();
@@ -67,23 +67,23 @@ impl Parts {
             let client = Arc::new(SuperOps::new(tenant, telemetry.clone())?.by_clock(clock.clone()));
             let report = watch::Sender::new(SyncHealth::default());
             health.insert(tenant.id.clone(), report.subscribe());
-            predicts.push(ground.predict(tenant, report.subscribe()));
+            predicts.push(context.predict(tenant, report.subscribe()));
             if tenant.write_back.is_on() {
-                write_backs.push(ground.write_back(tenant, client.clone(), evaluate.writings()));
+                write_backs.push(context.write_back(tenant, client.clone(), evaluate.writings()));
             }
             let heard = hints.listen(&tenant.id).context("every tenant has its hint")?;
-            syncs.push(ground.sync(tenant, client, heard, report).await?);
+            syncs.push(context.sync(tenant, client, heard, report).await?);
         }
         let answers =
             Answers::open(config.clone(), store.for_pages(), clock.clone(), telemetry.clone(), bells.clone()).await?;
         let channels = notify::connect_offering(&config.notify, clock, &answers.ways())?;
         let receipts = ReceiptWatch::new(store.clone(), &channels, clock.clone(), bells.clone());
-        let dispatch = ground.dispatch(channels);
+        let dispatch = context.dispatch(channels);
         let found = watch::Sender::default();
-        let service = ground.service(Syncs { hints, health: health.clone() }, found.subscribe());
-        let vigil = ground.vigil(service.clone(), health, found)?;
-        let retention = Retention::new(&ground.config, ground.store.clone(), ground.clock.clone())?;
-        let Ground { config, store, telemetry, .. } = ground;
+        let service = context.service(Syncs { hints, health: health.clone() }, found.subscribe());
+        let self_monitoring = context.self_monitoring(service.clone(), health, found)?;
+        let retention = Retention::new(&context.config, context.store.clone(), context.clock.clone())?;
+        let AppContext { config, store, telemetry, .. } = context;
         Ok(Self {
             config,
             store,
@@ -96,7 +96,7 @@ impl Parts {
             dispatch,
             receipts,
             write_backs,
-            vigil,
+            self_monitoring,
             retention,
             claim,
         })
@@ -145,7 +145,7 @@ impl Parts {
         for write_back in self.write_backs {
             loops.spawn(write_back.run(stop.subscribe()));
         }
-        loops.spawn(self.vigil.run(stop.subscribe()));
+        loops.spawn(self.self_monitoring.run(stop.subscribe()));
         loops.spawn(self.retention.run(stop.subscribe()));
         let mut stopped = stop.subscribe();
         loops.spawn(async move {

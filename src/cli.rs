@@ -30,12 +30,12 @@ use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use self::act::Wish;
+use self::act::Requested;
 use crate::alert::life::Act;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, LogFormat, ProcessEnvironment, duration};
-use crate::desks::Desks;
-use crate::predict::{self, Board, Predict};
+use crate::predict::{self, Predict, PublishedForecasts};
+use crate::rules_cache::RulesCache;
 use crate::service::{Scope, Service, ServiceError, Syncs};
 use crate::simulator::FaultOrder;
 use crate::store::Store;
@@ -400,10 +400,12 @@ impl Cli {
             Command::Simulate(args) => simulate::simulate(args).await,
             Command::Status(args) => status::status(load_offline(config)?, args).await,
             Command::Alerts(args) => alerts::alerts(load_offline(config)?, args).await,
-            Command::Ack(args) => act::act(load_offline(config)?, Wish::Do(Act::Acknowledge), args).await,
-            Command::Snooze { length, args } => act::act(load_offline(config)?, Wish::SnoozeFor(length), args).await,
-            Command::Resolve(args) => act::act(load_offline(config)?, Wish::Do(Act::Resolve), args).await,
-            Command::Escalate(args) => act::act(load_offline(config)?, Wish::Do(Act::Escalate), args).await,
+            Command::Ack(args) => act::act(load_offline(config)?, Requested::Do(Act::Acknowledge), args).await,
+            Command::Snooze { length, args } => {
+                act::act(load_offline(config)?, Requested::SnoozeFor(length), args).await
+            }
+            Command::Resolve(args) => act::act(load_offline(config)?, Requested::Do(Act::Resolve), args).await,
+            Command::Escalate(args) => act::act(load_offline(config)?, Requested::Do(Act::Escalate), args).await,
             Command::Audit(args) => audit::audit(load_offline(config)?, args).await,
             Command::Breaches(args) => breaches::breaches(load_offline(config)?, args).await,
             Command::Policies { scope, command } => policies::policies(load_offline(config)?, scope, command).await,
@@ -459,8 +461,8 @@ async fn offline_service(config: Config) -> Result<(Service, Store), CliError> {
     let telemetry = Arc::new(Telemetry::default());
     let config = Arc::new(config);
     let store = Store::open(&config.store.path, telemetry.clone()).await?;
-    let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone())?);
-    let service = Service::new(config, desks, store.clone(), Arc::new(SystemClock), telemetry, Syncs::default());
+    let rules_cache = Arc::new(RulesCache::new(config.clone(), store.clone(), telemetry.clone())?);
+    let service = Service::new(config, rules_cache, store.clone(), Arc::new(SystemClock), telemetry, Syncs::default());
     Ok((service, store))
 }
 
@@ -469,29 +471,29 @@ async fn foreseeing_service(config: Config) -> Result<(Service, Store), CliError
     let telemetry = Arc::new(Telemetry::default());
     let config = Arc::new(config);
     let store = Store::open(&config.store.path, telemetry.clone()).await?;
-    let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone())?);
-    let board = Arc::new(Board::default());
-    foresee(&config, &desks, &store, &telemetry, &board).await?;
-    let service = Service::new(config, desks, store.clone(), Arc::new(SystemClock), telemetry, Syncs::default());
-    Ok((service.showing(board), store))
+    let rules_cache = Arc::new(RulesCache::new(config.clone(), store.clone(), telemetry.clone())?);
+    let published = Arc::new(PublishedForecasts::default());
+    foresee(&config, &rules_cache, &store, &telemetry, &published).await?;
+    let service = Service::new(config, rules_cache, store.clone(), Arc::new(SystemClock), telemetry, Syncs::default());
+    Ok((service.showing(published), store))
 }
 
 /// Forecasts the open tickets once, as the service does all the time: what it has learned is in the store.
 async fn foresee(
     config: &Arc<Config>,
-    desks: &Arc<Desks>,
+    rules_cache: &Arc<RulesCache>,
     store: &Store,
     telemetry: &Arc<Telemetry>,
-    board: &Arc<Board>,
+    published: &Arc<PublishedForecasts>,
 ) -> Result<(), CliError> {
     for tenant in config.tenants.keys() {
         let wiring = predict::Wiring {
             config: config.clone(),
-            desks: desks.clone(),
+            rules_cache: rules_cache.clone(),
             store: store.clone(),
             clock: Arc::new(SystemClock),
             telemetry: telemetry.clone(),
-            board: board.clone(),
+            published: published.clone(),
             news: Arc::default(),
             synced: tokio::sync::watch::channel(SyncHealth::default()).1,
         };

@@ -2,7 +2,7 @@
 //! stands, puts what is due in the outbox, and sleeps until something can change.
 //!
 //! It wakes when a standing changes by the passing of time, when an escalation
-//! rung is due, or when sync has news: an alert is never late by a poll.
+//! step is due, or when sync has news: an alert is never late by a poll.
 
 mod commit;
 mod escalate;
@@ -10,8 +10,8 @@ mod facts;
 mod follow;
 mod memory;
 mod on_call;
-mod overlays;
 mod quiet;
+mod suppressions;
 mod write_back;
 
 use std::collections::HashMap;
@@ -23,17 +23,17 @@ use tracing::{error, info};
 
 use crate::alert::life::Asked;
 use crate::alert::on_call::Duty;
-use crate::alert::overlay::Overlay;
 use crate::alert::prediction::refine;
+use crate::alert::suppression::Suppression;
 use crate::alert::{self, AlertKey, Closing, Decision, Reason, Stage};
 use crate::clock::SharedClock;
 use crate::config::{ChannelKind, Config, Tenant};
-use crate::desks::Desks;
 use crate::last_looks::LastLooks;
-use crate::predict::{Board, Forecasts};
+use crate::predict::{Forecasts, PublishedForecasts};
 use crate::pulse::Pulse;
+use crate::rules_cache::RulesCache;
 use crate::sla::clock::{self, ClockState};
-use crate::sla::desk::Desk;
+use crate::sla::tenant_rules::TenantRules;
 use crate::store::alerts::{AlertRow, AlertTurn, Recovered};
 use crate::store::tickets::OpenTickets;
 use crate::store::{Store, StoreError};
@@ -57,7 +57,7 @@ const OVERTAKEN_TRIES: u32 = 20;
 /// Watches the clocks of all tenants.
 pub struct Evaluate {
     config: Arc<Config>,
-    desks: Arc<Desks>,
+    rules_cache: Arc<RulesCache>,
     store: Store,
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
@@ -67,7 +67,7 @@ pub struct Evaluate {
     outbox: Arc<Notify>,
     channels: Vec<ChannelKind>,
     memory: Memory,
-    board: Arc<Board>,
+    published: Arc<PublishedForecasts>,
     last_looks: Arc<LastLooks>,
     /// Told when something is to be written on tickets.
     written: watch::Sender<()>,
@@ -100,14 +100,14 @@ impl Turn {
 /// What is known of one tenant during one turn.
 struct Scene<'a> {
     tenant: &'a Tenant,
-    desk: &'a Desk,
+    rules: &'a TenantRules,
     people: &'a Directory,
     /// Who is on call.
     duty: Duty,
     /// When all open tickets had been read once: until then, what was past is not yet told.
     settled_at: Option<DateTime<Utc>>,
     /// The silences and maintenance windows of now and later.
-    overlays: &'a [Overlay],
+    suppressions: &'a [Suppression],
     forecasts: &'a Forecasts,
     now: DateTime<Utc>,
 }
@@ -126,7 +126,7 @@ struct Findings<'a> {
 impl Evaluate {
     pub fn new(
         config: Arc<Config>,
-        desks: Arc<Desks>,
+        rules_cache: Arc<RulesCache>,
         store: Store,
         clock: SharedClock,
         telemetry: Arc<Telemetry>,
@@ -134,12 +134,13 @@ impl Evaluate {
         outbox: Arc<Notify>,
     ) -> Self {
         let channels = config.notify.kinds();
-        let (memory, quiet, board, last_looks) = (Memory::default(), HashMap::new(), Arc::default(), Arc::default());
+        let (memory, quiet, published, last_looks) =
+            (Memory::default(), HashMap::new(), Arc::default(), Arc::default());
         let written = watch::Sender::default();
         let pulse = Pulse::default();
         Self {
             config,
-            desks,
+            rules_cache,
             store,
             clock,
             telemetry,
@@ -147,7 +148,7 @@ impl Evaluate {
             outbox,
             channels,
             memory,
-            board,
+            published,
             last_looks,
             written,
             quiet,
@@ -160,9 +161,9 @@ impl Evaluate {
         Self { pulse, ..self }
     }
 
-    /// Raises what the forecasts on `board` call for as well.
-    pub fn heeding(self, board: Arc<Board>) -> Self {
-        Self { board, ..self }
+    /// Raises what the forecasts on `published` call for as well.
+    pub fn heeding(self, published: Arc<PublishedForecasts>) -> Self {
+        Self { published, ..self }
     }
 
     /// Has `last_looks` taken before a first response is called breached.
@@ -241,19 +242,19 @@ impl Evaluate {
     }
 
     async fn turn_of(&mut self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Turn, StoreError> {
-        self.desks.keep_version(tenant, now).await?;
-        let (people, desk) = self.desks.of(tenant).await?;
+        self.rules_cache.keep_version(tenant, now).await?;
+        let (people, rules) = self.rules_cache.of(tenant).await?;
         let open = self.store.open_tickets(&tenant.id).await?;
         let settled_at = self.settled_at(tenant, now).await?;
         self.memory.load(&self.store, &tenant.id).await?;
         self.memory.hurry(&self.store, &tenant.id, now).await?;
-        let overlays = self.store.overlays(Some(&tenant.id), now).await?;
-        let forecasts = self.board.of(&tenant.id);
+        let suppressions = self.store.suppressions(Some(&tenant.id), now).await?;
+        let forecasts = self.published.of(&tenant.id);
         let duty = self.duty(tenant, now).await?;
-        let (overlays, forecasts) = (overlays.as_slice(), forecasts.as_ref());
-        let scene = Scene { tenant, desk: &desk, people: &people, duty, settled_at, overlays, forecasts, now };
+        let (suppressions, forecasts) = (suppressions.as_slice(), forecasts.as_ref());
+        let scene = Scene { tenant, rules: &rules, people: &people, duty, settled_at, suppressions, forecasts, now };
         let mut quiet = self.quiet.remove(&tenant.id).unwrap_or_default();
-        quiet.begin(&desk, now);
+        quiet.begin(&rules, now);
         let mut found = Findings::default();
         // A forecast that has a say in it may have changed while the ticket did not.
         for watched in quiet.due(&open, forecasts.calls.keys()) {
@@ -270,7 +271,8 @@ impl Evaluate {
         self.cover(&scene, &open, &mut work);
         let mut commit = Commit::new(self.store.clone(), now);
         let (last, onward) = self.escalate(&scene, &open, work, &mut commit).await;
-        next = next.into_iter().chain(self.memory.next_step(&tenant.id, now)).chain(scene.next_overlay_change()).min();
+        next =
+            next.into_iter().chain(self.memory.next_step(&tenant.id, now)).chain(scene.next_suppression_change()).min();
         if onward {
             next = Some(now);
         }
@@ -301,8 +303,8 @@ impl Evaluate {
         let before = self.memory.raised(&scene.tenant.id, watched);
         let mut next_change = None;
         let mut calm = true;
-        let clocks = quiet.clocks(watched, scene.desk);
-        for (clock, before) in clocks.at(watched, scene.desk, scene.now).into_iter().zip(before) {
+        let clocks = quiet.clocks(watched, scene.rules);
+        for (clock, before) in clocks.at(watched, scene.rules, scene.now).into_iter().zip(before) {
             next_change = next_change.into_iter().chain(clock.next_change).min();
             let decision = alert::decide(&clock, scene.known_by(watched), before.as_ref());
             let call = scene.forecasts.call(&watched.ticket.id, clock.kind);
@@ -449,7 +451,7 @@ impl Evaluate {
     ) -> Result<(), StoreError> {
         for key in self.memory.open_without_ticket(&scene.tenant.id, open, scene.now) {
             let Some(watched) = self.store.ticket(&key.tenant, &key.ticket).await? else { continue };
-            let clock = clock::assess(&watched, key.clock, scene.desk, scene.now);
+            let clock = clock::assess(&watched, key.clock, scene.rules, scene.now);
             let raised = self.memory.get(&key).map(|row| row.raised);
             let decision = if key.cycle == watched.cycle {
                 alert::decide(&clock, scene.known_by(&watched), raised.as_ref())

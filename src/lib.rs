@@ -11,7 +11,7 @@
 //! 2. [`store`] saves the page, the changes it implies and how far the reading
 //!    got in one transaction; then the caches hold it and `evaluate` is woken.
 //! 3. [`evaluate`] asks the core how both clocks of every open ticket stand now
-//!    ([`sla::clock`]), by the rules of the tenant's desk ([`sla::desk`]).
+//!    ([`sla::clock`]), by the tenant's rules ([`sla::tenant_rules`]).
 //! 4. [`alert`] decides what is to be raised, each time with its reason, and
 //!    [`alert::escalation`] finds whom it goes to. One transaction stores the
 //!    alert and its notifications; a unique key makes that exactly once.
@@ -23,7 +23,7 @@
 //!    message, the provider's word on what was delivered.
 //! 7. [`service`] answers the questions people ask, for [`web`] and [`cli`] alike,
 //!    from one picture of the open tickets, so that lists, counts and figures agree; standings are never stored.
-//! 8. [`vigil`] watches all of that: stale data is told, and what did not happen is counted. At night [`retention`]
+//! 8. [`self_monitoring`] watches all of that: stale data is told, and what did not happen is counted. At night [`retention`]
 //!    lets go what is past and old.
 //!
 //! [`app`] builds all of it from [`config`]. [`simulator`] is a SuperOps
@@ -34,7 +34,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod descriptors;
-pub mod desks;
+pub mod rules_cache;
 
 pub mod alert;
 pub mod sla;
@@ -56,8 +56,8 @@ pub mod dispatch;
 pub mod evaluate;
 pub mod predict;
 pub mod retention;
+pub mod self_monitoring;
 pub mod sync;
-pub mod vigil;
 pub mod write_back;
 
 pub mod service;

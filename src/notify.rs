@@ -193,7 +193,7 @@ pub struct AlertFacts {
     pub working: Option<WorkingTime>,
     /// Why this is said now, and why it is due then; a sentence each, ours.
     pub reasons: Vec<String>,
-    /// Which rung of the escalation, from 0, and why this person hears of it: "you own this ticket".
+    /// Which step of the escalation, from 0, and why this person hears of it: "you own this ticket".
     pub step: u32,
     pub because: String,
     /// The working-time note: "counted in the hours of head-office (Europe/London)".

@@ -2,17 +2,17 @@
 //! to breach, and chooses what of that people are told.
 //!
 //! It stands beside `evaluate`, never in its way: forecasting and fitting run on threads of their own, and what is
-//! said hangs on a [`Board`] for all to read. What was learned is not stored. After a start the whole past is read and
+//! said is published ([`PublishedForecasts`]) for all to read. What was learned is not stored. After a start the whole past is read and
 //! walked through again, so that nothing can be learned twice or lost. What was chosen to be told is stored before
 //! anybody is told.
 
 mod advice;
-mod board;
-mod look;
-mod mind;
+mod forecasters;
+mod open_forecasts;
+mod published;
 mod record;
 pub mod reliability;
-mod story;
+mod training;
 mod walk;
 
 use std::num::NonZero;
@@ -28,10 +28,10 @@ use crate::alert::on_call::{Duty, duty};
 use crate::alert::prediction::{Candidate, choose};
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::desks::Desks;
-use crate::sla::desk::Desk;
+use crate::rules_cache::RulesCache;
 use crate::sla::forecast::Basis;
-use crate::store::predictions::{Moment, Prediction, Subject};
+use crate::sla::tenant_rules::TenantRules;
+use crate::store::predictions::{Moment, PredictedClock, Prediction};
 use crate::store::tickets::OpenTickets;
 use crate::store::{Store, StoreError};
 use crate::sync::SyncHealth;
@@ -39,15 +39,15 @@ use crate::telemetry::{ClockLabels, JudgedLabels, LoopName, Telemetry};
 use crate::ticket::watch::{Change, Watched};
 use crate::ticket::{ClockKind, Directory, TenantId, TicketId};
 
-pub use board::{Board, Forecasts};
-pub use mind::Worth;
+pub use forecasters::ForecastQuality;
+pub use published::{Forecasts, PublishedForecasts};
 
 use advice::Load;
-use look::Looked;
-use mind::Mind;
+use forecasters::Forecasters;
+use open_forecasts::OpenForecasts;
 use record::{Entries, Record};
 use reliability::{Reliability, reliability};
-use story::{Happening, Shared, What, story};
+use training::{Shared, TrainingEvent, What, training_events};
 use walk::Walk;
 
 /// All is said anew this often.
@@ -79,11 +79,11 @@ pub enum PredictError {
 /// What the loop works with.
 pub struct Wiring {
     pub config: Arc<Config>,
-    pub desks: Arc<Desks>,
+    pub rules_cache: Arc<RulesCache>,
     pub store: Store,
     pub clock: SharedClock,
     pub telemetry: Arc<Telemetry>,
-    pub board: Arc<Board>,
+    pub published: Arc<PublishedForecasts>,
     /// Wakes `evaluate`.
     pub news: Arc<Notify>,
     /// Changes after each turn of sync.
@@ -100,17 +100,17 @@ static WALKERS: LazyLock<Semaphore> = LazyLock::new(|| {
 /// What a turn knows and says, at one moment.
 struct Scene {
     people: Arc<Directory>,
-    desk: Arc<Desk>,
+    rules: Arc<TenantRules>,
     open: Arc<OpenTickets>,
-    looked: Looked,
-    worth: [Worth; 2],
+    current: OpenForecasts,
+    quality: [ForecastQuality; 2],
 }
 
 /// Forecasts the tickets of one tenant.
 pub struct Predict {
     tenant: TenantId,
     wiring: Wiring,
-    mind: Option<Mind>,
+    forecasters: Option<Forecasters>,
     shared: Shared,
     /// The number of the last event that was told.
     told: i64,
@@ -128,7 +128,7 @@ impl Predict {
         Self {
             tenant: tenant.clone(),
             wiring,
-            mind: None,
+            forecasters: None,
             shared: Shared::default(),
             told: 0,
             late: 0,
@@ -155,7 +155,7 @@ impl Predict {
         }
     }
 
-    /// Learns what is new and says how likely each open clock is to breach, and leaves no trace but on the board.
+    /// Learns what is new and says how likely each open clock is to breach, and leaves no trace but in the published forecasts.
     pub async fn glance(&mut self, now: DateTime<Utc>) -> Result<(), PredictError> {
         if let Some(scene) = self.scene(now).await? {
             self.publish(scene, now).await?;
@@ -167,7 +167,7 @@ impl Predict {
     pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<(), PredictError> {
         let started = tokio::time::Instant::now();
         let Some(scene) = self.scene(now).await? else { return Ok(()) };
-        self.tell_worth(&scene.worth);
+        self.tell_quality(&scene.quality);
         let entries = self.judge(&scene, now).await?;
         let told = entries.new.iter().any(|one| one.moment == Moment::Alert);
         self.publish(scene, now).await?;
@@ -186,11 +186,11 @@ impl Predict {
         if !self.has_a_past().await? {
             return Ok(None);
         }
-        let (people, desk) = self.wiring.desks.of(tenant).await?;
+        let (people, rules) = self.wiring.rules_cache.of(tenant).await?;
         let open = self.wiring.store.open_tickets(&self.tenant).await?;
-        self.learn(&desk, now).await?;
-        let (looked, worth) = self.look(&desk, &open, now).await?;
-        Ok(Some(Scene { people, desk, open, looked, worth }))
+        self.learn(&rules, now).await?;
+        let (current, quality) = self.forecast_open(&rules, &open, now).await?;
+        Ok(Some(Scene { people, rules, open, current, quality }))
     }
 
     /// Whether all tickets were read once. A part of them is no fair sample: what is open and new is read first.
@@ -199,29 +199,34 @@ impl Predict {
     }
 
     /// Tells the forecasters what happened since the last turn; or all of it, after a start and when much is new.
-    async fn learn(&mut self, desk: &Arc<Desk>, now: DateTime<Utc>) -> Result<(), PredictError> {
+    async fn learn(&mut self, rules: &Arc<TenantRules>, now: DateTime<Utc>) -> Result<(), PredictError> {
         let last = self.wiring.store.last_event().await?;
-        let news = match self.mind {
+        let news = match self.forecasters {
             Some(_) if last > self.told => self.wiring.store.news_since(&self.tenant, self.told).await?,
             _ => Vec::new(),
         };
         let (known, walked_at) = self.walked;
         let much = news.len() > MUCH;
         let worth_it = (self.late + news.len()) * 2 > known || now - walked_at >= AGAIN;
-        if self.mind.is_none() || ((much || self.late > 0) && worth_it) {
-            return self.walk_again(desk, last, now).await;
+        if self.forecasters.is_none() || ((much || self.late > 0) && worth_it) {
+            return self.walk_again(rules, last, now).await;
         }
         if much {
             // It is told when the past is walked through again.
             return Ok(());
         }
-        self.tell(&news, desk, now).await?;
+        self.tell(&news, rules, now).await?;
         self.told = last;
         Ok(())
     }
 
     /// Walks through the past: the tickets that were opened last, and of older ones those that are open.
-    async fn walk_again(&mut self, desk: &Arc<Desk>, last: i64, now: DateTime<Utc>) -> Result<(), PredictError> {
+    async fn walk_again(
+        &mut self,
+        rules: &Arc<TenantRules>,
+        last: i64,
+        now: DateTime<Utc>,
+    ) -> Result<(), PredictError> {
         let _turn = WALKERS.acquire().await;
         let store = self.wiring.store.clone();
         let from = store.oldest_of_latest(&self.tenant, WALKED).await?.unwrap_or(DateTime::UNIX_EPOCH);
@@ -229,18 +234,18 @@ impl Predict {
         let (mut after, mut known) = ((from, String::new()), 0);
         let mut progress = Progress::of(&self.tenant);
         // Two minds take twice the room.
-        self.mind = None;
+        self.forecasters = None;
         let mut walk = None;
         loop {
             page.extend(store.past(&self.tenant, &after, PAGE).await?);
             let Some((last, _)) = page.last() else { break };
             after = (last.ticket.created_at.unwrap_or(from), last.ticket.id.as_str().to_owned());
             known += page.len();
-            walk = Some(self.walk_on(walk, std::mem::take(&mut page), desk, now).await?);
+            walk = Some(self.walk_on(walk, std::mem::take(&mut page), rules, now).await?);
             progress.at(known, after.0);
         }
         let arrived = apart(move || walk.map(Walk::arrive)).await?;
-        self.mind = Some(arrived.unwrap_or_else(|| Mind::new(now, now)));
+        self.forecasters = Some(arrived.unwrap_or_else(|| Forecasters::new(now, now)));
         let seconds = progress.began.elapsed().as_secs();
         debug!(tenant = %self.tenant, tickets = known, seconds, "the forecast of `{}` has learned from {known} tickets in {seconds} s", self.tenant);
         (self.told, self.late, self.walked) = (last, 0, (known, now));
@@ -267,17 +272,19 @@ impl Predict {
         &mut self,
         walk: Option<Walk>,
         page: Vec<(Watched, Vec<Change>)>,
-        desk: &Arc<Desk>,
+        rules: &Arc<TenantRules>,
         now: DateTime<Utc>,
     ) -> Result<Walk, PredictError> {
-        let (desk, mut shared) = (desk.clone(), std::mem::take(&mut self.shared));
+        let (rules, mut shared) = (rules.clone(), std::mem::take(&mut self.shared));
         let (walk, shared) = apart(move || {
             let opened =
                 |ticket: Option<&(Watched, Vec<Change>)>| ticket.and_then(|(watched, _)| watched.ticket.created_at);
             let mut walk = walk.unwrap_or_else(|| Walk::new(opened(page.first()).unwrap_or(now), now));
             for (watched, changes) in &page {
                 for kind in ClockKind::REPORTED {
-                    story(watched, changes, kind, &desk, &mut shared).into_iter().for_each(|one| walk.add(one));
+                    training_events(watched, changes, kind, &rules, &mut shared)
+                        .into_iter()
+                        .for_each(|one| walk.add(one));
                 }
             }
             if let Some(until) = opened(page.last()) {
@@ -291,65 +298,66 @@ impl Predict {
     }
 
     /// Tells what happened to the tickets that have `news`.
-    async fn tell(&mut self, news: &[TicketId], desk: &Desk, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let mut happenings = Vec::new();
+    async fn tell(&mut self, news: &[TicketId], rules: &TenantRules, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut happened = Vec::new();
         for id in news {
             let Some(watched) = self.wiring.store.ticket(&self.tenant, id).await? else { continue };
             let changes = self.wiring.store.events(&self.tenant, id).await?;
             let known = self.wiring.store.events_until(&self.tenant, id, self.told).await?;
             for kind in ClockKind::REPORTED {
-                let told = story(&watched, &changes, kind, desk, &mut self.shared);
-                happenings.extend(told.into_iter().filter(|one| known == 0 || one.after > known));
+                let told = training_events(&watched, &changes, kind, rules, &mut self.shared);
+                happened.extend(told.into_iter().filter(|one| known == 0 || one.after > known));
             }
         }
-        let opened_late = |one: &Happening| matches!(one.what, What::Opened(_)) && one.at < now - LATE;
-        let late: Vec<_> = happenings.iter().filter(|one| opened_late(one)).map(|one| one.key.clone()).collect();
+        let opened_late = |one: &TrainingEvent| matches!(one.what, What::Opened(_)) && one.at < now - LATE;
+        let late: Vec<_> = happened.iter().filter(|one| opened_late(one)).map(|one| one.key.clone()).collect();
         self.late += late.len();
-        happenings.retain(|one| !late.contains(&one.key));
-        if let Some(mind) = &mut self.mind {
-            mind.tell(happenings);
+        happened.retain(|one| !late.contains(&one.key));
+        if let Some(forecasters) = &mut self.forecasters {
+            forecasters.tell(happened);
         }
         Ok(())
     }
 
-    /// Looks at all open tickets.
-    async fn look(
+    /// Forecasts all open tickets.
+    async fn forecast_open(
         &mut self,
-        desk: &Arc<Desk>,
+        rules: &Arc<TenantRules>,
         open: &Arc<OpenTickets>,
         now: DateTime<Utc>,
-    ) -> Result<(Looked, [Worth; 2]), PredictError> {
-        // If the thread is lost, so is the mind; the next turn makes another.
-        let mut mind = self.mind.take().unwrap_or_else(|| Mind::new(now, now));
+    ) -> Result<(OpenForecasts, [ForecastQuality; 2]), PredictError> {
+        // If the thread is lost, so are the forecasters; the next turn makes others.
+        let mut forecasters = self.forecasters.take().unwrap_or_else(|| Forecasters::new(now, now));
         let rehearsed = self.rehearsed.take();
-        let (desk, open) = (desk.clone(), open.clone());
-        let (mind, looked, worth, rehearsed) = apart(move || {
-            mind.advance(now);
-            let looked = look::look(&mind, &open, &desk, now);
-            mind.stop(&looked.answered, now);
-            let worth = mind.worth();
-            let outcomes = worth.iter().map(|worth| worth.grounds.outcomes).sum();
+        let (rules, open) = (rules.clone(), open.clone());
+        let (forecasters, current, quality, rehearsed) = apart(move || {
+            forecasters.advance(now);
+            let current = open_forecasts::forecast_open(&forecasters, &open, &rules, now);
+            forecasters.stop(&current.answered, now);
+            let quality = forecasters.quality();
+            let outcomes = quality.iter().map(|quality| quality.grounds.outcomes).sum();
             let known = rehearsed.filter(|(then, _)| *then == outcomes);
-            let anew = || (outcomes, Arc::new(ClockKind::REPORTED.map(|clock| reliability(&mind.rehearsed(clock)))));
+            let anew =
+                || (outcomes, Arc::new(ClockKind::REPORTED.map(|clock| reliability(&forecasters.rehearsed(clock)))));
             let rehearsed = known.unwrap_or_else(anew);
-            (mind, looked, worth, rehearsed)
+            (forecasters, current, quality, rehearsed)
         })
         .await?;
-        (self.mind, self.rehearsed) = (Some(mind), Some(rehearsed));
-        Ok((looked, worth))
+        (self.forecasters, self.rehearsed) = (Some(forecasters), Some(rehearsed));
+        Ok((current, quality))
     }
 
     /// Notes what is said now, how clocks ended, and what is to be told.
     async fn judge(&mut self, scene: &Scene, now: DateTime<Utc>) -> Result<Entries, PredictError> {
-        let Scene { desk, open, looked, worth, .. } = scene;
+        let Scene { rules, open, current, quality, .. } = scene;
         let store = self.wiring.store.clone();
         if self.record.is_none() {
             self.record = Some(Record::load(&store, &self.tenant).await?);
         }
         let Some(record) = &self.record else { return Ok(Entries::default()) };
-        let decided = record.ended(&store, &self.tenant, desk, open, looked, now).await?;
-        let mut entries = Entries { decided, new: record.due(looked, now) };
-        entries.new.extend(self.chosen(record, desk.msp_timezone(), looked, worth, now).await?);
+        let decided = record.ended(&store, &self.tenant, rules, open, current, now).await?;
+        let mut entries = Entries { decided, new: record.due(current, now) };
+        entries.new.extend(self.chosen(record, rules.msp_timezone(), current, quality, now).await?);
         if !entries.new.is_empty() || !entries.decided.is_empty() {
             store.save_predictions(&self.tenant, entries.new.clone(), entries.decided.clone()).await?;
         }
@@ -365,12 +373,12 @@ impl Predict {
         &self,
         record: &Record,
         zone: Tz,
-        looked: &Looked,
-        worth: &[Worth; 2],
+        current: &OpenForecasts,
+        quality: &[ForecastQuality; 2],
         now: DateTime<Utc>,
     ) -> Result<Vec<Prediction>, StoreError> {
-        let known = |clock: ClockKind| worth.get(clock as usize).is_some_and(Worth::speaks);
-        let running = looked.running.iter().filter(|seen| seen.on_track && known(seen.subject.clock));
+        let known = |clock: ClockKind| quality.get(clock as usize).is_some_and(ForecastQuality::speaks);
+        let running = current.running.iter().filter(|seen| seen.on_track && known(seen.subject.clock));
         let new = running.filter(|seen| !record.is_told(&seen.subject));
         let candidates: Vec<_> = new
             .map(|seen| Candidate {
@@ -398,41 +406,41 @@ impl Predict {
     }
 
     async fn publish(&self, scene: Scene, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let Scene { people, desk, open, looked, worth } = scene;
-        let load = Load::of(&people, &open, &self.duty(now).await?, desk.is_staffed(now));
-        let calls = self.record.as_ref().map(|record| record.calls(self.wiring.config.alerts.predict, &looked));
+        let Scene { people, rules, open, current, quality } = scene;
+        let load = Load::of(&people, &open, &self.duty(now).await?, rules.is_staffed(now));
+        let calls = self.record.as_ref().map(|record| record.calls(self.wiring.config.alerts.predict, &current));
         let mut calls = calls.unwrap_or_default();
         for call in calls.values_mut() {
-            for (call, worth) in call.iter_mut().zip(&worth) {
-                call.take_if(|_| !worth.speaks());
+            for (call, quality) in call.iter_mut().zip(&quality) {
+                call.take_if(|_| !quality.speaks());
             }
         }
         let told = calls.keys().filter_map(|id| Some((id.clone(), load.advice(&open.get(id)?.ticket))));
         let rehearsed = self.rehearsed.as_ref().map(|(_, rehearsed)| rehearsed.clone());
         let advice = told.collect();
-        let forecasts = Forecasts { at: Some(now), of: looked.of, worth: Some(worth), calls, advice, rehearsed };
-        self.wiring.board.publish(&self.tenant, forecasts);
+        let forecasts = Forecasts { at: Some(now), of: current.of, quality: Some(quality), calls, advice, rehearsed };
+        self.wiring.published.publish(&self.tenant, forecasts);
         Ok(())
     }
 
     /// Says once when a forecast is no longer to be believed, and once when it is again.
-    fn tell_worth(&mut self, worth: &[Worth; 2]) {
-        for ((clock, worth), before) in ClockKind::REPORTED.into_iter().zip(worth).zip(&mut self.trusted) {
-            let (tenant, words, error) = (&self.tenant, clock.words(), worth.error.unwrap_or_default());
-            match (*before, worth.trusted) {
+    fn tell_quality(&mut self, quality: &[ForecastQuality; 2]) {
+        for ((clock, quality), before) in ClockKind::REPORTED.into_iter().zip(quality).zip(&mut self.trusted) {
+            let (tenant, words, error) = (&self.tenant, clock.words(), quality.error.unwrap_or_default());
+            match (*before, quality.trusted) {
                 (true, false) => warn!(%tenant, clock = clock.as_str(), error,
                     "predictions of the {words} of `{tenant}` are paused: recently inaccurate (error {error:.3})"),
                 (false, true) => info!(%tenant, clock = clock.as_str(), error,
                     "predictions of the {words} of `{tenant}` go on: accurate again"),
                 _ => {}
             }
-            *before = worth.trusted;
+            *before = quality.trusted;
             let labels = ClockLabels { tenant: tenant.to_string(), clock: clock.as_str() };
             let telemetry = &self.wiring.telemetry;
-            telemetry.forecast_trusted.get_or_create(&labels).set(i64::from(worth.trusted));
-            let outcomes = i64::try_from(worth.grounds.outcomes).unwrap_or(i64::MAX);
+            telemetry.forecast_trusted.get_or_create(&labels).set(i64::from(quality.trusted));
+            let outcomes = i64::try_from(quality.grounds.outcomes).unwrap_or(i64::MAX);
             telemetry.forecast_outcomes.get_or_create(&labels).set(outcomes);
-            if let Some(error) = worth.error {
+            if let Some(error) = quality.error {
                 telemetry.forecast_error.get_or_create(&labels).set(error);
             }
         }
@@ -440,7 +448,7 @@ impl Predict {
 
     fn count(&self, entries: &Entries) {
         for one in entries.new.iter().filter(|one| one.moment == Moment::Alert) {
-            let Subject { ticket, clock, .. } = &one.subject;
+            let PredictedClock { ticket, clock, .. } = &one.subject;
             info!(tenant = %self.tenant, ticket.id = %ticket, clock = clock.as_str(), probability = one.probability,
                 "the {} of ticket `{ticket}` is likely to breach: {:.0} %", clock.words(), one.probability * 100.0);
         }
@@ -457,7 +465,7 @@ impl Predict {
     }
 }
 
-impl Worth {
+impl ForecastQuality {
     /// Whether people are told of breaches by it. Until it has learned this tenant's own ways it knows no more than
     /// the clock does.
     pub fn speaks(&self) -> bool {
@@ -494,7 +502,7 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 }
 
 fn prediction(one: Candidate, now: DateTime<Utc>) -> Prediction {
-    let subject = Subject { ticket: one.ticket, clock: one.clock, cycle: one.cycle };
+    let subject = PredictedClock { ticket: one.ticket, clock: one.clock, cycle: one.cycle };
     Prediction { subject, moment: Moment::Alert, at: now, probability: one.probability, left: one.left }
 }
 

@@ -43,7 +43,7 @@ impl Pulses {
     }
 
     /// What is to be said of loops whose last good turn is too long ago.
-    pub fn troubles(&self) -> Vec<String> {
+    pub fn problems(&self) -> Vec<String> {
         let late = self.ages().filter(|(_, age)| *age > LONGEST.as_secs());
         late.map(|(name, age)| format!("{name}: its last good turn was {age} s ago; the log says why")).collect()
     }
@@ -56,14 +56,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_loop_that_has_not_turned_well_for_three_minutes_is_said_to_be_out_of_order() {
         let pulses = Pulses::default();
-        assert_eq!(pulses.troubles(), Vec::<String>::new(), "what does not run has no pulse");
+        assert_eq!(pulses.problems(), Vec::<String>::new(), "what does not run has no pulse");
         pulses.evaluate.beat();
         pulses.dispatch.beat();
         tokio::time::advance(Duration::from_secs(180)).await;
         pulses.dispatch.beat();
-        assert_eq!(pulses.troubles(), Vec::<String>::new());
+        assert_eq!(pulses.problems(), Vec::<String>::new());
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(pulses.troubles(), ["evaluate: its last good turn was 181 s ago; the log says why"]);
+        assert_eq!(pulses.problems(), ["evaluate: its last good turn was 181 s ago; the log says why"]);
         pulses.evaluate.beat();
         assert_eq!(pulses.ages().collect::<Vec<_>>(), [("evaluate", 0), ("dispatch", 1)]);
     }

@@ -7,11 +7,11 @@ mod explain;
 pub mod forecast;
 mod messages;
 pub mod on_call;
-pub mod overlays;
 pub mod overrides;
 mod overview;
 pub mod policies;
 mod snapshot;
+pub mod suppressions;
 pub mod tryout;
 mod view;
 pub mod weekly;
@@ -26,19 +26,19 @@ use tokio::sync::{Notify, watch};
 
 use crate::clock::SharedClock;
 use crate::config::{Config, Tenant};
-use crate::desks::Desks;
 use crate::notify;
-use crate::predict::Board;
+use crate::predict::PublishedForecasts;
 use crate::pulse::Pulses;
+use crate::rules_cache::RulesCache;
+use crate::self_monitoring::Mismatches;
 use crate::sla::clock::Clocks;
-use crate::sla::desk::Desk;
 use crate::sla::standing::Tally;
+use crate::sla::tenant_rules::TenantRules;
 use crate::store::{Store, StoreError};
 use crate::sync::{Hints, SyncHealth};
 use crate::telemetry::Telemetry;
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, TenantId, TicketId};
-use crate::vigil::Mismatches;
 use snapshot::{Filter, Row, Snapshot, Snapshots};
 use view::Lens;
 
@@ -233,7 +233,7 @@ const USUAL_TICKETS: usize = 100;
 #[derive(Clone)]
 pub struct Service {
     config: Arc<Config>,
-    desks: Arc<Desks>,
+    rules_cache: Arc<RulesCache>,
     store: Store,
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
@@ -241,7 +241,7 @@ pub struct Service {
     /// Ring when a person changed something: evaluate's bell, and dispatch's.
     news: Arc<Notify>,
     outbox: Arc<Notify>,
-    board: Arc<Board>,
+    published: Arc<PublishedForecasts>,
     /// What the audit has found.
     found: watch::Receiver<Mismatches>,
     pulses: Pulses,
@@ -258,17 +258,17 @@ pub struct Syncs {
 impl Service {
     pub fn new(
         config: Arc<Config>,
-        desks: Arc<Desks>,
+        rules_cache: Arc<RulesCache>,
         store: Store,
         clock: SharedClock,
         telemetry: Arc<Telemetry>,
         sync: Syncs,
     ) -> Self {
-        let (news, outbox, board) = (Arc::default(), Arc::default(), Arc::default());
+        let (news, outbox, published) = (Arc::default(), Arc::default(), Arc::default());
         let found = watch::channel(Mismatches::new()).1;
         let pulses = Pulses::default();
         let snapshots = Arc::new(config.tenants.keys().map(|tenant| (tenant.clone(), Default::default())).collect());
-        Self { snapshots, config, desks, store, clock, telemetry, sync, news, outbox, board, found, pulses }
+        Self { snapshots, config, rules_cache, store, clock, telemetry, sync, news, outbox, published, found, pulses }
     }
 
     /// Heeds when the loops last did their work.
@@ -286,9 +286,9 @@ impl Service {
         Self { news, outbox, ..self }
     }
 
-    /// Shows the forecasts on `board` as well.
-    pub fn showing(self, board: Arc<Board>) -> Self {
-        Self { board, ..self }
+    /// Shows the forecasts on `published` as well.
+    pub fn showing(self, published: Arc<PublishedForecasts>) -> Self {
+        Self { published, ..self }
     }
 
     /// Says what the audit has found as well.
@@ -300,19 +300,19 @@ impl Service {
     pub async fn tickets(&self, scope: &Scope, query: &TicketQuery) -> Result<TicketPage, ServiceError> {
         let (wanted, limit, skip) = (Filter::new(query)?, limit(query)?, cursor(query)?);
         let now = self.clock.now();
-        let mut desks = Vec::new();
+        let mut snapshots = Vec::new();
         for tenant in self.tenants(scope).filter(|tenant| wanted.asks_for(&tenant.id)) {
-            let version = self.desks.versions(&tenant.id).await?.last().map(|last| last.number);
-            desks.push((tenant, version, self.snapshot(tenant, now).await?));
+            let version = self.rules_cache.versions(&tenant.id).await?.last().map(|last| last.number);
+            snapshots.push((tenant, version, self.snapshot(tenant, now).await?));
         }
         let (mut tally, mut found) = (Tally::default(), Vec::new());
-        for desk in &desks {
-            for row in desk.2.rows.iter().filter(|row| wanted.names(row)) {
+        for snapshot in &snapshots {
+            for row in snapshot.2.rows.iter().filter(|row| wanted.names(row)) {
                 tally.add(row.standing);
-                found.extend(wanted.stands(&desk.2, row).then_some((desk, row)));
+                found.extend(wanted.stands(&snapshot.2, row).then_some((snapshot, row)));
             }
         }
-        if desks.len() > 1 {
+        if snapshots.len() > 1 {
             // Each tenant's are in order already.
             found.sort_by(|(_, a), (_, b)| a.rank().cmp(&b.rank()));
         }
@@ -335,10 +335,10 @@ impl Service {
         let now = self.clock.now();
         let Some((tenant, watched)) = self.found(scope, id).await? else { return Ok(None) };
         let Some(tenant) = self.config.tenants.get(&tenant) else { return Ok(None) };
-        let (desk, version) = self.desks.judging(tenant, &watched).await?;
+        let (rules, version) = self.rules_cache.judging(tenant, &watched).await?;
         let changes = self.store.events(&tenant.id, &watched.ticket.id).await?;
-        let mut seen = self.seen(tenant, &desk, &watched, version, now);
-        let found = explain::discrepancies(&watched, &changes, &desk, now);
+        let mut seen = self.seen(tenant, &rules, &watched, version, now);
+        let found = explain::discrepancies(&watched, &changes, &rules, now);
         seen.discrepancies = found.into_iter().map(|one| one.words).collect();
         let mut seen = [(tenant.id.clone(), seen)];
         self.hold(&mut seen, now).await?;
@@ -351,10 +351,10 @@ impl Service {
         let now = self.clock.now();
         let Some((tenant, watched)) = self.found(scope, id).await? else { return Ok(None) };
         let Some(tenant) = self.config.tenants.get(&tenant) else { return Ok(None) };
-        let (desk, version) = self.desks.judging(tenant, &watched).await?;
+        let (rules, version) = self.rules_cache.judging(tenant, &watched).await?;
         let changes = self.store.events(&tenant.id, &watched.ticket.id).await?;
-        let policy = self.seen(tenant, &desk, &watched, version, now).policy;
-        let ledger = explain::ledger(&watched, &changes, &desk, version, now);
+        let policy = self.seen(tenant, &rules, &watched, version, now).policy;
+        let ledger = explain::ledger(&watched, &changes, &rules, version, now);
         Ok(Some(TicketLedger { policy_choice: policy.map(|policy| policy.choice), ..ledger }))
     }
 
@@ -364,23 +364,23 @@ impl Service {
         Ok(found.into_iter().find(|(tenant, _)| self.config.tenants.contains_key(tenant)))
     }
 
-    /// A ticket as judged by `desk`, with the version that it follows and where its policy stands.
+    /// A ticket as judged by `rules`, with the version that it follows and where its policy stands.
     fn seen(
         &self,
         tenant: &Tenant,
-        desk: &Desk,
+        rules: &TenantRules,
         watched: &Watched,
         version: Option<u32>,
         now: DateTime<Utc>,
     ) -> TicketSla {
-        let forecasts = &self.board.of(&tenant.id);
-        let clocks = Clocks::of(watched, desk).at(watched, desk, now);
-        let mut seen = Lens { tenant, desk, forecasts, version, now }.show(watched, &clocks);
+        let forecasts = &self.published.of(&tenant.id);
+        let clocks = Clocks::of(watched, rules).at(watched, rules, now);
+        let mut seen = Lens { tenant, rules, forecasts, version, now }.show(watched, &clocks);
         let (places, policies): (Vec<_>, Vec<_>) = self.config.policies_of(&tenant.id).unzip();
         // An older version's policies stand nowhere any more.
-        let is_present = desk.policies().iter().eq(policies);
-        if let Some((policy, choice)) = seen.policy.as_mut().zip(desk.choice(&watched.ticket)) {
-            policy.choice = choice.words(desk.policies(), if is_present { &places } else { &[] });
+        let is_present = rules.policies().iter().eq(policies);
+        if let Some((policy, choice)) = seen.policy.as_mut().zip(rules.choice(&watched.ticket)) {
+            policy.choice = choice.words(rules.policies(), if is_present { &places } else { &[] });
         }
         seen
     }
@@ -389,8 +389,8 @@ impl Service {
     async fn compare(&self, tickets: &mut [(TenantId, TicketSla)], now: DateTime<Utc>) -> Result<(), StoreError> {
         let tenants: BTreeSet<TenantId> = tickets.iter().map(|(tenant, _)| tenant.clone()).collect();
         for tenant in tenants.iter().filter_map(|id| self.config.tenants.get(id)) {
-            let (_, desk) = self.desks.of(tenant).await?;
-            if desk.policies().is_empty() {
+            let (_, rules) = self.rules_cache.of(tenant).await?;
+            if rules.policies().is_empty() {
                 continue;
             }
             let open = self.store.open_tickets(&tenant.id).await?;
@@ -401,7 +401,7 @@ impl Service {
                 let watched = TicketId::parse(&ticket.ticket_id).ok().and_then(|id| open.get(&id));
                 let Some(watched) = watched else { continue };
                 let changes = events.get(&watched.ticket.id).map(Vec::as_slice).unwrap_or_default();
-                let found = explain::discrepancies(watched, changes, &desk, now);
+                let found = explain::discrepancies(watched, changes, &rules, now);
                 ticket.discrepancies = found.into_iter().map(|one| one.words).collect();
             }
         }
@@ -413,15 +413,15 @@ impl Service {
         let now = self.clock.now();
         let mut tally = explain::Tally::default();
         for tenant in self.tenants(scope) {
-            let (_, desk) = self.desks.of(tenant).await?;
-            if desk.policies().is_empty() {
+            let (_, rules) = self.rules_cache.of(tenant).await?;
+            if rules.policies().is_empty() {
                 continue;
             }
             let open = self.store.open_tickets(&tenant.id).await?;
             let events = self.store.open_events(&tenant.id).await?;
             for watched in open.values() {
                 let changes = events.get(&watched.ticket.id).map(Vec::as_slice).unwrap_or_default();
-                tally.add(watched, changes, &desk, now);
+                tally.add(watched, changes, &rules, now);
             }
         }
         Ok(tally.answer(now))
@@ -442,7 +442,7 @@ impl Service {
 
 /// An open ticket as it is shown at `now`.
 fn shown(tenant: &Tenant, version: Option<u32>, snapshot: &Snapshot, row: &Row, now: DateTime<Utc>) -> TicketSla {
-    let lens = Lens { tenant, desk: snapshot.desk(), forecasts: snapshot.forecasts(), version, now };
+    let lens = Lens { tenant, rules: snapshot.rules(), forecasts: snapshot.forecasts(), version, now };
     lens.show(&row.watched, &snapshot.clocks_of(row, now))
 }
 

@@ -2,7 +2,6 @@
 
 pub mod calendar;
 pub mod clock;
-pub mod desk;
 pub mod discrepancy;
 pub mod forecast;
 pub mod history;
@@ -11,6 +10,7 @@ pub mod ledger;
 pub mod night;
 pub mod policy;
 pub mod standing;
+pub mod tenant_rules;
 pub mod tryout;
 pub mod version;
 

@@ -31,15 +31,15 @@ use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use self::gaps::Tried;
-pub use self::health::{Hints, SyncHealth, Trouble};
-use self::pass::{PAGES, Stint};
+pub use self::health::{Hints, SyncHealth, SyncProblem};
+use self::pass::{PAGES, ReadLimit};
 use self::progress::Progress;
-use self::replies::Looked;
+use self::replies::LastReads;
 use crate::clock::SharedClock;
 use crate::config;
 use crate::last_looks::LastLooks;
-use crate::sla::desk::{Desk, DeskRules, Warn};
 use crate::sla::policy::{Choice, Policy};
+use crate::sla::tenant_rules::{RulesConfig, TenantRules, Warn};
 use crate::store::sync::{Lookup, Sight, SyncState, Unread};
 use crate::store::tickets::{Batch, Saved};
 use crate::store::{Store, StoreError};
@@ -52,7 +52,7 @@ use crate::ticket::{ClockKind, Directory, StatusWords, TenantId, TicketId};
 const PROBE_EVERY: TimeDelta = TimeDelta::minutes(10);
 /// So far off, our clock is said to be; a `Date` is exact to a second.
 const CLOCK_OFF: TimeDelta = TimeDelta::seconds(5);
-/// So far off, it is trouble.
+/// So far off, it is a problem.
 const CLOCK_WRONG: TimeDelta = TimeDelta::seconds(60);
 /// A hint makes a turn begin at once, but not sooner than this after the last.
 const HINT_GAP: TimeDelta = TimeDelta::seconds(2);
@@ -119,13 +119,13 @@ pub struct TenantSync {
     hints: watch::Receiver<u64>,
     health: watch::Sender<SyncHealth>,
     state: SyncState,
-    looked: Looked,
+    last_reads: LastReads,
     last_looks: Arc<LastLooks>,
     /// What the tenant's tickets are promised, and by which hours: it makes conversations worth reading.
-    rules: DeskRules,
+    rules_config: RulesConfig,
     policies: Arc<[Policy]>,
-    /// Made of the rules, with the directory that it was made for.
-    desk: Option<(Arc<Directory>, Arc<Desk>)>,
+    /// Made of the configured rules, with the directory that it was made for.
+    rules: Option<(Arc<Directory>, Arc<TenantRules>)>,
     /// Conflicts between policies that the log has told of.
     told: HashSet<Choice>,
     progress: Option<Progress>,
@@ -161,11 +161,11 @@ impl TenantSync {
             hints,
             health,
             state,
-            looked: Looked::new(),
+            last_reads: LastReads::new(),
             last_looks,
-            rules: bare_rules(tenant),
+            rules_config: bare_rules(tenant),
             policies: Arc::default(),
-            desk: None,
+            rules: None,
             told: HashSet::new(),
             progress: None,
             failures: 0,
@@ -179,8 +179,8 @@ impl TenantSync {
     }
 
     /// With what the tenant's tickets are promised, and by which hours.
-    pub fn by_rules(self, rules: DeskRules) -> Self {
-        Self { policies: rules.policies.clone().into(), rules, desk: None, ..self }
+    pub fn by_rules(self, rules: RulesConfig) -> Self {
+        Self { policies: rules.policies.clone().into(), rules_config: rules, rules: None, ..self }
     }
 
     /// Turns until `stop` says true.
@@ -222,7 +222,7 @@ impl TenantSync {
         self.read_changes(now, report).await?;
         self.sweep_if_due(now, report).await?;
         self.look_for_replies(now).await?;
-        self.read_pass(Stint { now, until: now + self.poll_interval, most: PAGES }, report).await
+        self.read_pass(ReadLimit { now, until: now + self.poll_interval, most: PAGES }, report).await
     }
 
     async fn turn_for_ever(&mut self) {
@@ -244,8 +244,8 @@ impl TenantSync {
     async fn pass_the_time(&mut self, until: DateTime<Utc>) {
         while self.state.full.is_some() && !self.is_wanted(until) {
             let now = self.clock.now();
-            let stint = Stint { now, until, most: usize::MAX };
-            if let Err(error) = self.read_pass(stint, &mut TurnReport::default()).await {
+            let limit = ReadLimit { now, until, most: usize::MAX };
+            if let Err(error) = self.read_pass(limit, &mut TurnReport::default()).await {
                 return self.note(Some(&error), now);
             }
         }
@@ -305,22 +305,22 @@ impl TenantSync {
         dues.filter(|due| *due > now).min()
     }
 
-    /// Tells how the turn went: once when trouble begins, once when it ends.
+    /// Tells how the turn went: once when a problem begins, once when it ends.
     fn note(&mut self, error: Option<&SyncError>, now: DateTime<Utc>) {
-        let before = self.health.borrow().trouble.clone();
-        let since = before.as_ref().map_or(now, |trouble| trouble.since);
-        let trouble = error.map(|error| Trouble::new(error, since));
-        self.failures = if trouble.is_some() { self.failures.saturating_add(1) } else { 0 };
-        if before.as_ref().map(|trouble| &trouble.what) != trouble.as_ref().map(|trouble| &trouble.what) {
-            self.tell(trouble.as_ref(), since, now);
+        let before = self.health.borrow().problem.clone();
+        let since = before.as_ref().map_or(now, |problem| problem.since);
+        let problem = error.map(|error| SyncProblem::new(error, since));
+        self.failures = if problem.is_some() { self.failures.saturating_add(1) } else { 0 };
+        if before.as_ref().map(|problem| &problem.what) != problem.as_ref().map(|problem| &problem.what) {
+            self.tell(problem.as_ref(), since, now);
         }
-        let (limits, clock) = (self.limits(), self.clock_trouble(now));
+        let (limits, clock) = (self.limits(), self.clock_problem(now));
         let doubted_since = self.doubted_since(now);
-        let doubt = doubted_since.map(|since| Trouble::missing(since, self.state.missing));
+        let doubt = doubted_since.map(|since| SyncProblem::missing(since, self.state.missing));
         let last_good = doubted_since.map_or(self.state.good_at, |since| self.state.good_at.min(Some(since)));
         self.show_health(|health| {
             health.last_good = last_good;
-            health.trouble = trouble;
+            health.problem = problem;
             health.doubt = doubt;
             health.clock = clock;
             health.limits = limits;
@@ -329,13 +329,13 @@ impl TenantSync {
     }
 
     /// That our clock is far off, once it is; told when that is news.
-    fn clock_trouble(&self, now: DateTime<Utc>) -> Option<Trouble> {
+    fn clock_problem(&self, now: DateTime<Utc>) -> Option<SyncProblem> {
         let ahead = self.client.clock_ahead().filter(|ahead| ahead.abs() > CLOCK_WRONG)?;
         let known = self.health.borrow().clock.as_ref().map(|clock| clock.since);
         if known.is_none() {
             error!(tenant = %self.tenant, "{}: alerts are wrong by as much", ahead_words(ahead));
         }
-        Some(Trouble::clock(&ahead_words(ahead), known.unwrap_or(now)))
+        Some(SyncProblem::clock(&ahead_words(ahead), known.unwrap_or(now)))
     }
 
     /// Whoever wakes by it walks through the tickets: of half a first reading that would be in vain, again and again.
@@ -346,17 +346,17 @@ impl TenantSync {
         });
     }
 
-    fn tell(&self, trouble: Option<&Trouble>, since: DateTime<Utc>, now: DateTime<Utc>) {
+    fn tell(&self, problem: Option<&SyncProblem>, since: DateTime<Utc>, now: DateTime<Utc>) {
         let tenant = &self.tenant;
-        match trouble {
+        match problem {
             None => {
                 info!(%tenant, outage_seconds = (now - since).num_seconds(), "superops is read again for `{tenant}`")
             }
-            Some(trouble) if trouble.needs_a_person => {
-                error!(%tenant, "superops cannot be read for `{tenant}`: {}; {}", trouble.what, trouble.advice);
+            Some(problem) if problem.needs_a_person => {
+                error!(%tenant, "superops cannot be read for `{tenant}`: {}; {}", problem.what, problem.advice);
             }
-            Some(trouble) => {
-                warn!(%tenant, "superops cannot be read for `{tenant}`: {}; {}", trouble.what, trouble.advice)
+            Some(problem) => {
+                warn!(%tenant, "superops cannot be read for `{tenant}`: {}; {}", problem.what, problem.advice)
             }
         }
     }
@@ -489,8 +489,8 @@ impl TenantSync {
 }
 
 /// The rules of a desk that promises nothing of its own.
-fn bare_rules(tenant: &config::Tenant) -> DeskRules {
-    DeskRules {
+fn bare_rules(tenant: &config::Tenant) -> RulesConfig {
+    RulesConfig {
         tenant: tenant.id.clone(),
         words: tenant.statuses.clone(),
         site_hours: false,

@@ -5,8 +5,8 @@
 //! by another. SuperOps leaves many of these blank; so may we. Nothing here
 //! reads the time, a file or the network.
 
-pub mod by_hand;
-pub mod talk;
+pub mod conversation;
+pub mod manual_override;
 #[cfg(test)]
 pub mod tests;
 pub mod unlisted;

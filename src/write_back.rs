@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
 use crate::alert::on_call::Person;
-use crate::alert::write_back::Wish;
+use crate::alert::write_back::WriteBackAction;
 use crate::clock::SharedClock;
 use crate::store::write_backs::{DueWriteBack, Settled, WriteBackRow};
 use crate::store::{Store, StoreError};
@@ -53,8 +53,8 @@ pub struct WriteBacks {
     said: HashSet<&'static str>,
 }
 
-/// What a look at SuperOps says of a wish.
-enum Look<'a> {
+/// What is left to send, after a look at the ticket at SuperOps.
+enum Plan<'a> {
     /// Nothing has to be sent, for this reason.
     Settled(Settled),
     Note(&'a str),
@@ -110,7 +110,7 @@ impl WriteBacks {
             self.attempt(job).await?
         };
         self.tell(job, &settled);
-        let labels = WriteBackLabels { kind: job.wish.kind(), outcome: settled.outcome() };
+        let labels = WriteBackLabels { kind: job.action.kind(), outcome: settled.outcome() };
         self.wiring.telemetry.write_backs.get_or_create(&labels).inc();
         let now = self.wiring.clock.now();
         self.wiring.store.settle_write_back(&self.tenant, job, settled, wrote, now).await
@@ -118,50 +118,50 @@ impl WriteBacks {
 
     /// Looks, and writes if need be. Also says whether anything was sent.
     async fn attempt(&self, job: &WriteBackRow) -> Result<(Settled, bool), StoreError> {
-        let look = match self.look(job).await? {
+        let plan = match self.plan(job).await? {
             Err(error) => return Ok((self.after(job, &error), false)),
-            Ok(Look::Settled(settled)) => return Ok((settled, false)),
-            Ok(look) => look,
+            Ok(Plan::Settled(settled)) => return Ok((settled, false)),
+            Ok(plan) => plan,
         };
         let Wiring { client, store, clock, .. } = &self.wiring;
-        let touched = match &look {
-            Look::Edit(_, touched) => *touched,
+        let touched = match &plan {
+            Plan::Edit(_, touched) => *touched,
             _ => store.ticket(&self.tenant, &job.ticket).await?.and_then(|watched| watched.ticket.updated_at),
         };
         let now = clock.now();
         store.begin_write_back(job.id, touched, now + UNDER_WAY, now).await?;
-        let written = match look {
-            Look::Note(html) => client.add_note(&job.ticket, html, &job.reference, LAST).await,
-            Look::Edit(edit, _) => client.edit_ticket(&job.ticket, &edit, LAST).await,
-            Look::Settled(_) => Ok(()),
+        let written = match plan {
+            Plan::Note(html) => client.add_note(&job.ticket, html, &job.reference, LAST).await,
+            Plan::Edit(edit, _) => client.edit_ticket(&job.ticket, &edit, LAST).await,
+            Plan::Settled(_) => Ok(()),
         };
         let settled = written.map_or_else(|error| self.after(job, &error), |()| Settled::Done);
         Ok((settled, true))
     }
 
     /// What is still to be sent, as SuperOps has it now.
-    async fn look<'a>(&self, job: &'a WriteBackRow) -> Result<Result<Look<'a>, ApiError>, StoreError> {
+    async fn plan<'a>(&self, job: &'a WriteBackRow) -> Result<Result<Plan<'a>, ApiError>, StoreError> {
         let client = &self.wiring.client;
-        if let Wish::Note { html } = &job.wish {
+        if let WriteBackAction::Note { html } = &job.action {
             if job.attempts == 0 {
-                return Ok(Ok(Look::Note(html)));
+                return Ok(Ok(Plan::Note(html)));
             }
             let notes = client.notes(&job.ticket, LAST).await;
             let is_there = notes.map(|notes| notes.iter().any(|note| note.content.contains(&job.reference)));
-            return Ok(is_there.map(|is_there| if is_there { Look::Settled(Settled::Found) } else { Look::Note(html) }));
+            return Ok(is_there.map(|is_there| if is_there { Plan::Settled(Settled::Found) } else { Plan::Note(html) }));
         }
         let people = self.wiring.store.directory(&self.tenant).await?;
-        Ok(client.ticket(&job.ticket, LAST).await.map(|ticket| match (ticket, &job.wish) {
+        Ok(client.ticket(&job.ticket, LAST).await.map(|ticket| match (ticket, &job.action) {
             (None, _) => failed("superops knows no such ticket any more"),
-            (Some(ticket), Wish::Reassign { to, from }) => match Person::parse(to).technician(&people) {
+            (Some(ticket), WriteBackAction::Reassign { to, from }) => match Person::parse(to).technician(&people) {
                 None => failed("`reassign_to` names nobody whom superops knows as a technician"),
                 Some(person) => edit(TicketEdit::Technician(person.id.clone()), from.as_deref(), &ticket),
             },
-            (Some(ticket), Wish::Priority { to, from }) => {
+            (Some(ticket), WriteBackAction::Priority { to, from }) => {
                 let known = people.priorities.iter().find(|known| known.trim().eq_ignore_ascii_case(to.trim()));
                 edit(TicketEdit::Priority(known.unwrap_or(to).clone()), from.as_deref(), &ticket)
             }
-            (Some(_), Wish::Note { html }) => Look::Note(html),
+            (Some(_), WriteBackAction::Note { html }) => Plan::Note(html),
         }))
     }
 
@@ -181,7 +181,7 @@ impl WriteBacks {
     }
 
     fn tell(&mut self, job: &WriteBackRow, settled: &Settled) {
-        let (kind, tenant, ticket) = (job.wish.kind(), &self.tenant, &job.ticket);
+        let (kind, tenant, ticket) = (job.action.kind(), &self.tenant, &job.ticket);
         match settled {
             Settled::Done | Settled::Found => {
                 self.said.remove(kind);
@@ -205,18 +205,18 @@ impl WriteBacks {
 }
 
 /// What is to be done to make `ticket` as `edit` says, given what it was `from` when that was decided.
-fn edit(edit: TicketEdit, from: Option<&str>, ticket: &Ticket) -> Look<'static> {
+fn edit(edit: TicketEdit, from: Option<&str>, ticket: &Ticket) -> Plan<'static> {
     if edit.is_made(ticket) {
-        return Look::Settled(Settled::Found);
+        return Plan::Settled(Settled::Found);
     }
     if edit.present(ticket) != from {
-        return Look::Settled(Settled::Left);
+        return Plan::Settled(Settled::Left);
     }
-    Look::Edit(edit, ticket.updated_at)
+    Plan::Edit(edit, ticket.updated_at)
 }
 
-fn failed(why: &str) -> Look<'static> {
-    Look::Settled(Settled::Failed { why: why.to_owned() })
+fn failed(why: &str) -> Plan<'static> {
+    Plan::Settled(Settled::Failed { why: why.to_owned() })
 }
 
 fn gave_up(job: &WriteBackRow) -> String {

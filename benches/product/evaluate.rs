@@ -9,9 +9,9 @@ use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use superops_sla::clock::{Clock, SystemClock};
 use superops_sla::config::Config;
-use superops_sla::desks::Desks;
+use superops_sla::rules_cache::RulesCache;
 use superops_sla::sla::clock::assess_all;
-use superops_sla::sla::desk::Desk;
+use superops_sla::sla::tenant_rules::TenantRules;
 use superops_sla::store::tickets::OpenTickets;
 use tokio::sync::watch;
 
@@ -52,8 +52,8 @@ pub async fn measure() -> anyhow::Result<Vec<Figure>> {
         anew.push(started.elapsed());
     }
     let open = parts.store.open_tickets(&tenant()).await?;
-    let desk = desk(&parts.config, &parts).await?;
-    let core = (0..ROUNDS).map(|_| core_alone(&open, &desk, now)).collect();
+    let rules = rules(&parts.config, &parts).await?;
+    let core = (0..ROUNDS).map(|_| core_alone(&open, &rules, now)).collect();
     let (turn, anew, core) = (median(turns), median(anew), median(core));
     let tickets = open.len();
     Ok(vec![
@@ -77,16 +77,16 @@ fn quiet(next: Option<DateTime<Utc>>) -> superops_sla::evaluate::Turn {
     superops_sla::evaluate::Turn { next, ..Default::default() }
 }
 
-async fn desk(config: &Arc<Config>, parts: &superops_sla::app::Parts) -> anyhow::Result<Arc<Desk>> {
-    let desks = Desks::new(config.clone(), parts.store.clone(), parts.telemetry.clone())?;
+async fn rules(config: &Arc<Config>, parts: &superops_sla::app::Parts) -> anyhow::Result<Arc<TenantRules>> {
+    let rules_cache = RulesCache::new(config.clone(), parts.store.clone(), parts.telemetry.clone())?;
     let tenant = config.tenants.get(&tenant()).context("the tenant is configured")?;
-    Ok(desks.of(tenant).await?.1)
+    Ok(rules_cache.of(tenant).await?.1)
 }
 
-fn core_alone(open: &OpenTickets, desk: &Desk, now: DateTime<Utc>) -> Duration {
+fn core_alone(open: &OpenTickets, rules: &TenantRules, now: DateTime<Utc>) -> Duration {
     let started = Instant::now();
     for watched in open.values() {
-        std::hint::black_box(assess_all(watched, desk, now));
+        std::hint::black_box(assess_all(watched, rules, now));
     }
     started.elapsed()
 }

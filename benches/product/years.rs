@@ -129,7 +129,7 @@ async fn pages(mut config: Config) -> anyhow::Result<Vec<Figure>> {
 /// One turn of each loop at which nothing new happens, which is what nearly every turn is.
 async fn loops(config: Config) -> anyhow::Result<Vec<Figure>> {
     let mut parts = Parts::build(config, Arc::new(SystemClock)).await?;
-    let (mut evaluate, mut dispatch, mut vigil) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut evaluate, mut dispatch, mut self_monitoring) = (Vec::new(), Vec::new(), Vec::new());
     let began = Instant::now();
     parts.evaluate.turn(SystemClock.now()).await?;
     let first = began.elapsed();
@@ -137,7 +137,7 @@ async fn loops(config: Config) -> anyhow::Result<Vec<Figure>> {
         let now = SystemClock.now();
         evaluate.push(timed(parts.evaluate.turn(now)).await?);
         dispatch.push(timed(parts.dispatch.turn(now)).await?);
-        vigil.push(timed(parts.vigil.turn(now)).await?);
+        self_monitoring.push(timed(parts.self_monitoring.turn(now)).await?);
     }
     let began = Instant::now();
     let predict = parts.predicts.first_mut().context("there is a tenant")?;
@@ -147,7 +147,7 @@ async fn loops(config: Config) -> anyhow::Result<Vec<Figure>> {
         Figure::plain("three years: the first turn of the evaluation, and any after one that failed", millis(first)),
         p99("three years: a turn of the evaluation", evaluate),
         p99("three years: a turn of the dispatch", dispatch),
-        p99("three years: a turn of the audit", vigil),
+        p99("three years: a turn of the audit", self_monitoring),
         Figure::plain(format!("three years: the forecast learns from {PAST} tickets"), millis(walk)),
     ];
     parts.store.close().await;
@@ -206,9 +206,9 @@ async fn copy_desk(connection: &mut SqliteConnection, tenant: &str) -> anyhow::R
         "INSERT INTO sync_states SELECT TENANT, state FROM sync_states WHERE tenant = 'desk'",
         "INSERT INTO directories SELECT TENANT, directory, read_at FROM directories WHERE tenant = 'desk'",
         "INSERT INTO tickets (tenant, id, display_id, status, open, ticket, first_seen_at, read_at, cycle, status_earliest,
-           status_latest, replied_at, talk, overrides, past)
+           status_latest, replied_at, conversation, overrides, past)
          SELECT TENANT, id, display_id, status, open, ticket, first_seen_at, read_at, cycle, status_earliest,
-           status_latest, replied_at, talk, overrides, past
+           status_latest, replied_at, conversation, overrides, past
          FROM tickets WHERE tenant = 'desk' AND open = 1",
     ] {
         run(connection, &statement.replace("TENANT", &format!("'{tenant}'"))).await?;

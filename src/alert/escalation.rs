@@ -1,7 +1,7 @@
-//! Whom an alert goes to: the people round a ticket, rung by rung.
+//! Whom an alert goes to: the people round a ticket, step by step.
 //!
 //! SuperOps already knows the technician, that person's manager, the group and
-//! the client's account manager. A rung names some of them; this finds who
+//! the client's account manager. A step names some of them; this finds who
 //! they are for one ticket, and how each can be reached. A ticket that nobody
 //! owns, or only somebody who has left, goes to its group.
 
@@ -16,7 +16,7 @@ use super::on_call::Duty;
 use super::write_back::TicketChange;
 use crate::ticket::{Directory, Named, Technician, Ticket};
 
-/// One rung of the escalation.
+/// One step of the escalation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// Wall time after the alert was raised (or rose to a higher stage).
@@ -203,7 +203,7 @@ impl ChannelKind {
     }
 }
 
-/// The rungs that hold where none are configured: the people whom SuperOps knows, and from the first on each of
+/// The steps that hold where none are configured: the people whom SuperOps knows, and from the first on each of
 /// `channels` at whose end a system listens.
 pub fn default_steps(channels: &[ChannelKind]) -> Vec<Step> {
     let step = |minutes, target| Step {
@@ -218,7 +218,7 @@ pub fn default_steps(channels: &[ChannelKind]) -> Vec<Step> {
 }
 
 impl Step {
-    /// The channels that this rung asks for at `stage`. What interrupts people is
+    /// The channels that this step asks for at `stage`. What interrupts people is
     /// kept for a breach, unless told otherwise.
     pub fn channels_at(&self, stage: Stage) -> &[ChannelKind] {
         match self.channels.as_slice() {
@@ -228,12 +228,12 @@ impl Step {
     }
 
     /// Whether `channel` may be used at `stage`, be it in place of another: a phone rings for a breach, and for nothing
-    /// else unless this rung names calls.
+    /// else unless this step names calls.
     pub fn may_use(&self, channel: ChannelKind, stage: Stage) -> bool {
         channel != ChannelKind::Voice || stage == Stage::Breached || self.channels.contains(&channel)
     }
 
-    /// What a rung asks for that names no channels, as far as they are set up.
+    /// What a step asks for that names no channels, as far as they are set up.
     pub fn default_channels(stage: Stage) -> &'static [ChannelKind] {
         match stage {
             Stage::Breached => &[ChannelKind::Email, ChannelKind::Ntfy, ChannelKind::Sms, ChannelKind::Voice],

@@ -28,9 +28,9 @@ pub struct AlertRow {
     pub reason: String,
     pub raised_at: DateTime<Utc>,
     pub changed_at: DateTime<Utc>,
-    /// The next rung to run, from 0.
+    /// The next step to run, from 0.
     pub step: u32,
-    /// None: no rung is left, or somebody holds the alert.
+    /// None: no step is left, or somebody holds the alert.
     pub next_step_at: Option<DateTime<Utc>>,
     /// Rises with each change that makes older notifications void.
     pub generation: u32,
@@ -84,7 +84,7 @@ impl Asked {
 pub struct Life {
     /// The last acknowledgement or snooze at this stage.
     pub hold: Option<Hold>,
-    /// The next rung is told even to those who were told before.
+    /// The next step is told even to those who were told before.
     pub again: bool,
     /// The tenant's number of the last human act on this alert.
     pub acts: i64,
@@ -190,7 +190,7 @@ pub enum Act {
     Snooze { until: DateTime<Utc> },
     /// Says that it is over.
     Resolve,
-    /// Wants the next rung to be told now.
+    /// Wants the next step to be told now.
     Escalate,
 }
 
@@ -251,7 +251,7 @@ impl AlertRow {
         }
     }
 
-    /// When it changes next by the passing of time: a rung is due, or a hold runs out.
+    /// When it changes next by the passing of time: a step is due, or a hold runs out.
     pub fn wakes_at(&self) -> Option<DateTime<Utc>> {
         match self.life.held() {
             _ if self.raised.resolved_as.is_some() => None,
@@ -275,7 +275,7 @@ impl AlertRow {
         }
     }
 
-    /// Closed as `closing`; its waiting rungs are void.
+    /// Closed as `closing`; its waiting steps are void.
     pub fn closed(&self, closing: Closing, now: DateTime<Utc>) -> Self {
         let raised = Raised { resolved_as: Some(closing), ..self.raised };
         Self { raised, changed_at: now, generation: self.generation + 1, next_step_at: None, ..self.clone() }
@@ -292,7 +292,7 @@ impl AlertRow {
             let hold = Hold { until: Some(until), ..hold.clone() };
             return Some(Self { life: Life { hold: Some(hold), ..self.life.clone() }, ..self.clone() });
         }
-        // Who snoozed wants to be told again: the rung that was told last is the one to run.
+        // Who snoozed wants to be told again: the step that was told last is the one to run.
         let step = if hold.kind == HoldKind::Snoozed { self.step.saturating_sub(1) } else { self.step };
         let life = Life { hold: Some(Hold { over: true, ..hold.clone() }), again: true, ..self.life };
         let (next_step_at, generation) = (Some(now), self.generation + 1);
@@ -318,7 +318,7 @@ impl AlertRow {
     }
 
     fn hurried(&self, now: DateTime<Utc>) -> Self {
-        // With a rung to wait for it is only brought forward. Else those who were told before are told again.
+        // With a step to wait for it is only brought forward. Else those who were told before are told again.
         let again = self.life.again || self.next_step_at.is_none();
         let life = Life { hold: None, again, ..self.life };
         // What is told again is something new to tell, each time.

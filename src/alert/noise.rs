@@ -103,13 +103,13 @@ pub struct Waiting<'a> {
     pub was_held: bool,
     /// Whether another channel reaches this person.
     pub has_fallback: bool,
-    /// The rung that says it, from 0: those after the first speak of what nobody took on.
+    /// The step that says it, from 0: those after the first speak of what nobody took on.
     pub step: u32,
     /// When it came to wait.
     pub since: DateTime<Utc>,
     /// When the clock it is about is due.
     pub due: Option<DateTime<Utc>>,
-    /// Whether something was said of its alert before: to this person, or on a later rung to anybody.
+    /// Whether something was said of its alert before: to this person, or on a later step to anybody.
     pub is_known: bool,
     /// Whether its ticket is of one of the most urgent priorities.
     pub is_urgent: bool,
@@ -146,7 +146,7 @@ impl HeldBy {
 
 /// What becomes of a row now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Disposition {
     /// It goes out by itself.
     Alone,
     /// It goes out in one message with all others that are told so.
@@ -171,9 +171,9 @@ pub fn shape(
     past: &Past<'_>,
     rules: &Rules,
     now: DateTime<Utc>,
-) -> Vec<Fate> {
-    let mut fates: Vec<_> = rows.iter().map(|row| hold_by_night(row, channel, rules, now)).collect();
-    let may_be_shaped = |index: &usize| fates[*index] == Fate::Alone && rows[*index].kind != Kind::Watch;
+) -> Vec<Disposition> {
+    let mut dispositions: Vec<_> = rows.iter().map(|row| hold_by_night(row, channel, rules, now)).collect();
+    let may_be_shaped = |index: &usize| dispositions[*index] == Disposition::Alone && rows[*index].kind != Kind::Watch;
     let free: Vec<usize> = (0..rows.len()).filter(may_be_shaped).collect();
     let (mut many, mut single): (Vec<usize>, Vec<usize>) =
         free.into_iter().partition(|index| rows[*index].kind != Kind::Digest);
@@ -181,7 +181,7 @@ pub fn shape(
         let from = |index: &usize| pace.from(&rows[*index], past.heard);
         if !many.iter().any(|index| from(index) <= now) {
             for index in std::mem::take(&mut many) {
-                fates[index] = Fate::Hold { until: from(&index), by: HeldBy::Pace };
+                dispositions[index] = Disposition::Hold { until: from(&index), by: HeldBy::Pace };
             }
         }
     }
@@ -192,39 +192,39 @@ pub fn shape(
     if room == 0 {
         many.append(&mut single);
         for index in many {
-            fates[index] = no_room(&rows[index], past, now);
+            dispositions[index] = no_room(&rows[index], past, now);
         }
-        return fates;
+        return dispositions;
     }
     if together {
-        many.iter().for_each(|index| fates[*index] = Fate::Together);
+        many.iter().for_each(|index| dispositions[*index] = Disposition::Together);
     }
     let messages = if together { 1 } else { many.len() };
     for index in single.into_iter().skip(room - messages) {
         let (until, by) = past.opens_after(room, now);
-        fates[index] = Fate::Hold { until, by };
+        dispositions[index] = Disposition::Hold { until, by };
     }
-    fates
+    dispositions
 }
 
-fn hold_by_night(row: &Waiting<'_>, channel: ChannelKind, rules: &Rules, now: DateTime<Utc>) -> Fate {
+fn hold_by_night(row: &Waiting<'_>, channel: ChannelKind, rules: &Rules, now: DateTime<Utc>) -> Disposition {
     let quiet = rules.quiet.as_ref().filter(|quiet| quiet.concerns(channel, row));
     if let Some(until) = quiet.and_then(|quiet| quiet.over_at(now)) {
-        return Fate::Hold { until, by: HeldBy::QuietHours };
+        return Disposition::Hold { until, by: HeldBy::QuietHours };
     }
     let may_wake = row.kind == Kind::Watch || (row.is_urgent && row.kind == Kind::Alert(Stage::Breached));
     let rings = matches!(channel, ChannelKind::Sms | ChannelKind::Voice);
     let night = rules.night.filter(|_| rings && !may_wake).zip(row.zone);
     match night.and_then(|(night, zone)| night.over_at(zone, now)) {
-        Some(until) => Fate::Hold { until, by: HeldBy::Night },
-        None => Fate::Alone,
+        Some(until) => Disposition::Hold { until, by: HeldBy::Night },
+        None => Disposition::Alone,
     }
 }
 
-fn no_room(row: &Waiting<'_>, past: &Past<'_>, now: DateTime<Utc>) -> Fate {
+fn no_room(row: &Waiting<'_>, past: &Past<'_>, now: DateTime<Utc>) -> Disposition {
     match past.opens_after(0, now) {
-        (_, HeldBy::Budget) if row.has_fallback => Fate::OtherChannel,
-        (until, by) => Fate::Hold { until, by },
+        (_, HeldBy::Budget) if row.has_fallback => Disposition::OtherChannel,
+        (until, by) => Disposition::Hold { until, by },
     }
 }
 

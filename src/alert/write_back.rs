@@ -61,7 +61,7 @@ impl fmt::Debug for TicketChange {
 /// One thing to write on a ticket.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Wish {
+pub enum WriteBackAction {
     /// A private note; a reference is added by which it is found again.
     Note { html: String },
     /// Gives the ticket to somebody, unless a person has given it to somebody else than `from` meanwhile.
@@ -75,7 +75,7 @@ pub enum Wish {
     Priority { to: String, from: Option<String> },
 }
 
-impl Wish {
+impl WriteBackAction {
     /// The name used in the store, in the API and in metrics.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -86,10 +86,10 @@ impl Wish {
     }
 }
 
-impl fmt::Debug for Wish {
+impl fmt::Debug for WriteBackAction {
     /// Without names, addresses and the note's text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Wish({})", self.kind())
+        write!(f, "WriteBackAction({})", self.kind())
     }
 }
 
@@ -160,8 +160,8 @@ mod tests {
 
     #[test]
     fn what_is_written_stays_out_of_debug_texts() {
-        let wish = Wish::Reassign { to: "alice@example.com".to_owned(), from: None };
-        assert_eq!(format!("{wish:?}"), "Wish(reassign)");
+        let action = WriteBackAction::Reassign { to: "alice@example.com".to_owned(), from: None };
+        assert_eq!(format!("{action:?}"), "WriteBackAction(reassign)");
         let change = TicketChange { reassign_to: Some(Person::parse("alice@example.com")), set_priority: None };
         assert!(!format!("{change:?}").contains("alice"));
     }

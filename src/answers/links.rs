@@ -36,7 +36,7 @@ pub enum Followed {
 
 /// Why a link leads nowhere, split by what its holder can do.
 #[derive(Debug, thiserror::Error)]
-pub enum LinkTrouble {
+pub enum LinkRefusal {
     #[error(transparent)]
     Bad(#[from] LinkError),
     /// It is genuine, but what it was about is not kept any more.
@@ -48,14 +48,14 @@ pub enum LinkTrouble {
 
 impl Answers {
     /// What the link with `token` leads to. Changes nothing.
-    pub async fn look(&self, token: &str) -> Result<Linked, LinkTrouble> {
+    pub async fn look(&self, token: &str) -> Result<Linked, LinkRefusal> {
         let now = self.clock.now();
         let claim = self.links.verify(token, now)?;
         self.linked(&claim, now).await
     }
 
     /// Acknowledges the alert of the link with `token`, in the name of whoever got it. A link does that once.
-    pub async fn follow(&self, token: &str) -> Result<Followed, LinkTrouble> {
+    pub async fn follow(&self, token: &str) -> Result<Followed, LinkRefusal> {
         let now = self.clock.now();
         let claim = self.links.verify(token, now)?;
         let linked = self.linked(&claim, now).await?;
@@ -85,8 +85,8 @@ impl Answers {
         Ok((alerts, any))
     }
 
-    async fn linked(&self, claim: &Claim, now: DateTime<Utc>) -> Result<Linked, LinkTrouble> {
-        let row = self.store.notification(&claim.notification).await?.ok_or(LinkTrouble::Gone)?;
+    async fn linked(&self, claim: &Claim, now: DateTime<Utc>) -> Result<Linked, LinkRefusal> {
+        let row = self.store.notification(&claim.notification).await?.ok_or(LinkRefusal::Gone)?;
         let notification = row.leased.notification;
         let keys = match notification.message.body {
             Body::Alert(_) => vec![notification.alert_key],
@@ -102,7 +102,7 @@ impl Answers {
             system if system.is_system() => format!("somebody in {}", system.words()),
             channel => channel.unnamed().to_owned(),
         });
-        if alerts.is_empty() { Err(LinkTrouble::Gone) } else { Ok(Linked { alerts, message, who, now }) }
+        if alerts.is_empty() { Err(LinkRefusal::Gone) } else { Ok(Linked { alerts, message, who, now }) }
     }
 
     pub(super) async fn alert(&self, key: &str) -> Result<Option<AlertRow>, StoreError> {

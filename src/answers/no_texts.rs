@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::Answers;
 use crate::store::StoreError;
-use crate::store::dead_phones::DeadPhone;
 use crate::store::tokens::Author;
+use crate::store::unreachable_numbers::UnreachableNumber;
 use crate::ticket::TenantId;
 
 /// Somebody who is sent no text messages. The number itself is not shown.
@@ -27,7 +27,7 @@ impl NoMoreTexts {
         Self { who, since, why: "said STOP".to_owned(), until: None, id: None }
     }
 
-    fn dead(who: String, dead: &DeadPhone) -> Self {
+    fn dead(who: String, dead: &UnreachableNumber) -> Self {
         let why = format!("has a number that {} (error {} of the SMS provider)", dead.fault(), dead.code);
         Self { who, since: dead.since, why, until: Some(dead.until), id: Some(dead.id) }
     }
@@ -41,7 +41,7 @@ impl Answers {
             let known = self.known_as(tenant, &stopped.phone, stopped.who).await?;
             list.extend(known.map(|who| NoMoreTexts::stopped(who, stopped.since)));
         }
-        for dead in self.store.dead_phones(self.clock.now()).await? {
+        for dead in self.store.unreachable_numbers(self.clock.now()).await? {
             let known = self.known_as(tenant, &dead.phone, dead.who.clone()).await?;
             list.extend(known.map(|who| NoMoreTexts::dead(who, &dead)));
         }
@@ -51,7 +51,7 @@ impl Answers {
     /// Has the number of that id texted again, if `tenant` (none: any) knows its owner. False if there is none.
     pub async fn text_again(&self, tenant: Option<&TenantId>, id: i64, author: Author) -> Result<bool, StoreError> {
         let now = self.clock.now();
-        let dead = self.store.dead_phones(now).await?.into_iter().find(|dead| dead.id == id);
+        let dead = self.store.unreachable_numbers(now).await?.into_iter().find(|dead| dead.id == id);
         let Some(dead) = dead else { return Ok(false) };
         match self.known_as(tenant, &dead.phone, dead.who).await? {
             Some(_) => self.store.clear_phone(id, author, now).await,

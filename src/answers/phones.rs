@@ -35,7 +35,7 @@ impl StoredPhones {
         if self.store.phone_stopped(number).await? {
             return Ok(Line::Stopped);
         }
-        if let Some(dead) = self.store.dead_phone(number, now).await? {
+        if let Some(dead) = self.store.unreachable_number(number, now).await? {
             return Ok(Line::Dead { code: dead.code });
         }
         let next_step_at = self.store.next_step_of(&message.key).await?;

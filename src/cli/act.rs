@@ -12,18 +12,18 @@ use crate::service::alerts::{AlertQuery, SnoozeOrder};
 use crate::service::{Scope, Service};
 
 /// What is to be done; a snooze has its length.
-pub enum Wish {
+pub enum Requested {
     Do(Act),
     SnoozeFor(String),
 }
 
 /// Does it, and shows the alert as it then stands.
-pub async fn act(config: Config, wish: Wish, args: ActArgs) -> Result<(), CliError> {
+pub async fn act(config: Config, requested: Requested, args: ActArgs) -> Result<(), CliError> {
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let (service, store) = super::offline_service(config).await?;
-    let act = match wish {
-        Wish::Do(act) => act,
-        Wish::SnoozeFor(length) => snooze(&service, length)?,
+    let act = match requested {
+        Requested::Do(act) => act,
+        Requested::SnoozeFor(length) => snooze(&service, length)?,
     };
     let mut alerts = Vec::new();
     for id in meant(&service, &scope, &args.id).await? {

@@ -9,7 +9,7 @@ use crate::alert::life::State;
 use crate::config::{ChannelKind, Config};
 use crate::notify::{accepted_words, words};
 use crate::service::alerts::{AlertPage, AlertQuery, AlertView, HoldView, Said};
-use crate::service::overlays::OverlayView;
+use crate::service::suppressions::SuppressionView;
 use crate::service::{ClockStatus, MessageView, Scope, Service};
 
 /// Answers and ends.
@@ -78,7 +78,7 @@ fn what_next(alert: &AlertView, page: &AlertPage) -> String {
             format!("ended: {}", alert.closing.and_then(Closing::parse).map(Closing::words).unwrap_or_default())
         }
         (_, Some(hold), _) => hold_words(hold),
-        _ if !alert.overlays.is_empty() => quiet_words(&alert.overlays),
+        _ if !alert.suppressions.is_empty() => quiet_words(&alert.suppressions),
         _ if alert.in_digest => "told in the digest".to_owned(),
         (_, None, Some(at)) => {
             format!(
@@ -92,8 +92,8 @@ fn what_next(alert: &AlertView, page: &AlertPage) -> String {
 }
 
 /// `silenced until 15:02 UTC`: the last to end.
-fn quiet_words(overlays: &[OverlayView]) -> String {
-    let last = overlays.iter().max_by_key(|overlay| overlay.until);
+fn quiet_words(suppressions: &[SuppressionView]) -> String {
+    let last = suppressions.iter().max_by_key(|suppression| suppression.until);
     last.map(|one| format!("{} until {}", one.kind.words(), one.until.format("%H:%M UTC"))).unwrap_or_default()
 }
 
@@ -120,12 +120,17 @@ pub(super) fn alert_text(alert: &AlertView) -> String {
         let over = if hold.expired { "; that time is up" } else { "" };
         let _ = writeln!(text, "  {} at {}{over}", hold_words(hold), time(hold.at));
     }
-    for overlay in &alert.overlays {
-        let (until, reason) = (time(overlay.until), printable(&overlay.reason));
-        let _ = writeln!(text, "  {} until {until} ({}): {reason}", overlay.kind.words(), printable(&overlay.author));
+    for suppression in &alert.suppressions {
+        let (until, reason) = (time(suppression.until), printable(&suppression.reason));
+        let _ = writeln!(
+            text,
+            "  {} until {until} ({}): {reason}",
+            suppression.kind.words(),
+            printable(&suppression.author)
+        );
     }
-    for deed in &alert.acts {
-        let _ = writeln!(text, "  {}  {} {}", time(deed.at), printable(&deed.who), printable(&deed.what));
+    for entry in &alert.acts {
+        let _ = writeln!(text, "  {}  {} {}", time(entry.at), printable(&entry.who), printable(&entry.what));
     }
     alert.notifications.iter().for_each(|said| said_text(&mut text, said));
     text

@@ -8,7 +8,7 @@ use super::status::{printable, table};
 use super::{AuditArgs, CliError};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::service::audit::{AuditQuery, Deed};
+use crate::service::audit::{AuditEntry, AuditQuery};
 
 /// Answers and ends.
 pub async fn audit(config: Config, args: AuditArgs) -> Result<(), CliError> {
@@ -16,12 +16,12 @@ pub async fn audit(config: Config, args: AuditArgs) -> Result<(), CliError> {
     let query = query(&args, SystemClock.now())?;
     let (service, store) = super::offline_service(config).await?;
     let found = service.audit(&scope, &query).await?;
-    let Some(deeds) = found else {
+    let Some(entries) = found else {
         let ticket = args.ticket.unwrap_or_default();
         return Err(anyhow::anyhow!("no ticket `{ticket}` is known; it may not have been read yet").into());
     };
     let text =
-        if args.json { super::as_json(&serde_json::json!({ "changes": deeds }))? } else { words(&deeds, &query) };
+        if args.json { super::as_json(&serde_json::json!({ "changes": entries }))? } else { words(&entries, &query) };
     super::print(&text);
     store.close().await;
     Ok(())
@@ -45,22 +45,22 @@ fn query(args: &AuditArgs, now: DateTime<Utc>) -> Result<AuditQuery, CliError> {
     })
 }
 
-fn words(deeds: &[Deed], query: &AuditQuery) -> String {
-    if deeds.is_empty() {
+fn words(entries: &[AuditEntry], query: &AuditQuery) -> String {
+    if entries.is_empty() {
         return "nobody changed anything of that kind\n".to_owned();
     }
-    let row = |deed: &Deed| {
+    let row = |entry: &AuditEntry| {
         [
-            deed.at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
-            printable(&deed.who),
-            printable(deed.tenant.as_deref().unwrap_or("all")),
-            printable(&deed.origin),
-            printable(&deed.what),
+            entry.at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            printable(&entry.who),
+            printable(entry.tenant.as_deref().unwrap_or("all")),
+            printable(&entry.origin),
+            printable(&entry.what),
         ]
     };
-    let rows: Vec<_> = deeds.iter().map(row).collect();
+    let rows: Vec<_> = entries.iter().map(row).collect();
     let mut text = table(["AT", "WHO", "TENANT", "FROM", "DID"], &rows, |_| ("", ""));
-    if u32::try_from(deeds.len()).is_ok_and(|shown| shown == query.limit) {
+    if u32::try_from(entries.len()).is_ok_and(|shown| shown == query.limit) {
         let _ = writeln!(text, "the latest {}; `--limit` shows more", query.limit);
     }
     text

@@ -2,22 +2,22 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::store::dead_phones::DeadPhone;
 use crate::store::phones::StoppedPhone;
+use crate::store::unreachable_numbers::UnreachableNumber;
 use crate::store::{Store, StoreError};
 
 /// A line for each phone that is not texted at `now`. The numbers are left out.
 pub async fn lines(store: &Store, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
     let stopped = store.stopped_phones().await?;
-    let dead = store.dead_phones(now).await?;
-    Ok(stopped.iter().map(stopped_line).chain(dead.iter().map(dead_line)).collect())
+    let dead = store.unreachable_numbers(now).await?;
+    Ok(stopped.iter().map(stopped_line).chain(dead.iter().map(unreachable_line)).collect())
 }
 
 fn stopped_line(phone: &StoppedPhone) -> String {
     format!("{} said STOP on {} and gets no text messages", phone.who, phone.since.format("%Y-%m-%d"))
 }
 
-fn dead_line(phone: &DeadPhone) -> String {
+fn unreachable_line(phone: &UnreachableNumber) -> String {
     let (words, code, since) = (phone.fault(), phone.code, phone.since.format("%Y-%m-%d"));
     let until = phone.until.format("%Y-%m-%d");
     format!(

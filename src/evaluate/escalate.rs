@@ -1,8 +1,8 @@
-//! One turn of the escalation: each alert whose rung is due runs it, and what
+//! One turn of the escalation: each alert whose step is due runs it, and what
 //! people are to be told goes to the outbox.
 //!
-//! A rung that reaches nobody is passed over at once. After a stand-still only
-//! the rung that holds now is run; those missed meanwhile are not made up for.
+//! A step that reaches nobody is passed over at once. After a stand-still only
+//! the step that holds now is run; those missed meanwhile are not made up for.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ use crate::ticket::watch::Watched;
 
 /// A digest longer than this is not read; the rest is a number.
 const DIGEST_ROWS: usize = 40;
-/// What so many rungs call for is written together.
+/// What so many steps call for is written together.
 const PART: usize = 500;
 /// An alert that reaches nobody at all is tried again after this: people get addresses, tickets get owners.
 const NOBODY_AGAIN: TimeDelta = TimeDelta::minutes(5);
@@ -61,8 +61,8 @@ impl Evaluate {
         Ok(ended)
     }
 
-    /// Runs the rungs that are due, and has what comes of many written in parts. Gives the last part, and whether
-    /// another rung is due at once.
+    /// Runs the steps that are due, and has what comes of many written in parts. Gives the last part, and whether
+    /// another step is due at once.
     pub(super) async fn escalate(
         &mut self,
         scene: &Scene<'_>,
@@ -70,7 +70,7 @@ impl Evaluate {
         mut work: AlertTurn,
         commit: &mut Commit,
     ) -> (AlertTurn, bool) {
-        // An alert is written as its rung leaves it.
+        // An alert is written as its step leaves it.
         let raised = std::mem::take(&mut work.alerts).into_iter();
         let mut raised: HashMap<_, _> = raised.map(|row| (row.key.clone(), row)).collect();
         let due = self.memory.due_steps(&scene.tenant.id, scene.now);
@@ -78,16 +78,16 @@ impl Evaluate {
         for (index, key) in due.iter().enumerate() {
             let Some(watched) = open.get(&key.ticket) else { continue };
             if scene.is_covered(watched) {
-                // Nobody is to be told for now: the rung waits.
+                // Nobody is to be told for now: the step waits.
                 continue;
             }
-            if let Some(row) = self.run_rung(scene, watched, key, &mut work) {
+            if let Some(row) = self.run_due_step(scene, watched, key, &mut work) {
                 raised.remove(key);
                 onward |= row.next_step_at.is_some_and(|at| at <= scene.now);
                 work.alerts.push(self.memory.put(row));
             }
             if (index + 1) % PART == 0 {
-                // The note of a breach waits for the rung of its alert, to say both.
+                // The note of a breach waits for the step of its alert, to say both.
                 let write_backs = std::mem::take(&mut work.write_backs);
                 let next = AlertTurn { write_backs, ..AlertTurn::default() };
                 commit.part(std::mem::replace(&mut work, next)).await;
@@ -97,8 +97,8 @@ impl Evaluate {
         (work, onward)
     }
 
-    /// Runs the rung that holds now, passing over those that reach nobody.
-    fn run_rung(
+    /// Runs the step that holds now, passing over those that reach nobody.
+    fn run_due_step(
         &mut self,
         scene: &Scene<'_>,
         watched: &Watched,
@@ -108,11 +108,11 @@ impl Evaluate {
         let config = self.config.clone();
         let mut row = self.memory.get(key)?.clone();
         let steps = &escalation_of(&config, &row, watched).steps;
-        let clock = clock::assess(watched, key.clock, scene.desk, scene.now);
-        let mut rungs = rungs_to_run(steps, &row, scene).into_iter();
-        let found = rungs.find(|index| {
-            let rung = Rung { watched, clock: &clock, row: &row, index: *index, step: &steps[*index] };
-            self.run_step(scene, &rung, steps, work)
+        let clock = clock::assess(watched, key.clock, scene.rules, scene.now);
+        let mut indices = steps_to_run(steps, &row, scene).into_iter();
+        let found = indices.find(|index| {
+            let run = StepRun { watched, clock: &clock, row: &row, index: *index, step: &steps[*index] };
+            self.run_step(scene, &run, steps, work)
         });
         let again = std::mem::take(&mut row.life.again);
         let Some(index) = found else {
@@ -121,7 +121,7 @@ impl Evaluate {
         row.asked = Some(Asked::of(&watched.ticket, scene.people));
         let step = &steps[index];
         if again {
-            // The time in which somebody held it does not count: the rungs lie as far apart as ever.
+            // The time in which somebody held it does not count: the steps lie as far apart as ever.
             row.raised_at = scene.now - step.after;
         } else if row.step == 0 {
             // It may have waited long for somebody to be reached.
@@ -137,11 +137,11 @@ impl Evaluate {
         Some(row)
     }
 
-    /// Tells the people of one rung. False if it reaches nobody at all.
-    fn run_step(&mut self, scene: &Scene<'_>, rung: &Rung<'_>, steps: &[Step], work: &mut AlertTurn) -> bool {
-        let Rung { watched, clock, row, index, step } = *rung;
+    /// Tells the people of one step. False if it reaches nobody at all.
+    fn run_step(&mut self, scene: &Scene<'_>, run: &StepRun<'_>, steps: &[Step], work: &mut AlertTurn) -> bool {
+        let StepRun { watched, clock, row, index, step } = *run;
         let told_from = work.notifications.len();
-        let reached = self.tell(scene, rung, &step.notify, work);
+        let reached = self.tell(scene, run, &step.notify, work);
         if reached {
             write_back::ran(scene, watched, clock, &Ran { row, index, step, told_from }, work);
         } else if !is_retry(row, steps) {
@@ -156,11 +156,11 @@ impl Evaluate {
     pub(super) fn tell(
         &mut self,
         scene: &Scene<'_>,
-        rung: &Rung<'_>,
+        run: &StepRun<'_>,
         targets: &[Target],
         work: &mut AlertTurn,
     ) -> bool {
-        let Rung { watched, clock, row, index, step } = *rung;
+        let StepRun { watched, clock, row, index, step } = *run;
         let mut reached = false;
         for recipient in recipients(targets, &watched.ticket, scene.people, &scene.duty) {
             let recipient = self.reachable(recipient);
@@ -236,7 +236,7 @@ impl Evaluate {
         let alert_key = row.key.to_string();
         let stage = stage_of(row);
         let key = key_of_notification(row, &stage, recipient, channel, step);
-        let rung_priority = match &body {
+        let step_priority = match &body {
             Body::Alert(facts) => facts.ticket.priority.clone(),
             _ => None,
         };
@@ -261,7 +261,7 @@ impl Evaluate {
             },
             due_at: said_from(row, clock, scene),
             created_at: scene.now,
-            reader: self.reader(scene, recipient, rung_priority.as_deref()),
+            reader: self.reader(scene, recipient, step_priority.as_deref()),
             alert_key,
         }
     }
@@ -281,7 +281,7 @@ impl Evaluate {
         people.into_values().filter_map(|(recipient, rows)| self.digest(scene, &recipient, rows)).collect()
     }
 
-    /// The people of the first rung that reaches anybody.
+    /// The people of the first step that reaches anybody.
     pub(super) fn first_reached(&self, scene: &Scene<'_>, watched: &Watched) -> Vec<Recipient> {
         let of_step = |step: &Step| {
             let people = recipients(&step.notify, &watched.ticket, scene.people, &scene.duty).into_iter();
@@ -354,9 +354,9 @@ fn is_told_in(work: &AlertTurn, row: &AlertRow, recipient: &Recipient, channel: 
     told.any(|one| one.alert_key == alert && one.recipient == recipient.id && one.channel == channel)
 }
 
-/// One rung of an alert's escalation, with all that is known of the alert.
+/// One step of an alert's escalation, with all that is known of the alert.
 #[derive(Clone, Copy)]
-pub(super) struct Rung<'a> {
+pub(super) struct StepRun<'a> {
     pub watched: &'a Watched,
     pub clock: &'a ClockState<'a>,
     pub row: &'a AlertRow,
@@ -370,7 +370,7 @@ pub(super) fn escalation_of<'c>(config: &'c Config, row: &AlertRow, watched: &Wa
     config.escalation(&row.escalation).unwrap_or_else(chosen)
 }
 
-/// Names what is told to one person on one rung: what is told again is something new to tell.
+/// Names what is told to one person on one step: what is told again is something new to tell.
 fn key_of_notification(
     row: &AlertRow,
     stage: &str,
@@ -386,10 +386,10 @@ fn key_of_notification(
     notification_key(&parts)
 }
 
-/// Which rungs to try, in order, until one reaches somebody.
-fn rungs_to_run(steps: &[Step], row: &AlertRow, scene: &Scene<'_>) -> Vec<usize> {
+/// Which steps to try, in order, until one reaches somebody.
+fn steps_to_run(steps: &[Step], row: &AlertRow, scene: &Scene<'_>) -> Vec<usize> {
     if !row.life.again {
-        return (current_rung(steps, row, scene)..steps.len()).collect();
+        return (current_step(steps, row, scene)..steps.len()).collect();
     }
     // Said again: if nobody further up can be reached, those who know are better than nobody.
     let next = usize::try_from(row.step).unwrap_or(usize::MAX).min(steps.len().saturating_sub(1));
@@ -402,10 +402,10 @@ fn is_retry(row: &AlertRow, steps: &[Step]) -> bool {
     row.step == 0 && row.next_step_at > first_due_at
 }
 
-/// The row of an alert none of whose rungs reaches anybody now.
+/// The row of an alert none of whose steps reaches anybody now.
 fn reaches_nobody(mut row: AlertRow, steps: &[Step], scene: &Scene<'_>) -> AlertRow {
     if row.step > 0 {
-        // Those of the rungs before were told.
+        // Those of the steps before were told.
         row.next_step_at = None;
         return row;
     }
@@ -418,8 +418,8 @@ fn reaches_nobody(mut row: AlertRow, steps: &[Step], scene: &Scene<'_>) -> Alert
     row
 }
 
-/// The rung to run now: the one that is next, or a later one whose time has come meanwhile. The first is never missed.
-fn current_rung(steps: &[Step], row: &AlertRow, scene: &Scene<'_>) -> usize {
+/// The step to run now: the one that is next, or a later one whose time has come meanwhile. The first is never missed.
+fn current_step(steps: &[Step], row: &AlertRow, scene: &Scene<'_>) -> usize {
     let next = usize::try_from(row.step).unwrap_or(usize::MAX);
     if next == 0 {
         return 0;
@@ -433,14 +433,14 @@ fn current_rung(steps: &[Step], row: &AlertRow, scene: &Scene<'_>) -> usize {
     index
 }
 
-/// When this should have been said: the moment the clock called for it, or when the rung fell due.
+/// When this should have been said: the moment the clock called for it, or when the step fell due.
 fn said_from(row: &AlertRow, clock: &ClockState<'_>, scene: &Scene<'_>) -> chrono::DateTime<chrono::Utc> {
     let called_for = match row.raised.stage {
         Stage::Breached => clock.breached_from,
         _ => clock.at_risk_from,
     };
     match called_for {
-        // Only the first rung is said because of the clock; the rest because of the rungs.
+        // Only the first step is said because of the clock; the rest because of the steps.
         Some(at) if row.step == 0 && at <= scene.now && row.raised_at == scene.now => at.max(row.raised_at - GRACE),
         _ => row.next_step_at.unwrap_or(scene.now).min(scene.now),
     }

@@ -43,7 +43,7 @@ impl Links<'_> {
     }
 }
 
-/// The facts of an alert for one person on one rung.
+/// The facts of an alert for one person on one step.
 pub fn alert(
     links: Links<'_>,
     watched: &Watched,

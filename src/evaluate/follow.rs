@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::escalate::{Rung, escalation_of};
+use super::escalate::{StepRun, escalation_of};
 use super::{Evaluate, Scene};
 use crate::alert::AlertKey;
 use crate::alert::escalation::{Step, Target, recipients};
@@ -144,11 +144,11 @@ impl Evaluate {
     ) -> bool {
         // What a hold that has just ended wants told again is told by the next step.
         let row = &AlertRow { life: Life { again: false, ..row.life.clone() }, ..row.clone() };
-        let clock = &clock::assess(watched, row.key.clock, scene.desk, scene.now);
+        let clock = &clock::assess(watched, row.key.clock, scene.rules, scene.now);
         let mut reached = false;
         for (index, step) in steps.iter().enumerate() {
             let targets: Vec<Target> = step.notify.iter().filter(|target| meant(target)).cloned().collect();
-            reached |= self.tell(scene, &Rung { watched, clock, row, index, step }, &targets, work);
+            reached |= self.tell(scene, &StepRun { watched, clock, row, index, step }, &targets, work);
         }
         reached
     }

@@ -83,7 +83,7 @@ impl Memory {
         self.threads.remove(tenant);
     }
 
-    /// Takes over the rungs that refusals brought forward, and what is told by itself since nobody took its digest.
+    /// Takes over the steps that refusals brought forward, and what is told by itself since nobody took its digest.
     pub async fn hurry(&mut self, store: &Store, tenant: &TenantId, now: DateTime<Utc>) -> Result<(), StoreError> {
         let hurried: HashSet<String> = store.hurried(tenant, now).await?.into_iter().collect();
         if hurried.is_empty() {
@@ -124,7 +124,7 @@ impl Memory {
         rows.filter(|row| row.raised.resolved_as.is_none())
     }
 
-    /// A new alert, or an old one at a new stage or in a new episode: it begins at the first of its rungs.
+    /// A new alert, or an old one at a new stage or in a new episode: it begins at the first of its steps.
     #[expect(clippy::too_many_arguments, reason = "an alert is made of all of these, and only here")]
     pub fn raise(
         &mut self,
@@ -173,7 +173,7 @@ impl Memory {
         self.put(AlertRow { told: false, next_step_at: None, ..row })
     }
 
-    /// Opens an alert again whose danger is the one that people were told of; its rungs go on from here. Its clock may be
+    /// Opens an alert again whose danger is the one that people were told of; its steps go on from here. Its clock may be
     /// `due` at another time by now.
     pub fn reopen(
         &mut self,
@@ -187,7 +187,7 @@ impl Memory {
         row.raised.due = due.unwrap_or(row.raised.due);
         row.changed_at = now;
         row.generation += 1;
-        // The time in which nobody had to act does not count: the rungs lie as far apart as ever.
+        // The time in which nobody had to act does not count: the steps lie as far apart as ever.
         row.raised_at = now - after_before(steps, row.step);
         let next = usize::try_from(row.step).ok().and_then(|index| steps.get(index));
         let may_go_on = row.told && row.life.held().is_none();
@@ -195,7 +195,7 @@ impl Memory {
         Some(self.put(row))
     }
 
-    /// Closes an alert; its waiting rungs are void.
+    /// Closes an alert; its waiting steps are void.
     pub fn resolve(&mut self, key: &AlertKey, closing: Closing, now: DateTime<Utc>) -> Option<AlertRow> {
         let row = self.get(key)?.closed(closing, now);
         Some(self.put(row))
@@ -243,7 +243,7 @@ impl Memory {
         self.open(tenant).map(|row| row.key.clone()).collect()
     }
 
-    /// The open alerts of `tenant` whose rung is due, in the order they are due.
+    /// The open alerts of `tenant` whose step is due, in the order they are due.
     pub fn due_steps(&self, tenant: &TenantId, now: DateTime<Utc>) -> Vec<AlertKey> {
         self.woken(tenant, now).filter(|row| row.life.held().is_none()).map(|row| row.key.clone()).collect()
     }
@@ -258,7 +258,7 @@ impl Memory {
         wakes.take_while(move |(at, _)| *at <= now).filter_map(|(_, key)| self.get(key))
     }
 
-    /// When, after `now`, the next rung of `tenant` is due, or a hold is up.
+    /// When, after `now`, the next step of `tenant` is due, or a hold is up.
     pub fn next_step(&self, tenant: &TenantId, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.wakes.get(tenant)?.iter().map(|(at, _)| *at).find(|at| *at > now)
     }
@@ -351,7 +351,7 @@ pub fn stage_of(row: &AlertRow) -> String {
     }
 }
 
-/// How long after the alert the rung before `step` is run.
+/// How long after the alert the step before `step` is run.
 fn after_before(steps: &[Step], step: u32) -> TimeDelta {
     let before = usize::try_from(step).ok().and_then(|index| index.checked_sub(1)).and_then(|index| steps.get(index));
     before.map_or(TimeDelta::zero(), |step| step.after)

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::sla::clock::Clocks;
-use crate::sla::desk::Desk;
+use crate::sla::tenant_rules::TenantRules;
 use crate::store::tickets::OpenTickets;
 use crate::ticket::TicketId;
 use crate::ticket::watch::Watched;
@@ -33,7 +33,7 @@ const LOOK_AFTER: std::ops::RangeInclusive<i64> = 30..=60;
 struct Still {
     /// As it was looked at.
     watched: Arc<Watched>,
-    /// What its story comes to: nothing of that changes by time alone.
+    /// What its history comes to: nothing of that changes by time alone.
     clocks: Clocks,
     /// When its standing changes next by the passing of time.
     next_change: Option<DateTime<Utc>>,
@@ -44,7 +44,7 @@ struct Still {
 /// The tickets of one tenant that need no look.
 #[derive(Default)]
 pub struct Quiet {
-    /// In boxes: what a story comes to is large, and half of a table's places may be free.
+    /// In boxes: what a history comes to is large, and half of a table's places may be free.
     tickets: HashMap<TicketId, Box<Still>>,
     /// When each of them changes by the passing of time.
     changes: BTreeSet<(DateTime<Utc>, TicketId)>,
@@ -52,18 +52,18 @@ pub struct Quiet {
     restless: Vec<TicketId>,
     /// The tickets that were gone through last, and when.
     passed: Option<(Arc<OpenTickets>, DateTime<Utc>)>,
-    rules: Option<Arc<Desk>>,
+    rules: Option<Arc<TenantRules>>,
     now: DateTime<Utc>,
 }
 
 impl Quiet {
-    /// Begins a turn at `now` by the rules of `desk`.
-    pub fn begin(&mut self, desk: &Arc<Desk>, now: DateTime<Utc>) {
-        let same_rules = self.rules.as_ref().is_some_and(|known| Arc::ptr_eq(known, desk));
+    /// Begins a turn at `now` by `rules`.
+    pub fn begin(&mut self, rules: &Arc<TenantRules>, now: DateTime<Utc>) {
+        let same_rules = self.rules.as_ref().is_some_and(|known| Arc::ptr_eq(known, rules));
         if !same_rules || now < self.now {
             *self = Self::default();
         }
-        self.rules = Some(desk.clone());
+        self.rules = Some(rules.clone());
         self.now = now;
     }
 
@@ -103,9 +103,9 @@ impl Quiet {
         self.still(watched).and_then(|still| still.until).is_some_and(|until| self.now < until)
     }
 
-    /// What the story of `watched` comes to by the rules of `desk`, walked only if the ticket or the rules are new.
-    pub fn clocks(&self, watched: &Arc<Watched>, desk: &Desk) -> Clocks {
-        self.still(watched).map_or_else(|| Clocks::of(watched, desk), |still| still.clocks)
+    /// What the history of `watched` comes to by `rules`, walked only if the ticket or the rules are new.
+    pub fn clocks(&self, watched: &Arc<Watched>, rules: &TenantRules) -> Clocks {
+        self.still(watched).map_or_else(|| Clocks::of(watched, rules), |still| still.clocks)
     }
 
     /// Remembers a look at `watched`, whose standing changes next at `next_change`; `calm`: it called for nothing.
@@ -139,7 +139,7 @@ impl Quiet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sla::desk::{DeskRules, Warn};
+    use crate::sla::tenant_rules::{RulesConfig, Warn};
     use crate::ticket::tests::sample;
     use crate::ticket::watch::Bounds;
     use crate::ticket::{Directory, StatusWords, TenantId};
@@ -148,8 +148,8 @@ mod tests {
         DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap()
     }
 
-    fn desk() -> Arc<Desk> {
-        let rules = DeskRules {
+    fn rules() -> Arc<TenantRules> {
+        let rules = RulesConfig {
             tenant: TenantId::parse("acme").unwrap(),
             words: StatusWords::default(),
             site_hours: false,
@@ -159,7 +159,7 @@ mod tests {
             warn: Warn::default(),
             automation_answers: true,
         };
-        Arc::new(Desk::new(rules, &Directory::default()))
+        Arc::new(TenantRules::new(rules, &Directory::default()))
     }
 
     fn ticket() -> Arc<Watched> {
@@ -167,16 +167,16 @@ mod tests {
     }
 
     /// A ticket kept at second 100 that changes at second 110.
-    fn kept(desk: &Arc<Desk>, watched: &Arc<Watched>) -> Quiet {
+    fn kept(rules: &Arc<TenantRules>, watched: &Arc<Watched>) -> Quiet {
         let mut quiet = Quiet::default();
-        quiet.begin(desk, at(100));
-        quiet.keep(watched, Clocks::of(watched, desk), Some(at(110)), true);
+        quiet.begin(rules, at(100));
+        quiet.keep(watched, Clocks::of(watched, rules), Some(at(110)), true);
         quiet
     }
 
     #[test]
     fn a_ticket_is_looked_at_again_when_its_standing_can_have_changed() {
-        let (desk, watched) = (desk(), ticket());
+        let (rules, watched) = (rules(), ticket());
         let cases = [
             ("at once", at(100), true),
             ("just before the change", at(109), true),
@@ -184,49 +184,49 @@ mod tests {
             ("the clock was set back", at(99), false),
         ];
         for (name, now, expected) in cases {
-            let mut quiet = kept(&desk, &watched);
-            quiet.begin(&desk, now);
+            let mut quiet = kept(&rules, &watched);
+            quiet.begin(&rules, now);
             assert_eq!(quiet.needs_no_look(&watched), expected, "{name}");
         }
     }
 
     #[test]
     fn a_ticket_that_was_read_anew_is_looked_at() {
-        let (desk, watched) = (desk(), ticket());
-        let quiet = kept(&desk, &watched);
+        let (rules, watched) = (rules(), ticket());
+        let quiet = kept(&rules, &watched);
         assert!(!quiet.needs_no_look(&Arc::new(Watched::clone(&watched))));
     }
 
     #[test]
     fn other_rules_make_every_ticket_worth_a_look() {
         let watched = ticket();
-        let mut quiet = kept(&desk(), &watched);
-        quiet.begin(&desk(), at(101));
+        let mut quiet = kept(&rules(), &watched);
+        quiet.begin(&rules(), at(101));
         assert!(!quiet.needs_no_look(&watched));
     }
 
     #[test]
     fn a_ticket_that_never_changes_is_looked_at_each_minute_all_the_same() {
-        let (desk, watched) = (desk(), ticket());
+        let (rules, watched) = (rules(), ticket());
         let mut quiet = Quiet::default();
-        quiet.begin(&desk, at(0));
-        quiet.keep(&watched, Clocks::of(&watched, &desk), None, true);
+        quiet.begin(&rules, at(0));
+        quiet.keep(&watched, Clocks::of(&watched, &rules), None, true);
         for (second, expected) in [(29, true), (60, false)] {
-            quiet.begin(&desk, at(second));
+            quiet.begin(&rules, at(second));
             assert_eq!(quiet.needs_no_look(&watched), expected, "{second}");
         }
     }
 
     #[test]
     fn tickets_that_were_read_anew_or_closed_are_let_go() {
-        let (desk, watched) = (desk(), ticket());
-        let mut quiet = kept(&desk, &watched);
-        quiet.keep(&ticket(), Clocks::of(&watched, &desk), Some(at(110)), true);
+        let (rules, watched) = (rules(), ticket());
+        let mut quiet = kept(&rules, &watched);
+        quiet.keep(&ticket(), Clocks::of(&watched, &rules), Some(at(110)), true);
         assert_eq!(Arc::strong_count(&watched), 1, "only what was read last is kept");
         for nth in 0..FEW + 2 {
             let closed =
                 Arc::new(Watched::new(sample(&format!("closed {nth}")), Bounds { earliest: at(0), latest: at(0) }));
-            quiet.keep(&closed, Clocks::of(&watched, &desk), Some(at(109)), true);
+            quiet.keep(&closed, Clocks::of(&watched, &rules), Some(at(109)), true);
         }
         let late = Arc::new(Watched::new(sample("8"), Bounds { earliest: at(0), latest: at(0) }));
         quiet.tidy(&open([&watched, &late]));
@@ -240,15 +240,15 @@ mod tests {
 
     #[test]
     fn between_two_passes_only_those_are_looked_at_whose_moment_has_come() {
-        let (desk, early) = (desk(), ticket());
+        let (rules, early) = (rules(), ticket());
         let late = Arc::new(Watched::new(sample("8"), Bounds { earliest: at(0), latest: at(0) }));
         let open = open([&early, &late]);
         let none = || [].iter();
         let mut quiet = Quiet::default();
         let look = |quiet: &mut Quiet, watched: &Arc<Watched>, change, calm| {
-            quiet.keep(watched, Clocks::of(watched, &desk), change, calm);
+            quiet.keep(watched, Clocks::of(watched, &rules), change, calm);
         };
-        quiet.begin(&desk, at(100));
+        quiet.begin(&rules, at(100));
         assert_eq!(quiet.due(&open, none()).len(), 2, "all the first time");
         look(&mut quiet, &early, Some(at(100)), false);
         look(&mut quiet, &late, Some(at(101)), true);
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!((quiet.due(&open, none()), quiet.next_change()), (Vec::new(), Some(at(101))));
         assert_eq!(quiet.due(&open, std::iter::once(&late.ticket.id)), std::slice::from_ref(&late), "asked for");
         look(&mut quiet, &late, Some(at(101)), true);
-        quiet.begin(&desk, at(101));
+        quiet.begin(&rules, at(101));
         assert_eq!(
             quiet.due(&open, none()),
             std::slice::from_ref(&late),

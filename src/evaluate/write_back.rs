@@ -7,7 +7,7 @@ use super::Scene;
 use super::memory::stage_of;
 use crate::alert::Stage;
 use crate::alert::escalation::Step;
-use crate::alert::write_back::Wish;
+use crate::alert::write_back::WriteBackAction;
 use crate::sla::clock::ClockState;
 use crate::store::alerts::{AlertRow, AlertTurn};
 use crate::store::outbox::NewNotification;
@@ -30,7 +30,7 @@ pub(super) fn breached(scene: &Scene<'_>, clock: &ClockState<'_>, row: &AlertRow
     }
     let (what, due) = (clock.kind.words(), due_words(clock, row));
     let html = html! { p { "SLA watch: the " (what) " was due " (due) " and is breached." } }.into_string();
-    work.write_backs.push(wanted(scene, row, stage_of(row), Wish::Note { html }));
+    work.write_backs.push(wanted(scene, row, stage_of(row), WriteBackAction::Note { html }));
 }
 
 /// Asks for what a step that was run is to leave on the ticket.
@@ -46,7 +46,7 @@ fn note(scene: &Scene<'_>, clock: &ClockState<'_>, ran: &Ran<'_>, work: &mut Ale
     let told = told_words(&work.notifications[*told_from..]);
     let occasion = stage_of(row);
     let of_breach = work.write_backs.iter_mut().find(|one| one.alert == row.key && one.occasion == occasion);
-    if let Some(NewWriteBack { wish: Wish::Note { html }, .. }) = of_breach {
+    if let Some(NewWriteBack { action: WriteBackAction::Note { html }, .. }) = of_breach {
         // Raised in this turn: one note says both.
         html.push_str(&html! { p { "Telling " (told) "." } }.into_string());
         return;
@@ -63,7 +63,7 @@ fn note(scene: &Scene<'_>, clock: &ClockState<'_>, ran: &Ran<'_>, work: &mut Ale
     };
     let again = if row.life.again { format!("@{}", row.generation) } else { String::new() };
     let occasion = format!("{occasion}#{number}{again}");
-    work.write_backs.push(wanted(scene, row, occasion, Wish::Note { html: html.into_string() }));
+    work.write_backs.push(wanted(scene, row, occasion, WriteBackAction::Note { html: html.into_string() }));
 }
 
 /// A step that is run again does not change the ticket again: people may have had reasons to change it back.
@@ -72,14 +72,15 @@ fn change(scene: &Scene<'_>, watched: &Watched, ran: &Ran<'_>, work: &mut AlertT
     let ticket = &watched.ticket;
     let change = &ran.step.change;
     let from = || ticket.technician.as_ref().map(|person| person.id.to_string());
-    let reassign = change.reassign_to.as_ref().map(|person| Wish::Reassign { to: person.text(), from: from() });
-    let priority = |to: &String| Wish::Priority { to: to.clone(), from: ticket.priority.clone() };
-    let wishes = reassign.into_iter().chain(change.set_priority.as_ref().map(priority));
-    work.write_backs.extend(wishes.map(|wish| wanted(scene, ran.row, occasion.clone(), wish)));
+    let reassign =
+        change.reassign_to.as_ref().map(|person| WriteBackAction::Reassign { to: person.text(), from: from() });
+    let priority = |to: &String| WriteBackAction::Priority { to: to.clone(), from: ticket.priority.clone() };
+    let actions = reassign.into_iter().chain(change.set_priority.as_ref().map(priority));
+    work.write_backs.extend(actions.map(|action| wanted(scene, ran.row, occasion.clone(), action)));
 }
 
-fn wanted(scene: &Scene<'_>, row: &AlertRow, occasion: String, wish: Wish) -> NewWriteBack {
-    NewWriteBack { alert: row.key.clone(), occasion, wish, created_at: scene.now }
+fn wanted(scene: &Scene<'_>, row: &AlertRow, occasion: String, action: WriteBackAction) -> NewWriteBack {
+    NewWriteBack { alert: row.key.clone(), occasion, action, created_at: scene.now }
 }
 
 fn due_words(clock: &ClockState<'_>, row: &AlertRow) -> String {

@@ -4,29 +4,29 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
-use super::look::{Looked, Seen, outcome, reached};
+use super::open_forecasts::{OpenForecasts, Seen, outcome, reached};
 use crate::alert::prediction::{Call, Rule};
 use crate::sla::clock::assess;
-use crate::sla::desk::Desk;
-use crate::store::predictions::{Moment, Outcome, Prediction, Subject};
+use crate::sla::tenant_rules::TenantRules;
+use crate::store::predictions::{Moment, Outcome, PredictedClock, Prediction};
 use crate::store::tickets::OpenTickets;
 use crate::store::{Store, StoreError};
 use crate::ticket::{TenantId, TicketId};
 
 /// What was noted of clocks that are not decided yet: each moment with what was said.
-pub struct Record(HashMap<Subject, Vec<(Moment, f64)>>);
+pub struct Record(HashMap<PredictedClock, Vec<(Moment, f64)>>);
 
 /// What is to be written.
 #[derive(Default)]
 pub struct Entries {
     pub new: Vec<Prediction>,
-    pub decided: Vec<(Subject, Option<Outcome>)>,
+    pub decided: Vec<(PredictedClock, Option<Outcome>)>,
 }
 
 impl Record {
     /// What is stored of `tenant`.
     pub async fn load(store: &Store, tenant: &TenantId) -> Result<Self, StoreError> {
-        let mut noted: HashMap<Subject, Vec<(Moment, f64)>> = HashMap::new();
+        let mut noted: HashMap<PredictedClock, Vec<(Moment, f64)>> = HashMap::new();
         for one in store.undecided_predictions(tenant).await? {
             noted.entry(one.subject).or_default().push((one.moment, one.probability));
         }
@@ -34,22 +34,22 @@ impl Record {
     }
 
     /// Whether people were told, or are to be told, that this clock is likely to breach.
-    pub fn is_told(&self, subject: &Subject) -> bool {
+    pub fn is_told(&self, subject: &PredictedClock) -> bool {
         self.has(subject, Moment::Alert)
     }
 
-    fn has(&self, subject: &Subject, moment: Moment) -> bool {
+    fn has(&self, subject: &PredictedClock, moment: Moment) -> bool {
         self.0.get(subject).is_some_and(|noted| noted.iter().any(|(known, _)| *known == moment))
     }
 
     /// The running clocks that have just reached a moment which is not noted yet.
-    pub fn due(&self, looked: &Looked, now: DateTime<Utc>) -> Vec<Prediction> {
+    pub fn due(&self, current: &OpenForecasts, now: DateTime<Utc>) -> Vec<Prediction> {
         let due = |seen: &Seen| {
             let moment = reached(seen.share).filter(|moment| !self.has(&seen.subject, *moment))?;
             let Seen { subject, probability, left, .. } = seen.clone();
             Some(Prediction { subject, moment, at: now, probability, left })
         };
-        looked.running.iter().filter_map(due).collect()
+        current.running.iter().filter_map(due).collect()
     }
 
     /// How the clocks ended of which something was noted: those of open tickets by `looked`, the others by the store.
@@ -57,18 +57,19 @@ impl Record {
         &self,
         store: &Store,
         tenant: &TenantId,
-        desk: &Desk,
+        rules: &TenantRules,
         open: &OpenTickets,
-        looked: &Looked,
+        current: &OpenForecasts,
         now: DateTime<Utc>,
-    ) -> Result<Vec<(Subject, Option<Outcome>)>, StoreError> {
-        let noted = |(subject, outcome): &(Subject, Outcome)| {
+    ) -> Result<Vec<(PredictedClock, Option<Outcome>)>, StoreError> {
+        let noted = |(subject, outcome): &(PredictedClock, Outcome)| {
             self.0.contains_key(subject).then(|| (subject.clone(), Some(*outcome)))
         };
-        let mut ended: Vec<_> = looked.decided.iter().filter_map(noted).collect();
-        let gone = |subject: &&Subject| open.get(&subject.ticket).is_none_or(|watched| watched.cycle != subject.cycle);
+        let mut ended: Vec<_> = current.decided.iter().filter_map(noted).collect();
+        let gone =
+            |subject: &&PredictedClock| open.get(&subject.ticket).is_none_or(|watched| watched.cycle != subject.cycle);
         for subject in self.0.keys().filter(gone) {
-            ended.push((subject.clone(), end(store, tenant, desk, subject, now).await?));
+            ended.push((subject.clone(), end(store, tenant, rules, subject, now).await?));
         }
         Ok(ended)
     }
@@ -84,11 +85,11 @@ impl Record {
     }
 
     /// What the alerts of clocks that were told are to do now.
-    pub fn calls(&self, rule: Rule, looked: &Looked) -> HashMap<TicketId, [Option<Call>; 2]> {
+    pub fn calls(&self, rule: Rule, current: &OpenForecasts) -> HashMap<TicketId, [Option<Call>; 2]> {
         let mut calls: HashMap<TicketId, [Option<Call>; 2]> = HashMap::new();
         for (subject, noted) in &self.0 {
             let Some((_, told)) = noted.iter().find(|(moment, _)| *moment == Moment::Alert) else { continue };
-            let said = looked.of.get(&subject.ticket).and_then(|both| both[subject.clock as usize].as_ref());
+            let said = current.of.get(&subject.ticket).and_then(|both| both[subject.clock as usize].as_ref());
             let unlikely = said.is_some_and(|said| rule.takes_back(said.probability));
             let call = if unlikely { Call::TakeBack } else { Call::Tell(*told) };
             calls.entry(subject.ticket.clone()).or_default()[subject.clock as usize] = Some(call);
@@ -101,11 +102,11 @@ impl Record {
 async fn end(
     store: &Store,
     tenant: &TenantId,
-    desk: &Desk,
-    subject: &Subject,
+    rules: &TenantRules,
+    subject: &PredictedClock,
     now: DateTime<Utc>,
 ) -> Result<Option<Outcome>, StoreError> {
     let watched = store.ticket(tenant, &subject.ticket).await?;
     let same_cycle = watched.filter(|watched| watched.cycle == subject.cycle);
-    Ok(same_cycle.and_then(|watched| outcome(&assess(&watched, subject.clock, desk, now), now)))
+    Ok(same_cycle.and_then(|watched| outcome(&assess(&watched, subject.clock, rules, now), now)))
 }

@@ -6,12 +6,12 @@ use std::collections::BinaryHeap;
 
 use chrono::{DateTime, Utc};
 
-use super::mind::Mind;
-use super::story::Happening;
+use super::forecasters::Forecasters;
+use super::training::TrainingEvent;
 
-/// A mind on its way to the present.
+/// Forecasters on their way to the present.
 pub struct Walk {
-    mind: Mind,
+    forecasters: Forecasters,
     ahead: BinaryHeap<Ahead>,
     told: u64,
 }
@@ -19,33 +19,33 @@ pub struct Walk {
 impl Walk {
     /// Begins at `start`; all of it is past by `now`.
     pub fn new(start: DateTime<Utc>, now: DateTime<Utc>) -> Self {
-        Self { mind: Mind::new(start, now), ahead: BinaryHeap::new(), told: 0 }
+        Self { forecasters: Forecasters::new(start, now), ahead: BinaryHeap::new(), told: 0 }
     }
 
     /// Something that happens on the way. Of one ticket first things come first.
-    pub fn add(&mut self, happening: Happening) {
-        self.ahead.push(Ahead { happening, number: self.told });
+    pub fn add(&mut self, event: TrainingEvent) {
+        self.ahead.push(Ahead { event, number: self.told });
         self.told += 1;
     }
 
     /// Goes on to `until`: nothing is added later that happened before it.
     pub fn go_to(&mut self, until: DateTime<Utc>) {
-        while self.ahead.peek().is_some_and(|next| next.happening.at < until) {
+        while self.ahead.peek().is_some_and(|next| next.event.at < until) {
             self.step();
         }
     }
 
     /// Goes on to the end.
-    pub fn arrive(mut self) -> Mind {
+    pub fn arrive(mut self) -> Forecasters {
         while self.step() {}
-        self.mind
+        self.forecasters
     }
 
     fn step(&mut self) -> bool {
         let next = self.ahead.pop();
         let is_some = next.is_some();
         if let Some(next) = next {
-            self.mind.hear(next.happening);
+            self.forecasters.hear(next.event);
         }
         is_some
     }
@@ -53,13 +53,13 @@ impl Walk {
 
 /// What is still to be heard; the soonest is the greatest, as a heap wants it.
 struct Ahead {
-    happening: Happening,
+    event: TrainingEvent,
     number: u64,
 }
 
 impl Ahead {
     fn place(&self) -> (DateTime<Utc>, u64) {
-        (self.happening.at, self.number)
+        (self.event.at, self.number)
     }
 }
 

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::audit::Deed;
+use super::audit::AuditEntry;
 use super::messages::message_view;
-use super::overlays::OverlayView;
+use super::suppressions::SuppressionView;
 use super::view::clock_status;
 use super::write_backs::WriteBackView;
 use super::{ClockStatus, MessageView, Scope, Service, ServiceError, TicketSla};
 use crate::alert::life::{Act, Actor, AlertRow, Hold, HoldKind, How, State};
-use crate::alert::overlay::Overlay;
+use crate::alert::suppression::Suppression;
 use crate::alert::{AlertKey, Stage};
 use crate::config::duration;
 use crate::sla::clock::assess;
@@ -88,14 +88,15 @@ pub struct AlertView {
     /// The last acknowledgement or snooze at this stage.
     pub hold: Option<HoldView>,
     /// The silences and maintenance windows that lie over it now.
-    pub overlays: Vec<OverlayView>,
+    #[serde(rename = "overlays")]
+    pub suppressions: Vec<SuppressionView>,
     /// Who was told, oldest first.
     pub notifications: Vec<Said>,
     /// What was to be written on the ticket at SuperOps, oldest first.
     pub write_backs: Vec<WriteBackView>,
     /// What people did to it, oldest first; of one alert that is asked for by itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub acts: Vec<Deed>,
+    pub acts: Vec<AuditEntry>,
 }
 
 /// Who acknowledged or snoozed an alert.
@@ -303,7 +304,7 @@ impl Service {
         rows: Vec<AlertRow>,
         now: DateTime<Utc>,
     ) -> Result<Vec<AlertView>, ServiceError> {
-        let overlays = self.store.overlays(None, now).await?;
+        let suppressions = self.store.suppressions(None, now).await?;
         let keys: Vec<String> = rows.iter().map(|row| row.key.to_string()).collect();
         let mut said = HashMap::new();
         let logged = self.store.said_of(&keys).await?.into_iter();
@@ -320,7 +321,7 @@ impl Service {
             let steps = self.config.escalation(&row.escalation).map_or(0, |escalation| escalation.steps.len());
             let written = written.remove(&key).unwrap_or_default().into_iter().map(WriteBackView::of).collect();
             let clock_status = self.clock_of(&row.key, watched.as_deref(), now).await?;
-            let view = view(row, watched, &overlays, notifications, steps, now);
+            let view = view(row, watched, &suppressions, notifications, steps, now);
             views.push(AlertView { clock_status, write_backs: written, ..view });
         }
         Ok(views)
@@ -335,8 +336,8 @@ impl Service {
     ) -> Result<Option<ClockStatus>, StoreError> {
         let Some(watched) = watched.filter(|watched| watched.cycle == key.cycle) else { return Ok(None) };
         let Some(tenant) = self.config.tenants.get(&key.tenant) else { return Ok(None) };
-        let (desk, _) = self.desks.judging(tenant, watched).await?;
-        let clock = assess(watched, key.clock, &desk, now);
+        let (rules, _) = self.rules_cache.judging(tenant, watched).await?;
+        let clock = assess(watched, key.clock, &rules, now);
         Ok(clock.is_kept().then(|| clock_status(&clock, watched, now)))
     }
 
@@ -373,14 +374,14 @@ fn attempted(logged: &Logged) -> String {
 fn view(
     row: AlertRow,
     watched: Option<Arc<Watched>>,
-    overlays: &[Overlay],
+    suppressions: &[Suppression],
     notifications: Vec<Said>,
     steps: usize,
     now: DateTime<Utc>,
 ) -> AlertView {
     let ticket = watched.as_ref().map(|watched| &watched.ticket);
-    let over = |overlay: &&Overlay| {
-        overlay.tenant == row.key.tenant && ticket.is_some_and(|ticket| overlay.covers(ticket, now))
+    let over = |suppression: &&Suppression| {
+        suppression.tenant == row.key.tenant && ticket.is_some_and(|ticket| suppression.covers(ticket, now))
     };
     let name = |named: Option<&Named>| named.map(|named| named.name.clone());
     let state = row.state();
@@ -406,7 +407,7 @@ fn view(
         next_step: is_left.then(|| row.step + 1),
         next_step_at: row.next_step_at,
         hold: row.life.hold.as_ref().map(hold_view),
-        overlays: overlays.iter().filter(over).map(OverlayView::of).collect(),
+        suppressions: suppressions.iter().filter(over).map(SuppressionView::of).collect(),
         reason: row.reason,
         escalation: row.escalation,
         notifications,

@@ -25,7 +25,7 @@ pub struct AuditQuery {
 
 /// One change by a person.
 #[derive(Clone, Debug, Serialize)]
-pub struct Deed {
+pub struct AuditEntry {
     pub at: DateTime<Utc>,
     pub tenant: Option<String>,
     pub who: String,
@@ -40,7 +40,7 @@ pub struct Deed {
 
 impl Service {
     /// What people changed within `scope`, the latest first. None if there is no such ticket.
-    pub async fn audit(&self, scope: &Scope, query: &AuditQuery) -> Result<Option<Vec<Deed>>, ServiceError> {
+    pub async fn audit(&self, scope: &Scope, query: &AuditQuery) -> Result<Option<Vec<AuditEntry>>, ServiceError> {
         let ticket = match &query.ticket {
             None => None,
             Some(text) => match self.store.find_ticket(scope.tenant(), text).await?.into_iter().next() {
@@ -56,36 +56,36 @@ impl Service {
             what: ticket.as_deref().or(query.what.as_deref()),
             limit: query.limit,
         };
-        self.deeds(self.store.audited(filter).await?).await.map(Some)
+        self.entries(self.store.audited(filter).await?).await.map(Some)
     }
 
     /// What people did to the alert of that key, the first first.
-    pub(super) async fn acts_on(&self, alert: &str) -> Result<Vec<Deed>, ServiceError> {
-        self.deeds(self.store.acts_on(alert).await?).await
+    pub(super) async fn acts_on(&self, alert: &str) -> Result<Vec<AuditEntry>, ServiceError> {
+        self.entries(self.store.acts_on(alert).await?).await
     }
 
-    async fn deeds(&self, rows: Vec<AuditRow>) -> Result<Vec<Deed>, ServiceError> {
-        let mut deeds = Vec::with_capacity(rows.len());
+    async fn entries(&self, rows: Vec<AuditRow>) -> Result<Vec<AuditEntry>, ServiceError> {
+        let mut entries = Vec::with_capacity(rows.len());
         for row in rows {
-            deeds.push(self.deed(row).await?);
+            entries.push(self.entry(row).await?);
         }
-        Ok(deeds)
+        Ok(entries)
     }
 
-    async fn deed(&self, row: AuditRow) -> Result<Deed, StoreError> {
+    async fn entry(&self, row: AuditRow) -> Result<AuditEntry, StoreError> {
         let AuditRow { tenant, at, who, what, origin, alert } = row;
-        let deed = Deed { at, tenant, who, what, origin, alert_id: None, ticket_id: None, display_id: None };
+        let entry = AuditEntry { at, tenant, who, what, origin, alert_id: None, ticket_id: None, display_id: None };
         let Some((key, (tenant, id, clock))) = alert.as_deref().and_then(|key| Some((key, parts(key)?))) else {
-            return Ok(deed);
+            return Ok(entry);
         };
         let watched = self.store.ticket(&tenant, &id).await?;
         let number = watched.map_or_else(|| id.to_string(), |watched| watched.ticket.display_id.clone());
-        Ok(Deed {
-            what: deed.what.replacen(key, &format!("{number} {clock}"), 1),
+        Ok(AuditEntry {
+            what: entry.what.replacen(key, &format!("{number} {clock}"), 1),
             alert_id: Some(id_of(key)),
             ticket_id: Some(id.to_string()),
             display_id: Some(number),
-            ..deed
+            ..entry
         })
     }
 }

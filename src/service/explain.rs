@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use crate::sla::calendar::StretchKind;
 use crate::sla::clock::{Basis, Explained, Standing, Truth, explain, why_not_by_policy};
-use crate::sla::desk::Desk;
 use crate::sla::discrepancy::{self, Cause, Discrepancy};
 use crate::sla::history::{Cycle, History};
 use crate::sla::ledger::words::policy as policy_words;
 use crate::sla::ledger::{Entry, Ledger, Line};
+use crate::sla::tenant_rules::TenantRules;
 use crate::ticket::ClockKind;
 use crate::ticket::watch::{Bounds, Change, Watched};
 
@@ -136,45 +136,50 @@ pub struct DifferenceGroup {
     pub tickets: Vec<String>,
 }
 
-/// The story of `watched` as this desk understands it.
-fn history(watched: &Watched, changes: &[Change], desk: &Desk) -> History {
-    History::tell(watched, changes, |status| desk.meaning_of(status))
+/// The history of `watched` as these rules understand it.
+fn history(watched: &Watched, changes: &[Change], rules: &TenantRules) -> History {
+    History::tell(watched, changes, |status| rules.meaning_of(status))
 }
 
 /// Where the reported and the computed due times of a ticket differ.
-pub fn discrepancies(watched: &Watched, changes: &[Change], desk: &Desk, now: DateTime<Utc>) -> Vec<Discrepancy> {
-    if desk.policy(&watched.ticket).is_none() {
+pub fn discrepancies(
+    watched: &Watched,
+    changes: &[Change],
+    rules: &TenantRules,
+    now: DateTime<Utc>,
+) -> Vec<Discrepancy> {
+    if rules.policy(&watched.ticket).is_none() {
         return Vec::new();
     }
-    let history = history(watched, changes, desk);
-    let by_policy = |kind| explain(watched, &history, kind, desk, Truth::Policy, now);
+    let history = history(watched, changes, rules);
+    let by_policy = |kind| explain(watched, &history, kind, rules, Truth::Policy, now);
     let computed = ClockKind::ALL.into_iter().filter_map(by_policy);
-    computed.filter_map(|computed| discrepancy::find(watched, &history, &computed, desk)).collect()
+    computed.filter_map(|computed| discrepancy::find(watched, &history, &computed, rules)).collect()
 }
 
 /// Both clocks of a ticket, explained.
 pub fn ledger(
     watched: &Watched,
     changes: &[Change],
-    desk: &Desk,
+    rules: &TenantRules,
     version: Option<u32>,
     now: DateTime<Utc>,
 ) -> TicketLedger {
-    let history = history(watched, changes, desk);
-    let (hours, _) = desk.working_hours(&watched.ticket);
+    let history = history(watched, changes, rules);
+    let (hours, _) = rules.working_hours(&watched.ticket);
     let until = history.closed().map_or(now, |closed| closed.latest);
     let held_by = history.ownership(hours.calendar, until).into_iter();
     let clocks =
-        ClockKind::ALL.into_iter().filter_map(|kind| clock(watched, &history, kind, desk, version, now)).collect();
+        ClockKind::ALL.into_iter().filter_map(|kind| clock(watched, &history, kind, rules, version, now)).collect();
     TicketLedger {
         ticket_id: watched.ticket.id.to_string(),
         display_id: watched.ticket.display_id.clone(),
-        tenant: desk.tenant().to_string(),
+        tenant: rules.tenant().to_string(),
         now,
         policy_choice: None,
         version,
         clocks,
-        discrepancies: discrepancies(watched, changes, desk, now).into_iter().map(Difference::from).collect(),
+        discrepancies: discrepancies(watched, changes, rules, now).into_iter().map(Difference::from).collect(),
         held_by: held_by
             .map(|(who, time)| HeldBy { technician: who.map(str::to_owned), working: seconds(time) })
             .collect(),
@@ -187,14 +192,14 @@ fn clock(
     watched: &Watched,
     history: &History,
     kind: ClockKind,
-    desk: &Desk,
+    rules: &TenantRules,
     version: Option<u32>,
     now: DateTime<Utc>,
 ) -> Option<ClockLedger> {
-    let clock = explain(watched, history, kind, desk, Truth::Record, now)?;
+    let clock = explain(watched, history, kind, rules, Truth::Record, now)?;
     let ledger = Ledger::of(&clock, history).of_version(version);
     let why_not_computed = match clock.state.basis {
-        Some(Basis::Reported) => Some(why_not_by_policy(watched, kind, desk).unwrap_or("SuperOps reports a due time")),
+        Some(Basis::Reported) => Some(why_not_by_policy(watched, kind, rules).unwrap_or("SuperOps reports a due time")),
         Some(Basis::ByHand) => Some("its due time was set by hand"),
         Some(Basis::Policy) | None => None,
     };
@@ -299,14 +304,14 @@ struct Sum {
 
 impl Tally {
     /// Compares both clocks of one ticket.
-    pub fn add(&mut self, watched: &Watched, changes: &[Change], desk: &Desk, now: DateTime<Utc>) {
-        let Some(policy) = desk.policy(&watched.ticket) else { return };
+    pub fn add(&mut self, watched: &Watched, changes: &[Change], rules: &TenantRules, now: DateTime<Utc>) {
+        let Some(policy) = rules.policy(&watched.ticket) else { return };
         let client = watched.ticket.client.as_ref().map(|client| client.name.clone());
         let comparable =
             |kind: &ClockKind| policy.target(*kind).is_some() && watched.ticket.reported(*kind).due.is_some();
-        let sum = self.groups.entry((desk.tenant().to_string(), client, policy_words(policy))).or_default();
+        let sum = self.groups.entry((rules.tenant().to_string(), client, policy_words(policy))).or_default();
         sum.compared += ClockKind::ALL.iter().filter(|kind| comparable(kind)).count();
-        let found = discrepancies(watched, changes, desk, now);
+        let found = discrepancies(watched, changes, rules, now);
         if !found.is_empty() {
             sum.tickets.push(watched.ticket.display_id.clone());
         }

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::{Scope, Service, ServiceError};
-use crate::predict::Worth;
+use crate::predict::ForecastQuality;
 use crate::predict::reliability::{Reliability, monday, reliability_of};
 use crate::sla::calendar::Calendar;
 use crate::sla::forecast::{Basis, FinishRecord, Forecast, Risk};
@@ -178,19 +178,19 @@ impl Service {
     }
 
     fn clock_records(&self, tenant: &TenantId) -> Vec<ClockRecord> {
-        let forecasts = self.board.of(tenant);
-        let Some(worth) = forecasts.worth else { return Vec::new() };
+        let forecasts = self.published.of(tenant);
+        let Some(quality) = forecasts.quality else { return Vec::new() };
         let record = |clock: ClockKind| {
-            let worth = worth[clock as usize];
+            let quality = quality[clock as usize];
             let rehearsed = forecasts.rehearsed.as_ref().map(|both| both[clock as usize].clone());
             ClockRecord {
                 clock,
-                outcomes: worth.grounds.outcomes,
-                since: worth.grounds.since,
-                basis: basis(worth.grounds.basis),
-                recent_error: worth.error,
-                trusted: worth.trusted,
-                finishes: worth.finishes.map(finishes),
+                outcomes: quality.grounds.outcomes,
+                since: quality.grounds.since,
+                basis: basis(quality.grounds.basis),
+                recent_error: quality.error,
+                trusted: quality.trusted,
+                finishes: quality.finishes.map(finishes),
                 rehearsed: rehearsed.unwrap_or_default(),
             }
         };
@@ -199,10 +199,10 @@ impl Service {
 
     /// That the alerts of `tenant` go by the clock alone for now, if so: the words first, the figures behind.
     pub(super) fn stepped_back(&self, tenant: &TenantId) -> Option<String> {
-        let worth = self.board.of(tenant).worth?;
-        let off = ClockKind::REPORTED.into_iter().zip(worth).filter(|(_, worth)| !worth.trusted);
-        let figures = |(clock, worth): (ClockKind, Worth)| {
-            format!("{}: error {:.2}", clock.words(), worth.error.unwrap_or_default())
+        let quality = self.published.of(tenant).quality?;
+        let off = ClockKind::REPORTED.into_iter().zip(quality).filter(|(_, quality)| !quality.trusted);
+        let figures = |(clock, quality): (ClockKind, ForecastQuality)| {
+            format!("{}: error {:.2}", clock.words(), quality.error.unwrap_or_default())
         };
         let figures = off.map(figures).collect::<Vec<_>>().join(", ");
         (!figures.is_empty()).then(|| format!("Predictions paused: recently inaccurate ({figures})"))

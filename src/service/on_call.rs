@@ -81,10 +81,10 @@ pub struct OverrideView {
     pub made_at: DateTime<Utc>,
 }
 
-/// A wish that somebody stands in.
+/// A request that somebody stands in.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct OverrideWish {
+pub struct OverrideRequest {
     pub rotation: String,
     /// As in a rotation: a technician's email address, name or id, `email:ADDRESS` or `sms:+NUMBER`.
     pub person: String,
@@ -93,7 +93,7 @@ pub struct OverrideWish {
     pub until: String,
 }
 
-/// What came of a wish to change an override.
+/// What came of a request to change an override.
 #[derive(Clone, Debug)]
 pub enum Changed<T> {
     Done(T),
@@ -120,19 +120,19 @@ impl Service {
     pub async fn add_override(
         &self,
         scope: &Scope,
-        wish: &OverrideWish,
+        request: &OverrideRequest,
         author: Author,
     ) -> Result<Changed<OverrideView>, ServiceError> {
         let now = self.clock.now();
-        let rotation = match self.changeable(scope, &wish.rotation) {
+        let rotation = match self.changeable(scope, &request.rotation) {
             Changed::Done(rotation) => rotation,
             Changed::NoSuch => return Ok(Changed::NoSuch),
             Changed::Shared => return Ok(Changed::Shared),
         };
-        let (from, until) = (moment(rotation, "from", &wish.from)?, moment(rotation, "until", &wish.until)?);
+        let (from, until) = (moment(rotation, "from", &request.from)?, moment(rotation, "until", &request.until)?);
         check_span(from, until, now)?;
-        let person =
-            read_on_call::person(&wish.person).map_err(|rule| ServiceError::BadQuestion(format!("`person` {rule}")))?;
+        let person = read_on_call::person(&request.person)
+            .map_err(|rule| ServiceError::BadQuestion(format!("`person` {rule}")))?;
         if is_unknown(&person, &self.directories(rotation).await?) {
             return Err(ServiceError::BadQuestion(
                 "`person` is nobody whom SuperOps knows: give a technician's email address, name or id, or \

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Scope, Service, ServiceError, TicketSla};
 use crate::store::audit::Author;
 use crate::ticket::ClockKind;
-use crate::ticket::by_hand::{Override, Ruling};
+use crate::ticket::manual_override::{ManualOverride, OverrideAction};
 use crate::ticket::watch::Watched;
 
 /// Longer texts are no reasons.
@@ -27,12 +27,12 @@ pub struct OverrideView {
     pub cycle: u32,
 }
 
-impl From<&Override> for OverrideView {
-    fn from(decided: &Override) -> Self {
+impl From<&ManualOverride> for OverrideView {
+    fn from(decided: &ManualOverride) -> Self {
         Self {
             clock: decided.clock,
-            ruling: decided.ruling.as_str(),
-            time: decided.ruling.time(),
+            ruling: decided.action.as_str(),
+            time: decided.action.time(),
             reason: decided.reason.clone(),
             by: decided.by.clone(),
             at: decided.at,
@@ -54,11 +54,11 @@ pub struct OverrideOrder {
 }
 
 impl OverrideOrder {
-    fn ruling(&self) -> Result<Ruling, ServiceError> {
+    fn action(&self) -> Result<OverrideAction, ServiceError> {
         match (self.due, self.stopped_at, self.cancelled) {
-            (Some(at), None, false) => Ok(Ruling::Due(at)),
-            (None, Some(at), false) => Ok(Ruling::StoppedAt(at)),
-            (None, None, true) => Ok(Ruling::Cancelled),
+            (Some(at), None, false) => Ok(OverrideAction::Due(at)),
+            (None, Some(at), false) => Ok(OverrideAction::StoppedAt(at)),
+            (None, None, true) => Ok(OverrideAction::Cancelled),
             _ => Err(bad("say just one of `due`, `stopped_at` and `cancelled`")),
         }
     }
@@ -83,10 +83,10 @@ impl Service {
     ) -> Result<Option<TicketSla>, ServiceError> {
         let now = self.clock.now();
         let Some((tenant, watched)) = self.found(scope, id).await? else { return Ok(None) };
-        let decided = Override {
+        let decided = ManualOverride {
             clock: order.clock,
             cycle: watched.cycle,
-            ruling: sensible(order.ruling()?, order.clock, &watched, now)?,
+            action: sensible(order.action()?, order.clock, &watched, now)?,
             reason: order.reason()?,
             by: author.who.clone(),
             at: now,
@@ -112,12 +112,17 @@ impl Service {
 }
 
 /// A clock is due after it began, and has stopped between then and now.
-fn sensible(ruling: Ruling, clock: ClockKind, watched: &Watched, now: DateTime<Utc>) -> Result<Ruling, ServiceError> {
+fn sensible(
+    action: OverrideAction,
+    clock: ClockKind,
+    watched: &Watched,
+    now: DateTime<Utc>,
+) -> Result<OverrideAction, ServiceError> {
     let early = |at| watched.start(clock).is_some_and(|start| at < start);
-    match ruling {
-        Ruling::Due(at) if early(at) => Err(bad("`due` lies before the clock began")),
-        Ruling::StoppedAt(at) if early(at) => Err(bad("`stopped_at` lies before the clock began")),
-        Ruling::StoppedAt(at) if at > now => {
+    match action {
+        OverrideAction::Due(at) if early(at) => Err(bad("`due` lies before the clock began")),
+        OverrideAction::StoppedAt(at) if early(at) => Err(bad("`stopped_at` lies before the clock began")),
+        OverrideAction::StoppedAt(at) if at > now => {
             Err(bad("`stopped_at` lies ahead: a clock cannot be known to have stopped then"))
         }
         sensible => Ok(sensible),

@@ -10,12 +10,12 @@ use super::{Scope, Service, ServiceError};
 use crate::config::{ChannelKind, Tenant};
 use crate::descriptors;
 use crate::notify;
+use crate::self_monitoring::counted;
 use crate::sla::standing::{CLOCK_NAMES, Tally, TicketStanding};
 use crate::store::StoreError;
 use crate::sync::SyncHealth;
 use crate::telemetry::{ChannelLabels, StandingLabels, TenantLabels, TicketLabels};
 use crate::ticket::{ClockKind, TenantId};
-use crate::vigil::counted;
 
 /// A tenant not read for this many polls, or this long, is not ready.
 const STALE_POLLS: i32 = 5;
@@ -133,11 +133,11 @@ impl Service {
         if let Err(error) = descriptors::spare() {
             reasons.push(format!("no connection or file can be opened, so nobody can be told: {error}"));
         }
-        reasons.extend(self.pulses.troubles());
+        reasons.extend(self.pulses.problems());
         for tenant in self.config.tenants.values() {
             let health = self.sync_health(&tenant.id);
             reasons.extend(health.alarms().map(|alarm| format!("{}: {alarm}", tenant.id)));
-            match (health.age(now), health.trouble) {
+            match (health.age(now), health.problem) {
                 (Some(age), _) if age <= longest_silence(tenant) => {}
                 (_, Some(trouble)) => reasons.push(format!("{}: {trouble}", tenant.id)),
                 (None, None) => reasons.push(format!("{}: SuperOps has not been read yet", tenant.id)),
@@ -192,14 +192,14 @@ impl Service {
             // Asked from the command line, beside the service that reads.
             None => self.store.sync_state(&tenant.id).await?.good_at,
         };
-        let troubles: Vec<_> = health.trouble.iter().chain(health.alarms()).map(ToString::to_string).collect();
+        let troubles: Vec<_> = health.problem.iter().chain(health.alarms()).map(ToString::to_string).collect();
         let trouble = (!troubles.is_empty()).then(|| troubles.join(". "));
         let stale = last_good.is_some_and(|at| now - at > longest_silence(tenant));
         let trouble = trouble.or_else(|| stale.then(|| "no fresh data: is the service running?".to_owned()));
         let quarantined = self.store.quarantined(&tenant.id).await?.len();
         Ok(TenantHealth {
             tenant: tenant.id.to_string(),
-            timezone: self.desks.of(tenant).await?.1.msp_timezone().name(),
+            timezone: self.rules_cache.of(tenant).await?.1.msp_timezone().name(),
             last_good_sync: last_good,
             trouble,
             quarantined,

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Scope, Service, ServiceError};
 use crate::config::{Hours, Tenant, names};
-use crate::desks::terms;
+use crate::rules_cache::terms;
 use crate::sla::infer::{Evidence, Guess, Proposal, Reading, infer, was_paused};
 use crate::sla::policy::{self, Policy};
 use crate::ticket::ClockKind;
@@ -101,7 +101,7 @@ impl Service {
         let directory = self.store.directory(&tenant.id).await?;
         let (places, policies): (Vec<_>, Vec<_>) =
             self.config.policies_of(&tenant.id).map(|(place, policy)| (place.to_owned(), policy.clone())).unzip();
-        let versions = self.desks.versions(&tenant.id).await?;
+        let versions = self.rules_cache.versions(&tenant.id).await?;
         // Asked beside a service that still runs with an older configuration, these are in force nowhere yet.
         let version = versions.last().filter(|last| last.terms == terms(&self.config, tenant, &directory));
         let view = |(index, source): (usize, String)| PolicyView {
@@ -129,7 +129,7 @@ impl Service {
     }
 
     async fn infer_for(&self, tenant: &Tenant) -> Result<Inferred, ServiceError> {
-        let [msp, site] = self.desks.by_either_hours(tenant).await?;
+        let [msp, site] = self.rules_cache.by_either_hours(tenant).await?;
         let histories = self.store.histories(&tenant.id).await?;
         let mut tickets = self.store.all_tickets(&tenant.id).await?;
         tickets.retain(|watched| {

@@ -2,7 +2,7 @@
 //! overview, command line and metrics are read from, so that they agree.
 //!
 //! To assess ten thousand tickets takes a while, so it is done once for all who
-//! ask. A ticket's story is walked when it or the rules are new. Where its
+//! ask. A ticket's history is walked when it or the rules are new. Where its
 //! clocks stand is worked out anew when a standing changes by the passing of
 //! time, and else at most once a second: that is how old the order of a list
 //! may be. What is shown of a single ticket is of the moment of the question.
@@ -19,9 +19,9 @@ use crate::alert::AlertKey;
 use crate::config::Tenant;
 use crate::predict::Forecasts;
 use crate::sla::clock::Clocks;
-use crate::sla::desk::Desk;
 use crate::sla::forecast::Risk;
 use crate::sla::standing::{CLOCK_NAMES, Tally, TicketStanding, clock_name};
+use crate::sla::tenant_rules::TenantRules;
 use crate::store::StoreError;
 use crate::store::tickets::OpenTickets;
 use crate::ticket::unlisted::{Unlisted, unlisted};
@@ -38,14 +38,14 @@ pub type Snapshots = BTreeMap<TenantId, tokio::sync::Mutex<Option<Arc<Snapshot>>
 #[derive(Clone)]
 struct Inputs {
     open: Arc<OpenTickets>,
-    desk: Arc<Desk>,
+    rules: Arc<TenantRules>,
     forecasts: Arc<Forecasts>,
 }
 
 /// One open ticket.
 pub struct Row {
     pub watched: Arc<Watched>,
-    /// What its story comes to: nothing of that changes by time alone.
+    /// What its history comes to: nothing of that changes by time alone.
     clocks: Arc<Clocks>,
     pub standing: TicketStanding,
     risk: Option<Risk>,
@@ -75,7 +75,7 @@ impl Inputs {
         // Where nothing was forecast yet, each question gets an empty answer of its own.
         let unsaid = self.forecasts.at.is_none() && other.forecasts.at.is_none();
         Arc::ptr_eq(&self.open, &other.open)
-            && Arc::ptr_eq(&self.desk, &other.desk)
+            && Arc::ptr_eq(&self.rules, &other.rules)
             && (unsaid || Arc::ptr_eq(&self.forecasts, &other.forecasts))
     }
 }
@@ -92,10 +92,10 @@ impl Row {
 impl Snapshot {
     /// Works out how all tickets stand at `now`, with what `before` knows of their stories.
     fn take(before: Option<Arc<Self>>, inputs: Inputs, now: DateTime<Utc>) -> Self {
-        let same_rules = before.filter(|before| Arc::ptr_eq(&before.inputs.desk, &inputs.desk));
+        let same_rules = before.filter(|before| Arc::ptr_eq(&before.inputs.rules, &inputs.rules));
         let held = same_rules.iter().flat_map(|before| &before.rows);
         // By address: a ticket that was read anew has another one, and while we hold it no other can have its.
-        let stories: HashMap<_, _> = held.map(|row| (Arc::as_ptr(&row.watched), &row.clocks)).collect();
+        let walked_before: HashMap<_, _> = held.map(|row| (Arc::as_ptr(&row.watched), &row.clocks)).collect();
         let mut taken = Self {
             at: now,
             next_change: None,
@@ -107,19 +107,19 @@ impl Snapshot {
             inputs: inputs.clone(),
         };
         for watched in inputs.open.values() {
-            let story = stories.get(&Arc::as_ptr(watched)).map(|story| Arc::clone(story));
-            taken.add(watched, story.unwrap_or_else(|| Arc::new(Clocks::of(watched, &inputs.desk))));
+            let walked = walked_before.get(&Arc::as_ptr(watched)).map(|walked| Arc::clone(walked));
+            taken.add(watched, walked.unwrap_or_else(|| Arc::new(Clocks::of(watched, &inputs.rules))));
         }
         taken.rows.sort_unstable_by(|a, b| a.rank().cmp(&b.rank()));
         let places = taken.rows.iter().enumerate().map(|(place, row)| (row.watched.ticket.id.clone(), place));
         taken.places = places.collect();
-        let found = unlisted(inputs.desk.words(), [], inputs.open.values().map(Arc::as_ref));
+        let found = unlisted(inputs.rules.words(), [], inputs.open.values().map(Arc::as_ref));
         taken.unlisted = found.iter().map(Unlisted::words).collect();
         taken
     }
 
-    fn add(&mut self, watched: &Arc<Watched>, story: Arc<Clocks>) {
-        let clocks = story.at(watched, &self.inputs.desk, self.at);
+    fn add(&mut self, watched: &Arc<Watched>, walked: Arc<Clocks>) {
+        let clocks = walked.at(watched, &self.inputs.rules, self.at);
         for (counts, clock) in self.clocks.iter_mut().zip(&clocks).filter(|(_, clock)| clock.is_kept()) {
             let place = CLOCK_NAMES.iter().position(|name| *name == clock_name(clock));
             counts[place.unwrap_or_default()] += 1;
@@ -130,7 +130,7 @@ impl Snapshot {
             risk: view::risk(&watched.ticket.id, &clocks, &self.inputs.forecasts),
             least_left: running.filter_map(|clock| clock.left).min().unwrap_or(TimeDelta::MAX),
             watched: watched.clone(),
-            clocks: story,
+            clocks: walked,
         };
         self.next_change = clocks.iter().filter_map(|clock| clock.next_change).chain(self.next_change).min();
         self.tally.add(row.standing);
@@ -143,8 +143,8 @@ impl Snapshot {
         self.inputs.are(inputs) && unchanged && (now - self.at).abs() < fresh
     }
 
-    pub fn desk(&self) -> &Desk {
-        &self.inputs.desk
+    pub fn rules(&self) -> &TenantRules {
+        &self.inputs.rules
     }
 
     pub fn forecasts(&self) -> &Forecasts {
@@ -160,16 +160,16 @@ impl Snapshot {
 
     /// Where the clocks of `row` stand at `now`.
     pub fn clocks_of(&self, row: &Row, now: DateTime<Utc>) -> view::Clocks<'_> {
-        row.clocks.at(&row.watched, &self.inputs.desk, now)
+        row.clocks.at(&row.watched, &self.inputs.rules, now)
     }
 }
 
 impl Service {
     /// How the open tickets of `tenant` stand at `now`.
     pub(super) async fn snapshot(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Arc<Snapshot>, StoreError> {
-        let (_, desk) = self.desks.of(tenant).await?;
+        let (_, rules) = self.rules_cache.of(tenant).await?;
         let open = self.store.open_tickets(&tenant.id).await?;
-        let inputs = Inputs { open, desk, forecasts: self.board.of(&tenant.id) };
+        let inputs = Inputs { open, rules, forecasts: self.published.of(&tenant.id) };
         let fresh = FRESH * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX);
         let Some(place) = self.snapshots.get(&tenant.id) else {
             return Ok(Arc::new(Snapshot::take(None, inputs, now)));

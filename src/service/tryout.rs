@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::{Scope, Service, ServiceError};
 use crate::config::{Config, Tenant};
-use crate::desks::trial_terms;
-use crate::sla::desk::Desk;
+use crate::rules_cache::trial_terms;
+use crate::sla::tenant_rules::TenantRules;
 use crate::sla::tryout::{Comparison, Group, Pair, Tally};
 use crate::sla::version::{closed_at, version_at};
 use crate::store::StoreError;
@@ -81,12 +81,12 @@ impl Service {
         (from, to): (NaiveDate, NaiveDate),
         now: DateTime<Utc>,
     ) -> Result<Tryout, ServiceError> {
-        let (directory, present) = self.desks.of(tenant).await?;
+        let (directory, present) = self.rules_cache.of(tenant).await?;
         let zone = present.msp_timezone();
         let (first, end) = (midnight(zone, from)?, midnight(zone, to.checked_add_days(Days::new(1)).unwrap_or(to))?);
-        let after = self.desks.desk_by(tenant, &trial_terms(&self.config, trial, tenant), &directory)?;
-        let kept = self.kept_desks(tenant, &directory).await?;
-        let versions = self.desks.versions(&tenant.id).await?;
+        let after = self.rules_cache.rules_by(tenant, &trial_terms(&self.config, trial, tenant), &directory)?;
+        let kept = self.kept_rules(tenant, &directory).await?;
+        let versions = self.rules_cache.versions(&tenant.id).await?;
         let histories = self.store.histories(&tenant.id).await?;
         let mut comparison = Comparison::default();
         for watched in self.store.all_tickets(&tenant.id).await? {
@@ -103,13 +103,17 @@ impl Service {
         Ok(Tryout { tenant: tenant.id.to_string(), from, to, timezone: zone.to_string(), tickets, rows })
     }
 
-    /// The desks of earlier versions, by number.
-    async fn kept_desks(&self, tenant: &Tenant, directory: &Directory) -> Result<HashMap<u32, Desk>, StoreError> {
-        let versions = self.desks.versions(&tenant.id).await?;
-        let desk = |version: &crate::sla::version::Version| {
-            Ok((version.number, self.desks.desk_by(tenant, &version.terms, directory)?))
+    /// The rules of earlier versions, by number.
+    async fn kept_rules(
+        &self,
+        tenant: &Tenant,
+        directory: &Directory,
+    ) -> Result<HashMap<u32, TenantRules>, StoreError> {
+        let versions = self.rules_cache.versions(&tenant.id).await?;
+        let rules = |version: &crate::sla::version::Version| {
+            Ok((version.number, self.rules_cache.rules_by(tenant, &version.terms, directory)?))
         };
-        versions.iter().map(desk).collect()
+        versions.iter().map(rules).collect()
     }
 }
 

@@ -8,10 +8,10 @@ use crate::config::Tenant;
 use crate::predict::Forecasts;
 use crate::service::overrides::OverrideView;
 use crate::sla::clock::{Basis, ClockState, Standing};
-use crate::sla::desk::Desk;
 use crate::sla::forecast::Risk;
 use crate::sla::standing::TicketStanding;
-use crate::ticket::talk::Answerer;
+use crate::sla::tenant_rules::TenantRules;
+use crate::ticket::conversation::Answerer;
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, Named, TicketId};
 
@@ -22,7 +22,7 @@ pub type Clocks<'a> = [ClockState<'a>; ClockKind::ALL.len()];
 #[derive(Clone, Copy)]
 pub struct Lens<'a> {
     pub tenant: &'a Tenant,
-    pub desk: &'a Desk,
+    pub rules: &'a TenantRules,
     pub forecasts: &'a Forecasts,
     /// Of the tenant's policies; none before the service has run.
     pub version: Option<u32>,
@@ -33,7 +33,7 @@ impl Lens<'_> {
     /// `watched`, whose clocks stand as given.
     pub fn show(&self, watched: &Watched, clocks: &Clocks<'_>) -> TicketSla {
         let mut sla = ticket_sla(self.tenant, watched, clocks, self.now);
-        sla.policy = ticket_policy(self.desk, watched);
+        sla.policy = ticket_policy(self.rules, watched);
         if let Some(policy) = &mut sla.policy {
             policy.version = self.version;
         }
@@ -50,7 +50,7 @@ impl Lens<'_> {
         let said = self.forecasts.of(&watched.ticket.id, clock.kind).filter(|_| is_undecided(clock))?;
         let paused = matches!(clock.standing, Standing::Paused { .. });
         let due = clock.due.filter(|_| !paused);
-        let calendar = due.map(|due| self.desk.hours(&watched.ticket, due).0.calendar);
+        let calendar = due.map(|due| self.rules.hours(&watched.ticket, due).0.calendar);
         Some(ClockForecast::new(said, calendar, self.forecasts.at))
     }
 }
@@ -123,9 +123,9 @@ fn ticket_sla(tenant: &Tenant, watched: &Watched, clocks: &Clocks<'_>, now: Date
     }
 }
 
-fn ticket_policy(desk: &Desk, watched: &Watched) -> Option<TicketPolicy> {
-    let choice = desk.choice(&watched.ticket)?;
-    let policy = desk.policies().get(choice.winner)?;
+fn ticket_policy(rules: &TenantRules, watched: &Watched) -> Option<TicketPolicy> {
+    let choice = rules.choice(&watched.ticket)?;
+    let policy = rules.policies().get(choice.winner)?;
     Some(TicketPolicy {
         position: choice.winner + 1,
         name: policy.words(),
@@ -133,7 +133,7 @@ fn ticket_policy(desk: &Desk, watched: &Watched) -> Option<TicketPolicy> {
         resolution_target: policy.resolution.map(|target| target.num_seconds()),
         next_response_target: policy.next_response.map(|target| target.num_seconds()),
         clock: policy.counts.as_str(),
-        choice: choice.words(desk.policies(), &[]),
+        choice: choice.words(rules.policies(), &[]),
         runners_up: choice.runners_up.iter().map(|index| index + 1).collect(),
         version: None,
     })
@@ -181,6 +181,6 @@ fn met_by(clock: &ClockState<'_>, watched: &Watched) -> Option<&'static str> {
         return None;
     }
     let reply_seen = watched.ticket.first_response.met_at.is_none() && watched.replied_at.is_some();
-    let seen = watched.talk.first_answer.or(reply_seen.then_some(Answerer::Technician));
+    let seen = watched.conversation.first_answer.or(reply_seen.then_some(Answerer::Technician));
     Some(seen.map_or("not_known", Answerer::as_str))
 }

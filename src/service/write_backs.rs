@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::alert::write_back::Wish;
+use crate::alert::write_back::WriteBackAction;
 use crate::store::write_backs::WriteBackRow;
 
 /// One thing that was to be written.
@@ -23,13 +23,13 @@ pub struct WriteBackView {
 
 impl WriteBackView {
     pub(super) fn of(row: WriteBackRow) -> Self {
-        let what = match &row.wish {
-            Wish::Note { .. } => Some(row.reference),
-            Wish::Reassign { .. } => None,
-            Wish::Priority { to, .. } => Some(to.clone()),
+        let what = match &row.action {
+            WriteBackAction::Note { .. } => Some(row.reference),
+            WriteBackAction::Reassign { .. } => None,
+            WriteBackAction::Priority { to, .. } => Some(to.clone()),
         };
         Self {
-            kind: row.wish.kind(),
+            kind: row.action.kind(),
             what,
             state: row.state,
             attempts: row.attempts,

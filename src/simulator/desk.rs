@@ -1,6 +1,6 @@
 //! The living desk: tickets arrive, get answered, wait, go on, change hands, are solved, come back, disappear.
 //!
-//! Everything is an entry in an agenda, decided when its cause happened and
+//! Everything is an entry in a schedule, decided when its cause happened and
 //! carried out at its own time. Catching up in one step or in a thousand gives
 //! the same tickets. Nine clocks in ten are met. Most of those that are not belong
 //! to work that landed with people who have not learned it; some people are
@@ -21,7 +21,7 @@ use super::listing::scramble;
 use super::msp::Customer;
 use super::subjects::{HOSTILE, REQUESTERS, TRADES, Trade, ten_kilobytes};
 use super::targets::{PRIORITIES, Target, target};
-use super::ticket::{Ref, SimTicket, Talk, TalkKind};
+use super::ticket::{ConversationEntry, EntryKind, Ref, SimTicket};
 use super::world::{World, blank_ticket};
 use crate::ticket::StatusMeaning;
 
@@ -57,11 +57,11 @@ enum Act {
     Restore(usize),
 }
 
-/// The people at work, seen as an agenda.
+/// The people at work, seen as a schedule.
 pub struct Desk {
     rng: Rng,
     /// Soonest first; the number keeps entries of one moment in the order they were made.
-    agenda: BinaryHeap<Reverse<(DateTime<Utc>, u64, Act)>>,
+    schedule: BinaryHeap<Reverse<(DateTime<Utc>, u64, Act)>>,
     entries: u64,
     /// New tickets in a busy hour.
     per_hour: f64,
@@ -77,7 +77,7 @@ impl Desk {
     pub fn open(world: &mut World, options: &SimOptions, now: DateTime<Utc>) -> Self {
         let per_hour = (options.tickets as f64 / 18.0).clamp(2.0, 1_000.0) * options.busy.max(0.01);
         let (rng, given) = (Rng::with_seed(options.seed), vec![0; world.msp.people.len()]);
-        let mut desk = Self { rng, agenda: BinaryHeap::new(), entries: 0, per_hour, given, hostile: options.hostile };
+        let mut desk = Self { rng, schedule: BinaryHeap::new(), entries: 0, per_hour, given, hostile: options.hostile };
         if !options.empty {
             desk.fill(world, options, now);
         }
@@ -87,15 +87,15 @@ impl Desk {
 
     /// Carries out what was due by `now`.
     pub fn catch_up(&mut self, world: &mut World, now: DateTime<Utc>) {
-        while let Some(Reverse((at, _, act))) = self.agenda.peek().copied().filter(|Reverse((at, ..))| *at <= now) {
-            self.agenda.pop();
+        while let Some(Reverse((at, _, act))) = self.schedule.peek().copied().filter(|Reverse((at, ..))| *at <= now) {
+            self.schedule.pop();
             self.carry_out(world, act, at);
         }
     }
 
     fn at(&mut self, when: DateTime<Utc>, act: Act) {
         self.entries += 1;
-        self.agenda.push(Reverse((when, self.entries, act)));
+        self.schedule.push(Reverse((when, self.entries, act)));
     }
 
     fn carry_out(&mut self, world: &mut World, act: Act, at: DateTime<Utc>) {
@@ -204,7 +204,7 @@ impl Desk {
         if is_over(world, index) || world.ticket(index).paused_since.is_none() {
             return;
         }
-        say(world, index, TalkKind::RequesterReply, at);
+        say(world, index, EntryKind::RequesterReply, at);
         world.change_status(index, "Customer Replied", at);
         let seen = world.ticket(index).hours.after(at, scaled(TimeDelta::minutes(25), self.share(1.0, 0.5)));
         self.at(seen, Act::Reply(index));
@@ -243,7 +243,7 @@ impl Desk {
         if world.ticket(index).deleted || !world.ticket(index).is_resolved() {
             return;
         }
-        say(world, index, TalkKind::RequesterReply, at);
+        say(world, index, EntryKind::RequesterReply, at);
         world.change_status(index, "Reopened", at);
         let solved = at + scaled(TimeDelta::hours(1), self.share(0.7, 0.5));
         self.at(solved, Act::Resolve(index));
@@ -359,8 +359,8 @@ fn date(ticket: &mut SimTicket, created_at: DateTime<Utc>) {
     ticket.hours = counted(ticket);
     ticket.created_at = created_at;
     ticket.updated_at = created_at;
-    for talk in &mut ticket.talks {
-        talk.at = created_at;
+    for entry in &mut ticket.conversation {
+        entry.at = created_at;
     }
     let promised = promised(ticket);
     ticket.first_response.due = promised.map(|target| ticket.hours.after(created_at, target.response));
@@ -373,10 +373,10 @@ fn close(world: &mut World, index: usize, at: DateTime<Utc>) {
     }
 }
 
-fn say(world: &mut World, index: usize, kind: TalkKind, at: DateTime<Utc>) {
+fn say(world: &mut World, index: usize, kind: EntryKind, at: DateTime<Utc>) {
     let ticket = world.ticket_mut(index);
     let by = ticket.requester.clone();
-    ticket.talks.push(Talk { at, kind, by });
+    ticket.conversation.push(ConversationEntry { at, kind, by });
 }
 
 fn is_over(world: &World, index: usize) -> bool {

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 
 pub use calls::Callee;
-pub use carrier::{Caller, Fate, Reports};
+pub use carrier::{Caller, DeliveryOutcome, Reports};
 pub use http::HttpReply;
 pub use mail::{MailCatcher, MailReply};
 pub use ntfy::{FORBIDDEN_TOPIC, NtfyCatcher};

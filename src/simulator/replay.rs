@@ -21,7 +21,7 @@ use chrono_tz::Tz;
 
 use super::hours::Hours;
 use super::msp::Msp;
-use super::ticket::{Ref, SimTicket, Talk, TalkKind};
+use super::ticket::{ConversationEntry, EntryKind, Ref, SimTicket};
 use super::world::{World, blank_ticket};
 use crate::history::{Event, Field, Name, Record};
 
@@ -240,7 +240,7 @@ impl Drafting {
             priority: record.priority.clone(),
             category: record.category.clone(),
             hours: Arc::clone(self.promises.allowed(record).1),
-            talks: vec![Talk { at: created_at, kind: TalkKind::Description, by: None }],
+            conversation: vec![ConversationEntry { at: created_at, kind: EntryKind::Description, by: None }],
             ..blank_ticket(created_at)
         };
         ticket.resolution.due = Some(self.promises.due(record, 1));

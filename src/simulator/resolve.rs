@@ -17,7 +17,7 @@ use super::graphql::Refusal;
 use super::habit::{Habits, Missing, TotalCount};
 use super::listing::Query;
 use super::msp::{Msp, client_leaf, group_leaf, object, person_leaf, plain_leaf};
-use super::ticket::{DueOnPause, Ref, SimNote, SimTicket, Talk, TalkKind, Text};
+use super::ticket::{ConversationEntry, DueOnPause, EntryKind, Ref, SimNote, SimTicket, Text};
 use super::world::World;
 
 pub(super) type Answer<'a> = Result<ResolvedValue<'a>, FieldError>;
@@ -117,7 +117,7 @@ impl<'w> Questions<'w> {
 
     fn conversation(&self, input: Option<&JsonMap>) -> Result<Vec<JsonMap>, FieldError> {
         let ticket = self.find(input)?;
-        Ok(ticket.talks.iter().enumerate().map(|(nth, talk)| talk_row(ticket, nth, talk)).collect())
+        Ok(ticket.conversation.iter().enumerate().map(|(nth, entry)| conversation_row(ticket, nth, entry)).collect())
     }
 
     fn notes(&self, input: Option<&JsonMap>) -> Result<Vec<JsonMap>, FieldError> {
@@ -359,18 +359,18 @@ pub(super) fn note_row(note: &SimNote) -> JsonMap {
     }))
 }
 
-fn talk_row(ticket: &SimTicket, nth: usize, talk: &Talk) -> JsonMap {
-    let (kind, content) = match talk.kind {
-        TalkKind::Description => ("DESCRIPTION", ticket.subject.as_str()),
-        TalkKind::RequesterReply => ("REQ_REPLY", "<p>Any news?</p>"),
-        TalkKind::RequesterNotification => ("REQ_NOTIFICATION", "<p>We received your request</p>"),
-        TalkKind::TechnicianReply => ("TECH_REPLY", "<p>Looking at it now.</p>"),
+fn conversation_row(ticket: &SimTicket, nth: usize, entry: &ConversationEntry) -> JsonMap {
+    let (kind, content) = match entry.kind {
+        EntryKind::Description => ("DESCRIPTION", ticket.subject.as_str()),
+        EntryKind::RequesterReply => ("REQ_REPLY", "<p>Any news?</p>"),
+        EntryKind::RequesterNotification => ("REQ_NOTIFICATION", "<p>We received your request</p>"),
+        EntryKind::TechnicianReply => ("TECH_REPLY", "<p>Looking at it now.</p>"),
     };
     object(json!({
         "conversationId": format!("{}{nth}", ticket.id / 100),
         "content": content,
-        "time": written(talk.at, ticket.id),
-        "user": talk.by.as_ref().map(|by| person_leaf(by, nth.is_multiple_of(2))),
+        "time": written(entry.at, ticket.id),
+        "user": entry.by.as_ref().map(|by| person_leaf(by, nth.is_multiple_of(2))),
         "type": kind,
     }))
 }

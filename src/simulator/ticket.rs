@@ -39,15 +39,15 @@ pub struct SimClock {
 
 /// An entry of a ticket's conversation. Its words are made up when somebody asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Talk {
+pub struct ConversationEntry {
     pub at: DateTime<Utc>,
-    pub kind: TalkKind,
+    pub kind: EntryKind,
     pub by: Option<Ref>,
 }
 
 /// Who spoke; the names are SuperOps' own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TalkKind {
+pub enum EntryKind {
     Description,
     RequesterReply,
     RequesterNotification,
@@ -84,7 +84,7 @@ pub struct SimTicket {
     pub updated_at: DateTime<Utc>,
     pub first_response: SimClock,
     pub resolution: SimClock,
-    pub talks: Vec<Talk>,
+    pub conversation: Vec<ConversationEntry>,
     pub notes: Vec<SimNote>,
     /// Soft deleted: in no list, but it can be restored.
     pub deleted: bool,

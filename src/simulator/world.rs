@@ -13,7 +13,7 @@ use super::habit::Habits;
 use super::hours::Hours;
 use super::listing::{self, Query, Unsupported};
 use super::msp::{COMPLETED, Msp, PARKED};
-use super::ticket::{Ref, SimClock, SimNote, SimTicket, Talk, TalkKind, Text};
+use super::ticket::{ConversationEntry, EntryKind, Ref, SimClock, SimNote, SimTicket, Text};
 use crate::ticket::StatusMeaning;
 
 const FIRST_TICKET: u64 = 7_712_049_386_651_025_408;
@@ -181,7 +181,7 @@ impl World {
     pub fn welcome(&mut self, index: usize, at: DateTime<Utc>) {
         if self.habits.automatic_responses {
             let ticket = self.ticket_mut(index);
-            ticket.talks.push(Talk { at, kind: TalkKind::RequesterNotification, by: None });
+            ticket.conversation.push(ConversationEntry { at, kind: EntryKind::RequesterNotification, by: None });
             ticket.first_response.met_at.get_or_insert(at);
         }
     }
@@ -212,7 +212,7 @@ impl World {
     pub fn reply(&mut self, index: usize, at: DateTime<Utc>) {
         let ticket = self.ticket_mut(index);
         let by = ticket.technician.clone();
-        ticket.talks.push(Talk { at, kind: TalkKind::TechnicianReply, by });
+        ticket.conversation.push(ConversationEntry { at, kind: EntryKind::TechnicianReply, by });
         ticket.first_response.met_at.get_or_insert(at);
         ticket.updated_at = at;
     }
@@ -283,7 +283,7 @@ pub fn blank_ticket(created_at: DateTime<Utc>) -> SimTicket {
         updated_at: created_at,
         first_response: SimClock::default(),
         resolution: SimClock::default(),
-        talks: vec![Talk { at: created_at, kind: TalkKind::Description, by: Some(requester) }],
+        conversation: vec![ConversationEntry { at: created_at, kind: EntryKind::Description, by: Some(requester) }],
         notes: Vec::new(),
         deleted: false,
         hours: Arc::new(Hours::always()),

@@ -1,7 +1,7 @@
 //! Where the clocks of a ticket stand at a moment.
 //!
 //! There is one clock for each promise, whoever asks: alerts, pages, forecasts
-//! and ledgers read the same. It is told from the ticket's story and counts
+//! and ledgers read the same. It is told from the ticket's history and counts
 //! active working time only: it stands still while the ticket waits on somebody
 //! else or is closed, goes on with what was left when that ends, and stops when
 //! its target is met.
@@ -27,8 +27,8 @@ pub use self::doubt::{Doubt, Doubts};
 pub use self::explained::{Counted, Explained, TargetChange, Verdict, explain, why_not_by_policy};
 use self::told::Question;
 pub use self::told::{Told, Truth};
-use super::desk::{Desk, Hours};
-use super::history::{Reading, Story, gone, spells, unseen};
+use super::history::{Reading, StatusHistory, gone, periods, unseen};
+use super::tenant_rules::{Hours, TenantRules};
 use crate::ticket::ClockKind;
 use crate::ticket::watch::{Bounds, Watched};
 
@@ -125,7 +125,7 @@ pub struct ClockState<'a> {
     pub stop: Option<Stop>,
     /// When it stopped, met or closed.
     pub stopped_at: Option<DateTime<Utc>>,
-    /// The moment up to which its story goes: the present, or when it stopped.
+    /// The moment up to which its history goes: the present, or when it stopped.
     pub until: Option<DateTime<Utc>>,
     /// Active working time so far: without pauses, closed hours and the time it was closed.
     pub used: Option<TimeDelta>,
@@ -186,33 +186,33 @@ impl ClockState<'_> {
     }
 }
 
-/// All clocks of a ticket as its story tells them: what the passing of time does not change.
+/// All clocks of a ticket as its history tells them: what the passing of time does not change.
 #[derive(Clone, Copy, Debug)]
 pub struct Clocks([Told; ClockKind::ALL.len()]);
 
 impl Clocks {
-    /// Walks the story of `watched` by the rules of `desk`.
-    pub fn of(watched: &Watched, desk: &Desk) -> Self {
-        let spells = spells(watched, &|status| desk.meaning_of(status));
-        let story = Story { spells: &spells, gone: gone(watched), unseen: unseen(watched) };
-        let question = Question { watched, story, terms: desk.terms(&watched.ticket), desk, truth: Truth::Record };
+    /// Walks the history of `watched` by `rules`.
+    pub fn of(watched: &Watched, rules: &TenantRules) -> Self {
+        let periods = periods(watched, &|status| rules.meaning_of(status));
+        let statuses = StatusHistory { periods: &periods, gone: gone(watched), unseen: unseen(watched) };
+        let question = Question { watched, statuses, terms: rules.terms(&watched.ticket), rules, truth: Truth::Record };
         Self(ClockKind::ALL.map(|kind| question.told(kind, Reading::Likely)))
     }
 
-    /// Where they stand at `now`, in the order of [`ClockKind::ALL`]; `watched` and `desk` are those of before.
+    /// Where they stand at `now`, in the order of [`ClockKind::ALL`]; `watched` and `rules` are those of before.
     pub fn at<'a>(
         &self,
         watched: &Watched,
-        desk: &'a Desk,
+        rules: &'a TenantRules,
         now: DateTime<Utc>,
     ) -> [ClockState<'a>; ClockKind::ALL.len()] {
-        self.0.map(|told| told.at(&watched.ticket, desk, now))
+        self.0.map(|told| told.at(&watched.ticket, rules, now))
     }
 }
 
 /// How clock `kind` of a ticket stands at `now`.
-pub fn assess<'a>(watched: &Watched, kind: ClockKind, desk: &'a Desk, now: DateTime<Utc>) -> ClockState<'a> {
-    let [first, resolution, next] = assess_all(watched, desk, now);
+pub fn assess<'a>(watched: &Watched, kind: ClockKind, rules: &'a TenantRules, now: DateTime<Utc>) -> ClockState<'a> {
+    let [first, resolution, next] = assess_all(watched, rules, now);
     match kind {
         ClockKind::FirstResponse => first,
         ClockKind::Resolution => resolution,
@@ -221,6 +221,10 @@ pub fn assess<'a>(watched: &Watched, kind: ClockKind, desk: &'a Desk, now: DateT
 }
 
 /// How all clocks of a ticket stand at `now`, in the order of [`ClockKind::ALL`].
-pub fn assess_all<'a>(watched: &Watched, desk: &'a Desk, now: DateTime<Utc>) -> [ClockState<'a>; ClockKind::ALL.len()] {
-    Clocks::of(watched, desk).at(watched, desk, now)
+pub fn assess_all<'a>(
+    watched: &Watched,
+    rules: &'a TenantRules,
+    now: DateTime<Utc>,
+) -> [ClockState<'a>; ClockKind::ALL.len()] {
+    Clocks::of(watched, rules).at(watched, rules, now)
 }

@@ -8,10 +8,10 @@ use chrono::{DateTime, Offset, TimeDelta, Utc};
 
 use super::calendar::Calendar;
 use super::clock::Explained;
-use super::desk::Desk;
 use super::history::{History, Reading};
 use super::ledger::words::{Local, length, policy as policy_words};
 use super::policy::Policy;
+use super::tenant_rules::TenantRules;
 use crate::ticket::watch::{Bounds, Watched};
 use crate::ticket::{ClockKind, Ticket};
 
@@ -63,7 +63,12 @@ pub struct Discrepancy {
 }
 
 /// Compares what SuperOps reports for a clock with what the policy computes.
-pub fn find(watched: &Watched, history: &History, computed: &Explained<'_>, desk: &Desk) -> Option<Discrepancy> {
+pub fn find(
+    watched: &Watched,
+    history: &History,
+    computed: &Explained<'_>,
+    rules: &TenantRules,
+) -> Option<Discrepancy> {
     let reported = watched.ticket.reported(computed.state.kind).due?;
     let ours = computed.state.due?;
     if computed.decided.is_some()
@@ -73,7 +78,7 @@ pub fn find(watched: &Watched, history: &History, computed: &Explained<'_>, desk
     {
         return None;
     }
-    let case = Case { ticket: &watched.ticket, history, computed, desk, reported, ours };
+    let case = Case { ticket: &watched.ticket, history, computed, rules, reported, ours };
     let (cause, why) = case.cause();
     let local = Local::new(computed.calendar.spec().timezone, reported.min(ours), reported.max(ours));
     let difference = reported - ours;
@@ -108,7 +113,7 @@ struct Case<'a> {
     ticket: &'a Ticket,
     history: &'a History,
     computed: &'a Explained<'a>,
-    desk: &'a Desk,
+    rules: &'a TenantRules,
     reported: DateTime<Utc>,
     ours: DateTime<Utc>,
 }
@@ -134,14 +139,14 @@ impl Case<'_> {
     }
 
     /// The due time with the time that the ticket stood still.
-    fn with_stalls(&self, calendar: &Calendar, target: TimeDelta) -> Option<DateTime<Utc>> {
+    fn with_pauses(&self, calendar: &Calendar, target: TimeDelta) -> Option<DateTime<Utc>> {
         self.plain(calendar, target + self.stood(calendar))
     }
 
     /// Working time, by `calendar`, that the clock stood still before it was due.
     fn stood(&self, calendar: &Calendar) -> TimeDelta {
-        let stalls = self.history.stalls(self.computed.state.kind, Reading::Likely);
-        let ended = stalls.into_iter().filter_map(|stall| Some((stall.from, stall.to?)));
+        let pauses = self.history.pauses(self.computed.state.kind, Reading::Likely);
+        let ended = pauses.into_iter().filter_map(|pause| Some((pause.from, pause.to?)));
         ended.filter(|(from, _)| *from <= self.ours).map(|(from, to)| calendar.between(from, to)).sum()
     }
 
@@ -150,7 +155,7 @@ impl Case<'_> {
     }
 
     fn fits_either(&self, calendar: &Calendar, target: TimeDelta) -> bool {
-        self.fits(self.plain(calendar, target)) || self.fits(self.with_stalls(calendar, target))
+        self.fits(self.plain(calendar, target)) || self.fits(self.with_pauses(calendar, target))
     }
 
     fn pause(&self) -> Option<String> {
@@ -173,7 +178,7 @@ impl Case<'_> {
     fn other_hours(&self) -> Option<String> {
         let target = self.computed.target;
         let ours = std::ptr::from_ref(self.calendar());
-        let mut others = self.desk.calendars().into_iter().filter(|other| !std::ptr::eq(other.calendar, ours));
+        let mut others = self.rules.calendars().into_iter().filter(|other| !std::ptr::eq(other.calendar, ours));
         let other = others.find(|other| self.fits_either(other.calendar, target))?;
         Some(format!("it fits {} {other}", length(target)))
     }
@@ -199,7 +204,7 @@ impl Case<'_> {
         let candidates = [counted, counted - self.stood(self.calendar())];
         let near = |target: TimeDelta| candidates.iter().any(|have| (*have - target).abs() <= TOLERANCE);
         let promised = |policy: &&Policy| policy.target(self.computed.state.kind).is_some_and(near);
-        if let Some(policy) = self.desk.policies().iter().find(promised) {
+        if let Some(policy) = self.rules.policies().iter().find(promised) {
             let target = policy.target(self.computed.state.kind).map(length).unwrap_or_default();
             return Some(format!("it fits the target of {target} of {}", policy_words(policy)));
         }

@@ -1,7 +1,7 @@
 //! How likely an open clock is to breach, when its ticket will be done, and why we think so.
 //!
 //! One [`Forecaster`] learns one clock of one tenant's tickets from what happens
-//! on its floor, told to it in the order of time: opened, changed, stopped. It
+//! at the service desk, told to it in the order of time: opened, changed, stopped. It
 //! follows every clock itself, so any moment may be asked about. At fixed
 //! shares of each clock it notes what was known then; once the clock is decided
 //! and its nominal due time has passed, the notes become rows to learn from.
@@ -9,14 +9,12 @@
 //! otherwise be counted before the slow ones that were opened with them.
 //!
 //! Nothing here knows the future: what is told later changes no answer given
-//! earlier. The same happenings give the same answers.
+//! earlier. The same events give the same answers.
 
-mod agenda;
 mod boosting;
 mod calibration;
 mod decay;
 mod finishes;
-mod floor;
 mod inputs;
 mod learner;
 mod logistic;
@@ -25,9 +23,11 @@ mod names;
 mod rates;
 mod reasons;
 mod sample;
+mod schedule;
 mod survival;
 #[cfg(test)]
 mod tests;
+mod workload;
 
 use std::sync::Arc;
 
@@ -35,9 +35,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::calibration::expected_calibration_error;
 pub use self::finishes::FinishRecord;
-pub use self::floor::Terms;
 pub use self::learner::{Change, Forecaster};
 pub use self::names::Attribute;
+pub use self::workload::Terms;
 use super::clock::{ClockState, Standing};
 
 /// What is said of one clock at one moment.

@@ -1,4 +1,4 @@
-//! A ticket's story: which status it had when, who held it, what moved its targets, and its cycles.
+//! A ticket's history: which status it had when, who held it, what moved its targets, and its cycles.
 //!
 //! Told from the changes that watching it has shown. Each moment is known only
 //! to lie between two others; the later one, SuperOps' own time of update where
@@ -24,7 +24,7 @@ const TICK: TimeDelta = TimeDelta::milliseconds(1);
 
 /// A stretch of one status.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spell<S = String> {
+pub struct StatusPeriod<S = String> {
     /// None: blank, or from before the ticket was watched.
     pub status: Option<S>,
     pub meaning: StatusMeaning,
@@ -106,17 +106,17 @@ impl Reading {
 
 /// A stretch in which a clock stood still; no end: it still does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stall {
+pub struct Pause {
     pub from: DateTime<Utc>,
     pub to: Option<DateTime<Utc>>,
 }
 
-/// The story of one ticket.
+/// The history of one ticket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
     pub created_at: Option<DateTime<Utc>>,
     /// Without gaps, from the creation on; the first is never closed, the last has no end.
-    pub spells: Vec<Spell>,
+    pub periods: Vec<StatusPeriod>,
     pub holdings: Vec<Holding>,
     pub retargets: Vec<Retarget>,
     pub due_moves: Vec<DueMove>,
@@ -125,24 +125,24 @@ pub struct History {
     /// When it vanished, if it is gone.
     pub gone: Option<Bounds>,
     /// Time before the ticket was watched, in which it may have been paused.
-    pub unseen: Option<Stall>,
+    pub unseen: Option<Pause>,
 }
 
 impl History {
-    /// Tells the story of `watched` from its `changes`, in whatever order; `meaning` says what a status means.
+    /// Tells the history of `watched` from its `changes`, in whatever order; `meaning` says what a status means.
     ///
-    /// The spells are told from what is kept with the ticket, which the alerts go by as well.
+    /// The periods are told from what is kept with the ticket, which the alerts go by as well.
     pub fn tell(watched: &Watched, changes: &[Change], meaning: impl Fn(Option<&str>) -> StatusMeaning) -> Self {
         let changes = in_order(changes);
-        let own = |spell: Spell<&str>| Spell {
-            status: spell.status.map(str::to_owned),
-            meaning: spell.meaning,
-            from: spell.from,
-            to: spell.to,
+        let own = |period: StatusPeriod<&str>| StatusPeriod {
+            status: period.status.map(str::to_owned),
+            meaning: period.meaning,
+            from: period.from,
+            to: period.to,
         };
         Self {
             created_at: watched.ticket.created_at,
-            spells: spells(watched, &meaning).into_iter().map(own).collect(),
+            periods: periods(watched, &meaning).into_iter().map(own).collect(),
             holdings: holdings(watched, &changes),
             retargets: changes.iter().filter_map(retarget).collect(),
             due_moves: changes.iter().filter_map(due_move).collect(),
@@ -152,27 +152,27 @@ impl History {
         }
     }
 
-    /// What of the story makes its clocks run and stand still.
-    pub fn course(&self) -> Story<'_, String> {
-        Story { spells: &self.spells, gone: self.gone, unseen: self.unseen }
+    /// What of the history makes its clocks run and stand still.
+    pub fn status_history(&self) -> StatusHistory<'_, String> {
+        StatusHistory { periods: &self.periods, gone: self.gone, unseen: self.unseen }
     }
 
     /// When the ticket closed for good, as far as we know.
     pub fn closed(&self) -> Option<Bounds> {
-        self.course().closed()
+        self.status_history().closed()
     }
 
     /// Work and rest in turn: one cycle, and one more for each reopening.
     pub fn cycles(&self) -> Vec<Cycle> {
-        let closed = |spell: &Spell| spell.meaning == StatusMeaning::Closed;
-        let runs = self.spells.chunk_by(|a, b| closed(a) == closed(b));
+        let closed = |period: &StatusPeriod| period.meaning == StatusMeaning::Closed;
+        let runs = self.periods.chunk_by(|a, b| closed(a) == closed(b));
         let work = runs.filter_map(|run| run.first().filter(|first| !closed(first)).zip(run.last()));
         work.map(|(first, last)| Cycle { from: first.from, resolved: last.to }).collect()
     }
 
     /// When clock `kind` stood still, paused or closed: sorted, and no moment twice.
-    pub fn stalls(&self, kind: ClockKind, reading: Reading) -> Vec<Stall> {
-        self.course().stalls(kind, reading)
+    pub fn pauses(&self, kind: ClockKind, reading: Reading) -> Vec<Pause> {
+        self.status_history().pauses(kind, reading)
     }
 
     /// The working time that each technician held the ticket, up to `until`; longest first.
@@ -191,25 +191,25 @@ impl History {
     }
 }
 
-/// What of a ticket's story makes its clocks run and stand still.
-pub struct Story<'s, S> {
-    pub spells: &'s [Spell<S>],
+/// What of a ticket's history makes its clocks run and stand still.
+pub struct StatusHistory<'s, S> {
+    pub periods: &'s [StatusPeriod<S>],
     pub gone: Option<Bounds>,
-    pub unseen: Option<Stall>,
+    pub unseen: Option<Pause>,
 }
 
-impl<S> Story<'_, S> {
+impl<S> StatusHistory<'_, S> {
     /// When the ticket closed for good, as far as we know.
     pub fn closed(&self) -> Option<Bounds> {
-        let last = self.spells.iter().rev().take_while(|spell| spell.meaning == StatusMeaning::Closed).last();
-        last.map(|spell| spell.from)
+        let last = self.periods.iter().rev().take_while(|period| period.meaning == StatusMeaning::Closed).last();
+        last.map(|period| period.from)
     }
 
     /// When clock `kind` stood still, paused or closed: sorted, and no moment twice.
-    pub fn stalls(&self, kind: ClockKind, reading: Reading) -> Vec<Stall> {
-        let runs = self.spells.chunk_by(|a, b| stands(kind, a) == stands(kind, b));
+    pub fn pauses(&self, kind: ClockKind, reading: Reading) -> Vec<Pause> {
+        let runs = self.periods.chunk_by(|a, b| stands(kind, a) == stands(kind, b));
         let still = runs.filter_map(|run| run.first().filter(|first| stands(kind, first)).zip(run.last()));
-        let seen = still.map(|(first, last)| Stall {
+        let seen = still.map(|(first, last)| Pause {
             from: reading.beginning(first.from),
             to: last.to.map(|to| reading.ending(to)),
         });
@@ -219,7 +219,10 @@ impl<S> Story<'_, S> {
 }
 
 /// The statuses of `watched`, one after the other.
-pub fn spells<'a>(watched: &'a Watched, meaning: &dyn Fn(Option<&str>) -> StatusMeaning) -> Vec<Spell<&'a str>> {
+pub fn periods<'a>(
+    watched: &'a Watched,
+    meaning: &dyn Fn(Option<&str>) -> StatusMeaning,
+) -> Vec<StatusPeriod<&'a str>> {
     let past = in_order(&watched.past);
     Teller::new(watched, &past, meaning).tell()
 }
@@ -229,9 +232,9 @@ pub fn gone(watched: &Watched) -> Option<Bounds> {
     watched.vanished_at.map(|at| Bounds { earliest: watched.read_at.min(at), latest: at })
 }
 
-/// Whether clock `kind` stands still during `spell`.
-pub fn stands<S>(kind: ClockKind, spell: &Spell<S>) -> bool {
-    spell.meaning == StatusMeaning::Closed || spell.meaning.pauses(kind)
+/// Whether clock `kind` stands still during `period`.
+pub fn stands<S>(kind: ClockKind, period: &StatusPeriod<S>) -> bool {
+    period.meaning == StatusMeaning::Closed || period.meaning.pauses(kind)
 }
 
 /// A moment that is known.
@@ -264,17 +267,17 @@ fn in_order(changes: &[Change]) -> Vec<Seen<'_>> {
     once
 }
 
-/// Sorts `stalls`, drops the empty ones and joins those that touch.
-fn merged(mut stalls: Vec<Stall>) -> Vec<Stall> {
-    stalls.retain(|stall| stall.to.is_none_or(|to| stall.from < to));
-    stalls.sort_by_key(|stall| stall.from);
-    let mut joined: Vec<Stall> = Vec::with_capacity(stalls.len());
-    for stall in stalls {
+/// Sorts `pauses`, drops the empty ones and joins those that touch.
+fn merged(mut pauses: Vec<Pause>) -> Vec<Pause> {
+    pauses.retain(|pause| pause.to.is_none_or(|to| pause.from < to));
+    pauses.sort_by_key(|pause| pause.from);
+    let mut joined: Vec<Pause> = Vec::with_capacity(pauses.len());
+    for pause in pauses {
         match joined.last_mut() {
-            Some(last) if last.to.is_none_or(|to| stall.from <= to) => {
-                last.to = last.to.zip(stall.to).map(|(a, b)| a.max(b));
+            Some(last) if last.to.is_none_or(|to| pause.from <= to) => {
+                last.to = last.to.zip(pause.to).map(|(a, b)| a.max(b));
             }
-            _ => joined.push(stall),
+            _ => joined.push(pause),
         }
     }
     joined
@@ -287,10 +290,10 @@ pub fn beginning(watched: &Watched) -> DateTime<Utc> {
 }
 
 /// Time before the ticket was watched, in which it may have been paused.
-pub fn unseen(watched: &Watched) -> Option<Stall> {
+pub fn unseen(watched: &Watched) -> Option<Pause> {
     let (from, to) = (beginning(watched), watched.first_seen_at);
     let never_edited = watched.ticket.updated_at.is_some_and(|updated| updated <= from);
-    (to - from > SOON && !never_edited).then_some(Stall { from, to: Some(to) })
+    (to - from > SOON && !never_edited).then_some(Pause { from, to: Some(to) })
 }
 
 fn retarget(seen: &Seen<'_>) -> Option<Retarget> {
@@ -334,13 +337,13 @@ fn not_before(at: Bounds, floor: Bounds) -> Bounds {
     Bounds { earliest: at.earliest.max(floor.earliest), latest: at.latest.max(floor.latest) }
 }
 
-/// Tells the spells one by one.
+/// Tells the periods one by one.
 struct Teller<'a, 'c> {
     watched: &'a Watched,
     changes: &'c [Seen<'a>],
     meaning: &'c dyn Fn(Option<&str>) -> StatusMeaning,
     /// Never empty.
-    spells: Vec<Spell<&'a str>>,
+    periods: Vec<StatusPeriod<&'a str>>,
     /// Where the present cycle begins among them.
     cycle: usize,
     /// A change away from a status that the ticket did not have.
@@ -358,17 +361,17 @@ impl<'a, 'c> Teller<'a, 'c> {
         };
         let start = beginning(watched);
         let means = meaning(first);
-        let open = Spell { status: None, meaning: StatusMeaning::Open, from: exactly(start), to: None };
-        let mut teller = Self { watched, changes, meaning, spells: vec![open], cycle: 0, early: None };
+        let open = StatusPeriod { status: None, meaning: StatusMeaning::Open, from: exactly(start), to: None };
+        let mut teller = Self { watched, changes, meaning, periods: vec![open], cycle: 0, early: None };
         if means == StatusMeaning::Open {
-            teller.spells[0].status = first;
+            teller.periods[0].status = first;
         } else {
             teller.enter(first, means, Bounds { earliest: start, latest: watched.first_seen_at.max(start) });
         }
         teller
     }
 
-    fn tell(mut self) -> Vec<Spell<&'a str>> {
+    fn tell(mut self) -> Vec<StatusPeriod<&'a str>> {
         for seen in self.changes {
             match seen.change.kind {
                 ChangeKind::Status => self.status(*seen),
@@ -378,7 +381,7 @@ impl<'a, 'c> Teller<'a, 'c> {
             }
         }
         self.as_last_read();
-        self.spells
+        self.periods
     }
 
     /// A change away from a status that comes before the change to it leaves that status no time.
@@ -388,8 +391,8 @@ impl<'a, 'c> Teller<'a, 'c> {
         let to = change.to.as_deref();
         let means = (self.meaning)(to);
         if self.last().status == to && self.last().meaning == means {
-            let before = self.spells.len().checked_sub(2).map(|index| &self.spells[index]);
-            let doubled = before.is_some_and(|spell| spell.status == change.from.as_deref());
+            let before = self.periods.len().checked_sub(2).map(|index| &self.periods[index]);
+            let doubled = before.is_some_and(|period| period.status == change.from.as_deref());
             self.early = Some(change).filter(|_| !doubled);
             return;
         }
@@ -399,21 +402,21 @@ impl<'a, 'c> Teller<'a, 'c> {
         }
     }
 
-    fn last(&self) -> &Spell<&'a str> {
-        self.spells.last().expect("it begins with one")
+    fn last(&self) -> &StatusPeriod<&'a str> {
+        self.periods.last().expect("it begins with one")
     }
 
     fn enter(&mut self, status: Option<&'a str>, meaning: StatusMeaning, at: Bounds) {
-        let last = self.spells.last_mut().expect("it begins with one");
+        let last = self.periods.last_mut().expect("it begins with one");
         if last.status == status && last.meaning == meaning {
             return;
         }
         let at = not_before(at, last.from);
         last.to = Some(at);
         if last.meaning == StatusMeaning::Closed && meaning != StatusMeaning::Closed {
-            self.cycle = self.spells.len();
+            self.cycle = self.periods.len();
         }
-        self.spells.push(Spell { status, meaning, from: at, to: None });
+        self.periods.push(StatusPeriod { status, meaning, from: at, to: None });
     }
 
     /// A time of resolution that SuperOps gives is believed where it lies in the
@@ -425,12 +428,12 @@ impl<'a, 'c> Teller<'a, 'c> {
         if self.last().meaning == StatusMeaning::Closed && told.is_none() {
             return;
         }
-        let Spell { status, meaning, from, .. } = *self.last();
-        let came_later = self.spells.len() > 1 && !ends(at.latest, from.latest);
-        while self.spells.len() > self.cycle + 1
+        let StatusPeriod { status, meaning, from, .. } = *self.last();
+        let came_later = self.periods.len() > 1 && !ends(at.latest, from.latest);
+        while self.periods.len() > self.cycle + 1
             && (self.last().meaning == StatusMeaning::Closed || self.last().from.latest > at.latest)
         {
-            self.spells.pop();
+            self.periods.pop();
         }
         self.enter(status, StatusMeaning::Closed, at);
         if meaning != StatusMeaning::Closed && came_later {
@@ -462,7 +465,7 @@ impl<'a, 'c> Teller<'a, 'c> {
             self.enter(status, means, self.watched.status_since.unwrap_or(unknown));
         }
         let told = ticket.resolution.met_at;
-        let never_changed = self.spells.len() == 1;
+        let never_changed = self.periods.len() == 1;
         let told = told.filter(|at| closed || never_changed || ends(*at, self.last().from.latest));
         if let Some(at) = told.filter(|at| self.is_of_this_cycle(*at)) {
             self.resolved(Some(at), exactly(at));
@@ -471,7 +474,7 @@ impl<'a, 'c> Teller<'a, 'c> {
 
     /// SuperOps may keep the time of a resolution after the ticket was reopened.
     fn is_of_this_cycle(&self, at: DateTime<Utc>) -> bool {
-        self.cycle == 0 || self.spells[self.cycle].from.earliest <= at
+        self.cycle == 0 || self.periods[self.cycle].from.earliest <= at
     }
 }
 

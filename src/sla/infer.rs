@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::calendar::Calendar;
-use super::desk::Desk;
 use super::policy::Counts;
+use super::tenant_rules::TenantRules;
 use crate::ticket::watch::{Change, ChangeKind, Watched};
 use crate::ticket::{ClockKind, StatusWords};
 
@@ -71,8 +71,8 @@ pub struct Evidence<'a> {
 impl<'a> Evidence<'a> {
     /// What `ticket` tells, unless it has no SLA, no creation or no due time.
     ///
-    /// `msp` and `site` are the same desk by either hours.
-    pub fn of(watched: &'a Watched, msp: &'a Desk, site: &'a Desk) -> Option<Self> {
+    /// `msp` and `site` are the same rules by either hours.
+    pub fn of(watched: &'a Watched, msp: &'a TenantRules, site: &'a TenantRules) -> Option<Self> {
         let ticket = &watched.ticket;
         let due = ClockKind::REPORTED.map(|clock| ticket.reported(clock).due);
         if watched.vanished_at.is_some() || due.iter().all(Option::is_none) {

@@ -10,8 +10,8 @@ use chrono_tz::Tz;
 
 use super::calendar::{Calendar, StretchKind};
 use super::clock::{Basis, Explained, Standing};
-use super::history::{DueMove, History, OtherChoice, Retarget, Spell, stands};
-use crate::ticket::by_hand::Override;
+use super::history::{DueMove, History, OtherChoice, Retarget, StatusPeriod, stands};
+use crate::ticket::manual_override::ManualOverride;
 use crate::ticket::watch::Bounds;
 use crate::ticket::{ClockKind, StatusMeaning};
 
@@ -41,7 +41,7 @@ pub enum Entry {
     /// Which policy holds from here on.
     Chosen(OtherChoice),
     /// A person decided about the clock.
-    ByHand(Override),
+    ByHand(ManualOverride),
 }
 
 /// One line; a moment's two ends are the same.
@@ -165,9 +165,9 @@ impl<'a> Life<'a> {
 
     fn lines(&self, events: &[Entry]) -> Vec<Line> {
         let mut lines = Vec::new();
-        for (spell, from, to) in self.spells() {
-            if stands(self.kind, spell) {
-                lines.push(self.still(spell, from, to));
+        for (period, from, to) in self.periods() {
+            if stands(self.kind, period) {
+                lines.push(self.still(period, from, to));
             } else {
                 let mut cuts: Vec<_> = events.iter().map(moment_of).filter(|at| from < *at && *at < to).collect();
                 cuts.sort_unstable();
@@ -182,19 +182,19 @@ impl<'a> Life<'a> {
         lines
     }
 
-    /// The spells within this life, by their likely ends; none is empty.
-    fn spells(&self) -> impl Iterator<Item = (&'a Spell, DateTime<Utc>, DateTime<Utc>)> + '_ {
-        let within = |spell: &'a Spell| {
-            let from = spell.from.latest.clamp(self.start, self.until);
-            let to = spell.to.map_or(self.until, |to| to.latest.clamp(self.start, self.until));
-            (spell, from, to)
+    /// The periods within this life, by their likely ends; none is empty.
+    fn periods(&self) -> impl Iterator<Item = (&'a StatusPeriod, DateTime<Utc>, DateTime<Utc>)> + '_ {
+        let within = |period: &'a StatusPeriod| {
+            let from = period.from.latest.clamp(self.start, self.until);
+            let to = period.to.map_or(self.until, |to| to.latest.clamp(self.start, self.until));
+            (period, from, to)
         };
-        self.history.spells.iter().map(within).filter(|(_, from, to)| from < to)
+        self.history.periods.iter().map(within).filter(|(_, from, to)| from < to)
     }
 
-    fn still(&self, spell: &Spell, from: DateTime<Utc>, to: DateTime<Utc>) -> Line {
-        let status = spell.status.clone();
-        let entry = match spell.meaning {
+    fn still(&self, period: &StatusPeriod, from: DateTime<Utc>, to: DateTime<Utc>) -> Line {
+        let status = period.status.clone();
+        let entry = match period.meaning {
             StatusMeaning::Closed => Entry::Resolved { status },
             _ => Entry::Paused { status },
         };
@@ -222,7 +222,7 @@ impl<'a> Life<'a> {
 
     /// Working time in which the clock stood still, without the pause or closing that lasts.
     fn stood(&self) -> TimeDelta {
-        let still = self.spells().filter(|(spell, ..)| stands(self.kind, spell) && spell.to.is_some());
+        let still = self.periods().filter(|(period, ..)| stands(self.kind, period) && period.to.is_some());
         still.map(|(_, from, to)| self.calendar.between(from, to)).sum()
     }
 }

@@ -26,7 +26,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::clock::{Explained, Standing, assess};
 use super::policy::{Counts, Policy};
-use super::tests::{at, desk, having, on_record, policy, told};
+use super::tests::{at, having, on_record, policy, rules, told};
 use crate::ticket::ClockKind;
 use crate::ticket::watch::{Change, Watched};
 
@@ -42,8 +42,8 @@ struct Answer {
 }
 
 fn of(watched: &Watched, changes: &[Change], kind: ClockKind, minute: i64) -> Answer {
-    let desk = desk(vec![policy(Counts::Business)]);
-    let clock = assess(&having(watched, changes), kind, &desk, at(minute));
+    let rules = rules(vec![policy(Counts::Business)]);
+    let clock = assess(&having(watched, changes), kind, &rules, at(minute));
     Answer { standing: clock.standing, due: clock.due, counted: clock.used.unwrap() }
 }
 
@@ -59,8 +59,8 @@ fn on_clock<T>(
     minute: i64,
     check: impl FnOnce(&Explained<'_>) -> T,
 ) -> T {
-    let desk = desk(policies);
-    check(&on_record(watched, changes, ClockKind::Resolution, &desk, at(minute)).unwrap())
+    let rules = rules(policies);
+    check(&on_record(watched, changes, ClockKind::Resolution, &rules, at(minute)).unwrap())
 }
 
 fn time(text: &str) -> DateTime<Utc> {

@@ -8,9 +8,9 @@ use chrono_tz::Tz;
 
 use super::calendar::{Calendar, CalendarSpec};
 use super::clock::{Explained, Truth, explain};
-use super::desk::{Desk, DeskRules, Warn};
 use super::history::History;
 use super::policy::{Counts, Policy};
+use super::tenant_rules::{RulesConfig, TenantRules, Warn};
 pub use crate::ticket::tests::named;
 use crate::ticket::tests::sample;
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched, past};
@@ -98,17 +98,17 @@ pub fn for_priority(priority: &str, resolution: i64) -> Policy {
 }
 
 /// Warns when three quarters of the time have passed.
-pub fn desk(policies: Vec<Policy>) -> Desk {
-    desk_with(StatusWords::default(), policies)
+pub fn rules(policies: Vec<Policy>) -> TenantRules {
+    rules_with(StatusWords::default(), policies)
 }
 
-pub fn desk_with(words: StatusWords, policies: Vec<Policy>) -> Desk {
-    Desk::new(DeskRules { words, ..rules(policies) }, &Directory::default())
+pub fn rules_with(words: StatusWords, policies: Vec<Policy>) -> TenantRules {
+    TenantRules::new(RulesConfig { words, ..rules_config(policies) }, &Directory::default())
 }
 
 /// The rules of that desk.
-pub fn rules(policies: Vec<Policy>) -> DeskRules {
-    DeskRules {
+pub fn rules_config(policies: Vec<Policy>) -> RulesConfig {
+    RulesConfig {
         tenant: TenantId::parse("acme").unwrap(),
         words: StatusWords::default(),
         site_hours: false,
@@ -125,7 +125,7 @@ pub fn having(watched: &Watched, changes: &[Change]) -> Watched {
     Watched { past: past(changes), ..watched.clone() }
 }
 
-/// The story of `watched`, of which `changes` were seen.
+/// The history of `watched`, of which `changes` were seen.
 pub fn told(watched: &Watched, changes: &[Change]) -> History {
     let words = StatusWords::default();
     History::tell(&having(watched, changes), changes, |status| words.meaning(status))
@@ -136,10 +136,10 @@ pub fn on_record<'a>(
     watched: &Watched,
     changes: &[Change],
     kind: ClockKind,
-    desk: &'a Desk,
+    rules: &'a TenantRules,
     now: DateTime<Utc>,
 ) -> Option<Explained<'a>> {
-    explain(watched, &told(watched, changes), kind, desk, Truth::Record, now)
+    explain(watched, &told(watched, changes), kind, rules, Truth::Record, now)
 }
 
 /// The clock by the policy alone.
@@ -147,8 +147,8 @@ pub fn by_policy<'a>(
     watched: &Watched,
     changes: &[Change],
     kind: ClockKind,
-    desk: &'a Desk,
+    rules: &'a TenantRules,
     now: DateTime<Utc>,
 ) -> Option<Explained<'a>> {
-    explain(watched, &told(watched, changes), kind, desk, Truth::Policy, now)
+    explain(watched, &told(watched, changes), kind, rules, Truth::Policy, now)
 }

@@ -1,6 +1,6 @@
 //! How other promises would have done: stored history judged twice.
 //!
-//! Each ticket is judged by the desk that it was promised and by the one that is
+//! Each ticket is judged by the rules that it was promised and by the one that is
 //! tried, both times from the same changes. A ticket that no policy speaks of is
 //! judged by SuperOps' own due time. One that vanished is left out; one whose
 //! outcome hangs on what was never seen is unknown, neither met nor breached.
@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::clock::{Standing, Truth, Verdict, assess, explain};
-use super::desk::Desk;
 use super::history::History;
+use super::tenant_rules::TenantRules;
 use crate::ticket::ClockKind;
 use crate::ticket::watch::{Change, Watched};
 
@@ -25,22 +25,28 @@ pub enum Outcome {
     Unknown,
 }
 
-/// How clock `kind` of a ticket came out by `now`, as `desk` judges it.
-pub fn outcome(watched: &Watched, changes: &[Change], kind: ClockKind, desk: &Desk, now: DateTime<Utc>) -> Outcome {
-    let history = History::tell(watched, changes, |status| desk.meaning_of(status));
-    match explain(watched, &history, kind, desk, Truth::Policy, now) {
+/// How clock `kind` of a ticket came out by `now`, as `rules` judges it.
+pub fn outcome(
+    watched: &Watched,
+    changes: &[Change],
+    kind: ClockKind,
+    rules: &TenantRules,
+    now: DateTime<Utc>,
+) -> Outcome {
+    let history = History::tell(watched, changes, |status| rules.meaning_of(status));
+    match explain(watched, &history, kind, rules, Truth::Policy, now) {
         Some(clock) => match clock.breached {
             Verdict::Yes => Outcome::Breached,
             Verdict::Perhaps => Outcome::Unknown,
             Verdict::No if clock.state.stop.is_some() => Outcome::Met,
             Verdict::No => Outcome::Open,
         },
-        None => reported(watched, kind, desk, now),
+        None => reported(watched, kind, rules, now),
     }
 }
 
-fn reported(watched: &Watched, kind: ClockKind, desk: &Desk, now: DateTime<Utc>) -> Outcome {
-    let clock = assess(watched, kind, desk, now);
+fn reported(watched: &Watched, kind: ClockKind, rules: &TenantRules, now: DateTime<Utc>) -> Outcome {
+    let clock = assess(watched, kind, rules, now);
     match clock.standing {
         // A clock without a due time has met nothing.
         _ if clock.due.is_none() => Outcome::Unknown,
@@ -108,7 +114,14 @@ pub struct Comparison {
 
 impl Comparison {
     /// Counts a ticket that was judged by `before` and is tried by `after`.
-    pub fn add(&mut self, watched: &Watched, changes: &[Change], before: &Desk, after: &Desk, now: DateTime<Utc>) {
+    pub fn add(
+        &mut self,
+        watched: &Watched,
+        changes: &[Change],
+        before: &TenantRules,
+        after: &TenantRules,
+        now: DateTime<Utc>,
+    ) {
         if watched.vanished_at.is_some() {
             return;
         }

@@ -189,7 +189,7 @@ impl Store {
         rows.iter().map(told).collect()
     }
 
-    /// The keys of open alerts whose next rung was brought forward by a refusal.
+    /// The keys of open alerts whose next step was brought forward by a refusal.
     pub async fn hurried(&self, tenant: &TenantId, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
         let keys = sqlx::query_scalar(
             "SELECT key FROM alerts WHERE tenant = $1 AND state = 'open' AND next_step_at <= $2 ORDER BY next_step_at, key",

@@ -16,7 +16,7 @@ pub struct OverrideRow {
     pub made_at: DateTime<Utc>,
 }
 
-/// A wish for an override.
+/// A request for an override.
 #[derive(Clone, Debug)]
 pub struct NewOverride {
     pub rotation: String,

@@ -1,13 +1,13 @@
-//! What people decided about clocks, in the store: with the ticket, its story and the audit log in one go.
+//! What people decided about clocks, in the store: with the ticket, its history and the audit log in one go.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use super::audit::Author;
-use super::tickets::Deed;
+use super::tickets::AuditNote;
 use super::{Store, StoreError};
-use crate::ticket::by_hand::Override;
+use crate::ticket::manual_override::ManualOverride;
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched};
 use crate::ticket::{ClockKind, TenantId, TicketId};
 
@@ -17,18 +17,18 @@ impl Store {
         &self,
         tenant: &TenantId,
         id: &TicketId,
-        decided: Override,
+        decided: ManualOverride,
         author: Author,
     ) -> Result<Option<Arc<Watched>>, StoreError> {
         let told = decided.words();
-        let deed = Deed { what: format!("ticket {id}: {told}"), author, at: decided.at };
+        let note = AuditNote { what: format!("ticket {id}: {told}"), author, at: decided.at };
         let (clock, at) = (decided.clock, decided.at);
         let change = move |watched: &Watched| {
             let event = event(None, Some(told), at);
             let others = watched.overrides.iter().filter(|one| one.clock != clock).cloned();
             (Watched { overrides: others.chain([decided]).collect(), ..watched.clone() }, Some(event))
         };
-        self.amend(tenant, id, change, Some(deed)).await
+        self.amend(tenant, id, change, Some(note)).await
     }
 
     /// Takes a decision back; none if there is no such ticket.
@@ -40,13 +40,14 @@ impl Store {
         author: Author,
         now: DateTime<Utc>,
     ) -> Result<Option<Arc<Watched>>, StoreError> {
-        let deed = Deed { what: format!("ticket {id}: {} is left to itself again", clock.words()), author, at: now };
+        let note =
+            AuditNote { what: format!("ticket {id}: {} is left to itself again", clock.words()), author, at: now };
         let change = move |watched: &Watched| {
             let (gone, kept): (Vec<_>, Vec<_>) = watched.overrides.iter().cloned().partition(|one| one.clock == clock);
             let event = gone.first().map(|one| event(Some(one.words()), None, now));
             (Watched { overrides: kept, ..watched.clone() }, event)
         };
-        self.amend(tenant, id, change, Some(deed)).await
+        self.amend(tenant, id, change, Some(note)).await
     }
 }
 

@@ -12,7 +12,6 @@ use super::Store;
 
 /// Tables that hold a handful of rows for each tenant, person or phone, or are emptied by themselves.
 const SMALL: &[&str] = &[
-    "dead_phones",
     "directories",
     "heartbeats",
     "on_call_overrides",
@@ -25,6 +24,7 @@ const SMALL: &[&str] = &[
     "stopped_phones",
     "sync_states",
     "tokens",
+    "unreachable_numbers",
     "used_links",
     "weekly_figures",
 ];
@@ -61,7 +61,10 @@ const LOOKS_AT_ALL: &[(&str, &str)] = &[
     ("WHERE a.stage = 'breached' AND a.told = 1 GROUP BY a.key", "sums up a demo at its end"),
     ("SELECT COUNT(*) FROM attempts WHERE at < $1", "counted by hand, before it goes"),
     ("SELECT COALESCE(SUM(number), 0) FROM", "counted by hand, before it goes"),
-    ("talk, overrides, past FROM tickets WHERE tenant = $1 ORDER BY id", "other policies tried on all of the past"),
+    (
+        "conversation, overrides, past FROM tickets WHERE tenant = $1 ORDER BY id",
+        "other policies tried on all of the past",
+    ),
     ("became, earliest, latest FROM events WHERE tenant = $1 ORDER BY id", "other policies tried on all of the past"),
 ];
 

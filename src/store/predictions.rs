@@ -53,7 +53,7 @@ impl Moment {
 
 /// Which clock a prediction is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Subject {
+pub struct PredictedClock {
     pub ticket: TicketId,
     pub clock: ClockKind,
     pub cycle: u32,
@@ -62,7 +62,7 @@ pub struct Subject {
 /// What was said of a clock at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
-    pub subject: Subject,
+    pub subject: PredictedClock,
     pub moment: Moment,
     pub at: DateTime<Utc>,
     pub probability: f64,
@@ -145,7 +145,7 @@ impl Store {
         &self,
         tenant: &TenantId,
         new: Vec<Prediction>,
-        mut decided: Vec<(Subject, Option<Outcome>)>,
+        mut decided: Vec<(PredictedClock, Option<Outcome>)>,
     ) -> Result<(), StoreError> {
         for some in new.chunks(AT_ONCE) {
             let (tenant, some) = (tenant.clone(), some.to_vec());
@@ -185,9 +185,9 @@ async fn insert(tx: &mut SqliteConnection, tenant: &TenantId, new: &[Prediction]
 }
 
 /// The clocks of `decided` as [`SAID_OF`] lists them.
-fn listed(decided: &[(Subject, Option<Outcome>)]) -> String {
-    let row = |(subject, outcome): &(Subject, Option<Outcome>)| {
-        let Subject { ticket, clock, cycle } = subject;
+fn listed(decided: &[(PredictedClock, Option<Outcome>)]) -> String {
+    let row = |(subject, outcome): &(PredictedClock, Option<Outcome>)| {
+        let PredictedClock { ticket, clock, cycle } = subject;
         let (breached, at) = outcome.map(|outcome| (i64::from(outcome.breached), millis(outcome.at))).unzip();
         (ticket.as_str().to_owned(), clock.as_str(), *cycle, breached, at)
     };
@@ -232,7 +232,7 @@ fn prediction(row: &SqliteRow) -> Result<Prediction, StoreError> {
     let (clock, moment): (&str, &str) = (row.try_get("clock")?, row.try_get("moment")?);
     let strange = |what: &str| StoreError::Unreadable(format!("a prediction's {what}"));
     Ok(Prediction {
-        subject: Subject {
+        subject: PredictedClock {
             ticket: TicketId::parse(row.try_get("ticket_id")?).map_err(unreadable)?,
             clock: ClockKind::ALL.into_iter().find(|kind| kind.as_str() == clock).ok_or_else(|| strange("clock"))?,
             cycle: row.try_get("cycle")?,

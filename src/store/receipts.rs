@@ -11,9 +11,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Row, SqliteConnection};
 
 use super::audit::Author;
-use super::dead_phones::mark;
 use super::outbox::{Attempted, Leased, Logged, Outcome, leased, record};
 use super::phones::stop;
+use super::unreachable_numbers::mark;
 use super::{Store, StoreError, instant, millis};
 use crate::alert::escalation::ChannelKind;
 use crate::notify::sms::{self, CONFIGURED, OPTED_OUT};
@@ -34,7 +34,7 @@ pub struct Reported {
     pub news: bool,
     /// The message failed, and the outbox has something to do about it.
     pub failed: bool,
-    /// The next rung of the alert was brought forward.
+    /// The next step of the alert was brought forward.
     pub hurried: bool,
 }
 
@@ -265,7 +265,7 @@ async fn remember_number(
 }
 
 /// Expects reports on the message that `leased` has just become. If it was reported as failed before we heard of its
-/// name, that counts now. True if the next rung was brought forward.
+/// name, that counts now. True if the next step was brought forward.
 pub(super) async fn expect(
     tx: &mut SqliteConnection,
     leased: &Leased,

@@ -150,7 +150,7 @@ fn by_number(gone: u64, upto: Option<i64>) -> Bite {
     Bite { gone, next: upto.filter(|_| gone > 0) }
 }
 
-/// A ticket's story goes as a whole, once its last event is old: half of one would tell something else.
+/// A ticket's history goes as a whole, once its last event is old: half of one would tell something else.
 async fn stories(tx: &mut SqliteConnection, before: i64, from: i64) -> Result<Bite, sqlx::Error> {
     let events: Vec<(i64, String, String, i64)> =
         sqlx::query_as("SELECT id, tenant, ticket_id, latest FROM events WHERE id > $1 ORDER BY id LIMIT $2")
@@ -167,12 +167,17 @@ async fn stories(tx: &mut SqliteConnection, before: i64, from: i64) -> Result<Bi
     let is_last = old.is_empty();
     let mut gone = 0;
     for (tenant, ticket) in old {
-        gone += story(tx, &tenant, &ticket, before).await?;
+        gone += ticket_history(tx, &tenant, &ticket, before).await?;
     }
     Ok(Bite { gone, next: upto.filter(|_| !is_last) })
 }
 
-async fn story(tx: &mut SqliteConnection, tenant: &str, ticket: &str, before: i64) -> Result<u64, sqlx::Error> {
+async fn ticket_history(
+    tx: &mut SqliteConnection,
+    tenant: &str,
+    ticket: &str,
+    before: i64,
+) -> Result<u64, sqlx::Error> {
     let is_needed: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM tickets WHERE tenant = $1 AND id = $2 AND open = 1)
          OR EXISTS (SELECT 1 FROM events WHERE tenant = $1 AND ticket_id = $2 AND latest >= $3)",

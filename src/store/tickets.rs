@@ -17,7 +17,7 @@ use sqlx::{FromRow, QueryBuilder, Row, Sqlite, SqliteConnection};
 pub use self::save::{Batch, Saved};
 use super::audit::Author;
 use super::{Store, StoreError, instant, millis, to_the_end};
-use crate::ticket::talk::Talk;
+use crate::ticket::conversation::ConversationSummary;
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched, vanish};
 use crate::ticket::{StatusMeaning, StatusWords, TenantId, TicketId};
 
@@ -25,7 +25,7 @@ use crate::ticket::{StatusMeaning, StatusWords, TenantId, TicketId};
 pub type OpenTickets = HashMap<TicketId, Arc<Watched>>;
 
 /// What a person did, for the audit log.
-pub(super) struct Deed {
+pub(super) struct AuditNote {
     pub what: String,
     pub author: Author,
     pub at: DateTime<Utc>,
@@ -161,8 +161,13 @@ impl Store {
     }
 
     /// Remembers what the conversations of the ticket told.
-    pub async fn save_talk(&self, tenant: &TenantId, id: &TicketId, talk: Talk) -> Result<(), StoreError> {
-        self.amend(tenant, id, move |watched| (Watched { talk, ..watched.clone() }, None), None).await.map(drop)
+    pub async fn save_conversation(
+        &self,
+        tenant: &TenantId,
+        id: &TicketId,
+        conversation: ConversationSummary,
+    ) -> Result<(), StoreError> {
+        self.amend(tenant, id, move |watched| (Watched { conversation, ..watched.clone() }, None), None).await.map(drop)
     }
 
     /// Decides again which tickets are open: what a status means may have been configured anew.
@@ -184,7 +189,7 @@ impl Store {
         tenant: &TenantId,
         id: &TicketId,
         change: impl FnOnce(&Watched) -> (Watched, Option<Change>) + Send + 'static,
-        deed: Option<Deed>,
+        note: Option<AuditNote>,
     ) -> Result<Option<Arc<Watched>>, StoreError> {
         let (store, tenant, id) = (self.clone(), tenant.clone(), id.clone());
         to_the_end(async move {
@@ -192,7 +197,7 @@ impl Store {
             let owner = tenant.clone();
             let amended = store
                 .writer
-                .write(move |tx: &mut SqliteConnection| Box::pin(save::amend(tx, owner, id, change, deed)))
+                .write(move |tx: &mut SqliteConnection| Box::pin(save::amend(tx, owner, id, change, note)))
                 .await?;
             let amended = amended.map(Arc::new);
             if let Some(watched) = &amended {
@@ -252,7 +257,7 @@ impl Store {
 pub(super) fn select(tenant: &TenantId) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(
         "SELECT ticket, first_seen_at, read_at, cycle, status_earliest, status_latest, replied_at, vanished_at, id, \
-         talk, overrides, past \
+         conversation, overrides, past \
          FROM tickets WHERE tenant = ",
     );
     query.push_bind(tenant.as_str());
@@ -300,7 +305,7 @@ struct TicketRow {
     status_latest: Option<i64>,
     replied_at: Option<i64>,
     vanished_at: Option<i64>,
-    talk: Option<String>,
+    conversation: Option<String>,
     overrides: Option<String>,
     past: Option<String>,
 }
@@ -321,7 +326,7 @@ pub(super) fn watched(row: &SqliteRow) -> Result<Watched, sqlx::Error> {
         },
         replied_at: row.replied_at.map(time).transpose()?,
         vanished_at: row.vanished_at.map(time).transpose()?,
-        talk: from_json(row.talk.as_deref()),
+        conversation: from_json(row.conversation.as_deref()),
         overrides: from_json(row.overrides.as_deref()),
         past: past::read(row.past.as_deref())?,
     })

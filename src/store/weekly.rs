@@ -234,11 +234,11 @@ pub(super) async fn count_changes(
     changes: &[(&TicketId, &Change)],
     seen_at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let deeds = changes.iter().filter(|(_, change)| is_deed(change.kind));
+    let actions = changes.iter().filter(|(_, change)| is_action(change.kind));
     // Of each ticket the last: what one answer of SuperOps shows happened at one time.
-    let deeds: BTreeMap<&str, (i64, i64)> =
-        deeds.map(|(id, change)| (id.as_str(), (millis(change.at.earliest), millis(change.at.latest)))).collect();
-    if deeds.is_empty() {
+    let actions: BTreeMap<&str, (i64, i64)> =
+        actions.map(|(id, change)| (id.as_str(), (millis(change.at.earliest), millis(change.at.latest)))).collect();
+    if actions.is_empty() {
         return Ok(());
     }
     let untouched: Vec<(String, String, i64, i64, i64)> = sqlx::query_as(
@@ -246,12 +246,14 @@ pub(super) async fn count_changes(
          AND ticket_id IN (SELECT value FROM json_each($2)) AND told_at IS NOT NULL AND touched_at IS NULL",
     )
     .bind(tenant.as_str())
-    .bind(json(&deeds.keys().collect::<Vec<_>>()))
+    .bind(json(&actions.keys().collect::<Vec<_>>()))
     .fetch_all(&mut *tx)
     .await?;
     let mut counts = Counts::default();
     for (key, ticket, told_at, due, acts) in untouched {
-        let Some((earliest, _)) = deeds.get(ticket.as_str()).filter(|(_, latest)| told_at < *latest) else { continue };
+        let Some((earliest, _)) = actions.get(ticket.as_str()).filter(|(_, latest)| told_at < *latest) else {
+            continue;
+        };
         let touched_at = told_at.max(*earliest);
         let touch = sqlx::query("UPDATE alerts SET touched_at = $2 WHERE key = $1").bind(key).bind(touched_at);
         touch.execute(&mut *tx).await?;
@@ -265,7 +267,7 @@ pub(super) async fn count_changes(
 }
 
 /// Whether somebody did something to the ticket.
-fn is_deed(kind: ChangeKind) -> bool {
+fn is_action(kind: ChangeKind) -> bool {
     use ChangeKind::{Assignee, FirstResponse, Group, Priority, Resolved, Status};
     matches!(kind, Status | Assignee | Group | Priority | FirstResponse | Resolved)
 }

@@ -16,25 +16,25 @@ use super::audit::{Author, audit};
 use super::outbox::json;
 use super::{Store, StoreError, instant, millis};
 use crate::alert::AlertKey;
-use crate::alert::write_back::{OwnTouch, Wish};
+use crate::alert::write_back::{OwnTouch, WriteBackAction};
 use crate::ticket::{TenantId, TicketId};
 
 /// So many are taken up in one turn.
 const A_TURN: i64 = 50;
 
-/// A wish for something to be written.
+/// Something to be written.
 #[derive(Clone, Debug)]
 pub struct NewWriteBack {
     pub alert: AlertKey,
-    /// What of the alert's life asks for it: stage, episode and step. One wish of a kind for each.
+    /// What of the alert's life asks for it: stage, episode and step. One action of a kind for each.
     pub occasion: String,
-    pub wish: Wish,
+    pub action: WriteBackAction,
     pub created_at: DateTime<Utc>,
 }
 
 impl NewWriteBack {
     fn key(&self) -> String {
-        format!("{}:{}:{}", self.alert, self.occasion, self.wish.kind())
+        format!("{}:{}:{}", self.alert, self.occasion, self.action.kind())
     }
 }
 
@@ -46,7 +46,7 @@ pub struct WriteBackRow {
     pub reference: String,
     pub ticket: TicketId,
     pub alert_key: String,
-    pub wish: Wish,
+    pub action: WriteBackAction,
     /// pending | doing | done | left | failed | cancelled
     pub state: String,
     /// Attempts that sent something.
@@ -254,12 +254,12 @@ async fn settle(
 
 fn audit_words(job: &WriteBackRow) -> String {
     let ticket = &job.ticket;
-    match &job.wish {
-        Wish::Note { .. } => format!("wrote note {} on ticket {ticket} at SuperOps", job.reference),
-        Wish::Reassign { .. } => {
+    match &job.action {
+        WriteBackAction::Note { .. } => format!("wrote note {} on ticket {ticket} at SuperOps", job.reference),
+        WriteBackAction::Reassign { .. } => {
             format!("reassigned ticket {ticket} at SuperOps, as a step of `{}` says", job.alert_key)
         }
-        Wish::Priority { to, .. } => format!("set the priority of ticket {ticket} to {to} at SuperOps"),
+        WriteBackAction::Priority { to, .. } => format!("set the priority of ticket {ticket} to {to} at SuperOps"),
     }
 }
 
@@ -267,7 +267,7 @@ fn audit_words(job: &WriteBackRow) -> String {
 pub(super) async fn enqueue(tx: &mut SqliteConnection, rows: &[NewWriteBack]) -> Result<(), sqlx::Error> {
     for row in rows {
         let key = row.key();
-        let content = serde_json::to_string(&row.wish).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+        let content = serde_json::to_string(&row.action).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
         sqlx::query(
             "INSERT INTO write_backs (key, reference, tenant, ticket_id, alert_key, kind, content, state, created_at, due_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $8) ON CONFLICT (key) DO NOTHING",
@@ -277,7 +277,7 @@ pub(super) async fn enqueue(tx: &mut SqliteConnection, rows: &[NewWriteBack]) ->
         .bind(row.alert.tenant.as_str())
         .bind(row.alert.ticket.as_str())
         .bind(row.alert.to_string())
-        .bind(row.wish.kind())
+        .bind(row.action.kind())
         .bind(content)
         .bind(millis(row.created_at))
         .execute(&mut *tx)
@@ -301,7 +301,7 @@ fn row(row: &SqliteRow) -> Result<WriteBackRow, StoreError> {
         reference: row.try_get("reference")?,
         ticket: TicketId::parse(row.try_get("ticket_id")?).map_err(|_| unreadable("ticket"))?,
         alert_key: row.try_get("alert_key")?,
-        wish: serde_json::from_str(&content).map_err(|_| unreadable("content"))?,
+        action: serde_json::from_str(&content).map_err(|_| unreadable("content"))?,
         state: row.try_get("state")?,
         attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).map_err(|_| unreadable("attempts"))?,
         created_at: instant(row.try_get("created_at")?)?,

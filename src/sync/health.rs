@@ -15,11 +15,11 @@ use crate::ticket::TenantId;
 pub struct SyncHealth {
     /// As of when the picture of the open tickets is complete.
     pub last_good: Option<DateTime<Utc>>,
-    pub trouble: Option<Trouble>,
+    pub problem: Option<SyncProblem>,
     /// Why what is read is not believed, if so: then alerts stay as they were.
-    pub doubt: Option<Trouble>,
+    pub doubt: Option<SyncProblem>,
     /// Our clock is far off.
-    pub clock: Option<Trouble>,
+    pub clock: Option<SyncProblem>,
     pub next_try: Option<DateTime<Utc>>,
     /// What SuperOps does not let us do, and what we do instead.
     pub limits: Vec<String>,
@@ -29,7 +29,7 @@ pub struct SyncHealth {
 
 impl SyncHealth {
     /// What is wrong although SuperOps is read.
-    pub fn alarms(&self) -> impl Iterator<Item = &Trouble> {
+    pub fn alarms(&self) -> impl Iterator<Item = &SyncProblem> {
         self.doubt.iter().chain(&self.clock)
     }
 
@@ -41,7 +41,7 @@ impl SyncHealth {
 
 /// What keeps SuperOps from being read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct SyncProblem {
     pub since: DateTime<Utc>,
     pub what: String,
     /// What a person can do about it.
@@ -50,7 +50,7 @@ pub struct Trouble {
     pub needs_a_person: bool,
 }
 
-impl Trouble {
+impl SyncProblem {
     /// So many open tickets are missing since then that it is not believed.
     pub fn missing(since: DateTime<Utc>, tickets: usize) -> Self {
         let what = format!("{tickets} open tickets are missing at once: their alerts stay as they were");
@@ -71,7 +71,7 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for SyncProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}; {}", self.what, self.advice)
     }

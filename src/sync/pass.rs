@@ -28,7 +28,7 @@ pub(super) const PAGES: usize = 10;
 
 /// How far to read in one go.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stint {
+pub(super) struct ReadLimit {
     pub now: DateTime<Utc>,
     /// At that time something else is due.
     pub until: DateTime<Utc>,
@@ -38,15 +38,15 @@ pub(super) struct Stint {
 
 impl TenantSync {
     /// Reads the next pages of the pass under way; begins a pass when it is time to.
-    pub(super) async fn read_pass(&mut self, stint: Stint, report: &mut TurnReport) -> Result<(), SyncError> {
-        let now = stint.now;
+    pub(super) async fn read_pass(&mut self, limit: ReadLimit, report: &mut TurnReport) -> Result<(), SyncError> {
+        let now = limit.now;
         self.begin_pass_if_due(now).await?;
         while let Some(pass) = self.state.full.clone() {
             let begin = || Progress::begin(&self.tenant, pass.next_page - 1, now);
             let mut progress = self.progress.take().unwrap_or_else(begin);
             let names = self.store.directory(&self.tenant).await?.statuses.clone();
             let (pages, waiting) = pages();
-            let reading = self.read_pages(stint, &names, pages, &mut progress);
+            let reading = self.read_pages(limit, &names, pages, &mut progress);
             let (read, kept) = tokio::join!(reading, self.keep_pages(waiting));
             self.progress = Some(progress);
             self.settle(kept, report)?;
@@ -66,33 +66,33 @@ impl TenantSync {
     /// Reads page after page; says how the order was not kept, if so.
     async fn read_pages(
         &self,
-        stint: Stint,
+        limit: ReadLimit,
         names: &[String],
         pages: Pages,
         progress: &mut Progress,
     ) -> Result<Option<&'static str>, ApiError> {
         let mut state = self.state.clone();
-        let mut left = stint.most;
+        let mut left = limit.most;
         while let Some(pass) = state.full.take().filter(|_| left > 0) {
-            left = if self.is_wanted(stint.until) { 0 } else { left - 1 };
+            left = if self.is_wanted(limit.until) { 0 } else { left - 1 };
             let answer = match self.ask_page(&pass, names).await {
                 Err(ApiError::RefusedQuery { .. }) if pass.part == Part::All && pass.sorted => {
                     return Ok(Some("refused"));
                 }
                 Err(ApiError::RefusedQuery { .. }) if pass.part != Part::All => {
                     state = self.after_part(state, pass, names, Ended::Refused);
-                    Answer::nothing(stint.now)
+                    Answer::nothing(limit.now)
                 }
                 Err(ApiError::TooDeep { page, .. }) => {
                     state = self.after_part(state, pass, names, Ended::TooDeep(page - 1));
-                    Answer::nothing(stint.now)
+                    Answer::nothing(limit.now)
                 }
                 answer => {
                     let answer = answer?;
-                    if pass.sorted && is_out_of_order(&answer, stint.now) {
+                    if pass.sorted && is_out_of_order(&answer, limit.now) {
                         return Ok(Some("ignored"));
                     }
-                    state = self.after_page(state, &answer, pass, names, stint.now);
+                    state = self.after_page(state, &answer, pass, names, limit.now);
                     answer
                 }
             };
@@ -113,7 +113,7 @@ impl TenantSync {
         let filter = self.state.filter_broken_at.is_none() && self.state.swept_at.is_some();
         let tickets = self.state.total.unwrap_or(0);
         let zone = zone_of_most(&*self.store.directory(&self.tenant).await?);
-        let night = Night::new(self.nightly, self.rules.msp.as_ref(), zone);
+        let night = Night::new(self.nightly, self.rules_config.msp.as_ref(), zone);
         let budget = self.client.budget();
         let due = |last| pace::next_pass(last, tickets, budget, Works { sort, filter }, &night) <= now;
         if self.state.passed_at.is_none_or(due) {

@@ -17,11 +17,11 @@ use tracing::debug;
 
 use super::{SyncError, TenantSync};
 use crate::sla::clock;
-use crate::sla::desk::Desk;
 use crate::sla::policy::{self, Traits};
+use crate::sla::tenant_rules::TenantRules;
 use crate::store::StoreError;
 use crate::superops::{ApiError, Conversation, ConversationKind, Urgency};
-use crate::ticket::talk::{Answerer, Talk, Voice};
+use crate::ticket::conversation::{Answerer, ConversationSummary, Voice};
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, Ticket, TicketId};
 
@@ -33,10 +33,10 @@ const A_SHARE: u32 = 6;
 const LONGEST_LOOK: Duration = Duration::from_secs(4);
 
 /// When the conversations of each ticket were last read.
-pub type Looked = HashMap<TicketId, LastLook>;
+pub type LastReads = HashMap<TicketId, LastRead>;
 
 #[derive(Clone, Copy, Debug)]
-pub struct LastLook {
+pub struct LastRead {
     /// The ticket's update as of then.
     update: Option<DateTime<Utc>>,
     at: DateTime<Utc>,
@@ -57,11 +57,11 @@ impl TenantSync {
     pub(super) async fn look_for_replies(&mut self, now: DateTime<Utc>) -> Result<(), SyncError> {
         self.take_last_looks(now).await?;
         let open = self.store.open_tickets(&self.tenant).await?;
-        self.looked.retain(|id, _| open.contains_key(id));
+        self.last_reads.retain(|id, _| open.contains_key(id));
         self.last_looks.tidy(&self.tenant, |id| open.contains_key(id));
-        let desk = self.desk().await?;
+        let rules = self.rules().await?;
         let mut pressing: Vec<_> =
-            open.values().filter_map(|one| Some((self.press(one, &desk, now)?, one.clone()))).collect();
+            open.values().filter_map(|one| Some((self.press(one, &rules, now)?, one.clone()))).collect();
         pressing.sort_by_key(|(press, one)| (*press, one.ticket.first_response.due, one.ticket.id.clone()));
         for (index, (press, watched)) in pressing.into_iter().enumerate() {
             match press {
@@ -102,24 +102,24 @@ impl TenantSync {
     }
 
     /// The rules by which the clocks of the tenant's tickets are told.
-    async fn desk(&mut self) -> Result<Arc<Desk>, StoreError> {
+    async fn rules(&mut self) -> Result<Arc<TenantRules>, StoreError> {
         let directory = self.store.directory(&self.tenant).await?;
-        if let Some((known, desk)) = &self.desk
+        if let Some((known, rules)) = &self.rules
             && Arc::ptr_eq(known, &directory)
         {
-            return Ok(desk.clone());
+            return Ok(rules.clone());
         }
-        let desk = Arc::new(Desk::new(self.rules.clone(), &directory));
-        self.desk = Some((directory, desk.clone()));
-        Ok(desk)
+        let rules = Arc::new(TenantRules::new(self.rules_config.clone(), &directory));
+        self.rules = Some((directory, rules.clone()));
+        Ok(rules)
     }
 
     /// How soon its conversations are to be read; none: not at all.
-    fn press(&self, watched: &Watched, desk: &Desk, now: DateTime<Utc>) -> Option<Press> {
+    fn press(&self, watched: &Watched, rules: &TenantRules, now: DateTime<Utc>) -> Option<Press> {
         let ticket = &watched.ticket;
-        let last = self.looked.get(&ticket.id);
+        let last = self.last_reads.get(&ticket.id);
         let awaits = self.awaits_response(watched);
-        let clock = awaits.then(|| clock::assess(watched, ClockKind::FirstResponse, desk, now));
+        let clock = awaits.then(|| clock::assess(watched, ClockKind::FirstResponse, rules, now));
         // A poll may come late; what is breached for longer was told of long ago.
         let lately = now - self.poll_interval * 2;
         let is_up = |from: &DateTime<Utc>| *from <= now && *from >= lately && last.is_none_or(|last| last.at < *from);
@@ -127,7 +127,7 @@ impl TenantSync {
             return Some(Press::LastLook);
         }
         let looked = last.is_some_and(|last| last.update == ticket.updated_at);
-        if looked || ticket.updated_at <= ticket.created_at || watched.talk.read_of == ticket.updated_at {
+        if looked || ticket.updated_at <= ticket.created_at || watched.conversation.read_of == ticket.updated_at {
             return None;
         }
         if let Some(clock) = clock {
@@ -138,20 +138,20 @@ impl TenantSync {
             return Some(Press::PromisedNext);
         }
         let reported = ticket.first_response.met_at;
-        let matters = |at: DateTime<Utc>| at >= watched.first_seen_at || !self.rules.automation_answers;
-        let unattributed = watched.talk.read_of.is_none() && reported.is_some_and(matters);
+        let matters = |at: DateTime<Utc>| at >= watched.first_seen_at || !self.rules_config.automation_answers;
+        let unattributed = watched.conversation.read_of.is_none() && reported.is_some_and(matters);
         unattributed.then_some(Press::Unattributed)
     }
 
     /// Whether no first response is known that counts.
     fn awaits_response(&self, watched: &Watched) -> bool {
         let reported = watched.ticket.first_response.met_at.is_some();
-        watched.replied_at.is_none() && (!reported || self.is_ignored(&watched.talk))
+        watched.replied_at.is_none() && (!reported || self.is_ignored(&watched.conversation))
     }
 
     /// Whether the response that SuperOps counts was automatic, and does not count here.
-    fn is_ignored(&self, talk: &Talk) -> bool {
-        talk.first_answer == Some(Answerer::Automation) && !self.rules.automation_answers
+    fn is_ignored(&self, conversation: &ConversationSummary) -> bool {
+        conversation.first_answer == Some(Answerer::Automation) && !self.rules_config.automation_answers
     }
 
     fn promises_next(&self, ticket: &Ticket) -> bool {
@@ -161,23 +161,26 @@ impl TenantSync {
 
     async fn look_at(&mut self, watched: &Watched, urgency: Urgency, now: DateTime<Utc>) -> Result<(), SyncError> {
         let ticket = &watched.ticket;
-        let look = LastLook { update: ticket.updated_at, at: now };
+        let look = LastRead { update: ticket.updated_at, at: now };
         let conversations = match self.client.conversations(&ticket.id, urgency).await {
             Ok(conversations) => conversations,
             Err(error) if error.needs_a_person() || error == ApiError::Throttled => return Err(error.into()),
             // Whatever it is about this one, SuperOps' own time of response has to do.
             Err(error) => {
                 debug!(tenant = %self.tenant, ticket = %ticket.id, %error, "the conversations of `{}` cannot be read", ticket.id);
-                self.looked.insert(ticket.id.clone(), look);
+                self.last_reads.insert(ticket.id.clone(), look);
                 return Ok(());
             }
         };
-        self.looked.insert(ticket.id.clone(), look);
+        self.last_reads.insert(ticket.id.clone(), look);
         let said: Vec<_> = conversations.iter().filter_map(voice).collect();
-        let talk = Talk { read_of: ticket.updated_at, ..Talk::of(said, ticket.first_response.met_at) };
-        self.store.save_talk(&self.tenant, &ticket.id, talk).await?;
+        let conversation = ConversationSummary {
+            read_of: ticket.updated_at,
+            ..ConversationSummary::of(said, ticket.first_response.met_at)
+        };
+        self.store.save_conversation(&self.tenant, &ticket.id, conversation).await?;
         let replies = conversations.iter().filter(|entry| entry.kind == ConversationKind::TechnicianReply);
-        let unanswered = self.awaits_response(&Watched { talk, ..watched.clone() });
+        let unanswered = self.awaits_response(&Watched { conversation, ..watched.clone() });
         if let Some(at) = replies.map(|entry| entry.at).min().filter(|_| unanswered) {
             self.store.save_reply(&self.tenant, &ticket.id, at).await?;
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use desk::{Bench, Desk, Takes, at};
 use serde_json::json;
 
-use super::{Stint, TurnReport};
+use super::{ReadLimit, TurnReport};
 use crate::ticket::watch::ChangeKind;
 
 /// So many open tickets, one updated each minute before the begin.
@@ -244,9 +244,9 @@ async fn a_crash_between_reading_pages_and_saving_them_repeats_them_and_leaves_n
     let (tell, told) = tokio::sync::oneshot::channel();
     bench.desk().meanwhile.insert(15, Box::new(|_| tell.send(()).unwrap()));
     let lock = bench.lock_store().await;
-    let (stint, mut report) = (Stint { now: at(0), until: at(1), most: usize::MAX }, TurnReport::default());
+    let (limit, mut report) = (ReadLimit { now: at(0), until: at(1), most: usize::MAX }, TurnReport::default());
     tokio::select! {
-        _ = bench.sync.read_pass(stint, &mut report) => panic!("nothing can be saved"),
+        _ = bench.sync.read_pass(limit, &mut report) => panic!("nothing can be saved"),
         asked = told => asked.unwrap(),
     }
     bench.crash().await;
@@ -324,13 +324,13 @@ async fn an_outage_is_told_with_what_to_do_and_then_over() {
     bench.clock.set(at(1));
     bench.try_turn().await.unwrap_err();
     let health = bench.health.borrow().clone();
-    let trouble = health.trouble.clone().unwrap();
-    assert!(trouble.needs_a_person);
-    assert_eq!(trouble.advice, "renew the SuperOps subscription; the sync goes on by itself");
-    assert_eq!((trouble.since, health.last_good), (at(1), Some(at(0))));
+    let problem = health.problem.clone().unwrap();
+    assert!(problem.needs_a_person);
+    assert_eq!(problem.advice, "renew the SuperOps subscription; the sync goes on by itself");
+    assert_eq!((problem.since, health.last_good), (at(1), Some(at(0))));
     bench.desk().errors.clear();
     bench.turn_at(5).await;
-    assert_eq!((bench.health.borrow().trouble.clone(), bench.health.borrow().last_good), (None, Some(at(5))));
+    assert_eq!((bench.health.borrow().problem.clone(), bench.health.borrow().last_good), (None, Some(at(5))));
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ mod tests;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::by_hand::{Override, Ruling};
-use super::talk::Talk;
+use super::conversation::ConversationSummary;
+use super::manual_override::{ManualOverride, OverrideAction};
 use super::{ClockKind, Named, StatusMeaning, StatusWords, Ticket};
 
 /// A resolution that is noted this soon before a change of status belongs to it.
@@ -46,9 +46,9 @@ pub struct Watched {
     /// When it was found to be gone (deleted, merged, or no longer ours to see).
     pub vanished_at: Option<DateTime<Utc>>,
     /// What its conversations told, where they were read.
-    pub talk: Talk,
+    pub conversation: ConversationSummary,
     /// What people decided about its clocks, at most one of each.
-    pub overrides: Vec<Override>,
+    pub overrides: Vec<ManualOverride>,
 }
 
 impl Watched {
@@ -63,7 +63,7 @@ impl Watched {
             past: Vec::new(),
             replied_at: None,
             vanished_at: None,
-            talk: Talk::default(),
+            conversation: ConversationSummary::default(),
             overrides: Vec::new(),
         }
     }
@@ -72,23 +72,24 @@ impl Watched {
     pub fn start(&self, clock: ClockKind) -> Option<DateTime<Utc>> {
         match clock {
             ClockKind::FirstResponse | ClockKind::Resolution => self.ticket.created_at,
-            ClockKind::NextResponse => self.talk.asked_at,
+            ClockKind::NextResponse => self.conversation.asked_at,
         }
     }
 
     /// What a person decided about `clock` as it runs now.
     ///
     /// A decision about the answer to one message does not speak of the next one.
-    pub fn decided(&self, clock: ClockKind) -> Option<&Override> {
-        let of_this = |one: &&Override| one.clock == clock && one.cycle == self.cycle;
+    pub fn decided(&self, clock: ClockKind) -> Option<&ManualOverride> {
+        let of_this = |one: &&ManualOverride| one.clock == clock && one.cycle == self.cycle;
         let found = self.overrides.iter().find(of_this)?;
-        let newer = clock == ClockKind::NextResponse && self.talk.asked_at.is_some_and(|asked| asked > found.at);
+        let newer =
+            clock == ClockKind::NextResponse && self.conversation.asked_at.is_some_and(|asked| asked > found.at);
         (!newer).then_some(found)
     }
 
     /// What was ruled about `clock`.
-    pub fn ruling(&self, clock: ClockKind) -> Option<Ruling> {
-        self.decided(clock).map(|decided| decided.ruling)
+    pub fn overridden(&self, clock: ClockKind) -> Option<OverrideAction> {
+        self.decided(clock).map(|decided| decided.action)
     }
 
     /// Whether its clocks may still run: its status is not a closed one and it has not vanished.
@@ -200,7 +201,7 @@ pub fn observe(before: Option<&Watched>, ticket: Ticket, words: &StatusWords, re
         past: past(before.past.iter().chain(&changes)),
         replied_at: before.replied_at,
         vanished_at: None,
-        talk: before.talk,
+        conversation: before.conversation,
         overrides: before.overrides.clone(),
         ticket,
     };

@@ -17,9 +17,9 @@ use super::api::{Within, of_tenant};
 use super::auth::Caller;
 use super::{Problem, Web};
 use crate::alert::life::Act;
-use crate::alert::overlay::OverlayKind;
+use crate::alert::suppression::SuppressionKind;
 use crate::service::alerts::{AlertPage, AlertQuery, AlertView, SnoozeOrder};
-use crate::service::overlays::{OverlayOrder, OverlayView};
+use crate::service::suppressions::{SuppressionOrder, SuppressionView};
 use crate::service::weekly::{Weekly, WeeklyQuery};
 use crate::store::tokens::Role;
 
@@ -97,13 +97,13 @@ async fn act(web: &Web, caller: Caller, id: &str, act: Act, by: By) -> Result<Js
 /// The silences of now and later.
 #[derive(Serialize)]
 pub struct Silences {
-    silences: Vec<OverlayView>,
+    silences: Vec<SuppressionView>,
 }
 
 /// The maintenance windows of now and later.
 #[derive(Serialize)]
 pub struct MaintenanceWindows {
-    maintenance_windows: Vec<OverlayView>,
+    maintenance_windows: Vec<SuppressionView>,
 }
 
 /// GET /api/v1/silences
@@ -112,7 +112,7 @@ pub async fn silences(
     caller: Caller,
     Query(within): Query<Within>,
 ) -> Result<Json<Silences>, Problem> {
-    Ok(Json(Silences { silences: overlays(&web, caller, within, OverlayKind::Silence).await? }))
+    Ok(Json(Silences { silences: suppressions(&web, caller, within, SuppressionKind::Silence).await? }))
 }
 
 /// POST /api/v1/silences
@@ -120,9 +120,9 @@ pub async fn silence(
     State(web): State<Arc<Web>>,
     caller: Caller,
     body: Bytes,
-) -> Result<(StatusCode, Json<OverlayView>), Problem> {
+) -> Result<(StatusCode, Json<SuppressionView>), Problem> {
     caller.needs(Role::Responder)?;
-    add(&web, caller, OverlayKind::Silence, &body).await
+    add(&web, caller, SuppressionKind::Silence, &body).await
 }
 
 /// DELETE /api/v1/silences/{id}
@@ -132,7 +132,7 @@ pub async fn end_silence(
     Path(id): Path<i64>,
 ) -> Result<StatusCode, Problem> {
     caller.needs(Role::Responder)?;
-    end(&web, caller, OverlayKind::Silence, id).await
+    end(&web, caller, SuppressionKind::Silence, id).await
 }
 
 /// GET /api/v1/maintenance-windows
@@ -141,7 +141,7 @@ pub async fn maintenance_windows(
     caller: Caller,
     Query(within): Query<Within>,
 ) -> Result<Json<MaintenanceWindows>, Problem> {
-    let maintenance_windows = overlays(&web, caller, within, OverlayKind::Maintenance).await?;
+    let maintenance_windows = suppressions(&web, caller, within, SuppressionKind::Maintenance).await?;
     Ok(Json(MaintenanceWindows { maintenance_windows }))
 }
 
@@ -150,9 +150,9 @@ pub async fn maintain(
     State(web): State<Arc<Web>>,
     caller: Caller,
     body: Bytes,
-) -> Result<(StatusCode, Json<OverlayView>), Problem> {
+) -> Result<(StatusCode, Json<SuppressionView>), Problem> {
     caller.needs(Role::Admin)?;
-    add(&web, caller, OverlayKind::Maintenance, &body).await
+    add(&web, caller, SuppressionKind::Maintenance, &body).await
 }
 
 /// DELETE /api/v1/maintenance-windows/{id}
@@ -162,27 +162,32 @@ pub async fn end_maintenance(
     Path(id): Path<i64>,
 ) -> Result<StatusCode, Problem> {
     caller.needs(Role::Admin)?;
-    end(&web, caller, OverlayKind::Maintenance, id).await
+    end(&web, caller, SuppressionKind::Maintenance, id).await
 }
 
-async fn overlays(web: &Web, caller: Caller, within: Within, kind: OverlayKind) -> Result<Vec<OverlayView>, Problem> {
+async fn suppressions(
+    web: &Web,
+    caller: Caller,
+    within: Within,
+    kind: SuppressionKind,
+) -> Result<Vec<SuppressionView>, Problem> {
     let scope = of_tenant(caller.scope, within.tenant.as_deref())?;
-    Ok(web.service.overlays(&scope, kind).await?)
+    Ok(web.service.suppressions(&scope, kind).await?)
 }
 
 async fn add(
     web: &Web,
     caller: Caller,
-    kind: OverlayKind,
+    kind: SuppressionKind,
     body: &[u8],
-) -> Result<(StatusCode, Json<OverlayView>), Problem> {
-    let order: OverlayOrder = required(body)?;
-    let added = web.service.add_overlay(&caller.scope, kind, order, caller.author()).await?;
+) -> Result<(StatusCode, Json<SuppressionView>), Problem> {
+    let order: SuppressionOrder = required(body)?;
+    let added = web.service.add_suppression(&caller.scope, kind, order, caller.author()).await?;
     added.map(|added| (StatusCode::CREATED, Json(added))).ok_or_else(|| Problem::not_found("tenant"))
 }
 
-async fn end(web: &Web, caller: Caller, kind: OverlayKind, id: i64) -> Result<StatusCode, Problem> {
-    match web.service.end_overlay(&caller.scope, kind, id, caller.author()).await? {
+async fn end(web: &Web, caller: Caller, kind: SuppressionKind, id: i64) -> Result<StatusCode, Problem> {
+    match web.service.end_suppression(&caller.scope, kind, id, caller.author()).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::not_found(kind.words())),
     }

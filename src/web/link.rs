@@ -13,7 +13,7 @@ use maud::{Markup, html};
 
 use super::{Problem, Web, pages};
 use crate::alert::life::{HoldKind, State as Life};
-use crate::answers::{Answers, Followed, LinkTrouble, Linked, texts};
+use crate::answers::{Answers, Followed, LinkRefusal, Linked, texts};
 use crate::notify::link::LinkError;
 use crate::notify::{AlertFacts, Body, counted, render};
 use crate::store::alerts::AlertRow;
@@ -22,7 +22,7 @@ use crate::store::alerts::AlertRow;
 pub async fn show(State(web): State<Arc<Web>>, Path(token): Path<String>) -> Result<Response, Problem> {
     Ok(match answers(&web)?.look(&token).await {
         Ok(linked) => page("Acknowledge", offer(&linked)),
-        Err(trouble) => trouble_page(trouble)?,
+        Err(refusal) => refusal_page(refusal)?,
     })
 }
 
@@ -31,7 +31,7 @@ pub async fn follow(State(web): State<Arc<Web>>, Path(token): Path<String>) -> R
     Ok(match answers(&web)?.follow(&token).await {
         Ok(Followed::Acknowledged(linked)) => page("Acknowledged", done(&linked)),
         Ok(Followed::AsBefore(linked)) => page("Already answered", as_before(&linked)),
-        Err(trouble) => trouble_page(trouble)?,
+        Err(refusal) => refusal_page(refusal)?,
     })
 }
 
@@ -110,16 +110,16 @@ fn single(linked: &Linked, facts: &AlertFacts) -> Markup {
     }
 }
 
-fn trouble_page(trouble: LinkTrouble) -> Result<Response, Problem> {
-    let (status, advice) = match trouble {
-        LinkTrouble::Bad(LinkError::Expired) => {
+fn refusal_page(refusal: LinkRefusal) -> Result<Response, Problem> {
+    let (status, advice) = match refusal {
+        LinkRefusal::Bad(LinkError::Expired) => {
             (StatusCode::GONE, "Links work for a day. Acknowledge it on the page, or by the link in a newer message.")
         }
-        LinkTrouble::Bad(LinkError::Forged) => {
+        LinkRefusal::Bad(LinkError::Forged) => {
             (StatusCode::NOT_FOUND, "This is no link of ours, or a part of it is missing: copy the whole line.")
         }
-        LinkTrouble::Gone => (StatusCode::NOT_FOUND, "What it was about is not kept any more."),
-        LinkTrouble::Store(error) => return Err(error.into()),
+        LinkRefusal::Gone => (StatusCode::NOT_FOUND, "What it was about is not kept any more."),
+        LinkRefusal::Store(error) => return Err(error.into()),
     };
     let title = if status == StatusCode::GONE { "This link has expired" } else { "This link leads nowhere" };
     let body = html! { h1 { (title) } p { (advice) } p { a href="/" { "All open tickets" } } };

@@ -14,7 +14,7 @@ use axum::{Form, Json};
 use super::auth::Caller;
 use super::pages::on_call::{Refused, page};
 use super::{Problem, Web};
-use crate::service::on_call::{Changed, OnCall, OverrideView, OverrideWish};
+use crate::service::on_call::{Changed, OnCall, OverrideRequest, OverrideView};
 use crate::store::tokens::Role;
 
 /// GET /api/v1/on-call
@@ -28,21 +28,21 @@ pub async fn add(
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<OverrideView>), Problem> {
-    let wish = serde_json::from_slice(&body)
+    let request = serde_json::from_slice(&body)
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("send a JSON object: {error}")))?;
-    Ok((StatusCode::CREATED, Json(stand_in(&web, &caller, &wish).await?)))
+    Ok((StatusCode::CREATED, Json(stand_in(&web, &caller, &request).await?)))
 }
 
 /// POST /on-call: the form of the page.
 pub async fn submit(
     State(web): State<Arc<Web>>,
     caller: Caller,
-    Form(wish): Form<OverrideWish>,
+    Form(request): Form<OverrideRequest>,
 ) -> Result<Response, Problem> {
-    match stand_in(&web, &caller, &wish).await {
+    match stand_in(&web, &caller, &request).await {
         Ok(_) => Ok(Redirect::to("/on-call").into_response()),
         Err(problem) if problem.status().is_client_error() && !problem.is_unauthorized() => {
-            let refused = Refused { complaint: problem.detail().to_owned(), wish };
+            let refused = Refused { complaint: problem.detail().to_owned(), request };
             Ok((problem.status(), page(&web, &caller, Some(&refused)).await?).into_response())
         }
         Err(problem) => Err(problem),
@@ -69,9 +69,9 @@ pub async fn submit_removal(
     Ok(Redirect::to("/on-call").into_response())
 }
 
-async fn stand_in(web: &Web, caller: &Caller, wish: &OverrideWish) -> Result<OverrideView, Problem> {
+async fn stand_in(web: &Web, caller: &Caller, request: &OverrideRequest) -> Result<OverrideView, Problem> {
     caller.needs(Role::Responder)?;
-    done(web.service.add_override(&caller.scope, wish, caller.author()).await?, "rotation")
+    done(web.service.add_override(&caller.scope, request, caller.author()).await?, "rotation")
 }
 
 async fn take_back(web: &Web, caller: &Caller, id: &str) -> Result<(), Problem> {

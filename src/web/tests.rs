@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::config::{Config, GivenEnvironment};
-use crate::desks::Desks;
+use crate::rules_cache::RulesCache;
 use crate::service::Syncs;
 use crate::store::tickets::Batch;
 use crate::store::tokens::{Author, Token, TokenRecord};
@@ -110,8 +110,8 @@ async fn service(store: &Store, clock: &ManualClock, tickets: i64) -> Service {
         store.save_tickets(&tenant.id, vec![batch], &tenant.statuses).await.unwrap();
     }
     let telemetry = Arc::new(Telemetry::default());
-    let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone()).unwrap());
-    Service::new(config, desks, store.clone(), Arc::new(clock.clone()), telemetry, Syncs::default())
+    let rules_cache = Arc::new(RulesCache::new(config.clone(), store.clone(), telemetry.clone()).unwrap());
+    Service::new(config, rules_cache, store.clone(), Arc::new(clock.clone()), telemetry, Syncs::default())
 }
 
 fn ticket(tenant: &TenantId, number: i64, now: DateTime<Utc>) -> Ticket {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use chrono::TimeDelta;
 use reqwest::Client;
-use superops_sla::simulator::receivers::{CaughtKind, Fate, MailReply, Reports};
+use superops_sla::simulator::receivers::{CaughtKind, DeliveryOutcome, MailReply, Reports};
 use tokio::time::sleep;
 
 use crate::Run;
@@ -23,7 +23,7 @@ const NEXT: &str = "next@example.com";
 pub async fn undelivered(run: Run) -> anyhow::Result<Vec<Figure>> {
     let tickets = run.pick(20, 200);
     let stage = Stage::set(By::Sms).await?;
-    stage.reports(Fate::Undelivered(UNREACHABLE), Reports::InOrder)?;
+    stage.reports(DeliveryOutcome::Undelivered(UNREACHABLE), Reports::InOrder)?;
     let names: Vec<String> = (0..tickets).map(|nth| stage.ticket(nth, TimeDelta::seconds(4))).collect();
     stage.all_said(names.len()).await?;
     stage.sms.deliver().await;
@@ -47,7 +47,7 @@ pub async fn strange_reports(_: Run) -> anyhow::Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for (name, reports) in [("five-fold", Reports::FiveFold), ("re-ordered", Reports::Reversed)] {
         let stage = Stage::set(By::Sms).await?;
-        stage.reports(Fate::Undelivered(UNREACHABLE), reports)?;
+        stage.reports(DeliveryOutcome::Undelivered(UNREACHABLE), reports)?;
         let names: Vec<String> = (0..10).map(|nth| stage.ticket(nth, TimeDelta::seconds(4))).collect();
         stage.all_said(names.len()).await?;
         let before = stage.caught.total();

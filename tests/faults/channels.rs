@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use reqwest::Client;
 use superops_sla::clock::SystemClock;
 use superops_sla::simulator::receivers::{
-    Callee, CaughtKind, Fate, HttpReply, NtfyCatcher, Reports, SmsReply, TeamsCatcher,
+    Callee, CaughtKind, DeliveryOutcome, HttpReply, NtfyCatcher, Reports, SmsReply, TeamsCatcher,
 };
 use tokio::time::sleep;
 
@@ -105,7 +105,7 @@ async fn answered(stage: &Stage, tickets: usize) -> anyhow::Result<Figure> {
         forged.insert(request.form(&form).send().await?.status().as_u16());
     }
     let by_forgery = stage.count(ACKNOWLEDGED).await?;
-    stage.reports(Fate::Delivered, Reports::InOrder)?;
+    stage.reports(DeliveryOutcome::Delivered, Reports::InOrder)?;
     stage.sms.ring(Callee::PicksUp(Some('1')), Reports::FiveFold).await;
     let acknowledged = stage.count(ACKNOWLEDGED).await?;
     let measured = format!(

@@ -14,7 +14,7 @@ use sqlx::{ConnectOptions, SqliteConnection};
 use superops_sla::clock::SystemClock;
 use superops_sla::simulator::msp::texted_technician;
 use superops_sla::simulator::receivers::{
-    Caller, Caught, CaughtKind, CaughtList, Fate, MailCatcher, Reports, SmsCatcher,
+    Caller, Caught, CaughtKind, CaughtList, DeliveryOutcome, MailCatcher, Reports, SmsCatcher,
 };
 use superops_sla::simulator::{NewTicket, Served, SimOptions, Simulator};
 use tempfile::TempDir;
@@ -133,10 +133,10 @@ impl Stage {
     }
 
     /// Has the gateway report to the program, as Twilio does.
-    pub fn reports(&self, fate: Fate, reports: Reports) -> anyhow::Result<()> {
+    pub fn reports(&self, outcome: DeliveryOutcome, reports: Reports) -> anyhow::Result<()> {
         let auth_token = SecretString::from(GATEWAY_TOKEN);
         self.sms.calls(Caller { auth_token, public_url: PUBLIC_URL.to_owned(), reach: self.service().url()? });
-        self.sms.carrier(fate, reports);
+        self.sms.carrier(outcome, reports);
         Ok(())
     }
 

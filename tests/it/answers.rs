@@ -6,7 +6,7 @@ use reqwest::{Client, StatusCode};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use superops_sla::alert::life::State;
-use superops_sla::simulator::receivers::{Caught, CaughtKind, Fate, Reports};
+use superops_sla::simulator::receivers::{Caught, CaughtKind, DeliveryOutcome, Reports};
 use superops_sla::store::alerts::AlertRow;
 use superops_sla::ticket::TenantId;
 
@@ -289,7 +289,7 @@ const TEXT_FIRST: &str = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"technici
 async fn what_was_not_delivered_is_said_by_mail_in_the_same_turn() {
     let mut app = TestApp::with_replies(TEXT_FIRST).await;
     app.serve().await;
-    app.sms.carrier(Fate::Undelivered(30003), Reports::InOrder);
+    app.sms.carrier(DeliveryOutcome::Undelivered(30003), Reports::InOrder);
     breach(&mut app).await;
     let texts = app.said();
     assert!(texts.contains("text ") && !texts.contains("email"), "{texts}");
@@ -303,17 +303,17 @@ async fn what_was_not_delivered_is_said_by_mail_in_the_same_turn() {
 #[tokio::test]
 async fn reports_that_come_five_fold_or_backwards_change_nothing_twice() {
     for reports in [Reports::FiveFold, Reports::Reversed] {
-        for (fate, mails) in [(Fate::Undelivered(30006), 1), (Fate::Delivered, 0)] {
+        for (outcome, mails) in [(DeliveryOutcome::Undelivered(30006), 1), (DeliveryOutcome::Delivered, 0)] {
             let mut app = TestApp::with_replies(TEXT_FIRST).await;
             app.serve().await;
             app.ticket(minutes(60));
             app.turn().await;
             app.wait(minutes(45)).await;
-            app.sms.carrier(fate, reports);
+            app.sms.carrier(outcome, reports);
             app.heard();
             assert!(app.sms.deliver().await.iter().all(|status| *status == 204));
             app.settle().await;
-            assert_eq!(app.heard().len(), mails, "{reports:?} {fate:?}");
+            assert_eq!(app.heard().len(), mails, "{reports:?} {outcome:?}");
             let attempts: u32 = app.outbox().await.iter().map(|row| row.leased.attempt).sum();
             assert_eq!(attempts as usize, 1 + mails);
         }
@@ -324,7 +324,7 @@ async fn reports_that_come_five_fold_or_backwards_change_nothing_twice() {
 async fn a_report_that_comes_before_the_answer_is_known_still_counts() {
     let mut app = TestApp::with_replies(TEXT_FIRST).await;
     app.serve().await;
-    app.sms.carrier(Fate::Undelivered(30005), Reports::InOrder);
+    app.sms.carrier(DeliveryOutcome::Undelivered(30005), Reports::InOrder);
     app.ticket(minutes(60));
     app.turn().await;
     app.clock.advance(minutes(45));
@@ -342,7 +342,7 @@ async fn a_report_that_comes_before_the_answer_is_known_still_counts() {
 #[tokio::test]
 async fn a_message_that_stays_silent_is_asked_about_and_said_by_mail_if_lost() {
     let mut app = TestApp::with_replies(TEXT_FIRST).await;
-    app.sms.carrier(Fate::Undelivered(30003), Reports::Never);
+    app.sms.carrier(DeliveryOutcome::Undelivered(30003), Reports::Never);
     app.ticket(minutes(60));
     app.turn().await;
     app.wait(minutes(45)).await;

@@ -8,7 +8,7 @@ use superops_sla::service::Scope;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::habit::Which;
 use superops_sla::simulator::holes::{Hole, Holes};
-use superops_sla::simulator::ticket::{Ref, Talk, TalkKind};
+use superops_sla::simulator::ticket::{ConversationEntry, EntryKind, Ref};
 use superops_sla::store::tokens::Role;
 use superops_sla::ticket::watch::ChangeKind;
 use superops_sla::ticket::{TenantId, TicketId};
@@ -19,9 +19,9 @@ use crate::support::{TestApp, minutes, usual};
 const HOURS: fn(i64) -> TimeDelta = TimeDelta::hours;
 
 /// Somebody writes on the ticket, now.
-fn say(app: &TestApp, id: &str, kind: TalkKind) {
+fn say(app: &TestApp, id: &str, kind: EntryKind) {
     let at = app.now();
-    app.superops.patch(id, |ticket| ticket.talks.push(Talk { at, kind, by: None }));
+    app.superops.patch(id, |ticket| ticket.conversation.push(ConversationEntry { at, kind, by: None }));
 }
 
 /// What became of the ticket, of one kind, in words.
@@ -75,7 +75,7 @@ async fn an_administrator_decides_about_a_clock_and_its_alert_follows() {
     assert_eq!(call(Method::POST, &place, admin, blank).await.0, StatusCode::BAD_REQUEST);
     let both = json!({ "clock": "resolution", "due": due, "cancelled": true, "reason": "x" });
     assert_eq!(call(Method::POST, &place, admin, both).await.0, StatusCode::BAD_REQUEST);
-    assert_eq!(audited(&app).await, Vec::<String>::new(), "what was refused is no deed");
+    assert_eq!(audited(&app).await, Vec::<String>::new(), "what was refused is not in the audit log");
 
     let (status, ticket) = call(Method::POST, &place, admin, order).await;
     assert_eq!((status, &ticket["overrides"][0]["ruling"]), (StatusCode::OK, &json!("due")), "{ticket}");
@@ -94,10 +94,10 @@ async fn an_administrator_decides_about_a_clock_and_its_alert_follows() {
     assert_eq!((status, &ticket["overrides"]), (StatusCode::OK, &json!([])));
     app.wait(minutes(1)).await;
     assert!(app.said().contains("over, resolution was due"), "left to itself it is late");
-    let deeds = audited(&app).await;
+    let entries = audited(&app).await;
     assert!(
-        deeds.len() == 2 && deeds[0].contains("resolution due") && deeds[1].contains("left to itself"),
-        "{deeds:?}"
+        entries.len() == 2 && entries[0].contains("resolution due") && entries[1].contains("left to itself"),
+        "{entries:?}"
     );
     drop(globex);
 }
@@ -124,7 +124,7 @@ async fn asked_again() -> (TestApp, String) {
     let mut app = TestApp::with(ANSWERS_WITHIN_AN_HOUR).await;
     let id = app.superops.add(NewTicket { responded_in: Some(TimeDelta::zero()), ..usual() });
     app.wait(minutes(10)).await;
-    say(&app, &id, TalkKind::RequesterReply);
+    say(&app, &id, EntryKind::RequesterReply);
     app.turn().await;
     assert_eq!(app.said(), "");
     (app, id)
@@ -137,10 +137,10 @@ async fn a_further_message_of_the_client_is_warned_about_and_a_technicians_reply
     assert_eq!(app.said(), "");
     app.wait(minutes(1)).await;
     assert!(app.said().contains("At risk: 15 min left, next response due"));
-    say(&app, &id, TalkKind::RequesterNotification);
+    say(&app, &id, EntryKind::RequesterNotification);
     app.wait(minutes(1)).await;
     assert_eq!(only_alert(&mut app).await.closing, None, "an automatic mail is no answer");
-    say(&app, &id, TalkKind::TechnicianReply);
+    say(&app, &id, EntryKind::TechnicianReply);
     app.wait(minutes(1)).await;
     assert_eq!(only_alert(&mut app).await.closing, Some("met"));
 }
@@ -155,7 +155,7 @@ async fn a_further_message_that_is_not_answered_in_time_is_a_breach() {
     app.wait(minutes(1)).await;
     let told = app.said();
     assert!(told.contains("reached: 1 min over, next response was due"), "{told}");
-    say(&app, &id, TalkKind::TechnicianReply);
+    say(&app, &id, EntryKind::TechnicianReply);
     app.wait(minutes(1)).await;
     assert_eq!(only_alert(&mut app).await.closing, Some("closed_late"));
 }
@@ -355,13 +355,13 @@ async fn a_reply_that_superops_does_not_count_meets_what_only_a_policy_promises(
     let (answered, late) = (app.superops.add(usual()), app.superops.add(usual()));
     app.turn().await;
     app.wait(minutes(20)).await;
-    say(&app, &answered, TalkKind::TechnicianReply);
+    say(&app, &answered, EntryKind::TechnicianReply);
     app.wait(minutes(20)).await;
     app.wait(minutes(21)).await;
     let told = app.said();
     assert!(told.contains("over, first response was due"), "{told}");
     assert_eq!(only_alert(&mut app).await.ticket_id, late, "the other one was answered");
-    say(&app, &late, TalkKind::TechnicianReply);
+    say(&app, &late, EntryKind::TechnicianReply);
     app.wait(minutes(1)).await;
     assert_eq!(only_alert(&mut app).await.closing, Some("closed_late"), "also after it was due");
 }
@@ -376,7 +376,9 @@ async fn time_to_respond_is_up(answered: bool) -> TestApp {
     let id = app.superops.add(usual());
     if answered {
         let at = app.now() + minutes(990);
-        app.superops.patch(&id, |ticket| ticket.talks.push(Talk { at, kind: TalkKind::TechnicianReply, by: None }));
+        app.superops.patch(&id, |ticket| {
+            ticket.conversation.push(ConversationEntry { at, kind: EntryKind::TechnicianReply, by: None })
+        });
     }
     app.turn().await;
     app.wait(minutes(120)).await;

@@ -13,10 +13,10 @@ use proptest::sample::select;
 use superops_sla::config::holiday_file;
 use superops_sla::sla::calendar::{Calendar, CalendarSpec};
 use superops_sla::sla::clock::{Truth, Verdict, explain};
-use superops_sla::sla::desk::{Desk, DeskRules, Warn};
 use superops_sla::sla::history::History;
 use superops_sla::sla::infer::{Evidence, Reading, infer};
 use superops_sla::sla::policy::{Counts, Policy};
+use superops_sla::sla::tenant_rules::{RulesConfig, TenantRules, Warn};
 use superops_sla::ticket::watch::{Bounds, Change, ChangeKind, Watched, past};
 use superops_sla::ticket::{ClockKind, Directory, StatusWords, TenantId, Ticket};
 
@@ -131,7 +131,7 @@ fn acme() -> TenantId {
     TenantId::parse("acme").expect("a name")
 }
 
-fn desk(calendar: Calendar, resolution: TimeDelta) -> Desk {
+fn rules(calendar: Calendar, resolution: TimeDelta) -> TenantRules {
     let policy = Policy {
         tenant: None,
         sla: None,
@@ -143,7 +143,7 @@ fn desk(calendar: Calendar, resolution: TimeDelta) -> Desk {
         next_response: None,
         counts: Counts::Business,
     };
-    let rules = DeskRules {
+    let rules = RulesConfig {
         tenant: acme(),
         words: StatusWords::default(),
         site_hours: false,
@@ -153,7 +153,7 @@ fn desk(calendar: Calendar, resolution: TimeDelta) -> Desk {
         warn: Warn::default(),
         automation_answers: true,
     };
-    Desk::new(rules, &Directory::default())
+    TenantRules::new(rules, &Directory::default())
 }
 
 fn statuses() -> impl Strategy<Value = Option<String>> {
@@ -307,12 +307,12 @@ proptest! {
         }),
         minutes in 1_i64..10_000, later in 0_i64..100_000,
     ) {
-        let desk = desk(calendar, TimeDelta::minutes(minutes));
+        let rules = rules(calendar, TimeDelta::minutes(minutes));
         let watched = Watched { past: past(&changes), ..watched };
-        let history = History::tell(&watched, &changes, |status| desk.meaning_of(status));
+        let history = History::tell(&watched, &changes, |status| rules.meaning_of(status));
         let now = minute(watched.first_seen_at, later);
         for kind in ClockKind::ALL {
-            let Some(clock) = explain(&watched, &history, kind, &desk, Truth::Policy, now) else { continue };
+            let Some(clock) = explain(&watched, &history, kind, &rules, Truth::Policy, now) else { continue };
             let counted = clock.counted;
             prop_assert!(TimeDelta::zero() <= counted.least, "{:?}", counted);
             prop_assert!(counted.least <= counted.likely && counted.likely <= counted.most, "{:?}", counted);

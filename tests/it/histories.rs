@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestRunner};
 
 use crate::support::Dies;
-use model::{Answers, Deed};
+use model::{Action, Answers};
 use story::Story;
 
 /// What can happen next. A ticket or alert is named by a number, taken round those that there are.
@@ -27,9 +27,9 @@ enum Happening {
     Dispatch,
     EvaluateAndDispatch,
     SyncAndEvaluate,
-    Act { which: u8, deed: Deed },
-    ActAndEvaluate { which: u8, deed: Deed },
-    ActAndDispatch { which: u8, deed: Deed },
+    Act { which: u8, action: Action },
+    ActAndEvaluate { which: u8, action: Action },
+    ActAndDispatch { which: u8, action: Action },
     Touch { which: u8 },
     Answer { which: u8 },
     Close { which: u8 },
@@ -43,12 +43,12 @@ enum Happening {
     Kill { during: Dies, after: u16 },
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
-        3 => Just(Deed::Acknowledge),
-        2 => (5_i64..90).prop_map(|minutes| Deed::Snooze(chrono::TimeDelta::minutes(minutes))),
-        1 => Just(Deed::Resolve),
-        2 => Just(Deed::Escalate),
+        3 => Just(Action::Acknowledge),
+        2 => (5_i64..90).prop_map(|minutes| Action::Snooze(chrono::TimeDelta::minutes(minutes))),
+        1 => Just(Action::Resolve),
+        2 => Just(Action::Escalate),
     ]
 }
 
@@ -77,9 +77,9 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => Just(Happening::Dispatch),
         2 => Just(Happening::EvaluateAndDispatch),
         1 => Just(Happening::SyncAndEvaluate),
-        4 => (which(), deed()).prop_map(|(which, deed)| Happening::Act { which, deed }),
-        2 => (which(), deed()).prop_map(|(which, deed)| Happening::ActAndEvaluate { which, deed }),
-        2 => (which(), deed()).prop_map(|(which, deed)| Happening::ActAndDispatch { which, deed }),
+        4 => (which(), action()).prop_map(|(which, action)| Happening::Act { which, action }),
+        2 => (which(), action()).prop_map(|(which, action)| Happening::ActAndEvaluate { which, action }),
+        2 => (which(), action()).prop_map(|(which, action)| Happening::ActAndDispatch { which, action }),
         1 => which().prop_map(|which| Happening::Touch { which }),
         1 => which().prop_map(|which| Happening::Answer { which }),
         1 => which().prop_map(|which| Happening::Close { which }),

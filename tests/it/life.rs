@@ -6,10 +6,10 @@ use chrono::TimeDelta;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use superops_sla::alert::life::{Act, Actor, How, State};
-use superops_sla::alert::overlay::OverlayKind;
+use superops_sla::alert::suppression::SuppressionKind;
 use superops_sla::service::Scope;
 use superops_sla::service::alerts::{AlertQuery, AlertView};
-use superops_sla::service::overlays::OverlayOrder;
+use superops_sla::service::suppressions::SuppressionOrder;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::MailReply;
 use superops_sla::store::audit::Author;
@@ -239,24 +239,24 @@ fn author() -> Author {
     Author { who: "mia".to_owned(), origin: "a test".to_owned() }
 }
 
-async fn quiet(app: &mut TestApp, kind: OverlayKind, order: OverlayOrder) -> i64 {
+async fn quiet(app: &mut TestApp, kind: SuppressionKind, order: SuppressionOrder) -> i64 {
     let everything = order.client.is_none() && order.ticket.is_none() && order.technician.is_none();
-    let order = OverlayOrder { reason: "moving house".to_owned(), everything, ..order };
-    app.parts().service.add_overlay(&Scope::All, kind, order, author()).await.unwrap().unwrap().id
+    let order = SuppressionOrder { reason: "moving house".to_owned(), everything, ..order };
+    app.parts().service.add_suppression(&Scope::All, kind, order, author()).await.unwrap().unwrap().id
 }
 
 #[tokio::test]
 async fn a_silenced_alert_is_recorded_and_told_when_the_silence_ends() {
     let (mut app, _) = with_ticket("", NewTicket { resolution_due_in: Some(LENGTH), ..usual() }).await;
-    let silence = OverlayOrder {
+    let silence = SuppressionOrder {
         client: Some("globex corporation".to_owned()),
         length: Some("6h30m".to_owned()),
-        ..OverlayOrder::default()
+        ..SuppressionOrder::default()
     };
-    quiet(&mut app, OverlayKind::Silence, silence).await;
+    quiet(&mut app, SuppressionKind::Silence, silence).await;
     app.wait(WARNED).await;
     let alert = only_alert(&mut app).await;
-    assert_eq!((alert.state, alert.overlays.len(), alert.notifications.len()), (State::Open, 1, 0));
+    assert_eq!((alert.state, alert.suppressions.len(), alert.notifications.len()), (State::Open, 1, 0));
     assert_eq!(said_in(&mut app, 29).await, "");
     insta::assert_snapshot!(said_in(&mut app, 1).await, @"email mateo.alvarez@example.com: At risk: 1 h 30 min left, resolution due 17:00 UTC");
 }
@@ -264,10 +264,11 @@ async fn a_silenced_alert_is_recorded_and_told_when_the_silence_ends() {
 #[tokio::test]
 async fn a_maintenance_window_holds_the_steps_and_only_the_present_one_is_run_after_it() {
     let (mut app, id) = warned().await;
-    let window = OverlayOrder { ticket: Some(id.clone()), length: Some("50m".to_owned()), ..OverlayOrder::default() };
-    let number = quiet(&mut app, OverlayKind::Maintenance, window).await;
+    let window =
+        SuppressionOrder { ticket: Some(id.clone()), length: Some("50m".to_owned()), ..SuppressionOrder::default() };
+    let number = quiet(&mut app, SuppressionKind::Maintenance, window).await;
     assert_eq!(said_in(&mut app, 40).await, "");
-    let ended = app.parts().service.end_overlay(&Scope::All, OverlayKind::Maintenance, number, author()).await;
+    let ended = app.parts().service.end_suppression(&Scope::All, SuppressionKind::Maintenance, number, author()).await;
     assert!(ended.unwrap(), "by hand, before its time");
     app.settle().await;
     assert!(!app.said().contains("dana") && app.outbox().await.len() == 2, "the third step, once; the second is past");
@@ -279,11 +280,11 @@ async fn what_waited_to_be_said_when_a_silence_began_waits_until_it_ends() {
     app.clock.advance(WARNED);
     app.mail.reply(MailReply::TryLater);
     app.turn().await;
-    let silence = OverlayOrder { length: Some("10m".to_owned()), ..OverlayOrder::default() };
-    let number = quiet(&mut app, OverlayKind::Silence, silence).await;
+    let silence = SuppressionOrder { length: Some("10m".to_owned()), ..SuppressionOrder::default() };
+    let number = quiet(&mut app, SuppressionKind::Silence, silence).await;
     app.mail.reply(MailReply::Accept);
     assert_eq!(said_in(&mut app, 5).await, "");
-    app.parts().service.end_overlay(&Scope::All, OverlayKind::Silence, number, author()).await.unwrap();
+    app.parts().service.end_suppression(&Scope::All, SuppressionKind::Silence, number, author()).await.unwrap();
     app.settle().await;
     assert!(app.said().contains("mateo.alvarez"));
 }
@@ -291,8 +292,8 @@ async fn what_waited_to_be_said_when_a_silence_began_waits_until_it_ends() {
 #[tokio::test]
 async fn what_is_over_when_the_silence_ends_is_told_to_nobody() {
     let (mut app, id) = with_ticket("", NewTicket { resolution_due_in: Some(LENGTH), ..usual() }).await;
-    let silence = OverlayOrder { length: Some("7h".to_owned()), ..OverlayOrder::default() };
-    quiet(&mut app, OverlayKind::Silence, silence).await;
+    let silence = SuppressionOrder { length: Some("7h".to_owned()), ..SuppressionOrder::default() };
+    quiet(&mut app, SuppressionKind::Silence, silence).await;
     app.wait(WARNED).await;
     app.superops.change_status(&id, "Resolved");
     assert_eq!(said_in(&mut app, 90).await, "");

@@ -5,7 +5,7 @@ use serde_json::json;
 use superops_sla::alert::life::State;
 use superops_sla::service::Scope;
 use superops_sla::service::alerts::{AlertPage, AlertQuery};
-use superops_sla::simulator::receivers::{Caught, CaughtKind, Fate, Reports, SmsReply};
+use superops_sla::simulator::receivers::{Caught, CaughtKind, DeliveryOutcome, Reports, SmsReply};
 use superops_sla::store::tokens::Role;
 
 use crate::life::{call, served};
@@ -39,7 +39,7 @@ async fn marked(code: u32, by_report: bool) -> TestApp {
     app.parts().syncs.pop();
     app.serve().await;
     if by_report {
-        app.sms.carrier(Fate::Undelivered(code), Reports::InOrder);
+        app.sms.carrier(DeliveryOutcome::Undelivered(code), Reports::InOrder);
     } else {
         app.sms.reply(SmsReply::Code(code));
     }
@@ -48,7 +48,7 @@ async fn marked(code: u32, by_report: bool) -> TestApp {
     app.settle().await;
     assert_eq!(app.heard().last().map(|one| one.kind), Some(CaughtKind::Email), "{code}");
     app.sms.reply(SmsReply::Accept);
-    app.sms.carrier(Fate::Delivered, Reports::InOrder);
+    app.sms.carrier(DeliveryOutcome::Delivered, Reports::InOrder);
     app
 }
 

@@ -86,7 +86,7 @@ async fn a_likely_breach_is_told_once_with_what_to_do_and_rises_to_a_warning() {
 #[tokio::test]
 async fn half_of_the_budget_is_spent_in_the_morning_and_a_restart_does_not_renew_it() {
     let mut app = desk("[alerts]\npredict_per_day = 4\n", 6, 2).await;
-    // Each is told to its owner; the rungs after that come later.
+    // Each is told to its owner; the steps after that come later.
     assert_eq!(foresee(&mut app).await.len(), 2);
     app.restart().await;
     assert_eq!(foresee(&mut app).await.len(), 0);

@@ -301,7 +301,7 @@ impl TestApp {
     /// One look at the watch itself.
     pub async fn look_after(&mut self) {
         let now = self.now();
-        self.parts().vigil.turn(now).await.unwrap();
+        self.parts().self_monitoring.turn(now).await.unwrap();
     }
 
     /// Asks about text messages that stay silent.

@@ -9,11 +9,11 @@ use superops_sla::alert::Stage;
 use superops_sla::alert::escalation::ChannelKind;
 use superops_sla::alert::life::{Act, Actor, How, State};
 use superops_sla::alert::noise::Rules;
-use superops_sla::alert::overlay::OverlayKind;
+use superops_sla::alert::suppression::SuppressionKind;
 use superops_sla::dispatch::Dispatch;
 use superops_sla::notify::{Body, Message, Notifier, Receipt, SendError};
 use superops_sla::service::Scope;
-use superops_sla::service::overlays::OverlayOrder;
+use superops_sla::service::suppressions::SuppressionOrder;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::MailReply;
 use superops_sla::store::Store;
@@ -259,15 +259,15 @@ fn reassign(app: &TestApp, id: &str, technician: Option<&str>) {
 /// Asks for quiet about `ticket`; gives the number of the order.
 async fn quiet(app: &mut TestApp, ticket: &str, length: &str) -> i64 {
     let (ticket, length) = (Some(ticket.to_owned()), Some(length.to_owned()));
-    let order = OverlayOrder {
+    let order = SuppressionOrder {
         everything: ticket.is_none(),
         ticket,
         length,
         reason: "noise".to_owned(),
-        ..OverlayOrder::default()
+        ..SuppressionOrder::default()
     };
     let author = Author { who: "mia".to_owned(), origin: "a test".to_owned() };
-    app.parts().service.add_overlay(&Scope::All, OverlayKind::Silence, order, author).await.unwrap().unwrap().id
+    app.parts().service.add_suppression(&Scope::All, SuppressionKind::Silence, order, author).await.unwrap().unwrap().id
 }
 
 /// To whom something was sent since last asked, in order, each with the way.
@@ -455,7 +455,7 @@ async fn what_two_silences_cover_stays_covered_when_one_of_them_ends() {
     app.mail.reply(MailReply::Accept);
     app.settle().await;
     let author = Author { who: "mia".to_owned(), origin: "a test".to_owned() };
-    assert!(app.parts().service.end_overlay(&Scope::All, OverlayKind::Silence, first, author).await.unwrap());
+    assert!(app.parts().service.end_suppression(&Scope::All, SuppressionKind::Silence, first, author).await.unwrap());
     app.settle().await;
     for _ in 0..59 {
         app.wait(minutes(1)).await;
@@ -599,7 +599,7 @@ async fn what_is_wrong_with_one_tenant_keeps_no_other_waiting() {
     let keys: Vec<_> = app.outbox().await.into_iter().map(|row| row.leased.notification.alert_key).collect();
     assert!(!keys.is_empty() && keys.iter().all(|key| key.starts_with("beta:")), "{keys:?}");
     let now = app.now();
-    app.parts().vigil.turn(now).await.unwrap_err();
+    app.parts().self_monitoring.turn(now).await.unwrap_err();
     tamper(&app, "DELETE FROM silences").await;
     app.settle().await;
     assert!(app.outbox().await.iter().any(|row| row.leased.notification.alert_key.starts_with("acme:")));

@@ -38,11 +38,11 @@ fn past<'a>(sent: &'a [DateTime<Utc>], rules: &'a Rules) -> Past<'a> {
 
 /// What becomes of rows that wait by text message: a letter each.
 fn told(rows: &[Waiting<'_>], past: &Past<'_>, rules: &Rules, now: DateTime<Utc>) -> String {
-    let letter = |fate| match fate {
-        Fate::Alone => 'a',
-        Fate::Together => 't',
-        Fate::Hold { .. } => 'h',
-        Fate::OtherChannel => 'o',
+    let letter = |disposition| match disposition {
+        Disposition::Alone => 'a',
+        Disposition::Together => 't',
+        Disposition::Hold { .. } => 'h',
+        Disposition::OtherChannel => 'o',
     };
     shape(rows, ChannelKind::Sms, past, rules, now).into_iter().map(letter).collect()
 }
@@ -91,9 +91,10 @@ fn a_cap_holds_until_the_moment_it_opens_again() {
         ("a clock that was set back leaves sends that count for nothing", vec![90], 10, None),
     ];
     for (name, sent, now, expected) in cases {
-        let fate = shape(&[row(Stage::Breached)], ChannelKind::Sms, &past(&minutes(&sent), &rules), &rules, at(now));
-        let expected = expected.map_or(Fate::Alone, |until| Fate::Hold { until, by: HeldBy::Cap });
-        assert_eq!(fate, [expected], "{name}");
+        let disposition =
+            shape(&[row(Stage::Breached)], ChannelKind::Sms, &past(&minutes(&sent), &rules), &rules, at(now));
+        let expected = expected.map_or(Disposition::Alone, |until| Disposition::Hold { until, by: HeldBy::Cap });
+        assert_eq!(disposition, [expected], "{name}");
     }
 }
 
@@ -111,8 +112,8 @@ fn over_the_budget_another_channel_says_it_or_it_waits() {
     let spent =
         Past { sent: &[], caps: &[], budget: Some(Budget { left: 0, opens_at: at(600) }), heard: Heard::default() };
     let elsewhere = Waiting { has_fallback: true, ..row(WARNING) };
-    let fates = shape(&[elsewhere, row(WARNING)], ChannelKind::Sms, &spent, &rules, at(0));
-    assert_eq!(fates, [Fate::OtherChannel, Fate::Hold { until: at(600), by: HeldBy::Budget }]);
+    let dispositions = shape(&[elsewhere, row(WARNING)], ChannelKind::Sms, &spent, &rules, at(0));
+    assert_eq!(dispositions, [Disposition::OtherChannel, Disposition::Hold { until: at(600), by: HeldBy::Budget }]);
 }
 
 #[test]
@@ -205,18 +206,18 @@ fn play(arrivals: &[(i64, bool, bool)], rules: &Rules) -> (Vec<DateTime<Utc>>, u
                 ..self::row(WARNING)
             })
             .collect();
-        let fates = shape(&waiting, ChannelKind::Sms, &past(&sent, rules), rules, now);
+        let dispositions = shape(&waiting, ChannelKind::Sms, &past(&sent, rules), rules, now);
         let mut together = 0;
-        for (row, fate) in due.into_iter().zip(fates) {
-            match fate {
-                Fate::Alone => sent.push(now),
-                Fate::Together => together += 1,
-                Fate::Hold { until, .. } => {
+        for (row, disposition) in due.into_iter().zip(dispositions) {
+            match disposition {
+                Disposition::Alone => sent.push(now),
+                Disposition::Together => together += 1,
+                Disposition::Hold { until, .. } => {
                     assert!(until > now, "a row that is held is held until later");
                     rows.push(Held { due: until, was_held: true, ..row });
                     continue;
                 }
-                Fate::OtherChannel => panic!("there is no other"),
+                Disposition::OtherChannel => panic!("there is no other"),
             }
             said += 1;
         }
@@ -264,8 +265,8 @@ fn having_heard(today: u32) -> Past<'static> {
 /// When a row that is alone leaves, in minutes; none: at once.
 fn leaves(row: Waiting<'_>, today: u32) -> Option<i64> {
     match shape(&[row], ChannelKind::Email, &having_heard(today), &Rules::default(), at(0))[..] {
-        [Fate::Hold { until, by: HeldBy::Pace }] => Some((until - at(0)).num_minutes()),
-        [Fate::Alone] => None,
+        [Disposition::Hold { until, by: HeldBy::Pace }] => Some((until - at(0)).num_minutes()),
+        [Disposition::Alone] => None,
         ref other => panic!("{other:?}"),
     }
 }
@@ -305,12 +306,17 @@ fn the_less_pressing_it_is_and_the_more_was_said_today_the_longer_it_waits() {
 fn what_waits_for_company_leaves_with_the_first_that_does_not() {
     let breach = Waiting { kind: Kind::Alert(Stage::Breached), ..calm() };
     let good = Waiting { kind: Kind::Recovery, ..calm() };
-    let fates = |rows: &[Waiting<'_>]| shape(rows, ChannelKind::Email, &having_heard(1), &Rules::default(), at(0));
-    assert_eq!(fates(&[calm(), breach, good]), [Fate::Together; 3]);
-    assert!(fates(&[calm(), good]).iter().all(|fate| matches!(fate, Fate::Hold { by: HeldBy::Pace, .. })));
+    let dispositions =
+        |rows: &[Waiting<'_>]| shape(rows, ChannelKind::Email, &having_heard(1), &Rules::default(), at(0));
+    assert_eq!(dispositions(&[calm(), breach, good]), [Disposition::Together; 3]);
+    assert!(
+        dispositions(&[calm(), good])
+            .iter()
+            .all(|disposition| matches!(disposition, Disposition::Hold { by: HeldBy::Pace, .. }))
+    );
     let digest = Waiting { kind: Kind::Digest, ..calm() };
     assert!(
-        matches!(fates(&[calm(), digest])[..], [Fate::Hold { .. }, Fate::Alone]),
+        matches!(dispositions(&[calm(), digest])[..], [Disposition::Hold { .. }, Disposition::Alone]),
         "a digest is a message of its own"
     );
 }
@@ -322,16 +328,16 @@ fn at_night_only_an_urgent_breach_is_texted() {
     // It is eight in the evening in London, and eleven at night in Moscow.
     let moscow = Some(Tz::Europe__Moscow);
     let cases = [
-        ("by day", breach, ChannelKind::Sms, Fate::Alone),
+        ("by day", breach, ChannelKind::Sms, Disposition::Alone),
         (
             "by night",
             Waiting { zone: moscow, ..breach },
             ChannelKind::Sms,
-            Fate::Hold { until: at(480), by: HeldBy::Night },
+            Disposition::Hold { until: at(480), by: HeldBy::Night },
         ),
-        ("by night, urgent", Waiting { zone: moscow, ..urgent }, ChannelKind::Sms, Fate::Alone),
-        ("by night, by email", Waiting { zone: moscow, ..breach }, ChannelKind::Email, Fate::Alone),
-        ("nobody knows where", Waiting { zone: None, ..breach }, ChannelKind::Sms, Fate::Alone),
+        ("by night, urgent", Waiting { zone: moscow, ..urgent }, ChannelKind::Sms, Disposition::Alone),
+        ("by night, by email", Waiting { zone: moscow, ..breach }, ChannelKind::Email, Disposition::Alone),
+        ("nobody knows where", Waiting { zone: None, ..breach }, ChannelKind::Sms, Disposition::Alone),
     ];
     for (name, row, channel, expected) in cases {
         let past = Past { sent: &[], caps: &[], budget: None, heard: Heard::default() };

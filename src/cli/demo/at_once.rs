@@ -122,7 +122,7 @@ async fn turn(parts: &mut Parts, clock: &ManualClock, foresee: bool) -> anyhow::
     for write_back in &mut parts.write_backs {
         write_back.turn().await?;
     }
-    parts.vigil.turn(now).await?;
+    parts.self_monitoring.turn(now).await?;
     Ok(next)
 }
 

@@ -88,16 +88,16 @@ impl Desk {
         bear: impl FnOnce(&mut Self, &mut World) -> usize,
         wanted: impl Fn(&SimTicket) -> bool,
     ) -> bool {
-        let others = std::mem::take(&mut self.agenda);
+        let others = std::mem::take(&mut self.schedule);
         let index = bear(self, world);
         self.catch_up(world, now);
         let ticket = world.ticket(index);
         let stays = !ticket.deleted && wanted(ticket);
         if !stays {
             world.forget_last();
-            self.agenda.clear();
+            self.schedule.clear();
         }
-        self.agenda.extend(others);
+        self.schedule.extend(others);
         stays
     }
 

@@ -13,7 +13,7 @@ use crate::notify::sms::signature;
 
 /// What the carrier does with messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fate {
+pub enum DeliveryOutcome {
     #[default]
     Delivered,
     /// With one of Twilio's codes, such as 30003 for a phone that is switched off.
@@ -59,7 +59,7 @@ impl Caller {
     }
 }
 
-impl Fate {
+impl DeliveryOutcome {
     fn steps(self) -> [&'static str; 3] {
         match self {
             Self::Delivered => ["sending", "sent", "delivered"],
@@ -88,9 +88,9 @@ impl Reports {
 
 impl SmsCatcher {
     /// From now on the carrier does this with messages, and it is reported like that.
-    pub fn carrier(&self, fate: Fate, reports: Reports) {
+    pub fn carrier(&self, outcome: DeliveryOutcome, reports: Reports) {
         let mut sent = self.shared.sent();
-        (sent.fate, sent.reports) = (fate, reports);
+        (sent.outcome, sent.reports) = (outcome, reports);
     }
 
     /// Calls the product by way of `caller` from now on.
@@ -124,21 +124,21 @@ impl SmsCatcher {
     /// Gives each message that waits its fate; what there is to report.
     fn settle_all(&self) -> (Option<Caller>, Vec<(String, Fields)>) {
         let mut sent = self.shared.sent();
-        let (fate, reports) = (sent.fate, sent.reports);
+        let (outcome, reports) = (sent.outcome, sent.reports);
         let waiting = sent.messages.iter_mut().filter(|kept| kept.waits());
-        let calls = waiting.flat_map(|kept| settle(kept, fate, reports)).collect();
+        let calls = waiting.flat_map(|kept| settle(kept, outcome, reports)).collect();
         (sent.caller.clone(), calls)
     }
 }
 
-fn settle(kept: &mut Kept, fate: Fate, reports: Reports) -> Vec<(String, Fields)> {
-    kept.message["status"] = json!(fate.steps()[2]);
-    kept.message["error_code"] = fate.code().map_or(Value::Null, |code| json!(code));
+fn settle(kept: &mut Kept, outcome: DeliveryOutcome, reports: Reports) -> Vec<(String, Fields)> {
+    kept.message["status"] = json!(outcome.steps()[2]);
+    kept.message["error_code"] = outcome.code().map_or(Value::Null, |code| json!(code));
     let Some(url) = kept.callback.clone() else { return Vec::new() };
-    reports.of(fate.steps()).into_iter().map(|step| (url.clone(), form(&kept.message, step, fate))).collect()
+    reports.of(outcome.steps()).into_iter().map(|step| (url.clone(), form(&kept.message, step, outcome))).collect()
 }
 
-fn form(message: &Value, status: &str, fate: Fate) -> Fields {
+fn form(message: &Value, status: &str, outcome: DeliveryOutcome) -> Fields {
     let text = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
     let mut form = vec![
         ("MessageSid".to_owned(), text("sid")),
@@ -149,7 +149,7 @@ fn form(message: &Value, status: &str, fate: Fate) -> Fields {
         ("MessageStatus".to_owned(), status.to_owned()),
         ("SmsStatus".to_owned(), status.to_owned()),
     ];
-    if let (Some(code), "undelivered") = (fate.code(), status) {
+    if let (Some(code), "undelivered") = (outcome.code(), status) {
         form.push(("ErrorCode".to_owned(), code.to_string()));
     }
     form

@@ -17,7 +17,7 @@ use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use serde_json::{Value, json};
 
 use super::calls::{self, Calls};
-use super::{Caller, Caught, CaughtKind, CaughtList, Fate, Reports};
+use super::{Caller, Caught, CaughtKind, CaughtList, DeliveryOutcome, Reports};
 use crate::clock::SharedClock;
 use crate::simulator::{Served, serve};
 
@@ -55,7 +55,7 @@ pub(super) struct Sent {
     reply: SmsReply,
     count: u64,
     pub messages: VecDeque<Kept>,
-    pub fate: Fate,
+    pub outcome: DeliveryOutcome,
     pub reports: Reports,
     pub caller: Option<Caller>,
 }

@@ -1,10 +1,10 @@
-//! When a clock ran and when it stood still, by one reading of the ticket's story.
+//! When a clock ran and when it stood still, by one reading of the ticket's history.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Stop;
 use crate::sla::calendar::Calendar;
-use crate::sla::history::{Reading, Stall, Story};
+use crate::sla::history::{Pause, Reading, StatusHistory};
 use crate::ticket::ClockKind;
 
 /// The first moment after a due time is this much later.
@@ -24,12 +24,12 @@ pub struct Course {
     start: DateTime<Utc>,
     /// When it stopped; none: it has not.
     stopped: Option<DateTime<Utc>>,
-    stalls: Vec<Stall>,
+    pauses: Vec<Pause>,
 }
 
 impl Course {
     pub fn new<S>(
-        story: &Story<'_, S>,
+        statuses: &StatusHistory<'_, S>,
         kind: ClockKind,
         start: DateTime<Utc>,
         stop: Option<Stop>,
@@ -37,13 +37,13 @@ impl Course {
     ) -> Self {
         let at = |stop: Stop| if reading == Reading::Most { stop.at.earliest } else { stop.at.latest };
         let stopped = stop.map(|stop| at(stop).max(start));
-        let mut stalls = story.stalls(kind, reading);
-        stalls.retain(|stall| stopped.is_none_or(|until| stall.from < until));
-        Self { start, stopped, stalls }
+        let mut pauses = statuses.pauses(kind, reading);
+        pauses.retain(|pause| stopped.is_none_or(|until| pause.from < until));
+        Self { start, stopped, pauses }
     }
 
     pub fn phase(&self) -> Phase {
-        let waits = self.stalls.last().is_some_and(|stall| stall.to.is_none());
+        let waits = self.pauses.last().is_some_and(|pause| pause.to.is_none());
         match self.stopped {
             Some(_) => Phase::Stopped,
             None if waits => Phase::Paused,
@@ -53,14 +53,14 @@ impl Course {
 
     /// The last moment at which something became of it: it stopped, stood still, or ran on.
     pub fn since(&self) -> DateTime<Utc> {
-        let last = self.stalls.last().map(|stall| stall.to.unwrap_or(stall.from));
+        let last = self.pauses.last().map(|pause| pause.to.unwrap_or(pause.from));
         self.stopped.or(last).map_or(self.start, |at| at.max(self.start))
     }
 
     /// The stretches in which the clock runs, the last without an end unless it stands still.
     fn runs(&self) -> impl Iterator<Item = (DateTime<Utc>, Option<DateTime<Utc>>)> + '_ {
-        let begins = [Some(self.start)].into_iter().chain(self.stalls.iter().map(|stall| stall.to));
-        let ends = self.stalls.iter().map(|stall| Some(stall.from)).chain([None]);
+        let begins = [Some(self.start)].into_iter().chain(self.pauses.iter().map(|pause| pause.to));
+        let ends = self.pauses.iter().map(|pause| Some(pause.from)).chain([None]);
         begins.zip(ends).filter_map(|(from, to)| from.map(|from| (from.max(self.start), to)))
     }
 
@@ -94,7 +94,7 @@ impl Course {
 
     /// The same without the pause or closing that lasts.
     pub fn running_on(mut self) -> Self {
-        self.stalls.retain(|stall| stall.to.is_some());
+        self.pauses.retain(|pause| pause.to.is_some());
         self
     }
 }

@@ -10,10 +10,10 @@ use super::course::Course;
 use super::told::{Question, Truth};
 use super::{Basis, ClockState};
 use crate::sla::calendar::Calendar;
-use crate::sla::desk::Desk;
 use crate::sla::history::{History, Reading, Retarget};
 use crate::sla::policy::Policy;
-use crate::ticket::by_hand::Override;
+use crate::sla::tenant_rules::TenantRules;
+use crate::ticket::manual_override::ManualOverride;
 use crate::ticket::watch::{Bounds, ChangeKind, Watched};
 use crate::ticket::{ClockKind, Named, RefId, Ticket};
 
@@ -52,7 +52,7 @@ pub struct Explained<'a> {
     pub policy: Option<&'a Policy>,
     pub calendar: &'a Calendar,
     pub start: DateTime<Utc>,
-    /// The moment up to which its story goes: the present, or when it stopped.
+    /// The moment up to which its history goes: the present, or when it stopped.
     pub until: DateTime<Utc>,
     /// Active working time that is allowed.
     pub target: TimeDelta,
@@ -65,20 +65,20 @@ pub struct Explained<'a> {
     /// What each change of priority, SLA or client did to a policy's target, oldest first.
     pub target_changes: Vec<TargetChange>,
     /// What a person decided about it.
-    pub decided: Option<Override>,
+    pub decided: Option<ManualOverride>,
 }
 
-/// Explains clock `kind` of `watched`, whose story is `history`, at `now`; none where its beginning or its target is unknown.
+/// Explains clock `kind` of `watched`, whose history is `history`, at `now`; none where its beginning or its target is unknown.
 pub fn explain<'a>(
     watched: &Watched,
     history: &History,
     kind: ClockKind,
-    desk: &'a Desk,
+    rules: &'a TenantRules,
     truth: Truth,
     now: DateTime<Utc>,
 ) -> Option<Explained<'a>> {
-    let terms = desk.terms(&watched.ticket);
-    let question = Question { watched, story: history.course(), terms, desk, truth };
+    let terms = rules.terms(&watched.ticket);
+    let question = Question { watched, statuses: history.status_history(), terms, rules, truth };
     let start = watched.start(kind)?;
     let read = |reading| Read::new(&question, start, kind, reading, now);
     // With the least standing still, most time is counted.
@@ -96,7 +96,7 @@ pub fn explain<'a>(
         breached,
         due_bounds: due_bounds([&most, &likely, &least]),
         breached_between: breached_between(breached, &most, &least),
-        target_changes: target_changes(&likely, kind, history, &watched.ticket, desk),
+        target_changes: target_changes(&likely, kind, history, &watched.ticket, rules),
         decided: watched.decided(kind).cloned(),
         state: likely.state,
     };
@@ -104,8 +104,8 @@ pub fn explain<'a>(
 }
 
 /// Why there is no clock by the policy, if there is none.
-pub fn why_not_by_policy(watched: &Watched, kind: ClockKind, desk: &Desk) -> Option<&'static str> {
-    let Some(policy) = desk.policy(&watched.ticket) else { return Some("no policy is configured for this ticket") };
+pub fn why_not_by_policy(watched: &Watched, kind: ClockKind, rules: &TenantRules) -> Option<&'static str> {
+    let Some(policy) = rules.policy(&watched.ticket) else { return Some("no policy is configured for this ticket") };
     if policy.target(kind).is_none() {
         return Some("the policy for this ticket sets no target for this clock");
     }
@@ -135,9 +135,9 @@ impl<'a> Read<'a> {
         reading: Reading,
         now: DateTime<Utc>,
     ) -> Option<Self> {
-        let state = question.told(kind, reading).at(&question.watched.ticket, question.desk, now);
+        let state = question.told(kind, reading).at(&question.watched.ticket, question.rules, now);
         let (until, used, target) = (state.until?, state.used?, state.total?);
-        let course = Course::new(&question.story, kind, start, state.stop, reading);
+        let course = Course::new(&question.statuses, kind, start, state.stop, reading);
         Some(Self { course, calendar: state.hours?.calendar, start, until, used, target, state })
     }
 
@@ -180,7 +180,7 @@ fn target_changes(
     kind: ClockKind,
     history: &History,
     ticket: &Ticket,
-    desk: &Desk,
+    rules: &TenantRules,
 ) -> Vec<TargetChange> {
     if read.state.basis != Some(Basis::Policy) {
         return Vec::new();
@@ -189,7 +189,7 @@ fn target_changes(
     let mut changes = Vec::new();
     for change in history.retargets.iter().rev() {
         let before = undone(&after, change);
-        changes.extend(target_change(read, kind, change, (&before, &after), desk));
+        changes.extend(target_change(read, kind, change, (&before, &after), rules));
         after = before;
     }
     changes.reverse();
@@ -201,10 +201,10 @@ fn target_change(
     kind: ClockKind,
     change: &Retarget,
     (before, after): (&Ticket, &Ticket),
-    desk: &Desk,
+    rules: &TenantRules,
 ) -> Option<TargetChange> {
     let of = |ticket: &Ticket| {
-        let terms = desk.terms(ticket);
+        let terms = rules.terms(ticket);
         let target = terms.policy?.target(kind)?;
         Some((target, terms.hours_of(terms.hours_promised()).0.calendar))
     };

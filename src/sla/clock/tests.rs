@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::sla::calendar::{Calendar, CalendarSpec};
-use crate::sla::desk::{DeskRules, Warn};
 use crate::sla::policy::{Counts, Policy};
+use crate::sla::tenant_rules::{RulesConfig, Warn};
 use crate::ticket::Ticket;
 use crate::ticket::tests::sample;
 use crate::ticket::watch::Bounds;
@@ -48,8 +48,8 @@ fn office() -> Arc<Calendar> {
     Arc::new(Calendar::compile(spec).unwrap())
 }
 
-fn desk_with(msp: Option<Arc<Calendar>>, policies: Vec<Policy>, warn: Warn) -> Desk {
-    let rules = DeskRules {
+fn rules_with(msp: Option<Arc<Calendar>>, policies: Vec<Policy>, warn: Warn) -> TenantRules {
+    let rules = RulesConfig {
         tenant: TenantId::parse("acme").unwrap(),
         words: StatusWords::default(),
         site_hours: false,
@@ -59,16 +59,16 @@ fn desk_with(msp: Option<Arc<Calendar>>, policies: Vec<Policy>, warn: Warn) -> D
         warn,
         automation_answers: true,
     };
-    Desk::new(rules, &Directory::default())
+    TenantRules::new(rules, &Directory::default())
 }
 
 /// Warns when three quarters of the time have passed.
-fn desk() -> Desk {
-    desk_with(None, Vec::new(), Warn { at: vec![0.75], left: Vec::new() })
+fn rules() -> TenantRules {
+    rules_with(None, Vec::new(), Warn { at: vec![0.75], left: Vec::new() })
 }
 
 fn standing(watched: &Watched, minute: i64) -> Standing {
-    assess(watched, ClockKind::Resolution, &desk(), at(minute)).standing
+    assess(watched, ClockKind::Resolution, &rules(), at(minute)).standing
 }
 
 fn with(change: impl FnOnce(&mut Watched)) -> Watched {
@@ -126,17 +126,17 @@ fn a_pause_leaves_the_first_response_running() {
         w.ticket.status = Some("On Hold".into());
         w.ticket.first_response.due = Some(at(30));
     });
-    let desk = desk();
-    let clock = assess(&watched, ClockKind::FirstResponse, &desk, at(31));
+    let rules = rules();
+    let clock = assess(&watched, ClockKind::FirstResponse, &rules, at(31));
     assert_eq!(clock.standing, Standing::Breached { over: mins(1) });
     assert!(clock.running);
 }
 
 #[test]
 fn what_superops_flags_is_breached_whatever_its_due_time() {
-    let desk = desk();
+    let rules = rules();
     let clock_of = |watched: &Watched| {
-        let clock = assess(watched, ClockKind::Resolution, &desk, at(10));
+        let clock = assess(watched, ClockKind::Resolution, &rules, at(10));
         (clock.breached, clock.doubts.has(Doubt::FlaggedThoughDueAhead))
     };
     assert_eq!(clock_of(&with(|w| w.ticket.resolution.breached = Some(true))), (true, true), "still running");
@@ -162,9 +162,9 @@ fn missing_and_impossible_data_says_why() {
         (with(|w| w.ticket.resolution.met_at = Some(at(-5))), Standing::Met, Doubt::MetBeforeCreated),
         (with(|w| w.ticket.status = Some("Closed".into())), Standing::Met, Doubt::ClosingTimeUnknown),
     ];
-    let desk = desk();
+    let rules = rules();
     for (watched, expected, doubt) in cases {
-        let clock = assess(&watched, ClockKind::Resolution, &desk, at(50));
+        let clock = assess(&watched, ClockKind::Resolution, &rules, at(50));
         assert_eq!(clock.standing, expected, "{doubt:?}");
         assert!(clock.doubts.has(doubt), "{doubt:?} is not among {:?}", clock.doubts.iter().collect::<Vec<_>>());
     }
@@ -173,7 +173,7 @@ fn missing_and_impossible_data_says_why() {
 #[test]
 fn a_clock_of_which_something_is_unknown_is_unknown() {
     let policy = Policy { resolution: Some(mins(60)), ..crate::sla::tests::policy(Counts::Calendar) };
-    let desk = desk_with(None, vec![policy], Warn::default());
+    let rules = rules_with(None, vec![policy], Warn::default());
     let cases = [
         (Unknown::Status, true, true),
         (Unknown::Resolution, true, true),
@@ -187,7 +187,7 @@ fn a_clock_of_which_something_is_unknown_is_unknown() {
                 w.ticket.resolution.due = due;
                 w.ticket.unknown = vec![unknown];
             });
-            let clock = assess(&watched, ClockKind::Resolution, &desk, at(90));
+            let clock = assess(&watched, ClockKind::Resolution, &rules, at(90));
             assert_eq!(
                 (clock.standing == Standing::Unknown, clock.doubts.has(Doubt::Unread)),
                 (expected, expected),
@@ -211,8 +211,8 @@ fn warnings_come_while_somebody_is_there() {
         w.ticket.created_at = Some(friday);
         w.ticket.resolution.due = Some(at(30));
     });
-    let desk = desk_with(Some(office()), Vec::new(), Warn { at: vec![0.75], left: vec![mins(90)] });
-    let clock = assess(&watched, ClockKind::Resolution, &desk, friday);
+    let rules = rules_with(Some(office()), Vec::new(), Warn { at: vec![0.75], left: vec![mins(90)] });
+    let clock = assess(&watched, ClockKind::Resolution, &rules, friday);
     assert_eq!(clock.total, Some(mins(240)), "210 minutes on Friday and 30 on Monday");
     let friday_afternoon = "2026-11-20T16:30:00Z".parse().unwrap();
     assert_eq!(clock.at_risk_from, Some(friday_afternoon), "90 working minutes before it is due");
@@ -222,8 +222,8 @@ fn warnings_come_while_somebody_is_there() {
 fn a_target_that_lands_on_closing_time_is_not_missed_overnight() {
     let closing = at(510);
     let watched = with(|w| w.ticket.resolution.due = Some(closing));
-    let desk = desk_with(Some(office()), Vec::new(), Warn::default());
-    let standing = |at| assess(&watched, ClockKind::Resolution, &desk, at).standing;
+    let rules = rules_with(Some(office()), Vec::new(), Warn::default());
+    let standing = |at| assess(&watched, ClockKind::Resolution, &rules, at).standing;
     let next_opening = at(24 * 60);
     assert_eq!(standing(closing + TimeDelta::hours(5)), Standing::OnTrack { left: mins(0) });
     assert_eq!(standing(next_opening), Standing::OnTrack { left: mins(0) });
@@ -234,8 +234,8 @@ fn a_target_that_lands_on_closing_time_is_not_missed_overnight() {
 fn a_due_time_in_closed_hours_was_counted_round_the_clock() {
     let saturday = "2026-11-28T12:00:00Z".parse::<DateTime<Utc>>().unwrap();
     let watched = with(|w| w.ticket.resolution.due = Some(saturday));
-    let desk = desk_with(Some(office()), Vec::new(), Warn::default());
-    let clock = assess(&watched, ClockKind::Resolution, &desk, saturday - mins(10));
+    let rules = rules_with(Some(office()), Vec::new(), Warn::default());
+    let clock = assess(&watched, ClockKind::Resolution, &rules, saturday - mins(10));
     assert_eq!(clock.left, Some(mins(10)));
     assert_eq!(clock.hours.unwrap().to_string(), "counted round the clock, since it is due in closed hours of office");
 }
@@ -254,8 +254,8 @@ fn without_a_reported_due_time_a_configured_policy_says_it() {
         counts: Counts::Business,
     };
     let watched = with(|w| w.ticket.resolution.due = None);
-    let desk = desk_with(Some(office()), vec![policy], Warn::default());
-    let clock = assess(&watched, ClockKind::Resolution, &desk, at(0));
+    let rules = rules_with(Some(office()), vec![policy], Warn::default());
+    let clock = assess(&watched, ClockKind::Resolution, &rules, at(0));
     assert_eq!(clock.due, Some(at(24 * 60 + 30)), "8.5 hours today and half an hour tomorrow");
     assert!(clock.doubts.has(Doubt::DueFromPolicy));
 }
@@ -267,7 +267,7 @@ fn what_time_alone_changes_is_answered_without_allocating() {
         w.ticket.status = Some("On Hold".into());
         w.status_since = Some(Bounds { earliest: at(10), latest: at(11) });
     });
-    let rules = DeskRules {
+    let rules = RulesConfig {
         tenant: TenantId::parse("acme").unwrap(),
         words: StatusWords::default(),
         site_hours: false,
@@ -278,9 +278,9 @@ fn what_time_alone_changes_is_answered_without_allocating() {
         automation_answers: true,
     };
     let statuses = vec!["Open".to_owned(), "On Hold".to_owned()];
-    let desk = Desk::new(rules, &Directory { statuses, ..Directory::default() });
-    let both = [&open, &paused].map(|watched| (watched, Clocks::of(watched, &desk)));
-    let look = || both.map(|(watched, clocks)| clocks.at(watched, &desk, at(40))).len();
+    let rules = TenantRules::new(rules, &Directory { statuses, ..Directory::default() });
+    let both = [&open, &paused].map(|watched| (watched, Clocks::of(watched, &rules)));
+    let look = || both.map(|(watched, clocks)| clocks.at(watched, &rules, at(40))).len();
     look(); // Compiles the year.
     let allocations = allocation_counter::measure(|| {
         look();
@@ -300,9 +300,9 @@ proptest! {
             w.ticket.status = Some(status.into());
             w.ticket.resolution = Reported { due: Some(at(due)), met_at: met.map(at), breached: flagged };
         });
-        let desk = desk_with(in_office.then(office), Vec::new(), Warn { at: vec![0.5, 0.75], left: vec![mins(20)] });
-        let name = |at| assess(&watched, ClockKind::Resolution, &desk, at).standing.as_str();
-        let clock = assess(&watched, ClockKind::Resolution, &desk, at(now));
+        let rules = rules_with(in_office.then(office), Vec::new(), Warn { at: vec![0.5, 0.75], left: vec![mins(20)] });
+        let name = |at| assess(&watched, ClockKind::Resolution, &rules, at).standing.as_str();
+        let clock = assess(&watched, ClockKind::Resolution, &rules, at(now));
         prop_assert!(clock.next_change.is_none_or(|change| change > at(now)));
         let until = clock.next_change.map_or(at(now + later), |change| (change - TimeDelta::milliseconds(1)).min(at(now + later)));
         prop_assert_eq!(name(at(now)), name(until.max(at(now))));
@@ -318,8 +318,8 @@ fn a_reply_that_superops_does_not_count_yet_stops_the_first_response() {
         w.ticket.first_response.due = Some(at(30));
         w.replied_at = Some(at(20));
     });
-    let desk = desk();
-    let clock = assess(&watched, ClockKind::FirstResponse, &desk, at(40));
+    let rules = rules();
+    let clock = assess(&watched, ClockKind::FirstResponse, &rules, at(40));
     assert_eq!(clock.standing, Standing::Met);
     assert!(clock.doubts.has(Doubt::ReplyUnconfirmed));
 }

@@ -1,6 +1,6 @@
-//! What a ticket's story comes to for one clock: all of it that the passing of time does not change.
+//! What a ticket's history comes to for one clock: all of it that the passing of time does not change.
 //!
-//! The story is walked once, when the ticket or the rules of its desk are new. Where the clock
+//! The history is walked once, when the ticket or the rules of its tenant are new. Where the clock
 //! stands at a moment then follows from one question to the calendar.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -8,10 +8,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::course::{Course, Phase};
 use super::doubt::{Doubt, Doubts};
 use super::{Basis, ClockState, Standing, Stop, StopCause};
-use crate::sla::desk::{Desk, HoursOf, Terms};
-use crate::sla::history::{Reading, Story, beginning, exactly};
-use crate::ticket::by_hand::Ruling;
-use crate::ticket::talk::Answerer;
+use crate::sla::history::{Reading, StatusHistory, beginning, exactly};
+use crate::sla::tenant_rules::{HoursOf, TenantRules, Terms};
+use crate::ticket::conversation::Answerer;
+use crate::ticket::manual_override::OverrideAction;
 use crate::ticket::watch::{Bounds, Watched};
 use crate::ticket::{ClockKind, Ticket, Unknown};
 
@@ -24,12 +24,12 @@ pub enum Truth {
     Policy,
 }
 
-/// What is asked of the story of a ticket.
+/// What is asked of the history of a ticket.
 pub struct Question<'q, 'd, S> {
     pub watched: &'q Watched,
-    pub story: Story<'q, S>,
+    pub statuses: StatusHistory<'q, S>,
     pub terms: Terms<'d>,
-    pub desk: &'d Desk,
+    pub rules: &'d TenantRules,
     pub truth: Truth,
 }
 
@@ -43,7 +43,7 @@ pub struct Promise {
     pub hours: HoursOf,
 }
 
-/// One clock as its ticket's story tells it.
+/// One clock as its ticket's history tells it.
 #[derive(Clone, Copy, Debug)]
 pub struct Told {
     kind: ClockKind,
@@ -71,7 +71,7 @@ enum Fixed {
 }
 
 impl<S> Question<'_, '_, S> {
-    /// What the story comes to for clock `kind`, by one `reading`.
+    /// What the history comes to for clock `kind`, by one `reading`.
     pub fn told(&self, kind: ClockKind, reading: Reading) -> Told {
         let watched = self.watched;
         let start = watched.start(kind);
@@ -82,12 +82,12 @@ impl<S> Question<'_, '_, S> {
         let stop = self.stop(kind, &mut doubts);
         let reported = self.reported_due(kind, &mut doubts);
         let from = start.unwrap_or_else(|| reported.map_or(watched.first_seen_at, |due| due.min(beginning(watched))));
-        let course = Course::new(&self.story, kind, from, stop, reading);
+        let course = Course::new(&self.statuses, kind, from, stop, reading);
         let phase = course.phase();
         doubts.add_if(phase == Phase::Paused && self.has_one_status(), Doubt::PausedBeforeWatched);
         let promise = self.promise(kind, &course, start, reported, &mut doubts);
-        let cancelled = self.story.gone.is_some() || watched.ruling(kind) == Some(Ruling::Cancelled);
-        let since = match (phase, self.story.spells.last()) {
+        let cancelled = self.statuses.gone.is_some() || watched.overridden(kind) == Some(OverrideAction::Cancelled);
+        let since = match (phase, self.statuses.periods.last()) {
             // By whatever reading, the present is not before the last that was seen.
             (Phase::Running, Some(last)) => course.since().max(last.from.latest),
             _ => course.since(),
@@ -104,7 +104,7 @@ impl<S> Question<'_, '_, S> {
             at_risk_from: None,
             breached_from: None,
             // SuperOps does not know what a person decided.
-            flagged: watched.ruling(kind).is_none() && watched.ticket.reported(kind).breached == Some(true),
+            flagged: watched.overridden(kind).is_none() && watched.ticket.reported(kind).breached == Some(true),
             doubts,
         };
         match promise {
@@ -115,8 +115,8 @@ impl<S> Question<'_, '_, S> {
 
     /// Whether it had its present status when it was first seen, as far as is known.
     fn has_one_status(&self) -> bool {
-        let first_is_unknown = self.story.spells.first().is_some_and(|spell| spell.status.is_none());
-        self.watched.status_since.is_none() && self.story.spells.len() == 2 && first_is_unknown
+        let first_is_unknown = self.statuses.periods.first().is_some_and(|period| period.status.is_none());
+        self.watched.status_since.is_none() && self.statuses.periods.len() == 2 && first_is_unknown
     }
 
     fn counted(&self, told: Told, course: Course, promise: Promise) -> Told {
@@ -125,7 +125,7 @@ impl<S> Question<'_, '_, S> {
         if told.phase != Phase::Running {
             return Told { used, ..told };
         }
-        let warn = self.desk.warn();
+        let warn = self.rules.warn();
         let at_risk_from = match told.start {
             Some(_) => warn.elapsed(promise.target).and_then(|elapsed| course.due(calendar, elapsed)),
             // Without a beginning there is no share; time left is counted back by the wall.
@@ -137,7 +137,7 @@ impl<S> Question<'_, '_, S> {
     /// Whether a policy promises an answer to a message that the client has sent.
     fn awaits_next(&self) -> bool {
         let asked = self.terms.policy.is_some_and(|policy| policy.next_response.is_some());
-        asked && self.watched.talk.asked_at.is_some()
+        asked && self.watched.conversation.asked_at.is_some()
     }
 
     /// The due time that SuperOps reports, where it can be right.
@@ -158,8 +158,8 @@ impl<S> Question<'_, '_, S> {
         reported: Option<DateTime<Utc>>,
         doubts: &mut Doubts,
     ) -> Option<Promise> {
-        let by_hand = match self.watched.ruling(kind) {
-            Some(Ruling::Due(due)) => Some(due),
+        let by_hand = match self.watched.overridden(kind) {
+            Some(OverrideAction::Due(due)) => Some(due),
             _ => None,
         };
         if by_hand.is_none() && self.truth == Truth::Record && self.is_unread(kind, reported) {
@@ -180,7 +180,7 @@ impl<S> Question<'_, '_, S> {
         let silent = on_record && self.watched.ticket.reported(kind).due.is_none();
         doubts.add_if(on_record && target.is_some(), Doubt::DueFromPolicy);
         doubts.add_if(silent && target.is_none(), Doubt::NoDueTime);
-        let unseen = self.story.unseen.is_some() && kind == ClockKind::Resolution;
+        let unseen = self.statuses.unseen.is_some() && kind == ClockKind::Resolution;
         doubts.add_if(target.is_some() && unseen, Doubt::UnseenBefore);
         let hours = self.terms.hours_promised();
         let due = course.clone().running_on().due(self.terms.hours_of(hours).0.calendar, target?);
@@ -210,10 +210,10 @@ impl<S> Question<'_, '_, S> {
 
     fn stop_by_hand(&self, kind: ClockKind) -> Option<(DateTime<Utc>, Doubt)> {
         let decided = self.watched.decided(kind)?;
-        match decided.ruling {
-            Ruling::StoppedAt(at) => Some((at, Doubt::StoppedByHand)),
-            Ruling::Cancelled => Some((decided.at, Doubt::CancelledByHand)),
-            Ruling::Due(_) => None,
+        match decided.action {
+            OverrideAction::StoppedAt(at) => Some((at, Doubt::StoppedByHand)),
+            OverrideAction::Cancelled => Some((decided.at, Doubt::CancelledByHand)),
+            OverrideAction::Due(_) => None,
         }
     }
 
@@ -221,19 +221,21 @@ impl<S> Question<'_, '_, S> {
         let of = |cause| move |at| Stop { at, cause };
         let answered = match kind {
             ClockKind::FirstResponse => self.first_response(doubts),
-            ClockKind::NextResponse => self.watched.talk.answered_at.map(exactly).map(of(StopCause::TechnicianReply)),
+            ClockKind::NextResponse => {
+                self.watched.conversation.answered_at.map(exactly).map(of(StopCause::TechnicianReply))
+            }
             ClockKind::Resolution => None,
         };
-        let closed = || self.story.closed().map(of(StopCause::Closed));
-        answered.or_else(closed).or_else(|| self.story.gone.map(of(StopCause::Vanished)))
+        let closed = || self.statuses.closed().map(of(StopCause::Closed));
+        answered.or_else(closed).or_else(|| self.statuses.gone.map(of(StopCause::Vanished)))
     }
 
     /// SuperOps' own time of the first response, where that counts, or else the first reply that we saw.
     fn first_response(&self, doubts: &mut Doubts) -> Option<Stop> {
         let watched = self.watched;
         let reported = watched.ticket.first_response.met_at;
-        let automatic = reported.is_some() && watched.talk.first_answer == Some(Answerer::Automation);
-        let ignored = automatic && !self.desk.automation_answers();
+        let automatic = reported.is_some() && watched.conversation.first_answer == Some(Answerer::Automation);
+        let ignored = automatic && !self.rules.automation_answers();
         doubts.add_if(ignored, Doubt::AutomationNotCounted);
         if let Some(at) = reported.filter(|_| !ignored) {
             return Some(Stop { at: exactly(at), cause: StopCause::Reported });
@@ -249,7 +251,7 @@ impl<S> Question<'_, '_, S> {
         doubts.add_if(closed && kind == ClockKind::FirstResponse, Doubt::ClosedUnanswered);
         doubts.add_if(closed && ticket.resolution.met_at.is_none(), Doubt::ClosingTimeUnknown);
         let answered = matches!(stop.cause, StopCause::Reported | StopCause::TechnicianReply);
-        let late = answered && self.story.closed().is_some_and(|closed| closed.latest < stop.at.earliest);
+        let late = answered && self.statuses.closed().is_some_and(|closed| closed.latest < stop.at.earliest);
         doubts.add_if(late, Doubt::AnsweredAfterResolved);
         doubts.add_if(met_before_created(ticket, kind, stop), Doubt::MetBeforeCreated);
     }
@@ -280,7 +282,7 @@ impl Told {
     }
 
     /// How it stands at `now`, which is never before the last that is known of it.
-    pub fn at<'a>(&self, ticket: &Ticket, desk: &'a Desk, now: DateTime<Utc>) -> ClockState<'a> {
+    pub fn at<'a>(&self, ticket: &Ticket, rules: &'a TenantRules, now: DateTime<Utc>) -> ClockState<'a> {
         let blank = ClockState { start: self.start, doubts: self.doubts, ..ClockState::blank(self.kind) };
         let cancelled = self.standing == Fixed::Cancelled;
         if self.standing == Fixed::Unkept {
@@ -296,7 +298,7 @@ impl Told {
             };
             return ClockState { standing, stop, stopped_at, ..blank };
         };
-        let (hours, hours_flaw) = desk.hours_of(ticket, promise.hours);
+        let (hours, hours_flaw) = rules.hours_of(ticket, promise.hours);
         let until = if self.phase == Phase::Stopped { self.since } else { now.max(self.since) };
         let used = match self.phase {
             Phase::Running => self.used + hours.calendar.between(self.since, until),

@@ -2,17 +2,17 @@
 
 use super::*;
 use crate::sla::policy::Counts;
-use crate::sla::tests::{at, between, by_policy, change, desk, for_priority, policy, seen, status, told, watched};
+use crate::sla::tests::{at, between, by_policy, change, for_priority, policy, rules, seen, status, told, watched};
 use crate::ticket::watch::{Change, ChangeKind as K};
 
 /// What is found on the resolution clock, which is due four hours after creation, with SuperOps saying `due`.
 fn found(due: i64, changes: &[Change], policies: Vec<Policy>) -> Option<(Cause, i64, String)> {
     let mut watched = watched("Open");
     watched.ticket.resolution.due = Some(at(due));
-    let desk = desk(policies);
+    let rules = rules(policies);
     let history = told(&watched, changes);
-    let computed = by_policy(&watched, changes, ClockKind::Resolution, &desk, at(500)).unwrap();
-    find(&watched, &history, &computed, &desk).map(|found| (found.cause, found.seconds, found.words))
+    let computed = by_policy(&watched, changes, ClockKind::Resolution, &rules, at(500)).unwrap();
+    find(&watched, &history, &computed, &rules).map(|found| (found.cause, found.seconds, found.words))
 }
 
 fn business(due: i64, changes: &[Change]) -> Option<(Cause, i64, String)> {
@@ -71,11 +71,11 @@ fn a_difference_of_just_the_zones_offset_is_a_matter_of_zones() {
     watched.ticket.created_at = Some("2026-07-06T08:10:00Z".parse().unwrap());
     watched.ticket.resolution.due = Some("2026-07-06T13:10:00Z".parse().unwrap());
     watched.first_seen_at = "2026-07-06T08:10:30Z".parse().unwrap();
-    let desk = desk(vec![policy(Counts::Business)]);
+    let rules = rules(vec![policy(Counts::Business)]);
     let history = told(&watched, &[]);
     let now = "2026-07-06T09:00:00Z".parse().unwrap();
-    let computed = by_policy(&watched, &[], ClockKind::Resolution, &desk, now).unwrap();
-    let found = find(&watched, &history, &computed, &desk).unwrap();
+    let computed = by_policy(&watched, &[], ClockKind::Resolution, &rules, now).unwrap();
+    let found = find(&watched, &history, &computed, &rules).unwrap();
     assert_eq!((found.cause, found.seconds), (Cause::Zone, 3600));
     assert_eq!(
         found.words,
@@ -88,9 +88,9 @@ fn a_difference_of_just_the_zones_offset_is_a_matter_of_zones() {
 fn while_paused_the_due_time_from_before_the_pause_is_compared() {
     let mut held = watched("On Hold");
     held.ticket.resolution.due = Some(at(240));
-    let desk = desk(vec![policy(Counts::Business)]);
+    let rules = rules(vec![policy(Counts::Business)]);
     let changes = [status("Open", "On Hold", 30)];
     let history = told(&held, &changes);
-    let computed = by_policy(&held, &changes, ClockKind::Resolution, &desk, at(100)).unwrap();
-    assert_eq!(find(&held, &history, &computed, &desk), None);
+    let computed = by_policy(&held, &changes, ClockKind::Resolution, &rules, at(100)).unwrap();
+    assert_eq!(find(&held, &history, &computed, &rules), None);
 }

@@ -5,13 +5,13 @@ use std::f64::consts::TAU;
 use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
 
 use super::decay::hours;
-use super::floor::{Floor, Open, Queue};
 use super::logistic::log_odds;
 use super::names::{Attribute, Facts, NameId};
 use super::rates::{RateKey, Rates};
 use super::survival::Outlook;
+use super::workload::{Open, Queue, Workload};
 
-/// Plain numbers, in the order of [`Look::numbers`].
+/// Plain numbers, in the order of [`Observation::numbers`].
 #[derive(Clone, Copy, Debug)]
 #[expect(dead_code, reason = "most stand only for their place in the list")]
 pub(super) enum Number {
@@ -229,10 +229,10 @@ fn time_slot(local: NaiveDateTime) -> TimeSlot {
     (local.weekday().number_from_monday() as u8, (local.hour() / 3) as u8)
 }
 
-/// All that is looked at for one clock at one moment.
-pub(super) struct Look<'a> {
+/// All that is observed of one clock at one moment.
+pub(super) struct Observation<'a> {
     pub(super) open: &'a Open,
-    pub(super) floor: &'a Floor,
+    pub(super) workload: &'a Workload,
     pub(super) outlook: &'a Outlook,
     pub(super) rates: (&'a Rates, f64),
     pub(super) pace: (&'a Rates, f64),
@@ -244,7 +244,7 @@ pub(super) struct Look<'a> {
     pub(super) now: DateTime<Utc>,
 }
 
-impl Look<'_> {
+impl Observation<'_> {
     /// The inputs, and the share of the clock that has run.
     pub(super) fn inputs(&self) -> ([f32; INPUTS], f64) {
         let share = self.open.share(self.now);
@@ -262,7 +262,7 @@ impl Look<'_> {
         let calendar = &open.terms.calendar;
         let Times { silence, due, due_local, opened_local } = self.times;
         let target = hours(open.terms.allowed).max(0.01);
-        let (group, technician) = (self.floor.group(&open.facts), self.floor.technician(&open.facts));
+        let (group, technician) = (self.workload.group(&open.facts), self.workload.technician(&open.facts));
         let (flow, all_flow) = (group.flow.counts(now), self.all_flow);
         let technician_flow = technician.flow.counts(now);
         let (ahead, ahead_of_technician) = (group.ahead(open.opened_at), technician.ahead(open.opened_at));
@@ -289,7 +289,7 @@ impl Look<'_> {
             (ahead_of_technician as f64).ln_1p(),
             (group.len() as f64).ln_1p(),
             (technician.len() as f64).ln_1p(),
-            (self.floor.all.len() as f64).ln_1p(),
+            (self.workload.all.len() as f64).ln_1p(),
             balance(flow[1], flow[0]),
             balance(flow[3], flow[2]),
             balance(all_flow[1], all_flow[0]),

@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-use super::agenda::{Agenda, Item, Place};
 use super::boosting::Growth;
 use super::calibration::{Calibration, expected_calibration_error};
 use super::decay::{Decay, hours, seconds};
 use super::finishes::{FinishRecord, Finishes, Promised};
-use super::floor::{Floor, Open, Terms};
-use super::inputs::{INPUTS, Look, Number, Times, Traits, paced};
+use super::inputs::{INPUTS, Number, Observation, Times, Traits, paced};
 use super::logistic::chance;
 use super::model::{Model, Recipe};
 use super::names::{Attribute, NameId, Names, NumberMap};
 use super::rates::{Outcome, Rates};
 use super::reasons;
 use super::sample::{Decided, Packed, Sample};
+use super::schedule::{Item, Place, Schedule};
 use super::survival::{Outlook, STEPS, Survival};
+use super::workload::{Open, Terms, Workload};
 use super::{Basis, Finish, Forecast, Grounds, Risk};
 
 /// Rates and survival curves forget at this half-life.
@@ -80,8 +80,8 @@ pub struct Forecaster {
     places: HashMap<Arc<str>, Place>,
     next_place: Place,
     open: NumberMap<Place, Open>,
-    floor: Floor,
-    agenda: Agenda,
+    workload: Workload,
+    schedule: Schedule,
     survival: Survival,
     rates: Rates,
     pace: Rates,
@@ -127,8 +127,8 @@ impl Forecaster {
             places: HashMap::new(),
             next_place: 0,
             open: NumberMap::default(),
-            floor: Floor::default(),
-            agenda: Agenda::default(),
+            workload: Workload::default(),
+            schedule: Schedule::default(),
             survival: Survival::new(Decay::new(start, HALF_LIFE)),
             rates: Rates::new(Decay::new(start, HALF_LIFE), SHRINK),
             pace: Rates::new(Decay::new(start, PACE_HALF_LIFE), SHRINK),
@@ -180,9 +180,9 @@ impl Forecaster {
         if open.step >= BREACH {
             (open.breached, open.learned) = (Some(true), true);
         }
-        self.floor.join(since, &open.facts, true, at);
+        self.workload.join(since, &open.facts, true, at);
         self.places.insert(ticket, place);
-        self.agenda.add(next_morning(&open, at), Item::Morning { place });
+        self.schedule.add(next_morning(&open, at), Item::Morning { place });
         self.open.insert(place, open);
         self.plan(place, at);
     }
@@ -199,7 +199,7 @@ impl Forecaster {
         }
         open.events += 1;
         open.changed_at = at;
-        self.floor.pass_on(open.opened_at, &before, &open.facts, at);
+        self.workload.pass_on(open.opened_at, &before, &open.facts, at);
         if open.paused != paused {
             self.plan(place, at);
         }
@@ -216,10 +216,10 @@ impl Forecaster {
         let passed = |said: &Promised| outlook.resolved_before(said.share.into(), said.breach.into(), share);
         let promised = std::mem::take(&mut open.promised);
         self.finishes.learn(&promised, share as f32, hours(open.terms.allowed), passed);
-        self.floor.leave(open.opened_at, &open.facts, true, at);
+        self.workload.leave(open.opened_at, &open.facts, true, at);
         if open.breached.is_none() {
             open.breached = Some(false);
-            self.agenda.add(open.nominal_due.max(at), Item::Learn { place });
+            self.schedule.add(open.nominal_due.max(at), Item::Learn { place });
         }
         self.plan(place, at);
     }
@@ -229,7 +229,7 @@ impl Forecaster {
         self.pass_time(at, false);
         let Some(open) = self.places.remove(ticket).and_then(|place| self.open.remove(&place)) else { return };
         if open.is_waiting() {
-            self.floor.leave(open.opened_at, &open.facts, false, at);
+            self.workload.leave(open.opened_at, &open.facts, false, at);
         }
     }
 
@@ -275,7 +275,7 @@ impl Forecaster {
             finish: self.promise(&said, outlook).map(|promised| finish(open, promised)),
             reasons: reasons::strongest(&reasons::Case {
                 open,
-                floor: &self.floor,
+                workload: &self.workload,
                 names: &self.names,
                 rates: &self.rates,
                 unit: scene.rates,
@@ -357,7 +357,7 @@ impl Forecaster {
         for priority in priorities {
             outlooks.entry(priority).or_insert_with(|| self.survival.outlook(priority, now));
         }
-        let flow = self.floor.all.flow.counts(now);
+        let flow = self.workload.all.flow.counts(now);
         Scene { now, rates: self.rates.unit(now), pace: self.pace.unit(now), flow, outlooks }
     }
 
@@ -365,9 +365,9 @@ impl Forecaster {
     fn judge(&self, open: &Open, scene: &Scene) -> Judged {
         let times = Times::of(open, scene.now);
         let traits = Traits::of(open, &times);
-        let look = Look {
+        let observation = Observation {
             open,
-            floor: &self.floor,
+            workload: &self.workload,
             outlook: &scene.outlooks[&open.priority],
             rates: (&self.rates, scene.rates),
             pace: (&self.pace, scene.pace),
@@ -376,7 +376,7 @@ impl Forecaster {
             all_flow: scene.flow,
             now: scene.now,
         };
-        let (inputs, share) = look.inputs();
+        let (inputs, share) = observation.inputs();
         let usual = inputs[Number::Usual as usize];
         let said = self.model.as_ref().map_or(usual, |model| model.score(&inputs));
         let share = share as f32;
@@ -396,7 +396,7 @@ impl Forecaster {
             return;
         }
         if let Some(due) = end.and_then(|end| open.reaches(*end, at)) {
-            self.agenda.add(due, Item::Step { place, plan: open.plan });
+            self.schedule.add(due, Item::Step { place, plan: open.plan });
         } else {
             open.walked = true;
             self.drop_if_done(place);
@@ -404,7 +404,7 @@ impl Forecaster {
     }
 
     fn pass_time(&mut self, until: DateTime<Utc>, included: bool) {
-        while let Some((at, item)) = self.agenda.next(until, included) {
+        while let Some((at, item)) = self.schedule.next(until, included) {
             self.keep_model(at);
             match item {
                 Item::Step { place, plan } => self.step(place, plan, at),
@@ -435,7 +435,7 @@ impl Forecaster {
         open.step += 1;
         if open.step == BREACH && open.breached.is_none() {
             open.breached = Some(true);
-            self.agenda.add(open.nominal_due.max(at), Item::Learn { place });
+            self.schedule.add(open.nominal_due.max(at), Item::Learn { place });
         }
         if is_sampled(open.step) {
             self.sample(place, false, at);
@@ -450,7 +450,7 @@ impl Forecaster {
         let next = next_morning(open, at);
         self.sample(place, true, at);
         if next <= last {
-            self.agenda.add(next, Item::Morning { place });
+            self.schedule.add(next, Item::Morning { place });
         }
     }
 

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::decay::hours;
-use super::floor::{Floor, Open};
 use super::inputs::{FAMILIES, Family, INPUTS, Number, effect_input};
 use super::names::{Attribute, Names};
 use super::rates::{RateKey, Rates};
+use super::workload::{Open, Workload};
 
 /// How many reasons are given.
 const GIVEN: usize = 3;
@@ -23,7 +23,7 @@ const QUOTABLE: f64 = 3.0;
 /// All that reasons are drawn from.
 pub(super) struct Case<'a> {
     pub(super) open: &'a Open,
-    pub(super) floor: &'a Floor,
+    pub(super) workload: &'a Workload,
     pub(super) names: &'a Names,
     pub(super) rates: &'a Rates,
     /// What a fresh entry weighs in `rates` at `now`.
@@ -118,7 +118,7 @@ impl Case<'_> {
     }
 
     fn queue(&self) -> Option<Reason> {
-        let ahead = self.floor.group(&self.open.facts).ahead(self.open.opened_at);
+        let ahead = self.workload.group(&self.open.facts).ahead(self.open.opened_at);
         let inputs = [Number::AheadInGroup, Number::OpenInGroup, Number::GroupBacklog, Number::AheadBacklog];
         (ahead > 0).then(|| Reason {
             adds: self.numbers(&inputs),

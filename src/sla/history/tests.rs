@@ -1,4 +1,4 @@
-//! A story is told one way only, however the changes come.
+//! A history is told one way only, however the changes come.
 
 use proptest::prelude::*;
 
@@ -6,36 +6,36 @@ use super::*;
 use crate::sla::tests::{at, between, change, mins, office, seen, status, told, watched};
 use crate::ticket::watch::ChangeKind as K;
 
-fn spells(history: &History) -> Vec<(&str, i64, Option<i64>)> {
+fn periods(history: &History) -> Vec<(&str, i64, Option<i64>)> {
     let minute = |at: DateTime<Utc>| (at - super::super::tests::at(0)).num_minutes();
-    let told = |spell: &'_ Spell| (minute(spell.from.latest), spell.to.map(|to| minute(to.latest)));
-    let name = |spell: &Spell| told(spell);
+    let told = |period: &'_ StatusPeriod| (minute(period.from.latest), period.to.map(|to| minute(to.latest)));
+    let name = |period: &StatusPeriod| told(period);
     history
-        .spells
+        .periods
         .iter()
-        .map(|spell| {
-            let (from, to) = name(spell);
-            (spell.status.as_deref().unwrap_or("?"), from, to)
+        .map(|period| {
+            let (from, to) = name(period);
+            (period.status.as_deref().unwrap_or("?"), from, to)
         })
         .collect()
 }
 
-fn stall(from: i64, to: i64) -> Stall {
-    Stall { from: at(from), to: Some(at(to)) }
+fn pause(from: i64, to: i64) -> Pause {
+    Pause { from: at(from), to: Some(at(to)) }
 }
 
-fn stalls(history: &History) -> Vec<Stall> {
-    history.stalls(ClockKind::Resolution, Reading::Likely)
+fn pauses(history: &History) -> Vec<Pause> {
+    history.pauses(ClockKind::Resolution, Reading::Likely)
 }
 
 #[test]
 fn statuses_follow_each_other_without_a_gap() {
     let changes = [change(K::FirstSeen, "", "Open", 1), status("Open", "On Hold", 10), status("On Hold", "Open", 20)];
     let history = told(&watched("Open"), &changes);
-    assert_eq!(spells(&history), [("Open", 0, Some(10)), ("On Hold", 10, Some(20)), ("Open", 20, None)]);
-    assert_eq!(stalls(&history), [stall(10, 20)]);
+    assert_eq!(periods(&history), [("Open", 0, Some(10)), ("On Hold", 10, Some(20)), ("Open", 20, None)]);
+    assert_eq!(pauses(&history), [pause(10, 20)]);
     assert_eq!(
-        history.stalls(ClockKind::FirstResponse, Reading::Most),
+        history.pauses(ClockKind::FirstResponse, Reading::Most),
         [],
         "a pause leaves the first response running"
     );
@@ -66,12 +66,12 @@ fn a_pause_that_ends_before_it_begins_has_no_length() {
         status("Open", "Closed", 90),
     ];
     let history = told(&watched("Closed"), &resumed_first);
-    assert_eq!(stalls(&history), [Stall { from: at(90), to: None }]);
+    assert_eq!(pauses(&history), [Pause { from: at(90), to: None }]);
     let turned_round =
         [seen(K::Status, "Open", "On Hold", between(30, 20)), seen(K::Status, "On Hold", "Open", between(40, 10))];
     let history = told(&watched("Open"), &turned_round);
-    assert_eq!(history.stalls(ClockKind::Resolution, Reading::Least), [], "it may have had none");
-    assert_eq!(history.stalls(ClockKind::Resolution, Reading::Most), [stall(20, 40)]);
+    assert_eq!(history.pauses(ClockKind::Resolution, Reading::Least), [], "it may have had none");
+    assert_eq!(history.pauses(ClockKind::Resolution, Reading::Most), [pause(20, 40)]);
 }
 
 #[test]
@@ -83,10 +83,10 @@ fn a_pause_seen_by_polling_has_an_earliest_and_a_latest_length() {
         seen(K::Status, "Waiting on Vendor", "Open", between(30, 35)),
     ];
     let history = told(&watched("Open"), &changes);
-    let read = |reading| history.stalls(ClockKind::Resolution, reading);
-    assert_eq!(read(Reading::Least), [stall(15, 30)], "it stood still when it went from one pause to the next");
-    assert_eq!(read(Reading::Likely), [stall(15, 35)]);
-    assert_eq!(read(Reading::Most), [stall(10, 35)]);
+    let read = |reading| history.pauses(ClockKind::Resolution, reading);
+    assert_eq!(read(Reading::Least), [pause(15, 30)], "it stood still when it went from one pause to the next");
+    assert_eq!(read(Reading::Likely), [pause(15, 35)]);
+    assert_eq!(read(Reading::Most), [pause(10, 35)]);
 }
 
 #[test]
@@ -94,14 +94,14 @@ fn a_change_that_was_missed_is_made_good_by_the_last_read() {
     let mut held = watched("On Hold");
     held.status_since = Some(between(40, 50));
     let history = told(&held, &[change(K::FirstSeen, "", "Open", 1)]);
-    assert_eq!(spells(&history), [("?", 0, Some(50)), ("On Hold", 50, None)]);
+    assert_eq!(periods(&history), [("?", 0, Some(50)), ("On Hold", 50, None)]);
 }
 
 #[test]
 fn without_any_change_the_ticket_itself_is_the_story() {
-    assert_eq!(spells(&told(&watched("Open"), &[])), [("Open", 0, None)]);
+    assert_eq!(periods(&told(&watched("Open"), &[])), [("Open", 0, None)]);
     let closed = told(&watched("Closed"), &[]);
-    assert_eq!(spells(&closed), [("?", 0, Some(1)), ("Closed", 1, None)]);
+    assert_eq!(periods(&closed), [("?", 0, Some(1)), ("Closed", 1, None)]);
 }
 
 #[test]
@@ -111,9 +111,9 @@ fn what_was_before_it_was_watched_is_unknown_unless_nothing_was_ever_edited() {
     assert_eq!(told(&late, &[]).unseen, None, "never edited since it was made");
     late.ticket.updated_at = Some(at(400));
     let history = told(&late, &[]);
-    assert_eq!(history.unseen, Some(stall(0, 500)));
-    assert_eq!(history.stalls(ClockKind::Resolution, Reading::Most), [stall(0, 500)]);
-    assert_eq!(history.stalls(ClockKind::Resolution, Reading::Least), []);
+    assert_eq!(history.unseen, Some(pause(0, 500)));
+    assert_eq!(history.pauses(ClockKind::Resolution, Reading::Most), [pause(0, 500)]);
+    assert_eq!(history.pauses(ClockKind::Resolution, Reading::Least), []);
     late.first_seen_at = at(4);
     assert_eq!(told(&late, &[]).unseen, None, "read too soon for a pause");
 }
@@ -136,7 +136,7 @@ fn a_reopened_ticket_has_a_cycle_more_and_keeps_both_resolutions() {
         [Some(between(60, 60)), Some(between(130, 130))]
     );
     assert_eq!(cycles[1].from, between(100, 100));
-    assert_eq!(stalls(&history), [stall(60, 100), Stall { from: at(130), to: None }], "closed time is no work");
+    assert_eq!(pauses(&history), [pause(60, 100), Pause { from: at(130), to: None }], "closed time is no work");
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn an_unlisted_status_with_a_resolution_just_before_it_is_a_closed_one() {
 fn a_status_that_came_well_after_the_resolution_is_a_reopening_that_nobody_saw() {
     let history = gone_to("In Progress", 600);
     assert_eq!(history.closed(), None);
-    assert_eq!(stalls(&history), [stall(40, 50)], "the time it was closed is no work");
+    assert_eq!(pauses(&history), [pause(40, 50)], "the time it was closed is no work");
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn a_ticket_that_leaves_an_unlisted_closed_status_is_open_again() {
         seen(K::Resolved, "", &at(50).to_rfc3339(), between(20, 50)),
         seen(K::Status, "Completed", "In Progress", between(51, 52)),
     ];
-    assert_eq!(stalls(&told(&back, &changes)), [stall(50, 52)]);
+    assert_eq!(pauses(&told(&back, &changes)), [pause(50, 52)]);
 }
 
 #[test]
@@ -261,22 +261,22 @@ pub fn any_watched() -> impl Strategy<Value = Watched> {
 }
 
 proptest! {
-    /// Whatever comes, the spells follow each other, the first is open and stalls are sorted and apart.
+    /// Whatever comes, the periods follow each other, the first is open and pauses are sorted and apart.
     #[test]
     fn every_story_can_be_told(watched in any_watched(), changes in prop::collection::vec(any_change(), 0..14)) {
         let history = told(&watched, &changes);
-        prop_assert_ne!(history.spells[0].meaning, StatusMeaning::Closed);
-        for pair in history.spells.windows(2) {
+        prop_assert_ne!(history.periods[0].meaning, StatusMeaning::Closed);
+        for pair in history.periods.windows(2) {
             prop_assert_eq!(pair[0].to, Some(pair[1].from));
             prop_assert!(pair[0].from.latest <= pair[1].from.latest && pair[0].from.earliest <= pair[1].from.earliest);
         }
-        prop_assert_eq!(history.spells.last().unwrap().to, None);
+        prop_assert_eq!(history.periods.last().unwrap().to, None);
         for reading in [Reading::Least, Reading::Likely, Reading::Most] {
-            let stalls = history.stalls(ClockKind::Resolution, reading);
-            for pair in stalls.windows(2) {
+            let pauses = history.pauses(ClockKind::Resolution, reading);
+            for pair in pauses.windows(2) {
                 prop_assert!(pair[0].to.is_some_and(|to| to < pair[1].from));
             }
-            prop_assert!(stalls.iter().all(|stall| stall.to.is_none_or(|to| stall.from < to)));
+            prop_assert!(pauses.iter().all(|pause| pause.to.is_none_or(|to| pause.from < to)));
         }
     }
 

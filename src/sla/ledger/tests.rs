@@ -5,13 +5,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::sla::history::tests::{any_change, any_watched};
 use crate::sla::policy::{Counts, Policy};
-use crate::sla::tests::{at, change, desk, for_priority, mins, named, on_record, policy, status, told, watched};
+use crate::sla::tests::{at, change, for_priority, mins, named, on_record, policy, rules, status, told, watched};
 use crate::ticket::Ticket;
 use crate::ticket::watch::{Change, ChangeKind as K, Watched};
 
 fn ledger_at(policies: Vec<Policy>, watched: &Watched, changes: &[Change], now: DateTime<Utc>) -> Ledger {
-    let desk = desk(policies);
-    let clock = on_record(watched, changes, ClockKind::Resolution, &desk, now).unwrap();
+    let rules = rules(policies);
+    let clock = on_record(watched, changes, ClockKind::Resolution, &rules, now).unwrap();
     Ledger::of(&clock, &told(watched, changes))
 }
 
@@ -157,12 +157,12 @@ proptest! {
         round_the_clock in any::<bool>(), due in prop::option::of(0i64..9_000),
     ) {
         let counts = if round_the_clock { Counts::Calendar } else { Counts::Business };
-        let desk = desk(vec![policy(counts)]);
+        let rules = rules(vec![policy(counts)]);
         let mut watched = Watched { ticket: renamed(watched.ticket.clone(), "Globex"), ..watched };
         watched.ticket.resolution.due = due.map(at);
         let history = told(&watched, &changes);
         for kind in ClockKind::ALL {
-            let Some(clock) = on_record(&watched, &changes, kind, &desk, at(now)) else { continue };
+            let Some(clock) = on_record(&watched, &changes, kind, &rules, at(now)) else { continue };
             let ledger = Ledger::of(&clock, &history);
             prop_assert_eq!(ledger.counted, clock.counted.likely);
             let stretches: Vec<&Line> = ledger.lines.iter().filter(|line| line.from < line.to).collect();

@@ -8,7 +8,7 @@ use super::super::clock::{Basis, Standing};
 use super::super::policy::Policy;
 use super::{Conclusion, Entry, Ledger, Line};
 use crate::ticket::ClockKind;
-use crate::ticket::by_hand::{Override, Ruling};
+use crate::ticket::manual_override::{ManualOverride, OverrideAction};
 use crate::ticket::watch::{Bounds, ChangeKind};
 
 /// A ledger that spans no more than this needs no dates: a weekday says it.
@@ -184,7 +184,8 @@ impl Ledger {
     }
 
     fn was_cancelled(&self) -> bool {
-        let cancelled = |line: &Line| matches!(&line.entry, Entry::ByHand(one) if one.ruling == Ruling::Cancelled);
+        let cancelled =
+            |line: &Line| matches!(&line.entry, Entry::ByHand(one) if one.action == OverrideAction::Cancelled);
         self.lines.iter().any(cancelled)
     }
 
@@ -198,11 +199,11 @@ impl Ledger {
 }
 
 /// `Tue 10:00 due time set to Fri 12:00 by mia: the client agreed`
-fn by_hand(local: Local, decided: &Override) -> String {
-    let what = match decided.ruling {
-        Ruling::Due(due) => format!("due time set to {}", local.moment(due)),
-        Ruling::StoppedAt(at) => format!("stopped as of {}", local.moment(at)),
-        Ruling::Cancelled => "cancelled".to_owned(),
+fn by_hand(local: Local, decided: &ManualOverride) -> String {
+    let what = match decided.action {
+        OverrideAction::Due(due) => format!("due time set to {}", local.moment(due)),
+        OverrideAction::StoppedAt(at) => format!("stopped as of {}", local.moment(at)),
+        OverrideAction::Cancelled => "cancelled".to_owned(),
     };
     format!("{} {what} by {}: {}", local.moment(decided.at), decided.by, decided.reason)
 }

@@ -1,10 +1,10 @@
 //! Other targets, reopened tickets, other hands, and tickets that are gone.
 
 use super::*;
-use crate::sla::tests::{between, by_policy, change, desk, for_priority, mins, named, office, seen, status, watched};
+use crate::sla::tests::{between, by_policy, change, for_priority, mins, named, office, rules, seen, status, watched};
 use crate::sla::tryout::{Comparison, Group};
 use crate::ticket::Reported;
-use crate::ticket::by_hand::{Override, Ruling};
+use crate::ticket::manual_override::{ManualOverride, OverrideAction};
 use crate::ticket::watch::ChangeKind as K;
 
 #[test]
@@ -91,8 +91,8 @@ fn a_due_time_moved_in_superops_holds_and_the_policys_own_is_kept_to_compare() {
     let changes = [change(K::DueMoved(ClockKind::Resolution), "2026-11-23T13:00:00Z", "2026-11-23T15:40:00Z", 30)];
     let answer = resolution(&moved, &changes, 40);
     assert_eq!((answer.standing, answer.due), (Standing::OnTrack { left: mins(360) }, Some(at(400))));
-    let desk = desk(vec![policy(Counts::Business)]);
-    let ours = by_policy(&moved, &changes, ClockKind::Resolution, &desk, at(40)).unwrap();
+    let rules = rules(vec![policy(Counts::Business)]);
+    let ours = by_policy(&moved, &changes, ClockKind::Resolution, &rules, at(40)).unwrap();
     assert_eq!(ours.state.due, Some(at(240)));
 }
 
@@ -125,37 +125,38 @@ fn the_time_that_each_technician_held_the_ticket_is_kept() {
 
 #[test]
 fn a_ticket_that_is_gone_is_in_no_denominator() {
-    let desk = desk(vec![policy(Counts::Business)]);
+    let rules = rules(vec![policy(Counts::Business)]);
     let mut comparison = Comparison::default();
     let mut gone = watched("Open");
     gone.vanished_at = Some(at(80));
-    comparison.add(&watched("Open"), &[], &desk, &desk, at(500));
-    comparison.add(&gone, &[], &desk, &desk, at(500));
+    comparison.add(&watched("Open"), &[], &rules, &rules, at(500));
+    comparison.add(&gone, &[], &rules, &rules, at(500));
     let tally = comparison.pairs[&(ClockKind::Resolution, Group::Client(Some(named("Initech").name)))].before;
     assert_eq!((tally.tickets(), tally.breached), (1, 1));
 }
 
 #[test]
 fn what_a_person_decided_beats_what_superops_says() {
-    let decided = |ruling| {
+    let decided = |action| {
         let mut watched = watched("Open");
         watched.ticket.resolution = Reported { due: Some(at(60)), met_at: None, breached: Some(true) };
         let (reason, by) = ("agreed".to_owned(), "mia".to_owned());
-        watched.overrides = vec![Override { clock: ClockKind::Resolution, cycle: 0, ruling, reason, by, at: at(50) }];
-        let desk = desk(Vec::new());
-        assess(&watched, ClockKind::Resolution, &desk, at(70)).standing
+        watched.overrides =
+            vec![ManualOverride { clock: ClockKind::Resolution, cycle: 0, action, reason, by, at: at(50) }];
+        let rules = rules(Vec::new());
+        assess(&watched, ClockKind::Resolution, &rules, at(70)).standing
     };
-    assert_eq!(decided(Ruling::Due(at(200))), Standing::OnTrack { left: mins(130) });
-    assert_eq!(decided(Ruling::StoppedAt(at(60))), Standing::Met);
-    assert_eq!(decided(Ruling::StoppedAt(at(61))), Standing::Breached { over: mins(1) });
-    assert_eq!(decided(Ruling::Cancelled), Standing::Cancelled);
+    assert_eq!(decided(OverrideAction::Due(at(200))), Standing::OnTrack { left: mins(130) });
+    assert_eq!(decided(OverrideAction::StoppedAt(at(60))), Standing::Met);
+    assert_eq!(decided(OverrideAction::StoppedAt(at(61))), Standing::Breached { over: mins(1) });
+    assert_eq!(decided(OverrideAction::Cancelled), Standing::Cancelled);
 }
 
 #[test]
 fn a_due_time_set_by_hand_is_not_moved_by_a_pause() {
     let mut held = watched("On Hold");
-    let (reason, by, ruling) = ("agreed".to_owned(), "mia".to_owned(), Ruling::Due(at(300)));
-    held.overrides = vec![Override { clock: ClockKind::Resolution, cycle: 0, ruling, reason, by, at: at(50) }];
+    let (reason, by, action) = ("agreed".to_owned(), "mia".to_owned(), OverrideAction::Due(at(300)));
+    held.overrides = vec![ManualOverride { clock: ClockKind::Resolution, cycle: 0, action, reason, by, at: at(50) }];
     let changes = [status("Open", "On Hold", 100)];
     let at_minute = |minute| {
         on_clock(vec![policy(Counts::Business)], &held, &changes, minute, |clock| {

@@ -7,8 +7,8 @@ use chrono_tz::Tz;
 
 use super::*;
 use crate::sla::calendar::{Calendar, CalendarError, CalendarSpec};
-use crate::sla::desk::{Desk, DeskRules, Warn};
-use crate::sla::tests::{mins, named, office, rules, status, watched};
+use crate::sla::tenant_rules::{RulesConfig, TenantRules, Warn};
+use crate::sla::tests::{mins, named, office, rules_config, status, watched};
 use crate::ticket::{Directory, Site, SiteHours, StatusWords, TenantId};
 
 /// Open in `windows`, given as hours and minutes, on every day of the week.
@@ -78,8 +78,8 @@ fn a_target_that_lands_on_closing_time_is_due_at_closing_time() {
 fn one_second_over_the_target_is_breached() {
     let second = TimeDelta::seconds(1);
     let standing = |now| {
-        let desk = desk(vec![policy(Counts::Business)]);
-        assess(&watched("Open"), ClockKind::Resolution, &desk, now).standing
+        let rules = rules(vec![policy(Counts::Business)]);
+        assess(&watched("Open"), ClockKind::Resolution, &rules, now).standing
     };
     assert_eq!(standing(at(240)), Standing::AtRisk { left: mins(0) }, "equal is met");
     assert_eq!(standing(at(240) + second), Standing::Breached { over: second });
@@ -185,7 +185,7 @@ fn night_site() -> Directory {
 #[test]
 fn the_hours_are_the_msps_or_the_sites_by_the_tenants_switch() {
     let due = |site_hours| {
-        let rules = DeskRules {
+        let rules = RulesConfig {
             tenant: TenantId::parse("acme").unwrap(),
             words: StatusWords::default(),
             site_hours,
@@ -195,12 +195,12 @@ fn the_hours_are_the_msps_or_the_sites_by_the_tenants_switch() {
             warn: Warn::default(),
             automation_answers: true,
         };
-        let desk = Desk::new(rules, &night_site());
+        let rules = TenantRules::new(rules, &night_site());
         let mut open = watched("Open");
         open.ticket.site = Some(named("night"));
         open.ticket.created_at = Some(time("2026-11-23T22:00:00Z"));
         open.first_seen_at = time("2026-11-23T22:01:00Z");
-        assess(&open, ClockKind::Resolution, &desk, open.first_seen_at).due
+        assess(&open, ClockKind::Resolution, &rules, open.first_seen_at).due
     };
     assert_eq!(due(false), Some(time("2026-11-24T13:00:00Z")), "four hours of the office");
     assert_eq!(due(true), Some(time("2026-11-25T22:00:00Z")), "two tonight, none on the holiday, two the night after");
@@ -218,10 +218,13 @@ fn a_due_time_that_superops_reports_in_closed_hours_is_missed_when_it_is_past_wh
 #[test]
 fn site_hours_without_a_site_say_so_on_the_clock() {
     let flaw = |site_hours, site: Option<&str>| {
-        let desk = Desk::new(DeskRules { site_hours, ..rules(vec![policy(Counts::Business)]) }, &Directory::default());
+        let rules = TenantRules::new(
+            RulesConfig { site_hours, ..rules_config(vec![policy(Counts::Business)]) },
+            &Directory::default(),
+        );
         let mut ticket = watched("Open");
         ticket.ticket.site = site.map(named);
-        assess(&ticket, ClockKind::Resolution, &desk, at(10)).hours_flaw.map(str::to_owned)
+        assess(&ticket, ClockKind::Resolution, &rules, at(10)).hours_flaw.map(str::to_owned)
     };
     assert_eq!(flaw(false, None), None);
     assert!(flaw(true, None).unwrap().contains("names no site"));

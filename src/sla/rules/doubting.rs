@@ -7,8 +7,8 @@ use crate::ticket::watch::ChangeKind as K;
 
 /// What SuperOps' own clock says: how it stands and what is doubtful.
 fn reported(watched: &Watched, minute: i64) -> (Standing, Vec<Doubt>) {
-    let desk = desk(Vec::new());
-    let clock = assess(watched, ClockKind::Resolution, &desk, at(minute));
+    let rules = rules(Vec::new());
+    let clock = assess(watched, ClockKind::Resolution, &rules, at(minute));
     (clock.standing, clock.doubts.iter().collect())
 }
 
@@ -17,9 +17,9 @@ fn what_happened_before_the_creation_happened_at_once() {
     let mut early = watched("Closed");
     early.ticket.resolution.met_at = Some(at(-60));
     early.ticket.first_response.met_at = Some(at(-90));
-    let desk = desk(vec![policy(Counts::Business)]);
+    let rules = rules(vec![policy(Counts::Business)]);
     for kind in ClockKind::REPORTED {
-        let clock = assess(&early, kind, &desk, at(100));
+        let clock = assess(&early, kind, &rules, at(100));
         assert_eq!((clock.standing, clock.used), (Standing::Met, Some(mins(0))), "{kind:?}");
         assert!(clock.doubts.has(Doubt::MetBeforeCreated), "{kind:?}");
     }
@@ -29,9 +29,9 @@ fn what_happened_before_the_creation_happened_at_once() {
 fn answered_after_it_was_resolved_leaves_out_the_closed_time() {
     let mut odd = watched("Closed");
     odd.ticket.first_response.met_at = Some(at(300));
-    let desk = desk(vec![policy(Counts::Business)]);
+    let rules = rules(vec![policy(Counts::Business)]);
     let closed = having(&odd, &[status("Open", "Closed", 50)]);
-    let clock = assess(&closed, ClockKind::FirstResponse, &desk, at(500));
+    let clock = assess(&closed, ClockKind::FirstResponse, &rules, at(500));
     assert_eq!((clock.standing, clock.used), (Standing::Met, Some(mins(50))));
     assert!(clock.doubts.has(Doubt::AnsweredAfterResolved));
 }

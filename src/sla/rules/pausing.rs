@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::sla::clock::{Counted, Doubt, Verdict};
-use crate::sla::tests::{between, desk_with, mins, seen, status, watched};
+use crate::sla::tests::{between, mins, rules_with, seen, status, watched};
 use crate::ticket::StatusWords;
 use crate::ticket::watch::{Bounds, ChangeKind as K};
 
@@ -84,10 +84,10 @@ fn a_pause_seen_by_polling_carries_its_uncertainty_into_the_breach() {
 #[test]
 fn each_clock_pauses_in_the_statuses_that_pause_it() {
     let words = StatusWords::default().pausing_response(&["Bank Holiday".into()]);
-    let desk = desk_with(words, vec![policy(Counts::Business)]);
+    let rules = rules_with(words, vec![policy(Counts::Business)]);
     let counted = |name: &str| {
         let open = having(&watched("Open"), &[status("Open", name, 10), status(name, "Open", 40)]);
-        ClockKind::REPORTED.map(|kind| assess(&open, kind, &desk, at(50)).used.unwrap())
+        ClockKind::REPORTED.map(|kind| assess(&open, kind, &rules, at(50)).used.unwrap())
     };
     assert_eq!(counted("In Progress"), [mins(50), mins(50)]);
     assert_eq!(counted("On Hold"), [mins(50), mins(20)], "a pause is the resolution's");
@@ -99,9 +99,9 @@ fn a_due_time_that_moves_with_a_pause_leaves_the_share_used_as_it_was() {
     let changes = [status("Open", "On Hold", 30), status("On Hold", "Open", 230)];
     let mut moved = watched("Open");
     moved.ticket.resolution.due = Some(at(320));
-    let desk = desk(Vec::new());
+    let rules = rules(Vec::new());
     let share = |minute| {
-        let clock = assess(&having(&moved, &changes), ClockKind::Resolution, &desk, at(minute));
+        let clock = assess(&having(&moved, &changes), ClockKind::Resolution, &rules, at(minute));
         (clock.standing, clock.elapsed_share())
     };
     assert_eq!(share(230), (Standing::OnTrack { left: mins(90) }, Some(0.25)), "30 of 120 minutes are used");

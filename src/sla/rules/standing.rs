@@ -11,8 +11,8 @@ fn on_reported<T>(change: impl FnOnce(&mut Watched), minute: i64, check: impl Fn
     let mut watched = watched("Open");
     watched.ticket.resolution.due = Some(at(60));
     change(&mut watched);
-    let desk = desk(Vec::new());
-    check(&assess(&watched, ClockKind::Resolution, &desk, at(minute)))
+    let rules = rules(Vec::new());
+    check(&assess(&watched, ClockKind::Resolution, &rules, at(minute)))
 }
 
 #[test]

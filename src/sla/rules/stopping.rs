@@ -2,20 +2,20 @@
 
 use super::*;
 use crate::sla::clock::{Doubt, StopCause};
-use crate::sla::desk::{Desk, DeskRules};
-use crate::sla::tests::{change, mins, rules, status, watched};
+use crate::sla::tenant_rules::{RulesConfig, TenantRules};
+use crate::sla::tests::{change, mins, rules_config, status, watched};
 use crate::ticket::Directory;
-use crate::ticket::talk::{Answerer, Talk, Voice};
+use crate::ticket::conversation::{Answerer, ConversationSummary, Voice};
 use crate::ticket::watch::ChangeKind as K;
 
-fn said(voices: &[(i64, Voice)], responded: Option<i64>) -> Talk {
-    Talk::of(voices.iter().map(|(minute, voice)| (at(*minute), *voice)).collect(), responded.map(at))
+fn said(voices: &[(i64, Voice)], responded: Option<i64>) -> ConversationSummary {
+    ConversationSummary::of(voices.iter().map(|(minute, voice)| (at(*minute), *voice)).collect(), responded.map(at))
 }
 
 /// The clock of the answer to the client's last message: an hour.
 fn next_response(watched: &Watched, minute: i64) -> Option<Answer> {
-    let desk = desk(vec![Policy { next_response: Some(mins(60)), ..policy(Counts::Business) }]);
-    let clock = assess(watched, ClockKind::NextResponse, &desk, at(minute));
+    let rules = rules(vec![Policy { next_response: Some(mins(60)), ..policy(Counts::Business) }]);
+    let clock = assess(watched, ClockKind::NextResponse, &rules, at(minute));
     Some(Answer { standing: clock.standing, due: clock.due, counted: clock.used? })
 }
 
@@ -47,19 +47,19 @@ fn without_superops_time_the_first_reply_of_a_technician_stops_it() {
 
 #[test]
 fn a_ticket_closed_unanswered_stops_its_first_response_and_says_so() {
-    let desk = desk(vec![policy(Counts::Business)]);
+    let rules = rules(vec![policy(Counts::Business)]);
     let (closed, changes) = (watched("Closed"), [status("Open", "Closed", 30)]);
-    let clock = assess(&having(&closed, &changes), ClockKind::FirstResponse, &desk, at(500));
+    let clock = assess(&having(&closed, &changes), ClockKind::FirstResponse, &rules, at(500));
     assert_eq!((clock.standing, clock.doubts.has(Doubt::ClosedUnanswered)), (Standing::Met, true));
 }
 
 #[test]
 fn private_notes_and_automation_are_no_response() {
     // A note is nobody's voice: it never gets as far as this.
-    let talk = said(&[(5, Voice::Automation), (6, Voice::Client)], None);
-    assert_eq!((talk.asked_at, talk.answered_at, talk.first_answer), (None, None, None));
+    let conversation = said(&[(5, Voice::Automation), (6, Voice::Client)], None);
+    assert_eq!((conversation.asked_at, conversation.answered_at, conversation.first_answer), (None, None, None));
     let mut noticed = watched("Open");
-    noticed.talk = talk;
+    noticed.conversation = conversation;
     let first = of(&noticed, &[], ClockKind::FirstResponse, 61).standing;
     assert_eq!(first, Standing::Breached { over: mins(1) }, "it still runs");
 }
@@ -68,8 +68,8 @@ fn private_notes_and_automation_are_no_response() {
 fn met_by_automation_is_shown_apart() {
     let mut answered = watched("Open");
     answered.ticket.first_response.met_at = Some(at(5));
-    answered.talk = said(&[(5, Voice::Automation), (30, Voice::Technician)], Some(5));
-    assert_eq!(answered.talk.first_answer, Some(Answerer::Automation));
+    answered.conversation = said(&[(5, Voice::Automation), (30, Voice::Technician)], Some(5));
+    assert_eq!(answered.conversation.first_answer, Some(Answerer::Automation));
     let clock = of(&answered, &[], ClockKind::FirstResponse, 100);
     assert_eq!((clock.standing, clock.counted), (Standing::Met, mins(5)), "SuperOps counts it; so is it counted");
 }
@@ -78,20 +78,20 @@ fn met_by_automation_is_shown_apart() {
 fn the_next_response_runs_from_the_clients_message_to_a_technicians_reply() {
     let mut asked = watched("Open");
     assert_eq!(next_response(&asked, 100), None, "nobody has asked anything");
-    asked.talk = said(&[(10, Voice::Technician), (100, Voice::Client)], Some(10));
+    asked.conversation = said(&[(10, Voice::Technician), (100, Voice::Client)], Some(10));
     let running = next_response(&asked, 130).unwrap();
     assert_eq!((running.standing, running.due), (Standing::OnTrack { left: mins(30) }, Some(at(160))));
-    asked.talk = said(&[(10, Voice::Technician), (100, Voice::Client), (110, Voice::Automation)], Some(10));
+    asked.conversation = said(&[(10, Voice::Technician), (100, Voice::Client), (110, Voice::Automation)], Some(10));
     assert_eq!(next_response(&asked, 161).unwrap().standing, Standing::Breached { over: mins(1) });
-    asked.talk = said(&[(10, Voice::Technician), (100, Voice::Client), (160, Voice::Technician)], Some(10));
+    asked.conversation = said(&[(10, Voice::Technician), (100, Voice::Client), (160, Voice::Technician)], Some(10));
     assert_eq!(next_response(&asked, 900).unwrap().standing, Standing::Met);
 }
 
 #[test]
 fn what_stopped_a_clock_is_kept() {
-    let desk = desk(vec![policy(Counts::Business)]);
+    let rules = rules(vec![policy(Counts::Business)]);
     let cause = |watched: &Watched, changes: &[Change]| {
-        let clock = assess(&having(watched, changes), ClockKind::FirstResponse, &desk, at(500));
+        let clock = assess(&having(watched, changes), ClockKind::FirstResponse, &rules, at(500));
         clock.stop.map(|stop| stop.cause)
     };
     let mut reported = watched("Open");
@@ -108,11 +108,11 @@ fn what_stopped_a_clock_is_kept() {
 fn an_automatic_response_counts_unless_the_desk_says_otherwise() {
     let mut noticed = watched("Open");
     noticed.ticket.first_response.met_at = Some(at(5));
-    noticed.talk = said(&[(5, Voice::Automation), (30, Voice::Technician)], Some(5));
+    noticed.conversation = said(&[(5, Voice::Automation), (30, Voice::Technician)], Some(5));
     let stopped = |watched: &Watched, automation_answers| {
-        let rules = DeskRules { automation_answers, ..rules(vec![policy(Counts::Business)]) };
-        let desk = Desk::new(rules, &Directory::default());
-        let clock = assess(watched, ClockKind::FirstResponse, &desk, at(500));
+        let rules = RulesConfig { automation_answers, ..rules_config(vec![policy(Counts::Business)]) };
+        let rules = TenantRules::new(rules, &Directory::default());
+        let clock = assess(watched, ClockKind::FirstResponse, &rules, at(500));
         (clock.stopped_at, clock.doubts.has(Doubt::AutomationNotCounted))
     };
     assert_eq!(stopped(&noticed, true), (Some(at(5)), false));

@@ -1,11 +1,11 @@
 use super::*;
 use crate::sla::policy::Counts;
-use crate::sla::tests::{at, between, change, desk, for_priority, having, named, policy, seen, status, watched};
+use crate::sla::tests::{at, between, change, for_priority, having, named, policy, rules, seen, status, watched};
 use crate::ticket::Reported;
 use crate::ticket::watch::ChangeKind;
 
 /// First read as `open` within a minute of its creation, then what followed.
-fn story(changes: impl IntoIterator<Item = Change>) -> Vec<Change> {
+fn history(changes: impl IntoIterator<Item = Change>) -> Vec<Change> {
     [seen(ChangeKind::FirstSeen, "", "Open", between(0, 1))].into_iter().chain(changes).collect()
 }
 
@@ -14,12 +14,12 @@ fn closed(minute: i64) -> (Watched, Vec<Change>) {
     let mut ticket = watched("Closed");
     ticket.ticket.resolution.met_at = Some(at(minute));
     let resolved = change(ChangeKind::Resolved, "", &at(minute).to_rfc3339(), minute);
-    (ticket, story([status("Open", "Closed", minute), resolved]))
+    (ticket, history([status("Open", "Closed", minute), resolved]))
 }
 
 fn judged((watched, changes): &(Watched, Vec<Change>), resolution: i64) -> Outcome {
-    let desk = desk(vec![for_priority("High", resolution)]);
-    outcome(&having(watched, changes), changes, ClockKind::Resolution, &desk, at(5_000))
+    let rules = rules(vec![for_priority("High", resolution)]);
+    outcome(&having(watched, changes), changes, ClockKind::Resolution, &rules, at(5_000))
 }
 
 #[test]
@@ -31,7 +31,8 @@ fn equal_to_the_target_is_met_and_a_minute_over_is_not() {
 #[test]
 fn paused_time_is_given_back() {
     let (ticket, _) = closed(200);
-    let paused = story([status("Open", "On Hold", 20), status("On Hold", "Open", 120), status("Open", "Closed", 200)]);
+    let paused =
+        history([status("Open", "On Hold", 20), status("On Hold", "Open", 120), status("Open", "Closed", 200)]);
     assert_eq!(judged(&(ticket.clone(), paused), 100), Outcome::Met);
     let (_, worked) = closed(200);
     assert_eq!(judged(&(ticket, worked), 100), Outcome::Breached);
@@ -40,7 +41,7 @@ fn paused_time_is_given_back() {
 #[test]
 fn what_hangs_on_an_unseen_moment_is_unknown() {
     let (ticket, _) = closed(200);
-    let paused = story([
+    let paused = history([
         seen(ChangeKind::Status, "Open", "On Hold", between(20, 40)),
         status("On Hold", "Open", 120),
         status("Open", "Closed", 200),
@@ -52,19 +53,19 @@ fn what_hangs_on_an_unseen_moment_is_unknown() {
 
 #[test]
 fn a_ticket_that_is_still_open_has_not_met_anything_yet() {
-    let case = (watched("Open"), story([]));
-    let desk = desk(vec![for_priority("High", 120)]);
-    let by = |minute| outcome(&case.0, &case.1, ClockKind::Resolution, &desk, at(minute));
+    let case = (watched("Open"), history([]));
+    let rules = rules(vec![for_priority("High", 120)]);
+    let by = |minute| outcome(&case.0, &case.1, ClockKind::Resolution, &rules, at(minute));
     assert_eq!([by(120), by(121)], [Outcome::Open, Outcome::Breached]);
 }
 
 #[test]
 fn where_no_policy_speaks_superops_own_due_time_decides() {
-    let none = desk(Vec::new());
+    let none = rules(Vec::new());
     let by = |due: Option<i64>, met: Option<i64>| {
         let mut ticket = watched(if met.is_some() { "Closed" } else { "Open" });
         ticket.ticket.resolution = Reported { due: due.map(at), met_at: met.map(at), breached: None };
-        outcome(&ticket, &story([]), ClockKind::Resolution, &none, at(100))
+        outcome(&ticket, &history([]), ClockKind::Resolution, &none, at(100))
     };
     let cases = [
         ("met", Some(60), Some(60), Outcome::Met),
@@ -80,7 +81,7 @@ fn where_no_policy_speaks_superops_own_due_time_decides() {
 
 #[test]
 fn tickets_are_counted_once_in_each_of_their_groups_and_vanished_ones_nowhere() {
-    let (before, after) = (desk(vec![policy(Counts::Business)]), desk(vec![for_priority("High", 120)]));
+    let (before, after) = (rules(vec![policy(Counts::Business)]), rules(vec![for_priority("High", 120)]));
     let mut comparison = Comparison::default();
     for minute in [100, 150, 300] {
         let (ticket, changes) = closed(minute);

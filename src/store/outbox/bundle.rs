@@ -167,7 +167,7 @@ pub(super) async fn take_up_next_channels(
     Ok(())
 }
 
-/// After a refusal: the next channel of each member, or else the next rung of its alert at once. True if one was hurried.
+/// After a refusal: the next channel of each member, or else the next step of its alert at once. True if one was hurried.
 pub(super) async fn move_on(tx: &mut SqliteConnection, key: &str, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
     take_up_next_channels(tx, key, now).await?;
     let hurried = sqlx::query(

@@ -29,7 +29,7 @@ impl Store {
     /// Remembers how attempts went, and what follows from it: of all of them, or of none if it fails.
     ///
     /// A refusal moves on to the next channel; where none is left, the alert's
-    /// next rung is brought forward. True if one was. If the alert is
+    /// next step is brought forward. True if one was. If the alert is
     /// over by now, or at another stage, nothing follows.
     pub async fn record_attempts(&self, attempts: Arc<[Attempted]>) -> Result<bool, StoreError> {
         self.writer.write(move |tx: &mut SqliteConnection| Box::pin(async move { record(tx, &attempts).await })).await
@@ -123,7 +123,7 @@ async fn settle(tx: &mut SqliteConnection, attempts: &[Attempted], void: &[bool]
     Ok(())
 }
 
-/// True if the next rung of an alert was brought forward.
+/// True if the next step of an alert was brought forward.
 async fn follow_up(tx: &mut SqliteConnection, attempt: &Attempted, void: bool) -> Result<bool, sqlx::Error> {
     let (leased, now) = (&attempt.leased, attempt.at);
     match &attempt.outcome {
@@ -173,7 +173,7 @@ async fn take_up_next_channel(
     enqueue(tx, &[next]).await.map(|()| true)
 }
 
-/// After a refusal: the next channel, or else the next rung at once.
+/// After a refusal: the next channel, or else the next step at once.
 async fn move_on(
     tx: &mut SqliteConnection,
     refused: &NewNotification,
@@ -214,7 +214,7 @@ async fn tell_one_by_one(
     Ok(told > 0)
 }
 
-/// Brings the next rung of `alert` forward, unless something else of this stage and step says what has failed. True if
+/// Brings the next step of `alert` forward, unless something else of this stage and step says what has failed. True if
 /// it was.
 pub(super) async fn hurry(
     tx: &mut SqliteConnection,

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use super::{Reader, UnderWay, bundle, enqueue, json, leased, millis, reader};
 use crate::alert::Stage;
 use crate::alert::escalation::ChannelKind;
-use crate::alert::noise::{Budget, Cap, Fate, Heard, HeldBy, Kind, Past, Rules, Waiting, rank, shape};
+use crate::alert::noise::{Budget, Cap, Disposition, Heard, HeldBy, Kind, Past, Rules, Waiting, rank, shape};
 
 /// A client of whom nobody was told for so long is news again.
 const CLIENT_IS_NEWS_AFTER: TimeDelta = TimeDelta::hours(1);
@@ -95,12 +95,12 @@ pub(super) async fn shape_due(
         let heard = person[0].reader.person.as_ref().and_then(|person| heard.get(person)).copied().unwrap_or_default();
         let past = Past { sent, caps: rules.caps_of(channel), budget: budget.as_deref().copied(), heard };
         let rows: Vec<_> = person.iter().map(Found::waiting).collect();
-        let fates = match channel {
+        let dispositions = match channel {
             // They keep their incidents by key, and sleep at no hour.
-            ChannelKind::PagerDuty | ChannelKind::Webhook => vec![Fate::Alone; rows.len()],
+            ChannelKind::PagerDuty | ChannelKind::Webhook => vec![Disposition::Alone; rows.len()],
             _ => shape(&rows, channel, &past, rules, now),
         };
-        let messages = orders.take(person, &fates);
+        let messages = orders.take(person, &dispositions);
         sent.extend(std::iter::repeat_n(now, messages));
         if let Some(budget) = budget {
             budget.left = budget.left.saturating_sub(messages);
@@ -294,33 +294,33 @@ fn kind_of(kind: &str, stage: &str) -> Kind {
 
 impl Orders {
     /// Notes what becomes of the rows of one person. Gives the number of messages that go out.
-    fn take(&mut self, person: &[Found], fates: &[Fate]) -> usize {
+    fn take(&mut self, person: &[Found], dispositions: &[Disposition]) -> usize {
         let mut clients = HashSet::new();
         let mut bundle = Vec::new();
         let mut messages = 0;
-        for (row, fate) in person.iter().zip(fates) {
+        for (row, disposition) in person.iter().zip(dispositions) {
             let first = row.client.as_ref().is_some_and(|client| !row.known_client && clients.insert(client));
             let ranked = || (row.key.clone(), rank(row.kind, first));
-            match fate {
-                Fate::Alone => {
+            match disposition {
+                Disposition::Alone => {
                     self.alone.push(ranked());
                     messages += 1;
                 }
-                Fate::Together => bundle.push(ranked()),
-                Fate::Hold { until, by } => {
+                Disposition::Together => bundle.push(ranked()),
+                Disposition::Hold { until, by } => {
                     self.over_budget.extend((*by == HeldBy::Budget).then(|| row.tenant.clone()));
                     self.held.push((row.key.clone(), millis(*until), by.as_str()));
                     let sleeps = *by == HeldBy::Night && row.kind == Kind::Alert(Stage::Breached);
                     self.past_sleepers.extend(sleeps.then(|| row.key.clone()));
                 }
-                Fate::OtherChannel => {
+                Disposition::OtherChannel => {
                     self.over_budget.insert(row.tenant.clone());
                     self.elsewhere.push(row.key.clone());
                 }
             }
         }
         if !bundle.is_empty() {
-            let due = person.iter().zip(fates).filter(|(_, fate)| **fate == Fate::Together);
+            let due = person.iter().zip(dispositions).filter(|(_, disposition)| **disposition == Disposition::Together);
             self.bundles_due.push(due.map(|(row, _)| row.first_due_at).min().unwrap_or_default());
             self.bundles.push(bundle);
             messages += 1;

@@ -12,7 +12,7 @@ use super::super::audit::audit;
 use super::super::sync::{SyncState, Unread, save_state, save_unread};
 use super::super::weekly::count_changes;
 use super::super::{Store, StoreError, millis, to_the_end};
-use super::{Deed, past, select, watched};
+use super::{AuditNote, past, select, watched};
 use crate::sla::policy::{Choice, Policy, choice_seen, choose};
 use crate::ticket::watch::{Bounds, Change, Watched, observe};
 use crate::ticket::{StatusWords, TenantId, Ticket, TicketId};
@@ -30,7 +30,7 @@ pub struct Batch {
     pub read: Bounds,
     /// Where the sync stands once this is saved; none: where it stood before.
     pub state: Option<SyncState>,
-    /// What is promised: which policy holds for a ticket is a part of its story.
+    /// What is promised: which policy holds for a ticket is a part of its history.
     pub policies: Arc<[Policy]>,
 }
 
@@ -163,23 +163,23 @@ pub async fn amend(
     tenant: TenantId,
     id: TicketId,
     change: impl FnOnce(&Watched) -> (Watched, Option<Change>),
-    deed: Option<Deed>,
+    note: Option<AuditNote>,
 ) -> Result<Option<Watched>, sqlx::Error> {
     let Some(before) = read_known(tx, &tenant, std::slice::from_ref(&id)).await?.remove(&id) else { return Ok(None) };
     let (watched, event) = change(&before);
     sqlx::query(
-        "UPDATE tickets SET replied_at = $1, vanished_at = $2, talk = $5, overrides = $6, \
+        "UPDATE tickets SET replied_at = $1, vanished_at = $2, conversation = $5, overrides = $6, \
          open = CASE WHEN $2 IS NULL THEN open ELSE 0 END WHERE tenant = $3 AND id = $4",
     )
     .bind(watched.replied_at.map(millis))
     .bind(watched.vanished_at.map(millis))
     .bind(tenant.as_str())
     .bind(id.as_str())
-    .bind(json(&watched.talk)?)
+    .bind(json(&watched.conversation)?)
     .bind(json(&watched.overrides)?)
     .execute(&mut *tx)
     .await?;
-    if let Some(Deed { what, author, at }) = &deed {
+    if let Some(AuditNote { what, author, at }) = &note {
         audit(tx, Some(&tenant), what, author, *at).await?;
     }
     if let Some(event) = &event {

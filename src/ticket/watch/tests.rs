@@ -229,20 +229,20 @@ fn every_kind_is_found_by_its_name() {
 
 #[test]
 fn a_decision_by_hand_holds_for_its_cycle_and_its_message_only() {
-    let decided = |clock, cycle| Override {
+    let decided = |clock, cycle| ManualOverride {
         clock,
         cycle,
-        ruling: Ruling::Cancelled,
+        action: OverrideAction::Cancelled,
         reason: "a test".into(),
         by: "mia".into(),
         at: at(50),
     };
     let mut watched = seen(ticket());
     watched.overrides = vec![decided(ClockKind::Resolution, 0), decided(ClockKind::NextResponse, 0)];
-    watched.talk.asked_at = Some(at(40));
-    assert!(ClockKind::ALL.map(|clock| watched.ruling(clock).is_some()) == [false, true, true]);
-    watched.talk.asked_at = Some(at(60));
-    assert_eq!(watched.ruling(ClockKind::NextResponse), None, "the client wrote again");
+    watched.conversation.asked_at = Some(at(40));
+    assert!(ClockKind::ALL.map(|clock| watched.overridden(clock).is_some()) == [false, true, true]);
+    watched.conversation.asked_at = Some(at(60));
+    assert_eq!(watched.overridden(ClockKind::NextResponse), None, "the client wrote again");
     watched.cycle = 1;
-    assert_eq!(watched.ruling(ClockKind::Resolution), None, "it was reopened");
+    assert_eq!(watched.overridden(ClockKind::Resolution), None, "it was reopened");
 }

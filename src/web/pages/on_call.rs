@@ -12,12 +12,12 @@ use super::super::auth::{Caller, Visitor};
 use super::super::{Problem, Web};
 use super::{bar, layout};
 use crate::service::Scope;
-use crate::service::on_call::{OverrideView, OverrideWish, RotationView, ShiftView};
+use crate::service::on_call::{OverrideRequest, OverrideView, RotationView, ShiftView};
 use crate::store::tokens::Role;
 
 /// What somebody asked for in a form and did not get.
 pub struct Refused {
-    pub wish: OverrideWish,
+    pub request: OverrideRequest,
     pub complaint: String,
 }
 
@@ -30,7 +30,7 @@ pub async fn on_call(State(web): State<Arc<Web>>, Visitor(caller): Visitor) -> R
 pub async fn page(web: &Web, caller: &Caller, refused: Option<&Refused>) -> Result<Html<String>, Problem> {
     let known = web.service.on_call(&caller.scope).await?;
     // A rotation that is not there has no form to show the complaint in.
-    let homeless = refused.filter(|one| known.rotations.iter().all(|rotation| rotation.name != one.wish.rotation));
+    let homeless = refused.filter(|one| known.rotations.iter().all(|rotation| rotation.name != one.request.rotation));
     let body = html! {
         (bar(web, caller))
         main.single {
@@ -39,7 +39,7 @@ pub async fn page(web: &Web, caller: &Caller, refused: Option<&Refused>) -> Resu
             @if known.rotations.is_empty() { p.muted { "No rotation is configured: see [on_call.NAME] in the example." } }
             @if let Some(one) = homeless { p.complaint role="alert" { (one.complaint) } }
             @for rotation in &known.rotations {
-                (section(rotation, may_change(caller, rotation), refused.filter(|one| one.wish.rotation == rotation.name)))
+                (section(rotation, may_change(caller, rotation), refused.filter(|one| one.request.rotation == rotation.name)))
             }
         }
     };
@@ -85,15 +85,15 @@ fn standing_in(stand_in: &OverrideView, zone: Tz, changeable: bool) -> Markup {
 }
 
 fn form(rotation: &RotationView, refused: Option<&Refused>) -> Markup {
-    let wish = refused.map(|one| &one.wish);
+    let request = refused.map(|one| &one.request);
     html! {
         h3 { "Have somebody stand in" }
         @if let Some(one) = refused { p.complaint role="alert" id="complaint" { (one.complaint) } }
         form.filters method="post" action="/on-call" {
             input type="hidden" name="rotation" value=(rotation.name);
-            input name="person" required value=[wish.map(|wish| &wish.person)] autofocus[refused.is_some()] placeholder="Email address or name" aria-label="Who stands in";
-            input type="datetime-local" name="from" required value=[wish.map(|wish| &wish.from)] aria-label="From";
-            input type="datetime-local" name="until" required value=[wish.map(|wish| &wish.until)] aria-label="Until";
+            input name="person" required value=[request.map(|request| &request.person)] autofocus[refused.is_some()] placeholder="Email address or name" aria-label="Who stands in";
+            input type="datetime-local" name="from" required value=[request.map(|request| &request.from)] aria-label="From";
+            input type="datetime-local" name="until" required value=[request.map(|request| &request.until)] aria-label="Until";
             button { "Stand in" }
         }
     }

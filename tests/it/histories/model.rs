@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub type At = DateTime<Utc>;
 
 /// The escalation of the tests: the owner at once, then the manager, then the account's manager.
-const RUNGS_AFTER: [i64; 3] = [0, 15, 30];
+const STEPS_AFTER: [i64; 3] = [0, 15, 30];
 /// An acknowledged breach on which nothing happens is told again after this.
 const ACK_LASTS: TimeDelta = TimeDelta::minutes(30);
 /// The first moment after a due time is so much later.
@@ -106,9 +106,9 @@ impl Ticket {
         Some([self.created + (due - self.created) * 3 / 4, due + TICK])
     }
 
-    /// Whom the rung tells.
-    fn people(&self, rung: usize) -> Vec<Who> {
-        match rung {
+    /// Whom the step tells.
+    fn people(&self, step: usize) -> Vec<Who> {
+        match step {
             0 => self.owner.map_or(GROUP.to_vec(), |owner| vec![owner]),
             1 => self.owner.filter(|owner| owner.name != DANA.name).map(|_| &DANA).into_iter().collect(),
             _ => self.account.into_iter().collect(),
@@ -149,13 +149,13 @@ struct Alert {
     due: At,
     raised: At,
     over: Option<Over>,
-    /// From when its rungs count.
+    /// From when its steps count.
     began: At,
-    /// The next rung.
-    rung: usize,
-    rung_at: Option<At>,
+    /// The next step.
+    step: usize,
+    step_at: Option<At>,
     hold: Option<Hold>,
-    /// The next rung is told even to those who were told before.
+    /// The next step is told even to those who were told before.
     again: bool,
     /// Who owned the ticket when people were told last.
     asked: Option<Who>,
@@ -163,7 +163,7 @@ struct Alert {
 
 /// What a person does to an alert.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Deed {
+pub enum Action {
     Acknowledge,
     Snooze(TimeDelta),
     Resolve,
@@ -197,8 +197,8 @@ struct Owed {
     episode: u32,
     who: Who,
     way: Way,
-    /// Of which rung.
-    rung: usize,
+    /// Of which step.
+    step: usize,
     /// In which look of the watch it became owed.
     turn: u32,
     /// It went void since the ticket is somebody else's.
@@ -295,24 +295,24 @@ impl Model {
         self.alerts.contains_key(&key)
     }
 
-    /// Whether a rung or the end of a hold is due.
-    pub fn has_rung_due(&self, now: At) -> bool {
+    /// Whether a step or the end of a hold is due.
+    pub fn has_step_due(&self, now: At) -> bool {
         self.alerts.iter().any(|((ticket, _), alert)| {
-            let at = if alert.hold.is_some() { alert.hold.and_then(|hold| hold.until) } else { alert.rung_at };
+            let at = if alert.hold.is_some() { alert.hold.and_then(|hold| hold.until) } else { alert.step_at };
             alert.over.is_none() && at.is_some_and(|at| at <= now) && !self.covered(*ticket, now)
         })
     }
 
     /// When something changes next by the passing of time.
     pub fn next_change(&self, now: At) -> Option<At> {
-        let rungs = self.alerts.values().filter(|alert| alert.over.is_none()).flat_map(|alert| match alert.hold {
+        let steps = self.alerts.values().filter(|alert| alert.over.is_none()).flat_map(|alert| match alert.hold {
             Some(hold) => hold.until,
-            None => alert.rung_at,
+            None => alert.step_at,
         });
         let clocks =
             self.tickets.iter().flat_map(|ticket| CLOCKS.map(|clock| ticket.changes(clock)).into_iter().flatten());
         let silences = self.silences.iter().map(|silence| silence.until);
-        rungs.chain(silences).chain(clocks.flatten()).filter(|at| *at > now).min()
+        steps.chain(silences).chain(clocks.flatten()).filter(|at| *at > now).min()
     }
 
     pub fn silence(&mut self, ticket: Option<usize>, from: At, until: At) {
@@ -353,24 +353,24 @@ impl Model {
     }
 
     /// Somebody acts on an alert.
-    pub fn acts(&mut self, key: (usize, Clock), deed: Deed, now: At) {
+    pub fn acts(&mut self, key: (usize, Clock), action: Action, now: At) {
         let Some(alert) = self.alerts.get_mut(&key).filter(|alert| alert.over.is_none()) else { return };
-        match deed {
-            Deed::Acknowledge if alert.hold.is_some_and(|hold| !hold.snoozed) => return,
-            Deed::Acknowledge => {
+        match action {
+            Action::Acknowledge if alert.hold.is_some_and(|hold| !hold.snoozed) => return,
+            Action::Acknowledge => {
                 let until = (alert.stage == Stage::Breached).then(|| now + ACK_LASTS);
                 alert.hold = Some(Hold { snoozed: false, at: now, until });
             }
-            Deed::Snooze(length) => alert.hold = Some(Hold { snoozed: true, at: now, until: Some(now + length) }),
-            Deed::Resolve => alert.over = Some(Over::ByHand),
-            Deed::Escalate if alert.rung_at.is_some_and(|at| at <= now) => return,
-            Deed::Escalate => {
-                alert.again |= alert.rung_at.is_none();
-                (alert.hold, alert.rung_at) = (None, Some(now));
+            Action::Snooze(length) => alert.hold = Some(Hold { snoozed: true, at: now, until: Some(now + length) }),
+            Action::Resolve => alert.over = Some(Over::ByHand),
+            Action::Escalate if alert.step_at.is_some_and(|at| at <= now) => return,
+            Action::Escalate => {
+                alert.again |= alert.step_at.is_none();
+                (alert.hold, alert.step_at) = (None, Some(now));
                 return;
             }
         }
-        (alert.rung_at, alert.again) = (None, false);
+        (alert.step_at, alert.again) = (None, false);
         self.withdraw(key);
     }
 
@@ -418,7 +418,7 @@ impl Model {
         for key in keys {
             self.end_hold(key, now);
             self.follow(key, now);
-            self.run_rung(key, now);
+            self.run_step(key, now);
         }
     }
 
@@ -456,8 +456,8 @@ impl Model {
             raised: now,
             over: None,
             began: now,
-            rung: 0,
-            rung_at: Some(now),
+            step: 0,
+            step_at: Some(now),
             hold: None,
             again: false,
             asked: self.tickets[key.0].owner,
@@ -465,13 +465,13 @@ impl Model {
         self.alerts.insert(key, alert);
     }
 
-    /// The same danger is back: the rungs go on as far apart as ever, and what the pause withdrew is said after all.
+    /// The same danger is back: the steps go on as far apart as ever, and what the pause withdrew is said after all.
     fn reopen(&mut self, key: (usize, Clock), now: At) {
         let Some(alert) = self.alerts.get_mut(&key) else { return };
         alert.over = None;
-        alert.began = now - after(alert.rung.saturating_sub(1));
+        alert.began = now - after(alert.step.saturating_sub(1));
         let is_held = alert.hold.is_some();
-        alert.rung_at = (alert.rung < RUNGS_AFTER.len() && !is_held).then(|| alert.began + after(alert.rung));
+        alert.step_at = (alert.step < STEPS_AFTER.len() && !is_held).then(|| alert.began + after(alert.step));
         let (stage, episode) = (What::Alert(alert.stage), alert.episode);
         for owed in self.owed.iter_mut().filter(|owed| (owed.ticket, owed.clock) == key) {
             if std::mem::take(&mut owed.paused) && !is_held && (owed.what, owed.episode) == (stage, episode) {
@@ -528,12 +528,12 @@ impl Model {
             return;
         }
         if hold.snoozed {
-            alert.rung = alert.rung.saturating_sub(1);
+            alert.step = alert.step.saturating_sub(1);
         }
-        (alert.hold, alert.again, alert.rung_at) = (None, true, Some(now));
+        (alert.hold, alert.again, alert.step_at) = (None, true, Some(now));
     }
 
-    /// The ticket is somebody else's: they are told what the rungs so far have said, and those before them no more.
+    /// The ticket is somebody else's: they are told what the steps so far have said, and those before them no more.
     fn follow(&mut self, key: (usize, Clock), now: At) {
         let ticket = self.tickets[key.0].clone();
         let Some(alert) = self.alerts.get_mut(&key).filter(|alert| alert.over.is_none() && alert.hold.is_none()) else {
@@ -547,53 +547,53 @@ impl Model {
         let what = What::Alert(alert.stage);
         for owed in self.owed.iter_mut().filter(|owed| owed.state == State::Waits) {
             let about = (owed.ticket, owed.clock, owed.what, owed.episode) == (key.0, key.1, what, alert.episode);
-            let was_theirs = owed.rung < 2 && former.people(owed.rung).contains(&owed.who);
-            if about && was_theirs && !ticket.people(owed.rung).contains(&owed.who) {
+            let was_theirs = owed.step < 2 && former.people(owed.step).contains(&owed.who);
+            if about && was_theirs && !ticket.people(owed.step).contains(&owed.who) {
                 (owed.state, owed.gone) = (State::Void, true);
             }
         }
-        for rung in 0..alert.rung {
-            for who in ticket.people(rung) {
+        for step in 0..alert.step {
+            for who in ticket.people(step) {
                 for way in ways(who, alert.stage) {
-                    self.tell(key, &alert, (who, way, rung), false, now);
+                    self.tell(key, &alert, (who, way, step), false, now);
                 }
             }
         }
     }
 
-    /// The rung that holds now is run, if its time has come: one, never two.
-    fn run_rung(&mut self, key: (usize, Clock), now: At) {
+    /// The step that holds now is run, if its time has come: one, never two.
+    fn run_step(&mut self, key: (usize, Clock), now: At) {
         let Some(alert) = self.alerts.get(&key).filter(|alert| alert.over.is_none() && alert.hold.is_none()) else {
             return;
         };
-        if alert.rung_at.is_none_or(|at| at > now) || self.covered(key.0, now) {
+        if alert.step_at.is_none_or(|at| at > now) || self.covered(key.0, now) {
             return;
         }
         let (mut alert, ticket) = (alert.clone(), self.tickets[key.0].clone());
-        let found = rungs_to_try(&alert, now).into_iter().find(|rung| !ticket.people(*rung).is_empty());
+        let found = steps_to_try(&alert, now).into_iter().find(|step| !ticket.people(*step).is_empty());
         let again = std::mem::take(&mut alert.again);
-        let Some(rung) = found else {
-            alert.rung_at = None;
+        let Some(step) = found else {
+            alert.step_at = None;
             self.alerts.insert(key, alert);
             return;
         };
-        for who in ticket.people(rung) {
+        for who in ticket.people(step) {
             for way in ways(who, alert.stage) {
-                self.tell(key, &alert, (who, way, rung), again, now);
+                self.tell(key, &alert, (who, way, step), again, now);
             }
         }
         if again {
-            alert.began = now - after(rung);
-        } else if alert.rung == 0 {
+            alert.began = now - after(step);
+        } else if alert.step == 0 {
             // It may have waited for the end of a silence.
             alert.began = now;
         }
         alert.asked = ticket.owner;
-        alert.rung = (rung + 1).max(if again { alert.rung } else { 0 });
+        alert.step = (step + 1).max(if again { alert.step } else { 0 });
         // Nobody owns it: there is no owner to wait for.
-        let onward = ticket.owner.is_none() && rung == 0;
-        let next = (alert.rung < RUNGS_AFTER.len()).then(|| (alert.began + after(alert.rung)).max(now));
-        alert.rung_at = next.map(|at| if onward { now } else { at });
+        let onward = ticket.owner.is_none() && step == 0;
+        let next = (alert.step < STEPS_AFTER.len()).then(|| (alert.began + after(alert.step)).max(now));
+        alert.step_at = next.map(|at| if onward { now } else { at });
         self.alerts.insert(key, alert);
     }
 
@@ -601,7 +601,7 @@ impl Model {
         &mut self,
         (ticket, clock): (usize, Clock),
         alert: &Alert,
-        (who, way, rung): (Who, Way, usize),
+        (who, way, step): (Who, Way, usize),
         again: bool,
         now: At,
     ) {
@@ -618,14 +618,14 @@ impl Model {
             return;
         }
         // What was withdrawn since the ticket was somebody else's is wanted after all.
-        let back = self.owed.iter_mut().find(|owed| about(owed) && owed.gone && owed.rung == rung && !again);
+        let back = self.owed.iter_mut().find(|owed| about(owed) && owed.gone && owed.step == step && !again);
         match back {
             Some(owed) => {
                 (owed.state, owed.gone, owed.turn, owed.since, owed.free_from) =
                     (State::Waits, false, turn, now, free_from);
             }
             None => {
-                self.owed.push(Owed { ticket, clock, what, episode, who, way, rung, turn, free_from, ..blank(now) })
+                self.owed.push(Owed { ticket, clock, what, episode, who, way, step, turn, free_from, ..blank(now) })
             }
         }
     }
@@ -671,7 +671,7 @@ impl Model {
         !self.owed.iter().any(|owed| owed.state == State::Waits && owed.shaky && owed.said.is_empty())
     }
 
-    /// All mail that could leave was refused. Whoever has a phone must have heard by text; where nobody of a rung was
+    /// All mail that could leave was refused. Whoever has a phone must have heard by text; where nobody of a step was
     /// reached, the next is due.
     fn is_refused(&mut self, now: At) {
         let mut refused = Vec::new();
@@ -683,20 +683,20 @@ impl Model {
             let texted = matches!(owed.what, What::Alert(Stage::Warning)) && owed.who.phone.is_some();
             if !texted {
                 self.owed[index].state = State::Refused;
-                refused.push((self.owed[index].ticket, self.owed[index].clock, self.owed[index].rung));
+                refused.push((self.owed[index].ticket, self.owed[index].clock, self.owed[index].step));
             }
         }
-        for (ticket, clock, rung) in refused {
+        for (ticket, clock, step) in refused {
             let Some(alert) = self.alerts.get_mut(&(ticket, clock)).filter(|alert| alert.over.is_none()) else {
                 continue;
             };
             let (what, episode) = (What::Alert(alert.stage), alert.episode);
-            let of_rung = |owed: &&Owed| {
-                (owed.ticket, owed.clock, owed.what, owed.episode, owed.rung) == (ticket, clock, what, episode, rung)
+            let of_step = |owed: &&Owed| {
+                (owed.ticket, owed.clock, owed.what, owed.episode, owed.step) == (ticket, clock, what, episode, step)
             };
-            let reached = self.owed.iter().filter(of_rung).any(|owed| matches!(owed.state, State::Said | State::Waits));
+            let reached = self.owed.iter().filter(of_step).any(|owed| matches!(owed.state, State::Said | State::Waits));
             if !reached {
-                alert.rung_at = alert.rung_at.map(|at| at.min(now));
+                alert.step_at = alert.step_at.map(|at| at.min(now));
             }
         }
     }
@@ -806,7 +806,7 @@ fn blank(since: At) -> Owed {
         episode: 0,
         who: &DANA,
         way: Way::Mail,
-        rung: 0,
+        step: 0,
         turn: 0,
         gone: false,
         since,
@@ -822,22 +822,22 @@ fn blank(since: At) -> Owed {
     }
 }
 
-fn after(rung: usize) -> TimeDelta {
-    TimeDelta::minutes(RUNGS_AFTER[rung])
+fn after(step: usize) -> TimeDelta {
+    TimeDelta::minutes(STEPS_AFTER[step])
 }
 
-/// The rungs to try, until one reaches somebody: the one that holds now, then those above it. Where it
+/// The steps to try, until one reaches somebody: the one that holds now, then those above it. Where it
 /// is said again, those below are better than nobody.
-fn rungs_to_try(alert: &Alert, now: At) -> Vec<usize> {
-    let last = RUNGS_AFTER.len() - 1;
+fn steps_to_try(alert: &Alert, now: At) -> Vec<usize> {
+    let last = STEPS_AFTER.len() - 1;
     if alert.again {
-        let next = alert.rung.min(last);
+        let next = alert.step.min(last);
         return (next..=last).chain((0..next).rev()).collect();
     }
-    let mut rung = alert.rung;
+    let mut step = alert.step;
     // Those that were missed in a stand-still are not made up for, but for the first.
-    while rung > 0 && rung < last && alert.began + after(rung + 1) <= now {
-        rung += 1;
+    while step > 0 && step < last && alert.began + after(step + 1) <= now {
+        step += 1;
     }
-    (rung..=last).collect()
+    (step..=last).collect()
 }

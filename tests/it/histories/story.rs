@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use superops_sla::alert::life::{Act, Actor, How};
-use superops_sla::alert::overlay::OverlayKind;
+use superops_sla::alert::suppression::SuppressionKind;
 use superops_sla::service::Scope;
-use superops_sla::service::overlays::OverlayOrder;
+use superops_sla::service::suppressions::SuppressionOrder;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::{Caught, CaughtKind, MailReply, SmsReply};
 use superops_sla::store::alerts::id_of;
@@ -15,7 +15,7 @@ use superops_sla::store::audit::Author;
 
 use super::Happening;
 use super::model::{
-    AMARA, Answers, At, Clock, Deed, Heard, INGRID, MATEO, Model, Person, Stage, Ticket, Turned, Way, What, ZOE,
+    AMARA, Action, Answers, At, Clock, Heard, INGRID, MATEO, Model, Person, Stage, Ticket, Turned, Way, What, ZOE,
 };
 use crate::support::{Dies, TestApp, begin, minutes};
 
@@ -136,9 +136,9 @@ impl Story {
             Happening::Dispatch => self.dispatch().await,
             Happening::EvaluateAndDispatch => self.evaluate_and_dispatch().await,
             Happening::SyncAndEvaluate => self.sync_and_evaluate().await,
-            Happening::Act { which, deed } => self.acts(which, deed).await,
-            Happening::ActAndEvaluate { which, deed } => self.act_and_evaluate(which, deed).await,
-            Happening::ActAndDispatch { which, deed } => self.act_and_dispatch(which, deed).await,
+            Happening::Act { which, action } => self.acts(which, action).await,
+            Happening::ActAndEvaluate { which, action } => self.act_and_evaluate(which, action).await,
+            Happening::ActAndDispatch { which, action } => self.act_and_dispatch(which, action).await,
             Happening::Touch { which } => self.change(which, "is touched", |_, _| {}),
             Happening::Answer { which } => self.change(which, "is answered", |ticket, now| {
                 ticket.met[Clock::Response as usize].get_or_insert(now);
@@ -288,15 +288,16 @@ impl Story {
         }
         let ticket = which.and_then(|which| self.which(which));
         let length = minutes(length.into());
-        let order = OverlayOrder {
+        let order = SuppressionOrder {
             ticket: ticket.map(|index| self.ids[index].clone()),
             everything: ticket.is_none(),
             length: Some(format!("{}m", length.num_minutes())),
             reason: "quiet".to_owned(),
-            ..OverlayOrder::default()
+            ..SuppressionOrder::default()
         };
         let service = &self.app.parts().service;
-        let made = service.add_overlay(&Scope::All, OverlayKind::Silence, order, author()).await.unwrap().unwrap();
+        let made =
+            service.add_suppression(&Scope::All, SuppressionKind::Silence, order, author()).await.unwrap().unwrap();
         self.silence = Some(made.id);
         self.tell(format!("silence about {ticket:?} for {} min", length.num_minutes()));
         self.each(|world| world.silence(ticket, now, now + length));
@@ -308,7 +309,7 @@ impl Story {
             return;
         };
         let service = &self.app.parts().service;
-        service.end_overlay(&Scope::All, OverlayKind::Silence, id, author()).await.unwrap();
+        service.end_suppression(&Scope::All, SuppressionKind::Silence, id, author()).await.unwrap();
         self.tell("the silence is ended by hand".to_owned());
         self.each(|world| world.end_silence(now));
     }
@@ -425,7 +426,7 @@ impl Story {
             self.evaluate().await;
             self.dispatch().await;
             let now = self.now();
-            if self.worlds.iter().all(|world| !world.has_rung_due(now)) {
+            if self.worlds.iter().all(|world| !world.has_step_due(now)) {
                 return;
             }
         }
@@ -474,52 +475,52 @@ impl Story {
         id_of(&format!("acme:{}:{word}:0", self.ids[ticket]))
     }
 
-    async fn acts(&mut self, which: u8, deed: Deed) {
+    async fn acts(&mut self, which: u8, action: Action) {
         let now = self.now();
         let Some(key) = self.meant(which) else { return };
         if self.worlds.iter().all(|world| !world.has_alert(key)) {
             return;
         }
-        let (id, act) = (self.alert_id(key), act(deed, now));
+        let (id, act) = (self.alert_id(key), act(action, now));
         self.app.parts().service.act_on_alert(&Scope::All, &id, act, &mia()).await.unwrap();
-        self.tell(format!("Mia: {deed:?}, ticket {} {:?}", key.0, key.1));
-        self.each(|world| world.acts(key, deed, now));
+        self.tell(format!("Mia: {action:?}, ticket {} {:?}", key.0, key.1));
+        self.each(|world| world.acts(key, action, now));
     }
 
-    async fn act_and_evaluate(&mut self, which: u8, deed: Deed) {
+    async fn act_and_evaluate(&mut self, which: u8, action: Action) {
         let now = self.now();
         let Some(key) = self.meant(which) else { return };
-        let (id, act, mia) = (self.alert_id(key), act(deed, now), mia());
+        let (id, act, mia) = (self.alert_id(key), act(action, now), mia());
         let parts = self.app.parts();
         let acting = parts.store.act(&id, act, &mia, now);
         let (acted, turned) = tokio::join!(acting, parts.evaluate.turn(now));
         acted.unwrap();
         turned.unwrap();
-        self.tell(format!("at once: evaluate, and Mia: {deed:?}, ticket {} {:?}", key.0, key.1));
+        self.tell(format!("at once: evaluate, and Mia: {action:?}, ticket {} {:?}", key.0, key.1));
         let first = |world: &mut Model| {
-            world.acts(key, deed, now);
+            world.acts(key, action, now);
             world.evaluates(now);
         };
         let last = |world: &mut Model| {
             world.evaluates(now);
-            world.acts(key, deed, now);
+            world.acts(key, action, now);
         };
         self.either(first, last);
     }
 
-    async fn act_and_dispatch(&mut self, which: u8, deed: Deed) {
+    async fn act_and_dispatch(&mut self, which: u8, action: Action) {
         let now = self.now();
         let Some(key) = self.meant(which) else { return };
-        let (id, act, mia) = (self.alert_id(key), act(deed, now), mia());
+        let (id, act, mia) = (self.alert_id(key), act(action, now), mia());
         let parts = self.app.parts();
         let acting = parts.store.act(&id, act, &mia, now);
         let (acted, turned) = tokio::join!(acting, parts.dispatch.turn(now));
         acted.unwrap();
         turned.unwrap();
-        self.tell(format!("at once: dispatch, and Mia: {deed:?}, ticket {} {:?}", key.0, key.1));
+        self.tell(format!("at once: dispatch, and Mia: {action:?}, ticket {} {:?}", key.0, key.1));
         // What was on its way when she acted may have arrived.
         self.hears(Turned::Beside);
-        self.each(|world| world.acts(key, deed, now));
+        self.each(|world| world.acts(key, action, now));
     }
 
     async fn is_killed(&mut self, during: Dies, after: u16) {
@@ -552,12 +553,12 @@ impl Story {
     }
 }
 
-fn act(deed: Deed, now: At) -> Act {
-    match deed {
-        Deed::Acknowledge => Act::Acknowledge,
-        Deed::Snooze(length) => Act::Snooze { until: now + length },
-        Deed::Resolve => Act::Resolve,
-        Deed::Escalate => Act::Escalate,
+fn act(action: Action, now: At) -> Act {
+    match action {
+        Action::Acknowledge => Act::Acknowledge,
+        Action::Snooze(length) => Act::Snooze { until: now + length },
+        Action::Resolve => Act::Resolve,
+        Action::Escalate => Act::Escalate,
     }
 }
 

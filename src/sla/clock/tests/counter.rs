@@ -203,7 +203,7 @@ proptest! {
         let hours = in_office.then(closed_for_ten_minutes);
         let words = StatusWords::default().pausing_response(&["Bank Holiday".into()]);
         let warn = Warn { at: vec![0.75], left: Vec::new() };
-        let rules = DeskRules {
+        let rules = RulesConfig {
             tenant: TenantId::parse("acme").unwrap(),
             words,
             site_hours: false,
@@ -213,11 +213,11 @@ proptest! {
             warn,
             automation_answers: true,
         };
-        let desk = Desk::new(rules, &Directory::default());
+        let rules = TenantRules::new(rules, &Directory::default());
         let (watched, changes) = life.watched(now);
         let always = Calendar::round_the_clock();
         for kind in ClockKind::REPORTED {
-            let clock = assess(&watched, kind, &desk, second(now));
+            let clock = assess(&watched, kind, &rules, second(now));
             let calendar = clock.hours.map_or(&always, |hours| hours.calendar);
             let wanted = count(&life, kind, target, calendar, now);
             let seconds = |time: Option<TimeDelta>| time.map(|time| time.num_seconds());
@@ -225,7 +225,7 @@ proptest! {
                 prop_assert!(clock.due.is_none(), "{kind:?}");
                 continue;
             }
-            let history = History::tell(&watched, &changes, |status| desk.meaning_of(status));
+            let history = History::tell(&watched, &changes, |status| rules.meaning_of(status));
             if life.seen.1 == 0 {
                 prop_assert_eq!(seconds(clock.used), Some(wanted.used), "used of {:?}", kind);
                 prop_assert_eq!(seconds(clock.left), wanted.left, "left of {:?}", kind);
@@ -234,7 +234,7 @@ proptest! {
             let held: TimeDelta = history.ownership(calendar, second(now)).into_iter().map(|(_, held)| held).sum();
             let begin = if life.dated { 0 } else { FIRST_SEEN };
             prop_assert_eq!(held, calendar.between(second(begin), second(now)), "somebody or nobody holds it at any time");
-            if let Some(explained) = explain(&watched, &history, kind, &desk, Truth::Record, second(now)) {
+            if let Some(explained) = explain(&watched, &history, kind, &rules, Truth::Record, second(now)) {
                 let (least, most) = (explained.counted.least.num_seconds(), explained.counted.most.num_seconds());
                 prop_assert!((least..=most).contains(&wanted.used), "{} not in {least}..={most} of {kind:?}", wanted.used);
                 let ledger = Ledger::of(&explained, &history);

@@ -21,9 +21,9 @@ pub(super) enum Item {
 
 /// All that is due, soonest first.
 #[derive(Debug, Default)]
-pub(super) struct Agenda(BinaryHeap<Reverse<(DateTime<Utc>, Item)>>);
+pub(super) struct Schedule(BinaryHeap<Reverse<(DateTime<Utc>, Item)>>);
 
-impl Agenda {
+impl Schedule {
     pub(super) fn add(&mut self, at: DateTime<Utc>, item: Item) {
         self.0.push(Reverse((at, item)));
     }

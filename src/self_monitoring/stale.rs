@@ -60,7 +60,7 @@ impl StaleWatch {
         let is_fresh = health.doubt.is_none() && health.last_good.is_some_and(|at| now - at <= limit);
         let since = health.last_good.unwrap_or(self.began);
         // A first reading may take longer than that: it is stale only if it fails.
-        let is_old = now - since > limit && (health.last_good.is_some() || health.trouble.is_some());
+        let is_old = now - since > limit && (health.last_good.is_some() || health.problem.is_some());
         let is_stale = is_old || health.doubt.is_some();
         let told = match known {
             None if is_stale => {
@@ -114,9 +114,9 @@ impl StaleWatch {
 }
 
 fn facts(tenant: &Tenant, health: &SyncHealth, since: DateTime<Utc>) -> StaleFacts {
-    let (reason, advice) = match (&health.trouble, &health.doubt) {
-        (Some(trouble), _) => {
-            (format!("SuperOps could not be read: {}", trouble.what), Some(trouble.advice.to_owned()))
+    let (reason, advice) = match (&health.problem, &health.doubt) {
+        (Some(problem), _) => {
+            (format!("SuperOps could not be read: {}", problem.what), Some(problem.advice.to_owned()))
         }
         (None, Some(doubt)) => (doubt.what.clone(), Some(doubt.advice.to_owned())),
         (None, None) => ("SuperOps was not read, and no error says why".to_owned(), None),

@@ -13,9 +13,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::sla::calendar::{Calendar, CalendarSpec};
 use crate::sla::clock::assess;
-use crate::sla::desk::Desk;
 use crate::sla::forecast::{Attribute, Terms};
-use crate::ticket::by_hand::{self, Ruling};
+use crate::sla::tenant_rules::TenantRules;
+use crate::ticket::manual_override::{self, OverrideAction};
 use crate::ticket::watch::{Change, ChangeKind, Watched};
 use crate::ticket::{ClockKind, Named, StatusMeaning, Ticket};
 
@@ -24,12 +24,12 @@ const SOON: TimeDelta = TimeDelta::minutes(15);
 /// Stands between a ticket's id and the number of times its clock was started again. No id has a line break.
 const AGAIN: char = '\n';
 
-/// A text that many happenings share.
+/// A text that many training events share.
 pub type Name = Arc<str>;
 
 /// One thing that happens to a clock.
 #[derive(Clone, Debug)]
-pub struct Happening {
+pub struct TrainingEvent {
     pub at: DateTime<Utc>,
     pub clock: ClockKind,
     /// Names the clock: its ticket, and the cycle if it was started again.
@@ -72,7 +72,7 @@ pub fn ticket_of(key: &str) -> &str {
     key.split(AGAIN).next().unwrap_or(key)
 }
 
-/// What many share: there are many happenings and forecasts, and few names, reasons and calendars.
+/// What many share: there are many training events and forecasts, and few names, reasons and calendars.
 #[derive(Debug, Default)]
 pub struct Shared {
     calendars: HashMap<CalendarSpec, Option<Arc<Calendar>>>,
@@ -100,24 +100,24 @@ impl Shared {
     }
 }
 
-/// The story of clock `kind` of a ticket: nothing, if it was never promised anything.
-pub fn story(
+/// The training events of clock `kind` of a ticket: nothing, if it was never promised anything.
+pub fn training_events(
     watched: &Watched,
     changes: &[Change],
     kind: ClockKind,
-    desk: &Desk,
+    rules: &TenantRules,
     shared: &mut Shared,
-) -> Vec<Happening> {
+) -> Vec<TrainingEvent> {
     let Some(created) = watched.ticket.created_at else { return Vec::new() };
     let now = watched.read_at.max(watched.first_seen_at);
-    let clock = assess(watched, kind, desk, now);
+    let clock = assess(watched, kind, rules, now);
     let reported = first_due(changes, kind).or(watched.ticket.reported(kind).due);
-    let Some(promised) = reported.or_else(|| due_by_policy(watched, kind, desk, now)) else { return Vec::new() };
+    let Some(promised) = reported.or_else(|| due_by_policy(watched, kind, rules, now)) else { return Vec::new() };
     let mut teller = Teller {
         watched,
         changes,
         kind,
-        desk,
+        rules,
         key: watched.ticket.id.as_str().into(),
         looks: opening(&watched.ticket, changes, shared),
         shared,
@@ -146,9 +146,9 @@ pub fn story(
 }
 
 /// When the policy makes it due, whatever people decided since, as if it never paused: its pauses are told apart.
-fn due_by_policy(watched: &Watched, kind: ClockKind, desk: &Desk, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+fn due_by_policy(watched: &Watched, kind: ClockKind, rules: &TenantRules, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let undecided = Watched { overrides: Vec::new(), ..watched.clone() };
-    let clock = assess(&undecided, kind, desk, now);
+    let clock = assess(&undecided, kind, rules, now);
     clock.hours?.calendar.add(clock.start?, clock.total?)
 }
 
@@ -185,7 +185,7 @@ struct Teller<'a> {
     watched: &'a Watched,
     changes: &'a [Change],
     kind: ClockKind,
-    desk: &'a Desk,
+    rules: &'a TenantRules,
     shared: &'a mut Shared,
     key: Name,
     /// How the ticket looks by now.
@@ -202,18 +202,18 @@ struct Teller<'a> {
     stopped: bool,
     /// A person stopped it or called it off.
     ended_by_hand: bool,
-    told: Vec<Happening>,
+    told: Vec<TrainingEvent>,
 }
 
 impl Teller<'_> {
     fn tell(&mut self, at: DateTime<Utc>, after: usize, what: What) {
-        self.told.push(Happening { at, clock: self.kind, key: self.key.clone(), after, what });
+        self.told.push(TrainingEvent { at, clock: self.kind, key: self.key.clone(), after, what });
     }
 
     /// A clock that runs since the ticket was opened is told of at `at`, if anything is left of it.
     fn open(&mut self, at: DateTime<Utc>, after: usize) {
         let due = self.by_hand.unwrap_or(self.promised);
-        let (hours, _) = self.desk.hours(&self.watched.ticket, due);
+        let (hours, _) = self.rules.hours(&self.watched.ticket, due);
         let allowed = hours.calendar.between(self.created, due);
         let is_left = hours.calendar.between(at, due) > TimeDelta::zero();
         let Some(calendar) = self.shared.calendar(hours.calendar).filter(|_| is_left) else { return };
@@ -291,7 +291,7 @@ impl Teller<'_> {
 
     fn status(&mut self, status: &Option<String>) -> Vec<Fact> {
         let became = self.became(Attribute::State, status);
-        self.paused = match self.desk.meaning_of(status.as_deref()) {
+        self.paused = match self.rules.meaning_of(status.as_deref()) {
             StatusMeaning::Paused => self.kind == ClockKind::Resolution,
             StatusMeaning::PausedThroughout => true,
             StatusMeaning::Open | StatusMeaning::Closed => false,
@@ -304,7 +304,7 @@ impl Teller<'_> {
     fn first_seen(&mut self, change: &Change, after: usize) {
         let seen = change.at.latest;
         let created = self.watched.ticket.created_at.unwrap_or(seen);
-        if self.desk.meaning_of(change.to.as_deref()) == StatusMeaning::Closed {
+        if self.rules.meaning_of(change.to.as_deref()) == StatusMeaning::Closed {
             return self.closed_when_first_seen(after);
         }
         if self.kind == ClockKind::FirstResponse
@@ -370,24 +370,24 @@ impl Teller<'_> {
     /// A person decided about the clock, or took that back: the alerts go by it, and so does the forecast.
     fn decided(&mut self, change: &Change, after: usize) {
         let words = change.to.as_ref().or(change.from.as_ref());
-        let told = words.and_then(|words| by_hand::told(words)).filter(|(clock, _)| *clock == self.kind);
-        let Some((_, ruling)) = told else { return };
+        let told = words.and_then(|words| manual_override::told(words)).filter(|(clock, _)| *clock == self.kind);
+        let Some((_, action)) = told else { return };
         if std::mem::take(&mut self.ended_by_hand) {
             self.stopped = false;
         }
         self.by_hand = None;
         let at = change.at.latest;
-        match change.to.as_ref().map(|_| ruling) {
+        match change.to.as_ref().map(|_| action) {
             _ if self.stopped => {}
-            Some(Ruling::StoppedAt(stopped)) => {
+            Some(OverrideAction::StoppedAt(stopped)) => {
                 self.stop(stopped, after);
                 self.ended_by_hand = true;
             }
-            Some(Ruling::Cancelled) => {
+            Some(OverrideAction::Cancelled) => {
                 self.tell(at, after, What::Withdrawn);
                 (self.stopped, self.ended_by_hand) = (true, true);
             }
-            Some(Ruling::Due(due)) => {
+            Some(OverrideAction::Due(due)) => {
                 self.by_hand = Some(due);
                 self.open_anew(at, after);
             }

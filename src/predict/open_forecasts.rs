@@ -1,20 +1,20 @@
-//! One look at all open tickets: what is said of each clock, and how each stands by the rules.
+//! All open tickets at one moment: what is forecast of each clock, and how each stands by the rules.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::mind::{Both, Mind};
+use super::forecasters::{Both, Forecasters};
 use crate::sla::clock::{ClockState, Standing, assess_all};
-use crate::sla::desk::Desk;
-use crate::store::predictions::{Moment, Outcome, Subject};
+use crate::sla::tenant_rules::TenantRules;
+use crate::store::predictions::{Moment, Outcome, PredictedClock};
 use crate::store::tickets::OpenTickets;
 use crate::ticket::{ClockKind, TicketId};
 
 /// A clock that runs, with what is said of it.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    pub subject: Subject,
+    pub subject: PredictedClock,
     pub probability: f64,
     pub left: TimeDelta,
     /// Not yet at risk by the rules.
@@ -23,25 +23,30 @@ pub struct Seen {
     pub share: f64,
 }
 
-/// What a look has shown.
-pub struct Looked {
+/// What the forecasters and the rules say of the open tickets at one moment.
+pub struct OpenForecasts {
     pub of: HashMap<TicketId, Both>,
     pub running: Vec<Seen>,
     /// Answered by the rules, and not yet to the forecaster.
     pub answered: Vec<TicketId>,
     /// Clocks of open tickets that are decided.
-    pub decided: Vec<(Subject, Outcome)>,
+    pub decided: Vec<(PredictedClock, Outcome)>,
 }
 
-/// Looks at all of `open` at `now`.
-pub fn look(mind: &Mind, open: &OpenTickets, desk: &Desk, now: DateTime<Utc>) -> Looked {
-    let of = mind.forecasts(now);
+/// Forecasts all of `open` at `now`.
+pub fn forecast_open(
+    forecasters: &Forecasters,
+    open: &OpenTickets,
+    rules: &TenantRules,
+    now: DateTime<Utc>,
+) -> OpenForecasts {
+    let of = forecasters.forecasts(now);
     let (mut running, mut answered, mut decided) = (Vec::new(), Vec::new(), Vec::new());
     for watched in open.values() {
-        let clocks = assess_all(watched, desk, now);
+        let clocks = assess_all(watched, rules, now);
         for clock in clocks.into_iter().filter(|clock| ClockKind::REPORTED.contains(&clock.kind)) {
             let ticket = watched.ticket.id.clone();
-            let subject = Subject { ticket, clock: clock.kind, cycle: watched.cycle };
+            let subject = PredictedClock { ticket, clock: clock.kind, cycle: watched.cycle };
             let said = of.get(&watched.ticket.id).and_then(|both| both.get(clock.kind as usize)?.as_ref());
             if said.is_some() && clock.stopped_at.is_some() && clock.kind == ClockKind::FirstResponse {
                 answered.push(watched.ticket.id.clone());
@@ -53,10 +58,10 @@ pub fn look(mind: &Mind, open: &OpenTickets, desk: &Desk, now: DateTime<Utc>) ->
             }
         }
     }
-    Looked { of, running, answered, decided }
+    OpenForecasts { of, running, answered, decided }
 }
 
-fn seen(subject: Subject, probability: f64, clock: &ClockState<'_>) -> Option<Seen> {
+fn seen(subject: PredictedClock, probability: f64, clock: &ClockState<'_>) -> Option<Seen> {
     let left = clock.left.filter(|_| clock.running)?;
     let on_track = matches!(clock.standing, Standing::OnTrack { .. });
     Some(Seen { subject, probability, left, on_track, share: clock.elapsed_share()? })

@@ -1,4 +1,4 @@
-//! The rules of every tenant's desk at hand: made from the configuration and
+//! The rules of every tenant at hand: made from the configuration and
 //! the tenant's directory, and made anew only when one of them changes.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use tracing::info;
 
 use crate::config::{Config, Hours, Tenant};
 use crate::sla::calendar::{Calendar, CalendarError, CalendarSpec};
-use crate::sla::desk::{Desk, DeskRules, Warn};
+use crate::sla::tenant_rules::{RulesConfig, TenantRules, Warn};
 use crate::sla::version::{Terms, Version, closed_at, version_at};
 use crate::store::versions::Adopted;
 use crate::store::{Store, StoreError};
@@ -18,21 +18,21 @@ use crate::telemetry::{CacheLabels, CacheName, Telemetry};
 use crate::ticket::watch::Watched;
 use crate::ticket::{Directory, TenantId};
 
-/// The desks of all tenants. Shared as an `Arc`.
-pub struct Desks {
+/// The rules of all tenants. Shared as an `Arc`.
+pub struct RulesCache {
     config: Arc<Config>,
     store: Store,
     calendars: BTreeMap<String, Arc<Calendar>>,
-    cache: Cache<TenantId, (Arc<Directory>, Arc<Desk>)>,
+    cache: Cache<TenantId, (Arc<Directory>, Arc<TenantRules>)>,
     versions: Cache<TenantId, Arc<Vec<Version>>>,
-    /// The desks of versions that hold no longer, each with the directory it was made from.
-    past: Cache<(TenantId, u32), (Arc<Directory>, Arc<Desk>)>,
+    /// The rules of versions that hold no longer, each with the directory it was made from.
+    past: Cache<(TenantId, u32), (Arc<Directory>, Arc<TenantRules>)>,
     /// The directory that the last version was made with.
     kept: Cache<TenantId, Arc<Directory>>,
     telemetry: Arc<Telemetry>,
 }
 
-impl Desks {
+impl RulesCache {
     /// Compiles the configured calendars.
     pub fn new(config: Arc<Config>, store: Store, telemetry: Arc<Telemetry>) -> Result<Self, CalendarError> {
         let compile = |(name, spec): (&String, _)| Ok((name.clone(), Arc::new(Calendar::compile(Clone::clone(spec))?)));
@@ -49,8 +49,8 @@ impl Desks {
         })
     }
 
-    /// The rules of `tenant`'s desk, with the directory they were made from.
-    pub async fn of(&self, tenant: &Tenant) -> Result<(Arc<Directory>, Arc<Desk>), StoreError> {
+    /// The rules of `tenant`, with the directory they were made from.
+    pub async fn of(&self, tenant: &Tenant) -> Result<(Arc<Directory>, Arc<TenantRules>), StoreError> {
         let directory = self.store.directory(&tenant.id).await?;
         let held = self.cache.get(&tenant.id).filter(|(known, _)| Arc::ptr_eq(known, &directory));
         let result = if held.is_some() { "hit" } else { "miss" };
@@ -58,18 +58,19 @@ impl Desks {
         if let Some(held) = held {
             return Ok(held);
         }
-        let desk = Arc::new(Desk::new(self.rules(tenant), &directory));
-        self.cache.insert(tenant.id.clone(), (directory.clone(), desk.clone()));
+        let rules = Arc::new(TenantRules::new(self.rules_config(tenant), &directory));
+        self.cache.insert(tenant.id.clone(), (directory.clone(), rules.clone()));
         self.cache.run_pending_tasks();
         let entries = i64::try_from(self.cache.entry_count()).unwrap_or(i64::MAX);
         self.telemetry.cache_entries.get_or_create(&CacheName { cache: "policies" }).set(entries);
-        Ok((directory, desk))
+        Ok((directory, rules))
     }
 
-    /// The desk of `tenant` by the MSP's own hours, and by those of its clients' sites.
-    pub async fn by_either_hours(&self, tenant: &Tenant) -> Result<[Desk; 2], StoreError> {
+    /// The rules of `tenant` by the MSP's own hours, and by those of its clients' sites.
+    pub async fn by_either_hours(&self, tenant: &Tenant) -> Result<[TenantRules; 2], StoreError> {
         let directory = self.store.directory(&tenant.id).await?;
-        Ok([false, true].map(|site_hours| Desk::new(DeskRules { site_hours, ..self.rules(tenant) }, &directory)))
+        Ok([false, true]
+            .map(|site_hours| TenantRules::new(RulesConfig { site_hours, ..self.rules_config(tenant) }, &directory)))
     }
 
     /// Makes what is configured the version in force from `now` on, where it is not yet.
@@ -100,9 +101,13 @@ impl Desks {
         Ok(())
     }
 
-    /// The desk by which `watched` is judged, and the number of the version it follows:
+    /// The rules by which `watched` is judged, and the number of the version it follows:
     /// a closed ticket keeps the one that held when it was closed.
-    pub async fn judging(&self, tenant: &Tenant, watched: &Watched) -> Result<(Arc<Desk>, Option<u32>), StoreError> {
+    pub async fn judging(
+        &self,
+        tenant: &Tenant,
+        watched: &Watched,
+    ) -> Result<(Arc<TenantRules>, Option<u32>), StoreError> {
         let (directory, present) = self.of(tenant).await?;
         let versions = self.versions(&tenant.id).await?;
         let Some(last) = versions.last().map(|last| last.number) else { return Ok((present, None)) };
@@ -113,16 +118,21 @@ impl Desks {
         }
     }
 
-    /// The desk of `tenant` by a version that holds no longer.
-    fn past(&self, tenant: &Tenant, version: &Version, directory: &Arc<Directory>) -> Result<Arc<Desk>, StoreError> {
+    /// The rules of `tenant` by a version that holds no longer.
+    fn past(
+        &self,
+        tenant: &Tenant,
+        version: &Version,
+        directory: &Arc<Directory>,
+    ) -> Result<Arc<TenantRules>, StoreError> {
         let key = (tenant.id.clone(), version.number);
         let held = self.past.get(&key).filter(|(known, _)| Arc::ptr_eq(known, directory));
-        if let Some((_, desk)) = held {
-            return Ok(desk);
+        if let Some((_, rules)) = held {
+            return Ok(rules);
         }
-        let desk = Arc::new(self.desk_by(tenant, &version.terms, directory)?);
-        self.past.insert(key, (directory.clone(), desk.clone()));
-        Ok(desk)
+        let rules = Arc::new(self.rules_by(tenant, &version.terms, directory)?);
+        self.past.insert(key, (directory.clone(), rules.clone()));
+        Ok(rules)
     }
 
     /// Every version of what `tenant` promised, oldest first. None: the service has not run yet.
@@ -135,29 +145,29 @@ impl Desks {
         Ok(versions)
     }
 
-    /// The desk of `tenant` by other terms.
-    pub fn desk_by(&self, tenant: &Tenant, terms: &Terms, directory: &Directory) -> Result<Desk, StoreError> {
+    /// The rules of `tenant` by other terms.
+    pub fn rules_by(&self, tenant: &Tenant, terms: &Terms, directory: &Directory) -> Result<TenantRules, StoreError> {
         let compile = |spec: &CalendarSpec| Calendar::compile(spec.clone()).map(Arc::new);
         let msp = terms.calendar.as_ref().map(compile).transpose();
         let msp = msp.map_err(|error| StoreError::Unreadable(error.to_string()))?;
-        let rules = DeskRules {
+        let rules = RulesConfig {
             site_hours: terms.site_hours,
             msp,
             holiday_lists: terms.holiday_lists.clone(),
             policies: terms.policies.clone(),
             words: terms.words.clone().unwrap_or_else(|| tenant.statuses.clone()),
-            ..self.rules(tenant)
+            ..self.rules_config(tenant)
         };
-        let Some(sites) = &terms.sites else { return Ok(Desk::new(rules, directory)) };
+        let Some(sites) = &terms.sites else { return Ok(TenantRules::new(rules, directory)) };
         let sites = sites.iter().map(|site| (site.id.clone(), site.clone())).collect();
-        Ok(Desk::new(rules, &Directory { sites, ..directory.clone() }))
+        Ok(TenantRules::new(rules, &Directory { sites, ..directory.clone() }))
     }
 
-    /// What is configured of `tenant`'s desk.
-    pub fn rules(&self, tenant: &Tenant) -> DeskRules {
+    /// What is configured of `tenant`'s rules.
+    pub fn rules_config(&self, tenant: &Tenant) -> RulesConfig {
         let alerts = &self.config.alerts;
         let Terms { policies, site_hours, holiday_lists, .. } = terms(&self.config, tenant, &Directory::default());
-        DeskRules {
+        RulesConfig {
             tenant: tenant.id.clone(),
             words: tenant.statuses.clone(),
             site_hours,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::story::{Fact, Happening, Shared, Start, What, ticket_of};
+use super::training::{Fact, Shared, Start, TrainingEvent, What, ticket_of};
 use crate::sla::forecast::{Change, FinishRecord, Forecast, Forecaster, Grounds};
 use crate::ticket::{ClockKind, TicketId};
 
@@ -14,11 +14,11 @@ pub type Both = [Option<Arc<Forecast>>; 2];
 
 /// One forecaster for each clock, in the order of [`ClockKind::REPORTED`].
 #[derive(Debug)]
-pub struct Mind([Forecaster; 2]);
+pub struct Forecasters([Forecaster; 2]);
 
 /// How much one clock's forecasts are worth, and what they rest on.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Worth {
+pub struct ForecastQuality {
     pub grounds: Grounds,
     /// How far what was said of the latest 500 outcomes was off; none before there are so many.
     pub error: Option<f64>,
@@ -27,23 +27,23 @@ pub struct Worth {
     pub finishes: Option<FinishRecord>,
 }
 
-impl Mind {
-    /// A mind that knows nothing yet, at `start`. What it is told of the time before `now` is past, and told at once.
+impl Forecasters {
+    /// Forecasters that know nothing yet, at `start`. What they are told of the time before `now` is past, and told at once.
     pub fn new(start: DateTime<Utc>, now: DateTime<Utc>) -> Self {
-        let mut mind = Self(ClockKind::REPORTED.map(|_| Forecaster::new(start)));
-        mind.0.iter_mut().for_each(|forecaster| forecaster.catches_up(now));
-        mind
+        let mut forecasters = Self(ClockKind::REPORTED.map(|_| Forecaster::new(start)));
+        forecasters.0.iter_mut().for_each(|forecaster| forecaster.catches_up(now));
+        forecasters
     }
 
     /// Tells what happened. What is ahead of the last told moment is told in its order.
-    pub fn tell(&mut self, mut happenings: Vec<Happening>) {
+    pub fn tell(&mut self, mut happened: Vec<TrainingEvent>) {
         // Stable: of one ticket at one moment, first things first.
-        happenings.sort_by_key(|happening| happening.at);
-        happenings.into_iter().for_each(|happening| self.hear(happening));
+        happened.sort_by_key(|event| event.at);
+        happened.into_iter().for_each(|event| self.hear(event));
     }
 
     /// Tells one thing that happened.
-    pub fn hear(&mut self, Happening { at, clock, key, what, .. }: Happening) {
+    pub fn hear(&mut self, TrainingEvent { at, clock, key, what, .. }: TrainingEvent) {
         let forecaster = &mut self.0[clock as usize];
         match what {
             What::Opened(start) => {
@@ -82,8 +82,8 @@ impl Mind {
     }
 
     /// What the forecasts of each clock are worth.
-    pub fn worth(&self) -> [Worth; 2] {
-        self.0.each_ref().map(|forecaster| Worth {
+    pub fn quality(&self) -> [ForecastQuality; 2] {
+        self.0.each_ref().map(|forecaster| ForecastQuality {
             grounds: forecaster.grounds(),
             error: forecaster.recent_error(),
             trusted: forecaster.is_trusted(),

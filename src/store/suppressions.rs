@@ -8,13 +8,13 @@ use super::audit::{Author, audit};
 use super::outbox::{hold_covered, let_go};
 use super::{Store, StoreError, instant, millis};
 use crate::alert::escalation::ChannelKind;
-use crate::alert::overlay::{Matchers, Overlay, OverlayKind, covered_until};
+use crate::alert::suppression::{Matchers, Suppression, SuppressionKind, covered_until};
 use crate::ticket::{TenantId, Ticket};
 
 /// A silence or a maintenance window to be stored.
 #[derive(Clone, Debug)]
-pub struct NewOverlay {
-    pub kind: OverlayKind,
+pub struct NewSuppression {
+    pub kind: SuppressionKind,
     pub tenant: TenantId,
     pub matchers: Matchers,
     pub from: DateTime<Utc>,
@@ -23,21 +23,21 @@ pub struct NewOverlay {
     pub reason: String,
 }
 
-fn table(kind: OverlayKind) -> &'static str {
+fn table(kind: SuppressionKind) -> &'static str {
     match kind {
-        OverlayKind::Silence => "silences",
-        OverlayKind::Maintenance => "maintenance_windows",
+        SuppressionKind::Silence => "silences",
+        SuppressionKind::Maintenance => "maintenance_windows",
     }
 }
 
 impl Store {
     /// Stores `new`. It holds from the moment this returns, if its time has come: what waits to be said waits for its end.
-    pub async fn add_overlay(
+    pub async fn add_suppression(
         &self,
-        new: NewOverlay,
+        new: NewSuppression,
         author: Author,
         now: DateTime<Utc>,
-    ) -> Result<Overlay, StoreError> {
+    ) -> Result<Suppression, StoreError> {
         self.writer
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
@@ -45,8 +45,8 @@ impl Store {
                     let what = format!("added {} {id}, until {}", new.kind.words(), new.until);
                     audit(tx, Some(&new.tenant), &what, &author, now).await?;
                     cover(tx, &new.tenant, now).await?;
-                    let NewOverlay { kind, tenant, matchers, from, until, author, reason } = new;
-                    Ok(Overlay { kind, id, tenant, matchers, from, until, author, reason, ended_at: None })
+                    let NewSuppression { kind, tenant, matchers, from, until, author, reason } = new;
+                    Ok(Suppression { kind, id, tenant, matchers, from, until, author, reason, ended_at: None })
                 })
             })
             .await
@@ -54,9 +54,9 @@ impl Store {
 
     /// Ends one before its time; of `tenant` only, if one is named. False if there is none that could be ended. What it
     /// alone kept back may go.
-    pub async fn end_overlay(
+    pub async fn end_suppression(
         &self,
-        kind: OverlayKind,
+        kind: SuppressionKind,
         tenant: Option<&TenantId>,
         id: i64,
         author: Author,
@@ -79,7 +79,11 @@ impl Store {
     }
 
     /// Those of `tenant` (none: of all) that hold at `now` or later, of both kinds, the first to end first.
-    pub async fn overlays(&self, tenant: Option<&TenantId>, now: DateTime<Utc>) -> Result<Vec<Overlay>, StoreError> {
+    pub async fn suppressions(
+        &self,
+        tenant: Option<&TenantId>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Suppression>, StoreError> {
         read(&mut *self.reads.acquire().await?, tenant, now).await
     }
 }
@@ -88,9 +92,9 @@ async fn read(
     connection: &mut SqliteConnection,
     tenant: Option<&TenantId>,
     now: DateTime<Utc>,
-) -> Result<Vec<Overlay>, StoreError> {
+) -> Result<Vec<Suppression>, StoreError> {
     let mut found = Vec::new();
-    for kind in OverlayKind::ALL {
+    for kind in SuppressionKind::ALL {
         let table = table(kind);
         let query = format!(
             "SELECT * FROM {table} WHERE (tenant = $1 OR $1 IS NULL) AND until_at > $2 AND ended_at IS NULL
@@ -102,7 +106,7 @@ async fn read(
             .fetch_all(&mut *connection)
             .await?;
         for row in &rows {
-            found.push(overlay(kind, row)?);
+            found.push(suppression(kind, row)?);
         }
     }
     Ok(found)
@@ -111,7 +115,7 @@ async fn read(
 /// Notes with each open alert of `tenant` until when nobody is to be told of it now, and lets go what need not wait so
 /// long any more. The evaluation does the same each turn, as tickets change and time passes.
 async fn cover(tx: &mut SqliteConnection, tenant: &TenantId, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    let overlays = read(tx, Some(tenant), now).await.map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let suppressions = read(tx, Some(tenant), now).await.map_err(|error| sqlx::Error::Decode(error.into()))?;
     let alerts: Vec<(String, Option<i64>, String)> = sqlx::query_as(
         "SELECT a.key, a.covered_until, t.ticket FROM alerts a
          JOIN tickets t ON t.tenant = a.tenant AND t.id = a.ticket_id WHERE a.tenant = $1 AND a.state = 'open'",
@@ -121,7 +125,7 @@ async fn cover(tx: &mut SqliteConnection, tenant: &TenantId, now: DateTime<Utc>)
     .await?;
     for (key, before, ticket) in alerts {
         let Ok(ticket) = serde_json::from_str::<Ticket>(&ticket) else { continue };
-        let until = covered_until(&overlays, &ticket, now);
+        let until = covered_until(&suppressions, &ticket, now);
         if until.map(millis) == before {
             continue;
         }
@@ -139,7 +143,7 @@ async fn cover(tx: &mut SqliteConnection, tenant: &TenantId, now: DateTime<Utc>)
     Ok(())
 }
 
-async fn insert(tx: &mut SqliteConnection, new: &NewOverlay) -> Result<i64, sqlx::Error> {
+async fn insert(tx: &mut SqliteConnection, new: &NewSuppression) -> Result<i64, sqlx::Error> {
     let query = format!(
         "INSERT INTO {} (tenant, client, ticket, priority, technician, from_at, until_at, author, reason)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
@@ -161,7 +165,7 @@ async fn insert(tx: &mut SqliteConnection, new: &NewOverlay) -> Result<i64, sqlx
 
 async fn end(
     tx: &mut SqliteConnection,
-    kind: OverlayKind,
+    kind: SuppressionKind,
     tenant: Option<&TenantId>,
     id: i64,
     now: DateTime<Utc>,
@@ -179,10 +183,10 @@ async fn end(
         .await
 }
 
-fn overlay(kind: OverlayKind, row: &SqliteRow) -> Result<Overlay, StoreError> {
+fn suppression(kind: SuppressionKind, row: &SqliteRow) -> Result<Suppression, StoreError> {
     let tenant: String = row.try_get("tenant")?;
     let ended_at: Option<i64> = row.try_get("ended_at")?;
-    Ok(Overlay {
+    Ok(Suppression {
         kind,
         id: row.try_get("id")?,
         tenant: TenantId::parse(&tenant).map_err(super::tickets::unreadable)?,

@@ -11,7 +11,7 @@ use super::ClockKind;
 /// What was decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ruling {
+pub enum OverrideAction {
     /// It is due then, whatever anybody else says.
     Due(DateTime<Utc>),
     /// It was met, or came to its end, then.
@@ -20,7 +20,7 @@ pub enum Ruling {
     Cancelled,
 }
 
-impl Ruling {
+impl OverrideAction {
     /// The name used in the store and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -41,11 +41,12 @@ impl Ruling {
 
 /// A decision about one clock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Override {
+pub struct ManualOverride {
     pub clock: ClockKind,
     /// The cycle of the ticket that it speaks of.
     pub cycle: u32,
-    pub ruling: Ruling,
+    #[serde(rename = "ruling")]
+    pub action: OverrideAction,
     /// Text of a person: escape before showing.
     pub reason: String,
     /// Who decided: the name of a token.
@@ -54,21 +55,22 @@ pub struct Override {
     pub at: DateTime<Utc>,
 }
 
-impl Override {
-    /// Clock and ruling in words, as the ticket's story and the audit log tell them.
+impl ManualOverride {
+    /// Clock and action in words, as the ticket's history and the audit log tell them.
     pub fn words(&self) -> String {
-        let time = self.ruling.time().map(|at| format!(" {}", at.to_rfc3339())).unwrap_or_default();
-        format!("{} {}{time}", self.clock.words(), self.ruling.as_str())
+        let time = self.action.time().map(|at| format!(" {}", at.to_rfc3339())).unwrap_or_default();
+        format!("{} {}{time}", self.clock.words(), self.action.as_str())
     }
 }
 
-/// What [`Override::words`] told.
-pub fn told(words: &str) -> Option<(ClockKind, Ruling)> {
+/// What [`ManualOverride::words`] told.
+pub fn told(words: &str) -> Option<(ClockKind, OverrideAction)> {
     let of = |clock: ClockKind| Some((clock, words.strip_prefix(clock.words())?.trim_start()));
-    let (clock, ruling) = ClockKind::ALL.into_iter().find_map(of)?;
-    let (name, time) = ruling.split_once(' ').unwrap_or((ruling, ""));
+    let (clock, action) = ClockKind::ALL.into_iter().find_map(of)?;
+    let (name, time) = action.split_once(' ').unwrap_or((action, ""));
     let time = || time.parse().ok();
-    let known = [time().map(Ruling::Due), time().map(Ruling::StoppedAt), Some(Ruling::Cancelled)];
+    let known =
+        [time().map(OverrideAction::Due), time().map(OverrideAction::StoppedAt), Some(OverrideAction::Cancelled)];
     Some((clock, known.into_iter().flatten().find(|known| known.as_str() == name)?))
 }
 
@@ -80,9 +82,9 @@ mod tests {
     fn what_is_told_of_a_decision_can_be_read_again() {
         let at: DateTime<Utc> = "2026-11-23T09:00:00.250Z".parse().unwrap();
         for clock in ClockKind::ALL {
-            for ruling in [Ruling::Due(at), Ruling::StoppedAt(at), Ruling::Cancelled] {
-                let decided = Override { clock, cycle: 0, ruling, reason: "agreed".into(), by: "Ada".into(), at };
-                assert_eq!(told(&decided.words()), Some((clock, ruling)));
+            for action in [OverrideAction::Due(at), OverrideAction::StoppedAt(at), OverrideAction::Cancelled] {
+                let decided = ManualOverride { clock, cycle: 0, action, reason: "agreed".into(), by: "Ada".into(), at };
+                assert_eq!(told(&decided.words()), Some((clock, action)));
             }
         }
         assert_eq!(told("resolution due soon"), None);

@@ -1,4 +1,4 @@
-//! The desk's floor: what is open now, who has it, and how work has come and gone lately.
+//! The workload: what is open now, who has it, and how work has come and gone lately.
 
 use std::sync::Arc;
 
@@ -183,14 +183,14 @@ impl Queue {
 
 /// All queues of a tenant.
 #[derive(Debug, Default)]
-pub(super) struct Floor {
+pub(super) struct Workload {
     pub(super) all: Queue,
     groups: NumberMap<NameId, Queue>,
     technicians: NumberMap<NameId, Queue>,
     nobody: Queue,
 }
 
-impl Floor {
+impl Workload {
     pub(super) fn group(&self, facts: &Facts) -> &Queue {
         self.groups.get(&facts.get(Attribute::Group)).unwrap_or(&self.nobody)
     }

@@ -39,7 +39,7 @@ impl Answerer {
 
 /// What the conversations of a ticket told when they were last read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Talk {
+pub struct ConversationSummary {
     /// The ticket's time of update as of which they were read.
     pub read_of: Option<DateTime<Utc>>,
     /// The message of the client, after our first answer, that began the last exchange.
@@ -50,7 +50,7 @@ pub struct Talk {
     pub first_answer: Option<Answerer>,
 }
 
-impl Talk {
+impl ConversationSummary {
     /// Understands `said`, in whatever order, of a ticket whose first response SuperOps puts at `responded_at`.
     pub fn of(mut said: Vec<(DateTime<Utc>, Voice)>, responded_at: Option<DateTime<Utc>>) -> Self {
         said.sort_by_key(|(at, _)| *at);
@@ -100,8 +100,8 @@ mod tests {
         DateTime::from_timestamp(1_800_000_000 + minute * 60, 0).unwrap()
     }
 
-    fn heard(said: &[(i64, Voice)], responded: Option<i64>) -> Talk {
-        Talk::of(said.iter().map(|(minute, voice)| (at(*minute), *voice)).collect(), responded.map(at))
+    fn heard(said: &[(i64, Voice)], responded: Option<i64>) -> ConversationSummary {
+        ConversationSummary::of(said.iter().map(|(minute, voice)| (at(*minute), *voice)).collect(), responded.map(at))
     }
 
     #[test]
@@ -118,8 +118,8 @@ mod tests {
             ("answered by telephone first", &[(9, Client)], Some(5), Some(9), None),
         ];
         for (name, said, responded, asked, answered) in cases {
-            let talk = heard(said, responded);
-            assert_eq!((talk.asked_at, talk.answered_at), (asked.map(at), answered.map(at)), "{name}");
+            let conversation = heard(said, responded);
+            assert_eq!((conversation.asked_at, conversation.answered_at), (asked.map(at), answered.map(at)), "{name}");
         }
     }
 

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Evaluate, Scene};
-use crate::alert::overlay::{Overlay, covered_until};
+use crate::alert::suppression::{Suppression, covered_until};
 use crate::store::alerts::{AlertRow, AlertTurn};
 use crate::store::tickets::OpenTickets;
 use crate::ticket::watch::Watched;
@@ -12,13 +12,14 @@ use crate::ticket::watch::Watched;
 impl Scene<'_> {
     /// Whether nobody is to be told of `watched` now.
     pub(super) fn is_covered(&self, watched: &Watched) -> bool {
-        self.overlays.iter().any(|overlay| overlay.covers(&watched.ticket, self.now))
+        self.suppressions.iter().any(|suppression| suppression.covers(&watched.ticket, self.now))
     }
 
-    /// When the next overlay that holds now ends, or one that is to come begins.
-    pub(super) fn next_overlay_change(&self) -> Option<DateTime<Utc>> {
-        let change = |overlay: &Overlay| if overlay.holds(self.now) { overlay.until } else { overlay.from };
-        self.overlays.iter().map(change).filter(|at| *at > self.now).min()
+    /// When the next suppression that holds now ends, or one that is to come begins.
+    pub(super) fn next_suppression_change(&self) -> Option<DateTime<Utc>> {
+        let change =
+            |suppression: &Suppression| if suppression.holds(self.now) { suppression.until } else { suppression.from };
+        self.suppressions.iter().map(change).filter(|at| *at > self.now).min()
     }
 }
 
@@ -28,13 +29,13 @@ impl Evaluate {
     /// It is kept with the alert, so that whatever becomes due about it waits: also what is taken up again after a
     /// pause, or falls due while one of two silences ends.
     pub(super) fn cover(&mut self, scene: &Scene<'_>, open: &OpenTickets, work: &mut AlertTurn) {
-        let holds = scene.overlays.iter().any(|overlay| overlay.holds(scene.now));
+        let holds = scene.suppressions.iter().any(|suppression| suppression.holds(scene.now));
         if !holds && !self.memory.has_covered(&scene.tenant.id) {
             return;
         }
         for key in self.memory.open_keys(&scene.tenant.id) {
             let Some((watched, row)) = open.get(&key.ticket).zip(self.memory.get(&key)) else { continue };
-            let (before, until) = (row.covered_until, covered_until(scene.overlays, &watched.ticket, scene.now));
+            let (before, until) = (row.covered_until, covered_until(scene.suppressions, &watched.ticket, scene.now));
             if before == until {
                 continue;
             }

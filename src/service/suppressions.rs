@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::alerts::end_of;
 use super::{Scope, Service, ServiceError};
-use crate::alert::overlay::{Matchers, Overlay, OverlayKind};
+use crate::alert::suppression::{Matchers, Suppression, SuppressionKind};
 use crate::config::nearest;
 use crate::store::audit::Author;
-use crate::store::overlays::NewOverlay;
+use crate::store::suppressions::NewSuppression;
 use crate::ticket::{Named, TenantId};
 
 /// Longer than this, it is not for a while.
@@ -20,9 +20,9 @@ const LONGEST_TEXT: usize = 500;
 
 /// A silence or a maintenance window.
 #[derive(Clone, Debug, Serialize)]
-pub struct OverlayView {
+pub struct SuppressionView {
     pub id: i64,
-    pub kind: OverlayKind,
+    pub kind: SuppressionKind,
     pub tenant: String,
     #[serde(flatten)]
     pub matchers: Matchers,
@@ -32,17 +32,17 @@ pub struct OverlayView {
     pub reason: String,
 }
 
-impl OverlayView {
-    pub(super) fn of(overlay: &Overlay) -> Self {
+impl SuppressionView {
+    pub(super) fn of(suppression: &Suppression) -> Self {
         Self {
-            id: overlay.id,
-            kind: overlay.kind,
-            tenant: overlay.tenant.to_string(),
-            matchers: overlay.matchers.clone(),
-            from: overlay.from,
-            until: overlay.until,
-            author: overlay.author.clone(),
-            reason: overlay.reason.clone(),
+            id: suppression.id,
+            kind: suppression.kind,
+            tenant: suppression.tenant.to_string(),
+            matchers: suppression.matchers.clone(),
+            from: suppression.from,
+            until: suppression.until,
+            author: suppression.author.clone(),
+            reason: suppression.reason.clone(),
         }
     }
 }
@@ -50,7 +50,7 @@ impl OverlayView {
 /// What somebody wants to be quiet about.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct OverlayOrder {
+pub struct SuppressionOrder {
     /// Needed where there are several.
     pub tenant: Option<String>,
     pub client: Option<String>,
@@ -73,19 +73,23 @@ pub struct OverlayOrder {
 
 impl Service {
     /// The silences or maintenance windows of now and later, the first to end first.
-    pub async fn overlays(&self, scope: &Scope, kind: OverlayKind) -> Result<Vec<OverlayView>, ServiceError> {
-        let found = self.store.overlays(scope.tenant(), self.clock.now()).await?;
-        Ok(found.iter().filter(|overlay| overlay.kind == kind).map(OverlayView::of).collect())
+    pub async fn suppressions(
+        &self,
+        scope: &Scope,
+        kind: SuppressionKind,
+    ) -> Result<Vec<SuppressionView>, ServiceError> {
+        let found = self.store.suppressions(scope.tenant(), self.clock.now()).await?;
+        Ok(found.iter().filter(|suppression| suppression.kind == kind).map(SuppressionView::of).collect())
     }
 
     /// Adds one; none if the tenant it names is not within `scope`.
-    pub async fn add_overlay(
+    pub async fn add_suppression(
         &self,
         scope: &Scope,
-        kind: OverlayKind,
-        order: OverlayOrder,
+        kind: SuppressionKind,
+        order: SuppressionOrder,
         author: Author,
-    ) -> Result<Option<OverlayView>, ServiceError> {
+    ) -> Result<Option<SuppressionView>, ServiceError> {
         let now = self.clock.now();
         let Some(tenant) = self.meant_tenant(scope, order.tenant.as_deref())? else { return Ok(None) };
         let from = order.from.unwrap_or(now).max(now);
@@ -99,7 +103,7 @@ impl Service {
             priority: named("priority", order.priority)?,
             technician: named("technician", order.technician)?,
         };
-        if kind == OverlayKind::Silence && matchers == Matchers::default() && !order.everything {
+        if kind == SuppressionKind::Silence && matchers == Matchers::default() && !order.everything {
             return Err(ServiceError::BadQuestion(format!(
                 "say what to be quiet about: `client`, `ticket`, `priority` or `technician`; to silence every alert of \
                  {tenant}, say `everything`: true"
@@ -110,21 +114,21 @@ impl Service {
         let Some(reason) = named("reason", Some(order.reason))? else {
             return Err(ServiceError::BadQuestion("say why: `reason` must not be blank".to_owned()));
         };
-        let new = NewOverlay { kind, tenant, matchers, from, until, author: by, reason };
-        let added = self.store.add_overlay(new, author, now).await?;
+        let new = NewSuppression { kind, tenant, matchers, from, until, author: by, reason };
+        let added = self.store.add_suppression(new, author, now).await?;
         self.ring();
-        Ok(Some(OverlayView::of(&added)))
+        Ok(Some(SuppressionView::of(&added)))
     }
 
     /// Ends one now. False if there is none within `scope` that could be ended.
-    pub async fn end_overlay(
+    pub async fn end_suppression(
         &self,
         scope: &Scope,
-        kind: OverlayKind,
+        kind: SuppressionKind,
         id: i64,
         author: Author,
     ) -> Result<bool, ServiceError> {
-        let ended = self.store.end_overlay(kind, scope.tenant(), id, author, self.clock.now()).await?;
+        let ended = self.store.end_suppression(kind, scope.tenant(), id, author, self.clock.now()).await?;
         if ended {
             self.ring();
         }

@@ -10,20 +10,20 @@ use tokio::sync::watch;
 use crate::answers::Bells;
 use crate::clock::SharedClock;
 use crate::config::{Config, Tenant};
-use crate::desks::Desks;
 use crate::dispatch::Dispatch;
 use crate::evaluate::Evaluate;
 use crate::last_looks::LastLooks;
 use crate::notify::Notifier;
-use crate::predict::{self, Board, Predict};
+use crate::predict::{self, Predict, PublishedForecasts};
 use crate::pulse::Pulses;
+use crate::rules_cache::RulesCache;
+use crate::self_monitoring::{self, Mismatches, SelfMonitoring};
 use crate::service::{Service, Syncs};
 use crate::store::{Claim, Store, StoreError};
 use crate::superops::SuperOps;
 use crate::sync::{SyncHealth, TenantSync, Wiring};
 use crate::telemetry::Telemetry;
 use crate::ticket::TenantId;
-use crate::vigil::{self, Mismatches, Vigil};
 use crate::write_back::{self, WriteBacks};
 
 /// How long a store that is in use is asked for again.
@@ -31,30 +31,30 @@ const CLAIM_TRIES: u32 = 10;
 const CLAIM_PAUSE: Duration = Duration::from_millis(100);
 
 /// What all parts share.
-pub struct Ground {
+pub struct AppContext {
     pub config: Arc<Config>,
-    desks: Arc<Desks>,
+    rules_cache: Arc<RulesCache>,
     pub store: Store,
     pub clock: SharedClock,
     pub telemetry: Arc<Telemetry>,
-    board: Arc<Board>,
+    published: Arc<PublishedForecasts>,
     last_looks: Arc<LastLooks>,
     pub bells: Bells,
     pulses: Pulses,
 }
 
-impl Ground {
+impl AppContext {
     /// Claims and opens the store that `config` names.
-    pub async fn lay(config: Config, clock: SharedClock) -> anyhow::Result<(Self, Claim)> {
+    pub async fn open(config: Config, clock: SharedClock) -> anyhow::Result<(Self, Claim)> {
         let config = Arc::new(config);
         let telemetry = Arc::new(Telemetry::default());
         let claim = claim(&config.store.path).await?;
         let store = Store::open(&config.store.path, telemetry.clone()).await?;
-        let desks = Arc::new(Desks::new(config.clone(), store.clone(), telemetry.clone())?);
-        desks.adopt(clock.now()).await?;
+        let rules_cache = Arc::new(RulesCache::new(config.clone(), store.clone(), telemetry.clone())?);
+        rules_cache.adopt(clock.now()).await?;
         let bells = Bells { outbox: Arc::default(), news: Arc::default() };
-        let (board, last_looks, pulses) = (Arc::default(), Arc::default(), Pulses::default());
-        Ok((Self { config, desks, store, clock, telemetry, board, last_looks, bells, pulses }, claim))
+        let (published, last_looks, pulses) = (Arc::default(), Arc::default(), Pulses::default());
+        Ok((Self { config, rules_cache, store, clock, telemetry, published, last_looks, bells, pulses }, claim))
     }
 
     pub async fn sync(
@@ -74,17 +74,17 @@ impl Ground {
             health,
             last_looks: self.last_looks.clone(),
         };
-        Ok(TenantSync::open(tenant, wiring).await?.by_rules(self.desks.rules(tenant)))
+        Ok(TenantSync::open(tenant, wiring).await?.by_rules(self.rules_cache.rules_config(tenant)))
     }
 
     pub fn predict(&self, tenant: &Tenant, synced: watch::Receiver<SyncHealth>) -> Predict {
         let wiring = predict::Wiring {
             config: self.config.clone(),
-            desks: self.desks.clone(),
+            rules_cache: self.rules_cache.clone(),
             store: self.store.clone(),
             clock: self.clock.clone(),
             telemetry: self.telemetry.clone(),
-            board: self.board.clone(),
+            published: self.published.clone(),
             news: self.bells.news.clone(),
             synced,
         };
@@ -99,14 +99,14 @@ impl Ground {
     pub fn evaluate(&self) -> Evaluate {
         Evaluate::new(
             self.config.clone(),
-            self.desks.clone(),
+            self.rules_cache.clone(),
             self.store.clone(),
             self.clock.clone(),
             self.telemetry.clone(),
             self.bells.news.clone(),
             self.bells.outbox.clone(),
         )
-        .heeding(self.board.clone())
+        .heeding(self.published.clone())
         .looking_once_more(self.last_looks.clone())
         .with_pulse(self.pulses.evaluate.clone())
     }
@@ -128,27 +128,27 @@ impl Ground {
     pub fn service(&self, sync: Syncs, found: watch::Receiver<Mismatches>) -> Service {
         Service::new(
             self.config.clone(),
-            self.desks.clone(),
+            self.rules_cache.clone(),
             self.store.for_pages(),
             self.clock.clone(),
             self.telemetry.clone(),
             sync,
         )
-        .showing(self.board.clone())
+        .showing(self.published.clone())
         .audited(found)
         .with_pulses(self.pulses.clone())
         .with_bells(self.bells.news.clone(), self.bells.outbox.clone())
     }
 
-    pub fn vigil(
+    pub fn self_monitoring(
         &self,
         service: Service,
         health: BTreeMap<TenantId, watch::Receiver<SyncHealth>>,
         found: watch::Sender<Mismatches>,
-    ) -> anyhow::Result<Vigil> {
-        let wiring = vigil::Wiring {
+    ) -> anyhow::Result<SelfMonitoring> {
+        let wiring = self_monitoring::Wiring {
             config: self.config.clone(),
-            desks: self.desks.clone(),
+            rules_cache: self.rules_cache.clone(),
             store: self.store.clone(),
             clock: self.clock.clone(),
             telemetry: self.telemetry.clone(),
@@ -157,7 +157,7 @@ impl Ground {
             outbox: self.bells.outbox.clone(),
             found,
         };
-        Vigil::new(wiring)
+        SelfMonitoring::new(wiring)
     }
 }
 

@@ -13,12 +13,12 @@ use tokio::sync::watch;
 use tracing::{error, info};
 
 use crate::alert::life::AlertRow;
-use crate::alert::overlay::Overlay;
+use crate::alert::suppression::Suppression;
 use crate::alert::{AlertKey, Closing, Stage};
 use crate::config::{ChannelKind, Config, Tenant};
-use crate::desks::Desks;
+use crate::rules_cache::RulesCache;
 use crate::sla::clock::{self, ClockState, Doubt, Standing};
-use crate::sla::desk::Desk;
+use crate::sla::tenant_rules::TenantRules;
 use crate::store::tickets::OpenTickets;
 use crate::store::{Store, StoreError};
 use crate::telemetry::{ChannelLabels, MismatchLabels, Telemetry};
@@ -76,7 +76,7 @@ pub type Mismatches = BTreeSet<Mismatch>;
 /// Looks for mismatches.
 pub(super) struct Audit {
     config: Arc<Config>,
-    desks: Arc<Desks>,
+    rules_cache: Arc<RulesCache>,
     store: Store,
     telemetry: Arc<Telemetry>,
     found: watch::Sender<Mismatches>,
@@ -84,13 +84,13 @@ pub(super) struct Audit {
     speed: i32,
 }
 
-/// What is known of one tenant at one look.
-struct Look<'a> {
+/// What is known of one tenant at one moment.
+struct Observed<'a> {
     tenant: &'a Tenant,
-    desk: &'a Desk,
+    rules: &'a TenantRules,
     open: &'a OpenTickets,
     alerts: &'a [AlertRow],
-    overlays: &'a [Overlay],
+    suppressions: &'a [Suppression],
     /// What was due before then should have happened.
     before: DateTime<Utc>,
     now: DateTime<Utc>,
@@ -99,14 +99,14 @@ struct Look<'a> {
 impl Audit {
     pub fn new(
         config: Arc<Config>,
-        desks: Arc<Desks>,
+        rules_cache: Arc<RulesCache>,
         store: Store,
         telemetry: Arc<Telemetry>,
         found: watch::Sender<Mismatches>,
         speed: u32,
     ) -> Self {
         let speed = i32::try_from(speed).unwrap_or(i32::MAX);
-        Self { config, desks, store, telemetry, found, speed }
+        Self { config, rules_cache, store, telemetry, found, speed }
     }
 
     /// Looks at each tenant, and says what is new. Where a tenant cannot be looked at, what was found there before
@@ -155,22 +155,23 @@ impl Audit {
 
     async fn look_at(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Vec<Mismatch>, StoreError> {
         let before = now - GRACE * self.speed;
-        let (_, desk) = self.desks.of(tenant).await?;
+        let (_, rules) = self.rules_cache.of(tenant).await?;
         let open = self.store.open_tickets(&tenant.id).await?;
         let alerts = self.store.alerts(&tenant.id).await?;
-        let overlays = self.store.overlays(Some(&tenant.id), before).await?;
+        let suppressions = self.store.suppressions(Some(&tenant.id), before).await?;
         let untold = self.store.untold_breaches(&tenant.id).await?;
-        let look = Look { tenant, desk: &desk, open: &open, alerts: &alerts, overlays: &overlays, before, now };
-        let mut found = look.late_steps();
-        found.extend(look.unknown_clocks());
-        found.extend(self.nobody_told(&look, &untold));
+        let observed =
+            Observed { tenant, rules: &rules, open: &open, alerts: &alerts, suppressions: &suppressions, before, now };
+        let mut found = observed.late_steps();
+        found.extend(observed.unknown_clocks());
+        found.extend(self.nobody_told(&observed, &untold));
         let state = self.store.sync_state(&tenant.id).await?;
         // Until all open tickets were read once, what was past is not told yet.
         if state.swept_at.is_some() || state.passed_at.is_some() {
-            found.extend(look.without_alert());
+            found.extend(observed.without_alert());
         }
         let stuck = self.store.overdue(&tenant.id, &self.shut(), now - STUCK_AFTER * self.speed).await?;
-        found.extend(stuck.into_iter().map(|key| look.mismatch(MismatchKind::LateNotification, key)));
+        found.extend(stuck.into_iter().map(|key| observed.mismatch(MismatchKind::LateNotification, key)));
         Ok(found)
     }
 
@@ -183,7 +184,7 @@ impl Audit {
         ChannelKind::ALL.into_iter().filter(is_open).collect()
     }
 
-    fn nobody_told(&self, look: &Look<'_>, untold: &HashSet<String>) -> Vec<Mismatch> {
+    fn nobody_told(&self, observed: &Observed<'_>, untold: &HashSet<String>) -> Vec<Mismatch> {
         let first_due = |row: &AlertRow| {
             let first = self.config.escalation(&row.escalation).and_then(|escalation| escalation.steps.first());
             row.raised_at + first.map(|step| step.after).unwrap_or_default()
@@ -191,15 +192,15 @@ impl Audit {
         let is_late = |row: &&AlertRow| {
             untold.contains(&row.key.to_string())
                 && row.life.held().is_none()
-                && first_due(row) < look.before
-                && look.is_audible(row)
+                && first_due(row) < observed.before
+                && observed.is_audible(row)
         };
-        let late = look.alerts.iter().filter(is_late);
-        late.map(|row| look.mismatch(MismatchKind::NobodyTold, row.key.id())).collect()
+        let late = observed.alerts.iter().filter(is_late);
+        late.map(|row| observed.mismatch(MismatchKind::NobodyTold, row.key.id())).collect()
     }
 }
 
-impl Look<'_> {
+impl Observed<'_> {
     fn mismatch(&self, kind: MismatchKind, id: String) -> Mismatch {
         Mismatch { tenant: self.tenant.id.clone(), kind, id }
     }
@@ -207,7 +208,7 @@ impl Look<'_> {
     /// Whether its ticket is open, and nobody asked for quiet about it.
     fn is_audible(&self, row: &AlertRow) -> bool {
         let Some(watched) = self.open.get(&row.key.ticket) else { return false };
-        let covers = |at| self.overlays.iter().any(|overlay| overlay.covers(&watched.ticket, at));
+        let covers = |at| self.suppressions.iter().any(|suppression| suppression.covers(&watched.ticket, at));
         !covers(self.now) && !covers(self.before)
     }
 
@@ -220,7 +221,7 @@ impl Look<'_> {
     fn unknown_clocks(&self) -> Vec<Mismatch> {
         let long = self.open.values().filter(|watched| watched.first_seen_at < self.before);
         let is_unread = |watched: &&Arc<Watched>| {
-            let clocks = || clock::assess_all(watched, self.desk, self.now);
+            let clocks = || clock::assess_all(watched, self.rules, self.now);
             !watched.ticket.unknown.is_empty() && clocks().iter().any(|clock| clock.doubts.has(Doubt::Unread))
         };
         long.filter(is_unread)
@@ -244,7 +245,7 @@ impl Look<'_> {
                 && matches!(clock.standing, Standing::Breached { .. })
                 && clock.breached_from.is_some_and(|from| from < self.before)
         };
-        let clocks = clock::assess_all(watched, self.desk, self.now);
+        let clocks = clock::assess_all(watched, self.rules, self.now);
         let key = |clock: &ClockState<'_>| AlertKey {
             tenant: self.tenant.id.clone(),
             ticket: watched.ticket.id.clone(),

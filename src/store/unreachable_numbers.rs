@@ -12,7 +12,7 @@ use crate::notify::sms::fault_of_number;
 
 /// A phone that no text message reaches.
 #[derive(Clone, PartialEq, Eq)]
-pub struct DeadPhone {
+pub struct UnreachableNumber {
     pub id: i64,
     pub phone: String,
     /// The provider's error.
@@ -23,7 +23,7 @@ pub struct DeadPhone {
     pub who: String,
 }
 
-impl DeadPhone {
+impl UnreachableNumber {
     /// What is wrong with the number; its subject is the number.
     pub fn fault(&self) -> &'static str {
         fault_of_number(self.code).map_or("was refused", |fault| fault.words)
@@ -34,9 +34,13 @@ type Row = (i64, String, u32, i64, i64, String);
 
 impl Store {
     /// The mark on `phone`, if it has one at `now`.
-    pub async fn dead_phone(&self, phone: &str, now: DateTime<Utc>) -> Result<Option<DeadPhone>, StoreError> {
+    pub async fn unreachable_number(
+        &self,
+        phone: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<UnreachableNumber>, StoreError> {
         let row: Option<Row> = sqlx::query_as(
-            "SELECT id, phone, code, since, until, who FROM dead_phones WHERE phone = $1 AND until > $2",
+            "SELECT id, phone, code, since, until, who FROM unreachable_numbers WHERE phone = $1 AND until > $2",
         )
         .bind(phone)
         .bind(millis(now))
@@ -46,9 +50,9 @@ impl Store {
     }
 
     /// All that are marked at `now`, the longest first.
-    pub async fn dead_phones(&self, now: DateTime<Utc>) -> Result<Vec<DeadPhone>, StoreError> {
+    pub async fn unreachable_numbers(&self, now: DateTime<Utc>) -> Result<Vec<UnreachableNumber>, StoreError> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT id, phone, code, since, until, who FROM dead_phones WHERE until > $1 ORDER BY since, id",
+            "SELECT id, phone, code, since, until, who FROM unreachable_numbers WHERE until > $1 ORDER BY since, id",
         )
         .bind(millis(now))
         .fetch_all(&self.reads)
@@ -70,7 +74,7 @@ impl Store {
         self.writer
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
-                    let gone = sqlx::query("DELETE FROM dead_phones WHERE id = $1").bind(id);
+                    let gone = sqlx::query("DELETE FROM unreachable_numbers WHERE id = $1").bind(id);
                     let gone = gone.execute(&mut *tx).await?.rows_affected() > 0;
                     if gone {
                         audit(tx, None, &format!("has number {id} texted again"), &author, now).await?;
@@ -87,7 +91,7 @@ impl Store {
         self.writer
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
-                    let gone = sqlx::query("DELETE FROM dead_phones WHERE phone = $1").bind(phone);
+                    let gone = sqlx::query("DELETE FROM unreachable_numbers WHERE phone = $1").bind(phone);
                     gone.execute(tx).await.map(drop)
                 })
             })
@@ -105,9 +109,9 @@ pub(super) async fn mark(
 ) -> Result<(), sqlx::Error> {
     let Some(fault) = fault_of_number(code) else { return Ok(()) };
     let marked = sqlx::query(
-        "INSERT INTO dead_phones (phone, code, since, until, who) VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO unreachable_numbers (phone, code, since, until, who) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (phone) DO UPDATE SET code = excluded.code, since = excluded.since, until = excluded.until,
-         who = excluded.who WHERE dead_phones.until <= excluded.since",
+         who = excluded.who WHERE unreachable_numbers.until <= excluded.since",
     )
     .bind(phone)
     .bind(code)
@@ -124,8 +128,8 @@ pub(super) async fn mark(
     audit(tx, None, &what, &author, now).await
 }
 
-fn read((id, phone, code, since, until, who): Row) -> Result<DeadPhone, StoreError> {
-    Ok(DeadPhone { id, phone, code, since: instant(since)?, until: instant(until)?, who })
+fn read((id, phone, code, since, until, who): Row) -> Result<UnreachableNumber, StoreError> {
+    Ok(UnreachableNumber { id, phone, code, since: instant(since)?, until: instant(until)?, who })
 }
 
 #[cfg(test)]
@@ -147,22 +151,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("sla.db"), Arc::default()).await.unwrap();
         store.mark_phone(PHONE, 30003, "Mia", day(0)).await.unwrap();
-        assert_eq!(store.dead_phones(day(0)).await.unwrap().len(), 0, "a phone that is off is none for good");
+        assert_eq!(store.unreachable_numbers(day(0)).await.unwrap().len(), 0, "a phone that is off is none for good");
         store.mark_phone(PHONE, 30006, "Mia", day(0)).await.unwrap();
         store.mark_phone(PHONE, 21614, "Mia", day(1)).await.unwrap();
-        let mark = store.dead_phone(PHONE, day(29)).await.unwrap().unwrap();
+        let mark = store.unreachable_number(PHONE, day(29)).await.unwrap().unwrap();
         assert_eq!((mark.code, mark.since, mark.until), (30006, day(0), day(30)), "the first one stands");
-        assert!(store.dead_phone("+15005550102", day(1)).await.unwrap().is_none(), "a new number");
-        assert!(store.dead_phone(PHONE, day(30)).await.unwrap().is_none(), "it is tried again");
+        assert!(store.unreachable_number("+15005550102", day(1)).await.unwrap().is_none(), "a new number");
+        assert!(store.unreachable_number(PHONE, day(30)).await.unwrap().is_none(), "it is tried again");
         store.mark_phone(PHONE, 30005, "Mia", day(30)).await.unwrap();
-        assert_eq!(store.dead_phone(PHONE, day(30)).await.unwrap().unwrap().until, day(37));
+        assert_eq!(store.unreachable_number(PHONE, day(30)).await.unwrap().unwrap().until, day(37));
 
         let author = || Author { who: "Ann".into(), origin: "a test".into() };
-        let id = store.dead_phones(day(31)).await.unwrap()[0].id;
+        let id = store.unreachable_numbers(day(31)).await.unwrap()[0].id;
         assert!(store.clear_phone(id, author(), day(31)).await.unwrap());
         assert!(!store.clear_phone(id, author(), day(31)).await.unwrap());
         store.mark_phone(PHONE, 21211, "Mia", day(32)).await.unwrap();
         store.heard_from(PHONE).await.unwrap();
-        assert_eq!(store.dead_phones(day(32)).await.unwrap().len(), 0, "whoever writes can be written to");
+        assert_eq!(store.unreachable_numbers(day(32)).await.unwrap().len(), 0, "whoever writes can be written to");
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::sla::desk::{DeskRules, Warn};
 use crate::sla::forecast::Forecaster;
-use crate::ticket::by_hand::Override;
+use crate::sla::tenant_rules::{RulesConfig, Warn};
+use crate::ticket::manual_override::ManualOverride;
 use crate::ticket::tests::sample;
 use crate::ticket::watch::Bounds;
 use crate::ticket::{Directory, Reported, StatusWords, TenantId};
@@ -16,8 +16,8 @@ fn at(minutes: i64) -> DateTime<Utc> {
     "2026-11-23T09:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minutes)
 }
 
-fn desk() -> Desk {
-    let rules = DeskRules {
+fn rules() -> TenantRules {
+    let rules = RulesConfig {
         tenant: TenantId::parse("acme").unwrap(),
         words: StatusWords::default(),
         site_hours: false,
@@ -27,7 +27,7 @@ fn desk() -> Desk {
         warn: Warn { at: vec![0.75], left: Vec::new() },
         automation_answers: true,
     };
-    Desk::new(rules, &Directory::default())
+    TenantRules::new(rules, &Directory::default())
 }
 
 fn change(kind: ChangeKind, from: Option<String>, to: Option<String>, minutes: i64) -> Change {
@@ -46,16 +46,16 @@ fn moved(to: i64, minutes: i64) -> Change {
     change(ChangeKind::DueMoved(KIND), Some(at(60).to_rfc3339()), Some(at(to).to_rfc3339()), minutes)
 }
 
-fn decided(ruling: Ruling, minutes: i64) -> Override {
-    Override { clock: KIND, cycle: 0, ruling, reason: "agreed".into(), by: "Ada".into(), at: at(minutes) }
+fn decided(action: OverrideAction, minutes: i64) -> ManualOverride {
+    ManualOverride { clock: KIND, cycle: 0, action, reason: "agreed".into(), by: "Ada".into(), at: at(minutes) }
 }
 
-fn ruled(ruling: Ruling, minutes: i64) -> Change {
-    change(ChangeKind::ByHand, None, Some(decided(ruling, minutes).words()), minutes)
+fn ruled(action: OverrideAction, minutes: i64) -> Change {
+    change(ChangeKind::ByHand, None, Some(decided(action, minutes).words()), minutes)
 }
 
-fn taken_back(ruling: Ruling, minutes: i64) -> Change {
-    change(ChangeKind::ByHand, Some(decided(ruling, 0).words()), None, minutes)
+fn taken_back(action: OverrideAction, minutes: i64) -> Change {
+    change(ChangeKind::ByHand, Some(decided(action, 0).words()), None, minutes)
 }
 
 /// A forecaster that heard of a ticket with `changes`, due after an hour, by `minute`.
@@ -67,10 +67,10 @@ fn heard(changes: &[Change], minute: i64) -> Forecaster {
         ..sample("7")
     };
     let watched = Watched::new(ticket, Bounds { earliest: at(0), latest: at(0) });
-    let mut told = story(&watched, changes, KIND, &desk(), &mut Shared::default());
-    told.sort_by_key(|happening| happening.at);
+    let mut told = training_events(&watched, changes, KIND, &rules(), &mut Shared::default());
+    told.sort_by_key(|event| event.at);
     let mut forecaster = Forecaster::new(at(0));
-    for Happening { at, key, what, .. } in told {
+    for TrainingEvent { at, key, what, .. } in told {
         match what {
             What::Opened(start) => forecaster.taken_up(&key, start.terms, None, start.since, at),
             What::Changed(facts) => {
@@ -97,24 +97,24 @@ fn share(changes: &[Change], minute: i64) -> Option<String> {
 
 #[test]
 fn the_forecast_runs_by_the_clock_that_the_alerts_run_by() {
-    let due = |minutes| ruled(Ruling::Due(at(minutes)), 20);
+    let due = |minutes| ruled(OverrideAction::Due(at(minutes)), 20);
     let cases: [(&str, Vec<Change>, Option<&str>); 12] = [
         ("as promised", vec![seen()], Some("50 %")),
         ("due later by hand", vec![seen(), due(120)], Some("25 %")),
         ("due earlier by hand", vec![seen(), due(40)], Some("75 %")),
         ("due by hand before now", vec![seen(), due(10)], None),
-        ("as promised again", vec![seen(), due(120), taken_back(Ruling::Due(at(120)), 25)], Some("50 %")),
+        ("as promised again", vec![seen(), due(120), taken_back(OverrideAction::Due(at(120)), 25)], Some("50 %")),
         ("SuperOps moves what a person has fixed", vec![seen(), due(120), moved(90, 25)], Some("25 %")),
         (
             "a pause moves no due time that a person has set",
             vec![seen(), due(120), status("On Hold", 22), status("Open", 28)],
             Some("25 %"),
         ),
-        ("called off", vec![seen(), ruled(Ruling::Cancelled, 20)], None),
-        ("stopped by hand", vec![seen(), ruled(Ruling::StoppedAt(at(15)), 20)], None),
+        ("called off", vec![seen(), ruled(OverrideAction::Cancelled, 20)], None),
+        ("stopped by hand", vec![seen(), ruled(OverrideAction::StoppedAt(at(15)), 20)], None),
         (
             "called off, and taken back",
-            vec![seen(), ruled(Ruling::Cancelled, 20), taken_back(Ruling::Cancelled, 25)],
+            vec![seen(), ruled(OverrideAction::Cancelled, 20), taken_back(OverrideAction::Cancelled, 25)],
             Some("50 %"),
         ),
         ("the due time moves though it never stood still", vec![seen(), moved(120, 20)], Some("25 %")),
@@ -141,10 +141,10 @@ fn a_reopened_clock_has_run_since_the_ticket_was_opened() {
 
 #[test]
 fn a_decision_does_not_reach_back_to_the_opening() {
-    let due = Ruling::Due(at(600));
+    let due = OverrideAction::Due(at(600));
     let ticket = Ticket { created_at: Some(at(0)), ..sample("7") };
     let first = Watched::new(ticket, Bounds { earliest: at(0), latest: at(0) });
     let watched = Watched { overrides: vec![decided(due, 50)], ..first };
-    let told = story(&watched, &[seen(), ruled(due, 50)], KIND, &desk(), &mut Shared::default());
+    let told = training_events(&watched, &[seen(), ruled(due, 50)], KIND, &rules(), &mut Shared::default());
     assert!(told.iter().all(|one| one.at >= at(50)), "nothing was promised before: {told:?}");
 }

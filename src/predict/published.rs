@@ -1,11 +1,11 @@
-//! Where the latest forecasts of every tenant hang for all to read: each reading is one moment's, whole.
+//! The latest forecasts of every tenant, published for all to read: each reading is one moment's, whole.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 
-use super::mind::{Both, Worth};
+use super::forecasters::{Both, ForecastQuality};
 use super::reliability::Reliability;
 use crate::alert::prediction::Call;
 use crate::notify::Advice;
@@ -19,7 +19,7 @@ pub struct Forecasts {
     pub at: Option<DateTime<Utc>>,
     pub of: HashMap<TicketId, Both>,
     /// What the forecasts are worth, in the order of [`ClockKind::REPORTED`].
-    pub worth: Option<[Worth; 2]>,
+    pub quality: Option<[ForecastQuality; 2]>,
     /// What each clock's alert is to do, where the forecast has a say in it.
     pub calls: HashMap<TicketId, [Option<Call>; 2]>,
     /// What to do about the tickets that are told of.
@@ -36,7 +36,7 @@ impl Forecasts {
 
     /// Whether people are told of breaches by what is said of `clock`.
     pub fn speak(&self, clock: ClockKind) -> bool {
-        self.worth.as_ref().and_then(|worth| worth.get(clock as usize)).is_some_and(Worth::speaks)
+        self.quality.as_ref().and_then(|quality| quality.get(clock as usize)).is_some_and(ForecastQuality::speaks)
     }
 
     /// What the alert of one clock is to do.
@@ -47,9 +47,9 @@ impl Forecasts {
 
 /// The latest forecasts of all tenants. Shared as an `Arc`.
 #[derive(Debug, Default)]
-pub struct Board(RwLock<BTreeMap<TenantId, Arc<Forecasts>>>);
+pub struct PublishedForecasts(RwLock<BTreeMap<TenantId, Arc<Forecasts>>>);
 
-impl Board {
+impl PublishedForecasts {
     /// What is said of `tenant`'s tickets; nothing before the first look.
     pub fn of(&self, tenant: &TenantId) -> Arc<Forecasts> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned().unwrap_or_default()

@@ -22,7 +22,7 @@ use self::stale::StaleWatch;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::descriptors;
-use crate::desks::Desks;
+use crate::rules_cache::RulesCache;
 use crate::service::Service;
 use crate::store::{Store, StoreError};
 use crate::sync::SyncHealth;
@@ -38,7 +38,7 @@ const LEAP: TimeDelta = TimeDelta::seconds(30);
 /// What the loop works with.
 pub struct Wiring {
     pub config: Arc<Config>,
-    pub desks: Arc<Desks>,
+    pub rules_cache: Arc<RulesCache>,
     pub store: Store,
     pub clock: SharedClock,
     pub telemetry: Arc<Telemetry>,
@@ -52,7 +52,7 @@ pub struct Wiring {
 }
 
 /// Watches the watch.
-pub struct Vigil {
+pub struct SelfMonitoring {
     clock: SharedClock,
     service: Service,
     telemetry: Arc<Telemetry>,
@@ -62,12 +62,12 @@ pub struct Vigil {
     heartbeat: Option<Heartbeat>,
 }
 
-impl Vigil {
+impl SelfMonitoring {
     pub fn new(wiring: Wiring) -> anyhow::Result<Self> {
-        let Wiring { config, desks, store, clock, telemetry, service, health, outbox, found } = wiring;
+        let Wiring { config, rules_cache, store, clock, telemetry, service, health, outbox, found } = wiring;
         let heartbeat = config.watch.heartbeat_url.as_ref().map(Heartbeat::new).transpose()?;
         let stale = StaleWatch::new(config.clone(), store.clone(), health, outbox, clock.now());
-        let audit = Audit::new(config, desks, store, telemetry.clone(), found, clock.speed());
+        let audit = Audit::new(config, rules_cache, store, telemetry.clone(), found, clock.speed());
         Ok(Self { clock, service, telemetry, stale, audit, heartbeat })
     }
 

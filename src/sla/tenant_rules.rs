@@ -1,4 +1,4 @@
-//! The rules of one tenant's desk: which hours count for a ticket, what its
+//! The rules of one tenant: which hours count for a ticket, what its
 //! status means and when to warn.
 //!
 //! Built from the configuration and what SuperOps says of sites; then asked
@@ -44,9 +44,9 @@ fn scaled(total: TimeDelta, share: f64) -> TimeDelta {
     TimeDelta::milliseconds((total.num_milliseconds() as f64 * share + 0.5) as i64)
 }
 
-/// What the configuration says of one tenant's desk.
+/// What the configuration says of one tenant's rules.
 #[derive(Clone, Debug)]
-pub struct DeskRules {
+pub struct RulesConfig {
     pub tenant: TenantId,
     pub words: StatusWords,
     /// Count the hours of the client's site rather than the MSP's own.
@@ -63,8 +63,8 @@ pub struct DeskRules {
 
 /// The rules, ready to be asked.
 #[derive(Debug)]
-pub struct Desk {
-    rules: DeskRules,
+pub struct TenantRules {
+    config: RulesConfig,
     meanings: HashMap<String, StatusMeaning>,
     sites: HashMap<RefId, SiteCalendar>,
     always: Calendar,
@@ -134,7 +134,7 @@ pub struct Terms<'a> {
     pub policy: Option<&'a Policy>,
     working: Hours<'a>,
     flaw: Option<&'a str>,
-    desk: &'a Desk,
+    rules: &'a TenantRules,
 }
 
 impl<'a> Terms<'a> {
@@ -162,34 +162,34 @@ impl<'a> Terms<'a> {
     /// Those hours, and what stood in the way of better ones.
     pub fn hours_of(&self, which: HoursOf) -> (Hours<'a>, Option<&'a str>) {
         match which {
-            HoursOf::RoundTheClock => (self.desk.round_the_clock(), None),
+            HoursOf::RoundTheClock => (self.rules.round_the_clock(), None),
             HoursOf::Working => (self.working, self.flaw),
             HoursOf::NotWorking => {
                 let whose = Whose::NotOf(&self.working.calendar.spec().name);
-                (Hours { calendar: &self.desk.always, whose }, self.flaw)
+                (Hours { calendar: &self.rules.always, whose }, self.flaw)
             }
         }
     }
 }
 
-impl Desk {
-    /// Makes `rules` ready for the sites of `directory`.
-    pub fn new(rules: DeskRules, directory: &Directory) -> Self {
+impl TenantRules {
+    /// Makes `config` ready for the sites of `directory`.
+    pub fn new(config: RulesConfig, directory: &Directory) -> Self {
         let words = directory.statuses.iter();
-        let meanings = words.map(|name| (name.clone(), rules.words.meaning(Some(name)))).collect();
-        let sites = if rules.site_hours { site_calendars(directory, &rules.holiday_lists) } else { HashMap::new() };
-        let zone = rules.msp.as_ref().map_or(Tz::UTC, |calendar| calendar.spec().timezone);
-        Self { rules, meanings, sites, always: Calendar::round_the_clock_in(zone) }
+        let meanings = words.map(|name| (name.clone(), config.words.meaning(Some(name)))).collect();
+        let sites = if config.site_hours { site_calendars(directory, &config.holiday_lists) } else { HashMap::new() };
+        let zone = config.msp.as_ref().map_or(Tz::UTC, |calendar| calendar.spec().timezone);
+        Self { config, meanings, sites, always: Calendar::round_the_clock_in(zone) }
     }
 
-    /// Whose desk this is.
+    /// Whose rules these are.
     pub fn tenant(&self) -> &TenantId {
-        &self.rules.tenant
+        &self.config.tenant
     }
 
     /// When to warn.
     pub fn warn(&self) -> &Warn {
-        &self.rules.warn
+        &self.config.warn
     }
 
     /// What the ticket's status means for its clocks.
@@ -200,17 +200,17 @@ impl Desk {
     /// What `status` means for the clocks.
     pub fn meaning_of(&self, status: Option<&str>) -> StatusMeaning {
         let known = status.and_then(|name| self.meanings.get(name));
-        known.copied().unwrap_or_else(|| self.rules.words.meaning(status))
+        known.copied().unwrap_or_else(|| self.config.words.meaning(status))
     }
 
     /// The policy that holds for `ticket`, if one is configured.
     pub fn policy(&self, ticket: &Ticket) -> Option<&Policy> {
-        policy::applicable(&self.rules.policies, &self.rules.tenant, &Traits::of(ticket))
+        policy::applicable(&self.config.policies, &self.config.tenant, &Traits::of(ticket))
     }
 
-    /// Which policy holds for `ticket` and which would hold without it, as places in [`Desk::policies`].
+    /// Which policy holds for `ticket` and which would hold without it, as places in [`TenantRules::policies`].
     pub fn choice(&self, ticket: &Ticket) -> Option<Choice> {
-        policy::choose(&self.rules.policies, &self.rules.tenant, ticket)
+        policy::choose(&self.config.policies, &self.config.tenant, ticket)
     }
 
     /// The zone of the MSP's own hours: the one its dates are meant in.
@@ -229,7 +229,7 @@ impl Desk {
         match site {
             Some(SiteCalendar { name, calendar: Ok(calendar) }) => (Hours { calendar, whose: Whose::Site(name) }, None),
             Some(SiteCalendar { calendar: Err(why), .. }) => (self.msp_hours(), Some(why)),
-            None if !self.rules.site_hours => (self.msp_hours(), None),
+            None if !self.config.site_hours => (self.msp_hours(), None),
             None if ticket.site.is_none() => (self.msp_hours(), Some(NO_SITE)),
             None => (self.msp_hours(), Some(UNKNOWN_SITE)),
         }
@@ -242,7 +242,7 @@ impl Desk {
 
     fn terms_by<'a>(&'a self, ticket: &Ticket, policy: Option<&'a Policy>) -> Terms<'a> {
         let (working, flaw) = self.working_hours(ticket);
-        Terms { policy, working, flaw, desk: self }
+        Terms { policy, working, flaw, rules: self }
     }
 
     /// Those hours of `ticket`, and what stood in the way of better ones.
@@ -258,17 +258,17 @@ impl Desk {
 
     /// What the names of statuses mean.
     pub fn words(&self) -> &StatusWords {
-        &self.rules.words
+        &self.config.words
     }
 
     /// Whether an automatic first response counts as one.
     pub fn automation_answers(&self) -> bool {
-        self.rules.automation_answers
+        self.config.automation_answers
     }
 
     /// All configured policies, in order.
     pub fn policies(&self) -> &[Policy] {
-        &self.rules.policies
+        &self.config.policies
     }
 
     /// All hours that some ticket of this desk may be counted in: round the clock, the MSP's, the sites'.
@@ -280,7 +280,7 @@ impl Desk {
     }
 
     fn msp_hours(&self) -> Hours<'_> {
-        match &self.rules.msp {
+        match &self.config.msp {
             Some(calendar) => Hours { calendar, whose: Whose::Msp },
             None => self.round_the_clock(),
         }

@@ -12,14 +12,14 @@ use crate::ticket::{TenantId, Ticket};
 /// Why nobody is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum OverlayKind {
+pub enum SuppressionKind {
     /// Somebody does not want to hear of it.
     Silence,
     /// Work is being done that makes alerts meaningless.
     Maintenance,
 }
 
-impl OverlayKind {
+impl SuppressionKind {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Silence, Self::Maintenance];
 
@@ -60,8 +60,8 @@ fn is_one_of<const N: usize>(wanted: &Option<String>, found: Option<[&str; N]>) 
 
 /// A silence or a maintenance window.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Overlay {
-    pub kind: OverlayKind,
+pub struct Suppression {
+    pub kind: SuppressionKind,
     pub id: i64,
     pub tenant: TenantId,
     pub matchers: Matchers,
@@ -74,7 +74,7 @@ pub struct Overlay {
     pub ended_at: Option<DateTime<Utc>>,
 }
 
-impl Overlay {
+impl Suppression {
     /// Whether it holds at `now`.
     pub fn holds(&self, now: DateTime<Utc>) -> bool {
         self.from <= now && now < self.until && self.ended_at.is_none_or(|ended| now < ended)
@@ -88,8 +88,13 @@ impl Overlay {
 
 /// Until when nobody is to be told of `ticket`: the end of what lies over it at `now`, and of what follows without a gap.
 /// None if nothing does.
-pub fn covered_until(overlays: &[Overlay], ticket: &Ticket, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let later = |at| overlays.iter().filter(move |overlay| overlay.covers(ticket, at)).map(|overlay| overlay.until);
+pub fn covered_until(suppressions: &[Suppression], ticket: &Ticket, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let later = |at| {
+        suppressions
+            .iter()
+            .filter(move |suppression| suppression.covers(ticket, at))
+            .map(|suppression| suppression.until)
+    };
     let mut until = later(now).max()?;
     while let Some(end) = later(until).max() {
         until = end;
@@ -106,9 +111,9 @@ mod tests {
         DateTime::UNIX_EPOCH + chrono::TimeDelta::minutes(minute)
     }
 
-    fn overlay(client: Option<&str>, from: i64, until: i64) -> Overlay {
-        Overlay {
-            kind: OverlayKind::Silence,
+    fn suppression(client: Option<&str>, from: i64, until: i64) -> Suppression {
+        Suppression {
+            kind: SuppressionKind::Silence,
             id: 1,
             tenant: TenantId::parse("acme").unwrap(),
             matchers: Matchers { client: client.map(str::to_owned), ..Matchers::default() },
@@ -122,20 +127,20 @@ mod tests {
 
     #[test]
     fn a_ticket_is_covered_until_the_last_of_those_that_follow_each_other_ends() {
-        let ended = Overlay { ended_at: Some(at(5)), ..overlay(None, 0, 90) };
+        let ended = Suppression { ended_at: Some(at(5)), ..suppression(None, 0, 90) };
         let cases = [
             ("nothing", vec![], None),
-            ("one", vec![overlay(None, 0, 20)], Some(20)),
-            ("one within another", vec![overlay(None, 0, 20), overlay(None, 0, 30)], Some(30)),
-            ("one after another", vec![overlay(None, 0, 20), overlay(None, 20, 30)], Some(30)),
-            ("a gap between", vec![overlay(None, 0, 20), overlay(None, 21, 30)], Some(20)),
-            ("one to come", vec![overlay(None, 11, 20)], None),
-            ("one that is over", vec![overlay(None, 0, 10)], None),
+            ("one", vec![suppression(None, 0, 20)], Some(20)),
+            ("one within another", vec![suppression(None, 0, 20), suppression(None, 0, 30)], Some(30)),
+            ("one after another", vec![suppression(None, 0, 20), suppression(None, 20, 30)], Some(30)),
+            ("a gap between", vec![suppression(None, 0, 20), suppression(None, 21, 30)], Some(20)),
+            ("one to come", vec![suppression(None, 11, 20)], None),
+            ("one that is over", vec![suppression(None, 0, 10)], None),
             ("one that was ended", vec![ended], None),
-            ("another client's", vec![overlay(Some("nobody"), 0, 20)], None),
+            ("another client's", vec![suppression(Some("nobody"), 0, 20)], None),
         ];
-        for (name, overlays, expected) in cases {
-            assert_eq!(covered_until(&overlays, &sample("7"), at(10)), expected.map(at), "{name}");
+        for (name, suppressions, expected) in cases {
+            assert_eq!(covered_until(&suppressions, &sample("7"), at(10)), expected.map(at), "{name}");
         }
     }
 }
