@@ -432,6 +432,11 @@ impl Service {
         self.sync.hints.hint(tenant);
     }
 
+    /// Whether `tenant` is in the configuration.
+    pub fn knows(&self, tenant: &TenantId) -> bool {
+        self.config.tenants.contains_key(tenant)
+    }
+
     fn tenants<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a Tenant> {
         self.config.tenants.values().filter(move |tenant| match scope {
             Scope::All => true,

@@ -1,20 +1,34 @@
 //! The web face: the dashboard, the API behind it, hooks and health.
 //!
-//! Every route but health, hooks, links and login asks who is there, and hands that
-//! one's scope to the service: nothing here chooses whose data is shown.
+//! [`routes`] is the table of all routes: each row says how it is asked, which role it needs, whose data it shows and what
+//! it takes and gives. One layer, [`gate`], holds every request to its row before the handler is asked, and hands it the
+//! [`auth::Caller`] with a scope that is no wider than the row and the query allow: nothing else here chooses whose
+//! data is shown.
+//!
+//! To add a route, write its handler, which takes a `Caller` and passes `caller.scope` to the service, and add a row:
+//! `get("/api/v1/things", Viewer, things::list).about("…").query::<ThingQuery>().gives::<ThingPage>("…")`. What the row
+//! says of queries and answers becomes the description of the API, so the types derive `IntoParams` and `ToSchema`.
+//!
+//! To add a page, write a handler that gives [`pages::frame`] a title and the content of `main`; it puts the head, the
+//! navigation and the banners round it. Add a row with `page("/things", Viewer, pages::things)`, an entry in
+//! [`pages::NAVIGATION`], and each script or style to [`pages::ASSETS`].
 
 mod alerts;
 mod api;
 mod auth;
 mod connections;
+mod gate;
 mod health;
 mod hooks;
 mod link;
 mod login;
 mod on_call;
+mod openapi;
 mod overrides;
 mod pages;
 mod problem;
+mod route;
+mod routes;
 mod systems;
 #[cfg(test)]
 mod tests;
@@ -25,18 +39,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, post};
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::alert::life::Act;
 use crate::answers::Answers;
 use crate::service::Service;
 use crate::store::Store;
@@ -46,9 +58,6 @@ use crate::ticket::TenantId;
 use problem::Problem;
 
 pub use connections::Door;
-
-/// The largest body that is read anywhere: a login form.
-const BODY_MAX: usize = 16 * 1024;
 
 /// No answer takes this long unless something hangs.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
@@ -84,68 +93,17 @@ pub struct Web {
 
 /// All routes, ready to serve.
 pub fn router(web: Web) -> Router {
-    routes()
+    let web = Arc::new(web);
+    routes::all()
         .into_iter()
+        .map(|route| route.guarded(&web))
         .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
         .fallback(async || Problem::not_found("page"))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "use another method"))
-        .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(from_fn(problem::explain_refusals))
         .layer(from_fn(answer_in_time))
         .layer(from_fn(secure))
-        .with_state(Arc::new(web))
-}
-
-fn routes() -> Vec<(&'static str, MethodRouter<Arc<Web>>)> {
-    vec![
-        ("/", get(pages::dashboard)),
-        ("/alerts", get(pages::alerts)),
-        ("/forecast", get(pages::forecast)),
-        ("/on-call", get(pages::on_call::on_call).post(on_call::submit)),
-        ("/on-call/{id}/remove", post(on_call::submit_removal)),
-        ("/tickets/{tenant}/{id}", get(pages::ticket)),
-        ("/login", get(login::show).post(login::enter)),
-        ("/logout", post(login::leave)),
-        ("/assets/{name}", get(pages::asset)),
-        ("/api/v1/tickets", get(api::tickets)),
-        ("/api/v1/tickets/{id}/sla", get(api::ticket)),
-        ("/api/v1/policies", get(api::policies)),
-        ("/api/v1/forecast/record", get(api::forecast_record)),
-        ("/api/v1/tickets/{id}/ledger", get(api::ledger)),
-        ("/api/v1/tickets/{id}/override", post(overrides::decide).delete(overrides::undecide)),
-        ("/api/v1/discrepancies", get(api::discrepancies)),
-        ("/api/v1/overview", get(api::overview)),
-        ("/api/v1/breaches", get(api::breaches)),
-        ("/api/v1/messages", get(api::messages)),
-        ("/api/v1/alerts", get(alerts::list)),
-        ("/api/v1/alerts/weekly", get(alerts::weekly)),
-        ("/api/v1/alerts/{id}", get(alerts::one)),
-        ("/api/v1/alerts/{id}/ack", alerts::doing(Act::Acknowledge)),
-        ("/api/v1/alerts/{id}/resolve", alerts::doing(Act::Resolve)),
-        ("/api/v1/alerts/{id}/snooze", post(alerts::snooze)),
-        ("/api/v1/alerts/{id}/escalate", alerts::doing(Act::Escalate)),
-        ("/api/v1/silences", get(alerts::silences).post(alerts::silence)),
-        ("/api/v1/silences/{id}", delete(alerts::end_silence)),
-        ("/api/v1/maintenance-windows", get(alerts::maintenance_windows).post(alerts::maintain)),
-        ("/api/v1/maintenance-windows/{id}", delete(alerts::end_maintenance)),
-        ("/api/v1/on-call", get(on_call::list).post(on_call::add)),
-        ("/api/v1/on-call/{id}", delete(on_call::remove)),
-        ("/api/v1/demo/messages", get(api::caught)),
-        ("/api/openapi.json", get(api::openapi)),
-        ("/hooks/superops/{tenant}", post(hooks::superops)),
-        ("/hooks/twilio/status", post(twilio::status)),
-        ("/hooks/twilio/sms", post(twilio::reply)),
-        ("/hooks/twilio/voice", post(twilio::key)),
-        ("/hooks/pagerduty", systems::pagerduty()),
-        ("/hooks/slack", systems::slack()),
-        ("/a/{token}", get(link::show).post(link::follow)),
-        ("/api/v1/no-texts", get(api::no_texts)),
-        ("/api/v1/no-texts/{id}", delete(api::text_again)),
-        ("/alerts/no-texts/{id}/clear", post(api::submit_text_again)),
-        ("/healthz", get(health::alive)),
-        ("/readyz", get(health::ready)),
-        ("/metrics", get(health::metrics)),
-    ]
+        .with_state(web)
 }
 
 async fn answer_in_time(request: Request, next: Next) -> Response {
@@ -162,7 +120,7 @@ const SECURITY: [(HeaderName, &str); 5] = [
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
     ),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (REFERRER_POLICY, "no-referrer"),
+    (REFERRER_POLICY, "same-origin"),
     (X_FRAME_OPTIONS, "DENY"),
     (CACHE_CONTROL, "no-store"),
 ];

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Scope, Service, ServiceError};
 use crate::alert::on_call::{By, Override, Person, Rotation, Shift};
@@ -19,14 +20,14 @@ pub const GAPS_AHEAD: TimeDelta = TimeDelta::days(30);
 const LONGEST_OVERRIDE: TimeDelta = TimeDelta::days(366);
 
 /// Every rotation that may be seen.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct OnCall {
     pub now: DateTime<Utc>,
     pub rotations: Vec<RotationView>,
 }
 
 /// One rotation, now and in the time to come.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RotationView {
     pub name: String,
     /// The one tenant that it is for; none: shared by all.
@@ -47,7 +48,7 @@ pub struct RotationView {
 }
 
 /// A time on call.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ShiftView {
     /// As written in the configuration or the override.
     pub person: String,
@@ -62,14 +63,15 @@ pub struct ShiftView {
 }
 
 /// A time in which nobody is on call.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct GapView {
     pub from: DateTime<Utc>,
     pub until: DateTime<Utc>,
 }
 
 /// Somebody standing in.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = StandIn)]
 pub struct OverrideView {
     pub id: String,
     pub rotation: String,
@@ -82,7 +84,8 @@ pub struct OverrideView {
 }
 
 /// A request that somebody stands in.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(as = StandInOrder)]
 #[serde(deny_unknown_fields)]
 pub struct OverrideRequest {
     pub rotation: String,

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{Scope, Service, ServiceError};
 use crate::store::StoreError;
@@ -15,7 +16,7 @@ const USUAL_WEEKS: u32 = 8;
 const MOST_WEEKS: u32 = 53;
 
 /// Which weeks are asked for.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct WeeklyQuery {
     pub tenant: Option<String>,
@@ -24,14 +25,14 @@ pub struct WeeklyQuery {
 }
 
 /// The weeks in which anything was said, newest first.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Weekly {
     pub now: DateTime<Utc>,
     pub weeks: Vec<WeekFigure>,
 }
 
 /// What was said in one ISO week, in UTC, and what came of it. An alert counts in the week in which it was first told.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct WeekFigure {
     pub tenant: String,
     /// `2026-W48`

@@ -1,13 +1,11 @@
 //! Who is asking: a bearer token, or the same token in a browser's cookie.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::IpAddr;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::http::{HeaderMap, StatusCode, Uri};
 
 use super::{Problem, Web};
 use crate::alert::life::{Actor, How};
@@ -21,11 +19,14 @@ const LONGEST_NAME: usize = 60;
 /// More is a report; it belongs on the ticket.
 const LONGEST_NOTE: usize = 500;
 
-/// Somebody who may read what lies in `scope`. Every route of the API asks for one.
+/// Who is asking, as the gate found out: every handler that shows or changes anything takes one.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub role: Role,
+    /// What this request is about: no more than the caller may see, and than the query asks for.
     pub scope: Scope,
+    /// Whether a browser sent a cookie, which goes along by itself.
+    pub by_cookie: bool,
     /// The token by its id, for the audit log.
     who: String,
     /// By bearer token, or with a browser.
@@ -35,9 +36,15 @@ pub struct Caller {
 }
 
 impl Caller {
-    fn holding(token: TokenRecord, how: How) -> Self {
+    fn holding(token: TokenRecord, how: How, origin: String) -> Self {
         let who = format!("token {}", token.id);
-        Self { role: token.role, scope: token.tenant.map_or(Scope::All, Scope::One), who, how, origin: String::new() }
+        let scope = token.tenant.map_or(Scope::All, Scope::One);
+        Self { role: token.role, scope, by_cookie: how == How::Page, who, how, origin }
+    }
+
+    /// The same, about no more than `scope`.
+    pub fn within(self, scope: Scope) -> Self {
+        Self { scope, ..self }
     }
 
     /// Refuses whoever may not do what a `role` may.
@@ -65,66 +72,38 @@ impl Caller {
 
     /// A wrong bearer token is always refused. A wrong cookie is as good as none:
     /// it may be left over from another service on this host.
-    async fn identify(headers: &HeaderMap, web: &Web) -> Result<Self, Problem> {
+    pub async fn identify(headers: &HeaderMap, address: Option<IpAddr>, web: &Web) -> Result<Self, Problem> {
+        let origin = address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string());
         if let Some(token) = bearer(headers) {
             let known = web.store.living_token(&Token::presented(token)).await?;
-            return known
-                .map(|token| Self::holding(token, How::Api))
-                .ok_or_else(|| Problem::unauthorized("this token is unknown or revoked"));
+            let token = known.ok_or_else(|| Problem::unauthorized("this token is unknown or revoked"))?;
+            return Ok(Self::holding(token, How::Api, origin));
         }
         if let Some(token) = cookie(headers)
             && let Some(known) = web.store.living_token(&Token::presented(token)).await?
         {
-            return Ok(Self::holding(known, How::Page));
+            return Ok(Self::holding(known, How::Page, origin));
         }
-        let anonymous = web.options.anonymous.map(|role| {
-            let (who, origin) = ("somebody without a token".to_owned(), String::new());
-            Self { role, scope: Scope::All, who, how: How::Page, origin }
-        });
-        anonymous.ok_or_else(|| {
+        let role = web.options.anonymous.ok_or_else(|| {
             Problem::unauthorized("send `Authorization: Bearer TOKEN`; `superops-sla token create` makes a token")
-        })
+        })?;
+        let who = "somebody without a token".to_owned();
+        Ok(Self { role, scope: Scope::All, by_cookie: false, who, how: How::Page, origin })
     }
 }
 
-impl FromRequestParts<Arc<Web>> for Caller {
+impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, web: &Arc<Web>) -> Result<Self, Problem> {
-        let caller = Self::identify(&parts.headers, web).await?;
-        if caller.how == How::Page && !parts.method.is_safe() && is_sent_by_another_site(&parts.headers) {
-            return Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "another site may not make a browser change anything here",
-            ));
-        }
-        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_string());
-        Ok(Self { origin: address.unwrap_or_else(|| "an unknown address".to_owned()), ..caller })
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        // Behind the gate there is one, on every route that needs a role.
+        let caller = parts.extensions.get::<Self>().cloned();
+        caller.ok_or_else(|| Problem::unauthorized("nobody was asked who you are; this is a fault of the service"))
     }
 }
 
-/// Browsers say where a request comes from; our own pages are the only ones that may change anything.
-fn is_sent_by_another_site(headers: &HeaderMap) -> bool {
-    let site = headers.get("Sec-Fetch-Site").map(HeaderValue::as_bytes);
-    site.is_some_and(|site| site != b"same-origin" && site != b"none")
-}
-
-/// Somebody at a browser: a stranger is sent to the login page, and back afterwards.
-pub struct Visitor(pub Caller);
-
-impl FromRequestParts<Arc<Web>> for Visitor {
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut Parts, web: &Arc<Web>) -> Result<Self, Response> {
-        match Caller::identify(&parts.headers, web).await {
-            Ok(caller) => Ok(Self(caller)),
-            Err(problem) if problem.is_unauthorized() => Err(Redirect::to(&login_for(&parts.uri)).into_response()),
-            Err(problem) => Err(problem.into_response()),
-        }
-    }
-}
-
-fn login_for(wanted: &Uri) -> String {
+/// Where whoever wanted a page signs in, and comes back from.
+pub fn login_for(wanted: &Uri) -> String {
     match wanted.path() {
         "/" => "/login".to_owned(),
         // These two may stand in a path, and mean something else in a query.

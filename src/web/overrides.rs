@@ -8,18 +8,17 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 
-use super::api::narrowed;
 use super::auth::Caller;
 use super::{Problem, Web};
 use crate::service::TicketSla;
 use crate::service::overrides::OverrideOrder;
-use crate::store::tokens::Role;
 use crate::ticket::ClockKind;
 
 /// Whose ticket, and which of its clocks.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
+    #[expect(dead_code, reason = "read by the gate; here it is only a key that may stand in the query")]
     tenant: Option<String>,
     clock: Option<ClockKind>,
 }
@@ -29,15 +28,13 @@ pub async fn decide(
     State(web): State<Arc<Web>>,
     caller: Caller,
     Path(id): Path<String>,
-    Query(which): Query<Which>,
+    _: Query<Which>,
     body: Bytes,
 ) -> Result<Json<TicketSla>, Problem> {
-    caller.needs(Role::Admin)?;
     let order: OverrideOrder = serde_json::from_slice(&body)
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("send a JSON object: {error}")))?;
     let author = caller.author();
-    let scope = narrowed(caller.scope, which.tenant.as_deref()).ok_or_else(|| Problem::not_found("ticket"))?;
-    let found = web.service.decide(&scope, &id, order, author).await?;
+    let found = web.service.decide(&caller.scope, &id, order, author).await?;
     found.map(Json).ok_or_else(|| Problem::not_found("ticket"))
 }
 
@@ -48,10 +45,8 @@ pub async fn undecide(
     Path(id): Path<String>,
     Query(which): Query<Which>,
 ) -> Result<Json<TicketSla>, Problem> {
-    caller.needs(Role::Admin)?;
     let clock = which.clock.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "say which clock: `?clock=`"))?;
     let author = caller.author();
-    let scope = narrowed(caller.scope, which.tenant.as_deref()).ok_or_else(|| Problem::not_found("ticket"))?;
-    let found = web.service.undecide(&scope, &id, clock, author).await?;
+    let found = web.service.undecide(&caller.scope, &id, clock, author).await?;
     found.map(Json).ok_or_else(|| Problem::not_found("ticket"))
 }

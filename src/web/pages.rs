@@ -2,6 +2,7 @@
 
 mod alerts;
 mod forecast;
+mod frame;
 pub mod on_call;
 
 use std::sync::Arc;
@@ -10,33 +11,35 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{Html, IntoResponse, Response};
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 
 pub use self::alerts::alerts;
 pub use self::forecast::forecast;
-use super::api::narrowed;
-use super::auth::{Caller, Visitor};
+pub use self::frame::{Sheet, frame, layout, refused};
+use super::auth::Caller;
 use super::{Problem, Web};
-use crate::service::{Scope, TicketSla};
+use crate::service::TicketSla;
 
 /// GET /
-pub async fn dashboard(State(web): State<Arc<Web>>, Visitor(caller): Visitor) -> Html<String> {
-    layout("SLA watch", "dashboard", dashboard_frame(&web, &caller))
+pub async fn dashboard(State(web): State<Arc<Web>>, caller: Caller) -> Html<String> {
+    frame(&web, &caller, &Sheet { title: "Tickets", kind: "dashboard", here: "/" }, &dashboard_content(&web))
 }
 
 /// GET /tickets/{tenant}/{id}
 pub async fn ticket(
     State(web): State<Arc<Web>>,
-    Visitor(caller): Visitor,
-    Path((tenant, id)): Path<(String, String)>,
+    caller: Caller,
+    Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let found = match narrowed(caller.scope.clone(), Some(&tenant)) {
-        Some(scope) => web.service.ticket(&scope, &id).await?,
-        None => None,
-    };
-    Ok(match found {
-        Some(ticket) => layout(&title(&ticket), "ticket", ticket_frame(&web, &caller, &ticket)).into_response(),
-        None => (StatusCode::NOT_FOUND, layout("No such ticket", "none", missing())).into_response(),
+    Ok(match web.service.ticket(&caller.scope, &id).await? {
+        Some(ticket) => {
+            let sheet = Sheet { title: &title(&ticket), kind: "ticket", here: "/" };
+            frame(&web, &caller, &sheet, &ticket_content(&ticket)).into_response()
+        }
+        None => {
+            let sheet = Sheet { title: "No such ticket", kind: "none", here: "/" };
+            (StatusCode::NOT_FOUND, frame(&web, &caller, &sheet, &missing())).into_response()
+        }
     })
 }
 
@@ -54,7 +57,7 @@ macro_rules! assets {
 /// What the pages are made of, by name.
 pub const ASSETS: &[(&str, &str)] = assets![
     "alerts.js" "app.css" "app.js" "clocks.js" "dom.js" "freshness.js" "head.js" "holds.js" "icon.svg" "ledger.js" "messages.js" "quiet.js"
-    "state.js"     "table.js" "ticket.js" "time.js" "written.js"
+    "state.js" "table.js" "ticket.js" "time.js" "written.js"
 ];
 
 /// GET /assets/{name}. A browser asks again each time, so that a page never runs with an older version's script.
@@ -72,55 +75,8 @@ fn title(ticket: &TicketSla) -> String {
     format!("{} · {}", ticket.display_id, ticket.subject)
 }
 
-/// As what somebody is logged in.
-fn who(caller: &Caller) -> String {
-    let role = caller.role.as_str();
-    match &caller.scope {
-        Scope::All => format!("You are a {role} of all tenants"),
-        Scope::One(tenant) => format!("You are a {role} of {tenant}"),
-    }
-}
-
-/// A whole page; `kind` tells the script what to fill in.
-pub fn layout(title: &str, kind: &str, body: Markup) -> Html<String> {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) }
-                link rel="icon" href="/assets/icon.svg";
-                link rel="stylesheet" href="/assets/app.css";
-                script type="module" src="/assets/app.js" {}
-            }
-            body data-page=(kind) { (body) }
-        }
-    };
-    Html(page.into_string())
-}
-
-fn bar(web: &Web, caller: &Caller) -> Markup {
+fn dashboard_content(web: &Web) -> Markup {
     html! {
-        header.bar {
-            a.brand href="/" { img src="/assets/icon.svg" alt="" width="22" height="22"; "SLA watch" }
-            nav.pages aria-label="Pages" { a href="/" { "Tickets" } a href="/alerts" { "Alerts" } a href="/on-call" { "On call" } a href="/forecast" { "Forecast" } }
-            ul.health id="health" aria-label="Freshness of the data" {}
-            span.now id="now" {}
-            @if web.options.anonymous.is_none() {
-                form method="post" action="/logout" { button.quiet title=(who(caller)) { "Log out" } }
-            }
-        }
-        div.banner id="stale" role="alert" hidden {}
-        div id="troubles" {}
-        noscript { div.banner { "This page needs JavaScript. The same data is at /api/v1/tickets." } }
-    }
-}
-
-fn dashboard_frame(web: &Web, caller: &Caller) -> Markup {
-    html! {
-        (bar(web, caller))
         main.desk data-view="tickets" data-caught=(web.options.caught.is_some()) {
             section.tickets aria-label="Open tickets" {
                 div.tiles id="tiles" role="group" aria-label="Show by standing" {}
@@ -180,9 +136,8 @@ fn ticket_table() -> Markup {
     }
 }
 
-fn ticket_frame(web: &Web, caller: &Caller, ticket: &TicketSla) -> Markup {
+fn ticket_content(ticket: &TicketSla) -> Markup {
     html! {
-        (bar(web, caller))
         main.single {
             a.back href="/" { "← All open tickets" }
             article.ticket id="ticket" data-tenant=(ticket.tenant) data-id=(ticket.ticket_id) {

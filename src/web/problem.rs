@@ -52,6 +52,11 @@ impl Problem {
         self.status
     }
 
+    /// The kind of trouble, in a word or two.
+    pub fn title(&self) -> &'static str {
+        self.status.canonical_reason().unwrap_or("Error")
+    }
+
     /// What went wrong, for a person.
     pub fn detail(&self) -> &str {
         &self.detail
@@ -63,9 +68,8 @@ impl Problem {
     }
 
     fn body(&self) -> Value {
-        let title = self.status.canonical_reason().unwrap_or("Error");
         let mut body = json!({
-            "type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail,
+            "type": "about:blank", "title": self.title(), "status": self.status.as_u16(), "detail": self.detail,
         });
         if !self.reasons.is_empty() {
             body["reasons"] = json!(self.reasons);

@@ -5,34 +5,22 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::{MethodRouter, post};
 
 use super::{Problem, Web};
 use crate::answers::signatures::{PAGERDUTY_HEADER, SLACK_HEADER, SLACK_TIME_HEADER};
 use crate::answers::{Answers, Hook};
 
-/// An incident with all that PagerDuty knows of it, or a message of Slack's with all its blocks.
-const BODY_MAX: usize = 128 * 1024;
-
 /// POST /hooks/pagerduty
-pub fn pagerduty() -> MethodRouter<Arc<Web>> {
-    post(take_event).layer(DefaultBodyLimit::max(BODY_MAX))
-}
-
-/// POST /hooks/slack
-pub fn slack() -> MethodRouter<Arc<Web>> {
-    post(take_click).layer(DefaultBodyLimit::max(BODY_MAX))
-}
-
-async fn take_event(State(web): State<Arc<Web>>, headers: HeaderMap, body: Bytes) -> Result<StatusCode, Problem> {
+pub async fn pagerduty(State(web): State<Arc<Web>>, headers: HeaderMap, body: Bytes) -> Result<StatusCode, Problem> {
     let answers = switched_on(&web, Hook::PagerDuty, "`webhook_secret_env` in [notify.pagerduty]")?;
     let is_genuine = answers.pagerduty(header(&headers, PAGERDUTY_HEADER), &body).await?;
     accepted(is_genuine, "PagerDuty")
 }
 
-async fn take_click(State(web): State<Arc<Web>>, headers: HeaderMap, body: Bytes) -> Result<StatusCode, Problem> {
+/// POST /hooks/slack
+pub async fn slack(State(web): State<Arc<Web>>, headers: HeaderMap, body: Bytes) -> Result<StatusCode, Problem> {
     let answers = switched_on(&web, Hook::Slack, "`signing_secret_env` in [notify.slack]")?;
     let (signature, sent) = (header(&headers, SLACK_HEADER), header(&headers, SLACK_TIME_HEADER));
     accepted(answers.slack(signature, sent, &body).await?, "Slack")

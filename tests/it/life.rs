@@ -338,7 +338,7 @@ pub async fn served(app: &mut TestApp, roles: &[(Role, Option<&str>)]) -> (Strin
 /// Asks as the holder of `token`.
 pub async fn call(method: Method, url: &str, token: &str, body: Value) -> (StatusCode, Value) {
     let request = reqwest::Client::new().request(method, url).bearer_auth(token);
-    let answer = request.body(body.to_string()).send().await.unwrap();
+    let answer = request.json(&body).send().await.unwrap();
     (answer.status(), answer.json().await.unwrap_or_default())
 }
 

@@ -94,7 +94,11 @@ async fn who_is_not_texted_is_shown_and_an_admin_has_the_number_texted_again() {
 
     let page = |token: &str, path: &str, method: Method| {
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        client.request(method, format!("{url}{path}")).header("cookie", format!("sla_token={token}")).send()
+        client
+            .request(method, format!("{url}{path}"))
+            .header("cookie", format!("sla_token={token}"))
+            .header("sec-fetch-site", "same-origin")
+            .send()
     };
     let html = page(&tokens[3], "/alerts", Method::GET).await.unwrap().text().await.unwrap();
     assert!(html.contains("Mateo Alvarez") && html.contains("Text again"), "{html}");

@@ -34,14 +34,14 @@ async function readDesk(overview) {
   if (state.open && $('drawer').open) await drawDrawer();
 }
 
-/** The record is made by the server; only the head of the page is kept fresh. */
-async function readForecast(overview) {
+/** The server makes the rest of such a page; only its head is kept fresh here. */
+async function readHead(overview) {
   setOverview(await overview);
 }
 
 async function turn() {
   const overview = ask('/api/v1/overview');
-  await ({ ticket: drawTicketPage, alerts: readAlerts, forecast: readForecast }[document.body.dataset.page] ?? readDesk)(overview);
+  await ({ ticket: drawTicketPage, alerts: readAlerts, forecast: readHead, 'on-call': readHead }[document.body.dataset.page] ?? readDesk)(overview);
   state.answeredAt = performance.now();
   drawHealth();
 }
@@ -114,7 +114,7 @@ async function skipLogin() {
 if (document.body.dataset.page === 'login') skipLogin();
 if (document.body.dataset.page === 'dashboard') startDesk();
 if (document.body.dataset.page === 'alerts') startAlerts(() => poll.now());
-if (['dashboard', 'ticket', 'alerts'].includes(document.body.dataset.page)) {
+if (['dashboard', 'ticket', 'alerts', 'forecast', 'on-call'].includes(document.body.dataset.page)) {
   poll.now();
   setInterval(tick, 1000);
   document.addEventListener('visibilitychange', () => { if (!document.hidden) poll.now(); });

@@ -6,23 +6,23 @@ use axum::extract::State;
 use axum::response::Html;
 use maud::{Markup, html};
 
-use super::{bar, layout};
+use super::{Sheet, frame};
 use crate::answers::NoMoreTexts;
 use crate::store::tokens::Role;
 use crate::web::api::not_texted;
-use crate::web::auth::{Caller, Visitor};
+use crate::web::auth::Caller;
 use crate::web::{Problem, Web};
 
 /// GET /alerts
-pub async fn alerts(State(web): State<Arc<Web>>, Visitor(caller): Visitor) -> Result<Html<String>, Problem> {
+pub async fn alerts(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html<String>, Problem> {
     let not_texted = not_texted(&web, &caller.scope).await?;
-    Ok(layout("Alerts · SLA watch", "alerts", frame(&web, &caller, &not_texted)))
+    let sheet = Sheet { title: "Alerts", kind: "alerts", here: "/alerts" };
+    Ok(frame(&web, &caller, &sheet, &content(&caller, &not_texted)))
 }
 
-fn frame(web: &Web, caller: &Caller, not_texted: &[NoMoreTexts]) -> Markup {
+fn content(caller: &Caller, not_texted: &[NoMoreTexts]) -> Markup {
     let may_act = caller.role >= Role::Responder;
     html! {
-        (bar(web, caller))
         main.alerting id="alerting" data-may-act=(may_act) data-may-maintain=(caller.role >= Role::Admin) {
             section aria-label="Alerts" {
                 div.alert-head {

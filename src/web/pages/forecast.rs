@@ -6,9 +6,9 @@ use axum::extract::State;
 use axum::response::Html;
 use maud::{Markup, html};
 
-use super::super::auth::Visitor;
+use super::super::auth::Caller;
 use super::super::{Problem, Web};
-use super::{bar, layout};
+use super::{Sheet, frame};
 use crate::notify::counted;
 use crate::predict::reliability::{Bin, Reliability, Week};
 use crate::service::forecast::{AlertWeek, ClockRecord, TenantRecord};
@@ -17,10 +17,9 @@ use crate::service::forecast::{AlertWeek, ClockRecord, TenantRecord};
 const SIDE: f64 = 220.0;
 
 /// GET /forecast
-pub async fn forecast(State(web): State<Arc<Web>>, Visitor(caller): Visitor) -> Result<Html<String>, Problem> {
+pub async fn forecast(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html<String>, Problem> {
     let record = web.service.forecast_record(&caller.scope).await?;
     let body = html! {
-        (bar(&web, &caller))
         main.single {
             h1 { "The forecast's own record" }
             p.muted {
@@ -30,7 +29,7 @@ pub async fn forecast(State(web): State<Arc<Web>>, Visitor(caller): Visitor) -> 
             @for tenant in &record.tenants { (tenant_record(tenant)) }
         }
     };
-    Ok(layout("Forecast · SLA watch", "forecast", body))
+    Ok(frame(&web, &caller, &Sheet { title: "Forecast", kind: "forecast", here: "/forecast" }, &body))
 }
 
 fn tenant_record(record: &TenantRecord) -> Markup {

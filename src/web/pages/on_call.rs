@@ -8,9 +8,9 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use maud::{Markup, html};
 
-use super::super::auth::{Caller, Visitor};
+use super::super::auth::Caller;
 use super::super::{Problem, Web};
-use super::{bar, layout};
+use super::{Sheet, frame};
 use crate::service::Scope;
 use crate::service::on_call::{OverrideRequest, OverrideView, RotationView, ShiftView};
 use crate::store::tokens::Role;
@@ -22,7 +22,7 @@ pub struct Refused {
 }
 
 /// GET /on-call
-pub async fn on_call(State(web): State<Arc<Web>>, Visitor(caller): Visitor) -> Result<Html<String>, Problem> {
+pub async fn on_call(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html<String>, Problem> {
     page(&web, &caller, None).await
 }
 
@@ -32,9 +32,7 @@ pub async fn page(web: &Web, caller: &Caller, refused: Option<&Refused>) -> Resu
     // A rotation that is not there has no form to show the complaint in.
     let homeless = refused.filter(|one| known.rotations.iter().all(|rotation| rotation.name != one.request.rotation));
     let body = html! {
-        (bar(web, caller))
         main.single {
-            a.back href="/" { "← All open tickets" }
             h1 { "On call" }
             @if known.rotations.is_empty() { p.muted { "No rotation is configured: see [on_call.NAME] in the example." } }
             @if let Some(one) = homeless { p.complaint role="alert" { (one.complaint) } }
@@ -43,7 +41,7 @@ pub async fn page(web: &Web, caller: &Caller, refused: Option<&Refused>) -> Resu
             }
         }
     };
-    Ok(layout("On call · SLA watch", "none", body))
+    Ok(frame(web, caller, &Sheet { title: "On call", kind: "on-call", here: "/on-call" }, &body))
 }
 
 /// As the API has it: a rotation that all tenants share is not changed by somebody of one.

@@ -1,0 +1,95 @@
+//! What every page has round its content: head, navigation, freshness and banners.
+
+use axum::response::{Html, IntoResponse, Response};
+use maud::{DOCTYPE, Markup, html};
+
+use crate::service::Scope;
+use crate::store::tokens::Role;
+use crate::web::auth::Caller;
+use crate::web::{Problem, Web};
+
+/// The pages that each page leads to: path, name, and who may see it.
+const NAVIGATION: &[(&str, &str, Role)] = &[
+    ("/", "Tickets", Role::Viewer),
+    ("/alerts", "Alerts", Role::Viewer),
+    ("/on-call", "On call", Role::Viewer),
+    ("/forecast", "Forecast", Role::Viewer),
+];
+
+/// What is particular to one page.
+pub struct Sheet<'a> {
+    /// What the browser's tab says; `SLA watch` is added.
+    pub title: &'a str,
+    /// What the script does on it, beside the clock and the freshness: see `app.js`.
+    pub kind: &'static str,
+    /// Which entry of the navigation it is; a page below it names that.
+    pub here: &'static str,
+}
+
+/// A page for somebody who is signed in, with `content` from `main` on.
+pub fn frame(web: &Web, caller: &Caller, sheet: &Sheet<'_>, content: &Markup) -> Html<String> {
+    let title = format!("{} · SLA watch", sheet.title);
+    layout(&title, sheet.kind, html! { (bar(web, caller, sheet.here)) (content) })
+}
+
+/// A whole page; `kind` tells the script what to fill in.
+pub fn layout(title: &str, kind: &str, body: Markup) -> Html<String> {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                link rel="icon" href="/assets/icon.svg";
+                link rel="stylesheet" href="/assets/app.css";
+                script type="module" src="/assets/app.js" {}
+            }
+            body data-page=(kind) { (body) }
+        }
+    };
+    Html(page.into_string())
+}
+
+fn bar(web: &Web, caller: &Caller, here: &str) -> Markup {
+    html! {
+        header.bar {
+            a.brand href="/" { img src="/assets/icon.svg" alt="" width="22" height="22"; "SLA watch" }
+            nav.pages aria-label="Pages" {
+                @for (path, name, role) in NAVIGATION {
+                    @if caller.role >= *role { a href=(path) aria-current=[(*path == here).then_some("page")] { (name) } }
+                }
+            }
+            ul.health id="health" aria-label="Freshness of the data" {}
+            span.now id="now" {}
+            @if web.options.anonymous.is_none() {
+                form method="post" action="/logout" { button.quiet title=(who(caller)) { "Log out" } }
+            }
+        }
+        div.banner id="stale" role="alert" hidden {}
+        div id="troubles" {}
+        noscript { div.banner { "This page needs JavaScript. The same data is at /api/v1/tickets." } }
+    }
+}
+
+/// As what somebody is logged in.
+fn who(caller: &Caller) -> String {
+    let role = caller.role.as_str();
+    match &caller.scope {
+        Scope::All => format!("You are a {role} of all tenants"),
+        Scope::One(tenant) => format!("You are a {role} of {tenant}"),
+    }
+}
+
+/// A page that says why the page that was wanted is not shown.
+pub fn refused(problem: &Problem) -> Response {
+    let content = html! {
+        main.alone {
+            h1 { (problem.title()) }
+            p { (problem.detail()) }
+            p { a href="/" { "All open tickets" } }
+        }
+    };
+    (problem.status(), layout("SLA watch", "none", content)).into_response()
+}

@@ -1,0 +1,171 @@
+//! One route: how it is asked, who may ask, whose data it shows, and what it takes and gives.
+//!
+//! The router, the test of roles and the description of the API are all made from these, so that a route cannot be
+//! served without saying who may use it.
+
+mod description;
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodFilter, MethodRouter};
+
+pub use self::description::Description;
+use super::{Web, gate};
+use crate::store::tokens::Role;
+
+/// The largest body that is read, unless a route says otherwise: a form, or a JSON object.
+const BODY_MAX: usize = 16 * 1024;
+
+/// What a caller must show before a route's handler is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing: health, the login page, what pages are made of.
+    Nothing,
+    /// A signature or a secret of its own, which the handler checks: hooks, and links in messages.
+    OwnProof,
+    /// A token or a session of this role, or of a higher one.
+    Role(Role),
+}
+
+/// Whose data a route shows or changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tenants {
+    /// What belongs to no tenant.
+    None,
+    /// The caller's. `tenant`, in the path or the query, asks for one of them; anybody else's does not exist.
+    Own,
+    /// All at once: a caller who is bound to one tenant is refused.
+    All,
+}
+
+/// Whom a route is for: how a refusal is worded, and what it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Face {
+    /// People with a browser: whoever is not signed in is sent to the login page.
+    Page,
+    /// Programs, and the scripts of the pages.
+    Api,
+}
+
+/// What a route takes as the body of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    Nothing,
+    Json,
+    Form,
+    /// Whatever it is: it is believed for its signature, and checked by the handler.
+    Anything,
+}
+
+/// What the gate holds every request of a route to.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    pub face: Face,
+    pub needs: Needs,
+    pub tenants: Tenants,
+    pub takes: Takes,
+}
+
+/// One row of the table of routes.
+pub struct Route {
+    pub method: Method,
+    pub path: &'static str,
+    pub rule: Rule,
+    pub description: Description,
+    body_max: usize,
+    handler: MethodRouter<Arc<Web>>,
+}
+
+impl Route {
+    /// A route with `rule`.
+    pub fn new<H, T>(method: Method, path: &'static str, rule: Rule, handler: H) -> Self
+    where
+        H: Handler<T, Arc<Web>>,
+        T: 'static,
+    {
+        let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
+        let handler = MethodRouter::new().on(filter, handler);
+        Self { method, path, rule, description: Description::default(), body_max: BODY_MAX, handler }
+    }
+
+    /// Shows what is of all tenants at once, only to those who may see all.
+    pub fn of_all_tenants(mut self) -> Self {
+        self.rule.tenants = Tenants::All;
+        self
+    }
+
+    /// Shows what belongs to no tenant.
+    pub fn of_no_tenant(mut self) -> Self {
+        self.rule.tenants = Tenants::None;
+        self
+    }
+
+    /// Takes bodies of at most so many bytes.
+    pub fn at_most(self, body_max: usize) -> Self {
+        Self { body_max, ..self }
+    }
+
+    /// Its handler behind the gate, ready for the router.
+    pub fn guarded(self, web: &Arc<Web>) -> (&'static str, MethodRouter<Arc<Web>>) {
+        let gate = from_fn_with_state((web.clone(), self.rule), gate::pass);
+        (self.path, self.handler.route_layer(DefaultBodyLimit::max(self.body_max)).route_layer(gate))
+    }
+}
+
+/// A page of ours, for people.
+pub fn page<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Role, handler: H) -> Route {
+    let rule = Rule { face: Face::Page, needs: Needs::Role(role), tenants: Tenants::Own, takes: Takes::Nothing };
+    Route::new(Method::GET, path, rule, handler)
+}
+
+/// What the forms and buttons of a page send.
+pub fn form<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Role, handler: H) -> Route {
+    let rule = Rule { face: Face::Page, needs: Needs::Role(role), tenants: Tenants::Own, takes: Takes::Form };
+    Route::new(Method::POST, path, rule, handler)
+}
+
+fn api<H: Handler<T, Arc<Web>>, T: 'static>(
+    method: Method,
+    path: &'static str,
+    role: Role,
+    takes: Takes,
+    handler: H,
+) -> Route {
+    Route::new(method, path, Rule { face: Face::Api, needs: Needs::Role(role), tenants: Tenants::Own, takes }, handler)
+}
+
+/// A question of the API.
+pub fn get<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Role, handler: H) -> Route {
+    api(Method::GET, path, role, Takes::Nothing, handler)
+}
+
+/// A change by the API, ordered in JSON.
+pub fn post<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Role, handler: H) -> Route {
+    api(Method::POST, path, role, Takes::Json, handler)
+}
+
+/// An end that the API puts to something.
+pub fn delete<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Role, handler: H) -> Route {
+    api(Method::DELETE, path, role, Takes::Nothing, handler)
+}
+
+/// Open to everybody.
+pub fn open<H: Handler<T, Arc<Web>>, T: 'static>(method: Method, path: &'static str, face: Face, handler: H) -> Route {
+    let takes = if method == Method::GET { Takes::Nothing } else { Takes::Form };
+    Route::new(method, path, Rule { face, needs: Needs::Nothing, tenants: Tenants::None, takes }, handler)
+}
+
+/// For whoever brings a proof of its own, which `handler` checks.
+pub fn proven<H: Handler<T, Arc<Web>>, T: 'static>(
+    method: Method,
+    path: &'static str,
+    face: Face,
+    handler: H,
+) -> Route {
+    let rule = Rule { face, needs: Needs::OwnProof, tenants: Tenants::None, takes: Takes::Anything };
+    Route::new(method, path, rule, handler)
+}

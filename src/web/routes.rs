@@ -1,0 +1,118 @@
+//! The table of routes. The router, the test of roles and the description of the API are made from it.
+
+use axum::http::Method;
+
+use super::route::{Face, Route, delete, form, get, open, page, post, proven};
+use super::{alerts, api, health, hooks, link, login, on_call, openapi, overrides, pages, systems, twilio};
+use crate::service::on_call::{OnCall, OverrideRequest, OverrideView};
+use crate::service::weekly::{Weekly, WeeklyQuery};
+use crate::store::tokens::Role::{Admin, Responder, Viewer};
+
+/// What comes from PagerDuty or Slack: an incident with all that is known of it, or a message with all its blocks.
+const SYSTEM_BODY_MAX: usize = 128 * 1024;
+
+/// Every route that is served.
+pub fn all() -> Vec<Route> {
+    [people(), tickets(), acting(), on_call_and_quiet(), calls(), machines()].into_iter().flatten().collect()
+}
+
+/// Pages, and what their forms send.
+fn people() -> Vec<Route> {
+    vec![
+        page("/", Viewer, pages::dashboard),
+        page("/alerts", Viewer, pages::alerts),
+        page("/forecast", Viewer, pages::forecast),
+        page("/on-call", Viewer, pages::on_call::on_call),
+        page("/tickets/{tenant}/{id}", Viewer, pages::ticket),
+        form("/on-call", Responder, on_call::submit),
+        form("/on-call/{id}/remove", Responder, on_call::submit_removal),
+        form("/alerts/no-texts/{id}/clear", Admin, api::submit_text_again),
+        open(Method::GET, "/login", Face::Page, login::show),
+        open(Method::POST, "/login", Face::Page, login::enter),
+        open(Method::POST, "/logout", Face::Page, login::leave),
+        open(Method::GET, "/assets/{name}", Face::Api, pages::asset),
+        proven(Method::GET, "/a/{token}", Face::Page, link::show),
+        proven(Method::POST, "/a/{token}", Face::Page, link::follow),
+    ]
+}
+
+/// Tickets, and what is known of them.
+fn tickets() -> Vec<Route> {
+    vec![
+        get("/api/v1/tickets", Viewer, api::tickets),
+        get("/api/v1/tickets/{id}/sla", Viewer, api::ticket),
+        get("/api/v1/tickets/{id}/ledger", Viewer, api::ledger),
+        post("/api/v1/tickets/{id}/override", Admin, overrides::decide),
+        delete("/api/v1/tickets/{id}/override", Admin, overrides::undecide),
+        get("/api/v1/overview", Viewer, api::overview),
+        get("/api/v1/policies", Viewer, api::policies),
+        get("/api/v1/breaches", Viewer, api::breaches),
+        get("/api/v1/messages", Viewer, api::messages),
+        get("/api/v1/discrepancies", Viewer, api::discrepancies),
+        get("/api/v1/forecast/record", Viewer, api::forecast_record),
+    ]
+}
+
+/// Alerts, and acting on them.
+fn acting() -> Vec<Route> {
+    vec![
+        get("/api/v1/alerts", Viewer, alerts::list),
+        get("/api/v1/alerts/weekly", Viewer, alerts::weekly)
+            .about("Alerts for each technician and week, and what became of them")
+            .query::<WeeklyQuery>()
+            .gives::<Weekly>("The weeks, the latest first"),
+        get("/api/v1/alerts/{id}", Viewer, alerts::one),
+        post("/api/v1/alerts/{id}/ack", Responder, alerts::acknowledge),
+        post("/api/v1/alerts/{id}/resolve", Responder, alerts::resolve),
+        post("/api/v1/alerts/{id}/snooze", Responder, alerts::snooze),
+        post("/api/v1/alerts/{id}/escalate", Responder, alerts::escalate),
+    ]
+}
+
+/// Who is told, and when nobody is. Responders stand in for each other: people who answer calls swap shifts among
+/// themselves every day, and each swap is in the audit log.
+fn on_call_and_quiet() -> Vec<Route> {
+    vec![
+        get("/api/v1/silences", Viewer, alerts::silences),
+        post("/api/v1/silences", Responder, alerts::silence),
+        delete("/api/v1/silences/{id}", Responder, alerts::end_silence),
+        get("/api/v1/maintenance-windows", Viewer, alerts::maintenance_windows),
+        post("/api/v1/maintenance-windows", Admin, alerts::maintain),
+        delete("/api/v1/maintenance-windows/{id}", Admin, alerts::end_maintenance),
+        get("/api/v1/on-call", Viewer, on_call::list)
+            .about("Who is on call now and in the coming two weeks, and when nobody is")
+            .gives::<OnCall>("The rotations that the caller may see"),
+        post("/api/v1/on-call", Responder, on_call::add)
+            .about("Have somebody stand in")
+            .takes::<OverrideRequest>()
+            .makes::<OverrideView>("Who stands in, and when"),
+        delete("/api/v1/on-call/{id}", Responder, on_call::remove)
+            .about("Take back that somebody stands in")
+            .gives_nothing("It is taken back"),
+        get("/api/v1/no-texts", Viewer, api::no_texts),
+        delete("/api/v1/no-texts/{id}", Admin, api::text_again),
+    ]
+}
+
+/// What other systems call.
+fn calls() -> Vec<Route> {
+    vec![
+        proven(Method::POST, "/hooks/superops/{tenant}", Face::Api, hooks::superops),
+        proven(Method::POST, "/hooks/twilio/status", Face::Api, twilio::status),
+        proven(Method::POST, "/hooks/twilio/sms", Face::Api, twilio::reply),
+        proven(Method::POST, "/hooks/twilio/voice", Face::Api, twilio::key),
+        proven(Method::POST, "/hooks/pagerduty", Face::Api, systems::pagerduty).at_most(SYSTEM_BODY_MAX),
+        proven(Method::POST, "/hooks/slack", Face::Api, systems::slack).at_most(SYSTEM_BODY_MAX),
+    ]
+}
+
+/// What those who watch the service ask, and what describes it.
+fn machines() -> Vec<Route> {
+    vec![
+        open(Method::GET, "/healthz", Face::Api, health::alive),
+        open(Method::GET, "/readyz", Face::Api, health::ready),
+        get("/metrics", Viewer, health::metrics).of_all_tenants(),
+        open(Method::GET, "/api/openapi.json", Face::Api, openapi::show),
+        get("/api/v1/demo/messages", Viewer, api::caught).of_no_tenant(),
+    ]
+}
