@@ -37,6 +37,7 @@ pub mod descriptors;
 pub mod rules_cache;
 
 pub mod alert;
+pub mod report;
 pub mod sla;
 pub mod ticket;
 pub mod uptime;

@@ -293,6 +293,11 @@ fn midnight_utc(date: NaiveDate) -> i64 {
     date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis()
 }
 
+/// The instant at which `date` begins in `zone`.
+pub fn midnight(zone: Tz, date: NaiveDate) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_millis(resolve(zone, date, 0))
+}
+
 /// The instant, in milliseconds since 1970, of `minutes` after local midnight of `date`.
 pub(crate) fn resolve(zone: Tz, date: NaiveDate, minutes: u16) -> i64 {
     let local = date.and_time(chrono::NaiveTime::MIN) + TimeDelta::minutes(minutes.into());

@@ -17,6 +17,7 @@
 mod course;
 mod doubt;
 mod explained;
+mod reckoning;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -25,6 +26,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::doubt::{Doubt, Doubts};
 pub use self::explained::{Counted, Explained, TargetChange, Verdict, explain, why_not_by_policy};
+pub use self::reckoning::{Reckoning, reckon};
 use self::told::Question;
 pub use self::told::{Told, Truth};
 use super::history::{Reading, StatusHistory, gone, periods, unseen};

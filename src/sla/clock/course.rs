@@ -58,7 +58,7 @@ impl Course {
     }
 
     /// The stretches in which the clock runs, the last without an end unless it stands still.
-    fn runs(&self) -> impl Iterator<Item = (DateTime<Utc>, Option<DateTime<Utc>>)> + '_ {
+    pub fn runs(&self) -> impl Iterator<Item = (DateTime<Utc>, Option<DateTime<Utc>>)> + '_ {
         let begins = [Some(self.start)].into_iter().chain(self.pauses.iter().map(|pause| pause.to));
         let ends = self.pauses.iter().map(|pause| Some(pause.from)).chain([None]);
         begins.zip(ends).filter_map(|(from, to)| from.map(|from| (from.max(self.start), to)))

@@ -135,13 +135,13 @@ impl<S> Question<'_, '_, S> {
     }
 
     /// Whether a policy promises an answer to a message that the client has sent.
-    fn awaits_next(&self) -> bool {
+    pub(super) fn awaits_next(&self) -> bool {
         let asked = self.terms.policy.is_some_and(|policy| policy.next_response.is_some());
         asked && self.watched.conversation.asked_at.is_some()
     }
 
     /// The due time that SuperOps reports, where it can be right.
-    fn reported_due(&self, kind: ClockKind, doubts: &mut Doubts) -> Option<DateTime<Utc>> {
+    pub(super) fn reported_due(&self, kind: ClockKind, doubts: &mut Doubts) -> Option<DateTime<Utc>> {
         let ticket = &self.watched.ticket;
         let due = ticket.reported(kind).due.filter(|_| self.truth == Truth::Record)?;
         let early = ticket.created_at.is_some_and(|created| due < created);
@@ -150,7 +150,7 @@ impl<S> Question<'_, '_, S> {
     }
 
     /// The due time set by hand decides, then the one reported, then the policy.
-    fn promise(
+    pub(super) fn promise(
         &self,
         kind: ClockKind,
         course: &Course,
@@ -194,7 +194,7 @@ impl<S> Question<'_, '_, S> {
     }
 
     /// When the clock stopped and by what, if it has.
-    fn stop(&self, kind: ClockKind, doubts: &mut Doubts) -> Option<Stop> {
+    pub(super) fn stop(&self, kind: ClockKind, doubts: &mut Doubts) -> Option<Stop> {
         let start = self.watched.start(kind);
         let not_before_start = |at: DateTime<Utc>| start.map_or(at, |start| at.max(start));
         if let Some((at, doubt)) = self.stop_by_hand(kind) {

@@ -1,0 +1,348 @@
+//! Reports: compliance, technicians and breaches of a period, as a value that every format is made from.
+//!
+//! A [`Report`] holds all that a page, a PDF, a spreadsheet or another program is to show, with the
+//! type of each figure and nothing of how it looks. It holds no time of making: the same question
+//! about the same books gives the same report, to the byte. What a figure means stands in
+//! `docs/reports.md`; the rules are in the modules here, which read no clock, file or network.
+
+pub mod credit;
+pub mod day;
+pub mod entry;
+pub mod fairness;
+pub mod figures;
+pub mod interval;
+pub mod rate;
+pub mod room;
+pub mod share;
+pub mod spread;
+pub mod technician;
+pub mod trend;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+/// Rises when a reader of an older report could misread a newer one.
+pub const SCHEMA: u32 = 1;
+
+/// What was asked, and the answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA`] of the program that made it.
+    pub schema: u32,
+    pub title: String,
+    pub tenant: String,
+    /// The zone whose days are meant.
+    pub zone: Tz,
+    pub period: Period,
+    /// The only client that it speaks of, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// The closed months of the period, each with the hash of its entries.
+    pub months: Vec<ClosedMonth>,
+    /// Some of its figures may still move until then; none: all of its months are closed.
+    pub provisional_until: Option<DateTime<Utc>>,
+    /// The versions of the terms that its entries were judged by.
+    pub terms: Vec<u32>,
+    /// The version of the program whose rules counted.
+    pub program: String,
+    /// Whether persons and clients stand under pseudonyms.
+    pub anonymous: bool,
+    pub sections: Vec<Section>,
+    /// What a reader must know of the whole.
+    pub notes: Vec<String>,
+    /// SHA-256 of the report as JSON with this left blank, hex.
+    #[serde(default)]
+    pub hash: String,
+}
+
+/// Whole local days, the last included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Period {
+    pub from: NaiveDate,
+    pub to: NaiveDate,
+}
+
+/// The longest period that is answered.
+pub const LONGEST_DAYS: i64 = 366;
+
+/// Why a period cannot be reported on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadPeriod {
+    #[error("it begins on {from} and ends before that, on {to}; exchange the two")]
+    Reversed { from: NaiveDate, to: NaiveDate },
+    #[error("it is {0} days long, and may be {LONGEST_DAYS} at most; ask for parts of it")]
+    TooLong(i64),
+}
+
+impl Period {
+    /// From the first day to the last, if that makes sense.
+    pub fn new(from: NaiveDate, to: NaiveDate) -> Result<Self, BadPeriod> {
+        let days = (to - from).num_days() + 1;
+        match days {
+            ..=0 => Err(BadPeriod::Reversed { from, to }),
+            1..=LONGEST_DAYS => Ok(Self { from, to }),
+            _ => Err(BadPeriod::TooLong(days)),
+        }
+    }
+
+    /// How many days it has.
+    pub fn day_count(&self) -> i64 {
+        (self.to - self.from).num_days() + 1
+    }
+
+    /// Whether `day` is one of its days.
+    pub fn has(&self, day: NaiveDate) -> bool {
+        self.from <= day && day <= self.to
+    }
+
+    /// Its days, the first one first.
+    pub fn days(&self) -> impl Iterator<Item = NaiveDate> + use<> {
+        let to = self.to;
+        self.from.iter_days().take_while(move |day| *day <= to)
+    }
+
+    /// As many days before it.
+    pub fn before(&self) -> Self {
+        let length = TimeDelta::days(self.day_count());
+        Self { from: self.from - length, to: self.to - length }
+    }
+}
+
+/// A month whose figures do not move any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClosedMonth {
+    /// `2026-10`
+    pub month: String,
+    /// SHA-256 of its entries, hex.
+    pub sha256: String,
+    /// Revisions of its entries that came after it was closed, and count in no month.
+    pub corrections: u64,
+}
+
+/// A part of a report under a heading of its own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Section {
+    /// Stays the same whatever the language: `compliance`.
+    pub key: String,
+    pub title: String,
+    /// Whole sentences, each a paragraph.
+    pub text: Vec<String>,
+    /// The few figures that stand out.
+    pub figures: Vec<Figure>,
+    pub charts: Vec<Chart>,
+    pub tables: Vec<Table>,
+}
+
+/// One figure with its name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    pub key: String,
+    pub title: String,
+    pub value: Cell,
+    /// How sure it is, or what it is out of: `11 of 14 · 52.4 to 92.4 %`.
+    pub note: Option<String>,
+    /// Which entries it counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opens: Option<Opens>,
+}
+
+/// Rows of typed cells.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    pub key: String,
+    pub title: String,
+    pub columns: Vec<Column>,
+    pub rows: Vec<Row>,
+    /// Rows that there are and that it does not show.
+    pub left_out: u64,
+}
+
+/// What stands in a column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    pub key: String,
+    pub title: String,
+    pub kind: ColumnKind,
+}
+
+impl Column {
+    /// A column of that name.
+    pub fn new(key: &str, title: &str, kind: ColumnKind) -> Self {
+        Self { key: key.to_owned(), title: title.to_owned(), kind }
+    }
+}
+
+/// The type of all cells of a column that are not blank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnKind {
+    Text,
+    Count,
+    Percent,
+    Duration,
+    Date,
+    Time,
+    Number,
+}
+
+/// One row, with what a click on it opens.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    pub cells: Vec<Cell>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opens: Option<Opens>,
+}
+
+/// A value with its type.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cell {
+    /// Nothing to tell: no entries, or too few.
+    #[default]
+    Blank,
+    /// Text from outside may be hostile: escape it.
+    Text(String),
+    Count(u64),
+    /// Tenths of a percent: 786 is 78.6 %.
+    Percent(u32),
+    /// Milliseconds.
+    Duration(i64),
+    Date(NaiveDate),
+    Time(DateTime<Utc>),
+    Number(f64),
+}
+
+impl Cell {
+    /// Text as it is.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// A length of time, or nothing.
+    pub fn duration(length: Option<TimeDelta>) -> Self {
+        length.map_or(Self::Blank, |length| Self::Duration(length.num_milliseconds()))
+    }
+
+    /// A share in tenths of a percent, or nothing.
+    pub fn percent(tenths: Option<u32>) -> Self {
+        tenths.map_or(Self::Blank, Self::Percent)
+    }
+}
+
+/// Lines or bars over labelled places; its table stands behind it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Chart {
+    pub key: String,
+    pub title: String,
+    pub kind: ChartKind,
+    pub unit: Unit,
+    /// One for each place, in order.
+    pub labels: Vec<String>,
+    pub series: Vec<Series>,
+    /// A level that is to be reached, in the chart's unit.
+    pub target: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChartKind {
+    Line,
+    Bar,
+}
+
+/// What the points of a chart are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    Percent,
+    Count,
+    Minutes,
+}
+
+/// One line, or the bars of one colour; a place without a point has no figure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    pub name: String,
+    pub points: Vec<Option<f64>>,
+}
+
+/// The entries behind a figure, as a question that lists them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opens {
+    pub from: Option<NaiveDate>,
+    pub to: Option<NaiveDate>,
+    /// met | breached | excluded
+    pub outcome: Option<String>,
+    pub clock: Option<String>,
+    pub person: Option<String>,
+    pub client: Option<String>,
+    pub priority: Option<String>,
+    pub policy: Option<String>,
+    pub category: Option<String>,
+    pub reason: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_period_that_makes_no_sense_says_why() {
+        let period = |from, to| Period::new(day(from), day(to)).map_err(|bad| bad.to_string());
+        assert_eq!(period("2026-10-01", "2026-10-31").unwrap().day_count(), 31);
+        assert_eq!(period("2026-10-01", "2026-10-01").unwrap().before(), period("2026-09-30", "2026-09-30").unwrap());
+        assert_eq!(
+            period("2026-10-02", "2026-10-01").unwrap_err(),
+            "it begins on 2026-10-02 and ends before that, on 2026-10-01; exchange the two"
+        );
+        assert_eq!(period("2024-01-01", "2024-12-31").unwrap().day_count(), 366);
+        assert_eq!(
+            period("2024-01-01", "2025-01-01").unwrap_err(),
+            "it is 367 days long, and may be 366 at most; ask for parts of it"
+        );
+    }
+
+    #[test]
+    fn a_report_reads_back_as_it_was_written() {
+        let section = Section {
+            key: "compliance".into(),
+            figures: vec![Figure {
+                key: "all".into(),
+                title: "Compliance".into(),
+                value: Cell::Percent(786),
+                note: None,
+                opens: Some(Opens { outcome: Some("met".into()), ..Opens::default() }),
+            }],
+            tables: vec![Table {
+                columns: vec![Column::new("day", "Day", ColumnKind::Date)],
+                rows: vec![Row { cells: vec![Cell::Date(day("2026-10-29")), Cell::Blank], opens: None }],
+                ..Table::default()
+            }],
+            ..Section::default()
+        };
+        let report = Report {
+            schema: SCHEMA,
+            title: "October".into(),
+            tenant: "acme".into(),
+            zone: Tz::America__New_York,
+            period: Period::new(day("2026-10-01"), day("2026-10-31")).unwrap(),
+            client: None,
+            months: Vec::new(),
+            provisional_until: None,
+            terms: vec![1],
+            program: "0.1.0".into(),
+            anonymous: false,
+            sections: vec![section],
+            notes: Vec::new(),
+            hash: String::new(),
+        };
+        let text = serde_json::to_string(&report).unwrap();
+        assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report);
+        assert!(text.contains(r#"{"percent":786}"#) && text.contains(r#"{"date":"2026-10-29"},"blank""#), "{text}");
+    }
+}

@@ -1,0 +1,154 @@
+//! One local day after the other: what was decided on it, and for how long something was overdue.
+
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+use super::Period;
+use super::entry::{Entry, Outcome, by_day};
+use super::rate::{Goal, Rate};
+use crate::sla::calendar::midnight;
+
+/// Stretches of time.
+pub type Stretches = Vec<(DateTime<Utc>, DateTime<Utc>)>;
+
+/// One local day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Day {
+    pub date: NaiveDate,
+    /// Of the headline clocks that were decided on it.
+    pub rate: Rate,
+    /// Of the seven days that end with it.
+    pub week: Rate,
+    /// For how long at least one clock was overdue.
+    pub downtime: TimeDelta,
+    /// The rest of the day, without maintenance.
+    pub uptime: TimeDelta,
+}
+
+impl Day {
+    pub fn breaches(&self) -> u64 {
+        self.rate.of - self.rate.met
+    }
+
+    pub fn reaches(&self, goal: Goal) -> bool {
+        self.rate.reaches(goal)
+    }
+}
+
+/// The days of `period`. `entries` may reach further; with those of the six days before it the line of seven days is
+/// whole. The time of `maintenance` is neither up nor down.
+pub fn days<'a>(
+    entries: impl Iterator<Item = &'a Entry> + Clone,
+    period: Period,
+    zone: Tz,
+    maintenance: &Stretches,
+    with_maintenance: bool,
+) -> Vec<Day> {
+    let first = period.from - TimeDelta::days(6);
+    let place = |day: NaiveDate| usize::try_from((day - first).num_days()).ok();
+    let count = usize::try_from((period.to - first).num_days() + 1).unwrap_or_default();
+    let mut rates = vec![Rate::default(); count];
+    let mut overdue: Vec<Stretches> = vec![Vec::new(); count];
+    for entry in entries.clone() {
+        if entry.is_headline()
+            && entry.counts(with_maintenance)
+            && let Some(rate) = place(entry.day).and_then(|place| rates.get_mut(place))
+        {
+            rate.add(entry.outcome == Outcome::Met);
+        }
+    }
+    for entry in entries.filter(|entry| entry.counts(with_maintenance)) {
+        for stretch in &entry.overdue {
+            for (day, from, to) in by_day(*stretch, zone) {
+                if let Some(day) = place(day).and_then(|place| overdue.get_mut(place)) {
+                    day.push((from, to));
+                }
+            }
+        }
+    }
+    let closed = union(maintenance.clone());
+    let day = |date: NaiveDate| {
+        let at = place(date)?;
+        let whole = bounds(date, zone)?;
+        let down = without(union(overdue[at].clone()), &closed);
+        let mut week = Rate::default();
+        rates[at - 6..=at].iter().for_each(|rate| week.join(*rate));
+        let downtime = length(&down);
+        let uptime = length(&without(vec![whole], &closed)) - downtime;
+        Some(Day { date, rate: rates[at], week, downtime, uptime })
+    };
+    period.days().filter_map(day).collect()
+}
+
+/// When the local date begins and ends.
+pub fn bounds(date: NaiveDate, zone: Tz) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+    Some((midnight(zone, date)?, midnight(zone, date.checked_add_days(Days::new(1))?)?))
+}
+
+/// Sorted, and no moment twice.
+pub fn union(mut stretches: Stretches) -> Stretches {
+    stretches.retain(|(from, to)| from < to);
+    stretches.sort_unstable();
+    let mut joined: Stretches = Vec::with_capacity(stretches.len());
+    for (from, to) in stretches {
+        match joined.last_mut() {
+            Some(last) if from <= last.1 => last.1 = last.1.max(to),
+            _ => joined.push((from, to)),
+        }
+    }
+    joined
+}
+
+/// What of `stretches` lies outside of `holes`; both as [`union`] leaves them.
+pub fn without(stretches: Stretches, holes: &Stretches) -> Stretches {
+    let mut left = Vec::with_capacity(stretches.len());
+    for (mut from, to) in stretches {
+        for (hole, end) in holes {
+            if to <= *hole || *end <= from {
+                continue;
+            }
+            if from < *hole {
+                left.push((from, *hole));
+            }
+            from = from.max(*end);
+        }
+        if from < to {
+            left.push((from, to));
+        }
+    }
+    left
+}
+
+/// How long they are together.
+pub fn length(stretches: &Stretches) -> TimeDelta {
+    stretches.iter().map(|(from, to)| *to - *from).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(minute: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000 + minute * 60, 0).unwrap()
+    }
+
+    fn stretches(of: &[(i64, i64)]) -> Stretches {
+        of.iter().map(|(from, length)| (at(*from), at(from + length))).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn unions_and_rests_are_those_of_single_minutes(
+            a in prop::collection::vec((0i64..200, 0i64..40), 0..12),
+            b in prop::collection::vec((0i64..200, 0i64..40), 0..12),
+        ) {
+            let has = |of: &[(i64, i64)], minute: i64| of.iter().any(|(from, length)| (*from..from + length).contains(&minute));
+            let rest = without(union(stretches(&a)), &union(stretches(&b)));
+            let expected = (0..300).filter(|minute| has(&a, *minute) && !has(&b, *minute)).count();
+            prop_assert_eq!(length(&rest).num_minutes(), expected as i64);
+            prop_assert_eq!(union(rest.clone()).len(), rest.len());
+        }
+    }
+}

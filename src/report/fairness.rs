@@ -1,0 +1,144 @@
+//! Whether somebody's breaches can be told from those that anybody would have had with the same tickets.
+//!
+//! The expected breaches are those of all others at the same clock, priority and policy. How many
+//! there may be by chance is the Poisson-binomial distribution, computed exactly. Outside its 99.8 %
+//! limits the numbers differ; within them nothing is said.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::rate::Rate;
+
+/// Cells with fewer clocks of others are pooled.
+const FEW: u64 = 20;
+
+/// What happened to the clocks of one kind: `met` of `of` in a person's hands, and all in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cell {
+    pub own: Rate,
+    pub all: Rate,
+}
+
+/// A person's breaches against what chance allows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Funnel {
+    pub clocks: u64,
+    pub breaches: u64,
+    pub expected: f64,
+    /// Numbers of breaches that chance alone gives 95 times in 100.
+    pub usual: (u64, u64),
+    /// And 998 times in 1000.
+    pub limits: (u64, u64),
+    /// Outside of `limits`: the numbers differ, whatever the cause.
+    pub differs: bool,
+}
+
+/// The funnel of one person; none without clocks, or without others to compare with.
+pub fn funnel<K: Ord>(cells: &BTreeMap<K, Cell>) -> Option<Funnel> {
+    let pooled = others(cells.values());
+    let mut chances = Vec::new();
+    let mut own = Rate::default();
+    for cell in cells.values() {
+        let other = of_others(cell);
+        let rate = if other.of < FEW { pooled } else { other };
+        let breach = 1.0 - rate.exact()?;
+        chances.extend((0..cell.own.of).map(|_| breach));
+        own.join(cell.own);
+    }
+    if chances.is_empty() {
+        return None;
+    }
+    let breaches = own.of - own.met;
+    let distribution = poisson_binomial(&chances);
+    let limits = limits(&distribution, 0.998);
+    Some(Funnel {
+        clocks: own.of,
+        breaches,
+        expected: chances.iter().sum(),
+        usual: self::limits(&distribution, 0.95),
+        limits,
+        differs: breaches < limits.0 || breaches > limits.1,
+    })
+}
+
+fn of_others(cell: &Cell) -> Rate {
+    Rate::new(cell.all.met - cell.own.met, cell.all.of - cell.own.of)
+}
+
+/// All cells that are too small for themselves; where these are too small as well, all there are.
+fn others<'a>(cells: impl Iterator<Item = &'a Cell> + Clone) -> Rate {
+    let join = |mut sum: Rate, rate: Rate| {
+        sum.join(rate);
+        sum
+    };
+    let small = cells.clone().map(of_others).filter(|rate| rate.of < FEW).fold(Rate::default(), join);
+    if small.of >= FEW { small } else { cells.map(of_others).fold(Rate::default(), join) }
+}
+
+/// How likely each number of successes is, of independent trials with these `chances`.
+fn poisson_binomial(chances: &[f64]) -> Vec<f64> {
+    let mut likely = vec![0.0; chances.len() + 1];
+    likely[0] = 1.0;
+    for (tried, chance) in chances.iter().enumerate() {
+        for count in (0..=tried).rev() {
+            likely[count + 1] += likely[count] * chance;
+            likely[count] *= 1.0 - chance;
+        }
+    }
+    likely
+}
+
+/// The lowest and the highest number with less than half of what `within` leaves beyond it.
+fn limits(distribution: &[f64], within: f64) -> (u64, u64) {
+    let tail = (1.0 - within) / 2.0;
+    let reach = |numbers: &mut dyn Iterator<Item = &f64>| {
+        let mut sum = 0.0;
+        numbers
+            .take_while(|likely| {
+                sum += **likely;
+                sum <= tail
+            })
+            .count() as u64
+    };
+    let low = reach(&mut distribution.iter());
+    let high = distribution.len() as u64 - 1 - reach(&mut distribution.iter().rev());
+    (low, high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_chances_give_the_binomial_distribution() {
+        let likely = poisson_binomial(&[0.5; 4]);
+        assert_eq!(likely, [0.0625, 0.25, 0.375, 0.25, 0.0625]);
+        assert_eq!(limits(&poisson_binomial(&[0.5; 10]), 0.95), (2, 8));
+        let mixed = poisson_binomial(&[0.1, 0.9]);
+        assert!((mixed[1] - 0.82).abs() < 1e-12 && (mixed.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn harder_tickets_are_expected_to_breach_more() {
+        let cell =
+            |own: (u64, u64), all: (u64, u64)| Cell { own: Rate::new(own.0, own.1), all: Rate::new(all.0, all.1) };
+        // Half of the hard ones breach whoever has them.
+        let hard = BTreeMap::from([("hard", cell((20, 40), (220, 440))), ("easy", cell((0, 0), (900, 1000)))]);
+        let funnel = funnel(&hard).unwrap();
+        assert!((funnel.expected - 20.0).abs() < 1e-9 && !funnel.differs, "{funnel:?}");
+        let worse = BTreeMap::from([("hard", cell((5, 40), (205, 440)))]);
+        assert!(super::funnel(&worse).unwrap().differs);
+        assert_eq!(super::funnel(&BTreeMap::from([("a", cell((3, 4), (3, 4)))])), None, "nobody to compare with");
+        assert_eq!(super::funnel::<u8>(&BTreeMap::new()), None);
+    }
+
+    #[test]
+    fn small_cells_are_pooled() {
+        let cell =
+            |own: (u64, u64), all: (u64, u64)| Cell { own: Rate::new(own.0, own.1), all: Rate::new(all.0, all.1) };
+        let cells: BTreeMap<_, _> = (0..10).map(|key| (key, cell((1, 2), (9, 12)))).collect();
+        let funnel = funnel(&cells).unwrap();
+        assert!((funnel.expected - 20.0 * 0.2).abs() < 1e-9, "8 of 10 others kept in each, 80 of 100 in all");
+    }
+}

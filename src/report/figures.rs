@@ -1,0 +1,185 @@
+//! The figures of a period: what was kept of what was decided, how long things took, what was left out and why.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Period;
+use super::entry::{Entry, Exclusion, Holder, Outcome, Reason, SETTLE, Sign};
+use super::rate::Rate;
+use super::spread::Spread;
+use crate::ticket::ClockKind;
+
+/// Which entries are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    pub period: Period,
+    /// Whether clocks that met a maintenance window count like others.
+    pub with_maintenance: bool,
+}
+
+impl Question {
+    /// Whether the entry was decided in the period, and counts.
+    pub fn decided(&self, entry: &Entry) -> bool {
+        self.period.has(entry.day) && entry.counts(self.with_maintenance)
+    }
+
+    /// Whether its clock stopped in the period; without a target it has taken its time all the same.
+    pub fn stopped(&self, entry: &Entry) -> bool {
+        let without_target = matches!(entry.why, Some(Exclusion::NoTarget | Exclusion::NoDueTime));
+        let counts = entry.counts(self.with_maintenance) || (entry.outcome == Outcome::Excluded && without_target);
+        counts && entry.stop_day.is_some_and(|day| self.period.has(day))
+    }
+
+    fn excluded(&self, entry: &Entry) -> Option<Exclusion> {
+        entry.excluded(self.with_maintenance).filter(|_| self.period.has(entry.day))
+    }
+}
+
+/// What a set of entries comes to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// All headline clocks.
+    pub all: Rate,
+    /// First response, first resolution, next response: in the order of [`ClockKind::ALL`].
+    pub clocks: [Rate; ClockKind::ALL.len()],
+    /// The last round's resolution, with the time of all rounds.
+    pub final_resolution: Rate,
+    /// Tickets of which all headline clocks were kept.
+    pub all_kept: Rate,
+    /// Headline clocks left out, by the reason; and how many tickets they are of.
+    pub excluded: BTreeMap<Exclusion, (u64, u64)>,
+    /// Working time until the first response, in milliseconds; automatic ones apart.
+    pub response: Spread,
+    pub automatic_response: Spread,
+    pub resolution: Spread,
+    /// Counted past the target, of breached clocks that stopped.
+    pub lateness: Spread,
+    /// Breached clocks that have not stopped.
+    pub open_breaches: u64,
+    /// Paused, of paused and counted.
+    pub paused: Rate,
+    /// Resolutions whose ticket came back within a week, of all.
+    pub reopened: Rate,
+    /// Automatic first responses, of those whose author is known.
+    pub automation: Rate,
+    /// Clocks of which SuperOps' verdict is not the policy's.
+    pub differing: u64,
+    /// Breaches by reason.
+    pub reasons: BTreeMap<Reason, u64>,
+    /// What may be a way of pleasing the figures, of the chances that there were.
+    pub signs: BTreeMap<Sign, Rate>,
+    /// Clocks that were not watched from their beginning.
+    pub unobserved: u64,
+}
+
+/// Sums up `entries`: those of the period, and for whole tickets those of their other clocks.
+pub fn summary<'a>(entries: impl Iterator<Item = &'a Entry> + Clone, question: &Question) -> Summary {
+    let mut sum = Summary { all_kept: all_kept(entries.clone(), question), ..Summary::default() };
+    sum.final_resolution = final_resolution(entries.clone(), question);
+    let mut left_out: BTreeMap<Exclusion, (u64, BTreeSet<&Arc<str>>)> = BTreeMap::new();
+    let mut stops = Stops::default();
+    for entry in entries {
+        if question.decided(entry) && entry.is_headline() {
+            sum.count(entry);
+        } else if let Some(why) = question.excluded(entry).filter(|_| entry.is_headline()) {
+            let (clocks, tickets) = left_out.entry(why).or_default();
+            *clocks += 1;
+            tickets.insert(&entry.ticket);
+        }
+        if question.stopped(entry) {
+            stops.count(entry, &mut sum);
+        }
+    }
+    sum.excluded = left_out.into_iter().map(|(why, (clocks, tickets))| (why, (clocks, tickets.len() as u64))).collect();
+    let Stops { response, automatic, resolution, lateness } = stops;
+    [sum.response, sum.automatic_response, sum.resolution, sum.lateness] =
+        [response, automatic, resolution, lateness].map(Spread::of);
+    sum
+}
+
+impl Summary {
+    fn count(&mut self, entry: &Entry) {
+        let met = entry.outcome == Outcome::Met;
+        self.all.add(met);
+        let place = ClockKind::ALL.iter().position(|kind| *kind == entry.clock).unwrap_or_default();
+        self.clocks[place].add(met);
+        self.differing += u64::from(entry.reported.zip(entry.computed).is_some_and(|(a, b)| a != b));
+        self.unobserved += u64::from(!entry.observed);
+        if !met {
+            *self.reasons.entry(entry.reason.unwrap_or(Reason::WorkedOn)).or_default() += 1;
+            self.open_breaches += u64::from(entry.stopped_at.is_none());
+        }
+        for sign in Sign::ALL.into_iter().filter(|sign| entry.chances.has(*sign)) {
+            self.signs.entry(sign).or_default().add(entry.signs.has(sign));
+        }
+    }
+}
+
+#[derive(Default)]
+struct Stops {
+    response: Vec<i64>,
+    automatic: Vec<i64>,
+    resolution: Vec<i64>,
+    lateness: Vec<i64>,
+}
+
+impl Stops {
+    fn count(&mut self, entry: &Entry, sum: &mut Summary) {
+        let automatic = entry.answered_by == Some(Holder::Automation);
+        match entry.clock {
+            ClockKind::FirstResponse => {
+                if automatic {
+                    self.automatic.push(entry.counted)
+                } else {
+                    self.response.push(entry.counted)
+                }
+                if entry.answered_by.is_some() {
+                    sum.automation.add(automatic);
+                }
+            }
+            ClockKind::Resolution if entry.round == 1 => {
+                self.resolution.push(entry.counted);
+            }
+            _ => {}
+        }
+        if entry.clock == ClockKind::Resolution {
+            let [paused, counted] =
+                [entry.paused, entry.counted].map(|length| u64::try_from(length).unwrap_or_default());
+            sum.paused.join(Rate::new(paused, paused + counted));
+            let back = entry.reopened_at.zip(entry.stopped_at).map(|(back, stop)| back - stop);
+            sum.reopened.add(back.is_some_and(|back| back <= SETTLE * 7));
+        }
+        if entry.outcome == Outcome::Breached {
+            self.lateness.push(entry.over);
+        }
+    }
+}
+
+/// Tickets decided in the period: breached with their first breached headline clock, kept once all are.
+fn all_kept<'a>(entries: impl Iterator<Item = &'a Entry>, question: &Question) -> Rate {
+    let mut tickets: BTreeMap<&Arc<str>, Vec<&Entry>> = BTreeMap::new();
+    for entry in entries.filter(|entry| entry.is_headline()) {
+        tickets.entry(&entry.ticket).or_default().push(entry);
+    }
+    let mut rate = Rate::default();
+    for clocks in tickets.values() {
+        let counting = clocks.iter().filter(|entry| entry.counts(question.with_maintenance));
+        let breach = counting.clone().filter(|entry| entry.outcome == Outcome::Breached).map(|entry| entry.day).min();
+        let is_done = clocks.iter().any(|entry| entry.clock == ClockKind::Resolution);
+        let last = counting.map(|entry| entry.day).max().filter(|_| is_done);
+        if let Some(day) = breach.or(last)
+            && question.period.has(day)
+        {
+            rate.add(breach.is_none());
+        }
+    }
+    rate
+}
+
+/// Resolutions of last rounds: those after which the ticket did not come back.
+fn final_resolution<'a>(entries: impl Iterator<Item = &'a Entry>, question: &Question) -> Rate {
+    let mut rate = Rate::default();
+    let last = entries.filter(|entry| entry.clock == ClockKind::Resolution && entry.reopened_at.is_none());
+    last.filter(|entry| question.decided(entry)).for_each(|entry| rate.add(entry.outcome == Outcome::Met));
+    rate
+}
