@@ -11,6 +11,7 @@ pub mod noise;
 pub mod on_call;
 pub mod policy;
 pub mod prediction;
+pub mod subject;
 pub mod suppression;
 pub mod write_back;
 
@@ -19,6 +20,7 @@ use std::fmt;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use self::subject::{AlertKind, Subject, SubjectId};
 use crate::sla::clock::{ClockState, Doubt, Standing};
 use crate::ticket::{ClockKind, TenantId, TicketId};
 
@@ -45,18 +47,36 @@ impl Stage {
     }
 }
 
-/// What an alert is about. Shown as `{tenant}:{ticket}:{clock}:{cycle}`.
+/// What an alert is about. Shown as `{tenant}:{subject}:{kind}:{cycle}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AlertKey {
     pub tenant: TenantId,
-    pub ticket: TicketId,
-    pub clock: ClockKind,
+    pub subject: SubjectId,
+    pub kind: AlertKind,
     pub cycle: u32,
 }
 
 impl fmt::Display for AlertKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}:{}", self.tenant, self.ticket, self.clock.as_str(), self.cycle)
+        write!(f, "{}:{}:{}:{}", self.tenant, self.subject, self.kind.as_str(), self.cycle)
+    }
+}
+
+impl AlertKey {
+    /// The alert of a ticket's clock.
+    pub fn of_clock(tenant: &TenantId, ticket: &TicketId, clock: ClockKind, cycle: u32) -> Self {
+        let subject = SubjectId::Ticket(ticket.clone());
+        Self { tenant: tenant.clone(), subject, kind: AlertKind::Clock(clock), cycle }
+    }
+
+    /// The ticket; none if it is about a component.
+    pub fn ticket(&self) -> Option<&TicketId> {
+        self.subject.ticket()
+    }
+
+    /// The ticket and its clock; none if it is about a component.
+    pub fn clock(&self) -> Option<(&TicketId, ClockKind)> {
+        self.ticket().zip(self.kind.clock())
     }
 }
 

@@ -52,11 +52,11 @@ pub use crate::alert::write_back::{TicketChange, WriteBack};
 
 use crate::alert::on_call::Rotation;
 use crate::alert::prediction::Rule;
-use crate::alert::{Stage, noise};
+use crate::alert::{Stage, Subject, noise};
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::Policy;
 use crate::store::retention::Past;
-use crate::ticket::{StatusWords, TenantId, Ticket};
+use crate::ticket::{StatusWords, TenantId};
 
 pub use complaint::{Complaint, Complaints};
 pub use environment::{Environment, GivenEnvironment, ProcessEnvironment};
@@ -109,9 +109,9 @@ impl Config {
         read::config(path, text, env, reader::Purpose::Offline)
     }
 
-    /// The escalation that an alert of `stage` about `ticket` follows.
-    pub fn escalation_for(&self, tenant: &TenantId, ticket: &Ticket, stage: Stage) -> &Escalation {
-        let meant = |escalation: &&Escalation| escalation.which.matches(tenant, ticket, stage);
+    /// The escalation that an alert of `stage` about `subject` follows.
+    pub fn escalation_for(&self, subject: Subject<'_>, stage: Stage) -> &Escalation {
+        let meant = |escalation: &&Escalation| escalation.which.matches(subject, stage);
         self.escalations.iter().find(meant).expect("the default escalation matches all")
     }
 

@@ -25,7 +25,7 @@ use crate::alert::life::Asked;
 use crate::alert::on_call::Duty;
 use crate::alert::prediction::refine;
 use crate::alert::suppression::Suppression;
-use crate::alert::{self, AlertKey, Closing, Decision, Reason, Stage};
+use crate::alert::{self, AlertKey, Closing, Decision, Reason, Stage, Subject};
 use crate::clock::SharedClock;
 use crate::config::{ChannelKind, Config, Tenant};
 use crate::last_looks::LastLooks;
@@ -354,8 +354,8 @@ impl Evaluate {
                     return self.act_on(scene, watched, clock, decision, found);
                 }
                 let key = key_of(scene, watched, clock.kind);
-                let escalation = self.config.escalation_for(&key.tenant, &watched.ticket, Stage::Breached);
-                let asked = Asked::of(&watched.ticket, scene.people);
+                let escalation = self.config.escalation_for(scene.subject(watched), Stage::Breached);
+                let asked = Asked::of(scene.subject(watched), scene.people);
                 found.work.alerts.push(self.memory.known(key, &clock, reason, escalation, asked, scene.now));
                 found.known.push((watched.clone(), clock));
             }
@@ -391,15 +391,15 @@ impl Evaluate {
                     work.cancelled.push(key.clone());
                 }
                 self.count_raised(scene, watched, &key, stage);
-                let escalation = self.config.escalation_for(&key.tenant, &watched.ticket, stage);
-                let asked = Asked::of(&watched.ticket, scene.people);
+                let escalation = self.config.escalation_for(scene.subject(watched), stage);
+                let asked = Asked::of(scene.subject(watched), scene.people);
                 let row = self.memory.raise(key, stage, episode, clock, reason, escalation, asked, scene.now);
                 write_back::breached(scene, clock, &row, work);
                 work.alerts.push(row);
             }
             Decision::Reopen => {
                 let Some(before) = self.memory.get(&key) else { return };
-                let steps = &escalate::escalation_of(&self.config, before, watched).steps;
+                let steps = &escalate::escalation_of(&self.config, before, scene.subject(watched)).steps;
                 let Some(row) = self.memory.reopen(&key, clock.due, steps, scene.now) else { return };
                 if row.life.held().is_none() {
                     work.reopened.push((key, memory::stage_of(&row)));
@@ -409,7 +409,7 @@ impl Evaluate {
             Decision::Resolve(closing) => {
                 let closing = closing.told_by(watched.ticket.status.as_deref());
                 let Some(row) = self.memory.resolve(&key, closing, scene.now) else { return };
-                info!(tenant = %key.tenant, ticket.id = %key.ticket, clock = key.clock.as_str(), closing = closing.as_str(),
+                info!(tenant = %key.tenant, ticket.id = %key.subject, clock = key.kind.as_str(), closing = closing.as_str(),
                     "alert `{key}` is over: {}", closing.as_str());
                 work.cancelled.push(key);
                 work.recovered.extend(self.recovered(scene, watched, clock, &row, closing));
@@ -450,8 +450,9 @@ impl Evaluate {
         work: &mut AlertTurn,
     ) -> Result<(), StoreError> {
         for key in self.memory.open_without_ticket(&scene.tenant.id, open, scene.now) {
-            let Some(watched) = self.store.ticket(&key.tenant, &key.ticket).await? else { continue };
-            let clock = clock::assess(&watched, key.clock, scene.rules, scene.now);
+            let Some((ticket, kind)) = key.clock() else { continue };
+            let Some(watched) = self.store.ticket(&key.tenant, ticket).await? else { continue };
+            let clock = clock::assess(&watched, kind, scene.rules, scene.now);
             let raised = self.memory.get(&key).map(|row| row.raised);
             let decision = if key.cycle == watched.cycle {
                 alert::decide(&clock, scene.known_by(&watched), raised.as_ref())
@@ -477,11 +478,11 @@ impl Evaluate {
 
     fn count_raised(&self, scene: &Scene<'_>, watched: &Watched, key: &AlertKey, stage: Stage) {
         let labels =
-            AlertLabels { tenant: scene.tenant.id.to_string(), clock: key.clock.as_str(), stage: stage.as_str() };
+            AlertLabels { tenant: scene.tenant.id.to_string(), clock: key.kind.as_str(), stage: stage.as_str() };
         self.telemetry.alerts.get_or_create(&labels).inc();
         let (number, id) = (&watched.ticket.display_id, key.id());
-        info!(tenant = %key.tenant, ticket.number = %number, alert.id = %id, clock = key.clock.as_str(),
-            stage = stage.as_str(), "alert {id}: {} of ticket {number}: {}", key.clock.words(), stage_words(stage));
+        info!(tenant = %key.tenant, ticket.number = %number, alert.id = %id, clock = key.kind.as_str(),
+            stage = stage.as_str(), "alert {id}: {} of ticket {number}: {}", key.kind.words(), stage_words(stage));
     }
 
     fn links<'a>(&'a self, tenant: &'a Tenant) -> facts::Links<'a> {
@@ -491,6 +492,11 @@ impl Evaluate {
 }
 
 impl Scene<'_> {
+    /// The ticket as the rules of alerts see it.
+    fn subject<'a>(&'a self, watched: &'a Watched) -> Subject<'a> {
+        Subject::of_ticket(&self.tenant.id, &watched.ticket)
+    }
+
     /// What was past by then is no news; none: `watched` came later than the first sync.
     fn known_by(&self, watched: &Watched) -> Option<DateTime<Utc>> {
         let first_seen_at = watched.first_seen_at;
@@ -508,5 +514,5 @@ fn stage_words(stage: Stage) -> &'static str {
 }
 
 fn key_of(scene: &Scene<'_>, watched: &Watched, clock: ClockKind) -> AlertKey {
-    AlertKey { tenant: scene.tenant.id.clone(), ticket: watched.ticket.id.clone(), clock, cycle: watched.cycle }
+    AlertKey::of_clock(&scene.tenant.id, &watched.ticket.id, clock, watched.cycle)
 }

@@ -33,10 +33,9 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::life::How;
-use crate::alert::{Closing, Stage};
+use crate::alert::{AlertKind, Closing, Stage};
 use crate::clock::SharedClock;
 use crate::config::{self, ChannelKind};
-use crate::ticket::ClockKind;
 
 pub use self::span::{JUST, WorkingTime, counted, hours, left_or_over, span, words, zone_name};
 pub use self::ways::Ways;
@@ -185,7 +184,7 @@ pub enum Body {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AlertFacts {
     pub ticket: TicketFacts,
-    pub clock: ClockKind,
+    pub clock: AlertKind,
     pub stage: Stage,
     pub due: DateTime<Utc>,
     /// None: working time is wall time, or is not known.
@@ -247,7 +246,7 @@ pub struct TicketFacts {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecoveryFacts {
     pub ticket: TicketFacts,
-    pub clock: ClockKind,
+    pub clock: AlertKind,
     /// When it was met, or else came to rest.
     pub met_at: DateTime<Utc>,
     pub due: DateTime<Utc>,
@@ -267,7 +266,7 @@ fn met() -> Closing {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AcknowledgedFacts {
     pub ticket: TicketFacts,
-    pub clock: ClockKind,
+    pub clock: AlertKind,
     pub stage: Stage,
     pub due: DateTime<Utc>,
     /// A person's name, or that of a token.
@@ -292,7 +291,7 @@ pub struct DigestFacts {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DigestRow {
     pub ticket: TicketFacts,
-    pub clock: ClockKind,
+    pub clock: AlertKind,
     pub due: DateTime<Utc>,
     #[serde(default)]
     pub working: Option<WorkingTime>,
@@ -343,7 +342,7 @@ pub struct BundleFacts {
 pub enum BundleRow {
     Alert {
         ticket: TicketFacts,
-        clock: ClockKind,
+        clock: AlertKind,
         stage: Stage,
         due: DateTime<Utc>,
         #[serde(default)]

@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Stage;
 use super::on_call::Duty;
+use super::subject::Subject;
 use super::write_back::TicketChange;
-use crate::ticket::{Directory, Named, Technician, Ticket};
+use crate::ticket::{Directory, Named, Technician};
 
 /// One step of the escalation.
 #[derive(Clone, Debug, PartialEq)]
@@ -314,10 +315,10 @@ impl Recipient {
     }
 }
 
-/// Who is meant by `targets` for `ticket`, each person once, in order. `duty` says who is on call.
-pub fn recipients(targets: &[Target], ticket: &Ticket, people: &Directory, duty: &Duty) -> Vec<Recipient> {
+/// Who is meant by `targets` for `subject`, each person once, in order. `duty` says who is on call.
+pub fn recipients(targets: &[Target], subject: Subject<'_>, people: &Directory, duty: &Duty) -> Vec<Recipient> {
     let mut seen = BTreeSet::new();
-    let found = targets.iter().flat_map(|target| of_target(target, ticket, people, duty));
+    let found = targets.iter().flat_map(|target| of_target(target, subject, people, duty));
     found.filter(|recipient| seen.insert(recipient.id.clone())).collect()
 }
 
@@ -345,20 +346,20 @@ fn known<'a>(named: impl Iterator<Item = &'a Named>, people: &Directory, because
     found.map(|person| Recipient::person(person, because.to_owned())).collect()
 }
 
-fn of_target(target: &Target, ticket: &Ticket, people: &Directory, duty: &Duty) -> Vec<Recipient> {
+fn of_target(target: &Target, subject: Subject<'_>, people: &Directory, duty: &Duty) -> Vec<Recipient> {
     let person = |named: Option<&Named>, because: &str| {
         let found = named.and_then(|named| people.technicians.get(&named.id));
         found.map(|person| Recipient::person(person, because.to_owned())).into_iter().collect()
     };
     match target {
-        Target::Technician => match owner(ticket, people) {
-            Some(owner) => vec![Recipient::person(owner, "you own this ticket".to_owned())],
-            None => members(ticket, people, &unowned_words(ticket)),
+        Target::Technician => match owner(subject, people) {
+            Some(owner) => vec![Recipient::person(owner, format!("you own this {}", subject.kind.words()))],
+            None => members(subject, people, &unowned_words(subject)),
         },
-        Target::Manager => manager(ticket, people),
-        Target::Group => members(ticket, people, "it is in your group"),
+        Target::Manager => manager(subject, people),
+        Target::Group => members(subject, people, "it is in your group"),
         Target::AccountManager => {
-            let client = ticket.client.as_ref().and_then(|client| people.clients.get(&client.id));
+            let client = subject.client.and_then(|client| people.clients.get(&client.id));
             person(client.and_then(|client| client.account_manager.as_ref()), "you manage this client's account")
         }
         Target::OnCall(name) => duty.get(name).and_then(|person| person.recipient(name, people)).into_iter().collect(),
@@ -366,13 +367,13 @@ fn of_target(target: &Target, ticket: &Ticket, people: &Directory, duty: &Duty) 
     }
 }
 
-/// Who owns `ticket`; none as well if SuperOps does not have that person any more.
-pub fn owner<'a>(ticket: &Ticket, people: &'a Directory) -> Option<&'a Technician> {
-    ticket.technician.as_ref().and_then(|named| people.technicians.get(&named.id))
+/// Who owns `subject`; none as well if SuperOps does not have that person any more.
+pub fn owner<'a>(subject: Subject<'_>, people: &'a Directory) -> Option<&'a Technician> {
+    subject.owner.and_then(|named| people.technicians.get(&named.id))
 }
 
-fn unowned_words(ticket: &Ticket) -> String {
-    match &ticket.technician {
+fn unowned_words(subject: Subject<'_>) -> String {
+    match subject.owner {
         Some(left) => {
             format!("its owner, {}, is not among the technicians any more and it is in your group", left.name)
         }
@@ -380,15 +381,15 @@ fn unowned_words(ticket: &Ticket) -> String {
     }
 }
 
-fn manager(ticket: &Ticket, people: &Directory) -> Vec<Recipient> {
-    let owner = owner(ticket, people);
+fn manager(subject: Subject<'_>, people: &Directory) -> Vec<Recipient> {
+    let owner = owner(subject, people);
     let manager = owner.and_then(|owner| owner.manager.as_ref()).and_then(|named| people.technicians.get(&named.id));
-    let because = |owner: &Technician| format!("you manage {}, who owns this ticket", owner.name);
+    let because = |owner: &Technician| format!("you manage {}, who owns this {}", owner.name, subject.kind.words());
     owner.zip(manager).map(|(owner, manager)| Recipient::person(manager, because(owner))).into_iter().collect()
 }
 
-fn members(ticket: &Ticket, people: &Directory, because: &str) -> Vec<Recipient> {
-    let Some(group) = &ticket.group else { return Vec::new() };
+fn members(subject: Subject<'_>, people: &Directory, because: &str) -> Vec<Recipient> {
+    let Some(group) = subject.group else { return Vec::new() };
     let because = format!("{because} {}", group.name);
     people.members(&group.id).map(|person| Recipient::person(person, because.clone())).collect()
 }

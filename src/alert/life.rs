@@ -10,10 +10,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::escalation::owner;
+use super::subject::Subject;
 use super::write_back::{OwnTouch, touched_by_others};
 use super::{AlertKey, Closing, Raised, Stage};
 use crate::ticket::watch::Watched;
-use crate::ticket::{Directory, Named, Ticket};
+use crate::ticket::{Directory, Named};
 
 /// How long an acknowledged breach may rest where nothing else is configured.
 pub const ACK_EXPIRES: TimeDelta = TimeDelta::minutes(30);
@@ -58,24 +59,24 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Who has `ticket`; an owner who is not among the `people` is none.
-    pub fn of(ticket: &Ticket, people: &Directory) -> Self {
-        let technician = ticket.technician.clone().filter(|_| owner(ticket, people).is_some());
-        Self { technician, group: ticket.group.clone(), client: ticket.client.clone() }
+    /// Who has `subject`; an owner who is not among the `people` is none.
+    pub fn of(subject: Subject<'_>, people: &Directory) -> Self {
+        let technician = subject.owner.cloned().filter(|_| owner(subject, people).is_some());
+        Self { technician, group: subject.group.cloned(), client: subject.client.cloned() }
     }
 
-    /// Whether others have `ticket` now. That its owner is not listed at this moment changes nothing, since lists come
+    /// Whether others have `subject` now. That its owner is not listed at this moment changes nothing, since lists come
     /// in parts; that a new one is listed at last does.
-    pub fn differs(&self, ticket: &Ticket, people: &Directory) -> bool {
-        let now = Self::of(ticket, people);
-        let is_owners = self.technician == ticket.technician || self.technician == now.technician;
+    pub fn differs(&self, subject: Subject<'_>, people: &Directory) -> bool {
+        let now = Self::of(subject, people);
+        let is_owners = self.technician.as_ref() == subject.owner || self.technician == now.technician;
         self.group != now.group || self.client != now.client || !is_owners
     }
 
-    /// `ticket` as it was when these had it.
-    pub fn had(&self, ticket: &Ticket) -> Ticket {
-        let Self { technician, group, client } = self.clone();
-        Ticket { technician, group, client, ..ticket.clone() }
+    /// `subject` as it was when these had it.
+    pub fn had<'a>(&'a self, subject: Subject<'a>) -> Subject<'a> {
+        let Self { technician, group, client } = self;
+        Subject { owner: technician.as_ref(), group: group.as_ref(), client: client.as_ref(), ..subject }
     }
 }
 

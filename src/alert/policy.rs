@@ -8,7 +8,8 @@ use chrono::TimeDelta;
 
 use super::Stage;
 use super::escalation::{ChannelKind, Step};
-use crate::ticket::{TenantId, Ticket};
+use super::subject::Subject;
+use crate::ticket::TenantId;
 
 /// The name of the escalation that holds where no other does.
 pub const DEFAULT: &str = "default";
@@ -43,16 +44,16 @@ impl Escalation {
 }
 
 impl Which {
-    /// Whether an alert of `stage` about `ticket` is meant.
-    pub fn matches(&self, tenant: &TenantId, ticket: &Ticket, stage: Stage) -> bool {
+    /// Whether an alert of `stage` about `subject` is meant.
+    pub fn matches(&self, subject: Subject<'_>, stage: Stage) -> bool {
         let name = |wanted: &Option<String>, found: Option<&str>| {
             wanted.as_ref().is_none_or(|wanted| found.is_some_and(|found| same_name(wanted, found)))
         };
-        self.tenant.as_ref().is_none_or(|wanted| wanted == tenant)
+        self.tenant.as_ref().is_none_or(|wanted| wanted == subject.tenant)
             && self.stage.is_none_or(|wanted| wanted == stage)
-            && name(&self.client, ticket.client.as_ref().map(|client| client.name.as_str()))
-            && name(&self.priority, ticket.priority.as_deref())
-            && name(&self.sla, ticket.sla.as_ref().map(|sla| sla.name.as_str()))
+            && name(&self.client, subject.client.map(|client| client.name.as_str()))
+            && name(&self.priority, subject.priority)
+            && name(&self.sla, subject.sla.map(|sla| sla.name.as_str()))
     }
 
     /// Whether every alert that `other` means is meant here too.

@@ -7,7 +7,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::ticket::{TenantId, Ticket};
+use super::subject::{Subject, SubjectKind};
+use crate::ticket::TenantId;
 
 /// Why nobody is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,13 +44,13 @@ pub struct Matchers {
 }
 
 impl Matchers {
-    /// Whether `ticket` is meant.
-    pub fn matches(&self, ticket: &Ticket) -> bool {
-        let (client, technician) = (ticket.client.as_ref(), ticket.technician.as_ref());
-        is_one_of(&self.client, client.map(|client| [client.name.as_str(), client.id.as_str()]))
-            && is_one_of(&self.ticket, Some([ticket.display_id.as_str(), ticket.id.as_str()]))
-            && is_one_of(&self.priority, ticket.priority.as_deref().map(|priority| [priority]))
-            && is_one_of(&self.technician, technician.map(|person| [person.name.as_str(), person.id.as_str()]))
+    /// Whether `subject` is meant.
+    pub fn matches(&self, subject: Subject<'_>) -> bool {
+        let ticket = (subject.kind == SubjectKind::Ticket).then_some([subject.display_id, subject.id]);
+        is_one_of(&self.client, subject.client.map(|client| [client.name.as_str(), client.id.as_str()]))
+            && is_one_of(&self.ticket, ticket)
+            && is_one_of(&self.priority, subject.priority.map(|priority| [priority]))
+            && is_one_of(&self.technician, subject.owner.map(|person| [person.name.as_str(), person.id.as_str()]))
     }
 }
 
@@ -80,19 +81,19 @@ impl Suppression {
         self.from <= now && now < self.until && self.ended_at.is_none_or(|ended| now < ended)
     }
 
-    /// Whether nobody is to be told of `ticket` at `now`.
-    pub fn covers(&self, ticket: &Ticket, now: DateTime<Utc>) -> bool {
-        self.holds(now) && self.matchers.matches(ticket)
+    /// Whether nobody is to be told of `subject` at `now`.
+    pub fn covers(&self, subject: Subject<'_>, now: DateTime<Utc>) -> bool {
+        self.holds(now) && self.matchers.matches(subject)
     }
 }
 
-/// Until when nobody is to be told of `ticket`: the end of what lies over it at `now`, and of what follows without a gap.
+/// Until when nobody is to be told of `subject`: the end of what lies over it at `now`, and of what follows without a gap.
 /// None if nothing does.
-pub fn covered_until(suppressions: &[Suppression], ticket: &Ticket, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+pub fn covered_until(suppressions: &[Suppression], subject: Subject<'_>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let later = |at| {
         suppressions
             .iter()
-            .filter(move |suppression| suppression.covers(ticket, at))
+            .filter(move |suppression| suppression.covers(subject, at))
             .map(|suppression| suppression.until)
     };
     let mut until = later(now).max()?;
@@ -139,8 +140,10 @@ mod tests {
             ("one that was ended", vec![ended], None),
             ("another client's", vec![suppression(Some("nobody"), 0, 20)], None),
         ];
+        let (tenant, ticket) = (TenantId::parse("acme").unwrap(), sample("7"));
+        let subject = Subject::of_ticket(&tenant, &ticket);
         for (name, suppressions, expected) in cases {
-            assert_eq!(covered_until(&suppressions, &sample("7"), at(10)), expected.map(at), "{name}");
+            assert_eq!(covered_until(&suppressions, subject, at(10)), expected.map(at), "{name}");
         }
     }
 }

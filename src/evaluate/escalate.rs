@@ -18,7 +18,7 @@ use crate::alert::escalation::{ChannelKind, Recipient, Step, Target, owner, reci
 use crate::alert::life::{Asked, last_moved};
 use crate::alert::noise::{is_urgent, most_urgent};
 use crate::alert::policy::Escalation;
-use crate::alert::{AlertKey, Stage};
+use crate::alert::{AlertKey, Stage, Subject};
 use crate::config::Config;
 use crate::notify::sms::e164;
 use crate::notify::{Body, DigestFacts, Message};
@@ -47,12 +47,13 @@ impl Evaluate {
     ) -> Result<Vec<AlertKey>, StoreError> {
         let mut ended = Vec::new();
         for key in self.memory.ended_holds(&scene.tenant.id, scene.now) {
-            let own = self.store.own_touches(&key.tenant, &key.ticket).await?;
-            let moved_at = open.get(&key.ticket).and_then(|watched| last_moved(watched, &own));
+            let Some(ticket) = key.ticket() else { continue };
+            let own = self.store.own_touches(&key.tenant, ticket).await?;
+            let moved_at = open.get(ticket).and_then(|watched| last_moved(watched, &own));
             let after = self.memory.get(&key).and_then(|row| row.after_hold(moved_at, scene.now));
             let Some(row) = after else { continue };
             if row.life.held().is_none() {
-                info!(tenant = %key.tenant, ticket.id = %key.ticket, "the acknowledgement of `{key}` is up; its escalation goes on");
+                info!(tenant = %key.tenant, ticket.id = %key.subject, "the acknowledgement of `{key}` is up; its escalation goes on");
             }
             // As with all that a turn changes more than once, the last word holds.
             work.alerts.push(self.memory.put(row));
@@ -76,7 +77,7 @@ impl Evaluate {
         let due = self.memory.due_steps(&scene.tenant.id, scene.now);
         let mut onward = false;
         for (index, key) in due.iter().enumerate() {
-            let Some(watched) = open.get(&key.ticket) else { continue };
+            let Some(watched) = key.ticket().and_then(|ticket| open.get(ticket)) else { continue };
             if scene.is_covered(watched) {
                 // Nobody is to be told for now: the step waits.
                 continue;
@@ -107,8 +108,9 @@ impl Evaluate {
     ) -> Option<AlertRow> {
         let config = self.config.clone();
         let mut row = self.memory.get(key)?.clone();
-        let steps = &escalation_of(&config, &row, watched).steps;
-        let clock = clock::assess(watched, key.clock, scene.rules, scene.now);
+        let steps = &escalation_of(&config, &row, scene.subject(watched)).steps;
+        let (_, kind) = key.clock()?;
+        let clock = clock::assess(watched, kind, scene.rules, scene.now);
         let mut indices = steps_to_run(steps, &row, scene).into_iter();
         let found = indices.find(|index| {
             let run = StepRun { watched, clock: &clock, row: &row, index: *index, step: &steps[*index] };
@@ -118,7 +120,7 @@ impl Evaluate {
         let Some(index) = found else {
             return Some(reaches_nobody(row, steps, scene));
         };
-        row.asked = Some(Asked::of(&watched.ticket, scene.people));
+        row.asked = Some(Asked::of(scene.subject(watched), scene.people));
         let step = &steps[index];
         if again {
             // The time in which somebody held it does not count: the steps lie as far apart as ever.
@@ -129,7 +131,7 @@ impl Evaluate {
         }
         row.step = u32::try_from(index + 1).unwrap_or(u32::MAX).max(if again { row.step } else { 0 });
         // Nobody owns it, so there is no technician to wait for: after the group, onward at once.
-        let is_unowned = owner(&watched.ticket, scene.people).is_none();
+        let is_unowned = owner(scene.subject(watched), scene.people).is_none();
         let onward = is_unowned && step.notify.contains(&Target::Technician);
         row.next_step_at = steps
             .get(usize::try_from(row.step).unwrap_or(usize::MAX))
@@ -146,7 +148,7 @@ impl Evaluate {
             write_back::ran(scene, watched, clock, &Ran { row, index, step, told_from }, work);
         } else if !is_retry(row, steps) {
             let key = &row.key;
-            warn!(tenant = %key.tenant, ticket.id = %key.ticket, step = index,
+            warn!(tenant = %key.tenant, ticket.id = %key.subject, step = index,
                 "escalation step {index} of `{key}` reaches nobody; going on to the next");
         }
         reached
@@ -162,10 +164,10 @@ impl Evaluate {
     ) -> bool {
         let StepRun { watched, clock, row, index, step } = *run;
         let mut reached = false;
-        for recipient in recipients(targets, &watched.ticket, scene.people, &scene.duty) {
+        for recipient in recipients(targets, scene.subject(watched), scene.people, &scene.duty) {
             let recipient = self.reachable(recipient);
             let stage = row.raised.stage;
-            let may_use = |kind| escalation_of(&self.config, row, watched).may_use(step, kind, stage);
+            let may_use = |kind| escalation_of(&self.config, row, scene.subject(watched)).may_use(step, kind, stage);
             let routes = self.routes(&recipient, step.channels_at(stage), may_use);
             // A number that is kept for what is worse is no gap in the steps.
             reached |= !routes.is_empty() || self.is_kept_for_calls(&recipient);
@@ -242,7 +244,7 @@ impl Evaluate {
         };
         NewNotification {
             tenant: scene.tenant.id.clone(),
-            ticket_id: Some(row.key.ticket.to_string()),
+            ticket_id: Some(row.key.subject.to_string()),
             kind: "alert",
             stage,
             step: u32::try_from(step).unwrap_or(u32::MAX),
@@ -284,13 +286,13 @@ impl Evaluate {
     /// The people of the first step that reaches anybody.
     pub(super) fn first_reached(&self, scene: &Scene<'_>, watched: &Watched) -> Vec<Recipient> {
         let of_step = |step: &Step| {
-            let people = recipients(&step.notify, &watched.ticket, scene.people, &scene.duty).into_iter();
+            let people = recipients(&step.notify, scene.subject(watched), scene.people, &scene.duty).into_iter();
             let people = people.map(|person| self.reachable(person));
             people
                 .filter(|person| !self.routes(person, &[ChannelKind::Email], rings_nobody).is_empty())
                 .collect::<Vec<_>>()
         };
-        let escalation = self.config.escalation_for(&scene.tenant.id, &watched.ticket, Stage::Breached);
+        let escalation = self.config.escalation_for(scene.subject(watched), Stage::Breached);
         escalation.steps.iter().map(of_step).find(|people| !people.is_empty()).unwrap_or_default()
     }
 
@@ -365,8 +367,8 @@ pub(super) struct StepRun<'a> {
 }
 
 /// The escalation that an alert follows; if it is not configured any more, the one that now would be.
-pub(super) fn escalation_of<'c>(config: &'c Config, row: &AlertRow, watched: &Watched) -> &'c Escalation {
-    let chosen = || config.escalation_for(&row.key.tenant, &watched.ticket, row.raised.stage);
+pub(super) fn escalation_of<'c>(config: &'c Config, row: &AlertRow, subject: Subject<'_>) -> &'c Escalation {
+    let chosen = || config.escalation_for(subject, row.raised.stage);
     config.escalation(&row.escalation).unwrap_or_else(chosen)
 }
 
@@ -411,7 +413,7 @@ fn reaches_nobody(mut row: AlertRow, steps: &[Step], scene: &Scene<'_>) -> Alert
     }
     if !is_retry(&row, steps) {
         let key = &row.key;
-        error!(tenant = %key.tenant, ticket.id = %key.ticket,
+        error!(tenant = %key.tenant, ticket.id = %key.subject,
             "nobody can be told of `{key}`: no step names anybody with an address; it is tried again until one does");
     }
     row.next_step_at = Some(scene.now + NOBODY_AGAIN);

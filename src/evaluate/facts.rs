@@ -62,7 +62,7 @@ pub fn alert(
     reasons.extend(clock.hours_flaw.map(str::to_owned));
     AlertFacts {
         ticket: links.ticket(&watched.ticket),
-        clock: clock.kind,
+        clock: clock.kind.into(),
         stage: row.raised.stage,
         // It may have moved since the alert was raised.
         due: clock.due.unwrap_or(row.raised.due),
@@ -78,10 +78,11 @@ pub fn alert(
 /// The facts of an alert; if it is only predicted, with what speaks for it and what to do about it.
 pub fn foreseen(mut facts: AlertFacts, forecasts: &Forecasts, key: &AlertKey) -> AlertFacts {
     if facts.stage == Stage::Predicted {
-        let said = forecasts.of(&key.ticket, key.clock);
+        let Some((ticket, clock)) = key.clock() else { return facts };
+        let said = forecasts.of(ticket, clock);
         let reasons = said.iter().flat_map(|said| &said.reasons).map(|reason| reason.to_string());
         facts.reasons.splice(1..1, reasons);
-        facts.advice = forecasts.advice.get(&key.ticket).cloned();
+        facts.advice = forecasts.advice.get(ticket).cloned();
     }
     facts
 }
@@ -129,7 +130,7 @@ pub fn recovery(
     let met_at = clock.stopped_at.unwrap_or(row.changed_at);
     let body = Body::Recovery(RecoveryFacts {
         ticket: links.ticket(&watched.ticket),
-        clock: clock.kind,
+        clock: clock.kind.into(),
         met_at,
         due: clock.due.unwrap_or(row.raised.due),
         working: working_at(clock, met_at),
@@ -156,6 +157,6 @@ pub fn digest_row(
     now: DateTime<Utc>,
 ) -> Option<Dated> {
     let (due, working) = (clock.due?, working_from(clock, now));
-    let row = DigestRow { ticket: links.ticket(&watched.ticket), clock: clock.kind, due, working };
+    let row = DigestRow { ticket: links.ticket(&watched.ticket), clock: clock.kind.into(), due, working };
     Some(Dated { due, timezone: clock.hours?.timezone(), row, alert })
 }

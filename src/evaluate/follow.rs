@@ -10,17 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::escalate::{StepRun, escalation_of};
 use super::{Evaluate, Scene};
-use crate::alert::AlertKey;
 use crate::alert::escalation::{Step, Target, recipients};
 use crate::alert::life::{Asked, Life};
 use crate::alert::on_call::Duty;
 use crate::alert::policy::Escalation;
+use crate::alert::{AlertKey, Subject};
 use crate::sla::clock;
 use crate::store::StoreError;
 use crate::store::alerts::{AlertRow, AlertTurn};
 use crate::store::outbox::Unsaid;
 use crate::store::tickets::OpenTickets;
-use crate::ticket::Ticket;
 use crate::ticket::watch::Watched;
 
 /// Who is told by which step because of the owner or the group, and why.
@@ -35,13 +34,13 @@ impl Evaluate {
 
     fn is_changed(&self, scene: &Scene<'_>, row: &AlertRow, watched: &Watched) -> bool {
         let is_concerned = row.raised.resolved_as.is_none() && row.told && row.key.cycle == watched.cycle;
-        let is_reassigned = row.asked.as_ref().is_some_and(|asked| asked.differs(&watched.ticket, scene.people));
-        is_concerned && (is_reassigned || self.chosen(row, watched).name != row.escalation)
+        let is_reassigned = row.asked.as_ref().is_some_and(|asked| asked.differs(scene.subject(watched), scene.people));
+        is_concerned && (is_reassigned || self.chosen(row, scene.subject(watched)).name != row.escalation)
     }
 
-    /// The escalation that an alert of this stage about the ticket, as it is now, follows.
-    fn chosen(&self, row: &AlertRow, watched: &Watched) -> &Escalation {
-        self.config.escalation_for(&row.key.tenant, &watched.ticket, row.raised.stage)
+    /// The escalation that an alert of this stage about `subject`, as it is now, follows.
+    fn chosen(&self, row: &AlertRow, subject: Subject<'_>) -> &Escalation {
+        self.config.escalation_for(subject, row.raised.stage)
     }
 
     /// Does what the changes of the tickets of these alerts call for.
@@ -53,13 +52,17 @@ impl Evaluate {
         work: &mut AlertTurn,
     ) -> Result<(), StoreError> {
         for key in changed {
-            let Some((watched, row)) = open.get(&key.ticket).zip(self.memory.get(&key).cloned()) else { continue };
+            let Some((watched, row)) =
+                key.ticket().and_then(|ticket| open.get(ticket)).zip(self.memory.get(&key).cloned())
+            else {
+                continue;
+            };
             if row.life.held().is_some() || !self.is_changed(scene, &row, watched) {
                 continue;
             }
             let reopened = work.reopened.iter().any(|(reopened, _)| *reopened == key);
             let unsaid = self.store.unsaid(&key, reopened).await?;
-            let row = if self.chosen(&row, watched).name == row.escalation {
+            let row = if self.chosen(&row, scene.subject(watched)).name == row.escalation {
                 self.follow_owner(scene, watched, row, unsaid, work)
             } else {
                 self.follow_escalation(scene, watched, row, unsaid, work)
@@ -79,10 +82,10 @@ impl Evaluate {
         work: &mut AlertTurn,
     ) -> AlertRow {
         let config = self.config.clone();
-        let steps = run_steps(&escalation_of(&config, &row, watched).steps, &row);
-        let former =
-            row.asked.replace(Asked::of(&watched.ticket, scene.people)).unwrap_or_default().had(&watched.ticket);
-        let (before, after) = (roles(steps, &former, scene), roles(steps, &watched.ticket, scene));
+        let steps = run_steps(&escalation_of(&config, &row, scene.subject(watched)).steps, &row);
+        let former = row.asked.replace(Asked::of(scene.subject(watched), scene.people)).unwrap_or_default();
+        let subject = scene.subject(watched);
+        let (before, after) = (roles(steps, former.had(subject), scene), roles(steps, subject, scene));
         let is_void = |one: &Unsaid| {
             let role = (one.step, one.recipient.clone());
             let differs = |was: &String| after.get(&role).is_none_or(|is| is != was && !one.is_leaving);
@@ -104,14 +107,15 @@ impl Evaluate {
         work: &mut AlertTurn,
     ) -> AlertRow {
         let config = self.config.clone();
-        let chosen = config.escalation_for(&row.key.tenant, &watched.ticket, row.raised.stage);
+        let chosen = config.escalation_for(scene.subject(watched), row.raised.stage);
         chosen.name.clone_into(&mut row.escalation);
         row.ack_expires = chosen.ack_expires;
-        row.asked = Some(Asked::of(&watched.ticket, scene.people));
+        row.asked = Some(Asked::of(scene.subject(watched), scene.people));
         let has_run = row.step > 0;
         let due = |step: &&Step| has_run && row.raised_at + step.after <= scene.now;
         let steps = &chosen.steps[..chosen.steps.iter().take_while(due).count()];
-        let meant = steps.iter().flat_map(|step| recipients(&step.notify, &watched.ticket, scene.people, &scene.duty));
+        let meant =
+            steps.iter().flat_map(|step| recipients(&step.notify, scene.subject(watched), scene.people, &scene.duty));
         let meant: BTreeSet<String> = meant.map(|recipient| recipient.id).collect();
         self.withdraw(&row, unsaid.into_iter().filter(|one| !meant.contains(&one.recipient)), work);
         let reached = self.catch_up(scene, watched, &row, steps, |_| true, work);
@@ -144,7 +148,8 @@ impl Evaluate {
     ) -> bool {
         // What a hold that has just ended wants told again is told by the next step.
         let row = &AlertRow { life: Life { again: false, ..row.life.clone() }, ..row.clone() };
-        let clock = &clock::assess(watched, row.key.clock, scene.rules, scene.now);
+        let Some((_, kind)) = row.key.clock() else { return false };
+        let clock = &clock::assess(watched, kind, scene.rules, scene.now);
         let mut reached = false;
         for (index, step) in steps.iter().enumerate() {
             let targets: Vec<Target> = step.notify.iter().filter(|target| meant(target)).cloned().collect();
@@ -159,11 +164,11 @@ fn run_steps<'s>(steps: &'s [Step], row: &AlertRow) -> &'s [Step] {
     &steps[..usize::try_from(row.step).unwrap_or(usize::MAX).min(steps.len())]
 }
 
-fn roles(steps: &[Step], ticket: &Ticket, scene: &Scene<'_>) -> Roles {
+fn roles(steps: &[Step], subject: Subject<'_>, scene: &Scene<'_>) -> Roles {
     let mut roles = Roles::new();
     for (index, step) in (0..).zip(steps) {
         let targets: Vec<Target> = step.notify.iter().filter(|target| target.is_of_owner()).cloned().collect();
-        for person in recipients(&targets, ticket, scene.people, &Duty::new()) {
+        for person in recipients(&targets, subject, scene.people, &Duty::new()) {
             roles.insert((index, person.id), person.because);
         }
     }

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::alert::escalation::{ChannelKind, Step};
 use crate::alert::life::Asked;
 use crate::alert::policy::Escalation;
-use crate::alert::{AlertKey, Closing, Raised, Reason, Stage};
+use crate::alert::{AlertKey, AlertKind, Closing, Raised, Reason, Stage, SubjectId};
 use crate::sla::clock::ClockState;
 use crate::store::alerts::{AlertRow, Told};
 use crate::store::outbox::Unsaid;
@@ -23,7 +23,7 @@ use crate::ticket::{ClockKind, TenantId, TicketId};
 const MAY_COME_BACK: TimeDelta = TimeDelta::days(7);
 
 /// The alerts of one tenant. Most tickets have none, so one look-up settles both clocks of a ticket.
-type Alerts = HashMap<TicketId, Vec<AlertRow>>;
+type Alerts = HashMap<SubjectId, Vec<AlertRow>>;
 
 #[derive(Default)]
 pub struct Memory {
@@ -104,18 +104,23 @@ impl Memory {
     }
 
     pub fn get(&self, key: &AlertKey) -> Option<&AlertRow> {
-        self.of_ticket(&key.tenant, &key.ticket).iter().find(|row| row.key == *key)
+        self.of(&key.tenant, &key.subject).iter().find(|row| row.key == *key)
     }
 
     /// What was raised for each clock of a ticket in its present cycle, in the order of `ClockKind::ALL`.
     pub fn raised(&self, tenant: &TenantId, watched: &Watched) -> [Option<Raised>; ClockKind::ALL.len()] {
         let rows = self.of_ticket(tenant, &watched.ticket.id);
-        let present = |clock| rows.iter().find(|row| row.key.clock == clock && row.key.cycle == watched.cycle);
+        let present =
+            |clock| rows.iter().find(|row| row.key.kind == AlertKind::Clock(clock) && row.key.cycle == watched.cycle);
         ClockKind::ALL.map(|clock| present(clock).map(|row| row.raised))
     }
 
     pub fn of_ticket(&self, tenant: &TenantId, ticket: &TicketId) -> &[AlertRow] {
-        self.alerts.get(tenant).and_then(|alerts| alerts.get(ticket)).map_or(&[], Vec::as_slice)
+        self.of(tenant, &SubjectId::Ticket(ticket.clone()))
+    }
+
+    fn of(&self, tenant: &TenantId, subject: &SubjectId) -> &[AlertRow] {
+        self.alerts.get(tenant).and_then(|alerts| alerts.get(subject)).map_or(&[], Vec::as_slice)
     }
 
     /// The alerts of `tenant` that are not at rest.
@@ -204,7 +209,7 @@ impl Memory {
     /// Keeps `row` and gives it back.
     pub fn put(&mut self, row: AlertRow) -> AlertRow {
         let alerts = self.alerts.entry(row.key.tenant.clone()).or_default();
-        let rows = alerts.entry(row.key.ticket.clone()).or_default();
+        let rows = alerts.entry(row.key.subject.clone()).or_default();
         let known = rows.iter_mut().find(|known| known.key == row.key);
         let wakes = self.wakes.entry(row.key.tenant.clone()).or_default();
         if let Some(at) = known.as_ref().and_then(|known| known.wakes_at()) {
@@ -274,7 +279,9 @@ impl Memory {
         if self.found.get(tenant).is_some_and(|known| Arc::ptr_eq(known, open)) {
             return Vec::new();
         }
-        let gone = |key: &AlertKey| open.get(&key.ticket).is_none_or(|watched| watched.cycle != key.cycle);
+        let gone = |key: &AlertKey| {
+            key.ticket().is_some_and(|ticket| open.get(ticket).is_none_or(|watched| watched.cycle != key.cycle))
+        };
         let closed = |row: &AlertRow| match row.raised.resolved_as {
             None => false,
             Some(Closing::Vanished) => now - row.changed_at > MAY_COME_BACK,

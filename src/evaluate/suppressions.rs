@@ -12,7 +12,7 @@ use crate::ticket::watch::Watched;
 impl Scene<'_> {
     /// Whether nobody is to be told of `watched` now.
     pub(super) fn is_covered(&self, watched: &Watched) -> bool {
-        self.suppressions.iter().any(|suppression| suppression.covers(&watched.ticket, self.now))
+        self.suppressions.iter().any(|suppression| suppression.covers(self.subject(watched), self.now))
     }
 
     /// When the next suppression that holds now ends, or one that is to come begins.
@@ -34,8 +34,12 @@ impl Evaluate {
             return;
         }
         for key in self.memory.open_keys(&scene.tenant.id) {
-            let Some((watched, row)) = open.get(&key.ticket).zip(self.memory.get(&key)) else { continue };
-            let (before, until) = (row.covered_until, covered_until(scene.suppressions, &watched.ticket, scene.now));
+            let Some((watched, row)) = key.ticket().and_then(|ticket| open.get(ticket)).zip(self.memory.get(&key))
+            else {
+                continue;
+            };
+            let (before, until) =
+                (row.covered_until, covered_until(scene.suppressions, scene.subject(watched), scene.now));
             if before == until {
                 continue;
             }

@@ -25,8 +25,7 @@ use serde_json::{Value, json};
 
 use self::letter::Letter;
 use super::{Body, BundleRow, JUST, Message, TicketFacts, WorkingTime, span, words, zone_name};
-use crate::alert::Stage;
-use crate::ticket::ClockKind;
+use crate::alert::{AlertKind, Stage};
 
 pub use self::card::card;
 pub(super) use self::letter::web_address;
@@ -153,7 +152,7 @@ impl Urgency {
 /// One clock that people are told of.
 #[derive(Clone, Copy)]
 struct Told<'a> {
-    clock: ClockKind,
+    clock: AlertKind,
     urgency: Urgency,
     due: DateTime<Utc>,
     working: Option<&'a WorkingTime>,

@@ -14,7 +14,7 @@ use tracing::{error, info};
 
 use crate::alert::life::AlertRow;
 use crate::alert::suppression::Suppression;
-use crate::alert::{AlertKey, Closing, Stage};
+use crate::alert::{AlertKey, Closing, Stage, Subject};
 use crate::config::{ChannelKind, Config, Tenant};
 use crate::rules_cache::RulesCache;
 use crate::sla::clock::{self, ClockState, Doubt, Standing};
@@ -207,8 +207,9 @@ impl Observed<'_> {
 
     /// Whether its ticket is open, and nobody asked for quiet about it.
     fn is_audible(&self, row: &AlertRow) -> bool {
-        let Some(watched) = self.open.get(&row.key.ticket) else { return false };
-        let covers = |at| self.suppressions.iter().any(|suppression| suppression.covers(&watched.ticket, at));
+        let Some(watched) = row.key.ticket().and_then(|ticket| self.open.get(ticket)) else { return false };
+        let subject = Subject::of_ticket(&self.tenant.id, &watched.ticket);
+        let covers = |at| self.suppressions.iter().any(|suppression| suppression.covers(subject, at));
         !covers(self.now) && !covers(self.before)
     }
 
@@ -246,12 +247,8 @@ impl Observed<'_> {
                 && clock.breached_from.is_some_and(|from| from < self.before)
         };
         let clocks = clock::assess_all(watched, self.rules, self.now);
-        let key = |clock: &ClockState<'_>| AlertKey {
-            tenant: self.tenant.id.clone(),
-            ticket: watched.ticket.id.clone(),
-            clock: clock.kind,
-            cycle: watched.cycle,
-        };
+        let key =
+            |clock: &ClockState<'_>| AlertKey::of_clock(&self.tenant.id, &watched.ticket.id, clock.kind, watched.cycle);
         clocks.iter().filter(|clock| long(clock)).map(key).collect()
     }
 }

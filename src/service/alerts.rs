@@ -16,7 +16,7 @@ use super::write_backs::WriteBackView;
 use super::{ClockStatus, MessageView, Scope, Service, ServiceError, TicketSla};
 use crate::alert::life::{Act, Actor, AlertRow, Hold, HoldKind, How, State};
 use crate::alert::suppression::Suppression;
-use crate::alert::{AlertKey, Stage};
+use crate::alert::{AlertKey, AlertKind, Stage, Subject};
 use crate::config::duration;
 use crate::sla::clock::assess;
 use crate::store::StoreError;
@@ -66,7 +66,7 @@ pub struct AlertView {
     pub client: Option<String>,
     pub priority: Option<String>,
     pub technician: Option<String>,
-    pub clock: ClockKind,
+    pub clock: AlertKind,
     /// The clock as its ticket shows it now; none if that is not known, or was reopened since.
     pub clock_status: Option<ClockStatus>,
     pub stage: Stage,
@@ -316,7 +316,7 @@ impl Service {
         let mut written = self.store.write_backs_of(&keys).await?;
         let mut views = Vec::with_capacity(rows.len());
         for (row, key) in rows.into_iter().zip(keys) {
-            let watched = self.store.ticket(&row.key.tenant, &row.key.ticket).await?;
+            let watched = self.ticket_of(&row.key).await?;
             let notifications = said.remove(&key).unwrap_or_default();
             let steps = self.config.escalation(&row.escalation).map_or(0, |escalation| escalation.steps.len());
             let written = written.remove(&key).unwrap_or_default().into_iter().map(WriteBackView::of).collect();
@@ -327,6 +327,14 @@ impl Service {
         Ok(views)
     }
 
+    /// The ticket that an alert is about; none if it is about a component.
+    pub(super) async fn ticket_of(&self, key: &AlertKey) -> Result<Option<Arc<Watched>>, StoreError> {
+        match key.ticket() {
+            Some(ticket) => self.store.ticket(&key.tenant, ticket).await,
+            None => Ok(None),
+        }
+    }
+
     /// The clock of an alert as its ticket shows it.
     async fn clock_of(
         &self,
@@ -335,9 +343,10 @@ impl Service {
         now: DateTime<Utc>,
     ) -> Result<Option<ClockStatus>, StoreError> {
         let Some(watched) = watched.filter(|watched| watched.cycle == key.cycle) else { return Ok(None) };
+        let Some((_, kind)) = key.clock() else { return Ok(None) };
         let Some(tenant) = self.config.tenants.get(&key.tenant) else { return Ok(None) };
         let (rules, _) = self.rules_cache.judging(tenant, watched).await?;
-        let clock = assess(watched, key.clock, &rules, now);
+        let clock = assess(watched, kind, &rules, now);
         Ok(clock.is_kept().then(|| clock_status(&clock, watched, now)))
     }
 
@@ -355,8 +364,9 @@ impl Service {
                 let Some(hold) = row.life.held().filter(|hold| hold.until.is_none_or(|until| now < until)) else {
                     continue;
                 };
-                let hold = TicketHold { alert_id: row.key.id(), clock: row.key.clock, hold: hold_view(hold) };
-                held.entry((tenant.clone(), row.key.ticket.to_string())).or_default().push(hold);
+                let Some((ticket, clock)) = row.key.clock() else { continue };
+                let hold = TicketHold { alert_id: row.key.id(), clock, hold: hold_view(hold) };
+                held.entry((tenant.clone(), ticket.to_string())).or_default().push(hold);
             }
         }
         for (tenant, ticket) in tickets {
@@ -381,7 +391,8 @@ fn view(
 ) -> AlertView {
     let ticket = watched.as_ref().map(|watched| &watched.ticket);
     let over = |suppression: &&Suppression| {
-        suppression.tenant == row.key.tenant && ticket.is_some_and(|ticket| suppression.covers(ticket, now))
+        suppression.tenant == row.key.tenant
+            && ticket.is_some_and(|ticket| suppression.covers(Subject::of_ticket(&row.key.tenant, ticket), now))
     };
     let name = |named: Option<&Named>| named.map(|named| named.name.clone());
     let state = row.state();
@@ -389,13 +400,13 @@ fn view(
     AlertView {
         id: row.key.id(),
         tenant: row.key.tenant.to_string(),
-        ticket_id: row.key.ticket.to_string(),
+        ticket_id: row.key.subject.to_string(),
         display_id: ticket.map(|ticket| ticket.display_id.clone()),
         subject: ticket.map(|ticket| ticket.subject.clone()),
         client: ticket.and_then(|ticket| name(ticket.client.as_ref())),
         priority: ticket.and_then(|ticket| ticket.priority.clone()),
         technician: ticket.and_then(|ticket| name(ticket.technician.as_ref())),
-        clock: row.key.clock,
+        clock: row.key.kind,
         clock_status: None,
         stage: row.raised.stage,
         state,

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::alerts::{AlertView, Said};
 use super::{ClockStatus, Scope, Service, ServiceError};
-use crate::alert::Stage;
 use crate::alert::life::{AlertRow, State};
+use crate::alert::{AlertKind, Stage};
 use crate::ticket::{ClockKind, Ticket};
 
 const MOST_BREACHES: usize = 500;
@@ -80,7 +80,7 @@ pub struct BreachView {
     pub ticket_id: String,
     pub display_id: Option<String>,
     pub client: Option<String>,
-    pub breach_type: ClockKind,
+    pub breach_type: AlertKind,
     /// When it was due; of a predicted breach, when it is.
     pub breach_time: DateTime<Utc>,
     pub sla_policy: Option<String>,
@@ -141,7 +141,7 @@ impl Service {
         let of: Vec<_> = rows.iter().filter_map(|row| Some((row.key.clone(), BreachState::of(row)?))).collect();
         let mut breaches = Vec::with_capacity(rows.len());
         for (view, (key, state)) in self.alert_views(rows, now).await?.into_iter().zip(of) {
-            let watched = self.store.ticket(&key.tenant, &key.ticket).await?;
+            let watched = self.ticket_of(&key).await?;
             breaches.push(breach(view, state, watched.as_ref().map(|watched| &watched.ticket)));
         }
         Ok(BreachPage { now, total, breaches })
@@ -199,9 +199,10 @@ fn severity(alert: &AlertView, state: BreachState) -> &'static str {
 fn impact(alert: &AlertView, state: BreachState) -> String {
     let who = alert.client.as_deref().unwrap_or("the client");
     let what = match alert.clock {
-        ClockKind::FirstResponse => "a first response",
-        ClockKind::NextResponse => "an answer",
-        ClockKind::Resolution => "a resolution",
+        AlertKind::Clock(ClockKind::FirstResponse) => "a first response",
+        AlertKind::Clock(ClockKind::NextResponse) => "an answer",
+        AlertKind::Clock(ClockKind::Resolution) => "a resolution",
+        _ => "a service",
     };
     let over = alert.clock_status.as_ref().and_then(over_words).map(|over| format!("{over} ")).unwrap_or_default();
     match state {

@@ -153,9 +153,10 @@ impl Snapshot {
 
     /// The working time left on the clock of an alert at `now`; none if its ticket is not open, or was reopened since.
     pub fn left(&self, key: &AlertKey, now: DateTime<Utc>) -> Option<TimeDelta> {
-        let row = self.rows.get(*self.places.get(&key.ticket)?)?;
+        let (ticket, kind) = key.clock()?;
+        let row = self.rows.get(*self.places.get(ticket)?)?;
         let is_same = row.watched.cycle == key.cycle;
-        self.clocks_of(row, now).into_iter().find(|clock| clock.kind == key.clock && is_same)?.left
+        self.clocks_of(row, now).into_iter().find(|clock| clock.kind == kind && is_same)?.left
     }
 
     /// Where the clocks of `row` stand at `now`.

@@ -51,11 +51,14 @@ impl Store {
 
     /// Names the ticket as people call it: by an id alone nobody finds it.
     async fn log_act(&self, key: &AlertKey, act: Act, actor: &Actor) {
-        let ticket = self.ticket(&key.tenant, &key.ticket).await.ok().flatten();
-        let number = ticket.map_or_else(|| key.ticket.to_string(), |watched| watched.ticket.display_id.clone());
+        let ticket = match key.ticket() {
+            Some(ticket) => self.ticket(&key.tenant, ticket).await.ok().flatten(),
+            None => None,
+        };
+        let number = ticket.map_or_else(|| key.subject.to_string(), |watched| watched.ticket.display_id.clone());
         let (who, did, how) = (&actor.name, act.words(), actor.how.words());
         info!(tenant = %key.tenant, ticket.number = %number, alert.id = %key.id(), who = %who,
-            "{who} {did} the {} alert of ticket {number} {how}", key.clock.words());
+            "{who} {did} the {} alert of ticket {number} {how}", key.kind.words());
     }
 }
 
@@ -175,7 +178,7 @@ fn notice(
         notification_key(&[&alert_key, &alert.life.acts.to_string(), "acknowledged", &recipient, channel.as_str()]);
     Some(NewNotification {
         tenant: alert.key.tenant.clone(),
-        ticket_id: Some(alert.key.ticket.to_string()),
+        ticket_id: Some(alert.key.subject.to_string()),
         kind: "acknowledged",
         stage: alert.raised.stage.as_str().to_owned(),
         step: 0,

@@ -19,8 +19,8 @@ use super::{Store, StoreError, instant, millis};
 use crate::alert::escalation::ChannelKind;
 pub use crate::alert::life::AlertRow;
 use crate::alert::life::{Asked, Hold, HoldKind, How, Life};
-use crate::alert::{AlertKey, Closing, Raised, Stage};
-use crate::ticket::{ClockKind, TenantId, TicketId};
+use crate::alert::{AlertKey, AlertKind, Closing, Raised, Stage};
+use crate::ticket::TenantId;
 pub(super) use salvage::salvaged;
 pub use saving::Saving;
 
@@ -96,7 +96,7 @@ pub struct Told {
 /// How many alerts there are of a kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlertCount {
-    pub clock: ClockKind,
+    pub clock: AlertKind,
     pub stage: String,
     /// `open`, or what they were resolved as.
     pub state: String,
@@ -114,7 +114,7 @@ impl Store {
         .await?;
         let count = |row: &sqlx::sqlite::SqliteRow| {
             let clock: String = row.try_get("clock")?;
-            let known = ClockKind::ALL.into_iter().find(|kind| kind.as_str() == clock);
+            let known = AlertKind::parse(&clock);
             Ok(AlertCount {
                 clock: known.ok_or_else(|| StoreError::Unreadable("an alert's clock".to_owned()))?,
                 stage: row.try_get("stage")?,
@@ -203,7 +203,7 @@ pub(super) fn alert_row(row: &sqlx::sqlite::SqliteRow) -> Result<AlertRow, Store
     let text = |name: &str| row.try_get::<String, _>(name);
     let number = |name: &str| row.try_get::<i64, _>(name);
     let small = |name: &'static str| u32::try_from(number(name)?).map_err(|_| unreadable(name));
-    let clock = text("clock")?;
+    let kind = AlertKind::parse(&text("clock")?).ok_or_else(|| unreadable("clock"))?;
     let stage = text("stage")?;
     let stages = [Stage::Predicted, Stage::Warning, Stage::Breached];
     let resolved: Option<String> = row.try_get("resolved_as")?;
@@ -213,8 +213,8 @@ pub(super) fn alert_row(row: &sqlx::sqlite::SqliteRow) -> Result<AlertRow, Store
     Ok(AlertRow {
         key: AlertKey {
             tenant: TenantId::parse(&text("tenant")?).map_err(|_| unreadable("tenant"))?,
-            ticket: TicketId::parse(&text("ticket_id")?).map_err(|_| unreadable("ticket"))?,
-            clock: ClockKind::ALL.into_iter().find(|kind| kind.as_str() == clock).ok_or_else(|| unreadable("clock"))?,
+            subject: kind.subject(&text("ticket_id")?).ok_or_else(|| unreadable("ticket"))?,
+            kind,
             cycle: small("cycle")?,
         },
         raised: Raised {
@@ -269,8 +269,8 @@ async fn upsert(tx: &mut SqliteConnection, alerts: &[AlertRow]) -> Result<(), sq
         let state = if alert.raised.resolved_as.is_some() { "resolved" } else { "open" };
         row.push_bind(alert.key.to_string())
             .push_bind(alert.key.tenant.as_str())
-            .push_bind(alert.key.ticket.as_str())
-            .push_bind(alert.key.clock.as_str())
+            .push_bind(alert.key.subject.as_str())
+            .push_bind(alert.key.kind.as_str())
             .push_bind(i64::from(alert.key.cycle))
             .push_bind(i64::from(alert.raised.episode))
             .push_bind(alert.raised.stage.as_str())

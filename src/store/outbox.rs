@@ -144,7 +144,7 @@ impl NewNotification {
         let key = notification_key(&[&alert_key, &episode, "recovery", &recipient, &channel]);
         Some(Self {
             tenant: recovered.key.tenant.clone(),
-            ticket_id: Some(recovered.key.ticket.to_string()),
+            ticket_id: Some(recovered.key.subject.to_string()),
             kind: "recovery",
             stage: "resolved".to_owned(),
             step: 0,

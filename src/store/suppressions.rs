@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use super::audit::{Author, audit};
 use super::outbox::{hold_covered, let_go};
 use super::{Store, StoreError, instant, millis};
+use crate::alert::Subject;
 use crate::alert::escalation::ChannelKind;
 use crate::alert::suppression::{Matchers, Suppression, SuppressionKind, covered_until};
 use crate::ticket::{TenantId, Ticket};
@@ -125,7 +126,7 @@ async fn cover(tx: &mut SqliteConnection, tenant: &TenantId, now: DateTime<Utc>)
     .await?;
     for (key, before, ticket) in alerts {
         let Ok(ticket) = serde_json::from_str::<Ticket>(&ticket) else { continue };
-        let until = covered_until(&suppressions, &ticket, now);
+        let until = covered_until(&suppressions, Subject::of_ticket(tenant, &ticket), now);
         if until.map(millis) == before {
             continue;
         }

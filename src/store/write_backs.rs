@@ -275,7 +275,7 @@ pub(super) async fn enqueue(tx: &mut SqliteConnection, rows: &[NewWriteBack]) ->
         .bind(&key)
         .bind(reference(&key))
         .bind(row.alert.tenant.as_str())
-        .bind(row.alert.ticket.as_str())
+        .bind(row.alert.subject.as_str())
         .bind(row.alert.to_string())
         .bind(row.action.kind())
         .bind(content)

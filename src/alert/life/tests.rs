@@ -11,12 +11,12 @@ fn at(minutes: i64) -> DateTime<Utc> {
 
 fn alert(stage: Stage) -> AlertRow {
     AlertRow {
-        key: AlertKey {
-            tenant: TenantId::parse("acme").unwrap(),
-            ticket: TicketId::parse("7").unwrap(),
-            clock: ClockKind::Resolution,
-            cycle: 0,
-        },
+        key: AlertKey::of_clock(
+            &TenantId::parse("acme").unwrap(),
+            &TicketId::parse("7").unwrap(),
+            ClockKind::Resolution,
+            0,
+        ),
         raised: Raised { stage, due: at(60), target: None, episode: 0, resolved_as: None },
         reason: "its target was missed".to_owned(),
         raised_at: at(0),

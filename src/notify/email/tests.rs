@@ -387,7 +387,7 @@ proptest! {
         };
         let facts = AlertFacts {
             working: None,
-            ticket, clock: ClockKind::Resolution, stage: crate::alert::Stage::Breached,
+            ticket, clock: ClockKind::Resolution.into(), stage: crate::alert::Stage::Breached,
             due: DateTime::UNIX_EPOCH, reasons: vec![], step: 0, because: String::new(), hours: String::new(),
             advice: None,
         };

@@ -76,7 +76,7 @@ fn alert(stage: Stage, subject: &str) -> Body {
     Body::Alert(AlertFacts {
         working: None,
         ticket: ticket(subject),
-        clock: ClockKind::Resolution,
+        clock: ClockKind::Resolution.into(),
         stage,
         due: "2026-06-03T13:30:00Z".parse().unwrap(),
         reasons: vec!["75 % of the time is used".to_owned()],
@@ -136,7 +136,7 @@ async fn whatever_a_ticket_is_called_it_is_one_push_within_the_limit() {
     let row = || DigestRow {
         working: None,
         ticket: ticket(&"🔥 down ".repeat(40)),
-        clock: ClockKind::Resolution,
+        clock: ClockKind::Resolution.into(),
         due: "2026-06-03T11:30:00Z".parse().unwrap(),
     };
     let rows = std::iter::repeat_with(row).take(40).collect();

@@ -72,7 +72,7 @@ fn alert(stage: Stage, subject: &str) -> Body {
     Body::Alert(AlertFacts {
         working: None,
         ticket: ticket(subject),
-        clock: ClockKind::Resolution,
+        clock: ClockKind::Resolution.into(),
         stage,
         due: "2026-06-03T13:30:00Z".parse().unwrap(),
         reasons: vec!["75 % of the time is used".to_owned()],
@@ -89,7 +89,7 @@ async fn an_alert_opens_one_incident_and_its_end_resolves_that() {
     let recovery = RecoveryFacts {
         working: None,
         ticket: ticket("Mail server down"),
-        clock: ClockKind::Resolution,
+        clock: ClockKind::Resolution.into(),
         met_at: "2026-06-03T13:00:00Z".parse().unwrap(),
         due: "2026-06-03T13:30:00Z".parse().unwrap(),
         closing: Closing::Met,

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::{Told, Urgency, bundle, line, local, local_in_full, sane, shown};
-use crate::alert::Closing;
+use crate::alert::{AlertKind, Closing};
 use crate::notify::{
     AcknowledgedFacts, Advice, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, StaleFacts,
     TicketFacts, hours, words,
@@ -182,9 +182,13 @@ pub(super) fn outcome(facts: &RecoveryFacts) -> (&'static str, String) {
         return (ENDED, facts.closing.words().to_owned());
     }
     let done = match facts.clock {
-        ClockKind::FirstResponse => "first response given",
-        ClockKind::Resolution => "resolved",
-        ClockKind::NextResponse => "answer given",
+        AlertKind::Clock(ClockKind::FirstResponse) => "first response given",
+        AlertKind::Clock(ClockKind::Resolution) => "resolved",
+        AlertKind::Clock(ClockKind::NextResponse) => "answer given",
+        AlertKind::Outage => "up again",
+        AlertKind::Budget | AlertKind::Objective => "within its limits again",
+        AlertKind::Certificate => "renewed",
+        AlertKind::Heartbeat => "heard from again",
     };
     let wall = sane(facts.due) - sane(facts.met_at);
     let left = facts.working.as_ref().map_or(wall, |working| working.left(facts.met_at));
@@ -287,7 +291,7 @@ fn test() -> Letter {
 /// `[SLA] 062822-0005 first response: Mail server down (Harbour Dental)`.
 ///
 /// The id and the clock come first: a phone shows some thirty characters.
-fn subject(ticket: &TicketFacts, clock: ClockKind) -> String {
+fn subject(ticket: &TicketFacts, clock: AlertKind) -> String {
     let mark = bundle::mark(ticket.tenant.as_deref());
     let stem = format!("{mark} {} {}: {}", ticket.shown_id(), clock.words(), ticket.shown_subject());
     match shown(ticket.client.as_deref(), 40) {

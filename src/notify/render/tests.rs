@@ -35,7 +35,7 @@ fn alert(stage: Stage, due: &str) -> AlertFacts {
     AlertFacts {
         working: None,
         ticket: ticket(),
-        clock: ClockKind::FirstResponse,
+        clock: ClockKind::FirstResponse.into(),
         stage,
         due: at(due),
         reasons: vec!["75 % of the working time has passed.".into(), "SuperOps reports this due time.".into()],
@@ -107,7 +107,7 @@ fn a_breach_tells_the_manager_why_it_is_theirs_now() {
 fn an_unassigned_ticket_names_its_group() {
     let mut facts = alert(Stage::Predicted, "2026-06-04T08:30:00Z");
     facts.ticket.technician = None;
-    facts.clock = ClockKind::Resolution;
+    facts.clock = ClockKind::Resolution.into();
     facts.because = "you belong to Service Desk, and nobody has this ticket".into();
     let message = message(Body::Alert(facts));
     assert_snapshot!(text(&message));
@@ -157,7 +157,7 @@ fn where_there_are_several_tenants_each_message_names_its_own() {
     assert!(sms(&of_north, now()).starts_with("SLA at risk (north): High, Harbour Dental: "));
     let row = |tenant: &str| {
         let ticket = TicketFacts { tenant: Some(tenant.into()), ..ticket() };
-        DigestRow { ticket, clock: ClockKind::Resolution, due: at("2026-06-03T12:00:00Z"), working: None }
+        DigestRow { ticket, clock: ClockKind::Resolution.into(), due: at("2026-06-03T12:00:00Z"), working: None }
     };
     let digest = |rows| email(&message(Body::Digest(DigestFacts { rows, more: 0, alerts: Vec::new() })), now());
     let of_one = digest(vec![row("north")]);
@@ -172,7 +172,7 @@ fn an_alert_that_ended_says_so_and_why() {
     let facts = RecoveryFacts {
         working: None,
         ticket: ticket(),
-        clock: ClockKind::Resolution,
+        clock: ClockKind::Resolution.into(),
         met_at: at("2026-06-03T12:47:00Z"),
         due: at("2026-06-03T13:30:00Z"),
         closing: crate::alert::Closing::Paused,
@@ -187,7 +187,7 @@ fn a_recovery_says_that_it_was_in_time() {
     let message = message(Body::Recovery(RecoveryFacts {
         working: None,
         ticket: ticket(),
-        clock: ClockKind::FirstResponse,
+        clock: ClockKind::FirstResponse.into(),
         met_at: at("2026-06-03T12:47:00Z"),
         due: at("2026-06-03T13:30:00Z"),
         closing: crate::alert::Closing::Met,
@@ -198,7 +198,8 @@ fn a_recovery_says_that_it_was_in_time() {
 
 #[test]
 fn a_digest_lists_the_worst_first_and_counts_the_rest() {
-    let row = |due: &str, clock| DigestRow { ticket: ticket(), clock, due: at(due), working: None };
+    let row =
+        |due: &str, clock: ClockKind| DigestRow { ticket: ticket(), clock: clock.into(), due: at(due), working: None };
     let rows =
         vec![row("2026-05-31T08:00:00Z", ClockKind::Resolution), row("2026-06-03T12:00:00Z", ClockKind::FirstResponse)];
     let message = message(Body::Digest(DigestFacts { rows, more: 12, alerts: Vec::new() }));
@@ -210,12 +211,12 @@ fn a_digest_lists_the_worst_first_and_counts_the_rest() {
 fn a_bundle_says_how_many_of_what_and_names_the_worst() {
     let row = |id: &str, stage, due: &str| {
         let ticket = TicketFacts { display_id: id.to_owned(), ..ticket() };
-        BundleRow::Alert { ticket, clock: ClockKind::Resolution, stage, due: at(due), working: None }
+        BundleRow::Alert { ticket, clock: ClockKind::Resolution.into(), stage, due: at(due), working: None }
     };
     let met = RecoveryFacts {
         working: None,
         ticket: ticket(),
-        clock: ClockKind::FirstResponse,
+        clock: ClockKind::FirstResponse.into(),
         met_at: at("2026-06-03T12:00:00Z"),
         due: at("2026-06-03T12:30:00Z"),
         closing: crate::alert::Closing::Met,
@@ -253,7 +254,7 @@ fn the_html_of_several_is_one_column_and_its_button_stands_before_a_long_list() 
         let ticket = TicketFacts { display_id: format!("030626-{nth:04}"), ..ticket() };
         let stage = if nth < 3 { Stage::Breached } else { Stage::Warning };
         let due = at("2026-06-03T12:00:00Z") + TimeDelta::minutes(20 * i64::try_from(nth).unwrap());
-        BundleRow::Alert { ticket, clock: ClockKind::Resolution, stage, due, working: None }
+        BundleRow::Alert { ticket, clock: ClockKind::Resolution.into(), stage, due, working: None }
     };
     let facts = BundleFacts {
         rows: (1..7).map(row).collect(),
@@ -301,7 +302,7 @@ fn all_mails_of_a_thread_have_one_subject() {
     let recovery = message(Body::Recovery(RecoveryFacts {
         working: None,
         ticket: ticket(),
-        clock: ClockKind::FirstResponse,
+        clock: ClockKind::FirstResponse.into(),
         met_at: now(),
         due: now(),
         closing: crate::alert::Closing::Met,
@@ -422,7 +423,7 @@ prop_compose! {
         ticket in hostile_ticket(),
         kind in 0..5_u8,
         stage in prop_oneof![Just(Stage::Predicted), Just(Stage::Warning), Just(Stage::Breached)],
-        clock in prop_oneof![Just(ClockKind::FirstResponse), Just(ClockKind::Resolution)],
+        clock in prop_oneof![Just(ClockKind::FirstResponse.into()), Just(ClockKind::Resolution.into())],
         due in hostile_time(),
         met_at in hostile_time(),
         text in hostile_text(),

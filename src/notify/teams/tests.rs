@@ -69,7 +69,7 @@ fn alert(subject: &str) -> Message {
     message(Body::Alert(AlertFacts {
         working: None,
         ticket: ticket(subject),
-        clock: ClockKind::Resolution,
+        clock: ClockKind::Resolution.into(),
         stage: Stage::Breached,
         due: "2026-06-03T12:30:00Z".parse().unwrap(),
         reasons: vec!["it was due".to_owned()],
@@ -100,7 +100,7 @@ async fn what_becomes_of_an_alert_names_its_first_card() {
     let recovery = RecoveryFacts {
         working: None,
         ticket: ticket("Mail server down"),
-        clock: ClockKind::Resolution,
+        clock: ClockKind::Resolution.into(),
         met_at: "2026-06-03T12:40:00Z".parse().unwrap(),
         due: "2026-06-03T12:30:00Z".parse().unwrap(),
         closing: Closing::ClosedLate,
@@ -132,7 +132,7 @@ async fn a_list_of_any_length_fits_the_limit() {
     let row = |subject: &str| DigestRow {
         working: None,
         ticket: ticket(subject),
-        clock: ClockKind::Resolution,
+        clock: ClockKind::Resolution.into(),
         due: "2026-06-03T11:30:00Z".parse().unwrap(),
     };
     for subject in ["Mail server down ".repeat(40), "🔥".repeat(400), "\u{4e2d}".repeat(400)] {

@@ -65,7 +65,7 @@ fn alert(text: &str) -> Body {
     Body::Alert(AlertFacts {
         working: None,
         ticket: ticket(text),
-        clock: ClockKind::Resolution,
+        clock: ClockKind::Resolution.into(),
         stage: Stage::Breached,
         due: "2026-06-03T12:30:00Z".parse().unwrap(),
         reasons: vec![text.to_owned(); 30],
@@ -132,7 +132,7 @@ async fn another_secret_is_refused_as_a_matter_for_the_operator() {
 fn no_body_reaches_twenty_kilobytes() {
     let now = "2026-06-03T12:48:00Z".parse().unwrap();
     let hostile = "\"\\🔥".repeat(4000);
-    let row = DigestRow { ticket: ticket(&hostile), clock: ClockKind::Resolution, due: now, working: None };
+    let row = DigestRow { ticket: ticket(&hostile), clock: ClockKind::Resolution.into(), due: now, working: None };
     let digest = Body::Digest(DigestFacts { rows: vec![row; 40], more: 2, alerts: Vec::new() });
     for body in [alert(&hostile), digest] {
         let bytes = event::body(&message(body), now);

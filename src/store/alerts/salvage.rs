@@ -10,8 +10,8 @@ use sqlx::sqlite::SqliteRow;
 
 use super::instant;
 use crate::alert::life::{ACK_EXPIRES, AlertRow, Hold, HoldKind, How, Life};
-use crate::alert::{AlertKey, Closing, Raised, Stage};
-use crate::ticket::{ClockKind, TenantId, TicketId};
+use crate::alert::{AlertKey, AlertKind, Closing, Raised, Stage};
+use crate::ticket::TenantId;
 
 /// What the row of an alert still tells; `said` is the stage that its last message told, as notifications carry it. None
 /// if nobody can say which alert it is.
@@ -83,11 +83,11 @@ impl Found<'_> {
 }
 
 fn key(found: &Found<'_>) -> Option<AlertKey> {
-    let clock = found.text("clock")?;
+    let kind = AlertKind::parse(&found.text("clock")?)?;
     let key = AlertKey {
         tenant: TenantId::parse(&found.text("tenant")?).ok()?,
-        ticket: TicketId::parse(&found.text("ticket_id")?).ok()?,
-        clock: ClockKind::ALL.into_iter().find(|kind| kind.as_str() == clock)?,
+        subject: kind.subject(&found.text("ticket_id")?)?,
+        kind,
         cycle: found.small("cycle")?,
     };
     // Where they disagree, it is another alert's.
