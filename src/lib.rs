@@ -27,7 +27,8 @@
 //!    lets go what is past and old.
 //!
 //! [`app`] builds all of it from [`config`]. [`simulator`] is a SuperOps
-//! look-alike, so that the demo and the tests need no account.
+//! look-alike, so that the demo and the tests need no account. The words are
+//! explained in `docs/glossary.md`.
 
 pub mod app;
 pub mod cli;
