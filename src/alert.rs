@@ -37,6 +37,14 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// All of them, the worst last.
+    pub const ALL: [Self; 3] = [Self::Predicted, Self::Warning, Self::Breached];
+
+    /// The reading of [`Stage::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.as_str() == text)
+    }
+
     /// The name used in keys, in the store and in the API.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -8,6 +8,7 @@ mod commit;
 mod escalate;
 mod facts;
 mod follow;
+mod meanwhile;
 mod memory;
 mod on_call;
 mod quiet;
@@ -41,6 +42,7 @@ use crate::telemetry::{AlertLabels, LoopName, Telemetry};
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, Directory, TenantId};
 use commit::{Commit, Sums};
+use meanwhile::{Meanwhile, StandIns};
 use memory::Memory;
 use quiet::Quiet;
 use tokio::sync::Notify;
@@ -67,6 +69,7 @@ pub struct Evaluate {
     outbox: Arc<Notify>,
     channels: Vec<ChannelKind>,
     memory: Memory,
+    stand_ins: StandIns,
     published: Arc<PublishedForecasts>,
     last_looks: Arc<LastLooks>,
     /// Told when something is to be written on tickets.
@@ -134,8 +137,8 @@ impl Evaluate {
         outbox: Arc<Notify>,
     ) -> Self {
         let channels = config.notify.kinds();
-        let (memory, quiet, published, last_looks) =
-            (Memory::default(), HashMap::new(), Arc::default(), Arc::default());
+        let (memory, stand_ins) = (Memory::default(), StandIns::default());
+        let (quiet, published, last_looks) = (HashMap::new(), Arc::default(), Arc::default());
         let written = watch::Sender::default();
         let pulse = Pulse::default();
         Self {
@@ -148,6 +151,7 @@ impl Evaluate {
             outbox,
             channels,
             memory,
+            stand_ins,
             published,
             last_looks,
             written,
@@ -208,8 +212,9 @@ impl Evaluate {
         let config = self.config.clone();
         let mut whole = Turn::default();
         let mut last = None;
+        let meanwhile = Meanwhile::ask(&self.store, now).await?;
         for tenant in config.tenants.values() {
-            match self.turn_of_one(tenant, now).await {
+            match self.turn_of_one(tenant, &meanwhile, now).await {
                 Ok(turn) => whole.add(turn),
                 Err(error) if error.is_of_all() => return Err(error),
                 Err(error) => {
@@ -224,10 +229,15 @@ impl Evaluate {
         last.filter(|_| whole.failed == config.tenants.len()).map_or(Ok(whole), Err)
     }
 
-    async fn turn_of_one(&mut self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Turn, StoreError> {
+    async fn turn_of_one(
+        &mut self,
+        tenant: &Tenant,
+        meanwhile: &Meanwhile,
+        now: DateTime<Utc>,
+    ) -> Result<Turn, StoreError> {
         let mut tries = 1;
+        let mut turn = self.turn_of(tenant, meanwhile, now).await;
         loop {
-            let turn = self.turn_of(tenant, now).await;
             if turn.is_err() {
                 // What memory holds may not have happened: it is read again next time.
                 self.memory.forget(&tenant.id);
@@ -238,20 +248,29 @@ impl Evaluate {
                 Err(StoreError::Overtaken) if tries < OVERTAKEN_TRIES => tries += 1,
                 turn => return turn,
             }
+            let meanwhile = Meanwhile::ask(&self.store, now).await?;
+            turn = self.turn_of(tenant, &meanwhile, now).await;
         }
     }
 
-    async fn turn_of(&mut self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Turn, StoreError> {
+    async fn turn_of(
+        &mut self,
+        tenant: &Tenant,
+        meanwhile: &Meanwhile,
+        now: DateTime<Utc>,
+    ) -> Result<Turn, StoreError> {
         self.rules_cache.keep_version(tenant, now).await?;
         let (people, rules) = self.rules_cache.of(tenant).await?;
         let open = self.store.open_tickets(&tenant.id).await?;
         let settled_at = self.settled_at(tenant, now).await?;
-        self.memory.load(&self.store, &tenant.id).await?;
-        self.memory.hurry(&self.store, &tenant.id, now).await?;
-        let suppressions = self.store.suppressions(Some(&tenant.id), now).await?;
+        self.memory.load(&self.store, &tenant.id, meanwhile.last_deed, now).await?;
+        if let Some(due) = meanwhile.due_of(&tenant.id) {
+            self.memory.hurry(&self.store, &tenant.id, due, now).await?;
+        }
+        let suppressions = self.memory.suppressions(&tenant.id);
         let forecasts = self.published.of(&tenant.id);
-        let duty = self.duty(tenant, now).await?;
-        let (suppressions, forecasts) = (suppressions.as_slice(), forecasts.as_ref());
+        let duty = self.duty(tenant, meanwhile, now).await?;
+        let (suppressions, forecasts) = (suppressions.as_ref(), forecasts.as_ref());
         let scene = Scene { tenant, rules: &rules, people: &people, duty, settled_at, suppressions, forecasts, now };
         let mut quiet = self.quiet.remove(&tenant.id).unwrap_or_default();
         quiet.begin(&rules, now);

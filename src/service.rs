@@ -301,9 +301,10 @@ impl Service {
         let (wanted, limit, skip) = (Filter::new(query)?, limit(query)?, cursor(query)?);
         let now = self.clock.now();
         let mut snapshots = Vec::new();
-        for tenant in self.tenants(scope).filter(|tenant| wanted.asks_for(&tenant.id)) {
+        let tenants = self.tenants(scope).filter(|tenant| wanted.asks_for(&tenant.id));
+        for (tenant, snapshot) in self.snapshots(tenants, now).await? {
             let version = self.rules_cache.versions(&tenant.id).await?.last().map(|last| last.number);
-            snapshots.push((tenant, version, self.snapshot(tenant, now).await?));
+            snapshots.push((tenant, version, snapshot));
         }
         let (mut tally, mut found) = (Tally::default(), Vec::new());
         for snapshot in &snapshots {

@@ -10,9 +10,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::alert::escalation::{ChannelKind, Step};
 use crate::alert::life::Asked;
 use crate::alert::policy::Escalation;
+use crate::alert::suppression::Suppression;
 use crate::alert::{AlertKey, AlertKind, Closing, Raised, Reason, Stage, SubjectId};
 use crate::sla::clock::ClockState;
 use crate::store::alerts::{AlertRow, Told};
+use crate::store::audit::LastDeed;
 use crate::store::outbox::Unsaid;
 use crate::store::tickets::OpenTickets;
 use crate::store::{Store, StoreError};
@@ -39,19 +41,45 @@ pub struct Memory {
     settled: HashMap<TenantId, DateTime<Utc>>,
     /// The open alerts of each tenant over which a silence or a maintenance window lies.
     covered: HashMap<TenantId, HashSet<AlertKey>>,
+    /// The silences and maintenance windows of each tenant that had not ended when they were read.
+    suppressions: HashMap<TenantId, Arc<[Suppression]>>,
+    /// What people had done last when each tenant was read.
+    deeds: HashMap<TenantId, Option<LastDeed>>,
     told: HashMap<TenantId, HashSet<Told>>,
     /// Alert and recipient of all that was told, whatever the stage and the channel.
     threads: HashMap<TenantId, HashSet<(String, String)>>,
 }
 
 impl Memory {
-    /// Reads what is stored of `tenant`: all of it the first time, then the alerts that people acted on since.
-    pub async fn load(&mut self, store: &Store, tenant: &TenantId) -> Result<(), StoreError> {
+    /// Reads what is stored of `tenant`: all of it the first time, then what people changed since, if `deed` is not what
+    /// they had done last before.
+    pub async fn load(
+        &mut self,
+        store: &Store,
+        tenant: &TenantId,
+        deed: Option<LastDeed>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        if self.deeds.get(tenant) == Some(&deed) {
+            return Ok(());
+        }
+        self.load_alerts(store, tenant).await?;
+        self.suppressions.insert(tenant.clone(), store.suppressions(Some(tenant), now).await?.into());
+        self.deeds.insert(tenant.clone(), deed);
+        Ok(())
+    }
+
+    async fn load_alerts(&mut self, store: &Store, tenant: &TenantId) -> Result<(), StoreError> {
         let acts = self.acts.get(tenant).copied();
+        // First: what people do from now on is asked for next time.
+        let latest = store.last_act(tenant).await?;
         let rows = match acts {
+            Some(acts) if acts == latest => Vec::new(),
             Some(acts) => store.alerts_acted_on(tenant, acts).await?,
             None => store.alerts(tenant).await?,
         };
+        let latest = rows.iter().map(|row| row.life.acts).chain([latest]).max().unwrap_or_default();
+        self.acts.insert(tenant.clone(), latest);
         if rows.is_empty() && acts.is_some() {
             return Ok(());
         }
@@ -62,8 +90,6 @@ impl Memory {
             self.remember(tenant, told);
         }
         self.found.remove(tenant);
-        let latest = rows.iter().map(|row| row.life.acts).chain(acts).max().unwrap_or_default();
-        self.acts.insert(tenant.clone(), latest);
         self.alerts.entry(tenant.clone()).or_default();
         for row in rows {
             self.put(row);
@@ -79,16 +105,21 @@ impl Memory {
         self.acts.remove(tenant);
         self.settled.remove(tenant);
         self.covered.remove(tenant);
+        self.suppressions.remove(tenant);
+        self.deeds.remove(tenant);
         self.told.remove(tenant);
         self.threads.remove(tenant);
     }
 
     /// Takes over the steps that refusals brought forward, and what is told by itself since nobody took its digest.
-    pub async fn hurry(&mut self, store: &Store, tenant: &TenantId, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let hurried: HashSet<String> = store.hurried(tenant, now).await?.into_iter().collect();
-        if hurried.is_empty() {
-            return Ok(());
-        }
+    /// `hurried` are the keys of its alerts that have a step due, by the store.
+    pub async fn hurry(
+        &mut self,
+        store: &Store,
+        tenant: &TenantId,
+        hurried: &HashSet<String>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         let waiting = self.open(tenant).filter(|row| row.next_step_at.is_some_and(|at| at > now));
         let waiting = waiting.filter(|row| hurried.contains(&row.key.to_string()));
         let waiting: Vec<_> = waiting.map(|row| AlertRow { next_step_at: Some(now), ..row.clone() }).collect();
@@ -226,6 +257,11 @@ impl Memory {
             None => rows.push(row.clone()),
         }
         row
+    }
+
+    /// The silences and maintenance windows of `tenant`, of now and later.
+    pub fn suppressions(&self, tenant: &TenantId) -> Arc<[Suppression]> {
+        self.suppressions.get(tenant).cloned().unwrap_or_default()
     }
 
     /// Whether a silence or a maintenance window was seen to lie over an open alert of `tenant`.

@@ -2,18 +2,23 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Evaluate;
+use super::{Evaluate, Meanwhile};
 use crate::alert::on_call::{Duty, duty};
 use crate::config::Tenant;
 use crate::store::StoreError;
 
 impl Evaluate {
     /// Who is on call for the tickets of `tenant` at `now`.
-    pub(super) async fn duty(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Duty, StoreError> {
+    pub(super) async fn duty(
+        &mut self,
+        tenant: &Tenant,
+        meanwhile: &Meanwhile,
+        now: DateTime<Utc>,
+    ) -> Result<Duty, StoreError> {
         if self.config.on_call.is_empty() {
             return Ok(Duty::new());
         }
-        let overrides = self.store.overrides_from(now).await?;
-        Ok(duty(self.config.on_call.values(), &tenant.id, &overrides, now))
+        self.stand_ins.keep_up(&self.store, meanwhile.last_deed, now).await?;
+        Ok(duty(self.config.on_call.values(), &tenant.id, &self.stand_ins.overrides, now))
     }
 }

@@ -21,7 +21,7 @@ use crate::config::duration;
 use crate::sla::clock::assess;
 use crate::store::StoreError;
 use crate::store::outbox::Logged;
-use crate::store::record::LoggedAttempt;
+use crate::store::record::{LoggedAttempt, OpenAlert};
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, Named, TenantId};
 
@@ -181,7 +181,7 @@ impl Service {
         let Some((tenant, watched)) = found else { return Ok((Vec::new(), 0)) };
         let mut rows = self.store.alerts_of(&tenant, &watched.ticket.id).await?;
         rows.retain(|row| states.contains(&row.state()));
-        rows.sort_by_key(|row| rank(row, None));
+        rows.sort_by_cached_key(rank);
         let total = rows.len();
         Ok((rows.into_iter().skip(skip).take(limit).collect(), total))
     }
@@ -197,31 +197,38 @@ impl Service {
     ) -> Result<(Vec<AlertRow>, usize), StoreError> {
         let tenants: Vec<_> = self.tenants(scope).map(|tenant| &tenant.id).collect();
         let mut open = if states == [State::Resolved] { Vec::new() } else { self.store.open_alerts(&tenants).await? };
-        open.retain(|row| states.contains(&row.state()));
+        open.retain(|alert| states.contains(&alert.state));
         let left = self.times_left(scope, &open, now).await?;
-        open.sort_by_cached_key(|row| rank(row, left.get(&row.key).copied()));
+        open.sort_by_cached_key(|alert| open_rank(alert, left.get(&alert.key).copied()));
         let number = open.len();
-        let mut page: Vec<_> = open.into_iter().skip(skip).take(limit).collect();
+        let keys: Vec<_> = open.iter().skip(skip).take(limit).map(|alert| alert.key.to_string()).collect();
+        let mut page = self.in_order(&keys).await?;
         if !states.contains(&State::Resolved) {
             return Ok((page, number));
         }
         let (left, past) = (limit - page.len(), skip.saturating_sub(number));
         let (mut resolved, total) = self.store.resolved_alerts(&tenants, past, left).await?;
-        resolved.sort_by_key(|row| rank(row, None));
+        resolved.sort_by_cached_key(rank);
         page.extend(resolved);
         Ok((page, number + total))
+    }
+
+    /// The alerts of these keys, in their order, as far as there still are such alerts.
+    pub(super) async fn in_order(&self, keys: &[String]) -> Result<Vec<AlertRow>, StoreError> {
+        let rows = self.store.alerts_by_key(keys).await?;
+        let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.key.to_string(), row)).collect();
+        Ok(keys.iter().filter_map(|key| rows.remove(key)).collect())
     }
 
     /// The working time left on the clocks of these alerts, as far as their tickets are open.
     async fn times_left(
         &self,
         scope: &Scope,
-        alerts: &[AlertRow],
+        alerts: &[OpenAlert],
         now: DateTime<Utc>,
     ) -> Result<HashMap<AlertKey, TimeDelta>, StoreError> {
         let mut left = HashMap::new();
-        for tenant in self.tenants(scope) {
-            let snapshot = self.snapshot(tenant, now).await?;
+        for (tenant, snapshot) in self.snapshots(self.tenants(scope), now).await? {
             let own = alerts.iter().filter(|row| row.key.tenant == tenant.id).map(|row| &row.key);
             let of = |key: &AlertKey| Some((key.clone(), snapshot.left(key, now)?));
             left.extend(own.filter_map(of));
@@ -442,12 +449,28 @@ fn attempt_view(attempt: LoggedAttempt) -> AttemptView {
 
 /// Open before resolved; then the worse before the better; then who has least time `left`, or was due first where that
 /// is not known; or the last resolved.
-fn rank(row: &AlertRow, left: Option<TimeDelta>) -> (bool, bool, Reverse<Stage>, TimeDelta, i64, String) {
-    let resolved = row.state() == State::Resolved;
-    let when = if resolved { -row.changed_at.timestamp_millis() } else { row.raised.due.timestamp_millis() };
-    let stage = if resolved { Stage::Predicted } else { row.raised.stage };
+fn rank(row: &AlertRow) -> (bool, Rank) {
+    let alert = OpenAlert::of(row);
+    let resolved = alert.state == State::Resolved;
+    let rank = match resolved {
+        true => (
+            false,
+            Reverse(Stage::Predicted),
+            TimeDelta::MAX,
+            -row.changed_at.timestamp_millis(),
+            alert.key.to_string(),
+        ),
+        false => open_rank(&alert, None),
+    };
+    (resolved, rank)
+}
+
+type Rank = (bool, Reverse<Stage>, TimeDelta, i64, String);
+
+fn open_rank(alert: &OpenAlert, left: Option<TimeDelta>) -> Rank {
     let left = left.unwrap_or(TimeDelta::MAX);
-    (resolved, row.life.held().is_some(), Reverse(stage), left, when, row.key.to_string())
+    let due = alert.due.timestamp_millis();
+    (alert.state != State::Open, Reverse(alert.stage), left, due, alert.key.to_string())
 }
 
 /// The moment that somebody names as a length of time from `now`, or as itself.

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::alerts::{AlertView, Said};
 use super::{ClockStatus, Scope, Service, ServiceError};
-use crate::alert::life::{AlertRow, State};
+use crate::alert::life::State;
 use crate::alert::{AlertKind, Stage};
+use crate::store::record::OpenAlert;
 use crate::ticket::{ClockKind, Ticket};
 
 const MOST_BREACHES: usize = 500;
@@ -52,8 +53,8 @@ impl BreachState {
     }
 
     /// None of an alert that is no breach: a warning, or a prediction that is over.
-    fn of(row: &AlertRow) -> Option<Self> {
-        match (row.raised.stage, row.state()) {
+    fn of(stage: Stage, state: State) -> Option<Self> {
+        match (stage, state) {
             (Stage::Breached, State::Resolved) => Some(Self::Closed),
             (Stage::Breached, _) => Some(Self::Open),
             (Stage::Predicted, state) if state != State::Resolved => Some(Self::Predicted),
@@ -128,17 +129,25 @@ impl Service {
     pub async fn breaches(&self, scope: &Scope, query: &BreachQuery) -> Result<BreachPage, ServiceError> {
         let (now, limit) = (self.clock.now(), limit(query)?);
         let tenants: Vec<_> = self.tenants(scope).map(|tenant| &tenant.id).collect();
-        let mut rows = self.store.open_alerts(&tenants).await?;
-        rows.retain(|row| query.asks_for(row));
-        let mut total = rows.len();
+        let mut open = self.store.open_alerts(&tenants).await?;
+        open.retain(|alert| query.asks_for(alert));
+        open.sort_by_cached_key(|alert| (Reverse(alert.due), Reverse(alert.key.to_string())));
+        let mut total = open.len();
+        let keys: Vec<_> = open.iter().take(limit).map(|alert| alert.key.to_string()).collect();
+        let mut rows = self.in_order(&keys).await?;
         if query.state.is_none_or(|state| state == BreachState::Closed) {
             let (closed, number) = self.store.closed_breaches(&tenants, (query.from, query.to), limit).await?;
             rows.extend(closed);
             total += number;
         }
-        rows.sort_by_key(|row| (Reverse(row.raised.due), Reverse(row.key.to_string())));
+        rows.sort_by_cached_key(|row| (Reverse(row.raised.due), Reverse(row.key.to_string())));
         rows.truncate(limit);
-        let of: Vec<_> = rows.iter().filter_map(|row| Some((row.key.clone(), BreachState::of(row)?))).collect();
+        // What has come to its end since it was listed may be no breach any more.
+        rows.retain(|row| BreachState::of(row.raised.stage, row.state()).is_some());
+        let of: Vec<_> = rows
+            .iter()
+            .filter_map(|row| Some((row.key.clone(), BreachState::of(row.raised.stage, row.state())?)))
+            .collect();
         let mut breaches = Vec::with_capacity(rows.len());
         for (view, (key, state)) in self.alert_views(rows, now).await?.into_iter().zip(of) {
             let watched = self.ticket_of(&key).await?;
@@ -149,10 +158,12 @@ impl Service {
 }
 
 impl BreachQuery {
-    fn asks_for(&self, row: &AlertRow) -> bool {
-        let due = row.raised.due;
+    fn asks_for(&self, alert: &OpenAlert) -> bool {
+        let due = alert.due;
         let in_time = self.from.is_none_or(|from| from <= due) && self.to.is_none_or(|to| due < to);
-        in_time && BreachState::of(row).is_some_and(|state| self.state.is_none_or(|wanted| wanted == state))
+        in_time
+            && BreachState::of(alert.stage, alert.state)
+                .is_some_and(|state| self.state.is_none_or(|wanted| wanted == state))
     }
 }
 

@@ -95,8 +95,7 @@ impl Service {
     pub async fn overview(&self, scope: &Scope) -> Result<Overview, ServiceError> {
         let now = self.clock.now();
         let (mut tickets, mut tenants) = (Tally::default(), Vec::new());
-        for tenant in self.tenants(scope) {
-            let snapshot = self.snapshot(tenant, now).await?;
+        for (tenant, snapshot) in self.snapshots(self.tenants(scope), now).await? {
             tickets.join(&snapshot.tally);
             tenants.push(self.health(tenant, snapshot.unlisted.clone(), now).await?);
         }
@@ -163,8 +162,7 @@ impl Service {
     /// Brings the figures of open tickets up to now.
     pub async fn refresh_standings(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        for tenant in self.config.tenants.values() {
-            let snapshot = self.snapshot(tenant, now).await?;
+        for (tenant, snapshot) in self.snapshots(self.config.tenants.values(), now).await? {
             let name = tenant.id.to_string();
             for standing in TicketStanding::ALL {
                 let labels = TicketLabels { tenant: name.clone(), standing: standing.as_str() };

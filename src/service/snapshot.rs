@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::try_join_all;
 
 use super::view;
 use super::{Service, ServiceError, TicketQuery};
@@ -166,6 +167,15 @@ impl Snapshot {
 }
 
 impl Service {
+    /// How the open tickets of each of `tenants` stand at `now`.
+    pub(super) async fn snapshots<'a>(
+        &self,
+        tenants: impl Iterator<Item = &'a Tenant>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<(&'a Tenant, Arc<Snapshot>)>, StoreError> {
+        try_join_all(tenants.map(async |tenant| Ok((tenant, self.snapshot(tenant, now).await?)))).await
+    }
+
     /// How the open tickets of `tenant` stand at `now`.
     pub(super) async fn snapshot(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Arc<Snapshot>, StoreError> {
         let (_, rules) = self.rules_cache.of(tenant).await?;

@@ -28,6 +28,9 @@ pub struct Acted {
     pub changed: bool,
 }
 
+/// The number of the last act on an alert of tenant `$1`.
+pub(super) const LAST_ACT: &str = "SELECT acts FROM alerts WHERE tenant = $1 AND acts > 0 ORDER BY acts DESC LIMIT 1";
+
 impl Store {
     /// Does `act` to the alert `id`; none if there is no such alert. It has happened when this returns, and from then on
     /// nothing of what the alert was about to say leaves any more.
@@ -92,8 +95,7 @@ async fn carry_out(
 
 /// `alert` with the tenant's next number of acts.
 async fn numbered(tx: &mut SqliteConnection, alert: AlertRow) -> Result<AlertRow, sqlx::Error> {
-    let last = "SELECT acts FROM alerts WHERE tenant = $1 AND acts > 0 ORDER BY acts DESC LIMIT 1";
-    let last: Option<i64> = sqlx::query_scalar(last).bind(alert.key.tenant.as_str()).fetch_optional(tx).await?;
+    let last: Option<i64> = sqlx::query_scalar(LAST_ACT).bind(alert.key.tenant.as_str()).fetch_optional(tx).await?;
     Ok(AlertRow { life: Life { acts: last.unwrap_or_default() + 1, ..alert.life }, ..alert })
 }
 

@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
+use super::acts::LAST_ACT;
 use super::outbox::{NewNotification, json};
 use super::write_backs::NewWriteBack;
 use super::{Store, StoreError, instant, millis};
@@ -139,6 +140,12 @@ impl Store {
         self.readable_alerts(&rows).await
     }
 
+    /// The number of the last human act on an alert of `tenant`; 0 if there was none yet.
+    pub async fn last_act(&self, tenant: &TenantId) -> Result<i64, StoreError> {
+        let last = sqlx::query_scalar(LAST_ACT).bind(tenant.as_str()).fetch_optional(&self.reads);
+        Ok(last.await?.unwrap_or_default())
+    }
+
     /// As [`Store::alerts`], of those that people acted on after `acts`.
     pub async fn alerts_acted_on(&self, tenant: &TenantId, acts: i64) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sqlx::query(
@@ -189,12 +196,15 @@ impl Store {
         rows.iter().map(told).collect()
     }
 
-    /// The keys of open alerts whose next step was brought forward by a refusal.
-    pub async fn hurried(&self, tenant: &TenantId, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
-        let keys = sqlx::query_scalar(
-            "SELECT key FROM alerts WHERE tenant = $1 AND state = 'open' AND next_step_at <= $2 ORDER BY next_step_at, key",
+    /// The open alerts of all tenants that have a step due, each with its tenant.
+    pub async fn due_alerts(&self, now: DateTime<Utc>) -> Result<Vec<(String, String)>, StoreError> {
+        let due = sqlx::query(
+            "SELECT tenant, key FROM alerts WHERE state = 'open' AND next_step_at <= $1 ORDER BY next_step_at, key",
         );
-        Ok(keys.bind(tenant.as_str()).bind(millis(now)).fetch_all(&self.reads).await?)
+        let rows = due.bind(millis(now)).fetch_all(&self.reads).await?;
+        // One that cannot be read is nobody's; its tenant finds out when it reads its alerts.
+        let readable = |row: &sqlx::sqlite::SqliteRow| Some((row.try_get(0).ok()?, row.try_get(1).ok()?));
+        Ok(rows.iter().filter_map(readable).collect())
     }
 }
 
@@ -205,7 +215,6 @@ pub(super) fn alert_row(row: &sqlx::sqlite::SqliteRow) -> Result<AlertRow, Store
     let small = |name: &'static str| u32::try_from(number(name)?).map_err(|_| unreadable(name));
     let kind = AlertKind::parse(&text("clock")?).ok_or_else(|| unreadable("clock"))?;
     let stage = text("stage")?;
-    let stages = [Stage::Predicted, Stage::Warning, Stage::Breached];
     let resolved: Option<String> = row.try_get("resolved_as")?;
     let next_step_at: Option<i64> = row.try_get("next_step_at")?;
     let asked: Option<String> = row.try_get("asked")?;
@@ -218,7 +227,7 @@ pub(super) fn alert_row(row: &sqlx::sqlite::SqliteRow) -> Result<AlertRow, Store
             cycle: small("cycle")?,
         },
         raised: Raised {
-            stage: stages.into_iter().find(|known| known.as_str() == stage).ok_or_else(|| unreadable("stage"))?,
+            stage: Stage::parse(&stage).ok_or_else(|| unreadable("stage"))?,
             due: instant(number("due")?)?,
             target: row.try_get::<Option<i64>, _>("target")?.map(TimeDelta::milliseconds),
             episode: small("episode")?,

@@ -45,7 +45,24 @@ pub struct AuditFilter<'a> {
     pub limit: u32,
 }
 
+/// The last change by a person: as long as it is the same, nobody has changed anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastDeed {
+    number: i64,
+    /// A number may come again, once the row that had it is deleted.
+    at: i64,
+}
+
 impl Store {
+    /// The last change by a person; none if there was none yet.
+    pub async fn last_deed(&self) -> Result<Option<LastDeed>, StoreError> {
+        let last: Option<(i64, i64)> =
+            sqlx::query_as("SELECT id, at FROM audit WHERE id = (SELECT MAX(id) FROM audit)")
+                .fetch_optional(&self.reads)
+                .await?;
+        Ok(last.map(|(number, at)| LastDeed { number, at }))
+    }
+
     /// What people changed, the latest first.
     pub async fn audited(&self, filter: AuditFilter<'_>) -> Result<Vec<AuditRow>, StoreError> {
         let rows = sqlx::query(

@@ -734,11 +734,12 @@ impl Store {
                 .bind(latest.most())
                 .bind(ticket),
                 None => sqlx::query_as(
-                    "SELECT created_at, key FROM notifications WHERE tenant = $1
+                    "SELECT created_at, key FROM notifications WHERE tenant = $1 AND created_at >= $3
                      ORDER BY created_at DESC, key DESC LIMIT $2",
                 )
                 .bind(tenant)
-                .bind(latest.most()),
+                .bind(latest.most())
+                .bind(latest.since()),
             };
             latest.add(found.fetch_all(&self.reads).await?);
         }

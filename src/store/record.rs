@@ -9,7 +9,8 @@ use sqlx::sqlite::SqliteRow;
 use super::alerts::{AlertRow, alert_row};
 use super::outbox::{Logged, json, logged};
 use super::{Store, StoreError, instant, millis};
-use crate::alert::life::How;
+use crate::alert::life::{How, State};
+use crate::alert::{AlertKey, AlertKind, Stage};
 use crate::ticket::{TenantId, TicketId};
 
 /// More alerts than anybody looks through: further back nothing is listed or counted.
@@ -35,6 +36,11 @@ impl Latest {
         i64::try_from(self.most).unwrap_or(i64::MAX)
     }
 
+    /// What is older than this is left out, whoever has it.
+    pub fn since(&self) -> i64 {
+        self.found.last().filter(|_| self.found.len() == self.most).map_or(i64::MIN, |(at, _)| *at)
+    }
+
     /// Takes in what one tenant has: each row with its time and its key.
     pub fn add(&mut self, found: Vec<(i64, String)>) {
         self.found.extend(found);
@@ -44,6 +50,35 @@ impl Latest {
 
     pub fn keys(self) -> Vec<String> {
         self.found.into_iter().map(|(_, key)| key).collect()
+    }
+}
+
+/// An open alert, as far as lists are sorted by it.
+#[derive(Clone, Debug)]
+pub struct OpenAlert {
+    pub key: AlertKey,
+    pub stage: Stage,
+    pub due: DateTime<Utc>,
+    pub state: State,
+}
+
+type OpenRow = (String, String, String, u32, String, i64, bool, bool);
+
+impl OpenAlert {
+    fn read((tenant, subject, kind, cycle, stage, due, held, snoozed): OpenRow) -> Option<Self> {
+        let kind = AlertKind::parse(&kind)?;
+        let key = AlertKey { tenant: TenantId::parse(&tenant).ok()?, subject: kind.subject(&subject)?, kind, cycle };
+        let state = match (held, snoozed) {
+            (false, _) => State::Open,
+            (true, false) => State::Acknowledged,
+            (true, true) => State::Snoozed,
+        };
+        Some(Self { key, stage: Stage::parse(&stage)?, due: instant(due).ok()?, state })
+    }
+
+    /// As much as that of `row`.
+    pub fn of(row: &AlertRow) -> Self {
+        Self { key: row.key.clone(), stage: row.raised.stage, due: row.raised.due, state: row.state() }
     }
 }
 
@@ -111,12 +146,17 @@ impl Store {
         Ok(counts.bind(by(How::Link)).bind(by(How::Sms)).fetch_one(&self.reads).await?)
     }
 
-    /// The open alerts of `tenants`, acknowledged and snoozed ones among them.
-    pub async fn open_alerts(&self, tenants: &[&TenantId]) -> Result<Vec<AlertRow>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM alerts WHERE tenant IN (SELECT value FROM json_each($1)) AND state = 'open' ORDER BY key",
-        );
-        Ok(readable(&rows.bind(json(&tenants)).fetch_all(&self.reads).await?))
+    /// The open alerts of `tenants`, acknowledged and snoozed ones among them: as much of each as lists are sorted by.
+    pub async fn open_alerts(&self, tenants: &[&TenantId]) -> Result<Vec<OpenAlert>, StoreError> {
+        let rows: Vec<OpenRow> = sqlx::query_as(
+            "SELECT tenant, ticket_id, clock, cycle, stage, due, acked_at IS NOT NULL AND hold_over = 0,
+                    snoozed_until IS NOT NULL
+             FROM alerts WHERE tenant IN (SELECT value FROM json_each($1)) AND state = 'open'",
+        )
+        .bind(json(&tenants))
+        .fetch_all(&self.reads)
+        .await?;
+        Ok(rows.into_iter().filter_map(OpenAlert::read).collect())
     }
 
     /// The open alerts of `tenant` that somebody acknowledged or snoozed, the first held first.
@@ -143,24 +183,25 @@ impl Store {
         skip: usize,
         limit: usize,
     ) -> Result<(Vec<AlertRow>, usize), StoreError> {
-        let (mut latest, mut total) = (Latest::new(skip.saturating_add(limit).min(MOST_ALERTS)), 0);
+        let mut latest = Latest::new(skip.saturating_add(limit).min(MOST_ALERTS));
         for tenant in tenants {
             let keys = sqlx::query_as(
-                "SELECT changed_at, key FROM alerts WHERE tenant = $1 AND state = 'resolved'
+                "SELECT changed_at, key FROM alerts WHERE tenant = $1 AND state = 'resolved' AND changed_at >= $3
                  ORDER BY changed_at DESC, key DESC LIMIT $2",
             );
-            latest.add(keys.bind(tenant.as_str()).bind(latest.most()).fetch_all(&self.reads).await?);
-            let count: i64 = sqlx::query_scalar(
-                "SELECT COUNT(*) FROM (SELECT 1 FROM alerts WHERE tenant = $1 AND state = 'resolved' LIMIT $2) AS some",
-            )
-            .bind(tenant.as_str())
-            .bind(MOST_COUNTED)
-            .fetch_one(&self.reads)
-            .await?;
-            total += usize::try_from(count).unwrap_or_default();
+            let keys = keys.bind(tenant.as_str()).bind(latest.most()).bind(latest.since());
+            latest.add(keys.fetch_all(&self.reads).await?);
         }
+        let total: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM alerts WHERE tenant IN (SELECT value FROM json_each($1))
+             AND state = 'resolved' LIMIT $2) AS some",
+        )
+        .bind(json(&tenants))
+        .bind(MOST_COUNTED)
+        .fetch_one(&self.reads)
+        .await?;
         let keys: Vec<_> = latest.keys().into_iter().skip(skip).collect();
-        Ok((self.alerts_by_key(&keys).await?, total.min(MOST_ALERTS)))
+        Ok((self.alerts_by_key(&keys).await?, usize::try_from(total).unwrap_or_default()))
     }
 
     /// At most `limit` breaches of `tenants` that are over and were due `between` these moments, the latest due first;
@@ -172,27 +213,26 @@ impl Store {
         limit: usize,
     ) -> Result<(Vec<AlertRow>, usize), StoreError> {
         let (from, until) = (between.0.map_or(i64::MIN, millis), between.1.map_or(i64::MAX, millis));
-        let (mut latest, mut total) = (Latest::new(limit), 0);
+        let mut latest = Latest::new(limit);
         for tenant in tenants {
             let keys = sqlx::query_as(
                 "SELECT due, key FROM alerts WHERE tenant = $1 AND state = 'resolved' AND stage = 'breached'
                  AND due >= $2 AND due < $3 ORDER BY due DESC, key DESC LIMIT $4",
             );
-            let keys = keys.bind(tenant.as_str()).bind(from).bind(until).bind(latest.most());
+            let keys = keys.bind(tenant.as_str()).bind(from.max(latest.since())).bind(until).bind(latest.most());
             latest.add(keys.fetch_all(&self.reads).await?);
-            let count: i64 = sqlx::query_scalar(
-                "SELECT COUNT(*) FROM (SELECT 1 FROM alerts WHERE tenant = $1 AND state = 'resolved'
-                 AND stage = 'breached' AND due >= $2 AND due < $3 LIMIT $4) AS some",
-            )
-            .bind(tenant.as_str())
-            .bind(from)
-            .bind(until)
-            .bind(MOST_COUNTED)
-            .fetch_one(&self.reads)
-            .await?;
-            total += usize::try_from(count).unwrap_or_default();
         }
-        Ok((self.alerts_by_key(&latest.keys()).await?, total.min(MOST_ALERTS)))
+        let total: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM alerts WHERE tenant IN (SELECT value FROM json_each($1))
+             AND state = 'resolved' AND stage = 'breached' AND due >= $2 AND due < $3 LIMIT $4) AS some",
+        )
+        .bind(json(&tenants))
+        .bind(from)
+        .bind(until)
+        .bind(MOST_COUNTED)
+        .fetch_one(&self.reads)
+        .await?;
+        Ok((self.alerts_by_key(&latest.keys()).await?, usize::try_from(total).unwrap_or_default()))
     }
 
     /// The alerts of these keys, as far as they can be read.

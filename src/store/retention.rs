@@ -85,9 +85,13 @@ impl Store {
             Past::Attempts => "SELECT COUNT(*) FROM attempts WHERE at < $1",
             Past::Receipts => "SELECT COUNT(*) FROM receipts WHERE changed_at < $1 AND poll_at IS NULL",
             Past::Events => {
-                "SELECT COALESCE(SUM(number), 0) FROM (SELECT COUNT(*) AS number FROM events e
+                "SELECT COALESCE(SUM(number), 0) FROM (SELECT COUNT(*) + (
+                     SELECT COUNT(*) FROM alerts a JOIN write_backs w ON w.alert_key = a.key
+                     WHERE a.tenant = e.tenant AND a.ticket_id = e.ticket_id AND w.settled_at IS NOT NULL) AS number
+                   FROM events e
                    WHERE NOT EXISTS (SELECT 1 FROM tickets t WHERE t.tenant = e.tenant AND t.id = e.ticket_id AND t.open = 1)
-                   GROUP BY e.tenant, e.ticket_id HAVING MAX(e.latest) < $1) AS stories"
+                   GROUP BY e.tenant, e.ticket_id HAVING MAX(e.latest) < $1
+                   UNION ALL SELECT COUNT(*) FROM predictions WHERE decided_at < $1) AS stories"
             }
             Past::Audit => "SELECT COUNT(*) FROM audit WHERE at < $1",
         };
@@ -150,8 +154,25 @@ fn by_number(gone: u64, upto: Option<i64>) -> Bite {
     Bite { gone, next: upto.filter(|_| gone > 0) }
 }
 
-/// A ticket's history goes as a whole, once its last event is old: half of one would tell something else.
+/// A ticket's history goes as a whole, once its last event is old: half of one would tell something else. What was
+/// forecast goes by the moment at which it was decided.
 async fn stories(tx: &mut SqliteConnection, before: i64, from: i64) -> Result<Bite, sqlx::Error> {
+    let forecasts = forecasts(tx, before).await?;
+    let events = events(tx, before, from).await?;
+    let more = forecasts == BITE.unsigned_abs();
+    Ok(Bite { gone: forecasts + events.gone, next: events.next.or(more.then_some(from)) })
+}
+
+async fn forecasts(tx: &mut SqliteConnection, before: i64) -> Result<u64, sqlx::Error> {
+    let forget = sqlx::query(
+        "DELETE FROM predictions WHERE (tenant, ticket_id, clock, cycle, moment) IN (
+           SELECT tenant, ticket_id, clock, cycle, moment FROM predictions
+           WHERE decided_at < $1 ORDER BY decided_at LIMIT $2)",
+    );
+    Ok(forget.bind(before).bind(BITE).execute(tx).await?.rows_affected())
+}
+
+async fn events(tx: &mut SqliteConnection, before: i64, from: i64) -> Result<Bite, sqlx::Error> {
     let events: Vec<(i64, String, String, i64)> =
         sqlx::query_as("SELECT id, tenant, ticket_id, latest FROM events WHERE id > $1 ORDER BY id LIMIT $2")
             .bind(from)
@@ -193,7 +214,6 @@ async fn ticket_history(
     let mut gone = 0;
     for forget in [
         "DELETE FROM events WHERE tenant = $1 AND ticket_id = $2",
-        "DELETE FROM predictions WHERE tenant = $1 AND ticket_id = $2 AND breached IS NOT NULL",
         "DELETE FROM write_backs WHERE settled_at IS NOT NULL
          AND alert_key IN (SELECT key FROM alerts WHERE tenant = $1 AND ticket_id = $2)",
     ] {
@@ -245,6 +265,15 @@ mod tests {
                     "INSERT INTO receipts (provider_id, notification, status, rank, changed_at) VALUES ('r{ticket}', 'n{ticket}', 'sent', 3, {at})"
                 ),
                 format!("INSERT INTO audit (at, who, what, origin) VALUES ({at}, 'mia', 'did', 'here')"),
+                format!(
+                    "INSERT INTO predictions (tenant, ticket_id, clock, cycle, moment, at, probability, left_ms, breached, decided_at)
+                     VALUES ('acme', '{ticket}', 'resolution', 0, 'alert', 0, 0.9, 0, 1, {at}),
+                            ('acme', '{ticket}', 'resolution', 1, 'alert', 0, 0.9, 0, NULL, NULL)"
+                ),
+                format!(
+                    "INSERT INTO write_backs (key, reference, tenant, ticket_id, alert_key, kind, content, state, created_at, due_at, settled_at)
+                     VALUES ('w{ticket}', '', 'acme', '{ticket}', 'a{ticket}', 'note', '', 'done', 0, 0, {at})"
+                ),
             ];
             store.writer.write(move |tx: &mut SqliteConnection| Box::pin(insert(tx, fill.into()))).await.unwrap();
         }
@@ -285,7 +314,14 @@ mod tests {
         let store = store(&folder).await;
         assert_eq!(forget_all(&store, Past::Messages).await, 1);
         assert_eq!(left(&store, "SELECT key FROM notifications ORDER BY key").await, ["n2", "n3", "n4"]);
-        assert_eq!(forget_all(&store, Past::Events).await, 4, "whole stories, of closed tickets");
+        assert_eq!(
+            forget_all(&store, Past::Events).await,
+            4 + 2 + 3,
+            "whole stories of closed tickets, with what was written on these, and forecasts that were decided long ago"
+        );
+        assert_eq!(left(&store, "SELECT alert_key FROM write_backs ORDER BY key").await, ["a2", "a4"]);
+        let forecasts = "SELECT ticket_id || ':' || cycle FROM predictions ORDER BY 1";
+        assert_eq!(left(&store, forecasts).await, ["1:1", "2:1", "3:1", "4:0", "4:1"], "undecided ones stay");
         assert_eq!(
             left(&store, "SELECT ticket_id FROM events ORDER BY ticket_id").await,
             ["2", "2", "4", "4"],
@@ -319,7 +355,7 @@ mod tests {
         let first = store.forget(Past::Receipts, before, 0).await.unwrap();
         assert_eq!(first, Bite { gone: BITE.unsigned_abs(), next: Some(0) });
         assert_eq!(forget_all(&store, Past::Receipts).await, 1_003 - BITE.unsigned_abs());
-        assert_eq!(forget_all(&store, Past::Events).await, 1_004);
+        assert_eq!(forget_all(&store, Past::Events).await, 1_004 + 5);
         // The young one among them stays: only a bite without an old one is the last.
         assert_eq!(forget_all(&store, Past::Attempts).await, 1_003);
     }

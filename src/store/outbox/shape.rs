@@ -283,8 +283,7 @@ impl Found {
 fn kind_of(kind: &str, stage: &str) -> Kind {
     // A later episode stands behind a slash.
     let stage = stage.split('/').next().unwrap_or(stage);
-    let stages = [Stage::Predicted, Stage::Warning, Stage::Breached];
-    match (kind, stages.into_iter().find(|known| known.as_str() == stage)) {
+    match (kind, Stage::parse(stage)) {
         ("alert", Some(stage)) => Kind::Alert(stage),
         ("recovery", _) => Kind::Recovery,
         ("stale" | "fresh", _) => Kind::Watch,
