@@ -7,4 +7,4 @@ CREATE INDEX alerts_next_step ON alerts (next_step_at) WHERE state = 'open' AND 
 
 -- The open tickets of a tenant are found without a look at the tickets themselves, which are long.
 DROP INDEX tickets_open;
-CREATE INDEX tickets_open ON tickets (tenant, id) WHERE open = 1;
+CREATE INDEX tickets_open ON tickets (tenant, open, id);

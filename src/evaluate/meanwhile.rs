@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::alert::on_call::Override;
 use crate::store::audit::LastDeed;
@@ -38,11 +38,27 @@ impl Meanwhile {
     }
 }
 
-/// The stand-ins of those on call, as they were after a deed.
+/// As long as nobody is seen to change anything, what was read is believed for so long: nothing hangs on a single sign.
+const BELIEVED: TimeDelta = TimeDelta::minutes(1);
+
+/// When something was read, and what people had done last by then.
+#[derive(Clone, Copy)]
+pub(super) struct AsOf {
+    pub deed: Option<LastDeed>,
+    pub at: DateTime<Utc>,
+}
+
+impl AsOf {
+    /// Whether what was read still holds at `now`, when `deed` is the last.
+    pub fn holds(&self, deed: Option<LastDeed>, now: DateTime<Utc>) -> bool {
+        self.deed == deed && (now - self.at).abs() < BELIEVED
+    }
+}
+
+/// The stand-ins of those on call.
 #[derive(Default)]
 pub(super) struct StandIns {
-    /// None: they were not read yet.
-    after: Option<Option<LastDeed>>,
+    as_of: Option<AsOf>,
     pub overrides: Vec<Override>,
 }
 
@@ -54,9 +70,9 @@ impl StandIns {
         deed: Option<LastDeed>,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        if self.after != Some(deed) {
+        if !self.as_of.is_some_and(|as_of| as_of.holds(deed, now)) {
             self.overrides = store.overrides_from(now).await?;
-            self.after = Some(deed);
+            self.as_of = Some(AsOf { deed, at: now });
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::meanwhile::AsOf;
 use crate::alert::escalation::{ChannelKind, Step};
 use crate::alert::life::Asked;
 use crate::alert::policy::Escalation;
@@ -43,16 +44,16 @@ pub struct Memory {
     covered: HashMap<TenantId, HashSet<AlertKey>>,
     /// The silences and maintenance windows of each tenant that had not ended when they were read.
     suppressions: HashMap<TenantId, Arc<[Suppression]>>,
-    /// What people had done last when each tenant was read.
-    deeds: HashMap<TenantId, Option<LastDeed>>,
+    /// As of when each tenant was read.
+    read: HashMap<TenantId, AsOf>,
     told: HashMap<TenantId, HashSet<Told>>,
     /// Alert and recipient of all that was told, whatever the stage and the channel.
     threads: HashMap<TenantId, HashSet<(String, String)>>,
 }
 
 impl Memory {
-    /// Reads what is stored of `tenant`: all of it the first time, then what people changed since, if `deed` is not what
-    /// they had done last before.
+    /// Reads what is stored of `tenant`: all of it the first time, then what people changed since; at once, if `deed` is
+    /// not what they had done last.
     pub async fn load(
         &mut self,
         store: &Store,
@@ -60,12 +61,12 @@ impl Memory {
         deed: Option<LastDeed>,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        if self.deeds.get(tenant) == Some(&deed) {
+        if self.read.get(tenant).is_some_and(|as_of| as_of.holds(deed, now)) {
             return Ok(());
         }
         self.load_alerts(store, tenant).await?;
         self.suppressions.insert(tenant.clone(), store.suppressions(Some(tenant), now).await?.into());
-        self.deeds.insert(tenant.clone(), deed);
+        self.read.insert(tenant.clone(), AsOf { deed, at: now });
         Ok(())
     }
 
@@ -106,7 +107,7 @@ impl Memory {
         self.settled.remove(tenant);
         self.covered.remove(tenant);
         self.suppressions.remove(tenant);
-        self.deeds.remove(tenant);
+        self.read.remove(tenant);
         self.told.remove(tenant);
         self.threads.remove(tenant);
     }

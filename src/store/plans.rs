@@ -108,31 +108,102 @@ const PLACES: &[(&str, &[&str])] =
 #[tokio::test]
 async fn every_statement_is_answered_by_an_index() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sla.db");
-    Store::open(&path, std::sync::Arc::default()).await.unwrap().close().await;
-    let mut connection = sqlx::ConnectOptions::connect(&super::options(&path)).await.unwrap();
+    let mut connection = connection(&folder).await;
     let statements = statements();
     assert!(statements.len() > 100, "only {} statements were found", statements.len());
-    let mut faults = Vec::new();
-    let mut excused = BTreeSet::new();
-    for (statement, file) in &statements {
-        let Err(fault) = judge(&mut connection, statement).await else { continue };
-        match LOOKS_AT_ALL.iter().find(|(part, _)| statement.contains(part)) {
-            Some((part, _)) => drop(excused.insert(part)),
-            None => faults.push(format!("{}: {fault}\n    {statement}", file.display())),
-        }
-    }
+    let (faults, excused) = faults(&mut connection, &statements).await;
     assert!(faults.is_empty(), "{} statements:\n{}", faults.len(), faults.join("\n"));
     let needless: Vec<_> = LOOKS_AT_ALL.iter().filter(|(part, _)| !excused.contains(part)).collect();
     assert!(needless.is_empty(), "these need no excuse any more: {needless:?}");
 }
 
+/// Nobody counts the rows for the planner, so what it plans does not depend on how many there are: what is found out here
+/// about an empty store holds for one of years.
+#[tokio::test]
+async fn plans_are_the_same_in_a_store_of_years() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut connection = connection(&folder).await;
+    let statements = statements();
+    let mut before = BTreeMap::new();
+    for statement in statements.keys() {
+        before.insert(statement, plan(&mut connection, statement).await);
+    }
+    for statement in YEARS {
+        sqlx::query(AssertSqlSafe(format!("{NUMBERS} {statement}"))).execute(&mut connection).await.expect(statement);
+    }
+    drop(connection);
+    let mut connection = self::connection(&folder).await;
+    for (statement, before) in before {
+        assert_eq!(plan(&mut connection, statement).await, before, "{statement}");
+    }
+    let counted = "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'sqlite_stat1'";
+    let counted: i64 = sqlx::query_scalar(counted).fetch_one(&mut connection).await.unwrap();
+    assert_eq!(counted, 0);
+}
+
+async fn connection(folder: &tempfile::TempDir) -> SqliteConnection {
+    let path = folder.path().join("sla.db");
+    Store::open(&path, std::sync::Arc::default()).await.unwrap().close().await;
+    sqlx::ConnectOptions::connect(&super::options(&path)).await.unwrap()
+}
+
+/// What is wrong with the plans of `statements`, and which excuses were needed.
+async fn faults(
+    connection: &mut SqliteConnection,
+    statements: &BTreeMap<String, PathBuf>,
+) -> (Vec<String>, BTreeSet<&'static str>) {
+    let (mut faults, mut excused) = (Vec::new(), BTreeSet::new());
+    for (statement, file) in statements {
+        let Err(fault) = judge(connection, statement).await else { continue };
+        match LOOKS_AT_ALL.iter().find(|(part, _)| statement.contains(part)) {
+            Some((part, _)) => drop(excused.insert(*part)),
+            None => faults.push(format!("{}: {fault}\n    {statement}", file.display())),
+        }
+    }
+    (faults, excused)
+}
+
+/// The numbers 1 to 4,000, each with the tenant that it falls to: most to one.
+const NUMBERS: &str = "WITH RECURSIVE n (i, tenant) AS (SELECT 1, 'desk' UNION ALL SELECT i + 1,
+     CASE WHEN i % 4 = 0 THEN 'desk-' || (i % 40) ELSE 'desk' END FROM n WHERE i < 4000)";
+
+/// What years leave behind, row by row of [`NUMBERS`]: one in a hundred is still at work.
+const YEARS: &[&str] = &[
+    "INSERT INTO tickets (tenant, id, display_id, status, open, ticket, first_seen_at, read_at, cycle)
+     SELECT tenant, i, '#' || i, CASE WHEN i % 100 = 0 THEN 'Open' ELSE 'Closed' END, i % 100 = 0,
+            '{\"created_at\":\"' || i || '\"}', i, i, 0 FROM n",
+    "INSERT INTO events (tenant, ticket_id, kind, earliest, latest)
+     SELECT tenant, i, 'status', i + k.value, i + k.value FROM n, json_each('[1, 2, 3, 4]') k",
+    "INSERT INTO alerts (key, tenant, ticket_id, clock, cycle, episode, stage, state, reason, due, raised_at, changed_at,
+       step, next_step_at, generation, told, resolved_as, id, acts, told_at)
+     SELECT 'a' || i, tenant, i, 'resolution', 0, 0, CASE WHEN i % 3 = 0 THEN 'warning' ELSE 'breached' END,
+            CASE WHEN i % 100 = 0 THEN 'open' ELSE 'resolved' END, '', i, i, i, 1, CASE WHEN i % 100 = 0 THEN i END, 1, 1,
+            CASE WHEN i % 100 > 0 THEN 'met' END, 'id' || i, i % 3, i FROM n",
+    "INSERT INTO notifications (key, tenant, alert_key, ticket_id, kind, stage, step, channel, recipient, fallback, message,
+       state, due_at, first_due_at, created_at, done_at, address, client, breach_at, released_at, person)
+     SELECT 'n' || i || k.value, tenant, 'a' || i, i, 'alert', 'breached', 0, k.value, 'p' || (i % 9), '[]', '{}',
+            CASE WHEN i % 100 > 0 THEN 'sent' WHEN i % 200 > 0 THEN 'pending' ELSE 'sending' END, i, i, i,
+            CASE WHEN i % 100 > 0 THEN i END, 'p' || (i % 9), 'c' || (i % 50), i, CASE WHEN i % 100 > 0 THEN i END,
+            'p' || (i % 9) FROM n, json_each('[\"email\", \"sms\"]') k",
+    "INSERT INTO attempts (tenant, notification, number, at, outcome) SELECT tenant, 'n' || i || 'sms', 1, i, 'taken' FROM n",
+    "INSERT INTO receipts (provider_id, notification, status, rank, changed_at, poll_at)
+     SELECT 'r' || i, 'n' || i || 'sms', 'delivered', 4, i, CASE WHEN i % 200 = 0 THEN i END FROM n",
+    "INSERT INTO audit (tenant, at, who, what, origin, alert) SELECT tenant, i, 'Mia', 'did', 'here', 'a' || i FROM n",
+    "INSERT INTO predictions (tenant, ticket_id, clock, cycle, moment, at, probability, left_ms, breached, decided_at)
+     SELECT tenant, i, 'resolution', 0, 'alert', i, 0.5, 0, CASE WHEN i % 100 > 0 THEN 0 END, CASE WHEN i % 100 > 0 THEN i END
+     FROM n",
+    "INSERT INTO prediction_weeks (tenant, week, cell, predictions, breached, said, squares)
+     SELECT tenant, i, i % 50, 1, 0, 0.5, 0.25 FROM n",
+    "INSERT INTO write_backs (key, reference, tenant, ticket_id, alert_key, kind, content, state, created_at, due_at, begun_at,
+       settled_at) SELECT 'w' || i, '', tenant, i, 'a' || i, 'note', '', CASE WHEN i % 100 > 0 THEN 'done' ELSE 'pending' END,
+       i, i, i, CASE WHEN i % 100 > 0 THEN i END FROM n",
+    "INSERT INTO digested (alert_key, digest, recipient, at) SELECT 'a' || i, 'd' || (i / 9), 'p' || (i % 9), i FROM n",
+];
+
 #[tokio::test]
 async fn a_statement_that_walks_through_the_past_is_found() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sla.db");
-    Store::open(&path, std::sync::Arc::default()).await.unwrap().close().await;
-    let mut connection = sqlx::ConnectOptions::connect(&super::options(&path)).await.unwrap();
+    let mut connection = connection(&folder).await;
     for walks in [
         "SELECT key FROM notifications WHERE recipient = $1",
         "SELECT n.key FROM alerts a JOIN notifications n ON n.alert_key = a.key",
@@ -154,14 +225,19 @@ async fn a_statement_that_walks_through_the_past_is_found() {
 
 /// What is wrong with the plan of `statement`, if anything.
 async fn judge(connection: &mut SqliteConnection, statement: &str) -> Result<(), String> {
-    let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"))).fetch_all(connection).await;
-    let plan = plan.map_err(|error| format!("put together from parts? then it belongs into ASSEMBLED: {error}"))?;
-    let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+    let steps = plan(connection, statement).await?;
     let sorts = steps.iter().any(|step| step == "USE TEMP B-TREE FOR ORDER BY");
     let ends_early = statement.contains("LIMIT") && !sorts;
     let names = made_on_the_way(statement, &steps);
     let bad = |step: &&String| walks(step, &names) || (is_whole_tenant(step, statement) && !ends_early);
     steps.iter().find(bad).map_or(Ok(()), |step| Err(step.clone()))
+}
+
+/// The steps in which `statement` is answered.
+async fn plan(connection: &mut SqliteConnection, statement: &str) -> Result<Vec<String>, String> {
+    let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"))).fetch_all(connection).await;
+    let plan = plan.map_err(|error| format!("put together from parts? then it belongs into ASSEMBLED: {error}"))?;
+    Ok(plan.iter().map(|row| row.get("detail")).collect())
 }
 
 /// The names of what the statement itself makes, which is no table.

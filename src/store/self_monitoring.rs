@@ -72,7 +72,7 @@ impl Store {
     pub async fn untold_breaches(&self, tenant: &TenantId) -> Result<HashSet<String>, StoreError> {
         let keys = sqlx::query_scalar(
             "SELECT key FROM alerts WHERE tenant = $1 AND state = 'open' AND stage = 'breached' AND told = 1
-             AND told_at IS NULL AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = alerts.key
+             AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = alerts.key
                              AND n.state IN ('pending', 'sending', 'bundled', 'sent'))",
         );
         Ok(keys.bind(tenant.as_str()).fetch_all(&self.reads).await?.into_iter().collect())

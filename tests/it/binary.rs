@@ -88,7 +88,13 @@ impl Place {
         command
     }
 
-    fn ask(&self, arguments: &[&str]) -> Output {
+    /// The file of its store.
+    pub fn store(&self) -> std::path::PathBuf {
+        self.folder.path().join("sla.db")
+    }
+
+    /// Runs the program to its end.
+    pub fn ask(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
@@ -288,7 +294,7 @@ async fn an_alert_is_taken_on_at_the_command_line_beside_the_running_service() {
     assert_eq!(taken["hold"]["how"], "command_line");
     assert_eq!(json(&["snooze", id, "--for", "30m", "--json"])["state"], "snoozed");
     assert!(text(&place.ask(&["resolve", id]).stdout).contains("(resolved)"));
-    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", place.folder.path().join("sla.db").display())).await;
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", place.store().display())).await;
     let rows = "SELECT who || ' ' || what FROM audit WHERE origin = 'command line' ORDER BY id LIMIT 1";
     let audited: String = sqlx::query_scalar(rows).fetch_one(&pool.unwrap()).await.unwrap();
     assert!(audited.starts_with("Mia acknowledged alert acme:"), "{audited}");

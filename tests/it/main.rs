@@ -28,6 +28,7 @@ mod policies;
 mod predicted;
 mod pushes;
 mod refusals;
+mod retention;
 mod routes;
 mod store_faults;
 mod superops_faults;

@@ -591,6 +591,7 @@ async fn what_is_wrong_with_one_tenant_keeps_no_other_waiting() {
     // An end that no calendar has.
     let broken = "INSERT INTO silences (tenant, from_at, until_at, author, reason) VALUES ('acme', 0, 9000000000000000000, 'x', 'x')";
     tamper(&app, broken).await;
+    // Longer than the store is believed to be as it was, where nobody is seen to change anything.
     app.clock.advance(minutes(61));
     app.sync().await;
     let turn = app.evaluate().await;

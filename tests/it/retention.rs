@@ -1,0 +1,64 @@
+//! What is past goes at its age, and what still matters stays.
+
+use chrono::TimeDelta;
+use serde_json::Value;
+use superops_sla::service::Scope;
+use superops_sla::store::retention::Past;
+
+use crate::binary::Place;
+use crate::support::TestApp;
+
+#[tokio::test]
+async fn in_its_turn_goes_what_was_said_of_a_closed_ticket_long_ago_and_nothing_of_an_open_one() {
+    let mut app = TestApp::start().await;
+    let (closed, open) = (app.ticket(TimeDelta::hours(4)), app.ticket(TimeDelta::hours(4)));
+    app.turn().await;
+    app.wait(TimeDelta::hours(3)).await;
+    app.superops.change_status(&closed, "Resolved");
+    app.wait(TimeDelta::minutes(1)).await;
+    let said_of = async |app: &mut TestApp, id: &str| {
+        app.outbox().await.iter().filter(|row| row.leased.notification.ticket_id.as_deref() == Some(id)).count()
+    };
+    let (said, said_before) = (said_of(&mut app, &closed).await, said_of(&mut app, &open).await);
+    assert!(said > 0 && said_before > 0);
+    let weeks = app.parts().service.weekly(&Scope::All, None).await.unwrap().weeks;
+    assert!(!weeks.is_empty());
+
+    let young = app.now() + TimeDelta::days(399);
+    assert!(app.parts().retention.turn(young).await.unwrap().values().all(|rows| *rows == 0), "nothing is old yet");
+    let gone = app.parts().retention.turn(young + TimeDelta::days(2)).await.unwrap();
+    assert_eq!(gone[&Past::Messages], said as u64, "{gone:?}");
+    assert!(gone[&Past::Events] > 0 && gone[&Past::Attempts] > 0, "{gone:?}");
+    assert_eq!((said_of(&mut app, &closed).await, said_of(&mut app, &open).await), (0, said_before));
+    let kept = app.parts().service.weekly(&Scope::All, None).await.unwrap().weeks;
+    assert_eq!(format!("{kept:?}"), format!("{weeks:?}"), "the figures of a week need nothing of what they counted");
+    app.wait(TimeDelta::minutes(1)).await;
+    assert_eq!(said_of(&mut app, &closed).await, 0, "and nothing of it is said again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_says_what_would_go_then_lets_it_go_and_then_finds_nothing() {
+    let place = Place::new().await;
+    // Each of these leaves a row in the audit log.
+    for _ in 0..3 {
+        assert!(place.ask(&["token", "create", "--role", "viewer"]).status.success());
+    }
+    let store = format!("sqlite://{}", place.store().display());
+    let pool = sqlx::SqlitePool::connect(&store).await.unwrap();
+    sqlx::query("UPDATE audit SET at = 0 WHERE id <= 2").execute(&pool).await.unwrap();
+    pool.close().await;
+    let audit = |arguments: &[&str]| -> (bool, u64) {
+        let output = place.ask(arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let line = answer["past"].as_array().unwrap().iter().find(|line| line["what"] == "audit").unwrap();
+        (answer["dry_run"].as_bool().unwrap(), line["rows"].as_u64().unwrap())
+    };
+    for _ in 0..2 {
+        assert_eq!(audit(&["retention", "--dry-run", "--json"]), (true, 2), "to ask takes nothing away");
+    }
+    assert_eq!(audit(&["retention", "--json"]), (false, 2));
+    assert_eq!(audit(&["retention", "--json"]), (false, 0));
+    let said = String::from_utf8(place.ask(&["retention", "--dry-run"]).stdout).unwrap();
+    assert!(said.starts_with("WHAT") && said.contains("ROWS THAT WOULD GO"), "{said}");
+}
