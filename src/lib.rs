@@ -56,6 +56,7 @@ pub mod terminal;
 pub mod answers;
 pub mod dispatch;
 pub mod evaluate;
+pub mod formats;
 pub mod predict;
 pub mod retention;
 pub mod self_monitoring;

@@ -1,0 +1,159 @@
+//! The forms in which a report leaves the program: JSON, CSV, XLSX, HTML and PDF.
+//!
+//! Each is a pure function of a [`Report`], with no time of making in its bytes: the same report gives
+//! the same file. Text from outside (names, subjects) is hostile until it is written: a spreadsheet
+//! must not run it, a page must not become it, and no control character may turn the reading order.
+
+pub mod chart;
+pub mod csv;
+pub mod html;
+pub mod json;
+pub mod svg;
+pub mod text;
+pub mod xlsx;
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::report::Report;
+
+/// A form of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    Json,
+    Csv,
+    Html,
+    Xlsx,
+}
+
+impl Format {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::Json, Self::Csv, Self::Html, Self::Xlsx];
+
+    /// Its name, which is also how its files end.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Html => "html",
+            Self::Xlsx => "xlsx",
+        }
+    }
+
+    /// What a browser is told that it gets.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Html => "text/html; charset=utf-8",
+            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        }
+    }
+
+    /// Whether a browser shows it by itself; the others are offered to be kept.
+    pub fn is_shown(self) -> bool {
+        matches!(self, Self::Json | Self::Html)
+    }
+
+    /// `report` as a file of this form.
+    pub fn write(self, report: &Report, letterhead: &Letterhead) -> Result<Vec<u8>, FormatError> {
+        match self {
+            Self::Json => json::write(report),
+            Self::Csv => csv::write(report, None),
+            Self::Html => Ok(html::write(report, letterhead)),
+            Self::Xlsx => xlsx::write(report),
+        }
+    }
+
+    /// The `Content-Disposition` of such a file.
+    pub fn disposition(self, report: &Report) -> String {
+        let how = if self.is_shown() { "inline" } else { "attachment" };
+        format!("{how}; filename=\"{}\"", self.file_name(report))
+    }
+
+    /// `sla-acme-2026-10-01-2026-10-31.pdf`: letters, digits and hyphens alone, whatever the tenant is called.
+    pub fn file_name(self, report: &Report) -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+        let tenant: String = report.tenant.chars().take(40).map(plain).collect();
+        format!("sla-{tenant}-{}-{}.{}", report.period.from, report.period.to, self.name())
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFormat> {
+        let found = Self::ALL.into_iter().find(|format| format.name() == text);
+        found.ok_or_else(|| UnknownFormat(text::bounded(text, 20)))
+    }
+}
+
+/// There is no such form.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a format; there are {names}", names = Format::ALL.map(Format::name).join(", "))]
+pub struct UnknownFormat(String);
+
+/// What is the sender's own on a report.
+#[derive(Clone, Debug, Default)]
+pub struct Letterhead {
+    /// A picture at its head.
+    pub logo: Option<Logo>,
+}
+
+/// A picture as it stands in its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logo {
+    pub kind: LogoKind,
+    pub bytes: Vec<u8>,
+}
+
+/// The kinds of picture that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogoKind {
+    Png,
+    Jpeg,
+}
+
+impl Logo {
+    /// By its first bytes: PNG or JPEG, else nothing.
+    pub fn of(bytes: Vec<u8>) -> Option<Self> {
+        let kind = match bytes.as_slice() {
+            [0x89, b'P', b'N', b'G', ..] => LogoKind::Png,
+            [0xFF, 0xD8, 0xFF, ..] => LogoKind::Jpeg,
+            _ => return None,
+        };
+        Some(Self { kind, bytes })
+    }
+
+    /// What a browser calls it.
+    pub fn content_type(&self) -> &'static str {
+        match self.kind {
+            LogoKind::Png => "image/png",
+            LogoKind::Jpeg => "image/jpeg",
+        }
+    }
+}
+
+/// Why there is no file.
+#[derive(Debug, thiserror::Error)]
+pub enum FormatError {
+    #[error("the report has no table `{asked}`; it has {there}")]
+    NoSuchTable { asked: String, there: String },
+    #[error("the report cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+    #[error("the report cannot be written as CSV")]
+    Csv(#[from] ::csv::Error),
+    #[error("the report cannot be written as XLSX")]
+    Xlsx(#[from] rust_xlsxwriter::XlsxError),
+}
+
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! HTML: one file that needs no other, no script and no network, and prints as the PDF does.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::text::{LONGEST, bounded, grouped, period, provenance, shown};
+use super::{Letterhead, svg};
+use crate::report::{Cell, ColumnKind, Figure, Report, Section, Table};
+
+/// More rows than these are for a spreadsheet.
+pub const MOST_ROWS: usize = 2000;
+
+const STYLE: &str = include_str!("formats.css");
+
+/// `report` as a page.
+pub fn write(report: &Report, letterhead: &Letterhead) -> Vec<u8> {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+                title { (heading(report)) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body { main { (head(report, letterhead)) @for section in &report.sections { (part(report, section)) } (foot(report)) } }
+        }
+    };
+    page.into_string().into_bytes()
+}
+
+/// The title, with the client if it is of one.
+pub fn heading(report: &Report) -> String {
+    let title = bounded(&report.title, LONGEST);
+    report.client.as_ref().map_or(title.clone(), |client| format!("{title} · {}", bounded(client, LONGEST)))
+}
+
+fn head(report: &Report, letterhead: &Letterhead) -> Markup {
+    html! {
+        header {
+            div {
+                h1 { bdi { (bounded(&report.title, LONGEST)) } }
+                @if let Some(client) = &report.client { p.client { bdi { (bounded(client, LONGEST)) } } }
+                p.quiet { (period(report)) }
+            }
+            @if let Some(logo) = &letterhead.logo {
+                img.logo alt="" src=(format!("data:{};base64,{}", logo.content_type(), STANDARD.encode(&logo.bytes)));
+            }
+        }
+    }
+}
+
+fn part(report: &Report, section: &Section) -> Markup {
+    html! {
+        section {
+            h2 { bdi { (bounded(&section.title, LONGEST)) } }
+            @for text in &section.text { p { (bounded(text, 2000)) } }
+            @if !section.figures.is_empty() { dl.figures { @for figure in &section.figures { (headline(report, figure)) } } }
+            @for chart in &section.charts {
+                figure { figcaption { (bounded(&chart.title, LONGEST)) } (svg::write(chart)) }
+            }
+            @for table in &section.tables { (rows(report, table)) }
+        }
+    }
+}
+
+fn headline(report: &Report, figure: &Figure) -> Markup {
+    html! {
+        div {
+            dt { (bounded(&figure.title, LONGEST)) }
+            dd { bdi { (shown(&figure.value, report.zone)) } }
+            @if let Some(note) = &figure.note { dd.quiet { (bounded(note, LONGEST)) } }
+        }
+    }
+}
+
+fn rows(report: &Report, table: &Table) -> Markup {
+    html! {
+        div.wide {
+            table {
+                caption { bdi { (bounded(&table.title, LONGEST)) } }
+                thead { tr { @for column in &table.columns { th scope="col" class=[side(column.kind)] { (bounded(&column.title, LONGEST)) } } } }
+                tbody { @for row in table.rows.iter().take(MOST_ROWS) { tr { @for cell in &row.cells { (field(report, cell)) } } } }
+            }
+            @if let Some(missing) = missing(table, MOST_ROWS) { p.quiet { (missing) } }
+        }
+    }
+}
+
+/// A note on the rows that are not shown, where only `most` are.
+pub fn missing(table: &Table, most: usize) -> Option<String> {
+    let left_out = table.left_out + table.rows.len().saturating_sub(most) as u64;
+    match left_out {
+        0 => None,
+        1 => Some("1 more row is not shown.".to_owned()),
+        many => Some(format!("{} more rows are not shown.", grouped(many))),
+    }
+}
+
+/// Figures stand below each other by their last digit.
+pub fn side(kind: ColumnKind) -> Option<&'static str> {
+    (!matches!(kind, ColumnKind::Text | ColumnKind::Date | ColumnKind::Time)).then_some("number")
+}
+
+fn field(report: &Report, cell: &Cell) -> Markup {
+    let number = matches!(cell, Cell::Count(_) | Cell::Percent(_) | Cell::Duration(_) | Cell::Number(_) | Cell::Blank);
+    html! { td class=[number.then_some("number")] { bdi { (shown(cell, report.zone)) } } }
+}
+
+fn foot(report: &Report) -> Markup {
+    html! {
+        footer {
+            @for note in &report.notes { p { (bounded(note, 2000)) } }
+            @for line in provenance(report) { p.quiet { (bounded(&line, 2000)) } }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! XLSX: a sheet that says what is reported, and one for each table, with typed columns.
+//!
+//! Text goes in as text and never as a formula or a link. The date in the file is the period's last day.
+
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, Worksheet, XlsxError};
+
+use super::FormatError;
+use super::text::{LONGEST, bounded, grouped, period, provenance};
+use crate::report::{Cell, ColumnKind, Report, Row, Table};
+
+/// The rows of a sheet that are left for a table, below its head.
+const MOST_ROWS: usize = 1_048_570;
+/// The characters that fit into a cell.
+const MOST_CHARACTERS: usize = 32_000;
+/// From here on rows go through a file on their way, and not through memory.
+const LARGE: usize = 5_000;
+
+/// `report` as a workbook.
+pub fn write(report: &Report) -> Result<Vec<u8>, FormatError> {
+    let mut book = Workbook::new();
+    let title = bounded(&report.title, LONGEST);
+    let date = excel_date(report.period.to)?;
+    book.set_properties(&DocProperties::new().set_title(title).set_creation_datetime(&date));
+    let looks = Looks::new();
+    summary(book.add_worksheet(), report, &looks)?;
+    let mut names = vec!["summary".to_owned()];
+    for table in report.sections.iter().flat_map(|section| &section.tables) {
+        let sheet = if table.rows.len() > LARGE { book.add_worksheet_with_low_memory()? } else { book.add_worksheet() };
+        sheet.set_name(sheet_name(&table.title, &mut names))?;
+        rows(sheet, report, table, &looks)?;
+    }
+    Ok(book.save_to_buffer()?)
+}
+
+/// The format of each type.
+struct Looks {
+    title: Format,
+    head: Format,
+    plain: Format,
+    count: Format,
+    percent: Format,
+    duration: Format,
+    date: Format,
+    time: Format,
+    number: Format,
+}
+
+impl Looks {
+    fn new() -> Self {
+        let number = |code: &str| Format::new().set_num_format(code);
+        Self {
+            title: Format::new().set_bold().set_font_size(14),
+            head: Format::new().set_bold().set_text_wrap().set_align(FormatAlign::Top),
+            plain: Format::new(),
+            count: number("#,##0"),
+            percent: number("0.0%"),
+            duration: number("[h]:mm:ss"),
+            date: number("yyyy-mm-dd"),
+            time: number("yyyy-mm-dd hh:mm:ss"),
+            number: number("0.00"),
+        }
+    }
+
+    fn of(&self, kind: ColumnKind) -> &Format {
+        match kind {
+            ColumnKind::Text => &self.plain,
+            ColumnKind::Count => &self.count,
+            ColumnKind::Percent => &self.percent,
+            ColumnKind::Duration => &self.duration,
+            ColumnKind::Date => &self.date,
+            ColumnKind::Time => &self.time,
+            ColumnKind::Number => &self.number,
+        }
+    }
+}
+
+/// Title, period, headline figures, notes, and where the figures come from.
+fn summary(sheet: &mut Worksheet, report: &Report, looks: &Looks) -> Result<(), XlsxError> {
+    sheet.set_name("Summary")?.set_column_width(0, 34)?.set_column_width(1, 18)?.set_column_width(2, 60)?;
+    sheet.write_string_with_format(0, 0, text(&report.title), &looks.title)?;
+    let mut row = 1;
+    for line in report.client.iter().cloned().chain([period(report)]) {
+        sheet.write_string(row, 0, text(&line))?;
+        row += 1;
+    }
+    for figure in report.sections.iter().flat_map(|section| &section.figures) {
+        row += 1;
+        sheet.write_string(row, 0, text(&figure.title))?;
+        cell(sheet, report, (row, 1), &figure.value, looks)?;
+        sheet.write_string(row, 2, text(figure.note.as_deref().unwrap_or_default()))?;
+    }
+    row += 1;
+    let said = report.sections.iter().flat_map(|section| &section.text);
+    for line in said.chain(&report.notes).cloned().chain(provenance(report)) {
+        row += 1;
+        sheet.write_string(row, 0, text(&line))?;
+    }
+    Ok(())
+}
+
+fn rows(sheet: &mut Worksheet, report: &Report, table: &Table, looks: &Looks) -> Result<(), XlsxError> {
+    for (column, at) in table.columns.iter().zip(0u16..) {
+        sheet.set_column_width(at, if column.kind == ColumnKind::Text { 32 } else { 17 })?;
+        sheet.write_string_with_format(0, at, head(report, &column.title, column.kind), &looks.head)?;
+    }
+    sheet.set_freeze_panes(1, 0)?.set_repeat_rows(0, 0)?.set_landscape().set_paper_size(9).set_print_fit_to_pages(1, 0);
+    let last = u16::try_from(table.columns.len()).unwrap_or(1).max(1) - 1;
+    let shown = table.rows.len().min(MOST_ROWS);
+    let end = u32::try_from(shown).unwrap_or(u32::MAX);
+    sheet.autofilter(0, 0, end, last)?;
+    for (row, at) in table.rows.iter().take(MOST_ROWS).zip(1u32..) {
+        fields(sheet, report, at, row, looks)?;
+    }
+    if let Some(missing) = super::html::missing(table, MOST_ROWS) {
+        sheet.write_string(end + 2, 0, missing)?;
+    }
+    Ok(())
+}
+
+/// Times say whose clocks they follow.
+fn head(report: &Report, title: &str, kind: ColumnKind) -> String {
+    let title = text(title);
+    if kind == ColumnKind::Time { format!("{title} ({})", report.zone) } else { title }
+}
+
+fn fields(sheet: &mut Worksheet, report: &Report, at: u32, row: &Row, looks: &Looks) -> Result<(), XlsxError> {
+    row.cells.iter().zip(0u16..).try_for_each(|(value, column)| cell(sheet, report, (at, column), value, looks))
+}
+
+fn cell(
+    sheet: &mut Worksheet,
+    report: &Report,
+    (row, column): (u32, u16),
+    value: &Cell,
+    looks: &Looks,
+) -> Result<(), XlsxError> {
+    match value {
+        Cell::Blank => return Ok(()),
+        Cell::Text(words) => sheet.write_string(row, column, text(words))?,
+        Cell::Count(count) => sheet.write_number_with_format(row, column, *count as f64, &looks.count)?,
+        Cell::Percent(tenths) => {
+            sheet.write_number_with_format(row, column, f64::from(*tenths) / 1000.0, &looks.percent)?
+        }
+        Cell::Duration(ms) => duration(sheet, (row, column), *ms, looks)?,
+        Cell::Date(date) => sheet.write_datetime_with_format(row, column, excel_date(*date)?, &looks.date)?,
+        Cell::Time(time) => {
+            let local = time.with_timezone(&report.zone).naive_local();
+            let days = (local - chrono::NaiveDateTime::default()).num_seconds() as f64 / 86_400.0;
+            sheet.write_number_with_format(row, column, days + 25_569.0, looks.of(ColumnKind::Time))?
+        }
+        Cell::Number(number) => sheet.write_number_with_format(row, column, *number, &looks.number)?,
+    };
+    Ok(())
+}
+
+/// A part of a day; a spreadsheet cannot show one below nothing, so that is written in words.
+fn duration<'a>(
+    sheet: &'a mut Worksheet,
+    (row, column): (u32, u16),
+    ms: i64,
+    looks: &Looks,
+) -> Result<&'a mut Worksheet, XlsxError> {
+    match ms {
+        0.. => sheet.write_number_with_format(row, column, (ms / 1000) as f64 / 86_400.0, &looks.duration),
+        _ => sheet.write_string(row, column, super::text::duration(ms)),
+    }
+}
+
+fn excel_date(date: chrono::NaiveDate) -> Result<ExcelDateTime, XlsxError> {
+    use chrono::Datelike;
+    let part = |number: u32| u8::try_from(number).unwrap_or(1);
+    ExcelDateTime::from_ymd(u16::try_from(date.year()).unwrap_or(1900), part(date.month()), part(date.day()))
+}
+
+/// Text that XML can hold and a cell has room for.
+fn text(text: &str) -> String {
+    bounded(text, MOST_CHARACTERS)
+}
+
+/// A name that a sheet may have, and no other has yet.
+fn sheet_name(title: &str, taken: &mut Vec<String>) -> String {
+    let allowed = |c: &char| !matches!(c, '[' | ']' | ':' | '*' | '?' | '/' | '\\' | '\'');
+    let plain: String = bounded(title, LONGEST).chars().filter(allowed).take(26).collect();
+    let plain = match plain.trim() {
+        "" => "Table",
+        "History" | "history" => "History of tickets",
+        name => name,
+    };
+    let numbered = (2..).map(|number| format!("{plain} {}", grouped(number)));
+    let name = [plain.to_owned()].into_iter().chain(numbered).find(|name| !taken.contains(&name.to_lowercase()));
+    let name = name.unwrap_or_else(|| plain.to_owned());
+    taken.push(name.to_lowercase());
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use calamine::{Data, Reader, Xlsx};
+
+    use super::*;
+    use crate::formats::sample;
+
+    fn opened(report: &Report) -> Xlsx<std::io::Cursor<Vec<u8>>> {
+        Xlsx::new(std::io::Cursor::new(write(report).unwrap())).unwrap()
+    }
+
+    #[test]
+    fn columns_keep_their_types() {
+        let mut book = opened(&sample::month());
+        assert_eq!(book.sheet_names(), ["Summary", "By day", "By technician", "Excluded clocks by reason"]);
+        let sheet = book.worksheet_range("By day").unwrap();
+        let Some(Data::DateTime(day)) = sheet.get((3, 0)) else { panic!("{:?}", sheet.get((3, 0))) };
+        assert_eq!((day.is_datetime(), day.to_ymd_hms_milli()), (true, (2026, 10, 3, 0, 0, 0, 0)));
+        assert_eq!(sheet.get((3, 1)), Some(&Data::Float(12.0)));
+        assert_eq!(sheet.get((3, 3)), Some(&Data::Float(0.923)));
+        let Some(Data::DateTime(past)) = sheet.get((3, 4)) else { panic!("{:?}", sheet.get((3, 4))) };
+        assert!(past.is_duration() && (past.as_f64() * 86_400.0 - 1830.0).abs() < 1e-6, "{past:?}");
+    }
+
+    #[test]
+    fn times_are_those_of_the_zone() {
+        let mut book = opened(&sample::month());
+        let sheet = book.worksheet_range("By technician").unwrap();
+        assert_eq!(sheet.get((0, 4)), Some(&Data::String("Last decided (America/New_York)".into())));
+        let Some(Data::DateTime(time)) = sheet.get((1, 4)) else { panic!("{:?}", sheet.get((1, 4))) };
+        assert_eq!(time.to_ymd_hms_milli(), (2026, 10, 26, 3, 33, 20, 0));
+    }
+
+    #[test]
+    fn hostile_names_are_text() {
+        let mut book = opened(&sample::hostile());
+        let names = book.sheet_names();
+        let sheet = book.worksheet_range(&names[2]).unwrap();
+        assert_eq!(sheet.get((1, 0)), Some(&Data::String("=HYPERLINK(\"http://evil.example\",\"a\")".into())));
+        assert_eq!(sheet.get((3, 0)), Some(&Data::String("infdp.exe".into())));
+        assert!(matches!(sheet.get((4, 0)), Some(Data::String(long)) if long.chars().count() == 10_000));
+        let formulas = book.worksheet_formula(&names[2]).unwrap();
+        assert_eq!(formulas.used_cells().count(), 0);
+    }
+
+    #[test]
+    fn sheets_get_names_that_they_may_have_and_no_two_the_same() {
+        let mut taken = Vec::new();
+        let names = ["a/b:c", "AB:C", "", "History", &"x".repeat(80)].map(|title| sheet_name(title, &mut taken));
+        assert_eq!(names, ["abc", "ABC 2", "Table", "History of tickets", &"x".repeat(26)]);
+    }
+}
