@@ -81,7 +81,7 @@ impl Parts {
         let dispatch = context.dispatch(channels);
         let found = watch::Sender::default();
         let service = context.service(Syncs { hints, health: health.clone() }, found.subscribe());
-        let self_monitoring = context.self_monitoring(service.clone(), health, found)?;
+        let self_monitoring = context.self_monitoring(Arc::new(service.clone()), health, found)?;
         let retention = Retention::new(&context.config, context.store.clone(), context.clock.clone())?;
         let AppContext { config, store, telemetry, .. } = context;
         Ok(Self {

@@ -9,13 +9,13 @@ pub mod duration;
 pub mod environment;
 pub mod explain;
 pub mod names;
-pub mod propose;
 pub mod remarks;
 
 mod checks;
 mod explain_alerts;
 mod explain_noise;
 mod explain_on_call;
+mod explain_page;
 mod explain_retention;
 mod explain_watch;
 mod explain_write_back;
@@ -39,7 +39,6 @@ mod secret;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -49,13 +48,15 @@ use secrecy::SecretString;
 pub use crate::alert::escalation::{ChannelKind, Step, Target, default_steps};
 pub use crate::alert::policy::{Escalation, Which};
 pub use crate::alert::write_back::{TicketChange, WriteBack};
+pub use crate::notify::settings::{
+    Email, Notify, Ntfy, PagerDuty, Slack, SlackWay, Sms, SmsSender, SmtpTls, Teams, Twilio, Voice, Webhook,
+};
 
 use crate::alert::on_call::Rotation;
 use crate::alert::prediction::Rule;
 use crate::alert::{Stage, Subject, noise};
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::Policy;
-use crate::store::retention::Past;
 use crate::ticket::{StatusWords, TenantId};
 
 pub use complaint::{Complaint, Complaints};
@@ -174,6 +175,36 @@ pub struct Watch {
     pub heartbeat_url: Option<SecretString>,
 }
 
+/// What there is an age for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Past {
+    /// What was said, with all that it said.
+    Messages,
+    /// How each attempt to send something went.
+    Attempts,
+    /// What the SMS provider reported.
+    Receipts,
+    /// What happened to closed tickets, what was forecast of them, and what was written on them.
+    Events,
+    /// Who changed what; silences, maintenance windows and stand-ins that have ended.
+    Audit,
+}
+
+impl Past {
+    pub const ALL: [Self; 5] = [Self::Messages, Self::Attempts, Self::Receipts, Self::Events, Self::Audit];
+
+    /// The name used in the configuration and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::Attempts => "attempts",
+            Self::Receipts => "receipts",
+            Self::Events => "events",
+            Self::Audit => "audit",
+        }
+    }
+}
+
 /// How old what is past may become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
@@ -282,189 +313,4 @@ pub struct Alerts {
     pub steps: Vec<Step>,
     /// How much is said at once, and when it has to wait.
     pub noise: noise::Rules,
-}
-
-#[derive(Debug, Default)]
-pub struct Notify {
-    pub email: Option<Email>,
-    pub ntfy: Option<Ntfy>,
-    pub sms: Option<Sms>,
-    pub voice: Option<Voice>,
-    pub slack: Option<Slack>,
-    pub teams: Option<Teams>,
-    pub pagerduty: Option<PagerDuty>,
-    pub webhook: Option<Webhook>,
-    /// How many messages a minute a channel may be given; absent: as many as there are.
-    pub per_minute: BTreeMap<ChannelKind, u32>,
-}
-
-impl Notify {
-    /// The channels that are set up.
-    pub fn kinds(&self) -> Vec<ChannelKind> {
-        let there = |kind: &ChannelKind| match kind {
-            ChannelKind::Email => self.email.is_some(),
-            ChannelKind::Ntfy => self.ntfy.is_some(),
-            ChannelKind::Sms => self.sms.is_some(),
-            ChannelKind::Voice => self.voice.is_some(),
-            ChannelKind::Slack => self.slack.is_some(),
-            ChannelKind::Teams => self.teams.is_some(),
-            ChannelKind::PagerDuty => self.pagerduty.is_some(),
-            ChannelKind::Webhook => self.webhook.is_some(),
-        };
-        ChannelKind::ALL.into_iter().filter(there).collect()
-    }
-}
-
-pub struct Ntfy {
-    /// Without a trailing slash.
-    pub base_url: String,
-    /// None: a server, or topics, to which anybody may write.
-    pub token: Option<SecretString>,
-    /// Whose devices listen where: a technician's email address, in lower case -> the topic.
-    pub topics: BTreeMap<String, String>,
-}
-
-impl Ntfy {
-    /// The topic of the person with that email address.
-    pub fn topic_of(&self, email: &str) -> Option<&str> {
-        self.topics.get(&email.trim().to_lowercase()).map(String::as_str)
-    }
-}
-
-impl fmt::Debug for Ntfy {
-    /// Without the topics: whoever knows one can read along.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ntfy").field("base_url", &self.base_url).finish_non_exhaustive()
-    }
-}
-
-#[derive(Debug)]
-pub struct Slack {
-    pub way: SlackWay,
-    /// What Slack signs its requests to us with; none: messages carry no button.
-    pub signing_secret: Option<SecretString>,
-}
-
-#[derive(Debug)]
-pub enum SlackWay {
-    Bot {
-        token: SecretString,
-        /// Where messages go unless a step names another place: `#sla`, or a channel's id.
-        channel: String,
-        /// Without a trailing slash.
-        base_url: String,
-    },
-    /// The address is the secret; it stands for one channel.
-    IncomingWebhook { url: SecretString },
-}
-
-#[derive(Debug)]
-pub struct Teams {
-    /// Of a workflow, which posts to one channel or chat. Whoever knows it can post there.
-    pub webhook_url: SecretString,
-}
-
-#[derive(Debug)]
-pub struct PagerDuty {
-    pub routing_key: SecretString,
-    /// Without a trailing slash.
-    pub base_url: String,
-    /// What PagerDuty signs its webhooks with; none: they are refused.
-    pub webhook_secret: Option<SecretString>,
-}
-
-#[derive(Debug)]
-pub struct Webhook {
-    pub url: String,
-    /// As Standard Webhooks writes it: base64, with or without `whsec_` before it; checked.
-    pub secret: SecretString,
-}
-
-pub struct Email {
-    pub host: String,
-    pub port: u16,
-    pub tls: SmtpTls,
-    pub user: Option<String>,
-    pub password: Option<SecretString>,
-    /// `Name <address>` or an address; checked.
-    pub from: String,
-}
-
-impl fmt::Debug for Email {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port, tls, .. } = self;
-        f.debug_struct("Email").field("host", host).field("port", port).field("tls", tls).finish_non_exhaustive()
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SmtpTls {
-    /// TLS from the first byte (`smtps://`).
-    Wrapped,
-    /// STARTTLS or nothing is sent.
-    Required,
-    /// Only to a loopback host.
-    None,
-}
-
-/// An account at Twilio.
-#[derive(Clone, Debug)]
-pub struct Twilio {
-    pub account_sid: String,
-    /// The user of HTTP basic auth: the account, or an API key.
-    pub api_key_sid: Option<String>,
-    pub secret: SecretString,
-    /// Without a trailing slash.
-    pub base_url: String,
-    /// What Twilio signs its requests to us with: the account's auth token, and the one before while it is being
-    /// changed. Empty: such requests are refused.
-    pub hook_tokens: Vec<SecretString>,
-}
-
-impl Twilio {
-    /// The user of HTTP basic auth.
-    pub fn user(&self) -> &str {
-        self.api_key_sid.as_deref().unwrap_or(&self.account_sid)
-    }
-
-    /// Where the account's `Messages` or `Calls` are; else the rule that is broken.
-    pub fn resource(&self, name: &str) -> Result<url::Url, &'static str> {
-        if !self.account_sid.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Err("`account_sid` must be letters and digits, since it is part of an address");
-        }
-        let url = format!("{}/2010-04-01/Accounts/{}/{name}.json", self.base_url, self.account_sid);
-        url.parse().map_err(|_| "`base_url` must be a web address")
-    }
-}
-
-#[derive(Debug)]
-pub struct Voice {
-    pub account: Twilio,
-    /// The number that calls come from.
-    pub from: String,
-    /// By whose accent it is said: `en-GB`.
-    pub language: String,
-}
-
-#[derive(Debug)]
-pub struct Sms {
-    pub account: Twilio,
-    pub sender: SmsSender,
-    /// Whether Twilio passes replies on to us, so that messages say how to answer.
-    pub replies: bool,
-}
-
-#[derive(Clone, PartialEq, Eq)]
-pub enum SmsSender {
-    From(String),
-    MessagingService(String),
-}
-
-impl fmt::Debug for SmsSender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::From(_) => "From(..)",
-            Self::MessagingService(_) => "MessagingService(..)",
-        })
-    }
 }

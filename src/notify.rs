@@ -32,10 +32,11 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use crate::alert::escalation::ChannelKind;
 use crate::alert::life::How;
 use crate::alert::{AlertKind, Closing, Stage};
 use crate::clock::SharedClock;
-use crate::config::{self, ChannelKind};
+use crate::notify::settings;
 
 pub use self::span::{JUST, WorkingTime, counted, hours, left_or_over, span, words, zone_name};
 pub use self::ways::Ways;
@@ -91,13 +92,13 @@ pub struct SetupError {
 }
 
 /// Every channel that is configured, with nothing to answer by. `clock` says how long is left when a message leaves.
-pub fn connect(notify: &config::Notify, clock: &SharedClock) -> Result<Vec<Arc<dyn Notifier>>, SetupError> {
+pub fn connect(notify: &settings::Notify, clock: &SharedClock) -> Result<Vec<Arc<dyn Notifier>>, SetupError> {
     connect_offering(notify, clock, &Ways::default())
 }
 
 /// Every channel that is configured, with `ways` to answer what it says.
 pub fn connect_offering(
-    notify: &config::Notify,
+    notify: &settings::Notify,
     clock: &SharedClock,
     ways: &Ways,
 ) -> Result<Vec<Arc<dyn Notifier>>, SetupError> {

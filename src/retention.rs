@@ -10,10 +10,10 @@ use tokio::sync::watch;
 use tracing::{error, info};
 
 use crate::clock::SharedClock;
+use crate::config::Past;
 use crate::config::{Config, Retention as Ages};
 use crate::sla::calendar::{Calendar, CalendarError};
 use crate::sla::night::Night;
-use crate::store::retention::Past;
 use crate::store::{Store, StoreError};
 
 /// A night that has begun is not the next one.

@@ -3,6 +3,7 @@
 pub mod alerts;
 pub mod audit;
 pub mod breaches;
+mod ending;
 mod explain;
 pub mod forecast;
 mod messages;

@@ -10,6 +10,7 @@ pub mod alerts;
 pub mod audit;
 mod cache;
 mod checkpoint;
+mod latest;
 pub mod links;
 mod loans;
 pub mod on_call;

@@ -17,7 +17,7 @@ use crate::notify::Notifier;
 use crate::predict::{self, Predict, PublishedForecasts};
 use crate::pulse::Pulses;
 use crate::rules_cache::RulesCache;
-use crate::self_monitoring::{self, Mismatches, SelfMonitoring};
+use crate::self_monitoring::{self, Mismatches, Readiness, SelfMonitoring};
 use crate::service::{Service, Syncs};
 use crate::store::{Claim, Store, StoreError};
 use crate::superops::SuperOps;
@@ -142,7 +142,7 @@ impl AppContext {
 
     pub fn self_monitoring(
         &self,
-        service: Service,
+        readiness: Arc<dyn Readiness>,
         health: BTreeMap<TenantId, watch::Receiver<SyncHealth>>,
         found: watch::Sender<Mismatches>,
     ) -> anyhow::Result<SelfMonitoring> {
@@ -152,7 +152,7 @@ impl AppContext {
             store: self.store.clone(),
             clock: self.clock.clone(),
             telemetry: self.telemetry.clone(),
-            service,
+            readiness,
             health,
             outbox: self.bells.outbox.clone(),
             found,

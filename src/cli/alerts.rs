@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 
-use super::status::{WORKING_TIME, printable, table};
+use super::status::{WORKING_TIME, hold_words, printable, table, what};
 use super::{AlertsArgs, CliError};
 use crate::alert::Closing;
 use crate::alert::life::State;
 use crate::config::{ChannelKind, Config};
 use crate::notify::{accepted_words, words};
-use crate::service::alerts::{AlertPage, AlertQuery, AlertView, HoldView, Said};
+use crate::service::alerts::{AlertPage, AlertQuery, AlertView};
+use crate::service::messages::Said;
 use crate::service::suppressions::SuppressionView;
 use crate::service::{ClockStatus, MessageView, Scope, Service};
 
@@ -97,11 +98,6 @@ fn quiet_words(suppressions: &[SuppressionView]) -> String {
     last.map(|one| format!("{} until {}", one.kind.words(), one.until.format("%H:%M UTC"))).unwrap_or_default()
 }
 
-pub(super) fn hold_words(hold: &HoldView) -> String {
-    let until = hold.until.map(|until| format!(" until {}", until.format("%H:%M UTC"))).unwrap_or_default();
-    format!("{} by {}{until}", hold.kind, printable(&hold.by))
-}
-
 pub(super) fn alert_text(alert: &AlertView) -> String {
     let mut text = format!(
         "{} {} {}\n",
@@ -142,11 +138,6 @@ fn outcome_words(channel: &str, outcome: &str) -> String {
         ("taken", Some(channel)) => accepted_words(channel),
         _ => outcome.to_owned(),
     }
-}
-
-/// `breached alert`, `digest`.
-pub(super) fn what(message: &MessageView) -> String {
-    if message.stage == message.kind { message.kind.clone() } else { format!("{} {}", message.stage, message.kind) }
 }
 
 fn said_text(text: &mut String, said: &Said) {

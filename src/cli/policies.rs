@@ -1,6 +1,7 @@
 //! `policies`: the promises in force, those that SuperOps' due times speak for,
 //! and how others would have done.
 
+mod propose;
 mod tryout;
 
 use std::fmt::Write;
@@ -9,7 +10,7 @@ use chrono::TimeDelta;
 
 use super::status::table;
 use super::{CliError, PolicyCommand, PolicyScope};
-use crate::config::{Config, ProcessEnvironment, duration, propose};
+use crate::config::{Config, ProcessEnvironment, duration};
 use crate::service::policies::{PolicyView, TenantPolicies};
 
 /// Answers and ends.

@@ -7,9 +7,9 @@ use super::status::table;
 use super::{CliError, RetentionArgs};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::config::Past;
 use crate::retention::Retention;
 use crate::store::Store;
-use crate::store::retention::Past;
 
 /// What goes of one kind.
 #[derive(Serialize)]

@@ -4,12 +4,12 @@ use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 
-use super::alerts::{hold_words, what};
 use super::{CliError, StatusArgs};
 use crate::config::Config;
 use crate::notify;
-use crate::service::alerts::Said;
-use crate::service::{ClockStatus, Counts, Overview, Scope, Service, TicketPage, TicketQuery, TicketSla};
+use crate::service::alerts::HoldView;
+use crate::service::messages::Said;
+use crate::service::{ClockStatus, Counts, MessageView, Overview, Scope, Service, TicketPage, TicketQuery, TicketSla};
 use crate::store::Store;
 use crate::terminal;
 
@@ -171,6 +171,16 @@ fn owner(ticket: &TicketSla) -> String {
     let owner = ticket.technician.as_deref().map_or(UNASSIGNED.to_owned(), printable);
     let held = ticket.held.first().map(|held| format!(", {}", hold_words(&held.hold))).unwrap_or_default();
     owner + &held
+}
+
+pub(super) fn hold_words(hold: &HoldView) -> String {
+    let until = hold.until.map(|until| format!(" until {}", until.format("%H:%M UTC"))).unwrap_or_default();
+    format!("{} by {}{until}", hold.kind, printable(&hold.by))
+}
+
+/// `breached alert`, `digest`.
+pub(super) fn what(message: &MessageView) -> String {
+    if message.stage == message.kind { message.kind.clone() } else { format!("{} {}", message.stage, message.kind) }
 }
 
 /// Text from outside, without what could steer a terminal.

@@ -4,7 +4,6 @@
 //! whether or not the file says the same. Secrets are named, never shown.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::night::USUAL;
@@ -13,10 +12,10 @@ use crate::ticket::{ClockKind, GUESSED_CLOSED, GUESSED_PAUSED, StatusMeaning, Te
 
 use super::explain_alerts::{alerts, answers, channels};
 use super::explain_on_call::on_call;
+use super::explain_page::{Page, hours_rows, or_default};
 use super::explain_retention::retention;
 use super::explain_watch::watch;
 use super::explain_write_back;
-use super::read_calendar::DAYS;
 use super::read_server::{DEFAULT_LISTEN, DEFAULT_STORE};
 use super::read_tenant::{DEFAULT_HISTORY, DEFAULT_POLL_INTERVAL, DEFAULT_REQUESTS_PER_MINUTE, default_ticket_url};
 use super::remarks::remarks;
@@ -70,33 +69,6 @@ pub fn details(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> S
     watch(&mut page, config);
     retention(&mut page, config);
     page.text
-}
-
-/// Headings, and under them rows of a label and what it stands for, in two columns.
-#[derive(Default)]
-pub(super) struct Page {
-    text: String,
-}
-
-impl Page {
-    pub fn heading(&mut self, title: impl Display) {
-        let gap = if self.text.is_empty() { "" } else { "\n" };
-        self.text.push_str(&format!("{gap}{title}\n"));
-    }
-
-    pub fn row(&mut self, label: impl Display, what: impl Display) {
-        self.line(format!("{:<16}  {what}", label.to_string()));
-    }
-
-    pub fn line(&mut self, text: impl Display) {
-        self.text.push_str(&format!("  {text}\n"));
-    }
-}
-
-/// Marks what the program does by itself.
-pub(super) fn or_default(text: impl Display, is_default: bool) -> String {
-    let mark = if is_default { " (default)" } else { "" };
-    format!("{text}{mark}")
 }
 
 fn service(page: &mut Page, config: &Config) {
@@ -210,37 +182,6 @@ fn calendar(page: &mut Page, spec: &CalendarSpec) {
         hours_rows(page, &spec.week);
     }
     page.row("holidays", holiday_words(spec));
-}
-
-/// The hours of a week, a row for each run of equal days.
-pub(super) fn hours_rows(page: &mut Page, week: &[Vec<(u16, u16)>; 7]) {
-    day_runs(week).into_iter().for_each(|(days, hours)| page.row(days, hours));
-}
-
-/// Days that follow each other and have the same hours are told together: `mon to thu`.
-fn day_runs(week: &[Vec<(u16, u16)>; 7]) -> Vec<(String, String)> {
-    let mut runs: Vec<(usize, usize)> = Vec::new();
-    for day in 0..week.len() {
-        match runs.last_mut() {
-            Some((first, last)) if week[*first] == week[day] => *last = day,
-            _ => runs.push((day, day)),
-        }
-    }
-    let days = |first: usize, last: usize| match last - first {
-        0 => DAYS[first].to_owned(),
-        1 => format!("{}, {}", DAYS[first], DAYS[last]),
-        _ => format!("{} to {}", DAYS[first], DAYS[last]),
-    };
-    runs.into_iter().map(|(first, last)| (days(first, last), window_words(&week[first]))).collect()
-}
-
-fn window_words(windows: &[(u16, u16)]) -> String {
-    let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
-    let window = |(start, end): &(u16, u16)| {
-        let night = if end < start { " (next day)" } else { "" };
-        format!("{}-{}{night}", time(*start), time(*end))
-    };
-    if windows.is_empty() { "closed".to_owned() } else { windows.iter().map(window).collect::<Vec<_>>().join(", ") }
 }
 
 fn holiday_words(spec: &CalendarSpec) -> String {

@@ -3,8 +3,8 @@
 use crate::alert::life::ACK_EXPIRES;
 use crate::alert::policy;
 
-use super::explain::{Page, or_default};
 use super::explain_noise::rules;
+use super::explain_page::{Page, or_default};
 use super::explain_write_back;
 use super::read_alerts::{DEFAULT_BUDGET, DEFAULT_WARN_AT};
 use super::read_notify::{DEFAULT_NTFY, DEFAULT_PAGERDUTY, DEFAULT_SLACK, DEFAULT_TWILIO, LANGUAGES, usual_limit};

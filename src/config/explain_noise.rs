@@ -1,6 +1,6 @@
 //! The part of [`super::explain`] that is about too much: caps, the SMS budget, storms and quiet hours.
 
-use super::explain::{Page, or_default};
+use super::explain_page::{Page, or_default};
 use super::read_calendar::DAYS;
 use super::{ChannelKind, duration};
 use crate::alert::noise::{Pace, QuietHours, Rules};

@@ -3,7 +3,7 @@
 use crate::alert::on_call::{Layer, Person, Rotation};
 
 use super::duration;
-use super::explain::{Page, hours_rows};
+use super::explain_page::{Page, hours_rows};
 
 const WEEK_HOURS: u32 = 7 * 24;
 

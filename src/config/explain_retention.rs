@@ -1,8 +1,8 @@
 //! The part of [`super::explain`] that is about how long what is past is kept.
 
-use super::explain::{Page, or_default};
+use super::Past;
+use super::explain_page::{Page, or_default};
 use super::{Config, Retention, duration};
-use crate::store::retention::Past;
 
 pub(super) fn retention(page: &mut Page, config: &Config) {
     page.heading("What is past");

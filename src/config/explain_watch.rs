@@ -1,7 +1,7 @@
 //! The part of [`super::explain`] that is about watching the watch: stale data and the heartbeat.
 
-use super::explain::{Page, or_default};
 use super::explain_alerts::direct_words;
+use super::explain_page::{Page, or_default};
 use super::{Config, duration};
 
 /// Who hears that the data is stale, and whether somebody hears that the watch lives.

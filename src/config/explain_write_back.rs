@@ -1,6 +1,6 @@
 //! The part of [`super::explain`] that is about what is written on tickets.
 
-use super::explain::or_default;
+use super::explain_page::or_default;
 use super::{TicketChange, WriteBack};
 
 /// What a tenant has written on its tickets, in words.

@@ -2,9 +2,9 @@
 
 use chrono::TimeDelta;
 
+use super::Past;
 use super::reader::Section;
 use super::{Retention, duration};
-use crate::store::retention::Past;
 
 /// Younger than this, it may still be asked about.
 const LEAST: TimeDelta = TimeDelta::days(30);

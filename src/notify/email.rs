@@ -24,8 +24,9 @@ use tokio::time::timeout;
 
 use self::connection::Server;
 use super::{ATTEMPT_DEADLINE, Message, Notifier, Receipt, SendError, SetupError, Ways, render};
+use crate::alert::escalation::ChannelKind;
 use crate::clock::SharedClock;
-use crate::config::{self, ChannelKind};
+use crate::notify::settings;
 
 /// Sends mail through one server.
 pub struct EmailNotifier {
@@ -37,7 +38,7 @@ pub struct EmailNotifier {
 
 impl EmailNotifier {
     /// Connects only when there is something to send.
-    pub fn new(email: &config::Email, clock: SharedClock) -> Result<Self, SetupError> {
+    pub fn new(email: &settings::Email, clock: SharedClock) -> Result<Self, SetupError> {
         let from = email.from.parse().map_err(|_| setup_error("`from` must be `Name <address>` or an address"))?;
         let server = Server::new(email).map_err(|_| setup_error("TLS cannot be set up for this host"))?;
         Ok(Self { server, from, clock, ways: Ways::default() })

@@ -23,8 +23,9 @@ use super::http::{Answer, Peer, clean_id};
 use super::render::{self, Push};
 use super::ways::Ways;
 use super::{Message, Notifier, Receipt, SendError, SetupError};
+use crate::alert::escalation::ChannelKind;
 use crate::clock::SharedClock;
-use crate::config::{self, ChannelKind};
+use crate::notify::settings;
 
 /// An app shows no more buttons: <https://docs.ntfy.sh/publish/#action-buttons>.
 const MOST_ACTIONS: usize = 3;
@@ -40,7 +41,7 @@ pub struct NtfyNotifier {
 
 impl NtfyNotifier {
     /// Connects only when there is something to send.
-    pub fn new(ntfy: &config::Ntfy, clock: SharedClock) -> Result<Self, SetupError> {
+    pub fn new(ntfy: &settings::Ntfy, clock: SharedClock) -> Result<Self, SetupError> {
         let peer = Peer::new("ntfy").ok_or_else(|| setup_error("TLS cannot be set up"))?;
         let url = format!("{}/", ntfy.base_url).parse().map_err(|_| setup_error("`base_url` must be a web address"))?;
         Ok(Self { peer, url, token: ntfy.token.clone(), clock, ways: Ways::default() })

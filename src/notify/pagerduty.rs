@@ -18,9 +18,10 @@ use serde_json::{Value, json};
 use super::http::{Answer, Peer};
 use super::{AlertFacts, Body, Message, Notifier, Receipt, SendError, SetupError, TicketFacts, render};
 use crate::alert::Stage;
+use crate::alert::escalation::ChannelKind;
 use crate::clock::SharedClock;
-use crate::config::{self, ChannelKind};
-use crate::store::outbox::notification_key;
+use crate::keys::notification_key;
+use crate::notify::settings;
 
 /// PagerDuty's own limits, in characters.
 const LONGEST_KEY: usize = 255;
@@ -54,7 +55,7 @@ impl Action {
 
 impl PagerDutyNotifier {
     /// Connects only when there is something to send.
-    pub fn new(pagerduty: &config::PagerDuty, clock: SharedClock) -> Result<Self, SetupError> {
+    pub fn new(pagerduty: &settings::PagerDuty, clock: SharedClock) -> Result<Self, SetupError> {
         let peer = Peer::new("PagerDuty").ok_or_else(|| setup_error("TLS cannot be set up"))?;
         let url = format!("{}/v2/enqueue", pagerduty.base_url);
         let url = url.parse().map_err(|_| setup_error("`base_url` must be a web address"))?;

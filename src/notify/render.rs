@@ -7,6 +7,7 @@
 
 mod bundle;
 mod card;
+mod compose;
 mod gsm7;
 mod html;
 mod letter;

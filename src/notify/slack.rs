@@ -19,8 +19,9 @@ use super::http::{Answer, Peer, clean_word};
 use super::ways::is_answerable;
 use super::{Body, Message, Notifier, Receipt, SendError, SetupError, render};
 use crate::alert::Stage;
+use crate::alert::escalation::ChannelKind;
 use crate::clock::SharedClock;
-use crate::config::{self, ChannelKind};
+use crate::notify::settings;
 
 /// What Slack calls the button when it is pressed.
 pub const ACKNOWLEDGE: &str = "acknowledge";
@@ -43,7 +44,7 @@ enum Way {
 
 impl SlackNotifier {
     /// Connects only when there is something to send.
-    pub fn new(slack: &config::Slack, clock: SharedClock) -> Result<Self, SetupError> {
+    pub fn new(slack: &settings::Slack, clock: SharedClock) -> Result<Self, SetupError> {
         let peer = Peer::new("Slack").ok_or_else(|| setup_error("TLS cannot be set up"))?;
         Ok(Self { peer, way: Way::of(&slack.way)?, with_button: slack.signing_secret.is_some(), clock })
     }
@@ -104,14 +105,14 @@ fn pieces(text: &str) -> Vec<String> {
 }
 
 impl Way {
-    fn of(slack: &config::SlackWay) -> Result<Self, SetupError> {
+    fn of(slack: &settings::SlackWay) -> Result<Self, SetupError> {
         match slack {
-            config::SlackWay::Bot { token, channel, base_url } => Ok(Self::Bot {
+            settings::SlackWay::Bot { token, channel, base_url } => Ok(Self::Bot {
                 url: address(&format!("{base_url}/chat.postMessage"))?,
                 token: token.clone(),
                 channel: channel.clone(),
             }),
-            config::SlackWay::IncomingWebhook { url } => {
+            settings::SlackWay::IncomingWebhook { url } => {
                 Ok(Self::IncomingWebhook { url: address(url.expose_secret())? })
             }
         }

@@ -25,8 +25,9 @@ use super::ways::{Line, Offer, Ways};
 use super::{
     ATTEMPT_DEADLINE, Delivery, Message, Notifier, Receipt, SendError, SetupError, is_bad_certificate, render,
 };
+use crate::alert::escalation::ChannelKind;
 use crate::clock::SharedClock;
-use crate::config::{self, ChannelKind, SmsSender};
+use crate::notify::settings::{self, SmsSender};
 
 /// An alert that could not be handed to the phone for this long is stale, or as soon as the next step of its escalation
 /// comes. Twilio takes from 1 s to 10 h; within a minute it may well not get round to sending, so that is the least.
@@ -52,7 +53,7 @@ pub struct SmsNotifier {
 
 impl SmsNotifier {
     /// Connects only when there is something to send.
-    pub fn new(sms: &config::Sms, clock: SharedClock) -> Result<Self, SetupError> {
+    pub fn new(sms: &settings::Sms, clock: SharedClock) -> Result<Self, SetupError> {
         // An error means that one was installed before, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()

@@ -20,8 +20,9 @@ use secrecy::ExposeSecret;
 use super::http::{Answer, Peer};
 use super::ways::Ways;
 use super::{Message, Notifier, Receipt, SendError, SetupError, render};
+use crate::alert::escalation::ChannelKind;
 use crate::clock::SharedClock;
-use crate::config::{self, ChannelKind};
+use crate::notify::settings;
 
 /// Posts to one workflow, which stands for one channel or chat.
 pub struct TeamsNotifier {
@@ -34,7 +35,7 @@ pub struct TeamsNotifier {
 
 impl TeamsNotifier {
     /// Connects only when there is something to send.
-    pub fn new(teams: &config::Teams, clock: SharedClock) -> Result<Self, SetupError> {
+    pub fn new(teams: &settings::Teams, clock: SharedClock) -> Result<Self, SetupError> {
         let peer = Peer::new("Teams").ok_or_else(|| setup_error("TLS cannot be set up"))?;
         let url = teams.webhook_url.expose_secret().trim().parse();
         let url = url.map_err(|_| setup_error("the address of the workflow must be a web address"))?;

@@ -30,7 +30,7 @@ fn clock() -> SharedClock {
     Arc::new(ManualClock::at("2026-06-03T12:48:00Z".parse().unwrap()))
 }
 
-fn configured(port: u16) -> config::Notify {
+fn configured(port: u16) -> settings::Notify {
     let email = Email {
         host: "localhost".into(),
         port,
@@ -48,22 +48,23 @@ fn configured(port: u16) -> config::Notify {
     };
     let voice = Voice { account: account.clone(), from: "+15005550006".into(), language: "en-US".into() };
     let sms = Sms { account, sender: SmsSender::From("+15005550006".into()), replies: false };
-    let ntfy = config::Ntfy { base_url: format!("https://localhost:{port}"), token: None, topics: Default::default() };
-    let slack = config::Slack {
-        way: config::SlackWay::IncomingWebhook { url: format!("https://localhost:{port}/hook").into() },
+    let ntfy =
+        settings::Ntfy { base_url: format!("https://localhost:{port}"), token: None, topics: Default::default() };
+    let slack = settings::Slack {
+        way: settings::SlackWay::IncomingWebhook { url: format!("https://localhost:{port}/hook").into() },
         signing_secret: None,
     };
-    let teams = config::Teams { webhook_url: format!("https://localhost:{port}/hook").into() };
-    let pagerduty = config::PagerDuty {
+    let teams = settings::Teams { webhook_url: format!("https://localhost:{port}/hook").into() };
+    let pagerduty = settings::PagerDuty {
         routing_key: "key".into(),
         base_url: format!("https://localhost:{port}"),
         webhook_secret: None,
     };
-    let webhook = config::Webhook {
+    let webhook = settings::Webhook {
         url: format!("https://localhost:{port}/hook"),
         secret: "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into(),
     };
-    config::Notify {
+    settings::Notify {
         email: Some(email),
         ntfy: Some(ntfy),
         sms: Some(sms),
@@ -72,7 +73,7 @@ fn configured(port: u16) -> config::Notify {
         teams: Some(teams),
         pagerduty: Some(pagerduty),
         webhook: Some(webhook),
-        ..config::Notify::default()
+        ..settings::Notify::default()
     }
 }
 
@@ -104,7 +105,7 @@ async fn a_certificate_that_nobody_has_signed_is_a_matter_for_the_operator() {
 
 #[tokio::test]
 async fn only_what_is_configured_is_connected() {
-    assert!(connect(&config::Notify::default(), &clock()).unwrap().is_empty());
+    assert!(connect(&settings::Notify::default(), &clock()).unwrap().is_empty());
     let kinds =
         connect(&configured(465), &clock()).unwrap().iter().map(|channel| channel.channel()).collect::<Vec<_>>();
     assert_eq!(kinds, ChannelKind::ALL);

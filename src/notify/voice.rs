@@ -27,8 +27,9 @@ use super::sms::answer::{error_code, is_sid};
 use super::sms::e164;
 use super::ways::Ways;
 use super::{Delivery, Message, Notifier, Receipt, SendError, SetupError, render};
+use crate::alert::escalation::ChannelKind;
 use crate::clock::SharedClock;
-use crate::config::{self, ChannelKind};
+use crate::notify::settings;
 
 /// So long it rings: after that most lines go to a mailbox.
 const RINGS_SECONDS: &str = "30";
@@ -53,7 +54,7 @@ pub struct VoiceNotifier {
 
 impl VoiceNotifier {
     /// Connects only when there is somebody to call.
-    pub fn new(voice: &config::Voice, clock: SharedClock) -> Result<Self, SetupError> {
+    pub fn new(voice: &settings::Voice, clock: SharedClock) -> Result<Self, SetupError> {
         let peer = Peer::new("Twilio").ok_or_else(|| setup_error("TLS cannot be set up"))?;
         let calls = voice.account.resource("Calls").map_err(setup_error)?;
         Ok(Self {

@@ -24,8 +24,9 @@ use sha2::Sha256;
 
 use super::http::Peer;
 use super::{Message, Notifier, Receipt, SendError, SetupError};
+use crate::alert::escalation::ChannelKind;
 use crate::clock::SharedClock;
-use crate::config::{self, ChannelKind};
+use crate::notify::settings;
 
 /// Posts to one address.
 pub struct WebhookNotifier {
@@ -39,7 +40,7 @@ pub struct WebhookNotifier {
 
 impl WebhookNotifier {
     /// Connects only when there is something to send.
-    pub fn new(webhook: &config::Webhook, clock: SharedClock) -> Result<Self, SetupError> {
+    pub fn new(webhook: &settings::Webhook, clock: SharedClock) -> Result<Self, SetupError> {
         let peer = Peer::new("the webhook").ok_or_else(|| setup_error("TLS cannot be set up"))?;
         let url = webhook.url.parse().map_err(|_| setup_error("`url` must be a web address"))?;
         if signing_key(&webhook.secret).is_none() {

@@ -9,7 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::audit::AuditEntry;
-use super::messages::message_view;
+use super::ending::end_of;
+use super::messages::{AttemptView, Said, message_view};
 use super::suppressions::SuppressionView;
 use super::view::clock_status;
 use super::write_backs::WriteBackView;
@@ -120,24 +121,6 @@ pub struct TicketHold {
     pub clock: ClockKind,
     #[serde(flatten)]
     pub hold: HoldView,
-}
-
-/// One notification and its attempts.
-#[derive(Clone, Debug, Serialize)]
-pub struct Said {
-    #[serde(flatten)]
-    pub message: MessageView,
-    pub outcomes: Vec<AttemptView>,
-}
-
-/// How one attempt went.
-#[derive(Clone, Debug, Serialize)]
-pub struct AttemptView {
-    pub number: u32,
-    pub at: DateTime<Utc>,
-    /// taken | unavailable | refused | misconfigured
-    pub outcome: String,
-    pub detail: Option<String>,
 }
 
 /// Until when somebody wants to hear nothing.
@@ -471,24 +454,6 @@ fn open_rank(alert: &OpenAlert, left: Option<TimeDelta>) -> Rank {
     let left = left.unwrap_or(TimeDelta::MAX);
     let due = alert.due.timestamp_millis();
     (alert.state != State::Open, Reverse(alert.stage), left, due, alert.key.to_string())
-}
-
-/// The moment that somebody names as a length of time from `now`, or as itself.
-pub(super) fn end_of(
-    now: DateTime<Utc>,
-    length: Option<&str>,
-    until: Option<DateTime<Utc>>,
-) -> Result<DateTime<Utc>, ServiceError> {
-    let bad = |text: String| ServiceError::BadQuestion(text);
-    let end = match (length, until) {
-        (Some(length), None) => now + duration::parse(length).map_err(|rule| bad(format!("`for` {rule}")))?,
-        (None, Some(until)) => until,
-        _ => return Err(bad("say when it ends: either `for`, such as \"30m\", or `until`, a time".to_owned())),
-    };
-    if end <= now {
-        return Err(bad("the end must lie in the future".to_owned()));
-    }
-    Ok(end)
 }
 
 fn states(query: &AlertQuery) -> Result<&'static [State], ServiceError> {

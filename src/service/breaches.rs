@@ -5,7 +5,8 @@ use std::cmp::Reverse;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::alerts::{AlertView, Said};
+use super::alerts::AlertView;
+use super::messages::Said;
 use super::{ClockStatus, Scope, Service, ServiceError};
 use crate::alert::life::State;
 use crate::alert::{AlertKind, Stage};

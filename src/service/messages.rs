@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::alerts::Said;
 use super::{MOST_TICKETS, Scope, Service, ServiceError};
 use crate::config::ChannelKind;
 use crate::notify::{Body, TicketFacts};
@@ -37,6 +36,24 @@ pub struct MessageView {
     pub delivery: Option<String>,
     /// Why this person was told: "you own this ticket".
     pub because: Option<String>,
+}
+
+/// One notification and its attempts.
+#[derive(Clone, Debug, Serialize)]
+pub struct Said {
+    #[serde(flatten)]
+    pub message: MessageView,
+    pub outcomes: Vec<AttemptView>,
+}
+
+/// How one attempt went.
+#[derive(Clone, Debug, Serialize)]
+pub struct AttemptView {
+    pub number: u32,
+    pub at: DateTime<Utc>,
+    /// taken | unavailable | refused | misconfigured
+    pub outcome: String,
+    pub detail: Option<String>,
 }
 
 impl Service {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
@@ -10,7 +11,7 @@ use super::{Scope, Service, ServiceError};
 use crate::config::{ChannelKind, Tenant};
 use crate::descriptors;
 use crate::notify;
-use crate::self_monitoring::counted;
+use crate::self_monitoring::{Readiness, counted};
 use crate::sla::standing::{CLOCK_NAMES, Tally, TicketStanding};
 use crate::store::StoreError;
 use crate::sync::SyncHealth;
@@ -209,6 +210,13 @@ impl Service {
 
     fn sync_health(&self, tenant: &TenantId) -> SyncHealth {
         self.sync.health.get(tenant).map(|health| health.borrow().clone()).unwrap_or_default()
+    }
+}
+
+#[async_trait]
+impl Readiness for Service {
+    async fn is_ready(&self) -> bool {
+        self.ready().await.is_ok()
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::alerts::end_of;
+use super::ending::end_of;
 use super::{Scope, Service, ServiceError};
 use crate::alert::suppression::{Matchers, Suppression, SuppressionKind};
 use crate::config::nearest;

@@ -4,11 +4,10 @@
 //! stays. Each can be switched while the account is being asked, so that a test
 //! can have a bad minute begin and end.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::graphql;
+pub use super::holes::Which;
 use super::holes::{Hole, Holes};
 use super::ticket::DueOnPause;
 use crate::config::duration;
@@ -32,34 +31,6 @@ pub enum DateFilters {
     #[default]
     Refused,
     Ignored,
-}
-
-/// Some of the tickets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Which {
-    #[default]
-    None,
-    All,
-    /// Those whose id is a multiple of it; 0 is none.
-    OneIn(u64),
-    Ids(BTreeSet<u64>),
-}
-
-impl Which {
-    /// The tickets of these ids; what is no number is no id.
-    pub fn ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Self {
-        Self::Ids(ids.into_iter().filter_map(|id| id.parse().ok()).collect())
-    }
-
-    /// Whether the ticket is one of them.
-    pub fn holds(&self, id: u64) -> bool {
-        match self {
-            Self::None => false,
-            Self::All => true,
-            Self::OneIn(number) => *number > 0 && id.is_multiple_of(*number),
-            Self::Ids(ids) => ids.contains(&id),
-        }
-    }
 }
 
 /// What a list of tickets says of how many there are.

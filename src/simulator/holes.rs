@@ -1,9 +1,37 @@
 //! Answers that are right but for some tickets: a value or a row is null, and an error's path says which.
 
+use std::collections::BTreeSet;
+
 use apollo_compiler::response::JsonValue;
 use apollo_compiler::response::serde_json_bytes::json;
 
-use super::habit::Which;
+/// Some of the tickets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Which {
+    #[default]
+    None,
+    All,
+    /// Those whose id is a multiple of it; 0 is none.
+    OneIn(u64),
+    Ids(BTreeSet<u64>),
+}
+
+impl Which {
+    /// The tickets of these ids; what is no number is no id.
+    pub fn ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::Ids(ids.into_iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
+    /// Whether the ticket is one of them.
+    pub fn holds(&self, id: u64) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::OneIn(number) => *number > 0 && id.is_multiple_of(*number),
+            Self::Ids(ids) => ids.contains(&id),
+        }
+    }
+}
 
 /// What is null, and what that takes with it.
 #[derive(Clone, Debug, PartialEq, Eq)]

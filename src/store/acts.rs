@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use tracing::info;
 
-use super::alerts::{AlertRow, Recovered, alert_row, recover, rewrite};
+use super::alerts::{AlertRow, LAST_ACT, Recovered, alert_row, recover, rewrite};
 use super::audit::{Author, audit_act};
 use super::outbox::{NewNotification, Reader, enqueue, notification_key, withdraw};
 use super::weekly::count_act;
@@ -27,9 +27,6 @@ pub struct Acted {
     /// False: it was so before, or the alert is over, and nothing was changed.
     pub changed: bool,
 }
-
-/// The number of the last act on an alert of tenant `$1`.
-pub(super) const LAST_ACT: &str = "SELECT acts FROM alerts WHERE tenant = $1 AND acts > 0 ORDER BY acts DESC LIMIT 1";
 
 impl Store {
     /// Does `act` to the alert `id`; none if there is no such alert. It has happened when this returns, and from then on

@@ -10,10 +10,9 @@ mod saving;
 use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sha2::{Digest, Sha256};
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use super::acts::LAST_ACT;
+pub use super::outbox::Recovered;
 use super::outbox::{NewNotification, json};
 use super::write_backs::NewWriteBack;
 use super::{Store, StoreError, instant, millis};
@@ -21,6 +20,7 @@ use crate::alert::escalation::ChannelKind;
 pub use crate::alert::life::AlertRow;
 use crate::alert::life::{Asked, Hold, HoldKind, How, Life};
 use crate::alert::{AlertKey, AlertKind, Closing, Raised, Stage};
+pub use crate::keys::id_of;
 use crate::ticket::TenantId;
 pub(super) use salvage::salvaged;
 pub use saving::Saving;
@@ -35,10 +35,8 @@ impl AlertKey {
     }
 }
 
-/// 20 hex digits of the key's hash: 80 bits, far more than two alerts ever share by chance.
-pub fn id_of(key: &str) -> String {
-    Sha256::digest(key).iter().take(10).map(|byte| format!("{byte:02x}")).collect()
-}
+/// The number of the last act on an alert of tenant `$1`.
+pub(super) const LAST_ACT: &str = "SELECT acts FROM alerts WHERE tenant = $1 AND acts > 0 ORDER BY acts DESC LIMIT 1";
 
 /// What one turn of `evaluate` has decided for one tenant.
 #[derive(Debug, Default)]
@@ -70,19 +68,6 @@ impl AlertTurn {
             && self.withdrawn.is_empty()
             && self.write_backs.is_empty()
     }
-}
-
-/// An alert that is over: those who were told of it are told so, people only if it came to a good end.
-#[derive(Debug)]
-pub struct Recovered {
-    pub key: AlertKey,
-    pub episode: u32,
-    pub closing: Closing,
-    /// `notify::Body::Recovery` as JSON.
-    pub body: serde_json::Value,
-    /// Who had taken it on and does not own the ticket, by name: that person is to hear at once.
-    pub taker: Option<String>,
-    pub at: DateTime<Utc>,
 }
 
 /// Who was told of an alert, at which stage and by which channel.

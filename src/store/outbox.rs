@@ -15,16 +15,15 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use super::alerts::Recovered;
-use super::record::Latest;
+use super::latest::Latest;
 use super::{Store, StoreError, instant, millis};
 use crate::alert::AlertKey;
 use crate::alert::escalation::ChannelKind;
 use crate::alert::noise::Rules;
+pub use crate::keys::notification_key;
 use crate::notify::{Body, Message};
 use crate::ticket::TenantId;
 pub use record::Attempted;
@@ -114,15 +113,17 @@ pub enum Outcome {
     },
 }
 
-/// A name for one message that is the same however often it is made: 32 hex digits.
-pub fn notification_key(parts: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part.as_bytes());
-        // A byte that no part holds, so that ("ab", "c") is not ("a", "bc").
-        hash.update([0]);
-    }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+/// An alert that is over: those who were told of it are told so, people only if it came to a good end.
+#[derive(Debug)]
+pub struct Recovered {
+    pub key: AlertKey,
+    pub episode: u32,
+    pub closing: Closing,
+    /// `notify::Body::Recovery` as JSON.
+    pub body: serde_json::Value,
+    /// Who had taken it on and does not own the ticket, by name: that person is to hear at once.
+    pub taker: Option<String>,
+    pub at: DateTime<Utc>,
 }
 
 impl NewNotification {

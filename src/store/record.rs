@@ -7,6 +7,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::alerts::{AlertRow, alert_row};
+use super::latest::Latest;
 use super::outbox::{Logged, json, logged};
 use super::{Store, StoreError, instant, millis};
 use crate::alert::life::{How, State};
@@ -19,39 +20,6 @@ const MOST_COUNTED: i64 = 50_000;
 
 /// A time from its first moment on, and before the second; none: without a bound.
 pub type Between = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
-
-/// The latest rows of several tenants: each is asked for its own, and what is older than those of others is left out.
-pub(super) struct Latest {
-    most: usize,
-    found: Vec<(i64, String)>,
-}
-
-impl Latest {
-    pub fn new(most: usize) -> Self {
-        Self { most, found: Vec::new() }
-    }
-
-    /// How many rows a tenant is asked for.
-    pub fn most(&self) -> i64 {
-        i64::try_from(self.most).unwrap_or(i64::MAX)
-    }
-
-    /// What is older than this is left out, whoever has it.
-    pub fn since(&self) -> i64 {
-        self.found.last().filter(|_| self.found.len() == self.most).map_or(i64::MIN, |(at, _)| *at)
-    }
-
-    /// Takes in what one tenant has: each row with its time and its key.
-    pub fn add(&mut self, found: Vec<(i64, String)>) {
-        self.found.extend(found);
-        self.found.sort_unstable_by(|a, b| b.cmp(a));
-        self.found.truncate(self.most);
-    }
-
-    pub fn keys(self) -> Vec<String> {
-        self.found.into_iter().map(|(_, key)| key).collect()
-    }
-}
 
 /// An open alert, as far as lists are sorted by it.
 #[derive(Clone, Debug)]

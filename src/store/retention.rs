@@ -9,24 +9,10 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::{Store, StoreError, millis};
+use crate::config::Past;
 
 /// As many rows as one transaction looks at.
 const BITE: i64 = 200;
-
-/// What there is an age for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Past {
-    /// What was said, with all that it said.
-    Messages,
-    /// How each attempt to send something went.
-    Attempts,
-    /// What the SMS provider reported.
-    Receipts,
-    /// What happened to closed tickets, what was forecast of them, and what was written on them.
-    Events,
-    /// Who changed what; silences, maintenance windows and stand-ins that have ended.
-    Audit,
-}
 
 /// What one bite came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,21 +28,6 @@ pub struct Bite {
 const OLD_MESSAGES: &str = "n.done_at < $1 AND n.state NOT IN ('pending', 'sending', 'bundled')
      AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.key = n.alert_key AND a.state = 'open')
      AND NOT EXISTS (SELECT 1 FROM tickets t WHERE t.tenant = n.tenant AND t.id = n.ticket_id AND t.open = 1)";
-
-impl Past {
-    pub const ALL: [Self; 5] = [Self::Messages, Self::Attempts, Self::Receipts, Self::Events, Self::Audit];
-
-    /// The name used in the configuration and on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Messages => "messages",
-            Self::Attempts => "attempts",
-            Self::Receipts => "receipts",
-            Self::Events => "events",
-            Self::Audit => "audit",
-        }
-    }
-}
 
 impl Store {
     /// Deletes some of what is older than `before`. The first bite begins at 0.

@@ -12,8 +12,8 @@ use serde_json::Value;
 use super::auth::Caller;
 use super::{Problem, Web};
 use crate::answers::NoMoreTexts;
-use crate::service::alerts::Said;
 use crate::service::breaches::{BreachPage, BreachQuery};
+use crate::service::messages::Said;
 use crate::service::policies::TenantPolicies;
 use crate::service::{Differences, ForecastRecord, Overview, Scope, TicketLedger, TicketPage, TicketQuery, TicketSla};
 

@@ -29,6 +29,7 @@ mod predicted;
 mod pushes;
 mod refusals;
 mod retention;
+mod rooms;
 mod routes;
 mod store_faults;
 mod superops_faults;

@@ -18,8 +18,8 @@ use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout};
 
 use super::reply;
-use crate::config::{self, SmtpTls};
 use crate::notify::SendError;
+use crate::notify::settings::{self, SmtpTls};
 
 /// How long one address of the server may take to accept a connection; a host may have several.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(4);
@@ -56,7 +56,7 @@ struct Connection {
 }
 
 impl Server {
-    pub fn new(email: &config::Email) -> Result<Self, Error> {
+    pub fn new(email: &settings::Email) -> Result<Self, Error> {
         // An error means that one was installed before, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let tls = || TlsParameters::new(email.host.clone());

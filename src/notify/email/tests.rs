@@ -103,8 +103,8 @@ async fn read_mail(stream: &mut BufReader<TcpStream>) -> Option<String> {
     Some(mail)
 }
 
-fn config(port: u16, tls: SmtpTls) -> config::Email {
-    config::Email {
+fn config(port: u16, tls: SmtpTls) -> settings::Email {
+    settings::Email {
         host: "127.0.0.1".into(),
         port,
         tls,
@@ -298,7 +298,7 @@ async fn a_mail_that_was_given_up_leaves_no_answer_for_the_next_one() {
 #[tokio::test]
 async fn nothing_is_sent_in_the_clear_when_tls_is_required() {
     let peer = Peer::default();
-    let config = config::Email {
+    let config = settings::Email {
         user: Some("sla@msp.example".into()),
         password: Some(SecretString::from("hunter2")),
         ..config(peer.start().await, SmtpTls::Required)
@@ -320,7 +320,7 @@ async fn tls_from_the_first_byte_does_not_talk_to_a_plain_server() {
 async fn a_wrong_password_is_a_matter_for_the_operator_and_is_not_repeated() {
     for answer in ["535 5.7.8 sla@msp.example: wrong hunter2", "550 no"] {
         let peer = Peer::answering("AUTH", answer);
-        let config = config::Email {
+        let config = settings::Email {
             user: Some("sla@msp.example".into()),
             password: Some(SecretString::from("hunter2")),
             ..config(peer.start().await, SmtpTls::None)
@@ -351,7 +351,7 @@ async fn an_address_outside_ascii_needs_a_server_that_can_carry_it() {
 
 #[test]
 fn a_sender_that_is_no_address_is_told_at_the_start() {
-    let config = config::Email { from: "nobody".into(), ..config(25, SmtpTls::None) };
+    let config = settings::Email { from: "nobody".into(), ..config(25, SmtpTls::None) };
     let error = EmailNotifier::new(&config, clock()).unwrap_err();
     assert_eq!(error.to_string(), "`notify.email`: `from` must be `Name <address>` or an address");
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use super::letter::{Letter, Row, outcome};
+use super::letter::{Letter, Row, mark, outcome, same};
 use super::{Told, Urgency, local, sane, shown};
 use crate::notify::{BundleFacts, BundleRow, Message, TicketFacts};
 
@@ -45,17 +45,6 @@ pub(super) fn sum(facts: &BundleFacts, now: DateTime<Utc>, zone: Tz) -> String {
     let said = said.map(|(count, what, when)| format!("{count} {what}{when}")).collect::<Vec<_>>().join(", ");
     // A ticket has more than one clock; where that shows, the tickets are counted as well.
     if facts.tickets == number || facts.tickets == 0 { said } else { format!("{said} ({} tickets)", facts.tickets) }
-}
-
-/// `[SLA]`, or `[SLA acme]` where there are several tenants.
-pub(super) fn mark(tenant: Option<&str>) -> String {
-    shown(tenant, 40).map_or("[SLA]".to_owned(), |tenant| format!("[SLA {tenant}]"))
-}
-
-/// What all of these are, if they are one and the same.
-pub(super) fn same<'a>(mut all: impl Iterator<Item = Option<&'a str>>) -> Option<&'a str> {
-    let first = all.next().flatten()?;
-    all.all(|one| one == Some(first)).then_some(first)
 }
 
 /// The client that all of it is about, if it is one.

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::letter::{Letter, Link, Row};
 use super::{Urgency, line, reference};
+use crate::keys::notification_key;
 use crate::notify::{Body, Message};
-use crate::store::outbox::notification_key;
 
 /// Teams takes 28 kB of a workflow, and has been seen to count UTF-16:
 /// <https://learn.microsoft.com/connectors/teams/#known-issues-and-limitations-with-actions>.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::{Told, Urgency, bundle, line, local, local_in_full, sane, shown};
+use super::{Told, Urgency, line, local, local_in_full, sane, shown};
 use crate::alert::{AlertKind, Closing};
 use crate::notify::{
     AcknowledgedFacts, Advice, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, StaleFacts,
@@ -61,19 +61,6 @@ pub(super) const ENDED: &str = "Alert ended";
 const MOST_REASONS: usize = 8;
 
 impl Letter {
-    /// What `message` says at `now`.
-    pub fn of(message: &Message, now: DateTime<Utc>) -> Self {
-        match &message.body {
-            Body::Alert(facts) => alert(facts, message, now),
-            Body::Recovery(facts) => recovery(facts, message, now),
-            Body::Acknowledged(facts) => acknowledged(facts, message, now),
-            Body::Digest(facts) => digest(facts, message, now),
-            Body::Bundle(facts) => bundle::letter(facts, message, now),
-            Body::Stale(facts) => stale(facts, message, now),
-            Body::Test => test(),
-        }
-    }
-
     pub(super) fn new(subject: String, headline: String, urgency: Urgency) -> Self {
         Self {
             subject,
@@ -108,7 +95,7 @@ impl Letter {
     }
 }
 
-fn alert(facts: &AlertFacts, message: &Message, now: DateTime<Utc>) -> Letter {
+pub(super) fn alert(facts: &AlertFacts, message: &Message, now: DateTime<Utc>) -> Letter {
     let urgency = Urgency::of(facts.stage, facts.due, now);
     let told = Told { clock: facts.clock, urgency, due: facts.due, working: facts.working.as_ref() };
     let headline = told.headline(now, message.timezone);
@@ -152,7 +139,7 @@ fn why_you(facts: &AlertFacts) -> String {
     }
 }
 
-fn recovery(facts: &RecoveryFacts, message: &Message, now: DateTime<Utc>) -> Letter {
+pub(super) fn recovery(facts: &RecoveryFacts, message: &Message, now: DateTime<Utc>) -> Letter {
     let (word, standing) = outcome(facts);
     let headline = format!("{word}: {standing}");
     let mut letter = Letter::new(subject(&facts.ticket, facts.clock), headline, Urgency::Met).about(&facts.ticket);
@@ -162,7 +149,7 @@ fn recovery(facts: &RecoveryFacts, message: &Message, now: DateTime<Utc>) -> Let
     letter
 }
 
-fn acknowledged(facts: &AcknowledgedFacts, message: &Message, now: DateTime<Utc>) -> Letter {
+pub(super) fn acknowledged(facts: &AcknowledgedFacts, message: &Message, now: DateTime<Utc>) -> Letter {
     let headline = format!("Acknowledged: {}", acknowledgement(facts, now, message.timezone));
     let mut letter = Letter::new(subject(&facts.ticket, facts.clock), headline, Urgency::Plain).about(&facts.ticket);
     letter.facts = ticket_facts(&facts.ticket, facts.due, message);
@@ -203,9 +190,9 @@ pub(super) fn outcome(facts: &RecoveryFacts) -> (&'static str, String) {
     }
 }
 
-fn digest(facts: &DigestFacts, message: &Message, now: DateTime<Utc>) -> Letter {
+pub(super) fn digest(facts: &DigestFacts, message: &Message, now: DateTime<Utc>) -> Letter {
     let headline = overdue(facts);
-    let mut letter = Letter::new(format!("{} {headline}", bundle::mark(facts.tenant())), headline, Urgency::Breached);
+    let mut letter = Letter::new(format!("{} {headline}", mark(facts.tenant())), headline, Urgency::Breached);
     letter.rows = facts.rows.iter().map(|row| digest_row(row, message, now)).collect();
     if facts.more > 0 {
         letter.closing.push(format!("And {} more.", facts.more));
@@ -228,7 +215,7 @@ pub(super) fn overdue(facts: &DigestFacts) -> String {
 impl DigestFacts {
     /// The tenant that all of it is about, where there are several and it is one.
     pub(super) fn tenant(&self) -> Option<&str> {
-        bundle::same(self.rows.iter().map(|row| row.ticket.tenant.as_deref()))
+        same(self.rows.iter().map(|row| row.ticket.tenant.as_deref()))
     }
 }
 
@@ -251,7 +238,7 @@ impl Row {
     }
 }
 
-fn stale(facts: &StaleFacts, message: &Message, now: DateTime<Utc>) -> Letter {
+pub(super) fn stale(facts: &StaleFacts, message: &Message, now: DateTime<Utc>) -> Letter {
     let state = stale_state(facts, now, message.timezone);
     let (headline, urgency) = match facts.fresh_at {
         None => (format!("{state}: {}", line(&facts.reason, 200)), Urgency::PastDue),
@@ -281,18 +268,29 @@ pub(super) fn stale_state(facts: &StaleFacts, now: DateTime<Utc>, zone: Tz) -> S
     }
 }
 
-fn test() -> Letter {
+pub(super) fn test() -> Letter {
     let headline = "Email from the SLA watch reaches you".to_owned();
     let mut letter = Letter::new("[SLA] Test message".to_owned(), headline, Urgency::Plain);
     letter.closing = vec!["Somebody ran `superops-sla check --send-test` with your address.".to_owned()];
     letter
 }
 
+/// `[SLA]`, or `[SLA acme]` where there are several tenants.
+pub(super) fn mark(tenant: Option<&str>) -> String {
+    shown(tenant, 40).map_or("[SLA]".to_owned(), |tenant| format!("[SLA {tenant}]"))
+}
+
+/// What all of these are, if they are one and the same.
+pub(super) fn same<'a>(mut all: impl Iterator<Item = Option<&'a str>>) -> Option<&'a str> {
+    let first = all.next().flatten()?;
+    all.all(|one| one == Some(first)).then_some(first)
+}
+
 /// `[SLA] 062822-0005 first response: Mail server down (Harbour Dental)`.
 ///
 /// The id and the clock come first: a phone shows some thirty characters.
 fn subject(ticket: &TicketFacts, clock: AlertKind) -> String {
-    let mark = bundle::mark(ticket.tenant.as_deref());
+    let mark = mark(ticket.tenant.as_deref());
     let stem = format!("{mark} {} {}: {}", ticket.shown_id(), clock.words(), ticket.shown_subject());
     match shown(ticket.client.as_deref(), 40) {
         Some(client) => format!("{stem} ({client})"),

@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::alert::Stage;
+use crate::keys::id_of;
 use crate::notify::{
     AcknowledgedFacts, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, StaleFacts, TicketFacts,
     WorkingTime, render,
 };
-use crate::store::alerts::id_of;
 
 /// Rises when a field changes its meaning or goes; a new field alone does not raise it.
 const VERSION: u32 = 1;

@@ -1,0 +1,22 @@
+//! Which letter a message becomes.
+
+use chrono::{DateTime, Utc};
+
+use super::bundle;
+use super::letter::{self, Letter};
+use crate::notify::{Body, Message};
+
+impl Letter {
+    /// What `message` says at `now`.
+    pub fn of(message: &Message, now: DateTime<Utc>) -> Self {
+        match &message.body {
+            Body::Alert(facts) => letter::alert(facts, message, now),
+            Body::Recovery(facts) => letter::recovery(facts, message, now),
+            Body::Acknowledged(facts) => letter::acknowledged(facts, message, now),
+            Body::Digest(facts) => letter::digest(facts, message, now),
+            Body::Bundle(facts) => bundle::letter(facts, message, now),
+            Body::Stale(facts) => letter::stale(facts, message, now),
+            Body::Test => letter::test(),
+        }
+    }
+}
