@@ -13,7 +13,7 @@ mod check_write_back;
 pub mod demo;
 mod explain;
 mod no_texts;
-mod policies;
+pub mod policies;
 mod retention;
 mod run;
 mod simulate;
@@ -36,7 +36,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, LogFormat, ProcessEnvironment, duration};
 use crate::predict::{self, Predict, PublishedForecasts};
 use crate::rules_cache::RulesCache;
-use crate::service::{Scope, Service, ServiceError, Syncs};
+use crate::service::{Reach, Service, ServiceError, Syncs};
 use crate::simulator::FaultOrder;
 use crate::store::Store;
 use crate::store::tokens::Role;
@@ -529,8 +529,8 @@ async fn token(config: Config, command: TokenCommand) -> Result<(), CliError> {
 }
 
 /// The configured tenant called `name`, or all of them.
-fn scope(config: &Config, name: Option<&str>) -> Result<Scope, CliError> {
-    name.map_or(Ok(Scope::All), |name| tenant_named(config, name).map(Scope::One))
+fn scope(config: &Config, name: Option<&str>) -> Result<Reach, CliError> {
+    name.map_or(Ok(Reach::All), |name| tenant_named(config, name).map(Reach::One))
 }
 
 /// The configured tenant called `name`.

@@ -9,6 +9,7 @@ pub mod link;
 pub mod ntfy;
 pub mod pagerduty;
 pub mod render;
+pub mod settings;
 pub mod slack;
 pub mod sms;
 pub mod teams;
@@ -36,7 +37,6 @@ use crate::alert::escalation::ChannelKind;
 use crate::alert::life::How;
 use crate::alert::{AlertKind, Closing, Stage};
 use crate::clock::SharedClock;
-use crate::notify::settings;
 
 pub use self::span::{JUST, WorkingTime, counted, hours, left_or_over, span, words, zone_name};
 pub use self::ways::Ways;

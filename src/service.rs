@@ -6,7 +6,7 @@ pub mod breaches;
 mod ending;
 mod explain;
 pub mod forecast;
-mod messages;
+pub mod messages;
 pub mod on_call;
 pub mod overrides;
 mod overview;
@@ -43,27 +43,14 @@ use crate::ticket::{ClockKind, TenantId, TicketId};
 use snapshot::{Filter, Row, Snapshot, Snapshots};
 use view::Lens;
 
+pub use crate::ticket::Reach;
 pub use explain::{ClockLedger, DifferenceGroup, Differences, HeldBy, LedgerLine, TicketLedger};
 pub use forecast::{ClockForecast, ForecastRecord};
 pub use messages::MessageView;
 pub use overview::{ChannelHealth, Counts, Overview, TenantHealth};
 
-/// Whose data may be seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    All,
-    One(TenantId),
-}
-
-impl Scope {
-    /// The one tenant that may be seen; none: all of them.
-    pub fn tenant(&self) -> Option<&TenantId> {
-        match self {
-            Self::All => None,
-            Self::One(tenant) => Some(tenant),
-        }
-    }
-}
+/// The older name of [`Reach`].
+pub type Scope = Reach;
 
 /// Which open tickets are asked for; everything blank asks for all of them.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -298,7 +285,7 @@ impl Service {
     }
 
     /// Open tickets, worst first.
-    pub async fn tickets(&self, scope: &Scope, query: &TicketQuery) -> Result<TicketPage, ServiceError> {
+    pub async fn tickets(&self, scope: &Reach, query: &TicketQuery) -> Result<TicketPage, ServiceError> {
         let (wanted, limit, skip) = (Filter::new(query)?, limit(query)?, cursor(query)?);
         let now = self.clock.now();
         let mut snapshots = Vec::new();
@@ -333,7 +320,7 @@ impl Service {
     }
 
     /// One ticket by its id or display id, open or not.
-    pub async fn ticket(&self, scope: &Scope, id: &str) -> Result<Option<TicketSla>, ServiceError> {
+    pub async fn ticket(&self, scope: &Reach, id: &str) -> Result<Option<TicketSla>, ServiceError> {
         let now = self.clock.now();
         let Some((tenant, watched)) = self.found(scope, id).await? else { return Ok(None) };
         let Some(tenant) = self.config.tenants.get(&tenant) else { return Ok(None) };
@@ -349,7 +336,7 @@ impl Service {
     }
 
     /// Why the clocks of a ticket, by its id or display id, show what they show.
-    pub async fn ledger(&self, scope: &Scope, id: &str) -> Result<Option<TicketLedger>, ServiceError> {
+    pub async fn ledger(&self, scope: &Reach, id: &str) -> Result<Option<TicketLedger>, ServiceError> {
         let now = self.clock.now();
         let Some((tenant, watched)) = self.found(scope, id).await? else { return Ok(None) };
         let Some(tenant) = self.config.tenants.get(&tenant) else { return Ok(None) };
@@ -361,8 +348,8 @@ impl Service {
     }
 
     /// The ticket that `id`, an id or a display id, means within `scope`.
-    async fn found(&self, scope: &Scope, id: &str) -> Result<Option<(TenantId, Arc<Watched>)>, ServiceError> {
-        let found = self.store.find_ticket(scope.tenant(), id).await?;
+    async fn found(&self, scope: &Reach, id: &str) -> Result<Option<(TenantId, Arc<Watched>)>, ServiceError> {
+        let found = self.store.find_ticket(scope, id).await?;
         Ok(found.into_iter().find(|(tenant, _)| self.config.tenants.contains_key(tenant)))
     }
 
@@ -411,7 +398,7 @@ impl Service {
     }
 
     /// Where SuperOps' due times differ from ours among the open tickets, by client and policy, most first.
-    pub async fn differences(&self, scope: &Scope) -> Result<Differences, ServiceError> {
+    pub async fn differences(&self, scope: &Reach) -> Result<Differences, ServiceError> {
         let now = self.clock.now();
         let mut tally = explain::Tally::default();
         for tenant in self.tenants(scope) {
@@ -439,10 +426,10 @@ impl Service {
         self.config.tenants.contains_key(tenant)
     }
 
-    fn tenants<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a Tenant> {
+    fn tenants<'a>(&'a self, scope: &'a Reach) -> impl Iterator<Item = &'a Tenant> {
         self.config.tenants.values().filter(move |tenant| match scope {
-            Scope::All => true,
-            Scope::One(only) => tenant.id == *only,
+            Reach::All => true,
+            Reach::One(only) => tenant.id == *only,
         })
     }
 }

@@ -85,6 +85,34 @@ pub struct Named {
     pub name: String,
 }
 
+/// Whose data a question reaches, or a person may see: one tenant's, or everybody's. It is never an optional tenant, since
+/// one that was forgotten would then mean all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    All,
+    One(TenantId),
+}
+
+impl Reach {
+    /// The one tenant that is meant; none: all of them.
+    pub fn tenant(&self) -> Option<&TenantId> {
+        match self {
+            Self::All => None,
+            Self::One(tenant) => Some(tenant),
+        }
+    }
+
+    /// Whether `tenant` is among those meant.
+    pub fn includes(&self, tenant: &TenantId) -> bool {
+        self.tenant().is_none_or(|only| only == tenant)
+    }
+
+    /// The name of the one tenant, as a statement of the store takes it.
+    pub fn as_str(&self) -> Option<&str> {
+        self.tenant().map(TenantId::as_str)
+    }
+}
+
 /// The promises of an SLA. SuperOps knows of the first two; the third is ours, where a policy asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

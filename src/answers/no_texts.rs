@@ -7,7 +7,7 @@ use super::Answers;
 use crate::store::StoreError;
 use crate::store::tokens::Author;
 use crate::store::unreachable_numbers::UnreachableNumber;
-use crate::ticket::TenantId;
+use crate::ticket::Reach;
 
 /// Somebody who is sent no text messages. The number itself is not shown.
 #[derive(Clone, Debug, Serialize)]
@@ -34,39 +34,34 @@ impl NoMoreTexts {
 }
 
 impl Answers {
-    /// Who is sent no text messages, among those whom `tenant` knows (none: among all).
-    pub async fn no_more_texts(&self, tenant: Option<&TenantId>) -> Result<Vec<NoMoreTexts>, StoreError> {
+    /// Who is sent no text messages, among those who are known within `reach`.
+    pub async fn no_more_texts(&self, reach: &Reach) -> Result<Vec<NoMoreTexts>, StoreError> {
         let mut list = Vec::new();
         for stopped in self.store.stopped_phones().await? {
-            let known = self.known_as(tenant, &stopped.phone, stopped.who).await?;
+            let known = self.known_as(reach, &stopped.phone, stopped.who).await?;
             list.extend(known.map(|who| NoMoreTexts::stopped(who, stopped.since)));
         }
         for dead in self.store.unreachable_numbers(self.clock.now()).await? {
-            let known = self.known_as(tenant, &dead.phone, dead.who.clone()).await?;
+            let known = self.known_as(reach, &dead.phone, dead.who.clone()).await?;
             list.extend(known.map(|who| NoMoreTexts::dead(who, &dead)));
         }
         Ok(list)
     }
 
-    /// Has the number of that id texted again, if `tenant` (none: any) knows its owner. False if there is none.
-    pub async fn text_again(&self, tenant: Option<&TenantId>, id: i64, author: Author) -> Result<bool, StoreError> {
+    /// Has the number of that id texted again, if its owner is known within `reach`. False if there is none.
+    pub async fn text_again(&self, reach: &Reach, id: i64, author: Author) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let dead = self.store.unreachable_numbers(now).await?.into_iter().find(|dead| dead.id == id);
         let Some(dead) = dead else { return Ok(false) };
-        match self.known_as(tenant, &dead.phone, dead.who).await? {
+        match self.known_as(reach, &dead.phone, dead.who).await? {
             Some(_) => self.store.clear_phone(id, author, now).await,
             None => Ok(false),
         }
     }
 
-    /// Whose phone that is, now or when it was marked; none: nobody's whom `tenant` knows.
-    async fn known_as(
-        &self,
-        tenant: Option<&TenantId>,
-        phone: &str,
-        before: String,
-    ) -> Result<Option<String>, StoreError> {
-        match tenant {
+    /// Whose phone that is, now or when it was marked; none: nobody's who is known within `reach`.
+    async fn known_as(&self, reach: &Reach, phone: &str, before: String) -> Result<Option<String>, StoreError> {
+        match reach.tenant() {
             Some(tenant) => self.technician(tenant, phone).await,
             None => Ok(Some(self.owner(phone).await?.unwrap_or(before))),
         }

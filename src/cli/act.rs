@@ -9,7 +9,7 @@ use super::{ActArgs, CliError, token};
 use crate::alert::life::{Act, Actor, How};
 use crate::config::Config;
 use crate::service::alerts::{AlertQuery, SnoozeOrder};
-use crate::service::{Scope, Service};
+use crate::service::{Reach, Service};
 
 /// What is to be done; a snooze has its length.
 pub enum Requested {
@@ -41,7 +41,7 @@ pub async fn act(config: Config, requested: Requested, args: ActArgs) -> Result<
 }
 
 /// The alert of that id; or else the open alerts of the ticket of that number, if only one tenant has such a ticket.
-async fn meant(service: &Service, scope: &Scope, text: &str) -> Result<Vec<String>, CliError> {
+async fn meant(service: &Service, scope: &Reach, text: &str) -> Result<Vec<String>, CliError> {
     if service.alert(scope, text).await?.is_some() {
         return Ok(vec![text.to_owned()]);
     }

@@ -11,7 +11,7 @@ use crate::notify::{accepted_words, words};
 use crate::service::alerts::{AlertPage, AlertQuery, AlertView};
 use crate::service::messages::Said;
 use crate::service::suppressions::SuppressionView;
-use crate::service::{ClockStatus, MessageView, Scope, Service};
+use crate::service::{ClockStatus, Reach, Service};
 
 /// Answers and ends.
 pub(super) async fn alerts(config: Config, args: AlertsArgs) -> Result<(), CliError> {
@@ -27,7 +27,7 @@ pub(super) async fn alerts(config: Config, args: AlertsArgs) -> Result<(), CliEr
 }
 
 async fn one(service: &Service, id: &str, json: bool) -> Result<String, CliError> {
-    let Some(alert) = service.alert(&Scope::All, id).await? else {
+    let Some(alert) = service.alert(&Reach::All, id).await? else {
         return Err(unknown(id));
     };
     if json { super::as_json(&alert) } else { Ok(alert_text(&alert)) }
@@ -37,7 +37,7 @@ pub(super) fn unknown(id: &str) -> CliError {
     anyhow::anyhow!("no alert `{id}` is known; `superops-sla alerts` lists them").into()
 }
 
-async fn all(service: &Service, scope: &Scope, args: &AlertsArgs) -> Result<String, CliError> {
+async fn all(service: &Service, scope: &Reach, args: &AlertsArgs) -> Result<String, CliError> {
     let query = AlertQuery { state: Some(args.state.clone()), limit: Some(args.limit), ..AlertQuery::default() };
     let page = service.alerts(scope, &query).await?;
     if args.json { super::as_json(&page) } else { Ok(page_text(&page)) }

@@ -26,7 +26,7 @@ use crate::clock::{Clock as _, FastClock, SharedClock, SystemClock};
 use crate::config::{Config, GivenEnvironment, LogFormat};
 use crate::descriptors;
 use crate::notify;
-use crate::service::{Scope, Service};
+use crate::service::{Reach, Service};
 use crate::simulator::crew::Crew;
 use crate::simulator::receivers::{
     Caller, Caught, CaughtKind, CaughtList, MailCatcher, NtfyCatcher, SlackCatcher, SmsCatcher, TeamsCatcher,
@@ -442,8 +442,8 @@ impl Figures {
         zone: Tz,
         began: DateTime<Utc>,
     ) -> anyhow::Result<Self> {
-        let overview = service.overview(&Scope::All).await?;
-        let tally = store.tally(None, DateTime::<Utc>::MIN_UTC).await?;
+        let overview = service.overview(&Reach::All).await?;
+        let tally = store.tally(&Reach::All, DateTime::<Utc>::MIN_UTC).await?;
         let Highlights { escalations, by_link, by_text, digests, recoveries } = store.highlights().await?;
         let tenant = TenantId::parse("demo")?;
         let predicted = store.told_predictions(&tenant, began).await?;

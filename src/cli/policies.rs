@@ -1,7 +1,7 @@
 //! `policies`: the promises in force, those that SuperOps' due times speak for,
 //! and how others would have done.
 
-mod propose;
+pub mod propose;
 mod tryout;
 
 use std::fmt::Write;

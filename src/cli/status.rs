@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::notify;
 use crate::service::alerts::HoldView;
 use crate::service::messages::Said;
-use crate::service::{ClockStatus, Counts, MessageView, Overview, Scope, Service, TicketPage, TicketQuery, TicketSla};
+use crate::service::{ClockStatus, Counts, MessageView, Overview, Reach, Service, TicketPage, TicketQuery, TicketSla};
 use crate::store::Store;
 use crate::terminal;
 
@@ -34,17 +34,17 @@ pub(super) async fn status(config: Config, args: StatusArgs) -> Result<(), CliEr
 }
 
 async fn one(service: &Service, id: &str, json: bool) -> Result<String, CliError> {
-    let Some(ticket) = service.ticket(&Scope::All, id).await? else {
+    let Some(ticket) = service.ticket(&Reach::All, id).await? else {
         return Err(anyhow::anyhow!("no ticket `{id}` is known; it may not have been read yet").into());
     };
     if json {
         return super::as_json(&ticket);
     }
-    let messages = service.messages(&Scope::All, Some(&ticket.ticket_id), 50).await?;
+    let messages = service.messages(&Reach::All, Some(&ticket.ticket_id), 50).await?;
     Ok(ticket_text(&ticket, &messages))
 }
 
-async fn all(service: &Service, store: &Store, scope: &Scope, args: &StatusArgs) -> Result<String, CliError> {
+async fn all(service: &Service, store: &Store, scope: &Reach, args: &StatusArgs) -> Result<String, CliError> {
     let query = TicketQuery { limit: Some(args.limit), ..TicketQuery::default() };
     let page = service.tickets(scope, &query).await?;
     if args.json {

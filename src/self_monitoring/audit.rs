@@ -22,8 +22,8 @@ use crate::sla::tenant_rules::TenantRules;
 use crate::store::tickets::OpenTickets;
 use crate::store::{Store, StoreError};
 use crate::telemetry::{ChannelLabels, MismatchLabels, Telemetry};
-use crate::ticket::TenantId;
 use crate::ticket::watch::Watched;
+use crate::ticket::{Reach, TenantId};
 
 /// What is later than this did not happen.
 const GRACE: TimeDelta = TimeDelta::minutes(2);
@@ -158,7 +158,7 @@ impl Audit {
         let (_, rules) = self.rules_cache.of(tenant).await?;
         let open = self.store.open_tickets(&tenant.id).await?;
         let alerts = self.store.alerts(&tenant.id).await?;
-        let suppressions = self.store.suppressions(Some(&tenant.id), before).await?;
+        let suppressions = self.store.suppressions(&Reach::One(tenant.id.clone()), before).await?;
         let untold = self.store.untold_breaches(&tenant.id).await?;
         let observed =
             Observed { tenant, rules: &rules, open: &open, alerts: &alerts, suppressions: &suppressions, before, now };
@@ -259,10 +259,10 @@ fn says_breached(row: &AlertRow) -> bool {
     row.raised.stage == Stage::Breached && is_open
 }
 
-/// How many there are of each kind, within `only` one tenant if it is named.
-pub fn counted(found: &Mismatches, only: Option<&TenantId>) -> BTreeMap<&'static str, usize> {
+/// How many there are of each kind, within `reach`.
+pub fn counted(found: &Mismatches, reach: &Reach) -> BTreeMap<&'static str, usize> {
     let mut counts = BTreeMap::new();
-    for one in found.iter().filter(|one| only.is_none_or(|only| one.tenant == *only)) {
+    for one in found.iter().filter(|one| reach.includes(&one.tenant)) {
         *counts.entry(one.kind.as_str()).or_default() += 1;
     }
     counts

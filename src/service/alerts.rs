@@ -14,11 +14,10 @@ use super::messages::{AttemptView, Said, message_view};
 use super::suppressions::SuppressionView;
 use super::view::clock_status;
 use super::write_backs::WriteBackView;
-use super::{ClockStatus, MessageView, Scope, Service, ServiceError, TicketSla};
+use super::{ClockStatus, Reach, Service, ServiceError, TicketSla};
 use crate::alert::life::{Act, Actor, AlertRow, Hold, HoldKind, How, State};
 use crate::alert::suppression::Suppression;
 use crate::alert::{AlertKey, AlertKind, Stage, Subject};
-use crate::config::duration;
 use crate::sla::clock::assess;
 use crate::store::StoreError;
 use crate::store::outbox::Logged;
@@ -139,7 +138,7 @@ pub struct SnoozeOrder {
 
 impl Service {
     /// Alerts, worst first; resolved ones by when they were resolved.
-    pub async fn alerts(&self, scope: &Scope, query: &AlertQuery) -> Result<AlertPage, ServiceError> {
+    pub async fn alerts(&self, scope: &Reach, query: &AlertQuery) -> Result<AlertPage, ServiceError> {
         let (now, limit, skip) = (self.clock.now(), limit(query)?, cursor(query)?);
         let states = states(query)?;
         let (page, total) = match &query.ticket {
@@ -153,13 +152,13 @@ impl Service {
 
     async fn alerts_of_ticket(
         &self,
-        scope: &Scope,
+        scope: &Reach,
         text: &str,
         states: &[State],
         skip: usize,
         limit: usize,
     ) -> Result<(Vec<AlertRow>, usize), StoreError> {
-        let found = self.store.find_ticket(scope.tenant(), text).await?.into_iter().next();
+        let found = self.store.find_ticket(scope, text).await?.into_iter().next();
         let found = found.filter(|(tenant, _)| self.config.tenants.contains_key(tenant));
         let Some((tenant, watched)) = found else { return Ok((Vec::new(), 0)) };
         let mut rows = self.store.alerts_of(&tenant, &watched.ticket.id).await?;
@@ -172,7 +171,7 @@ impl Service {
     /// Those that are not resolved, which are few enough to be sorted, and after them as many of the others as are wanted.
     async fn alerts_in(
         &self,
-        scope: &Scope,
+        scope: &Reach,
         states: &[State],
         skip: usize,
         limit: usize,
@@ -206,7 +205,7 @@ impl Service {
     /// The working time left on the clocks of these alerts, as far as their tickets are open.
     async fn times_left(
         &self,
-        scope: &Scope,
+        scope: &Reach,
         alerts: &[OpenAlert],
         now: DateTime<Utc>,
     ) -> Result<HashMap<AlertKey, TimeDelta>, StoreError> {
@@ -220,7 +219,7 @@ impl Service {
     }
 
     /// One alert, with what people did to it; none if there is no such alert within `scope`.
-    pub async fn alert(&self, scope: &Scope, id: &str) -> Result<Option<AlertView>, ServiceError> {
+    pub async fn alert(&self, scope: &Reach, id: &str) -> Result<Option<AlertView>, ServiceError> {
         let now = self.clock.now();
         let Some(row) = self.alert_within(scope, id).await? else { return Ok(None) };
         let acts = self.acts_on(&row.key.to_string()).await?;
@@ -229,8 +228,8 @@ impl Service {
     }
 
     /// The tenants within `scope` that have a ticket of that id or number.
-    pub async fn tenants_with_ticket(&self, scope: &Scope, text: &str) -> Result<BTreeSet<TenantId>, ServiceError> {
-        let found = self.store.find_ticket(scope.tenant(), text).await?;
+    pub async fn tenants_with_ticket(&self, scope: &Reach, text: &str) -> Result<BTreeSet<TenantId>, ServiceError> {
+        let found = self.store.find_ticket(scope, text).await?;
         Ok(found
             .into_iter()
             .map(|(tenant, _)| tenant)
@@ -241,7 +240,7 @@ impl Service {
     /// Does `act` to an alert within `scope` and says how it stands then. A repeat changes nothing.
     pub async fn act_on_alert(
         &self,
-        scope: &Scope,
+        scope: &Reach,
         id: &str,
         act: Act,
         actor: &Actor,
@@ -273,9 +272,9 @@ impl Service {
         self.outbox.notify_one();
     }
 
-    async fn alert_within(&self, scope: &Scope, id: &str) -> Result<Option<AlertRow>, ServiceError> {
+    async fn alert_within(&self, scope: &Reach, id: &str) -> Result<Option<AlertRow>, ServiceError> {
         let row = self.store.alert(id).await?;
-        Ok(row.filter(|row| scope.tenant().is_none_or(|tenant| row.key.tenant == *tenant)))
+        Ok(row.filter(|row| scope.includes(&row.key.tenant)))
     }
 
     /// `rows` as people are shown them, each with its attempts.
@@ -294,7 +293,7 @@ impl Service {
         rows: Vec<AlertRow>,
         now: DateTime<Utc>,
     ) -> Result<Vec<AlertView>, ServiceError> {
-        let suppressions = self.store.suppressions(None, now).await?;
+        let suppressions = self.store.suppressions(&Reach::All, now).await?;
         let keys: Vec<String> = rows.iter().map(|row| row.key.to_string()).collect();
         let mut said = HashMap::new();
         let logged = self.store.said_of(&keys).await?.into_iter();

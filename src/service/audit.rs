@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{Scope, Service, ServiceError};
+use super::{Reach, Service, ServiceError};
 use crate::store::audit::{AuditFilter, AuditRow};
 use crate::store::{StoreError, alerts::id_of};
 use crate::ticket::{ClockKind, TenantId, TicketId};
@@ -40,16 +40,16 @@ pub struct AuditEntry {
 
 impl Service {
     /// What people changed within `scope`, the latest first. None if there is no such ticket.
-    pub async fn audit(&self, scope: &Scope, query: &AuditQuery) -> Result<Option<Vec<AuditEntry>>, ServiceError> {
+    pub async fn audit(&self, scope: &Reach, query: &AuditQuery) -> Result<Option<Vec<AuditEntry>>, ServiceError> {
         let ticket = match &query.ticket {
             None => None,
-            Some(text) => match self.store.find_ticket(scope.tenant(), text).await?.into_iter().next() {
+            Some(text) => match self.store.find_ticket(scope, text).await?.into_iter().next() {
                 None => return Ok(None),
                 Some((_, watched)) => Some(watched.ticket.id.to_string()),
             },
         };
         let filter = AuditFilter {
-            tenant: scope.tenant(),
+            reach: scope,
             from: query.from,
             until: query.until,
             who: query.who.as_deref(),

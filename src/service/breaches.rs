@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alerts::AlertView;
 use super::messages::Said;
-use super::{ClockStatus, Scope, Service, ServiceError};
+use super::{ClockStatus, Reach, Service, ServiceError};
 use crate::alert::life::State;
 use crate::alert::{AlertKind, Stage};
 use crate::store::record::OpenAlert;
@@ -127,7 +127,7 @@ pub struct Attempted {
 
 impl Service {
     /// Breaches within `scope`, the latest due first.
-    pub async fn breaches(&self, scope: &Scope, query: &BreachQuery) -> Result<BreachPage, ServiceError> {
+    pub async fn breaches(&self, scope: &Reach, query: &BreachQuery) -> Result<BreachPage, ServiceError> {
         let (now, limit) = (self.clock.now(), limit(query)?);
         let tenants: Vec<_> = self.tenants(scope).map(|tenant| &tenant.id).collect();
         let mut open = self.store.open_alerts(&tenants).await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::{Scope, Service, ServiceError};
+use super::{Reach, Service, ServiceError};
 use crate::predict::ForecastQuality;
 use crate::predict::reliability::{Reliability, monday, reliability_of};
 use crate::sla::calendar::Calendar;
@@ -161,7 +161,7 @@ pub struct AlertWeek {
 
 impl Service {
     /// What the forecasts said, and what happened.
-    pub async fn forecast_record(&self, scope: &Scope) -> Result<ForecastRecord, ServiceError> {
+    pub async fn forecast_record(&self, scope: &Reach) -> Result<ForecastRecord, ServiceError> {
         let now = self.clock.now();
         let mut tenants = Vec::new();
         for tenant in self.tenants(scope) {

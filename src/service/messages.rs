@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{MOST_TICKETS, Scope, Service, ServiceError};
+use super::{MOST_TICKETS, Reach, Service, ServiceError};
 use crate::config::ChannelKind;
 use crate::notify::{Body, TicketFacts};
 use crate::store::outbox::Logged;
@@ -58,14 +58,14 @@ pub struct AttemptView {
 
 impl Service {
     /// Who was told what, newest first, and how each attempt went.
-    pub async fn messages(&self, scope: &Scope, ticket: Option<&str>, limit: usize) -> Result<Vec<Said>, ServiceError> {
+    pub async fn messages(&self, scope: &Reach, ticket: Option<&str>, limit: usize) -> Result<Vec<Said>, ServiceError> {
         let limit = limit.min(MOST_TICKETS);
         let rows = match ticket {
-            None => self.store.notifications(scope.tenant(), None, limit).await?,
+            None => self.store.notifications(scope, None, limit).await?,
             Some(text) => {
-                let found = self.store.find_ticket(scope.tenant(), text).await?;
+                let found = self.store.find_ticket(scope, text).await?;
                 let Some((tenant, watched)) = found.into_iter().next() else { return Ok(Vec::new()) };
-                self.store.notifications(Some(&tenant), Some(watched.ticket.id.as_str()), limit).await?
+                self.store.notifications(&Reach::One(tenant), Some(watched.ticket.id.as_str()), limit).await?
             }
         };
         let mut words = self.store.delivery_words(&rows).await?;

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Scope, Service, ServiceError};
+use super::{Reach, Service, ServiceError};
 use crate::alert::on_call::{By, Override, Person, Rotation, Shift};
 use crate::config::read_on_call;
 use crate::store::StoreError;
@@ -108,7 +108,7 @@ pub enum Changed<T> {
 
 impl Service {
     /// Who is on call within `scope`.
-    pub async fn on_call(&self, scope: &Scope) -> Result<OnCall, ServiceError> {
+    pub async fn on_call(&self, scope: &Reach) -> Result<OnCall, ServiceError> {
         let now = self.clock.now();
         let rows = self.store.override_rows_from(now).await?;
         let mut rotations = Vec::new();
@@ -122,7 +122,7 @@ impl Service {
     /// Has somebody stand in.
     pub async fn add_override(
         &self,
-        scope: &Scope,
+        scope: &Reach,
         request: &OverrideRequest,
         author: Author,
     ) -> Result<Changed<OverrideView>, ServiceError> {
@@ -150,7 +150,7 @@ impl Service {
     }
 
     /// Takes an override back.
-    pub async fn remove_override(&self, scope: &Scope, id: &str, author: Author) -> Result<Changed<()>, ServiceError> {
+    pub async fn remove_override(&self, scope: &Reach, id: &str, author: Author) -> Result<Changed<()>, ServiceError> {
         let now = self.clock.now();
         let rows = self.store.override_rows_from(now).await?;
         let Some(row) = rows.into_iter().find(|row| row.stand_in.id == id) else { return Ok(Changed::NoSuch) };
@@ -165,10 +165,10 @@ impl Service {
     }
 
     /// A rotation, if somebody with this scope may change it.
-    fn changeable(&self, scope: &Scope, name: &str) -> Changed<&Rotation> {
+    fn changeable(&self, scope: &Reach, name: &str) -> Changed<&Rotation> {
         match self.config.on_call.get(name).filter(|rotation| may_see(scope, rotation)) {
             None => Changed::NoSuch,
-            Some(rotation) if rotation.tenant.is_none() && *scope != Scope::All => Changed::Shared,
+            Some(rotation) if rotation.tenant.is_none() && *scope != Reach::All => Changed::Shared,
             Some(rotation) => Changed::Done(rotation),
         }
     }
@@ -186,9 +186,9 @@ impl Service {
 }
 
 /// A rotation without a tenant is everybody's to see.
-fn may_see(scope: &Scope, rotation: &Rotation) -> bool {
+fn may_see(scope: &Reach, rotation: &Rotation) -> bool {
     match (scope, &rotation.tenant) {
-        (Scope::One(own), Some(tenant)) => own == tenant,
+        (Reach::One(own), Some(tenant)) => own == tenant,
         _ => true,
     }
 }

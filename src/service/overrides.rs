@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Scope, Service, ServiceError, TicketSla};
+use super::{Reach, Service, ServiceError, TicketSla};
 use crate::store::audit::Author;
 use crate::ticket::ClockKind;
 use crate::ticket::manual_override::{ManualOverride, OverrideAction};
@@ -76,7 +76,7 @@ impl Service {
     /// Decides about a clock of a ticket, by its id or display id; none if there is none within `scope`.
     pub async fn decide(
         &self,
-        scope: &Scope,
+        scope: &Reach,
         id: &str,
         order: OverrideOrder,
         author: Author,
@@ -93,13 +93,13 @@ impl Service {
         };
         self.store.decide(&tenant, &watched.ticket.id, decided, author).await?;
         self.ring();
-        self.ticket(&Scope::One(tenant), watched.ticket.id.as_str()).await
+        self.ticket(&Reach::One(tenant), watched.ticket.id.as_str()).await
     }
 
     /// Leaves a clock to itself again; none if there is no such ticket within `scope`.
     pub async fn undecide(
         &self,
-        scope: &Scope,
+        scope: &Reach,
         id: &str,
         clock: ClockKind,
         author: Author,
@@ -107,7 +107,7 @@ impl Service {
         let Some((tenant, watched)) = self.found(scope, id).await? else { return Ok(None) };
         self.store.undecide(&tenant, &watched.ticket.id, clock, author, self.clock.now()).await?;
         self.ring();
-        self.ticket(&Scope::One(tenant), watched.ticket.id.as_str()).await
+        self.ticket(&Reach::One(tenant), watched.ticket.id.as_str()).await
     }
 }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::{Scope, Service, ServiceError};
+use super::{Reach, Service, ServiceError};
 use crate::config::{ChannelKind, Tenant};
 use crate::descriptors;
 use crate::notify;
@@ -93,14 +93,14 @@ pub struct ChannelHealth {
 
 impl Service {
     /// How the desk stands as a whole.
-    pub async fn overview(&self, scope: &Scope) -> Result<Overview, ServiceError> {
+    pub async fn overview(&self, scope: &Reach) -> Result<Overview, ServiceError> {
         let now = self.clock.now();
         let (mut tickets, mut tenants) = (Tally::default(), Vec::new());
         for (tenant, snapshot) in self.snapshots(self.tenants(scope), now).await? {
             tickets.join(&snapshot.tally);
             tenants.push(self.health(tenant, snapshot.unlisted.clone(), now).await?);
         }
-        let tally = self.store.tally(scope.tenant(), now - TimeDelta::days(1)).await?;
+        let tally = self.store.tally(scope, now - TimeDelta::days(1)).await?;
         Ok(Overview {
             now,
             speed: self.clock.speed(),
@@ -110,7 +110,7 @@ impl Service {
             outbox_pending: tally.pending,
             sent_last_day: tally.sent,
             failed_last_day: tally.failed,
-            mismatches: counted(&self.found.borrow(), scope.tenant()),
+            mismatches: counted(&self.found.borrow(), scope),
         })
     }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::{Scope, Service, ServiceError};
+use super::{Reach, Service, ServiceError};
 use crate::config::{Hours, Tenant, names};
 use crate::rules_cache::terms;
 use crate::sla::infer::{Evidence, Guess, Proposal, Reading, infer, was_paused};
@@ -89,7 +89,7 @@ pub struct InferredTarget {
 
 impl Service {
     /// What is promised within `scope`, and where each policy comes from.
-    pub async fn policies(&self, scope: &Scope) -> Result<Vec<TenantPolicies>, ServiceError> {
+    pub async fn policies(&self, scope: &Reach) -> Result<Vec<TenantPolicies>, ServiceError> {
         let mut all = Vec::new();
         for tenant in self.tenants(scope) {
             all.push(self.policies_of(tenant).await?);
@@ -120,7 +120,7 @@ impl Service {
     }
 
     /// What the due times of all remembered tickets within `scope` say of the targets behind them.
-    pub async fn infer_policies(&self, scope: &Scope) -> Result<Vec<Inferred>, ServiceError> {
+    pub async fn infer_policies(&self, scope: &Reach) -> Result<Vec<Inferred>, ServiceError> {
         let mut all = Vec::new();
         for tenant in self.tenants(scope) {
             all.push(self.infer_for(tenant).await?);

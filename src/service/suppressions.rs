@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::ending::end_of;
-use super::{Scope, Service, ServiceError};
+use super::{Reach, Service, ServiceError};
 use crate::alert::suppression::{Matchers, Suppression, SuppressionKind};
 use crate::config::nearest;
 use crate::store::audit::Author;
@@ -75,17 +75,17 @@ impl Service {
     /// The silences or maintenance windows of now and later, the first to end first.
     pub async fn suppressions(
         &self,
-        scope: &Scope,
+        scope: &Reach,
         kind: SuppressionKind,
     ) -> Result<Vec<SuppressionView>, ServiceError> {
-        let found = self.store.suppressions(scope.tenant(), self.clock.now()).await?;
+        let found = self.store.suppressions(scope, self.clock.now()).await?;
         Ok(found.iter().filter(|suppression| suppression.kind == kind).map(SuppressionView::of).collect())
     }
 
     /// Adds one; none if the tenant it names is not within `scope`.
     pub async fn add_suppression(
         &self,
-        scope: &Scope,
+        scope: &Reach,
         kind: SuppressionKind,
         order: SuppressionOrder,
         author: Author,
@@ -123,12 +123,12 @@ impl Service {
     /// Ends one now. False if there is none within `scope` that could be ended.
     pub async fn end_suppression(
         &self,
-        scope: &Scope,
+        scope: &Reach,
         kind: SuppressionKind,
         id: i64,
         author: Author,
     ) -> Result<bool, ServiceError> {
-        let ended = self.store.end_suppression(kind, scope.tenant(), id, author, self.clock.now()).await?;
+        let ended = self.store.end_suppression(kind, scope, id, author, self.clock.now()).await?;
         if ended {
             self.ring();
         }
@@ -150,7 +150,7 @@ impl Service {
             people.priorities.iter().cloned().chain(tickets().filter_map(|ticket| ticket.priority.clone()));
         known("priority", "priority", tenant, wanted.priority.as_deref(), priorities)?;
         match &wanted.ticket {
-            Some(ticket) if self.store.find_ticket(Some(tenant), ticket).await?.is_empty() => {
+            Some(ticket) if self.store.find_ticket(&Reach::One(tenant.clone()), ticket).await?.is_empty() => {
                 let shown = tickets().map(|ticket| ticket.display_id.clone());
                 known("ticket", "ticket", tenant, Some(ticket), shown)
             }
@@ -159,7 +159,7 @@ impl Service {
     }
 
     /// Whose alerts are meant; none if that one is not within `scope`.
-    fn meant_tenant(&self, scope: &Scope, named: Option<&str>) -> Result<Option<TenantId>, ServiceError> {
+    fn meant_tenant(&self, scope: &Reach, named: Option<&str>) -> Result<Option<TenantId>, ServiceError> {
         let within: Vec<_> = self.tenants(scope).map(|tenant| tenant.id.clone()).collect();
         match (named.map(str::trim).filter(|name| !name.is_empty()), within.as_slice()) {
             (Some(name), within) => Ok(within.iter().find(|tenant| tenant.as_str() == name).cloned()),

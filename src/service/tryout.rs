@@ -6,7 +6,7 @@ use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use super::{Scope, Service, ServiceError};
+use super::{Reach, Service, ServiceError};
 use crate::config::{Config, Tenant};
 use crate::rules_cache::trial_terms;
 use crate::sla::tenant_rules::TenantRules;
@@ -61,7 +61,7 @@ impl Service {
     /// What `trial` leaves out stays as it is.
     pub async fn try_policies(
         &self,
-        scope: &Scope,
+        scope: &Reach,
         trial: &Config,
         from: NaiveDate,
         to: NaiveDate,

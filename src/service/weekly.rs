@@ -4,7 +4,7 @@ use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Scope, Service, ServiceError};
+use super::{Reach, Service, ServiceError};
 use crate::store::StoreError;
 use crate::store::weekly::{Week, week_of};
 use crate::telemetry::WeekLabels;
@@ -52,7 +52,7 @@ pub struct WeekFigure {
 
 impl Service {
     /// What was said week by week, and what came of it.
-    pub async fn weekly(&self, scope: &Scope, weeks: Option<u32>) -> Result<Weekly, ServiceError> {
+    pub async fn weekly(&self, scope: &Reach, weeks: Option<u32>) -> Result<Weekly, ServiceError> {
         let weeks = weeks.unwrap_or(USUAL_WEEKS);
         if !(1..=MOST_WEEKS).contains(&weeks) {
             let text = format!("`weeks` is {weeks}, and must be 1 to {MOST_WEEKS}");
@@ -64,7 +64,7 @@ impl Service {
 
     /// Shows the present week in the metrics.
     pub async fn refresh_week(&self) -> Result<(), StoreError> {
-        let figures = self.week_figures(&Scope::All, 1, self.clock.now()).await?;
+        let figures = self.week_figures(&Reach::All, 1, self.clock.now()).await?;
         self.telemetry.week.clear();
         for week in figures {
             let figures = [
@@ -81,7 +81,7 @@ impl Service {
         Ok(())
     }
 
-    async fn week_figures(&self, scope: &Scope, weeks: u32, now: DateTime<Utc>) -> Result<Vec<WeekFigure>, StoreError> {
+    async fn week_figures(&self, scope: &Reach, weeks: u32, now: DateTime<Utc>) -> Result<Vec<WeekFigure>, StoreError> {
         let from = week_of(now) - TimeDelta::weeks(i64::from(weeks) - 1);
         let tenants: Vec<_> = self.tenants(scope).map(|tenant| &tenant.id).collect();
         let weeks = self.store.weeks(&tenants, from, now).await?;

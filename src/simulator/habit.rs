@@ -4,6 +4,8 @@
 //! stays. Each can be switched while the account is being asked, so that a test
 //! can have a bad minute begin and end.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::graphql;

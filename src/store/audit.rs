@@ -5,7 +5,7 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::{Store, StoreError, instant, millis};
-use crate::ticket::TenantId;
+use crate::ticket::{Reach, TenantId};
 
 /// Nobody has done more to one alert than is worth reading.
 const MOST_ACTS: i64 = 100;
@@ -34,7 +34,7 @@ pub struct AuditRow {
 /// Which rows are asked for: what is none matches all.
 #[derive(Clone, Copy, Debug)]
 pub struct AuditFilter<'a> {
-    pub tenant: Option<&'a TenantId>,
+    pub reach: &'a Reach,
     pub from: DateTime<Utc>,
     /// The first moment after them.
     pub until: DateTime<Utc>,
@@ -72,7 +72,7 @@ impl Store {
         )
         .bind(millis(filter.from))
         .bind(millis(filter.until))
-        .bind(filter.tenant.map(TenantId::as_str))
+        .bind(filter.reach.as_str())
         .bind(filter.who)
         .bind(filter.what)
         .bind(filter.limit)

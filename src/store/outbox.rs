@@ -20,12 +20,12 @@ use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::latest::Latest;
 use super::{Store, StoreError, instant, millis};
-use crate::alert::AlertKey;
 use crate::alert::escalation::ChannelKind;
 use crate::alert::noise::Rules;
+use crate::alert::{AlertKey, Closing};
 pub use crate::keys::notification_key;
 use crate::notify::{Body, Message};
-use crate::ticket::TenantId;
+use crate::ticket::{Reach, TenantId};
 pub use record::Attempted;
 pub(super) use record::record;
 pub use under_way::UnderWay;
@@ -711,15 +711,15 @@ pub struct Tally {
 }
 
 impl Store {
-    /// The notifications of `tenant` (none: of all), of one ticket if one is named with the digests that tell of it,
+    /// The notifications within `reach`, of one ticket if one is named with the digests that tell of it,
     /// newest first.
     pub async fn notifications(
         &self,
-        tenant: Option<&TenantId>,
+        reach: &Reach,
         ticket: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Logged>, StoreError> {
-        let tenants = match tenant {
+        let tenants = match reach.tenant() {
             Some(tenant) => vec![tenant.to_string()],
             None => self.tenants_told().await?,
         };
@@ -767,7 +767,7 @@ impl Store {
     }
 
     /// What waits now, and what was sent or failed since `since`: messages, however many alerts one of them tells of.
-    pub async fn tally(&self, tenant: Option<&TenantId>, since: DateTime<Utc>) -> Result<Tally, StoreError> {
+    pub async fn tally(&self, reach: &Reach, since: DateTime<Utc>) -> Result<Tally, StoreError> {
         let row = sqlx::query(
             "SELECT (SELECT COUNT(*) FROM notifications WHERE state = 'pending' AND (tenant = $1 OR $1 IS NULL))
                   + (SELECT COUNT(*) FROM notifications WHERE state = 'sending' AND (tenant = $1 OR $1 IS NULL)) AS pending,
@@ -775,7 +775,7 @@ impl Store {
                     COUNT(CASE WHEN state = 'failed' THEN 1 END) AS failed
              FROM notifications WHERE done_at >= $2 AND bundle IS NULL AND (tenant = $1 OR $1 IS NULL)",
         )
-        .bind(tenant.map(TenantId::as_str))
+        .bind(reach.as_str())
         .bind(millis(since))
         .fetch_one(&self.reads)
         .await?;

@@ -10,7 +10,7 @@ use super::{Store, StoreError, instant, millis};
 use crate::alert::Subject;
 use crate::alert::escalation::ChannelKind;
 use crate::alert::suppression::{Matchers, Suppression, SuppressionKind, covered_until};
-use crate::ticket::{TenantId, Ticket};
+use crate::ticket::{Reach, TenantId, Ticket};
 
 /// A silence or a maintenance window to be stored.
 #[derive(Clone, Debug)]
@@ -53,21 +53,21 @@ impl Store {
             .await
     }
 
-    /// Ends one before its time; of `tenant` only, if one is named. False if there is none that could be ended. What it
+    /// Ends one before its time; within `reach` only. False if there is none that could be ended. What it
     /// alone kept back may go.
     pub async fn end_suppression(
         &self,
         kind: SuppressionKind,
-        tenant: Option<&TenantId>,
+        reach: &Reach,
         id: i64,
         author: Author,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
-        let tenant = tenant.cloned();
+        let reach = reach.clone();
         self.writer
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
-                    let Some(tenant) = end(tx, kind, tenant.as_ref(), id, now).await? else {
+                    let Some(tenant) = end(tx, kind, &reach, id, now).await? else {
                         return Ok(false);
                     };
                     let tenant = TenantId::parse(&tenant).map_err(|error| sqlx::Error::Decode(error.into()))?;
@@ -79,19 +79,15 @@ impl Store {
             .await
     }
 
-    /// Those of `tenant` (none: of all) that hold at `now` or later, of both kinds, the first to end first.
-    pub async fn suppressions(
-        &self,
-        tenant: Option<&TenantId>,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<Suppression>, StoreError> {
-        read(&mut *self.reads.acquire().await?, tenant, now).await
+    /// Those within `reach` that hold at `now` or later, of both kinds, the first to end first.
+    pub async fn suppressions(&self, reach: &Reach, now: DateTime<Utc>) -> Result<Vec<Suppression>, StoreError> {
+        read(&mut *self.reads.acquire().await?, reach, now).await
     }
 }
 
 async fn read(
     connection: &mut SqliteConnection,
-    tenant: Option<&TenantId>,
+    reach: &Reach,
     now: DateTime<Utc>,
 ) -> Result<Vec<Suppression>, StoreError> {
     let mut found = Vec::new();
@@ -102,7 +98,7 @@ async fn read(
              ORDER BY until_at, id"
         );
         let rows = sqlx::query(AssertSqlSafe(query))
-            .bind(tenant.map(TenantId::as_str))
+            .bind(reach.as_str())
             .bind(millis(now))
             .fetch_all(&mut *connection)
             .await?;
@@ -116,7 +112,8 @@ async fn read(
 /// Notes with each open alert of `tenant` until when nobody is to be told of it now, and lets go what need not wait so
 /// long any more. The evaluation does the same each turn, as tickets change and time passes.
 async fn cover(tx: &mut SqliteConnection, tenant: &TenantId, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    let suppressions = read(tx, Some(tenant), now).await.map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let suppressions =
+        read(tx, &Reach::One(tenant.clone()), now).await.map_err(|error| sqlx::Error::Decode(error.into()))?;
     let alerts: Vec<(String, Option<i64>, String)> = sqlx::query_as(
         "SELECT a.key, a.covered_until, t.ticket FROM alerts a
          JOIN tickets t ON t.tenant = a.tenant AND t.id = a.ticket_id WHERE a.tenant = $1 AND a.state = 'open'",
@@ -167,7 +164,7 @@ async fn insert(tx: &mut SqliteConnection, new: &NewSuppression) -> Result<i64, 
 async fn end(
     tx: &mut SqliteConnection,
     kind: SuppressionKind,
-    tenant: Option<&TenantId>,
+    reach: &Reach,
     id: i64,
     now: DateTime<Utc>,
 ) -> Result<Option<String>, sqlx::Error> {
@@ -176,12 +173,7 @@ async fn end(
          AND until_at > $3 RETURNING tenant",
         table(kind)
     );
-    sqlx::query_scalar(AssertSqlSafe(query))
-        .bind(id)
-        .bind(tenant.map(TenantId::as_str))
-        .bind(millis(now))
-        .fetch_optional(tx)
-        .await
+    sqlx::query_scalar(AssertSqlSafe(query)).bind(id).bind(reach.as_str()).bind(millis(now)).fetch_optional(tx).await
 }
 
 fn suppression(kind: SuppressionKind, row: &SqliteRow) -> Result<Suppression, StoreError> {

@@ -19,7 +19,7 @@ use super::audit::Author;
 use super::{Store, StoreError, instant, millis, to_the_end};
 use crate::ticket::conversation::ConversationSummary;
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched, vanish};
-use crate::ticket::{StatusMeaning, StatusWords, TenantId, TicketId};
+use crate::ticket::{Reach, StatusMeaning, StatusWords, TenantId, TicketId};
 
 /// All open tickets of one tenant.
 pub type OpenTickets = HashMap<TicketId, Arc<Watched>>;
@@ -50,18 +50,14 @@ impl Store {
     }
 
     /// The tickets that people may mean by `text`, an id or a display id:
-    /// of one tenant or of all, open ones first.
-    pub async fn find_ticket(
-        &self,
-        tenant: Option<&TenantId>,
-        text: &str,
-    ) -> Result<Vec<(TenantId, Arc<Watched>)>, StoreError> {
+    /// within `reach`, open ones first.
+    pub async fn find_ticket(&self, reach: &Reach, text: &str) -> Result<Vec<(TenantId, Arc<Watched>)>, StoreError> {
         let found = sqlx::query(
             "SELECT tenant, id FROM tickets WHERE (id = $1 OR display_id = $1) AND (tenant = $2 OR $2 IS NULL) \
              ORDER BY open DESC, read_at DESC, tenant, id LIMIT 10",
         )
         .bind(text.trim())
-        .bind(tenant.map(TenantId::as_str))
+        .bind(reach.as_str())
         .fetch_all(&self.reads)
         .await?;
         let mut tickets = Vec::with_capacity(found.len());

@@ -15,7 +15,7 @@ use crate::answers::NoMoreTexts;
 use crate::service::breaches::{BreachPage, BreachQuery};
 use crate::service::messages::Said;
 use crate::service::policies::TenantPolicies;
-use crate::service::{Differences, ForecastRecord, Overview, Scope, TicketLedger, TicketPage, TicketQuery, TicketSla};
+use crate::service::{Differences, ForecastRecord, Overview, Reach, TicketLedger, TicketPage, TicketQuery, TicketSla};
 
 /// The most of anything in one answer.
 const LIMIT_MAX: usize = 500;
@@ -137,9 +137,9 @@ pub async fn messages(
 }
 
 /// Who within `scope` is sent no text messages, and why.
-pub(super) async fn not_texted(web: &Web, scope: &Scope) -> Result<Vec<NoMoreTexts>, Problem> {
+pub(super) async fn not_texted(web: &Web, scope: &Reach) -> Result<Vec<NoMoreTexts>, Problem> {
     match &web.options.answers {
-        Some(answers) => Ok(answers.no_more_texts(scope.tenant()).await?),
+        Some(answers) => Ok(answers.no_more_texts(&scope).await?),
         None => Ok(Vec::new()),
     }
 }
@@ -175,7 +175,7 @@ pub async fn submit_text_again(
 
 async fn clear_number(web: &Web, caller: &Caller, id: i64) -> Result<(), Problem> {
     let cleared = match &web.options.answers {
-        Some(answers) => answers.text_again(caller.scope.tenant(), id, caller.author()).await?,
+        Some(answers) => answers.text_again(&caller.scope, id, caller.author()).await?,
         None => false,
     };
     if cleared { Ok(()) } else { Err(Problem::not_found("number")) }

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 
 use super::{Problem, Web};
 use crate::alert::life::{Actor, How};
-use crate::service::Scope;
+use crate::service::Reach;
 use crate::store::tokens::{Author, Role, Token, TokenRecord};
 
 /// The cookie that holds a browser's token.
@@ -24,7 +24,7 @@ const LONGEST_NOTE: usize = 500;
 pub struct Caller {
     pub role: Role,
     /// What this request is about: no more than the caller may see, and than the query asks for.
-    pub scope: Scope,
+    pub scope: Reach,
     /// Whether a browser sent a cookie, which goes along by itself.
     pub by_cookie: bool,
     /// The token by its id, for the audit log.
@@ -38,12 +38,12 @@ pub struct Caller {
 impl Caller {
     fn holding(token: TokenRecord, how: How, origin: String) -> Self {
         let who = format!("token {}", token.id);
-        let scope = token.tenant.map_or(Scope::All, Scope::One);
+        let scope = token.tenant.map_or(Reach::All, Reach::One);
         Self { role: token.role, scope, by_cookie: how == How::Page, who, how, origin }
     }
 
     /// The same, about no more than `scope`.
-    pub fn within(self, scope: Scope) -> Self {
+    pub fn within(self, scope: Reach) -> Self {
         Self { scope, ..self }
     }
 
@@ -88,7 +88,7 @@ impl Caller {
             Problem::unauthorized("send `Authorization: Bearer TOKEN`; `superops-sla token create` makes a token")
         })?;
         let who = "somebody without a token".to_owned();
-        Ok(Self { role, scope: Scope::All, by_cookie: false, who, how: How::Page, origin })
+        Ok(Self { role, scope: Reach::All, by_cookie: false, who, how: How::Page, origin })
     }
 }
 

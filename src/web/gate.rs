@@ -17,7 +17,7 @@ use url::{Url, form_urlencoded};
 use super::auth::{Caller, login_for};
 use super::route::{Face, Needs, Rule, Takes, Tenants};
 use super::{Problem, Web, pages};
-use crate::service::Scope;
+use crate::service::Reach;
 use crate::store::tokens::Role;
 use crate::ticket::TenantId;
 
@@ -54,10 +54,10 @@ async fn caller(web: &Arc<Web>, role: Role, tenants: Tenants, parts: &mut Parts)
 }
 
 /// What of the caller's scope the request is about.
-async fn allowed(web: &Arc<Web>, tenants: Tenants, caller: &Caller, parts: &mut Parts) -> Result<Scope, Problem> {
+async fn allowed(web: &Arc<Web>, tenants: Tenants, caller: &Caller, parts: &mut Parts) -> Result<Reach, Problem> {
     match tenants {
         Tenants::None => Ok(caller.scope.clone()),
-        Tenants::All if caller.scope == Scope::All => Ok(Scope::All),
+        Tenants::All if caller.scope == Reach::All => Ok(Reach::All),
         Tenants::All => {
             let detail = "this is of all tenants; use a token made without `--tenant`";
             Err(Problem::new(StatusCode::FORBIDDEN, detail))
@@ -83,9 +83,9 @@ async fn wanted(web: &Arc<Web>, parts: &mut Parts) -> Option<String> {
 }
 
 /// The one tenant `name`, if it is there and `scope` reaches it.
-fn narrowed(web: &Web, scope: &Scope, name: &str) -> Option<Scope> {
+fn narrowed(web: &Web, scope: &Reach, name: &str) -> Option<Reach> {
     let wanted = TenantId::parse(name).ok().filter(|tenant| web.service.knows(tenant))?;
-    scope.tenant().is_none_or(|own| *own == wanted).then_some(Scope::One(wanted))
+    scope.tenant().is_none_or(|own| *own == wanted).then_some(Reach::One(wanted))
 }
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use superops_sla::alert::escalation::ChannelKind;
 use superops_sla::store::outbox::{Attempted, Outcome, UnderWay};
+use superops_sla::ticket::Reach;
 
 use crate::support::{TestApp, minutes};
 
@@ -33,7 +34,7 @@ async fn what_ended_together_goes_separate_ways() {
     let ended = round.leased.into_iter().zip(outcomes);
     let ended: Vec<_> = ended.map(|(leased, outcome)| Attempted { leased, outcome, at: now }).collect();
     store.record_attempts(ended.into()).await.unwrap();
-    let mut rows = store.notifications(None, None, 9).await.unwrap();
+    let mut rows = store.notifications(&Reach::All, None, 9).await.unwrap();
     rows.sort_by(|a, b| a.state.cmp(&b.state).then(a.leased.notification.channel.cmp(&b.leased.notification.channel)));
     let rows: Vec<_> = rows
         .iter()

@@ -189,7 +189,7 @@ async fn breaches_that_wait_in_one_message_go_to_the_next_channel_too() {
 async fn the_overview_shows_which_channel_is_out_of_order() {
     let mut app = breaching(BY_TEXT, 6).await;
     let states = async |app: &mut TestApp| {
-        let overview = app.parts().service.overview(&superops_sla::service::Scope::All).await.unwrap();
+        let overview = app.parts().service.overview(&superops_sla::service::Reach::All).await.unwrap();
         let down = overview.channels.into_iter().filter(|channel| channel.state == "down");
         down.map(|channel| channel.channel).collect::<Vec<_>>()
     };

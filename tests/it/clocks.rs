@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use superops_sla::service::Scope;
+use superops_sla::service::Reach;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::habit::Which;
 use superops_sla::simulator::holes::{Hole, Holes};
@@ -32,7 +32,7 @@ async fn told_of(app: &mut TestApp, id: &str, kind: ChangeKind) -> Vec<(Option<S
 }
 
 async fn ledger(app: &mut TestApp, id: &str) -> Value {
-    let ledger = app.parts().service.ledger(&Scope::All, id).await.unwrap();
+    let ledger = app.parts().service.ledger(&Reach::All, id).await.unwrap();
     serde_json::to_value(ledger).unwrap()
 }
 
@@ -302,7 +302,7 @@ async fn while_paused_it_is_due_if_resumed_now() {
     app.turn().await;
     app.wait(HOURS(3)).await;
     let due = app.now() + minutes(50);
-    let ticket = app.parts().service.ticket(&Scope::All, &id).await.unwrap().unwrap();
+    let ticket = app.parts().service.ticket(&Reach::All, &id).await.unwrap().unwrap();
     let clock = &ticket.clocks[1];
     assert_eq!((clock.standing, clock.due, clock.due_if_resumed_now), ("paused", None, Some(due)));
 }
@@ -321,7 +321,7 @@ async fn a_status_that_nobody_listed_with_a_resolution_just_before_it_is_closed_
     app.turn().await;
     app.wait(HOURS(3)).await;
     assert_eq!(app.said(), "");
-    let overview = app.parts().service.overview(&Scope::All).await.unwrap();
+    let overview = app.parts().service.overview(&Reach::All).await.unwrap();
     let named = &overview.tenants[0].unlisted_statuses;
     assert!(named.len() == 1 && named[0].contains("`Completed` looks closed"), "{named:?}");
     assert!(named[0].contains("1 open ticket carries it"), "{named:?}");
@@ -344,7 +344,7 @@ async fn another_sla_keeps_the_cycle_and_what_a_person_decided() {
     }
     app.wait(HOURS(3)).await;
     assert_eq!(app.said(), "");
-    let ticket = app.parts().service.ticket(&Scope::All, &id).await.unwrap().unwrap();
+    let ticket = app.parts().service.ticket(&Reach::All, &id).await.unwrap().unwrap();
     assert_eq!(ticket.clocks[1].standing, "cancelled");
 }
 
@@ -460,9 +460,9 @@ async fn what_superops_fails_to_tell_of_a_new_ticket_raises_no_alarm_and_is_foun
         app.wait(HOURS(3)).await;
         assert_eq!(app.said(), "", "{field}");
         app.look_after().await;
-        let found = app.parts().service.overview(&Scope::All).await.unwrap().mismatches;
+        let found = app.parts().service.overview(&Reach::All).await.unwrap().mismatches;
         assert_eq!(found.get("unknown_clock"), Some(&1), "{field}");
-        let ticket = app.parts().service.ticket(&Scope::All, &id).await.unwrap().unwrap();
+        let ticket = app.parts().service.ticket(&Reach::All, &id).await.unwrap().unwrap();
         let clock = &ticket.clocks[0];
         assert_eq!(clock.standing, "unknown", "{field}");
         assert!(clock.partial.iter().any(|why| why.contains("answers with an error")), "{:?}", clock.partial);

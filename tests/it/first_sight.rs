@@ -1,7 +1,7 @@
 //! What is past already when the product first sees it is known, not news.
 
 use chrono::TimeDelta;
-use superops_sla::service::Scope;
+use superops_sla::service::Reach;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::fault::Fault;
 use superops_sla::simulator::receivers::MailReply;
@@ -110,7 +110,7 @@ async fn that_nobody_takes_a_digest_is_found_by_the_audit_where_nothing_else_rea
     app.turn().await;
     app.wait(minutes(5)).await;
     app.look_after().await;
-    let found = app.parts().service.overview(&Scope::All).await.unwrap().mismatches;
+    let found = app.parts().service.overview(&Reach::All).await.unwrap().mismatches;
     assert_eq!((found.get("nobody_told"), app.said().as_str()), (Some(&1), ""));
 }
 

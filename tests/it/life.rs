@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use superops_sla::alert::life::{Act, Actor, How, State};
 use superops_sla::alert::suppression::SuppressionKind;
-use superops_sla::service::Scope;
+use superops_sla::service::Reach;
 use superops_sla::service::alerts::{AlertQuery, AlertView};
 use superops_sla::service::suppressions::SuppressionOrder;
 use superops_sla::simulator::NewTicket;
@@ -55,14 +55,14 @@ fn mia() -> Actor {
 
 pub async fn only_alert(app: &mut TestApp) -> AlertView {
     let query = AlertQuery { state: Some("all".to_owned()), ..AlertQuery::default() };
-    let page = app.parts().service.alerts(&Scope::All, &query).await.unwrap();
+    let page = app.parts().service.alerts(&Reach::All, &query).await.unwrap();
     assert_eq!(page.total, 1);
     page.alerts.into_iter().next().unwrap()
 }
 
 async fn act(app: &mut TestApp, act: Act) -> AlertView {
     let id = only_alert(app).await.id;
-    app.parts().service.act_on_alert(&Scope::All, &id, act, &mia()).await.unwrap().unwrap()
+    app.parts().service.act_on_alert(&Reach::All, &id, act, &mia()).await.unwrap().unwrap()
 }
 
 /// What was said in so many minutes, one after the other.
@@ -211,7 +211,7 @@ async fn an_acknowledgement_that_races_an_escalation_wins_once_it_is_committed()
                 tokio::task::yield_now().await;
             }
             store.act(&id, Act::Acknowledge, &mia(), now).await.unwrap();
-            store.notifications(None, None, 100).await.unwrap().len()
+            store.notifications(&Reach::All, None, 100).await.unwrap().len()
         };
         let (enqueued_when_committed, turn) = tokio::join!(acknowledge, parts.evaluate.turn(now));
         turn.unwrap();
@@ -242,7 +242,7 @@ fn author() -> Author {
 async fn quiet(app: &mut TestApp, kind: SuppressionKind, order: SuppressionOrder) -> i64 {
     let everything = order.client.is_none() && order.ticket.is_none() && order.technician.is_none();
     let order = SuppressionOrder { reason: "moving house".to_owned(), everything, ..order };
-    app.parts().service.add_suppression(&Scope::All, kind, order, author()).await.unwrap().unwrap().id
+    app.parts().service.add_suppression(&Reach::All, kind, order, author()).await.unwrap().unwrap().id
 }
 
 #[tokio::test]
@@ -268,7 +268,7 @@ async fn a_maintenance_window_holds_the_steps_and_only_the_present_one_is_run_af
         SuppressionOrder { ticket: Some(id.clone()), length: Some("50m".to_owned()), ..SuppressionOrder::default() };
     let number = quiet(&mut app, SuppressionKind::Maintenance, window).await;
     assert_eq!(said_in(&mut app, 40).await, "");
-    let ended = app.parts().service.end_suppression(&Scope::All, SuppressionKind::Maintenance, number, author()).await;
+    let ended = app.parts().service.end_suppression(&Reach::All, SuppressionKind::Maintenance, number, author()).await;
     assert!(ended.unwrap(), "by hand, before its time");
     app.settle().await;
     assert!(!app.said().contains("dana") && app.outbox().await.len() == 2, "the third step, once; the second is past");
@@ -284,7 +284,7 @@ async fn what_waited_to_be_said_when_a_silence_began_waits_until_it_ends() {
     let number = quiet(&mut app, SuppressionKind::Silence, silence).await;
     app.mail.reply(MailReply::Accept);
     assert_eq!(said_in(&mut app, 5).await, "");
-    app.parts().service.end_suppression(&Scope::All, SuppressionKind::Silence, number, author()).await.unwrap();
+    app.parts().service.end_suppression(&Reach::All, SuppressionKind::Silence, number, author()).await.unwrap();
     app.settle().await;
     assert!(app.said().contains("mateo.alvarez"));
 }

@@ -23,7 +23,7 @@ async fn storm(number: usize, more: &str) -> (TestApp, Vec<String>) {
 }
 
 async fn display_ids(app: &mut TestApp) -> Vec<String> {
-    let scope = superops_sla::service::Scope::All;
+    let scope = superops_sla::service::Reach::All;
     let tickets = app.parts().service.tickets(&scope, &Default::default()).await.unwrap().tickets;
     tickets.into_iter().map(|ticket| ticket.display_id).collect()
 }
@@ -210,7 +210,7 @@ async fn the_weekly_figure_says_what_came_of_the_alerts() {
     app.superops.change_status(&ids[1], "Resolved");
     app.wait(minutes(5)).await;
     app.wait(minutes(61)).await;
-    let scope = superops_sla::service::Scope::All;
+    let scope = superops_sla::service::Reach::All;
     let weeks = app.parts().service.weekly(&scope, None).await.unwrap().weeks;
     assert_eq!(weeks.len(), 1);
     let week = &weeks[0];

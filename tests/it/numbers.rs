@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use superops_sla::cli;
 use superops_sla::service::alerts::AlertQuery;
-use superops_sla::service::{Scope, TicketQuery};
+use superops_sla::service::{Reach, TicketQuery};
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::CaughtKind;
 use superops_sla::store::tokens::Role;
@@ -121,9 +121,9 @@ async fn every_open_ticket_is_counted_once_and_the_same_everywhere() {
 /// What `status` prints.
 async fn status(app: &mut TestApp) -> String {
     let service = app.parts().service.clone();
-    let overview = service.overview(&Scope::All).await.unwrap();
+    let overview = service.overview(&Reach::All).await.unwrap();
     let query = TicketQuery { limit: Some(500), ..TicketQuery::default() };
-    let page = service.tickets(&Scope::All, &query).await.unwrap();
+    let page = service.tickets(&Reach::All, &query).await.unwrap();
     cli::status::page_text(&overview, &[], &page, false, None)
 }
 
@@ -175,14 +175,14 @@ async fn a_standing_changes_for_all_at_the_moment_at_which_it_does() {
     app.turn().await;
     let service = app.parts().service.clone();
     app.clock.advance(minutes(60));
-    let on_time = service.overview(&Scope::All).await.unwrap().counts;
+    let on_time = service.overview(&Reach::All).await.unwrap().counts;
     app.clock.advance(TimeDelta::milliseconds(1));
-    let late = service.overview(&Scope::All).await.unwrap().counts;
+    let late = service.overview(&Reach::All).await.unwrap().counts;
     assert_eq!([(on_time.at_risk, on_time.breached), (late.at_risk, late.breached)], [(1, 0), (0, 1)]);
-    let again = service.tickets(&Scope::All, &TicketQuery::default()).await.unwrap();
+    let again = service.tickets(&Reach::All, &TicketQuery::default()).await.unwrap();
     assert_eq!(again.tickets[0].resolution_time_remaining, Some(0));
     app.clock.advance(TimeDelta::milliseconds(999));
-    let again = service.tickets(&Scope::All, &TicketQuery::default()).await.unwrap();
+    let again = service.tickets(&Reach::All, &TicketQuery::default()).await.unwrap();
     assert_eq!(again.tickets[0].resolution_time_remaining, Some(-1), "what is shown ticks, however old the picture");
 }
 
@@ -262,7 +262,7 @@ async fn the_time_of_a_clock_is_working_time_and_the_same_wherever_it_is_shown()
 /// What `alerts` prints.
 async fn listed(app: &mut TestApp) -> String {
     let query = AlertQuery { state: Some("all".to_owned()), limit: Some(500), ..AlertQuery::default() };
-    let page = app.parts().service.alerts(&Scope::All, &query).await.unwrap();
+    let page = app.parts().service.alerts(&Reach::All, &query).await.unwrap();
     cli::alerts::page_text(&page)
 }
 
@@ -400,7 +400,7 @@ async fn a_ticket_told_in_the_digest_says_so_wherever_it_is_shown() {
         assert_eq!(words, ["digest", "Mateo Alvarez", "email", "sent"]);
         assert_eq!(told["outcomes"][0]["outcome"], "taken", "{told}");
     }
-    let scope = Scope::All;
+    let scope = Reach::All;
     let ticket = app.parts().service.ticket(&scope, &id).await.unwrap().unwrap();
     let said = app.parts().service.messages(&scope, Some(&id), 50).await.unwrap();
     let text = cli::status::ticket_text(&ticket, &said);

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use superops_sla::alert::life::{Act, Actor, How};
-use superops_sla::service::Scope;
+use superops_sla::service::Reach;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::CaughtKind;
 
@@ -35,7 +35,7 @@ async fn pass(app: &mut TestApp, length: i64) -> Vec<String> {
 async fn acknowledge(app: &mut TestApp, name: &str) {
     let id = only_alert(app).await.id;
     let actor = Actor { name: name.to_owned(), how: How::Page, origin: "a test".to_owned(), note: None };
-    app.parts().service.act_on_alert(&Scope::All, &id, Act::Acknowledge, &actor).await.unwrap().unwrap();
+    app.parts().service.act_on_alert(&Reach::All, &id, Act::Acknowledge, &actor).await.unwrap().unwrap();
 }
 
 #[tokio::test]

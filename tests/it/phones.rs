@@ -3,7 +3,7 @@
 use reqwest::{Client, Method, StatusCode};
 use serde_json::json;
 use superops_sla::alert::life::State;
-use superops_sla::service::Scope;
+use superops_sla::service::Reach;
 use superops_sla::service::alerts::{AlertPage, AlertQuery};
 use superops_sla::simulator::receivers::{Caught, CaughtKind, DeliveryOutcome, Reports, SmsReply};
 use superops_sla::store::tokens::Role;
@@ -30,7 +30,7 @@ fn kinds(messages: &[std::sync::Arc<Caught>]) -> Vec<CaughtKind> {
 
 async fn alerts(app: &mut TestApp) -> AlertPage {
     let query = AlertQuery { state: Some("all".to_owned()), ..AlertQuery::default() };
-    app.parts().service.alerts(&Scope::All, &query).await.unwrap()
+    app.parts().service.alerts(&Reach::All, &query).await.unwrap()
 }
 
 /// With the owner's number marked, because the provider refused it or reported so later.

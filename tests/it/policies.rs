@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use superops_sla::app::Parts;
+use superops_sla::cli::policies::propose;
 use superops_sla::clock::{Clock, ManualClock};
-use superops_sla::config::{Config, GivenEnvironment, propose};
+use superops_sla::config::{Config, GivenEnvironment};
 use superops_sla::service::policies::Inferred;
-use superops_sla::service::{Scope, TicketQuery};
+use superops_sla::service::{Reach, TicketQuery};
 use superops_sla::simulator::targets::{Target, target};
 use superops_sla::simulator::{Served, SimOptions, Simulator};
 use superops_sla::ticket::TenantId;
@@ -67,7 +68,7 @@ fn hidden(sla: &str, priority: Option<&String>) -> Target {
 }
 
 async fn inferred(parts: &Parts) -> Vec<Inferred> {
-    parts.service.infer_policies(&Scope::All).await.unwrap()
+    parts.service.infer_policies(&Reach::All).await.unwrap()
 }
 
 #[tokio::test]
@@ -109,11 +110,11 @@ async fn adopted_policies_are_a_version_that_open_tickets_move_to_and_can_be_tri
     let moved = histories.values().flatten().filter(|change| change.kind.as_str() == "policy_version").count();
     assert_eq!(moved, open);
 
-    let listed = parts.service.policies(&Scope::All).await.unwrap();
+    let listed = parts.service.policies(&Reach::All).await.unwrap();
     assert_eq!((listed[0].version, listed[0].in_force_from), (Some(2), Some(account.clock.now())));
     assert!(listed[0].policies.iter().all(|policy| policy.shadowed_by.is_none() && policy.unknown.is_empty()));
     let query = TicketQuery { limit: Some(500), ..TicketQuery::default() };
-    let page = parts.service.tickets(&Scope::All, &query).await.unwrap();
+    let page = parts.service.tickets(&Reach::All, &query).await.unwrap();
     let policy = page.tickets.iter().find_map(|ticket| ticket.policy.as_ref()).unwrap();
     assert_eq!((policy.version, &policy.runners_up[..]), (Some(2), &[][..]));
 
@@ -121,7 +122,7 @@ async fn adopted_policies_are_a_version_that_open_tickets_move_to_and_can_be_tri
     let env = GivenEnvironment::default();
     let trial = Config::parse_offline(Path::new("strict.toml"), strict, &env).unwrap();
     let date = |text: &str| text.parse::<NaiveDate>().unwrap();
-    let tried = parts.service.try_policies(&Scope::All, &trial, date("2026-09-01"), date("2026-09-16")).await.unwrap();
+    let tried = parts.service.try_policies(&Reach::All, &trial, date("2026-09-01"), date("2026-09-16")).await.unwrap();
     let all = tried[0].rows.iter().find(|row| row.by == "all" && row.clock.as_str() == "resolution").unwrap();
     assert!(all.before.tickets > 1_000 && all.before.tickets == all.after.tickets, "{all:?}");
     assert!(all.after.breached > all.before.breached && all.changed > 0, "{all:?}");

@@ -1,7 +1,7 @@
 //! Breaches that are foreseen: learned from the desk's own past, told early, once, and within a day's budget.
 
 use chrono::TimeDelta;
-use superops_sla::service::Scope;
+use superops_sla::service::Reach;
 use superops_sla::service::forecast::AlertWeek;
 use superops_sla::service::overrides::OverrideOrder;
 use superops_sla::simulator::NewTicket;
@@ -70,7 +70,7 @@ async fn foresee(app: &mut TestApp) -> Vec<String> {
 async fn a_likely_breach_is_told_once_with_what_to_do_and_rises_to_a_warning() {
     let mut app = desk("", 1, 3).await;
     let told = foresee(&mut app).await;
-    let page = app.parts().service.tickets(&Scope::All, &Default::default()).await.unwrap();
+    let page = app.parts().service.tickets(&Reach::All, &Default::default()).await.unwrap();
     let chances: Vec<_> =
         page.tickets.iter().map(|ticket| (ticket.technician.clone(), ticket.breach_probability)).collect();
     assert_eq!(told.len(), 1, "the slow one, and none of the quick: {chances:?}");
@@ -116,7 +116,7 @@ async fn a_desk_without_a_past_is_not_predicted() {
     app.superops.add(open(true));
     app.sync().await;
     assert_eq!(foresee(&mut app).await, Vec::<String>::new());
-    let page = app.parts().service.tickets(&Scope::All, &Default::default()).await.unwrap();
+    let page = app.parts().service.tickets(&Reach::All, &Default::default()).await.unwrap();
     let said = page.tickets[0].clocks[1].forecast.as_ref().unwrap();
     assert_eq!(said.basis, "survival", "what it says rests on next to nothing, and it says so");
 }
@@ -131,7 +131,7 @@ async fn the_record_holds_what_was_told_and_what_came_of_it_and_outlives_a_resta
     app.clock.advance(TimeDelta::hours(7));
     app.sync().await;
     app.predict().await;
-    let record = app.parts().service.forecast_record(&Scope::All).await.unwrap();
+    let record = app.parts().service.forecast_record(&Reach::All).await.unwrap();
     let tenant = &record.tenants[0];
     assert_eq!((tenant.alerts.told, tenant.alerts.came_true), (1, 1));
     assert_eq!(tenant.alerts.median_lead, Some(7 * 3600));
@@ -144,7 +144,7 @@ async fn the_record_holds_what_was_told_and_what_came_of_it_and_outlives_a_resta
     assert!(finishes.clocks > 200 && (0.0..=1.0).contains(&finishes.covered) && finishes.mean_off > 0, "{finishes:?}");
 
     app.restart().await;
-    let again = app.parts().service.forecast_record(&Scope::All).await.unwrap();
+    let again = app.parts().service.forecast_record(&Reach::All).await.unwrap();
     assert_eq!(again.tenants[0].alerts.weeks, tenant.alerts.weeks);
     assert_eq!(again.tenants[0].shown, tenant.shown);
 }
@@ -159,7 +159,7 @@ async fn an_alert_whose_clock_was_called_off_stays_on_the_record() {
     assert_eq!(open.len(), 1);
     store.save_predictions(&acme, Vec::new(), vec![(open[0].subject.clone(), None)]).await.unwrap();
     assert_eq!(store.undecided_predictions(&acme).await.unwrap(), [], "it waits for nothing any more");
-    let record = app.parts().service.forecast_record(&Scope::All).await.unwrap();
+    let record = app.parts().service.forecast_record(&Reach::All).await.unwrap();
     let week = &record.tenants[0].alerts.weeks[0];
     assert_eq!((week.raised, week.came_true, week.did_not), (1, 0, 0));
 }
@@ -172,8 +172,8 @@ fn upside_down(count: i32, apart: TimeDelta) -> impl Iterator<Item = NewTicket> 
 /// Whether the forecast of the resolution is trusted: by the record, the front page's figures and Prometheus.
 async fn trusted(app: &mut TestApp) -> bool {
     let service = app.parts().service.clone();
-    let record = service.forecast_record(&Scope::All).await.unwrap().tenants.remove(0).clocks.remove(1);
-    let health = service.overview(&Scope::All).await.unwrap().tenants.remove(0);
+    let record = service.forecast_record(&Reach::All).await.unwrap().tenants.remove(0).clocks.remove(1);
+    let health = service.overview(&Reach::All).await.unwrap().tenants.remove(0);
     let figures = app.parts().telemetry.render();
     let figure = figures
         .lines()
@@ -248,10 +248,10 @@ async fn of_shifts_that_nobody_wrote_down_nothing_is_said() {
 async fn a_due_time_set_by_hand_is_the_forecasts_as_well() {
     let mut app = desk("", 1, 0).await;
     app.predict().await;
-    let page = app.parts().service.tickets(&Scope::All, &Default::default()).await.unwrap();
+    let page = app.parts().service.tickets(&Reach::All, &Default::default()).await.unwrap();
     let ticket = page.tickets[0].ticket_id.clone();
     let first_reason = async |app: &mut TestApp| {
-        let found = app.parts().service.ticket(&Scope::All, &ticket).await.unwrap().unwrap();
+        let found = app.parts().service.ticket(&Reach::All, &ticket).await.unwrap().unwrap();
         let clock = found.clocks.into_iter().find(|clock| clock.clock == ClockKind::Resolution).unwrap();
         (clock.elapsed_share.unwrap(), clock.forecast.unwrap().reasons)
     };
@@ -265,7 +265,7 @@ async fn a_due_time_set_by_hand_is_the_forecasts_as_well() {
         reason: "agreed with the client".to_owned(),
     };
     let author = Author { who: "mia".to_owned(), origin: "a test".to_owned() };
-    app.parts().service.decide(&Scope::All, &ticket, order, author).await.unwrap().unwrap();
+    app.parts().service.decide(&Reach::All, &ticket, order, author).await.unwrap().unwrap();
     app.predict().await;
     let (share, reasons) = first_reason(&mut app).await;
     assert_eq!(format!("{share:.3}"), "0.500");

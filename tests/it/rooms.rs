@@ -18,6 +18,8 @@ const CIRCLES: &[(&str, &[&str])] = &[
         &["store::outbox::record", "store::receipts"],
     ),
     ("one Twilio takes texts and calls", &["simulator::receivers::calls", "simulator::receivers::sms"]),
+    ("the description of the API is one of the routes that it describes", &["web::openapi", "web::routes"]),
+    ("a route passes the gate, which asks the route what it needs", &["web::gate", "web::route"]),
     (
         "an operation leaves out what the schema lacks, and the schema is asked for by operations",
         &["superops::operations", "superops::schema"],
@@ -157,23 +159,27 @@ fn rooms_use_what_is_below_them_or_to_their_left() {
     assert_eq!(offences, Vec::<String>::new());
 }
 
-#[test]
-fn files_name_each_other_in_no_new_circle() {
-    let mut left = arrows();
-    // Whoever names nobody, or is named by nobody, is in no circle: without them others are not either.
-    loop {
-        let before = left.len();
-        let names: BTreeSet<String> = left.keys().cloned().collect();
-        left.values_mut().for_each(|named| named.retain(|other| names.contains(other)));
-        left.retain(|_, named| !named.is_empty());
-        let named: BTreeSet<String> = left.values().flatten().cloned().collect();
-        left.retain(|name, _| named.contains(name));
-        if left.len() == before {
-            break;
+/// Whether the arrows from `module` lead back to it.
+fn is_in_a_circle(module: &str, arrows: &BTreeMap<String, BTreeSet<String>>) -> bool {
+    let (mut seen, mut next) = (BTreeSet::new(), vec![module]);
+    while let Some(at) = next.pop() {
+        for other in arrows.get(at).into_iter().flatten() {
+            if other == module {
+                return true;
+            }
+            if seen.insert(other.as_str()) {
+                next.push(other);
+            }
         }
     }
+    false
+}
+
+#[test]
+fn files_name_each_other_in_no_new_circle() {
+    let arrows = arrows();
     let known: BTreeSet<&str> = CIRCLES.iter().flat_map(|(_, files)| files.iter().copied()).collect();
-    let found: BTreeSet<&str> = left.keys().map(String::as_str).collect();
+    let found: BTreeSet<&str> = arrows.keys().map(String::as_str).filter(|one| is_in_a_circle(one, &arrows)).collect();
     assert_eq!(found, known, "untie them, or say in this file why not");
 }
 

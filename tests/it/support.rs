@@ -17,6 +17,7 @@ use superops_sla::simulator::receivers::{
 };
 use superops_sla::simulator::{DueOnPause, NewTicket, Served, SimOptions, Simulator};
 use superops_sla::store::outbox::Logged;
+use superops_sla::ticket::Reach;
 use superops_sla::web::{self, Door};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -446,7 +447,7 @@ impl TestApp {
 
     /// All notifications of the outbox, whatever became of them.
     pub async fn outbox(&mut self) -> Vec<Logged> {
-        self.parts().store.notifications(None, None, EVERYTHING).await.unwrap()
+        self.parts().store.notifications(&Reach::All, None, EVERYTHING).await.unwrap()
     }
 
     /// How many notifications are in each state.

@@ -12,7 +12,7 @@ use superops_sla::alert::noise::Rules;
 use superops_sla::alert::suppression::SuppressionKind;
 use superops_sla::dispatch::Dispatch;
 use superops_sla::notify::{Body, Message, Notifier, Receipt, SendError};
-use superops_sla::service::Scope;
+use superops_sla::service::Reach;
 use superops_sla::service::suppressions::SuppressionOrder;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::MailReply;
@@ -267,7 +267,7 @@ async fn quiet(app: &mut TestApp, ticket: &str, length: &str) -> i64 {
         ..SuppressionOrder::default()
     };
     let author = Author { who: "mia".to_owned(), origin: "a test".to_owned() };
-    app.parts().service.add_suppression(&Scope::All, SuppressionKind::Silence, order, author).await.unwrap().unwrap().id
+    app.parts().service.add_suppression(&Reach::All, SuppressionKind::Silence, order, author).await.unwrap().unwrap().id
 }
 
 /// To whom something was sent since last asked, in order, each with the way.
@@ -436,7 +436,7 @@ async fn what_was_late_at_the_first_sight_and_concerns_nobody_is_found_by_the_au
     app.turn().await;
     app.wait(minutes(5)).await;
     app.look_after().await;
-    let found = app.parts().service.overview(&Scope::All).await.unwrap().mismatches;
+    let found = app.parts().service.overview(&Reach::All).await.unwrap().mismatches;
     assert_eq!((found.get("nobody_told"), app.said().as_str()), (Some(&1), ""));
     reassign(&app, &id, Some("Mateo Alvarez"));
     app.wait(minutes(6)).await;
@@ -455,7 +455,7 @@ async fn what_two_silences_cover_stays_covered_when_one_of_them_ends() {
     app.mail.reply(MailReply::Accept);
     app.settle().await;
     let author = Author { who: "mia".to_owned(), origin: "a test".to_owned() };
-    assert!(app.parts().service.end_suppression(&Scope::All, SuppressionKind::Silence, first, author).await.unwrap());
+    assert!(app.parts().service.end_suppression(&Reach::All, SuppressionKind::Silence, first, author).await.unwrap());
     app.settle().await;
     for _ in 0..59 {
         app.wait(minutes(1)).await;
@@ -619,7 +619,7 @@ async fn when_all_that_was_said_has_failed_the_audit_says_that_nobody_was_told()
     app.dispatch().await;
     app.wait(minutes(5)).await;
     app.look_after().await;
-    let found = app.parts().service.overview(&Scope::All).await.unwrap().mismatches;
+    let found = app.parts().service.overview(&Reach::All).await.unwrap().mismatches;
     assert_eq!((found.get("nobody_told"), app.said().as_str()), (Some(&1), ""));
 }
 

@@ -8,7 +8,7 @@ use axum::routing::get;
 use chrono::TimeDelta;
 use sqlx::{Connection, Executor, SqliteConnection};
 use superops_sla::cli::breaches::page_text;
-use superops_sla::service::Scope;
+use superops_sla::service::Reach;
 use superops_sla::service::breaches::{BreachPage, BreachQuery, BreachState};
 use superops_sla::simulator::fault::Fault;
 use superops_sla::simulator::receivers::{CaughtKind, MailReply};
@@ -45,7 +45,7 @@ impl TestApp {
     /// What the audit has found, by kind.
     async fn mismatches(&mut self) -> String {
         self.look_after().await;
-        let found = self.parts().service.overview(&Scope::All).await.unwrap().mismatches;
+        let found = self.parts().service.overview(&Reach::All).await.unwrap().mismatches;
         found.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(", ")
     }
 
@@ -58,7 +58,7 @@ impl TestApp {
 
     async fn breaches(&mut self, state: Option<BreachState>) -> BreachPage {
         let query = BreachQuery { state, ..BreachQuery::default() };
-        self.parts().service.breaches(&Scope::All, &query).await.unwrap()
+        self.parts().service.breaches(&Reach::All, &query).await.unwrap()
     }
 }
 
@@ -202,7 +202,7 @@ async fn the_audit_finds_a_breach_without_an_alert_and_one_that_nobody_was_told_
     app.tamper("DELETE FROM alerts").await;
     assert_eq!(app.mismatches().await, "1 no_alert");
     let service = app.parts().service.clone();
-    let elsewhere = Scope::One(TenantId::parse("globex").unwrap());
+    let elsewhere = Reach::One(TenantId::parse("globex").unwrap());
     assert!(service.overview(&elsewhere).await.unwrap().mismatches.is_empty(), "another tenant's are not shown");
     let figures = app.parts().telemetry.render();
     assert!(figures.contains("superops_sla_audit_mismatches{kind=\"no_alert\"} 1"), "{figures}");
@@ -244,5 +244,5 @@ async fn the_breach_ledger_says_who_was_told_and_how_each_attempt_went() {
     ");
     assert_eq!(app.breaches(Some(BreachState::Closed)).await.total, 0);
     let later = BreachQuery { from: Some(app.now()), ..BreachQuery::default() };
-    assert_eq!(app.parts().service.breaches(&Scope::All, &later).await.unwrap().total, 0);
+    assert_eq!(app.parts().service.breaches(&Reach::All, &later).await.unwrap().total, 0);
 }

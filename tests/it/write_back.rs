@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 use superops_sla::alert::life::{Act, Actor, How, State};
-use superops_sla::service::Scope;
+use superops_sla::service::Reach;
 use superops_sla::service::alerts::{AlertQuery, AlertView};
 use superops_sla::simulator::fault::Fault;
 use superops_sla::store::tokens::Role;
@@ -51,7 +51,7 @@ fn asked(app: &TestApp, operation: &str) -> u64 {
 
 async fn alert(app: &mut TestApp) -> AlertView {
     let query = AlertQuery { state: Some("all".to_owned()), ..AlertQuery::default() };
-    app.parts().service.alerts(&Scope::All, &query).await.unwrap().alerts.remove(0)
+    app.parts().service.alerts(&Reach::All, &query).await.unwrap().alerts.remove(0)
 }
 
 /// What was to be written, a line each: kind, state and attempts.
@@ -63,7 +63,7 @@ async fn states(app: &mut TestApp) -> Vec<String> {
 async fn act(app: &mut TestApp, act: Act) {
     let mia = Actor { name: "Mia".to_owned(), how: How::Page, origin: "127.0.0.1".to_owned(), note: None };
     let id = alert(app).await.id;
-    app.parts().service.act_on_alert(&Scope::All, &id, act, &mia).await.unwrap().unwrap();
+    app.parts().service.act_on_alert(&Reach::All, &id, act, &mia).await.unwrap().unwrap();
 }
 
 #[tokio::test]

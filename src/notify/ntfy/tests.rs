@@ -28,7 +28,7 @@ impl Desk {
 
     fn notifier(&self, token: Option<&str>) -> NtfyNotifier {
         let base_url = self.ntfy.url();
-        let ntfy = config::Ntfy { base_url, token: token.map(Into::into), topics: Default::default() };
+        let ntfy = settings::Ntfy { base_url, token: token.map(Into::into), topics: Default::default() };
         let links = Some(("https://sla.example.com".to_owned(), LinkKey::new([7; 32])));
         let ways = Ways { links, ..Ways::default() };
         NtfyNotifier::new(&ntfy, self.clock.clone()).unwrap().offering(ways)

@@ -27,7 +27,7 @@ impl Desk {
 
     async fn send(&self, key: &str, body: Body) -> Result<Receipt, SendError> {
         let pagerduty =
-            config::PagerDuty { routing_key: key.into(), base_url: self.pagerduty.url(), webhook_secret: None };
+            settings::PagerDuty { routing_key: key.into(), base_url: self.pagerduty.url(), webhook_secret: None };
         PagerDutyNotifier::new(&pagerduty, self.clock.clone()).unwrap().send(&message(body)).await
     }
 

@@ -12,8 +12,8 @@ use chrono_tz::Tz;
 use super::{Told, Urgency, line, local, local_in_full, sane, shown};
 use crate::alert::{AlertKind, Closing};
 use crate::notify::{
-    AcknowledgedFacts, Advice, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, StaleFacts,
-    TicketFacts, hours, words,
+    AcknowledgedFacts, Advice, AlertFacts, DigestFacts, DigestRow, Message, RecoveryFacts, StaleFacts, TicketFacts,
+    hours, words,
 };
 use crate::ticket::ClockKind;
 

@@ -21,16 +21,20 @@ impl Desk {
     }
 
     fn bot(&self, token: &str) -> SlackNotifier {
-        let slack = config::Slack {
-            way: config::SlackWay::Bot { token: token.into(), channel: "#sla".to_owned(), base_url: self.slack.url() },
+        let slack = settings::Slack {
+            way: settings::SlackWay::Bot {
+                token: token.into(),
+                channel: "#sla".to_owned(),
+                base_url: self.slack.url(),
+            },
             signing_secret: None,
         };
         SlackNotifier::new(&slack, self.clock.clone()).unwrap()
     }
 
     fn hook(&self) -> SlackNotifier {
-        let slack = config::Slack {
-            way: config::SlackWay::IncomingWebhook { url: self.slack.webhook_url().into() },
+        let slack = settings::Slack {
+            way: settings::SlackWay::IncomingWebhook { url: self.slack.webhook_url().into() },
             signing_secret: None,
         };
         SlackNotifier::new(&slack, self.clock.clone()).unwrap()

@@ -87,15 +87,15 @@ fn form_of(body: &[u8]) -> Vec<(String, String)> {
     url.query_pairs().into_owned().collect()
 }
 
-fn config(base_url: String) -> config::Sms {
-    let account = config::Twilio {
+fn config(base_url: String) -> settings::Sms {
+    let account = settings::Twilio {
         account_sid: "AC0123456789abcdef".into(),
         api_key_sid: None,
         secret: SecretString::from("hunter2"),
         base_url,
         hook_tokens: Vec::new(),
     };
-    config::Sms { account, sender: SmsSender::From("+15005550006".into()), replies: false }
+    settings::Sms { account, sender: SmsSender::From("+15005550006".into()), replies: false }
 }
 
 fn clock() -> SharedClock {

@@ -25,7 +25,7 @@ impl Desk {
     }
 
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
-        let teams = config::Teams { webhook_url: self.teams.url().into() };
+        let teams = settings::Teams { webhook_url: self.teams.url().into() };
         let links = Some(("https://sla.example.com".to_owned(), LinkKey::new([7; 32])));
         let ways = Ways { links, ..Ways::default() };
         TeamsNotifier::new(&teams, self.clock.clone()).unwrap().offering(ways).send(message).await

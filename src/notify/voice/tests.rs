@@ -55,14 +55,14 @@ impl Desk {
     }
 
     fn notifier(&self, known: Known) -> VoiceNotifier {
-        let account = config::Twilio {
+        let account = settings::Twilio {
             account_sid: "AC01".to_owned(),
             api_key_sid: None,
             secret: "hunter2".into(),
             base_url: self.twilio.url(),
             hook_tokens: Vec::new(),
         };
-        let voice = config::Voice { account, from: "+15005550006".to_owned(), language: "en-GB".to_owned() };
+        let voice = settings::Voice { account, from: "+15005550006".to_owned(), language: "en-GB".to_owned() };
         let clock: SharedClock = Arc::new(self.clock.clone());
         let ways = Ways {
             phones: Some(Arc::new(known)),

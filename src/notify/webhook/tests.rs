@@ -26,7 +26,7 @@ impl Desk {
     }
 
     fn notifier(&self, secret: &str) -> WebhookNotifier {
-        let webhook = config::Webhook { url: self.receiver.url(), secret: secret.into() };
+        let webhook = settings::Webhook { url: self.receiver.url(), secret: secret.into() };
         WebhookNotifier::new(&webhook, Arc::new(self.clock.clone())).unwrap()
     }
 }
@@ -186,7 +186,7 @@ async fn answers_are_sorted_by_what_to_do_next() {
 
 #[tokio::test]
 async fn nobody_there_is_an_outage() {
-    let webhook = config::Webhook { url: "http://127.0.0.1:9/hook".to_owned(), secret: WEBHOOK_SECRET.into() };
+    let webhook = settings::Webhook { url: "http://127.0.0.1:9/hook".to_owned(), secret: WEBHOOK_SECRET.into() };
     let clock = ManualClock::at("2026-06-03T12:48:00Z".parse().unwrap());
     let notifier = WebhookNotifier::new(&webhook, Arc::new(clock)).unwrap();
     let error = notifier.send(&message(Body::Test)).await.unwrap_err();

@@ -11,7 +11,7 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::Telemetry;
 use crate::ticket::tests::sample;
 use crate::ticket::watch::{Bounds, ChangeKind};
-use crate::ticket::{Directory, StatusWords, TenantId, Ticket, TicketId};
+use crate::ticket::{Directory, Reach, StatusWords, TenantId, Ticket, TicketId};
 
 struct Desk {
     store: Store,
@@ -163,7 +163,7 @@ async fn another_tenant_sees_nothing_of_it() {
     desk.store.ticket(&desk.acme, &id("1")).await.unwrap().unwrap();
     assert!(desk.store.open_tickets(&other).await.unwrap().is_empty());
     assert_eq!(desk.store.ticket(&other, &id("1")).await.unwrap(), None);
-    assert_eq!(desk.store.find_ticket(Some(&other), "062822-1").await.unwrap(), []);
+    assert_eq!(desk.store.find_ticket(&Reach::One(other.clone()), "062822-1").await.unwrap(), []);
     assert_eq!(desk.store.events(&other, &id("1")).await.unwrap(), []);
     desk.store.mark_vanished(&other, &id("1"), read(20)).await.unwrap();
     assert_eq!(desk.open_ids().await, ["1"]);
@@ -176,12 +176,12 @@ async fn a_ticket_is_found_by_either_id_open_ones_first() {
     desk.read(vec![ticket("1", "Closed")], 10).await;
     desk.store.save_tickets(&other, vec![batch(vec![ticket("1", "Open")], 10)], &desk.words).await.unwrap();
     for text in ["1", " 062822-1 "] {
-        let found = desk.store.find_ticket(None, text).await.unwrap();
+        let found = desk.store.find_ticket(&Reach::All, text).await.unwrap();
         let tenants: Vec<&TenantId> = found.iter().map(|(tenant, _)| tenant).collect();
         assert_eq!(tenants, [&other, &desk.acme], "{text}");
-        assert_eq!(desk.store.find_ticket(Some(&desk.acme), text).await.unwrap().len(), 1, "{text}");
+        assert_eq!(desk.store.find_ticket(&Reach::One(desk.acme.clone()), text).await.unwrap().len(), 1, "{text}");
     }
-    assert_eq!(desk.store.find_ticket(None, "%").await.unwrap(), []);
+    assert_eq!(desk.store.find_ticket(&Reach::All, "%").await.unwrap(), []);
 }
 
 #[tokio::test]

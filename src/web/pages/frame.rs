@@ -3,7 +3,7 @@
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
-use crate::service::Scope;
+use crate::service::Reach;
 use crate::store::tokens::Role;
 use crate::web::auth::Caller;
 use crate::web::{Problem, Web};
@@ -77,8 +77,8 @@ fn bar(web: &Web, caller: &Caller, here: &str) -> Markup {
 fn who(caller: &Caller) -> String {
     let role = caller.role.as_str();
     match &caller.scope {
-        Scope::All => format!("You are a {role} of all tenants"),
-        Scope::One(tenant) => format!("You are a {role} of {tenant}"),
+        Reach::All => format!("You are a {role} of all tenants"),
+        Reach::One(tenant) => format!("You are a {role} of {tenant}"),
     }
 }
 

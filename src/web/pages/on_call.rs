@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use super::super::auth::Caller;
 use super::super::{Problem, Web};
 use super::{Sheet, frame};
-use crate::service::Scope;
+use crate::service::Reach;
 use crate::service::on_call::{OverrideRequest, OverrideView, RotationView, ShiftView};
 use crate::store::tokens::Role;
 
@@ -46,7 +46,7 @@ pub async fn page(web: &Web, caller: &Caller, refused: Option<&Refused>) -> Resu
 
 /// As the API has it: a rotation that all tenants share is not changed by somebody of one.
 fn may_change(caller: &Caller, rotation: &RotationView) -> bool {
-    caller.role >= Role::Responder && (caller.scope == Scope::All || rotation.tenant.is_some())
+    caller.role >= Role::Responder && (caller.scope == Reach::All || rotation.tenant.is_some())
 }
 
 fn section(rotation: &RotationView, changeable: bool, refused: Option<&Refused>) -> Markup {

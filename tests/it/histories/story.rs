@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use superops_sla::alert::life::{Act, Actor, How};
 use superops_sla::alert::suppression::SuppressionKind;
-use superops_sla::service::Scope;
+use superops_sla::service::Reach;
 use superops_sla::service::suppressions::SuppressionOrder;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::{Caught, CaughtKind, MailReply, SmsReply};
@@ -297,7 +297,7 @@ impl Story {
         };
         let service = &self.app.parts().service;
         let made =
-            service.add_suppression(&Scope::All, SuppressionKind::Silence, order, author()).await.unwrap().unwrap();
+            service.add_suppression(&Reach::All, SuppressionKind::Silence, order, author()).await.unwrap().unwrap();
         self.silence = Some(made.id);
         self.tell(format!("silence about {ticket:?} for {} min", length.num_minutes()));
         self.each(|world| world.silence(ticket, now, now + length));
@@ -309,7 +309,7 @@ impl Story {
             return;
         };
         let service = &self.app.parts().service;
-        service.end_suppression(&Scope::All, SuppressionKind::Silence, id, author()).await.unwrap();
+        service.end_suppression(&Reach::All, SuppressionKind::Silence, id, author()).await.unwrap();
         self.tell("the silence is ended by hand".to_owned());
         self.each(|world| world.end_silence(now));
     }
@@ -482,7 +482,7 @@ impl Story {
             return;
         }
         let (id, act) = (self.alert_id(key), act(action, now));
-        self.app.parts().service.act_on_alert(&Scope::All, &id, act, &mia()).await.unwrap();
+        self.app.parts().service.act_on_alert(&Reach::All, &id, act, &mia()).await.unwrap();
         self.tell(format!("Mia: {action:?}, ticket {} {:?}", key.0, key.1));
         self.each(|world| world.acts(key, action, now));
     }
