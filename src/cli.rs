@@ -13,7 +13,8 @@ mod check_write_back;
 pub mod demo;
 mod explain;
 mod no_texts;
-pub mod policies;
+mod policies;
+pub mod propose;
 mod retention;
 mod run;
 mod simulate;
@@ -71,11 +72,11 @@ enum Command {
     Simulate(SimulateArgs),
     /// Show open tickets, worst first, or one ticket
     Status(StatusArgs),
-    /// Show alerts, worst first, or one with all that was said about it
+    /// Show alerts, worst first, or one with everything that was sent about it
     Alerts(AlertsArgs),
-    /// Take an alert on: its escalation rests
+    /// Acknowledge an alert: its escalation pauses
     Ack(ActArgs),
-    /// Have an alert told again later
+    /// Put an alert off until later
     Snooze {
         /// A length of time, such as 30m
         #[arg(long = "for", value_name = "TIME")]
@@ -83,7 +84,7 @@ enum Command {
         #[command(flatten)]
         args: ActArgs,
     },
-    /// Close an alert: nothing more is said of it unless it gets worse
+    /// Close an alert: nothing more is sent about it unless it gets worse
     Resolve(ActArgs),
     /// Run the next step of an alert's escalation now
     Escalate(ActArgs),
@@ -105,7 +106,7 @@ enum Command {
     Backtest(BacktestArgs),
     /// Delete what is older than [retention] says, as the service does each night
     Retention(RetentionArgs),
-    /// Give, list and revoke access to the API and the page
+    /// Create, list and revoke access tokens for the API and the page
     Token {
         #[command(subcommand)]
         command: TokenCommand,
@@ -114,7 +115,7 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum TokenCommand {
-    /// Make a token and print it, this once
+    /// Create a token and print it, once only
     Create {
         /// A viewer reads; a responder also acknowledges, snoozes and silences; an admin changes the rest
         #[arg(long, value_name = "viewer|responder|admin")]
@@ -126,13 +127,13 @@ enum TokenCommand {
         #[arg(long)]
         json: bool,
     },
-    /// List the tokens, without what only their holders know
+    /// List the tokens, without their secret parts
     List {
         /// Print JSON, for other programs
         #[arg(long)]
         json: bool,
     },
-    /// Make a token worthless from now on
+    /// Revoke a token
     Revoke {
         /// As `token list` shows it
         id: String,
@@ -159,9 +160,9 @@ enum PolicyCommand {
         #[command(flatten)]
         scope: PolicyScope,
     },
-    /// Judge past tickets by the policies and calendars of another file, and compare
+    /// Apply the policies and calendars of another file to past tickets, and compare
     Try {
-        /// In the form of the configuration; what it leaves out stays as it is
+        /// In the form of the configuration; what it leaves out stays unchanged
         file: PathBuf,
         /// The first date of creation, like 2026-01-31
         #[arg(long, value_name = "DATE")]
@@ -182,26 +183,26 @@ struct DemoArgs {
     /// Open tickets at the start
     #[arg(long, value_name = "N", default_value_t = 80)]
     tickets: usize,
-    /// End by itself after this time and say what happened
+    /// Stop after this time and say what happened
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     lasts: Option<Duration>,
-    /// Run so much of the desk's time as quickly as this machine can, without a page, and say what happened
+    /// Run this much simulated time as fast as this machine can, without a page, and say what happened
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with_all = ["lasts", "speed", "listen"])]
     at_once: Option<Duration>,
     /// Say what happened as JSON, for other programs
     #[arg(long)]
     json: bool,
-    /// Play a real ticket history (.jsonl, .jsonl.gz or .jsonl.zst) instead of the made-up desk
+    /// Play a real ticket history (.jsonl, .jsonl.gz or .jsonl.zst) instead of the simulated service desk
     #[arg(long, value_name = "FILE")]
     replay: Option<PathBuf>,
-    /// Seconds of the desk's day that pass in one second
+    /// Simulated seconds that pass in one second
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3600))]
     speed: Option<u32>,
 }
 
 #[derive(Debug, Args)]
 struct CheckArgs {
-    /// Show all that the configuration makes the program do
+    /// Show everything that the configuration makes the program do
     #[arg(long, short)]
     verbose: bool,
     /// Try the token, compare SuperOps' schema with ours, probe what works there
@@ -220,17 +221,17 @@ struct SimulateArgs {
     /// Open tickets at the start; 0: an account without any ticket
     #[arg(long, value_name = "N", default_value_t = 300)]
     tickets: usize,
-    /// Play a real ticket history instead of the made-up desk
+    /// Play a real ticket history instead of the simulated service desk
     #[arg(long, value_name = "FILE")]
     replay: Option<PathBuf>,
     /// Requests a minute before it says `rate_limit_exceeded`; 0: no limit
     #[arg(long, value_name = "N", default_value_t = 100)]
     requests_per_minute: u32,
-    /// Misbehave, for some requests (throttle:3), for a time (internal-error:75s) or for good (blind,
-    /// paging-depth:10000); may be given several times. A wrong name lists all there are
+    /// Misbehave for some requests (throttle:3), for a time (internal-error:75s) or permanently (blind,
+    /// paging-depth:10000); may be repeated. A wrong name lists all of them
     #[arg(long, value_name = "FAULT")]
     fault: Vec<FaultOrder>,
-    /// Seconds of the desk's day that pass in one second
+    /// Simulated seconds that pass in one second
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=3600))]
     speed: u32,
 }
@@ -290,13 +291,13 @@ pub struct AuditArgs {
     /// Print JSON, for other programs
     #[arg(long)]
     json: bool,
-    /// Only what this person did: a part of the name
+    /// Only changes by this person: a part of the name
     #[arg(long, value_name = "NAME")]
     who: Option<String>,
     /// Only what was done to the alerts and clocks of this ticket, by its number or id
     #[arg(long, value_name = "TICKET", conflicts_with = "what")]
     ticket: Option<String>,
-    /// Only what these words are part of, like silence
+    /// Only changes that contain these words, like silence
     #[arg(long, value_name = "WORDS")]
     what: Option<String>,
     /// The first date (UTC), like 2026-01-31
@@ -331,7 +332,7 @@ pub struct BreachesArgs {
 
 #[derive(Debug, Args)]
 pub struct RetentionArgs {
-    /// Only say what would go
+    /// Only say what would be deleted
     #[arg(long)]
     dry_run: bool,
     /// Print JSON, for other programs
@@ -356,7 +357,7 @@ struct BacktestArgs {
     /// A history to learn from as well, without being judged on it
     #[arg(long, value_name = "FILE")]
     train: Option<PathBuf>,
-    /// Where to write what was said, as CSV: ticket_id,elapsed,at,probability
+    /// Where to write the predictions, as CSV: ticket_id,elapsed,at,probability
     #[arg(long, value_name = "OUT")]
     predictions: Option<PathBuf>,
     /// Print JSON, for other programs

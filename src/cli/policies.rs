@@ -1,13 +1,13 @@
 //! `policies`: the promises in force, those that SuperOps' due times speak for,
 //! and how others would have done.
 
-pub mod propose;
 mod tryout;
 
 use std::fmt::Write;
 
 use chrono::TimeDelta;
 
+use super::propose;
 use super::status::table;
 use super::{CliError, PolicyCommand, PolicyScope};
 use crate::config::{Config, ProcessEnvironment, duration};

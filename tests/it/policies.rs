@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use superops_sla::app::Parts;
-use superops_sla::cli::policies::propose;
+use superops_sla::cli::propose;
 use superops_sla::clock::{Clock, ManualClock};
 use superops_sla::config::{Config, GivenEnvironment};
 use superops_sla::service::policies::Inferred;
