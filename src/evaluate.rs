@@ -263,7 +263,7 @@ impl Evaluate {
         let (people, rules) = self.rules_cache.of(tenant).await?;
         let open = self.store.open_tickets(&tenant.id).await?;
         let settled_at = self.settled_at(tenant, now).await?;
-        self.memory.load(&self.store, &tenant.id, meanwhile.last_deed, now).await?;
+        self.memory.load(&self.store, &tenant.id, meanwhile.last_change, now).await?;
         if let Some(due) = meanwhile.due_of(&tenant.id) {
             self.memory.hurry(&self.store, &tenant.id, due, now).await?;
         }

@@ -9,27 +9,27 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::alert::on_call::Override;
-use crate::store::audit::LastDeed;
+use crate::store::audit::LastChange;
 use crate::store::{Store, StoreError};
 use crate::ticket::TenantId;
 
 /// What is known at the beginning of a turn.
 pub(super) struct Meanwhile {
     /// What people did last; none if nobody ever did anything.
-    pub last_deed: Option<LastDeed>,
+    pub last_change: Option<LastChange>,
     /// The keys of each tenant's open alerts that have a step due.
     due: HashMap<String, HashSet<String>>,
 }
 
 impl Meanwhile {
     pub async fn ask(store: &Store, now: DateTime<Utc>) -> Result<Self, StoreError> {
-        // The deed first: what is read after it is at least as new.
-        let last_deed = store.last_deed().await?;
+        // The last change first: what is read after it is at least as new.
+        let last_change = store.last_change().await?;
         let mut due: HashMap<String, HashSet<String>> = HashMap::new();
         for (tenant, key) in store.due_alerts(now).await? {
             due.entry(tenant).or_default().insert(key);
         }
-        Ok(Self { last_deed, due })
+        Ok(Self { last_change, due })
     }
 
     /// The keys of the open alerts of `tenant` that have a step due, by the store.
@@ -44,14 +44,14 @@ const BELIEVED: TimeDelta = TimeDelta::minutes(1);
 /// When something was read, and what people had done last by then.
 #[derive(Clone, Copy)]
 pub(super) struct AsOf {
-    pub deed: Option<LastDeed>,
+    pub last_change: Option<LastChange>,
     pub at: DateTime<Utc>,
 }
 
 impl AsOf {
-    /// Whether what was read still holds at `now`, when `deed` is the last.
-    pub fn holds(&self, deed: Option<LastDeed>, now: DateTime<Utc>) -> bool {
-        self.deed == deed && (now - self.at).abs() < BELIEVED
+    /// Whether what was read still holds at `now`, when `last_change` is the last.
+    pub fn holds(&self, last_change: Option<LastChange>, now: DateTime<Utc>) -> bool {
+        self.last_change == last_change && (now - self.at).abs() < BELIEVED
     }
 }
 
@@ -67,12 +67,12 @@ impl StandIns {
     pub async fn keep_up(
         &mut self,
         store: &Store,
-        deed: Option<LastDeed>,
+        last_change: Option<LastChange>,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        if !self.as_of.is_some_and(|as_of| as_of.holds(deed, now)) {
+        if !self.as_of.is_some_and(|as_of| as_of.holds(last_change, now)) {
             self.overrides = store.overrides_from(now).await?;
-            self.as_of = Some(AsOf { deed, at: now });
+            self.as_of = Some(AsOf { last_change, at: now });
         }
         Ok(())
     }

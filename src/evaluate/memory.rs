@@ -15,12 +15,12 @@ use crate::alert::suppression::Suppression;
 use crate::alert::{AlertKey, AlertKind, Closing, Raised, Reason, Stage, SubjectId};
 use crate::sla::clock::ClockState;
 use crate::store::alerts::{AlertRow, Told};
-use crate::store::audit::LastDeed;
+use crate::store::audit::LastChange;
 use crate::store::outbox::Unsaid;
 use crate::store::tickets::OpenTickets;
 use crate::store::{Store, StoreError};
 use crate::ticket::watch::Watched;
-use crate::ticket::{ClockKind, TenantId, TicketId};
+use crate::ticket::{ClockKind, Reach, TenantId, TicketId};
 
 /// The alerts of a ticket that has vanished are remembered for this long.
 const MAY_COME_BACK: TimeDelta = TimeDelta::days(7);
@@ -52,21 +52,21 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Reads what is stored of `tenant`: all of it the first time, then what people changed since; at once, if `deed` is
+    /// Reads what is stored of `tenant`: all of it the first time, then what people changed since; at once, if `last_change` is
     /// not what they had done last.
     pub async fn load(
         &mut self,
         store: &Store,
         tenant: &TenantId,
-        deed: Option<LastDeed>,
+        last_change: Option<LastChange>,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        if self.read.get(tenant).is_some_and(|as_of| as_of.holds(deed, now)) {
+        if self.read.get(tenant).is_some_and(|as_of| as_of.holds(last_change, now)) {
             return Ok(());
         }
         self.load_alerts(store, tenant).await?;
-        self.suppressions.insert(tenant.clone(), store.suppressions(Some(tenant), now).await?.into());
-        self.read.insert(tenant.clone(), AsOf { deed, at: now });
+        self.suppressions.insert(tenant.clone(), store.suppressions(&Reach::One(tenant.clone()), now).await?.into());
+        self.read.insert(tenant.clone(), AsOf { last_change, at: now });
         Ok(())
     }
 

@@ -18,7 +18,7 @@ impl Evaluate {
         if self.config.on_call.is_empty() {
             return Ok(Duty::new());
         }
-        self.stand_ins.keep_up(&self.store, meanwhile.last_deed, now).await?;
+        self.stand_ins.keep_up(&self.store, meanwhile.last_change, now).await?;
         Ok(duty(self.config.on_call.values(), &tenant.id, &self.stand_ins.overrides, now))
     }
 }

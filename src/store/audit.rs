@@ -47,7 +47,7 @@ pub struct AuditFilter<'a> {
 
 /// The last change by a person: as long as it is the same, nobody has changed anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LastDeed {
+pub struct LastChange {
     number: i64,
     /// A number may come again, once the row that had it is deleted.
     at: i64,
@@ -55,12 +55,12 @@ pub struct LastDeed {
 
 impl Store {
     /// The last change by a person; none if there was none yet.
-    pub async fn last_deed(&self) -> Result<Option<LastDeed>, StoreError> {
+    pub async fn last_change(&self) -> Result<Option<LastChange>, StoreError> {
         let last: Option<(i64, i64)> =
             sqlx::query_as("SELECT id, at FROM audit WHERE id = (SELECT MAX(id) FROM audit)")
                 .fetch_optional(&self.reads)
                 .await?;
-        Ok(last.map(|(number, at)| LastDeed { number, at }))
+        Ok(last.map(|(number, at)| LastChange { number, at }))
     }
 
     /// What people changed, the latest first.

@@ -139,7 +139,7 @@ pub async fn messages(
 /// Who within `scope` is sent no text messages, and why.
 pub(super) async fn not_texted(web: &Web, scope: &Reach) -> Result<Vec<NoMoreTexts>, Problem> {
     match &web.options.answers {
-        Some(answers) => Ok(answers.no_more_texts(&scope).await?),
+        Some(answers) => Ok(answers.no_more_texts(scope).await?),
         None => Ok(Vec::new()),
     }
 }

@@ -85,7 +85,7 @@ async fn wanted(web: &Arc<Web>, parts: &mut Parts) -> Option<String> {
 /// The one tenant `name`, if it is there and `scope` reaches it.
 fn narrowed(web: &Web, scope: &Reach, name: &str) -> Option<Reach> {
     let wanted = TenantId::parse(name).ok().filter(|tenant| web.service.knows(tenant))?;
-    scope.tenant().is_none_or(|own| *own == wanted).then_some(Reach::One(wanted))
+    scope.includes(&wanted).then_some(Reach::One(wanted))
 }
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

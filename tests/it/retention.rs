@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 use serde_json::Value;
-use superops_sla::service::Scope;
-use superops_sla::store::retention::Past;
+use superops_sla::config::Past;
+use superops_sla::service::Reach;
 
 use crate::binary::Place;
 use crate::support::TestApp;
@@ -21,7 +21,7 @@ async fn in_its_turn_goes_what_was_said_of_a_closed_ticket_long_ago_and_nothing_
     };
     let (said, said_before) = (said_of(&mut app, &closed).await, said_of(&mut app, &open).await);
     assert!(said > 0 && said_before > 0);
-    let weeks = app.parts().service.weekly(&Scope::All, None).await.unwrap().weeks;
+    let weeks = app.parts().service.weekly(&Reach::All, None).await.unwrap().weeks;
     assert!(!weeks.is_empty());
 
     let young = app.now() + TimeDelta::days(399);
@@ -30,7 +30,7 @@ async fn in_its_turn_goes_what_was_said_of_a_closed_ticket_long_ago_and_nothing_
     assert_eq!(gone[&Past::Messages], said as u64, "{gone:?}");
     assert!(gone[&Past::Events] > 0 && gone[&Past::Attempts] > 0, "{gone:?}");
     assert_eq!((said_of(&mut app, &closed).await, said_of(&mut app, &open).await), (0, said_before));
-    let kept = app.parts().service.weekly(&Scope::All, None).await.unwrap().weeks;
+    let kept = app.parts().service.weekly(&Reach::All, None).await.unwrap().weeks;
     assert_eq!(format!("{kept:?}"), format!("{weeks:?}"), "the figures of a week need nothing of what they counted");
     app.wait(TimeDelta::minutes(1)).await;
     assert_eq!(said_of(&mut app, &closed).await, 0, "and nothing of it is said again");
