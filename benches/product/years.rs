@@ -217,7 +217,7 @@ async fn copy_desk(connection: &mut SqliteConnection, tenant: &str) -> anyhow::R
 }
 
 /// What a closed ticket of each row of `n` leaves behind.
-const PAST_ROWS: [&str; 9] = [
+const PAST_ROWS: [&str; 10] = [
     "INSERT INTO tickets (tenant, id, display_id, status, open, ticket, first_seen_at, read_at, cycle, status_earliest,
        status_latest) SELECT TENANT, n.id, n.id, 'Closed', 0,
        json_set(t.ticket, '$.id', n.id, '$.display_id', n.id, '$.status', 'Closed',
@@ -252,8 +252,10 @@ const PAST_ROWS: [&str; 9] = [
     "INSERT INTO audit (tenant, at, who, what, origin)
        SELECT TENANT, n.at, 'Mia', 'acknowledged alert ' || n.id || ' (link)', '127.0.0.1' FROM n WHERE n.i % 3 = 0",
     "INSERT INTO predictions (tenant, ticket_id, clock, cycle, moment, at, probability, left_ms, breached, decided_at)
-       SELECT TENANT, n.id, 'resolution', 0, k.value, n.at + 10000000, (n.i % 100) / 100.0, 10000000, n.i % 2, n.at + 28800000
-       FROM n, json_each('[\"quarter\", \"half\", \"three_quarters\"]') k",
+       SELECT TENANT, n.id, 'resolution', 0, 'alert', n.at + 10000000, (n.i % 100) / 100.0, 10000000, n.i % 2, n.at + 28800000
+       FROM n WHERE n.i % 10 = 0",
+    "INSERT INTO prediction_weeks (tenant, week, cell, predictions, breached, said, squares)
+       SELECT TENANT, (n.at / 86400000 + 3) / 7, n.i % 50, 3, 1, 1.5, 0.5 FROM n WHERE true ON CONFLICT DO NOTHING",
     "INSERT INTO weekly_figures (tenant, week, messages, alerts, acknowledged, acted_before_breach, answered)
        SELECT tenant, told_at - (told_at - 345600000) % 604800000, 2 * COUNT(*), COUNT(*), SUM(acts > 0), COUNT(*), COUNT(*)
        FROM alerts WHERE tenant = TENANT AND told_at IS NOT NULL GROUP BY 1, 2 ON CONFLICT (tenant, week) DO NOTHING",

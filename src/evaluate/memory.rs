@@ -255,7 +255,11 @@ impl Memory {
         }
         match known {
             Some(known) => known.clone_from(&row),
-            None => rows.push(row.clone()),
+            None => {
+                // Most tickets have one alert, and a row is large.
+                rows.reserve_exact(1);
+                rows.push(row.clone());
+            }
         }
         row
     }

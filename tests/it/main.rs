@@ -11,6 +11,7 @@ mod channels;
 mod clocks;
 mod crashes;
 mod crowds;
+mod demo;
 mod endings;
 mod escalation;
 mod first_sight;

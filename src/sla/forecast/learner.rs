@@ -79,7 +79,8 @@ pub struct Forecaster {
     names: Names,
     places: HashMap<Arc<str>, Place>,
     next_place: Place,
-    open: NumberMap<Place, Open>,
+    /// In boxes: half of a table's places may be free, and what is known of a clock is large.
+    open: NumberMap<Place, Box<Open>>,
     workload: Workload,
     schedule: Schedule,
     survival: Survival,
@@ -183,7 +184,7 @@ impl Forecaster {
         self.workload.join(since, &open.facts, true, at);
         self.places.insert(ticket, place);
         self.schedule.add(next_morning(&open, at), Item::Morning { place });
-        self.open.insert(place, open);
+        self.open.insert(place, Box::new(open));
         self.plan(place, at);
     }
 
@@ -349,7 +350,7 @@ impl Forecaster {
 
     fn undecided(&self, ticket: &str) -> Option<&Open> {
         let open = self.open.get(self.places.get(ticket)?)?;
-        Some(open).filter(|open| open.breached.is_none())
+        Some(&**open).filter(|open| open.breached.is_none())
     }
 
     fn scene(&self, now: DateTime<Utc>, priorities: impl IntoIterator<Item = NameId>) -> Scene {
@@ -493,7 +494,7 @@ impl Forecaster {
 
     fn drop_if_done(&mut self, place: Place) {
         let done = |open: &Open| open.learned && open.stopped_at.is_some() && open.walked;
-        if self.open.get(&place).is_some_and(done)
+        if self.open.get(&place).is_some_and(|open| done(open))
             && let Some(open) = self.open.remove(&place)
         {
             self.places.remove(&open.ticket);
