@@ -8,6 +8,7 @@ pub mod chart;
 pub mod csv;
 pub mod html;
 pub mod json;
+pub mod pdf;
 pub mod svg;
 pub mod text;
 pub mod xlsx;
@@ -24,11 +25,12 @@ pub enum Format {
     Csv,
     Html,
     Xlsx,
+    Pdf,
 }
 
 impl Format {
     /// All there are.
-    pub const ALL: [Self; 4] = [Self::Json, Self::Csv, Self::Html, Self::Xlsx];
+    pub const ALL: [Self; 5] = [Self::Json, Self::Csv, Self::Html, Self::Xlsx, Self::Pdf];
 
     /// Its name, which is also how its files end.
     pub fn name(self) -> &'static str {
@@ -37,6 +39,7 @@ impl Format {
             Self::Csv => "csv",
             Self::Html => "html",
             Self::Xlsx => "xlsx",
+            Self::Pdf => "pdf",
         }
     }
 
@@ -47,12 +50,13 @@ impl Format {
             Self::Csv => "text/csv; charset=utf-8",
             Self::Html => "text/html; charset=utf-8",
             Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Self::Pdf => "application/pdf",
         }
     }
 
     /// Whether a browser shows it by itself; the others are offered to be kept.
     pub fn is_shown(self) -> bool {
-        matches!(self, Self::Json | Self::Html)
+        matches!(self, Self::Json | Self::Html | Self::Pdf)
     }
 
     /// `report` as a file of this form.
@@ -62,6 +66,7 @@ impl Format {
             Self::Csv => csv::write(report, None),
             Self::Html => Ok(html::write(report, letterhead)),
             Self::Xlsx => xlsx::write(report),
+            Self::Pdf => pdf::write(report, letterhead),
         }
     }
 
@@ -104,6 +109,8 @@ pub struct UnknownFormat(String);
 pub struct Letterhead {
     /// A picture at its head.
     pub logo: Option<Logo>,
+    /// More letters for the PDF than are embedded, asked in order.
+    pub faces: Vec<pdf::Face>,
 }
 
 /// A picture as it stands in its file.
@@ -151,6 +158,12 @@ pub enum FormatError {
     Csv(#[from] ::csv::Error),
     #[error("the report cannot be written as XLSX")]
     Xlsx(#[from] rust_xlsxwriter::XlsxError),
+    #[error("the logo cannot be read as a picture: {0}")]
+    Logo(String),
+    #[error("a font of `reports.fonts` cannot be read")]
+    Font,
+    #[error("the report cannot be written as PDF: {0}")]
+    Pdf(String),
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ fn a_format_is_known_by_its_name_and_no_other() {
         assert_eq!(format.name().parse(), Ok(format));
     }
     let complaint = "docx\u{202e}".parse::<Format>().unwrap_err().to_string();
-    assert_eq!(complaint, "`docx` is not a format; there are json, csv, html, xlsx");
+    assert_eq!(complaint, "`docx` is not a format; there are json, csv, html, xlsx, pdf");
 }
 
 #[test]
@@ -136,4 +136,58 @@ mod schema_check {
         }
         Ok(())
     }
+}
+
+/// What `tool` says of `bytes`, where it is there.
+fn told_by(tool: &str, args: &[&str], bytes: &[u8]) -> Option<String> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    let output = std::process::Command::new(tool).args(args).arg(file.path()).arg("-").output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn a_pdf_has_two_pages_with_all_figures_as_text_that_can_be_searched() {
+    let bytes = Format::Pdf.write(&sample::month(), &Letterhead::default()).unwrap();
+    assert!(bytes.starts_with(b"%PDF-1.7"));
+    let Some(text) = told_by("pdftotext", &["-layout"], &bytes) else { return };
+    for figure in [
+        "Müller & Söhne GmbH",
+        "91.4\u{a0}%",
+        "Ελένη Παπαδοπούλου",
+        "Наталья Ковалёва",
+        "maintenance",
+        "1 of 2",
+        "2 of 2",
+    ] {
+        assert!(text.contains(figure), "{figure}: {text}");
+    }
+    let pages: Vec<_> = text.split('\u{c}').collect();
+    assert!(pages[0].contains("2026-10-01") && pages[1].contains("2026-10-31"), "rows go on, on the second page");
+    assert!(pages[1].contains("Past target"), "and the head of the table stands there again");
+}
+
+#[test]
+fn a_pdf_says_how_many_characters_no_font_here_has_instead_of_showing_boxes() {
+    let bytes = Format::Pdf.write(&sample::month(), &Letterhead::default()).unwrap();
+    assert_eq!(pdf::lacking("Ada 田中").into_iter().collect::<String>(), "中田");
+    let Some(text) = told_by("pdftotext", &[], &bytes) else { return };
+    assert!(text.contains("characters could not be shown, since no font here has them"), "{text}");
+}
+
+#[test]
+fn a_pdf_of_hostile_names_is_sound_to_another_program() {
+    let bytes = Format::Pdf.write(&sample::hostile(), &Letterhead::default()).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &bytes).unwrap();
+    let Ok(output) = std::process::Command::new("qpdf").arg("--check").arg(file.path()).output() else { return };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_logo_that_is_no_picture_is_named_as_such() {
+    assert_eq!(Logo::of(b"GIF89a".to_vec()), None);
+    let letterhead = Letterhead { logo: Logo::of(b"\x89PNG\r\n\x1a\nbroken".to_vec()), ..Letterhead::default() };
+    let error = Format::Pdf.write(&sample::month(), &letterhead).unwrap_err().to_string();
+    assert!(error.starts_with("the logo cannot be read as a picture"), "{error}");
 }
