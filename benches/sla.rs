@@ -156,7 +156,7 @@ fn tickets(spec: CalendarSpec) {
     let cold = quickest(|| {
         black_box(walk());
     });
-    println!("the stories of {TICKETS} open tickets walked, five changes of status each: {cold:?}");
+    println!("the histories of {TICKETS} open tickets walked, five changes of status each: {cold:?}");
     let is_late =
         |(one, clocks): &(&Arc<Watched>, &Clocks)| clocks.at(one, &rules, now).iter().any(|clock| clock.breached);
     let evaluate = || open.iter().zip(&clocks).filter(is_late).count();
@@ -177,14 +177,14 @@ fn tickets(spec: CalendarSpec) {
 
 /// Not in the hot path, and it allocates: all clocks explained, with what changed their targets and all three readings.
 fn recompute(open: &[Arc<Watched>], rules: &TenantRules, now: DateTime<Utc>) {
-    let stories: Vec<History> =
+    let histories: Vec<History> =
         open.iter().map(|one| History::tell(one, &one.past, |status| rules.meaning_of(status))).collect();
     let all = |(watched, history): (&Arc<Watched>, &History)| {
         let explained = ClockKind::ALL.map(|kind| explain(watched, history, kind, rules, Truth::Policy, now));
         explained.iter().flatten().count()
     };
     let took = quickest(|| {
-        black_box(open.iter().zip(&stories).map(all).sum::<usize>());
+        black_box(open.iter().zip(&histories).map(all).sum::<usize>());
     });
     println!("clocks of {TICKETS} tickets explained, all three readings: {took:?}");
 }

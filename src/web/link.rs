@@ -116,9 +116,9 @@ fn refusal_page(refusal: LinkRefusal) -> Result<Response, Problem> {
             (StatusCode::GONE, "Links work for a day. Acknowledge it on the page, or by the link in a newer message.")
         }
         LinkRefusal::Bad(LinkError::Forged) => {
-            (StatusCode::NOT_FOUND, "This is no link of ours, or a part of it is missing: copy the whole line.")
+            (StatusCode::NOT_FOUND, "This link is not ours, or part of it is missing: copy the whole line.")
         }
-        LinkRefusal::Gone => (StatusCode::NOT_FOUND, "What it was about is not kept any more."),
+        LinkRefusal::Gone => (StatusCode::NOT_FOUND, "The alert it refers to is no longer kept."),
         LinkRefusal::Store(error) => return Err(error.into()),
     };
     let title = if status == StatusCode::GONE { "This link has expired" } else { "This link leads nowhere" };

@@ -151,7 +151,7 @@ fn missing() -> Markup {
     html! {
         main.alone {
             h1 { "No such ticket" }
-            p { "It is not known here, or your token does not show it. A new ticket is here after the next read of SuperOps." }
+            p { "It is unknown here, or your token does not show it. A new ticket appears after the next read of SuperOps." }
             p { a href="/" { "All open tickets" } }
         }
     }

@@ -75,11 +75,11 @@ function toldWords(notifications) {
   }
   const reached = [...ways].filter(([, by]) => by.size).map(([name, by]) => ([...by].join().toLowerCase() === name.toLowerCase() ? name : `${name} (${[...by].join(', ')})`));
   const missed = notifications.filter((one) => one.state === 'failed').length;
-  return [reached.length ? `Told: ${reached.join(', ')}` : 'Nobody was reached so far', missed ? el('span', { class: 'missed' }, ` · ${missed} not delivered`) : ''];
+  return [reached.length ? `Told: ${reached.join(', ')}` : 'Nobody has been reached yet', missed ? el('span', { class: 'missed' }, ` · ${missed} not delivered`) : ''];
 }
 
 function told(alert) {
-  if (!alert.notifications.length) return alert.in_digest ? null : el('p', { class: 'muted' }, 'Nobody was told so far.');
+  if (!alert.notifications.length) return alert.in_digest ? null : el('p', { class: 'muted' }, 'Nobody has been told yet.');
   return el('details', { class: 'told' }, el('summary', {}, toldWords(alert.notifications)), el('ul', { class: 'messages' }, alert.notifications.map((one) => messageItem(one, { link: false }))));
 }
 

@@ -68,6 +68,6 @@ export function drawStale() {
     time.at = time.at + Math.max(0, state.answeredAt - time.since) * time.speed;
     time.frozen = true;
   }
-  const known = time.at === null ? 'Nothing could be read so far.' : `What you see is from ${clockTime(time.at)}; its countdowns have stopped.`;
+  const known = time.at === null ? 'Nothing has been read yet.' : `What you see is from ${clockTime(time.at)}; its countdowns have stopped.`;
   say($('stale'), `No answer from the server for ${words(silent / 1000)}. ${known} Trying again…`);
 }

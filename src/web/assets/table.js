@@ -107,7 +107,7 @@ function drawEmpty(shown, filtered) {
   $('table').hidden = shown === 0;
   $('empty').hidden = shown !== 0;
   if (shown) return;
-  const [title, text] = filtered ? ['No ticket matches', 'Nothing that is open fits these filters.'] : emptiness(state.overview.tenants);
+  const [title, text] = filtered ? ['No ticket matches', 'No open ticket matches these filters.'] : emptiness(state.overview.tenants);
   $('empty').replaceChildren(el('b', {}, title), el('p', {}, text),
     filtered ? el('button', { type: 'button', onclick: () => clearFilters() }, 'Show all') : '');
 }

@@ -23,8 +23,8 @@ pub async fn forecast(State(web): State<Arc<Web>>, caller: Caller) -> Result<Htm
         main.single {
             h1 { "The forecast's own record" }
             p.muted {
-                "How likely each clock was said to breach, against what came of it. "
-                "A forecast that deserves belief lies on the straight line."
+                "The predicted likelihood of each breach, compared with what happened. "
+                "A reliable forecast lies on the straight line."
             }
             @for tenant in &record.tenants { (tenant_record(tenant)) }
         }
@@ -45,7 +45,7 @@ fn tenant_record(record: &TenantRecord) -> Markup {
                 "."
             }
             @if !alerts.weeks.is_empty() { (alert_weeks(&alerts.weeks)) }
-            h3 { "What was shown at a quarter, a half and three quarters of a clock" }
+            h3 { "Forecasts at a quarter, a half and three quarters of a clock" }
             (reliability(&record.shown))
             @for clock in &record.clocks { (clock_record(clock)) }
         }
@@ -73,7 +73,7 @@ fn alert_weeks(weeks: &[AlertWeek]) -> Markup {
 
 fn clock_record(record: &ClockRecord) -> Markup {
     html! {
-        h3 { "Rehearsed on the past: " (record.clock.words()) }
+        h3 { "Replayed on past tickets: " (record.clock.words()) }
         p {
             (record.outcomes) " outcomes"
             @if let Some(since) = record.since { " since " (since.format("%-d %b %Y")) }
@@ -140,7 +140,7 @@ fn curve(bins: &[Bin]) -> Markup {
     let points: Vec<_> = bins.iter().map(place).collect();
     html! {
         svg.curve viewBox={ "-4 -4 " (SIDE + 8.0) " " (SIDE + 8.0) } width=(SIDE) height=(SIDE) role="img"
-            aria-label="What happened, over what was said" {
+            aria-label="What happened, against what was predicted" {
             rect x="0" y="0" width=(SIDE) height=(SIDE) fill="none" stroke="currentColor" stroke-opacity="0.3" {}
             line x1="0" y1=(SIDE) x2=(SIDE) y2="0" stroke="currentColor" stroke-opacity="0.4" stroke-dasharray="4" {}
             polyline points=(points.join(" ")) fill="none" stroke="currentColor" stroke-width="2" {}
@@ -159,7 +159,7 @@ fn agreement(ece: f64) -> String {
         ..=10.0 => "well enough",
         _ => "poorly",
     };
-    format!("What was said agrees {word} with what happened: {points:.0} points apart on average.")
+    format!("The forecast agrees {word} with what happened: {points:.0} points apart on average.")
 }
 
 fn percent(share: f64) -> String {
