@@ -16,6 +16,7 @@ use tracing::{info, warn};
 use self::context::AppContext;
 use crate::answers::Answers;
 use crate::answers::receipts::ReceiptWatch;
+use crate::bookkeeping::Bookkeeping;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::descriptors;
@@ -51,6 +52,7 @@ pub struct Parts {
     pub write_backs: Vec<WriteBacks>,
     pub self_monitoring: SelfMonitoring,
     pub retention: Retention,
+    pub bookkeeping: Bookkeeping,
     claim: Claim,
 }
 
@@ -83,6 +85,7 @@ impl Parts {
         let service = context.service(Syncs { hints, health: health.clone() }, found.subscribe());
         let self_monitoring = context.self_monitoring(Arc::new(service.clone()), health, found)?;
         let retention = Retention::new(&context.config, context.store.clone(), context.clock.clone())?;
+        let bookkeeping = context.bookkeeping();
         let AppContext { config, store, telemetry, .. } = context;
         Ok(Self {
             config,
@@ -98,6 +101,7 @@ impl Parts {
             write_backs,
             self_monitoring,
             retention,
+            bookkeeping,
             claim,
         })
     }
@@ -147,6 +151,7 @@ impl Parts {
         }
         loops.spawn(self.self_monitoring.run(stop.subscribe()));
         loops.spawn(self.retention.run(stop.subscribe()));
+        loops.spawn(self.bookkeeping.run(stop.subscribe()));
         let mut stopped = stop.subscribe();
         loops.spawn(async move {
             let until = async move { drop(stopped.wait_for(|stop| *stop).await) };

@@ -55,6 +55,7 @@ pub mod terminal;
 
 // The loops.
 pub mod answers;
+pub mod bookkeeping;
 pub mod dispatch;
 pub mod evaluate;
 pub mod predict;

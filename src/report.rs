@@ -11,6 +11,7 @@ pub mod entry;
 pub mod fairness;
 pub mod figures;
 pub mod interval;
+pub mod make;
 pub mod rate;
 pub mod room;
 pub mod share;

@@ -135,6 +135,20 @@ impl RulesCache {
         Ok(rules)
     }
 
+    /// The rules of every version of what `tenant` promised, oldest first, each with its number and from when on it holds.
+    pub async fn eras(&self, tenant: &Tenant) -> Result<Vec<(Arc<TenantRules>, u32, DateTime<Utc>)>, StoreError> {
+        let (directory, present) = self.of(tenant).await?;
+        let versions = self.versions(&tenant.id).await?;
+        let Some(last) = versions.last() else { return Ok(vec![(present, 0, DateTime::UNIX_EPOCH)]) };
+        let mut eras = Vec::with_capacity(versions.len());
+        for version in versions.iter() {
+            let is_last = version.number == last.number;
+            let rules = if is_last { present.clone() } else { self.past(tenant, version, &directory)? };
+            eras.push((rules, version.number, version.from));
+        }
+        Ok(eras)
+    }
+
     /// Every version of what `tenant` promised, oldest first. None: the service has not run yet.
     pub async fn versions(&self, tenant: &TenantId) -> Result<Arc<Vec<Version>>, StoreError> {
         if let Some(held) = self.versions.get(tenant) {

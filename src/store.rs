@@ -8,6 +8,7 @@
 pub mod acts;
 pub mod alerts;
 pub mod audit;
+pub mod books;
 mod cache;
 mod checkpoint;
 mod latest;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::answers::Bells;
+use crate::bookkeeping::Bookkeeping;
 use crate::clock::SharedClock;
 use crate::config::{Config, Tenant};
 use crate::dispatch::Dispatch;
@@ -94,6 +95,11 @@ impl AppContext {
     pub fn write_back(&self, tenant: &Tenant, client: Arc<SuperOps>, queued: watch::Receiver<()>) -> WriteBacks {
         let (store, clock, telemetry) = (self.store.clone(), self.clock.clone(), self.telemetry.clone());
         WriteBacks::new(&tenant.id, write_back::Wiring { client, store, clock, telemetry, queued })
+    }
+
+    pub fn bookkeeping(&self) -> Bookkeeping {
+        let (config, rules) = (self.config.clone(), self.rules_cache.clone());
+        Bookkeeping::new(config, rules, self.store.clone(), self.clock.clone())
     }
 
     pub fn evaluate(&self) -> Evaluate {

@@ -12,7 +12,7 @@ mod reason;
 mod round;
 mod stretch;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use self::book::{Era, Exchange, Facts, book};
+pub use self::book::{Era, Exchange, Facts, book, next_decision};
 pub use self::holding::{Handover, Held, held};
 pub use self::reason::Reason;
 pub use self::round::{Round, SETTLE, rounds};

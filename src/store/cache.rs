@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::hash::Hash;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use moka::sync::Cache;
@@ -28,6 +29,8 @@ pub struct Caches {
     pub open: Counted<TenantId, Arc<OpenTickets>>,
     pub people: Counted<TenantId, Arc<Directory>>,
     pub single: Counted<(TenantId, TicketId), Arc<Watched>>,
+    /// How often the books were written.
+    pub books: AtomicU64,
     turns: Mutex<HashMap<TenantId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -40,6 +43,7 @@ impl Caches {
             open: Counted::new("open_tickets", TENANTS, telemetry.clone()),
             people: Counted::new("people", TENANTS, telemetry.clone()),
             single: Counted::new("tickets", SINGLE_TICKETS, telemetry),
+            books: AtomicU64::new(0),
             turns: Mutex::default(),
         }
     }

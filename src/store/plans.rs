@@ -14,7 +14,9 @@ use super::Store;
 const SMALL: &[&str] = &[
     "directories",
     "heartbeats",
+    "months",
     "on_call_overrides",
+    "people",
     "policy_versions",
     "quarantine",
     "secrets",
@@ -98,12 +100,32 @@ const ASSEMBLED: &[(&str, &[&str])] = &[
         "INSERT INTO predictions (tenant,",
         &["VALUES ($1, $1, $1, $1, $1, $1, $1, $1) ON CONFLICT DO NOTHING"],
     ),
+    ("INSERT INTO to_book (tenant, ticket, at, marks) ", &["VALUES ($1, $1, $1, $1)
+      ON CONFLICT (tenant, ticket) DO UPDATE SET at = excluded.at, marks = to_book.marks + 1"]),
+    ("INSERT INTO people (tenant, kind, id, name, seen_at) ", &["VALUES ($1, $1, $1, $1, $1)
+      ON CONFLICT (tenant, kind, id) DO UPDATE SET name = excluded.name WHERE people.name <> excluded.name"]),
+    ("INSERT INTO shares (entry, place,", &["VALUES ($1, $1, $1, $1, $1, $1, $1)"]),
+    ("INSERT INTO overdue (entry, tenant,", &["VALUES ($1, $1, $1, $1, $1, $1) ON CONFLICT (entry, from_at) DO NOTHING"]),
+    ("SELECT e.ticket, e.id, e.clock,", &["$1 AND e.ticket IN ($2, $3) ORDER BY e.id"]),
+    ("SELECT s.entry, s.holder, s.weight, s.counted, s.over, s.paused FROM entries e", &["$1 AND e.ticket IN ($2, $3) ORDER BY s.entry, s.place"]),
+    ("SELECT s.entry, s.holder, s.weight, s.counted, s.over, s.paused", &[" FROM entries e JOIN shares s ON s.entry = e.id
+      WHERE e.tenant = $1 AND e.counts = 1 AND e.day BETWEEN $2 AND $3 ORDER BY s.entry, s.place"]),
     ("UPDATE tickets SET misses = 0, read_at = ", &["$1 WHERE tenant = $2 AND id IN ($3, $4)"]),
 ];
 
 /// What stands for `{}` and for names that stand for several things.
-const PLACES: &[(&str, &[&str])] =
-    &[("{table}", &["silences", "maintenance_windows"]), ("{}", &["silences", "maintenance_windows"])];
+const PLACES: &[(&str, &[&str])] = &[
+    (
+        "{part}",
+        &[
+            "FROM entries e WHERE e.tenant = $1 AND e.counts = 1 AND e.day BETWEEN $2 AND $3",
+            "FROM entries e WHERE e.tenant = $1 AND e.counts = 1 AND e.stop_day BETWEEN $2 AND $3 AND e.day NOT BETWEEN $2 AND $3",
+            "FROM entries e WHERE e.tenant = $1 AND e.counts <> e.latest AND e.day BETWEEN $2 AND $3",
+        ],
+    ),
+    ("{table}", &["silences", "maintenance_windows"]),
+    ("{}", &["silences", "maintenance_windows"]),
+];
 
 #[tokio::test]
 async fn every_statement_is_answered_by_an_index() {

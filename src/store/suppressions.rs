@@ -176,6 +176,11 @@ async fn end(
     sqlx::query_scalar(AssertSqlSafe(query)).bind(id).bind(reach.as_str()).bind(millis(now)).fetch_optional(tx).await
 }
 
+/// A maintenance window as it stands in the store.
+pub(super) fn window(row: &SqliteRow) -> Result<Suppression, StoreError> {
+    suppression(SuppressionKind::Maintenance, row)
+}
+
 fn suppression(kind: SuppressionKind, row: &SqliteRow) -> Result<Suppression, StoreError> {
     let tenant: String = row.try_get("tenant")?;
     let ended_at: Option<i64> = row.try_get("ended_at")?;

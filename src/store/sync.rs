@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, SqliteConnection};
 
+use super::books;
 use super::{Store, StoreError, instant, millis, to_the_end};
 use crate::ticket::{Directory, TenantId, TicketId};
 
@@ -242,8 +243,11 @@ impl Store {
             let text = serde_json::to_string(&directory).map_err(|error| StoreError::Unreadable(error.to_string()))?;
             let _turn = store.caches.turn(&tenant).await;
             let owner = tenant.clone();
+            let names = names_of(&directory);
             let write = async move |tx: &mut SqliteConnection| {
                 write_directory(tx, &owner, &text, now).await?;
+                let named = names.iter().map(|(kind, id, name)| (*kind, id.as_str(), name.as_str()));
+                books::introduce(tx, &owner, named, now).await?;
                 save_state(tx, &owner, &state).await?;
                 save_unread(tx, &owner, &[], &unread, now).await
             };
@@ -278,6 +282,13 @@ impl Store {
         });
         quarantined.collect()
     }
+}
+
+/// What its people and clients are called: the books outlive those who leave.
+fn names_of(directory: &Directory) -> Vec<(&'static str, String, String)> {
+    let people = directory.technicians.values().map(|one| ("technician", one.id.to_string(), one.name.clone()));
+    let clients = directory.clients.values().map(|one| ("client", one.id.to_string(), one.name.clone()));
+    people.chain(clients).collect()
 }
 
 async fn write_directory(

@@ -21,7 +21,7 @@ use crate::sla::policy::{self, Traits};
 use crate::sla::tenant_rules::TenantRules;
 use crate::store::StoreError;
 use crate::superops::{ApiError, Conversation, ConversationKind, Urgency};
-use crate::ticket::conversation::{Answerer, ConversationSummary, Voice};
+use crate::ticket::conversation::{Answerer, ConversationSummary, Said, Voice};
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, Ticket, TicketId};
 
@@ -173,12 +173,12 @@ impl TenantSync {
             }
         };
         self.last_reads.insert(ticket.id.clone(), look);
-        let said: Vec<_> = conversations.iter().filter_map(voice).collect();
+        let said: Vec<_> = conversations.iter().filter_map(said).collect();
         let conversation = ConversationSummary {
             read_of: ticket.updated_at,
-            ..ConversationSummary::of(said, ticket.first_response.met_at)
+            ..ConversationSummary::by_authors(said, ticket.first_response.met_at)
         };
-        self.store.save_conversation(&self.tenant, &ticket.id, conversation).await?;
+        self.store.save_conversation(&self.tenant, &ticket.id, conversation.clone()).await?;
         let replies = conversations.iter().filter(|entry| entry.kind == ConversationKind::TechnicianReply);
         let unanswered = self.awaits_response(&Watched { conversation, ..watched.clone() });
         if let Some(at) = replies.map(|entry| entry.at).min().filter(|_| unanswered) {
@@ -190,12 +190,12 @@ impl TenantSync {
 }
 
 /// Whose words an entry is; none where it is nobody's answer.
-fn voice(entry: &Conversation) -> Option<(DateTime<Utc>, Voice)> {
+fn said(entry: &Conversation) -> Option<Said> {
     let voice = match entry.kind {
         ConversationKind::RequesterReply => Voice::Client,
         ConversationKind::TechnicianReply => Voice::Technician,
         ConversationKind::RequesterNotice => Voice::Automation,
         _ => return None,
     };
-    Some((entry.at, voice))
+    Some(Said { at: entry.at, voice, by: entry.author.clone() })
 }

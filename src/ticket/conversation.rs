@@ -7,8 +7,13 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::RefId;
+
 /// The reply and the response that it counts as are noted this close to each other.
 const SAME_MOMENT: TimeDelta = TimeDelta::minutes(1);
+
+/// So many exchanges are kept with a ticket.
+const MOST_EXCHANGES: usize = 100;
 
 /// Whose words they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +43,7 @@ impl Answerer {
 }
 
 /// What the conversations of a ticket told when they were last read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConversationSummary {
     /// The ticket's time of update as of which they were read.
     pub read_of: Option<DateTime<Utc>>,
@@ -48,6 +53,23 @@ pub struct ConversationSummary {
     pub answered_at: Option<DateTime<Utc>>,
     /// Who gave the first response that SuperOps counts; none: not known.
     pub first_answer: Option<Answerer>,
+    /// The technician who gave the first response; none: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_answer_by: Option<RefId>,
+    /// All exchanges after it, the last included, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exchanges: Vec<Exchange>,
+}
+
+/// A message of the client that waited for an answer, and the technician's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchange {
+    pub asked_at: DateTime<Utc>,
+    /// None: the client waits.
+    pub answered_at: Option<DateTime<Utc>>,
+    /// Who answered; none: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<RefId>,
 }
 
 impl ConversationSummary {
@@ -56,8 +78,49 @@ impl ConversationSummary {
         said.sort_by_key(|(at, _)| *at);
         let (asked_at, answered_at) = last_exchange(&said, responded_at);
         let first_answer = responded_at.and_then(|at| answerer(&said, at));
-        Self { read_of: None, asked_at, answered_at, first_answer }
+        Self { asked_at, answered_at, first_answer, ..Self::default() }
     }
+
+    /// The same with who said it: `said` as before, each with its author where that is known.
+    pub fn by_authors(mut said: Vec<Said>, responded_at: Option<DateTime<Utc>>) -> Self {
+        said.sort_by_key(|one| one.at);
+        let replies = said.iter().filter(|one| one.voice == Voice::Technician);
+        let first = match responded_at {
+            Some(at) => {
+                replies.clone().filter(|one| (one.at - at).abs() <= SAME_MOMENT).min_by_key(|one| (one.at - at).abs())
+            }
+            None => replies.clone().next(),
+        };
+        let first_answer_by = first.and_then(|one| one.by.clone());
+        let responded = responded_at.into_iter().chain(replies.map(|one| one.at).next()).min();
+        let exchanges = responded.map_or_else(Vec::new, |responded| exchanges(&said, responded));
+        let plain = said.iter().map(|one| (one.at, one.voice)).collect();
+        Self { first_answer_by, exchanges, ..Self::of(plain, responded_at) }
+    }
+}
+
+/// What somebody said, and who.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub at: DateTime<Utc>,
+    pub voice: Voice,
+    pub by: Option<RefId>,
+}
+
+/// Each message of the client that had to wait after `responded`, with its answer: those of [`last_exchange`], all of
+/// them. Of a conversation without end the latest are kept.
+fn exchanges(said: &[Said], responded: DateTime<Utc>) -> Vec<Exchange> {
+    let mut all: Vec<Exchange> = Vec::new();
+    for one in said.iter().filter(|one| one.at > responded) {
+        let waits = all.last_mut().filter(|last| last.answered_at.is_none());
+        match (one.voice, waits) {
+            (Voice::Client, None) => all.push(Exchange { asked_at: one.at, answered_at: None, by: None }),
+            (Voice::Technician, Some(last)) => (last.answered_at, last.by) = (Some(one.at), one.by.clone()),
+            _ => {}
+        }
+    }
+    all.drain(..all.len().saturating_sub(MOST_EXCHANGES));
+    all
 }
 
 /// The client's message that waited last, and the answer to it if there is one. Before our first response
@@ -121,6 +184,24 @@ mod tests {
             let conversation = heard(said, responded);
             assert_eq!((conversation.asked_at, conversation.answered_at), (asked.map(at), answered.map(at)), "{name}");
         }
+    }
+
+    #[test]
+    fn every_exchange_is_kept_with_who_answered() {
+        let person = |id: &str| Some(RefId::parse(id).unwrap());
+        let said = |minute, voice, by| Said { at: at(minute), voice, by };
+        let all = vec![
+            said(5, Technician, person("1")),
+            said(9, Client, None),
+            said(12, Client, None),
+            said(20, Technician, person("2")),
+            said(30, Client, None),
+        ];
+        let heard = ConversationSummary::by_authors(all, Some(at(5)));
+        assert_eq!(heard.first_answer_by, person("1"));
+        let told: Vec<_> = heard.exchanges.iter().map(|one| (one.asked_at, one.answered_at, one.by.clone())).collect();
+        assert_eq!(told, [(at(9), Some(at(20)), person("2")), (at(30), None, None)]);
+        assert_eq!((heard.asked_at, heard.answered_at), (Some(at(30)), None), "the last one as before");
     }
 
     #[test]

@@ -201,7 +201,7 @@ pub fn observe(before: Option<&Watched>, ticket: Ticket, words: &StatusWords, re
         past: past(before.past.iter().chain(&changes)),
         replied_at: before.replied_at,
         vanished_at: None,
-        conversation: before.conversation,
+        conversation: before.conversation.clone(),
         overrides: before.overrides.clone(),
         ticket,
     };

@@ -476,5 +476,25 @@ impl Page<'_, '_> {
     }
 }
 
+/// When something is to be decided though nothing changes, after `now`: the first clock that goes on running is over.
+/// `entries` are those that are decided.
+pub fn next_decision(facts: &Facts<'_>, entries: &[Entry], now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let era = facts.eras.last()?;
+    let rounds = rounds(&facts.history.periods, SETTLE);
+    let last = rounds.len() - 1;
+    let first = last == 0;
+    let is_open = |kind: &ClockKind| match kind {
+        ClockKind::FirstResponse if !first => false,
+        ClockKind::NextResponse => facts.watched.conversation.asked_at.is_some(),
+        kind => !entries.iter().any(|entry| entry.clock == *kind && entry.round as usize == last + 1),
+    };
+    let over = |kind: ClockKind| {
+        let history = facts.history;
+        let statuses = StatusHistory { periods: &history.periods[..], gone: history.gone, unseen: history.unseen };
+        reckon(facts.watched, statuses, kind, era.rules, Truth::Record)?.over_from()
+    };
+    ClockKind::ALL.into_iter().filter(is_open).filter_map(over).filter(|at| *at > now).min()
+}
+
 /// A clock is over from a moment after its target on.
 const TICK: TimeDelta = TimeDelta::milliseconds(1);

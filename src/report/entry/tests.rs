@@ -217,7 +217,8 @@ fn lives() -> Vec<Life> {
     ]
 }
 
-fn entries() -> Vec<Entry> {
+/// What is booked of the twelve on Tuesday at noon.
+pub fn entries() -> Vec<Entry> {
     lives().iter().flat_map(|life| life.book(&both(), at("Tue 12:00"))).collect()
 }
 
@@ -321,17 +322,20 @@ fn by_held_time_the_order_of_two_people_turns() {
     assert_eq!(people.iter().map(|one| one.breaches).sum::<u64>(), 3);
 }
 
-#[test]
-fn a_later_word_of_a_person_changes_the_verdict_and_its_reason_is_kept() {
+/// The second ticket after 12 November, when a person decided that it had been done in time.
+pub fn two_as_decided() -> Vec<Entry> {
     let mut two = lives().swap_remove(1);
-    let decided_at = "2026-11-12T15:00:00Z".parse().unwrap();
-    let action = OverrideAction::StoppedAt(at("Fri 12:55"));
+    let at: DateTime<Utc> = "2026-11-12T15:00:00Z".parse().unwrap();
+    let action = OverrideAction::StoppedAt(self::at("Fri 12:55"));
     let (reason, by) = ("agreed by telephone".into(), "Eve".into());
-    two.watched.overrides =
-        vec![ManualOverride { clock: ClockKind::Resolution, cycle: 0, action, reason, by, at: decided_at }];
-    let now = decided_at + TimeDelta::hours(1);
-    let before = lives().swap_remove(1).book(&both(), now);
-    let after = two.book(&both(), now);
+    two.watched.overrides = vec![ManualOverride { clock: ClockKind::Resolution, cycle: 0, action, reason, by, at }];
+    two.book(&both(), at + TimeDelta::hours(1))
+}
+
+#[test]
+fn a_later_word_of_a_person_changes_the_verdict() {
+    let before = lives().swap_remove(1).book(&both(), "2026-11-12T16:00:00Z".parse().unwrap());
+    let after = two_as_decided();
     let of = |entries: &[Entry]| entries.iter().find(|entry| entry.clock == ClockKind::Resolution).unwrap().clone();
     assert_eq!((of(&before).outcome, of(&after).outcome), (Outcome::Breached, Outcome::Met));
     assert!(!of(&before).is_same_decision(&of(&after)));

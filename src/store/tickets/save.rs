@@ -9,12 +9,13 @@ use serde::Serialize;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::super::audit::audit;
+use super::super::books;
 use super::super::sync::{SyncState, Unread, save_state, save_unread};
 use super::super::weekly::count_changes;
 use super::super::{Store, StoreError, millis, to_the_end};
 use super::{AuditNote, past, select, watched};
 use crate::sla::policy::{Choice, Policy, choice_seen, choose};
-use crate::ticket::watch::{Bounds, Change, Watched, observe};
+use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched, observe};
 use crate::ticket::{StatusWords, TenantId, Ticket, TicketId};
 
 /// The most rows in one statement: well under SQLite's 32,766 values.
@@ -114,11 +115,33 @@ async fn save(
     write(tx, tenant, &differing).await?;
     touch(tx, tenant, &same, batch.read).await?;
     record(tx, tenant, &events(&all), batch.read.latest).await?;
+    keep_for_books(tx, tenant, &known, &differing, batch.read.latest).await?;
     saved.quarantined += save_unread(tx, tenant, &ids, &batch.unread, batch.read.latest).await?;
     if let Some(state) = &batch.state {
         save_state(tx, tenant, state).await?;
     }
     Ok(all)
+}
+
+/// What the books need of tickets that are new or changed: their people, who had them, and a mark.
+async fn keep_for_books(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    known: &HashMap<TicketId, Watched>,
+    differing: &[&Observed],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    books::meet(tx, tenant, differing.iter().map(|one| &one.watched.ticket), now).await?;
+    for one in differing {
+        let ticket = &one.watched.ticket;
+        let moved = one.changes.iter().find(|change| change.kind == ChangeKind::Assignee);
+        let before = known.get(&ticket.id).map(|before| &before.ticket);
+        if let Some((change, before)) = moved.zip(before) {
+            let hands = (before.technician.as_ref(), ticket.technician.as_ref());
+            books::hand_over(tx, tenant, &ticket.id, hands, change.at.latest).await?;
+        }
+    }
+    books::mark(tx, tenant, differing.iter().map(|one| &one.watched.ticket.id)).await
 }
 
 fn compare(before: Option<&Watched>, ticket: Ticket, words: &StatusWords, read: Bounds) -> Observed {
@@ -182,6 +205,7 @@ pub async fn amend(
     if let Some(AuditNote { what, author, at }) = &note {
         audit(tx, Some(&tenant), what, author, *at).await?;
     }
+    books::mark(tx, &tenant, [&id]).await?;
     if let Some(event) = &event {
         record(tx, &tenant, &[(&id, event)], event.at.latest).await?;
     }

@@ -1,0 +1,256 @@
+//! The loop that keeps the books: it takes the tickets that were marked, and writes the entries of their clocks.
+//!
+//! A ticket is marked by whoever changes it, and by itself for the moment at which its next clock is over: a breach
+//! is in the books when it happens, not when somebody touches the ticket. What was there before the books were is
+//! booked in the background, a few hundred tickets at a time. One turn is [`Bookkeeping::turn`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Datelike, Days, Months, TimeDelta, Utc};
+use chrono_tz::Tz;
+use tokio::sync::watch;
+use tracing::{error, info};
+
+use crate::alert::suppression::Suppression;
+use crate::clock::SharedClock;
+use crate::config::{Config, Tenant};
+use crate::report::entry::{Era, Exchange, Facts, Handover, Holder, book, held, next_decision};
+use crate::rules_cache::RulesCache;
+use crate::sla::calendar::midnight;
+use crate::sla::history::{History, beginning};
+use crate::sla::tenant_rules::TenantRules;
+use crate::store::books::{Booked, Marked, Written, month_of};
+use crate::store::{Store, StoreError};
+use crate::ticket::watch::{Change, ChangeKind, Watched};
+use crate::ticket::{RefId, TenantId};
+
+/// Tickets that are booked in one go. Others write between two of them.
+const A_TURN: u32 = 250;
+/// Between two turns of many.
+const PAUSE: Duration = Duration::from_millis(20);
+/// While nothing is marked the books are looked into so often.
+const EVERY: TimeDelta = TimeDelta::seconds(5);
+/// A month is closed so long after its end.
+pub const CLOSE_AFTER: Days = Days::new(7);
+
+/// Keeps the books of all tenants.
+pub struct Bookkeeping {
+    config: Arc<Config>,
+    rules: Arc<RulesCache>,
+    store: Store,
+    clock: SharedClock,
+}
+
+/// What one turn came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// Tickets that were booked.
+    pub tickets: usize,
+    pub written: Written,
+    /// Months that were closed.
+    pub closed: usize,
+}
+
+/// What is the same for all tickets of a tenant.
+struct TenantBooks {
+    eras: Vec<(Arc<TenantRules>, u32, DateTime<Utc>)>,
+    /// Who is called so; none: more than one.
+    by_name: BTreeMap<String, Option<RefId>>,
+    maintenance: Vec<Suppression>,
+    zone: Tz,
+}
+
+impl Bookkeeping {
+    pub fn new(config: Arc<Config>, rules: Arc<RulesCache>, store: Store, clock: SharedClock) -> Self {
+        Self { config, rules, store, clock }
+    }
+
+    /// Books until `stop` says so.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.turn_for_ever() => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    async fn turn_for_ever(&self) {
+        let (mut in_a_row, mut failed) = (0, false);
+        loop {
+            let now = self.clock.now();
+            match self.turn(now).await {
+                Ok(turn) => {
+                    failed = false;
+                    in_a_row = if turn.tickets >= A_TURN as usize { in_a_row + turn.tickets } else { 0 };
+                    if in_a_row > 0 && in_a_row % 10_000 < turn.tickets {
+                        info!(tickets = in_a_row, "the books are being made: {in_a_row} tickets so far");
+                    }
+                    if turn.tickets >= A_TURN as usize {
+                        tokio::time::sleep(PAUSE).await;
+                        continue;
+                    }
+                }
+                Err(error) if !failed => {
+                    failed = true;
+                    error!(error = %error, "the books could not be kept; trying again");
+                }
+                Err(_) => {}
+            }
+            self.clock.sleep_until(now + EVERY).await;
+        }
+    }
+
+    /// Books what is to be booked at `now`, as much as fits in one turn, and closes months whose time has come.
+    pub async fn turn(&self, now: DateTime<Utc>) -> Result<Turn, StoreError> {
+        let mut turn = Turn::default();
+        let mut by_tenant: BTreeMap<TenantId, Vec<Marked>> = BTreeMap::new();
+        for marked in self.store.to_book(now, A_TURN).await? {
+            by_tenant.entry(marked.tenant.clone()).or_default().push(marked);
+        }
+        for (id, marked) in &by_tenant {
+            // Of a tenant that is configured no longer nothing is known any more: its books rest.
+            let tenant = self.config.tenants.get(id);
+            turn.tickets += marked.len();
+            let written = match tenant {
+                Some(tenant) => self.book(tenant, marked, now).await?,
+                None => self.rest(id, marked, now).await?,
+            };
+            turn.written.new += written.new;
+            turn.written.revised += written.revised;
+            turn.written.corrections += written.corrections;
+        }
+        if by_tenant.is_empty() {
+            for tenant in self.config.tenants.values() {
+                turn.closed += self.close_months(tenant, now).await?;
+            }
+        }
+        Ok(turn)
+    }
+
+    async fn rest(&self, id: &TenantId, marked: &[Marked], now: DateTime<Utc>) -> Result<Written, StoreError> {
+        let next = Some(now + TimeDelta::days(1));
+        let later = |marked: &Marked| Booked { marked: marked.clone(), entries: None, next };
+        self.store.book(id, marked.iter().map(later).collect(), Tz::UTC).await
+    }
+
+    async fn book(&self, tenant: &Tenant, marked: &[Marked], now: DateTime<Utc>) -> Result<Written, StoreError> {
+        let mut tickets = Vec::with_capacity(marked.len());
+        let ids: Vec<&str> = marked.iter().map(|marked| marked.ticket.as_str()).collect();
+        let mut events = self.store.events_of(&tenant.id, &ids).await?;
+        for one in marked {
+            let watched = self.store.ticket(&tenant.id, &one.ticket).await?;
+            let changes = events.remove(&one.ticket).unwrap_or_default();
+            let handovers = self.store.handovers(&tenant.id, &one.ticket).await?;
+            tickets.push((one, watched, changes, handovers));
+        }
+        let since =
+            tickets.iter().filter_map(|(_, watched, ..)| watched.as_deref().map(beginning)).min().unwrap_or(now);
+        let books = self.books_of(tenant, since).await?;
+        let booked = tickets.into_iter().map(|(marked, watched, changes, handovers)| match watched {
+            Some(watched) => books.book(marked, &watched, &changes, handovers, now),
+            None => Booked { marked: marked.clone(), entries: None, next: None },
+        });
+        self.store.book(&tenant.id, booked.collect(), books.zone).await
+    }
+
+    async fn books_of(&self, tenant: &Tenant, since: DateTime<Utc>) -> Result<TenantBooks, StoreError> {
+        let eras = self.rules.eras(tenant).await?;
+        let zone = eras.last().map_or(Tz::UTC, |(rules, ..)| rules.msp_timezone());
+        let mut by_name: BTreeMap<String, Option<RefId>> = BTreeMap::new();
+        for ((kind, id), name) in self.store.called(&tenant.id).await? {
+            if kind == "technician" {
+                by_name.entry(name).and_modify(|known| *known = None).or_insert_with(|| RefId::parse(&id).ok());
+            }
+        }
+        let maintenance = self.store.maintenance_since(&tenant.id, since).await?;
+        Ok(TenantBooks { eras, by_name, maintenance, zone })
+    }
+
+    /// Closes the months that ended long enough ago: once all tickets were read since, and nothing waits to be booked.
+    async fn close_months(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<usize, StoreError> {
+        let Some((first, _)) = self.store.booked_days(&tenant.id).await? else { return Ok(0) };
+        let (_, rules) = self.rules.of(tenant).await?;
+        let zone = rules.msp_timezone();
+        let today = now.with_timezone(&zone).date_naive();
+        let done = self.store.closed_months(&tenant.id, (first, today)).await?;
+        let read_at = self.store.sync_state(&tenant.id).await?.passed_at;
+        let mut closed = 0;
+        let mut month = first.with_day(1).unwrap_or(first);
+        while let Some(next) = month.checked_add_months(Months::new(1)).filter(|next| *next + CLOSE_AFTER <= today) {
+            let was_read = midnight(zone, next).zip(read_at).is_some_and(|(end, read)| read >= end);
+            if was_read && !done.iter().any(|(number, _)| *number == month_of(month)) {
+                let hash = self.store.close_month(&tenant.id, month, now).await?;
+                info!(tenant = %tenant.id, "{} is closed: its figures do not move any more (SHA-256 {hash})", month.format("%B %Y"));
+                closed += 1;
+            }
+            month = next;
+        }
+        Ok(closed)
+    }
+}
+
+impl TenantBooks {
+    fn book(
+        &self,
+        marked: &Marked,
+        watched: &Watched,
+        changes: &[Change],
+        handovers: Vec<Handover>,
+        now: DateTime<Utc>,
+    ) -> Booked {
+        let eras: Vec<Era<'_>> =
+            self.eras.iter().map(|(rules, version, from)| Era { rules, version: *version, from: *from }).collect();
+        let Some(present) = eras.last() else { return Booked { marked: marked.clone(), entries: None, next: None } };
+        let history = History::tell(watched, changes, |status| present.rules.meaning_of(status));
+        let unseen = history.unseen.and_then(|unseen| unseen.to);
+        let holder = watched.ticket.technician.as_ref().map_or(Holder::Nobody, |who| Holder::Person(who.id.clone()));
+        let held = held(beginning(watched), unseen, &self.all_handovers(handovers, changes), holder);
+        let exchanges: Vec<Exchange> = watched
+            .conversation
+            .exchanges
+            .iter()
+            .map(|one| Exchange { asked_at: one.asked_at, answered_at: one.answered_at, by: one.by.clone() })
+            .collect();
+        let windows = self.maintenance.iter().filter(|window| window.matchers.matches(&watched.ticket));
+        let maintenance: Vec<_> = windows
+            .map(|window| (window.from, window.ended_at.map_or(window.until, |at| at.min(window.until))))
+            .collect();
+        let facts = Facts {
+            watched,
+            history: &history,
+            held: &held,
+            exchanges: &exchanges,
+            first_answer_by: watched.conversation.first_answer_by.as_ref(),
+            eras: &eras,
+            maintenance: &maintenance,
+            understaffed: false,
+            zone: self.zone,
+        };
+        let entries = book(&facts, now);
+        let is_overdue = entries.iter().any(|entry| !entry.overdue.is_empty() && entry.stopped_at.is_none());
+        let midnight = is_overdue.then(|| self.next_midnight(now)).flatten();
+        let next = next_decision(&facts, &entries, now).into_iter().chain(midnight).min();
+        Booked { marked: marked.clone(), entries: Some(entries), next }
+    }
+
+    fn next_midnight(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        midnight(self.zone, now.with_timezone(&self.zone).date_naive().succ_opt()?)
+    }
+
+    /// Those that were recorded with ids, and earlier ones, of which there is only the name.
+    fn all_handovers(&self, mut known: Vec<Handover>, changes: &[Change]) -> Vec<Handover> {
+        let holder = |name: &Option<String>| match name {
+            None => Holder::Nobody,
+            Some(name) => self.by_name.get(name).cloned().flatten().map_or(Holder::Unknown, Holder::Person),
+        };
+        let moved = changes.iter().filter(|change| change.kind == ChangeKind::Assignee);
+        let unknown: Vec<Handover> = moved
+            .filter(|change| !known.iter().any(|one| one.at == change.at.latest))
+            .map(|change| Handover { from: holder(&change.from), to: holder(&change.to), at: change.at.latest })
+            .collect();
+        known.extend(unknown);
+        known.sort_by_key(|one| one.at);
+        known
+    }
+}

@@ -1,0 +1,166 @@
+//! The books in the store: entries with their revisions, what each day of them comes to, and closed months.
+//!
+//! Whoever writes a ticket marks it in the same transaction ([`mark`]); the bookkeeper takes what is
+//! marked, and writes its entries and the days that they touch in one transaction. A month that is
+//! closed keeps the entries it was closed with: what comes later stands beside them and counts nowhere.
+
+mod months;
+mod read;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+
+pub use self::read::{Asked, BookDay, Correction, Queue};
+pub use self::write::{Booked, Written};
+use super::tickets::unreadable;
+use super::{Store, StoreError, millis};
+use crate::report::entry::{Handover, Holder};
+use crate::ticket::{Named, RefId, TenantId, Ticket, TicketId};
+
+/// The most rows in one statement.
+const ROWS: usize = 500;
+/// A mark that is older than any moment: at once.
+const AT_ONCE: i64 = 0;
+
+/// A ticket that is to be booked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marked {
+    pub tenant: TenantId,
+    pub ticket: TicketId,
+    /// How often it had been marked when it was taken.
+    pub marks: i64,
+}
+
+/// Days since 1970, as a date stands in the books.
+pub(crate) fn day_number(date: NaiveDate) -> i64 {
+    i64::from(date.num_days_from_ce()) - EPOCH
+}
+
+/// The date of a number of days since 1970.
+pub(crate) fn date_of(number: i64) -> Result<NaiveDate, StoreError> {
+    let date = i32::try_from(number + EPOCH).ok().and_then(NaiveDate::from_num_days_from_ce_opt);
+    date.ok_or_else(|| StoreError::Unreadable(format!("day `{number}` is out of range")))
+}
+
+/// 1 January 1970, counted from the year 1.
+const EPOCH: i64 = 719_163;
+
+/// The number of the month of `date`.
+pub fn month_of(date: NaiveDate) -> i64 {
+    i64::from(date.year()) * 12 + i64::from(date.month0())
+}
+
+impl Store {
+    /// At most `limit` tickets that are to be booked at `now`, those marked by a change first.
+    pub async fn to_book(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Marked>, StoreError> {
+        let query = "SELECT tenant, ticket, marks FROM to_book WHERE at <= $1 ORDER BY at, tenant, ticket LIMIT $2";
+        let rows = sqlx::query(query).bind(millis(now)).bind(limit).fetch_all(&self.reads).await?;
+        let marked = rows.iter().map(|row| {
+            Ok(Marked {
+                tenant: TenantId::parse(row.try_get("tenant")?).map_err(unreadable)?,
+                ticket: TicketId::parse(row.try_get("ticket")?).map_err(unreadable)?,
+                marks: row.try_get("marks")?,
+            })
+        });
+        marked.collect()
+    }
+
+    /// When the next ticket is to be booked; none: nothing waits.
+    pub async fn next_to_book(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let at: Option<i64> = sqlx::query_scalar("SELECT MIN(at) FROM to_book").fetch_one(&self.reads).await?;
+        at.map(super::instant).transpose()
+    }
+
+    /// How the ticket went from hand to hand, oldest first.
+    pub async fn handovers(&self, tenant: &TenantId, ticket: &TicketId) -> Result<Vec<Handover>, StoreError> {
+        let query = "SELECT was, became, at FROM handovers WHERE tenant = $1 AND ticket_id = $2 ORDER BY at, id";
+        let rows = sqlx::query(query).bind(tenant.as_str()).bind(ticket.as_str()).fetch_all(&self.reads).await?;
+        let holder = |id: Option<String>| {
+            id.map_or(Holder::Nobody, |id| RefId::parse(&id).map_or(Holder::Unknown, Holder::Person))
+        };
+        let handover = |row: &sqlx::sqlite::SqliteRow| {
+            let (from, to) = (holder(row.try_get("was")?), holder(row.try_get("became")?));
+            Ok(Handover { from, to, at: super::instant(row.try_get("at")?)? })
+        };
+        rows.iter().map(handover).collect()
+    }
+}
+
+/// Has these tickets booked anew, in the transaction of whoever changed them.
+pub(super) async fn mark<'a>(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    tickets: impl IntoIterator<Item = &'a TicketId>,
+) -> Result<(), sqlx::Error> {
+    let tickets: Vec<&TicketId> = tickets.into_iter().collect();
+    for some in tickets.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO to_book (tenant, ticket, at, marks) ");
+        query.push_values(some, |mut row, id| {
+            row.push_bind(tenant.as_str()).push_bind(id.as_str()).push_bind(AT_ONCE).push_bind(1_i64);
+        });
+        query.push(" ON CONFLICT (tenant, ticket) DO UPDATE SET at = excluded.at, marks = to_book.marks + 1");
+        query.build().execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+/// Remembers that the ticket went from one technician to another.
+pub(super) async fn hand_over(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    ticket: &TicketId,
+    (was, became): (Option<&Named>, Option<&Named>),
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO handovers (tenant, ticket_id, was, became, at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(tenant.as_str())
+        .bind(ticket.as_str())
+        .bind(was.map(|named| named.id.as_str()))
+        .bind(became.map(|named| named.id.as_str()))
+        .bind(millis(at))
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+/// Remembers what the technicians and clients of `tickets` are called.
+pub(super) async fn meet<'a>(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    tickets: impl Iterator<Item = &'a Ticket>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let named = |ticket: &'a Ticket| {
+        let technician = ticket.technician.as_ref().map(|named| ("technician", named));
+        technician.into_iter().chain(ticket.client.as_ref().map(|named| ("client", named)))
+    };
+    let all: std::collections::BTreeMap<_, _> =
+        tickets.flat_map(named).map(|(kind, named)| ((kind, named.id.as_str()), named.name.as_str())).collect();
+    introduce(tx, tenant, all.into_iter().map(|((kind, id), name)| (kind, id, name)), now).await
+}
+
+/// Remembers the names of people and clients, each of a kind and with an id.
+pub(super) async fn introduce<'a>(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    named: impl Iterator<Item = (&'static str, &'a str, &'a str)>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let named: Vec<_> = named.collect();
+    for some in named.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO people (tenant, kind, id, name, seen_at) ");
+        query.push_values(some, |mut row, (kind, id, name)| {
+            row.push_bind(tenant.as_str()).push_bind(*kind).push_bind(*id).push_bind(*name).push_bind(millis(now));
+        });
+        query.push(
+            " ON CONFLICT (tenant, kind, id) DO UPDATE SET name = excluded.name, seen_at = excluded.seen_at \
+             WHERE people.name <> excluded.name",
+        );
+        query.build().execute(&mut *tx).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! Closed months: once closed, a month's figures do not move any more.
+
+use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+use sha2::{Digest, Sha256};
+use sqlx::{Row, SqliteConnection};
+
+use super::{day_number, month_of, write};
+use crate::store::{Store, StoreError, millis};
+use crate::ticket::TenantId;
+
+/// What a month's hash is made of: all that was decided in it, and nothing that may be filled in later.
+const SEALED: &str = "SELECT ticket, clock, round, revision, outcome, COALESCE(why, '') AS why, day, decided_at, \
+     COALESCE(target, -1) AS target, COALESCE(says, '') AS says, holder, COALESCE(client, '') AS client, \
+     COALESCE(priority, '') AS priority, COALESCE(category, '') AS category, COALESCE(policy, '') AS policy, version, \
+     maintenance FROM entries WHERE tenant = $1 AND counts = 1 AND day BETWEEN $2 AND $3 \
+     ORDER BY ticket, clock, round, revision";
+
+impl Store {
+    /// Closes the month that `day` is one of; its hash. One that is closed already stays as it is.
+    pub async fn close_month(
+        &self,
+        tenant: &TenantId,
+        day: NaiveDate,
+        now: DateTime<Utc>,
+    ) -> Result<String, StoreError> {
+        let tenant = tenant.clone();
+        self.writer
+            .write(move |tx: &mut SqliteConnection| Box::pin(async move { close(tx, &tenant, day, now).await }))
+            .await
+    }
+
+    /// The hash that the month of `day` has now, whether it is closed or not.
+    pub async fn month_hash(&self, tenant: &TenantId, day: NaiveDate) -> Result<String, StoreError> {
+        Ok(seal(&mut *self.reads.acquire().await?, tenant, day).await?.0)
+    }
+}
+
+async fn close(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    day: NaiveDate,
+    now: DateTime<Utc>,
+) -> Result<String, sqlx::Error> {
+    let month = month_of(day);
+    if write::closed_months(tx, tenant).await?.contains(&month) {
+        let query = sqlx::query_scalar("SELECT sha256 FROM months WHERE tenant = $1 AND month = $2");
+        return query.bind(tenant.as_str()).bind(month).fetch_one(tx).await;
+    }
+    let (hash, entries) = seal(tx, tenant, day).await?;
+    sqlx::query("INSERT INTO months (tenant, month, closed_at, sha256, entries) VALUES ($1, $2, $3, $4, $5)")
+        .bind(tenant.as_str())
+        .bind(month)
+        .bind(millis(now))
+        .bind(&hash)
+        .bind(entries)
+        .execute(tx)
+        .await?;
+    Ok(hash)
+}
+
+/// The hash of the month's entries, and how many there are.
+async fn seal(tx: &mut SqliteConnection, tenant: &TenantId, day: NaiveDate) -> Result<(String, i64), sqlx::Error> {
+    let first = day.with_day(1).unwrap_or(day);
+    let last = first.checked_add_months(Months::new(1)).and_then(|next| next.pred_opt()).unwrap_or(first);
+    let query = sqlx::query(SEALED).bind(tenant.as_str()).bind(day_number(first)).bind(day_number(last));
+    let rows = query.fetch_all(tx).await?;
+    let mut hash = Sha256::new();
+    for row in &rows {
+        for name in ["ticket", "clock", "outcome", "why", "says", "holder", "client", "priority", "category", "policy"]
+        {
+            hash.update(row.try_get::<&str, _>(name)?);
+            hash.update([0]);
+        }
+        for name in ["round", "revision", "day", "decided_at", "target", "version", "maintenance"] {
+            hash.update(row.try_get::<i64, _>(name)?.to_be_bytes());
+        }
+    }
+    let hex = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok((hex, i64::try_from(rows.len()).unwrap_or(i64::MAX)))
+}

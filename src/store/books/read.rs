@@ -1,0 +1,255 @@
+//! What reports read of the books.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+use super::rows::{self, COLUMNS, Stored};
+use super::{date_of, day_number, month_of};
+use crate::report::entry::{Entry, Outcome};
+use crate::store::{Store, StoreError, millis};
+use crate::ticket::{TenantId, TicketId};
+
+/// Which entries are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    pub from: NaiveDate,
+    pub to: NaiveDate,
+    /// As is known now, rather than as the closed months were closed.
+    pub latest: bool,
+}
+
+/// The sums of one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BookDay {
+    pub day: NaiveDate,
+    pub met: u64,
+    pub breached: u64,
+    pub excluded: u64,
+    pub met_in_maintenance: u64,
+    pub breached_in_maintenance: u64,
+    /// Milliseconds.
+    pub overdue: i64,
+    pub overdue_in_all: i64,
+}
+
+/// A decision that changed after its month was closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correction {
+    pub ticket: String,
+    pub day: NaiveDate,
+    pub clock: String,
+    pub outcome: Outcome,
+    /// Whether the figures of its month count it; if not, it is what is known now.
+    pub counts: bool,
+}
+
+/// How much waits to be booked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queue {
+    pub waiting: u64,
+}
+
+/// What is found of a period: decided in it, or stopped in it; and the other clocks of those tickets.
+const OF_PERIOD: &str = "FROM entries e WHERE e.tenant = $1 AND e.counts = 1 AND e.day BETWEEN $2 AND $3";
+const STOPPED: &str = "FROM entries e WHERE e.tenant = $1 AND e.counts = 1 AND e.stop_day BETWEEN $2 AND $3 AND e.day NOT BETWEEN $2 AND $3";
+const BESIDE: &str = "FROM entries e WHERE e.tenant = $1 AND e.counts = 1 AND e.headline = 1 AND e.ticket IN \
+     (SELECT ticket FROM entries WHERE tenant = $1 AND counts = 1 AND day BETWEEN $2 AND $3) \
+     AND e.day NOT BETWEEN $2 AND $3 AND (e.stop_day IS NULL OR e.stop_day NOT BETWEEN $2 AND $3)";
+const CORRECTED: &str = "FROM entries e WHERE e.tenant = $1 AND e.counts <> e.latest AND e.day BETWEEN $2 AND $3";
+const SHARES: &str = "SELECT s.entry, s.holder, s.weight, s.counted, s.over, s.paused";
+
+impl Store {
+    /// The entries behind the figures of some days, in the order of tickets, clocks and rounds.
+    pub async fn entries(&self, tenant: &TenantId, asked: Asked) -> Result<Vec<Entry>, StoreError> {
+        let mut reads = self.reads.acquire().await?;
+        let (from, to) = (day_number(asked.from), day_number(asked.to));
+        let mut all = Vec::new();
+        for part in [OF_PERIOD, STOPPED, BESIDE] {
+            all.extend(read(&mut reads, part, tenant, (from, to)).await?);
+        }
+        if asked.latest {
+            let corrected = read(&mut reads, CORRECTED, tenant, (from, to)).await?;
+            let replaced: HashMap<i64, bool> = corrected.iter().map(|stored| (stored.id, stored.counts)).collect();
+            all.retain(|stored| !replaced.contains_key(&stored.id));
+            all.extend(corrected.into_iter().filter(|stored| !stored.counts));
+        }
+        let key = |stored: &Stored| (stored.entry.ticket.clone(), stored.entry.clock, stored.entry.round);
+        all.sort_by_cached_key(key);
+        Ok(all.into_iter().map(|stored| stored.entry).collect())
+    }
+
+    /// The sums of the days from `from` to `to`, of a clock or of all; a day without entries has none.
+    pub async fn book_days(
+        &self,
+        tenant: &TenantId,
+        clock: &str,
+        (from, to): (NaiveDate, NaiveDate),
+    ) -> Result<Vec<BookDay>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT day, met, breached, excluded, met_in_maintenance, breached_in_maintenance, overdue, overdue_in_all \
+             FROM days WHERE tenant = $1 AND day BETWEEN $2 AND $3 AND clock = $4 ORDER BY day",
+        )
+        .bind(tenant.as_str())
+        .bind(day_number(from))
+        .bind(day_number(to))
+        .bind(clock)
+        .fetch_all(&self.reads)
+        .await?;
+        let day = |row: &sqlx::sqlite::SqliteRow| {
+            let count = |name: &str| -> Result<u64, StoreError> {
+                Ok(u64::try_from(row.try_get::<i64, _>(name)?).unwrap_or_default())
+            };
+            Ok(BookDay {
+                day: date_of(row.try_get("day")?)?,
+                met: count("met")?,
+                breached: count("breached")?,
+                excluded: count("excluded")?,
+                met_in_maintenance: count("met_in_maintenance")?,
+                breached_in_maintenance: count("breached_in_maintenance")?,
+                overdue: row.try_get("overdue")?,
+                overdue_in_all: row.try_get("overdue_in_all")?,
+            })
+        };
+        rows.iter().map(day).collect()
+    }
+
+    /// What changed in these days after their months were closed.
+    pub async fn corrections(
+        &self,
+        tenant: &TenantId,
+        (from, to): (NaiveDate, NaiveDate),
+    ) -> Result<Vec<Correction>, StoreError> {
+        let mut reads = self.reads.acquire().await?;
+        let rows = read(&mut reads, CORRECTED, tenant, (day_number(from), day_number(to))).await?;
+        let correction = |stored: Stored| Correction {
+            ticket: stored.entry.ticket.to_string(),
+            day: stored.entry.day,
+            clock: stored.entry.clock.as_str().to_owned(),
+            outcome: stored.entry.outcome,
+            counts: stored.counts,
+        };
+        Ok(rows.into_iter().map(correction).collect())
+    }
+
+    /// What people and clients are called, by kind and id.
+    pub async fn called(&self, tenant: &TenantId) -> Result<BTreeMap<(String, String), String>, StoreError> {
+        let query = "SELECT kind, id, name FROM people WHERE tenant = $1 ORDER BY kind, id";
+        let rows = sqlx::query(query).bind(tenant.as_str()).fetch_all(&self.reads).await?;
+        rows.iter().map(|row| Ok(((row.try_get("kind")?, row.try_get("id")?), row.try_get("name")?))).collect()
+    }
+
+    /// What people call these tickets, and what they are about.
+    pub async fn labels(
+        &self,
+        tenant: &TenantId,
+        tickets: &[TicketId],
+    ) -> Result<HashMap<String, (String, String)>, StoreError> {
+        let mut labels = HashMap::new();
+        for id in tickets {
+            if let Some(watched) = self.ticket(tenant, id).await? {
+                let ticket = &watched.ticket;
+                labels.insert(ticket.id.to_string(), (ticket.display_id.clone(), ticket.subject.clone()));
+            }
+        }
+        Ok(labels)
+    }
+
+    /// How many tickets wait to be booked at `now`, up to `limit`.
+    pub async fn book_queue(&self, now: DateTime<Utc>, limit: u32) -> Result<Queue, StoreError> {
+        let query = "SELECT COUNT(*) FROM (SELECT 1 FROM to_book WHERE at <= $1 LIMIT $2) AS waiting";
+        let waiting: i64 = sqlx::query_scalar(query).bind(millis(now)).bind(limit).fetch_one(&self.reads).await?;
+        Ok(Queue { waiting: u64::try_from(waiting).unwrap_or_default() })
+    }
+
+    /// The number of the last entry of all, and how many rows changed since is not said: what is asked again and again is
+    /// kept for a while only.
+    pub async fn last_entry(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM entries").fetch_one(&self.reads).await?)
+    }
+
+    /// The first and the last day on which something of `tenant` was decided.
+    pub async fn booked_days(&self, tenant: &TenantId) -> Result<Option<(NaiveDate, NaiveDate)>, StoreError> {
+        let first = "SELECT day FROM days WHERE tenant = $1 ORDER BY day LIMIT 1";
+        let last = "SELECT day FROM days WHERE tenant = $1 ORDER BY day DESC LIMIT 1";
+        let first: Option<i64> = sqlx::query_scalar(first).bind(tenant.as_str()).fetch_optional(&self.reads).await?;
+        let last: Option<i64> = sqlx::query_scalar(last).bind(tenant.as_str()).fetch_optional(&self.reads).await?;
+        first.zip(last).map(|(first, last)| Ok((date_of(first)?, date_of(last)?))).transpose()
+    }
+
+    /// The closed months that have days from `from` to `to`: their numbers and hashes, the first one first.
+    pub async fn closed_months(
+        &self,
+        tenant: &TenantId,
+        (from, to): (NaiveDate, NaiveDate),
+    ) -> Result<Vec<(i64, String)>, StoreError> {
+        let query = "SELECT month, sha256 FROM months WHERE tenant = $1 AND month BETWEEN $2 AND $3 ORDER BY month";
+        let query = sqlx::query_as(query).bind(tenant.as_str()).bind(month_of(from)).bind(month_of(to));
+        Ok(query.fetch_all(&self.reads).await?)
+    }
+
+    /// Replaces the reason of a breach by a person's word. False if there is no such breach.
+    pub async fn give_reason(
+        &self,
+        tenant: &TenantId,
+        ticket: &TicketId,
+        (clock, reason): (&'static str, &'static str),
+        author: crate::store::audit::Author,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let (tenant, ticket) = (tenant.clone(), ticket.clone());
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    let done = sqlx::query(
+                        "UPDATE entries SET reason = $4, reason_by = $5 WHERE tenant = $1 AND ticket = $2 \
+                         AND clock = $3 AND latest = 1 AND outcome = 'breached'",
+                    )
+                    .bind(tenant.as_str())
+                    .bind(ticket.as_str())
+                    .bind(clock)
+                    .bind(reason)
+                    .bind(&author.who)
+                    .execute(&mut *tx)
+                    .await?;
+                    if done.rows_affected() == 0 {
+                        return Ok(false);
+                    }
+                    let what = format!("ticket {ticket}: the {clock} breach is called {reason}");
+                    crate::store::audit::audit(tx, Some(&tenant), &what, &author, now).await?;
+                    Ok(true)
+                })
+            })
+            .await
+    }
+
+    /// The maintenance windows of `tenant` that ended after `since` or last, ended ones too.
+    pub async fn maintenance_since(
+        &self,
+        tenant: &TenantId,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<crate::alert::suppression::Suppression>, StoreError> {
+        let query = "SELECT * FROM maintenance_windows WHERE tenant = $1 AND until_at > $2 ORDER BY until_at, id";
+        let rows = sqlx::query(query).bind(tenant.as_str()).bind(millis(since)).fetch_all(&self.reads).await?;
+        rows.iter().map(crate::store::suppressions::window).collect()
+    }
+}
+
+async fn read(
+    connection: &mut SqliteConnection,
+    part: &'static str,
+    tenant: &TenantId,
+    (from, to): (i64, i64),
+) -> Result<Vec<Stored>, StoreError> {
+    let query = format!("SELECT {COLUMNS} {part}");
+    let bound = sqlx::query(AssertSqlSafe(query)).bind(tenant.as_str()).bind(from).bind(to);
+    let rows = bound.fetch_all(&mut *connection).await?;
+    let mut all = rows.iter().map(rows::stored).collect::<Result<Vec<_>, _>>()?;
+    let joined = part.replacen("FROM entries e", "FROM entries e JOIN shares s ON s.entry = e.id", 1);
+    let query = format!("{SHARES} {joined} ORDER BY s.entry, s.place");
+    let bound = sqlx::query(AssertSqlSafe(query)).bind(tenant.as_str()).bind(from).bind(to);
+    let shares = bound.fetch_all(connection).await?;
+    rows::give_shares(&mut all, &shares)?;
+    Ok(all)
+}

@@ -1,0 +1,251 @@
+//! Entries as rows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+
+use super::{ROWS, date_of, day_number};
+use crate::report::entry::{Entry, Exclusion, Holder, Outcome, Reason, Share, Signs};
+use crate::sla::clock::Basis;
+use crate::store::{StoreError, millis};
+use crate::ticket::{ClockKind, TenantId};
+
+/// An entry as it stands in the books.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub id: i64,
+    pub revision: i64,
+    pub counts: bool,
+    /// Who gave the reason, if a person did.
+    pub reason_by: Option<String>,
+    /// Without its stretches of overdue time.
+    pub entry: Entry,
+}
+
+/// All columns that make an entry.
+pub(super) const COLUMNS: &str = "e.id, e.ticket, e.clock, e.round, e.revision, e.counts, e.outcome, e.why, e.day, e.decided_at, \
+     e.stop_day, e.stopped_at, e.target, e.counted, e.over, e.paused, e.says, e.reported, e.computed, e.observed, \
+     e.answered_by, e.holder, e.client, e.priority, e.category, e.policy, e.version, e.maintenance, e.reason, \
+     e.reason_by, e.reopened_at, e.signs, e.chances";
+
+const LATEST: &str = "SELECT e.ticket, e.id, e.clock, e.round, e.revision, e.counts, e.outcome, e.why, e.day, e.decided_at, \
+     e.stop_day, e.stopped_at, e.target, e.counted, e.over, e.paused, e.says, e.reported, e.computed, e.observed, \
+     e.answered_by, e.holder, e.client, e.priority, e.category, e.policy, e.version, e.maintenance, e.reason, \
+     e.reason_by, e.reopened_at, e.signs, e.chances FROM entries e WHERE e.latest = 1 AND e.tenant = ";
+const LATEST_SHARES: &str = "SELECT s.entry, s.holder, s.weight, s.counted, s.over, s.paused FROM entries e \
+     JOIN shares s ON s.entry = e.id WHERE e.latest = 1 AND e.tenant = ";
+
+/// What may be filled in after the decision.
+pub(super) fn facts(entry: &Entry) -> impl PartialEq + use<> {
+    (
+        (entry.stopped_at, entry.counted, entry.over, entry.paused, entry.answered_by.clone(), entry.reopened_at),
+        (entry.reason, entry.signs, entry.chances, entry.observed, entry.shares.clone()),
+    )
+}
+
+pub(super) async fn insert(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    entry: &Entry,
+    revision: i64,
+    counts: bool,
+    said: Option<(&str, Reason)>,
+) -> Result<i64, sqlx::Error> {
+    let reason = said.map(|(_, reason)| reason).or(entry.reason);
+    sqlx::query_scalar(
+        "INSERT INTO entries (tenant, ticket, clock, round, revision, counts, latest, headline, outcome, why, day, \
+         decided_at, stop_day, stopped_at, target, counted, over, paused, says, reported, computed, observed, \
+         answered_by, holder, client, priority, category, policy, version, maintenance, reason, reason_by, \
+         reopened_at, signs, chances, program) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $10, $11, $12, $13, \
+         $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, \
+         $35) RETURNING id",
+    )
+    .bind(tenant.as_str())
+    .bind(&*entry.ticket)
+    .bind(entry.clock.as_str())
+    .bind(entry.round)
+    .bind(revision)
+    .bind(i64::from(counts))
+    .bind(i64::from(entry.is_headline()))
+    .bind(entry.outcome.as_str())
+    .bind(entry.why.map(Exclusion::as_str))
+    .bind(day_number(entry.day))
+    .bind(millis(entry.decided_at))
+    .bind(entry.stop_day.map(day_number))
+    .bind(entry.stopped_at.map(millis))
+    .bind(entry.target)
+    .bind(entry.counted)
+    .bind(entry.over)
+    .bind(entry.paused)
+    .bind(entry.says.map(Basis::as_str))
+    .bind(entry.reported.map(i64::from))
+    .bind(entry.computed.map(i64::from))
+    .bind(i64::from(entry.observed))
+    .bind(entry.answered_by.as_ref().map(Holder::as_str))
+    .bind(entry.holder.as_str())
+    .bind(entry.client.as_deref())
+    .bind(entry.priority.as_deref())
+    .bind(entry.category.as_deref())
+    .bind(entry.policy.as_deref())
+    .bind(entry.version)
+    .bind(i64::from(entry.maintenance))
+    .bind(reason.map(Reason::as_str))
+    .bind(said.map(|(by, _)| by))
+    .bind(entry.reopened_at.map(millis))
+    .bind(entry.signs.0)
+    .bind(entry.chances.0)
+    .bind(env!("CARGO_PKG_VERSION"))
+    .fetch_one(tx)
+    .await
+}
+
+/// Fills in what happened after the decision. The reason that a person gave stays.
+pub(super) async fn update(tx: &mut SqliteConnection, old: &Stored, entry: &Entry) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE entries SET stop_day = $2, stopped_at = $3, counted = $4, over = $5, paused = $6, answered_by = $7, \
+         reopened_at = $8, reason = CASE WHEN reason_by IS NULL THEN $9 ELSE reason END, signs = $10, chances = $11, \
+         observed = $12 WHERE id = $1",
+    )
+    .bind(old.id)
+    .bind(entry.stop_day.map(day_number))
+    .bind(entry.stopped_at.map(millis))
+    .bind(entry.counted)
+    .bind(entry.over)
+    .bind(entry.paused)
+    .bind(entry.answered_by.as_ref().map(Holder::as_str))
+    .bind(entry.reopened_at.map(millis))
+    .bind(entry.reason.map(Reason::as_str))
+    .bind(entry.signs.0)
+    .bind(entry.chances.0)
+    .bind(i64::from(entry.observed))
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+pub(super) async fn insert_shares(tx: &mut SqliteConnection, id: i64, entry: &Entry) -> Result<(), sqlx::Error> {
+    if entry.shares.is_empty() {
+        return Ok(());
+    }
+    let mut query =
+        QueryBuilder::<Sqlite>::new("INSERT INTO shares (entry, place, holder, weight, counted, over, paused) ");
+    query.push_values(entry.shares.iter().zip(0_i64..), |mut row, (share, place)| {
+        row.push_bind(id).push_bind(place).push_bind(share.holder.as_str()).push_bind(share.weight);
+        row.push_bind(share.counted).push_bind(share.over).push_bind(share.paused);
+    });
+    query.build().execute(tx).await.map(drop)
+}
+
+/// The latest entries of these tickets, with their shares.
+pub(super) async fn of_tickets<'a>(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    tickets: impl Iterator<Item = &'a str>,
+) -> Result<Vec<Stored>, sqlx::Error> {
+    let tickets: Vec<&str> = tickets.collect();
+    let mut all = Vec::new();
+    for some in tickets.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new(LATEST);
+        let rows = with_ids(&mut query, tenant, some).push(" ORDER BY e.id").build().fetch_all(&mut *tx).await?;
+        all.extend(rows.iter().map(stored).collect::<Result<Vec<_>, _>>().map_err(decode)?);
+        let mut query = QueryBuilder::<Sqlite>::new(LATEST_SHARES);
+        let query = with_ids(&mut query, tenant, some).push(" ORDER BY s.entry, s.place");
+        give_shares(&mut all, &query.build().fetch_all(&mut *tx).await?)?;
+    }
+    Ok(all)
+}
+
+fn with_ids<'q>(query: &'q mut QueryBuilder<Sqlite>, tenant: &TenantId, ids: &[&str]) -> &'q mut QueryBuilder<Sqlite> {
+    query.push_bind(tenant.as_str().to_owned());
+    let mut list = query.push(" AND e.ticket IN (").separated(", ");
+    for id in ids {
+        list.push_bind((*id).to_owned());
+    }
+    list.push_unseparated(")");
+    query
+}
+
+pub(super) fn decode(error: StoreError) -> sqlx::Error {
+    sqlx::Error::Decode(error.into())
+}
+
+/// Puts each share with its entry.
+pub(super) fn give_shares(all: &mut [Stored], rows: &[SqliteRow]) -> Result<(), sqlx::Error> {
+    let places: HashMap<i64, usize> = all.iter().enumerate().map(|(place, stored)| (stored.id, place)).collect();
+    for row in rows {
+        let share = Share {
+            holder: Holder::from(row.try_get::<String, _>("holder")?),
+            weight: row.try_get("weight")?,
+            counted: row.try_get("counted")?,
+            over: row.try_get("over")?,
+            paused: row.try_get("paused")?,
+        };
+        if let Some(place) = places.get(&row.try_get("entry")?) {
+            all[*place].entry.shares.push(share);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn stored(row: &SqliteRow) -> Result<Stored, StoreError> {
+    let time = |name: &str| -> Result<Option<DateTime<Utc>>, StoreError> {
+        row.try_get::<Option<i64>, _>(name)?.map(crate::store::instant).transpose()
+    };
+    let text = |name: &str| -> Result<Option<Arc<str>>, StoreError> {
+        Ok(row.try_get::<Option<&str>, _>(name)?.map(Arc::from))
+    };
+    let flag = |name: &str| -> Result<bool, StoreError> { Ok(row.try_get::<i64, _>(name)? != 0) };
+    let perhaps = |name: &str| -> Result<Option<bool>, StoreError> {
+        Ok(row.try_get::<Option<i64>, _>(name)?.map(|number| number != 0))
+    };
+    let clock: &str = row.try_get("clock")?;
+    let outcome: &str = row.try_get("outcome")?;
+    let unknown =
+        |what: &str, name: &str| StoreError::Unreadable(format!("an entry's {what} is of no known kind: `{name}`"));
+    let says: Option<&str> = row.try_get("says")?;
+    Ok(Stored {
+        id: row.try_get("id")?,
+        revision: row.try_get("revision")?,
+        counts: flag("counts")?,
+        reason_by: row.try_get("reason_by")?,
+        entry: Entry {
+            ticket: text("ticket")?.unwrap_or_default(),
+            clock: ClockKind::ALL
+                .into_iter()
+                .find(|kind| kind.as_str() == clock)
+                .ok_or_else(|| unknown("clock", clock))?,
+            round: row.try_get("round")?,
+            outcome: Outcome::parse(outcome).ok_or_else(|| unknown("outcome", outcome))?,
+            why: row.try_get::<Option<&str>, _>("why")?.and_then(Exclusion::parse),
+            decided_at: time("decided_at")?.unwrap_or_default(),
+            day: date_of(row.try_get("day")?)?,
+            stopped_at: time("stopped_at")?,
+            stop_day: row.try_get::<Option<i64>, _>("stop_day")?.map(date_of).transpose()?,
+            target: row.try_get("target")?,
+            counted: row.try_get("counted")?,
+            over: row.try_get("over")?,
+            paused: row.try_get("paused")?,
+            says: [Basis::ByHand, Basis::Reported, Basis::Policy].into_iter().find(|one| Some(one.as_str()) == says),
+            reported: perhaps("reported")?,
+            computed: perhaps("computed")?,
+            observed: flag("observed")?,
+            answered_by: row.try_get::<Option<String>, _>("answered_by")?.map(Holder::from),
+            holder: Holder::from(row.try_get::<String, _>("holder")?),
+            client: text("client")?,
+            priority: text("priority")?,
+            category: text("category")?,
+            policy: text("policy")?,
+            version: row.try_get("version")?,
+            maintenance: flag("maintenance")?,
+            reason: row.try_get::<Option<&str>, _>("reason")?.and_then(Reason::parse),
+            reopened_at: time("reopened_at")?,
+            signs: Signs(row.try_get("signs")?),
+            chances: Signs(row.try_get("chances")?),
+            shares: Vec::new(),
+            overdue: Vec::new(),
+        },
+    })
+}

@@ -1,0 +1,156 @@
+//! The worked example in the store: revisions, days, closed months and what comes after they are closed.
+
+use std::collections::BTreeMap;
+
+use chrono_tz::America::New_York;
+
+use super::*;
+use crate::report::Period;
+use crate::report::day::days;
+use crate::report::entry::Entry;
+use crate::report::entry::tests::{entries, two_as_decided};
+use crate::report::figures::{Question, summary};
+
+fn tenant() -> TenantId {
+    TenantId::parse("acme").unwrap()
+}
+
+fn date(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+async fn empty() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("sla.db"), std::sync::Arc::default()).await.unwrap();
+    (folder, store)
+}
+
+/// Each ticket with its entries, in the order of their ids turned round if `backwards`.
+fn booked(entries: Vec<Entry>, backwards: bool) -> Vec<Booked> {
+    let mut tickets: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+    for entry in entries {
+        tickets.entry(entry.ticket.to_string()).or_default().push(entry);
+    }
+    let one = |(id, entries): (String, Vec<Entry>)| Booked {
+        marked: Marked { tenant: tenant(), ticket: TicketId::parse(&id).unwrap(), marks: 1 },
+        entries: Some(entries),
+        next: None,
+    };
+    let all = tickets.into_iter().map(one);
+    if backwards { all.rev().collect() } else { all.collect() }
+}
+
+fn october() -> Asked {
+    Asked { from: date("2026-10-01"), to: date("2026-10-31"), latest: false }
+}
+
+async fn all_of_october(store: &Store, latest: bool) -> (u64, u64) {
+    let found = store.entries(&tenant(), Asked { latest, ..october() }).await.unwrap();
+    let period = Period::new(october().from, october().to).unwrap();
+    let sum = summary(found.iter(), &Question { period, with_maintenance: false });
+    (sum.all.met, sum.all.of)
+}
+
+#[tokio::test]
+async fn what_is_read_is_what_was_booked_however_it_was_booked() {
+    let mut read = Vec::new();
+    for (backwards, size) in [(false, 100), (true, 1)] {
+        let (_folder, store) = empty().await;
+        for some in booked(entries(), backwards).chunks(size) {
+            store.book(&tenant(), some.to_vec(), New_York).await.unwrap();
+        }
+        // Booked twice it is the same.
+        let again = store.book(&tenant(), booked(entries(), false), New_York).await.unwrap();
+        assert_eq!(again, Written::default());
+        let asked = Asked { from: date("2026-10-29"), to: date("2026-11-02"), latest: false };
+        read.push((
+            store.entries(&tenant(), asked).await.unwrap(),
+            store.book_days(&tenant(), "all", (asked.from, asked.to)).await.unwrap(),
+        ));
+    }
+    assert_eq!(read[0], read[1]);
+    let bare = |entry: &Entry| Entry { overdue: Vec::new(), ..entry.clone() };
+    let mut expected: Vec<Entry> = entries().iter().map(bare).collect();
+    expected.sort_by_key(|entry| (entry.ticket.clone(), entry.clock, entry.round));
+    assert_eq!(read[0].0, expected);
+}
+
+#[tokio::test]
+async fn the_sums_of_days_are_those_of_their_entries() {
+    let (_folder, store) = empty().await;
+    store.book(&tenant(), booked(entries(), false), New_York).await.unwrap();
+    let period = Period::new(date("2026-10-29"), date("2026-11-02")).unwrap();
+    let expected = days(entries().iter().collect::<Vec<_>>().into_iter(), period, New_York, &Vec::new(), false);
+    let found = store.book_days(&tenant(), "all", (period.from, period.to)).await.unwrap();
+    let found: Vec<_> = found.iter().map(|day| (day.day, day.met, day.met + day.breached, day.overdue)).collect();
+    let expected: Vec<_> =
+        expected.iter().map(|day| (day.date, day.rate.met, day.rate.of, day.downtime.num_milliseconds())).collect();
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn a_closed_month_stays_as_it_was_and_the_correction_stands_beside() {
+    let (_folder, store) = empty().await;
+    store.book(&tenant(), booked(entries(), false), New_York).await.unwrap();
+    assert_eq!(all_of_october(&store, false).await, (11, 14));
+    let now = at("2026-11-08T12:00:00Z");
+    let hash = store.close_month(&tenant(), date("2026-10-15"), now).await.unwrap();
+    let written = store.book(&tenant(), booked(two_as_decided(), false), New_York).await.unwrap();
+    assert_eq!((written.revised, written.corrections), (1, 1));
+    assert_eq!(all_of_october(&store, false).await, (11, 14), "October is closed");
+    assert_eq!(all_of_october(&store, true).await, (12, 14), "as is known now");
+    assert_eq!(store.month_hash(&tenant(), date("2026-10-01")).await.unwrap(), hash);
+    assert_eq!(store.close_month(&tenant(), date("2026-10-01"), now).await.unwrap(), hash, "closed once");
+    let corrections = store.corrections(&tenant(), (october().from, october().to)).await.unwrap();
+    let told: Vec<_> = corrections.iter().map(|one| (one.ticket.as_str(), one.outcome.as_str(), one.counts)).collect();
+    assert_eq!(told.len(), 2);
+    assert!(told.contains(&("2", "breached", true)) && told.contains(&("2", "met", false)), "{told:?}");
+}
+
+#[tokio::test]
+async fn in_an_open_month_a_revision_takes_the_place_of_what_it_corrects() {
+    let (_folder, store) = empty().await;
+    store.book(&tenant(), booked(entries(), false), New_York).await.unwrap();
+    let written = store.book(&tenant(), booked(two_as_decided(), false), New_York).await.unwrap();
+    assert_eq!((written.revised, written.corrections), (1, 0));
+    assert_eq!(all_of_october(&store, false).await, (12, 14));
+    let friday = store.book_days(&tenant(), "all", (date("2026-10-30"), date("2026-10-30"))).await.unwrap();
+    assert_eq!((friday[0].met, friday[0].breached, friday[0].overdue), (5, 0, 0));
+}
+
+#[tokio::test]
+async fn what_is_marked_while_it_is_booked_is_booked_again() {
+    let (_folder, store) = empty().await;
+    let mark = |store: &Store| {
+        let store = store.clone();
+        async move {
+            let id = TicketId::parse("2").unwrap();
+            store
+                .writer
+                .write(move |tx: &mut SqliteConnection| {
+                    Box::pin(async move { super::mark(tx, &tenant(), [&id]).await })
+                })
+                .await
+                .unwrap();
+        }
+    };
+    let now = at("2026-11-03T17:00:00Z");
+    mark(&store).await;
+    let taken = store.to_book(now, 10).await.unwrap();
+    mark(&store).await;
+    let book = |marked: &[Marked], next| {
+        let one = |marked: &Marked| Booked { marked: marked.clone(), entries: None, next };
+        marked.iter().map(one).collect::<Vec<_>>()
+    };
+    store.book(&tenant(), book(&taken, None), New_York).await.unwrap();
+    let again = store.to_book(now, 10).await.unwrap();
+    assert_eq!(again.len(), 1, "the second mark is not lost");
+    let later = at("2026-11-04T05:00:00Z");
+    store.book(&tenant(), book(&again, Some(later)), New_York).await.unwrap();
+    assert!(store.to_book(now, 10).await.unwrap().is_empty());
+    assert_eq!(store.next_to_book().await.unwrap(), Some(later));
+}

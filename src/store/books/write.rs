@@ -1,0 +1,293 @@
+//! Entries as the bookkeeper writes them: revisions where a decision changed, facts filled in where it did not.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::Ordering;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+
+use super::rows::{self, Stored};
+use super::{Marked, ROWS, day_number, month_of};
+use crate::report::day::{length, union};
+use crate::report::entry::{Entry, Reason, by_day};
+use crate::store::{Store, StoreError, millis};
+use crate::ticket::{ClockKind, TenantId};
+
+/// A ticket as it is booked.
+#[derive(Clone, Debug)]
+pub struct Booked {
+    pub marked: Marked,
+    /// None: they stay as they are.
+    pub entries: Option<Vec<Entry>>,
+    /// When it is to be looked at again, though nothing changes; none: not at all.
+    pub next: Option<DateTime<Utc>>,
+}
+
+/// What a piece of booking came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Decisions that were not in the books before.
+    pub new: usize,
+    /// Decisions that changed.
+    pub revised: usize,
+    /// Of these and of the new ones, those of months that were closed already.
+    pub corrections: usize,
+}
+
+/// Days whose sums are to be made anew.
+type Touched = BTreeSet<i64>;
+
+impl Store {
+    /// Writes the entries of tickets of `tenant`, and the sums of the days that they touch.
+    pub async fn book(&self, tenant: &TenantId, booked: Vec<Booked>, zone: Tz) -> Result<Written, StoreError> {
+        let tenant = tenant.clone();
+        let written = self
+            .writer
+            .write(move |tx: &mut SqliteConnection| Box::pin(async move { write(tx, &tenant, booked, zone).await }))
+            .await?;
+        self.caches.books.fetch_add(1, Ordering::Relaxed);
+        Ok(written)
+    }
+
+    /// Rises with each write to the books by this process.
+    pub fn books_written(&self) -> u64 {
+        self.caches.books.load(Ordering::Relaxed)
+    }
+}
+
+async fn write(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    booked: Vec<Booked>,
+    zone: Tz,
+) -> Result<Written, sqlx::Error> {
+    let mut page = Page {
+        tenant,
+        zone,
+        closed: closed_months(tx, tenant).await?,
+        touched: Touched::new(),
+        written: Written::default(),
+    };
+    for some in booked.chunks(ROWS) {
+        let mut known = known(tx, tenant, some).await?;
+        for one in some {
+            let before = known.remove(one.marked.ticket.as_str()).unwrap_or_default();
+            if let Some(entries) = &one.entries {
+                page.ticket(tx, before, entries).await?;
+            }
+            settle(tx, one).await?;
+        }
+    }
+    for day in &page.touched {
+        sum_up(tx, tenant, *day).await?;
+    }
+    Ok(page.written)
+}
+
+/// What is being written for one tenant.
+struct Page<'a> {
+    tenant: &'a TenantId,
+    zone: Tz,
+    closed: BTreeSet<i64>,
+    touched: Touched,
+    written: Written,
+}
+
+/// Entries of one ticket that are the latest, by clock and round.
+type Known = BTreeMap<(ClockKind, u32), Stored>;
+
+impl Page<'_> {
+    async fn ticket(
+        &mut self,
+        tx: &mut SqliteConnection,
+        mut before: Known,
+        entries: &[Entry],
+    ) -> Result<(), sqlx::Error> {
+        for entry in entries {
+            match before.remove(&(entry.clock, entry.round)) {
+                None => self.insert(tx, entry, 1, !self.is_closed(entry.day), None).await?,
+                Some(old) if old.entry.is_same_decision(entry) => self.fill_in(tx, &old, entry).await?,
+                Some(old) => {
+                    let frozen = self.replace(tx, &old).await?;
+                    let counts = !frozen && !self.is_closed(entry.day);
+                    self.written.revised += 1;
+                    self.insert(tx, entry, old.revision + 1, counts, old.reason_by.as_deref().zip(old.entry.reason))
+                        .await?;
+                }
+            }
+        }
+        // What is left is undecided again: it was reopened soon after, say.
+        for old in before.values() {
+            self.replace(tx, old).await?;
+            self.written.revised += 1;
+        }
+        Ok(())
+    }
+
+    fn is_closed(&self, day: NaiveDate) -> bool {
+        self.closed.contains(&month_of(day))
+    }
+
+    /// Takes a decision back; true if its month is closed, so that it counts on.
+    async fn replace(&mut self, tx: &mut SqliteConnection, old: &Stored) -> Result<bool, sqlx::Error> {
+        let frozen = old.counts && self.is_closed(old.entry.day);
+        sqlx::query("UPDATE entries SET latest = 0, counts = $2 WHERE id = $1")
+            .bind(old.id)
+            .bind(i64::from(frozen))
+            .execute(&mut *tx)
+            .await?;
+        if !frozen {
+            self.touched.insert(day_number(old.entry.day));
+            self.forget_overdue(tx, old.id).await?;
+        }
+        Ok(frozen)
+    }
+
+    async fn insert(
+        &mut self,
+        tx: &mut SqliteConnection,
+        entry: &Entry,
+        revision: i64,
+        counts: bool,
+        said: Option<(&str, Reason)>,
+    ) -> Result<(), sqlx::Error> {
+        let id = rows::insert(tx, self.tenant, entry, revision, counts, said).await?;
+        self.written.new += usize::from(revision == 1);
+        self.written.corrections += usize::from(!counts);
+        rows::insert_shares(tx, id, entry).await?;
+        if counts {
+            self.touched.insert(day_number(entry.day));
+            self.note_overdue(tx, id, entry).await?;
+        }
+        Ok(())
+    }
+
+    /// The decision stands; what happened since is filled in.
+    async fn fill_in(&mut self, tx: &mut SqliteConnection, old: &Stored, entry: &Entry) -> Result<(), sqlx::Error> {
+        let same_facts = rows::facts(&old.entry) == rows::facts(entry);
+        if !same_facts {
+            rows::update(tx, old, entry).await?;
+            sqlx::query("DELETE FROM shares WHERE entry = $1").bind(old.id).execute(&mut *tx).await?;
+            rows::insert_shares(tx, old.id, entry).await?;
+        }
+        if old.counts && (!same_facts || !entry.overdue.is_empty() && entry.stopped_at.is_none()) {
+            self.forget_overdue(tx, old.id).await?;
+            self.note_overdue(tx, old.id, entry).await?;
+        }
+        Ok(())
+    }
+
+    async fn forget_overdue(&mut self, tx: &mut SqliteConnection, id: i64) -> Result<(), sqlx::Error> {
+        let query = sqlx::query_scalar("DELETE FROM overdue WHERE entry = $1 RETURNING day");
+        let days: Vec<i64> = query.bind(id).fetch_all(tx).await?;
+        self.touched.extend(days);
+        Ok(())
+    }
+
+    async fn note_overdue(&mut self, tx: &mut SqliteConnection, id: i64, entry: &Entry) -> Result<(), sqlx::Error> {
+        let pieces: Vec<_> = entry.overdue.iter().flat_map(|stretch| by_day(*stretch, self.zone)).collect();
+        for some in pieces.chunks(ROWS) {
+            let mut query =
+                QueryBuilder::<Sqlite>::new("INSERT INTO overdue (entry, tenant, day, from_at, to_at, maintenance) ");
+            query.push_values(some, |mut row, (day, from, to)| {
+                row.push_bind(id).push_bind(self.tenant.as_str()).push_bind(day_number(*day));
+                row.push_bind(millis(*from)).push_bind(millis(*to)).push_bind(i64::from(entry.maintenance));
+            });
+            query.push(" ON CONFLICT (entry, from_at) DO NOTHING");
+            query.build().execute(&mut *tx).await?;
+        }
+        self.touched.extend(pieces.iter().map(|(day, ..)| day_number(*day)));
+        Ok(())
+    }
+}
+
+/// The mark is done with, unless the ticket was marked again meanwhile.
+async fn settle(tx: &mut SqliteConnection, one: &Booked) -> Result<(), sqlx::Error> {
+    let Marked { tenant, ticket, marks } = &one.marked;
+    let query = match one.next {
+        Some(next) => sqlx::query("UPDATE to_book SET at = $4 WHERE tenant = $1 AND ticket = $2 AND marks = $3")
+            .bind(tenant.as_str())
+            .bind(ticket.as_str())
+            .bind(marks)
+            .bind(millis(next)),
+        None => sqlx::query("DELETE FROM to_book WHERE tenant = $1 AND ticket = $2 AND marks = $3")
+            .bind(tenant.as_str())
+            .bind(ticket.as_str())
+            .bind(marks),
+    };
+    query.execute(tx).await.map(drop)
+}
+
+pub(super) async fn closed_months(tx: &mut SqliteConnection, tenant: &TenantId) -> Result<BTreeSet<i64>, sqlx::Error> {
+    let query = sqlx::query_scalar("SELECT month FROM months WHERE tenant = $1 ORDER BY month");
+    let months: Vec<i64> = query.bind(tenant.as_str()).fetch_all(tx).await?;
+    Ok(months.into_iter().collect())
+}
+
+/// The latest entries of these tickets.
+async fn known(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    booked: &[Booked],
+) -> Result<HashMap<String, Known>, sqlx::Error> {
+    let ids = booked.iter().map(|one| one.marked.ticket.as_str());
+    let mut known: HashMap<String, Known> = HashMap::new();
+    for stored in rows::of_tickets(tx, tenant, ids).await? {
+        let key = (stored.entry.clock, stored.entry.round);
+        known.entry(stored.entry.ticket.to_string()).or_default().insert(key, stored);
+    }
+    Ok(known)
+}
+
+/// Makes the sums of one day anew.
+async fn sum_up(tx: &mut SqliteConnection, tenant: &TenantId, day: i64) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM days WHERE tenant = $1 AND day = $2")
+        .bind(tenant.as_str())
+        .bind(day)
+        .execute(&mut *tx)
+        .await?;
+    let [all, outside] = overdue(tx, tenant, day).await?;
+    for (text, outside, all) in [(SUM_CLOCKS, 0, 0), (SUM_ALL, outside, all)] {
+        let query = sqlx::query(text).bind(tenant.as_str()).bind(day).bind(outside).bind(all);
+        query.execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+const SUM_CLOCKS: &str = "INSERT INTO days (tenant, day, clock, met, breached, excluded, met_in_maintenance, \
+     breached_in_maintenance, overdue, overdue_in_all) \
+     SELECT $1, $2, clock, \
+     SUM(CASE WHEN outcome = 'met' AND maintenance = 0 THEN 1 ELSE 0 END), \
+     SUM(CASE WHEN outcome = 'breached' AND maintenance = 0 THEN 1 ELSE 0 END), \
+     SUM(CASE WHEN outcome = 'excluded' THEN 1 ELSE 0 END), \
+     SUM(CASE WHEN outcome = 'met' AND maintenance = 1 THEN 1 ELSE 0 END), \
+     SUM(CASE WHEN outcome = 'breached' AND maintenance = 1 THEN 1 ELSE 0 END), $3, $4 \
+     FROM entries WHERE tenant = $1 AND counts = 1 AND day = $2 AND headline = 1 GROUP BY clock";
+
+const SUM_ALL: &str = "INSERT INTO days (tenant, day, clock, met, breached, excluded, met_in_maintenance, \
+     breached_in_maintenance, overdue, overdue_in_all) \
+     SELECT $1, $2, 'all', \
+     COALESCE(SUM(CASE WHEN outcome = 'met' AND maintenance = 0 THEN 1 ELSE 0 END), 0), \
+     COALESCE(SUM(CASE WHEN outcome = 'breached' AND maintenance = 0 THEN 1 ELSE 0 END), 0), \
+     COALESCE(SUM(CASE WHEN outcome = 'excluded' THEN 1 ELSE 0 END), 0), \
+     COALESCE(SUM(CASE WHEN outcome = 'met' AND maintenance = 1 THEN 1 ELSE 0 END), 0), \
+     COALESCE(SUM(CASE WHEN outcome = 'breached' AND maintenance = 1 THEN 1 ELSE 0 END), 0), $3, $4 \
+     FROM entries WHERE tenant = $1 AND counts = 1 AND day = $2 AND headline = 1";
+
+/// For how long something was overdue on the day: all, and what met no maintenance window.
+async fn overdue(tx: &mut SqliteConnection, tenant: &TenantId, day: i64) -> Result<[i64; 2], sqlx::Error> {
+    let query =
+        "SELECT from_at, to_at, maintenance FROM overdue WHERE tenant = $1 AND day = $2 ORDER BY from_at, entry";
+    let rows = sqlx::query(query).bind(tenant.as_str()).bind(day).fetch_all(tx).await?;
+    let time = |at: i64| DateTime::<Utc>::from_timestamp_millis(at).unwrap_or_default();
+    let (mut all, mut outside) = (Vec::new(), Vec::new());
+    for row in &rows {
+        let stretch = (time(row.try_get("from_at")?), time(row.try_get("to_at")?));
+        all.push(stretch);
+        if row.try_get::<i64, _>("maintenance")? == 0 {
+            outside.push(stretch);
+        }
+    }
+    Ok([all, outside].map(|stretches| length(&union(stretches)).num_milliseconds()))
+}
