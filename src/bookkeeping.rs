@@ -13,6 +13,7 @@ use chrono_tz::Tz;
 use tokio::sync::watch;
 use tracing::{error, info};
 
+use crate::alert::subject::Subject;
 use crate::alert::suppression::Suppression;
 use crate::clock::SharedClock;
 use crate::config::{Config, Tenant};
@@ -212,7 +213,8 @@ impl TenantBooks {
             .iter()
             .map(|one| Exchange { asked_at: one.asked_at, answered_at: one.answered_at, by: one.by.clone() })
             .collect();
-        let windows = self.maintenance.iter().filter(|window| window.matchers.matches(&watched.ticket));
+        let subject = Subject::of_ticket(&marked.tenant, &watched.ticket);
+        let windows = self.maintenance.iter().filter(|window| window.matchers.matches(subject));
         let maintenance: Vec<_> = windows
             .map(|window| (window.from, window.ended_at.map_or(window.until, |at| at.min(window.until))))
             .collect();

@@ -15,6 +15,7 @@ mod explain;
 mod no_texts;
 mod policies;
 pub mod propose;
+pub mod report;
 mod retention;
 mod run;
 mod simulate;
@@ -90,6 +91,10 @@ enum Command {
     Escalate(ActArgs),
     /// Show breaches, the latest due first, with who was told
     Breaches(BreachesArgs),
+    /// Show what each technician did in a period, and how it went
+    Technicians(TechniciansArgs),
+    /// Report on a period: compliance, breaches with reasons, what was left out
+    Report(ReportArgs),
     /// Show who changed what: acknowledgements, silences, tokens, decisions; the latest first
     Audit(AuditArgs),
     /// Show what was promised, infer it from SuperOps' due times, or try other promises on the past
@@ -331,6 +336,62 @@ pub struct BreachesArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct TechniciansArgs {
+    /// The first date, like 2026-01-31, in the tenant's zone; a month ago unless told
+    #[arg(long, value_name = "DATE")]
+    from: Option<NaiveDate>,
+    /// The last date; today unless told
+    #[arg(long, value_name = "DATE")]
+    to: Option<NaiveDate>,
+    /// Only this tenant's
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+    /// latest: closed months as is known now
+    #[arg(long, value_name = "latest")]
+    as_of: Option<String>,
+    /// Pseudonyms instead of names
+    #[arg(long)]
+    anonymize: bool,
+    /// Print JSON, for other programs
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The first date, like 2026-01-31, in the tenant's zone
+    #[arg(long, value_name = "DATE")]
+    from: NaiveDate,
+    /// The last date, at most a year later
+    #[arg(long, value_name = "DATE")]
+    to: NaiveDate,
+    /// day | week | month | weekday | hour | client | technician | priority | policy | category | reason
+    #[arg(long, value_name = "WHAT")]
+    by: Option<String>,
+    /// Only this client's tickets, by name or id
+    #[arg(long, value_name = "NAME")]
+    client: Option<String>,
+    /// table | json
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    format: String,
+    /// Pseudonyms instead of names
+    #[arg(long)]
+    anonymize: bool,
+    /// latest: closed months as is known now
+    #[arg(long, value_name = "latest")]
+    as_of: Option<String>,
+    /// Count what met a maintenance window like all else
+    #[arg(long)]
+    with_maintenance: bool,
+    /// What is to be reached, in percent; 95 unless told
+    #[arg(long, value_name = "PERCENT")]
+    target: Option<f64>,
+    /// Of this tenant: needed where there are several
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub struct RetentionArgs {
     /// Only say what would be deleted
     #[arg(long)]
@@ -409,6 +470,8 @@ impl Cli {
             Command::Escalate(args) => act::act(load_offline(config)?, Requested::Do(Act::Escalate), args).await,
             Command::Audit(args) => audit::audit(load_offline(config)?, args).await,
             Command::Breaches(args) => breaches::breaches(load_offline(config)?, args).await,
+            Command::Technicians(args) => report::technicians(load_offline(config)?, args).await,
+            Command::Report(args) => report::report(load_offline(config)?, args).await,
             Command::Policies { scope, command } => policies::policies(load_offline(config)?, scope, command).await,
             Command::Explain(args) => explain::explain(load_offline(config)?, args).await,
             Command::Backtest(args) => backtest::backtest(&load_offline(config)?, &args),

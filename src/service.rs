@@ -11,6 +11,7 @@ pub mod on_call;
 pub mod overrides;
 mod overview;
 pub mod policies;
+pub mod reports;
 mod snapshot;
 pub mod suppressions;
 pub mod tryout;
@@ -234,6 +235,7 @@ pub struct Service {
     found: watch::Receiver<Mismatches>,
     pulses: Pulses,
     snapshots: Arc<Snapshots>,
+    answers: Arc<reports::answers::Answers>,
 }
 
 /// What the service knows of the sync of each tenant.
@@ -256,7 +258,22 @@ impl Service {
         let found = watch::channel(Mismatches::new()).1;
         let pulses = Pulses::default();
         let snapshots = Arc::new(config.tenants.keys().map(|tenant| (tenant.clone(), Default::default())).collect());
-        Self { snapshots, config, rules_cache, store, clock, telemetry, sync, news, outbox, published, found, pulses }
+        let answers = Arc::default();
+        Self {
+            answers,
+            snapshots,
+            config,
+            rules_cache,
+            store,
+            clock,
+            telemetry,
+            sync,
+            news,
+            outbox,
+            published,
+            found,
+            pulses,
+        }
     }
 
     /// Heeds when the loops last did their work.
@@ -282,6 +299,11 @@ impl Service {
     /// Says what the audit has found as well.
     pub fn audited(self, found: watch::Receiver<Mismatches>) -> Self {
         Self { found, ..self }
+    }
+
+    /// The tenants within `scope`, by name.
+    pub fn tenant_names(&self, scope: &Scope) -> Vec<String> {
+        self.tenants(scope).map(|tenant| tenant.id.to_string()).collect()
     }
 
     /// Open tickets, worst first.

@@ -262,6 +262,13 @@ impl Default for Telemetry {
 }
 
 impl Telemetry {
+    /// The entries, hits and misses of the cache of that name.
+    pub fn cache_figures(&self, cache: &'static str) -> (&'static str, u64, u64, u64) {
+        let looked = |result| self.cache_lookups.get_or_create(&CacheLabels { cache, result }).get();
+        let entries = self.cache_entries.get_or_create(&CacheName { cache }).get();
+        (cache, u64::try_from(entries).unwrap_or_default(), looked("hit"), looked("miss"))
+    }
+
     /// All figures in Prometheus' text form (OpenMetrics).
     pub fn render(&self) -> String {
         let mut text = String::new();

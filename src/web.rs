@@ -27,6 +27,7 @@ mod openapi;
 mod overrides;
 mod pages;
 mod problem;
+mod reports;
 mod route;
 mod routes;
 mod systems;

@@ -4,6 +4,7 @@ mod alerts;
 mod forecast;
 mod frame;
 pub mod on_call;
+pub mod reports;
 
 use std::sync::Arc;
 

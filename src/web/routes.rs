@@ -3,8 +3,12 @@
 use axum::http::Method;
 
 use super::route::{Face, Route, delete, form, get, open, page, post, proven};
-use super::{alerts, api, health, hooks, link, login, on_call, openapi, overrides, pages, systems, twilio};
+use super::{alerts, api, health, hooks, link, login, on_call, openapi, overrides, pages, reports, systems, twilio};
 use crate::service::on_call::{OnCall, OverrideRequest, OverrideView};
+use crate::service::reports::answers::CacheFigures;
+use crate::service::reports::{
+    ComplianceDay, ComplianceQuery, EntryPage, EntryQuery, ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView,
+};
 use crate::service::weekly::{Weekly, WeeklyQuery};
 use crate::store::tokens::Role::{Admin, Responder, Viewer};
 
@@ -13,7 +17,7 @@ const SYSTEM_BODY_MAX: usize = 128 * 1024;
 
 /// Every route that is served.
 pub fn all() -> Vec<Route> {
-    [people(), tickets(), acting(), on_call_and_quiet(), calls(), machines()].into_iter().flatten().collect()
+    [people(), tickets(), figures(), acting(), on_call_and_quiet(), calls(), machines()].into_iter().flatten().collect()
 }
 
 /// Pages, and what their forms send.
@@ -22,6 +26,9 @@ fn people() -> Vec<Route> {
         page("/", Viewer, pages::dashboard),
         page("/alerts", Viewer, pages::alerts),
         page("/forecast", Viewer, pages::forecast),
+        page("/reports", Viewer, pages::reports::reports),
+        page("/reports/entries", Viewer, pages::reports::entries),
+        page("/technicians", Viewer, pages::reports::technicians),
         page("/on-call", Viewer, pages::on_call::on_call),
         page("/tickets/{tenant}/{id}", Viewer, pages::ticket),
         form("/on-call", Responder, on_call::submit),
@@ -50,6 +57,35 @@ fn tickets() -> Vec<Route> {
         get("/api/v1/messages", Viewer, api::messages),
         get("/api/v1/discrepancies", Viewer, api::discrepancies),
         get("/api/v1/forecast/record", Viewer, api::forecast_record),
+    ]
+}
+
+/// What was kept of what was promised, and by whom.
+fn figures() -> Vec<Route> {
+    vec![
+        get("/api/v1/technicians", Viewer, reports::technicians)
+            .about("What each technician did in a period, and how it went")
+            .query::<TechnicianQuery>()
+            .gives::<TechnicianPage>("Technicians by name; nobody, unknown and automation at the end"),
+        get("/api/v1/technicians/{id}/sla", Viewer, reports::technician)
+            .about("The same of one technician")
+            .query::<TechnicianQuery>()
+            .gives::<TechnicianView>("The technician's figures"),
+        get("/api/v1/sla/compliance", Viewer, reports::compliance)
+            .about("Compliance day by day")
+            .query::<ComplianceQuery>()
+            .gives::<Vec<ComplianceDay>>("Each local day of the period"),
+        get("/api/v1/reports/sla", Viewer, reports::report)
+            .about("A report on a period: compliance, breaches with reasons, what was left out")
+            .query::<ReportQuery>(),
+        get("/api/v1/reports/entries", Viewer, reports::entries)
+            .about("The decided clocks that a figure counts, or leaves out")
+            .query::<EntryQuery>()
+            .gives::<EntryPage>("The latest first"),
+        get("/api/v1/cache", Viewer, reports::cache)
+            .about("How the caches have done")
+            .gives::<Vec<CacheFigures>>("Each cache")
+            .of_all_tenants(),
     ]
 }
 

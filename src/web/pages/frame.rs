@@ -13,6 +13,8 @@ const NAVIGATION: &[(&str, &str, Role)] = &[
     ("/", "Tickets", Role::Viewer),
     ("/alerts", "Alerts", Role::Viewer),
     ("/on-call", "On call", Role::Viewer),
+    ("/reports", "Reports", Role::Viewer),
+    ("/technicians", "Technicians", Role::Viewer),
     ("/forecast", "Forecast", Role::Viewer),
 ];
 

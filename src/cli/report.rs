@@ -1,0 +1,166 @@
+//! `report` and `technicians`: the figures of a period, as a table or as JSON.
+
+use std::fmt::Write;
+
+use super::status::{printable, table};
+use super::{CliError, ReportArgs, TechniciansArgs};
+use crate::config::Config;
+use crate::report::{Cell, Figure, Report, Table};
+use crate::service::reports::{ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView};
+
+/// Answers and ends.
+pub async fn report(config: Config, args: ReportArgs) -> Result<(), CliError> {
+    let scope = super::scope(&config, args.tenant.as_deref())?;
+    let is_json = match args.format.as_str() {
+        "table" => false,
+        "json" => true,
+        other => return Err(CliError::usage(format!("`--format` is `{other}`, and must be table or json"))),
+    };
+    let query = ReportQuery {
+        from: Some(args.from.to_string()),
+        to: Some(args.to.to_string()),
+        by: args.by.clone(),
+        client: args.client.clone(),
+        as_of: args.as_of.clone(),
+        anonymize: Some(args.anonymize),
+        exclude_maintenance: Some(!args.with_maintenance),
+        target_percentage: args.target,
+        ..ReportQuery::default()
+    };
+    let (service, store) = super::offline_service(config).await?;
+    let report = service.report(&scope, &query).await?;
+    super::print(&if is_json { super::as_json(&*report)? } else { report_text(&report) });
+    store.close().await;
+    Ok(())
+}
+
+/// Answers and ends.
+pub async fn technicians(config: Config, args: TechniciansArgs) -> Result<(), CliError> {
+    let scope = super::scope(&config, args.tenant.as_deref())?;
+    let query = TechnicianQuery {
+        from: args.from.map(|date| date.to_string()),
+        to: args.to.map(|date| date.to_string()),
+        as_of: args.as_of.clone(),
+        anonymize: Some(args.anonymize),
+        ..TechnicianQuery::default()
+    };
+    let (service, store) = super::offline_service(config).await?;
+    let page = service.technicians(&scope, &query).await?;
+    super::print(&if args.json { super::as_json(&page)? } else { technicians_text(&page) });
+    store.close().await;
+    Ok(())
+}
+
+/// `page` as a table.
+fn technicians_text(page: &TechnicianPage) -> String {
+    if page.technicians.is_empty() {
+        return format!("nothing was decided from {} to {}\n", page.period_start, page.period_end);
+    }
+    let percent = |share: Option<f64>| share.map_or("–".to_owned(), |share| format!("{share:.1} %"));
+    let length = |seconds: Option<i64>| seconds.map_or("–".to_owned(), |seconds| self::length(seconds * 1000));
+    let row = |one: &TechnicianView| {
+        [
+            printable(&one.technician_name),
+            percent(one.weighted_compliance_rate),
+            percent(one.breach_share),
+            one.total_tickets.to_string(),
+            percent(one.compliance_rate),
+            one.breach_count.to_string(),
+            length(one.median_response_time),
+            length(one.median_resolution_time),
+            percent(one.reopen_rate),
+            if one.technician_id.starts_with('@') { "–".to_owned() } else { one.performance_trend.to_owned() },
+        ]
+    };
+    let rows: Vec<_> = page.technicians.iter().map(row).collect();
+    let head = [
+        "TECHNICIAN",
+        "BY HELD TIME",
+        "OF BREACHES",
+        "TICKETS",
+        "PLAIN",
+        "BREACHES",
+        "RESPONSE",
+        "RESOLUTION",
+        "REOPENED",
+        "TREND",
+    ];
+    format!("{} to {}\n{}", page.period_start, page.period_end, table(head, &rows, |_| ("", "")))
+}
+
+/// `report` as text.
+pub fn report_text(report: &Report) -> String {
+    let mut text = String::new();
+    let period = &report.period;
+    let _ = writeln!(text, "{}\n{} to {}, days of {}", printable(&report.title), period.from, period.to, report.zone);
+    match report.provisional_until {
+        Some(until) => {
+            let _ = writeln!(text, "provisional until {}", until.with_timezone(&report.zone).format("%Y-%m-%d"));
+        }
+        None => text.push_str("all months are closed\n"),
+    }
+    for month in &report.months {
+        let _ = writeln!(text, "{} closed, SHA-256 {}, {} corrections", month.month, month.sha256, month.corrections);
+    }
+    for section in &report.sections {
+        let _ = writeln!(text, "\n{}", section.title.to_uppercase());
+        section.text.iter().for_each(|line| text += &format!("{line}\n"));
+        section.figures.iter().for_each(|figure| text += &figure_line(figure));
+        section.tables.iter().for_each(|table| text += &table_text(table));
+    }
+    if !report.notes.is_empty() {
+        text.push('\n');
+        report.notes.iter().for_each(|note| text += &format!("{note}\n"));
+    }
+    let _ = writeln!(text, "SHA-256 {}", report.hash);
+    text
+}
+
+fn figure_line(figure: &Figure) -> String {
+    let note = figure.note.as_deref().map(|note| format!("  ({note})")).unwrap_or_default();
+    format!("  {:<24}{:>12}{note}\n", figure.title, words(&figure.value))
+}
+
+fn table_text(one: &Table) -> String {
+    let mut text = format!("{}\n", one.title);
+    if one.rows.is_empty() {
+        return text + "  nothing\n";
+    }
+    let heads: Vec<String> = one.columns.iter().map(|column| column.title.to_uppercase()).collect();
+    let rows: Vec<Vec<String>> = one.rows.iter().map(|row| row.cells.iter().map(words).collect()).collect();
+    let width = |place: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(place)).chain(heads.get(place));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+    for row in std::iter::once(&heads).chain(&rows) {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        let _ = writeln!(text, "  {}", line.trim_end());
+    }
+    if one.left_out > 0 {
+        let _ = writeln!(text, "  … and {} more", one.left_out);
+    }
+    text
+}
+
+fn words(cell: &Cell) -> String {
+    match cell {
+        Cell::Blank => "–".to_owned(),
+        Cell::Text(text) => printable(text),
+        Cell::Count(count) => count.to_string(),
+        Cell::Percent(tenths) => format!("{}.{} %", tenths / 10, tenths % 10),
+        Cell::Duration(millis) => length(*millis),
+        Cell::Date(date) => date.to_string(),
+        Cell::Time(at) => at.format("%Y-%m-%d %H:%M UTC").to_string(),
+        Cell::Number(number) => format!("{number:.1}"),
+    }
+}
+
+fn length(millis: i64) -> String {
+    let minutes = (millis + 30_000).div_euclid(60_000);
+    match (minutes / 60, minutes % 60) {
+        (0, minutes) => format!("{minutes} min"),
+        (hours, minutes) => format!("{hours} h {minutes:02}"),
+    }
+}

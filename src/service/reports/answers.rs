@@ -1,0 +1,129 @@
+//! Answers that cost something, kept for a while: many who ask wait for one, and a failure is not kept.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use moka::sync::Cache;
+use serde::Serialize;
+use tokio::sync::OnceCell;
+use utoipa::ToSchema;
+
+use super::super::ServiceError;
+use super::question::{Found, Wanted};
+use super::{ComplianceDay, TechnicianView};
+use crate::report::Report;
+use crate::ticket::TenantId;
+
+/// So long an answer is kept that may still change; the books' version is a part of the question.
+const OPEN: Duration = Duration::from_secs(5 * 60);
+/// And one about closed months.
+const CLOSED: Duration = Duration::from_secs(24 * 3600);
+const MOST: u64 = 200;
+/// The latest computations whose length is remembered.
+const LATENCIES: usize = 512;
+
+/// What was computed. Cheap to clone.
+#[derive(Clone)]
+pub enum Answer {
+    Technicians(Arc<Vec<TechnicianView>>),
+    Days(Arc<Vec<ComplianceDay>>),
+    Report(Arc<Report>),
+}
+
+/// What was asked, of whom, and at which version of the books.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    tenant: TenantId,
+    question: String,
+}
+
+impl Key {
+    pub fn new(tenant: &TenantId, what: &str, found: &Found, wanted: &Wanted, version: &str) -> Self {
+        // What is about closed months only does not change with the books.
+        let version = if found.is_closed && !wanted.latest { "closed" } else { version };
+        let question = format!("{what} {version} {:?} {wanted:?}", found.period);
+        Self { tenant: tenant.clone(), question }
+    }
+}
+
+type Cell = Arc<OnceCell<Answer>>;
+
+/// The kept answers.
+pub struct Answers {
+    open: Cache<Key, Cell>,
+    closed: Cache<Key, Cell>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+    latencies: Mutex<Vec<u64>>,
+}
+
+/// How a cache has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CacheFigures {
+    pub name: String,
+    pub entries: u64,
+    pub hits: u64,
+    pub misses: u64,
+    /// Of the latest computations, in microseconds; null where nothing was computed.
+    pub computed_p50_us: Option<u64>,
+    pub computed_p99_us: Option<u64>,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        let cache = |lasts: Duration| Cache::builder().max_capacity(MOST).time_to_live(lasts).build();
+        Self {
+            open: cache(OPEN),
+            closed: cache(CLOSED),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            latencies: Mutex::default(),
+        }
+    }
+}
+
+impl Answers {
+    /// The answer to `key`, or what `compute` finds, which is then kept.
+    pub async fn get(
+        &self,
+        key: Key,
+        is_closed: bool,
+        compute: impl Future<Output = Result<Answer, ServiceError>>,
+    ) -> Result<Answer, ServiceError> {
+        let cache = if is_closed { &self.closed } else { &self.open };
+        let cell = cache.get_with(key, Cell::default);
+        if let Some(answer) = cell.get() {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(answer.clone());
+        }
+        self.misses.fetch_add(1, Ordering::Relaxed);
+        let began = Instant::now();
+        let answer = cell.get_or_try_init(|| compute).await?.clone();
+        let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let mut latencies = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
+        if latencies.len() >= LATENCIES {
+            latencies.remove(0);
+        }
+        latencies.push(took);
+        Ok(answer)
+    }
+
+    /// How it has done.
+    pub fn figures(&self) -> CacheFigures {
+        let mut latencies = self.latencies.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        latencies.sort_unstable();
+        let at = |share: usize| latencies.get((latencies.len() * share).div_ceil(100).saturating_sub(1)).copied();
+        self.open.run_pending_tasks();
+        self.closed.run_pending_tasks();
+        CacheFigures {
+            name: "reports".to_owned(),
+            entries: self.open.entry_count() + self.closed.entry_count(),
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            computed_p50_us: at(50),
+            computed_p99_us: at(99),
+        }
+    }
+}

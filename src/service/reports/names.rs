@@ -1,0 +1,132 @@
+//! What people, clients and tickets are called in a report: by name, or by pseudonyms that stay the same for a tenant.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::super::ServiceError;
+use crate::config::nearest;
+use crate::report::entry::Holder;
+use crate::report::make::Names;
+use crate::store::Store;
+use crate::ticket::{TenantId, TicketId};
+
+/// The names of one tenant.
+pub struct Called {
+    tenant: TenantId,
+    /// By kind and id.
+    names: BTreeMap<(String, String), String>,
+    /// What people call tickets, and what they are about.
+    tickets: HashMap<String, (String, String)>,
+    /// The key of the pseudonyms; none: names are shown.
+    key: Option<[u8; 32]>,
+}
+
+impl Called {
+    /// Those that were ever seen of `tenant`.
+    pub async fn of(
+        store: &Store,
+        tenant: &TenantId,
+        anonymous: bool,
+        now: DateTime<Utc>,
+    ) -> Result<Self, ServiceError> {
+        let key = match anonymous {
+            true => {
+                let mut fresh = [0; 32];
+                getrandom::fill(&mut fresh)
+                    .map_err(|error| ServiceError::BadQuestion(format!("the system gives no random bytes: {error}")))?;
+                Some(store.secret("pseudonyms", fresh, now).await?)
+            }
+            false => None,
+        };
+        let names = store.called(tenant).await?;
+        Ok(Self { tenant: tenant.clone(), names, tickets: HashMap::new(), key })
+    }
+
+    /// Learns what these tickets are called.
+    pub async fn learn(&mut self, store: &Store, tickets: impl Iterator<Item = &str>) -> Result<(), ServiceError> {
+        let ids: Vec<TicketId> = tickets.filter_map(|id| TicketId::parse(id).ok()).collect();
+        self.tickets = store.labels(&self.tenant, &ids).await?;
+        Ok(())
+    }
+
+    /// The id of the client that people mean by `text`.
+    pub fn client_id(&self, text: &str) -> Result<String, ServiceError> {
+        let clients = || self.names.iter().filter(|((kind, _), _)| kind == "client");
+        let is_meant = |id: &str, name: &str| id == text || name.trim().eq_ignore_ascii_case(text.trim());
+        let found = clients().find(|((_, id), name)| is_meant(id, name)).map(|((_, id), _)| id.clone());
+        found.ok_or_else(|| {
+            let hint = nearest(text, clients().map(|(_, name)| name.as_str()));
+            ServiceError::BadQuestion(format!("`client` is `{text}`, and no client is called so{hint}"))
+        })
+    }
+
+    /// What a person's figures are found by.
+    pub fn person_id(&self, holder: &Holder) -> String {
+        match (holder.person(), self.key) {
+            (Some(id), Some(_)) => self.pseudonym("technician", id.as_str()),
+            _ => holder.as_str().to_owned(),
+        }
+    }
+
+    /// SuperOps' id, or a pseudonym.
+    pub fn ticket_id(&self, id: &str) -> String {
+        if self.key.is_some() { self.pseudonym("ticket", id) } else { id.to_owned() }
+    }
+
+    /// What the ticket is about; nothing where nobody is to be known by it.
+    pub fn subject(&self, id: &str) -> Option<String> {
+        self.tickets.get(id).map(|(_, subject)| subject.clone()).filter(|_| self.key.is_none())
+    }
+
+    /// Six letters and digits that stand for `id`, the same each time.
+    fn pseudonym(&self, kind: &str, id: &str) -> String {
+        let key = self.key.unwrap_or_default();
+        let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes keys of any length");
+        for part in [self.tenant.as_str(), kind, id] {
+            mac.update(part.as_bytes());
+            mac.update(&[0]);
+        }
+        let bytes = mac.finalize().into_bytes();
+        bytes.iter().take(4).map(|byte| format!("{byte:02X}")).collect()
+    }
+
+    fn named(&self, kind: &str, id: &str) -> String {
+        let name = self.names.get(&(kind.to_owned(), id.to_owned()));
+        name.cloned().unwrap_or_else(|| id.to_owned())
+    }
+}
+
+impl Names for Called {
+    fn person(&self, holder: &Holder) -> String {
+        match (holder.person(), self.key) {
+            (None, _) => holder.words().to_owned(),
+            (Some(id), None) => self.named("technician", id.as_str()),
+            (Some(id), Some(_)) => format!("Technician {}", self.pseudonym("technician", id.as_str())),
+        }
+    }
+
+    fn client(&self, id: &str) -> String {
+        match self.key {
+            None => self.named("client", id),
+            Some(_) => format!("Client {}", self.pseudonym("client", id)),
+        }
+    }
+
+    fn ticket(&self, id: &str) -> String {
+        match self.key {
+            None => self.tickets.get(id).map_or_else(|| id.to_owned(), |(display, _)| display.clone()),
+            Some(_) => format!("Ticket {}", self.pseudonym("ticket", id)),
+        }
+    }
+
+    fn policy(&self, words: &str) -> String {
+        match self.key {
+            // A policy may name a client.
+            Some(_) if words.contains("client ") => format!("Policy {}", self.pseudonym("policy", words)),
+            _ => words.to_owned(),
+        }
+    }
+}

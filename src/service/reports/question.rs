@@ -1,0 +1,305 @@
+//! What is asked for, as text, and as it is relied on. A complaint says which part makes no sense.
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::super::ServiceError;
+use crate::report::entry::Entry;
+use crate::report::make::By;
+use crate::report::rate::Goal;
+use crate::report::{ClosedMonth, Period};
+use crate::ticket::{ClockKind, TenantId};
+
+/// Days that are reported on unless told, today the last of them.
+const USUAL_DAYS: i64 = 30;
+const USUAL_ENTRIES: usize = 100;
+const MOST_ENTRIES: usize = 1000;
+
+/// A report on a period.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReportQuery {
+    pub tenant: Option<String>,
+    /// The first local day, like 2026-01-31; a month ago unless told.
+    pub from: Option<String>,
+    /// The last local day; today unless told. At most 366 days.
+    pub to: Option<String>,
+    /// day | week | month | weekday | hour | client | technician | priority | policy | category | reason
+    pub by: Option<String>,
+    /// Only this client's tickets, by name or id.
+    pub client: Option<String>,
+    /// `latest`: closed months as is known now.
+    pub as_of: Option<String>,
+    /// Pseudonyms instead of names.
+    pub anonymize: Option<bool>,
+    /// Leave out what met a maintenance window, as is done unless told.
+    pub exclude_maintenance: Option<bool>,
+    /// What is to be reached, in percent; 95 unless told.
+    pub target_percentage: Option<f64>,
+    pub format: Option<String>,
+}
+
+/// What technicians did in a period.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+pub struct TechnicianQuery {
+    pub tenant: Option<String>,
+    /// The first local day; a month ago unless told.
+    pub from: Option<String>,
+    /// The last local day; today unless told.
+    pub to: Option<String>,
+    pub as_of: Option<String>,
+    pub anonymize: Option<bool>,
+    pub exclude_maintenance: Option<bool>,
+}
+
+/// Compliance day by day.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+pub struct ComplianceQuery {
+    pub tenant: Option<String>,
+    /// The first local day; a month ago unless told.
+    pub from_date: Option<String>,
+    /// The last local day; today unless told.
+    pub to_date: Option<String>,
+    /// What is to be reached; 95 unless told.
+    pub target_percentage: Option<f64>,
+    /// Leave out what met a maintenance window, as is done unless told.
+    pub exclude_maintenance: Option<bool>,
+    /// first_response | resolution | next_response; all unless told.
+    pub clock: Option<String>,
+}
+
+/// The entries behind a figure.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+pub struct EntryQuery {
+    pub tenant: Option<String>,
+    pub from: Option<String>,
+    pub to: Option<String>,
+    /// met | breached | excluded
+    pub outcome: Option<String>,
+    pub clock: Option<String>,
+    /// A technician's id, or @nobody | @unknown | @automation.
+    pub person: Option<String>,
+    /// SuperOps' id.
+    pub client: Option<String>,
+    pub priority: Option<String>,
+    pub policy: Option<String>,
+    pub category: Option<String>,
+    /// Of a breach, or of what was left out.
+    pub reason: Option<String>,
+    pub as_of: Option<String>,
+    pub exclude_maintenance: Option<bool>,
+    /// 1 to 1000, 100 unless told.
+    pub limit: Option<usize>,
+}
+
+/// What is wanted, once it makes sense.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    pub tenant: Option<String>,
+    pub from: Option<NaiveDate>,
+    pub to: Option<NaiveDate>,
+    names: [&'static str; 2],
+    pub by: By,
+    pub client: Option<String>,
+    pub clock: Option<ClockKind>,
+    pub latest: bool,
+    pub anonymous: bool,
+    pub exclude_maintenance: bool,
+    pub goal: Goal,
+}
+
+/// The period in a tenant's zone.
+pub struct Found {
+    pub period: Period,
+    pub zone: Tz,
+    pub months: Vec<ClosedMonth>,
+    /// Whether all of its months are closed.
+    pub is_closed: bool,
+    pub provisional_until: Option<DateTime<Utc>>,
+}
+
+impl Wanted {
+    fn new(
+        tenant: &Option<String>,
+        [from, to]: [&Option<String>; 2],
+        names: [&'static str; 2],
+        as_of: &Option<String>,
+    ) -> Result<Self, ServiceError> {
+        let [from, to] = [(from, names[0]), (to, names[1])].map(|(text, name)| date(name, text));
+        let latest = match filled(as_of) {
+            None => false,
+            Some("latest") => true,
+            Some(other) => return Err(bad(format!("`as_of` is `{other}`, and may only be `latest`"))),
+        };
+        Ok(Self {
+            tenant: filled(tenant).map(str::to_owned),
+            from: from?,
+            to: to?,
+            names,
+            by: By::Day,
+            client: None,
+            clock: None,
+            latest,
+            anonymous: false,
+            exclude_maintenance: true,
+            goal: Goal::default(),
+        })
+    }
+
+    /// Whether it speaks of `tenant`.
+    pub fn means(&self, tenant: &TenantId) -> bool {
+        self.tenant.as_deref().is_none_or(|name| tenant.as_str() == name)
+    }
+
+    /// The days that are meant, where today is `today`.
+    pub fn period(&self, today: NaiveDate) -> Result<Period, ServiceError> {
+        let to = self.to.unwrap_or_else(|| self.from.map_or(today, |from| from.max(today)));
+        let from = self.from.unwrap_or_else(|| to - TimeDelta::days(USUAL_DAYS - 1));
+        let [first, last] = self.names;
+        Period::new(from, to).map_err(|error| bad(format!("the period from `{first}` to `{last}`: {error}")))
+    }
+}
+
+impl ReportQuery {
+    pub fn wanted(&self) -> Result<Wanted, ServiceError> {
+        let by = match filled(&self.by) {
+            None => By::Day,
+            Some(name) => By::parse(name).ok_or_else(|| {
+                let names: Vec<_> = By::ALL.iter().map(|by| by.as_str()).collect();
+                bad(format!("`by` is `{name}`, and must be one of {}", names.join(", ")))
+            })?,
+        };
+        Ok(Wanted {
+            by,
+            client: filled(&self.client).map(str::to_owned),
+            anonymous: self.anonymize.unwrap_or(false),
+            exclude_maintenance: self.exclude_maintenance.unwrap_or(true),
+            goal: goal(self.target_percentage)?,
+            ..Wanted::new(&self.tenant, [&self.from, &self.to], ["from", "to"], &self.as_of)?
+        })
+    }
+}
+
+impl TechnicianQuery {
+    pub fn wanted(&self) -> Result<Wanted, ServiceError> {
+        Ok(Wanted {
+            anonymous: self.anonymize.unwrap_or(false),
+            exclude_maintenance: self.exclude_maintenance.unwrap_or(true),
+            ..Wanted::new(&self.tenant, [&self.from, &self.to], ["from", "to"], &self.as_of)?
+        })
+    }
+}
+
+impl ComplianceQuery {
+    pub fn wanted(&self) -> Result<Wanted, ServiceError> {
+        Ok(Wanted {
+            clock: clock(&self.clock)?,
+            exclude_maintenance: self.exclude_maintenance.unwrap_or(true),
+            goal: goal(self.target_percentage)?,
+            ..Wanted::new(&self.tenant, [&self.from_date, &self.to_date], ["from_date", "to_date"], &None)?
+        })
+    }
+}
+
+impl EntryQuery {
+    pub fn wanted(&self) -> Result<Wanted, ServiceError> {
+        let known = ["met", "breached", "excluded"];
+        if let Some(outcome) = filled(&self.outcome).filter(|outcome| !known.contains(outcome)) {
+            return Err(bad(format!("`outcome` is `{outcome}`, and must be met, breached or excluded")));
+        }
+        Ok(Wanted {
+            clock: clock(&self.clock)?,
+            exclude_maintenance: self.exclude_maintenance.unwrap_or(true),
+            ..Wanted::new(&self.tenant, [&self.from, &self.to], ["from", "to"], &self.as_of)?
+        })
+    }
+
+    /// How many are to be shown.
+    pub fn limit(&self) -> Result<usize, ServiceError> {
+        match self.limit.unwrap_or(USUAL_ENTRIES) {
+            limit @ 1..=MOST_ENTRIES => Ok(limit),
+            limit => Err(bad(format!("`limit` is {limit}, and must be 1 to {MOST_ENTRIES}"))),
+        }
+    }
+
+    /// Whether it asks for `entry`.
+    pub fn fits(&self, entry: &Entry, with_maintenance: bool) -> bool {
+        let same = |wanted: &Option<String>, found: Option<&str>| filled(wanted).is_none_or(|name| found == Some(name));
+        let excluded = entry.excluded(with_maintenance);
+        let outcome = excluded.map_or(entry.outcome.as_str(), |_| "excluded");
+        let reason = excluded.map(|why| why.as_str()).or(entry.reason.map(|reason| reason.as_str()));
+        same(&self.outcome, Some(outcome))
+            && same(&self.clock, Some(entry.clock.as_str()))
+            && same(&self.person, Some(entry.holder.as_str()))
+            && same(&self.client, entry.client.as_deref())
+            && same(&self.priority, entry.priority.as_deref())
+            && same(&self.policy, entry.policy.as_deref())
+            && same(&self.category, entry.category.as_deref())
+            && same(&self.reason, reason)
+    }
+}
+
+fn filled(text: &Option<String>) -> Option<&str> {
+    text.as_deref().map(str::trim).filter(|text| !text.is_empty())
+}
+
+fn date(name: &str, text: &Option<String>) -> Result<Option<NaiveDate>, ServiceError> {
+    let Some(text) = filled(text) else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| bad(format!("`{name}` is `{text}`, and must be a date like 2026-01-31")))
+}
+
+fn clock(text: &Option<String>) -> Result<Option<ClockKind>, ServiceError> {
+    let Some(text) = filled(text) else { return Ok(None) };
+    let found = ClockKind::ALL.into_iter().find(|kind| kind.as_str() == text);
+    let complaint = || bad(format!("`clock` is `{text}`, and must be first_response, resolution or next_response"));
+    found.map(Some).ok_or_else(complaint)
+}
+
+fn goal(percent: Option<f64>) -> Result<Goal, ServiceError> {
+    let Some(percent) = percent else { return Ok(Goal::default()) };
+    let complaint = || bad(format!("`target_percentage` is {percent}, and must be over 0 and at most 100"));
+    Goal::percent(percent).ok_or_else(complaint)
+}
+
+fn bad(text: String) -> ServiceError {
+    ServiceError::BadQuestion(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaint(from: &str, to: &str) -> String {
+        let query = ComplianceQuery { from_date: Some(from.into()), to_date: Some(to.into()), ..Default::default() };
+        let today = "2026-11-21".parse().unwrap();
+        query.wanted().and_then(|wanted| wanted.period(today)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_period_that_makes_no_sense_is_refused_with_the_part_that_is_wrong() {
+        assert_eq!(complaint("soon", "2026-01-01"), "`from_date` is `soon`, and must be a date like 2026-01-31");
+        assert_eq!(
+            complaint("2026-01-01", "2026-02-30"),
+            "`to_date` is `2026-02-30`, and must be a date like 2026-01-31"
+        );
+        let reversed = complaint("2026-02-01", "2026-01-01");
+        assert!(
+            reversed.starts_with("the period from `from_date` to `to_date`: it begins on 2026-02-01"),
+            "{reversed}"
+        );
+        let long = complaint("2025-01-01", "2026-01-02");
+        assert!(long.contains("it is 367 days long, and may be 366 at most"), "{long}");
+    }
+
+    #[test]
+    fn without_a_word_the_last_thirty_days_are_meant() {
+        let today: NaiveDate = "2026-11-21".parse().unwrap();
+        let period = ReportQuery::default().wanted().unwrap().period(today).unwrap();
+        assert_eq!((period.day_count(), period.to), (30, today));
+    }
+}

@@ -1,0 +1,295 @@
+//! The pages of reports: figures, curves and tables made on the server, each number a way to the tickets it counts.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::response::Html;
+use maud::{Markup, html};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::super::auth::Caller;
+use super::super::{Problem, Web};
+use super::{Sheet, frame};
+use crate::report::make::By;
+use crate::report::{Cell, Chart, Figure, Opens, Report, Row, Section, Table};
+use crate::service::reports::{EntryPage, EntryQuery, EntryView, ReportQuery};
+
+/// A chart's inner width and height.
+const SIZE: (f64, f64) = (760.0, 180.0);
+/// Room at its left and below it for words.
+const MARGIN: (f64, f64) = (40.0, 22.0);
+
+/// GET /reports
+pub async fn reports(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<ReportQuery>,
+) -> Result<Html<String>, Problem> {
+    let by = query.by.clone().unwrap_or_else(|| "client".to_owned());
+    let sheet = Sheet { title: "Reports", kind: "reports", here: "/reports" };
+    shown(&web, &caller, &ReportQuery { by: Some(by), ..query }, &sheet).await
+}
+
+/// GET /technicians
+pub async fn technicians(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<ReportQuery>,
+) -> Result<Html<String>, Problem> {
+    let sheet = Sheet { title: "Technicians", kind: "reports", here: "/technicians" };
+    shown(&web, &caller, &ReportQuery { by: Some("technician".to_owned()), ..query }, &sheet).await
+}
+
+async fn shown(web: &Web, caller: &Caller, query: &ReportQuery, sheet: &Sheet<'_>) -> Result<Html<String>, Problem> {
+    let tenants = web.service.tenant_names(&caller.scope);
+    let only = query.tenant.clone().filter(|name| !name.is_empty()).or_else(|| tenants.first().cloned());
+    let query = ReportQuery { tenant: only, ..query.clone() };
+    let content = match web.service.report(&caller.scope, &query).await {
+        Ok(report) => {
+            let honesty = web.service.honesty(&caller.scope, &query).await?;
+            html! { (whole(&report, &query, sheet.here)) section.report { (table(&honesty, &query)) } }
+        }
+        Err(crate::service::ServiceError::BadQuestion(why)) => html! { p.complaint role="alert" { (why) } },
+        Err(error) => return Err(error.into()),
+    };
+    let body = html! { main.single.reports { (form(&query, &tenants, sheet.here)) (content) } };
+    Ok(frame(web, caller, sheet, &body))
+}
+
+fn form(query: &ReportQuery, tenants: &[String], here: &str) -> Markup {
+    let value = |text: &Option<String>| text.clone().unwrap_or_default();
+    html! {
+        form.period method="get" action=(here) {
+            @if tenants.len() > 1 {
+                label { "Tenant " select name="tenant" {
+                    @for name in tenants { option value=(name) selected[query.tenant.as_ref() == Some(name)] { (name) } }
+                } }
+            }
+            label { "From " input type="date" name="from" value=(value(&query.from)); }
+            label { "to " input type="date" name="to" value=(value(&query.to)); }
+            @if here == "/reports" {
+                label { "by " select name="by" {
+                    @for by in By::ALL { option value=(by.as_str()) selected[query.by.as_deref() == Some(by.as_str())] { (by.as_str()) } }
+                } }
+                label { "Client " input type="search" name="client" value=(value(&query.client)) placeholder="all"; }
+            }
+            label.check { input type="checkbox" name="anonymize" value="true" checked[query.anonymize == Some(true)]; " without names" }
+            button { "Show" }
+        }
+    }
+}
+
+fn whole(report: &Report, query: &ReportQuery, here: &str) -> Markup {
+    let period = &report.period;
+    html! {
+        h1 { @if here == "/technicians" { "Technicians" } @else { (report.title) } }
+        p.muted {
+            (period.from) " to " (period.to) ", days of " (report.zone.name())
+            @if let Some(until) = report.provisional_until { " · provisional until " (until.with_timezone(&report.zone).format("%-d %B %Y")) }
+            @else { " · all months closed" }
+        }
+        @for section in &report.sections { (part(section, query)) }
+        @if !report.notes.is_empty() { ul.notes { @for note in &report.notes { li { (note) } } } }
+        p.muted.hash { "SHA-256 " code { (report.hash) } }
+    }
+}
+
+fn part(section: &Section, query: &ReportQuery) -> Markup {
+    html! {
+        section.report id=(section.key) {
+            h2 { (section.title) }
+            @for text in &section.text { p { (text) } }
+            @if !section.figures.is_empty() { div.figures { @for one in &section.figures { (figure(one, query)) } } }
+            @for one in &section.charts { (chart(one)) }
+            @for one in &section.tables {
+                @if section.charts.is_empty() { (table(one, query)) }
+                @else { details { summary { (one.title) } (table(one, query)) } }
+            }
+        }
+    }
+}
+
+fn figure(one: &Figure, query: &ReportQuery) -> Markup {
+    let value = words(&one.value);
+    html! {
+        div.figure {
+            span.name { (one.title) }
+            strong { @match &one.opens { Some(opens) => { a href=(link(opens, query)) { (value) } } None => { (value) } } }
+            @if let Some(note) = &one.note { span.muted { (note) } }
+        }
+    }
+}
+
+fn table(one: &Table, query: &ReportQuery) -> Markup {
+    html! {
+        h3 { (one.title) }
+        @if one.rows.is_empty() { p.muted { "Nothing." } } @else {
+            div.scroll { table.plain {
+                thead { tr { @for column in &one.columns { th scope="col" { (column.title) } } } }
+                tbody { @for row in &one.rows { (line(row, query)) } }
+            } }
+        }
+        @if one.left_out > 0 { p.muted { "… and " (one.left_out) " more" } }
+    }
+}
+
+fn line(row: &Row, query: &ReportQuery) -> Markup {
+    html! {
+        tr {
+            @for (place, cell) in row.cells.iter().enumerate() {
+                td.number[!matches!(cell, Cell::Text(_))] {
+                    @match row.opens.as_ref().filter(|_| place == 0 || matches!(cell, Cell::Count(1..))) {
+                        Some(opens) => { a href=(link(opens, query)) { (words(cell)) } }
+                        None => { (words(cell)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A cell as people read it.
+pub fn words(cell: &Cell) -> String {
+    match cell {
+        Cell::Blank => "–".to_owned(),
+        Cell::Text(text) => text.clone(),
+        Cell::Count(count) => count.to_string(),
+        Cell::Percent(tenths) => format!("{}.{} %", tenths / 10, tenths % 10),
+        Cell::Duration(millis) => length(*millis),
+        Cell::Date(date) => date.to_string(),
+        Cell::Time(at) => at.format("%Y-%m-%d %H:%M UTC").to_string(),
+        Cell::Number(number) => format!("{number:.1}"),
+    }
+}
+
+/// `3 h 20 min`; nothing at all is `0 min`.
+fn length(millis: i64) -> String {
+    let minutes = (millis + 30_000).div_euclid(60_000);
+    match (minutes / 60, minutes % 60) {
+        (0, minutes) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
+/// The page of the entries behind a figure.
+fn link(opens: &Opens, query: &ReportQuery) -> String {
+    let date = |day: &Option<chrono::NaiveDate>| day.map(|day| day.to_string());
+    let pairs = [
+        ("tenant", query.tenant.clone()),
+        ("from", date(&opens.from)),
+        ("to", date(&opens.to)),
+        ("outcome", opens.outcome.clone()),
+        ("clock", opens.clock.clone()),
+        ("person", opens.person.clone()),
+        ("client", opens.client.clone()),
+        ("priority", opens.priority.clone()),
+        ("policy", opens.policy.clone()),
+        ("category", opens.category.clone()),
+        ("reason", opens.reason.clone()),
+    ];
+    let given = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let parts = given.map(|(name, value)| format!("{name}={}", utf8_percent_encode(&value, NON_ALPHANUMERIC)));
+    format!("/reports/entries?{}", parts.collect::<Vec<_>>().join("&"))
+}
+
+/// GET /reports/entries
+pub async fn entries(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<EntryQuery>,
+) -> Result<Html<String>, Problem> {
+    let page = web.service.figure_entries(&caller.scope, &query).await?;
+    let tenant = query.tenant.clone().or_else(|| web.service.tenant_names(&caller.scope).first().cloned());
+    let sheet = Sheet { title: "What a figure counts", kind: "reports", here: "/reports" };
+    Ok(frame(&web, &caller, &sheet, &list(&page, tenant.as_deref().unwrap_or_default())))
+}
+
+fn list(page: &EntryPage, tenant: &str) -> Markup {
+    html! {
+        main.single.reports {
+            h1 { "What the figure counts" }
+            p.muted { (page.total) " clocks" @if page.total > page.entries.len() { ", the latest " (page.entries.len()) " of them" } }
+            div.scroll { table.plain {
+                thead { tr { @for name in ["Ticket", "Subject", "Clock", "Outcome", "Decided", "Counted", "Target", "In whose hands", "Client", "Reason"] { th scope="col" { (name) } } } }
+                tbody { @for one in &page.entries { (entry(one, tenant)) } }
+            } }
+        }
+    }
+}
+
+fn entry(one: &EntryView, tenant: &str) -> Markup {
+    let seconds = |length: i64| self::length(length * 1000);
+    let why = one.excluded.or(one.reason).unwrap_or("–");
+    let held: Vec<_> = one.shares.iter().map(|share| format!("{} {:.0} %", share.technician, share.percent)).collect();
+    html! {
+        tr {
+            td { a href={ "/tickets/" (utf8_percent_encode(tenant, NON_ALPHANUMERIC)) "/" (utf8_percent_encode(&one.ticket_id, NON_ALPHANUMERIC)) } { (one.display_id) } }
+            td { (one.subject.as_deref().unwrap_or("–")) }
+            td { (one.clock.replace('_', " ")) }
+            td { (one.outcome) @if one.over > 0 { ", over by " (seconds(one.over)) } }
+            td.number { (one.decided_at.format("%Y-%m-%d %H:%M")) }
+            td.number { (seconds(one.counted)) }
+            td.number { (one.target.map_or_else(|| "–".to_owned(), seconds)) }
+            td title=(held.join(", ")) { (one.technician) }
+            td { (one.client.as_deref().unwrap_or("–")) }
+            td { (why) }
+        }
+    }
+}
+
+/// Lines over days, with the level that is to be reached.
+fn chart(one: &Chart) -> Markup {
+    let (width, height) = SIZE;
+    let points = || one.series.iter().flat_map(|series| series.points.iter().flatten().copied()).chain(one.target);
+    let lowest = points().fold(100.0_f64, f64::min);
+    // Percentages near 100 are told apart; a chart of counts begins at nothing.
+    let low = ((lowest - 5.0) / 10.0).floor().max(0.0) * 10.0;
+    let x = |place: usize| MARGIN.0 + width * (place as f64 + 0.5) / one.labels.len().max(1) as f64;
+    let y = |value: f64| 8.0 + height * (1.0 - (value - low) / (100.0 - low).max(1.0));
+    let every = one.labels.len().div_ceil(8).max(1);
+    html! {
+        figure.chart {
+            svg viewBox=(format!("0 0 {} {}", width + MARGIN.0 + 12.0, height + MARGIN.1 + 8.0)) role="img" aria-label=(one.title) {
+                @for step in 0..=4 {
+                    @let value = low + (100.0 - low) * f64::from(step) / 4.0;
+                    line.grid x1=(MARGIN.0) x2=(MARGIN.0 + width) y1=(y(value)) y2=(y(value)) {}
+                    text.tick x=(MARGIN.0 - 6.0) y=(y(value) + 4.0) text-anchor="end" { (format!("{value:.0}")) }
+                }
+                @for (place, label) in one.labels.iter().enumerate().step_by(every) {
+                    text.tick x=(x(place)) y=(height + MARGIN.1 + 2.0) text-anchor="middle" { (label.get(5..).unwrap_or(label)) }
+                }
+                @if let Some(target) = one.target {
+                    line.target x1=(MARGIN.0) x2=(MARGIN.0 + width) y1=(y(target)) y2=(y(target)) {}
+                }
+                @for (number, series) in one.series.iter().enumerate() {
+                    @for run in runs(&series.points) {
+                        polyline class=(format!("series s{number}")) points=(run.iter().map(|(place, value)| format!("{:.1},{:.1}", x(*place), y(*value))).collect::<Vec<_>>().join(" ")) {}
+                    }
+                    @if number == 0 { @for (place, value) in series.points.iter().enumerate() { @if let Some(value) = value {
+                        circle.dot cx=(format!("{:.1}", x(place))) cy=(format!("{:.1}", y(*value))) r="2.5" { title { (one.labels[place]) ": " (format!("{value:.1}")) " %" } }
+                    } } }
+                }
+            }
+            figcaption {
+                (one.title) ": "
+                @for (number, series) in one.series.iter().enumerate() { span class=(format!("key s{number}")) { (series.name) } " " }
+                @if let Some(target) = one.target { span.key.goal { "Goal " (target) " %" } }
+            }
+        }
+    }
+}
+
+/// The stretches of a line without a gap.
+fn runs(points: &[Option<f64>]) -> Vec<Vec<(usize, f64)>> {
+    let mut runs: Vec<Vec<(usize, f64)>> = vec![Vec::new()];
+    for (place, point) in points.iter().enumerate() {
+        match (point, runs.last_mut()) {
+            (Some(value), Some(run)) => run.push((place, *value)),
+            (None, Some(run)) if !run.is_empty() => runs.push(Vec::new()),
+            _ => {}
+        }
+    }
+    runs.retain(|run| !run.is_empty());
+    runs
+}

@@ -1,0 +1,75 @@
+//! Reports over HTTP: technicians, compliance day by day, whole reports, and the entries behind each figure.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+
+use super::auth::Caller;
+use super::{Problem, Web};
+use crate::report::Report;
+use crate::service::reports::answers::CacheFigures;
+use crate::service::reports::{
+    ComplianceDay, ComplianceQuery, EntryPage, EntryQuery, ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView,
+};
+
+/// GET /api/v1/technicians
+pub async fn technicians(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<TechnicianQuery>,
+) -> Result<Json<TechnicianPage>, Problem> {
+    Ok(Json(web.service.technicians(&caller.scope, &query).await?))
+}
+
+/// GET /api/v1/technicians/{id}/sla
+pub async fn technician(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<TechnicianQuery>,
+) -> Result<Json<TechnicianView>, Problem> {
+    let page = web.service.technicians(&caller.scope, &query).await?;
+    let found = page.technicians.into_iter().find(|one| one.technician_id == id);
+    found.map(Json).ok_or_else(|| Problem::not_found("technician with figures in this period"))
+}
+
+/// GET /api/v1/sla/compliance
+pub async fn compliance(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<ComplianceQuery>,
+) -> Result<Json<Arc<Vec<ComplianceDay>>>, Problem> {
+    Ok(Json(web.service.compliance(&caller.scope, &query).await?))
+}
+
+/// GET /api/v1/reports/sla
+pub async fn report(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<ReportQuery>,
+) -> Result<Json<Arc<Report>>, Problem> {
+    Ok(Json(web.service.report(&caller.scope, &query).await?))
+}
+
+/// GET /api/v1/reports/entries
+pub async fn entries(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<EntryQuery>,
+) -> Result<Json<EntryPage>, Problem> {
+    Ok(Json(web.service.figure_entries(&caller.scope, &query).await?))
+}
+
+/// GET /api/v1/cache
+pub async fn cache(State(web): State<Arc<Web>>, _caller: Caller) -> Json<Vec<CacheFigures>> {
+    let others = ["open_tickets", "people", "tickets", "policies"].map(|name| web.telemetry.cache_figures(name));
+    let others = others.map(|(name, entries, hits, misses)| CacheFigures {
+        name: name.to_owned(),
+        entries,
+        hits,
+        misses,
+        ..CacheFigures::default()
+    });
+    Json(others.into_iter().chain([web.service.kept_answers()]).collect())
+}
