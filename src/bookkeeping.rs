@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono::{DateTime, Datelike, Days, Months, TimeDelta, Utc};
 use chrono_tz::Tz;
 use tokio::sync::watch;
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 use crate::alert::subject::Subject;
 use crate::alert::suppression::Suppression;
@@ -182,10 +182,13 @@ impl Bookkeeping {
             let was_read = midnight(zone, next).zip(read_at).is_some_and(|(end, read)| read >= end);
             if was_read && !done.iter().any(|(number, _)| *number == month_of(month)) {
                 let hash = self.store.close_month(&tenant.id, month, now).await?;
-                info!(tenant = %tenant.id, "{} is closed: its figures do not move any more (SHA-256 {hash})", month.format("%B %Y"));
+                debug!(tenant = %tenant.id, "{} is closed: its figures do not move any more (SHA-256 {hash})", month.format("%B %Y"));
                 closed += 1;
             }
             month = next;
+        }
+        if closed > 0 {
+            info!(tenant = %tenant.id, months = closed, "{closed} months are closed: their figures do not move any more");
         }
         Ok(closed)
     }

@@ -20,6 +20,8 @@ use crate::ticket::ClockKind;
 
 /// Breaches that are listed one by one.
 const MOST_BREACHES: usize = 100;
+/// With fewer clocks two periods are not compared.
+const FEW: u64 = 20;
 /// Lines of one table.
 const MOST_GROUPS: usize = 400;
 
@@ -238,8 +240,9 @@ fn against_goal(rate: Rate, goal: Goal) -> String {
 }
 
 fn against_before(now: Rate, before: Rate) -> String {
-    let (Some(is), Some(was)) = (now.exact(), before.exact()) else {
-        return "There is nothing to compare it with in as many days before.".to_owned();
+    let enough = before.of >= FEW && now.of >= FEW;
+    let (Some(is), Some(was)) = (now.exact().filter(|_| enough), before.exact()) else {
+        return "As many days before are no measure: too little was decided to compare the two.".to_owned();
     };
     let points = (is - was) * 100.0;
     let interval = newcombe(now, before, Confidence::P95);
@@ -297,15 +300,15 @@ fn course(material: &Material<'_>) -> Section {
     Section { key, title, charts: vec![chart], tables: vec![table], ..Section::default() }
 }
 
-/// A line of the table by groups: its order, what it is called, and what opens it.
-type Group = (String, Cell, Opens);
+/// A line of the table by groups: its order, what it is called, and what opens it, where its entries can be asked for.
+type Group = (String, Cell, Option<Opens>);
 
 fn group(material: &Material<'_>, entry: &Entry) -> Group {
     let opens = material.opens();
     let text = |text: Option<&str>| Cell::text(text.unwrap_or("–"));
     let local = entry.decided_at.with_timezone(&material.zone);
     let date = |first: NaiveDate, last: NaiveDate| {
-        (first.to_string(), Cell::Date(first), Opens { from: Some(first), to: Some(last), ..opens.clone() })
+        (first.to_string(), Cell::Date(first), Some(Opens { from: Some(first), to: Some(last), ..opens.clone() }))
     };
     match material.by {
         By::Day => date(entry.day, entry.day),
@@ -321,39 +324,42 @@ fn group(material: &Material<'_>, entry: &Entry) -> Group {
         }
         By::Weekday => {
             let day = entry.day.weekday();
-            (day.num_days_from_monday().to_string(), Cell::text(entry.day.format("%A").to_string()), opens)
+            (day.num_days_from_monday().to_string(), Cell::text(entry.day.format("%A").to_string()), None)
         }
         By::Hour => {
             let hour = local.hour();
-            (format!("{hour:02}"), Cell::text(format!("{hour:02}:00")), opens)
+            (format!("{hour:02}"), Cell::text(format!("{hour:02}:00")), None)
         }
         By::Client => {
             let name = entry.client.as_deref().map(|id| material.names.client(id));
-            let key = entry.client.as_deref().map(str::to_owned);
-            (name.clone().unwrap_or_default(), text(name.as_deref()), Opens { client: key, ..opens })
+            let found = entry.client.as_deref().map(|id| Opens { client: Some(id.to_owned()), ..opens });
+            (name.clone().unwrap_or_default(), text(name.as_deref()), found)
         }
         By::Technician => {
             let name = material.names.person(&entry.holder);
-            (name.clone(), Cell::text(name), Opens { person: Some(entry.holder.as_str().to_owned()), ..opens })
+            let found = Opens { person: Some(entry.holder.as_str().to_owned()), ..opens };
+            (name.clone(), Cell::text(name), Some(found))
         }
         By::Priority => {
-            let key = entry.priority.as_deref().map(str::to_owned);
-            (key.clone().unwrap_or_default(), text(key.as_deref()), Opens { priority: key, ..opens })
+            let key = entry.priority.as_deref();
+            let found = key.map(|key| Opens { priority: Some(key.to_owned()), ..opens });
+            (key.unwrap_or_default().to_owned(), text(key), found)
         }
         By::Category => {
-            let key = entry.category.as_deref().map(str::to_owned);
-            (key.clone().unwrap_or_default(), text(key.as_deref()), Opens { category: key, ..opens })
+            let key = entry.category.as_deref();
+            let found = key.map(|key| Opens { category: Some(key.to_owned()), ..opens });
+            (key.unwrap_or_default().to_owned(), text(key), found)
         }
         By::Policy => {
             let name = entry.policy.as_deref().map(|words| material.names.policy(words));
-            let key = entry.policy.as_deref().map(str::to_owned);
-            (name.clone().unwrap_or_default(), text(name.as_deref()), Opens { policy: key, ..opens })
+            let found = entry.policy.as_deref().map(|words| Opens { policy: Some(words.to_owned()), ..opens });
+            (name.clone().unwrap_or_default(), text(name.as_deref()), found)
         }
         By::Reason => {
             let reason = entry.reason.filter(|_| entry.outcome == Outcome::Breached);
-            let key = reason.map(|reason| reason.as_str().to_owned());
-            let outcome = Some("breached".to_owned());
-            (key.clone().unwrap_or_default(), text(reason.map(Reason::words)), Opens { reason: key, outcome, ..opens })
+            let (reason, outcome) = (reason.map(|reason| reason.as_str().to_owned()), Some("breached".to_owned()));
+            let words = entry.reason.map(Reason::words);
+            (reason.clone().unwrap_or_default(), text(words), Some(Opens { reason, outcome, ..opens }))
         }
     }
 }
@@ -370,7 +376,7 @@ fn groups(material: &Material<'_>, all: &[&Entry]) -> Section {
 }
 
 fn group_table(material: &Material<'_>, all: &[&Entry]) -> Table {
-    let mut groups: BTreeMap<String, (Cell, Opens, Vec<&Entry>)> = BTreeMap::new();
+    let mut groups: BTreeMap<String, (Cell, Option<Opens>, Vec<&Entry>)> = BTreeMap::new();
     for entry in all {
         let (order, name, opens) = group(material, entry);
         groups.entry(order).or_insert_with(|| (name, opens, Vec::new())).2.push(entry);
@@ -381,7 +387,7 @@ fn group_table(material: &Material<'_>, all: &[&Entry]) -> Table {
     });
     let lines: Vec<_> = lines.filter(|(.., sum)| sum.all.of > 0 || !sum.excluded.is_empty()).collect();
     let length = |value: Option<i64>| value.map_or(Cell::Blank, Cell::Duration);
-    let row = |(name, opens, sum): &(Cell, Opens, Summary)| {
+    let row = |(name, opens, sum): &(Cell, Option<Opens>, Summary)| {
         let interval = wilson(sum.all, Confidence::P95);
         let tenths = |end: f64| Cell::Percent((end * 1000.0).round() as u32);
         Row {
@@ -396,7 +402,7 @@ fn group_table(material: &Material<'_>, all: &[&Entry]) -> Table {
                 length(sum.resolution.median),
                 Cell::Count(sum.excluded.values().map(|(clocks, _)| clocks).sum()),
             ],
-            opens: Some(opens.clone()),
+            opens: opens.clone(),
         }
     };
     let kind = match material.by {

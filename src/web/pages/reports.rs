@@ -126,26 +126,38 @@ fn table(one: &Table, query: &ReportQuery) -> Markup {
         @if one.rows.is_empty() { p.muted { "Nothing." } } @else {
             div.scroll { table.plain {
                 thead { tr { @for column in &one.columns { th scope="col" { (column.title) } } } }
-                tbody { @for row in &one.rows { (line(row, query)) } }
+                tbody { @for row in &one.rows { (line(row, one, query)) } }
             } }
         }
         @if one.left_out > 0 { p.muted { "… and " (one.left_out) " more" } }
     }
 }
 
-fn line(row: &Row, query: &ReportQuery) -> Markup {
+fn line(row: &Row, of: &Table, query: &ReportQuery) -> Markup {
     html! {
         tr {
             @for (place, cell) in row.cells.iter().enumerate() {
                 td.number[!matches!(cell, Cell::Text(_))] {
                     @match row.opens.as_ref().filter(|_| place == 0 || matches!(cell, Cell::Count(1..))) {
-                        Some(opens) => { a href=(link(opens, query)) { (words(cell)) } }
+                        Some(opens) => { a href=(link(&narrowed(opens, of, place), query)) { (words(cell)) } }
                         None => { (words(cell)) }
                     }
                 }
             }
         }
     }
+}
+
+/// A number opens those of the row's entries that it counts.
+fn narrowed(opens: &Opens, of: &Table, place: usize) -> Opens {
+    let outcome = match of.columns.get(place).map(|column| column.key.as_str()) {
+        Some("breached") => Some("breached"),
+        Some("met") => Some("met"),
+        Some("excluded") => Some("excluded"),
+        _ => None,
+    };
+    let outcome = outcome.map(str::to_owned).or_else(|| opens.outcome.clone());
+    Opens { outcome, ..opens.clone() }
 }
 
 /// A cell as people read it.
@@ -251,8 +263,7 @@ fn chart(one: &Chart) -> Markup {
     html! {
         figure.chart {
             svg viewBox=(format!("0 0 {} {}", width + MARGIN.0 + 12.0, height + MARGIN.1 + 8.0)) role="img" aria-label=(one.title) {
-                @for step in 0..=4 {
-                    @let value = low + (100.0 - low) * f64::from(step) / 4.0;
+                @for value in levels(low) {
                     line.grid x1=(MARGIN.0) x2=(MARGIN.0 + width) y1=(y(value)) y2=(y(value)) {}
                     text.tick x=(MARGIN.0 - 6.0) y=(y(value) + 4.0) text-anchor="end" { (format!("{value:.0}")) }
                 }
@@ -278,6 +289,17 @@ fn chart(one: &Chart) -> Markup {
             }
         }
     }
+}
+
+/// Where the lines of the grid lie: at round numbers.
+fn levels(low: f64) -> Vec<f64> {
+    let step = match 100.0 - low {
+        span if span <= 25.0 => 5.0,
+        span if span <= 50.0 => 10.0,
+        _ => 20.0,
+    };
+    let count = ((100.0 - low) / step).floor() as u32;
+    (0..=count).map(|number| 100.0 - step * f64::from(number)).collect()
 }
 
 /// The stretches of a line without a gap.
