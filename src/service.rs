@@ -302,7 +302,7 @@ impl Service {
     }
 
     /// The tenants within `scope`, by name.
-    pub fn tenant_names(&self, scope: &Scope) -> Vec<String> {
+    pub fn tenant_names(&self, scope: &Reach) -> Vec<String> {
         self.tenants(scope).map(|tenant| tenant.id.to_string()).collect()
     }
 

@@ -81,6 +81,8 @@ pub struct SimOptions {
     pub past: usize,
     /// The account has no ticket at all at the start, not even a closed one.
     pub empty: bool,
+    /// What tickets lived through before the start is kept for [`Simulator::take_lived`].
+    pub remembered: bool,
 }
 
 impl Default for SimOptions {
@@ -101,6 +103,7 @@ impl Default for SimOptions {
             pressing: false,
             past: 0,
             empty: false,
+            remembered: false,
         }
     }
 }
@@ -167,6 +170,12 @@ impl Simulator {
     /// Answers at `addr` until the result is dropped.
     pub async fn serve(self: &Arc<Self>, addr: SocketAddr) -> io::Result<Served> {
         serve(addr, wire::router(Arc::clone(self))).await
+    }
+
+    /// What the tickets lived through before the start: each moment at which something changed, with the ticket as it
+    /// was then. Given once.
+    pub fn take_lived(&self) -> Vec<(DateTime<Utc>, SimTicket)> {
+        lock(&self.world).take_lived()
     }
 
     /// Brings the desk up to the present. Each request does so by itself.

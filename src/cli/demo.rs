@@ -4,6 +4,7 @@
 //! server and the SMS gateway are ours. The desk's day runs faster than the wall's.
 
 mod at_once;
+mod past;
 mod said;
 
 use std::io::IsTerminal;
@@ -71,13 +72,16 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CliError> {
     let begins = if args.replay.is_some() { wall } else { working_morning(wall) };
     let clock: SharedClock = Arc::new(FastClock::start(begins, args.speed.unwrap_or(USUAL_SPEED)));
     eprintln!("Setting up the desk …");
-    let options = SimOptions { tickets: args.tickets, ..desk_options() };
+    let options = SimOptions { tickets: args.tickets, remembered: true, ..desk_options() };
     let look_alike = simulate::look_alike(args.replay.as_deref(), options.clone(), clock.clone())?;
     let world = World::round(look_alike, options, clock.clone(), CAUGHT_ROOM).await?;
     let listen = free_address(args.listen).await?;
     let settings = if args.replay.is_some() { REPLAY.to_owned() } else { format!("{DESK}{DESK_ALERTS}{}", policies()) };
     let config = world.config(listen, &settings)?;
     let parts = Parts::build(config, clock.clone()).await?;
+    for tenant in parts.config.tenants.values() {
+        past::remember(&parts.store, &world.look_alike, &tenant.id, &tenant.statuses).await?;
+    }
     let (service, store, zone) = (parts.service.clone(), parts.store.clone(), zone_of(&parts));
     let options = web::Options {
         anonymous: Some(Role::Admin),

@@ -16,7 +16,7 @@ use self::answers::{Answer, Key};
 use self::names::Called;
 pub use self::question::{ComplianceQuery, EntryQuery, ReportQuery, TechnicianQuery};
 use self::question::{Found, Wanted};
-use super::{Scope, Service, ServiceError};
+use super::{Service, ServiceError};
 use crate::bookkeeping::CLOSE_AFTER;
 use crate::config::Tenant;
 use crate::report::day::{Day, bounds, days, length, union, without};
@@ -28,7 +28,7 @@ use crate::report::technician::{Technician, technicians};
 use crate::report::{ClosedMonth, Period, Report, Table};
 use crate::sla::calendar::midnight;
 use crate::store::books::{Asked, BookDay, month_of};
-use crate::ticket::{ClockKind, TenantId};
+use crate::ticket::{ClockKind, Reach, TenantId};
 
 /// The figures of one technician, or of nobody, unknown and automation, so that sums are those of all.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -138,11 +138,11 @@ pub struct EntryPage {
 
 impl Service {
     /// What technicians did in a period; each tenant's people apart.
-    pub async fn technicians(&self, scope: &Scope, query: &TechnicianQuery) -> Result<TechnicianPage, ServiceError> {
+    pub async fn technicians(&self, reach: &Reach, query: &TechnicianQuery) -> Result<TechnicianPage, ServiceError> {
         let mut all = Vec::new();
         let wanted = query.wanted()?;
         let mut period = None;
-        for tenant in self.tenants(scope).filter(|tenant| wanted.means(&tenant.id)) {
+        for tenant in self.tenants(reach).filter(|tenant| wanted.means(&tenant.id)) {
             let found = self.period_of(tenant, &wanted).await?;
             period.get_or_insert(found.period);
             let key = Key::new(&tenant.id, "technicians", &found, &wanted, &self.books_version().await?);
@@ -175,11 +175,11 @@ impl Service {
     /// Compliance day by day.
     pub async fn compliance(
         &self,
-        scope: &Scope,
+        reach: &Reach,
         query: &ComplianceQuery,
     ) -> Result<Arc<Vec<ComplianceDay>>, ServiceError> {
         let wanted = query.wanted()?;
-        let tenant = self.tenant_of(scope, &wanted)?;
+        let tenant = self.tenant_of(reach, &wanted)?;
         let found = self.period_of(tenant, &wanted).await?;
         let key = Key::new(&tenant.id, "compliance", &found, &wanted, &self.books_version().await?);
         let count = async {
@@ -244,9 +244,9 @@ impl Service {
     }
 
     /// A report on a period.
-    pub async fn report(&self, scope: &Scope, query: &ReportQuery) -> Result<Arc<Report>, ServiceError> {
+    pub async fn report(&self, reach: &Reach, query: &ReportQuery) -> Result<Arc<Report>, ServiceError> {
         let wanted = query.wanted()?;
-        let tenant = self.tenant_of(scope, &wanted)?;
+        let tenant = self.tenant_of(reach, &wanted)?;
         let found = self.period_of(tenant, &wanted).await?;
         let key = Key::new(&tenant.id, "report", &found, &wanted, &self.books_version().await?);
         match self.answers.get(key, found.is_closed, self.make_report(tenant, &found, &wanted)).await? {
@@ -293,9 +293,9 @@ impl Service {
     }
 
     /// The entries behind a figure: those that it counts, or those left out.
-    pub async fn figure_entries(&self, scope: &Scope, query: &EntryQuery) -> Result<EntryPage, ServiceError> {
+    pub async fn figure_entries(&self, reach: &Reach, query: &EntryQuery) -> Result<EntryPage, ServiceError> {
         let wanted = query.wanted()?;
-        let tenant = self.tenant_of(scope, &wanted)?;
+        let tenant = self.tenant_of(reach, &wanted)?;
         let found = self.period_of(tenant, &wanted).await?;
         let asked = Asked { from: found.period.from, to: found.period.to, latest: wanted.latest };
         let mut entries = self.store.entries(&tenant.id, asked).await?;
@@ -312,9 +312,9 @@ impl Service {
     }
 
     /// What the figures ask about themselves, in a period.
-    pub async fn honesty(&self, scope: &Scope, query: &ReportQuery) -> Result<Table, ServiceError> {
+    pub async fn honesty(&self, reach: &Reach, query: &ReportQuery) -> Result<Table, ServiceError> {
         let wanted = query.wanted()?;
-        let tenant = self.tenant_of(scope, &wanted)?;
+        let tenant = self.tenant_of(reach, &wanted)?;
         let found = self.period_of(tenant, &wanted).await?;
         let asked = Asked { from: found.period.from, to: found.period.to, latest: wanted.latest };
         let entries = self.store.entries(&tenant.id, asked).await?;
@@ -336,8 +336,8 @@ impl Service {
         Called::of(&self.store, tenant, anonymous, self.clock.now()).await
     }
 
-    fn tenant_of<'a>(&'a self, scope: &'a Scope, wanted: &Wanted) -> Result<&'a Tenant, ServiceError> {
-        let mut within = self.tenants(scope).filter(|tenant| wanted.means(&tenant.id));
+    fn tenant_of<'a>(&'a self, reach: &'a Reach, wanted: &Wanted) -> Result<&'a Tenant, ServiceError> {
+        let mut within = self.tenants(reach).filter(|tenant| wanted.means(&tenant.id));
         match (within.next(), within.next()) {
             (Some(tenant), None) => Ok(tenant),
             (Some(_), Some(_)) => Err(ServiceError::BadQuestion("say whose figures are meant: `tenant`".to_owned())),

@@ -57,6 +57,24 @@ enum Act {
     Restore(usize),
 }
 
+impl Act {
+    /// The ticket that something happens to.
+    fn ticket(self) -> Option<usize> {
+        match self {
+            Self::Arrive => None,
+            Self::Reply(index)
+            | Self::Pause(index, _)
+            | Self::Resume(index)
+            | Self::Reassign(index)
+            | Self::Resolve(index)
+            | Self::Close(index)
+            | Self::Reopen(index)
+            | Self::Delete(index)
+            | Self::Restore(index) => Some(index),
+        }
+    }
+}
+
 /// The people at work, seen as a schedule.
 pub struct Desk {
     rng: Rng,
@@ -78,6 +96,9 @@ impl Desk {
         let per_hour = (options.tickets as f64 / 18.0).clamp(2.0, 1_000.0) * options.busy.max(0.01);
         let (rng, given) = (Rng::with_seed(options.seed), vec![0; world.msp.people.len()]);
         let mut desk = Self { rng, schedule: BinaryHeap::new(), entries: 0, per_hour, given, hostile: options.hostile };
+        if options.remembered {
+            world.remember();
+        }
         if !options.empty {
             desk.fill(world, options, now);
         }
@@ -99,6 +120,13 @@ impl Desk {
     }
 
     fn carry_out(&mut self, world: &mut World, act: Act, at: DateTime<Utc>) {
+        self.act(world, act, at);
+        if let Some(index) = act.ticket() {
+            world.live(index, at);
+        }
+    }
+
+    fn act(&mut self, world: &mut World, act: Act, at: DateTime<Utc>) {
         match act {
             Act::Arrive => self.arrive(world, at),
             Act::Reply(index) => self.reply(world, index, at),
@@ -131,6 +159,7 @@ impl Desk {
         let index = world.keep(ticket);
         world.welcome(index, at);
         self.plan(world, index, at);
+        world.live(index, at);
         index
     }
 

@@ -83,13 +83,15 @@ pub struct World {
     notes: u64,
     version: u64,
     lists: Mutex<HashMap<String, Remembered>>,
+    /// What tickets live through, while that is wanted.
+    lived: Option<Vec<(DateTime<Utc>, SimTicket)>>,
 }
 
 impl World {
     /// An account without tickets.
     pub fn new(msp: Msp, habits: Habits) -> Self {
         let (tickets, by_id) = (Vec::new(), HashMap::new());
-        Self { msp, habits, tickets, by_id, notes: 0, version: 0, lists: Mutex::default() }
+        Self { msp, habits, tickets, by_id, notes: 0, version: 0, lists: Mutex::default(), lived: None }
     }
 
     /// How it answers.
@@ -137,9 +139,31 @@ impl World {
         index
     }
 
+    /// From now on what tickets live through is kept.
+    pub fn remember(&mut self) {
+        self.lived = Some(Vec::new());
+    }
+
+    /// Keeps the ticket at `index` as it became at `at`, if that is wanted.
+    pub fn live(&mut self, index: usize, at: DateTime<Utc>) {
+        if let Some(lived) = &mut self.lived
+            && let Some(ticket) = self.tickets.get(index)
+        {
+            lived.push((at, ticket.clone()));
+        }
+    }
+
+    /// What tickets lived through; from now on nothing is kept.
+    pub fn take_lived(&mut self) -> Vec<(DateTime<Utc>, SimTicket)> {
+        self.lived.take().unwrap_or_default()
+    }
+
     /// Forgets the youngest ticket, as if it had never been.
     pub fn forget_last(&mut self) {
         if let Some(ticket) = self.tickets.pop() {
+            if let Some(lived) = &mut self.lived {
+                lived.truncate(lived.iter().rposition(|(_, one)| one.id != ticket.id).map_or(0, |last| last + 1));
+            }
             self.by_id.remove(&ticket.id);
             self.version += 1;
         }

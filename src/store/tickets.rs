@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, QueryBuilder, Row, Sqlite, SqliteConnection};
 
-pub use self::save::{Batch, Saved};
+pub use self::save::{Batch, Lived, Saved};
 use super::audit::Author;
 use super::{Store, StoreError, instant, millis, to_the_end};
 use crate::ticket::conversation::ConversationSummary;

@@ -16,7 +16,7 @@ use super::super::{Store, StoreError, millis, to_the_end};
 use super::{AuditNote, past, select, watched};
 use crate::sla::policy::{Choice, Policy, choice_seen, choose};
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched, observe};
-use crate::ticket::{StatusWords, TenantId, Ticket, TicketId};
+use crate::ticket::{Named, StatusWords, TenantId, Ticket, TicketId};
 
 /// The most rows in one statement: well under SQLite's 32,766 values.
 const ROWS: usize = 500;
@@ -79,6 +79,57 @@ impl Store {
         })
         .await
     }
+}
+
+/// A ticket with all that it went through, as if it had been watched.
+#[derive(Clone, Debug)]
+pub struct Lived {
+    pub watched: Watched,
+    pub changes: Vec<Change>,
+    /// From whom to whom it went, and when.
+    pub handed: Vec<(Option<Named>, Option<Named>, DateTime<Utc>)>,
+}
+
+impl Store {
+    /// Remembers tickets with their past. What is known of them already is replaced.
+    pub async fn save_past(&self, tenant: &TenantId, lived: Vec<Lived>, words: &StatusWords) -> Result<(), StoreError> {
+        let (owner, words) = (tenant.clone(), words.clone());
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move { write_past(tx, &owner, lived, &words).await })
+            })
+            .await?;
+        self.caches.open.forget(tenant);
+        Ok(())
+    }
+}
+
+async fn write_past(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    lived: Vec<Lived>,
+    words: &StatusWords,
+) -> Result<(), sqlx::Error> {
+    for one in lived {
+        let Lived { watched, changes, handed } = one;
+        let (id, seen_at) = (watched.ticket.id.clone(), watched.read_at);
+        let conversation = json(&watched.conversation)?;
+        let one = Observed { open: watched.is_open(words), watched, changes, differs: true };
+        write(tx, tenant, &[&one]).await?;
+        sqlx::query("UPDATE tickets SET conversation = $3 WHERE tenant = $1 AND id = $2")
+            .bind(tenant.as_str())
+            .bind(id.as_str())
+            .bind(conversation)
+            .execute(&mut *tx)
+            .await?;
+        record(tx, tenant, &one.changes.iter().map(|change| (&id, change)).collect::<Vec<_>>(), seen_at).await?;
+        books::meet(tx, tenant, [&one.watched.ticket].into_iter(), seen_at).await?;
+        for (was, is, at) in &handed {
+            books::hand_over(tx, tenant, &id, (was.as_ref(), is.as_ref()), *at).await?;
+        }
+        books::mark(tx, tenant, [&id]).await?;
+    }
+    Ok(())
 }
 
 /// A ticket as it is to be stored.
