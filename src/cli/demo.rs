@@ -337,7 +337,7 @@ fn welcome(args: &DemoArgs, clock: &SharedClock, address: SocketAddr) {
     };
     let desk = match &args.replay {
         Some(path) => format!("the history {}", path.display()),
-        None => format!("a made-up desk with {} open tickets", args.tickets),
+        None => format!("a simulated service desk with {} open tickets", args.tickets),
     };
     eprintln!("\n  The page:  http://{address}\n");
     eprintln!("Watching {desk}, {speed}. Nothing leaves this machine: every message is caught and shown.");

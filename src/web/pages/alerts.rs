@@ -43,7 +43,7 @@ fn content(caller: &Caller, not_texted: &[NoMoreTexts]) -> Markup {
             aside.quieting aria-label="Silences and maintenance windows" {
                 h2 { "Silences and maintenance" }
                 ul.overlays id="overlays" {}
-                p.muted id="no-overlays" hidden { "None. Everybody is told of everything." }
+                p.muted id="no-overlays" hidden { "None: every alert is sent." }
                 @if may_act { (form(caller)) }
                 @if !not_texted.is_empty() { (no_texts(not_texted, caller.role >= Role::Admin)) }
             }

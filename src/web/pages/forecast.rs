@@ -107,11 +107,11 @@ fn reliability(found: &Reliability) -> Markup {
             }
             (curve(&found.bins))
             table {
-                thead { tr { th { "Said" } th { "Happened" } th { "Predictions" } } }
+                thead { tr { th { "Predicted" } th { "Happened" } th { "Predictions" } } }
                 tbody { @for bin in &found.bins { (bin_row(bin)) } }
             }
             table {
-                thead { tr { th { "Week of" } th { "Said" } th { "Happened" } th { "Predictions" } th { "Brier score" } } }
+                thead { tr { th { "Week of" } th { "Predicted" } th { "Happened" } th { "Predictions" } th { "Brier score" } } }
                 tbody { @for week in &found.weeks { (week_row(week)) } }
             }
         }
@@ -159,7 +159,7 @@ fn agreement(ece: f64) -> String {
         ..=10.0 => "well enough",
         _ => "poorly",
     };
-    format!("The forecast agrees {word} with what happened: {points:.0} points apart on average.")
+    format!("The forecast agrees {word} with what happened: {points:.0} percentage points apart on average.")
 }
 
 fn percent(share: f64) -> String {
