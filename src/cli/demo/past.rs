@@ -38,6 +38,7 @@ pub async fn remember(
 fn lived(life: &[(DateTime<Utc>, SimTicket)], words: &StatusWords) -> Option<Lived> {
     let mut all: Option<Lived> = None;
     for (at, seen) in life {
+        let at = &told(*at);
         let read = Bounds { earliest: *at, latest: *at };
         let before = all.as_ref().map(|lived| lived.watched.clone());
         let (watched, changes) = observe(before.as_ref(), ticket(seen, *at)?, words, read);
@@ -53,7 +54,7 @@ fn lived(life: &[(DateTime<Utc>, SimTicket)], words: &StatusWords) -> Option<Liv
     let (at, last) = life.last()?;
     let lived = all.as_mut()?;
     let said = last.conversation.iter().filter_map(said).collect();
-    let read_of = Some(last.updated_at);
+    let read_of = Some(told(last.updated_at));
     let responded = ticket(last, *at)?.first_response.met_at;
     lived.watched.conversation = ConversationSummary { read_of, ..ConversationSummary::by_authors(said, responded) };
     all
@@ -66,7 +67,12 @@ fn said(entry: &crate::simulator::ticket::ConversationEntry) -> Option<Said> {
         EntryKind::TechnicianReply => Voice::Technician,
         EntryKind::Description => return None,
     };
-    Some(Said { at: entry.at, voice, by: entry.by.as_ref().and_then(|by| RefId::parse(&by.id.to_string()).ok()) })
+    Some(Said { at: told(entry.at), voice, by: entry.by.as_ref().and_then(|by| RefId::parse(&by.id.to_string()).ok()) })
+}
+
+/// A moment as SuperOps tells it, in whole milliseconds.
+fn told(at: DateTime<Utc>) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(at.timestamp_millis()).unwrap_or(at)
 }
 
 /// The ticket as SuperOps would have told it at `at`.
@@ -90,16 +96,16 @@ fn ticket(seen: &SimTicket, at: DateTime<Utc>) -> Option<Ticket> {
         group: named(&seen.group),
         technician: named(&seen.technician),
         sla: named(&seen.sla),
-        created_at: Some(seen.created_at),
-        updated_at: Some(seen.updated_at),
+        created_at: Some(told(seen.created_at)),
+        updated_at: Some(told(seen.updated_at)),
         first_response: Reported {
-            due: seen.first_response.due,
-            met_at: seen.first_response.met_at,
+            due: seen.first_response.due.map(told),
+            met_at: seen.first_response.met_at.map(told),
             breached: seen.response_violated(at),
         },
         resolution: Reported {
-            due: seen.resolution_due(rule, at),
-            met_at: seen.resolution.met_at,
+            due: seen.resolution_due(rule, at).map(told),
+            met_at: seen.resolution.met_at.map(told),
             breached: seen.resolution_violated(rule, at),
         },
         flaws: Vec::new(),

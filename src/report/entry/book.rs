@@ -402,8 +402,8 @@ impl Page<'_, '_> {
     fn reason(&self, era: &Era<'_>, clock: &Reckoning<'_>, over_from: DateTime<Utc>, now: DateTime<Utc>) -> Reason {
         let history = self.facts.history;
         let late_at_once = history.due_moves.iter().filter(|moved| moved.clock == self.kind).any(|moved| {
-            let earlier = moved.to.zip(moved.from).is_some_and(|(to, from)| to < from);
-            earlier && moved.to.is_some_and(|to| to <= moved.at.latest)
+            // It was due in time yet, and then it was late.
+            moved.to.zip(moved.from).is_some_and(|(to, from)| to <= moved.at.latest && moved.at.latest < from)
         });
         let by_change = || self.target_changes(era, now).iter().any(|change| change.made_late);
         Miss {
