@@ -16,6 +16,7 @@ mod explain_alerts;
 mod explain_noise;
 mod explain_on_call;
 mod explain_page;
+mod explain_reports;
 mod explain_retention;
 mod explain_watch;
 mod explain_write_back;
@@ -28,6 +29,7 @@ mod read_noise;
 mod read_notify;
 pub mod read_on_call;
 mod read_policies;
+mod read_reports;
 mod read_retention;
 mod read_server;
 mod read_tenant;
@@ -85,6 +87,16 @@ pub struct Config {
     pub notify: Notify,
     pub watch: Watch,
     pub retention: Retention,
+    pub reports: Reports,
+}
+
+/// What of the sender's own goes on a report.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reports {
+    /// A picture at the head of HTML and PDF.
+    pub logo: Option<PathBuf>,
+    /// Fonts for letters that the embedded one does not have, asked before the system's.
+    pub fonts: Vec<PathBuf>,
 }
 
 impl Config {

@@ -56,7 +56,7 @@ impl Format {
 
     /// Whether a browser shows it by itself; the others are offered to be kept.
     pub fn is_shown(self) -> bool {
-        matches!(self, Self::Json | Self::Html | Self::Pdf)
+        self == Self::Json
     }
 
     /// `report` as a file of this form.
@@ -160,10 +160,12 @@ pub enum FormatError {
     Xlsx(#[from] rust_xlsxwriter::XlsxError),
     #[error("the logo cannot be read as a picture: {0}")]
     Logo(String),
-    #[error("a font of `reports.fonts` cannot be read")]
-    Font,
+    #[error("the font `{0}` of `reports.fonts` cannot be read")]
+    Font(String),
     #[error("the report cannot be written as PDF: {0}")]
     Pdf(String),
+    #[error("the writing of the report was broken off")]
+    Lost,
 }
 
 #[cfg(test)]

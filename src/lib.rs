@@ -46,6 +46,7 @@ pub mod formats;
 pub mod history;
 pub mod keys;
 pub mod last_looks;
+pub mod letterhead;
 pub mod notify;
 pub mod pulse;
 pub mod rules_cache;

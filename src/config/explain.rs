@@ -13,6 +13,7 @@ use crate::ticket::{ClockKind, GUESSED_CLOSED, GUESSED_PAUSED, StatusMeaning, Te
 use super::explain_alerts::{alerts, answers, channels};
 use super::explain_on_call::on_call;
 use super::explain_page::{Page, hours_rows, or_default};
+use super::explain_reports;
 use super::explain_retention::retention;
 use super::explain_watch::watch;
 use super::explain_write_back;
@@ -68,6 +69,7 @@ pub fn details(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> S
     answers(&mut page, config);
     watch(&mut page, config);
     retention(&mut page, config);
+    explain_reports::reports(&mut page, config);
     page.text
 }
 

@@ -12,7 +12,7 @@ use super::read_tenant::Names;
 use super::reader::{Found, Inspection, Purpose, Section};
 use super::{
     ChannelKind, Config, read_alerts, read_calendar, read_escalations, read_notify, read_on_call, read_policies,
-    read_retention, read_server, read_tenant, read_watch, read_write_back,
+    read_reports, read_retention, read_server, read_tenant, read_watch, read_write_back,
 };
 
 pub(super) fn config(path: &Path, text: &str, env: &dyn Environment, purpose: Purpose) -> Result<Config, Complaints> {
@@ -119,6 +119,7 @@ fn everything(root: Section<'_>) -> Config {
     let alerts = read_alerts::alerts(root.table("alerts"), &channels);
     let watch = read_watch::watch(root.table("watch"), &channels);
     let retention = read_retention::retention(root.table("retention"));
+    let reports = read_reports::reports(root.table("reports"));
     let on_call = read_on_call::rotations(rotations, &names);
     let escalations = root.each("escalations").unwrap_or_default();
     let escalations = read_escalations::escalations(escalations, &names, &channels, &alerts);
@@ -141,6 +142,7 @@ fn everything(root: Section<'_>) -> Config {
         notify,
         watch,
         retention,
+        reports,
     }
 }
 

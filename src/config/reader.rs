@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
@@ -50,7 +50,12 @@ impl<'e> Inspection<'e> {
 
     /// The content of a file that the configuration names, beside it unless the name is a whole path.
     pub fn read_beside(&self, name: &str) -> io::Result<String> {
-        self.env.read_file(&self.path.parent().unwrap_or(self.path).join(name))
+        self.env.read_file(&self.beside(name))
+    }
+
+    /// Where a file is that the configuration names: beside it, unless the name is a whole path.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.path.parent().unwrap_or(self.path).join(name)
     }
 
     /// Notes a fault at a byte offset.

@@ -337,6 +337,19 @@ fn what_is_past_is_kept_as_long_as_is_said_but_not_for_less_than_a_month() {
 }
 
 #[test]
+fn what_goes_on_a_report_is_meant_beside_the_file_and_must_be_a_picture_and_fonts() {
+    let reports = good(&format!("{LEAST}\n[reports]\nlogo = \"Logo.PNG\"\nfonts = [\"/usr/share/x.ttc\"]\n")).reports;
+    assert!(reports.logo.unwrap().ends_with("Logo.PNG"));
+    assert_eq!(reports.fonts, [std::path::PathBuf::from("/usr/share/x.ttc")]);
+    let said = complaints("[reports]\nlogo = \"logo.svg\"\nfonts = [\"a.otf\", \".ttf\"]\nlogos = 1\n");
+    assert!(said.contains("`logo` must name a file that ends in .png, .jpg, .jpeg"), "{said}");
+    assert!(
+        said.contains("`fonts` must name a file that ends in .ttf, .otf, .ttc") && said.contains("`logos`"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_step_names_only_systems_that_are_set_up() {
     let more = r##"
 [notify.slack]

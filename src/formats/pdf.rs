@@ -5,6 +5,7 @@
 //! Greek and Cyrillic letters; more come with the [`Letterhead`].
 
 mod flow;
+mod ink;
 mod table;
 mod words;
 mod written;
@@ -12,7 +13,8 @@ mod written;
 use krilla::image::Image;
 use krilla::tagging::{ListNumbering, Tag};
 
-use self::flow::{Flow, Ink, WIDTH};
+use self::flow::{Flow, WIDTH};
+use self::ink::Ink;
 use self::words::{Style, Words};
 use super::chart::{self, Mark, Side};
 use super::text::{LONGEST, bounded, period, provenance, shown};

@@ -151,15 +151,10 @@ fn a_pdf_has_two_pages_with_all_figures_as_text_that_can_be_searched() {
     let bytes = Format::Pdf.write(&sample::month(), &Letterhead::default()).unwrap();
     assert!(bytes.starts_with(b"%PDF-1.7"));
     let Some(text) = told_by("pdftotext", &["-layout"], &bytes) else { return };
-    for figure in [
-        "Müller & Söhne GmbH",
-        "91.4\u{a0}%",
-        "Ελένη Παπαδοπούλου",
-        "Наталья Ковалёва",
-        "maintenance",
-        "1 of 2",
-        "2 of 2",
-    ] {
+    let text = text.replace('\u{a0}', " ");
+    for figure in
+        ["Müller & Söhne GmbH", "91.4 %", "Ελένη Παπαδοπούλου", "Наталья Ковалёва", "maintenance", "1 of 2", "2 of 2"]
+    {
         assert!(text.contains(figure), "{figure}: {text}");
     }
     let pages: Vec<_> = text.split('\u{c}').collect();

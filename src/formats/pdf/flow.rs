@@ -5,8 +5,8 @@ use std::num::NonZeroU16;
 use krilla::image::Image;
 use krilla::tagging::{Tag, TagKind};
 
+use super::ink::Ink;
 use super::words::{Line, Style, Words};
-use crate::formats::chart;
 
 /// A4, in points.
 pub const PAPER: (f32, f32) = (595.28, 841.89);
@@ -16,38 +16,6 @@ pub const MARGIN: f32 = 42.0;
 pub const WIDTH: f32 = PAPER.0 - 2.0 * MARGIN;
 /// Where the text ends and the foot of the page begins.
 const BOTTOM: f32 = PAPER.1 - 50.0;
-
-/// A colour by what it stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ink {
-    Text,
-    Muted,
-    Line,
-    Target,
-    Series(usize),
-}
-
-impl Ink {
-    /// The colour of a chart's mark.
-    pub fn of(ink: chart::Ink) -> Self {
-        match ink {
-            chart::Ink::Grid => Self::Line,
-            chart::Ink::Target => Self::Target,
-            chart::Ink::Series(number) => Self::Series(number),
-        }
-    }
-
-    /// Red, green, blue.
-    pub fn rgb(self) -> (u8, u8, u8) {
-        match self {
-            Self::Text => (20, 26, 35),
-            Self::Muted => (88, 98, 116),
-            Self::Line => (217, 222, 230),
-            Self::Target => (193, 31, 45),
-            Self::Series(number) => [(29, 78, 216), (180, 83, 9), (15, 118, 110), (134, 25, 143)][number % 4],
-        }
-    }
-}
 
 /// What is drawn.
 pub enum Shape {

@@ -2,7 +2,8 @@
 
 use krilla::tagging::{TableHeaderScope, Tag, TagKind};
 
-use super::flow::{Flow, Ink, WIDTH};
+use super::flow::{Flow, WIDTH};
+use super::ink::Ink;
 use super::words::{Line, Style};
 use crate::formats::html::{missing, side};
 use crate::formats::text::{LONGEST, bounded, shown};

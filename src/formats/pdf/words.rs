@@ -1,6 +1,5 @@
 //! Words as glyphs: which face has a character, which way a run reads, and where a line ends.
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use krilla::text::{Font, GlyphId, KrillaGlyph};
 use skrifa::MetadataProvider;
 use unicode_bidi::BidiInfo;
 
-use super::flow::Ink;
+use super::ink::Ink;
 use crate::formats::FormatError;
 
 const REGULAR: &[u8] = include_bytes!("../../../fonts/NotoSans-Regular.ttf");
@@ -92,26 +91,25 @@ pub struct Line {
     pub width: f32,
 }
 
+/// The bytes of a font file, which are shared and never copied.
+type Shared = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
 struct Loaded {
-    bytes: Cow<'static, [u8]>,
+    bytes: Shared,
     index: u32,
     shaping: ShaperData,
     font: Font,
 }
 
 impl Loaded {
-    fn new(face: &Face) -> Result<Self, FormatError> {
-        let font = Font::new(face.bytes.clone().into(), face.index).ok_or(FormatError::Font)?;
-        Self::of(Cow::Owned(face.bytes.to_vec()), face.index, font)
+    fn new(bytes: Shared, index: u32) -> Option<Self> {
+        let font = Font::new(bytes.clone().into(), index)?;
+        let shaping = ShaperData::new(&FontRef::from_index((*bytes).as_ref(), index).ok()?);
+        Some(Self { bytes, index, shaping, font })
     }
 
-    fn ours(bytes: &'static [u8]) -> Result<Self, FormatError> {
-        Self::of(Cow::Borrowed(bytes), 0, Font::new(bytes.into(), 0).ok_or(FormatError::Font)?)
-    }
-
-    fn of(bytes: Cow<'static, [u8]>, index: u32, font: Font) -> Result<Self, FormatError> {
-        let shaping = ShaperData::new(&FontRef::from_index(&bytes, index).map_err(|_| FormatError::Font)?);
-        Ok(Self { bytes, index, shaping, font })
+    fn letters(&self) -> Option<FontRef<'_>> {
+        FontRef::from_index((*self.bytes).as_ref(), self.index).ok()
     }
 }
 
@@ -124,8 +122,11 @@ pub struct Words {
 impl Words {
     /// With the embedded face and those of `outside`, which are asked in order.
     pub fn new(outside: &[Face]) -> Result<Self, FormatError> {
-        let ours = [REGULAR, BOLD].into_iter().map(Loaded::ours);
-        let faces = ours.chain(outside.iter().map(Loaded::new)).collect::<Result<_, _>>()?;
+        let ours = [REGULAR, BOLD].map(|bytes| (Arc::new(bytes) as Shared, 0));
+        let outside = outside.iter().map(|face| (face.bytes.clone() as Shared, face.index));
+        let loaded = ours.into_iter().chain(outside).map(|(bytes, index)| Loaded::new(bytes, index));
+        let unreadable = || FormatError::Font("a font".to_owned());
+        let faces = loaded.map(|face| face.ok_or_else(unreadable)).collect::<Result<_, _>>()?;
         Ok(Self { faces, of: HashMap::new() })
     }
 
@@ -212,7 +213,7 @@ impl Words {
 
     fn shape(&self, line: &mut Line, face: usize, text: &str, backwards: bool, size: f32) {
         let loaded = &self.faces[face];
-        let Ok(font) = FontRef::from_index(&loaded.bytes, loaded.index) else { return };
+        let Some(font) = loaded.letters() else { return };
         let mut buffer = UnicodeBuffer::new();
         buffer.push_str(text);
         buffer.set_direction(if backwards { Direction::RightToLeft } else { Direction::LeftToRight });
@@ -236,8 +237,7 @@ impl Words {
 }
 
 fn has(face: &Loaded, c: char) -> bool {
-    let font = FontRef::from_index(&face.bytes, face.index);
-    font.is_ok_and(|font| font.charmap().map(c).is_some_and(|glyph| glyph.to_u32() > 0))
+    face.letters().is_some_and(|font| font.charmap().map(c).is_some_and(|glyph| glyph.to_u32() > 0))
 }
 
 /// Whether `c` may go on in a face from outside, so that blanks and marks do not cut its run.

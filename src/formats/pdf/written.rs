@@ -16,7 +16,8 @@ use krilla::surface::Surface;
 use krilla::tagging::{Artifact, ArtifactType, ContentTag, Identifier, Node, SpanTag, TagGroup, TagTree};
 use krilla::{Document, SerializeSettings};
 
-use super::flow::{Drawn, Ink, Knot, Laid, MARGIN, Mark, PAPER, Shape};
+use super::flow::{Drawn, Knot, Laid, MARGIN, Mark, PAPER, Shape};
+use super::ink::Ink;
 use super::words::{Line, Style, Words};
 use crate::formats::FormatError;
 use crate::formats::html::heading;
