@@ -371,9 +371,12 @@ pub struct ReportArgs {
     /// Only this client's tickets, by name or id
     #[arg(long, value_name = "NAME")]
     client: Option<String>,
-    /// table | json
+    /// table | json | csv | html | xlsx | pdf; the last two into a file: … > report.pdf
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: String,
+    /// Which table a CSV holds, by its key; the first unless told
+    #[arg(long, value_name = "KEY")]
+    table: Option<String>,
     /// Pseudonyms instead of names
     #[arg(long)]
     anonymize: bool,
@@ -574,7 +577,11 @@ fn as_json(data: &impl serde::Serialize) -> Result<String, CliError> {
 
 /// Data for standard output. A closed pipe (`| head`) is no fault of ours.
 fn print(text: &str) {
-    let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+    print_bytes(text.as_bytes());
+}
+
+fn print_bytes(bytes: &[u8]) {
+    let _ = std::io::Write::write_all(&mut std::io::stdout(), bytes);
 }
 
 async fn token(config: Config, command: TokenCommand) -> Result<(), CliError> {

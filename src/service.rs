@@ -28,6 +28,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::clock::SharedClock;
 use crate::config::{Config, Tenant};
+use crate::formats::FormatError;
 use crate::notify;
 use crate::predict::PublishedForecasts;
 use crate::pulse::Pulses;
@@ -212,6 +213,18 @@ pub enum ServiceError {
     BadQuestion(String),
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A report could not be written in the form that was asked for.
+    #[error(transparent)]
+    Format(FormatError),
+}
+
+impl From<FormatError> for ServiceError {
+    fn from(error: FormatError) -> Self {
+        match error {
+            FormatError::NoSuchTable { .. } => Self::BadQuestion(error.to_string()),
+            error => Self::Format(error),
+        }
+    }
 }
 
 /// Most tickets on one page of an answer.

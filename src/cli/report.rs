@@ -1,21 +1,19 @@
 //! `report` and `technicians`: the figures of a period, as a table or as JSON.
 
 use std::fmt::Write;
+use std::io::IsTerminal;
 
 use super::status::{printable, table};
 use super::{CliError, ReportArgs, TechniciansArgs};
 use crate::config::Config;
+use crate::formats::Format;
 use crate::report::{Cell, Figure, Report, Table};
 use crate::service::reports::{ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView};
 
 /// Answers and ends.
 pub async fn report(config: Config, args: ReportArgs) -> Result<(), CliError> {
     let scope = super::scope(&config, args.tenant.as_deref())?;
-    let is_json = match args.format.as_str() {
-        "table" => false,
-        "json" => true,
-        other => return Err(CliError::usage(format!("`--format` is `{other}`, and must be table or json"))),
-    };
+    let format = format(&args.format)?;
     let query = ReportQuery {
         from: Some(args.from.to_string()),
         to: Some(args.to.to_string()),
@@ -25,13 +23,31 @@ pub async fn report(config: Config, args: ReportArgs) -> Result<(), CliError> {
         anonymize: Some(args.anonymize),
         exclude_maintenance: Some(!args.with_maintenance),
         target_percentage: args.target,
+        table: args.table.clone(),
         ..ReportQuery::default()
     };
     let (service, store) = super::offline_service(config).await?;
-    let report = service.report(&scope, &query).await?;
-    super::print(&if is_json { super::as_json(&*report)? } else { report_text(&report) });
+    let bytes = match format {
+        None => report_text(&*service.report(&scope, &query).await?).into_bytes(),
+        Some(format) => service.report_file(&scope, &query, format).await?.bytes,
+    };
+    super::print_bytes(&bytes);
     store.close().await;
     Ok(())
+}
+
+/// The file that is meant; none: a table for the terminal. What no terminal can show must go elsewhere.
+fn format(name: &str) -> Result<Option<Format>, CliError> {
+    if name == "table" {
+        return Ok(None);
+    }
+    let format = name.parse::<Format>().map_err(|unknown| CliError::usage(format!("{unknown}, and table")))?;
+    if matches!(format, Format::Xlsx | Format::Pdf) && std::io::stdout().is_terminal() {
+        return Err(CliError::usage(format!(
+            "a terminal cannot show {format}: write it into a file, > report.{format}"
+        )));
+    }
+    Ok(Some(format))
 }
 
 /// Answers and ends.

@@ -93,6 +93,7 @@ impl From<ServiceError> for Problem {
         match error {
             ServiceError::BadQuestion(detail) => Self::new(StatusCode::BAD_REQUEST, detail),
             ServiceError::Store(error) => error.into(),
+            ServiceError::Format(error) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
     }
 }

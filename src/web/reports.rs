@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
 
 use super::auth::Caller;
 use super::{Problem, Web};
-use crate::report::Report;
+use crate::formats::{Format, json};
 use crate::service::reports::answers::CacheFigures;
 use crate::service::reports::{
     ComplianceDay, ComplianceQuery, EntryPage, EntryQuery, ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView,
@@ -48,8 +51,17 @@ pub async fn report(
     State(web): State<Arc<Web>>,
     caller: Caller,
     Query(query): Query<ReportQuery>,
-) -> Result<Json<Arc<Report>>, Problem> {
-    Ok(Json(web.service.report(&caller.scope, &query).await?))
+) -> Result<Response, Problem> {
+    let format = query.format.as_deref().unwrap_or("json").parse::<Format>();
+    let format = format.map_err(|unknown| Problem::new(StatusCode::BAD_REQUEST, unknown.to_string()))?;
+    let file = web.service.report_file(&caller.scope, &query, format).await?;
+    let heads = [(CONTENT_TYPE, file.content_type.to_owned()), (CONTENT_DISPOSITION, file.disposition)];
+    Ok((heads, file.bytes).into_response())
+}
+
+/// GET /api/v1/reports/schema
+pub async fn schema(State(_): State<Arc<Web>>, _caller: Caller) -> Response {
+    ([(CONTENT_TYPE, "application/schema+json")], json::SCHEMA).into_response()
 }
 
 /// GET /api/v1/reports/entries

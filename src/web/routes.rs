@@ -78,6 +78,9 @@ fn figures() -> Vec<Route> {
         get("/api/v1/reports/sla", Viewer, reports::report)
             .about("A report on a period: compliance, breaches with reasons, what was left out")
             .query::<ReportQuery>(),
+        get("/api/v1/reports/schema", Viewer, reports::schema)
+            .about("The JSON schema that a report keeps")
+            .of_all_tenants(),
         get("/api/v1/reports/entries", Viewer, reports::entries)
             .about("The decided clocks that a figure counts, or leaves out")
             .query::<EntryQuery>()

@@ -38,7 +38,10 @@ pub struct ReportQuery {
     pub exclude_maintenance: Option<bool>,
     /// What is to be reached, in percent; 95 unless told.
     pub target_percentage: Option<f64>,
+    /// json | csv | html | xlsx | pdf; json unless told.
     pub format: Option<String>,
+    /// Which table a CSV holds, by its key; the first unless told.
+    pub table: Option<String>,
 }
 
 /// What technicians did in a period.

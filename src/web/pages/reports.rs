@@ -10,6 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::super::auth::Caller;
 use super::super::{Problem, Web};
 use super::{Sheet, frame};
+use crate::formats::Format;
 use crate::report::make::By;
 use crate::report::{Cell, Chart, Figure, Opens, Report, Row, Section, Table};
 use crate::service::reports::{EntryPage, EntryQuery, EntryView, ReportQuery};
@@ -88,10 +89,31 @@ fn whole(report: &Report, query: &ReportQuery, here: &str) -> Markup {
             @if let Some(until) = report.provisional_until { " · provisional until " (until.with_timezone(&report.zone).format("%-d %B %Y")) }
             @else { " · all months closed" }
         }
+        p.muted { "As a file: " @for format in Format::ALL { a href=(file(query, format)) { (format.name().to_uppercase()) } " " } }
         @for section in &report.sections { (part(section, query)) }
         @if !report.notes.is_empty() { ul.notes { @for note in &report.notes { li { (note) } } } }
         p.muted.hash { "SHA-256 " code { (report.hash) } }
     }
+}
+
+/// The same report as a file.
+fn file(query: &ReportQuery, format: Format) -> String {
+    let flag = |flag: Option<bool>| flag.map(|flag| flag.to_string());
+    let pairs = [
+        ("format", Some(format.name().to_owned())),
+        ("tenant", query.tenant.clone()),
+        ("from", query.from.clone()),
+        ("to", query.to.clone()),
+        ("by", query.by.clone()),
+        ("client", query.client.clone()),
+        ("as_of", query.as_of.clone()),
+        ("anonymize", flag(query.anonymize)),
+        ("exclude_maintenance", flag(query.exclude_maintenance)),
+        ("target_percentage", query.target_percentage.map(|target| target.to_string())),
+    ];
+    let given = pairs.into_iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
+    let parts = given.map(|(name, value)| format!("{name}={}", utf8_percent_encode(&value, NON_ALPHANUMERIC)));
+    format!("/api/v1/reports/sla?{}", parts.collect::<Vec<_>>().join("&"))
 }
 
 fn part(section: &Section, query: &ReportQuery) -> Markup {
