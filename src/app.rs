@@ -108,7 +108,7 @@ impl Parts {
 
     /// What the web is to serve.
     pub fn web(&self, options: web::Options) -> Web {
-        Web { service: self.service.clone(), store: self.store.for_pages(), telemetry: self.telemetry.clone(), options }
+        Web::new(self.service.clone(), self.store.for_pages(), self.telemetry.clone(), options)
     }
 
     /// What the configuration says of the web.
@@ -117,6 +117,8 @@ impl Parts {
         web::Options {
             hooks: hooks.filter_map(|tenant| Some((tenant.id.clone(), tenant.hook_secret.clone()?))).collect(),
             public_url: self.config.server.public_url.clone(),
+            trusted_proxies: self.config.server.trusted_proxies.clone(),
+            requests_per_second: Some(self.config.server.requests_per_second),
             answers: Some(self.answers.clone()),
             ..web::Options::default()
         }
@@ -152,6 +154,7 @@ impl Parts {
         loops.spawn(self.self_monitoring.run(stop.subscribe()));
         loops.spawn(self.retention.run(stop.subscribe()));
         loops.spawn(self.bookkeeping.run(stop.subscribe()));
+        loops.spawn(self.service.clone().tell_changes(stop.subscribe()));
         let mut stopped = stop.subscribe();
         loops.spawn(async move {
             let until = async move { drop(stopped.wait_for(|stop| *stop).await) };

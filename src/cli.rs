@@ -128,6 +128,12 @@ enum TokenCommand {
         /// Only this tenant's data; else all tenants'
         #[arg(long, value_name = "NAME")]
         tenant: Option<String>,
+        /// Who or what it is for, as the audit log names it
+        #[arg(long, value_name = "WORDS", default_value = "")]
+        name: String,
+        /// After so long it is worthless, such as 90d; else it lasts until it is revoked
+        #[arg(long, value_name = "LENGTH", value_parser = crate::config::duration::parse)]
+        expires: Option<chrono::TimeDelta>,
         /// Print JSON, for other programs
         #[arg(long)]
         json: bool,
@@ -293,6 +299,8 @@ struct ActArgs {
 
 #[derive(Debug, Args)]
 pub struct AuditArgs {
+    #[command(subcommand)]
+    command: Option<AuditCommand>,
     /// Print JSON, for other programs
     #[arg(long)]
     json: bool,
@@ -317,6 +325,16 @@ pub struct AuditArgs {
     /// Only this tenant's
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Look whether the log is as it was written: each row holds a hash of the one before
+    Verify {
+        /// Print JSON, for other programs
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -408,6 +426,9 @@ pub struct RetentionArgs {
 struct ExplainArgs {
     /// An id or what people call it, like 062822-0005
     ticket: String,
+    /// Whose, where several tenants have one of that number
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
     /// Print JSON, for other programs
     #[arg(long)]
     json: bool,
@@ -471,6 +492,9 @@ impl Cli {
             }
             Command::Resolve(args) => act::act(load_offline(config)?, Requested::Do(Act::Resolve), args).await,
             Command::Escalate(args) => act::act(load_offline(config)?, Requested::Do(Act::Escalate), args).await,
+            Command::Audit(AuditArgs { command: Some(AuditCommand::Verify { json }), .. }) => {
+                audit::verify(load_offline(config)?, json).await
+            }
             Command::Audit(args) => audit::audit(load_offline(config)?, args).await,
             Command::Breaches(args) => breaches::breaches(load_offline(config)?, args).await,
             Command::Technicians(args) => report::technicians(load_offline(config)?, args).await,
@@ -588,8 +612,9 @@ async fn token(config: Config, command: TokenCommand) -> Result<(), CliError> {
     let store = Store::open(&config.store.path, Arc::default()).await?;
     let now = SystemClock.now();
     let answer = match command {
-        TokenCommand::Create { role, tenant, json } => {
-            token::create(&store, role, tenant.as_deref(), config.tenants.keys(), json, now).await?
+        TokenCommand::Create { role, tenant, name, expires, json } => {
+            let asked = token::Asked { role, tenant, name, expires_at: expires.map(|length| now + length) };
+            token::create(&store, asked, config.tenants.keys(), json, now).await?
         }
         TokenCommand::List { json } => token::list(&store, json).await?,
         TokenCommand::Revoke { id, json } => token::revoke(&store, &id, json, now).await?,

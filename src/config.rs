@@ -9,6 +9,7 @@ pub mod duration;
 pub mod environment;
 pub mod explain;
 pub mod names;
+mod network;
 pub mod remarks;
 
 mod checks;
@@ -42,6 +43,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use chrono::{NaiveDate, TimeDelta};
@@ -54,6 +56,7 @@ pub use crate::notify::settings::{
     Email, Notify, Ntfy, PagerDuty, Slack, SlackWay, Sms, SmsSender, SmtpTls, Teams, Twilio, Voice, Webhook,
 };
 
+pub use self::network::Network;
 use crate::alert::on_call::Rotation;
 use crate::alert::prediction::Rule;
 use crate::alert::{Stage, Subject, noise};
@@ -252,6 +255,10 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where people reach our page, without a trailing slash; none: no links to it in messages.
     pub public_url: Option<String>,
+    /// Proxies before us, whose word on who asks is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// Of one token, or of one address without a token.
+    pub requests_per_second: NonZeroU32,
     pub log_format: LogFormat,
 }
 

@@ -6,6 +6,7 @@ pub mod breaches;
 mod ending;
 mod explain;
 pub mod forecast;
+pub mod live;
 pub mod messages;
 pub mod on_call;
 pub mod overrides;
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
 use crate::clock::SharedClock;
-use crate::config::{Config, Tenant};
+use crate::config::{Config, Tenant, explain as configured};
 use crate::formats::FormatError;
 use crate::notify;
 use crate::predict::PublishedForecasts;
@@ -42,6 +43,7 @@ use crate::sync::{Hints, SyncHealth};
 use crate::telemetry::Telemetry;
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, TenantId, TicketId};
+use live::Live;
 use snapshot::{Filter, Row, Snapshot, Snapshots};
 use view::Lens;
 
@@ -67,6 +69,8 @@ pub struct TicketQuery {
     pub technician: Option<String>,
     pub client: Option<String>,
     pub priority: Option<String>,
+    /// Words that its number, subject, client, technician, group, status, priority or SLA must all have.
+    pub text: Option<String>,
     /// 1 to 500, 100 unless told.
     pub limit: Option<usize>,
     /// `next_cursor` of the page before.
@@ -211,6 +215,9 @@ pub enum ServiceError {
     /// The question itself is wrong; the text says how to put it right.
     #[error("{0}")]
     BadQuestion(String),
+    /// What is named is there more than once; the text says how to name just one.
+    #[error("{0}")]
+    Ambiguous(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A report could not be written in the form that was asked for.
@@ -249,6 +256,7 @@ pub struct Service {
     pulses: Pulses,
     snapshots: Arc<Snapshots>,
     answers: Arc<reports::answers::Answers>,
+    live: Arc<Live>,
 }
 
 /// What the service knows of the sync of each tenant.
@@ -271,9 +279,10 @@ impl Service {
         let found = watch::channel(Mismatches::new()).1;
         let pulses = Pulses::default();
         let snapshots = Arc::new(config.tenants.keys().map(|tenant| (tenant.clone(), Default::default())).collect());
-        let answers = Arc::default();
+        let (answers, live) = (Arc::default(), Arc::default());
         Self {
             answers,
+            live,
             snapshots,
             config,
             rules_cache,
@@ -383,9 +392,18 @@ impl Service {
     }
 
     /// The ticket that `id`, an id or a display id, means within `scope`.
+    /// Several tenants may have one of that number: then it must be said whose is meant.
     async fn found(&self, scope: &Reach, id: &str) -> Result<Option<(TenantId, Arc<Watched>)>, ServiceError> {
-        let found = self.store.find_ticket(scope, id).await?;
-        Ok(found.into_iter().find(|(tenant, _)| self.config.tenants.contains_key(tenant)))
+        let mut found = self.store.find_ticket(scope, id).await?;
+        found.retain(|(tenant, _)| self.config.tenants.contains_key(tenant));
+        let tenants: BTreeSet<_> = found.iter().map(|(tenant, _)| tenant.to_string()).collect();
+        if tenants.len() > 1 {
+            let names = Vec::from_iter(tenants).join(", ");
+            return Err(ServiceError::Ambiguous(format!(
+                "{names} each have a ticket `{id}`: say which `tenant` is meant"
+            )));
+        }
+        Ok(found.into_iter().next())
     }
 
     /// A ticket as judged by `rules`, with the version that it follows and where its policy stands.
@@ -454,6 +472,16 @@ impl Service {
     /// Has sync look at `tenant` at once. Nothing else is believed of whoever asks.
     pub fn hint(&self, tenant: &TenantId) {
         self.sync.hints.hint(tenant);
+    }
+
+    /// The present.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// What the configuration comes to, in words and without secrets.
+    pub fn settings(&self) -> String {
+        configured::details(&self.config, &BTreeMap::new())
     }
 
     /// Whether `tenant` is in the configuration.

@@ -26,6 +26,7 @@ pub mod receipts;
 pub mod record;
 pub mod retention;
 mod self_monitoring;
+pub mod sessions;
 mod set_aside;
 pub mod suppressions;
 pub mod sync;

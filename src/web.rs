@@ -15,11 +15,14 @@
 
 mod alerts;
 mod api;
+mod audit;
 mod auth;
 mod connections;
+mod events;
 mod gate;
 mod health;
 mod hooks;
+mod limits;
 mod link;
 mod login;
 mod on_call;
@@ -30,12 +33,14 @@ mod problem;
 mod reports;
 mod route;
 mod routes;
+mod sessions;
 mod systems;
 #[cfg(test)]
 mod tests;
 mod twilio;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,11 +56,13 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::answers::Answers;
+use crate::config::Network;
 use crate::service::Service;
 use crate::store::Store;
 use crate::store::tokens::Role;
 use crate::telemetry::Telemetry;
 use crate::ticket::TenantId;
+use limits::Limits;
 use problem::Problem;
 
 pub use connections::Door;
@@ -70,6 +77,10 @@ pub struct Options {
     pub hooks: BTreeMap<TenantId, SecretString>,
     /// Where people reach the page; with `https` the cookie is sent over nothing else.
     pub public_url: Option<String>,
+    /// Proxies before us, whose word on who asks is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// Of one caller; none: as many as they like.
+    pub requests_per_second: Option<NonZeroU32>,
     /// What somebody without a token may do; none: nothing.
     pub anonymous: Option<Role>,
     /// Takes answers to alerts; none: links and Twilio's hooks are off.
@@ -90,6 +101,15 @@ pub struct Web {
     pub store: Store,
     pub telemetry: Arc<Telemetry>,
     pub options: Options,
+    limits: Limits,
+    readiness: health::Readiness,
+}
+
+impl Web {
+    pub fn new(service: Service, store: Store, telemetry: Arc<Telemetry>, options: Options) -> Self {
+        let limits = Limits::new(options.requests_per_second);
+        Self { service, store, telemetry, options, limits, readiness: health::Readiness::default() }
+    }
 }
 
 /// All routes, ready to serve.

@@ -1,6 +1,7 @@
 //! `audit`: who changed what, and from where.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 
@@ -9,6 +10,8 @@ use super::{AuditArgs, CliError};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::service::audit::{AuditEntry, AuditQuery};
+use crate::store::Store;
+use crate::store::audit::chain::Verified;
 
 /// Answers and ends.
 pub async fn audit(config: Config, args: AuditArgs) -> Result<(), CliError> {
@@ -25,6 +28,32 @@ pub async fn audit(config: Config, args: AuditArgs) -> Result<(), CliError> {
     super::print(&text);
     store.close().await;
     Ok(())
+}
+
+/// Looks whether the log is as it was written.
+pub async fn verify(config: Config, json: bool) -> Result<(), CliError> {
+    let store = Store::open(&config.store.path, Arc::default()).await?;
+    let found = store.verify_audit().await?;
+    super::print(&if json { super::as_json(&found)? } else { verdict(&found) });
+    store.close().await;
+    match found.broken {
+        Some(broken) => Err(anyhow::anyhow!("row {} of the audit log does not fit: {}", broken.id, broken.why).into()),
+        None => Ok(()),
+    }
+}
+
+fn verdict(found: &Verified) -> String {
+    let mut text = format!("{} rows hold together", found.rows);
+    if found.unchained > 0 {
+        let _ = write!(text, "; {} before them are older than the chain", found.unchained);
+    }
+    if let Some(last) = &found.last {
+        let _ = write!(
+            text,
+            "\nlast: {last}\nNote this hash elsewhere: with it you can tell later whether rows were cut from the end."
+        );
+    }
+    text + "\n"
 }
 
 fn query(args: &AuditArgs, now: DateTime<Utc>) -> Result<AuditQuery, CliError> {

@@ -9,17 +9,18 @@ use super::status::{forecast_text, printable, unit};
 use super::{CliError, ExplainArgs};
 use crate::config::Config;
 use crate::notify;
-use crate::service::{ClockLedger, ClockStatus, Reach, TicketLedger};
+use crate::service::{ClockLedger, ClockStatus, TicketLedger};
 use crate::sla::ledger::words::length;
 
 /// Answers and ends.
 pub async fn explain(config: Config, args: ExplainArgs) -> Result<(), CliError> {
+    let scope = super::scope(&config, args.tenant.as_deref())?;
     let (service, store) = super::foreseeing_service(config).await?;
-    let Some(ledger) = service.ledger(&Reach::All, &args.ticket).await? else {
+    let Some(ledger) = service.ledger(&scope, &args.ticket).await? else {
         let id = &args.ticket;
         return Err(anyhow::anyhow!("no ticket `{id}` is known; it may not have been read yet").into());
     };
-    let clocks = service.ticket(&Reach::All, &args.ticket).await?.map(|ticket| ticket.clocks).unwrap_or_default();
+    let clocks = service.ticket(&scope, &args.ticket).await?.map(|ticket| ticket.clocks).unwrap_or_default();
     let text = match args.json {
         true => super::as_json(&ledger)?,
         false => in_force(&ledger, &clocks) + &words(&ledger) + &foreseen(&clocks),

@@ -25,7 +25,7 @@ pub(super) async fn status(config: Config, args: StatusArgs) -> Result<(), CliEr
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let (service, store) = super::foreseeing_service(config).await?;
     let text = match &args.ticket {
-        Some(id) => one(&service, id, args.json).await?,
+        Some(id) => one(&service, &scope, id, args.json).await?,
         None => all(&service, &store, &scope, &args).await?,
     };
     super::print(&text);
@@ -33,14 +33,14 @@ pub(super) async fn status(config: Config, args: StatusArgs) -> Result<(), CliEr
     Ok(())
 }
 
-async fn one(service: &Service, id: &str, json: bool) -> Result<String, CliError> {
-    let Some(ticket) = service.ticket(&Reach::All, id).await? else {
+async fn one(service: &Service, scope: &Reach, id: &str, json: bool) -> Result<String, CliError> {
+    let Some(ticket) = service.ticket(scope, id).await? else {
         return Err(anyhow::anyhow!("no ticket `{id}` is known; it may not have been read yet").into());
     };
     if json {
         return super::as_json(&ticket);
     }
-    let messages = service.messages(&Reach::All, Some(&ticket.ticket_id), 50).await?;
+    let messages = service.messages(scope, Some(&ticket.ticket_id), 50).await?;
     Ok(ticket_text(&ticket, &messages))
 }
 

@@ -6,7 +6,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 
-use crate::store::tokens::{Author, Role, Token, TokenRecord};
+use crate::store::tokens::{Author, NewToken, Role, Token, TokenRecord};
 use crate::store::{Store, StoreError};
 use crate::ticket::TenantId;
 
@@ -28,18 +28,32 @@ fn listed(tenants: &[TenantId]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// Makes a token for `tenant`, one of the `known`, or for all of them.
+/// What is asked for of a new token.
+pub struct Asked {
+    pub role: Role,
+    /// None: for all of them.
+    pub tenant: Option<String>,
+    pub name: String,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// A longer name is cut.
+const LONGEST_NAME: usize = 60;
+
+/// Makes a token for one of the `known` tenants, or for all of them.
 pub async fn create(
     store: &Store,
-    role: Role,
-    tenant: Option<&str>,
+    asked: Asked,
     known: impl IntoIterator<Item = &TenantId>,
     json: bool,
     now: DateTime<Utc>,
 ) -> Result<String, TokenError> {
-    let tenant = tenant.map(|name| find(name, known)).transpose()?;
+    let Asked { role, tenant, name, expires_at } = asked;
+    let tenant = tenant.map(|name| find(&name, known)).transpose()?;
+    let name = name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect::<String>().trim().to_owned();
     let token = Token::generate().map_err(TokenError::NoRandomness)?;
-    let record = store.add_token(&token, role, tenant, at_the_command_line(), now).await?;
+    let new = NewToken { name, role, tenant, expires_at };
+    let record = store.add_named_token(&token, new, at_the_command_line(), now).await?;
     if !json {
         return Ok(format!("{}\n", token.expose()));
     }
@@ -57,9 +71,22 @@ pub async fn list(store: &Store, json: bool) -> Result<String, TokenError> {
     if tokens.is_empty() {
         return Ok("no tokens yet; `token create --role viewer` makes one\n".to_owned());
     }
-    let reach = tokens.iter().map(|token| token.reach().chars().count()).max().unwrap_or(0).max("TENANT".len());
-    let head = format!("{:<12}  {:<9}  {:<reach$}  {:<20}  STATE\n", "ID", "ROLE", "TENANT", "CREATED");
-    Ok(tokens.iter().fold(head, |text, token| text + &line(token, reach)))
+    let width = |column: fn(&TokenRecord) -> &str, head: &str| {
+        tokens.iter().map(|token| column(token).chars().count()).max().unwrap_or(0).max(head.len())
+    };
+    let widths = (width(TokenRecord::reach, "TENANT"), width(|token| &token.name, "NAME"));
+    let head = format!(
+        "{:<12}  {:<9}  {:<reach$}  {:<name$}  {:<20}  {:<20}  STATE\n",
+        "ID",
+        "ROLE",
+        "TENANT",
+        "NAME",
+        "CREATED",
+        "LAST USED",
+        reach = widths.0,
+        name = widths.1
+    );
+    Ok(tokens.iter().fold(head, |text, token| text + &line(token, widths)))
 }
 
 /// Revokes the token `id`.
@@ -77,11 +104,17 @@ fn find<'a>(name: &str, known: impl IntoIterator<Item = &'a TenantId>) -> Result
     }
 }
 
-fn line(token: &TokenRecord, reach: usize) -> String {
+fn line(token: &TokenRecord, (reach, name): (usize, usize)) -> String {
     let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
-    let state = token.revoked_at.map_or_else(|| "good".to_owned(), |at| format!("revoked {}", time(at)));
+    let state = match (token.revoked_at, token.expires_at) {
+        (Some(at), _) => format!("revoked {}", time(at)),
+        (None, Some(at)) => format!("good until {}", time(at)),
+        (None, None) => "good".to_owned(),
+    };
     let (role, tenant, created) = (token.role.as_str(), token.reach(), time(token.created_at));
-    format!("{:<12}  {role:<9}  {tenant:<reach$}  {created:<20}  {state}\n", token.id)
+    let used = token.last_used_at.map_or_else(|| "never".to_owned(), time);
+    let (id, who) = (&token.id, &token.name);
+    format!("{id:<12}  {role:<9}  {tenant:<reach$}  {who:<name$}  {created:<20}  {used:<20}  {state}\n")
 }
 
 fn pretty(value: &serde_json::Value) -> String {
@@ -104,6 +137,11 @@ mod tests {
         DateTime::from_timestamp(1_800_000_000, 0).unwrap()
     }
 
+    fn asked(role: Role, tenant: Option<&str>) -> Asked {
+        let expires_at = Some(now() + chrono::TimeDelta::days(90));
+        Asked { role, tenant: tenant.map(str::to_owned), name: "wall screen".to_owned(), expires_at }
+    }
+
     #[tokio::test]
     async fn a_token_is_made_listed_and_revoked() {
         let folder = tempfile::tempdir().unwrap();
@@ -111,13 +149,13 @@ mod tests {
         assert!(list(&store, false).await.unwrap().contains("token create"), "says what to do first");
 
         let acme = TenantId::parse("acme").unwrap();
-        let token = create(&store, Role::Admin, Some("acme"), [&acme], false, now()).await.unwrap();
+        let token = create(&store, asked(Role::Admin, Some("acme")), [&acme], false, now()).await.unwrap();
         assert!(token.starts_with("sla_") && token.split_whitespace().count() == 1, "alone on stdout");
         let listed = list(&store, false).await.unwrap();
         let id = listed.lines().nth(1).unwrap().split_whitespace().next().unwrap();
         insta::assert_snapshot!(listed.replace(id, "[twelve hex]"), @r"
-        ID            ROLE       TENANT  CREATED               STATE
-        [twelve hex]  admin      acme    2027-01-15T08:00:00Z  good
+        ID            ROLE       TENANT  NAME         CREATED               LAST USED             STATE
+        [twelve hex]  admin      acme    wall screen  2027-01-15T08:00:00Z  never                 good until 2027-04-15T08:00:00Z
         ");
         assert_eq!(revoke(&store, id, false, now()).await.unwrap(), format!("revoked {id} (admin)\n"));
         assert!(list(&store, false).await.unwrap().contains("revoked 2027-01-15T08:00:00Z"));
@@ -130,7 +168,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("sla.db"), Arc::default()).await.unwrap();
         let acme = TenantId::parse("acme").unwrap();
-        let error = create(&store, Role::Viewer, Some("amce"), [&acme], false, now()).await.unwrap_err();
+        let error = create(&store, asked(Role::Viewer, Some("amce")), [&acme], false, now()).await.unwrap_err();
         assert_eq!(error.to_string(), "no tenant is called `amce`; the configuration has `acme`");
         assert!(store.tokens().await.unwrap().is_empty());
     }
@@ -139,7 +177,7 @@ mod tests {
     async fn json_shows_the_token_when_made_and_never_again() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("sla.db"), Arc::default()).await.unwrap();
-        let made = create(&store, Role::Viewer, None, [], true, now()).await.unwrap();
+        let made = create(&store, asked(Role::Viewer, None), [], true, now()).await.unwrap();
         let made: serde_json::Value = serde_json::from_str(&made).unwrap();
         assert!(made["token"].as_str().unwrap().starts_with("sla_"));
         assert_eq!((&made["role"], &made["tenant"]), (&json!("viewer"), &serde_json::Value::Null));

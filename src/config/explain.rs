@@ -17,7 +17,7 @@ use super::explain_reports;
 use super::explain_retention::retention;
 use super::explain_watch::watch;
 use super::explain_write_back;
-use super::read_server::{DEFAULT_LISTEN, DEFAULT_STORE};
+use super::read_server::{DEFAULT_LISTEN, DEFAULT_RATE, DEFAULT_STORE};
 use super::read_tenant::{DEFAULT_HISTORY, DEFAULT_POLL_INTERVAL, DEFAULT_REQUESTS_PER_MINUTE, default_ticket_url};
 use super::remarks::remarks;
 use super::{Config, Hours, LogFormat, Server, Tenant, TokenSource, duration};
@@ -74,11 +74,17 @@ pub fn details(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> S
 }
 
 fn service(page: &mut Page, config: &Config) {
-    let Server { listen, public_url, log_format } = &config.server;
+    let Server { listen, public_url, trusted_proxies, requests_per_second, log_format } = &config.server;
     let store = &config.store.path;
     page.heading("Service");
     page.row("page and API", or_default(format!("http://{listen}"), *listen == DEFAULT_LISTEN));
     page.row("links to it", public_url.as_deref().unwrap_or("none in messages: server.public_url is not given"));
+    if !trusted_proxies.is_empty() {
+        let proxies: Vec<_> = trusted_proxies.iter().map(ToString::to_string).collect();
+        page.row("behind", format!("{}: each tells us who asks", proxies.join(", ")));
+    }
+    let rate = format!("{requests_per_second} requests a second for each token or address");
+    page.row("limit", or_default(rate, *requests_per_second == DEFAULT_RATE));
     page.row("store", or_default(store.display(), store.as_os_str() == DEFAULT_STORE));
     let format = if *log_format == LogFormat::Text { "text" } else { "json" };
     page.row("log", or_default(format, *log_format == LogFormat::Text));

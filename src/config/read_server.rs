@@ -1,13 +1,16 @@
 //! `[server]` and `[store]`: where we listen, and where we remember.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use super::reader::{Section, nearest};
-use super::{LogFormat, Server, Store, checks};
+use super::{LogFormat, Network, Server, Store, checks};
 
 /// Loopback, so that nothing is open to the network before a person decides so.
 pub(super) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// A page asks a few times a second at most; a script that asks more than this is meant to wait.
+pub(super) const DEFAULT_RATE: NonZeroU32 = NonZeroU32::new(200).unwrap();
 pub(super) const DEFAULT_STORE: &str = "superops-sla.db";
 
 pub(super) fn server(section: Section<'_>) -> Server {
@@ -17,10 +20,25 @@ pub(super) fn server(section: Section<'_>) -> Server {
             .and_then(|t| t.read(|text| checks::socket_address(text)))
             .unwrap_or(DEFAULT_LISTEN),
         public_url: section.text("public_url").and_then(|t| t.read(|text| checks::public_url(text))),
+        trusted_proxies: proxies(&section),
+        requests_per_second: section
+            .integer("requests_per_second")
+            .and_then(|n| n.read(|number| rate(*number)))
+            .unwrap_or(DEFAULT_RATE),
         log_format: section.text("log_format").and_then(|t| t.read(|text| log_format(text))).unwrap_or(LogFormat::Text),
     };
     section.finish();
     server
+}
+
+fn proxies(section: &Section<'_>) -> Vec<Network> {
+    let written = section.texts("trusted_proxies").unwrap_or_default();
+    written.into_iter().filter_map(|proxy| proxy.read(|text| Network::parse(text))).collect()
+}
+
+fn rate(number: i64) -> Result<NonZeroU32, String> {
+    let rate = u32::try_from(number).ok().filter(|rate| *rate <= 10_000).and_then(NonZeroU32::new);
+    rate.ok_or_else(|| "must be from 1 to 10000".to_owned())
 }
 
 fn log_format(text: &str) -> Result<LogFormat, String> {

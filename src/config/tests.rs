@@ -489,6 +489,7 @@ fn check_explains_the_least_configuration() {
     Service
       page and API      http://127.0.0.1:8080 (default)
       links to it       none in messages: server.public_url is not given
+      limit             200 requests a second for each token or address (default)
       store             superops-sla.db (default)
       log               text (default)
 
@@ -623,6 +624,7 @@ channels = ["sms"]
     Service
       page and API      http://0.0.0.0:80
       links to it       https://sla.example.com
+      limit             200 requests a second for each token or address (default)
       store             superops-sla.db (default)
       log               json
 

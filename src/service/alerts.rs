@@ -157,10 +157,8 @@ impl Service {
         states: &[State],
         skip: usize,
         limit: usize,
-    ) -> Result<(Vec<AlertRow>, usize), StoreError> {
-        let found = self.store.find_ticket(scope, text).await?.into_iter().next();
-        let found = found.filter(|(tenant, _)| self.config.tenants.contains_key(tenant));
-        let Some((tenant, watched)) = found else { return Ok((Vec::new(), 0)) };
+    ) -> Result<(Vec<AlertRow>, usize), ServiceError> {
+        let Some((tenant, watched)) = self.found(scope, text).await? else { return Ok((Vec::new(), 0)) };
         let mut rows = self.store.alerts_of(&tenant, &watched.ticket.id).await?;
         rows.retain(|row| states.contains(&row.state()));
         rows.sort_by_cached_key(rank);

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Reach, Service, ServiceError};
 use crate::store::audit::{AuditFilter, AuditRow};
@@ -24,7 +25,7 @@ pub struct AuditQuery {
 }
 
 /// One change by a person.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AuditEntry {
     pub at: DateTime<Utc>,
     pub tenant: Option<String>,
@@ -43,7 +44,7 @@ impl Service {
     pub async fn audit(&self, scope: &Reach, query: &AuditQuery) -> Result<Option<Vec<AuditEntry>>, ServiceError> {
         let ticket = match &query.ticket {
             None => None,
-            Some(text) => match self.store.find_ticket(scope, text).await?.into_iter().next() {
+            Some(text) => match self.found(scope, text).await? {
                 None => return Ok(None),
                 Some((_, watched)) => Some(watched.ticket.id.to_string()),
             },

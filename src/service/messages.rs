@@ -63,8 +63,7 @@ impl Service {
         let rows = match ticket {
             None => self.store.notifications(scope, None, limit).await?,
             Some(text) => {
-                let found = self.store.find_ticket(scope, text).await?;
-                let Some((tenant, watched)) = found.into_iter().next() else { return Ok(Vec::new()) };
+                let Some((tenant, watched)) = self.found(scope, text).await? else { return Ok(Vec::new()) };
                 self.store.notifications(&Reach::One(tenant), Some(watched.ticket.id.as_str()), limit).await?
             }
         };

@@ -12,6 +12,8 @@ use crate::store::audit::Author;
 use crate::store::on_call::{NewOverride, OverrideRow};
 use crate::ticket::Directory;
 
+/// What somebody of one tenant is shown in place of another's people.
+const STRANGER: &str = "somebody of another tenant";
 /// How far ahead shifts are listed.
 const LISTED: TimeDelta = TimeDelta::days(14);
 /// How far ahead gaps are looked for, here and by `check`.
@@ -114,7 +116,11 @@ impl Service {
         let mut rotations = Vec::new();
         for rotation in self.config.on_call.values().filter(|rotation| may_see(scope, rotation)) {
             let directories = self.directories(rotation).await?;
-            rotations.push(view(rotation, &rows, &directories, now));
+            let shown = view(rotation, &rows, &directories, now);
+            rotations.push(match scope.tenant().filter(|_| rotation.tenant.is_none()) {
+                Some(own) => without_strangers(shown, self.store.directory(own).await?.as_ref()),
+                None => shown,
+            });
         }
         Ok(OnCall { now, rotations })
     }
@@ -144,7 +150,8 @@ impl Service {
             ));
         }
         let tenant = rotation.tenant.clone();
-        let new = NewOverride { rotation: rotation.name.clone(), tenant, person, from, until };
+        let before = on_call_between(rotation, &self.store.overrides_from(now).await?, from, until);
+        let new = NewOverride { rotation: rotation.name.clone(), tenant, person, from, until, before };
         let made = self.store.add_override(new, author, now).await?;
         Ok(Changed::Done(override_view(&made)))
     }
@@ -154,13 +161,16 @@ impl Service {
         let now = self.clock.now();
         let rows = self.store.override_rows_from(now).await?;
         let Some(row) = rows.into_iter().find(|row| row.stand_in.id == id) else { return Ok(Changed::NoSuch) };
-        let tenant = match self.changeable(scope, &row.stand_in.rotation) {
-            Changed::Done(rotation) => rotation.tenant.clone(),
+        let rotation = match self.changeable(scope, &row.stand_in.rotation) {
+            Changed::Done(rotation) => rotation,
             Changed::NoSuch => return Ok(Changed::NoSuch),
             Changed::Shared => return Ok(Changed::Shared),
         };
         let Ok(number) = id.parse() else { return Ok(Changed::NoSuch) };
-        let removed = self.store.remove_override(number, tenant, author, now).await?;
+        let mut others = self.store.overrides_from(now).await?;
+        others.retain(|other| other.id != id);
+        let after = on_call_between(rotation, &others, row.stand_in.from.max(now), row.stand_in.until);
+        let removed = self.store.remove_override(number, rotation.tenant.clone(), after, author, now).await?;
         Ok(if removed { Changed::Done(()) } else { Changed::NoSuch })
     }
 
@@ -183,6 +193,23 @@ impl Service {
         }
         Ok(directories)
     }
+}
+
+/// Who is on call in `rotation` at any time between the two, each once.
+fn on_call_between(
+    rotation: &Rotation,
+    overrides: &[Override],
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Vec<String> {
+    let mut people: Vec<String> = Vec::new();
+    for shift in rotation.shifts(overrides, from, until) {
+        let person = shift.person.text();
+        if !people.contains(&person) {
+            people.push(person);
+        }
+    }
+    people
 }
 
 /// A rotation without a tenant is everybody's to see.
@@ -261,6 +288,29 @@ fn view(
         overrides: rows.iter().filter(|row| row.stand_in.rotation == rotation.name).map(override_view).collect(),
         unknown: unknown_people(rotation, directories),
         foreign_addresses: foreign_addresses(rotation, directories),
+    }
+}
+
+/// What somebody of one tenant sees of a rotation that all share: their own people, and of others only that there is one.
+fn without_strangers(shown: RotationView, own: &Directory) -> RotationView {
+    let is_own = |text: &str| {
+        let person = Person::parse(text);
+        person.technician(own).is_some() || person.owner(own).is_some()
+    };
+    let text = |person: String| if is_own(&person) { person } else { STRANGER.to_owned() };
+    let shift = |one: ShiftView| {
+        let is_own = is_own(&one.person);
+        ShiftView { name: one.name.filter(|_| is_own), person: text(one.person), ..one }
+    };
+    let stand_in = |one: OverrideView| OverrideView { person: text(one.person), ..one };
+    RotationView {
+        on_call: shown.on_call.map(shift),
+        next: shown.next.map(shift),
+        shifts: shown.shifts.into_iter().map(shift).collect(),
+        overrides: shown.overrides.into_iter().map(stand_in).collect(),
+        unknown: Vec::new(),
+        foreign_addresses: Vec::new(),
+        ..shown
     }
 }
 

@@ -27,7 +27,7 @@ use crate::store::StoreError;
 use crate::store::tickets::OpenTickets;
 use crate::ticket::unlisted::{Unlisted, unlisted};
 use crate::ticket::watch::Watched;
-use crate::ticket::{ClockKind, Named, TenantId, TicketId};
+use crate::ticket::{ClockKind, Named, TenantId, Ticket, TicketId};
 
 /// How old the order of a list may be, on the wall.
 const FRESH: TimeDelta = TimeDelta::seconds(1);
@@ -82,6 +82,11 @@ impl Inputs {
 }
 
 impl Row {
+    /// Which reading of the ticket it is, and how it stands: another one is a change.
+    pub fn mark(&self) -> super::live::Mark {
+        (Arc::as_ptr(&self.watched).addr(), self.standing)
+    }
+
     /// What tickets are sorted by: how they stand, then who has least time left; of those without a running clock, the
     /// latest read first.
     pub fn rank(&self) -> impl Ord + use<'_> {
@@ -207,6 +212,8 @@ pub struct Filter {
     technician: Option<String>,
     client: Option<String>,
     priority: Option<String>,
+    /// Each of them in lower case.
+    words: Vec<String>,
 }
 
 impl Filter {
@@ -229,6 +236,7 @@ impl Filter {
             technician: lower(&query.technician),
             client: lower(&query.client),
             priority: lower(&query.priority),
+            words: lower(&query.text).iter().flat_map(|text| text.split_whitespace()).map(str::to_owned).collect(),
         })
     }
 
@@ -252,6 +260,17 @@ impl Filter {
             && is(&self.client, ticket.client.as_ref())
             && self.priority.as_ref().is_none_or(priority)
             && self.risk.as_ref().is_none_or(risk)
+            && (self.words.is_empty() || self.is_said_of(ticket))
+    }
+
+    /// Whether every word is somewhere in what people know the ticket by.
+    fn is_said_of(&self, ticket: &Ticket) -> bool {
+        let named = [&ticket.client, &ticket.technician, &ticket.group, &ticket.sla];
+        let named = named.into_iter().flatten().map(|named| named.name.as_str());
+        let own = [Some(&*ticket.display_id), Some(ticket.id.as_str()), Some(&*ticket.subject)];
+        let own = own.into_iter().chain([ticket.status.as_deref(), ticket.priority.as_deref()]).flatten();
+        let text = own.chain(named).collect::<Vec<_>>().join("\n").to_lowercase();
+        self.words.iter().all(|word| text.contains(word.as_str()))
     }
 
     /// Whether `row` stands as is asked for: the ticket as a whole, or, of what a ticket is never called, one clock.

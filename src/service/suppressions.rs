@@ -110,7 +110,9 @@ impl Service {
             )));
         }
         self.check_names(&tenant, &matchers).await?;
-        let by = named("author", order.author)?.unwrap_or_else(|| author.who.clone());
+        // Where one token serves several people, they may say who they are; the token is always named.
+        let by = named("author", order.author)?;
+        let by = by.map_or_else(|| author.who.clone(), |name| format!("{name} ({})", author.who));
         let Some(reason) = named("reason", Some(order.reason))? else {
             return Err(ServiceError::BadQuestion("say why: `reason` must not be blank".to_owned()));
         };

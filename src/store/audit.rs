@@ -1,9 +1,12 @@
 //! The audit log: every change by a person leaves a row, in the transaction that makes the change.
 
+pub mod chain;
+
 use chrono::{DateTime, Utc};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
+use self::chain::Link;
 use super::{Store, StoreError, instant, millis};
 use crate::ticket::{Reach, TenantId};
 
@@ -123,13 +126,21 @@ pub(super) async fn audit_act(
     author: &Author,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO audit (tenant, at, who, what, origin, alert) VALUES ($1, $2, $3, $4, $5, $6)")
+    let prior = chain::last(&mut *tx).await?;
+    let (at, origin) = (millis(now), author.origin.as_str());
+    let link = Link { tenant: tenant.map(TenantId::as_str), at, who: &author.who, what, origin, alert };
+    let hash = link.hash(&prior);
+    let add =
+        "INSERT INTO audit (tenant, at, who, what, origin, alert, prior, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    sqlx::query(add)
         .bind(tenant.map(TenantId::as_str))
         .bind(millis(now))
         .bind(&author.who)
         .bind(what)
         .bind(&author.origin)
         .bind(alert)
+        .bind(prior)
+        .bind(hash)
         .execute(tx)
         .await
         .map(drop)

@@ -25,6 +25,8 @@ pub struct NewOverride {
     pub person: Person,
     pub from: DateTime<Utc>,
     pub until: DateTime<Utc>,
+    /// Who would be on call without it, for the audit log.
+    pub before: Vec<String>,
 }
 
 type Row = (i64, String, String, i64, i64, String, i64);
@@ -72,7 +74,11 @@ impl Store {
                     .fetch_one(&mut *tx)
                     .await?;
                     let (from, until) = (new.from.to_rfc3339(), new.until.to_rfc3339());
-                    let what = format!("override {} of on-call {} from {from} until {until}", made.0, new.rotation);
+                    let (person, before) = (new.person.text(), in_place_of(&new.before));
+                    let what = format!(
+                        "override {} of on-call {} from {from} until {until}: {person}{before}",
+                        made.0, new.rotation
+                    );
                     audit(tx, new.tenant.as_ref(), &what, &author, now).await?;
                     Ok(made)
                 })
@@ -81,27 +87,41 @@ impl Store {
         row(made)
     }
 
-    /// Takes an override back. False if there was none.
+    /// Takes an override back, `after` which those people are on call again. False if there was none.
     pub async fn remove_override(
         &self,
         id: i64,
         tenant: Option<TenantId>,
+        after: Vec<String>,
         author: Author,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
         self.writer
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
-                    let removed =
-                        sqlx::query("DELETE FROM on_call_overrides WHERE id = $1").bind(id).execute(&mut *tx).await?;
-                    if removed.rows_affected() > 0 {
-                        audit(tx, tenant.as_ref(), &format!("took back on-call override {id}"), &author, now).await?;
-                    }
-                    Ok(removed.rows_affected() > 0)
+                    let remove = "DELETE FROM on_call_overrides WHERE id = $1 RETURNING rotation, person";
+                    let removed: Option<(String, String)> =
+                        sqlx::query_as(remove).bind(id).fetch_optional(&mut *tx).await?;
+                    let Some((rotation, person)) = removed else { return Ok(false) };
+                    let what = format!(
+                        "took back on-call override {id} of {rotation}: {}{}",
+                        listed(&after),
+                        in_place_of(&[person])
+                    );
+                    audit(tx, tenant.as_ref(), &what, &author, now).await?;
+                    Ok(true)
                 })
             })
             .await
     }
+}
+
+fn listed(people: &[String]) -> String {
+    if people.is_empty() { "nobody".to_owned() } else { people.join(", ") }
+}
+
+fn in_place_of(people: &[String]) -> String {
+    format!(" in place of {}", listed(people))
 }
 
 fn row((id, rotation, person, from, until, made_by, made_at): Row) -> Result<OverrideRow, StoreError> {

@@ -20,6 +20,7 @@ const SMALL: &[&str] = &[
     "policy_versions",
     "quarantine",
     "secrets",
+    "sessions",
     "set_aside",
     "sms_codes",
     "sms_replies",

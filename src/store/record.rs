@@ -1,6 +1,7 @@
 //! What was said about alerts, and how each attempt went: read for people to see.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use chrono::{DateTime, Utc};
 use sqlx::Row;
@@ -125,6 +126,19 @@ impl Store {
         .fetch_all(&self.reads)
         .await?;
         Ok(rows.into_iter().filter_map(OpenAlert::read).collect())
+    }
+
+    /// A number that is another one when anything about the open alerts of `tenant` has changed.
+    pub async fn alert_mark(&self, tenant: &TenantId) -> Result<u64, StoreError> {
+        type Row = (String, i64, i64, i64, i64, i64, Option<i64>, Option<i64>);
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT key, changed_at, step, generation, told, acts, next_step_at, covered_until FROM alerts
+             WHERE tenant = $1 AND state = 'open' ORDER BY key",
+        )
+        .bind(tenant.as_str())
+        .fetch_all(&self.reads)
+        .await?;
+        Ok(BuildHasherDefault::<DefaultHasher>::default().hash_one(rows))
     }
 
     /// The open alerts of `tenant` that somebody acknowledged or snoozed, the first held first.

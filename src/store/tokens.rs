@@ -9,11 +9,12 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sqlx::SqliteConnection;
+use utoipa::ToSchema;
 
 pub use super::audit::Author;
 use super::audit::audit;
@@ -24,7 +25,7 @@ use crate::ticket::TenantId;
 const PREFIX: &str = "sla_";
 
 /// What a token's holder may do; each role may do all that the one before may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Reads.
@@ -84,25 +85,42 @@ impl Token {
         self.0.expose_secret()
     }
 
-    fn hash(&self) -> String {
+    pub(super) fn hash(&self) -> String {
         Sha256::digest(self.expose()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Names the token in lists and in the audit log; tells nothing of the token itself.
-    fn id(&self) -> String {
+    pub(super) fn id(&self) -> String {
         self.hash().split_off(52)
     }
 }
 
 /// What is kept of a token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Token)]
 pub struct TokenRecord {
     pub id: String,
+    /// Who or what it is for; blank: nobody said.
+    pub name: String,
     pub role: Role,
     /// The one tenant it may see; none: all of them.
+    #[schema(value_type = Option<String>)]
     pub tenant: Option<TenantId>,
     pub created_at: DateTime<Utc>,
+    /// None: it lasts until it is revoked.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// To the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
+}
+
+/// A wish for a token.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    pub name: String,
+    pub role: Role,
+    pub tenant: Option<TenantId>,
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 impl TokenRecord {
@@ -110,9 +128,21 @@ impl TokenRecord {
     pub fn reach(&self) -> &str {
         self.tenant.as_ref().map_or("all tenants", TenantId::as_str)
     }
+
+    /// Whom the audit log names: what the token is for, and always the token.
+    pub fn who(&self) -> String {
+        if self.name.is_empty() { format!("token {}", self.id) } else { format!("{} (token {})", self.name, self.id) }
+    }
+
+    fn is_good(&self, now: DateTime<Utc>) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
 }
 
-type Row = (String, String, Option<String>, i64, Option<i64>);
+type Row = (String, String, String, Option<String>, i64, Option<i64>, Option<i64>, Option<i64>);
+
+/// That a token is used is written down this often.
+const NOTED_EVERY: TimeDelta = TimeDelta::minutes(1);
 
 impl Store {
     /// Remembers `token` and returns what is kept of it.
@@ -124,13 +154,28 @@ impl Store {
         author: Author,
         now: DateTime<Utc>,
     ) -> Result<TokenRecord, StoreError> {
-        let record = TokenRecord { id: token.id(), role, tenant, created_at: now, revoked_at: None };
+        let new = NewToken { name: String::new(), role, tenant, expires_at: None };
+        self.add_named_token(token, new, author, now).await
+    }
+
+    /// Remembers `token` as what `new` says of it, and returns what is kept of it.
+    pub async fn add_named_token(
+        &self,
+        token: &Token,
+        new: NewToken,
+        author: Author,
+        now: DateTime<Utc>,
+    ) -> Result<TokenRecord, StoreError> {
+        let NewToken { name, role, tenant, expires_at } = new;
+        let (last_used_at, revoked_at) = (None, None);
+        let record =
+            TokenRecord { id: token.id(), name, role, tenant, created_at: now, expires_at, last_used_at, revoked_at };
         let (hash, kept) = (token.hash(), record.clone());
         self.writer
             .write(move |tx: &mut SqliteConnection| {
                 Box::pin(async move {
                     insert(tx, &hash, &kept).await?;
-                    let what = format!("created token {} ({}, {})", kept.id, kept.role.as_str(), kept.reach());
+                    let what = format!("created {} ({}, {})", kept.who(), kept.role.as_str(), kept.reach());
                     audit(tx, kept.tenant.as_ref(), &what, &author, now).await
                 })
             })
@@ -152,13 +197,13 @@ impl Store {
                 Box::pin(async move {
                     let revoked: Option<Row> = sqlx::query_as(
                         "UPDATE tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL
-                         RETURNING id, role, tenant, created_at, revoked_at",
+                         RETURNING id, name, role, tenant, created_at, expires_at, last_used_at, revoked_at",
                     )
                     .bind(millis(now))
                     .bind(&id)
                     .fetch_optional(&mut *tx)
                     .await?;
-                    if let Some((_, _, tenant, ..)) = &revoked {
+                    if let Some((_, _, _, tenant, ..)) = &revoked {
                         let tenant = tenant.as_deref().and_then(|name| TenantId::parse(name).ok());
                         audit(tx, tenant.as_ref(), &format!("revoked token {id}"), &author, now).await?;
                     }
@@ -172,39 +217,72 @@ impl Store {
     /// All tokens ever made, the newest first.
     pub async fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
         let rows: Vec<Row> =
-            sqlx::query_as("SELECT id, role, tenant, created_at, revoked_at FROM tokens ORDER BY created_at DESC, id")
+            sqlx::query_as("SELECT id, name, role, tenant, created_at, expires_at, last_used_at, revoked_at FROM tokens ORDER BY created_at DESC, id")
                 .fetch_all(&self.reads)
                 .await?;
         rows.into_iter().map(record).collect()
     }
 
-    /// What `token` stands for; none if it was never made, or has been revoked.
+    /// What `token` stands for; none if it was never made, has been revoked, or has expired by `now`.
     ///
     /// Asked of the database each time, not of a cache: another process revokes.
-    pub async fn living_token(&self, token: &Token) -> Result<Option<TokenRecord>, StoreError> {
+    pub async fn living_token(&self, token: &Token, now: DateTime<Utc>) -> Result<Option<TokenRecord>, StoreError> {
         let row: Option<Row> = sqlx::query_as(
-            "SELECT id, role, tenant, created_at, revoked_at FROM tokens WHERE hash = $1 AND revoked_at IS NULL",
+            "SELECT id, name, role, tenant, created_at, expires_at, last_used_at, revoked_at FROM tokens WHERE hash = $1",
         )
         .bind(token.hash())
         .fetch_optional(&self.reads)
         .await?;
-        row.map(record).transpose()
+        Ok(row.map(record).transpose()?.filter(|token| token.is_good(now)))
+    }
+
+    /// The token of that id, if it is good at `now`.
+    pub(super) async fn token_by_id(&self, id: &str, now: DateTime<Utc>) -> Result<Option<TokenRecord>, StoreError> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT id, name, role, tenant, created_at, expires_at, last_used_at, revoked_at FROM tokens WHERE id = $1",
+        )
+        .bind(id)
+        .fetch_optional(&self.reads)
+        .await?;
+        Ok(row.map(record).transpose()?.filter(|token| token.is_good(now)))
+    }
+
+    /// Writes down that `token` was used, unless that was done a moment ago.
+    pub async fn note_token(&self, token: &TokenRecord, now: DateTime<Utc>) -> Result<(), StoreError> {
+        if token.last_used_at.is_some_and(|last| now - last < NOTED_EVERY) {
+            return Ok(());
+        }
+        let id = token.id.clone();
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    let note = sqlx::query("UPDATE tokens SET last_used_at = $1 WHERE id = $2");
+                    note.bind(millis(now)).bind(id).execute(tx).await.map(drop)
+                })
+            })
+            .await
     }
 }
 
 async fn insert(tx: &mut SqliteConnection, hash: &str, token: &TokenRecord) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO tokens (id, hash, role, tenant, created_at) VALUES ($1, $2, $3, $4, $5)")
-        .bind(&token.id)
-        .bind(hash)
-        .bind(token.role.as_str())
-        .bind(token.tenant.as_ref().map(TenantId::as_str))
-        .bind(millis(token.created_at))
-        .execute(tx)
-        .await
-        .map(drop)
+    sqlx::query(
+        "INSERT INTO tokens (id, hash, role, tenant, created_at, name, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(&token.id)
+    .bind(hash)
+    .bind(token.role.as_str())
+    .bind(token.tenant.as_ref().map(TenantId::as_str))
+    .bind(millis(token.created_at))
+    .bind(&token.name)
+    .bind(token.expires_at.map(millis))
+    .execute(tx)
+    .await
+    .map(drop)
 }
 
-fn record((id, role, tenant, created_at, revoked_at): Row) -> Result<TokenRecord, StoreError> {
+fn record(
+    (id, name, role, tenant, created_at, expires_at, last_used_at, revoked_at): Row,
+) -> Result<TokenRecord, StoreError> {
     let unreadable = |why: &dyn fmt::Display| StoreError::Unreadable(format!("token `{id}`: {why}"));
     let role = role.parse().map_err(|error: NoSuchRole| unreadable(&error))?;
     let tenant = tenant.map(|name| TenantId::parse(&name)).transpose().map_err(|error| unreadable(&error))?;
@@ -212,7 +290,10 @@ fn record((id, role, tenant, created_at, revoked_at): Row) -> Result<TokenRecord
         role,
         tenant,
         created_at: instant(created_at)?,
+        expires_at: expires_at.map(instant).transpose()?,
+        last_used_at: last_used_at.map(instant).transpose()?,
         revoked_at: revoked_at.map(instant).transpose()?,
+        name,
         id,
     })
 }
@@ -244,15 +325,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder).await;
         let token = Token::generate().unwrap();
-        assert_eq!(store.living_token(&token).await.unwrap(), None, "before it is remembered");
+        assert_eq!(store.living_token(&token, now()).await.unwrap(), None, "before it is remembered");
         let acme = TenantId::parse("acme").unwrap();
         let made = store.add_token(&token, Role::Responder, Some(acme), author(), now()).await.unwrap();
-        assert_eq!(store.living_token(&token).await.unwrap(), Some(made.clone()));
-        assert_eq!(store.living_token(&Token::generate().unwrap()).await.unwrap(), None, "another one");
+        assert_eq!(store.living_token(&token, now()).await.unwrap(), Some(made.clone()));
+        assert_eq!(store.living_token(&Token::generate().unwrap(), now()).await.unwrap(), None, "another one");
 
         let revoked = store.revoke_token(&made.id, author(), now()).await.unwrap().unwrap();
         assert_eq!(revoked.revoked_at, Some(now()));
-        assert_eq!(store.living_token(&token).await.unwrap(), None);
+        assert_eq!(store.living_token(&token, now()).await.unwrap(), None);
         assert_eq!(store.revoke_token(&made.id, author(), now()).await.unwrap(), None, "a second time");
         assert_eq!(store.tokens().await.unwrap(), [revoked]);
     }
@@ -274,6 +355,22 @@ mod tests {
             let secret = token.expose().as_bytes();
             assert!(!bytes.windows(secret.len()).any(|window| window == secret));
         }
+    }
+
+    #[tokio::test]
+    async fn a_token_may_end_by_itself_and_says_whose_it_is_and_when_it_was_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let token = Token::generate().unwrap();
+        let expires_at = Some(now() + TimeDelta::days(1));
+        let new = NewToken { name: "wall screen".to_owned(), role: Role::Viewer, tenant: None, expires_at };
+        let made = store.add_named_token(&token, new, author(), now()).await.unwrap();
+        assert_eq!(made.who(), format!("wall screen (token {})", made.id));
+        let later = now() + TimeDelta::hours(23);
+        store.note_token(&made, later).await.unwrap();
+        let known = store.living_token(&token, later).await.unwrap().unwrap();
+        assert_eq!(known.last_used_at, Some(later));
+        assert_eq!(store.living_token(&token, now() + TimeDelta::days(1)).await.unwrap(), None, "expired");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Redirect;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::IntoParams;
 
 use super::auth::Caller;
 use super::{Problem, Web};
@@ -22,9 +23,10 @@ const LIMIT_MAX: usize = 500;
 const LIMIT_USUAL: usize = 100;
 
 /// Which tenant is meant: the gate has heeded it before a handler is asked.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct Within {
+    /// Only this tenant's.
     #[expect(dead_code, reason = "read by the gate; here it is only a key that may stand in the query")]
     tenant: Option<String>,
 }
@@ -196,8 +198,8 @@ fn limit(asked: Option<usize>) -> Result<usize, Problem> {
 
 /// A form sends what was left empty as an empty text.
 fn without_blanks(mut query: TicketQuery) -> TicketQuery {
-    let TicketQuery { tenant, risk, standing, technician, client, priority, limit: _, cursor } = &mut query;
-    for field in [tenant, risk, standing, technician, client, priority, cursor] {
+    let TicketQuery { tenant, risk, standing, technician, client, priority, text, limit: _, cursor } = &mut query;
+    for field in [tenant, risk, standing, technician, client, priority, text, cursor] {
         field.take_if(|text| text.trim().is_empty());
     }
     query

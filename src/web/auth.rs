@@ -1,19 +1,22 @@
-//! Who is asking: a bearer token, or the same token in a browser's cookie.
+//! Who is asking: a bearer token, or a browser's session.
 
+use std::future::Future;
 use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
-use axum::http::header::{AUTHORIZATION, COOKIE};
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri};
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 
-use super::{Problem, Web};
+use super::{Problem, Web, sessions};
 use crate::alert::life::{Actor, How};
 use crate::service::Reach;
 use crate::store::tokens::{Author, Role, Token, TokenRecord};
+use crate::store::{Store, StoreError};
+use crate::ticket::TenantId;
 
-/// The cookie that holds a browser's token.
-pub const COOKIE_NAME: &str = "sla_token";
 /// A longer name is no name.
 const LONGEST_NAME: usize = 60;
 /// More is a report; it belongs on the ticket.
@@ -25,9 +28,11 @@ pub struct Caller {
     pub role: Role,
     /// What this request is about: no more than the caller may see, and than the query asks for.
     pub scope: Reach,
-    /// Whether a browser sent a cookie, which goes along by itself.
-    pub by_cookie: bool,
-    /// The token by its id, for the audit log.
+    /// Of a browser: the session by its id. Its cookie goes along by itself.
+    pub session: Option<String>,
+    /// The token by its id; none: somebody without one.
+    pub token: Option<String>,
+    /// What the token is for and its id, for the audit log.
     who: String,
     /// By bearer token, or with a browser.
     how: How,
@@ -36,10 +41,30 @@ pub struct Caller {
 }
 
 impl Caller {
-    fn holding(token: TokenRecord, how: How, origin: String) -> Self {
-        let who = format!("token {}", token.id);
-        let scope = token.tenant.map_or(Reach::All, Reach::One);
-        Self { role: token.role, scope, by_cookie: how == How::Page, who, how, origin }
+    fn holding(token: &TokenRecord, how: How, session: Option<String>, origin: String) -> Self {
+        let (who, scope) = (token.who(), token.tenant.clone().map_or(Reach::All, Reach::One));
+        Self { role: token.role, scope, session, token: Some(token.id.clone()), who, how, origin }
+    }
+
+    /// Somebody without a token, where that is allowed.
+    fn nobody(role: Role, origin: String) -> Self {
+        let who = "somebody without a token".to_owned();
+        Self { role, scope: Reach::All, session: None, token: None, who, how: How::Page, origin }
+    }
+
+    /// Who asks with these `headers` now, about all that they may see.
+    pub async fn again(headers: &HeaderMap, web: &Web) -> Result<Self, Problem> {
+        Self::identify(headers, None, web).await
+    }
+
+    /// The one tenant that they may see; none: all of them.
+    pub fn tenant(&self) -> Option<&TenantId> {
+        self.scope.tenant()
+    }
+
+    /// Under what its requests are counted.
+    pub fn counted_as(&self) -> &str {
+        self.token.as_deref().unwrap_or(&self.origin)
     }
 
     /// The same, about no more than `scope`.
@@ -73,23 +98,64 @@ impl Caller {
     /// A wrong bearer token is always refused. A wrong cookie is as good as none:
     /// it may be left over from another service on this host.
     pub async fn identify(headers: &HeaderMap, address: Option<IpAddr>, web: &Web) -> Result<Self, Problem> {
-        let origin = address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string());
+        let origin = words(address);
+        let now = web.service.now();
         if let Some(token) = bearer(headers) {
-            let known = web.store.living_token(&Token::presented(token)).await?;
-            let token = known.ok_or_else(|| Problem::unauthorized("this token is unknown or revoked"))?;
-            return Ok(Self::holding(token, How::Api, origin));
+            let known = known_token(web, token, address, now).await?;
+            return Ok(Self::holding(&known, How::Api, None, origin));
         }
-        if let Some(token) = cookie(headers)
-            && let Some(known) = web.store.living_token(&Token::presented(token)).await?
+        if let Some(secret) = sessions::cookie(headers)
+            && let Some((session, token)) = web.store.living_session(&Token::presented(secret), now).await?
         {
-            return Ok(Self::holding(known, How::Page, origin));
+            let id = session.id.clone();
+            note(web, move |store| async move { store.note_session(&session, now).await });
+            return Ok(Self::holding(&token, How::Page, Some(id), origin));
         }
         let role = web.options.anonymous.ok_or_else(|| {
             Problem::unauthorized("send `Authorization: Bearer TOKEN`; `superops-sla token create` makes a token")
         })?;
-        let who = "somebody without a token".to_owned();
-        Ok(Self { role, scope: Reach::All, by_cookie: false, who, how: How::Page, origin })
+        Ok(Self::nobody(role, origin))
     }
+}
+
+/// The address that asks, for the audit log.
+pub fn words(address: Option<IpAddr>) -> String {
+    address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string())
+}
+
+/// The token that somebody at `address` shows, if it is good. Who guesses has to wait, longer each time.
+pub async fn known_token(
+    web: &Web,
+    shown: &str,
+    address: Option<IpAddr>,
+    now: DateTime<Utc>,
+) -> Result<TokenRecord, Problem> {
+    if let Some(token) = web.store.living_token(&Token::presented(shown), now).await? {
+        let used = token.clone();
+        note(web, move |store| async move { store.note_token(&used, now).await });
+        return Ok(token);
+    }
+    let Some(address) = address else { return Err(Problem::unauthorized(UNKNOWN)) };
+    if let Some(wait) = web.limits.wait_of(address, Instant::now()) {
+        return Err(Problem::too_much(wait, "too many unknown tokens came from this address; wait before the next"));
+    }
+    web.limits.guessed(address, Instant::now());
+    Err(Problem::unauthorized(UNKNOWN))
+}
+
+const UNKNOWN: &str = "this token is unknown, expired or revoked";
+
+/// Writes something down on the side: no answer waits for it, and none fails with it.
+fn note<F, T>(web: &Web, write: impl FnOnce(Store) -> F)
+where
+    F: Future<Output = Result<T, StoreError>> + Send + 'static,
+{
+    let writing = write(web.store.clone());
+    tokio::spawn(async move {
+        if let Err(error) = writing.await {
+            tracing::debug!(error = %error, "when a token was last used could not be written down");
+        }
+    });
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {
@@ -115,9 +181,4 @@ pub fn login_for(wanted: &Uri) -> String {
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-}
-
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    cookies.flat_map(|value| value.split(';')).find_map(|pair| pair.trim().strip_prefix(COOKIE_NAME)?.strip_prefix('='))
 }

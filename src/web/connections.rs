@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
+use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -239,7 +240,12 @@ async fn answer(
     // The audit log says from which address a change came.
     request.extensions_mut().insert(ConnectInfo(peer));
     let answer = router.call(request).await.unwrap_or_else(|never: Infallible| match never {});
-    progress.answered();
+    let kind = answer.headers().get(CONTENT_TYPE);
+    if kind.is_some_and(|kind| kind == "text/event-stream") {
+        progress.streams()
+    } else {
+        progress.answered()
+    }
     Ok(answer)
 }
 

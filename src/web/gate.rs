@@ -3,7 +3,8 @@
 //! A handler behind it finds the [`Caller`] with a scope no wider than the route and the query allow, and decides
 //! nothing of this by itself.
 
-use std::net::SocketAddr;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams, Request, State};
@@ -12,11 +13,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
-use url::{Url, form_urlencoded};
+use url::{Host, Url, form_urlencoded};
 
-use super::auth::{Caller, login_for};
+use super::auth::{Caller, bearer, login_for};
 use super::route::{Face, Needs, Rule, Takes, Tenants};
 use super::{Problem, Web, pages};
+use crate::config::Network;
 use crate::service::Reach;
 use crate::store::tokens::Role;
 use crate::ticket::TenantId;
@@ -31,11 +33,16 @@ pub async fn pass(State((web, rule)): State<(Arc<Web>, Rule)>, request: Request,
 }
 
 async fn admit(web: &Arc<Web>, rule: Rule, parts: &mut Parts) -> Result<(), Problem> {
+    called_by_a_good_name(web, &parts.headers)?;
     if rule.needs != Needs::OwnProof && !parts.method.is_safe() {
         not_from_elsewhere(web, &parts.headers)?;
     }
     if let Needs::Role(role) = rule.needs {
         let caller = caller(web, role, rule.tenants, parts).await?;
+        parts.extensions.insert(caller);
+    } else if rule.needs == Needs::Nothing
+        && let Some(caller) = known_caller(web, parts).await
+    {
         parts.extensions.insert(caller);
     }
     of_the_right_kind(rule.takes, &parts.headers)
@@ -43,14 +50,69 @@ async fn admit(web: &Arc<Web>, rule: Rule, parts: &mut Parts) -> Result<(), Prob
 
 /// Who asks, if one of `role` may ask it, about what they may see of it.
 async fn caller(web: &Arc<Web>, role: Role, tenants: Tenants, parts: &mut Parts) -> Result<Caller, Problem> {
-    let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    let caller = Caller::identify(&parts.headers, address, web).await?;
-    if caller.by_cookie && !parts.method.is_safe() {
+    let caller = Caller::identify(&parts.headers, address(web, parts), web).await?;
+    web.limits.take(caller.counted_as()).map_err(|wait| Problem::too_much(wait, "ask less often"))?;
+    if caller.session.is_some() && !parts.method.is_safe() {
         from_our_own_page(&parts.headers)?;
     }
     caller.needs(role)?;
     let scope = allowed(web, tenants, &caller, parts).await?;
     Ok(caller.within(scope))
+}
+
+/// Whoever watches the service may show a token where none is needed, and is told more.
+async fn known_caller(web: &Web, parts: &Parts) -> Option<Caller> {
+    bearer(&parts.headers)?;
+    Caller::identify(&parts.headers, address(web, parts), web).await.ok()
+}
+
+/// The address that asks, as a handler takes it.
+pub struct Asked(pub Option<IpAddr>);
+
+impl FromRequestParts<Arc<Web>> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Arc<Web>) -> Result<Self, Infallible> {
+        Ok(Self(address(web, parts)))
+    }
+}
+
+/// The address that asks: what a trusted proxy says, or else the one that connected.
+fn address(web: &Web, parts: &Parts) -> Option<IpAddr> {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip())?;
+    Some(behind(&web.options.trusted_proxies, peer, &parts.headers))
+}
+
+/// The last address of the chain that is no trusted proxy: what stands before it, anybody may have written.
+fn behind(proxies: &[Network], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    let is_proxy = |address: IpAddr| proxies.iter().any(|network| network.contains(address));
+    let chain = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+    let chain: Vec<_> = chain.flat_map(|value| value.split(',')).map(str::trim).collect();
+    let mut address = peer;
+    for hop in chain.iter().rev() {
+        let Some(before) = hop.parse().ok().filter(|_| is_proxy(address)) else { break };
+        address = before;
+    }
+    address
+}
+
+/// Where anybody may act without a token, a page of another site must not reach us under a name of its own.
+fn called_by_a_good_name(web: &Web, headers: &HeaderMap) -> Result<(), Problem> {
+    if web.options.anonymous.is_none() {
+        return Ok(());
+    }
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let url = Url::parse(&format!("http://{host}")).ok();
+    let public = web.options.public_url.as_deref().and_then(|url| Url::parse(url).ok());
+    let is_good = match url.as_ref().and_then(Url::host) {
+        Some(Host::Domain(name)) => {
+            name == "localhost" || public.as_ref().and_then(Url::host_str).is_some_and(|public| public == name)
+        }
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
+        None => false,
+    };
+    let detail = "this service is known by `localhost`, by its address, and by its `server.public_url` only";
+    if is_good { Ok(()) } else { Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail)) }
 }
 
 /// What of the caller's scope the request is about.
@@ -88,6 +150,7 @@ fn narrowed(web: &Web, scope: &Reach, name: &str) -> Option<Reach> {
     scope.includes(&wanted).then_some(Reach::One(wanted))
 }
 
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Refuses what a page of somebody else's made a browser send. Browsers say so, and no page can keep them from it.
@@ -143,5 +206,25 @@ fn refusal(face: Face, parts: &Parts, problem: Problem) -> Response {
         Face::Page if problem.is_unauthorized() => Redirect::to(&login_for(&parts.uri)).into_response(),
         Face::Page => pages::refused(&problem),
         Face::Api => problem.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_a_trusted_proxy_says_who_asks_and_only_for_the_hop_before_it() {
+        let proxies = [Network::parse("10.0.0.0/8").unwrap()];
+        let asks = |peer: &str, forwarded: &str| {
+            let headers = HeaderMap::from_iter([(FORWARDED_FOR, HeaderValue::from_str(forwarded).unwrap())]);
+            behind(&proxies, peer.parse().unwrap(), &headers).to_string()
+        };
+        assert_eq!(asks("192.0.2.1", "198.51.100.7"), "192.0.2.1", "a stranger's word is nothing");
+        assert_eq!(asks("10.0.0.1", "198.51.100.7"), "198.51.100.7");
+        assert_eq!(asks("10.0.0.1", "203.0.113.9, 198.51.100.7, 10.0.0.2"), "198.51.100.7", "the first was made up");
+        assert_eq!(asks("10.0.0.1", "nonsense"), "10.0.0.1");
     }
 }

@@ -2,15 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
+use axum::{Extension, Json};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
+use super::auth::Caller;
 use super::{Problem, Web};
-use crate::service::ServiceError;
+use crate::notify::counted;
+use crate::service::{Reach, Service, ServiceError};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -19,11 +25,41 @@ pub async fn alive() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// GET /readyz: whether alerts would go out now. Open to all, like `/healthz`: what asks has no token.
-pub async fn ready(State(web): State<Arc<Web>>) -> Result<Json<Value>, Problem> {
-    web.service.ready().await.map_err(Problem::unavailable)?;
-    let ages: BTreeMap<_, _> = web.service.pulse_ages().collect();
-    Ok(Json(json!({ "status": "ready", "last_good_turn_seconds_ago": ages })))
+/// So long an answer to `/readyz` holds: it writes to the disk, and anybody may ask.
+const HOLDS: Duration = Duration::from_secs(2);
+
+/// Ready, or why not.
+type Ready = Result<(), Vec<String>>;
+
+/// What was last found out about being ready, and when.
+#[derive(Default)]
+pub struct Readiness(Mutex<Option<(Instant, Ready)>>);
+
+impl Readiness {
+    async fn of(&self, service: &Service) -> Ready {
+        let mut known = self.0.lock().await;
+        match &*known {
+            Some((at, ready)) if at.elapsed() < HOLDS => ready.clone(),
+            _ => known.insert((Instant::now(), service.ready().await)).1.clone(),
+        }
+    }
+}
+
+/// GET /readyz: whether alerts would go out now. Open to all, like `/healthz`: what asks may have no token. The reasons
+/// name tenants, and are for whoever may see all of them.
+pub async fn ready(State(web): State<Arc<Web>>, caller: Option<Extension<Caller>>) -> Result<Json<Value>, Problem> {
+    let sees_all = web.options.anonymous.is_some() || caller.is_some_and(|caller| caller.scope == Reach::All);
+    match web.readiness.of(&web.service).await {
+        Ok(()) => {
+            let ages: BTreeMap<_, _> = web.service.pulse_ages().collect();
+            Ok(Json(json!({ "status": "ready", "last_good_turn_seconds_ago": ages })))
+        }
+        Err(reasons) if sees_all => Err(Problem::unavailable(reasons)),
+        Err(reasons) => {
+            let many = counted(reasons.len(), "reason");
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("not ready, for {many}; a token shows which")))
+        }
+    }
 }
 
 /// GET /metrics. The figures are of all tenants, so the table of routes asks for a token of all.

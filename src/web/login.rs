@@ -1,21 +1,19 @@
-//! The browser's way in: a token is pasted once, and kept in a cookie no script can read.
+//! The browser's way in: a token is pasted once, and opens a session.
 
 use std::sync::Arc;
 
 use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
-use axum::http::header::SET_COOKIE;
+use axum::http::header::{SET_COOKIE, USER_AGENT};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::auth::COOKIE_NAME;
-use super::{Problem, Web, pages};
-use crate::store::tokens::Token;
-
-/// How long a browser keeps the cookie; the token itself ends when it is revoked.
-const COOKIE_SECONDS: u32 = 30 * 24 * 3600;
+use super::auth::{known_token, words};
+use super::gate::Asked;
+use super::{Problem, Web, pages, sessions};
+use crate::store::tokens::{Author, Token};
 
 #[derive(Deserialize)]
 pub struct Arrival {
@@ -37,30 +35,31 @@ pub async fn show(Query(arrival): Query<Arrival>) -> Response {
 /// POST /login
 pub async fn enter(
     State(web): State<Arc<Web>>,
+    Asked(address): Asked,
+    headers: HeaderMap,
     login: Result<Form<Login>, FormRejection>,
 ) -> Result<Response, Problem> {
     let Ok(Form(Login { token, next })) = login else {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "send the form of the login page"));
     };
-    let (token, next) = (Token::presented(&token), local(next.as_deref()).to_owned());
-    if web.store.living_token(&token).await?.is_none() {
-        let page = pages::login(&next, Some("This token is unknown or has been revoked."));
-        return Ok((StatusCode::UNAUTHORIZED, page).into_response());
-    }
-    Ok(([(SET_COOKIE, cookie(&web, token.expose(), COOKIE_SECONDS))], Redirect::to(&next)).into_response())
+    let (next, now) = (local(next.as_deref()).to_owned(), web.service.now());
+    let token = match known_token(&web, &token, address, now).await {
+        Ok(token) => token,
+        Err(problem) if problem.status().is_client_error() => {
+            let complaint = if problem.is_unauthorized() { UNKNOWN } else { WAIT };
+            return Ok((problem.status(), pages::login(&next, Some(complaint))).into_response());
+        }
+        Err(problem) => return Err(problem),
+    };
+    let secret = Token::generate().map_err(|_| Problem::unavailable(vec!["there is no randomness".to_owned()]))?;
+    let browser = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let author = Author { who: token.who(), origin: words(address) };
+    web.store.open_session(&secret, &token, browser, author, now).await?;
+    Ok(([(SET_COOKIE, sessions::set(&web, Some(secret.expose())))], Redirect::to(&next)).into_response())
 }
 
-/// POST /logout
-pub async fn leave(State(web): State<Arc<Web>>) -> Response {
-    ([(SET_COOKIE, cookie(&web, "", 0))], Redirect::to("/login")).into_response()
-}
-
-/// Strict, so that no other site can make a browser act with it.
-fn cookie(web: &Web, value: &str, seconds: u32) -> String {
-    let https = web.options.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
-    let secure = if https { "; Secure" } else { "" };
-    format!("{COOKIE_NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
-}
+const UNKNOWN: &str = "This token is unknown, expired or has been revoked.";
+const WAIT: &str = "Too many wrong tokens came from your address. Wait a while before the next.";
 
 /// `next` if it is a page of ours: a link must not lead through our login to a stranger's site.
 fn local(next: Option<&str>) -> &str {

@@ -4,7 +4,9 @@ mod alerts;
 mod forecast;
 mod frame;
 pub mod on_call;
+pub mod records;
 pub mod reports;
+pub mod system;
 
 use std::sync::Arc;
 
@@ -57,7 +59,7 @@ macro_rules! assets {
 
 /// What the pages are made of, by name.
 pub const ASSETS: &[(&str, &str)] = assets![
-    "alerts.js" "app.css" "app.js" "clocks.js" "dom.js" "freshness.js" "head.js" "holds.js" "icon.svg" "ledger.js" "messages.js" "quiet.js"
+    "alerts.js" "app.css" "app.js" "clocks.js" "dom.js" "freshness.js" "head.js" "holds.js" "icon.svg" "ledger.js" "live.js" "messages.js" "quiet.js" "refresh.js"
     "state.js" "table.js" "ticket.js" "time.js" "written.js"
 ];
 

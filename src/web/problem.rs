@@ -1,5 +1,7 @@
 //! What a client is told when it cannot have what it asked for: RFC 9457 problem details.
 
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -22,7 +24,7 @@ pub struct Problem {
     status: StatusCode,
     detail: String,
     reasons: Vec<String>,
-    header: Option<(HeaderName, &'static str)>,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 impl Problem {
@@ -33,13 +35,19 @@ impl Problem {
 
     /// Nobody said who is asking, or it is not known here.
     pub fn unauthorized(detail: &str) -> Self {
-        let header = Some((WWW_AUTHENTICATE, "Bearer"));
+        let header = Some(Box::new((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))));
         Self { header, ..Self::new(StatusCode::UNAUTHORIZED, detail) }
     }
 
     /// There is no such thing, or it is another tenant's: the answer is the same.
     pub fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
+    }
+
+    /// Too much was asked; again after `wait`.
+    pub fn too_much(wait: Duration, detail: &str) -> Self {
+        let header = Some(Box::new((RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)))));
+        Self { header, ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 
     /// Not now, for these `reasons`.
@@ -82,8 +90,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = self.body().to_string();
         let mut response = (self.status, [(CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
-        let header = self.header.map(|(name, value)| (name, HeaderValue::from_static(value)));
-        response.headers_mut().extend(header);
+        response.headers_mut().extend(self.header.map(|header| *header));
         response
     }
 }
@@ -92,6 +99,7 @@ impl From<ServiceError> for Problem {
     fn from(error: ServiceError) -> Self {
         match error {
             ServiceError::BadQuestion(detail) => Self::new(StatusCode::BAD_REQUEST, detail),
+            ServiceError::Ambiguous(detail) => Self::new(StatusCode::CONFLICT, detail),
             ServiceError::Store(error) => error.into(),
             ServiceError::Format(error) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
@@ -103,7 +111,7 @@ impl From<StoreError> for Problem {
         tracing::error!(error = &error as &dyn std::error::Error, "a question from the web could not be answered");
         match error {
             StoreError::Locked(_) | StoreError::Unwritable(_) | StoreError::Closed => Self {
-                header: Some((RETRY_AFTER, "5")),
+                header: Some(Box::new((RETRY_AFTER, HeaderValue::from_static("5")))),
                 ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer now; ask again in a while")
             },
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the store could not answer; the service's log says why"),

@@ -2,8 +2,15 @@
 
 use axum::http::Method;
 
+use super::api::Within;
+use super::audit::{AuditPage, AuditParams};
 use super::route::{Face, Route, delete, form, get, open, page, post, proven};
-use super::{alerts, api, health, hooks, link, login, on_call, openapi, overrides, pages, reports, systems, twilio};
+use super::sessions::Sessions;
+use super::{
+    alerts, api, audit, events, health, hooks, link, login, on_call, openapi, overrides, pages, reports, sessions,
+    systems, twilio,
+};
+use crate::service::live::Change;
 use crate::service::on_call::{OnCall, OverrideRequest, OverrideView};
 use crate::service::reports::answers::CacheFigures;
 use crate::service::reports::{
@@ -30,13 +37,19 @@ fn people() -> Vec<Route> {
         page("/reports/entries", Viewer, pages::reports::entries).about("The page of what a figure counts"),
         page("/technicians", Viewer, pages::reports::technicians).about("The page of technicians"),
         page("/on-call", Viewer, pages::on_call::on_call),
+        page("/policies", Viewer, pages::records::policies).about("The page of the policies in force"),
+        page("/audit", Admin, pages::records::audit).about("The page of the audit log"),
+        page("/settings", Admin, pages::records::settings).of_all_tenants().about("The settings as they were read"),
+        page("/system", Viewer, pages::system::system).about("The page of the service itself"),
+        page("/wall", Viewer, pages::system::wall).about("The ten worst, for a screen on the wall"),
+        form("/sessions/{id}/end", Viewer, pages::system::end_session).of_no_tenant().about("Signs a browser out"),
         page("/tickets/{tenant}/{id}", Viewer, pages::ticket),
         form("/on-call", Responder, on_call::submit),
         form("/on-call/{id}/remove", Responder, on_call::submit_removal),
         form("/alerts/no-texts/{id}/clear", Admin, api::submit_text_again),
         open(Method::GET, "/login", Face::Page, login::show),
         open(Method::POST, "/login", Face::Page, login::enter),
-        open(Method::POST, "/logout", Face::Page, login::leave),
+        form("/logout", Viewer, sessions::leave),
         open(Method::GET, "/assets/{name}", Face::Api, pages::asset),
         proven(Method::GET, "/a/{token}", Face::Page, link::show),
         proven(Method::POST, "/a/{token}", Face::Page, link::follow),
@@ -152,6 +165,22 @@ fn machines() -> Vec<Route> {
         open(Method::GET, "/readyz", Face::Api, health::ready),
         get("/metrics", Viewer, health::metrics).of_all_tenants(),
         open(Method::GET, "/api/openapi.json", Face::Api, openapi::show),
+        get("/api/v1/audit", Admin, audit::list)
+            .about("Who changed what, and from where; `format=csv` for a spreadsheet")
+            .query::<AuditParams>()
+            .gives::<AuditPage>("The latest first"),
+        get("/api/v1/events", Viewer, events::stream)
+            .about("What changes, as it changes: server-sent events")
+            .query::<Within>()
+            .streams::<Change>("`hello`, then `change` whenever something did, and `beat` while nothing does"),
+        get("/api/v1/sessions", Viewer, sessions::list)
+            .about("The browsers that are signed in with the caller's token; an admin of all tenants sees all")
+            .of_no_tenant()
+            .gives::<Sessions>("The last used first"),
+        delete("/api/v1/sessions/{id}", Viewer, sessions::end)
+            .about("Sign a browser out")
+            .of_no_tenant()
+            .gives_nothing("It is signed out"),
         get("/api/v1/demo/messages", Viewer, api::caught).of_no_tenant(),
     ]
 }

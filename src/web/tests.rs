@@ -28,6 +28,7 @@ use crate::ticket::{Reported, Ticket};
 struct TestWeb {
     url: String,
     store: Store,
+    service: Service,
     clock: ManualClock,
     client: reqwest::Client,
     _folder: tempfile::TempDir,
@@ -48,10 +49,10 @@ impl TestWeb {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let door = Door::beside(1, telemetry.clone());
-        let router = router(Web { service, store: store.clone(), telemetry, options });
+        let router = router(Web::new(service.clone(), store.clone(), telemetry, options));
         tokio::spawn(door.serve(listener, router, std::future::pending()));
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { url, store, clock, client, _folder: folder }
+        Self { url, store, service, clock, client, _folder: folder }
     }
 
     async fn token(&self, tenant: Option<&str>) -> (Token, TokenRecord) {
@@ -349,6 +350,7 @@ async fn a_browser_logs_in_with_a_token_and_comes_back_to_where_it_was() {
     let entered = web.request(Method::POST, "/login").form(&form).send().await.unwrap();
     assert_eq!(entered.headers()[LOCATION], wanted);
     let cookie = entered.headers()[SET_COOKIE].to_str().unwrap();
+    assert!(cookie.starts_with("__Host-sla_session=sla_") && !cookie.contains(token.expose()), "{cookie}");
     for property in ["HttpOnly", "SameSite=Strict", "Secure", "Path=/"] {
         assert!(cookie.split("; ").any(|part| part == property), "{property}");
     }
@@ -356,6 +358,104 @@ async fn a_browser_logs_in_with_a_token_and_comes_back_to_where_it_was() {
     let page = web.request(Method::GET, &wanted).header(COOKIE, cookie).send().await.unwrap();
     assert_eq!(page.status(), StatusCode::OK);
     assert!(!page.text().await.unwrap().contains(token.expose()));
+}
+
+impl TestWeb {
+    /// Signs in with `token` and returns the cookie.
+    async fn sign_in(&self, token: &Token) -> String {
+        let form = [("token", token.expose()), ("next", "/")];
+        let entered = self.request(Method::POST, "/login").form(&form).send().await.unwrap();
+        entered.headers()[SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn signing_out_ends_the_session_and_the_token_lives_on() {
+    let web = TestWeb::start().await;
+    let (token, record) = web.token(Some("acme")).await;
+    let (cookie, other) = (web.sign_in(&token).await, web.sign_in(&token).await);
+    let with =
+        |method, path: &str, cookie: &str| web.request(method, path).header(COOKIE, cookie).header("origin", &web.url);
+    let sees = async |cookie: &str| with(Method::GET, "/api/v1/overview", cookie).send().await.unwrap().status();
+    assert_eq!((sees(&cookie).await, sees(&other).await), (StatusCode::OK, StatusCode::OK));
+
+    let list: Value = web.get("/api/v1/sessions", Some(&token)).await.json().await.unwrap();
+    assert_eq!(list["sessions"].as_array().unwrap().len(), 2);
+    let out = with(Method::POST, "/logout", &cookie).send().await.unwrap();
+    assert_eq!(out.headers()[LOCATION], "/login");
+    assert!(out.headers()[SET_COOKIE].to_str().unwrap().contains("Max-Age=0"));
+    assert_eq!((sees(&cookie).await, sees(&other).await), (StatusCode::UNAUTHORIZED, StatusCode::OK));
+    assert_eq!(web.get("/api/v1/overview", Some(&token)).await.status(), StatusCode::OK);
+
+    let list: Value = web.get("/api/v1/sessions", Some(&token)).await.json().await.unwrap();
+    let one = format!("/api/v1/sessions/{}", list["sessions"][0]["id"].as_str().unwrap());
+    let (stranger, _) = web.token(Some("acme")).await;
+    let end = async |token: &Token| {
+        web.request(Method::DELETE, &one).bearer_auth(token.expose()).send().await.unwrap().status()
+    };
+    assert_eq!(end(&stranger).await, StatusCode::NOT_FOUND, "another token's session");
+    assert_eq!(end(&token).await, StatusCode::NO_CONTENT);
+    assert_eq!(sees(&other).await, StatusCode::UNAUTHORIZED);
+
+    let last = web.sign_in(&token).await;
+    web.store.revoke_token(&record.id, author(), web.clock.now()).await.unwrap();
+    assert_eq!(sees(&last).await, StatusCode::UNAUTHORIZED, "its token is revoked");
+}
+
+#[tokio::test]
+async fn whoever_guesses_tokens_has_to_wait_and_a_good_token_from_there_does_not() {
+    let web = TestWeb::start().await;
+    let (token, _) = web.token(None).await;
+    let mut last = StatusCode::OK;
+    for _ in 0..12 {
+        last = web.get("/api/v1/overview", Some(&Token::generate().unwrap())).await.status();
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(web.get("/api/v1/overview", Some(&token)).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn who_asks_too_much_is_told_when_to_ask_again() {
+    let options = Options { requests_per_second: std::num::NonZeroU32::new(3), ..Options::default() };
+    let web = TestWeb::start_with(options).await;
+    let ((token, _), (other, _)) = (web.token(None).await, web.token(None).await);
+    let mut refused = None;
+    for _ in 0..10 {
+        let answer = web.get("/api/v1/policies", Some(&token)).await;
+        refused = refused.or((answer.status() == StatusCode::TOO_MANY_REQUESTS).then_some(answer));
+    }
+    let refused = refused.expect("ten at once are more than three a second");
+    assert_eq!(refused.headers()["retry-after"], "1");
+    assert_eq!(web.get("/api/v1/policies", Some(&other)).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_demo_answers_under_no_name_of_a_stranger() {
+    let demo = TestWeb::start_with(Options { anonymous: Some(Role::Admin), ..Options::default() }).await;
+    let named = async |host: &str| demo.request(Method::GET, "/").header("host", host).send().await.unwrap().status();
+    assert_eq!(named("evil.example").await, StatusCode::MISDIRECTED_REQUEST);
+    for good in ["localhost:8080", "127.0.0.1:1", "[::1]:8080"] {
+        assert_eq!(named(good).await, StatusCode::OK, "{good}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_that_two_tenants_have_needs_to_be_said_whose() {
+    let web = TestWeb::start().await;
+    for name in ["acme", "globex"] {
+        let (tenant, now) = (TenantId::parse(name).unwrap(), web.clock.now());
+        let twin = Ticket { display_id: "062822-1".into(), ..ticket(&tenant, 90, now) };
+        let read = Bounds { earliest: now, latest: now };
+        let batch = Batch { tickets: vec![twin], unread: Vec::new(), read, state: None, policies: [].into() };
+        let statuses = crate::ticket::StatusWords::default();
+        web.store.save_tickets(&tenant, vec![batch], &statuses).await.unwrap();
+    }
+    let ((all, _), (acme, _)) = (web.token(None).await, web.token(Some("acme")).await);
+    let one = "/api/v1/tickets/062822-1/sla";
+    let detail = problem(web.get(one, Some(&all)).await, StatusCode::CONFLICT).await;
+    assert!(detail.contains("acme, globex") && detail.contains("`tenant`"), "{detail}");
+    assert_eq!(web.get(&format!("{one}?tenant=globex"), Some(&all)).await.status(), StatusCode::OK);
+    assert_eq!(web.get(one, Some(&acme)).await.status(), StatusCode::OK, "there is only one for whoever sees one");
 }
 
 #[tokio::test]
@@ -367,10 +467,59 @@ async fn a_wrong_token_at_the_login_page_gets_no_cookie() {
     assert!(response.headers().get(SET_COOKIE).is_none());
     let html = response.text().await.unwrap();
     assert!(
-        html.contains("unknown or has been revoked") && !html.contains("<script>alert") && !html.contains("sla_wrong")
+        html.contains("expired or has been revoked") && !html.contains("<script>alert") && !html.contains("sla_wrong")
     );
     let large = web.request(Method::POST, "/login").form(&[("token", "x".repeat(100_000))]).send().await.unwrap();
     problem(large, StatusCode::BAD_REQUEST).await;
+}
+
+/// The next event of a stream: its name, its id and what it says.
+async fn next_event(stream: &mut Response) -> Option<(String, Option<String>, Value)> {
+    let mut text = String::new();
+    while !text.contains("\n\n") {
+        text.push_str(std::str::from_utf8(&stream.chunk().await.ok()??).unwrap());
+    }
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned());
+    Some((field("event:")?, field("id:"), serde_json::from_str(&field("data:")?).unwrap()))
+}
+
+impl TestWeb {
+    /// A new ticket of `tenant`, which is looked at.
+    async fn something_happens(&self, tenant: &str, number: i64) {
+        let (tenant, now) = (TenantId::parse(tenant).unwrap(), self.clock.now());
+        let read = Bounds { earliest: now, latest: now };
+        let tickets = vec![ticket(&tenant, number, now)];
+        let batch = Batch { tickets, unread: Vec::new(), read, state: None, policies: [].into() };
+        self.store.save_tickets(&tenant, vec![batch], &crate::ticket::StatusWords::default()).await.unwrap();
+        self.service.look_for_changes().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn who_listens_hears_of_changes_of_their_own_tenant_until_the_token_is_revoked() {
+    let web = TestWeb::start().await;
+    web.service.look_for_changes().await.unwrap();
+    let (token, record) = web.token(Some("acme")).await;
+    let mut stream = web.get("/api/v1/events", Some(&token)).await;
+    assert!(stream.headers()[CONTENT_TYPE].to_str().unwrap().starts_with("text/event-stream"));
+    let (name, _, hello) = next_event(&mut stream).await.unwrap();
+    assert_eq!((name.as_str(), hello["tenants"].as_object().unwrap().len()), ("hello", 1));
+
+    web.something_happens("globex", 70).await;
+    web.something_happens("acme", 71).await;
+    let (name, id, change) = next_event(&mut stream).await.unwrap();
+    assert_eq!((name.as_str(), &change["tenant"], &change["changed"]), ("change", &json!("acme"), &json!(["acme-71"])));
+
+    web.something_happens("acme", 72).await;
+    let again = web.request(Method::GET, "/api/v1/events").bearer_auth(token.expose());
+    let mut again = again.header("last-event-id", id.unwrap()).send().await.unwrap();
+    let (name, _, missed) = next_event(&mut again).await.unwrap();
+    assert_eq!((name.as_str(), &missed["changed"]), ("change", &json!(["acme-72"])), "what was missed, and no more");
+
+    assert_eq!(next_event(&mut stream).await.unwrap().2["changed"], json!(["acme-72"]));
+    web.store.revoke_token(&record.id, author(), web.clock.now()).await.unwrap();
+    web.something_happens("acme", 73).await;
+    assert_eq!(next_event(&mut stream).await, None, "the token is revoked");
 }
 
 struct OneCaught;
@@ -389,7 +538,7 @@ async fn a_demo_shows_everybody_what_it_caught_and_a_real_service_has_no_such_pa
     assert_eq!(caught[0]["text"], "at most 100");
     assert_eq!(demo.get("/", None).await.status(), StatusCode::OK);
     let left_over =
-        demo.request(Method::GET, "/").header(COOKIE, "sla_token=sla_of_another_service").send().await.unwrap();
+        demo.request(Method::GET, "/").header(COOKIE, "sla_session=sla_of_another_service").send().await.unwrap();
     assert_eq!(left_over.status(), StatusCode::OK);
 
     let real = TestWeb::start().await;
@@ -401,20 +550,21 @@ async fn a_demo_shows_everybody_what_it_caught_and_a_real_service_has_no_such_pa
 async fn a_service_that_is_not_ready_lives_and_says_why() {
     let web = TestWeb::start().await;
     assert_eq!(web.get("/healthz", None).await.status(), StatusCode::OK);
-    let detail = problem(web.get("/readyz", None).await, StatusCode::SERVICE_UNAVAILABLE).await;
-    assert!(detail.contains("globex"), "{detail}");
+    let ready = async |token| problem(web.get("/readyz", token).await, StatusCode::SERVICE_UNAVAILABLE).await;
+    let ((all, _), (acme, _)) = (web.token(None).await, web.token(Some("acme")).await);
+    assert!(ready(Some(&all)).await.contains("globex"));
+    for who in [None, Some(&acme)] {
+        let detail = ready(who).await;
+        assert!(detail.contains("2 reasons") && !detail.contains("globex"), "{detail}");
+    }
 }
 
 #[tokio::test]
 async fn a_stop_lets_the_server_end() {
     let web = TestWeb::start().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let idle = Web {
-        service: service(&web.store, &web.clock, 0).await,
-        store: web.store.clone(),
-        telemetry: Arc::default(),
-        options: Options::default(),
-    };
+    let service = service(&web.store, &web.clock, 0).await;
+    let idle = Web::new(service, web.store.clone(), Arc::default(), Options::default());
     Door::beside(1, Arc::default()).serve(listener, router(idle), std::future::ready(())).await;
 }
 

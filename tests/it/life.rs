@@ -335,6 +335,13 @@ pub async fn served(app: &mut TestApp, roles: &[(Role, Option<&str>)]) -> (Strin
     (url, tokens)
 }
 
+/// Signs in as a browser does, and returns its cookie.
+pub async fn sign_in(url: &str, token: &str) -> String {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let entered = client.post(format!("{url}/login")).form(&[("token", token)]).send().await.unwrap();
+    entered.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned()
+}
+
 /// Asks as the holder of `token`.
 pub async fn call(method: Method, url: &str, token: &str, body: Value) -> (StatusCode, Value) {
     let request = reqwest::Client::new().request(method, url).bearer_auth(token);
@@ -458,8 +465,9 @@ async fn another_site_cannot_make_a_browser_acknowledge() {
     let id = only_alert(&mut app).await.id;
     let (url, tokens) = served(&mut app, &[(Role::Responder, None)]).await;
     let ack = format!("{url}/api/v1/alerts/{id}/ack");
+    let cookie = sign_in(&url, &tokens[0]).await;
     let post = |site: &'static str| {
-        let cookie = format!("sla_token={}", tokens[0]);
+        let cookie = cookie.clone();
         reqwest::Client::new().post(&ack).header("cookie", cookie).header("sec-fetch-site", site).send()
     };
     assert_eq!(post("cross-site").await.unwrap().status(), StatusCode::FORBIDDEN);

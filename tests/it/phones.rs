@@ -8,7 +8,7 @@ use superops_sla::service::alerts::{AlertPage, AlertQuery};
 use superops_sla::simulator::receivers::{Caught, CaughtKind, DeliveryOutcome, Reports, SmsReply};
 use superops_sla::store::tokens::Role;
 
-use crate::life::{call, served};
+use crate::life::{call, served, sign_in};
 use crate::support::{TestApp, minutes};
 
 const OWNER: &str = "+15005550101";
@@ -92,13 +92,15 @@ async fn who_is_not_texted_is_shown_and_an_admin_has_the_number_texted_again() {
     assert_eq!(person["until"], "2026-12-23T09:45:00Z");
     assert_eq!(call(Method::GET, &list, &tokens[2], json!({})).await.1["people"], json!([]), "another tenant's");
 
-    let page = |token: &str, path: &str, method: Method| {
+    let page = async |token: &str, path: &str, method: Method| {
+        let cookie = sign_in(&url, token).await;
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         client
             .request(method, format!("{url}{path}"))
-            .header("cookie", format!("sla_token={token}"))
+            .header("cookie", cookie)
             .header("sec-fetch-site", "same-origin")
             .send()
+            .await
     };
     let html = page(&tokens[3], "/alerts", Method::GET).await.unwrap().text().await.unwrap();
     assert!(html.contains("Mateo Alvarez") && html.contains("Text again"), "{html}");

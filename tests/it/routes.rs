@@ -5,7 +5,7 @@ use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use superops_sla::store::tokens::Role;
 
-use crate::life::{call, served};
+use crate::life::{call, served, sign_in};
 use crate::support::{TestApp, minutes};
 
 /// Two tenants; acme has a rotation of its own that rests at night and at weekends, and all share another.
@@ -69,7 +69,7 @@ impl Asked {
     async fn browse(&self, who: usize, method: Method, path: &str, site: &str) -> Response {
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let request = client.request(method, format!("{}{path}", self.url)).header("sec-fetch-site", site);
-        request.header("cookie", format!("sla_token={}", self.tokens[who])).send().await.unwrap()
+        request.header("cookie", sign_in(&self.url, &self.tokens[who]).await).send().await.unwrap()
     }
 
     /// Has somebody stand in for two hours in `rotation`; gives the id.
@@ -110,10 +110,13 @@ async fn people_of_a_rotation_stand_in_and_take_it_back_and_each_change_is_writt
     assert_eq!(asked.call(ACME, Method::DELETE, &one, json!({})).await.0, StatusCode::NOT_FOUND, "it is gone");
     let expected = [
         format!(
-            "acme: override {id} of on-call office from 2026-11-23T10:00:00+00:00 until 2026-11-23T12:00:00+00:00 \
+            "acme: override {id} of on-call office from 2026-11-23T10:00:00+00:00 until 2026-11-23T12:00:00+00:00: \
+             email:eve@example.com in place of email:ann@example.com from 127.0.0.1"
+        ),
+        format!(
+            "acme: took back on-call override {id} of office: email:ann@example.com in place of email:eve@example.com \
              from 127.0.0.1"
         ),
-        format!("acme: took back on-call override {id} from 127.0.0.1"),
     ];
     assert_eq!(asked.audited().await, expected);
 }
@@ -175,7 +178,7 @@ async fn a_name_that_nobody_has_leaves_the_form_as_it_was_with_the_complaint() {
     ];
     let request =
         Client::new().post(format!("{}/on-call", asked.url)).form(&form).header("sec-fetch-site", "same-origin");
-    let answer = request.header("cookie", format!("sla_token={}", asked.tokens[ACME])).send().await.unwrap();
+    let answer = request.header("cookie", sign_in(&asked.url, &asked.tokens[ACME]).await).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
     assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
     let html = answer.text().await.unwrap();
@@ -186,8 +189,10 @@ async fn a_name_that_nobody_has_leaves_the_form_as_it_was_with_the_complaint() {
 #[tokio::test]
 async fn an_address_of_nobody_in_superops_is_flagged() {
     let asked = Asked::start().await;
-    let html = asked.browse(ACME, Method::GET, "/on-call", "none").await.text().await.unwrap();
+    let html = asked.browse(EVERYWHERE, Method::GET, "/on-call", "none").await.text().await.unwrap();
     assert!(html.contains("check its spelling: email:bob@example.com"), "{html}");
+    let own = asked.browse(ACME, Method::GET, "/on-call", "none").await.text().await.unwrap();
+    assert!(own.contains("somebody of another tenant") && !own.contains("bob@example.com"), "{own}");
     let (_, shown) = asked.get(VIEWER, "/api/v1/on-call").await;
     let foreign: Vec<_> = shown["rotations"].as_array().unwrap().iter().map(|one| &one["foreign_addresses"]).collect();
     assert!(foreign.contains(&&json!(["email:bob@example.com"])), "{foreign:?}");

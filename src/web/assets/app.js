@@ -5,6 +5,8 @@ import { drawHealth, drawNow, drawStale } from './freshness.js';
 import { clearFilters, drawFilters, drawTiles, setFilter } from './head.js';
 import { drawDifferences, readDifferences } from './ledger.js';
 import { drawMessages, makeViews } from './messages.js';
+import { live, listen } from './live.js';
+import { refresh } from './refresh.js';
 import { ask, learn, PAGE_SIZE, setOverview, state, ticketsPath } from './state.js';
 import { drawTable, rows } from './table.js';
 import { drawDrawer, drawTicketPage } from './ticket.js';
@@ -34,29 +36,53 @@ async function readDesk(overview) {
   if (state.open && $('drawer').open) await drawDrawer();
 }
 
-/** The server makes the rest of such a page; only its head is kept fresh here. */
+/** The server makes the rest of such a page. */
+async function readPage(overview) {
+  const [now] = await Promise.all([overview, refresh()]);
+  setOverview(now);
+}
+
+/** A report stays as it was asked for; only its head is kept fresh. */
 async function readHead(overview) {
   setOverview(await overview);
 }
 
+/** How the rest of each kind of page is read. */
+const READS = { dashboard: readDesk, ticket: drawTicketPage, alerts: readAlerts, made: readPage, reports: readHead };
+
 async function turn() {
   const overview = ask('/api/v1/overview');
-  await ({ ticket: drawTicketPage, alerts: readAlerts, forecast: readHead, 'on-call': readHead }[document.body.dataset.page] ?? readDesk)(overview);
+  await READS[document.body.dataset.page](overview);
   state.answeredAt = performance.now();
   drawHealth();
 }
 
+/** Milliseconds. While changes are told, the page asks only to be sure; and not for each of many changes. */
+const SURE = 15000;
+const SETTLE = 250;
+const APART = 1000;
+
 const poll = {
   timer: 0,
   busy: false,
+  again: false,
+  endedAt: -Infinity,
   async now() {
     clearTimeout(poll.timer);
-    if (poll.busy) return;
+    if (poll.busy) return void (poll.again = true);
     poll.busy = true;
+    poll.again = false;
     await turn().catch(() => {});
     poll.busy = false;
+    poll.endedAt = performance.now();
     drawStale();
-    poll.timer = setTimeout(poll.now, state.poll);
+    poll.timer = setTimeout(poll.now, poll.again ? APART : live.on ? SURE : state.poll);
+  },
+  /** Something changed. */
+  soon() {
+    if (poll.busy) return void (poll.again = true);
+    clearTimeout(poll.timer);
+    poll.timer = setTimeout(poll.now, Math.max(SETTLE, poll.endedAt + APART - performance.now()));
   },
 };
 
@@ -114,8 +140,9 @@ async function skipLogin() {
 if (document.body.dataset.page === 'login') skipLogin();
 if (document.body.dataset.page === 'dashboard') startDesk();
 if (document.body.dataset.page === 'alerts') startAlerts(() => poll.now());
-if (['dashboard', 'ticket', 'alerts', 'forecast', 'on-call'].includes(document.body.dataset.page)) {
+if (document.body.dataset.page in READS) {
   poll.now();
+  listen(poll.soon);
   setInterval(tick, 1000);
   document.addEventListener('visibilitychange', () => { if (!document.hidden) poll.now(); });
 }

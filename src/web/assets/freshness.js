@@ -1,5 +1,6 @@
 // Whether the page can be believed: how old the data is, and whether the server still answers.
 import { $, el, say } from './dom.js';
+import { live } from './live.js';
 import { channelName } from './messages.js';
 import { state } from './state.js';
 import { clockTime, local, serverNow, time, words, zone } from './time.js';
@@ -60,14 +61,18 @@ export function drawNow() {
 /** Old data must never look fresh: after a few polls without an answer everything stops and says so. */
 export function drawStale() {
   const silent = performance.now() - state.answeredAt;
-  const stale = silent > state.poll * STALE_AFTER;
+  const stale = silent > state.poll * STALE_AFTER && !live.on;
   document.body.classList.toggle('stale', stale);
   $('stale').hidden = !stale;
-  if (!stale) return void (time.frozen = false);
+  if (!stale) {
+    say($('stale-spoken'), '');
+    return void (time.frozen = false);
+  }
   if (!time.frozen && time.at !== null) {
     time.at = time.at + Math.max(0, state.answeredAt - time.since) * time.speed;
     time.frozen = true;
   }
   const known = time.at === null ? 'Nothing has been read yet.' : `What you see is from ${clockTime(time.at)}; its countdowns have stopped.`;
+  say($('stale-spoken'), 'No answer from the server. What you see is old.');
   say($('stale'), `No answer from the server for ${words(silent / 1000)}. ${known} Trying again…`);
 }

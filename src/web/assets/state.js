@@ -40,7 +40,7 @@ export function ticketsPath() {
   const query = new URLSearchParams({ limit: PAGE_SIZE });
   // The page filters what it holds; only where it cannot hold all of them the server must choose.
   if (state.total > PAGE_SIZE) {
-    for (const name of ['tenant', 'client', 'technician', 'priority', 'standing']) {
+    for (const name of ['tenant', 'client', 'technician', 'priority', 'standing', 'text']) {
       if (state.filters[name] && state.filters[name] !== NONE) query.set(name, state.filters[name]);
     }
   }

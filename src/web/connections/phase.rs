@@ -16,7 +16,7 @@ const HEAD: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(130);
 /// A little more than an answer is given.
 const ANSWER: Duration = super::super::ANSWER_DEADLINE.saturating_add(Duration::from_secs(5));
-/// To take all of an answer.
+/// To take all of an answer, or the next part of a stream.
 const WRITE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ enum Phase {
     Asking,
     Answering,
     Writing,
+    /// Of a stream: as it has something to tell, for as long as the other side takes it.
+    Streaming,
     /// About to be closed: no request is taken any more.
     Dismissed,
 }
@@ -68,6 +70,16 @@ impl Progress {
         self.move_on(Phase::Answering, Phase::Writing);
     }
 
+    /// The answer is a stream, and has begun.
+    pub fn streams(&self) {
+        self.move_on(Phase::Answering, Phase::Streaming);
+    }
+
+    /// Something of a stream was taken.
+    fn taken(&self) {
+        self.move_on(Phase::Streaming, Phase::Streaming);
+    }
+
     /// Since when it has been waiting for the other side to ask for something; none while it works.
     pub fn waiting_since(&self) -> Option<Instant> {
         let (phase, since) = *self.state();
@@ -91,7 +103,7 @@ impl Progress {
             Phase::New | Phase::Asking => HEAD,
             Phase::Idle => IDLE,
             Phase::Answering => ANSWER,
-            Phase::Writing => WRITE,
+            Phase::Writing | Phase::Streaming => WRITE,
             Phase::Dismissed => return true,
         };
         now.saturating_duration_since(since) >= most
@@ -136,6 +148,7 @@ impl AsyncWrite for Tracked {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         self.progress.move_on(Phase::Writing, Phase::Idle);
+        self.progress.taken();
         Poll::Ready(Ok(()))
     }
 

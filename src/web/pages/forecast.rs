@@ -29,7 +29,7 @@ pub async fn forecast(State(web): State<Arc<Web>>, caller: Caller) -> Result<Htm
             @for tenant in &record.tenants { (tenant_record(tenant)) }
         }
     };
-    Ok(frame(&web, &caller, &Sheet { title: "Forecast", kind: "forecast", here: "/forecast" }, &body))
+    Ok(frame(&web, &caller, &Sheet { title: "Forecast", kind: "made", here: "/forecast" }, &body))
 }
 
 fn tenant_record(record: &TenantRecord) -> Markup {

@@ -16,6 +16,9 @@ const NAVIGATION: &[(&str, &str, Role)] = &[
     ("/reports", "Reports", Role::Viewer),
     ("/technicians", "Technicians", Role::Viewer),
     ("/forecast", "Forecast", Role::Viewer),
+    ("/policies", "Policies", Role::Viewer),
+    ("/audit", "Audit", Role::Admin),
+    ("/system", "System", Role::Viewer),
 ];
 
 /// What is particular to one page.
@@ -69,7 +72,9 @@ fn bar(web: &Web, caller: &Caller, here: &str) -> Markup {
                 form method="post" action="/logout" { button.quiet title=(who(caller)) { "Log out" } }
             }
         }
-        div.banner id="stale" role="alert" hidden {}
+        div.banner id="stale" hidden {}
+        // It is said once: the banner counts seconds.
+        p.spoken id="stale-spoken" role="alert" {}
         div id="troubles" {}
         noscript { div.banner { "This page needs JavaScript. The same data is at /api/v1/tickets." } }
     }

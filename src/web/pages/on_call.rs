@@ -41,7 +41,7 @@ pub async fn page(web: &Web, caller: &Caller, refused: Option<&Refused>) -> Resu
             }
         }
     };
-    Ok(frame(web, caller, &Sheet { title: "On call", kind: "on-call", here: "/on-call" }, &body))
+    Ok(frame(web, caller, &Sheet { title: "On call", kind: "made", here: "/on-call" }, &body))
 }
 
 /// As the API has it: a rotation that all tenants share is not changed by somebody of one.

@@ -21,6 +21,7 @@ pub struct Description {
     query: Option<fn() -> Value>,
     body: Option<Named>,
     answer: Option<(u16, &'static str, Option<Named>)>,
+    streams: bool,
 }
 
 fn named<T: ToSchema>(schemas: &mut Schemas) -> Value {
@@ -62,6 +63,12 @@ impl Route {
         self.answers(201, what, Some(named::<T>))
     }
 
+    /// It answers with a stream of events, of which each that matters is a `T`.
+    pub fn streams<T: ToSchema>(mut self, what: &'static str) -> Self {
+        self.description.streams = true;
+        self.answers(200, what, Some(named::<T>))
+    }
+
     /// It answers with nothing more than that it has happened.
     pub fn gives_nothing(self, what: &'static str) -> Self {
         self.answers(204, what, None)
@@ -74,8 +81,8 @@ impl Route {
 
     /// The operation as the description has it; none if nothing was said of the route.
     pub fn operation(&self, schemas: &mut Schemas) -> Option<Value> {
-        let Description { summary, query, body, answer } = &self.description;
-        let (status, what, named) = (*answer)?;
+        let Description { summary, query, body, answer, streams } = &self.description;
+        let (status, what, named) = (*answer).or_else(|| (!summary.is_empty()).then(|| self.plain_answer()))?;
         let mut operation = json!({ "summary": summary, "operationId": self.operation_id(), "tags": [self.tag()] });
         operation["security"] = self.security();
         operation["parameters"] = Value::Array(self.parameters(query.map(|query| query())));
@@ -85,11 +92,21 @@ impl Route {
         }
         let mut given = json!({ "description": what });
         if let Some(named) = named {
-            given["content"] = json!({ "application/json": { "schema": named(schemas) } });
+            let kind = if *streams { "text/event-stream" } else { "application/json" };
+            given["content"] = json!({ kind: { "schema": named(schemas) } });
         }
         operation["responses"] = self.refusals();
         operation["responses"][status.to_string()] = given;
         Some(operation)
+    }
+
+    /// What a route answers with of which no more was said than what it does.
+    fn plain_answer(&self) -> (u16, &'static str, Option<Named>) {
+        match (self.rule.face, self.method.is_safe()) {
+            (Face::Page, true) => (200, "The page", None),
+            (Face::Page, false) => (303, "Back to a page", None),
+            (Face::Api, _) => (200, "What was asked for", None),
+        }
     }
 
     fn operation_id(&self) -> String {

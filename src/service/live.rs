@@ -1,0 +1,212 @@
+//! What has changed since somebody last looked: version numbers, never contents, for pages that want to know at once.
+//!
+//! Only while somebody listens are the snapshots compared with those before. Each change has a number; whoever was away
+//! for a moment names the last that was heard, and is told the rest.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::{broadcast, watch};
+use tracing::warn;
+use utoipa::ToSchema;
+
+use super::snapshot::Snapshot;
+use super::{Reach, Service, ServiceError};
+use crate::sla::standing::TicketStanding;
+use crate::ticket::TenantId;
+
+/// A change is on the way to the page within about this time.
+const LOOK_EVERY: Duration = Duration::from_millis(700);
+/// Changes that are kept for whoever was away.
+const KEPT: usize = 256;
+/// Tickets that one change names; of more it only says that there are more.
+const MOST_NAMED: usize = 50;
+
+/// How often each kind of thing of a tenant has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Versions {
+    pub tickets: u64,
+    pub alerts: u64,
+    pub counts: u64,
+}
+
+/// That something changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Change {
+    pub tenant: String,
+    #[serde(flatten)]
+    pub versions: Versions,
+    /// The ids of tickets that changed, came or went; at most 50.
+    pub changed: Vec<String>,
+    /// There are more of them.
+    pub more: bool,
+}
+
+/// A change and its number.
+#[derive(Clone, Debug)]
+pub struct Numbered {
+    pub number: u64,
+    pub tenant: TenantId,
+    pub change: Arc<Change>,
+}
+
+/// What was seen of a tenant when it was last looked at.
+#[derive(Default)]
+struct Seen {
+    snapshot: Option<Arc<Snapshot>>,
+    alerts: u64,
+    versions: Versions,
+}
+
+#[derive(Default)]
+struct Past {
+    number: u64,
+    latest: VecDeque<Numbered>,
+    seen: BTreeMap<TenantId, Seen>,
+}
+
+/// The changes of all tenants, and who listens.
+pub struct Live {
+    past: Mutex<Past>,
+    news: broadcast::Sender<Numbered>,
+    /// Changes with each start of the service: numbers of another are not ours.
+    epoch: u32,
+    closed: watch::Sender<bool>,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        let (news, closed) = (broadcast::Sender::new(KEPT), watch::Sender::new(false));
+        Self { past: Mutex::default(), news, epoch: fastrand::u32(..), closed }
+    }
+}
+
+/// What a listener is told first, and how it hears the rest.
+pub struct Listening {
+    /// The versions of now, of the tenants that it may see.
+    pub versions: BTreeMap<TenantId, Versions>,
+    /// What it missed; none: nobody knows any more, and all may have changed.
+    pub missed: Option<Vec<Numbered>>,
+    pub number: u64,
+    pub news: broadcast::Receiver<Numbered>,
+    /// Becomes true when the service stops.
+    pub closed: watch::Receiver<bool>,
+}
+
+impl Live {
+    fn past(&self) -> MutexGuard<'_, Past> {
+        self.past.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How a number is written as the id of an event.
+    pub fn id(&self, number: u64) -> String {
+        format!("{:08x}-{number}", self.epoch)
+    }
+
+    /// The number in the id of an event; none if it is of another start.
+    fn number(&self, id: &str) -> Option<u64> {
+        let (epoch, number) = id.split_once('-')?;
+        (u32::from_str_radix(epoch, 16).ok()? == self.epoch).then(|| number.parse().ok()).flatten()
+    }
+
+    /// Listens to what changes within `scope` from now on, and after the event `last`.
+    pub fn listen(&self, scope: &Reach, last: Option<&str>) -> Listening {
+        let past = self.past();
+        // While the past is held nothing is told: so nothing is told twice, and nothing is missed.
+        let news = self.news.subscribe();
+        let is_theirs = |tenant: &TenantId| scope.tenant().is_none_or(|own| own == tenant);
+        let known = last.and_then(|last| self.number(last)).filter(|number| *number <= past.number);
+        let is_kept = |number: &u64| past.latest.front().is_none_or(|first| first.number <= number + 1);
+        let missed = known.filter(is_kept).map(|number| {
+            past.latest.iter().filter(|one| one.number > number && is_theirs(&one.tenant)).cloned().collect()
+        });
+        let versions = past.seen.iter().filter(|(tenant, _)| is_theirs(tenant));
+        let versions = versions.map(|(tenant, seen)| (tenant.clone(), seen.versions)).collect();
+        Listening { versions, missed, number: past.number, news, closed: self.closed.subscribe() }
+    }
+
+    /// How many listen.
+    pub fn listeners(&self) -> usize {
+        self.news.receiver_count()
+    }
+
+    /// Compares what is seen of `tenant` now with what was seen before, and tells of the difference.
+    fn saw(&self, tenant: &TenantId, snapshot: Arc<Snapshot>, alerts: u64) {
+        let mut past = self.past();
+        let seen = past.seen.entry(tenant.clone()).or_default();
+        let (changed, more) = difference(seen.snapshot.as_deref(), &snapshot);
+        let is_counted = seen.snapshot.as_ref().is_none_or(|before| before.tally != snapshot.tally);
+        let before = seen.versions;
+        seen.versions.tickets += u64::from(more || !changed.is_empty());
+        seen.versions.alerts += u64::from(seen.alerts != alerts);
+        seen.versions.counts += u64::from(is_counted);
+        (seen.snapshot, seen.alerts) = (Some(snapshot), alerts);
+        if seen.versions == before {
+            return;
+        }
+        let change = Change { tenant: tenant.to_string(), versions: seen.versions, changed, more };
+        past.number += 1;
+        let one = Numbered { number: past.number, tenant: tenant.clone(), change: Arc::new(change) };
+        if past.latest.len() == KEPT {
+            past.latest.pop_front();
+        }
+        past.latest.push_back(one.clone());
+        // Nobody may be listening.
+        let _ = self.news.send(one);
+    }
+}
+
+/// The tickets that are not as they were before.
+fn difference(before: Option<&Snapshot>, now: &Snapshot) -> (Vec<String>, bool) {
+    let Some(before) = before else { return (Vec::new(), !now.rows.is_empty()) };
+    if std::ptr::eq(before, now) {
+        return (Vec::new(), false);
+    }
+    let mut known: HashMap<_, _> = before.rows.iter().map(|row| (&row.watched.ticket.id, row.mark())).collect();
+    let is_other = |row: &&super::snapshot::Row| known.remove(&row.watched.ticket.id) != Some(row.mark());
+    let mut changed: Vec<_> = now.rows.iter().filter(is_other).map(|row| row.watched.ticket.id.to_string()).collect();
+    changed.extend(known.into_keys().map(ToString::to_string));
+    let more = changed.len() > MOST_NAMED;
+    changed.truncate(MOST_NAMED);
+    (changed, more)
+}
+
+/// What of a row is looked at: which reading of the ticket it is, and how it stands.
+pub(super) type Mark = (usize, TicketStanding);
+
+impl Service {
+    /// What has changed, for those who listen.
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// Looks once whether anything has changed.
+    pub async fn look_for_changes(&self) -> Result<(), ServiceError> {
+        let now = self.clock.now();
+        for tenant in self.config.tenants.values() {
+            let snapshot = self.snapshot(tenant, now).await?;
+            let alerts = self.store.alert_mark(&tenant.id).await?;
+            self.live.saw(&tenant.id, snapshot, alerts);
+        }
+        Ok(())
+    }
+
+    /// Looks while somebody listens, until `stop` says so; then whoever listens is let go.
+    pub async fn tell_changes(self, mut stop: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                _ = stop.wait_for(|stop| *stop) => break,
+            }
+            if self.live.listeners() == 0 {
+                continue;
+            }
+            if let Err(error) = self.look_for_changes().await {
+                warn!(error = %error, "what changed could not be read; pages ask by themselves meanwhile");
+            }
+        }
+        self.live.closed.send_replace(true);
+    }
+}

@@ -1,0 +1,166 @@
+//! The chain of the audit log: each row holds a hash of itself and of the one before, so that a row that is changed or
+//! taken out shows. What is cut from the end shows only to whoever has noted the last hash.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sqlx::SqliteConnection;
+
+use super::super::{Store, StoreError, instant};
+
+/// As many rows are looked at together.
+const BITE: i64 = 1_000;
+
+/// What a row says, as it is hashed.
+pub(super) struct Link<'a> {
+    pub tenant: Option<&'a str>,
+    pub at: i64,
+    pub who: &'a str,
+    pub what: &'a str,
+    pub origin: &'a str,
+    pub alert: Option<&'a str>,
+}
+
+impl Link<'_> {
+    /// The hash of the row behind one with the hash `prior`. Lengths keep one field from running into the next.
+    pub fn hash(&self, prior: &str) -> String {
+        let at = self.at.to_string();
+        let absent = "\0";
+        let fields =
+            [prior, self.tenant.unwrap_or(absent), &at, self.who, self.what, self.origin, self.alert.unwrap_or(absent)];
+        let mut digest = Sha256::new();
+        for field in fields {
+            digest.update(u64::try_from(field.len()).unwrap_or(u64::MAX).to_be_bytes());
+            digest.update(field);
+        }
+        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The hash of the last row; blank if there is none.
+pub(super) async fn last(tx: &mut SqliteConnection) -> Result<String, sqlx::Error> {
+    let last =
+        sqlx::query_scalar("SELECT hash FROM audit WHERE id = (SELECT MAX(id) FROM audit)").fetch_optional(tx).await?;
+    Ok(last.unwrap_or_default())
+}
+
+/// What a look at the whole chain has shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// Rows that hold together.
+    pub rows: u64,
+    /// Rows from before there was a chain.
+    pub unchained: u64,
+    /// The hash of the last row: whoever notes it can tell later whether anything was cut from the end.
+    pub last: Option<String>,
+    /// The first row that does not fit; none: all do.
+    pub broken: Option<Broken>,
+}
+
+/// A row that does not fit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Broken {
+    pub id: i64,
+    pub at: DateTime<Utc>,
+    pub why: &'static str,
+}
+
+type Row = (i64, Option<String>, i64, String, String, String, Option<String>, String, String);
+
+impl Store {
+    /// Whether the audit log is as it was written.
+    pub async fn verify_audit(&self) -> Result<Verified, StoreError> {
+        let mut found = Verified { rows: 0, unchained: 0, last: None, broken: None };
+        let mut after = 0;
+        loop {
+            let rows: Vec<Row> = sqlx::query_as(
+                "SELECT id, tenant, at, who, what, origin, alert, prior, hash FROM audit WHERE id > $1 ORDER BY id LIMIT $2",
+            )
+            .bind(after)
+            .bind(BITE)
+            .fetch_all(&self.reads)
+            .await?;
+            let Some(last) = rows.last() else { return Ok(found) };
+            after = last.0;
+            for row in &rows {
+                if let Some(why) = found.take(row) {
+                    found.broken = Some(Broken { id: row.0, at: instant(row.2)?, why });
+                    return Ok(found);
+                }
+            }
+        }
+    }
+}
+
+impl Verified {
+    /// Takes the next row in; or says why it does not fit.
+    fn take(&mut self, (_, tenant, at, who, what, origin, alert, prior, hash): &Row) -> Option<&'static str> {
+        if hash.is_empty() && self.last.is_none() {
+            self.unchained += 1;
+            return None;
+        }
+        let link = Link { tenant: tenant.as_deref(), at: *at, who, what, origin, alert: alert.as_deref() };
+        if link.hash(prior) != *hash {
+            return Some("it was changed after it was written");
+        }
+        if self.last.as_ref().is_some_and(|last| last != prior) {
+            return Some("a row before it was taken out or put in");
+        }
+        self.rows += 1;
+        self.last = Some(hash.clone());
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::audit::Author;
+    use crate::store::tokens::{Role, Token};
+
+    /// A store with a log of `number` rows.
+    async fn store(folder: &tempfile::TempDir, number: i64) -> Store {
+        let store = Store::open(&folder.path().join("sla.db"), Arc::default()).await.unwrap();
+        for second in 0..number {
+            let now = DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap();
+            let author = Author { who: "mia".to_owned(), origin: "command line".to_owned() };
+            store.add_token(&Token::generate().unwrap(), Role::Viewer, None, author, now).await.unwrap();
+        }
+        store
+    }
+
+    /// What is found after somebody has done `what` to the table behind the service's back.
+    async fn after(what: &'static str) -> Verified {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder, 5).await;
+        let path = folder.path().join("sla.db");
+        let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+        sqlx::query(what).execute(&pool).await.unwrap();
+        store.verify_audit().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_log_that_nobody_touched_holds_together() {
+        let found = after("SELECT 1").await;
+        assert_eq!((found.rows, found.unchained, found.broken), (5, 0, None));
+        let aged = after("DELETE FROM audit WHERE id <= 2").await;
+        assert_eq!((aged.rows, aged.broken), (3, None), "what is old goes from the front");
+    }
+
+    #[tokio::test]
+    async fn a_row_that_was_changed_taken_out_or_put_in_shows() {
+        let cases = [
+            ("UPDATE audit SET who = 'tom' WHERE id = 3", 3),
+            ("UPDATE audit SET at = at + 1 WHERE id = 3", 3),
+            ("UPDATE audit SET tenant = 'acme' WHERE id = 3", 3),
+            ("UPDATE audit SET hash = '', prior = '' WHERE id = 3", 3),
+            ("DELETE FROM audit WHERE id = 3", 4),
+            ("INSERT INTO audit (at, who, what, origin) VALUES (1, 'tom', 'nothing', 'here')", 6),
+        ];
+        for (what, id) in cases {
+            assert_eq!(after(what).await.broken.map(|broken| broken.id), Some(id), "{what}");
+        }
+    }
+}

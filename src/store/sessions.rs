@@ -1,0 +1,246 @@
+//! Browsers that are signed in. A session has a secret of its own, which is worth nothing once it has ended.
+//!
+//! It ends when somebody signs out or ends it, when it was not used for half a day, after thirty days, and with the token
+//! that opened it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use sqlx::SqliteConnection;
+use utoipa::ToSchema;
+
+use super::audit::{Author, audit};
+use super::tokens::{Token, TokenRecord};
+use super::{Store, StoreError, instant, millis};
+
+/// One that was not used for so long has ended.
+pub const IDLE: TimeDelta = TimeDelta::hours(12);
+/// None lasts longer, however much it is used.
+pub const LONGEST: TimeDelta = TimeDelta::days(30);
+/// That it is used is written down this often.
+const NOTED_EVERY: TimeDelta = TimeDelta::minutes(1);
+/// One token opens no more at a time; the one that was not used for longest makes room.
+const MOST_OF_A_TOKEN: i64 = 50;
+/// Enough to know a browser by.
+const LONGEST_BROWSER: usize = 160;
+
+/// One browser that is signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Session {
+    pub id: String,
+    /// The token that it was opened with, by its id.
+    pub token: String,
+    pub opened_at: DateTime<Utc>,
+    pub used_at: DateTime<Utc>,
+    /// The address that it was opened from.
+    pub origin: String,
+    /// What the browser says of itself.
+    pub browser: String,
+}
+
+type Row = (String, String, i64, i64, String, String);
+
+impl Store {
+    /// Opens a session with `token` for whoever holds `secret` from now on.
+    pub async fn open_session(
+        &self,
+        secret: &Token,
+        token: &TokenRecord,
+        browser: &str,
+        author: Author,
+        now: DateTime<Utc>,
+    ) -> Result<Session, StoreError> {
+        let session = Session {
+            id: secret.id(),
+            token: token.id.clone(),
+            opened_at: now,
+            used_at: now,
+            origin: author.origin.clone(),
+            browser: browser.chars().filter(|c| !c.is_control()).take(LONGEST_BROWSER).collect(),
+        };
+        let (hash, kept, tenant) = (secret.hash(), session.clone(), token.tenant.clone());
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    make_room(tx, &kept.token, now).await?;
+                    insert(tx, &hash, &kept).await?;
+                    audit(tx, tenant.as_ref(), &format!("signed in (session {})", kept.id), &author, now).await
+                })
+            })
+            .await?;
+        Ok(session)
+    }
+
+    /// The session of `secret` and the token that opened it, if both are good at `now`.
+    pub async fn living_session(
+        &self,
+        secret: &Token,
+        now: DateTime<Utc>,
+    ) -> Result<Option<(Session, TokenRecord)>, StoreError> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT id, token, opened_at, used_at, origin, browser FROM sessions
+             WHERE hash = $1 AND used_at > $2 AND opened_at > $3",
+        )
+        .bind(secret.hash())
+        .bind(millis(now - IDLE))
+        .bind(millis(now - LONGEST))
+        .fetch_optional(&self.reads)
+        .await?;
+        let Some(session) = row.map(session).transpose()? else { return Ok(None) };
+        let token = self.token_by_id(&session.token, now).await?;
+        Ok(token.map(|token| (session, token)))
+    }
+
+    /// Writes down that `session` was used, unless that was done a moment ago.
+    pub async fn note_session(&self, session: &Session, now: DateTime<Utc>) -> Result<(), StoreError> {
+        if now - session.used_at < NOTED_EVERY {
+            return Ok(());
+        }
+        let id = session.id.clone();
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    let note = sqlx::query("UPDATE sessions SET used_at = $1 WHERE id = $2");
+                    note.bind(millis(now)).bind(id).execute(tx).await.map(drop)
+                })
+            })
+            .await
+    }
+
+    /// Ends the session `id`, of `token` or of whichever. False if there is none.
+    pub async fn end_session(
+        &self,
+        id: &str,
+        token: Option<&str>,
+        author: Author,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let (id, token) = (id.to_owned(), token.map(str::to_owned));
+        self.writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move {
+                    let end = sqlx::query("DELETE FROM sessions WHERE id = $1 AND (token = $2 OR $2 IS NULL)");
+                    let ended = end.bind(&id).bind(token).execute(&mut *tx).await?.rows_affected() > 0;
+                    if ended {
+                        audit(tx, None, &format!("ended session {id}"), &author, now).await?;
+                    }
+                    Ok(ended)
+                })
+            })
+            .await
+    }
+
+    /// The sessions that are good at `now`, of `token` or of all, the last used first.
+    pub async fn sessions(&self, token: Option<&str>, now: DateTime<Utc>) -> Result<Vec<Session>, StoreError> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT id, token, opened_at, used_at, origin, browser FROM sessions
+             WHERE (token = $1 OR $1 IS NULL) AND used_at > $2 AND opened_at > $3 ORDER BY used_at DESC, id LIMIT 500",
+        )
+        .bind(token)
+        .bind(millis(now - IDLE))
+        .bind(millis(now - LONGEST))
+        .fetch_all(&self.reads)
+        .await?;
+        rows.into_iter().map(session).collect()
+    }
+}
+
+/// Drops what has ended, and what is too much.
+async fn make_room(tx: &mut SqliteConnection, token: &str, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    let ended = sqlx::query("DELETE FROM sessions WHERE opened_at <= $1 OR used_at <= $2");
+    ended.bind(millis(now - LONGEST)).bind(millis(now - IDLE)).execute(&mut *tx).await?;
+    let oldest = "SELECT used_at FROM sessions WHERE token = $1 ORDER BY used_at DESC LIMIT 1 OFFSET $2";
+    let oldest: Option<i64> =
+        sqlx::query_scalar(oldest).bind(token).bind(MOST_OF_A_TOKEN - 1).fetch_optional(&mut *tx).await?;
+    let Some(oldest) = oldest else { return Ok(()) };
+    let crowd = sqlx::query("DELETE FROM sessions WHERE token = $1 AND used_at <= $2");
+    crowd.bind(token).bind(oldest).execute(tx).await.map(drop)
+}
+
+async fn insert(tx: &mut SqliteConnection, hash: &str, session: &Session) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO sessions (id, hash, token, opened_at, used_at, origin, browser) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(&session.id)
+    .bind(hash)
+    .bind(&session.token)
+    .bind(millis(session.opened_at))
+    .bind(millis(session.used_at))
+    .bind(&session.origin)
+    .bind(&session.browser)
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+fn session((id, token, opened_at, used_at, origin, browser): Row) -> Result<Session, StoreError> {
+    Ok(Session { id, token, opened_at: instant(opened_at)?, used_at: instant(used_at)?, origin, browser })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::tokens::Role;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    fn author() -> Author {
+        Author { who: "token".to_owned(), origin: "127.0.0.1".to_owned() }
+    }
+
+    struct Signed {
+        store: Store,
+        token: TokenRecord,
+        secret: Token,
+        session: Session,
+        _folder: tempfile::TempDir,
+    }
+
+    async fn signed_in() -> Signed {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("sla.db"), Arc::default()).await.unwrap();
+        let (key, secret) = (Token::generate().unwrap(), Token::generate().unwrap());
+        let token = store.add_token(&key, Role::Viewer, None, author(), now()).await.unwrap();
+        let session = store.open_session(&secret, &token, "Firefox", author(), now()).await.unwrap();
+        Signed { store, token, secret, session, _folder: folder }
+    }
+
+    #[tokio::test]
+    async fn a_session_ends_when_it_is_idle_old_ended_or_its_token_revoked() {
+        let Signed { store, token, secret, mut session, _folder } = signed_in().await;
+        let good = async |at| store.living_session(&secret, at).await.unwrap().is_some();
+        assert!(good(now() + IDLE - TimeDelta::seconds(1)).await);
+        assert!(!good(now() + IDLE).await, "idle");
+        let mut at = now();
+        while at < now() + LONGEST - TimeDelta::hours(6) {
+            at += TimeDelta::hours(6);
+            store.note_session(&session, at).await.unwrap();
+            session.used_at = at;
+        }
+        assert!(good(now() + LONGEST - TimeDelta::seconds(1)).await);
+        assert!(!good(now() + LONGEST).await, "old, however much it was used");
+        assert!(!store.end_session(&session.id, Some("another"), author(), at).await.unwrap());
+        assert!(store.end_session(&session.id, Some(&token.id), author(), at).await.unwrap());
+        assert!(!good(at).await, "ended");
+
+        let again = Token::generate().unwrap();
+        store.open_session(&again, &token, "", author(), at).await.unwrap();
+        store.revoke_token(&token.id, author(), at).await.unwrap();
+        assert_eq!(store.living_session(&again, at).await.unwrap(), None, "its token is revoked");
+    }
+
+    #[tokio::test]
+    async fn a_token_opens_only_so_many_sessions_and_the_idlest_makes_room() {
+        let Signed { store, token, secret, _folder, .. } = signed_in().await;
+        for number in 1..=MOST_OF_A_TOKEN {
+            let at = now() + TimeDelta::seconds(number);
+            store.open_session(&Token::generate().unwrap(), &token, "", author(), at).await.unwrap();
+        }
+        let at = now() + TimeDelta::minutes(2);
+        assert_eq!(store.sessions(Some(&token.id), at).await.unwrap().len() as i64, MOST_OF_A_TOKEN);
+        assert_eq!(store.living_session(&secret, at).await.unwrap(), None, "the first has made room");
+    }
+}

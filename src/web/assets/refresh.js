@@ -1,0 +1,28 @@
+// Pages that the server makes: their content is fetched anew when something changed, and put in place without taking
+// the focus, an opened list, or what somebody is typing.
+
+const page = { shown: null };
+
+const nameOf = (node) => ['id', 'name', 'href'].map((key) => node.getAttribute?.(key)).find(Boolean);
+
+/** Somebody is in the middle of something: it waits. */
+function isBusy(main) {
+  const fields = [...main.querySelectorAll('input, textarea')];
+  return fields.some((field) => field === document.activeElement || field.value !== field.defaultValue) || !getSelection().isCollapsed;
+}
+
+export async function refresh() {
+  const main = document.querySelector('main');
+  const answer = await fetch(location.href, { headers: { accept: 'text/html' }, signal: AbortSignal.timeout(10000) });
+  if (answer.redirected) return void location.reload();
+  if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
+  const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html').querySelector('main');
+  page.shown ??= main.outerHTML;
+  if (!fresh || fresh.outerHTML === page.shown || isBusy(main)) return;
+  page.shown = fresh.outerHTML;
+  const focused = main.contains(document.activeElement) ? nameOf(document.activeElement) : null;
+  const opened = [...main.querySelectorAll('details')].map((one) => one.open);
+  main.replaceChildren(...fresh.childNodes);
+  [...main.querySelectorAll('details')].forEach((one, i) => { one.open = opened[i] ?? one.open; });
+  if (focused) [...main.querySelectorAll('a, button, summary, input, select')].find((node) => nameOf(node) === focused)?.focus();
+}

@@ -1,0 +1,114 @@
+//! The stream of changes: what has changed, as it changes, for as long as whoever listens may know.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use serde_json::json;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+
+use super::auth::Caller;
+use super::{Problem, Web};
+use crate::service::Reach;
+use crate::service::live::{Listening, Numbered};
+
+/// As often it is said that nothing has changed: a page, and a proxy, knows by it that the stream lives. As often it is
+/// asked whether the listener may still know.
+const BEAT: Duration = Duration::from_secs(5);
+/// More streams than this would keep others from the places that there are.
+const MOST_STREAMS: usize = 1_000;
+
+/// GET /api/v1/events
+pub async fn stream(State(web): State<Arc<Web>>, caller: Caller, headers: HeaderMap) -> Result<Response, Problem> {
+    if web.service.live().listeners() >= MOST_STREAMS {
+        return Err(Problem::unavailable(vec!["too many listen already; ask for what you need instead".to_owned()]));
+    }
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let listening = web.service.live().listen(&caller.scope, last);
+    let listener = Listener::new(web, caller, headers, listening);
+    let mut answer = Sse::new(told(listener)).into_response();
+    // nginx would keep the events back until it has a page full of them.
+    answer.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
+    Ok(answer)
+}
+
+struct Listener {
+    web: Arc<Web>,
+    caller: Caller,
+    headers: HeaderMap,
+    ready: std::vec::IntoIter<Event>,
+    news: tokio::sync::broadcast::Receiver<Numbered>,
+    closed: watch::Receiver<bool>,
+    beat: Interval,
+}
+
+impl Listener {
+    fn new(web: Arc<Web>, caller: Caller, headers: HeaderMap, listening: Listening) -> Self {
+        let Listening { versions, missed, number, news, closed } = listening;
+        let id = web.service.live().id(number);
+        let first = match missed {
+            Some(missed) => missed.iter().filter_map(|one| event(&web, one)).collect(),
+            None => {
+                let versions: serde_json::Map<_, _> =
+                    versions.into_iter().map(|(tenant, of)| (tenant.to_string(), json!(of))).collect();
+                vec![Event::default().event("hello").id(id).data(json!({ "tenants": versions }).to_string())]
+            }
+        };
+        let mut beat = interval_at(Instant::now() + BEAT, BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { web, caller, headers, ready: first.into_iter(), news, closed, beat }
+    }
+
+    /// Whether the token or session that opened the stream is still good for as much.
+    async fn may_listen(&self) -> bool {
+        match Caller::again(&self.headers, &self.web).await {
+            Ok(now) => match (now.tenant(), &self.caller.scope) {
+                (None, _) => true,
+                (Some(own), Reach::One(asked)) => own == asked,
+                (Some(_), Reach::All) => false,
+            },
+            Err(_) => false,
+        }
+    }
+
+    async fn next(&mut self) -> Option<Event> {
+        if let Some(event) = self.ready.next() {
+            return Some(event);
+        }
+        let event = loop {
+            let heard = tokio::select! {
+                () = async { drop(self.closed.wait_for(|closed| *closed).await) } => return None,
+                _ = self.beat.tick() => break Event::default().event("beat").data("{}"),
+                heard = self.news.recv() => heard,
+            };
+            match heard {
+                Ok(one) if self.is_theirs(&one) => break event(&self.web, &one)?,
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) => break Event::default().event("hello").data("{}"),
+                Err(RecvError::Closed) => return None,
+            }
+        };
+        self.may_listen().await.then_some(event)
+    }
+
+    fn is_theirs(&self, one: &Numbered) -> bool {
+        self.caller.scope.tenant().is_none_or(|own| *own == one.tenant)
+    }
+}
+
+fn event(web: &Web, one: &Numbered) -> Option<Event> {
+    let event = Event::default().event("change").id(web.service.live().id(one.number));
+    event.json_data(&*one.change).ok()
+}
+
+fn told(listener: Listener) -> impl Stream<Item = Result<Event, Infallible>> {
+    unfold(listener, async |mut listener| listener.next().await.map(|event| (Ok(event), listener)))
+}

@@ -1,0 +1,120 @@
+//! How much one caller may ask, and how often an address may guess.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
+use tokio::time::Instant;
+
+type Keyed = RateLimiter<String, HashMapStateStore<String>, DefaultClock>;
+
+/// Wrong tokens that an address may send before it has to wait.
+const FREE_GUESSES: u32 = 10;
+/// The wait doubles with each further one, up to this.
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
+/// After so long without a guess all is forgotten.
+const FORGOTTEN: Duration = Duration::from_mins(15);
+/// More addresses than this are not kept apart: those that guessed longest ago are forgotten.
+const MOST_ADDRESSES: usize = 10_000;
+/// Callers of whom nothing need be remembered any more are looked for when there are this many.
+const MANY_CALLERS: usize = 1_000;
+
+/// What has been asked of late, and guessed.
+pub struct Limits {
+    requests: Option<Keyed>,
+    guesses: Mutex<HashMap<IpAddr, Guesses>>,
+}
+
+#[derive(Clone, Copy)]
+struct Guesses {
+    number: u32,
+    last: Instant,
+}
+
+impl Limits {
+    /// At most `per_second` requests of one caller; none: as many as they like.
+    pub fn new(per_second: Option<NonZeroU32>) -> Self {
+        let requests = per_second.map(|rate| RateLimiter::hashmap(Quota::per_second(rate)));
+        Self { requests, guesses: Mutex::default() }
+    }
+
+    /// Counts a request of `caller`; or says how long to wait before the next.
+    pub fn take(&self, caller: &str) -> Result<(), Duration> {
+        let Some(requests) = &self.requests else { return Ok(()) };
+        if requests.len() > MANY_CALLERS {
+            requests.retain_recent();
+        }
+        let taken = requests.check_key(&caller.to_owned());
+        taken.map_err(|refused| refused.wait_time_from(DefaultClock::default().now()))
+    }
+
+    /// How long `address` has to wait before it may show a token that nobody knows.
+    pub fn wait_of(&self, address: IpAddr, now: Instant) -> Option<Duration> {
+        let guesses = *self.guesses.lock().unwrap_or_else(PoisonError::into_inner).get(&address)?;
+        let doubled = guesses.number.checked_sub(FREE_GUESSES)?;
+        let wait = Duration::from_secs(1 << doubled.min(16)).min(LONGEST_WAIT);
+        (guesses.last + wait).checked_duration_since(now).filter(|left| !left.is_zero())
+    }
+
+    /// Remembers that `address` showed a token that nobody knows.
+    pub fn guessed(&self, address: IpAddr, now: Instant) {
+        let mut guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
+        if guesses.len() >= MOST_ADDRESSES {
+            guesses.retain(|_, known| now.saturating_duration_since(known.last) < FORGOTTEN);
+        }
+        if guesses.len() >= MOST_ADDRESSES
+            && let Some(oldest) = guesses.iter().min_by_key(|(_, known)| known.last).map(|(address, _)| *address)
+        {
+            guesses.remove(&oldest);
+        }
+        let known = guesses.entry(address).or_insert(Guesses { number: 0, last: now });
+        let is_old = now.saturating_duration_since(known.last) >= FORGOTTEN;
+        *known = Guesses { number: if is_old { 1 } else { known.number.saturating_add(1) }, last: now };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_guesses_waits_longer_each_time_and_is_forgiven_in_the_end() {
+        let (limits, address) = (Limits::new(None), IpAddr::from([192, 0, 2, 1]));
+        let mut now = Instant::now();
+        for _ in 0..FREE_GUESSES - 1 {
+            limits.guessed(address, now);
+            assert_eq!(limits.wait_of(address, now), None);
+        }
+        for seconds in [1, 2, 4, 8] {
+            limits.guessed(address, now);
+            assert_eq!(limits.wait_of(address, now), Some(Duration::from_secs(seconds)));
+        }
+        assert_eq!(limits.wait_of(IpAddr::from([192, 0, 2, 2]), now), None, "another address");
+        now += FORGOTTEN;
+        assert_eq!(limits.wait_of(address, now), None);
+        limits.guessed(address, now);
+        assert_eq!(limits.wait_of(address, now), None, "it begins anew");
+    }
+
+    #[test]
+    fn many_addresses_take_no_more_room_than_there_is() {
+        let (limits, now) = (Limits::new(None), Instant::now());
+        for number in 0..u32::try_from(MOST_ADDRESSES).unwrap() + 10 {
+            limits.guessed(IpAddr::from(number.to_be_bytes()), now);
+        }
+        assert_eq!(limits.guesses.lock().unwrap().len(), MOST_ADDRESSES);
+    }
+
+    #[test]
+    fn each_caller_has_a_share_of_their_own() {
+        let limits = Limits::new(NonZeroU32::new(2));
+        assert!(limits.take("mia").is_ok() && limits.take("mia").is_ok());
+        assert!(limits.take("mia").unwrap_err() <= Duration::from_secs(1));
+        assert!(limits.take("tom").is_ok());
+    }
+}

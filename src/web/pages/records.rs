@@ -1,0 +1,135 @@
+//! The pages of what is in force, and of what people did: policies, settings and the audit log.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::response::Html;
+use maud::{Markup, html};
+
+use super::{Sheet, frame};
+use crate::notify::words as length_words;
+use crate::service::audit::AuditEntry;
+use crate::service::policies::{PolicyView, TenantPolicies};
+use crate::web::audit::AuditParams;
+use crate::web::auth::Caller;
+use crate::web::{Problem, Web};
+
+/// GET /audit
+pub async fn audit(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(params): Query<AuditParams>,
+) -> Result<Html<String>, Problem> {
+    let found = web.service.audit(&caller.scope, &params.query(web.service.now())?).await?;
+    let changes = found.unwrap_or_default();
+    let content = html! {
+        main.made {
+            h1 { "Audit log" }
+            p.muted { "Every change by a person: who, with which token, from where. Times are in UTC. Each entry holds a hash of the one before; " code { "superops-sla audit verify" } " looks whether all of them fit." }
+            (search(&params))
+            @if changes.is_empty() { p.empty { "Nobody changed anything of that kind. Acknowledgements, silences, stand-ins, overrides, tokens and sign-ins are listed here as they happen." } }
+            @else { (changes_table(&changes)) }
+        }
+    };
+    Ok(frame(&web, &caller, &Sheet { title: "Audit log", kind: "made", here: "/audit" }, &content))
+}
+
+fn search(params: &AuditParams) -> Markup {
+    html! {
+        form.filters method="get" action="/audit" role="search" {
+            input type="search" name="who" value=[&params.who] placeholder="Who" aria-label="Who";
+            input type="search" name="what" value=[&params.what] placeholder="What" aria-label="What";
+            input type="search" name="ticket" value=[&params.ticket] placeholder="Ticket" aria-label="Ticket";
+            button { "Find" }
+            a.button href="/api/v1/audit?format=csv&limit=1000" { "CSV" }
+        }
+    }
+}
+
+fn changes_table(changes: &[AuditEntry]) -> Markup {
+    html! {
+        div.scroll { table {
+            thead { tr { th scope="col" { "At" } th scope="col" { "Who" } th scope="col" { "Tenant" } th scope="col" { "From" } th scope="col" { "Did" } } }
+            tbody { @for one in changes { tr {
+                td { (one.at.format("%Y-%m-%d %H:%M:%S")) }
+                td { (one.who) }
+                td { (one.tenant.as_deref().unwrap_or("all")) }
+                td { (one.origin) }
+                td {
+                    @if let (Some(tenant), Some(id)) = (&one.tenant, &one.ticket_id) { a href={ "/tickets/" (tenant) "/" (id) } { (one.what) } }
+                    @else { (one.what) }
+                }
+            } } }
+        } }
+    }
+}
+
+/// GET /policies
+pub async fn policies(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html<String>, Problem> {
+    let tenants = web.service.policies(&caller.scope).await?;
+    let content = html! {
+        main.made {
+            h1 { "Policies in force" }
+            p.muted { "The first that matches a ticket holds. A ticket that none matches has the due times that SuperOps reports." }
+            @for tenant in &tenants { (tenant_policies(tenant)) }
+        }
+    };
+    Ok(frame(&web, &caller, &Sheet { title: "Policies", kind: "made", here: "/policies" }, &content))
+}
+
+fn tenant_policies(tenant: &TenantPolicies) -> Markup {
+    html! {
+        h2 { (tenant.tenant) }
+        p {
+            "Hours: " (if tenant.hours == "site" { "of each site" } else { "the MSP's own" })
+            ", calendar " (tenant.calendar.as_deref().unwrap_or("none: round the clock"))
+            @if let Some(version) = tenant.version { ", version " (version) }
+            @if let Some(from) = tenant.in_force_from { " since " (from.format("%-d %b %Y %H:%M UTC")) }
+        }
+        @if tenant.policies.is_empty() {
+            p.empty { "No policy is configured, so SuperOps' own due times hold. " code { "superops-sla policies infer" } " proposes some from them." }
+        } @else {
+            div.scroll { table {
+                thead { tr { @for head in ["", "SLA", "Priority", "Client", "Category", "First response", "Resolution", "Next response", "Counts", "From"] { th scope="col" { (head) } } } }
+                tbody { @for policy in &tenant.policies { (policy_row(policy)) } }
+            } }
+        }
+    }
+}
+
+fn policy_row(policy: &PolicyView) -> Markup {
+    let any = |text: &Option<String>| text.clone().unwrap_or_else(|| "any".to_owned());
+    let target = |seconds: Option<i64>| {
+        seconds.map_or_else(|| "none".to_owned(), |it| length_words(chrono::TimeDelta::seconds(it)))
+    };
+    html! {
+        tr {
+            td { (policy.position) }
+            td { (any(&policy.sla)) }
+            td { (any(&policy.priority)) }
+            td { (any(&policy.client)) }
+            td { (any(&policy.category)) }
+            td { (target(policy.response)) }
+            td { (target(policy.resolution)) }
+            td { (target(policy.next_response)) }
+            td { (if policy.clock == "business" { "working hours" } else { "round the clock" }) }
+            td.muted {
+                (policy.source)
+                @if let Some(by) = policy.shadowed_by { br; strong { "Never reached: policy " (by) " takes all of its tickets." } }
+                @for unknown in &policy.unknown { br; strong { (unknown) } }
+            }
+        }
+    }
+}
+
+/// GET /settings
+pub async fn settings(State(web): State<Arc<Web>>, caller: Caller) -> Html<String> {
+    let content = html! {
+        main.made {
+            h1 { "Settings as read" }
+            p.muted { "What the configuration came to when the service started. Secrets are not shown. It is changed in the file, then the service is started again." }
+            div.scroll { pre { (web.service.settings()) } }
+        }
+    };
+    frame(&web, &caller, &Sheet { title: "Settings", kind: "made", here: "/settings" }, &content)
+}

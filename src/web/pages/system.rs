@@ -1,0 +1,144 @@
+//! The page of the service itself: is SuperOps read, do the channels work, who is signed in; and the page for a screen
+//! on the wall.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::{Html, Redirect};
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use maud::{Markup, html};
+
+use super::{Sheet, frame};
+use crate::notify::words;
+use crate::service::{Overview, Reach, TenantHealth, TicketQuery, TicketSla};
+use crate::store::sessions::Session;
+use crate::store::tokens::Role;
+use crate::web::auth::Caller;
+use crate::web::{Problem, Web, sessions};
+
+/// As many as can be read from across the room.
+const ON_THE_WALL: usize = 10;
+
+/// The zone of the caller's tenants, if they have one in common.
+fn zone(overview: &Overview) -> Tz {
+    let first = overview.tenants.first().map_or("UTC", |tenant| tenant.timezone);
+    let common = overview.tenants.iter().all(|tenant| tenant.timezone == first);
+    if common { first.parse().unwrap_or(Tz::UTC) } else { Tz::UTC }
+}
+
+/// GET /system
+pub async fn system(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html<String>, Problem> {
+    let overview = web.service.overview(&caller.scope).await?;
+    let signed_in = sessions::of(&web, &caller).await?;
+    let zone = zone(&overview);
+    let time = |at: DateTime<Utc>| at.with_timezone(&zone).format("%-d %b %H:%M").to_string();
+    let content = html! {
+        main.made {
+            h1 { "System" }
+            p.muted { a href="/wall" { "For a screen on the wall" } @if caller.role == Role::Admin && caller.scope == Reach::All { " · " a href="/settings" { "Settings as read" } } }
+            p.muted { "superops-sla " (env!("CARGO_PKG_VERSION")) ". Times are in " (zone.name()) "." }
+            h2 { "Reading SuperOps" }
+            (tenants(&overview, &time))
+            h2 { "Loops" }
+            ul { @for (name, age) in web.service.pulse_ages() { li { (name) ": last good turn " (age) " s ago" } } }
+            h2 { "Messages" }
+            p { (overview.outbox_pending) " waiting, " (overview.sent_last_day) " sent and " (overview.failed_last_day) " failed in the last day." }
+            (channels(&overview))
+            h2 { "Pages" }
+            p { (web.telemetry.web_connections.get()) " connections, " (web.service.live().listeners()) " listening to changes." }
+            h2 { "Signed in" }
+            (browsers(&signed_in, caller.session.as_deref(), &time))
+        }
+    };
+    Ok(frame(&web, &caller, &Sheet { title: "System", kind: "made", here: "/system" }, &content))
+}
+
+fn tenants(overview: &Overview, time: &dyn Fn(DateTime<Utc>) -> String) -> Markup {
+    let trouble = |tenant: &TenantHealth| {
+        let one = tenant.trouble.iter().chain(&tenant.forecast);
+        one.chain(&tenant.limits).chain(&tenant.unlisted_statuses).cloned().collect::<Vec<_>>()
+    };
+    html! {
+        div.scroll { table {
+            thead { tr { th scope="col" { "Tenant" } th scope="col" { "Last good read" } th scope="col" { "Unreadable" } th scope="col" { "Trouble" } } }
+            tbody { @for tenant in &overview.tenants { tr {
+                td { (tenant.tenant) }
+                td { (tenant.last_good_sync.map_or_else(|| "not yet".to_owned(), |at| format!("{}, {} ago", time(at), words(overview.now - at)))) }
+                td { (tenant.quarantined) }
+                td { @for line in trouble(tenant) { p { (line) } } }
+            } } }
+        } }
+    }
+}
+
+fn channels(overview: &Overview) -> Markup {
+    html! {
+        @if overview.channels.is_empty() { p.empty { "No channel is configured, so nobody can be told: see [notify] in config.example.toml." } }
+        ul { @for channel in &overview.channels {
+            li { (channel.channel) ": " @if channel.state == "up" { "✓ works" } @else { strong { "! nobody answers there; messages wait and are tried one at a time" } } }
+        } }
+    }
+}
+
+fn browsers(known: &[Session], own: Option<&str>, time: &dyn Fn(DateTime<Utc>) -> String) -> Markup {
+    html! {
+        @if known.is_empty() { p.empty { "No browser is signed in." } }
+        @else { div.scroll { table {
+            thead { tr { th scope="col" { "Since" } th scope="col" { "Last used" } th scope="col" { "From" } th scope="col" { "Token" } th scope="col" { "Browser" } th scope="col" {} } }
+            tbody { @for one in known { tr {
+                td { (time(one.opened_at)) }
+                td { (time(one.used_at)) }
+                td { (one.origin) }
+                td { (one.token) }
+                td { (one.browser) }
+                td { @if own == Some(&one.id) { "this one" } @else {
+                    form method="post" action={ "/sessions/" (one.id) "/end" } { button.quiet { "Sign out" } }
+                } }
+            } } }
+        } } }
+    }
+}
+
+/// POST /sessions/{id}/end: the button of the page.
+pub async fn end_session(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Redirect, Problem> {
+    sessions::end_one(&web, &caller, &id).await.map(|()| Redirect::to("/system"))
+}
+
+/// GET /wall
+pub async fn wall(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html<String>, Problem> {
+    let query = TicketQuery { limit: Some(ON_THE_WALL), ..TicketQuery::default() };
+    let page = web.service.tickets(&caller.scope, &query).await?;
+    let counts = page.counts;
+    let tiles = [
+        ("breached", "Breached", counts.breached),
+        ("at_risk", "At risk", counts.at_risk),
+        ("on_track", "On track", counts.on_track),
+        ("paused", "Paused", counts.paused),
+        ("", "Open", counts.open),
+    ];
+    let content = html! {
+        main.wall {
+            div.tiles { @for (class, name, number) in tiles { div class={ "tile " (class) } { b { (number) } span { (name) } } } }
+            @if page.tickets.is_empty() { p.empty { "No open tickets. The worst ten appear here by themselves." } }
+            @else { table { tbody { @for ticket in &page.tickets { (wall_row(ticket)) } } } }
+        }
+    };
+    Ok(frame(&web, &caller, &Sheet { title: "Wall", kind: "made", here: "/wall" }, &content))
+}
+
+fn wall_row(ticket: &TicketSla) -> Markup {
+    let running = ticket.clocks.iter().filter(|clock| clock.remaining.is_some() && clock.met_at.is_none());
+    let worst = running.min_by_key(|clock| clock.remaining);
+    html! {
+        tr class={ "standing-" (ticket.standing) } {
+            td { div.subject { (ticket.subject) } div.muted { (ticket.display_id) " · " (ticket.client.as_deref().unwrap_or("no client")) } }
+            td { (ticket.standing.replace('_', " ")) @if let Some(clock) = worst { div { (clock.time_words()) } } }
+            td { (ticket.technician.as_deref().unwrap_or("Unassigned")) }
+        }
+    }
+}

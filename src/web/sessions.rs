@@ -1,0 +1,100 @@
+//! Signing in and out with a browser: a token is pasted once, and opens a session, whose cookie no script can read.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::auth::Caller;
+use super::{Problem, Web};
+use crate::service::Reach;
+use crate::store::sessions::{LONGEST, Session};
+use crate::store::tokens::Role;
+
+/// The cookie that holds a session's secret. Browsers keep the one with the prefix to this host, whatever others set.
+const SECURE_NAME: &str = "__Host-sla_session";
+/// Where there is no TLS, the prefix is not allowed.
+const PLAIN_NAME: &str = "sla_session";
+
+/// The secret in a browser's cookie.
+pub fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| matches!(*name, SECURE_NAME | PLAIN_NAME)).map(|(_, value)| value)
+}
+
+/// What has a browser keep `secret`, or drop what it keeps. Strict, so that no other site can make it act with it.
+pub fn set(web: &Web, secret: Option<&str>) -> String {
+    let https = web.options.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
+    let (name, secure) = if https { (SECURE_NAME, "; Secure") } else { (PLAIN_NAME, "") };
+    let seconds = secret.map_or(0, |_| LONGEST.num_seconds());
+    let value = secret.unwrap_or_default();
+    format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
+}
+
+/// POST /logout
+pub async fn leave(State(web): State<Arc<Web>>, caller: Caller) -> Result<Response, Problem> {
+    if let Some(id) = &caller.session {
+        web.store.end_session(id, None, caller.author(), web.service.now()).await?;
+    }
+    Ok(([(SET_COOKIE, set(&web, None))], Redirect::to("/login")).into_response())
+}
+
+/// The browsers that are signed in.
+#[derive(Serialize, ToSchema)]
+pub struct Sessions {
+    sessions: Vec<Session>,
+    /// The one that asks, by its id.
+    current: Option<String>,
+}
+
+/// GET /api/v1/sessions
+pub async fn list(State(web): State<Arc<Web>>, caller: Caller) -> Result<Json<Sessions>, Problem> {
+    Ok(Json(Sessions { sessions: of(&web, &caller).await?, current: caller.session.clone() }))
+}
+
+/// The browsers that the caller may know of.
+pub async fn of(web: &Web, caller: &Caller) -> Result<Vec<Session>, Problem> {
+    let now = web.service.now();
+    Ok(match whose(caller) {
+        Whose::All => web.store.sessions(None, now).await?,
+        Whose::Of(token) => web.store.sessions(Some(token), now).await?,
+        Whose::Nobodys => Vec::new(),
+    })
+}
+
+/// DELETE /api/v1/sessions/{id}
+pub async fn end(State(web): State<Arc<Web>>, caller: Caller, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    end_one(&web, &caller, &id).await.map(|()| StatusCode::NO_CONTENT)
+}
+
+/// Signs a browser out, if the caller may.
+pub async fn end_one(web: &Web, caller: &Caller, id: &str) -> Result<(), Problem> {
+    let token = match whose(caller) {
+        Whose::All => None,
+        Whose::Of(token) => Some(token),
+        Whose::Nobodys => return Err(Problem::not_found("session")),
+    };
+    let ended = web.store.end_session(id, token, caller.author(), web.service.now()).await?;
+    if ended { Ok(()) } else { Err(Problem::not_found("session")) }
+}
+
+enum Whose<'c> {
+    All,
+    Of(&'c str),
+    Nobodys,
+}
+
+/// Each sees the sessions of the own token; who administers all tenants, those of everybody.
+fn whose(caller: &Caller) -> Whose<'_> {
+    match &caller.token {
+        _ if caller.role == Role::Admin && caller.scope == Reach::All => Whose::All,
+        Some(token) => Whose::Of(token),
+        None => Whose::Nobodys,
+    }
+}
