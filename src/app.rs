@@ -22,11 +22,15 @@ use crate::config::Config;
 use crate::descriptors;
 use crate::dispatch::Dispatch;
 use crate::evaluate::Evaluate;
+use crate::monitor::board::Switchboard;
+use crate::monitor::{self, Monitor};
 use crate::notify;
 use crate::predict::Predict;
+use crate::probe::Prober;
 use crate::retention::Retention;
 use crate::self_monitoring::SelfMonitoring;
 use crate::service::{Service, Syncs};
+use crate::status_page::Publisher;
 use crate::store::{Claim, Store};
 use crate::superops::SuperOps;
 use crate::sync::{Hints, SyncHealth, TenantSync};
@@ -53,6 +57,10 @@ pub struct Parts {
     pub self_monitoring: SelfMonitoring,
     pub retention: Retention,
     pub bookkeeping: Bookkeeping,
+    /// None: no service is watched.
+    pub monitor: Option<Monitor>,
+    /// None: there is no public page.
+    pub publisher: Option<Publisher>,
     claim: Claim,
 }
 
@@ -83,10 +91,20 @@ impl Parts {
         let dispatch = context.dispatch(channels);
         let found = watch::Sender::default();
         let service = context.service(Syncs { hints, health: health.clone() }, found.subscribe());
+        let (switchboard, reports) = Switchboard::open();
+        let service = service.watching(switchboard.clone());
         let self_monitoring = context.self_monitoring(Arc::new(service.clone()), health, found)?;
         let retention = Retention::new(&context.config, context.store.clone(), context.clock.clone())?;
         let bookkeeping = context.bookkeeping();
-        let AppContext { config, store, telemetry, .. } = context;
+        let AppContext { config, store, telemetry, clock, .. } = context;
+        let publisher = Publisher::new(config.clone(), clock.clone(), switchboard.clone());
+        let monitor = if config.uptime.components.is_empty() {
+            None
+        } else {
+            let (config, store, telemetry) = (config.clone(), store.clone(), telemetry.clone());
+            let wiring = monitor::Wiring { config, store, clock, telemetry, prober: Prober::new()?, switchboard };
+            Some(Monitor::open(wiring, reports).await?)
+        };
         Ok(Self {
             config,
             store,
@@ -102,6 +120,8 @@ impl Parts {
             self_monitoring,
             retention,
             bookkeeping,
+            monitor,
+            publisher,
             claim,
         })
     }
@@ -120,6 +140,7 @@ impl Parts {
             trusted_proxies: self.config.server.trusted_proxies.clone(),
             requests_per_second: Some(self.config.server.requests_per_second),
             answers: Some(self.answers.clone()),
+            documents: self.publisher.as_ref().map(Publisher::documents),
             ..web::Options::default()
         }
     }
@@ -155,6 +176,12 @@ impl Parts {
         loops.spawn(self.retention.run(stop.subscribe()));
         loops.spawn(self.bookkeeping.run(stop.subscribe()));
         loops.spawn(self.service.clone().tell_changes(stop.subscribe()));
+        if let Some(publisher) = self.publisher {
+            loops.spawn(publisher.run(stop.subscribe()));
+        }
+        if let Some(monitor) = self.monitor {
+            loops.spawn(monitor.run(stop.subscribe()));
+        }
         let mut stopped = stop.subscribe();
         loops.spawn(async move {
             let until = async move { drop(stopped.wait_for(|stop| *stop).await) };

@@ -21,6 +21,7 @@ mod run;
 mod simulate;
 pub mod status;
 mod token;
+pub mod uptime;
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -95,6 +96,8 @@ enum Command {
     Technicians(TechniciansArgs),
     /// Report on a period: compliance, breaches with reasons, what was left out
     Report(ReportArgs),
+    /// Show services: how they stand, how long they were there, and what is left of what was promised
+    Uptime(UptimeArgs),
     /// Show who changed what: acknowledgements, silences, tokens, decisions; the latest first
     Audit(AuditArgs),
     /// Show what was promised, infer it from SuperOps' due times, or try other promises on the past
@@ -298,6 +301,16 @@ struct ActArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct UptimeArgs {
+    /// Print JSON, for other programs
+    #[arg(long)]
+    json: bool,
+    /// Only this tenant's
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub struct AuditArgs {
     #[command(subcommand)]
     command: Option<AuditCommand>,
@@ -492,6 +505,7 @@ impl Cli {
             }
             Command::Resolve(args) => act::act(load_offline(config)?, Requested::Do(Act::Resolve), args).await,
             Command::Escalate(args) => act::act(load_offline(config)?, Requested::Do(Act::Escalate), args).await,
+            Command::Uptime(args) => uptime::uptime(load_offline(config)?, args).await,
             Command::Audit(AuditArgs { command: Some(AuditCommand::Verify { json }), .. }) => {
                 audit::verify(load_offline(config)?, json).await
             }

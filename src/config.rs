@@ -25,6 +25,7 @@ pub mod holiday_file;
 mod read;
 mod read_alerts;
 mod read_calendar;
+mod read_checks;
 mod read_escalations;
 mod read_noise;
 mod read_notify;
@@ -34,12 +35,14 @@ mod read_reports;
 mod read_retention;
 mod read_server;
 mod read_tenant;
+mod read_uptime;
 mod read_watch;
 mod read_write_back;
 mod reader;
 mod secret;
 #[cfg(test)]
 mod tests;
+pub mod uptime;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -60,6 +63,7 @@ pub use self::network::Network;
 use crate::alert::on_call::Rotation;
 use crate::alert::prediction::Rule;
 use crate::alert::{Stage, Subject, noise};
+use crate::probe::address;
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::Policy;
 use crate::ticket::{StatusWords, TenantId};
@@ -91,6 +95,8 @@ pub struct Config {
     pub watch: Watch,
     pub retention: Retention,
     pub reports: Reports,
+    /// Services, beside tickets.
+    pub uptime: uptime::Uptime,
 }
 
 /// What of the sender's own goes on a report.
@@ -300,6 +306,8 @@ pub struct Tenant {
     pub ticket_url: String,
     /// What is written on its tickets.
     pub write_back: WriteBack,
+    /// Private networks in which its services may be looked at.
+    pub allow_networks: Vec<address::Network>,
 }
 
 /// Where a secret comes from. A file is read again after a 401, so that a

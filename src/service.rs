@@ -16,6 +16,7 @@ pub mod reports;
 mod snapshot;
 pub mod suppressions;
 pub mod tryout;
+pub mod uptime;
 mod view;
 pub mod weekly;
 pub mod write_backs;
@@ -30,6 +31,7 @@ use tokio::sync::{Notify, watch};
 use crate::clock::SharedClock;
 use crate::config::{Config, Tenant, explain as configured};
 use crate::formats::FormatError;
+use crate::monitor::board::Switchboard;
 use crate::notify;
 use crate::predict::PublishedForecasts;
 use crate::pulse::Pulses;
@@ -257,6 +259,8 @@ pub struct Service {
     snapshots: Arc<Snapshots>,
     answers: Arc<reports::answers::Answers>,
     live: Arc<Live>,
+    /// Where services are shown; none: nobody looks at any.
+    switchboard: Option<Arc<Switchboard>>,
 }
 
 /// What the service knows of the sync of each tenant.
@@ -280,6 +284,7 @@ impl Service {
         let pulses = Pulses::default();
         let snapshots = Arc::new(config.tenants.keys().map(|tenant| (tenant.clone(), Default::default())).collect());
         let (answers, live) = (Arc::default(), Arc::default());
+        let switchboard = None;
         Self {
             answers,
             live,
@@ -295,6 +300,7 @@ impl Service {
             published,
             found,
             pulses,
+            switchboard,
         }
     }
 
@@ -316,6 +322,16 @@ impl Service {
     /// Shows the forecasts on `published` as well.
     pub fn showing(self, published: Arc<PublishedForecasts>) -> Self {
         Self { published, ..self }
+    }
+
+    /// What was configured.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Shows the services on `switchboard` as well.
+    pub fn watching(self, switchboard: Arc<Switchboard>) -> Self {
+        Self { switchboard: Some(switchboard), ..self }
     }
 
     /// Says what the audit has found as well.

@@ -33,6 +33,7 @@ pub mod sync;
 pub mod tickets;
 pub mod tokens;
 pub mod unreachable_numbers;
+pub mod uptime;
 pub mod versions;
 pub mod weekly;
 pub mod write_backs;

@@ -155,6 +155,8 @@ pub struct Telemetry {
     pub forecast_trusted: Family<ClockLabels, Gauge>,
     pub predicted_alerts_judged: Family<JudgedLabels, Counter>,
     pub write_backs: Family<WriteBackLabels, Counter>,
+    pub uptime_looks: Counter,
+    pub uptime_lag: Histogram,
     pub web_connections: Gauge,
     pub web_connections_closed: Family<ConnectionLabels, Counter>,
 }
@@ -204,6 +206,15 @@ impl Default for Telemetry {
         );
         let write_backs =
             family!("write_backs", "Attempts to write on tickets, by kind and outcome", Family::default());
+        let uptime_looks = family!("uptime_looks", "Looks at services", Counter::default());
+        // Goal: 99 in 100 within 50 ms.
+        let uptime_lag = Histogram::new([0.005, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0, 60.0]);
+        registry.register_with_unit(
+            "uptime_lag",
+            "From the moment a look was due to its beginning",
+            Unit::Seconds,
+            uptime_lag.clone(),
+        );
         let web_connections = family!("web_connections", "Connections to the page and the hooks", Gauge::default());
         let web_connections_closed =
             family!("web_connections_closed", "Connections to the page that we closed, by why", Family::default());
@@ -255,6 +266,8 @@ impl Default for Telemetry {
             forecast_trusted,
             predicted_alerts_judged,
             write_backs,
+            uptime_looks,
+            uptime_lag,
             web_connections,
             web_connections_closed,
         }

@@ -8,6 +8,7 @@
 //! twice is answered the same.
 
 pub mod availability;
+pub mod book;
 pub mod burn;
 pub mod combine;
 pub mod credit;

@@ -34,16 +34,19 @@ mod reports;
 mod route;
 mod routes;
 mod sessions;
+mod status;
 mod systems;
 #[cfg(test)]
 mod tests;
 mod twilio;
+mod uptime;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::header::{
@@ -58,6 +61,7 @@ use serde_json::Value;
 use crate::answers::Answers;
 use crate::config::Network;
 use crate::service::Service;
+use crate::status_page::Documents;
 use crate::store::Store;
 use crate::store::tokens::Role;
 use crate::telemetry::Telemetry;
@@ -85,6 +89,8 @@ pub struct Options {
     pub anonymous: Option<Role>,
     /// Takes answers to alerts; none: links and Twilio's hooks are off.
     pub answers: Option<Answers>,
+    /// The public page in all its forms; none: there is none.
+    pub documents: Option<Arc<ArcSwap<Documents>>>,
     /// What the demo's receivers caught.
     pub caught: Option<Arc<dyn Caught>>,
 }

@@ -1,6 +1,6 @@
 //! Reads the whole file: each section by its own reader, then what they must have together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use toml::de::{DeTable, Error};
@@ -8,11 +8,14 @@ use toml::de::{DeTable, Error};
 use super::complaint::{Complaints, line_and_column};
 use super::environment::Environment;
 use super::read_alerts::Channels;
+use crate::sla::calendar::CalendarSpec;
+use crate::ticket::TenantId;
+
 use super::read_tenant::Names;
 use super::reader::{Found, Inspection, Purpose, Section};
 use super::{
-    ChannelKind, Config, read_alerts, read_calendar, read_escalations, read_notify, read_on_call, read_policies,
-    read_reports, read_retention, read_server, read_tenant, read_watch, read_write_back,
+    ChannelKind, Config, Tenant, read_alerts, read_calendar, read_escalations, read_notify, read_on_call,
+    read_policies, read_reports, read_retention, read_server, read_tenant, read_uptime, read_watch, read_write_back,
 };
 
 pub(super) fn config(path: &Path, text: &str, env: &dyn Environment, purpose: Purpose) -> Result<Config, Complaints> {
@@ -108,7 +111,7 @@ fn everything(root: Section<'_>) -> Config {
     let calendars = calendars.into_iter().filter_map(|(name, section)| {
         Some((name.value.to_owned(), read_calendar::calendar(&name, section, &holiday_lists)?))
     });
-    let calendars = calendars.collect();
+    let calendars: BTreeMap<String, CalendarSpec> = calendars.collect();
     let policies = root.each("policies").unwrap_or_default();
     let policy_places = policies.iter().map(Section::place).collect();
     let policies = policies.into_iter().map(|section| read_policies::policy(section, &names)).collect();
@@ -125,7 +128,10 @@ fn everything(root: Section<'_>) -> Config {
     let escalations = read_escalations::escalations(escalations, &names, &channels, &alerts);
     check_least(&root, &notify, &names);
     let tenants = tenants.into_iter().filter_map(|(name, section)| read_tenant::tenant(&name, section, &names));
-    let tenants = tenants.map(|tenant| (tenant.id.clone(), tenant)).collect();
+    let tenants: BTreeMap<TenantId, Tenant> = tenants.map(|tenant| (tenant.id.clone(), tenant)).collect();
+    let networks = tenants.values().map(|tenant| (tenant.id.clone(), tenant.allow_networks.clone())).collect();
+    let around = read_uptime::Around { names: &names, calendars: &calendars, networks, own_port: server.listen.port() };
+    let uptime = read_uptime::uptime(&root, &around);
     let notify = read_notify::notify(notify);
     root.finish();
     Config {
@@ -143,6 +149,7 @@ fn everything(root: Section<'_>) -> Config {
         watch,
         retention,
         reports,
+        uptime,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::ticket::{StatusWords, TenantId};
 use super::read_noise::time_of_day;
 use super::reader::{Found, Purpose, Section, nearest};
 use super::secret::SecretKeys;
-use super::{Hours, Tenant, checks, duration, read_write_back};
+use super::{Hours, Tenant, checks, duration, read_checks, read_write_back};
 
 /// SuperOps throttles above about 100 a minute, and other tools share the budget.
 pub(super) const DEFAULT_REQUESTS_PER_MINUTE: u32 = 60;
@@ -44,6 +44,7 @@ pub(super) fn tenant(name: &Found<'_, &str>, section: Section<'_>, names: &Names
     let automation_answers = section.flag("automatic_response_counts").is_none_or(|flag| flag.value);
     let statuses = statuses(section.table("statuses"));
     let write_back = read_write_back::write_back(section.table("write_back"));
+    let allow_networks = read_checks::networks(&section);
     section.finish();
     let subdomain = subdomain?;
     Some(Tenant {
@@ -61,6 +62,7 @@ pub(super) fn tenant(name: &Found<'_, &str>, section: Section<'_>, names: &Names
         hook_secret: hook_secret.and_then(|secret| secret.value),
         ticket_url: ticket_url.unwrap_or_else(|| default_ticket_url(&subdomain)),
         write_back,
+        allow_networks,
         subdomain,
     })
 }

@@ -28,6 +28,8 @@ const SMALL: &[&str] = &[
     "sync_states",
     "tokens",
     "unreachable_numbers",
+    "uptime_checks",
+    "uptime_components",
     "used_links",
     "weekly_figures",
 ];

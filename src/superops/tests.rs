@@ -377,6 +377,7 @@ fn desk_with_deadline(endpoint: &str, whole: Duration) -> Desk {
         hook_secret: None,
         ticket_url: "https://acme.example/{id}".into(),
         write_back: crate::config::WriteBack::default(),
+        allow_networks: Vec::new(),
     };
     let limits = Limits { whole, first_retry: Duration::from_millis(1), ..Limits::default() };
     let telemetry = Arc::new(Telemetry::default());

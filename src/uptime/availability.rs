@@ -161,7 +161,8 @@ pub fn figure(record: &Record<'_>, terms: &Terms, period: Interval, now: Millis)
     let asked = within_hours(terms, life);
     let maintenance = maintenance(record.windows, terms, period).intersect(&asked);
     let asked = asked.minus(&maintenance);
-    let seen = |condition| spans::times(record.spans, condition, now).intersect(&asked);
+    let spans = spans::within(record.spans, life);
+    let seen = |condition| spans::times(spans, condition, now).intersect(&asked);
     let (down, degraded) = (seen(Condition::Down), seen(Condition::Degraded));
     let known = down.union(&degraded).union(&seen(Condition::Up));
     let unknown = asked.minus(&known);

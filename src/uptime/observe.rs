@@ -19,6 +19,8 @@ pub struct Rules {
     pub failures: u32,
     /// And so many that it is better.
     pub successes: u32,
+    /// So long a result says how things are.
+    pub holds: Millis,
 }
 
 /// When a doubt is looked into: so long after the first bad look, then after the second, and all later ones.
@@ -29,9 +31,9 @@ const WHILE_DOWN: Millis = 15 * SECOND;
 const HOLDS: Millis = 2;
 
 impl Rules {
-    /// So long a result says how things are.
-    pub fn holds(&self) -> Millis {
-        self.interval * HOLDS
+    /// For what is looked at each `interval`.
+    pub fn every(interval: Millis, failures: u32, successes: u32) -> Self {
+        Self { interval, failures, successes, holds: interval * HOLDS }
     }
 }
 
@@ -119,7 +121,7 @@ impl CheckState {
 
     /// What nobody has looked at for too long is unknown from when the last result ceased to hold.
     pub fn expire(&mut self, now: Millis, rules: &Rules) -> Vec<Event> {
-        let Some(held_until) = self.last_at.map(|last| last + rules.holds()) else { return Vec::new() };
+        let Some(held_until) = self.last_at.map(|last| last + rules.holds) else { return Vec::new() };
         if self.condition == Condition::Unknown || now <= held_until {
             return Vec::new();
         }
@@ -187,7 +189,7 @@ mod tests {
     use super::*;
     use Condition::{Degraded, Down, Unknown, Up};
 
-    const RULES: Rules = Rules { interval: 60 * SECOND, failures: 3, successes: 2 };
+    const RULES: Rules = Rules { interval: 60 * SECOND, failures: 3, successes: 2, holds: 120 * SECOND };
 
     fn s(seconds: i64) -> Millis {
         seconds * SECOND
@@ -341,7 +343,7 @@ mod tests {
 
     #[test]
     fn a_quick_check_is_looked_at_no_more_slowly_when_in_doubt() {
-        let quick = Rules { interval: 2 * SECOND, failures: 2, successes: 2 };
+        let quick = Rules::every(2 * SECOND, 2, 2);
         let mut state = CheckState::new(0);
         state.observe(&Outcome::up(0), Sight::Clear, &quick);
         state.observe(&Outcome::bad(2000, Down, ""), Sight::Clear, &quick);

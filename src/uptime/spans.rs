@@ -1,6 +1,6 @@
 //! The past of one check or component as spans, each beginning where the one before it ends.
 
-use super::intervals::Intervals;
+use super::intervals::{Interval, Intervals};
 use super::{Condition, Millis, Span};
 
 /// Spans in order, without gap or overlap; the last one still holds.
@@ -48,6 +48,13 @@ impl Timeline {
         let keep = self.0.partition_point(|span| span.until.is_some_and(|until| until <= at));
         self.0.drain(..keep);
     }
+}
+
+/// Those of `spans`, which are in order, that reach into a period.
+pub fn within(spans: &[Span], (from, until): Interval) -> &[Span] {
+    let first = spans.partition_point(|span| span.until.is_some_and(|end| end <= from));
+    let last = spans.partition_point(|span| span.from < until);
+    spans.get(first..last).unwrap_or_default()
 }
 
 /// When `condition` held, as far as `spans` say, until `now`.

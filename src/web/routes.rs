@@ -8,13 +8,16 @@ use super::route::{Face, Route, delete, form, get, open, page, post, proven};
 use super::sessions::Sessions;
 use super::{
     alerts, api, audit, events, health, hooks, link, login, on_call, openapi, overrides, pages, reports, sessions,
-    systems, twilio,
+    status, systems, twilio, uptime,
 };
 use crate::service::live::Change;
 use crate::service::on_call::{OnCall, OverrideRequest, OverrideView};
 use crate::service::reports::answers::CacheFigures;
 use crate::service::reports::{
     ComplianceDay, ComplianceQuery, EntryPage, EntryQuery, ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView,
+};
+use crate::service::uptime::{
+    ComponentHistory, ComponentView, DailyQuery, DailySeries, HistoryQuery, SlaQuery, SlaReport, UptimeOverview,
 };
 use crate::service::weekly::{Weekly, WeeklyQuery};
 use crate::store::tokens::Role::{Admin, Responder, Viewer};
@@ -24,7 +27,10 @@ const SYSTEM_BODY_MAX: usize = 128 * 1024;
 
 /// Every route that is served.
 pub fn all() -> Vec<Route> {
-    [people(), tickets(), figures(), acting(), on_call_and_quiet(), calls(), machines()].into_iter().flatten().collect()
+    [people(), tickets(), figures(), services(), acting(), on_call_and_quiet(), calls(), machines(), public()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Pages, and what their forms send.
@@ -105,6 +111,40 @@ fn figures() -> Vec<Route> {
     ]
 }
 
+/// Services, and what was promised of them.
+fn services() -> Vec<Route> {
+    vec![
+        get("/api/v1/uptime", Viewer, uptime::overview)
+            .about("How all services stand, and how well they kept what was promised")
+            .gives::<UptimeOverview>("The services that the caller may see"),
+        get("/api/v1/uptime/components/{id}", Viewer, uptime::component)
+            .about("How one service stands")
+            .gives::<ComponentView>("The service"),
+        get("/api/v1/uptime/components/{id}/history", Viewer, uptime::history)
+            .about("The past of a service: how it stood, and how long answers took")
+            .query::<HistoryQuery>()
+            .gives::<ComponentHistory>("Its past"),
+        get("/api/v1/uptime/sla", Viewer, uptime::sla)
+            .about("How uptime promises stand in their present period, or in one of the past")
+            .query::<SlaQuery>()
+            .gives::<SlaReport>("The promises"),
+        get("/api/v1/uptime/daily", Viewer, uptime::daily)
+            .about("A service day by day, against a target")
+            .query::<DailyQuery>()
+            .gives::<DailySeries>("The days"),
+    ]
+}
+
+/// What anybody may read.
+fn public() -> Vec<Route> {
+    vec![
+        open(Method::GET, "/status", Face::Api, status::page),
+        open(Method::GET, "/status/{name}", Face::Api, status::document),
+        open(Method::GET, "/api/v2/{name}", Face::Api, status::api),
+        open(Method::GET, "/api/v2/incidents/{name}", Face::Api, status::incidents),
+    ]
+}
+
 /// Alerts, and acting on them.
 fn acting() -> Vec<Route> {
     vec![
@@ -154,6 +194,18 @@ fn calls() -> Vec<Route> {
         proven(Method::POST, "/hooks/twilio/sms", Face::Api, twilio::reply),
         proven(Method::POST, "/hooks/twilio/voice", Face::Api, twilio::key),
         proven(Method::POST, "/hooks/pagerduty", Face::Api, systems::pagerduty).at_most(SYSTEM_BODY_MAX),
+        proven(Method::GET, "/hooks/heartbeat/{token}", Face::Api, uptime::beat)
+            .about("A service that is watched by its heartbeat has called: it is well")
+            .gives_nothing("It is written down"),
+        proven(Method::POST, "/hooks/heartbeat/{token}", Face::Api, uptime::beat)
+            .about("A service that is watched by its heartbeat has called: it is well")
+            .gives_nothing("It is written down"),
+        proven(Method::GET, "/hooks/heartbeat/{token}/{how}", Face::Api, uptime::beat_how)
+            .about("The same, with ok, start or fail at the end: how it went")
+            .gives_nothing("It is written down"),
+        proven(Method::POST, "/hooks/heartbeat/{token}/{how}", Face::Api, uptime::beat_how)
+            .about("The same, with ok, start or fail at the end: how it went")
+            .gives_nothing("It is written down"),
         proven(Method::POST, "/hooks/slack", Face::Api, systems::slack).at_most(SYSTEM_BODY_MAX),
     ]
 }

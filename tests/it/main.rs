@@ -37,6 +37,7 @@ mod superops_faults;
 mod support;
 mod systems;
 mod told;
+mod uptime;
 mod walls;
 mod watch;
 mod web;

@@ -188,7 +188,7 @@ impl TestApp {
             "[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"{PUBLIC_URL}\"\n\
              [store]\nurl = \"sqlite://{}\"\n\
              [tenants.acme]\nsubdomain = \"acme\"\nendpoint = \"{}/msp\"\ntoken_file = \"{}\"\n\
-             requests_per_minute = 800\nhook_secret_env = \"HOOK\"\n{}\
+             requests_per_minute = 800\nallow_networks = [\"127.0.0.0/8\"]\nhook_secret_env = \"HOOK\"\n{}\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@example.com>\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"TWILIO\"\n\
              from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = {}\n{}{}{}",

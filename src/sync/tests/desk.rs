@@ -368,6 +368,7 @@ fn tenant(endpoint: String, folder: &TempDir) -> Tenant {
         hook_secret: None::<SecretString>,
         ticket_url: String::new(),
         write_back: crate::config::WriteBack::default(),
+        allow_networks: Vec::new(),
     }
 }
 

@@ -1,0 +1,73 @@
+//! `uptime`: how services stand, and how well they kept what was promised.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use super::status::{printable, table};
+use super::{CliError, UptimeArgs};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::monitor::board::{Board, Switchboard};
+use crate::service::Service;
+use crate::service::uptime::{CheckView, ComponentView, UptimeOverview};
+use crate::store::{Store, millis};
+
+/// Answers and ends.
+pub async fn uptime(config: Config, args: UptimeArgs) -> Result<(), CliError> {
+    let scope = super::scope(&config, args.tenant.as_deref())?;
+    let (service, store) = watching(config).await?;
+    let seen = service.uptime(&scope).await?;
+    let text = if args.json { super::as_json(&seen)? } else { text(&seen) };
+    super::print(&text);
+    store.close().await;
+    Ok(())
+}
+
+/// The questions about services, asked of the store beside the service that fills it.
+pub async fn watching(config: Config) -> Result<(Service, Store), CliError> {
+    let (service, store) = super::offline_service(config).await?;
+    let (switchboard, _) = Switchboard::open();
+    switchboard.show(Board::read(service.config(), &store, millis(SystemClock.now())).await?, true);
+    Ok((service.watching(Arc::clone(&switchboard)), store))
+}
+
+/// `seen` as a table.
+pub fn text(seen: &UptimeOverview) -> String {
+    if seen.components.is_empty() {
+        return "no service is watched: see [components.NAME] in config.example.toml\n".to_owned();
+    }
+    let rows: Vec<_> = seen.components.iter().map(row).collect();
+    let head = ["COMPONENT", "STATUS", "SINCE", "24 H", "30 D", "90 D", "PROMISED", "LEFT", "LATEST"];
+    let mut text = table(head, &rows, |_| ("", ""));
+    for check in seen.components.iter().flat_map(|one| &one.checks) {
+        if let Some(detail) = check.detail.as_ref().filter(|_| check.status != "up" || check.in_doubt) {
+            let _ = writeln!(text, "{}: {}", printable(&check.id), printable(detail));
+        }
+    }
+    text
+}
+
+fn row(one: &ComponentView) -> [String; 9] {
+    let promise = one.sla.as_ref();
+    [
+        printable(&one.name),
+        if one.checks.iter().any(|check| check.in_doubt) { format!("{}?", one.status) } else { one.status.to_owned() },
+        one.status_since.format("%Y-%m-%d %H:%M UTC").to_string(),
+        percent(one.uptime.day),
+        percent(one.uptime.month),
+        percent(one.uptime.quarter),
+        promise.map_or("–".to_owned(), |sla| percent(Some(sla.target_percent))),
+        promise.map_or("–".to_owned(), |sla| format!("{} min", sla.downtime_minutes.remaining)),
+        one.checks.iter().map(latest).collect::<Vec<_>>().join(", "),
+    ]
+}
+
+fn latest(check: &CheckView) -> String {
+    let time = check.response_ms.map_or("–".to_owned(), |ms| format!("{ms:.0} ms"));
+    let days = check.certificate_days.map_or(String::new(), |days| format!(", certificate {days} d"));
+    format!("{} {time}{days}", check.kind)
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or("–".to_owned(), |share| format!("{share} %"))
+}

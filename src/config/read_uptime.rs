@@ -1,0 +1,286 @@
+//! `[components.*]`, `[[checks]]`, `[[promises]]`, `[uptime]` and `[status_page]`: what is watched beside tickets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use chrono_tz::Tz;
+
+use crate::probe::address::{AddressRules, Network};
+use crate::sla::calendar::{Calendar, CalendarSpec};
+use crate::ticket::TenantId;
+use crate::uptime::availability::{Terms, UnknownTime};
+use crate::uptime::combine::Needs;
+use crate::uptime::credit::{Tier, USUAL, WHOLE};
+use crate::uptime::days::Period;
+
+use super::read_calendar::zone;
+use super::read_checks::{self, known_component};
+use super::read_policies::known_tenant;
+use super::read_tenant::Names;
+use super::reader::{Found, Section, nearest};
+use super::uptime::{Component, Fee, Promise, StatusPage, Uptime};
+use super::{checks, duration};
+
+/// What the sections about uptime need to know of the others.
+pub(super) struct Around<'a> {
+    pub names: &'a Names<'a>,
+    pub calendars: &'a BTreeMap<String, CalendarSpec>,
+    /// What each tenant allows to be asked.
+    pub networks: BTreeMap<TenantId, Vec<Network>>,
+    /// The port that we listen on.
+    pub own_port: u16,
+}
+
+pub(super) fn uptime(root: &Section<'_>, around: &Around<'_>) -> Uptime {
+    let sections = root.named("components");
+    let ids: Vec<&str> = sections.iter().map(|(name, _)| name.value).collect();
+    let components: Vec<_> =
+        sections.into_iter().filter_map(|(name, one)| component(&name, one, &ids, around)).collect();
+    for lost in circles(&components) {
+        root.wrong(format!("the group `{lost}` is a member of itself, by way of others: it could never be judged"));
+    }
+    let rules = |component: &str| {
+        let tenant = components.iter().find(|one| one.id == component).map(|one| &one.tenant);
+        let allowed = tenant.and_then(|tenant| around.networks.get(tenant)).cloned().unwrap_or_default();
+        Arc::new(AddressRules { allowed, own_port: Some(around.own_port) })
+    };
+    let checks = read_checks::checks(root, &ids, rules);
+    let promises = root.each("promises").unwrap_or_default().into_iter();
+    let promises = promises.filter_map(|section| promise(section, &ids, around)).collect();
+    let canaries = canaries(root.table("uptime"));
+    let status_page = root.has("status_page").then(|| status_page(root.table("status_page")));
+    Uptime { components, checks, promises, status_page, canaries }
+}
+
+fn component(name: &Found<'_, &str>, section: Section<'_>, ids: &[&str], around: &Around<'_>) -> Option<Component> {
+    let id = name.clone().read(|id| component_id(id));
+    let text = |key| section.text(key).and_then(|t| t.read(|text| checks::not_blank(text)));
+    let tenant = section.text("tenant").and_then(|t| t.read(|text| known_tenant(text, &around.names.tenants)));
+    let tenant = tenant.or_else(|| only_tenant(&section, around));
+    let members = |key| components_named(&section, key, ids);
+    let (all_of, any_of, of) = (members("all_of"), members("any_of"), members("of"));
+    let least = section.integer("at_least").and_then(|n| n.read(|n| at_least(*n, of.len())));
+    if section.has("of") != section.has("at_least") {
+        section.wrong("`of` and `at_least` belong together: so many of these components are needed");
+    }
+    if ["all_of", "any_of", "of"].iter().filter(|key| section.has(key)).count() > 1 {
+        section.wrong("only one of `all_of`, `any_of` and `of` can say what a group needs");
+    }
+    let (needs, of) = match (all_of.is_empty(), any_of.is_empty()) {
+        (false, _) => (Needs::All, all_of),
+        (_, false) => (Needs::AtLeast(1), any_of),
+        _ => (least.map_or(Needs::All, Needs::AtLeast), of),
+    };
+    let component = Component {
+        name: text("name").unwrap_or_else(|| name.value.to_owned()),
+        description: text("description"),
+        tenant: tenant?,
+        client: text("client"),
+        priority: text("priority"),
+        needs,
+        of,
+        depends_on: members("depends_on"),
+        public: section.flag("public").is_none_or(|found| found.value),
+        id: id?,
+    };
+    section.finish();
+    Some(component)
+}
+
+/// Ids stand in addresses and in the names of checks.
+fn component_id(id: &str) -> Result<String, String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    match id.len() {
+        1..=64 if id.bytes().all(is_plain) => Ok(id.to_owned()),
+        _ => Err("is the name of a component and must be 1 to 64 letters, digits, - and _".to_owned()),
+    }
+}
+
+fn only_tenant(section: &Section<'_>, around: &Around<'_>) -> Option<TenantId> {
+    match around.names.tenants.as_slice() {
+        [only] => TenantId::parse(only).ok(),
+        [] => TenantId::parse("default").ok(),
+        _ if section.has("tenant") => None,
+        _ => {
+            section.wrong("`tenant` is needed: there are several, and each sees only its own components");
+            None
+        }
+    }
+}
+
+fn components_named(section: &Section<'_>, key: &'static str, ids: &[&str]) -> Vec<String> {
+    let found = section.texts(key).unwrap_or_default().into_iter();
+    found.filter_map(|found| found.read(|name| known_component(name, ids))).collect()
+}
+
+fn at_least(number: i64, of: usize) -> Result<usize, String> {
+    match usize::try_from(number) {
+        Ok(number) if (1..=of).contains(&number) => Ok(number),
+        _ => Err(format!("must be from 1 to {of}, the number of components in `of`")),
+    }
+}
+
+/// Groups that are among their own members.
+fn circles(components: &[Component]) -> Vec<&str> {
+    let members = |id: &str| components.iter().find(|one| one.id == id).map_or(&[][..], |one| one.of.as_slice());
+    let holds_itself = |component: &&Component| {
+        let mut seen: Vec<&str> = Vec::new();
+        let mut next: Vec<&str> = component.of.iter().map(String::as_str).collect();
+        while let Some(id) = next.pop() {
+            if !seen.contains(&id) {
+                seen.push(id);
+                next.extend(members(id).iter().map(String::as_str));
+            }
+        }
+        seen.contains(&component.id.as_str())
+    };
+    components.iter().filter(holds_itself).map(|component| component.id.as_str()).collect()
+}
+
+fn promise(section: Section<'_>, ids: &[&str], around: &Around<'_>) -> Option<Promise> {
+    let component = section.needed_text("component", ": it says what is promised");
+    let component = component.and_then(|t| t.read(|name| known_component(name, ids)));
+    let target = section.needed_text("target", ", such as \"99.9\": it is what is promised");
+    let target = target.and_then(|t| t.read(|text| percent(text)));
+    let zone = section.text("timezone").and_then(|t| t.read(|text| zone(text))).unwrap_or(Tz::UTC);
+    let usual = Terms::usual(target.unwrap_or(WHOLE), zone);
+    let length = |key| section.text(key).and_then(|t| t.read(|text| duration::parse(text)));
+    let hours = section.text("calendar").and_then(|t| t.read(|name| hours(name, around)));
+    let exclude = section.flag("exclude_maintenance").is_none_or(|found| found.value);
+    let most = length("maintenance_a_month").map_or(usual.maintenance, |most| Some(most.num_milliseconds()));
+    let terms = Terms {
+        period: section.text("period").and_then(|t| t.read(|text| period(text))).unwrap_or(Period::Month),
+        hours,
+        notice: length("maintenance_notice").map_or(usual.notice, |notice: TimeDelta| notice.num_milliseconds()),
+        maintenance: most.filter(|_| exclude),
+        unknown: section.text("unknown").and_then(|t| t.read(|text| unknown(text))).unwrap_or_default(),
+        partial: section
+            .text("partial_outage")
+            .and_then(|t| t.read(|text| percent(text)))
+            .map_or(0, |share| share / 100),
+        whole_minutes: section.flag("whole_minutes").is_some_and(|found| found.value),
+        ..usual
+    };
+    let tiers = tiers(&section);
+    let fee = fee(&section);
+    section.finish();
+    target?;
+    Some(Promise { component: component?, terms, tiers, fee })
+}
+
+fn hours(name: &str, around: &Around<'_>) -> Result<Arc<Calendar>, String> {
+    let Some(spec) = around.calendars.get(name) else {
+        let hint = nearest(name, around.calendars.keys().map(String::as_str));
+        return Err(format!("names the calendar `{name}`, but there is no [calendars.{name}]{hint}"));
+    };
+    Calendar::compile(spec.clone()).map(Arc::new).map_err(|error| error.to_string())
+}
+
+fn period(text: &str) -> Result<Period, String> {
+    Period::parse(text).ok_or_else(|| "must be \"month\", \"quarter\" or \"year\"".to_owned())
+}
+
+fn unknown(text: &str) -> Result<UnknownTime, String> {
+    match text {
+        "exclude" => Ok(UnknownTime::Exclude),
+        "up" => Ok(UnknownTime::Up),
+        "down" => Ok(UnknownTime::Down),
+        _ => Err("must be \"exclude\", \"up\" or \"down\"".to_owned()),
+    }
+}
+
+/// `99.95` in thousandths of a percent. Written as a text, so that nothing is lost on the way.
+fn percent(text: &str) -> Result<u32, String> {
+    let form = || format!("must be a percentage with at most three decimals, such as \"99.95\", not `{text}`");
+    let (whole, part) = text
+        .trim()
+        .trim_end_matches('%')
+        .trim_end()
+        .split_once('.')
+        .unwrap_or((text.trim().trim_end_matches('%').trim_end(), ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || whole.len() > 3 || part.len() > 3 || !digits(whole) || !digits(part) {
+        return Err(form());
+    }
+    let number: u32 = format!("{whole}{part:0<3}").parse().map_err(|_| form())?;
+    if number <= WHOLE { Ok(number) } else { Err(form()) }
+}
+
+/// `credits = { "99.9" = 0, "99" = 10 }`: from this availability on, this share of the fee.
+fn tiers(section: &Section<'_>) -> Vec<Tier> {
+    let found = section.entries("credits");
+    if found.is_empty() {
+        return USUAL.to_vec();
+    }
+    let tier = |(floor, share): (Found<'_, &str>, Found<'_, &str>)| {
+        let floor = floor.read(|text| percent(text))?;
+        let share = share.read(|text| percent(text))?;
+        Some(Tier { floor, percent: share / 1000 })
+    };
+    let mut tiers: Vec<Tier> = found.into_iter().filter_map(tier).collect();
+    tiers.sort_by_key(|tier| std::cmp::Reverse(tier.floor));
+    if tiers.last().is_none_or(|last| last.floor > 0) {
+        section.clash("credits", "needs a tier from \"0\" on: else nothing is said of what lies under the lowest");
+    }
+    if tiers.windows(2).any(|two| two[0].percent > two[1].percent) {
+        section.clash("credits", "gives less for a lower availability, which cannot be meant");
+    }
+    tiers
+}
+
+/// `fee = "450.00 EUR"`
+fn fee(section: &Section<'_>) -> Option<Fee> {
+    section.text("fee")?.read(|text| {
+        let form = || "must be an amount and a currency, such as \"450.00 EUR\"".to_owned();
+        let (amount, currency) = text.trim().split_once(' ').ok_or_else(form)?;
+        let (whole, cents) = amount.split_once('.').unwrap_or((amount, "00"));
+        let is_currency = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_currency || cents.len() != 2 || !digits(whole) || !digits(cents) {
+            return Err(form());
+        }
+        let minor = format!("{whole}{cents}").parse().map_err(|_| form())?;
+        Ok(Fee { minor, currency: currency.to_owned() })
+    })
+}
+
+fn canaries(section: Section<'_>) -> Vec<(String, u16)> {
+    let found = section.texts("canaries").unwrap_or_default();
+    let canaries = found.into_iter().filter_map(|found| found.read(|text| host_and_port(text))).collect();
+    section.finish();
+    canaries
+}
+
+fn host_and_port(text: &str) -> Result<(String, u16), String> {
+    let parts = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    match parts {
+        Some((host, port)) if !host.is_empty() => Ok((host.to_owned(), port)),
+        _ => Err(format!("must hold hosts with their ports, such as \"one.one.one.one:443\", not `{text}`")),
+    }
+}
+
+fn status_page(section: Section<'_>) -> StatusPage {
+    let text = |key| section.text(key).and_then(|t| t.read(|text| checks::not_blank(text)));
+    let page =
+        StatusPage { title: text("title").unwrap_or_else(|| "Service status".to_owned()), contact: text("contact") };
+    section.finish();
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentage_is_read_to_the_last_digit() {
+        for (text, expected) in
+            [("99.9", 99_900), ("99", 99_000), ("99.999", 99_999), ("100", 100_000), ("0", 0), ("99.95 %", 99_950)]
+        {
+            assert_eq!(percent(text), Ok(expected), "{text}");
+        }
+        for text in ["", ".9", "99.9999", "101", "100.001", "-1", "1e1", "ninety"] {
+            assert!(percent(text).is_err(), "{text}");
+        }
+    }
+}

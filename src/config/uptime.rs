@@ -1,0 +1,108 @@
+//! What is configured of services: components, checks, promises and the status page.
+
+use std::collections::BTreeMap;
+
+use crate::probe::spec::Probe;
+use crate::ticket::TenantId;
+use crate::uptime::availability::Terms;
+use crate::uptime::book::{CheckPlan, ComponentPlan};
+use crate::uptime::combine::Needs;
+use crate::uptime::credit::Tier;
+use crate::uptime::observe::Rules;
+
+/// All that is watched beside tickets.
+#[derive(Debug, Default)]
+pub struct Uptime {
+    /// In the order of the file.
+    pub components: Vec<Component>,
+    pub checks: Vec<Check>,
+    pub promises: Vec<Promise>,
+    /// None: there is no public page.
+    pub status_page: Option<StatusPage>,
+    /// `host:port` of what is always there, to tell whether we see anything at all.
+    pub canaries: Vec<(String, u16)>,
+}
+
+impl Uptime {
+    /// The component called `id`.
+    pub fn component(&self, id: &str) -> Option<&Component> {
+        self.components.iter().find(|component| component.id == id)
+    }
+
+    /// What is promised of the component called `id`.
+    pub fn promise(&self, id: &str) -> Option<&Promise> {
+        self.promises.iter().find(|promise| promise.component == id)
+    }
+
+    /// For the core: what is watched, and how.
+    pub fn plans(&self) -> (Vec<ComponentPlan>, Vec<CheckPlan>) {
+        let component = |one: &Component| ComponentPlan {
+            id: one.id.clone(),
+            needs: one.needs,
+            of: one.of.clone(),
+            depends_on: one.depends_on.clone(),
+        };
+        let check = |one: &Check| CheckPlan { id: one.id.clone(), component: one.component.clone(), rules: one.rules };
+        (self.components.iter().map(component).collect(), self.checks.iter().map(check).collect())
+    }
+}
+
+/// What is promised and watched: a service, or a group of them.
+#[derive(Clone, Debug)]
+pub struct Component {
+    /// The name of its table.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    pub description: Option<String>,
+    pub tenant: TenantId,
+    pub client: Option<String>,
+    /// As tickets have one: which escalation its alerts follow.
+    pub priority: Option<String>,
+    pub needs: Needs,
+    pub of: Vec<String>,
+    pub depends_on: Vec<String>,
+    /// Whether the public page shows it.
+    pub public: bool,
+}
+
+/// How a component is looked at.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// `shop/https`
+    pub id: String,
+    pub component: String,
+    pub rules: Rules,
+    pub probe: Probe,
+}
+
+/// An uptime SLA.
+#[derive(Clone, Debug)]
+pub struct Promise {
+    pub component: String,
+    pub terms: Terms,
+    /// Falling; the last one is at 0.
+    pub tiers: Vec<Tier>,
+    pub fee: Option<Fee>,
+}
+
+/// What a client pays for a period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fee {
+    /// In the minor unit of the currency: cents.
+    pub minor: i64,
+    pub currency: String,
+}
+
+/// The public page.
+#[derive(Clone, Debug)]
+pub struct StatusPage {
+    pub title: String,
+    /// Where whoever reads it may turn to.
+    pub contact: Option<String>,
+}
+
+/// Component ids to what people call them.
+pub fn names(uptime: &Uptime) -> BTreeMap<&str, &str> {
+    uptime.components.iter().map(|one| (one.id.as_str(), one.name.as_str())).collect()
+}

@@ -1,0 +1,390 @@
+//! Looks at services when their time has come, and keeps how they stand.
+//!
+//! Each check has its own second within its interval, so that they neither drift nor come all at once. Looks run side by
+//! side, a few at most at one host. What is seen goes to the book of the core; a change is written down at
+//! once, the rest once a second. What is written is what is shown: pages get the same book, as a picture.
+
+pub mod board;
+mod rollup;
+mod sight;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+use self::board::{Board, Latest, Report, Switchboard};
+use self::sight::Canaries;
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::config::uptime::Check;
+use crate::probe::spec::Ask;
+use crate::probe::{Look, Prober};
+use crate::store::uptime::{LookRow, UptimeChange};
+use crate::store::{Store, StoreError, millis};
+use crate::telemetry::Telemetry;
+use crate::uptime::book::{Book, Taken};
+use crate::uptime::observe::Sight;
+use crate::uptime::{Condition, MINUTE, Millis, Outcome, SECOND};
+
+/// Looks under way at once, and of them at one host.
+const AT_ONCE: usize = 256;
+const AT_ONE_HOST: usize = 2;
+/// What is seen is written down this often, if nothing has changed.
+const WRITE_EVERY: TimeDelta = TimeDelta::seconds(1);
+/// While the store cannot be written, no more looks than this wait for it.
+const LOOKS_WAITING: usize = 50_000;
+/// What is summed up, and let go, is gone through this often.
+const ROLL_UP_EVERY: Millis = 5 * MINUTE;
+
+/// What the loop is made of.
+pub struct Wiring {
+    pub config: Arc<Config>,
+    pub store: Store,
+    pub clock: SharedClock,
+    pub telemetry: Arc<Telemetry>,
+    pub prober: Prober,
+    pub switchboard: Arc<Switchboard>,
+}
+
+/// The loop that looks.
+pub struct Monitor {
+    wiring: Wiring,
+    canaries: Arc<Canaries>,
+    book: Book,
+    /// What stands for each check where there are many rows.
+    numbers: Vec<i64>,
+    latest: Vec<Option<Latest>>,
+    due: BinaryHeap<Reverse<(Millis, usize)>>,
+    /// Due, but its host, or all of us, are busy.
+    waiting: VecDeque<usize>,
+    running: JoinSet<Seen>,
+    busy: HashMap<String, usize>,
+    unwritten: UptimeChange,
+    inbox: mpsc::Receiver<Report>,
+    /// When the loop began: what we missed before that is nobody else's fault.
+    began: Millis,
+    rolled_at: Millis,
+    dirty: bool,
+    is_news: bool,
+}
+
+/// What one look came to.
+struct Seen {
+    check: usize,
+    began: Millis,
+    look: Look,
+    sight: Sight,
+}
+
+impl Monitor {
+    /// Takes up what was known when it last ran.
+    pub async fn open(wiring: Wiring, inbox: mpsc::Receiver<Report>) -> Result<Self, StoreError> {
+        let now = millis(wiring.clock.now());
+        let uptime = &wiring.config.uptime;
+        let remembered = wiring.store.uptime_remembered().await?;
+        let (components, checks) = uptime.plans();
+        let book = Book::open(components, checks, &remembered, now);
+        let states = book.checks.iter().map(|check| (check.plan.id.clone(), check.state.clone())).collect();
+        let tenants = uptime.components.iter().map(|one| (one.id.clone(), one.tenant.to_string())).collect();
+        let numbers = wiring.store.uptime_adopt(tenants, states, now).await?;
+        let known = wiring.store.uptime_checks().await?;
+        let latest = |id: &str| serde_json::from_str(known.get(id)?.1.as_deref()?).ok();
+        let mut monitor = Self {
+            numbers: book.checks.iter().map(|check| numbers.get(&check.plan.id).copied().unwrap_or_default()).collect(),
+            latest: book.checks.iter().map(|check| latest(&check.plan.id)).collect(),
+            canaries: Arc::new(Canaries::of(&wiring.config)),
+            due: BinaryHeap::new(),
+            waiting: VecDeque::new(),
+            running: JoinSet::new(),
+            busy: HashMap::new(),
+            unwritten: UptimeChange::default(),
+            inbox,
+            began: now,
+            rolled_at: 0,
+            dirty: true,
+            is_news: true,
+            book,
+            wiring,
+        };
+        let settled = monitor.book.settle(now);
+        monitor.note(settled);
+        for check in 0..monitor.book.checks.len() {
+            monitor.schedule(check, now);
+        }
+        monitor.publish(now);
+        Ok(monitor)
+    }
+
+    /// Looks until it is told to stop.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let mut stopped = std::pin::pin!(async move { drop(stop.wait_for(|stop| *stop).await) });
+        let clock = self.wiring.clock.clone();
+        let mut write_at = clock.now();
+        loop {
+            let now = clock.now();
+            self.start_due(millis(now));
+            if now >= write_at {
+                self.write_down(millis(now)).await;
+                write_at = now + WRITE_EVERY;
+            }
+            let next = self.next_due().map_or(write_at, |due| due.min(write_at));
+            tokio::select! {
+                Some(seen) = self.running.join_next() => self.take(seen).await,
+                Some(report) = self.inbox.recv() => self.hear(report).await,
+                () = clock.sleep_until(next) => {}
+                () = &mut stopped => break,
+            }
+        }
+        self.write_down(millis(clock.now())).await;
+    }
+
+    /// Makes all looks that are due, waits for them, and writes down what they found: one turn, for tests.
+    pub async fn turn(&mut self) {
+        let now = millis(self.wiring.clock.now());
+        while let Ok(report) = self.inbox.try_recv() {
+            self.hear(report).await;
+        }
+        self.start_due(now);
+        while let Some(seen) = self.running.join_next().await {
+            self.take(seen).await;
+            self.start_waiting(now);
+        }
+        self.write_down(millis(self.wiring.clock.now())).await;
+    }
+
+    /// When the next look is due, as far as it is known.
+    pub fn next_due(&self) -> Option<DateTime<Utc>> {
+        let Reverse((due, _)) = self.due.peek()?;
+        DateTime::from_timestamp_millis(*due)
+    }
+
+    fn start_due(&mut self, now: Millis) {
+        while let Some(Reverse((due, check))) = self.due.peek().copied().filter(|Reverse((due, _))| *due <= now) {
+            self.due.pop();
+            if self.check(check).probe.ask.is_active() {
+                self.wiring.telemetry.uptime_lag.observe((now - due) as f64 / 1000.0);
+                self.waiting.push_back(check);
+            } else {
+                self.miss(check, now);
+            }
+        }
+        self.start_waiting(now);
+    }
+
+    fn start_waiting(&mut self, now: Millis) {
+        let mut passed_over = VecDeque::new();
+        while self.running.len() < AT_ONCE
+            && let Some(check) = self.waiting.pop_front()
+        {
+            let host = self.check(check).probe.ask.host().to_owned();
+            let busy = self.busy.entry(host).or_default();
+            if *busy >= AT_ONE_HOST {
+                passed_over.push_back(check);
+            } else {
+                *busy += 1;
+                self.start(check, now);
+            }
+        }
+        passed_over.append(&mut self.waiting);
+        self.waiting = passed_over;
+    }
+
+    fn start(&mut self, check: usize, now: Millis) {
+        let entry = &self.book.checks[check];
+        let turn = entry.state.doubt.as_ref().map_or(0, |doubt| doubt.looks as usize);
+        let decides = entry.state.is_about_to_fall(Condition::Down, &entry.plan.rules);
+        let (prober, probe, canaries) =
+            (self.wiring.prober.clone(), self.check(check).probe.clone(), self.canaries.clone());
+        let from = entry.state.doubt.as_ref().map_or(now, |doubt| doubt.from);
+        let seen_elsewhere = decides && self.book.saw_something_else(check, from);
+        self.running.spawn(async move {
+            let look = prober.look(&probe, turn, now).await;
+            let is_bad = look.verdict != Condition::Up;
+            let sight = match decides && is_bad && !seen_elsewhere {
+                true => canaries.ask().await,
+                false => Sight::Clear,
+            };
+            Seen { check, began: now, look, sight }
+        });
+    }
+
+    async fn take(&mut self, seen: Result<Seen, tokio::task::JoinError>) {
+        let Seen { check, began, look, sight } = match seen {
+            Ok(seen) => seen,
+            Err(error) => return error!("a look has ended badly: {error}"),
+        };
+        let host = self.check(check).probe.ask.host().to_owned();
+        if let Some(busy) = self.busy.get_mut(&host) {
+            *busy = busy.saturating_sub(1);
+        }
+        let micros = i64::try_from(look.phases.whole.as_micros()).unwrap_or(i64::MAX);
+        let outcome = Outcome { at: began, verdict: look.verdict, detail: look.detail.clone() };
+        self.wiring.telemetry.uptime_looks.inc();
+        self.latest[check] = Some(Latest::of(began, &look));
+        let was_clear = !self.is_blind();
+        self.record(check, &outcome, micros, sight).await;
+        if sight == Sight::Blind && was_clear {
+            warn!("nothing answers, canaries included: our own line is cut, and what is in doubt is unknown");
+        }
+        let now = millis(self.wiring.clock.now());
+        self.schedule(check, now);
+        self.start_waiting(now);
+    }
+
+    /// Whether what was last seen of everything was nothing.
+    fn is_blind(&self) -> bool {
+        self.book.checks.iter().all(|check| check.state.condition == Condition::Unknown)
+    }
+
+    /// Takes in what somebody else has seen, or what has told us of itself.
+    async fn hear(&mut self, report: Report) {
+        let Some(check) = self.book.check(&report.check) else { return };
+        let known = self.book.checks[check].state.last_at;
+        // Late or twice: what is known already stays as it is.
+        if known.is_none_or(|known| known < report.outcome.at) {
+            let latest = Latest { at: report.outcome.at, micros: report.micros, ..Latest::default() };
+            self.latest[check] =
+                Some(Latest { verdict: Some(report.outcome.verdict), detail: report.outcome.detail.clone(), ..latest });
+            self.record(check, &report.outcome, report.micros, Sight::Clear).await;
+            self.schedule(check, millis(self.wiring.clock.now()));
+        }
+        let _ = report.done.send(());
+    }
+
+    /// The time for a heartbeat has passed, unless it has come meanwhile.
+    fn miss(&mut self, check: usize, now: Millis) {
+        let Some(deadline) = self.heartbeat_deadline(check) else { return };
+        if deadline > now {
+            return self.due.push(Reverse((deadline, check)));
+        }
+        if self.book.checks[check].state.condition == Condition::Down {
+            return;
+        }
+        let outcome = Outcome::bad(deadline, Condition::Down, "it has not called in time");
+        let taken = self.book.observe(check, &outcome, Sight::Clear);
+        self.note(taken);
+        self.dirty = true;
+        self.keep(check, &outcome, 0);
+    }
+
+    async fn record(&mut self, check: usize, outcome: &Outcome, micros: Millis, sight: Sight) {
+        let taken = self.book.observe(check, outcome, sight);
+        let changed = !taken.rewrites.is_empty();
+        self.note(taken);
+        self.keep(check, outcome, micros);
+        if changed {
+            self.write_down(millis(self.wiring.clock.now())).await;
+        }
+    }
+
+    /// Notes what has changed, to be written down.
+    fn note(&mut self, taken: Taken) {
+        for change in &taken.changes {
+            let component = &self.book.components[change.component].plan.id;
+            info!(component, "`{component}` was {} and is {}", change.was, change.is);
+        }
+        self.is_news |= !taken.rewrites.is_empty();
+        self.dirty |= !taken.rewrites.is_empty();
+        self.unwritten.rewrites.extend(taken.rewrites);
+    }
+
+    /// Notes what was seen of `check`, to be written down.
+    fn keep(&mut self, check: usize, outcome: &Outcome, micros: Millis) {
+        let entry = &self.book.checks[check];
+        let latest = self.latest[check].as_ref().and_then(|latest| serde_json::to_string(latest).ok());
+        self.unwritten.states.insert(entry.plan.id.clone(), (entry.state.clone(), latest));
+        if self.unwritten.looks.len() < LOOKS_WAITING {
+            let Outcome { at, verdict, detail } = outcome.clone();
+            self.unwritten.looks.push(LookRow { number: self.numbers[check], at, micros, verdict, detail });
+        }
+        self.dirty = true;
+    }
+
+    /// Writes down what is not yet, and shows it.
+    async fn write_down(&mut self, now: Millis) {
+        let expired = self.book.expire(now);
+        for check in self.book.checks.iter().filter(|_| !expired.rewrites.is_empty()) {
+            self.unwritten.states.entry(check.plan.id.clone()).or_insert_with(|| (check.state.clone(), None)).0 =
+                check.state.clone();
+        }
+        self.note(expired);
+        if !std::mem::take(&mut self.dirty) {
+            return;
+        }
+        // Taken whole or not at all: what cannot be written now is written the next time.
+        match self.wiring.store.uptime_write(self.unwritten.clone()).await {
+            Ok(()) => self.unwritten = UptimeChange::default(),
+            Err(error) => {
+                self.dirty = true;
+                warn!("what was seen of services is not written down yet: {error}");
+            }
+        }
+        self.publish(now);
+        if now - self.rolled_at >= ROLL_UP_EVERY {
+            self.rolled_at = now;
+            rollup::spawn(self.wiring.store.clone(), now);
+        }
+    }
+
+    fn publish(&mut self, now: Millis) {
+        let is_news = std::mem::take(&mut self.is_news);
+        let (book, numbers, latest) = (self.book.clone(), self.numbers.clone(), self.latest.clone());
+        self.wiring.switchboard.show(Board { book, numbers, latest, at: now }, is_news);
+    }
+
+    /// Says when `check` is looked at next.
+    fn schedule(&mut self, check: usize, now: Millis) {
+        let entry = &self.book.checks[check];
+        let at = match &self.check(check).probe.ask {
+            Ask::Heartbeat(_) => self.heartbeat_deadline(check),
+            Ask::Pushed => None,
+            _ => Some(match entry.state.last_at {
+                Some(last) if now - last < entry.plan.rules.interval => {
+                    let next = entry.state.next_look(last, &entry.plan.rules);
+                    let is_steady = next - last >= entry.plan.rules.interval;
+                    if is_steady { slot(&entry.plan.id, entry.plan.rules.interval, last) } else { next.max(now) }
+                }
+                // After a pause everybody is looked at soon, but not all at once.
+                _ => now + spread(&entry.plan.id, entry.plan.rules.interval.min(10 * SECOND)),
+            }),
+        };
+        self.due.extend(at.map(|at| Reverse((at, check))));
+    }
+
+    /// By when a heartbeat must have come. What we may have missed ourselves gets its grace once more.
+    fn heartbeat_deadline(&self, check: usize) -> Option<Millis> {
+        let Ask::Heartbeat(ask) = &self.check(check).probe.ask else { return None };
+        let entry = &self.book.checks[check];
+        let last = entry.state.last_at?;
+        let due = last + entry.plan.rules.interval + ask.grace;
+        Some(if due < self.began { self.began + ask.grace } else { due })
+    }
+
+    fn check(&self, check: usize) -> &Check {
+        let id = &self.book.checks[check].plan.id;
+        let at = |check: &&Check| check.id == *id;
+        // The book was made of the same list, in the same order.
+        self.wiring.config.uptime.checks.get(check).filter(at).expect("the book is made of the configured checks")
+    }
+}
+
+/// The first moment after `after` that is `id`'s own within `interval`.
+fn slot(id: &str, interval: Millis, after: Millis) -> Millis {
+    let offset = spread(id, interval);
+    offset + ((after - offset).div_euclid(interval) + 1) * interval
+}
+
+/// The part of `interval` that is `id`'s own.
+fn spread(id: &str, interval: Millis) -> Millis {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    i64::try_from(hasher.finish() % interval.max(1).unsigned_abs()).unwrap_or_default()
+}

@@ -1,0 +1,123 @@
+//! How services stand, as the loop shows it to whoever asks; and the way in for what it is told.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::config::Config;
+use crate::probe::{Certificate, Look};
+use crate::store::{Store, StoreError};
+use crate::uptime::book::Book;
+use crate::uptime::{Condition, Millis, Outcome};
+
+/// What the latest look found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Latest {
+    pub at: Millis,
+    pub micros: Millis,
+    pub verdict: Option<Condition>,
+    pub detail: Option<String>,
+    /// In microseconds: resolving, connecting, TLS, waiting.
+    #[serde(default)]
+    pub phases: [i64; 4],
+    pub certificate: Option<Certificate>,
+}
+
+impl Latest {
+    pub fn of(at: Millis, look: &Look) -> Self {
+        let micros = |time: std::time::Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        let phases = &look.phases;
+        Self {
+            at,
+            micros: micros(phases.whole),
+            verdict: Some(look.verdict),
+            detail: look.detail.clone(),
+            phases: [phases.resolve, phases.connect, phases.tls, phases.wait].map(micros),
+            certificate: look.certificate.clone(),
+        }
+    }
+}
+
+/// A picture of all services at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Board {
+    pub book: Book,
+    /// By the place of each check in the book.
+    pub numbers: Vec<i64>,
+    pub latest: Vec<Option<Latest>>,
+    pub at: Millis,
+}
+
+impl Board {
+    /// From the store, for those who ask beside the service.
+    pub async fn read(config: &Config, store: &Store, now: Millis) -> Result<Self, StoreError> {
+        let (components, checks) = config.uptime.plans();
+        let mut book = Book::open(components, checks, &store.uptime_remembered().await?, now);
+        book.expire(now);
+        let known = store.uptime_checks().await?;
+        let find = |id: &str| known.get(id);
+        let latest = |id: &str| serde_json::from_str(find(id)?.1.as_deref()?).ok();
+        Ok(Self {
+            numbers: book.checks.iter().map(|check| find(&check.plan.id).map_or(0, |known| known.0)).collect(),
+            latest: book.checks.iter().map(|check| latest(&check.plan.id)).collect(),
+            at: now,
+            book,
+        })
+    }
+}
+
+/// What somebody else has seen of a check.
+#[derive(Debug)]
+pub struct Report {
+    pub check: String,
+    pub outcome: Outcome,
+    pub micros: Millis,
+    /// Hears when it was taken in and written down.
+    pub done: oneshot::Sender<()>,
+}
+
+/// Reports that wait to be taken in.
+const REPORTS_WAITING: usize = 1024;
+
+/// Where the loop and those who ask meet.
+pub struct Switchboard {
+    board: RwLock<Arc<Board>>,
+    news: watch::Sender<Millis>,
+    reports: mpsc::Sender<Report>,
+}
+
+impl Switchboard {
+    /// With the end at which reports come out.
+    pub fn open() -> (Arc<Self>, mpsc::Receiver<Report>) {
+        let (reports, inbox) = mpsc::channel(REPORTS_WAITING);
+        let board = RwLock::default();
+        (Arc::new(Self { board, news: watch::Sender::default(), reports }), inbox)
+    }
+
+    /// The latest picture.
+    pub fn board(&self) -> Arc<Board> {
+        self.board.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Shows another picture; whether there is news in it, or only later looks.
+    pub fn show(&self, board: Board, is_news: bool) {
+        let at = board.at;
+        *self.board.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(board);
+        if is_news {
+            self.news.send_replace(at);
+        }
+    }
+
+    /// Hears of each change.
+    pub fn news(&self) -> watch::Receiver<Millis> {
+        self.news.subscribe()
+    }
+
+    /// Hands in what was seen, and waits until it is written down. False: nobody takes it in now.
+    pub async fn report(&self, check: String, outcome: Outcome, micros: Millis) -> bool {
+        let (done, taken) = oneshot::channel();
+        let sent = self.reports.try_send(Report { check, outcome, micros, done });
+        sent.is_ok() && taken.await.is_ok()
+    }
+}

@@ -1,0 +1,143 @@
+//! Sums up looks by five minutes, those by hours, and those by days, and lets go what is old.
+//!
+//! Each stretch is summed up once it is over, from what is stored, so that a restart loses nothing.
+
+use tracing::warn;
+
+use crate::store::uptime::{LookRow, Rollup, WIDTHS};
+use crate::store::{Store, StoreError};
+use crate::uptime::{Condition, Millis};
+
+/// No more stretches than this are summed up for one check at once; the rest follows the next time.
+const MOST: usize = 600;
+/// No check is looked at more often than once a second.
+const LOOKS_OF_A_STRETCH: i64 = 400;
+
+/// Goes through all checks, beside whatever else is done.
+pub fn spawn(store: Store, now: Millis) {
+    tokio::spawn(async move {
+        if let Err(error) = all(&store, now).await {
+            warn!("what was seen of services is not summed up yet: {error}");
+        }
+    });
+}
+
+/// Goes through all checks.
+pub async fn all(store: &Store, now: Millis) -> Result<(), StoreError> {
+    for (number, _) in store.uptime_checks().await?.into_values() {
+        one(store, number, now).await?;
+    }
+    store.uptime_forget(now).await
+}
+
+async fn one(store: &Store, number: i64, now: Millis) -> Result<(), StoreError> {
+    let mut made: Vec<(Millis, Rollup)> = Vec::new();
+    let (finest, _) = WIDTHS[0];
+    if let Some(from) = begin(store, number, finest).await? {
+        for at in stretches(from, finest, now) {
+            let looks = store.uptime_looks(number, at, at + finest, LOOKS_OF_A_STRETCH).await?;
+            made.extend(of_looks(at, &looks).map(|rollup| (finest, rollup)));
+        }
+    }
+    store.uptime_roll_up(number, std::mem::take(&mut made), now).await?;
+    for two in WIDTHS.windows(2) {
+        let ((finer, _), (width, _)) = (two[0], two[1]);
+        let Some(from) = begin_of_finer(store, number, finer, width).await? else { continue };
+        for at in stretches(from, width, now) {
+            let parts = store.uptime_rollups(number, finer, at, at + width).await?;
+            made.extend(of_parts(at, &parts).map(|rollup| (width, rollup)));
+        }
+        store.uptime_roll_up(number, std::mem::take(&mut made), now).await?;
+    }
+    Ok(())
+}
+
+/// The beginnings of the stretches from `from` on that are over.
+fn stretches(from: Millis, width: Millis, now: Millis) -> impl Iterator<Item = Millis> {
+    let over = move |at: &Millis| at + width <= now;
+    (0..).map(move |index| from + index * width).take_while(over).take(MOST)
+}
+
+/// Where to go on; none: nothing was seen yet.
+async fn begin(store: &Store, number: i64, width: Millis) -> Result<Option<Millis>, StoreError> {
+    let first = store.uptime_first_look(number).await?;
+    let rolled = store.uptime_rolled_until(number, width).await?;
+    Ok(first.map(|first| floor(first, width).max(rolled.unwrap_or(i64::MIN))))
+}
+
+async fn begin_of_finer(
+    store: &Store,
+    number: i64,
+    finer: Millis,
+    width: Millis,
+) -> Result<Option<Millis>, StoreError> {
+    if let Some(rolled) = store.uptime_rolled_until(number, width).await? {
+        return Ok(Some(rolled));
+    }
+    let first = store.uptime_rollups(number, finer, 0, i64::MAX).await?.first().map(|first| floor(first.at, width));
+    Ok(first)
+}
+
+fn floor(at: Millis, width: Millis) -> Millis {
+    at.div_euclid(width) * width
+}
+
+fn of_looks(at: Millis, looks: &[LookRow]) -> Option<Rollup> {
+    let mut rollup = Rollup { at, ..Rollup::default() };
+    for look in looks {
+        let is_good = look.verdict == Condition::Up;
+        rollup.good += i64::from(is_good);
+        rollup.bad += i64::from(!is_good);
+        // How long nothing took is no time.
+        if look.verdict != Condition::Down {
+            rollup.sketch.add(look.micros.unsigned_abs());
+        }
+    }
+    (!looks.is_empty()).then_some(rollup)
+}
+
+fn of_parts(at: Millis, parts: &[Rollup]) -> Option<Rollup> {
+    let mut rollup = Rollup { at, ..Rollup::default() };
+    for part in parts {
+        rollup.good += part.good;
+        rollup.bad += part.bad;
+        rollup.sketch.merge(&part.sketch);
+    }
+    (!parts.is_empty()).then_some(rollup)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::uptime::UptimeChange;
+    use crate::uptime::observe::CheckState;
+    use crate::uptime::{DAY, HOUR, MINUTE};
+
+    #[tokio::test]
+    async fn looks_are_summed_up_once_by_five_minutes_hours_and_days() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("sla.db"), std::sync::Arc::default()).await.unwrap();
+        let checks = vec![("shop/https".to_owned(), CheckState::new(0))];
+        let number = store.uptime_adopt(vec![], checks, 0).await.unwrap()["shop/https"];
+        let look = |at: Millis| {
+            let verdict = if at % HOUR == 0 { Condition::Down } else { Condition::Up };
+            LookRow { number, at, micros: 20_000, verdict, detail: None }
+        };
+        let looks: Vec<_> = (0..25 * 60).map(|minute| look(minute * MINUTE)).collect();
+        store.uptime_write(UptimeChange { looks, ..UptimeChange::default() }).await.unwrap();
+        for _ in 0..2 {
+            all(&store, 25 * HOUR + MINUTE).await.unwrap();
+            let sums = async |width| {
+                let all = store.uptime_rollups(number, width, 0, i64::MAX).await.unwrap();
+                (all.len(), all.iter().map(|one| one.good).sum::<i64>(), all.iter().map(|one| one.bad).sum::<i64>())
+            };
+            assert_eq!(sums(5 * MINUTE).await, (300, 1475, 25));
+            assert_eq!(sums(HOUR).await, (25, 1475, 25));
+            assert_eq!(sums(DAY).await, (1, 1416, 24), "the second day is not over");
+        }
+        let day = &store.uptime_rollups(number, DAY, 0, i64::MAX).await.unwrap()[0];
+        assert_eq!((day.sketch.count(), day.sketch.percentile(95)), (1416, Some(20)));
+        all(&store, 5 * DAY).await.unwrap();
+        assert_eq!(store.uptime_looks(number, 0, i64::MAX, 9).await.unwrap(), [], "each look is kept for two days");
+    }
+}

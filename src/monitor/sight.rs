@@ -1,0 +1,49 @@
+//! Whether we can see anything at all: before somebody is called down, others are asked who are always there.
+
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use url::Url;
+
+use crate::config::Config;
+use crate::uptime::observe::Sight;
+
+/// Who is there answers within this time.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// `host:port` of what is always there.
+pub struct Canaries(Vec<(String, u16)>);
+
+impl Canaries {
+    /// Those that are configured; else the API of SuperOps, which we ask all the time.
+    pub fn of(config: &Config) -> Self {
+        let configured = config.uptime.canaries.clone();
+        if !configured.is_empty() {
+            return Self(configured);
+        }
+        let mut hosts: Vec<_> = config.tenants.values().filter_map(|tenant| host(&tenant.endpoint)).collect();
+        hosts.sort();
+        hosts.dedup();
+        Self(hosts)
+    }
+
+    /// Asks all of them at once; the first that answers is enough.
+    pub async fn ask(&self) -> Sight {
+        let reach = |(host, port): &(String, u16)| timeout(PATIENCE, TcpStream::connect((host.clone(), *port)));
+        let mut answers: FuturesUnordered<_> = self.0.iter().map(reach).collect();
+        while let Some(answer) = answers.next().await {
+            if matches!(answer, Ok(Ok(_))) {
+                return Sight::Clear;
+            }
+        }
+        // Whoever has nobody to ask cannot know better.
+        if self.0.is_empty() { Sight::Clear } else { Sight::Blind }
+    }
+}
+
+fn host(endpoint: &str) -> Option<(String, u16)> {
+    let url = Url::parse(endpoint).ok()?;
+    Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
+}

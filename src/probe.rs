@@ -1,0 +1,150 @@
+//! One look at a service: connect, ask, and judge the answer.
+//!
+//! Every way of asking goes through one dialler, which resolves a name, refuses
+//! addresses that are none of our business, and connects to the very address
+//! that it judged. A look ends by its deadline whatever the other side does, and
+//! reads no more of an answer than it needs. It makes one attempt, and remembers nothing.
+
+pub mod address;
+pub mod certificate;
+pub mod dial;
+mod dns;
+mod http;
+mod icmp;
+mod postgres;
+mod smtp;
+pub mod spec;
+mod tcp;
+#[cfg(test)]
+mod tests;
+pub mod tls;
+mod websocket;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::uptime::{Condition, Millis};
+use dial::{Dialler, Resolve, SystemResolver, Trace};
+use spec::{Ask, Probe};
+
+pub use certificate::Certificate;
+pub use dial::{Phase, Phases};
+pub use dns::is_record_type;
+pub use icmp::is_allowed as may_ping;
+
+/// What a look came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    pub verdict: Condition,
+    /// What was wrong, for those who mend it.
+    pub detail: Option<String>,
+    pub phases: Phases,
+    /// What the server showed, where it showed one.
+    pub certificate: Option<Certificate>,
+}
+
+/// Why an answer is not what it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub verdict: Condition,
+    pub detail: String,
+}
+
+impl Fault {
+    /// There is no answer, or none that anybody could use.
+    pub fn down(detail: impl Into<String>) -> Self {
+        Self { verdict: Condition::Down, detail: detail.into() }
+    }
+
+    /// There is an answer, and it is the wrong one.
+    pub fn degraded(detail: impl Into<String>) -> Self {
+        Self { verdict: Condition::Degraded, detail: detail.into() }
+    }
+}
+
+/// The longest detail that is kept.
+const LONGEST_DETAIL: usize = 300;
+
+/// Looks at services.
+#[derive(Clone)]
+pub struct Prober {
+    resolver: Arc<dyn Resolve>,
+    trust: tls::Trust,
+}
+
+impl Prober {
+    /// That asks the system for names, and trusts whom the system trusts.
+    pub fn new() -> Result<Self, rustls::Error> {
+        Ok(Self { resolver: Arc::new(SystemResolver), trust: tls::Trust::system()? })
+    }
+
+    /// That asks `resolver` for names.
+    pub fn resolving_by(self, resolver: Arc<dyn Resolve>) -> Self {
+        Self { resolver, ..self }
+    }
+
+    /// Looks once, at the wall time `now`. `turn` says how many looks in a row went before this one: each takes the next of
+    /// the addresses that a name has.
+    pub async fn look(&self, probe: &Probe, turn: usize, now: Millis) -> Look {
+        let trace = Trace::begin();
+        let trust = match &probe.extra_roots {
+            roots if roots.is_empty() => Ok(self.trust.clone()),
+            roots => tls::Trust::and(roots.clone()),
+        };
+        let dialler = Dialler { resolver: &*self.resolver, rules: &probe.addresses, turn, trace: &trace, now };
+        let answer = async {
+            let trust = trust.map_err(|error| Fault::down(format!("the certificates of `ca_file`: {error}")))?;
+            ask(&probe.ask, &dialler, &trust).await
+        };
+        let answer = tokio::time::timeout(probe.deadline, answer).await;
+        let phases = trace.phases();
+        let answer = answer.unwrap_or_else(|_| Err(late(&trace, probe.deadline)));
+        judge(answer, phases, &trace, probe.slow)
+    }
+}
+
+async fn ask(ask: &Ask, dialler: &Dialler<'_>, trust: &tls::Trust) -> Result<(), Fault> {
+    match ask {
+        Ask::Http(ask) => http::look(ask, dialler, trust).await,
+        Ask::WebSocket(ask) => websocket::look(ask, dialler, trust).await,
+        Ask::Tcp(ask) => tcp::look(ask, dialler, trust).await,
+        Ask::Smtp(ask) => smtp::look(ask, dialler, trust).await,
+        Ask::Dns(ask) => dns::look(ask, dialler).await,
+        Ask::Postgres(ask) => postgres::look(ask, dialler, trust).await,
+        Ask::Icmp(ask) => icmp::look(ask, dialler).await,
+        Ask::Heartbeat(_) | Ask::Pushed => Err(Fault::down("this check is told from outside, and never looked at")),
+    }
+}
+
+fn late(trace: &Trace, deadline: Duration) -> Fault {
+    let seconds = deadline.as_secs_f32();
+    Fault::down(format!("no answer within {seconds} s: still {}", trace.phase().words()))
+}
+
+fn judge(answer: Result<(), Fault>, phases: Phases, trace: &Trace, slow: Option<Duration>) -> Look {
+    let certificate = trace.certificate();
+    let slow = slow.filter(|slow| phases.whole > *slow);
+    let fault = match (answer, slow) {
+        (Err(fault), _) => Some(fault),
+        (Ok(()), Some(slow)) => Some(Fault::degraded(format!(
+            "answered after {} ms, and {} ms is slow",
+            phases.whole.as_millis(),
+            slow.as_millis()
+        ))),
+        (Ok(()), None) => None,
+    };
+    let verdict = fault.as_ref().map_or(Condition::Up, |fault| fault.verdict);
+    Look { verdict, detail: fault.map(|fault| one_line(&fault.detail)), phases, certificate }
+}
+
+/// Text from outside, made fit to be shown: one line, and not too much of it.
+fn one_line(text: &str) -> String {
+    text.chars().take(LONGEST_DETAIL).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Time since `begun`.
+fn since(begun: Instant) -> Duration {
+    begun.elapsed()
+}

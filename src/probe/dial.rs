@@ -1,0 +1,184 @@
+//! The one way out: resolve, refuse, connect to the very address that was judged.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::address::AddressRules;
+use super::certificate::Certificate;
+use super::{Fault, since};
+use crate::uptime::Millis;
+
+/// Finds the addresses of a name.
+#[async_trait]
+pub trait Resolve: Send + Sync {
+    async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// As this machine does it.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemResolver;
+
+#[async_trait]
+impl Resolve for SystemResolver {
+    async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect())
+    }
+}
+
+/// What a look is busy with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Resolving,
+    Connecting,
+    Securing,
+    Waiting,
+    Reading,
+}
+
+impl Phase {
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Resolving => "resolving the name",
+            Self::Connecting => "connecting",
+            Self::Securing => "agreeing on TLS",
+            Self::Waiting => "waiting for the answer",
+            Self::Reading => "reading the answer",
+        }
+    }
+}
+
+/// How long each part of a look took; what it did not come to took nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Phases {
+    pub resolve: Duration,
+    pub connect: Duration,
+    pub tls: Duration,
+    /// From the question to the first of the answer.
+    pub wait: Duration,
+    pub whole: Duration,
+}
+
+/// What happened on the way, also of a look that never came to an end.
+pub struct Trace {
+    begun: Instant,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    phase: Phase,
+    entered: Instant,
+    phases: Phases,
+    certificate: Option<Certificate>,
+}
+
+impl Trace {
+    pub fn begin() -> Self {
+        let begun = Instant::now();
+        let inner = Inner { phase: Phase::Resolving, entered: begun, phases: Phases::default(), certificate: None };
+        Self { begun, inner: Mutex::new(inner) }
+    }
+
+    /// From here on the look is busy with `phase`.
+    pub fn enter(&self, phase: Phase) {
+        let mut inner = self.inner();
+        inner.close();
+        (inner.phase, inner.entered) = (phase, Instant::now());
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.inner().phase
+    }
+
+    pub fn show(&self, certificate: Certificate) {
+        // The first: redirects lead elsewhere.
+        self.inner().certificate.get_or_insert(certificate);
+    }
+
+    pub fn certificate(&self) -> Option<Certificate> {
+        self.inner().certificate.clone()
+    }
+
+    pub fn phases(&self) -> Phases {
+        let mut inner = self.inner();
+        inner.close();
+        inner.entered = Instant::now();
+        Phases { whole: since(self.begun), ..inner.phases }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Adds the time since the phase was entered to it.
+    fn close(&mut self) {
+        let spent = since(self.entered);
+        let phases = &mut self.phases;
+        match self.phase {
+            Phase::Resolving => phases.resolve += spent,
+            Phase::Connecting => phases.connect += spent,
+            Phase::Securing => phases.tls += spent,
+            Phase::Waiting => phases.wait += spent,
+            Phase::Reading => {}
+        }
+    }
+}
+
+/// Connects, for one look.
+pub struct Dialler<'a> {
+    pub resolver: &'a dyn Resolve,
+    pub rules: &'a AddressRules,
+    /// Which of several addresses is taken.
+    pub turn: usize,
+    pub trace: &'a Trace,
+    /// The wall time, for certificates.
+    pub now: Millis,
+}
+
+impl Dialler<'_> {
+    /// Where `host` is to be asked at `port`.
+    pub async fn find(&self, host: &str, port: u16) -> Result<SocketAddr, Fault> {
+        self.trace.enter(Phase::Resolving);
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let found = match bare.parse() {
+            Ok(address) => vec![address],
+            Err(_) => self.resolver.addresses(bare).await.map_err(|error| Fault::down(unresolved(&error)))?,
+        };
+        let judged: Vec<_> = found.into_iter().map(|address| (address, self.rules.judge(address, port))).collect();
+        let allowed: Vec<_> =
+            judged.iter().filter(|(_, verdict)| verdict.is_ok()).map(|(address, _)| *address).collect();
+        match (allowed.get(self.turn % allowed.len().max(1)), judged.first()) {
+            (Some(address), _) => Ok(SocketAddr::new(*address, port)),
+            (None, Some((address, Err(refusal)))) => Err(Fault::down(format!("not asked: {address} is {refusal}"))),
+            _ => Err(Fault::down("the name has no address")),
+        }
+    }
+
+    /// Connects to `host`.
+    pub async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, Fault> {
+        let address = self.find(host, port).await?;
+        self.trace.enter(Phase::Connecting);
+        let stream = TcpStream::connect(address).await.map_err(|error| Fault::down(unconnected(&error)))?;
+        // What is asked is a line or two: it goes at once.
+        let _ = stream.set_nodelay(true);
+        Ok(stream)
+    }
+}
+
+fn unresolved(error: &io::Error) -> String {
+    format!("the name cannot be resolved: {error}")
+}
+
+fn unconnected(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "the connection was refused".to_owned(),
+        _ => format!("cannot connect: {error}"),
+    }
+}

@@ -1,0 +1,93 @@
+//! Looks at a name server: whether it answers a question, and with what.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::rr::{Name, RecordType};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+
+use super::Fault;
+use super::dial::{Dialler, Phase};
+use super::spec::DnsAsk;
+
+/// No datagram is longer than we ask for.
+const DATAGRAM: usize = 4096;
+
+pub(super) async fn look(ask: &DnsAsk, dialler: &Dialler<'_>) -> Result<(), Fault> {
+    let question = question(ask)?;
+    let address = dialler.find(&ask.server, ask.port).await?;
+    dialler.trace.enter(Phase::Waiting);
+    let bytes = question.to_vec().map_err(|error| Fault::down(format!("the question cannot be asked: {error}")))?;
+    let lost = |error: std::io::Error| Fault::down(format!("no answer from the name server: {error}"));
+    let mut answer = by_datagram(address, &bytes, question.metadata.id).await.map_err(lost)?;
+    if answer.metadata.truncation {
+        answer = by_stream(address, &bytes).await.map_err(lost)?;
+    }
+    judge(ask, &answer)
+}
+
+/// Whether that is a kind of record that can be asked for.
+pub fn is_record_type(text: &str) -> bool {
+    RecordType::from_str(text).is_ok()
+}
+
+fn question(ask: &DnsAsk) -> Result<Message, Fault> {
+    let unaskable = |what: &str| Fault::down(format!("`{what}` cannot be asked for"));
+    let name = Name::from_ascii(&ask.name).map_err(|_| unaskable(&ask.name))?;
+    let kind = RecordType::from_str(&ask.record).map_err(|_| unaskable(&ask.record))?;
+    let mut message = Message::new(fastrand::u16(..), MessageType::Query, OpCode::Query);
+    message.metadata.recursion_desired = true;
+    message.add_query(Query::query(name, kind));
+    Ok(message)
+}
+
+async fn by_datagram(address: std::net::SocketAddr, question: &[u8], id: u16) -> std::io::Result<Message> {
+    let any = if address.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).await?;
+    socket.connect(address).await?;
+    socket.send(question).await?;
+    loop {
+        let mut bytes = vec![0; DATAGRAM];
+        let count = socket.recv(&mut bytes).await?;
+        // Anybody may send us anything: what is not the answer is passed over until the deadline.
+        if let Ok(answer) = Message::from_vec(&bytes[..count])
+            && answer.metadata.id == id
+            && answer.metadata.message_type == MessageType::Response
+        {
+            return Ok(answer);
+        }
+    }
+}
+
+async fn by_stream(address: std::net::SocketAddr, question: &[u8]) -> std::io::Result<Message> {
+    let mut stream = TcpStream::connect(address).await?;
+    let length = u16::try_from(question.len()).unwrap_or_default();
+    stream.write_all(&[&length.to_be_bytes()[..], question].concat()).await?;
+    let length = stream.read_u16().await?;
+    let mut bytes = vec![0; usize::from(length)];
+    stream.read_exact(&mut bytes).await?;
+    Message::from_vec(&bytes).map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error.to_string()))
+}
+
+fn judge(ask: &DnsAsk, answer: &Message) -> Result<(), Fault> {
+    match answer.metadata.response_code {
+        ResponseCode::NoError => {}
+        ResponseCode::NXDomain => return Err(Fault::degraded("the name server knows no such name")),
+        other => return Err(Fault::down(format!("the name server answers: {other}"))),
+    }
+    let records: Vec<String> = answer
+        .answers
+        .iter()
+        .filter(|record| record.record_type().to_string().eq_ignore_ascii_case(&ask.record))
+        .map(|record| record.data.to_string())
+        .collect();
+    match &ask.expect {
+        _ if records.is_empty() => Err(Fault::degraded(format!("the name has no {} record", ask.record))),
+        Some(text) if !records.iter().any(|record| record.contains(text.as_str())) => {
+            Err(Fault::degraded("the record looked for is not among the answers"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,182 @@
+//! Looks at a web address: status, text, JSON, redirects.
+
+use std::pin::pin;
+
+use axum::http::header::{ACCEPT, CONNECTION, HOST, LOCATION, USER_AGENT};
+use axum::http::response::Parts;
+use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use url::Url;
+
+use super::Fault;
+use super::dial::{Dialler, Phase};
+use super::spec::{HttpAsk, JsonWish};
+use super::tls::{Trust, secure};
+
+/// More of a body is not read: what is looked for stands at its beginning.
+const BODY_MOST: usize = 64 * 1024;
+/// More bytes of headers, or more headers, are no answer.
+const HEADER_BYTES: usize = 32 * 1024;
+const HEADERS: usize = 200;
+
+pub(super) const WHO: &str = concat!("superops-sla/", env!("CARGO_PKG_VERSION"), " (uptime check)");
+
+/// What is carried from one hop to the next.
+struct Hop {
+    url: Url,
+    method: Method,
+    body: Bytes,
+    /// Whether secrets may be sent: only to where the look began.
+    trusted: bool,
+}
+
+/// An answer, as far as it was read.
+struct Answer {
+    head: Parts,
+    body: Vec<u8>,
+}
+
+pub(super) async fn look(ask: &HttpAsk, dialler: &Dialler<'_>, trust: &Trust) -> Result<(), Fault> {
+    let body = Bytes::from(ask.body.clone().unwrap_or_default());
+    let mut hop = Hop { url: ask.url.clone(), method: ask.method.clone(), body, trusted: true };
+    for _ in 0..=ask.redirects {
+        let answer = visit(ask, &hop, dialler, trust).await?;
+        match redirected(&hop, &answer.head) {
+            Some(next) if ask.redirects > 0 => hop = next?,
+            _ => return judge(ask, &answer),
+        }
+    }
+    Err(Fault::down(format!("more than {} redirects", ask.redirects)))
+}
+
+async fn visit(ask: &HttpAsk, hop: &Hop, dialler: &Dialler<'_>, trust: &Trust) -> Result<Answer, Fault> {
+    let host = hop.url.host_str().ok_or_else(|| Fault::down("the address has no host"))?;
+    let request = request(ask, hop)?;
+    let stream = dialler.dial(host, hop.url.port_or_known_default().unwrap_or(80)).await?;
+    if hop.url.scheme() == "https" {
+        exchange(secure(stream, host, dialler, trust).await?, request, dialler).await
+    } else {
+        exchange(stream, request, dialler).await
+    }
+}
+
+/// Sends `request` and reads the answer. The connection lives no longer than this does.
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>, dialler: &Dialler<'_>) -> Result<Answer, Fault>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    dialler.trace.enter(Phase::Waiting);
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(HEADER_BYTES).max_headers(HEADERS);
+    let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+    let answer = async move {
+        let (head, body) = sender.send_request(request).await.map_err(|error| broken(&error))?.into_parts();
+        dialler.trace.enter(Phase::Reading);
+        Ok(Answer { head, body: beginning(body).await? })
+    };
+    let (mut connection, mut answer) = (pin!(connection), pin!(answer));
+    tokio::select! {
+        biased;
+        done = &mut answer => done,
+        // What was received before it ended is still to be read.
+        _ = &mut connection => answer.await,
+    }
+}
+
+async fn beginning(mut body: Incoming) -> Result<Vec<u8>, Fault> {
+    let mut read = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Fault::down(format!("the answer broke off: {error}")))?;
+        if let Ok(data) = frame.into_data() {
+            read.extend_from_slice(&data[..data.len().min(BODY_MOST - read.len())]);
+        }
+        if read.len() >= BODY_MOST {
+            break;
+        }
+    }
+    Ok(read)
+}
+
+fn request(ask: &HttpAsk, hop: &Hop) -> Result<Request<Full<Bytes>>, Fault> {
+    let path = &hop.url[url::Position::BeforePath..url::Position::AfterQuery];
+    let authority = &hop.url[url::Position::BeforeHost..url::Position::AfterPort];
+    let mut request = Request::builder().method(hop.method.clone()).uri(path).header(HOST, authority);
+    request = request.header(USER_AGENT, WHO).header(ACCEPT, "*/*").header(CONNECTION, "close");
+    for (name, value) in ask.headers.iter().filter(|_| hop.trusted) {
+        request = request.header(name, value);
+    }
+    for (name, value) in ask.secret_headers.iter().filter(|_| hop.trusted) {
+        let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| unsendable(name))?;
+        value.set_sensitive(true);
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unsendable(name))?;
+        request = request.header(name, value);
+    }
+    request
+        .body(Full::new(hop.body.clone()))
+        .map_err(|_| Fault::down("the request cannot be made of what is configured"))
+}
+
+fn unsendable(name: &str) -> Fault {
+    Fault::down(format!("the header `{name}` has a value that cannot be sent"))
+}
+
+/// Where the answer sends us, if it does.
+fn redirected(hop: &Hop, head: &Parts) -> Option<Result<Hop, Fault>> {
+    use StatusCode as S;
+    let keeps = [S::TEMPORARY_REDIRECT, S::PERMANENT_REDIRECT].contains(&head.status);
+    if !keeps && ![S::MOVED_PERMANENTLY, S::FOUND, S::SEE_OTHER].contains(&head.status) {
+        return None;
+    }
+    let location = head.headers.get(LOCATION)?.to_str().ok()?;
+    let url = hop.url.join(location).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
+    let Some(url) = url else { return Some(Err(Fault::down("a redirect to something that is no web address"))) };
+    let trusted = hop.trusted && url.origin() == hop.url.origin();
+    let (method, body) = match (keeps, &hop.method) {
+        (true, method) if trusted => (method.clone(), hop.body.clone()),
+        (_, &Method::HEAD) => (Method::HEAD, Bytes::new()),
+        _ => (Method::GET, Bytes::new()),
+    };
+    Some(Ok(Hop { url, method, body, trusted }))
+}
+
+fn judge(ask: &HttpAsk, answer: &Answer) -> Result<(), Fault> {
+    let status = answer.head.status.as_u16();
+    let is_right = match ask.statuses.as_slice() {
+        [] => (200..300).contains(&status),
+        wanted => wanted.iter().any(|range| range.contains(&status)),
+    };
+    if !is_right {
+        let detail = format!("answered with status {status}");
+        return Err(if status >= 500 { Fault::down(detail) } else { Fault::degraded(detail) });
+    }
+    if let Some(text) = &ask.contains
+        && !String::from_utf8_lossy(&answer.body).contains(text.as_str())
+    {
+        return Err(Fault::degraded("the text looked for is not in the answer"));
+    }
+    ask.json.as_ref().map_or(Ok(()), |wish| judge_json(wish, &answer.body))
+}
+
+fn judge_json(wish: &JsonWish, body: &[u8]) -> Result<(), Fault> {
+    let document: Value =
+        serde_json::from_slice(body).map_err(|_| Fault::degraded("the answer is not JSON, or is longer than 64 kB"))?;
+    let pointer = &wish.pointer;
+    let found =
+        document.pointer(pointer).ok_or_else(|| Fault::degraded(format!("the JSON has nothing at {pointer}")))?;
+    let shown = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
+    match &wish.equals {
+        Some(wanted) if *wanted != shown => Err(Fault::degraded(format!("the JSON has another value at {pointer}"))),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn broken(error: &hyper::Error) -> Fault {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    Fault::down(format!("no answer in HTTP: {error}{cause}"))
+}

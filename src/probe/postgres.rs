@@ -1,0 +1,212 @@
+//! Looks at a PostgreSQL server: whether it lets us in, and answers `SELECT 1`.
+//!
+//! Without a password, that it asks for one is answer enough: it takes connections.
+
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+use super::Fault;
+use super::dial::{Dialler, Phase};
+use super::spec::PostgresAsk;
+use super::tcp::send;
+use super::tls::{Trust, secure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+/// https://www.postgresql.org/docs/current/protocol-message-formats.html
+const TLS_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+const VERSION_3: [u8; 4] = [0, 3, 0, 0];
+/// Nothing that we ask for is answered by more.
+const MESSAGE_MOST: usize = 64 * 1024;
+/// A server that wants more rounds than this to derive a key wants our processor.
+const ROUNDS_MOST: u32 = 100_000;
+
+/// A message of the server: its kind, and what it says.
+type Message = (u8, Vec<u8>);
+
+pub(super) async fn look(ask: &PostgresAsk, dialler: &Dialler<'_>, trust: &Trust) -> Result<(), Fault> {
+    let mut stream = dialler.dial(&ask.host, ask.port).await?;
+    dialler.trace.enter(Phase::Waiting);
+    if !ask.tls {
+        return talk(stream, ask).await;
+    }
+    send(&mut stream, &TLS_REQUEST).await?;
+    match stream.read_u8().await {
+        Ok(b'S') => {
+            let stream = secure(stream, &ask.host, dialler, trust).await?;
+            dialler.trace.enter(Phase::Waiting);
+            talk(stream, ask).await
+        }
+        Ok(b'N') => Err(Fault::degraded("the server speaks no TLS")),
+        Ok(_) => Err(Fault::down("what answers is no PostgreSQL server")),
+        Err(error) => Err(broken(&error)),
+    }
+}
+
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, ask: &PostgresAsk) -> Result<(), Fault> {
+    let greeting = [&VERSION_3[..], b"user\0", ask.user.as_bytes(), b"\0database\0", ask.database.as_bytes(), b"\0\0"];
+    send(&mut stream, &framed(None, &greeting.concat())).await?;
+    let (kind, body) = receive(&mut stream).await?;
+    match (kind, &ask.password) {
+        (b'E', password) => return refused(&body, password.is_none()),
+        (b'R', None) => return Ok(()),
+        (b'R', Some(password)) => log_in(&mut stream, &body, password.expose_secret()).await?,
+        _ => return Err(Fault::down("what answers is no PostgreSQL server")),
+    }
+    until(&mut stream, b'Z').await?;
+    send(&mut stream, &framed(Some(b'Q'), b"SELECT 1\0")).await?;
+    until(&mut stream, b'D').await?;
+    // Whether it hears that we go is its own affair.
+    let _ = send(&mut stream, &framed(Some(b'X'), b"")).await;
+    Ok(())
+}
+
+fn framed(kind: Option<u8>, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 4).unwrap_or_default().to_be_bytes();
+    kind.into_iter().chain(length).chain(body.iter().copied()).collect()
+}
+
+async fn receive<S: AsyncRead + Unpin>(stream: &mut S) -> Result<Message, Fault> {
+    let kind = stream.read_u8().await.map_err(|error| broken(&error))?;
+    let length = stream.read_u32().await.map_err(|error| broken(&error))? as usize;
+    if !(4..=MESSAGE_MOST).contains(&length) {
+        return Err(Fault::down("what answers is no PostgreSQL server"));
+    }
+    let mut body = vec![0; length - 4];
+    stream.read_exact(&mut body).await.map_err(|error| broken(&error))?;
+    Ok((kind, body))
+}
+
+/// Reads on until a message of the `wanted` kind.
+async fn until<S: AsyncRead + Unpin>(stream: &mut S, wanted: u8) -> Result<Vec<u8>, Fault> {
+    loop {
+        match receive(stream).await? {
+            (b'E', body) => return refused(&body, false).map(|()| body),
+            (kind, body) if kind == wanted => return Ok(body),
+            _ => {}
+        }
+    }
+}
+
+fn broken(error: &std::io::Error) -> Fault {
+    Fault::down(format!("no answer in PostgreSQL's protocol: {error}"))
+}
+
+/// What the server's error means. To be refused as a stranger shows that it takes connections.
+fn refused(body: &[u8], as_stranger: bool) -> Result<(), Fault> {
+    let code = body.split(|byte| *byte == 0).find_map(|field| field.strip_prefix(b"C")).unwrap_or_default();
+    let code = String::from_utf8_lossy(code).into_owned();
+    match code.get(..2).unwrap_or_default() {
+        "28" | "3D" if as_stranger => Ok(()),
+        // Starting up, shutting down, out of connections or memory, or broken inside.
+        "57" | "53" | "58" | "XX" => Err(Fault::down(format!("the server refuses with code {code}"))),
+        _ => Err(Fault::degraded(format!("the server refuses with code {code}"))),
+    }
+}
+
+async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, body: &[u8], password: &str) -> Result<(), Fault> {
+    match body.first_chunk().map(|code| u32::from_be_bytes(*code)) {
+        Some(0) => Ok(()),
+        Some(3) => {
+            send(stream, &framed(Some(b'p'), &[password.as_bytes(), b"\0"].concat())).await?;
+            until(stream, b'R').await.map(drop)
+        }
+        Some(10) if body[4..].split(|byte| *byte == 0).any(|name| name == b"SCRAM-SHA-256") => {
+            scram(stream, password).await
+        }
+        _ => {
+            Err(Fault::degraded("the server asks for the password in a way that is not known here (not SCRAM-SHA-256)"))
+        }
+    }
+}
+
+/// RFC 5802, with SHA-256 and without channel binding.
+async fn scram<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, password: &str) -> Result<(), Fault> {
+    let nonce = STANDARD.encode(fastrand::u128(..).to_be_bytes());
+    let bare = format!("n=,r={nonce}");
+    let first = format!("n,,{bare}");
+    let length = u32::try_from(first.len()).unwrap_or_default().to_be_bytes();
+    send(stream, &framed(Some(b'p'), &[b"SCRAM-SHA-256\0", &length[..], first.as_bytes()].concat())).await?;
+    let challenge = text(until(stream, b'R').await?)?;
+    let (answer, signature) = proof(&bare, &nonce, &challenge, password)?;
+    send(stream, &framed(Some(b'p'), answer.as_bytes())).await?;
+    let last = text(until(stream, b'R').await?)?;
+    if last.strip_prefix("v=") != Some(&STANDARD.encode(signature)) {
+        return Err(Fault::degraded("the server does not know the password itself"));
+    }
+    Ok(())
+}
+
+/// What follows the code of an authentication message.
+fn text(body: Vec<u8>) -> Result<String, Fault> {
+    body.get(4..).and_then(|text| String::from_utf8(text.to_vec()).ok()).ok_or_else(strange)
+}
+
+fn strange() -> Fault {
+    Fault::down("the server's challenge makes no sense")
+}
+
+/// Our answer to `challenge`, and the signature with which the server must end.
+fn proof(bare: &str, nonce: &str, challenge: &str, password: &str) -> Result<(String, [u8; 32]), Fault> {
+    let part = |name: &str| challenge.split(',').find_map(|part| part.strip_prefix(name)).ok_or_else(strange);
+    let (theirs, salt) = (part("r=")?, STANDARD.decode(part("s=")?).map_err(|_| strange())?);
+    let rounds: u32 = part("i=")?.parse().map_err(|_| strange())?;
+    if !theirs.starts_with(nonce) || rounds == 0 || rounds > ROUNDS_MOST {
+        return Err(strange());
+    }
+    let salted = derived(password.as_bytes(), &salt, rounds);
+    let client_key = signed(&salted, b"Client Key");
+    let unproven = format!("c=biws,r={theirs}");
+    let message = format!("{bare},{challenge},{unproven}");
+    let signature = signed(&Sha256::digest(client_key), message.as_bytes());
+    let proof: Vec<u8> = client_key.iter().zip(signature).map(|(key, sign)| key ^ sign).collect();
+    let server = signed(&signed(&salted, b"Server Key"), message.as_bytes());
+    Ok((format!("{unproven},p={}", STANDARD.encode(proof)), server))
+}
+
+/// PBKDF2 with one block, which is all that SCRAM needs.
+fn derived(password: &[u8], salt: &[u8], rounds: u32) -> [u8; 32] {
+    let mut last = signed(password, &[salt, &[0, 0, 0, 1]].concat());
+    let mut sum = last;
+    for _ in 1..rounds {
+        last = signed(password, &last);
+        sum.iter_mut().zip(last).for_each(|(sum, byte)| *sum ^= byte);
+    }
+    sum
+}
+
+fn signed(key: &[u8], text: &[u8]) -> [u8; 32] {
+    // A key of any length will do.
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&Default::default()));
+    mac.update(text);
+    mac.finalize().into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exchange_of_rfc_7677_comes_out() {
+        let (answer, signature) = proof(
+            "n=user,r=rOprNGfwEbeRWgbNEkqO",
+            "rOprNGfwEbeRWgbNEkqO",
+            "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
+            "pencil",
+        )
+        .unwrap();
+        assert!(answer.ends_with("p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="), "{answer}");
+        assert_eq!(STANDARD.encode(signature), "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
+    }
+
+    #[test]
+    fn a_server_that_is_starting_is_down_and_one_that_refuses_a_stranger_is_not() {
+        let error = |code: &str| format!("SFATAL\0C{code}\0Mwhatever\0\0").into_bytes();
+        assert_eq!(refused(&error("28000"), true), Ok(()));
+        assert_eq!(refused(&error("28P01"), false).unwrap_err().verdict, crate::uptime::Condition::Degraded);
+        assert_eq!(refused(&error("57P03"), true).unwrap_err().verdict, crate::uptime::Condition::Down);
+        assert!(refused(b"", false).is_err());
+    }
+}

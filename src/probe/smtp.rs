@@ -1,0 +1,75 @@
+//! Looks at a mail server: greeting, EHLO, STARTTLS. Nothing is sent.
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, BufReader};
+
+use super::Fault;
+use super::dial::{Dialler, Phase};
+use super::spec::{SmtpAsk, SmtpTls};
+use super::tcp::send;
+use super::tls::{Trust, secure};
+
+/// A reply is no longer than this, over all its lines.
+const REPLY_MOST: u64 = 16 * 1024;
+const EHLO: &[u8] = b"EHLO superops-sla.invalid\r\n";
+
+pub(super) async fn look(ask: &SmtpAsk, dialler: &Dialler<'_>, trust: &Trust) -> Result<(), Fault> {
+    let stream = dialler.dial(&ask.host, ask.port).await?;
+    if ask.tls == SmtpTls::Wrapped {
+        let mut stream = BufReader::new(secure(stream, &ask.host, dialler, trust).await?);
+        dialler.trace.enter(Phase::Waiting);
+        greet(&mut stream).await?;
+        return leave(&mut stream).await;
+    }
+    dialler.trace.enter(Phase::Waiting);
+    let mut stream = BufReader::new(stream);
+    let offers = greet(&mut stream).await?;
+    if !offers.iter().any(|line| line.eq_ignore_ascii_case("STARTTLS")) {
+        let missing = Err(Fault::degraded("the server offers no STARTTLS"));
+        return if ask.tls == SmtpTls::Start { missing } else { leave(&mut stream).await };
+    }
+    send(&mut stream, b"STARTTLS\r\n").await?;
+    reply(&mut stream, 220).await?;
+    let mut stream = BufReader::new(secure(stream.into_inner(), &ask.host, dialler, trust).await?);
+    dialler.trace.enter(Phase::Waiting);
+    send(&mut stream, EHLO).await?;
+    reply(&mut stream, 250).await?;
+    leave(&mut stream).await
+}
+
+/// Hears the greeting and gives ours; what the server offers is its answer.
+async fn greet<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut BufReader<S>) -> Result<Vec<String>, Fault> {
+    reply(stream, 220).await?;
+    send(stream, EHLO).await?;
+    reply(stream, 250).await
+}
+
+async fn leave<S: AsyncWrite + Unpin>(stream: &mut S) -> Result<(), Fault> {
+    // Whether it hears that we go is its own affair.
+    let _ = send(stream, b"QUIT\r\n").await;
+    Ok(())
+}
+
+/// The lines of a reply, without its code, which must be `wanted`.
+async fn reply<S: AsyncRead + Unpin>(stream: &mut BufReader<S>, wanted: u16) -> Result<Vec<String>, Fault> {
+    let mut lines = Vec::new();
+    let mut stream = stream.take(REPLY_MOST);
+    loop {
+        let mut line = String::new();
+        let read = stream.read_line(&mut line).await;
+        let count = read.map_err(|error| Fault::down(format!("no reply in SMTP: {error}")))?;
+        if count == 0 {
+            return Err(Fault::down("the reply broke off"));
+        }
+        let line = line.trim_end();
+        let code: u16 =
+            line.get(..3).and_then(|code| code.parse().ok()).ok_or_else(|| Fault::down("no reply in SMTP"))?;
+        if code != wanted {
+            let detail = format!("answered with code {code}");
+            return Err(if code >= 400 { Fault::down(detail) } else { Fault::degraded(detail) });
+        }
+        lines.push(line.get(4..).unwrap_or_default().to_owned());
+        if line.as_bytes().get(3) != Some(&b'-') {
+            return Ok(lines);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Looks at a port: whether it takes a connection, and answers to what is said.
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::Fault;
+use super::dial::{Dialler, Phase};
+use super::spec::TcpAsk;
+use super::tls::{Trust, secure};
+
+/// What is expected stands within so many bytes.
+const READ_MOST: usize = 64 * 1024;
+
+pub(super) async fn look(ask: &TcpAsk, dialler: &Dialler<'_>, trust: &Trust) -> Result<(), Fault> {
+    let stream = dialler.dial(&ask.host, ask.port).await?;
+    if ask.tls {
+        talk(secure(stream, &ask.host, dialler, trust).await?, ask, dialler).await
+    } else {
+        talk(stream, ask, dialler).await
+    }
+}
+
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    ask: &TcpAsk,
+    dialler: &Dialler<'_>,
+) -> Result<(), Fault> {
+    dialler.trace.enter(Phase::Waiting);
+    if let Some(text) = &ask.send {
+        send(&mut stream, text.as_bytes()).await?;
+    }
+    match &ask.expect {
+        Some(text) => expect(&mut stream, text.as_bytes()).await,
+        None => Ok(()),
+    }
+}
+
+pub(super) async fn send<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) -> Result<(), Fault> {
+    let sent = async {
+        stream.write_all(bytes).await?;
+        stream.flush().await
+    };
+    sent.await.map_err(|error| Fault::down(format!("nothing can be sent: {error}")))
+}
+
+/// Reads until `text` was there.
+async fn expect<S: AsyncRead + Unpin>(stream: &mut S, text: &[u8]) -> Result<(), Fault> {
+    let mut read = Vec::new();
+    let mut bite = [0; 4096];
+    while read.len() < READ_MOST {
+        let count =
+            stream.read(&mut bite).await.map_err(|error| Fault::down(format!("nothing can be read: {error}")))?;
+        if count == 0 && read.is_empty() {
+            return Err(Fault::down("the connection was closed without a word"));
+        }
+        if count == 0 {
+            break;
+        }
+        // It may have begun in what was read before.
+        let from = read.len().saturating_sub(text.len());
+        read.extend_from_slice(&bite[..count]);
+        if read[from..].windows(text.len()).any(|part| part == text) {
+            return Ok(());
+        }
+    }
+    Err(Fault::degraded("the text looked for is not in the answer"))
+}

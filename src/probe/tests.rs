@@ -1,0 +1,357 @@
+//! Looks at real servers, each broken in one phase.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::http::header::{AUTHORIZATION, LOCATION};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::get;
+use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::address::{AddressRules, Network};
+use super::dial::Resolve;
+use super::spec::{Ask, HttpAsk, JsonWish, PostgresAsk, Probe, SmtpAsk, SmtpTls, TcpAsk};
+use super::*;
+
+const NOW: Millis = 1_795_000_000_000;
+
+fn rules(own_port: Option<u16>) -> Arc<AddressRules> {
+    Arc::new(AddressRules { allowed: vec![Network::parse("127.0.0.0/8").unwrap()], own_port })
+}
+
+fn probe(ask: Ask) -> Probe {
+    Probe { ask, deadline: Duration::from_millis(700), slow: None, addresses: rules(None), extra_roots: Arc::default() }
+}
+
+fn http(url: &str) -> HttpAsk {
+    HttpAsk {
+        url: url.parse().unwrap(),
+        method: axum::http::Method::GET,
+        headers: Vec::new(),
+        secret_headers: Vec::new(),
+        body: None,
+        statuses: Vec::new(),
+        contains: None,
+        json: None,
+        redirects: 5,
+    }
+}
+
+fn prober() -> Prober {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Prober::new().unwrap()
+}
+
+async fn look(ask: Ask) -> Look {
+    prober().look(&probe(ask), 0, NOW).await
+}
+
+fn words(look: &Look) -> (Condition, &str) {
+    (look.verdict, look.detail.as_deref().unwrap_or_default())
+}
+
+/// Serves `router`, and gives its address.
+async fn serve(router: Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+/// Says `lines` to whoever connects, without listening first, and then nothing more.
+async fn says(bytes: Vec<u8>, then_hangs: bool) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let bytes = bytes.clone();
+            tokio::spawn(async move {
+                let mut request = [0; 1024];
+                let _ = stream.read(&mut request).await;
+                let _ = stream.write_all(&bytes).await;
+                if then_hangs {
+                    std::future::pending::<()>().await;
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn an_answer_is_judged_by_status_text_and_json() {
+    let router = Router::new()
+        .route("/", get(async || "welcome to the shop"))
+        .route("/broken", get(async || StatusCode::BAD_GATEWAY))
+        .route("/gone", get(async || StatusCode::NOT_FOUND))
+        .route("/health", get(async || "{\"status\": \"ok\", \"disks\": [1, 2]}"));
+    let base = format!("http://{}", serve(router).await);
+    let at = |path: &str| http(&format!("{base}{path}"));
+    let json = |pointer: &str, equals: &str| {
+        let wish = JsonWish { pointer: pointer.to_owned(), equals: Some(equals.to_owned()) };
+        HttpAsk { json: Some(wish), ..at("/health") }
+    };
+    let cases = [
+        (at("/"), Condition::Up, ""),
+        (HttpAsk { contains: Some("shop".into()), ..at("/") }, Condition::Up, ""),
+        (HttpAsk { contains: Some("basket".into()), ..at("/") }, Condition::Degraded, "the text looked for"),
+        (at("/broken"), Condition::Down, "status 502"),
+        (at("/gone"), Condition::Degraded, "status 404"),
+        (HttpAsk { statuses: vec![404..=404], ..at("/gone") }, Condition::Up, ""),
+        (json("/status", "ok"), Condition::Up, ""),
+        (json("/disks/1", "2"), Condition::Up, ""),
+        (json("/status", "fine"), Condition::Degraded, "another value"),
+        (json("/nothing", "ok"), Condition::Degraded, "nothing at /nothing"),
+    ];
+    for (ask, verdict, detail) in cases {
+        let seen = look(Ask::Http(ask.clone())).await;
+        assert_eq!(seen.verdict, verdict, "{ask:?}: {seen:?}");
+        assert!(words(&seen).1.contains(detail), "{ask:?}: {seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn whatever_a_server_does_wrong_ends_by_the_deadline_and_is_named() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let head = "HTTP/1.1 200 OK\r\n";
+    let headers: String = (0..100_000).map(|number| format!("x-{number}: y\r\n")).collect();
+    let cases = [
+        ("refused", nobody, "the connection was refused"),
+        ("silent", says(Vec::new(), true).await, "still waiting for the answer"),
+        (
+            "half an answer",
+            says(format!("{head}content-length: 100\r\n\r\nhalf").into_bytes(), false).await,
+            "broke off",
+        ),
+        ("slow drip", says(format!("{head}content-length: 9\r\n\r\nhalf").into_bytes(), true).await, "still reading"),
+        ("nonsense", says(b"220 mail.example.com ESMTP\r\n".to_vec(), false).await, "no answer in HTTP"),
+        ("headers without end", says(format!("{head}{headers}\r\n").into_bytes(), true).await, "no answer in HTTP"),
+    ];
+    for (name, address, detail) in cases {
+        let seen = look(Ask::Http(http(&format!("http://{address}/")))).await;
+        assert_eq!(seen.verdict, Condition::Down, "{name}: {seen:?}");
+        assert!(words(&seen).1.contains(detail), "{name}: {seen:?}");
+        assert!(seen.phases.whole < Duration::from_secs(3), "{name}: {seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_without_end_is_read_no_further_than_needed() {
+    let mut answer = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+    answer.resize(8 << 20, b'x');
+    let address = says(answer, true).await;
+    assert_eq!(look(Ask::Http(http(&format!("http://{address}/")))).await.verdict, Condition::Up);
+}
+
+#[tokio::test]
+async fn redirects_are_followed_so_far_and_secrets_are_not_sent_elsewhere() {
+    let shows = async |headers: HeaderMap| if headers.contains_key(AUTHORIZATION) { "secret" } else { "plain" };
+    let elsewhere = serve(Router::new().route("/", get(shows))).await;
+    let away = format!("http://{elsewhere}/");
+    let router = Router::new()
+        .route("/", get(shows))
+        .route("/round", get(async || (StatusCode::FOUND, [(LOCATION, "/round")])))
+        .route("/home", get(async || (StatusCode::FOUND, [(LOCATION, "/")])))
+        .route("/metadata", get(async || (StatusCode::FOUND, [(LOCATION, "http://169.254.169.254/latest/")])))
+        .route("/decimal", get(async || (StatusCode::FOUND, [(LOCATION, "http://2852039166/latest/")])))
+        .route("/file", get(async || (StatusCode::FOUND, [(LOCATION, "file:///etc/passwd")])))
+        .route("/away", get(async move || (StatusCode::FOUND, [(LOCATION, away)])));
+    let base = format!("http://{}", serve(router).await);
+    let secret = vec![("authorization".to_owned(), "Bearer x".to_owned().into())];
+    let at = |path: &str, text: &str| {
+        let ask = http(&format!("{base}{path}"));
+        Ask::Http(HttpAsk { contains: Some(text.into()), secret_headers: secret.clone(), ..ask })
+    };
+    assert_eq!(look(at("/home", "secret")).await.verdict, Condition::Up, "the same host");
+    assert_eq!(look(at("/away", "plain")).await.verdict, Condition::Up, "another host is not told");
+    for (path, detail) in [
+        ("/round", "more than 5 redirects"),
+        ("/metadata", "not asked: 169.254.169.254"),
+        ("/decimal", "not asked: 169.254.169.254"),
+        ("/file", "no web address"),
+    ] {
+        let seen = look(at(path, "")).await;
+        assert!(words(&seen).1.contains(detail), "{path}: {seen:?}");
+    }
+}
+
+/// A name server whose answer changes each time it is asked.
+struct Rebinding(std::sync::atomic::AtomicUsize);
+
+#[async_trait]
+impl Resolve for Rebinding {
+    async fn addresses(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        let turn = self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Ok(vec![if turn == 0 { [127, 0, 0, 1].into() } else { [169, 254, 169, 254].into() }])
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_changes_between_judging_and_connecting_gains_nothing() {
+    let address = serve(Router::new().route("/", get(async || "ours"))).await;
+    let prober = prober().resolving_by(Arc::new(Rebinding(Default::default())));
+    let ask = Ask::Http(http(&format!("http://rebinding.example:{}/", address.port())));
+    assert_eq!(prober.look(&probe(ask.clone()), 0, NOW).await.verdict, Condition::Up, "asked once, connected there");
+    let second = prober.look(&probe(ask), 0, NOW).await;
+    assert!(words(&second).1.contains("not asked: 169.254.169.254"), "{second:?}");
+}
+
+#[tokio::test]
+async fn our_own_port_and_networks_that_nobody_allowed_are_not_asked() {
+    let address = serve(Router::new().route("/", get(async || "ours"))).await;
+    let url = format!("http://{address}/");
+    let own = Probe { addresses: rules(Some(address.port())), ..probe(Ask::Http(http(&url))) };
+    let seen = prober().look(&own, 0, NOW).await;
+    assert!(words(&seen).1.contains("this service itself"), "{seen:?}");
+    let strict = Probe { addresses: Arc::default(), ..probe(Ask::Http(http(&url))) };
+    let seen = prober().look(&strict, 0, NOW).await;
+    assert!(words(&seen).1.contains("`allow_networks` does not allow"), "{seen:?}");
+}
+
+/// A certificate authority of our own, and a server with a certificate for `names` that ends on `day` of 2026-11.
+async fn secured(names: &[&str], until: (i32, u8, u8)) -> (SocketAddr, CertificateDer<'static>) {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+    params.not_after = rcgen::date_time_ymd(until.0, until.1, until.2);
+    let certificate = params.signed_by(&key, &issuer).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                let mut request = [0; 1024];
+                let _ = stream.read(&mut request).await;
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+                let _ = stream.shutdown().await;
+            });
+        }
+    });
+    (address, issuer.der().clone())
+}
+
+#[tokio::test]
+async fn a_certificate_is_judged_now_and_in_two_weeks() {
+    let look = async |names: &[&str], until, trusted: bool| {
+        let (address, root) = secured(names, until).await;
+        let roots = if trusted { vec![root] } else { Vec::new() };
+        let ask = Ask::Http(http(&format!("https://{address}/")));
+        let real_now = 1_795_300_000_000;
+        prober().look(&Probe { extra_roots: Arc::new(roots), ..probe(ask) }, 0, real_now).await
+    };
+    let good = look(&["127.0.0.1"], (2040, 1, 1), true).await;
+    assert_eq!(good.verdict, Condition::Up, "{good:?}");
+    assert!(good.phases.tls > Duration::ZERO && good.certificate.as_ref().unwrap().holds, "{good:?}");
+    for (name, seen) in [
+        ("wrong name", look(&["other.example"], (2040, 1, 1), true).await),
+        ("expired", look(&["127.0.0.1"], (2020, 1, 1), true).await),
+        ("unknown authority", look(&["127.0.0.1"], (2040, 1, 1), false).await),
+    ] {
+        assert_eq!(seen.verdict, Condition::Down, "{name}: {seen:?}");
+        assert!(words(&seen).1.contains("the certificate is not valid"), "{name}: {seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_port_is_spoken_to() {
+    let address = says(b"+PONG\r\n".to_vec(), true).await;
+    let ask = |expect: &str| {
+        Ask::Tcp(TcpAsk {
+            host: "127.0.0.1".into(),
+            port: address.port(),
+            tls: false,
+            send: Some("PING\r\n".into()),
+            expect: Some(expect.into()),
+        })
+    };
+    assert_eq!(look(ask("PONG")).await.verdict, Condition::Up);
+    assert!(words(&look(ask("OK")).await).1.contains("still waiting"));
+    let closes = says(b"+NO\r\n".to_vec(), false).await;
+    let other = Ask::Tcp(TcpAsk {
+        host: "127.0.0.1".into(),
+        port: closes.port(),
+        tls: false,
+        send: Some("PING\r\n".into()),
+        expect: Some("PONG".into()),
+    });
+    assert_eq!(look(other).await.verdict, Condition::Degraded);
+}
+
+#[tokio::test]
+async fn a_mail_server_is_greeted() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = stream.write_all(b"220 mail.example.com ESMTP\r\n").await;
+                let mut line = [0; 256];
+                let _ = stream.read(&mut line).await;
+                let _ = stream.write_all(b"250-mail.example.com\r\n250 SIZE 1000\r\n").await;
+                let _ = stream.read(&mut line).await;
+            });
+        }
+    });
+    let ask = |tls| Ask::Smtp(SmtpAsk { host: "127.0.0.1".into(), port: address.port(), tls });
+    assert_eq!(look(ask(SmtpTls::IfOffered)).await.verdict, Condition::Up);
+    assert_eq!(words(&look(ask(SmtpTls::Start)).await), (Condition::Degraded, "the server offers no STARTTLS"));
+    let busy = says(b"421 too busy\r\n".to_vec(), true).await;
+    let ask = Ask::Smtp(SmtpAsk { host: "127.0.0.1".into(), port: busy.port(), tls: SmtpTls::IfOffered });
+    // It hears nothing before it has been greeted.
+    assert_eq!(look(ask).await.verdict, Condition::Down);
+}
+
+#[tokio::test]
+async fn a_database_that_asks_for_a_password_takes_connections() {
+    let ask = |port| {
+        Ask::Postgres(PostgresAsk {
+            host: "127.0.0.1".into(),
+            port,
+            user: "watch".into(),
+            database: "shop".into(),
+            password: None,
+            tls: false,
+        })
+    };
+    let asks = says(vec![b'R', 0, 0, 0, 8, 0, 0, 0, 10], true).await;
+    assert_eq!(look(ask(asks.port())).await.verdict, Condition::Up);
+    let starting = says(b"E\0\0\0\x18SFATAL\0C57P03\0Mno\0\0\0".to_vec(), true).await;
+    assert!(words(&look(ask(starting.port())).await).1.contains("57P03"));
+    let other = says(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), true).await;
+    assert!(words(&look(ask(other.port())).await).1.contains("no PostgreSQL server"));
+}
+
+#[tokio::test]
+async fn a_web_socket_is_opened_by_one_who_speaks_it() {
+    let address = says(
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: wrong\r\n\r\n".to_vec(),
+        true,
+    )
+    .await;
+    let seen = look(Ask::WebSocket(http(&format!("ws://{address}/live")))).await;
+    assert_eq!(seen.verdict, Condition::Degraded, "{seen:?}");
+    let plain = serve(Router::new().route("/live", get(async || "no socket"))).await;
+    let seen = look(Ask::WebSocket(http(&format!("ws://{plain}/live")))).await;
+    assert!(words(&seen).1.contains("status 200"), "{seen:?}");
+}

@@ -1,0 +1,207 @@
+//! The page for people: without script, and with nothing that would have to be fetched.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::model::{Model, PublicComponent, PublicDay, PublicIncident, PublicMaintenance, length, moment, rfc3339};
+use crate::uptime::Condition;
+use crate::uptime::availability::percent;
+
+/// In the page itself: whoever reads it may reach nothing else of ours.
+pub const STYLE: &str = include_str!("style.css");
+
+/// The width of a day's bar with the gap beside it, and the height.
+const STEP: usize = 8;
+const BAR: usize = 6;
+const HEIGHT: usize = 34;
+
+pub(super) fn page(model: &Model) -> String {
+    let body = html! {
+        header.top {
+            h1 { (model.title) }
+            p.overall.(class(model.overall)) role="status" { span.dot {} (overall_words(model)) }
+            p.asof { "As of " time datetime=(rfc3339(model.at)) { (moment(model.at)) } }
+        }
+        main {
+            @let open: Vec<_> = model.incidents.iter().filter(|one| one.resolved_at.is_none()).collect();
+            @if !open.is_empty() { section aria-label="Now" { h2 { "Now" } @for one in &open { (incident(model, one)) } } }
+            @if !model.maintenance.is_empty() { section aria-label="Maintenance" {
+                h2 { "Maintenance" } @for one in &model.maintenance { (maintenance(model, one)) }
+            } }
+            section aria-label="Services" {
+                h2 { "Services" }
+                (legend())
+                @if model.components.is_empty() { p.quiet { "No service is shown here yet." } }
+                @for one in model.top() { (component(model, one)) }
+            }
+            section aria-label="Past incidents" {
+                h2 { "Past incidents" }
+                @let past: Vec<_> = model.incidents.iter().filter(|one| one.resolved_at.is_some()).collect();
+                @if past.is_empty() { p.quiet { "None in the last 90 days." } }
+                @for one in &past { (incident(model, one)) }
+            }
+        }
+        footer {
+            p { a href="/status/history.atom" { "Atom" } " · " a href="/status/history.rss" { "RSS" } " · "
+                a href="/status/maintenance.ics" { "Calendar" } " · " a href="/status/status.json" { "JSON" } }
+            @if let Some(contact) = &model.contact { p { (contact) } }
+            p.quiet { "Percentages are cut off, never rounded up. Grey is time that nobody measured; it counts neither way." }
+        }
+    };
+    document(model, body).into_string()
+}
+
+fn document(model: &Model, body: Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="refresh" content="60";
+                title { (model.title) " · " (overall_words(model)) }
+                link rel="alternate" type="application/atom+xml" title=(model.title) href="/status/history.atom";
+                style { (PreEscaped(STYLE)) }
+            }
+            body { (body) }
+        }
+    }
+}
+
+/// The class of a condition in the style.
+fn class(condition: Condition) -> &'static str {
+    condition.as_str()
+}
+
+fn overall_words(model: &Model) -> &'static str {
+    match model.overall {
+        Condition::Up => "All services are operational",
+        Condition::Unknown => "Some services are not measured now",
+        Condition::Degraded => "Some services are impaired",
+        Condition::Down => "Some services are down",
+    }
+}
+
+fn legend() -> Markup {
+    html! {
+        ul.legend aria-label="Colours" {
+            @for (class, words) in [("up", "operational"), ("degraded", "impaired"), ("down", "outage"), ("unknown", "not measured")] {
+                li { span.dot.(class) {} (words) }
+            }
+        }
+    }
+}
+
+fn component(model: &Model, one: &PublicComponent) -> Markup {
+    html! {
+        article.component {
+            div.head {
+                h3 { (one.name) }
+                span.state.(class(one.condition)) { span.dot {} (one.words()) }
+            }
+            @if let Some(text) = &one.description { p.quiet { (text) } }
+            (bars(one))
+            @if !one.members.is_empty() {
+                div.members { @for member in model.members(one) { (component(model, member)) } }
+            }
+        }
+    }
+}
+
+fn bars(one: &PublicComponent) -> Markup {
+    let width = one.days.len() * STEP;
+    let share = one.uptime.map_or("not measured".to_owned(), |share| format!("{} %", percent(share)));
+    let bad = one.days.iter().filter(|day| day.worst == Some(Condition::Down)).count();
+    let label = format!("The last {} days: {share} up, outages on {bad} days", one.days.len());
+    html! {
+        svg.bars viewBox={ "0 0 " (width) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(label) {
+            @for (index, day) in one.days.iter().enumerate() { (bar(index, day)) }
+        }
+        p.scale { span { (one.days.len()) " days ago" } span { (share) } span { "today" } }
+    }
+}
+
+fn bar(index: usize, day: &PublicDay) -> Markup {
+    let kind = day.worst.map_or("unknown", class);
+    html! {
+        rect.(kind) x=(index * STEP) y="0" width=(BAR) height=(HEIGHT) rx="1" { title { (day_words(day)) } }
+    }
+}
+
+/// `12 Nov: 99.95 % up, 43 min down`
+fn day_words(day: &PublicDay) -> String {
+    let mut words = format!("{}: ", day.date.format("%-d %b"));
+    match day.figure.availability() {
+        Some(share) => words.push_str(&format!("{} % up", percent(share))),
+        None => words.push_str("not measured"),
+    }
+    for (time, what) in
+        [(day.figure.down, "down"), (day.figure.degraded, "impaired"), (day.figure.maintenance, "maintenance")]
+    {
+        if time > 0 {
+            words.push_str(&format!(", {} {what}", length(time)));
+        }
+    }
+    if day.figure.unknown > 0 && day.figure.counted > 0 {
+        words.push_str(&format!(", {} not measured", length(day.figure.unknown)));
+    }
+    words
+}
+
+fn incident(model: &Model, one: &PublicIncident) -> Markup {
+    let names: Vec<_> = one.components.iter().map(|id| model.name_of(id)).collect();
+    html! {
+        article.incident.(one.impact) id=(one.id) {
+            h3 { (one.title) }
+            p.quiet {
+                (names.join(", ")) " · " (moment(one.started_at))
+                @match one.resolved_at {
+                    Some(end) => { " · over after " (length(end - one.started_at)) }
+                    None => { " · for " (length(model.at - one.started_at)) }
+                }
+            }
+            ol { @for update in &one.updates {
+                li { b { (sentence_case(update.status)) } " – " (update.text) " " time datetime=(rfc3339(update.at)) { (moment(update.at)) } }
+            } }
+        }
+    }
+}
+
+fn maintenance(model: &Model, one: &PublicMaintenance) -> Markup {
+    let names: Vec<_> = one.components.iter().map(|id| model.name_of(id)).collect();
+    html! {
+        article.incident.maintenance id=(one.id) {
+            h3 { (one.title) }
+            p.quiet { (names.join(", ")) " · " (moment(one.from)) " to " (moment(one.until)) }
+            @if !one.text.is_empty() { p { (one.text) } }
+        }
+    }
+}
+
+fn sentence_case(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// A small sign for other pages.
+pub(super) fn badge(model: &Model) -> String {
+    let (words, colour) = match model.overall {
+        Condition::Up => ("operational", "#1a7f37"),
+        Condition::Unknown => ("not measured", "#6e7781"),
+        Condition::Degraded => ("impaired", "#9a6700"),
+        Condition::Down => ("outage", "#cf222e"),
+    };
+    let width = 60 + words.len() * 7;
+    let badge = html! {
+        svg xmlns="http://www.w3.org/2000/svg" width=(width) height="20" role="img" aria-label={ "status: " (words) } {
+            title { "status: " (words) }
+            rect width="50" height="20" fill="#444c56" {}
+            rect x="50" width=(width - 50) height="20" fill=(colour) {}
+            g fill="#fff" font-family="Verdana,Geneva,sans-serif" font-size="11" {
+                text x="8" y="14" { "status" }
+                text x="56" y="14" { (words) }
+            }
+        }
+    };
+    badge.into_string()
+}

@@ -1,0 +1,242 @@
+//! What the page says, before it is put into any form.
+
+use std::fmt;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::config::Config;
+use crate::config::uptime::{Component, StatusPage};
+use crate::monitor::board::Board;
+use crate::service::uptime::{DAYS_SHOWN, record, terms};
+use crate::uptime::availability::{Figure, figure};
+use crate::uptime::book::ComponentEntry;
+use crate::uptime::combine::Needs;
+use crate::uptime::days;
+use crate::uptime::{Condition, DAY, Millis};
+
+/// All that the page says.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub title: String,
+    pub contact: Option<String>,
+    /// Where people reach it, without a trailing slash; none: only by its path.
+    pub url: Option<String>,
+    pub at: Millis,
+    pub overall: Condition,
+    /// Only what is public, in the order of the configuration.
+    pub components: Vec<PublicComponent>,
+    /// Latest first.
+    pub incidents: Vec<PublicIncident>,
+    /// What is to come, and what is under way, in order.
+    pub maintenance: Vec<PublicMaintenance>,
+}
+
+/// A service, as clients see it.
+#[derive(Clone, Debug)]
+pub struct PublicComponent {
+    pub id: String,
+    pub name: String,
+    pub description: Option<String>,
+    pub condition: Condition,
+    /// A group that holds although some of it is down.
+    pub is_partial: bool,
+    /// How it stood before nobody knew.
+    pub last_known: Condition,
+    pub since: Millis,
+    pub changed_at: Millis,
+    pub members: Vec<String>,
+    pub days: Vec<PublicDay>,
+    /// Thousandths of a percent of the days shown.
+    pub uptime: Option<u32>,
+    /// Of these, how much is not known.
+    pub unknown: Millis,
+}
+
+/// One day of a service.
+#[derive(Clone, Copy, Debug)]
+pub struct PublicDay {
+    pub date: NaiveDate,
+    pub figure: Figure,
+    /// The worst that it came to; none: nobody looked.
+    pub worst: Option<Condition>,
+}
+
+/// Something that went wrong, as clients are told.
+#[derive(Clone, Debug)]
+pub struct PublicIncident {
+    pub id: String,
+    pub title: String,
+    /// investigating | identified | monitoring | resolved
+    pub status: &'static str,
+    /// none | minor | major | critical
+    pub impact: &'static str,
+    pub components: Vec<String>,
+    pub started_at: Millis,
+    pub resolved_at: Option<Millis>,
+    /// Latest first.
+    pub updates: Vec<PublicUpdate>,
+}
+
+/// What was said of an incident at one time.
+#[derive(Clone, Debug)]
+pub struct PublicUpdate {
+    /// For ever the same: who reads feeds goes by it.
+    pub id: String,
+    pub status: &'static str,
+    pub text: String,
+    pub at: Millis,
+}
+
+/// Work that was announced.
+#[derive(Clone, Debug)]
+pub struct PublicMaintenance {
+    pub id: String,
+    pub title: String,
+    pub text: String,
+    pub components: Vec<String>,
+    pub from: Millis,
+    pub until: Millis,
+    pub announced_at: Millis,
+    /// How often it was changed.
+    pub revision: u32,
+}
+
+/// What is told beside how services stand.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    pub incidents: Vec<PublicIncident>,
+    pub maintenance: Vec<PublicMaintenance>,
+}
+
+impl Model {
+    /// What there is to say at `now` of the components that `shows`.
+    pub fn of(
+        config: &Config,
+        page: &StatusPage,
+        board: &Board,
+        told: Told,
+        shows: impl Fn(&Component) -> bool,
+        now: Millis,
+    ) -> Self {
+        let shown: Vec<&Component> = config.uptime.components.iter().filter(|one| shows(one)).collect();
+        let ids: Vec<&str> = shown.iter().map(|one| one.id.as_str()).collect();
+        let known = shown.iter().filter_map(|one| Some((*one, board.book.component(&one.id)?)));
+        let components: Vec<_> = known.map(|(one, entry)| component(config, one, entry, &ids, now)).collect();
+        Self {
+            title: page.title.clone(),
+            contact: page.contact.clone(),
+            url: config.server.public_url.clone(),
+            at: now,
+            overall: overall(&components),
+            components,
+            incidents: told.incidents,
+            maintenance: told.maintenance,
+        }
+    }
+
+    /// Those that belong to no group on the page.
+    pub fn top(&self) -> impl Iterator<Item = &PublicComponent> {
+        self.components.iter().filter(|one| self.group_of(&one.id).is_none())
+    }
+
+    /// The members of a group.
+    pub fn members<'a>(&'a self, group: &'a PublicComponent) -> impl Iterator<Item = &'a PublicComponent> {
+        group.members.iter().filter_map(|id| self.components.iter().find(|one| one.id == *id))
+    }
+
+    /// The first group that `id` belongs to.
+    pub fn group_of(&self, id: &str) -> Option<&PublicComponent> {
+        self.components.iter().find(|one| one.members.iter().any(|member| member == id))
+    }
+
+    /// What people call the component called `id`.
+    pub fn name_of<'a>(&'a self, id: &'a str) -> &'a str {
+        self.components.iter().find(|one| one.id == id).map_or(id, |one| one.name.as_str())
+    }
+}
+
+impl PublicComponent {
+    /// How it stands, in a word or two.
+    pub fn words(&self) -> &'static str {
+        match self.condition {
+            Condition::Up => "Operational",
+            Condition::Unknown => "Not known now",
+            Condition::Degraded if self.is_partial => "Partial outage",
+            Condition::Degraded => "Degraded",
+            Condition::Down => "Down",
+        }
+    }
+}
+
+fn component(config: &Config, one: &Component, entry: &ComponentEntry, shown: &[&str], now: Millis) -> PublicComponent {
+    let mut terms = terms(config.uptime.promise(&one.id));
+    // A day is shown as it was, whatever was agreed about small print.
+    (terms.whole_minutes, terms.hours) = (false, None);
+    let record = record(entry, &[]);
+    let today = days::date_of(terms.zone, now);
+    let first = today - chrono::Days::new((DAYS_SHOWN - 1).unsigned_abs());
+    let day = |(date, day)| {
+        let figure = figure(&record, &terms, day, now);
+        PublicDay { date, figure, worst: worst(&figure) }
+    };
+    let whole = figure(&record, &terms, (days::midnight(terms.zone, first), now), now);
+    let spans = entry.line.spans();
+    let last_known = spans.iter().rev().map(|span| span.condition).find(|condition| *condition != Condition::Unknown);
+    PublicComponent {
+        id: one.id.clone(),
+        name: one.name.clone(),
+        description: one.description.clone(),
+        condition: entry.condition(),
+        is_partial: matches!(one.needs, Needs::AtLeast(_)) && !one.of.is_empty(),
+        last_known: last_known.unwrap_or(Condition::Up),
+        since: entry.since,
+        changed_at: entry.changed_at(),
+        members: one.of.iter().filter(|id| shown.contains(&id.as_str())).cloned().collect(),
+        days: days::days(terms.zone, first, today).map(day).collect(),
+        uptime: whole.availability(),
+        unknown: whole.unknown,
+    }
+}
+
+fn worst(figure: &Figure) -> Option<Condition> {
+    match figure {
+        Figure { down: 1.., .. } => Some(Condition::Down),
+        Figure { degraded: 1.., .. } => Some(Condition::Degraded),
+        Figure { counted: 1.., .. } => Some(Condition::Up),
+        _ => None,
+    }
+}
+
+fn overall(components: &[PublicComponent]) -> Condition {
+    let is_member = |id: &str| components.iter().any(|other| other.members.iter().any(|member| member == id));
+    let top = components.iter().filter(|one| !is_member(&one.id));
+    top.map(|one| one.condition).max().unwrap_or(Condition::Unknown)
+}
+
+/// `21 Nov 2026, 14:05 UTC`
+pub fn moment(at: Millis) -> impl fmt::Display {
+    instant(at).format("%-d %b %Y, %H:%M UTC")
+}
+
+/// As machines read it.
+pub fn rfc3339(at: Millis) -> String {
+    instant(at).to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
+pub(super) fn instant(at: Millis) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(at).unwrap_or_default()
+}
+
+/// A length of time, as people say it.
+pub fn length(time: Millis) -> String {
+    let minutes = (time + 30_000) / 60_000;
+    match (minutes / 1440, minutes / 60 % 24, minutes % 60) {
+        (0, 0, 0) => "under a minute".to_owned(),
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+/// So much of the past is looked at.
+pub const PAST: Millis = DAYS_SHOWN * DAY;

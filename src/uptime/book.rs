@@ -1,0 +1,280 @@
+//! All checks and components as they stand, with their pasts: what a result changes, and for whom.
+//!
+//! A change is often known later than it happened. Then the past from there on
+//! is rewritten: of the check, of its component, and of every group above it.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::combine::{Needs, combine};
+use super::observe::{CheckState, Event, Rules, Sight};
+use super::spans::Timeline;
+use super::{Condition, Millis, Outcome, Span};
+
+/// What is watched, as it was configured.
+#[derive(Clone, Debug)]
+pub struct ComponentPlan {
+    pub id: String,
+    pub needs: Needs,
+    /// The components that it is made of, if it is a group.
+    pub of: Vec<String>,
+    /// What it cannot work without.
+    pub depends_on: Vec<String>,
+}
+
+/// How a component is looked at, as it was configured.
+#[derive(Clone, Debug)]
+pub struct CheckPlan {
+    /// `shop/https`
+    pub id: String,
+    pub component: String,
+    pub rules: Rules,
+}
+
+/// One check as it stands.
+#[derive(Clone, Debug)]
+pub struct CheckEntry {
+    pub plan: CheckPlan,
+    pub state: CheckState,
+    pub line: Arc<Timeline>,
+    /// Its component, by its place.
+    pub component: usize,
+}
+
+/// One component as it stands.
+#[derive(Clone, Debug)]
+pub struct ComponentEntry {
+    pub plan: ComponentPlan,
+    pub line: Arc<Timeline>,
+    /// When it began to be watched.
+    pub since: Millis,
+    checks: Vec<usize>,
+    members: Vec<usize>,
+    parents: Vec<usize>,
+    groups: Vec<usize>,
+}
+
+impl ComponentEntry {
+    /// How it stands.
+    pub fn condition(&self) -> Condition {
+        self.line.last().map_or(Condition::Unknown, |span| span.condition)
+    }
+
+    /// Since when.
+    pub fn changed_at(&self) -> Millis {
+        self.line.last().map_or(self.since, |span| span.from)
+    }
+
+    /// Its checks, by their places.
+    pub fn checks(&self) -> &[usize] {
+        &self.checks
+    }
+}
+
+/// What was known when it was last written down.
+#[derive(Clone, Debug, Default)]
+pub struct Remembered {
+    /// By check.
+    pub states: BTreeMap<String, CheckState>,
+    /// By component or check.
+    pub spans: BTreeMap<String, Vec<Span>>,
+    /// When each component began to be watched.
+    pub since: BTreeMap<String, Millis>,
+}
+
+/// A part of the past as it has to stand from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewrite {
+    /// A component, or a check.
+    pub subject: String,
+    /// All that it had from the first of these on is replaced by these.
+    pub spans: Vec<Span>,
+}
+
+/// A component stands otherwise than before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// By its place.
+    pub component: usize,
+    pub from: Millis,
+    pub was: Condition,
+    pub is: Condition,
+}
+
+/// What a result came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    pub events: Vec<Event>,
+    pub rewrites: Vec<Rewrite>,
+    pub changes: Vec<Change>,
+}
+
+/// All that is watched.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    pub checks: Vec<CheckEntry>,
+    pub components: Vec<ComponentEntry>,
+}
+
+/// A group of groups of groups is enough.
+const DEEPEST: usize = 16;
+
+impl Book {
+    /// What is planned, as it stood when it was `remembered`. Each check's component must be among the components.
+    pub fn open(components: Vec<ComponentPlan>, checks: Vec<CheckPlan>, remembered: &Remembered, now: Millis) -> Self {
+        let places: BTreeMap<String, usize> =
+            components.iter().enumerate().map(|(place, plan)| (plan.id.clone(), place)).collect();
+        let line = |id: &str| Arc::new(Timeline::of(remembered.spans.get(id).cloned().unwrap_or_default()));
+        let checks: Vec<_> = checks
+            .into_iter()
+            .filter_map(|plan| {
+                let component = *places.get(&plan.component)?;
+                let state = remembered.states.get(&plan.id).cloned().unwrap_or_else(|| CheckState::new(now));
+                Some(CheckEntry { state, line: line(&plan.id), component, plan })
+            })
+            .collect();
+        let all: Vec<&ComponentPlan> = components.iter().collect();
+        let named = |names: &[String]| names.iter().filter_map(|name| places.get(name).copied()).collect::<Vec<_>>();
+        let above = |place: usize| (0..all.len()).filter(|other| named(&all[*other].of).contains(&place)).collect();
+        let entries = components.iter().enumerate().map(|(place, plan)| ComponentEntry {
+            line: line(&plan.id),
+            since: remembered.since.get(&plan.id).copied().unwrap_or(now),
+            checks: (0..checks.len()).filter(|check| checks[*check].component == place).collect(),
+            members: named(&plan.of),
+            parents: named(&plan.depends_on),
+            groups: above(place),
+            plan: plan.clone(),
+        });
+        Self { components: entries.collect(), checks }
+    }
+
+    /// The place of the check called `id`.
+    pub fn check(&self, id: &str) -> Option<usize> {
+        self.checks.iter().position(|check| check.plan.id == id)
+    }
+
+    /// The component called `id`.
+    pub fn component(&self, id: &str) -> Option<&ComponentEntry> {
+        self.components.iter().find(|component| component.plan.id == id)
+    }
+
+    /// Takes in what was seen of the check at `place`.
+    pub fn observe(&mut self, place: usize, outcome: &Outcome, sight: Sight) -> Taken {
+        let entry = &mut self.checks[place];
+        let events = entry.state.observe(outcome, sight, &entry.plan.rules);
+        self.follow(place, events)
+    }
+
+    /// Lets go what no result holds up any more.
+    pub fn expire(&mut self, now: Millis) -> Taken {
+        let mut all = Taken::default();
+        for place in 0..self.checks.len() {
+            let entry = &mut self.checks[place];
+            let events = entry.state.expire(now, &entry.plan.rules);
+            let taken = self.follow(place, events);
+            all.events.extend(taken.events);
+            all.rewrites.extend(taken.rewrites);
+            all.changes.extend(taken.changes);
+        }
+        all
+    }
+
+    /// Brings every component in line with what it is made of now, as after a change of the configuration.
+    pub fn settle(&mut self, now: Millis) -> Taken {
+        let mut taken = Taken::default();
+        for place in 0..self.components.len() {
+            self.recount(place, now, DEEPEST, &mut taken);
+        }
+        taken
+    }
+
+    /// What keeps the component at `place` from working: a component that it depends on, and that fails itself.
+    pub fn failing_parent(&self, place: usize) -> Option<usize> {
+        self.components[place]
+            .parents
+            .iter()
+            .copied()
+            .find(|parent| matches!(self.components[*parent].condition(), Condition::Down))
+    }
+
+    /// Whether a check that stands elsewhere was fine at `from` or later: then we can see.
+    pub fn saw_something_else(&self, place: usize, from: Millis) -> bool {
+        let component = self.checks[place].component;
+        let fine = |other: &CheckEntry| {
+            other.component != component
+                && other.state.condition == Condition::Up
+                && other.state.doubt.is_none()
+                && other.state.last_at.is_some_and(|at| at > from)
+        };
+        self.checks.iter().any(fine)
+    }
+
+    fn follow(&mut self, place: usize, events: Vec<Event>) -> Taken {
+        let mut taken = Taken::default();
+        let changed = events.iter().filter_map(|event| match event {
+            Event::Changed { from, to, .. } => Some((*from, *to)),
+            Event::Blip { .. } => None,
+        });
+        let changed: Vec<_> = changed.collect();
+        let Some((earliest, _)) = changed.first().copied() else { return Taken { events, ..taken } };
+        let entry = &mut self.checks[place];
+        let line = Arc::make_mut(&mut entry.line);
+        for (from, to) in changed {
+            line.set(from, to);
+        }
+        taken.rewrites.push(rewrite(&entry.plan.id, line, earliest));
+        let component = entry.component;
+        self.recount(component, earliest, DEEPEST, &mut taken);
+        Taken { events, ..taken }
+    }
+
+    /// Has the component at `place` stand by its parts from `from` on, and all groups above it.
+    fn recount(&mut self, place: usize, from: Millis, depth: usize, taken: &mut Taken) {
+        let component = &self.components[place];
+        let from = from.max(component.since);
+        let was = component.condition();
+        let new = self.combined(place, from);
+        let component = &mut self.components[place];
+        let mut line = (*component.line).clone();
+        for span in new.spans() {
+            line.set(span.from, span.condition);
+        }
+        if line == *component.line {
+            return;
+        }
+        taken.rewrites.push(rewrite(&component.plan.id, &line, from));
+        component.line = Arc::new(line);
+        let (is, changed_at) = (component.condition(), component.changed_at());
+        if was != is {
+            taken.changes.push(Change { component: place, from: changed_at, was, is });
+        }
+        if let Some(depth) = depth.checked_sub(1) {
+            for group in component.groups.clone() {
+                self.recount(group, from, depth, taken);
+            }
+        }
+    }
+
+    fn combined(&self, place: usize, from: Millis) -> Timeline {
+        let component = &self.components[place];
+        let checks: Vec<&Timeline> = component.checks.iter().map(|check| &*self.checks[*check].line).collect();
+        if component.members.is_empty() {
+            return combine(Needs::All, &checks, from);
+        }
+        let members: Vec<&Timeline> = component.members.iter().map(|member| &*self.components[*member].line).collect();
+        let of_members = combine(component.plan.needs, &members, from);
+        if checks.is_empty() {
+            return of_members;
+        }
+        combine(Needs::All, &[&of_members, &combine(Needs::All, &checks, from)], from)
+    }
+}
+
+/// What of `line` is to be written down, if it was changed from `from` on.
+fn rewrite(subject: &str, line: &Timeline, from: Millis) -> Rewrite {
+    let touched = line.spans().iter().filter(|span| span.until.is_none_or(|until| until >= from));
+    Rewrite { subject: subject.to_owned(), spans: touched.copied().collect() }
+}

@@ -1,0 +1,115 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::uptime::SECOND;
+use Condition::{Degraded, Down, Unknown, Up};
+
+const RULES: Rules = Rules { interval: 60 * SECOND, failures: 1, successes: 1, holds: 120 * SECOND };
+
+fn component(id: &str, needs: Needs, of: &[&str]) -> ComponentPlan {
+    let of = of.iter().map(|name| (*name).to_owned()).collect();
+    ComponentPlan { id: id.to_owned(), needs, of, depends_on: Vec::new() }
+}
+
+fn check(id: &str) -> CheckPlan {
+    let component = id.split('/').next().unwrap().to_owned();
+    CheckPlan { id: id.to_owned(), component, rules: RULES }
+}
+
+fn plans() -> (Vec<ComponentPlan>, Vec<CheckPlan>) {
+    let components = vec![
+        component("pair", Needs::AtLeast(1), &["left", "right"]),
+        component("left", Needs::All, &[]),
+        component("right", Needs::All, &[]),
+        component("everything", Needs::All, &["pair"]),
+    ];
+    (components, vec![check("left/https"), check("left/tcp"), check("right/https")])
+}
+
+fn book() -> Book {
+    let (components, checks) = plans();
+    Book::open(components, checks, &Remembered::default(), 0)
+}
+
+fn see(book: &mut Book, check: usize, second: i64, verdict: Condition) -> Taken {
+    book.observe(check, &Outcome { at: second * SECOND, verdict, detail: None }, Sight::Clear)
+}
+
+fn standing(book: &Book) -> Vec<(&str, Condition)> {
+    book.components.iter().map(|one| (one.plan.id.as_str(), one.condition())).collect()
+}
+
+#[test]
+fn a_component_is_as_good_as_its_worst_check_and_a_group_as_it_needs() {
+    let mut book = book();
+    for check in 0..3 {
+        see(&mut book, check, 1, Up);
+    }
+    assert_eq!(standing(&book), [("pair", Up), ("left", Up), ("right", Up), ("everything", Up)]);
+    let taken = see(&mut book, 1, 30, Down);
+    assert_eq!(standing(&book), [("pair", Degraded), ("left", Down), ("right", Up), ("everything", Degraded)]);
+    assert_eq!(taken.changes.len(), 3);
+    see(&mut book, 2, 40, Down);
+    assert_eq!(standing(&book), [("pair", Down), ("left", Down), ("right", Down), ("everything", Down)]);
+}
+
+#[test]
+fn a_child_behind_a_failing_parent_knows_it() {
+    let mut plans = plans();
+    plans.0[2].depends_on = vec!["left".to_owned()];
+    let mut book = Book::open(plans.0, plans.1, &Remembered::default(), 0);
+    see(&mut book, 0, 1, Up);
+    assert_eq!(book.failing_parent(2), None);
+    see(&mut book, 0, 2, Down);
+    assert_eq!(book.failing_parent(2), Some(1));
+}
+
+/// What the store would hold after all `rewrites`.
+fn stored(rewrites: &[Rewrite]) -> BTreeMap<String, Vec<Span>> {
+    let mut rows: BTreeMap<String, BTreeMap<Millis, Span>> = BTreeMap::new();
+    for rewrite in rewrites {
+        let rows = rows.entry(rewrite.subject.clone()).or_default();
+        let Some(first) = rewrite.spans.first() else { continue };
+        rows.retain(|from, _| *from < first.from);
+        rows.extend(rewrite.spans.iter().map(|span| (span.from, *span)));
+    }
+    rows.into_iter().map(|(subject, rows)| (subject, rows.into_values().collect())).collect()
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_down_is_what_is_known_without_gap_or_overlap(
+        looks in prop::collection::vec((0i64..150, 0usize..3, 0usize..3), 1..80),
+        stop in 0usize..80,
+    ) {
+        let mut book = book();
+        let mut rewrites = Vec::new();
+        let mut now = 0;
+        for (index, (gap, check, verdict)) in looks.into_iter().enumerate() {
+            now += gap;
+            rewrites.extend(book.expire(now * SECOND).rewrites);
+            rewrites.extend(see(&mut book, check, now, [Up, Degraded, Down][verdict]).rewrites);
+            if index == stop {
+                // A restart: all that is known is what was written down.
+                let states = book.checks.iter().map(|check| (check.plan.id.clone(), check.state.clone())).collect();
+                let since = book.components.iter().map(|one| (one.plan.id.clone(), one.since)).collect();
+                let (components, checks) = plans();
+                let remembered = Remembered { states, spans: stored(&rewrites), since };
+                let again = Book::open(components, checks, &remembered, now * SECOND);
+                prop_assert_eq!(standing(&again), standing(&book));
+                book = again;
+            }
+        }
+        let rows = stored(&rewrites);
+        for (id, line) in book.components.iter().map(|one| (&one.plan.id, &one.line))
+            .chain(book.checks.iter().map(|one| (&one.plan.id, &one.line)))
+        {
+            prop_assert_eq!(line.spans(), rows.get(id).map_or(&[][..], Vec::as_slice));
+            for two in line.spans().windows(2) {
+                prop_assert_eq!(two[0].until, Some(two[1].from));
+                prop_assert!(two[0].from < two[1].from && two[0].condition != two[1].condition);
+            }
+        }
+        prop_assert!(book.components.iter().all(|one| one.condition() != Unknown || one.line.spans().len() < 999));
+    }
+}

@@ -1,0 +1,103 @@
+//! Services over the API: how they stand, their past, and what was promised; and what others tell of them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+
+use super::auth::Caller;
+use super::{Problem, Web};
+use crate::service::uptime::{
+    ComponentHistory, ComponentView, DailyQuery, DailySeries, HistoryQuery, SlaQuery, SlaReport, UptimeOverview,
+};
+
+/// GET /api/v1/uptime
+pub async fn overview(State(web): State<Arc<Web>>, caller: Caller) -> Result<Json<UptimeOverview>, Problem> {
+    Ok(Json(web.service.uptime(&caller.scope).await?))
+}
+
+/// GET /api/v1/uptime/components/{id}
+pub async fn component(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<ComponentView>, Problem> {
+    let found = web.service.component(&caller.scope, &id).await?;
+    found.map(Json).ok_or_else(|| Problem::not_found("component"))
+}
+
+/// GET /api/v1/uptime/components/{id}/history
+pub async fn history(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<HistoryQuery>,
+) -> Result<Json<ComponentHistory>, Problem> {
+    let found = web.service.component_history(&caller.scope, &id, &query).await?;
+    found.map(Json).ok_or_else(|| Problem::not_found("component"))
+}
+
+/// GET /api/v1/uptime/sla
+pub async fn sla(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<SlaQuery>,
+) -> Result<Json<SlaReport>, Problem> {
+    Ok(Json(web.service.uptime_sla(&caller.scope, &query).await?))
+}
+
+/// GET /api/v1/uptime/daily
+pub async fn daily(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<DailyQuery>,
+) -> Result<Json<DailySeries>, Problem> {
+    let found = web.service.uptime_daily(&caller.scope, &query).await?;
+    found.map(Json).ok_or_else(|| Problem::not_found("component"))
+}
+
+/// What a heartbeat may end in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beat {
+    Ok,
+    Start,
+    Fail,
+}
+
+/// GET or POST /hooks/heartbeat/{token}: the service is well.
+pub async fn beat(State(web): State<Arc<Web>>, Path(token): Path<String>) -> Result<StatusCode, Problem> {
+    heard(&web, &token, Beat::Ok).await
+}
+
+/// GET or POST /hooks/heartbeat/{token}/{how}, with ok, start or fail
+pub async fn beat_how(
+    State(web): State<Arc<Web>>,
+    Path((token, how)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let beat = match how.as_str() {
+        "ok" => Beat::Ok,
+        "start" => Beat::Start,
+        "fail" => Beat::Fail,
+        _ => return Err(Problem::not_found("heartbeat")),
+    };
+    heard(&web, &token, beat).await
+}
+
+async fn heard(web: &Web, token: &str, beat: Beat) -> Result<StatusCode, Problem> {
+    // That something has begun says nothing yet of how it ends.
+    let failed = match beat {
+        Beat::Start => return known(web, token).map(|_| StatusCode::NO_CONTENT),
+        Beat::Ok => false,
+        Beat::Fail => true,
+    };
+    let check = known(web, token)?;
+    if web.service.heartbeat(check, failed).await {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Problem::unavailable(vec!["it could not be written down now; call again".to_owned()]))
+}
+
+fn known(web: &Web, token: &str) -> Result<String, Problem> {
+    web.service.heartbeat_check(token).ok_or_else(|| Problem::not_found("heartbeat"))
+}

@@ -1,0 +1,203 @@
+//! Services are watched, told of truly, and shown to clients, with real servers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use chrono::TimeDelta;
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use superops_sla::store::tokens::Role;
+use tokio::net::TcpListener;
+
+use crate::life::{call, served};
+use crate::support::TestApp;
+
+/// A shop that answers with whatever status it is told to.
+struct Shop {
+    status: Arc<AtomicU16>,
+    url: String,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let status = Arc::new(AtomicU16::new(200));
+        let answer = status.clone();
+        let answer = async move || StatusCode::from_u16(answer.load(Ordering::SeqCst)).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let router = Router::new().route("/", get(answer));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { status, url }
+    }
+
+    fn answers(&self, status: u16) {
+        self.status.store(status, Ordering::SeqCst);
+    }
+
+    fn config(&self) -> String {
+        format!(
+            "[components.shop]\nname = \"Web shop\"\n[[checks]]\ncomponent = \"shop\"\nurl = \"{}\"\n\
+             [[promises]]\ncomponent = \"shop\"\ntarget = \"99.9\"\nfee = \"450.00 EUR\"\n[status_page]\ntitle = \"Acme\"\n\
+             [components.backup]\npublic = false\n[[checks]]\ncomponent = \"backup\"\nheartbeat = true\ninterval = \"1h\"\n\
+             token_env = \"HOOK\"\n",
+            self.url
+        )
+    }
+}
+
+/// Looks whenever a look is due, for so long.
+async fn watch(app: &mut TestApp, length: TimeDelta) {
+    let end = app.now() + length;
+    loop {
+        app.parts().monitor.as_mut().unwrap().turn().await;
+        let next = app.parts().monitor.as_ref().unwrap().next_due().filter(|due| *due <= end);
+        let Some(next) = next else { break };
+        app.clock.set(next.max(app.now()));
+    }
+    app.clock.set(end);
+    app.parts().monitor.as_mut().unwrap().turn().await;
+    app.parts().publisher.as_ref().unwrap().render();
+}
+
+fn seconds(seconds: i64) -> TimeDelta {
+    TimeDelta::seconds(seconds)
+}
+
+/// The spans of a component, as they are stored, in seconds from `begin`.
+async fn spans(app: &mut TestApp, id: &str) -> Vec<(i64, String)> {
+    let begin = crate::support::begin().timestamp();
+    let spans = app.parts().store.uptime_spans(id).await.unwrap();
+    let spans = spans.iter().map(|span| (span.from / 1000 - begin, span.condition.to_string()));
+    // Nobody knew anything before the first look.
+    spans.skip_while(|(_, condition)| id == "shop" && condition == "unknown").collect()
+}
+
+#[tokio::test]
+async fn an_outage_counts_from_its_first_failure_and_shows_everywhere() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    watch(&mut app, seconds(600)).await;
+    let (url, tokens) = served(&mut app, &[(Role::Viewer, None)]).await;
+    let ask = async |path: &str| call(Method::GET, &format!("{url}{path}"), &tokens[0], json!({})).await.1;
+    let seen = ask("/api/v1/uptime").await;
+    assert_eq!(seen["overall_status"], "unknown", "the backup has not called yet: {seen}");
+    assert_eq!(
+        (&seen["components"][1]["id"], &seen["components"][1]["status"]),
+        (&json!("shop"), &json!("up")),
+        "{seen}"
+    );
+
+    shop.answers(503);
+    watch(&mut app, seconds(300)).await;
+    shop.answers(200);
+    watch(&mut app, seconds(300)).await;
+    let stood = spans(&mut app, "shop").await;
+    let words: Vec<_> = stood.iter().map(|(_, condition)| condition.as_str()).collect();
+    assert_eq!(words, ["up", "down", "up"], "{stood:?}");
+    let down = stood[2].0 - stood[1].0;
+    assert!((240..=360).contains(&down), "{down} s, give or take an interval");
+
+    let seen = ask("/api/v1/uptime/components/shop").await;
+    assert_eq!(
+        seen["sla"]["downtime_minutes"]["used"].as_f64().unwrap().round(),
+        (down as f64 / 60.0).round(),
+        "{seen}"
+    );
+    assert_eq!(seen["sla"]["service_credit"]["amount_minor"], 45000, "five of twenty minutes: {seen}");
+    let history = ask("/api/v1/uptime/components/shop/history?range=24h").await;
+    assert_eq!(history["spans"].as_array().unwrap().len(), 4, "{history}");
+    let daily = ask("/api/v1/uptime/daily?component=shop").await;
+    assert_eq!(daily["days"].as_array().unwrap().last().unwrap()["sla_breaches"], 1, "{daily}");
+    assert_eq!(
+        call(Method::GET, &format!("{url}/api/v1/uptime/components/nothing"), &tokens[0], json!({})).await.0,
+        404
+    );
+}
+
+#[tokio::test]
+async fn the_public_page_needs_no_token_and_names_no_host() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    shop.answers(503);
+    watch(&mut app, seconds(300)).await;
+    let (url, _) = served(&mut app, &[]).await;
+    let get = async |path: &str| Client::new().get(format!("{url}{path}")).send().await.unwrap();
+    let page = get("/status").await;
+    let etag = page.headers()["etag"].clone();
+    let html = page.text().await.unwrap();
+    assert!(html.contains("Web shop") && html.contains("Some services are down"), "{html}");
+    let mut all = html;
+    for path in
+        ["status.json", "compact.json", "metrics.json", "history.atom", "history.rss", "maintenance.ics", "badge.svg"]
+    {
+        let answer = get(&format!("/status/{path}")).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        all.push_str(&answer.text().await.unwrap());
+    }
+    let summary: Value = get("/api/v2/summary.json").await.json().await.unwrap();
+    assert_eq!(summary["components"][0]["status"], "major_outage", "{summary}");
+    assert_eq!(summary["status"]["indicator"], "critical", "{summary}");
+    all.push_str(&summary.to_string());
+    for secret in ["127.0.0.1", "503", "backup", "status 5"] {
+        assert!(!all.contains(secret), "{secret} is nobody's business");
+    }
+    let again = Client::new().get(format!("{url}/status")).header("if-none-match", etag).send().await.unwrap();
+    assert_eq!(again.status(), 304);
+    assert_eq!(get("/status/nothing").await.status(), 404);
+}
+
+#[tokio::test]
+async fn a_restart_while_down_goes_on_and_a_long_stop_is_unknown() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    watch(&mut app, seconds(120)).await;
+    shop.answers(500);
+    watch(&mut app, seconds(120)).await;
+    app.restart().await;
+    watch(&mut app, seconds(120)).await;
+    assert_eq!(spans(&mut app, "shop").await.len(), 2, "up, and down without a break");
+    app.stop().await;
+    app.clock.advance(seconds(7200));
+    app.resume().await;
+    shop.answers(200);
+    watch(&mut app, seconds(60)).await;
+    let words: Vec<_> = spans(&mut app, "shop").await.into_iter().map(|(_, condition)| condition).collect();
+    assert_eq!(words, ["up", "down", "unknown", "up"]);
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_stays_away_is_down_and_our_own_absence_is_forgiven_once() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    let standing = async |app: &mut TestApp| spans(app, "backup").await.pop().map(|(_, condition)| condition);
+    let beat = async |app: &mut TestApp| {
+        let check = app.parts().service.heartbeat_check("knock-knock").unwrap();
+        let service = app.parts().service.clone();
+        let call = tokio::spawn(async move { service.heartbeat(check, false).await });
+        while !call.is_finished() {
+            app.parts().monitor.as_mut().unwrap().turn().await;
+            tokio::task::yield_now().await;
+        }
+        assert!(call.await.unwrap());
+    };
+    watch(&mut app, seconds(7200)).await;
+    assert_eq!(standing(&mut app).await.as_deref(), Some("unknown"), "it has never called");
+    beat(&mut app).await;
+    assert_eq!(standing(&mut app).await.as_deref(), Some("up"));
+    watch(&mut app, seconds(3600)).await;
+    assert_eq!(standing(&mut app).await.as_deref(), Some("up"), "within its grace");
+    watch(&mut app, seconds(120)).await;
+    assert_eq!(standing(&mut app).await.as_deref(), Some("down"));
+    beat(&mut app).await;
+    assert_eq!(standing(&mut app).await.as_deref(), Some("up"));
+    app.stop().await;
+    app.clock.advance(seconds(7200));
+    app.resume().await;
+    watch(&mut app, seconds(30)).await;
+    assert_eq!(standing(&mut app).await.as_deref(), Some("up"), "it may have called while nobody was there");
+    watch(&mut app, seconds(120)).await;
+    assert_eq!(standing(&mut app).await.as_deref(), Some("down"));
+}
