@@ -96,13 +96,15 @@ impl Parts {
         let self_monitoring = context.self_monitoring(Arc::new(service.clone()), health, found)?;
         let retention = Retention::new(&context.config, context.store.clone(), context.clock.clone())?;
         let bookkeeping = context.bookkeeping();
-        let AppContext { config, store, telemetry, clock, .. } = context;
+        let AppContext { config, store, telemetry, clock, bells, .. } = context;
         let publisher = Publisher::new(config.clone(), clock.clone(), switchboard.clone());
         let monitor = if config.uptime.components.is_empty() {
             None
         } else {
             let (config, store, telemetry) = (config.clone(), store.clone(), telemetry.clone());
-            let wiring = monitor::Wiring { config, store, clock, telemetry, prober: Prober::new()?, switchboard };
+            let outbox = bells.outbox.clone();
+            let wiring =
+                monitor::Wiring { config, store, clock, telemetry, prober: Prober::new()?, switchboard, outbox };
             Some(Monitor::open(wiring, reports).await?)
         };
         Ok(Self {

@@ -7,6 +7,7 @@
 pub mod board;
 mod rollup;
 mod sight;
+mod tell;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +17,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
@@ -24,13 +25,15 @@ use self::board::{Board, Latest, Report, Switchboard};
 use self::sight::Canaries;
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::config::uptime::Check;
+use crate::config::uptime::{Check, Component};
+use crate::notify::ServiceFacts;
 use crate::probe::spec::Ask;
 use crate::probe::{Look, Prober};
 use crate::store::uptime::{LookRow, UptimeChange};
 use crate::store::{Store, StoreError, millis};
 use crate::telemetry::Telemetry;
-use crate::uptime::book::{Book, Taken};
+use crate::uptime::book::{Book, Change, ComponentEntry, Taken};
+use crate::uptime::combine::Needs;
 use crate::uptime::observe::Sight;
 use crate::uptime::{Condition, MINUTE, Millis, Outcome, SECOND};
 
@@ -52,6 +55,8 @@ pub struct Wiring {
     pub telemetry: Arc<Telemetry>,
     pub prober: Prober,
     pub switchboard: Arc<Switchboard>,
+    /// Rung when something is to be said.
+    pub outbox: Arc<Notify>,
 }
 
 /// The loop that looks.
@@ -130,7 +135,7 @@ impl Monitor {
         let mut write_at = clock.now();
         loop {
             let now = clock.now();
-            self.start_due(millis(now));
+            self.start_due(millis(now)).await;
             if now >= write_at {
                 self.write_down(millis(now)).await;
                 write_at = now + WRITE_EVERY;
@@ -152,7 +157,7 @@ impl Monitor {
         while let Ok(report) = self.inbox.try_recv() {
             self.hear(report).await;
         }
-        self.start_due(now);
+        self.start_due(now).await;
         while let Some(seen) = self.running.join_next().await {
             self.take(seen).await;
             self.start_waiting(now);
@@ -166,14 +171,14 @@ impl Monitor {
         DateTime::from_timestamp_millis(*due)
     }
 
-    fn start_due(&mut self, now: Millis) {
+    async fn start_due(&mut self, now: Millis) {
         while let Some(Reverse((due, check))) = self.due.peek().copied().filter(|Reverse((due, _))| *due <= now) {
             self.due.pop();
             if self.check(check).probe.ask.is_active() {
                 self.wiring.telemetry.uptime_lag.observe((now - due) as f64 / 1000.0);
                 self.waiting.push_back(check);
             } else {
-                self.miss(check, now);
+                self.miss(check, now).await;
             }
         }
         self.start_waiting(now);
@@ -260,7 +265,7 @@ impl Monitor {
     }
 
     /// The time for a heartbeat has passed, unless it has come meanwhile.
-    fn miss(&mut self, check: usize, now: Millis) {
+    async fn miss(&mut self, check: usize, now: Millis) {
         let Some(deadline) = self.heartbeat_deadline(check) else { return };
         if deadline > now {
             return self.due.push(Reverse((deadline, check)));
@@ -269,18 +274,17 @@ impl Monitor {
             return;
         }
         let outcome = Outcome::bad(deadline, Condition::Down, "it has not called in time");
-        let taken = self.book.observe(check, &outcome, Sight::Clear);
-        self.note(taken);
-        self.dirty = true;
-        self.keep(check, &outcome, 0);
+        self.record(check, &outcome, 0, Sight::Clear).await;
     }
 
     async fn record(&mut self, check: usize, outcome: &Outcome, micros: Millis, sight: Sight) {
         let taken = self.book.observe(check, outcome, sight);
         let changed = !taken.rewrites.is_empty();
+        let changes = taken.changes.clone();
         self.note(taken);
         self.keep(check, outcome, micros);
         if changed {
+            self.say(&changes).await;
             self.write_down(millis(self.wiring.clock.now())).await;
         }
     }
@@ -294,6 +298,41 @@ impl Monitor {
         self.is_news |= !taken.rewrites.is_empty();
         self.dirty |= !taken.rewrites.is_empty();
         self.unwritten.rewrites.extend(taken.rewrites);
+    }
+
+    /// Notes what is to be said of `changes`. What stands behind a parent that is down is told with the parent, and a group
+    /// that needs all of its members with these.
+    async fn say(&mut self, changes: &[Change]) {
+        let now = self.wiring.clock.now();
+        for change in changes {
+            let entry = &self.book.components[change.component];
+            let config = self.wiring.config.clone();
+            let Some(component) = config.uptime.component(&entry.plan.id) else { continue };
+            let mirrors_members = entry.checks().is_empty() && component.needs == Needs::All;
+            let Some(began) = tell::outage_began(&entry.line).filter(|_| !mirrors_members) else { continue };
+            let key = tell::key(component, began);
+            if change.is == Condition::Up {
+                self.unwritten.over.push((key, now));
+            } else if change.is >= Condition::Degraded && self.book.failing_parent(change.component).is_none() {
+                let facts = self.facts(component, entry, began);
+                let people = self.wiring.store.directory(&component.tenant).await.unwrap_or_default();
+                self.unwritten.said.extend(tell::notifications(&config, component, &facts, &people, &key, now));
+            }
+        }
+    }
+
+    fn facts(&self, component: &Component, entry: &ComponentEntry, began: Millis) -> ServiceFacts {
+        let checks = entry.checks().iter().map(|check| &self.book.checks[*check].state);
+        let worst = checks.filter(|state| state.detail.is_some()).max_by_key(|state| state.condition);
+        ServiceFacts {
+            tenant: component.tenant.to_string(),
+            name: component.name.clone(),
+            client: component.client.clone(),
+            condition: entry.condition(),
+            since: DateTime::from_timestamp_millis(began).unwrap_or_default(),
+            detail: worst.and_then(|state| state.detail.clone()),
+            over_at: None,
+        }
     }
 
     /// Notes what was seen of `check`, to be written down.
@@ -321,7 +360,12 @@ impl Monitor {
         }
         // Taken whole or not at all: what cannot be written now is written the next time.
         match self.wiring.store.uptime_write(self.unwritten.clone()).await {
-            Ok(()) => self.unwritten = UptimeChange::default(),
+            Ok(()) => {
+                if !self.unwritten.said.is_empty() || !self.unwritten.over.is_empty() {
+                    self.wiring.outbox.notify_one();
+                }
+                self.unwritten = UptimeChange::default();
+            }
             Err(error) => {
                 self.dirty = true;
                 warn!("what was seen of services is not written down yet: {error}");

@@ -37,6 +37,7 @@ use crate::alert::escalation::ChannelKind;
 use crate::alert::life::How;
 use crate::alert::{AlertKind, Closing, Stage};
 use crate::clock::SharedClock;
+use crate::uptime::Condition;
 
 pub use self::span::{JUST, WorkingTime, counted, hours, left_or_over, span, words, zone_name};
 pub use self::ways::Ways;
@@ -155,8 +156,10 @@ pub struct Message {
 impl Message {
     /// The key of the alert that this is about, if it goes to a system: the thread is named after the two.
     pub fn alert_key(&self) -> Option<&str> {
-        let about_alert =
-            matches!(self.body, Body::Alert(_) | Body::Acknowledged(_) | Body::Recovery(_) | Body::Stale(_));
+        let about_alert = matches!(
+            self.body,
+            Body::Alert(_) | Body::Acknowledged(_) | Body::Recovery(_) | Body::Stale(_) | Body::Service(_)
+        );
         self.thread.strip_suffix(&self.to)?.strip_suffix(':').filter(|_| about_alert)
     }
 }
@@ -177,6 +180,8 @@ pub enum Body {
     Bundle(BundleFacts),
     /// A tenant's data has become too old to be believed, or is fresh again.
     Stale(StaleFacts),
+    /// A service is degraded or down, or is up again.
+    Service(ServiceFacts),
     /// `check --send-test`.
     Test,
 }
@@ -310,6 +315,23 @@ pub struct StaleFacts {
     pub advice: Option<String>,
     /// None while it is stale.
     pub fresh_at: Option<DateTime<Utc>>,
+}
+
+/// What is known of an outage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServiceFacts {
+    pub tenant: String,
+    /// What people call the component. Text from the configuration.
+    pub name: String,
+    pub client: Option<String>,
+    /// Degraded or down.
+    pub condition: Condition,
+    /// Since when it is not up.
+    pub since: DateTime<Utc>,
+    /// What was seen. Can hold text from the service: hostile.
+    pub detail: Option<String>,
+    /// None while it goes on.
+    pub over_at: Option<DateTime<Utc>>,
 }
 
 /// What several notifications say, as one.

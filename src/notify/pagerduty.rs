@@ -22,6 +22,7 @@ use crate::alert::escalation::ChannelKind;
 use crate::clock::SharedClock;
 use crate::keys::notification_key;
 use crate::notify::settings;
+use crate::uptime::Condition;
 
 /// PagerDuty's own limits, in characters.
 const LONGEST_KEY: usize = 255;
@@ -92,7 +93,8 @@ fn actions(body: &Body) -> &'static [Action] {
         Body::Alert(_) | Body::Digest(_) | Body::Bundle(_) => &[Action::Trigger],
         Body::Acknowledged(_) => &[Action::Acknowledge],
         Body::Stale(facts) if facts.fresh_at.is_none() => &[Action::Trigger],
-        Body::Recovery(_) | Body::Stale(_) => &[Action::Resolve],
+        Body::Service(facts) if facts.over_at.is_none() => &[Action::Trigger],
+        Body::Recovery(_) | Body::Stale(_) | Body::Service(_) => &[Action::Resolve],
         Body::Test => &[Action::Trigger, Action::Resolve],
     }
 }
@@ -121,6 +123,8 @@ fn payload(message: &Message, now: DateTime<Utc>) -> Value {
 fn severity(body: &Body) -> &'static str {
     match body {
         Body::Alert(AlertFacts { stage: Stage::Breached, .. }) | Body::Stale(_) => "critical",
+        Body::Service(facts) if facts.condition == Condition::Down => "critical",
+        Body::Service(_) => "warning",
         Body::Alert(AlertFacts { stage: Stage::Predicted, .. }) | Body::Test => "info",
         // Neither opens an incident.
         Body::Acknowledged(_) | Body::Recovery(_) => "info",

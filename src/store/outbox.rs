@@ -41,7 +41,7 @@ pub struct NewNotification {
     pub tenant: TenantId,
     pub alert_key: String,
     pub ticket_id: Option<String>,
-    /// alert | recovery | acknowledged | digest | bundle | stale | fresh
+    /// alert | recovery | acknowledged | digest | bundle | stale | fresh | service | service_up
     pub kind: &'static str,
     pub stage: String,
     pub step: u32,
@@ -659,6 +659,8 @@ pub(super) fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
             "bundle" => "bundle",
             "stale" => "stale",
             "fresh" => "fresh",
+            "service" => "service",
+            "service_up" => "service_up",
             _ => "alert",
         },
         stage: text("stage")?,

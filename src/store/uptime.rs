@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::SqliteConnection;
+use chrono::{DateTime, Utc};
+use sqlx::{Row, SqliteConnection};
 
-use super::{Store, StoreError};
+use super::outbox::{NewNotification, enqueue, leased};
+use super::{Store, StoreError, millis};
+use crate::keys::notification_key;
+use crate::notify::{Body, Message, ServiceFacts};
 use crate::uptime::book::{Remembered, Rewrite};
 use crate::uptime::observe::CheckState;
 use crate::uptime::sketch::Sketch;
@@ -27,6 +31,10 @@ pub struct UptimeChange {
     /// By check: how it stands, and what the latest look found, as JSON.
     pub states: BTreeMap<String, (CheckState, Option<String>)>,
     pub rewrites: Vec<Rewrite>,
+    /// What is to be said of outages.
+    pub said: Vec<NewNotification>,
+    /// The keys of outages that are over, and when they ended.
+    pub over: Vec<(String, DateTime<Utc>)>,
 }
 
 /// The looks of a stretch of time, summed up.
@@ -257,7 +265,40 @@ async fn write(tx: &mut SqliteConnection, change: &UptimeChange) -> Result<(), s
     for rewrite in &change.rewrites {
         write_spans(tx, rewrite).await?;
     }
+    if !change.said.is_empty() {
+        enqueue(tx, &change.said).await?;
+    }
+    for (key, at) in &change.over {
+        end(tx, key, *at).await?;
+    }
     Ok(())
+}
+
+/// Takes back what was not yet said of an outage, and tells those who heard of it that it is over.
+async fn end(tx: &mut SqliteConnection, key: &str, at: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    let rows = sqlx::query("SELECT * FROM notifications WHERE alert_key = $1 AND kind = 'service' ORDER BY key");
+    let rows = rows.bind(key).fetch_all(&mut *tx).await?;
+    let told = rows.iter().filter(|row| row.try_get("state").is_ok_and(|state: String| state != "pending"));
+    let over: Vec<_> = told.filter_map(|row| up_again(leased(row).ok()?.notification, at)).collect();
+    let query = "UPDATE notifications SET state = 'cancelled', done_at = $2
+                 WHERE alert_key = $1 AND kind = 'service' AND state = 'pending'";
+    sqlx::query(query).bind(key).bind(millis(at)).execute(&mut *tx).await?;
+    if !over.is_empty() {
+        enqueue(tx, &over).await?;
+    }
+    Ok(())
+}
+
+fn up_again(told: NewNotification, at: DateTime<Utc>) -> Option<NewNotification> {
+    let Body::Service(facts) = told.message.body else { return None };
+    let message = Message {
+        key: notification_key(&[&told.alert_key, "up", &told.recipient, told.channel.as_str()]),
+        continues_thread: true,
+        body: Body::Service(ServiceFacts { over_at: Some(at), ..facts }),
+        ..told.message
+    };
+    let stage = "up".to_owned();
+    Some(NewNotification { kind: "service_up", stage, message, due_at: at, created_at: at, ..told })
 }
 
 /// All that the subject had from the first of the spans on is replaced by them.

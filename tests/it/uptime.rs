@@ -201,3 +201,32 @@ async fn a_heartbeat_that_stays_away_is_down_and_our_own_absence_is_forgiven_onc
     watch(&mut app, seconds(120)).await;
     assert_eq!(standing(&mut app).await.as_deref(), Some("down"));
 }
+
+#[tokio::test]
+async fn an_outage_is_told_once_step_by_step_and_so_is_its_end() {
+    let shop = Shop::open().await;
+    let steps = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n\
+                 [[alerts.steps]]\nafter = \"30m\"\nnotify = [\"email:boss@example.com\"]\n";
+    let mut app = TestApp::with(&format!("{steps}{}", shop.config())).await;
+    watch(&mut app, seconds(120)).await;
+    app.settle().await;
+    app.said();
+    shop.answers(503);
+    watch(&mut app, seconds(300)).await;
+    app.settle().await;
+    let said = app.said();
+    assert!(said.contains("duty@example.com") && said.contains("Web shop is down"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    app.restart().await;
+    watch(&mut app, seconds(60)).await;
+    app.settle().await;
+    assert_eq!(app.said(), "", "a restart tells nobody twice");
+    shop.answers(200);
+    watch(&mut app, seconds(120)).await;
+    app.settle().await;
+    let said = app.said();
+    assert!(said.contains("duty@example.com") && said.contains("is up again"), "{said}");
+    watch(&mut app, seconds(3600)).await;
+    app.settle().await;
+    assert_eq!(app.said(), "", "the later step has nothing to say any more");
+}

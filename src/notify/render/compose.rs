@@ -16,6 +16,7 @@ impl Letter {
             Body::Digest(facts) => letter::digest(facts, message, now),
             Body::Bundle(facts) => bundle::letter(facts, message, now),
             Body::Stale(facts) => letter::stale(facts, message, now),
+            Body::Service(facts) => letter::service(facts, message, now),
             Body::Test => letter::test(),
         }
     }

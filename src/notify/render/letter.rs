@@ -12,10 +12,11 @@ use chrono_tz::Tz;
 use super::{Told, Urgency, line, local, local_in_full, sane, shown};
 use crate::alert::{AlertKind, Closing};
 use crate::notify::{
-    AcknowledgedFacts, Advice, AlertFacts, DigestFacts, DigestRow, Message, RecoveryFacts, StaleFacts, TicketFacts,
-    hours, words,
+    AcknowledgedFacts, Advice, AlertFacts, DigestFacts, DigestRow, Message, RecoveryFacts, ServiceFacts, StaleFacts,
+    TicketFacts, hours, words,
 };
 use crate::ticket::ClockKind;
+use crate::uptime::Condition;
 
 /// One email, as clean lines.
 pub(super) struct Letter {
@@ -264,6 +265,33 @@ pub(super) fn stale_state(facts: &StaleFacts, now: DateTime<Utc>, zone: Tz) -> S
         Some(at) => {
             let length = words((sane(at) - sane(facts.since)).max(TimeDelta::zero()));
             format!("SLA data of {tenant} is fresh again since {}, after {length}", local(at, now, zone))
+        }
+    }
+}
+
+pub(super) fn service(facts: &ServiceFacts, message: &Message, now: DateTime<Utc>) -> Letter {
+    let state = service_state(facts, now, message.timezone);
+    let urgency = match (facts.over_at, facts.condition) {
+        (Some(_), _) => Urgency::Met,
+        (None, Condition::Down) => Urgency::Breached,
+        (None, _) => Urgency::AtRisk,
+    };
+    let client = shown(facts.client.as_deref(), 40).map(|client| format!(" ({client})")).unwrap_or_default();
+    let subject = format!("{} {}: outage{client}", mark(Some(&facts.tenant)), line(&facts.name, 60));
+    let mut letter = Letter::new(subject, state, urgency);
+    letter.why.extend(shown(facts.detail.as_deref(), 300).map(|detail| format!("What was seen: {detail}.")));
+    letter.closing.push("You get this because the escalation steps name you for this service.".to_owned());
+    letter
+}
+
+/// `Web shop is down since 14:05 UTC`, or how long it was.
+pub(super) fn service_state(facts: &ServiceFacts, now: DateTime<Utc>, zone: Tz) -> String {
+    let name = line(&facts.name, 60);
+    match facts.over_at {
+        None => format!("{name} is {} since {}", facts.condition, local(facts.since, now, zone)),
+        Some(at) => {
+            let length = words((sane(at) - sane(facts.since)).max(TimeDelta::zero()));
+            format!("{name} is up again since {}, after {length}", local(at, now, zone))
         }
     }
 }

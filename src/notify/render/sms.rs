@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::{Told, Urgency, bundle, gsm7, letter, line, shown};
-use crate::notify::{AlertFacts, Body, JUST, Message, TicketFacts};
+use crate::notify::{AlertFacts, Body, JUST, Message, ServiceFacts, TicketFacts};
 
 /// What one segment holds.
 const SEGMENT: usize = 160;
@@ -124,8 +124,17 @@ fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
             let head = letter::stale_state(facts, now, zone);
             Draft { head, extras: reason.into_iter().collect(), ..Draft::default() }
         }
+        Body::Service(facts) => {
+            let head = letter::service_state(facts, now, zone);
+            Draft { head, extras: service_detail(facts), ..Draft::default() }
+        }
         Body::Test => Draft::bare("Test: text messages from the SLA watch reach you".to_owned()),
     }
+}
+
+fn service_detail(facts: &ServiceFacts) -> Vec<(&'static str, String)> {
+    let detail = facts.detail.as_deref().filter(|_| facts.over_at.is_none());
+    detail.map(|detail| (": ", line(detail, 100))).into_iter().collect()
 }
 
 /// Of a breach that is only predicted, what to do is said right after the subject.

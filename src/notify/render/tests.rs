@@ -477,7 +477,9 @@ proptest! {
                 Body::Recovery(facts) => &facts.ticket,
                 Body::Digest(facts) => &facts.rows[0].ticket,
                 Body::Bundle(facts) => bundle::ticket(&facts.rows[0]),
-                Body::Acknowledged(_) | Body::Stale(_) | Body::Test => unreachable!("not made by the strategy"),
+                Body::Acknowledged(_) | Body::Stale(_) | Body::Service(_) | Body::Test => {
+                    unreachable!("not made by the strategy")
+                }
             };
             let plain = |text: String| gsm7::fold(&text).is_some();
             prop_assert!(!plain(ticket.shown_id()) || !plain(line(&ticket.shown_client(), 30)), "{text}");

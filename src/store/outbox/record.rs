@@ -149,7 +149,8 @@ async fn is_void(tx: &mut SqliteConnection, notification: &NewNotification) -> R
     let void = format!(
         "SELECT EXISTS (SELECT 1 FROM notifications n JOIN alerts a ON a.key = n.alert_key
            WHERE n.key = $3 AND $2 = 'alert' AND {VOID})
-         OR ($2 = 'stale' AND EXISTS (SELECT 1 FROM notifications WHERE alert_key = $1 AND kind = 'fresh'))"
+         OR ($2 = 'stale' AND EXISTS (SELECT 1 FROM notifications WHERE alert_key = $1 AND kind = 'fresh'))
+         OR ($2 = 'service' AND EXISTS (SELECT 1 FROM notifications WHERE alert_key = $1 AND kind = 'service_up'))"
     );
     sqlx::query_scalar(sqlx::AssertSqlSafe(void))
         .bind(&notification.alert_key)

@@ -286,7 +286,7 @@ fn kind_of(kind: &str, stage: &str) -> Kind {
     match (kind, Stage::parse(stage)) {
         ("alert", Some(stage)) => Kind::Alert(stage),
         ("recovery", _) => Kind::Recovery,
-        ("stale" | "fresh", _) => Kind::Watch,
+        ("stale" | "fresh" | "service" | "service_up", _) => Kind::Watch,
         _ => Kind::Digest,
     }
 }
