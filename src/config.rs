@@ -64,6 +64,7 @@ use crate::alert::on_call::Rotation;
 use crate::alert::prediction::Rule;
 use crate::alert::{Stage, Subject, noise};
 use crate::probe::address;
+use crate::report::People;
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::Policy;
 use crate::ticket::{StatusWords, TenantId};
@@ -106,6 +107,8 @@ pub struct Reports {
     pub logo: Option<PathBuf>,
     /// Fonts for letters that the embedded one does not have, asked before the system's.
     pub fonts: Vec<PathBuf>,
+    /// How far they tell persons apart.
+    pub people: People,
 }
 
 impl Config {

@@ -23,6 +23,36 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+/// How far reports tell persons apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum People {
+    /// By name.
+    #[default]
+    Named,
+    /// By pseudonyms, which never stand beside a ticket.
+    Pseudonyms,
+    /// Not at all.
+    Off,
+}
+
+impl People {
+    pub const ALL: [Self; 3] = [Self::Named, Self::Pseudonyms, Self::Off];
+
+    /// The name used in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Named => "named",
+            Self::Pseudonyms => "pseudonyms",
+            Self::Off => "off",
+        }
+    }
+
+    /// The one of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|people| people.as_str() == name)
+    }
+}
+
 /// Rises when a reader of an older report could misread a newer one.
 pub const SCHEMA: u32 = 1;
 

@@ -43,11 +43,12 @@ pub fn page_text(page: &BreachPage) -> String {
             breach.severity.to_owned(),
             printable(breach.technician_name.as_deref().unwrap_or(UNASSIGNED)),
             printable(breach.client.as_deref().unwrap_or("–")),
+            breach.reason.as_ref().and_then(|reason| reason.words).unwrap_or("–").to_owned(),
             told(breach),
         ]
     };
     let rows: Vec<_> = page.breaches.iter().map(row).collect();
-    let head = ["BREACH", "STATE", "DUE", "TICKET", "CLOCK", "SEVERITY", "TECHNICIAN", "CLIENT", "TOLD"];
+    let head = ["BREACH", "STATE", "DUE", "TICKET", "CLOCK", "SEVERITY", "TECHNICIAN", "CLIENT", "REASON", "TOLD"];
     let mut text = table(head, &rows, |_| ("", ""));
     if page.total > page.breaches.len() {
         let _ = writeln!(text, "… and {} more", page.total - page.breaches.len());

@@ -341,6 +341,10 @@ fn what_goes_on_a_report_is_meant_beside_the_file_and_must_be_a_picture_and_font
     let reports = good(&format!("{LEAST}\n[reports]\nlogo = \"Logo.PNG\"\nfonts = [\"/usr/share/x.ttc\"]\n")).reports;
     assert!(reports.logo.unwrap().ends_with("Logo.PNG"));
     assert_eq!(reports.fonts, [std::path::PathBuf::from("/usr/share/x.ttc")]);
+    assert_eq!(reports.people, crate::report::People::Named);
+    assert_eq!(good(&format!("{LEAST}\n[reports]\npeople = \"off\"\n")).reports.people, crate::report::People::Off);
+    let said = complaints("[reports]\npeople = \"none\"\n");
+    assert!(said.contains("must be one of named, pseudonyms, off"), "{said}");
     let said = complaints("[reports]\nlogo = \"logo.svg\"\nfonts = [\"a.otf\", \".ttf\"]\nlogos = 1\n");
     assert!(said.contains("`logo` must name a file that ends in .png, .jpg, .jpeg"), "{said}");
     assert!(

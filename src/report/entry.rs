@@ -258,6 +258,13 @@ impl Signs {
     }
 }
 
+/// A person's word on why a clock was missed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub reason: Reason,
+    pub by: Arc<str>,
+}
+
 /// One clock of one round of one ticket, decided. Lengths of time are milliseconds of counted time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -302,6 +309,8 @@ pub struct Entry {
     pub maintenance: bool,
     /// Why it was missed, as far as the ticket's history tells.
     pub reason: Option<Reason>,
+    /// Why it was missed, as a person says.
+    pub said: Option<Said>,
     /// When the ticket came back after this round.
     pub reopened_at: Option<DateTime<Utc>>,
     pub signs: Signs,
@@ -316,6 +325,11 @@ impl Entry {
     /// Whether it is one of the clocks that compliance is about: the later rounds' resolutions are not.
     pub fn is_headline(&self) -> bool {
         self.clock != ClockKind::Resolution || self.round == 1
+    }
+
+    /// Why it was missed: a person's word comes before what the history tells.
+    pub fn final_reason(&self) -> Option<Reason> {
+        self.said.as_ref().map(|said| said.reason).or(self.reason)
     }
 
     /// Whether its outcome counts, where maintenance is left out or not.

@@ -66,6 +66,8 @@ pub struct Summary {
     pub differing: u64,
     /// Breaches by reason.
     pub reasons: BTreeMap<Reason, u64>,
+    /// Breaches whose reason is a person's word.
+    pub said_reasons: u64,
     /// What may be a way of pleasing the figures, of the chances that there were.
     pub signs: BTreeMap<Sign, Rate>,
     /// Clocks that were not watched from their beginning.
@@ -106,7 +108,8 @@ impl Summary {
         self.differing += u64::from(entry.reported.zip(entry.computed).is_some_and(|(a, b)| a != b));
         self.unobserved += u64::from(!entry.observed);
         if !met {
-            *self.reasons.entry(entry.reason.unwrap_or(Reason::WorkedOn)).or_default() += 1;
+            *self.reasons.entry(entry.final_reason().unwrap_or(Reason::WorkedOn)).or_default() += 1;
+            self.said_reasons += u64::from(entry.said.is_some());
             self.open_breaches += u64::from(entry.stopped_at.is_none());
         }
         for sign in Sign::ALL.into_iter().filter(|sign| entry.chances.has(*sign)) {

@@ -13,8 +13,8 @@ use super::interval::{Confidence, newcombe, wilson};
 use super::rate::{Goal, Rate};
 use super::technician::{Technician, technicians};
 use super::{
-    Cell, Chart, ChartKind, ClosedMonth, Column, ColumnKind, Figure, Opens, Period, Report, Row, SCHEMA, Section,
-    Series, Table, Unit,
+    Cell, Chart, ChartKind, ClosedMonth, Column, ColumnKind, Figure, Opens, People, Period, Report, Row, SCHEMA,
+    Section, Series, Table, Unit,
 };
 use crate::ticket::ClockKind;
 
@@ -122,8 +122,7 @@ pub struct Material<'a> {
     pub months: Vec<ClosedMonth>,
     pub provisional_until: Option<chrono::DateTime<chrono::Utc>>,
     pub anonymous: bool,
-    /// Whether persons may be told apart at all.
-    pub people: bool,
+    pub people: People,
     pub names: &'a dyn Names,
 }
 
@@ -156,13 +155,31 @@ pub fn report(material: &Material<'_>) -> Report {
         terms: terms.into_iter().collect(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
         anonymous: material.anonymous,
-        sections: sections.into_iter().flatten().collect(),
+        sections: sections.into_iter().flatten().map(|section| withheld(section, material)).collect(),
         notes: notes(&sum, material),
         hash: String::new(),
     }
 }
 
+/// Without the ways to entries that would tell whom a pseudonym stands for.
+fn withheld(mut section: Section, material: &Material<'_>) -> Section {
+    let figures = section.figures.iter_mut().map(|figure| &mut figure.opens);
+    let rows = section.tables.iter_mut().flat_map(|table| &mut table.rows).map(|row| &mut row.opens);
+    for opens in figures.chain(rows) {
+        if opens.as_ref().is_some_and(|opens| !material.may_open(opens)) {
+            *opens = None;
+        }
+    }
+    section
+}
+
 impl Material<'_> {
+    fn may_open(&self, opens: &Opens) -> bool {
+        let of_a_person = opens.person.as_deref().is_some_and(|id| !id.starts_with('@'));
+        let of_a_client = opens.client.is_some() || opens.policy.is_some();
+        !(of_a_person && (self.anonymous || self.people != People::Named) || of_a_client && self.anonymous)
+    }
+
     fn is_meant(&self, entry: &Entry) -> bool {
         self.client.as_deref().is_none_or(|client| entry.client.as_deref() == Some(client))
     }
@@ -356,9 +373,9 @@ fn group(material: &Material<'_>, entry: &Entry) -> Group {
             (name.clone().unwrap_or_default(), text(name.as_deref()), found)
         }
         By::Reason => {
-            let reason = entry.reason.filter(|_| entry.outcome == Outcome::Breached);
+            let reason = entry.final_reason().filter(|_| entry.outcome == Outcome::Breached);
             let (reason, outcome) = (reason.map(|reason| reason.as_str().to_owned()), Some("breached".to_owned()));
-            let words = entry.reason.map(Reason::words);
+            let words = entry.final_reason().map(Reason::words);
             (reason.clone().unwrap_or_default(), text(words), Some(Opens { reason, outcome, ..opens }))
         }
     }
@@ -368,7 +385,7 @@ fn groups(material: &Material<'_>, all: &[&Entry]) -> Section {
     let title = format!("By {}", material.by.as_str());
     let key = "groups".to_owned();
     let table = match material.by {
-        By::Technician if material.people => technician_table(material, all),
+        By::Technician => technician_table(material, all),
         By::Reason => reason_table(material, all),
         _ => group_table(material, all),
     };
@@ -458,6 +475,7 @@ fn reason_table(material: &Material<'_>, all: &[&Entry]) -> Table {
 
 fn technician_table(material: &Material<'_>, all: &[&Entry]) -> Table {
     let mut people = technicians(all.iter().copied(), &material.question);
+    people.retain(|one| material.people != People::Off || one.holder.person().is_none());
     people.sort_by_cached_key(|one| (one.holder.person().is_none(), material.names.person(&one.holder)));
     let row = |one: &Technician| Row {
         cells: technician_cells(one, material.names.person(&one.holder)),
@@ -514,9 +532,9 @@ fn breaches(material: &Material<'_>, all: &[&Entry], sum: &Summary) -> Section {
             Cell::text(entry.clock.words()),
             Cell::Time(entry.decided_at),
             Cell::Duration(entry.over),
-            Cell::text(entry.reason.unwrap_or(Reason::WorkedOn).words()),
+            Cell::text(entry.final_reason().unwrap_or(Reason::WorkedOn).words()),
         ];
-        if material.people {
+        if material.people == People::Named {
             cells.push(Cell::text(material.names.person(&entry.holder)));
         }
         Row { cells, opens: None }
@@ -529,7 +547,7 @@ fn breaches(material: &Material<'_>, all: &[&Entry], sum: &Summary) -> Section {
         Column::new("over", "Over by", ColumnKind::Duration),
         Column::new("reason", "Reason", ColumnKind::Text),
     ];
-    if material.people {
+    if material.people == People::Named {
         columns.push(Column::new("technician", "In whose hands", ColumnKind::Text));
     }
     let table = Table {
@@ -541,7 +559,14 @@ fn breaches(material: &Material<'_>, all: &[&Entry], sum: &Summary) -> Section {
     };
     let reasons = (material.by != By::Reason && !sum.reasons.is_empty()).then(|| reason_table(material, all));
     let tables = reasons.into_iter().chain([table]).collect();
-    Section { key: "breaches".into(), title: "Breaches".into(), tables, ..Section::default() }
+    let text = match sum.said_reasons {
+        0 => Vec::new(),
+        said => {
+            let are = if said == 1 { "is" } else { "are" };
+            vec![format!("{said} of the reasons {are} a person's word; the others follow from the tickets' histories.")]
+        }
+    };
+    Section { key: "breaches".into(), title: "Breaches".into(), text, tables, ..Section::default() }
 }
 
 fn left_out(sum: &Summary, material: &Material<'_>) -> Section {
@@ -621,4 +646,81 @@ fn notes(sum: &Summary, material: &Material<'_>) -> Vec<String> {
         ));
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry::tests::entries;
+    use super::*;
+
+    struct Plain;
+
+    impl Names for Plain {
+        fn person(&self, holder: &Holder) -> String {
+            format!("<{holder}>")
+        }
+
+        fn client(&self, id: &str) -> String {
+            id.to_owned()
+        }
+
+        fn ticket(&self, id: &str) -> String {
+            id.to_owned()
+        }
+
+        fn policy(&self, words: &str) -> String {
+            words.to_owned()
+        }
+    }
+
+    /// The report on the worked example by technician, as JSON.
+    fn told(people: People, anonymous: bool, entries: &[Entry]) -> String {
+        let period = Period::new("2026-10-29".parse().unwrap(), "2026-11-02".parse().unwrap()).unwrap();
+        let made = report(&Material {
+            tenant: "acme".to_owned(),
+            zone: Tz::America__New_York,
+            question: Question { period, with_maintenance: false },
+            by: By::Technician,
+            client: None,
+            goal: Goal::default(),
+            entries,
+            days: &[],
+            months: Vec::new(),
+            provisional_until: None,
+            anonymous,
+            people,
+            names: &Plain,
+        });
+        serde_json::to_string(&made).unwrap()
+    }
+
+    #[test]
+    fn technicians_are_told_apart_as_far_as_the_sender_wants() {
+        let entries = entries();
+        let person = entries.iter().find_map(|entry| entry.holder.person()).unwrap();
+        let (cell, way) = (format!("\"<{person}>\""), format!("\"person\":\"{person}\""));
+        let has = |people, anonymous| {
+            let text = told(people, anonymous, &entries);
+            (text.contains(&cell), text.contains(&way), text.contains("In whose hands"))
+        };
+        assert_eq!(has(People::Named, false), (true, true, true));
+        assert_eq!(has(People::Named, true), (true, false, true), "no id of SuperOps behind a pseudonym");
+        assert_eq!(has(People::Pseudonyms, false), (true, false, false), "no pseudonym beside a ticket");
+        assert_eq!(has(People::Off, false), (false, false, false));
+    }
+
+    #[test]
+    fn a_report_says_how_many_reasons_are_a_persons_word() {
+        let mut entries = entries();
+        assert!(!told(People::Named, false, &entries).contains("person's word"));
+        let breached =
+            |entry: &&mut Entry| entry.outcome == Outcome::Breached && entry.is_headline() && !entry.maintenance;
+        let breach = entries.iter_mut().find(breached).unwrap();
+        breach.said = Some(super::super::entry::Said { reason: Reason::Understaffed, by: "Mia".into() });
+        let text = told(People::Named, false, &entries);
+        assert!(
+            text.contains("1 of the reasons is a person's word") && text.contains("more was due than could be done"),
+            "{text}"
+        );
+    }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alerts::AlertView;
 use super::messages::Said;
+use super::reports::reasons::ReasonView;
 use super::{ClockStatus, Reach, Service, ServiceError};
 use crate::alert::life::State;
 use crate::alert::{AlertKind, Stage};
@@ -97,6 +98,8 @@ pub struct BreachView {
     pub closed_at: Option<DateTime<Utc>>,
     /// What it was closed as.
     pub closing: Option<&'static str>,
+    /// Why it was missed; null until the clock is in the books.
+    pub reason: Option<ReasonView>,
     pub acknowledged_by: Option<String>,
     pub acknowledged_at: Option<DateTime<Utc>>,
     /// It was past due when first seen, and told in the digest.
@@ -149,10 +152,19 @@ impl Service {
             .iter()
             .filter_map(|row| Some((row.key.clone(), BreachState::of(row.raised.stage, row.state())?)))
             .collect();
+        let tickets = rows.iter().filter_map(|row| Some((row.key.tenant.clone(), row.key.ticket()?.clone())));
+        let reasons = self.reasons(&tickets.collect::<Vec<_>>()).await?;
         let mut breaches = Vec::with_capacity(rows.len());
         for (view, (key, state)) in self.alert_views(rows, now).await?.into_iter().zip(of) {
             let watched = self.ticket_of(&key).await?;
-            breaches.push(breach(view, state, watched.as_ref().map(|watched| &watched.ticket)));
+            let reason = match view.clock {
+                AlertKind::Clock(clock) if state != BreachState::Predicted => {
+                    reasons.nearest((&view.tenant, &view.ticket_id), clock, view.due)
+                }
+                _ => None,
+            };
+            let ticket = watched.as_ref().map(|watched| &watched.ticket);
+            breaches.push(BreachView { reason, ..breach(view, state, ticket) });
         }
         Ok(BreachPage { now, total, breaches })
     }
@@ -189,6 +201,7 @@ fn breach(alert: AlertView, state: BreachState, ticket: Option<&Ticket>) -> Brea
         breach_type: alert.clock,
         breach_time: alert.due,
         closing: alert.closing,
+        reason: None,
         in_digest: alert.in_digest,
         notifications: alert.notifications.into_iter().map(told).collect(),
     }

@@ -4,6 +4,7 @@ pub mod answers;
 pub mod file;
 mod names;
 mod question;
+pub mod reasons;
 
 use std::sync::Arc;
 
@@ -21,12 +22,12 @@ use super::{Service, ServiceError};
 use crate::bookkeeping::CLOSE_AFTER;
 use crate::config::Tenant;
 use crate::report::day::{Day, bounds, days, length, union, without};
-use crate::report::entry::{Entry, Outcome, Share};
+use crate::report::entry::{Entry, Outcome, Reason, Share};
 use crate::report::figures::{Question, summary};
-use crate::report::make::{Material, Names, honesty, report};
+use crate::report::make::{By, Material, Names, honesty, report};
 use crate::report::rate::Rate;
 use crate::report::technician::{Technician, technicians};
-use crate::report::{ClosedMonth, Period, Report, Table};
+use crate::report::{ClosedMonth, People, Period, Report, Table};
 use crate::sla::calendar::midnight;
 use crate::store::books::{Asked, BookDay, month_of};
 use crate::ticket::{ClockKind, Reach, TenantId};
@@ -118,7 +119,11 @@ pub struct EntryView {
     pub technician: String,
     pub client: Option<String>,
     pub priority: Option<String>,
+    /// Why it was missed: a person's word, else what the history of the ticket tells.
     pub reason: Option<&'static str>,
+    /// What the history tells, where a person says something else.
+    pub reason_from_history: Option<&'static str>,
+    pub reason_said_by: Option<String>,
     /// What each holder had of it, in percent.
     pub shares: Vec<ShareView>,
 }
@@ -142,6 +147,7 @@ impl Service {
     pub async fn technicians(&self, reach: &Reach, query: &TechnicianQuery) -> Result<TechnicianPage, ServiceError> {
         let mut all = Vec::new();
         let wanted = query.wanted()?;
+        self.persons_are_told_apart()?;
         let mut period = None;
         for tenant in self.tenants(reach).filter(|tenant| wanted.means(&tenant.id)) {
             let found = self.period_of(tenant, &wanted).await?;
@@ -247,6 +253,9 @@ impl Service {
     /// A report on a period.
     pub async fn report(&self, reach: &Reach, query: &ReportQuery) -> Result<Arc<Report>, ServiceError> {
         let wanted = query.wanted()?;
+        if wanted.by == By::Technician {
+            self.persons_are_told_apart()?;
+        }
         let tenant = self.tenant_of(reach, &wanted)?;
         let found = self.period_of(tenant, &wanted).await?;
         let key = Key::new(&tenant.id, "report", &found, &wanted, &self.books_version().await?);
@@ -285,7 +294,7 @@ impl Service {
             months: found.months.clone(),
             provisional_until: found.provisional_until,
             anonymous: wanted.anonymous,
-            people: true,
+            people: self.config.reports.people,
             names: &names,
         });
         let text = serde_json::to_string(&made).map_err(|error| ServiceError::BadQuestion(error.to_string()))?;
@@ -296,6 +305,9 @@ impl Service {
     /// The entries behind a figure: those that it counts, or those left out.
     pub async fn figure_entries(&self, reach: &Reach, query: &EntryQuery) -> Result<EntryPage, ServiceError> {
         let wanted = query.wanted()?;
+        if query.person.as_deref().is_some_and(|person| !person.is_empty() && !person.starts_with('@')) {
+            self.persons_are_named()?;
+        }
         let tenant = self.tenant_of(reach, &wanted)?;
         let found = self.period_of(tenant, &wanted).await?;
         let asked = Asked { from: found.period.from, to: found.period.to, latest: wanted.latest };
@@ -334,7 +346,21 @@ impl Service {
     }
 
     async fn called(&self, tenant: &TenantId, anonymous: bool) -> Result<Called, ServiceError> {
-        Called::of(&self.store, tenant, anonymous, self.clock.now()).await
+        Called::of(&self.store, tenant, (anonymous, self.config.reports.people), self.clock.now()).await
+    }
+
+    fn persons_are_told_apart(&self) -> Result<(), ServiceError> {
+        match self.config.reports.people {
+            People::Off => Err(withheld("nothing is reported about single technicians", People::Off)),
+            People::Named | People::Pseudonyms => Ok(()),
+        }
+    }
+
+    fn persons_are_named(&self) -> Result<(), ServiceError> {
+        match self.config.reports.people {
+            People::Named => Ok(()),
+            people => Err(withheld("tickets are not listed by technician", people)),
+        }
     }
 
     fn tenant_of<'a>(&'a self, reach: &'a Reach, wanted: &Wanted) -> Result<&'a Tenant, ServiceError> {
@@ -378,6 +404,11 @@ impl Service {
     }
 }
 
+/// What the sender's own rules keep from everybody.
+fn withheld(what: &str, people: People) -> ServiceError {
+    ServiceError::BadQuestion(format!("{what} here: `people` in [reports] is `{}`", people.as_str()))
+}
+
 /// When the last month of the period is closed.
 fn ends(period: Period, zone: Tz) -> Option<DateTime<Utc>> {
     let next = period.to.with_day(1)?.checked_add_months(Months::new(1))?;
@@ -415,7 +446,7 @@ fn technician_view(tenant: &TenantId, one: &Technician, names: &Called, period: 
 
 fn entry_view(entry: &Entry, names: &Called, with_maintenance: bool) -> EntryView {
     let share =
-        |share: &Share| ShareView { technician: names.person(&share.holder), percent: share.weight as f64 / 10_000.0 };
+        |share: &Share| ShareView { technician: names.holder(&share.holder), percent: share.weight as f64 / 10_000.0 };
     EntryView {
         ticket_id: names.ticket_id(&entry.ticket),
         display_id: names.ticket(&entry.ticket),
@@ -430,10 +461,12 @@ fn entry_view(entry: &Entry, names: &Called, with_maintenance: bool) -> EntryVie
         counted: entry.counted / 1000,
         over: entry.over / 1000,
         paused: entry.paused / 1000,
-        technician: names.person(&entry.holder),
+        technician: names.holder(&entry.holder),
         client: entry.client.as_deref().map(|id| names.client(id)),
         priority: entry.priority.as_deref().map(str::to_owned),
-        reason: entry.reason.map(|reason| reason.words()),
+        reason: entry.final_reason().map(Reason::words),
+        reason_from_history: entry.said.as_ref().and(entry.reason).map(Reason::words),
+        reason_said_by: entry.said.as_ref().map(|said| names.author(&said.by)),
         shares: entry.shares.iter().filter(|one| one.weight > 0).map(share).collect(),
     }
 }

@@ -6,6 +6,7 @@
 
 mod months;
 mod read;
+mod reasons;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 pub use self::read::{Asked, BookDay, Correction, Queue};
+pub use self::reasons::Missed;
 pub use self::write::{Booked, Written};
 use super::tickets::unreadable;
 use super::{Store, StoreError, millis};

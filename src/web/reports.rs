@@ -2,19 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Form, Json};
+use serde::Deserialize;
 
 use super::auth::Caller;
 use super::{Problem, Web};
 use crate::formats::{Format, json};
 use crate::service::reports::answers::CacheFigures;
+use crate::service::reports::reasons::{ReasonOrder, ReasonView};
 use crate::service::reports::{
     ComplianceDay, ComplianceQuery, EntryPage, EntryQuery, ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView,
 };
+use crate::ticket::ClockKind;
 
 /// GET /api/v1/technicians
 pub async fn technicians(
@@ -71,6 +75,44 @@ pub async fn entries(
     Query(query): Query<EntryQuery>,
 ) -> Result<Json<EntryPage>, Problem> {
     Ok(Json(web.service.figure_entries(&caller.scope, &query).await?))
+}
+
+/// POST /api/v1/tickets/{id}/reason
+pub async fn say_reason(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<ReasonView>, Problem> {
+    let order: ReasonOrder = serde_json::from_slice(&body)
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("send a JSON object: {error}")))?;
+    let said = web.service.say_reason(&caller.scope, &id, &order, caller.author()).await?;
+    said.map(Json).ok_or_else(|| Problem::not_found("breach of this ticket in the books"))
+}
+
+/// What the form of the page sends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReasonForm {
+    clock: ClockKind,
+    round: u32,
+    reason: String,
+    /// Which list it was sent from: the query of that page.
+    list: String,
+}
+
+/// POST /tickets/{tenant}/{id}/reason: the form of the page of entries.
+pub async fn submit_reason(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path((_, id)): Path<(String, String)>,
+    Form(form): Form<ReasonForm>,
+) -> Result<Redirect, Problem> {
+    let order = ReasonOrder { clock: form.clock, round: Some(form.round), reason: Some(form.reason) };
+    let said = web.service.say_reason(&caller.scope, &id, &order, caller.author()).await?;
+    said.ok_or_else(|| Problem::not_found("breach of this ticket in the books"))?;
+    let list = Some(form.list).filter(|list| list.bytes().all(|byte| byte.is_ascii_graphic()));
+    Ok(Redirect::to(&format!("/reports/entries?{}", list.unwrap_or_default())))
 }
 
 /// GET /api/v1/cache

@@ -13,6 +13,7 @@ use super::{
 use crate::service::live::Change;
 use crate::service::on_call::{OnCall, OverrideRequest, OverrideView};
 use crate::service::reports::answers::CacheFigures;
+use crate::service::reports::reasons::{ReasonOrder, ReasonView};
 use crate::service::reports::{
     ComplianceDay, ComplianceQuery, EntryPage, EntryQuery, ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView,
 };
@@ -50,6 +51,8 @@ fn people() -> Vec<Route> {
         page("/wall", Viewer, pages::system::wall).about("The ten worst, for a screen on the wall"),
         form("/sessions/{id}/end", Viewer, pages::system::end_session).of_no_tenant().about("Signs a browser out"),
         page("/tickets/{tenant}/{id}", Viewer, pages::ticket),
+        form("/tickets/{tenant}/{id}/reason", Responder, reports::submit_reason)
+            .about("Says why a clock was missed, from the page of entries"),
         form("/on-call", Responder, on_call::submit),
         form("/on-call/{id}/remove", Responder, on_call::submit_removal),
         form("/alerts/no-texts/{id}/clear", Admin, api::submit_text_again),
@@ -70,6 +73,10 @@ fn tickets() -> Vec<Route> {
         get("/api/v1/tickets/{id}/ledger", Viewer, api::ledger),
         post("/api/v1/tickets/{id}/override", Admin, overrides::decide),
         delete("/api/v1/tickets/{id}/override", Admin, overrides::undecide),
+        post("/api/v1/tickets/{id}/reason", Responder, reports::say_reason)
+            .about("Say why a clock of a ticket was missed, in place of what its history tells")
+            .takes::<ReasonOrder>()
+            .gives::<ReasonView>("The reason as it counts now"),
         get("/api/v1/overview", Viewer, api::overview),
         get("/api/v1/policies", Viewer, api::policies),
         get("/api/v1/breaches", Viewer, api::breaches),

@@ -286,6 +286,7 @@ impl Page<'_, '_> {
             version: era.version,
             maintenance: self.in_maintenance(clock, at),
             reason: over_from.map(|from| self.reason(era, clock, from, now)),
+            said: None,
             reopened_at: self.round.reopened_at.filter(|at| *at <= now && self.kind == ClockKind::Resolution),
             signs,
             chances,

@@ -8,10 +8,14 @@ use sha2::Sha256;
 
 use super::super::ServiceError;
 use crate::config::nearest;
+use crate::report::People;
 use crate::report::entry::Holder;
 use crate::report::make::Names;
 use crate::store::Store;
 use crate::ticket::{TenantId, TicketId};
+
+/// A technician who is not to be told from others.
+pub const SOMEBODY: &str = "a technician";
 
 /// The names of one tenant.
 pub struct Called {
@@ -20,8 +24,10 @@ pub struct Called {
     names: BTreeMap<(String, String), String>,
     /// What people call tickets, and what they are about.
     tickets: HashMap<String, (String, String)>,
-    /// The key of the pseudonyms; none: names are shown.
+    /// The key of the pseudonyms; none: there are none.
     key: Option<[u8; 32]>,
+    anonymous: bool,
+    people: People,
 }
 
 impl Called {
@@ -29,10 +35,10 @@ impl Called {
     pub async fn of(
         store: &Store,
         tenant: &TenantId,
-        anonymous: bool,
+        (anonymous, people): (bool, People),
         now: DateTime<Utc>,
     ) -> Result<Self, ServiceError> {
-        let key = match anonymous {
+        let key = match anonymous || people == People::Pseudonyms {
             true => {
                 let mut fresh = [0; 32];
                 getrandom::fill(&mut fresh)
@@ -42,7 +48,7 @@ impl Called {
             false => None,
         };
         let names = store.called(tenant).await?;
-        Ok(Self { tenant: tenant.clone(), names, tickets: HashMap::new(), key })
+        Ok(Self { tenant: tenant.clone(), names, tickets: HashMap::new(), key, anonymous, people })
     }
 
     /// Learns what these tickets are called.
@@ -66,19 +72,34 @@ impl Called {
     /// What a person's figures are found by.
     pub fn person_id(&self, holder: &Holder) -> String {
         match (holder.person(), self.key) {
+            (Some(_), _) if self.people == People::Off => "@technician".to_owned(),
             (Some(id), Some(_)) => self.pseudonym("technician", id.as_str()),
             _ => holder.as_str().to_owned(),
         }
     }
 
+    /// What a person is called beside a ticket that is named: its page says who had it, so no pseudonym stands there.
+    pub fn holder(&self, holder: &Holder) -> String {
+        match holder.person() {
+            Some(_) if self.people != People::Named => SOMEBODY.to_owned(),
+            _ => self.person(holder),
+        }
+    }
+
+    /// Who said something, as far as that may be told.
+    pub fn author(&self, by: &str) -> String {
+        let hidden = self.anonymous || self.people != People::Named;
+        if hidden { SOMEBODY.to_owned() } else { by.to_owned() }
+    }
+
     /// SuperOps' id, or a pseudonym.
     pub fn ticket_id(&self, id: &str) -> String {
-        if self.key.is_some() { self.pseudonym("ticket", id) } else { id.to_owned() }
+        if self.anonymous { self.pseudonym("ticket", id) } else { id.to_owned() }
     }
 
     /// What the ticket is about; nothing where nobody is to be known by it.
     pub fn subject(&self, id: &str) -> Option<String> {
-        self.tickets.get(id).map(|(_, subject)| subject.clone()).filter(|_| self.key.is_none())
+        self.tickets.get(id).map(|(_, subject)| subject.clone()).filter(|_| !self.anonymous)
     }
 
     /// Six letters and digits that stand for `id`, the same each time.
@@ -103,29 +124,30 @@ impl Names for Called {
     fn person(&self, holder: &Holder) -> String {
         match (holder.person(), self.key) {
             (None, _) => holder.words().to_owned(),
+            (Some(_), _) if self.people == People::Off => SOMEBODY.to_owned(),
             (Some(id), None) => self.named("technician", id.as_str()),
             (Some(id), Some(_)) => format!("Technician {}", self.pseudonym("technician", id.as_str())),
         }
     }
 
     fn client(&self, id: &str) -> String {
-        match self.key {
-            None => self.named("client", id),
-            Some(_) => format!("Client {}", self.pseudonym("client", id)),
+        match self.anonymous {
+            false => self.named("client", id),
+            true => format!("Client {}", self.pseudonym("client", id)),
         }
     }
 
     fn ticket(&self, id: &str) -> String {
-        match self.key {
-            None => self.tickets.get(id).map_or_else(|| id.to_owned(), |(display, _)| display.clone()),
-            Some(_) => format!("Ticket {}", self.pseudonym("ticket", id)),
+        match self.anonymous {
+            false => self.tickets.get(id).map_or_else(|| id.to_owned(), |(display, _)| display.clone()),
+            true => format!("Ticket {}", self.pseudonym("ticket", id)),
         }
     }
 
     fn policy(&self, words: &str) -> String {
-        match self.key {
+        match self.anonymous {
             // A policy may name a client.
-            Some(_) if words.contains("client ") => format!("Policy {}", self.pseudonym("policy", words)),
+            true if words.contains("client ") => format!("Policy {}", self.pseudonym("policy", words)),
             _ => words.to_owned(),
         }
     }

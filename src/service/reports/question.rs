@@ -235,7 +235,7 @@ impl EntryQuery {
         let same = |wanted: &Option<String>, found: Option<&str>| filled(wanted).is_none_or(|name| found == Some(name));
         let excluded = entry.excluded(with_maintenance);
         let outcome = excluded.map_or(entry.outcome.as_str(), |_| "excluded");
-        let reason = excluded.map(|why| why.as_str()).or(entry.reason.map(|reason| reason.as_str()));
+        let reason = excluded.map(|why| why.as_str()).or(entry.final_reason().map(|reason| reason.as_str()));
         same(&self.outcome, Some(outcome))
             && same(&self.clock, Some(entry.clock.as_str()))
             && same(&self.person, Some(entry.holder.as_str()))

@@ -80,6 +80,11 @@ impl Store {
         Ok(all.into_iter().map(|stored| stored.entry).collect())
     }
 
+    /// The breaches among the clocks of these tickets, as they are known now, without shares.
+    pub async fn breaches_of(&self, tenant: &TenantId, tickets: &[&str]) -> Result<Vec<Entry>, StoreError> {
+        Ok(rows::breaches_of(&mut *self.reads.acquire().await?, tenant, tickets).await?)
+    }
+
     /// The sums of the days from `from` to `to`, of a clock or of all; a day without entries has none.
     pub async fn book_days(
         &self,
@@ -187,41 +192,6 @@ impl Store {
         let query = "SELECT month, sha256 FROM months WHERE tenant = $1 AND month BETWEEN $2 AND $3 ORDER BY month";
         let query = sqlx::query_as(query).bind(tenant.as_str()).bind(month_of(from)).bind(month_of(to));
         Ok(query.fetch_all(&self.reads).await?)
-    }
-
-    /// Replaces the reason of a breach by a person's word. False if there is no such breach.
-    pub async fn give_reason(
-        &self,
-        tenant: &TenantId,
-        ticket: &TicketId,
-        (clock, reason): (&'static str, &'static str),
-        author: crate::store::audit::Author,
-        now: DateTime<Utc>,
-    ) -> Result<bool, StoreError> {
-        let (tenant, ticket) = (tenant.clone(), ticket.clone());
-        self.writer
-            .write(move |tx: &mut SqliteConnection| {
-                Box::pin(async move {
-                    let done = sqlx::query(
-                        "UPDATE entries SET reason = $4, reason_by = $5 WHERE tenant = $1 AND ticket = $2 \
-                         AND clock = $3 AND latest = 1 AND outcome = 'breached'",
-                    )
-                    .bind(tenant.as_str())
-                    .bind(ticket.as_str())
-                    .bind(clock)
-                    .bind(reason)
-                    .bind(&author.who)
-                    .execute(&mut *tx)
-                    .await?;
-                    if done.rows_affected() == 0 {
-                        return Ok(false);
-                    }
-                    let what = format!("ticket {ticket}: the {clock} breach is called {reason}");
-                    crate::store::audit::audit(tx, Some(&tenant), &what, &author, now).await?;
-                    Ok(true)
-                })
-            })
-            .await
     }
 
     /// The maintenance windows of `tenant` that ended after `since` or last, ended ones too.

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::{ROWS, date_of, day_number};
-use crate::report::entry::{Entry, Exclusion, Holder, Outcome, Reason, Share, Signs};
+use crate::report::entry::{Entry, Exclusion, Holder, Outcome, Reason, Said, Share, Signs};
 use crate::sla::clock::Basis;
 use crate::store::{StoreError, millis};
 use crate::ticket::{ClockKind, TenantId};
@@ -19,8 +19,6 @@ pub(super) struct Stored {
     pub id: i64,
     pub revision: i64,
     pub counts: bool,
-    /// Who gave the reason, if a person did.
-    pub reason_by: Option<String>,
     /// Without its stretches of overdue time.
     pub entry: Entry,
 }
@@ -29,12 +27,12 @@ pub(super) struct Stored {
 pub(super) const COLUMNS: &str = "e.id, e.ticket, e.clock, e.round, e.revision, e.counts, e.outcome, e.why, e.day, e.decided_at, \
      e.stop_day, e.stopped_at, e.target, e.counted, e.over, e.paused, e.says, e.reported, e.computed, e.observed, \
      e.answered_by, e.holder, e.client, e.priority, e.category, e.policy, e.version, e.maintenance, e.reason, \
-     e.reason_by, e.reopened_at, e.signs, e.chances";
+     e.said_reason, e.reason_by, e.reopened_at, e.signs, e.chances";
 
 const LATEST: &str = "SELECT e.ticket, e.id, e.clock, e.round, e.revision, e.counts, e.outcome, e.why, e.day, e.decided_at, \
      e.stop_day, e.stopped_at, e.target, e.counted, e.over, e.paused, e.says, e.reported, e.computed, e.observed, \
      e.answered_by, e.holder, e.client, e.priority, e.category, e.policy, e.version, e.maintenance, e.reason, \
-     e.reason_by, e.reopened_at, e.signs, e.chances FROM entries e WHERE e.latest = 1 AND e.tenant = ";
+     e.said_reason, e.reason_by, e.reopened_at, e.signs, e.chances FROM entries e WHERE e.latest = 1 AND e.tenant = ";
 const LATEST_SHARES: &str = "SELECT s.entry, s.holder, s.weight, s.counted, s.over, s.paused FROM entries e \
      JOIN shares s ON s.entry = e.id WHERE e.latest = 1 AND e.tenant = ";
 
@@ -52,16 +50,15 @@ pub(super) async fn insert(
     entry: &Entry,
     revision: i64,
     counts: bool,
-    said: Option<(&str, Reason)>,
+    said: Option<&Said>,
 ) -> Result<i64, sqlx::Error> {
-    let reason = said.map(|(_, reason)| reason).or(entry.reason);
     sqlx::query_scalar(
         "INSERT INTO entries (tenant, ticket, clock, round, revision, counts, latest, headline, outcome, why, day, \
          decided_at, stop_day, stopped_at, target, counted, over, paused, says, reported, computed, observed, \
-         answered_by, holder, client, priority, category, policy, version, maintenance, reason, reason_by, \
-         reopened_at, signs, chances, program) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $10, $11, $12, $13, \
+         answered_by, holder, client, priority, category, policy, version, maintenance, reason, \
+         said_reason, reason_by, reopened_at, signs, chances, program) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $10, $11, $12, $13, \
          $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, \
-         $35) RETURNING id",
+         $35, $36) RETURNING id",
     )
     .bind(tenant.as_str())
     .bind(&*entry.ticket)
@@ -92,8 +89,9 @@ pub(super) async fn insert(
     .bind(entry.policy.as_deref())
     .bind(entry.version)
     .bind(i64::from(entry.maintenance))
-    .bind(reason.map(Reason::as_str))
-    .bind(said.map(|(by, _)| by))
+    .bind(entry.reason.map(Reason::as_str))
+    .bind(said.map(|said| said.reason.as_str()))
+    .bind(said.map(|said| &*said.by))
     .bind(entry.reopened_at.map(millis))
     .bind(entry.signs.0)
     .bind(entry.chances.0)
@@ -102,11 +100,11 @@ pub(super) async fn insert(
     .await
 }
 
-/// Fills in what happened after the decision. The reason that a person gave stays.
+/// Fills in what happened after the decision. A person's word on the reason stays beside it.
 pub(super) async fn update(tx: &mut SqliteConnection, old: &Stored, entry: &Entry) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE entries SET stop_day = $2, stopped_at = $3, counted = $4, over = $5, paused = $6, answered_by = $7, \
-         reopened_at = $8, reason = CASE WHEN reason_by IS NULL THEN $9 ELSE reason END, signs = $10, chances = $11, \
+         reopened_at = $8, reason = $9, signs = $10, chances = $11, \
          observed = $12 WHERE id = $1",
     )
     .bind(old.id)
@@ -158,6 +156,23 @@ pub(super) async fn of_tickets<'a>(
     Ok(all)
 }
 
+/// The latest entries of these tickets that are breaches, without shares.
+pub(super) async fn breaches_of(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    tickets: &[&str],
+) -> Result<Vec<Entry>, sqlx::Error> {
+    let mut all = Vec::new();
+    for some in tickets.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new(LATEST);
+        let query = with_ids(&mut query, tenant, some).push(" ORDER BY e.id");
+        let rows = query.build().fetch_all(&mut *connection).await?;
+        all.extend(rows.iter().map(stored).collect::<Result<Vec<_>, _>>().map_err(decode)?);
+    }
+    let entries = all.into_iter().map(|stored| stored.entry);
+    Ok(entries.filter(|entry| entry.outcome == Outcome::Breached).collect())
+}
+
 fn with_ids<'q>(query: &'q mut QueryBuilder<Sqlite>, tenant: &TenantId, ids: &[&str]) -> &'q mut QueryBuilder<Sqlite> {
     query.push_bind(tenant.as_str().to_owned());
     let mut list = query.push(" AND e.ticket IN (").separated(", ");
@@ -206,11 +221,11 @@ pub(super) fn stored(row: &SqliteRow) -> Result<Stored, StoreError> {
     let unknown =
         |what: &str, name: &str| StoreError::Unreadable(format!("an entry's {what} is of no known kind: `{name}`"));
     let says: Option<&str> = row.try_get("says")?;
+    let said = row.try_get::<Option<&str>, _>("said_reason")?.and_then(Reason::parse);
     Ok(Stored {
         id: row.try_get("id")?,
         revision: row.try_get("revision")?,
         counts: flag("counts")?,
-        reason_by: row.try_get("reason_by")?,
         entry: Entry {
             ticket: text("ticket")?.unwrap_or_default(),
             clock: ClockKind::ALL
@@ -241,6 +256,7 @@ pub(super) fn stored(row: &SqliteRow) -> Result<Stored, StoreError> {
             version: row.try_get("version")?,
             maintenance: flag("maintenance")?,
             reason: row.try_get::<Option<&str>, _>("reason")?.and_then(Reason::parse),
+            said: said.zip(text("reason_by")?).map(|(reason, by)| Said { reason, by }),
             reopened_at: time("reopened_at")?,
             signs: Signs(row.try_get("signs")?),
             chances: Signs(row.try_get("chances")?),

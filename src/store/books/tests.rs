@@ -7,9 +7,10 @@ use chrono_tz::America::New_York;
 use super::*;
 use crate::report::Period;
 use crate::report::day::days;
-use crate::report::entry::Entry;
 use crate::report::entry::tests::{entries, two_as_decided};
+use crate::report::entry::{Entry, Outcome, Reason};
 use crate::report::figures::{Question, summary};
+use crate::store::audit::Author;
 
 fn tenant() -> TenantId {
     TenantId::parse("acme").unwrap()
@@ -153,4 +154,37 @@ async fn what_is_marked_while_it_is_booked_is_booked_again() {
     store.book(&tenant(), book(&again, Some(later)), New_York).await.unwrap();
     assert!(store.to_book(now, 10).await.unwrap().is_empty());
     assert_eq!(store.next_to_book().await.unwrap(), Some(later));
+}
+
+#[tokio::test]
+async fn a_persons_word_comes_before_the_history_and_moves_no_closed_month() {
+    let (_folder, store) = empty().await;
+    store.book(&tenant(), booked(entries(), false), New_York).await.unwrap();
+    let now = at("2026-11-08T12:00:00Z");
+    let hash = store.close_month(&tenant(), date("2026-10-15"), now).await.unwrap();
+    let breach = entries().into_iter().find(|entry| entry.outcome == Outcome::Breached).unwrap();
+    let ticket = TicketId::parse(&breach.ticket).unwrap();
+    let missed = || Missed { ticket: ticket.clone(), clock: breach.clock, round: breach.round };
+    let mia = || Author { who: "Mia".to_owned(), origin: "command line".to_owned() };
+    let word =
+        breach.reason.filter(|reason| *reason == Reason::Waiting).map_or(Reason::Waiting, |_| Reason::Understaffed);
+    assert!(store.say_reason(&tenant(), missed(), Some(word), mia(), now).await.unwrap());
+    // Whatever is booked after that leaves it alone.
+    store.book(&tenant(), booked(entries(), false), New_York).await.unwrap();
+    let found = || async {
+        let all = store.breaches_of(&tenant(), &[&breach.ticket]).await.unwrap();
+        all.into_iter().find(|one| (one.clock, one.round) == (breach.clock, breach.round)).unwrap()
+    };
+    let said = found().await;
+    assert_eq!((said.final_reason(), said.reason), (Some(word), breach.reason));
+    assert_eq!(&*said.said.unwrap().by, "Mia");
+    assert_eq!(store.month_hash(&tenant(), date("2026-10-01")).await.unwrap(), hash);
+    store.say_reason(&tenant(), missed(), None, mia(), now).await.unwrap();
+    assert_eq!(found().await.final_reason(), breach.reason, "the word is taken back");
+    let nowhere = Missed { round: 99, ..missed() };
+    assert!(!store.say_reason(&tenant(), nowhere, Some(word), mia(), now).await.unwrap());
+    let written: Vec<String> =
+        sqlx::query_scalar("SELECT what FROM audit ORDER BY id").fetch_all(&store.reads).await.unwrap();
+    assert_eq!(written.len(), 2, "{written:?}");
+    assert!(written[0].ends_with(&format!("is called {}", word.as_str())), "{written:?}");
 }

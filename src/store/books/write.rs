@@ -10,7 +10,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 use super::rows::{self, Stored};
 use super::{Marked, ROWS, day_number, month_of};
 use crate::report::day::{length, union};
-use crate::report::entry::{Entry, Reason, by_day};
+use crate::report::entry::{Entry, Outcome, Said, by_day};
 use crate::store::{Store, StoreError, millis};
 use crate::ticket::{ClockKind, TenantId};
 
@@ -112,8 +112,8 @@ impl Page<'_> {
                     let frozen = self.replace(tx, &old).await?;
                     let counts = !frozen && !self.is_closed(entry.day);
                     self.written.revised += 1;
-                    self.insert(tx, entry, old.revision + 1, counts, old.reason_by.as_deref().zip(old.entry.reason))
-                        .await?;
+                    let said = old.entry.said.as_ref().filter(|_| entry.outcome == Outcome::Breached);
+                    self.insert(tx, entry, old.revision + 1, counts, said).await?;
                 }
             }
         }
@@ -150,7 +150,7 @@ impl Page<'_> {
         entry: &Entry,
         revision: i64,
         counts: bool,
-        said: Option<(&str, Reason)>,
+        said: Option<&Said>,
     ) -> Result<(), sqlx::Error> {
         let id = rows::insert(tx, self.tenant, entry, revision, counts, said).await?;
         self.written.new += usize::from(revision == 1);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::{Query, RawQuery, State};
 use axum::response::Html;
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -11,9 +11,11 @@ use super::super::auth::Caller;
 use super::super::{Problem, Web};
 use super::{Sheet, frame};
 use crate::formats::Format;
+use crate::report::entry::Reason;
 use crate::report::make::By;
 use crate::report::{Cell, Chart, Figure, Opens, Report, Row, Section, Table};
 use crate::service::reports::{EntryPage, EntryQuery, EntryView, ReportQuery};
+use crate::store::tokens::Role;
 
 /// A chart's inner width and height.
 const SIZE: (f64, f64) = (760.0, 180.0);
@@ -231,34 +233,49 @@ fn link(opens: &Opens, query: &ReportQuery) -> String {
 pub async fn entries(
     State(web): State<Arc<Web>>,
     caller: Caller,
+    RawQuery(list): RawQuery,
     Query(query): Query<EntryQuery>,
 ) -> Result<Html<String>, Problem> {
     let page = web.service.figure_entries(&caller.scope, &query).await?;
     let tenant = query.tenant.clone().or_else(|| web.service.tenant_names(&caller.scope).first().cloned());
     let sheet = Sheet { title: "What a figure counts", kind: "reports", here: "/reports" };
-    Ok(frame(&web, &caller, &sheet, &list(&page, tenant.as_deref().unwrap_or_default())))
+    let list = list.unwrap_or_default();
+    let shown = Shown {
+        tenant: tenant.as_deref().unwrap_or_default(),
+        list: Some(&*list).filter(|_| caller.role >= Role::Responder),
+    };
+    Ok(frame(&web, &caller, &sheet, &self::list(&page, shown)))
 }
 
-fn list(page: &EntryPage, tenant: &str) -> Markup {
+/// How entries are shown.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    tenant: &'a str,
+    /// The query of the page, where the caller may say why a clock was missed.
+    list: Option<&'a str>,
+}
+
+fn list(page: &EntryPage, shown: Shown<'_>) -> Markup {
     html! {
         main.single.reports {
             h1 { "What the figure counts" }
             p.muted { (page.total) " clocks" @if page.total > page.entries.len() { ", the latest " (page.entries.len()) " of them" } }
             div.scroll { table.plain {
                 thead { tr { @for name in ["Ticket", "Subject", "Clock", "Outcome", "Decided", "Counted", "Target", "In whose hands", "Client", "Reason"] { th scope="col" { (name) } } } }
-                tbody { @for one in &page.entries { (entry(one, tenant)) } }
+                tbody { @for one in &page.entries { (entry(one, shown)) } }
             } }
         }
     }
 }
 
-fn entry(one: &EntryView, tenant: &str) -> Markup {
+fn entry(one: &EntryView, shown: Shown<'_>) -> Markup {
+    let path = ticket_path(shown.tenant, one);
     let seconds = |length: i64| self::length(length * 1000);
     let why = one.excluded.or(one.reason).unwrap_or("–");
     let held: Vec<_> = one.shares.iter().map(|share| format!("{} {:.0} %", share.technician, share.percent)).collect();
     html! {
         tr {
-            td { a href={ "/tickets/" (utf8_percent_encode(tenant, NON_ALPHANUMERIC)) "/" (utf8_percent_encode(&one.ticket_id, NON_ALPHANUMERIC)) } { (one.display_id) } }
+            td { a href=(path) { (one.display_id) } }
             td { (one.subject.as_deref().unwrap_or("–")) }
             td { (one.clock.replace('_', " ")) }
             td { (one.outcome) @if one.over > 0 { ", over by " (seconds(one.over)) } }
@@ -267,7 +284,35 @@ fn entry(one: &EntryView, tenant: &str) -> Markup {
             td.number { (one.target.map_or_else(|| "–".to_owned(), seconds)) }
             td title=(held.join(", ")) { (one.technician) }
             td { (one.client.as_deref().unwrap_or("–")) }
-            td { (why) }
+            td {
+                (why)
+                @if let Some(by) = &one.reason_said_by { span.muted { " (" (by) " says so" @if let Some(told) = one.reason_from_history { "; its history: " (told) } ")" } }
+                @if let Some(list) = shown.list.filter(|_| one.outcome == "breached" && one.excluded.is_none()) { (reason_form(one, &path, list)) }
+            }
+        }
+    }
+}
+
+fn ticket_path(tenant: &str, one: &EntryView) -> String {
+    let part = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    format!("/tickets/{}/{}", part(tenant), part(&one.ticket_id))
+}
+
+/// Where a person who knows better says why.
+fn reason_form(one: &EntryView, path: &str, list: &str) -> Markup {
+    html! {
+        details.reason {
+            summary { "Change" }
+            form method="post" action={ (path) "/reason" } {
+                input type="hidden" name="clock" value=(one.clock);
+                input type="hidden" name="round" value=(one.round);
+                input type="hidden" name="list" value=(list);
+                select name="reason" aria-label="Why it was missed" {
+                    option value="" { "as its history tells" }
+                    @for reason in Reason::ALL { option value=(reason.as_str()) selected[one.reason == Some(reason.words())] { (reason.words()) } }
+                }
+                " " button { "Save" }
+            }
         }
     }
 }

@@ -1,0 +1,76 @@
+//! A person's word on why a clock was missed. It stands beside what the history tells, and comes before it.
+
+use std::sync::atomic::Ordering;
+
+use chrono::{DateTime, Utc};
+use sqlx::SqliteConnection;
+
+use crate::report::entry::Reason;
+use crate::store::audit::{Author, audit};
+use crate::store::{Store, StoreError};
+use crate::ticket::{ClockKind, TenantId, TicketId};
+
+/// Which missed clock is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missed {
+    pub ticket: TicketId,
+    pub clock: ClockKind,
+    pub round: u32,
+}
+
+impl Store {
+    /// Takes a person's word on why a clock was missed, in place of any before; none takes it back. False if there is no
+    /// such breach.
+    pub async fn say_reason(
+        &self,
+        tenant: &TenantId,
+        missed: Missed,
+        reason: Option<Reason>,
+        author: Author,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let tenant = tenant.clone();
+        let said = self
+            .writer
+            .write(move |tx: &mut SqliteConnection| {
+                Box::pin(async move { say(tx, &tenant, &missed, reason, &author, now).await })
+            })
+            .await?;
+        self.caches.books.fetch_add(1, Ordering::Relaxed);
+        Ok(said)
+    }
+}
+
+/// Both what a closed month counts and what is known now is given the word.
+async fn say(
+    tx: &mut SqliteConnection,
+    tenant: &TenantId,
+    missed: &Missed,
+    reason: Option<Reason>,
+    author: &Author,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "UPDATE entries SET said_reason = $5, reason_by = $6 WHERE tenant = $1 AND ticket = $2 AND clock = $3 \
+         AND round = $4 AND outcome = 'breached' AND (latest = 1 OR counts = 1)",
+    )
+    .bind(tenant.as_str())
+    .bind(missed.ticket.as_str())
+    .bind(missed.clock.as_str())
+    .bind(missed.round)
+    .bind(reason.map(Reason::as_str))
+    .bind(reason.map(|_| &author.who))
+    .execute(&mut *tx)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let said = match reason {
+        Some(reason) => format!("is called {}", reason.as_str()),
+        None => "is left to what its history tells".to_owned(),
+    };
+    let (clock, round) = (missed.clock.as_str(), missed.round);
+    let what = format!("ticket {}: the breach of {clock} {round} {said}", missed.ticket);
+    audit(tx, Some(tenant), &what, author, now).await?;
+    Ok(true)
+}
