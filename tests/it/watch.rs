@@ -239,8 +239,8 @@ async fn the_breach_ledger_says_who_was_told_and_how_each_attempt_went() {
     assert_eq!(outcomes, ["unavailable", "taken"]);
     let table = page_text(&page).replace(&breach.id, "BREACH-ID-OF-20-HEXX");
     insta::assert_snapshot!(table, @r"
-    BREACH                STATE  DUE                   TICKET       CLOCK       SEVERITY  TECHNICIAN     CLIENT              TOLD
-    BREACH-ID-OF-20-HEXX  open   2026-11-23 10:00 UTC  112326-0008  resolution  HIGH      Mateo Alvarez  Globex Corporation  2 of 2 sent, 3 attempts
+    BREACH                STATE  DUE                   TICKET       CLOCK       SEVERITY  TECHNICIAN     CLIENT              REASON  TOLD
+    BREACH-ID-OF-20-HEXX  open   2026-11-23 10:00 UTC  112326-0008  resolution  HIGH      Mateo Alvarez  Globex Corporation  –       2 of 2 sent, 3 attempts
     ");
     assert_eq!(app.breaches(Some(BreachState::Closed)).await.total, 0);
     let later = BreachQuery { from: Some(app.now()), ..BreachQuery::default() };
