@@ -389,7 +389,6 @@ impl Monitor {
         let entry = &self.book.checks[check];
         let at = match &self.check(check).probe.ask {
             Ask::Heartbeat(_) => self.heartbeat_deadline(check),
-            Ask::Pushed => None,
             _ => Some(match entry.state.last_at {
                 Some(last) if now - last < entry.plan.rules.interval => {
                     let next = entry.state.next_look(last, &entry.plan.rules);

@@ -18,6 +18,7 @@ mod api;
 mod audit;
 mod auth;
 mod connections;
+mod cookie;
 mod events;
 mod gate;
 mod health;

@@ -123,20 +123,16 @@ fn length(section: &Section<'_>, key: &'static str, least: TimeDelta, most: Time
 /// What is asked: of an address, or of nobody.
 fn ask(section: &Section<'_>) -> Option<Ask> {
     let heartbeat = section.flag("heartbeat").is_some_and(|found| found.value);
-    let pushed = section.flag("pushed").is_some_and(|found| found.value);
     match section.text("url") {
-        Some(_) if heartbeat || pushed => {
-            section.clash("url", "clashes with `heartbeat` or `pushed`: of what tells us itself nothing is asked");
+        Some(_) if heartbeat => {
+            section.clash("url", "clashes with `heartbeat`: what calls us itself is asked nothing");
             None
         }
         Some(url) => ask_of_url(section, url),
         None if heartbeat => heartbeat_ask(section),
-        None if pushed => Some(Ask::Pushed),
         None => {
             if !section.has("url") {
-                section.wrong(
-                    "`url` is needed in [[checks]], or `heartbeat = true`, or `pushed = true`: it says how to look",
-                );
+                section.wrong("`url` is needed in [[checks]], or `heartbeat = true`: it says how to look");
             }
             None
         }

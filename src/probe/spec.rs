@@ -37,8 +37,6 @@ pub enum Ask {
     Icmp(IcmpAsk),
     /// The service calls us; we wait.
     Heartbeat(HeartbeatAsk),
-    /// Somebody else looks, and tells us.
-    Pushed,
 }
 
 impl Ask {
@@ -55,13 +53,12 @@ impl Ask {
             Self::Postgres(_) => "postgres",
             Self::Icmp(_) => "icmp",
             Self::Heartbeat(_) => "heartbeat",
-            Self::Pushed => "pushed",
         }
     }
 
     /// Whether we look ourselves.
     pub fn is_active(&self) -> bool {
-        !matches!(self, Self::Heartbeat(_) | Self::Pushed)
+        !matches!(self, Self::Heartbeat(_))
     }
 
     /// The host that is asked, so that none is asked too much at once.
@@ -73,7 +70,7 @@ impl Ask {
             Self::Dns(ask) => &ask.server,
             Self::Postgres(ask) => &ask.host,
             Self::Icmp(ask) => &ask.host,
-            Self::Heartbeat(_) | Self::Pushed => "",
+            Self::Heartbeat(_) => "",
         }
     }
 }

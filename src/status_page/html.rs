@@ -33,12 +33,10 @@ pub(super) fn page(model: &Model) -> String {
                 @if model.components.is_empty() { p.quiet { "No service is shown here yet." } }
                 @for one in model.top() { (component(model, one)) }
             }
-            section aria-label="Past incidents" {
-                h2 { "Past incidents" }
-                @let past: Vec<_> = model.incidents.iter().filter(|one| one.resolved_at.is_some()).collect();
-                @if past.is_empty() { p.quiet { "None in the last 90 days." } }
-                @for one in &past { (incident(model, one)) }
-            }
+            @let past: Vec<_> = model.incidents.iter().filter(|one| one.resolved_at.is_some()).collect();
+            @if !past.is_empty() { section aria-label="Past incidents" {
+                h2 { "Past incidents" } @for one in &past { (incident(model, one)) }
+            } }
         }
         footer {
             p { a href="/status/history.atom" { "Atom" } " · " a href="/status/history.rss" { "RSS" } " · "

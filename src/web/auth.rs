@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
-use super::{Problem, Web, sessions};
+use super::{Problem, Web, cookie};
 use crate::alert::life::{Actor, How};
 use crate::service::Reach;
 use crate::store::tokens::{Author, Role, Token, TokenRecord};
@@ -104,7 +104,7 @@ impl Caller {
             let known = known_token(web, token, address, now).await?;
             return Ok(Self::holding(&known, How::Api, None, origin));
         }
-        if let Some(secret) = sessions::cookie(headers)
+        if let Some(secret) = cookie::read(headers)
             && let Some((session, token)) = web.store.living_session(&Token::presented(secret), now).await?
         {
             let id = session.id.clone();

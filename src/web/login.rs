@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::auth::{known_token, words};
 use super::gate::Asked;
-use super::{Problem, Web, pages, sessions};
+use super::{Problem, Web, cookie, pages};
 use crate::store::tokens::{Author, Token};
 
 #[derive(Deserialize)]
@@ -55,7 +55,7 @@ pub async fn enter(
     let browser = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let author = Author { who: token.who(), origin: words(address) };
     web.store.open_session(&secret, &token, browser, author, now).await?;
-    Ok(([(SET_COOKIE, sessions::set(&web, Some(secret.expose())))], Redirect::to(&next)).into_response())
+    Ok(([(SET_COOKIE, cookie::set(&web, Some(secret.expose())))], Redirect::to(&next)).into_response())
 }
 
 const UNKNOWN: &str = "This token is unknown, expired or has been revoked.";

@@ -4,45 +4,24 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::header::{COOKIE, SET_COOKIE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth::Caller;
-use super::{Problem, Web};
+use super::{Problem, Web, cookie};
 use crate::service::Reach;
-use crate::store::sessions::{LONGEST, Session};
+use crate::store::sessions::Session;
 use crate::store::tokens::Role;
-
-/// The cookie that holds a session's secret. Browsers keep the one with the prefix to this host, whatever others set.
-const SECURE_NAME: &str = "__Host-sla_session";
-/// Where there is no TLS, the prefix is not allowed.
-const PLAIN_NAME: &str = "sla_session";
-
-/// The secret in a browser's cookie.
-pub fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| matches!(*name, SECURE_NAME | PLAIN_NAME)).map(|(_, value)| value)
-}
-
-/// What has a browser keep `secret`, or drop what it keeps. Strict, so that no other site can make it act with it.
-pub fn set(web: &Web, secret: Option<&str>) -> String {
-    let https = web.options.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
-    let (name, secure) = if https { (SECURE_NAME, "; Secure") } else { (PLAIN_NAME, "") };
-    let seconds = secret.map_or(0, |_| LONGEST.num_seconds());
-    let value = secret.unwrap_or_default();
-    format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
-}
 
 /// POST /logout
 pub async fn leave(State(web): State<Arc<Web>>, caller: Caller) -> Result<Response, Problem> {
     if let Some(id) = &caller.session {
         web.store.end_session(id, None, caller.author(), web.service.now()).await?;
     }
-    Ok(([(SET_COOKIE, set(&web, None))], Redirect::to("/login")).into_response())
+    Ok(([(SET_COOKIE, cookie::set(&web, None))], Redirect::to("/login")).into_response())
 }
 
 /// The browsers that are signed in.

@@ -510,14 +510,15 @@ fn is_there(browser: &str) -> bool {
     Command::new(browser).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
-/// The page at `url` as a browser shows it after some seconds.
+/// The page at `url` as a browser shows it after two seconds, before its stream of changes opens: time that the browser
+/// makes up stands still while a request is open.
 async fn page(browser: &'static str, url: &str) -> String {
     let (profile, url) = (tempfile::tempdir().unwrap(), url.to_owned());
     let look = move || {
         let mut command = Command::new("timeout");
         command.args(["120", browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"]);
         command.args(["--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking"]);
-        command.args(["--disable-component-update", "--disable-sync", "--virtual-time-budget=4000", "--dump-dom"]);
+        command.args(["--disable-component-update", "--disable-sync", "--virtual-time-budget=2000", "--dump-dom"]);
         command.arg(format!("--user-data-dir={}", profile.path().display())).arg(url).output().unwrap().stdout
     };
     String::from_utf8(tokio::task::spawn_blocking(look).await.unwrap()).unwrap()

@@ -17,7 +17,6 @@ const CIRCLES: &[(&str, &[&str])] = &[
         "a report may come before the answer it reports on: each of the two settles the other",
         &["store::outbox::record", "store::receipts"],
     ),
-    ("the flow of a PDF sets words, and words carry its ink", &["formats::pdf::flow", "formats::pdf::words"]),
     ("one Twilio takes texts and calls", &["simulator::receivers::calls", "simulator::receivers::sms"]),
     ("the description of the API is one of the routes that it describes", &["web::openapi", "web::routes"]),
     ("a route passes the gate, which asks the route what it needs", &["web::gate", "web::route"]),

@@ -3,6 +3,8 @@
 /** Milliseconds: the server says every five seconds that it is there. Without that the page asks by itself. */
 const LOST = 16000;
 const AGAIN = 10000;
+/** A page that was just read is fresh: one that is opened and left at once costs no stream. */
+const SETTLED = 3000;
 
 export const live = {
   heardAt: -Infinity,
@@ -17,7 +19,8 @@ export function listen(changed) {
     if (kind !== 'beat') changed();
   };
   if (channel) channel.onmessage = ({ data }) => heard(data);
-  const hold = () => new Promise(() => open((kind) => { heard(kind); channel?.postMessage(kind); }));
+  const tell = (kind) => { heard(kind); channel?.postMessage(kind); };
+  const hold = () => new Promise(() => setTimeout(() => open(tell), SETTLED));
   // The lock passes to another tab when the one that holds it is closed.
   if (channel && navigator.locks) navigator.locks.request('sla-events', hold);
   else hold();
