@@ -55,9 +55,6 @@ pub use forecast::{ClockForecast, ForecastRecord};
 pub use messages::MessageView;
 pub use overview::{ChannelHealth, Counts, Overview, TenantHealth};
 
-/// The older name of [`Reach`].
-pub type Scope = Reach;
-
 /// Which open tickets are asked for; everything blank asks for all of them.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use super::status::{printable, table};
 use super::{CliError, ReportArgs, TechniciansArgs};
 use crate::config::Config;
-use crate::formats::Format;
+use crate::formats::{Format, text};
 use crate::report::{Cell, Figure, Report, Table};
 use crate::service::reports::{ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView};
 
@@ -162,14 +162,8 @@ fn table_text(one: &Table) -> String {
 
 fn words(cell: &Cell) -> String {
     match cell {
-        Cell::Blank => "–".to_owned(),
         Cell::Text(text) => printable(text),
-        Cell::Count(count) => count.to_string(),
-        Cell::Percent(tenths) => format!("{}.{} %", tenths / 10, tenths % 10),
-        Cell::Duration(millis) => length(*millis),
-        Cell::Date(date) => date.to_string(),
-        Cell::Time(at) => at.format("%Y-%m-%d %H:%M UTC").to_string(),
-        Cell::Number(number) => format!("{number:.1}"),
+        figure => text::plain(figure, length),
     }
 }
 

@@ -25,6 +25,20 @@ pub fn shown(cell: &Cell, zone: Tz) -> String {
     }
 }
 
+/// A cell where the figure itself is read and copied: no groups of digits, times in UTC, lengths as `length` says them.
+pub fn plain(cell: &Cell, length: fn(i64) -> String) -> String {
+    match cell {
+        Cell::Blank => NOTHING.to_owned(),
+        Cell::Text(text) => text.clone(),
+        Cell::Count(count) => count.to_string(),
+        Cell::Percent(tenths) => format!("{}.{} %", tenths / 10, tenths % 10),
+        Cell::Duration(ms) => length(*ms),
+        Cell::Date(date) => date.to_string(),
+        Cell::Time(at) => at.format("%Y-%m-%d %H:%M UTC").to_string(),
+        Cell::Number(number) => format!("{number:.1}"),
+    }
+}
+
 /// `78.6 %`, which no line break parts.
 pub fn percent(tenths: u32) -> String {
     format!("{}.{}\u{a0}%", tenths / 10, tenths % 10)

@@ -10,7 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::super::auth::Caller;
 use super::super::{Problem, Web};
 use super::{Sheet, frame};
-use crate::formats::Format;
+use crate::formats::{Format, text};
 use crate::report::entry::Reason;
 use crate::report::make::By;
 use crate::report::{Cell, Chart, Figure, Opens, Report, Row, Section, Table};
@@ -186,16 +186,7 @@ fn narrowed(opens: &Opens, of: &Table, place: usize) -> Opens {
 
 /// A cell as people read it.
 pub fn words(cell: &Cell) -> String {
-    match cell {
-        Cell::Blank => "–".to_owned(),
-        Cell::Text(text) => text.clone(),
-        Cell::Count(count) => count.to_string(),
-        Cell::Percent(tenths) => format!("{}.{} %", tenths / 10, tenths % 10),
-        Cell::Duration(millis) => length(*millis),
-        Cell::Date(date) => date.to_string(),
-        Cell::Time(at) => at.format("%Y-%m-%d %H:%M UTC").to_string(),
-        Cell::Number(number) => format!("{number:.1}"),
-    }
+    text::plain(cell, length)
 }
 
 /// `3 h 20 min`; nothing at all is `0 min`.
