@@ -4,6 +4,7 @@
 //! that set: it touches neither the store nor a lock, so the page stands when all else falls. Nothing in it names a host,
 //! an address or an error.
 
+pub mod bars;
 pub mod documents;
 mod feeds;
 mod html;

@@ -2,17 +2,13 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::bars::{self, Bar};
 use super::model::{Model, PublicComponent, PublicDay, PublicIncident, PublicMaintenance, length, moment, rfc3339};
 use crate::uptime::Condition;
 use crate::uptime::availability::percent;
 
 /// In the page itself: whoever reads it may reach nothing else of ours.
 pub const STYLE: &str = include_str!("style.css");
-
-/// The width of a day's bar with the gap beside it, and the height.
-const STEP: usize = 8;
-const BAR: usize = 6;
-const HEIGHT: usize = 34;
 
 pub(super) fn page(model: &Model) -> String {
     let body = html! {
@@ -107,22 +103,13 @@ fn component(model: &Model, one: &PublicComponent) -> Markup {
 }
 
 fn bars(one: &PublicComponent) -> Markup {
-    let width = one.days.len() * STEP;
     let share = one.uptime.map_or("not measured".to_owned(), |share| format!("{} %", percent(share)));
     let bad = one.days.iter().filter(|day| day.worst == Some(Condition::Down)).count();
     let label = format!("The last {} days: {share} up, outages on {bad} days", one.days.len());
+    let days: Vec<_> = one.days.iter().map(|day| Bar { worst: day.worst, words: day_words(day) }).collect();
     html! {
-        svg.bars viewBox={ "0 0 " (width) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(label) {
-            @for (index, day) in one.days.iter().enumerate() { (bar(index, day)) }
-        }
+        (bars::picture(&label, &days))
         p.scale { span { (one.days.len()) " days ago" } span { (share) } span { "today" } }
-    }
-}
-
-fn bar(index: usize, day: &PublicDay) -> Markup {
-    let kind = day.worst.map_or("unknown", class);
-    html! {
-        rect.(kind) x=(index * STEP) y="0" width=(BAR) height=(HEIGHT) rx="1" { title { (day_words(day)) } }
     }
 }
 

@@ -6,6 +6,7 @@ mod frame;
 pub mod on_call;
 pub mod records;
 pub mod reports;
+pub mod services;
 pub mod system;
 
 use std::sync::Arc;

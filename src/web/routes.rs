@@ -18,7 +18,8 @@ use crate::service::reports::{
     ComplianceDay, ComplianceQuery, EntryPage, EntryQuery, ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView,
 };
 use crate::service::uptime::{
-    ComponentHistory, ComponentView, DailyQuery, DailySeries, HistoryQuery, SlaQuery, SlaReport, UptimeOverview,
+    ComponentHistory, ComponentView, DailyQuery, DailySeries, HistoryQuery, LookView, LooksQuery, SlaQuery, SlaReport,
+    UptimeOverview,
 };
 use crate::service::weekly::{Weekly, WeeklyQuery};
 use crate::store::tokens::Role::{Admin, Responder, Viewer};
@@ -43,6 +44,8 @@ fn people() -> Vec<Route> {
         page("/reports", Viewer, pages::reports::reports).about("The page of reports"),
         page("/reports/entries", Viewer, pages::reports::entries).about("The page of what a figure counts"),
         page("/technicians", Viewer, pages::reports::technicians).about("The page of technicians"),
+        page("/services", Viewer, pages::services::services).about("The page of all services that are watched"),
+        page("/services/{id}", Viewer, pages::services::service).about("The page of one service"),
         page("/on-call", Viewer, pages::on_call::on_call),
         page("/policies", Viewer, pages::records::policies).about("The page of the policies in force"),
         page("/audit", Admin, pages::records::audit).about("The page of the audit log"),
@@ -131,6 +134,10 @@ fn services() -> Vec<Route> {
             .about("The past of a service: how it stood, and how long answers took")
             .query::<HistoryQuery>()
             .gives::<ComponentHistory>("Its past"),
+        get("/api/v1/uptime/components/{id}/looks", Viewer, uptime::looks)
+            .about("The latest looks at a service: what each found, and how long it took")
+            .query::<LooksQuery>()
+            .gives::<Vec<LookView>>("The latest first; each look is kept for two days"),
         get("/api/v1/uptime/sla", Viewer, uptime::sla)
             .about("How uptime promises stand in their present period, or in one of the past")
             .query::<SlaQuery>()

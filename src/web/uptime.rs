@@ -9,7 +9,8 @@ use axum::http::StatusCode;
 use super::auth::Caller;
 use super::{Problem, Web};
 use crate::service::uptime::{
-    ComponentHistory, ComponentView, DailyQuery, DailySeries, HistoryQuery, SlaQuery, SlaReport, UptimeOverview,
+    ComponentHistory, ComponentView, DailyQuery, DailySeries, HistoryQuery, LookView, LooksQuery, SlaQuery, SlaReport,
+    UptimeOverview,
 };
 
 /// GET /api/v1/uptime
@@ -35,6 +36,17 @@ pub async fn history(
     Query(query): Query<HistoryQuery>,
 ) -> Result<Json<ComponentHistory>, Problem> {
     let found = web.service.component_history(&caller.scope, &id, &query).await?;
+    found.map(Json).ok_or_else(|| Problem::not_found("component"))
+}
+
+/// GET /api/v1/uptime/components/{id}/looks
+pub async fn looks(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<LooksQuery>,
+) -> Result<Json<Vec<LookView>>, Problem> {
+    let found = web.service.component_looks(&caller.scope, &id, &query).await?;
     found.map(Json).ok_or_else(|| Problem::not_found("component"))
 }
 

@@ -109,6 +109,19 @@ async fn an_outage_counts_from_its_first_failure_and_shows_everywhere() {
     assert_eq!(seen["sla"]["service_credit"]["amount_minor"], 45000, "five of twenty minutes: {seen}");
     let history = ask("/api/v1/uptime/components/shop/history?range=24h").await;
     assert_eq!(history["spans"].as_array().unwrap().len(), 4, "{history}");
+    let looks = ask("/api/v1/uptime/components/shop/looks?limit=500").await;
+    let found = |status: &str| looks.as_array().unwrap().iter().filter(|look| look["status"] == status).count();
+    assert!(found("down") >= 10 && found("up") >= 10, "each look is told: {looks}");
+    let page = async |path: &str| {
+        let request = Client::new().get(format!("{url}{path}")).bearer_auth(&tokens[0]);
+        request.send().await.unwrap().text().await.unwrap()
+    };
+    let all = page("/services").await;
+    assert!(all.contains("href=\"/services/shop\"") && all.contains("<svg class=\"bars\""), "{all}");
+    let one = page("/services/shop?range=7d").await;
+    for part in ["What was promised", "450.00 EUR", "shop/http", "status 503", "aria-current=\"true\">7d"] {
+        assert!(one.contains(part), "{part} is not in {one}");
+    }
     let daily = ask("/api/v1/uptime/daily?component=shop").await;
     assert_eq!(daily["days"].as_array().unwrap().last().unwrap()["sla_breaches"], 1, "{daily}");
     assert_eq!(

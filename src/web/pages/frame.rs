@@ -12,6 +12,7 @@ use crate::web::{Problem, Web};
 const NAVIGATION: &[(&str, &str, Role)] = &[
     ("/", "Tickets", Role::Viewer),
     ("/alerts", "Alerts", Role::Viewer),
+    ("/services", "Services", Role::Viewer),
     ("/on-call", "On call", Role::Viewer),
     ("/reports", "Reports", Role::Viewer),
     ("/technicians", "Technicians", Role::Viewer),

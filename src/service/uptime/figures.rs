@@ -1,0 +1,157 @@
+//! What is made of a component's past: shares, promises, days.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+
+use super::views::{CheckView, ComponentView, Credit, DayView, Downtime, SlaView, UptimeShares};
+use crate::config::uptime::{Component, Promise};
+use crate::monitor::board::Board;
+use crate::service::Service;
+use crate::uptime::availability::{Figure, Record, Terms, Window, allowed, figure, whole_period};
+use crate::uptime::book::ComponentEntry;
+use crate::uptime::credit;
+use crate::uptime::days::Period;
+use crate::uptime::intervals::Interval;
+use crate::uptime::{Condition, DAY, MINUTE, Millis};
+
+/// What a figure is measured on where nothing was promised.
+const UNPROMISED: u32 = 99_900;
+
+/// The worst of what is no part of something else.
+pub fn overall(components: &[ComponentView]) -> Condition {
+    let is_member = |one: &ComponentView| components.iter().any(|other| other.members.contains(&one.id));
+    let top = components.iter().filter(|one| !is_member(one));
+    top.filter_map(|one| Condition::parse(one.status)).max().unwrap_or(Condition::Unknown)
+}
+
+/// What is known of a component, for a figure.
+pub(crate) fn record<'a>(entry: &'a ComponentEntry, windows: &'a [Window]) -> Record<'a> {
+    Record { spans: entry.line.spans(), windows, since: entry.since, ended: None }
+}
+
+/// What a figure is measured by.
+pub(crate) fn terms(promise: Option<&Promise>) -> Terms {
+    promise.map_or_else(|| Terms::usual(UNPROMISED, Tz::UTC), |promise| promise.terms.clone())
+}
+
+pub(super) fn view(service: &Service, board: &Board, one: &Component, entry: &ComponentEntry, now: Millis) -> ComponentView {
+    let promise = service.config.uptime.promise(&one.id);
+    let terms = terms(promise);
+    let share =
+        |length: Millis| figure(&record(entry, &[]), &terms, (now - length, now), now).availability().map(percent);
+    let place = board.book.components.iter().position(|other| other.plan.id == one.id);
+    let behind = place.and_then(|place| board.book.failing_parent(place));
+    let sla = promise.map(|promise| {
+        let period = promise.terms.period;
+        sla(board, promise, entry, &[], period, period.around(promise.terms.zone, now), now)
+    });
+    ComponentView {
+        id: one.id.clone(),
+        name: one.name.clone(),
+        description: one.description.clone(),
+        tenant: one.tenant.to_string(),
+        client: one.client.clone(),
+        status: entry.condition().as_str(),
+        status_since: instant(entry.changed_at()),
+        members: one.of.clone(),
+        behind: behind.map(|parent| board.book.components[parent].plan.id.clone()),
+        public: one.public,
+        uptime: UptimeShares {
+            day: share(DAY),
+            week: share(7 * DAY),
+            month: share(30 * DAY),
+            quarter: share(90 * DAY),
+        },
+        checks: entry.checks().iter().map(|check| check_view(service, board, *check, now)).collect(),
+        sla,
+    }
+}
+
+fn check_view(service: &Service, board: &Board, place: usize, now: Millis) -> CheckView {
+    let entry = &board.book.checks[place];
+    let latest = board.latest.get(place).and_then(Option::as_ref);
+    let certificate = latest.and_then(|latest| latest.certificate.as_ref());
+    let configured = service.config.uptime.checks.iter().find(|check| check.id == entry.plan.id);
+    let doubt = entry.state.doubt.as_ref();
+    CheckView {
+        id: entry.plan.id.clone(),
+        kind: configured.map_or("gone", |check| check.probe.ask.kind()),
+        status: entry.state.condition.as_str(),
+        in_doubt: doubt.is_some_and(|doubt| doubt.towards > entry.state.condition),
+        last_look: entry.state.last_at.map(instant),
+        response_ms: latest.filter(|latest| latest.micros > 0).map(|latest| latest.micros as f64 / 1000.0),
+        detail: entry.state.detail.clone().or_else(|| doubt.and_then(|doubt| doubt.detail.clone())),
+        interval_seconds: entry.plan.rules.interval / 1000,
+        certificate_days: certificate.map(|certificate| (certificate.until - now).div_euclid(DAY)),
+        certificate_holds: certificate.map(|certificate| certificate.holds),
+        blips: entry.state.blips,
+    }
+}
+
+pub(super) fn sla(
+    board: &Board,
+    promise: &Promise,
+    entry: &ComponentEntry,
+    windows: &[Window],
+    period: Period,
+    span: Interval,
+    now: Millis,
+) -> SlaView {
+    let (record, terms) = (record(entry, windows), &promise.terms);
+    let found = figure(&record, terms, span, now);
+    let allowed = allowed(terms, whole_period(&record, terms, span));
+    let tier = credit::tier(&promise.tiers, found.up(), found.counted);
+    let slowest = entry.checks().iter().map(|check| board.book.checks[*check].plan.rules.interval).max();
+    SlaView {
+        component: promise.component.clone(),
+        period: period.name(terms.zone, span.0),
+        from: instant(span.0),
+        until: instant(span.1),
+        target_percent: percent(terms.target),
+        uptime_percent: found.availability().map(percent),
+        kept: found.is_kept(terms),
+        tier: tier.map(|tier| percent(tier.floor)),
+        downtime_minutes: Downtime {
+            used: minutes(found.lost),
+            allowed: minutes(allowed),
+            remaining: minutes(allowed - found.lost),
+        },
+        outages: found.outages,
+        unknown_minutes: minutes(found.unknown),
+        maintenance_minutes: minutes(found.maintenance),
+        measured_percent: percent(found.measured(terms)),
+        conclusive: found.is_conclusive(terms),
+        uncertainty_seconds: slowest.unwrap_or_default() / 1000,
+        service_credit: tier.filter(|_| found.is_conclusive(terms)).map(|tier| owed(promise, tier.percent)),
+    }
+}
+
+fn owed(promise: &Promise, percent: u32) -> Credit {
+    let amount = promise.fee.as_ref().map(|fee| credit::of_fee(fee.minor, percent));
+    Credit { percent, amount_minor: amount, currency: promise.fee.as_ref().map(|fee| fee.currency.clone()) }
+}
+
+pub(super) fn day_view(date: NaiveDate, found: Figure, terms: &Terms) -> DayView {
+    DayView {
+        date,
+        compliance_percentage: found.availability().map(percent),
+        target_percentage: percent(terms.target),
+        uptime_minutes: minutes(found.up()),
+        downtime_minutes: minutes(found.lost),
+        unknown_minutes: minutes(found.unknown),
+        sla_breaches: u32::from(found.is_kept(terms) == Some(false)),
+    }
+}
+
+/// Thousandths of a percent as percent, exactly as far as they go.
+pub(crate) fn percent(thousandths: u32) -> f64 {
+    f64::from(thousandths) / 1000.0
+}
+
+fn minutes(time: Millis) -> f64 {
+    (time as f64 / MINUTE as f64 * 1000.0).round() / 1000.0
+}
+
+pub(super) fn instant(at: Millis) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(at).unwrap_or_default()
+}

@@ -1,0 +1,192 @@
+//! The page of one service: how it stands, its days, its promise, how long answers took, how it stood, and what was seen.
+
+use maud::{Markup, html};
+
+use super::latency;
+use super::{budget, certificate, minutes, percent, percentiles, state, tone};
+use crate::service::uptime::{
+    CheckView, ComponentHistory, ComponentView, DailySeries, DayView, LookView, SlaView, SpanView,
+};
+use crate::status_page::bars::{self, Bar};
+use crate::status_page::model::length;
+use crate::uptime::Condition;
+
+/// The ranges that a page can show.
+const RANGES: [&str; 4] = ["24h", "7d", "30d", "90d"];
+/// No more of what changes all the time is shown.
+const SPANS_MOST: usize = 100;
+
+pub(super) fn page(
+    one: &ComponentView,
+    history: Option<&ComponentHistory>,
+    days: Option<&DailySeries>,
+    looks: &[LookView],
+) -> Markup {
+    html! {
+        main.made.services {
+            p { a.back href="/services" { "All services" } }
+            h1 { (one.name) }
+            p { (state(one)) " since " (one.status_since.format("%-d %b %Y %H:%M")) " UTC" @if let Some(client) = &one.client { " · " (client) } }
+            @if let Some(text) = &one.description { p.muted { (text) } }
+            (figures(one, history))
+            @if let Some(days) = days { (daily(days)) }
+            @if let Some(sla) = &one.sla { h2 { "What was promised" } (promise(sla)) }
+            @if !one.checks.is_empty() { h2 { "How it is looked at" } (checks(&one.checks)) }
+            @if let Some(history) = history { (past(one, history)) }
+            h2 { "Latest looks" }
+            (looks_table(looks))
+        }
+    }
+}
+
+fn figures(one: &ComponentView, history: Option<&ComponentHistory>) -> Markup {
+    let shares = [
+        ("24 hours", one.uptime.day),
+        ("7 days", one.uptime.week),
+        ("30 days", one.uptime.month),
+        ("90 days", one.uptime.quarter),
+    ];
+    let range = history.map_or("24h", |history| history.range);
+    html! {
+        div.figures {
+            @for (name, share) in shares { div.figure { span.name { (name) } strong { (percent(share)) } } }
+            div.figure { span.name { "p50 / p95 / p99, " (range) } strong { (percentiles(history)) } }
+            @if one.checks.iter().any(|check| check.certificate_days.is_some()) {
+                div.figure { span.name { "Certificate ends in" } strong { (certificate(&one.checks)) } }
+            }
+            @if one.sla.is_some() { div.figure { span.name { "Budget left" } strong { (budget(one.sla.as_ref())) } } }
+        }
+    }
+}
+
+fn daily(series: &DailySeries) -> Markup {
+    let bar = |day: &DayView| Bar { worst: worst(day), words: day_words(day) };
+    let days: Vec<_> = series.days.iter().map(bar).collect();
+    let bad = series.days.iter().filter(|day| day.downtime_minutes > 0.0).count();
+    html! {
+        h2 { "The last " (days.len()) " days" }
+        (bars::picture(&format!("The last {} days, with outages on {bad} of them", days.len()), &days))
+        p.muted { "Days of " (series.timezone) ". Grey: nobody measured." }
+    }
+}
+
+fn worst(day: &DayView) -> Option<Condition> {
+    let share = day.compliance_percentage?;
+    Some(if day.downtime_minutes == 0.0 {
+        Condition::Up
+    } else if share >= day.target_percentage {
+        Condition::Degraded
+    } else {
+        Condition::Down
+    })
+}
+
+fn day_words(day: &DayView) -> String {
+    let mut words = format!("{}: {}", day.date.format("%-d %b"), percent(day.compliance_percentage));
+    for (time, what) in [(day.downtime_minutes, "lost"), (day.unknown_minutes, "not measured")] {
+        if time > 0.0 {
+            words.push_str(&format!(", {} {what}", minutes(time)));
+        }
+    }
+    words
+}
+
+fn promise(sla: &SlaView) -> Markup {
+    let credit = sla.service_credit.as_ref().filter(|credit| credit.percent > 0);
+    let rows = [
+        ("Period", sla.period.clone()),
+        ("Promised", format!("{} %", sla.target_percent)),
+        ("So far", percent(sla.uptime_percent)),
+        ("Lost", minutes(sla.downtime_minutes.used)),
+        ("May be lost", minutes(sla.downtime_minutes.allowed)),
+        ("Outages", sla.outages.to_string()),
+        ("Not measured", minutes(sla.unknown_minutes)),
+        ("Maintenance left out", minutes(sla.maintenance_minutes)),
+        ("Measured", format!("{} % of the time, to {} s", sla.measured_percent, sla.uncertainty_seconds)),
+    ];
+    html! {
+        div.scroll { table {
+            tbody {
+                @for (name, value) in rows { tr { th scope="row" { (name) } td { (value) } } }
+                tr { th scope="row" { "Credit, if it ended now" } td {
+                    @match credit {
+                        Some(credit) => { (credit.percent) " %" @if let Some(amount) = credit.money() { ", " (amount) } }
+                        None => { "none" }
+                    }
+                    @if !sla.conclusive { " (too little was measured to owe anything)" }
+                } }
+            }
+        } }
+    }
+}
+
+fn checks(all: &[CheckView]) -> Markup {
+    html! {
+        div.scroll { table {
+            thead { tr { @for head in ["Check", "State", "Last look", "Took", "Every", "Blips", "What is wrong"] { th scope="col" { (head) } } } }
+            tbody { @for one in all { tr {
+                td { (one.id) }
+                td { span.badge.(tone(one.status)) { (one.status) } @if one.in_doubt { " " span.muted { "in doubt" } } }
+                td { (one.last_look.map_or_else(|| "never".to_owned(), |at| at.format("%-d %b %H:%M:%S").to_string())) }
+                td { (milliseconds(one.response_ms)) }
+                td { (length(one.interval_seconds * 1000)) }
+                td { (one.blips) }
+                td { (one.detail.as_deref().unwrap_or("")) }
+            } } }
+        } }
+    }
+}
+
+fn past(one: &ComponentView, history: &ComponentHistory) -> Markup {
+    html! {
+        h2 { "The past" }
+        p { @for range in RANGES {
+            a.button href={ "/services/" (one.id) "?range=" (range) } aria-current=[(range == history.range).then_some("true")] { (range) } " "
+        } }
+        (latency::chart(&history.latency))
+        h3 { "How it stood" }
+        (spans(history))
+    }
+}
+
+fn spans(history: &ComponentHistory) -> Markup {
+    html! {
+        @if history.spans.len() > SPANS_MOST { p.muted { "The latest " (SPANS_MOST) " of " (history.spans.len()) "." } }
+        div.scroll { table {
+            thead { tr { @for head in ["State", "From", "Until", "For"] { th scope="col" { (head) } } } }
+            tbody { @for one in history.spans.iter().rev().take(SPANS_MOST) { (span(one, history)) } }
+        } }
+    }
+}
+
+fn span(one: &SpanView, history: &ComponentHistory) -> Markup {
+    let time = one.until.unwrap_or(history.now) - one.from;
+    html! {
+        tr {
+            td { span.badge.(tone(one.status)) { (one.status) } }
+            td { (one.from.format("%-d %b %H:%M:%S")) }
+            td { (one.until.map_or_else(|| "now".to_owned(), |at| at.format("%-d %b %H:%M:%S").to_string())) }
+            td { (length(time.num_milliseconds())) }
+        }
+    }
+}
+
+fn looks_table(looks: &[LookView]) -> Markup {
+    html! {
+        @if looks.is_empty() { p.empty { "Nobody has looked in the last two days." } }
+        @else { div.scroll { table {
+            thead { tr { @for head in ["At", "Check", "Found", "Took", "What was wrong"] { th scope="col" { (head) } } } }
+            tbody { @for look in looks { tr {
+                td { (look.at.format("%-d %b %H:%M:%S")) }
+                td { (look.check) }
+                td { span.badge.(tone(look.status)) { (look.status) } }
+                td { (milliseconds(look.response_ms)) }
+                td { (look.detail.as_deref().unwrap_or("")) }
+            } } }
+        } } }
+    }
+}
+
+fn milliseconds(time: Option<f64>) -> String {
+    time.map_or_else(|| "–".to_owned(), |time| format!("{time:.0} ms"))
+}
