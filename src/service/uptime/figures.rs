@@ -34,7 +34,13 @@ pub(crate) fn terms(promise: Option<&Promise>) -> Terms {
     promise.map_or_else(|| Terms::usual(UNPROMISED, Tz::UTC), |promise| promise.terms.clone())
 }
 
-pub(super) fn view(service: &Service, board: &Board, one: &Component, entry: &ComponentEntry, now: Millis) -> ComponentView {
+pub(super) fn view(
+    service: &Service,
+    board: &Board,
+    one: &Component,
+    entry: &ComponentEntry,
+    now: Millis,
+) -> ComponentView {
     let promise = service.config.uptime.promise(&one.id);
     let terms = terms(promise);
     let share =
