@@ -28,6 +28,7 @@ pub mod retention;
 mod self_monitoring;
 pub mod sessions;
 mod set_aside;
+pub mod sql;
 pub mod suppressions;
 pub mod sync;
 pub mod tickets;
@@ -47,11 +48,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::telemetry::Telemetry;
 use cache::Caches;
 use checkpoint::{Checkpoints, LONGEST_LOG, USUAL_LOG};
+use sql::{Connection, Pool};
 pub use writer::Write;
 use writer::Writer;
 
@@ -114,9 +115,9 @@ impl StoreError {
 /// What is remembered. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    reads: SqlitePool,
+    reads: Pool,
     /// What [`Store::for_pages`] reads by.
-    pages: SqlitePool,
+    pages: Pool,
     writer: Writer,
     caches: Arc<Caches>,
     telemetry: Arc<Telemetry>,
@@ -135,8 +136,8 @@ impl Store {
         let options = options(path);
         let writing = options.clone().pragma("cache_size", WRITER_CACHE);
         let writing = writing.pragma("wal_autocheckpoint", LONGEST_LOG).pragma("journal_size_limit", USUAL_LOG);
-        let mut connection = sqlx::ConnectOptions::connect(&writing).await?;
-        sqlx::migrate!().run(&mut connection).await.map_err(StoreError::Migration)?;
+        let mut connection = Connection::to_file(&writing).await?;
+        connection.migrate().await.map_err(StoreError::Migration)?;
         alerts::fill_ids(&mut connection).await?;
         let checkpoints = Checkpoints::start(sqlx::ConnectOptions::connect(&options).await?);
         // A file cannot hang up: there is nothing to be tested before each read.
@@ -144,8 +145,8 @@ impl Store {
         let reads = few.clone().connect_lazy_with(options.clone().read_only(true));
         let pages = few.connect_lazy_with(options.read_only(true));
         Ok(Self {
-            reads,
-            pages,
+            reads: Pool::Sqlite(reads),
+            pages: Pool::Sqlite(pages),
             writer: Writer::start(connection, checkpoints),
             caches: Arc::new(Caches::new(telemetry.clone())),
             telemetry,
@@ -172,9 +173,9 @@ impl Store {
     /// Proves that a write goes through to the disk.
     pub async fn prove_writable(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    sqlx::query("INSERT INTO heartbeats (name, at) VALUES ('ready', $1) ON CONFLICT (name) DO UPDATE SET at = excluded.at")
+                    sql::query("INSERT INTO heartbeats (name, at) VALUES ('ready', $1) ON CONFLICT (name) DO UPDATE SET at = excluded.at")
                         .bind(millis(now))
                         .execute(tx)
                         .await?;

@@ -6,7 +6,6 @@
 //! older copy of the alert finds out before writing over it.
 
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use tracing::info;
 
 use super::alerts::{AlertRow, LAST_ACT, Recovered, alert_row, recover, rewrite};
@@ -18,6 +17,7 @@ use crate::alert::escalation::ChannelKind;
 use crate::alert::life::{Act, Actor, Hold, Life};
 use crate::alert::{AlertKey, Closing};
 use crate::notify::{AcknowledgedFacts, Body, Message, RecoveryFacts};
+use crate::store::sql::{self, AssertSqlSafe, Connection};
 
 /// What became of an act.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +41,7 @@ impl Store {
         let (id, by) = (id.to_owned(), actor.clone());
         let acted = self
             .writer
-            .write(move |tx: &mut SqliteConnection| Box::pin(async move { carry_out(tx, &id, act, &by, now).await }))
+            .write(move |tx: &mut Connection| Box::pin(async move { carry_out(tx, &id, act, &by, now).await }))
             .await?;
         if let Some(acted) = acted.as_ref().filter(|acted| acted.changed) {
             self.log_act(&acted.alert.key, act, actor).await;
@@ -63,15 +63,15 @@ impl Store {
 }
 
 async fn carry_out(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     id: &str,
     act: Act,
     actor: &Actor,
     now: DateTime<Utc>,
-) -> Result<Option<Acted>, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM alerts WHERE id = $1 AND id <> ''").bind(id).fetch_optional(&mut *tx).await?;
+) -> Result<Option<Acted>, sql::Error> {
+    let row = sql::query("SELECT * FROM alerts WHERE id = $1 AND id <> ''").bind(id).fetch_optional(&mut *tx).await?;
     let Some(row) = row else { return Ok(None) };
-    let before = alert_row(&row).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let before = alert_row(&row).map_err(|error| sql::Error::Decode(error.into()))?;
     let Some(after) = before.after(act, actor, now) else {
         return Ok(Some(Acted { alert: before, changed: false }));
     };
@@ -91,13 +91,13 @@ async fn carry_out(
 }
 
 /// `alert` with the tenant's next number of acts.
-async fn numbered(tx: &mut SqliteConnection, alert: AlertRow) -> Result<AlertRow, sqlx::Error> {
-    let last: Option<i64> = sqlx::query_scalar(LAST_ACT).bind(alert.key.tenant.as_str()).fetch_optional(tx).await?;
+async fn numbered(tx: &mut Connection, alert: AlertRow) -> Result<AlertRow, sql::Error> {
+    let last: Option<i64> = sql::query_scalar(LAST_ACT).bind(alert.key.tenant.as_str()).fetch_optional(tx).await?;
     Ok(AlertRow { life: Life { acts: last.unwrap_or_default() + 1, ..alert.life }, ..alert })
 }
 
 /// Tells the systems that were told of `alert` what a person did to it.
-async fn tell_systems(tx: &mut SqliteConnection, alert: &AlertRow, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+async fn tell_systems(tx: &mut Connection, alert: &AlertRow, now: DateTime<Utc>) -> Result<(), sql::Error> {
     let Some(message) = last_message(tx, alert).await? else { return Ok(()) };
     match (&alert.raised.resolved_as, alert.life.held()) {
         (Some(closing), _) => match over(alert, &message, *closing, now) {
@@ -113,12 +113,12 @@ async fn tell_systems(tx: &mut SqliteConnection, alert: &AlertRow, now: DateTime
 const MAY_BE_KNOWN: &str = "kind = 'alert' AND (state IN ('sent', 'sending') OR unreported > 0)";
 
 /// What was last said of `alert` and may have been read.
-async fn last_message(tx: &mut SqliteConnection, alert: &AlertRow) -> Result<Option<Message>, sqlx::Error> {
+async fn last_message(tx: &mut Connection, alert: &AlertRow) -> Result<Option<Message>, sql::Error> {
     let query = format!(
         "SELECT message FROM notifications WHERE alert_key = $1 AND {MAY_BE_KNOWN} ORDER BY created_at DESC, key LIMIT 1"
     );
     let text: Option<String> =
-        sqlx::query_scalar(AssertSqlSafe(query)).bind(alert.key.to_string()).fetch_optional(tx).await?;
+        sql::query_scalar(AssertSqlSafe(query)).bind(alert.key.to_string()).fetch_optional(tx).await?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
@@ -131,16 +131,16 @@ fn over(alert: &AlertRow, message: &Message, closing: Closing, now: DateTime<Utc
 }
 
 async fn tell_of_hold(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     alert: &AlertRow,
     hold: &Hold,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let query = format!(
         "SELECT recipient, channel, MAX(message) AS message FROM notifications
          WHERE alert_key = $1 AND {MAY_BE_KNOWN} GROUP BY recipient, channel ORDER BY recipient, channel"
     );
-    let rows = sqlx::query(AssertSqlSafe(query)).bind(alert.key.to_string()).fetch_all(&mut *tx).await?;
+    let rows = sql::query(AssertSqlSafe(query)).bind(alert.key.to_string()).fetch_all(&mut *tx).await?;
     let mut notices = Vec::new();
     for row in rows {
         let channel: String = row.try_get("channel")?;

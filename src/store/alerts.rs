@@ -10,7 +10,6 @@ mod saving;
 use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 pub use super::outbox::Recovered;
 use super::outbox::{NewNotification, json};
@@ -21,6 +20,7 @@ pub use crate::alert::life::AlertRow;
 use crate::alert::life::{Asked, Hold, HoldKind, How, Life};
 use crate::alert::{AlertKey, AlertKind, Closing, Raised, Stage};
 pub use crate::keys::id_of;
+use crate::store::sql::{self, Connection, QueryBuilder, Row};
 use crate::ticket::TenantId;
 pub(super) use salvage::salvaged;
 pub use saving::Saving;
@@ -92,13 +92,13 @@ pub struct AlertCount {
 impl Store {
     /// All alerts, counted by clock, stage and how they stand.
     pub async fn alert_counts(&self) -> Result<Vec<AlertCount>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT clock, stage, COALESCE(resolved_as, state) AS state, COUNT(*) AS number FROM alerts
              GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
         )
         .fetch_all(&self.reads)
         .await?;
-        let count = |row: &sqlx::sqlite::SqliteRow| {
+        let count = |row: &Row| {
             let clock: String = row.try_get("clock")?;
             let known = AlertKind::parse(&clock);
             Ok(AlertCount {
@@ -114,7 +114,7 @@ impl Store {
     /// The alerts of `tenant` that are open or whose ticket is. One that cannot be read is set aside, and what of it can
     /// be read goes on.
     pub async fn alerts(&self, tenant: &TenantId) -> Result<Vec<AlertRow>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT * FROM alerts WHERE key IN (SELECT key FROM alerts WHERE tenant = $1 AND state = 'open'
                UNION SELECT a.key FROM tickets t CROSS JOIN alerts a
                WHERE t.tenant = $1 AND t.open = 1 AND a.tenant = t.tenant AND a.ticket_id = t.id) ORDER BY key",
@@ -127,13 +127,13 @@ impl Store {
 
     /// The number of the last human act on an alert of `tenant`; 0 if there was none yet.
     pub async fn last_act(&self, tenant: &TenantId) -> Result<i64, StoreError> {
-        let last = sqlx::query_scalar(LAST_ACT).bind(tenant.as_str()).fetch_optional(&self.reads);
+        let last = sql::query_scalar(LAST_ACT).bind(tenant.as_str()).fetch_optional(&self.reads);
         Ok(last.await?.unwrap_or_default())
     }
 
     /// As [`Store::alerts`], of those that people acted on after `acts`.
     pub async fn alerts_acted_on(&self, tenant: &TenantId, acts: i64) -> Result<Vec<AlertRow>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT a.* FROM alerts a LEFT JOIN tickets t ON t.tenant = a.tenant AND t.id = a.ticket_id
              WHERE a.tenant = $1 AND a.acts > 0 AND a.acts > $2 AND (a.state = 'open' OR t.open = 1) ORDER BY a.key",
         )
@@ -144,7 +144,7 @@ impl Store {
         self.readable_alerts(&rows).await
     }
 
-    async fn readable_alerts(&self, rows: &[sqlx::sqlite::SqliteRow]) -> Result<Vec<AlertRow>, StoreError> {
+    async fn readable_alerts(&self, rows: &[Row]) -> Result<Vec<AlertRow>, StoreError> {
         let mut alerts = Vec::with_capacity(rows.len());
         for row in rows {
             match alert_row(row) {
@@ -157,20 +157,20 @@ impl Store {
 
     /// The alert of that id, open or not.
     pub async fn alert(&self, id: &str) -> Result<Option<AlertRow>, StoreError> {
-        let row = sqlx::query("SELECT * FROM alerts WHERE id = $1 AND id <> ''").bind(id);
+        let row = sql::query("SELECT * FROM alerts WHERE id = $1 AND id <> ''").bind(id);
         row.fetch_optional(&self.reads).await?.as_ref().map(alert_row).transpose()
     }
 
     /// Who was told of these alerts, or is about to be.
     pub async fn told(&self, alerts: &HashSet<String>) -> Result<HashSet<Told>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT DISTINCT alert_key, stage, recipient, channel FROM notifications
              WHERE alert_key IN (SELECT value FROM json_each($1)) AND state <> 'cancelled'",
         )
         .bind(json(&alerts))
         .fetch_all(&self.reads)
         .await?;
-        let told = |row: &sqlx::sqlite::SqliteRow| {
+        let told = |row: &Row| {
             Ok(Told {
                 alert: row.try_get("alert_key")?,
                 stage: row.try_get("stage")?,
@@ -183,17 +183,17 @@ impl Store {
 
     /// The open alerts of all tenants that have a step due, each with its tenant.
     pub async fn due_alerts(&self, now: DateTime<Utc>) -> Result<Vec<(String, String)>, StoreError> {
-        let due = sqlx::query(
+        let due = sql::query(
             "SELECT tenant, key FROM alerts WHERE state = 'open' AND next_step_at <= $1 ORDER BY next_step_at, key",
         );
         let rows = due.bind(millis(now)).fetch_all(&self.reads).await?;
         // One that cannot be read is nobody's; its tenant finds out when it reads its alerts.
-        let readable = |row: &sqlx::sqlite::SqliteRow| Some((row.try_get(0).ok()?, row.try_get(1).ok()?));
+        let readable = |row: &Row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?));
         Ok(rows.iter().filter_map(readable).collect())
     }
 }
 
-pub(super) fn alert_row(row: &sqlx::sqlite::SqliteRow) -> Result<AlertRow, StoreError> {
+pub(super) fn alert_row(row: &Row) -> Result<AlertRow, StoreError> {
     let unreadable = |what: &str| StoreError::Unreadable(format!("an alert's {what}"));
     let text = |name: &str| row.try_get::<String, _>(name);
     let number = |name: &str| row.try_get::<i64, _>(name);
@@ -233,7 +233,7 @@ pub(super) fn alert_row(row: &sqlx::sqlite::SqliteRow) -> Result<AlertRow, Store
     })
 }
 
-fn hold(row: &sqlx::sqlite::SqliteRow) -> Result<Option<Hold>, StoreError> {
+fn hold(row: &Row) -> Result<Option<Hold>, StoreError> {
     let time = |name: &str| row.try_get::<Option<i64>, _>(name)?.map(instant).transpose();
     let how: Option<String> = row.try_get("acked_how")?;
     let by: Option<String> = row.try_get("acked_by")?;
@@ -253,8 +253,8 @@ fn hold(row: &sqlx::sqlite::SqliteRow) -> Result<Option<Hold>, StoreError> {
 
 /// Writes `alerts`, each only if nobody acted on it since it was read, and its digest was not refused; the error is
 /// `RowNotFound` otherwise.
-async fn upsert(tx: &mut SqliteConnection, alerts: &[AlertRow]) -> Result<(), sqlx::Error> {
-    let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
+async fn upsert(tx: &mut Connection, alerts: &[AlertRow]) -> Result<(), sql::Error> {
+    let mut query: QueryBuilder = QueryBuilder::new(
         "INSERT INTO alerts (key, tenant, ticket_id, clock, cycle, episode, stage, state, reason, due, raised_at,
          changed_at, step, next_step_at, generation, told, resolved_as, id, escalation, ack_expires, acked_at,
          acked_by, acked_how, ack_until, snoozed_until, hold_over, again, acts, asked, covered_until, target) ",
@@ -297,10 +297,10 @@ async fn upsert(tx: &mut SqliteConnection, alerts: &[AlertRow]) -> Result<(), sq
          WHERE alerts.acts = excluded.acts AND alerts.told <= excluded.told",
     );
     let written = query.build().execute(tx).await?.rows_affected();
-    if written == alerts.len() as u64 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
+    if written == alerts.len() as u64 { Ok(()) } else { Err(sql::Error::RowNotFound) }
 }
 
-fn push_life(row: &mut sqlx::query_builder::Separated<'_, Sqlite, &str>, life: &Life) {
+fn push_life(row: &mut sql::Separated<'_>, life: &Life) {
     let hold = life.hold.as_ref();
     let until = |kind| hold.filter(|hold| hold.kind == kind).and_then(|hold| hold.until).map(millis);
     row.push_bind(hold.map(|hold| millis(hold.at)))
@@ -314,18 +314,18 @@ fn push_life(row: &mut sqlx::query_builder::Separated<'_, Sqlite, &str>, life: &
 }
 
 /// Writes `alert` over what is there, whoever read it before.
-pub(super) async fn rewrite(tx: &mut SqliteConnection, alert: &AlertRow) -> Result<(), sqlx::Error> {
-    let set = sqlx::query("UPDATE alerts SET acts = $1 WHERE key = $2").bind(alert.life.acts);
+pub(super) async fn rewrite(tx: &mut Connection, alert: &AlertRow) -> Result<(), sql::Error> {
+    let set = sql::query("UPDATE alerts SET acts = $1 WHERE key = $2").bind(alert.life.acts);
     set.bind(alert.key.to_string()).execute(&mut *tx).await?;
     upsert(tx, std::slice::from_ref(alert)).await
 }
 
 /// Gives the alerts of older versions their ids.
-pub(super) async fn fill_ids(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+pub(super) async fn fill_ids(connection: &mut Connection) -> Result<(), sql::Error> {
     let keys: Vec<String> =
-        sqlx::query_scalar("SELECT key FROM alerts WHERE id = ''").fetch_all(&mut *connection).await?;
+        sql::query_scalar("SELECT key FROM alerts WHERE id = ''").fetch_all(&mut *connection).await?;
     for key in keys {
-        let fill = sqlx::query("UPDATE alerts SET id = $1 WHERE key = $2").bind(id_of(&key)).bind(key);
+        let fill = sql::query("UPDATE alerts SET id = $1 WHERE key = $2").bind(id_of(&key)).bind(key);
         fill.execute(&mut *connection).await?;
     }
     Ok(())
@@ -333,13 +333,9 @@ pub(super) async fn fill_ids(connection: &mut SqliteConnection) -> Result<(), sq
 
 /// Tells those who were told, on the channel they were told by, in the same thread. What did not end well is told to
 /// systems alone.
-pub(super) async fn recover(
-    tx: &mut SqliteConnection,
-    recovered: &Recovered,
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+pub(super) async fn recover(tx: &mut Connection, recovered: &Recovered, now: DateTime<Utc>) -> Result<(), sql::Error> {
     // Whoever was told of it in bundles only finds its end in the thread of one of them.
-    let rows = sqlx::query(
+    let rows = sql::query(
         "SELECT n.recipient, n.channel, MAX(n.message) AS message, MAX(n.person) AS person, MAX(n.zone) AS zone,
                 MAX(n.urgent) AS urgent, 0 AS timely,
                 MAX(n.state IN ('sent', 'sending', 'bundled')) AS told,

@@ -3,11 +3,10 @@
 pub mod chain;
 
 use chrono::{DateTime, Utc};
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
 use self::chain::Link;
 use super::{Store, StoreError, instant, millis};
+use crate::store::sql::{self, Connection, Row};
 use crate::ticket::{Reach, TenantId};
 
 /// Nobody has done more to one alert than is worth reading.
@@ -59,16 +58,15 @@ pub struct LastChange {
 impl Store {
     /// The last change by a person; none if there was none yet.
     pub async fn last_change(&self) -> Result<Option<LastChange>, StoreError> {
-        let last: Option<(i64, i64)> =
-            sqlx::query_as("SELECT id, at FROM audit WHERE id = (SELECT MAX(id) FROM audit)")
-                .fetch_optional(&self.reads)
-                .await?;
+        let last: Option<(i64, i64)> = sql::query_as("SELECT id, at FROM audit WHERE id = (SELECT MAX(id) FROM audit)")
+            .fetch_optional(&self.reads)
+            .await?;
         Ok(last.map(|(number, at)| LastChange { number, at }))
     }
 
     /// What people changed, the latest first.
     pub async fn audited(&self, filter: AuditFilter<'_>) -> Result<Vec<AuditRow>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT tenant, at, who, what, origin, alert FROM audit WHERE at >= $1 AND at < $2
              AND (tenant = $3 OR $3 IS NULL) AND ($4 IS NULL OR instr(lower(who), lower($4)) > 0)
              AND ($5 IS NULL OR instr(lower(what), lower($5)) > 0) ORDER BY at DESC, id DESC LIMIT $6",
@@ -85,7 +83,7 @@ impl Store {
 
     /// What people did to the alert of that key, the first first.
     pub async fn acts_on(&self, alert: &str) -> Result<Vec<AuditRow>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT tenant, at, who, what, origin, alert FROM audit WHERE alert = $1 ORDER BY at, id LIMIT $2",
         );
         rows.bind(alert).bind(MOST_ACTS).fetch_all(&self.reads).await?.iter().map(AuditRow::read).collect()
@@ -93,8 +91,7 @@ impl Store {
 }
 
 impl AuditRow {
-    fn read(row: &SqliteRow) -> Result<Self, StoreError> {
-        use sqlx::Row;
+    fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             tenant: row.try_get("tenant")?,
             at: instant(row.try_get("at")?)?,
@@ -108,31 +105,31 @@ impl AuditRow {
 
 /// Writes down that `author` did `what`.
 pub(super) async fn audit(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: Option<&TenantId>,
     what: &str,
     author: &Author,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     audit_act(tx, tenant, None, what, author, now).await
 }
 
 /// As [`audit`], of what was done to the `alert` of that key.
 pub(super) async fn audit_act(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: Option<&TenantId>,
     alert: Option<&str>,
     what: &str,
     author: &Author,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let prior = chain::last(&mut *tx).await?;
     let (at, origin) = (millis(now), author.origin.as_str());
     let link = Link { tenant: tenant.map(TenantId::as_str), at, who: &author.who, what, origin, alert };
     let hash = link.hash(&prior);
     let add =
         "INSERT INTO audit (tenant, at, who, what, origin, alert, prior, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    sqlx::query(add)
+    sql::query(add)
         .bind(tenant.map(TenantId::as_str))
         .bind(millis(now))
         .bind(&author.who)

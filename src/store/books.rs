@@ -13,7 +13,6 @@ mod tests;
 mod write;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 pub use self::read::{Asked, BookDay, Correction, Queue};
 pub use self::reasons::Missed;
@@ -21,6 +20,7 @@ pub use self::write::{Booked, Written};
 use super::tickets::unreadable;
 use super::{Store, StoreError, millis};
 use crate::report::entry::{Handover, Holder};
+use crate::store::sql::{self, Connection, QueryBuilder, Row};
 use crate::ticket::{Named, RefId, TenantId, Ticket, TicketId};
 
 /// The most rows in one statement.
@@ -60,7 +60,7 @@ impl Store {
     /// At most `limit` tickets that are to be booked at `now`, those marked by a change first.
     pub async fn to_book(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Marked>, StoreError> {
         let query = "SELECT tenant, ticket, marks FROM to_book WHERE at <= $1 ORDER BY at, tenant, ticket LIMIT $2";
-        let rows = sqlx::query(query).bind(millis(now)).bind(limit).fetch_all(&self.reads).await?;
+        let rows = sql::query(query).bind(millis(now)).bind(limit).fetch_all(&self.reads).await?;
         let marked = rows.iter().map(|row| {
             Ok(Marked {
                 tenant: TenantId::parse(row.try_get("tenant")?).map_err(unreadable)?,
@@ -73,18 +73,18 @@ impl Store {
 
     /// When the next ticket is to be booked; none: nothing waits.
     pub async fn next_to_book(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let at: Option<i64> = sqlx::query_scalar("SELECT MIN(at) FROM to_book").fetch_one(&self.reads).await?;
+        let at: Option<i64> = sql::query_scalar("SELECT MIN(at) FROM to_book").fetch_one(&self.reads).await?;
         at.map(super::instant).transpose()
     }
 
     /// How the ticket went from hand to hand, oldest first.
     pub async fn handovers(&self, tenant: &TenantId, ticket: &TicketId) -> Result<Vec<Handover>, StoreError> {
         let query = "SELECT was, became, at FROM handovers WHERE tenant = $1 AND ticket_id = $2 ORDER BY at, id";
-        let rows = sqlx::query(query).bind(tenant.as_str()).bind(ticket.as_str()).fetch_all(&self.reads).await?;
+        let rows = sql::query(query).bind(tenant.as_str()).bind(ticket.as_str()).fetch_all(&self.reads).await?;
         let holder = |id: Option<String>| {
             id.map_or(Holder::Nobody, |id| RefId::parse(&id).map_or(Holder::Unknown, Holder::Person))
         };
-        let handover = |row: &sqlx::sqlite::SqliteRow| {
+        let handover = |row: &Row| {
             let (from, to) = (holder(row.try_get("was")?), holder(row.try_get("became")?));
             Ok(Handover { from, to, at: super::instant(row.try_get("at")?)? })
         };
@@ -94,13 +94,13 @@ impl Store {
 
 /// Has these tickets booked anew, in the transaction of whoever changed them.
 pub(super) async fn mark<'a>(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: &TenantId,
     tickets: impl IntoIterator<Item = &'a TicketId>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let tickets: Vec<&TicketId> = tickets.into_iter().collect();
     for some in tickets.chunks(ROWS) {
-        let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO to_book (tenant, ticket, at, marks) ");
+        let mut query = QueryBuilder::new("INSERT INTO to_book (tenant, ticket, at, marks) ");
         query.push_values(some, |mut row, id| {
             row.push_bind(tenant.as_str()).push_bind(id.as_str()).push_bind(AT_ONCE).push_bind(1_i64);
         });
@@ -112,13 +112,13 @@ pub(super) async fn mark<'a>(
 
 /// Remembers that the ticket went from one technician to another.
 pub(super) async fn hand_over(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: &TenantId,
     ticket: &TicketId,
     (was, became): (Option<&Named>, Option<&Named>),
     at: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO handovers (tenant, ticket_id, was, became, at) VALUES ($1, $2, $3, $4, $5)")
+) -> Result<(), sql::Error> {
+    sql::query("INSERT INTO handovers (tenant, ticket_id, was, became, at) VALUES ($1, $2, $3, $4, $5)")
         .bind(tenant.as_str())
         .bind(ticket.as_str())
         .bind(was.map(|named| named.id.as_str()))
@@ -131,11 +131,11 @@ pub(super) async fn hand_over(
 
 /// Remembers what the technicians and clients of `tickets` are called.
 pub(super) async fn meet<'a>(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: &TenantId,
     tickets: impl Iterator<Item = &'a Ticket>,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let named = |ticket: &'a Ticket| {
         let technician = ticket.technician.as_ref().map(|named| ("technician", named));
         technician.into_iter().chain(ticket.client.as_ref().map(|named| ("client", named)))
@@ -147,14 +147,14 @@ pub(super) async fn meet<'a>(
 
 /// Remembers the names of people and clients, each of a kind and with an id.
 pub(super) async fn introduce<'a>(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: &TenantId,
     named: impl Iterator<Item = (&'static str, &'a str, &'a str)>,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let named: Vec<_> = named.collect();
     for some in named.chunks(ROWS) {
-        let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO people (tenant, kind, id, name, seen_at) ");
+        let mut query = QueryBuilder::new("INSERT INTO people (tenant, kind, id, name, seen_at) ");
         query.push_values(some, |mut row, (kind, id, name)| {
             row.push_bind(tenant.as_str()).push_bind(*kind).push_bind(*id).push_bind(*name).push_bind(millis(now));
         });

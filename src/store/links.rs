@@ -3,10 +3,10 @@
 //! The key is made once and kept, so that a link in a mail outlives a restart.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::SqliteConnection;
 
 use super::outbox::{Logged, logged};
 use super::{Store, StoreError, millis};
+use crate::store::sql::{self, Connection};
 
 /// A used link is forgotten after this: by then it has long expired.
 const REMEMBERED: TimeDelta = TimeDelta::days(3);
@@ -21,9 +21,9 @@ impl Store {
     ) -> Result<[u8; 32], StoreError> {
         let kept: Vec<u8> = self
             .writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    sqlx::query(
+                    sql::query(
                         "INSERT INTO secrets (name, value, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
                     )
                     .bind(name)
@@ -31,7 +31,7 @@ impl Store {
                     .bind(millis(now))
                     .execute(&mut *tx)
                     .await?;
-                    sqlx::query_scalar("SELECT value FROM secrets WHERE name = $1").bind(name).fetch_one(tx).await
+                    sql::query_scalar("SELECT value FROM secrets WHERE name = $1").bind(name).fetch_one(tx).await
                 })
             })
             .await?;
@@ -47,11 +47,11 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let (fingerprint, notification) = (fingerprint.to_owned(), notification.to_owned());
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let old = sqlx::query("DELETE FROM used_links WHERE used_at < $1").bind(millis(now - REMEMBERED));
+                    let old = sql::query("DELETE FROM used_links WHERE used_at < $1").bind(millis(now - REMEMBERED));
                     old.execute(&mut *tx).await?;
-                    let used = sqlx::query(
+                    let used = sql::query(
                         "INSERT INTO used_links (token, notification, used_at) VALUES ($1, $2, $3)
                          ON CONFLICT DO NOTHING",
                     )
@@ -70,9 +70,9 @@ impl Store {
     pub async fn give_back_link(&self, fingerprint: &str) -> Result<(), StoreError> {
         let fingerprint = fingerprint.to_owned();
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let gone = sqlx::query("DELETE FROM used_links WHERE token = $1").bind(fingerprint);
+                    let gone = sql::query("DELETE FROM used_links WHERE token = $1").bind(fingerprint);
                     gone.execute(tx).await.map(drop)
                 })
             })
@@ -81,13 +81,13 @@ impl Store {
 
     /// The notification of that key.
     pub async fn notification(&self, key: &str) -> Result<Option<Logged>, StoreError> {
-        let row = sqlx::query("SELECT * FROM notifications WHERE key = $1").bind(key).fetch_optional(&self.reads);
+        let row = sql::query("SELECT * FROM notifications WHERE key = $1").bind(key).fetch_optional(&self.reads);
         row.await?.as_ref().map(logged).transpose()
     }
 
     /// The public name of the alert `key`; none if there is no such alert.
     pub async fn alert_id(&self, key: &str) -> Result<Option<String>, StoreError> {
-        let id = sqlx::query_scalar("SELECT id FROM alerts WHERE key = $1").bind(key);
+        let id = sql::query_scalar("SELECT id FROM alerts WHERE key = $1").bind(key);
         Ok(id.fetch_optional(&self.reads).await?)
     }
 }

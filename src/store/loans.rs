@@ -4,9 +4,9 @@
 //! in which the service may have used more.
 
 use chrono::{DateTime, Utc};
-use sqlx::SqliteConnection;
 
 use super::{Store, StoreError, instant, millis};
+use crate::store::sql::{self, Connection};
 use crate::ticket::TenantId;
 
 impl Store {
@@ -37,18 +37,18 @@ impl Store {
     }
 
     async fn moment(&self, name: &str) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let query = sqlx::query_scalar("SELECT at FROM heartbeats WHERE name = $1").bind(name);
+        let query = sql::query_scalar("SELECT at FROM heartbeats WHERE name = $1").bind(name);
         let at: Option<i64> = query.fetch_optional(&self.reads).await?;
         at.map(instant).transpose()
     }
 
     async fn set_moment(&self, name: String, at: Option<DateTime<Utc>>) -> Result<(), StoreError> {
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    sqlx::query("DELETE FROM heartbeats WHERE name = $1").bind(&name).execute(&mut *tx).await?;
+                    sql::query("DELETE FROM heartbeats WHERE name = $1").bind(&name).execute(&mut *tx).await?;
                     if let Some(at) = at {
-                        let query = sqlx::query("INSERT INTO heartbeats (name, at) VALUES ($1, $2)");
+                        let query = sql::query("INSERT INTO heartbeats (name, at) VALUES ($1, $2)");
                         query.bind(&name).bind(millis(at)).execute(tx).await?;
                     }
                     Ok(())

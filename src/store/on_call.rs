@@ -1,11 +1,11 @@
 //! Overrides of on-call rotations in the store. Every change leaves a row in the audit log, in the same transaction.
 
 use chrono::{DateTime, Utc};
-use sqlx::SqliteConnection;
 
 use super::audit::{Author, audit};
 use super::{Store, StoreError, instant, millis};
 use crate::alert::on_call::{Override, Person};
+use crate::store::sql::{self, Connection};
 use crate::ticket::TenantId;
 
 /// An override, with who made it and when.
@@ -39,7 +39,7 @@ impl Store {
 
     /// As [`Store::overrides_from`], with who made them.
     pub async fn override_rows_from(&self, now: DateTime<Utc>) -> Result<Vec<OverrideRow>, StoreError> {
-        let rows: Vec<Row> = sqlx::query_as(
+        let rows: Vec<Row> = sql::query_as(
             "SELECT id, rotation, person, from_time, until_time, made_by, made_at FROM on_call_overrides
              WHERE until_time > $1 ORDER BY id",
         )
@@ -58,9 +58,9 @@ impl Store {
     ) -> Result<OverrideRow, StoreError> {
         let made = self
             .writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let made: Row = sqlx::query_as(
+                    let made: Row = sql::query_as(
                         "INSERT INTO on_call_overrides (rotation, person, from_time, until_time, made_by, made_at)
                          VALUES ($1, $2, $3, $4, $5, $6)
                          RETURNING id, rotation, person, from_time, until_time, made_by, made_at",
@@ -97,11 +97,11 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     let remove = "DELETE FROM on_call_overrides WHERE id = $1 RETURNING rotation, person";
                     let removed: Option<(String, String)> =
-                        sqlx::query_as(remove).bind(id).fetch_optional(&mut *tx).await?;
+                        sql::query_as(remove).bind(id).fetch_optional(&mut *tx).await?;
                     let Some((rotation, person)) = removed else { return Ok(false) };
                     let what = format!(
                         "took back on-call override {id} of {rotation}: {}{}",

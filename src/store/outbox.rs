@@ -15,8 +15,6 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::latest::Latest;
 use super::{Store, StoreError, instant, millis};
@@ -25,6 +23,7 @@ use crate::alert::noise::Rules;
 use crate::alert::{AlertKey, Closing};
 pub use crate::keys::notification_key;
 use crate::notify::{Body, Message};
+use crate::store::sql::{self, AssertSqlSafe, Connection, QueryBuilder, Row};
 use crate::ticket::{Reach, TenantId};
 pub use record::Attempted;
 pub(super) use record::record;
@@ -196,7 +195,7 @@ impl Store {
         let (rules, under_way) = (rules.clone(), under_way.clone());
         let (rows, shaped) = self
             .writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     take_back(tx, channel, &under_way, now).await?;
                     hold_covered(tx, channel, now).await?;
@@ -227,9 +226,9 @@ impl Store {
     async fn set_aside(&self, key: String, why: String, now: DateTime<Utc>) -> Result<bool, StoreError> {
         self.tell_unreadable("notification", &key, &why);
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let set_aside = sqlx::query(
+                    let set_aside = sql::query(
                         "UPDATE notifications SET state = 'failed', last_error = $2, done_at = $3 WHERE key = $1
                          RETURNING alert_key, stage, step",
                     );
@@ -244,7 +243,7 @@ impl Store {
     /// The channels on which something is due at `now`, or was leased to somebody who never reported; what is
     /// `under_way` does not count.
     pub async fn due_channels(&self, under_way: &UnderWay, now: DateTime<Utc>) -> Result<Vec<ChannelKind>, StoreError> {
-        let channels: Vec<String> = sqlx::query_scalar(
+        let channels: Vec<String> = sql::query_scalar(
             "SELECT asked.value FROM json_each($1) AS asked
              WHERE EXISTS (SELECT 1 FROM notifications WHERE state = 'pending' AND channel = asked.value
                AND due_at <= $2 AND key NOT IN (SELECT value FROM json_each($4)))
@@ -268,7 +267,7 @@ impl Store {
         under_way: &UnderWay,
     ) -> Result<Option<DateTime<Utc>>, StoreError> {
         let open: Vec<_> = ChannelKind::ALL.into_iter().filter(|kind| !shut.contains(kind)).collect();
-        let next: Option<i64> = sqlx::query_scalar(
+        let next: Option<i64> = sql::query_scalar(
             "SELECT MIN(at) FROM (
                SELECT (SELECT due_at FROM notifications WHERE state = 'pending' AND channel = asked.value
                  AND key NOT IN (SELECT value FROM json_each($2)) ORDER BY due_at LIMIT 1) AS at FROM json_each($1) AS asked
@@ -284,7 +283,7 @@ impl Store {
 
     /// How many notifications wait or are being sent.
     pub async fn outbox_pending(&self) -> Result<i64, StoreError> {
-        let count = sqlx::query_scalar(
+        let count = sql::query_scalar(
             "SELECT (SELECT COUNT(*) FROM notifications WHERE state = 'pending')
                   + (SELECT COUNT(*) FROM notifications WHERE state = 'sending')",
         );
@@ -295,11 +294,11 @@ impl Store {
 /// Takes back what was leased to somebody who never reported: it is due again, and may have been taken. If it holds no
 /// longer, it is withdrawn: while it was leased nobody could.
 async fn take_back(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     channel: ChannelKind,
     under_way: &UnderWay,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let take_back = format!(
         "UPDATE notifications SET unreported = MAX(unreported, 1), state = iif(back.is_void, 'cancelled', 'pending'),
          done_at = iif(back.is_void, $1, done_at), due_at = iif(back.is_void, due_at, MIN(lease_until, $1))
@@ -309,7 +308,7 @@ async fn take_back(
                AND n.key NOT IN (SELECT value FROM json_each($4))) AS back
          WHERE notifications.key = back.key"
     );
-    let query = sqlx::query(AssertSqlSafe(take_back)).bind(millis(now)).bind(channel.as_str());
+    let query = sql::query(AssertSqlSafe(take_back)).bind(millis(now)).bind(channel.as_str());
     query.bind(under_way.others_are_over()).bind(under_way.keys()).execute(tx).await.map(drop)
 }
 
@@ -320,12 +319,8 @@ const VOID: &str = "(n.void = 1 OR a.state = 'resolved' OR (a.acked_at IS NOT NU
 
 /// What is due while something before it is still on its way about the same alert to the same system waits for that: a
 /// resolve that overtakes its trigger leaves an incident that nobody closes.
-async fn wait_for_earlier(
-    tx: &mut SqliteConnection,
-    channel: ChannelKind,
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+async fn wait_for_earlier(tx: &mut Connection, channel: ChannelKind, now: DateTime<Utc>) -> Result<(), sql::Error> {
+    sql::query(
         "UPDATE notifications SET due_at = $3 WHERE key IN (
            SELECT later.key FROM notifications AS earlier JOIN notifications AS later
            ON later.alert_key = earlier.alert_key AND later.recipient = earlier.recipient
@@ -342,14 +337,14 @@ async fn wait_for_earlier(
 
 /// The keys of what goes next. A bundle is worded here, at the last moment, and left out if nothing of it still holds.
 async fn pick(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     channel: ChannelKind,
     limit: usize,
     under_way: &UnderWay,
     now: DateTime<Utc>,
-) -> Result<Vec<String>, sqlx::Error> {
+) -> Result<Vec<String>, sql::Error> {
     // Named, since the planner would rather read and sort all that waits: slow when it is most urgent.
-    let rows: Vec<Ready> = sqlx::query_as(
+    let rows: Vec<Ready> = sql::query_as(
         "SELECT key, kind, alert_key, recipient, created_at FROM notifications INDEXED BY notifications_ready WHERE channel = $1 AND state = 'pending' AND released_at IS NOT NULL
          AND due_at <= $2 AND key NOT IN (SELECT value FROM json_each($4)) ORDER BY rank, due_at, key LIMIT $3",
     )
@@ -369,7 +364,6 @@ async fn pick(
 }
 
 /// A notification that may go now.
-#[derive(sqlx::FromRow)]
 struct Ready {
     key: String,
     kind: String,
@@ -377,6 +371,8 @@ struct Ready {
     recipient: String,
     created_at: i64,
 }
+
+sql::from_row!(Ready { key, kind, alert_key, recipient, created_at });
 
 /// What goes to a system, without what has to wait for something earlier about the same alert.
 fn in_turn(channel: ChannelKind, mut rows: Vec<Ready>) -> Vec<Ready> {
@@ -398,12 +394,12 @@ impl Ready {
 }
 
 async fn lease_rows(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     keys: &[String],
     until: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> Result<Vec<SqliteRow>, sqlx::Error> {
-    sqlx::query(
+) -> Result<Vec<Row>, sql::Error> {
+    sql::query(
         "UPDATE notifications SET state = 'sending', lease_until = $1, attempts = attempts + 1,
          tried_since = COALESCE(tried_since, $3) WHERE key IN (SELECT value FROM json_each($2)) RETURNING *",
     )
@@ -416,8 +412,8 @@ async fn lease_rows(
 
 /// Stores `rows`; those whose key is known already are left as they are, unless they were withdrawn before they left, or
 /// while they did.
-pub(super) async fn enqueue(tx: &mut SqliteConnection, rows: &[NewNotification]) -> Result<(), sqlx::Error> {
-    let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
+pub(super) async fn enqueue(tx: &mut Connection, rows: &[NewNotification]) -> Result<(), sql::Error> {
+    let mut query: QueryBuilder = QueryBuilder::new(
         "INSERT INTO notifications (key, tenant, alert_key, ticket_id, kind, stage, step, channel, recipient, fallback,
          message, state, due_at, created_at, first_due_at, address, client, priority, breach_at, person, zone, urgent,
          timely) ",
@@ -462,11 +458,11 @@ pub(super) async fn enqueue(tx: &mut SqliteConnection, rows: &[NewNotification])
 }
 
 /// Notes which alerts these digests tell whom of.
-async fn note_members(tx: &mut SqliteConnection, digests: &[&str]) -> Result<(), sqlx::Error> {
+async fn note_members(tx: &mut Connection, digests: &[&str]) -> Result<(), sql::Error> {
     if digests.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    sql::query(
         "INSERT INTO digested (alert_key, digest, recipient, at)
          SELECT said.value, n.alert_key, n.recipient, n.created_at
          FROM notifications n JOIN json_each(n.message, '$.body.alerts') AS said
@@ -513,7 +509,7 @@ impl Store {
     /// What the alert of this key was to say and has not said yet; of one that is `reopened` now, also what is about to
     /// be taken up again.
     pub async fn unsaid(&self, alert: &AlertKey, reopened: bool) -> Result<Vec<Unsaid>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT n.key, n.stage, n.step, n.recipient, n.channel, COALESCE(b.state, n.state) = 'sending' AS is_leaving
              FROM notifications n LEFT JOIN notifications b ON b.key = n.bundle
              WHERE n.alert_key = $1 AND n.kind = 'alert' AND (n.state IN ('pending', 'bundled', 'sending')
@@ -523,7 +519,7 @@ impl Store {
         .bind(reopened)
         .fetch_all(&self.reads)
         .await?;
-        let unsaid = |row: &SqliteRow| {
+        let unsaid = |row: &Row| {
             let channel: String = row.try_get("channel")?;
             let channel = ChannelKind::parse(&channel);
             Ok(Unsaid {
@@ -540,12 +536,8 @@ impl Store {
 }
 
 /// Withdraws what `alerts` have not said yet, also where an attempt was cut short, or where others were to say it as well.
-pub(super) async fn withdraw(
-    tx: &mut SqliteConnection,
-    alerts: &[String],
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+pub(super) async fn withdraw(tx: &mut Connection, alerts: &[String], now: DateTime<Utc>) -> Result<(), sql::Error> {
+    sql::query(
         "UPDATE notifications SET state = 'cancelled', done_at = $2
          WHERE alert_key IN (SELECT value FROM json_each($1)) AND kind = 'alert'
          AND (state = 'pending' OR (state = 'sending' AND lease_until <= $2) OR (state = 'bundled' AND EXISTS (
@@ -561,12 +553,12 @@ pub(super) async fn withdraw(
 
 /// Lets go from `from` on what `alert` was to say at `until`.
 pub(super) async fn let_go(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     alert: &str,
     until: DateTime<Utc>,
     from: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE notifications SET due_at = $3 WHERE alert_key = $1 AND state = 'pending' AND due_at = $2")
+) -> Result<(), sql::Error> {
+    sql::query("UPDATE notifications SET due_at = $3 WHERE alert_key = $1 AND state = 'pending' AND due_at = $2")
         .bind(alert)
         .bind(millis(until))
         .bind(millis(from))
@@ -576,11 +568,7 @@ pub(super) async fn let_go(
 }
 
 /// Withdraws the notifications of these `keys` for good. One that is being sent is not repeated if that fails.
-pub(super) async fn make_void(
-    tx: &mut SqliteConnection,
-    keys: &[String],
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+pub(super) async fn make_void(tx: &mut Connection, keys: &[String], now: DateTime<Utc>) -> Result<(), sql::Error> {
     let waits = "state = 'pending' OR (state = 'bundled' AND EXISTS (
          SELECT 1 FROM notifications b WHERE b.key = notifications.bundle AND b.state = 'pending'))";
     let query = format!(
@@ -588,25 +576,25 @@ pub(super) async fn make_void(
          done_at = CASE WHEN {waits} THEN $2 ELSE done_at END
          WHERE key IN (SELECT value FROM json_each($1)) AND state IN ('pending', 'bundled', 'sending')"
     );
-    sqlx::query(AssertSqlSafe(query)).bind(json(&keys)).bind(millis(now)).execute(tx).await.map(drop)
+    sql::query(AssertSqlSafe(query)).bind(json(&keys)).bind(millis(now)).execute(tx).await.map(drop)
 }
 
 /// Has what waits on `channel` about alerts that nobody is to be told of wait until that is over, also where others were
 /// to say it as well.
 pub(super) async fn hold_covered(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     channel: ChannelKind,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let covered: Vec<(String, i64)> =
-        sqlx::query_as("SELECT key, covered_until FROM alerts INDEXED BY alerts_covered WHERE covered_until > $1")
+        sql::query_as("SELECT key, covered_until FROM alerts INDEXED BY alerts_covered WHERE covered_until > $1")
             .bind(millis(now))
             .fetch_all(&mut *tx)
             .await?;
     if covered.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    sql::query(
         "UPDATE notifications SET due_at = said.value ->> 1, state = 'pending', released_at = NULL, held_by = NULL,
          bundle = NULL, tried_since = NULL FROM json_each($2) AS said
          WHERE alert_key = said.value ->> 0 AND kind = 'alert' AND channel = $1 AND due_at < said.value ->> 1
@@ -622,12 +610,12 @@ pub(super) async fn hold_covered(
 
 /// Takes up again what `alert` was about to say at `stage` when it was withdrawn.
 pub(super) async fn take_up_again(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     alert: &str,
     stage: &str,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<(), sql::Error> {
+    sql::query(
         "UPDATE notifications SET state = 'pending', due_at = $3, first_due_at = $3, created_at = $3, done_at = NULL,
          released_at = NULL, held_by = NULL, bundle = NULL, tried_since = NULL
          WHERE alert_key = $1 AND stage = $2 AND kind = 'alert' AND state = 'cancelled' AND void = 0",
@@ -644,7 +632,7 @@ pub(super) fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("our own types have text keys only")
 }
 
-pub(super) fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
+pub(super) fn leased(row: &Row) -> Result<Leased, StoreError> {
     let unreadable = |what: &str| StoreError::Unreadable(format!("a notification's {what}"));
     let text = |name: &str| row.try_get::<String, _>(name);
     let number = |name: &str| row.try_get::<i64, _>(name);
@@ -681,7 +669,7 @@ pub(super) fn leased(row: &SqliteRow) -> Result<Leased, StoreError> {
 }
 
 /// Who reads the notification of `row`.
-pub(super) fn reader(row: &SqliteRow) -> Result<Reader, sqlx::Error> {
+pub(super) fn reader(row: &Row) -> Result<Reader, sql::Error> {
     let zone: Option<String> = row.try_get("zone")?;
     Ok(Reader {
         person: row.try_get("person")?,
@@ -728,7 +716,7 @@ impl Store {
         let mut latest = Latest::new(limit);
         for tenant in tenants {
             let found = match ticket {
-                Some(ticket) => sqlx::query_as(
+                Some(ticket) => sql::query_as(
                     "SELECT DISTINCT n.created_at, n.key FROM alerts a LEFT JOIN digested d ON d.alert_key = a.key
                      JOIN notifications n ON n.alert_key = a.key OR (n.alert_key = d.digest AND n.recipient = d.recipient)
                      WHERE a.tenant = $1 AND a.ticket_id = $3 ORDER BY n.created_at DESC, n.key DESC LIMIT $2",
@@ -736,7 +724,7 @@ impl Store {
                 .bind(tenant)
                 .bind(latest.most())
                 .bind(ticket),
-                None => sqlx::query_as(
+                None => sql::query_as(
                     "SELECT created_at, key FROM notifications WHERE tenant = $1 AND created_at >= $3
                      ORDER BY created_at DESC, key DESC LIMIT $2",
                 )
@@ -746,7 +734,7 @@ impl Store {
             };
             latest.add(found.fetch_all(&self.reads).await?);
         }
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT * FROM notifications WHERE key IN (SELECT value FROM json_each($1))
              ORDER BY created_at DESC, key DESC",
         );
@@ -758,7 +746,7 @@ impl Store {
     /// Every tenant about whom anything was ever said.
     async fn tenants_told(&self) -> Result<Vec<String>, StoreError> {
         // From each to the next: not one row after the other.
-        let tenants = sqlx::query_scalar(
+        let tenants = sql::query_scalar(
             "WITH RECURSIVE named (tenant) AS (
                SELECT MIN(tenant) FROM notifications
                UNION ALL SELECT (SELECT MIN(tenant) FROM notifications WHERE tenant > named.tenant)
@@ -770,7 +758,7 @@ impl Store {
 
     /// What waits now, and what was sent or failed since `since`: messages, however many alerts one of them tells of.
     pub async fn tally(&self, reach: &Reach, since: DateTime<Utc>) -> Result<Tally, StoreError> {
-        let row = sqlx::query(
+        let row = sql::query(
             "SELECT (SELECT COUNT(*) FROM notifications WHERE state = 'pending' AND (tenant = $1 OR $1 IS NULL))
                   + (SELECT COUNT(*) FROM notifications WHERE state = 'sending' AND (tenant = $1 OR $1 IS NULL)) AS pending,
                     COUNT(CASE WHEN state = 'sent' THEN 1 END) AS sent,
@@ -785,7 +773,7 @@ impl Store {
     }
 }
 
-pub(super) fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
+pub(super) fn logged(row: &Row) -> Result<Logged, StoreError> {
     let done_at: Option<i64> = row.try_get("done_at")?;
     Ok(Logged {
         leased: leased(row)?,

@@ -4,11 +4,10 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 use super::tickets::{change, select, unreadable, watched};
 use super::{Store, StoreError};
+use crate::store::sql::{self, Row};
 use crate::ticket::watch::{Change, Watched};
 use crate::ticket::{TenantId, TicketId};
 
@@ -26,14 +25,14 @@ impl Store {
     /// What happened to each ticket of `tenant`.
     pub async fn histories(&self, tenant: &TenantId) -> Result<Histories, StoreError> {
         let query = "SELECT ticket_id, kind, was, became, earliest, latest FROM events WHERE tenant = $1 ORDER BY id";
-        let rows = sqlx::query(query).bind(tenant.as_str()).fetch_all(&self.reads).await?;
+        let rows = sql::query(query).bind(tenant.as_str()).fetch_all(&self.reads).await?;
         histories(&rows)
     }
 
     /// When the oldest of the `count` tickets of `tenant` was opened that were opened last; none if there are not more
     /// than that in all.
     pub async fn oldest_of_latest(&self, tenant: &TenantId, count: u32) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let query = sqlx::query_scalar(
+        let query = sql::query_scalar(
             "SELECT ticket ->> '$.created_at' FROM tickets WHERE tenant = $1
              ORDER BY ticket ->> '$.created_at' DESC, id DESC LIMIT 1 OFFSET $2",
         );
@@ -67,26 +66,26 @@ impl Store {
 
     /// The number of the latest event of all; 0 if there is none.
     pub async fn last_event(&self) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM events").fetch_one(&self.reads).await?)
+        Ok(sql::query_scalar("SELECT COALESCE(MAX(id), 0) FROM events").fetch_one(&self.reads).await?)
     }
 
     /// The tickets of `tenant` that have events numbered above `upto`.
     pub async fn news_since(&self, tenant: &TenantId, upto: i64) -> Result<Vec<TicketId>, StoreError> {
         // The plus keeps SQLite from walking all of the tenant's events: the latest few are found by their number.
-        let query = sqlx::query_scalar("SELECT DISTINCT ticket_id FROM events WHERE +tenant = $1 AND id > $2");
+        let query = sql::query_scalar("SELECT DISTINCT ticket_id FROM events WHERE +tenant = $1 AND id > $2");
         let ids: Vec<String> = query.bind(tenant.as_str()).bind(upto).fetch_all(&self.reads).await?;
         ids.iter().map(|id| TicketId::parse(id).map_err(unreadable)).collect()
     }
 
     /// How many of a ticket's events are numbered up to `upto`.
     pub async fn events_until(&self, tenant: &TenantId, id: &TicketId, upto: i64) -> Result<usize, StoreError> {
-        let query = sqlx::query_scalar("SELECT COUNT(*) FROM events WHERE tenant = $1 AND ticket_id = $2 AND id <= $3");
+        let query = sql::query_scalar("SELECT COUNT(*) FROM events WHERE tenant = $1 AND ticket_id = $2 AND id <= $3");
         let count: i64 = query.bind(tenant.as_str()).bind(id.as_str()).bind(upto).fetch_one(&self.reads).await?;
         Ok(usize::try_from(count).unwrap_or_default())
     }
 }
 
-fn histories(rows: &[SqliteRow]) -> Result<Histories, StoreError> {
+fn histories(rows: &[Row]) -> Result<Histories, StoreError> {
     let mut histories = Histories::new();
     for row in rows {
         let id = TicketId::parse(row.try_get("ticket_id")?).map_err(unreadable)?;

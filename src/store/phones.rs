@@ -2,10 +2,10 @@
 //! said STOP, and which replies were dealt with.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::SqliteConnection;
 
 use super::audit::{Author, audit};
 use super::{Store, StoreError, instant, millis};
+use crate::store::sql::{self, Connection};
 
 /// The highest code: two digits are typed without a mistake.
 const HIGHEST_CODE: i64 = 99;
@@ -52,13 +52,13 @@ impl Store {
         let (phone, alert, notification) = (phone.to_owned(), alert.to_owned(), notification.to_owned());
         let code: Option<i64> = self
             .writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     if is_stopped(tx, &phone).await? {
                         return Ok(None);
                     }
                     let code = code_for(tx, &phone, &alert).await?;
-                    sqlx::query(
+                    sql::query(
                         "INSERT INTO sms_codes (phone, code, alert_key, notification, given_at)
                          VALUES ($1, $2, $3, $4, $5) ON CONFLICT (phone, code) DO UPDATE SET
                          alert_key = excluded.alert_key, notification = excluded.notification,
@@ -80,7 +80,7 @@ impl Store {
 
     /// What `code` stands for on `phone`; without a code, what it was last told of.
     pub async fn coded(&self, phone: &str, code: Option<u8>) -> Result<Option<Coded>, StoreError> {
-        let row: Option<(i64, String, String)> = sqlx::query_as(
+        let row: Option<(i64, String, String)> = sql::query_as(
             "SELECT code, alert_key, notification FROM sms_codes WHERE phone = $1 AND (code = $2 OR $2 IS NULL)
              ORDER BY given_at DESC, code LIMIT 1",
         )
@@ -95,7 +95,7 @@ impl Store {
 
     /// When the escalation moves on from what `notification` tells; of a bundle, the first of its alerts.
     pub async fn next_step_of(&self, notification: &str) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let next: Option<i64> = sqlx::query_scalar(
+        let next: Option<i64> = sql::query_scalar(
             "SELECT MIN(next_step_at) FROM alerts WHERE state = 'open'
              AND key IN (SELECT alert_key FROM notifications WHERE key = $1 OR bundle = $1)",
         )
@@ -107,7 +107,7 @@ impl Store {
 
     /// The alerts that the bundle of `key` told of.
     pub async fn alerts_of_bundle(&self, key: &str) -> Result<Vec<String>, StoreError> {
-        let keys = sqlx::query_scalar(
+        let keys = sql::query_scalar(
             "SELECT DISTINCT alert_key FROM notifications WHERE bundle = $1 AND kind = 'alert'
              AND state IN ('bundled', 'sent') ORDER BY alert_key",
         );
@@ -116,14 +116,14 @@ impl Store {
 
     /// Whether the owner of `phone` said STOP.
     pub async fn phone_stopped(&self, phone: &str) -> Result<bool, StoreError> {
-        let stopped = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM stopped_phones WHERE phone = $1)").bind(phone);
+        let stopped = sql::query_scalar("SELECT EXISTS (SELECT 1 FROM stopped_phones WHERE phone = $1)").bind(phone);
         Ok(stopped.fetch_one(&self.reads).await?)
     }
 
     /// All phones whose owners said STOP, the longest first.
     pub async fn stopped_phones(&self) -> Result<Vec<StoppedPhone>, StoreError> {
         let rows: Vec<(String, i64, String)> =
-            sqlx::query_as("SELECT phone, since, who FROM stopped_phones ORDER BY since, phone")
+            sql::query_as("SELECT phone, since, who FROM stopped_phones ORDER BY since, phone")
                 .fetch_all(&self.reads)
                 .await?;
         rows.into_iter().map(|(phone, since, who)| Ok(StoppedPhone { phone, since: instant(since)?, who })).collect()
@@ -133,7 +133,7 @@ impl Store {
     pub async fn stop_phone(&self, phone: &str, author: Author, now: DateTime<Utc>) -> Result<bool, StoreError> {
         let phone = phone.to_owned();
         self.writer
-            .write(move |tx: &mut SqliteConnection| Box::pin(async move { stop(tx, &phone, &author, now).await }))
+            .write(move |tx: &mut Connection| Box::pin(async move { stop(tx, &phone, &author, now).await }))
             .await
     }
 
@@ -141,9 +141,9 @@ impl Store {
     pub async fn start_phone(&self, phone: &str, author: Author, now: DateTime<Utc>) -> Result<bool, StoreError> {
         let phone = phone.to_owned();
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let gone = sqlx::query("DELETE FROM stopped_phones WHERE phone = $1").bind(phone);
+                    let gone = sql::query("DELETE FROM stopped_phones WHERE phone = $1").bind(phone);
                     let gone = gone.execute(&mut *tx).await?.rows_affected();
                     changed(tx, gone, "wants text messages again (START)", &author, now).await
                 })
@@ -155,15 +155,15 @@ impl Store {
     pub async fn take_up_reply(&self, sid: &str, now: DateTime<Utc>) -> Result<Reply, StoreError> {
         let sid = sid.to_owned();
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let old = sqlx::query("DELETE FROM sms_replies WHERE at < $1");
+                    let old = sql::query("DELETE FROM sms_replies WHERE at < $1");
                     old.bind(millis(now - REPLIES_REMEMBERED)).execute(&mut *tx).await?;
-                    let taken = sqlx::query("INSERT INTO sms_replies (sid, at) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+                    let taken = sql::query("INSERT INTO sms_replies (sid, at) VALUES ($1, $2) ON CONFLICT DO NOTHING");
                     if taken.bind(&sid).bind(millis(now)).execute(&mut *tx).await?.rows_affected() == 1 {
                         return Ok(Reply::New);
                     }
-                    let answer = sqlx::query_scalar("SELECT COALESCE(answer, '') FROM sms_replies WHERE sid = $1");
+                    let answer = sql::query_scalar("SELECT COALESCE(answer, '') FROM sms_replies WHERE sid = $1");
                     Ok(Reply::Seen { answer: answer.bind(sid).fetch_one(tx).await? })
                 })
             })
@@ -174,13 +174,13 @@ impl Store {
     pub async fn end_reply(&self, sid: &str, answer: Option<&str>) -> Result<(), StoreError> {
         let (sid, answer) = (sid.to_owned(), answer.map(str::to_owned));
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     let ended = match answer {
                         Some(answer) => {
-                            sqlx::query("UPDATE sms_replies SET answer = $2 WHERE sid = $1").bind(sid).bind(answer)
+                            sql::query("UPDATE sms_replies SET answer = $2 WHERE sid = $1").bind(sid).bind(answer)
                         }
-                        None => sqlx::query("DELETE FROM sms_replies WHERE sid = $1").bind(sid),
+                        None => sql::query("DELETE FROM sms_replies WHERE sid = $1").bind(sid),
                     };
                     ended.execute(tx).await.map(drop)
                 })
@@ -191,20 +191,20 @@ impl Store {
     /// Leaves a row in the audit log.
     pub async fn note(&self, what: &'static str, author: Author, now: DateTime<Utc>) -> Result<(), StoreError> {
         self.writer
-            .write(move |tx: &mut SqliteConnection| Box::pin(async move { audit(tx, None, what, &author, now).await }))
+            .write(move |tx: &mut Connection| Box::pin(async move { audit(tx, None, what, &author, now).await }))
             .await
     }
 }
 
 /// As [`Store::stop_phone`], in a transaction.
 pub(super) async fn stop(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     phone: &str,
     author: &Author,
     now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, sql::Error> {
     let stopped =
-        sqlx::query("INSERT INTO stopped_phones (phone, since, who) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+        sql::query("INSERT INTO stopped_phones (phone, since, who) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
             .bind(phone)
             .bind(millis(now))
             .bind(&author.who)
@@ -214,33 +214,33 @@ pub(super) async fn stop(
 }
 
 async fn changed(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     rows: u64,
     what: &str,
     author: &Author,
     now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, sql::Error> {
     if rows > 0 {
         audit(tx, None, what, author, now).await?;
     }
     Ok(rows > 0)
 }
 
-async fn is_stopped(tx: &mut SqliteConnection, phone: &str) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM stopped_phones WHERE phone = $1)").bind(phone).fetch_one(tx).await
+async fn is_stopped(tx: &mut Connection, phone: &str) -> Result<bool, sql::Error> {
+    sql::query_scalar("SELECT EXISTS (SELECT 1 FROM stopped_phones WHERE phone = $1)").bind(phone).fetch_one(tx).await
 }
 
-async fn code_for(tx: &mut SqliteConnection, phone: &str, alert: &str) -> Result<i64, sqlx::Error> {
-    let own = sqlx::query_scalar("SELECT code FROM sms_codes WHERE phone = $1 AND alert_key = $2");
+async fn code_for(tx: &mut Connection, phone: &str, alert: &str) -> Result<i64, sql::Error> {
+    let own = sql::query_scalar("SELECT code FROM sms_codes WHERE phone = $1 AND alert_key = $2");
     if let Some(code) = own.bind(phone).bind(alert).fetch_optional(&mut *tx).await? {
         return Ok(code);
     }
-    let highest = sqlx::query_scalar("SELECT COALESCE(MAX(code), 0) FROM sms_codes WHERE phone = $1");
+    let highest = sql::query_scalar("SELECT COALESCE(MAX(code), 0) FROM sms_codes WHERE phone = $1");
     let highest: i64 = highest.bind(phone).fetch_one(&mut *tx).await?;
     if highest < HIGHEST_CODE {
         return Ok(highest + 1);
     }
-    let oldest = sqlx::query_scalar("SELECT code FROM sms_codes WHERE phone = $1 ORDER BY given_at, code LIMIT 1");
+    let oldest = sql::query_scalar("SELECT code FROM sms_codes WHERE phone = $1 ORDER BY given_at, code LIMIT 1");
     oldest.bind(phone).fetch_one(tx).await
 }
 
@@ -293,7 +293,7 @@ mod tests {
         assert!(store.start_phone(PHONE, mia(), at(3)).await.unwrap());
         assert!(!store.start_phone(PHONE, mia(), at(3)).await.unwrap());
         assert_eq!(store.sms_code(PHONE, "a", "n", at(4)).await.unwrap(), Some(1));
-        let audited: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM audit").fetch_one(&store.reads).await.unwrap();
+        let audited: i64 = sql::query_scalar("SELECT COUNT(*) FROM audit").fetch_one(&store.reads).await.unwrap();
         assert_eq!(audited, 2);
     }
 

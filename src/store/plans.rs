@@ -6,9 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
-
 use super::Store;
+use crate::store::sql::{self, AssertSqlSafe, Connection};
 
 /// Tables that hold a handful of rows for each tenant, person or phone, or are emptied by themselves.
 const SMALL: &[&str] = &[
@@ -154,7 +153,7 @@ async fn plans_are_the_same_in_a_store_of_years() {
         before.insert(statement, plan(&mut connection, statement).await);
     }
     for statement in YEARS {
-        sqlx::query(AssertSqlSafe(format!("{NUMBERS} {statement}"))).execute(&mut connection).await.expect(statement);
+        sql::query(AssertSqlSafe(format!("{NUMBERS} {statement}"))).execute(&mut connection).await.expect(statement);
     }
     drop(connection);
     let mut connection = self::connection(&folder).await;
@@ -162,19 +161,19 @@ async fn plans_are_the_same_in_a_store_of_years() {
         assert_eq!(plan(&mut connection, statement).await, before, "{statement}");
     }
     let counted = "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'sqlite_stat1'";
-    let counted: i64 = sqlx::query_scalar(counted).fetch_one(&mut connection).await.unwrap();
+    let counted: i64 = sql::query_scalar(counted).fetch_one(&mut connection).await.unwrap();
     assert_eq!(counted, 0);
 }
 
-async fn connection(folder: &tempfile::TempDir) -> SqliteConnection {
+async fn connection(folder: &tempfile::TempDir) -> Connection {
     let path = folder.path().join("sla.db");
     Store::open(&path, std::sync::Arc::default()).await.unwrap().close().await;
-    sqlx::ConnectOptions::connect(&super::options(&path)).await.unwrap()
+    Connection::to_file(&super::options(&path)).await.unwrap()
 }
 
 /// What is wrong with the plans of `statements`, and which excuses were needed.
 async fn faults(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     statements: &BTreeMap<String, PathBuf>,
 ) -> (Vec<String>, BTreeSet<&'static str>) {
     let (mut faults, mut excused) = (Vec::new(), BTreeSet::new());
@@ -249,7 +248,7 @@ async fn a_statement_that_walks_through_the_past_is_found() {
 }
 
 /// What is wrong with the plan of `statement`, if anything.
-async fn judge(connection: &mut SqliteConnection, statement: &str) -> Result<(), String> {
+async fn judge(connection: &mut Connection, statement: &str) -> Result<(), String> {
     let steps = plan(connection, statement).await?;
     let sorts = steps.iter().any(|step| step == "USE TEMP B-TREE FOR ORDER BY");
     let ends_early = statement.contains("LIMIT") && !sorts;
@@ -259,8 +258,8 @@ async fn judge(connection: &mut SqliteConnection, statement: &str) -> Result<(),
 }
 
 /// The steps in which `statement` is answered.
-async fn plan(connection: &mut SqliteConnection, statement: &str) -> Result<Vec<String>, String> {
-    let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"))).fetch_all(connection).await;
+async fn plan(connection: &mut Connection, statement: &str) -> Result<Vec<String>, String> {
+    let plan = sql::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"))).fetch_all(connection).await;
     let plan = plan.map_err(|error| format!("put together from parts? then it belongs into ASSEMBLED: {error}"))?;
     Ok(plan.iter().map(|row| row.get("detail")).collect())
 }
@@ -298,7 +297,7 @@ fn statements() -> BTreeMap<String, PathBuf> {
     for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
         let text = std::fs::read_to_string(&file).unwrap();
         let is_test = file.ends_with("tests.rs") || file.ends_with("plans.rs");
-        if text.contains("sqlx") && !is_test {
+        if (text.contains("store::sql") || text.contains("sqlx")) && !is_test {
             let (texts, parts) = literals(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default());
             read.push((file, texts, parts));
         }

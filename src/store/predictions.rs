@@ -9,12 +9,11 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::outbox::json;
 use super::tickets::unreadable;
 use super::{Store, StoreError, instant, millis};
+use crate::store::sql::{self, AssertSqlSafe, Connection, QueryBuilder, Row};
 use crate::ticket::{ClockKind, TenantId, TicketId};
 
 /// So much is written at one time, so that an alert does not wait long: a forecast is in no hurry.
@@ -103,7 +102,7 @@ pub struct Shown {
 impl Store {
     /// The predictions of `tenant` whose clocks are not decided yet.
     pub async fn undecided_predictions(&self, tenant: &TenantId) -> Result<Vec<Prediction>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM predictions WHERE tenant = $1 AND decided_at IS NULL")
+        let rows = sql::query("SELECT * FROM predictions WHERE tenant = $1 AND decided_at IS NULL")
             .bind(tenant.as_str())
             .fetch_all(&self.reads)
             .await?;
@@ -112,7 +111,7 @@ impl Store {
 
     /// The predictions of `tenant` that people were told of since `since`, oldest first.
     pub async fn told_predictions(&self, tenant: &TenantId, since: DateTime<Utc>) -> Result<Vec<Told>, StoreError> {
-        let query = sqlx::query(
+        let query = sql::query(
             "SELECT at, left_ms, breached FROM predictions
              WHERE tenant = $1 AND moment = 'alert' AND at >= $2 ORDER BY at",
         );
@@ -123,7 +122,7 @@ impl Store {
     /// What was shown of `tenant`'s clocks in the week of `since` and after it and is decided, by week and, within a
     /// week, by what was said, the least likely first.
     pub async fn shown_predictions(&self, tenant: &TenantId, since: DateTime<Utc>) -> Result<Vec<Shown>, StoreError> {
-        let query = sqlx::query(
+        let query = sql::query(
             "SELECT week, predictions, breached, said, squares FROM prediction_weeks
              WHERE tenant = $1 AND week >= $2 ORDER BY week, cell",
         );
@@ -134,7 +133,7 @@ impl Store {
     /// How many of `tenant`'s clocks were chosen since `since` to be told as likely to breach.
     pub async fn predictions_told(&self, tenant: &TenantId, since: DateTime<Utc>) -> Result<usize, StoreError> {
         let query =
-            sqlx::query_scalar("SELECT COUNT(*) FROM predictions WHERE tenant = $1 AND moment = 'alert' AND at >= $2");
+            sql::query_scalar("SELECT COUNT(*) FROM predictions WHERE tenant = $1 AND moment = 'alert' AND at >= $2");
         let count: i64 = query.bind(tenant.as_str()).bind(millis(since)).fetch_one(&self.reads).await?;
         Ok(usize::try_from(count).unwrap_or_default())
     }
@@ -150,7 +149,7 @@ impl Store {
         for some in new.chunks(AT_ONCE) {
             let (tenant, some) = (tenant.clone(), some.to_vec());
             self.writer
-                .write(move |tx: &mut SqliteConnection| Box::pin(async move { insert(tx, &tenant, &some).await }))
+                .write(move |tx: &mut Connection| Box::pin(async move { insert(tx, &tenant, &some).await }))
                 .await?;
         }
         // A clock counts once, however often it is named.
@@ -159,15 +158,15 @@ impl Store {
         for some in decided.chunks(AT_ONCE) {
             let (tenant, some) = (tenant.clone(), listed(some));
             self.writer
-                .write(move |tx: &mut SqliteConnection| Box::pin(async move { decide(tx, &tenant, &some).await }))
+                .write(move |tx: &mut Connection| Box::pin(async move { decide(tx, &tenant, &some).await }))
                 .await?;
         }
         Ok(())
     }
 }
 
-async fn insert(tx: &mut SqliteConnection, tenant: &TenantId, new: &[Prediction]) -> Result<(), sqlx::Error> {
-    let mut query = QueryBuilder::<Sqlite>::new(
+async fn insert(tx: &mut Connection, tenant: &TenantId, new: &[Prediction]) -> Result<(), sql::Error> {
+    let mut query = QueryBuilder::new(
         "INSERT INTO predictions (tenant, ticket_id, clock, cycle, moment, at, probability, left_ms) ",
     );
     query.push_values(new, |mut row, one| {
@@ -196,7 +195,7 @@ fn listed(decided: &[(PredictedClock, Option<Outcome>)]) -> String {
 
 /// Counts what came true and what did not, but for clocks that came to no end to judge by; what people were told stays
 /// on the record in any case.
-async fn decide(tx: &mut SqliteConnection, tenant: &TenantId, clocks: &str) -> Result<(), sqlx::Error> {
+async fn decide(tx: &mut Connection, tenant: &TenantId, clocks: &str) -> Result<(), sql::Error> {
     // The middle of a cell is told apart from its neighbours by a fiftieth; the sums in it are exact.
     let count = format!(
         "INSERT INTO prediction_weeks (tenant, week, cell, predictions, breached, said, squares)
@@ -218,7 +217,7 @@ async fn decide(tx: &mut SqliteConnection, tenant: &TenantId, clocks: &str) -> R
          FROM one WHERE predictions.rowid = one.id"
     );
     for statement in [count, drop_counted, complete] {
-        sqlx::query(AssertSqlSafe(statement)).bind(tenant.as_str()).bind(clocks).execute(&mut *tx).await?;
+        sql::query(AssertSqlSafe(statement)).bind(tenant.as_str()).bind(clocks).execute(&mut *tx).await?;
     }
     Ok(())
 }
@@ -228,7 +227,7 @@ fn week(at: i64) -> i64 {
     (at.div_euclid(86_400_000) + 3).div_euclid(7)
 }
 
-fn prediction(row: &SqliteRow) -> Result<Prediction, StoreError> {
+fn prediction(row: &Row) -> Result<Prediction, StoreError> {
     let (clock, moment): (&str, &str) = (row.try_get("clock")?, row.try_get("moment")?);
     let strange = |what: &str| StoreError::Unreadable(format!("a prediction's {what}"));
     Ok(Prediction {
@@ -244,15 +243,14 @@ fn prediction(row: &SqliteRow) -> Result<Prediction, StoreError> {
     })
 }
 
-fn told(row: &SqliteRow) -> Result<Told, StoreError> {
+fn told(row: &Row) -> Result<Told, StoreError> {
     let breached: Option<i64> = row.try_get("breached")?;
     let left = TimeDelta::milliseconds(row.try_get("left_ms")?);
     Ok(Told { at: instant(row.try_get("at")?)?, left, breached: breached.map(|breached| breached == 1) })
 }
 
-fn shown(row: &SqliteRow) -> Result<Shown, StoreError> {
-    let count =
-        |column: &str| Ok::<_, sqlx::Error>(usize::try_from(row.try_get::<i64, _>(column)?).unwrap_or_default());
+fn shown(row: &Row) -> Result<Shown, StoreError> {
+    let count = |column: &str| Ok::<_, sql::Error>(usize::try_from(row.try_get::<i64, _>(column)?).unwrap_or_default());
     let week: i64 = row.try_get("week")?;
     Ok(Shown {
         week: instant((week * 7 - 3) * 86_400_000)?.date_naive(),

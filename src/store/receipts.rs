@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{Row, SqliteConnection};
 
 use super::audit::Author;
 use super::outbox::{Attempted, Leased, Logged, Outcome, leased, record};
@@ -18,6 +17,7 @@ use super::{Store, StoreError, instant, millis};
 use crate::alert::escalation::ChannelKind;
 use crate::notify::sms::{self, CONFIGURED, OPTED_OUT};
 use crate::notify::{Delivery, SendError, voice};
+use crate::store::sql::{self, Connection};
 
 /// A message that is silent for this long is asked about.
 const SILENCE: TimeDelta = TimeDelta::minutes(2);
@@ -72,7 +72,7 @@ impl Store {
     ) -> Result<Reported, StoreError> {
         let (id, notification, delivery) = (provider_id.to_owned(), notification.to_owned(), delivery.clone());
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move { take_report(tx, &id, &notification, &delivery, now).await })
             })
             .await
@@ -80,7 +80,7 @@ impl Store {
 
     /// Messages of which nothing final was heard and that are due to be asked about, the longest silent first.
     pub async fn silent(&self, limit: i64, now: DateTime<Utc>) -> Result<Vec<Silent>, StoreError> {
-        let rows: Vec<(String, String, String)> = sqlx::query_as(
+        let rows: Vec<(String, String, String)> = sql::query_as(
             "SELECT r.provider_id, r.notification, COALESCE(n.channel, 'sms') FROM receipts r
              LEFT JOIN notifications n ON n.key = r.notification
              WHERE r.poll_at <= $1 ORDER BY r.poll_at, r.provider_id LIMIT $2",
@@ -98,13 +98,13 @@ impl Store {
 
     /// When the next message is to be asked about.
     pub async fn next_silent(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let next: Option<i64> = sqlx::query_scalar("SELECT MIN(poll_at) FROM receipts").fetch_one(&self.reads).await?;
+        let next: Option<i64> = sql::query_scalar("SELECT MIN(poll_at) FROM receipts").fetch_one(&self.reads).await?;
         next.map(instant).transpose()
     }
 
     /// What the provider calls what carried `notification`, as far as anything was heard of it.
     pub async fn receipt_of(&self, notification: &str) -> Result<Option<String>, StoreError> {
-        let id = sqlx::query_scalar(
+        let id = sql::query_scalar(
             "SELECT provider_id FROM receipts WHERE notification = $1 ORDER BY changed_at DESC, provider_id LIMIT 1",
         );
         Ok(id.bind(notification).fetch_optional(&self.reads).await?)
@@ -112,13 +112,13 @@ impl Store {
 
     /// Whether anything is known of what the provider calls `provider_id`.
     pub async fn has_receipt(&self, provider_id: &str) -> Result<bool, StoreError> {
-        let known = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM receipts WHERE provider_id = $1)");
+        let known = sql::query_scalar("SELECT EXISTS (SELECT 1 FROM receipts WHERE provider_id = $1)");
         Ok(known.bind(provider_id).fetch_one(&self.reads).await?)
     }
 
     /// Whether `notification` is the only one on its channel to its address of which it is not known what became of it.
     pub async fn is_only_doubt(&self, notification: &str) -> Result<bool, StoreError> {
-        let only = sqlx::query_scalar(
+        let only = sql::query_scalar(
             "SELECT NOT EXISTS (SELECT 1 FROM notifications n JOIN notifications other
                ON other.channel = n.channel AND other.address = n.address AND other.key <> n.key
              WHERE n.key = $1 AND (other.state = 'sending' OR (other.state = 'pending' AND other.unreported > 0)))",
@@ -129,7 +129,7 @@ impl Store {
     /// The provider's last word on each of `messages` that it took, by the message's key.
     pub async fn delivery_words(&self, messages: &[Logged]) -> Result<BTreeMap<String, String>, StoreError> {
         let keys: Vec<&str> = messages.iter().map(|row| row.leased.notification.message.key.as_str()).collect();
-        let rows: Vec<(String, String)> = sqlx::query_as(
+        let rows: Vec<(String, String)> = sql::query_as(
             "SELECT notification, status FROM receipts WHERE notification IN (SELECT value FROM json_each($1))
              AND status <> '' ORDER BY changed_at",
         )
@@ -143,9 +143,9 @@ impl Store {
     pub async fn polled(&self, provider_id: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
         let id = provider_id.to_owned();
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    sqlx::query(
+                    sql::query(
                         "UPDATE receipts SET polls = polls + 1, poll_at = CASE WHEN rank >= $2 OR polls + 1 >= $3
                          THEN NULL ELSE $4 + $5 * (2 << polls) END WHERE provider_id = $1",
                     )
@@ -164,16 +164,16 @@ impl Store {
 }
 
 async fn take_report(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     id: &str,
     notification: &str,
     delivery: &Delivery,
     now: DateTime<Utc>,
-) -> Result<Reported, sqlx::Error> {
+) -> Result<Reported, sql::Error> {
     let rank = rank(&delivery.status);
     // Whatever is heard next, it is not silent: so it is asked about later.
     let poll_at = (rank < FINAL).then(|| millis(now + SILENCE));
-    let risen = sqlx::query(
+    let risen = sql::query(
         "INSERT INTO receipts (provider_id, notification, status, rank, code, changed_at, poll_at)
          SELECT $1, $2, $3, $4, $5, $6, $7 WHERE EXISTS (SELECT 1 FROM notifications WHERE key = $2)
          ON CONFLICT (provider_id) DO UPDATE SET status = excluded.status, rank = excluded.rank, code = excluded.code,
@@ -199,15 +199,15 @@ async fn take_report(
 
 /// What follows from a report: if the message failed, and the outbox counts it as sent, it is not.
 async fn follow(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     id: &str,
     delivery: &Delivery,
     now: DateTime<Utc>,
-) -> Result<Reported, sqlx::Error> {
+) -> Result<Reported, sql::Error> {
     if sms::failure(delivery).or_else(|| voice::failure(delivery)).is_none() {
         return Ok(Reported::default());
     }
-    let row = sqlx::query(
+    let row = sql::query(
         "SELECT n.* FROM notifications n JOIN receipts r ON r.notification = n.key
          WHERE r.provider_id = $1 AND n.channel IN ('sms', 'voice') AND n.state = 'sent'
          AND (n.provider_id = $1 OR n.provider_id IS NULL)",
@@ -216,7 +216,7 @@ async fn follow(
     .fetch_optional(&mut *tx)
     .await?;
     let Some(row) = row else { return Ok(Reported::default()) };
-    let leased = leased(&row).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let leased = leased(&row).map_err(|error| sql::Error::Decode(error.into()))?;
     let is_call = leased.notification.channel == ChannelKind::Voice;
     let error = if is_call { voice::failure(delivery) } else { sms::failure(delivery) };
     let Some(error) = error else { return Ok(Reported::default()) };
@@ -247,11 +247,11 @@ fn lost(reason: &str) -> String {
 
 /// What the report says of the number itself: its owner has opted out at the provider, or no message reaches it.
 async fn remember_number(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     leased: &Leased,
     code: Option<u32>,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let message = &leased.notification.message;
     let (Some(phone), Some(code)) = (sms::e164(&message.to), code) else { return Ok(()) };
     let who = message.to_name.as_deref().unwrap_or(CONFIGURED);
@@ -267,12 +267,12 @@ async fn remember_number(
 /// Expects reports on the message that `leased` has just become. If it was reported as failed before we heard of its
 /// name, that counts now. True if the next step was brought forward.
 pub(super) async fn expect(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     leased: &Leased,
     id: &str,
     now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query(
+) -> Result<bool, sql::Error> {
+    sql::query(
         "INSERT INTO receipts (provider_id, notification, status, rank, changed_at, poll_at)
          VALUES ($1, $2, '', 0, $3, $4) ON CONFLICT DO NOTHING",
     )
@@ -282,7 +282,7 @@ pub(super) async fn expect(
     .bind(millis(now + SILENCE))
     .execute(&mut *tx)
     .await?;
-    let row = sqlx::query("SELECT status, code FROM receipts WHERE provider_id = $1").bind(id);
+    let row = sql::query("SELECT status, code FROM receipts WHERE provider_id = $1").bind(id);
     let row = row.fetch_one(&mut *tx).await?;
     let delivery = Delivery { status: row.try_get("status")?, code: row.try_get("code")? };
     Ok(follow(tx, id, &delivery, now).await?.hurried)

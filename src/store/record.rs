@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use chrono::{DateTime, Utc};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 use super::alerts::{AlertRow, alert_row};
 use super::latest::Latest;
@@ -13,6 +11,7 @@ use super::outbox::{Logged, json, logged};
 use super::{Store, StoreError, instant, millis};
 use crate::alert::life::{How, State};
 use crate::alert::{AlertKey, AlertKind, Stage};
+use crate::store::sql;
 use crate::ticket::{TenantId, TicketId};
 
 /// More alerts than anybody looks through: further back nothing is listed or counted.
@@ -62,7 +61,7 @@ pub struct LoggedAttempt {
 }
 
 /// What is most worth seeing of all that happened, in numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Highlights {
     /// Later steps of an escalation that somebody was told by.
     pub escalations: i64,
@@ -74,6 +73,8 @@ pub struct Highlights {
     pub digests: i64,
     pub recoveries: i64,
 }
+
+sql::from_row!(Highlights { escalations, by_link, by_text, digests, recoveries });
 
 /// A breach that came under watch.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +88,7 @@ pub struct BreachTold {
 impl Store {
     /// Every alert that rose to a breach under watch, and when the first person was told of it.
     pub async fn breaches_told(&self) -> Result<Vec<BreachTold>, StoreError> {
-        let rows: Vec<(i64, Option<i64>)> = sqlx::query_as(
+        let rows: Vec<(i64, Option<i64>)> = sql::query_as(
             "SELECT COALESCE(MIN(CASE WHEN n.stage LIKE 'breached%' THEN n.created_at END), a.raised_at),
                     MIN(CASE WHEN n.state = 'sent' AND n.channel IN ('email', 'sms') THEN n.done_at END)
              FROM alerts a LEFT JOIN notifications n ON n.alert_key = a.key
@@ -103,7 +104,7 @@ impl Store {
 
     /// What is most worth seeing of all that happened.
     pub async fn highlights(&self) -> Result<Highlights, StoreError> {
-        let counts = sqlx::query_as(
+        let counts = sql::query_as(
             "SELECT COUNT(DISTINCT CASE WHEN kind = 'alert' AND step > 0 THEN alert_key || stage || step END) AS escalations,
                     COUNT(DISTINCT CASE WHEN held_by = 'quiet_hours' THEN bundle END) AS digests,
                     COUNT(CASE WHEN kind = 'recovery' THEN 1 END) AS recoveries,
@@ -117,7 +118,7 @@ impl Store {
 
     /// The open alerts of `tenants`, acknowledged and snoozed ones among them: as much of each as lists are sorted by.
     pub async fn open_alerts(&self, tenants: &[&TenantId]) -> Result<Vec<OpenAlert>, StoreError> {
-        let rows: Vec<OpenRow> = sqlx::query_as(
+        let rows: Vec<OpenRow> = sql::query_as(
             "SELECT tenant, ticket_id, clock, cycle, stage, due, acked_at IS NOT NULL AND hold_over = 0,
                     snoozed_until IS NOT NULL
              FROM alerts WHERE tenant IN (SELECT value FROM json_each($1)) AND state = 'open'",
@@ -131,7 +132,7 @@ impl Store {
     /// A number that is another one when anything about the open alerts of `tenant` has changed.
     pub async fn alert_mark(&self, tenant: &TenantId) -> Result<u64, StoreError> {
         type Row = (String, i64, i64, i64, i64, i64, Option<i64>, Option<i64>);
-        let rows: Vec<Row> = sqlx::query_as(
+        let rows: Vec<Row> = sql::query_as(
             "SELECT key, changed_at, step, generation, told, acts, next_step_at, covered_until FROM alerts
              WHERE tenant = $1 AND state = 'open' ORDER BY key",
         )
@@ -143,7 +144,7 @@ impl Store {
 
     /// The open alerts of `tenant` that somebody acknowledged or snoozed, the first held first.
     pub async fn held_alerts(&self, tenant: &TenantId) -> Result<Vec<AlertRow>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT * FROM alerts WHERE tenant = $1 AND acked_at IS NOT NULL AND hold_over = 0 AND state = 'open'
              ORDER BY acked_at, key",
         );
@@ -152,7 +153,7 @@ impl Store {
 
     /// All alerts of one ticket.
     pub async fn alerts_of(&self, tenant: &TenantId, ticket: &TicketId) -> Result<Vec<AlertRow>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM alerts WHERE tenant = $1 AND ticket_id = $2 ORDER BY key");
+        let rows = sql::query("SELECT * FROM alerts WHERE tenant = $1 AND ticket_id = $2 ORDER BY key");
         let rows = rows.bind(tenant.as_str()).bind(ticket.as_str()).fetch_all(&self.reads).await?;
         Ok(readable(&rows))
     }
@@ -167,14 +168,14 @@ impl Store {
     ) -> Result<(Vec<AlertRow>, usize), StoreError> {
         let mut latest = Latest::new(skip.saturating_add(limit).min(MOST_ALERTS));
         for tenant in tenants {
-            let keys = sqlx::query_as(
+            let keys = sql::query_as(
                 "SELECT changed_at, key FROM alerts WHERE tenant = $1 AND state = 'resolved' AND changed_at >= $3
                  ORDER BY changed_at DESC, key DESC LIMIT $2",
             );
             let keys = keys.bind(tenant.as_str()).bind(latest.most()).bind(latest.since());
             latest.add(keys.fetch_all(&self.reads).await?);
         }
-        let total: i64 = sqlx::query_scalar(
+        let total: i64 = sql::query_scalar(
             "SELECT COUNT(*) FROM (SELECT 1 FROM alerts WHERE tenant IN (SELECT value FROM json_each($1))
              AND state = 'resolved' LIMIT $2) AS some",
         )
@@ -197,14 +198,14 @@ impl Store {
         let (from, until) = (between.0.map_or(i64::MIN, millis), between.1.map_or(i64::MAX, millis));
         let mut latest = Latest::new(limit);
         for tenant in tenants {
-            let keys = sqlx::query_as(
+            let keys = sql::query_as(
                 "SELECT due, key FROM alerts WHERE tenant = $1 AND state = 'resolved' AND stage = 'breached'
                  AND due >= $2 AND due < $3 ORDER BY due DESC, key DESC LIMIT $4",
             );
             let keys = keys.bind(tenant.as_str()).bind(from.max(latest.since())).bind(until).bind(latest.most());
             latest.add(keys.fetch_all(&self.reads).await?);
         }
-        let total: i64 = sqlx::query_scalar(
+        let total: i64 = sql::query_scalar(
             "SELECT COUNT(*) FROM (SELECT 1 FROM alerts WHERE tenant IN (SELECT value FROM json_each($1))
              AND state = 'resolved' AND stage = 'breached' AND due >= $2 AND due < $3 LIMIT $4) AS some",
         )
@@ -219,14 +220,14 @@ impl Store {
 
     /// The alerts of these keys, as far as they can be read.
     pub async fn alerts_by_key(&self, keys: &[String]) -> Result<Vec<AlertRow>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM alerts WHERE key IN (SELECT value FROM json_each($1))");
+        let rows = sql::query("SELECT * FROM alerts WHERE key IN (SELECT value FROM json_each($1))");
         Ok(readable(&rows.bind(json(&keys)).fetch_all(&self.reads).await?))
     }
 
     /// What was said about each of these alerts, by its key, oldest first: by itself, in a bundle or in a digest.
     pub async fn said_of(&self, alerts: &[String]) -> Result<HashMap<String, Vec<Logged>>, StoreError> {
         let mut said: HashMap<String, Vec<Logged>> = HashMap::new();
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT alert_key AS about, * FROM notifications WHERE alert_key IN (SELECT value FROM json_each($1))
              UNION ALL SELECT d.alert_key AS about, n.* FROM digested d
              JOIN notifications n ON n.alert_key = d.digest AND n.recipient = d.recipient
@@ -244,7 +245,7 @@ impl Store {
     pub async fn attempts_of(&self, keys: &[String]) -> Result<HashMap<String, Vec<LoggedAttempt>>, StoreError> {
         let mut attempts: HashMap<String, Vec<LoggedAttempt>> = HashMap::new();
         let rows =
-            sqlx::query("SELECT * FROM attempts WHERE notification IN (SELECT value FROM json_each($1)) ORDER BY id");
+            sql::query("SELECT * FROM attempts WHERE notification IN (SELECT value FROM json_each($1)) ORDER BY id");
         for row in rows.bind(json(&keys)).fetch_all(&self.reads).await? {
             let key: String = row.try_get("notification")?;
             attempts.entry(key).or_default().push(attempt(&row)?);
@@ -254,11 +255,11 @@ impl Store {
 }
 
 /// One alert that cannot be read must not hide the others.
-fn readable(rows: &[SqliteRow]) -> Vec<AlertRow> {
+fn readable(rows: &[sql::Row]) -> Vec<AlertRow> {
     rows.iter().filter_map(|row| alert_row(row).ok()).collect()
 }
 
-fn attempt(row: &SqliteRow) -> Result<LoggedAttempt, StoreError> {
+fn attempt(row: &sql::Row) -> Result<LoggedAttempt, StoreError> {
     Ok(LoggedAttempt {
         number: row.try_get("number")?,
         at: instant(row.try_get("at")?)?,

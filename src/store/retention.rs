@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::{Store, StoreError, millis};
 use crate::config::Past;
+use crate::store::sql::{self, AssertSqlSafe, Connection};
 
 /// As many rows as one transaction looks at.
 const BITE: i64 = 200;
@@ -34,7 +34,7 @@ impl Store {
     pub async fn forget(&self, past: Past, before: DateTime<Utc>, from: i64) -> Result<Bite, StoreError> {
         let before = millis(before);
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     match past {
                         Past::Messages => messages(tx, before).await,
@@ -66,24 +66,24 @@ impl Store {
             }
             Past::Audit => "SELECT COUNT(*) FROM audit WHERE at < $1",
         };
-        let count = sqlx::query_scalar(AssertSqlSafe(count.to_owned())).bind(millis(before));
+        let count = sql::query_scalar(AssertSqlSafe(count.to_owned())).bind(millis(before));
         Ok(count.fetch_one(&self.reads).await?)
     }
 }
 
-async fn messages(tx: &mut SqliteConnection, before: i64) -> Result<Bite, sqlx::Error> {
+async fn messages(tx: &mut Connection, before: i64) -> Result<Bite, sql::Error> {
     let forget = format!(
         "DELETE FROM notifications WHERE key IN (
            SELECT n.key FROM notifications n WHERE {OLD_MESSAGES} ORDER BY n.done_at LIMIT $2)"
     );
-    let forget = sqlx::query(AssertSqlSafe(forget)).bind(before).bind(BITE).execute(&mut *tx).await?;
+    let forget = sql::query(AssertSqlSafe(forget)).bind(before).bind(BITE).execute(&mut *tx).await?;
     // Whom digests told of what is as old as they are.
-    sqlx::query("DELETE FROM digested WHERE at < $1").bind(before).execute(tx).await?;
+    sql::query("DELETE FROM digested WHERE at < $1").bind(before).execute(tx).await?;
     Ok(whole_bites(forget.rows_affected()))
 }
 
-async fn receipts(tx: &mut SqliteConnection, before: i64) -> Result<Bite, sqlx::Error> {
-    let forget = sqlx::query(
+async fn receipts(tx: &mut Connection, before: i64) -> Result<Bite, sql::Error> {
+    let forget = sql::query(
         "DELETE FROM receipts WHERE provider_id IN (SELECT provider_id FROM receipts
            WHERE changed_at < $1 AND poll_at IS NULL ORDER BY changed_at LIMIT $2)",
     );
@@ -96,26 +96,26 @@ fn whole_bites(gone: u64) -> Bite {
     Bite { gone, next: (gone == BITE.unsigned_abs()).then_some(0) }
 }
 
-async fn attempts(tx: &mut SqliteConnection, before: i64, from: i64) -> Result<Bite, sqlx::Error> {
+async fn attempts(tx: &mut Connection, before: i64, from: i64) -> Result<Bite, sql::Error> {
     let upto = "SELECT MAX(id) FROM (SELECT id FROM attempts WHERE id > $1 ORDER BY id LIMIT $2) AS page";
-    let upto: Option<i64> = sqlx::query_scalar(upto).bind(from).bind(BITE).fetch_one(&mut *tx).await?;
-    let forget = sqlx::query("DELETE FROM attempts WHERE id > $1 AND id <= $2 AND at < $3");
+    let upto: Option<i64> = sql::query_scalar(upto).bind(from).bind(BITE).fetch_one(&mut *tx).await?;
+    let forget = sql::query("DELETE FROM attempts WHERE id > $1 AND id <= $2 AND at < $3");
     let gone = forget.bind(from).bind(upto).bind(before).execute(tx).await?.rows_affected();
     Ok(by_number(gone, upto))
 }
 
-async fn audit(tx: &mut SqliteConnection, before: i64, from: i64) -> Result<Bite, sqlx::Error> {
+async fn audit(tx: &mut Connection, before: i64, from: i64) -> Result<Bite, sql::Error> {
     let ended = [
         "DELETE FROM silences WHERE until_at < $1",
         "DELETE FROM maintenance_windows WHERE until_at < $1",
         "DELETE FROM on_call_overrides WHERE until_time < $1",
     ];
     for forget in ended {
-        sqlx::query(forget).bind(before).execute(&mut *tx).await?;
+        sql::query(forget).bind(before).execute(&mut *tx).await?;
     }
     let upto = "SELECT MAX(id) FROM (SELECT id FROM audit WHERE id > $1 ORDER BY id LIMIT $2) AS page";
-    let upto: Option<i64> = sqlx::query_scalar(upto).bind(from).bind(BITE).fetch_one(&mut *tx).await?;
-    let forget = sqlx::query("DELETE FROM audit WHERE id > $1 AND id <= $2 AND at < $3");
+    let upto: Option<i64> = sql::query_scalar(upto).bind(from).bind(BITE).fetch_one(&mut *tx).await?;
+    let forget = sql::query("DELETE FROM audit WHERE id > $1 AND id <= $2 AND at < $3");
     let gone = forget.bind(from).bind(upto).bind(before).execute(tx).await?.rows_affected();
     Ok(by_number(gone, upto))
 }
@@ -127,15 +127,15 @@ fn by_number(gone: u64, upto: Option<i64>) -> Bite {
 
 /// A ticket's history goes as a whole, once its last event is old: half of one would tell something else. What was
 /// forecast goes by the moment at which it was decided.
-async fn stories(tx: &mut SqliteConnection, before: i64, from: i64) -> Result<Bite, sqlx::Error> {
+async fn stories(tx: &mut Connection, before: i64, from: i64) -> Result<Bite, sql::Error> {
     let forecasts = forecasts(tx, before).await?;
     let events = events(tx, before, from).await?;
     let more = forecasts == BITE.unsigned_abs();
     Ok(Bite { gone: forecasts + events.gone, next: events.next.or(more.then_some(from)) })
 }
 
-async fn forecasts(tx: &mut SqliteConnection, before: i64) -> Result<u64, sqlx::Error> {
-    let forget = sqlx::query(
+async fn forecasts(tx: &mut Connection, before: i64) -> Result<u64, sql::Error> {
+    let forget = sql::query(
         "DELETE FROM predictions WHERE (tenant, ticket_id, clock, cycle, moment) IN (
            SELECT tenant, ticket_id, clock, cycle, moment FROM predictions
            WHERE decided_at < $1 ORDER BY decided_at LIMIT $2)",
@@ -143,9 +143,9 @@ async fn forecasts(tx: &mut SqliteConnection, before: i64) -> Result<u64, sqlx::
     Ok(forget.bind(before).bind(BITE).execute(tx).await?.rows_affected())
 }
 
-async fn events(tx: &mut SqliteConnection, before: i64, from: i64) -> Result<Bite, sqlx::Error> {
+async fn events(tx: &mut Connection, before: i64, from: i64) -> Result<Bite, sql::Error> {
     let events: Vec<(i64, String, String, i64)> =
-        sqlx::query_as("SELECT id, tenant, ticket_id, latest FROM events WHERE id > $1 ORDER BY id LIMIT $2")
+        sql::query_as("SELECT id, tenant, ticket_id, latest FROM events WHERE id > $1 ORDER BY id LIMIT $2")
             .bind(from)
             .bind(BITE)
             .fetch_all(&mut *tx)
@@ -164,13 +164,8 @@ async fn events(tx: &mut SqliteConnection, before: i64, from: i64) -> Result<Bit
     Ok(Bite { gone, next: upto.filter(|_| !is_last) })
 }
 
-async fn ticket_history(
-    tx: &mut SqliteConnection,
-    tenant: &str,
-    ticket: &str,
-    before: i64,
-) -> Result<u64, sqlx::Error> {
-    let is_needed: bool = sqlx::query_scalar(
+async fn ticket_history(tx: &mut Connection, tenant: &str, ticket: &str, before: i64) -> Result<u64, sql::Error> {
+    let is_needed: bool = sql::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM tickets WHERE tenant = $1 AND id = $2 AND open = 1)
          OR EXISTS (SELECT 1 FROM events WHERE tenant = $1 AND ticket_id = $2 AND latest >= $3)",
     )
@@ -188,15 +183,13 @@ async fn ticket_history(
         "DELETE FROM write_backs WHERE settled_at IS NOT NULL
          AND alert_key IN (SELECT key FROM alerts WHERE tenant = $1 AND ticket_id = $2)",
     ] {
-        gone += sqlx::query(forget).bind(tenant).bind(ticket).execute(&mut *tx).await?.rows_affected();
+        gone += sql::query(forget).bind(tenant).bind(ticket).execute(&mut *tx).await?.rows_affected();
     }
     Ok(gone)
 }
 
 #[cfg(test)]
 mod tests {
-    use sqlx::Row;
-
     use super::*;
 
     const DAY: i64 = 24 * 3_600_000;
@@ -246,14 +239,14 @@ mod tests {
                      VALUES ('w{ticket}', '', 'acme', '{ticket}', 'a{ticket}', 'note', '', 'done', 0, 0, {at})"
                 ),
             ];
-            store.writer.write(move |tx: &mut SqliteConnection| Box::pin(insert(tx, fill.into()))).await.unwrap();
+            store.writer.write(move |tx: &mut Connection| Box::pin(insert(tx, fill.into()))).await.unwrap();
         }
         store
     }
 
-    async fn insert(tx: &mut SqliteConnection, fill: Vec<String>) -> Result<(), sqlx::Error> {
+    async fn insert(tx: &mut Connection, fill: Vec<String>) -> Result<(), sql::Error> {
         for statement in fill {
-            sqlx::query(AssertSqlSafe(statement)).execute(&mut *tx).await?;
+            sql::query(AssertSqlSafe(statement)).execute(&mut *tx).await?;
         }
         Ok(())
     }
@@ -275,7 +268,7 @@ mod tests {
     }
 
     async fn left(store: &Store, query: &'static str) -> Vec<String> {
-        let rows = sqlx::query(query).fetch_all(&store.reads).await.unwrap();
+        let rows = sql::query(query).fetch_all(&store.reads).await.unwrap();
         rows.iter().map(|row| row.get(0)).collect()
     }
 
@@ -321,7 +314,7 @@ mod tests {
                 "INSERT INTO events (tenant, ticket_id, kind, earliest, latest) SELECT 'acme', 'old' || (i / 3), 'status', i, i",
             ),
         ];
-        store.writer.write(move |tx: &mut SqliteConnection| Box::pin(insert(tx, fill))).await.unwrap();
+        store.writer.write(move |tx: &mut Connection| Box::pin(insert(tx, fill))).await.unwrap();
         let before = DateTime::from_timestamp_millis(CUTOFF).unwrap();
         let first = store.forget(Past::Receipts, before, 0).await.unwrap();
         assert_eq!(first, Bite { gone: BITE.unsigned_abs(), next: Some(0) });

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use sqlx::{Row, SqliteConnection};
 
 use super::outbox::{NewNotification, enqueue, json, leased, notification_key};
 use super::{Store, StoreError, instant, millis};
 use crate::alert::escalation::ChannelKind;
 use crate::notify::{Body, Message, StaleFacts};
+use crate::store::sql::{self, Connection, Row};
 use crate::ticket::TenantId;
 
 /// Episodes of stale data of `$1` that are told and not over.
@@ -19,7 +19,7 @@ impl Store {
     /// Since when people were told that the data of `tenant` is stale; none if that is over.
     pub async fn stale_since(&self, tenant: &TenantId) -> Result<Option<DateTime<Utc>>, StoreError> {
         let query = format!("SELECT alert_key, state FROM notifications n WHERE {OPEN} ORDER BY created_at DESC");
-        let told = sqlx::query_as::<_, (String, String)>(sqlx::AssertSqlSafe(query)).bind(tenant.as_str());
+        let told = sql::query_as::<(String, String)>(sql::AssertSqlSafe(query)).bind(tenant.as_str());
         let told = told.fetch_all(&self.reads).await?.into_iter();
         let mut told = told.filter(|(_, state)| ["pending", "sending", "sent"].contains(&state.as_str()));
         let Some((key, _)) = told.next() else { return Ok(None) };
@@ -29,7 +29,7 @@ impl Store {
 
     /// Stores that somebody's data is stale, before anything is sent.
     pub async fn say_stale(&self, rows: Vec<NewNotification>) -> Result<(), StoreError> {
-        self.writer.write(move |tx: &mut SqliteConnection| Box::pin(async move { enqueue(tx, &rows).await })).await
+        self.writer.write(move |tx: &mut Connection| Box::pin(async move { enqueue(tx, &rows).await })).await
     }
 
     /// Tells those who were told that the data of `tenant` was stale that it is fresh again; the others need hear of
@@ -37,11 +37,10 @@ impl Store {
     pub async fn say_fresh(&self, tenant: &TenantId, now: DateTime<Utc>) -> Result<usize, StoreError> {
         let tenant = tenant.clone();
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     let query = format!("SELECT * FROM notifications n WHERE {OPEN} ORDER BY key");
-                    let rows =
-                        sqlx::query(sqlx::AssertSqlSafe(query)).bind(tenant.as_str()).fetch_all(&mut *tx).await?;
+                    let rows = sql::query(sql::AssertSqlSafe(query)).bind(tenant.as_str()).fetch_all(&mut *tx).await?;
                     let mut notices = Vec::new();
                     for row in &rows {
                         let state: String = row.try_get("state")?;
@@ -50,7 +49,7 @@ impl Store {
                         let told = leased(row).ok().filter(|_| was_told);
                         notices.extend(told.and_then(|told| fresh(told.notification, now)));
                     }
-                    sqlx::query(
+                    sql::query(
                         "UPDATE notifications SET state = 'cancelled', done_at = $2 WHERE state = 'pending'
                          AND key IN (SELECT value FROM json_each($1))",
                     )
@@ -70,7 +69,7 @@ impl Store {
     /// The keys of `tenant`'s open alerts of a breach of which nobody was told, or is about to be: no step has run, or all
     /// that was said has failed.
     pub async fn untold_breaches(&self, tenant: &TenantId) -> Result<HashSet<String>, StoreError> {
-        let keys = sqlx::query_scalar(
+        let keys = sql::query_scalar(
             "SELECT key FROM alerts WHERE tenant = $1 AND state = 'open' AND stage = 'breached' AND told = 1
              AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = alerts.key
                              AND n.state IN ('pending', 'sending', 'bundled', 'sent'))",
@@ -85,7 +84,7 @@ impl Store {
         shut: &[ChannelKind],
         since: DateTime<Utc>,
     ) -> Result<Vec<String>, StoreError> {
-        let keys = sqlx::query_scalar(
+        let keys = sql::query_scalar(
             "SELECT key FROM notifications INDEXED BY notifications_pending WHERE state = 'pending' AND due_at < $2
              AND tenant = $1 AND channel NOT IN (SELECT value FROM json_each($3)) ORDER BY key",
         );
@@ -93,7 +92,7 @@ impl Store {
     }
 }
 
-fn keys(rows: &[sqlx::sqlite::SqliteRow]) -> Result<Vec<String>, sqlx::Error> {
+fn keys(rows: &[Row]) -> Result<Vec<String>, sql::Error> {
     rows.iter().map(|row| row.try_get("key")).collect()
 }
 

@@ -5,12 +5,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
-use sqlx::SqliteConnection;
 use utoipa::ToSchema;
 
 use super::audit::{Author, audit};
 use super::tokens::{Token, TokenRecord};
 use super::{Store, StoreError, instant, millis};
+use crate::store::sql::{self, Connection};
 
 /// One that was not used for so long has ended.
 pub const IDLE: TimeDelta = TimeDelta::hours(12);
@@ -59,7 +59,7 @@ impl Store {
         };
         let (hash, kept, tenant) = (secret.hash(), session.clone(), token.tenant.clone());
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     make_room(tx, &kept.token, now).await?;
                     insert(tx, &hash, &kept).await?;
@@ -76,7 +76,7 @@ impl Store {
         secret: &Token,
         now: DateTime<Utc>,
     ) -> Result<Option<(Session, TokenRecord)>, StoreError> {
-        let row: Option<Row> = sqlx::query_as(
+        let row: Option<Row> = sql::query_as(
             "SELECT id, token, opened_at, used_at, origin, browser FROM sessions
              WHERE hash = $1 AND used_at > $2 AND opened_at > $3",
         )
@@ -97,9 +97,9 @@ impl Store {
         }
         let id = session.id.clone();
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let note = sqlx::query("UPDATE sessions SET used_at = $1 WHERE id = $2");
+                    let note = sql::query("UPDATE sessions SET used_at = $1 WHERE id = $2");
                     note.bind(millis(now)).bind(id).execute(tx).await.map(drop)
                 })
             })
@@ -116,9 +116,9 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let (id, token) = (id.to_owned(), token.map(str::to_owned));
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let end = sqlx::query("DELETE FROM sessions WHERE id = $1 AND (token = $2 OR $2 IS NULL)");
+                    let end = sql::query("DELETE FROM sessions WHERE id = $1 AND (token = $2 OR $2 IS NULL)");
                     let ended = end.bind(&id).bind(token).execute(&mut *tx).await?.rows_affected() > 0;
                     if ended {
                         audit(tx, None, &format!("ended session {id}"), &author, now).await?;
@@ -131,7 +131,7 @@ impl Store {
 
     /// The sessions that are good at `now`, of `token` or of all, the last used first.
     pub async fn sessions(&self, token: Option<&str>, now: DateTime<Utc>) -> Result<Vec<Session>, StoreError> {
-        let rows: Vec<Row> = sqlx::query_as(
+        let rows: Vec<Row> = sql::query_as(
             "SELECT id, token, opened_at, used_at, origin, browser FROM sessions
              WHERE (token = $1 OR $1 IS NULL) AND used_at > $2 AND opened_at > $3 ORDER BY used_at DESC, id LIMIT 500",
         )
@@ -145,19 +145,19 @@ impl Store {
 }
 
 /// Drops what has ended, and what is too much.
-async fn make_room(tx: &mut SqliteConnection, token: &str, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    let ended = sqlx::query("DELETE FROM sessions WHERE opened_at <= $1 OR used_at <= $2");
+async fn make_room(tx: &mut Connection, token: &str, now: DateTime<Utc>) -> Result<(), sql::Error> {
+    let ended = sql::query("DELETE FROM sessions WHERE opened_at <= $1 OR used_at <= $2");
     ended.bind(millis(now - LONGEST)).bind(millis(now - IDLE)).execute(&mut *tx).await?;
     let oldest = "SELECT used_at FROM sessions WHERE token = $1 ORDER BY used_at DESC LIMIT 1 OFFSET $2";
     let oldest: Option<i64> =
-        sqlx::query_scalar(oldest).bind(token).bind(MOST_OF_A_TOKEN - 1).fetch_optional(&mut *tx).await?;
+        sql::query_scalar(oldest).bind(token).bind(MOST_OF_A_TOKEN - 1).fetch_optional(&mut *tx).await?;
     let Some(oldest) = oldest else { return Ok(()) };
-    let crowd = sqlx::query("DELETE FROM sessions WHERE token = $1 AND used_at <= $2");
+    let crowd = sql::query("DELETE FROM sessions WHERE token = $1 AND used_at <= $2");
     crowd.bind(token).bind(oldest).execute(tx).await.map(drop)
 }
 
-async fn insert(tx: &mut SqliteConnection, hash: &str, session: &Session) -> Result<(), sqlx::Error> {
-    sqlx::query(
+async fn insert(tx: &mut Connection, hash: &str, session: &Session) -> Result<(), sql::Error> {
+    sql::query(
         "INSERT INTO sessions (id, hash, token, opened_at, used_at, origin, browser) VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(&session.id)

@@ -3,12 +3,11 @@
 //! An alert is copied aside and goes on with what can be read of it; a ticket is passed over
 //! until SuperOps has shown it again; a notification counts as refused.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Column, Row, SqliteConnection};
 use tracing::error;
 
 use super::alerts::{AlertRow, rewrite, salvaged};
 use super::{Store, StoreError};
+use crate::store::sql::{self, Connection, Row};
 use crate::telemetry::SetAsideLabels;
 
 impl Store {
@@ -21,20 +20,16 @@ impl Store {
     /// Copies an alert that cannot be read aside, as it is, and gives what can be read of it, which takes its place. None
     /// if nobody can say which alert it is: then it is raised anew if its danger lasts. What was said is known by the
     /// key in either case, and not said again.
-    pub(super) async fn set_alert_aside(
-        &self,
-        row: &SqliteRow,
-        error: StoreError,
-    ) -> Result<Option<AlertRow>, StoreError> {
+    pub(super) async fn set_alert_aside(&self, row: &Row, error: StoreError) -> Result<Option<AlertRow>, StoreError> {
         let (key, tenant): (String, String) = (row.try_get("key")?, row.try_get("tenant")?);
         let (why, content) = (error.to_string(), as_json(row));
         self.tell_unreadable("alert", &key, &why);
         let said = self.last_stage_said(&key).await?;
         let salvaged = salvaged(row, said.as_deref());
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let keep = sqlx::query(
+                    let keep = sql::query(
                         // When, by the database's clock: nothing is decided by it.
                         "INSERT INTO set_aside (kind, tenant, key, content, why, at)
                          VALUES ('alert', $1, $2, $3, $4, CAST(unixepoch('subsec') * 1000 AS INTEGER))",
@@ -42,11 +37,11 @@ impl Store {
                     let keep = keep.bind(tenant).bind(&key).bind(content).bind(why);
                     keep.execute(&mut *tx).await?;
                     let Some(alert) = salvaged else {
-                        sqlx::query("DELETE FROM alerts WHERE key = $1").bind(&key).execute(tx).await?;
+                        sql::query("DELETE FROM alerts WHERE key = $1").bind(&key).execute(tx).await?;
                         return Ok(None);
                     };
                     // What cannot be read does not stand in the way of what can.
-                    sqlx::query("UPDATE alerts SET told = 0 WHERE key = $1").bind(&key).execute(&mut *tx).await?;
+                    sql::query("UPDATE alerts SET told = 0 WHERE key = $1").bind(&key).execute(&mut *tx).await?;
                     rewrite(tx, &alert).await?;
                     Ok(Some(alert))
                 })
@@ -56,7 +51,7 @@ impl Store {
 
     /// The stage that was told last of the alert of that key.
     async fn last_stage_said(&self, key: &str) -> Result<Option<String>, StoreError> {
-        let stage = sqlx::query_scalar(
+        let stage = sql::query_scalar(
             "SELECT stage FROM notifications WHERE alert_key = $1 AND kind = 'alert' ORDER BY created_at DESC LIMIT 1",
         );
         Ok(stage.bind(key).fetch_optional(&self.reads).await?)
@@ -64,8 +59,7 @@ impl Store {
 }
 
 /// The columns of `row` by their names, each as text.
-fn as_json(row: &SqliteRow) -> String {
-    let text = |column: &sqlx::sqlite::SqliteColumn| row.try_get_unchecked::<Option<String>, _>(column.ordinal()).ok();
-    let columns = row.columns().iter().map(|column| (column.name().to_owned(), text(column).flatten().into()));
+fn as_json(row: &Row) -> String {
+    let columns = row.names().into_iter().enumerate().map(|(at, name)| (name.to_owned(), row.in_words(at).into()));
     serde_json::Value::Object(columns.collect()).to_string()
 }

@@ -1,8 +1,6 @@
 //! Silences and maintenance windows in the store.
 
 use chrono::{DateTime, Utc};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::audit::{Author, audit};
 use super::outbox::{hold_covered, let_go};
@@ -10,6 +8,7 @@ use super::{Store, StoreError, instant, millis};
 use crate::alert::Subject;
 use crate::alert::escalation::ChannelKind;
 use crate::alert::suppression::{Matchers, Suppression, SuppressionKind, covered_until};
+use crate::store::sql::{self, AssertSqlSafe, Connection, Row};
 use crate::ticket::{Reach, TenantId, Ticket};
 
 /// A silence or a maintenance window to be stored.
@@ -40,7 +39,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Suppression, StoreError> {
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     let id = insert(tx, &new).await?;
                     let what = format!("added {} {id}, until {}", new.kind.words(), new.until);
@@ -65,12 +64,12 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let reach = reach.clone();
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     let Some(tenant) = end(tx, kind, &reach, id, now).await? else {
                         return Ok(false);
                     };
-                    let tenant = TenantId::parse(&tenant).map_err(|error| sqlx::Error::Decode(error.into()))?;
+                    let tenant = TenantId::parse(&tenant).map_err(|error| sql::Error::Decode(error.into()))?;
                     cover(tx, &tenant, now).await?;
                     audit(tx, Some(&tenant), &format!("ended {} {id}", kind.words()), &author, now).await?;
                     Ok(true)
@@ -81,15 +80,11 @@ impl Store {
 
     /// Those within `reach` that hold at `now` or later, of both kinds, the first to end first.
     pub async fn suppressions(&self, reach: &Reach, now: DateTime<Utc>) -> Result<Vec<Suppression>, StoreError> {
-        read(&mut *self.reads.acquire().await?, reach, now).await
+        read(&mut self.reads.acquire().await?, reach, now).await
     }
 }
 
-async fn read(
-    connection: &mut SqliteConnection,
-    reach: &Reach,
-    now: DateTime<Utc>,
-) -> Result<Vec<Suppression>, StoreError> {
+async fn read(connection: &mut Connection, reach: &Reach, now: DateTime<Utc>) -> Result<Vec<Suppression>, StoreError> {
     let mut found = Vec::new();
     for kind in SuppressionKind::ALL {
         let table = table(kind);
@@ -97,11 +92,8 @@ async fn read(
             "SELECT * FROM {table} WHERE (tenant = $1 OR $1 IS NULL) AND until_at > $2 AND ended_at IS NULL
              ORDER BY until_at, id"
         );
-        let rows = sqlx::query(AssertSqlSafe(query))
-            .bind(reach.as_str())
-            .bind(millis(now))
-            .fetch_all(&mut *connection)
-            .await?;
+        let rows =
+            sql::query(AssertSqlSafe(query)).bind(reach.as_str()).bind(millis(now)).fetch_all(&mut *connection).await?;
         for row in &rows {
             found.push(suppression(kind, row)?);
         }
@@ -111,10 +103,10 @@ async fn read(
 
 /// Notes with each open alert of `tenant` until when nobody is to be told of it now, and lets go what need not wait so
 /// long any more. The evaluation does the same each turn, as tickets change and time passes.
-async fn cover(tx: &mut SqliteConnection, tenant: &TenantId, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+async fn cover(tx: &mut Connection, tenant: &TenantId, now: DateTime<Utc>) -> Result<(), sql::Error> {
     let suppressions =
-        read(tx, &Reach::One(tenant.clone()), now).await.map_err(|error| sqlx::Error::Decode(error.into()))?;
-    let alerts: Vec<(String, Option<i64>, String)> = sqlx::query_as(
+        read(tx, &Reach::One(tenant.clone()), now).await.map_err(|error| sql::Error::Decode(error.into()))?;
+    let alerts: Vec<(String, Option<i64>, String)> = sql::query_as(
         "SELECT a.key, a.covered_until, t.ticket FROM alerts a
          JOIN tickets t ON t.tenant = a.tenant AND t.id = a.ticket_id WHERE a.tenant = $1 AND a.state = 'open'",
     )
@@ -127,7 +119,7 @@ async fn cover(tx: &mut SqliteConnection, tenant: &TenantId, now: DateTime<Utc>)
         if until.map(millis) == before {
             continue;
         }
-        let note = sqlx::query("UPDATE alerts SET covered_until = $2 WHERE key = $1");
+        let note = sql::query("UPDATE alerts SET covered_until = $2 WHERE key = $1");
         note.bind(&key).bind(until.map(millis)).execute(&mut *tx).await?;
         let before = before.and_then(DateTime::from_timestamp_millis);
         let from = until.unwrap_or(now);
@@ -141,13 +133,13 @@ async fn cover(tx: &mut SqliteConnection, tenant: &TenantId, now: DateTime<Utc>)
     Ok(())
 }
 
-async fn insert(tx: &mut SqliteConnection, new: &NewSuppression) -> Result<i64, sqlx::Error> {
+async fn insert(tx: &mut Connection, new: &NewSuppression) -> Result<i64, sql::Error> {
     let query = format!(
         "INSERT INTO {} (tenant, client, ticket, priority, technician, from_at, until_at, author, reason)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
         table(new.kind)
     );
-    sqlx::query_scalar(AssertSqlSafe(query))
+    sql::query_scalar(AssertSqlSafe(query))
         .bind(new.tenant.as_str())
         .bind(new.matchers.client.as_deref())
         .bind(new.matchers.ticket.as_deref())
@@ -162,26 +154,26 @@ async fn insert(tx: &mut SqliteConnection, new: &NewSuppression) -> Result<i64, 
 }
 
 async fn end(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     kind: SuppressionKind,
     reach: &Reach,
     id: i64,
     now: DateTime<Utc>,
-) -> Result<Option<String>, sqlx::Error> {
+) -> Result<Option<String>, sql::Error> {
     let query = format!(
         "UPDATE {} SET ended_at = $3 WHERE id = $1 AND (tenant = $2 OR $2 IS NULL) AND ended_at IS NULL
          AND until_at > $3 RETURNING tenant",
         table(kind)
     );
-    sqlx::query_scalar(AssertSqlSafe(query)).bind(id).bind(reach.as_str()).bind(millis(now)).fetch_optional(tx).await
+    sql::query_scalar(AssertSqlSafe(query)).bind(id).bind(reach.as_str()).bind(millis(now)).fetch_optional(tx).await
 }
 
 /// A maintenance window as it stands in the store.
-pub(super) fn window(row: &SqliteRow) -> Result<Suppression, StoreError> {
+pub(super) fn window(row: &Row) -> Result<Suppression, StoreError> {
     suppression(SuppressionKind::Maintenance, row)
 }
 
-fn suppression(kind: SuppressionKind, row: &SqliteRow) -> Result<Suppression, StoreError> {
+fn suppression(kind: SuppressionKind, row: &Row) -> Result<Suppression, StoreError> {
     let tenant: String = row.try_get("tenant")?;
     let ended_at: Option<i64> = row.try_get("ended_at")?;
     Ok(Suppression {

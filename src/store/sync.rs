@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sqlx::{Row, SqliteConnection};
 
 use super::books;
 use super::{Store, StoreError, instant, millis, to_the_end};
+use crate::store::sql::{self, Connection};
 use crate::ticket::{Directory, TenantId, TicketId};
 
 /// Where the sync of one tenant stands. A crash loses nothing but what came after it.
@@ -57,14 +57,14 @@ impl Store {
     /// When the evaluation first saw that the first sync of `tenant` had settled; `now`, and remembered, if it is now.
     pub async fn settled_at(&self, tenant: &TenantId, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
         let name = format!("settled:{tenant}");
-        let known = sqlx::query_scalar("SELECT at FROM heartbeats WHERE name = $1").bind(&name);
+        let known = sql::query_scalar("SELECT at FROM heartbeats WHERE name = $1").bind(&name);
         if let Some(at) = known.fetch_optional(&self.reads).await? {
             return instant(at);
         }
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let remember = sqlx::query("INSERT INTO heartbeats (name, at) VALUES ($1, $2)");
+                    let remember = sql::query("INSERT INTO heartbeats (name, at) VALUES ($1, $2)");
                     remember.bind(name).bind(millis(now)).execute(tx).await.map(drop)
                 })
             })
@@ -205,7 +205,7 @@ pub struct Quarantined {
 impl Store {
     /// Where the sync of `tenant` stands; from the beginning if it never ran.
     pub async fn sync_state(&self, tenant: &TenantId) -> Result<SyncState, StoreError> {
-        let query = sqlx::query_scalar("SELECT state FROM sync_states WHERE tenant = $1");
+        let query = sql::query_scalar("SELECT state FROM sync_states WHERE tenant = $1");
         let text: Option<String> = query.bind(tenant.as_str()).fetch_optional(&self.reads).await?;
         text.map_or_else(|| Ok(SyncState::default()), |text| read_json(&text))
     }
@@ -214,14 +214,14 @@ impl Store {
     pub async fn save_sync_state(&self, tenant: &TenantId, state: SyncState) -> Result<(), StoreError> {
         let tenant = tenant.clone();
         self.writer
-            .write(move |tx: &mut SqliteConnection| Box::pin(async move { save_state(tx, &tenant, &state).await }))
+            .write(move |tx: &mut Connection| Box::pin(async move { save_state(tx, &tenant, &state).await }))
             .await
     }
 
     /// The people, clients, sites and words of `tenant`; empty if never read.
     pub async fn directory(&self, tenant: &TenantId) -> Result<Arc<Directory>, StoreError> {
         let read = async {
-            let query = sqlx::query_scalar("SELECT directory FROM directories WHERE tenant = $1");
+            let query = sql::query_scalar("SELECT directory FROM directories WHERE tenant = $1");
             let text: Option<String> = query.bind(tenant.as_str()).fetch_optional(&self.reads).await?;
             text.map(|text| read_json(&text).map(Arc::new)).transpose()
         };
@@ -244,7 +244,7 @@ impl Store {
             let _turn = store.caches.turn(&tenant).await;
             let owner = tenant.clone();
             let names = names_of(&directory);
-            let write = async move |tx: &mut SqliteConnection| {
+            let write = async move |tx: &mut Connection| {
                 write_directory(tx, &owner, &text, now).await?;
                 let named = names.iter().map(|(kind, id, name)| (*kind, id.as_str(), name.as_str()));
                 books::introduce(tx, &owner, named, now).await?;
@@ -252,7 +252,7 @@ impl Store {
                 save_unread(tx, &owner, &[], &unread, now).await
             };
             let quarantined =
-                store.writer.write(move |tx: &mut SqliteConnection| Box::pin(async move { write(tx).await })).await?;
+                store.writer.write(move |tx: &mut Connection| Box::pin(async move { write(tx).await })).await?;
             store.caches.people.put(tenant, Arc::new(directory));
             Ok(quarantined)
         })
@@ -261,7 +261,7 @@ impl Store {
 
     /// The records that cannot be read at present, the latest first.
     pub async fn quarantined(&self, tenant: &TenantId) -> Result<Vec<Quarantined>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT record, field, why, first_seen_at, last_seen_at, times FROM quarantine WHERE tenant = $1 \
              ORDER BY last_seen_at DESC, record, field",
         )
@@ -292,12 +292,12 @@ fn names_of(directory: &Directory) -> Vec<(&'static str, String, String)> {
 }
 
 async fn write_directory(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: &TenantId,
     text: &str,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<(), sql::Error> {
+    sql::query(
         "INSERT INTO directories (tenant, directory, read_at) VALUES ($1, $2, $3) \
          ON CONFLICT (tenant) DO UPDATE SET directory = excluded.directory, read_at = excluded.read_at",
     )
@@ -310,13 +310,9 @@ async fn write_directory(
 }
 
 /// Part of a write: where the sync stands.
-pub(super) async fn save_state(
-    tx: &mut SqliteConnection,
-    tenant: &TenantId,
-    state: &SyncState,
-) -> Result<(), sqlx::Error> {
-    let text = serde_json::to_string(state).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    sqlx::query(
+pub(super) async fn save_state(tx: &mut Connection, tenant: &TenantId, state: &SyncState) -> Result<(), sql::Error> {
+    let text = serde_json::to_string(state).map_err(|error| sql::Error::Encode(error.into()))?;
+    sql::query(
         "INSERT INTO sync_states (tenant, state) VALUES ($1, $2) ON CONFLICT (tenant) DO UPDATE SET state = excluded.state",
     )
     .bind(tenant.as_str())
@@ -330,16 +326,16 @@ pub(super) async fn save_state(
 /// unless something about them is still among the `unread`.
 /// Gives the number of those that were not in quarantine before.
 pub(super) async fn save_unread(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: &TenantId,
     read: &[TicketId],
     unread: &[Unread],
     now: DateTime<Utc>,
-) -> Result<usize, sqlx::Error> {
+) -> Result<usize, sql::Error> {
     release(tx, tenant, read, unread).await?;
     let mut new = 0;
     for one in unread {
-        let times: i64 = sqlx::query_scalar(
+        let times: i64 = sql::query_scalar(
             "INSERT INTO quarantine (tenant, record, field, why, first_seen_at, last_seen_at, times) \
              VALUES ($1, $2, $3, $4, $5, $5, 1) ON CONFLICT (tenant, record, field) \
              DO UPDATE SET why = excluded.why, last_seen_at = excluded.last_seen_at, times = quarantine.times + 1 \
@@ -358,21 +354,21 @@ pub(super) async fn save_unread(
 }
 
 async fn release(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: &TenantId,
     read: &[TicketId],
     unread: &[Unread],
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     // Almost always empty, so the page costs one look-up and not a hundred.
     let held: Vec<String> =
-        sqlx::query_scalar("SELECT DISTINCT record FROM quarantine WHERE tenant = $1 ORDER BY record")
+        sql::query_scalar("SELECT DISTINCT record FROM quarantine WHERE tenant = $1 ORDER BY record")
             .bind(tenant.as_str())
             .fetch_all(&mut *tx)
             .await?;
     let good: HashSet<String> = read.iter().map(|id| Unread::ticket_record(id.as_str())).collect();
     let still_bad = |record: &String| unread.iter().any(|one| one.record == *record);
     for record in held.iter().filter(|record| good.contains(*record) && !still_bad(record)) {
-        sqlx::query("DELETE FROM quarantine WHERE tenant = $1 AND record = $2")
+        sql::query("DELETE FROM quarantine WHERE tenant = $1 AND record = $2")
             .bind(tenant.as_str())
             .bind(record)
             .execute(&mut *tx)

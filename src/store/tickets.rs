@@ -11,12 +11,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 pub use self::save::{Batch, Lived, Saved};
 use super::audit::Author;
 use super::{Store, StoreError, instant, millis, to_the_end};
+use crate::store::sql::{self, Connection, FromRow, QueryBuilder, Row};
 use crate::ticket::conversation::ConversationSummary;
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched, vanish};
 use crate::ticket::{Reach, StatusMeaning, StatusWords, TenantId, TicketId};
@@ -52,7 +51,7 @@ impl Store {
     /// The tickets that people may mean by `text`, an id or a display id:
     /// within `reach`, open ones first.
     pub async fn find_ticket(&self, reach: &Reach, text: &str) -> Result<Vec<(TenantId, Arc<Watched>)>, StoreError> {
-        let found = sqlx::query(
+        let found = sql::query(
             "SELECT tenant, id FROM tickets WHERE (id = $1 OR display_id = $1) AND (tenant = $2 OR $2 IS NULL) \
              ORDER BY open DESC, read_at DESC, tenant, id LIMIT 10",
         )
@@ -71,7 +70,7 @@ impl Store {
 
     /// What happened to a ticket, oldest first.
     pub async fn events(&self, tenant: &TenantId, id: &TicketId) -> Result<Vec<Change>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT kind, was, became, earliest, latest FROM events WHERE tenant = $1 AND ticket_id = $2 ORDER BY id",
         )
         .bind(tenant.as_str())
@@ -87,7 +86,7 @@ impl Store {
         tenant: &TenantId,
         ids: &[&str],
     ) -> Result<HashMap<TicketId, Vec<Change>>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT ticket_id, kind, was, became, earliest, latest FROM events \
              WHERE tenant = $1 AND ticket_id IN (SELECT value FROM json_each($2)) ORDER BY id",
         )
@@ -100,7 +99,7 @@ impl Store {
 
     /// What happened to each of the open tickets, oldest first.
     pub async fn open_events(&self, tenant: &TenantId) -> Result<HashMap<TicketId, Vec<Change>>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT ticket_id, kind, was, became, earliest, latest FROM events WHERE tenant = $1 \
              AND ticket_id IN (SELECT id FROM tickets WHERE tenant = $1 AND open = 1) ORDER BY id",
         )
@@ -118,7 +117,7 @@ impl Store {
         since: DateTime<Utc>,
         only_open: bool,
     ) -> Result<Vec<TicketId>, StoreError> {
-        let ids: Vec<String> = sqlx::query_scalar(
+        let ids: Vec<String> = sql::query_scalar(
             "SELECT id FROM tickets WHERE tenant = $1 AND open >= $2 AND read_at < $3 AND vanished_at IS NULL \
              ORDER BY open DESC, read_at, id",
         )
@@ -132,13 +131,13 @@ impl Store {
 
     /// The status names that the tenant's tickets have had last.
     pub async fn statuses_seen(&self, tenant: &TenantId) -> Result<Vec<String>, StoreError> {
-        Ok(sqlx::query_scalar(STATUSES).bind(tenant.as_str()).fetch_all(&self.reads).await?)
+        Ok(sql::query_scalar(STATUSES).bind(tenant.as_str()).fetch_all(&self.reads).await?)
     }
 
     /// Counts one more read that should have shown the ticket and did not; gives their number.
     pub async fn mark_missed(&self, tenant: &TenantId, id: &TicketId) -> Result<i64, StoreError> {
         let (tenant, id) = (tenant.clone(), id.clone());
-        self.writer.write(move |tx: &mut SqliteConnection| Box::pin(count_miss(tx, tenant, id))).await
+        self.writer.write(move |tx: &mut Connection| Box::pin(count_miss(tx, tenant, id))).await
     }
 
     /// Remembers that SuperOps no longer has the ticket, or hides it.
@@ -172,7 +171,7 @@ impl Store {
         to_the_end(async move {
             let _turn = store.caches.turn(&tenant).await;
             let name = tenant.clone();
-            store.writer.write(move |tx: &mut SqliteConnection| Box::pin(reclassify(tx, name, words))).await?;
+            store.writer.write(move |tx: &mut Connection| Box::pin(reclassify(tx, name, words))).await?;
             store.caches.open.forget(&tenant);
             Ok(())
         })
@@ -193,7 +192,7 @@ impl Store {
             let owner = tenant.clone();
             let amended = store
                 .writer
-                .write(move |tx: &mut SqliteConnection| Box::pin(save::amend(tx, owner, id, change, note)))
+                .write(move |tx: &mut Connection| Box::pin(save::amend(tx, owner, id, change, note)))
                 .await?;
             let amended = amended.map(Arc::new);
             if let Some(watched) = &amended {
@@ -250,7 +249,7 @@ impl Store {
 }
 
 /// The tickets of `tenant`; a further condition may follow.
-pub(super) fn select(tenant: &TenantId) -> QueryBuilder<Sqlite> {
+pub(super) fn select(tenant: &TenantId) -> QueryBuilder {
     let mut query = QueryBuilder::new(
         "SELECT ticket, first_seen_at, read_at, cycle, status_earliest, status_latest, replied_at, vanished_at, id, \
          conversation, overrides, past \
@@ -260,9 +259,9 @@ pub(super) fn select(tenant: &TenantId) -> QueryBuilder<Sqlite> {
     query
 }
 
-async fn count_miss(tx: &mut SqliteConnection, tenant: TenantId, id: TicketId) -> Result<i64, sqlx::Error> {
+async fn count_miss(tx: &mut Connection, tenant: TenantId, id: TicketId) -> Result<i64, sql::Error> {
     let query =
-        sqlx::query_scalar("UPDATE tickets SET misses = misses + 1 WHERE tenant = $1 AND id = $2 RETURNING misses");
+        sql::query_scalar("UPDATE tickets SET misses = misses + 1 WHERE tenant = $1 AND id = $2 RETURNING misses");
     let misses = query.bind(tenant.as_str()).bind(id.as_str()).fetch_optional(tx).await?;
     Ok(misses.unwrap_or(0))
 }
@@ -274,11 +273,11 @@ const STATUSES: &str = "WITH RECURSIVE named (status) AS (
      FROM named WHERE named.status IS NOT NULL)
    SELECT status FROM named WHERE status IS NOT NULL";
 
-async fn reclassify(tx: &mut SqliteConnection, tenant: TenantId, words: StatusWords) -> Result<(), sqlx::Error> {
-    let statuses: Vec<String> = sqlx::query_scalar(STATUSES).bind(tenant.as_str()).fetch_all(&mut *tx).await?;
+async fn reclassify(tx: &mut Connection, tenant: TenantId, words: StatusWords) -> Result<(), sql::Error> {
+    let statuses: Vec<String> = sql::query_scalar(STATUSES).bind(tenant.as_str()).fetch_all(&mut *tx).await?;
     for status in statuses.into_iter().map(Some).chain([None]) {
         let open = words.meaning(status.as_deref()) != StatusMeaning::Closed;
-        sqlx::query(
+        sql::query(
             "UPDATE tickets SET open = $1 WHERE tenant = $2 AND status IS NOT DISTINCT FROM $3 \
              AND open = 1 - $1 AND vanished_at IS NULL",
         )
@@ -291,7 +290,6 @@ async fn reclassify(tx: &mut SqliteConnection, tenant: TenantId, words: StatusWo
     Ok(())
 }
 
-#[derive(FromRow)]
 struct TicketRow {
     ticket: String,
     first_seen_at: i64,
@@ -306,13 +304,27 @@ struct TicketRow {
     past: Option<String>,
 }
 
+sql::from_row!(TicketRow {
+    ticket,
+    first_seen_at,
+    read_at,
+    cycle,
+    status_earliest,
+    status_latest,
+    replied_at,
+    vanished_at,
+    conversation,
+    overrides,
+    past
+});
+
 /// A stored ticket. The error is the database's kind, for use inside a write.
-pub(super) fn watched(row: &SqliteRow) -> Result<Watched, sqlx::Error> {
+pub(super) fn watched(row: &Row) -> Result<Watched, sql::Error> {
     let row = TicketRow::from_row(row)?;
-    let time = |millis: i64| instant(millis).map_err(|error| sqlx::Error::Decode(error.into()));
+    let time = |millis: i64| instant(millis).map_err(|error| sql::Error::Decode(error.into()));
     let bounds = row.status_earliest.zip(row.status_latest);
     Ok(Watched {
-        ticket: serde_json::from_str(&row.ticket).map_err(|error| sqlx::Error::Decode(error.into()))?,
+        ticket: serde_json::from_str(&row.ticket).map_err(|error| sql::Error::Decode(error.into()))?,
         first_seen_at: time(row.first_seen_at)?,
         read_at: time(row.read_at)?,
         cycle: row.cycle,
@@ -333,7 +345,7 @@ fn from_json<T: DeserializeOwned + Default>(text: Option<&str>) -> T {
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
-fn by_ticket(rows: &[SqliteRow]) -> Result<HashMap<TicketId, Vec<Change>>, StoreError> {
+fn by_ticket(rows: &[Row]) -> Result<HashMap<TicketId, Vec<Change>>, StoreError> {
     let mut events: HashMap<TicketId, Vec<Change>> = HashMap::new();
     for row in rows {
         let id = TicketId::parse(row.try_get("ticket_id")?).map_err(unreadable)?;
@@ -342,7 +354,7 @@ fn by_ticket(rows: &[SqliteRow]) -> Result<HashMap<TicketId, Vec<Change>>, Store
     Ok(events)
 }
 
-pub(super) fn change(row: &SqliteRow) -> Result<Change, StoreError> {
+pub(super) fn change(row: &Row) -> Result<Change, StoreError> {
     let kind: &str = row.try_get("kind")?;
     Ok(Change {
         kind: ChangeKind::parse(kind)

@@ -13,12 +13,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sqlx::SqliteConnection;
 use utoipa::ToSchema;
 
 pub use super::audit::Author;
 use super::audit::audit;
 use super::{Store, StoreError, instant, millis};
+use crate::store::sql::{self, Connection};
 use crate::ticket::TenantId;
 
 /// What every token starts with, so that one found in a log or a repository is recognised.
@@ -172,7 +172,7 @@ impl Store {
             TokenRecord { id: token.id(), name, role, tenant, created_at: now, expires_at, last_used_at, revoked_at };
         let (hash, kept) = (token.hash(), record.clone());
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     insert(tx, &hash, &kept).await?;
                     let what = format!("created {} ({}, {})", kept.who(), kept.role.as_str(), kept.reach());
@@ -193,9 +193,9 @@ impl Store {
         let id = id.to_owned();
         let row = self
             .writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let revoked: Option<Row> = sqlx::query_as(
+                    let revoked: Option<Row> = sql::query_as(
                         "UPDATE tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL
                          RETURNING id, name, role, tenant, created_at, expires_at, last_used_at, revoked_at",
                     )
@@ -217,7 +217,7 @@ impl Store {
     /// All tokens ever made, the newest first.
     pub async fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
         let rows: Vec<Row> =
-            sqlx::query_as("SELECT id, name, role, tenant, created_at, expires_at, last_used_at, revoked_at FROM tokens ORDER BY created_at DESC, id")
+            sql::query_as("SELECT id, name, role, tenant, created_at, expires_at, last_used_at, revoked_at FROM tokens ORDER BY created_at DESC, id")
                 .fetch_all(&self.reads)
                 .await?;
         rows.into_iter().map(record).collect()
@@ -227,7 +227,7 @@ impl Store {
     ///
     /// Asked of the database each time, not of a cache: another process revokes.
     pub async fn living_token(&self, token: &Token, now: DateTime<Utc>) -> Result<Option<TokenRecord>, StoreError> {
-        let row: Option<Row> = sqlx::query_as(
+        let row: Option<Row> = sql::query_as(
             "SELECT id, name, role, tenant, created_at, expires_at, last_used_at, revoked_at FROM tokens WHERE hash = $1",
         )
         .bind(token.hash())
@@ -238,7 +238,7 @@ impl Store {
 
     /// The token of that id, if it is good at `now`.
     pub(super) async fn token_by_id(&self, id: &str, now: DateTime<Utc>) -> Result<Option<TokenRecord>, StoreError> {
-        let row: Option<Row> = sqlx::query_as(
+        let row: Option<Row> = sql::query_as(
             "SELECT id, name, role, tenant, created_at, expires_at, last_used_at, revoked_at FROM tokens WHERE id = $1",
         )
         .bind(id)
@@ -254,9 +254,9 @@ impl Store {
         }
         let id = token.id.clone();
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let note = sqlx::query("UPDATE tokens SET last_used_at = $1 WHERE id = $2");
+                    let note = sql::query("UPDATE tokens SET last_used_at = $1 WHERE id = $2");
                     note.bind(millis(now)).bind(id).execute(tx).await.map(drop)
                 })
             })
@@ -264,8 +264,8 @@ impl Store {
     }
 }
 
-async fn insert(tx: &mut SqliteConnection, hash: &str, token: &TokenRecord) -> Result<(), sqlx::Error> {
-    sqlx::query(
+async fn insert(tx: &mut Connection, hash: &str, token: &TokenRecord) -> Result<(), sql::Error> {
+    sql::query(
         "INSERT INTO tokens (id, hash, role, tenant, created_at, name, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(&token.id)
@@ -317,7 +317,7 @@ mod tests {
     }
 
     async fn audited(store: &Store) -> Vec<(Option<String>, String, String)> {
-        sqlx::query_as("SELECT tenant, who, what FROM audit ORDER BY id").fetch_all(&store.reads).await.unwrap()
+        sql::query_as("SELECT tenant, who, what FROM audit ORDER BY id").fetch_all(&store.reads).await.unwrap()
     }
 
     #[tokio::test]

@@ -4,11 +4,11 @@
 //! itself, when somebody clears it, or when the phone sends us a message.
 
 use chrono::{DateTime, Utc};
-use sqlx::SqliteConnection;
 
 use super::audit::{Author, audit};
 use super::{Store, StoreError, instant, millis};
 use crate::notify::sms::fault_of_number;
+use crate::store::sql::{self, Connection};
 
 /// A phone that no text message reaches.
 #[derive(Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Store {
         phone: &str,
         now: DateTime<Utc>,
     ) -> Result<Option<UnreachableNumber>, StoreError> {
-        let row: Option<Row> = sqlx::query_as(
+        let row: Option<Row> = sql::query_as(
             "SELECT id, phone, code, since, until, who FROM unreachable_numbers WHERE phone = $1 AND until > $2",
         )
         .bind(phone)
@@ -51,7 +51,7 @@ impl Store {
 
     /// All that are marked at `now`, the longest first.
     pub async fn unreachable_numbers(&self, now: DateTime<Utc>) -> Result<Vec<UnreachableNumber>, StoreError> {
-        let rows: Vec<Row> = sqlx::query_as(
+        let rows: Vec<Row> = sql::query_as(
             "SELECT id, phone, code, since, until, who FROM unreachable_numbers WHERE until > $1 ORDER BY since, id",
         )
         .bind(millis(now))
@@ -65,16 +65,16 @@ impl Store {
     pub async fn mark_phone(&self, phone: &str, code: u32, who: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
         let (phone, who) = (phone.to_owned(), who.to_owned());
         self.writer
-            .write(move |tx: &mut SqliteConnection| Box::pin(async move { mark(tx, &phone, code, &who, now).await }))
+            .write(move |tx: &mut Connection| Box::pin(async move { mark(tx, &phone, code, &who, now).await }))
             .await
     }
 
     /// Takes the mark `id` away. False if there was none.
     pub async fn clear_phone(&self, id: i64, author: Author, now: DateTime<Utc>) -> Result<bool, StoreError> {
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let gone = sqlx::query("DELETE FROM unreachable_numbers WHERE id = $1").bind(id);
+                    let gone = sql::query("DELETE FROM unreachable_numbers WHERE id = $1").bind(id);
                     let gone = gone.execute(&mut *tx).await?.rows_affected() > 0;
                     if gone {
                         audit(tx, None, &format!("has number {id} texted again"), &author, now).await?;
@@ -89,9 +89,9 @@ impl Store {
     pub async fn heard_from(&self, phone: &str) -> Result<(), StoreError> {
         let phone = phone.to_owned();
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let gone = sqlx::query("DELETE FROM unreachable_numbers WHERE phone = $1").bind(phone);
+                    let gone = sql::query("DELETE FROM unreachable_numbers WHERE phone = $1").bind(phone);
                     gone.execute(tx).await.map(drop)
                 })
             })
@@ -101,14 +101,14 @@ impl Store {
 
 /// As [`Store::mark_phone`], in a transaction. The first mark stands until it ends.
 pub(super) async fn mark(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     phone: &str,
     code: u32,
     who: &str,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let Some(fault) = fault_of_number(code) else { return Ok(()) };
-    let marked = sqlx::query(
+    let marked = sql::query(
         "INSERT INTO unreachable_numbers (phone, code, since, until, who) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (phone) DO UPDATE SET code = excluded.code, since = excluded.since, until = excluded.until,
          who = excluded.who WHERE unreachable_numbers.until <= excluded.since",

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{Row, SqliteConnection};
 
 use super::outbox::{NewNotification, enqueue, leased};
 use super::{Store, StoreError, millis};
 use crate::keys::notification_key;
 use crate::notify::{Body, Message, ServiceFacts};
+use crate::store::sql::{self, Connection};
 use crate::uptime::book::{Remembered, Rewrite};
 use crate::uptime::observe::CheckState;
 use crate::uptime::sketch::Sketch;
@@ -59,12 +59,12 @@ impl Store {
     /// What is known of checks and components.
     pub async fn uptime_remembered(&self) -> Result<Remembered, StoreError> {
         let mut remembered = Remembered::default();
-        let states = sqlx::query_as::<_, (String, String)>("SELECT id, state FROM uptime_checks ORDER BY number");
+        let states = sql::query_as::<(String, String)>("SELECT id, state FROM uptime_checks ORDER BY number");
         for (id, state) in states.fetch_all(&self.reads).await? {
             // A state that cannot be read is none: the next looks make a new one.
             remembered.states.extend(serde_json::from_str(&state).ok().map(|state| (id, state)));
         }
-        let since = sqlx::query_as::<_, (String, i64)>("SELECT id, since FROM uptime_components ORDER BY id");
+        let since = sql::query_as::<(String, i64)>("SELECT id, since FROM uptime_components ORDER BY id");
         remembered.since = since.fetch_all(&self.reads).await?.into_iter().collect();
         let subjects = remembered.states.keys().chain(remembered.since.keys()).cloned().collect::<Vec<_>>();
         for subject in subjects {
@@ -76,7 +76,7 @@ impl Store {
 
     /// How one component or check stood, in order.
     pub async fn uptime_spans(&self, subject: &str) -> Result<Vec<Span>, StoreError> {
-        let rows = sqlx::query_as::<_, (i64, Option<i64>, String)>(
+        let rows = sql::query_as::<(i64, Option<i64>, String)>(
             "SELECT from_at, until_at, standing FROM uptime_spans WHERE subject = $1 ORDER BY from_at",
         );
         let rows = rows.bind(subject).fetch_all(&self.reads).await?;
@@ -96,17 +96,17 @@ impl Store {
         now: Millis,
     ) -> Result<BTreeMap<String, i64>, StoreError> {
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let old: Vec<String> = sqlx::query_scalar("SELECT id FROM uptime_components WHERE ended IS NULL")
+                    let old: Vec<String> = sql::query_scalar("SELECT id FROM uptime_components WHERE ended IS NULL")
                         .fetch_all(&mut *tx)
                         .await?;
                     for gone in old.iter().filter(|id| components.iter().all(|(kept, _)| kept != *id)) {
-                        let end = sqlx::query("UPDATE uptime_components SET ended = $2 WHERE id = $1");
+                        let end = sql::query("UPDATE uptime_components SET ended = $2 WHERE id = $1");
                         end.bind(gone).bind(now).execute(&mut *tx).await?;
                     }
                     for (id, tenant) in &components {
-                        sqlx::query(
+                        sql::query(
                             "INSERT INTO uptime_components (id, tenant, since) VALUES ($1, $2, $3)
                              ON CONFLICT (id) DO UPDATE SET ended = NULL, tenant = excluded.tenant",
                         )
@@ -119,9 +119,9 @@ impl Store {
                     for (id, state) in &checks {
                         let state = serde_json::to_string(state).unwrap_or_default();
                         let query = "INSERT INTO uptime_checks (id, state) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
-                        sqlx::query(query).bind(id).bind(state).execute(&mut *tx).await?;
+                        sql::query(query).bind(id).bind(state).execute(&mut *tx).await?;
                     }
-                    let numbers = sqlx::query_as::<_, (String, i64)>("SELECT id, number FROM uptime_checks");
+                    let numbers = sql::query_as::<(String, i64)>("SELECT id, number FROM uptime_checks");
                     Ok(numbers.fetch_all(&mut *tx).await?.into_iter().collect())
                 })
             })
@@ -130,7 +130,7 @@ impl Store {
 
     /// Writes down what was seen and what it changed, all of it or nothing.
     pub async fn uptime_write(&self, change: UptimeChange) -> Result<(), StoreError> {
-        self.writer.write(move |tx: &mut SqliteConnection| Box::pin(async move { write(tx, &change).await })).await
+        self.writer.write(move |tx: &mut Connection| Box::pin(async move { write(tx, &change).await })).await
     }
 
     /// The looks of the check numbered `number` in `[from, until)`, the latest first.
@@ -141,7 +141,7 @@ impl Store {
         until: Millis,
         most: i64,
     ) -> Result<Vec<LookRow>, StoreError> {
-        let rows = sqlx::query_as::<_, (i64, i64, i64, Option<String>)>(
+        let rows = sql::query_as::<(i64, i64, i64, Option<String>)>(
             "SELECT at, micros, verdict, detail FROM uptime_results WHERE number = $1 AND at >= $2 AND at < $3
              ORDER BY at DESC LIMIT $4",
         );
@@ -158,7 +158,7 @@ impl Store {
         from: Millis,
         until: Millis,
     ) -> Result<Vec<Rollup>, StoreError> {
-        let rows = sqlx::query_as::<_, (i64, i64, i64, Vec<u8>)>(
+        let rows = sql::query_as::<(i64, i64, i64, Vec<u8>)>(
             "SELECT at, good, bad, sketch FROM uptime_rollups WHERE number = $1 AND width = $2 AND at >= $3 AND at < $4
              ORDER BY at LIMIT $5",
         );
@@ -174,7 +174,7 @@ impl Store {
 
     /// All checks that were ever watched: the number of each, and what the latest look found, as JSON.
     pub async fn uptime_checks(&self) -> Result<BTreeMap<String, (i64, Option<String>)>, StoreError> {
-        let rows = sqlx::query_as::<_, (String, i64, Option<String>)>("SELECT id, number, latest FROM uptime_checks");
+        let rows = sql::query_as::<(String, i64, Option<String>)>("SELECT id, number, latest FROM uptime_checks");
         let rows = rows.fetch_all(&self.reads).await?;
         Ok(rows.into_iter().map(|(id, number, latest)| (id, (number, latest))).collect())
     }
@@ -182,14 +182,14 @@ impl Store {
     /// Up to when the looks of a check are summed up by stretches of `width`; none: not at all yet.
     pub async fn uptime_rolled_until(&self, number: i64, width: Millis) -> Result<Option<Millis>, StoreError> {
         let query = "SELECT MAX(at) FROM uptime_rollups WHERE number = $1 AND width = $2";
-        let last: Option<i64> = sqlx::query_scalar(query).bind(number).bind(width).fetch_one(&self.reads).await?;
+        let last: Option<i64> = sql::query_scalar(query).bind(number).bind(width).fetch_one(&self.reads).await?;
         Ok(last.map(|at| at + width))
     }
 
     /// When the first look of a check that is kept was made.
     pub async fn uptime_first_look(&self, number: i64) -> Result<Option<Millis>, StoreError> {
         let query = "SELECT MIN(at) FROM uptime_results WHERE number = $1";
-        Ok(sqlx::query_scalar(query).bind(number).fetch_one(&self.reads).await?)
+        Ok(sql::query_scalar(query).bind(number).fetch_one(&self.reads).await?)
     }
 
     /// Writes down what the looks of a check sum up to, and lets go what of it is old.
@@ -200,10 +200,10 @@ impl Store {
         now: Millis,
     ) -> Result<(), StoreError> {
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     for (width, rollup) in &rollups {
-                        sqlx::query(
+                        sql::query(
                             "INSERT INTO uptime_rollups (number, width, at, good, bad, sketch)
                              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (number, width, at) DO UPDATE
                              SET good = excluded.good, bad = excluded.bad, sketch = excluded.sketch",
@@ -217,11 +217,11 @@ impl Store {
                         .execute(&mut *tx)
                         .await?;
                     }
-                    let old = sqlx::query("DELETE FROM uptime_results WHERE number = $1 AND at < $2");
+                    let old = sql::query("DELETE FROM uptime_results WHERE number = $1 AND at < $2");
                     old.bind(number).bind(now - LOOKS_KEPT).execute(&mut *tx).await?;
                     for (width, kept) in WIDTHS {
                         let old = "DELETE FROM uptime_rollups WHERE number = $1 AND width = $2 AND at < $3";
-                        sqlx::query(old).bind(number).bind(width).bind(now - kept).execute(&mut *tx).await?;
+                        sql::query(old).bind(number).bind(width).bind(now - kept).execute(&mut *tx).await?;
                     }
                     Ok(())
                 })
@@ -232,9 +232,9 @@ impl Store {
     /// Lets go of spans that ended long ago.
     pub async fn uptime_forget(&self, now: Millis) -> Result<(), StoreError> {
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let old = sqlx::query("DELETE FROM uptime_spans WHERE until_at < $1");
+                    let old = sql::query("DELETE FROM uptime_spans WHERE until_at < $1");
                     old.bind(now - SPANS_KEPT).execute(tx).await?;
                     Ok(())
                 })
@@ -243,9 +243,9 @@ impl Store {
     }
 }
 
-async fn write(tx: &mut SqliteConnection, change: &UptimeChange) -> Result<(), sqlx::Error> {
+async fn write(tx: &mut Connection, change: &UptimeChange) -> Result<(), sql::Error> {
     for look in &change.looks {
-        sqlx::query(
+        sql::query(
             "INSERT INTO uptime_results (number, at, micros, verdict, detail) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (number, at) DO NOTHING",
         )
@@ -259,7 +259,7 @@ async fn write(tx: &mut SqliteConnection, change: &UptimeChange) -> Result<(), s
     }
     for (id, (state, latest)) in &change.states {
         let state = serde_json::to_string(state).unwrap_or_default();
-        let query = sqlx::query("UPDATE uptime_checks SET state = $2, latest = COALESCE($3, latest) WHERE id = $1");
+        let query = sql::query("UPDATE uptime_checks SET state = $2, latest = COALESCE($3, latest) WHERE id = $1");
         query.bind(id).bind(state).bind(latest).execute(&mut *tx).await?;
     }
     for rewrite in &change.rewrites {
@@ -275,14 +275,14 @@ async fn write(tx: &mut SqliteConnection, change: &UptimeChange) -> Result<(), s
 }
 
 /// Takes back what was not yet said of an outage, and tells those who heard of it that it is over.
-async fn end(tx: &mut SqliteConnection, key: &str, at: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    let rows = sqlx::query("SELECT * FROM notifications WHERE alert_key = $1 AND kind = 'service' ORDER BY key");
+async fn end(tx: &mut Connection, key: &str, at: DateTime<Utc>) -> Result<(), sql::Error> {
+    let rows = sql::query("SELECT * FROM notifications WHERE alert_key = $1 AND kind = 'service' ORDER BY key");
     let rows = rows.bind(key).fetch_all(&mut *tx).await?;
     let told = rows.iter().filter(|row| row.try_get("state").is_ok_and(|state: String| state != "pending"));
     let over: Vec<_> = told.filter_map(|row| up_again(leased(row).ok()?.notification, at)).collect();
     let query = "UPDATE notifications SET state = 'cancelled', done_at = $2
                  WHERE alert_key = $1 AND kind = 'service' AND state = 'pending'";
-    sqlx::query(query).bind(key).bind(millis(at)).execute(&mut *tx).await?;
+    sql::query(query).bind(key).bind(millis(at)).execute(&mut *tx).await?;
     if !over.is_empty() {
         enqueue(tx, &over).await?;
     }
@@ -302,13 +302,13 @@ fn up_again(told: NewNotification, at: DateTime<Utc>) -> Option<NewNotification>
 }
 
 /// All that the subject had from the first of the spans on is replaced by them.
-async fn write_spans(tx: &mut SqliteConnection, rewrite: &Rewrite) -> Result<(), sqlx::Error> {
+async fn write_spans(tx: &mut Connection, rewrite: &Rewrite) -> Result<(), sql::Error> {
     let Some(first) = rewrite.spans.first() else { return Ok(()) };
-    let replaced = sqlx::query("DELETE FROM uptime_spans WHERE subject = $1 AND from_at >= $2");
+    let replaced = sql::query("DELETE FROM uptime_spans WHERE subject = $1 AND from_at >= $2");
     replaced.bind(&rewrite.subject).bind(first.from).execute(&mut *tx).await?;
     for span in &rewrite.spans {
         let query = "INSERT INTO uptime_spans (subject, from_at, until_at, standing) VALUES ($1, $2, $3, $4)";
-        sqlx::query(query)
+        sql::query(query)
             .bind(&rewrite.subject)
             .bind(span.from)
             .bind(span.until)

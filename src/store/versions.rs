@@ -1,14 +1,13 @@
 //! The versions of what was promised, in the store.
 
 use chrono::{DateTime, Utc};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 
 use super::tickets::save::record;
 use super::tickets::{OpenTickets, unreadable};
 use super::{Store, StoreError, instant, millis};
 use crate::sla::policy::Chosen;
 use crate::sla::version::{Terms, Version};
+use crate::store::sql::{self, Connection, Row};
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched};
 use crate::ticket::{TenantId, TicketId};
 
@@ -27,7 +26,7 @@ impl Store {
     /// Every version of `tenant`'s terms, oldest first.
     pub async fn policy_versions(&self, tenant: &TenantId) -> Result<Vec<Version>, StoreError> {
         let query = "SELECT version, from_time, content FROM policy_versions WHERE tenant = $1 ORDER BY version";
-        let rows = sqlx::query(query).bind(tenant.as_str()).fetch_all(&self.reads).await?;
+        let rows = sql::query(query).bind(tenant.as_str()).fetch_all(&self.reads).await?;
         rows.iter().map(version).collect()
     }
 
@@ -52,7 +51,7 @@ impl Store {
         let (tenant, from) = (tenant.clone(), millis(now));
         let moved = self
             .writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     let moved = begin_version(tx, &tenant, before, content, from).await?;
                     let chosen: Vec<_> = chosen.iter().map(|(id, change)| (id, change)).collect();
@@ -83,13 +82,13 @@ fn other_choices(
 }
 
 async fn begin_version(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: &TenantId,
     before: u32,
     content: String,
     now: i64,
-) -> Result<u64, sqlx::Error> {
-    sqlx::query("INSERT INTO policy_versions (tenant, version, from_time, content) VALUES ($1, $2, $3, $4)")
+) -> Result<u64, sql::Error> {
+    sql::query("INSERT INTO policy_versions (tenant, version, from_time, content) VALUES ($1, $2, $3, $4)")
         .bind(tenant.as_str())
         .bind(before + 1)
         .bind(now)
@@ -99,7 +98,7 @@ async fn begin_version(
     if before == 0 {
         return Ok(0);
     }
-    let moved = sqlx::query(
+    let moved = sql::query(
         "INSERT INTO events (tenant, ticket_id, kind, was, became, earliest, latest) \
          SELECT tenant, id, $2, $3, $4, $5, $5 FROM tickets WHERE tenant = $1 AND open = 1",
     )
@@ -113,7 +112,7 @@ async fn begin_version(
     Ok(moved.rows_affected())
 }
 
-fn version(row: &SqliteRow) -> Result<Version, StoreError> {
+fn version(row: &Row) -> Result<Version, StoreError> {
     let content: &str = row.try_get("content")?;
     Ok(Version {
         number: row.try_get("version")?,

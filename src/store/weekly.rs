@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{Row, SqliteConnection};
 
 use super::outbox::{Attempted, Outcome, json};
 use super::{Store, StoreError, instant, millis};
 use crate::alert::life::AlertRow;
+use crate::store::sql::{self, Connection};
 use crate::ticket::watch::{Change, ChangeKind};
 use crate::ticket::{TenantId, TicketId};
 
@@ -74,7 +74,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Weeks, StoreError> {
         let fresh = self.unanswered_since(now - TIME_TO_ACT).await?;
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT tenant, week, messages, alerts, acknowledged, acted_before_breach, answered - answered_late AS in_time
              FROM weekly_figures
              WHERE tenant IN (SELECT value FROM json_each($1)) AND week >= $2",
@@ -103,12 +103,11 @@ impl Store {
 
     /// How many alerts were told at `since` or later and not answered yet, by tenant and week.
     async fn unanswered_since(&self, since: DateTime<Utc>) -> Result<HashMap<(String, i64), i64>, StoreError> {
-        let rows: Vec<(String, i64)> = sqlx::query_as(
-            "SELECT tenant, told_at FROM alerts WHERE told_at >= $1 AND acts = 0 AND touched_at IS NULL",
-        )
-        .bind(millis(since))
-        .fetch_all(&self.reads)
-        .await?;
+        let rows: Vec<(String, i64)> =
+            sql::query_as("SELECT tenant, told_at FROM alerts WHERE told_at >= $1 AND acts = 0 AND touched_at IS NULL")
+                .bind(millis(since))
+                .fetch_all(&self.reads)
+                .await?;
         let mut fresh = HashMap::new();
         for (tenant, told_at) in rows {
             *fresh.entry((tenant, week(told_at))).or_default() += 1;
@@ -130,9 +129,9 @@ impl Counts {
         self.0.entry((tenant.to_owned(), week(at))).or_default()
     }
 
-    async fn add(self, tx: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    async fn add(self, tx: &mut Connection) -> Result<(), sql::Error> {
         for ((tenant, week), count) in self.0 {
-            sqlx::query(
+            sql::query(
                 "INSERT INTO weekly_figures (tenant, week, messages, alerts, acknowledged, acted_before_breach, answered,
                  answered_late) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant, week) DO UPDATE SET
                  messages = weekly_figures.messages + excluded.messages, alerts = weekly_figures.alerts + excluded.alerts,
@@ -157,7 +156,7 @@ impl Counts {
 }
 
 /// Counts the messages that were taken, and the alerts of which somebody was told by them for the first time.
-pub(super) async fn count_sent(tx: &mut SqliteConnection, attempts: &[Attempted]) -> Result<(), sqlx::Error> {
+pub(super) async fn count_sent(tx: &mut Connection, attempts: &[Attempted]) -> Result<(), sql::Error> {
     let is_taken = |one: &&Attempted| matches!(one.outcome, Outcome::Taken { .. });
     let taken: Vec<_> = attempts.iter().filter(is_taken).collect();
     let Some(at) = taken.iter().map(|one| millis(one.at)).max() else { return Ok(()) };
@@ -165,7 +164,7 @@ pub(super) async fn count_sent(tx: &mut SqliteConnection, attempts: &[Attempted]
     for one in &taken {
         counts.of(one.leased.notification.tenant.as_str(), at).messages += 1;
     }
-    let told: Vec<(String, i64)> = sqlx::query_as(
+    let told: Vec<(String, i64)> = sql::query_as(
         "UPDATE alerts SET told_at = $1 WHERE key IN (SELECT value FROM json_each($2)) AND told_at IS NULL
          RETURNING tenant, acts",
     )
@@ -183,14 +182,14 @@ pub(super) async fn count_sent(tx: &mut SqliteConnection, attempts: &[Attempted]
 }
 
 /// The keys of the alerts that were told by what was taken, each by itself or together with others.
-async fn alerts_of(tx: &mut SqliteConnection, taken: &[&Attempted]) -> Result<Vec<String>, sqlx::Error> {
+async fn alerts_of(tx: &mut Connection, taken: &[&Attempted]) -> Result<Vec<String>, sql::Error> {
     let of = |kind: &'static str| {
         let sent = taken.iter().map(|one| &one.leased.notification);
         sent.filter(move |sent| sent.kind == kind)
     };
     let mut alerts: Vec<String> = of("alert").map(|alone| alone.alert_key.clone()).collect();
     for bundle in of("bundle") {
-        let members: Vec<String> = sqlx::query_scalar(
+        let members: Vec<String> = sql::query_scalar(
             "SELECT alert_key FROM notifications WHERE bundle = $1 AND kind = 'alert' AND state = 'sent'",
         )
         .bind(&bundle.message.key)
@@ -202,16 +201,12 @@ async fn alerts_of(tx: &mut SqliteConnection, taken: &[&Attempted]) -> Result<Ve
 }
 
 /// Counts that a person acts at `now` on an alert, given as it stood `before`.
-pub(super) async fn count_act(
-    tx: &mut SqliteConnection,
-    before: &AlertRow,
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+pub(super) async fn count_act(tx: &mut Connection, before: &AlertRow, now: DateTime<Utc>) -> Result<(), sql::Error> {
     if before.life.acts > 0 {
         return Ok(());
     }
     let row: Option<(Option<i64>, Option<i64>)> =
-        sqlx::query_as("SELECT told_at, touched_at FROM alerts WHERE key = $1")
+        sql::query_as("SELECT told_at, touched_at FROM alerts WHERE key = $1")
             .bind(before.key.to_string())
             .fetch_optional(&mut *tx)
             .await?;
@@ -229,11 +224,11 @@ pub(super) async fn count_act(
 /// Counts the alerts to whose tickets something was done for the first time since somebody was told, as was seen at
 /// `seen_at`.
 pub(super) async fn count_changes(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: &TenantId,
     changes: &[(&TicketId, &Change)],
     seen_at: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let actions = changes.iter().filter(|(_, change)| is_action(change.kind));
     // Of each ticket the last: what one answer of SuperOps shows happened at one time.
     let actions: BTreeMap<&str, (i64, i64)> =
@@ -241,7 +236,7 @@ pub(super) async fn count_changes(
     if actions.is_empty() {
         return Ok(());
     }
-    let untouched: Vec<(String, String, i64, i64, i64)> = sqlx::query_as(
+    let untouched: Vec<(String, String, i64, i64, i64)> = sql::query_as(
         "SELECT key, ticket_id, told_at, due, acts FROM alerts WHERE tenant = $1
          AND ticket_id IN (SELECT value FROM json_each($2)) AND told_at IS NOT NULL AND touched_at IS NULL",
     )
@@ -255,7 +250,7 @@ pub(super) async fn count_changes(
             continue;
         };
         let touched_at = told_at.max(*earliest);
-        let touch = sqlx::query("UPDATE alerts SET touched_at = $2 WHERE key = $1").bind(key).bind(touched_at);
+        let touch = sql::query("UPDATE alerts SET touched_at = $2 WHERE key = $1").bind(key).bind(touched_at);
         touch.execute(&mut *tx).await?;
         let count = counts.of(tenant.as_str(), told_at);
         count.acted_before_breach += i64::from(touched_at < due);

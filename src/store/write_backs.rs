@@ -9,14 +9,13 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 
 use super::audit::{Author, audit};
 use super::outbox::json;
 use super::{Store, StoreError, instant, millis};
 use crate::alert::AlertKey;
 use crate::alert::write_back::{OwnTouch, WriteBackAction};
+use crate::store::sql::{self, Connection, Row};
 use crate::ticket::{TenantId, TicketId};
 
 /// So many are taken up in one turn.
@@ -113,7 +112,7 @@ impl Store {
         tenant: &TenantId,
         now: DateTime<Utc>,
     ) -> Result<Vec<DueWriteBack>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT w.*, a.state IS 'resolved' AS moot FROM write_backs w LEFT JOIN alerts a ON a.key = w.alert_key
              WHERE w.tenant = $1 AND w.state IN ('pending', 'doing') AND (w.due_at <= $2 OR a.state = 'resolved')
              ORDER BY w.due_at, w.id LIMIT $3",
@@ -123,13 +122,13 @@ impl Store {
         .bind(A_TURN)
         .fetch_all(&self.reads)
         .await?;
-        let due = |found: &SqliteRow| Ok(DueWriteBack { row: row(found)?, is_moot: found.try_get("moot")? });
+        let due = |found: &Row| Ok(DueWriteBack { row: row(found)?, is_moot: found.try_get("moot")? });
         rows.iter().map(due).collect()
     }
 
     /// When the next one of `tenant` is due.
     pub async fn next_write_back(&self, tenant: &TenantId) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let next: Option<i64> = sqlx::query_scalar(
+        let next: Option<i64> = sql::query_scalar(
             "SELECT MIN(due_at) FROM write_backs WHERE tenant = $1 AND state IN ('pending', 'doing')",
         )
         .bind(tenant.as_str())
@@ -142,7 +141,7 @@ impl Store {
     pub async fn write_backs_of(&self, alerts: &[String]) -> Result<HashMap<String, Vec<WriteBackRow>>, StoreError> {
         let mut found: HashMap<String, Vec<WriteBackRow>> = HashMap::new();
         let rows =
-            sqlx::query("SELECT * FROM write_backs WHERE alert_key IN (SELECT value FROM json_each($1)) ORDER BY id");
+            sql::query("SELECT * FROM write_backs WHERE alert_key IN (SELECT value FROM json_each($1)) ORDER BY id");
         for read in rows.bind(json(&alerts)).fetch_all(&self.reads).await?.iter().map(row) {
             let read = read?;
             found.entry(read.alert_key.clone()).or_default().push(read);
@@ -152,7 +151,7 @@ impl Store {
 
     /// Our own touches of a ticket.
     pub async fn own_touches(&self, tenant: &TenantId, ticket: &TicketId) -> Result<Vec<OwnTouch>, StoreError> {
-        let rows: Vec<(i64, Option<i64>, Option<i64>)> = sqlx::query_as(
+        let rows: Vec<(i64, Option<i64>, Option<i64>)> = sql::query_as(
             "SELECT begun_at, answered_at, touched_before FROM write_backs
              WHERE tenant = $1 AND ticket_id = $2 AND begun_at IS NOT NULL ORDER BY begun_at DESC",
         )
@@ -179,9 +178,9 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    sqlx::query(
+                    sql::query(
                         "UPDATE write_backs SET state = 'doing', attempts = attempts + 1, begun_at = $2,
                          answered_at = NULL, touched_before = $3, due_at = $4 WHERE id = $1",
                     )
@@ -211,7 +210,7 @@ impl Store {
         let ours = settled == Settled::Done || (settled == Settled::Found && job.attempts > 0);
         let what = ours.then(|| audit_words(job));
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     settle(tx, id, &settled, wrote, now).await?;
                     if let Some(what) = what {
@@ -226,18 +225,18 @@ impl Store {
 }
 
 async fn settle(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     id: i64,
     settled: &Settled,
     wrote: bool,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let (again_at, why) = match settled {
         Settled::Later { at, why } => (Some(*at), Some(why)),
         Settled::Failed { why } => (None, Some(why)),
         _ => (None, None),
     };
-    sqlx::query(
+    sql::query(
         "UPDATE write_backs SET state = $2, due_at = COALESCE($3, due_at), last_error = COALESCE($4, last_error),
          settled_at = $5, answered_at = COALESCE($6, answered_at) WHERE id = $1",
     )
@@ -264,11 +263,11 @@ fn audit_words(job: &WriteBackRow) -> String {
 }
 
 /// Queues `rows`, those that were not queued before.
-pub(super) async fn enqueue(tx: &mut SqliteConnection, rows: &[NewWriteBack]) -> Result<(), sqlx::Error> {
+pub(super) async fn enqueue(tx: &mut Connection, rows: &[NewWriteBack]) -> Result<(), sql::Error> {
     for row in rows {
         let key = row.key();
-        let content = serde_json::to_string(&row.action).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-        sqlx::query(
+        let content = serde_json::to_string(&row.action).map_err(|error| sql::Error::Encode(Box::new(error)))?;
+        sql::query(
             "INSERT INTO write_backs (key, reference, tenant, ticket_id, alert_key, kind, content, state, created_at, due_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $8) ON CONFLICT (key) DO NOTHING",
         )
@@ -292,7 +291,7 @@ fn reference(key: &str) -> String {
     format!("[sla:{digits}]")
 }
 
-fn row(row: &SqliteRow) -> Result<WriteBackRow, StoreError> {
+fn row(row: &Row) -> Result<WriteBackRow, StoreError> {
     let unreadable = |what: &str| StoreError::Unreadable(format!("a write-back's {what}"));
     let time = |name: &str| row.try_get::<Option<i64>, _>(name)?.map(instant).transpose();
     let content: String = row.try_get("content")?;

@@ -5,27 +5,27 @@
 //! own: one that fails takes nobody with it, and none has happened before the commit has.
 
 use futures_util::future::BoxFuture;
-use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
 use super::checkpoint::Checkpoints;
+use super::sql::{self, Connection};
 
 /// The most writes in one transaction: bounds how long the first one waits for the last.
 const GROUP: usize = 512;
 
 /// A piece of work on the connection, inside the transaction.
 pub trait Write<T>:
-    for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send + 'static
+    for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, sql::Error>> + Send + 'static
 {
 }
 
 impl<T, F> Write<T> for F where
-    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send + 'static
+    F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, sql::Error>> + Send + 'static
 {
 }
 
-type Work = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<(), sqlx::Error>> + Send>;
+type Work = Box<dyn for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<(), sql::Error>> + Send>;
 
 struct Job {
     work: Work,
@@ -44,7 +44,7 @@ pub struct Writer {
 
 impl Writer {
     /// Starts the writer's task on `connection`; `checkpoints` hears of each commit.
-    pub fn start(connection: SqliteConnection, checkpoints: Checkpoints) -> Self {
+    pub fn start(connection: Connection, checkpoints: Checkpoints) -> Self {
         let (orders, waiting) = mpsc::channel(GROUP);
         tokio::spawn(run(connection, waiting, checkpoints));
         Self { orders }
@@ -76,7 +76,7 @@ impl Writer {
     }
 }
 
-async fn run(mut connection: SqliteConnection, mut waiting: mpsc::Receiver<Order>, checkpoints: Checkpoints) {
+async fn run(mut connection: Connection, mut waiting: mpsc::Receiver<Order>, checkpoints: Checkpoints) {
     let mut orders = Vec::with_capacity(GROUP);
     while waiting.recv_many(&mut orders, GROUP).await > 0 {
         let mut jobs = Vec::new();
@@ -93,7 +93,7 @@ async fn run(mut connection: SqliteConnection, mut waiting: mpsc::Receiver<Order
         }
         if let Some(closed) = closing {
             checkpoints.close().await;
-            let _ = sqlx::Connection::close(connection).await;
+            let _ = connection.close().await;
             let _ = closed.send(());
             return;
         }
@@ -101,7 +101,7 @@ async fn run(mut connection: SqliteConnection, mut waiting: mpsc::Receiver<Order
 }
 
 /// Runs `jobs` in one transaction and tells each how it went.
-async fn commit(connection: &mut SqliteConnection, jobs: Vec<Job>) {
+async fn commit(connection: &mut Connection, jobs: Vec<Job>) {
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE").await {
         return tell_all(jobs.into_iter().map(|job| job.done).collect(), &error);
     }
@@ -125,7 +125,7 @@ async fn commit(connection: &mut SqliteConnection, jobs: Vec<Job>) {
     }
 }
 
-async fn attempt(connection: &mut SqliteConnection, work: Work) -> Result<(), sqlx::Error> {
+async fn attempt(connection: &mut Connection, work: Work) -> Result<(), sql::Error> {
     execute(connection, "SAVEPOINT job").await?;
     match work(&mut *connection).await {
         Ok(()) => execute(connection, "RELEASE job").await,
@@ -138,17 +138,17 @@ async fn attempt(connection: &mut SqliteConnection, work: Work) -> Result<(), sq
     }
 }
 
-async fn execute(connection: &mut SqliteConnection, statement: &'static str) -> Result<(), sqlx::Error> {
-    sqlx::query(statement).execute(connection).await.map(drop)
+async fn execute(connection: &mut Connection, statement: &'static str) -> Result<(), sql::Error> {
+    sql::query(statement).execute(connection).await.map(drop)
 }
 
 /// A database error cannot be cloned, so each gets its words and its code.
-fn tell_all(waiting: Vec<oneshot::Sender<Result<(), StoreError>>>, error: &sqlx::Error) {
+fn tell_all(waiting: Vec<oneshot::Sender<Result<(), StoreError>>>, error: &sql::Error) {
     for done in waiting {
         let _ = done.send(Err(again(error)));
     }
 }
 
-fn again(error: &sqlx::Error) -> StoreError {
-    StoreError::sorter(error)(sqlx::Error::Protocol(error.to_string()))
+fn again(error: &sql::Error) -> StoreError {
+    StoreError::sorter(error)(sql::Error::Protocol(error.to_string()))
 }

@@ -5,17 +5,16 @@
 //! holds the alert goes on holding it.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 use super::instant;
 use crate::alert::life::{ACK_EXPIRES, AlertRow, Hold, HoldKind, How, Life};
 use crate::alert::{AlertKey, AlertKind, Closing, Raised, Stage};
+use crate::store::sql::{self, Row};
 use crate::ticket::TenantId;
 
 /// What the row of an alert still tells; `said` is the stage that its last message told, as notifications carry it. None
 /// if nobody can say which alert it is.
-pub fn salvaged(row: &SqliteRow, said: Option<&str>) -> Option<AlertRow> {
+pub fn salvaged(row: &Row, said: Option<&str>) -> Option<AlertRow> {
     let found = Found(row);
     let (said_stage, said_episode) = said.map(told_stage).unwrap_or_default();
     let state: Option<String> = found.get("state");
@@ -55,18 +54,15 @@ pub fn salvaged(row: &SqliteRow, said: Option<&str>) -> Option<AlertRow> {
 }
 
 /// The columns of a row, each by itself.
-struct Found<'r>(&'r SqliteRow);
+struct Found<'r>(&'r Row);
 
 impl Found<'_> {
-    fn get<T>(&self, column: &str) -> Option<T>
-    where
-        T: for<'a> sqlx::Decode<'a, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
-    {
+    fn get<T: sql::ForAny>(&self, column: &str) -> Option<T> {
         self.0.try_get::<Option<T>, _>(column).ok().flatten()
     }
 
     fn is_null(&self, column: &str) -> bool {
-        self.0.try_get_raw(column).is_ok_and(|value| sqlx::ValueRef::is_null(&value))
+        self.0.is_null(column).unwrap_or_default()
     }
 
     fn text(&self, column: &str) -> Option<String> {

@@ -5,11 +5,11 @@
 //! All the same it happens at once, or not at all.
 
 use chrono::{DateTime, Utc};
-use sqlx::SqliteConnection;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::{AlertKey, AlertTurn, ROWS_A_STATEMENT, recover, upsert};
+use crate::store::sql::{self, Connection};
 use crate::store::{Store, StoreError, outbox, write_backs};
 
 /// A turn on its way to the disk. Until it is finished, no other write of the store gets through.
@@ -28,9 +28,10 @@ impl Store {
     pub fn saving(&self, now: DateTime<Utc>) -> Saving {
         let (parts, coming) = mpsc::channel(1);
         let writer = self.writer.clone();
-        let saved = tokio::spawn(async move {
-            writer.write(move |tx: &mut SqliteConnection| Box::pin(save_all(tx, coming, now))).await
-        });
+        let saved =
+            tokio::spawn(
+                async move { writer.write(move |tx: &mut Connection| Box::pin(save_all(tx, coming, now))).await },
+            );
         Saving { parts, saved }
     }
 }
@@ -48,17 +49,13 @@ impl Saving {
     pub async fn finish(self, turn: AlertTurn) -> Result<(), StoreError> {
         let _ = self.parts.send(Part { turn, is_last: true }).await;
         match self.saved.await.map_err(|_| StoreError::Closed)? {
-            Err(StoreError::Broken(sqlx::Error::RowNotFound)) => Err(StoreError::Overtaken),
+            Err(StoreError::Broken(sql::Error::RowNotFound)) => Err(StoreError::Overtaken),
             saved => saved,
         }
     }
 }
 
-async fn save_all(
-    tx: &mut SqliteConnection,
-    mut parts: mpsc::Receiver<Part>,
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+async fn save_all(tx: &mut Connection, mut parts: mpsc::Receiver<Part>, now: DateTime<Utc>) -> Result<(), sql::Error> {
     while let Some(Part { turn, is_last }) = parts.recv().await {
         save(tx, turn, now).await?;
         if is_last {
@@ -66,11 +63,11 @@ async fn save_all(
         }
     }
     // Nobody decides any more: all of it is taken back.
-    Err(sqlx::Error::WorkerCrashed)
+    Err(sql::Error::WorkerCrashed)
 }
 
 /// Writes one part. What is void is withdrawn before what is new comes in.
-async fn save(tx: &mut SqliteConnection, turn: AlertTurn, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+async fn save(tx: &mut Connection, turn: AlertTurn, now: DateTime<Utc>) -> Result<(), sql::Error> {
     for alerts in turn.alerts.chunks(ROWS_A_STATEMENT) {
         upsert(tx, alerts).await?;
     }

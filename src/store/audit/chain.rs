@@ -4,9 +4,9 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sqlx::SqliteConnection;
 
 use super::super::{Store, StoreError, instant};
+use crate::store::sql::{self, Connection};
 
 /// As many rows are looked at together.
 const BITE: i64 = 1_000;
@@ -38,9 +38,9 @@ impl Link<'_> {
 }
 
 /// The hash of the last row; blank if there is none.
-pub(super) async fn last(tx: &mut SqliteConnection) -> Result<String, sqlx::Error> {
+pub(super) async fn last(tx: &mut Connection) -> Result<String, sql::Error> {
     let last =
-        sqlx::query_scalar("SELECT hash FROM audit WHERE id = (SELECT MAX(id) FROM audit)").fetch_optional(tx).await?;
+        sql::query_scalar("SELECT hash FROM audit WHERE id = (SELECT MAX(id) FROM audit)").fetch_optional(tx).await?;
     Ok(last.unwrap_or_default())
 }
 
@@ -73,7 +73,7 @@ impl Store {
         let mut found = Verified { rows: 0, unchained: 0, last: None, broken: None };
         let mut after = 0;
         loop {
-            let rows: Vec<Row> = sqlx::query_as(
+            let rows: Vec<Row> = sql::query_as(
                 "SELECT id, tenant, at, who, what, origin, alert, prior, hash FROM audit WHERE id > $1 ORDER BY id LIMIT $2",
             )
             .bind(after)
@@ -137,7 +137,8 @@ mod tests {
         let store = store(&folder, 5).await;
         let path = folder.path().join("sla.db");
         let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
-        sqlx::query(what).execute(&pool).await.unwrap();
+        let pool = sql::Pool::Sqlite(pool);
+        sql::query(what).execute(&pool).await.unwrap();
         store.verify_audit().await.unwrap()
     }
 

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use sha2::{Digest, Sha256};
-use sqlx::{Row, SqliteConnection};
 
 use super::{day_number, month_of, write};
+use crate::store::sql::{self, Connection};
 use crate::store::{Store, StoreError, millis};
 use crate::ticket::TenantId;
 
@@ -24,30 +24,28 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<String, StoreError> {
         let tenant = tenant.clone();
-        self.writer
-            .write(move |tx: &mut SqliteConnection| Box::pin(async move { close(tx, &tenant, day, now).await }))
-            .await
+        self.writer.write(move |tx: &mut Connection| Box::pin(async move { close(tx, &tenant, day, now).await })).await
     }
 
     /// The hash that the month of `day` has now, whether it is closed or not.
     pub async fn month_hash(&self, tenant: &TenantId, day: NaiveDate) -> Result<String, StoreError> {
-        Ok(seal(&mut *self.reads.acquire().await?, tenant, day).await?.0)
+        Ok(seal(&mut self.reads.acquire().await?, tenant, day).await?.0)
     }
 }
 
 async fn close(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: &TenantId,
     day: NaiveDate,
     now: DateTime<Utc>,
-) -> Result<String, sqlx::Error> {
+) -> Result<String, sql::Error> {
     let month = month_of(day);
     if write::closed_months(tx, tenant).await?.contains(&month) {
-        let query = sqlx::query_scalar("SELECT sha256 FROM months WHERE tenant = $1 AND month = $2");
+        let query = sql::query_scalar("SELECT sha256 FROM months WHERE tenant = $1 AND month = $2");
         return query.bind(tenant.as_str()).bind(month).fetch_one(tx).await;
     }
     let (hash, entries) = seal(tx, tenant, day).await?;
-    sqlx::query("INSERT INTO months (tenant, month, closed_at, sha256, entries) VALUES ($1, $2, $3, $4, $5)")
+    sql::query("INSERT INTO months (tenant, month, closed_at, sha256, entries) VALUES ($1, $2, $3, $4, $5)")
         .bind(tenant.as_str())
         .bind(month)
         .bind(millis(now))
@@ -59,10 +57,10 @@ async fn close(
 }
 
 /// The hash of the month's entries, and how many there are.
-async fn seal(tx: &mut SqliteConnection, tenant: &TenantId, day: NaiveDate) -> Result<(String, i64), sqlx::Error> {
+async fn seal(tx: &mut Connection, tenant: &TenantId, day: NaiveDate) -> Result<(String, i64), sql::Error> {
     let first = day.with_day(1).unwrap_or(day);
     let last = first.checked_add_months(Months::new(1)).and_then(|next| next.pred_opt()).unwrap_or(first);
-    let query = sqlx::query(SEALED).bind(tenant.as_str()).bind(day_number(first)).bind(day_number(last));
+    let query = sql::query(SEALED).bind(tenant.as_str()).bind(day_number(first)).bind(day_number(last));
     let rows = query.fetch_all(tx).await?;
     let mut hash = Sha256::new();
     for row in &rows {

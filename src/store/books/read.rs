@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::rows::{self, COLUMNS, Stored};
 use super::{date_of, day_number, month_of};
 use crate::report::entry::{Entry, Outcome};
+use crate::store::sql::{self, AssertSqlSafe, Connection, Row};
 use crate::store::{Store, StoreError, millis};
 use crate::ticket::{TenantId, TicketId};
 
@@ -82,7 +82,7 @@ impl Store {
 
     /// The breaches among the clocks of these tickets, as they are known now, without shares.
     pub async fn breaches_of(&self, tenant: &TenantId, tickets: &[&str]) -> Result<Vec<Entry>, StoreError> {
-        Ok(rows::breaches_of(&mut *self.reads.acquire().await?, tenant, tickets).await?)
+        Ok(rows::breaches_of(&mut self.reads.acquire().await?, tenant, tickets).await?)
     }
 
     /// The sums of the days from `from` to `to`, of a clock or of all; a day without entries has none.
@@ -92,7 +92,7 @@ impl Store {
         clock: &str,
         (from, to): (NaiveDate, NaiveDate),
     ) -> Result<Vec<BookDay>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT day, met, breached, excluded, met_in_maintenance, breached_in_maintenance, overdue, overdue_in_all \
              FROM days WHERE tenant = $1 AND day BETWEEN $2 AND $3 AND clock = $4 ORDER BY day",
         )
@@ -102,7 +102,7 @@ impl Store {
         .bind(clock)
         .fetch_all(&self.reads)
         .await?;
-        let day = |row: &sqlx::sqlite::SqliteRow| {
+        let day = |row: &Row| {
             let count = |name: &str| -> Result<u64, StoreError> {
                 Ok(u64::try_from(row.try_get::<i64, _>(name)?).unwrap_or_default())
             };
@@ -141,7 +141,7 @@ impl Store {
     /// What people and clients are called, by kind and id.
     pub async fn called(&self, tenant: &TenantId) -> Result<BTreeMap<(String, String), String>, StoreError> {
         let query = "SELECT kind, id, name FROM people WHERE tenant = $1 ORDER BY kind, id";
-        let rows = sqlx::query(query).bind(tenant.as_str()).fetch_all(&self.reads).await?;
+        let rows = sql::query(query).bind(tenant.as_str()).fetch_all(&self.reads).await?;
         rows.iter().map(|row| Ok(((row.try_get("kind")?, row.try_get("id")?), row.try_get("name")?))).collect()
     }
 
@@ -164,22 +164,22 @@ impl Store {
     /// How many tickets wait to be booked at `now`, up to `limit`.
     pub async fn book_queue(&self, now: DateTime<Utc>, limit: u32) -> Result<Queue, StoreError> {
         let query = "SELECT COUNT(*) FROM (SELECT 1 FROM to_book WHERE at <= $1 LIMIT $2) AS waiting";
-        let waiting: i64 = sqlx::query_scalar(query).bind(millis(now)).bind(limit).fetch_one(&self.reads).await?;
+        let waiting: i64 = sql::query_scalar(query).bind(millis(now)).bind(limit).fetch_one(&self.reads).await?;
         Ok(Queue { waiting: u64::try_from(waiting).unwrap_or_default() })
     }
 
     /// The number of the last entry of all, and how many rows changed since is not said: what is asked again and again is
     /// kept for a while only.
     pub async fn last_entry(&self) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM entries").fetch_one(&self.reads).await?)
+        Ok(sql::query_scalar("SELECT COALESCE(MAX(id), 0) FROM entries").fetch_one(&self.reads).await?)
     }
 
     /// The first and the last day on which something of `tenant` was decided.
     pub async fn booked_days(&self, tenant: &TenantId) -> Result<Option<(NaiveDate, NaiveDate)>, StoreError> {
         let first = "SELECT day FROM days WHERE tenant = $1 ORDER BY day LIMIT 1";
         let last = "SELECT day FROM days WHERE tenant = $1 ORDER BY day DESC LIMIT 1";
-        let first: Option<i64> = sqlx::query_scalar(first).bind(tenant.as_str()).fetch_optional(&self.reads).await?;
-        let last: Option<i64> = sqlx::query_scalar(last).bind(tenant.as_str()).fetch_optional(&self.reads).await?;
+        let first: Option<i64> = sql::query_scalar(first).bind(tenant.as_str()).fetch_optional(&self.reads).await?;
+        let last: Option<i64> = sql::query_scalar(last).bind(tenant.as_str()).fetch_optional(&self.reads).await?;
         first.zip(last).map(|(first, last)| Ok((date_of(first)?, date_of(last)?))).transpose()
     }
 
@@ -190,7 +190,7 @@ impl Store {
         (from, to): (NaiveDate, NaiveDate),
     ) -> Result<Vec<(i64, String)>, StoreError> {
         let query = "SELECT month, sha256 FROM months WHERE tenant = $1 AND month BETWEEN $2 AND $3 ORDER BY month";
-        let query = sqlx::query_as(query).bind(tenant.as_str()).bind(month_of(from)).bind(month_of(to));
+        let query = sql::query_as(query).bind(tenant.as_str()).bind(month_of(from)).bind(month_of(to));
         Ok(query.fetch_all(&self.reads).await?)
     }
 
@@ -201,24 +201,24 @@ impl Store {
         since: DateTime<Utc>,
     ) -> Result<Vec<crate::alert::suppression::Suppression>, StoreError> {
         let query = "SELECT * FROM maintenance_windows WHERE tenant = $1 AND until_at > $2 ORDER BY until_at, id";
-        let rows = sqlx::query(query).bind(tenant.as_str()).bind(millis(since)).fetch_all(&self.reads).await?;
+        let rows = sql::query(query).bind(tenant.as_str()).bind(millis(since)).fetch_all(&self.reads).await?;
         rows.iter().map(crate::store::suppressions::window).collect()
     }
 }
 
 async fn read(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     part: &'static str,
     tenant: &TenantId,
     (from, to): (i64, i64),
 ) -> Result<Vec<Stored>, StoreError> {
     let query = format!("SELECT {COLUMNS} {part}");
-    let bound = sqlx::query(AssertSqlSafe(query)).bind(tenant.as_str()).bind(from).bind(to);
+    let bound = sql::query(AssertSqlSafe(query)).bind(tenant.as_str()).bind(from).bind(to);
     let rows = bound.fetch_all(&mut *connection).await?;
     let mut all = rows.iter().map(rows::stored).collect::<Result<Vec<_>, _>>()?;
     let joined = part.replacen("FROM entries e", "FROM entries e JOIN shares s ON s.entry = e.id", 1);
     let query = format!("{SHARES} {joined} ORDER BY s.entry, s.place");
-    let bound = sqlx::query(AssertSqlSafe(query)).bind(tenant.as_str()).bind(from).bind(to);
+    let bound = sql::query(AssertSqlSafe(query)).bind(tenant.as_str()).bind(from).bind(to);
     let shares = bound.fetch_all(connection).await?;
     rows::give_shares(&mut all, &shares)?;
     Ok(all)

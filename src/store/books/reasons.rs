@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
-use sqlx::SqliteConnection;
 
 use crate::report::entry::Reason;
 use crate::store::audit::{Author, audit};
+use crate::store::sql::{self, Connection};
 use crate::store::{Store, StoreError};
 use crate::ticket::{ClockKind, TenantId, TicketId};
 
@@ -32,7 +32,7 @@ impl Store {
         let tenant = tenant.clone();
         let said = self
             .writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move { say(tx, &tenant, &missed, reason, &author, now).await })
             })
             .await?;
@@ -43,14 +43,14 @@ impl Store {
 
 /// Both what a closed month counts and what is known now is given the word.
 async fn say(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: &TenantId,
     missed: &Missed,
     reason: Option<Reason>,
     author: &Author,
     now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
+) -> Result<bool, sql::Error> {
+    let done = sql::query(
         "UPDATE entries SET said_reason = $5, reason_by = $6 WHERE tenant = $1 AND ticket = $2 AND clock = $3 \
          AND round = $4 AND outcome = 'breached' AND (latest = 1 OR counts = 1)",
     )

@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::{ROWS, date_of, day_number};
 use crate::report::entry::{Entry, Exclusion, Holder, Outcome, Reason, Said, Share, Signs};
 use crate::sla::clock::Basis;
+use crate::store::sql::{self, Connection, QueryBuilder, Row};
 use crate::store::{StoreError, millis};
 use crate::ticket::{ClockKind, TenantId};
 
@@ -45,14 +44,14 @@ pub(super) fn facts(entry: &Entry) -> impl PartialEq + use<> {
 }
 
 pub(super) async fn insert(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: &TenantId,
     entry: &Entry,
     revision: i64,
     counts: bool,
     said: Option<&Said>,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(
+) -> Result<i64, sql::Error> {
+    sql::query_scalar(
         "INSERT INTO entries (tenant, ticket, clock, round, revision, counts, latest, headline, outcome, why, day, \
          decided_at, stop_day, stopped_at, target, counted, over, paused, says, reported, computed, observed, \
          answered_by, holder, client, priority, category, policy, version, maintenance, reason, \
@@ -101,8 +100,8 @@ pub(super) async fn insert(
 }
 
 /// Fills in what happened after the decision. A person's word on the reason stays beside it.
-pub(super) async fn update(tx: &mut SqliteConnection, old: &Stored, entry: &Entry) -> Result<(), sqlx::Error> {
-    sqlx::query(
+pub(super) async fn update(tx: &mut Connection, old: &Stored, entry: &Entry) -> Result<(), sql::Error> {
+    sql::query(
         "UPDATE entries SET stop_day = $2, stopped_at = $3, counted = $4, over = $5, paused = $6, answered_by = $7, \
          reopened_at = $8, reason = $9, signs = $10, chances = $11, \
          observed = $12 WHERE id = $1",
@@ -124,12 +123,11 @@ pub(super) async fn update(tx: &mut SqliteConnection, old: &Stored, entry: &Entr
     .map(drop)
 }
 
-pub(super) async fn insert_shares(tx: &mut SqliteConnection, id: i64, entry: &Entry) -> Result<(), sqlx::Error> {
+pub(super) async fn insert_shares(tx: &mut Connection, id: i64, entry: &Entry) -> Result<(), sql::Error> {
     if entry.shares.is_empty() {
         return Ok(());
     }
-    let mut query =
-        QueryBuilder::<Sqlite>::new("INSERT INTO shares (entry, place, holder, weight, counted, over, paused) ");
+    let mut query = QueryBuilder::new("INSERT INTO shares (entry, place, holder, weight, counted, over, paused) ");
     query.push_values(entry.shares.iter().zip(0_i64..), |mut row, (share, place)| {
         row.push_bind(id).push_bind(place).push_bind(share.holder.as_str()).push_bind(share.weight);
         row.push_bind(share.counted).push_bind(share.over).push_bind(share.paused);
@@ -139,17 +137,17 @@ pub(super) async fn insert_shares(tx: &mut SqliteConnection, id: i64, entry: &En
 
 /// The latest entries of these tickets, with their shares.
 pub(super) async fn of_tickets<'a>(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: &TenantId,
     tickets: impl Iterator<Item = &'a str>,
-) -> Result<Vec<Stored>, sqlx::Error> {
+) -> Result<Vec<Stored>, sql::Error> {
     let tickets: Vec<&str> = tickets.collect();
     let mut all = Vec::new();
     for some in tickets.chunks(ROWS) {
-        let mut query = QueryBuilder::<Sqlite>::new(LATEST);
+        let mut query = QueryBuilder::new(LATEST);
         let rows = with_ids(&mut query, tenant, some).push(" ORDER BY e.id").build().fetch_all(&mut *tx).await?;
         all.extend(rows.iter().map(stored).collect::<Result<Vec<_>, _>>().map_err(decode)?);
-        let mut query = QueryBuilder::<Sqlite>::new(LATEST_SHARES);
+        let mut query = QueryBuilder::new(LATEST_SHARES);
         let query = with_ids(&mut query, tenant, some).push(" ORDER BY s.entry, s.place");
         give_shares(&mut all, &query.build().fetch_all(&mut *tx).await?)?;
     }
@@ -158,13 +156,13 @@ pub(super) async fn of_tickets<'a>(
 
 /// The latest entries of these tickets that are breaches, without shares.
 pub(super) async fn breaches_of(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     tenant: &TenantId,
     tickets: &[&str],
-) -> Result<Vec<Entry>, sqlx::Error> {
+) -> Result<Vec<Entry>, sql::Error> {
     let mut all = Vec::new();
     for some in tickets.chunks(ROWS) {
-        let mut query = QueryBuilder::<Sqlite>::new(LATEST);
+        let mut query = QueryBuilder::new(LATEST);
         let query = with_ids(&mut query, tenant, some).push(" ORDER BY e.id");
         let rows = query.build().fetch_all(&mut *connection).await?;
         all.extend(rows.iter().map(stored).collect::<Result<Vec<_>, _>>().map_err(decode)?);
@@ -173,7 +171,7 @@ pub(super) async fn breaches_of(
     Ok(entries.filter(|entry| entry.outcome == Outcome::Breached).collect())
 }
 
-fn with_ids<'q>(query: &'q mut QueryBuilder<Sqlite>, tenant: &TenantId, ids: &[&str]) -> &'q mut QueryBuilder<Sqlite> {
+fn with_ids<'q>(query: &'q mut QueryBuilder, tenant: &TenantId, ids: &[&str]) -> &'q mut QueryBuilder {
     query.push_bind(tenant.as_str().to_owned());
     let mut list = query.push(" AND e.ticket IN (").separated(", ");
     for id in ids {
@@ -183,12 +181,12 @@ fn with_ids<'q>(query: &'q mut QueryBuilder<Sqlite>, tenant: &TenantId, ids: &[&
     query
 }
 
-pub(super) fn decode(error: StoreError) -> sqlx::Error {
-    sqlx::Error::Decode(error.into())
+pub(super) fn decode(error: StoreError) -> sql::Error {
+    sql::Error::Decode(error.into())
 }
 
 /// Puts each share with its entry.
-pub(super) fn give_shares(all: &mut [Stored], rows: &[SqliteRow]) -> Result<(), sqlx::Error> {
+pub(super) fn give_shares(all: &mut [Stored], rows: &[Row]) -> Result<(), sql::Error> {
     let places: HashMap<i64, usize> = all.iter().enumerate().map(|(place, stored)| (stored.id, place)).collect();
     for row in rows {
         let share = Share {
@@ -205,7 +203,7 @@ pub(super) fn give_shares(all: &mut [Stored], rows: &[SqliteRow]) -> Result<(), 
     Ok(())
 }
 
-pub(super) fn stored(row: &SqliteRow) -> Result<Stored, StoreError> {
+pub(super) fn stored(row: &Row) -> Result<Stored, StoreError> {
     let time = |name: &str| -> Result<Option<DateTime<Utc>>, StoreError> {
         row.try_get::<Option<i64>, _>(name)?.map(crate::store::instant).transpose()
     };

@@ -11,6 +11,7 @@ use crate::report::entry::tests::{entries, two_as_decided};
 use crate::report::entry::{Entry, Outcome, Reason};
 use crate::report::figures::{Question, summary};
 use crate::store::audit::Author;
+use crate::store::sql;
 
 fn tenant() -> TenantId {
     TenantId::parse("acme").unwrap()
@@ -132,9 +133,7 @@ async fn what_is_marked_while_it_is_booked_is_booked_again() {
             let id = TicketId::parse("2").unwrap();
             store
                 .writer
-                .write(move |tx: &mut SqliteConnection| {
-                    Box::pin(async move { super::mark(tx, &tenant(), [&id]).await })
-                })
+                .write(move |tx: &mut Connection| Box::pin(async move { super::mark(tx, &tenant(), [&id]).await }))
                 .await
                 .unwrap();
         }
@@ -184,7 +183,7 @@ async fn a_persons_word_comes_before_the_history_and_moves_no_closed_month() {
     let nowhere = Missed { round: 99, ..missed() };
     assert!(!store.say_reason(&tenant(), nowhere, Some(word), mia(), now).await.unwrap());
     let written: Vec<String> =
-        sqlx::query_scalar("SELECT what FROM audit ORDER BY id").fetch_all(&store.reads).await.unwrap();
+        sql::query_scalar("SELECT what FROM audit ORDER BY id").fetch_all(&store.reads).await.unwrap();
     assert_eq!(written.len(), 2, "{written:?}");
     assert!(written[0].ends_with(&format!("is called {}", word.as_str())), "{written:?}");
 }

@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::rows::{self, Stored};
 use super::{Marked, ROWS, day_number, month_of};
 use crate::report::day::{length, union};
 use crate::report::entry::{Entry, Outcome, Said, by_day};
+use crate::store::sql::{self, Connection, QueryBuilder};
 use crate::store::{Store, StoreError, millis};
 use crate::ticket::{ClockKind, TenantId};
 
@@ -44,7 +44,7 @@ impl Store {
         let tenant = tenant.clone();
         let written = self
             .writer
-            .write(move |tx: &mut SqliteConnection| Box::pin(async move { write(tx, &tenant, booked, zone).await }))
+            .write(move |tx: &mut Connection| Box::pin(async move { write(tx, &tenant, booked, zone).await }))
             .await?;
         self.caches.books.fetch_add(1, Ordering::Relaxed);
         Ok(written)
@@ -56,12 +56,7 @@ impl Store {
     }
 }
 
-async fn write(
-    tx: &mut SqliteConnection,
-    tenant: &TenantId,
-    booked: Vec<Booked>,
-    zone: Tz,
-) -> Result<Written, sqlx::Error> {
+async fn write(tx: &mut Connection, tenant: &TenantId, booked: Vec<Booked>, zone: Tz) -> Result<Written, sql::Error> {
     let mut page = Page {
         tenant,
         zone,
@@ -98,12 +93,7 @@ struct Page<'a> {
 type Known = BTreeMap<(ClockKind, u32), Stored>;
 
 impl Page<'_> {
-    async fn ticket(
-        &mut self,
-        tx: &mut SqliteConnection,
-        mut before: Known,
-        entries: &[Entry],
-    ) -> Result<(), sqlx::Error> {
+    async fn ticket(&mut self, tx: &mut Connection, mut before: Known, entries: &[Entry]) -> Result<(), sql::Error> {
         for entry in entries {
             match before.remove(&(entry.clock, entry.round)) {
                 None => self.insert(tx, entry, 1, !self.is_closed(entry.day), None).await?,
@@ -130,9 +120,9 @@ impl Page<'_> {
     }
 
     /// Takes a decision back; true if its month is closed, so that it counts on.
-    async fn replace(&mut self, tx: &mut SqliteConnection, old: &Stored) -> Result<bool, sqlx::Error> {
+    async fn replace(&mut self, tx: &mut Connection, old: &Stored) -> Result<bool, sql::Error> {
         let frozen = old.counts && self.is_closed(old.entry.day);
-        sqlx::query("UPDATE entries SET latest = 0, counts = $2 WHERE id = $1")
+        sql::query("UPDATE entries SET latest = 0, counts = $2 WHERE id = $1")
             .bind(old.id)
             .bind(i64::from(frozen))
             .execute(&mut *tx)
@@ -146,12 +136,12 @@ impl Page<'_> {
 
     async fn insert(
         &mut self,
-        tx: &mut SqliteConnection,
+        tx: &mut Connection,
         entry: &Entry,
         revision: i64,
         counts: bool,
         said: Option<&Said>,
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<(), sql::Error> {
         let id = rows::insert(tx, self.tenant, entry, revision, counts, said).await?;
         self.written.new += usize::from(revision == 1);
         self.written.corrections += usize::from(!counts);
@@ -164,11 +154,11 @@ impl Page<'_> {
     }
 
     /// The decision stands; what happened since is filled in.
-    async fn fill_in(&mut self, tx: &mut SqliteConnection, old: &Stored, entry: &Entry) -> Result<(), sqlx::Error> {
+    async fn fill_in(&mut self, tx: &mut Connection, old: &Stored, entry: &Entry) -> Result<(), sql::Error> {
         let same_facts = rows::facts(&old.entry) == rows::facts(entry);
         if !same_facts {
             rows::update(tx, old, entry).await?;
-            sqlx::query("DELETE FROM shares WHERE entry = $1").bind(old.id).execute(&mut *tx).await?;
+            sql::query("DELETE FROM shares WHERE entry = $1").bind(old.id).execute(&mut *tx).await?;
             rows::insert_shares(tx, old.id, entry).await?;
         }
         if old.counts && (!same_facts || !entry.overdue.is_empty() && entry.stopped_at.is_none()) {
@@ -178,18 +168,17 @@ impl Page<'_> {
         Ok(())
     }
 
-    async fn forget_overdue(&mut self, tx: &mut SqliteConnection, id: i64) -> Result<(), sqlx::Error> {
-        let query = sqlx::query_scalar("DELETE FROM overdue WHERE entry = $1 RETURNING day");
+    async fn forget_overdue(&mut self, tx: &mut Connection, id: i64) -> Result<(), sql::Error> {
+        let query = sql::query_scalar("DELETE FROM overdue WHERE entry = $1 RETURNING day");
         let days: Vec<i64> = query.bind(id).fetch_all(tx).await?;
         self.touched.extend(days);
         Ok(())
     }
 
-    async fn note_overdue(&mut self, tx: &mut SqliteConnection, id: i64, entry: &Entry) -> Result<(), sqlx::Error> {
+    async fn note_overdue(&mut self, tx: &mut Connection, id: i64, entry: &Entry) -> Result<(), sql::Error> {
         let pieces: Vec<_> = entry.overdue.iter().flat_map(|stretch| by_day(*stretch, self.zone)).collect();
         for some in pieces.chunks(ROWS) {
-            let mut query =
-                QueryBuilder::<Sqlite>::new("INSERT INTO overdue (entry, tenant, day, from_at, to_at, maintenance) ");
+            let mut query = QueryBuilder::new("INSERT INTO overdue (entry, tenant, day, from_at, to_at, maintenance) ");
             query.push_values(some, |mut row, (day, from, to)| {
                 row.push_bind(id).push_bind(self.tenant.as_str()).push_bind(day_number(*day));
                 row.push_bind(millis(*from)).push_bind(millis(*to)).push_bind(i64::from(entry.maintenance));
@@ -203,15 +192,15 @@ impl Page<'_> {
 }
 
 /// The mark is done with, unless the ticket was marked again meanwhile.
-async fn settle(tx: &mut SqliteConnection, one: &Booked) -> Result<(), sqlx::Error> {
+async fn settle(tx: &mut Connection, one: &Booked) -> Result<(), sql::Error> {
     let Marked { tenant, ticket, marks } = &one.marked;
     let query = match one.next {
-        Some(next) => sqlx::query("UPDATE to_book SET at = $4 WHERE tenant = $1 AND ticket = $2 AND marks = $3")
+        Some(next) => sql::query("UPDATE to_book SET at = $4 WHERE tenant = $1 AND ticket = $2 AND marks = $3")
             .bind(tenant.as_str())
             .bind(ticket.as_str())
             .bind(marks)
             .bind(millis(next)),
-        None => sqlx::query("DELETE FROM to_book WHERE tenant = $1 AND ticket = $2 AND marks = $3")
+        None => sql::query("DELETE FROM to_book WHERE tenant = $1 AND ticket = $2 AND marks = $3")
             .bind(tenant.as_str())
             .bind(ticket.as_str())
             .bind(marks),
@@ -219,18 +208,18 @@ async fn settle(tx: &mut SqliteConnection, one: &Booked) -> Result<(), sqlx::Err
     query.execute(tx).await.map(drop)
 }
 
-pub(super) async fn closed_months(tx: &mut SqliteConnection, tenant: &TenantId) -> Result<BTreeSet<i64>, sqlx::Error> {
-    let query = sqlx::query_scalar("SELECT month FROM months WHERE tenant = $1 ORDER BY month");
+pub(super) async fn closed_months(tx: &mut Connection, tenant: &TenantId) -> Result<BTreeSet<i64>, sql::Error> {
+    let query = sql::query_scalar("SELECT month FROM months WHERE tenant = $1 ORDER BY month");
     let months: Vec<i64> = query.bind(tenant.as_str()).fetch_all(tx).await?;
     Ok(months.into_iter().collect())
 }
 
 /// The latest entries of these tickets.
 async fn known(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: &TenantId,
     booked: &[Booked],
-) -> Result<HashMap<String, Known>, sqlx::Error> {
+) -> Result<HashMap<String, Known>, sql::Error> {
     let ids = booked.iter().map(|one| one.marked.ticket.as_str());
     let mut known: HashMap<String, Known> = HashMap::new();
     for stored in rows::of_tickets(tx, tenant, ids).await? {
@@ -241,15 +230,15 @@ async fn known(
 }
 
 /// Makes the sums of one day anew.
-async fn sum_up(tx: &mut SqliteConnection, tenant: &TenantId, day: i64) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM days WHERE tenant = $1 AND day = $2")
+async fn sum_up(tx: &mut Connection, tenant: &TenantId, day: i64) -> Result<(), sql::Error> {
+    sql::query("DELETE FROM days WHERE tenant = $1 AND day = $2")
         .bind(tenant.as_str())
         .bind(day)
         .execute(&mut *tx)
         .await?;
     let [all, outside] = overdue(tx, tenant, day).await?;
     for (text, outside, all) in [(SUM_CLOCKS, 0, 0), (SUM_ALL, outside, all)] {
-        let query = sqlx::query(text).bind(tenant.as_str()).bind(day).bind(outside).bind(all);
+        let query = sql::query(text).bind(tenant.as_str()).bind(day).bind(outside).bind(all);
         query.execute(&mut *tx).await?;
     }
     Ok(())
@@ -276,10 +265,10 @@ const SUM_ALL: &str = "INSERT INTO days (tenant, day, clock, met, breached, excl
      FROM entries WHERE tenant = $1 AND counts = 1 AND day = $2 AND headline = 1";
 
 /// For how long something was overdue on the day: all, and what met no maintenance window.
-async fn overdue(tx: &mut SqliteConnection, tenant: &TenantId, day: i64) -> Result<[i64; 2], sqlx::Error> {
+async fn overdue(tx: &mut Connection, tenant: &TenantId, day: i64) -> Result<[i64; 2], sql::Error> {
     let query =
         "SELECT from_at, to_at, maintenance FROM overdue WHERE tenant = $1 AND day = $2 ORDER BY from_at, entry";
-    let rows = sqlx::query(query).bind(tenant.as_str()).bind(day).fetch_all(tx).await?;
+    let rows = sql::query(query).bind(tenant.as_str()).bind(day).fetch_all(tx).await?;
     let time = |at: i64| DateTime::<Utc>::from_timestamp_millis(at).unwrap_or_default();
     let (mut all, mut outside) = (Vec::new(), Vec::new());
     for row in &rows {

@@ -7,10 +7,10 @@
 //! it had been refused itself.
 
 use chrono::{DateTime, Utc};
-use sqlx::{Row, SqliteConnection};
 
 use super::{Leased, NewNotification, ROWS_A_STATEMENT, VOID, enqueue, json, leased, millis, notification_key};
 use crate::notify::{AlertFacts, Body, BundleFacts, BundleRow, Message};
+use crate::store::sql::{self, Connection};
 
 /// A list longer than this is not read; the rest is a number.
 const MOST_ROWS: i64 = 100;
@@ -20,12 +20,12 @@ const MEMBERS: &str = "bundle = $1 AND state IN ('bundled', 'sent')";
 /// Makes one message of `rows`, given with their ranks, the earliest of which was due at `due`.
 /// Gives its key; none if a row cannot be read.
 pub(super) async fn form(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     rows: &[(String, u8)],
     due: i64,
     now: DateTime<Utc>,
-) -> Result<Option<String>, sqlx::Error> {
-    let first = sqlx::query("SELECT * FROM notifications WHERE key = $1").bind(&rows[0].0).fetch_one(&mut *tx).await?;
+) -> Result<Option<String>, sql::Error> {
+    let first = sql::query("SELECT * FROM notifications WHERE key = $1").bind(&rows[0].0).fetch_one(&mut *tx).await?;
     let Ok(Leased { notification: first, .. }) = leased(&first) else { return Ok(None) };
     let mut names: Vec<&str> = rows.iter().map(|(key, _)| key.as_str()).collect();
     names.sort_unstable();
@@ -46,7 +46,7 @@ pub(super) async fn form(
         ..first
     };
     enqueue(tx, &[bundle]).await?;
-    sqlx::query(
+    sql::query(
         "UPDATE notifications SET state = 'bundled', bundle = $1, released_at = $2, rank = said.value ->> 1
          FROM json_each($3) AS said WHERE notifications.key = said.value ->> 0",
     )
@@ -59,29 +59,29 @@ pub(super) async fn form(
 }
 
 /// Words the bundle of `key` anew from the members that still hold. False, and it is withdrawn, if none does.
-pub(super) async fn word(tx: &mut SqliteConnection, key: &str, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
+pub(super) async fn word(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> Result<bool, sql::Error> {
     leave_out_void(tx, key, now).await?;
     let facts = facts(tx, key).await?;
     if facts.rows.is_empty() && facts.more == 0 {
-        let withdraw = sqlx::query("UPDATE notifications SET state = 'cancelled', done_at = $2 WHERE key = $1");
+        let withdraw = sql::query("UPDATE notifications SET state = 'cancelled', done_at = $2 WHERE key = $1");
         withdraw.bind(key).bind(millis(now)).execute(tx).await?;
         return Ok(false);
     }
-    let say = sqlx::query("UPDATE notifications SET message = json_set(message, '$.body', json($2)) WHERE key = $1");
+    let say = sql::query("UPDATE notifications SET message = json_set(message, '$.body', json($2)) WHERE key = $1");
     say.bind(key).bind(json(&Body::Bundle(facts))).execute(tx).await?;
     Ok(true)
 }
 
 /// Withdraws the members that hold no longer: while their bundle was under way, nobody could.
-async fn leave_out_void(tx: &mut SqliteConnection, key: &str, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+async fn leave_out_void(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> Result<(), sql::Error> {
     let leave_out = format!(
         "UPDATE notifications AS n SET state = 'cancelled', done_at = $2 WHERE n.bundle = $1 AND n.state = 'bundled'
          AND n.kind = 'alert' AND EXISTS (SELECT 1 FROM alerts a WHERE a.key = n.alert_key AND {VOID})"
     );
-    sqlx::query(sqlx::AssertSqlSafe(leave_out)).bind(key).bind(millis(now)).execute(tx).await.map(drop)
+    sql::query(sql::AssertSqlSafe(leave_out)).bind(key).bind(millis(now)).execute(tx).await.map(drop)
 }
 
-async fn facts(tx: &mut SqliteConnection, key: &str) -> Result<BundleFacts, sqlx::Error> {
+async fn facts(tx: &mut Connection, key: &str) -> Result<BundleFacts, sql::Error> {
     let sums = format!(
         "SELECT COUNT(*) AS number, COUNT(DISTINCT ticket_id) AS tickets, COUNT(DISTINCT COALESCE(client, '')) AS clients,
                 MIN(client) AS client, COUNT(CASE WHEN kind = 'alert' AND stage LIKE 'breached%' THEN 1 END) AS breached,
@@ -91,18 +91,18 @@ async fn facts(tx: &mut SqliteConnection, key: &str) -> Result<BundleFacts, sqlx
                 MAX(CASE WHEN kind = 'alert' AND stage NOT LIKE 'breached%' THEN breach_at END) AS last_due
          FROM notifications WHERE {MEMBERS}"
     );
-    let sums = sqlx::query(sqlx::AssertSqlSafe(sums)).bind(key).fetch_one(&mut *tx).await?;
+    let sums = sql::query(sql::AssertSqlSafe(sums)).bind(key).fetch_one(&mut *tx).await?;
     let messages = format!(
         "SELECT message FROM notifications WHERE {MEMBERS}
          ORDER BY kind = 'recovery', stage NOT LIKE 'breached%', stage NOT LIKE 'warning%', breach_at, key LIMIT $2"
     );
-    let messages = sqlx::query_scalar(sqlx::AssertSqlSafe(messages)).bind(key).bind(MOST_ROWS);
+    let messages = sql::query_scalar(sql::AssertSqlSafe(messages)).bind(key).bind(MOST_ROWS);
     let messages: Vec<String> = messages.fetch_all(&mut *tx).await?;
     let rows: Vec<_> = messages.iter().filter_map(|message| row(message)).collect();
     let count = |name: &str| sums.try_get::<u32, _>(name);
     let number = count("number")?;
     let due = |name: &str| {
-        Ok::<_, sqlx::Error>(sums.try_get::<Option<i64>, _>(name)?.and_then(DateTime::from_timestamp_millis))
+        Ok::<_, sql::Error>(sums.try_get::<Option<i64>, _>(name)?.and_then(DateTime::from_timestamp_millis))
     };
     Ok(BundleFacts {
         more: number.saturating_sub(u32::try_from(rows.len()).unwrap_or(u32::MAX)),
@@ -130,35 +130,35 @@ fn row(message: &str) -> Option<BundleRow> {
 }
 
 /// Whether none of the members of `key` is to be told any more.
-pub(super) async fn is_void(tx: &mut SqliteConnection, key: &str) -> Result<bool, sqlx::Error> {
+pub(super) async fn is_void(tx: &mut Connection, key: &str) -> Result<bool, sql::Error> {
     let none = format!("SELECT NOT EXISTS (SELECT 1 FROM notifications WHERE {MEMBERS})");
-    sqlx::query_scalar(sqlx::AssertSqlSafe(none)).bind(key).fetch_one(tx).await
+    sql::query_scalar(sql::AssertSqlSafe(none)).bind(key).fetch_one(tx).await
 }
 
 /// Has the members share what became of their bundle: `sent` or `failed`.
 pub(super) async fn settle(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     key: &str,
     state: &'static str,
     why: Option<&str>,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let share = format!("UPDATE notifications SET state = $2, done_at = $3, last_error = $4 WHERE {MEMBERS}");
-    let share = sqlx::query(sqlx::AssertSqlSafe(share)).bind(key).bind(state);
+    let share = sql::query(sql::AssertSqlSafe(share)).bind(key).bind(state);
     share.bind(millis(now)).bind(why).execute(tx).await.map(drop)
 }
 
 /// Says what the members of `key` say, as far as it still holds, on the next channel of each.
 pub(super) async fn take_up_next_channels(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     key: &str,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     let members = format!(
         "SELECT n.* FROM notifications n LEFT JOIN alerts a ON a.key = n.alert_key WHERE n.bundle = $1
          AND n.state <> 'cancelled' AND n.fallback <> '[]' AND (n.kind <> 'alert' OR NOT {VOID}) ORDER BY n.key"
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(members)).bind(key).fetch_all(&mut *tx).await?;
+    let rows = sql::query(sql::AssertSqlSafe(members)).bind(key).fetch_all(&mut *tx).await?;
     let read = rows.iter().filter_map(|row| leased(row).ok());
     let next: Vec<_> = read.filter_map(|row| row.notification.on_next_channel(now)).collect();
     for rows in next.chunks(ROWS_A_STATEMENT) {
@@ -168,9 +168,9 @@ pub(super) async fn take_up_next_channels(
 }
 
 /// After a refusal: the next channel of each member, or else the next step of its alert at once. True if one was hurried.
-pub(super) async fn move_on(tx: &mut SqliteConnection, key: &str, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
+pub(super) async fn move_on(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> Result<bool, sql::Error> {
     take_up_next_channels(tx, key, now).await?;
-    let hurried = sqlx::query(
+    let hurried = sql::query(
         "UPDATE alerts SET next_step_at = $2 WHERE state = 'open' AND next_step_at > $2 AND key IN (
            SELECT m.alert_key FROM notifications m WHERE m.bundle = $1 AND m.kind = 'alert' AND m.state = 'failed'
            AND m.fallback = '[]' AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = m.alert_key

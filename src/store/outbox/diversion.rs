@@ -1,10 +1,10 @@
 //! What the outbox does for a channel that is out of order, and for one that keeps threads.
 
 use chrono::{DateTime, Utc};
-use sqlx::SqliteConnection;
 
 use super::{NewNotification, enqueue, leased};
 use crate::alert::escalation::ChannelKind;
+use crate::store::sql::{self, Connection};
 use crate::store::{Store, StoreError, millis};
 
 /// As many rows as one transaction takes up.
@@ -19,7 +19,7 @@ impl Store {
         urgent_only: bool,
         now: DateTime<Utc>,
     ) -> Result<usize, StoreError> {
-        let waiting = sqlx::query(
+        let waiting = sql::query(
             "SELECT * FROM notifications WHERE key IN (
                SELECT key FROM notifications WHERE state = 'pending' AND channel = $1
                UNION ALL SELECT n.key FROM notifications b JOIN notifications n ON n.bundle = b.key
@@ -38,7 +38,7 @@ impl Store {
         }
         let waiting: Vec<_> = waiting.iter().filter_map(|row| leased(row).ok()).map(|row| row.notification).collect();
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     let mut diverted = 0;
                     for notification in &waiting {
@@ -52,7 +52,7 @@ impl Store {
 
     /// What the provider calls the first message of the thread that `notification` continues.
     pub async fn first_receipt(&self, notification: &NewNotification) -> Result<Option<String>, StoreError> {
-        let first = sqlx::query_scalar(
+        let first = sql::query_scalar(
             "SELECT COALESCE(n.provider_id, b.provider_id) AS first FROM notifications n
              LEFT JOIN notifications b ON b.key = n.bundle WHERE n.alert_key = $1 AND n.state = 'sent'
              AND n.recipient = $2 AND n.channel = $3 AND first IS NOT NULL ORDER BY n.done_at LIMIT 1",
@@ -66,11 +66,11 @@ impl Store {
 
 /// False if it was withdrawn meanwhile.
 async fn divert_one(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     notification: &NewNotification,
     now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
-    let marked = sqlx::query(
+) -> Result<bool, sql::Error> {
+    let marked = sql::query(
         "UPDATE notifications SET diverted_at = $2 WHERE key = $1 AND state IN ('pending', 'bundled')
          AND diverted_at IS NULL",
     )

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::SqliteConnection;
 use tracing::error;
 
 use super::{Leased, NewNotification, Outcome, VOID, bundle, enqueue, json, millis};
 use crate::alert::escalation::ChannelKind;
 use crate::notify::Body;
 use crate::store::receipts::expect;
+use crate::store::sql::{self, Connection};
 use crate::store::weekly::count_sent;
 use crate::store::{Store, StoreError};
 
@@ -32,11 +32,11 @@ impl Store {
     /// next step is brought forward. True if one was. If the alert is
     /// over by now, or at another stage, nothing follows.
     pub async fn record_attempts(&self, attempts: Arc<[Attempted]>) -> Result<bool, StoreError> {
-        self.writer.write(move |tx: &mut SqliteConnection| Box::pin(async move { record(tx, &attempts).await })).await
+        self.writer.write(move |tx: &mut Connection| Box::pin(async move { record(tx, &attempts).await })).await
     }
 }
 
-pub(in crate::store) async fn record(tx: &mut SqliteConnection, attempts: &[Attempted]) -> Result<bool, sqlx::Error> {
+pub(in crate::store) async fn record(tx: &mut Connection, attempts: &[Attempted]) -> Result<bool, sql::Error> {
     let mut void = Vec::with_capacity(attempts.len());
     for attempt in attempts {
         let is_over = matches!(attempt.outcome, Outcome::Taken { .. });
@@ -52,7 +52,7 @@ pub(in crate::store) async fn record(tx: &mut SqliteConnection, attempts: &[Atte
     Ok(hurried)
 }
 
-async fn log(tx: &mut SqliteConnection, attempts: &[Attempted]) -> Result<(), sqlx::Error> {
+async fn log(tx: &mut Connection, attempts: &[Attempted]) -> Result<(), sql::Error> {
     let row = |attempt: &Attempted| {
         let (word, detail) = match &attempt.outcome {
             Outcome::Taken { .. } => ("taken", None),
@@ -64,7 +64,7 @@ async fn log(tx: &mut SqliteConnection, attempts: &[Attempted]) -> Result<(), sq
         let (tenant, key) = (of.tenant.to_string(), of.message.key.clone());
         (tenant, key, attempt.leased.attempt, millis(attempt.at), word, detail)
     };
-    sqlx::query(
+    sql::query(
         "INSERT INTO attempts (tenant, notification, number, at, outcome, detail)
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each($1)",
     )
@@ -104,9 +104,9 @@ impl<'a> Settled<'a> {
     }
 }
 
-async fn settle(tx: &mut SqliteConnection, attempts: &[Attempted], void: &[bool]) -> Result<(), sqlx::Error> {
+async fn settle(tx: &mut Connection, attempts: &[Attempted], void: &[bool]) -> Result<(), sql::Error> {
     let settled: Vec<_> = attempts.iter().zip(void).map(|(attempt, void)| Settled::after(attempt, *void)).collect();
-    sqlx::query(
+    sql::query(
         "UPDATE notifications SET state = said.value ->> 'state', due_at = COALESCE(said.value ->> 'due_at', due_at),
          provider_id = said.value ->> 'provider_id', last_error = said.value ->> 'why', lease_until = NULL,
          done_at = said.value ->> 'done_at', unreported = said.value ->> 'unreported'
@@ -124,7 +124,7 @@ async fn settle(tx: &mut SqliteConnection, attempts: &[Attempted], void: &[bool]
 }
 
 /// True if the next step of an alert was brought forward.
-async fn follow_up(tx: &mut SqliteConnection, attempt: &Attempted, void: bool) -> Result<bool, sqlx::Error> {
+async fn follow_up(tx: &mut Connection, attempt: &Attempted, void: bool) -> Result<bool, sql::Error> {
     let (leased, now) = (&attempt.leased, attempt.at);
     match &attempt.outcome {
         Outcome::Failed { .. } if !void => move_on(tx, &leased.notification, now).await,
@@ -142,7 +142,7 @@ async fn follow_up(tx: &mut SqliteConnection, attempt: &Attempted, void: bool) -
 
 /// Whether what it says holds no longer: its alert is over, acknowledged, or tells another stage by now; stale data is
 /// fresh again.
-async fn is_void(tx: &mut SqliteConnection, notification: &NewNotification) -> Result<bool, sqlx::Error> {
+async fn is_void(tx: &mut Connection, notification: &NewNotification) -> Result<bool, sql::Error> {
     if notification.kind == "bundle" {
         return bundle::is_void(tx, &notification.message.key).await;
     }
@@ -152,7 +152,7 @@ async fn is_void(tx: &mut SqliteConnection, notification: &NewNotification) -> R
          OR ($2 = 'stale' AND EXISTS (SELECT 1 FROM notifications WHERE alert_key = $1 AND kind = 'fresh'))
          OR ($2 = 'service' AND EXISTS (SELECT 1 FROM notifications WHERE alert_key = $1 AND kind = 'service_up'))"
     );
-    sqlx::query_scalar(sqlx::AssertSqlSafe(void))
+    sql::query_scalar(sql::AssertSqlSafe(void))
         .bind(&notification.alert_key)
         .bind(notification.kind)
         .bind(&notification.message.key)
@@ -162,10 +162,10 @@ async fn is_void(tx: &mut SqliteConnection, notification: &NewNotification) -> R
 
 /// Says the same on the next channel. False if there is none; of a bundle, each member has its own.
 async fn take_up_next_channel(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     notification: &NewNotification,
     now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, sql::Error> {
     if notification.kind == "bundle" {
         bundle::take_up_next_channels(tx, &notification.message.key, now).await?;
         return Ok(false);
@@ -175,11 +175,7 @@ async fn take_up_next_channel(
 }
 
 /// After a refusal: the next channel, or else the next step at once.
-async fn move_on(
-    tx: &mut SqliteConnection,
-    refused: &NewNotification,
-    now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
+async fn move_on(tx: &mut Connection, refused: &NewNotification, now: DateTime<Utc>) -> Result<bool, sql::Error> {
     if refused.kind == "bundle" {
         return bundle::move_on(tx, &refused.message.key, now).await;
     }
@@ -196,12 +192,12 @@ async fn move_on(
 /// Nobody has taken the `digest` that told of these alerts: those of which no other of its messages tells become alerts
 /// like any other. True if there are any.
 async fn tell_one_by_one(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     digest: &str,
     alerts: &[String],
     now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
-    let told = sqlx::query(
+) -> Result<bool, sql::Error> {
+    let told = sql::query(
         "UPDATE alerts SET told = 1, step = 0, raised_at = $3, changed_at = $3, next_step_at = $3,
          generation = generation + 1
          WHERE key IN (SELECT value FROM json_each($1)) AND state = 'open' AND told = 0 AND key NOT IN (
@@ -218,13 +214,13 @@ async fn tell_one_by_one(
 /// Brings the next step of `alert` forward, unless something else of this stage and step says what has failed. True if
 /// it was.
 pub(super) async fn hurry(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     alert: &str,
     stage: &str,
     step: u32,
     now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
-    let hurried = sqlx::query(
+) -> Result<bool, sql::Error> {
+    let hurried = sql::query(
         "UPDATE alerts SET next_step_at = $2 WHERE key = $1 AND state = 'open' AND next_step_at > $2
          AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = $1 AND n.stage = $3 AND n.step = $4
                          AND n.state IN ('pending', 'sending', 'bundled', 'sent'))",

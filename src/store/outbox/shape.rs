@@ -8,13 +8,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::{Reader, UnderWay, bundle, enqueue, json, leased, millis, reader};
 use crate::alert::Stage;
 use crate::alert::escalation::ChannelKind;
 use crate::alert::noise::{Budget, Cap, Disposition, Heard, HeldBy, Kind, Past, Rules, Waiting, rank, shape};
+use crate::store::sql::{self, AssertSqlSafe, Connection, Row};
 
 /// A client of whom nobody was told for so long is news again.
 const CLIENT_IS_NEWS_AFTER: TimeDelta = TimeDelta::hours(1);
@@ -72,12 +71,12 @@ pub(super) struct Shaped {
 
 /// Decides about all of `channel` that is due and was not let go yet.
 pub(super) async fn shape_due(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     channel: ChannelKind,
     rules: &Rules,
     under_way: &UnderWay,
     now: DateTime<Utc>,
-) -> Result<Shaped, sqlx::Error> {
+) -> Result<Shaped, sql::Error> {
     let found = waiting(tx, channel, under_way, now).await?;
     if found.is_empty() {
         return Ok(Shaped::default());
@@ -112,16 +111,17 @@ pub(super) async fn shape_due(
 
 /// What is due, and what else waits for company at the same addresses.
 async fn waiting(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     channel: ChannelKind,
     under_way: &UnderWay,
     now: DateTime<Utc>,
-) -> Result<Vec<Found>, sqlx::Error> {
+) -> Result<Vec<Found>, sql::Error> {
     let due = format!("{WAITING} AND n.due_at <= $2 ORDER BY n.address, n.tenant, n.recipient, n.breach_at, n.key");
-    let due = sqlx::query(AssertSqlSafe(due)).bind(channel.as_str()).bind(millis(now));
+    let due = sql::query(AssertSqlSafe(due)).bind(channel.as_str()).bind(millis(now));
     let due = due.bind(millis(now - CLIENT_IS_NEWS_AFTER)).bind(under_way.keys());
     // Row by row: ten thousand as the database gives them take ten times the room.
-    let mut found = due.try_map(|row: SqliteRow| Found::read(&row)).fetch_all(&mut *tx).await?;
+    let rows = due.fetch_all(&mut *tx).await?;
+    let mut found = rows.iter().map(Found::read).collect::<Result<Vec<_>, _>>()?;
     if found.is_empty() {
         return Ok(found);
     }
@@ -129,9 +129,10 @@ async fn waiting(
     let company = format!(
         "{WAITING} AND n.due_at > $2 AND n.held_by = 'pace' AND n.address IN (SELECT value FROM json_each($5))"
     );
-    let company = sqlx::query(AssertSqlSafe(company)).bind(channel.as_str()).bind(millis(now));
+    let company = sql::query(AssertSqlSafe(company)).bind(channel.as_str()).bind(millis(now));
     let company = company.bind(millis(now - CLIENT_IS_NEWS_AFTER)).bind(under_way.keys()).bind(json(&addresses));
-    let company = company.try_map(|row: SqliteRow| Found::read(&row)).fetch_all(tx).await?;
+    let rows = company.fetch_all(tx).await?;
+    let company = rows.iter().map(Found::read).collect::<Result<Vec<_>, _>>()?;
     if !company.is_empty() {
         found.extend(company);
         found.sort_by(|a, b| a.place().cmp(&b.place()));
@@ -153,16 +154,16 @@ const WAITING: &str =
 
 /// What each person was sent of late.
 async fn heard(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     channel: ChannelKind,
     found: &[Found],
     now: DateTime<Utc>,
-) -> Result<HashMap<String, Heard>, sqlx::Error> {
+) -> Result<HashMap<String, Heard>, sql::Error> {
     let people: HashSet<&str> = found.iter().filter_map(|row| row.reader.person.as_deref()).collect();
     if people.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(String, u32, Option<i64>)> = sqlx::query_as(
+    let rows: Vec<(String, u32, Option<i64>)> = sql::query_as(
         "SELECT person, COUNT(*), MAX(CASE WHEN channel = $1 THEN released_at END) FROM notifications
          WHERE person IN (SELECT value FROM json_each($2)) AND released_at > $3 AND released_at <= $4
          AND bundle IS NULL AND state <> 'cancelled' GROUP BY person",
@@ -181,16 +182,16 @@ async fn heard(
 
 /// When each address was sent something, as far back as the longest cap looks.
 async fn sent_lately(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     channel: ChannelKind,
     caps: &[Cap],
     found: &[Found],
     now: DateTime<Utc>,
-) -> Result<HashMap<String, Vec<DateTime<Utc>>>, sqlx::Error> {
+) -> Result<HashMap<String, Vec<DateTime<Utc>>>, sql::Error> {
     let mut sent: HashMap<String, Vec<DateTime<Utc>>> = HashMap::new();
     let Some(longest) = caps.iter().map(|cap| cap.within).max() else { return Ok(sent) };
     let addresses: HashSet<&str> = found.iter().map(|row| row.address.as_str()).collect();
-    let rows: Vec<(String, i64)> = sqlx::query_as(
+    let rows: Vec<(String, i64)> = sql::query_as(
         "SELECT address, released_at FROM notifications WHERE channel = $1 AND bundle IS NULL AND released_at > $2
          AND address IN (SELECT value FROM json_each($3)) ORDER BY released_at",
     )
@@ -207,17 +208,17 @@ async fn sent_lately(
 
 /// What is left to each tenant that has something waiting.
 async fn budgets(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     channel: ChannelKind,
     budget: Option<Cap>,
     found: &[Found],
     now: DateTime<Utc>,
-) -> Result<BTreeMap<String, Budget>, sqlx::Error> {
+) -> Result<BTreeMap<String, Budget>, sql::Error> {
     let mut budgets = BTreeMap::new();
     let Some(cap) = budget else { return Ok(budgets) };
     let tenants: HashSet<&String> = found.iter().map(|row| &row.tenant).collect();
     for tenant in tenants {
-        let sent: Vec<i64> = sqlx::query_scalar(
+        let sent: Vec<i64> = sql::query_scalar(
             "SELECT released_at FROM notifications WHERE tenant = $1 AND channel = $2 AND bundle IS NULL
              AND released_at > $3 AND released_at <= $4 ORDER BY released_at DESC LIMIT $5",
         )
@@ -236,7 +237,7 @@ async fn budgets(
 }
 
 impl Found {
-    fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+    fn read(row: &Row) -> Result<Self, sql::Error> {
         let (kind, stage): (String, String) = (row.try_get("kind")?, row.try_get("stage")?);
         Ok(Self {
             key: row.try_get("key")?,
@@ -328,7 +329,7 @@ impl Orders {
     }
 
     /// True if the next step of an alert was brought forward.
-    async fn carry_out(&mut self, tx: &mut SqliteConnection, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
+    async fn carry_out(&mut self, tx: &mut Connection, now: DateTime<Utc>) -> Result<bool, sql::Error> {
         for (rows, due) in std::mem::take(&mut self.bundles).into_iter().zip(std::mem::take(&mut self.bundles_due)) {
             let best = rows.iter().map(|(_, rank)| *rank).min().unwrap_or_default();
             match bundle::form(tx, &rows, due.min(millis(now)), now).await? {
@@ -351,8 +352,8 @@ impl Orders {
 }
 
 /// Lets rows go, each with its rank.
-async fn release(tx: &mut SqliteConnection, rows: &[(String, u8)], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    sqlx::query(
+async fn release(tx: &mut Connection, rows: &[(String, u8)], now: DateTime<Utc>) -> Result<(), sql::Error> {
+    sql::query(
         "UPDATE notifications SET released_at = $1, due_at = MIN(due_at, $1), first_due_at = MIN(first_due_at, $1),
          rank = said.value ->> 1 FROM json_each($2) AS said
          WHERE notifications.key = said.value ->> 0",
@@ -365,8 +366,8 @@ async fn release(tx: &mut SqliteConnection, rows: &[(String, u8)], now: DateTime
 }
 
 /// Holds rows. They are late only from the moment on at which they may go.
-async fn hold(tx: &mut SqliteConnection, rows: &[(String, i64, &'static str)]) -> Result<(), sqlx::Error> {
-    sqlx::query(
+async fn hold(tx: &mut Connection, rows: &[(String, i64, &'static str)]) -> Result<(), sql::Error> {
+    sql::query(
         "UPDATE notifications SET due_at = said.value ->> 1, first_due_at = said.value ->> 1, held_by = said.value ->> 2
          FROM json_each($1) AS said WHERE notifications.key = said.value ->> 0",
     )
@@ -378,8 +379,8 @@ async fn hold(tx: &mut SqliteConnection, rows: &[(String, i64, &'static str)]) -
 
 /// Runs the next step at once of those alerts of whose breach nobody is told now but by the rows of these `keys`, which
 /// wait until somebody wakes up. True if there is one.
-async fn go_past(tx: &mut SqliteConnection, keys: &[String], now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
-    let hurried = sqlx::query(
+async fn go_past(tx: &mut Connection, keys: &[String], now: DateTime<Utc>) -> Result<bool, sql::Error> {
+    let hurried = sql::query(
         "UPDATE alerts SET next_step_at = $2 WHERE state = 'open' AND next_step_at > $2 AND key IN (
            SELECT h.alert_key FROM notifications h WHERE h.key IN (SELECT value FROM json_each($1))
            AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = h.alert_key AND n.stage = h.stage
@@ -394,8 +395,8 @@ async fn go_past(tx: &mut SqliteConnection, keys: &[String], now: DateTime<Utc>)
 }
 
 /// Has the next channel of each row say it.
-async fn say_elsewhere(tx: &mut SqliteConnection, keys: &[String], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    let rows = sqlx::query(
+async fn say_elsewhere(tx: &mut Connection, keys: &[String], now: DateTime<Utc>) -> Result<(), sql::Error> {
+    let rows = sql::query(
         "UPDATE notifications SET state = 'failed', held_by = 'budget', last_error = $1, done_at = $2
          WHERE key IN (SELECT value FROM json_each($3)) RETURNING *",
     )

@@ -7,9 +7,8 @@
 
 use std::sync::Arc;
 
-use sqlx::SqliteConnection;
-
 use super::json;
+use crate::store::sql::{self, Connection};
 use crate::store::{Store, StoreError};
 
 /// What the sender of this process has under way.
@@ -48,9 +47,9 @@ impl Store {
     /// nobody tried.
     pub async fn count_time_to_deliver_anew(&self) -> Result<(), StoreError> {
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
+            .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let anew = sqlx::query(
+                    let anew = sql::query(
                         "UPDATE notifications SET tried_since = NULL WHERE tried_since IS NOT NULL AND key IN (
                            SELECT key FROM notifications WHERE state = 'pending'
                            UNION ALL SELECT key FROM notifications WHERE state = 'sending')",

@@ -5,6 +5,7 @@
 use chrono::{DateTime, Utc};
 
 use super::super::{instant, millis};
+use crate::store::sql;
 use crate::ticket::watch::{Bounds, Change, ChangeKind};
 
 /// Kind, from, to, and the two ends in milliseconds.
@@ -21,17 +22,17 @@ pub fn written(past: &[Change]) -> Option<String> {
 }
 
 /// What was written.
-pub fn read(text: Option<&str>) -> Result<Vec<Change>, sqlx::Error> {
+pub fn read(text: Option<&str>) -> Result<Vec<Change>, sql::Error> {
     let Some(text) = text else { return Ok(Vec::new()) };
-    let rows: Vec<Row> = serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let rows: Vec<Row> = serde_json::from_str(text).map_err(|error| sql::Error::Decode(error.into()))?;
     rows.into_iter().map(change).collect()
 }
 
-fn change((kind, from, to, earliest, latest): Row) -> Result<Change, sqlx::Error> {
-    let time = |millis: i64| -> Result<DateTime<Utc>, sqlx::Error> {
-        instant(millis).map_err(|error| sqlx::Error::Decode(error.into()))
+fn change((kind, from, to, earliest, latest): Row) -> Result<Change, sql::Error> {
+    let time = |millis: i64| -> Result<DateTime<Utc>, sql::Error> {
+        instant(millis).map_err(|error| sql::Error::Decode(error.into()))
     };
-    let unknown = || sqlx::Error::Decode(format!("a change of a ticket is of no known kind: `{kind}`").into());
+    let unknown = || sql::Error::Decode(format!("a change of a ticket is of no known kind: `{kind}`").into());
     let at = Bounds { earliest: time(earliest)?, latest: time(latest)? };
     Ok(Change { kind: ChangeKind::parse(&kind).ok_or_else(unknown)?, from, to, at })
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::super::audit::audit;
 use super::super::books;
@@ -15,6 +14,7 @@ use super::super::weekly::count_changes;
 use super::super::{Store, StoreError, millis, to_the_end};
 use super::{AuditNote, past, select, watched};
 use crate::sla::policy::{Choice, Policy, choice_seen, choose};
+use crate::store::sql::{self, Connection, QueryBuilder};
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched, observe};
 use crate::ticket::{Named, StatusWords, TenantId, Ticket, TicketId};
 
@@ -65,7 +65,7 @@ impl Store {
         to_the_end(async move {
             let _turn = store.caches.turn(&tenant).await;
             let owner = tenant.clone();
-            let write = async move |tx: &mut SqliteConnection| {
+            let write = async move |tx: &mut Connection| {
                 let (mut saved, mut observed) = (Saved::default(), Vec::new());
                 for batch in batches {
                     observed.extend(save(tx, &owner, batch, &words, &mut saved).await?);
@@ -73,7 +73,7 @@ impl Store {
                 Ok((saved, observed))
             };
             let (saved, observed) =
-                store.writer.write(move |tx: &mut SqliteConnection| Box::pin(async move { write(tx).await })).await?;
+                store.writer.write(move |tx: &mut Connection| Box::pin(async move { write(tx).await })).await?;
             store.hold(&tenant, observed.into_iter().map(|one| (Arc::new(one.watched), one.open)));
             Ok(saved)
         })
@@ -95,9 +95,7 @@ impl Store {
     pub async fn save_past(&self, tenant: &TenantId, lived: Vec<Lived>, words: &StatusWords) -> Result<(), StoreError> {
         let (owner, words) = (tenant.clone(), words.clone());
         self.writer
-            .write(move |tx: &mut SqliteConnection| {
-                Box::pin(async move { write_past(tx, &owner, lived, &words).await })
-            })
+            .write(move |tx: &mut Connection| Box::pin(async move { write_past(tx, &owner, lived, &words).await }))
             .await?;
         self.caches.open.forget(tenant);
         Ok(())
@@ -105,18 +103,18 @@ impl Store {
 }
 
 async fn write_past(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: &TenantId,
     lived: Vec<Lived>,
     words: &StatusWords,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     for one in lived {
         let Lived { watched, changes, handed } = one;
         let (id, seen_at) = (watched.ticket.id.clone(), watched.read_at);
         let conversation = json(&watched.conversation)?;
         let one = Observed { open: watched.is_open(words), watched, changes, differs: true };
         write(tx, tenant, &[&one]).await?;
-        sqlx::query("UPDATE tickets SET conversation = $3 WHERE tenant = $1 AND id = $2")
+        sql::query("UPDATE tickets SET conversation = $3 WHERE tenant = $1 AND id = $2")
             .bind(tenant.as_str())
             .bind(id.as_str())
             .bind(conversation)
@@ -142,12 +140,12 @@ struct Observed {
 }
 
 async fn save(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: &TenantId,
     batch: Batch,
     words: &StatusWords,
     saved: &mut Saved,
-) -> Result<Vec<Observed>, sqlx::Error> {
+) -> Result<Vec<Observed>, sql::Error> {
     // A ticket that moved to the next page while we read comes twice: the last one counts.
     let tickets: BTreeMap<TicketId, Ticket> = batch.tickets.into_iter().map(|t| (t.id.clone(), t)).collect();
     let ids: Vec<TicketId> = tickets.keys().cloned().collect();
@@ -176,12 +174,12 @@ async fn save(
 
 /// What the books need of tickets that are new or changed: their people, who had them, and a mark.
 async fn keep_for_books(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: &TenantId,
     known: &HashMap<TicketId, Watched>,
     differing: &[&Observed],
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     books::meet(tx, tenant, differing.iter().map(|one| &one.watched.ticket), now).await?;
     for one in differing {
         let ticket = &one.watched.ticket;
@@ -233,15 +231,15 @@ impl Saved {
 
 /// Changes one ticket by `change`; none if there is no such ticket.
 pub async fn amend(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: TenantId,
     id: TicketId,
     change: impl FnOnce(&Watched) -> (Watched, Option<Change>),
     note: Option<AuditNote>,
-) -> Result<Option<Watched>, sqlx::Error> {
+) -> Result<Option<Watched>, sql::Error> {
     let Some(before) = read_known(tx, &tenant, std::slice::from_ref(&id)).await?.remove(&id) else { return Ok(None) };
     let (watched, event) = change(&before);
-    sqlx::query(
+    sql::query(
         "UPDATE tickets SET replied_at = $1, vanished_at = $2, conversation = $5, overrides = $6, \
          open = CASE WHEN $2 IS NULL THEN open ELSE 0 END WHERE tenant = $3 AND id = $4",
     )
@@ -263,15 +261,15 @@ pub async fn amend(
     Ok(Some(watched))
 }
 
-fn json(value: &impl Serialize) -> Result<String, sqlx::Error> {
-    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
+fn json(value: &impl Serialize) -> Result<String, sql::Error> {
+    serde_json::to_string(value).map_err(|error| sql::Error::Encode(error.into()))
 }
 
 async fn read_known(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: &TenantId,
     ids: &[TicketId],
-) -> Result<HashMap<TicketId, Watched>, sqlx::Error> {
+) -> Result<HashMap<TicketId, Watched>, sql::Error> {
     let mut known = HashMap::with_capacity(ids.len());
     for some in ids.chunks(ROWS) {
         let mut query = select(tenant);
@@ -285,14 +283,14 @@ async fn read_known(
     Ok(known)
 }
 
-async fn write(tx: &mut SqliteConnection, tenant: &TenantId, differing: &[&Observed]) -> Result<(), sqlx::Error> {
+async fn write(tx: &mut Connection, tenant: &TenantId, differing: &[&Observed]) -> Result<(), sql::Error> {
     for some in differing.chunks(ROWS) {
-        let mut query = QueryBuilder::<Sqlite>::new(
+        let mut query = QueryBuilder::new(
             "INSERT INTO tickets (tenant, id, display_id, status, open, ticket, first_seen_at, read_at, cycle, \
              status_earliest, status_latest, replied_at, vanished_at, past) ",
         );
         let texts = some.iter().map(|one| serde_json::to_string(&one.watched.ticket)).collect::<Result<Vec<_>, _>>();
-        let texts = texts.map_err(|error| sqlx::Error::Encode(error.into()))?;
+        let texts = texts.map_err(|error| sql::Error::Encode(error.into()))?;
         query.push_values(some.iter().zip(texts), |mut row, (one, text)| {
             let (watched, ticket) = (&one.watched, &one.watched.ticket);
             row.push_bind(tenant.as_str()).push_bind(ticket.id.as_str()).push_bind(ticket.display_id.as_str());
@@ -315,14 +313,9 @@ async fn write(tx: &mut SqliteConnection, tenant: &TenantId, differing: &[&Obser
 }
 
 /// Most tickets of most pages are as they were: only the time of reading is new.
-async fn touch(
-    tx: &mut SqliteConnection,
-    tenant: &TenantId,
-    same: &[&Observed],
-    read: Bounds,
-) -> Result<(), sqlx::Error> {
+async fn touch(tx: &mut Connection, tenant: &TenantId, same: &[&Observed], read: Bounds) -> Result<(), sql::Error> {
     for some in same.chunks(ROWS) {
-        let mut query = QueryBuilder::<Sqlite>::new("UPDATE tickets SET misses = 0, read_at = ");
+        let mut query = QueryBuilder::new("UPDATE tickets SET misses = 0, read_at = ");
         query.push_bind(millis(read.earliest)).push(" WHERE tenant = ").push_bind(tenant.as_str());
         push_ids(query.push(" AND id IN ("), some.iter().map(|one| &one.watched.ticket.id));
         query.build().execute(&mut *tx).await?;
@@ -340,14 +333,14 @@ fn events(all: &[Observed]) -> Vec<(&TicketId, &Change)> {
 
 /// Adds to the stories of tickets what was seen at `seen_at`.
 pub async fn record(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     tenant: &TenantId,
     changes: &[(&TicketId, &Change)],
     seen_at: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sql::Error> {
     for some in changes.chunks(ROWS) {
         let mut query =
-            QueryBuilder::<Sqlite>::new("INSERT INTO events (tenant, ticket_id, kind, was, became, earliest, latest) ");
+            QueryBuilder::new("INSERT INTO events (tenant, ticket_id, kind, was, became, earliest, latest) ");
         query.push_values(some, |mut row, (id, change)| {
             row.push_bind(tenant.as_str()).push_bind(id.as_str()).push_bind(change.kind.as_str());
             row.push_bind(change.from.as_deref()).push_bind(change.to.as_deref());
@@ -359,7 +352,7 @@ pub async fn record(
 }
 
 /// Completes `… IN (`.
-fn push_ids<'a>(query: &mut QueryBuilder<Sqlite>, ids: impl Iterator<Item = &'a TicketId>) {
+fn push_ids<'a>(query: &mut QueryBuilder, ids: impl Iterator<Item = &'a TicketId>) {
     let mut list = query.separated(", ");
     for id in ids {
         list.push_bind(id.as_str());

@@ -1,0 +1,104 @@
+//! A statement of as many parts as there are things to say.
+
+use std::fmt::{Display, Write as _};
+use std::marker::PhantomData;
+
+use super::{Arg, AssertSqlSafe, Bind, Query, QueryAs, QueryScalar, query};
+
+/// A statement put together piece by piece; what is bound gets its number by itself.
+#[derive(Debug)]
+pub struct QueryBuilder {
+    text: String,
+    args: Vec<Arg>,
+}
+
+impl QueryBuilder {
+    /// Begins with `text`, which must not come from outside.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), args: Vec::new() }
+    }
+
+    /// Adds `text`, which must not come from outside.
+    pub fn push(&mut self, text: impl Display) -> &mut Self {
+        let _ = write!(self.text, "{text}");
+        self
+    }
+
+    /// Adds a value from wherever.
+    pub fn push_bind(&mut self, value: impl Bind) -> &mut Self {
+        self.args.push(value.arg());
+        let number = self.args.len();
+        self.push(format_args!("${number}"))
+    }
+
+    /// Adds `VALUES (...), (...)`: one pair of brackets for each of `rows`.
+    pub fn push_values<T>(
+        &mut self,
+        rows: impl IntoIterator<Item = T>,
+        mut each: impl FnMut(Separated<'_>, T),
+    ) -> &mut Self {
+        self.push("VALUES ");
+        for (number, row) in rows.into_iter().enumerate() {
+            self.push(if number == 0 { "(" } else { ", (" });
+            each(self.separated(", "), row);
+            self.push(")");
+        }
+        self
+    }
+
+    /// What is added by the result stands apart by `separator`.
+    pub fn separated(&mut self, separator: &'static str) -> Separated<'_> {
+        Separated { query: self, separator, is_first: true }
+    }
+
+    /// The finished statement.
+    pub fn build(&mut self) -> Query {
+        Query { args: std::mem::take(&mut self.args), ..query(AssertSqlSafe(std::mem::take(&mut self.text))) }
+    }
+
+    /// The finished statement, its rows read as `T`.
+    pub fn build_query_as<T>(&mut self) -> QueryAs<T> {
+        QueryAs(self.build(), PhantomData)
+    }
+
+    /// The finished statement, the first column of its rows read as `T`.
+    pub fn build_query_scalar<T>(&mut self) -> QueryScalar<T> {
+        QueryScalar(self.build(), PhantomData)
+    }
+}
+
+/// Pieces that stand apart by a separator.
+#[derive(Debug)]
+pub struct Separated<'q> {
+    query: &'q mut QueryBuilder,
+    separator: &'static str,
+    is_first: bool,
+}
+
+impl Separated<'_> {
+    /// Adds a value after the separator.
+    pub fn push_bind(&mut self, value: impl Bind) -> &mut Self {
+        self.separate();
+        self.query.push_bind(value);
+        self
+    }
+
+    /// Adds `text` after the separator.
+    pub fn push(&mut self, text: impl Display) -> &mut Self {
+        self.separate();
+        self.query.push(text);
+        self
+    }
+
+    /// Adds `text` right here.
+    pub fn push_unseparated(&mut self, text: impl Display) -> &mut Self {
+        self.query.push(text);
+        self
+    }
+
+    fn separate(&mut self) {
+        if !std::mem::take(&mut self.is_first) {
+            self.query.push(self.separator);
+        }
+    }
+}
