@@ -3,6 +3,7 @@
 pub mod alerts;
 pub mod audit;
 pub mod breaches;
+pub mod described;
 mod ending;
 mod explain;
 pub mod forecast;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::clock::SharedClock;
 use crate::config::{Config, Tenant, explain as configured};
@@ -45,6 +47,7 @@ use crate::sync::{Hints, SyncHealth};
 use crate::telemetry::Telemetry;
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, TenantId, TicketId};
+use described::{RiskWord, StandingWord};
 use live::Live;
 use snapshot::{Filter, Row, Snapshot, Snapshots};
 use view::Lens;
@@ -56,13 +59,15 @@ pub use messages::MessageView;
 pub use overview::{ChannelHealth, Counts, Overview, TenantHealth};
 
 /// Which open tickets are asked for; everything blank asks for all of them.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct TicketQuery {
     pub tenant: Option<String>,
     /// none | low | medium | high | critical
+    #[param(inline, value_type = Option<RiskWord>)]
     pub risk: Option<String>,
     /// breached | at_risk | on_track | paused | nothing_due, of the ticket; or met | cancelled | unknown, of any clock
+    #[param(inline, value_type = Option<StandingWord>)]
     pub standing: Option<String>,
     /// Id or name, like the next two.
     pub technician: Option<String>,
@@ -71,13 +76,14 @@ pub struct TicketQuery {
     /// Words that its number, subject, client, technician, group, status, priority or SLA must all have.
     pub text: Option<String>,
     /// 1 to 500, 100 unless told.
+    #[param(minimum = 1, maximum = 500)]
     pub limit: Option<usize>,
     /// `next_cursor` of the page before.
     pub cursor: Option<String>,
 }
 
 /// Open tickets, worst first.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TicketPage {
     pub now: DateTime<Utc>,
     pub total: usize,
@@ -88,7 +94,7 @@ pub struct TicketPage {
 }
 
 /// One ticket with its SLA status. Durations are seconds; those left count working time.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TicketSla {
     pub ticket_id: String,
     pub display_id: String,
@@ -128,7 +134,7 @@ pub struct TicketSla {
 }
 
 /// The configured policy that holds for a ticket, and those that match it as well.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TicketPolicy {
     /// Among the tenant's policies in their order, from 1.
     pub position: usize,
@@ -149,7 +155,7 @@ pub struct TicketPolicy {
 }
 
 /// One clock of a ticket.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ClockStatus {
     pub clock: ClockKind,
     /// on_track | at_risk | breached | paused | met | cancelled | unknown

@@ -17,6 +17,7 @@ mod alerts;
 mod api;
 mod audit;
 mod auth;
+mod body;
 mod connections;
 mod cookie;
 mod events;

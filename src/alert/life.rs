@@ -121,11 +121,16 @@ pub enum How {
     Sms,
     Voice,
     Slack,
+    #[serde(rename = "pagerduty", alias = "pager_duty")]
     PagerDuty,
     CommandLine,
 }
 
 impl How {
+    /// All there are.
+    pub const ALL: [Self; 8] =
+        [Self::Api, Self::Page, Self::Link, Self::Sms, Self::Voice, Self::Slack, Self::PagerDuty, Self::CommandLine];
+
     /// The name used in the store and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -142,17 +147,7 @@ impl How {
 
     /// The reading of [`How::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        let all = [
-            Self::Api,
-            Self::Page,
-            Self::Link,
-            Self::Sms,
-            Self::Voice,
-            Self::Slack,
-            Self::PagerDuty,
-            Self::CommandLine,
-        ];
-        all.into_iter().find(|how| how.as_str() == text)
+        Self::ALL.into_iter().find(|how| how.as_str() == text)
     }
 
     /// As it follows "acknowledged".

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Answers;
 use crate::store::StoreError;
@@ -10,7 +11,7 @@ use crate::store::unreachable_numbers::UnreachableNumber;
 use crate::ticket::Reach;
 
 /// Somebody who is sent no text messages. The number itself is not shown.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct NoMoreTexts {
     pub who: String,
     pub since: DateTime<Utc>,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::sla::forecast::expected_calibration_error;
 use crate::store::predictions::Shown;
@@ -12,7 +13,7 @@ use crate::store::predictions::Shown;
 pub type Said = (DateTime<Utc>, f64, bool);
 
 /// Probabilities compared with what happened.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct Reliability {
     pub predictions: usize,
     pub breached: usize,
@@ -27,7 +28,7 @@ pub struct Reliability {
 }
 
 /// Predictions that said about the same.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Bin {
     pub from: f64,
     pub to: f64,
@@ -39,7 +40,7 @@ pub struct Bin {
 }
 
 /// Predictions of one week.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Week {
     /// A Monday.
     pub begins: NaiveDate,

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::audit::AuditEntry;
+use super::described::AlertStateWord;
 use super::ending::end_of;
 use super::messages::{AttemptView, Said, message_view};
 use super::suppressions::SuppressionView;
@@ -31,22 +33,24 @@ const USUAL_ALERTS: usize = 100;
 const LONGEST_SNOOZE: TimeDelta = TimeDelta::days(30);
 
 /// Which alerts are asked for; blank asks for those that are not resolved.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct AlertQuery {
     pub tenant: Option<String>,
     /// open (whoever holds them) | acknowledged | snoozed | resolved | all
+    #[param(inline, value_type = Option<AlertStateWord>)]
     pub state: Option<String>,
     /// A ticket's id or display id.
     pub ticket: Option<String>,
     /// 1 to 500, 100 unless told.
+    #[param(minimum = 1, maximum = 500)]
     pub limit: Option<usize>,
     /// `next_cursor` of the page before.
     pub cursor: Option<String>,
 }
 
 /// Alerts, worst first.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AlertPage {
     pub now: DateTime<Utc>,
     pub total: usize,
@@ -55,7 +59,7 @@ pub struct AlertPage {
 }
 
 /// One alert with all that became of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AlertView {
     pub id: String,
     pub tenant: String,
@@ -100,7 +104,7 @@ pub struct AlertView {
 }
 
 /// Who acknowledged or snoozed an alert.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct HoldView {
     /// acknowledged | snoozed
     pub kind: &'static str,
@@ -114,7 +118,7 @@ pub struct HoldView {
 }
 
 /// Who has taken on an alert of a ticket, or put it off.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TicketHold {
     pub alert_id: String,
     pub clock: ClockKind,
@@ -123,7 +127,7 @@ pub struct TicketHold {
 }
 
 /// Until when somebody wants to hear nothing.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SnoozeOrder {
     /// A length of time: `30m`.

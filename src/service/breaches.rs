@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::alerts::AlertView;
 use super::messages::Said;
@@ -18,10 +19,10 @@ const MOST_BREACHES: usize = 500;
 const USUAL_BREACHES: usize = 100;
 
 /// Which breaches are asked for; blank asks for all.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct BreachQuery {
-    /// predicted | open | closed
+    #[param(inline)]
     pub state: Option<BreachState>,
     /// Those due at this moment or later.
     pub from: Option<DateTime<Utc>>,
@@ -29,11 +30,12 @@ pub struct BreachQuery {
     pub to: Option<DateTime<Utc>>,
     pub tenant: Option<String>,
     /// 1 to 500, 100 unless told.
+    #[param(minimum = 1, maximum = 500)]
     pub limit: Option<usize>,
 }
 
 /// Where a breach stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BreachState {
     /// It is likely, and has not happened.
@@ -66,7 +68,7 @@ impl BreachState {
 }
 
 /// Breaches, the latest due first.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct BreachPage {
     pub now: DateTime<Utc>,
     pub total: usize,
@@ -74,7 +76,7 @@ pub struct BreachPage {
 }
 
 /// One breach, with all that was said about it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct BreachView {
     /// That of its alert.
     pub id: String,
@@ -109,7 +111,7 @@ pub struct BreachView {
 }
 
 /// One notification about a breach. Addresses and numbers are left out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Told {
     pub recipient: String,
     pub channel: String,
@@ -120,7 +122,7 @@ pub struct Told {
 }
 
 /// How one attempt went.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Attempted {
     pub at: DateTime<Utc>,
     /// taken | unavailable | refused | misconfigured

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::sla::calendar::StretchKind;
 use crate::sla::clock::{Basis, Explained, Standing, Truth, explain, why_not_by_policy};
@@ -19,7 +20,7 @@ use crate::ticket::watch::{Bounds, Change, Watched};
 const EXAMPLES: usize = 5;
 
 /// Why the clocks of a ticket show what they show. Durations are seconds of working time.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TicketLedger {
     pub ticket_id: String,
     pub display_id: String,
@@ -39,7 +40,7 @@ pub struct TicketLedger {
 }
 
 /// One clock of a ticket, explained.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ClockLedger {
     pub clock: ClockKind,
     /// computed | reported | by_hand: whose word the due time is
@@ -69,7 +70,7 @@ pub struct ClockLedger {
 }
 
 /// One line of a ledger.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LedgerLine {
     /// counted | closed_hours | weekend | closed_day | holiday | paused | closed | retargeted | due_moved |
     /// policy_choice | by_hand
@@ -85,7 +86,7 @@ pub struct LedgerLine {
 }
 
 /// A due time on which SuperOps and we differ.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Difference {
     pub clock: ClockKind,
     pub reported: DateTime<Utc>,
@@ -98,21 +99,21 @@ pub struct Difference {
 }
 
 /// A technician's part in a ticket.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct HeldBy {
     pub technician: Option<String>,
     pub working: i64,
 }
 
 /// Work from creation or reopening until resolved.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct CycleView {
     pub from: Bounds,
     pub resolved: Option<Bounds>,
 }
 
 /// How far SuperOps and we agree on the open tickets.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Differences {
     pub now: DateTime<Utc>,
     /// Clocks with a due time of SuperOps' and one of ours.
@@ -122,7 +123,7 @@ pub struct Differences {
 }
 
 /// The differences of one client under one policy.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DifferenceGroup {
     pub tenant: String,
     pub client: Option<String>,

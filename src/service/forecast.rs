@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Reach, Service, ServiceError};
 use crate::predict::ForecastQuality;
@@ -17,7 +18,7 @@ use crate::ticket::{ClockKind, TenantId};
 const RECORD: TimeDelta = TimeDelta::weeks(26);
 
 /// What is said of one clock.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ClockForecast {
     /// Of a breach, from 0 to 1.
     pub probability: f64,
@@ -35,7 +36,7 @@ pub struct ClockForecast {
 }
 
 /// When a clock is likely to stop. Lengths are seconds of working time from now; moments are none while it stands still.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Likely {
     pub median: i64,
     pub earliest: i64,
@@ -90,14 +91,14 @@ fn basis(basis: Basis) -> &'static str {
 }
 
 /// The forecast's own record, tenant by tenant.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ForecastRecord {
     pub now: DateTime<Utc>,
     pub tenants: Vec<TenantRecord>,
 }
 
 /// The record of one tenant.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TenantRecord {
     pub tenant: String,
     /// In the order of a ticket's life: first response, resolution.
@@ -109,7 +110,7 @@ pub struct TenantRecord {
 }
 
 /// What the forecasts of one clock are worth now.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ClockRecord {
     pub clock: ClockKind,
     pub outcomes: usize,
@@ -126,7 +127,7 @@ pub struct ClockRecord {
 }
 
 /// When clocks were said to stop, against when they did.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct Finishes {
     /// Clocks that stopped, at most the latest 500.
     pub clocks: usize,
@@ -137,7 +138,7 @@ pub struct Finishes {
 }
 
 /// Predicted alerts, against what happened.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct AlertRecord {
     /// Those whose clocks are decided.
     pub told: usize,
@@ -149,7 +150,7 @@ pub struct AlertRecord {
 }
 
 /// The predicted alerts of one week.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AlertWeek {
     /// A Monday.
     pub begins: NaiveDate,

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{MOST_TICKETS, Reach, Service, ServiceError};
 use crate::config::ChannelKind;
@@ -9,7 +10,7 @@ use crate::notify::{Body, TicketFacts};
 use crate::store::outbox::Logged;
 
 /// One message to one person, as the outbox knows it. Addresses and numbers are left out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct MessageView {
     pub key: String,
     pub tenant: String,
@@ -39,7 +40,7 @@ pub struct MessageView {
 }
 
 /// One notification and its attempts.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Said {
     #[serde(flatten)]
     pub message: MessageView,
@@ -47,7 +48,7 @@ pub struct Said {
 }
 
 /// How one attempt went.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AttemptView {
     pub number: u32,
     pub at: DateTime<Utc>,

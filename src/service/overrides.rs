@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Reach, Service, ServiceError, TicketSla};
 use crate::store::audit::Author;
@@ -13,7 +14,7 @@ use crate::ticket::watch::Watched;
 const LONGEST_REASON: usize = 500;
 
 /// A decision about a clock, as people are shown it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct OverrideView {
     pub clock: ClockKind,
     /// due | stopped_at | cancelled
@@ -42,7 +43,7 @@ impl From<&ManualOverride> for OverrideView {
 }
 
 /// What somebody decides: one of `due`, `stopped_at` and `cancelled`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OverrideOrder {
     pub clock: ClockKind,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Reach, Service, ServiceError};
 use crate::config::{ChannelKind, Tenant};
@@ -23,7 +24,7 @@ const STALE_POLLS: i32 = 5;
 const STALE_AT_LEAST: TimeDelta = TimeDelta::minutes(5);
 
 /// The head of the page: how the desk stands, and whether we can know it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Overview {
     pub now: DateTime<Utc>,
     /// How many times faster than the wall the clock runs: 1 but in a demo.
@@ -40,7 +41,7 @@ pub struct Overview {
 }
 
 /// How many open tickets stand how. Each is counted once, so `open` is the sum of the others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Counts {
     pub open: usize,
     pub breached: usize,
@@ -65,7 +66,7 @@ impl Counts {
 }
 
 /// Whether one tenant's data is fresh.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TenantHealth {
     pub tenant: String,
     /// The zone of its calendar, by its name in the IANA database; UTC if it has none.
@@ -84,7 +85,7 @@ pub struct TenantHealth {
 }
 
 /// Whether one way of reaching people works.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ChannelHealth {
     pub channel: &'static str,
     /// up | down; down: nobody answers there, and what waits is tried one message at a time.

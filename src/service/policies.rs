@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Reach, Service, ServiceError};
 use crate::config::{Hours, Tenant, names};
@@ -11,7 +12,7 @@ use crate::sla::policy::{self, Policy};
 use crate::ticket::ClockKind;
 
 /// What one tenant's tickets are promised.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TenantPolicies {
     pub tenant: String,
     /// None before the service has run with these policies.
@@ -26,7 +27,7 @@ pub struct TenantPolicies {
 }
 
 /// One policy. What is none matches everything.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PolicyView {
     /// Among the tenant's policies, from 1.
     pub position: usize,

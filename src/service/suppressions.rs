@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ending::end_of;
 use super::{Reach, Service, ServiceError};
@@ -19,7 +20,7 @@ const LONGEST: TimeDelta = TimeDelta::days(366);
 const LONGEST_TEXT: usize = 500;
 
 /// A silence or a maintenance window.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SuppressionView {
     pub id: i64,
     pub kind: SuppressionKind,
@@ -48,7 +49,7 @@ impl SuppressionView {
 }
 
 /// What somebody wants to be quiet about.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SuppressionOrder {
     /// Needed where there are several.

@@ -21,6 +21,7 @@ const MOST_WEEKS: u32 = 53;
 pub struct WeeklyQuery {
     pub tenant: Option<String>,
     /// How many weeks, the present one among them: 1 to 53, 8 unless told.
+    #[param(minimum = 1, maximum = 53)]
     pub weeks: Option<u32>,
 }
 

@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::alert::write_back::WriteBackAction;
 use crate::store::write_backs::WriteBackRow;
 
 /// One thing that was to be written.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct WriteBackView {
     /// note | reassign | priority
     pub kind: &'static str,

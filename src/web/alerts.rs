@@ -9,12 +9,12 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::api::Within;
 use super::auth::Caller;
-use super::{Problem, Web};
+use super::{Problem, Web, body};
 use crate::alert::life::Act;
 use crate::alert::suppression::SuppressionKind;
 use crate::service::alerts::{AlertPage, AlertQuery, AlertView, SnoozeOrder};
@@ -22,9 +22,9 @@ use crate::service::suppressions::{SuppressionOrder, SuppressionView};
 use crate::service::weekly::{Weekly, WeeklyQuery};
 
 /// Who acts, where one token serves several people, and what that one says about it.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
-struct By {
+pub struct By {
     by: Option<String>,
     note: Option<String>,
 }
@@ -68,7 +68,7 @@ pub async fn acknowledge(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<AlertView>, Problem> {
-    act(&web, caller, &id, Act::Acknowledge, read(&body)?).await
+    act(&web, caller, &id, Act::Acknowledge, body::optional(&body)?).await
 }
 
 /// POST /api/v1/alerts/{id}/resolve
@@ -78,7 +78,7 @@ pub async fn resolve(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<AlertView>, Problem> {
-    act(&web, caller, &id, Act::Resolve, read(&body)?).await
+    act(&web, caller, &id, Act::Resolve, body::optional(&body)?).await
 }
 
 /// POST /api/v1/alerts/{id}/escalate
@@ -88,7 +88,7 @@ pub async fn escalate(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<AlertView>, Problem> {
-    act(&web, caller, &id, Act::Escalate, read(&body)?).await
+    act(&web, caller, &id, Act::Escalate, body::optional(&body)?).await
 }
 
 /// POST /api/v1/alerts/{id}/snooze
@@ -98,7 +98,7 @@ pub async fn snooze(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<AlertView>, Problem> {
-    let order: SnoozeOrder = read(&body)?;
+    let order: SnoozeOrder = body::optional(&body)?;
     let snooze = web.service.snooze(&order)?;
     act(&web, caller, &id, snooze, By { by: order.by, note: order.note }).await
 }
@@ -110,13 +110,13 @@ async fn act(web: &Web, caller: Caller, id: &str, act: Act, by: By) -> Result<Js
 }
 
 /// The silences of now and later.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Silences {
     silences: Vec<SuppressionView>,
 }
 
 /// The maintenance windows of now and later.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct MaintenanceWindows {
     maintenance_windows: Vec<SuppressionView>,
 }
@@ -186,7 +186,7 @@ async fn add(
     kind: SuppressionKind,
     body: &[u8],
 ) -> Result<(StatusCode, Json<SuppressionView>), Problem> {
-    let order: SuppressionOrder = required(body)?;
+    let order: SuppressionOrder = body::required(body)?;
     let added = web.service.add_suppression(&caller.scope, kind, order, caller.author()).await?;
     added.map(|added| (StatusCode::CREATED, Json(added))).ok_or_else(|| Problem::not_found("tenant"))
 }
@@ -196,14 +196,4 @@ async fn end(web: &Web, caller: Caller, kind: SuppressionKind, id: i64) -> Resul
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::not_found(kind.words())),
     }
-}
-
-/// A body as JSON; an empty one says nothing.
-fn read<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Problem> {
-    if body.trim_ascii().is_empty() { Ok(T::default()) } else { required(body) }
-}
-
-fn required<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("send a JSON object: {error}")))
 }

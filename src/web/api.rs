@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Redirect;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Caller;
 use super::{Problem, Web};
@@ -32,13 +32,15 @@ pub struct Within {
 }
 
 /// Which messages are asked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct MessageQuery {
     #[expect(dead_code, reason = "read by the gate; here it is only a key that may stand in the query")]
     tenant: Option<String>,
     /// A ticket's id, not its display id.
     ticket: Option<String>,
+    /// 1 to 500, 100 unless told.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
 }
 
@@ -52,7 +54,7 @@ pub async fn breaches(
 }
 
 /// What was told to whom, newest first.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Messages {
     messages: Vec<Said>,
 }
@@ -79,7 +81,7 @@ pub async fn ticket(
 }
 
 /// What is promised, tenant by tenant.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Promises {
     tenants: Vec<TenantPolicies>,
 }
@@ -147,7 +149,7 @@ pub(super) async fn not_texted(web: &Web, scope: &Reach) -> Result<Vec<NoMoreTex
 }
 
 /// Who is sent no text messages.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct NoTexts {
     people: Vec<NoMoreTexts>,
 }

@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::auth::Caller;
 use super::{Problem, Web};
 use crate::service::audit::{AuditEntry, AuditQuery};
+use crate::service::described::ListFormatWord;
 
 const MOST: u32 = 1_000;
 const USUAL: u32 = 100;
@@ -37,8 +38,10 @@ pub struct AuditParams {
     /// A ticket's id or number.
     pub ticket: Option<String>,
     /// 1 to 1000, 100 unless told.
+    #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
     /// json | csv
+    #[param(inline, value_type = Option<ListFormatWord>)]
     pub format: Option<String>,
 }
 

@@ -7,7 +7,7 @@ use super::Web;
 use crate::store::sessions::LONGEST;
 
 /// The cookie that holds a session's secret. Browsers keep the one with the prefix to this host, whatever others set.
-const SECURE_NAME: &str = "__Host-sla_session";
+pub const SECURE_NAME: &str = "__Host-sla_session";
 /// Where there is no TLS, the prefix is not allowed.
 const PLAIN_NAME: &str = "sla_session";
 

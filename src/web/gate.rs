@@ -17,7 +17,7 @@ use url::{Host, Url, form_urlencoded};
 
 use super::auth::{Caller, bearer, login_for};
 use super::route::{Face, Needs, Rule, Takes, Tenants};
-use super::{Problem, Web, pages};
+use super::{Problem, Web};
 use crate::config::Network;
 use crate::service::Reach;
 use crate::store::tokens::Role;
@@ -26,10 +26,12 @@ use crate::ticket::TenantId;
 /// Lets a request through to its handler, if it keeps to `rule`.
 pub async fn pass(State((web, rule)): State<(Arc<Web>, Rule)>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    match admit(&web, rule, &mut parts).await {
+    let mut answer = match admit(&web, rule, &mut parts).await {
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
         Err(problem) => refusal(rule.face, &parts, problem),
-    }
+    };
+    answer.extensions_mut().insert(rule.face);
+    answer
 }
 
 async fn admit(web: &Arc<Web>, rule: Rule, parts: &mut Parts) -> Result<(), Problem> {
@@ -200,13 +202,12 @@ fn of_the_right_kind(takes: Takes, headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("send `Content-Type: {wanted}`")))
 }
 
-/// A person is sent to the login page, or told in words on a page.
+/// A person who is not signed in is sent to the login page.
 fn refusal(face: Face, parts: &Parts, problem: Problem) -> Response {
-    match face {
-        Face::Page if problem.is_unauthorized() => Redirect::to(&login_for(&parts.uri)).into_response(),
-        Face::Page => pages::refused(&problem),
-        Face::Api => problem.into_response(),
+    if face == Face::Page && problem.is_unauthorized() {
+        return Redirect::to(&login_for(&parts.uri)).into_response();
     }
+    problem.into_response()
 }
 
 #[cfg(test)]

@@ -9,9 +9,10 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::{Extension, Json};
-use serde_json::{Value, json};
+use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 use super::auth::Caller;
 use super::{Problem, Web};
@@ -20,9 +21,25 @@ use crate::service::{Reach, Service, ServiceError};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// That the process lives.
+#[derive(Serialize, ToSchema)]
+pub struct Alive {
+    /// ok
+    status: &'static str,
+}
+
 /// GET /healthz: answers as long as the process lives.
-pub async fn alive() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
+pub async fn alive() -> Json<Alive> {
+    Json(Alive { status: "ok" })
+}
+
+/// That alerts would go out now.
+#[derive(Serialize, ToSchema)]
+pub struct ReadyView {
+    /// ready
+    status: &'static str,
+    /// Of each loop that runs.
+    last_good_turn_seconds_ago: BTreeMap<&'static str, u64>,
 }
 
 /// So long an answer to `/readyz` holds: it writes to the disk, and anybody may ask.
@@ -47,12 +64,12 @@ impl Readiness {
 
 /// GET /readyz: whether alerts would go out now. Open to all, like `/healthz`: what asks may have no token. The reasons
 /// name tenants, and are for whoever may see all of them.
-pub async fn ready(State(web): State<Arc<Web>>, caller: Option<Extension<Caller>>) -> Result<Json<Value>, Problem> {
+pub async fn ready(State(web): State<Arc<Web>>, caller: Option<Extension<Caller>>) -> Result<Json<ReadyView>, Problem> {
     let sees_all = web.options.anonymous.is_some() || caller.is_some_and(|caller| caller.scope == Reach::All);
     match web.readiness.of(&web.service).await {
         Ok(()) => {
             let ages: BTreeMap<_, _> = web.service.pulse_ages().collect();
-            Ok(Json(json!({ "status": "ready", "last_good_turn_seconds_ago": ages })))
+            Ok(Json(ReadyView { status: "ready", last_good_turn_seconds_ago: ages }))
         }
         Err(reasons) if sees_all => Err(Problem::unavailable(reasons)),
         Err(reasons) => {

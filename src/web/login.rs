@@ -9,19 +9,22 @@ use axum::http::header::{SET_COOKIE, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::auth::{known_token, words};
 use super::gate::Asked;
 use super::{Problem, Web, cookie, pages};
 use crate::store::tokens::{Author, Token};
 
-#[derive(Deserialize)]
+/// Where somebody comes from.
+#[derive(Deserialize, IntoParams)]
 pub struct Arrival {
     /// The page that was wanted before.
     next: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// What the form of the login page sends.
+#[derive(Deserialize, ToSchema)]
 pub struct Login {
     token: String,
     next: Option<String>,

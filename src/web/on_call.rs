@@ -13,7 +13,7 @@ use axum::{Form, Json};
 
 use super::auth::Caller;
 use super::pages::on_call::{Refused, page};
-use super::{Problem, Web};
+use super::{Problem, Web, body};
 use crate::service::on_call::{Changed, OnCall, OverrideRequest, OverrideView};
 
 /// GET /api/v1/on-call
@@ -27,8 +27,7 @@ pub async fn add(
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<OverrideView>), Problem> {
-    let request = serde_json::from_slice(&body)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("send a JSON object: {error}")))?;
+    let request = body::required(&body)?;
     Ok((StatusCode::CREATED, Json(stand_in(&web, &caller, &request).await?)))
 }
 

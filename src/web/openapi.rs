@@ -1,15 +1,16 @@
-//! The description of the API, made from the table of routes and the types that they take and give.
+//! The description of the API, made from the table of routes and the types that they take and give; and a page on which
+//! people read it.
 
 use std::sync::LazyLock;
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use super::cookie;
+use super::problem::ProblemDetails;
 use super::routes;
-
-/// What is written by hand: the head of the document, and the routes that do not describe themselves.
-const WRITTEN: &str = include_str!("assets/openapi.json");
+use utoipa::PartialSchema;
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_string());
 
@@ -20,18 +21,59 @@ pub async fn show() -> impl IntoResponse {
 
 /// The whole document.
 pub fn document() -> Value {
-    let mut document: Value = serde_json::from_str(WRITTEN).unwrap_or_default();
     let (mut paths, mut schemas) = (Map::new(), Vec::new());
     for route in routes::all() {
         let method = route.method.as_str().to_lowercase();
-        let written = document["paths"][route.path].get(&method).cloned();
-        if let Some(operation) = route.operation(&mut schemas).or(written) {
-            paths.entry(route.path).or_insert_with(|| Value::Object(Map::new()))[&method] = operation;
-        }
+        paths.entry(route.path).or_insert_with(|| json!({}))[&method] = route.operation(&mut schemas);
     }
-    document["paths"] = Value::Object(paths);
-    for (name, schema) in schemas {
-        document["components"]["schemas"][name] = serde_json::to_value(schema).unwrap_or_default();
-    }
-    document
+    let named = schemas.into_iter().map(|(name, schema)| (name, json!(schema)));
+    let own = [("Problem".to_owned(), json!(ProblemDetails::schema()))];
+    let schemas: Map<_, _> = named.chain(own).collect();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "superops-sla",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": ABOUT,
+            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+        },
+        "paths": paths,
+        "components": { "securitySchemes": proofs(), "responses": refusals(), "schemas": schemas },
+    })
+}
+
+const ABOUT: &str = "The SLA watch beside SuperOps. Times are RFC 3339 in UTC, durations are seconds. What belongs to \
+                     another tenant than the token's answers 404.";
+
+/// What a caller can show.
+fn proofs() -> Value {
+    let header =
+        |name: &str, what: &str| json!({ "type": "apiKey", "in": "header", "name": name, "description": what });
+    json!({
+        "token": { "type": "http", "scheme": "bearer", "description": "Made by `superops-sla token create`" },
+        "cookie": {
+            "type": "apiKey", "in": "cookie", "name": cookie::SECURE_NAME,
+            "description": "Of a browser that is signed in; its requests that change anything say `Origin`",
+        },
+        "hook": header("X-Superops-Sla-Secret", "The tenant's `hook_secret`"),
+        "twilio": header("X-Twilio-Signature", "Twilio's own, with the account's auth token"),
+        "pagerduty": header("X-PagerDuty-Signature", "PagerDuty's own, with the secret of the webhook subscription"),
+        "slack": header(
+            "X-Slack-Signature",
+            "Slack's own, with the signing secret of the app, over X-Slack-Request-Timestamp and the body",
+        ),
+    })
+}
+
+fn refusals() -> Value {
+    json!({
+        "Problem": {
+            "description": "What is wrong and what to do",
+            "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+        },
+        "Refused": {
+            "description": "A page that says what is wrong and what to do",
+            "content": { "text/html": {} },
+        },
+    })
 }

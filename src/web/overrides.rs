@@ -7,19 +7,21 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::auth::Caller;
-use super::{Problem, Web};
+use super::{Problem, Web, body};
 use crate::service::TicketSla;
 use crate::service::overrides::OverrideOrder;
 use crate::ticket::ClockKind;
 
 /// Whose ticket, and which of its clocks.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
     #[expect(dead_code, reason = "read by the gate; here it is only a key that may stand in the query")]
     tenant: Option<String>,
+    #[param(inline)]
     clock: Option<ClockKind>,
 }
 
@@ -31,8 +33,7 @@ pub async fn decide(
     _: Query<Which>,
     body: Bytes,
 ) -> Result<Json<TicketSla>, Problem> {
-    let order: OverrideOrder = serde_json::from_slice(&body)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("send a JSON object: {error}")))?;
+    let order: OverrideOrder = body::required(&body)?;
     let author = caller.author();
     let found = web.service.decide(&caller.scope, &id, order, author).await?;
     found.map(Json).ok_or_else(|| Problem::not_found("ticket"))

@@ -1,6 +1,7 @@
 //! The pages people see. They are frames: `app.js` fills them from the API, as text only.
 
 mod alerts;
+pub mod api;
 mod forecast;
 mod frame;
 pub mod on_call;

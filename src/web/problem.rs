@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::pages;
+use super::route::Face;
 use crate::service::ServiceError;
 use crate::store::StoreError;
 
@@ -18,8 +21,27 @@ const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+
 /// The longest explanation that is taken over from the framework.
 const LONGEST_DETAIL: usize = 4096;
 
+/// What a program reads of an error answer.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemDetails<'p> {
+    /// Always `about:blank`: the status says what kind of trouble it is.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    /// What went wrong, and what to do about it.
+    detail: &'p str,
+    /// Which part of the request it is about, where it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'p str>,
+    /// Each reason by itself, where there are several.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    reasons: &'p [String],
+}
+
 /// An error answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Problem {
     status: StatusCode,
     detail: String,
@@ -75,22 +97,24 @@ impl Problem {
         self.status == StatusCode::UNAUTHORIZED
     }
 
-    fn body(&self) -> Value {
-        let mut body = json!({
-            "type": "about:blank", "title": self.title(), "status": self.status.as_u16(), "detail": self.detail,
-        });
-        if !self.reasons.is_empty() {
-            body["reasons"] = json!(self.reasons);
-        }
-        body
+    fn body(&self) -> String {
+        let details = ProblemDetails {
+            kind: "about:blank",
+            title: self.title(),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            field: (self.status == StatusCode::BAD_REQUEST).then(|| field(&self.detail)).flatten(),
+            reasons: &self.reasons,
+        };
+        serde_json::to_string(&details).unwrap_or_default()
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = self.body().to_string();
-        let mut response = (self.status, [(CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
-        response.headers_mut().extend(self.header.map(|header| *header));
+        let mut response = (self.status, [(CONTENT_TYPE, PROBLEM_JSON)], self.body()).into_response();
+        response.headers_mut().extend(self.header.clone().map(|header| *header));
+        response.extensions_mut().insert(self);
         response
     }
 }
@@ -119,25 +143,70 @@ impl From<StoreError> for Problem {
     }
 }
 
-/// Turns the framework's own plain refusals (a bad query, a wrong method, a body
-/// too large) into problem details, whatever route they come from.
+/// Which part of the request a complaint is about: it is the first that it names in backticks, or stands after what the
+/// framework says of a query or a form.
+fn field(detail: &str) -> Option<&str> {
+    let is_name = |text: &&str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
+    };
+    let told = detail.strip_prefix(NOT_READ).and_then(|rest| rest.split(": ").nth(1)).filter(is_name);
+    told.or_else(|| detail.split('`').nth(1).filter(is_name))
+}
+
+/// How the framework's complaints of a query and of a form begin.
+const NOT_READ: &str = "Failed to deserialize ";
+
+/// Turns the framework's own plain refusals (a bad query, a wrong method, a body too large) into problem details,
+/// whatever route they come from; and words what a page refuses for people.
 pub async fn explain_refusals(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let refused = response.status().is_client_error() || response.status().is_server_error();
-    if !refused || is_worded(&response) {
+    let is_page = response.extensions().get::<Face>() == Some(&Face::Page);
+    if !refused || is_html(&response) || (!is_page && is_problem(&response)) {
         return response;
     }
     let (mut parts, body) = response.into_parts();
-    let detail = to_bytes(body, LONGEST_DETAIL).await.unwrap_or_default();
-    let problem = Problem::new(parts.status, String::from_utf8_lossy(&detail));
-    parts.headers.insert(CONTENT_TYPE, PROBLEM_JSON);
+    let problem = match parts.extensions.remove::<Problem>() {
+        Some(problem) => problem,
+        None => {
+            let detail = to_bytes(body, LONGEST_DETAIL).await.unwrap_or_default();
+            Problem::new(as_we_say(parts.status), String::from_utf8_lossy(&detail))
+        }
+    };
+    let own = if is_page { pages::refused(&problem) } else { problem.into_response() };
     parts.headers.remove(CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from(problem.body().to_string()))
+    parts.headers.remove(CONTENT_TYPE);
+    let (mut own, body) = own.into_parts();
+    own.headers.extend(parts.headers);
+    Response::from_parts(own, body)
 }
 
-/// Whether a response was worded by us, for a program or for a person.
-fn is_worded(response: &Response) -> bool {
-    let html = Html(()).into_response();
-    let kind = response.headers().get(CONTENT_TYPE);
-    kind == Some(&PROBLEM_JSON) || kind == html.headers().get(CONTENT_TYPE)
+/// The framework tells a form that cannot be read from one that makes no sense; we do not.
+fn as_we_say(status: StatusCode) -> StatusCode {
+    if status == StatusCode::UNPROCESSABLE_ENTITY { StatusCode::BAD_REQUEST } else { status }
+}
+
+/// Whether it was worded for a program.
+fn is_problem(response: &Response) -> bool {
+    response.headers().get(CONTENT_TYPE) == Some(&PROBLEM_JSON)
+}
+
+/// Whether it was worded for a person.
+fn is_html(response: &Response) -> bool {
+    response.headers().get(CONTENT_TYPE) == Html(()).into_response().headers().get(CONTENT_TYPE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::field;
+
+    #[test]
+    fn a_complaint_names_the_part_that_it_is_about() {
+        assert_eq!(field("`limit` must be from 1 to 500"), Some("limit"));
+        assert_eq!(field("Failed to deserialize query string: limit: invalid digit found in string"), Some("limit"));
+        assert_eq!(field("Failed to deserialize query string: unknown field `lmit`, expected `limit`"), Some("lmit"));
+        assert_eq!(field("send a JSON object: missing field `reason` at line 1 column 2"), Some("reason"));
+        assert_eq!(field("it must end within a year"), None);
+        assert_eq!(field("`two words` are no name"), None);
+    }
 }

@@ -9,9 +9,10 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::auth::Caller;
-use super::{Problem, Web};
+use super::{Problem, Web, body};
 use crate::formats::{Format, json};
 use crate::service::reports::answers::CacheFigures;
 use crate::service::reports::reasons::{ReasonOrder, ReasonView};
@@ -84,14 +85,13 @@ pub async fn say_reason(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<ReasonView>, Problem> {
-    let order: ReasonOrder = serde_json::from_slice(&body)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("send a JSON object: {error}")))?;
+    let order: ReasonOrder = body::required(&body)?;
     let said = web.service.say_reason(&caller.scope, &id, &order, caller.author()).await?;
     said.map(Json).ok_or_else(|| Problem::not_found("breach of this ticket in the books"))
 }
 
 /// What the form of the page sends.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReasonForm {
     clock: ClockKind,

@@ -2,26 +2,35 @@
 
 use axum::http::Method;
 
+use super::alerts::By;
 use super::api::Within;
 use super::audit::{AuditPage, AuditParams};
+use super::login::{Arrival, Login};
+use super::reports::ReasonForm;
 use super::route::{Face, Route, delete, form, get, open, page, post, proven};
 use super::sessions::Sessions;
 use super::{
     alerts, api, audit, events, health, hooks, link, login, on_call, openapi, overrides, pages, reports, sessions,
     status, systems, twilio, uptime,
 };
+use crate::formats::Format;
+use crate::service::alerts::{AlertPage, AlertQuery, AlertView, SnoozeOrder};
+use crate::service::breaches::{BreachPage, BreachQuery};
 use crate::service::live::Change;
 use crate::service::on_call::{OnCall, OverrideRequest, OverrideView};
+use crate::service::overrides::OverrideOrder;
 use crate::service::reports::answers::CacheFigures;
 use crate::service::reports::reasons::{ReasonOrder, ReasonView};
 use crate::service::reports::{
     ComplianceDay, ComplianceQuery, EntryPage, EntryQuery, ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView,
 };
+use crate::service::suppressions::{SuppressionOrder, SuppressionView};
 use crate::service::uptime::{
     ComponentHistory, ComponentView, DailyQuery, DailySeries, HistoryQuery, LookView, LooksQuery, SlaQuery, SlaReport,
     UptimeOverview,
 };
 use crate::service::weekly::{Weekly, WeeklyQuery};
+use crate::service::{Differences, ForecastRecord, Overview, TicketLedger, TicketPage, TicketQuery, TicketSla};
 use crate::store::tokens::Role::{Admin, Responder, Viewer};
 
 /// What comes from PagerDuty or Slack: an incident with all that is known of it, or a message with all its blocks.
@@ -38,54 +47,109 @@ pub fn all() -> Vec<Route> {
 /// Pages, and what their forms send.
 fn people() -> Vec<Route> {
     vec![
-        page("/", Viewer, pages::dashboard),
-        page("/alerts", Viewer, pages::alerts),
-        page("/forecast", Viewer, pages::forecast),
-        page("/reports", Viewer, pages::reports::reports).about("The page of reports"),
-        page("/reports/entries", Viewer, pages::reports::entries).about("The page of what a figure counts"),
-        page("/technicians", Viewer, pages::reports::technicians).about("The page of technicians"),
+        page("/", Viewer, pages::dashboard).about("The page of open tickets"),
+        page("/alerts", Viewer, pages::alerts).about("The page of alerts"),
+        page("/forecast", Viewer, pages::forecast).about("The page of the forecast's own record"),
+        page("/reports", Viewer, pages::reports::reports).about("The page of reports").query::<ReportQuery>(),
+        page("/reports/entries", Viewer, pages::reports::entries)
+            .about("The page of what a figure counts")
+            .query::<EntryQuery>(),
+        page("/technicians", Viewer, pages::reports::technicians)
+            .about("The page of technicians")
+            .query::<ReportQuery>(),
         page("/services", Viewer, pages::services::services).about("The page of all services that are watched"),
         page("/services/{id}", Viewer, pages::services::service).about("The page of one service"),
-        page("/on-call", Viewer, pages::on_call::on_call),
+        page("/on-call", Viewer, pages::on_call::on_call).about("The page of the on-call rotations"),
         page("/policies", Viewer, pages::records::policies).about("The page of the policies in force"),
-        page("/audit", Admin, pages::records::audit).about("The page of the audit log"),
+        page("/audit", Admin, pages::records::audit).about("The page of the audit log").query::<AuditParams>(),
         page("/settings", Admin, pages::records::settings).of_all_tenants().about("The settings as they were read"),
         page("/system", Viewer, pages::system::system).about("The page of the service itself"),
         page("/wall", Viewer, pages::system::wall).about("The ten worst, for a screen on the wall"),
+        page("/api", Viewer, pages::api::api).of_no_tenant().about("The page of this description"),
         form("/sessions/{id}/end", Viewer, pages::system::end_session).of_no_tenant().about("Signs a browser out"),
-        page("/tickets/{tenant}/{id}", Viewer, pages::ticket),
+        page("/tickets/{tenant}/{id}", Viewer, pages::ticket).about("The page of one ticket"),
         form("/tickets/{tenant}/{id}/reason", Responder, reports::submit_reason)
-            .about("Says why a clock was missed, from the page of entries"),
-        form("/on-call", Responder, on_call::submit),
-        form("/on-call/{id}/remove", Responder, on_call::submit_removal),
-        form("/alerts/no-texts/{id}/clear", Admin, api::submit_text_again),
-        open(Method::GET, "/login", Face::Page, login::show),
-        open(Method::POST, "/login", Face::Page, login::enter),
-        form("/logout", Viewer, sessions::leave),
-        open(Method::GET, "/assets/{name}", Face::Api, pages::asset),
-        proven(Method::GET, "/a/{token}", Face::Page, link::show),
-        proven(Method::POST, "/a/{token}", Face::Page, link::follow),
+            .about("Says why a clock was missed, from the page of entries")
+            .takes_form::<ReasonForm>(),
+        form("/on-call", Responder, on_call::submit)
+            .about("Has somebody stand in, from the page of the rotations")
+            .takes_form::<OverrideRequest>(),
+        form("/on-call/{id}/remove", Responder, on_call::submit_removal)
+            .about("Takes back that somebody stands in, from the page of the rotations"),
+        form("/alerts/no-texts/{id}/clear", Admin, api::submit_text_again)
+            .about("Texts a number again, from the page of alerts"),
+        open(Method::GET, "/login", Face::Page, login::show).about("The login page").query::<Arrival>(),
+        open(Method::POST, "/login", Face::Page, login::enter)
+            .about("Signs a browser in")
+            .takes_form::<Login>()
+            .refuses(&[401]),
+        form("/logout", Viewer, sessions::leave).about("Signs this browser out"),
+        open(Method::GET, "/assets/{name}", Face::Api, pages::asset)
+            .about("What the pages are made of")
+            .gives_file(&["text/css", "text/javascript", "image/svg+xml"], "The file"),
+        proven(Method::GET, "/a/{token}", Face::Page, link::show)
+            .about("The page behind the link in an alert; it changes nothing")
+            .refuses(&[410]),
+        proven(Method::POST, "/a/{token}", Face::Page, link::follow)
+            .about("The button of that page: acknowledges the alert in the recipient's name, once")
+            .gives_file(&["text/html"], "How the alert stands now")
+            .refuses(&[410]),
     ]
 }
 
 /// Tickets, and what is known of them.
 fn tickets() -> Vec<Route> {
     vec![
-        get("/api/v1/tickets", Viewer, api::tickets),
-        get("/api/v1/tickets/{id}/sla", Viewer, api::ticket),
-        get("/api/v1/tickets/{id}/ledger", Viewer, api::ledger),
-        post("/api/v1/tickets/{id}/override", Admin, overrides::decide),
-        delete("/api/v1/tickets/{id}/override", Admin, overrides::undecide),
+        get("/api/v1/tickets", Viewer, api::tickets)
+            .about("Open tickets with their SLA status, worst first")
+            .query::<TicketQuery>()
+            .gives::<TicketPage>("A page of them"),
+        get("/api/v1/tickets/{id}/sla", Viewer, api::ticket)
+            .about("One ticket with its SLA status, by its id or number")
+            .gives::<TicketSla>("The ticket")
+            .refuses(&[409]),
+        get("/api/v1/tickets/{id}/ledger", Viewer, api::ledger)
+            .about("Why the clocks of a ticket show what they show, line by line")
+            .gives::<TicketLedger>("Its clocks, explained")
+            .refuses(&[409]),
+        post("/api/v1/tickets/{id}/override", Admin, overrides::decide)
+            .about("Decide about a clock by hand, with a reason")
+            .takes::<OverrideOrder>()
+            .gives::<TicketSla>("The ticket as it stands now")
+            .refuses(&[409]),
+        delete("/api/v1/tickets/{id}/override", Admin, overrides::undecide)
+            .about("Leave a clock to itself again")
+            .query::<overrides::Which>()
+            .gives::<TicketSla>("The ticket as it stands now")
+            .refuses(&[409]),
         post("/api/v1/tickets/{id}/reason", Responder, reports::say_reason)
             .about("Say why a clock of a ticket was missed, in place of what its history tells")
             .takes::<ReasonOrder>()
-            .gives::<ReasonView>("The reason as it counts now"),
-        get("/api/v1/overview", Viewer, api::overview),
-        get("/api/v1/policies", Viewer, api::policies),
-        get("/api/v1/breaches", Viewer, api::breaches),
-        get("/api/v1/messages", Viewer, api::messages),
-        get("/api/v1/discrepancies", Viewer, api::discrepancies),
-        get("/api/v1/forecast/record", Viewer, api::forecast_record),
+            .gives::<ReasonView>("The reason as it counts now")
+            .refuses(&[409]),
+        get("/api/v1/overview", Viewer, api::overview)
+            .about("How the desk stands, and whether that is known")
+            .gives::<Overview>("Counts, and how fresh they are"),
+        get("/api/v1/policies", Viewer, api::policies)
+            .about("What is promised, and where each policy comes from")
+            .gives::<api::Promises>("The policies, tenant by tenant"),
+        get("/api/v1/breaches", Viewer, api::breaches)
+            .about("Breaches, the latest due first, with who was told and how each attempt went")
+            .query::<BreachQuery>()
+            .gives::<BreachPage>("The breaches"),
+        get("/api/v1/messages", Viewer, api::messages)
+            .about("Who was told what, newest first; without addresses and numbers")
+            .query::<api::MessageQuery>()
+            .gives::<api::Messages>("The messages")
+            .refuses(&[409]),
+        get("/api/v1/discrepancies", Viewer, api::discrepancies)
+            .about(
+                "Where SuperOps' due times of open tickets differ from ours by more than a minute, by client and policy",
+            )
+            .gives::<Differences>("The differences, summed up"),
+        get("/api/v1/forecast/record", Viewer, api::forecast_record)
+            .about("What the forecast said, against what happened, tenant by tenant")
+            .gives::<ForecastRecord>("Its record"),
     ]
 }
 
@@ -103,12 +167,14 @@ fn figures() -> Vec<Route> {
         get("/api/v1/sla/compliance", Viewer, reports::compliance)
             .about("Compliance day by day")
             .query::<ComplianceQuery>()
-            .gives::<Vec<ComplianceDay>>("Each local day of the period"),
+            .gives_list::<ComplianceDay>("Each local day of the period"),
         get("/api/v1/reports/sla", Viewer, reports::report)
             .about("A report on a period: compliance, breaches with reasons, what was left out")
-            .query::<ReportQuery>(),
+            .query::<ReportQuery>()
+            .gives_file(&Format::ALL.map(Format::content_type), "The report"),
         get("/api/v1/reports/schema", Viewer, reports::schema)
             .about("The JSON schema that a report keeps")
+            .gives_file(&["application/schema+json"], "The schema")
             .of_all_tenants(),
         get("/api/v1/reports/entries", Viewer, reports::entries)
             .about("The decided clocks that a figure counts, or leaves out")
@@ -116,7 +182,7 @@ fn figures() -> Vec<Route> {
             .gives::<EntryPage>("The latest first"),
         get("/api/v1/cache", Viewer, reports::cache)
             .about("How the caches have done")
-            .gives::<Vec<CacheFigures>>("Each cache")
+            .gives_list::<CacheFigures>("Each cache")
             .of_all_tenants(),
     ]
 }
@@ -152,26 +218,64 @@ fn services() -> Vec<Route> {
 /// What anybody may read.
 fn public() -> Vec<Route> {
     vec![
-        open(Method::GET, "/status", Face::Api, status::page),
-        open(Method::GET, "/status/{name}", Face::Api, status::document),
-        open(Method::GET, "/api/v2/{name}", Face::Api, status::api),
-        open(Method::GET, "/api/v2/incidents/{name}", Face::Api, status::incidents),
+        open(Method::GET, "/status", Face::Api, status::page)
+            .about("The public page: how services stand, for anybody")
+            .gives_file(&["text/html"], "The page")
+            .says(304, "As it was"),
+        open(Method::GET, "/status/{name}", Face::Api, status::document)
+            .about("The public page in another form")
+            .gives_file(
+                &[
+                    "application/json",
+                    "text/html",
+                    "application/atom+xml",
+                    "application/rss+xml",
+                    "text/calendar",
+                    "image/svg+xml",
+                ],
+                "The document",
+            )
+            .says(304, "As it was"),
+        open(Method::GET, "/api/v2/{name}", Face::Api, status::api)
+            .about("The public page in the form of Statuspage")
+            .gives_file(&["application/json"], "The document")
+            .says(304, "As it was"),
+        open(Method::GET, "/api/v2/incidents/{name}", Face::Api, status::incidents)
+            .about("The open incidents in the form of Statuspage")
+            .gives_file(&["application/json"], "The document")
+            .says(304, "As it was"),
     ]
 }
 
 /// Alerts, and acting on them.
 fn acting() -> Vec<Route> {
     vec![
-        get("/api/v1/alerts", Viewer, alerts::list),
+        get("/api/v1/alerts", Viewer, alerts::list)
+            .about("Alerts, worst first, with who was told and how each attempt went")
+            .query::<AlertQuery>()
+            .gives::<AlertPage>("A page of them")
+            .refuses(&[409]),
         get("/api/v1/alerts/weekly", Viewer, alerts::weekly)
             .about("Alerts for each technician and week, and what became of them")
             .query::<WeeklyQuery>()
             .gives::<Weekly>("The weeks, the latest first"),
-        get("/api/v1/alerts/{id}", Viewer, alerts::one),
-        post("/api/v1/alerts/{id}/ack", Responder, alerts::acknowledge),
-        post("/api/v1/alerts/{id}/resolve", Responder, alerts::resolve),
-        post("/api/v1/alerts/{id}/snooze", Responder, alerts::snooze),
-        post("/api/v1/alerts/{id}/escalate", Responder, alerts::escalate),
+        get("/api/v1/alerts/{id}", Viewer, alerts::one).about("One alert").gives::<AlertView>("The alert"),
+        post("/api/v1/alerts/{id}/ack", Responder, alerts::acknowledge)
+            .about("Somebody works on it: the escalation rests until the acknowledgement runs out or the stage rises")
+            .may_take::<By>()
+            .gives::<AlertView>("The alert as it stands now"),
+        post("/api/v1/alerts/{id}/resolve", Responder, alerts::resolve)
+            .about("It is over: not raised again for the same due time and stage")
+            .may_take::<By>()
+            .gives::<AlertView>("The alert as it stands now"),
+        post("/api/v1/alerts/{id}/snooze", Responder, alerts::snooze)
+            .about("To be told again then")
+            .takes::<SnoozeOrder>()
+            .gives::<AlertView>("The alert as it stands now"),
+        post("/api/v1/alerts/{id}/escalate", Responder, alerts::escalate)
+            .about("The next step is run now")
+            .may_take::<By>()
+            .gives::<AlertView>("The alert as it stands now"),
     ]
 }
 
@@ -179,12 +283,26 @@ fn acting() -> Vec<Route> {
 /// themselves every day, and each swap is in the audit log.
 fn on_call_and_quiet() -> Vec<Route> {
     vec![
-        get("/api/v1/silences", Viewer, alerts::silences),
-        post("/api/v1/silences", Responder, alerts::silence),
-        delete("/api/v1/silences/{id}", Responder, alerts::end_silence),
-        get("/api/v1/maintenance-windows", Viewer, alerts::maintenance_windows),
-        post("/api/v1/maintenance-windows", Admin, alerts::maintain),
-        delete("/api/v1/maintenance-windows/{id}", Admin, alerts::end_maintenance),
+        get("/api/v1/silences", Viewer, alerts::silences)
+            .about("The silences of now and later")
+            .gives::<alerts::Silences>("The first to end first"),
+        post("/api/v1/silences", Responder, alerts::silence)
+            .about("Tell nobody of some alerts for a while; they are recorded and shown all the same")
+            .takes::<SuppressionOrder>()
+            .makes::<SuppressionView>("The silence"),
+        delete("/api/v1/silences/{id}", Responder, alerts::end_silence)
+            .about("End a silence now")
+            .gives_nothing("It is over"),
+        get("/api/v1/maintenance-windows", Viewer, alerts::maintenance_windows)
+            .about("The maintenance windows of now and later")
+            .gives::<alerts::MaintenanceWindows>("The first to end first"),
+        post("/api/v1/maintenance-windows", Admin, alerts::maintain)
+            .about("Tell nobody of some alerts for a while; they are recorded and shown all the same")
+            .takes::<SuppressionOrder>()
+            .makes::<SuppressionView>("The maintenance window"),
+        delete("/api/v1/maintenance-windows/{id}", Admin, alerts::end_maintenance)
+            .about("End a maintenance window now")
+            .gives_nothing("It is over"),
         get("/api/v1/on-call", Viewer, on_call::list)
             .about("Who is on call now and in the coming two weeks, and when nobody is")
             .gives::<OnCall>("The rotations that the caller may see"),
@@ -195,19 +313,39 @@ fn on_call_and_quiet() -> Vec<Route> {
         delete("/api/v1/on-call/{id}", Responder, on_call::remove)
             .about("Take back that somebody stands in")
             .gives_nothing("It is taken back"),
-        get("/api/v1/no-texts", Viewer, api::no_texts),
-        delete("/api/v1/no-texts/{id}", Admin, api::text_again),
+        get("/api/v1/no-texts", Viewer, api::no_texts)
+            .about("Who said STOP to text messages or has a number that none reaches, and is told by other ways")
+            .gives::<api::NoTexts>("These people"),
+        delete("/api/v1/no-texts/{id}", Admin, api::text_again)
+            .about("Text a number again that the SMS provider has refused")
+            .gives_nothing("It is texted again"),
     ]
 }
 
 /// What other systems call.
 fn calls() -> Vec<Route> {
     vec![
-        proven(Method::POST, "/hooks/superops/{tenant}", Face::Api, hooks::superops),
-        proven(Method::POST, "/hooks/twilio/status", Face::Api, twilio::status),
-        proven(Method::POST, "/hooks/twilio/sms", Face::Api, twilio::reply),
-        proven(Method::POST, "/hooks/twilio/voice", Face::Api, twilio::key),
-        proven(Method::POST, "/hooks/pagerduty", Face::Api, systems::pagerduty).at_most(SYSTEM_BODY_MAX),
+        proven(Method::POST, "/hooks/superops/{tenant}", Face::Api, hooks::superops)
+            .about("A hint that something changed: the tenant's tickets are read now. The body is ignored")
+            .proven_by(&["hook", "token"])
+            .says(202, "It is looked at"),
+        proven(Method::POST, "/hooks/twilio/status", Face::Api, twilio::status)
+            .about("Twilio's report on a message. Believed for its signature alone")
+            .proven_by(&["twilio"])
+            .gives_nothing("It is written down"),
+        proven(Method::POST, "/hooks/twilio/sms", Face::Api, twilio::reply)
+            .about("A reply to a text message, passed on by Twilio; a repeat is answered like the first")
+            .proven_by(&["twilio"])
+            .gives_file(&["text/xml"], "What is texted back"),
+        proven(Method::POST, "/hooks/twilio/voice", Face::Api, twilio::key)
+            .about("A key that was pressed during a call, passed on by Twilio: 1 acknowledges, 2 escalates")
+            .proven_by(&["twilio"])
+            .gives_file(&["text/xml"], "What the call says next"),
+        proven(Method::POST, "/hooks/pagerduty", Face::Api, systems::pagerduty)
+            .at_most(SYSTEM_BODY_MAX)
+            .about("An event of PagerDuty's webhooks, version 3: somebody acknowledged an incident")
+            .proven_by(&["pagerduty"])
+            .says(200, "It is understood"),
         proven(Method::GET, "/hooks/heartbeat/{token}", Face::Api, uptime::beat)
             .about("A service that is watched by its heartbeat has called: it is well")
             .gives_nothing("It is written down"),
@@ -220,21 +358,37 @@ fn calls() -> Vec<Route> {
         proven(Method::POST, "/hooks/heartbeat/{token}/{how}", Face::Api, uptime::beat_how)
             .about("The same, with ok, start or fail at the end: how it went")
             .gives_nothing("It is written down"),
-        proven(Method::POST, "/hooks/slack", Face::Api, systems::slack).at_most(SYSTEM_BODY_MAX),
+        proven(Method::POST, "/hooks/slack", Face::Api, systems::slack)
+            .at_most(SYSTEM_BODY_MAX)
+            .about(
+                "Somebody pressed the button of a message in Slack. Believed for its signature, and for five minutes",
+            )
+            .proven_by(&["slack"])
+            .says(200, "It is understood"),
     ]
 }
 
 /// What those who watch the service ask, and what describes it.
 fn machines() -> Vec<Route> {
     vec![
-        open(Method::GET, "/healthz", Face::Api, health::alive),
-        open(Method::GET, "/readyz", Face::Api, health::ready),
-        get("/metrics", Viewer, health::metrics).of_all_tenants(),
-        open(Method::GET, "/api/openapi.json", Face::Api, openapi::show),
+        open(Method::GET, "/healthz", Face::Api, health::alive)
+            .about("Whether the process lives")
+            .gives::<health::Alive>("It does"),
+        open(Method::GET, "/readyz", Face::Api, health::ready)
+            .about("Whether alerts would go out now; a token of all tenants is told why not")
+            .gives::<health::ReadyView>("They would"),
+        get("/metrics", Viewer, health::metrics)
+            .of_all_tenants()
+            .about("Figures for Prometheus")
+            .gives_file(&["application/openmetrics-text"], "The figures"),
+        open(Method::GET, "/api/openapi.json", Face::Api, openapi::show)
+            .about("This document")
+            .gives_file(&["application/json"], "OpenAPI 3.1"),
         get("/api/v1/audit", Admin, audit::list)
             .about("Who changed what, and from where; `format=csv` for a spreadsheet")
             .query::<AuditParams>()
-            .gives::<AuditPage>("The latest first"),
+            .gives::<AuditPage>("The latest first")
+            .also_as("text/csv"),
         get("/api/v1/events", Viewer, events::stream)
             .about("What changes, as it changes: server-sent events")
             .query::<Within>()
@@ -247,6 +401,9 @@ fn machines() -> Vec<Route> {
             .about("Sign a browser out")
             .of_no_tenant()
             .gives_nothing("It is signed out"),
-        get("/api/v1/demo/messages", Viewer, api::caught).of_no_tenant(),
+        get("/api/v1/demo/messages", Viewer, api::caught)
+            .of_no_tenant()
+            .about("What the demo's own receivers caught, newest first; only the demo has it")
+            .gives_file(&["application/json"], "The messages"),
     ]
 }

@@ -470,7 +470,8 @@ async fn a_wrong_token_at_the_login_page_gets_no_cookie() {
         html.contains("expired or has been revoked") && !html.contains("<script>alert") && !html.contains("sla_wrong")
     );
     let large = web.request(Method::POST, "/login").form(&[("token", "x".repeat(100_000))]).send().await.unwrap();
-    problem(large, StatusCode::BAD_REQUEST).await;
+    assert_eq!(large.status(), StatusCode::BAD_REQUEST);
+    assert!(large.text().await.unwrap().contains("send the form of the login page"), "said on a page");
 }
 
 /// The next event of a stream: its name, its id and what it says.
@@ -577,6 +578,34 @@ fn the_description_lists_every_route_and_no_other() {
     }
     let operations = document["paths"].as_object().unwrap().values().map(|one| one.as_object().unwrap().len());
     assert_eq!(operations.sum::<usize>(), routes::all().len());
+}
+
+#[test]
+fn every_route_says_what_it_is_for_and_what_it_answers() {
+    let document = openapi::document();
+    for route in routes::all() {
+        let operation = &document["paths"][route.path][route.method.as_str().to_lowercase()];
+        let what = format!("{} {}", route.method, route.path);
+        assert!(!operation["summary"].as_str().unwrap().is_empty(), "{what}");
+        let answers = operation["responses"].as_object().unwrap();
+        assert!(answers.keys().any(|status| status.starts_with('2') || status == "303"), "{what}: {answers:?}");
+        let takes = route.rule.takes == route::Takes::Json;
+        assert!(!takes || operation["requestBody"]["content"]["application/json"].is_object(), "{what}");
+    }
+}
+
+#[test]
+fn no_two_types_go_by_one_name() {
+    let mut schemas = Vec::new();
+    for route in routes::all() {
+        route.operation(&mut schemas);
+    }
+    let mut known = BTreeMap::new();
+    for (name, schema) in schemas {
+        let schema = serde_json::to_value(schema).unwrap();
+        let before = known.entry(name.clone()).or_insert_with(|| schema.clone());
+        assert_eq!(*before, schema, "{name}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::super::ServiceError;
+use super::super::described::{AsOfWord, ByWord, FormatWord, OutcomeWord};
 use crate::report::entry::Entry;
 use crate::report::make::By;
 use crate::report::rate::Goal;
@@ -23,22 +24,28 @@ const MOST_ENTRIES: usize = 1000;
 pub struct ReportQuery {
     pub tenant: Option<String>,
     /// The first local day, like 2026-01-31; a month ago unless told.
+    #[param(value_type = Option<NaiveDate>)]
     pub from: Option<String>,
     /// The last local day; today unless told. At most 366 days.
+    #[param(value_type = Option<NaiveDate>)]
     pub to: Option<String>,
     /// day | week | month | weekday | hour | client | technician | priority | policy | category | reason
+    #[param(inline, value_type = Option<ByWord>)]
     pub by: Option<String>,
     /// Only this client's tickets, by name or id.
     pub client: Option<String>,
     /// `latest`: closed months as is known now.
+    #[param(inline, value_type = Option<AsOfWord>)]
     pub as_of: Option<String>,
     /// Pseudonyms instead of names.
     pub anonymize: Option<bool>,
     /// Leave out what met a maintenance window, as is done unless told.
     pub exclude_maintenance: Option<bool>,
     /// What is to be reached, in percent; 95 unless told.
+    #[param(exclusive_minimum = 0, maximum = 100)]
     pub target_percentage: Option<f64>,
     /// json | csv | html | xlsx | pdf; json unless told.
+    #[param(inline, value_type = Option<FormatWord>)]
     pub format: Option<String>,
     /// Which table a CSV holds, by its key; the first unless told.
     pub table: Option<String>,
@@ -50,9 +57,12 @@ pub struct ReportQuery {
 pub struct TechnicianQuery {
     pub tenant: Option<String>,
     /// The first local day; a month ago unless told.
+    #[param(value_type = Option<NaiveDate>)]
     pub from: Option<String>,
     /// The last local day; today unless told.
+    #[param(value_type = Option<NaiveDate>)]
     pub to: Option<String>,
+    #[param(inline, value_type = Option<AsOfWord>)]
     pub as_of: Option<String>,
     pub anonymize: Option<bool>,
     pub exclude_maintenance: Option<bool>,
@@ -64,14 +74,18 @@ pub struct TechnicianQuery {
 pub struct ComplianceQuery {
     pub tenant: Option<String>,
     /// The first local day; a month ago unless told.
+    #[param(value_type = Option<NaiveDate>)]
     pub from_date: Option<String>,
     /// The last local day; today unless told.
+    #[param(value_type = Option<NaiveDate>)]
     pub to_date: Option<String>,
     /// What is to be reached; 95 unless told.
+    #[param(exclusive_minimum = 0, maximum = 100)]
     pub target_percentage: Option<f64>,
     /// Leave out what met a maintenance window, as is done unless told.
     pub exclude_maintenance: Option<bool>,
     /// first_response | resolution | next_response; all unless told.
+    #[param(inline, value_type = Option<ClockKind>)]
     pub clock: Option<String>,
 }
 
@@ -80,10 +94,14 @@ pub struct ComplianceQuery {
 #[serde(default, deny_unknown_fields)]
 pub struct EntryQuery {
     pub tenant: Option<String>,
+    #[param(value_type = Option<NaiveDate>)]
     pub from: Option<String>,
+    #[param(value_type = Option<NaiveDate>)]
     pub to: Option<String>,
     /// met | breached | excluded
+    #[param(inline, value_type = Option<OutcomeWord>)]
     pub outcome: Option<String>,
+    #[param(inline, value_type = Option<ClockKind>)]
     pub clock: Option<String>,
     /// A technician's id, or @nobody | @unknown | @automation.
     pub person: Option<String>,
@@ -94,9 +112,11 @@ pub struct EntryQuery {
     pub category: Option<String>,
     /// Of a breach, or of what was left out.
     pub reason: Option<String>,
+    #[param(inline, value_type = Option<AsOfWord>)]
     pub as_of: Option<String>,
     pub exclude_maintenance: Option<bool>,
     /// 1 to 1000, 100 unless told.
+    #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<usize>,
 }
 

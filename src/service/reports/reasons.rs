@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::super::described::ReasonWord;
 use super::super::{Reach, Service, ServiceError};
 use super::names::SOMEBODY;
 use crate::report::People;
@@ -18,11 +19,11 @@ use crate::ticket::{ClockKind, TenantId, TicketId};
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReasonOrder {
-    #[schema(value_type = String, example = "resolution")]
     pub clock: ClockKind,
     /// Which round of it; the last that was missed unless told.
     pub round: Option<u32>,
-    /// retargeted | out_of_hours | unassigned | paused_late | understaffed | waiting | worked_on; null takes a word back.
+    /// Null takes a word back.
+    #[schema(value_type = Option<ReasonWord>)]
     pub reason: Option<String>,
 }
 

@@ -4,6 +4,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::super::described::{PeriodWord, RangeWord};
+
 /// All services that may be seen.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct UptimeOverview {
@@ -129,7 +131,7 @@ impl Credit {
 #[serde(deny_unknown_fields)]
 pub struct HistoryQuery {
     pub tenant: Option<String>,
-    /// 24h | 7d | 30d | 90d
+    #[param(inline, value_type = Option<RangeWord>)]
     pub range: Option<String>,
 }
 
@@ -172,6 +174,7 @@ pub struct LatencyPoint {
 pub struct LooksQuery {
     pub tenant: Option<String>,
     /// 60 unless told, 1000 at most.
+    #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
 }
 
@@ -192,7 +195,8 @@ pub struct LookView {
 #[serde(deny_unknown_fields)]
 pub struct SlaQuery {
     pub tenant: Option<String>,
-    /// month | quarter | year; else what was agreed
+    /// What was agreed, unless told.
+    #[param(inline, value_type = Option<PeriodWord>)]
     pub period: Option<String>,
     /// A day of the period, like 2026-11-30; else today.
     pub date: Option<NaiveDate>,

@@ -1,12 +1,18 @@
-//! What the description of the API says of one route, taken from the types that it really takes and gives.
+//! What the description of the API says of one route, taken from its rule and from the types that it really takes and
+//! gives.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa::openapi::path::ParameterIn;
 use utoipa::openapi::schema::Ref;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Face, Needs, Route, Takes, Tenants};
+
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+const EVENTS: &str = "text/event-stream";
+const HTML: &str = "text/html";
 
 /// Named types, as the description lists them.
 pub type Schemas = Vec<(String, RefOr<Schema>)>;
@@ -19,15 +25,35 @@ type Named = fn(&mut Schemas) -> Value;
 pub struct Description {
     summary: &'static str,
     query: Option<fn() -> Value>,
-    body: Option<Named>,
-    answer: Option<(u16, &'static str, Option<Named>)>,
-    streams: bool,
+    body: Option<Body>,
+    answers: Vec<Answer>,
+    refusals: Vec<u16>,
+    proof: &'static [&'static str],
+}
+
+#[derive(Clone, Copy)]
+struct Body {
+    kind: &'static str,
+    named: Named,
+    required: bool,
+}
+
+/// One way in which a route answers what it was asked.
+#[derive(Clone)]
+struct Answer {
+    status: u16,
+    what: &'static str,
+    contents: Vec<(&'static str, Option<Named>)>,
 }
 
 fn named<T: ToSchema>(schemas: &mut Schemas) -> Value {
     schemas.push((T::name().into_owned(), T::schema()));
     T::schemas(schemas);
     json!(Ref::from_schema_name(T::name()))
+}
+
+fn listed<T: ToSchema>(schemas: &mut Schemas) -> Value {
+    json!({ "type": "array", "items": named::<T>(schemas) })
 }
 
 fn query_of<Q: IntoParams>() -> Value {
@@ -48,64 +74,118 @@ impl Route {
     }
 
     /// Its body is a `B`.
-    pub fn takes<B: ToSchema>(mut self) -> Self {
-        self.description.body = Some(named::<B>);
+    pub fn takes<B: ToSchema>(self) -> Self {
+        self.body(JSON, named::<B>, true)
+    }
+
+    /// Its body is a `B`, or nothing.
+    pub fn may_take<B: ToSchema>(self) -> Self {
+        self.body(JSON, named::<B>, false)
+    }
+
+    /// Its body is a form that says a `B`.
+    pub fn takes_form<B: ToSchema>(self) -> Self {
+        self.body(FORM, named::<B>, true)
+    }
+
+    fn body(mut self, kind: &'static str, named: Named, required: bool) -> Self {
+        self.description.body = Some(Body { kind, named, required });
+        self
+    }
+
+    /// It believes these proofs, by their names in the description.
+    pub fn proven_by(mut self, proof: &'static [&'static str]) -> Self {
+        self.description.proof = proof;
         self
     }
 
     /// It answers with a `T`, which is `what`.
     pub fn gives<T: ToSchema>(self, what: &'static str) -> Self {
-        self.answers(200, what, Some(named::<T>))
+        self.answers(200, what, vec![(JSON, Some(named::<T>))])
+    }
+
+    /// It answers with a list of `T`, which is `what`.
+    pub fn gives_list<T: ToSchema>(self, what: &'static str) -> Self {
+        self.answers(200, what, vec![(JSON, Some(listed::<T>))])
     }
 
     /// It makes a `T`, which is `what`.
     pub fn makes<T: ToSchema>(self, what: &'static str) -> Self {
-        self.answers(201, what, Some(named::<T>))
+        self.answers(201, what, vec![(JSON, Some(named::<T>))])
     }
 
     /// It answers with a stream of events, of which each that matters is a `T`.
-    pub fn streams<T: ToSchema>(mut self, what: &'static str) -> Self {
-        self.description.streams = true;
-        self.answers(200, what, Some(named::<T>))
+    pub fn streams<T: ToSchema>(self, what: &'static str) -> Self {
+        self.answers(200, what, vec![(EVENTS, Some(named::<T>))])
+    }
+
+    /// It answers with a file of one of these `kinds`.
+    pub fn gives_file(self, kinds: &[&'static str], what: &'static str) -> Self {
+        self.answers(200, what, kinds.iter().map(|kind| (*kind, None)).collect())
+    }
+
+    /// What it last answers with may be of this kind as well.
+    pub fn also_as(mut self, kind: &'static str) -> Self {
+        if let Some(last) = self.description.answers.last_mut() {
+            last.contents.push((kind, None));
+        }
+        self
     }
 
     /// It answers with nothing more than that it has happened.
     pub fn gives_nothing(self, what: &'static str) -> Self {
-        self.answers(204, what, None)
+        self.answers(204, what, Vec::new())
     }
 
-    fn answers(mut self, status: u16, what: &'static str, named: Option<Named>) -> Self {
-        self.description.answer = Some((status, what, named));
+    /// It answers with a status, and nothing else.
+    pub fn says(self, status: u16, what: &'static str) -> Self {
+        self.answers(status, what, Vec::new())
+    }
+
+    /// It may refuse with these as well, beside what follows from its rule.
+    pub fn refuses(mut self, statuses: &[u16]) -> Self {
+        self.description.refusals.extend(statuses);
         self
     }
 
-    /// The operation as the description has it; none if nothing was said of the route.
-    pub fn operation(&self, schemas: &mut Schemas) -> Option<Value> {
-        let Description { summary, query, body, answer, streams } = &self.description;
-        let (status, what, named) = (*answer).or_else(|| (!summary.is_empty()).then(|| self.plain_answer()))?;
+    fn answers(mut self, status: u16, what: &'static str, contents: Vec<(&'static str, Option<Named>)>) -> Self {
+        self.description.answers.push(Answer { status, what, contents });
+        self
+    }
+
+    /// The operation as the description has it.
+    pub fn operation(&self, schemas: &mut Schemas) -> Value {
+        let Description { summary, query, body, .. } = &self.description;
         let mut operation = json!({ "summary": summary, "operationId": self.operation_id(), "tags": [self.tag()] });
         operation["security"] = self.security();
         operation["parameters"] = Value::Array(self.parameters(query.map(|query| query())));
-        if let Some(body) = body {
-            let schema = body(schemas);
-            operation["requestBody"] = json!({ "content": { "application/json": { "schema": schema } } });
+        if let Some(Body { kind, named, required }) = body {
+            operation["requestBody"] =
+                json!({ "required": required, "content": { *kind: { "schema": named(schemas) } } });
         }
-        let mut given = json!({ "description": what });
-        if let Some(named) = named {
-            let kind = if *streams { "text/event-stream" } else { "application/json" };
-            given["content"] = json!({ kind: { "schema": named(schemas) } });
-        }
-        operation["responses"] = self.refusals();
-        operation["responses"][status.to_string()] = given;
-        Some(operation)
+        operation["responses"] = Value::Object(self.responses(schemas));
+        operation
     }
 
-    /// What a route answers with of which no more was said than what it does.
-    fn plain_answer(&self) -> (u16, &'static str, Option<Named>) {
-        match (self.rule.face, self.method.is_safe()) {
-            (Face::Page, true) => (200, "The page", None),
-            (Face::Page, false) => (303, "Back to a page", None),
-            (Face::Api, _) => (200, "What was asked for", None),
+    fn responses(&self, schemas: &mut Schemas) -> Map<String, Value> {
+        let mut responses = self.refusals();
+        for Answer { status, what, contents } in self.answered() {
+            let mut given = json!({ "description": what });
+            for (kind, named) in contents {
+                given["content"][kind] = named.map_or(json!({}), |named| json!({ "schema": named(schemas) }));
+            }
+            responses.insert(status.to_string(), given);
+        }
+        responses
+    }
+
+    /// What it answers; of a page or a form of which nothing is said, what all of them do.
+    fn answered(&self) -> Vec<Answer> {
+        let is_page = self.rule.face == Face::Page && self.description.answers.is_empty();
+        match (is_page, self.method.is_safe()) {
+            (false, _) => self.description.answers.clone(),
+            (true, true) => vec![Answer { status: 200, what: "The page", contents: vec![(HTML, None)] }],
+            (true, false) => vec![Answer { status: 303, what: "Back to a page", contents: Vec::new() }],
         }
     }
 
@@ -123,37 +203,53 @@ impl Route {
     fn security(&self) -> Value {
         match self.rule.needs {
             Needs::Role(_) => json!([{ "token": [] }, { "cookie": [] }]),
-            Needs::Nothing | Needs::OwnProof => json!([]),
+            Needs::Nothing => json!([]),
+            Needs::OwnProof => self.description.proof.iter().map(|name| json!({ *name: [] })).collect(),
         }
     }
 
     fn parameters(&self, query: Option<Value>) -> Vec<Value> {
         let names = self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-        let in_path =
-            names.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
-        let in_query = query.map(|query| query.as_array().cloned().unwrap_or_default()).unwrap_or_default();
-        in_path.chain(in_query).collect()
+        let in_path: Vec<_> = names.map(path_parameter).collect();
+        let mut in_query = query.map(|query| query.as_array().cloned().unwrap_or_default()).unwrap_or_default();
+        let named = in_path.iter().chain(&in_query).any(|one| one["name"] == "tenant");
+        if self.rule.tenants == Tenants::Own && !named {
+            in_query.push(json!({
+                "name": "tenant", "in": "query", "required": false, "schema": { "type": "string" },
+                "description": "Only this tenant's.",
+            }));
+        }
+        in_path.into_iter().chain(in_query).collect()
     }
 
-    /// The refusals that follow from its rule.
-    fn refusals(&self) -> Value {
+    /// The refusals that follow from its rule. People are told on a page, programs by problem details.
+    fn refusals(&self) -> Map<String, Value> {
         let rule = &self.rule;
-        let mut statuses = vec!["400", "404", "429", "503"];
-        if matches!(rule.needs, Needs::Role(_)) {
-            statuses.push("401");
+        let mut statuses = vec![400, 404, 421, 429, 500, 503];
+        if rule.face == Face::Page {
+            statuses.push(303);
+        } else if rule.needs != Needs::Nothing {
+            statuses.push(401);
         }
-        if rule.needs != Needs::Nothing
-            && (rule.takes != Takes::Nothing || rule.tenants == Tenants::All || !self.method.is_safe())
-        {
-            statuses.push("403");
+        if rule.needs != Needs::Nothing || !self.method.is_safe() {
+            statuses.push(403);
         }
         if rule.takes != Takes::Nothing {
-            statuses.extend(["413", "415"]);
+            statuses.extend([413, 415]);
         }
-        if rule.face == Face::Page {
-            statuses.push("303");
-        }
-        let refusal = json!({ "$ref": "#/components/responses/Problem" });
-        statuses.into_iter().map(|status| (status.to_owned(), refusal.clone())).collect()
+        statuses.extend(&self.description.refusals);
+        statuses.into_iter().map(|status| (status.to_string(), self.refusal(status))).collect()
     }
+
+    fn refusal(&self, status: u16) -> Value {
+        match (self.rule.face, status) {
+            (Face::Page, 303) => json!({ "description": "To the login page" }),
+            (Face::Page, _) => json!({ "$ref": "#/components/responses/Refused" }),
+            (Face::Api, _) => json!({ "$ref": "#/components/responses/Problem" }),
+        }
+    }
+}
+
+fn path_parameter(name: &str) -> Value {
+    json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string", "minLength": 1 } })
 }
