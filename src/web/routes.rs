@@ -203,7 +203,7 @@ fn services() -> Vec<Route> {
         get("/api/v1/uptime/components/{id}/looks", Viewer, uptime::looks)
             .about("The latest looks at a service: what each found, and how long it took")
             .query::<LooksQuery>()
-            .gives::<Vec<LookView>>("The latest first; each look is kept for two days"),
+            .gives_list::<LookView>("The latest first; each look is kept for two days"),
         get("/api/v1/uptime/sla", Viewer, uptime::sla)
             .about("How uptime promises stand in their present period, or in one of the past")
             .query::<SlaQuery>()
