@@ -27,6 +27,7 @@ use crate::monitor::{self, Monitor};
 use crate::notify;
 use crate::predict::Predict;
 use crate::probe::Prober;
+use crate::reporting::Reporting;
 use crate::retention::Retention;
 use crate::self_monitoring::SelfMonitoring;
 use crate::service::{Service, Syncs};
@@ -57,6 +58,7 @@ pub struct Parts {
     pub self_monitoring: SelfMonitoring,
     pub retention: Retention,
     pub bookkeeping: Bookkeeping,
+    pub reporting: Reporting,
     /// None: no service is watched.
     pub monitor: Option<Monitor>,
     /// None: there is no public page.
@@ -96,6 +98,7 @@ impl Parts {
         let self_monitoring = context.self_monitoring(Arc::new(service.clone()), health, found)?;
         let retention = Retention::new(&context.config, context.store.clone(), context.clock.clone())?;
         let bookkeeping = context.bookkeeping();
+        let reporting = context.reporting(Arc::new(service.clone()));
         let AppContext { config, store, telemetry, clock, bells, .. } = context;
         let publisher = Publisher::new(config.clone(), clock.clone(), switchboard.clone());
         let monitor = if config.uptime.components.is_empty() {
@@ -122,6 +125,7 @@ impl Parts {
             self_monitoring,
             retention,
             bookkeeping,
+            reporting,
             monitor,
             publisher,
             claim,
@@ -177,6 +181,7 @@ impl Parts {
         loops.spawn(self.self_monitoring.run(stop.subscribe()));
         loops.spawn(self.retention.run(stop.subscribe()));
         loops.spawn(self.bookkeeping.run(stop.subscribe()));
+        loops.spawn(self.reporting.run(stop.subscribe()));
         loops.spawn(self.service.clone().tell_changes(stop.subscribe()));
         if let Some(publisher) = self.publisher {
             loops.spawn(publisher.run(stop.subscribe()));

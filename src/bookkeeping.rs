@@ -17,6 +17,7 @@ use crate::alert::subject::Subject;
 use crate::alert::suppression::Suppression;
 use crate::clock::SharedClock;
 use crate::config::{Config, Tenant};
+use crate::report::CLOSES_AFTER;
 use crate::report::entry::{Era, Exchange, Facts, Handover, Holder, book, held, next_decision};
 use crate::rules_cache::RulesCache;
 use crate::sla::calendar::midnight;
@@ -34,7 +35,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// While nothing is marked the books are looked into so often.
 const EVERY: TimeDelta = TimeDelta::seconds(5);
 /// A month is closed so long after its end.
-pub const CLOSE_AFTER: Days = Days::new(7);
+pub const CLOSE_AFTER: Days = Days::new(CLOSES_AFTER as u64);
 
 /// Keeps the books of all tenants.
 pub struct Bookkeeping {

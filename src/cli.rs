@@ -388,14 +388,32 @@ pub struct TechniciansArgs {
     json: bool,
 }
 
+#[derive(Debug, Subcommand)]
+pub enum ReportCommand {
+    /// List the reports that were sent, or asked for once their months were closed; or write one of them
+    Archive {
+        /// As the list shows it; into a file: … > report.pdf
+        id: Option<String>,
+        /// Print the list as JSON, for other programs
+        #[arg(long)]
+        json: bool,
+        /// Only this tenant's
+        #[arg(long, value_name = "NAME")]
+        tenant: Option<String>,
+    },
+}
+
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct ReportArgs {
+    #[command(subcommand)]
+    command: Option<ReportCommand>,
     /// The first date, like 2026-01-31, in the tenant's zone
-    #[arg(long, value_name = "DATE")]
-    from: NaiveDate,
+    #[arg(long, value_name = "DATE", required = true)]
+    from: Option<NaiveDate>,
     /// The last date, at most a year later
-    #[arg(long, value_name = "DATE")]
-    to: NaiveDate,
+    #[arg(long, value_name = "DATE", required = true)]
+    to: Option<NaiveDate>,
     /// day | week | month | weekday | hour | client | technician | priority | policy | category | reason
     #[arg(long, value_name = "WHAT")]
     by: Option<String>,

@@ -63,8 +63,11 @@ pub use self::network::Network;
 use crate::alert::on_call::Rotation;
 use crate::alert::prediction::Rule;
 use crate::alert::{Stage, Subject, noise};
+use crate::formats::Format;
 use crate::probe::address;
 use crate::report::People;
+use crate::report::make::By;
+use crate::report::schedule::Rhythm;
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::Policy;
 use crate::ticket::{StatusWords, TenantId};
@@ -101,7 +104,7 @@ pub struct Config {
 }
 
 /// What of the sender's own goes on a report.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reports {
     /// A picture at the head of HTML and PDF.
     pub logo: Option<PathBuf>,
@@ -109,6 +112,27 @@ pub struct Reports {
     pub fonts: Vec<PathBuf>,
     /// How far they tell persons apart.
     pub people: People,
+    /// Those that go out by themselves.
+    pub schedules: Vec<ReportSchedule>,
+}
+
+/// A report that goes out by mail, period after period.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReportSchedule {
+    /// Unique among those of its tenant: by it is known which periods were sent.
+    pub name: String,
+    pub tenant: TenantId,
+    pub rhythm: Rhythm,
+    /// Only this client's tickets, by name or id.
+    pub client: Option<String>,
+    pub by: By,
+    pub formats: Vec<Format>,
+    /// Addresses.
+    pub to: Vec<String>,
+    /// Pseudonyms instead of names.
+    pub anonymize: bool,
+    /// In percent; none: the usual.
+    pub target: Option<f64>,
 }
 
 impl Config {
@@ -212,10 +236,13 @@ pub enum Past {
     Events,
     /// Who changed what; silences, maintenance windows and stand-ins that have ended.
     Audit,
+    /// Reports as they went out.
+    Reports,
 }
 
 impl Past {
-    pub const ALL: [Self; 5] = [Self::Messages, Self::Attempts, Self::Receipts, Self::Events, Self::Audit];
+    pub const ALL: [Self; 6] =
+        [Self::Messages, Self::Attempts, Self::Receipts, Self::Events, Self::Audit, Self::Reports];
 
     /// The name used in the configuration and on the command line.
     pub fn as_str(self) -> &'static str {
@@ -225,6 +252,7 @@ impl Past {
             Self::Receipts => "receipts",
             Self::Events => "events",
             Self::Audit => "audit",
+            Self::Reports => "reports",
         }
     }
 }
@@ -237,12 +265,13 @@ pub struct Retention {
     pub receipts: TimeDelta,
     pub events: TimeDelta,
     pub audit: TimeDelta,
+    pub reports: TimeDelta,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        let year = TimeDelta::days(400);
-        Self { messages: year, attempts: year, receipts: year, events: year, audit: TimeDelta::days(3 * 365) }
+        let (year, three) = (TimeDelta::days(400), TimeDelta::days(3 * 365));
+        Self { messages: year, attempts: year, receipts: year, events: year, audit: three, reports: three }
     }
 }
 
@@ -255,6 +284,7 @@ impl Retention {
             Past::Receipts => self.receipts,
             Past::Events => self.events,
             Past::Audit => self.audit,
+            Past::Reports => self.reports,
         }
     }
 }

@@ -72,8 +72,13 @@ impl Format {
 
     /// The `Content-Disposition` of such a file.
     pub fn disposition(self, report: &Report) -> String {
+        self.disposed_as(&self.file_name(report))
+    }
+
+    /// The same for a file that is called `name`.
+    pub fn disposed_as(self, name: &str) -> String {
         let how = if self.is_shown() { "inline" } else { "attachment" };
-        format!("{how}; filename=\"{}\"", self.file_name(report))
+        format!("{how}; filename=\"{name}\"")
     }
 
     /// `sla-acme-2026-10-01-2026-10-31.pdf`: letters, digits and hyphens alone, whatever the tenant is called.

@@ -14,7 +14,8 @@
 //! 4. [`alert::decide`] says what is to be raised, with its reason, and [`alert::escalation`] finds whom the first step
 //!    tells, and by which channels. One transaction stores the alert and its notifications in the outbox; a unique key
 //!    makes that exactly once. Beside it [`predict`] learns from the past how likely each clock is to breach.
-//!    [`bookkeeping`] enters each clock in the books once it is decided; a [`report`] counts from these.
+//!    [`bookkeeping`] enters each clock in the books once it is decided; a [`report`] counts from these, and
+//!    [`reporting`] sends those that go out by themselves.
 //! 5. [`dispatch`] leases what is due in the outbox, as [`alert::noise`] allows, and hands it to its channel.
 //! 6. [`notify::sms`] makes one attempt at Twilio, and the outbox records how that went and what comes next.
 //! 7. [`answers`] takes what comes back: Twilio's report, the reply that acknowledges, a click on the link in a mail.
@@ -63,6 +64,7 @@ pub mod dispatch;
 pub mod evaluate;
 pub mod monitor;
 pub mod predict;
+pub mod reporting;
 pub mod retention;
 pub mod self_monitoring;
 pub mod sync;

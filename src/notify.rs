@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,12 @@ pub trait Notifier: Send + Sync {
 
     /// Makes one attempt to deliver `message`, within the channel's own deadline.
     async fn send(&self, message: &Message) -> Result<Receipt, SendError>;
+
+    /// As [`Notifier::send`], with `files` beside it where the channel can carry any.
+    async fn send_with(&self, message: &Message, files: &[Attachment]) -> Result<Receipt, SendError> {
+        let _ = files;
+        self.send(message).await
+    }
 
     /// As [`Notifier::send`], for a message that continues the thread which the provider knows as `first`.
     ///
@@ -73,6 +79,14 @@ pub trait Notifier: Send + Sync {
         let _ = id;
         Ok(None)
     }
+}
+
+/// A file that goes along with a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    pub name: String,
+    pub content_type: String,
+    pub bytes: Vec<u8>,
 }
 
 /// What a provider reports of a message that it took.
@@ -182,6 +196,8 @@ pub enum Body {
     Stale(StaleFacts),
     /// A service is degraded or down, or is up again.
     Service(ServiceFacts),
+    /// A report that comes by itself, with its files.
+    Report(ReportFacts),
     /// `check --send-test`.
     Test,
 }
@@ -332,6 +348,39 @@ pub struct ServiceFacts {
     pub detail: Option<String>,
     /// None while it goes on.
     pub over_at: Option<DateTime<Utc>>,
+}
+
+/// A report on a period. Names in it come from outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportFacts {
+    /// Whose desk it is; none where there is but one.
+    #[serde(default)]
+    pub tenant: Option<String>,
+    /// The only client that it speaks of.
+    pub client: Option<String>,
+    pub from: NaiveDate,
+    pub to: NaiveDate,
+    /// The figures in short, by the key that they have in the report.
+    pub figures: Vec<(String, String)>,
+    /// Until when figures may still move; none: they are final.
+    pub provisional_until: Option<DateTime<Utc>>,
+    /// What goes along.
+    pub files: Vec<FileFacts>,
+    /// The names of what is too large to go along.
+    #[serde(default)]
+    pub too_large: Vec<String>,
+    /// SHA-256 of the report, hex.
+    pub hash: String,
+    /// What sends it.
+    pub schedule: String,
+}
+
+/// A file of the archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileFacts {
+    pub id: String,
+    pub name: String,
+    pub content_type: String,
 }
 
 /// What several notifications say, as one.

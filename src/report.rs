@@ -14,6 +14,7 @@ pub mod interval;
 pub mod make;
 pub mod rate;
 pub mod room;
+pub mod schedule;
 pub mod share;
 pub mod spread;
 pub mod technician;
@@ -23,8 +24,8 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-/// How far reports tell persons apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How far reports tell persons apart: what comes later tells less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum People {
     /// By name.
     #[default]
@@ -52,6 +53,9 @@ impl People {
         Self::ALL.into_iter().find(|people| people.as_str() == name)
     }
 }
+
+/// A month is closed so many days after its end: then its figures do not move any more.
+pub const CLOSES_AFTER: u16 = 7;
 
 /// Rises when a reader of an older report could misread a newer one.
 pub const SCHEMA: u32 = 1;

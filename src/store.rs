@@ -24,6 +24,7 @@ mod plans;
 pub mod predictions;
 pub mod receipts;
 pub mod record;
+pub mod reports;
 pub mod retention;
 mod self_monitoring;
 pub mod sessions;

@@ -17,6 +17,7 @@ use crate::last_looks::LastLooks;
 use crate::notify::Notifier;
 use crate::predict::{self, Predict, PublishedForecasts};
 use crate::pulse::Pulses;
+use crate::reporting::{self, Reporter, Reporting};
 use crate::rules_cache::RulesCache;
 use crate::self_monitoring::{self, Mismatches, Readiness, SelfMonitoring};
 use crate::service::{Service, Syncs};
@@ -100,6 +101,17 @@ impl AppContext {
     pub fn bookkeeping(&self) -> Bookkeeping {
         let (config, rules) = (self.config.clone(), self.rules_cache.clone());
         Bookkeeping::new(config, rules, self.store.clone(), self.clock.clone())
+    }
+
+    pub fn reporting(&self, reporter: Arc<dyn Reporter>) -> Reporting {
+        Reporting::new(reporting::Wiring {
+            config: self.config.clone(),
+            rules_cache: self.rules_cache.clone(),
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            reporter,
+            outbox: self.bells.outbox.clone(),
+        })
     }
 
     pub fn evaluate(&self) -> Evaluate {

@@ -4,19 +4,26 @@ use std::fmt::Write;
 use std::io::IsTerminal;
 
 use super::status::{printable, table};
-use super::{CliError, ReportArgs, TechniciansArgs};
+use super::{CliError, ReportArgs, ReportCommand, TechniciansArgs};
 use crate::config::Config;
 use crate::formats::{Format, text};
 use crate::report::{Cell, Figure, Report, Table};
+use crate::service::reports::archive::{ArchivePage, ArchiveQuery, ArchivedReport};
 use crate::service::reports::{ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView};
+
+/// For whom a report is kept that is made here.
+const AT_THE_COMMAND_LINE: &str = "command line";
 
 /// Answers and ends.
 pub async fn report(config: Config, args: ReportArgs) -> Result<(), CliError> {
+    if let Some(ReportCommand::Archive { id, json, tenant }) = &args.command {
+        return archive(config, id.as_deref(), tenant.as_deref(), *json).await;
+    }
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let format = format(&args.format)?;
     let query = ReportQuery {
-        from: Some(args.from.to_string()),
-        to: Some(args.to.to_string()),
+        from: args.from.map(|date| date.to_string()),
+        to: args.to.map(|date| date.to_string()),
         by: args.by.clone(),
         client: args.client.clone(),
         as_of: args.as_of.clone(),
@@ -29,11 +36,50 @@ pub async fn report(config: Config, args: ReportArgs) -> Result<(), CliError> {
     let (service, store) = super::offline_service(config).await?;
     let bytes = match format {
         None => report_text(&*service.report(&scope, &query).await?).into_bytes(),
-        Some(format) => service.report_file(&scope, &query, format).await?.bytes,
+        Some(format) => service.report_file(&scope, &query, format, AT_THE_COMMAND_LINE).await?.bytes,
     };
     super::print_bytes(&bytes);
     store.close().await;
     Ok(())
+}
+
+/// Lists the reports that went out, or writes one of them.
+async fn archive(config: Config, id: Option<&str>, tenant: Option<&str>, json: bool) -> Result<(), CliError> {
+    let scope = super::scope(&config, tenant)?;
+    let (service, store) = super::offline_service(config).await?;
+    let bytes = match id {
+        Some(id) => {
+            let found = service.archived(&scope, id).await?.map(|file| file.bytes);
+            found.ok_or_else(|| {
+                CliError::usage(format!("no report is kept as `{id}`; `report archive` lists them all"))
+            })?
+        }
+        None => {
+            let page = service.archive(&scope, &ArchiveQuery::default()).await?;
+            if json { super::as_json(&page)?.into_bytes() } else { archive_text(&page).into_bytes() }
+        }
+    };
+    super::print_bytes(&bytes);
+    store.close().await;
+    Ok(())
+}
+
+fn archive_text(page: &ArchivePage) -> String {
+    if page.reports.is_empty() {
+        return "no report was sent yet, or asked for once its months were closed\n".to_owned();
+    }
+    let row = |one: &ArchivedReport| {
+        [
+            one.made_at.format("%Y-%m-%d %H:%M").to_string(),
+            printable(&one.name),
+            if one.closed { "final".to_owned() } else { "provisional".to_owned() },
+            printable(&one.made_for),
+            one.size.to_string(),
+            one.id.clone(),
+        ]
+    };
+    let rows: Vec<_> = page.reports.iter().map(row).collect();
+    table(["MADE (UTC)", "FILE", "FIGURES", "FOR", "BYTES", "ID"], &rows, |_| ("", ""))
 }
 
 /// The file that is meant; none: a table for the terminal. What no terminal can show must go elsewhere.

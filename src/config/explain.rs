@@ -14,6 +14,7 @@ use super::explain_alerts::{alerts, answers, channels};
 use super::explain_on_call::on_call;
 use super::explain_page::{Page, hours_rows, or_default};
 use super::explain_reports;
+pub use super::explain_reports::schedule;
 use super::explain_retention::retention;
 use super::explain_watch::watch;
 use super::explain_write_back;

@@ -1,7 +1,8 @@
 //! The part of [`super::explain`] that is about what of the sender's own goes on a report.
 
 use super::explain_page::Page;
-use super::{Config, Reports};
+use super::{Config, ReportSchedule, Reports};
+use crate::formats::Format;
 use crate::report::People;
 
 pub(super) fn reports(page: &mut Page, config: &Config) {
@@ -21,4 +22,21 @@ pub(super) fn reports(page: &mut Page, config: &Config) {
     for font in &reports.fonts {
         page.row("font", format!("from the file {}, before the system's", font.display()));
     }
+    for schedule in &reports.schedules {
+        page.row(&schedule.name, self::schedule(schedule));
+    }
+}
+
+/// `each month of acme, 7 days after its end at 07:00, as pdf to 2 addresses`.
+pub fn schedule(one: &ReportSchedule) -> String {
+    let days = match one.rhythm.days_after {
+        0 => "the day after its end".to_owned(),
+        more => format!("{} days after its end", more + 1),
+    };
+    let of = one.client.as_ref().map(|client| format!(", of {client} alone")).unwrap_or_default();
+    let formats: Vec<_> = one.formats.iter().map(|format| Format::name(*format)).collect();
+    let to = if one.to.len() == 1 { "1 address".to_owned() } else { format!("{} addresses", one.to.len()) };
+    let (every, hour, minute) = (one.rhythm.every.as_str(), one.rhythm.at / 60, one.rhythm.at % 60);
+    let formats = formats.join(", ");
+    format!("each {every} of {}{of}, {days} at {hour:02}:{minute:02}, as {formats} to {to}", one.tenant)
 }

@@ -122,7 +122,7 @@ fn everything(root: Section<'_>) -> Config {
     let alerts = read_alerts::alerts(root.table("alerts"), &channels);
     let watch = read_watch::watch(root.table("watch"), &channels);
     let retention = read_retention::retention(root.table("retention"));
-    let reports = read_reports::reports(root.table("reports"));
+    let reports = read_reports::reports(root.table("reports"), &names, notify.has("email"));
     let on_call = read_on_call::rotations(rotations, &names);
     let escalations = root.each("escalations").unwrap_or_default();
     let escalations = read_escalations::escalations(escalations, &names, &channels, &alerts);

@@ -1,17 +1,131 @@
-//! `[reports]`: what of the sender's own goes on a report.
+//! `[reports]`: what of the sender's own goes on a report, and which reports go out by themselves.
 
-use super::Reports;
-use super::reader::Section;
-use crate::report::People;
+use super::read_noise::time_of_day;
+use super::read_policies::known_tenant;
+use super::read_tenant::Names;
+use super::reader::{Found, Section, nearest};
+use super::{ReportSchedule, Reports, checks};
+use crate::formats::Format;
+use crate::report::make::By;
+use crate::report::schedule::{Every, Rhythm};
+use crate::report::{CLOSES_AFTER, People};
+use crate::ticket::TenantId;
 
-pub(super) fn reports(section: Section<'_>) -> Reports {
+/// Whoever waits longer has forgotten the period.
+const LONGEST_WAIT: i64 = 31;
+/// Seven in the morning.
+const USUAL_TIME: u16 = 7 * 60;
+const MOST_SCHEDULES: usize = 200;
+const MOST_RECIPIENTS: usize = 20;
+
+/// `mail`: whether `[notify.email]` is there.
+pub(super) fn reports(section: Section<'_>, names: &Names<'_>, mail: bool) -> Reports {
     let beside = |name: &str| section.inspection.beside(name);
     let logo = section.text("logo").and_then(|text| text.read(|name| picture(name).map(beside)));
     let fonts = section.texts("fonts").unwrap_or_default();
     let fonts = fonts.into_iter().filter_map(|text| text.read(|name| font(name).map(beside))).collect();
     let people = section.text("people").and_then(|text| text.read(|name| people(name))).unwrap_or_default();
+    let schedules = schedules(&section, names, mail);
+    if people == People::Off && schedules.iter().any(|one| one.by == By::Technician) {
+        section.wrong("a schedule reports by technician, but `people` is `off`: nothing is reported about single ones");
+    }
     section.finish();
-    Reports { logo, fonts, people }
+    Reports { logo, fonts, people, schedules }
+}
+
+fn schedules(section: &Section<'_>, names: &Names<'_>, mail: bool) -> Vec<ReportSchedule> {
+    let sections = section.each("schedules").unwrap_or_default();
+    if sections.len() > MOST_SCHEDULES {
+        section.wrong(format!("has {} schedules, and may have {MOST_SCHEDULES}", sections.len()));
+    }
+    if !mail && !sections.is_empty() {
+        section.wrong("`schedules` needs [notify.email]: reports go out by mail");
+    }
+    let mut found: Vec<ReportSchedule> = Vec::new();
+    for one in sections {
+        let name = one.text("name");
+        let Some(schedule) = schedule(one, names) else { continue };
+        if found.iter().any(|other| (&other.tenant, &other.name) == (&schedule.tenant, &schedule.name))
+            && let Some(name) = name
+        {
+            name.wrong("stands twice: by its name it is known which periods a schedule has sent");
+        }
+        found.push(schedule);
+    }
+    found
+}
+
+fn schedule(section: Section<'_>, names: &Names<'_>) -> Option<ReportSchedule> {
+    let name = section.needed_text("name", ": by it is known which periods were sent");
+    let name = name.and_then(|text| text.read(|text| checks::not_blank(text)));
+    let tenant = section.text("tenant").and_then(|text| text.read(|text| known_tenant(text, &names.tenants)));
+    let tenant = tenant.or_else(|| only_tenant(&section, names));
+    let every = section.needed_text("every", ": week, month, quarter or year");
+    let every = every.and_then(|text| text.read(|text| one_of(text, &Every::ALL, Every::as_str)));
+    let days_after = section.integer("days_after").and_then(|number| number.read(days_after));
+    let at = section.text("at").and_then(|text| text.read(|text| time_of_day(text))).unwrap_or(USUAL_TIME);
+    let by = section.text("by").and_then(|text| text.read(|text| one_of(text, &By::ALL, By::as_str)));
+    let formats = section.texts("formats").unwrap_or_default().into_iter();
+    let mut formats: Vec<Format> = formats.filter_map(|text| text.read(|text| format(text))).collect();
+    if formats.is_empty() {
+        formats.push(Format::Pdf);
+    }
+    let to = recipients(&section);
+    let target = section.number("target").and_then(|number| number.read(percent));
+    let client = section.text("client").and_then(|text| text.read(|text| checks::not_blank(text)));
+    let anonymize = section.flag("anonymize").is_some_and(|found| found.value);
+    section.finish();
+    let every = every?;
+    let usual = if every == Every::Week { 0 } else { CLOSES_AFTER };
+    let rhythm = Rhythm { every, days_after: days_after.unwrap_or(usual), at };
+    let (by, name, tenant) = (by.unwrap_or_default(), name?, tenant?);
+    Some(ReportSchedule { name, tenant, rhythm, client, by, formats, to, anonymize, target })
+}
+
+fn recipients(section: &Section<'_>) -> Vec<String> {
+    let found = section.texts("to").unwrap_or_default();
+    if found.is_empty() || found.len() > MOST_RECIPIENTS {
+        section.wrong(format!("`to` is needed: 1 to {MOST_RECIPIENTS} mail addresses that get the report"));
+    }
+    let address = |text: Found<'_, &str>| text.read(|text| mail_address(text));
+    found.into_iter().filter_map(address).collect()
+}
+
+fn mail_address(text: &str) -> Result<String, String> {
+    checks::email_address(text).map_err(|_| "must hold mail addresses, such as \"it@example.com\"".to_owned())
+}
+
+fn only_tenant(section: &Section<'_>, names: &Names<'_>) -> Option<TenantId> {
+    match names.tenants.as_slice() {
+        [only] => TenantId::parse(only).ok(),
+        _ if section.has("tenant") => None,
+        _ => {
+            section.wrong("`tenant` is needed: a report speaks of one");
+            None
+        }
+    }
+}
+
+fn one_of<T: Copy>(text: &str, all: &[T], name: fn(T) -> &'static str) -> Result<T, String> {
+    let names = || all.iter().map(|one| name(*one));
+    let found = all.iter().copied().find(|one| name(*one) == text);
+    found.ok_or_else(|| format!("must be one of {}{}", names().collect::<Vec<_>>().join(", "), nearest(text, names())))
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    text.parse().map_err(|_| format!("must hold some of {}", Format::ALL.map(Format::name).join(", ")))
+}
+
+fn days_after(number: &i64) -> Result<u16, String> {
+    match u16::try_from(*number) {
+        Ok(days) if *number <= LONGEST_WAIT => Ok(days),
+        _ => Err(format!("must be from 0 to {LONGEST_WAIT} days")),
+    }
+}
+
+fn percent(number: &f64) -> Result<f64, String> {
+    let fits = *number > 0.0 && *number <= 100.0;
+    if fits { Ok(*number) } else { Err("must be over 0 and at most 100 percent".to_owned()) }
 }
 
 fn people(name: &str) -> Result<People, String> {

@@ -21,6 +21,7 @@ pub(super) fn retention(section: Section<'_>) -> Retention {
         receipts: age(Past::Receipts),
         events: age(Past::Events),
         audit: age(Past::Audit),
+        reports: age(Past::Reports),
     };
     section.finish();
     retention

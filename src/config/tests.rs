@@ -337,6 +337,30 @@ fn what_is_past_is_kept_as_long_as_is_said_but_not_for_less_than_a_month() {
 }
 
 #[test]
+fn a_report_that_goes_out_by_itself_says_to_whom_and_waits_for_final_figures_unless_told() {
+    let least = "[[reports.schedules]]\nname = \"A\"\nevery = \"month\"\nto = [\"a@example.com\"]\n";
+    let config = good(&format!("{LEAST}{least}"));
+    let one = &config.reports.schedules[0];
+    assert_eq!((one.rhythm.days_after, one.rhythm.at, one.tenant.as_str()), (7, 420, "acme"));
+    assert_eq!(explain::schedule(one), "each month of acme, 8 days after its end at 07:00, as pdf to 1 address");
+    let week = good(&format!("{LEAST}{}at = \"18:30\"\n", least.replace("month", "week")));
+    assert_eq!((week.reports.schedules[0].rhythm.days_after, week.reports.schedules[0].rhythm.at), (0, 1110));
+    let cases = [
+        (format!("{least}{least}"), "`name` stands twice"),
+        (least.replace("month", "fortnight"), "`every` must be one of week, month, quarter, year"),
+        (least.replace("[\"a@example.com\"]", "[\"boss\"]"), "`to` must hold mail addresses"),
+        (least.replace("to =", "# to ="), "`to` is needed"),
+        (format!("{least}days_after = 32\n"), "`days_after` must be from 0 to 31 days"),
+        (format!("{least}formats = [\"doc\"]\n"), "`formats` must hold some of json, csv, html, xlsx, pdf"),
+        (format!("{least}by = \"technician\"\n[reports]\npeople = \"off\"\n"), "reports by technician"),
+    ];
+    for (more, rule) in cases {
+        let said = complaints(&more);
+        assert!(said.contains(rule), "{rule}: {said}");
+    }
+}
+
+#[test]
 fn what_goes_on_a_report_is_meant_beside_the_file_and_must_be_a_picture_and_fonts() {
     let reports = good(&format!("{LEAST}\n[reports]\nlogo = \"Logo.PNG\"\nfonts = [\"/usr/share/x.ttc\"]\n")).reports;
     assert!(reports.logo.unwrap().ends_with("Logo.PNG"));
@@ -558,6 +582,7 @@ fn check_explains_the_least_configuration() {
       receipts          kept for 400d (default)
       events            kept for 400d (default)
       audit             kept for 1095d (default)
+      reports           kept for 1095d (default)
       for good          tickets, alerts and the figures of each week
 
     Remarks
@@ -723,6 +748,7 @@ channels = ["sms"]
       receipts          kept for 400d (default)
       events            kept for 400d (default)
       audit             kept for 1095d (default)
+      reports           kept for 1095d (default)
       for good          tickets, alerts and the figures of each week
 
     Remarks

@@ -8,10 +8,11 @@ use tracing::{debug, error, info, warn};
 use super::gates::Gates;
 use crate::clock::SharedClock;
 use crate::config::ChannelKind;
-use crate::notify::{Notifier, Receipt, SendError, render};
+use crate::notify::{Attachment, Body, FileFacts, Notifier, Receipt, SendError, render};
 use crate::store::Store;
 use crate::store::outbox::{Attempted, Leased, NewNotification, Outcome};
 use crate::telemetry::{DeliveryLabels, Telemetry};
+use crate::ticket::TenantId;
 
 /// Waits between attempts; the last one is repeated.
 const SCHEDULE_SECONDS: [i64; 7] = [2, 5, 15, 30, 60, 120, 300];
@@ -66,10 +67,38 @@ impl Attempt {
         }
         let result = match self.first_of_thread(leased).await {
             Some(first) => self.channel.answer(message, &first).await,
-            None => self.channel.send(message).await,
+            None => self.say(&leased.notification).await,
         };
         let unreported = u32::from(matches!(result, Err(SendError::Unavailable { maybe_taken: true, .. })));
         Ended { result, unreported }
+    }
+
+    /// Says it, with the files that go along.
+    async fn say(&self, notification: &NewNotification) -> Result<Receipt, SendError> {
+        match &notification.message.body {
+            Body::Report(facts) => {
+                let files = self.files(&notification.tenant, &facts.files).await?;
+                self.channel.send_with(&notification.message, &files).await
+            }
+            _ => self.channel.send(&notification.message).await,
+        }
+    }
+
+    async fn files(&self, tenant: &TenantId, wanted: &[FileFacts]) -> Result<Vec<Attachment>, SendError> {
+        let mut files = Vec::with_capacity(wanted.len());
+        for file in wanted {
+            let kept = self.store.report_file(tenant, &file.id).await.map_err(|error| SendError::Unavailable {
+                reason: format!("the report cannot be read from the store: {error}"),
+                retry_after: None,
+                maybe_taken: false,
+                outage: false,
+            })?;
+            let gone = || SendError::Refused { reason: "the report is not kept any more".to_owned() };
+            let (_, bytes) = kept.ok_or_else(gone)?;
+            let (name, content_type) = (file.name.clone(), file.content_type.clone());
+            files.push(Attachment { name, content_type, bytes });
+        }
+        Ok(files)
     }
 
     /// The receipt of the message that this one continues, where the provider has to be told. A store that does not

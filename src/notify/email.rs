@@ -16,14 +16,14 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart};
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Attachment as Enclosure, Body, Mailbox, MultiPart};
 use lettre::{Address, Message as Mail};
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
 use self::connection::Server;
-use super::{ATTEMPT_DEADLINE, Message, Notifier, Receipt, SendError, SetupError, Ways, render};
+use super::{ATTEMPT_DEADLINE, Attachment, Message, Notifier, Receipt, SendError, SetupError, Ways, render};
 use crate::alert::escalation::ChannelKind;
 use crate::clock::SharedClock;
 use crate::notify::settings;
@@ -67,9 +67,13 @@ impl Notifier for EmailNotifier {
     }
 
     async fn send(&self, message: &Message) -> Result<Receipt, SendError> {
+        self.send_with(message, &[]).await
+    }
+
+    async fn send_with(&self, message: &Message, files: &[Attachment]) -> Result<Receipt, SendError> {
         let now = self.clock.now();
         let link = self.ways.link(message, now);
-        let mail = compose(message, link.as_deref(), &self.from, now)?;
+        let mail = compose(message, files, link.as_deref(), &self.from, now)?;
         match timeout(ATTEMPT_DEADLINE, self.server.hand_over(&mail)).await {
             Ok(answer) => answer.map(|id| Receipt { id }),
             Err(_) => Err(SendError::unreached("the mail server did not answer in time")),
@@ -78,7 +82,13 @@ impl Notifier for EmailNotifier {
 }
 
 /// `message` as a mail, ready to go over the wire.
-fn compose(message: &Message, link: Option<&str>, from: &Mailbox, now: DateTime<Utc>) -> Result<Mail, SendError> {
+fn compose(
+    message: &Message,
+    files: &[Attachment],
+    link: Option<&str>,
+    from: &Mailbox,
+    now: DateTime<Utc>,
+) -> Result<Mail, SendError> {
     let words = render::email_with(message, link, now);
     let mut mail = Mail::builder()
         .from(from.clone())
@@ -92,8 +102,25 @@ fn compose(message: &Message, link: Option<&str>, from: &Mailbox, now: DateTime<
         let root = thread_root(message, from.email.domain());
         mail = mail.in_reply_to(root.clone()).references(root);
     }
-    mail.multipart(MultiPart::alternative_plain_html(words.text, words.html))
+    mail.multipart(with_files(MultiPart::alternative_plain_html(words.text, words.html), files)?)
         .map_err(|_| SendError::refused("the mail could not be put together for this recipient"))
+}
+
+/// `words` with `files` after them.
+fn with_files(words: MultiPart, files: &[Attachment]) -> Result<MultiPart, SendError> {
+    if files.is_empty() {
+        return Ok(words);
+    }
+    let mut whole = MultiPart::mixed().multipart(words);
+    for file in files {
+        let kind =
+            ContentType::parse(&file.content_type).map_err(|_| SendError::refused("a file is of no known type"))?;
+        // Bytes that look like text are sent as they are, which would break lines that are too long for the way.
+        let body = Body::new_with_encoding(file.bytes.clone(), ContentTransferEncoding::Base64);
+        let body = body.map_err(|_| SendError::refused("a file cannot be put into the mail"))?;
+        whole = whole.singlepart(Enclosure::new(file.name.clone()).body(body, kind));
+    }
+    Ok(whole)
 }
 
 fn recipient(message: &Message) -> Result<Mailbox, SendError> {

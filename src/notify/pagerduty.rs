@@ -96,6 +96,8 @@ fn actions(body: &Body) -> &'static [Action] {
         Body::Service(facts) if facts.over_at.is_none() => &[Action::Trigger],
         Body::Recovery(_) | Body::Stale(_) | Body::Service(_) => &[Action::Resolve],
         Body::Test => &[Action::Trigger, Action::Resolve],
+        // Nobody is to be called out for one.
+        Body::Report(_) => &[],
     }
 }
 
@@ -126,8 +128,8 @@ fn severity(body: &Body) -> &'static str {
         Body::Service(facts) if facts.condition == Condition::Down => "critical",
         Body::Service(_) => "warning",
         Body::Alert(AlertFacts { stage: Stage::Predicted, .. }) | Body::Test => "info",
-        // Neither opens an incident.
-        Body::Acknowledged(_) | Body::Recovery(_) => "info",
+        // None of them opens an incident.
+        Body::Acknowledged(_) | Body::Recovery(_) | Body::Report(_) => "info",
         Body::Alert(AlertFacts { stage: Stage::Warning, .. }) | Body::Digest(_) | Body::Bundle(_) => "warning",
     }
 }

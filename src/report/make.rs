@@ -234,7 +234,11 @@ fn overview(material: &Material<'_>, sum: &Summary, earlier: &Summary) -> Sectio
 }
 
 fn open_note(sum: &Summary) -> Option<String> {
-    (sum.open_breaches > 0).then(|| format!("{} of them are not done yet", sum.open_breaches))
+    match sum.open_breaches {
+        0 => None,
+        1 => Some("1 is not done yet".to_owned()),
+        more => Some(format!("{more} are not done yet")),
+    }
 }
 
 fn against_goal(rate: Rate, goal: Goal) -> String {

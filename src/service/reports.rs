@@ -1,6 +1,7 @@
 //! Reports: compliance, technicians and breaches of a period, and the tickets behind each figure.
 
 pub mod answers;
+pub mod archive;
 pub mod file;
 mod names;
 mod question;

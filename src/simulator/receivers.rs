@@ -71,7 +71,8 @@ pub struct Caught {
     pub subject: String,
     pub text: String,
     pub html: Option<String>,
-    /// Of a mail: the header fields as they came, names in lower case. Of a text message or a call: the form. Of others: what
+    /// Of a mail: the header fields as they came, names in lower case; and an `attachment` for each file, with its name and
+    /// SHA-256. Of a text message or a call: the form. Of others: what
     /// matters of the rest.
     pub headers: Vec<(String, String)>,
 }

@@ -40,7 +40,7 @@ pub struct NewNotification {
     pub tenant: TenantId,
     pub alert_key: String,
     pub ticket_id: Option<String>,
-    /// alert | recovery | acknowledged | digest | bundle | stale | fresh | service | service_up
+    /// alert | recovery | acknowledged | digest | bundle | stale | fresh | service | service_up | report
     pub kind: &'static str,
     pub stage: String,
     pub step: u32,
@@ -649,6 +649,7 @@ pub(super) fn leased(row: &Row) -> Result<Leased, StoreError> {
             "fresh" => "fresh",
             "service" => "service",
             "service_up" => "service_up",
+            "report" => "report",
             _ => "alert",
         },
         stage: text("stage")?,

@@ -42,6 +42,7 @@ impl Store {
                         Past::Receipts => receipts(tx, before).await,
                         Past::Events => stories(tx, before, from).await,
                         Past::Audit => audit(tx, before, from).await,
+                        Past::Reports => reports(tx, before).await,
                     }
                 })
             })
@@ -65,6 +66,7 @@ impl Store {
                    UNION ALL SELECT COUNT(*) FROM predictions WHERE decided_at < $1) AS stories"
             }
             Past::Audit => "SELECT COUNT(*) FROM audit WHERE at < $1",
+            Past::Reports => "SELECT COUNT(*) FROM report_files WHERE made_at < $1",
         };
         let count = sql::query_scalar(AssertSqlSafe(count.to_owned())).bind(millis(before));
         Ok(count.fetch_one(&self.reads).await?)
@@ -89,6 +91,27 @@ async fn receipts(tx: &mut Connection, before: i64) -> Result<Bite, sql::Error> 
     );
     let forget = forget.bind(before).bind(BITE).execute(tx).await?;
     Ok(whole_bites(forget.rows_affected()))
+}
+
+/// Few at a time, since each is large.
+async fn reports(tx: &mut Connection, before: i64) -> Result<Bite, sql::Error> {
+    const FEW: i64 = 20;
+    let old: Vec<(String, String)> =
+        sql::query_as("SELECT tenant, id FROM report_files WHERE made_at < $1 ORDER BY made_at LIMIT $2")
+            .bind(before)
+            .bind(FEW)
+            .fetch_all(&mut *tx)
+            .await?;
+    let gone = old.len() as u64;
+    for (tenant, id) in old {
+        for forget in [
+            "DELETE FROM report_contents WHERE tenant = $1 AND id = $2",
+            "DELETE FROM report_files WHERE tenant = $1 AND id = $2",
+        ] {
+            sql::query(forget).bind(&tenant).bind(&id).execute(&mut *tx).await?;
+        }
+    }
+    Ok(Bite { gone, next: (gone == FEW.unsigned_abs()).then_some(0) })
 }
 
 /// The oldest are always taken first: a bite that is not full is the last.

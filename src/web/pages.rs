@@ -2,6 +2,7 @@
 
 mod alerts;
 pub mod api;
+pub mod archive;
 mod forecast;
 mod frame;
 pub mod on_call;

@@ -15,6 +15,8 @@ use super::auth::Caller;
 use super::{Problem, Web, body};
 use crate::formats::{Format, json};
 use crate::service::reports::answers::CacheFigures;
+use crate::service::reports::archive::{ArchivePage, ArchiveQuery};
+use crate::service::reports::file::ReportFile;
 use crate::service::reports::reasons::{ReasonOrder, ReasonView};
 use crate::service::reports::{
     ComplianceDay, ComplianceQuery, EntryPage, EntryQuery, ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView,
@@ -59,9 +61,31 @@ pub async fn report(
 ) -> Result<Response, Problem> {
     let format = query.format.as_deref().unwrap_or("json").parse::<Format>();
     let format = format.map_err(|unknown| Problem::new(StatusCode::BAD_REQUEST, unknown.to_string()))?;
-    let file = web.service.report_file(&caller.scope, &query, format).await?;
+    Ok(handed_over(web.service.report_file(&caller.scope, &query, format, &caller.author().who).await?))
+}
+
+fn handed_over(file: ReportFile) -> Response {
     let heads = [(CONTENT_TYPE, file.content_type.to_owned()), (CONTENT_DISPOSITION, file.disposition)];
-    Ok((heads, file.bytes).into_response())
+    (heads, file.bytes).into_response()
+}
+
+/// GET /api/v1/reports/archive
+pub async fn archive(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<ArchiveQuery>,
+) -> Result<Json<ArchivePage>, Problem> {
+    Ok(Json(web.service.archive(&caller.scope, &query).await?))
+}
+
+/// GET /api/v1/reports/archive/{id}
+pub async fn archived(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let file = web.service.archived(&caller.scope, &id).await?;
+    file.map(handed_over).ok_or_else(|| Problem::not_found("report in the archive"))
 }
 
 /// GET /api/v1/reports/schema

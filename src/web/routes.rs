@@ -20,6 +20,7 @@ use crate::service::live::Change;
 use crate::service::on_call::{OnCall, OverrideRequest, OverrideView};
 use crate::service::overrides::OverrideOrder;
 use crate::service::reports::answers::CacheFigures;
+use crate::service::reports::archive::{ArchivePage, ArchiveQuery};
 use crate::service::reports::reasons::{ReasonOrder, ReasonView};
 use crate::service::reports::{
     ComplianceDay, ComplianceQuery, EntryPage, EntryQuery, ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView,
@@ -54,6 +55,9 @@ fn people() -> Vec<Route> {
         page("/reports/entries", Viewer, pages::reports::entries)
             .about("The page of what a figure counts")
             .query::<EntryQuery>(),
+        page("/reports/archive", Viewer, pages::archive::archive)
+            .about("The page of reports as they went out")
+            .query::<ArchiveQuery>(),
         page("/technicians", Viewer, pages::reports::technicians)
             .about("The page of technicians")
             .query::<ReportQuery>(),
@@ -176,6 +180,13 @@ fn figures() -> Vec<Route> {
             .about("The JSON schema that a report keeps")
             .gives_file(&["application/schema+json"], "The schema")
             .of_all_tenants(),
+        get("/api/v1/reports/archive", Viewer, reports::archive)
+            .about("Reports that were sent, or asked for once their months were closed, as they went out")
+            .query::<ArchiveQuery>()
+            .gives::<ArchivePage>("The latest first"),
+        get("/api/v1/reports/archive/{id}", Viewer, reports::archived)
+            .about("One of them, to the byte")
+            .gives_file(&Format::ALL.map(Format::content_type), "The file as it went out"),
         get("/api/v1/reports/entries", Viewer, reports::entries)
             .about("The decided clocks that a figure counts, or leaves out")
             .query::<EntryQuery>()

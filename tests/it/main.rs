@@ -29,6 +29,7 @@ mod policies;
 mod predicted;
 mod pushes;
 mod refusals;
+mod reports;
 mod retention;
 mod rooms;
 mod routes;

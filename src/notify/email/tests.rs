@@ -140,7 +140,7 @@ fn later() -> Message {
 
 fn headers(message: &Message) -> String {
     let from = "SLA watch <sla@msp.example>".parse().unwrap();
-    let mail = compose(message, None, &from, clock().now()).unwrap().formatted();
+    let mail = compose(message, &[], None, &from, clock().now()).unwrap().formatted();
     String::from_utf8(mail).unwrap().split_once("\r\n\r\n").unwrap().0.to_owned()
 }
 

@@ -17,6 +17,7 @@ impl Letter {
             Body::Bundle(facts) => bundle::letter(facts, message, now),
             Body::Stale(facts) => letter::stale(facts, message, now),
             Body::Service(facts) => letter::service(facts, message, now),
+            Body::Report(facts) => letter::report(facts, message),
             Body::Test => letter::test(),
         }
     }

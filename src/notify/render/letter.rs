@@ -12,8 +12,8 @@ use chrono_tz::Tz;
 use super::{Told, Urgency, line, local, local_in_full, sane, shown};
 use crate::alert::{AlertKind, Closing};
 use crate::notify::{
-    AcknowledgedFacts, Advice, AlertFacts, DigestFacts, DigestRow, Message, RecoveryFacts, ServiceFacts, StaleFacts,
-    TicketFacts, hours, words,
+    AcknowledgedFacts, Advice, AlertFacts, DigestFacts, DigestRow, Message, RecoveryFacts, ReportFacts, ServiceFacts,
+    StaleFacts, TicketFacts, hours, words,
 };
 use crate::ticket::ClockKind;
 use crate::uptime::Condition;
@@ -294,6 +294,50 @@ pub(super) fn service_state(facts: &ServiceFacts, now: DateTime<Utc>, zone: Tz) 
             format!("{name} is up again since {}, after {length}", local(at, now, zone))
         }
     }
+}
+
+/// Figures that stand in the mail itself, by their keys.
+const IN_SHORT: [(&str, &str); 4] = [
+    ("compliance", "Compliance"),
+    ("breaches", "Breaches"),
+    ("response_median", "Median first response"),
+    ("resolution_median", "Median resolution"),
+];
+
+pub(super) fn report(facts: &ReportFacts, message: &Message) -> Letter {
+    let words = report_words(facts);
+    let (subject, headline) =
+        (format!("{} Report{words}", mark(facts.tenant.as_deref())), format!("SLA report{words}"));
+    let mut letter = Letter::new(subject, headline, Urgency::Plain);
+    let figure = |(key, label): (&str, &'static str)| {
+        let (_, words) = facts.figures.iter().find(|(known, _)| known == key)?;
+        Some((label, line(words, 120)))
+    };
+    letter.facts = IN_SHORT.into_iter().filter_map(figure).collect();
+    letter.facts.push((
+        "Figures",
+        match facts.provisional_until {
+            None => "final: all months are closed".to_owned(),
+            Some(until) => {
+                let until = sane(until).with_timezone(&message.timezone);
+                format!("may still move until {}", until.format("%-d %B %Y"))
+            }
+        },
+    ));
+    letter.facts.push(("SHA-256", line(&facts.hash, 64)));
+    for name in &facts.too_large {
+        letter
+            .closing
+            .push(format!("{} is too large to go along; it is kept in the archive of reports.", line(name, 120)));
+    }
+    letter.closing.push(format!("You get this because the schedule “{}” names you.", line(&facts.schedule, 80)));
+    letter
+}
+
+/// ` on Globex, 1 October to 31 October 2026`.
+pub(super) fn report_words(facts: &ReportFacts) -> String {
+    let of = shown(facts.client.as_deref(), 80).map(|client| format!(" on {client}")).unwrap_or_default();
+    format!("{of}, {} to {}", facts.from.format("%-d %B"), facts.to.format("%-d %B %Y"))
 }
 
 pub(super) fn test() -> Letter {

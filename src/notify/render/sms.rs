@@ -128,6 +128,7 @@ fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
             let head = letter::service_state(facts, now, zone);
             Draft { head, extras: service_detail(facts), ..Draft::default() }
         }
+        Body::Report(facts) => Draft::bare(format!("SLA report{}", letter::report_words(facts))),
         Body::Test => Draft::bare("Test: text messages from the SLA watch reach you".to_owned()),
     }
 }

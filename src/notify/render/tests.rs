@@ -477,7 +477,7 @@ proptest! {
                 Body::Recovery(facts) => &facts.ticket,
                 Body::Digest(facts) => &facts.rows[0].ticket,
                 Body::Bundle(facts) => bundle::ticket(&facts.rows[0]),
-                Body::Acknowledged(_) | Body::Stale(_) | Body::Service(_) | Body::Test => {
+                Body::Acknowledged(_) | Body::Stale(_) | Body::Service(_) | Body::Report(_) | Body::Test => {
                     unreachable!("not made by the strategy")
                 }
             };

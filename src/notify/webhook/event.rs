@@ -29,6 +29,8 @@ pub(super) fn body(message: &Message, now: DateTime<Utc>) -> Vec<u8> {
             (if facts.fresh_at.is_none() { "sla.data.stale" } else { "sla.data.fresh" }, stale(facts))
         }
         Body::Service(facts) => (service_type(facts), service(facts)),
+        // Reports go out by mail alone.
+        Body::Report(_) => ("sla.report", json!({ "text": render::brief(message, now) })),
         Body::Test => ("sla.test", json!({ "text": "Somebody ran `superops-sla check --send-test webhook`." })),
     };
     let event = json!({ "type": kind, "version": VERSION, "timestamp": now, "data": data });

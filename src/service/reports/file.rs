@@ -1,11 +1,14 @@
 //! A report as a file, in the form that is asked for.
 
+use std::sync::Arc;
+
 use tokio::task::spawn_blocking;
 
 use super::super::{Reach, Service, ServiceError};
 use super::ReportQuery;
 use crate::formats::{Format, FormatError, csv};
 use crate::letterhead;
+use crate::report::Report;
 
 /// What is handed over, and under what name.
 pub struct ReportFile {
@@ -16,29 +19,37 @@ pub struct ReportFile {
 }
 
 impl Service {
-    /// The report on `query`, as a file of `format`.
+    /// The report on `query`, as a file of `format`, for whoever is named. One whose figures are final is kept.
     pub async fn report_file(
         &self,
         reach: &Reach,
         query: &ReportQuery,
         format: Format,
+        made_for: &str,
     ) -> Result<ReportFile, ServiceError> {
         let report = self.report(reach, query).await?;
-        let (config, table) = (self.config.clone(), query.table.clone());
+        let bytes = self.written(report.clone(), query.table.clone(), format).await?;
+        self.keep(&report, format, &bytes, made_for).await;
+        Ok(ReportFile { content_type: format.content_type(), disposition: format.disposition(&report), bytes })
+    }
+
+    /// `report` as the bytes of a file; of a CSV, the table that is meant.
+    pub(super) async fn written(
+        &self,
+        report: Arc<Report>,
+        table: Option<String>,
+        format: Format,
+    ) -> Result<Vec<u8>, ServiceError> {
+        let config = self.config.clone();
         let written = spawn_blocking(move || {
             let letterhead = letterhead::load(&config.reports, &report, format)?;
-            let bytes = match (format, &table) {
+            match (format, &table) {
                 (Format::Csv, Some(table)) => csv::write(&report, Some(table)),
                 _ => format.write(&report, &letterhead),
-            };
-            Ok::<_, FormatError>(ReportFile {
-                content_type: format.content_type(),
-                disposition: format.disposition(&report),
-                bytes: bytes?,
-            })
+            }
         });
         match written.await {
-            Ok(file) => file.map_err(ServiceError::from),
+            Ok(bytes) => bytes.map_err(ServiceError::from),
             Err(_) => Err(ServiceError::Format(FormatError::Lost)),
         }
     }

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mail_parser::MessageParser;
+use mail_parser::{MessageParser, MessagePart, MimeHeaders};
+use sha2::{Digest, Sha256};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -233,7 +234,8 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
     /// One caught message for each recipient.
     fn keep(&self, message: &[u8]) {
         let parsed = MessageParser::default().parse(message).unwrap_or_default();
-        let headers = parsed.headers_raw().map(|(name, value)| (name.to_ascii_lowercase(), unfold(value))).collect();
+        let headers = parsed.headers_raw().map(|(name, value)| (name.to_ascii_lowercase(), unfold(value)));
+        let headers = headers.chain(parsed.attachments().map(attachment)).collect();
         let caught = Caught {
             at: self.shared.clock.now(),
             kind: CaughtKind::Email,
@@ -263,6 +265,12 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
         self.write.write_all(format!("{reply}\r\n").as_bytes()).await?;
         self.write.flush().await
     }
+}
+
+/// As if it were a header field: the file's name, and the SHA-256 of what is in it.
+fn attachment(part: &MessagePart<'_>) -> (String, String) {
+    let hash: String = Sha256::digest(part.contents()).iter().map(|byte| format!("{byte:02x}")).collect();
+    ("attachment".to_owned(), format!("{} {hash}", part.attachment_name().unwrap_or_default()))
 }
 
 /// The address in `FROM:<a@b> SIZE=1`; empty for the null sender.

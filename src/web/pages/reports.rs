@@ -86,6 +86,7 @@ fn whole(report: &Report, query: &ReportQuery, here: &str) -> Markup {
     let period = &report.period;
     html! {
         h1 { @if here == "/technicians" { "Technicians" } @else { (report.title) } }
+        @if here == "/reports" { p { a href="/reports/archive" { "Reports as they went out" } } }
         p.muted {
             (period.from) " to " (period.to) ", days of " (report.zone.name())
             @if let Some(until) = report.provisional_until { " · provisional until " (until.with_timezone(&report.zone).format("%-d %B %Y")) }

@@ -1,0 +1,173 @@
+//! Reports that go out by themselves, and the archive of those that went out.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use superops_sla::config::Past;
+use superops_sla::formats::Format;
+use superops_sla::service::Reach;
+use superops_sla::service::reports::ReportQuery;
+use superops_sla::service::reports::archive::{ArchiveQuery, ArchivedReport};
+use superops_sla::simulator::receivers::{Caught, CaughtKind, MailReply};
+
+use crate::support::TestApp;
+
+const WEEKLY: &str = "[[reports.schedules]]\nname = \"Weekly\"\nevery = \"week\"\nformats = [\"pdf\", \"csv\"]\n\
+    to = [\"boss@example.com\", \"it@client.example\"]\n";
+const MONTHLY: &str = "[[reports.schedules]]\nname = \"Monthly\"\nevery = \"month\"\nto = [\"boss@example.com\"]\n";
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+/// Books all that is to be booked, closes what can be, and sends the reports that are due.
+async fn report(app: &mut TestApp) -> Vec<Arc<Caught>> {
+    let now = app.now();
+    while app.parts().bookkeeping.turn(now).await.unwrap().tickets > 0 {}
+    app.parts().reporting.turn(now).await;
+    mails(app).await
+}
+
+async fn mails(app: &mut TestApp) -> Vec<Arc<Caught>> {
+    app.dispatch().await;
+    app.heard().into_iter().filter(|one| one.kind == CaughtKind::Email && one.subject.contains("] Report")).collect()
+}
+
+async fn archive(app: &mut TestApp) -> Vec<ArchivedReport> {
+    app.parts().service.archive(&Reach::All, &ArchiveQuery::default()).await.unwrap().reports
+}
+
+/// A ticket that breaches, in the books.
+async fn breach(app: &mut TestApp) {
+    app.ticket(TimeDelta::hours(1));
+    app.turn().await;
+    app.wait(TimeDelta::hours(2)).await;
+}
+
+#[tokio::test]
+async fn a_report_goes_out_once_for_each_period_with_its_files_and_is_kept_to_the_byte() {
+    let mut app = TestApp::with(WEEKLY).await;
+    assert_eq!(report(&mut app).await.len(), 0, "what was over before the schedule was there is not sent");
+    breach(&mut app).await;
+    app.clock.set(at("2026-11-30T06:59:59Z"));
+    assert_eq!(report(&mut app).await.len(), 0, "a second early");
+    app.clock.set(at("2026-11-30T07:00:00Z"));
+    let sent = report(&mut app).await;
+    let to: Vec<_> = sent.iter().map(|mail| mail.to.as_str()).collect();
+    assert_eq!(to, ["boss@example.com", "it@client.example"]);
+    assert_eq!(sent[0].subject, "[SLA] Report, 23 November to 29 November 2026");
+    assert!(sent[0].text.contains("Compliance: 0.0 % (0 of 1"), "{}", sent[0].text);
+    assert!(sent[0].text.contains("may still move until 8 December 2026"), "{}", sent[0].text);
+    for _ in 0..2 {
+        assert_eq!(report(&mut app).await.len(), 0);
+        app.restart().await;
+    }
+    let kept = archive(&mut app).await;
+    let files: Vec<String> = kept.iter().map(|one| format!("{} {}", one.name, one.id)).collect();
+    let attached = |mail: &Caught| -> Vec<String> {
+        let files = mail.headers.iter().filter(|(name, _)| name == "attachment");
+        let mut files: Vec<String> = files.map(|(_, file)| file.clone()).collect();
+        files.sort();
+        files
+    };
+    assert_eq!(files.len(), 2);
+    assert!(sent.iter().all(|mail| attached(mail) == files), "{files:?} {:?}", attached(&sent[0]));
+    let pdf = app.parts().service.archived(&Reach::All, &kept[1].id).await.unwrap().unwrap();
+    assert!(pdf.bytes.starts_with(b"%PDF") && pdf.disposition.contains("sla-acme-2026-11-23-2026-11-29.pdf"));
+    app.clock.set(at("2026-12-07T07:00:00Z"));
+    assert_eq!(report(&mut app).await.len(), 2, "the next week");
+    app.clock.set(at("2027-01-13T12:00:00Z"));
+    let after = report(&mut app).await;
+    assert_eq!(after.len(), 2, "after a downtime the latest alone");
+    assert!(after[0].subject.ends_with("4 January to 10 January 2027"), "{}", after[0].subject);
+}
+
+#[tokio::test]
+async fn a_mail_that_the_server_cannot_take_now_is_tried_again() {
+    let mut app = TestApp::with(WEEKLY).await;
+    report(&mut app).await;
+    app.clock.set(at("2026-11-30T07:00:00Z"));
+    app.mail.reply(MailReply::TryLater);
+    assert_eq!(report(&mut app).await.len(), 0);
+    app.mail.reply(MailReply::Accept);
+    app.clock.advance(TimeDelta::minutes(1));
+    let again = mails(&mut app).await;
+    assert_eq!(again.len(), 2);
+    assert_eq!(again[0].headers.iter().filter(|(name, _)| name == "attachment").count(), 2);
+    app.clock.advance(TimeDelta::hours(1));
+    assert_eq!(mails(&mut app).await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_month_is_reported_on_once_its_figures_are_final_or_after_a_day_of_waiting_for_that() {
+    for is_read in [true, false] {
+        let mut app = TestApp::with(MONTHLY).await;
+        report(&mut app).await;
+        breach(&mut app).await;
+        report(&mut app).await;
+        app.clock.set(at("2026-12-08T07:00:00Z"));
+        assert_eq!(report(&mut app).await.len(), 0, "nobody has read the tickets since the month ended");
+        if is_read {
+            app.turn().await;
+            app.heard();
+            let sent = report(&mut app).await;
+            assert!(sent[0].text.contains("Figures: final"), "{}", sent[0].text);
+            assert!(archive(&mut app).await[0].closed);
+        } else {
+            app.clock.advance(TimeDelta::hours(23));
+            assert_eq!(report(&mut app).await.len(), 0);
+            app.clock.advance(TimeDelta::hours(1));
+            let sent = report(&mut app).await;
+            assert!(sent[0].text.contains("may still move"), "{}", sent[0].text);
+            assert!(!archive(&mut app).await[0].closed);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_report_that_cannot_be_made_is_made_once_it_can_be() {
+    let unknown = format!("{WEEKLY}client = \"Nobody Ltd\"\n");
+    let mut app = TestApp::with(WEEKLY).await;
+    report(&mut app).await;
+    app.restart_with(&unknown).await;
+    app.clock.set(at("2026-11-30T07:00:00Z"));
+    assert_eq!(report(&mut app).await.len(), 0);
+    app.restart_with(WEEKLY).await;
+    assert_eq!(report(&mut app).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_report_on_closed_months_is_kept_when_somebody_asks_and_goes_at_its_age() {
+    let mut app = TestApp::start().await;
+    breach(&mut app).await;
+    let query = ReportQuery {
+        from: Some("2026-11-01".to_owned()),
+        to: Some("2026-11-30".to_owned()),
+        by: Some("technician".to_owned()),
+        ..ReportQuery::default()
+    };
+    let ask = async |app: &mut TestApp| {
+        app.parts().service.report_file(&Reach::All, &query, Format::Html, "Mia").await.unwrap().bytes
+    };
+    ask(&mut app).await;
+    assert_eq!(archive(&mut app).await.len(), 0, "its figures may still move");
+    app.clock.set(at("2026-12-08T07:00:00Z"));
+    app.turn().await;
+    report(&mut app).await;
+    let first = ask(&mut app).await;
+    assert_eq!(ask(&mut app).await, first);
+    let kept = archive(&mut app).await;
+    assert_eq!(kept.len(), 1, "the same is kept once");
+    assert_eq!((kept[0].made_for.as_str(), kept[0].closed), ("Mia", true));
+    let id = kept[0].id.clone();
+    assert_eq!(app.parts().service.archived(&Reach::All, &id).await.unwrap().unwrap().bytes, first);
+
+    app.restart_with("[reports]\npeople = \"pseudonyms\"\n").await;
+    assert_eq!(archive(&mut app).await.len(), 0, "it tells persons apart by name");
+    assert!(app.parts().service.archived(&Reach::All, &id).await.unwrap().is_none());
+    app.restart_with("").await;
+    let old = app.now() + TimeDelta::days(3 * 365);
+    assert_eq!(app.parts().retention.turn(old).await.unwrap()[&Past::Reports], 0);
+    assert_eq!(app.parts().retention.turn(old + TimeDelta::days(1)).await.unwrap()[&Past::Reports], 1);
+    assert!(app.parts().service.archived(&Reach::All, &id).await.unwrap().is_none());
+}
