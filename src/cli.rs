@@ -12,6 +12,7 @@ mod check_on_call;
 mod check_write_back;
 pub mod demo;
 mod explain;
+mod incidents;
 mod no_texts;
 mod policies;
 pub mod propose;
@@ -98,6 +99,8 @@ enum Command {
     Report(ReportArgs),
     /// Show services: how they stand, how long they were there, and what is left of what was promised
     Uptime(UptimeArgs),
+    /// Show incidents of services and announced work; open one, say more of it, announce
+    Incidents(incidents::IncidentsArgs),
     /// Show who changed what: acknowledgements, silences, tokens, decisions; the latest first
     Audit(AuditArgs),
     /// Show what was promised, infer it from SuperOps' due times, or try other promises on the past
@@ -524,6 +527,7 @@ impl Cli {
             Command::Resolve(args) => act::act(load_offline(config)?, Requested::Do(Act::Resolve), args).await,
             Command::Escalate(args) => act::act(load_offline(config)?, Requested::Do(Act::Escalate), args).await,
             Command::Uptime(args) => uptime::uptime(load_offline(config)?, args).await,
+            Command::Incidents(args) => incidents::incidents(load_offline(config)?, args).await,
             Command::Audit(AuditArgs { command: Some(AuditCommand::Verify { json }), .. }) => {
                 audit::verify(load_offline(config)?, json).await
             }

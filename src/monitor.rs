@@ -77,6 +77,8 @@ pub struct Monitor {
     /// When the loop began: what we missed before that is nobody else's fault.
     began: Millis,
     rolled_at: Millis,
+    /// When it was last read what is told of services beside this.
+    told_at: Millis,
     dirty: bool,
     is_news: bool,
 }
@@ -114,6 +116,7 @@ impl Monitor {
             inbox,
             began: now,
             rolled_at: 0,
+            told_at: now,
             dirty: true,
             is_news: true,
             book,
@@ -124,6 +127,7 @@ impl Monitor {
         for check in 0..monitor.book.checks.len() {
             monitor.schedule(check, now);
         }
+        monitor.hear_what_is_told(now).await;
         monitor.publish(now);
         Ok(monitor)
     }
@@ -315,8 +319,14 @@ impl Monitor {
                 self.unwritten.over.push((key, now));
             } else if change.is >= Condition::Degraded && self.book.failing_parent(change.component).is_none() {
                 let facts = self.facts(component, entry, began);
+                let work = self.wiring.switchboard.bulletin().worked_on_until(&component.id, millis(now));
+                if change.is == Condition::Down && work.is_none() {
+                    self.unwritten.opened.push((key.clone(), tell::incident(&config, component, began), tell::FIRST_WORDS.to_owned()));
+                }
+                // What was announced wakes nobody, unless it is still so when the work is over.
+                let quiet_until = work.and_then(DateTime::from_timestamp_millis).unwrap_or(now);
                 let people = self.wiring.store.directory(&component.tenant).await.unwrap_or_default();
-                self.unwritten.said.extend(tell::notifications(&config, component, &facts, &people, &key, now));
+                self.unwritten.said.extend(tell::notifications(&config, component, &facts, &people, &key, quiet_until.max(now)));
             }
         }
     }
@@ -347,8 +357,20 @@ impl Monitor {
         self.dirty = true;
     }
 
+    /// Reads what people tell of services, as they may have done beside us.
+    async fn hear_what_is_told(&mut self, now: Millis) {
+        self.told_at = now;
+        match self.wiring.store.bulletin(now).await {
+            Ok(bulletin) => self.wiring.switchboard.announce(bulletin, now),
+            Err(error) => warn!("what is told of services is as old as a minute: {error}"),
+        }
+    }
+
     /// Writes down what is not yet, and shows it.
     async fn write_down(&mut self, now: Millis) {
+        if now - self.told_at >= MINUTE {
+            self.hear_what_is_told(now).await;
+        }
         let expired = self.book.expire(now);
         for check in self.book.checks.iter().filter(|_| !expired.rewrites.is_empty()) {
             self.unwritten.states.entry(check.plan.id.clone()).or_insert_with(|| (check.state.clone(), None)).0 =
@@ -364,7 +386,11 @@ impl Monitor {
                 if !self.unwritten.said.is_empty() || !self.unwritten.over.is_empty() {
                     self.wiring.outbox.notify_one();
                 }
+                let tells = !self.unwritten.opened.is_empty() || !self.unwritten.over.is_empty();
                 self.unwritten = UptimeChange::default();
+                if tells {
+                    self.hear_what_is_told(now).await;
+                }
             }
             Err(error) => {
                 self.dirty = true;

@@ -7,6 +7,7 @@ pub mod described;
 mod ending;
 mod explain;
 pub mod forecast;
+pub mod incidents;
 pub mod live;
 pub mod messages;
 pub mod on_call;

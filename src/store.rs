@@ -11,6 +11,7 @@ pub mod audit;
 pub mod books;
 mod cache;
 mod checkpoint;
+pub mod incidents;
 mod latest;
 pub mod links;
 mod loans;

@@ -14,6 +14,7 @@ pub mod combine;
 pub mod credit;
 pub mod days;
 pub mod flap;
+pub mod incident;
 pub mod intervals;
 pub mod observe;
 pub mod sketch;
@@ -30,6 +31,9 @@ pub const SECOND: Millis = 1000;
 pub const MINUTE: Millis = 60 * SECOND;
 pub const HOUR: Millis = 60 * MINUTE;
 pub const DAY: Millis = 24 * HOUR;
+
+/// How long it is kept how something stood, and what was said of it.
+pub const SPANS_KEPT: Millis = 800 * DAY;
 
 /// How a check or a component stands. The order is from good to bad, and says which of several shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

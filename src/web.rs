@@ -24,6 +24,7 @@ mod events;
 mod gate;
 mod health;
 mod hooks;
+mod incidents;
 mod limits;
 mod link;
 mod login;

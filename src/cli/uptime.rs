@@ -27,7 +27,9 @@ pub async fn uptime(config: Config, args: UptimeArgs) -> Result<(), CliError> {
 pub async fn watching(config: Config) -> Result<(Service, Store), CliError> {
     let (service, store) = super::offline_service(config).await?;
     let (switchboard, _) = Switchboard::open();
-    switchboard.show(Board::read(service.config(), &store, millis(SystemClock.now())).await?, true);
+    let now = millis(SystemClock.now());
+    switchboard.show(Board::read(service.config(), &store, now).await?, true);
+    switchboard.announce(store.bulletin(now).await?, now);
     Ok((service.watching(Arc::clone(&switchboard)), store))
 }
 

@@ -262,10 +262,23 @@ fn host_and_port(text: &str) -> Result<(String, u16), String> {
 
 fn status_page(section: Section<'_>) -> StatusPage {
     let text = |key| section.text(key).and_then(|t| t.read(|text| checks::not_blank(text)));
-    let page =
-        StatusPage { title: text("title").unwrap_or_else(|| "Service status".to_owned()), contact: text("contact") };
+    let incidents = section.text("incidents").and_then(|t| t.read(|text| publishes(text)));
+    let page = StatusPage {
+        title: text("title").unwrap_or_else(|| "Service status".to_owned()),
+        contact: text("contact"),
+        publishes_incidents: incidents.unwrap_or(false),
+    };
     section.finish();
     page
+}
+
+/// What becomes of an incident that opens by itself.
+fn publishes(text: &str) -> Result<bool, String> {
+    match text {
+        "auto" => Ok(true),
+        "approve" => Ok(false),
+        _ => Err("must be \"auto\" or \"approve\"".to_owned()),
+    }
 }
 
 #[cfg(test)]

@@ -100,6 +100,8 @@ pub struct StatusPage {
     pub title: String,
     /// Where whoever reads it may turn to.
     pub contact: Option<String>,
+    /// Whether incidents that open by themselves are shown at once; else once a person has published them.
+    pub publishes_incidents: bool,
 }
 
 /// Component ids to what people call them.

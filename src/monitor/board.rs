@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::probe::{Certificate, Look};
 use crate::store::{Store, StoreError};
 use crate::uptime::book::Book;
+use crate::uptime::incident::Bulletin;
 use crate::uptime::{Condition, Millis, Outcome};
 
 /// What the latest look found.
@@ -83,6 +84,7 @@ const REPORTS_WAITING: usize = 1024;
 /// Where the loop and those who ask meet.
 pub struct Switchboard {
     board: RwLock<Arc<Board>>,
+    bulletin: RwLock<Arc<Bulletin>>,
     news: watch::Sender<Millis>,
     reports: mpsc::Sender<Report>,
 }
@@ -91,8 +93,8 @@ impl Switchboard {
     /// With the end at which reports come out.
     pub fn open() -> (Arc<Self>, mpsc::Receiver<Report>) {
         let (reports, inbox) = mpsc::channel(REPORTS_WAITING);
-        let board = RwLock::default();
-        (Arc::new(Self { board, news: watch::Sender::default(), reports }), inbox)
+        let (board, bulletin) = (RwLock::default(), RwLock::default());
+        (Arc::new(Self { board, bulletin, news: watch::Sender::default(), reports }), inbox)
     }
 
     /// The latest picture.
@@ -106,6 +108,19 @@ impl Switchboard {
         *self.board.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(board);
         if is_news {
             self.news.send_replace(at);
+        }
+    }
+
+    /// What is told beside how services stand.
+    pub fn bulletin(&self) -> Arc<Bulletin> {
+        self.bulletin.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Shows what is told from now on; nothing happens if it is the same.
+    pub fn announce(&self, bulletin: Bulletin, now: Millis) {
+        if *self.bulletin() != bulletin {
+            *self.bulletin.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(bulletin);
+            self.news.send_replace(now);
         }
     }
 

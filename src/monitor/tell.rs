@@ -16,6 +16,7 @@ use crate::keys::notification_key;
 use crate::notify::{Body, Message, ServiceFacts};
 use crate::store::outbox::{NewNotification, Reader};
 use crate::ticket::{Directory, Named, RefId};
+use crate::uptime::incident::{Impact, Incident, Progress};
 use crate::uptime::spans::Timeline;
 use crate::uptime::{Condition, Millis};
 
@@ -31,6 +32,29 @@ pub(super) fn outage_began(line: &Timeline) -> Option<Millis> {
 /// What all messages of one outage are named after.
 pub(super) fn key(component: &Component, began: Millis) -> String {
     format!("{}:component:{}:{}:{began}", component.tenant, component.id, AlertKind::Outage.as_str())
+}
+
+/// What is said of an outage in public, before anybody knows more.
+pub(super) const FIRST_WORDS: &str = "It does not answer. We are looking into it.";
+
+/// The incident of an outage, until people say more of it.
+pub(super) fn incident(config: &Config, component: &Component, began: Millis) -> Incident {
+    let at_once = config.uptime.status_page.as_ref().is_some_and(|page| page.publishes_incidents);
+    Incident {
+        // The store names it after its outage.
+        id: String::new(),
+        tenant: component.tenant.to_string(),
+        title: format!("{} is down", component.name),
+        impact: Impact::Major,
+        progress: Progress::Investigating,
+        components: vec![component.id.clone()],
+        public: at_once && component.public,
+        automatic: true,
+        cause: None,
+        started_at: began,
+        resolved_at: None,
+        updates: Vec::new(),
+    }
 }
 
 /// What is to be said of an outage, to all of them, each step at its time.

@@ -24,6 +24,7 @@ use crate::uptime::availability::figure;
 use crate::uptime::book::ComponentEntry;
 use crate::uptime::credit::WHOLE;
 use crate::uptime::days::{self, Period};
+use crate::uptime::incident::Bulletin;
 use crate::uptime::sketch::Sketch;
 use crate::uptime::{Condition, DAY, Millis, Outcome};
 
@@ -41,14 +42,16 @@ const RANGES: [(&str, Millis); 4] = [("24h", DAY), ("7d", 7 * DAY), ("30d", 30 *
 impl Service {
     /// All services that may be seen, in the order of the configuration.
     pub async fn uptime(&self, scope: &Reach) -> Result<UptimeOverview, ServiceError> {
-        let now = self.clock.now();
-        let board = self.board();
-        let components: Vec<_> = self
-            .watched_components(scope, &board)
-            .map(|(one, entry)| view(self, &board, one, entry, millis(now)))
-            .collect();
+        let components = self.uptime_now(scope);
         let overall = overall(&components).as_str();
-        Ok(UptimeOverview { now, overall_status: overall, components })
+        Ok(UptimeOverview { now: self.clock.now(), overall_status: overall, components })
+    }
+
+    /// The services alone.
+    pub fn uptime_now(&self, scope: &Reach) -> Vec<ComponentView> {
+        let (now, board) = (millis(self.clock.now()), self.board());
+        let components = self.watched_components(scope, &board);
+        components.map(|(one, entry)| view(self, &board, one, entry, now)).collect()
     }
 
     /// One service by its id.
@@ -74,7 +77,8 @@ impl Service {
         let from = now - length;
         let (whole, latency) = self.latency(&board, entry, from, now).await?;
         let terms = terms(self.config.uptime.promise(&one.id));
-        let found = figure(&record(entry, &[]), &terms, (from, now), now);
+        let windows = self.bulletin().windows_of(&one.id);
+        let found = figure(&record(entry, &windows), &terms, (from, now), now);
         let spans = entry.line.spans().iter().filter(|span| span.until.is_none_or(|until| until > from));
         let spans = spans.map(|span| SpanView {
             from: instant(span.from.max(from)),
@@ -131,7 +135,8 @@ impl Service {
             let period = period.unwrap_or(promise.terms.period);
             let day = query.date.map_or(millis(at), |date| days::midnight(promise.terms.zone, date));
             let span = period.around(promise.terms.zone, day);
-            promises.push(sla(&board, promise, entry, &[], period, span, millis(at)));
+            let windows = self.bulletin().windows_of(&one.id);
+            promises.push(sla(&board, promise, entry, &windows, period, span, millis(at)));
         }
         Ok(SlaReport { now: at, promises })
     }
@@ -153,7 +158,8 @@ impl Service {
         if (last - first).num_days() >= DAYS_MOST {
             return Err(ServiceError::BadQuestion(format!("`from` and `to` may lie {DAYS_MOST} days apart at most")));
         }
-        let record = record(entry, &[]);
+        let windows = self.bulletin().windows_of(&one.id);
+        let record = record(entry, &windows);
         let days = days::days(terms.zone, first, last).filter(|(_, day)| day.0 < now);
         let days = days.map(|(date, day)| day_view(date, figure(&record, &terms, day, now), &terms)).collect();
         Ok(Some(DailySeries { component: one.id.clone(), timezone: terms.zone.to_string(), days }))
@@ -185,7 +191,12 @@ impl Service {
         self.switchboard.as_ref().map(|switchboard| switchboard.board()).unwrap_or_default()
     }
 
-    fn watched_components<'a>(
+    /// What is told beside it.
+    pub(crate) fn bulletin(&self) -> Arc<Bulletin> {
+        self.switchboard.as_ref().map(|switchboard| switchboard.bulletin()).unwrap_or_default()
+    }
+
+    pub(super) fn watched_components<'a>(
         &'a self,
         scope: &'a Reach,
         board: &'a Board,

@@ -20,8 +20,8 @@ pub(super) fn page(model: &Model) -> String {
         main {
             @let open: Vec<_> = model.incidents.iter().filter(|one| one.resolved_at.is_none()).collect();
             @if !open.is_empty() { section aria-label="Now" { h2 { "Now" } @for one in &open { (incident(model, one)) } } }
-            @if !model.maintenance.is_empty() { section aria-label="Maintenance" {
-                h2 { "Maintenance" } @for one in &model.maintenance { (maintenance(model, one)) }
+            @if model.maintenance.iter().any(|one| !one.cancelled) { section aria-label="Maintenance" {
+                h2 { "Maintenance" } @for one in model.maintenance.iter().filter(|one| !one.cancelled) { (maintenance(model, one)) }
             } }
             section aria-label="Services" {
                 h2 { "Services" }
@@ -69,6 +69,7 @@ fn class(condition: Condition) -> &'static str {
 
 fn overall_words(model: &Model) -> &'static str {
     match model.overall {
+        Condition::Up if model.components.iter().any(|one| one.worked_on_until.is_some()) => "Maintenance is under way",
         Condition::Up => "All services are operational",
         Condition::Unknown => "Some services are not measured now",
         Condition::Degraded => "Some services are impaired",
@@ -91,7 +92,7 @@ fn component(model: &Model, one: &PublicComponent) -> Markup {
         article.component {
             div.head {
                 h3 { (one.name) }
-                span.state.(class(one.condition)) { span.dot {} (one.words()) }
+                span.state.(if one.worked_on_until.is_some() { "unknown" } else { class(one.condition) }) { span.dot {} (one.words()) }
             }
             @if let Some(text) = &one.description { p.quiet { (text) } }
             (bars(one))

@@ -8,6 +8,9 @@ use crate::uptime::availability::percent;
 
 /// What Statuspage's clients call how a component stands. It knows no "unknown": then what was known last is said again.
 fn component_status(one: &PublicComponent) -> &'static str {
+    if one.worked_on_until.is_some() {
+        return "under_maintenance";
+    }
     let known = if one.condition == Condition::Unknown { one.last_known } else { one.condition };
     match known {
         Condition::Up | Condition::Unknown => "operational",
@@ -27,6 +30,7 @@ fn indicator(model: &Model) -> (&'static str, &'static str) {
         }
         () if is_any("major_outage") => ("major", "Partial System Outage"),
         () if is_any("partial_outage") => ("major", "Partial System Outage"),
+        () if is_any("under_maintenance") && !is_any("degraded_performance") => ("maintenance", "Service Under Maintenance"),
         () if is_any("degraded_performance") => ("minor", "Degraded System Performance"),
         () => ("none", "All Systems Operational"),
     }
@@ -135,6 +139,7 @@ fn maintenance_list(model: &Model) -> Vec<Value> {
 
 fn maintenance(model: &Model, one: &PublicMaintenance) -> Value {
     let status = match model.at {
+        _ if one.cancelled => "completed",
         now if now < one.from => "scheduled",
         now if now < one.until => "in_progress",
         _ => "completed",
@@ -149,7 +154,7 @@ fn maintenance(model: &Model, one: &PublicMaintenance) -> Value {
         "scheduled_for": rfc3339(one.from),
         "scheduled_until": rfc3339(one.until),
         "created_at": rfc3339(one.announced_at),
-        "updated_at": rfc3339(one.announced_at),
+        "updated_at": rfc3339(one.changed_at),
         "components": touched.map(|(position, component)| self::component(model, component, position)).collect::<Vec<_>>(),
         "incident_updates": [{
             "id": format!("{}-1", one.id), "incident_id": one.id, "status": status, "body": one.text,
@@ -170,7 +175,7 @@ pub(super) fn full(model: &Model) -> Value {
         });
         json!({
             "id": one.id, "name": one.name, "description": one.description, "status": one.condition.as_str(),
-            "since": rfc3339(one.changed_at), "members": one.members, "uptime_percent_90d": one.uptime.map(percent),
+            "since": rfc3339(one.changed_at), "maintenance_until": one.worked_on_until.map(rfc3339), "members": one.members, "uptime_percent_90d": one.uptime.map(percent),
             "days": days.collect::<Vec<_>>(),
         })
     });

@@ -11,6 +11,7 @@ use crate::service::uptime::{DAYS_SHOWN, record, terms};
 use crate::uptime::availability::{Figure, figure};
 use crate::uptime::book::ComponentEntry;
 use crate::uptime::combine::Needs;
+use crate::uptime::incident::{Bulletin, Incident, Update, Work};
 use crate::uptime::days;
 use crate::uptime::{Condition, DAY, Millis};
 
@@ -50,6 +51,8 @@ pub struct PublicComponent {
     pub uptime: Option<u32>,
     /// Of these, how much is not known.
     pub unknown: Millis,
+    /// Until when it is worked on, as was announced.
+    pub worked_on_until: Option<Millis>,
 }
 
 /// One day of a service.
@@ -97,15 +100,11 @@ pub struct PublicMaintenance {
     pub from: Millis,
     pub until: Millis,
     pub announced_at: Millis,
+    pub changed_at: Millis,
+    /// It will not be.
+    pub cancelled: bool,
     /// How often it was changed.
     pub revision: u32,
-}
-
-/// What is told beside how services stand.
-#[derive(Clone, Debug, Default)]
-pub struct Told {
-    pub incidents: Vec<PublicIncident>,
-    pub maintenance: Vec<PublicMaintenance>,
 }
 
 impl Model {
@@ -114,14 +113,14 @@ impl Model {
         config: &Config,
         page: &StatusPage,
         board: &Board,
-        told: Told,
+        bulletin: &Bulletin,
         shows: impl Fn(&Component) -> bool,
         now: Millis,
     ) -> Self {
         let shown: Vec<&Component> = config.uptime.components.iter().filter(|one| shows(one)).collect();
         let ids: Vec<&str> = shown.iter().map(|one| one.id.as_str()).collect();
         let known = shown.iter().filter_map(|one| Some((*one, board.book.component(&one.id)?)));
-        let components: Vec<_> = known.map(|(one, entry)| component(config, one, entry, &ids, now)).collect();
+        let components: Vec<_> = known.map(|(one, entry)| component(config, one, entry, bulletin, &ids, now)).collect();
         Self {
             title: page.title.clone(),
             contact: page.contact.clone(),
@@ -129,8 +128,8 @@ impl Model {
             at: now,
             overall: overall(&components),
             components,
-            incidents: told.incidents,
-            maintenance: told.maintenance,
+            incidents: incidents(bulletin, &ids),
+            maintenance: maintenance(bulletin, &ids, now),
         }
     }
 
@@ -159,6 +158,7 @@ impl PublicComponent {
     /// How it stands, in a word or two.
     pub fn words(&self) -> &'static str {
         match self.condition {
+            _ if self.worked_on_until.is_some() => "Maintenance",
             Condition::Up => "Operational",
             Condition::Unknown => "Not known now",
             Condition::Degraded if self.is_partial => "Partial outage",
@@ -168,11 +168,74 @@ impl PublicComponent {
     }
 }
 
-fn component(config: &Config, one: &Component, entry: &ComponentEntry, shown: &[&str], now: Millis) -> PublicComponent {
+/// Those that are public and touch what is shown, as far as they do.
+fn incidents(bulletin: &Bulletin, shown: &[&str]) -> Vec<PublicIncident> {
+    let public = bulletin.incidents.iter().filter(|one| one.public && touches(&one.components, shown));
+    public.take(INCIDENTS_MOST).map(|one| incident(one, shown)).collect()
+}
+
+fn incident(one: &Incident, shown: &[&str]) -> PublicIncident {
+    let said = one.updates.iter().rev().filter(|update| !update.text.is_empty());
+    PublicIncident {
+        id: one.id.clone(),
+        title: one.title.clone(),
+        status: one.progress.as_str(),
+        impact: one.impact.as_str(),
+        components: those_of(&one.components, shown),
+        started_at: one.started_at,
+        resolved_at: one.resolved_at,
+        updates: said.map(|update| public_update(one, update)).collect(),
+    }
+}
+
+fn public_update(one: &Incident, update: &Update) -> PublicUpdate {
+    PublicUpdate {
+        id: format!("{}-{}", one.id, update.number),
+        status: update.progress.as_str(),
+        text: update.text.clone(),
+        at: update.at,
+    }
+}
+
+/// What is to come, goes on, or was called off and would still be to come.
+fn maintenance(bulletin: &Bulletin, shown: &[&str], now: Millis) -> Vec<PublicMaintenance> {
+    let public = bulletin.works.iter().filter(|one| one.public && one.until > now && touches(&one.components, shown));
+    let view = |one: &Work| PublicMaintenance {
+        id: one.id.clone(),
+        title: one.title.clone(),
+        text: one.text.clone(),
+        components: those_of(&one.components, shown),
+        from: one.from,
+        until: one.until,
+        announced_at: one.announced_at,
+        changed_at: one.changed_at,
+        revision: one.revision,
+        cancelled: one.cancelled,
+    };
+    public.take(INCIDENTS_MOST).map(view).collect()
+}
+
+fn touches(components: &[String], shown: &[&str]) -> bool {
+    components.iter().any(|one| shown.contains(&one.as_str()))
+}
+
+fn those_of(components: &[String], shown: &[&str]) -> Vec<String> {
+    components.iter().filter(|one| shown.contains(&one.as_str())).cloned().collect()
+}
+
+fn component(
+    config: &Config,
+    one: &Component,
+    entry: &ComponentEntry,
+    bulletin: &Bulletin,
+    shown: &[&str],
+    now: Millis,
+) -> PublicComponent {
     let mut terms = terms(config.uptime.promise(&one.id));
     // A day is shown as it was, whatever was agreed about small print.
     (terms.whole_minutes, terms.hours) = (false, None);
-    let record = record(entry, &[]);
+    let windows = bulletin.windows_of(&one.id);
+    let record = record(entry, &windows);
     let today = days::date_of(terms.zone, now);
     let first = today - chrono::Days::new((DAYS_SHOWN - 1).unsigned_abs());
     let day = |(date, day)| {
@@ -195,6 +258,7 @@ fn component(config: &Config, one: &Component, entry: &ComponentEntry, shown: &[
         days: days::days(terms.zone, first, today).map(day).collect(),
         uptime: whole.availability(),
         unknown: whole.unknown,
+        worked_on_until: bulletin.worked_on_until(&one.id, now),
     }
 }
 
@@ -207,10 +271,11 @@ fn worst(figure: &Figure) -> Option<Condition> {
     }
 }
 
+/// The worst of what is no part of something else. What is worked on, as was announced, makes nothing look bad.
 fn overall(components: &[PublicComponent]) -> Condition {
     let is_member = |id: &str| components.iter().any(|other| other.members.iter().any(|member| member == id));
-    let top = components.iter().filter(|one| !is_member(&one.id));
-    top.map(|one| one.condition).max().unwrap_or(Condition::Unknown)
+    let top = components.iter().filter(|one| !is_member(&one.id) && one.worked_on_until.is_none());
+    top.map(|one| one.condition).max().unwrap_or(if components.is_empty() { Condition::Unknown } else { Condition::Up })
 }
 
 /// `21 Nov 2026, 14:05 UTC`
@@ -237,6 +302,9 @@ pub fn length(time: Millis) -> String {
         (days, hours, _) => format!("{days} d {hours} h"),
     }
 }
+
+/// No page tells of more.
+const INCIDENTS_MOST: usize = 50;
 
 /// So much of the past is looked at.
 pub const PAST: Millis = DAYS_SHOWN * DAY;

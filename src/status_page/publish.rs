@@ -7,7 +7,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use super::model::Told;
 use super::{Documents, Model};
 use crate::clock::SharedClock;
 use crate::config::Config;
@@ -63,7 +62,8 @@ impl Publisher {
     pub fn render(&self) {
         let Some(page) = &self.config.uptime.status_page else { return };
         let (board, now) = (self.switchboard.board(), millis(self.clock.now()));
-        let model = Model::of(&self.config, page, &board, Told::default(), |one| one.public, now);
+        let bulletin = self.switchboard.bulletin();
+        let model = Model::of(&self.config, page, &board, &bulletin, |one| one.public, now);
         self.documents.store(Arc::new(Documents::render(&model)));
     }
 }

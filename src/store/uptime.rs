@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::incidents::{self, close_by_itself, open_by_itself};
 use super::outbox::{NewNotification, enqueue, leased};
 use super::{Store, StoreError, millis};
 use crate::keys::notification_key;
 use crate::notify::{Body, Message, ServiceFacts};
 use crate::store::sql::{self, Connection};
 use crate::uptime::book::{Remembered, Rewrite};
+use crate::uptime::incident::Incident;
 use crate::uptime::observe::CheckState;
 use crate::uptime::sketch::Sketch;
-use crate::uptime::{Condition, DAY, HOUR, MINUTE, Millis, Span};
+use crate::uptime::{Condition, DAY, HOUR, MINUTE, Millis, SPANS_KEPT, Span};
 
 /// One look, as it is kept for some days.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct UptimeChange {
     pub rewrites: Vec<Rewrite>,
     /// What is to be said of outages.
     pub said: Vec<NewNotification>,
+    /// The keys of outages that have an incident of their own, what it is, and what is said of it first.
+    pub opened: Vec<(String, Incident, String)>,
     /// The keys of outages that are over, and when they ended.
     pub over: Vec<(String, DateTime<Utc>)>,
 }
@@ -50,8 +54,6 @@ pub struct Rollup {
 pub const WIDTHS: [(Millis, Millis); 3] = [(5 * MINUTE, 8 * DAY), (HOUR, 92 * DAY), (DAY, 400 * DAY)];
 /// How long each look is kept.
 pub const LOOKS_KEPT: Millis = 2 * DAY;
-/// How long it is kept how something stood.
-pub const SPANS_KEPT: Millis = 800 * DAY;
 /// No more of anything is read, or deleted, at once.
 const MOST: i64 = 5000;
 
@@ -235,7 +237,8 @@ impl Store {
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     let old = sql::query("DELETE FROM uptime_spans WHERE until_at < $1");
-                    old.bind(now - SPANS_KEPT).execute(tx).await?;
+                    old.bind(now - SPANS_KEPT).execute(&mut *tx).await?;
+                    incidents::forget(tx, now - SPANS_KEPT).await?;
                     Ok(())
                 })
             })
@@ -268,8 +271,12 @@ async fn write(tx: &mut Connection, change: &UptimeChange) -> Result<(), sql::Er
     if !change.said.is_empty() {
         enqueue(tx, &change.said).await?;
     }
+    for (key, incident, text) in &change.opened {
+        open_by_itself(tx, key, incident, text, incident.started_at).await?;
+    }
     for (key, at) in &change.over {
         end(tx, key, *at).await?;
+        close_by_itself(tx, key, millis(*at)).await?;
     }
     Ok(())
 }

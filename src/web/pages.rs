@@ -5,6 +5,7 @@ pub mod api;
 pub mod archive;
 mod forecast;
 mod frame;
+pub mod incidents;
 pub mod on_call;
 pub mod records;
 pub mod reports;

@@ -10,12 +10,13 @@ use super::reports::ReasonForm;
 use super::route::{Face, Route, delete, form, get, open, page, post, proven};
 use super::sessions::Sessions;
 use super::{
-    alerts, api, audit, events, health, hooks, link, login, on_call, openapi, overrides, pages, reports, sessions,
+    alerts, api, audit, events, health, hooks, incidents, link, login, on_call, openapi, overrides, pages, reports, sessions,
     status, systems, twilio, uptime,
 };
 use crate::formats::Format;
 use crate::service::alerts::{AlertPage, AlertQuery, AlertView, SnoozeOrder};
 use crate::service::breaches::{BreachPage, BreachQuery};
+use crate::service::incidents::{IncidentOrder, IncidentQuery, IncidentView, SayingOrder, WorkOrder, WorkView};
 use crate::service::live::Change;
 use crate::service::on_call::{OnCall, OverrideRequest, OverrideView};
 use crate::service::overrides::OverrideOrder;
@@ -63,6 +64,18 @@ fn people() -> Vec<Route> {
             .query::<ReportQuery>(),
         page("/services", Viewer, pages::services::services).about("The page of all services that are watched"),
         page("/services/{id}", Viewer, pages::services::service).about("The page of one service"),
+        page("/incidents", Viewer, pages::incidents::incidents).about("The page of incidents and announced work"),
+        page("/incidents/{id}", Viewer, pages::incidents::incident).about("The page of one incident"),
+        form("/incidents", Responder, incidents::submit)
+            .about("Opens an incident, from the page")
+            .takes_form::<IncidentOrder>(),
+        form("/incidents/{id}", Responder, incidents::submit_update)
+            .about("Says more of an incident, from its page")
+            .takes_form::<SayingOrder>(),
+        form("/maintenance", Admin, incidents::submit_work)
+            .about("Announces work, from the page")
+            .takes_form::<WorkOrder>(),
+        form("/maintenance/{id}/call-off", Admin, incidents::submit_call_off).about("Calls work off, from the page"),
         page("/on-call", Viewer, pages::on_call::on_call).about("The page of the on-call rotations"),
         page("/policies", Viewer, pages::records::policies).about("The page of the policies in force"),
         page("/audit", Admin, pages::records::audit).about("The page of the audit log").query::<AuditParams>(),
@@ -223,6 +236,31 @@ fn services() -> Vec<Route> {
             .about("A service day by day, against a target")
             .query::<DailyQuery>()
             .gives::<DailySeries>("The days"),
+        get("/api/v1/incidents", Viewer, incidents::list)
+            .about("What happened to services, and what was said of it")
+            .query::<IncidentQuery>()
+            .gives::<Vec<IncidentView>>("The latest first"),
+        post("/api/v1/incidents", Responder, incidents::open)
+            .about("Open an incident")
+            .takes::<IncidentOrder>()
+            .makes::<IncidentView>("The incident"),
+        get("/api/v1/incidents/{id}", Viewer, incidents::one)
+            .about("One incident, with all that was said of it")
+            .gives::<IncidentView>("The incident"),
+        post("/api/v1/incidents/{id}/updates", Responder, incidents::say)
+            .about("Say more of an incident: how far it is, in public and among those who mend it")
+            .takes::<SayingOrder>()
+            .gives::<IncidentView>("The incident as it stands now"),
+        get("/api/v1/uptime/maintenance", Viewer, incidents::works)
+            .about("Announced work on services: what was lately, goes on, and is to come")
+            .gives::<Vec<WorkView>>("The earliest first"),
+        post("/api/v1/uptime/maintenance", Admin, incidents::announce)
+            .about("Announce work: promises leave it out if it was announced in time")
+            .takes::<WorkOrder>()
+            .makes::<WorkView>("The work"),
+        delete("/api/v1/uptime/maintenance/{id}", Admin, incidents::call_off)
+            .about("Call announced work off, or end it now")
+            .gives_nothing("It is called off"),
     ]
 }
 

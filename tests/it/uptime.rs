@@ -243,3 +243,122 @@ async fn an_outage_is_told_once_step_by_step_and_so_is_its_end() {
     app.settle().await;
     assert_eq!(app.said(), "", "the later step has nothing to say any more");
 }
+
+#[tokio::test]
+async fn an_incident_is_worked_through_and_what_is_said_among_us_stays_among_us() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    watch(&mut app, seconds(120)).await;
+    let (url, tokens) = served(&mut app, &[(Role::Responder, None), (Role::Viewer, None)]).await;
+    let ask = async |method: Method, path: &str, body: Value| {
+        call(method, &format!("{url}{path}"), &tokens[0], body).await
+    };
+    let order = json!({ "title": "Orders are slow", "components": ["shop"], "impact": "major", "text": "We look into it.", "note": "db-7 is full" });
+    assert_eq!(call(Method::POST, &format!("{url}/api/v1/incidents"), &tokens[1], order.clone()).await.0, 403);
+    let (status, made) = ask(Method::POST, "/api/v1/incidents", order).await;
+    assert_eq!(status, 201, "{made}");
+    let id = made["id"].as_str().unwrap();
+    let path = format!("/api/v1/incidents/{id}/updates");
+    let resolved = json!({ "status": "resolved", "text": "Orders are quick again." });
+    let (status, why) = ask(Method::POST, &path, resolved.clone()).await;
+    assert_eq!(status, 400, "{why}");
+    assert!(why["detail"].as_str().unwrap().contains("cause"), "{why}");
+
+    let public = async |app: &mut TestApp, path: &str| {
+        app.parts().publisher.as_ref().unwrap().render();
+        Client::new().get(format!("{url}{path}")).send().await.unwrap().text().await.unwrap()
+    };
+    assert!(public(&mut app, "/status").await.contains("Orders are slow"));
+    let unresolved: Value = serde_json::from_str(&public(&mut app, "/api/v2/incidents/unresolved.json").await).unwrap();
+    assert_eq!(unresolved["incidents"][0]["status"], "investigating", "{unresolved}");
+    ask(Method::POST, &path, json!({ "status": "identified", "text": "A disk is full." })).await;
+    let mut resolved = resolved;
+    resolved["cause"] = json!("nobody watched the disk");
+    let (status, over) = ask(Method::POST, &path, resolved).await;
+    assert_eq!((status.as_u16(), over["updates"].as_array().unwrap().len()), (200, 3), "{over}");
+    let page = public(&mut app, "/status").await;
+    assert!(page.contains("Past incidents") && page.contains("Orders are quick again."), "{page}");
+    let atom = public(&mut app, "/status/history.atom").await;
+    assert_eq!(atom.matches("<entry>").count(), 3, "{atom}");
+    for (what, text) in [("page", page), ("feed", atom), ("rss", public(&mut app, "/status/history.rss").await)] {
+        assert!(!text.contains("db-7") && !text.contains("nobody watched"), "the {what} tells too much");
+    }
+    app.restart().await;
+    let kept = app.parts().service.incident(&superops_sla::service::Reach::All, id).unwrap();
+    assert_eq!((kept.status, kept.updates.len()), ("resolved", 3), "{kept:?}");
+}
+
+#[tokio::test]
+async fn announced_work_is_left_out_and_wakes_nobody_and_what_is_entered_late_counts() {
+    let shop = Shop::open().await;
+    let steps = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n";
+    let config = shop.config().replace("fee =", "maintenance_notice = \"1h\"\nfee =");
+    let mut app = TestApp::with(&format!("{steps}{config}")).await;
+    watch(&mut app, seconds(120)).await;
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None)]).await;
+    let work = |from: TimeDelta, app: &TestApp| {
+        let (from, until) = (app.now() + from, app.now() + from + TimeDelta::hours(1));
+        json!({ "title": "A new database", "components": ["shop"], "from": from, "until": until, "text": "Orders wait." })
+    };
+    let announce = async |body: Value| {
+        call(Method::POST, &format!("{url}/api/v1/uptime/maintenance"), &tokens[0], body).await
+    };
+    let (status, made) = announce(work(TimeDelta::minutes(61), &app)).await;
+    assert_eq!(status, 201, "{made}");
+    app.settle().await;
+    app.said();
+    watch(&mut app, TimeDelta::minutes(61)).await;
+    shop.answers(503);
+    watch(&mut app, TimeDelta::minutes(50)).await;
+    app.settle().await;
+    assert_eq!(app.said(), "", "it was announced");
+    let sla = async |app: &mut TestApp| {
+        let report = app.parts().service.uptime_sla(&superops_sla::service::Reach::All, &Default::default()).await;
+        report.unwrap().promises[0].clone()
+    };
+    let found = sla(&mut app).await;
+    assert!(found.downtime_minutes.used < 0.1, "{found:?}");
+    assert!((49.0..=51.0).contains(&found.maintenance_minutes), "{found:?}");
+    let calendar = Client::new().get(format!("{url}/status/maintenance.ics")).send().await.unwrap().text().await.unwrap();
+    assert!(calendar.contains("SUMMARY:A new database: Web shop"), "{calendar}");
+    watch(&mut app, TimeDelta::minutes(11)).await;
+    app.settle().await;
+    assert!(app.said().contains("Web shop is down"), "the work is over, and it is still down");
+
+    let (status, made) = announce(work(TimeDelta::seconds(1), &app)).await;
+    assert_eq!(status, 201, "{made}");
+    watch(&mut app, TimeDelta::minutes(20)).await;
+    let late = sla(&mut app).await;
+    assert!(late.downtime_minutes.used > 19.0, "entered afterwards, it does not count: {late:?}");
+    let path = format!("{url}/api/v1/uptime/maintenance/{}", made["id"].as_str().unwrap());
+    assert_eq!(call(Method::DELETE, &path, &tokens[0], json!({})).await.0, 204);
+    assert_eq!(call(Method::DELETE, &path, &tokens[0], json!({})).await.0, 404, "it is over");
+}
+
+#[tokio::test]
+async fn an_outage_opens_an_incident_by_itself_and_the_next_one_soon_after_joins_it() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    watch(&mut app, seconds(120)).await;
+    let incidents = |app: &mut TestApp| {
+        let query = superops_sla::service::incidents::IncidentQuery::default();
+        app.parts().service.incidents(&superops_sla::service::Reach::All, &query)
+    };
+    shop.answers(503);
+    watch(&mut app, seconds(300)).await;
+    let seen = incidents(&mut app);
+    assert_eq!((seen.len(), seen[0].status, seen[0].public), (1, "investigating", false), "{seen:?}");
+    app.restart().await;
+    shop.answers(200);
+    watch(&mut app, seconds(120)).await;
+    assert_eq!(incidents(&mut app)[0].status, "resolved");
+    shop.answers(503);
+    watch(&mut app, seconds(300)).await;
+    let seen = incidents(&mut app);
+    assert_eq!((seen.len(), seen[0].status, seen[0].updates.len()), (1, "investigating", 3), "{seen:?}");
+    shop.answers(200);
+    watch(&mut app, TimeDelta::minutes(40)).await;
+    shop.answers(503);
+    watch(&mut app, seconds(300)).await;
+    assert_eq!(incidents(&mut app).len(), 2, "half an hour later it is another");
+}

@@ -43,13 +43,15 @@ pub(super) fn view(
 ) -> ComponentView {
     let promise = service.config.uptime.promise(&one.id);
     let terms = terms(promise);
-    let share =
-        |length: Millis| figure(&record(entry, &[]), &terms, (now - length, now), now).availability().map(percent);
+    let bulletin = service.bulletin();
+    let windows = bulletin.windows_of(&one.id);
+    let record = record(entry, &windows);
+    let share = |length: Millis| figure(&record, &terms, (now - length, now), now).availability().map(percent);
     let place = board.book.components.iter().position(|other| other.plan.id == one.id);
     let behind = place.and_then(|place| board.book.failing_parent(place));
     let sla = promise.map(|promise| {
         let period = promise.terms.period;
-        sla(board, promise, entry, &[], period, period.around(promise.terms.zone, now), now)
+        sla(board, promise, entry, &windows, period, period.around(promise.terms.zone, now), now)
     });
     ComponentView {
         id: one.id.clone(),
@@ -62,6 +64,7 @@ pub(super) fn view(
         members: one.of.clone(),
         behind: behind.map(|parent| board.book.components[parent].plan.id.clone()),
         public: one.public,
+        maintenance_until: bulletin.worked_on_until(&one.id, now).map(instant),
         uptime: UptimeShares {
             day: share(DAY),
             week: share(7 * DAY),

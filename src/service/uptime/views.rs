@@ -31,6 +31,8 @@ pub struct ComponentView {
     /// What it depends on and what is down itself.
     pub behind: Option<String>,
     pub public: bool,
+    /// Until when it is worked on, as was announced; none: it is not.
+    pub maintenance_until: Option<DateTime<Utc>>,
     pub uptime: UptimeShares,
     pub checks: Vec<CheckView>,
     /// How the promise stands in its present period; none: nothing was promised.

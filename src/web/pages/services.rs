@@ -11,6 +11,7 @@ use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
 
 use super::{Sheet, frame};
+use crate::service::incidents::IncidentQuery;
 use crate::service::uptime::{
     CheckView, ComponentHistory, ComponentView, DailyQuery, HistoryQuery, LookView, LooksQuery, SlaView,
 };
@@ -40,7 +41,8 @@ pub async fn services(State(web): State<Arc<Web>>, caller: Caller) -> Result<Htm
             h1 { "Services" }
             p.muted {
                 "As of " (seen.now.format("%-d %b %H:%M")) " UTC. Shares are cut off, never rounded up; what nobody measured counts neither way."
-                @if web.options.documents.is_some() { " " a href="/status" { "The public page" } }
+                " " a href="/incidents" { "Incidents and maintenance" }
+                @if web.options.documents.is_some() { " ·" " " a href="/status" { "The public page" } }
             }
             @if rows.is_empty() { p.empty { "No service is watched: see [components.NAME] in config.example.toml." } }
             @else { (table(&rows)) }
@@ -66,7 +68,9 @@ pub async fn service(
     let today = web.service.now().date_naive();
     let daily = DailyQuery { component: id, from: Some(today - chrono::Days::new(DAYS - 1)), ..DailyQuery::default() };
     let days = web.service.uptime_daily(&caller.scope, &daily).await?;
-    let content = one::page(&found, history.as_ref(), days.as_ref(), &looks);
+    let incidents = IncidentQuery { component: Some(found.id.clone()), ..IncidentQuery::default() };
+    let incidents = web.service.incidents(&caller.scope, &incidents);
+    let content = one::page(&found, history.as_ref(), days.as_ref(), &looks, &incidents);
     let sheet = Sheet { title: &found.name, kind: "made", here: "/services" };
     Ok(frame(&web, &caller, &sheet, &content).into_response())
 }
@@ -149,6 +153,7 @@ fn state(one: &ComponentView) -> Markup {
     html! {
         span.badge.(tone) { span.mark.(tone) aria-hidden="true" { (sign) } (one.status) }
         @if in_doubt { " " span.muted { "in doubt" } }
+        @if let Some(until) = one.maintenance_until { div.muted { "maintenance until " (until.format("%-d %b %H:%M")) } }
         @if let Some(parent) = &one.behind { div.muted { "behind " a href={ "/services/" (parent) } { (parent) } } }
     }
 }

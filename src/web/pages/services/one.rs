@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::latency;
 use super::{budget, certificate, minutes, percent, percentiles, state, tone};
+use crate::service::incidents::IncidentView;
 use crate::service::uptime::{
     CheckView, ComponentHistory, ComponentView, DailySeries, DayView, LookView, SlaView, SpanView,
 };
@@ -15,12 +16,14 @@ use crate::uptime::Condition;
 const RANGES: [&str; 4] = ["24h", "7d", "30d", "90d"];
 /// No more of what changes all the time is shown.
 const SPANS_MOST: usize = 100;
+const INCIDENTS_MOST: usize = 20;
 
 pub(super) fn page(
     one: &ComponentView,
     history: Option<&ComponentHistory>,
     days: Option<&DailySeries>,
     looks: &[LookView],
+    incidents: &[IncidentView],
 ) -> Markup {
     html! {
         main.made.services {
@@ -31,6 +34,7 @@ pub(super) fn page(
             (figures(one, history))
             @if let Some(days) = days { (daily(days)) }
             @if let Some(sla) = &one.sla { h2 { "What was promised" } (promise(sla)) }
+            @if !incidents.is_empty() { h2 { "Incidents" } (told(incidents)) }
             @if !one.checks.is_empty() { h2 { "How it is looked at" } (checks(&one.checks)) }
             @if let Some(history) = history { (past(one, history)) }
             h2 { "Latest looks" }
@@ -117,6 +121,16 @@ fn promise(sla: &SlaView) -> Markup {
                 } }
             }
         } }
+    }
+}
+
+fn told(incidents: &[IncidentView]) -> Markup {
+    html! {
+        ul { @for one in incidents.iter().take(INCIDENTS_MOST) { li {
+            a href={ "/incidents/" (one.id) } { (one.title) } " "
+            span.muted { (one.status) ", " (one.started_at.format("%-d %b %Y %H:%M")) }
+        } } }
+        @if incidents.len() > INCIDENTS_MOST { p.muted { "and " (incidents.len() - INCIDENTS_MOST) " more" } }
     }
 }
 

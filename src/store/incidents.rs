@@ -1,0 +1,287 @@
+//! Incidents of services with what was said of them, and announced work.
+
+use std::collections::BTreeMap;
+
+use super::audit::{Author, audit};
+use super::sql::{self, Connection, Row};
+use super::{Store, StoreError, instant};
+use crate::keys::id_of;
+use crate::ticket::TenantId;
+use crate::uptime::{Millis, SPANS_KEPT};
+use crate::uptime::incident::{Bulletin, Impact, Incident, JOINS, Progress, Update, Work};
+
+/// What is told of outages of a time, and how much at most.
+const TOLD: Millis = 400 * crate::uptime::DAY;
+const INCIDENTS_MOST: i64 = 500;
+const UPDATES_MOST: i64 = 10_000;
+const WORKS_MOST: i64 = 2_000;
+/// Who speaks where nobody did.
+const NOBODY: &str = "the watch itself";
+
+type UpdateRow = (String, i64, i64, String, String, Option<String>, String);
+
+impl Store {
+    /// All that is told of services beside how they stand.
+    pub async fn bulletin(&self, now: Millis) -> Result<Bulletin, StoreError> {
+        let rows = sql::query(
+            "SELECT id, tenant, title, impact, progress, components, public, automatic, cause, started_at, resolved_at
+             FROM incidents WHERE started_at > $1 ORDER BY started_at DESC, id LIMIT $2",
+        )
+        .bind(now - TOLD)
+        .bind(INCIDENTS_MOST)
+        .fetch_all(&self.reads)
+        .await?;
+        let mut updates = self.incident_updates(now).await?;
+        let incidents = rows.iter().map(|row| incident(row, &mut updates)).collect::<Result<_, _>>()?;
+        let works = sql::query(
+            "SELECT id, tenant, title, words, components, public, from_at, until_at, announced_at, changed_at, revision,
+                    cancelled, author
+             FROM planned_work WHERE until_at > $1 ORDER BY until_at DESC, id LIMIT $2",
+        )
+        .bind(now - SPANS_KEPT)
+        .bind(WORKS_MOST)
+        .fetch_all(&self.reads)
+        .await?;
+        let mut works: Vec<Work> = works.iter().map(work).collect::<Result<_, _>>()?;
+        works.sort_by(|a, b| (a.from, &a.id).cmp(&(b.from, &b.id)));
+        Ok(Bulletin { incidents, works })
+    }
+
+    async fn incident_updates(&self, now: Millis) -> Result<BTreeMap<String, Vec<Update>>, StoreError> {
+        let rows: Vec<UpdateRow> = sql::query_as(
+            "SELECT u.incident, u.number, u.at, u.progress, u.words, u.note, u.author
+             FROM incidents i JOIN incident_updates u ON u.incident = i.id
+             WHERE i.started_at > $1 ORDER BY i.started_at DESC, u.incident, u.number LIMIT $2",
+        )
+        .bind(now - TOLD)
+        .bind(UPDATES_MOST)
+        .fetch_all(&self.reads)
+        .await?;
+        let mut updates: BTreeMap<String, Vec<Update>> = BTreeMap::new();
+        for (incident, number, at, progress, text, note, author) in rows {
+            let progress = Progress::parse(&progress).unwrap_or_default();
+            updates.entry(incident).or_default().push(Update { number, at, progress, text, note, author });
+        }
+        Ok(updates)
+    }
+
+    /// Stores an incident as it stands after `update`, and that update behind all others.
+    pub async fn save_incident(
+        &self,
+        incident: Incident,
+        update: Update,
+        author: Author,
+        what: String,
+    ) -> Result<(), StoreError> {
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    upsert(tx, &incident, None).await?;
+                    append(tx, &incident.id, &update).await?;
+                    written(tx, &incident.tenant, &what, &author, update.at).await
+                })
+            })
+            .await
+    }
+
+    /// Stores announced work as it stands.
+    pub async fn save_work(&self, work: Work, author: Author, what: String) -> Result<(), StoreError> {
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    sql::query(
+                        "INSERT INTO planned_work (id, tenant, title, words, components, public, from_at, until_at,
+                           announced_at, changed_at, revision, cancelled, author)
+                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                         ON CONFLICT (id) DO UPDATE SET until_at = excluded.until_at, changed_at = excluded.changed_at,
+                           revision = excluded.revision, cancelled = excluded.cancelled",
+                    )
+                    .bind(&work.id)
+                    .bind(&work.tenant)
+                    .bind(&work.title)
+                    .bind(&work.text)
+                    .bind(json(&work.components))
+                    .bind(i64::from(work.public))
+                    .bind(work.from)
+                    .bind(work.until)
+                    .bind(work.announced_at)
+                    .bind(work.changed_at)
+                    .bind(i64::from(work.revision))
+                    .bind(i64::from(work.cancelled))
+                    .bind(&work.author)
+                    .execute(&mut *tx)
+                    .await?;
+                    written(tx, &work.tenant, &what, &author, work.changed_at).await
+                })
+            })
+            .await
+    }
+}
+
+async fn written(
+    tx: &mut Connection,
+    tenant: &str,
+    what: &str,
+    author: &Author,
+    at: Millis,
+) -> Result<(), sql::Error> {
+    let decode = |error: Box<dyn std::error::Error + Send + Sync>| sql::Error::Decode(error);
+    let tenant = TenantId::parse(tenant).map_err(|error| decode(error.into()))?;
+    let at = instant(at).map_err(|error| decode(error.into()))?;
+    audit(tx, Some(&tenant), what, author, at).await
+}
+
+async fn upsert(tx: &mut Connection, one: &Incident, outage: Option<&str>) -> Result<(), sql::Error> {
+    sql::query(
+        "INSERT INTO incidents (id, tenant, title, impact, progress, components, public, automatic, cause, outage,
+           started_at, resolved_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+         ON CONFLICT (id) DO UPDATE SET title = excluded.title, impact = excluded.impact, progress = excluded.progress,
+           public = excluded.public, cause = excluded.cause, outage = COALESCE(excluded.outage, incidents.outage),
+           resolved_at = excluded.resolved_at",
+    )
+    .bind(&one.id)
+    .bind(&one.tenant)
+    .bind(&one.title)
+    .bind(one.impact.as_str())
+    .bind(one.progress.as_str())
+    .bind(json(&one.components))
+    .bind(i64::from(one.public))
+    .bind(i64::from(one.automatic))
+    .bind(&one.cause)
+    .bind(outage)
+    .bind(one.started_at)
+    .bind(one.resolved_at)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn append(tx: &mut Connection, incident: &str, update: &Update) -> Result<(), sql::Error> {
+    let last = "SELECT COALESCE(MAX(number), 0) FROM incident_updates WHERE incident = $1";
+    let last: i64 = sql::query_scalar(last).bind(incident).fetch_one(&mut *tx).await?;
+    sql::query(
+        "INSERT INTO incident_updates (incident, number, at, progress, words, note, author)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(incident)
+    .bind(last + 1)
+    .bind(update.at)
+    .bind(update.progress.as_str())
+    .bind(&update.text)
+    .bind(&update.note)
+    .bind(&update.author)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// A service was seen to be down: the outage called `key` has an incident, its own or that of an outage just before.
+pub(super) async fn open_by_itself(
+    tx: &mut Connection,
+    key: &str,
+    new: &Incident,
+    text: &str,
+    now: Millis,
+) -> Result<(), sql::Error> {
+    let known = sql::query_scalar::<String>("SELECT id FROM incidents WHERE outage = $1");
+    if known.bind(key).fetch_optional(&mut *tx).await?.is_some() {
+        return Ok(());
+    }
+    let recent = sql::query_scalar::<String>(
+        "SELECT id FROM incidents WHERE started_at > $1 AND tenant = $2 AND components = $3 AND automatic = 1
+           AND (resolved_at IS NULL OR resolved_at > $4) ORDER BY started_at DESC LIMIT 1",
+    );
+    let recent = recent.bind(now - TOLD).bind(&new.tenant).bind(json(&new.components)).bind(now - JOINS);
+    let (id, text) = match recent.fetch_optional(&mut *tx).await? {
+        Some(id) => {
+            let again = sql::query(
+                "UPDATE incidents SET outage = $2, progress = 'investigating', resolved_at = NULL WHERE id = $1",
+            );
+            again.bind(&id).bind(key).execute(&mut *tx).await?;
+            (id, "It does not answer again.")
+        }
+        None => {
+            let id = id_of(key);
+            upsert(tx, &Incident { id: id.clone(), ..new.clone() }, Some(key)).await?;
+            (id, text)
+        }
+    };
+    append(tx, &id, &of_itself(Progress::Investigating, text, now)).await
+}
+
+/// The outage called `key` is over: if nobody has said anything of its incident, that is over as well; else people say so.
+pub(super) async fn close_by_itself(tx: &mut Connection, key: &str, now: Millis) -> Result<(), sql::Error> {
+    let known = "SELECT id FROM incidents WHERE outage = $1 AND resolved_at IS NULL";
+    let Some(id) = sql::query_scalar::<String>(known).bind(key).fetch_optional(&mut *tx).await? else {
+        return Ok(());
+    };
+    let spoken = "SELECT COUNT(*) FROM incident_updates WHERE incident = $1 AND author <> $2";
+    let spoken: i64 = sql::query_scalar(spoken).bind(&id).bind(NOBODY).fetch_one(&mut *tx).await?;
+    let (progress, resolved_at) =
+        if spoken == 0 { (Progress::Resolved, Some(now)) } else { (Progress::Monitoring, None) };
+    let over = sql::query("UPDATE incidents SET progress = $2, resolved_at = $3 WHERE id = $1");
+    over.bind(&id).bind(progress.as_str()).bind(resolved_at).execute(&mut *tx).await?;
+    append(tx, &id, &of_itself(progress, "It answers again.", now)).await
+}
+
+fn of_itself(progress: Progress, text: &str, at: Millis) -> Update {
+    Update { number: 0, at, progress, text: text.to_owned(), note: None, author: NOBODY.to_owned() }
+}
+
+/// Lets go of what is older than how services stood.
+pub(super) async fn forget(tx: &mut Connection, before: Millis) -> Result<(), sql::Error> {
+    let said = "DELETE FROM incident_updates WHERE incident IN (SELECT id FROM incidents WHERE started_at < $1)";
+    sql::query(said).bind(before).execute(&mut *tx).await?;
+    sql::query("DELETE FROM incidents WHERE started_at < $1").bind(before).execute(&mut *tx).await?;
+    sql::query("DELETE FROM planned_work WHERE until_at < $1").bind(before).execute(&mut *tx).await?;
+    Ok(())
+}
+
+fn json(ids: &[String]) -> String {
+    serde_json::to_string(ids).unwrap_or_default()
+}
+
+fn ids(text: &str) -> Vec<String> {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+fn incident(row: &Row, updates: &mut BTreeMap<String, Vec<Update>>) -> Result<Incident, sql::Error> {
+    let text = |column: &str| row.try_get::<String, _>(column);
+    let flag = |column: &str| Ok::<_, sql::Error>(row.try_get::<i64, _>(column)? == 1);
+    let id = text("id")?;
+    Ok(Incident {
+        updates: updates.remove(&id).unwrap_or_default(),
+        id,
+        tenant: text("tenant")?,
+        title: text("title")?,
+        impact: Impact::parse(&text("impact")?).unwrap_or_default(),
+        progress: Progress::parse(&text("progress")?).unwrap_or_default(),
+        components: ids(&text("components")?),
+        public: flag("public")?,
+        automatic: flag("automatic")?,
+        cause: row.try_get("cause")?,
+        started_at: row.try_get("started_at")?,
+        resolved_at: row.try_get("resolved_at")?,
+    })
+}
+
+fn work(row: &Row) -> Result<Work, sql::Error> {
+    let text = |column: &str| row.try_get::<String, _>(column);
+    let number = |column: &str| row.try_get::<i64, _>(column);
+    Ok(Work {
+        id: text("id")?,
+        tenant: text("tenant")?,
+        title: text("title")?,
+        text: text("words")?,
+        components: ids(&text("components")?),
+        public: number("public")? == 1,
+        from: number("from_at")?,
+        until: number("until_at")?,
+        announced_at: number("announced_at")?,
+        changed_at: number("changed_at")?,
+        revision: u32::try_from(number("revision")?).unwrap_or_default(),
+        cancelled: number("cancelled")? == 1,
+        author: text("author")?,
+    })
+}

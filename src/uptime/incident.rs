@@ -1,0 +1,247 @@
+//! What happened to services, what people said of it, and the work that was announced.
+//!
+//! How long something was down is never taken from here, only from what was seen.
+
+use serde::{Deserialize, Serialize};
+
+use super::availability::Window;
+use super::{MINUTE, Millis};
+
+/// How bad it is for those who use it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Impact {
+    None,
+    #[default]
+    Minor,
+    Major,
+    Critical,
+}
+
+/// How far those who mend it have come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Progress {
+    #[default]
+    Investigating,
+    Identified,
+    Monitoring,
+    Resolved,
+}
+
+macro_rules! words {
+    ($kind:ident: $($name:ident $word:literal),*) => {
+        impl $kind {
+            pub const ALL: [Self; 4] = [$(Self::$name),*];
+
+            /// The word for it in the store, the API and the documents.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word),* }
+            }
+
+            /// What `as_str` gave.
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|one| one.as_str() == text)
+            }
+        }
+    };
+}
+
+words!(Impact: None "none", Minor "minor", Major "major", Critical "critical");
+words!(Progress: Investigating "investigating", Identified "identified", Monitoring "monitoring", Resolved "resolved");
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incident {
+    pub id: String,
+    pub tenant: String,
+    pub title: String,
+    pub impact: Impact,
+    pub progress: Progress,
+    /// The ids of what it touches.
+    pub components: Vec<String>,
+    /// Whether the public page tells of it.
+    pub public: bool,
+    /// Nobody opened it: something was seen to be down.
+    pub automatic: bool,
+    /// Why it came to that, once it is known.
+    pub cause: Option<String>,
+    pub started_at: Millis,
+    pub resolved_at: Option<Millis>,
+    /// The earliest first.
+    pub updates: Vec<Update>,
+}
+
+/// What was said of an incident at one time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Update {
+    pub number: i64,
+    pub at: Millis,
+    pub progress: Progress,
+    /// For everybody; blank: nothing was said in public.
+    pub text: String,
+    /// For those who may sign in.
+    pub note: Option<String>,
+    pub author: String,
+}
+
+/// What somebody says of an incident; what is none stays as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Saying {
+    pub progress: Option<Progress>,
+    pub text: Option<String>,
+    pub note: Option<String>,
+    pub title: Option<String>,
+    pub impact: Option<Impact>,
+    pub cause: Option<String>,
+    pub public: Option<bool>,
+}
+
+/// A new outage of the same service so soon after the last joins its incident.
+pub const JOINS: Millis = 30 * MINUTE;
+
+impl Incident {
+    /// Takes in what `author` says; else what is wrong with it. The number of the update is given when it is stored.
+    pub fn say(&mut self, saying: Saying, author: &str, now: Millis) -> Result<Update, String> {
+        let progress = saying.progress.unwrap_or(self.progress);
+        let (text, note) = (saying.text.unwrap_or_default(), saying.note);
+        let impact = saying.impact.unwrap_or(self.impact);
+        let cause = saying.cause.or_else(|| self.cause.clone());
+        if progress == Progress::Resolved && impact >= Impact::Major && cause.is_none() {
+            return Err(format!(
+                "an incident of {} impact is resolved with its root cause: say `cause`",
+                impact.as_str()
+            ));
+        }
+        (self.impact, self.cause, self.progress) = (impact, cause, progress);
+        self.title = saying.title.unwrap_or_else(|| self.title.clone());
+        self.public = saying.public.unwrap_or(self.public);
+        self.resolved_at = (progress == Progress::Resolved).then(|| self.resolved_at.unwrap_or(now));
+        Ok(Update { number: 0, at: now, progress, text, note, author: author.to_owned() })
+    }
+}
+
+/// Work on services that was announced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    pub id: String,
+    pub tenant: String,
+    pub title: String,
+    pub text: String,
+    pub components: Vec<String>,
+    pub public: bool,
+    pub from: Millis,
+    pub until: Millis,
+    pub announced_at: Millis,
+    pub changed_at: Millis,
+    /// How often it was changed.
+    pub revision: u32,
+    /// It will not be, or was ended before its time.
+    pub cancelled: bool,
+    pub author: String,
+}
+
+impl Work {
+    /// Whether it goes on at `now`.
+    pub fn is_on(&self, now: Millis) -> bool {
+        !self.cancelled && self.from <= now && now < self.until
+    }
+
+    /// Called off at `now`: what has begun was work until then.
+    pub fn call_off(&mut self, now: Millis) {
+        if self.from < now {
+            self.until = self.until.min(now);
+        } else {
+            self.cancelled = true;
+        }
+        (self.changed_at, self.revision) = (now, self.revision + 1);
+    }
+}
+
+/// All that is told of services beside how they stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bulletin {
+    /// The latest first.
+    pub incidents: Vec<Incident>,
+    /// In the order of their beginnings.
+    pub works: Vec<Work>,
+}
+
+impl Bulletin {
+    /// When `component` was worked on, or will be.
+    pub fn windows_of(&self, component: &str) -> Vec<Window> {
+        let meant = self.works.iter().filter(|work| !work.cancelled && work.components.iter().any(|one| one == component));
+        meant.map(|work| Window { from: work.from, until: work.until, announced_at: work.announced_at }).collect()
+    }
+
+    /// Until when `component` is worked on; none: it is not, at `now`.
+    pub fn worked_on_until(&self, component: &str, now: Millis) -> Option<Millis> {
+        let on = self.works.iter().filter(|work| work.is_on(now) && work.components.iter().any(|one| one == component));
+        on.map(|work| work.until).max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn incident() -> Incident {
+        Incident {
+            id: "a".to_owned(),
+            tenant: "acme".to_owned(),
+            title: "The shop is slow".to_owned(),
+            impact: Impact::Minor,
+            progress: Progress::Investigating,
+            components: vec!["shop".to_owned()],
+            public: true,
+            automatic: false,
+            cause: None,
+            started_at: 0,
+            resolved_at: None,
+            updates: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_was_bad_is_resolved_with_its_cause_only_and_may_come_again() {
+        let mut one = incident();
+        let resolved = Saying { progress: Some(Progress::Resolved), ..Saying::default() };
+        one.say(Saying { impact: Some(Impact::Major), ..Saying::default() }, "mia", 1).unwrap();
+        assert!(one.say(resolved.clone(), "mia", 2).unwrap_err().contains("`cause`"));
+        assert_eq!((one.progress, one.resolved_at), (Progress::Investigating, None), "nothing of it was taken");
+        one.say(Saying { cause: Some("a full disk".to_owned()), ..resolved.clone() }, "mia", 3).unwrap();
+        assert_eq!(one.resolved_at, Some(3));
+        one.say(resolved, "mia", 4).unwrap();
+        assert_eq!(one.resolved_at, Some(3), "it was over then");
+        one.say(Saying { progress: Some(Progress::Identified), ..Saying::default() }, "mia", 5).unwrap();
+        assert_eq!(one.resolved_at, None);
+    }
+
+    #[test]
+    fn work_that_is_called_off_was_work_until_then() {
+        let planned = Work {
+            id: "w".to_owned(),
+            tenant: "acme".to_owned(),
+            title: "A new database".to_owned(),
+            text: String::new(),
+            components: vec!["shop".to_owned()],
+            public: true,
+            from: 10,
+            until: 20,
+            announced_at: 0,
+            changed_at: 0,
+            revision: 0,
+            cancelled: false,
+            author: "mia".to_owned(),
+        };
+        let (mut before, mut within) = (planned.clone(), planned.clone());
+        before.call_off(5);
+        within.call_off(15);
+        let windows = |work: Work| Bulletin { works: vec![work], ..Bulletin::default() }.windows_of("shop");
+        assert!(windows(before).is_empty());
+        assert_eq!(windows(within), [Window { from: 10, until: 15, announced_at: 0 }]);
+        let bulletin = Bulletin { works: vec![planned], ..Bulletin::default() };
+        assert_eq!([9, 10, 19, 20].map(|now| bulletin.worked_on_until("shop", now)), [None, Some(20), Some(20), None]);
+        assert_eq!(bulletin.worked_on_until("mail", 15), None);
+    }
+}

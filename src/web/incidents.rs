@@ -1,0 +1,182 @@
+//! Incidents and announced work over the API, and what the forms of their pages send.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use url::form_urlencoded;
+
+use super::auth::Caller;
+use super::pages::incidents::{list_page, one_page};
+use super::{Problem, Web, body};
+use crate::service::incidents::{IncidentOrder, IncidentQuery, IncidentView, SayingOrder, WorkOrder, WorkView};
+
+/// GET /api/v1/incidents
+pub async fn list(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<IncidentQuery>,
+) -> Json<Vec<IncidentView>> {
+    Json(web.service.incidents(&caller.scope, &query))
+}
+
+/// GET /api/v1/incidents/{id}
+pub async fn one(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<IncidentView>, Problem> {
+    web.service.incident(&caller.scope, &id).map(Json).ok_or_else(|| Problem::not_found("incident"))
+}
+
+/// POST /api/v1/incidents
+pub async fn open(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    body: Bytes,
+) -> Result<(StatusCode, Json<IncidentView>), Problem> {
+    let made = web.service.open_incident(&caller.scope, body::required(&body)?, caller.author()).await?;
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// POST /api/v1/incidents/{id}/updates
+pub async fn say(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<IncidentView>, Problem> {
+    said(&web, &caller, &id, body::required(&body)?).await.map(Json)
+}
+
+/// GET /api/v1/uptime/maintenance
+pub async fn works(State(web): State<Arc<Web>>, caller: Caller) -> Json<Vec<WorkView>> {
+    Json(web.service.planned_work(&caller.scope))
+}
+
+/// POST /api/v1/uptime/maintenance
+pub async fn announce(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    body: Bytes,
+) -> Result<(StatusCode, Json<WorkView>), Problem> {
+    let made = web.service.announce_work(&caller.scope, body::required(&body)?, caller.author()).await?;
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// DELETE /api/v1/uptime/maintenance/{id}
+pub async fn call_off(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    called_off(&web, &caller, &id).await.map(|()| StatusCode::NO_CONTENT)
+}
+
+/// POST /incidents: the form of the page.
+pub async fn submit(State(web): State<Arc<Web>>, caller: Caller, body: Bytes) -> Result<Response, Problem> {
+    let fields = Fields::of(&body);
+    let order = IncidentOrder {
+        title: fields.text("title").unwrap_or_default(),
+        components: fields.all("components"),
+        impact: fields.text("impact"),
+        text: fields.text("text"),
+        note: fields.text("note"),
+        public: Some(fields.text("public").is_some()),
+    };
+    match web.service.open_incident(&caller.scope, order, caller.author()).await.map_err(Problem::from) {
+        Ok(made) => Ok(Redirect::to(&format!("/incidents/{}", made.id)).into_response()),
+        Err(problem) => refused(problem, |why| list_page(&web, &caller, Some(why))),
+    }
+}
+
+/// POST /incidents/{id}: the form of the page.
+pub async fn submit_update(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let fields = Fields::of(&body);
+    let order = SayingOrder {
+        status: fields.text("status"),
+        text: fields.text("text"),
+        note: fields.text("note"),
+        title: None,
+        impact: fields.text("impact"),
+        cause: fields.text("cause"),
+        public: Some(fields.text("public").is_some()),
+    };
+    match said(&web, &caller, &id, order).await {
+        Ok(_) => Ok(Redirect::to(&format!("/incidents/{id}")).into_response()),
+        Err(problem) => refused(problem, |why| one_page(&web, &caller, &id, Some(why))),
+    }
+}
+
+/// POST /maintenance: the form of the page.
+pub async fn submit_work(State(web): State<Arc<Web>>, caller: Caller, body: Bytes) -> Result<Response, Problem> {
+    let fields = Fields::of(&body);
+    let order = WorkOrder {
+        title: fields.text("title").unwrap_or_default(),
+        components: fields.all("components"),
+        text: fields.text("text"),
+        from: fields.text("from").unwrap_or_default(),
+        until: fields.text("until").unwrap_or_default(),
+        public: Some(fields.text("public").is_some()),
+    };
+    match web.service.announce_work(&caller.scope, order, caller.author()).await.map_err(Problem::from) {
+        Ok(_) => Ok(Redirect::to("/incidents").into_response()),
+        Err(problem) => refused(problem, |why| list_page(&web, &caller, Some(why))),
+    }
+}
+
+/// POST /maintenance/{id}/call-off: the button of the page.
+pub async fn submit_call_off(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Redirect, Problem> {
+    called_off(&web, &caller, &id).await.map(|()| Redirect::to("/incidents"))
+}
+
+async fn said(web: &Web, caller: &Caller, id: &str, order: SayingOrder) -> Result<IncidentView, Problem> {
+    let found = web.service.say_of_incident(&caller.scope, id, order, caller.author()).await?;
+    found.ok_or_else(|| Problem::not_found("incident"))
+}
+
+async fn called_off(web: &Web, caller: &Caller, id: &str) -> Result<(), Problem> {
+    let done = web.service.call_work_off(&caller.scope, id, caller.author()).await?;
+    if done { Ok(()) } else { Err(Problem::not_found("maintenance")) }
+}
+
+/// The page once more, with what was wrong with what was sent.
+fn refused<P: IntoResponse>(
+    problem: Problem,
+    page: impl FnOnce(&str) -> Result<P, Problem>,
+) -> Result<Response, Problem> {
+    if problem.status() != StatusCode::BAD_REQUEST {
+        return Err(problem);
+    }
+    Ok((problem.status(), page(problem.detail())?).into_response())
+}
+
+/// What a form sends, where a name may come several times.
+struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    fn of(body: &[u8]) -> Self {
+        Self(form_urlencoded::parse(body).into_owned().collect())
+    }
+
+    fn all(&self, name: &str) -> Vec<String> {
+        self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value.clone()).collect()
+    }
+
+    /// The first of that name; a blank one is none.
+    fn text(&self, name: &str) -> Option<String> {
+        self.all(name).into_iter().next().filter(|text| !text.trim().is_empty())
+    }
+}
