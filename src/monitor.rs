@@ -321,12 +321,23 @@ impl Monitor {
                 let facts = self.facts(component, entry, began);
                 let work = self.wiring.switchboard.bulletin().worked_on_until(&component.id, millis(now));
                 if change.is == Condition::Down && work.is_none() {
-                    self.unwritten.opened.push((key.clone(), tell::incident(&config, component, began), tell::FIRST_WORDS.to_owned()));
+                    self.unwritten.opened.push((
+                        key.clone(),
+                        tell::incident(&config, component, began),
+                        tell::FIRST_WORDS.to_owned(),
+                    ));
                 }
                 // What was announced wakes nobody, unless it is still so when the work is over.
                 let quiet_until = work.and_then(DateTime::from_timestamp_millis).unwrap_or(now);
                 let people = self.wiring.store.directory(&component.tenant).await.unwrap_or_default();
-                self.unwritten.said.extend(tell::notifications(&config, component, &facts, &people, &key, quiet_until.max(now)));
+                self.unwritten.said.extend(tell::notifications(
+                    &config,
+                    component,
+                    &facts,
+                    &people,
+                    &key,
+                    quiet_until.max(now),
+                ));
             }
         }
     }

@@ -131,7 +131,8 @@ fn text(incidents: &[IncidentView], works: &[WorkView]) -> String {
     let mut out = String::new();
     if !incidents.is_empty() {
         let rows: Vec<_> = incidents.iter().map(row).collect();
-        out += &table(["ID", "INCIDENT", "STATUS", "IMPACT", "SINCE", "UNTIL", "TOUCHES", "PUBLIC"], &rows, |_| ("", ""));
+        out +=
+            &table(["ID", "INCIDENT", "STATUS", "IMPACT", "SINCE", "UNTIL", "TOUCHES", "PUBLIC"], &rows, |_| ("", ""));
     }
     if !works.is_empty() {
         let rows: Vec<_> = works.iter().map(work).collect();

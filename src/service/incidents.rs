@@ -175,7 +175,8 @@ impl Service {
             ..Saying::default()
         };
         let update = incident.say(saying, &author.who, now).map_err(ServiceError::BadQuestion)?;
-        let what = format!("opened the incident {} of {}: {}", incident.id, incident.components.join(", "), incident.title);
+        let what =
+            format!("opened the incident {} of {}: {}", incident.id, incident.components.join(", "), incident.title);
         self.keep(incident, update, author, what).await
     }
 
@@ -201,7 +202,8 @@ impl Service {
         };
         let update = incident.say(saying, &author.who, now).map_err(ServiceError::BadQuestion)?;
         let shown = if incident.public { "public" } else { "not public" };
-        let what = format!("said of the incident {id} ({shown}) that it is {}: {}", update.progress.as_str(), update.text);
+        let what =
+            format!("said of the incident {id} ({shown}) that it is {}: {}", update.progress.as_str(), update.text);
         self.keep(incident, update, author, what).await.map(Some)
     }
 

@@ -30,7 +30,9 @@ fn indicator(model: &Model) -> (&'static str, &'static str) {
         }
         () if is_any("major_outage") => ("major", "Partial System Outage"),
         () if is_any("partial_outage") => ("major", "Partial System Outage"),
-        () if is_any("under_maintenance") && !is_any("degraded_performance") => ("maintenance", "Service Under Maintenance"),
+        () if is_any("under_maintenance") && !is_any("degraded_performance") => {
+            ("maintenance", "Service Under Maintenance")
+        }
         () if is_any("degraded_performance") => ("minor", "Degraded System Performance"),
         () => ("none", "All Systems Operational"),
     }

@@ -11,8 +11,8 @@ use crate::service::uptime::{DAYS_SHOWN, record, terms};
 use crate::uptime::availability::{Figure, figure};
 use crate::uptime::book::ComponentEntry;
 use crate::uptime::combine::Needs;
-use crate::uptime::incident::{Bulletin, Incident, Update, Work};
 use crate::uptime::days;
+use crate::uptime::incident::{Bulletin, Incident, Update, Work};
 use crate::uptime::{Condition, DAY, Millis};
 
 /// All that the page says.

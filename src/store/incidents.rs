@@ -7,8 +7,8 @@ use super::sql::{self, Connection, Row};
 use super::{Store, StoreError, instant};
 use crate::keys::id_of;
 use crate::ticket::TenantId;
-use crate::uptime::{Millis, SPANS_KEPT};
 use crate::uptime::incident::{Bulletin, Impact, Incident, JOINS, Progress, Update, Work};
+use crate::uptime::{Millis, SPANS_KEPT};
 
 /// What is told of outages of a time, and how much at most.
 const TOLD: Millis = 400 * crate::uptime::DAY;
@@ -118,13 +118,7 @@ impl Store {
     }
 }
 
-async fn written(
-    tx: &mut Connection,
-    tenant: &str,
-    what: &str,
-    author: &Author,
-    at: Millis,
-) -> Result<(), sql::Error> {
+async fn written(tx: &mut Connection, tenant: &str, what: &str, author: &Author, at: Millis) -> Result<(), sql::Error> {
     let decode = |error: Box<dyn std::error::Error + Send + Sync>| sql::Error::Decode(error);
     let tenant = TenantId::parse(tenant).map_err(|error| decode(error.into()))?;
     let at = instant(at).map_err(|error| decode(error.into()))?;

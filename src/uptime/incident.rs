@@ -170,7 +170,8 @@ pub struct Bulletin {
 impl Bulletin {
     /// When `component` was worked on, or will be.
     pub fn windows_of(&self, component: &str) -> Vec<Window> {
-        let meant = self.works.iter().filter(|work| !work.cancelled && work.components.iter().any(|one| one == component));
+        let meant =
+            self.works.iter().filter(|work| !work.cancelled && work.components.iter().any(|one| one == component));
         meant.map(|work| Window { from: work.from, until: work.until, announced_at: work.announced_at }).collect()
     }
 

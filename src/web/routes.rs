@@ -10,8 +10,8 @@ use super::reports::ReasonForm;
 use super::route::{Face, Route, delete, form, get, open, page, post, proven};
 use super::sessions::Sessions;
 use super::{
-    alerts, api, audit, events, health, hooks, incidents, link, login, on_call, openapi, overrides, pages, reports, sessions,
-    status, systems, twilio, uptime,
+    alerts, api, audit, events, health, hooks, incidents, link, login, on_call, openapi, overrides, pages, reports,
+    sessions, status, systems, twilio, uptime,
 };
 use crate::formats::Format;
 use crate::service::alerts::{AlertPage, AlertQuery, AlertView, SnoozeOrder};
@@ -239,7 +239,7 @@ fn services() -> Vec<Route> {
         get("/api/v1/incidents", Viewer, incidents::list)
             .about("What happened to services, and what was said of it")
             .query::<IncidentQuery>()
-            .gives::<Vec<IncidentView>>("The latest first"),
+            .gives_list::<IncidentView>("The latest first"),
         post("/api/v1/incidents", Responder, incidents::open)
             .about("Open an incident")
             .takes::<IncidentOrder>()
@@ -253,7 +253,7 @@ fn services() -> Vec<Route> {
             .gives::<IncidentView>("The incident as it stands now"),
         get("/api/v1/uptime/maintenance", Viewer, incidents::works)
             .about("Announced work on services: what was lately, goes on, and is to come")
-            .gives::<Vec<WorkView>>("The earliest first"),
+            .gives_list::<WorkView>("The earliest first"),
         post("/api/v1/uptime/maintenance", Admin, incidents::announce)
             .about("Announce work: promises leave it out if it was announced in time")
             .takes::<WorkOrder>()

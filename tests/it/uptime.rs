@@ -250,9 +250,8 @@ async fn an_incident_is_worked_through_and_what_is_said_among_us_stays_among_us(
     let mut app = TestApp::with(&shop.config()).await;
     watch(&mut app, seconds(120)).await;
     let (url, tokens) = served(&mut app, &[(Role::Responder, None), (Role::Viewer, None)]).await;
-    let ask = async |method: Method, path: &str, body: Value| {
-        call(method, &format!("{url}{path}"), &tokens[0], body).await
-    };
+    let ask =
+        async |method: Method, path: &str, body: Value| call(method, &format!("{url}{path}"), &tokens[0], body).await;
     let order = json!({ "title": "Orders are slow", "components": ["shop"], "impact": "major", "text": "We look into it.", "note": "db-7 is full" });
     assert_eq!(call(Method::POST, &format!("{url}/api/v1/incidents"), &tokens[1], order.clone()).await.0, 403);
     let (status, made) = ask(Method::POST, "/api/v1/incidents", order).await;
@@ -300,9 +299,8 @@ async fn announced_work_is_left_out_and_wakes_nobody_and_what_is_entered_late_co
         let (from, until) = (app.now() + from, app.now() + from + TimeDelta::hours(1));
         json!({ "title": "A new database", "components": ["shop"], "from": from, "until": until, "text": "Orders wait." })
     };
-    let announce = async |body: Value| {
-        call(Method::POST, &format!("{url}/api/v1/uptime/maintenance"), &tokens[0], body).await
-    };
+    let announce =
+        async |body: Value| call(Method::POST, &format!("{url}/api/v1/uptime/maintenance"), &tokens[0], body).await;
     let (status, made) = announce(work(TimeDelta::minutes(61), &app)).await;
     assert_eq!(status, 201, "{made}");
     app.settle().await;
@@ -319,7 +317,8 @@ async fn announced_work_is_left_out_and_wakes_nobody_and_what_is_entered_late_co
     let found = sla(&mut app).await;
     assert!(found.downtime_minutes.used < 0.1, "{found:?}");
     assert!((49.0..=51.0).contains(&found.maintenance_minutes), "{found:?}");
-    let calendar = Client::new().get(format!("{url}/status/maintenance.ics")).send().await.unwrap().text().await.unwrap();
+    let calendar =
+        Client::new().get(format!("{url}/status/maintenance.ics")).send().await.unwrap().text().await.unwrap();
     assert!(calendar.contains("SUMMARY:A new database: Web shop"), "{calendar}");
     watch(&mut app, TimeDelta::minutes(11)).await;
     app.settle().await;
