@@ -177,7 +177,7 @@ impl Service {
         let update = incident.say(saying, &author.who, now).map_err(ServiceError::BadQuestion)?;
         let what =
             format!("opened the incident {} of {}: {}", incident.id, incident.components.join(", "), incident.title);
-        self.keep(incident, update, author, what).await
+        self.save_incident(incident, update, author, what).await
     }
 
     /// Says something of an incident; none: there is no such incident within `scope`.
@@ -204,7 +204,7 @@ impl Service {
         let shown = if incident.public { "public" } else { "not public" };
         let what =
             format!("said of the incident {id} ({shown}) that it is {}: {}", update.progress.as_str(), update.text);
-        self.keep(incident, update, author, what).await.map(Some)
+        self.save_incident(incident, update, author, what).await.map(Some)
     }
 
     /// Work that goes on or is to come, and what was lately; the earliest first.
@@ -264,7 +264,7 @@ impl Service {
         Ok(true)
     }
 
-    async fn keep(
+    async fn save_incident(
         &self,
         incident: Incident,
         update: Update,
