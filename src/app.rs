@@ -144,6 +144,7 @@ impl Parts {
             hooks: hooks.filter_map(|tenant| Some((tenant.id.clone(), tenant.hook_secret.clone()?))).collect(),
             public_url: self.config.server.public_url.clone(),
             trusted_proxies: self.config.server.trusted_proxies.clone(),
+            cors_origins: self.config.server.cors_origins.clone(),
             requests_per_second: Some(self.config.server.requests_per_second),
             answers: Some(self.answers.clone()),
             documents: self.publisher.as_ref().map(Publisher::documents),

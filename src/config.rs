@@ -296,6 +296,8 @@ pub struct Server {
     pub public_url: Option<String>,
     /// Proxies before us, whose word on who asks is believed.
     pub trusted_proxies: Vec<Network>,
+    /// Sites whose scripts may ask with a token.
+    pub cors_origins: Vec<String>,
     /// Of one token, or of one address without a token.
     pub requests_per_second: NonZeroU32,
     pub log_format: LogFormat,

@@ -17,6 +17,7 @@ pub mod policies;
 pub mod reports;
 mod snapshot;
 pub mod suppressions;
+pub mod tokens;
 pub mod tryout;
 pub mod uptime;
 mod view;
@@ -226,6 +227,9 @@ pub enum ServiceError {
     Ambiguous(String),
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// No secret can be made.
+    #[error("the operating system gives no random bytes: {0}")]
+    NoRandomness(String),
     /// A report could not be written in the form that was asked for.
     #[error(transparent)]
     Format(FormatError),

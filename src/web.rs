@@ -20,6 +20,7 @@ mod auth;
 mod body;
 mod connections;
 mod cookie;
+mod delivery;
 mod events;
 mod gate;
 mod health;
@@ -41,6 +42,7 @@ mod status;
 mod systems;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod twilio;
 mod uptime;
 
@@ -86,6 +88,8 @@ pub struct Options {
     pub public_url: Option<String>,
     /// Proxies before us, whose word on who asks is believed.
     pub trusted_proxies: Vec<Network>,
+    /// Sites whose scripts may ask with a token, as `https://host`.
+    pub cors_origins: Vec<String>,
     /// Of one caller; none: as many as they like.
     pub requests_per_second: Option<NonZeroU32>,
     /// What somebody without a token may do; none: nothing.
@@ -123,6 +127,7 @@ impl Web {
 
 /// All routes, ready to serve.
 pub fn router(web: Web) -> Router {
+    let origins = web.options.cors_origins.clone();
     let web = Arc::new(web);
     routes::all()
         .into_iter()
@@ -131,8 +136,13 @@ pub fn router(web: Web) -> Router {
         .fallback(async || Problem::not_found("page"))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "use another method"))
         .layer(from_fn(problem::explain_refusals))
+        .layer(from_fn(delivery::keep))
+        .layer(from_fn(delivery::unless_known))
         .layer(from_fn(answer_in_time))
         .layer(from_fn(secure))
+        .layer(delivery::packed())
+        .layer(delivery::shared_with(&origins))
+        .layer(from_fn(delivery::name))
         .with_state(web)
 }
 

@@ -37,9 +37,6 @@ pub struct Asked {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// A longer name is cut.
-const LONGEST_NAME: usize = 60;
-
 /// Makes a token for one of the `known` tenants, or for all of them.
 pub async fn create(
     store: &Store,
@@ -50,7 +47,7 @@ pub async fn create(
 ) -> Result<String, TokenError> {
     let Asked { role, tenant, name, expires_at } = asked;
     let tenant = tenant.map(|name| find(&name, known)).transpose()?;
-    let name = name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect::<String>().trim().to_owned();
+    let name = NewToken::cleaned(&name);
     let token = Token::generate().map_err(TokenError::NoRandomness)?;
     let new = NewToken { name, role, tenant, expires_at };
     let record = store.add_named_token(&token, new, at_the_command_line(), now).await?;

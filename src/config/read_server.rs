@@ -21,6 +21,7 @@ pub(super) fn server(section: Section<'_>) -> Server {
             .unwrap_or(DEFAULT_LISTEN),
         public_url: section.text("public_url").and_then(|t| t.read(|text| checks::public_url(text))),
         trusted_proxies: proxies(&section),
+        cors_origins: origins(&section),
         requests_per_second: section
             .integer("requests_per_second")
             .and_then(|n| n.read(|number| rate(*number)))
@@ -34,6 +35,18 @@ pub(super) fn server(section: Section<'_>) -> Server {
 fn proxies(section: &Section<'_>) -> Vec<Network> {
     let written = section.texts("trusted_proxies").unwrap_or_default();
     written.into_iter().filter_map(|proxy| proxy.read(|text| Network::parse(text))).collect()
+}
+
+fn origins(section: &Section<'_>) -> Vec<String> {
+    let written = section.texts("cors_origins").unwrap_or_default();
+    written.into_iter().filter_map(|site| site.read(|text| origin(text))).collect()
+}
+
+/// A site as browsers name it: no path, no slash at the end.
+fn origin(text: &str) -> Result<String, String> {
+    let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let origin = url.map(|url| url.origin().ascii_serialization()).filter(|origin| origin == text);
+    origin.ok_or_else(|| "must be a site as browsers name it, such as \"https://intranet.example.com\"".to_owned())
 }
 
 fn rate(number: i64) -> Result<NonZeroU32, String> {

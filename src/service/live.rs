@@ -133,7 +133,7 @@ impl Live {
     }
 
     /// Compares what is seen of `tenant` now with what was seen before, and tells of the difference.
-    fn saw(&self, tenant: &TenantId, snapshot: Arc<Snapshot>, alerts: u64) {
+    fn saw(&self, tenant: &TenantId, snapshot: Arc<Snapshot>, alerts: u64) -> Versions {
         let mut past = self.past();
         let seen = past.seen.entry(tenant.clone()).or_default();
         let (changed, more) = difference(seen.snapshot.as_deref(), &snapshot);
@@ -143,10 +143,11 @@ impl Live {
         seen.versions.alerts += u64::from(seen.alerts != alerts);
         seen.versions.counts += u64::from(is_counted);
         (seen.snapshot, seen.alerts) = (Some(snapshot), alerts);
-        if seen.versions == before {
-            return;
+        let versions = seen.versions;
+        if versions == before {
+            return versions;
         }
-        let change = Change { tenant: tenant.to_string(), versions: seen.versions, changed, more };
+        let change = Change { tenant: tenant.to_string(), versions, changed, more };
         past.number += 1;
         let one = Numbered { number: past.number, tenant: tenant.clone(), change: Arc::new(change) };
         if past.latest.len() == KEPT {
@@ -155,6 +156,7 @@ impl Live {
         past.latest.push_back(one.clone());
         // Nobody may be listening.
         let _ = self.news.send(one);
+        versions
     }
 }
 
@@ -191,6 +193,20 @@ impl Service {
             self.live.saw(&tenant.id, snapshot, alerts);
         }
         Ok(())
+    }
+
+    /// What the list of open tickets within `scope` rests on: as long as it is the same, so is the list, but for countdowns
+    /// that whoever has it goes on with. Working hours begin and end with a minute, so none holds for longer.
+    pub async fn ground_of(&self, scope: &Reach) -> Result<String, ServiceError> {
+        let now = self.clock.now();
+        let mut ground = format!("{:x}/{}", self.live.epoch, now.timestamp().div_euclid(60));
+        for (tenant, snapshot) in self.snapshots(self.tenants(scope), now).await? {
+            let alerts = self.store.alert_mark(&tenant.id).await?;
+            let foreseen = snapshot.foreseen_at().map_or(0, |at| at.timestamp_millis());
+            let seen = self.live.saw(&tenant.id, snapshot, alerts);
+            ground += &format!("/{}:{}:{}:{}:{foreseen}", tenant.id, seen.tickets, seen.alerts, seen.counts);
+        }
+        Ok(ground)
     }
 
     /// Looks while somebody listens, until `stop` says so; then whoever listens is let go.

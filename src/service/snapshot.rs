@@ -171,6 +171,13 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    /// When the forecasts that it shows were made.
+    pub fn foreseen_at(&self) -> Option<DateTime<Utc>> {
+        self.inputs.forecasts.at
+    }
+}
+
 impl Service {
     /// How the open tickets of each of `tenants` stand at `now`.
     pub(super) async fn snapshots<'a>(

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
@@ -25,7 +25,7 @@ use crate::ticket::TenantId;
 const PREFIX: &str = "sla_";
 
 /// What a token's holder may do; each role may do all that the one before may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Reads.
@@ -123,6 +123,16 @@ pub struct NewToken {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
+/// A longer name is cut.
+const LONGEST_NAME: usize = 60;
+
+impl NewToken {
+    /// `name` as it is kept.
+    pub fn cleaned(name: &str) -> String {
+        name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect::<String>().trim().to_owned()
+    }
+}
+
 impl TokenRecord {
     /// Whose data it shows, in words.
     pub fn reach(&self) -> &str {
@@ -134,7 +144,8 @@ impl TokenRecord {
         if self.name.is_empty() { format!("token {}", self.id) } else { format!("{} (token {})", self.name, self.id) }
     }
 
-    fn is_good(&self, now: DateTime<Utc>) -> bool {
+    /// Whether it opens anything at `now`.
+    pub fn is_good(&self, now: DateTime<Utc>) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
 }

@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::Redirect;
+use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Redirect, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Caller;
-use super::{Problem, Web};
+use super::{Problem, Web, delivery};
 use crate::answers::NoMoreTexts;
 use crate::service::breaches::{BreachPage, BreachQuery};
 use crate::service::messages::Said;
 use crate::service::policies::TenantPolicies;
-use crate::service::{Differences, ForecastRecord, Overview, Reach, TicketLedger, TicketPage, TicketQuery, TicketSla};
+use crate::service::{Differences, ForecastRecord, Overview, Reach, TicketLedger, TicketQuery, TicketSla};
 
 /// The most of anything in one answer.
 const LIMIT_MAX: usize = 500;
@@ -63,10 +65,18 @@ pub struct Messages {
 pub async fn tickets(
     State(web): State<Arc<Web>>,
     caller: Caller,
+    uri: Uri,
+    headers: HeaderMap,
     Query(query): Query<TicketQuery>,
-) -> Result<Json<TicketPage>, Problem> {
+) -> Result<Response, Problem> {
     limit(query.limit)?;
-    Ok(Json(web.service.tickets(&caller.scope, &without_blanks(query)).await?))
+    let ground = format!("{}?{}", web.service.ground_of(&caller.scope).await?, uri.query().unwrap_or_default());
+    let etag = delivery::tag(&Sha256::digest(ground));
+    let head = [(ETAG, etag.clone()), (CACHE_CONTROL, "private, no-cache".to_owned())];
+    if headers.get(IF_NONE_MATCH).is_some_and(|known| delivery::has(known, &etag)) {
+        return Ok((StatusCode::NOT_MODIFIED, head).into_response());
+    }
+    Ok((head, Json(web.service.tickets(&caller.scope, &without_blanks(query)).await?)).into_response())
 }
 
 /// GET /api/v1/tickets/{id}/sla

@@ -159,7 +159,10 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 fn not_from_elsewhere(web: &Web, headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let ours = match (text(ORIGIN), text(FETCH_SITE)) {
-        (Some(origin), _) => is_ours(web, origin, text(HOST).unwrap_or_default()),
+        (Some(origin), _) => {
+            is_ours(web, origin, text(HOST).unwrap_or_default())
+                || (bearer(headers).is_some() && web.options.cors_origins.iter().any(|known| known == origin))
+        }
         (None, Some(site)) => matches!(site, "same-origin" | "none"),
         (None, None) => true,
     };

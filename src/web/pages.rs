@@ -11,12 +11,13 @@ pub mod records;
 pub mod reports;
 pub mod services;
 pub mod system;
+pub mod tokens;
 
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
 
@@ -24,6 +25,7 @@ pub use self::alerts::alerts;
 pub use self::forecast::forecast;
 pub use self::frame::{Sheet, frame, layout, refused};
 use super::auth::Caller;
+use super::delivery::REVALIDATED;
 use super::{Problem, Web};
 use crate::service::TicketSla;
 
@@ -75,7 +77,8 @@ pub async fn asset(Path(name): Path<String>) -> Result<impl IntoResponse, Proble
         Some("svg") => "image/svg+xml",
         _ => "text/javascript; charset=utf-8",
     };
-    Ok(([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], *text))
+    let kind = HeaderValue::from_static(kind);
+    Ok(([(CONTENT_TYPE, kind), (CACHE_CONTROL, REVALIDATED)], *text))
 }
 
 fn title(ticket: &TicketSla) -> String {

@@ -9,9 +9,10 @@ use super::login::{Arrival, Login};
 use super::reports::ReasonForm;
 use super::route::{Face, Route, delete, form, get, open, page, post, proven};
 use super::sessions::Sessions;
+use super::tokens::Tokens;
 use super::{
     alerts, api, audit, events, health, hooks, incidents, link, login, on_call, openapi, overrides, pages, reports,
-    sessions, status, systems, twilio, uptime,
+    sessions, status, systems, tokens, twilio, uptime,
 };
 use crate::formats::Format;
 use crate::service::alerts::{AlertPage, AlertQuery, AlertView, SnoozeOrder};
@@ -27,6 +28,7 @@ use crate::service::reports::{
     ComplianceDay, ComplianceQuery, EntryPage, EntryQuery, ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView,
 };
 use crate::service::suppressions::{SuppressionOrder, SuppressionView};
+use crate::service::tokens::{TokenMade, TokenOrder};
 use crate::service::uptime::{
     ComponentHistory, ComponentView, DailyQuery, DailySeries, HistoryQuery, LookView, LooksQuery, SlaQuery, SlaReport,
     UptimeOverview,
@@ -83,6 +85,12 @@ fn people() -> Vec<Route> {
         page("/system", Viewer, pages::system::system).about("The page of the service itself"),
         page("/wall", Viewer, pages::system::wall).about("The ten worst, for a screen on the wall"),
         page("/api", Viewer, pages::api::api).of_no_tenant().about("The page of this description"),
+        page("/tokens", Admin, pages::tokens::tokens).about("The page of tokens"),
+        form("/tokens", Admin, tokens::submit)
+            .about("Makes a token, whose text stands on the page that answers")
+            .takes_form::<TokenOrder>()
+            .gives_file(&["text/html"], "The page of tokens, with the new one"),
+        form("/tokens/{id}/revoke", Admin, tokens::submit_revocation).about("Revokes a token, from its page"),
         form("/sessions/{id}/end", Viewer, pages::system::end_session).of_no_tenant().about("Signs a browser out"),
         page("/tickets/{tenant}/{id}", Viewer, pages::ticket).about("The page of one ticket"),
         form("/tickets/{tenant}/{id}/reason", Responder, reports::submit_reason)
@@ -269,8 +277,7 @@ fn public() -> Vec<Route> {
     vec![
         open(Method::GET, "/status", Face::Api, status::page)
             .about("The public page: how services stand, for anybody")
-            .gives_file(&["text/html"], "The page")
-            .says(304, "As it was"),
+            .gives_file(&["text/html"], "The page"),
         open(Method::GET, "/status/{name}", Face::Api, status::document)
             .about("The public page in another form")
             .gives_file(
@@ -283,16 +290,13 @@ fn public() -> Vec<Route> {
                     "image/svg+xml",
                 ],
                 "The document",
-            )
-            .says(304, "As it was"),
+            ),
         open(Method::GET, "/api/v2/{name}", Face::Api, status::api)
             .about("The public page in the form of Statuspage")
-            .gives_file(&["application/json"], "The document")
-            .says(304, "As it was"),
+            .gives_file(&["application/json"], "The document"),
         open(Method::GET, "/api/v2/incidents/{name}", Face::Api, status::incidents)
             .about("The open incidents in the form of Statuspage")
-            .gives_file(&["application/json"], "The document")
-            .says(304, "As it was"),
+            .gives_file(&["application/json"], "The document"),
     ]
 }
 
@@ -450,6 +454,16 @@ fn machines() -> Vec<Route> {
             .about("Sign a browser out")
             .of_no_tenant()
             .gives_nothing("It is signed out"),
+        get("/api/v1/tokens", Admin, tokens::list)
+            .about("Who may ask: tokens without their texts")
+            .gives::<Tokens>("The newest first; 500 at most"),
+        post("/api/v1/tokens", Admin, tokens::add)
+            .about("Make a token")
+            .takes::<TokenOrder>()
+            .makes::<TokenMade>("The token with its text, which is shown this once"),
+        delete("/api/v1/tokens/{id}", Admin, tokens::revoke)
+            .about("Revoke a token")
+            .gives_nothing("It opens nothing now"),
         get("/api/v1/demo/messages", Viewer, api::caught)
             .of_no_tenant()
             .about("What the demo's own receivers caught, newest first; only the demo has it")

@@ -36,7 +36,7 @@ pub async fn system(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html<
     let content = html! {
         main.made {
             h1 { "System" }
-            p.muted { a href="/wall" { "For a screen on the wall" } " · " a href="/api" { "The API" } @if caller.role == Role::Admin && caller.scope == Reach::All { " · " a href="/settings" { "Settings as read" } } }
+            p.muted { a href="/wall" { "For a screen on the wall" } " · " a href="/api" { "The API" } @if caller.role == Role::Admin && caller.scope == Reach::All { " · " a href="/settings" { "Settings as read" } } @if caller.role == Role::Admin { " · " a href="/tokens" { "Tokens" } } }
             p.muted { "superops-sla " (env!("CARGO_PKG_VERSION")) ". Times are in " (zone.name()) "." }
             h2 { "Reading SuperOps" }
             (tenants(&overview, &time))

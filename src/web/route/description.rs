@@ -169,6 +169,10 @@ impl Route {
 
     fn responses(&self, schemas: &mut Schemas) -> Map<String, Value> {
         let mut responses = self.refusals();
+        let is_kept = ["/api/", "/assets/", "/status"].iter().any(|start| self.path.starts_with(start));
+        if is_kept && self.method.is_safe() {
+            responses.insert("304".to_owned(), json!({ "description": "As the asker has it already" }));
+        }
         for Answer { status, what, contents } in self.answered() {
             let mut given = json!({ "description": what });
             for (kind, named) in contents {

@@ -1,0 +1,159 @@
+//! How every answer leaves: with an id by which it is found in the log, unsent if the asker has it already, packed, and
+//! readable by the scripts of other sites only where the configuration names them.
+
+use axum::body::{Body, HttpBody, to_bytes};
+use axum::extract::Request;
+use axum::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER, VARY,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_http::cors::CorsLayer;
+use tracing::{Instrument, debug, info_span};
+
+/// By which an answer is found in the log.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longer ones of others are not taken over.
+const LONGEST_ID: usize = 64;
+
+/// Gives each request an id, or keeps the one that a proxy gave it; the log and the answer have it.
+pub async fn name(mut request: Request, next: Next) -> Response {
+    let id = given(request.headers()).unwrap_or_else(|| format!("{:016x}", fastrand::u64(..)));
+    let Ok(value) = HeaderValue::from_str(&id) else { return next.run(request).await };
+    request.headers_mut().insert(REQUEST_ID, value.clone());
+    let span = info_span!("request", request_id = %id);
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let began = tokio::time::Instant::now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    span.in_scope(|| {
+        let (status, elapsed_ms) = (response.status().as_u16(), began.elapsed().as_millis());
+        debug!(%method, path = shown(&path), status, elapsed_ms, "answered");
+    });
+    response.headers_mut().insert(REQUEST_ID, value);
+    response
+}
+
+/// The path as the log may have it: what follows in these is a secret.
+fn shown(path: &str) -> &str {
+    let secret = ["/a/", "/hooks/heartbeat/"].into_iter().find(|start| path.starts_with(start));
+    secret.unwrap_or(path)
+}
+
+fn given(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get(REQUEST_ID)?.to_str().ok()?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+    (!id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(is_plain)).then(|| id.to_owned())
+}
+
+/// An answer that was made whole is not sent again to somebody who has it: 304.
+pub async fn unless_known(request: Request, next: Next) -> Response {
+    let is_read = request.method() == Method::GET;
+    let known = request.headers().get(IF_NONE_MATCH).cloned();
+    let response = next.run(request).await;
+    if !is_read || response.status() != StatusCode::OK || !is_kept(&response) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    // It was made whole already, so this only takes it.
+    let Ok(bytes) = to_bytes(body, usize::MAX).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let etag = tag(&Sha256::digest(&bytes));
+    let same = known.as_ref().is_some_and(|known| has(known, &etag));
+    if let Ok(value) = HeaderValue::from_str(&etag) {
+        parts.headers.insert(ETAG, value);
+    }
+    if same {
+        parts.headers.remove(CONTENT_LENGTH);
+        parts.headers.remove(CONTENT_TYPE);
+        parts.status = StatusCode::NOT_MODIFIED;
+        return Response::from_parts(parts, Body::empty());
+    }
+    Response::from_parts(parts, Body::from(bytes))
+}
+
+/// Whether a browser may keep it and ask again; what is never to be kept, or is kept by a rule of its own, says so.
+fn is_kept(response: &Response) -> bool {
+    let headers = response.headers();
+    let whole = response.body().size_hint().exact().is_some();
+    whole && !headers.contains_key(ETAG) && headers.get(CACHE_CONTROL) == Some(&REVALIDATED)
+}
+
+/// Kept by the asker alone, who asks each time whether it still holds.
+pub const REVALIDATED: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// A weak validator: the same content, however it is packed.
+pub fn tag(digest: &[u8]) -> String {
+    let text: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    format!("W/\"{text}\"")
+}
+
+/// Whether `If-None-Match` names `etag`.
+pub fn has(known: &HeaderValue, etag: &str) -> bool {
+    let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    known.to_str().is_ok_and(|known| known.split(',').any(|one| bare(one) == bare(etag)))
+}
+
+/// What a read of the API answers with may be kept and asked again; whose it is depends on who asks.
+pub async fn keep(request: Request, next: Next) -> Response {
+    let is_api = request.method() == Method::GET && request.uri().path().starts_with("/api/");
+    let mut response = next.run(request).await;
+    if is_api && response.status().is_success() {
+        response.headers_mut().entry(CACHE_CONTROL).or_insert(REVALIDATED);
+        response.headers_mut().append(VARY, HeaderValue::from_static("authorization, cookie"));
+    }
+    response
+}
+
+/// Packs what is worth it: neither streams nor what is packed already.
+pub fn packed() -> CompressionLayer<impl Predicate> {
+    let worth = SizeAbove::new(1024)
+        .and(NotForContentType::SSE)
+        .and(NotForContentType::const_new("application/pdf"))
+        .and(NotForContentType::const_new("application/vnd.openxmlformats"))
+        .and(NotForContentType::const_new("image/png"));
+    CompressionLayer::new().gzip(true).compress_when(worth)
+}
+
+/// Scripts of these sites may ask, with a token: no cookie goes along.
+pub fn shared_with(origins: &[String]) -> CorsLayer {
+    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, HeaderName::from_static("last-event-id")])
+        .expose_headers([ETAG, RETRY_AFTER, REQUEST_ID])
+        .max_age(std::time::Duration::from_hours(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_known_whether_weak_or_not_and_among_others() {
+        let has = |known: &'static str| has(&HeaderValue::from_static(known), "W/\"ab\"");
+        assert!(has("W/\"ab\"") && has("\"ab\"") && has("\"cd\", W/\"ab\""));
+        assert!(!has("W/\"abc\"") && !has(""));
+    }
+
+    #[test]
+    fn an_id_of_a_proxy_is_taken_over_only_if_it_can_do_no_harm_in_a_log() {
+        let id = |text: &'static str| given(&HeaderMap::from_iter([(REQUEST_ID, HeaderValue::from_static(text))]));
+        assert_eq!(id("7f-3_a.b:1").as_deref(), Some("7f-3_a.b:1"));
+        assert_eq!(id("a b"), None);
+        assert_eq!(id(""), None);
+        assert_eq!(given(&HeaderMap::from_iter([(REQUEST_ID, "x".repeat(65).parse().unwrap())])), None);
+    }
+
+    #[test]
+    fn no_secret_of_a_path_reaches_the_log() {
+        assert_eq!(shown("/a/secret"), "/a/");
+        assert_eq!(shown("/hooks/heartbeat/secret/ok"), "/hooks/heartbeat/");
+        assert_eq!(shown("/api/v1/tickets"), "/api/v1/tickets");
+    }
+}
