@@ -75,7 +75,7 @@ pub fn details(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> S
 }
 
 fn service(page: &mut Page, config: &Config) {
-    let Server { listen, public_url, trusted_proxies, requests_per_second, log_format } = &config.server;
+    let Server { listen, public_url, trusted_proxies, cors_origins, requests_per_second, log_format } = &config.server;
     let store = &config.store.path;
     page.heading("Service");
     page.row("page and API", or_default(format!("http://{listen}"), *listen == DEFAULT_LISTEN));
@@ -83,6 +83,9 @@ fn service(page: &mut Page, config: &Config) {
     if !trusted_proxies.is_empty() {
         let proxies: Vec<_> = trusted_proxies.iter().map(ToString::to_string).collect();
         page.row("behind", format!("{}: each tells us who asks", proxies.join(", ")));
+    }
+    if !cors_origins.is_empty() {
+        page.row("scripts of", format!("{} may ask with a token", cors_origins.join(", ")));
     }
     let rate = format!("{requests_per_second} requests a second for each token or address");
     page.row("limit", or_default(rate, *requests_per_second == DEFAULT_RATE));

@@ -49,6 +49,9 @@ impl AuditParams {
     /// As the service is asked. A form sends what was left empty as an empty text.
     pub fn query(&self, now: DateTime<Utc>) -> Result<AuditQuery, Problem> {
         let said = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+        if !matches!(self.format.as_deref().unwrap_or_default(), "" | "json" | "csv") {
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "`format` must be json or csv"));
+        }
         let limit = self.limit.unwrap_or(USUAL);
         if !(1..=MOST).contains(&limit) {
             return Err(Problem::new(StatusCode::BAD_REQUEST, format!("`limit` must be from 1 to {MOST}")));
@@ -78,13 +81,12 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let query = params.query(web.service.now())?;
     let changes = web.service.audit(&caller.scope, &query).await?.ok_or_else(|| Problem::not_found("ticket"))?;
-    match params.format.as_deref().unwrap_or("json") {
-        "json" => Ok(Json(AuditPage { changes }).into_response()),
-        "csv" => {
+    match params.format.as_deref() {
+        Some("csv") => {
             let kind = (CONTENT_TYPE, "text/csv; charset=utf-8");
             Ok(([kind, (CONTENT_DISPOSITION, "attachment; filename=\"audit.csv\"")], csv(&changes)).into_response())
         }
-        _ => Err(Problem::new(StatusCode::BAD_REQUEST, "`format` must be json or csv")),
+        _ => Ok(Json(AuditPage { changes }).into_response()),
     }
 }
 

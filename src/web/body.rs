@@ -12,6 +12,10 @@ pub fn optional<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Problem
 
 /// A body as JSON.
 pub fn required<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // An order is an object: serde would read a list of its fields, too.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "send a JSON object"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();

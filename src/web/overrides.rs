@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::api::Within;
 use super::auth::Caller;
 use super::{Problem, Web, body};
 use crate::service::TicketSla;
@@ -22,7 +22,7 @@ pub struct Which {
     #[expect(dead_code, reason = "read by the gate; here it is only a key that may stand in the query")]
     tenant: Option<String>,
     #[param(inline)]
-    clock: Option<ClockKind>,
+    clock: ClockKind,
 }
 
 /// POST /api/v1/tickets/{id}/override
@@ -30,7 +30,7 @@ pub async fn decide(
     State(web): State<Arc<Web>>,
     caller: Caller,
     Path(id): Path<String>,
-    _: Query<Which>,
+    _: Query<Within>,
     body: Bytes,
 ) -> Result<Json<TicketSla>, Problem> {
     let order: OverrideOrder = body::required(&body)?;
@@ -46,8 +46,7 @@ pub async fn undecide(
     Path(id): Path<String>,
     Query(which): Query<Which>,
 ) -> Result<Json<TicketSla>, Problem> {
-    let clock = which.clock.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "say which clock: `?clock=`"))?;
     let author = caller.author();
-    let found = web.service.undecide(&caller.scope, &id, clock, author).await?;
+    let found = web.service.undecide(&caller.scope, &id, which.clock, author).await?;
     found.map(Json).ok_or_else(|| Problem::not_found("ticket"))
 }

@@ -150,6 +150,9 @@ fn field(detail: &str) -> Option<&str> {
     let is_name = |text: &&str| {
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
     };
+    if detail.starts_with("Invalid URL") {
+        return None;
+    }
     let told = detail.strip_prefix(NOT_READ).and_then(|rest| rest.split(": ").nth(1)).filter(is_name);
     told.or_else(|| detail.split('`').nth(1).filter(is_name))
 }

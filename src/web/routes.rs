@@ -102,6 +102,7 @@ fn people() -> Vec<Route> {
         form("/on-call/{id}/remove", Responder, on_call::submit_removal)
             .about("Takes back that somebody stands in, from the page of the rotations"),
         form("/alerts/no-texts/{id}/clear", Admin, api::submit_text_again)
+            .numbered()
             .about("Texts a number again, from the page of alerts"),
         open(Method::GET, "/login", Face::Page, login::show).about("The login page").query::<Arrival>(),
         open(Method::POST, "/login", Face::Page, login::enter)
@@ -344,6 +345,7 @@ fn on_call_and_quiet() -> Vec<Route> {
             .takes::<SuppressionOrder>()
             .makes::<SuppressionView>("The silence"),
         delete("/api/v1/silences/{id}", Responder, alerts::end_silence)
+            .numbered()
             .about("End a silence now")
             .gives_nothing("It is over"),
         get("/api/v1/maintenance-windows", Viewer, alerts::maintenance_windows)
@@ -354,6 +356,7 @@ fn on_call_and_quiet() -> Vec<Route> {
             .takes::<SuppressionOrder>()
             .makes::<SuppressionView>("The maintenance window"),
         delete("/api/v1/maintenance-windows/{id}", Admin, alerts::end_maintenance)
+            .numbered()
             .about("End a maintenance window now")
             .gives_nothing("It is over"),
         get("/api/v1/on-call", Viewer, on_call::list)
@@ -370,6 +373,7 @@ fn on_call_and_quiet() -> Vec<Route> {
             .about("Who said STOP to text messages or has a number that none reaches, and is told by other ways")
             .gives::<api::NoTexts>("These people"),
         delete("/api/v1/no-texts/{id}", Admin, api::text_again)
+            .numbered()
             .about("Text a number again that the SMS provider has refused")
             .gives_nothing("It is texted again"),
     ]

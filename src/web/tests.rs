@@ -474,6 +474,128 @@ async fn a_wrong_token_at_the_login_page_gets_no_cookie() {
     assert!(large.text().await.unwrap().contains("send the form of the login page"), "said on a page");
 }
 
+#[tokio::test]
+async fn an_administrator_makes_and_revokes_tokens_for_no_more_than_they_may_see() {
+    let web = TestWeb::start().await;
+    let all = web.token_of(Role::Admin, None).await;
+    let acme = web.token_of(Role::Admin, Some("acme")).await;
+    let order = async |who: &Token, order: Value| {
+        let request = web.request(Method::POST, "/api/v1/tokens").bearer_auth(who.expose()).json(&order);
+        request.send().await.unwrap()
+    };
+    let made = order(&acme, json!({"name": "wall screen", "role": "viewer", "for": "90d"})).await;
+    assert_eq!((made.status(), &made.headers()["cache-control"]), (StatusCode::CREATED, &"no-store".parse().unwrap()));
+    let made: Value = made.json().await.unwrap();
+    assert_eq!((&made["tenant"], &made["role"]), (&json!("acme"), &json!("viewer")), "of the maker's tenant");
+    let token = Token::presented(made["token"].as_str().unwrap());
+    assert_eq!(web.get("/api/v1/tickets", Some(&token)).await.status(), StatusCode::OK);
+
+    let elsewhere = order(&acme, json!({"name": "x", "role": "viewer", "tenant": "globex"})).await;
+    problem(elsewhere, StatusCode::NOT_FOUND).await;
+    for wrong in [json!({"name": " ", "role": "viewer"}), json!({"name": "x", "role": "root"}), json!([])] {
+        problem(order(&all, wrong).await, StatusCode::BAD_REQUEST).await;
+    }
+
+    let list = async |who: &Token| web.get("/api/v1/tokens", Some(who)).await.text().await.unwrap();
+    let (own, every) = (list(&acme).await, list(&all).await);
+    assert!(own.contains("wall screen") && !own.contains(token.expose()), "{own}");
+    assert!(own.matches("\"id\"").count() < every.matches("\"id\"").count(), "acme's are not all");
+    let revoke = async |who: &Token, id: &str| {
+        web.request(Method::DELETE, &format!("/api/v1/tokens/{id}")).bearer_auth(who.expose()).send().await.unwrap()
+    };
+    let (foreign, _) = web.token(Some("globex")).await;
+    let foreign = web.store.living_token(&foreign, web.clock.now()).await.unwrap().unwrap();
+    problem(revoke(&acme, &foreign.id).await, StatusCode::NOT_FOUND).await;
+    assert_eq!(revoke(&acme, made["id"].as_str().unwrap()).await.status(), StatusCode::NO_CONTENT);
+    problem(web.get("/api/v1/tickets", Some(&token)).await, StatusCode::UNAUTHORIZED).await;
+}
+
+#[tokio::test]
+async fn the_page_of_tokens_shows_a_new_one_once() {
+    let web = TestWeb::start().await;
+    let cookie = web.sign_in(&web.token_of(Role::Admin, None).await).await;
+    let browse =
+        |method: Method, path: &str| web.request(method, path).header(COOKIE, &cookie).header("origin", &web.url);
+    let form = [("name", "<Mia>"), ("role", "responder"), ("tenant", ""), ("for", "")];
+    let made = browse(Method::POST, "/tokens").form(&form).send().await.unwrap().text().await.unwrap();
+    let (_, rest) = made.split_once("<code>sla_").unwrap();
+    let token = Token::presented(&format!("sla_{}", rest.split('<').next().unwrap()));
+    assert_eq!(web.get("/api/v1/tickets", Some(&token)).await.status(), StatusCode::OK);
+    let page = browse(Method::GET, "/tokens").send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("&lt;Mia&gt;") && !page.contains(token.expose()), "{page}");
+    let nameless = [("name", " "), ("role", "viewer")];
+    let refused = browse(Method::POST, "/tokens").form(&nameless).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+    assert!(refused.text().await.unwrap().contains("must say who or what the token is for"));
+}
+
+#[tokio::test]
+async fn what_somebody_has_already_is_not_sent_again() {
+    let web = TestWeb::start().await;
+    let (token, _) = web.token(None).await;
+    for path in ["/api/v1/policies", "/api/v1/tickets", "/api/openapi.json", "/assets/app.css"] {
+        let first = web.get(path, Some(&token)).await;
+        assert_eq!(first.headers()["cache-control"], "private, no-cache", "{path}");
+        let etag = first.headers()["etag"].clone();
+        let again = || web.request(Method::GET, path).bearer_auth(token.expose()).header("if-none-match", &etag);
+        let second = again().send().await.unwrap();
+        assert_eq!(
+            (second.status(), second.headers()["etag"].clone()),
+            (StatusCode::NOT_MODIFIED, etag.clone()),
+            "{path}"
+        );
+        assert!(second.bytes().await.unwrap().is_empty());
+        if path == "/api/v1/tickets" {
+            let other = web.request(Method::GET, "/api/v1/tickets?limit=2").bearer_auth(token.expose());
+            let other = other.header("if-none-match", &etag).send().await.unwrap();
+            assert_eq!(other.status(), StatusCode::OK, "another question");
+            web.something_happens("acme", 60).await;
+            web.clock.advance(TimeDelta::seconds(2));
+            assert_eq!(again().send().await.unwrap().status(), StatusCode::OK, "something happened");
+        }
+    }
+    let (acme, _) = web.token(Some("acme")).await;
+    let [all, own] = [&token, &acme].map(|token| web.get("/api/v1/tickets", Some(token)));
+    assert_ne!(all.await.headers()["etag"], own.await.headers()["etag"], "each sees their own");
+}
+
+#[tokio::test]
+async fn answers_carry_an_id_and_are_packed_and_streams_are_not() {
+    let web = TestWeb::start().await;
+    let (token, _) = web.token(None).await;
+    let plain = reqwest::Client::builder().no_gzip().build().unwrap();
+    let asked = plain.get(format!("{}/api/openapi.json", web.url)).header("accept-encoding", "gzip");
+    let packed = asked.header("x-request-id", "from-the-proxy").send().await.unwrap();
+    assert_eq!(packed.headers()["x-request-id"], "from-the-proxy");
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    assert_eq!(web.get("/healthz", None).await.headers()["x-request-id"].len(), 16);
+    let stream =
+        web.request(Method::GET, "/api/v1/events").bearer_auth(token.expose()).header("accept-encoding", "gzip");
+    let stream = stream.send().await.unwrap();
+    assert!(!stream.headers().contains_key("content-encoding") && !stream.headers().contains_key("etag"));
+}
+
+#[tokio::test]
+async fn scripts_of_other_sites_ask_with_a_token_where_they_are_named_and_nowhere_else() {
+    let named = "https://intranet.example.com";
+    let web = TestWeb::start_with(Options { cors_origins: vec![named.to_owned()], ..Options::default() }).await;
+    let preflight = async |origin: &str| {
+        let request = web.request(Method::OPTIONS, "/api/v1/silences").header("origin", origin);
+        let request = request.header("access-control-request-method", "POST");
+        request.send().await.unwrap().headers().get("access-control-allow-origin").cloned()
+    };
+    assert_eq!(preflight(named).await.unwrap(), named);
+    assert_eq!(preflight("https://evil.example").await, None);
+    let token = web.token_of(Role::Responder, None).await;
+    let post = |origin: &str| web.request(Method::POST, "/api/v1/silences").header("origin", origin).json(&json!({}));
+    let with_token = post(named).bearer_auth(token.expose()).send().await.unwrap();
+    assert_eq!(with_token.status(), StatusCode::BAD_REQUEST, "it came as far as the order, which says nothing");
+    let cookie = web.sign_in(&token).await;
+    assert_eq!(post(named).header(COOKIE, &cookie).send().await.unwrap().status(), StatusCode::FORBIDDEN);
+    let elsewhere = post("https://evil.example").bearer_auth(token.expose()).send().await.unwrap();
+    assert_eq!(elsewhere.status(), StatusCode::FORBIDDEN);
+}
+
 /// The next event of a stream: its name, its id and what it says.
 async fn next_event(stream: &mut Response) -> Option<(String, Option<String>, Value)> {
     let mut text = String::new();

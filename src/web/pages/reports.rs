@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::{Query, RawQuery, State};
-use axum::response::Html;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -14,6 +15,7 @@ use crate::formats::{Format, text};
 use crate::report::entry::Reason;
 use crate::report::make::By;
 use crate::report::{Cell, Chart, Figure, Opens, Report, Row, Section, Table};
+use crate::service::ServiceError;
 use crate::service::reports::{EntryPage, EntryQuery, EntryView, ReportQuery};
 use crate::store::tokens::Role;
 
@@ -27,7 +29,7 @@ pub async fn reports(
     State(web): State<Arc<Web>>,
     caller: Caller,
     Query(query): Query<ReportQuery>,
-) -> Result<Html<String>, Problem> {
+) -> Result<Response, Problem> {
     let by = query.by.clone().unwrap_or_else(|| "client".to_owned());
     let sheet = Sheet { title: "Reports", kind: "reports", here: "/reports" };
     shown(&web, &caller, &ReportQuery { by: Some(by), ..query }, &sheet).await
@@ -38,25 +40,29 @@ pub async fn technicians(
     State(web): State<Arc<Web>>,
     caller: Caller,
     Query(query): Query<ReportQuery>,
-) -> Result<Html<String>, Problem> {
+) -> Result<Response, Problem> {
     let sheet = Sheet { title: "Technicians", kind: "reports", here: "/technicians" };
     shown(&web, &caller, &ReportQuery { by: Some("technician".to_owned()), ..query }, &sheet).await
 }
 
-async fn shown(web: &Web, caller: &Caller, query: &ReportQuery, sheet: &Sheet<'_>) -> Result<Html<String>, Problem> {
+async fn shown(web: &Web, caller: &Caller, query: &ReportQuery, sheet: &Sheet<'_>) -> Result<Response, Problem> {
     let tenants = web.service.tenant_names(&caller.scope);
     let only = query.tenant.clone().filter(|name| !name.is_empty()).or_else(|| tenants.first().cloned());
     let query = ReportQuery { tenant: only, ..query.clone() };
+    let mut status = StatusCode::OK;
     let content = match web.service.report(&caller.scope, &query).await {
         Ok(report) => {
             let honesty = web.service.honesty(&caller.scope, &query).await?;
             html! { (whole(&report, &query, sheet.here)) section.report { (table(&honesty, &query)) } }
         }
-        Err(crate::service::ServiceError::BadQuestion(why)) => html! { p.complaint role="alert" { (why) } },
+        Err(ServiceError::BadQuestion(why)) => {
+            status = StatusCode::BAD_REQUEST;
+            html! { p.complaint role="alert" { (why) } }
+        }
         Err(error) => return Err(error.into()),
     };
     let body = html! { main.single.reports { (form(&query, &tenants, sheet.here)) (content) } };
-    Ok(frame(web, caller, sheet, &body))
+    Ok((status, frame(web, caller, sheet, &body)).into_response())
 }
 
 fn form(query: &ReportQuery, tenants: &[String], here: &str) -> Markup {

@@ -28,6 +28,7 @@ pub struct Description {
     body: Option<Body>,
     answers: Vec<Answer>,
     refusals: Vec<u16>,
+    is_numbered: bool,
     proof: &'static [&'static str],
 }
 
@@ -142,6 +143,12 @@ impl Route {
         self.answers(status, what, Vec::new())
     }
 
+    /// What its path names, it names by a number.
+    pub fn numbered(mut self) -> Self {
+        self.description.is_numbered = true;
+        self
+    }
+
     /// It may refuse with these as well, beside what follows from its rule.
     pub fn refuses(mut self, statuses: &[u16]) -> Self {
         self.description.refusals.extend(statuses);
@@ -214,7 +221,7 @@ impl Route {
 
     fn parameters(&self, query: Option<Value>) -> Vec<Value> {
         let names = self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-        let in_path: Vec<_> = names.map(path_parameter).collect();
+        let in_path: Vec<_> = names.map(|name| path_parameter(name, self.description.is_numbered)).collect();
         let mut in_query = query.map(|query| query.as_array().cloned().unwrap_or_default()).unwrap_or_default();
         let named = in_path.iter().chain(&in_query).any(|one| one["name"] == "tenant");
         if self.rule.tenants == Tenants::Own && !named {
@@ -254,6 +261,8 @@ impl Route {
     }
 }
 
-fn path_parameter(name: &str) -> Value {
-    json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string", "minLength": 1 } })
+fn path_parameter(name: &str, is_number: bool) -> Value {
+    let number = json!({ "type": "integer", "format": "int64" });
+    let schema = if is_number { number } else { json!({ "type": "string", "minLength": 1 }) };
+    json!({ "name": name, "in": "path", "required": true, "schema": schema })
 }

@@ -14,7 +14,7 @@ fn path(route: &Route) -> String {
 }
 
 impl TestWeb {
-    async fn token_of(&self, role: Role, tenant: Option<&str>) -> Token {
+    pub(super) async fn token_of(&self, role: Role, tenant: Option<&str>) -> Token {
         let token = Token::generate().unwrap();
         let tenant = tenant.map(|name| TenantId::parse(name).unwrap());
         self.store.add_token(&token, role, tenant, author(), self.clock.now()).await.unwrap();
