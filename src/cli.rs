@@ -15,6 +15,7 @@ mod explain;
 mod incidents;
 mod no_texts;
 mod policies;
+mod privacy;
 pub mod propose;
 pub mod report;
 mod retention;
@@ -117,10 +118,38 @@ enum Command {
     Backtest(BacktestArgs),
     /// Delete what is older than [retention] says, as the service does each night
     Retention(RetentionArgs),
+    /// Tell all that is stored of one person, or take it away
+    Privacy {
+        #[command(subcommand)]
+        command: PrivacyCommand,
+    },
     /// Create, list and revoke access tokens for the API and the page
     Token {
         #[command(subcommand)]
         command: TokenCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PrivacyCommand {
+    /// Print as JSON all that is stored of one person: texts, and shares of decided clocks
+    Export {
+        /// A technician's name, mail address, number, or id at SuperOps
+        person: String,
+        /// Of this tenant: needed where there are several
+        #[arg(long, value_name = "NAME")]
+        tenant: Option<String>,
+    },
+    /// Put a pseudonym in the place of a person's name, address and number everywhere; the service must be stopped
+    Erase {
+        /// A technician's name, mail address, number, or id at SuperOps
+        person: String,
+        /// Of this tenant: needed where there are several
+        #[arg(long, value_name = "NAME")]
+        tenant: Option<String>,
+        /// Do it; else only say what would be changed
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -539,6 +568,7 @@ impl Cli {
             Command::Explain(args) => explain::explain(load_offline(config)?, args).await,
             Command::Backtest(args) => backtest::backtest(&load_offline(config)?, &args),
             Command::Retention(args) => retention::retention(load_offline(config)?, args).await,
+            Command::Privacy { command } => privacy::privacy(load_offline(config)?, command).await,
             Command::Token { command } => token(load_offline(config)?, command).await,
         }
     }

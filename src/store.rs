@@ -23,6 +23,7 @@ pub mod phones;
 #[cfg(test)]
 mod plans;
 pub mod predictions;
+pub mod privacy;
 pub mod receipts;
 pub mod record;
 pub mod reports;

@@ -3,7 +3,7 @@
 pub mod answers;
 pub mod archive;
 pub mod file;
-mod names;
+pub mod names;
 mod question;
 pub mod reasons;
 

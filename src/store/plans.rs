@@ -65,6 +65,7 @@ const LOOKS_AT_ALL: &[(&str, &str)] = &[
     ("WHERE a.stage = 'breached' AND a.told = 1 GROUP BY a.key", "sums up a demo at its end"),
     ("SELECT COUNT(*) FROM attempts WHERE at < $1", "counted by hand, before it goes"),
     ("SELECT COALESCE(SUM(number), 0) FROM", "counted by hand, before it goes"),
+    ("WHERE tenant = $1 AND people = $2 AND from_day", "looked through by hand, when a person is erased"),
     (
         "conversation, overrides, past FROM tickets WHERE tenant = $1 ORDER BY id",
         "other policies tried on all of the past",

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 
 use super::super::ServiceError;
 use crate::config::nearest;
+use crate::keys;
 use crate::report::People;
 use crate::report::entry::Holder;
 use crate::report::make::Names;
@@ -30,6 +29,14 @@ pub struct Called {
     people: People,
 }
 
+/// The key of the pseudonyms, made when it is first needed.
+pub async fn pseudonym_key(store: &Store, now: DateTime<Utc>) -> Result<[u8; 32], ServiceError> {
+    let mut fresh = [0; 32];
+    getrandom::fill(&mut fresh)
+        .map_err(|error| ServiceError::BadQuestion(format!("the system gives no random bytes: {error}")))?;
+    Ok(store.secret("pseudonyms", fresh, now).await?)
+}
+
 impl Called {
     /// Those that were ever seen of `tenant`.
     pub async fn of(
@@ -39,12 +46,7 @@ impl Called {
         now: DateTime<Utc>,
     ) -> Result<Self, ServiceError> {
         let key = match anonymous || people == People::Pseudonyms {
-            true => {
-                let mut fresh = [0; 32];
-                getrandom::fill(&mut fresh)
-                    .map_err(|error| ServiceError::BadQuestion(format!("the system gives no random bytes: {error}")))?;
-                Some(store.secret("pseudonyms", fresh, now).await?)
-            }
+            true => Some(pseudonym_key(store, now).await?),
             false => None,
         };
         let names = store.called(tenant).await?;
@@ -102,16 +104,9 @@ impl Called {
         self.tickets.get(id).map(|(_, subject)| subject.clone()).filter(|_| !self.anonymous)
     }
 
-    /// Six letters and digits that stand for `id`, the same each time.
+    /// What stands for `id`, the same each time.
     fn pseudonym(&self, kind: &str, id: &str) -> String {
-        let key = self.key.unwrap_or_default();
-        let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes keys of any length");
-        for part in [self.tenant.as_str(), kind, id] {
-            mac.update(part.as_bytes());
-            mac.update(&[0]);
-        }
-        let bytes = mac.finalize().into_bytes();
-        bytes.iter().take(4).map(|byte| format!("{byte:02X}")).collect()
+        keys::pseudonym(&self.key.unwrap_or_default(), self.tenant.as_str(), kind, id)
     }
 
     fn named(&self, kind: &str, id: &str) -> String {

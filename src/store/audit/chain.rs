@@ -38,10 +38,38 @@ impl Link<'_> {
 }
 
 /// The hash of the last row; blank if there is none.
-pub(super) async fn last(tx: &mut Connection) -> Result<String, sql::Error> {
+pub(in crate::store) async fn last(tx: &mut Connection) -> Result<String, sql::Error> {
     let last =
         sql::query_scalar("SELECT hash FROM audit WHERE id = (SELECT MAX(id) FROM audit)").fetch_optional(tx).await?;
     Ok(last.unwrap_or_default())
+}
+
+/// Chains all rows anew, from the first that had been chained.
+pub(in crate::store) async fn anew(tx: &mut Connection) -> Result<(), sql::Error> {
+    let (mut after, mut prior) = (0, None::<String>);
+    loop {
+        let rows: Vec<Row> = sql::query_as(
+            "SELECT id, tenant, at, who, what, origin, alert, prior, hash FROM audit WHERE id > $1 ORDER BY id LIMIT $2",
+        )
+        .bind(after)
+        .bind(BITE)
+        .fetch_all(&mut *tx)
+        .await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = last.0;
+        for (id, tenant, at, who, what, origin, alert, was, hash) in &rows {
+            if hash.is_empty() && prior.is_none() {
+                continue;
+            }
+            // What the first holds of a row that is gone stays as it is.
+            let before = prior.unwrap_or_else(|| was.clone());
+            let link = Link { tenant: tenant.as_deref(), at: *at, who, what, origin, alert: alert.as_deref() };
+            let hash = link.hash(&before);
+            let change = sql::query("UPDATE audit SET prior = $2, hash = $3 WHERE id = $1");
+            change.bind(*id).bind(before).bind(&hash).execute(&mut *tx).await?;
+            prior = Some(hash);
+        }
+    }
 }
 
 /// What a look at the whole chain has shown.

@@ -1,0 +1,95 @@
+//! `privacy`: all that is stored of one person, told or taken away.
+
+use serde::Serialize;
+
+use super::{CliError, PrivacyCommand};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::keys;
+use crate::service::reports::names::pseudonym_key;
+use crate::store::Store;
+use crate::store::privacy::{Erased, Held, Mention, Person};
+use crate::ticket::TenantId;
+
+/// All that is stored.
+#[derive(Serialize)]
+struct Export {
+    person: Person,
+    /// Texts that name the person, as they stand.
+    texts: Vec<Mention>,
+    /// What the books count of the person.
+    shares: Vec<Held>,
+}
+
+/// Answers and ends.
+pub async fn privacy(config: Config, command: PrivacyCommand) -> Result<(), CliError> {
+    match command {
+        PrivacyCommand::Export { person, tenant } => export(&config, &person, tenant.as_deref()).await,
+        PrivacyCommand::Erase { person, tenant, yes } => erase(&config, &person, tenant.as_deref(), yes).await,
+    }
+}
+
+async fn export(config: &Config, person: &str, tenant: Option<&str>) -> Result<(), CliError> {
+    let store = Store::open(&config.store.path, Default::default()).await?;
+    let person = one(&store, tenant_of(config, tenant)?, person).await?;
+    let (texts, shares) = (store.mentions(&person).await?, store.held_by(&person).await?);
+    super::print(&super::as_json(&Export { person, texts, shares })?);
+    store.close().await;
+    Ok(())
+}
+
+async fn erase(config: &Config, person: &str, tenant: Option<&str>, yes: bool) -> Result<(), CliError> {
+    let tenant = tenant_of(config, tenant)?;
+    // What runs would write the name again from what it remembers.
+    let _claim = Store::claim(&config.store.path)?;
+    let store = Store::open(&config.store.path, Default::default()).await?;
+    let person = one(&store, tenant, person).await?;
+    let now = SystemClock.now();
+    let key = pseudonym_key(&store, now).await.map_err(anyhow::Error::from)?;
+    let pseudonym =
+        format!("Technician {}", keys::pseudonym(&key, person.tenant.as_str(), "technician", person.id.as_str()));
+    if yes {
+        let erased = store.erase_person(&person, &pseudonym, super::token::at_the_command_line(), now).await?;
+        super::print(&done(&pseudonym, &erased));
+    } else {
+        let texts = store.mentions(&person).await?.len();
+        super::print(&format!(
+            "{texts} texts name {} (id {}), who would be called {pseudonym}; nothing is changed yet: add --yes\n",
+            person.known_by.join(", "),
+            person.id
+        ));
+    }
+    store.close().await;
+    Ok(())
+}
+
+fn done(pseudonym: &str, erased: &Erased) -> String {
+    format!(
+        "now called {pseudonym}: {} texts, {} numbers and {} archived files\n\
+         The counts, and the hashes of closed months, are as they were. Delete the person at SuperOps too, and from the \
+         configuration: what is told there comes again.\n",
+        erased.texts, erased.numbers, erased.files
+    )
+}
+
+fn tenant_of(config: &Config, name: Option<&str>) -> Result<TenantId, CliError> {
+    match (name, config.tenants.keys().collect::<Vec<_>>().as_slice()) {
+        (Some(name), _) => super::tenant_named(config, name),
+        (None, [only]) => Ok((*only).clone()),
+        (None, _) => Err(CliError::usage("say of which tenant: --tenant")),
+    }
+}
+
+async fn one(store: &Store, tenant: TenantId, text: &str) -> Result<Person, CliError> {
+    let mut found = store.persons(&tenant, text).await?;
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(CliError::usage(format!(
+            "nobody of `{tenant}` is known as `{text}`: give a technician's name, address or id"
+        ))),
+        _ => {
+            let ids: Vec<_> = found.iter().map(|one| one.id.to_string()).collect();
+            Err(CliError::usage(format!("`{text}` may be any of {}: give the id", ids.join(", "))))
+        }
+    }
+}

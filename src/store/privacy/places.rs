@@ -1,0 +1,181 @@
+//! Every place of the store in which a person can be named. Whoever adds a column for people's words adds it here.
+
+use std::fmt;
+
+/// Columns of one table that hold words.
+pub(super) struct Place {
+    pub table: &'static str,
+    pub columns: &'static [&'static str],
+    /// The next rows behind the key `$1`: their keys and texts; of the tenant `$2`, where rows have one.
+    pub page: &'static str,
+    /// Writes the texts of a row.
+    pub change: &'static str,
+    first: First,
+}
+
+/// The kind of a key.
+#[derive(Clone, Copy)]
+enum First {
+    Number,
+    Text,
+}
+
+/// By what a row is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    Number(i64),
+    Text(String),
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => text.fmt(f),
+        }
+    }
+}
+
+impl Place {
+    /// Before all keys.
+    pub fn first(&self) -> Key {
+        match self.first {
+            First::Number => Key::Number(0),
+            First::Text => Key::Text(String::new()),
+        }
+    }
+
+    /// Whether its rows are asked for by tenant.
+    pub fn of_tenant(&self) -> bool {
+        self.page.contains("tenant = $2")
+    }
+}
+
+/// Where a person is found by last: the directory, and the names that are kept for the books.
+pub(super) const PLACES: &[Place] = &[
+    Place {
+        table: "tickets",
+        columns: &["ticket", "conversation", "overrides", "past"],
+        page: "SELECT id, ticket, conversation, overrides, past FROM tickets WHERE id > $1 AND tenant = $2 ORDER BY id
+               LIMIT 200",
+        change:
+            "UPDATE tickets SET ticket = $3, conversation = $4, overrides = $5, past = $6 WHERE id = $1 AND tenant =
+               $2",
+        first: First::Text,
+    },
+    Place {
+        table: "events",
+        columns: &["was", "became"],
+        page: "SELECT id, was, became FROM events WHERE id > $1 AND tenant = $2 ORDER BY id LIMIT 200",
+        change: "UPDATE events SET was = $3, became = $4 WHERE id = $1 AND tenant = $2",
+        first: First::Number,
+    },
+    Place {
+        table: "alerts",
+        columns: &["reason", "acked_by", "asked"],
+        page: "SELECT key, reason, acked_by, asked FROM alerts WHERE key > $1 AND tenant = $2 ORDER BY key LIMIT 200",
+        change: "UPDATE alerts SET reason = $3, acked_by = $4, asked = $5 WHERE key = $1 AND tenant = $2",
+        first: First::Text,
+    },
+    Place {
+        table: "notifications",
+        columns: &["recipient", "fallback", "message", "address", "person", "last_error"],
+        page: "SELECT key, recipient, fallback, message, address, person, last_error FROM notifications WHERE key > $1
+               AND tenant = $2 ORDER BY key LIMIT 200",
+        change: "UPDATE notifications SET recipient = $3, fallback = $4, message = $5, address = $6, person = $7,
+               last_error = $8 WHERE key = $1 AND tenant = $2",
+        first: First::Text,
+    },
+    Place {
+        table: "attempts",
+        columns: &["detail"],
+        page: "SELECT id, detail FROM attempts WHERE id > $1 AND tenant = $2 ORDER BY id LIMIT 200",
+        change: "UPDATE attempts SET detail = $3 WHERE id = $1 AND tenant = $2",
+        first: First::Number,
+    },
+    Place {
+        table: "write_backs",
+        columns: &["content", "last_error"],
+        page: "SELECT id, content, last_error FROM write_backs WHERE id > $1 AND tenant = $2 ORDER BY id LIMIT 200",
+        change: "UPDATE write_backs SET content = $3, last_error = $4 WHERE id = $1 AND tenant = $2",
+        first: First::Number,
+    },
+    Place {
+        table: "set_aside",
+        columns: &["content", "why"],
+        page: "SELECT id, content, why FROM set_aside WHERE id > $1 AND tenant = $2 ORDER BY id LIMIT 200",
+        change: "UPDATE set_aside SET content = $3, why = $4 WHERE id = $1 AND tenant = $2",
+        first: First::Number,
+    },
+    Place {
+        table: "quarantine",
+        columns: &["why"],
+        page: "SELECT record, why FROM quarantine WHERE record > $1 AND tenant = $2 ORDER BY record, field LIMIT 200",
+        change: "UPDATE quarantine SET why = $3 WHERE record = $1 AND tenant = $2",
+        first: First::Text,
+    },
+    Place {
+        table: "silences",
+        columns: &["technician", "author", "reason"],
+        page: "SELECT id, technician, author, reason FROM silences WHERE id > $1 AND tenant = $2 ORDER BY id LIMIT 200",
+        change: "UPDATE silences SET technician = $3, author = $4, reason = $5 WHERE id = $1 AND tenant = $2",
+        first: First::Number,
+    },
+    Place {
+        table: "maintenance_windows",
+        columns: &["technician", "author", "reason"],
+        page: "SELECT id, technician, author, reason FROM maintenance_windows WHERE id > $1 AND tenant = $2 ORDER BY id
+               LIMIT 200",
+        change: "UPDATE maintenance_windows SET technician = $3, author = $4, reason = $5 WHERE id = $1 AND tenant = $2",
+        first: First::Number,
+    },
+    Place {
+        table: "entries",
+        columns: &["reason_by"],
+        page: "SELECT id, reason_by FROM entries WHERE id > $1 AND tenant = $2 ORDER BY id LIMIT 200",
+        change: "UPDATE entries SET reason_by = $3 WHERE id = $1 AND tenant = $2",
+        first: First::Number,
+    },
+    Place {
+        table: "report_files",
+        columns: &["title", "made_for"],
+        page: "SELECT id, title, made_for FROM report_files WHERE id > $1 AND tenant = $2 ORDER BY id LIMIT 200",
+        change: "UPDATE report_files SET title = $3, made_for = $4 WHERE id = $1 AND tenant = $2",
+        first: First::Text,
+    },
+    Place {
+        table: "on_call_overrides",
+        columns: &["person", "made_by"],
+        page: "SELECT id, person, made_by FROM on_call_overrides WHERE id > $1 ORDER BY id LIMIT 200",
+        change: "UPDATE on_call_overrides SET person = $2, made_by = $3 WHERE id = $1",
+        first: First::Number,
+    },
+    Place {
+        table: "tokens",
+        columns: &["name"],
+        page: "SELECT id, name FROM tokens WHERE id > $1 ORDER BY id LIMIT 200",
+        change: "UPDATE tokens SET name = $2 WHERE id = $1",
+        first: First::Text,
+    },
+    Place {
+        table: "audit",
+        columns: &["who", "what"],
+        page: "SELECT id, who, what FROM audit WHERE id > $1 ORDER BY id LIMIT 200",
+        change: "UPDATE audit SET who = $2, what = $3 WHERE id = $1",
+        first: First::Number,
+    },
+    Place {
+        table: "directories",
+        columns: &["directory"],
+        page: "SELECT tenant, directory FROM directories WHERE tenant > $1 AND tenant = $2 ORDER BY tenant LIMIT 200",
+        change: "UPDATE directories SET directory = $3 WHERE tenant = $1 AND tenant = $2",
+        first: First::Text,
+    },
+    Place {
+        table: "people",
+        columns: &["name"],
+        page: "SELECT id, name FROM people WHERE id > $1 AND tenant = $2 AND kind = 'technician' ORDER BY id LIMIT 200",
+        change: "UPDATE people SET name = $3 WHERE id = $1 AND tenant = $2 AND kind = 'technician'",
+        first: First::Text,
+    },
+];
