@@ -30,6 +30,7 @@ mod read_escalations;
 mod read_noise;
 mod read_notify;
 pub mod read_on_call;
+mod read_people;
 mod read_policies;
 mod read_reports;
 mod read_retention;

@@ -8,6 +8,7 @@
 
 mod caps;
 mod pace;
+mod personal;
 mod quiet;
 
 use std::collections::BTreeMap;
@@ -16,11 +17,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::Stage;
-use super::escalation::ChannelKind;
+use super::escalation::{ChannelKind, Recipient};
 
 pub use self::caps::{Budget, Cap, Past};
 pub use self::pace::{Heard, Night, Pace, is_urgent, most_urgent};
-pub use self::quiet::QuietHours;
+pub use self::personal::{Daily, People, Personal, Rule as PersonalRule, Wish};
+pub use self::quiet::{Hours, QuietHours};
 
 /// What is allowed, for all recipients alike.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +41,8 @@ pub struct Rules {
     pub sms_per_day: Option<u32>,
     /// From so many rows on that wait at once for one person on one channel, they are one message.
     pub bundle_from: usize,
+    /// What single people have asked for.
+    pub people: People,
 }
 
 /// Two that are said at once are one message; where each is to be said by itself, only a storm is.
@@ -60,6 +64,7 @@ impl Default for Rules {
             ]),
             sms_per_day: Some(200),
             bundle_from: TOGETHER_FROM,
+            people: People::new(),
         }
     }
 }
@@ -73,6 +78,17 @@ impl Rules {
     /// The caps of one address on `channel`.
     pub fn caps_of(&self, channel: ChannelKind) -> &[Cap] {
         self.caps.get(&channel).map_or(&[], Vec::as_slice)
+    }
+
+    /// What somebody has asked for, by [`crate::alert::escalation::Recipient::person_key`].
+    pub fn personal(&self, person: Option<&str>) -> Option<&Personal> {
+        self.people.get(person?).map(|personal| &**personal)
+    }
+
+    /// How `recipient` wants to be told of `stage`.
+    pub fn wish(&self, recipient: &Recipient, stage: Stage, now: DateTime<Utc>) -> Wish<'_> {
+        let personal = self.personal(recipient.person_key().as_deref());
+        personal.map_or(Wish::None, |personal| personal.wish(stage, now))
     }
 
     /// The budget of a tenant's messages on `channel`, counted like a cap.
@@ -117,6 +133,8 @@ pub struct Waiting<'a> {
     pub is_timely: bool,
     /// Where this person is; none: not known.
     pub zone: Option<Tz>,
+    /// Who it is; none: no single person.
+    pub person: Option<&'a str>,
 }
 
 /// Why a row has to wait.
@@ -129,6 +147,8 @@ pub enum HeldBy {
     Night,
     Cap,
     Budget,
+    /// Its reader has asked for it.
+    Person,
 }
 
 impl HeldBy {
@@ -140,6 +160,7 @@ impl HeldBy {
             Self::Night => "night",
             Self::Cap => "cap",
             Self::Budget => "budget",
+            Self::Person => "person",
         }
     }
 }
@@ -161,7 +182,7 @@ pub enum Disposition {
 
 /// Decides about all `rows` that wait for one person at one address of `channel`, in their order.
 ///
-/// Quiet hours go first, then the pace says whether anything is worth a message
+/// What a person has asked for and quiet hours go first, then the pace says whether anything is worth a message
 /// by now: then all that waits goes along with it. Storms are put together, then the caps say how
 /// many messages may go. An urgent row waits for a cap like any other: it says
 /// no more than the message before it, that the desk needs looking at.
@@ -172,13 +193,16 @@ pub fn shape(
     rules: &Rules,
     now: DateTime<Utc>,
 ) -> Vec<Disposition> {
-    let mut dispositions: Vec<_> = rows.iter().map(|row| hold_by_night(row, channel, rules, now)).collect();
+    let mut dispositions: Vec<_> = rows.iter().map(|row| hold_by_hours(row, channel, rules, now)).collect();
     let may_be_shaped = |index: &usize| dispositions[*index] == Disposition::Alone && rows[*index].kind != Kind::Watch;
     let free: Vec<usize> = (0..rows.len()).filter(may_be_shaped).collect();
     let (mut many, mut single): (Vec<usize>, Vec<usize>) =
         free.into_iter().partition(|index| rows[*index].kind != Kind::Digest);
     if let Some(pace) = rules.pace.filter(|_| !channel.is_system()) {
-        let from = |index: &usize| pace.from(&rows[*index], past.heard);
+        let from = |index: &usize| match &rows[*index] {
+            row if rules.personal(row.person).is_some_and(|one| one.gathers(row.kind).is_some()) => row.since,
+            row => pace.from(row, past.heard),
+        };
         if !many.iter().any(|index| from(index) <= now) {
             for index in std::mem::take(&mut many) {
                 dispositions[index] = Disposition::Hold { until: from(&index), by: HeldBy::Pace };
@@ -207,9 +231,13 @@ pub fn shape(
     dispositions
 }
 
-fn hold_by_night(row: &Waiting<'_>, channel: ChannelKind, rules: &Rules, now: DateTime<Utc>) -> Disposition {
+fn hold_by_hours(row: &Waiting<'_>, channel: ChannelKind, rules: &Rules, now: DateTime<Utc>) -> Disposition {
+    let wish = rules.personal(row.person).filter(|_| !channel.is_system());
+    if let Some(until) = wish.and_then(|personal| personal.holds(row.kind, row.since, now)) {
+        return Disposition::Hold { until, by: HeldBy::Person };
+    }
     let quiet = rules.quiet.as_ref().filter(|quiet| quiet.concerns(channel, row));
-    if let Some(until) = quiet.and_then(|quiet| quiet.over_at(now)) {
+    if let Some(until) = quiet.and_then(|quiet| quiet.hours.over_at(now)) {
         return Disposition::Hold { until, by: HeldBy::QuietHours };
     }
     let may_wake = row.kind == Kind::Watch || (row.is_urgent && row.kind == Kind::Alert(Stage::Breached));

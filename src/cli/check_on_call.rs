@@ -1,12 +1,13 @@
-//! What `check` says of on-call rotations: when nobody is on call soon, and people whom SuperOps does not know.
+//! What `check` says of on-call rotations and personal rules: when nobody is on call soon, and people whom SuperOps does
+//! not know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use crate::alert::on_call::{Override, Rotation};
-use crate::config::Config;
+use crate::config::{Config, nearest};
 use crate::service::on_call::{GAPS_AHEAD, foreign_addresses, unknown_people};
 use crate::ticket::{Directory, TenantId};
 
@@ -20,7 +21,23 @@ pub fn remarks(
     overrides: &[Override],
     now: DateTime<Utc>,
 ) -> Vec<String> {
-    config.on_call.values().flat_map(|rotation| about(rotation, directories, overrides, now)).collect()
+    let rotations = config.on_call.values().flat_map(|rotation| about(rotation, directories, overrides, now));
+    rotations.chain(about_people(config, directories)).collect()
+}
+
+/// Rules for an address that nobody has would be kept by nobody.
+fn about_people(config: &Config, directories: &BTreeMap<TenantId, Arc<Directory>>) -> Vec<String> {
+    let technicians = directories.values().flat_map(|directory| directory.technicians.values());
+    let known: BTreeSet<_> = technicians.filter_map(|one| Some(one.email.as_ref()?.trim().to_lowercase())).collect();
+    if known.is_empty() {
+        return Vec::new();
+    }
+    let unknown = config.alerts.noise.people.keys().filter(|address| !known.contains(*address));
+    let remark = |address: &String| {
+        let hint = nearest(address, known.iter().map(String::as_str));
+        format!("[people.\"{address}\"]: no technician has this address{hint}")
+    };
+    unknown.map(remark).collect()
 }
 
 fn about(

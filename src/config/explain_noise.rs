@@ -3,7 +3,7 @@
 use super::explain_page::{Page, or_default};
 use super::read_calendar::DAYS;
 use super::{ChannelKind, duration};
-use crate::alert::noise::{Pace, QuietHours, Rules};
+use crate::alert::noise::{Hours, Pace, Personal, PersonalRule, QuietHours, Rules};
 
 /// How much is said at once, and when it waits.
 pub(super) fn rules(page: &mut Page, rules: &Rules) {
@@ -24,6 +24,30 @@ pub(super) fn rules(page: &mut Page, rules: &Rules) {
     let budget = rules.sms_per_day.map_or("no limit".to_owned(), |most| format!("{most} a tenant in any 24 h"));
     page.row("SMS in all", or_default(budget, rules.sms_per_day == usual.sms_per_day));
     page.row("quiet hours", rules.quiet.as_ref().map_or(or_default("none", true), quiet));
+    for (address, asked) in &rules.people {
+        page.row("personal", format!("{address}: {}", personal(asked)));
+    }
+}
+
+/// What one person has asked for.
+fn personal(personal: &Personal) -> String {
+    let mut wishes: Vec<_> = personal.rules.iter().map(rule).collect();
+    wishes.extend((!personal.channels.is_empty()).then(|| format!("told by {}", ways(&personal.channels))));
+    wishes.extend(personal.digest.map(|daily| format!("warnings and predictions once a day, at {}", time(daily.at))));
+    wishes.extend(personal.zone.map(|zone| format!("times in {zone}")));
+    if wishes.is_empty() { "as the steps say".to_owned() } else { wishes.join("; ") }
+}
+
+fn rule(rule: &PersonalRule) -> String {
+    let stages: Vec<_> = rule.stages.iter().map(|stage| stage.as_str()).collect();
+    let of = if stages.is_empty() { String::new() } else { format!(" of {}", stages.join(" and ")) };
+    let at = rule.hours.as_ref().map_or(String::new(), |hours| format!(", {}", span(hours)));
+    let by = if rule.channels.is_empty() { "not told".to_owned() } else { format!("told by {}", ways(&rule.channels)) };
+    format!("{by}{of}{at}")
+}
+
+fn ways(channels: &[ChannelKind]) -> String {
+    channels.iter().map(|channel| channel.words()).collect::<Vec<_>>().join(" and ")
 }
 
 fn pace(pace: Option<&Pace>) -> String {
@@ -58,13 +82,19 @@ fn caps(rules: &Rules, channel: ChannelKind) -> String {
 }
 
 fn quiet(quiet: &QuietHours) -> String {
-    let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
     let channels: Vec<_> = quiet.channels.iter().map(|channel| channel.as_str()).collect();
-    let days: Vec<_> = DAYS.into_iter().zip(quiet.days).filter_map(|(day, quiet)| quiet.then_some(day)).collect();
-    let days = if days.len() == DAYS.len() { String::new() } else { format!(", from {}", days.join(", ")) };
     let mut excepted: Vec<_> = quiet.except.iter().map(|name| format!("priority {name}")).collect();
     excepted.extend(quiet.breaches.then(|| "breaches".to_owned()));
     let except = if excepted.is_empty() { String::new() } else { format!("; but {} at once", excepted.join(", ")) };
-    let (from, until, zone) = (time(quiet.from), time(quiet.until), quiet.timezone);
-    format!("{from} to {until} ({zone}){days} by {}, then one digest{except}", channels.join(" and "))
+    format!("{} by {}, then one digest{except}", span(&quiet.hours), channels.join(" and "))
+}
+
+fn span(hours: &Hours) -> String {
+    let days: Vec<_> = DAYS.into_iter().zip(hours.days).filter_map(|(day, begins)| begins.then_some(day)).collect();
+    let days = if days.len() == DAYS.len() { String::new() } else { format!(", from {}", days.join(", ")) };
+    format!("{} to {} ({}){days}", time(hours.from), time(hours.until), hours.timezone)
+}
+
+fn time(minute: u16) -> String {
+    format!("{:02}:{:02}", minute / 60, minute % 60)
 }

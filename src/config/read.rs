@@ -14,7 +14,7 @@ use crate::ticket::TenantId;
 use super::read_tenant::Names;
 use super::reader::{Found, Inspection, Purpose, Section};
 use super::{
-    ChannelKind, Config, Tenant, read_alerts, read_calendar, read_escalations, read_notify, read_on_call,
+    ChannelKind, Config, Tenant, read_alerts, read_calendar, read_escalations, read_notify, read_on_call, read_people,
     read_policies, read_reports, read_retention, read_server, read_tenant, read_uptime, read_watch, read_write_back,
 };
 
@@ -119,7 +119,8 @@ fn everything(root: Section<'_>) -> Config {
     let rotations = root.named("on_call");
     let channels =
         Channels::of(&notify, keys(&rotations), tenants.iter().any(|(_, tenant)| read_write_back::may_change(tenant)));
-    let alerts = read_alerts::alerts(root.table("alerts"), &channels);
+    let mut alerts = read_alerts::alerts(root.table("alerts"), &channels);
+    alerts.noise.people = read_people::people(root.named("people"), &channels);
     let watch = read_watch::watch(root.table("watch"), &channels);
     let retention = read_retention::retention(root.table("retention"));
     let reports = read_reports::reports(root.table("reports"), &names, notify.has("email"));

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use super::reader::{Found, Inspection, Purpose, Section, nearest};
 use super::{Alerts, ChannelKind, Step, Target, checks, default_steps, duration, read_noise, read_write_back};
+use crate::alert::Stage;
 use crate::alert::life::ACK_EXPIRES;
 use crate::alert::prediction::{Budget, Rule};
 
@@ -207,7 +208,7 @@ fn unknown_target(hint: &str) -> String {
     )
 }
 
-fn channel_list(section: &Section<'_>, channels: &Channels) -> Vec<ChannelKind> {
+pub(super) fn channel_list(section: &Section<'_>, channels: &Channels) -> Vec<ChannelKind> {
     let mut kinds = Vec::new();
     for found in section.texts("channels").unwrap_or_default() {
         if let Some(kind) = found.clone().read(|text| channel(text)) {
@@ -237,4 +238,12 @@ fn check_channel(found: &Found<'_, &str>, kind: ChannelKind, channels: &Channels
         let name = kind.as_str();
         found.wrong(format!("needs {name}, but there is no [notify.{name}] to send it with"));
     }
+}
+
+pub(super) fn stage(text: &str) -> Result<Stage, String> {
+    let stages = [Stage::Predicted, Stage::Warning, Stage::Breached];
+    stages.into_iter().find(|stage| stage.as_str() == text).ok_or_else(|| {
+        let hint = nearest(text, stages.iter().map(|stage| stage.as_str()));
+        format!("must be \"predicted\", \"warning\" or \"breached\"{hint}")
+    })
 }

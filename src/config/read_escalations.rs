@@ -1,11 +1,10 @@
 //! `[[escalations]]`: other people, or other steps, for some of the alerts.
 
-use super::read_alerts::{Channels, ack_expires, steps};
+use super::read_alerts::{Channels, ack_expires, stage, steps};
 use super::read_policies::known_tenant;
 use super::read_tenant::Names;
-use super::reader::{Section, nearest};
+use super::reader::Section;
 use super::{Alerts, Escalation, Which, checks};
-use crate::alert::Stage;
 use crate::alert::policy::DEFAULT;
 
 /// What is configured, in order, and last what `[alerts]` says for all the rest.
@@ -60,12 +59,4 @@ fn new_name(text: &str, known: &[Escalation]) -> Result<String, String> {
         return Err(format!("stands twice: two escalations called `{name}` could not be told apart"));
     }
     Ok(name)
-}
-
-fn stage(text: &str) -> Result<Stage, String> {
-    let stages = [Stage::Predicted, Stage::Warning, Stage::Breached];
-    stages.into_iter().find(|stage| stage.as_str() == text).ok_or_else(|| {
-        let hint = nearest(text, stages.iter().map(|stage| stage.as_str()));
-        format!("must be \"predicted\", \"warning\" or \"breached\"{hint}")
-    })
 }

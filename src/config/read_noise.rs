@@ -7,7 +7,7 @@ use chrono::{NaiveTime, TimeDelta};
 use super::read_calendar::{DAYS, minute_of_day, zone};
 use super::reader::{Section, nearest};
 use super::{ChannelKind, duration};
-use crate::alert::noise::{Cap, Night, Pace, QuietHours, Rules, STORM_FROM, TOGETHER_FROM};
+use crate::alert::noise::{Cap, Hours, Night, Pace, QuietHours, Rules, STORM_FROM, TOGETHER_FROM};
 
 /// Longer than this no cap looks back: it would be a silence.
 const LONGEST_CAP: TimeDelta = TimeDelta::days(7);
@@ -38,6 +38,7 @@ pub(super) fn rules(alerts: &Section<'_>) -> Rules {
         sms_per_day: limits.integer("sms_per_day").map_or(usual.sms_per_day, |n| n.read(|n| budget(*n)).flatten()),
         bundle_from: limits.integer("bundle_from").and_then(|n| n.read(|n| crowd(*n))).unwrap_or(usual_crowd),
         quiet: quiet_hours(alerts.table("quiet_hours")),
+        people: usual.people,
     };
     limits.finish();
     rules
@@ -121,17 +122,19 @@ fn quiet_hours(section: Section<'_>) -> Option<QuietHours> {
     let except = section.texts("except").unwrap_or_default();
     let breaches = section.flag("breaches").is_some_and(|found| found.value);
     let quiet = from.zip(until).zip(timezone).map(|((from, until), timezone)| QuietHours {
-        from,
-        until,
-        timezone,
-        days: std::array::from_fn(|day| days.as_ref().is_none_or(|days| days.contains(&day))),
+        hours: Hours {
+            from,
+            until,
+            timezone,
+            days: std::array::from_fn(|day| days.as_ref().is_none_or(|days| days.contains(&day))),
+        },
         channels: channels
             .unwrap_or_else(|| [ChannelKind::Email, ChannelKind::Ntfy, ChannelKind::Sms, ChannelKind::Voice].into()),
         except: except.into_iter().map(|name| name.value.trim().to_lowercase()).collect(),
         breaches,
     });
     if let Some(quiet) = &quiet {
-        check_an_end(&section, quiet);
+        check_an_end(&section, &quiet.hours);
     }
     section.finish();
     quiet
@@ -154,7 +157,7 @@ fn each<T>(section: &Section<'_>, key: &'static str, parse: impl Fn(&str) -> Res
 }
 
 /// Quiet hours that never end would hide every breach.
-fn check_an_end(section: &Section<'_>, quiet: &QuietHours) {
+fn check_an_end(section: &Section<'_>, quiet: &Hours) {
     if quiet.from == quiet.until {
         section.clash("until", "must not be the time at which the quiet begins; a whole day is \"00:00\" to \"24:00\"");
     } else if quiet.from == 0 && quiet.until == END_OF_DAY && quiet.days.iter().all(|day| *day) {
@@ -166,7 +169,7 @@ pub(super) fn time_of_day(text: &str) -> Result<u16, String> {
     minute_of_day(text.trim()).ok_or_else(|| format!("must be a time of day such as \"22:00\", not `{text}`"))
 }
 
-fn weekday(text: &str) -> Result<usize, String> {
+pub(super) fn weekday(text: &str) -> Result<usize, String> {
     DAYS.iter().position(|day| *day == text).ok_or_else(|| {
         format!("must hold mon, tue, wed, thu, fri, sat or sun, not `{text}`{}", nearest(text, DAYS.into_iter()))
     })

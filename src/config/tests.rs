@@ -1207,3 +1207,51 @@ fn what_a_call_cannot_use_is_refused() {
     ));
     assert_snapshot!(format!("{without_texts}\n\n{half}"));
 }
+
+#[test]
+fn a_person_chooses_channels_hours_a_digest_and_a_zone() {
+    let more = r#"
+[people."Ada@Example.com"]
+timezone = "Europe/Stockholm"
+channels = ["email"]
+digest_at = "08:30"
+[[people."Ada@Example.com".rules]]
+stages = ["breached"]
+from = "22:00"
+until = "07:00"
+days = ["fri", "sat"]
+channels = ["sms"]
+[[people."Ada@Example.com".rules]]
+stages = ["predicted"]
+channels = []
+"#;
+    let config = good(&format!("{LEAST}{TEXTS}{more}"));
+    assert!(config.alerts.noise.personal(Some("ada@example.com")).is_some());
+    let page = explain(&config, &BTreeMap::new());
+    let about: Vec<_> = page.lines().skip_while(|line| !line.contains("ada@")).take(3).collect();
+    assert_snapshot!(about.join("\n"));
+}
+
+#[test]
+fn what_would_leave_somebody_without_word_of_a_breach_is_refused() {
+    assert_snapshot!(complaints(
+        r#"
+[people.ada]
+digest_at = "08:30"
+[people."bob@example.com"]
+timezone = "Europe/Oslo"
+[[people."bob@example.com".rules]]
+stages = ["late"]
+[[people."bob@example.com".rules]]
+channels = []
+[[people."bob@example.com".rules]]
+channels = ["pagerduty"]
+from = "22:00"
+until = "22:00"
+[[people."bob@example.com".rules]]
+channels = ["email"]
+until = "07:00"
+[people."Bob@example.com"]
+"#
+    ));
+}

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use chrono_tz::Tz;
 use tracing::{error, info, warn};
 
 use super::commit::Commit;
@@ -16,7 +17,7 @@ use super::write_back::Ran;
 use super::{Evaluate, Scene, facts, key_of, write_back};
 use crate::alert::escalation::{ChannelKind, Recipient, Step, Target, owner, recipients};
 use crate::alert::life::{Asked, last_moved};
-use crate::alert::noise::{is_urgent, most_urgent};
+use crate::alert::noise::{Wish, is_urgent, most_urgent};
 use crate::alert::policy::Escalation;
 use crate::alert::{AlertKey, Stage, Subject};
 use crate::config::Config;
@@ -167,8 +168,18 @@ impl Evaluate {
         for recipient in recipients(targets, scene.subject(watched), scene.people, &scene.duty) {
             let recipient = self.reachable(recipient);
             let stage = row.raised.stage;
-            let may_use = |kind| escalation_of(&self.config, row, scene.subject(watched)).may_use(step, kind, stage);
-            let routes = self.routes(&recipient, step.channels_at(stage), may_use);
+            let wanted = match self.config.alerts.noise.wish(&recipient, stage, scene.now) {
+                Wish::None => step.channels_at(stage),
+                Wish::By(channels) => channels,
+                Wish::Never => {
+                    // Whoever wants to hear nothing of it can be reached all the same.
+                    reached = true;
+                    continue;
+                }
+            };
+            let escalation = escalation_of(&self.config, row, scene.subject(watched));
+            let may_use = |kind| escalation.may_use(step, kind, stage) || wanted.contains(&kind);
+            let routes = self.routes(&recipient, wanted, may_use);
             // A number that is kept for what is worse is no gap in the steps.
             reached |= !routes.is_empty() || self.is_kept_for_calls(&recipient);
             reached |= stage == Stage::Predicted && recipient.phone.is_some();
@@ -258,7 +269,7 @@ impl Evaluate {
                 continues_thread: self.memory.continues_thread(row, &recipient.id),
                 to: recipient.address(channel).unwrap_or_default().to_owned(),
                 to_name: recipient.name.clone(),
-                timezone: clock.hours.map_or(chrono_tz::Tz::UTC, |hours| hours.timezone()),
+                timezone: self.zone_of(recipient).or(clock.hours.map(|hours| hours.timezone())).unwrap_or_default(),
                 body,
             },
             due_at: said_from(row, clock, scene),
@@ -301,7 +312,7 @@ impl Evaluate {
         rows.sort_by_key(|row| row.due);
         let alerts = rows.iter().map(|row| row.alert.to_string()).collect();
         let more = u32::try_from(rows.len().saturating_sub(DIGEST_ROWS)).unwrap_or(u32::MAX);
-        let timezone = rows.first().map_or(chrono_tz::Tz::UTC, |row| row.timezone);
+        let timezone = self.zone_of(recipient).or(rows.first().map(|row| row.timezone)).unwrap_or_default();
         rows.truncate(DIGEST_ROWS);
         let thread = format!("{}:digest:{}", scene.tenant.id, scene.now.timestamp_millis());
         let message = Message {
@@ -330,6 +341,11 @@ impl Evaluate {
         })
     }
 
+    /// The time zone that this person has chosen.
+    fn zone_of(&self, recipient: &Recipient) -> Option<Tz> {
+        self.config.alerts.noise.personal(recipient.person_key().as_deref())?.zone
+    }
+
     /// Who reads what is said to `recipient` of a ticket of this `priority`.
     fn reader(&self, scene: &Scene<'_>, recipient: &Recipient, priority: Option<&str>) -> Reader {
         let named: Vec<&str> = self.config.alerts.noise.urgent.iter().map(String::as_str).collect();
@@ -337,7 +353,7 @@ impl Evaluate {
         let calendar = scene.tenant.calendar.as_ref().and_then(|name| self.config.calendars.get(name));
         Reader {
             person: recipient.person_key(),
-            zone: calendar.map(|calendar| calendar.timezone),
+            zone: self.zone_of(recipient).or(calendar.map(|calendar| calendar.timezone)),
             urgent: is_urgent(priority, &urgent),
             timely: false,
         }

@@ -162,3 +162,40 @@ async fn a_repeat_after_an_acknowledgement_ran_out_is_told_once_and_then_hourly(
         assert_eq!(app.said().lines().count(), 1, "and is told again after {length}");
     }
 }
+
+#[tokio::test]
+async fn who_keeps_an_evening_free_hears_in_the_morning_and_a_breach_goes_on_to_the_next_step_at_once() {
+    let free = format!(
+        "[people.\"{MATEO}\"]\ntimezone = 'Europe/Moscow'\n[[people.\"{MATEO}\".rules]]\n\
+         from = '18:00'\nuntil = '07:00'\nchannels = []\n"
+    );
+    let mut app =
+        TestApp::paced_office(&format!("[alerts]\nwarn_at = []\npredict_per_day = 0\n{TWO_STEPS}{free}")).await;
+    // Half past eight in the evening in London.
+    app.superops.add(ticket("Critical", minutes(11 * 60 + 30)));
+    app.turn().await;
+    app.wait(minutes(11 * 60 + 30) + TICK).await;
+    let said = app.said();
+    assert!(said.contains(DANA) && !said.contains(MATEO), "{said}");
+    // It is seven in Moscow.
+    app.wait(minutes(7 * 60 + 30)).await;
+    app.wait(minutes(1)).await;
+    let heard = app.heard();
+    assert_eq!(heard.iter().filter(|one| one.to == MATEO).count(), 1);
+    assert!(heard[0].text.contains("Moscow"), "times are in the reader's zone: {}", heard[0].text);
+}
+
+#[tokio::test]
+async fn who_wants_a_daily_digest_gets_warnings_in_one_message_and_breaches_at_once() {
+    let daily =
+        format!("[people.\"{MATEO}\"]\ntimezone = 'Europe/London'\ndigest_at = '10:30'\nchannels = ['email']\n");
+    let mut app = TestApp::paced_office(&format!("{ONE_STEP}{daily}")).await;
+    for length in [60, 90, 400, 410] {
+        app.superops.add(ticket("Medium", minutes(length)));
+    }
+    app.turn().await;
+    let said = pass(&mut app, 100).await;
+    let of_mateo: Vec<_> = said.iter().filter(|line| line.contains(MATEO)).collect();
+    assert!(of_mateo.iter().all(|line| line.contains("email")), "no text, as asked: {said:#?}");
+    assert_eq!(of_mateo.len(), 3, "two breaches at once, and the digest at half past ten: {said:#?}");
+}

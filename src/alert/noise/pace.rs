@@ -9,7 +9,7 @@
 use chrono::{DateTime, NaiveTime, TimeDelta, Timelike, Utc};
 use chrono_tz::Tz;
 
-use super::quiet::QuietHours;
+use super::quiet::Hours;
 use super::{Kind, Waiting};
 use crate::alert::Stage;
 
@@ -116,15 +116,7 @@ impl Night {
     /// When the night that it is at `now` in `zone` ends; none by day.
     pub fn over_at(&self, zone: Tz, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let minutes = |time: NaiveTime| u16::try_from(time.num_seconds_from_midnight() / 60).unwrap_or_default();
-        let hours = QuietHours {
-            from: minutes(self.from),
-            until: minutes(self.until),
-            timezone: zone,
-            days: [true; 7],
-            channels: Default::default(),
-            except: Default::default(),
-            breaches: false,
-        };
+        let hours = Hours { from: minutes(self.from), until: minutes(self.until), timezone: zone, days: [true; 7] };
         hours.over_at(now)
     }
 }

@@ -13,18 +13,24 @@ use crate::sla::calendar::resolve;
 /// The most windows that can follow each other without a gap and still end: a week of them, and one to see it.
 const LONGEST_RUN: usize = 8;
 
-/// The hours in which people are left in peace.
+/// Hours of some days, by somebody's clock.
 ///
 /// Local times go over a change of the clocks as working hours do: one that
 /// does not exist moves forward, one that exists twice means the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QuietHours {
+pub struct Hours {
     /// Minutes after midnight, local. Where `until` is not after `from` it is on the next day.
     pub from: u16,
     pub until: u16,
     pub timezone: Tz,
     /// Whether they begin on that day, Monday first.
     pub days: [bool; 7],
+}
+
+/// The hours in which people are left in peace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuietHours {
+    pub hours: Hours,
     /// The channels that are quiet.
     pub channels: BTreeSet<ChannelKind>,
     /// Priorities that are told all the same, in lower case.
@@ -34,18 +40,20 @@ pub struct QuietHours {
 }
 
 impl QuietHours {
-    /// When the quiet that holds at `now` ends, windows that touch taken as one; none if nothing is quiet.
-    pub fn over_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let ends = std::iter::successors(self.end_of_window(now), |end| self.end_of_window(*end));
-        ends.take(LONGEST_RUN).last()
-    }
-
     /// Whether `row` has to keep these hours on `channel`.
     pub(super) fn concerns(&self, channel: ChannelKind, row: &Waiting<'_>) -> bool {
         let excepted = row.priority.is_some_and(|name| self.except.contains(&name.trim().to_lowercase()));
         let breach = row.kind == Kind::Alert(Stage::Breached);
         let of_a_ticket = row.kind != Kind::Watch;
         self.channels.contains(&channel) && of_a_ticket && !excepted && !(self.breaches && breach)
+    }
+}
+
+impl Hours {
+    /// When the window that holds at `now` ends, those that touch taken as one; none if none holds.
+    pub fn over_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let ends = std::iter::successors(self.end_of_window(now), |end| self.end_of_window(*end));
+        ends.take(LONGEST_RUN).last()
     }
 
     fn end_of_window(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {

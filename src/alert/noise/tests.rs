@@ -22,6 +22,7 @@ fn row(stage: Stage) -> Waiting<'static> {
         is_urgent: true,
         is_timely: false,
         zone: None,
+        person: None,
     }
 }
 
@@ -49,10 +50,7 @@ fn told(rows: &[Waiting<'_>], past: &Past<'_>, rules: &Rules, now: DateTime<Utc>
 
 fn night(days: [bool; 7], timezone: &str) -> QuietHours {
     QuietHours {
-        from: 22 * 60,
-        until: 7 * 60,
-        timezone: timezone.parse().unwrap(),
-        days,
+        hours: Hours { from: 22 * 60, until: 7 * 60, timezone: timezone.parse().unwrap(), days },
         channels: [ChannelKind::Email, ChannelKind::Sms].into(),
         except: ["critical".to_owned()].into(),
         breaches: false,
@@ -138,30 +136,21 @@ fn quiet_hours_hold_all_but_what_is_excepted() {
 fn quiet_hours_end_by_the_local_clock_also_when_it_changes() {
     let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
     let weekend = [false, false, false, false, false, true, true];
-    let whole_days = QuietHours { from: 0, until: 1440, ..night(weekend, "Europe/London") };
-    let gap = QuietHours { from: 60, until: 90, ..night([true; 7], "Europe/London") };
+    let every_night = night([true; 7], "Europe/London").hours;
+    let whole_days = Hours { from: 0, until: 1440, ..night(weekend, "Europe/London").hours };
+    let gap = Hours { from: 60, until: 90, ..every_night.clone() };
     let cases = [
-        ("a night in winter", night([true; 7], "Europe/London"), "2026-11-23T23:00:00Z", Some("2026-11-24T07:00:00Z")),
-        (
-            "spring takes an hour",
-            night([true; 7], "Europe/London"),
-            "2026-03-28T23:00:00Z",
-            Some("2026-03-29T06:00:00Z"),
-        ),
-        ("autumn gives one", night([true; 7], "Europe/London"), "2026-10-24T22:00:00Z", Some("2026-10-25T07:00:00Z")),
-        ("not begun by the local clock", night([true; 7], "Europe/London"), "2026-07-01T20:59:59Z", None),
-        (
-            "begun by the local clock",
-            night([true; 7], "Europe/London"),
-            "2026-07-01T21:00:00Z",
-            Some("2026-07-02T06:00:00Z"),
-        ),
+        ("a night in winter", every_night.clone(), "2026-11-23T23:00:00Z", Some("2026-11-24T07:00:00Z")),
+        ("spring takes an hour", every_night.clone(), "2026-03-28T23:00:00Z", Some("2026-03-29T06:00:00Z")),
+        ("autumn gives one", every_night.clone(), "2026-10-24T22:00:00Z", Some("2026-10-25T07:00:00Z")),
+        ("not begun by the local clock", every_night.clone(), "2026-07-01T20:59:59Z", None),
+        ("begun by the local clock", every_night.clone(), "2026-07-01T21:00:00Z", Some("2026-07-02T06:00:00Z")),
         ("days that touch are one", whole_days.clone(), "2026-11-21T12:00:00Z", Some("2026-11-23T00:00:00Z")),
         ("a Friday is no weekend", whole_days, "2026-11-20T12:00:00Z", None),
         ("a window that the clocks jump over", gap, "2026-03-29T01:10:00Z", Some("2026-03-29T01:30:00Z")),
     ];
-    for (name, quiet, now, expected) in cases {
-        assert_eq!(quiet.over_at(time(now)), expected.map(time), "{name}");
+    for (name, hours, now, expected) in cases {
+        assert_eq!(hours.over_at(time(now)), expected.map(time), "{name}");
     }
 }
 
@@ -358,4 +347,72 @@ fn the_most_urgent_priorities_are_known_by_name_or_else_by_order() {
         assert_eq!(most_urgent(&owned), expected);
     }
     assert!(is_urgent(Some(" critical"), &[]) && !is_urgent(Some("Medium"), &[]) && !is_urgent(None, &["High"]));
+}
+
+/// Stockholm is an hour ahead of UTC: it is nine in the evening there at minute 0.
+const HOME: Tz = Tz::Europe__Stockholm;
+
+fn asked(personal: Personal) -> Rules {
+    Rules { people: [("ada@example.com".to_owned(), personal.into())].into(), ..Rules::default() }
+}
+
+fn nothing() -> Personal {
+    Personal { zone: Some(HOME), channels: Vec::new(), digest: None, rules: Vec::new() }
+}
+
+fn evening(stages: &[Stage], channels: &[ChannelKind]) -> PersonalRule {
+    let hours = Hours { from: 18 * 60, until: 7 * 60, timezone: HOME, days: [true; 7] };
+    PersonalRule { stages: stages.to_vec(), hours: Some(hours), channels: channels.to_vec() }
+}
+
+/// What becomes of a row for Ada, by email.
+fn for_ada(row: Waiting<'_>, rules: &Rules, now: DateTime<Utc>) -> Disposition {
+    let row = Waiting { person: Some("ada@example.com"), ..row };
+    let past = Past { sent: &[], caps: &[], budget: None, heard: Heard::default() };
+    shape(&[row], ChannelKind::Email, &past, rules, now)[0]
+}
+
+#[test]
+fn what_comes_in_hours_that_somebody_keeps_free_waits_for_their_end() {
+    let rules = asked(Personal { rules: vec![evening(&[], &[])], ..nothing() });
+    // Seven in the morning.
+    let morning = Disposition::Hold { until: at(600), by: HeldBy::Person };
+    for kind in [Kind::Alert(Stage::Breached), Kind::Alert(WARNING), Kind::Recovery, Kind::Digest] {
+        assert_eq!(for_ada(Waiting { kind, ..row(WARNING) }, &rules, at(0)), morning, "{kind:?}");
+    }
+    assert_eq!(for_ada(Waiting { kind: Kind::Watch, ..row(WARNING) }, &rules, at(0)), Disposition::Alone);
+    assert_eq!(for_ada(row(Stage::Breached), &rules, at(600)), Disposition::Alone);
+    let other = shape(&[row(Stage::Breached)], ChannelKind::Email, &having_heard(0), &rules, at(0));
+    assert_eq!(other, [Disposition::Alone], "nobody else keeps these hours");
+}
+
+#[test]
+fn warnings_are_told_once_a_day_where_somebody_wants_that_and_breaches_in_their_time() {
+    let daily = Daily { at: 8 * 60 + 30, timezone: HOME };
+    let rules = asked(Personal { digest: Some(daily), ..nothing() });
+    let next = Disposition::Hold { until: at(690), by: HeldBy::Person };
+    assert_eq!(for_ada(row(WARNING), &rules, at(0)), next);
+    assert_eq!(for_ada(row(Stage::Predicted), &rules, at(689)), next);
+    assert_eq!(for_ada(row(WARNING), &rules, at(690)), Disposition::Alone);
+    assert_eq!(for_ada(row(Stage::Breached), &rules, at(0)), Disposition::Alone);
+    let waiting = Waiting { was_held: true, person: Some("ada@example.com"), ..row(WARNING) };
+    let together = shape(&[waiting; 3], ChannelKind::Email, &having_heard(14), &rules, at(690));
+    assert_eq!(together, [Disposition::Together; 3], "however much was said that day");
+}
+
+#[test]
+fn channels_go_by_stage_and_hour_and_after_hours_kept_free_by_what_holds_then() {
+    let (email, sms) = (ChannelKind::Email, ChannelKind::Sms);
+    let never = PersonalRule { stages: vec![Stage::Predicted], hours: None, channels: Vec::new() };
+    let personal = Personal {
+        channels: vec![email],
+        rules: vec![evening(&[Stage::Breached], &[sms]), evening(&[WARNING], &[]), never],
+        ..nothing()
+    };
+    let wish = |stage, now| personal.wish(stage, now);
+    assert_eq!(wish(Stage::Breached, at(0)), Wish::By(&[sms]));
+    assert_eq!(wish(Stage::Breached, at(600)), Wish::By(&[email]));
+    assert_eq!(wish(WARNING, at(0)), Wish::By(&[email]), "as it will be told in the morning");
+    assert_eq!(wish(Stage::Predicted, at(0)), Wish::Never);
+    assert_eq!(nothing().wish(Stage::Breached, at(0)), Wish::None);
 }

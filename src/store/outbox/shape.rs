@@ -277,6 +277,7 @@ impl Found {
             is_urgent: self.reader.urgent,
             is_timely: self.reader.timely,
             zone: self.reader.zone,
+            person: self.reader.person.as_deref(),
         }
     }
 }
@@ -310,7 +311,8 @@ impl Orders {
                 Disposition::Hold { until, by } => {
                     self.over_budget.extend((*by == HeldBy::Budget).then(|| row.tenant.clone()));
                     self.held.push((row.key.clone(), millis(*until), by.as_str()));
-                    let sleeps = *by == HeldBy::Night && row.kind == Kind::Alert(Stage::Breached);
+                    let sleeps =
+                        matches!(by, HeldBy::Night | HeldBy::Person) && row.kind == Kind::Alert(Stage::Breached);
                     self.past_sleepers.extend(sleeps.then(|| row.key.clone()));
                 }
                 Disposition::OtherChannel => {
@@ -384,7 +386,7 @@ async fn go_past(tx: &mut Connection, keys: &[String], now: DateTime<Utc>) -> Re
         "UPDATE alerts SET next_step_at = $2 WHERE state = 'open' AND next_step_at > $2 AND key IN (
            SELECT h.alert_key FROM notifications h WHERE h.key IN (SELECT value FROM json_each($1))
            AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = h.alert_key AND n.stage = h.stage
-             AND n.step = h.step AND n.person IS NOT NULL AND COALESCE(n.held_by, '') <> 'night'
+             AND n.step = h.step AND n.person IS NOT NULL AND COALESCE(n.held_by, '') NOT IN ('night', 'person')
              AND n.state IN ('pending', 'sending', 'bundled', 'sent')))",
     )
     .bind(json(&keys))

@@ -1,0 +1,124 @@
+//! Personal rules: by which channels, at which hours and how often one person wants to be told.
+//!
+//! A wish delays what that person hears, never the escalation: where a breach
+//! has to wait for the end of somebody's hours, the next step runs at once.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Days, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+use super::Kind;
+use super::quiet::Hours;
+use crate::alert::Stage;
+use crate::alert::escalation::ChannelKind;
+use crate::sla::calendar::resolve;
+
+/// Longer than a week and a change of the clocks no hours last: they are looked through from end to end so often.
+const LONGEST_RUN: usize = 16;
+
+/// What one person has asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Personal {
+    /// In whose time this person's messages are, and the hours below; none: in that of the ticket's calendar.
+    pub zone: Option<Tz>,
+    /// Instead of those that a step asks for; empty: as the step does.
+    pub channels: Vec<ChannelKind>,
+    /// When warnings and predictions are told, once a day; none: each in its time.
+    pub digest: Option<Daily>,
+    /// The first that matches holds; before `channels`.
+    pub rules: Vec<Rule>,
+}
+
+/// A time of day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Daily {
+    /// Minutes after midnight, local.
+    pub at: u16,
+    pub timezone: Tz,
+}
+
+/// What holds for some stages, or at some hours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Empty: all.
+    pub stages: Vec<Stage>,
+    /// None: at any.
+    pub hours: Option<Hours>,
+    /// Empty: nothing is told. What comes in these hours waits for their end.
+    pub channels: Vec<ChannelKind>,
+}
+
+/// How somebody is to be told of something now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish<'a> {
+    /// As the step says.
+    None,
+    By(&'a [ChannelKind]),
+    /// Not at any hour.
+    Never,
+}
+
+impl Personal {
+    /// How this person is to be told of `stage`; in hours in which nothing is told, as after them.
+    pub fn wish(&self, stage: Stage, now: DateTime<Utc>) -> Wish<'_> {
+        let at = self.quiet_until(Some(stage), now).unwrap_or(now);
+        match self.rule(Some(stage), at) {
+            Some(rule) if rule.channels.is_empty() => Wish::Never,
+            Some(rule) => Wish::By(&rule.channels),
+            None if self.channels.is_empty() => Wish::None,
+            None => Wish::By(&self.channels),
+        }
+    }
+
+    /// Until when what is of `kind`, and came to wait at `since`, has to wait for this person; none: it may go.
+    pub(super) fn holds(&self, kind: Kind, since: DateTime<Utc>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let stage = match kind {
+            Kind::Watch => return None,
+            Kind::Alert(stage) => Some(stage),
+            Kind::Recovery | Kind::Digest => None,
+        };
+        let gathered = self.gathers(kind).and_then(|daily| daily.next_after(since)).filter(|at| *at > now);
+        let free = gathered.unwrap_or(now);
+        self.quiet_until(stage, free).or(gathered)
+    }
+
+    /// When what is of `kind` is told in the digest of a day; none: in its time.
+    pub(super) fn gathers(&self, kind: Kind) -> Option<Daily> {
+        self.digest.filter(|_| matches!(kind, Kind::Alert(Stage::Predicted | Stage::Warning)))
+    }
+
+    /// When the hours in which nothing of `stage` is told, and which hold at `now`, end.
+    fn quiet_until(&self, stage: Option<Stage>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let end = |at: &DateTime<Utc>| {
+            let rule = self.rule(stage, *at).filter(|rule| rule.channels.is_empty())?;
+            rule.hours.as_ref()?.over_at(*at)
+        };
+        std::iter::successors(end(&now), end).take(LONGEST_RUN).last()
+    }
+
+    /// What is of no stage keeps the rules for all of them.
+    fn rule(&self, stage: Option<Stage>, at: DateTime<Utc>) -> Option<&Rule> {
+        let concerns = |rule: &&Rule| match stage {
+            _ if rule.stages.is_empty() => true,
+            Some(stage) => rule.stages.contains(&stage),
+            None => false,
+        };
+        let holds = |rule: &&Rule| rule.hours.as_ref().is_none_or(|hours| hours.over_at(at).is_some());
+        self.rules.iter().filter(concerns).find(holds)
+    }
+}
+
+impl Daily {
+    /// The first of these times of day after `since`.
+    fn next_after(&self, since: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let first = (since - TimeDelta::days(1)).with_timezone(&self.timezone).date_naive();
+        let at = |days| {
+            DateTime::from_timestamp_millis(resolve(self.timezone, first.checked_add_days(Days::new(days))?, self.at))
+        };
+        (0..=3).filter_map(at).find(|at| *at > since)
+    }
+}
+
+/// The rules of each person, by email address in lower case.
+pub type People = std::collections::BTreeMap<String, Arc<Personal>>;

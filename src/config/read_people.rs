@@ -1,0 +1,87 @@
+//! `[people.*]`: by which channels, at which hours and how often one person wants to be told.
+
+use std::sync::Arc;
+
+use chrono_tz::Tz;
+
+use super::checks;
+use super::read_alerts::{Channels, channel_list, stage};
+use super::read_calendar::zone;
+use super::read_noise::{time_of_day, weekday};
+use super::reader::{Found, Section};
+use crate::alert::Stage;
+use crate::alert::noise::{Daily, Hours, People, Personal, PersonalRule};
+
+pub(super) fn people(sections: Vec<(Found<'_, &str>, Section<'_>)>, channels: &Channels) -> People {
+    let mut people = People::new();
+    for (name, section) in sections {
+        let address = name.clone().read(|text| checks::email_address(text)).map(|text| text.to_lowercase());
+        let personal = Arc::new(personal(section, channels));
+        if let Some(address) = address
+            && people.insert(address, personal).is_some()
+        {
+            name.wrong("stands twice, in capital and small letters: only one of the two could hold");
+        }
+    }
+    people
+}
+
+fn personal(section: Section<'_>, channels: &Channels) -> Personal {
+    let timezone = section.text("timezone").and_then(|text| text.read(|text| zone(text)));
+    let digest = section.text("digest_at").and_then(|text| text.read(|text| time_of_day(text)));
+    let rules = section.each("rules").unwrap_or_default();
+    let by_the_clock = digest.is_some() || rules.iter().any(|rule| rule.has("from"));
+    if by_the_clock && !section.has("timezone") {
+        section.wrong("`timezone` is needed beside hours: 22:00 means ten at night where this person is");
+    }
+    let personal = Personal {
+        zone: timezone,
+        channels: channel_list(&section, channels),
+        digest: digest.zip(timezone).map(|(at, timezone)| Daily { at, timezone }),
+        rules: rules.into_iter().map(|section| rule(section, timezone, channels)).collect(),
+    };
+    section.finish();
+    personal
+}
+
+fn rule(section: Section<'_>, timezone: Option<Tz>, channels: &Channels) -> PersonalRule {
+    if !section.has("channels") {
+        section.wrong("a rule needs `channels`: by which this person is told then; [] for none");
+    }
+    let stages = section.texts("stages").unwrap_or_default();
+    let rule = PersonalRule {
+        stages: stages.into_iter().filter_map(|text| text.read(|text| stage(text))).collect(),
+        hours: hours(&section, timezone),
+        channels: channel_list(&section, channels),
+    };
+    check_breaches(&section, &rule);
+    section.finish();
+    rule
+}
+
+/// Whoever hears of no breach at any hour would only hold up the escalation.
+fn check_breaches(section: &Section<'_>, rule: &PersonalRule) {
+    let of_breaches = rule.stages.is_empty() || rule.stages.contains(&Stage::Breached);
+    let at_any_hour = !section.has("from") && !section.has("until");
+    if of_breaches && at_any_hour && section.has("channels") && rule.channels.is_empty() {
+        section.clash("channels", "must not be empty for breaches at every hour: name `stages`, or hours");
+    }
+}
+
+fn hours(section: &Section<'_>, timezone: Option<Tz>) -> Option<Hours> {
+    let time = |key| section.text(key).and_then(|text| text.read(|text| time_of_day(text)));
+    let (from, until) = (time("from"), time("until"));
+    let days = section
+        .texts("days")
+        .map(|days| days.into_iter().filter_map(|text| text.read(|text| weekday(text))).collect::<Vec<_>>());
+    for (key, other) in [("from", "until"), ("until", "from"), ("days", "from")] {
+        if section.has(key) && !section.has(other) {
+            section.clash(key, &format!("needs `{other}` beside it"));
+        }
+    }
+    if from.is_some() && from == until {
+        section.clash("until", "must not be the time at which the hours begin; a whole day is \"00:00\" to \"24:00\"");
+    }
+    let days = std::array::from_fn(|day| days.as_ref().is_none_or(|days| days.contains(&day)));
+    Some(Hours { from: from?, until: until?, timezone: timezone?, days })
+}
