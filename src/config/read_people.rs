@@ -15,7 +15,7 @@ use crate::alert::noise::{Daily, Hours, People, Personal, PersonalRule};
 pub(super) fn people(sections: Vec<(Found<'_, &str>, Section<'_>)>, channels: &Channels) -> People {
     let mut people = People::new();
     for (name, section) in sections {
-        let address = name.clone().read(|text| checks::email_address(text)).map(|text| text.to_lowercase());
+        let address = name.clone().read(|text| address(text));
         let personal = Arc::new(personal(section, channels));
         if let Some(address) = address
             && people.insert(address, personal).is_some()
@@ -24,6 +24,12 @@ pub(super) fn people(sections: Vec<(Found<'_, &str>, Section<'_>)>, channels: &C
         }
     }
     people
+}
+
+/// As [`crate::alert::escalation::Recipient::person_key`] has it.
+fn address(text: &str) -> Result<String, String> {
+    let rule = |_| format!("must be somebody's email address in SuperOps: [people.\"{text}@example.com\"]");
+    checks::email_address(text).map(|address| address.to_lowercase()).map_err(rule)
 }
 
 fn personal(section: Section<'_>, channels: &Channels) -> Personal {
