@@ -1,6 +1,7 @@
 //! Builds everything from the configuration, starts the loops, and stops them in order.
 
 mod context;
+pub mod replicas;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,8 +15,9 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use self::context::AppContext;
-use crate::answers::Answers;
+use self::replicas::Following;
 use crate::answers::receipts::ReceiptWatch;
+use crate::answers::{Answers, Bells};
 use crate::bookkeeping::Bookkeeping;
 use crate::clock::SharedClock;
 use crate::config::Config;
@@ -32,6 +34,7 @@ use crate::retention::Retention;
 use crate::self_monitoring::SelfMonitoring;
 use crate::service::{Service, Syncs};
 use crate::status_page::Publisher;
+use crate::store::lease::Role;
 use crate::store::{Claim, Store};
 use crate::superops::SuperOps;
 use crate::sync::{Hints, SyncHealth, TenantSync};
@@ -63,19 +66,34 @@ pub struct Parts {
     pub monitor: Option<Monitor>,
     /// None: there is no public page.
     pub publisher: Option<Publisher>,
+    role: Role,
+    /// Rung as well when another replica has written.
+    bells: Bells,
+    /// What keeps a follower up to date; none: it leads.
+    following: Option<Following>,
     claim: Claim,
 }
 
 impl Parts {
     /// Opens the store and joins the parts. Nothing is asked of SuperOps yet.
-    pub async fn build(config: Config, clock: SharedClock) -> anyhow::Result<Self> {
-        let (context, claim) = AppContext::open(config, clock).await?;
+    pub async fn build(config: impl Into<Arc<Config>>, clock: SharedClock) -> anyhow::Result<Self> {
+        Self::build_as(Role::Alone, config, clock).await
+    }
+
+    /// The same for one of several replicas. A follower gets no part that works for all of them.
+    pub async fn build_as(role: Role, config: impl Into<Arc<Config>>, clock: SharedClock) -> anyhow::Result<Self> {
+        let (context, claim) = AppContext::open(config.into(), clock, role).await?;
         let AppContext { config, store, clock, telemetry, bells, .. } = &context;
         let evaluate = context.evaluate();
         let hints = Hints::new(config.tenants.keys().cloned());
         let (mut syncs, mut predicts, mut write_backs) = (Vec::new(), Vec::new(), Vec::new());
         let mut health = BTreeMap::new();
+        let mut following = (!role.leads()).then(|| Following::new(&context));
         for tenant in config.tenants.values() {
+            if let Some(following) = &mut following {
+                health.insert(tenant.id.clone(), following.of(&tenant.id));
+                continue;
+            }
             let client = Arc::new(SuperOps::new(tenant, telemetry.clone())?.by_clock(clock.clone()));
             let report = watch::Sender::new(SyncHealth::default());
             health.insert(tenant.id.clone(), report.subscribe());
@@ -99,9 +117,10 @@ impl Parts {
         let retention = Retention::new(&context.config, context.store.clone(), context.clock.clone())?;
         let bookkeeping = context.bookkeeping();
         let reporting = context.reporting(Arc::new(service.clone()));
+        let rung = context.bells.clone();
         let AppContext { config, store, telemetry, clock, bells, .. } = context;
         let publisher = Publisher::new(config.clone(), clock.clone(), switchboard.clone());
-        let monitor = if config.uptime.components.is_empty() {
+        let monitor = if config.uptime.components.is_empty() || !role.leads() {
             None
         } else {
             let (config, store, telemetry) = (config.clone(), store.clone(), telemetry.clone());
@@ -128,6 +147,9 @@ impl Parts {
             reporting,
             monitor,
             publisher,
+            role,
+            bells: rung,
+            following,
             claim,
         })
     }
@@ -167,22 +189,32 @@ impl Parts {
         let door = Door::beside(tenants, self.telemetry.clone());
         let (connections, router) = (door.places, web::router(self.web(options)));
         let mut loops = JoinSet::new();
-        for sync in self.syncs {
-            loops.spawn(sync.run(stop.subscribe()));
+        let heard = (self.store.news_of_others(), self.bells.clone());
+        loops.spawn(replicas::pass_on(heard.0, heard.1, stop.subscribe()));
+        if let Some(following) = self.following {
+            loops.spawn(following.run(stop.subscribe()));
+        } else {
+            if self.role != Role::Alone {
+                let health = self.service.sync_healths();
+                loops.spawn(replicas::tell_freshness(self.store.clone(), health, stop.subscribe()));
+            }
+            for sync in self.syncs {
+                loops.spawn(sync.run(stop.subscribe()));
+            }
+            loops.spawn(self.evaluate.run(stop.subscribe()));
+            for predict in self.predicts {
+                loops.spawn(predict.run(stop.subscribe()));
+            }
+            loops.spawn(self.dispatch.run(stop.subscribe()));
+            loops.spawn(self.receipts.run(stop.subscribe()));
+            for write_back in self.write_backs {
+                loops.spawn(write_back.run(stop.subscribe()));
+            }
+            loops.spawn(self.self_monitoring.run(stop.subscribe()));
+            loops.spawn(self.retention.run(stop.subscribe()));
+            loops.spawn(self.bookkeeping.run(stop.subscribe()));
+            loops.spawn(self.reporting.run(stop.subscribe()));
         }
-        loops.spawn(self.evaluate.run(stop.subscribe()));
-        for predict in self.predicts {
-            loops.spawn(predict.run(stop.subscribe()));
-        }
-        loops.spawn(self.dispatch.run(stop.subscribe()));
-        loops.spawn(self.receipts.run(stop.subscribe()));
-        for write_back in self.write_backs {
-            loops.spawn(write_back.run(stop.subscribe()));
-        }
-        loops.spawn(self.self_monitoring.run(stop.subscribe()));
-        loops.spawn(self.retention.run(stop.subscribe()));
-        loops.spawn(self.bookkeeping.run(stop.subscribe()));
-        loops.spawn(self.reporting.run(stop.subscribe()));
         loops.spawn(self.service.clone().tell_changes(stop.subscribe()));
         if let Some(publisher) = self.publisher {
             loops.spawn(publisher.run(stop.subscribe()));

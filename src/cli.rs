@@ -617,7 +617,7 @@ fn time(text: &str) -> Result<Duration, String> {
 async fn offline_service(config: Config) -> Result<(Service, Store), CliError> {
     let telemetry = Arc::new(Telemetry::default());
     let config = Arc::new(config);
-    let store = Store::open(&config.store.path, telemetry.clone()).await?;
+    let store = Store::open(&config.store, telemetry.clone()).await?;
     let rules_cache = Arc::new(RulesCache::new(config.clone(), store.clone(), telemetry.clone())?);
     let service = Service::new(config, rules_cache, store.clone(), Arc::new(SystemClock), telemetry, Syncs::default());
     Ok((service, store))
@@ -627,7 +627,7 @@ async fn offline_service(config: Config) -> Result<(Service, Store), CliError> {
 async fn foreseeing_service(config: Config) -> Result<(Service, Store), CliError> {
     let telemetry = Arc::new(Telemetry::default());
     let config = Arc::new(config);
-    let store = Store::open(&config.store.path, telemetry.clone()).await?;
+    let store = Store::open(&config.store, telemetry.clone()).await?;
     let rules_cache = Arc::new(RulesCache::new(config.clone(), store.clone(), telemetry.clone())?);
     let published = Arc::new(PublishedForecasts::default());
     foresee(&config, &rules_cache, &store, &telemetry, &published).await?;
@@ -675,7 +675,7 @@ fn print_bytes(bytes: &[u8]) {
 }
 
 async fn token(config: Config, command: TokenCommand) -> Result<(), CliError> {
-    let store = Store::open(&config.store.path, Arc::default()).await?;
+    let store = Store::open(&config.store, Arc::default()).await?;
     let now = SystemClock.now();
     let answer = match command {
         TokenCommand::Create { role, tenant, name, expires, json } => {

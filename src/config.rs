@@ -310,10 +310,33 @@ pub enum LogFormat {
     Json,
 }
 
+/// Where everything is remembered.
 #[derive(Debug)]
-pub struct Store {
-    /// The SQLite file.
-    pub path: PathBuf,
+pub enum Store {
+    /// A file of SQLite.
+    File(PathBuf),
+    Postgres(Postgres),
+}
+
+/// A store on a PostgreSQL server.
+#[derive(Clone, Debug)]
+pub struct Postgres {
+    /// Server, user and database; never a password.
+    pub url: String,
+    pub password: Option<SecretString>,
+    /// Everything lives in this schema.
+    pub schema: String,
+    /// Connections for the loops, and as many for pages.
+    pub connections: u32,
+}
+
+impl std::fmt::Display for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", std::path::absolute(path).as_ref().unwrap_or(path).display()),
+            Self::Postgres(server) => write!(f, "{}, schema {}", server.url, server.schema),
+        }
+    }
 }
 
 /// One SuperOps account.

@@ -44,6 +44,7 @@ use crate::self_monitoring::Mismatches;
 use crate::sla::clock::Clocks;
 use crate::sla::standing::Tally;
 use crate::sla::tenant_rules::TenantRules;
+use crate::store::lease::Role;
 use crate::store::{Store, StoreError};
 use crate::sync::{Hints, SyncHealth};
 use crate::telemetry::Telemetry;
@@ -264,6 +265,7 @@ pub struct Service {
     /// What the audit has found.
     found: watch::Receiver<Mismatches>,
     pulses: Pulses,
+    role: Role,
     snapshots: Arc<Snapshots>,
     answers: Arc<reports::answers::Answers>,
     live: Arc<Live>,
@@ -308,6 +310,7 @@ impl Service {
             published,
             found,
             pulses,
+            role: Role::Alone,
             switchboard,
         }
     }
@@ -315,6 +318,22 @@ impl Service {
     /// Heeds when the loops last did their work.
     pub fn with_pulses(self, pulses: Pulses) -> Self {
         Self { pulses, ..self }
+    }
+
+    /// Says what it is among the replicas on its store.
+    pub fn in_role(self, role: Role) -> Self {
+        self.telemetry.leader.set(i64::from(role.leads()));
+        Self { role, ..self }
+    }
+
+    /// What it is among the replicas on its store.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// How well SuperOps is read, as each tenant.
+    pub fn sync_healths(&self) -> BTreeMap<TenantId, watch::Receiver<SyncHealth>> {
+        self.sync.health.clone()
     }
 
     /// The loops that run, each with the age of its last good turn in seconds.

@@ -11,15 +11,19 @@ pub mod audit;
 pub mod books;
 mod cache;
 mod checkpoint;
+mod freshness;
 pub mod incidents;
 mod latest;
+pub mod lease;
 pub mod links;
 mod loans;
 pub mod on_call;
+mod others;
 pub mod outbox;
 mod overrides;
 pub mod past;
 pub mod phones;
+mod place;
 #[cfg(test)]
 mod plans;
 pub mod predictions;
@@ -51,13 +55,16 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use tokio::sync::watch;
 
 use crate::telemetry::Telemetry;
 use cache::Caches;
 use checkpoint::{Checkpoints, LONGEST_LOG, USUAL_LOG};
+pub use place::Place;
+use sql::postgres::Server;
 use sql::{Connection, Pool};
 pub use writer::Write;
-use writer::Writer;
+use writer::{Target, Writer};
 
 /// How long a write waits for another process to let go of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -79,6 +86,12 @@ pub enum StoreError {
     InUse(PathBuf),
     #[error("cannot open `{}`: {source}", path.display())]
     Unopened { path: PathBuf, source: std::io::Error },
+    #[error(
+        "the database server cannot be reached, or takes no writes: {0}; what was asked is not done, and can be asked again"
+    )]
+    Unreachable(#[source] sqlx::Error),
+    #[error("another replica leads now; what was asked is not done")]
+    Replaced,
     #[error("the database answered with an error")]
     Broken(#[source] sqlx::Error),
     #[error("the database could not be brought up to date")]
@@ -100,16 +113,47 @@ impl From<sqlx::Error> for StoreError {
 impl StoreError {
     /// Whether the store as a whole is at fault, not what it holds of one tenant.
     pub fn is_of_all(&self) -> bool {
-        matches!(self, Self::Locked(_) | Self::Unwritable(_) | Self::Closed)
+        matches!(self, Self::Locked(_) | Self::Unwritable(_) | Self::Unreachable(_) | Self::Replaced | Self::Closed)
     }
 
     /// What kind of failure `error` is: it makes one of `error` itself, or of its words.
     fn sorter(error: &sqlx::Error) -> fn(sqlx::Error) -> Self {
+        let Some(known) = error.as_database_error() else {
+            return Self::without_answer(error);
+        };
+        if known.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+            return Self::of_server(&known.code().unwrap_or_default());
+        }
         // https://www.sqlite.org/rescode.html: the low byte is the primary code.
-        let code = error.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<u32>().ok());
+        let code = known.code().and_then(|c| c.parse::<u32>().ok());
         match code.map(|code| code & 0xff) {
             Some(5 | 6) => Self::Locked,
             Some(8 | 10 | 13 | 14) => Self::Unwritable,
+            _ => Self::Broken,
+        }
+    }
+
+    fn migrating(error: sqlx::migrate::MigrateError) -> Self {
+        match error {
+            sqlx::migrate::MigrateError::Execute(error) => error.into(),
+            error => Self::Migration(error),
+        }
+    }
+
+    fn without_answer(error: &sqlx::Error) -> fn(sqlx::Error) -> Self {
+        use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Tls};
+        if matches!(error, Io(_) | Tls(_) | PoolTimedOut | PoolClosed) { Self::Unreachable } else { Self::Broken }
+    }
+
+    /// https://www.postgresql.org/docs/current/errcodes-appendix.html
+    fn of_server(code: &str) -> fn(sqlx::Error) -> Self {
+        match code {
+            // A conflict with another transaction, a lock that was not to be had, a statement that took too long.
+            "40001" | "40P01" | "55P03" | "57014" => Self::Locked,
+            // Read-only: a standby, or a server whose disk is full.
+            "25006" | "25P02" | "25P03" => Self::Unreachable,
+            // Cut off, short of something, shut down, its disk at fault; not let in.
+            _ if ["08", "28", "3D", "53", "57P", "58"].iter().any(|class| code.starts_with(class)) => Self::Unreachable,
             _ => Self::Broken,
         }
     }
@@ -124,51 +168,81 @@ pub struct Store {
     writer: Writer,
     caches: Arc<Caches>,
     telemetry: Arc<Telemetry>,
+    /// Changes when another replica has written something.
+    others: Arc<watch::Sender<()>>,
+    /// None: the store is a file.
+    server: Option<Arc<Server>>,
 }
 
 /// Holds the store for one running service; the lock ends with it.
 #[derive(Debug)]
 pub struct Claim {
-    _lock: File,
+    /// None: on a server a lease says who leads.
+    _lock: Option<File>,
 }
 
 impl Store {
-    /// Opens the file at `path`, makes it if need be, and brings its tables up to date.
-    pub async fn open(path: &Path, telemetry: Arc<Telemetry>) -> Result<Self, StoreError> {
+    /// Opens the store that is at `place`, makes it if need be, and brings its tables up to date.
+    pub async fn open(place: impl Into<Place>, telemetry: Arc<Telemetry>) -> Result<Self, StoreError> {
+        match place.into() {
+            Place::File(path) => Self::open_file(&path, telemetry).await,
+            Place::Server(server) => Self::open_server(*server, telemetry).await,
+        }
+    }
+
+    async fn open_file(path: &Path, telemetry: Arc<Telemetry>) -> Result<Self, StoreError> {
         keep_private(path).map_err(|source| StoreError::Unopened { path: path.to_owned(), source })?;
         let options = options(path);
         let writing = options.clone().pragma("cache_size", WRITER_CACHE);
         let writing = writing.pragma("wal_autocheckpoint", LONGEST_LOG).pragma("journal_size_limit", USUAL_LOG);
-        let mut connection = Connection::to_file(&writing).await?;
-        connection.migrate().await.map_err(StoreError::Migration)?;
+        let mut connection: sqlx::SqliteConnection = sqlx::ConnectOptions::connect(&writing).await?;
+        sqlx::migrate!().run(&mut connection).await.map_err(StoreError::Migration)?;
+        let mut connection = Connection::Sqlite(connection);
         alerts::fill_ids(&mut connection).await?;
         let checkpoints = Checkpoints::start(sqlx::ConnectOptions::connect(&options).await?);
         // A file cannot hang up: there is nothing to be tested before each read.
         let few = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
         let reads = few.clone().connect_lazy_with(options.clone().read_only(true));
         let pages = few.connect_lazy_with(options.read_only(true));
-        Ok(Self {
-            reads: Pool::Sqlite(reads),
-            pages: Pool::Sqlite(pages),
-            writer: Writer::start(connection, checkpoints),
-            caches: Arc::new(Caches::new(telemetry.clone())),
-            telemetry,
-        })
+        let pools = (Pool::Sqlite(reads), Pool::Sqlite(pages));
+        Ok(Self::of(pools, Writer::start(Target::File(connection, checkpoints)), telemetry))
     }
 
-    /// The same store by other connections: however many pages ask for much, the loops read on.
+    async fn open_server(server: Server, telemetry: Arc<Telemetry>) -> Result<Self, StoreError> {
+        server.migrate().await.map_err(StoreError::migrating)?;
+        let mut connection = Connection::to_server(&server).await?;
+        alerts::fill_ids(&mut connection).await?;
+        let pools = (Pool::Postgres(server.pool()), Pool::Postgres(server.pool()));
+        let writer = Writer::start(Target::Server(connection, Box::new(server.clone())));
+        Ok(Self { server: Some(Arc::new(server)), ..Self::of(pools, writer, telemetry) })
+    }
+
+    fn of((reads, pages): (Pool, Pool), writer: Writer, telemetry: Arc<Telemetry>) -> Self {
+        let caches = Arc::new(Caches::new(telemetry.clone()));
+        Self { reads, pages, writer, caches, telemetry, others: Arc::default(), server: None }
+    }
+
+    /// The same store by other connections: however many pages ask for much, the loops read on. What people do holds
+    /// whoever leads.
     pub fn for_pages(&self) -> Self {
-        Self { reads: self.pages.clone(), ..self.clone() }
+        Self { reads: self.pages.clone(), writer: self.writer.of_anybody(), ..self.clone() }
+    }
+
+    /// The same store for the leader of `epoch`: once another leads, its writes are refused.
+    #[must_use]
+    pub fn of_leader(&self, epoch: i64) -> Self {
+        Self { writer: self.writer.of_leader(epoch), ..self.clone() }
     }
 
     /// Claims the store for one service, so that no second one sends everything twice.
-    pub fn claim(path: &Path) -> Result<Claim, StoreError> {
+    pub fn claim(place: impl Into<Place>) -> Result<Claim, StoreError> {
+        let Place::File(path) = place.into() else { return Ok(Claim { _lock: None }) };
         let lock_path = path.with_added_extension("lock");
         let unopened = |source| StoreError::Unopened { path: lock_path.clone(), source };
         let lock = File::options().create(true).append(true).open(&lock_path).map_err(unopened)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Claim { _lock: lock }),
-            Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
+            Ok(()) => Ok(Claim { _lock: Some(lock) }),
+            Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse(path)),
             Err(std::fs::TryLockError::Error(source)) => Err(StoreError::Unopened { path: lock_path, source }),
         }
     }

@@ -134,6 +134,7 @@ pub struct Telemetry {
     pub requests: Family<RequestLabels, Counter>,
     pub budget: Family<TenantLabels, FloatGauge>,
     pub throttles: Family<TenantLabels, Counter>,
+    pub leader: Gauge,
     pub sync_age_seconds: Family<TenantLabels, FloatGauge>,
     pub tickets: Family<TicketLabels, Gauge>,
     pub open_tickets: Family<StandingLabels, Gauge>,
@@ -215,6 +216,7 @@ impl Default for Telemetry {
             Unit::Seconds,
             uptime_lag.clone(),
         );
+        let leader = family!("leader", "1: this process runs the loops; 0: it follows one that does", Gauge::default());
         let web_connections = family!("web_connections", "Connections to the page and the hooks", Gauge::default());
         let web_connections_closed =
             family!("web_connections_closed", "Connections to the page that we closed, by why", Family::default());
@@ -245,6 +247,7 @@ impl Default for Telemetry {
             requests,
             budget,
             throttles,
+            leader,
             sync_age_seconds,
             tickets,
             open_tickets,

@@ -1,7 +1,6 @@
 //! What the parts stand on, and how each is built with what it needs of it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use tokio::sync::watch;
 use crate::answers::Bells;
 use crate::bookkeeping::Bookkeeping;
 use crate::clock::SharedClock;
-use crate::config::{Config, Tenant};
+use crate::config::{self, Config, Tenant};
 use crate::dispatch::Dispatch;
 use crate::evaluate::Evaluate;
 use crate::last_looks::LastLooks;
@@ -21,6 +20,7 @@ use crate::reporting::{self, Reporter, Reporting};
 use crate::rules_cache::RulesCache;
 use crate::self_monitoring::{self, Mismatches, Readiness, SelfMonitoring};
 use crate::service::{Service, Syncs};
+use crate::store::lease::Role;
 use crate::store::{Claim, Store, StoreError};
 use crate::superops::SuperOps;
 use crate::sync::{SyncHealth, TenantSync, Wiring};
@@ -43,20 +43,24 @@ pub struct AppContext {
     last_looks: Arc<LastLooks>,
     pub bells: Bells,
     pulses: Pulses,
+    pub role: Role,
 }
 
 impl AppContext {
     /// Claims and opens the store that `config` names.
-    pub async fn open(config: Config, clock: SharedClock) -> anyhow::Result<(Self, Claim)> {
-        let config = Arc::new(config);
+    pub async fn open(config: Arc<Config>, clock: SharedClock, role: Role) -> anyhow::Result<(Self, Claim)> {
         let telemetry = Arc::new(Telemetry::default());
-        let claim = claim(&config.store.path).await?;
-        let store = Store::open(&config.store.path, telemetry.clone()).await?;
+        let claim = claim(&config.store).await?;
+        let store = Store::open(&config.store, telemetry.clone()).await?;
+        let store = if let Role::Leader { epoch } = role { store.of_leader(epoch) } else { store };
+        store.listen_to_others();
         let rules_cache = Arc::new(RulesCache::new(config.clone(), store.clone(), telemetry.clone())?);
-        rules_cache.adopt(clock.now()).await?;
+        if role.leads() {
+            rules_cache.adopt(clock.now()).await?;
+        }
         let bells = Bells { outbox: Arc::default(), news: Arc::default() };
         let (published, last_looks, pulses) = (Arc::default(), Arc::default(), Pulses::default());
-        Ok((Self { config, rules_cache, store, clock, telemetry, published, last_looks, bells, pulses }, claim))
+        Ok((Self { config, rules_cache, store, clock, telemetry, published, last_looks, bells, pulses, role }, claim))
     }
 
     pub async fn sync(
@@ -155,6 +159,7 @@ impl AppContext {
         .showing(self.published.clone())
         .audited(found)
         .with_pulses(self.pulses.clone())
+        .in_role(self.role)
         .with_bells(self.bells.news.clone(), self.bells.outbox.clone())
     }
 
@@ -180,12 +185,12 @@ impl AppContext {
 }
 
 /// Claims the store, with some patience: the service before this one may be about to end.
-async fn claim(path: &Path) -> Result<Claim, StoreError> {
+async fn claim(place: &config::Store) -> Result<Claim, StoreError> {
     for _ in 0..CLAIM_TRIES {
-        match Store::claim(path) {
+        match Store::claim(place) {
             Err(StoreError::InUse(_)) => tokio::time::sleep(CLAIM_PAUSE).await,
             claimed_or_hopeless => return claimed_or_hopeless,
         }
     }
-    Store::claim(path)
+    Store::claim(place)
 }

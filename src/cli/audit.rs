@@ -32,7 +32,7 @@ pub async fn audit(config: Config, args: AuditArgs) -> Result<(), CliError> {
 
 /// Looks whether the log is as it was written.
 pub async fn verify(config: Config, json: bool) -> Result<(), CliError> {
-    let store = Store::open(&config.store.path, Arc::default()).await?;
+    let store = Store::open(&config.store, Arc::default()).await?;
     let found = store.verify_audit().await?;
     super::print(&if json { super::as_json(&found)? } else { verdict(&found) });
     store.close().await;

@@ -12,8 +12,8 @@ use crate::alert::on_call::Override;
 use crate::clock::{Clock, SharedClock, SystemClock};
 use crate::config::{ChannelKind, Config, ProcessEnvironment, explain, names, remarks};
 use crate::notify::{self, Body, Message, sms};
-use crate::store::Store;
 use crate::store::outbox::notification_key;
+use crate::store::{Place, Store};
 use crate::ticket::unlisted::unlisted;
 use crate::ticket::{Directory, TenantId};
 
@@ -26,7 +26,7 @@ pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
     let mut online = String::new();
     if args.online {
         for tenant in config.tenants.values() {
-            let tried = online::try_tenant(tenant, &config.store.path).await?;
+            let tried = online::try_tenant(tenant, &config.store).await?;
             sound &= tried.sound;
             online.push_str(&tried.text);
             if tried.sound {
@@ -94,10 +94,10 @@ fn statuses(directories: &BTreeMap<TenantId, Arc<Directory>>) -> BTreeMap<Tenant
 /// What an earlier run has read of each tenant, if there was one.
 async fn directories_on_record(config: &Config) -> BTreeMap<TenantId, Arc<Directory>> {
     let mut known = BTreeMap::new();
-    if !config.store.path.exists() {
+    if !Place::from(&config.store).is_there() {
         return known;
     }
-    let Ok(store) = Store::open(&config.store.path, Arc::default()).await else { return known };
+    let Ok(store) = Store::open(&config.store, Arc::default()).await else { return known };
     for tenant in config.tenants.keys() {
         if let Ok(directory) = store.directory(tenant).await {
             known.insert(tenant.clone(), directory);
@@ -110,8 +110,11 @@ async fn directories_on_record(config: &Config) -> BTreeMap<TenantId, Arc<Direct
 /// Statuses that look closed or paused and are not listed, a line each, with how many tickets carried them when an
 /// earlier run last read them.
 async fn unlisted_statuses(config: &Config, directories: &BTreeMap<TenantId, Arc<Directory>>) -> Vec<String> {
-    let store =
-        if config.store.path.exists() { Store::open(&config.store.path, Arc::default()).await.ok() } else { None };
+    let store = if Place::from(&config.store).is_there() {
+        Store::open(&config.store, Arc::default()).await.ok()
+    } else {
+        None
+    };
     let mut lines = Vec::new();
     for tenant in config.tenants.values() {
         let open = match &store {
@@ -130,10 +133,10 @@ async fn unlisted_statuses(config: &Config, directories: &BTreeMap<TenantId, Arc
 
 /// Who gets no text messages since an earlier run, a line each.
 async fn no_texts(config: &Config) -> Vec<String> {
-    if !config.store.path.exists() {
+    if !Place::from(&config.store).is_there() {
         return Vec::new();
     }
-    let Ok(store) = Store::open(&config.store.path, Arc::default()).await else { return Vec::new() };
+    let Ok(store) = Store::open(&config.store, Arc::default()).await else { return Vec::new() };
     let lines = super::no_texts::lines(&store, SystemClock.now()).await.unwrap_or_default();
     store.close().await;
     lines
@@ -141,10 +144,10 @@ async fn no_texts(config: &Config) -> Vec<String> {
 
 /// Who stands in for whom, as far as an earlier run has stored it.
 async fn overrides_on_record(config: &Config) -> Vec<Override> {
-    if config.on_call.is_empty() || !config.store.path.exists() {
+    if config.on_call.is_empty() || !Place::from(&config.store).is_there() {
         return Vec::new();
     }
-    let Ok(store) = Store::open(&config.store.path, Arc::default()).await else { return Vec::new() };
+    let Ok(store) = Store::open(&config.store, Arc::default()).await else { return Vec::new() };
     let overrides = store.overrides_from(SystemClock.now()).await.unwrap_or_default();
     store.close().await;
     overrides

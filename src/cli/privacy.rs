@@ -30,7 +30,7 @@ pub async fn privacy(config: Config, command: PrivacyCommand) -> Result<(), CliE
 }
 
 async fn export(config: &Config, person: &str, tenant: Option<&str>) -> Result<(), CliError> {
-    let store = Store::open(&config.store.path, Default::default()).await?;
+    let store = Store::open(&config.store, Default::default()).await?;
     let person = one(&store, tenant_of(config, tenant)?, person).await?;
     let (texts, shares) = (store.mentions(&person).await?, store.held_by(&person).await?);
     super::print(&super::as_json(&Export { person, texts, shares })?);
@@ -41,8 +41,8 @@ async fn export(config: &Config, person: &str, tenant: Option<&str>) -> Result<(
 async fn erase(config: &Config, person: &str, tenant: Option<&str>, yes: bool) -> Result<(), CliError> {
     let tenant = tenant_of(config, tenant)?;
     // What runs would write the name again from what it remembers.
-    let _claim = Store::claim(&config.store.path)?;
-    let store = Store::open(&config.store.path, Default::default()).await?;
+    let _claim = Store::claim(&config.store)?;
+    let store = Store::open(&config.store, Default::default()).await?;
     let person = one(&store, tenant, person).await?;
     let now = SystemClock.now();
     let key = pseudonym_key(&store, now).await.map_err(anyhow::Error::from)?;

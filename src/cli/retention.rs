@@ -27,7 +27,7 @@ struct Answer {
 
 /// Answers and ends.
 pub async fn retention(config: Config, args: RetentionArgs) -> Result<(), CliError> {
-    let store = Store::open(&config.store.path, Default::default()).await?;
+    let store = Store::open(&config.store, Default::default()).await?;
     let now = SystemClock.now();
     let mut past = Vec::new();
     let gone = match args.dry_run {

@@ -1,12 +1,9 @@
 //! `run`: the service.
 
-use std::sync::Arc;
-
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::CliError;
-use crate::app::Parts;
-use crate::clock::SystemClock;
+use crate::app::replicas;
 use crate::config::Config;
 use crate::descriptors;
 
@@ -14,19 +11,7 @@ use crate::descriptors;
 pub async fn run(config: Config) -> Result<(), CliError> {
     super::log(config.server.log_format, "info");
     descriptors::raise();
-    let parts = Parts::build(config, Arc::new(SystemClock)).await?;
-    let options = parts.web_options();
-    let mut running = parts.start(options).await?;
-    tokio::select! {
-        () = told_to_stop() => {
-            running.stop().await;
-            Ok(())
-        }
-        () = running.failed() => {
-            running.stop().await;
-            Err(anyhow::anyhow!("a loop has ended that should not; the log says which").into())
-        }
-    }
+    Ok(replicas::run(config, told_to_stop()).await?)
 }
 
 /// Returns on SIGTERM or Ctrl-C.

@@ -21,7 +21,7 @@ use super::explain_write_back;
 use super::read_server::{DEFAULT_LISTEN, DEFAULT_RATE, DEFAULT_STORE};
 use super::read_tenant::{DEFAULT_HISTORY, DEFAULT_POLL_INTERVAL, DEFAULT_REQUESTS_PER_MINUTE, default_ticket_url};
 use super::remarks::remarks;
-use super::{Config, Hours, LogFormat, Server, Tenant, TokenSource, duration};
+use super::{Config, Hours, LogFormat, Server, Store, Tenant, TokenSource, duration};
 
 /// As [`details`], with what may not be meant.
 pub fn explain(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> String {
@@ -50,8 +50,7 @@ pub fn summary(config: &Config) -> String {
     page.row("steps", format!("{}, after {}", config.alerts.steps.len(), after.join(", ")));
     page.row("policies", config.policies.len());
     page.row("page and API", format!("http://{}", config.server.listen));
-    let store = std::path::absolute(&config.store.path).unwrap_or_else(|_| config.store.path.clone());
-    page.row("store", store.display());
+    page.row("store", &config.store);
     page.text
 }
 
@@ -76,7 +75,6 @@ pub fn details(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> S
 
 fn service(page: &mut Page, config: &Config) {
     let Server { listen, public_url, trusted_proxies, cors_origins, requests_per_second, log_format } = &config.server;
-    let store = &config.store.path;
     page.heading("Service");
     page.row("page and API", or_default(format!("http://{listen}"), *listen == DEFAULT_LISTEN));
     page.row("links to it", public_url.as_deref().unwrap_or("none in messages: server.public_url is not given"));
@@ -89,7 +87,10 @@ fn service(page: &mut Page, config: &Config) {
     }
     let rate = format!("{requests_per_second} requests a second for each token or address");
     page.row("limit", or_default(rate, *requests_per_second == DEFAULT_RATE));
-    page.row("store", or_default(store.display(), store.as_os_str() == DEFAULT_STORE));
+    match &config.store {
+        Store::File(path) => page.row("store", or_default(path.display(), path.as_os_str() == DEFAULT_STORE)),
+        server @ Store::Postgres(_) => page.row("store", server),
+    }
     let format = if *log_format == LogFormat::Text { "text" } else { "json" };
     page.row("log", or_default(format, *log_format == LogFormat::Text));
 }

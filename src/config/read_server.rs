@@ -5,7 +5,8 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use super::reader::{Section, nearest};
-use super::{LogFormat, Network, Server, Store, checks};
+use super::secret::SecretKeys;
+use super::{LogFormat, Network, Postgres, Server, Store, checks};
 
 /// Loopback, so that nothing is open to the network before a person decides so.
 pub(super) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -62,18 +63,81 @@ fn log_format(text: &str) -> Result<LogFormat, String> {
     }
 }
 
+const PASSWORD: SecretKeys = SecretKeys { plain: "password", env: "password_env", file: "password_file" };
+/// The schema of a store in PostgreSQL.
+pub(super) const DEFAULT_SCHEMA: &str = "superops_sla";
+/// Connections for the loops, and as many for pages.
+pub(super) const DEFAULT_CONNECTIONS: u32 = 4;
+/// More would only wait for each other.
+const MOST_CONNECTIONS: i64 = 64;
+
 pub(super) fn store(section: Section<'_>) -> Store {
-    let path = section.text("url").and_then(|t| t.read(|text| sqlite_path(text)));
+    let url = section.text("url").and_then(|t| t.read(|text| store_url(text)));
+    let on_file = matches!(url, Some(Url::File(_))) || !section.has("url");
+    for key in ["schema", "connections", PASSWORD.env, PASSWORD.file] {
+        if section.has(key) && on_file {
+            section.refuse(key, "is of use with a `url` of PostgreSQL only");
+        }
+    }
+    // Whoever asks the store needs it, whatever for.
+    let password = PASSWORD.read_if(&section, true).and_then(|named| named.value);
+    let schema = section.text("schema").and_then(|t| t.read(|text| schema_name(text)));
+    let connections = section.integer("connections").and_then(|n| n.read(|number| connections(*number)));
     section.finish();
-    Store { path: path.unwrap_or_else(|| DEFAULT_STORE.into()) }
+    match url {
+        Some(Url::Server(url)) => Store::Postgres(Postgres {
+            url,
+            password,
+            schema: schema.unwrap_or_else(|| DEFAULT_SCHEMA.to_owned()),
+            connections: connections.unwrap_or(DEFAULT_CONNECTIONS),
+        }),
+        Some(Url::File(path)) => Store::File(path),
+        None => Store::File(DEFAULT_STORE.into()),
+    }
+}
+
+/// What `[store] url` may name.
+enum Url {
+    File(PathBuf),
+    Server(String),
+}
+
+fn store_url(text: &str) -> Result<Url, String> {
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        return server_url(text).map(Url::Server);
+    }
+    sqlite_path(text).map(Url::File)
+}
+
+fn server_url(text: &str) -> Result<String, String> {
+    let url = url::Url::parse(text).map_err(|error| format!("cannot be read: {error}"))?;
+    if url.password().is_some() {
+        let why = "holds a password, which must not stand in this file: name where it is in `password_env` or `password_file`";
+        return Err(why.to_owned());
+    }
+    if url.path().trim_matches('/').is_empty() {
+        return Err("must name a database: \"postgres://USER@HOST/DATABASE\"".to_owned());
+    }
+    // The driver knows which words may follow a `?`.
+    text.parse::<sqlx::postgres::PgConnectOptions>().map_err(|error| format!("cannot be read: {error}"))?;
+    Ok(text.to_owned())
+}
+
+fn schema_name(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let is_name = text.starts_with(|c: char| c.is_ascii_lowercase()) && text.len() <= 50 && text.chars().all(is_plain);
+    if is_name { Ok(text.to_owned()) } else { Err("must be lower-case letters, digits and _, at most 50".to_owned()) }
+}
+
+fn connections(number: i64) -> Result<u32, String> {
+    let fits = u32::try_from(number).ok().filter(|_| (1..=MOST_CONNECTIONS).contains(&number));
+    fits.ok_or_else(|| format!("must be from 1 to {MOST_CONNECTIONS}"))
 }
 
 fn sqlite_path(url: &str) -> Result<PathBuf, String> {
-    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Err("names PostgreSQL, which is not supported in this version: use \"sqlite://FILE\"".to_owned());
-    }
-    let path =
-        url.strip_prefix("sqlite://").ok_or("must be \"sqlite://FILE\", such as \"sqlite://superops-sla.db\"")?;
+    let path = url.strip_prefix("sqlite://").ok_or(
+        "must be \"sqlite://FILE\" or \"postgres://USER@HOST/DATABASE\", such as \"sqlite://superops-sla.db\"",
+    )?;
     if path.is_empty() || path.starts_with(':') {
         return Err("must name a file, so that nothing is forgotten or said twice after a restart".to_owned());
     }

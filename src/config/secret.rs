@@ -60,6 +60,11 @@ impl SecretKeys {
 
     /// Reads the secret, if the section names one. Only a service needs its value.
     pub fn read(&self, section: &Section<'_>) -> Option<Named> {
+        self.read_if(section, section.inspection.purpose == Purpose::Service)
+    }
+
+    /// The same, with its value if that is needed.
+    pub fn read_if(&self, section: &Section<'_>, value_needed: bool) -> Option<Named> {
         section.refuse(
             self.plain,
             &format!(
@@ -72,7 +77,6 @@ impl SecretKeys {
         if section.has(self.env) && section.has(self.file) {
             section.clash(self.file, &format!("clashes with `{}`: the secret can come from one place only", self.env));
         }
-        let value_needed = section.inspection.purpose == Purpose::Service;
         match (env, file) {
             (Some(name), _) => named(section, &name, TokenSource::Env(name.value.trim().to_owned()), value_needed),
             (None, Some(path)) => named(section, &path, TokenSource::File(PathBuf::from(path.value)), value_needed),

@@ -66,7 +66,7 @@ fn tenant(config: &Config) -> &Tenant {
 fn one_tenant_and_one_channel_are_enough() {
     let config = good(LEAST);
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(config.store.path, Path::new("superops-sla.db"));
+    assert!(matches!(&config.store, Store::File(path) if path == Path::new("superops-sla.db")));
     assert_eq!(tenant(&config).endpoint, "https://euapi.superops.ai/msp");
     assert_eq!(tenant(&config).requests_per_minute, 60);
     assert_eq!(tenant(&config).poll_interval, TimeDelta::seconds(60));
@@ -298,18 +298,33 @@ messaging_service_sid = "MG1"
 }
 
 #[test]
+fn a_store_may_be_on_a_server_and_its_password_is_a_secret() {
+    let more = "[store]\nurl = \"postgres://sla@db/msp\"\nschema = \"watch\"\nconnections = 8\n";
+    let config = good(&format!("{LEAST}{more}"));
+    let Store::Postgres(server) = config.store else { panic!("a server") };
+    assert_eq!(
+        (server.url.as_str(), server.schema.as_str(), server.connections),
+        ("postgres://sla@db/msp", "watch", 8)
+    );
+    let more = "[store]\nurl = \"postgres://sla:hunter2@db/msp\"\nschema = \"x; DROP\"\nconnections = 0\n";
+    assert_snapshot!(complaints(more), @r#"
+    config.toml:10:7: `url` holds a password, which must not stand in this file: name where it is in `password_env` or `password_file`
+    config.toml:11:10: `schema` must be lower-case letters, digits and _, at most 50
+    config.toml:12:15: `connections` must be from 1 to 64
+    "#);
+    assert_snapshot!(complaints("[store]\nurl = \"sqlite://a.db\"\nschema = \"watch\"\n"), @"config.toml:11:1: `schema` is of use with a `url` of PostgreSQL only");
+}
+
+#[test]
 fn what_a_later_version_will_do_is_not_silently_ignored() {
     let more = r##"
-[store]
-url = "postgres://sla@db/sla"
 [[alerts.steps]]
 notify = ["on-call:night"]
 channels = ["sms"]
 "##;
     assert_snapshot!(complaints(more), @r#"
-    config.toml:11:7: `url` names PostgreSQL, which is not supported in this version: use "sqlite://FILE"
-    config.toml:13:11: `notify` names the rotation `night`, but there is no [on_call.night]
-    config.toml:14:13: `channels` needs sms, but there is no [notify.sms] to send it with
+    config.toml:11:11: `notify` names the rotation `night`, but there is no [on_call.night]
+    config.toml:12:13: `channels` needs sms, but there is no [notify.sms] to send it with
     "#);
 }
 

@@ -338,7 +338,7 @@ pub(super) async fn recover(tx: &mut Connection, recovered: &Recovered, now: Dat
     let rows = sql::query(
         "SELECT n.recipient, n.channel, MAX(n.message) AS message, MAX(n.person) AS person, MAX(n.zone) AS zone,
                 MAX(n.urgent) AS urgent, 0 AS timely,
-                MAX(n.state IN ('sent', 'sending', 'bundled')) AS told,
+                MAX(CASE WHEN n.state IN ('sent', 'sending', 'bundled') THEN 1 ELSE 0 END) AS told,
                 CASE WHEN COUNT(b.key) = COUNT(*) THEN MAX(b.message ->> '$.thread') END AS thread
          FROM notifications n LEFT JOIN notifications b ON b.key = n.bundle
          WHERE n.alert_key = $1 AND n.kind = 'alert' AND (n.state IN ('sent', 'sending') OR n.unreported > 0

@@ -48,6 +48,22 @@ impl Caches {
         }
     }
 
+    /// Forgets what is held of `tenant`.
+    pub fn forget_tenant(&self, tenant: &TenantId) {
+        self.open.forget(tenant);
+        self.people.forget(tenant);
+        self.single.forget_all();
+        self.books.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Forgets all that is held.
+    pub fn forget_all(&self) {
+        self.open.forget_all();
+        self.people.forget_all();
+        self.single.forget_all();
+        self.books.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+
     /// Waits until nobody else fills or changes what is held for `tenant`.
     pub async fn turn(&self, tenant: &TenantId) -> Turn {
         let lock = self.turns.lock().unwrap_or_else(PoisonError::into_inner).entry(tenant.clone()).or_default().clone();
@@ -110,6 +126,11 @@ impl<K: Hash + Eq + Send + Sync + Clone + 'static, V: Clone + Send + Sync + 'sta
 
     pub fn forget(&self, key: &K) {
         self.entries.invalidate(key);
+        self.measure();
+    }
+
+    pub fn forget_all(&self) {
+        self.entries.invalidate_all();
         self.measure();
     }
 

@@ -248,7 +248,7 @@ impl Store {
              WHERE EXISTS (SELECT 1 FROM notifications WHERE state = 'pending' AND channel = asked.value
                AND due_at <= $2 AND key NOT IN (SELECT value FROM json_each($4)))
              OR EXISTS (SELECT 1 FROM notifications WHERE state = 'sending' AND channel = asked.value
-               AND (lease_until <= $2 OR $3) AND key NOT IN (SELECT value FROM json_each($4)))",
+               AND (lease_until <= $2 OR $3 = 1) AND key NOT IN (SELECT value FROM json_each($4)))",
         )
         .bind(json(&ChannelKind::ALL))
         .bind(millis(now))
@@ -272,7 +272,7 @@ impl Store {
                SELECT (SELECT due_at FROM notifications WHERE state = 'pending' AND channel = asked.value
                  AND key NOT IN (SELECT value FROM json_each($2)) ORDER BY due_at LIMIT 1) AS at FROM json_each($1) AS asked
                UNION ALL SELECT (SELECT lease_until FROM notifications WHERE state = 'sending' AND channel = asked.value
-                 AND key NOT IN (SELECT value FROM json_each($2)) ORDER BY lease_until LIMIT 1) FROM json_each($1) AS asked)",
+                 AND key NOT IN (SELECT value FROM json_each($2)) ORDER BY lease_until LIMIT 1) FROM json_each($1) AS asked) AS moments",
         )
         .bind(json(&open))
         .bind(under_way.keys())
@@ -300,11 +300,13 @@ async fn take_back(
     now: DateTime<Utc>,
 ) -> Result<(), sql::Error> {
     let take_back = format!(
-        "UPDATE notifications SET unreported = MAX(unreported, 1), state = iif(back.is_void, 'cancelled', 'pending'),
-         done_at = iif(back.is_void, $1, done_at), due_at = iif(back.is_void, due_at, MIN(lease_until, $1))
+        "UPDATE notifications SET unreported = MAX(unreported, 1),
+         state = CASE WHEN back.is_void THEN 'cancelled' ELSE 'pending' END,
+         done_at = CASE WHEN back.is_void THEN $1 ELSE done_at END,
+         due_at = CASE WHEN back.is_void THEN due_at ELSE MIN(lease_until, $1) END
          FROM (SELECT n.key, n.kind = 'alert'
                  AND EXISTS (SELECT 1 FROM alerts a WHERE a.key = n.alert_key AND {VOID}) AS is_void
-               FROM notifications n WHERE n.state = 'sending' AND n.channel = $2 AND (n.lease_until <= $1 OR $3)
+               FROM notifications n WHERE n.state = 'sending' AND n.channel = $2 AND (n.lease_until <= $1 OR $3 = 1)
                AND n.key NOT IN (SELECT value FROM json_each($4))) AS back
          WHERE notifications.key = back.key"
     );
@@ -447,9 +449,12 @@ pub(super) async fn enqueue(tx: &mut Connection, rows: &[NewNotification]) -> Re
     query.push(
         " ON CONFLICT (key) DO UPDATE SET void = 0, message = excluded.message, fallback = excluded.fallback,
          due_at = excluded.due_at, first_due_at = excluded.first_due_at, created_at = excluded.created_at,
-         state = iif(state = 'cancelled', 'pending', state), done_at = iif(state = 'cancelled', NULL, done_at),
-         released_at = iif(state = 'cancelled', NULL, released_at), held_by = iif(state = 'cancelled', NULL, held_by),
-         bundle = iif(state = 'cancelled', NULL, bundle), tried_since = iif(state = 'cancelled', NULL, tried_since)
+         state = CASE notifications.state WHEN 'cancelled' THEN 'pending' ELSE notifications.state END,
+         done_at = CASE WHEN notifications.state <> 'cancelled' THEN notifications.done_at END,
+         released_at = CASE WHEN notifications.state <> 'cancelled' THEN notifications.released_at END,
+         held_by = CASE WHEN notifications.state <> 'cancelled' THEN notifications.held_by END,
+         bundle = CASE WHEN notifications.state <> 'cancelled' THEN notifications.bundle END,
+         tried_since = CASE WHEN notifications.state <> 'cancelled' THEN notifications.tried_since END
          WHERE notifications.state = 'cancelled' OR (notifications.void = 1 AND notifications.state IN ('sending', 'bundled'))",
     );
     query.build().execute(&mut *tx).await?;
@@ -465,7 +470,7 @@ async fn note_members(tx: &mut Connection, digests: &[&str]) -> Result<(), sql::
     sql::query(
         "INSERT INTO digested (alert_key, digest, recipient, at)
          SELECT said.value, n.alert_key, n.recipient, n.created_at
-         FROM notifications n JOIN json_each(n.message, '$.body.alerts') AS said
+         FROM notifications n CROSS JOIN json_each(n.message, '$.body.alerts') AS said
          WHERE n.key IN (SELECT value FROM json_each($1)) ON CONFLICT DO NOTHING",
     )
     .bind(json(&digests))
@@ -595,9 +600,9 @@ pub(super) async fn hold_covered(
         return Ok(());
     }
     sql::query(
-        "UPDATE notifications SET due_at = said.value ->> 1, state = 'pending', released_at = NULL, held_by = NULL,
-         bundle = NULL, tried_since = NULL FROM json_each($2) AS said
-         WHERE alert_key = said.value ->> 0 AND kind = 'alert' AND channel = $1 AND due_at < said.value ->> 1
+        "UPDATE notifications SET due_at = CAST(said.value ->> 1 AS BIGINT), state = 'pending', released_at = NULL,
+         held_by = NULL, bundle = NULL, tried_since = NULL FROM json_each($2) AS said
+         WHERE alert_key = said.value ->> 0 AND kind = 'alert' AND channel = $1 AND due_at < CAST(said.value ->> 1 AS BIGINT)
          AND (state = 'pending' OR (state = 'bundled' AND EXISTS (
            SELECT 1 FROM notifications b WHERE b.key = notifications.bundle AND b.state = 'pending')))",
     )

@@ -71,8 +71,8 @@ impl Store {
 
     /// The tickets of `tenant` that have events numbered above `upto`.
     pub async fn news_since(&self, tenant: &TenantId, upto: i64) -> Result<Vec<TicketId>, StoreError> {
-        // The plus keeps SQLite from walking all of the tenant's events: the latest few are found by their number.
-        let query = sql::query_scalar("SELECT DISTINCT ticket_id FROM events WHERE +tenant = $1 AND id > $2");
+        // With nothing added to it, the tenant keeps SQLite from walking all of the tenant's events: the latest few are found by their number.
+        let query = sql::query_scalar("SELECT DISTINCT ticket_id FROM events WHERE tenant || '' = $1 AND id > $2");
         let ids: Vec<String> = query.bind(tenant.as_str()).bind(upto).fetch_all(&self.reads).await?;
         ids.iter().map(|id| TicketId::parse(id).map_err(unreadable)).collect()
     }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::Store;
+use super::{Place, Store};
 use crate::store::sql::{self, AssertSqlSafe, Connection};
 
 /// Tables that hold a handful of rows for each tenant, person or phone, or are emptied by themselves.
@@ -166,9 +166,30 @@ async fn plans_are_the_same_in_a_store_of_years() {
     assert_eq!(counted, 0);
 }
 
+/// What SQLite understands, PostgreSQL does as well: said where the tests have a server.
+#[tokio::test]
+async fn every_statement_is_understood_by_postgresql() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(server) = super::place::tests::server(folder.path()) else { return };
+    server.migrate().await.unwrap();
+    let mut connection = Connection::to_server(&server).await.unwrap();
+    let mut faults = Vec::new();
+    for (number, statement) in statements().into_keys().enumerate() {
+        let text = super::sql::postgres::text(&statement);
+        let prepare = sql::query(AssertSqlSafe(format!("PREPARE s{number} AS {text}")));
+        let refused = prepare.execute(&mut connection).await.err();
+        // What a parameter is, the store says with each value; here nobody does.
+        let refused = refused
+            .map(|error| error.to_string())
+            .filter(|why| !why.contains("could not determine data type") && !why.contains("inconsistent types"));
+        faults.extend(refused.map(|why| format!("{why}: {statement}")));
+    }
+    assert!(faults.is_empty(), "{} statements:\n{}", faults.len(), faults.join("\n"));
+}
+
 async fn connection(folder: &tempfile::TempDir) -> Connection {
     let path = folder.path().join("sla.db");
-    Store::open(&path, std::sync::Arc::default()).await.unwrap().close().await;
+    Store::open(Place::File(path.clone()), std::sync::Arc::default()).await.unwrap().close().await;
     Connection::to_file(&super::options(&path)).await.unwrap()
 }
 
@@ -298,6 +319,7 @@ fn statements() -> BTreeMap<String, PathBuf> {
     for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
         let text = std::fs::read_to_string(&file).unwrap();
         let is_test = file.ends_with("tests.rs") || file.ends_with("plans.rs");
+        let is_test = is_test || file.ends_with("sql/postgres.rs");
         if (text.contains("store::sql") || text.contains("sqlx")) && !is_test {
             let (texts, parts) = literals(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default());
             read.push((file, texts, parts));

@@ -21,8 +21,8 @@ const AT_ONCE: usize = 250;
 
 /// The predictions `p` of tenant `$1` about the clocks that `$2` lists, each as ticket, clock, cycle, whether it
 /// breached, and when it was decided.
-const SAID_OF: &str = "json_each($2) AS said CROSS JOIN predictions AS p ON p.tenant = $1
-     AND p.ticket_id = said.value ->> 0 AND p.clock = said.value ->> 1 AND p.cycle = said.value ->> 2";
+const SAID_OF: &str = "json_each($2) AS said CROSS JOIN predictions AS p WHERE p.tenant = $1
+     AND p.ticket_id = said.value ->> 0 AND p.clock = said.value ->> 1 AND p.cycle = CAST(said.value ->> 2 AS BIGINT)";
 
 /// When a forecast is noted, to be judged later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -199,22 +199,27 @@ async fn decide(tx: &mut Connection, tenant: &TenantId, clocks: &str) -> Result<
     // The middle of a cell is told apart from its neighbours by a fiftieth; the sums in it are exact.
     let count = format!(
         "INSERT INTO prediction_weeks (tenant, week, cell, predictions, breached, said, squares)
-         SELECT $1, (p.at / 86400000 + 3) / 7, MIN(CAST(p.probability * 50 AS INTEGER), 49), COUNT(*),
-                SUM(said.value ->> 3), SUM(p.probability),
-                SUM((p.probability - (said.value ->> 3)) * (p.probability - (said.value ->> 3)))
-         FROM {SAID_OF} WHERE p.moment <> 'alert' AND said.value ->> 3 IS NOT NULL GROUP BY 2, 3
-         ON CONFLICT DO UPDATE SET predictions = predictions + excluded.predictions,
-                                   breached = breached + excluded.breached,
-                                   said = said + excluded.said, squares = squares + excluded.squares"
+         SELECT $1, (p.at / 86400000 + 3) / 7, MIN(CAST(p.probability * 50000000 AS BIGINT) / 1000000, 49), COUNT(*),
+                SUM(CAST(said.value ->> 3 AS BIGINT)), SUM(p.probability),
+                SUM((p.probability - CAST(said.value ->> 3 AS BIGINT)) * (p.probability - CAST(said.value ->> 3 AS BIGINT)))
+         FROM {SAID_OF} AND p.moment <> 'alert' AND said.value ->> 3 IS NOT NULL GROUP BY 2, 3
+         ON CONFLICT (tenant, week, cell) DO UPDATE SET
+           predictions = prediction_weeks.predictions + excluded.predictions,
+           breached = prediction_weeks.breached + excluded.breached,
+           said = prediction_weeks.said + excluded.said, squares = prediction_weeks.squares + excluded.squares"
     );
-    let drop_counted =
-        format!("DELETE FROM predictions WHERE rowid IN (SELECT p.rowid FROM {SAID_OF} WHERE p.moment <> 'alert')");
+    let drop_counted = format!(
+        "DELETE FROM predictions WHERE (tenant, ticket_id, clock, cycle, moment) IN (
+           SELECT p.tenant, p.ticket_id, p.clock, p.cycle, p.moment FROM {SAID_OF} AND p.moment <> 'alert')"
+    );
     let complete = format!(
         "WITH one AS MATERIALIZED (
-           SELECT p.rowid AS id, said.value ->> 3 AS breached, COALESCE(said.value ->> 4, p.at) AS decided_at
-           FROM {SAID_OF} WHERE +p.decided_at IS NULL)
+           SELECT p.tenant, p.ticket_id, p.clock, p.cycle, p.moment, CAST(said.value ->> 3 AS BIGINT) AS breached,
+                  COALESCE(CAST(said.value ->> 4 AS BIGINT), p.at) AS decided_at
+           FROM {SAID_OF} AND +p.decided_at IS NULL)
          UPDATE predictions SET breached = one.breached, decided_at = one.decided_at
-         FROM one WHERE predictions.rowid = one.id"
+         FROM one WHERE predictions.tenant = one.tenant AND predictions.ticket_id = one.ticket_id
+         AND predictions.clock = one.clock AND predictions.cycle = one.cycle AND predictions.moment = one.moment"
     );
     for statement in [count, drop_counted, complete] {
         sql::query(AssertSqlSafe(statement)).bind(tenant.as_str()).bind(clocks).execute(&mut *tx).await?;

@@ -147,7 +147,7 @@ impl Store {
                 Box::pin(async move {
                     sql::query(
                         "UPDATE receipts SET polls = polls + 1, poll_at = CASE WHEN rank >= $2 OR polls + 1 >= $3
-                         THEN NULL ELSE $4 + $5 * (2 << polls) END WHERE provider_id = $1",
+                         THEN NULL ELSE $4 + $5 * (CAST(2 AS BIGINT) << CAST(polls AS INTEGER)) END WHERE provider_id = $1",
                     )
                     .bind(id)
                     .bind(FINAL)

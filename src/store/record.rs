@@ -177,7 +177,7 @@ impl Store {
         }
         let total: i64 = sql::query_scalar(
             "SELECT COUNT(*) FROM (SELECT 1 FROM alerts WHERE tenant IN (SELECT value FROM json_each($1))
-             AND state = 'resolved' LIMIT $2) AS some",
+             AND state = 'resolved' LIMIT $2) AS few",
         )
         .bind(json(&tenants))
         .bind(MOST_COUNTED)
@@ -207,7 +207,7 @@ impl Store {
         }
         let total: i64 = sql::query_scalar(
             "SELECT COUNT(*) FROM (SELECT 1 FROM alerts WHERE tenant IN (SELECT value FROM json_each($1))
-             AND state = 'resolved' AND stage = 'breached' AND due >= $2 AND due < $3 LIMIT $4) AS some",
+             AND state = 'resolved' AND stage = 'breached' AND due >= $2 AND due < $3 LIMIT $4) AS few",
         )
         .bind(json(&tenants))
         .bind(from)

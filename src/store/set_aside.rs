@@ -32,7 +32,7 @@ impl Store {
                     let keep = sql::query(
                         // When, by the database's clock: nothing is decided by it.
                         "INSERT INTO set_aside (kind, tenant, key, content, why, at)
-                         VALUES ('alert', $1, $2, $3, $4, CAST(unixepoch('subsec') * 1000 AS INTEGER))",
+                         VALUES ('alert', $1, $2, $3, $4, CAST(unixepoch('subsec') * 1000 AS BIGINT))",
                     );
                     let keep = keep.bind(tenant).bind(&key).bind(content).bind(why);
                     keep.execute(&mut *tx).await?;

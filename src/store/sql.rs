@@ -5,12 +5,14 @@
 
 mod bind;
 mod builder;
+pub mod postgres;
 mod row;
 
 use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgArguments;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions};
-use sqlx::{SqlSafeStr, SqlStr, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{PgConnection, PgPool, Postgres, SqlSafeStr, SqlStr, Sqlite, SqliteConnection, SqlitePool};
 
 pub use bind::{Arg, Bind};
 pub use builder::{QueryBuilder, Separated};
@@ -24,12 +26,16 @@ pub enum Connection {
     Sqlite(SqliteConnection),
     /// One that goes back to its [`Pool`] when dropped.
     SqliteOfPool(PoolConnection<Sqlite>),
+    Postgres(PgConnection),
+    /// One that goes back to its [`Pool`] when dropped.
+    PostgresOfPool(PoolConnection<Postgres>),
 }
 
 /// Connections that take turns. Cheap to clone.
 #[derive(Clone, Debug)]
 pub enum Pool {
     Sqlite(SqlitePool),
+    Postgres(PgPool),
 }
 
 impl Pool {
@@ -37,6 +43,15 @@ impl Pool {
     pub async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// Whether it was closed.
+    pub fn is_closed(&self) -> bool {
+        match self {
+            Self::Sqlite(pool) => pool.is_closed(),
+            Self::Postgres(pool) => pool.is_closed(),
         }
     }
 
@@ -44,6 +59,7 @@ impl Pool {
     pub async fn acquire(&self) -> Result<Connection, Error> {
         match self {
             Self::Sqlite(pool) => pool.acquire().await.map(Connection::SqliteOfPool),
+            Self::Postgres(pool) => pool.acquire().await.map(Connection::PostgresOfPool),
         }
     }
 
@@ -51,6 +67,7 @@ impl Pool {
     pub fn try_acquire(&self) -> Option<Connection> {
         match self {
             Self::Sqlite(pool) => pool.try_acquire().map(Connection::SqliteOfPool),
+            Self::Postgres(pool) => pool.try_acquire().map(Connection::PostgresOfPool),
         }
     }
 }
@@ -61,12 +78,14 @@ impl Connection {
         sqlx::ConnectOptions::connect(options).await.map(Self::Sqlite)
     }
 
-    /// Brings the tables up to date.
-    pub async fn migrate(&mut self) -> Result<(), sqlx::migrate::MigrateError> {
-        match self {
-            Self::Sqlite(connection) => sqlx::migrate!().run(connection).await,
-            Self::SqliteOfPool(connection) => sqlx::migrate!().run(&mut **connection).await,
-        }
+    /// Connects to the server.
+    pub async fn to_server(server: &postgres::Server) -> Result<Self, Error> {
+        sqlx::ConnectOptions::connect(&server.options()).await.map(Self::Postgres)
+    }
+
+    /// Whether there is a server behind it.
+    pub fn is_postgres(&self) -> bool {
+        matches!(self, Self::Postgres(_) | Self::PostgresOfPool(_))
     }
 
     /// Says goodbye and closes.
@@ -74,6 +93,8 @@ impl Connection {
         match self {
             Self::Sqlite(connection) => sqlx::Connection::close(connection).await,
             Self::SqliteOfPool(connection) => connection.close().await,
+            Self::Postgres(connection) => sqlx::Connection::close(connection).await,
+            Self::PostgresOfPool(connection) => connection.close().await,
         }
     }
 }
@@ -143,17 +164,32 @@ impl Done {
     }
 }
 
-/// Runs one method of sqlx on whatever `$on` is; each arm makes the result of its database ours.
+/// Runs one method of sqlx on whatever `$on` is; `$sqlite` and `$postgres` make its result ours.
 macro_rules! run {
-    ($query:expr, $on:expr, $method:ident, $sqlite:expr) => {{
+    ($query:expr, $on:expr, $method:ident, $sqlite:expr, $postgres:expr) => {{
+        use Connection::{Postgres, PostgresOfPool, Sqlite, SqliteOfPool};
         let Query { text, args } = $query;
-        let sqlite = |args| sqlx::query_with::<Sqlite, SqliteArguments>(text, bind::for_sqlite(args));
         match $on {
-            On::Connection(Connection::Sqlite(connection)) => sqlite(args).$method(connection).await.map($sqlite),
-            On::Pool(Pool::Sqlite(pool)) => sqlite(args).$method(pool).await.map($sqlite),
-            On::Connection(Connection::SqliteOfPool(one)) => sqlite(args).$method(&mut **one).await.map($sqlite),
+            On::Connection(Sqlite(one)) => sqlite(text, args).$method(one).await.map($sqlite),
+            On::Connection(SqliteOfPool(one)) => sqlite(text, args).$method(&mut **one).await.map($sqlite),
+            On::Pool(Pool::Sqlite(pool)) => sqlite(text, args).$method(pool).await.map($sqlite),
+            On::Connection(Postgres(one)) => postgres(text, args).$method(one).await.map($postgres),
+            On::Connection(PostgresOfPool(one)) => postgres(text, args).$method(&mut **one).await.map($postgres),
+            On::Pool(Pool::Postgres(pool)) => postgres(text, args).$method(pool).await.map($postgres),
         }
     }};
+}
+
+fn sqlite(text: SqlStr, args: Vec<Arg>) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
+    sqlx::query_with(text, bind::for_sqlite(args))
+}
+
+fn postgres(text: SqlStr, args: Vec<Arg>) -> sqlx::query::Query<'static, Postgres, PgArguments> {
+    sqlx::query_with(postgres::statement(text), postgres::bound(args))
+}
+
+fn all<T>(kind: fn(T) -> Row) -> impl Fn(Vec<T>) -> Vec<Row> {
+    move |rows| rows.into_iter().map(kind).collect()
 }
 
 impl Query {
@@ -166,25 +202,31 @@ impl Query {
     /// Runs it.
     pub fn execute<'c>(self, on: impl Into<On<'c>>) -> BoxFuture<'c, Result<Done, Error>> {
         let on = on.into();
-        Box::pin(async move { run!(self, on, execute, |done| Done { rows: done.rows_affected() }) })
+        Box::pin(async move {
+            run!(self, on, execute, |done| Done { rows: done.rows_affected() }, |done| Done {
+                rows: done.rows_affected()
+            })
+        })
     }
 
     /// All its rows.
     pub fn fetch_all<'c>(self, on: impl Into<On<'c>>) -> BoxFuture<'c, Result<Vec<Row>, Error>> {
         let on = on.into();
-        Box::pin(async move { run!(self, on, fetch_all, |rows| rows.into_iter().map(Row::Sqlite).collect()) })
+        Box::pin(async move { run!(self, on, fetch_all, all(Row::Sqlite), all(Row::Postgres)) })
     }
 
     /// Its first row, if there is one.
     pub fn fetch_optional<'c>(self, on: impl Into<On<'c>>) -> BoxFuture<'c, Result<Option<Row>, Error>> {
         let on = on.into();
-        Box::pin(async move { run!(self, on, fetch_optional, |row| row.map(Row::Sqlite)) })
+        Box::pin(
+            async move { run!(self, on, fetch_optional, |row| row.map(Row::Sqlite), |row| row.map(Row::Postgres)) },
+        )
     }
 
     /// Its first row, which there must be.
     pub fn fetch_one<'c>(self, on: impl Into<On<'c>>) -> BoxFuture<'c, Result<Row, Error>> {
         let on = on.into();
-        Box::pin(async move { run!(self, on, fetch_one, Row::Sqlite) })
+        Box::pin(async move { run!(self, on, fetch_one, Row::Sqlite, Row::Postgres) })
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::books;
 use super::{Store, StoreError, instant, millis, to_the_end};
+use super::{books, others};
 use crate::store::sql::{self, Connection};
 use crate::ticket::{Directory, TenantId, TicketId};
 
@@ -246,6 +246,7 @@ impl Store {
             let names = names_of(&directory);
             let write = async move |tx: &mut Connection| {
                 write_directory(tx, &owner, &text, now).await?;
+                others::tell(tx, &owner).await?;
                 let named = names.iter().map(|(kind, id, name)| (*kind, id.as_str(), name.as_str()));
                 books::introduce(tx, &owner, named, now).await?;
                 save_state(tx, &owner, &state).await?;

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::save::{Batch, Lived, Saved};
 use super::audit::Author;
-use super::{Store, StoreError, instant, millis, to_the_end};
+use super::{Store, StoreError, instant, millis, others, to_the_end};
 use crate::store::sql::{self, Connection, FromRow, QueryBuilder, Row};
 use crate::ticket::conversation::ConversationSummary;
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched, vanish};
@@ -287,7 +287,7 @@ async fn reclassify(tx: &mut Connection, tenant: TenantId, words: StatusWords) -
         .execute(&mut *tx)
         .await?;
     }
-    Ok(())
+    others::tell(tx, &tenant).await
 }
 
 struct TicketRow {

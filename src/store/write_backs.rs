@@ -113,7 +113,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Vec<DueWriteBack>, StoreError> {
         let rows = sql::query(
-            "SELECT w.*, a.state IS 'resolved' AS moot FROM write_backs w LEFT JOIN alerts a ON a.key = w.alert_key
+            "SELECT w.*, COALESCE(a.state, '') = 'resolved' AS moot FROM write_backs w LEFT JOIN alerts a ON a.key = w.alert_key
              WHERE w.tenant = $1 AND w.state IN ('pending', 'doing') AND (w.due_at <= $2 OR a.state = 'resolved')
              ORDER BY w.due_at, w.id LIMIT $3",
         )

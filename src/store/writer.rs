@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
 use super::checkpoint::Checkpoints;
+use super::sql::postgres::{Server, begin_in_turn, is_cut_off, tell_all_others};
 use super::sql::{self, Connection};
 
 /// The most writes in one transaction: bounds how long the first one waits for the last.
@@ -29,6 +30,8 @@ type Work = Box<dyn for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<(
 
 struct Job {
     work: Work,
+    /// Some: the work is a leader's, and void unless this is still who leads.
+    epoch: Option<i64>,
     done: oneshot::Sender<Result<(), StoreError>>,
 }
 
@@ -37,17 +40,36 @@ enum Order {
     Close(oneshot::Sender<()>),
 }
 
+/// What the writer writes to.
+pub enum Target {
+    /// A file; checkpoints hear of each commit.
+    File(Connection, Checkpoints),
+    /// A server: a connection that broke is made anew.
+    Server(Connection, Box<Server>),
+}
+
 #[derive(Clone)]
 pub struct Writer {
     orders: mpsc::Sender<Order>,
+    epoch: Option<i64>,
 }
 
 impl Writer {
-    /// Starts the writer's task on `connection`; `checkpoints` hears of each commit.
-    pub fn start(connection: Connection, checkpoints: Checkpoints) -> Self {
+    /// Starts the writer's task.
+    pub fn start(target: Target) -> Self {
         let (orders, waiting) = mpsc::channel(GROUP);
-        tokio::spawn(run(connection, waiting, checkpoints));
-        Self { orders }
+        tokio::spawn(run(target, waiting));
+        Self { orders, epoch: None }
+    }
+
+    /// The same writer for a leader of this epoch: what it orders once another leads is refused.
+    pub fn of_leader(&self, epoch: i64) -> Self {
+        Self { orders: self.orders.clone(), epoch: Some(epoch) }
+    }
+
+    /// The same writer for whoever.
+    pub fn of_anybody(&self) -> Self {
+        Self { orders: self.orders.clone(), epoch: None }
     }
 
     /// Does `work` and returns its value once it is safely on the disk.
@@ -62,7 +84,7 @@ impl Writer {
                 Ok(())
             })
         });
-        self.orders.send(Order::Do(Job { work, done })).await.map_err(|_| StoreError::Closed)?;
+        self.orders.send(Order::Do(Job { work, epoch: self.epoch, done })).await.map_err(|_| StoreError::Closed)?;
         outcome.await.map_err(|_| StoreError::Closed)??;
         result.await.map_err(|_| StoreError::Closed)
     }
@@ -76,7 +98,7 @@ impl Writer {
     }
 }
 
-async fn run(mut connection: Connection, mut waiting: mpsc::Receiver<Order>, checkpoints: Checkpoints) {
+async fn run(mut target: Target, mut waiting: mpsc::Receiver<Order>) {
     let mut orders = Vec::with_capacity(GROUP);
     while waiting.recv_many(&mut orders, GROUP).await > 0 {
         let mut jobs = Vec::new();
@@ -88,34 +110,80 @@ async fn run(mut connection: Connection, mut waiting: mpsc::Receiver<Order>, che
             }
         }
         if !jobs.is_empty() {
-            commit(&mut connection, jobs).await;
-            checkpoints.committed();
+            target.commit(jobs).await;
         }
         if let Some(closed) = closing {
-            checkpoints.close().await;
-            let _ = connection.close().await;
+            target.close().await;
             let _ = closed.send(());
             return;
         }
     }
 }
 
-/// Runs `jobs` in one transaction and tells each how it went.
-async fn commit(connection: &mut Connection, jobs: Vec<Job>) {
-    if let Err(error) = execute(connection, "BEGIN IMMEDIATE").await {
-        return tell_all(jobs.into_iter().map(|job| job.done).collect(), &error);
+impl Target {
+    async fn commit(&mut self, jobs: Vec<Job>) {
+        let (connection, begun) = self.begin().await;
+        match begun {
+            Ok(leads) => commit(connection, jobs, leads).await,
+            Err(error) => tell_all(jobs.into_iter().map(|job| job.done).collect(), &error),
+        }
+        if let Self::File(_, checkpoints) = self {
+            checkpoints.committed();
+        }
     }
+
+    /// Begins a transaction; on a server by a new connection if the one at hand is broken.
+    async fn begin(&mut self) -> (&mut Connection, Result<Option<i64>, sql::Error>) {
+        match self {
+            Self::File(connection, _) => {
+                let begun = execute(connection, "BEGIN IMMEDIATE").await;
+                (connection, begun.map(|()| None))
+            }
+            Self::Server(connection, server) => {
+                let mut begun = begin_in_turn(connection).await;
+                if begun.as_ref().is_err_and(is_cut_off) {
+                    begun = match Connection::to_server(server).await {
+                        Ok(anew) => {
+                            *connection = anew;
+                            begin_in_turn(connection).await
+                        }
+                        Err(error) => Err(error),
+                    };
+                }
+                (connection, begun.map(Some))
+            }
+        }
+    }
+
+    async fn close(self) {
+        let connection = match self {
+            Self::File(connection, checkpoints) => {
+                checkpoints.close().await;
+                connection
+            }
+            Self::Server(connection, _) => connection,
+        };
+        let _ = connection.close().await;
+    }
+}
+
+/// Runs `jobs` in the transaction that has begun, ends it, and tells each how it went. `leads` is the epoch of the
+/// leader, where there may be several replicas.
+async fn commit(connection: &mut Connection, jobs: Vec<Job>, leads: Option<i64>) {
     let alone = jobs.len() == 1;
     let mut done = Vec::with_capacity(jobs.len());
     for job in jobs {
+        if leads.is_some() && job.epoch.is_some() && job.epoch != leads {
+            drop(job.done.send(Err(StoreError::Replaced)));
+            continue;
+        }
         let made = if alone { (job.work)(&mut *connection).await } else { attempt(connection, job.work).await };
         match made {
             Ok(()) => done.push(job.done),
             Err(error) => drop(job.done.send(Err(error.into()))),
         }
     }
-    let end = if done.is_empty() { "ROLLBACK" } else { "COMMIT" };
-    match execute(connection, end).await {
+    match end(connection, leads.is_some(), done.is_empty()).await {
         Ok(()) => done.into_iter().for_each(|done| drop(done.send(Ok(())))),
         Err(error) => {
             // After some faults SQLite has already rolled back; then this fails, and no harm is done.
@@ -125,14 +193,25 @@ async fn commit(connection: &mut Connection, jobs: Vec<Job>) {
     }
 }
 
+/// Ends the transaction; if something is to hold, the other replicas hear of it.
+async fn end(connection: &mut Connection, has_others: bool, is_void: bool) -> Result<(), sql::Error> {
+    if is_void {
+        return execute(connection, "ROLLBACK").await;
+    }
+    if has_others {
+        tell_all_others(connection).await?;
+    }
+    execute(connection, "COMMIT").await
+}
+
 async fn attempt(connection: &mut Connection, work: Work) -> Result<(), sql::Error> {
     execute(connection, "SAVEPOINT job").await?;
     match work(&mut *connection).await {
-        Ok(()) => execute(connection, "RELEASE job").await,
+        Ok(()) => execute(connection, "RELEASE SAVEPOINT job").await,
         Err(error) => {
             // If a fault has ended the whole transaction, COMMIT fails for everybody, as it must.
-            let _ = execute(connection, "ROLLBACK TO job").await;
-            let _ = execute(connection, "RELEASE job").await;
+            let _ = execute(connection, "ROLLBACK TO SAVEPOINT job").await;
+            let _ = execute(connection, "RELEASE SAVEPOINT job").await;
             Err(error)
         }
     }

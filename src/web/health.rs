@@ -40,6 +40,9 @@ pub struct ReadyView {
     status: &'static str,
     /// Of each loop that runs.
     last_good_turn_seconds_ago: BTreeMap<&'static str, u64>,
+    /// Among replicas: leader or follower.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
 }
 
 /// So long an answer to `/readyz` holds: it writes to the disk, and anybody may ask.
@@ -69,7 +72,8 @@ pub async fn ready(State(web): State<Arc<Web>>, caller: Option<Extension<Caller>
     match web.readiness.of(&web.service).await {
         Ok(()) => {
             let ages: BTreeMap<_, _> = web.service.pulse_ages().collect();
-            Ok(Json(ReadyView { status: "ready", last_good_turn_seconds_ago: ages }))
+            let role = web.service.role().word();
+            Ok(Json(ReadyView { status: "ready", last_good_turn_seconds_ago: ages, role }))
         }
         Err(reasons) if sees_all => Err(Problem::unavailable(reasons)),
         Err(reasons) => {

@@ -183,7 +183,7 @@ async fn ten_mistakes_are_told_at_once_and_exit_with_2() {
     insta::assert_snapshot!(text(&output.stderr), @r#"
     config.toml:2:10: `listen` must be an IP address and a port, such as "127.0.0.1:8080"
     config.toml:3:1: unknown key `port` in [server]
-    config.toml:5:7: `url` must be "sqlite://FILE", such as "sqlite://superops-sla.db"
+    config.toml:5:7: `url` must be "sqlite://FILE" or "postgres://USER@HOST/DATABASE", such as "sqlite://superops-sla.db"
     config.toml:7:13: `subdomain` must be the first part of the address alone: "acme" for acme.superops.ai
     config.toml:8:10: `region` must be "us" or "eu", the regions of SuperOps
     config.toml:9:13: `token_env` names the environment variable `NOT_SET`, which is not set

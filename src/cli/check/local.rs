@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::notify::sms::SmsNotifier;
-use crate::store::{Store, StoreError};
+use crate::store::{Place, Store, StoreError};
 
 /// Twilio's account ids: `AC` and 32 hex digits.
 const SID_LENGTH: usize = 34;
@@ -17,22 +17,22 @@ const TWILIO: &str = "https://api.twilio.com";
 
 /// What would keep the service from working, a sentence each.
 pub async fn faults(config: &Config) -> Vec<String> {
-    let path = &config.store.path;
-    let is_ours = path.exists() && matches!(Store::claim(path), Err(StoreError::InUse(_)));
-    let store = store(path).await.err();
+    let place = Place::from(&config.store);
+    let is_ours = place.is_there() && matches!(Store::claim(place.clone()), Err(StoreError::InUse(_)));
+    let store = store(place).await.err();
     let port = if is_ours { None } else { port(config).await.err() };
     store.into_iter().chain(port).chain(account_sid(config)).collect()
 }
 
-async fn store(path: &Path) -> Result<(), String> {
-    let shown = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let shown = shown.display();
-    if path.exists() {
-        let opened = Store::open(path, Arc::default()).await;
+async fn store(place: Place) -> Result<(), String> {
+    let shown = place.to_string();
+    if place.is_there() {
+        let opened = Store::open(place, Arc::default()).await;
         let store = opened.map_err(|error| format!("the store {shown} cannot be opened: {error}"))?;
         store.close().await;
         return Ok(());
     }
+    let Place::File(path) = place else { return Ok(()) };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
         return Err(format!(

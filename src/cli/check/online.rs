@@ -1,14 +1,13 @@
 //! Asking SuperOps as a tenant: what it lets us do, and the names that the account knows.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 
 use super::super::CliError;
 use crate::clock::{Clock, SystemClock};
-use crate::config::Tenant;
-use crate::store::{Store, StoreError};
+use crate::config::{self, Tenant};
+use crate::store::{Place, Store, StoreError};
 use crate::superops::probe::{self, Finding, Verdict};
 use crate::superops::{SuperOps, Urgency, all_pages};
 use crate::telemetry::Telemetry;
@@ -29,9 +28,9 @@ pub struct Tried {
     pub directory: Directory,
 }
 
-/// Tries SuperOps as this tenant, beside the service if it runs on the store at `path`.
-pub async fn try_tenant(tenant: &Tenant, path: &Path) -> Result<Tried, CliError> {
-    let service = Service::running(path).await;
+/// Tries SuperOps as this tenant, beside the service if it runs on `store`.
+pub async fn try_tenant(tenant: &Tenant, store: &config::Store) -> Result<Tried, CliError> {
+    let service = Service::running(store).await;
     let client = match &service {
         None => SuperOps::new(tenant, Arc::new(Telemetry::default()))?,
         Some(service) => {
@@ -52,11 +51,11 @@ struct Service(Store);
 
 impl Service {
     /// None if the store is in nobody's use, or cannot be opened: then there is nobody to share with.
-    async fn running(path: &Path) -> Option<Self> {
-        if !path.exists() || !matches!(Store::claim(path), Err(StoreError::InUse(_))) {
+    async fn running(store: &config::Store) -> Option<Self> {
+        if !Place::from(store).is_there() || !matches!(Store::claim(store), Err(StoreError::InUse(_))) {
             return None;
         }
-        Store::open(path, Arc::default()).await.ok().map(Self)
+        Store::open(store, Arc::default()).await.ok().map(Self)
     }
 
     /// Waits until half of the tenant's requests are ours.

@@ -163,10 +163,10 @@ mod tests {
     async fn after(what: &'static str) -> Verified {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder, 5).await;
-        let path = folder.path().join("sla.db");
-        let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
-        let pool = sql::Pool::Sqlite(pool);
-        sql::query(what).execute(&pool).await.unwrap();
+        let write = store
+            .writer
+            .write(move |tx: &mut Connection| Box::pin(async move { sql::query(what).execute(tx).await.map(drop) }));
+        write.await.unwrap();
         store.verify_audit().await.unwrap()
     }
 

@@ -47,7 +47,7 @@ pub(super) async fn form(
     };
     enqueue(tx, &[bundle]).await?;
     sql::query(
-        "UPDATE notifications SET state = 'bundled', bundle = $1, released_at = $2, rank = said.value ->> 1
+        "UPDATE notifications SET state = 'bundled', bundle = $1, released_at = $2, rank = CAST(said.value ->> 1 AS BIGINT)
          FROM json_each($3) AS said WHERE notifications.key = said.value ->> 0",
     )
     .bind(&key)

@@ -55,7 +55,7 @@ impl Store {
         let first = sql::query_scalar(
             "SELECT COALESCE(n.provider_id, b.provider_id) AS first FROM notifications n
              LEFT JOIN notifications b ON b.key = n.bundle WHERE n.alert_key = $1 AND n.state = 'sent'
-             AND n.recipient = $2 AND n.channel = $3 AND first IS NOT NULL ORDER BY n.done_at LIMIT 1",
+             AND n.recipient = $2 AND n.channel = $3 AND COALESCE(n.provider_id, b.provider_id) IS NOT NULL ORDER BY n.done_at LIMIT 1",
         )
         .bind(&notification.alert_key)
         .bind(&notification.recipient)

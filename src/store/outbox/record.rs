@@ -66,7 +66,8 @@ async fn log(tx: &mut Connection, attempts: &[Attempted]) -> Result<(), sql::Err
     };
     sql::query(
         "INSERT INTO attempts (tenant, notification, number, at, outcome, detail)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each($1)",
+         SELECT value ->> 0, value ->> 1, CAST(value ->> 2 AS BIGINT), CAST(value ->> 3 AS BIGINT), value ->> 4, value ->> 5
+         FROM json_each($1) AS said",
     )
     .bind(json(&attempts.iter().map(row).collect::<Vec<_>>()))
     .execute(tx)
@@ -107,9 +108,9 @@ impl<'a> Settled<'a> {
 async fn settle(tx: &mut Connection, attempts: &[Attempted], void: &[bool]) -> Result<(), sql::Error> {
     let settled: Vec<_> = attempts.iter().zip(void).map(|(attempt, void)| Settled::after(attempt, *void)).collect();
     sql::query(
-        "UPDATE notifications SET state = said.value ->> 'state', due_at = COALESCE(said.value ->> 'due_at', due_at),
+        "UPDATE notifications SET state = said.value ->> 'state', due_at = COALESCE(CAST(said.value ->> 'due_at' AS BIGINT), due_at),
          provider_id = said.value ->> 'provider_id', last_error = said.value ->> 'why', lease_until = NULL,
-         done_at = said.value ->> 'done_at', unreported = said.value ->> 'unreported'
+         done_at = CAST(said.value ->> 'done_at' AS BIGINT), unreported = CAST(said.value ->> 'unreported' AS BIGINT)
          FROM json_each($1) AS said WHERE notifications.key = said.value ->> 'key'",
     )
     .bind(json(&settled))
@@ -201,7 +202,7 @@ async fn tell_one_by_one(
         "UPDATE alerts SET told = 1, step = 0, raised_at = $3, changed_at = $3, next_step_at = $3,
          generation = generation + 1
          WHERE key IN (SELECT value FROM json_each($1)) AND state = 'open' AND told = 0 AND key NOT IN (
-           SELECT said.value FROM notifications n JOIN json_each(n.message, '$.body.alerts') AS said
+           SELECT said.value FROM notifications n CROSS JOIN json_each(n.message, '$.body.alerts') AS said
            WHERE n.alert_key = $2 AND n.kind = 'digest' AND n.state IN ('pending', 'sending', 'sent'))",
     );
     let told = told.bind(json(&alerts)).bind(digest).bind(millis(now)).execute(tx).await?.rows_affected();

@@ -357,7 +357,7 @@ impl Orders {
 async fn release(tx: &mut Connection, rows: &[(String, u8)], now: DateTime<Utc>) -> Result<(), sql::Error> {
     sql::query(
         "UPDATE notifications SET released_at = $1, due_at = MIN(due_at, $1), first_due_at = MIN(first_due_at, $1),
-         rank = said.value ->> 1 FROM json_each($2) AS said
+         rank = CAST(said.value ->> 1 AS BIGINT) FROM json_each($2) AS said
          WHERE notifications.key = said.value ->> 0",
     )
     .bind(millis(now))
@@ -370,7 +370,8 @@ async fn release(tx: &mut Connection, rows: &[(String, u8)], now: DateTime<Utc>)
 /// Holds rows. They are late only from the moment on at which they may go.
 async fn hold(tx: &mut Connection, rows: &[(String, i64, &'static str)]) -> Result<(), sql::Error> {
     sql::query(
-        "UPDATE notifications SET due_at = said.value ->> 1, first_due_at = said.value ->> 1, held_by = said.value ->> 2
+        "UPDATE notifications SET due_at = CAST(said.value ->> 1 AS BIGINT),
+         first_due_at = CAST(said.value ->> 1 AS BIGINT), held_by = said.value ->> 2
          FROM json_each($1) AS said WHERE notifications.key = said.value ->> 0",
     )
     .bind(json(&rows))

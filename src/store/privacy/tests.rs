@@ -26,7 +26,7 @@ fn date(text: &str) -> NaiveDate {
 /// A store in which Ada Byron is named in every way that a statement here can make.
 async fn store(folder: &tempfile::TempDir) -> Store {
     let path = folder.path().join("sla.db");
-    let store = Store::open(&path, Arc::default()).await.unwrap();
+    let store = Store::open(crate::store::Place::File(path.clone()), Arc::default()).await.unwrap();
     let token = NewToken { name: "Ada Byron's own".to_owned(), role: Role::Viewer, tenant: None, expires_at: None };
     store.add_named_token(&Token::generate().unwrap(), token, author("Ada Byron"), now()).await.unwrap();
     let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();

@@ -1,11 +1,13 @@
 //! A row, and how a column of it is read.
 
+use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Error, Row as _, ValueRef as _};
+use sqlx::{Error, Row as _, TypeInfo as _, ValueRef as _};
 
 /// A row of an answer.
 pub enum Row {
     Sqlite(SqliteRow),
+    Postgres(PgRow),
 }
 
 impl Row {
@@ -28,6 +30,7 @@ impl Row {
         let at = column.of(self)?;
         match self {
             Self::Sqlite(row) => Ok(row.try_get_raw(at)?.is_null()),
+            Self::Postgres(row) => Ok(row.try_get_raw(at)?.is_null()),
         }
     }
 
@@ -35,6 +38,7 @@ impl Row {
     pub fn names(&self) -> Vec<&str> {
         match self {
             Self::Sqlite(row) => row.columns().iter().map(sqlx::Column::name).collect(),
+            Self::Postgres(row) => row.columns().iter().map(sqlx::Column::name).collect(),
         }
     }
 
@@ -62,6 +66,7 @@ impl Index for &str {
     fn of(&self, row: &Row) -> Result<usize, Error> {
         match row {
             Row::Sqlite(row) => sqlx::ColumnIndex::index(self, row),
+            Row::Postgres(row) => sqlx::ColumnIndex::index(self, row),
         }
     }
 }
@@ -72,18 +77,69 @@ pub trait Column<'r>: Sized {
 }
 
 macro_rules! columns {
-    ($($type:ty),+ $(,)?) => {$(
+    ($($type:ty => $postgres:expr),+ $(,)?) => {$(
         impl<'r> Column<'r> for $type {
             fn read(row: &'r Row, at: usize) -> Result<Self, Error> {
                 match row {
                     Row::Sqlite(row) => row.try_get(at),
+                    Row::Postgres(row) => $postgres(row, at),
                 }
             }
         }
     )+};
 }
 
-columns!(i64, i32, u32, u16, u8, bool, f64, String, &'r str, Vec<u8>, &'r [u8]);
+columns!(
+    i64 => whole, i32 => whole, u32 => whole, u16 => whole, u8 => whole,
+    bool => |row, at| whole::<i64>(row, at).map(|number| number != 0),
+    f64 => number,
+    String => PgRow::try_get, &'r str => PgRow::try_get,
+    Vec<u8> => PgRow::try_get, &'r [u8] => PgRow::try_get,
+);
+
+/// A whole number of whichever of PostgreSQL's types it came as: a sum is wider than what it sums, and a comparison is
+/// true or false.
+fn whole<T: TryFrom<i64>>(row: &PgRow, at: usize) -> Result<T, Error> {
+    let raw = row.try_get_raw(at)?;
+    let number = match &*raw.type_info().name().to_owned() {
+        "BOOL" => row.try_get::<bool, _>(at)?.into(),
+        "INT2" => row.try_get::<i16, _>(at)?.into(),
+        "INT4" => row.try_get::<i32, _>(at)?.into(),
+        "NUMERIC" => {
+            let sum = numeric(raw.as_bytes().map_err(Error::Decode)?).filter(|sum| sum.fract() == 0.0);
+            // Beyond 2^53 a sum is not exact; none of ours comes near.
+            sum.map(|sum| sum as i64).ok_or_else(|| unlike(at))?
+        }
+        _ => row.try_get::<i64, _>(at)?,
+    };
+    T::try_from(number).map_err(|_| unlike(at))
+}
+
+fn number(row: &PgRow, at: usize) -> Result<f64, Error> {
+    let raw = row.try_get_raw(at)?;
+    match &*raw.type_info().name().to_owned() {
+        "FLOAT8" => row.try_get(at),
+        "NUMERIC" => numeric(raw.as_bytes().map_err(Error::Decode)?).ok_or_else(|| unlike(at)),
+        _ => whole::<i64>(row, at).map(|number| number as f64),
+    }
+}
+
+fn unlike(at: usize) -> Error {
+    Error::Decode(format!("column {at} holds no number of the kind that was expected").into())
+}
+
+/// A number in PostgreSQL's own form: how many digits to the base of 10,000, the first one's power, sign and scale, then
+/// the digits. None: it is not a number.
+fn numeric(bytes: &[u8]) -> Option<f64> {
+    let mut parts = bytes.chunks_exact(2).map(|pair| i16::from_be_bytes([pair[0], pair[1]]));
+    let (_, weight, sign, _) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let size: f64 = (0i16..).zip(parts).map(|(n, digit)| f64::from(digit) * 10_000f64.powi((weight - n).into())).sum();
+    match sign {
+        0 => Some(size),
+        0x4000 => Some(-size),
+        _ => None,
+    }
+}
 
 impl<'r, T: Column<'r>> Column<'r> for Option<T> {
     fn read(row: &'r Row, at: usize) -> Result<Self, Error> {

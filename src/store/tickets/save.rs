@@ -8,10 +8,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::super::audit::audit;
-use super::super::books;
 use super::super::sync::{SyncState, Unread, save_state, save_unread};
 use super::super::weekly::count_changes;
 use super::super::{Store, StoreError, millis, to_the_end};
+use super::super::{books, others};
 use super::{AuditNote, past, select, watched};
 use crate::sla::policy::{Choice, Policy, choice_seen, choose};
 use crate::store::sql::{self, Connection, QueryBuilder};
@@ -70,6 +70,7 @@ impl Store {
                 for batch in batches {
                     observed.extend(save(tx, &owner, batch, &words, &mut saved).await?);
                 }
+                others::tell(tx, &owner).await?;
                 Ok((saved, observed))
             };
             let (saved, observed) =
@@ -255,6 +256,7 @@ pub async fn amend(
         audit(tx, Some(&tenant), what, author, *at).await?;
     }
     books::mark(tx, &tenant, [&id]).await?;
+    others::tell(tx, &tenant).await?;
     if let Some(event) = &event {
         record(tx, &tenant, &[(&id, event)], event.at.latest).await?;
     }

@@ -1,0 +1,196 @@
+//! Several of these services on one PostgreSQL database: one leads, the others serve and wait.
+//!
+//! The leader runs the loops. A follower serves pages, the API and hooks; what people do there is stored like anywhere,
+//! and the leader hears of it at once. When the lease says something else, the parts are built anew in the other role,
+//! from what is stored: nothing that an earlier role held in memory is taken over.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use super::context::AppContext;
+use super::{Parts, Running};
+use crate::answers::Bells;
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{Config, Store as Place};
+use crate::predict::Predict;
+use crate::store::Store;
+use crate::store::lease::{Keeper, Role};
+use crate::store::sql::postgres::Server;
+use crate::sync::SyncHealth;
+use crate::ticket::TenantId;
+
+/// How often a leader says how fresh its picture is, and a follower looks.
+const FRESHNESS_EVERY: Duration = Duration::from_secs(5);
+/// A follower makes its own forecasts, of what is stored, so often.
+const FORECASTS_EVERY: u32 = 12;
+/// After a change of roles that could not be carried out.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Runs the service until it is told to stop; on PostgreSQL as one of the replicas there.
+pub async fn run(config: Config, told_to_stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let config = Arc::new(config);
+    let mut told_to_stop = pin!(told_to_stop);
+    let Place::Postgres(settings) = &config.store else {
+        return run_as(Role::Alone, &config, &mut told_to_stop, std::future::pending()).await.map(drop);
+    };
+    let keeper = Keeper::start(&Server::of(settings)).await?;
+    let mut role = keeper.role();
+    let mut is_first = true;
+    let ended = loop {
+        let now = *role.borrow_and_update();
+        let changed = async { drop(role.changed().await) };
+        match run_as(now, &config, &mut told_to_stop, changed).await {
+            Ok(Ended::Told) => break Ok(()),
+            Ok(Ended::RoleChanged) => {}
+            Err(error) if is_first => break Err(error),
+            Err(error) => {
+                warn!(error = format!("{error:#}"), "this replica could not take up its work; trying again");
+                tokio::select! {
+                    () = &mut told_to_stop => break Ok(()),
+                    () = tokio::time::sleep(AGAIN) => {}
+                }
+            }
+        }
+        is_first = false;
+    };
+    keeper.stop().await;
+    ended
+}
+
+/// Why a run has ended.
+enum Ended {
+    Told,
+    RoleChanged,
+}
+
+async fn run_as(
+    role: Role,
+    config: &Arc<Config>,
+    told_to_stop: impl Future<Output = ()>,
+    role_changed: impl Future<Output = ()>,
+) -> anyhow::Result<Ended> {
+    let parts = Parts::build_as(role, config.clone(), Arc::new(SystemClock)).await?;
+    let options = parts.web_options();
+    let mut running: Running = parts.start(options).await?;
+    if let Some(word) = role.word() {
+        info!("this replica is a {word}");
+    }
+    let ended = tokio::select! {
+        () = told_to_stop => Ok(Ended::Told),
+        () = role_changed => Ok(Ended::RoleChanged),
+        () = running.failed() => Err(anyhow::anyhow!("a loop has ended that should not; the log says which")),
+    };
+    running.stop().await;
+    ended
+}
+
+/// Rings the loops when another replica has written something.
+pub(super) async fn pass_on(mut others: watch::Receiver<()>, bells: Bells, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            heard = others.changed() => {
+                if heard.is_err() {
+                    // The store was closed: nothing comes any more.
+                    break;
+                }
+                bells.news.notify_one();
+                bells.outbox.notify_one();
+            }
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Has the leader's followers know how fresh the picture of each tenant is.
+pub(super) async fn tell_freshness(
+    store: Store,
+    health: BTreeMap<TenantId, watch::Receiver<SyncHealth>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut told = BTreeMap::new();
+    while !*stop.borrow() {
+        let now: BTreeMap<TenantId, DateTime<Utc>> =
+            health.iter().filter_map(|(tenant, health)| Some((tenant.clone(), health.borrow().last_good?))).collect();
+        if now != told && store.note_freshness(now.clone()).await.is_ok() {
+            told = now;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(FRESHNESS_EVERY) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+/// What a follower learns of the leader's work.
+pub struct Following {
+    store: Store,
+    clock: SharedClock,
+    reports: BTreeMap<TenantId, watch::Sender<SyncHealth>>,
+    predicts: Vec<Predict>,
+}
+
+impl Following {
+    pub(super) fn new(context: &AppContext) -> Self {
+        let (store, clock) = (context.store.clone(), context.clock.clone());
+        let mut made = Self { store, clock, reports: BTreeMap::new(), predicts: Vec::new() };
+        for tenant in context.config.tenants.values() {
+            let report = watch::Sender::new(SyncHealth::default());
+            made.predicts.push(context.predict(tenant, report.subscribe()));
+            made.reports.insert(tenant.id.clone(), report);
+        }
+        made
+    }
+
+    /// How well the leader reads SuperOps as `tenant`.
+    pub(super) fn of(&self, tenant: &TenantId) -> watch::Receiver<SyncHealth> {
+        self.reports
+            .get(tenant)
+            .map(watch::Sender::subscribe)
+            .unwrap_or_else(|| watch::channel(SyncHealth::default()).1)
+    }
+
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.follow() => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    async fn follow(&mut self) {
+        for turn in (0..FORECASTS_EVERY).cycle() {
+            if let Err(error) = self.look().await {
+                warn!(error = %error, "how fresh the leader's picture is could not be read; trying again");
+            }
+            if turn == 0 {
+                self.forecast().await;
+            }
+            tokio::time::sleep(FRESHNESS_EVERY).await;
+        }
+    }
+
+    async fn look(&self) -> Result<(), crate::store::StoreError> {
+        for (tenant, at) in self.store.freshness().await? {
+            if let Some(report) = self.reports.get(&tenant) {
+                report.send_replace(SyncHealth { last_good: Some(at), ..SyncHealth::default() });
+            }
+        }
+        Ok(())
+    }
+
+    async fn forecast(&mut self) {
+        let now = self.clock.now();
+        for predict in &mut self.predicts {
+            if let Err(error) = predict.glance(now).await {
+                warn!(error = %error, "the open tickets could not be forecast; trying again");
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Where a store is: in a file of its own, or on a PostgreSQL server.
+
+use std::fmt::{self, Display};
+use std::path::{Path, PathBuf};
+
+use super::sql::postgres::Server;
+use crate::config;
+
+/// Where a store is.
+#[derive(Clone, Debug)]
+pub enum Place {
+    File(PathBuf),
+    Server(Box<Server>),
+}
+
+impl Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", std::path::absolute(path).as_ref().unwrap_or(path).display()),
+            Self::Server(server) => write!(f, "{server}"),
+        }
+    }
+}
+
+impl From<&Path> for Place {
+    fn from(path: &Path) -> Self {
+        #[cfg(test)]
+        if let Some(server) = tests::server(path) {
+            return server.into();
+        }
+        Self::File(path.to_owned())
+    }
+}
+
+impl From<&PathBuf> for Place {
+    fn from(path: &PathBuf) -> Self {
+        path.as_path().into()
+    }
+}
+
+impl From<&config::Store> for Place {
+    fn from(store: &config::Store) -> Self {
+        match store {
+            config::Store::File(path) => path.into(),
+            config::Store::Postgres(settings) => Server::of(settings).into(),
+        }
+    }
+}
+
+impl Place {
+    /// Whether the tests' stores are on a server.
+    #[cfg(test)]
+    pub fn tests_have_a_server() -> bool {
+        tests::server(Path::new("")).is_some()
+    }
+
+    /// Whether there may be a store already: of a server nobody knows before asking.
+    pub fn is_there(&self) -> bool {
+        match self {
+            Self::File(path) => path.exists(),
+            Self::Server(_) => true,
+        }
+    }
+}
+
+impl From<Server> for Place {
+    fn from(server: Server) -> Self {
+        Self::Server(Box::new(server))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Where the tests' stores are instead of in files, if `SUPEROPS_SLA_TEST_POSTGRES` names a server: each path has a
+    /// schema of its own there.
+    pub fn server(path: &Path) -> Option<Server> {
+        let url = std::env::var("SUPEROPS_SLA_TEST_POSTGRES").ok().filter(|url| !url.is_empty())?;
+        let schema = format!("t{}", &crate::keys::id_of(&path.display().to_string()));
+        Some(Server::of_tests(&url, &schema))
+    }
+}

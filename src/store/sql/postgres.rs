@@ -1,0 +1,278 @@
+//! What PostgreSQL needs to take the same statements as SQLite.
+//!
+//! A few functions and operators of SQLite are made in the store's own schema (`postgres.sql`), the migrations are
+//! translated as they are run, and hints to SQLite's planner are left out. Everything lives in one schema, so that a
+//! database can be shared with other programs.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migration, Migrator};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
+use sqlx::{Arguments, AssertSqlSafe, PgConnection, SqlSafeStr, SqlStr};
+
+use secrecy::ExposeSecret as _;
+
+use super::Connection;
+use super::bind::Arg;
+use crate::config;
+
+/// What of SQLite's functions the statements use.
+const FUNCTIONS: &str = include_str!("postgres.sql");
+
+/// Migrations up to this one were written for SQLite alone: on PostgreSQL, where every store began empty, only what
+/// makes tables is run.
+const SQLITE_ALONE: i64 = 49;
+
+/// Statements of the store that a connection keeps prepared.
+const PREPARED: usize = 400;
+
+/// Where a store in PostgreSQL is, and how it is to be talked to.
+#[derive(Clone)]
+pub struct Server {
+    options: PgConnectOptions,
+    schema: String,
+    /// Connections for the loops, and as many for pages.
+    pub connections: u32,
+    /// How long a transaction may stand still; a lock is waited for twice, a statement may take six times as long.
+    pub patience: Duration,
+    /// What this process calls itself there: the name of its connections.
+    pub replica: Arc<str>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Says which server, database and schema; never the password.
+impl std::fmt::Display for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let database = self.options.get_database().unwrap_or_else(|| self.options.get_username());
+        let (host, port) = (self.options.get_host(), self.options.get_port());
+        write!(f, "postgres://{host}:{port}/{database} (schema {})", self.schema)
+    }
+}
+
+/// A transaction that stands still for so long is ended by the server: whoever stopped in the middle of one, or was cut
+/// off, keeps nobody waiting.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+impl Server {
+    /// The server that the configuration names.
+    pub fn of(settings: &config::Postgres) -> Self {
+        let options = settings.url.parse::<PgConnectOptions>().expect("the configuration was checked when it was read");
+        let options = match &settings.password {
+            Some(password) => options.password(password.expose_secret()),
+            None => options,
+        };
+        Self { connections: settings.connections, ..Self::new(options, &settings.schema) }
+    }
+
+    /// Where tests keep a store.
+    #[cfg(test)]
+    pub fn of_tests(url: &str, schema: &str) -> Self {
+        Self::new(url.parse().expect("a URL of PostgreSQL"), schema)
+    }
+
+    fn new(options: PgConnectOptions, schema: &str) -> Self {
+        Self { options, schema: schema.to_owned(), connections: 4, patience: PATIENCE, replica: replica_name() }
+    }
+
+    /// How connections are made. The server ends what stands still: a process that was stopped or cut off holds no
+    /// lock for longer than `patience`.
+    pub fn options(&self) -> PgConnectOptions {
+        let millis = |times: u32| (self.patience * times).as_millis().to_string();
+        let (once, twice, long) = (millis(1), millis(2), millis(6));
+        self.options.clone().application_name(&self.replica).statement_cache_capacity(PREPARED).options([
+            ("search_path", self.schema.as_str()),
+            ("statement_timeout", long.as_str()),
+            ("lock_timeout", twice.as_str()),
+            ("idle_in_transaction_session_timeout", once.as_str()),
+            ("tcp_user_timeout", once.as_str()),
+            ("TimeZone", "UTC"),
+        ])
+    }
+
+    /// Connections that take turns and only read.
+    pub fn pool(&self) -> sqlx::PgPool {
+        let options = self.options().options([("default_transaction_read_only", "on")]);
+        let pool = PgPoolOptions::new().max_connections(self.connections).acquire_timeout(self.patience);
+        pool.connect_lazy_with(options)
+    }
+
+    /// One connection that only listens.
+    pub(in crate::store) fn pool_of_one(&self) -> sqlx::PgPool {
+        PgPoolOptions::new().max_connections(1).acquire_timeout(self.patience).connect_lazy_with(self.options())
+    }
+
+    /// Where replicas tell each other that something is new.
+    pub(in crate::store) fn channel(&self) -> String {
+        format!("sla {}", self.schema)
+    }
+
+    /// Brings the tables up to date: one program at a time, the others wait until it is done.
+    pub async fn migrate(&self) -> Result<(), MigrateError> {
+        let patient = self.options().options([("statement_timeout", "0"), ("lock_timeout", "0")]);
+        let mut connection: PgConnection = sqlx::ConnectOptions::connect(&patient).await?;
+        let lock = format!("SELECT pg_advisory_lock(hashtextextended('superops-sla migrates {}', 0))", self.schema);
+        run(&mut connection, lock).await?;
+        let exists = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
+        if sqlx::query(exists).bind(&self.schema).fetch_optional(&mut connection).await?.is_none() {
+            run(&mut connection, format!("CREATE SCHEMA {}", self.schema)).await?;
+        }
+        run(&mut connection, FUNCTIONS.to_owned()).await?;
+        let translated = sqlx::migrate!().iter().map(translated).collect();
+        let mut migrator = Migrator::with_migrations(translated);
+        // The lock above is of this schema alone: stores of one database do not wait for each other.
+        migrator.set_locking(false);
+        migrator.run(&mut connection).await?;
+        sqlx::Connection::close(connection).await?;
+        Ok(())
+    }
+}
+
+/// A name that no other replica has, and none has after it.
+fn replica_name() -> Arc<str> {
+    format!("superops-sla {:016x}", fastrand::u64(..)).into()
+}
+
+async fn run(connection: &mut PgConnection, text: String) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(text)).execute(connection).await.map(drop)
+}
+
+/// The same step for PostgreSQL. It keeps its checksum, so that it counts as the same.
+fn translated(step: &Migration) -> Migration {
+    let text = step.sql.as_str().lines().map(without_remark).collect::<Vec<_>>().join("\n");
+    let wanted = |statement: &&str| step.version > SQLITE_ALONE || makes_tables(statement);
+    let statements = text.split(';').map(str::trim).filter(|statement| !statement.is_empty());
+    let text = statements.filter(wanted).map(|statement| in_types(statement) + ";\n").collect::<String>();
+    Migration { sql: AssertSqlSafe(text).into_sql_str(), ..step.clone() }
+}
+
+fn without_remark(line: &str) -> &str {
+    line.split_once("--").map_or(line, |(before, _)| before)
+}
+
+fn makes_tables(statement: &str) -> bool {
+    ["CREATE ", "ALTER ", "DROP "].iter().any(|word| statement.starts_with(word))
+}
+
+/// The words of SQLite for types and kinds of table, as PostgreSQL has them.
+fn in_types(statement: &str) -> String {
+    const NUMBERED: &str = "BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY";
+    let words = [
+        ("INTEGER PRIMARY KEY AUTOINCREMENT", NUMBERED),
+        ("INTEGER NOT NULL PRIMARY KEY", NUMBERED),
+        ("INTEGER PRIMARY KEY", NUMBERED),
+        ("INTEGER", "BIGINT"),
+        (" REAL ", " DOUBLE PRECISION "),
+        (" BLOB", " BYTEA"),
+        // In the order of its bytes, as SQLite sorts.
+        (" TEXT", " TEXT COLLATE \"C\""),
+        (") WITHOUT ROWID", ")"),
+        (") STRICT", ")"),
+        ("ticket ->> '$.created_at'", "(ticket ->> '$.created_at')"),
+    ];
+    words.iter().fold(statement.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
+}
+
+/// The statement without hints to SQLite's planner.
+pub(super) fn statement(statement: SqlStr) -> SqlStr {
+    if statement.as_str().contains(HINT) { AssertSqlSafe(text(statement.as_str())).into_sql_str() } else { statement }
+}
+
+/// How SQLite is told which index to take.
+const HINT: &str = " INDEXED BY ";
+
+/// The same without hints.
+pub(in crate::store) fn text(statement: &str) -> String {
+    let mut parts = statement.split(HINT);
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text.push_str(part.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'));
+    }
+    text
+}
+
+/// The lease, locked, with the database's time in milliseconds. Whoever waits for the row sees it as it is then; the time
+/// may be of before, which only makes a lease shorter.
+pub(in crate::store) const LEASE: &str = "SELECT holder, epoch, until_at,
+            CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT) AS now
+     FROM leases WHERE name = 'leader' FOR UPDATE";
+
+/// Says who writes to the others, with the tenant whose tickets or people changed.
+pub(in crate::store) const TELL: &str =
+    "SELECT pg_notify('sla ' || current_schema(), current_setting('application_name') || '|' || $1)";
+
+/// Whether whatever failed, failed because the connection is of no use any more.
+pub(in crate::store) fn is_cut_off(error: &sqlx::Error) -> bool {
+    // 08: connection exceptions; 25P: a transaction that was left standing; 57P: shut down.
+    const CLASSES: [&str; 3] = ["08", "25P", "57P"];
+    match error.as_database_error() {
+        Some(error) => error.code().is_some_and(|code| CLASSES.iter().any(|class| code.starts_with(class))),
+        None => true,
+    }
+}
+
+/// Begins a transaction once no other replica is writing, and says which leader's epoch it is. So writes happen one
+/// after the other, as they do on SQLite.
+pub(in crate::store) async fn begin_in_turn(connection: &mut Connection) -> Result<i64, sqlx::Error> {
+    super::query("BEGIN").execute(&mut *connection).await?;
+    let row = super::query_scalar("SELECT epoch FROM leases WHERE name = 'leader' FOR UPDATE");
+    let locked = row.fetch_one(&mut *connection).await;
+    if locked.is_err() {
+        let _ = super::query("ROLLBACK").execute(&mut *connection).await;
+    }
+    locked
+}
+
+/// Tells the other replicas, with the commit, that there is something new.
+pub(in crate::store) async fn tell_all_others(connection: &mut Connection) -> Result<(), sqlx::Error> {
+    super::query(TELL).bind("").execute(connection).await.map(drop)
+}
+
+/// What is bound, as PostgreSQL takes it.
+pub(super) fn bound(args: Vec<Arg>) -> PgArguments {
+    let mut taken = PgArguments::default();
+    taken.reserve(args.len(), 0);
+    for arg in args {
+        // Only types that cannot be encoded fail here, and these four can.
+        let _ = match arg {
+            Arg::Int(value) => Arguments::add(&mut taken, value),
+            Arg::Real(value) => Arguments::add(&mut taken, value),
+            Arg::Text(value) => Arguments::add(&mut taken, value.as_deref().map(without_zero)),
+            Arg::Bytes(value) => Arguments::add(&mut taken, value),
+        };
+    }
+    taken
+}
+
+/// PostgreSQL keeps no zero in a text, written out or in JSON, and SuperOps may send one: the sign for what cannot be
+/// shown stands there.
+fn without_zero(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') || text.contains("\\u0000") {
+        return text.replace('\0', "\u{FFFD}").replace("\\u0000", "\\ufffd").into();
+    }
+    text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_to_sqlite_are_left_out() {
+        assert_eq!(text("SELECT a FROM t INDEXED BY t_a WHERE a = 1"), "SELECT a FROM t WHERE a = 1");
+    }
+
+    #[test]
+    fn a_server_never_shows_its_password() {
+        let server = Server::new("postgres://sla:hunter2@db.example.com/msp".parse().unwrap(), "watch");
+        let shown = format!("{server} {server:?}");
+        assert_eq!(server.to_string(), "postgres://db.example.com:5432/msp (schema watch)");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
