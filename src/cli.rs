@@ -19,6 +19,7 @@ mod privacy;
 pub mod propose;
 pub mod report;
 mod retention;
+mod room;
 mod run;
 mod simulate;
 pub mod status;
@@ -96,6 +97,8 @@ enum Command {
     Breaches(BreachesArgs),
     /// Show what each technician did in a period, and how it went
     Technicians(TechniciansArgs),
+    /// Show who has room for more tickets now, at the pace of the last weeks
+    Room(RoomArgs),
     /// Report on a period: compliance, breaches with reasons, what was left out
     Report(ReportArgs),
     /// Show services: how they stand, how long they were there, and what is left of what was promised
@@ -420,6 +423,16 @@ pub struct TechniciansArgs {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct RoomArgs {
+    /// Only this tenant's
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+    /// Print JSON, for other programs
+    #[arg(long)]
+    json: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum ReportCommand {
     /// List the reports that were sent, or asked for once their months were closed; or write one of them
@@ -563,6 +576,7 @@ impl Cli {
             Command::Audit(args) => audit::audit(load_offline(config)?, args).await,
             Command::Breaches(args) => breaches::breaches(load_offline(config)?, args).await,
             Command::Technicians(args) => report::technicians(load_offline(config)?, args).await,
+            Command::Room(args) => room::room(load_offline(config)?, args).await,
             Command::Report(args) => report::report(load_offline(config)?, args).await,
             Command::Policies { scope, command } => policies::policies(load_offline(config)?, scope, command).await,
             Command::Explain(args) => explain::explain(load_offline(config)?, args).await,

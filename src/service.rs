@@ -15,6 +15,7 @@ pub mod overrides;
 mod overview;
 pub mod policies;
 pub mod reports;
+pub mod room;
 mod snapshot;
 pub mod suppressions;
 pub mod tokens;

@@ -307,7 +307,7 @@ impl Service {
     pub async fn figure_entries(&self, reach: &Reach, query: &EntryQuery) -> Result<EntryPage, ServiceError> {
         let wanted = query.wanted()?;
         if query.person.as_deref().is_some_and(|person| !person.is_empty() && !person.starts_with('@')) {
-            self.persons_are_named()?;
+            self.persons_are_named("tickets are not listed by technician")?;
         }
         let tenant = self.tenant_of(reach, &wanted)?;
         let found = self.period_of(tenant, &wanted).await?;
@@ -357,10 +357,10 @@ impl Service {
         }
     }
 
-    fn persons_are_named(&self) -> Result<(), ServiceError> {
+    pub(super) fn persons_are_named(&self, what: &str) -> Result<(), ServiceError> {
         match self.config.reports.people {
             People::Named => Ok(()),
-            people => Err(withheld("tickets are not listed by technician", people)),
+            people => Err(withheld(what, people)),
         }
     }
 

@@ -279,7 +279,8 @@ impl TenantRules {
         [self.round_the_clock(), self.msp_hours()].into_iter().chain(of_sites).collect()
     }
 
-    fn msp_hours(&self) -> Hours<'_> {
+    /// The MSP's own hours; without a calendar, round the clock.
+    pub fn msp_hours(&self) -> Hours<'_> {
         match &self.config.msp {
             Some(calendar) => Hours { calendar, whose: Whose::Msp },
             None => self.round_the_clock(),

@@ -9,6 +9,7 @@ pub mod incidents;
 pub mod on_call;
 pub mod records;
 pub mod reports;
+pub mod room;
 pub mod services;
 pub mod system;
 pub mod tokens;

@@ -21,6 +21,7 @@ use crate::service::reports::reasons::{ReasonOrder, ReasonView};
 use crate::service::reports::{
     ComplianceDay, ComplianceQuery, EntryPage, EntryQuery, ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView,
 };
+use crate::service::room::{RoomPage, RoomQuery};
 use crate::ticket::ClockKind;
 
 /// GET /api/v1/technicians
@@ -40,8 +41,24 @@ pub async fn technician(
     Query(query): Query<TechnicianQuery>,
 ) -> Result<Json<TechnicianView>, Problem> {
     let page = web.service.technicians(&caller.scope, &query).await?;
-    let found = page.technicians.into_iter().find(|one| one.technician_id == id);
-    found.map(Json).ok_or_else(|| Problem::not_found("technician with figures in this period"))
+    let mut found = page.technicians.into_iter().filter(|one| one.technician_id == id);
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(Json(one)),
+        (None, _) => Err(Problem::not_found("technician with figures in this period")),
+        (Some(one), Some(other)) => {
+            let tenants = format!("`{}` and `{}`", one.tenant, other.tenant);
+            Err(Problem::new(StatusCode::CONFLICT, format!("`{id}` is a technician of {tenants}: say which `tenant`")))
+        }
+    }
+}
+
+/// GET /api/v1/technicians/room
+pub async fn room(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<RoomQuery>,
+) -> Result<Json<RoomPage>, Problem> {
+    Ok(Json(web.service.room(&caller.scope, &query).await?))
 }
 
 /// GET /api/v1/sla/compliance

@@ -27,6 +27,7 @@ use crate::service::reports::reasons::{ReasonOrder, ReasonView};
 use crate::service::reports::{
     ComplianceDay, ComplianceQuery, EntryPage, EntryQuery, ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView,
 };
+use crate::service::room::{RoomPage, RoomQuery};
 use crate::service::suppressions::{SuppressionOrder, SuppressionView};
 use crate::service::tokens::{TokenMade, TokenOrder};
 use crate::service::uptime::{
@@ -58,6 +59,7 @@ fn people() -> Vec<Route> {
         page("/reports/entries", Viewer, pages::reports::entries)
             .about("The page of what a figure counts")
             .query::<EntryQuery>(),
+        page("/technicians/room", Viewer, pages::room::room).about("The page of who has room now").query::<RoomQuery>(),
         page("/reports/archive", Viewer, pages::archive::archive)
             .about("The page of reports as they went out")
             .query::<ArchiveQuery>(),
@@ -190,6 +192,10 @@ fn figures() -> Vec<Route> {
             .about("The same of one technician")
             .query::<TechnicianQuery>()
             .gives::<TechnicianView>("The technician's figures"),
+        get("/api/v1/technicians/room", Viewer, reports::room)
+            .about("Who has room now: open tickets against staffed time, at the pace of the last weeks")
+            .query::<RoomQuery>()
+            .gives::<RoomPage>("Technicians, those with the most room first"),
         get("/api/v1/sla/compliance", Viewer, reports::compliance)
             .about("Compliance day by day")
             .query::<ComplianceQuery>()

@@ -8,9 +8,13 @@ use superops_sla::formats::Format;
 use superops_sla::service::Reach;
 use superops_sla::service::reports::ReportQuery;
 use superops_sla::service::reports::archive::{ArchiveQuery, ArchivedReport};
+use superops_sla::service::room::RoomQuery;
+use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::{Caught, CaughtKind, MailReply};
+use superops_sla::ticket::TenantId;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, usual};
+use crate::web::served;
 
 const WEEKLY: &str = "[[reports.schedules]]\nname = \"Weekly\"\nevery = \"week\"\nformats = [\"pdf\", \"csv\"]\n\
     to = [\"boss@example.com\", \"it@client.example\"]\n";
@@ -170,4 +174,42 @@ async fn a_report_on_closed_months_is_kept_when_somebody_asks_and_goes_at_its_ag
     assert_eq!(app.parts().retention.turn(old).await.unwrap()[&Past::Reports], 0);
     assert_eq!(app.parts().retention.turn(old + TimeDelta::days(1)).await.unwrap()[&Past::Reports], 1);
     assert!(app.parts().service.archived(&Reach::All, &id).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn who_has_room_is_told_from_what_is_open_and_from_what_was_resolved_lately() {
+    let mut app = TestApp::start().await;
+    app.turn().await;
+    let directory = app.parts().store.directory(&TenantId::parse("acme").unwrap()).await.unwrap();
+    let name = directory.technicians.values().next().unwrap().name.clone();
+    let given = |hours| NewTicket {
+        technician: Some(name.clone()),
+        resolution_due_in: Some(TimeDelta::hours(hours)),
+        ..usual()
+    };
+    let tickets: Vec<String> = (0..13).map(|number| app.superops.add(given(40 + 100 * number))).collect();
+    app.turn().await;
+    app.wait(TimeDelta::hours(2)).await;
+    for id in &tickets[2..] {
+        app.superops.change_status(id, "Resolved");
+    }
+    app.wait(TimeDelta::minutes(5)).await;
+    report(&mut app).await;
+    let page = app.parts().service.room(&Reach::All, &RoomQuery::default()).await.unwrap();
+    let busy = page.technicians.iter().find(|one| one.technician_name == name && one.open > 0).unwrap();
+    // Round the clock, eleven in 28 days: each takes two and a half, and the first of the two is due in less.
+    assert_eq!((busy.open, busy.pace, busy.pace_of), (2, Some(28 * 86_400 / 11), Some("own")));
+    let left = TimeDelta::hours(38) - TimeDelta::minutes(5);
+    assert_eq!(busy.least_slack, Some(left.num_seconds() - 28 * 86_400 / 11 - 1));
+    assert_eq!((busy.first_late.is_some(), busy.fits), (true, Some(0)));
+    let idle = page.technicians.iter().find(|one| one.technician_name != name).unwrap();
+    assert_eq!((idle.open, idle.pace_of, idle.first_late.as_ref()), (0, Some("all"), None));
+    let (url, token) = served(&mut app, None).await;
+    for path in ["/api/v1/technicians/room", "/technicians/room", "/reports/archive", "/api/v1/reports/archive"] {
+        let answer = reqwest::Client::new().get(format!("{url}{path}")).bearer_auth(&token).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+    }
+    app.restart_with("[reports]\npeople = \"pseudonyms\"\n").await;
+    let error = app.parts().service.room(&Reach::All, &RoomQuery::default()).await.unwrap_err();
+    assert_eq!(error.to_string(), "who has room is not told here: `people` in [reports] is `pseudonyms`");
 }

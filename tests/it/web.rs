@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use crate::support::{TestApp, minutes};
 
 /// Where the service answers, and a token for `tenant` or for all.
-async fn served(app: &mut TestApp, tenant: Option<&str>) -> (String, String) {
+pub async fn served(app: &mut TestApp, tenant: Option<&str>) -> (String, String) {
     let token = token(app, tenant).await;
     let parts = app.parts();
     let router = web::router(parts.web(parts.web_options()));

@@ -290,7 +290,7 @@ impl Page<'_, '_> {
             reopened_at: self.round.reopened_at.filter(|at| *at <= now && self.kind == ClockKind::Resolution),
             signs,
             chances,
-            shares: self.shares(clock, at, known_until, automatic),
+            shares: self.shares(clock, (at, over_from), known_until, automatic),
             overdue: over_from.map_or_else(Vec::new, |from| clock.stretches(from - TICK, known_until)),
         }
     }
@@ -355,11 +355,12 @@ impl Page<'_, '_> {
         self.facts.maintenance.iter().any(meets)
     }
 
-    /// What each holder had of it. The weights are cut by the time counted until the decision.
+    /// What each holder had of it. The weights are cut by the time counted until the decision: of a breach, until its
+    /// target was full, an instant before it was exceeded.
     fn shares(
         &self,
         clock: &Reckoning<'_>,
-        decided: DateTime<Utc>,
+        (decided, over_from): (DateTime<Utc>, Option<DateTime<Utc>>),
         until: DateTime<Utc>,
         automatic: bool,
     ) -> Vec<Share> {
@@ -367,13 +368,16 @@ impl Page<'_, '_> {
             let counted = clock.counted(until).num_milliseconds();
             return vec![Share { holder: Holder::Automation, weight: WHOLE, counted, over: 0, paused: 0 }];
         }
+        let full = over_from.map(|from| from - TICK);
+        let weighed = if Some(decided) == over_from { decided - TICK } else { decided };
         let mut shares: Vec<(Share, i64)> = Vec::new();
         for held in self.facts.held {
             let (from, to) = (held.from.max(clock.start), held.to.unwrap_or(until).min(until));
             if from > to || (from == to && from != until) {
                 continue;
             }
-            let before = clock.between(from.min(decided), to.min(decided)).num_milliseconds();
+            let before = clock.between(from.min(weighed), to.min(weighed)).num_milliseconds();
+            let over = full.map_or(0, |full| clock.between(from.max(full), to.max(full)).num_milliseconds());
             let counted = clock.between(from, to).num_milliseconds();
             let paused = self.paused(clock, from, to).num_milliseconds();
             let place = shares.iter().position(|(share, _)| share.holder == held.holder).unwrap_or_else(|| {
@@ -383,7 +387,7 @@ impl Page<'_, '_> {
             let (share, sizes) = &mut shares[place];
             *sizes += before;
             share.counted += counted;
-            share.over += counted - before;
+            share.over += over;
             share.paused += paused;
         }
         let weights = cut(WHOLE, &shares.iter().map(|(_, size)| *size).collect::<Vec<_>>());

@@ -1,5 +1,7 @@
 //! The worked example of what the figures mean: twelve tickets over the week in which New York's clocks go back.
 
+mod minutes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -106,8 +108,11 @@ impl Life {
         Self { watched, changes: Vec::new(), handovers: Vec::new(), first_answer_by: None }
     }
 
-    fn then(mut self, when: &str, change: impl FnOnce(&mut Ticket)) -> Self {
-        let when = at(when);
+    fn then(self, when: &str, change: impl FnOnce(&mut Ticket)) -> Self {
+        self.then_at(at(when), change)
+    }
+
+    fn then_at(mut self, when: DateTime<Utc>, change: impl FnOnce(&mut Ticket)) -> Self {
         let mut ticket = self.watched.ticket.clone();
         ticket.updated_at = Some(when);
         change(&mut ticket);

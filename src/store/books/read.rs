@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::rows::{self, COLUMNS, Stored};
 use super::{date_of, day_number, month_of};
-use crate::report::entry::{Entry, Outcome};
+use crate::report::entry::{Entry, Holder, Outcome};
 use crate::store::sql::{self, AssertSqlSafe, Connection, Row};
 use crate::store::{Store, StoreError, millis};
 use crate::ticket::{TenantId, TicketId};
@@ -118,6 +118,24 @@ impl Store {
             })
         };
         rows.iter().map(day).collect()
+    }
+
+    /// How many tickets each holder resolved in these days.
+    pub async fn resolutions(
+        &self,
+        tenant: &TenantId,
+        (from, to): (NaiveDate, NaiveDate),
+    ) -> Result<Vec<(Holder, u64)>, StoreError> {
+        let rows: Vec<(String, i64)> = sql::query_as(
+            "SELECT holder, COUNT(*) FROM entries WHERE tenant = $1 AND counts = 1 AND stop_day BETWEEN $2 AND $3
+             AND clock = 'resolution' GROUP BY holder ORDER BY holder",
+        )
+        .bind(tenant.as_str())
+        .bind(day_number(from))
+        .bind(day_number(to))
+        .fetch_all(&self.reads)
+        .await?;
+        Ok(rows.into_iter().map(|(holder, count)| (Holder::from(holder), count.unsigned_abs())).collect())
     }
 
     /// What changed in these days after their months were closed.

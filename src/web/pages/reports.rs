@@ -92,6 +92,7 @@ fn whole(report: &Report, query: &ReportQuery, here: &str) -> Markup {
     let period = &report.period;
     html! {
         h1 { @if here == "/technicians" { "Technicians" } @else { (report.title) } }
+        @if here == "/technicians" { p { a href="/technicians/room" { "Who has room now" } } }
         @if here == "/reports" { p { a href="/reports/archive" { "Reports as they went out" } } }
         p.muted {
             (period.from) " to " (period.to) ", days of " (report.zone.name())

@@ -1,0 +1,77 @@
+//! The page of who has room now.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::response::Html;
+use chrono::TimeDelta;
+use maud::{Markup, html};
+
+use super::{Sheet, frame};
+use crate::notify::words as length;
+use crate::service::ServiceError;
+use crate::service::room::{RoomPage, RoomQuery, RoomView};
+use crate::web::auth::Caller;
+use crate::web::{Problem, Web};
+
+/// GET /technicians/room
+pub async fn room(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<RoomQuery>,
+) -> Result<Html<String>, Problem> {
+    let found = match web.service.room(&caller.scope, &query).await {
+        Ok(page) => table(&page, web.service.tenant_names(&caller.scope).len() > 1),
+        Err(ServiceError::BadQuestion(why)) => html! { p.complaint role="alert" { (why) } },
+        Err(error) => return Err(error.into()),
+    };
+    let content = html! {
+        main.single.reports {
+            h1 { "Who has room now" }
+            p.muted { "At the pace of the last four weeks, in staffed time: what is due is done in the order in which it is due. Those under ten resolutions are reckoned with the pace of all." }
+            (found)
+        }
+    };
+    Ok(frame(&web, &caller, &Sheet { title: "Who has room", kind: "reports", here: "/technicians" }, &content))
+}
+
+fn table(page: &RoomPage, several: bool) -> Markup {
+    html! {
+        @if page.technicians.is_empty() { p.empty { "No technician is known yet." } } @else {
+            div.scroll { table.plain {
+                thead { tr {
+                    @if several { th scope="col" { "Tenant" } }
+                    @for head in ["Technician", "Open", "Breached", "At risk", "One takes", "Least slack", "Room for"] { th scope="col" { (head) } }
+                } }
+                tbody { @for one in &page.technicians { (line(one, several)) } }
+            } }
+        }
+    }
+}
+
+fn line(one: &RoomView, several: bool) -> Markup {
+    let span = |seconds: Option<i64>| seconds.map_or_else(|| "–".to_owned(), |it| signed(TimeDelta::seconds(it)));
+    html! {
+        tr {
+            @if several { td { (one.tenant) } }
+            td { (one.technician_name) }
+            td.number { (one.open) }
+            td.number { (one.breached) }
+            td.number { (one.at_risk) }
+            td.number { (span(one.pace)) @if one.pace_of == Some("all") { span.muted { " (all)" } } }
+            td.number { (span(one.least_slack)) }
+            td.number {
+                @match (&one.first_late, one.fits) {
+                    (Some(ticket), _) => { "none: " a href={ "/tickets/" (one.tenant) "/" (ticket) } { (ticket) } " cannot be done in time" }
+                    (None, Some(fits)) => { (fits) " more" @if let Some(by) = one.by { span.muted { " by " (by.format("%a %-d %b")) } } }
+                    (None, None) => { "–" }
+                }
+            }
+        }
+    }
+}
+
+/// `3 h 20 min`, or with a minus before it.
+fn signed(span: TimeDelta) -> String {
+    if span < TimeDelta::zero() { format!("−{}", length(-span)) } else { length(span) }
+}
