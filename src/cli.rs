@@ -22,6 +22,7 @@ mod retention;
 mod room;
 mod run;
 mod simulate;
+mod statements;
 pub mod status;
 mod token;
 pub mod uptime;
@@ -105,6 +106,10 @@ enum Command {
     Uptime(UptimeArgs),
     /// Show incidents of services and announced work; open one, say more of it, announce
     Incidents(incidents::IncidentsArgs),
+    /// Show what came of uptime promises, period by period; approve, issue or waive credits
+    Credits(statements::CreditsArgs),
+    /// Write the public status page into a folder, to serve it from elsewhere
+    StatusPage(statements::StatusPageArgs),
     /// Show who changed what: acknowledgements, silences, tokens, decisions; the latest first
     Audit(AuditArgs),
     /// Show what was promised, infer it from SuperOps' due times, or try other promises on the past
@@ -569,6 +574,8 @@ impl Cli {
             Command::Resolve(args) => act::act(load_offline(config)?, Requested::Do(Act::Resolve), args).await,
             Command::Escalate(args) => act::act(load_offline(config)?, Requested::Do(Act::Escalate), args).await,
             Command::Uptime(args) => uptime::uptime(load_offline(config)?, args).await,
+            Command::Credits(args) => statements::credits(load_offline(config)?, args).await,
+            Command::StatusPage(args) => statements::status_page(load_offline(config)?, args).await,
             Command::Incidents(args) => incidents::incidents(load_offline(config)?, args).await,
             Command::Audit(AuditArgs { command: Some(AuditCommand::Verify { json }), .. }) => {
                 audit::verify(load_offline(config)?, json).await

@@ -6,13 +6,14 @@
 
 pub mod board;
 mod rollup;
+pub mod settle;
 mod sight;
 mod tell;
 #[cfg(test)]
 mod tests;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -81,6 +82,8 @@ pub struct Monitor {
     told_at: Millis,
     dirty: bool,
     is_news: bool,
+    /// Components that are not well, while what they depend on is in doubt: it shows soon whether that is down.
+    postponed: BTreeSet<usize>,
 }
 
 /// What one look came to.
@@ -119,6 +122,7 @@ impl Monitor {
             told_at: now,
             dirty: true,
             is_news: true,
+            postponed: BTreeSet::new(),
             book,
             wiring,
         };
@@ -128,6 +132,8 @@ impl Monitor {
             monitor.schedule(check, now);
         }
         monitor.hear_what_is_told(now).await;
+        // What was said stays said: this is for what a stop may have kept from being said.
+        monitor.postponed = (0..monitor.book.components.len()).collect();
         monitor.publish(now);
         Ok(monitor)
     }
@@ -317,6 +323,8 @@ impl Monitor {
             let key = tell::key(component, began);
             if change.is == Condition::Up {
                 self.unwritten.over.push((key, now));
+            } else if change.is >= Condition::Degraded && self.book.has_parent_in_doubt(change.component) {
+                self.postponed.insert(change.component);
             } else if change.is >= Condition::Degraded && self.book.failing_parent(change.component).is_none() {
                 let facts = self.facts(component, entry, began);
                 let work = self.wiring.switchboard.bulletin().worked_on_until(&component.id, millis(now));
@@ -339,6 +347,23 @@ impl Monitor {
                     quiet_until.max(now),
                 ));
             }
+        }
+    }
+
+    /// Says what waited for a doubt to end.
+    async fn say_postponed(&mut self) {
+        let ready = |place: &usize| !self.book.has_parent_in_doubt(*place);
+        let ready: Vec<usize> = self.postponed.iter().copied().filter(ready).collect();
+        let change = |place: usize| {
+            let entry = &self.book.components[place];
+            Change { component: place, from: entry.changed_at(), was: Condition::Unknown, is: entry.condition() }
+        };
+        let changes: Vec<_> =
+            ready.iter().map(|place| change(*place)).filter(|one| one.is >= Condition::Degraded).collect();
+        self.postponed.retain(|place| !ready.contains(place));
+        if !changes.is_empty() {
+            self.say(&changes).await;
+            self.dirty = true;
         }
     }
 
@@ -388,6 +413,7 @@ impl Monitor {
                 check.state.clone();
         }
         self.note(expired);
+        self.say_postponed().await;
         if !std::mem::take(&mut self.dirty) {
             return;
         }
@@ -412,6 +438,8 @@ impl Monitor {
         if now - self.rolled_at >= ROLL_UP_EVERY {
             self.rolled_at = now;
             rollup::spawn(self.wiring.store.clone(), now);
+            let (board, bulletin) = (self.wiring.switchboard.board(), self.wiring.switchboard.bulletin());
+            settle::settle(&self.wiring.config, &self.wiring.store, &board, &bulletin, now).await;
         }
     }
 

@@ -17,6 +17,7 @@ pub mod policies;
 pub mod reports;
 pub mod room;
 mod snapshot;
+pub mod statements;
 pub mod suppressions;
 pub mod tokens;
 pub mod tryout;

@@ -20,6 +20,7 @@ pub mod msp;
 pub mod receivers;
 pub mod replay;
 mod resolve;
+pub mod services;
 mod subjects;
 pub mod targets;
 pub mod ticket;

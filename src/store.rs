@@ -36,6 +36,7 @@ mod self_monitoring;
 pub mod sessions;
 mod set_aside;
 pub mod sql;
+pub mod statements;
 pub mod suppressions;
 pub mod sync;
 pub mod tickets;

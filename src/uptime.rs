@@ -19,6 +19,7 @@ pub mod intervals;
 pub mod observe;
 pub mod sketch;
 pub mod spans;
+pub mod statement;
 
 use std::fmt;
 

@@ -38,6 +38,7 @@ mod reports;
 mod route;
 mod routes;
 mod sessions;
+mod statements;
 mod status;
 mod systems;
 #[cfg(test)]

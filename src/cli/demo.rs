@@ -6,6 +6,7 @@
 mod at_once;
 mod past;
 mod said;
+mod services;
 
 use std::io::IsTerminal;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -76,8 +77,19 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CliError> {
     let look_alike = simulate::look_alike(args.replay.as_deref(), options.clone(), clock.clone())?;
     let world = World::round(look_alike, options, clock.clone(), CAUGHT_ROOM).await?;
     let listen = free_address(args.listen).await?;
-    let settings = if args.replay.is_some() { REPLAY.to_owned() } else { format!("{DESK}{DESK_ALERTS}{}", policies()) };
+    let settings = match args.replay.is_some() {
+        true => REPLAY.to_owned(),
+        false => {
+            let watched = services::start_all(&clock).await?;
+            format!("allow_networks = [\"127.0.0.1\"]\n{DESK}{DESK_ALERTS}{}{watched}", policies())
+        }
+    };
     let config = world.config(listen, &settings)?;
+    if !config.uptime.components.is_empty() {
+        let store = Store::open(&config.store.path, Arc::default()).await?;
+        services::remember(&config, &store, clock.now()).await?;
+        store.close().await;
+    }
     let parts = Parts::build(config, clock.clone()).await?;
     for tenant in parts.config.tenants.values() {
         past::remember(&parts.store, &world.look_alike, &tenant.id, &tenant.statuses).await?;
@@ -175,6 +187,7 @@ impl World {
         let environment =
             GivenEnvironment::default().with_file(token, &self.options.token).with_var("DEMO_SMS", SMS_TOKEN);
         let environment = environment.with_var("DEMO_NTFY", "tk_demo").with_var("DEMO_TEAMS", &self.teams.url());
+        let environment = environment.with_var(services::TOKEN.0, services::TOKEN.1);
         let environment = environment.with_var("DEMO_SLACK", "xoxb-demo").with_var("DEMO_WEBHOOK", WEBHOOK_SECRET);
         Ok(Config::parse(Path::new("demo.toml"), &text, &environment)?)
     }

@@ -21,6 +21,15 @@ pub fn write(report: &Report, asked: Option<&str>) -> Result<Vec<u8>, FormatErro
     Ok(writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?)
 }
 
+/// Rows of texts, none of which a spreadsheet runs.
+pub fn rows(rows: impl IntoIterator<Item = Vec<String>>) -> Result<Vec<u8>, FormatError> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    for row in rows {
+        writer.write_record(row.iter().map(|cell| harmless(cell)))?;
+    }
+    Ok(writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?)
+}
+
 fn table<'a>(report: &'a Report, asked: Option<&str>) -> Result<Option<&'a Table>, FormatError> {
     let mut tables = report.sections.iter().flat_map(|section| &section.tables);
     let Some(asked) = asked else { return Ok(tables.next()) };

@@ -44,7 +44,7 @@ pub(super) fn incident(config: &Config, component: &Component, began: Millis) ->
         // The store names it after its outage.
         id: String::new(),
         tenant: component.tenant.to_string(),
-        title: format!("{} is down", component.name),
+        title: format!("{}: outage", component.name),
         impact: Impact::Major,
         progress: Progress::Investigating,
         components: vec![component.id.clone()],

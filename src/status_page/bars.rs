@@ -17,10 +17,10 @@ pub struct Bar {
     pub words: String,
 }
 
-/// `bars` as a picture of its own, called `label` for those who do not see it.
-pub fn picture(label: &str, bars: &[Bar]) -> Markup {
+/// `bars` as a picture of its own with room for `places` of them, called `label` for those who do not see it.
+pub fn picture(label: &str, bars: &[Bar], places: usize) -> Markup {
     html! {
-        svg.bars viewBox={ "0 0 " (bars.len() * STEP) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(label) {
+        svg.bars viewBox={ "0 0 " (places.max(bars.len()) * STEP) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(label) {
             @for (index, one) in bars.iter().enumerate() {
                 @let kind = one.worst.unwrap_or(Condition::Unknown).as_str();
                 rect.(kind) x=(index * STEP) y="0" width=(BAR) height=(HEIGHT) rx="1" { title { (one.words) } }

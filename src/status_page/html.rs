@@ -109,7 +109,7 @@ fn bars(one: &PublicComponent) -> Markup {
     let label = format!("The last {} days: {share} up, outages on {bad} days", one.days.len());
     let days: Vec<_> = one.days.iter().map(|day| Bar { worst: day.worst, words: day_words(day) }).collect();
     html! {
-        (bars::picture(&label, &days))
+        (bars::picture(&label, &days, days.len()))
         p.scale { span { (one.days.len()) " days ago" } span { (share) } span { "today" } }
     }
 }

@@ -191,13 +191,35 @@ impl Book {
         taken
     }
 
-    /// What keeps the component at `place` from working: a component that it depends on, and that fails itself.
+    /// What keeps the component at `place` from working: a component that it depends on, and that fails itself. A group
+    /// is kept from working by what keeps all of its failing members from it.
     pub fn failing_parent(&self, place: usize) -> Option<usize> {
-        self.components[place]
-            .parents
-            .iter()
-            .copied()
-            .find(|parent| matches!(self.components[*parent].condition(), Condition::Down))
+        self.failing_parent_within(place, DEEPEST)
+    }
+
+    fn failing_parent_within(&self, place: usize, depth: usize) -> Option<usize> {
+        let entry = &self.components[place];
+        let is_down = |one: &usize| self.components[*one].condition() == Condition::Down;
+        let own = entry.parents.iter().copied().find(is_down);
+        let depth = depth.checked_sub(1).filter(|_| own.is_none() && entry.checks.is_empty());
+        let Some(depth) = depth else { return own };
+        let down = entry.members.iter().copied().filter(is_down);
+        let parents: Option<Vec<_>> = down.map(|member| self.failing_parent_within(member, depth)).collect();
+        parents?.first().copied()
+    }
+
+    /// Whether it is not certain yet that a component works on which the one at `place`, or a failing member of it,
+    /// depends.
+    pub fn has_parent_in_doubt(&self, place: usize) -> bool {
+        let doubted = |check: &usize| {
+            let state = &self.checks[*check].state;
+            state.condition != Condition::Down
+                && state.doubt.as_ref().is_some_and(|doubt| doubt.towards == Condition::Down)
+        };
+        let entry = &self.components[place];
+        let down = entry.members.iter().filter(|member| self.components[**member].condition() == Condition::Down);
+        let parents = entry.parents.iter().chain(down.flat_map(|member| &self.components[*member].parents));
+        parents.into_iter().any(|parent| self.components[*parent].checks.iter().any(doubted))
     }
 
     /// Whether a check that stands elsewhere was fine at `from` or later: then we can see.

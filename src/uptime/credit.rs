@@ -43,6 +43,11 @@ pub fn of_fee(fee: i64, percent: u32) -> i64 {
     i64::try_from((hundredfold + 50).div_euclid(100)).unwrap_or(i64::MAX)
 }
 
+/// An amount in the minor unit of its currency as people write it: `45.00 EUR`.
+pub fn money(minor: i64, currency: &str) -> String {
+    format!("{}.{:02} {currency}", minor / 100, minor % 100)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@ pub mod records;
 pub mod reports;
 pub mod room;
 pub mod services;
+pub mod statements;
 pub mod system;
 pub mod tokens;
 

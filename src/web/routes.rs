@@ -12,7 +12,7 @@ use super::sessions::Sessions;
 use super::tokens::Tokens;
 use super::{
     alerts, api, audit, events, health, hooks, incidents, link, login, on_call, openapi, overrides, pages, reports,
-    sessions, status, systems, tokens, twilio, uptime,
+    sessions, statements, status, systems, tokens, twilio, uptime,
 };
 use crate::formats::Format;
 use crate::service::alerts::{AlertPage, AlertQuery, AlertView, SnoozeOrder};
@@ -28,6 +28,7 @@ use crate::service::reports::{
     ComplianceDay, ComplianceQuery, EntryPage, EntryQuery, ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView,
 };
 use crate::service::room::{RoomPage, RoomQuery};
+use crate::service::statements::{CreditOrder, StatementFileQuery, StatementQuery, StatementView};
 use crate::service::suppressions::{SuppressionOrder, SuppressionView};
 use crate::service::tokens::{TokenMade, TokenOrder};
 use crate::service::uptime::{
@@ -68,6 +69,12 @@ fn people() -> Vec<Route> {
             .query::<ReportQuery>(),
         page("/services", Viewer, pages::services::services).about("The page of all services that are watched"),
         page("/services/{id}", Viewer, pages::services::service).about("The page of one service"),
+        page("/statements", Viewer, pages::statements::statements)
+            .about("The page of statements on uptime promises, and of credits")
+            .query::<StatementQuery>(),
+        form("/statements/{id}/credit", Admin, statements::submit)
+            .about("Decides what becomes of a credit, from the page")
+            .takes_form::<CreditOrder>(),
         page("/incidents", Viewer, pages::incidents::incidents).about("The page of incidents and announced work"),
         page("/incidents/{id}", Viewer, pages::incidents::incident).about("The page of one incident"),
         form("/incidents", Responder, incidents::submit)
@@ -251,6 +258,18 @@ fn services() -> Vec<Route> {
             .about("A service day by day, against a target")
             .query::<DailyQuery>()
             .gives::<DailySeries>("The days"),
+        get("/api/v1/uptime/statements", Viewer, statements::list)
+            .about("What came of uptime promises, period by period, and what became of the credits")
+            .query::<StatementQuery>()
+            .gives_list::<StatementView>("The latest period first"),
+        get("/api/v1/uptime/statements/{id}", Viewer, statements::file)
+            .about("One statement as a file; the same statement gives the same bytes")
+            .query::<StatementFileQuery>()
+            .gives_file(&Format::ALL.map(Format::content_type), "The statement"),
+        post("/api/v1/uptime/statements/{id}/credit", Admin, statements::decide)
+            .about("Approve, issue or waive a credit")
+            .takes::<CreditOrder>()
+            .gives::<StatementView>("The statement, with what became of its credit"),
         get("/api/v1/incidents", Viewer, incidents::list)
             .about("What happened to services, and what was said of it")
             .query::<IncidentQuery>()

@@ -361,3 +361,46 @@ async fn an_outage_opens_an_incident_by_itself_and_the_next_one_soon_after_joins
     watch(&mut app, seconds(300)).await;
     assert_eq!(incidents(&mut app).len(), 2, "half an hour later it is another");
 }
+
+#[tokio::test]
+async fn a_month_is_settled_once_and_its_credit_is_decided_by_an_admin() {
+    let shop = Shop::open().await;
+    let hourly = format!("url = \"{}\"\ninterval = \"1h\"\n", shop.url);
+    let config = shop.config().replace(&format!("url = \"{}\"\n", shop.url), &hourly);
+    let mut app = TestApp::with(&config).await;
+    watch(&mut app, TimeDelta::hours(3)).await;
+    shop.answers(503);
+    watch(&mut app, TimeDelta::minutes(80)).await;
+    shop.answers(200);
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None), (Role::Responder, None)]).await;
+    let list = async || call(Method::GET, &format!("{url}/api/v1/uptime/statements"), &tokens[0], json!({})).await.1;
+    assert_eq!(list().await, json!([]), "the month is not over");
+    watch(&mut app, TimeDelta::days(12)).await;
+    let all = list().await;
+    assert_eq!((&all[0]["credit"], &all[0]["kept"]), (&json!("proposed"), &json!(false)), "{all}");
+    let (id, sum) = (all[0]["id"].as_str().unwrap(), all[0]["sha256"].clone());
+    let decide = async |token: &str, becomes: &str| {
+        let path = format!("{url}/api/v1/uptime/statements/{id}/credit");
+        call(Method::POST, &path, token, json!({ "credit": becomes, "note": "as agreed" })).await.0.as_u16()
+    };
+    assert_eq!(decide(&tokens[1], "approved").await, 403, "an admin decides");
+    assert_eq!(decide(&tokens[0], "issued").await, 400, "nobody has approved it");
+    assert_eq!((decide(&tokens[0], "approved").await, decide(&tokens[0], "issued").await), (200, 200));
+    assert_eq!(decide(&tokens[0], "waived").await, 400, "it was issued");
+    let file = async |format: &str| {
+        let path = format!("{url}/api/v1/uptime/statements/{id}?format={format}");
+        let answer = Client::new().get(path).bearer_auth(&tokens[0]).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{format}");
+        answer.bytes().await.unwrap()
+    };
+    for (format, begins) in [("json", "{"), ("csv", ""), ("html", "<!DOCTYPE"), ("xlsx", "PK"), ("pdf", "%PDF")] {
+        let bytes = file(format).await;
+        assert!(bytes.len() > 40 && bytes.starts_with(begins.as_bytes()), "{format}: {} bytes", bytes.len());
+        assert_eq!(bytes, file(format).await, "{format}: the same statement gives the same bytes");
+    }
+    app.restart().await;
+    watch(&mut app, TimeDelta::hours(1)).await;
+    let again = app.parts().service.statements(&superops_sla::service::Reach::All, &Default::default()).await.unwrap();
+    assert_eq!((again.len(), again[0].credit, json!(again[0].sha256)), (1, "issued", sum));
+    assert!(!again[0].differs_now, "the same past gives the same figure");
+}

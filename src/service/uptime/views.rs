@@ -4,6 +4,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::uptime::credit;
+
 use super::super::described::{PeriodWord, RangeWord};
 
 /// All services that may be seen.
@@ -123,8 +125,7 @@ pub struct Credit {
 impl Credit {
     /// `45.00 EUR`; none: no fee is known.
     pub fn money(&self) -> Option<String> {
-        let minor = self.amount_minor?;
-        Some(format!("{}.{:02} {}", minor / 100, minor % 100, self.currency.as_deref().unwrap_or_default()))
+        Some(credit::money(self.amount_minor?, self.currency.as_deref()?))
     }
 }
 

@@ -54,6 +54,31 @@ fn a_component_is_as_good_as_its_worst_check_and_a_group_as_it_needs() {
 }
 
 #[test]
+fn a_group_is_behind_what_all_of_its_failing_members_are_behind_once_that_is_certain() {
+    let slow = Rules { failures: 2, ..RULES };
+    let behind = |id: &str| ComponentPlan { depends_on: vec!["vpn".to_owned()], ..component(id, Needs::All, &[]) };
+    let components = vec![
+        component("sites", Needs::All, &["leeds", "york"]),
+        behind("leeds"),
+        behind("york"),
+        component("vpn", Needs::All, &[]),
+    ];
+    let checks = vec![check("leeds/tcp"), check("york/tcp"), CheckPlan { rules: slow, ..check("vpn/tcp") }];
+    let mut book = Book::open(components, checks, &Remembered::default(), 0);
+    for check in 0..3 {
+        see(&mut book, check, 1, Up);
+    }
+    see(&mut book, 2, 30, Down);
+    see(&mut book, 0, 31, Down);
+    let doubts = |book: &Book| [0, 1, 3].map(|place| book.has_parent_in_doubt(place));
+    assert_eq!(doubts(&book), [true, true, false], "the VPN has failed once");
+    assert_eq!(book.failing_parent(0), None);
+    see(&mut book, 2, 35, Down);
+    assert_eq!(doubts(&book), [false; 3], "it is certain now");
+    assert_eq!([0, 1, 3].map(|place| book.failing_parent(place)), [Some(3), Some(3), None]);
+}
+
+#[test]
 fn a_child_behind_a_failing_parent_knows_it() {
     let mut plans = plans();
     plans.0[2].depends_on = vec!["left".to_owned()];

@@ -41,7 +41,7 @@ pub async fn services(State(web): State<Arc<Web>>, caller: Caller) -> Result<Htm
             h1 { "Services" }
             p.muted {
                 "As of " (seen.now.format("%-d %b %H:%M")) " UTC. Shares are cut off, never rounded up; what nobody measured counts neither way."
-                " " a href="/incidents" { "Incidents and maintenance" }
+                " " a href="/incidents" { "Incidents and maintenance" } " · " a href="/statements" { "Statements and credits" }
                 @if web.options.documents.is_some() { " ·" " " a href="/status" { "The public page" } }
             }
             @if rows.is_empty() { p.empty { "No service is watched: see [components.NAME] in config.example.toml." } }
@@ -165,7 +165,7 @@ fn latest(looks: &[LookView]) -> Markup {
     let shown: Vec<_> = looks.iter().rev().map(bar).collect();
     let bad = looks.iter().filter(|look| look.status != "up").count();
     let label = format!("The last {} looks: {bad} of them were not well", looks.len());
-    html! { @if shown.is_empty() { span.muted { "none" } } @else { (bars::picture(&label, &shown)) } }
+    html! { @if shown.is_empty() { span.muted { "none" } } @else { (bars::picture(&label, &shown, LATEST_LOOKS as usize)) } }
 }
 
 fn percent(share: Option<f64>) -> String {
@@ -205,5 +205,5 @@ fn budget(sla: Option<&SlaView>) -> Markup {
 
 /// So many minutes, as people say it.
 fn minutes(minutes: f64) -> String {
-    length((minutes * 60_000.0) as i64)
+    if minutes == 0.0 { "none".to_owned() } else { length((minutes * 60_000.0) as i64) }
 }

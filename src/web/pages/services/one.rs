@@ -69,7 +69,7 @@ fn daily(series: &DailySeries) -> Markup {
     let bad = series.days.iter().filter(|day| day.downtime_minutes > 0.0).count();
     html! {
         h2 { "The last " (days.len()) " days" }
-        (bars::picture(&format!("The last {} days, with outages on {bad} of them", days.len()), &days))
+        (bars::picture(&format!("The last {} days, with outages on {bad} of them", days.len()), &days, days.len()))
         p.muted { "Days of " (series.timezone) ". Grey: nobody measured." }
     }
 }

@@ -1,0 +1,79 @@
+//! Settles periods: what came of each promise is frozen some days after its period is over.
+
+use std::collections::BTreeSet;
+
+use tracing::warn;
+
+use super::board::Board;
+use crate::config::Config;
+use crate::config::uptime::{Component, Promise};
+use crate::keys::id_of;
+use crate::store::Store;
+use crate::uptime::Millis;
+use crate::uptime::availability::Record;
+use crate::uptime::book::ComponentEntry;
+use crate::uptime::incident::Bulletin;
+use crate::uptime::intervals::Interval;
+use crate::uptime::statement::{Agreed, Statement, Whose, key, settled};
+
+/// Freezes what is to be settled and is not yet.
+pub async fn settle(config: &Config, store: &Store, board: &Board, bulletin: &Bulletin, now: Millis) {
+    let known = match store.frozen_statement_ids(now - crate::uptime::SPANS_KEPT).await {
+        Ok(known) => known,
+        Err(error) => return warn!("which statements are frozen cannot be read: {error}"),
+    };
+    let due = due(config, board, bulletin, &known, now);
+    if due.is_empty() {
+        return;
+    }
+    if let Err(error) = store.freeze_statements(due, now).await {
+        warn!("statements are not frozen yet: {error}");
+    }
+}
+
+fn due(config: &Config, board: &Board, bulletin: &Bulletin, known: &BTreeSet<String>, now: Millis) -> Vec<Statement> {
+    let mut due = Vec::new();
+    for promise in &config.uptime.promises {
+        let Some(one) = config.uptime.component(&promise.component) else { continue };
+        let Some(entry) = board.book.component(&one.id) else { continue };
+        let (kind, zone) = (promise.terms.period, promise.terms.zone);
+        for span in settled(kind, zone, entry.since, now) {
+            let key = key(one.tenant.as_str(), &one.id, &kind.name(zone, span.0));
+            if !known.contains(&id_of(&key)) {
+                due.push(statement(promise, one, entry, bulletin, span));
+            }
+        }
+    }
+    due
+}
+
+/// What came of `promise` in the period `span`, by what is known now.
+pub fn statement(
+    promise: &Promise,
+    one: &Component,
+    entry: &ComponentEntry,
+    bulletin: &Bulletin,
+    span: Interval,
+) -> Statement {
+    let whose = Whose {
+        tenant: one.tenant.to_string(),
+        component: one.id.clone(),
+        name: one.name.clone(),
+        client: one.client.clone(),
+    };
+    let terms = &promise.terms;
+    let agreed = Agreed {
+        target: terms.target,
+        tiers: promise.tiers.clone(),
+        fee: promise.fee.as_ref().map(|fee| (fee.minor, fee.currency.clone())),
+        unknown: terms.unknown,
+        notice: terms.notice,
+        maintenance: terms.maintenance,
+        partial: terms.partial,
+        whole_minutes: terms.whole_minutes,
+        round_the_clock: terms.hours.is_none(),
+    };
+    let windows = bulletin.windows_of(&one.id);
+    let record = Record { spans: entry.line.spans(), windows: &windows, since: entry.since, ended: None };
+    Statement::make(whose, &record, terms, agreed, terms.period, span)
+}

@@ -1,0 +1,374 @@
+//! Statements on uptime promises, and the credits that are owed: listed, handed over as files, decided.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tokio::task::spawn_blocking;
+use utoipa::{IntoParams, ToSchema};
+
+use super::reports::file::ReportFile;
+use super::uptime::percent;
+use super::{Reach, Service, ServiceError};
+use crate::formats::{Format, FormatError};
+use crate::letterhead;
+use crate::monitor::settle::statement;
+use crate::report::{Cell, Column, ColumnKind, Figure, Period, Report, Row, SCHEMA, Section, Table};
+use crate::store::audit::Author;
+use crate::store::millis;
+use crate::store::statements::{CreditState, Frozen};
+use crate::uptime::statement::{Owed, Statement};
+use crate::uptime::{MINUTE, Millis, credit, days};
+
+/// A statement: what came of a promise in one period, as it was settled.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct StatementView {
+    pub id: String,
+    pub tenant: String,
+    pub client: Option<String>,
+    pub component: String,
+    pub name: String,
+    /// 2026-10, 2026-Q4 or 2026
+    pub period: String,
+    pub from: DateTime<Utc>,
+    pub until: DateTime<Utc>,
+    pub target_percent: f64,
+    /// Cut off after three decimals; none: nothing was counted.
+    pub uptime_percent: Option<f64>,
+    pub kept: Option<bool>,
+    pub lost_minutes: f64,
+    pub allowed_minutes: f64,
+    pub outages: u32,
+    pub unknown_minutes: f64,
+    pub maintenance_minutes: f64,
+    pub conclusive: bool,
+    /// Of the fee, in percent.
+    pub credit_percent: u32,
+    /// In the minor unit of the currency.
+    pub credit_minor: Option<i64>,
+    pub currency: Option<String>,
+    /// none | proposed | approved | issued | waived
+    pub credit: &'static str,
+    pub decided_by: Option<String>,
+    pub decided_at: Option<DateTime<Utc>>,
+    pub note: Option<String>,
+    pub frozen_at: DateTime<Utc>,
+    /// SHA-256 of all that the statement says.
+    pub sha256: String,
+    /// By what is known now, the same period comes to another figure; the statement stays as it is.
+    pub differs_now: bool,
+}
+
+/// Which statements are asked for.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct StatementQuery {
+    pub tenant: Option<String>,
+    pub component: Option<String>,
+    /// 2026-10, 2026-Q4 or 2026
+    pub period: Option<String>,
+    /// none | proposed | approved | issued | waived
+    pub credit: Option<String>,
+}
+
+/// The form in which a statement is wanted.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct StatementFileQuery {
+    pub tenant: Option<String>,
+    /// json | csv | html | xlsx | pdf
+    pub format: Option<String>,
+}
+
+/// What becomes of a credit.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreditOrder {
+    /// approved | issued | waived
+    pub credit: String,
+    pub note: Option<String>,
+}
+
+impl Service {
+    /// Statements that may be seen, the latest period first.
+    pub async fn statements(&self, scope: &Reach, query: &StatementQuery) -> Result<Vec<StatementView>, ServiceError> {
+        if let Some(credit) = &query.credit {
+            state(credit)?;
+        }
+        let is_same = |wanted: &Option<String>, known: &str| wanted.as_ref().is_none_or(|wanted| wanted == known);
+        let meant = |one: &Frozen| {
+            is_same(&query.component, &one.statement.whose.component)
+                && is_same(&query.period, &one.statement.period)
+                && is_same(&query.credit, one.credit.as_str())
+        };
+        let all = self.store.statements(scope).await?;
+        Ok(all.iter().filter(|one| meant(one)).map(|one| self.statement_view(one)).collect())
+    }
+
+    /// One statement by its id.
+    pub async fn statement(&self, scope: &Reach, id: &str) -> Result<Option<StatementView>, ServiceError> {
+        Ok(self.frozen(scope, id).await?.map(|one| self.statement_view(&one)))
+    }
+
+    /// One statement as a file of `format`; the same statement gives the same bytes.
+    pub async fn statement_file(
+        &self,
+        scope: &Reach,
+        id: &str,
+        format: Format,
+    ) -> Result<Option<ReportFile>, ServiceError> {
+        let Some(one) = self.frozen(scope, id).await? else { return Ok(None) };
+        let mut made = report(&one.statement).map_err(ServiceError::BadQuestion)?;
+        let text = serde_json::to_string(&made).map_err(|error| ServiceError::BadQuestion(error.to_string()))?;
+        made.hash = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+        let config = self.config.clone();
+        let written = spawn_blocking(move || {
+            let letterhead = letterhead::load(&config.reports, &made, format)?;
+            let bytes = format.write(&made, &letterhead)?;
+            Ok::<_, FormatError>(ReportFile {
+                content_type: format.content_type(),
+                disposition: format.disposition(&made),
+                bytes,
+            })
+        });
+        match written.await {
+            Ok(file) => Ok(Some(file.map_err(ServiceError::from)?)),
+            Err(_) => Err(ServiceError::Format(FormatError::Lost)),
+        }
+    }
+
+    /// Decides what becomes of a credit; none: there is no such statement within `scope`.
+    pub async fn decide_credit(
+        &self,
+        scope: &Reach,
+        id: &str,
+        order: CreditOrder,
+        author: Author,
+    ) -> Result<Option<StatementView>, ServiceError> {
+        let Some(one) = self.frozen(scope, id).await? else { return Ok(None) };
+        let becomes = state(&order.credit)?;
+        let stands = one.credit.as_str();
+        let refused = || {
+            let from: Vec<_> = becomes.follows().iter().map(|before| before.as_str()).collect();
+            let from = if from.is_empty() {
+                "nobody makes it so".to_owned()
+            } else {
+                format!("only what is {} can be", from.join(" or "))
+            };
+            ServiceError::BadQuestion(format!(
+                "this credit is {stands}, so it cannot become {}: {from}",
+                becomes.as_str()
+            ))
+        };
+        if !becomes.follows().contains(&one.credit) {
+            return Err(refused());
+        }
+        let note = order.note.map(|note| note.trim().to_owned()).filter(|note| !note.is_empty());
+        if note.as_ref().is_some_and(|note| note.chars().count() > 1000) {
+            return Err(ServiceError::BadQuestion("`note` may have 1000 letters at most".to_owned()));
+        }
+        if !self.store.decide_credit(one, becomes, note, author, millis(self.clock.now())).await? {
+            return Err(refused());
+        }
+        self.statement(scope, id).await
+    }
+
+    async fn frozen(&self, scope: &Reach, id: &str) -> Result<Option<Frozen>, ServiceError> {
+        Ok(self.store.statements(scope).await?.into_iter().find(|one| one.id == id))
+    }
+
+    fn statement_view(&self, one: &Frozen) -> StatementView {
+        let made = &one.statement;
+        let owed = made.owed.as_ref().filter(|_| made.owes());
+        StatementView {
+            id: one.id.clone(),
+            tenant: made.whose.tenant.clone(),
+            client: made.whose.client.clone(),
+            component: made.whose.component.clone(),
+            name: made.whose.name.clone(),
+            period: made.period.clone(),
+            from: instant(made.from),
+            until: instant(made.until),
+            target_percent: percent(made.agreed.target),
+            uptime_percent: made.availability.map(percent),
+            kept: made.kept,
+            lost_minutes: minutes(made.figure.lost),
+            allowed_minutes: minutes(made.allowed),
+            outages: made.figure.outages,
+            unknown_minutes: minutes(made.figure.unknown),
+            maintenance_minutes: minutes(made.figure.maintenance),
+            conclusive: made.conclusive,
+            credit_percent: owed.map_or(0, |owed| owed.percent),
+            credit_minor: owed.and_then(|owed| owed.minor),
+            currency: owed.and_then(|owed| owed.currency.clone()),
+            credit: one.credit.as_str(),
+            decided_by: one.decided_by.clone(),
+            decided_at: one.decided_at.map(instant),
+            note: one.note.clone(),
+            frozen_at: instant(one.frozen_at),
+            sha256: one.sha256.clone(),
+            differs_now: self.differs_now(made),
+        }
+    }
+
+    /// Whether the same period comes to another figure by what is known now.
+    fn differs_now(&self, made: &Statement) -> bool {
+        let board = self.board();
+        let promise = self.config.uptime.promise(&made.whose.component);
+        let component = self.config.uptime.component(&made.whose.component);
+        let entry = board.book.component(&made.whose.component);
+        let (Some(promise), Some(one), Some(entry)) = (promise, component, entry) else { return false };
+        // What is too old is not known any more.
+        if made.from < millis(self.clock.now()) - crate::uptime::SPANS_KEPT {
+            return false;
+        }
+        statement(promise, one, entry, &self.bulletin(), (made.from, made.until)).figure != made.figure
+    }
+}
+
+impl StatementView {
+    /// `10 %, 120.00 GBP`; none: nothing is owed.
+    pub fn owed(&self) -> Option<String> {
+        let owed = Owed { percent: self.credit_percent, minor: self.credit_minor, currency: self.currency.clone() };
+        (owed.percent > 0).then(|| in_words(&owed))
+    }
+}
+
+fn state(text: &str) -> Result<CreditState, ServiceError> {
+    let unknown = || format!("`credit` is `{text}`, and must be none, proposed, approved, issued or waived");
+    CreditState::parse(text).ok_or_else(|| ServiceError::BadQuestion(unknown()))
+}
+
+fn in_words(owed: &Owed) -> String {
+    let amount = owed.minor.zip(owed.currency.as_deref()).map(|(minor, currency)| credit::money(minor, currency));
+    format!("{} %{}", owed.percent, amount.map(|amount| format!(", {amount}")).unwrap_or_default())
+}
+
+fn minutes(time: Millis) -> f64 {
+    (time as f64 / MINUTE as f64 * 1000.0).round() / 1000.0
+}
+
+fn instant(at: Millis) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(at).unwrap_or_default()
+}
+
+/// The statement as a report, for all the forms that those have; its hash is left blank.
+fn report(made: &Statement) -> Result<Report, String> {
+    let (from, to) = (days::date_of(made.zone, made.from), days::date_of(made.zone, made.until - 1));
+    Ok(Report {
+        schema: SCHEMA,
+        title: format!("Uptime statement: {}, {}", made.whose.name, made.period),
+        tenant: made.whose.tenant.clone(),
+        zone: made.zone,
+        period: Period::new(from, to).map_err(|bad| bad.to_string())?,
+        client: made.whose.client.clone(),
+        months: Vec::new(),
+        provisional_until: None,
+        terms: Vec::new(),
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        anonymous: false,
+        sections: vec![Section {
+            key: "uptime".to_owned(),
+            title: "Uptime".to_owned(),
+            text: vec![sentence(made)],
+            figures: figures(made),
+            charts: Vec::new(),
+            tables: vec![outages(made), daily(made)],
+        }],
+        notes: notes(made),
+        hash: String::new(),
+    })
+}
+
+fn sentence(made: &Statement) -> String {
+    let target = percent(made.agreed.target);
+    match (made.availability, made.kept) {
+        (Some(share), Some(true)) => {
+            format!("{} % of the time it was there; {target} % were promised, and kept.", percent(share))
+        }
+        (Some(share), _) => format!("{} % of the time it was there; {target} % were promised.", percent(share)),
+        (None, _) => "Nothing was measured in this period.".to_owned(),
+    }
+}
+
+fn figures(made: &Statement) -> Vec<Figure> {
+    let figure = |key: &str, title: &str, value: Cell| Figure {
+        key: key.to_owned(),
+        title: title.to_owned(),
+        value,
+        note: None,
+        opens: None,
+    };
+    let found = &made.figure;
+    let share = made.availability.map_or(Cell::Blank, |share| Cell::text(format!("{} %", percent(share))));
+    let owed = made.owed.as_ref().filter(|_| made.owes()).map_or_else(|| "none".to_owned(), in_words);
+    vec![
+        figure("uptime", "Uptime", share),
+        figure("target", "Promised", Cell::text(format!("{} %", percent(made.agreed.target)))),
+        figure("lost", "Lost", Cell::Duration(found.lost)),
+        figure("allowed", "Might be lost", Cell::Duration(made.allowed)),
+        figure("outages", "Outages", Cell::Count(found.outages.into())),
+        figure("maintenance", "Maintenance left out", Cell::Duration(found.maintenance)),
+        figure("unknown", "Not measured", Cell::Duration(found.unknown)),
+        figure("credit", "Service credit", Cell::text(owed)),
+    ]
+}
+
+fn outages(made: &Statement) -> Table {
+    let row = |(from, until): &(Millis, Millis)| Row {
+        cells: vec![Cell::Time(instant(*from)), Cell::Time(instant(*until)), Cell::Duration(until - from)],
+        opens: None,
+    };
+    Table {
+        key: "outages".to_owned(),
+        title: "Outages".to_owned(),
+        columns: vec![
+            Column::new("from", "From", ColumnKind::Time),
+            Column::new("until", "Until", ColumnKind::Time),
+            Column::new("length", "For", ColumnKind::Duration),
+        ],
+        rows: made.outages.iter().map(row).collect(),
+        left_out: 0,
+    }
+}
+
+fn daily(made: &Statement) -> Table {
+    let row = |day: &crate::uptime::statement::StatedDay| Row {
+        cells: vec![
+            Cell::Date(day.date),
+            day.availability.map_or(Cell::Blank, |share| Cell::Number(percent(share))),
+            Cell::Duration(day.lost),
+            Cell::Duration(day.unknown),
+            Cell::Duration(day.maintenance),
+        ],
+        opens: None,
+    };
+    Table {
+        key: "days".to_owned(),
+        title: "Day by day".to_owned(),
+        columns: vec![
+            Column::new("date", "Day", ColumnKind::Date),
+            Column::new("uptime", "Uptime, %", ColumnKind::Number),
+            Column::new("lost", "Lost", ColumnKind::Duration),
+            Column::new("unknown", "Not measured", ColumnKind::Duration),
+            Column::new("maintenance", "Maintenance", ColumnKind::Duration),
+        ],
+        rows: made.days.iter().map(row).collect(),
+        left_out: 0,
+    }
+}
+
+fn notes(made: &Statement) -> Vec<String> {
+    let mut notes = vec![
+        "Uptime is the time that counts without the time lost, both in whole milliseconds. It is cut off after three decimals, never rounded up.".to_owned(),
+    ];
+    if !made.conclusive {
+        let measured = percent(made.measured);
+        notes.push(format!(
+            "Only {measured} % of the time was measured: the figure is not conclusive, and nothing is owed on it."
+        ));
+    }
+    if made.agreed.maintenance.is_some() {
+        notes.push("Maintenance is left out as far as it was announced in time and was agreed on.".to_owned());
+    }
+    notes
+}

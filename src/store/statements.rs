@@ -1,0 +1,182 @@
+//! Statements on uptime promises, frozen, and what became of the credits.
+
+use std::collections::BTreeSet;
+
+use sha2::{Digest, Sha256};
+
+use super::audit::{Author, audit};
+use super::sql::{self, Connection, Row};
+use super::{Store, StoreError, instant};
+use crate::keys::id_of;
+use crate::ticket::{Reach, TenantId};
+use crate::uptime::statement::Statement;
+use crate::uptime::{DAY, Millis};
+
+/// Money is asked about for years.
+pub const STATEMENTS_KEPT: Millis = 3650 * DAY;
+const MOST: i64 = 500;
+
+/// What became of a credit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreditState {
+    /// Nothing is owed.
+    None,
+    Proposed,
+    Approved,
+    Issued,
+    Waived,
+}
+
+impl CreditState {
+    pub const ALL: [Self; 5] = [Self::None, Self::Proposed, Self::Approved, Self::Issued, Self::Waived];
+
+    /// The word for it in the store and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Proposed => "proposed",
+            Self::Approved => "approved",
+            Self::Issued => "issued",
+            Self::Waived => "waived",
+        }
+    }
+
+    /// What [`CreditState::as_str`] gave.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == text)
+    }
+
+    /// What must be so before it can become this one.
+    pub fn follows(self) -> &'static [Self] {
+        match self {
+            Self::None | Self::Proposed => &[],
+            Self::Approved => &[Self::Proposed],
+            Self::Issued => &[Self::Approved],
+            Self::Waived => &[Self::Proposed, Self::Approved],
+        }
+    }
+}
+
+/// A statement with what became of its credit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frozen {
+    pub id: String,
+    pub statement: Statement,
+    pub sha256: String,
+    pub frozen_at: Millis,
+    pub credit: CreditState,
+    pub decided_by: Option<String>,
+    pub decided_at: Option<Millis>,
+    pub note: Option<String>,
+}
+
+impl Store {
+    /// Freezes `statements`; one that is frozen already stays as it is.
+    pub async fn freeze_statements(&self, statements: Vec<Statement>, now: Millis) -> Result<(), StoreError> {
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    for one in &statements {
+                        freeze(tx, one, now).await?;
+                    }
+                    let old = sql::query("DELETE FROM uptime_statements WHERE until_at < $1");
+                    old.bind(now - STATEMENTS_KEPT).execute(tx).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// The ids of those that are frozen and whose periods ended after `after`.
+    pub async fn frozen_statement_ids(&self, after: Millis) -> Result<BTreeSet<String>, StoreError> {
+        let ids = sql::query_scalar::<String>("SELECT id FROM uptime_statements WHERE until_at > $1 ORDER BY until_at");
+        Ok(ids.bind(after).fetch_all(&self.reads).await?.into_iter().collect())
+    }
+
+    /// Those within `reach`, the latest period first.
+    pub async fn statements(&self, reach: &Reach) -> Result<Vec<Frozen>, StoreError> {
+        let rows = sql::query(
+            "SELECT id, body, sha256, frozen_at, credit, decided_by, decided_at, note FROM uptime_statements
+             WHERE until_at > 0 AND tenant = COALESCE($1, tenant) ORDER BY until_at DESC, id LIMIT $2",
+        );
+        let rows = rows.bind(reach.as_str()).bind(MOST).fetch_all(&self.reads).await?;
+        Ok(rows.iter().filter_map(|row| frozen(row).transpose()).collect::<Result<_, _>>()?)
+    }
+
+    /// Decides what becomes of a credit; false: it stands otherwise than it would have to.
+    pub async fn decide_credit(
+        &self,
+        one: Frozen,
+        becomes: CreditState,
+        note: Option<String>,
+        author: Author,
+        now: Millis,
+    ) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    let change = sql::query(
+                        "UPDATE uptime_statements SET credit = $2, decided_by = $3, decided_at = $4, note = $5
+                         WHERE id = $1 AND credit = $6",
+                    );
+                    let change = change.bind(&one.id).bind(becomes.as_str()).bind(&author.who).bind(now).bind(&note);
+                    if change.bind(one.credit.as_str()).execute(&mut *tx).await?.rows_affected() == 0 {
+                        return Ok(false);
+                    }
+                    let whose = &one.statement.whose;
+                    let what = format!(
+                        "credit for {} in {} was {} and is {}{}",
+                        whose.component,
+                        one.statement.period,
+                        one.credit.as_str(),
+                        becomes.as_str(),
+                        note.map(|note| format!(": {note}")).unwrap_or_default(),
+                    );
+                    let decode = |error: Box<dyn std::error::Error + Send + Sync>| sql::Error::Decode(error);
+                    let tenant = TenantId::parse(&whose.tenant).map_err(|error| decode(error.into()))?;
+                    let at = instant(now).map_err(|error| decode(error.into()))?;
+                    audit(tx, Some(&tenant), &what, &author, at).await?;
+                    Ok(true)
+                })
+            })
+            .await
+    }
+}
+
+async fn freeze(tx: &mut Connection, one: &Statement, now: Millis) -> Result<(), sql::Error> {
+    let body = serde_json::to_string(one).map_err(|error| sql::Error::Encode(error.into()))?;
+    let sha256: String = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
+    let credit = if one.owes() { CreditState::Proposed } else { CreditState::None };
+    sql::query(
+        "INSERT INTO uptime_statements (id, tenant, component, until_at, body, sha256, frozen_at, credit)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(id_of(&one.key()))
+    .bind(&one.whose.tenant)
+    .bind(&one.whose.component)
+    .bind(one.until)
+    .bind(&body)
+    .bind(&sha256)
+    .bind(now)
+    .bind(credit.as_str())
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// None: it was written by a later version, and cannot be read by this one.
+fn frozen(row: &Row) -> Result<Option<Frozen>, sql::Error> {
+    let body: String = row.try_get("body")?;
+    let Ok(statement) = serde_json::from_str(&body) else { return Ok(None) };
+    let credit: String = row.try_get("credit")?;
+    Ok(Some(Frozen {
+        id: row.try_get("id")?,
+        statement,
+        sha256: row.try_get("sha256")?,
+        frozen_at: row.try_get("frozen_at")?,
+        credit: CreditState::parse(&credit).unwrap_or(CreditState::None),
+        decided_by: row.try_get("decided_by")?,
+        decided_at: row.try_get("decided_at")?,
+        note: row.try_get("note")?,
+    }))
+}

@@ -1,0 +1,232 @@
+//! What came of a promise in one period: the figure, what it was made of, and what is owed.
+//!
+//! A statement is made of spans, announced work and terms alone, so the same past gives the same statement. It is frozen
+//! some days after its period; what is found out later stands beside it and does not change it.
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use super::availability::{Figure, Record, Terms, UnknownTime, allowed, figure, whole_period};
+use super::credit::{self, Tier};
+use super::days::{self, Period};
+use super::intervals::Interval;
+use super::spans;
+use super::{Condition, DAY, Millis};
+
+/// So long after its end a period is settled.
+pub const SETTLES: Millis = 3 * DAY;
+/// No statement lists more outages than this; all of them are counted.
+const OUTAGES_MOST: usize = 200;
+
+/// Whose promise it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Whose {
+    pub tenant: String,
+    pub component: String,
+    pub name: String,
+    pub client: Option<String>,
+}
+
+/// What was agreed, as far as it is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agreed {
+    /// In thousandths of a percent.
+    pub target: u32,
+    pub tiers: Vec<Tier>,
+    /// In the minor unit of the currency.
+    pub fee: Option<(i64, String)>,
+    pub unknown: UnknownTime,
+    pub notice: Millis,
+    /// So much maintenance a month is left out; none: none of it.
+    pub maintenance: Option<Millis>,
+    /// How much of a partial outage is lost, in thousandths.
+    pub partial: u32,
+    pub whole_minutes: bool,
+    pub round_the_clock: bool,
+}
+
+/// What is owed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owed {
+    /// Of the fee.
+    pub percent: u32,
+    pub minor: Option<i64>,
+    pub currency: Option<String>,
+}
+
+/// One day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatedDay {
+    pub date: NaiveDate,
+    /// In thousandths of a percent; none: nothing was counted.
+    pub availability: Option<u32>,
+    pub lost: Millis,
+    pub unknown: Millis,
+    pub maintenance: Millis,
+}
+
+/// What came of a promise in one period.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statement {
+    pub whose: Whose,
+    /// `2026-10`
+    pub period: String,
+    pub from: Millis,
+    pub until: Millis,
+    pub zone: Tz,
+    pub agreed: Agreed,
+    pub figure: Figure,
+    /// How much might have been lost.
+    pub allowed: Millis,
+    /// In thousandths of a percent; none: nothing was counted.
+    pub availability: Option<u32>,
+    pub measured: u32,
+    /// Enough was measured to owe anything.
+    pub conclusive: bool,
+    pub kept: Option<bool>,
+    /// None: nothing was counted, or not enough of it.
+    pub owed: Option<Owed>,
+    /// When it was down, within the period.
+    pub outages: Vec<Interval>,
+    pub days: Vec<StatedDay>,
+}
+
+impl Statement {
+    /// What came of what was `agreed` by `terms` in the period `span`.
+    pub fn make(
+        whose: Whose,
+        record: &Record<'_>,
+        terms: &Terms,
+        agreed: Agreed,
+        kind: Period,
+        span: Interval,
+    ) -> Self {
+        let found = figure(record, terms, span, span.1);
+        let conclusive = found.is_conclusive(terms);
+        let tier = credit::tier(&agreed.tiers, found.up(), found.counted).filter(|_| conclusive);
+        let down = spans::times(spans::within(record.spans, span), Condition::Down, span.1);
+        let down = down.intersect(&super::intervals::Intervals::one(span.0, span.1));
+        Self {
+            period: kind.name(terms.zone, span.0),
+            from: span.0,
+            until: span.1,
+            zone: terms.zone,
+            allowed: allowed(terms, whole_period(record, terms, span)),
+            availability: found.availability(),
+            measured: found.measured(terms),
+            conclusive,
+            kept: found.is_kept(terms),
+            owed: tier.map(|tier| owed(&agreed, tier.percent)),
+            outages: down.iter().take(OUTAGES_MOST).collect(),
+            days: stated_days(record, terms, span),
+            figure: found,
+            whose,
+            agreed,
+        }
+    }
+
+    /// What it goes by: the same promise and period have the same name.
+    pub fn key(&self) -> String {
+        key(&self.whose.tenant, &self.whose.component, &self.period)
+    }
+
+    /// Whether anything is owed.
+    pub fn owes(&self) -> bool {
+        self.owed.as_ref().is_some_and(|owed| owed.percent > 0)
+    }
+}
+
+/// What the statement on a promise in a period goes by.
+pub fn key(tenant: &str, component: &str, period: &str) -> String {
+    format!("{tenant}:{component}:statement:{period}")
+}
+
+/// The periods of `kind` that began after `since` and are to be settled at `now`, the latest first.
+pub fn settled(kind: Period, zone: Tz, since: Millis, now: Millis) -> impl Iterator<Item = Interval> {
+    const MOST: usize = 24;
+    let first = kind.before(zone, now);
+    let all = std::iter::successors(Some(first), move |(from, _)| Some(kind.before(zone, *from)));
+    let over = move |(_, until): &Interval| *until + SETTLES <= now;
+    all.take(MOST).take_while(move |(_, until)| *until > since).filter(over)
+}
+
+fn owed(agreed: &Agreed, percent: u32) -> Owed {
+    let fee = agreed.fee.as_ref();
+    Owed {
+        percent,
+        minor: fee.map(|(minor, _)| credit::of_fee(*minor, percent)),
+        currency: fee.map(|(_, currency)| currency.clone()),
+    }
+}
+
+fn stated_days(record: &Record<'_>, terms: &Terms, (from, until): Interval) -> Vec<StatedDay> {
+    let (first, last) = (days::date_of(terms.zone, from), days::date_of(terms.zone, until - 1));
+    let stated = |(date, day): (NaiveDate, Interval)| {
+        let found = figure(record, terms, day, until);
+        StatedDay {
+            date,
+            availability: found.availability(),
+            lost: found.lost,
+            unknown: found.unknown,
+            maintenance: found.maintenance,
+        }
+    };
+    days::days(terms.zone, first, last).map(stated).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::uptime::credit::USUAL;
+    use crate::uptime::{HOUR, MINUTE, Span};
+
+    fn agreed(terms: &Terms) -> Agreed {
+        Agreed {
+            target: terms.target,
+            tiers: USUAL.to_vec(),
+            fee: Some((120_000, "GBP".to_owned())),
+            unknown: terms.unknown,
+            notice: terms.notice,
+            maintenance: terms.maintenance,
+            partial: 0,
+            whole_minutes: false,
+            round_the_clock: true,
+        }
+    }
+
+    #[test]
+    fn a_month_with_an_hour_lost_owes_a_tenth_and_says_on_which_day() {
+        let terms = Terms::usual(99_900, Tz::UTC);
+        let span = Period::Month.around(Tz::UTC, 40 * DAY);
+        let (from, until) = (span.0 + 5 * DAY + 23 * HOUR + 30 * MINUTE, span.0 + 6 * DAY + 30 * MINUTE);
+        let part = |from, until, condition| Span { from, until, condition };
+        let spans = [
+            part(0, Some(from), Condition::Up),
+            part(from, Some(until), Condition::Down),
+            part(until, None, Condition::Up),
+        ];
+        let record = Record { spans: &spans, windows: &[], since: 0, ended: None };
+        let whose =
+            Whose { tenant: "acme".to_owned(), component: "shop".to_owned(), name: "Shop".to_owned(), client: None };
+        let made = Statement::make(whose, &record, &terms, agreed(&terms), Period::Month, span);
+        assert_eq!((made.kept, made.figure.lost, made.outages.as_slice()), (Some(false), HOUR, &[(from, until)][..]));
+        let owed = made.owed.as_ref().unwrap();
+        assert_eq!((owed.percent, owed.minor), (10, Some(12_000)));
+        let bad: Vec<_> = made.days.iter().filter(|day| day.lost > 0).map(|day| day.lost).collect();
+        assert_eq!(bad, [30 * MINUTE, 30 * MINUTE], "over midnight, half of it each day");
+        assert_eq!(made.days.iter().map(|day| day.lost).sum::<Millis>(), made.figure.lost);
+        let text = serde_json::to_string(&made).unwrap();
+        assert_eq!(serde_json::from_str::<Statement>(&text).unwrap(), made);
+    }
+
+    #[test]
+    fn a_period_is_settled_three_days_after_its_end_and_none_from_before_the_watch() {
+        let (first, next) = Period::Month.around(Tz::UTC, 40 * DAY);
+        let settled = |since, now| settled(Period::Month, Tz::UTC, since, now).collect::<Vec<_>>();
+        assert_eq!(settled(first, next + SETTLES - 1), []);
+        assert_eq!(settled(first, next + SETTLES), [(first, next)]);
+        assert_eq!(settled(0, next + SETTLES).len(), 2, "the month before as well");
+        assert_eq!(settled(next, next + SETTLES), []);
+    }
+}
