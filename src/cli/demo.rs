@@ -86,7 +86,7 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CliError> {
     };
     let config = world.config(listen, &settings)?;
     if !config.uptime.components.is_empty() {
-        let store = Store::open(&config.store.path, Arc::default()).await?;
+        let store = Store::open(&config.store, Arc::default()).await?;
         services::remember(&config, &store, clock.now()).await?;
         store.close().await;
     }
