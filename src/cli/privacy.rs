@@ -45,6 +45,11 @@ async fn erase(config: &Config, person: &str, tenant: Option<&str>, yes: bool) -
     let store = Store::open(&config.store, Default::default()).await?;
     let person = one(&store, tenant, person).await?;
     let now = SystemClock.now();
+    if store.is_led(now).await? {
+        return Err(CliError::usage(
+            "a service runs on this database, and would write the name again: stop all replicas",
+        ));
+    }
     let key = pseudonym_key(&store, now).await.map_err(anyhow::Error::from)?;
     let pseudonym =
         format!("Technician {}", keys::pseudonym(&key, person.tenant.as_str(), "technician", person.id.as_str()));

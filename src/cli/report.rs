@@ -119,7 +119,7 @@ fn technicians_text(page: &TechnicianPage) -> String {
         return format!("nothing was decided from {} to {}\n", page.period_start, page.period_end);
     }
     let percent = |share: Option<f64>| share.map_or("–".to_owned(), |share| format!("{share:.1} %"));
-    let length = |seconds: Option<i64>| seconds.map_or("–".to_owned(), |seconds| self::length(seconds * 1000));
+    let length = |seconds: Option<i64>| seconds.map_or("–".to_owned(), |seconds| text::duration(seconds * 1000));
     let row = |one: &TechnicianView| {
         [
             printable(&one.technician_name),
@@ -209,14 +209,6 @@ fn table_text(one: &Table) -> String {
 fn words(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => printable(text),
-        figure => text::plain(figure, length),
-    }
-}
-
-fn length(millis: i64) -> String {
-    let minutes = (millis + 30_000).div_euclid(60_000);
-    match (minutes / 60, minutes % 60) {
-        (0, minutes) => format!("{minutes} min"),
-        (hours, minutes) => format!("{hours} h {minutes:02}"),
+        figure => text::plain(figure),
     }
 }

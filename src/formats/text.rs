@@ -25,14 +25,14 @@ pub fn shown(cell: &Cell, zone: Tz) -> String {
     }
 }
 
-/// A cell where the figure itself is read and copied: no groups of digits, times in UTC, lengths as `length` says them.
-pub fn plain(cell: &Cell, length: fn(i64) -> String) -> String {
+/// A cell where the figure itself is read and copied: no groups of digits, times in UTC.
+pub fn plain(cell: &Cell) -> String {
     match cell {
         Cell::Blank => NOTHING.to_owned(),
         Cell::Text(text) => text.clone(),
         Cell::Count(count) => count.to_string(),
         Cell::Percent(tenths) => format!("{}.{} %", tenths / 10, tenths % 10),
-        Cell::Duration(ms) => length(*ms),
+        Cell::Duration(ms) => duration(*ms),
         Cell::Date(date) => date.to_string(),
         Cell::Time(at) => at.format("%Y-%m-%d %H:%M UTC").to_string(),
         Cell::Number(number) => format!("{number:.1}"),

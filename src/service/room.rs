@@ -151,7 +151,9 @@ impl<'a> Staffed<'a> {
             let day = today.checked_add_days(Days::new(ahead))?;
             Some((midnight(hours.timezone(), day)?, midnight(hours.timezone(), day.succ_opt()?)?))
         });
-        let end = days.find(|(from, to)| calendar.between(*from, *to) > TimeDelta::zero()).map(|(_, to)| to);
+        let end = days
+            .find(|(from, to)| calendar.between(*from, *to) > TimeDelta::zero())
+            .and_then(|(from, to)| calendar.add(from, calendar.between(from, to)));
         Self { calendar, now, lately, end }
     }
 

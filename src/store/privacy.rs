@@ -15,7 +15,7 @@ use self::places::{Key, PLACES, Place};
 use self::words::Instead;
 use super::audit::{Author, audit, chain};
 use super::books::{date_of, day_number};
-use super::{Store, StoreError};
+use super::{Store, StoreError, millis};
 use crate::report::People;
 use crate::store::sql::{self, Connection};
 use crate::ticket::{RefId, TenantId};
@@ -109,6 +109,13 @@ impl Store {
             }
         }
         Ok(found)
+    }
+
+    /// Whether a service leads on this database at `now`, as far as its clock and ours agree.
+    pub async fn is_led(&self, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let until = sql::query_scalar("SELECT until_at FROM leases WHERE name = 'leader'");
+        let until: Option<i64> = until.fetch_optional(&self.reads).await?;
+        Ok(until.is_some_and(|until| until > millis(now)))
     }
 
     /// What the books say of the person.

@@ -110,8 +110,9 @@ pub(super) const PLACES: &[Place] = &[
     Place {
         table: "quarantine",
         columns: &["why"],
-        page: "SELECT record, why FROM quarantine WHERE record > $1 AND tenant = $2 ORDER BY record, field LIMIT 200",
-        change: "UPDATE quarantine SET why = $3 WHERE record = $1 AND tenant = $2",
+        page: "SELECT record || '/' || field, why FROM quarantine WHERE record || '/' || field > $1 AND tenant = $2
+               ORDER BY record || '/' || field LIMIT 200",
+        change: "UPDATE quarantine SET why = $3 WHERE record || '/' || field = $1 AND tenant = $2",
         first: First::Text,
     },
     Place {

@@ -42,6 +42,8 @@ async fn store(folder: &tempfile::TempDir) -> Store {
          VALUES ('n', 'acme', 'a', 'alert', 'breached', 0, 'sms', '7', '[[\"email\",\"ada@example.com\"]]',
            '{\"to\":\"+15005550006\",\"to_name\":\"Ada Byron\",\"text\":\"because ada byron owns it\"}', 'sent', 1, 1, 1,
            '+15005550006', 'ada@example.com')",
+        "INSERT INTO quarantine VALUES ('acme', '7', 'name', '`Ada Byron` is no name', 1, 1, 1),
+           ('acme', '7', 'zone', 'it is no zone', 1, 1, 1)",
         "INSERT INTO stopped_phones VALUES ('+15005550006', 1, '7'), ('+15005550007', 1, '8')",
         "INSERT INTO on_call_overrides (rotation, person, from_time, until_time, made_by, made_at)
          VALUES ('main', 'ada@example.com', 1, 2, 'Ada Byron', 1)",
@@ -129,5 +131,5 @@ async fn nothing_names_an_erased_person_and_every_count_and_hash_is_as_it_was() 
     let left: Vec<&str> = text.lines().filter(names).collect();
     assert_eq!(left, ["events.was: ada byron"], "another tenant's namesake is not meant");
     assert!(text.contains("adam byronson") && text.contains("technician 1a2b"), "{text}");
-    assert!(text.contains("last hash was"), "{text}");
+    assert!(text.contains("last hash was") && text.contains("quarantine.why: it is no zone"), "{text}");
 }

@@ -194,17 +194,7 @@ fn narrowed(opens: &Opens, of: &Table, place: usize) -> Opens {
 
 /// A cell as people read it.
 pub fn words(cell: &Cell) -> String {
-    text::plain(cell, length)
-}
-
-/// `3 h 20 min`; nothing at all is `0 min`.
-fn length(millis: i64) -> String {
-    let minutes = (millis + 30_000).div_euclid(60_000);
-    match (minutes / 60, minutes % 60) {
-        (0, minutes) => format!("{minutes} min"),
-        (hours, 0) => format!("{hours} h"),
-        (hours, minutes) => format!("{hours} h {minutes} min"),
-    }
+    text::plain(cell)
 }
 
 /// The page of the entries behind a figure.
@@ -269,7 +259,7 @@ fn list(page: &EntryPage, shown: Shown<'_>) -> Markup {
 
 fn entry(one: &EntryView, shown: Shown<'_>) -> Markup {
     let path = ticket_path(shown.tenant, one);
-    let seconds = |length: i64| self::length(length * 1000);
+    let seconds = |length: i64| text::duration(length * 1000);
     let why = one.excluded.or(one.reason).unwrap_or("–");
     let held: Vec<_> = one.shares.iter().map(|share| format!("{} {:.0} %", share.technician, share.percent)).collect();
     html! {

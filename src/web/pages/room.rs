@@ -28,7 +28,7 @@ pub async fn room(
     let content = html! {
         main.single.reports {
             h1 { "Who has room now" }
-            p.muted { "At the pace of the last four weeks, in staffed time: what is due is done in the order in which it is due. Those under ten resolutions are reckoned with the pace of all." }
+            p.muted { "At the pace of the last four weeks, in staffed time: what is due is done in the order in which it is due, and there is room for what fits in before the end of the next working day. Those under ten resolutions are reckoned with the pace of all." }
             (found)
         }
     };
@@ -41,7 +41,7 @@ fn table(page: &RoomPage, several: bool) -> Markup {
             div.scroll { table.plain {
                 thead { tr {
                     @if several { th scope="col" { "Tenant" } }
-                    @for head in ["Technician", "Open", "Breached", "At risk", "One takes", "Least slack", "Room for"] { th scope="col" { (head) } }
+                    @for head in ["Technician", "Open", "Breached", "At risk", "One takes", "Least slack", "First late", "Room for"] { th scope="col" { (head) } }
                 } }
                 tbody { @for one in &page.technicians { (line(one, several)) } }
             } }
@@ -60,13 +60,8 @@ fn line(one: &RoomView, several: bool) -> Markup {
             td.number { (one.at_risk) }
             td.number { (span(one.pace)) @if one.pace_of == Some("all") { span.muted { " (all)" } } }
             td.number { (span(one.least_slack)) }
-            td.number {
-                @match (&one.first_late, one.fits) {
-                    (Some(ticket), _) => { "none: " a href={ "/tickets/" (one.tenant) "/" (ticket) } { (ticket) } " cannot be done in time" }
-                    (None, Some(fits)) => { (fits) " more" @if let Some(by) = one.by { span.muted { " by " (by.format("%a %-d %b")) } } }
-                    (None, None) => { "–" }
-                }
-            }
+            td { @match &one.first_late { Some(ticket) => { a href={ "/tickets/" (one.tenant) "/" (ticket) } { (ticket) } } None => { "–" } } }
+            td.number { @match one.fits { Some(fits) => { (fits) } None => { "–" } } }
         }
     }
 }
