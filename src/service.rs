@@ -6,11 +6,13 @@ pub mod breaches;
 pub mod described;
 mod ending;
 mod explain;
+mod figures;
 pub mod forecast;
 pub mod incidents;
 pub mod live;
 pub mod messages;
 pub mod on_call;
+mod order;
 pub mod overrides;
 mod overview;
 pub mod policies;
@@ -52,8 +54,9 @@ use crate::sync::{Hints, SyncHealth};
 use crate::telemetry::Telemetry;
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, TenantId, TicketId};
-use described::{RiskWord, StandingWord};
+use described::{OrderWord, RiskWord, StandingWord};
 use live::Live;
+use order::Order;
 use snapshot::{Filter, Row, Snapshot, Snapshots};
 use view::Lens;
 
@@ -80,10 +83,13 @@ pub struct TicketQuery {
     pub priority: Option<String>,
     /// Words that its number, subject, client, technician, group, status, priority or SLA must all have.
     pub text: Option<String>,
+    /// What they are sorted by, the worst first unless told; `-` turns it round.
+    #[param(inline, value_type = Option<OrderWord>)]
+    pub sort: Option<String>,
     /// 1 to 500, 100 unless told.
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<usize>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the page before, which was asked for in the same words.
     pub cursor: Option<String>,
 }
 
@@ -375,7 +381,8 @@ impl Service {
 
     /// Open tickets, worst first.
     pub async fn tickets(&self, scope: &Reach, query: &TicketQuery) -> Result<TicketPage, ServiceError> {
-        let (wanted, limit, skip) = (Filter::new(query)?, limit(query)?, cursor(query)?);
+        let (wanted, limit, order) = (Filter::new(query)?, limit(query)?, Order::parse(query.sort.as_deref())?);
+        let after = order::begins_after(order, query.cursor.as_deref())?;
         let now = self.clock.now();
         let mut snapshots = Vec::new();
         let tenants = self.tenants(scope).filter(|tenant| wanted.asks_for(&tenant.id));
@@ -390,12 +397,22 @@ impl Service {
                 found.extend(wanted.stands(&snapshot.2, row).then_some((snapshot, row)));
             }
         }
-        if snapshots.len() > 1 {
-            // Each tenant's are in order already.
-            found.sort_by(|(_, a), (_, b)| a.rank().cmp(&b.rank()));
-        }
         let total = found.len();
-        let page = found.into_iter().skip(skip).take(limit);
+        let key = |(snapshot, row): &(&(&Tenant, Option<u32>, Arc<Snapshot>), &Row)| {
+            order.key(&snapshot.0.id, row, snapshot.2.taken_at())
+        };
+        if let Some(after) = &after {
+            found.retain(|one| order.compare(&key(one), after).is_gt());
+        }
+        let left = found.len();
+        if snapshots.len() > 1 || !order.is_usual() {
+            let mut keyed: Vec<_> = found.into_iter().map(|one| (key(&one), one)).collect();
+            keyed.sort_by(|(a, _), (b, _)| order.compare(a, b));
+            found = keyed.into_iter().map(|(_, one)| one).collect();
+        }
+        found.truncate(limit);
+        let last = found.last().map(&key).filter(|_| left > limit);
+        let page = found.into_iter();
         let show = |((tenant, version, snapshot), row): (&(&Tenant, Option<u32>, Arc<Snapshot>), &Row)| {
             (tenant.id.clone(), shown(tenant, *version, snapshot, row, now))
         };
@@ -403,8 +420,7 @@ impl Service {
         self.compare(&mut page, now).await?;
         self.hold(&mut page, now).await?;
         let tickets: Vec<_> = page.into_iter().map(|(_, sla)| sla).collect();
-        let next = skip + tickets.len();
-        let next_cursor = (next < total && !tickets.is_empty()).then(|| next.to_string());
+        let next_cursor = last.map(|last| order::cursor(order, last));
         Ok(TicketPage { now, total, counts: Counts::of(&tally), tickets, next_cursor })
     }
 
@@ -553,9 +569,4 @@ fn limit(query: &TicketQuery) -> Result<usize, ServiceError> {
         limit @ 1..=MOST_TICKETS => Ok(limit),
         limit => Err(ServiceError::BadQuestion(format!("`limit` is {limit}, and must be 1 to {MOST_TICKETS}"))),
     }
-}
-
-fn cursor(query: &TicketQuery) -> Result<usize, ServiceError> {
-    let bad = |text: &str| ServiceError::BadQuestion(format!("`cursor` `{text}` is not one that we gave"));
-    query.cursor.as_deref().map_or(Ok(0), |text| text.parse().map_err(|_| bad(text)))
 }

@@ -3,6 +3,11 @@
 //! Labels hold names from the configuration and fixed words, never a ticket, a
 //! person or an address.
 
+pub mod desk;
+mod figures;
+pub mod process;
+pub mod web;
+
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -11,7 +16,12 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
+
+use desk::DeskFigures;
+use figures::Figures;
+use process::ProcessFigures;
+use web::WebFigures;
 
 /// One call of an operation at SuperOps, and how it ended.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -131,6 +141,11 @@ type FloatGauge = Gauge<f64, AtomicU64>;
 #[derive(Debug)]
 pub struct Telemetry {
     registry: Registry,
+    /// Of all figures, without what they begin with.
+    names: Vec<String>,
+    pub web: WebFigures,
+    pub desk: DeskFigures,
+    pub process: ProcessFigures,
     pub requests: Family<RequestLabels, Counter>,
     pub budget: Family<TenantLabels, FloatGauge>,
     pub throttles: Family<TenantLabels, Counter>,
@@ -169,13 +184,11 @@ fn loop_buckets() -> Histogram {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("superops_sla");
+        let mut figures = Figures::default();
         macro_rules! family {
-            ($name:literal, $help:literal, $metric:expr) => {{
-                let metric = $metric;
-                registry.register($name, $help, metric.clone());
-                metric
-            }};
+            ($name:literal, $help:literal, $metric:expr) => {
+                figures.add($name, $help, $metric)
+            };
         }
         let requests = family!("superops_requests", "Calls to SuperOps", Family::default());
         let budget = family!("superops_budget_per_minute", "Calls a minute we allow ourselves now", Family::default());
@@ -210,40 +223,31 @@ impl Default for Telemetry {
         let uptime_looks = family!("uptime_looks", "Looks at services", Counter::default());
         // Goal: 99 in 100 within 50 ms.
         let uptime_lag = Histogram::new([0.005, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0, 60.0]);
-        registry.register_with_unit(
-            "uptime_lag",
-            "From the moment a look was due to its beginning",
-            Unit::Seconds,
-            uptime_lag.clone(),
-        );
+        figures.seconds("uptime_lag", "From the moment a look was due to its beginning", uptime_lag.clone());
         let leader = family!("leader", "1: this process runs the loops; 0: it follows one that does", Gauge::default());
         let web_connections = family!("web_connections", "Connections to the page and the hooks", Gauge::default());
         let web_connections_closed =
             family!("web_connections_closed", "Connections to the page that we closed, by why", Family::default());
         let sync_age_seconds = Family::default();
-        registry.register_with_unit(
-            "sync_age",
-            "Time since the last good read of open tickets",
-            Unit::Seconds,
-            sync_age_seconds.clone(),
-        );
+        figures.seconds("sync_age", "Time since the last good read of open tickets", sync_age_seconds.clone());
         // Goal: 99 in 100 within 250 ms of the moment they were due.
         let lateness_seconds = Histogram::new([0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 120.0]);
-        registry.register_with_unit(
+        figures.seconds(
             "notification_lateness",
             "From the moment a notification was due to its hand-over",
-            Unit::Seconds,
             lateness_seconds.clone(),
         );
         let loop_seconds = Family::new_with_constructor(loop_buckets as fn() -> Histogram);
-        registry.register_with_unit(
-            "loop_turn",
-            "How long one turn of a loop took",
-            Unit::Seconds,
-            loop_seconds.clone(),
-        );
+        figures.seconds("loop_turn", "How long one turn of a loop took", loop_seconds.clone());
+        let (web, desk) = (WebFigures::register(&mut figures), DeskFigures::register(&mut figures));
+        let process = ProcessFigures::register(&mut figures);
+        let (registry, names) = figures.done();
         Self {
             registry,
+            names,
+            web,
+            desk,
+            process,
             requests,
             budget,
             throttles,
@@ -285,11 +289,54 @@ impl Telemetry {
         (cache, u64::try_from(entries).unwrap_or_default(), looked("hit"), looked("miss"))
     }
 
+    /// What all figures are called, without what their names begin with.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// All figures in Prometheus' text form (OpenMetrics).
     pub fn render(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All names that `text` speaks of, without what they begin with and without what a histogram's parts end in.
+    fn spoken_of(text: &str) -> Vec<&str> {
+        let rest = text.split("superops_sla_").skip(1);
+        rest.map(|rest| {
+            let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(rest.len());
+            let name = &rest[..end];
+            ["_bucket", "_count", "_sum"].iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn every_figure_is_documented_and_there_are_enough_to_see_what_goes_on() {
+        let telemetry = Telemetry::default();
+        let documented = include_str!("../docs/operations.md");
+        for name in telemetry.names() {
+            assert!(documented.contains(&format!("`{name}`")), "docs/operations.md says nothing of `{name}`");
+        }
+        assert!(telemetry.names().len() >= 50, "{}", telemetry.names().len());
+    }
+
+    #[test]
+    fn rules_and_board_ask_for_figures_that_there_are() {
+        let telemetry = Telemetry::default();
+        for text in [include_str!("../docs/prometheus-rules.yml"), include_str!("../docs/grafana.json")] {
+            let asked = spoken_of(text);
+            assert!(asked.len() > 10);
+            for name in asked {
+                assert!(telemetry.names().iter().any(|known| known == name), "there is no `{name}`");
+            }
+        }
     }
 }

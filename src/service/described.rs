@@ -70,6 +70,24 @@ impl PartialSchema for Matchers {
 
 impl ToSchema for Matchers {}
 
+/// What tickets can be sorted by.
+pub const ORDERS: [&str; 14] = [
+    "worst",
+    "created",
+    "updated",
+    "client",
+    "technician",
+    "priority",
+    "number",
+    "-worst",
+    "-created",
+    "-updated",
+    "-client",
+    "-technician",
+    "-priority",
+    "-number",
+];
+
 macro_rules! asked_words {
     ($($(#[$doc:meta])* $name:ident: $words:expr;)*) => { $(
         $(#[$doc])*
@@ -84,6 +102,8 @@ asked_words! {
     RiskWord: ["none", "low", "medium", "high", "critical"];
     /// `standing` of a ticket, or of one of its clocks.
     StandingWord: ["breached", "at_risk", "on_track", "paused", "nothing_due", "met", "cancelled", "unknown"];
+    /// `sort` of tickets.
+    OrderWord: ORDERS;
     /// `state` of an alert.
     AlertStateWord: ["open", "acknowledged", "snoozed", "resolved", "all"];
     /// By what a report is grouped.

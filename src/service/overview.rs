@@ -31,6 +31,12 @@ pub struct Overview {
     pub speed: u32,
     #[serde(flatten)]
     pub counts: Counts,
+    /// Open tickets that nobody has.
+    pub unassigned: usize,
+    /// Open tickets that are likely to breach, or very.
+    pub likely: usize,
+    /// Seconds for which the client has waited who waits longest for a first answer; none: nobody waits.
+    pub longest_unanswered: Option<i64>,
     pub tenants: Vec<TenantHealth>,
     pub channels: Vec<ChannelHealth>,
     pub outbox_pending: i64,
@@ -97,8 +103,12 @@ impl Service {
     pub async fn overview(&self, scope: &Reach) -> Result<Overview, ServiceError> {
         let now = self.clock.now();
         let (mut tickets, mut tenants) = (Tally::default(), Vec::new());
+        let (mut unassigned, mut likely, mut waiting) = (0, 0, None);
         for (tenant, snapshot) in self.snapshots(self.tenants(scope), now).await? {
             tickets.join(&snapshot.tally);
+            unassigned += snapshot.unassigned;
+            likely += snapshot.likely;
+            waiting = snapshot.waiting_since.into_iter().chain(waiting).min();
             tenants.push(self.health(tenant, snapshot.unlisted.clone(), now).await?);
         }
         let tally = self.store.tally(scope, now - TimeDelta::days(1)).await?;
@@ -106,6 +116,9 @@ impl Service {
             now,
             speed: self.clock.speed(),
             counts: Counts::of(&tickets),
+            unassigned,
+            likely,
+            longest_unanswered: waiting.map(|since| (now - since).num_seconds()),
             tenants,
             channels: self.channels(),
             outbox_pending: tally.pending,

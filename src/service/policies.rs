@@ -9,7 +9,7 @@ use crate::config::{Hours, Tenant, names};
 use crate::rules_cache::terms;
 use crate::sla::infer::{Evidence, Guess, Proposal, Reading, infer, was_paused};
 use crate::sla::policy::{self, Policy};
-use crate::ticket::ClockKind;
+use crate::ticket::{ClockKind, Directory};
 
 /// What one tenant's tickets are promised.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -93,9 +93,22 @@ impl Service {
     pub async fn policies(&self, scope: &Reach) -> Result<Vec<TenantPolicies>, ServiceError> {
         let mut all = Vec::new();
         for tenant in self.tenants(scope) {
-            all.push(self.policies_of(tenant).await?);
+            let mut policies = self.policies_of(tenant).await?;
+            if *scope != Reach::All {
+                let directory = self.store.directory(&tenant.id).await?;
+                policies.policies.retain(|policy| self.is_theirs(tenant, policy, &directory));
+            }
+            all.push(policies);
         }
         Ok(all)
+    }
+
+    /// Whether somebody of `tenant` alone may see it: a policy for all that names a client whom only others have tells who
+    /// that is.
+    fn is_theirs(&self, tenant: &Tenant, view: &PolicyView, directory: &Directory) -> bool {
+        let Some((_, policy)) = self.config.policies_of(&tenant.id).nth(view.position - 1) else { return false };
+        let names_a_stranger = policy.unknown_names(directory).iter().any(|unknown| unknown.what == "client");
+        policy.tenant.is_some() || !names_a_stranger
     }
 
     async fn policies_of(&self, tenant: &Tenant) -> Result<TenantPolicies, ServiceError> {

@@ -65,6 +65,12 @@ pub struct Snapshot {
     /// Where the row of each ticket stands.
     places: HashMap<TicketId, usize>,
     pub tally: Tally,
+    /// Tickets that nobody has.
+    pub unassigned: usize,
+    /// Tickets that are likely to breach, or very.
+    pub likely: usize,
+    /// Since when the client waits who waits longest for a first answer.
+    pub waiting_since: Option<DateTime<Utc>>,
     /// How many clocks of each kind stand how, in the order of [`CLOCK_NAMES`].
     pub clocks: [[usize; CLOCK_NAMES.len()]; ClockKind::ALL.len()],
     /// Statuses that look closed or paused and are not listed, a sentence each.
@@ -85,6 +91,16 @@ impl Row {
     /// Which reading of the ticket it is, and how it stands: another one is a change.
     pub fn mark(&self) -> super::live::Mark {
         (Arc::as_ptr(&self.watched).addr(), self.standing)
+    }
+
+    /// Working time left on the running clock that is worst off.
+    pub fn least_left(&self) -> TimeDelta {
+        self.least_left
+    }
+
+    /// How likely it breaches, in words of risk.
+    pub fn risk(&self) -> Option<Risk> {
+        self.risk
     }
 
     /// What tickets are sorted by: how they stand, then who has least time left; of those without a running clock, the
@@ -108,6 +124,9 @@ impl Snapshot {
             rows: Vec::with_capacity(inputs.open.len()),
             places: HashMap::new(),
             tally: Tally::default(),
+            unassigned: 0,
+            likely: 0,
+            waiting_since: None,
             clocks: Default::default(),
             unlisted: Vec::new(),
             inputs: inputs.clone(),
@@ -140,6 +159,10 @@ impl Snapshot {
         };
         self.next_change = clocks.iter().filter_map(|clock| clock.next_change).chain(self.next_change).min();
         self.tally.add(row.standing);
+        self.unassigned += usize::from(watched.ticket.technician.is_none());
+        self.likely += usize::from(matches!(row.risk, Some(Risk::High | Risk::Critical)));
+        let waits = clocks[0].running.then(|| watched.start(ClockKind::FirstResponse)).flatten();
+        self.waiting_since = waits.into_iter().chain(self.waiting_since).min();
         self.rows.push(row);
     }
 
@@ -172,6 +195,11 @@ impl Snapshot {
 }
 
 impl Snapshot {
+    /// The moment that it shows.
+    pub fn taken_at(&self) -> DateTime<Utc> {
+        self.at
+    }
+
     /// When the forecasts that it shows were made.
     pub fn foreseen_at(&self) -> Option<DateTime<Utc>> {
         self.inputs.forecasts.at

@@ -210,8 +210,8 @@ fn limit(asked: Option<usize>) -> Result<usize, Problem> {
 
 /// A form sends what was left empty as an empty text.
 fn without_blanks(mut query: TicketQuery) -> TicketQuery {
-    let TicketQuery { tenant, risk, standing, technician, client, priority, text, limit: _, cursor } = &mut query;
-    for field in [tenant, risk, standing, technician, client, priority, text, cursor] {
+    let TicketQuery { tenant, risk, standing, technician, client, priority, text, sort, limit: _, cursor } = &mut query;
+    for field in [tenant, risk, standing, technician, client, priority, text, sort, cursor] {
         field.take_if(|text| text.trim().is_empty());
     }
     query

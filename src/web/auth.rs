@@ -139,6 +139,7 @@ pub async fn known_token(
     if let Some(wait) = web.limits.wait_of(address, Instant::now()) {
         return Err(Problem::too_much(wait, "too many unknown tokens came from this address; wait before the next"));
     }
+    web.telemetry.web.guesses.inc();
     web.limits.guessed(address, Instant::now());
     Err(Problem::unauthorized(UNKNOWN))
 }

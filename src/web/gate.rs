@@ -13,6 +13,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use tokio::time::Instant;
 use url::{Host, Url, form_urlencoded};
 
 use super::auth::{Caller, bearer, login_for};
@@ -21,17 +22,32 @@ use super::{Problem, Web};
 use crate::config::Network;
 use crate::service::Reach;
 use crate::store::tokens::Role;
+use crate::telemetry::web::{AnswerLabels, RouteLabels};
 use crate::ticket::TenantId;
 
+/// Method and path of a route, as figures name it.
+pub type Name = (&'static str, &'static str);
+
+/// What the gate of one route knows.
+pub type Passage = (Arc<Web>, Rule, Name);
+
 /// Lets a request through to its handler, if it keeps to `rule`.
-pub async fn pass(State((web, rule)): State<(Arc<Web>, Rule)>, request: Request, next: Next) -> Response {
+pub async fn pass(State((web, rule, name)): State<Passage>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
     let (mut parts, body) = request.into_parts();
     let mut answer = match admit(&web, rule, &mut parts).await {
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
         Err(problem) => refusal(rule.face, &parts, problem),
     };
     answer.extensions_mut().insert(rule.face);
+    count(&web, name, answer.status().as_u16(), began.elapsed().as_secs_f64());
     answer
+}
+
+fn count(web: &Web, (method, route): Name, status: u16, seconds: f64) {
+    let figures = &web.telemetry.web;
+    figures.answers.get_or_create(&AnswerLabels { method, route, status }).inc();
+    figures.seconds.get_or_create(&RouteLabels { route }).observe(seconds);
 }
 
 async fn admit(web: &Arc<Web>, rule: Rule, parts: &mut Parts) -> Result<(), Problem> {
@@ -53,7 +69,10 @@ async fn admit(web: &Arc<Web>, rule: Rule, parts: &mut Parts) -> Result<(), Prob
 /// Who asks, if one of `role` may ask it, about what they may see of it.
 async fn caller(web: &Arc<Web>, role: Role, tenants: Tenants, parts: &mut Parts) -> Result<Caller, Problem> {
     let caller = Caller::identify(&parts.headers, address(web, parts), web).await?;
-    web.limits.take(caller.counted_as()).map_err(|wait| Problem::too_much(wait, "ask less often"))?;
+    web.limits.take(caller.counted_as()).map_err(|wait| {
+        web.telemetry.web.limited.inc();
+        Problem::too_much(wait, "ask less often")
+    })?;
     if caller.session.is_some() && !parts.method.is_safe() {
         from_our_own_page(&parts.headers)?;
     }

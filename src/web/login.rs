@@ -15,6 +15,7 @@ use super::auth::{known_token, words};
 use super::gate::Asked;
 use super::{Problem, Web, cookie, pages};
 use crate::store::tokens::{Author, Token};
+use crate::telemetry::web::OutcomeLabels;
 
 /// Where somebody comes from.
 #[derive(Deserialize, IntoParams)]
@@ -49,6 +50,7 @@ pub async fn enter(
     let token = match known_token(&web, &token, address, now).await {
         Ok(token) => token,
         Err(problem) if problem.status().is_client_error() => {
+            count(&web, "refused");
             let complaint = if problem.is_unauthorized() { UNKNOWN } else { WAIT };
             return Ok((problem.status(), pages::login(&next, Some(complaint))).into_response());
         }
@@ -58,7 +60,12 @@ pub async fn enter(
     let browser = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let author = Author { who: token.who(), origin: words(address) };
     web.store.open_session(&secret, &token, browser, author, now).await?;
+    count(&web, "let_in");
     Ok(([(SET_COOKIE, cookie::set(&web, Some(secret.expose())))], Redirect::to(&next)).into_response())
+}
+
+fn count(web: &Web, outcome: &'static str) {
+    web.telemetry.web.sign_ins.get_or_create(&OutcomeLabels { outcome }).inc();
 }
 
 const UNKNOWN: &str = "This token is unknown, expired or has been revoked.";

@@ -6,6 +6,7 @@ pub mod archive;
 mod forecast;
 mod frame;
 pub mod incidents;
+mod month;
 pub mod on_call;
 pub mod records;
 pub mod reports;
@@ -13,6 +14,7 @@ pub mod room;
 pub mod services;
 pub mod statements;
 pub mod system;
+pub mod timeline;
 pub mod tokens;
 
 use std::sync::Arc;
@@ -30,10 +32,11 @@ use super::auth::Caller;
 use super::delivery::REVALIDATED;
 use super::{Problem, Web};
 use crate::service::TicketSla;
+use crate::store::tokens::Role;
 
 /// GET /
 pub async fn dashboard(State(web): State<Arc<Web>>, caller: Caller) -> Html<String> {
-    frame(&web, &caller, &Sheet { title: "Tickets", kind: "dashboard", here: "/" }, &dashboard_content(&web))
+    frame(&web, &caller, &Sheet { title: "Tickets", kind: "dashboard", here: "/" }, &dashboard_content(&web, &caller))
 }
 
 /// GET /tickets/{tenant}/{id}
@@ -45,7 +48,7 @@ pub async fn ticket(
     Ok(match web.service.ticket(&caller.scope, &id).await? {
         Some(ticket) => {
             let sheet = Sheet { title: &title(&ticket), kind: "ticket", here: "/" };
-            frame(&web, &caller, &sheet, &ticket_content(&ticket)).into_response()
+            frame(&web, &caller, &sheet, &ticket_content(&ticket, &caller)).into_response()
         }
         None => {
             let sheet = Sheet { title: "No such ticket", kind: "none", here: "/" };
@@ -67,7 +70,7 @@ macro_rules! assets {
 
 /// What the pages are made of, by name.
 pub const ASSETS: &[(&str, &str)] = assets![
-    "alerts.js" "app.css" "app.js" "clocks.js" "dom.js" "freshness.js" "head.js" "holds.js" "icon.svg" "ledger.js" "live.js" "messages.js" "quiet.js" "refresh.js"
+    "acts.js" "alerts.js" "app.css" "app.js" "clocks.js" "dom.js" "freshness.js" "head.js" "holds.js" "icon.svg" "ledger.js" "live.js" "messages.js" "quiet.js" "refresh.js" "saved.js"
     "state.js" "table.js" "ticket.js" "time.js" "written.js"
 ];
 
@@ -87,12 +90,13 @@ fn title(ticket: &TicketSla) -> String {
     format!("{} · {}", ticket.display_id, ticket.subject)
 }
 
-fn dashboard_content(web: &Web) -> Markup {
+fn dashboard_content(web: &Web, caller: &Caller) -> Markup {
     html! {
-        main.desk data-view="tickets" data-caught=(web.options.caught.is_some()) {
+        main.desk data-view="tickets" data-caught=(web.options.caught.is_some()) data-may-act=(caller.role >= Role::Responder) {
             section.tickets aria-label="Open tickets" {
                 div.tiles id="tiles" role="group" aria-label="Show by standing" {}
                 (filters())
+                p.muted id="desk" {}
                 p.note id="note" aria-live="polite" {}
                 details.differences id="differences" hidden {}
                 (ticket_table())
@@ -119,6 +123,8 @@ fn filters() -> Markup {
                 select name=(name) aria-label={ "Only these " (label) } { option value="" { "All " (label) } }
             }
             button.quiet type="reset" id="clear" hidden { "Clear" }
+            button.quiet type="button" id="save" hidden { "Save view" }
+            select id="saved" aria-label="Saved views" hidden { option value="" { "Saved views…" } }
         }
     }
 }
@@ -148,10 +154,11 @@ fn ticket_table() -> Markup {
     }
 }
 
-fn ticket_content(ticket: &TicketSla) -> Markup {
+fn ticket_content(ticket: &TicketSla, caller: &Caller) -> Markup {
     html! {
-        main.single {
+        main.single data-may-act=(caller.role >= Role::Responder) {
             a.back href="/" { "← All open tickets" }
+            p.note id="note" aria-live="polite" {}
             article.ticket id="ticket" data-tenant=(ticket.tenant) data-id=(ticket.ticket_id) {
                 h1 { span.id { (ticket.display_id) } " " (ticket.subject) }
             }

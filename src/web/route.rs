@@ -109,9 +109,15 @@ impl Route {
         Self { body_max, ..self }
     }
 
+    /// What figures call it.
+    fn name(&self) -> gate::Name {
+        let known = ["GET", "POST", "DELETE", "PUT"].into_iter().find(|name| self.method == *name);
+        (known.unwrap_or("other"), self.path)
+    }
+
     /// Its handler behind the gate, ready for the router.
     pub fn guarded(self, web: &Arc<Web>) -> (&'static str, MethodRouter<Arc<Web>>) {
-        let gate = from_fn_with_state((web.clone(), self.rule), gate::pass);
+        let gate = from_fn_with_state((web.clone(), self.rule, self.name()), gate::pass);
         (self.path, self.handler.route_layer(DefaultBodyLimit::max(self.body_max)).route_layer(gate))
     }
 }

@@ -102,6 +102,8 @@ fn people() -> Vec<Route> {
         form("/tokens/{id}/revoke", Admin, tokens::submit_revocation).about("Revokes a token, from its page"),
         form("/sessions/{id}/end", Viewer, pages::system::end_session).of_no_tenant().about("Signs a browser out"),
         page("/tickets/{tenant}/{id}", Viewer, pages::ticket).about("The page of one ticket"),
+        page("/tickets/{tenant}/{id}/timeline", Viewer, pages::timeline::timeline)
+            .about("The picture of a ticket's clocks, for its page"),
         form("/tickets/{tenant}/{id}/reason", Responder, reports::submit_reason)
             .about("Says why a clock was missed, from the page of entries")
             .takes_form::<ReasonForm>(),

@@ -99,6 +99,10 @@ tenant = 'acme'
 response = '1h'
 resolution = '2h'
 clock = 'calendar'
+[[policies]]
+client = 'Globex Bank'
+resolution = '8h'
+clock = 'calendar'
 ";
 
 /// A service over `store`, with `tickets` open tickets for each of its two tenants.
@@ -527,6 +531,55 @@ async fn the_page_of_tokens_shows_a_new_one_once() {
     let refused = browse(Method::POST, "/tokens").form(&nameless).send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
     assert!(refused.text().await.unwrap().contains("must say who or what the token is for"));
+}
+
+#[tokio::test]
+async fn pages_of_a_list_in_any_order_hold_each_ticket_once_though_others_come_and_go() {
+    let web = TestWeb::start().await;
+    let (token, _) = web.token(None).await;
+    for sort in ["worst", "-worst", "created", "-number", "client"] {
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/api/v1/tickets?limit=5&sort={sort}&cursor={cursor}");
+            let page: Value = web.get(&path, Some(&token)).await.json().await.unwrap();
+            seen.extend(page["tickets"].as_array().unwrap().iter().map(|one| one["display_id"].to_string()));
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            cursor = next.to_owned();
+            // Another one comes meanwhile: it moves the rest, and repeats none.
+            web.something_happens("acme", 100 + i64::try_from(seen.len()).unwrap()).await;
+        }
+        let mut once = seen.clone();
+        once.sort();
+        once.dedup();
+        assert_eq!(once.len(), seen.len(), "{sort}: {seen:?}");
+        assert!((0..8).all(|number| once.contains(&format!("\"globex/{number}\""))), "{sort}: {once:?}");
+        if sort == "-number" {
+            assert!(seen.is_sorted_by(|a, b| a >= b), "{seen:?}");
+        }
+    }
+    problem(web.get("/api/v1/tickets?sort=sideways", Some(&token)).await, StatusCode::BAD_REQUEST).await;
+    problem(web.get("/api/v1/tickets?cursor=7", Some(&token)).await, StatusCode::BAD_REQUEST).await;
+}
+
+#[tokio::test]
+async fn a_policy_for_all_that_names_somebody_elses_client_is_not_shown() {
+    let web = TestWeb::start().await;
+    for (tenant, client) in [("acme", "Acme Works"), ("globex", "Globex Bank")] {
+        let id = crate::ticket::RefId::parse(client).unwrap();
+        let client = crate::ticket::Client { id: id.clone(), name: client.to_owned(), account_manager: None };
+        let people = crate::ticket::Directory { clients: [(id, client)].into(), ..Default::default() };
+        web.store
+            .save_directory(&TenantId::parse(tenant).unwrap(), people, Vec::new(), Default::default(), web.clock.now())
+            .await
+            .unwrap();
+    }
+    for (tenant, sees) in [(Some("acme"), false), (Some("globex"), true), (None, true)] {
+        let (token, _) = web.token(tenant).await;
+        for path in ["/api/v1/policies", "/policies"] {
+            let text = web.get(path, Some(&token)).await.text().await.unwrap();
+            assert_eq!(text.contains("Globex Bank"), sees, "{tenant:?} {path}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -24,10 +24,10 @@ const MOST_ENTRIES: usize = 1000;
 pub struct ReportQuery {
     pub tenant: Option<String>,
     /// The first local day, like 2026-01-31; a month ago unless told.
-    #[param(value_type = Option<NaiveDate>)]
+    #[param(pattern = r"^(\d{4}-\d{2}-\d{2})?$")]
     pub from: Option<String>,
     /// The last local day; today unless told. At most 366 days.
-    #[param(value_type = Option<NaiveDate>)]
+    #[param(pattern = r"^(\d{4}-\d{2}-\d{2})?$")]
     pub to: Option<String>,
     /// day | week | month | weekday | hour | client | technician | priority | policy | category | reason
     #[param(inline, value_type = Option<ByWord>)]
@@ -57,10 +57,10 @@ pub struct ReportQuery {
 pub struct TechnicianQuery {
     pub tenant: Option<String>,
     /// The first local day; a month ago unless told.
-    #[param(value_type = Option<NaiveDate>)]
+    #[param(pattern = r"^(\d{4}-\d{2}-\d{2})?$")]
     pub from: Option<String>,
     /// The last local day; today unless told.
-    #[param(value_type = Option<NaiveDate>)]
+    #[param(pattern = r"^(\d{4}-\d{2}-\d{2})?$")]
     pub to: Option<String>,
     #[param(inline, value_type = Option<AsOfWord>)]
     pub as_of: Option<String>,
@@ -74,10 +74,10 @@ pub struct TechnicianQuery {
 pub struct ComplianceQuery {
     pub tenant: Option<String>,
     /// The first local day; a month ago unless told.
-    #[param(value_type = Option<NaiveDate>)]
+    #[param(pattern = r"^(\d{4}-\d{2}-\d{2})?$")]
     pub from_date: Option<String>,
     /// The last local day; today unless told.
-    #[param(value_type = Option<NaiveDate>)]
+    #[param(pattern = r"^(\d{4}-\d{2}-\d{2})?$")]
     pub to_date: Option<String>,
     /// What is to be reached; 95 unless told.
     #[param(exclusive_minimum = 0, maximum = 100)]
@@ -94,9 +94,9 @@ pub struct ComplianceQuery {
 #[serde(default, deny_unknown_fields)]
 pub struct EntryQuery {
     pub tenant: Option<String>,
-    #[param(value_type = Option<NaiveDate>)]
+    #[param(pattern = r"^(\d{4}-\d{2}-\d{2})?$")]
     pub from: Option<String>,
-    #[param(value_type = Option<NaiveDate>)]
+    #[param(pattern = r"^(\d{4}-\d{2}-\d{2})?$")]
     pub to: Option<String>,
     /// met | breached | excluded
     #[param(inline, value_type = Option<OutcomeWord>)]

@@ -1,4 +1,5 @@
 // The page of alerts: what is wrong, who was told and how that went, what comes next, and the buttons to act.
+import { actions, mayAct, you } from './acts.js';
 import { CLOCKS, mark, reading, unitOf } from './clocks.js';
 import { $, el, say } from './dom.js';
 import { holdLine } from './holds.js';
@@ -16,29 +17,11 @@ const CLOSINGS = {
   merged: 'ticket merged into another', deleted: 'ticket deleted', sla_removed: 'no due time any more', by_hand: 'resolved by hand',
   unlikely: 'breach no longer likely',
 };
-const SNOOZES = [['15m', '15 min'], ['30m', '30 min'], ['1h', '1 h'], ['4h', '4 h'], ['1d', '1 day']];
 
-const page = { state: 'open', cards: new Map(), page: null };
+/** At so many at once the server is asked. */
+const AT_ONCE = 6;
 
-/** Who acts: a token may serve several people. */
-const you = () => $('you')?.value.trim() || undefined;
-
-async function act(alert, what, more = {}) {
-  const answer = await send('POST', `/api/v1/alerts/${alert.id}/${what}`, { by: you(), ...more }).catch((error) => ({ error }));
-  if (answer.error) return void say($('note'), `That could not be done: ${answer.error.message}`);
-  document.dispatchEvent(new Event('acted'));
-}
-
-function actions(alert) {
-  if ($('alerting').dataset.mayAct !== 'true' || alert.state === 'resolved') return null;
-  const button = (label, what, more) => el('button', { type: 'button', onclick: () => act(alert, what, more?.()) }, label);
-  const length = el('select', { 'aria-label': 'Snooze for' }, SNOOZES.map(([value, label]) => el('option', { value }, label)));
-  return el('div', { class: 'actions' },
-    alert.state === 'acknowledged' ? null : button('Acknowledge', 'ack'),
-    el('span', { class: 'joined' }, button('Snooze', 'snooze', () => ({ for: length.value })), length),
-    button('Escalate now', 'escalate'),
-    button('Resolve', 'resolve'));
-}
+const page = { state: 'open', cards: new Map(), page: null, picked: new Set() };
 
 const overlayLine = (overlay) => el('p', { class: 'overlaid' },
   `${overlay.kind === 'silence' ? 'Silenced' : 'Maintenance'} until ${brief(overlay.until)} (${overlay.author}): ${overlay.reason}`);
@@ -83,11 +66,84 @@ function told(alert) {
   return el('details', { class: 'told' }, el('summary', {}, toldWords(alert.notifications)), el('ul', { class: 'messages' }, alert.notifications.map((one) => messageItem(one, { link: false }))));
 }
 
+const mayPick = (alert) => mayAct() && alert.state === 'open';
+
+function pickBox(alert) {
+  if (!mayPick(alert)) return null;
+  const box = el('input', { type: 'checkbox', class: 'pick', 'aria-label': `Choose ${alert.display_id ?? alert.ticket_id}`, onchange: () => pick(alert.id, box.checked) });
+  box.checked = page.picked.has(alert.id);
+  return box;
+}
+
+function pick(id, on) {
+  if (on) page.picked.add(id); else page.picked.delete(id);
+  drawPicked();
+}
+
+/** Marks what is chosen, and says how many. */
+function drawPicked() {
+  if (!$('bulk')) return;
+  for (const [id, { card }] of page.cards) {
+    card.classList.toggle('is-picked', page.picked.has(id));
+    const box = card.querySelector('.pick');
+    if (box) box.checked = page.picked.has(id);
+  }
+  const many = page.picked.size;
+  $('bulk').hidden = ![...page.cards.values()].some(({ alert }) => mayPick(alert));
+  $('bulk-ack').disabled = !many;
+  say($('bulk-ack'), many ? `Acknowledge ${many} chosen` : 'Acknowledge chosen');
+}
+
+/** Acknowledges all that are chosen, a few at a time, and says what could not be done. */
+async function acknowledgePicked() {
+  const wanted = [...page.picked];
+  const failed = [];
+  const next = async () => {
+    for (let id = wanted.pop(); id; id = wanted.pop()) {
+      await send('POST', `/api/v1/alerts/${id}/ack`, { by: you() }).then(() => page.picked.delete(id), (error) => failed.push(error.message));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, next));
+  drawPicked();
+  if (failed.length) say($('note'), `${failed.length} could not be acknowledged: ${failed[0]}`);
+  document.dispatchEvent(new Event('acted'));
+}
+
+/** What a key does to the alert that is looked at. */
+const KEYS = {
+  x: (card) => card.querySelector('.pick')?.click(),
+  a: (card) => (page.picked.size ? acknowledgePicked() : card.querySelector('[data-what=ack]')?.click()),
+  s: (card) => card.querySelector('[data-what=snooze]')?.click(),
+  o: (card) => card.querySelector('.what a').click(),
+};
+
+function keys(event) {
+  if (event.target.closest('input:not(.pick), select, textarea') || event.metaKey || event.ctrlKey || event.altKey) return;
+  const cards = [...$('alerts').children];
+  const card = event.target.closest?.('.alert') ?? null;
+  const step = { j: 1, k: -1 }[event.key];
+  if (step) cards[Math.max(0, Math.min(cards.length - 1, card ? cards.indexOf(card) + step : 0))]?.focus();
+  else if (card && KEYS[event.key]) KEYS[event.key](card);
+  else return;
+  event.preventDefault();
+}
+
+function startBulk() {
+  if (!$('bulk')) return;
+  $('bulk-ack').addEventListener('click', acknowledgePicked);
+  $('bulk-all').addEventListener('click', () => {
+    const open = [...page.cards.values()].filter(({ alert }) => mayPick(alert)).map(({ alert }) => alert.id);
+    const all = open.every((id) => page.picked.has(id));
+    for (const id of open) if (all) page.picked.delete(id); else page.picked.add(id);
+    drawPicked();
+  });
+}
+
 function makeCard(alert) {
   const parts = [CLOCKS[alert.clock] ?? alert.clock, alert.client ?? 'no client', alert.priority, alert.technician ?? 'unassigned'];
-  return el('li', { class: `alert ${alert.stage} is-${alert.state}` },
+  return el('li', { class: `alert ${alert.stage} is-${alert.state}`, tabindex: '-1' },
     el('div', { class: 'alert-top' },
-      el('span', { class: 'badge' }, mark(MARKS[alert.stage]), STAGES[alert.stage]),
+      el('span', { class: 'badge' }, pickBox(alert), mark(MARKS[alert.stage]), STAGES[alert.stage]),
       el('span', {}, el('b', { class: 'due', title: dueTitle(alert) }, dueWords(alert)), el('span', { class: 'unit' }, alert.state === 'resolved' ? '' : unitOf(alert.clock_status)))),
     el('p', { class: 'what' }, el('a', { href: pageOf(alert.tenant, alert.ticket_id) },
       el('span', { class: 'id' }, alert.display_id ?? alert.ticket_id), ' ', alert.subject ?? '')),
@@ -118,9 +174,16 @@ function draw() {
   const { alerts, total } = page.page;
   const cards = alerts.map(drawCard);
   const list = $('alerts');
-  if (cards.length !== list.children.length || cards.some((card, i) => list.children[i] !== card)) list.replaceChildren(...cards);
+  if (cards.length !== list.children.length || cards.some((card, i) => list.children[i] !== card)) {
+    const place = [...list.children].findIndex((card) => card.contains(document.activeElement));
+    list.replaceChildren(...cards);
+    // Whoever goes through the list by keyboard stays where they were.
+    if (place >= 0) cards[Math.min(place, cards.length - 1)]?.focus();
+  }
   const shown = new Set(alerts.map((alert) => alert.id));
   for (const id of page.cards.keys()) if (!shown.has(id)) page.cards.delete(id);
+  for (const id of page.picked) if (!shown.has(id) || page.cards.get(id).alert.state !== 'open') page.picked.delete(id);
+  drawPicked();
   const words = { open: 'open', acknowledged: 'acknowledged', resolved: 'resolved' }[page.state];
   say($('note'), total > alerts.length ? `The first ${alerts.length} of ${total} ${words} alerts.` : `${counted(total, `${words} alert`)}.`);
   $('empty').hidden = total > 0;
@@ -170,6 +233,7 @@ export function startAlerts(again) {
     $('you').value = localStorage.getItem('you') ?? '';
     $('you').addEventListener('change', () => localStorage.setItem('you', $('you').value.trim()));
   }
-  document.addEventListener('acted', again);
+  document.addEventListener('keydown', keys);
+  startBulk();
   startQuieter(you);
 }

@@ -7,6 +7,7 @@ import { drawDifferences, readDifferences } from './ledger.js';
 import { drawMessages, makeViews } from './messages.js';
 import { live, listen } from './live.js';
 import { refresh } from './refresh.js';
+import { drawSaved, startSaved } from './saved.js';
 import { ask, learn, PAGE_SIZE, setOverview, state, ticketsPath } from './state.js';
 import { drawTable, rows } from './table.js';
 import { drawDrawer, drawTicketPage } from './ticket.js';
@@ -15,6 +16,7 @@ import { setTime } from './time.js';
 function drawDesk(how) {
   drawTiles();
   drawFilters();
+  drawSaved();
   drawTable(how);
   drawMessages();
   drawDifferences();
@@ -113,7 +115,7 @@ function startDesk() {
   const form = $('filters');
   for (const [name, value] of new URLSearchParams(location.hash.slice(1))) if (name in state.filters) state.filters[name] = value;
   form.elements.text.value = state.filters.text;
-  form.addEventListener('input', (event) => setFilter(event.target.name, event.target.value.trim()));
+  form.addEventListener('input', (event) => { if (event.target.name) setFilter(event.target.name, event.target.value.trim()); });
   form.addEventListener('submit', (event) => event.preventDefault());
   form.addEventListener('reset', () => clearFilters());
   for (const move of ['pointermove', 'keydown']) $('rows').addEventListener(move, () => { state.readAt = performance.now(); });
@@ -125,6 +127,7 @@ function startDesk() {
     drawDesk({ force: true });
     if (state.total > PAGE_SIZE) poll.now();
   });
+  startSaved();
   makeViews(document.querySelector('.desk'));
 }
 
@@ -143,6 +146,7 @@ if (document.body.dataset.page === 'alerts') startAlerts(() => poll.now());
 if (document.body.dataset.page in READS) {
   poll.now();
   listen(poll.soon);
+  document.addEventListener('acted', () => poll.now());
   setInterval(tick, 1000);
   document.addEventListener('visibilitychange', () => { if (!document.hidden) poll.now(); });
 }

@@ -2,6 +2,7 @@
 import { mark, STANDINGS } from './clocks.js';
 import { $, el, say } from './dom.js';
 import { matches, NONE, noneOf, PAGE_SIZE, state } from './state.js';
+import { words } from './time.js';
 
 /** What each tile counts; the last one counts them all, and is the sum of the others. */
 const TILES = ['breached', 'at_risk', 'on_track', 'paused', 'nothing_due', ''];
@@ -30,7 +31,8 @@ export function drawTiles() {
     tile.hidden = standing === 'nothing_due' && number === 0 && state.filters.standing !== standing;
     tile.setAttribute('aria-pressed', String(state.filters.standing === standing));
   });
-  const { breached } = state.overview;
+  const { breached, unassigned, likely, longest_unanswered: wait } = state.overview;
+  say($('desk'), [unassigned && `${unassigned} unassigned`, wait && `${words(wait)} is the longest wait for a first answer`, likely && `${likely} likely to breach`].filter(Boolean).join(' · '));
   document.title = breached ? `(${breached}) SLA watch` : 'SLA watch';
 }
 
@@ -64,8 +66,13 @@ export function setFilter(name, value) {
   document.dispatchEvent(new Event('filtered'));
 }
 
+/** Shows what these filters leave. */
+export function applyFilters(filters) {
+  for (const name of Object.keys(state.filters)) state.filters[name] = filters[name] ?? '';
+  $('filters').elements.text.value = state.filters.text;
+  setFilter('text', state.filters.text);
+}
+
 export function clearFilters() {
-  $('filters').elements.text.value = '';
-  for (const name of Object.keys(state.filters)) state.filters[name] = '';
-  setFilter('text', '');
+  applyFilters({});
 }

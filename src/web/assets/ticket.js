@@ -1,4 +1,5 @@
 // One ticket: in the drawer beside the table, and on its own page.
+import { actions } from './acts.js';
 import { CLOCKS, clockCard, facts } from './clocks.js';
 import { $, el, refill } from './dom.js';
 import { holdLine } from './holds.js';
@@ -16,7 +17,7 @@ function superopsLink(ticket) {
     ? el('a', { class: 'button', href: ticket.superops_url, target: '_blank', rel: 'noopener noreferrer' }, 'Open in SuperOps ↗') : '';
 }
 
-function ticketView({ ticket, messages, ledger, alerts }, heading, links) {
+function ticketView({ ticket, messages, ledger, alerts, picture }, heading, links) {
   const doubts = [...ticket.overrides.map(byHand), ...ticket.discrepancies, ...ticket.flaws];
   const clocks = ticket.clocks.map(clockCard);
   const view = [
@@ -26,7 +27,9 @@ function ticketView({ ticket, messages, ledger, alerts }, heading, links) {
       el('p', { class: 'links' }, superopsLink(ticket), links)),
     el('div', { class: 'cards' }, clocks),
     doubts.length ? el('section', { class: 'doubts' }, el('h3', {}, 'Worth knowing'), el('ul', {}, doubts.map((line) => el('li', {}, line)))) : '',
+    alertSection(alerts),
     forecastSection(ticket.clocks),
+    pictureSection(picture),
     ledgerSection(ledger),
     el('section', {}, el('h3', {}, 'Ticket'), el('dl', {}, facts({
       Technician: ticket.technician ?? noneOf('technician'), Group: ticket.group, SLA: ticket.sla_policy ?? 'none',
@@ -40,6 +43,29 @@ function ticketView({ ticket, messages, ledger, alerts }, heading, links) {
     writtenSection(alerts),
   ];
   return { view, tick: () => clocks.forEach((card) => card.tick()) };
+}
+
+const STAGES = { breached: 'Breached', warning: 'At risk', predicted: 'Likely to breach' };
+
+/** The alerts that are not over, each with what can be done about it on the spot. */
+function alertSection(alerts) {
+  const open = alerts.filter((alert) => alert.state !== 'resolved');
+  if (!open.length) return '';
+  const card = (alert) => el('div', { class: `alert ${alert.stage} is-${alert.state}` },
+    el('p', {}, el('b', {}, `${STAGES[alert.stage] ?? alert.stage}: `), `${(CLOCKS[alert.clock] ?? alert.clock).toLowerCase()}, raised ${local(alert.raised_at)}`),
+    holdLine(alert.hold), actions(alert));
+  return el('section', {}, el('h3', {}, 'Alerts'), open.map(card));
+}
+
+/** The picture of the clocks, as the server draws it: its text is escaped there. */
+function pictureSection(picture) {
+  const figure = picture && new DOMParser().parseFromString(picture, 'text/html').querySelector('figure');
+  return figure ? el('section', {}, el('h3', {}, 'Timeline'), figure) : '';
+}
+
+async function fetchPicture(tenant, id) {
+  const answer = await fetch(`${pageOf(tenant, id)}/timeline`, { signal: AbortSignal.timeout(10000) }).catch(() => null);
+  return answer?.ok && !answer.redirected ? answer.text() : null;
 }
 
 /** What a person decided about a clock. */
@@ -68,13 +94,14 @@ function policyWords({ choice, version }) {
 
 async function fetchTicket(tenant, id) {
   const within = new URLSearchParams({ tenant });
-  const [ticket, { messages }, ledger, { alerts }] = await Promise.all([
+  const [ticket, { messages }, ledger, { alerts }, picture] = await Promise.all([
     ask(`/api/v1/tickets/${encodeURIComponent(id)}/sla?${within}`),
     ask(`/api/v1/messages?${new URLSearchParams({ tenant, ticket: id })}`),
     ask(`/api/v1/tickets/${encodeURIComponent(id)}/ledger?${within}`),
     ask(`/api/v1/alerts?${new URLSearchParams({ tenant, ticket: id, state: 'all' })}`),
+    fetchPicture(tenant, id),
   ]);
-  return { ticket, messages, ledger, alerts };
+  return { ticket, messages, ledger, alerts, picture };
 }
 
 /** A plain click opens the drawer; any other opens the page, as links do. */

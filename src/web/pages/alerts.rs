@@ -35,6 +35,13 @@ fn content(caller: &Caller, not_texted: &[NoMoreTexts]) -> Markup {
                         label.you { "You are " input id="you" placeholder="your name" autocomplete="name" maxlength="60"; }
                     }
                 }
+                @if may_act {
+                    div.bulk id="bulk" {
+                        button type="button" id="bulk-ack" disabled { "Acknowledge chosen" }
+                        button.quiet type="button" id="bulk-all" { "Choose all" }
+                        span.muted { kbd { "j" } " " kbd { "k" } " move, " kbd { "x" } " choose, " kbd { "a" } " acknowledge, " kbd { "s" } " snooze, " kbd { "o" } " open" }
+                    }
+                }
                 p.note id="note" aria-live="polite" {}
                 p.muted id="week" {}
                 ul.alerts id="alerts" {}

@@ -10,6 +10,7 @@ use maud::{Markup, html};
 
 use super::super::auth::Caller;
 use super::super::{Problem, Web};
+use super::month::calendar;
 use super::{Sheet, frame};
 use crate::service::Reach;
 use crate::service::on_call::{OverrideRequest, OverrideView, RotationView, ShiftView};
@@ -37,7 +38,7 @@ pub async fn page(web: &Web, caller: &Caller, refused: Option<&Refused>) -> Resu
             @if known.rotations.is_empty() { p.muted { "No rotation is configured: see [on_call.NAME] in the example." } }
             @if let Some(one) = homeless { p.complaint role="alert" { (one.complaint) } }
             @for rotation in &known.rotations {
-                (section(rotation, may_change(caller, rotation), refused.filter(|one| one.request.rotation == rotation.name)))
+                (section(rotation, may_change(caller, rotation), refused.filter(|one| one.request.rotation == rotation.name), known.now))
             }
         }
     };
@@ -49,7 +50,7 @@ fn may_change(caller: &Caller, rotation: &RotationView) -> bool {
     caller.role >= Role::Responder && (caller.scope == Reach::All || rotation.tenant.is_some())
 }
 
-fn section(rotation: &RotationView, changeable: bool, refused: Option<&Refused>) -> Markup {
+fn section(rotation: &RotationView, changeable: bool, refused: Option<&Refused>, now: DateTime<Utc>) -> Markup {
     let zone = rotation.timezone.parse().unwrap_or(Tz::UTC);
     html! {
         article.ticket {
@@ -61,7 +62,7 @@ fn section(rotation: &RotationView, changeable: bool, refused: Option<&Refused>)
                 p.error { "No technician has this address, so check its spelling: " (rotation.foreign_addresses.join(", ")) }
             }
             h3 { "The coming two weeks" }
-            ul { @for shift in &rotation.shifts { li { (words(shift, zone)) } } }
+            (calendar(rotation, zone, now))
             h3 { "Gaps, when nobody is on call" }
             @if rotation.gaps.is_empty() { p.muted { "None in 30 days." } }
             ul { @for gap in &rotation.gaps { li.error { (span(gap.from, gap.until, zone)) } } }

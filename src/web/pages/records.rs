@@ -128,7 +128,7 @@ pub async fn settings(State(web): State<Arc<Web>>, caller: Caller) -> Html<Strin
         main.made {
             h1 { "Settings as read" }
             p.muted { "What the configuration came to when the service started. Secrets are not shown. It is changed in the file, then the service is started again." }
-            div.scroll { pre { (web.service.settings()) } }
+            div.scroll tabindex="0" role="region" aria-label="Settings" { pre { (web.service.settings()) } }
         }
     };
     frame(&web, &caller, &Sheet { title: "Settings", kind: "made", here: "/settings" }, &content)

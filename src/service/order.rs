@@ -1,0 +1,152 @@
+//! In which order a list of tickets stands, and where its next page begins: after the last ticket that was shown, wherever
+//! that stands by then, so that what comes or goes meanwhile repeats none and skips none. A ticket that gets worse in that
+//! time moves up, as it would on the first page.
+
+use std::cmp::Ordering;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::ServiceError;
+use super::described::ORDERS;
+use super::snapshot::Row;
+use crate::ticket::{Named, TenantId};
+
+/// What tickets are sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SortBy {
+    /// How they stand, and who has least time left.
+    #[default]
+    Worst,
+    Created,
+    Updated,
+    Client,
+    Technician,
+    Priority,
+    Number,
+}
+
+/// An order; `-` before its name turns it round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    by: SortBy,
+    turned: bool,
+}
+
+impl Order {
+    /// The order that `text` names; blank: the worst first.
+    pub fn parse(text: Option<&str>) -> Result<Self, ServiceError> {
+        let text = text.map(str::trim).unwrap_or_default();
+        let (turned, name) = text.strip_prefix('-').map_or((false, text), |name| (true, name));
+        let by = match name {
+            "" | "worst" => SortBy::Worst,
+            "created" => SortBy::Created,
+            "updated" => SortBy::Updated,
+            "client" => SortBy::Client,
+            "technician" => SortBy::Technician,
+            "priority" => SortBy::Priority,
+            "number" => SortBy::Number,
+            _ => {
+                let names = ORDERS.join(", ");
+                return Err(ServiceError::BadQuestion(format!("`sort` is `{text}`, and must be one of {names}")));
+            }
+        };
+        Ok(Self { by, turned })
+    }
+
+    /// Whether one tenant's rows stand in it already.
+    pub fn is_usual(self) -> bool {
+        self == Self::default()
+    }
+
+    pub fn compare(self, a: &Key, b: &Key) -> Ordering {
+        if self.turned { b.cmp(a) } else { a.cmp(b) }
+    }
+
+    /// Where `row` of `tenant` stands in it.
+    /// Time left is told from `at`, when the tickets were looked at: a clock that runs keeps its place.
+    pub fn key(self, tenant: &TenantId, row: &Row, at: DateTime<Utc>) -> Key {
+        let ticket = &row.watched.ticket;
+        let name = |named: Option<&Named>| (0, 0, named.map(|named| named.name.to_lowercase()));
+        let time = |at: Option<DateTime<Utc>>| (at.map_or(i64::MAX, |at| at.timestamp_millis()), 0, None);
+        let (first, second, text) = match self.by {
+            SortBy::Worst => {
+                (row.standing as i64, row.least_left().num_milliseconds().saturating_add(at.timestamp_millis()), None)
+            }
+            SortBy::Created => time(ticket.created_at),
+            SortBy::Updated => time(ticket.updated_at),
+            SortBy::Client => name(ticket.client.as_ref()),
+            SortBy::Technician => name(ticket.technician.as_ref()),
+            SortBy::Priority => (0, 0, ticket.priority.as_ref().map(|name| name.to_lowercase())),
+            SortBy::Number => (0, 0, Some(ticket.display_id.clone())),
+        };
+        let late = -row.watched.read_at.timestamp_millis();
+        Key { first, second, none: text.is_none(), text, late, id: ticket.id.to_string(), tenant: tenant.to_string() }
+    }
+}
+
+/// Where a ticket stands in an order; what has no name stands after what has one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Key {
+    first: i64,
+    second: i64,
+    none: bool,
+    text: Option<String>,
+    late: i64,
+    id: String,
+    tenant: String,
+}
+
+/// What a cursor says: the order, and the last ticket that was shown.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    order: Order,
+    after: Key,
+}
+
+/// The cursor of the page after `after`.
+pub fn cursor(order: Order, after: Key) -> String {
+    let text = serde_json::to_vec(&Written { order, after }).unwrap_or_default();
+    URL_SAFE_NO_PAD.encode(text)
+}
+
+/// The ticket after which a page begins; none: it is the first.
+pub fn begins_after(order: Order, cursor: Option<&str>) -> Result<Option<Key>, ServiceError> {
+    let Some(text) = cursor else { return Ok(None) };
+    let bad = || ServiceError::BadQuestion(format!("`cursor` `{text}` is not one that we gave"));
+    let written = URL_SAFE_NO_PAD.decode(text).ok().and_then(|text| serde_json::from_slice::<Written>(&text).ok());
+    let written = written.ok_or_else(bad)?;
+    if written.order != order {
+        return Err(ServiceError::BadQuestion("`cursor` is of another order than `sort`".to_owned()));
+    }
+    Ok(Some(written.after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_order_that_is_described_is_understood() {
+        for name in ORDERS {
+            assert_eq!(Order::parse(Some(name)).unwrap().turned, name.starts_with('-'), "{name}");
+        }
+        assert!(Order::parse(Some(" ")).unwrap().is_usual());
+        assert!(Order::parse(Some("sideways")).unwrap_err().to_string().starts_with("`sort` is `sideways`"));
+    }
+
+    #[test]
+    fn a_cursor_is_of_its_order_and_of_nobody_elses_making() {
+        let key = Key { first: 1, second: -5, none: true, text: None, late: 0, id: "7".into(), tenant: "acme".into() };
+        let order = Order::parse(Some("-client")).unwrap();
+        let text = cursor(order, key.clone());
+        assert_eq!(begins_after(order, Some(&text)).unwrap(), Some(key));
+        assert!(begins_after(Order::default(), Some(&text)).is_err());
+        for wrong in ["7", "", "AAAA", "%"] {
+            assert!(begins_after(order, Some(wrong)).is_err(), "{wrong}");
+        }
+    }
+}

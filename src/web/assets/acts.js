@@ -1,0 +1,29 @@
+// What people do to alerts: acknowledge, snooze, escalate, resolve.
+import { $, el, say } from './dom.js';
+import { send } from './state.js';
+
+const SNOOZES = [['15m', '15 min'], ['30m', '30 min'], ['1h', '1 h'], ['4h', '4 h'], ['1d', '1 day']];
+
+/** Whether whoever is signed in may act. */
+export const mayAct = () => document.querySelector('main').dataset.mayAct === 'true';
+
+/** Who acts: a token may serve several people. */
+export const you = () => $('you')?.value.trim() || undefined;
+
+async function act(alert, what, more = {}) {
+  const answer = await send('POST', `/api/v1/alerts/${alert.id}/${what}`, { by: you(), ...more }).catch((error) => ({ error }));
+  if (answer.error) return void say($('note'), `That could not be done: ${answer.error.message}`);
+  document.dispatchEvent(new Event('acted'));
+}
+
+/** The buttons of one alert; none for whoever may only look. */
+export function actions(alert) {
+  if (!mayAct() || alert.state === 'resolved') return null;
+  const button = (label, what, more) => el('button', { type: 'button', 'data-what': what, onclick: () => act(alert, what, more?.()) }, label);
+  const length = el('select', { 'aria-label': 'Snooze for' }, SNOOZES.map(([value, label]) => el('option', { value }, label)));
+  return el('div', { class: 'actions' },
+    alert.state === 'acknowledged' ? null : button('Acknowledge', 'ack'),
+    el('span', { class: 'joined' }, button('Snooze', 'snooze', () => ({ for: length.value })), length),
+    button('Escalate now', 'escalate'),
+    button('Resolve', 'resolve'));
+}

@@ -1,0 +1,287 @@
+//! The pages in a real browser: Chromium, driven by WebDriver.
+//!
+//! Without `chromedriver` on the path these pass over, unless `CI` is set: then it must be there. Where
+//! `SUPEROPS_SLA_AXE` names axe-core's script, each page is searched for what keeps people out; where
+//! `SUPEROPS_SLA_PICTURES` names a folder, a picture of each is left there.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use reqwest::Client;
+use serde_json::{Value, json};
+use superops_sla::store::tokens::Role;
+
+use crate::life::served;
+use crate::support::{TestApp, minutes};
+
+/// A page has so long to show what is expected of it.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks at a page.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How WebDriver marks an element.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// A driver on a port of its own, which ends with the test.
+struct Driver {
+    process: Child,
+    url: String,
+}
+
+impl Driver {
+    /// None where there is no driver, and none is demanded.
+    fn start() -> Option<Self> {
+        let spawned = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut process = match spawned {
+            Ok(process) => process,
+            Err(error) if std::env::var_os("CI").is_some() => panic!("chromedriver: {error}"),
+            Err(_) => return None,
+        };
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let port = lines
+            .filter_map(|line| line.split("on port ").nth(1).map(str::to_owned))
+            .find_map(|rest| rest.trim_end_matches('.').parse::<u16>().ok().filter(|port| *port != 0));
+        Some(Self { process, url: format!("http://127.0.0.1:{}", port.unwrap()) })
+    }
+
+    async fn browser(&self, arguments: &[&str]) -> Browser {
+        let common = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,900"];
+        let arguments: Vec<_> = common.iter().chain(arguments).collect();
+        let wanted = json!({ "browserName": "chrome", "goog:chromeOptions": { "args": arguments } });
+        let client = Client::new();
+        let order = json!({ "capabilities": { "alwaysMatch": wanted } });
+        let made: Value =
+            client.post(format!("{}/session", self.url)).json(&order).send().await.unwrap().json().await.unwrap();
+        let id = made["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("{made}"));
+        Browser { client, url: format!("{}/session/{id}", self.url) }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+struct Browser {
+    client: Client,
+    url: String,
+}
+
+impl Browser {
+    async fn order(&self, what: &str, body: Value) -> Value {
+        let sent = self.client.post(format!("{}/{what}", self.url)).json(&body).send().await.unwrap();
+        let answer: Value = sent.json().await.unwrap();
+        assert!(answer["value"]["error"].is_null(), "{what}: {answer}");
+        answer["value"].clone()
+    }
+
+    async fn open(&self, url: &str) {
+        self.order("url", json!({ "url": url })).await;
+    }
+
+    /// What `script` returns.
+    async fn run(&self, script: &str) -> Value {
+        self.order("execute/sync", json!({ "script": script, "args": [] })).await
+    }
+
+    /// Waits until `expression` is true on the page.
+    async fn until(&self, expression: &str) {
+        let begun = Instant::now();
+        while self.run(&format!("return Boolean({expression})")).await != json!(true) {
+            if begun.elapsed() > PATIENCE {
+                let text = self.run("return document.body.innerText").await;
+                panic!("never true: {expression}\n{}", text.as_str().unwrap_or_default());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn element(&self, css: &str) -> String {
+        let found = self.order("element", json!({ "using": "css selector", "value": css })).await;
+        found[ELEMENT].as_str().unwrap().to_owned()
+    }
+
+    async fn click(&self, css: &str) {
+        let id = self.element(css).await;
+        self.order(&format!("element/{id}/click"), json!({})).await;
+    }
+
+    async fn write(&self, css: &str, text: &str) {
+        let id = self.element(css).await;
+        self.order(&format!("element/{id}/value"), json!({ "text": text })).await;
+    }
+
+    /// Presses keys where the focus is.
+    async fn press(&self, keys: &str) {
+        let actions: Vec<_> = keys
+            .chars()
+            .flat_map(|key| [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })])
+            .collect();
+        self.order("actions", json!({ "actions": [{ "type": "key", "id": "keys", "actions": actions }] })).await;
+    }
+
+    async fn size(&self, width: u32, height: u32) {
+        self.order("window/rect", json!({ "width": width, "height": height })).await;
+    }
+
+    async fn enter(&self, url: &str, token: &str) {
+        self.open(&format!("{url}/login")).await;
+        self.write("#token", token).await;
+        self.click("form button").await;
+        self.until("location.pathname === '/' && document.querySelector('#rows tr')").await;
+    }
+
+    /// Leaves a picture of what is shown, where pictures are wanted.
+    async fn picture(&self, name: &str) {
+        let Some(folder) = std::env::var_os("SUPEROPS_SLA_PICTURES") else { return };
+        let taken: Value =
+            self.client.get(format!("{}/screenshot", self.url)).send().await.unwrap().json().await.unwrap();
+        use base64::Engine as _;
+        let png = base64::engine::general_purpose::STANDARD.decode(taken["value"].as_str().unwrap()).unwrap();
+        std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), png).unwrap();
+    }
+
+    /// What axe-core finds serious or critical on the page, a line each.
+    async fn barriers(&self) -> Vec<String> {
+        let Some(axe) = std::env::var_os("SUPEROPS_SLA_AXE") else { return Vec::new() };
+        self.run(&std::fs::read_to_string(axe).unwrap()).await;
+        let script = "const done = arguments[arguments.length - 1];
+            axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => done(violations
+              .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+              .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).slice(0, 3).join(' | ')}`)),
+              (error) => done([String(error)]));";
+        let found = self.order("execute/async", json!({ "script": script, "args": [] })).await;
+        found.as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect()
+    }
+
+    async fn close(self) {
+        let _ = self.client.delete(&self.url).send().await;
+    }
+}
+
+/// A desk with a few tickets, one of which has breached; where it is served, and tokens of a responder and an admin.
+async fn desk() -> (TestApp, String, Vec<String>) {
+    let mut app = TestApp::start().await;
+    for due in [30, 60, 240, 600] {
+        app.ticket(minutes(due));
+    }
+    app.turn().await;
+    app.wait(minutes(62)).await;
+    let (url, tokens) = served(&mut app, &[(Role::Responder, None), (Role::Admin, None)]).await;
+    (app, url, tokens)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_signs_in_finds_a_ticket_acknowledges_an_alert_and_sees_it_in_another_window() {
+    let Some(driver) = Driver::start() else { return };
+    let (_app, url, tokens) = desk().await;
+    let (one, other) = (driver.browser(&[]).await, driver.browser(&[]).await);
+    one.open(&format!("{url}/")).await;
+    one.until("location.pathname === '/login'").await;
+    one.write("#token", "sla_wrong").await;
+    one.click("form button").await;
+    one.until("document.querySelector('.complaint')").await;
+    one.enter(&url, &tokens[0]).await;
+    one.until("document.querySelectorAll('#rows tr').length === 4").await;
+
+    let number = one.run("return document.querySelector('#rows .about').textContent.split(' ')[0]").await;
+    one.press("/").await;
+    one.press(number.as_str().unwrap()).await;
+    one.until("document.querySelectorAll('#rows tr').length === 1").await;
+    assert!(one.run("return location.hash").await.as_str().unwrap().contains("text="), "the filter is in the address");
+    one.run("window.prompt = () => 'Mine'").await;
+    one.click("#save").await;
+    one.click("#clear").await;
+    one.until("document.querySelectorAll('#rows tr').length === 4").await;
+    one.run("const saved = document.querySelector('#saved'); saved.value = 'Mine'; saved.dispatchEvent(new Event('change'))").await;
+    one.until("document.querySelectorAll('#rows tr').length === 1").await;
+    one.click("#rows a.subject").await;
+    one.until("document.querySelector('#drawer[open] .timeline svg rect.counted')").await;
+    one.picture("drawer").await;
+    one.press("\u{e00c}").await;
+
+    for browser in [&one, &other] {
+        if std::ptr::eq(browser, &other) {
+            other.enter(&url, &tokens[0]).await;
+        }
+        browser.open(&format!("{url}/alerts")).await;
+        browser.until("document.querySelector('.alert.is-open .pick')").await;
+    }
+    let open = other.run("return document.querySelectorAll('.alert.is-open').length").await.as_u64().unwrap();
+    // By keyboard alone: to the first, choose it, acknowledge what is chosen.
+    one.press("jx").await;
+    one.until("document.querySelector('#bulk-ack').textContent === 'Acknowledge 1 chosen'").await;
+    one.press("a").await;
+    let fewer = format!("document.querySelectorAll('.alert.is-open').length === {}", open - 1);
+    one.until(&fewer).await;
+    other.until(&fewer).await;
+    one.close().await;
+    other.close().await;
+}
+
+/// Each page, by how its picture is called.
+const PAGES: [(&str, &str); 15] = [
+    ("tickets", "/"),
+    ("alerts", "/alerts"),
+    ("on-call", "/on-call"),
+    ("services", "/services"),
+    ("reports", "/reports"),
+    ("entries", "/reports/entries"),
+    ("technicians", "/technicians"),
+    ("forecast", "/forecast"),
+    ("policies", "/policies"),
+    ("audit", "/audit"),
+    ("settings", "/settings"),
+    ("system", "/system"),
+    ("tokens", "/tokens"),
+    ("api", "/api"),
+    ("wall", "/wall"),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_page_keeps_anybody_out_or_runs_out_of_a_phone() {
+    let Some(driver) = Driver::start() else { return };
+    let (_app, url, tokens) = desk().await;
+    let mut found = Vec::new();
+    for (look, arguments) in
+        [("light", &[][..]), ("dark", &["--force-dark-mode", "--blink-settings=preferredColorScheme=0"][..])]
+    {
+        let browser = driver.browser(arguments).await;
+        browser.size(1280, 900).await;
+        browser.enter(&url, &tokens[1]).await;
+        for (name, path) in PAGES {
+            browser.open(&format!("{url}{path}")).await;
+            browser.until("document.querySelector('main') && document.querySelector('#health li')").await;
+            browser.picture(&format!("{name}-{look}")).await;
+            found.extend(browser.barriers().await.into_iter().map(|line| format!("{path} ({look}) {line}")));
+        }
+        browser.size(500, 900).await;
+        for (name, path) in PAGES.iter().filter(|_| look == "light") {
+            browser.open(&format!("{url}{path}")).await;
+            browser.until("document.querySelector('#health li')").await;
+            browser.picture(&format!("{name}-phone")).await;
+            let over = browser.run("return document.documentElement.scrollWidth - innerWidth").await;
+            if over.as_i64().unwrap() > 1 {
+                found.push(format!("{path} is {over} px wider than a phone"));
+            }
+        }
+        browser.close().await;
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_says_so_when_the_server_has_gone() {
+    let Some(driver) = Driver::start() else { return };
+    let (_app, url, tokens) = desk().await;
+    let browser = driver.browser(&[]).await;
+    browser.enter(&url, &tokens[0]).await;
+    // What the page asks from now on finds nobody.
+    browser.run("window.fetch = () => Promise.reject(new Error('gone'))").await;
+    browser.run("performance.now = ((real) => () => real() + 60000)(performance.now.bind(performance))").await;
+    browser.until("document.body.classList.contains('stale') && !document.querySelector('#stale').hidden").await;
+    browser.picture("stale").await;
+    browser.close().await;
+}
