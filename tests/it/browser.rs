@@ -45,7 +45,8 @@ impl Driver {
     }
 
     async fn browser(&self, arguments: &[&str]) -> Browser {
-        let common = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,900"];
+        let common =
+            ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,900"];
         let arguments: Vec<_> = common.iter().chain(arguments).collect();
         let wanted = json!({ "browserName": "chrome", "goog:chromeOptions": { "args": arguments } });
         let client = Client::new();
