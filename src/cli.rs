@@ -24,6 +24,7 @@ mod run;
 mod simulate;
 mod statements;
 pub mod status;
+mod store;
 mod token;
 pub mod uptime;
 
@@ -126,6 +127,11 @@ enum Command {
     Backtest(BacktestArgs),
     /// Delete what is older than [retention] says, as the service does each night
     Retention(RetentionArgs),
+    /// Copy a store from a file to the PostgreSQL server of the configuration
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
     /// Tell all that is stored of one person, or take it away
     Privacy {
         #[command(subcommand)]
@@ -135,6 +141,16 @@ enum Command {
     Token {
         #[command(subcommand)]
         command: TokenCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Copy all rows, and check that both stores hold the same; what is there already stays
+    Copy {
+        /// The file, like sqlite://superops-sla.db; the service on it must be stopped
+        #[arg(long)]
+        from: String,
     },
 }
 
@@ -589,6 +605,7 @@ impl Cli {
             Command::Explain(args) => explain::explain(load_offline(config)?, args).await,
             Command::Backtest(args) => backtest::backtest(&load_offline(config)?, &args),
             Command::Retention(args) => retention::retention(load_offline(config)?, args).await,
+            Command::Store { command } => store::store(load_offline(config)?, command).await,
             Command::Privacy { command } => privacy::privacy(load_offline(config)?, command).await,
             Command::Token { command } => token(load_offline(config)?, command).await,
         }

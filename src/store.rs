@@ -11,6 +11,7 @@ pub mod audit;
 pub mod books;
 mod cache;
 mod checkpoint;
+pub mod copy;
 mod freshness;
 pub mod incidents;
 mod latest;
@@ -93,6 +94,8 @@ pub enum StoreError {
     Unreachable(#[source] sqlx::Error),
     #[error("another replica leads now; what was asked is not done")]
     Replaced,
+    #[error("the copy is not whole: {0}")]
+    NotCopied(String),
     #[error("the database answered with an error")]
     Broken(#[source] sqlx::Error),
     #[error("the database could not be brought up to date")]

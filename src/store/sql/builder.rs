@@ -83,6 +83,15 @@ impl Separated<'_> {
         self
     }
 
+    /// Adds a value that is one already after the separator.
+    pub fn push_arg(&mut self, value: Arg) -> &mut Self {
+        self.separate();
+        self.query.args.push(value);
+        let number = self.query.args.len();
+        self.query.push(format_args!("${number}"));
+        self
+    }
+
     /// Adds `text` after the separator.
     pub fn push(&mut self, text: impl Display) -> &mut Self {
         self.separate();

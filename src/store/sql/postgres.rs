@@ -93,6 +93,7 @@ impl Server {
             ("idle_in_transaction_session_timeout", once.as_str()),
             ("tcp_user_timeout", once.as_str()),
             ("TimeZone", "UTC"),
+            ("client_min_messages", "warning"),
         ])
     }
 
@@ -252,7 +253,7 @@ pub(super) fn bound(args: Vec<Arg>) -> PgArguments {
 
 /// PostgreSQL keeps no zero in a text, written out or in JSON, and SuperOps may send one: the sign for what cannot be
 /// shown stands there.
-fn without_zero(text: &str) -> Cow<'_, str> {
+pub(in crate::store) fn without_zero(text: &str) -> Cow<'_, str> {
     if text.contains('\0') || text.contains("\\u0000") {
         return text.replace('\0', "\u{FFFD}").replace("\\u0000", "\\ufffd").into();
     }
