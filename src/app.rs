@@ -113,6 +113,9 @@ impl Parts {
         let service = context.service(Syncs { hints, health: health.clone() }, found.subscribe());
         let (switchboard, reports) = Switchboard::open();
         let service = service.watching(switchboard.clone());
+        if let Some(following) = &mut following {
+            following.show_services(switchboard.clone()).await;
+        }
         let self_monitoring = context.self_monitoring(Arc::new(service.clone()), health, found)?;
         let retention = Retention::new(&context.config, context.store.clone(), context.clock.clone())?;
         let bookkeeping = context.bookkeeping();

@@ -9,7 +9,6 @@ pub mod duration;
 pub mod environment;
 pub mod explain;
 pub mod names;
-mod network;
 pub mod remarks;
 
 mod checks;
@@ -60,12 +59,11 @@ pub use crate::notify::settings::{
     Email, Notify, Ntfy, PagerDuty, Slack, SlackWay, Sms, SmsSender, SmtpTls, Teams, Twilio, Voice, Webhook,
 };
 
-pub use self::network::Network;
 use crate::alert::on_call::Rotation;
 use crate::alert::prediction::Rule;
 use crate::alert::{Stage, Subject, noise};
 use crate::formats::Format;
-use crate::probe::address;
+pub use crate::probe::address::Network;
 use crate::report::People;
 use crate::report::make::By;
 use crate::report::schedule::Rhythm;
@@ -366,7 +364,7 @@ pub struct Tenant {
     /// What is written on its tickets.
     pub write_back: WriteBack,
     /// Private networks in which its services may be looked at.
-    pub allow_networks: Vec<address::Network>,
+    pub allow_networks: Vec<Network>,
 }
 
 /// Where a secret comes from. A file is read again after a 401, so that a

@@ -19,10 +19,11 @@ use super::{Parts, Running};
 use crate::answers::Bells;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Store as Place};
+use crate::monitor::board::{Board, Switchboard};
 use crate::predict::Predict;
-use crate::store::Store;
 use crate::store::lease::{Keeper, Role};
 use crate::store::sql::postgres::Server;
+use crate::store::{Store, millis};
 use crate::sync::SyncHealth;
 use crate::ticket::TenantId;
 
@@ -30,6 +31,8 @@ use crate::ticket::TenantId;
 const FRESHNESS_EVERY: Duration = Duration::from_secs(5);
 /// A follower makes its own forecasts, of what is stored, so often.
 const FORECASTS_EVERY: u32 = 12;
+/// And reads how services stand, so often.
+const SERVICES_EVERY: u32 = 3;
 /// After a change of roles that could not be carried out.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -135,12 +138,17 @@ pub struct Following {
     clock: SharedClock,
     reports: BTreeMap<TenantId, watch::Sender<SyncHealth>>,
     predicts: Vec<Predict>,
+    config: Arc<Config>,
+    /// Where services are shown, as the leader has stored that they stand.
+    services: Option<Arc<Switchboard>>,
 }
 
 impl Following {
     pub(super) fn new(context: &AppContext) -> Self {
         let (store, clock) = (context.store.clone(), context.clock.clone());
-        let mut made = Self { store, clock, reports: BTreeMap::new(), predicts: Vec::new() };
+        let config = context.config.clone();
+        let (reports, predicts) = (BTreeMap::new(), Vec::new());
+        let mut made = Self { store, clock, reports, predicts, config, services: None };
         for tenant in context.config.tenants.values() {
             let report = watch::Sender::new(SyncHealth::default());
             made.predicts.push(context.predict(tenant, report.subscribe()));
@@ -157,6 +165,12 @@ impl Following {
             .unwrap_or_else(|| watch::channel(SyncHealth::default()).1)
     }
 
+    /// Shows services on `switchboard`, from now on.
+    pub(super) async fn show_services(&mut self, switchboard: Arc<Switchboard>) {
+        self.services = Some(switchboard);
+        self.look_at_services().await;
+    }
+
     pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             () = self.follow() => {}
@@ -168,6 +182,9 @@ impl Following {
         for turn in (0..FORECASTS_EVERY).cycle() {
             if let Err(error) = self.look().await {
                 warn!(error = %error, "how fresh the leader's picture is could not be read; trying again");
+            }
+            if turn % SERVICES_EVERY == 0 {
+                self.look_at_services().await;
             }
             if turn == 0 {
                 self.forecast().await;
@@ -183,6 +200,22 @@ impl Following {
             }
         }
         Ok(())
+    }
+
+    async fn look_at_services(&self) {
+        let Some(switchboard) = self.services.as_ref().filter(|_| !self.config.uptime.components.is_empty()) else {
+            return;
+        };
+        let now = millis(self.clock.now());
+        let read = async { Ok((Board::read(&self.config, &self.store, now).await?, self.store.bulletin(now).await?)) };
+        let read: Result<_, crate::store::StoreError> = read.await;
+        match read {
+            Ok((board, bulletin)) => {
+                switchboard.show(board, true);
+                switchboard.announce(bulletin, now);
+            }
+            Err(error) => warn!(error = %error, "how services stand could not be read; trying again"),
+        }
     }
 
     async fn forecast(&mut self) {

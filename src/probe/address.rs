@@ -16,17 +16,22 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads `10.20.0.0/16`, `fd00::/8` or a single address.
+    /// Reads `10.20.0.0/16`, `fd00::/8` or a single address; else says what is wrong with `text`.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let form = || format!("must hold networks such as \"10.20.0.0/16\" or \"fd12:3456::/32\", not `{text}`");
+        let form = || "must be an address or a network, such as \"127.0.0.1\" or \"10.0.0.0/8\"".to_owned();
         let (address, bits) = text.trim().split_once('/').unwrap_or((text.trim(), ""));
         let address: IpAddr = address.parse().map_err(|_| form())?;
         let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = if bits.is_empty() { most } else { bits.parse().map_err(|_| form())? };
+        let bits = if !text.contains('/') { most } else { bits.parse().map_err(|_| form())? };
         if bits > most {
             return Err(form());
         }
         Ok(Self { address, bits })
+    }
+
+    /// Whether `address` is one of them; an IPv4 address that came over IPv6 is what it is.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.holds(address) || self.holds(address.to_canonical())
     }
 
     fn holds(&self, address: IpAddr) -> bool {
@@ -151,6 +156,19 @@ fn class_v6(address: Ipv6Addr) -> Option<Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_holds_what_begins_alike() {
+        let holds = |network: &str, address: &str| Network::parse(network).unwrap().contains(address.parse().unwrap());
+        assert!(holds("10.0.0.0/8", "10.255.0.1") && !holds("10.0.0.0/8", "11.0.0.1"));
+        assert!(holds("127.0.0.1", "127.0.0.1") && !holds("127.0.0.1", "127.0.0.2"));
+        assert!(holds("127.0.0.1", "::ffff:127.0.0.1"), "an IPv4 address that came over IPv6");
+        assert!(holds("fd00::/8", "fd12::1") && !holds("fd00::/8", "fe80::1"));
+        assert!(holds("0.0.0.0/0", "192.0.2.1") && !holds("0.0.0.0/0", "::1"));
+        for wrong in ["", "10.0.0.0/33", "proxy", "10.0.0/8", "::/129", "10.0.0.0/"] {
+            assert!(Network::parse(wrong).is_err(), "{wrong}");
+        }
+    }
 
     fn judged(rules: &AddressRules, address: &str, port: u16) -> &'static str {
         match rules.judge(address.parse().unwrap(), port) {
