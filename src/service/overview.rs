@@ -33,7 +33,7 @@ pub struct Overview {
     pub counts: Counts,
     /// Open tickets that nobody has.
     pub unassigned: usize,
-    /// Open tickets that are likely to breach, or very.
+    /// Open tickets that are likely to breach, or very, and have not.
     pub likely: usize,
     /// Seconds for which the client has waited who waits longest for a first answer; none: nobody waits.
     pub longest_unanswered: Option<i64>,

@@ -67,7 +67,7 @@ pub struct Snapshot {
     pub tally: Tally,
     /// Tickets that nobody has.
     pub unassigned: usize,
-    /// Tickets that are likely to breach, or very.
+    /// Tickets that are likely to breach, or very, and have not.
     pub likely: usize,
     /// Since when the client waits who waits longest for a first answer.
     pub waiting_since: Option<DateTime<Utc>>,
@@ -160,7 +160,8 @@ impl Snapshot {
         self.next_change = clocks.iter().filter_map(|clock| clock.next_change).chain(self.next_change).min();
         self.tally.add(row.standing);
         self.unassigned += usize::from(watched.ticket.technician.is_none());
-        self.likely += usize::from(matches!(row.risk, Some(Risk::High | Risk::Critical)));
+        let is_likely = matches!(row.risk, Some(Risk::High | Risk::Critical));
+        self.likely += usize::from(is_likely && row.standing != TicketStanding::Breached);
         let waits = clocks[0].running.then(|| watched.start(ClockKind::FirstResponse)).flatten();
         self.waiting_since = waits.into_iter().chain(self.waiting_since).min();
         self.rows.push(row);
