@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
-use chrono_tz::Tz;
 use superops_sla::sla::calendar::{Calendar, CalendarSpec};
 use superops_sla::sla::clock::{Clocks, Truth, explain};
 use superops_sla::sla::history::History;
 use superops_sla::sla::policy::{Counts, Policy};
 use superops_sla::sla::tenant_rules::{RulesConfig, TenantRules, Warn};
+use superops_sla::sla::zone::Tz;
 use superops_sla::ticket::watch::{Bounds, Change, ChangeKind, Watched};
 use superops_sla::ticket::{ClockKind, Directory, Named, RefId, Reported, StatusWords, TenantId, Ticket, TicketId};
 
@@ -201,7 +201,7 @@ fn split_shifts() -> CalendarSpec {
     let yearly = [(1, 1), (1, 2), (4, 3), (4, 6), (5, 4), (5, 25), (8, 31), (11, 30), (12, 25), (12, 26)];
     CalendarSpec {
         name: "split shifts".to_owned(),
-        timezone: Tz::Europe__London,
+        timezone: Tz::named("Europe/London"),
         always: false,
         week,
         holidays: BTreeSet::new(),

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, Datelike, Days, Months, TimeDelta, Utc};
-use chrono_tz::Tz;
 use tokio::sync::watch;
 use tracing::{debug, error, info};
 

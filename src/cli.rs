@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate};
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
@@ -52,6 +52,7 @@ use crate::sync::SyncHealth;
 use crate::telemetry::Telemetry;
 use crate::terminal::{self, AboveBars};
 use crate::ticket::TenantId;
+use crate::zone_rules::ZoneWatch;
 
 /// Where the configuration is looked for.
 const PLACES: [&str; 2] = ["config.toml", "/etc/superops-sla/config.toml"];
@@ -575,6 +576,8 @@ impl CliError {
 impl Cli {
     /// Does as told.
     pub async fn run(self) -> Result<(), CliError> {
+        // Rules of time zones that cannot be read leave those that the program carries; the service logs it.
+        let _ = ZoneWatch::of_this_machine().turn(DateTime::UNIX_EPOCH);
         let config = self.config.as_deref();
         match self.command {
             Command::Demo(args) => demo::demo(args).await,

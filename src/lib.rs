@@ -56,6 +56,7 @@ pub mod store;
 pub mod superops;
 pub mod telemetry;
 pub mod terminal;
+pub mod zone_rules;
 
 // The loops.
 pub mod answers;

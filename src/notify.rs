@@ -28,9 +28,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::sla::zone::Tz;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
-use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::escalation::ChannelKind;

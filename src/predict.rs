@@ -19,8 +19,8 @@ use std::num::NonZero;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 use tokio::sync::{Notify, Semaphore, watch};
 use tracing::{debug, error, info, warn};
 

@@ -20,8 +20,8 @@ pub mod spread;
 pub mod technician;
 pub mod trend;
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 /// How far reports tell persons apart: what comes later tells less.
@@ -364,7 +364,7 @@ mod tests {
             schema: SCHEMA,
             title: "October".into(),
             tenant: "acme".into(),
-            zone: Tz::America__New_York,
+            zone: Tz::named("America/New_York"),
             period: Period::new(day("2026-10-01"), day("2026-10-31")).unwrap(),
             client: None,
             months: Vec::new(),

@@ -8,9 +8,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::sla::zone::Tz;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 use tokio::sync::{Notify, watch};
 use tracing::{error, info};
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use moka::sync::Cache;
 use tracing::info;
@@ -12,6 +13,7 @@ use crate::config::{Config, Hours, Tenant};
 use crate::sla::calendar::{Calendar, CalendarError, CalendarSpec};
 use crate::sla::tenant_rules::{RulesConfig, TenantRules, Warn};
 use crate::sla::version::{Terms, Version, closed_at, version_at};
+use crate::sla::zone;
 use crate::store::versions::Adopted;
 use crate::store::{Store, StoreError};
 use crate::telemetry::{CacheLabels, CacheName, Telemetry};
@@ -22,11 +24,11 @@ use crate::ticket::{Directory, TenantId};
 pub struct RulesCache {
     config: Arc<Config>,
     store: Store,
-    calendars: BTreeMap<String, Arc<Calendar>>,
-    cache: Cache<TenantId, (Arc<Directory>, Arc<TenantRules>)>,
+    calendars: ArcSwap<Calendars>,
+    cache: Cache<TenantId, (Arc<Directory>, Arc<Calendars>, Arc<TenantRules>)>,
     versions: Cache<TenantId, Arc<Vec<Version>>>,
     /// The rules of versions that hold no longer, each with the directory it was made from.
-    past: Cache<(TenantId, u32), (Arc<Directory>, Arc<TenantRules>)>,
+    past: Cache<(TenantId, u32), (Arc<Directory>, Arc<Calendars>, Arc<TenantRules>)>,
     /// The directory that the last version was made with.
     kept: Cache<TenantId, Arc<Directory>>,
     telemetry: Arc<Telemetry>,
@@ -35,8 +37,7 @@ pub struct RulesCache {
 impl RulesCache {
     /// Compiles the configured calendars.
     pub fn new(config: Arc<Config>, store: Store, telemetry: Arc<Telemetry>) -> Result<Self, CalendarError> {
-        let compile = |(name, spec): (&String, _)| Ok((name.clone(), Arc::new(Calendar::compile(Clone::clone(spec))?)));
-        let calendars = config.calendars.iter().map(compile).collect::<Result<_, CalendarError>>()?;
+        let calendars = ArcSwap::from_pointee(Calendars::compile(&config)?);
         Ok(Self {
             config,
             store,
@@ -52,18 +53,34 @@ impl RulesCache {
     /// The rules of `tenant`, with the directory they were made from.
     pub async fn of(&self, tenant: &Tenant) -> Result<(Arc<Directory>, Arc<TenantRules>), StoreError> {
         let directory = self.store.directory(&tenant.id).await?;
-        let held = self.cache.get(&tenant.id).filter(|(known, _)| Arc::ptr_eq(known, &directory));
+        let calendars = self.calendars()?;
+        let held = self
+            .cache
+            .get(&tenant.id)
+            .filter(|(known, counted_by, _)| Arc::ptr_eq(known, &directory) && Arc::ptr_eq(counted_by, &calendars));
         let result = if held.is_some() { "hit" } else { "miss" };
         self.telemetry.cache_lookups.get_or_create(&CacheLabels { cache: "policies", result }).inc();
-        if let Some(held) = held {
-            return Ok(held);
+        if let Some((directory, _, rules)) = held {
+            return Ok((directory, rules));
         }
         let rules = Arc::new(TenantRules::new(self.rules_config(tenant), &directory));
-        self.cache.insert(tenant.id.clone(), (directory.clone(), rules.clone()));
+        self.cache.insert(tenant.id.clone(), (directory.clone(), calendars, rules.clone()));
         self.cache.run_pending_tasks();
         let entries = i64::try_from(self.cache.entry_count()).unwrap_or(i64::MAX);
         self.telemetry.cache_entries.get_or_create(&CacheName { cache: "policies" }).set(entries);
         Ok((directory, rules))
+    }
+
+    /// The configured calendars; compiled anew where a country has changed its time.
+    fn calendars(&self) -> Result<Arc<Calendars>, StoreError> {
+        let held = self.calendars.load_full();
+        if held.generation == zone::generation() {
+            return Ok(held);
+        }
+        let anew = Calendars::compile(&self.config).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        let anew = Arc::new(anew);
+        self.calendars.store(anew.clone());
+        Ok(anew)
     }
 
     /// The rules of `tenant` by the MSP's own hours, and by those of its clients' sites.
@@ -126,12 +143,16 @@ impl RulesCache {
         directory: &Arc<Directory>,
     ) -> Result<Arc<TenantRules>, StoreError> {
         let key = (tenant.id.clone(), version.number);
-        let held = self.past.get(&key).filter(|(known, _)| Arc::ptr_eq(known, directory));
-        if let Some((_, rules)) = held {
+        let calendars = self.calendars()?;
+        let held = self
+            .past
+            .get(&key)
+            .filter(|(known, counted_by, _)| Arc::ptr_eq(known, directory) && Arc::ptr_eq(counted_by, &calendars));
+        if let Some((_, _, rules)) = held {
             return Ok(rules);
         }
         let rules = Arc::new(self.rules_by(tenant, &version.terms, directory)?);
-        self.past.insert(key, (directory.clone(), rules.clone()));
+        self.past.insert(key, (directory.clone(), calendars, rules.clone()));
         Ok(rules)
     }
 
@@ -185,12 +206,26 @@ impl RulesCache {
             tenant: tenant.id.clone(),
             words: tenant.statuses.clone(),
             site_hours,
-            msp: tenant.calendar.as_ref().and_then(|name| self.calendars.get(name)).cloned(),
+            msp: tenant.calendar.as_ref().and_then(|name| self.calendars.load().by_name.get(name).cloned()),
             holiday_lists,
             policies,
             warn: Warn { at: alerts.warn_at.clone(), left: alerts.warn_left.clone() },
             automation_answers: tenant.automation_answers,
         }
+    }
+}
+
+/// The configured calendars, compiled by one set of zone rules.
+struct Calendars {
+    by_name: BTreeMap<String, Arc<Calendar>>,
+    generation: u32,
+}
+
+impl Calendars {
+    fn compile(config: &Config) -> Result<Self, CalendarError> {
+        let generation = zone::generation();
+        let compile = |(name, spec): (&String, _)| Ok((name.clone(), Arc::new(Calendar::compile(Clone::clone(spec))?)));
+        Ok(Self { by_name: config.calendars.iter().map(compile).collect::<Result<_, CalendarError>>()?, generation })
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Notify, watch};
-use tracing::error;
+use tracing::{error, info};
 
 use self::audit::Audit;
 pub use self::audit::{Mismatch, MismatchKind, Mismatches, counted};
@@ -28,6 +28,7 @@ use crate::store::{Store, StoreError};
 use crate::sync::SyncHealth;
 use crate::telemetry::{LoopName, Telemetry};
 use crate::ticket::TenantId;
+use crate::zone_rules::ZoneWatch;
 
 const EVERY: TimeDelta = TimeDelta::minutes(1);
 /// How long the other loops get to catch up.
@@ -56,6 +57,7 @@ pub struct Wiring {
     pub outbox: Arc<Notify>,
     /// Where the page learns what the audit has found.
     pub found: watch::Sender<Mismatches>,
+    pub zones: ZoneWatch,
 }
 
 /// Watches the watch.
@@ -67,15 +69,18 @@ pub struct SelfMonitoring {
     audit: Audit,
     /// None: nobody listens for it.
     heartbeat: Option<Heartbeat>,
+    zones: ZoneWatch,
 }
 
 impl SelfMonitoring {
     pub fn new(wiring: Wiring) -> anyhow::Result<Self> {
-        let Wiring { config, rules_cache, store, clock, telemetry, readiness, health, outbox, found } = wiring;
+        let Wiring { config, rules_cache, store, clock, telemetry, readiness, health, outbox, found, zones } = wiring;
         let heartbeat = config.watch.heartbeat_url.as_ref().map(Heartbeat::new).transpose()?;
         let stale = StaleWatch::new(config.clone(), store.clone(), health, outbox, clock.now());
         let audit = Audit::new(config, rules_cache, store, telemetry.clone(), found, clock.speed());
-        Ok(Self { clock, readiness, telemetry, stale, audit, heartbeat })
+        let mut watch = Self { clock, readiness, telemetry, stale, audit, heartbeat, zones };
+        watch.renew_zones(watch.clock.now());
+        Ok(watch)
     }
 
     /// Turns until `stop` says so.
@@ -104,12 +109,23 @@ impl SelfMonitoring {
         }
     }
 
+    /// Goes by newer rules of time zones where the machine has some.
+    fn renew_zones(&mut self, now: DateTime<Utc>) {
+        match self.zones.turn(now) {
+            Ok(true) => info!("time zones go by the rules {} from now on", self.zones.held().words(now)),
+            Ok(false) => {}
+            Err(error) => error!(error = %error, "the machine's time zone rules cannot be read; those before hold on"),
+        }
+        self.zones.show(&self.telemetry, now);
+    }
+
     /// One turn: each part is done, whatever became of the others.
     pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
         let started = tokio::time::Instant::now();
         if let Err(error) = descriptors::spare() {
             error!(error = %error, "no connection or file can be opened: nobody can be told, and SuperOps cannot be asked");
         }
+        self.renew_zones(now);
         let told = self.stale.turn(now).await;
         let audited = self.audit.turn(now).await;
         let took = started.elapsed().as_secs_f64();

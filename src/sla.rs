@@ -13,6 +13,7 @@ pub mod standing;
 pub mod tenant_rules;
 pub mod tryout;
 pub mod version;
+pub mod zone;
 
 #[cfg(test)]
 mod rules;

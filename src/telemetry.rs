@@ -36,6 +36,14 @@ pub struct TenantLabels {
     pub tenant: String,
 }
 
+/// Which rules of time zones hold.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ZoneRulesLabels {
+    pub version: String,
+    /// `program` or `machine`.
+    pub source: &'static str,
+}
+
 /// How a ticket stands as a whole.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct TicketLabels {
@@ -171,6 +179,8 @@ pub struct Telemetry {
     pub forecast_trusted: Family<ClockLabels, Gauge>,
     pub predicted_alerts_judged: Family<JudgedLabels, Counter>,
     pub write_backs: Family<WriteBackLabels, Counter>,
+    pub zone_rules: Family<ZoneRulesLabels, Gauge>,
+    pub zone_rules_age_seconds: Gauge,
     pub uptime_looks: Counter,
     pub uptime_lag: Histogram,
     pub web_connections: Gauge,
@@ -217,6 +227,14 @@ impl Default for Telemetry {
             "predicted_alerts_judged",
             "Predicted alerts whose clock is decided, by outcome",
             Family::default()
+        );
+        let zone_rules = family!("time_zone_rules", "1 for the time zone rules in force", Family::default());
+        let zone_rules_age_seconds = Gauge::default();
+        registry.register_with_unit(
+            "time_zone_rules_age",
+            "Since when the time zone rules in force are to be had",
+            Unit::Seconds,
+            zone_rules_age_seconds.clone(),
         );
         let write_backs =
             family!("write_backs", "Attempts to write on tickets, by kind and outcome", Family::default());
@@ -273,6 +291,8 @@ impl Default for Telemetry {
             forecast_trusted,
             predicted_alerts_judged,
             write_backs,
+            zone_rules,
+            zone_rules_age_seconds,
             uptime_looks,
             uptime_lag,
             web_connections,

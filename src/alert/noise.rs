@@ -13,8 +13,8 @@ mod quiet;
 
 use std::collections::BTreeMap;
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 
 use super::Stage;
 use super::escalation::{ChannelKind, Recipient};

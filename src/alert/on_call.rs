@@ -12,11 +12,10 @@ mod person;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
-use chrono_tz::{GapInfo, Tz};
-
 use crate::sla::calendar::Calendar;
+use crate::sla::zone::Tz;
 use crate::ticket::TenantId;
+use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
 
 pub use self::person::Person;
 
@@ -256,8 +255,9 @@ fn handover(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
     match zone.from_local_datetime(&local) {
         MappedLocalTime::Single(at) | MappedLocalTime::Ambiguous(at, _) => at.to_utc(),
         MappedLocalTime::None => {
-            let change = GapInfo::new(&local, &zone).and_then(|gap| gap.end);
-            change.map_or_else(|| local.and_utc(), |change| change.to_utc())
+            let moved = zone.offset_before_gap(&local).unwrap_or_else(|| Utc.fix());
+            let moved = local.and_utc() - TimeDelta::seconds(moved.local_minus_utc().into());
+            zone.last_change(moved + TimeDelta::seconds(1)).unwrap_or(moved)
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::sync::{SyncHealth, TenantSync, Wiring};
 use crate::telemetry::Telemetry;
 use crate::ticket::TenantId;
 use crate::write_back::{self, WriteBacks};
+use crate::zone_rules::ZoneWatch;
 
 /// How long a store that is in use is asked for again.
 const CLAIM_TRIES: u32 = 10;
@@ -179,6 +180,7 @@ impl AppContext {
             health,
             outbox: self.bells.outbox.clone(),
             found,
+            zones: ZoneWatch::of_this_machine(),
         };
         SelfMonitoring::new(wiring)
     }

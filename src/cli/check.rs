@@ -12,10 +12,12 @@ use crate::alert::on_call::Override;
 use crate::clock::{Clock, SharedClock, SystemClock};
 use crate::config::{ChannelKind, Config, ProcessEnvironment, explain, names, remarks};
 use crate::notify::{self, Body, Message, sms};
+use crate::sla::zone::Tz;
 use crate::store::outbox::notification_key;
 use crate::store::{Place, Store};
 use crate::ticket::unlisted::unlisted;
 use crate::ticket::{Directory, TenantId};
+use crate::zone_rules::ZoneWatch;
 
 /// Explains the file at `path`; tries what it says, if asked to.
 pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
@@ -53,6 +55,8 @@ pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
         println!("{} is in order.", path.display());
     }
     print!("{online}");
+    let zones = ZoneWatch::of_this_machine().newest();
+    println!("Time zones: {}", zones.words(SystemClock.now()));
     headed("\nWorth a look", &worth_a_look(&config, &directories).await);
     println!("\nIn short\n{}", explain::summary(&config).trim_end());
     match args.verbose {
@@ -216,7 +220,7 @@ fn test_message(address: &str, clock: &SharedClock) -> Message {
         continues_thread: false,
         to: address.to_owned(),
         to_name: None,
-        timezone: chrono_tz::Tz::UTC,
+        timezone: Tz::UTC,
         body: Body::Test,
     }
 }

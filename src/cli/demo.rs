@@ -14,9 +14,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::sla::zone::Tz;
 use anyhow::Context;
 use chrono::{DateTime, Datelike, NaiveTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;

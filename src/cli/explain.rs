@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 
 use super::status::{forecast_text, printable, unit};
 use super::{CliError, ExplainArgs};

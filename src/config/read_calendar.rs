@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::sla::zone::{self, Tz};
 use chrono::{Datelike, NaiveDate};
-use chrono_tz::Tz;
 
 use crate::sla::calendar::CalendarSpec;
 
@@ -48,7 +48,7 @@ pub(super) fn calendar(name: &Found<'_, &str>, section: Section<'_>, lists: &Hol
 
 pub(super) fn zone(text: &str) -> Result<Tz, String> {
     text.parse().map_err(|_| {
-        let hint = nearest(text, chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name()));
+        let hint = nearest(text, zone::names().iter().map(String::as_str));
         format!("must be a zone of the IANA time zone database, such as \"Europe/London\", not `{text}`{hint}")
     })
 }

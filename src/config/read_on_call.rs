@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::sla::zone::Tz;
 use chrono::NaiveDateTime;
-use chrono_tz::Tz;
 
 use crate::alert::on_call::{Layer, Person, Rotation};
 use crate::sla::calendar::{Calendar, CalendarSpec};

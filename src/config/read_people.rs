@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono_tz::Tz;
+use crate::sla::zone::Tz;
 
 use super::checks;
 use super::read_alerts::{Channels, channel_list, stage};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::sla::zone::Tz;
 use chrono::TimeDelta;
-use chrono_tz::Tz;
 
 use crate::probe::address::{AddressRules, Network};
 use crate::sla::calendar::{Calendar, CalendarSpec};

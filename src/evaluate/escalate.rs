@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use crate::sla::zone::Tz;
 use chrono::TimeDelta;
-use chrono_tz::Tz;
 use tracing::{error, info, warn};
 
 use super::commit::Commit;

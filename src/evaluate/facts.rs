@@ -1,7 +1,7 @@
 //! What a message says, gathered from the ticket and its clock at the moment of decision.
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 
 use crate::alert::escalation::Recipient;
 use crate::alert::life::{Hold, HoldKind};

@@ -1,6 +1,6 @@
 //! What a turn wants written on tickets at SuperOps: a note of a breach, one of each later step, and what steps change.
 
-use chrono_tz::Tz;
+use crate::sla::zone::Tz;
 use maud::html;
 
 use super::Scene;

@@ -1,7 +1,7 @@
 //! Reports to try the formats with.
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveDate};
-use chrono_tz::Tz;
 
 use crate::report::{
     Cell, Chart, ChartKind, ClosedMonth, Column, ColumnKind, Figure, Period, Report, Row, SCHEMA, Section, Series,
@@ -36,7 +36,7 @@ pub fn month() -> Report {
         schema: SCHEMA,
         title: "SLA report for October 2026".into(),
         tenant: "acme".into(),
-        zone: Tz::America__New_York,
+        zone: Tz::named("America/New_York"),
         period,
         client: Some("Müller & Söhne GmbH".into()),
         months: vec![ClosedMonth { month: "2026-10".into(), sha256: "9f86d081884c7d65".repeat(4), corrections: 1 }],

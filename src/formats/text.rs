@@ -1,7 +1,7 @@
 //! How a figure reads, and how text from outside is made harmless to read.
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 
 use crate::report::{Cell, Report};
 

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::config::uptime::Component;
 use crate::keys::notification_key;
 use crate::notify::{Body, Message, ServiceFacts};
+use crate::sla::zone::Tz;
 use crate::store::outbox::{NewNotification, Reader};
 use crate::ticket::{Directory, Named, RefId};
 use crate::uptime::incident::{Impact, Incident, Progress};
@@ -127,7 +128,7 @@ impl Telling<'_> {
             continues_thread: false,
             to,
             to_name: whom.name.clone(),
-            timezone: chrono_tz::Tz::UTC,
+            timezone: Tz::UTC,
             body: Body::Service(self.facts.clone()),
         };
         NewNotification {

@@ -20,8 +20,8 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
-use chrono_tz::Tz;
 use serde_json::{Value, json};
 
 use self::letter::Letter;

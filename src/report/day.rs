@@ -1,7 +1,7 @@
 //! One local day after the other: what was decided on it, and for how long something was overdue.
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
-use chrono_tz::Tz;
 
 use super::Period;
 use super::entry::{Entry, Outcome, by_day};

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::sla::zone::Tz;
 use chrono::{Datelike, NaiveDate, TimeDelta, Timelike, Weekday};
-use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::day::Day;
@@ -682,7 +682,7 @@ mod tests {
         let period = Period::new("2026-10-29".parse().unwrap(), "2026-11-02".parse().unwrap()).unwrap();
         let made = report(&Material {
             tenant: "acme".to_owned(),
-            zone: Tz::America__New_York,
+            zone: Tz::named("America/New_York"),
             question: Question { period, with_maintenance: false },
             by: By::Technician,
             client: None,

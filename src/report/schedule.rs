@@ -4,8 +4,8 @@
 //! day, at a local time: by then a month's figures can be final. Only the latest period that is due is ever told: after
 //! a long absence nobody gets a heap of old reports.
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
-use chrono_tz::Tz;
 
 use super::Period;
 use crate::sla::calendar::resolve;
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn the_day_is_the_tenants() {
-        let sydney = Tz::Australia__Sydney;
+        let sydney = Tz::named("Australia/Sydney");
         let due = |now| rhythm(Every::Month, 0).due(sydney, at(now)).unwrap().to.to_string();
         // 07:00 on 1 November in Sydney, where it is summer.
         assert_eq!(due("2026-10-31T19:59:59Z"), "2026-09-30");
@@ -152,7 +152,7 @@ mod tests {
     fn a_time_that_clocks_leap_over_comes_when_they_have_leapt() {
         let rhythm = Rhythm { every: Every::Week, days_after: 6, at: 2 * 60 + 30 };
         // 29 March 2026 has no 02:30 in Berlin.
-        let next = rhythm.next(Tz::Europe__Berlin, at("2026-03-28T12:00:00Z")).unwrap();
+        let next = rhythm.next(Tz::named("Europe/Berlin"), at("2026-03-28T12:00:00Z")).unwrap();
         assert_eq!(next, at("2026-03-29T01:30:00Z"));
     }
 
@@ -163,10 +163,16 @@ mod tests {
                 let rhythm = rhythm(every, days_after);
                 let mut now = at("2026-01-15T12:00:00Z");
                 for _ in 0..5 {
-                    let before = rhythm.due(Tz::Europe__London, now).unwrap();
-                    let next = rhythm.next(Tz::Europe__London, now).unwrap();
-                    assert_eq!(rhythm.due(Tz::Europe__London, next - chrono::TimeDelta::milliseconds(1)), Some(before));
-                    assert_eq!(rhythm.due(Tz::Europe__London, next).unwrap().from, before.to.succ_opt().unwrap());
+                    let before = rhythm.due(Tz::named("Europe/London"), now).unwrap();
+                    let next = rhythm.next(Tz::named("Europe/London"), now).unwrap();
+                    assert_eq!(
+                        rhythm.due(Tz::named("Europe/London"), next - chrono::TimeDelta::milliseconds(1)),
+                        Some(before)
+                    );
+                    assert_eq!(
+                        rhythm.due(Tz::named("Europe/London"), next).unwrap().from,
+                        before.to.succ_opt().unwrap()
+                    );
                     now = next;
                 }
             }

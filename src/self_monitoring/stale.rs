@@ -13,6 +13,7 @@ use tracing::{error, info};
 use crate::alert::escalation::{Recipient, chiefs};
 use crate::config::{ChannelKind, Config, Target, Tenant};
 use crate::notify::{Body, Message, StaleFacts};
+use crate::sla::zone::Tz;
 use crate::store::outbox::{NewNotification, Reader, notification_key};
 use crate::store::{Store, StoreError};
 use crate::sync::SyncHealth;
@@ -156,7 +157,7 @@ fn notification(tenant: &Tenant, watcher: Watcher, facts: &StaleFacts, now: Date
         continues_thread: false,
         to,
         to_name: name,
-        timezone: chrono_tz::Tz::UTC,
+        timezone: Tz::UTC,
         body: Body::Stale(facts.clone()),
     };
     NewNotification {

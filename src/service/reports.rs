@@ -9,8 +9,8 @@ pub mod reasons;
 
 use std::sync::Arc;
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
-use chrono_tz::Tz;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeZone, Utc};
-use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::{Reach, Service, ServiceError};

@@ -3,8 +3,8 @@
 //! Kept apart from the product's own calendar on purpose: the look-alike stands
 //! for somebody else's program, so it must not share our mistakes.
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
-use chrono_tz::Tz;
 
 /// Round the clock, or one window on each working day, local to the site.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn before_undoes_after_and_between_measures_it() {
-        let zones = [Tz::Europe__London, Tz::America__New_York, Tz::Australia__Lord_Howe];
+        let zones = [Tz::named("Europe/London"), Tz::named("America/New_York"), Tz::named("Australia/Lord_Howe")];
         let hour = |hour| NaiveTime::from_hms_opt(hour, 30, 0).unwrap();
         for zone in zones {
             let hours = Hours::weekdays(zone, hour(9), hour(17));

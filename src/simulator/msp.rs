@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
+use crate::sla::zone::Tz;
 use apollo_compiler::response::serde_json_bytes::json;
 use apollo_compiler::response::{JsonMap, JsonValue};
 use chrono::NaiveTime;
-use chrono_tz::Tz;
 
 use super::hours::Hours;
 use super::targets::{DEFAULT, GOLD, PRIORITIES, SILVER};
@@ -40,14 +40,14 @@ const TEAM: [(&str, usize, Option<&str>, f64); 8] = [
 const GROUPS: [&str; 3] = ["Service Desk L1", "Network", "Projects"];
 
 /// Client, its SLA, the team index of its account manager, and its site: name, zone, hours (none: round the clock).
-type ClientRow = (&'static str, &'static str, Option<usize>, &'static str, Tz, Option<(u32, u32)>);
+type ClientRow = (&'static str, &'static str, Option<usize>, &'static str, &'static str, Option<(u32, u32)>);
 const CLIENTS: [ClientRow; 6] = [
-    ("Harbour Dental Group", GOLD, Some(0), "HQ - Leeds", Tz::Europe__London, Some((9, 17))),
-    ("Globex Corporation", SILVER, Some(1), "Manhattan", Tz::America__New_York, Some((8, 18))),
-    ("Ørsted & Søn ApS", SILVER, Some(3), "København", Tz::Europe__Copenhagen, Some((8, 16))),
-    ("Café Überall GmbH", DEFAULT, None, "Berlin Mitte", Tz::Europe__Berlin, Some((7, 19))),
-    ("Lord Howe Lodge", SILVER, Some(6), "Front desk", Tz::Australia__Lord_Howe, Some((8, 17))),
-    ("Initech Hosting", GOLD, Some(1), "DC-1", Tz::America__Los_Angeles, None),
+    ("Harbour Dental Group", GOLD, Some(0), "HQ - Leeds", "Europe/London", Some((9, 17))),
+    ("Globex Corporation", SILVER, Some(1), "Manhattan", "America/New_York", Some((8, 18))),
+    ("Ørsted & Søn ApS", SILVER, Some(3), "København", "Europe/Copenhagen", Some((8, 16))),
+    ("Café Überall GmbH", DEFAULT, None, "Berlin Mitte", "Europe/Berlin", Some((7, 19))),
+    ("Lord Howe Lodge", SILVER, Some(6), "Front desk", "Australia/Lord_Howe", Some((8, 17))),
+    ("Initech Hosting", GOLD, Some(1), "DC-1", "America/Los_Angeles", None),
 ];
 
 /// The tenant's own status names; the desk uses all of them.
@@ -182,6 +182,7 @@ impl Msp {
 
     /// Adds a client with one site.
     fn sign(&mut self, (name, sla, manager, site, timezone, hours): ClientRow) {
+        let timezone = Tz::named(timezone);
         let nth = self.customers.len() as u64;
         let client = Ref { id: CLIENT + nth, name: name.into() };
         let site = Ref { id: SITE + nth, name: site.into() };

@@ -16,8 +16,8 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 
 use super::hours::Hours;
 use super::msp::Msp;

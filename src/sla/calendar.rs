@@ -18,8 +18,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::OnceLock;
 
-use chrono::{DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
-use chrono_tz::Tz;
+use crate::sla::zone::{self, Tz};
+use chrono::{DateTime, Datelike, Days, MappedLocalTime, NaiveDate, Offset, TimeDelta, TimeZone, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use self::stretches::{Stretch, StretchKind};
@@ -79,6 +79,8 @@ pub struct Calendar {
     /// Open at every instant: no windows are needed.
     seamless: bool,
     years: Box<[OnceLock<Year>]>,
+    /// The zone rules by which these were compiled.
+    generation: u32,
 }
 
 impl fmt::Debug for Calendar {
@@ -97,7 +99,7 @@ impl Calendar {
         let all_day = days.iter().all(|windows| *windows == [(0, MINUTES_A_DAY)]);
         let seamless = all_day && spec.holidays.is_empty() && spec.yearly.is_empty();
         let years = if seamless { Box::default() } else { KEPT.map(|_| OnceLock::new()).collect() };
-        Ok(Self { spec, days, seamless, years })
+        Ok(Self { spec, days, seamless, years, generation: zone::generation() })
     }
 
     /// Open at all times: working time is wall time.
@@ -112,6 +114,7 @@ impl Calendar {
             days: std::array::from_fn(|_| vec![(0, MINUTES_A_DAY)]),
             seamless: true,
             years: Box::default(),
+            generation: zone::generation(),
         }
     }
 
@@ -218,8 +221,14 @@ impl Calendar {
         Some((number, window, year.ends_at(window.1)))
     }
 
+    /// Whether the rules of its zone are those it was compiled by. If not, its answers are right but slow.
+    pub fn is_current(&self) -> bool {
+        self.generation == zone::generation()
+    }
+
     fn year(&self, number: i32) -> Cow<'_, Year> {
-        match usize::try_from(number - KEPT.start).ok().and_then(|index| self.years.get(index)) {
+        let kept = usize::try_from(number - KEPT.start).ok().and_then(|index| self.years.get(index));
+        match kept.filter(|_| self.is_current()) {
             Some(kept) => Cow::Borrowed(kept.get_or_init(|| self.compile_year(number))),
             None => Cow::Owned(self.compile_year(number)),
         }
@@ -303,17 +312,10 @@ pub(crate) fn resolve(zone: Tz, date: NaiveDate, minutes: u16) -> i64 {
     let local = date.and_time(chrono::NaiveTime::MIN) + TimeDelta::minutes(minutes.into());
     let offset = match zone.offset_from_local_datetime(&local) {
         MappedLocalTime::Single(offset) | MappedLocalTime::Ambiguous(offset, _) => offset.fix(),
-        MappedLocalTime::None => offset_before_gap(zone, local),
+        // Read by the offset before the gap that swallows it, the time moves forward by the gap.
+        MappedLocalTime::None => zone.offset_before_gap(&local).unwrap_or_else(|| Utc.fix()),
     };
     local.and_utc().timestamp_millis() - i64::from(offset.local_minus_utc()) * 1000
-}
-
-/// The offset in force before the gap that swallows `local`: read by it, the time moves forward by the gap.
-fn offset_before_gap(zone: Tz, local: NaiveDateTime) -> chrono::FixedOffset {
-    // The longest gap known is a whole day (Samoa, 2011).
-    (1..=25)
-        .find_map(|hours| zone.offset_from_local_datetime(&(local - TimeDelta::hours(hours))).latest())
-        .map_or(chrono::FixedOffset::east_opt(0).expect("zero is an offset"), |offset| offset.fix())
 }
 
 #[cfg(test)]

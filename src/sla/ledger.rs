@@ -5,8 +5,8 @@
 
 pub mod words;
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 
 use super::calendar::{Calendar, StretchKind};
 use super::clock::{Basis, Explained, Standing};

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 
 use super::calendar::{Calendar, StretchKind, resolve};
 
@@ -85,8 +85,8 @@ mod tests {
             ("without hours: by the zone that is given", None, "2027-01-15T09:00:00Z", "Sat 03:00"),
             ("at the very moment", None, "2027-01-15T03:00:00Z", "Fri 03:00"),
             ("a moment later", None, "2027-01-15T03:00:01Z", "Sat 03:00"),
-            ("in New York", Some(office(Tz::America__New_York)), "2027-01-15T09:00:00Z", "Sat 08:00"),
-            ("clocks are put forward", Some(office(Tz::Europe__Berlin)), "2027-03-27T12:00:00Z", "Sun 01:00"),
+            ("in New York", Some(office(Tz::named("America/New_York"))), "2027-01-15T09:00:00Z", "Sat 08:00"),
+            ("clocks are put forward", Some(office(Tz::named("Europe/Berlin"))), "2027-03-27T12:00:00Z", "Sun 01:00"),
         ];
         for (name, hours, from, expected) in cases {
             assert_eq!(next(&Night::new(None, hours.as_ref(), Tz::UTC), from), expected, "{name}");
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_time_that_was_chosen_holds_whatever_the_hours() {
-        let shift = hours(Tz::Europe__Berlin, &[(1080, 1440), (0, 360)]);
+        let shift = hours(Tz::named("Europe/Berlin"), &[(1080, 1440), (0, 360)]);
         let night = Night::new(Some(4 * 60 + 30), Some(&shift), Tz::UTC);
         assert_eq!(next(&night, "2027-01-15T09:00:00Z"), "Sat 03:30");
     }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use chrono_tz::Tz;
 
 use super::calendar::{Calendar, CalendarSpec};
 use super::clock::{Explained, Truth, explain};
@@ -67,7 +67,7 @@ pub fn office() -> Arc<Calendar> {
     Arc::new(
         Calendar::compile(CalendarSpec {
             name: "head-office".into(),
-            timezone: Tz::Europe__London,
+            timezone: Tz::named("Europe/London"),
             always: false,
             week,
             holidays: BTreeSet::from([NaiveDate::from_ymd_opt(2023, 12, 25).unwrap()]),

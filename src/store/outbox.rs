@@ -13,8 +13,8 @@ mod under_way;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 
 use super::latest::Latest;
 use super::{Store, StoreError, instant, millis};

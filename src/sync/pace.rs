@@ -77,7 +77,7 @@ pub fn backoff(interval: TimeDelta, failures: u32) -> TimeDelta {
 
 #[cfg(test)]
 mod tests {
-    use chrono_tz::Tz;
+    use crate::sla::zone::Tz;
 
     use super::*;
 

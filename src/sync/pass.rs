@@ -8,8 +8,8 @@
 //! lies beyond is read in parts: what is older than the last page, or else one
 //! status after the other, whichever filter works.
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use tracing::{info, warn};
 
 use super::changes::{Scan, Step};

@@ -11,8 +11,8 @@ mod tests;
 
 use std::sync::Arc;
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::credit::{self, WHOLE};

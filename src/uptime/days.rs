@@ -2,8 +2,8 @@
 //!
 //! A day belongs to a zone: where the clocks change it has 23 or 25 hours.
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, Datelike, Months, NaiveDate};
-use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::Millis;
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_day_has_the_minutes_that_its_zone_gives_it() {
         let minutes = |date: &str| {
-            let (from, until) = day(chrono_tz::Europe::Berlin, date.parse().unwrap());
+            let (from, until) = day(Tz::named("Europe/Berlin"), date.parse().unwrap());
             (until - from) / MINUTE
         };
         assert_eq!([minutes("2026-03-29"), minutes("2026-03-30"), minutes("2026-10-25")], [1380, 1440, 1500]);
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_period_is_the_one_that_people_of_the_zone_are_in() {
-        let auckland = chrono_tz::Pacific::Auckland;
+        let auckland = Tz::named("Pacific/Auckland");
         // There it is December already.
         let now = at("2026-11-30T12:00:00Z");
         assert_eq!(Period::Month.around(auckland, now).0, at("2026-11-30T11:00:00Z"));

@@ -4,7 +4,7 @@
 //! some days after its period; what is found out later stands beside it and does not change it.
 
 use chrono::NaiveDate;
-use chrono_tz::Tz;
+use crate::sla::zone::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::availability::{Figure, Record, Terms, UnknownTime, allowed, figure, whole_period};

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
-use chrono_tz::{TZ_VARIANTS, Tz};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -17,6 +16,7 @@ use superops_sla::sla::history::History;
 use superops_sla::sla::infer::{Evidence, Reading, infer};
 use superops_sla::sla::policy::{Counts, Policy};
 use superops_sla::sla::tenant_rules::{RulesConfig, TenantRules, Warn};
+use superops_sla::sla::zone::{self, Tz};
 use superops_sla::ticket::watch::{Bounds, Change, ChangeKind, Watched, past};
 use superops_sla::ticket::{ClockKind, Directory, StatusWords, TenantId, Ticket};
 
@@ -32,7 +32,7 @@ fn lengths() -> impl Strategy<Value = TimeDelta> {
 }
 
 fn zones() -> impl Strategy<Value = Tz> {
-    select(&TZ_VARIANTS[..])
+    select(zone::names()).prop_map(|name| Tz::named(&name))
 }
 
 /// Right and wrong ones: windows that overlap, are empty or run over the day's end, days that do not exist.

@@ -44,3 +44,4 @@ mod walls;
 mod watch;
 mod web;
 mod write_back;
+mod zones;

@@ -163,7 +163,12 @@ impl TestApp {
 
     /// With working hours that are shorter than the day, and `more` at the end of the configuration.
     pub async fn with_office(more: &str) -> Self {
-        let mut app = Self::with(&format!("{OFFICE}{more}")).await;
+        Self::in_office(&format!("{OFFICE}{more}")).await
+    }
+
+    /// In the calendar `office` of `more`.
+    pub async fn in_office(more: &str) -> Self {
+        let mut app = Self::with(more).await;
         app.office = true;
         app.restart().await;
         app

@@ -6,8 +6,8 @@
 //! first hears of a danger after half of its time has passed, and a breach of
 //! which nobody knows waits for nothing.
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveTime, TimeDelta, Timelike, Utc};
-use chrono_tz::Tz;
 
 use super::quiet::Hours;
 use super::{Kind, Waiting};

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, Days, TimeDelta, Utc};
-use chrono_tz::Tz;
 
 use super::Kind;
 use super::quiet::Hours;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
-use chrono_tz::Tz;
 
 use super::{Kind, Waiting};
 use crate::alert::Stage;

@@ -312,10 +312,10 @@ fn what_waits_for_company_leaves_with_the_first_that_does_not() {
 
 #[test]
 fn at_night_only_an_urgent_breach_is_texted() {
-    let breach = Waiting { kind: Kind::Alert(Stage::Breached), zone: Some(Tz::Europe__London), ..calm() };
+    let breach = Waiting { kind: Kind::Alert(Stage::Breached), zone: Some(Tz::named("Europe/London")), ..calm() };
     let urgent = Waiting { is_urgent: true, ..breach };
     // It is eight in the evening in London, and eleven at night in Moscow.
-    let moscow = Some(Tz::Europe__Moscow);
+    let moscow = Some(Tz::named("Europe/Moscow"));
     let cases = [
         ("by day", breach, ChannelKind::Sms, Disposition::Alone),
         (
@@ -350,18 +350,20 @@ fn the_most_urgent_priorities_are_known_by_name_or_else_by_order() {
 }
 
 /// Stockholm is an hour ahead of UTC: it is nine in the evening there at minute 0.
-const HOME: Tz = Tz::Europe__Stockholm;
+fn home() -> Tz {
+    Tz::named("Europe/Stockholm")
+}
 
 fn asked(personal: Personal) -> Rules {
     Rules { people: [("ada@example.com".to_owned(), personal.into())].into(), ..Rules::default() }
 }
 
 fn nothing() -> Personal {
-    Personal { zone: Some(HOME), channels: Vec::new(), digest: None, rules: Vec::new() }
+    Personal { zone: Some(home()), channels: Vec::new(), digest: None, rules: Vec::new() }
 }
 
 fn evening(stages: &[Stage], channels: &[ChannelKind]) -> PersonalRule {
-    let hours = Hours { from: 18 * 60, until: 7 * 60, timezone: HOME, days: [true; 7] };
+    let hours = Hours { from: 18 * 60, until: 7 * 60, timezone: home(), days: [true; 7] };
     PersonalRule { stages: stages.to_vec(), hours: Some(hours), channels: channels.to_vec() }
 }
 
@@ -388,7 +390,7 @@ fn what_comes_in_hours_that_somebody_keeps_free_waits_for_their_end() {
 
 #[test]
 fn warnings_are_told_once_a_day_where_somebody_wants_that_and_breaches_in_their_time() {
-    let daily = Daily { at: 8 * 60 + 30, timezone: HOME };
+    let daily = Daily { at: 8 * 60 + 30, timezone: home() };
     let rules = asked(Personal { digest: Some(daily), ..nothing() });
     let next = Disposition::Hold { until: at(690), by: HeldBy::Person };
     assert_eq!(for_ada(row(WARNING), &rules, at(0)), next);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveDate, TimeDelta, Timelike, Utc};
-use chrono_tz::Tz;
 use serde::Serialize;
 
 use crate::simulator::Simulator;

@@ -141,7 +141,7 @@ fn line(check: &str, since: Millis, now: Millis) -> Timeline {
 
 /// When the shop was down for so long last month that its client is owed something.
 fn costly(now: Millis) -> (Millis, Millis) {
-    let (from, _) = Period::Month.before(chrono_tz::Tz::UTC, now);
+    let (from, _) = Period::Month.before(Tz::UTC, now);
     (from + 11 * DAY + 10 * HOUR + 4 * MINUTE, 71 * MINUTE)
 }
 

@@ -11,6 +11,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::config::SmtpTls;
 use crate::notify::{AlertFacts, Body, TicketFacts};
+use crate::sla::zone::Tz;
 use crate::ticket::ClockKind;
 
 /// What the server says when its own answer is not wanted.
@@ -129,7 +130,7 @@ fn message() -> Message {
         continues_thread: false,
         to: "ann@client.example".into(),
         to_name: Some("Ann Lee".into()),
-        timezone: chrono_tz::Europe::London,
+        timezone: Tz::named("Europe/London"),
         body: Body::Test,
     }
 }

@@ -1,7 +1,7 @@
 //! Many notifications in one message: how many of what, when the first is due, and which is the worst.
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 
 use super::letter::{Letter, Row, mark, outcome, same};
 use super::{Told, Urgency, local, sane, shown};

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 
 use super::{Told, Urgency, line, local, local_in_full, sane, shown};
 use crate::alert::{AlertKind, Closing};

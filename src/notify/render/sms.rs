@@ -7,8 +7,8 @@
 //! id or a client's name in another script turns the whole into UCS-2, and then
 //! it may take two segments.
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 
 use super::{Told, Urgency, bundle, gsm7, letter, line, shown};
 use crate::notify::{AlertFacts, Body, JUST, Message, ServiceFacts, TicketFacts};

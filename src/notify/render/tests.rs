@@ -53,7 +53,7 @@ fn message(body: Body) -> Message {
         continues_thread: false,
         to: "ann@msp.example".into(),
         to_name: Some("Ann Lee".into()),
-        timezone: chrono_tz::Europe::London,
+        timezone: Tz::named("Europe/London"),
         body,
     }
 }
@@ -427,7 +427,7 @@ prop_compose! {
         due in hostile_time(),
         met_at in hostile_time(),
         text in hostile_text(),
-        zone in prop_oneof![Just(Tz::UTC), Just(chrono_tz::Asia::Kolkata), Just(chrono_tz::America::St_Johns)],
+        zone in prop_oneof![Just(Tz::UTC), Just(Tz::named("Asia/Kolkata")), Just(Tz::named("America/St_Johns"))],
         step in any::<u32>(),
     ) -> Message {
         let body = match kind {

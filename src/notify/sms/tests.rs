@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::clock::ManualClock;
 use crate::notify::Body;
+use crate::sla::zone::Tz;
 
 /// What the stand-in for Twilio was asked.
 #[derive(Clone, Debug)]
@@ -113,7 +114,7 @@ fn message() -> Message {
         continues_thread: false,
         to: "+1 (500) 555-0101".into(),
         to_name: None,
-        timezone: chrono_tz::Europe::London,
+        timezone: Tz::named("Europe/London"),
         body: Body::Test,
     }
 }

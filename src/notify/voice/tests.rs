@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
+use crate::sla::zone::Tz;
 use async_trait::async_trait;
-use chrono_tz::Tz;
 
 use super::*;
 use crate::clock::{ManualClock, SharedClock};

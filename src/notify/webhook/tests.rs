@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chrono_tz::Tz;
+use crate::sla::zone::Tz;
 use serde_json::Value;
 
 use super::*;

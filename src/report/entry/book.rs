@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use chrono_tz::Tz;
 
 use super::reason::Miss;
 use super::{Entry, Exclusion, Held, Holder, Outcome, Reason, Round, SETTLE, Share, Sign, Signs, rounds};

@@ -1,7 +1,7 @@
 //! Stretches of time cut at the midnights of a zone.
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, Days, NaiveDate, Utc};
-use chrono_tz::Tz;
 
 use crate::sla::calendar::midnight;
 

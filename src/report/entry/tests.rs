@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
-use chrono_tz::America::New_York;
 
 use super::*;
 use crate::report::Period;
@@ -19,6 +18,7 @@ use crate::sla::calendar::{Calendar, CalendarSpec, midnight};
 use crate::sla::history::{History, beginning};
 use crate::sla::policy::{Counts, Policy};
 use crate::sla::tenant_rules::{RulesConfig, TenantRules, Warn};
+use crate::sla::zone::Tz;
 use crate::ticket::conversation::{Answerer, ConversationSummary};
 use crate::ticket::manual_override::{ManualOverride, OverrideAction};
 use crate::ticket::tests::{named, sample};
@@ -33,7 +33,7 @@ fn at(text: &str) -> DateTime<Utc> {
     let (hour, minute) = time.split_once(':').unwrap();
     let (hour, minute): (i64, i64) = (hour.parse().unwrap(), minute.parse().unwrap());
     let local = date.and_time(chrono::NaiveTime::MIN) + TimeDelta::minutes(hour * 60 + minute);
-    local.and_local_timezone(New_York).earliest().unwrap().to_utc()
+    local.and_local_timezone(Tz::named("America/New_York")).earliest().unwrap().to_utc()
 }
 
 fn first() -> NaiveDate {
@@ -59,7 +59,7 @@ fn rules(policies: Vec<Policy>) -> TenantRules {
     let week = std::array::from_fn(|day| if day < 5 { office.clone() } else { Vec::new() });
     let spec = CalendarSpec {
         name: "office".into(),
-        timezone: New_York,
+        timezone: Tz::named("America/New_York"),
         always: false,
         week,
         ..CalendarSpec::round_the_clock()
@@ -181,7 +181,7 @@ impl Life {
             eras,
             maintenance: &[],
             understaffed: false,
-            zone: New_York,
+            zone: Tz::named("America/New_York"),
         };
         book(&facts, now)
     }
@@ -297,15 +297,15 @@ fn october_comes_out_as_by_hand() {
 fn each_day_has_its_rate_and_the_time_that_was_overdue() {
     let entries = entries();
     let period = Period::new(first(), first() + Days::new(4)).unwrap();
-    let days = days(entries.iter(), period, New_York, &Vec::new(), false);
+    let days = days(entries.iter(), period, Tz::named("America/New_York"), &Vec::new(), false);
     let rates: Vec<_> = days.iter().map(|day| (day.rate.met, day.rate.of)).collect();
     assert_eq!(rates, [(6, 7), (4, 5), (1, 2), (1, 2), (3, 4)]);
     let down: Vec<_> = days.iter().map(|day| day.downtime.num_minutes()).collect();
     assert_eq!(down, [30, 120, 25, 30, 480]);
     assert_eq!(days[3].uptime.num_minutes(), 1470, "of a day with 25 hours");
     for day in &days {
-        let next = midnight(New_York, day.date + Days::new(1)).unwrap();
-        assert_eq!(day.uptime + day.downtime, next - midnight(New_York, day.date).unwrap());
+        let next = midnight(Tz::named("America/New_York"), day.date + Days::new(1)).unwrap();
+        assert_eq!(day.uptime + day.downtime, next - midnight(Tz::named("America/New_York"), day.date).unwrap());
     }
     assert_eq!((days[4].week.met, days[4].week.of), (15, 20));
 }

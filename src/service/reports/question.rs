@@ -1,7 +1,7 @@
 //! What is asked for, as text, and as it is relied on. A complaint says which part makes no sense.
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use chrono_tz::Tz;
 use serde::Deserialize;
 use utoipa::IntoParams;
 

@@ -1,7 +1,7 @@
 //! What is made of a component's past: shares, promises, days.
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveDate, Utc};
-use chrono_tz::Tz;
 
 use super::views::{CheckView, ComponentView, Credit, DayView, Downtime, SlaView, UptimeShares};
 use crate::config::uptime::{Component, Promise};

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
+use crate::sla::zone::Tz;
 use chrono::NaiveTime;
-use chrono_tz::Tz;
 
 use super::*;
 use crate::simulator::hours::Hours;
@@ -23,7 +23,11 @@ fn site(zone: Tz, opens: u16, closes: u16) -> Site {
 }
 
 fn sites() -> [Site; 3] {
-    [site(Tz::Europe__London, 9, 17), site(Tz::America__New_York, 8, 18), site(Tz::Australia__Lord_Howe, 8, 17)]
+    [
+        site(Tz::named("Europe/London"), 9, 17),
+        site(Tz::named("America/New_York"), 8, 18),
+        site(Tz::named("Australia/Lord_Howe"), 8, 17),
+    ]
 }
 
 /// Created at odd times round the clock, over eight months that hold both changes of the clocks.
@@ -82,7 +86,7 @@ fn due_times_that_were_moved_do_not_hide_the_target() {
 
 #[test]
 fn foreign_hours_hold_only_where_they_gather_more_tickets_than_ones_own() {
-    let site = site(Tz::Europe__London, 9, 17);
+    let site = site(Tz::named("Europe/London"), 9, 17);
     let sites = [site];
     let same = only(infer(tickets(SILVER, "Low", &sites, &sites[0].calendar, 20), Reading::MspHours));
     assert_eq!(same.reading, Reading::MspHours, "the MSP keeps the same hours as the site");

@@ -1,7 +1,7 @@
 //! A ledger as a person reads it: local times in the calendar's zone, lengths to the second.
 
+use crate::sla::zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 
 use super::super::calendar::StretchKind;
 use super::super::clock::{Basis, Standing};

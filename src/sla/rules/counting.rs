@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::sla::zone::Tz;
 use chrono::{NaiveDate, Weekday};
-use chrono_tz::Tz;
 
 use super::*;
 use crate::sla::calendar::{Calendar, CalendarError, CalendarSpec};
@@ -24,7 +24,7 @@ fn minutes(clock: u16) -> u16 {
 
 /// The hours and minutes counted on a day of London's.
 fn counted_in_london(windows: &[(u16, u16)], day: &str) -> TimeDelta {
-    let calendar = Calendar::compile(daily(Tz::Europe__London, windows)).unwrap();
+    let calendar = Calendar::compile(daily(Tz::named("Europe/London"), windows)).unwrap();
     let noon = time(&format!("{day}T12:00:00Z"));
     calendar.between(noon - TimeDelta::hours(13), noon) + calendar.between(noon, noon + TimeDelta::hours(12))
 }
@@ -116,7 +116,7 @@ fn a_whole_day_counts_the_hours_that_it_has() {
     let calendar = Calendar::compile(CalendarSpec {
         // A holiday far away keeps it from being answered by plain subtraction.
         holidays: BTreeSet::from([date("1995-01-01")]),
-        ..daily(Tz::Europe__London, &[(0, 2400)])
+        ..daily(Tz::named("Europe/London"), &[(0, 2400)])
     })
     .unwrap();
     let hours = |from: &str, to: &str| calendar.between(time(from), time(to)).num_hours();
@@ -129,7 +129,7 @@ fn a_whole_day_counts_the_hours_that_it_has() {
 fn a_holiday_is_a_whole_date_of_the_calendars_zone() {
     let auckland = Calendar::compile(CalendarSpec {
         holidays: BTreeSet::from([date("2026-11-24")]),
-        ..daily(Tz::Pacific__Auckland, &[(0, 2400)])
+        ..daily(Tz::named("Pacific/Auckland"), &[(0, 2400)])
     })
     .unwrap();
     let (begins, ends) = (time("2026-11-23T11:00:00Z"), time("2026-11-24T11:00:00Z"));

@@ -100,6 +100,7 @@ mod tests {
     use super::*;
     use crate::alert::escalation::ChannelKind;
     use crate::notify::{Body, Message};
+    use crate::sla::zone::Tz;
     use crate::store::outbox::NewNotification;
     use crate::telemetry::Telemetry;
     use crate::ticket::TenantId;
@@ -115,7 +116,7 @@ mod tests {
             continues_thread: false,
             to: "dana@example.com".to_owned(),
             to_name: None,
-            timezone: chrono_tz::Tz::UTC,
+            timezone: Tz::UTC,
             body: Body::Test,
         };
         let notification = NewNotification {

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono_tz::America::New_York;
-
 use super::*;
 use crate::report::Period;
 use crate::report::day::days;
 use crate::report::entry::tests::{entries, two_as_decided};
 use crate::report::entry::{Entry, Outcome, Reason};
 use crate::report::figures::{Question, summary};
+use crate::sla::zone::Tz;
 use crate::store::audit::Author;
 use crate::store::sql;
 
@@ -63,10 +62,10 @@ async fn what_is_read_is_what_was_booked_however_it_was_booked() {
     for (backwards, size) in [(false, 100), (true, 1)] {
         let (_folder, store) = empty().await;
         for some in booked(entries(), backwards).chunks(size) {
-            store.book(&tenant(), some.to_vec(), New_York).await.unwrap();
+            store.book(&tenant(), some.to_vec(), Tz::named("America/New_York")).await.unwrap();
         }
         // Booked twice it is the same.
-        let again = store.book(&tenant(), booked(entries(), false), New_York).await.unwrap();
+        let again = store.book(&tenant(), booked(entries(), false), Tz::named("America/New_York")).await.unwrap();
         assert_eq!(again, Written::default());
         let asked = Asked { from: date("2026-10-29"), to: date("2026-11-02"), latest: false };
         read.push((
@@ -84,9 +83,15 @@ async fn what_is_read_is_what_was_booked_however_it_was_booked() {
 #[tokio::test]
 async fn the_sums_of_days_are_those_of_their_entries() {
     let (_folder, store) = empty().await;
-    store.book(&tenant(), booked(entries(), false), New_York).await.unwrap();
+    store.book(&tenant(), booked(entries(), false), Tz::named("America/New_York")).await.unwrap();
     let period = Period::new(date("2026-10-29"), date("2026-11-02")).unwrap();
-    let expected = days(entries().iter().collect::<Vec<_>>().into_iter(), period, New_York, &Vec::new(), false);
+    let expected = days(
+        entries().iter().collect::<Vec<_>>().into_iter(),
+        period,
+        Tz::named("America/New_York"),
+        &Vec::new(),
+        false,
+    );
     let found = store.book_days(&tenant(), "all", (period.from, period.to)).await.unwrap();
     let found: Vec<_> = found.iter().map(|day| (day.day, day.met, day.met + day.breached, day.overdue)).collect();
     let expected: Vec<_> =
@@ -97,11 +102,11 @@ async fn the_sums_of_days_are_those_of_their_entries() {
 #[tokio::test]
 async fn a_closed_month_stays_as_it_was_and_the_correction_stands_beside() {
     let (_folder, store) = empty().await;
-    store.book(&tenant(), booked(entries(), false), New_York).await.unwrap();
+    store.book(&tenant(), booked(entries(), false), Tz::named("America/New_York")).await.unwrap();
     assert_eq!(all_of_october(&store, false).await, (11, 14));
     let now = at("2026-11-08T12:00:00Z");
     let hash = store.close_month(&tenant(), date("2026-10-15"), now).await.unwrap();
-    let written = store.book(&tenant(), booked(two_as_decided(), false), New_York).await.unwrap();
+    let written = store.book(&tenant(), booked(two_as_decided(), false), Tz::named("America/New_York")).await.unwrap();
     assert_eq!((written.revised, written.corrections), (1, 1));
     assert_eq!(all_of_october(&store, false).await, (11, 14), "October is closed");
     assert_eq!(all_of_october(&store, true).await, (12, 14), "as is known now");
@@ -116,8 +121,8 @@ async fn a_closed_month_stays_as_it_was_and_the_correction_stands_beside() {
 #[tokio::test]
 async fn in_an_open_month_a_revision_takes_the_place_of_what_it_corrects() {
     let (_folder, store) = empty().await;
-    store.book(&tenant(), booked(entries(), false), New_York).await.unwrap();
-    let written = store.book(&tenant(), booked(two_as_decided(), false), New_York).await.unwrap();
+    store.book(&tenant(), booked(entries(), false), Tz::named("America/New_York")).await.unwrap();
+    let written = store.book(&tenant(), booked(two_as_decided(), false), Tz::named("America/New_York")).await.unwrap();
     assert_eq!((written.revised, written.corrections), (1, 0));
     assert_eq!(all_of_october(&store, false).await, (12, 14));
     let friday = store.book_days(&tenant(), "all", (date("2026-10-30"), date("2026-10-30"))).await.unwrap();
@@ -146,11 +151,11 @@ async fn what_is_marked_while_it_is_booked_is_booked_again() {
         let one = |marked: &Marked| Booked { marked: marked.clone(), entries: None, next };
         marked.iter().map(one).collect::<Vec<_>>()
     };
-    store.book(&tenant(), book(&taken, None), New_York).await.unwrap();
+    store.book(&tenant(), book(&taken, None), Tz::named("America/New_York")).await.unwrap();
     let again = store.to_book(now, 10).await.unwrap();
     assert_eq!(again.len(), 1, "the second mark is not lost");
     let later = at("2026-11-04T05:00:00Z");
-    store.book(&tenant(), book(&again, Some(later)), New_York).await.unwrap();
+    store.book(&tenant(), book(&again, Some(later)), Tz::named("America/New_York")).await.unwrap();
     assert!(store.to_book(now, 10).await.unwrap().is_empty());
     assert_eq!(store.next_to_book().await.unwrap(), Some(later));
 }
@@ -158,7 +163,7 @@ async fn what_is_marked_while_it_is_booked_is_booked_again() {
 #[tokio::test]
 async fn a_persons_word_comes_before_the_history_and_moves_no_closed_month() {
     let (_folder, store) = empty().await;
-    store.book(&tenant(), booked(entries(), false), New_York).await.unwrap();
+    store.book(&tenant(), booked(entries(), false), Tz::named("America/New_York")).await.unwrap();
     let now = at("2026-11-08T12:00:00Z");
     let hash = store.close_month(&tenant(), date("2026-10-15"), now).await.unwrap();
     let breach = entries().into_iter().find(|entry| entry.outcome == Outcome::Breached).unwrap();
@@ -169,7 +174,7 @@ async fn a_persons_word_comes_before_the_history_and_moves_no_closed_month() {
         breach.reason.filter(|reason| *reason == Reason::Waiting).map_or(Reason::Waiting, |_| Reason::Understaffed);
     assert!(store.say_reason(&tenant(), missed(), Some(word), mia(), now).await.unwrap());
     // Whatever is booked after that leaves it alone.
-    store.book(&tenant(), booked(entries(), false), New_York).await.unwrap();
+    store.book(&tenant(), booked(entries(), false), Tz::named("America/New_York")).await.unwrap();
     let found = || async {
         let all = store.breaches_of(&tenant(), &[&breach.ticket]).await.unwrap();
         all.into_iter().find(|one| (one.clock, one.round) == (breach.clock, breach.round)).unwrap()

@@ -115,7 +115,7 @@ const LENGTH: i64 = 47 * 3600;
 fn office() -> Arc<Calendar> {
     let spec = CalendarSpec {
         name: "office".into(),
-        timezone: chrono_tz::Europe::Berlin,
+        timezone: Tz::named("Europe/Berlin"),
         always: false,
         week: std::array::from_fn(|_| vec![(13 * 60, 17 * 60), (22 * 60, 4 * 60)]),
         ..CalendarSpec::round_the_clock()

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::sla::zone::Tz;
 use axum::extract::State;
 use axum::response::Html;
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use maud::{Markup, html};
 
 use super::super::auth::Caller;

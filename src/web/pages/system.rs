@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
+use crate::sla::zone::Tz;
 use axum::extract::{Path, State};
 use axum::response::{Html, Redirect};
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use maud::{Markup, html};
 
 use super::{Sheet, frame};

@@ -43,7 +43,7 @@ fn moment(minute: i64) -> DateTime<Utc> {
 
 /// Whether the office of New York is open in that minute, by its own clocks.
 fn is_open(minute: i64) -> bool {
-    let local = moment(minute).with_timezone(&New_York);
+    let local = moment(minute).with_timezone(&Tz::named("America/New_York"));
     !matches!(local.weekday(), Weekday::Sat | Weekday::Sun) && (9..17).contains(&local.hour())
 }
 

