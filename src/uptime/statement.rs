@@ -3,8 +3,8 @@
 //! A statement is made of spans, announced work and terms alone, so the same past gives the same statement. It is frozen
 //! some days after its period; what is found out later stands beside it and does not change it.
 
-use chrono::NaiveDate;
 use crate::sla::zone::Tz;
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::availability::{Figure, Record, Terms, UnknownTime, allowed, figure, whole_period};
