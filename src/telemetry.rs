@@ -230,10 +230,9 @@ impl Default for Telemetry {
         );
         let zone_rules = family!("time_zone_rules", "1 for the time zone rules in force", Family::default());
         let zone_rules_age_seconds = Gauge::default();
-        registry.register_with_unit(
+        figures.seconds(
             "time_zone_rules_age",
             "Since when the time zone rules in force are to be had",
-            Unit::Seconds,
             zone_rules_age_seconds.clone(),
         );
         let write_backs =

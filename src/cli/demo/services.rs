@@ -10,6 +10,7 @@ use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::keys::id_of;
 use crate::simulator::services::{DATABASE_WORK, Kind, start, start_several};
+use crate::sla::zone::Tz;
 use crate::store::Store;
 use crate::store::audit::Author;
 use crate::store::millis;

@@ -1,10 +1,10 @@
 //! A rotation as a calendar: two weeks from this one's Monday, who is on call on each day, and when nobody is.
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeZone, Utc};
-use chrono_tz::Tz;
 use maud::{Markup, html};
 
 use crate::service::on_call::RotationView;
+use crate::sla::zone::Tz;
 
 /// Days that are shown, from a Monday on.
 const DAYS: u64 = 21;
@@ -108,7 +108,7 @@ mod tests {
             unknown: Vec::new(),
             foreign_addresses: Vec::new(),
         };
-        let html = calendar(&rotation, Tz::Europe__London, at("2026-11-23T10:00:00Z")).into_string();
+        let html = calendar(&rotation, Tz::named("Europe/London"), at("2026-11-23T10:00:00Z")).into_string();
         assert!(html.contains("09:00–17:00 Ann"), "{html}");
         assert!(html.contains("17:00–24:00 ! nobody") && html.contains("00:00–09:00 ! nobody"), "{html}");
         assert!(html.contains("<td class=\"today\" aria-current=\"date\"><b>23 Nov</b>"), "{html}");
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_day_begins_where_the_clocks_say_so() {
-        let day = |text: &str| midnight(text.parse().unwrap(), Tz::Africa__Cairo);
+        let day = |text: &str| midnight(text.parse().unwrap(), Tz::named("Africa/Cairo"));
         assert_eq!(day("2026-04-24"), at("2026-04-23T22:00:00Z"), "midnight is skipped there");
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::Html;
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 use maud::{Markup, html};
 
 use crate::service::{ClockLedger, LedgerLine, TicketLedger};
+use crate::sla::zone::Tz;
 use crate::ticket::ClockKind;
 use crate::web::auth::Caller;
 use crate::web::{Problem, Web};
@@ -157,7 +157,7 @@ mod tests {
             assert!(minutes < 10 || !ticks.is_empty(), "{minutes}");
             assert!(ticks.iter().all(|(x, _)| (NAMES..=WIDTH).contains(x)), "{ticks:?}");
         }
-        let kolkata = scale(600).ticks(Tz::Asia__Kolkata);
+        let kolkata = scale(600).ticks(Tz::named("Asia/Kolkata"));
         assert!(kolkata.iter().all(|(_, words)| words.ends_with(":00")), "round where the desk is: {kolkata:?}");
     }
 
