@@ -25,13 +25,27 @@ pub struct RulesCache {
     config: Arc<Config>,
     store: Store,
     calendars: ArcSwap<Calendars>,
-    cache: Cache<TenantId, (Arc<Directory>, Arc<Calendars>, Arc<TenantRules>)>,
+    cache: Cache<TenantId, Made>,
     versions: Cache<TenantId, Arc<Vec<Version>>>,
-    /// The rules of versions that hold no longer, each with the directory it was made from.
-    past: Cache<(TenantId, u32), (Arc<Directory>, Arc<Calendars>, Arc<TenantRules>)>,
+    /// The rules of versions that hold no longer.
+    past: Cache<(TenantId, u32), Made>,
     /// The directory that the last version was made with.
     kept: Cache<TenantId, Arc<Directory>>,
     telemetry: Arc<Telemetry>,
+}
+
+/// Rules with what they were made from.
+#[derive(Clone)]
+struct Made {
+    directory: Arc<Directory>,
+    calendars: Arc<Calendars>,
+    rules: Arc<TenantRules>,
+}
+
+impl Made {
+    fn is_of(&self, directory: &Arc<Directory>, calendars: &Arc<Calendars>) -> bool {
+        Arc::ptr_eq(&self.directory, directory) && Arc::ptr_eq(&self.calendars, calendars)
+    }
 }
 
 impl RulesCache {
@@ -54,17 +68,15 @@ impl RulesCache {
     pub async fn of(&self, tenant: &Tenant) -> Result<(Arc<Directory>, Arc<TenantRules>), StoreError> {
         let directory = self.store.directory(&tenant.id).await?;
         let calendars = self.calendars()?;
-        let held = self
-            .cache
-            .get(&tenant.id)
-            .filter(|(known, counted_by, _)| Arc::ptr_eq(known, &directory) && Arc::ptr_eq(counted_by, &calendars));
+        let held = self.cache.get(&tenant.id).filter(|made| made.is_of(&directory, &calendars));
         let result = if held.is_some() { "hit" } else { "miss" };
         self.telemetry.cache_lookups.get_or_create(&CacheLabels { cache: "policies", result }).inc();
-        if let Some((directory, _, rules)) = held {
-            return Ok((directory, rules));
+        if let Some(made) = held {
+            return Ok((directory, made.rules));
         }
         let rules = Arc::new(TenantRules::new(self.rules_config(tenant), &directory));
-        self.cache.insert(tenant.id.clone(), (directory.clone(), calendars, rules.clone()));
+        let made = Made { directory: directory.clone(), calendars, rules: rules.clone() };
+        self.cache.insert(tenant.id.clone(), made);
         self.cache.run_pending_tasks();
         let entries = i64::try_from(self.cache.entry_count()).unwrap_or(i64::MAX);
         self.telemetry.cache_entries.get_or_create(&CacheName { cache: "policies" }).set(entries);
@@ -144,15 +156,12 @@ impl RulesCache {
     ) -> Result<Arc<TenantRules>, StoreError> {
         let key = (tenant.id.clone(), version.number);
         let calendars = self.calendars()?;
-        let held = self
-            .past
-            .get(&key)
-            .filter(|(known, counted_by, _)| Arc::ptr_eq(known, directory) && Arc::ptr_eq(counted_by, &calendars));
-        if let Some((_, _, rules)) = held {
-            return Ok(rules);
+        let held = self.past.get(&key).filter(|made| made.is_of(directory, &calendars));
+        if let Some(made) = held {
+            return Ok(made.rules);
         }
         let rules = Arc::new(self.rules_by(tenant, &version.terms, directory)?);
-        self.past.insert(key, (directory.clone(), calendars, rules.clone()));
+        self.past.insert(key, Made { directory: directory.clone(), calendars, rules: rules.clone() });
         Ok(rules)
     }
 
