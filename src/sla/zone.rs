@@ -99,11 +99,14 @@ impl Tz {
     }
 
     /// As far from UTC as this zone is at an instant, in seconds from 1970.
-    fn offset_at(self, second: i64) -> FixedOffset {
+    fn offset_at(self, second: i64) -> TzOffset {
         // Beyond the years that the rules speak of, the nearest of them.
         let bounded = second.clamp(Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
         let at = Timestamp::from_second(bounded).unwrap_or_default();
-        fixed(self.rules(|zone| zone.to_offset(at)))
+        self.rules(|zone| {
+            let info = zone.to_offset_info(at);
+            TzOffset { zone: self, fixed: fixed(info.offset()), short: Short::of(info.abbreviation()) }
+        })
     }
 
     /// The offsets that a local time may be read by.
@@ -148,6 +151,30 @@ fn fixed(offset: jiff::tz::Offset) -> FixedOffset {
 pub struct TzOffset {
     zone: Tz,
     fixed: FixedOffset,
+    short: Short,
+}
+
+/// What people call the time, such as `CET`, or `+03`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Short {
+    letters: [u8; Short::LONGEST],
+    length: usize,
+}
+
+impl Short {
+    /// The database allows six.
+    const LONGEST: usize = 8;
+
+    fn of(text: &str) -> Self {
+        let mut letters = [0; Self::LONGEST];
+        let length = text.len().min(Self::LONGEST);
+        letters[..length].copy_from_slice(&text.as_bytes()[..length]);
+        Self { letters, length }
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.letters[..self.length]).unwrap_or_default()
+    }
 }
 
 impl TimeZone for Tz {
@@ -162,7 +189,7 @@ impl TimeZone for Tz {
     }
 
     fn offset_from_local_datetime(&self, local: &NaiveDateTime) -> MappedLocalTime<TzOffset> {
-        let of = |offset| TzOffset { zone: *self, fixed: fixed(offset) };
+        let of = |offset: jiff::tz::Offset| self.offset_at(local.and_utc().timestamp() - i64::from(offset.seconds()));
         match self.offsets_of(local) {
             AmbiguousOffset::Unambiguous { offset } => MappedLocalTime::Single(of(offset)),
             AmbiguousOffset::Fold { before, after } => MappedLocalTime::Ambiguous(of(before), of(after)),
@@ -175,7 +202,7 @@ impl TimeZone for Tz {
     }
 
     fn offset_from_utc_datetime(&self, utc: &NaiveDateTime) -> TzOffset {
-        TzOffset { zone: *self, fixed: self.offset_at(utc.and_utc().timestamp()) }
+        self.offset_at(utc.and_utc().timestamp())
     }
 }
 
@@ -187,7 +214,7 @@ impl Offset for TzOffset {
 
 impl fmt::Display for TzOffset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fixed.fmt(f)
+        f.pad(self.short.as_str())
     }
 }
 
@@ -251,5 +278,49 @@ impl<'de> Deserialize<'de> for Tz {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         name.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_called_as_people_call_it_there() {
+        let cases = [
+            ("Europe/London", "2026-07-01T12:00:00Z", "13:00 BST"),
+            ("Europe/London", "2026-12-01T12:00:00Z", "12:00 GMT"),
+            ("America/New_York", "2026-07-01T12:00:00Z", "08:00 EDT"),
+            ("UTC", "2026-07-01T12:00:00Z", "12:00 UTC"),
+            ("Asia/Kathmandu", "2026-07-01T12:00:00Z", "17:45 +0545"),
+        ];
+        for (zone, at, expected) in cases {
+            let at = at.parse::<DateTime<Utc>>().unwrap().with_timezone(&Tz::named(zone));
+            assert_eq!(at.format("%H:%M %Z").to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn local_times_that_exist_twice_or_not_at_all_are_told_apart() {
+        let zone = Tz::named("Europe/London");
+        let local = |text: &str| text.parse::<NaiveDateTime>().unwrap();
+        let read = |text| zone.offset_from_local_datetime(&local(text)).map(|offset| offset.to_string());
+        assert_eq!(read("2026-10-25T01:30:00"), MappedLocalTime::Ambiguous("BST".to_owned(), "GMT".to_owned()));
+        assert_eq!(read("2026-03-29T01:30:00"), MappedLocalTime::None);
+        assert_eq!(
+            zone.offset_before_gap(&local("2026-03-29T01:30:00")).map(|offset| offset.local_minus_utc()),
+            Some(0)
+        );
+        assert_eq!(zone.offset_before_gap(&local("2026-03-29T02:30:00")), None);
+        let gap = "2026-03-29T01:30:00Z".parse().unwrap();
+        assert_eq!(zone.last_change(gap), Some("2026-03-29T01:00:00Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn names_are_read_whatever_their_letters_and_stay_as_the_database_has_them() {
+        assert_eq!("europe/LONDON".parse::<Tz>().map(Tz::name), Ok("Europe/London"));
+        assert_eq!("Europe/Lond".parse::<Tz>(), Err(UnknownZone("Europe/Lond".to_owned())));
+        let read: Tz = serde_json::from_str("\"Asia/Tokyo\"").unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), "\"Asia/Tokyo\"");
     }
 }
