@@ -106,7 +106,10 @@ impl Service {
         query: &LooksQuery,
     ) -> Result<Option<Vec<LookView>>, ServiceError> {
         let (now, board) = (millis(self.clock.now()), self.board());
-        let most = query.limit.unwrap_or(LOOKS_SHOWN).min(LOOKS_MOST);
+        let most = match query.limit.unwrap_or(LOOKS_SHOWN) {
+            most @ 1..=LOOKS_MOST => most,
+            most => return Err(ServiceError::BadQuestion(format!("`limit` is {most}, and must be 1 to {LOOKS_MOST}"))),
+        };
         let Some((_, entry)) = self.watched_components(scope, &board).find(|(one, _)| one.id == id) else {
             return Ok(None);
         };

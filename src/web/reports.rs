@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::auth::Caller;
 use super::{Problem, Web, body};
-use crate::formats::{Format, json};
+use crate::formats::json;
 use crate::service::reports::answers::CacheFigures;
 use crate::service::reports::archive::{ArchivePage, ArchiveQuery};
 use crate::service::reports::file::ReportFile;
@@ -76,8 +76,7 @@ pub async fn report(
     caller: Caller,
     Query(query): Query<ReportQuery>,
 ) -> Result<Response, Problem> {
-    let format = query.format.as_deref().unwrap_or("json").parse::<Format>();
-    let format = format.map_err(|unknown| Problem::new(StatusCode::BAD_REQUEST, unknown.to_string()))?;
+    let format = query.form()?;
     Ok(handed_over(web.service.report_file(&caller.scope, &query, format, &caller.author().who).await?))
 }
 

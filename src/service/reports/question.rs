@@ -7,6 +7,7 @@ use utoipa::IntoParams;
 
 use super::super::ServiceError;
 use super::super::described::{AsOfWord, ByWord, FormatWord, OutcomeWord};
+use crate::formats::Format;
 use crate::report::entry::Entry;
 use crate::report::make::By;
 use crate::report::rate::Goal;
@@ -189,6 +190,12 @@ impl Wanted {
 }
 
 impl ReportQuery {
+    /// The form that was asked for.
+    pub fn form(&self) -> Result<Format, ServiceError> {
+        let form = self.format.as_deref().unwrap_or(Format::Json.name()).parse::<Format>();
+        form.map_err(|unknown| ServiceError::BadQuestion(unknown.to_string()))
+    }
+
     pub fn wanted(&self) -> Result<Wanted, ServiceError> {
         let by = match filled(&self.by) {
             None => By::Day,

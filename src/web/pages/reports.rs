@@ -50,7 +50,11 @@ async fn shown(web: &Web, caller: &Caller, query: &ReportQuery, sheet: &Sheet<'_
     let only = query.tenant.clone().filter(|name| !name.is_empty()).or_else(|| tenants.first().cloned());
     let query = ReportQuery { tenant: only, ..query.clone() };
     let mut status = StatusCode::OK;
-    let content = match web.service.report(&caller.scope, &query).await {
+    let asked = match query.form() {
+        Ok(_) => web.service.report(&caller.scope, &query).await,
+        Err(error) => Err(error),
+    };
+    let content = match asked {
         Ok(report) => {
             let honesty = web.service.honesty(&caller.scope, &query).await?;
             html! { (whole(&report, &query, sheet.here)) section.report { (table(&honesty, &query)) } }
