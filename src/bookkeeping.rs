@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, Datelike, Days, Months, TimeDelta, Utc};
 use tokio::sync::watch;
 use tracing::{debug, error, info};
@@ -23,6 +22,7 @@ use crate::rules_cache::RulesCache;
 use crate::sla::calendar::midnight;
 use crate::sla::history::{History, beginning};
 use crate::sla::tenant_rules::TenantRules;
+use crate::sla::zone::Tz;
 use crate::store::books::{Booked, Marked, Written, month_of};
 use crate::store::{Store, StoreError};
 use crate::ticket::watch::{Change, ChangeKind, Watched};

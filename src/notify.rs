@@ -28,7 +28,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::sla::zone::Tz;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -37,6 +36,7 @@ use crate::alert::escalation::ChannelKind;
 use crate::alert::life::How;
 use crate::alert::{AlertKind, Closing, Stage};
 use crate::clock::SharedClock;
+use crate::sla::zone::Tz;
 use crate::uptime::Condition;
 
 pub use self::span::{JUST, WorkingTime, counted, hours, left_or_over, span, words, zone_name};

@@ -19,7 +19,6 @@ use std::num::NonZero;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use tokio::sync::{Notify, Semaphore, watch};
 use tracing::{debug, error, info, warn};
@@ -31,6 +30,7 @@ use crate::config::Config;
 use crate::rules_cache::RulesCache;
 use crate::sla::forecast::Basis;
 use crate::sla::tenant_rules::TenantRules;
+use crate::sla::zone::Tz;
 use crate::store::predictions::{Moment, PredictedClock, Prediction};
 use crate::store::tickets::OpenTickets;
 use crate::store::{Store, StoreError};

@@ -20,9 +20,10 @@ pub mod spread;
 pub mod technician;
 pub mod trend;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+
+use crate::sla::zone::Tz;
 
 /// How far reports tell persons apart: what comes later tells less.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::sla::zone::Tz;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Notify, watch};
@@ -20,6 +19,7 @@ use crate::notify::{Body, FileFacts, Message, ReportFacts};
 use crate::report::schedule::Every;
 use crate::report::{CLOSES_AFTER, Period};
 use crate::rules_cache::RulesCache;
+use crate::sla::zone::Tz;
 use crate::store::outbox::{NewNotification, Reader, notification_key};
 use crate::store::reports::{ReportFile, Sent};
 use crate::store::{Store, StoreError};

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 use tracing::{error, info};
@@ -14,6 +13,7 @@ use crate::config::Past;
 use crate::config::{Config, Retention as Ages};
 use crate::sla::calendar::{Calendar, CalendarError};
 use crate::sla::night::Night;
+use crate::sla::zone::Tz;
 use crate::store::{Store, StoreError};
 
 /// A night that has begun is not the next one.

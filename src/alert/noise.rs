@@ -13,11 +13,11 @@ mod quiet;
 
 use std::collections::BTreeMap;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Stage;
 use super::escalation::{ChannelKind, Recipient};
+use crate::sla::zone::Tz;
 
 pub use self::caps::{Budget, Cap, Past};
 pub use self::pace::{Heard, Night, Pace, is_urgent, most_urgent};

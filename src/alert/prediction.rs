@@ -5,11 +5,11 @@
 //! once in a cycle, and the alert is taken back only when a breach has become
 //! clearly less likely than it must be to be told, so that it does not flutter.
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
 
 use super::{Closing, Decision, Raised, Reason, Stage};
 use crate::sla::clock::{ClockState, Standing};
+use crate::sla::zone::Tz;
 use crate::ticket::{ClockKind, TicketId};
 
 /// What makes a forecast worth an alert.

@@ -14,7 +14,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::sla::zone::Tz;
 use anyhow::Context;
 use chrono::{DateTime, Datelike, NaiveTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -35,6 +34,7 @@ use crate::simulator::receivers::{
     WEBHOOK_SECRET, WebhookCatcher,
 };
 use crate::simulator::{SimOptions, Simulator, targets};
+use crate::sla::zone::Tz;
 use crate::store::Store;
 use crate::store::record::Highlights;
 use crate::store::tokens::Role;

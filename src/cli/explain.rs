@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::status::{forecast_text, printable, unit};
@@ -11,6 +10,7 @@ use crate::config::Config;
 use crate::notify;
 use crate::service::{ClockLedger, ClockStatus, TicketLedger};
 use crate::sla::ledger::words::length;
+use crate::sla::zone::Tz;
 
 /// Answers and ends.
 pub async fn explain(config: Config, args: ExplainArgs) -> Result<(), CliError> {

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::sla::zone::{self, Tz};
 use chrono::{Datelike, NaiveDate};
 
 use crate::sla::calendar::CalendarSpec;
+use crate::sla::zone::{self, Tz};
 
 use super::complaint::why_unreadable;
 use super::holiday_file;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::sla::zone::Tz;
 use chrono::NaiveDateTime;
 
 use crate::alert::on_call::{Layer, Person, Rotation};
 use crate::sla::calendar::{Calendar, CalendarSpec};
+use crate::sla::zone::Tz;
 use crate::ticket::TenantId;
 
 use super::read_calendar::{week, zone};

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::sla::zone::Tz;
 use chrono::TimeDelta;
 
 use crate::probe::address::{AddressRules, Network};
 use crate::sla::calendar::{Calendar, CalendarSpec};
+use crate::sla::zone::Tz;
 use crate::ticket::TenantId;
 use crate::uptime::availability::{Terms, UnknownTime};
 use crate::uptime::combine::Needs;

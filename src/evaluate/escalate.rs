@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::sla::zone::Tz;
 use chrono::TimeDelta;
 use tracing::{error, info, warn};
 
@@ -24,6 +23,7 @@ use crate::config::Config;
 use crate::notify::sms::e164;
 use crate::notify::{Body, DigestFacts, Message};
 use crate::sla::clock::{self, ClockState};
+use crate::sla::zone::Tz;
 use crate::store::StoreError;
 use crate::store::alerts::{AlertRow, AlertTurn};
 use crate::store::outbox::{NewNotification, Reader, notification_key};

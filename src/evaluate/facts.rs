@@ -1,6 +1,5 @@
 //! What a message says, gathered from the ticket and its clock at the moment of decision.
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::alert::escalation::Recipient;
@@ -11,6 +10,7 @@ use crate::notify::{AlertFacts, Body, DigestRow, RecoveryFacts, TicketFacts, Wor
 use crate::predict::Forecasts;
 use crate::sla::calendar::StretchKind;
 use crate::sla::clock::{ClockState, Doubt};
+use crate::sla::zone::Tz;
 use crate::store::alerts::AlertRow;
 use crate::ticket::Ticket;
 use crate::ticket::watch::Watched;

@@ -1,6 +1,5 @@
 //! What a turn wants written on tickets at SuperOps: a note of a breach, one of each later step, and what steps change.
 
-use crate::sla::zone::Tz;
 use maud::html;
 
 use super::Scene;
@@ -9,6 +8,7 @@ use crate::alert::Stage;
 use crate::alert::escalation::Step;
 use crate::alert::write_back::WriteBackAction;
 use crate::sla::clock::ClockState;
+use crate::sla::zone::Tz;
 use crate::store::alerts::{AlertRow, AlertTurn};
 use crate::store::outbox::NewNotification;
 use crate::store::write_backs::NewWriteBack;

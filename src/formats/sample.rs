@@ -1,12 +1,12 @@
 //! Reports to try the formats with.
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveDate};
 
 use crate::report::{
     Cell, Chart, ChartKind, ClosedMonth, Column, ColumnKind, Figure, Period, Report, Row, SCHEMA, Section, Series,
     Table, Unit,
 };
+use crate::sla::zone::Tz;
 
 fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()

@@ -1,9 +1,9 @@
 //! How a figure reads, and how text from outside is made harmless to read.
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, Utc};
 
 use crate::report::{Cell, Report};
+use crate::sla::zone::Tz;
 
 /// The most that is shown of one name, where people read it.
 pub const LONGEST: usize = 120;

@@ -20,13 +20,13 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use self::letter::Letter;
 use super::{Body, BundleRow, JUST, Message, TicketFacts, WorkingTime, span, words, zone_name};
 use crate::alert::{AlertKind, Stage};
+use crate::sla::zone::Tz;
 
 pub use self::card::card;
 pub(super) use self::letter::web_address;

@@ -3,9 +3,10 @@
 //! People promise working time, so that is what a message counts. What it needs
 //! to count with goes along in the message, since a channel has no calendar.
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+
+use crate::sla::zone::Tz;
 
 /// The working time to a due time, seen from a moment on. Absent where working time is wall time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

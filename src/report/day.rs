@@ -1,12 +1,12 @@
 //! One local day after the other: what was decided on it, and for how long something was overdue.
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 
 use super::Period;
 use super::entry::{Entry, Outcome, by_day};
 use super::rate::{Goal, Rate};
 use crate::sla::calendar::midnight;
+use crate::sla::zone::Tz;
 
 /// Stretches of time.
 pub type Stretches = Vec<(DateTime<Utc>, DateTime<Utc>)>;

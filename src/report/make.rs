@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::sla::zone::Tz;
 use chrono::{Datelike, NaiveDate, TimeDelta, Timelike, Weekday};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +15,7 @@ use super::{
     Cell, Chart, ChartKind, ClosedMonth, Column, ColumnKind, Figure, Opens, People, Period, Report, Row, SCHEMA,
     Section, Series, Table, Unit,
 };
+use crate::sla::zone::Tz;
 use crate::ticket::ClockKind;
 
 /// Breaches that are listed one by one.

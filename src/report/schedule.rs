@@ -4,11 +4,11 @@
 //! day, at a local time: by then a month's figures can be final. Only the latest period that is due is ever told: after
 //! a long absence nobody gets a heap of old reports.
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
 
 use super::Period;
 use crate::sla::calendar::resolve;
+use crate::sla::zone::Tz;
 
 /// How long the periods are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

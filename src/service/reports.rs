@@ -9,7 +9,6 @@ pub mod reasons;
 
 use std::sync::Arc;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -30,6 +29,7 @@ use crate::report::rate::Rate;
 use crate::report::technician::{Technician, technicians};
 use crate::report::{ClosedMonth, People, Period, Report, Table};
 use crate::sla::calendar::midnight;
+use crate::sla::zone::Tz;
 use crate::store::books::{Asked, BookDay, month_of};
 use crate::ticket::{ClockKind, Reach, TenantId};
 

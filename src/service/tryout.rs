@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeZone, Utc};
 use serde::Serialize;
 
@@ -12,6 +11,7 @@ use crate::rules_cache::trial_terms;
 use crate::sla::tenant_rules::TenantRules;
 use crate::sla::tryout::{Comparison, Group, Pair, Tally};
 use crate::sla::version::{closed_at, version_at};
+use crate::sla::zone::Tz;
 use crate::store::StoreError;
 use crate::ticket::{ClockKind, Directory};
 

@@ -3,8 +3,9 @@
 //! Kept apart from the product's own calendar on purpose: the look-alike stands
 //! for somebody else's program, so it must not share our mistakes.
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+
+use crate::sla::zone::Tz;
 
 /// Round the clock, or one window on each working day, local to the site.
 #[derive(Clone, Debug, PartialEq, Eq)]

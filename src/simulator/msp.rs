@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use crate::sla::zone::Tz;
 use apollo_compiler::response::serde_json_bytes::json;
 use apollo_compiler::response::{JsonMap, JsonValue};
 use chrono::NaiveTime;
@@ -13,6 +12,7 @@ use chrono::NaiveTime;
 use super::hours::Hours;
 use super::targets::{DEFAULT, GOLD, PRIORITIES, SILVER};
 use super::ticket::{Ref, Text};
+use crate::sla::zone::Tz;
 use crate::ticket::StatusWords;
 
 /// The kinds of ids; each counts from its own base, as the real ones seem to.

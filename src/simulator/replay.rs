@@ -16,7 +16,6 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
 use super::hours::Hours;
@@ -24,6 +23,7 @@ use super::msp::Msp;
 use super::ticket::{ConversationEntry, EntryKind, Ref, SimTicket};
 use super::world::{World, blank_ticket};
 use crate::history::{Event, Field, Name, Record};
+use crate::sla::zone::Tz;
 
 /// The status names of the histories that mean a ticket is done.
 pub const CLOSED: [&str; 5] = ["Resolved", "Closed", "Resolve ticket", "RESOLVED", "CLOSED"];

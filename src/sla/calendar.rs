@@ -18,12 +18,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::OnceLock;
 
-use crate::sla::zone::{self, Tz};
 use chrono::{DateTime, Datelike, Days, MappedLocalTime, NaiveDate, Offset, TimeDelta, TimeZone, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use self::stretches::{Stretch, StretchKind};
 use self::year::Year;
+use crate::sla::zone::{self, Tz};
 
 /// A calendar as a person writes it. Compile it with [`Calendar::compile`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

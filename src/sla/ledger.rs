@@ -5,12 +5,12 @@
 
 pub mod words;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::calendar::{Calendar, StretchKind};
 use super::clock::{Basis, Explained, Standing};
 use super::history::{DueMove, History, OtherChoice, Retarget, StatusPeriod, stands};
+use crate::sla::zone::Tz;
 use crate::ticket::manual_override::ManualOverride;
 use crate::ticket::watch::Bounds;
 use crate::ticket::{ClockKind, StatusMeaning};

@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::calendar::{Calendar, StretchKind, resolve};
+use crate::sla::zone::Tz;
 
 /// Three in the morning, in minutes after midnight.
 pub const USUAL: u16 = 180;

@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::calendar::{Calendar, CalendarSpec};
 use super::policy::{self, Choice, Counts, Policy, Traits};
+use crate::sla::zone::Tz;
 use crate::ticket::{Directory, RefId, Site, StatusMeaning, StatusWords, TenantId, Ticket};
 
 /// Site hours count, and it cannot be known whose.

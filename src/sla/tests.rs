@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::calendar::{Calendar, CalendarSpec};
@@ -11,6 +10,7 @@ use super::clock::{Explained, Truth, explain};
 use super::history::History;
 use super::policy::{Counts, Policy};
 use super::tenant_rules::{RulesConfig, TenantRules, Warn};
+use crate::sla::zone::Tz;
 pub use crate::ticket::tests::named;
 use crate::ticket::tests::sample;
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched, past};

@@ -13,7 +13,6 @@ mod under_way;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::latest::Latest;
@@ -23,6 +22,7 @@ use crate::alert::noise::Rules;
 use crate::alert::{AlertKey, Closing};
 pub use crate::keys::notification_key;
 use crate::notify::{Body, Message};
+use crate::sla::zone::Tz;
 use crate::store::sql::{self, AssertSqlSafe, Connection, QueryBuilder, Row};
 use crate::ticket::{Reach, TenantId};
 pub use record::Attempted;

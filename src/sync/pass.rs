@@ -8,7 +8,6 @@
 //! lies beyond is read in parts: what is older than the last page, or else one
 //! status after the other, whichever filter works.
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, Utc};
 use tracing::{info, warn};
 
@@ -19,6 +18,7 @@ use super::pace::Works;
 use super::progress::Progress;
 use super::{Answer, SyncError, TenantSync, TurnReport, pace};
 use crate::sla::night::Night;
+use crate::sla::zone::Tz;
 use crate::store::sync::{FullPass, Part, Sight, SyncState};
 use crate::superops::{ApiError, Order, TicketAsk, Urgency};
 use crate::ticket::Directory;

@@ -11,7 +11,6 @@ mod tests;
 
 use std::sync::Arc;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +19,7 @@ use super::days::Period;
 use super::intervals::{Interval, Intervals};
 use super::{Condition, HOUR, Millis, Span, spans};
 use crate::sla::calendar::{Calendar, StretchKind};
+use crate::sla::zone::Tz;
 
 /// What time counts as of which nobody knows how it was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -2,13 +2,13 @@
 //!
 //! A day belongs to a zone: where the clocks change it has 23 or 25 hours.
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, Datelike, Months, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use super::Millis;
 use super::intervals::Interval;
 use crate::sla::calendar::resolve;
+use crate::sla::zone::Tz;
 
 /// Over what a promise is settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

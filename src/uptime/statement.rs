@@ -3,7 +3,6 @@
 //! A statement is made of spans, announced work and terms alone, so the same past gives the same statement. It is frozen
 //! some days after its period; what is found out later stands beside it and does not change it.
 
-use crate::sla::zone::Tz;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +12,7 @@ use super::days::{self, Period};
 use super::intervals::Interval;
 use super::spans;
 use super::{Condition, DAY, Millis};
+use crate::sla::zone::Tz;
 
 /// So long after its end a period is settled.
 pub const SETTLES: Millis = 3 * DAY;

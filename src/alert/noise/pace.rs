@@ -6,12 +6,12 @@
 //! first hears of a danger after half of its time has passed, and a breach of
 //! which nobody knows waits for nothing.
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveTime, TimeDelta, Timelike, Utc};
 
 use super::quiet::Hours;
 use super::{Kind, Waiting};
 use crate::alert::Stage;
+use crate::sla::zone::Tz;
 
 /// A warning waits for company no longer than this part of the wall time that is left.
 const PART_OF_WHAT_IS_LEFT: i32 = 20;

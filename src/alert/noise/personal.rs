@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, Days, TimeDelta, Utc};
 
 use super::Kind;
@@ -13,6 +12,7 @@ use super::quiet::Hours;
 use crate::alert::Stage;
 use crate::alert::escalation::ChannelKind;
 use crate::sla::calendar::resolve;
+use crate::sla::zone::Tz;
 
 /// Longer than a week and a change of the clocks no hours last: they are looked through from end to end so often.
 const LONGEST_RUN: usize = 16;

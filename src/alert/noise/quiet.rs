@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
 
 use super::{Kind, Waiting};
 use crate::alert::Stage;
 use crate::alert::escalation::ChannelKind;
 use crate::sla::calendar::resolve;
+use crate::sla::zone::Tz;
 
 /// The most windows that can follow each other without a gap and still end: a week of them, and one to see it.
 const LONGEST_RUN: usize = 8;

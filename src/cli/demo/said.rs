@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveDate, TimeDelta, Timelike, Utc};
 use serde::Serialize;
 
 use crate::simulator::Simulator;
 use crate::simulator::receivers::{Caught, CaughtKind};
+use crate::sla::zone::Tz;
 use crate::store::{Store, StoreError};
 
 /// A breach must be told by then.

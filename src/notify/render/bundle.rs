@@ -1,11 +1,11 @@
 //! Many notifications in one message: how many of what, when the first is due, and which is the worst.
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, Utc};
 
 use super::letter::{Letter, Row, mark, outcome, same};
 use super::{Told, Urgency, local, sane, shown};
 use crate::notify::{BundleFacts, BundleRow, Message, TicketFacts};
+use crate::sla::zone::Tz;
 
 /// The mail that lists them.
 pub(super) fn letter(facts: &BundleFacts, message: &Message, now: DateTime<Utc>) -> Letter {

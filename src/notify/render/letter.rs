@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Told, Urgency, line, local, local_in_full, sane, shown};
@@ -15,6 +14,7 @@ use crate::notify::{
     AcknowledgedFacts, Advice, AlertFacts, DigestFacts, DigestRow, Message, RecoveryFacts, ReportFacts, ServiceFacts,
     StaleFacts, TicketFacts, hours, words,
 };
+use crate::sla::zone::Tz;
 use crate::ticket::ClockKind;
 use crate::uptime::Condition;
 

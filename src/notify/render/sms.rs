@@ -7,11 +7,11 @@
 //! id or a client's name in another script turns the whole into UCS-2, and then
 //! it may take two segments.
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, Utc};
 
 use super::{Told, Urgency, bundle, gsm7, letter, line, shown};
 use crate::notify::{AlertFacts, Body, JUST, Message, ServiceFacts, TicketFacts};
+use crate::sla::zone::Tz;
 
 /// What one segment holds.
 const SEGMENT: usize = 160;

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::sla::zone::Tz;
 use async_trait::async_trait;
 
 use super::*;
@@ -8,6 +7,7 @@ use crate::clock::{ManualClock, SharedClock};
 use crate::notify::Body;
 use crate::notify::ways::{Line, Offer, Phones};
 use crate::simulator::receivers::{Callee, CaughtList, Reports, SmsCatcher, SmsReply};
+use crate::sla::zone::Tz;
 
 struct Desk {
     twilio: SmsCatcher,

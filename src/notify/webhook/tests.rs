@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::sla::zone::Tz;
 use serde_json::Value;
 
 use super::*;
@@ -8,6 +7,7 @@ use crate::alert::Stage;
 use crate::clock::ManualClock;
 use crate::notify::{AlertFacts, Body, DigestFacts, DigestRow, TicketFacts};
 use crate::simulator::receivers::{CaughtList, HttpReply, WEBHOOK_SECRET, WebhookCatcher};
+use crate::sla::zone::Tz;
 use crate::ticket::ClockKind;
 
 struct Desk {

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::reason::Miss;
@@ -15,6 +14,7 @@ use crate::report::share::{WHOLE, cut};
 use crate::sla::clock::{Basis, Reckoning, StopCause, TargetChange, Truth, explain, reckon};
 use crate::sla::history::{History, StatusHistory};
 use crate::sla::tenant_rules::TenantRules;
+use crate::sla::zone::Tz;
 use crate::ticket::conversation::{Answerer, ConversationSummary};
 use crate::ticket::manual_override::{ManualOverride, OverrideAction};
 use crate::ticket::watch::{Bounds, ChangeKind, Watched};

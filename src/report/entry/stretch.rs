@@ -1,9 +1,9 @@
 //! Stretches of time cut at the midnights of a zone.
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use crate::sla::calendar::midnight;
+use crate::sla::zone::Tz;
 
 /// `stretch` cut at each local midnight of `zone`, each piece with its local date.
 pub fn by_day(stretch: (DateTime<Utc>, DateTime<Utc>), zone: Tz) -> Vec<(NaiveDate, DateTime<Utc>, DateTime<Utc>)> {

@@ -1,6 +1,5 @@
 //! What is asked for, as text, and as it is relied on. A complaint says which part makes no sense.
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -12,6 +11,7 @@ use crate::report::entry::Entry;
 use crate::report::make::By;
 use crate::report::rate::Goal;
 use crate::report::{ClosedMonth, Period};
+use crate::sla::zone::Tz;
 use crate::ticket::{ClockKind, TenantId};
 
 /// Days that are reported on unless told, today the last of them.

@@ -1,12 +1,12 @@
 //! What is made of a component's past: shares, promises, days.
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::views::{CheckView, ComponentView, Credit, DayView, Downtime, SlaView, UptimeShares};
 use crate::config::uptime::{Component, Promise};
 use crate::monitor::board::Board;
 use crate::service::Service;
+use crate::sla::zone::Tz;
 use crate::uptime::availability::{Figure, Record, Terms, Window, allowed, figure, whole_period};
 use crate::uptime::book::ComponentEntry;
 use crate::uptime::credit;

@@ -1,12 +1,12 @@
 use std::collections::BTreeSet;
 
-use crate::sla::zone::Tz;
 use chrono::NaiveTime;
 
 use super::*;
 use crate::simulator::hours::Hours;
 use crate::simulator::targets::{DEFAULT, GOLD, PRIORITIES, SILVER, target};
 use crate::sla::calendar::CalendarSpec;
+use crate::sla::zone::Tz;
 
 /// A site by the product's calendar, and by the look-alike's own arithmetic.
 struct Site {

@@ -1,12 +1,12 @@
 //! A ledger as a person reads it: local times in the calendar's zone, lengths to the second.
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::calendar::StretchKind;
 use super::super::clock::{Basis, Standing};
 use super::super::policy::Policy;
 use super::{Conclusion, Entry, Ledger, Line};
+use crate::sla::zone::Tz;
 use crate::ticket::ClockKind;
 use crate::ticket::manual_override::{ManualOverride, OverrideAction};
 use crate::ticket::watch::{Bounds, ChangeKind};

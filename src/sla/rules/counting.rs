@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::sla::zone::Tz;
 use chrono::{NaiveDate, Weekday};
 
 use super::*;
 use crate::sla::calendar::{Calendar, CalendarError, CalendarSpec};
 use crate::sla::tenant_rules::{RulesConfig, TenantRules, Warn};
 use crate::sla::tests::{mins, named, office, rules_config, status, watched};
+use crate::sla::zone::Tz;
 use crate::ticket::{Directory, Site, SiteHours, StatusWords, TenantId};
 
 /// Open in `windows`, given as hours and minutes, on every day of the week.

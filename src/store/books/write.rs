@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
 
-use crate::sla::zone::Tz;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::rows::{self, Stored};
 use super::{Marked, ROWS, day_number, month_of};
 use crate::report::day::{length, union};
 use crate::report::entry::{Entry, Outcome, Said, by_day};
+use crate::sla::zone::Tz;
 use crate::store::sql::{self, Connection, QueryBuilder};
 use crate::store::{Store, StoreError, millis};
 use crate::ticket::{ClockKind, TenantId};

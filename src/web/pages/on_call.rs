@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::sla::zone::Tz;
 use axum::extract::State;
 use axum::response::Html;
 use chrono::{DateTime, Utc};
@@ -14,6 +13,7 @@ use super::month::calendar;
 use super::{Sheet, frame};
 use crate::service::Reach;
 use crate::service::on_call::{OverrideRequest, OverrideView, RotationView, ShiftView};
+use crate::sla::zone::Tz;
 use crate::store::tokens::Role;
 
 /// What somebody asked for in a form and did not get.

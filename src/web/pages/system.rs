@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use crate::sla::zone::Tz;
 use axum::extract::{Path, State};
 use axum::response::{Html, Redirect};
 use chrono::{DateTime, Utc};
@@ -12,6 +11,7 @@ use maud::{Markup, html};
 use super::{Sheet, frame};
 use crate::notify::words;
 use crate::service::{Overview, Reach, TenantHealth, TicketQuery, TicketSla};
+use crate::sla::zone::Tz;
 use crate::store::sessions::Session;
 use crate::store::tokens::Role;
 use crate::web::auth::Caller;
