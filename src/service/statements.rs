@@ -1,16 +1,16 @@
 //! Statements on uptime promises, and the credits that are owed: listed, handed over as files, decided.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio::task::spawn_blocking;
 use utoipa::{IntoParams, ToSchema};
 
 use super::reports::file::ReportFile;
 use super::uptime::percent;
 use super::{Reach, Service, ServiceError};
-use crate::formats::{Format, FormatError};
-use crate::letterhead;
+use crate::formats::Format;
 use crate::monitor::settle::statement;
 use crate::report::{Cell, Column, ColumnKind, Figure, Period, Report, Row, SCHEMA, Section, Table};
 use crate::store::audit::Author;
@@ -120,20 +120,9 @@ impl Service {
         let mut made = report(&one.statement).map_err(ServiceError::BadQuestion)?;
         let text = serde_json::to_string(&made).map_err(|error| ServiceError::BadQuestion(error.to_string()))?;
         made.hash = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
-        let config = self.config.clone();
-        let written = spawn_blocking(move || {
-            let letterhead = letterhead::load(&config.reports, &made, format)?;
-            let bytes = format.write(&made, &letterhead)?;
-            Ok::<_, FormatError>(ReportFile {
-                content_type: format.content_type(),
-                disposition: format.disposition(&made),
-                bytes,
-            })
-        });
-        match written.await {
-            Ok(file) => Ok(Some(file.map_err(ServiceError::from)?)),
-            Err(_) => Err(ServiceError::Format(FormatError::Lost)),
-        }
+        let (content_type, disposition) = (format.content_type(), format.disposition(&made));
+        let bytes = self.written(Arc::new(made), None, format).await?;
+        Ok(Some(ReportFile { content_type, disposition, bytes }))
     }
 
     /// Decides what becomes of a credit; none: there is no such statement within `scope`.
@@ -173,7 +162,7 @@ impl Service {
     }
 
     async fn frozen(&self, scope: &Reach, id: &str) -> Result<Option<Frozen>, ServiceError> {
-        Ok(self.store.statements(scope).await?.into_iter().find(|one| one.id == id))
+        Ok(self.store.statement(scope, id).await?)
     }
 
     fn statement_view(&self, one: &Frozen) -> StatementView {

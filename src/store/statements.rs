@@ -93,6 +93,16 @@ impl Store {
         Ok(ids.bind(after).fetch_all(&self.reads).await?.into_iter().collect())
     }
 
+    /// That of this id, if it is within `reach`.
+    pub async fn statement(&self, reach: &Reach, id: &str) -> Result<Option<Frozen>, StoreError> {
+        let row = sql::query(
+            "SELECT id, body, sha256, frozen_at, credit, decided_by, decided_at, note FROM uptime_statements
+             WHERE id = $1 AND tenant = COALESCE($2, tenant)",
+        );
+        let row = row.bind(id).bind(reach.as_str()).fetch_optional(&self.reads).await?;
+        Ok(row.as_ref().map(frozen).transpose()?.flatten())
+    }
+
     /// Those within `reach`, the latest period first.
     pub async fn statements(&self, reach: &Reach) -> Result<Vec<Frozen>, StoreError> {
         let rows = sql::query(

@@ -34,7 +34,7 @@ impl Service {
     }
 
     /// `report` as the bytes of a file; of a CSV, the table that is meant.
-    pub(super) async fn written(
+    pub(in crate::service) async fn written(
         &self,
         report: Arc<Report>,
         table: Option<String>,
