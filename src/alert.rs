@@ -5,6 +5,7 @@
 //! each decision names its reason. What was already past when the watch of a
 //! desk began is known, not news: it is told in a digest.
 
+pub mod component;
 pub mod escalation;
 pub mod life;
 pub mod noise;

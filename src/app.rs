@@ -84,7 +84,8 @@ impl Parts {
     pub async fn build_as(role: Role, config: impl Into<Arc<Config>>, clock: SharedClock) -> anyhow::Result<Self> {
         let (context, claim) = AppContext::open(config.into(), clock, role).await?;
         let AppContext { config, store, clock, telemetry, bells, .. } = &context;
-        let evaluate = context.evaluate();
+        let (switchboard, reports) = Switchboard::open();
+        let evaluate = context.evaluate().watching(switchboard.clone());
         let hints = Hints::new(config.tenants.keys().cloned());
         let (mut syncs, mut predicts, mut write_backs) = (Vec::new(), Vec::new(), Vec::new());
         let mut health = BTreeMap::new();
@@ -111,7 +112,6 @@ impl Parts {
         let dispatch = context.dispatch(channels);
         let found = watch::Sender::default();
         let service = context.service(Syncs { hints, health: health.clone() }, found.subscribe());
-        let (switchboard, reports) = Switchboard::open();
         let service = service.watching(switchboard.clone());
         if let Some(following) = &mut following {
             following.show_services(switchboard.clone()).await;
@@ -127,9 +127,8 @@ impl Parts {
             None
         } else {
             let (config, store, telemetry) = (config.clone(), store.clone(), telemetry.clone());
-            let outbox = bells.outbox.clone();
-            let wiring =
-                monitor::Wiring { config, store, clock, telemetry, prober: Prober::new()?, switchboard, outbox };
+            let news = bells.news.clone();
+            let wiring = monitor::Wiring { config, store, clock, telemetry, prober: Prober::new()?, switchboard, news };
             Some(Monitor::open(wiring, reports).await?)
         };
         Ok(Self {

@@ -2,8 +2,11 @@
 //! stands, puts what is due in the outbox, and sleeps until something can change.
 //!
 //! It wakes when a standing changes by the passing of time, when an escalation
-//! step is due, or when sync has news: an alert is never late by a poll.
+//! step is due, or when sync has news: an alert is never late by a poll. What is
+//! wrong with services, as the loop that looks shows it, takes the same way.
 
+mod about;
+mod attend;
 mod commit;
 mod escalate;
 mod facts;
@@ -12,6 +15,7 @@ mod meanwhile;
 mod memory;
 mod on_call;
 mod quiet;
+mod services;
 mod suppressions;
 mod write_back;
 
@@ -30,21 +34,25 @@ use crate::alert::{self, AlertKey, Closing, Decision, Reason, Stage, Subject};
 use crate::clock::SharedClock;
 use crate::config::{ChannelKind, Config, Tenant};
 use crate::last_looks::LastLooks;
+use crate::monitor::board::Switchboard;
 use crate::predict::{Forecasts, PublishedForecasts};
 use crate::pulse::Pulse;
 use crate::rules_cache::RulesCache;
 use crate::sla::clock::{self, ClockState};
 use crate::sla::tenant_rules::TenantRules;
+use crate::sla::zone::Tz;
 use crate::store::alerts::{AlertRow, AlertTurn, Recovered};
 use crate::store::tickets::OpenTickets;
 use crate::store::{Store, StoreError};
 use crate::telemetry::{AlertLabels, LoopName, Telemetry};
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, Directory, TenantId};
+use about::About;
 use commit::{Commit, Sums};
 use meanwhile::{Meanwhile, StandIns};
 use memory::Memory;
 use quiet::Quiet;
+use services::Services;
 use tokio::sync::Notify;
 
 /// The loop sleeps no longer than this, so that nothing hangs on a single wake-up.
@@ -72,6 +80,8 @@ pub struct Evaluate {
     stand_ins: StandIns,
     published: Arc<PublishedForecasts>,
     last_looks: Arc<LastLooks>,
+    /// Where services are shown.
+    switchboard: Arc<Switchboard>,
     /// Told when something is to be written on tickets.
     written: watch::Sender<()>,
     quiet: HashMap<TenantId, Quiet>,
@@ -112,6 +122,9 @@ struct Scene<'a> {
     /// The silences and maintenance windows of now and later.
     suppressions: &'a [Suppression],
     forecasts: &'a Forecasts,
+    services: &'a Services,
+    /// Where the tenant keeps its hours.
+    zone: Tz,
     now: DateTime<Utc>,
 }
 
@@ -140,6 +153,7 @@ impl Evaluate {
         let (memory, stand_ins) = (Memory::default(), StandIns::default());
         let (quiet, published, last_looks) = (HashMap::new(), Arc::default(), Arc::default());
         let written = watch::Sender::default();
+        let (switchboard, _) = Switchboard::open();
         let pulse = Pulse::default();
         Self {
             config,
@@ -154,6 +168,7 @@ impl Evaluate {
             stand_ins,
             published,
             last_looks,
+            switchboard,
             written,
             quiet,
             pulse,
@@ -173,6 +188,11 @@ impl Evaluate {
     /// Has `last_looks` taken before a first response is called breached.
     pub fn looking_once_more(self, last_looks: Arc<LastLooks>) -> Self {
         Self { last_looks, ..self }
+    }
+
+    /// Raises what services call for as well, as they are shown on `switchboard`.
+    pub fn watching(self, switchboard: Arc<Switchboard>) -> Self {
+        Self { switchboard, ..self }
     }
 
     /// Changes when something is to be written on tickets.
@@ -271,7 +291,11 @@ impl Evaluate {
         let forecasts = self.published.of(&tenant.id);
         let duty = self.duty(tenant, meanwhile, now).await?;
         let (suppressions, forecasts) = (suppressions.as_ref(), forecasts.as_ref());
-        let scene = Scene { tenant, rules: &rules, people: &people, duty, settled_at, suppressions, forecasts, now };
+        let services = self.services(&tenant.id, now);
+        let zone = self.zone_of_tenant(tenant).unwrap_or_default();
+        let (services, rules_now, people) = (&services, rules.as_ref(), people.as_ref());
+        let scene =
+            Scene { tenant, rules: rules_now, people, duty, settled_at, suppressions, forecasts, services, zone, now };
         let mut quiet = self.quiet.remove(&tenant.id).unwrap_or_default();
         quiet.begin(&rules, now);
         let mut found = Findings::default();
@@ -282,7 +306,8 @@ impl Evaluate {
         let mut next = quiet.next_change();
         quiet.tidy(&open);
         self.quiet.insert(tenant.id.clone(), quiet);
-        let Findings { mut work, known, mut changed, raised } = found;
+        let Findings { mut work, known, mut changed, mut raised } = found;
+        raised += self.attend(&scene, &mut work).await?;
         self.resolve_gone(&scene, &open, &mut work).await?;
         work.notifications.extend(self.digests(&scene, &known));
         changed.extend(self.end_holds(&scene, &open, &mut work).await?);
@@ -290,8 +315,7 @@ impl Evaluate {
         self.cover(&scene, &open, &mut work);
         let mut commit = Commit::new(self.store.clone(), now);
         let (last, onward) = self.escalate(&scene, &open, work, &mut commit).await;
-        next =
-            next.into_iter().chain(self.memory.next_step(&tenant.id, now)).chain(scene.next_suppression_change()).min();
+        next = next.into_iter().chain(self.memory.next_step(&tenant.id, now)).chain(scene.next_quiet_change()).min();
         if onward {
             next = Some(now);
         }
@@ -367,7 +391,7 @@ impl Evaluate {
         match decision {
             Decision::Keep => {}
             Decision::Known { reason } if scene.settled_at.is_some() && self.knows_people(scene, watched) => {
-                if scene.is_covered(watched) || self.first_reached(scene, watched).is_empty() {
+                if scene.is_covered(About::Ticket(watched)) || self.first_reached(scene, watched).is_empty() {
                     // No digest tells it now. So it is an alert like any other, which waits, or reaches nobody aloud.
                     let decision = Decision::Raise { stage: Stage::Breached, episode: 0, reason };
                     return self.act_on(scene, watched, clock, decision, found);
@@ -409,10 +433,11 @@ impl Evaluate {
                 if self.memory.get(&key).is_some() {
                     work.cancelled.push(key.clone());
                 }
-                self.count_raised(scene, watched, &key, stage);
+                self.count_raised(scene, &watched.ticket.display_id, &key, stage);
                 let escalation = self.config.escalation_for(scene.subject(watched), stage);
                 let asked = Asked::of(scene.subject(watched), scene.people);
-                let row = self.memory.raise(key, stage, episode, clock, reason, escalation, asked, scene.now);
+                let raised = memory::raised_for(clock, stage, episode, scene.now);
+                let row = self.memory.raise(key, raised, reason.to_string(), escalation, asked, scene.now);
                 write_back::breached(scene, clock, &row, work);
                 work.alerts.push(row);
             }
@@ -495,13 +520,24 @@ impl Evaluate {
         }
     }
 
-    fn count_raised(&self, scene: &Scene<'_>, watched: &Watched, key: &AlertKey, stage: Stage) {
+    fn count_raised(&self, scene: &Scene<'_>, called: &str, key: &AlertKey, stage: Stage) {
         let labels =
             AlertLabels { tenant: scene.tenant.id.to_string(), clock: key.kind.as_str(), stage: stage.as_str() };
         self.telemetry.alerts.get_or_create(&labels).inc();
-        let (number, id) = (&watched.ticket.display_id, key.id());
-        info!(tenant = %key.tenant, ticket.number = %number, alert.id = %id, clock = key.kind.as_str(),
-            stage = stage.as_str(), "alert {id}: {} of ticket {number}: {}", key.kind.words(), stage_words(stage));
+        let (id, kind, what, how) = (key.id(), key.kind.as_str(), key.kind.words(), stage_words(stage));
+        if key.ticket().is_some() {
+            info!(tenant = %key.tenant, ticket.number = %called, alert.id = %id, clock = kind, stage = stage.as_str(),
+                "alert {id}: {what} of ticket {called}: {how}");
+        } else {
+            info!(tenant = %key.tenant, component = %key.subject, alert.id = %id, kind, stage = stage.as_str(),
+                "alert {id}: {what} of `{}`: {}", key.subject, stage.as_str());
+        }
+    }
+
+    /// Where the hours of `tenant` are kept.
+    fn zone_of_tenant(&self, tenant: &Tenant) -> Option<Tz> {
+        let calendar = tenant.calendar.as_ref().and_then(|name| self.config.calendars.get(name));
+        calendar.map(|calendar| calendar.timezone)
     }
 
     fn links<'a>(&'a self, tenant: &'a Tenant) -> facts::Links<'a> {

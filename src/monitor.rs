@@ -5,10 +5,10 @@
 //! once, the rest once a second. What is written is what is shown: pages get the same book, as a picture.
 
 pub mod board;
+mod incidents;
 mod rollup;
 pub mod settle;
 mod sight;
-mod tell;
 #[cfg(test)]
 mod tests;
 
@@ -26,14 +26,13 @@ use self::board::{Board, Latest, Report, Switchboard};
 use self::sight::Canaries;
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::config::uptime::{Check, Component};
-use crate::notify::ServiceFacts;
+use crate::config::uptime::Check;
 use crate::probe::spec::Ask;
 use crate::probe::{Look, Prober};
 use crate::store::uptime::{LookRow, UptimeChange};
 use crate::store::{Store, StoreError, millis};
 use crate::telemetry::Telemetry;
-use crate::uptime::book::{Book, Change, ComponentEntry, Taken};
+use crate::uptime::book::{Book, Change, Taken};
 use crate::uptime::combine::Needs;
 use crate::uptime::observe::Sight;
 use crate::uptime::{Condition, MINUTE, Millis, Outcome, SECOND};
@@ -56,8 +55,8 @@ pub struct Wiring {
     pub telemetry: Arc<Telemetry>,
     pub prober: Prober,
     pub switchboard: Arc<Switchboard>,
-    /// Rung when something is to be said.
-    pub outbox: Arc<Notify>,
+    /// Rung when services stand otherwise than before.
+    pub news: Arc<Notify>,
 }
 
 /// The loop that looks.
@@ -84,6 +83,8 @@ pub struct Monitor {
     is_news: bool,
     /// Components that are not well, while what they depend on is in doubt: it shows soon whether that is down.
     postponed: BTreeSet<usize>,
+    /// Somebody has to decide anew what is to be told.
+    is_to_be_told: bool,
 }
 
 /// What one look came to.
@@ -123,6 +124,7 @@ impl Monitor {
             dirty: true,
             is_news: true,
             postponed: BTreeSet::new(),
+            is_to_be_told: true,
             book,
             wiring,
         };
@@ -132,7 +134,7 @@ impl Monitor {
             monitor.schedule(check, now);
         }
         monitor.hear_what_is_told(now).await;
-        // What was said stays said: this is for what a stop may have kept from being said.
+        // What is known already stays as it is: this is for what a stop may have kept from being opened.
         monitor.postponed = (0..monitor.book.components.len()).collect();
         monitor.publish(now);
         Ok(monitor)
@@ -294,7 +296,7 @@ impl Monitor {
         self.note(taken);
         self.keep(check, outcome, micros);
         if changed {
-            self.say(&changes).await;
+            self.follow(&changes);
             self.write_down(millis(self.wiring.clock.now())).await;
         }
     }
@@ -306,52 +308,36 @@ impl Monitor {
             info!(component, "`{component}` was {} and is {}", change.was, change.is);
         }
         self.is_news |= !taken.rewrites.is_empty();
+        self.is_to_be_told |= !taken.rewrites.is_empty();
         self.dirty |= !taken.rewrites.is_empty();
         self.unwritten.rewrites.extend(taken.rewrites);
     }
 
-    /// Notes what is to be said of `changes`. What stands behind a parent that is down is told with the parent, and a group
-    /// that needs all of its members with these.
-    async fn say(&mut self, changes: &[Change]) {
-        let now = self.wiring.clock.now();
+    /// Opens an incident for what has failed, and closes that of what is up again. What stands behind a parent that is
+    /// down has none of its own, nor has a group that needs all of its members.
+    fn follow(&mut self, changes: &[Change]) {
+        let config = self.wiring.config.clone();
         for change in changes {
             let entry = &self.book.components[change.component];
-            let config = self.wiring.config.clone();
             let Some(component) = config.uptime.component(&entry.plan.id) else { continue };
             let mirrors_members = entry.checks().is_empty() && component.needs == Needs::All;
-            let Some(began) = tell::outage_began(&entry.line).filter(|_| !mirrors_members) else { continue };
-            let key = tell::key(component, began);
+            let Some(began) = entry.line.outage_began().filter(|_| !mirrors_members) else { continue };
+            let key = incidents::key(component, began);
+            let now = millis(self.wiring.clock.now());
             if change.is == Condition::Up {
                 self.unwritten.over.push((key, now));
             } else if change.is >= Condition::Degraded && self.book.has_parent_in_doubt(change.component) {
                 self.postponed.insert(change.component);
-            } else if change.is >= Condition::Degraded && self.book.failing_parent(change.component).is_none() {
-                let facts = self.facts(component, entry, began);
-                let work = self.wiring.switchboard.bulletin().worked_on_until(&component.id, millis(now));
-                if change.is == Condition::Down && work.is_none() {
-                    self.unwritten.opened.push((
-                        key.clone(),
-                        tell::incident(&config, component, began),
-                        tell::FIRST_WORDS.to_owned(),
-                    ));
-                }
-                // What was announced wakes nobody, unless it is still so when the work is over.
-                let quiet_until = work.and_then(DateTime::from_timestamp_millis).unwrap_or(now);
-                let people = self.wiring.store.directory(&component.tenant).await.unwrap_or_default();
-                self.unwritten.said.extend(tell::notifications(
-                    &config,
-                    component,
-                    &facts,
-                    &people,
-                    &key,
-                    quiet_until.max(now),
-                ));
+            } else if change.is == Condition::Down && self.book.failing_parent(change.component).is_none() {
+                let is_announced = self.wiring.switchboard.bulletin().worked_on_until(&component.id, now).is_some();
+                let opened = (key, incidents::of_outage(&config, component, began), incidents::FIRST_WORDS.to_owned());
+                self.unwritten.opened.extend((!is_announced).then_some(opened));
             }
         }
     }
 
-    /// Says what waited for a doubt to end.
-    async fn say_postponed(&mut self) {
+    /// Takes up what waited for a doubt to end.
+    fn follow_postponed(&mut self) {
         let ready = |place: &usize| !self.book.has_parent_in_doubt(*place);
         let ready: Vec<usize> = self.postponed.iter().copied().filter(ready).collect();
         let change = |place: usize| {
@@ -362,22 +348,9 @@ impl Monitor {
             ready.iter().map(|place| change(*place)).filter(|one| one.is >= Condition::Degraded).collect();
         self.postponed.retain(|place| !ready.contains(place));
         if !changes.is_empty() {
-            self.say(&changes).await;
+            self.follow(&changes);
+            self.is_to_be_told = true;
             self.dirty = true;
-        }
-    }
-
-    fn facts(&self, component: &Component, entry: &ComponentEntry, began: Millis) -> ServiceFacts {
-        let checks = entry.checks().iter().map(|check| &self.book.checks[*check].state);
-        let worst = checks.filter(|state| state.detail.is_some()).max_by_key(|state| state.condition);
-        ServiceFacts {
-            tenant: component.tenant.to_string(),
-            name: component.name.clone(),
-            client: component.client.clone(),
-            condition: entry.condition(),
-            since: DateTime::from_timestamp_millis(began).unwrap_or_default(),
-            detail: worst.and_then(|state| state.detail.clone()),
-            over_at: None,
         }
     }
 
@@ -413,16 +386,13 @@ impl Monitor {
                 check.state.clone();
         }
         self.note(expired);
-        self.say_postponed().await;
+        self.follow_postponed();
         if !std::mem::take(&mut self.dirty) {
             return;
         }
         // Taken whole or not at all: what cannot be written now is written the next time.
         match self.wiring.store.uptime_write(self.unwritten.clone()).await {
             Ok(()) => {
-                if !self.unwritten.said.is_empty() || !self.unwritten.over.is_empty() {
-                    self.wiring.outbox.notify_one();
-                }
                 let tells = !self.unwritten.opened.is_empty() || !self.unwritten.over.is_empty();
                 self.unwritten = UptimeChange::default();
                 if tells {
@@ -447,6 +417,9 @@ impl Monitor {
         let is_news = std::mem::take(&mut self.is_news);
         let (book, numbers, latest) = (self.book.clone(), self.numbers.clone(), self.latest.clone());
         self.wiring.switchboard.show(Board { book, numbers, latest, at: now }, is_news);
+        if std::mem::take(&mut self.is_to_be_told) {
+            self.wiring.news.notify_one();
+        }
     }
 
     /// Says when `check` is looked at next.

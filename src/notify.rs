@@ -37,7 +37,6 @@ use crate::alert::life::How;
 use crate::alert::{AlertKind, Closing, Stage};
 use crate::clock::SharedClock;
 use crate::sla::zone::Tz;
-use crate::uptime::Condition;
 
 pub use self::span::{JUST, WorkingTime, counted, hours, left_or_over, span, words, zone_name};
 pub use self::ways::Ways;
@@ -170,10 +169,8 @@ pub struct Message {
 impl Message {
     /// The key of the alert that this is about, if it goes to a system: the thread is named after the two.
     pub fn alert_key(&self) -> Option<&str> {
-        let about_alert = matches!(
-            self.body,
-            Body::Alert(_) | Body::Acknowledged(_) | Body::Recovery(_) | Body::Stale(_) | Body::Service(_)
-        );
+        let about_alert =
+            matches!(self.body, Body::Alert(_) | Body::Acknowledged(_) | Body::Recovery(_) | Body::Stale(_));
         self.thread.strip_suffix(&self.to)?.strip_suffix(':').filter(|_| about_alert)
     }
 }
@@ -182,7 +179,7 @@ impl Message {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Body {
-    /// A clock of a ticket is about to breach, or has.
+    /// A clock of a ticket is about to breach, or has; or something is wrong with a component.
     Alert(AlertFacts),
     /// The alert is over. People hear of it only if it was met in time; systems always do.
     Recovery(RecoveryFacts),
@@ -194,15 +191,13 @@ pub enum Body {
     Bundle(BundleFacts),
     /// A tenant's data has become too old to be believed, or is fresh again.
     Stale(StaleFacts),
-    /// A service is degraded or down, or is up again.
-    Service(ServiceFacts),
     /// A report that comes by itself, with its files.
     Report(ReportFacts),
     /// `check --send-test`.
     Test,
 }
 
-/// What is known of a ticket whose clock raised an alert. Text fields are hostile.
+/// What is known of a ticket whose clock raised an alert, or of a component. Text fields are hostile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AlertFacts {
     pub ticket: TicketFacts,
@@ -244,7 +239,7 @@ pub struct Room {
     pub on_call: bool,
 }
 
-/// A ticket as it is shown to people.
+/// A ticket as it is shown to people, or a component.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TicketFacts {
     /// Whose desk it is on; none where there is but one.
@@ -263,6 +258,17 @@ pub struct TicketFacts {
     pub superops_url: Option<String>,
     /// The ticket on our own page.
     pub page_url: Option<String>,
+    /// It is no ticket but a component: `display_id` is its name, and `subject` says what is wrong, as it follows the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceFacts>,
+}
+
+/// What is known of a component with which something is wrong, or was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceFacts {
+    pub since: DateTime<Utc>,
+    /// What was seen. Can hold text from the service: hostile.
+    pub detail: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -331,23 +337,6 @@ pub struct StaleFacts {
     pub advice: Option<String>,
     /// None while it is stale.
     pub fresh_at: Option<DateTime<Utc>>,
-}
-
-/// What is known of an outage.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ServiceFacts {
-    pub tenant: String,
-    /// What people call the component. Text from the configuration.
-    pub name: String,
-    pub client: Option<String>,
-    /// Degraded or down.
-    pub condition: Condition,
-    /// Since when it is not up.
-    pub since: DateTime<Utc>,
-    /// What was seen. Can hold text from the service: hostile.
-    pub detail: Option<String>,
-    /// None while it goes on.
-    pub over_at: Option<DateTime<Utc>>,
 }
 
 /// A report on a period. Names in it come from outside.

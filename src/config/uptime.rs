@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::alert::Subject;
+use crate::alert::subject::SubjectKind;
 use crate::probe::spec::Probe;
-use crate::ticket::TenantId;
+use crate::ticket::{Named, RefId, TenantId};
 use crate::uptime::availability::Terms;
 use crate::uptime::book::{CheckPlan, ComponentPlan};
 use crate::uptime::combine::Needs;
@@ -64,6 +66,30 @@ pub struct Component {
     pub depends_on: Vec<String>,
     /// Whether the public page shows it.
     pub public: bool,
+}
+
+impl Component {
+    /// Its client, as the rules of alerts name it.
+    pub fn client_named(&self) -> Option<Named> {
+        let name = self.client.as_ref()?;
+        Some(Named { id: RefId::parse(name).ok()?, name: name.clone() })
+    }
+
+    /// As the rules of alerts see it, with its `client`.
+    pub fn subject<'a>(&'a self, client: Option<&'a Named>) -> Subject<'a> {
+        Subject {
+            kind: SubjectKind::Component,
+            tenant: &self.tenant,
+            id: &self.id,
+            display_id: &self.name,
+            name: &self.name,
+            client,
+            priority: self.priority.as_deref(),
+            sla: None,
+            owner: None,
+            group: None,
+        }
+    }
 }
 
 /// How a component is looked at.

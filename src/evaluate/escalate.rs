@@ -10,11 +10,12 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use tracing::{error, info, warn};
 
+use super::about::{About, Case};
 use super::commit::Commit;
 use super::memory::stage_of;
 use super::write_back::Ran;
 use super::{Evaluate, Scene, facts, key_of, write_back};
-use crate::alert::escalation::{ChannelKind, Recipient, Step, Target, owner, recipients};
+use crate::alert::escalation::{ChannelKind, Recipient, Step, Target, chiefs, owner, recipients};
 use crate::alert::life::{Asked, last_moved};
 use crate::alert::noise::{Wish, is_urgent, most_urgent};
 use crate::alert::policy::Escalation;
@@ -22,7 +23,7 @@ use crate::alert::{AlertKey, Stage, Subject};
 use crate::config::Config;
 use crate::notify::sms::e164;
 use crate::notify::{Body, DigestFacts, Message};
-use crate::sla::clock::{self, ClockState};
+use crate::sla::clock::ClockState;
 use crate::sla::zone::Tz;
 use crate::store::StoreError;
 use crate::store::alerts::{AlertRow, AlertTurn};
@@ -48,9 +49,14 @@ impl Evaluate {
     ) -> Result<Vec<AlertKey>, StoreError> {
         let mut ended = Vec::new();
         for key in self.memory.ended_holds(&scene.tenant.id, scene.now) {
-            let Some(ticket) = key.ticket() else { continue };
-            let own = self.store.own_touches(&key.tenant, ticket).await?;
-            let moved_at = open.get(ticket).and_then(|watched| last_moved(watched, &own));
+            let moved_at = match key.ticket() {
+                Some(ticket) => {
+                    let own = self.store.own_touches(&key.tenant, ticket).await?;
+                    open.get(ticket).and_then(|watched| last_moved(watched, &own))
+                }
+                // What people do about a service is not seen here.
+                None => None,
+            };
             let after = self.memory.get(&key).and_then(|row| row.after_hold(moved_at, scene.now));
             let Some(row) = after else { continue };
             if row.life.held().is_none() {
@@ -78,12 +84,12 @@ impl Evaluate {
         let due = self.memory.due_steps(&scene.tenant.id, scene.now);
         let mut onward = false;
         for (index, key) in due.iter().enumerate() {
-            let Some(watched) = key.ticket().and_then(|ticket| open.get(ticket)) else { continue };
-            if scene.is_covered(watched) {
+            let Some(about) = scene.about(open, key) else { continue };
+            if scene.is_covered(about) {
                 // Nobody is to be told for now: the step waits.
                 continue;
             }
-            if let Some(row) = self.run_due_step(scene, watched, key, &mut work) {
+            if let Some(row) = self.run_due_step(scene, about, key, &mut work) {
                 raised.remove(key);
                 onward |= row.next_step_at.is_some_and(|at| at <= scene.now);
                 work.alerts.push(self.memory.put(row));
@@ -103,25 +109,26 @@ impl Evaluate {
     fn run_due_step(
         &mut self,
         scene: &Scene<'_>,
-        watched: &Watched,
+        about: About<'_>,
         key: &AlertKey,
         work: &mut AlertTurn,
     ) -> Option<AlertRow> {
         let config = self.config.clone();
         let mut row = self.memory.get(key)?.clone();
-        let steps = &escalation_of(&config, &row, scene.subject(watched)).steps;
-        let (_, kind) = key.clock()?;
-        let clock = clock::assess(watched, kind, scene.rules, scene.now);
+        let subject = about.subject(scene);
+        let steps = &escalation_of(&config, &row, subject).steps;
+        let case = &about.case(scene, key)?;
         let mut indices = steps_to_run(steps, &row, scene).into_iter();
         let found = indices.find(|index| {
-            let run = StepRun { watched, clock: &clock, row: &row, index: *index, step: &steps[*index] };
+            let run = StepRun { case, row: &row, index: *index, step: &steps[*index] };
             self.run_step(scene, &run, steps, work)
         });
+        let found = found.or_else(|| self.tell_whoever_answers(scene, case, &row, steps, work).then_some(0));
         let again = std::mem::take(&mut row.life.again);
         let Some(index) = found else {
             return Some(reaches_nobody(row, steps, scene));
         };
-        row.asked = Some(Asked::of(scene.subject(watched), scene.people));
+        row.asked = Some(Asked::of(subject, scene.people));
         let step = &steps[index];
         if again {
             // The time in which somebody held it does not count: the steps lie as far apart as ever.
@@ -132,7 +139,7 @@ impl Evaluate {
         }
         row.step = u32::try_from(index + 1).unwrap_or(u32::MAX).max(if again { row.step } else { 0 });
         // Nobody owns it, so there is no technician to wait for: after the group, onward at once.
-        let is_unowned = owner(scene.subject(watched), scene.people).is_none();
+        let is_unowned = key.ticket().is_some() && owner(subject, scene.people).is_none();
         let onward = is_unowned && step.notify.contains(&Target::Technician);
         row.next_step_at = steps
             .get(usize::try_from(row.step).unwrap_or(usize::MAX))
@@ -142,17 +149,35 @@ impl Evaluate {
 
     /// Tells the people of one step. False if it reaches nobody at all.
     fn run_step(&mut self, scene: &Scene<'_>, run: &StepRun<'_>, steps: &[Step], work: &mut AlertTurn) -> bool {
-        let StepRun { watched, clock, row, index, step } = *run;
+        let StepRun { case, row, index, step } = *run;
         let told_from = work.notifications.len();
         let reached = self.tell(scene, run, &step.notify, work);
         if reached {
-            write_back::ran(scene, watched, clock, &Ran { row, index, step, told_from }, work);
+            if let Case::Clock { watched, clock } = case {
+                write_back::ran(scene, watched, clock, &Ran { row, index, step, told_from }, work);
+            }
         } else if !is_retry(row, steps) {
             let key = &row.key;
             warn!(tenant = %key.tenant, ticket.id = %key.subject, step = index,
                 "escalation step {index} of `{key}` reaches nobody; going on to the next");
         }
         reached
+    }
+
+    /// The usual steps name people round a ticket. Of a component for which these reach nobody, those hear who hear that
+    /// data is stale, or else who answers for the desk. False if there is nobody either, or it is not called for.
+    fn tell_whoever_answers(
+        &mut self,
+        scene: &Scene<'_>,
+        case: &Case<'_>,
+        row: &AlertRow,
+        steps: &[Step],
+        work: &mut AlertTurn,
+    ) -> bool {
+        let Some(step) = steps.first().filter(|_| row.step == 0 && row.key.ticket().is_none()) else { return false };
+        let watchers: Vec<Recipient> = self.config.watchers().iter().filter_map(Target::by_itself).collect();
+        let whom = if watchers.is_empty() { chiefs(scene.people) } else { watchers };
+        self.tell_people(scene, &StepRun { case, row, index: 0, step }, whom, work)
     }
 
     /// Tells those of `targets` who were not told before, unless all are to be told again. False if they reach nobody.
@@ -163,9 +188,21 @@ impl Evaluate {
         targets: &[Target],
         work: &mut AlertTurn,
     ) -> bool {
-        let StepRun { watched, clock, row, index, step } = *run;
+        let people = recipients(targets, run.case.about().subject(scene), scene.people, &scene.duty);
+        self.tell_people(scene, run, people, work)
+    }
+
+    fn tell_people(
+        &mut self,
+        scene: &Scene<'_>,
+        run: &StepRun<'_>,
+        people: Vec<Recipient>,
+        work: &mut AlertTurn,
+    ) -> bool {
+        let StepRun { case, row, index, step } = *run;
+        let subject = case.about().subject(scene);
         let mut reached = false;
-        for recipient in recipients(targets, scene.subject(watched), scene.people, &scene.duty) {
+        for recipient in people {
             let recipient = self.reachable(recipient);
             let stage = row.raised.stage;
             let wanted = match self.config.alerts.noise.wish(&recipient, stage, scene.now) {
@@ -177,7 +214,7 @@ impl Evaluate {
                     continue;
                 }
             };
-            let escalation = escalation_of(&self.config, row, scene.subject(watched));
+            let escalation = escalation_of(&self.config, row, subject);
             let may_use = |kind| escalation.may_use(step, kind, stage) || wanted.contains(&kind);
             let routes = self.routes(&recipient, wanted, may_use);
             // A number that is kept for what is worse is no gap in the steps.
@@ -188,10 +225,8 @@ impl Evaluate {
                 if self.memory.was_told(row, &recipient.id, channel) && !again {
                     continue;
                 }
-                let facts = facts::alert(self.links(scene.tenant), watched, clock, row, index, &recipient, scene.now);
-                let facts = facts::foreseen(facts, scene.forecasts, &row.key);
-                let new =
-                    self.notification(scene, clock, row, index, &recipient, channel, fallback, Body::Alert(facts));
+                let facts = case.facts(self.links(scene.tenant), scene, row, index, &recipient);
+                let new = self.notification(scene, case, row, index, &recipient, channel, fallback, Body::Alert(facts));
                 work.notifications.push(new);
                 self.memory.tell(row, &recipient.id, channel);
             }
@@ -238,7 +273,7 @@ impl Evaluate {
     fn notification(
         &self,
         scene: &Scene<'_>,
-        clock: &ClockState<'_>,
+        case: &Case<'_>,
         row: &AlertRow,
         step: usize,
         recipient: &Recipient,
@@ -249,10 +284,10 @@ impl Evaluate {
         let alert_key = row.key.to_string();
         let stage = stage_of(row);
         let key = key_of_notification(row, &stage, recipient, channel, step);
-        let step_priority = match &body {
-            Body::Alert(facts) => facts.ticket.priority.clone(),
-            _ => None,
-        };
+        let priority = case.about().subject(scene).priority;
+        let reader = self.reader(scene, recipient, priority);
+        // Nobody says how urgent a component without a priority is: it is if it fails.
+        let fails = row.key.ticket().is_none() && priority.is_none() && row.raised.stage == Stage::Breached;
         NewNotification {
             tenant: scene.tenant.id.clone(),
             ticket_id: Some(row.key.subject.to_string()),
@@ -269,12 +304,12 @@ impl Evaluate {
                 continues_thread: self.memory.continues_thread(row, &recipient.id),
                 to: recipient.address(channel).unwrap_or_default().to_owned(),
                 to_name: recipient.name.clone(),
-                timezone: self.zone_of(recipient).or(clock.hours.map(|hours| hours.timezone())).unwrap_or_default(),
+                timezone: self.zone_of(recipient).or(case.zone(scene)).unwrap_or_default(),
                 body,
             },
-            due_at: said_from(row, clock, scene),
+            due_at: said_from(row, case, scene),
             created_at: scene.now,
-            reader: self.reader(scene, recipient, step_priority.as_deref()),
+            reader: Reader { urgent: reader.urgent || fails, ..reader },
             alert_key,
         }
     }
@@ -350,10 +385,9 @@ impl Evaluate {
     fn reader(&self, scene: &Scene<'_>, recipient: &Recipient, priority: Option<&str>) -> Reader {
         let named: Vec<&str> = self.config.alerts.noise.urgent.iter().map(String::as_str).collect();
         let urgent = if named.is_empty() { most_urgent(&scene.people.priorities) } else { named };
-        let calendar = scene.tenant.calendar.as_ref().and_then(|name| self.config.calendars.get(name));
         Reader {
             person: recipient.person_key(),
-            zone: self.zone_of(recipient).or(calendar.map(|calendar| calendar.timezone)),
+            zone: self.zone_of(recipient).or(self.zone_of_tenant(scene.tenant)),
             urgent: is_urgent(priority, &urgent),
             timely: false,
         }
@@ -375,8 +409,7 @@ fn is_told_in(work: &AlertTurn, row: &AlertRow, recipient: &Recipient, channel: 
 /// One step of an alert's escalation, with all that is known of the alert.
 #[derive(Clone, Copy)]
 pub(super) struct StepRun<'a> {
-    pub watched: &'a Watched,
-    pub clock: &'a ClockState<'a>,
+    pub case: &'a Case<'a>,
     pub row: &'a AlertRow,
     pub index: usize,
     pub step: &'a Step,
@@ -452,12 +485,8 @@ fn current_step(steps: &[Step], row: &AlertRow, scene: &Scene<'_>) -> usize {
 }
 
 /// When this should have been said: the moment the clock called for it, or when the step fell due.
-fn said_from(row: &AlertRow, clock: &ClockState<'_>, scene: &Scene<'_>) -> chrono::DateTime<chrono::Utc> {
-    let called_for = match row.raised.stage {
-        Stage::Breached => clock.breached_from,
-        _ => clock.at_risk_from,
-    };
-    match called_for {
+fn said_from(row: &AlertRow, case: &Case<'_>, scene: &Scene<'_>) -> chrono::DateTime<chrono::Utc> {
+    match case.called_for(row.raised.stage) {
         // Only the first step is said because of the clock; the rest because of the steps.
         Some(at) if row.step == 0 && at <= scene.now && row.raised_at == scene.now => at.max(row.raised_at - GRACE),
         _ => row.next_step_at.unwrap_or(scene.now).min(scene.now),

@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::services::Service;
 use crate::alert::escalation::Recipient;
 use crate::alert::life::{Hold, HoldKind};
 use crate::alert::{AlertKey, Closing, Stage};
 use crate::config::Tenant;
-use crate::notify::{AlertFacts, Body, DigestRow, RecoveryFacts, TicketFacts, WorkingTime, zone_name};
+use crate::notify::{AlertFacts, Body, DigestRow, RecoveryFacts, ServiceFacts, TicketFacts, WorkingTime, zone_name};
 use crate::predict::Forecasts;
 use crate::sla::calendar::StretchKind;
 use crate::sla::clock::{ClockState, Doubt};
@@ -39,6 +40,27 @@ impl Links<'_> {
             sla: ticket.sla.as_ref().map(|sla| sla.name.clone()),
             superops_url: Some(self.tenant.ticket_url.replace("{id}", ticket.id.as_str())),
             page_url: self.public_url.map(|base| format!("{base}/tickets/{}/{}", self.tenant.id, ticket.id)),
+            service: None,
+        }
+    }
+
+    /// The component as the alert of `row` tells of it.
+    fn component(&self, service: &Service, row: &AlertRow) -> TicketFacts {
+        let trouble = service.trouble(row.key.kind);
+        let component = &service.component;
+        TicketFacts {
+            tenant: self.several.then(|| self.tenant.id.to_string()),
+            id: component.id.clone(),
+            display_id: component.name.clone(),
+            subject: trouble.map(|trouble| trouble.said.clone()).unwrap_or_default(),
+            client: component.client.clone(),
+            priority: component.priority.clone(),
+            page_url: self.public_url.map(|base| format!("{base}/services/{}", component.id)),
+            service: Some(ServiceFacts {
+                since: row.raised.due,
+                detail: trouble.and_then(|trouble| trouble.detail.clone()),
+            }),
+            ..TicketFacts::default()
         }
     }
 }
@@ -54,7 +76,9 @@ pub fn alert(
     now: DateTime<Utc>,
 ) -> AlertFacts {
     let mut reasons = vec![row.reason.clone()];
-    reasons.extend(row.life.hold.as_ref().map(|hold| hold_words(hold, clock)));
+    let zone = clock.hours.map_or(Tz::UTC, |hours| hours.timezone());
+    reasons
+        .extend(row.life.hold.as_ref().map(|hold| hold_words(hold, zone, "nothing has happened on the ticket since")));
     if !clock.doubts.has(Doubt::DueFromPolicy) {
         reasons.push("the due time is the one that SuperOps reports".to_owned());
     }
@@ -75,6 +99,49 @@ pub fn alert(
     }
 }
 
+/// The facts of an alert of `service`, for one person on one step.
+pub fn service_alert(
+    links: Links<'_>,
+    service: &Service,
+    row: &AlertRow,
+    step: usize,
+    recipient: &Recipient,
+    zone: Tz,
+) -> AlertFacts {
+    let hold = row.life.hold.as_ref().map(|hold| hold_words(hold, zone, "it goes on"));
+    AlertFacts {
+        ticket: links.component(service, row),
+        clock: row.key.kind,
+        stage: row.raised.stage,
+        due: row.raised.due,
+        working: None,
+        reasons: hold.into_iter().collect(),
+        step: u32::try_from(step).unwrap_or(u32::MAX),
+        because: recipient.because.clone(),
+        hours: String::new(),
+        advice: None,
+    }
+}
+
+/// What those who were told hear when the alert of `service` is over.
+pub fn service_recovery(
+    links: Links<'_>,
+    service: &Service,
+    row: &AlertRow,
+    closing: Closing,
+    now: DateTime<Utc>,
+) -> Option<serde_json::Value> {
+    let body = Body::Recovery(RecoveryFacts {
+        ticket: links.component(service, row),
+        clock: row.key.kind,
+        met_at: now,
+        due: row.raised.due,
+        working: None,
+        closing,
+    });
+    serde_json::to_value(body).ok()
+}
+
 /// The facts of an alert; if it is only predicted, with what speaks for it and what to do about it.
 pub fn foreseen(mut facts: AlertFacts, forecasts: &Forecasts, key: &AlertKey) -> AlertFacts {
     if facts.stage == Stage::Predicted {
@@ -88,12 +155,11 @@ pub fn foreseen(mut facts: AlertFacts, forecasts: &Forecasts, key: &AlertKey) ->
 }
 
 /// That somebody held the alert, and what came of it: whoever is told next must know whom to ask.
-fn hold_words(hold: &Hold, clock: &ClockState<'_>) -> String {
-    let zone = clock.hours.map_or(Tz::UTC, |hours| hours.timezone());
+fn hold_words(hold: &Hold, zone: Tz, since: &str) -> String {
     let at = format!("{} {}", hold.at.with_timezone(&zone).format("%-d %b %H:%M"), zone_name(zone, hold.at));
     match hold.kind {
         HoldKind::Acknowledged => {
-            format!("{} acknowledged it on {at}, and nothing has happened on the ticket since", hold.by)
+            format!("{} acknowledged it on {at}, and {since}", hold.by)
         }
         HoldKind::Snoozed => format!("{} put it off on {at}, and that time is up", hold.by),
     }

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::about::About;
 use super::escalate::{StepRun, escalation_of};
 use super::{Evaluate, Scene};
 use crate::alert::escalation::{Step, Target, recipients};
@@ -15,7 +16,6 @@ use crate::alert::life::{Asked, Life};
 use crate::alert::on_call::Duty;
 use crate::alert::policy::Escalation;
 use crate::alert::{AlertKey, Subject};
-use crate::sla::clock;
 use crate::store::StoreError;
 use crate::store::alerts::{AlertRow, AlertTurn};
 use crate::store::outbox::Unsaid;
@@ -29,13 +29,14 @@ impl Evaluate {
     /// The open alerts of `watched` about which others are to be told than those who were told last.
     pub(super) fn changed(&self, scene: &Scene<'_>, watched: &Watched) -> Vec<AlertKey> {
         let rows = self.memory.of_ticket(&scene.tenant.id, &watched.ticket.id).iter();
-        rows.filter(|row| self.is_changed(scene, row, watched)).map(|row| row.key.clone()).collect()
+        rows.filter(|row| self.is_changed(scene, row, About::Ticket(watched))).map(|row| row.key.clone()).collect()
     }
 
-    fn is_changed(&self, scene: &Scene<'_>, row: &AlertRow, watched: &Watched) -> bool {
-        let is_concerned = row.raised.resolved_as.is_none() && row.told && row.key.cycle == watched.cycle;
-        let is_reassigned = row.asked.as_ref().is_some_and(|asked| asked.differs(scene.subject(watched), scene.people));
-        is_concerned && (is_reassigned || self.chosen(row, scene.subject(watched)).name != row.escalation)
+    fn is_changed(&self, scene: &Scene<'_>, row: &AlertRow, about: About<'_>) -> bool {
+        let is_concerned = row.raised.resolved_as.is_none() && row.told && about.is_of(&row.key);
+        let subject = about.subject(scene);
+        let is_reassigned = row.asked.as_ref().is_some_and(|asked| asked.differs(subject, scene.people));
+        is_concerned && (is_reassigned || self.chosen(row, subject).name != row.escalation)
     }
 
     /// The escalation that an alert of this stage about `subject`, as it is now, follows.
@@ -52,20 +53,16 @@ impl Evaluate {
         work: &mut AlertTurn,
     ) -> Result<(), StoreError> {
         for key in changed {
-            let Some((watched, row)) =
-                key.ticket().and_then(|ticket| open.get(ticket)).zip(self.memory.get(&key).cloned())
-            else {
-                continue;
-            };
-            if row.life.held().is_some() || !self.is_changed(scene, &row, watched) {
+            let Some((about, row)) = scene.about(open, &key).zip(self.memory.get(&key).cloned()) else { continue };
+            if row.life.held().is_some() || !self.is_changed(scene, &row, about) {
                 continue;
             }
             let reopened = work.reopened.iter().any(|(reopened, _)| *reopened == key);
             let unsaid = self.store.unsaid(&key, reopened).await?;
-            let row = if self.chosen(&row, scene.subject(watched)).name == row.escalation {
-                self.follow_owner(scene, watched, row, unsaid, work)
+            let row = if self.chosen(&row, about.subject(scene)).name == row.escalation {
+                self.follow_owner(scene, about, row, unsaid, work)
             } else {
-                self.follow_escalation(scene, watched, row, unsaid, work)
+                self.follow_escalation(scene, about, row, unsaid, work)
             };
             work.alerts.push(self.memory.put(row));
         }
@@ -76,15 +73,15 @@ impl Evaluate {
     fn follow_owner(
         &mut self,
         scene: &Scene<'_>,
-        watched: &Watched,
+        about: About<'_>,
         mut row: AlertRow,
         unsaid: Vec<Unsaid>,
         work: &mut AlertTurn,
     ) -> AlertRow {
         let config = self.config.clone();
-        let steps = run_steps(&escalation_of(&config, &row, scene.subject(watched)).steps, &row);
-        let former = row.asked.replace(Asked::of(scene.subject(watched), scene.people)).unwrap_or_default();
-        let subject = scene.subject(watched);
+        let subject = about.subject(scene);
+        let steps = run_steps(&escalation_of(&config, &row, subject).steps, &row);
+        let former = row.asked.replace(Asked::of(subject, scene.people)).unwrap_or_default();
         let (before, after) = (roles(steps, former.had(subject), scene), roles(steps, subject, scene));
         let is_void = |one: &Unsaid| {
             let role = (one.step, one.recipient.clone());
@@ -93,7 +90,7 @@ impl Evaluate {
         };
         self.withdraw(&row, unsaid.into_iter().filter(is_void), work);
         // Who is on call is asked when a step is run, and not again.
-        self.catch_up(scene, watched, &row, steps, |target| !matches!(target, Target::OnCall(_)), work);
+        self.catch_up(scene, about, &row, steps, |target| !matches!(target, Target::OnCall(_)), work);
         row
     }
 
@@ -101,24 +98,24 @@ impl Evaluate {
     fn follow_escalation(
         &mut self,
         scene: &Scene<'_>,
-        watched: &Watched,
+        about: About<'_>,
         mut row: AlertRow,
         unsaid: Vec<Unsaid>,
         work: &mut AlertTurn,
     ) -> AlertRow {
         let config = self.config.clone();
-        let chosen = config.escalation_for(scene.subject(watched), row.raised.stage);
+        let subject = about.subject(scene);
+        let chosen = config.escalation_for(subject, row.raised.stage);
         chosen.name.clone_into(&mut row.escalation);
         row.ack_expires = chosen.ack_expires;
-        row.asked = Some(Asked::of(scene.subject(watched), scene.people));
+        row.asked = Some(Asked::of(subject, scene.people));
         let has_run = row.step > 0;
         let due = |step: &&Step| has_run && row.raised_at + step.after <= scene.now;
         let steps = &chosen.steps[..chosen.steps.iter().take_while(due).count()];
-        let meant =
-            steps.iter().flat_map(|step| recipients(&step.notify, scene.subject(watched), scene.people, &scene.duty));
+        let meant = steps.iter().flat_map(|step| recipients(&step.notify, subject, scene.people, &scene.duty));
         let meant: BTreeSet<String> = meant.map(|recipient| recipient.id).collect();
         self.withdraw(&row, unsaid.into_iter().filter(|one| !meant.contains(&one.recipient)), work);
-        let reached = self.catch_up(scene, watched, &row, steps, |_| true, work);
+        let reached = self.catch_up(scene, about, &row, steps, |_| true, work);
         // If nobody is reached, it begins with the first step, which passes on what reaches nobody.
         row.step = if reached { u32::try_from(steps.len()).unwrap_or(u32::MAX) } else { 0 };
         let next = chosen.steps.get(if reached { steps.len() } else { 0 });
@@ -140,7 +137,7 @@ impl Evaluate {
     fn catch_up(
         &mut self,
         scene: &Scene<'_>,
-        watched: &Watched,
+        about: About<'_>,
         row: &AlertRow,
         steps: &[Step],
         meant: impl Fn(&Target) -> bool,
@@ -148,12 +145,11 @@ impl Evaluate {
     ) -> bool {
         // What a hold that has just ended wants told again is told by the next step.
         let row = &AlertRow { life: Life { again: false, ..row.life.clone() }, ..row.clone() };
-        let Some((_, kind)) = row.key.clock() else { return false };
-        let clock = &clock::assess(watched, kind, scene.rules, scene.now);
+        let Some(case) = &about.case(scene, &row.key) else { return false };
         let mut reached = false;
         for (index, step) in steps.iter().enumerate() {
             let targets: Vec<Target> = step.notify.iter().filter(|target| meant(target)).cloned().collect();
-            reached |= self.tell(scene, &StepRun { watched, clock, row, index, step }, &targets, work);
+            reached |= self.tell(scene, &StepRun { case, row, index, step }, &targets, work);
         }
         reached
     }

@@ -46,6 +46,8 @@ pub struct Memory {
     suppressions: HashMap<TenantId, Arc<[Suppression]>>,
     /// As of when each tenant was read.
     read: HashMap<TenantId, AsOf>,
+    /// Tenants whose alerts were read anew.
+    read_anew: HashSet<TenantId>,
     told: HashMap<TenantId, HashSet<Told>>,
     /// Alert and recipient of all that was told, whatever the stage and the channel.
     threads: HashMap<TenantId, HashSet<(String, String)>>,
@@ -91,6 +93,7 @@ impl Memory {
             self.remember(tenant, told);
         }
         self.found.remove(tenant);
+        self.read_anew.insert(tenant.clone());
         self.alerts.entry(tenant.clone()).or_default();
         for row in rows {
             self.put(row);
@@ -161,15 +164,37 @@ impl Memory {
         rows.filter(|row| row.raised.resolved_as.is_none())
     }
 
+    /// The alerts of what `key` is about that are of its kind.
+    fn of_kind(&self, key: &AlertKey) -> impl Iterator<Item = &AlertRow> {
+        self.of(&key.tenant, &key.subject).iter().filter(|row| row.key.kind == key.kind)
+    }
+
+    /// Those of them that are not at rest.
+    pub fn open_of(&self, key: &AlertKey) -> impl Iterator<Item = &AlertRow> {
+        self.of_kind(key).filter(|row| row.raised.resolved_as.is_none())
+    }
+
+    /// The last of them.
+    pub fn latest_of(&self, key: &AlertKey) -> Option<&AlertRow> {
+        self.of_kind(key).max_by_key(|row| row.key.cycle)
+    }
+
+    /// Whether an alert of `subject` is not at rest.
+    pub fn has_open(&self, tenant: &TenantId, subject: &SubjectId) -> bool {
+        self.of(tenant, subject).iter().any(|row| row.raised.resolved_as.is_none())
+    }
+
+    /// Whether the alerts of `tenant` were read anew since this was asked last.
+    pub fn has_new_rows(&mut self, tenant: &TenantId) -> bool {
+        self.read_anew.remove(tenant)
+    }
+
     /// A new alert, or an old one at a new stage or in a new episode: it begins at the first of its steps.
-    #[expect(clippy::too_many_arguments, reason = "an alert is made of all of these, and only here")]
     pub fn raise(
         &mut self,
         key: AlertKey,
-        stage: Stage,
-        episode: u32,
-        clock: &ClockState<'_>,
-        reason: Reason,
+        raised: Raised,
+        reason: String,
         escalation: &Escalation,
         asked: Asked,
         now: DateTime<Utc>,
@@ -178,8 +203,8 @@ impl Memory {
         let generation = before.map_or(0, |row| row.generation + 1);
         let life = before.map(|row| row.life.anew()).unwrap_or_default();
         let row = AlertRow {
-            raised: Raised { stage, due: clock.due.unwrap_or(now), target: clock.total, episode, resolved_as: None },
-            reason: reason.to_string(),
+            raised,
+            reason,
             raised_at: now,
             changed_at: now,
             step: 0,
@@ -206,7 +231,8 @@ impl Memory {
         asked: Asked,
         now: DateTime<Utc>,
     ) -> AlertRow {
-        let row = self.raise(key, Stage::Breached, 0, clock, reason, escalation, asked, now);
+        let raised = raised_for(clock, Stage::Breached, 0, now);
+        let row = self.raise(key, raised, reason.to_string(), escalation, asked, now);
         self.put(AlertRow { told: false, next_step_at: None, ..row })
     }
 
@@ -323,6 +349,8 @@ impl Memory {
         let gone = |key: &AlertKey| {
             key.ticket().is_some_and(|ticket| open.get(ticket).is_none_or(|watched| watched.cycle != key.cycle))
         };
+        // Of a component it is found again in the store, if it is asked for.
+        let is_past = |key: &AlertKey| key.ticket().is_none() || gone(key);
         let closed = |row: &AlertRow| match row.raised.resolved_as {
             None => false,
             Some(Closing::Vanished) => now - row.changed_at > MAY_COME_BACK,
@@ -331,7 +359,7 @@ impl Memory {
         let mut forgotten = HashSet::new();
         if let Some(alerts) = self.alerts.get_mut(tenant) {
             alerts.retain(|_, rows| {
-                let over = rows.extract_if(.., |row| closed(row) && gone(&row.key));
+                let over = rows.extract_if(.., |row| closed(row) && is_past(&row.key));
                 forgotten.extend(over.map(|row| row.key.to_string()));
                 !rows.is_empty()
             });
@@ -380,6 +408,11 @@ impl Memory {
         self.threads.entry(tenant.clone()).or_default().insert(thread);
         self.told.entry(tenant.clone()).or_default().insert(told);
     }
+}
+
+/// What is remembered of an alert that is raised for `clock`.
+pub fn raised_for(clock: &ClockState<'_>, stage: Stage, episode: u32, now: DateTime<Utc>) -> Raised {
+    Raised { stage, due: clock.due.unwrap_or(now), target: clock.total, episode, resolved_as: None }
 }
 
 fn told(row: &AlertRow, recipient: &str, channel: ChannelKind) -> Told {

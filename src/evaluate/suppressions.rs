@@ -3,23 +3,39 @@
 
 use chrono::{DateTime, Utc};
 
+use super::about::About;
 use super::{Evaluate, Scene};
 use crate::alert::suppression::{Suppression, covered_until};
 use crate::store::alerts::{AlertRow, AlertTurn};
 use crate::store::tickets::OpenTickets;
-use crate::ticket::watch::Watched;
 
 impl Scene<'_> {
-    /// Whether nobody is to be told of `watched` now.
-    pub(super) fn is_covered(&self, watched: &Watched) -> bool {
-        self.suppressions.iter().any(|suppression| suppression.covers(self.subject(watched), self.now))
+    /// Whether nobody is to be told of it now.
+    pub(super) fn is_covered(&self, about: About<'_>) -> bool {
+        let subject = about.subject(self);
+        self.work_until(about).is_some()
+            || self.suppressions.iter().any(|suppression| suppression.covers(subject, self.now))
     }
 
-    /// When the next suppression that holds now ends, or one that is to come begins.
-    pub(super) fn next_suppression_change(&self) -> Option<DateTime<Utc>> {
+    /// Until when nobody is to be told of it.
+    fn covered_until(&self, about: About<'_>) -> Option<DateTime<Utc>> {
+        covered_until(self.suppressions, about.subject(self), self.now).max(self.work_until(about))
+    }
+
+    /// When the work ends that was announced for it and goes on.
+    fn work_until(&self, about: About<'_>) -> Option<DateTime<Utc>> {
+        match about {
+            About::Ticket(_) => None,
+            About::Service(service) => service.work_until,
+        }
+    }
+
+    /// When what keeps us quiet now ends next, or something that is to come begins.
+    pub(super) fn next_quiet_change(&self) -> Option<DateTime<Utc>> {
         let change =
             |suppression: &Suppression| if suppression.holds(self.now) { suppression.until } else { suppression.from };
-        self.suppressions.iter().map(change).filter(|at| *at > self.now).min()
+        let changes = self.suppressions.iter().map(change).chain(self.services.next_work_end());
+        changes.filter(|at| *at > self.now).min()
     }
 }
 
@@ -29,17 +45,14 @@ impl Evaluate {
     /// It is kept with the alert, so that whatever becomes due about it waits: also what is taken up again after a
     /// pause, or falls due while one of two silences ends.
     pub(super) fn cover(&mut self, scene: &Scene<'_>, open: &OpenTickets, work: &mut AlertTurn) {
-        let holds = scene.suppressions.iter().any(|suppression| suppression.holds(scene.now));
+        let holds = scene.suppressions.iter().any(|suppression| suppression.holds(scene.now))
+            || scene.services.next_work_end().is_some();
         if !holds && !self.memory.has_covered(&scene.tenant.id) {
             return;
         }
         for key in self.memory.open_keys(&scene.tenant.id) {
-            let Some((watched, row)) = key.ticket().and_then(|ticket| open.get(ticket)).zip(self.memory.get(&key))
-            else {
-                continue;
-            };
-            let (before, until) =
-                (row.covered_until, covered_until(scene.suppressions, scene.subject(watched), scene.now));
+            let Some((about, row)) = scene.about(open, &key).zip(self.memory.get(&key)) else { continue };
+            let (before, until) = (row.covered_until, scene.covered_until(about));
             if before == until {
                 continue;
             }

@@ -22,7 +22,6 @@ use crate::alert::escalation::ChannelKind;
 use crate::clock::SharedClock;
 use crate::keys::notification_key;
 use crate::notify::settings;
-use crate::uptime::Condition;
 
 /// PagerDuty's own limits, in characters.
 const LONGEST_KEY: usize = 255;
@@ -93,8 +92,7 @@ fn actions(body: &Body) -> &'static [Action] {
         Body::Alert(_) | Body::Digest(_) | Body::Bundle(_) => &[Action::Trigger],
         Body::Acknowledged(_) => &[Action::Acknowledge],
         Body::Stale(facts) if facts.fresh_at.is_none() => &[Action::Trigger],
-        Body::Service(facts) if facts.over_at.is_none() => &[Action::Trigger],
-        Body::Recovery(_) | Body::Stale(_) | Body::Service(_) => &[Action::Resolve],
+        Body::Recovery(_) | Body::Stale(_) => &[Action::Resolve],
         Body::Test => &[Action::Trigger, Action::Resolve],
         // Nobody is to be called out for one.
         Body::Report(_) => &[],
@@ -125,8 +123,6 @@ fn payload(message: &Message, now: DateTime<Utc>) -> Value {
 fn severity(body: &Body) -> &'static str {
     match body {
         Body::Alert(AlertFacts { stage: Stage::Breached, .. }) | Body::Stale(_) => "critical",
-        Body::Service(facts) if facts.condition == Condition::Down => "critical",
-        Body::Service(_) => "warning",
         Body::Alert(AlertFacts { stage: Stage::Predicted, .. }) | Body::Test => "info",
         // None of them opens an incident.
         Body::Acknowledged(_) | Body::Recovery(_) | Body::Report(_) => "info",
@@ -136,6 +132,11 @@ fn severity(body: &Body) -> &'static str {
 
 fn details(facts: &AlertFacts) -> Value {
     let reasons: Vec<_> = facts.reasons.iter().take(8).map(|reason| render::line(reason, 300)).collect();
+    if let Some(service) = &facts.ticket.service {
+        let mut details = render::service_json(&facts.ticket, service);
+        details["why"] = reasons.into();
+        return details;
+    }
     let mut details = render::ticket_json(&facts.ticket);
     details["ticket"] = render::line(&facts.ticket.display_id, 80).into();
     details["due"] = json!(facts.due);

@@ -24,7 +24,7 @@ use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use self::letter::Letter;
-use super::{Body, BundleRow, JUST, Message, TicketFacts, WorkingTime, span, words, zone_name};
+use super::{Body, BundleRow, JUST, Message, ServiceFacts, TicketFacts, WorkingTime, span, words, zone_name};
 use crate::alert::{AlertKind, Stage};
 use crate::sla::zone::Tz;
 
@@ -66,6 +66,21 @@ pub(super) fn ticket_json(ticket: &TicketFacts) -> Value {
         "technician": short(&ticket.technician),
         "group": short(&ticket.group),
         "sla": short(&ticket.sla),
+    })
+}
+
+/// What a system is told of the component that `ticket` stands for.
+pub(super) fn service_json(ticket: &TicketFacts, service: &ServiceFacts) -> Value {
+    let short = |text: &Option<String>, most| text.as_deref().map(|text| line(text, most));
+    json!({
+        "id": line(&ticket.id, 80),
+        "name": ticket.shown_id(),
+        "said": ticket.shown_subject(),
+        "client": short(&ticket.client, 80),
+        "priority": short(&ticket.priority, 80),
+        "since": service.since,
+        "detail": short(&service.detail, 300),
+        "page_url": ticket.page_url.as_deref().and_then(web_address),
     })
 }
 
@@ -135,6 +150,15 @@ impl Urgency {
             Stage::Predicted | Stage::Warning if due < now => Self::PastDue,
             Stage::Predicted => Self::Likely,
             Stage::Warning => Self::AtRisk,
+        }
+    }
+
+    /// Of what is wrong with a component: no time is left that could run out.
+    fn of_service(stage: Stage) -> Self {
+        match stage {
+            Stage::Breached => Self::Breached,
+            Stage::Warning => Self::AtRisk,
+            Stage::Predicted => Self::Likely,
         }
     }
 
@@ -276,7 +300,8 @@ impl TicketFacts {
     }
 
     fn shown_subject(&self) -> String {
-        shown(Some(&self.subject), 150).unwrap_or_else(|| "(no subject)".to_owned())
+        let nothing = if self.service.is_some() { "stands otherwise" } else { "(no subject)" };
+        shown(Some(&self.subject), 150).unwrap_or_else(|| nothing.to_owned())
     }
 
     fn shown_client(&self) -> String {

@@ -15,6 +15,7 @@ use tracing::{error, info};
 use crate::alert::life::AlertRow;
 use crate::alert::suppression::Suppression;
 use crate::alert::{AlertKey, Closing, Stage, Subject};
+use crate::config::uptime::Component;
 use crate::config::{ChannelKind, Config, Tenant};
 use crate::rules_cache::RulesCache;
 use crate::sla::clock::{self, ClockState, Doubt, Standing};
@@ -86,6 +87,7 @@ pub(super) struct Audit {
 
 /// What is known of one tenant at one moment.
 struct Observed<'a> {
+    config: &'a Config,
     tenant: &'a Tenant,
     rules: &'a TenantRules,
     open: &'a OpenTickets,
@@ -160,8 +162,8 @@ impl Audit {
         let alerts = self.store.alerts(&tenant.id).await?;
         let suppressions = self.store.suppressions(&Reach::One(tenant.id.clone()), before).await?;
         let untold = self.store.untold_breaches(&tenant.id).await?;
-        let observed =
-            Observed { tenant, rules: &rules, open: &open, alerts: &alerts, suppressions: &suppressions, before, now };
+        let (config, rules, open, alerts, suppressions) = (&self.config, &rules, &open, &alerts, &suppressions);
+        let observed = Observed { config, tenant, rules, open, alerts, suppressions, before, now };
         let mut found = observed.late_steps();
         found.extend(observed.unknown_clocks());
         found.extend(self.nobody_told(&observed, &untold));
@@ -205,12 +207,17 @@ impl Observed<'_> {
         Mismatch { tenant: self.tenant.id.clone(), kind, id }
     }
 
-    /// Whether its ticket is open, and nobody asked for quiet about it.
+    /// Whether its ticket is open, or its component watched, and nobody asked for quiet about it.
     fn is_audible(&self, row: &AlertRow) -> bool {
-        let Some(watched) = row.key.ticket().and_then(|ticket| self.open.get(ticket)) else { return false };
-        let subject = Subject::of_ticket(&self.tenant.id, &watched.ticket);
-        let covers = |at| self.suppressions.iter().any(|suppression| suppression.covers(subject, at));
-        !covers(self.now) && !covers(self.before)
+        let component = self.config.uptime.component(row.key.subject.as_str()).filter(|_| row.key.ticket().is_none());
+        let client = component.and_then(Component::client_named);
+        let watched = row.key.ticket().and_then(|ticket| self.open.get(ticket));
+        let of_ticket = watched.map(|watched| Subject::of_ticket(&self.tenant.id, &watched.ticket));
+        let subject = of_ticket.or(component.map(|component| component.subject(client.as_ref())));
+        // Work that was announced for a component is known by the alert alone.
+        let is_worked_on = component.is_some() && row.covered_until.is_some_and(|until| until > self.before);
+        let covers = |at| self.suppressions.iter().any(|one| subject.is_some_and(|subject| one.covers(subject, at)));
+        subject.is_some() && !is_worked_on && !covers(self.now) && !covers(self.before)
     }
 
     fn late_steps(&self) -> Vec<Mismatch> {

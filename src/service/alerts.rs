@@ -20,6 +20,7 @@ use super::{ClockStatus, Reach, Service, ServiceError, TicketSla};
 use crate::alert::life::{Act, Actor, AlertRow, Hold, HoldKind, How, State};
 use crate::alert::suppression::Suppression;
 use crate::alert::{AlertKey, AlertKind, Stage, Subject};
+use crate::config::uptime::Component;
 use crate::sla::clock::assess;
 use crate::store::StoreError;
 use crate::store::outbox::Logged;
@@ -63,7 +64,12 @@ pub struct AlertPage {
 pub struct AlertView {
     pub id: String,
     pub tenant: String,
+    /// The id of its ticket, or of its component.
     pub ticket_id: String,
+    /// It is about this component, and no ticket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// What people call the ticket, or the component.
     pub display_id: Option<String>,
     /// Hostile text from outside.
     pub subject: Option<String>,
@@ -312,10 +318,17 @@ impl Service {
             let steps = self.config.escalation(&row.escalation).map_or(0, |escalation| escalation.steps.len());
             let written = written.remove(&key).unwrap_or_default().into_iter().map(WriteBackView::of).collect();
             let clock_status = self.clock_of(&row.key, watched.as_deref(), now).await?;
-            let view = view(row, watched, &suppressions, notifications, steps, now);
+            let component = self.component_of(&row.key);
+            let view = view(row, watched, component, &suppressions, notifications, steps, now);
             views.push(AlertView { clock_status, write_backs: written, ..view });
         }
         Ok(views)
+    }
+
+    /// The component that an alert is about, if it is configured; none if it is about a ticket.
+    fn component_of(&self, key: &AlertKey) -> Option<&Component> {
+        let id = key.ticket().is_none().then(|| key.subject.as_str())?;
+        self.config.uptime.component(id).filter(|component| component.tenant == key.tenant)
     }
 
     /// The ticket that an alert is about; none if it is about a component.
@@ -375,28 +388,34 @@ fn attempted(logged: &Logged) -> String {
 fn view(
     row: AlertRow,
     watched: Option<Arc<Watched>>,
+    component: Option<&Component>,
     suppressions: &[Suppression],
     notifications: Vec<Said>,
     steps: usize,
     now: DateTime<Utc>,
 ) -> AlertView {
-    let ticket = watched.as_ref().map(|watched| &watched.ticket);
+    let tenant = &row.key.tenant;
+    let client = component.and_then(Component::client_named);
+    let of_ticket = watched.as_ref().map(|watched| Subject::of_ticket(tenant, &watched.ticket));
+    let subject = of_ticket.or(component.map(|component| component.subject(client.as_ref())));
     let over = |suppression: &&Suppression| {
-        suppression.tenant == row.key.tenant
-            && ticket.is_some_and(|ticket| suppression.covers(Subject::of_ticket(&row.key.tenant, ticket), now))
+        suppression.tenant == *tenant && subject.is_some_and(|subject| suppression.covers(subject, now))
     };
     let name = |named: Option<&Named>| named.map(|named| named.name.clone());
+    let is_component = row.key.ticket().is_none();
     let state = row.state();
     let is_left = row.told && state != State::Resolved && (usize::try_from(row.step).is_ok_and(|step| step < steps));
     AlertView {
         id: row.key.id(),
         tenant: row.key.tenant.to_string(),
         ticket_id: row.key.subject.to_string(),
-        display_id: ticket.map(|ticket| ticket.display_id.clone()),
-        subject: ticket.map(|ticket| ticket.subject.clone()),
-        client: ticket.and_then(|ticket| name(ticket.client.as_ref())),
-        priority: ticket.and_then(|ticket| ticket.priority.clone()),
-        technician: ticket.and_then(|ticket| name(ticket.technician.as_ref())),
+        component: is_component.then(|| row.key.subject.to_string()),
+        display_id: subject.map(|subject| subject.display_id.to_owned()),
+        // A component's name says it all.
+        subject: subject.filter(|_| !is_component).map(|subject| subject.name.to_owned()),
+        client: subject.and_then(|subject| name(subject.client)),
+        priority: subject.and_then(|subject| subject.priority).map(str::to_owned),
+        technician: subject.and_then(|subject| name(subject.owner)),
         clock: row.key.kind,
         clock_status: None,
         stage: row.raised.stage,

@@ -135,7 +135,8 @@ impl Store {
     pub async fn alerts_acted_on(&self, tenant: &TenantId, acts: i64) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sql::query(
             "SELECT a.* FROM alerts a LEFT JOIN tickets t ON t.tenant = a.tenant AND t.id = a.ticket_id
-             WHERE a.tenant = $1 AND a.acts > 0 AND a.acts > $2 AND (a.state = 'open' OR t.open = 1) ORDER BY a.key",
+             WHERE a.tenant = $1 AND a.acts > 0 AND a.acts > $2 AND (a.state = 'open' OR t.open = 1 OR t.id IS NULL)
+             ORDER BY a.key",
         )
         .bind(tenant.as_str())
         .bind(acts)

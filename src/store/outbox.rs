@@ -40,7 +40,7 @@ pub struct NewNotification {
     pub tenant: TenantId,
     pub alert_key: String,
     pub ticket_id: Option<String>,
-    /// alert | recovery | acknowledged | digest | bundle | stale | fresh | service | service_up | report
+    /// alert | recovery | acknowledged | digest | bundle | stale | fresh | report
     pub kind: &'static str,
     pub stage: String,
     pub step: u32,
@@ -652,8 +652,6 @@ pub(super) fn leased(row: &Row) -> Result<Leased, StoreError> {
             "bundle" => "bundle",
             "stale" => "stale",
             "fresh" => "fresh",
-            "service" => "service",
-            "service_up" => "service_up",
             "report" => "report",
             _ => "alert",
         },

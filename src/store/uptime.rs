@@ -2,13 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
-
 use super::incidents::{self, close_by_itself, open_by_itself};
-use super::outbox::{NewNotification, enqueue, leased};
-use super::{Store, StoreError, millis};
-use crate::keys::notification_key;
-use crate::notify::{Body, Message, ServiceFacts};
+use super::{Store, StoreError};
 use crate::store::sql::{self, Connection};
 use crate::uptime::book::{Remembered, Rewrite};
 use crate::uptime::incident::Incident;
@@ -33,12 +28,10 @@ pub struct UptimeChange {
     /// By check: how it stands, and what the latest look found, as JSON.
     pub states: BTreeMap<String, (CheckState, Option<String>)>,
     pub rewrites: Vec<Rewrite>,
-    /// What is to be said of outages.
-    pub said: Vec<NewNotification>,
     /// The keys of outages that have an incident of their own, what it is, and what is said of it first.
     pub opened: Vec<(String, Incident, String)>,
     /// The keys of outages that are over, and when they ended.
-    pub over: Vec<(String, DateTime<Utc>)>,
+    pub over: Vec<(String, Millis)>,
 }
 
 /// The looks of a stretch of time, summed up.
@@ -268,44 +261,13 @@ async fn write(tx: &mut Connection, change: &UptimeChange) -> Result<(), sql::Er
     for rewrite in &change.rewrites {
         write_spans(tx, rewrite).await?;
     }
-    if !change.said.is_empty() {
-        enqueue(tx, &change.said).await?;
-    }
     for (key, incident, text) in &change.opened {
         open_by_itself(tx, key, incident, text, incident.started_at).await?;
     }
     for (key, at) in &change.over {
-        end(tx, key, *at).await?;
-        close_by_itself(tx, key, millis(*at)).await?;
+        close_by_itself(tx, key, *at).await?;
     }
     Ok(())
-}
-
-/// Takes back what was not yet said of an outage, and tells those who heard of it that it is over.
-async fn end(tx: &mut Connection, key: &str, at: DateTime<Utc>) -> Result<(), sql::Error> {
-    let rows = sql::query("SELECT * FROM notifications WHERE alert_key = $1 AND kind = 'service' ORDER BY key");
-    let rows = rows.bind(key).fetch_all(&mut *tx).await?;
-    let told = rows.iter().filter(|row| row.try_get("state").is_ok_and(|state: String| state != "pending"));
-    let over: Vec<_> = told.filter_map(|row| up_again(leased(row).ok()?.notification, at)).collect();
-    let query = "UPDATE notifications SET state = 'cancelled', done_at = $2
-                 WHERE alert_key = $1 AND kind = 'service' AND state = 'pending'";
-    sql::query(query).bind(key).bind(millis(at)).execute(&mut *tx).await?;
-    if !over.is_empty() {
-        enqueue(tx, &over).await?;
-    }
-    Ok(())
-}
-
-fn up_again(told: NewNotification, at: DateTime<Utc>) -> Option<NewNotification> {
-    let Body::Service(facts) = told.message.body else { return None };
-    let message = Message {
-        key: notification_key(&[&told.alert_key, "up", &told.recipient, told.channel.as_str()]),
-        continues_thread: true,
-        body: Body::Service(ServiceFacts { over_at: Some(at), ..facts }),
-        ..told.message
-    };
-    let stage = "up".to_owned();
-    Some(NewNotification { kind: "service_up", stage, message, due_at: at, created_at: at, ..told })
 }
 
 /// All that the subject had from the first of the spans on is replaced by them.

@@ -43,6 +43,26 @@ impl Timeline {
         self.0.last()
     }
 
+    /// When the outage began that goes on at the end of it, or has just ended; none: there was none.
+    ///
+    /// It goes on from the first moment at which it was degraded or down until it is up again, whatever nobody knew in
+    /// between.
+    pub fn outage_began(&self) -> Option<Millis> {
+        let is_over = self.0.last().is_some_and(|span| span.condition == Condition::Up);
+        let past = &self.0[..self.0.len() - usize::from(is_over)];
+        let run = past.iter().rev().take_while(|span| span.condition != Condition::Up);
+        run.filter(|span| span.condition >= Condition::Degraded).last().map(|span| span.from)
+    }
+
+    /// When it changed between well and not well after `since`, in order; what nobody knew is no change.
+    pub fn changes_since(&self, since: Millis) -> Vec<Millis> {
+        let first = self.0.partition_point(|span| span.from <= since).saturating_sub(1);
+        let known = self.0[first..].iter().filter(|span| span.condition != Condition::Unknown);
+        let known: Vec<_> = known.map(|span| (span.from, span.condition == Condition::Up)).collect();
+        let turned = known.windows(2).filter(|two| two[0].1 != two[1].1);
+        turned.map(|two| two[1].0).filter(|at| *at > since).collect()
+    }
+
     /// Lets go what ended before `at`.
     pub fn forget(&mut self, at: Millis) {
         let keep = self.0.partition_point(|span| span.until.is_some_and(|until| until <= at));
@@ -66,7 +86,34 @@ pub fn times(spans: &[Span], condition: Condition, now: Millis) -> Intervals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Condition::{Down, Unknown, Up};
+    use Condition::{Degraded, Down, Unknown, Up};
+
+    fn line(spans: &[(Millis, Condition)]) -> Timeline {
+        let mut line = Timeline::default();
+        spans.iter().for_each(|(from, condition)| line.set(*from, *condition));
+        line
+    }
+
+    #[test]
+    fn an_outage_goes_on_over_what_nobody_knew_and_ends_with_up() {
+        let began = |spans: &[_]| line(spans).outage_began();
+        assert_eq!(began(&[]), None);
+        assert_eq!(began(&[(0, Up)]), None);
+        assert_eq!(began(&[(0, Up), (5, Down)]), Some(5));
+        assert_eq!(began(&[(0, Up), (5, Degraded), (7, Down)]), Some(5));
+        assert_eq!(began(&[(0, Up), (5, Down), (7, Unknown), (9, Down)]), Some(5));
+        assert_eq!(began(&[(0, Up), (5, Down), (7, Unknown), (9, Up)]), Some(5), "it has just ended");
+        assert_eq!(began(&[(0, Down), (5, Up), (7, Unknown), (9, Up)]), None);
+        assert_eq!(began(&[(0, Up), (5, Unknown)]), None);
+    }
+
+    #[test]
+    fn only_what_turns_well_or_ill_is_a_change() {
+        let line = line(&[(0, Up), (5, Down), (7, Unknown), (9, Degraded), (11, Up), (12, Unknown), (13, Down)]);
+        assert_eq!(line.changes_since(-1), [5, 11, 13]);
+        assert_eq!(line.changes_since(5), [11, 13]);
+        assert!(line.changes_since(20).is_empty());
+    }
 
     #[test]
     fn a_change_that_is_known_late_takes_back_what_was_thought_meanwhile() {

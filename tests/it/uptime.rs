@@ -62,6 +62,18 @@ async fn watch(app: &mut TestApp, length: TimeDelta) {
     app.parts().publisher.as_ref().unwrap().render();
 }
 
+/// The backup calls.
+async fn beat(app: &mut TestApp) {
+    let check = app.parts().service.heartbeat_check("knock-knock").unwrap();
+    let service = app.parts().service.clone();
+    let call = tokio::spawn(async move { service.heartbeat(check, false).await });
+    while !call.is_finished() {
+        app.parts().monitor.as_mut().unwrap().turn().await;
+        tokio::task::yield_now().await;
+    }
+    assert!(call.await.unwrap());
+}
+
 fn seconds(seconds: i64) -> TimeDelta {
     TimeDelta::seconds(seconds)
 }
@@ -186,16 +198,6 @@ async fn a_heartbeat_that_stays_away_is_down_and_our_own_absence_is_forgiven_onc
     let shop = Shop::open().await;
     let mut app = TestApp::with(&shop.config()).await;
     let standing = async |app: &mut TestApp| spans(app, "backup").await.pop().map(|(_, condition)| condition);
-    let beat = async |app: &mut TestApp| {
-        let check = app.parts().service.heartbeat_check("knock-knock").unwrap();
-        let service = app.parts().service.clone();
-        let call = tokio::spawn(async move { service.heartbeat(check, false).await });
-        while !call.is_finished() {
-            app.parts().monitor.as_mut().unwrap().turn().await;
-            tokio::task::yield_now().await;
-        }
-        assert!(call.await.unwrap());
-    };
     watch(&mut app, seconds(7200)).await;
     assert_eq!(standing(&mut app).await.as_deref(), Some("unknown"), "it has never called");
     beat(&mut app).await;
@@ -242,6 +244,108 @@ async fn an_outage_is_told_once_step_by_step_and_so_is_its_end() {
     watch(&mut app, seconds(3600)).await;
     app.settle().await;
     assert_eq!(app.said(), "", "the later step has nothing to say any more");
+}
+
+#[tokio::test]
+async fn an_outage_is_an_alert_like_any_other_acknowledged_in_one_click_and_told_no_further() {
+    let shop = Shop::open().await;
+    let steps = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n\
+                 [[alerts.steps]]\nafter = \"10m\"\nnotify = [\"email:boss@example.com\"]\n";
+    let mut app = TestApp::with(&format!("{steps}{}", shop.config())).await;
+    watch(&mut app, seconds(120)).await;
+    app.settle().await;
+    app.said();
+    let (url, tokens) = served(&mut app, &[(Role::Responder, None)]).await;
+    shop.answers(503);
+    watch(&mut app, seconds(300)).await;
+    app.settle().await;
+    assert!(app.said().contains("duty@example.com"));
+    let ask = async |method: Method, path: &str, body: Value| {
+        call(method, &format!("{url}/api/v1{path}"), &tokens[0], body).await.1
+    };
+    let seen = ask(Method::GET, "/alerts", json!({})).await;
+    let alert = &seen["alerts"][0];
+    assert_eq!((&seen["total"], &alert["clock"], &alert["stage"]), (&json!(1), &json!("outage"), &json!("breached")));
+    assert_eq!((&alert["display_id"], &alert["component"]), (&json!("Web shop"), &json!("shop")), "{alert}");
+    assert!(alert["reason"].as_str().unwrap().contains("status 503"), "{alert}");
+    let path = format!("/alerts/{}/ack", alert["id"].as_str().unwrap());
+    let held = ask(Method::POST, &path, json!({ "by": "Mia" })).await;
+    assert_eq!(held["state"], "acknowledged", "{held}");
+    assert!(held["hold"]["by"].as_str().unwrap().starts_with("Mia"), "{held}");
+    watch(&mut app, TimeDelta::minutes(20)).await;
+    app.settle().await;
+    assert_eq!(app.said(), "", "somebody is on it");
+    let path = path.strip_suffix("/ack").unwrap();
+    let acts = &ask(Method::GET, path, json!({})).await["acts"];
+    assert!(acts[0]["what"].as_str().unwrap().starts_with("acknowledged alert"), "{acts}");
+    app.restart().await;
+    app.settle().await;
+    assert_eq!(app.said(), "", "and still is");
+}
+
+#[tokio::test]
+async fn whoever_closes_an_outage_by_hand_is_not_told_of_it_again_even_after_a_restart() {
+    let shop = Shop::open().await;
+    let steps = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n";
+    let mut app = TestApp::with(&format!("{steps}{}", shop.config())).await;
+    watch(&mut app, seconds(120)).await;
+    shop.answers(404);
+    watch(&mut app, seconds(300)).await;
+    app.settle().await;
+    let (url, tokens) = served(&mut app, &[(Role::Responder, None)]).await;
+    let said = app.said();
+    assert!(said.contains("Web shop is degraded"), "{said}");
+    let seen = call(Method::GET, &format!("{url}/api/v1/alerts"), &tokens[0], json!({})).await.1;
+    let id = seen["alerts"][0]["id"].as_str().unwrap();
+    call(Method::POST, &format!("{url}/api/v1/alerts/{id}/resolve"), &tokens[0], json!({})).await;
+    app.settle().await;
+    watch(&mut app, seconds(300)).await;
+    app.settle().await;
+    app.restart().await;
+    watch(&mut app, seconds(60)).await;
+    app.settle().await;
+    assert_eq!(app.said(), "", "it was closed");
+    shop.answers(503);
+    watch(&mut app, seconds(300)).await;
+    app.settle().await;
+    assert!(app.said().contains("Web shop is down"), "what is worse is news");
+}
+
+#[tokio::test]
+async fn an_outage_that_is_silenced_is_recorded_and_told_only_when_the_silence_ends() {
+    let shop = Shop::open().await;
+    let steps = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n";
+    let config = shop.config().replace("[components.shop]\n", "[components.shop]\nclient = \"Globex\"\n");
+    let mut app = TestApp::with(&format!("{steps}{config}")).await;
+    watch(&mut app, seconds(120)).await;
+    let (url, tokens) = served(&mut app, &[(Role::Responder, None)]).await;
+    let order = json!({ "client": "Globex", "for": "1h", "reason": "they move" });
+    let (status, made) = call(Method::POST, &format!("{url}/api/v1/silences"), &tokens[0], order).await;
+    assert_eq!(status, 201, "{made}");
+    shop.answers(503);
+    watch(&mut app, TimeDelta::minutes(30)).await;
+    app.settle().await;
+    assert_eq!(app.said(), "", "nobody wants to hear of it");
+    let seen = call(Method::GET, &format!("{url}/api/v1/alerts"), &tokens[0], json!({})).await.1;
+    assert_eq!(seen["alerts"][0]["overlays"].as_array().unwrap().len(), 1, "{seen}");
+    watch(&mut app, TimeDelta::minutes(31)).await;
+    app.settle().await;
+    assert!(app.said().contains("Web shop is down"), "and it still is");
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_stays_away_is_told_as_one_and_reaches_who_answers_where_no_step_names_anybody() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    app.sync().await;
+    watch(&mut app, seconds(60)).await;
+    beat(&mut app).await;
+    app.settle().await;
+    app.said();
+    watch(&mut app, TimeDelta::hours(3)).await;
+    app.settle().await;
+    let said = app.said();
+    assert!(said.contains("backup has not called as it should since"), "{said}");
 }
 
 #[tokio::test]

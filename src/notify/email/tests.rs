@@ -384,7 +384,7 @@ proptest! {
             tenant: None,
             id: "7".into(), display_id: "7".into(), subject: format!("{subject}\r\nBcc: x@y.example\r\n"),
             client: Some(name.clone()), priority: None, status: None, technician: None, group: None, sla: None,
-            superops_url: None, page_url: None,
+            superops_url: None, page_url: None, service: None,
         };
         let facts = AlertFacts {
             working: None,

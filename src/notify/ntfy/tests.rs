@@ -69,6 +69,7 @@ fn ticket(subject: &str) -> TicketFacts {
         sla: None,
         superops_url: Some("https://acme.superops.ai/#/tickets/7/ticket".to_owned()),
         page_url: Some("https://sla.example.com/tickets/acme/7".to_owned()),
+        service: None,
     }
 }
 

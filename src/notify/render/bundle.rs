@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::letter::{Letter, Row, mark, outcome, same};
+use super::letter::{Letter, Row, mark, outcome, same, service_over};
 use super::{Told, Urgency, local, sane, shown};
 use crate::notify::{BundleFacts, BundleRow, Message, TicketFacts};
 use crate::sla::zone::Tz;
@@ -57,6 +57,7 @@ pub(super) fn worst(facts: &BundleFacts, now: DateTime<Utc>, zone: Tz) -> Option
     let row = facts.rows.first()?;
     let words = match row {
         BundleRow::Alert { .. } => standing(row, now, zone)?,
+        BundleRow::Recovery(facts) if facts.ticket.service.is_some() => return Some(service_over(facts, now, zone)),
         BundleRow::Recovery(facts) => outcome(facts).1,
     };
     Some(format!("{} {words}", id(row)))
@@ -76,6 +77,7 @@ pub(super) fn ticket(row: &BundleRow) -> &TicketFacts {
 
 fn urgency(row: &BundleRow, now: DateTime<Utc>) -> Urgency {
     match row {
+        BundleRow::Alert { ticket, stage, .. } if ticket.service.is_some() => Urgency::of_service(*stage),
         BundleRow::Alert { stage, due, .. } => Urgency::of(*stage, *due, now),
         BundleRow::Recovery(_) => Urgency::Met,
     }
@@ -90,9 +92,13 @@ fn told(row: &BundleRow, now: DateTime<Utc>) -> Option<Told<'_>> {
     }
 }
 
-/// `resolution due 14:30 London`.
+/// `resolution due 14:30 London`, `outage since 14:05 London`.
 pub(super) fn standing(row: &BundleRow, now: DateTime<Utc>, zone: Tz) -> Option<String> {
-    Some(told(row, now)?.due(now, zone))
+    let told = told(row, now)?;
+    match &ticket(row).service {
+        Some(service) => Some(format!("{} since {}", told.clock.words(), local(service.since, now, zone))),
+        None => Some(told.due(now, zone)),
+    }
 }
 
 fn line_of(row: &BundleRow, message: &Message, now: DateTime<Utc>) -> Row {
@@ -101,7 +107,13 @@ fn line_of(row: &BundleRow, message: &Message, now: DateTime<Utc>) -> Row {
             let (word, what) = outcome(facts);
             (word.to_owned(), what)
         }
-        (_, told) => told.map(|told| (told.state(now), told.due(now, message.timezone))).unwrap_or_default(),
+        (_, told) => {
+            let state = match (&ticket(row).service, told) {
+                (Some(_), Some(told)) => told.urgency.words().to_owned(),
+                (_, told) => told.map(|told| told.state(now)).unwrap_or_default(),
+            };
+            (state, standing(row, now, message.timezone).unwrap_or_default())
+        }
     };
     Row::of(ticket(row), urgency(row, now), over, &what)
 }

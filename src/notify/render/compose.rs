@@ -16,7 +16,6 @@ impl Letter {
             Body::Digest(facts) => letter::digest(facts, message, now),
             Body::Bundle(facts) => bundle::letter(facts, message, now),
             Body::Stale(facts) => letter::stale(facts, message, now),
-            Body::Service(facts) => letter::service(facts, message, now),
             Body::Report(facts) => letter::report(facts, message),
             Body::Test => letter::test(),
         }

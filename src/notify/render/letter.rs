@@ -16,7 +16,6 @@ use crate::notify::{
 };
 use crate::sla::zone::Tz;
 use crate::ticket::ClockKind;
-use crate::uptime::Condition;
 
 /// One email, as clean lines.
 pub(super) struct Letter {
@@ -87,6 +86,9 @@ impl Letter {
     }
 
     fn about(mut self, ticket: &TicketFacts) -> Self {
+        if ticket.service.is_some() {
+            return self.about_service(ticket);
+        }
         let whose = ticket.whose();
         self.preheader = format!("{}. {whose}, {}", self.headline, ticket.shown_technician());
         self.whose = Some(whose);
@@ -94,9 +96,21 @@ impl Letter {
         self.links = links(ticket);
         self
     }
+
+    /// The headline names it already.
+    fn about_service(mut self, ticket: &TicketFacts) -> Self {
+        let whose = ticket.whose();
+        self.preheader = format!("{}. {whose}", self.headline);
+        self.whose = Some(whose);
+        self.links = links(ticket);
+        self
+    }
 }
 
 pub(super) fn alert(facts: &AlertFacts, message: &Message, now: DateTime<Utc>) -> Letter {
+    if let Some(service) = &facts.ticket.service {
+        return service_alert(facts, service, message, now);
+    }
     let urgency = Urgency::of(facts.stage, facts.due, now);
     let told = Told { clock: facts.clock, urgency, due: facts.due, working: facts.working.as_ref() };
     let headline = told.headline(now, message.timezone);
@@ -112,6 +126,57 @@ pub(super) fn alert(facts: &AlertFacts, message: &Message, now: DateTime<Utc>) -
     }
     letter.closing = vec![why_you(facts)];
     letter
+}
+
+fn service_alert(facts: &AlertFacts, service: &ServiceFacts, message: &Message, now: DateTime<Utc>) -> Letter {
+    let ticket = &facts.ticket;
+    let headline = service_state(ticket, service, facts.clock, now, message.timezone);
+    let mut letter = Letter::new(subject(ticket, facts.clock), headline, Urgency::of_service(facts.stage));
+    letter = letter.about_service(ticket);
+    letter.facts = vec![("Since", local_in_full(service.since, message.timezone))];
+    letter.why.extend(shown(service.detail.as_deref(), 300).map(|detail| format!("What was seen: {detail}.")));
+    letter.why.extend(facts.reasons.iter().take(MOST_REASONS).filter_map(|reason| shown(Some(reason), 300)));
+    letter.closing = vec![why_you(facts)];
+    letter
+}
+
+/// `Web shop is down since 14:05 UTC`.
+pub(super) fn service_state(
+    ticket: &TicketFacts,
+    service: &ServiceFacts,
+    kind: AlertKind,
+    now: DateTime<Utc>,
+    zone: Tz,
+) -> String {
+    let state = format!("{} {}", ticket.shown_id(), ticket.shown_subject());
+    match kind {
+        AlertKind::Outage | AlertKind::Heartbeat => format!("{state} since {}", local(service.since, now, zone)),
+        _ => state,
+    }
+}
+
+/// `Web shop is up again since 14:10 UTC, after 5 min`.
+pub(super) fn service_over(facts: &RecoveryFacts, now: DateTime<Utc>, zone: Tz) -> String {
+    let name = facts.ticket.shown_id();
+    let at = local(facts.met_at, now, zone);
+    let length = words((sane(facts.met_at) - sane(facts.due)).max(TimeDelta::zero()));
+    match (facts.closing, facts.clock) {
+        (Closing::Met, AlertKind::Outage | AlertKind::Heartbeat) => {
+            format!("{name} is {} since {at}, after {length}", service_done(facts.clock))
+        }
+        (Closing::Met, kind) => format!("{name}: {} {} since {at}", kind.words(), service_done(kind)),
+        (closing, kind) => format!("{name}: {} alert ended, {}", kind.words(), closing.words()),
+    }
+}
+
+fn service_done(kind: AlertKind) -> &'static str {
+    match kind {
+        AlertKind::Clock(_) => "done",
+        AlertKind::Outage => "up again",
+        AlertKind::Budget | AlertKind::Objective => "within its limits again",
+        AlertKind::Certificate => "renewed",
+        AlertKind::Heartbeat => "heard from again",
+    }
 }
 
 /// Who could take it on, and what is ahead of it; none if there is nothing to be said of either.
@@ -141,6 +206,13 @@ fn why_you(facts: &AlertFacts) -> String {
 }
 
 pub(super) fn recovery(facts: &RecoveryFacts, message: &Message, now: DateTime<Utc>) -> Letter {
+    if facts.ticket.service.is_some() {
+        let over = service_over(facts, now, message.timezone);
+        let mut letter = Letter::new(subject(&facts.ticket, facts.clock), over, Urgency::Met);
+        letter = letter.about_service(&facts.ticket);
+        letter.closing = vec!["You get this because you were alerted before.".to_owned()];
+        return letter;
+    }
     let (word, standing) = outcome(facts);
     let headline = format!("{word}: {standing}");
     let mut letter = Letter::new(subject(&facts.ticket, facts.clock), headline, Urgency::Met).about(&facts.ticket);
@@ -153,7 +225,9 @@ pub(super) fn recovery(facts: &RecoveryFacts, message: &Message, now: DateTime<U
 pub(super) fn acknowledged(facts: &AcknowledgedFacts, message: &Message, now: DateTime<Utc>) -> Letter {
     let headline = format!("Acknowledged: {}", acknowledgement(facts, now, message.timezone));
     let mut letter = Letter::new(subject(&facts.ticket, facts.clock), headline, Urgency::Plain).about(&facts.ticket);
-    letter.facts = ticket_facts(&facts.ticket, facts.due, message);
+    if facts.ticket.service.is_none() {
+        letter.facts = ticket_facts(&facts.ticket, facts.due, message);
+    }
     letter.closing = vec!["You get this because you were alerted before.".to_owned()];
     letter
 }
@@ -173,10 +247,7 @@ pub(super) fn outcome(facts: &RecoveryFacts) -> (&'static str, String) {
         AlertKind::Clock(ClockKind::FirstResponse) => "first response given",
         AlertKind::Clock(ClockKind::Resolution) => "resolved",
         AlertKind::Clock(ClockKind::NextResponse) => "answer given",
-        AlertKind::Outage => "up again",
-        AlertKind::Budget | AlertKind::Objective => "within its limits again",
-        AlertKind::Certificate => "renewed",
-        AlertKind::Heartbeat => "heard from again",
+        other => return ("OK", service_done(other).to_owned()),
     };
     let wall = sane(facts.due) - sane(facts.met_at);
     let left = facts.working.as_ref().map_or(wall, |working| working.left(facts.met_at));
@@ -233,7 +304,10 @@ impl Row {
             urgency,
             over,
             title: format!("{} {}", ticket.shown_id(), ticket.shown_subject()),
-            details: format!("{}: {what}, {}", ticket.whose(), ticket.shown_technician()),
+            details: match ticket.service {
+                Some(_) => format!("{}: {what}", ticket.whose()),
+                None => format!("{}: {what}, {}", ticket.whose(), ticket.shown_technician()),
+            },
             link: links(ticket).into_iter().next().map(|link| link.url),
         }
     }
@@ -265,33 +339,6 @@ pub(super) fn stale_state(facts: &StaleFacts, now: DateTime<Utc>, zone: Tz) -> S
         Some(at) => {
             let length = words((sane(at) - sane(facts.since)).max(TimeDelta::zero()));
             format!("SLA data of {tenant} is fresh again since {}, after {length}", local(at, now, zone))
-        }
-    }
-}
-
-pub(super) fn service(facts: &ServiceFacts, message: &Message, now: DateTime<Utc>) -> Letter {
-    let state = service_state(facts, now, message.timezone);
-    let urgency = match (facts.over_at, facts.condition) {
-        (Some(_), _) => Urgency::Met,
-        (None, Condition::Down) => Urgency::Breached,
-        (None, _) => Urgency::AtRisk,
-    };
-    let client = shown(facts.client.as_deref(), 40).map(|client| format!(" ({client})")).unwrap_or_default();
-    let subject = format!("{} {}: outage{client}", mark(Some(&facts.tenant)), line(&facts.name, 60));
-    let mut letter = Letter::new(subject, state, urgency);
-    letter.why.extend(shown(facts.detail.as_deref(), 300).map(|detail| format!("What was seen: {detail}.")));
-    letter.closing.push("You get this because the escalation steps name you for this service.".to_owned());
-    letter
-}
-
-/// `Web shop is down since 14:05 UTC`, or how long it was.
-pub(super) fn service_state(facts: &ServiceFacts, now: DateTime<Utc>, zone: Tz) -> String {
-    let name = line(&facts.name, 60);
-    match facts.over_at {
-        None => format!("{name} is {} since {}", facts.condition, local(facts.since, now, zone)),
-        Some(at) => {
-            let length = words((sane(at) - sane(facts.since)).max(TimeDelta::zero()));
-            format!("{name} is up again since {}, after {length}", local(at, now, zone))
         }
     }
 }
@@ -363,7 +410,10 @@ pub(super) fn same<'a>(mut all: impl Iterator<Item = Option<&'a str>>) -> Option
 /// The id and the clock come first: a phone shows some thirty characters.
 fn subject(ticket: &TicketFacts, clock: AlertKind) -> String {
     let mark = mark(ticket.tenant.as_deref());
-    let stem = format!("{mark} {} {}: {}", ticket.shown_id(), clock.words(), ticket.shown_subject());
+    let stem = match ticket.service {
+        Some(_) => format!("{mark} {}: {}", ticket.shown_id(), clock.words()),
+        None => format!("{mark} {} {}: {}", ticket.shown_id(), clock.words(), ticket.shown_subject()),
+    };
     match shown(ticket.client.as_deref(), 40) {
         Some(client) => format!("{stem} ({client})"),
         None => stem,
@@ -387,7 +437,8 @@ fn technician(ticket: &TicketFacts) -> String {
 }
 
 pub(super) fn links(ticket: &TicketFacts) -> Vec<Link> {
-    let known = [("Open in SuperOps", &ticket.superops_url), ("How this was worked out", &ticket.page_url)];
+    let page = if ticket.service.is_some() { "Open the service" } else { "How this was worked out" };
+    let known = [("Open in SuperOps", &ticket.superops_url), (page, &ticket.page_url)];
     known.into_iter().filter_map(|(label, url)| Some(Link { label, url: web_address(url.as_deref()?)? })).collect()
 }
 

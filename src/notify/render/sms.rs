@@ -10,7 +10,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Told, Urgency, bundle, gsm7, letter, line, shown};
-use crate::notify::{AlertFacts, Body, JUST, Message, ServiceFacts, TicketFacts};
+use crate::notify::{AlertFacts, Body, JUST, Message, TicketFacts};
 use crate::sla::zone::Tz;
 
 /// What one segment holds.
@@ -90,6 +90,9 @@ fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
     let zone = message.timezone;
     match &message.body {
         Body::Alert(facts) => alert(facts, now, zone),
+        Body::Recovery(facts) if facts.ticket.service.is_some() => {
+            service(&facts.ticket, letter::service_over(facts, now, zone), None)
+        }
         Body::Recovery(facts) => {
             let (word, what) = letter::outcome(facts);
             let what = if word == letter::ENDED { format!("{}, {what}", facts.clock.words()) } else { what };
@@ -124,22 +127,24 @@ fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
             let head = letter::stale_state(facts, now, zone);
             Draft { head, extras: reason.into_iter().collect(), ..Draft::default() }
         }
-        Body::Service(facts) => {
-            let head = letter::service_state(facts, now, zone);
-            Draft { head, extras: service_detail(facts), ..Draft::default() }
-        }
         Body::Report(facts) => Draft::bare(format!("SLA report{}", letter::report_words(facts))),
         Body::Test => Draft::bare("Test: text messages from the SLA watch reach you".to_owned()),
     }
 }
 
-fn service_detail(facts: &ServiceFacts) -> Vec<(&'static str, String)> {
-    let detail = facts.detail.as_deref().filter(|_| facts.over_at.is_none());
-    detail.map(|detail| (": ", line(detail, 100))).into_iter().collect()
+/// `SLA: Web shop is down since 14:05 UTC`.
+fn service(ticket: &TicketFacts, state: String, detail: Option<&str>) -> Draft {
+    let client = ticket.client.as_deref().map(|client| (" (", format!("{})", line(client, 30))));
+    let detail = detail.map(|detail| (": ", line(detail, 100)));
+    Draft { head: format!("SLA: {state}"), extras: client.into_iter().chain(detail).collect(), ..Draft::default() }
 }
 
 /// Of a breach that is only predicted, what to do is said right after the subject.
 fn alert(facts: &AlertFacts, now: DateTime<Utc>, zone: Tz) -> Draft {
+    if let Some(facts_of) = &facts.ticket.service {
+        let state = letter::service_state(&facts.ticket, facts_of, facts.clock, now, zone);
+        return service(&facts.ticket, state, facts_of.detail.as_deref());
+    }
     let urgency = Urgency::of(facts.stage, facts.due, now);
     let told = Told { clock: facts.clock, urgency, due: facts.due, working: facts.working.as_ref() };
     let mut draft = Draft::about(&facts.ticket, &state(urgency), &told.due(now, zone));

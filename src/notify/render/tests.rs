@@ -28,6 +28,7 @@ fn ticket() -> TicketFacts {
         sla: Some("Gold 24x7".into()),
         superops_url: Some("https://acme.superops.ai/#/tickets/7021498342349561856".into()),
         page_url: Some("https://sla.example.com/tickets/7021498342349561856".into()),
+        service: None,
     }
 }
 
@@ -413,7 +414,7 @@ prop_compose! {
             tenant: None,
             id, display_id, subject,
             client: maybe(), priority: maybe(), status: maybe(), technician: maybe(), group: maybe(), sla: maybe(),
-            superops_url: maybe(), page_url: None,
+            superops_url: maybe(), page_url: None, service: None,
         }
     }
 }
@@ -477,7 +478,7 @@ proptest! {
                 Body::Recovery(facts) => &facts.ticket,
                 Body::Digest(facts) => &facts.rows[0].ticket,
                 Body::Bundle(facts) => bundle::ticket(&facts.rows[0]),
-                Body::Acknowledged(_) | Body::Stale(_) | Body::Service(_) | Body::Report(_) | Body::Test => {
+                Body::Acknowledged(_) | Body::Stale(_) | Body::Report(_) | Body::Test => {
                     unreachable!("not made by the strategy")
                 }
             };

@@ -62,6 +62,7 @@ fn ticket(subject: &str) -> TicketFacts {
         sla: None,
         superops_url: Some("https://acme.superops.ai/#/tickets/7/ticket".to_owned()),
         page_url: None,
+        service: None,
     }
 }
 

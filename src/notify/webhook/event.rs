@@ -6,10 +6,9 @@ use serde_json::{Value, json};
 use crate::alert::Stage;
 use crate::keys::id_of;
 use crate::notify::{
-    AcknowledgedFacts, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, ServiceFacts, StaleFacts,
-    TicketFacts, WorkingTime, render,
+    AcknowledgedFacts, AlertFacts, Body, DigestFacts, DigestRow, Message, RecoveryFacts, StaleFacts, TicketFacts,
+    WorkingTime, render,
 };
-use crate::uptime::Condition;
 
 /// Rises when a field changes its meaning or goes; a new field alone does not raise it.
 const VERSION: u32 = 1;
@@ -28,13 +27,28 @@ pub(super) fn body(message: &Message, now: DateTime<Utc>) -> Vec<u8> {
         Body::Stale(facts) => {
             (if facts.fresh_at.is_none() { "sla.data.stale" } else { "sla.data.fresh" }, stale(facts))
         }
-        Body::Service(facts) => (service_type(facts), service(facts)),
         // Reports go out by mail alone.
         Body::Report(_) => ("sla.report", json!({ "text": render::brief(message, now) })),
         Body::Test => ("sla.test", json!({ "text": "Somebody ran `superops-sla check --send-test webhook`." })),
     };
+    let data = about_service(data, &message.body);
     let event = json!({ "type": kind, "version": VERSION, "timestamp": now, "data": data });
     event.to_string().into_bytes()
+}
+
+/// `data`, with the component in place of a ticket if it is about one: a component is due at no time.
+fn about_service(mut data: Value, body: &Body) -> Value {
+    let ticket = match body {
+        Body::Alert(facts) => &facts.ticket,
+        Body::Recovery(facts) => &facts.ticket,
+        Body::Acknowledged(facts) => &facts.ticket,
+        _ => return data,
+    };
+    if let (Some(service), Some(fields)) = (&ticket.service, data.as_object_mut()) {
+        fields.retain(|name, _| !["ticket", "due", "seconds_left", "working_seconds_left", "hours"].contains(&&**name));
+        fields.insert("component".to_owned(), render::service_json(ticket, service));
+    }
+    data
 }
 
 fn alert_type(stage: Stage) -> &'static str {
@@ -98,26 +112,6 @@ fn stale(facts: &StaleFacts) -> Value {
         "reason": render::line(&facts.reason, 300),
         "advice": facts.advice.as_deref().map(|advice| render::line(advice, 300)),
         "fresh_at": facts.fresh_at,
-    })
-}
-
-fn service_type(facts: &ServiceFacts) -> &'static str {
-    match (facts.over_at, facts.condition) {
-        (Some(_), _) => "sla.service.up",
-        (None, Condition::Down) => "sla.service.down",
-        (None, _) => "sla.service.degraded",
-    }
-}
-
-fn service(facts: &ServiceFacts) -> Value {
-    json!({
-        "tenant": facts.tenant,
-        "service": render::line(&facts.name, 80),
-        "client": facts.client.as_deref().map(|client| render::line(client, 80)),
-        "condition": facts.condition,
-        "since": facts.since,
-        "detail": facts.detail.as_deref().map(|detail| render::line(detail, 300)),
-        "over_at": facts.over_at,
     })
 }
 

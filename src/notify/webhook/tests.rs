@@ -58,6 +58,7 @@ fn ticket(text: &str) -> TicketFacts {
         sla: some(),
         superops_url: Some("https://acme.superops.ai/#/tickets/7/ticket".to_owned()),
         page_url: Some("javascript:alert(1)".to_owned()),
+        service: None,
     }
 }
 

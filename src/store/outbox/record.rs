@@ -150,8 +150,7 @@ async fn is_void(tx: &mut Connection, notification: &NewNotification) -> Result<
     let void = format!(
         "SELECT EXISTS (SELECT 1 FROM notifications n JOIN alerts a ON a.key = n.alert_key
            WHERE n.key = $3 AND $2 = 'alert' AND {VOID})
-         OR ($2 = 'stale' AND EXISTS (SELECT 1 FROM notifications WHERE alert_key = $1 AND kind = 'fresh'))
-         OR ($2 = 'service' AND EXISTS (SELECT 1 FROM notifications WHERE alert_key = $1 AND kind = 'service_up'))"
+         OR ($2 = 'stale' AND EXISTS (SELECT 1 FROM notifications WHERE alert_key = $1 AND kind = 'fresh'))"
     );
     sql::query_scalar(sql::AssertSqlSafe(void))
         .bind(&notification.alert_key)

@@ -288,7 +288,7 @@ fn kind_of(kind: &str, stage: &str) -> Kind {
     match (kind, Stage::parse(stage)) {
         ("alert", Some(stage)) => Kind::Alert(stage),
         ("recovery", _) => Kind::Recovery,
-        ("stale" | "fresh" | "service" | "service_up", _) => Kind::Watch,
+        ("stale" | "fresh", _) => Kind::Watch,
         _ => Kind::Digest,
     }
 }

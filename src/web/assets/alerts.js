@@ -10,7 +10,10 @@ import { pageOf } from './ticket.js';
 import { brief, counted, local, serverNow, setTime, words } from './time.js';
 import { writtenLine } from './written.js';
 
+/** What is wrong with a component, which is due at no time. */
+const TROUBLES = { outage: 'Outage', budget: 'Downtime budget', objective: 'Objective', certificate: 'Certificate', heartbeat: 'Heartbeat' };
 const STAGES = { breached: 'Breached', warning: 'At risk', predicted: 'Likely to breach' };
+const OUTAGE_STAGES = { breached: 'Down', warning: 'Degraded' };
 const MARKS = { breached: 'breached', warning: 'at_risk', predicted: 'at_risk' };
 const CLOSINGS = {
   met: 'met in time', closed_late: 'done, too late', paused: 'clock paused', retargeted: 'due time moved', vanished: 'ticket gone',
@@ -38,6 +41,7 @@ function nextWords(alert) {
 
 /** The time of its clock, as the ticket shows it. */
 function dueWords(alert) {
+  if (alert.component) return `since ${brief(alert.due)}`;
   if (alert.state === 'resolved' || !alert.clock_status) return `due ${brief(alert.due)}`;
   const { figure, word } = reading(alert.clock_status);
   return `${figure} ${word}`.trim();
@@ -45,6 +49,7 @@ function dueWords(alert) {
 
 /** When it is due, and that its time is working time where that is not the same. */
 function dueTitle(alert) {
+  if (alert.component) return `since ${local(alert.due)}`;
   const working = alert.clock_status && !alert.clock_status.round_the_clock;
   return `due ${local(alert.due)}${working ? `; counted in working time: ${alert.clock_status.hours}` : ''}`;
 }
@@ -140,12 +145,13 @@ function startBulk() {
 }
 
 function makeCard(alert) {
-  const parts = [CLOCKS[alert.clock] ?? alert.clock, alert.client ?? 'no client', alert.priority, alert.technician ?? 'unassigned'];
+  const owner = alert.component ? null : alert.technician ?? 'unassigned';
+  const parts = [CLOCKS[alert.clock] ?? TROUBLES[alert.clock] ?? alert.clock, alert.client ?? 'no client', alert.priority, owner];
   return el('li', { class: `alert ${alert.stage} is-${alert.state}`, tabindex: '-1' },
     el('div', { class: 'alert-top' },
-      el('span', { class: 'badge' }, pickBox(alert), mark(MARKS[alert.stage]), STAGES[alert.stage]),
-      el('span', {}, el('b', { class: 'due', title: dueTitle(alert) }, dueWords(alert)), el('span', { class: 'unit' }, alert.state === 'resolved' ? '' : unitOf(alert.clock_status)))),
-    el('p', { class: 'what' }, el('a', { href: pageOf(alert.tenant, alert.ticket_id) },
+      el('span', { class: 'badge' }, pickBox(alert), mark(MARKS[alert.stage]), (alert.clock === 'outage' ? OUTAGE_STAGES : STAGES)[alert.stage]),
+      el('span', {}, el('b', { class: 'due', title: dueTitle(alert) }, dueWords(alert)), el('span', { class: 'unit' }, alert.state === 'resolved' || alert.component ? '' : unitOf(alert.clock_status)))),
+    el('p', { class: 'what' }, el('a', { href: alert.component ? `/services/${encodeURIComponent(alert.component)}` : pageOf(alert.tenant, alert.ticket_id) },
       el('span', { class: 'id' }, alert.display_id ?? alert.ticket_id), ' ', alert.subject ?? '')),
     el('p', { class: 'muted' }, parts.filter(Boolean).join(' · ')),
     el('p', { class: 'muted' }, `Told because ${alert.reason}`),

@@ -1,0 +1,114 @@
+//! What an alert is about, as it stands at this turn: a ticket with its clock, or a component.
+
+use chrono::{DateTime, Utc};
+
+use super::Scene;
+use super::services::Service;
+use crate::alert::escalation::Recipient;
+use crate::alert::{AlertKey, Stage, Subject, SubjectId};
+use crate::evaluate::facts::{self, Links};
+use crate::notify::AlertFacts;
+use crate::sla::clock::{self, ClockState};
+use crate::sla::zone::Tz;
+use crate::store::alerts::AlertRow;
+use crate::store::tickets::OpenTickets;
+use crate::ticket::watch::Watched;
+
+/// An open ticket, or a component.
+#[derive(Clone, Copy)]
+pub(super) enum About<'a> {
+    Ticket(&'a Watched),
+    Service(&'a Service),
+}
+
+/// The same with what of it an alert stands for.
+pub(super) enum Case<'a> {
+    Clock { watched: &'a Watched, clock: Box<ClockState<'a>> },
+    Service(&'a Service),
+}
+
+impl<'a> About<'a> {
+    /// As the rules of alerts see it.
+    pub fn subject(self, scene: &Scene<'a>) -> Subject<'a> {
+        match self {
+            Self::Ticket(watched) => Subject::of_ticket(&scene.tenant.id, &watched.ticket),
+            Self::Service(service) => service.subject(),
+        }
+    }
+
+    /// Whether it is still what the alert of `key` was raised for.
+    pub fn is_of(self, key: &AlertKey) -> bool {
+        match self {
+            Self::Ticket(watched) => key.cycle == watched.cycle,
+            Self::Service(_) => true,
+        }
+    }
+
+    /// With what the alert of `key` stands for.
+    pub fn case(self, scene: &Scene<'a>, key: &AlertKey) -> Option<Case<'a>> {
+        match self {
+            Self::Ticket(watched) => {
+                let clock = Box::new(clock::assess(watched, key.kind.clock()?, scene.rules, scene.now));
+                Some(Case::Clock { watched, clock })
+            }
+            Self::Service(service) => Some(Case::Service(service)),
+        }
+    }
+}
+
+impl<'a> Case<'a> {
+    pub fn about(&self) -> About<'a> {
+        match self {
+            Self::Clock { watched, .. } => About::Ticket(watched),
+            Self::Service(service) => About::Service(service),
+        }
+    }
+
+    /// The zone of its working hours.
+    pub fn zone(&self, scene: &Scene<'_>) -> Option<Tz> {
+        match self {
+            Self::Clock { clock, .. } => clock.hours.map(|hours| hours.timezone()),
+            Self::Service(_) => Some(scene.zone),
+        }
+    }
+
+    /// When its clock called for an alert at `stage`.
+    pub fn called_for(&self, stage: Stage) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Clock { clock, .. } if stage == Stage::Breached => clock.breached_from,
+            Self::Clock { clock, .. } => clock.at_risk_from,
+            Self::Service(_) => None,
+        }
+    }
+
+    /// The facts of the alert of `row` for one person on one step.
+    pub fn facts(
+        &self,
+        links: Links<'_>,
+        scene: &Scene<'_>,
+        row: &AlertRow,
+        step: usize,
+        recipient: &Recipient,
+    ) -> AlertFacts {
+        match self {
+            Self::Clock { watched, clock } => {
+                let facts = facts::alert(links, watched, clock, row, step, recipient, scene.now);
+                facts::foreseen(facts, scene.forecasts, &row.key)
+            }
+            Self::Service(service) => facts::service_alert(links, service, row, step, recipient, scene.zone),
+        }
+    }
+}
+
+impl<'a> Scene<'a> {
+    /// What the alert of `key` is about, if that is among the open tickets or the components at hand.
+    pub(super) fn about<'b>(&self, open: &'b OpenTickets, key: &AlertKey) -> Option<About<'b>>
+    where
+        'a: 'b,
+    {
+        match &key.subject {
+            SubjectId::Ticket(ticket) => open.get(ticket).map(|watched| About::Ticket(watched)),
+            SubjectId::Component(id) => self.services.get(id.as_str()).map(About::Service),
+        }
+    }
+}

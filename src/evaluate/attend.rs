@@ -1,0 +1,153 @@
+//! The alerts of components: what is wrong with them is raised once, and ends once.
+//!
+//! The loop that looks shows how services stand; here each trouble becomes an
+//! alert like any other, which takes its steps and is acknowledged, silenced
+//! and ended like those of tickets.
+
+use chrono::{DateTime, Utc};
+use tracing::info;
+
+use super::services::{Service, Services, Trouble};
+use super::{Evaluate, Scene, facts};
+use crate::alert::component::{Decision, Standing, decide, is_same};
+use crate::alert::life::Asked;
+use crate::alert::subject::ComponentId;
+use crate::alert::{AlertKey, Closing, Raised, SubjectId};
+use crate::config::uptime::Component;
+use crate::notify::render::line;
+use crate::store::StoreError;
+use crate::store::alerts::{AlertRow, AlertTurn, Recovered};
+use crate::ticket::TenantId;
+
+/// As alerts are named after it.
+fn seconds(at: DateTime<Utc>) -> u32 {
+    u32::try_from(at.timestamp()).unwrap_or_default()
+}
+
+impl Evaluate {
+    /// What is shown of the components of `tenant`.
+    pub(super) fn services(&self, tenant: &TenantId, now: DateTime<Utc>) -> Services {
+        if self.config.uptime.components.is_empty() {
+            return Services::default();
+        }
+        let (board, bulletin) = (self.switchboard.board(), self.switchboard.bulletin());
+        let alerted = |one: &Component| {
+            ComponentId::parse(&one.id).is_some_and(|id| self.memory.has_open(tenant, &SubjectId::Component(id)))
+        };
+        Services::see(&self.config, tenant, (&board, &bulletin), alerted, now)
+    }
+
+    /// Raises and ends the alerts of components. Gives how many it has raised.
+    pub(super) async fn attend(&mut self, scene: &Scene<'_>, work: &mut AlertTurn) -> Result<usize, StoreError> {
+        let mut raised = 0;
+        for service in scene.services.iter() {
+            for trouble in &service.troubles {
+                raised += usize::from(self.attend_to(scene, service, trouble, work).await?);
+            }
+        }
+        self.end_unconfigured(scene, work);
+        Ok(raised)
+    }
+
+    async fn attend_to(
+        &mut self,
+        scene: &Scene<'_>,
+        service: &Service,
+        trouble: &Trouble,
+        work: &mut AlertTurn,
+    ) -> Result<bool, StoreError> {
+        let Some(key) = self.key_of_trouble(scene, service, trouble) else { return Ok(false) };
+        if trouble.standing == Standing::Unsaid {
+            return Ok(false);
+        }
+        // What began later is another trouble: the one before is over.
+        let is_over = |row: &&AlertRow| row.key != key || trouble.standing == Standing::Over;
+        for over in self.memory.open_of(&key).filter(is_over).map(|row| row.key.clone()).collect::<Vec<_>>() {
+            self.end(scene, Some(service), over, Closing::Met, work);
+        }
+        let Standing::At(stage) = trouble.standing else { return Ok(false) };
+        if self.memory.get(&key).is_none() {
+            // It may be one that was closed by hand before we began.
+            for row in self.store.alerts_by_key(&[key.to_string()]).await? {
+                self.memory.put(row);
+            }
+        }
+        let before = self.memory.get(&key).map(|row| row.raised);
+        let Decision::Raise { episode, .. } = decide(trouble.standing, before.as_ref()) else { return Ok(false) };
+        if before.is_some() {
+            work.cancelled.push(key.clone());
+        }
+        self.count_raised(scene, &service.component.name, &key, stage);
+        let subject = service.subject();
+        let escalation = self.config.escalation_for(subject, stage);
+        let asked = Asked::of(subject, scene.people);
+        let raised = Raised { stage, due: trouble.began, target: None, episode, resolved_as: None };
+        work.alerts.push(self.memory.raise(key, raised, reason(trouble), escalation, asked, scene.now));
+        Ok(true)
+    }
+
+    /// The alert that stands for `trouble`: the latest of its kind, unless that was of an earlier one.
+    fn key_of_trouble(&self, scene: &Scene<'_>, service: &Service, trouble: &Trouble) -> Option<AlertKey> {
+        let subject = SubjectId::Component(ComponentId::parse(&service.component.id)?);
+        let began = seconds(trouble.began);
+        let key = AlertKey { tenant: scene.tenant.id.clone(), subject, kind: trouble.kind, cycle: began };
+        let latest = self
+            .memory
+            .latest_of(&key)
+            .filter(|row| is_same(began, row.key.cycle) || (trouble.flaps && row.raised.resolved_as.is_none()));
+        Some(latest.map_or(key, |row| row.key.clone()))
+    }
+
+    /// Ends the alert `key` of `service`; none: it is watched no longer.
+    fn end(
+        &mut self,
+        scene: &Scene<'_>,
+        service: Option<&Service>,
+        key: AlertKey,
+        closing: Closing,
+        work: &mut AlertTurn,
+    ) {
+        let Some(row) = self.memory.resolve(&key, closing, scene.now) else { return };
+        info!(tenant = %key.tenant, component = %key.subject, kind = key.kind.as_str(), closing = closing.as_str(),
+            "alert `{key}` is over: {}", closing.as_str());
+        work.cancelled.push(key);
+        let service = service.filter(|_| row.told);
+        let body = service
+            .and_then(|service| facts::service_recovery(self.links(scene.tenant), service, &row, closing, scene.now));
+        let taker = row.life.held().map(|hold| hold.by.clone());
+        work.recovered.extend(body.map(|body| Recovered {
+            key: row.key.clone(),
+            episode: row.raised.episode,
+            closing,
+            body,
+            taker,
+            at: scene.now,
+        }));
+        work.alerts.push(row);
+    }
+
+    /// Ends the alerts of components that are no longer watched.
+    fn end_unconfigured(&mut self, scene: &Scene<'_>, work: &mut AlertTurn) {
+        let tenant = &scene.tenant.id;
+        if !self.memory.has_new_rows(tenant) {
+            return;
+        }
+        let is_watched = |key: &AlertKey| {
+            let watched = self.config.uptime.component(key.subject.as_str());
+            watched.is_some_and(|one| one.tenant == *tenant)
+        };
+        let open = self.memory.open_keys(tenant).into_iter();
+        let gone: Vec<_> = open.filter(|key| key.ticket().is_none() && !is_watched(key)).collect();
+        for key in gone {
+            self.end(scene, None, key, Closing::Vanished, work);
+        }
+    }
+}
+
+/// Why it is raised, as it is shown beside the alert.
+fn reason(trouble: &Trouble) -> String {
+    match &trouble.detail {
+        Some(detail) => format!("it {}: {}", trouble.said, line(detail, 300)),
+        None => format!("it {}", trouble.said),
+    }
+}

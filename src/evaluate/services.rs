@@ -1,0 +1,141 @@
+//! What a turn sees of components: what is wrong with each, and what may be said of it.
+//!
+//! Only those that are not well, or that have an alert, are gone through: where
+//! all is well, it costs nothing.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::alert::component::Standing;
+use crate::alert::{AlertKind, Stage, Subject};
+use crate::config::Config;
+use crate::config::uptime::Component;
+use crate::monitor::board::Board;
+use crate::probe::spec::Ask;
+use crate::ticket::{Named, TenantId};
+use crate::uptime::book::{Book, ComponentEntry};
+use crate::uptime::combine::Needs;
+use crate::uptime::flap::is_flapping;
+use crate::uptime::incident::Bulletin;
+use crate::uptime::{Condition, HOUR, Millis};
+
+/// The components of one tenant that are not well, or have an alert, by their ids.
+#[derive(Default)]
+pub(super) struct Services(BTreeMap<String, Service>);
+
+/// A component as it stands at this turn.
+pub(super) struct Service {
+    pub component: Component,
+    pub client: Option<Named>,
+    /// Announced work goes on until then: nobody is told before.
+    pub work_until: Option<DateTime<Utc>>,
+    pub troubles: Vec<Trouble>,
+}
+
+/// Something that is wrong with a component, or was.
+pub(super) struct Trouble {
+    pub kind: AlertKind,
+    pub standing: Standing,
+    pub began: DateTime<Utc>,
+    /// Changes so often that its end is no news.
+    pub flaps: bool,
+    /// As it follows the component's name: `is down`.
+    pub said: String,
+    /// What was seen. Can hold text from the service: hostile.
+    pub detail: Option<String>,
+}
+
+impl Service {
+    /// As the rules of alerts see it.
+    pub fn subject(&self) -> Subject<'_> {
+        self.component.subject(self.client.as_ref())
+    }
+
+    /// What is wrong of this kind.
+    pub fn trouble(&self, kind: AlertKind) -> Option<&Trouble> {
+        self.troubles.iter().find(|trouble| trouble.kind == kind)
+    }
+}
+
+impl Services {
+    /// The component called `id`.
+    pub fn get(&self, id: &str) -> Option<&Service> {
+        self.0.get(id)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Service> {
+        self.0.values()
+    }
+
+    /// When work that goes on ends next.
+    pub fn next_work_end(&self) -> Option<DateTime<Utc>> {
+        self.0.values().filter_map(|service| service.work_until).min()
+    }
+
+    /// Those of `tenant` that are not well by `board`, or that are `alerted`.
+    pub fn see(
+        config: &Config,
+        tenant: &TenantId,
+        (board, bulletin): (&Board, &Bulletin),
+        alerted: impl Fn(&Component) -> bool,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let own = config.uptime.components.iter().filter(|one| one.tenant == *tenant);
+        let shown = own.map(|one| (one, board.book.components.iter().position(|entry| entry.plan.id == one.id)));
+        let is_well =
+            |place: &Option<usize>| place.is_none_or(|place| board.book.components[place].condition() == Condition::Up);
+        let meant = shown.filter(|(one, place)| !is_well(place) || alerted(one));
+        let millis = now.timestamp_millis();
+        let service = |(one, place): (&Component, Option<usize>)| Service {
+            component: one.clone(),
+            client: one.client_named(),
+            work_until: bulletin.worked_on_until(&one.id, millis).and_then(DateTime::from_timestamp_millis),
+            troubles: place.map(|place| outage(config, one, &board.book, place, millis)).into_iter().collect(),
+        };
+        Self(meant.map(|found| (found.0.id.clone(), service(found))).collect())
+    }
+}
+
+/// How the component at `place` stands: degraded or down, or silent if it is one that calls us.
+fn outage(config: &Config, component: &Component, book: &Book, place: usize, now: Millis) -> Trouble {
+    let entry = &book.components[place];
+    let condition = entry.condition();
+    let kind = if calls_us(config, entry, book) { AlertKind::Heartbeat } else { AlertKind::Outage };
+    let flaps = is_flapping(&entry.line.changes_since(now - 2 * HOUR), now);
+    let is_told_elsewhere = || {
+        // A group that needs all of its members is told with these; who stands behind a parent that is down, with that.
+        (entry.checks().is_empty() && component.needs == Needs::All)
+            || book.has_parent_in_doubt(place)
+            || book.failing_parent(place).is_some()
+    };
+    let standing = match condition {
+        Condition::Up if flaps => Standing::Unsaid,
+        Condition::Up => Standing::Over,
+        Condition::Unknown => Standing::Unsaid,
+        _ if is_told_elsewhere() => Standing::Unsaid,
+        Condition::Degraded => Standing::At(Stage::Warning),
+        Condition::Down => Standing::At(Stage::Breached),
+    };
+    let began = entry.line.outage_began().unwrap_or_else(|| entry.changed_at());
+    let said = match kind {
+        AlertKind::Heartbeat => "has not called as it should".to_owned(),
+        _ => format!("is {condition}"),
+    };
+    let began = DateTime::from_timestamp_millis(began).unwrap_or_default();
+    Trouble { kind, standing, began, flaps, said, detail: worst_detail(entry, book) }
+}
+
+/// Whether all that is known of it is what it tells by itself.
+fn calls_us(config: &Config, entry: &ComponentEntry, book: &Book) -> bool {
+    let is_heartbeat = |place: &usize| {
+        let id = &book.checks[*place].plan.id;
+        config.uptime.checks.iter().any(|check| check.id == *id && matches!(check.probe.ask, Ask::Heartbeat(_)))
+    };
+    !entry.checks().is_empty() && entry.checks().iter().all(is_heartbeat)
+}
+
+fn worst_detail(entry: &ComponentEntry, book: &Book) -> Option<String> {
+    let checks = entry.checks().iter().map(|check| &book.checks[*check].state);
+    checks.filter(|state| state.detail.is_some()).max_by_key(|state| state.condition)?.detail.clone()
+}

@@ -1,0 +1,38 @@
+//! The incidents that outages open by themselves.
+//!
+//! Each is named after the moment at which its outage began, so a restart opens
+//! none twice. What people are told is another matter: that is an alert.
+
+use crate::alert::AlertKind;
+use crate::config::Config;
+use crate::config::uptime::Component;
+use crate::uptime::Millis;
+use crate::uptime::incident::{Impact, Incident, Progress};
+
+/// What the incident of one outage is named after.
+pub(super) fn key(component: &Component, began: Millis) -> String {
+    format!("{}:component:{}:{}:{began}", component.tenant, component.id, AlertKind::Outage.as_str())
+}
+
+/// What is said of an outage in public, before anybody knows more.
+pub(super) const FIRST_WORDS: &str = "It does not answer. We are looking into it.";
+
+/// The incident of an outage, until people say more of it.
+pub(super) fn of_outage(config: &Config, component: &Component, began: Millis) -> Incident {
+    let at_once = config.uptime.status_page.as_ref().is_some_and(|page| page.publishes_incidents);
+    Incident {
+        // The store names it after its outage.
+        id: String::new(),
+        tenant: component.tenant.to_string(),
+        title: format!("{}: outage", component.name),
+        impact: Impact::Major,
+        progress: Progress::Investigating,
+        components: vec![component.id.clone()],
+        public: at_once && component.public,
+        automatic: true,
+        cause: None,
+        started_at: began,
+        resolved_at: None,
+        updates: Vec::new(),
+    }
+}
