@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::sla::forecast::expected_calibration_error;
-use crate::store::predictions::Shown;
+use crate::store::predictions::{Shown, Sums};
 
 /// A probability that was said, when, and whether the breach came.
 pub type Said = (DateTime<Utc>, f64, bool);
@@ -55,8 +55,7 @@ const BINS: usize = 10;
 
 /// Compares what was `said` with what happened.
 pub fn reliability(said: &[Said]) -> Reliability {
-    let single = |(at, probability, breached): &Said| Shown {
-        week: monday(*at),
+    let single = |(_, probability, breached): &Said| Sums {
         predictions: 1,
         breached: usize::from(*breached),
         said: *probability,
@@ -64,24 +63,28 @@ pub fn reliability(said: &[Said]) -> Reliability {
     };
     let pairs: Vec<_> = said.iter().map(|(_, probability, breached)| (*probability, *breached)).collect();
     let ece = (!said.is_empty()).then(|| expected_calibration_error(&pairs));
-    Reliability { ece, ..counted(said.iter().map(single)) }
+    let weeks = said.iter().map(|one| (monday(one.0), single(one)));
+    Reliability { ece, ..counted(said.iter().map(single), weeks) }
 }
 
 /// Compares what was shown with what happened, from counters.
-pub fn reliability_of(shown: &[Shown]) -> Reliability {
-    Reliability { ece: calibration_error(shown), ..counted(shown.iter().copied()) }
+pub fn reliability_of(shown: &Shown) -> Reliability {
+    let Shown { by_chance, by_week } = shown;
+    Reliability { ece: calibration_error(by_chance), ..counted(by_chance.iter().copied(), by_week.iter().copied()) }
 }
 
 /// All but the calibration error.
-fn counted(shown: impl Iterator<Item = Shown>) -> Reliability {
+fn counted(by_chance: impl Iterator<Item = Sums>, by_week: impl Iterator<Item = (NaiveDate, Sums)>) -> Reliability {
     let mut bins = [Sum::default(); BINS];
-    let mut weeks: BTreeMap<NaiveDate, Sum> = BTreeMap::new();
     let mut all = Sum::default();
-    for one in shown.filter(|one| one.predictions > 0) {
+    for one in by_chance.filter(|one| one.predictions > 0) {
         let said = one.said / one.predictions as f64;
         bins[((said * BINS as f64) as usize).min(BINS - 1)].add(&one);
-        weeks.entry(one.week).or_default().add(&one);
         all.add(&one);
+    }
+    let mut weeks: BTreeMap<NaiveDate, Sum> = BTreeMap::new();
+    for (monday, one) in by_week.filter(|(_, one)| one.predictions > 0) {
+        weeks.entry(monday).or_default().add(&one);
     }
     Reliability {
         predictions: all.count,
@@ -94,8 +97,8 @@ fn counted(shown: impl Iterator<Item = Shown>) -> Reliability {
 }
 
 /// As [`expected_calibration_error`], over ten bins of about equal count: predictions of one counter stay together.
-fn calibration_error(shown: &[Shown]) -> Option<f64> {
-    let mut sorted: Vec<&Shown> = shown.iter().filter(|one| one.predictions > 0).collect();
+fn calibration_error(shown: &[Sums]) -> Option<f64> {
+    let mut sorted: Vec<&Sums> = shown.iter().filter(|one| one.predictions > 0).collect();
     sorted.sort_by(|a, b| (a.said / a.predictions as f64).total_cmp(&(b.said / b.predictions as f64)));
     let all: usize = sorted.iter().map(|one| one.predictions).sum();
     let mut off = [0.0; BINS];
@@ -123,7 +126,7 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, shown: &Shown) {
+    fn add(&mut self, shown: &Sums) {
         self.count += shown.predictions;
         self.breached += shown.breached;
         self.said += shown.said;
@@ -188,24 +191,26 @@ mod tests {
         let cell = |cell: usize| {
             let of_cell: Vec<_> = said.iter().filter(|(_, chance, _)| (chance * 50.0) as usize == cell).collect();
             let happened = |breached: &bool| f64::from(u8::from(*breached));
-            Shown {
-                week: monday(on("2026-11-23")),
+            Sums {
                 predictions: of_cell.len(),
                 breached: of_cell.iter().filter(|(.., breached)| *breached).count(),
                 said: of_cell.iter().map(|(_, chance, _)| chance).sum(),
                 squares: of_cell.iter().map(|(_, chance, breached)| (chance - happened(breached)).powi(2)).sum(),
             }
         };
-        let (single, counted) = (reliability(&said), reliability_of(&(0..50).map(cell).collect::<Vec<_>>()));
+        let by_chance: Vec<_> = (0..50).map(cell).collect();
+        let by_week = by_chance.iter().map(|sums| (monday(on("2026-11-23")), *sums)).collect();
+        let (single, counted) = (reliability(&said), reliability_of(&Shown { by_chance, by_week }));
         assert_eq!((single.predictions, single.breached), (counted.predictions, counted.breached));
         assert!((single.brier.unwrap() - counted.brier.unwrap()).abs() < 1e-9);
         assert!((single.ece.unwrap() - counted.ece.unwrap()).abs() < 0.01, "{:?} {:?}", single.ece, counted.ece);
         assert_eq!(single.bins.len(), counted.bins.len());
+        assert_eq!(single.weeks.len(), counted.weeks.len());
     }
 
     #[test]
     fn of_nothing_nothing_is_claimed() {
         assert_eq!(reliability(&[]), Reliability::default());
-        assert_eq!(reliability_of(&[]), Reliability::default());
+        assert_eq!(reliability_of(&Shown::default()), Reliability::default());
     }
 }

@@ -165,9 +165,11 @@ impl Service {
     pub async fn forecast_record(&self, scope: &Reach) -> Result<ForecastRecord, ServiceError> {
         let now = self.clock.now();
         let mut tenants = Vec::new();
+        let ids: Vec<_> = self.tenants(scope).map(|tenant| &tenant.id).collect();
+        let mut shown = self.store.shown_predictions(&ids, now - RECORD).await?;
         for tenant in self.tenants(scope) {
             let told = self.store.told_predictions(&tenant.id, now - RECORD).await?;
-            let shown = self.store.shown_predictions(&tenant.id, now - RECORD).await?;
+            let shown = shown.remove(&tenant.id).unwrap_or_default();
             tenants.push(TenantRecord {
                 tenant: tenant.id.to_string(),
                 clocks: self.clock_records(&tenant.id),

@@ -119,10 +119,8 @@ impl Store {
                UNION SELECT a.key FROM tickets t CROSS JOIN alerts a
                WHERE t.tenant = $1 AND t.open = 1 AND a.tenant = t.tenant AND a.ticket_id = t.id) ORDER BY key",
         )
-        .bind(tenant.as_str())
-        .fetch_all(&self.reads)
-        .await?;
-        self.readable_alerts(&rows).await
+        .bind(tenant.as_str());
+        self.readable_alerts(rows).await
     }
 
     /// The number of the last human act on an alert of `tenant`; 0 if there was none yet.
@@ -139,18 +137,24 @@ impl Store {
              ORDER BY a.key",
         )
         .bind(tenant.as_str())
-        .bind(acts)
-        .fetch_all(&self.reads)
-        .await?;
-        self.readable_alerts(&rows).await
+        .bind(acts);
+        self.readable_alerts(rows).await
     }
 
-    async fn readable_alerts(&self, rows: &[Row]) -> Result<Vec<AlertRow>, StoreError> {
-        let mut alerts = Vec::with_capacity(rows.len());
-        for row in rows {
-            match alert_row(row) {
+    async fn readable_alerts(&self, rows: sql::Query) -> Result<Vec<AlertRow>, StoreError> {
+        let (mut alerts, mut unreadable) = (Vec::new(), Vec::new());
+        let read = |row: Row| {
+            match alert_row(&row) {
                 Ok(alert) => alerts.push(alert),
-                Err(error) => alerts.extend(self.set_alert_aside(row, error).await?),
+                Err(error) => unreadable.push((alerts.len(), row, error)),
+            }
+            Ok::<_, StoreError>(())
+        };
+        rows.fetch_each(&self.reads, read).await?;
+        // From the last to the first: each belongs where it was found.
+        for (place, row, error) in unreadable.into_iter().rev() {
+            if let Some(salvaged) = self.set_alert_aside(&row, error).await? {
+                alerts.insert(place, salvaged);
             }
         }
         Ok(alerts)

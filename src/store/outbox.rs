@@ -6,6 +6,7 @@
 
 mod bundle;
 mod diversion;
+mod heard;
 mod record;
 mod shape;
 mod under_way;

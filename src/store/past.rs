@@ -18,15 +18,20 @@ impl Store {
     /// All tickets of `tenant`, open or not, in the order of their ids.
     pub async fn all_tickets(&self, tenant: &TenantId) -> Result<Vec<Watched>, StoreError> {
         let mut query = select(tenant);
-        let rows = query.push(" ORDER BY id").build().fetch_all(&self.reads).await?;
-        Ok(rows.iter().map(watched).collect::<Result<_, _>>()?)
+        Ok(query.push(" ORDER BY id").build().fetch_each(&self.reads, |row| watched(&row)).await?)
     }
 
     /// What happened to each ticket of `tenant`.
     pub async fn histories(&self, tenant: &TenantId) -> Result<Histories, StoreError> {
         let query = "SELECT ticket_id, kind, was, became, earliest, latest FROM events WHERE tenant = $1 ORDER BY id";
-        let rows = sql::query(query).bind(tenant.as_str()).fetch_all(&self.reads).await?;
-        histories(&rows)
+        let mut histories = Histories::new();
+        let read = |row: Row| {
+            let id = TicketId::parse(row.try_get("ticket_id")?).map_err(unreadable)?;
+            histories.entry(id).or_default().push(change(&row)?);
+            Ok::<_, StoreError>(())
+        };
+        sql::query(query).bind(tenant.as_str()).fetch_each(&self.reads, read).await?;
+        Ok(histories)
     }
 
     /// When the oldest of the `count` tickets of `tenant` was opened that were opened last; none if there are not more
@@ -53,8 +58,7 @@ impl Store {
         query.push(" AND ticket ->> '$.created_at' >= ").push_bind(&opened);
         query.push(" AND (ticket ->> '$.created_at' > ").push_bind(&opened).push(" OR id > ").push_bind(&after.1);
         query.push(") ORDER BY ticket ->> '$.created_at', id LIMIT ").push_bind(limit);
-        let rows = query.build().fetch_all(&self.reads).await?;
-        let tickets: Vec<Watched> = rows.iter().map(watched).collect::<Result<_, _>>()?;
+        let tickets: Vec<Watched> = query.build().fetch_each(&self.reads, |row| watched(&row)).await?;
         let ids: Vec<_> = tickets.iter().map(|watched| watched.ticket.id.as_str()).collect();
         let mut histories = self.events_of(tenant, &ids).await?;
         let history = |watched: Watched| {
@@ -83,13 +87,4 @@ impl Store {
         let count: i64 = query.bind(tenant.as_str()).bind(id.as_str()).bind(upto).fetch_one(&self.reads).await?;
         Ok(usize::try_from(count).unwrap_or_default())
     }
-}
-
-fn histories(rows: &[Row]) -> Result<Histories, StoreError> {
-    let mut histories = Histories::new();
-    for row in rows {
-        let id = TicketId::parse(row.try_get("ticket_id")?).map_err(unreadable)?;
-        histories.entry(id).or_default().push(change(row)?);
-    }
-    Ok(histories)
 }

@@ -6,7 +6,7 @@
 //! that was chosen to be told is written here before anybody is told, so that a day's
 //! budget survives a restart.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
@@ -86,11 +86,18 @@ pub struct Told {
     pub breached: Option<bool>,
 }
 
-/// What was shown in one week with about the same probability, against what happened.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What was shown, against what happened, counted in two ways.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shown {
-    /// A Monday.
-    pub week: NaiveDate,
+    /// By how likely a breach was said to be, in fiftieths, the least likely first.
+    pub by_chance: Vec<Sums>,
+    /// By the week in which it was said, each with its Monday, the oldest first.
+    pub by_week: Vec<(NaiveDate, Sums)>,
+}
+
+/// Several predictions, against what happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sums {
     pub predictions: usize,
     pub breached: usize,
     /// The sum of the probabilities.
@@ -102,11 +109,8 @@ pub struct Shown {
 impl Store {
     /// The predictions of `tenant` whose clocks are not decided yet.
     pub async fn undecided_predictions(&self, tenant: &TenantId) -> Result<Vec<Prediction>, StoreError> {
-        let rows = sql::query("SELECT * FROM predictions WHERE tenant = $1 AND decided_at IS NULL")
-            .bind(tenant.as_str())
-            .fetch_all(&self.reads)
-            .await?;
-        rows.iter().map(prediction).collect()
+        let query = sql::query("SELECT * FROM predictions WHERE tenant = $1 AND decided_at IS NULL");
+        query.bind(tenant.as_str()).fetch_each(&self.reads, |row| prediction(&row)).await
     }
 
     /// The predictions of `tenant` that people were told of since `since`, oldest first.
@@ -119,15 +123,35 @@ impl Store {
         rows.iter().map(told).collect()
     }
 
-    /// What was shown of `tenant`'s clocks in the week of `since` and after it and is decided, by week and, within a
-    /// week, by what was said, the least likely first.
-    pub async fn shown_predictions(&self, tenant: &TenantId, since: DateTime<Utc>) -> Result<Vec<Shown>, StoreError> {
-        let query = sql::query(
-            "SELECT week, predictions, breached, said, squares FROM prediction_weeks
-             WHERE tenant = $1 AND week >= $2 ORDER BY week, cell",
-        );
-        let rows = query.bind(tenant.as_str()).bind(week(millis(since))).fetch_all(&self.reads).await?;
-        rows.iter().map(shown).collect()
+    /// What was shown of the clocks of `tenants` in the week of `since` and after it and is decided.
+    pub async fn shown_predictions(
+        &self,
+        tenants: &[&TenantId],
+        since: DateTime<Utc>,
+    ) -> Result<HashMap<TenantId, Shown>, StoreError> {
+        let mut shown: HashMap<TenantId, Shown> = HashMap::new();
+        // A store of years has a row for each tenant, week and fiftieth: thousands for each that is of use here.
+        let by_chance = "SELECT tenant, cell AS part, SUM(predictions) AS predictions, SUM(breached) AS breached,
+               SUM(said) AS said, SUM(squares) AS squares
+             FROM prediction_weeks WHERE tenant IN (SELECT value FROM json_each($1)) AND week >= $2
+             GROUP BY tenant, cell ORDER BY tenant, cell";
+        let by_week = "SELECT tenant, week AS part, SUM(predictions) AS predictions, SUM(breached) AS breached,
+               SUM(said) AS said, SUM(squares) AS squares
+             FROM prediction_weeks WHERE tenant IN (SELECT value FROM json_each($1)) AND week >= $2
+             GROUP BY tenant, week ORDER BY tenant, week";
+        for query in [by_chance, by_week] {
+            let add = |row: Row| {
+                let of = shown.entry(TenantId::parse(row.try_get("tenant")?).map_err(unreadable)?).or_default();
+                match query == by_week {
+                    true => of.by_week.push((monday(row.try_get("part")?)?, sums(&row)?)),
+                    false => of.by_chance.push(sums(&row)?),
+                }
+                Ok::<_, StoreError>(())
+            };
+            let query = sql::query(query).bind(json(&tenants)).bind(week(millis(since)));
+            query.fetch_each(&self.reads, add).await?;
+        }
+        Ok(shown)
     }
 
     /// How many of `tenant`'s clocks were chosen since `since` to be told as likely to breach.
@@ -254,11 +278,14 @@ fn told(row: &Row) -> Result<Told, StoreError> {
     Ok(Told { at: instant(row.try_get("at")?)?, left, breached: breached.map(|breached| breached == 1) })
 }
 
-fn shown(row: &Row) -> Result<Shown, StoreError> {
+/// The Monday of the week of this number.
+fn monday(week: i64) -> Result<NaiveDate, StoreError> {
+    Ok(instant((week * 7 - 3) * 86_400_000)?.date_naive())
+}
+
+fn sums(row: &Row) -> Result<Sums, StoreError> {
     let count = |column: &str| Ok::<_, sql::Error>(usize::try_from(row.try_get::<i64, _>(column)?).unwrap_or_default());
-    let week: i64 = row.try_get("week")?;
-    Ok(Shown {
-        week: instant((week * 7 - 3) * 86_400_000)?.date_naive(),
+    Ok(Sums {
         predictions: count("predictions")?,
         breached: count("breached")?,
         said: row.try_get("said")?,

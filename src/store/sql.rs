@@ -8,7 +8,9 @@ mod builder;
 pub mod postgres;
 mod row;
 
+use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions};
@@ -106,6 +108,15 @@ pub enum On<'c> {
     Pool(&'c Pool),
 }
 
+impl On<'_> {
+    fn is_postgres(&self) -> bool {
+        match self {
+            Self::Connection(connection) => connection.is_postgres(),
+            Self::Pool(pool) => matches!(pool, Pool::Postgres(_)),
+        }
+    }
+}
+
 impl<'c> From<&'c mut Connection> for On<'c> {
     fn from(connection: &'c mut Connection) -> Self {
         Self::Connection(connection)
@@ -124,6 +135,8 @@ impl<'c> From<&'c Pool> for On<'c> {
 pub struct Query {
     text: SqlStr,
     args: Vec<Arg>,
+    /// Whether `?` stands for each value in turn, not `$1` for the first.
+    by_place: bool,
 }
 
 /// A statement whose rows are read as `T`.
@@ -138,7 +151,7 @@ pub struct QueryScalar<T>(Query, std::marker::PhantomData<fn() -> T>);
 
 /// A statement; `$1` stands for what is bound first.
 pub fn query(text: impl SqlSafeStr) -> Query {
-    Query { text: text.into_sql_str(), args: Vec::new() }
+    Query { text: text.into_sql_str(), args: Vec::new(), by_place: false }
 }
 
 /// A statement whose rows are read as `T`.
@@ -168,7 +181,8 @@ impl Done {
 macro_rules! run {
     ($query:expr, $on:expr, $method:ident, $sqlite:expr, $postgres:expr) => {{
         use Connection::{Postgres, PostgresOfPool, Sqlite, SqliteOfPool};
-        let Query { text, args } = $query;
+        let Query { text, args, by_place } = $query;
+        let text = if $on.is_postgres() { postgres::statement(text, by_place) } else { text };
         match $on {
             On::Connection(Sqlite(one)) => sqlite(text, args).$method(one).await.map($sqlite),
             On::Connection(SqliteOfPool(one)) => sqlite(text, args).$method(&mut **one).await.map($sqlite),
@@ -185,11 +199,20 @@ fn sqlite(text: SqlStr, args: Vec<Arg>) -> sqlx::query::Query<'static, Sqlite, S
 }
 
 fn postgres(text: SqlStr, args: Vec<Arg>) -> sqlx::query::Query<'static, Postgres, PgArguments> {
-    sqlx::query_with(postgres::statement(text), postgres::bound(args))
+    sqlx::query_with(text, postgres::bound(args))
 }
 
-fn all<T>(kind: fn(T) -> Row) -> impl Fn(Vec<T>) -> Vec<Row> {
-    move |rows| rows.into_iter().map(kind).collect()
+/// Reads each row as it comes: as the database gives it, it takes several times the room of what it holds.
+async fn read_each<R, T, E: From<Error>>(
+    mut rows: BoxStream<'_, Result<R, Error>>,
+    kind: fn(R) -> Row,
+    mut read: impl FnMut(Row) -> Result<T, E>,
+) -> Result<Vec<T>, E> {
+    let mut found = Vec::new();
+    while let Some(row) = rows.try_next().await? {
+        found.push(read(kind(row))?);
+    }
+    Ok(found)
 }
 
 impl Query {
@@ -211,8 +234,34 @@ impl Query {
 
     /// All its rows.
     pub fn fetch_all<'c>(self, on: impl Into<On<'c>>) -> BoxFuture<'c, Result<Vec<Row>, Error>> {
-        let on = on.into();
-        Box::pin(async move { run!(self, on, fetch_all, all(Row::Sqlite), all(Row::Postgres)) })
+        self.fetch_each(on, Ok)
+    }
+
+    /// What `read` makes of each of its rows, one after the other.
+    pub fn fetch_each<'c, T: Send + 'c, E: From<Error> + Send + 'c>(
+        self,
+        on: impl Into<On<'c>>,
+        read: impl FnMut(Row) -> Result<T, E> + Send + 'c,
+    ) -> BoxFuture<'c, Result<Vec<T>, E>> {
+        use Connection::{Postgres, PostgresOfPool, Sqlite, SqliteOfPool};
+        let (on, Self { text, args, by_place }) = (on.into(), self);
+        Box::pin(async move {
+            let text = if on.is_postgres() { postgres::statement(text, by_place) } else { text };
+            match on {
+                On::Connection(Sqlite(one)) => read_each(sqlite(text, args).fetch(one), Row::Sqlite, read).await,
+                On::Connection(SqliteOfPool(one)) => {
+                    read_each(sqlite(text, args).fetch(&mut **one), Row::Sqlite, read).await
+                }
+                On::Pool(Pool::Sqlite(pool)) => read_each(sqlite(text, args).fetch(pool), Row::Sqlite, read).await,
+                On::Connection(Postgres(one)) => read_each(postgres(text, args).fetch(one), Row::Postgres, read).await,
+                On::Connection(PostgresOfPool(one)) => {
+                    read_each(postgres(text, args).fetch(&mut **one), Row::Postgres, read).await
+                }
+                On::Pool(Pool::Postgres(pool)) => {
+                    read_each(postgres(text, args).fetch(pool), Row::Postgres, read).await
+                }
+            }
+        })
     }
 
     /// Its first row, if there is one.
@@ -242,8 +291,7 @@ macro_rules! reading {
 
             /// All its rows.
             pub fn fetch_all<'c>(self, on: impl Into<On<'c>>) -> BoxFuture<'c, Result<Vec<T>, Error>> {
-                let rows = self.0.fetch_all(on);
-                Box::pin(async move { rows.await?.iter().map($read).collect() })
+                self.0.fetch_each(on, |row| $read(&row))
             }
 
             /// Its first row, if there is one.

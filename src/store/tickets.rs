@@ -228,15 +228,16 @@ impl Store {
 
     async fn read_open(&self, tenant: &TenantId) -> Result<OpenTickets, StoreError> {
         let mut query = select(tenant);
-        let rows = query.push(" AND open = 1").build().fetch_all(&self.reads).await?;
-        let mut tickets = OpenTickets::with_capacity(rows.len());
-        for row in &rows {
-            match watched(row) {
+        let mut tickets = OpenTickets::new();
+        let read = |row: Row| {
+            match watched(&row) {
                 Ok(watched) => drop(tickets.insert(watched.ticket.id.clone(), Arc::new(watched))),
                 // The next sweep of the open tickets writes it anew.
                 Err(error) => self.tell_unreadable("ticket", row.try_get("id")?, &error),
             }
-        }
+            Ok::<_, StoreError>(())
+        };
+        query.push(" AND open = 1").build().fetch_each(&self.reads, read).await?;
         Ok(tickets)
     }
 

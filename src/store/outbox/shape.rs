@@ -9,16 +9,15 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::heard::heard;
 use super::{Reader, UnderWay, bundle, enqueue, json, leased, millis, reader};
 use crate::alert::Stage;
 use crate::alert::escalation::ChannelKind;
-use crate::alert::noise::{Budget, Cap, Disposition, Heard, HeldBy, Kind, Past, Rules, Waiting, rank, shape};
+use crate::alert::noise::{Budget, Cap, Disposition, HeldBy, Kind, Past, Rules, Waiting, rank, shape};
 use crate::store::sql::{self, AssertSqlSafe, Connection, Row};
 
 /// A client of whom nobody was told for so long is news again.
 const CLIENT_IS_NEWS_AFTER: TimeDelta = TimeDelta::hours(1);
-/// So far back messages to one person are counted.
-const DAY: TimeDelta = TimeDelta::days(1);
 /// What stands beside a row whose channel had no budget left.
 const OVER_BUDGET: &str = "the day's text messages are used up; told by another channel";
 
@@ -81,8 +80,12 @@ pub(super) async fn shape_due(
     if found.is_empty() {
         return Ok(Shaped::default());
     }
-    // Only the pace asks how much somebody heard today, and to count it goes through all of it.
-    let heard = if rules.pace.is_some() { heard(tx, channel, &found, now).await? } else { HashMap::new() };
+    // Only the pace asks how much somebody heard today.
+    let people = found.iter().filter_map(|row| row.reader.person.as_deref()).collect();
+    let heard = match &rules.pace {
+        Some(pace) => heard(tx, channel, &people, pace, now).await?,
+        None => HashMap::new(),
+    };
     let mut sent = sent_lately(tx, channel, rules.caps_of(channel), &found, now).await?;
     let mut budgets = budgets(tx, channel, rules.budget_of(channel), &found, now).await?;
     let mut orders = Orders::default();
@@ -119,9 +122,7 @@ async fn waiting(
     let due = format!("{WAITING} AND n.due_at <= $2 ORDER BY n.address, n.tenant, n.recipient, n.breach_at, n.key");
     let due = sql::query(AssertSqlSafe(due)).bind(channel.as_str()).bind(millis(now));
     let due = due.bind(millis(now - CLIENT_IS_NEWS_AFTER)).bind(under_way.keys());
-    // Row by row: ten thousand as the database gives them take ten times the room.
-    let rows = due.fetch_all(&mut *tx).await?;
-    let mut found = rows.iter().map(Found::read).collect::<Result<Vec<_>, _>>()?;
+    let mut found = due.fetch_each(&mut *tx, |row| Found::read(&row)).await?;
     if found.is_empty() {
         return Ok(found);
     }
@@ -131,8 +132,7 @@ async fn waiting(
     );
     let company = sql::query(AssertSqlSafe(company)).bind(channel.as_str()).bind(millis(now));
     let company = company.bind(millis(now - CLIENT_IS_NEWS_AFTER)).bind(under_way.keys()).bind(json(&addresses));
-    let rows = company.fetch_all(tx).await?;
-    let company = rows.iter().map(Found::read).collect::<Result<Vec<_>, _>>()?;
+    let company = company.fetch_each(tx, |row| Found::read(&row)).await?;
     if !company.is_empty() {
         found.extend(company);
         found.sort_by(|a, b| a.place().cmp(&b.place()));
@@ -151,34 +151,6 @@ const WAITING: &str =
                     AND p.person IS NOT NULL AND (n.step > 0 OR p.person = n.person)) AS is_known
      FROM notifications n WHERE n.channel = $1 AND n.state = 'pending' AND n.released_at IS NULL
      AND n.key NOT IN (SELECT value FROM json_each($4))";
-
-/// What each person was sent of late.
-async fn heard(
-    tx: &mut Connection,
-    channel: ChannelKind,
-    found: &[Found],
-    now: DateTime<Utc>,
-) -> Result<HashMap<String, Heard>, sql::Error> {
-    let people: HashSet<&str> = found.iter().filter_map(|row| row.reader.person.as_deref()).collect();
-    if people.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let rows: Vec<(String, u32, Option<i64>)> = sql::query_as(
-        "SELECT person, COUNT(*), MAX(CASE WHEN channel = $1 THEN released_at END) FROM notifications
-         WHERE person IN (SELECT value FROM json_each($2)) AND released_at > $3 AND released_at <= $4
-         AND bundle IS NULL AND state <> 'cancelled' GROUP BY person",
-    )
-    .bind(channel.as_str())
-    .bind(json(&people))
-    .bind(millis(now - DAY))
-    .bind(millis(now))
-    .fetch_all(tx)
-    .await?;
-    let heard = |(person, today, last): (String, u32, Option<i64>)| {
-        (person, Heard { today, last: last.and_then(DateTime::from_timestamp_millis) })
-    };
-    Ok(rows.into_iter().map(heard).collect())
-}
 
 /// When each address was sent something, as far back as the longest cap looks.
 async fn sent_lately(

@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 
 use super::{Arg, AssertSqlSafe, Bind, Query, QueryAs, QueryScalar, query};
 
-/// A statement put together piece by piece; what is bound gets its number by itself.
+/// A statement put together piece by piece. What is bound stands for itself as `?`: SQLite looks for the name of each
+/// numbered one among all others, and of the thousands in a long list that takes longer than the list.
 #[derive(Debug)]
 pub struct QueryBuilder {
     text: String,
@@ -27,8 +28,8 @@ impl QueryBuilder {
     /// Adds a value from wherever.
     pub fn push_bind(&mut self, value: impl Bind) -> &mut Self {
         self.args.push(value.arg());
-        let number = self.args.len();
-        self.push(format_args!("${number}"))
+        self.text.push('?');
+        self
     }
 
     /// Adds `VALUES (...), (...)`: one pair of brackets for each of `rows`.
@@ -53,7 +54,9 @@ impl QueryBuilder {
 
     /// The finished statement.
     pub fn build(&mut self) -> Query {
-        Query { args: std::mem::take(&mut self.args), ..query(AssertSqlSafe(std::mem::take(&mut self.text))) }
+        let (text, args) = (std::mem::take(&mut self.text), std::mem::take(&mut self.args));
+        debug_assert_eq!(text.matches('?').count(), args.len(), "all that is bound is pushed: {text}");
+        Query { args, by_place: true, ..query(AssertSqlSafe(text)) }
     }
 
     /// The finished statement, its rows read as `T`.
@@ -87,8 +90,7 @@ impl Separated<'_> {
     pub fn push_arg(&mut self, value: Arg) -> &mut Self {
         self.separate();
         self.query.args.push(value);
-        let number = self.query.args.len();
-        self.query.push(format_args!("${number}"));
+        self.query.text.push('?');
         self
     }
 
@@ -109,5 +111,22 @@ impl Separated<'_> {
         if !std::mem::take(&mut self.is_first) {
             self.query.push(self.separator);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What SQLite calls by a name, even by a number, it looks for among all names, once for each.
+    #[test]
+    fn nothing_in_a_long_list_has_a_name_to_be_looked_for() {
+        let mut query = QueryBuilder::new("INSERT INTO t (a, b) ");
+        query.push_values(["x", "y"], |mut row, text| {
+            row.push_bind(text).push_arg(Arg::Int(Some(1)));
+        });
+        let query = query.push(" ON CONFLICT DO NOTHING").build();
+        assert_eq!(query.text.as_str(), "INSERT INTO t (a, b) VALUES (?, ?), (?, ?) ON CONFLICT DO NOTHING");
+        assert_eq!(query.args.len(), 4);
     }
 }

@@ -180,9 +180,23 @@ fn in_types(statement: &str) -> String {
     words.iter().fold(statement.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
 }
 
-/// The statement without hints to SQLite's planner.
-pub(super) fn statement(statement: SqlStr) -> SqlStr {
+/// The statement without hints to SQLite's planner, and with a number for each value that it takes `by_place`.
+pub(super) fn statement(statement: SqlStr, by_place: bool) -> SqlStr {
+    let statement = match by_place {
+        true => AssertSqlSafe(numbered(statement.as_str())).into_sql_str(),
+        false => statement,
+    };
     if statement.as_str().contains(HINT) { AssertSqlSafe(text(statement.as_str())).into_sql_str() } else { statement }
+}
+
+/// The same with `$1` for the first `?`, and so on.
+fn numbered(statement: &str) -> String {
+    let mut parts = statement.split('?');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for (before, part) in parts.enumerate() {
+        text.push_str(&format!("${}{part}", before + 1));
+    }
+    text
 }
 
 /// How SQLite is told which index to take.
@@ -267,6 +281,12 @@ mod tests {
     #[test]
     fn hints_to_sqlite_are_left_out() {
         assert_eq!(text("SELECT a FROM t INDEXED BY t_a WHERE a = 1"), "SELECT a FROM t WHERE a = 1");
+    }
+
+    #[test]
+    fn what_stands_for_itself_gets_its_number() {
+        assert_eq!(numbered("VALUES (?, ?), (?, 1)"), "VALUES ($1, $2), ($3, 1)");
+        assert_eq!(numbered("SELECT 1"), "SELECT 1");
     }
 
     #[test]

@@ -276,11 +276,14 @@ async fn read_known(
     for some in ids.chunks(ROWS) {
         let mut query = select(tenant);
         push_ids(query.push(" AND id IN ("), some.iter());
-        for row in query.build().fetch_all(&mut *tx).await? {
+        let read = |row: sql::Row| {
             // One that cannot be read is written as if it were new.
-            let Ok(watched) = watched(&row) else { continue };
-            known.insert(watched.ticket.id.clone(), watched);
-        }
+            if let Ok(watched) = watched(&row) {
+                known.insert(watched.ticket.id.clone(), watched);
+            }
+            Ok::<_, sql::Error>(())
+        };
+        query.build().fetch_each(&mut *tx, read).await?;
     }
     Ok(known)
 }

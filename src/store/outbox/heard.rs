@@ -1,0 +1,99 @@
+//! What people were sent of late, as far as the pace of messages asks for it.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{json, millis};
+use crate::alert::escalation::ChannelKind;
+use crate::alert::noise::{Heard, Pace};
+use crate::store::sql::{self, Connection};
+
+/// So far back messages to one person are counted.
+const DAY: TimeDelta = TimeDelta::days(1);
+
+/// What each of `people` was sent of late. Messages count by whatever channel, but on each only as many as a day is to
+/// have: beyond that nothing changes, however many there were.
+pub(super) async fn heard(
+    tx: &mut Connection,
+    channel: ChannelKind,
+    people: &HashSet<&str>,
+    pace: &Pace,
+    now: DateTime<Utc>,
+) -> Result<HashMap<String, Heard>, sql::Error> {
+    let mut heard: HashMap<String, Heard> = HashMap::new();
+    if people.is_empty() {
+        return Ok(heard);
+    }
+    let rows: Vec<(String, String, u32, Option<i64>)> = sql::query_as(
+        "SELECT person.value, channel.value,
+           (SELECT COUNT(*) FROM (SELECT 1 FROM notifications n WHERE n.person = person.value
+              AND n.channel = channel.value AND n.released_at > $3 AND n.released_at <= $4 AND n.bundle IS NULL
+              AND n.state <> 'cancelled' ORDER BY n.released_at DESC LIMIT $5) AS few),
+           (SELECT n.released_at FROM notifications n WHERE n.person = person.value
+              AND n.channel = channel.value AND n.released_at > $3 AND n.released_at <= $4 AND n.bundle IS NULL
+              AND n.state <> 'cancelled' ORDER BY n.released_at DESC LIMIT 1)
+         FROM json_each($1) AS person CROSS JOIN json_each($2) AS channel",
+    )
+    .bind(json(people))
+    .bind(json(&ChannelKind::ALL))
+    .bind(millis(now - DAY))
+    .bind(millis(now))
+    .bind(pace.a_day)
+    .fetch_all(tx)
+    .await?;
+    for (person, by, today, last) in rows {
+        let heard = heard.entry(person).or_default();
+        heard.today += today;
+        if by == channel.as_str() {
+            heard.last = last.and_then(DateTime::from_timestamp_millis);
+        }
+    }
+    Ok(heard)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    const INSERT: &str =
+        "INSERT INTO notifications (key, tenant, alert_key, kind, stage, step, channel, recipient, fallback,
+           message, state, due_at, first_due_at, created_at, person, released_at, bundle)
+         SELECT value ->> 0, 'desk', 'a', 'alert', 'breached', 0, value ->> 1, 'Mia', '[]', '{}', value ->> 2, 0, 0, 0,
+           value ->> 3, CAST(value ->> 4 AS BIGINT), value ->> 5 FROM json_each($1) AS said";
+
+    #[tokio::test]
+    async fn each_channel_counts_as_far_as_it_matters_and_the_last_message_is_this_channels() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("sla.db"), std::sync::Arc::default()).await.unwrap();
+        let now = DateTime::from_timestamp_millis(100_000_000).unwrap();
+        let ago = |minutes: i64| millis(now - TimeDelta::minutes(minutes));
+        let none = Option::<&str>::None;
+        let mut rows = vec![
+            ("bundled", "sms", "sent", "mia", ago(1), Some("other")),
+            ("withdrawn", "sms", "cancelled", "mia", ago(2), none),
+            ("text", "sms", "sent", "mia", ago(30), none),
+            ("yesterday", "sms", "sent", "mia", ago(24 * 60), none),
+            ("to somebody else", "sms", "sent", "leo", ago(1), none),
+        ];
+        let keys: Vec<_> = (0..9).map(|nth| format!("mail {nth}")).collect();
+        rows.extend(keys.iter().zip(3..).map(|(key, at)| (key.as_str(), "email", "sent", "mia", ago(at), none)));
+        let rows = json(&rows);
+        let heard = store
+            .writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    sql::query(INSERT).bind(rows).execute(&mut *tx).await?;
+                    let pace = Pace { a_day: 4, ..Pace::default() };
+                    heard(tx, ChannelKind::Sms, &HashSet::from(["mia", "zoe"]), &pace, now).await
+                })
+            })
+            .await
+            .unwrap();
+        // Four of the nine mails, and the one text.
+        let last = DateTime::from_timestamp_millis(ago(30));
+        assert_eq!(heard["mia"], Heard { today: 5, last });
+        assert_eq!(heard["zoe"], Heard::default());
+    }
+}
