@@ -63,6 +63,8 @@ const AFTER_FAILURE: TimeDelta = TimeDelta::seconds(2);
 const FOR_A_LOOK: TimeDelta = TimeDelta::seconds(5);
 /// So many times in a row may people act in the middle of a turn; then it waits as after a failure.
 const OVERTAKEN_TRIES: u32 = 20;
+/// What was past when a tenant had been read waits so long for the other tenants, to be told together.
+const FOR_OTHER_TENANTS: TimeDelta = TimeDelta::minutes(5);
 
 /// Watches the clocks of all tenants.
 pub struct Evaluate {
@@ -119,6 +121,8 @@ struct Scene<'a> {
     duty: Duty,
     /// When all open tickets had been read once: until then, what was past is not yet told.
     settled_at: Option<DateTime<Utc>>,
+    /// Whether what was past then may be told by now: those who work for several tenants hear of all in one message.
+    may_tell_known: bool,
     /// The silences and maintenance windows of now and later.
     suppressions: &'a [Suppression],
     forecasts: &'a Forecasts,
@@ -233,8 +237,9 @@ impl Evaluate {
         let mut whole = Turn::default();
         let mut last = None;
         let meanwhile = Meanwhile::ask(&self.store, now).await?;
+        let all_settled = self.all_settled(now).await;
         for tenant in config.tenants.values() {
-            match self.turn_of_one(tenant, &meanwhile, now).await {
+            match self.turn_of_one(tenant, &meanwhile, all_settled, now).await {
                 Ok(turn) => whole.add(turn),
                 Err(error) if error.is_of_all() => return Err(error),
                 Err(error) => {
@@ -253,10 +258,11 @@ impl Evaluate {
         &mut self,
         tenant: &Tenant,
         meanwhile: &Meanwhile,
+        all_settled: bool,
         now: DateTime<Utc>,
     ) -> Result<Turn, StoreError> {
         let mut tries = 1;
-        let mut turn = self.turn_of(tenant, meanwhile, now).await;
+        let mut turn = self.turn_of(tenant, meanwhile, all_settled, now).await;
         loop {
             if turn.is_err() {
                 // What memory holds may not have happened: it is read again next time.
@@ -269,7 +275,7 @@ impl Evaluate {
                 turn => return turn,
             }
             let meanwhile = Meanwhile::ask(&self.store, now).await?;
-            turn = self.turn_of(tenant, &meanwhile, now).await;
+            turn = self.turn_of(tenant, &meanwhile, all_settled, now).await;
         }
     }
 
@@ -277,6 +283,7 @@ impl Evaluate {
         &mut self,
         tenant: &Tenant,
         meanwhile: &Meanwhile,
+        all_settled: bool,
         now: DateTime<Utc>,
     ) -> Result<Turn, StoreError> {
         self.rules_cache.keep_version(tenant, now).await?;
@@ -293,9 +300,20 @@ impl Evaluate {
         let (suppressions, forecasts) = (suppressions.as_ref(), forecasts.as_ref());
         let services = self.services(&tenant.id, now);
         let zone = self.zone_of_tenant(tenant).unwrap_or_default();
-        let (services, rules_now, people) = (&services, rules.as_ref(), people.as_ref());
-        let scene =
-            Scene { tenant, rules: rules_now, people, duty, settled_at, suppressions, forecasts, services, zone, now };
+        let may_tell_known = settled_at.is_some_and(|at| all_settled || now >= at + FOR_OTHER_TENANTS);
+        let scene = Scene {
+            tenant,
+            rules: rules.as_ref(),
+            people: people.as_ref(),
+            duty,
+            settled_at,
+            may_tell_known,
+            suppressions,
+            forecasts,
+            services: &services,
+            zone,
+            now,
+        };
         let mut quiet = self.quiet.remove(&tenant.id).unwrap_or_default();
         quiet.begin(&rules, now);
         let mut found = Findings::default();
@@ -326,6 +344,17 @@ impl Evaluate {
             info!(tenant = %tenant.id, raised, resolved, notifications, "alerts of `{}`: {raised} raised, {resolved} over", tenant.id);
         }
         Ok(Turn { raised, resolved, notifications, failed: 0, next })
+    }
+
+    /// Whether the open tickets of each tenant have been read once. Where that cannot be known, it is not so.
+    async fn all_settled(&mut self, now: DateTime<Utc>) -> bool {
+        let config = self.config.clone();
+        for tenant in config.tenants.values() {
+            if !matches!(self.settled_at(tenant, now).await, Ok(Some(_))) {
+                return false;
+            }
+        }
+        true
     }
 
     /// When the first sync of `tenant` had settled; none while it is under way.
@@ -390,7 +419,7 @@ impl Evaluate {
     ) {
         match decision {
             Decision::Keep => {}
-            Decision::Known { reason } if scene.settled_at.is_some() && self.knows_people(scene, watched) => {
+            Decision::Known { reason } if scene.may_tell_known && self.knows_people(scene, watched) => {
                 if scene.is_covered(About::Ticket(watched)) || self.first_reached(scene, watched).is_empty() {
                     // No digest tells it now. So it is an alert like any other, which waits, or reaches nobody aloud.
                     let decision = Decision::Raise { stage: Stage::Breached, episode: 0, reason };
@@ -402,7 +431,7 @@ impl Evaluate {
                 found.work.alerts.push(self.memory.known(key, &clock, reason, escalation, asked, scene.now));
                 found.known.push((watched.clone(), clock));
             }
-            // The first sync is still under way: all that was past is told at once when it is done.
+            // A first sync is still under way: all that was past is told at once when it is done.
             Decision::Known { .. } => {}
             decision => {
                 found.raised += usize::from(matches!(decision, Decision::Raise { .. }));

@@ -316,6 +316,27 @@ pub struct DigestFacts {
     pub alerts: Vec<String>,
 }
 
+/// A digest longer than this is not read; the rest is a number.
+const DIGEST_ROWS: usize = 40;
+
+impl DigestFacts {
+    /// Of all `rows`, which stand for these `alerts`.
+    pub fn of(mut rows: Vec<DigestRow>, alerts: Vec<String>) -> Self {
+        let place = |row: &DigestRow| (row.due, row.ticket.tenant.clone(), row.ticket.id.clone());
+        rows.sort_by_cached_key(place);
+        let more = u32::try_from(rows.len().saturating_sub(DIGEST_ROWS)).unwrap_or(u32::MAX);
+        rows.truncate(DIGEST_ROWS);
+        Self { rows, more, alerts }
+    }
+
+    /// What several `digests` say, as one. Its alerts are known from them.
+    pub fn joined(digests: Vec<Self>) -> Self {
+        let before: u32 = digests.iter().map(|digest| digest.more).sum();
+        let whole = Self::of(digests.into_iter().flat_map(|digest| digest.rows).collect(), Vec::new());
+        Self { more: whole.more.saturating_add(before), ..whole }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DigestRow {
     pub ticket: TicketFacts,

@@ -127,6 +127,8 @@ pub struct Waiting<'a> {
     pub due: Option<DateTime<Utc>>,
     /// Whether something was said of its alert before: to this person, or on a later step to anybody.
     pub is_known: bool,
+    /// Whether this person was told of its alert before.
+    pub is_repeat: bool,
     /// Whether its ticket is of one of the most urgent priorities.
     pub is_urgent: bool,
     /// Whether it changes what this person is doing.

@@ -31,8 +31,8 @@ use crate::store::outbox::{NewNotification, Reader, notification_key};
 use crate::store::tickets::OpenTickets;
 use crate::ticket::watch::Watched;
 
-/// A digest longer than this is not read; the rest is a number.
-const DIGEST_ROWS: usize = 40;
+/// The digests of several tenants are written one after another, and wait this long to leave as one.
+const FOR_OTHER_DIGESTS: TimeDelta = TimeDelta::seconds(10);
 /// What so many steps call for is written together.
 const PART: usize = 500;
 /// An alert that reaches nobody at all is tried again after this: people get addresses, tickets get owners.
@@ -346,9 +346,7 @@ impl Evaluate {
         let (channel, fallback) = self.routes(recipient, &[ChannelKind::Email], rings_nobody).into_iter().next()?;
         rows.sort_by_key(|row| row.due);
         let alerts = rows.iter().map(|row| row.alert.to_string()).collect();
-        let more = u32::try_from(rows.len().saturating_sub(DIGEST_ROWS)).unwrap_or(u32::MAX);
         let timezone = self.zone_of(recipient).or(rows.first().map(|row| row.timezone)).unwrap_or_default();
-        rows.truncate(DIGEST_ROWS);
         let thread = format!("{}:digest:{}", scene.tenant.id, scene.now.timestamp_millis());
         let message = Message {
             key: notification_key(&[&thread, &recipient.id, channel.as_str()]),
@@ -357,7 +355,7 @@ impl Evaluate {
             to: recipient.address(channel)?.to_owned(),
             to_name: recipient.name.clone(),
             timezone,
-            body: Body::Digest(DigestFacts { rows: rows.into_iter().map(|row| row.row).collect(), more, alerts }),
+            body: Body::Digest(DigestFacts::of(rows.into_iter().map(|row| row.row).collect(), alerts)),
         };
         Some(NewNotification {
             tenant: scene.tenant.id.clone(),
@@ -370,7 +368,7 @@ impl Evaluate {
             recipient: recipient.id.clone(),
             fallback,
             message,
-            due_at: scene.now,
+            due_at: if self.config.tenants.len() > 1 { scene.now + FOR_OTHER_DIGESTS } else { scene.now },
             created_at: scene.now,
             reader: self.reader(scene, recipient, None),
         })

@@ -66,6 +66,77 @@ async fn each_person_gets_one_digest_and_nothing_else() {
     assert_eq!(app.said(), "");
 }
 
+/// Another tenant, `beta`, with the account of the first at `endpoint`.
+fn beta(app: &TestApp, endpoint: &str) -> String {
+    let text = app.config_text();
+    let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    let endpoint = if endpoint.is_empty() { line("endpoint") } else { format!("endpoint = \"{endpoint}\"") };
+    format!("[tenants.beta]\nsubdomain = \"acme\"\n{endpoint}\n{}\n", line("token_file"))
+}
+
+#[tokio::test]
+async fn whoever_works_for_two_tenants_gets_one_digest_over_both() {
+    let mut app = TestApp::start().await;
+    let beta = beta(&app, "");
+    app.restart_with(&beta).await;
+    app.superops.add(late_by(30, "Yuki Tanaka"));
+    app.turn().await;
+    app.wait(TimeDelta::seconds(10)).await;
+    let digests = app.heard();
+    let [digest] = digests.as_slice() else { panic!("{} messages", digests.len()) };
+    insta::assert_snapshot!(format!("{}\n{}", digest.subject, digest.text.trim_end()), @r"
+    [SLA] 2 tickets were overdue when monitoring began
+    2 tickets were overdue when monitoring began
+
+    30 min over
+    112326-0008 Mail server down
+    acme, High priority, Globex Corporation: resolution was due 08:30 UTC, Yuki Tanaka
+    https://acme.superops.ai/#/tickets/7712049386651025416/ticket
+
+    30 min over
+    112326-0008 Mail server down
+    beta, High priority, Globex Corporation: resolution was due 08:30 UTC, Yuki Tanaka
+    https://acme.superops.ai/#/tickets/7712049386651025416/ticket
+
+    You hear of them once, together, the worst first.
+    ");
+    app.restart().await;
+    app.wait(minutes(20)).await;
+    assert_eq!(app.said(), "");
+}
+
+#[tokio::test]
+async fn a_tenant_that_cannot_be_read_keeps_the_others_waiting_for_five_minutes() {
+    let mut app = TestApp::start().await;
+    let beta = beta(&app, "http://127.0.0.1:9/msp");
+    app.restart_with(&beta).await;
+    app.superops.add(late_by(30, "Yuki Tanaka"));
+    for (passes, said) in [(0, 0), (240, 0), (60, 0), (10, 1)] {
+        app.clock.advance(TimeDelta::seconds(passes));
+        let now = app.now();
+        for sync in &mut app.parts().syncs {
+            // That of `beta` fails.
+            drop(sync.turn(now).await);
+        }
+        app.settle().await;
+        assert_eq!(app.said().matches("1 ticket was overdue when monitoring began").count(), said, "{passes} s");
+    }
+}
+
+#[tokio::test]
+async fn when_nobody_takes_a_digest_over_two_tenants_each_alert_is_told_by_itself() {
+    let mut app = TestApp::start().await;
+    let beta = beta(&app, "");
+    app.restart_with(&beta).await;
+    app.superops.add(late_by(30, "Zoë O'Brien"));
+    app.mail.reply(MailReply::NoSuchUser);
+    app.turn().await;
+    app.wait(TimeDelta::seconds(10)).await;
+    app.settle().await;
+    let said = app.said();
+    assert_eq!(said.matches("SLA BREACHED").count(), 2, "{said}");
+}
+
 #[tokio::test]
 async fn there_is_still_time_to_act_on_what_is_only_at_risk() {
     let mut app = TestApp::start().await;

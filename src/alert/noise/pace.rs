@@ -17,6 +17,8 @@ use crate::sla::zone::Tz;
 const PART_OF_WHAT_IS_LEFT: i32 = 20;
 /// A breach that its reader was warned of waits no longer than this, however much was said today.
 const LONGEST_FOR_A_BREACH: TimeDelta = TimeDelta::minutes(30);
+/// Whoever was not told yet hears no later of what is urgent and nobody took on, however much was said today.
+const LONGEST_FOR_WHAT_IS_URGENT: TimeDelta = TimeDelta::hours(1);
 
 /// How far apart messages to one person lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,22 +62,34 @@ impl Pace {
             Kind::Recovery if row.is_timely => row.since,
             Kind::Recovery => row.since + self.recoveries_wait,
             Kind::Alert(Stage::Breached) if !row.is_known => row.since,
-            Kind::Alert(_) if row.step > 0 && row.is_known => {
-                let spacing = if row.is_urgent { TimeDelta::zero() } else { self.spacing(heard) };
-                apart(spacing.max(self.escalations_every))
-            }
-            Kind::Alert(Stage::Breached) if row.is_urgent || heard.today * 3 < self.a_day * 2 || self.a_day == 0 => {
-                row.since
-            }
+            Kind::Alert(_) if row.step > 0 && row.is_known => apart(self.untaken(row, heard)),
+            Kind::Alert(Stage::Breached) if row.is_urgent || self.is_half_free(heard) => row.since,
             Kind::Alert(Stage::Breached) => apart(self.spacing(heard).min(LONGEST_FOR_A_BREACH)),
-            Kind::Alert(_) => {
-                let few = row.is_urgent || heard.today * 4 < self.a_day;
+            Kind::Alert(stage) => {
+                // What may yet turn out well can wait, however urgent it would be.
+                let presses = row.is_urgent && stage != Stage::Predicted;
+                let few = presses || heard.today * 4 < self.a_day;
                 let spacing = if few { TimeDelta::zero() } else { self.spacing(heard) };
                 let left = row.due.map_or(TimeDelta::MAX, |due| (due - row.since).max(TimeDelta::zero()));
                 let gather = self.gather.min(left / PART_OF_WHAT_IS_LEFT);
                 apart(spacing).max(row.since + gather).min(latest(row))
             }
         }
+    }
+
+    /// How far apart the messages lie that say what nobody took on.
+    fn untaken(&self, row: &Waiting<'_>, heard: Heard) -> TimeDelta {
+        let spacing = match () {
+            () if row.is_urgent && self.is_half_free(heard) => TimeDelta::zero(),
+            () if row.is_urgent && !row.is_repeat => self.spacing(heard).min(LONGEST_FOR_WHAT_IS_URGENT),
+            () => self.spacing(heard),
+        };
+        spacing.max(self.escalations_every)
+    }
+
+    /// Whether somebody got less than half of what one person should get in a day.
+    fn is_half_free(&self, heard: Heard) -> bool {
+        heard.today * 2 < self.a_day || self.a_day == 0
     }
 
     /// How far apart messages lie after those of today.

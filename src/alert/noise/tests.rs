@@ -19,6 +19,7 @@ fn row(stage: Stage) -> Waiting<'static> {
         since: at(0),
         due: None,
         is_known: false,
+        is_repeat: false,
         is_urgent: true,
         is_timely: false,
         zone: None,
@@ -267,6 +268,7 @@ fn the_less_pressing_it_is_and_the_more_was_said_today_the_longer_it_waits() {
     let pressing = Waiting { due: Some(at(40)), ..calm() };
     let untaken = Waiting { step: 1, is_known: true, ..calm() };
     let late = Waiting { step: 1, ..breach };
+    let urgent = Waiting { is_urgent: true, ..late };
     let good = Waiting { kind: Kind::Recovery, ..calm() };
     let cases = [
         ("a warning", calm(), [Some(5), Some(29), Some(120)]),
@@ -283,6 +285,11 @@ fn the_less_pressing_it_is_and_the_more_was_said_today_the_longer_it_waits() {
         ),
         ("a breach that nobody took on", late, [Some(14), Some(29), Some(239)]),
         ("a breach that nobody was told of, on a later step", Waiting { is_known: false, ..late }, [None; 3]),
+        ("an urgent breach that nobody took on", urgent, [Some(14), Some(14), Some(59)]),
+        ("the same, said again", Waiting { is_repeat: true, ..urgent }, [Some(14), Some(14), Some(239)]),
+        ("an urgent prediction", Waiting { kind: Kind::Alert(Stage::Predicted), is_urgent: true, ..calm() }, {
+            [Some(5), Some(29), Some(120)]
+        }),
         ("good news", good, [Some(720); 3]),
         ("good news for somebody who is at it", Waiting { is_timely: true, ..good }, [None; 3]),
     ];

@@ -5,11 +5,16 @@
 //! the members that still hold; one without any is not sent. Its members share
 //! its fate: they are sent with it, and when it is refused each moves on as if
 //! it had been refused itself.
+//!
+//! The digests of several tenants for one person are a bundle as well: what
+//! goes out is one digest.
 
 use chrono::{DateTime, Utc};
 
-use super::{Leased, NewNotification, ROWS_A_STATEMENT, VOID, enqueue, json, leased, millis, notification_key};
-use crate::notify::{AlertFacts, Body, BundleFacts, BundleRow, Message};
+use super::{
+    Leased, NewNotification, ROWS_A_STATEMENT, VOID, enqueue, json, leased, millis, notification_key, record,
+};
+use crate::notify::{AlertFacts, Body, BundleFacts, BundleRow, DigestFacts, Message};
 use crate::store::sql::{self, Connection};
 
 /// A list longer than this is not read; the rest is a number.
@@ -61,15 +66,31 @@ pub(super) async fn form(
 /// Words the bundle of `key` anew from the members that still hold. False, and it is withdrawn, if none does.
 pub(super) async fn word(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> Result<bool, sql::Error> {
     leave_out_void(tx, key, now).await?;
-    let facts = facts(tx, key).await?;
-    if facts.rows.is_empty() && facts.more == 0 {
+    let body = match digest(tx, key).await? {
+        Some(digest) => Body::Digest(digest),
+        None => Body::Bundle(facts(tx, key).await?),
+    };
+    if matches!(&body, Body::Bundle(facts) if facts.rows.is_empty() && facts.more == 0) {
         let withdraw = sql::query("UPDATE notifications SET state = 'cancelled', done_at = $2 WHERE key = $1");
         withdraw.bind(key).bind(millis(now)).execute(tx).await?;
         return Ok(false);
     }
     let say = sql::query("UPDATE notifications SET message = json_set(message, '$.body', json($2)) WHERE key = $1");
-    say.bind(key).bind(json(&Body::Bundle(facts))).execute(tx).await?;
+    say.bind(key).bind(json(&body)).execute(tx).await?;
     Ok(true)
+}
+
+/// What its members say if they are digests: one for all tenants.
+async fn digest(tx: &mut Connection, key: &str) -> Result<Option<DigestFacts>, sql::Error> {
+    let members = format!("SELECT message FROM notifications WHERE {MEMBERS} AND kind = 'digest' ORDER BY key");
+    let members = sql::query_scalar(sql::AssertSqlSafe(members)).bind(key);
+    let members: Vec<String> = members.fetch_all(tx).await?;
+    let facts = |message: &String| match serde_json::from_str::<Message>(message).ok()?.body {
+        Body::Digest(facts) => Some(facts),
+        _ => None,
+    };
+    let digests: Vec<_> = members.iter().filter_map(facts).collect();
+    Ok((!digests.is_empty()).then(|| DigestFacts::joined(digests)))
 }
 
 /// Withdraws the members that hold no longer: while their bundle was under way, nobody could.
@@ -178,7 +199,22 @@ pub(super) async fn move_on(tx: &mut Connection, key: &str, now: DateTime<Utc>) 
     )
     .bind(key)
     .bind(millis(now))
-    .execute(tx)
+    .execute(&mut *tx)
     .await?;
-    Ok(hurried.rows_affected() > 0)
+    let retold = tell_one_by_one(tx, key, now).await?;
+    Ok(hurried.rows_affected() > 0 || retold)
+}
+
+/// After a refusal: the alerts of the digests that have no other channel are told like any other. True if there are any.
+async fn tell_one_by_one(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> Result<bool, sql::Error> {
+    let refused = "SELECT * FROM notifications WHERE bundle = $1 AND kind = 'digest' AND state = 'failed'
+                   AND fallback = '[]' ORDER BY key";
+    let rows = sql::query(refused).bind(key).fetch_all(&mut *tx).await?;
+    let mut any = false;
+    for Leased { notification, .. } in rows.iter().filter_map(|row| leased(row).ok()) {
+        if let Body::Digest(facts) = &notification.message.body {
+            any |= record::tell_one_by_one(tx, &notification.alert_key, &facts.alerts, now).await?;
+        }
+    }
+    Ok(any)
 }

@@ -191,7 +191,7 @@ async fn move_on(tx: &mut Connection, refused: &NewNotification, now: DateTime<U
 
 /// Nobody has taken the `digest` that told of these alerts: those of which no other of its messages tells become alerts
 /// like any other. True if there are any.
-async fn tell_one_by_one(
+pub(super) async fn tell_one_by_one(
     tx: &mut Connection,
     digest: &str,
     alerts: &[String],
@@ -202,7 +202,7 @@ async fn tell_one_by_one(
          generation = generation + 1
          WHERE key IN (SELECT value FROM json_each($1)) AND state = 'open' AND told = 0 AND key NOT IN (
            SELECT said.value FROM notifications n CROSS JOIN json_each(n.message, '$.body.alerts') AS said
-           WHERE n.alert_key = $2 AND n.kind = 'digest' AND n.state IN ('pending', 'sending', 'sent'))",
+           WHERE n.alert_key = $2 AND n.kind = 'digest' AND n.state IN ('pending', 'sending', 'bundled', 'sent'))",
     );
     let told = told.bind(json(&alerts)).bind(digest).bind(millis(now)).execute(tx).await?.rows_affected();
     if told > 0 {

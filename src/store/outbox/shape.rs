@@ -28,6 +28,8 @@ struct Found {
     recipient: String,
     address: String,
     kind: Kind,
+    /// Whether it says what was past when the watch of its tenant began.
+    is_first_digest: bool,
     client: Option<String>,
     priority: Option<String>,
     was_held: bool,
@@ -40,6 +42,8 @@ struct Found {
     breach_at: Option<DateTime<Utc>>,
     /// Whether something of its alert was said before.
     is_known: bool,
+    /// Whether this person was told of its alert before.
+    is_repeat: bool,
     reader: Reader,
 }
 
@@ -48,6 +52,8 @@ struct Found {
 struct Orders {
     /// With their ranks.
     alone: Vec<(String, u8)>,
+    /// What was past when the watch of a tenant began, by address and person: of several tenants it is one message.
+    first_digests: BTreeMap<(String, String), Vec<(String, u8)>>,
     held: Vec<(String, i64, &'static str)>,
     /// Each becomes one message.
     bundles: Vec<Vec<(String, u8)>>,
@@ -148,7 +154,9 @@ const WAITING: &str =
             EXISTS (SELECT 1 FROM notifications p WHERE p.tenant = n.tenant AND p.client = n.client
                     AND p.released_at > $3) AS known_client,
             EXISTS (SELECT 1 FROM notifications p WHERE p.alert_key = n.alert_key AND p.state = 'sent'
-                    AND p.person IS NOT NULL AND (n.step > 0 OR p.person = n.person)) AS is_known
+                    AND p.person IS NOT NULL AND (n.step > 0 OR p.person = n.person)) AS is_known,
+            EXISTS (SELECT 1 FROM notifications p WHERE p.alert_key = n.alert_key AND p.state = 'sent'
+                    AND p.person = n.person) AS is_repeat
      FROM notifications n WHERE n.channel = $1 AND n.state = 'pending' AND n.released_at IS NULL
      AND n.key NOT IN (SELECT value FROM json_each($4))";
 
@@ -216,6 +224,7 @@ impl Found {
             tenant: row.try_get("tenant")?,
             recipient: row.try_get("recipient")?,
             address: row.try_get("address")?,
+            is_first_digest: kind == "digest",
             kind: kind_of(&kind, &stage),
             client: row.try_get("client")?,
             priority: row.try_get("priority")?,
@@ -227,6 +236,7 @@ impl Found {
             created_at: DateTime::from_timestamp_millis(row.try_get("created_at")?).unwrap_or_default(),
             breach_at: row.try_get::<Option<i64>, _>("breach_at")?.and_then(DateTime::from_timestamp_millis),
             is_known: row.try_get("is_known")?,
+            is_repeat: row.try_get("is_repeat")?,
             reader: reader(row)?,
         })
     }
@@ -246,6 +256,7 @@ impl Found {
             since: self.created_at,
             due: self.breach_at,
             is_known: self.is_known,
+            is_repeat: self.is_repeat,
             is_urgent: self.reader.urgent,
             is_timely: self.reader.timely,
             zone: self.reader.zone,
@@ -276,7 +287,12 @@ impl Orders {
             let ranked = || (row.key.clone(), rank(row.kind, first));
             match disposition {
                 Disposition::Alone => {
-                    self.alone.push(ranked());
+                    match row.reader.person.clone().filter(|_| row.is_first_digest) {
+                        Some(person) => {
+                            self.first_digests.entry((row.address.clone(), person)).or_default().push(ranked());
+                        }
+                        None => self.alone.push(ranked()),
+                    }
                     messages += 1;
                 }
                 Disposition::Together => bundle.push(ranked()),
@@ -304,6 +320,14 @@ impl Orders {
 
     /// True if the next step of an alert was brought forward.
     async fn carry_out(&mut self, tx: &mut Connection, now: DateTime<Utc>) -> Result<bool, sql::Error> {
+        for digests in std::mem::take(&mut self.first_digests).into_values() {
+            if digests.len() > 1 {
+                self.bundles.push(digests);
+                self.bundles_due.push(millis(now));
+            } else {
+                self.alone.extend(digests);
+            }
+        }
         for (rows, due) in std::mem::take(&mut self.bundles).into_iter().zip(std::mem::take(&mut self.bundles_due)) {
             let best = rows.iter().map(|(_, rank)| *rank).min().unwrap_or_default();
             match bundle::form(tx, &rows, due.min(millis(now)), now).await? {
