@@ -17,6 +17,7 @@ mod no_texts;
 mod policies;
 mod privacy;
 pub mod propose;
+mod reasons;
 pub mod report;
 mod retention;
 mod room;
@@ -96,8 +97,14 @@ enum Command {
     Resolve(ActArgs),
     /// Run the next step of an alert's escalation now
     Escalate(ActArgs),
-    /// Show breaches, the latest due first, with who was told
-    Breaches(BreachesArgs),
+    /// Show breaches, the latest due first, with who was told; say why a clock was missed
+    #[command(args_conflicts_with_subcommands = true)]
+    Breaches {
+        #[command(flatten)]
+        args: BreachesArgs,
+        #[command(subcommand)]
+        command: Option<reasons::ReasonCommand>,
+    },
     /// Show what each technician did in a period, and how it went
     Technicians(TechniciansArgs),
     /// Show who has room for more tickets now, at the pace of the last weeks
@@ -600,7 +607,8 @@ impl Cli {
                 audit::verify(load_offline(config)?, json).await
             }
             Command::Audit(args) => audit::audit(load_offline(config)?, args).await,
-            Command::Breaches(args) => breaches::breaches(load_offline(config)?, args).await,
+            Command::Breaches { command: Some(command), .. } => reasons::reasons(load_offline(config)?, command).await,
+            Command::Breaches { args, command: None } => breaches::breaches(load_offline(config)?, args).await,
             Command::Technicians(args) => report::technicians(load_offline(config)?, args).await,
             Command::Room(args) => room::room(load_offline(config)?, args).await,
             Command::Report(args) => report::report(load_offline(config)?, args).await,

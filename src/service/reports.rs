@@ -4,7 +4,7 @@ pub mod answers;
 pub mod archive;
 pub mod file;
 pub mod names;
-mod question;
+pub mod question;
 pub mod reasons;
 
 use std::sync::Arc;

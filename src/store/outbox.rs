@@ -5,6 +5,7 @@
 //! due again under the same key.
 
 mod bundle;
+mod digest;
 mod diversion;
 mod heard;
 mod record;

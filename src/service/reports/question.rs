@@ -284,10 +284,14 @@ fn date(name: &str, text: &Option<String>) -> Result<Option<NaiveDate>, ServiceE
 }
 
 fn clock(text: &Option<String>) -> Result<Option<ClockKind>, ServiceError> {
-    let Some(text) = filled(text) else { return Ok(None) };
-    let found = ClockKind::ALL.into_iter().find(|kind| kind.as_str() == text);
-    let complaint = || bad(format!("`clock` is `{text}`, and must be first_response, resolution or next_response"));
-    found.map(Some).ok_or_else(complaint)
+    filled(text).map(clock_named).transpose()
+}
+
+/// The clock of that name.
+pub fn clock_named(name: &str) -> Result<ClockKind, ServiceError> {
+    let found = ClockKind::ALL.into_iter().find(|kind| kind.as_str() == name);
+    let complaint = || bad(format!("`clock` is `{name}`, and must be first_response, resolution or next_response"));
+    found.ok_or_else(complaint)
 }
 
 fn goal(percent: Option<f64>) -> Result<Goal, ServiceError> {

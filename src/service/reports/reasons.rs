@@ -92,6 +92,14 @@ impl Service {
         Ok(found.map(|entry| ReasonView::of(entry, self.config.reports.people)))
     }
 
+    /// Why the clocks of a ticket were missed, in order; none if there is no such ticket within `scope`.
+    pub async fn reasons_of(&self, scope: &Reach, id: &str) -> Result<Option<Vec<ReasonView>>, ServiceError> {
+        let Some((tenant, watched)) = self.found(scope, id).await? else { return Ok(None) };
+        let mut breaches = self.store.breaches_of(&tenant, &[watched.ticket.id.as_str()]).await?;
+        breaches.sort_by_key(|entry| (entry.clock.as_str(), entry.round));
+        Ok(Some(breaches.iter().map(|entry| ReasonView::of(entry, self.config.reports.people)).collect()))
+    }
+
     /// Why these tickets' clocks were missed.
     pub(in crate::service) async fn reasons(&self, tickets: &[(TenantId, TicketId)]) -> Result<Reasons, ServiceError> {
         let mut of_tenant: HashMap<&TenantId, Vec<&str>> = HashMap::new();

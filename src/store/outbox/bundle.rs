@@ -6,15 +6,13 @@
 //! its fate: they are sent with it, and when it is refused each moves on as if
 //! it had been refused itself.
 //!
-//! The digests of several tenants for one person are a bundle as well: what
-//! goes out is one digest.
+//! The digests of several tenants for one person are a bundle as well, see
+//! [`digest`].
 
 use chrono::{DateTime, Utc};
 
-use super::{
-    Leased, NewNotification, ROWS_A_STATEMENT, VOID, enqueue, json, leased, millis, notification_key, record,
-};
-use crate::notify::{AlertFacts, Body, BundleFacts, BundleRow, DigestFacts, Message};
+use super::{Leased, NewNotification, ROWS_A_STATEMENT, VOID, digest, enqueue, json, leased, millis, notification_key};
+use crate::notify::{AlertFacts, Body, BundleFacts, BundleRow, Message};
 use crate::store::sql::{self, Connection};
 
 /// A list longer than this is not read; the rest is a number.
@@ -66,7 +64,7 @@ pub(super) async fn form(
 /// Words the bundle of `key` anew from the members that still hold. False, and it is withdrawn, if none does.
 pub(super) async fn word(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> Result<bool, sql::Error> {
     leave_out_void(tx, key, now).await?;
-    let body = match digest(tx, key).await? {
+    let body = match digest::joined(tx, key).await? {
         Some(digest) => Body::Digest(digest),
         None => Body::Bundle(facts(tx, key).await?),
     };
@@ -78,19 +76,6 @@ pub(super) async fn word(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> 
     let say = sql::query("UPDATE notifications SET message = json_set(message, '$.body', json($2)) WHERE key = $1");
     say.bind(key).bind(json(&body)).execute(tx).await?;
     Ok(true)
-}
-
-/// What its members say if they are digests: one for all tenants.
-async fn digest(tx: &mut Connection, key: &str) -> Result<Option<DigestFacts>, sql::Error> {
-    let members = format!("SELECT message FROM notifications WHERE {MEMBERS} AND kind = 'digest' ORDER BY key");
-    let members = sql::query_scalar(sql::AssertSqlSafe(members)).bind(key);
-    let members: Vec<String> = members.fetch_all(tx).await?;
-    let facts = |message: &String| match serde_json::from_str::<Message>(message).ok()?.body {
-        Body::Digest(facts) => Some(facts),
-        _ => None,
-    };
-    let digests: Vec<_> = members.iter().filter_map(facts).collect();
-    Ok((!digests.is_empty()).then(|| DigestFacts::joined(digests)))
 }
 
 /// Withdraws the members that hold no longer: while their bundle was under way, nobody could.
@@ -201,20 +186,6 @@ pub(super) async fn move_on(tx: &mut Connection, key: &str, now: DateTime<Utc>) 
     .bind(millis(now))
     .execute(&mut *tx)
     .await?;
-    let retold = tell_one_by_one(tx, key, now).await?;
+    let retold = digest::tell_members(tx, key, now).await?;
     Ok(hurried.rows_affected() > 0 || retold)
-}
-
-/// After a refusal: the alerts of the digests that have no other channel are told like any other. True if there are any.
-async fn tell_one_by_one(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> Result<bool, sql::Error> {
-    let refused = "SELECT * FROM notifications WHERE bundle = $1 AND kind = 'digest' AND state = 'failed'
-                   AND fallback = '[]' ORDER BY key";
-    let rows = sql::query(refused).bind(key).fetch_all(&mut *tx).await?;
-    let mut any = false;
-    for Leased { notification, .. } in rows.iter().filter_map(|row| leased(row).ok()) {
-        if let Body::Digest(facts) = &notification.message.body {
-            any |= record::tell_one_by_one(tx, &notification.alert_key, &facts.alerts, now).await?;
-        }
-    }
-    Ok(any)
 }

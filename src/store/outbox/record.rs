@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use tracing::error;
 
-use super::{Leased, NewNotification, Outcome, VOID, bundle, enqueue, json, millis};
+use super::{Leased, NewNotification, Outcome, VOID, bundle, digest, enqueue, json, millis};
 use crate::alert::escalation::ChannelKind;
 use crate::notify::Body;
 use crate::store::receipts::expect;
@@ -184,31 +183,9 @@ async fn move_on(tx: &mut Connection, refused: &NewNotification, now: DateTime<U
     }
     match (refused.kind, &refused.message.body) {
         ("alert", _) => hurry(tx, &refused.alert_key, &refused.stage, refused.step, now).await,
-        ("digest", Body::Digest(facts)) => tell_one_by_one(tx, &refused.alert_key, &facts.alerts, now).await,
+        ("digest", Body::Digest(facts)) => digest::tell_one_by_one(tx, &refused.alert_key, &facts.alerts, now).await,
         _ => Ok(false),
     }
-}
-
-/// Nobody has taken the `digest` that told of these alerts: those of which no other of its messages tells become alerts
-/// like any other. True if there are any.
-pub(super) async fn tell_one_by_one(
-    tx: &mut Connection,
-    digest: &str,
-    alerts: &[String],
-    now: DateTime<Utc>,
-) -> Result<bool, sql::Error> {
-    let told = sql::query(
-        "UPDATE alerts SET told = 1, step = 0, raised_at = $3, changed_at = $3, next_step_at = $3,
-         generation = generation + 1
-         WHERE key IN (SELECT value FROM json_each($1)) AND state = 'open' AND told = 0 AND key NOT IN (
-           SELECT said.value FROM notifications n CROSS JOIN json_each(n.message, '$.body.alerts') AS said
-           WHERE n.alert_key = $2 AND n.kind = 'digest' AND n.state IN ('pending', 'sending', 'bundled', 'sent'))",
-    );
-    let told = told.bind(json(&alerts)).bind(digest).bind(millis(now)).execute(tx).await?.rows_affected();
-    if told > 0 {
-        error!(alerts = told, "nobody has taken the digest `{digest}`: its {told} alerts are told like any other");
-    }
-    Ok(told > 0)
 }
 
 /// Brings the next step of `alert` forward, unless something else of this stage and step says what has failed. True if

@@ -1,0 +1,60 @@
+//! The digest of what was past when the watch of a tenant began.
+//!
+//! Those of several tenants for one person are a bundle: what goes out is one.
+//! If nobody takes it, each of its alerts is told like any other.
+
+use chrono::{DateTime, Utc};
+use tracing::error;
+
+use super::{Leased, json, leased, millis};
+use crate::notify::{Body, DigestFacts, Message};
+use crate::store::sql::{self, Connection};
+
+/// What the members of the bundle of `key` say if they are digests: one for all tenants.
+pub(super) async fn joined(tx: &mut Connection, key: &str) -> Result<Option<DigestFacts>, sql::Error> {
+    let members = "SELECT message FROM notifications WHERE bundle = $1 AND state IN ('bundled', 'sent') AND kind = 'digest' ORDER BY key";
+    let members = sql::query_scalar(members).bind(key);
+    let members: Vec<String> = members.fetch_all(tx).await?;
+    let facts = |message: &String| match serde_json::from_str::<Message>(message).ok()?.body {
+        Body::Digest(facts) => Some(facts),
+        _ => None,
+    };
+    let digests: Vec<_> = members.iter().filter_map(facts).collect();
+    Ok((!digests.is_empty()).then(|| DigestFacts::joined(digests)))
+}
+
+/// After a refusal of the bundle of `key`: the alerts of the digests that have no other channel are told like any other. True if there are any.
+pub(super) async fn tell_members(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> Result<bool, sql::Error> {
+    let refused = "SELECT * FROM notifications WHERE bundle = $1 AND kind = 'digest' AND state = 'failed'
+                   AND fallback = '[]' ORDER BY key";
+    let rows = sql::query(refused).bind(key).fetch_all(&mut *tx).await?;
+    let mut any = false;
+    for Leased { notification, .. } in rows.iter().filter_map(|row| leased(row).ok()) {
+        if let Body::Digest(facts) = &notification.message.body {
+            any |= tell_one_by_one(tx, &notification.alert_key, &facts.alerts, now).await?;
+        }
+    }
+    Ok(any)
+}
+
+/// Nobody has taken the `digest` that told of these alerts: those of which no other of its messages tells become alerts
+/// like any other. True if there are any.
+pub(super) async fn tell_one_by_one(
+    tx: &mut Connection,
+    digest: &str,
+    alerts: &[String],
+    now: DateTime<Utc>,
+) -> Result<bool, sql::Error> {
+    let told = sql::query(
+        "UPDATE alerts SET told = 1, step = 0, raised_at = $3, changed_at = $3, next_step_at = $3,
+         generation = generation + 1
+         WHERE key IN (SELECT value FROM json_each($1)) AND state = 'open' AND told = 0 AND key NOT IN (
+           SELECT said.value FROM notifications n CROSS JOIN json_each(n.message, '$.body.alerts') AS said
+           WHERE n.alert_key = $2 AND n.kind = 'digest' AND n.state IN ('pending', 'sending', 'bundled', 'sent'))",
+    );
+    let told = told.bind(json(&alerts)).bind(digest).bind(millis(now)).execute(tx).await?.rows_affected();
+    if told > 0 {
+        error!(alerts = told, "nobody has taken the digest `{digest}`: its {told} alerts are told like any other");
+    }
+    Ok(told > 0)
+}
