@@ -33,6 +33,7 @@ use crate::reporting::Reporting;
 use crate::retention::Retention;
 use crate::self_monitoring::SelfMonitoring;
 use crate::service::{Service, Syncs};
+use crate::sign_in::SignIn;
 use crate::status_page::Publisher;
 use crate::store::lease::Role;
 use crate::store::{Claim, Store};
@@ -66,12 +67,19 @@ pub struct Parts {
     pub monitor: Option<Monitor>,
     /// None: there is no public page.
     pub publisher: Option<Publisher>,
+    /// None: people sign in by tokens only.
+    sign_in: Option<Arc<SignIn>>,
     role: Role,
     /// Rung as well when another replica has written.
     bells: Bells,
     /// What keeps a follower up to date; none: it leads.
     following: Option<Following>,
     claim: Claim,
+}
+
+fn sign_in(config: &Config) -> anyhow::Result<Option<Arc<SignIn>>> {
+    let (Some(oidc), Some(public_url)) = (&config.sign_in, &config.server.public_url) else { return Ok(None) };
+    Ok(Some(Arc::new(SignIn::new(oidc.clone(), public_url)?)))
 }
 
 impl Parts {
@@ -122,6 +130,7 @@ impl Parts {
         let reporting = context.reporting(Arc::new(service.clone()));
         let rung = context.bells.clone();
         let AppContext { config, store, telemetry, clock, bells, .. } = context;
+        let sign_in = sign_in(&config)?;
         let publisher = Publisher::new(config.clone(), clock.clone(), switchboard.clone());
         let monitor = if config.uptime.components.is_empty() || !role.leads() {
             None
@@ -149,6 +158,7 @@ impl Parts {
             reporting,
             monitor,
             publisher,
+            sign_in,
             role,
             bells: rung,
             following,
@@ -171,6 +181,7 @@ impl Parts {
             cors_origins: self.config.server.cors_origins.clone(),
             requests_per_second: Some(self.config.server.requests_per_second),
             answers: Some(self.answers.clone()),
+            sign_in: self.sign_in.clone(),
             documents: self.publisher.as_ref().map(Publisher::documents),
             ..web::Options::default()
         }

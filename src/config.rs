@@ -18,6 +18,7 @@ mod explain_on_call;
 mod explain_page;
 mod explain_reports;
 mod explain_retention;
+mod explain_sign_in;
 mod explain_watch;
 mod explain_write_back;
 pub mod holiday_file;
@@ -34,6 +35,7 @@ mod read_policies;
 mod read_reports;
 mod read_retention;
 mod read_server;
+mod read_sign_in;
 mod read_tenant;
 mod read_uptime;
 mod read_watch;
@@ -67,6 +69,7 @@ pub use crate::probe::address::Network;
 use crate::report::People;
 use crate::report::make::By;
 use crate::report::schedule::Rhythm;
+pub use crate::sign_in::settings::Oidc;
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::policy::Policy;
 use crate::ticket::{StatusWords, TenantId};
@@ -95,6 +98,8 @@ pub struct Config {
     /// First match wins; the last one, `default`, is what `alerts` says and matches all.
     pub escalations: Vec<Escalation>,
     pub notify: Notify,
+    /// By which people sign in; none: by tokens only.
+    pub sign_in: Option<Oidc>,
     pub watch: Watch,
     pub retention: Retention,
     pub reports: Reports,

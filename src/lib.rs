@@ -52,6 +52,7 @@ pub mod notify;
 pub mod probe;
 pub mod pulse;
 pub mod rules_cache;
+pub mod sign_in;
 pub mod store;
 pub mod superops;
 pub mod telemetry;

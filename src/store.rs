@@ -36,6 +36,7 @@ pub mod retention;
 mod self_monitoring;
 pub mod sessions;
 mod set_aside;
+pub mod sign_ins;
 pub mod sql;
 pub mod statements;
 pub mod suppressions;

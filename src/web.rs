@@ -38,6 +38,7 @@ mod reports;
 mod route;
 mod routes;
 mod sessions;
+mod sign_in;
 mod statements;
 mod status;
 mod systems;
@@ -67,6 +68,7 @@ use serde_json::Value;
 use crate::answers::Answers;
 use crate::config::Network;
 use crate::service::Service;
+use crate::sign_in::SignIn;
 use crate::status_page::Documents;
 use crate::store::Store;
 use crate::store::tokens::Role;
@@ -95,6 +97,8 @@ pub struct Options {
     pub requests_per_second: Option<NonZeroU32>,
     /// What somebody without a token may do; none: nothing.
     pub anonymous: Option<Role>,
+    /// Signs people in by an identity provider; none: by tokens only.
+    pub sign_in: Option<Arc<SignIn>>,
     /// Takes answers to alerts; none: links and Twilio's hooks are off.
     pub answers: Option<Answers>,
     /// The public page in all its forms; none: there is none.

@@ -48,6 +48,13 @@ pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
             ),
         );
     }
+    if args.online
+        && let Some(tried) = online::try_sign_in(&config).await
+    {
+        sound &= tried.is_ok();
+        let words = tried.map_or_else(|why| format!("FAILED    {why}"), |words| format!("ok        {words}"));
+        online.push_str(&format!("\nSign-in\n  {words}\n"));
+    }
     let tried = local::faults(&config).await;
     sound &= tried.is_empty();
     headed(&format!("{}: {} to put right", path.display(), notify::counted(tried.len(), "thing")), &tried);

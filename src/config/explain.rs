@@ -16,6 +16,7 @@ use super::explain_page::{Page, hours_rows, or_default};
 use super::explain_reports;
 pub use super::explain_reports::schedule;
 use super::explain_retention::retention;
+use super::explain_sign_in::sign_in;
 use super::explain_watch::watch;
 use super::explain_write_back;
 use super::read_server::{DEFAULT_LISTEN, DEFAULT_RATE, DEFAULT_STORE};
@@ -50,6 +51,9 @@ pub fn summary(config: &Config) -> String {
     page.row("steps", format!("{}, after {}", config.alerts.steps.len(), after.join(", ")));
     page.row("policies", config.policies.len());
     page.row("page and API", format!("http://{}", config.server.listen));
+    if let Some(oidc) = &config.sign_in {
+        page.row("sign-in", format!("{}, at {}", oidc.name, oidc.issuer));
+    }
     page.row("store", &config.store);
     page.text
 }
@@ -68,6 +72,7 @@ pub fn details(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> S
     channels(&mut page, &config.notify);
     answers(&mut page, config);
     watch(&mut page, config);
+    sign_in(&mut page, config);
     retention(&mut page, config);
     explain_reports::reports(&mut page, config);
     page.text

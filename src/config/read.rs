@@ -15,7 +15,8 @@ use super::read_tenant::Names;
 use super::reader::{Found, Inspection, Purpose, Section};
 use super::{
     ChannelKind, Config, Tenant, read_alerts, read_calendar, read_escalations, read_notify, read_on_call, read_people,
-    read_policies, read_reports, read_retention, read_server, read_tenant, read_uptime, read_watch, read_write_back,
+    read_policies, read_reports, read_retention, read_server, read_sign_in, read_tenant, read_uptime, read_watch,
+    read_write_back,
 };
 
 pub(super) fn config(path: &Path, text: &str, env: &dyn Environment, purpose: Purpose) -> Result<Config, Complaints> {
@@ -122,6 +123,7 @@ fn everything(root: Section<'_>) -> Config {
     let mut alerts = read_alerts::alerts(root.table("alerts"), &channels);
     alerts.noise.people = read_people::people(root.named("people"), &channels);
     let watch = read_watch::watch(root.table("watch"), &channels);
+    let sign_in = read_sign_in::sign_in(root.table("sign_in"), &server, &names.tenants);
     let retention = read_retention::retention(root.table("retention"));
     let reports = read_reports::reports(root.table("reports"), &names, notify.has("email"));
     let on_call = read_on_call::rotations(rotations, &names);
@@ -147,6 +149,7 @@ fn everything(root: Section<'_>) -> Config {
         on_call,
         escalations,
         notify,
+        sign_in,
         watch,
         retention,
         reports,

@@ -25,6 +25,7 @@ from = "sla@example.com"
 
 fn env() -> GivenEnvironment {
     GivenEnvironment::default()
+        .with_var("OIDC_SECRET", "oidc-1")
         .with_var("SUPEROPS_TOKEN", "tok-1")
         .with_var("TWILIO_AUTH_TOKEN", "secret-auth-token")
         .with_var("SMTP_PASSWORD", "hunter2")
@@ -1269,4 +1270,77 @@ until = "07:00"
 [people."Bob@example.com"]
 "#
     ));
+}
+
+const OIDC: &str = r#"
+[server]
+public_url = "https://sla.example.com"
+[sign_in.oidc]
+issuer = "https://id.example.com/realms/msp"
+client_id = "sla"
+client_secret_env = "OIDC_SECRET"
+[[sign_in.oidc.access]]
+groups = ["leads"]
+emails = ["Mia@Example.com", "@example.org"]
+role = "admin"
+[[sign_in.oidc.access]]
+anyone = true
+role = "viewer"
+tenant = "acme"
+"#;
+
+#[test]
+fn people_sign_in_by_a_provider_with_the_usual_settings_and_the_rules_in_their_order() {
+    let config = good(&format!("{LEAST}{OIDC}"));
+    let oidc = config.sign_in.as_ref().unwrap();
+    assert_eq!((oidc.session_length, oidc.clock_skew), (TimeDelta::hours(12), TimeDelta::minutes(1)));
+    assert_eq!(oidc.client_secret.as_ref().unwrap().expose_secret(), "oidc-1");
+    assert_eq!(oidc.access[0].whom.emails, ["mia@example.com", "@example.org"]);
+    assert!(oidc.access[1].whom.anyone && oidc.access[1].access.tenant.is_some());
+    let page = explain(&config, &BTreeMap::new());
+    let (_, said) = page.split_once("Sign-in by").unwrap();
+    assert_snapshot!(said.split("\n\n").next().unwrap().trim(), @r"
+    single sign-on
+      issuer            https://id.example.com/realms/msp
+      register there    the redirect address https://sla.example.com/login/oidc/callback
+                        and, for signing out there as well, https://sla.example.com/login
+      client            sla, with a secret
+      asks for          openid profile email (default)
+      groups            the claim groups (default)
+      addresses         believed only if the provider says that they are verified (default)
+      lets in           group leads or mia@example.com or @example.org as admin of all tenants
+      lets in           everybody whom the provider lets in as viewer of acme
+      signs in anew     after 12h (default)
+      clocks            may differ by 1m (default)
+    ");
+    assert!(!page.contains("oidc-1"));
+}
+
+#[test]
+fn what_a_provider_cannot_do_without_is_complained_of() {
+    let cases = [
+        ("[sign_in.oidc]\n", "`issuer` is needed"),
+        ("[sign_in.oidc]\n", "`client_id` is needed"),
+        ("[sign_in.oidc]\n", "nobody would be"),
+        ("[sign_in.oidc]\n", "needs `server.public_url`"),
+        ("[sign_in.oidc]\nclient_secret = \"x\"\n", "must not stand in this file"),
+        ("[sign_in.oidc]\nissuer = \"http://id.example.com\"\n", "must start with https://"),
+        (
+            "[sign_in.oidc]\nissuer = \"https://a.example/.well-known/openid-configuration\"\n",
+            "must be the issuer itself",
+        ),
+        ("[sign_in.oidc]\nscopes = [\"email\"]\n", "must hold \"openid\""),
+        ("[sign_in.oidc]\nsession_length = \"31d\"\n", "must be from 5m to 30d"),
+        ("[sign_in.oidc]\nclock_skew = \"6m\"\n", "must be 5m or less"),
+        ("[[sign_in.oidc.access]]\nrole = \"viewer\"\n", "must say whom it lets in"),
+        ("[[sign_in.oidc.access]]\ngroups = []\nrole = \"viewer\"\n", "must name somebody"),
+        ("[[sign_in.oidc.access]]\nanyone = true\nrole = \"root\"\n", "must be \"viewer\", \"responder\" or \"admin\""),
+        ("[[sign_in.oidc.access]]\nanyone = true\nrole = \"viewer\"\ntenant = \"acne\"\n", "did you mean `acme`"),
+        ("[[sign_in.oidc.access]]\nemails = [\"mia\"]\nrole = \"viewer\"\n", "must hold email addresses"),
+        ("[sign_in.saml]\n", "unknown key `saml`"),
+    ];
+    for (more, expected) in cases {
+        let found = complaints(more);
+        assert!(found.contains(expected), "{more}: {found}");
+    }
 }

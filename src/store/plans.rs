@@ -21,6 +21,7 @@ const SMALL: &[&str] = &[
     "secrets",
     "sessions",
     "set_aside",
+    "sign_ins",
     "sms_codes",
     "sms_replies",
     "stopped_phones",

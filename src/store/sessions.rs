@@ -1,7 +1,7 @@
 //! Browsers that are signed in. A session has a secret of its own, which is worth nothing once it has ended.
 //!
 //! It ends when somebody signs out or ends it, when it was not used for half a day, after thirty days, and with the token
-//! that opened it.
+//! that opened it. Opened by a person whom an identity provider vouches for, it ends when that was to be asked again.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -10,15 +10,18 @@ use utoipa::ToSchema;
 use super::audit::{Author, audit};
 use super::tokens::{Token, TokenRecord};
 use super::{Store, StoreError, instant, millis};
+use crate::sign_in::access::{Access, Person};
+use crate::sign_in::settings::LONGEST_SESSION;
 use crate::store::sql::{self, Connection};
+use crate::ticket::TenantId;
 
 /// One that was not used for so long has ended.
 pub const IDLE: TimeDelta = TimeDelta::hours(12);
 /// None lasts longer, however much it is used.
-pub const LONGEST: TimeDelta = TimeDelta::days(30);
+pub const LONGEST: TimeDelta = LONGEST_SESSION;
 /// That it is used is written down this often.
 const NOTED_EVERY: TimeDelta = TimeDelta::minutes(1);
-/// One token opens no more at a time; the one that was not used for longest makes room.
+/// One token, or person, opens no more at a time; the one that was not used for longest makes room.
 const MOST_OF_A_TOKEN: i64 = 50;
 /// Enough to know a browser by.
 const LONGEST_BROWSER: usize = 160;
@@ -27,8 +30,10 @@ const LONGEST_BROWSER: usize = 160;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Session {
     pub id: String,
-    /// The token that it was opened with, by its id.
+    /// The token that it was opened with, or the person who signed in by the identity provider, by their id.
     pub token: String,
+    /// That person's name; none: it was opened with a token.
+    pub person: Option<String>,
     pub opened_at: DateTime<Utc>,
     pub used_at: DateTime<Utc>,
     /// The address that it was opened from.
@@ -37,57 +42,131 @@ pub struct Session {
     pub browser: String,
 }
 
-type Row = (String, String, i64, i64, String, String);
+type Row = (String, String, i64, i64, String, String, Option<String>);
+
+/// Who opens a session.
+#[derive(Clone, Debug)]
+pub enum Opener<'o> {
+    /// Whoever holds the token.
+    Token(&'o TokenRecord),
+    /// A person whom the identity provider vouches for, for so long.
+    Person(&'o Person, &'o Access, TimeDelta),
+}
+
+/// Who has opened a session that is good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    Token(TokenRecord),
+    Person(Person),
+}
+
+impl Opener<'_> {
+    fn id(&self) -> String {
+        match self {
+            Self::Token(token) => token.id.clone(),
+            Self::Person(person, ..) => person.id(),
+        }
+    }
+
+    /// Whom the audit log names.
+    pub fn who(&self) -> String {
+        match self {
+            Self::Token(token) => token.who(),
+            Self::Person(person, ..) => person.who(),
+        }
+    }
+
+    fn tenant(&self) -> Option<TenantId> {
+        match self {
+            Self::Token(token) => token.tenant.clone(),
+            Self::Person(_, access, _) => access.tenant.clone(),
+        }
+    }
+
+    fn person(&self) -> Option<&Person> {
+        match self {
+            Self::Token(_) => None,
+            Self::Person(person, ..) => Some(person),
+        }
+    }
+
+    /// When it ends by itself, however much it is used.
+    fn ends_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Token(_) => None,
+            Self::Person(_, _, length) => Some(now + *length),
+        }
+    }
+}
+
+/// A new session with what is kept of it beside.
+struct New {
+    session: Session,
+    hash: String,
+    person: Option<String>,
+    ends_at: Option<DateTime<Utc>>,
+}
 
 impl Store {
-    /// Opens a session with `token` for whoever holds `secret` from now on.
+    /// Opens a session of `opener` for whoever holds `secret` from now on.
     pub async fn open_session(
         &self,
         secret: &Token,
-        token: &TokenRecord,
+        opener: Opener<'_>,
         browser: &str,
         author: Author,
         now: DateTime<Utc>,
     ) -> Result<Session, StoreError> {
         let session = Session {
             id: secret.id(),
-            token: token.id.clone(),
+            token: opener.id(),
+            person: opener.person().map(|person| person.name.clone()),
             opened_at: now,
             used_at: now,
             origin: author.origin.clone(),
             browser: browser.chars().filter(|c| !c.is_control()).take(LONGEST_BROWSER).collect(),
         };
-        let (hash, kept, tenant) = (secret.hash(), session.clone(), token.tenant.clone());
+        let person = opener.person().map(serde_json::to_string).transpose();
+        let person = person.map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        let new = New { session: session.clone(), hash: secret.hash(), person, ends_at: opener.ends_at(now) };
+        let tenant = opener.tenant();
         self.writer
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    make_room(tx, &kept.token, now).await?;
-                    insert(tx, &hash, &kept).await?;
-                    audit(tx, tenant.as_ref(), &format!("signed in (session {})", kept.id), &author, now).await
+                    make_room(tx, &new.session.token, now).await?;
+                    insert(tx, &new).await?;
+                    let what = format!("signed in (session {})", new.session.id);
+                    audit(tx, tenant.as_ref(), &what, &author, now).await
                 })
             })
             .await?;
         Ok(session)
     }
 
-    /// The session of `secret` and the token that opened it, if both are good at `now`.
+    /// The session of `secret` and who opened it, if both are good at `now`. What a person may do, the caller knows.
     pub async fn living_session(
         &self,
         secret: &Token,
         now: DateTime<Utc>,
-    ) -> Result<Option<(Session, TokenRecord)>, StoreError> {
+    ) -> Result<Option<(Session, Holder)>, StoreError> {
         let row: Option<Row> = sql::query_as(
-            "SELECT id, token, opened_at, used_at, origin, browser FROM sessions
-             WHERE hash = $1 AND used_at > $2 AND opened_at > $3",
+            "SELECT id, token, opened_at, used_at, origin, browser, person FROM sessions
+             WHERE hash = $1 AND used_at > $2 AND opened_at > $3 AND (ends_at IS NULL OR ends_at > $4)",
         )
         .bind(secret.hash())
         .bind(millis(now - IDLE))
         .bind(millis(now - LONGEST))
+        .bind(millis(now))
         .fetch_optional(&self.reads)
         .await?;
-        let Some(session) = row.map(session).transpose()? else { return Ok(None) };
-        let token = self.token_by_id(&session.token, now).await?;
-        Ok(token.map(|token| (session, token)))
+        let Some(row) = row else { return Ok(None) };
+        let person = row.6.as_deref().map(person).transpose()?;
+        let session = session(row)?;
+        let holder = match person {
+            Some(person) => Some(Holder::Person(person)),
+            None => self.token_by_id(&session.token, now).await?.map(Holder::Token),
+        };
+        Ok(holder.map(|holder| (session, holder)))
     }
 
     /// Writes down that `session` was used, unless that was done a moment ago.
@@ -132,12 +211,14 @@ impl Store {
     /// The sessions that are good at `now`, of `token` or of all, the last used first.
     pub async fn sessions(&self, token: Option<&str>, now: DateTime<Utc>) -> Result<Vec<Session>, StoreError> {
         let rows: Vec<Row> = sql::query_as(
-            "SELECT id, token, opened_at, used_at, origin, browser FROM sessions
-             WHERE (token = $1 OR $1 IS NULL) AND used_at > $2 AND opened_at > $3 ORDER BY used_at DESC, id LIMIT 500",
+            "SELECT id, token, opened_at, used_at, origin, browser, person FROM sessions
+             WHERE (token = $1 OR $1 IS NULL) AND used_at > $2 AND opened_at > $3 AND (ends_at IS NULL OR ends_at > $4)
+             ORDER BY used_at DESC, id LIMIT 500",
         )
         .bind(token)
         .bind(millis(now - IDLE))
         .bind(millis(now - LONGEST))
+        .bind(millis(now))
         .fetch_all(&self.reads)
         .await?;
         rows.into_iter().map(session).collect()
@@ -146,8 +227,8 @@ impl Store {
 
 /// Drops what has ended, and what is too much.
 async fn make_room(tx: &mut Connection, token: &str, now: DateTime<Utc>) -> Result<(), sql::Error> {
-    let ended = sql::query("DELETE FROM sessions WHERE opened_at <= $1 OR used_at <= $2");
-    ended.bind(millis(now - LONGEST)).bind(millis(now - IDLE)).execute(&mut *tx).await?;
+    let ended = sql::query("DELETE FROM sessions WHERE opened_at <= $1 OR used_at <= $2 OR ends_at <= $3");
+    ended.bind(millis(now - LONGEST)).bind(millis(now - IDLE)).bind(millis(now)).execute(&mut *tx).await?;
     let oldest = "SELECT used_at FROM sessions WHERE token = $1 ORDER BY used_at DESC LIMIT 1 OFFSET $2";
     let oldest: Option<i64> =
         sql::query_scalar(oldest).bind(token).bind(MOST_OF_A_TOKEN - 1).fetch_optional(&mut *tx).await?;
@@ -156,9 +237,10 @@ async fn make_room(tx: &mut Connection, token: &str, now: DateTime<Utc>) -> Resu
     crowd.bind(token).bind(oldest).execute(tx).await.map(drop)
 }
 
-async fn insert(tx: &mut Connection, hash: &str, session: &Session) -> Result<(), sql::Error> {
+async fn insert(tx: &mut Connection, New { session, hash, person, ends_at }: &New) -> Result<(), sql::Error> {
     sql::query(
-        "INSERT INTO sessions (id, hash, token, opened_at, used_at, origin, browser) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO sessions (id, hash, token, opened_at, used_at, origin, browser, person, ends_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(&session.id)
     .bind(hash)
@@ -167,13 +249,20 @@ async fn insert(tx: &mut Connection, hash: &str, session: &Session) -> Result<()
     .bind(millis(session.used_at))
     .bind(&session.origin)
     .bind(&session.browser)
+    .bind(person.as_deref())
+    .bind(ends_at.map(millis))
     .execute(tx)
     .await
     .map(drop)
 }
 
-fn session((id, token, opened_at, used_at, origin, browser): Row) -> Result<Session, StoreError> {
-    Ok(Session { id, token, opened_at: instant(opened_at)?, used_at: instant(used_at)?, origin, browser })
+fn session((id, token, opened_at, used_at, origin, browser, person_text): Row) -> Result<Session, StoreError> {
+    let person = person_text.as_deref().map(person).transpose()?.map(|person| person.name);
+    Ok(Session { id, token, person, opened_at: instant(opened_at)?, used_at: instant(used_at)?, origin, browser })
+}
+
+fn person(text: &str) -> Result<Person, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Unreadable(format!("the person of a session: {error}")))
 }
 
 #[cfg(test)]
@@ -204,7 +293,7 @@ mod tests {
         let store = Store::open(&folder.path().join("sla.db"), Arc::default()).await.unwrap();
         let (key, secret) = (Token::generate().unwrap(), Token::generate().unwrap());
         let token = store.add_token(&key, Role::Viewer, None, author(), now()).await.unwrap();
-        let session = store.open_session(&secret, &token, "Firefox", author(), now()).await.unwrap();
+        let session = store.open_session(&secret, Opener::Token(&token), "Firefox", author(), now()).await.unwrap();
         Signed { store, token, secret, session, _folder: folder }
     }
 
@@ -227,7 +316,7 @@ mod tests {
         assert!(!good(at).await, "ended");
 
         let again = Token::generate().unwrap();
-        store.open_session(&again, &token, "", author(), at).await.unwrap();
+        store.open_session(&again, Opener::Token(&token), "", author(), at).await.unwrap();
         store.revoke_token(&token.id, author(), at).await.unwrap();
         assert_eq!(store.living_session(&again, at).await.unwrap(), None, "its token is revoked");
     }
@@ -237,10 +326,34 @@ mod tests {
         let Signed { store, token, secret, _folder, .. } = signed_in().await;
         for number in 1..=MOST_OF_A_TOKEN {
             let at = now() + TimeDelta::seconds(number);
-            store.open_session(&Token::generate().unwrap(), &token, "", author(), at).await.unwrap();
+            store.open_session(&Token::generate().unwrap(), Opener::Token(&token), "", author(), at).await.unwrap();
         }
         let at = now() + TimeDelta::minutes(2);
         assert_eq!(store.sessions(Some(&token.id), at).await.unwrap().len() as i64, MOST_OF_A_TOKEN);
         assert_eq!(store.living_session(&secret, at).await.unwrap(), None, "the first has made room");
+    }
+
+    #[tokio::test]
+    async fn a_person_signs_in_anew_when_the_time_is_over_and_has_sessions_of_their_own() {
+        let Signed { store, token, _folder, .. } = signed_in().await;
+        let mia = Person {
+            issuer: "https://id.example".to_owned(),
+            subject: "7".to_owned(),
+            name: "Mia".to_owned(),
+            email: None,
+            groups: vec!["desk".to_owned()],
+        };
+        let access = Access { role: Role::Responder, tenant: None };
+        let (secret, length) = (Token::generate().unwrap(), TimeDelta::hours(4));
+        let opener = Opener::Person(&mia, &access, length);
+        let opened = store.open_session(&secret, opener, "Firefox", author(), now()).await.unwrap();
+        assert_eq!(opened.person.as_deref(), Some("Mia"));
+        let before = now() + length - TimeDelta::seconds(1);
+        let held = store.living_session(&secret, before).await.unwrap();
+        assert_eq!(held, Some((opened.clone(), Holder::Person(mia.clone()))));
+        assert_eq!(store.living_session(&secret, now() + length).await.unwrap(), None);
+        assert_eq!(store.sessions(Some(&mia.id()), before).await.unwrap(), [opened]);
+        assert_eq!(store.sessions(Some(&mia.id()), now() + length).await.unwrap(), []);
+        assert_eq!(store.sessions(Some(&token.id), before).await.unwrap().len(), 1, "the token's own");
     }
 }

@@ -5,63 +5,24 @@
 //! row in the audit log, in the same transaction.
 
 use std::fmt;
-use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 pub use super::audit::Author;
 use super::audit::audit;
 use super::{Store, StoreError, instant, millis};
+pub use crate::sign_in::access::{NoSuchRole, Role};
 use crate::store::sql::{self, Connection};
 use crate::ticket::TenantId;
 
 /// What every token starts with, so that one found in a log or a repository is recognised.
 const PREFIX: &str = "sla_";
-
-/// What a token's holder may do; each role may do all that the one before may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Reads.
-    Viewer,
-    /// Also acknowledges, silences and snoozes.
-    Responder,
-    /// Also changes the rest.
-    Admin,
-}
-
-impl Role {
-    /// The name used on the command line and in the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Responder => "responder",
-            Self::Admin => "admin",
-        }
-    }
-}
-
-/// The text names no role.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a role: take `viewer`, `responder` or `admin`")]
-pub struct NoSuchRole(String);
-
-impl FromStr for Role {
-    type Err = NoSuchRole;
-
-    fn from_str(text: &str) -> Result<Self, NoSuchRole> {
-        [Self::Viewer, Self::Responder, Self::Admin]
-            .into_iter()
-            .find(|role| role.as_str() == text)
-            .ok_or_else(|| NoSuchRole(text.to_owned()))
-    }
-}
 
 /// A token as its holder has it.
 #[derive(Clone, Debug)]
@@ -390,12 +351,5 @@ mod tests {
         assert_eq!(one.expose().len(), PREFIX.len() + 43);
         assert!(one.expose().starts_with(PREFIX) && one.expose() != two.expose());
         assert!(!format!("{one:?}").contains(one.expose()));
-    }
-
-    #[test]
-    fn roles_rise() {
-        assert!(Role::Viewer < Role::Responder && Role::Responder < Role::Admin);
-        assert_eq!("responder".parse(), Ok(Role::Responder));
-        assert!("root".parse::<Role>().unwrap_err().to_string().contains("`viewer`"));
     }
 }

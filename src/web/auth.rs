@@ -13,6 +13,8 @@ use tokio::time::Instant;
 use super::{Problem, Web, cookie};
 use crate::alert::life::{Actor, How};
 use crate::service::Reach;
+use crate::sign_in::access::{Access, Person};
+use crate::store::sessions::{Holder, Session};
 use crate::store::tokens::{Author, Role, Token, TokenRecord};
 use crate::store::{Store, StoreError};
 use crate::ticket::TenantId;
@@ -30,9 +32,9 @@ pub struct Caller {
     pub scope: Reach,
     /// Of a browser: the session by its id. Its cookie goes along by itself.
     pub session: Option<String>,
-    /// The token by its id; none: somebody without one.
+    /// The token, or the person who signed in by the identity provider, by their id; none: somebody without either.
     pub token: Option<String>,
-    /// What the token is for and its id, for the audit log.
+    /// What the token is for, or the person's name, and the id, for the audit log.
     who: String,
     /// By bearer token, or with a browser.
     how: How,
@@ -44,6 +46,25 @@ impl Caller {
     fn holding(token: &TokenRecord, how: How, session: Option<String>, origin: String) -> Self {
         let (who, scope) = (token.who(), token.tenant.clone().map_or(Reach::All, Reach::One));
         Self { role: token.role, scope, session, token: Some(token.id.clone()), who, how, origin }
+    }
+
+    /// A person who signed in by the identity provider.
+    fn person(person: &Person, access: Access, session: String, origin: String) -> Self {
+        let scope = access.tenant.map_or(Reach::All, Reach::One);
+        let (token, who) = (Some(person.id()), person.who());
+        Self { role: access.role, scope, session: Some(session), token, who, how: How::Page, origin }
+    }
+
+    /// Whoever holds `session`, if they may still do anything.
+    fn of_session(session: &Session, holder: Holder, web: &Web, origin: String) -> Option<Self> {
+        match holder {
+            Holder::Token(token) => Some(Self::holding(&token, How::Page, Some(session.id.clone()), origin)),
+            Holder::Person(person) => {
+                // As the rules are now, not as they were when the session began.
+                let access = web.options.sign_in.as_ref()?.access(&person)?;
+                Some(Self::person(&person, access, session.id.clone(), origin))
+            }
+        }
     }
 
     /// Somebody without a token, where that is allowed.
@@ -90,6 +111,11 @@ impl Caller {
         Actor { name, how: self.how, origin: self.origin.clone(), note }
     }
 
+    /// As whom they are known to the audit log.
+    pub fn who(&self) -> &str {
+        &self.who
+    }
+
     /// Who makes a change, for the audit log.
     pub fn author(&self) -> Author {
         Author { who: self.who.clone(), origin: self.origin.clone() }
@@ -105,11 +131,11 @@ impl Caller {
             return Ok(Self::holding(&known, How::Api, None, origin));
         }
         if let Some(secret) = cookie::read(headers)
-            && let Some((session, token)) = web.store.living_session(&Token::presented(secret), now).await?
+            && let Some((session, holder)) = web.store.living_session(&Token::presented(secret), now).await?
+            && let Some(caller) = Self::of_session(&session, holder, web, origin.clone())
         {
-            let id = session.id.clone();
             note(web, move |store| async move { store.note_session(&session, now).await });
-            return Ok(Self::holding(&token, How::Page, Some(id), origin));
+            return Ok(caller);
         }
         let role = web.options.anonymous.ok_or_else(|| {
             Problem::unauthorized("send `Authorization: Bearer TOKEN`; `superops-sla token create` makes a token")

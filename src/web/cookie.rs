@@ -2,27 +2,51 @@
 
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
+use chrono::TimeDelta;
 
 use super::Web;
 use crate::store::sessions::LONGEST;
+use crate::store::sign_ins::LASTS;
 
 /// The cookie that holds a session's secret. Browsers keep the one with the prefix to this host, whatever others set.
 pub const SECURE_NAME: &str = "__Host-sla_session";
 /// Where there is no TLS, the prefix is not allowed.
 const PLAIN_NAME: &str = "sla_session";
 
+/// The cookie that holds a sign-in that was begun at the identity provider.
+const SECURE_ATTEMPT: &str = "__Host-sla_sign_in";
+const PLAIN_ATTEMPT: &str = "sla_sign_in";
+
 /// The secret in a browser's cookie.
 pub fn read(headers: &HeaderMap) -> Option<&str> {
+    find(headers, [SECURE_NAME, PLAIN_NAME])
+}
+
+/// The sign-in that a browser has begun.
+pub fn read_attempt(headers: &HeaderMap) -> Option<&str> {
+    find(headers, [SECURE_ATTEMPT, PLAIN_ATTEMPT])
+}
+
+fn find<'h>(headers: &'h HeaderMap, names: [&str; 2]) -> Option<&'h str> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| matches!(*name, SECURE_NAME | PLAIN_NAME)).map(|(_, value)| value)
+    pairs.find(|(name, _)| names.contains(name)).map(|(_, value)| value)
 }
 
 /// What has a browser keep `secret`, or drop what it keeps. Strict, so that no other site can make it act with it.
 pub fn set(web: &Web, secret: Option<&str>) -> String {
+    given(web, [SECURE_NAME, PLAIN_NAME], secret, LONGEST, "Strict")
+}
+
+/// The same of a sign-in at the identity provider. Lax: the browser comes back from another site, and must bring it.
+pub fn set_attempt(web: &Web, secret: Option<&str>) -> String {
+    given(web, [SECURE_ATTEMPT, PLAIN_ATTEMPT], secret, LASTS, "Lax")
+}
+
+fn given(web: &Web, [prefixed, plain]: [&str; 2], secret: Option<&str>, length: TimeDelta, same_site: &str) -> String {
     let https = web.options.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
-    let (name, secure) = if https { (SECURE_NAME, "; Secure") } else { (PLAIN_NAME, "") };
-    let seconds = secret.map_or(0, |_| LONGEST.num_seconds());
+    let (name, secure) = if https { (prefixed, "; Secure") } else { (plain, "") };
+    let seconds = secret.map_or(0, |_| length.num_seconds());
     let value = secret.unwrap_or_default();
-    format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
+    format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite={same_site}{secure}")
 }

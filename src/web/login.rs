@@ -1,5 +1,7 @@
-//! The browser's way in: a token is pasted once, and opens a session.
+//! The browser's way in: a token is pasted once, and opens a session; or the identity provider is asked who it is
+//! ([`super::sign_in`]).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Form;
@@ -8,12 +10,14 @@ use axum::extract::{Query, State};
 use axum::http::header::{SET_COOKIE, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::{known_token, words};
 use super::gate::Asked;
 use super::{Problem, Web, cookie, pages};
+use crate::store::sessions::Opener;
 use crate::store::tokens::{Author, Token};
 use crate::telemetry::web::OutcomeLabels;
 
@@ -21,7 +25,7 @@ use crate::telemetry::web::OutcomeLabels;
 #[derive(Deserialize, IntoParams)]
 pub struct Arrival {
     /// The page that was wanted before.
-    next: Option<String>,
+    pub next: Option<String>,
 }
 
 /// What the form of the login page sends.
@@ -32,8 +36,8 @@ pub struct Login {
 }
 
 /// GET /login
-pub async fn show(Query(arrival): Query<Arrival>) -> Response {
-    pages::login(local(arrival.next.as_deref()), None).into_response()
+pub async fn show(State(web): State<Arc<Web>>, Query(arrival): Query<Arrival>) -> Response {
+    pages::login(&web, local(arrival.next.as_deref()), None).into_response()
 }
 
 /// POST /login
@@ -52,19 +56,36 @@ pub async fn enter(
         Err(problem) if problem.status().is_client_error() => {
             count(&web, "refused");
             let complaint = if problem.is_unauthorized() { UNKNOWN } else { WAIT };
-            return Ok((problem.status(), pages::login(&next, Some(complaint))).into_response());
+            return Ok((problem.status(), pages::login(&web, &next, Some(complaint))).into_response());
         }
         Err(problem) => return Err(problem),
     };
-    let secret = Token::generate().map_err(|_| Problem::unavailable(vec!["there is no randomness".to_owned()]))?;
-    let browser = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    let author = Author { who: token.who(), origin: words(address) };
-    web.store.open_session(&secret, &token, browser, author, now).await?;
-    count(&web, "let_in");
-    Ok(([(SET_COOKIE, cookie::set(&web, Some(secret.expose())))], Redirect::to(&next)).into_response())
+    let cookie = open(&web, Opener::Token(&token), &headers, address, now).await?;
+    Ok(([(SET_COOKIE, cookie)], Redirect::to(&next)).into_response())
 }
 
-fn count(web: &Web, outcome: &'static str) {
+/// Opens a session; gives the cookie that is worth it.
+pub async fn open(
+    web: &Web,
+    opener: Opener<'_>,
+    headers: &HeaderMap,
+    address: Option<IpAddr>,
+    now: DateTime<Utc>,
+) -> Result<String, Problem> {
+    let secret = Token::generate().map_err(|_| no_randomness())?;
+    let browser = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let author = Author { who: opener.who(), origin: words(address) };
+    web.store.open_session(&secret, opener, browser, author, now).await?;
+    count(web, "let_in");
+    Ok(cookie::set(web, Some(secret.expose())))
+}
+
+pub fn no_randomness() -> Problem {
+    Problem::unavailable(vec!["there is no randomness".to_owned()])
+}
+
+/// Counts a sign-in, or one that failed.
+pub fn count(web: &Web, outcome: &'static str) {
     web.telemetry.web.sign_ins.get_or_create(&OutcomeLabels { outcome }).inc();
 }
 
@@ -72,7 +93,7 @@ const UNKNOWN: &str = "This token is unknown, expired or has been revoked.";
 const WAIT: &str = "Too many wrong tokens came from your address. Wait a while before the next.";
 
 /// `next` if it is a page of ours: a link must not lead through our login to a stranger's site.
-fn local(next: Option<&str>) -> &str {
+pub fn local(next: Option<&str>) -> &str {
     let ours = |path: &&str| path.starts_with('/') && !path.starts_with("//") && path.bytes().all(is_plain);
     next.filter(ours).unwrap_or("/")
 }

@@ -12,6 +12,7 @@ pub mod records;
 pub mod reports;
 pub mod room;
 pub mod services;
+pub mod sign_in;
 pub mod statements;
 pub mod system;
 pub mod timeline;
@@ -24,6 +25,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
+use url::form_urlencoded;
 
 pub use self::alerts::alerts;
 pub use self::forecast::forecast;
@@ -58,10 +60,11 @@ pub async fn ticket(
 }
 
 /// The login page, with what went wrong before.
-pub fn login(next: &str, complaint: Option<&str>) -> Html<String> {
+pub fn login(web: &Web, next: &str, complaint: Option<&str>) -> Html<String> {
     // A first arrival may hold a good cookie that the browser kept back; see `app.js`.
     let kind = if complaint.is_none() { "login" } else { "none" };
-    layout("Log in · SLA watch", kind, login_frame(next, complaint))
+    let provider = web.options.sign_in.as_ref().map(|sign_in| sign_in.name());
+    layout("Log in · SLA watch", kind, login_frame(next, complaint, provider))
 }
 
 macro_rules! assets {
@@ -176,17 +179,22 @@ fn missing() -> Markup {
     }
 }
 
-fn login_frame(next: &str, complaint: Option<&str>) -> Markup {
+fn login_frame(next: &str, complaint: Option<&str>, provider: Option<&str>) -> Markup {
     html! {
         main.alone {
             img src="/assets/icon.svg" alt="" width="44" height="44";
             h1 { "SLA watch" }
+            @if let Some(name) = provider {
+                @if let Some(complaint) = complaint { p.complaint role="alert" { (complaint) } }
+                a.enter href={ "/login/oidc?" (form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish()) } { "Sign in with " (name) }
+                p.or { "or with a token" }
+            }
             form method="post" action="/login" {
                 input type="hidden" name="next" value=(next);
                 label for="token" { "Access token" }
-                input id="token" name="token" type="password" placeholder="sla_…" autocomplete="current-password" required autofocus;
-                @if let Some(complaint) = complaint { p.complaint role="alert" { (complaint) } }
-                button { "Log in" }
+                input id="token" name="token" type="password" placeholder="sla_…" autocomplete="current-password" required autofocus[provider.is_none()];
+                @if let (Some(complaint), None) = (complaint, provider) { p.complaint role="alert" { (complaint) } }
+                button.second[provider.is_some()] { "Log in" }
             }
             p.muted { "Your administrator makes one with " code { "superops-sla token create --role viewer" } "." }
         }

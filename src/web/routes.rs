@@ -9,10 +9,11 @@ use super::login::{Arrival, Login};
 use super::reports::ReasonForm;
 use super::route::{Face, Route, delete, form, get, open, page, post, proven};
 use super::sessions::Sessions;
+use super::sign_in::Return;
 use super::tokens::Tokens;
 use super::{
     alerts, api, audit, events, health, hooks, incidents, link, login, on_call, openapi, overrides, pages, reports,
-    sessions, statements, status, systems, tokens, twilio, uptime,
+    sessions, sign_in, statements, status, systems, tokens, twilio, uptime,
 };
 use crate::formats::Format;
 use crate::service::alerts::{AlertPage, AlertQuery, AlertView, SnoozeOrder};
@@ -120,7 +121,18 @@ fn people() -> Vec<Route> {
             .about("Signs a browser in")
             .takes_form::<Login>()
             .refuses(&[401]),
-        form("/logout", Viewer, sessions::leave).about("Signs this browser out"),
+        open(Method::GET, "/login/oidc", Face::Page, sign_in::begin)
+            .about("Leads to the identity provider, to sign in there")
+            .query::<Arrival>()
+            .says(303, "To the identity provider"),
+        open(Method::GET, "/login/oidc/callback", Face::Page, sign_in::end)
+            .about("Where the identity provider leads back to")
+            .query::<Return>()
+            .gives_file(&["text/html"], "The person is signed in; the page leads on")
+            .refuses(&[403, 502]),
+        form("/logout", Viewer, sessions::leave)
+            .about("Signs this browser out")
+            .gives_file(&["text/html"], "The page leads on to where the browser signs out of the identity provider"),
         open(Method::GET, "/assets/{name}", Face::Api, pages::asset)
             .about("What the pages are made of")
             .gives_file(&["text/css", "text/javascript", "image/svg+xml"], "The file"),

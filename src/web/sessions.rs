@@ -1,4 +1,4 @@
-//! Signing in and out with a browser: a token is pasted once, and opens a session, whose cookie no script can read.
+//! Signing out with a browser, and who is signed in: the cookie of a session is one that no script can read.
 
 use std::sync::Arc;
 
@@ -11,8 +11,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth::Caller;
-use super::{Problem, Web, cookie};
+use super::{Problem, Web, cookie, sign_in};
 use crate::service::Reach;
+use crate::sign_in::access::Person;
 use crate::store::sessions::Session;
 use crate::store::tokens::Role;
 
@@ -21,7 +22,10 @@ pub async fn leave(State(web): State<Arc<Web>>, caller: Caller) -> Result<Respon
     if let Some(id) = &caller.session {
         web.store.end_session(id, None, caller.author(), web.service.now()).await?;
     }
-    Ok(([(SET_COOKIE, cookie::set(&web, None))], Redirect::to("/login")).into_response())
+    let is_person = caller.token.as_deref().is_some_and(Person::is_id);
+    let way_out = if is_person { sign_in::way_out(&web).await } else { None };
+    let answer = way_out.unwrap_or_else(|| Redirect::to("/login").into_response());
+    Ok(([(SET_COOKIE, cookie::set(&web, None))], answer).into_response())
 }
 
 /// The browsers that are signed in.
@@ -69,7 +73,7 @@ enum Whose<'c> {
     Nobodys,
 }
 
-/// Each sees the sessions of the own token; who administers all tenants, those of everybody.
+/// Each sees the sessions of the own token, or of the own person; who administers all tenants, those of everybody.
 fn whose(caller: &Caller) -> Whose<'_> {
     match &caller.token {
         _ if caller.role == Role::Admin && caller.scope == Reach::All => Whose::All,

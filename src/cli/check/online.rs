@@ -6,7 +6,9 @@ use chrono::TimeDelta;
 
 use super::super::CliError;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Tenant};
+use crate::config::{self, Config, Oidc, Tenant};
+use crate::sign_in::SignIn;
+use crate::sign_in::provider::ProviderError;
 use crate::store::{Place, Store, StoreError};
 use crate::superops::probe::{self, Finding, Verdict};
 use crate::superops::{SuperOps, Urgency, all_pages};
@@ -44,6 +46,25 @@ pub async fn try_tenant(tenant: &Tenant, store: &config::Store) -> Result<Tried,
         service.give_back(tenant).await;
     }
     Ok(tried)
+}
+
+/// Asks the identity provider who it is and with which keys it signs; none where people sign in by tokens only.
+pub async fn try_sign_in(config: &Config) -> Option<Result<String, String>> {
+    let (oidc, public_url) = (config.sign_in.clone()?, config.server.public_url.as_deref()?);
+    eprintln!("asking the identity provider …");
+    Some(try_provider(oidc, public_url).await.map_err(|error| error.to_string()))
+}
+
+async fn try_provider(oidc: Oidc, public_url: &str) -> Result<String, ProviderError> {
+    let (sign_in, now) = (SignIn::new(oidc, public_url)?, SystemClock.now());
+    let discovery = sign_in.provider().discovery(now).await?;
+    let keys = sign_in.provider().count_keys(now).await?;
+    let pkce = if discovery.announces_pkce() { "PKCE" } else { "PKCE, which it does not announce and may ignore" };
+    let out = if discovery.end_session_endpoint.is_some() { "signs out there as well" } else { "signs out here alone" };
+    let (name, back) = (sign_in.name(), sign_in.redirect_uri());
+    Ok(format!(
+        "{name} answers, and publishes {keys} keys; with {pkce}; {out}. It must know the redirect address {back}"
+    ))
 }
 
 /// The service that runs on the same store: it and we share what a minute allows.

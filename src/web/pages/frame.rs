@@ -83,10 +83,10 @@ fn bar(web: &Web, caller: &Caller, here: &str) -> Markup {
 
 /// As what somebody is logged in.
 fn who(caller: &Caller) -> String {
-    let role = caller.role.as_str();
+    let (role, name) = (caller.role.as_str(), caller.who());
     match &caller.scope {
-        Reach::All => format!("You are a {role} of all tenants"),
-        Reach::One(tenant) => format!("You are a {role} of {tenant}"),
+        Reach::All => format!("You are {name}, a {role} of all tenants"),
+        Reach::One(tenant) => format!("You are {name}, a {role} of {tenant}"),
     }
 }
 

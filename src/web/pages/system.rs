@@ -85,12 +85,12 @@ fn browsers(known: &[Session], own: Option<&str>, time: &dyn Fn(DateTime<Utc>) -
     html! {
         @if known.is_empty() { p.empty { "No browser is signed in." } }
         @else { div.scroll { table {
-            thead { tr { th scope="col" { "Since" } th scope="col" { "Last used" } th scope="col" { "From" } th scope="col" { "Token" } th scope="col" { "Browser" } th scope="col" {} } }
+            thead { tr { th scope="col" { "Since" } th scope="col" { "Last used" } th scope="col" { "From" } th scope="col" { "Who" } th scope="col" { "Browser" } th scope="col" {} } }
             tbody { @for one in known { tr {
                 td { (time(one.opened_at)) }
                 td { (time(one.used_at)) }
                 td { (one.origin) }
-                td { (one.token) }
+                td { @if let Some(person) = &one.person { (person) br; span.muted { (one.token) } } @else { "token " (one.token) } }
                 td { (one.browser) }
                 td { @if own == Some(&one.id) { "this one" } @else {
                     form method="post" action={ "/sessions/" (one.id) "/end" } { button.quiet { "Sign out" } }
