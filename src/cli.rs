@@ -509,7 +509,7 @@ pub struct ReportArgs {
     /// Count what met a maintenance window like all else
     #[arg(long)]
     with_maintenance: bool,
-    /// What is to be reached, in percent; 95 unless told
+    /// What is to be reached, in percent; as configured unless told, else 95
     #[arg(long, value_name = "PERCENT")]
     target: Option<f64>,
     /// Of this tenant: needed where there are several

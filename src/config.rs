@@ -68,6 +68,7 @@ use crate::formats::Format;
 pub use crate::probe::address::Network;
 use crate::report::People;
 use crate::report::make::By;
+use crate::report::rate::Goal;
 use crate::report::schedule::Rhythm;
 pub use crate::sign_in::settings::Oidc;
 use crate::sla::calendar::CalendarSpec;
@@ -116,8 +117,34 @@ pub struct Reports {
     pub fonts: Vec<PathBuf>,
     /// How far they tell persons apart.
     pub people: People,
+    /// What share of the clocks is to be kept.
+    pub goals: Goals,
     /// Those that go out by themselves.
     pub schedules: Vec<ReportSchedule>,
+}
+
+/// What share of the clocks is to be kept, unless a report is asked for with a goal of its own.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Goals {
+    /// None: the usual one.
+    pub all: Option<Goal>,
+    /// Instead of that.
+    pub tenants: BTreeMap<TenantId, Goal>,
+    /// Of single policies, by what a policy is called in the books; of all tenants where none is named.
+    pub policies: Vec<(Option<TenantId>, String, Goal)>,
+}
+
+impl Goals {
+    /// What `tenant` is to reach.
+    pub fn of(&self, tenant: &TenantId) -> Goal {
+        self.tenants.get(tenant).copied().or(self.all).unwrap_or_default()
+    }
+
+    /// The goals of those policies of `tenant` that have their own, by what they are called in the books.
+    pub fn of_policies(&self, tenant: &TenantId) -> BTreeMap<String, Goal> {
+        let own = self.policies.iter().filter(|(only, ..)| only.as_ref().is_none_or(|only| only == tenant));
+        own.map(|(_, words, goal)| (words.clone(), *goal)).collect()
+    }
 }
 
 /// A report that goes out by mail, period after period.

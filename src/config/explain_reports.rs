@@ -1,9 +1,10 @@
 //! The part of [`super::explain`] that is about what of the sender's own goes on a report.
 
 use super::explain_page::Page;
-use super::{Config, ReportSchedule, Reports};
+use super::{Config, Goals, ReportSchedule, Reports};
 use crate::formats::Format;
 use crate::report::People;
+use crate::report::rate::Goal;
 
 pub(super) fn reports(page: &mut Page, config: &Config) {
     let reports = &config.reports;
@@ -19,11 +20,25 @@ pub(super) fn reports(page: &mut Page, config: &Config) {
         People::Pseudonyms => page.row("technicians", "by pseudonyms, never beside a ticket".to_owned()),
         People::Off => page.row("technicians", "nothing is reported about single ones".to_owned()),
     }
+    goals(page, &reports.goals);
     for font in &reports.fonts {
         page.row("font", format!("from the file {}, before the system's", font.display()));
     }
     for schedule in &reports.schedules {
         page.row(&schedule.name, self::schedule(schedule));
+    }
+}
+
+fn goals(page: &mut Page, goals: &Goals) {
+    let percent = |goal: Goal| format!("{} % of the clocks are to be kept", goal.as_percent());
+    if let Some(goal) = goals.all {
+        page.row("goal", percent(goal));
+    }
+    for (tenant, goal) in &goals.tenants {
+        page.row("goal", format!("of {tenant}: {}", percent(*goal)));
+    }
+    for (_, words, goal) in &goals.policies {
+        page.row("goal", format!("by the policy for {words}: {}", percent(*goal)));
     }
 }
 

@@ -8,15 +8,17 @@ use toml::de::{DeTable, Error};
 use super::complaint::{Complaints, line_and_column};
 use super::environment::Environment;
 use super::read_alerts::Channels;
+use crate::report::rate::Goal;
 use crate::sla::calendar::CalendarSpec;
+use crate::sla::policy::Policy;
 use crate::ticket::TenantId;
 
 use super::read_tenant::Names;
 use super::reader::{Found, Inspection, Purpose, Section};
 use super::{
-    ChannelKind, Config, Tenant, read_alerts, read_calendar, read_escalations, read_notify, read_on_call, read_people,
-    read_policies, read_reports, read_retention, read_server, read_sign_in, read_tenant, read_uptime, read_watch,
-    read_write_back,
+    ChannelKind, Config, Goals, Tenant, read_alerts, read_calendar, read_escalations, read_notify, read_on_call,
+    read_people, read_policies, read_reports, read_retention, read_server, read_sign_in, read_tenant, read_uptime,
+    read_watch, read_write_back,
 };
 
 pub(super) fn config(path: &Path, text: &str, env: &dyn Environment, purpose: Purpose) -> Result<Config, Complaints> {
@@ -115,7 +117,14 @@ fn everything(root: Section<'_>) -> Config {
     let calendars: BTreeMap<String, CalendarSpec> = calendars.collect();
     let policies = root.each("policies").unwrap_or_default();
     let policy_places = policies.iter().map(Section::place).collect();
-    let policies = policies.into_iter().map(|section| read_policies::policy(section, &names)).collect();
+    let policy_goals: Vec<_> = policies.iter().map(read_reports::goal).collect();
+    let policies: Vec<_> = policies.into_iter().map(|section| read_policies::policy(section, &names)).collect();
+    let own_goals = |(policy, goal): (&Policy, Option<Goal>)| Some((policy.tenant.clone(), policy.words(), goal?));
+    let policy_goals = policies.iter().zip(policy_goals).filter_map(own_goals).collect();
+    let tenant_goals = tenants
+        .iter()
+        .filter_map(|(name, section)| Some((TenantId::parse(name.value).ok()?, read_reports::goal(section)?)));
+    let goals = Goals { all: None, tenants: tenant_goals.collect(), policies: policy_goals };
     let notify = root.table("notify");
     let rotations = root.named("on_call");
     let channels =
@@ -125,7 +134,7 @@ fn everything(root: Section<'_>) -> Config {
     let watch = read_watch::watch(root.table("watch"), &channels);
     let sign_in = read_sign_in::sign_in(root.table("sign_in"), &server, &names.tenants);
     let retention = read_retention::retention(root.table("retention"));
-    let reports = read_reports::reports(root.table("reports"), &names, notify.has("email"));
+    let reports = read_reports::reports(root.table("reports"), goals, &names, notify.has("email"));
     let on_call = read_on_call::rotations(rotations, &names);
     let escalations = root.each("escalations").unwrap_or_default();
     let escalations = read_escalations::escalations(escalations, &names, &channels, &alerts);

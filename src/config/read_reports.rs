@@ -4,9 +4,10 @@ use super::read_noise::time_of_day;
 use super::read_policies::known_tenant;
 use super::read_tenant::Names;
 use super::reader::{Found, Section, nearest};
-use super::{ReportSchedule, Reports, checks};
+use super::{Goals, ReportSchedule, Reports, checks};
 use crate::formats::Format;
 use crate::report::make::By;
+use crate::report::rate::Goal;
 use crate::report::schedule::{Every, Rhythm};
 use crate::report::{CLOSES_AFTER, People};
 use crate::ticket::TenantId;
@@ -18,19 +19,20 @@ const USUAL_TIME: u16 = 7 * 60;
 const MOST_SCHEDULES: usize = 200;
 const MOST_RECIPIENTS: usize = 20;
 
-/// `mail`: whether `[notify.email]` is there.
-pub(super) fn reports(section: Section<'_>, names: &Names<'_>, mail: bool) -> Reports {
+/// `goals`: those of tenants and policies; `mail`: whether `[notify.email]` is there.
+pub(super) fn reports(section: Section<'_>, goals: Goals, names: &Names<'_>, mail: bool) -> Reports {
     let beside = |name: &str| section.inspection.beside(name);
     let logo = section.text("logo").and_then(|text| text.read(|name| picture(name).map(beside)));
     let fonts = section.texts("fonts").unwrap_or_default();
     let fonts = fonts.into_iter().filter_map(|text| text.read(|name| font(name).map(beside))).collect();
     let people = section.text("people").and_then(|text| text.read(|name| people(name))).unwrap_or_default();
+    let goals = Goals { all: goal(&section), ..goals };
     let schedules = schedules(&section, names, mail);
     if people == People::Off && schedules.iter().any(|one| one.by == By::Technician) {
         section.wrong("a schedule reports by technician, but `people` is `off`: nothing is reported about single ones");
     }
     section.finish();
-    Reports { logo, fonts, people, schedules }
+    Reports { logo, fonts, people, goals, schedules }
 }
 
 fn schedules(section: &Section<'_>, names: &Names<'_>, mail: bool) -> Vec<ReportSchedule> {
@@ -121,6 +123,11 @@ fn days_after(number: &i64) -> Result<u16, String> {
         Ok(days) if *number <= LONGEST_WAIT => Ok(days),
         _ => Err(format!("must be from 0 to {LONGEST_WAIT} days")),
     }
+}
+
+/// `goal = 97.5`: what share of the clocks is to be kept.
+pub(super) fn goal(section: &Section<'_>) -> Option<Goal> {
+    Goal::percent(section.number("goal")?.read(percent)?)
 }
 
 fn percent(number: &f64) -> Result<f64, String> {

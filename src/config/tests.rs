@@ -394,6 +394,25 @@ fn what_goes_on_a_report_is_meant_beside_the_file_and_must_be_a_picture_and_font
 }
 
 #[test]
+fn a_goal_is_that_of_the_tenant_or_of_all_and_policies_may_have_their_own() {
+    let globex =
+        "[tenants.globex]\nsubdomain = \"globex\"\nregion = \"eu\"\ntoken_env = \"SUPEROPS_TOKEN\"\ngoal = 99\n";
+    let policies = "[[policies]]\npriority = \"High\"\nresolution = \"4h\"\ngoal = 97.5\n\
+                    [[policies]]\nresolution = \"8h\"\n[[policies]]\ntenant = \"globex\"\nresolution = \"2h\"\ngoal = 90\n";
+    let goals = good(&format!("{LEAST}\n[reports]\ngoal = 80\n{globex}{policies}")).reports.goals;
+    let [acme, globex] = ["acme", "globex"].map(|name| TenantId::parse(name).unwrap());
+    let percent = |goal: crate::report::rate::Goal| goal.as_percent();
+    assert_eq!([percent(goals.of(&acme)), percent(goals.of(&globex))], [80.0, 99.0]);
+    let own =
+        |tenant| goals.of_policies(tenant).into_iter().map(|(words, goal)| (words, percent(goal))).collect::<Vec<_>>();
+    assert_eq!(own(&acme), [("priority High".to_owned(), 97.5)]);
+    assert_eq!(own(&globex), [("priority High".to_owned(), 97.5), ("tenant globex".to_owned(), 90.0)]);
+    assert_eq!(percent(good(LEAST).reports.goals.of(&acme)), 95.0);
+    let said = complaints("[reports]\ngoal = 101\n");
+    assert!(said.contains("`goal` must be over 0 and at most 100 percent"), "{said}");
+}
+
+#[test]
 fn a_step_names_only_systems_that_are_set_up() {
     let more = r##"
 [notify.slack]

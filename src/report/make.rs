@@ -115,6 +115,8 @@ pub struct Material<'a> {
     /// The only client that is meant, by id.
     pub client: Option<String>,
     pub goal: Goal,
+    /// The goals of those policies that have their own, by what they are called in the books.
+    pub policy_goals: &'a BTreeMap<String, Goal>,
     /// Those of the period and of the one before it, and the other clocks of their tickets.
     pub entries: &'a [Entry],
     /// Each day of the period.
@@ -182,6 +184,11 @@ impl Material<'_> {
 
     fn is_meant(&self, entry: &Entry) -> bool {
         self.client.as_deref().is_none_or(|client| entry.client.as_deref() == Some(client))
+    }
+
+    /// What the policy that the books call `words` is to reach.
+    fn goal_of(&self, words: Option<&str>) -> Goal {
+        words.and_then(|words| self.policy_goals.get(words)).copied().unwrap_or(self.goal)
     }
 
     fn opens(&self) -> Opens {
@@ -403,50 +410,72 @@ fn group_table(material: &Material<'_>, all: &[&Entry]) -> Table {
         groups.entry(order).or_insert_with(|| (name, opens, Vec::new())).2.push(entry);
     }
     let lines = groups.into_values().map(|(name, opens, entries)| {
+        let goal = material.goal_of(entries.first().and_then(|entry| entry.policy.as_deref()));
         let sum = summary(entries.into_iter(), &material.question);
-        (name, opens, sum)
+        (name, opens, goal, sum)
     });
     let lines: Vec<_> = lines.filter(|(.., sum)| sum.all.of > 0 || !sum.excluded.is_empty()).collect();
-    let length = |value: Option<i64>| value.map_or(Cell::Blank, Cell::Duration);
-    let row = |(name, opens, sum): &(Cell, Option<Opens>, Summary)| {
-        let interval = wilson(sum.all, Confidence::P95);
-        let tenths = |end: f64| Cell::Percent((end * 1000.0).round() as u32);
-        Row {
-            cells: vec![
-                name.clone(),
-                Cell::Count(sum.all.of),
-                Cell::Count(sum.all.of - sum.all.met),
-                Cell::percent(sum.all.tenths()),
-                interval.map_or(Cell::Blank, |interval| tenths(interval.low)),
-                interval.map_or(Cell::Blank, |interval| tenths(interval.high)),
-                length(sum.response.median),
-                length(sum.resolution.median),
-                Cell::Count(sum.excluded.values().map(|(clocks, _)| clocks).sum()),
-            ],
-            opens: opens.clone(),
+    let with_goals = material.by == By::Policy && !material.policy_goals.is_empty();
+    let row = |(name, opens, goal, sum): &(Cell, Option<Opens>, Goal, Summary)| {
+        let mut cells = group_cells(name, sum);
+        if with_goals {
+            cells.extend(goal_cells(sum.all, *goal));
         }
+        Row { cells, opens: opens.clone() }
     };
     let kind = match material.by {
         By::Day | By::Week | By::Month => ColumnKind::Date,
         _ => ColumnKind::Text,
     };
+    let mut columns = vec![
+        Column::new(material.by.as_str(), material.by.title(), kind),
+        Column::new("clocks", "Clocks", ColumnKind::Count),
+        Column::new("breached", "Breached", ColumnKind::Count),
+        Column::new("compliance", "Compliance", ColumnKind::Percent),
+        Column::new("from", "At least", ColumnKind::Percent),
+        Column::new("to", "At most", ColumnKind::Percent),
+        Column::new("response", "Median response", ColumnKind::Duration),
+        Column::new("resolution", "Median resolution", ColumnKind::Duration),
+        Column::new("excluded", "Left out", ColumnKind::Count),
+    ];
+    if with_goals {
+        columns.push(Column::new("goal", "Goal, %", ColumnKind::Number));
+        columns.push(Column::new("reached", "Goal reached", ColumnKind::Text));
+    }
     Table {
         key: material.by.as_str().to_owned(),
         title: format!("By {}", material.by.as_str()),
-        columns: vec![
-            Column::new(material.by.as_str(), material.by.title(), kind),
-            Column::new("clocks", "Clocks", ColumnKind::Count),
-            Column::new("breached", "Breached", ColumnKind::Count),
-            Column::new("compliance", "Compliance", ColumnKind::Percent),
-            Column::new("from", "At least", ColumnKind::Percent),
-            Column::new("to", "At most", ColumnKind::Percent),
-            Column::new("response", "Median response", ColumnKind::Duration),
-            Column::new("resolution", "Median resolution", ColumnKind::Duration),
-            Column::new("excluded", "Left out", ColumnKind::Count),
-        ],
+        columns,
         rows: lines.iter().take(MOST_GROUPS).map(row).collect(),
         left_out: lines.len().saturating_sub(MOST_GROUPS) as u64,
     }
+}
+
+fn group_cells(name: &Cell, sum: &Summary) -> Vec<Cell> {
+    let length = |value: Option<i64>| value.map_or(Cell::Blank, Cell::Duration);
+    let interval = wilson(sum.all, Confidence::P95);
+    let tenths = |end: f64| Cell::Percent((end * 1000.0).round() as u32);
+    vec![
+        name.clone(),
+        Cell::Count(sum.all.of),
+        Cell::Count(sum.all.of - sum.all.met),
+        Cell::percent(sum.all.tenths()),
+        interval.map_or(Cell::Blank, |interval| tenths(interval.low)),
+        interval.map_or(Cell::Blank, |interval| tenths(interval.high)),
+        length(sum.response.median),
+        length(sum.resolution.median),
+        Cell::Count(sum.excluded.values().map(|(clocks, _)| clocks).sum()),
+    ]
+}
+
+/// A goal, and whether it is reached; nothing is said where nothing was decided.
+fn goal_cells(rate: Rate, goal: Goal) -> [Cell; 2] {
+    let reached = match rate.of {
+        0 => Cell::Blank,
+        _ if rate.reaches(goal) => Cell::text("yes"),
+        _ => Cell::text("no"),
+    };
+    [Cell::Number(goal.as_percent()), reached]
 }
 
 fn reason_table(material: &Material<'_>, all: &[&Entry]) -> Table {
@@ -677,25 +706,55 @@ mod tests {
         }
     }
 
-    /// The report on the worked example by technician, as JSON.
-    fn told(people: People, anonymous: bool, entries: &[Entry]) -> String {
+    /// What the worked example gives, by technician.
+    fn material<'a>(entries: &'a [Entry], policy_goals: &'a BTreeMap<String, Goal>) -> Material<'a> {
         let period = Period::new("2026-10-29".parse().unwrap(), "2026-11-02".parse().unwrap()).unwrap();
-        let made = report(&Material {
+        Material {
             tenant: "acme".to_owned(),
             zone: Tz::named("America/New_York"),
             question: Question { period, with_maintenance: false },
             by: By::Technician,
             client: None,
             goal: Goal::default(),
+            policy_goals,
             entries,
             days: &[],
             months: Vec::new(),
             provisional_until: None,
-            anonymous,
-            people,
+            anonymous: false,
+            people: People::Named,
             names: &Plain,
-        });
+        }
+    }
+
+    /// The report on the worked example by technician, as JSON.
+    fn told(people: People, anonymous: bool, entries: &[Entry]) -> String {
+        let made = report(&Material { anonymous, people, ..material(entries, &BTreeMap::new()) });
         serde_json::to_string(&made).unwrap()
+    }
+
+    /// The table by policy: what each is called, its goal, and whether it is reached.
+    fn goals_told(entries: &[Entry], policy_goals: &BTreeMap<String, Goal>) -> Vec<Vec<Cell>> {
+        let made = report(&Material { by: By::Policy, ..material(entries, policy_goals) });
+        let table = made.sections.into_iter().flat_map(|section| section.tables).find(|table| table.key == "policy");
+        let rows = table.unwrap().rows.into_iter();
+        rows.map(|row| {
+            row.cells.into_iter().enumerate().filter(|(at, _)| [0, 9, 10].contains(at)).map(|(_, cell)| cell).collect()
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_policy_is_held_to_its_own_goal_and_the_others_to_that_of_all() {
+        let mut entries = entries();
+        entries.iter_mut().for_each(|entry| entry.policy = Some("priority High".into()));
+        assert_eq!(goals_told(&entries, &BTreeMap::new()), [[Cell::text("priority High")]], "nobody has one");
+        let easy = BTreeMap::from([("priority High".to_owned(), Goal::percent(0.5).unwrap())]);
+        let told = goals_told(&entries, &easy);
+        assert_eq!(told, [[Cell::text("priority High"), Cell::Number(0.5), Cell::text("yes")]]);
+        let other = BTreeMap::from([("priority Low".to_owned(), Goal::percent(0.5).unwrap())]);
+        let told = goals_told(&entries, &other);
+        assert_eq!(told, [[Cell::text("priority High"), Cell::Number(95.0), Cell::text("no")]]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod names;
 pub mod question;
 pub mod reasons;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
@@ -25,7 +26,7 @@ use crate::report::day::{Day, bounds, days, length, union, without};
 use crate::report::entry::{Entry, Outcome, Reason, Share};
 use crate::report::figures::{Question, summary};
 use crate::report::make::{By, Material, Names, honesty, report};
-use crate::report::rate::Rate;
+use crate::report::rate::{Goal, Rate};
 use crate::report::technician::{Technician, technicians};
 use crate::report::{ClosedMonth, People, Period, Report, Table};
 use crate::sla::calendar::midnight;
@@ -192,7 +193,7 @@ impl Service {
         let key = Key::new(&tenant.id, "compliance", &found, &wanted, &self.books_version().await?);
         let count = async {
             let days = self.days(tenant, &found, &wanted).await?;
-            let goal = wanted.goal.as_percent();
+            let goal = self.goal_of(tenant, &wanted).as_percent();
             let view = |day: &Day| ComplianceDay {
                 date: day.date,
                 compliance_percentage: day.rate.percent(),
@@ -209,6 +210,11 @@ impl Service {
             Answer::Days(days) => Ok(days),
             _ => Ok(Arc::default()),
         }
+    }
+
+    /// What is asked for, or else what the tenant is to reach.
+    fn goal_of(&self, tenant: &Tenant, wanted: &Wanted) -> Goal {
+        wanted.goal.unwrap_or_else(|| self.config.reports.goals.of(&tenant.id))
     }
 
     /// The days of a period, from the sums that the books keep.
@@ -283,13 +289,18 @@ impl Service {
                 days(own, found.period, found.zone, &Vec::new(), question.with_maintenance)
             }
         };
+        let policy_goals = match wanted.goal {
+            None => self.config.reports.goals.of_policies(&tenant.id),
+            Some(_) => BTreeMap::new(),
+        };
         let mut made = report(&Material {
             tenant: tenant.id.to_string(),
             zone: found.zone,
             question,
             by: wanted.by,
             client,
-            goal: wanted.goal,
+            goal: self.goal_of(tenant, wanted),
+            policy_goals: &policy_goals,
             entries: &entries,
             days: &days,
             months: found.months.clone(),

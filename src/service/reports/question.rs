@@ -42,7 +42,7 @@ pub struct ReportQuery {
     pub anonymize: Option<bool>,
     /// Leave out what met a maintenance window, as is done unless told.
     pub exclude_maintenance: Option<bool>,
-    /// What is to be reached, in percent; 95 unless told.
+    /// What is to be reached, in percent; as configured unless told, else 95.
     #[param(exclusive_minimum = 0, maximum = 100)]
     pub target_percentage: Option<f64>,
     /// json | csv | html | xlsx | pdf; json unless told.
@@ -80,7 +80,7 @@ pub struct ComplianceQuery {
     /// The last local day; today unless told.
     #[param(pattern = r"^(\d{4}-\d{2}-\d{2})?$")]
     pub to_date: Option<String>,
-    /// What is to be reached; 95 unless told.
+    /// What is to be reached; as configured unless told, else 95.
     #[param(exclusive_minimum = 0, maximum = 100)]
     pub target_percentage: Option<f64>,
     /// Leave out what met a maintenance window, as is done unless told.
@@ -134,7 +134,8 @@ pub struct Wanted {
     pub latest: bool,
     pub anonymous: bool,
     pub exclude_maintenance: bool,
-    pub goal: Goal,
+    /// None: the tenant's own, and those of its policies.
+    pub goal: Option<Goal>,
 }
 
 /// The period in a tenant's zone.
@@ -171,7 +172,7 @@ impl Wanted {
             latest,
             anonymous: false,
             exclude_maintenance: true,
-            goal: Goal::default(),
+            goal: None,
         })
     }
 
@@ -294,10 +295,10 @@ pub fn clock_named(name: &str) -> Result<ClockKind, ServiceError> {
     found.ok_or_else(complaint)
 }
 
-fn goal(percent: Option<f64>) -> Result<Goal, ServiceError> {
-    let Some(percent) = percent else { return Ok(Goal::default()) };
+fn goal(percent: Option<f64>) -> Result<Option<Goal>, ServiceError> {
+    let Some(percent) = percent else { return Ok(None) };
     let complaint = || bad(format!("`target_percentage` is {percent}, and must be over 0 and at most 100"));
-    Goal::percent(percent).ok_or_else(complaint)
+    Goal::percent(percent).map(Some).ok_or_else(complaint)
 }
 
 fn bad(text: String) -> ServiceError {
