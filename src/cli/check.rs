@@ -13,7 +13,7 @@ use crate::clock::{Clock, SharedClock, SystemClock};
 use crate::config::{ChannelKind, Config, ProcessEnvironment, explain, names, remarks};
 use crate::notify::{self, Body, Message, sms};
 use crate::sla::zone::Tz;
-use crate::store::outbox::notification_key;
+use crate::store::outbox::{Said, notification_key};
 use crate::store::{Place, Store};
 use crate::ticket::unlisted::unlisted;
 use crate::ticket::{Directory, TenantId};
@@ -64,6 +64,9 @@ pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
     print!("{online}");
     let zones = ZoneWatch::of_this_machine().newest();
     println!("Time zones: {}", zones.words(SystemClock.now()));
+    if let Some(said) = said_lately(&config).await {
+        println!("{said}");
+    }
     headed("\nWorth a look", &worth_a_look(&config, &directories).await);
     println!("\nIn short\n{}", explain::summary(&config).trim_end());
     match args.verbose {
@@ -151,6 +154,30 @@ async fn no_texts(config: &Config) -> Vec<String> {
     let lines = super::no_texts::lines(&store, SystemClock.now()).await.unwrap_or_default();
     store.close().await;
     lines
+}
+
+/// How many messages people got in the last week, if an earlier run sent any.
+async fn said_lately(config: &Config) -> Option<String> {
+    if !Place::from(&config.store).is_there() {
+        return None;
+    }
+    let store = Store::open(&config.store, Arc::default()).await.ok()?;
+    let said = store.said_in(&config.tenants.keys().collect::<Vec<_>>(), 7, SystemClock.now()).await.ok().flatten();
+    store.close().await;
+    Some(said_words(said?))
+}
+
+/// `Messages of the last 7 days: at most 12 to one of 5 people within a day, 3 in the middle`.
+fn said_words(said: Said) -> String {
+    let of = if said.people == 1 {
+        "the one person who got any".to_owned()
+    } else {
+        format!("one of {} people", said.people)
+    };
+    format!(
+        "Messages of the last 7 days: at most {} to {of} within a day, {} in the middle",
+        said.most_in_a_day, said.median_a_day
+    )
 }
 
 /// Who stands in for whom, as far as an earlier run has stored it.

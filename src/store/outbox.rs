@@ -9,6 +9,7 @@ mod digest;
 mod diversion;
 mod heard;
 mod record;
+mod said;
 mod shape;
 mod under_way;
 
@@ -29,6 +30,7 @@ use crate::store::sql::{self, AssertSqlSafe, Connection, QueryBuilder, Row};
 use crate::ticket::{Reach, TenantId};
 pub use record::Attempted;
 pub(super) use record::record;
+pub use said::Said;
 pub use under_way::UnderWay;
 
 /// SQLite takes 32,766 values in one statement; a row has fewer than 32.
