@@ -19,6 +19,7 @@ mod explain_page;
 mod explain_reports;
 mod explain_retention;
 mod explain_sign_in;
+mod explain_uptime;
 mod explain_watch;
 mod explain_write_back;
 pub mod holiday_file;

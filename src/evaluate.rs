@@ -14,9 +14,11 @@ mod follow;
 mod meanwhile;
 mod memory;
 mod on_call;
+mod promises;
 mod quiet;
 mod services;
 mod suppressions;
+mod trouble;
 mod write_back;
 
 use std::collections::HashMap;
@@ -51,6 +53,7 @@ use about::About;
 use commit::{Commit, Sums};
 use meanwhile::{Meanwhile, StandIns};
 use memory::Memory;
+use promises::Budgets;
 use quiet::Quiet;
 use services::Services;
 use tokio::sync::Notify;
@@ -84,6 +87,7 @@ pub struct Evaluate {
     last_looks: Arc<LastLooks>,
     /// Where services are shown.
     switchboard: Arc<Switchboard>,
+    budgets: Budgets,
     /// Told when something is to be written on tickets.
     written: watch::Sender<()>,
     quiet: HashMap<TenantId, Quiet>,
@@ -173,6 +177,7 @@ impl Evaluate {
             published,
             last_looks,
             switchboard,
+            budgets: Budgets::default(),
             written,
             quiet,
             pulse,

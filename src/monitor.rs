@@ -29,6 +29,7 @@ use crate::config::Config;
 use crate::config::uptime::Check;
 use crate::probe::spec::Ask;
 use crate::probe::{Look, Prober};
+use crate::store::pushed::Pushed;
 use crate::store::uptime::{LookRow, UptimeChange};
 use crate::store::{Store, StoreError, millis};
 use crate::telemetry::Telemetry;
@@ -42,6 +43,8 @@ const AT_ONCE: usize = 256;
 const AT_ONE_HOST: usize = 2;
 /// What is seen is written down this often, if nothing has changed.
 const WRITE_EVERY: TimeDelta = TimeDelta::seconds(1);
+/// What was told elsewhere is heard of at once, and looked for this often all the same.
+const TAKE_EVERY: TimeDelta = TimeDelta::minutes(1);
 /// While the store cannot be written, no more looks than this wait for it.
 const LOOKS_WAITING: usize = 50_000;
 /// What is summed up, and let go, is gone through this often.
@@ -144,7 +147,8 @@ impl Monitor {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut stopped = std::pin::pin!(async move { drop(stop.wait_for(|stop| *stop).await) });
         let clock = self.wiring.clock.clone();
-        let mut write_at = clock.now();
+        let (mut write_at, mut take_at) = (clock.now(), clock.now());
+        let mut others = self.wiring.store.news_of_others();
         loop {
             let now = clock.now();
             self.start_due(millis(now)).await;
@@ -152,10 +156,15 @@ impl Monitor {
                 self.write_down(millis(now)).await;
                 write_at = now + WRITE_EVERY;
             }
+            if now >= take_at {
+                self.take_pushed().await;
+                take_at = now + TAKE_EVERY;
+            }
             let next = self.next_due().map_or(write_at, |due| due.min(write_at));
             tokio::select! {
                 Some(seen) = self.running.join_next() => self.take(seen).await,
                 Some(report) = self.inbox.recv() => self.hear(report).await,
+                Ok(()) = others.changed() => self.take_pushed().await,
                 () = clock.sleep_until(next) => {}
                 () = &mut stopped => break,
             }
@@ -169,6 +178,7 @@ impl Monitor {
         while let Ok(report) = self.inbox.try_recv() {
             self.hear(report).await;
         }
+        self.take_pushed().await;
         self.start_due(now).await;
         while let Some(seen) = self.running.join_next().await {
             self.take(seen).await;
@@ -263,17 +273,33 @@ impl Monitor {
 
     /// Takes in what somebody else has seen, or what has told us of itself.
     async fn hear(&mut self, report: Report) {
-        let Some(check) = self.book.check(&report.check) else { return };
+        self.hear_of(&report.check, &report.outcome, report.micros).await;
+        let _ = report.done.send(());
+    }
+
+    /// Takes in what was told where nobody could take it in.
+    async fn take_pushed(&mut self) {
+        let pushed = match self.wiring.store.pushed().await {
+            Ok(pushed) => pushed,
+            Err(error) => return warn!("what services have told other replicas cannot be read yet: {error}"),
+        };
+        for Pushed { check, outcome, micros } in pushed {
+            self.hear_of(&check, &outcome, micros).await;
+            self.unwritten.taken.push((check, outcome.at));
+            self.dirty = true;
+        }
+    }
+
+    async fn hear_of(&mut self, id: &str, outcome: &Outcome, micros: Millis) {
+        let Some(check) = self.book.check(id) else { return };
         let known = self.book.checks[check].state.last_at;
         // Late or twice: what is known already stays as it is.
-        if known.is_none_or(|known| known < report.outcome.at) {
-            let latest = Latest { at: report.outcome.at, micros: report.micros, ..Latest::default() };
-            self.latest[check] =
-                Some(Latest { verdict: Some(report.outcome.verdict), detail: report.outcome.detail.clone(), ..latest });
-            self.record(check, &report.outcome, report.micros, Sight::Clear).await;
+        if known.is_none_or(|known| known < outcome.at) {
+            let (verdict, detail) = (Some(outcome.verdict), outcome.detail.clone());
+            self.latest[check] = Some(Latest { at: outcome.at, micros, verdict, detail, ..Latest::default() });
+            self.record(check, outcome, micros, Sight::Clear).await;
             self.schedule(check, millis(self.wiring.clock.now()));
         }
-        let _ = report.done.send(());
     }
 
     /// The time for a heartbeat has passed, unless it has come meanwhile.

@@ -29,6 +29,7 @@ mod place;
 mod plans;
 pub mod predictions;
 pub mod privacy;
+pub mod pushed;
 pub mod receipts;
 pub mod record;
 pub mod reports;

@@ -9,6 +9,7 @@
 
 pub mod availability;
 pub mod book;
+pub mod budget;
 pub mod burn;
 pub mod combine;
 pub mod credit;

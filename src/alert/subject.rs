@@ -235,7 +235,10 @@ mod tests {
         let tenant = TenantId::parse("acme").unwrap();
         let by_priority = Matchers { priority: Some("critical".to_owned()), ..Matchers::default() };
         let by_ticket = Matchers { ticket: Some("shop".to_owned()), ..Matchers::default() };
+        let another = Matchers { component: Some("mail".to_owned()), ..Matchers::default() };
         assert!(by_priority.matches(shop(&tenant)));
+        assert!(Matchers { component: Some("shop".to_owned()), ..Matchers::default() }.matches(shop(&tenant)));
+        assert!(!another.matches(shop(&tenant)));
         assert!(!by_ticket.matches(shop(&tenant)));
     }
 

@@ -33,12 +33,14 @@ impl SuppressionKind {
     }
 }
 
-/// Which tickets are meant: what is none matches all. Each may be a name or an id, without regard to case.
+/// Which tickets and components are meant: what is none matches all. Each may be a name or an id, without regard to case.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Matchers {
     pub client: Option<String>,
     /// The ticket's id or the one that people are shown.
     pub ticket: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
     pub priority: Option<String>,
     pub technician: Option<String>,
 }
@@ -46,9 +48,14 @@ pub struct Matchers {
 impl Matchers {
     /// Whether `subject` is meant.
     pub fn matches(&self, subject: Subject<'_>) -> bool {
-        let ticket = (subject.kind == SubjectKind::Ticket).then_some([subject.display_id, subject.id]);
+        let called = [subject.display_id, subject.id];
+        let (ticket, component) = match subject.kind {
+            SubjectKind::Ticket => (Some(called), None),
+            SubjectKind::Component => (None, Some(called)),
+        };
         is_one_of(&self.client, subject.client.map(|client| [client.name.as_str(), client.id.as_str()]))
             && is_one_of(&self.ticket, ticket)
+            && is_one_of(&self.component, component)
             && is_one_of(&self.priority, subject.priority.map(|priority| [priority]))
             && is_one_of(&self.technician, subject.owner.map(|person| [person.name.as_str(), person.id.as_str()]))
     }

@@ -2,6 +2,7 @@
 
 mod local;
 mod online;
+mod services;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,6 +36,11 @@ pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
                 directories.insert(tenant.id.clone(), Arc::new(tried.directory));
             }
         }
+    }
+    if args.online {
+        let (reached, lines) = services::try_services(&config).await?;
+        sound &= reached;
+        online.push_str(&lines);
     }
     let statuses = statuses(&directories);
     if args.online

@@ -17,6 +17,7 @@ use super::explain_reports;
 pub use super::explain_reports::schedule;
 use super::explain_retention::retention;
 use super::explain_sign_in::sign_in;
+use super::explain_uptime::uptime;
 use super::explain_watch::watch;
 use super::explain_write_back;
 use super::read_server::{DEFAULT_LISTEN, DEFAULT_RATE, DEFAULT_STORE};
@@ -50,6 +51,12 @@ pub fn summary(config: &Config) -> String {
     page.row("tells by", if kinds.is_empty() { "nothing".to_owned() } else { kinds.join(", ") });
     page.row("steps", format!("{}, after {}", config.alerts.steps.len(), after.join(", ")));
     page.row("policies", config.policies.len());
+    let services = &config.uptime;
+    if !services.components.is_empty() {
+        let (components, checks, promises) =
+            (services.components.len(), services.checks.len(), services.promises.len());
+        page.row("services", format!("{components}, by {checks} checks; promises of {promises}"));
+    }
     page.row("page and API", format!("http://{}", config.server.listen));
     if let Some(oidc) = &config.sign_in {
         page.row("sign-in", format!("{}, at {}", oidc.name, oidc.issuer));
@@ -75,6 +82,7 @@ pub fn details(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> S
     sign_in(&mut page, config);
     retention(&mut page, config);
     explain_reports::reports(&mut page, config);
+    uptime(&mut page, config);
     page.text
 }
 

@@ -31,6 +31,11 @@ impl Uptime {
         self.components.iter().find(|component| component.id == id)
     }
 
+    /// The check called `id`.
+    pub fn check(&self, id: &str) -> Option<&Check> {
+        self.checks.iter().find(|check| check.id == id)
+    }
+
     /// What is promised of the component called `id`.
     pub fn promise(&self, id: &str) -> Option<&Promise> {
         self.promises.iter().find(|promise| promise.component == id)

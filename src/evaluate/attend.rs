@@ -7,7 +7,8 @@
 use chrono::{DateTime, Utc};
 use tracing::info;
 
-use super::services::{Service, Services, Trouble};
+use super::services::{Service, Services};
+use super::trouble::Trouble;
 use super::{Evaluate, Scene, facts};
 use crate::alert::component::{Decision, Standing, decide, is_same};
 use crate::alert::life::Asked;
@@ -26,7 +27,7 @@ fn seconds(at: DateTime<Utc>) -> u32 {
 
 impl Evaluate {
     /// What is shown of the components of `tenant`.
-    pub(super) fn services(&self, tenant: &TenantId, now: DateTime<Utc>) -> Services {
+    pub(super) fn services(&mut self, tenant: &TenantId, now: DateTime<Utc>) -> Services {
         if self.config.uptime.components.is_empty() {
             return Services::default();
         }
@@ -34,7 +35,7 @@ impl Evaluate {
         let alerted = |one: &Component| {
             ComponentId::parse(&one.id).is_some_and(|id| self.memory.has_open(tenant, &SubjectId::Component(id)))
         };
-        Services::see(&self.config, tenant, (&board, &bulletin), alerted, now)
+        Services::see(&self.config, tenant, (&board, &bulletin), &mut self.budgets, alerted, now)
     }
 
     /// Raises and ends the alerts of components. Gives how many it has raised.
@@ -81,7 +82,8 @@ impl Evaluate {
         let subject = service.subject();
         let escalation = self.config.escalation_for(subject, stage);
         let asked = Asked::of(subject, scene.people);
-        let raised = Raised { stage, due: trouble.began, target: None, episode, resolved_as: None };
+        let due = trouble.until.unwrap_or(trouble.began);
+        let raised = Raised { stage, due, target: None, episode, resolved_as: None };
         work.alerts.push(self.memory.raise(key, raised, reason(trouble), escalation, asked, scene.now));
         Ok(true)
     }

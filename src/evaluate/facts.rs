@@ -57,7 +57,7 @@ impl Links<'_> {
             priority: component.priority.clone(),
             page_url: self.public_url.map(|base| format!("{base}/services/{}", component.id)),
             service: Some(ServiceFacts {
-                since: row.raised.due,
+                since: trouble.map_or(row.raised.due, |trouble| trouble.began),
                 detail: trouble.and_then(|trouble| trouble.detail.clone()),
             }),
             ..TicketFacts::default()
@@ -134,7 +134,7 @@ pub fn service_recovery(
     let body = Body::Recovery(RecoveryFacts {
         ticket: links.component(service, row),
         clock: row.key.kind,
-        met_at: now,
+        met_at: service.trouble(row.key.kind).and_then(|trouble| trouble.ended).unwrap_or(now),
         due: row.raised.due,
         working: None,
         closing,

@@ -1,12 +1,14 @@
 //! What a turn sees of components: what is wrong with each, and what may be said of it.
 //!
-//! Only those that are not well, or that have an alert, are gone through: where
-//! all is well, it costs nothing.
+//! Only those with which something is wrong, or that have an alert, are kept:
+//! where all is well, it costs next to nothing.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::promises::{Budgets, certificate};
+use super::trouble::Trouble;
 use crate::alert::component::Standing;
 use crate::alert::{AlertKind, Stage, Subject};
 use crate::config::Config;
@@ -20,7 +22,7 @@ use crate::uptime::flap::is_flapping;
 use crate::uptime::incident::Bulletin;
 use crate::uptime::{Condition, HOUR, Millis};
 
-/// The components of one tenant that are not well, or have an alert, by their ids.
+/// The components of one tenant with which something is wrong, or that have an alert, by their ids.
 #[derive(Default)]
 pub(super) struct Services(BTreeMap<String, Service>);
 
@@ -31,19 +33,6 @@ pub(super) struct Service {
     /// Announced work goes on until then: nobody is told before.
     pub work_until: Option<DateTime<Utc>>,
     pub troubles: Vec<Trouble>,
-}
-
-/// Something that is wrong with a component, or was.
-pub(super) struct Trouble {
-    pub kind: AlertKind,
-    pub standing: Standing,
-    pub began: DateTime<Utc>,
-    /// Changes so often that its end is no news.
-    pub flaps: bool,
-    /// As it follows the component's name: `is down`.
-    pub said: String,
-    /// What was seen. Can hold text from the service: hostile.
-    pub detail: Option<String>,
 }
 
 impl Service {
@@ -73,28 +62,47 @@ impl Services {
         self.0.values().filter_map(|service| service.work_until).min()
     }
 
-    /// Those of `tenant` that are not well by `board`, or that are `alerted`.
+    /// Those of `tenant` with which something is wrong by `board`, or that are `alerted`.
     pub fn see(
         config: &Config,
         tenant: &TenantId,
         (board, bulletin): (&Board, &Bulletin),
+        budgets: &mut Budgets,
         alerted: impl Fn(&Component) -> bool,
         now: DateTime<Utc>,
     ) -> Self {
-        let own = config.uptime.components.iter().filter(|one| one.tenant == *tenant);
-        let shown = own.map(|one| (one, board.book.components.iter().position(|entry| entry.plan.id == one.id)));
-        let is_well =
-            |place: &Option<usize>| place.is_none_or(|place| board.book.components[place].condition() == Condition::Up);
-        let meant = shown.filter(|(one, place)| !is_well(place) || alerted(one));
-        let millis = now.timestamp_millis();
-        let service = |(one, place): (&Component, Option<usize>)| Service {
-            component: one.clone(),
-            client: one.client_named(),
-            work_until: bulletin.worked_on_until(&one.id, millis).and_then(DateTime::from_timestamp_millis),
-            troubles: place.map(|place| outage(config, one, &board.book, place, millis)).into_iter().collect(),
-        };
-        Self(meant.map(|found| (found.0.id.clone(), service(found))).collect())
+        let mut seen = BTreeMap::new();
+        let places: BTreeMap<&str, usize> =
+            board.book.components.iter().enumerate().map(|(place, entry)| (entry.plan.id.as_str(), place)).collect();
+        for one in config.uptime.components.iter().filter(|one| one.tenant == *tenant) {
+            let Some(place) = places.get(one.id.as_str()).copied() else { continue };
+            let troubles = troubles(config, one, (board, bulletin), budgets, place, now);
+            if troubles.iter().any(|trouble| trouble.standing != Standing::Over) || alerted(one) {
+                let work_until = bulletin.worked_on_until(&one.id, now.timestamp_millis());
+                let work_until = work_until.and_then(DateTime::from_timestamp_millis);
+                let (component, client) = (one.clone(), one.client_named());
+                seen.insert(one.id.clone(), Service { component, client, work_until, troubles });
+            }
+        }
+        Self(seen)
     }
+}
+
+/// All that is, or may be, wrong with the component at `place`.
+fn troubles(
+    config: &Config,
+    component: &Component,
+    (board, bulletin): (&Board, &Bulletin),
+    budgets: &mut Budgets,
+    place: usize,
+    now: DateTime<Utc>,
+) -> Vec<Trouble> {
+    let entry = &board.book.components[place];
+    let outage = outage(config, component, &board.book, place, now.timestamp_millis());
+    let promise = config.uptime.promise(&component.id);
+    let budget = promise.map(|promise| budgets.trouble(promise, entry, (board, bulletin), now));
+    let certificate = certificate(entry, board, now.timestamp_millis());
+    [Some(outage), budget, certificate].into_iter().flatten().collect()
 }
 
 /// How the component at `place` stands: degraded or down, or silent if it is one that calls us.
@@ -122,8 +130,9 @@ fn outage(config: &Config, component: &Component, book: &Book, place: usize, now
         AlertKind::Heartbeat => "has not called as it should".to_owned(),
         _ => format!("is {condition}"),
     };
+    let ended = DateTime::from_timestamp_millis(entry.changed_at()).filter(|_| condition == Condition::Up);
     let began = DateTime::from_timestamp_millis(began).unwrap_or_default();
-    Trouble { kind, standing, began, flaps, said, detail: worst_detail(entry, book) }
+    Trouble { kind, standing, began, flaps, said, detail: worst_detail(entry, book), until: None, ended }
 }
 
 /// Whether all that is known of it is what it tells by itself.

@@ -61,7 +61,7 @@ impl ToSchema for Bounds {}
 
 impl PartialSchema for Matchers {
     fn schema() -> RefOr<Schema> {
-        let object = ["client", "ticket", "priority", "technician"]
+        let object = ["client", "ticket", "component", "priority", "technician"]
             .into_iter()
             .fold(ObjectBuilder::new(), |object, name| object.property(name, text(true, None)));
         RefOr::T(object.build().into())

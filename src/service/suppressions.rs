@@ -56,6 +56,8 @@ pub struct SuppressionOrder {
     pub tenant: Option<String>,
     pub client: Option<String>,
     pub ticket: Option<String>,
+    /// The id or the name of a component.
+    pub component: Option<String>,
     pub priority: Option<String>,
     pub technician: Option<String>,
     /// A silence of all of the tenant's alerts says so: one with a reason alone could be a slip.
@@ -101,12 +103,13 @@ impl Service {
         let matchers = Matchers {
             client: named("client", order.client)?,
             ticket: named("ticket", order.ticket)?,
+            component: named("component", order.component)?,
             priority: named("priority", order.priority)?,
             technician: named("technician", order.technician)?,
         };
         if kind == SuppressionKind::Silence && matchers == Matchers::default() && !order.everything {
             return Err(ServiceError::BadQuestion(format!(
-                "say what to be quiet about: `client`, `ticket`, `priority` or `technician`; to silence every alert of \
+                "say what to be quiet about: `client`, `ticket`, `component`, `priority` or `technician`; to silence every alert of \
                  {tenant}, say `everything`: true"
             )));
         }
@@ -144,13 +147,18 @@ impl Service {
         let tickets = || open.values().map(|watched| &watched.ticket);
         let both = |named: &Named| [named.name.clone(), named.id.to_string()];
         let listed = people.clients.values().flat_map(|client| [client.name.clone(), client.id.to_string()]);
+        let components = || self.config.uptime.components.iter().filter(|one| one.tenant == *tenant);
         let clients = listed.chain(tickets().filter_map(|ticket| ticket.client.as_ref()).flat_map(both));
+        let clients = clients.chain(components().filter_map(|one| one.client.clone()));
         known("client", "client", tenant, wanted.client.as_deref(), clients)?;
         let listed = people.technicians.values().flat_map(|person| [person.name.clone(), person.id.to_string()]);
         let technicians = listed.chain(tickets().filter_map(|ticket| ticket.technician.as_ref()).flat_map(both));
         known("technician", "technician", tenant, wanted.technician.as_deref(), technicians)?;
         let priorities =
             people.priorities.iter().cloned().chain(tickets().filter_map(|ticket| ticket.priority.clone()));
+        let priorities = priorities.chain(components().filter_map(|one| one.priority.clone()));
+        let named = components().flat_map(|one| [one.id.clone(), one.name.clone()]);
+        known("component", "component", tenant, wanted.component.as_deref(), named)?;
         known("priority", "priority", tenant, wanted.priority.as_deref(), priorities)?;
         match &wanted.ticket {
             Some(ticket) if self.store.find_ticket(&Reach::One(tenant.clone()), ticket).await?.is_empty() => {

@@ -19,6 +19,7 @@ use crate::config::uptime::{Check, Component};
 use crate::monitor::board::Board;
 use crate::probe::spec::Ask;
 use crate::store::millis;
+use crate::store::pushed::Pushed;
 use crate::store::uptime::{LOOKS_KEPT, LookRow, WIDTHS};
 use crate::uptime::availability::figure;
 use crate::uptime::book::ComponentEntry;
@@ -180,13 +181,21 @@ impl Service {
         self.config.uptime.checks.iter().find(is_it).map(|check| check.id.clone())
     }
 
-    /// Takes in that `check` has called, and how; false: nobody could take it in.
+    /// Takes in that `check` has called, and how; false: it could not be kept either.
+    ///
+    /// Where the loop that looks does not run, as on a replica that follows, it is stored for the one that leads.
     pub async fn heartbeat(&self, check: String, failed: bool) -> bool {
-        let Some(switchboard) = &self.switchboard else { return false };
         let now = millis(self.clock.now());
         let outcome =
             if failed { Outcome::bad(now, Condition::Down, "it says that it failed") } else { Outcome::up(now) };
-        switchboard.report(check, outcome, 0).await
+        if let Some(switchboard) = &self.switchboard
+            && switchboard.report(check.clone(), outcome.clone(), 0).await
+        {
+            return true;
+        }
+        let of = |id: &str| self.config.uptime.component(&self.config.uptime.check(id)?.component);
+        let Some(tenant) = of(&check).map(|component| component.tenant.clone()) else { return false };
+        self.store.keep_pushed(tenant, Pushed { check, outcome, micros: 0 }).await.is_ok()
     }
 
     /// What the loop shows; nothing where none runs.

@@ -135,8 +135,8 @@ async fn cover(tx: &mut Connection, tenant: &TenantId, now: DateTime<Utc>) -> Re
 
 async fn insert(tx: &mut Connection, new: &NewSuppression) -> Result<i64, sql::Error> {
     let query = format!(
-        "INSERT INTO {} (tenant, client, ticket, priority, technician, from_at, until_at, author, reason)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
+        "INSERT INTO {} (tenant, client, ticket, priority, technician, from_at, until_at, author, reason, component)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
         table(new.kind)
     );
     sql::query_scalar(AssertSqlSafe(query))
@@ -149,6 +149,7 @@ async fn insert(tx: &mut Connection, new: &NewSuppression) -> Result<i64, sql::E
         .bind(millis(new.until))
         .bind(&new.author)
         .bind(&new.reason)
+        .bind(new.matchers.component.as_deref())
         .fetch_one(tx)
         .await
 }
@@ -183,6 +184,7 @@ fn suppression(kind: SuppressionKind, row: &Row) -> Result<Suppression, StoreErr
         matchers: Matchers {
             client: row.try_get("client")?,
             ticket: row.try_get("ticket")?,
+            component: row.try_get("component")?,
             priority: row.try_get("priority")?,
             technician: row.try_get("technician")?,
         },

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::incidents::{self, close_by_itself, open_by_itself};
+use super::pushed::{self, number_of, verdict_of};
 use super::{Store, StoreError};
 use crate::store::sql::{self, Connection};
 use crate::uptime::book::{Remembered, Rewrite};
@@ -30,6 +31,8 @@ pub struct UptimeChange {
     pub rewrites: Vec<Rewrite>,
     /// The keys of outages that have an incident of their own, what it is, and what is said of it first.
     pub opened: Vec<(String, Incident, String)>,
+    /// What had waited to be taken in, and was: check and moment.
+    pub taken: Vec<(String, Millis)>,
     /// The keys of outages that are over, and when they ended.
     pub over: Vec<(String, Millis)>,
 }
@@ -232,6 +235,7 @@ impl Store {
                     let old = sql::query("DELETE FROM uptime_spans WHERE until_at < $1");
                     old.bind(now - SPANS_KEPT).execute(&mut *tx).await?;
                     incidents::forget(tx, now - SPANS_KEPT).await?;
+                    pushed::forget(tx, now).await?;
                     Ok(())
                 })
             })
@@ -261,6 +265,9 @@ async fn write(tx: &mut Connection, change: &UptimeChange) -> Result<(), sql::Er
     for rewrite in &change.rewrites {
         write_spans(tx, rewrite).await?;
     }
+    for (check, at) in &change.taken {
+        pushed::taken(tx, check, *at).await?;
+    }
     for (key, incident, text) in &change.opened {
         open_by_itself(tx, key, incident, text, incident.started_at).await?;
     }
@@ -286,24 +293,6 @@ async fn write_spans(tx: &mut Connection, rewrite: &Rewrite) -> Result<(), sql::
             .await?;
     }
     Ok(())
-}
-
-fn number_of(verdict: Condition) -> i64 {
-    match verdict {
-        Condition::Up => 0,
-        Condition::Unknown => 1,
-        Condition::Degraded => 2,
-        Condition::Down => 3,
-    }
-}
-
-fn verdict_of(number: i64) -> Condition {
-    match number {
-        0 => Condition::Up,
-        1 => Condition::Unknown,
-        2 => Condition::Degraded,
-        _ => Condition::Down,
-    }
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ fn single(linked: &Linked, facts: &AlertFacts) -> Markup {
         h1 { (render::about(&linked.message).unwrap_or_default()) }
         p { b { (subject) } br; (whose) }
         @if facts.ticket.service.is_some() {
-            p { "Since " (render::time(&linked.message, due, linked.now)) }
+            p { @if due > linked.now { "Until " } @else { "Since " } (render::time(&linked.message, due, linked.now)) }
             @if let Some(url) = &facts.ticket.page_url { p { a href=(url) { "The service" } " (needs a login)" } }
         } @else {
             p { (render::stage_words(stage)) ", due " (render::time(&linked.message, due, linked.now)) }

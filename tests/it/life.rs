@@ -445,7 +445,7 @@ async fn a_silence_of_nothing_known_or_of_everything_by_oversight_is_refused_wit
     assert!(refused(json!({"ticket": "000000-0000", "for": "1h", "reason": "moving"})).await.contains("has no ticket"));
     insta::assert_snapshot!(
         refused(json!({"for": "1h", "reason": "moving"})).await,
-        @"say what to be quiet about: `client`, `ticket`, `priority` or `technician`; to silence every alert of acme, say `everything`: true"
+        @"say what to be quiet about: `client`, `ticket`, `component`, `priority` or `technician`; to silence every alert of acme, say `everything`: true"
     );
     let (_, listed) = call(Method::GET, &silences, &tokens[0], json!({})).await;
     assert_eq!(listed["silences"], json!([]), "nothing was silenced meanwhile");

@@ -218,6 +218,21 @@ async fn a_heartbeat_that_stays_away_is_down_and_our_own_absence_is_forgiven_onc
 }
 
 #[tokio::test]
+async fn a_heartbeat_that_comes_where_nobody_looks_is_kept_for_the_replica_that_does() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    watch(&mut app, seconds(60)).await;
+    app.parts().monitor = None;
+    let service = app.parts().service.clone();
+    let check = service.heartbeat_check("knock-knock").unwrap();
+    assert!(service.heartbeat(check, false).await, "it is not turned away");
+    app.restart().await;
+    watch(&mut app, seconds(1)).await;
+    assert_eq!(spans(&mut app, "backup").await.pop().unwrap().1, "up");
+    assert!(app.parts().store.pushed().await.unwrap().is_empty(), "and taken once");
+}
+
+#[tokio::test]
 async fn an_outage_is_told_once_step_by_step_and_so_is_its_end() {
     let shop = Shop::open().await;
     let steps = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n\
@@ -251,7 +266,8 @@ async fn an_outage_is_an_alert_like_any_other_acknowledged_in_one_click_and_told
     let shop = Shop::open().await;
     let steps = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n\
                  [[alerts.steps]]\nafter = \"10m\"\nnotify = [\"email:boss@example.com\"]\n";
-    let mut app = TestApp::with(&format!("{steps}{}", shop.config())).await;
+    let config = shop.config().replace("99.9", "90");
+    let mut app = TestApp::with(&format!("{steps}{config}")).await;
     watch(&mut app, seconds(120)).await;
     app.settle().await;
     app.said();
@@ -315,11 +331,11 @@ async fn whoever_closes_an_outage_by_hand_is_not_told_of_it_again_even_after_a_r
 async fn an_outage_that_is_silenced_is_recorded_and_told_only_when_the_silence_ends() {
     let shop = Shop::open().await;
     let steps = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n";
-    let config = shop.config().replace("[components.shop]\n", "[components.shop]\nclient = \"Globex\"\n");
+    let config = shop.config().replace("99.9", "10");
     let mut app = TestApp::with(&format!("{steps}{config}")).await;
     watch(&mut app, seconds(120)).await;
     let (url, tokens) = served(&mut app, &[(Role::Responder, None)]).await;
-    let order = json!({ "client": "Globex", "for": "1h", "reason": "they move" });
+    let order = json!({ "component": "Web shop", "for": "1h", "reason": "they move" });
     let (status, made) = call(Method::POST, &format!("{url}/api/v1/silences"), &tokens[0], order).await;
     assert_eq!(status, 201, "{made}");
     shop.answers(503);
@@ -346,6 +362,36 @@ async fn a_heartbeat_that_stays_away_is_told_as_one_and_reaches_who_answers_wher
     app.settle().await;
     let said = app.said();
     assert!(said.contains("backup has not called as it should since"), "{said}");
+}
+
+#[tokio::test]
+async fn a_promise_that_is_missed_is_told_once_though_the_service_is_up_again() {
+    let shop = Shop::open().await;
+    let steps = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n";
+    let mut app = TestApp::with(&format!("{steps}{}", shop.config())).await;
+    watch(&mut app, seconds(120)).await;
+    shop.answers(503);
+    watch(&mut app, TimeDelta::minutes(9)).await;
+    app.settle().await;
+    app.said();
+    shop.answers(200);
+    watch(&mut app, TimeDelta::minutes(5)).await;
+    app.settle().await;
+    let said = app.said();
+    assert!(said.contains("is up again") && said.contains("% of its downtime budget"), "{said}");
+    shop.answers(503);
+    watch(&mut app, TimeDelta::minutes(8)).await;
+    app.settle().await;
+    let said = app.said();
+    assert!(said.contains("Web shop has missed its promise of 99.9 %"), "{said}");
+    app.restart().await;
+    shop.answers(200);
+    watch(&mut app, TimeDelta::hours(2)).await;
+    app.settle().await;
+    let said = app.said();
+    assert!(!said.contains("budget") && !said.contains("promise"), "once is enough: {said}");
+    let open = app.parts().service.alerts(&superops_sla::service::Reach::All, &Default::default()).await.unwrap();
+    assert_eq!((open.total, open.alerts[0].clock.as_str()), (1, "budget"), "until its month is over: {open:?}");
 }
 
 #[tokio::test]

@@ -96,6 +96,7 @@ fn told(row: &BundleRow, now: DateTime<Utc>) -> Option<Told<'_>> {
 pub(super) fn standing(row: &BundleRow, now: DateTime<Utc>, zone: Tz) -> Option<String> {
     let told = told(row, now)?;
     match &ticket(row).service {
+        Some(_) if told.due > now => Some(format!("{} until {}", told.clock.words(), local(told.due, now, zone))),
         Some(service) => Some(format!("{} since {}", told.clock.words(), local(service.since, now, zone))),
         None => Some(told.due(now, zone)),
     }

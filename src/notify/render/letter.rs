@@ -133,8 +133,16 @@ fn service_alert(facts: &AlertFacts, service: &ServiceFacts, message: &Message, 
     let headline = service_state(ticket, service, facts.clock, now, message.timezone);
     let mut letter = Letter::new(subject(ticket, facts.clock), headline, Urgency::of_service(facts.stage));
     letter = letter.about_service(ticket);
-    letter.facts = vec![("Since", local_in_full(service.since, message.timezone))];
-    letter.why.extend(shown(service.detail.as_deref(), 300).map(|detail| format!("What was seen: {detail}.")));
+    let (label, at) = match facts.clock {
+        AlertKind::Certificate => ("Ends", facts.due),
+        AlertKind::Budget => ("The period ends", facts.due),
+        _ => ("Since", service.since),
+    };
+    letter.facts = vec![(label, local_in_full(at, message.timezone))];
+    letter.why.extend(shown(service.detail.as_deref(), 300).map(|detail| match facts.clock {
+        AlertKind::Budget => format!("{detail}."),
+        _ => format!("What was seen: {detail}."),
+    }));
     letter.why.extend(facts.reasons.iter().take(MOST_REASONS).filter_map(|reason| shown(Some(reason), 300)));
     letter.closing = vec![why_you(facts)];
     letter

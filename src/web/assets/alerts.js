@@ -10,7 +10,7 @@ import { pageOf } from './ticket.js';
 import { brief, counted, local, serverNow, setTime, words } from './time.js';
 import { writtenLine } from './written.js';
 
-/** What is wrong with a component, which is due at no time. */
+/** What is wrong with a component. */
 const TROUBLES = { outage: 'Outage', budget: 'Downtime budget', objective: 'Objective', certificate: 'Certificate', heartbeat: 'Heartbeat' };
 const STAGES = { breached: 'Breached', warning: 'At risk', predicted: 'Likely to breach' };
 const OUTAGE_STAGES = { breached: 'Down', warning: 'Degraded' };
@@ -39,9 +39,14 @@ function nextWords(alert) {
   return `Next: step ${alert.next_step ?? 1} of “${alert.escalation}” ${when}`;
 }
 
+/** An outage has begun, a certificate or a period is yet to end. */
+function sinceOrUntil(alert) {
+  return Date.parse(alert.due) > Date.now() ? 'until' : 'since';
+}
+
 /** The time of its clock, as the ticket shows it. */
 function dueWords(alert) {
-  if (alert.component) return `since ${brief(alert.due)}`;
+  if (alert.component) return `${sinceOrUntil(alert)} ${brief(alert.due)}`;
   if (alert.state === 'resolved' || !alert.clock_status) return `due ${brief(alert.due)}`;
   const { figure, word } = reading(alert.clock_status);
   return `${figure} ${word}`.trim();
@@ -49,7 +54,7 @@ function dueWords(alert) {
 
 /** When it is due, and that its time is working time where that is not the same. */
 function dueTitle(alert) {
-  if (alert.component) return `since ${local(alert.due)}`;
+  if (alert.component) return `${sinceOrUntil(alert)} ${local(alert.due)}`;
   const working = alert.clock_status && !alert.clock_status.round_the_clock;
   return `due ${local(alert.due)}${working ? `; counted in working time: ${alert.clock_status.hours}` : ''}`;
 }

@@ -9,9 +9,9 @@ const LABELS = { silence: 'Silence', maintenance: 'Maintenance' };
 const acted = () => document.dispatchEvent(new Event('acted'));
 
 function meant(overlay, several) {
-  const parts = ['client', 'ticket', 'priority', 'technician'].filter((name) => overlay[name]).map((name) => `${name} ${overlay[name]}`);
+  const parts = ['client', 'ticket', 'component', 'priority', 'technician'].filter((name) => overlay[name]).map((name) => `${name} ${overlay[name]}`);
   const whose = several ? `${overlay.tenant}: ` : '';
-  return whose + (parts.length ? parts.join(', ') : 'all tickets');
+  return whose + (parts.length ? parts.join(', ') : 'all alerts');
 }
 
 function mayEnd(overlay) {

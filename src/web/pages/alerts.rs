@@ -81,7 +81,7 @@ fn form(caller: &Caller) -> Markup {
         form.quieter id="quieter" {
             h3 { "Tell nobody about…" }
             @for (name, label, hint) in [
-                ("client", "Client", "all clients"), ("ticket", "Ticket", "all tickets"),
+                ("client", "Client", "all clients"), ("ticket", "Ticket", "all tickets"), ("component", "Service", "all services"),
                 ("priority", "Priority", "all priorities"), ("technician", "Technician", "everybody's"),
             ] {
                 label { (label) input name=(name) placeholder=(hint) autocomplete="off"; }

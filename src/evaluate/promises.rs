@@ -1,0 +1,186 @@
+//! What may go wrong with a component while it is up: a promise that is about to be missed, a certificate that is about
+//! to end.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::trouble::Trouble;
+use crate::alert::component::Standing;
+use crate::alert::{AlertKind, Stage};
+use crate::config::uptime::Promise;
+use crate::monitor::board::Board;
+use crate::uptime::availability::{Record, percent};
+use crate::uptime::book::ComponentEntry;
+use crate::uptime::budget::{Budget, Spending, budget};
+use crate::uptime::incident::Bulletin;
+use crate::uptime::spans::Timeline;
+use crate::uptime::{Condition, DAY, HOUR, MINUTE, Millis};
+
+/// A budget is worked out again after this, if nothing has changed.
+const BUDGET_HOLDS: TimeDelta = TimeDelta::minutes(1);
+/// A certificate that ends so soon is as bad as one that has ended.
+const TOO_SOON: Millis = 3 * DAY;
+
+/// The budgets of components, as they were worked out last.
+#[derive(Default)]
+pub(super) struct Budgets(HashMap<String, Known>);
+
+struct Known {
+    line: Arc<Timeline>,
+    at: DateTime<Utc>,
+    budget: Budget,
+    began: Millis,
+    until: Millis,
+}
+
+impl Budgets {
+    /// How the budget of `promise` stands, as an alert sees it.
+    pub fn trouble(
+        &mut self,
+        promise: &Promise,
+        entry: &ComponentEntry,
+        (board, bulletin): (&Board, &Bulletin),
+        now: DateTime<Utc>,
+    ) -> Trouble {
+        let known = self.0.get(&promise.component).filter(|known| {
+            let age = now - known.at;
+            Arc::ptr_eq(&known.line, &entry.line) && age >= TimeDelta::zero() && age < BUDGET_HOLDS
+        });
+        if known.is_none() {
+            self.0.insert(promise.component.clone(), work_out(promise, entry, board, bulletin, now));
+        }
+        let known = &self.0[&promise.component];
+        told(promise, known, entry.condition())
+    }
+}
+
+fn work_out(promise: &Promise, entry: &ComponentEntry, board: &Board, bulletin: &Bulletin, at: DateTime<Utc>) -> Known {
+    let now = at.timestamp_millis();
+    let windows = bulletin.windows_of(&promise.component);
+    let record = Record { spans: entry.line.spans(), windows: &windows, since: entry.since, ended: None };
+    let (began, until) = promise.terms.period.around(promise.terms.zone, now);
+    let intervals = entry.checks().iter().map(|check| board.book.checks[*check].plan.rules.interval);
+    let interval = intervals.max().unwrap_or(MINUTE);
+    let budget = budget(&record, &promise.terms, (began, until), interval, now);
+    Known { line: entry.line.clone(), at, budget, began, until }
+}
+
+fn told(promise: &Promise, known: &Known, condition: Condition) -> Trouble {
+    let budget = &known.budget;
+    let is_failing = condition >= Condition::Degraded;
+    let standing = match budget.spending {
+        Some(Spending::Missed) => Standing::At(Stage::Breached),
+        // That it fails is said already; what that costs can wait until it is over.
+        Some(_) if is_failing => Standing::Unsaid,
+        Some(Spending::Fast { .. } | Spending::Mostly { .. }) => Standing::At(Stage::Warning),
+        Some(Spending::WillNotLast) => Standing::At(Stage::Predicted),
+        None if is_failing || budget.is_cooling => Standing::Unsaid,
+        None => Standing::Over,
+    };
+    let said = match budget.spending {
+        Some(Spending::Missed) => format!("has missed its promise of {} %", percent(promise.terms.target)),
+        Some(Spending::Fast { tenfold_rate }) => {
+            format!("uses up its downtime budget {}.{} times too fast", tenfold_rate / 10, tenfold_rate % 10)
+        }
+        Some(Spending::Mostly { percent }) => format!("has used {percent} % of its downtime budget"),
+        Some(Spending::WillNotLast) => "will have used up its downtime budget before its period is over".to_owned(),
+        None => "is within its downtime budget".to_owned(),
+    };
+    let period = promise.terms.period.name(promise.terms.zone, known.began);
+    let (lost, allowed) = (length(budget.lost), length(budget.allowed));
+    Trouble {
+        kind: AlertKind::Budget,
+        standing,
+        began: instant(known.began),
+        flaps: false,
+        said,
+        detail: Some(format!("{lost} lost of the {allowed} that {period} allows")),
+        until: Some(instant(known.until)),
+        ended: None,
+    }
+}
+
+/// The certificate of the component that ends first; none if none was seen.
+pub(super) fn certificate(entry: &ComponentEntry, board: &Board, now: Millis) -> Option<Trouble> {
+    let seen = entry.checks().iter().filter_map(|check| board.latest.get(*check)?.as_ref()?.certificate.clone());
+    let first = seen.min_by_key(|certificate| (certificate.holds, certificate.until))?;
+    let left = first.until - now;
+    let standing = match first.holds {
+        _ if left <= TOO_SOON => Standing::At(Stage::Breached),
+        false => Standing::At(Stage::Warning),
+        true => Standing::Over,
+    };
+    let ends = instant(first.until);
+    let said = match left {
+        ..=0 => format!("has a certificate that ended on {}", ends.format("%-d %b %Y")),
+        left if left > 14 * DAY => "has a certificate whose chain will not hold in two weeks".to_owned(),
+        left => format!("has a certificate that ends on {}, in {}", ends.format("%-d %b %Y"), days(left)),
+    };
+    let (kind, flaps, detail) = (AlertKind::Certificate, false, None);
+    Some(Trouble { kind, standing, began: ends, flaps, said, detail, until: Some(ends), ended: None })
+}
+
+fn days(left: Millis) -> String {
+    match left.div_euclid(DAY) {
+        0 => "less than a day".to_owned(),
+        1 => "1 day".to_owned(),
+        days => format!("{days} days"),
+    }
+}
+
+/// `1 h 12 min`, `45 s`.
+fn length(millis: Millis) -> String {
+    match (millis / HOUR, millis % HOUR / MINUTE, millis % MINUTE / 1000) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, 0) => format!("{minutes} min"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
+fn instant(at: Millis) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(at).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitor::board::Latest;
+    use crate::probe::Certificate;
+    use crate::uptime::book::{Book, CheckPlan, ComponentPlan, Remembered};
+    use crate::uptime::combine::Needs;
+    use crate::uptime::observe::Rules;
+
+    const NOW: Millis = 1_800_000_000_000;
+
+    /// What is said of a certificate that ends after so long, whose chain holds or not.
+    fn said(left: Millis, holds: bool) -> (Standing, String) {
+        let component = ComponentPlan { id: "shop".into(), needs: Needs::All, of: vec![], depends_on: vec![] };
+        let rules = Rules::every(MINUTE, 3, 2);
+        let check = CheckPlan { id: "shop/https".into(), component: "shop".into(), rules };
+        let book = Book::open(vec![component], vec![check], &Remembered::default(), NOW);
+        let seen = Latest { certificate: Some(Certificate { until: NOW + left, holds }), ..Latest::default() };
+        let board = Board { book, latest: vec![Some(seen)], ..Board::default() };
+        let found = certificate(&board.book.components[0], &board, NOW).unwrap();
+        (found.standing, found.said)
+    }
+
+    #[test]
+    fn a_certificate_is_told_two_weeks_ahead_and_louder_at_the_end() {
+        let (warning, breached) = (Standing::At(Stage::Warning), Standing::At(Stage::Breached));
+        assert_eq!(said(40 * DAY, true).0, Standing::Over);
+        assert_eq!(said(9 * DAY, true).0, Standing::Over, "another chain lives on");
+        let nine = "has a certificate that ends on 24 Jan 2027, in 9 days".to_owned();
+        assert_eq!(said(9 * DAY, false), (warning, nine));
+        assert_eq!(said(40 * DAY, false).1, "has a certificate whose chain will not hold in two weeks");
+        assert_eq!(said(2 * DAY, false).0, breached);
+        assert_eq!(said(-DAY, false), (breached, "has a certificate that ended on 14 Jan 2027".to_owned()));
+    }
+
+    #[test]
+    fn lengths_are_said_as_people_say_them() {
+        assert_eq!([45_000, 43 * MINUTE + 12_000, 3 * HOUR].map(length), ["45 s", "43 min 12 s", "3 h 0 min"]);
+    }
+}

@@ -1,0 +1,23 @@
+//! What is wrong with a component, as the alert of it tells.
+
+use chrono::{DateTime, Utc};
+
+use crate::alert::AlertKind;
+use crate::alert::component::Standing;
+
+/// Something that is wrong with a component, or was.
+pub(super) struct Trouble {
+    pub kind: AlertKind,
+    pub standing: Standing,
+    pub began: DateTime<Utc>,
+    /// Changes so often that its end is no news.
+    pub flaps: bool,
+    /// As it follows the component's name: `is down`.
+    pub said: String,
+    /// What was seen. Can hold text from the service: hostile.
+    pub detail: Option<String>,
+    /// The end of what it is about: of a period, of a certificate.
+    pub until: Option<DateTime<Utc>>,
+    /// When it was over, if it is; none: just now.
+    pub ended: Option<DateTime<Utc>>,
+}

@@ -1,0 +1,153 @@
+//! How the time that a promise allows to be lost is being used up.
+//!
+//! A promise that is missed stays missed until its period is over. Before that,
+//! what is lost too fast, or mostly gone, or will not last, is worth a word
+//! while something can still be done.
+
+use super::availability::{Record, Terms, allowed, figure, whole_period};
+use super::burn::{PAIRS, burning};
+use super::intervals::Interval;
+use super::{MINUTE, Millis};
+
+/// From this share on, in percent, what is left is little.
+const MOSTLY: i64 = 75;
+/// What little was lost early in a period foretells nothing: so much must be gone, in percent.
+const TELLING: i64 = 25;
+/// And so much of the period must have been seen, in percent.
+const SEEN: i64 = 10;
+/// Nothing is said of less than this.
+const LEAST: Millis = MINUTE;
+
+/// What is wrong with a budget, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spending {
+    /// More is lost than was allowed: the promise cannot be kept any more.
+    Missed,
+    /// It is being lost so many tenths of times faster than it may be.
+    Fast { tenfold_rate: u32 },
+    /// So many percent of it are gone.
+    Mostly { percent: i64 },
+    /// At the rate of the period so far it will be gone before its end.
+    WillNotLast,
+}
+
+/// How a budget stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    pub lost: Millis,
+    pub allowed: Millis,
+    /// None: nothing is wrong with it.
+    pub spending: Option<Spending>,
+    /// It was being lost too fast, and only just stopped: whether that is over is not said yet.
+    pub is_cooling: bool,
+}
+
+/// How the budget of the period `span` stands at `now`. `interval` is how often it is looked at: one failed look is no
+/// proof, however much of a budget it makes.
+pub fn budget(record: &Record<'_>, terms: &Terms, span: Interval, interval: Millis, now: Millis) -> Budget {
+    let found = figure(record, terms, span, now);
+    let whole = whole_period(record, terms, span);
+    let allowed = allowed(terms, whole);
+    let (lost, is_small) = (found.lost, found.lost < LEAST.min(2 * interval));
+    let in_last = |window: Millis| {
+        let figure = figure(record, terms, (now - window, now), now);
+        // What began to be watched within the window was not down before.
+        (figure.lost, figure.counted + (record.since - (now - window)).max(0))
+    };
+    let proven = |window: Millis| {
+        let (lost, counted) = in_last(window);
+        (if lost < (3 * interval).min(window) { 0 } else { lost }, counted)
+    };
+    // One outage was told as one, and is over.
+    let goes_on = |window: Millis| {
+        let figure = figure(record, terms, (now - window, now), now);
+        figure.outages > 1 || figure.degraded > 0
+    };
+    let fast = burning(terms.target, proven).filter(|pair| goes_on(pair.long));
+    let fast = fast.map(|pair| Spending::Fast { tenfold_rate: pair.tenfold_rate });
+    let percent = i128::from(lost) * 100 / i128::from(allowed.max(1));
+    let percent = i64::try_from(percent).unwrap_or(i64::MAX);
+    let rate = |part: Millis, of: Millis| i128::from(part) * i128::from(of);
+    let spending = match fast {
+        _ if lost > allowed && lost > 0 => Some(Spending::Missed),
+        Some(fast) => Some(fast),
+        None if is_small => None,
+        None if percent >= MOSTLY => Some(Spending::Mostly { percent }),
+        None if rate(found.counted, 100) < rate(whole, SEEN) => None,
+        None if percent >= TELLING && rate(lost, whole) > rate(allowed, found.counted) => Some(Spending::WillNotLast),
+        None => None,
+    };
+    let still = burning(terms.target, |window| proven(long_of(window))).filter(|pair| goes_on(pair.long));
+    let is_cooling = spending.is_none() && still.is_some();
+    Budget { lost, allowed, spending, is_cooling }
+}
+
+/// The long window of the pair whose short one is `window`; a long one is its own.
+fn long_of(window: Millis) -> Millis {
+    PAIRS.iter().find(|pair| pair.short == window).map_or(window, |pair| pair.long)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sla::zone::Tz;
+    use crate::uptime::spans::Timeline;
+    use crate::uptime::{Condition, DAY, HOUR};
+
+    /// The first of June 2026.
+    const JUNE: Millis = 1_780_272_000_000;
+    const SPAN: Interval = (JUNE, JUNE + 30 * DAY);
+
+    /// Down twice, for half of `down` each, a minute apart, until `ago` before the moment `at` in June.
+    fn after(at: Millis, ago: Millis, down: Millis) -> Budget {
+        let end = JUNE + at - ago;
+        let mut line = Timeline::default();
+        line.set(JUNE - DAY, Condition::Up);
+        if down > 0 {
+            line.set(end - MINUTE - down, Condition::Down);
+            line.set(end - MINUTE - down / 2, Condition::Up);
+            line.set(end - down / 2, Condition::Down);
+            line.set(end, Condition::Up);
+        }
+        budget_of(&line, JUNE + at)
+    }
+
+    fn budget_of(line: &Timeline, now: Millis) -> Budget {
+        let record = Record { spans: line.spans(), windows: &[], since: JUNE - DAY, ended: None };
+        budget(&record, &Terms::usual(99_900, Tz::UTC), SPAN, MINUTE, now)
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_budget_is_named_by_the_worst_of_it() {
+        let spending = |at, ago, down| after(at, ago, down).spending;
+        // 43 min 12 s of June are allowed.
+        assert_eq!(spending(10 * DAY, 0, 0), None);
+        assert_eq!(spending(10 * DAY, 0, MINUTE), None, "one failed look, though it makes more than 14.4 times");
+        assert_eq!(spending(10 * DAY, 0, 3 * MINUTE), Some(Spending::Fast { tenfold_rate: 144 }));
+        assert_eq!(spending(20 * DAY, 5 * DAY, 33 * MINUTE), Some(Spending::Mostly { percent: 76 }));
+        assert_eq!(spending(5 * DAY, 4 * DAY, 12 * MINUTE), Some(Spending::WillNotLast));
+        assert_eq!(spending(2 * DAY, 30 * HOUR, 12 * MINUTE), None, "too early to tell");
+        assert_eq!(spending(10 * DAY, HOUR, 8 * MINUTE), Some(Spending::Fast { tenfold_rate: 10 }), "for days");
+        assert_eq!(spending(25 * DAY, 20 * DAY, 12 * MINUTE), None, "it lasts");
+        assert_eq!(spending(25 * DAY, 20 * DAY, 43 * MINUTE + 12_000), Some(Spending::Mostly { percent: 100 }));
+        assert_eq!(spending(25 * DAY, 20 * DAY, 43 * MINUTE + 12_001), Some(Spending::Missed), "one millisecond more");
+    }
+
+    #[test]
+    fn one_outage_that_is_over_burns_no_more() {
+        let mut line = Timeline::default();
+        line.set(JUNE - DAY, Condition::Up);
+        line.set(JUNE + 20 * DAY, Condition::Down);
+        line.set(JUNE + 20 * DAY + 4 * MINUTE, Condition::Up);
+        let found = budget_of(&line, JUNE + 20 * DAY + 5 * MINUTE);
+        assert_eq!((found.spending, found.is_cooling, found.lost), (None, false, 4 * MINUTE));
+    }
+
+    #[test]
+    fn what_has_just_stopped_being_lost_is_not_over_yet() {
+        let stopped = after(20 * DAY, 45 * MINUTE, 4 * MINUTE);
+        assert_eq!((stopped.spending, stopped.is_cooling), (None, true));
+        assert!(!after(29 * DAY, 4 * DAY, 4 * MINUTE).is_cooling);
+        assert!(after(10 * DAY, HOUR, 0).spending.is_none());
+    }
+}
