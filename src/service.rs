@@ -15,6 +15,7 @@ pub mod on_call;
 mod order;
 pub mod overrides;
 mod overview;
+mod paging;
 pub mod policies;
 pub mod reports;
 pub mod room;

@@ -14,7 +14,7 @@ mod checkpoint;
 pub mod copy;
 mod freshness;
 pub mod incidents;
-mod latest;
+pub mod latest;
 pub mod lease;
 pub mod links;
 mod loans;

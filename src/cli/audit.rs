@@ -9,7 +9,7 @@ use super::status::{printable, table};
 use super::{AuditArgs, CliError};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::service::audit::{AuditEntry, AuditQuery};
+use crate::service::audit::{AuditEntry, AuditPage, AuditQuery};
 use crate::store::Store;
 use crate::store::audit::chain::Verified;
 
@@ -19,7 +19,7 @@ pub async fn audit(config: Config, args: AuditArgs) -> Result<(), CliError> {
     let query = query(&args, SystemClock.now())?;
     let (service, store) = super::offline_service(config).await?;
     let found = service.audit(&scope, &query).await?;
-    let Some(entries) = found else {
+    let Some(AuditPage { changes: entries, .. }) = found else {
         let ticket = args.ticket.unwrap_or_default();
         return Err(anyhow::anyhow!("no ticket `{ticket}` is known; it may not have been read yet").into());
     };
@@ -71,6 +71,7 @@ fn query(args: &AuditArgs, now: DateTime<Utc>) -> Result<AuditQuery, CliError> {
         what: args.what.clone(),
         ticket: args.ticket.clone(),
         limit: args.limit,
+        cursor: None,
     })
 }
 

@@ -4,8 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::paging::{begins_after, cut};
 use super::{Reach, Service, ServiceError};
 use crate::store::audit::{AuditFilter, AuditRow};
+use crate::store::latest::LastShown;
 use crate::store::{StoreError, alerts::id_of};
 use crate::ticket::{ClockKind, TenantId, TicketId};
 
@@ -22,6 +24,28 @@ pub struct AuditQuery {
     /// A ticket's id or number.
     pub ticket: Option<String>,
     pub limit: u32,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// What people changed, the latest first.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub struct AuditPage {
+    pub changes: Vec<AuditEntry>,
+    pub next_cursor: Option<String>,
+}
+
+/// Whose cursors are not those of other lists.
+const LIST: &str = "audit";
+
+fn place(row: &AuditRow) -> LastShown {
+    LastShown { at: row.at.timestamp_millis(), key: row.id.to_string() }
+}
+
+/// What was shown last, as the store takes it; none: nothing was.
+fn after(cursor: Option<&str>) -> Result<Option<(DateTime<Utc>, i64)>, ServiceError> {
+    let last = begins_after(LIST, cursor)?;
+    Ok(DateTime::from_timestamp_millis(last.at).zip(last.key.parse().ok()))
 }
 
 /// One change by a person.
@@ -41,7 +65,7 @@ pub struct AuditEntry {
 
 impl Service {
     /// What people changed within `scope`, the latest first. None if there is no such ticket.
-    pub async fn audit(&self, scope: &Reach, query: &AuditQuery) -> Result<Option<Vec<AuditEntry>>, ServiceError> {
+    pub async fn audit(&self, scope: &Reach, query: &AuditQuery) -> Result<Option<AuditPage>, ServiceError> {
         let ticket = match &query.ticket {
             None => None,
             Some(text) => match self.found(scope, text).await? {
@@ -55,9 +79,12 @@ impl Service {
             until: query.until,
             who: query.who.as_deref(),
             what: ticket.as_deref().or(query.what.as_deref()),
-            limit: query.limit,
+            after: after(query.cursor.as_deref())?,
+            limit: query.limit + 1,
         };
-        self.entries(self.store.audited(filter).await?).await.map(Some)
+        let mut rows = self.store.audited(filter).await?;
+        let next_cursor = cut(LIST, &mut rows, query.limit as usize, place);
+        Ok(Some(AuditPage { changes: self.entries(rows).await?, next_cursor }))
     }
 
     /// What people did to the alert of that key, the first first.
@@ -74,7 +101,7 @@ impl Service {
     }
 
     async fn entry(&self, row: AuditRow) -> Result<AuditEntry, StoreError> {
-        let AuditRow { tenant, at, who, what, origin, alert } = row;
+        let AuditRow { id: _, tenant, at, who, what, origin, alert } = row;
         let entry = AuditEntry { at, tenant, who, what, origin, alert_id: None, ticket_id: None, display_id: None };
         let Some((key, (tenant, id, clock))) = alert.as_deref().and_then(|key| Some((key, parts(key)?))) else {
             return Ok(entry);

@@ -8,10 +8,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::alerts::AlertView;
 use super::messages::Said;
+use super::paging::{begins_after, cut};
 use super::reports::reasons::ReasonView;
 use super::{ClockStatus, Reach, Service, ServiceError};
 use crate::alert::life::State;
-use crate::alert::{AlertKind, Stage};
+use crate::alert::{AlertKey, AlertKind, Stage};
+use crate::store::latest::LastShown;
 use crate::store::record::OpenAlert;
 use crate::ticket::{ClockKind, Ticket};
 
@@ -32,6 +34,8 @@ pub struct BreachQuery {
     /// 1 to 500, 100 unless told.
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
 }
 
 /// Where a breach stands.
@@ -73,6 +77,7 @@ pub struct BreachPage {
     pub now: DateTime<Utc>,
     pub total: usize,
     pub breaches: Vec<BreachView>,
+    pub next_cursor: Option<String>,
 }
 
 /// One breach, with all that was said about it.
@@ -134,20 +139,23 @@ impl Service {
     /// Breaches within `scope`, the latest due first.
     pub async fn breaches(&self, scope: &Reach, query: &BreachQuery) -> Result<BreachPage, ServiceError> {
         let (now, limit) = (self.clock.now(), limit(query)?);
+        let after = begins_after(LIST, query.cursor.as_deref())?;
         let tenants: Vec<_> = self.tenants(scope).map(|tenant| &tenant.id).collect();
         let mut open = self.store.open_alerts(&tenants).await?;
         open.retain(|alert| query.asks_for(alert));
         open.sort_by_cached_key(|alert| (Reverse(alert.due), Reverse(alert.key.to_string())));
         let mut total = open.len();
-        let keys: Vec<_> = open.iter().take(limit).map(|alert| alert.key.to_string()).collect();
+        let places = open.iter().map(|alert| place(alert.due, &alert.key)).filter(|place| *place < after);
+        let keys: Vec<_> = places.take(limit + 1).map(|place| place.key).collect();
         let mut rows = self.in_order(&keys).await?;
         if query.state.is_none_or(|state| state == BreachState::Closed) {
-            let (closed, number) = self.store.closed_breaches(&tenants, (query.from, query.to), limit).await?;
+            let (closed, number) =
+                self.store.closed_breaches(&tenants, (query.from, query.to), &after, limit + 1).await?;
             rows.extend(closed);
             total += number;
         }
         rows.sort_by_cached_key(|row| (Reverse(row.raised.due), Reverse(row.key.to_string())));
-        rows.truncate(limit);
+        let next_cursor = cut(LIST, &mut rows, limit, |row| place(row.raised.due, &row.key));
         // What has come to its end since it was listed may be no breach any more.
         rows.retain(|row| BreachState::of(row.raised.stage, row.state()).is_some());
         let of: Vec<_> = rows
@@ -168,8 +176,15 @@ impl Service {
             let ticket = watched.as_ref().map(|watched| &watched.ticket);
             breaches.push(BreachView { reason, ..breach(view, state, ticket) });
         }
-        Ok(BreachPage { now, total, breaches })
+        Ok(BreachPage { now, total, breaches, next_cursor })
     }
+}
+
+/// Whose cursors are not those of other lists.
+const LIST: &str = "breaches";
+
+fn place(due: DateTime<Utc>, key: &AlertKey) -> LastShown {
+    LastShown { at: due.timestamp_millis(), key: key.to_string() }
 }
 
 impl BreachQuery {

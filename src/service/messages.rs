@@ -4,9 +4,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::paging::{begins_after, cut};
 use super::{MOST_TICKETS, Reach, Service, ServiceError};
 use crate::config::ChannelKind;
 use crate::notify::{Body, TicketFacts};
+use crate::store::latest::LastShown;
 use crate::store::outbox::Logged;
 
 /// One message to one person, as the outbox knows it. Addresses and numbers are left out.
@@ -39,6 +41,17 @@ pub struct MessageView {
     pub because: Option<String>,
 }
 
+/// What was told to whom, newest first.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[schema(as = Messages)]
+pub struct MessagePage {
+    pub messages: Vec<Said>,
+    pub next_cursor: Option<String>,
+}
+
+/// Whose cursors are not those of other lists.
+const LIST: &str = "messages";
+
 /// One notification and its attempts.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Said {
@@ -60,14 +73,31 @@ pub struct AttemptView {
 impl Service {
     /// Who was told what, newest first, and how each attempt went.
     pub async fn messages(&self, scope: &Reach, ticket: Option<&str>, limit: usize) -> Result<Vec<Said>, ServiceError> {
-        let limit = limit.min(MOST_TICKETS);
-        let rows = match ticket {
-            None => self.store.notifications(scope, None, limit).await?,
-            Some(text) => {
-                let Some((tenant, watched)) = self.found(scope, text).await? else { return Ok(Vec::new()) };
-                self.store.notifications(&Reach::One(tenant), Some(watched.ticket.id.as_str()), limit).await?
-            }
+        Ok(self.message_page(scope, ticket, limit, None).await?.messages)
+    }
+
+    /// The same, from where `cursor` says.
+    pub async fn message_page(
+        &self,
+        scope: &Reach,
+        ticket: Option<&str>,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<MessagePage, ServiceError> {
+        let (limit, after) = (limit.min(MOST_TICKETS), begins_after(LIST, cursor)?);
+        let (scope, ticket) = match ticket {
+            None => (scope.clone(), None),
+            Some(text) => match self.found(scope, text).await? {
+                None => return Ok(MessagePage::default()),
+                Some((tenant, watched)) => (Reach::One(tenant), Some(watched.ticket.id.to_string())),
+            },
         };
+        let mut rows = self.store.notifications_after(&after, &scope, ticket.as_deref(), limit + 1).await?;
+        let next_cursor = cut(LIST, &mut rows, limit, place);
+        Ok(MessagePage { messages: self.said(rows).await?, next_cursor })
+    }
+
+    async fn said(&self, rows: Vec<Logged>) -> Result<Vec<Said>, ServiceError> {
         let mut words = self.store.delivery_words(&rows).await?;
         let mut said = self.with_attempts(rows).await?;
         for one in &mut said {
@@ -75,6 +105,11 @@ impl Service {
         }
         Ok(said)
     }
+}
+
+fn place(row: &Logged) -> LastShown {
+    let notification = &row.leased.notification;
+    LastShown { at: notification.created_at.timestamp_millis(), key: notification.message.key.clone() }
 }
 
 /// What the outbox holds, without addresses and numbers.

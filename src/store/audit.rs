@@ -23,6 +23,8 @@ pub struct Author {
 /// One change by a person.
 #[derive(Clone, Debug)]
 pub struct AuditRow {
+    /// It rises with each change.
+    pub id: i64,
     /// None: it concerns no tenant alone.
     pub tenant: Option<String>,
     pub at: DateTime<Utc>,
@@ -44,6 +46,8 @@ pub struct AuditFilter<'a> {
     pub who: Option<&'a str>,
     /// A part of what was done, without regard to case.
     pub what: Option<&'a str>,
+    /// The time and the number of the last change that was shown; none: nothing was.
+    pub after: Option<(DateTime<Utc>, i64)>,
     pub limit: u32,
 }
 
@@ -66,8 +70,10 @@ impl Store {
 
     /// What people changed, the latest first.
     pub async fn audited(&self, filter: AuditFilter<'_>) -> Result<Vec<AuditRow>, StoreError> {
+        let (at, number) = filter.after.map_or((i64::MAX, 0), |(at, number)| (millis(at), number));
         let rows = sql::query(
-            "SELECT tenant, at, who, what, origin, alert FROM audit WHERE at >= $1 AND at < $2
+            "SELECT id, tenant, at, who, what, origin, alert FROM audit WHERE at >= $1 AND at < $2
+             AND at <= $7 AND (at < $7 OR id < $8)
              AND (tenant = $3 OR $3 IS NULL) AND ($4 IS NULL OR instr(lower(who), lower($4)) > 0)
              AND ($5 IS NULL OR instr(lower(what), lower($5)) > 0) ORDER BY at DESC, id DESC LIMIT $6",
         )
@@ -77,6 +83,8 @@ impl Store {
         .bind(filter.who)
         .bind(filter.what)
         .bind(filter.limit)
+        .bind(at)
+        .bind(number)
         .fetch_all(&self.reads);
         rows.await?.iter().map(AuditRow::read).collect()
     }
@@ -84,7 +92,7 @@ impl Store {
     /// What people did to the alert of that key, the first first.
     pub async fn acts_on(&self, alert: &str) -> Result<Vec<AuditRow>, StoreError> {
         let rows = sql::query(
-            "SELECT tenant, at, who, what, origin, alert FROM audit WHERE alert = $1 ORDER BY at, id LIMIT $2",
+            "SELECT id, tenant, at, who, what, origin, alert FROM audit WHERE alert = $1 ORDER BY at, id LIMIT $2",
         );
         rows.bind(alert).bind(MOST_ACTS).fetch_all(&self.reads).await?.iter().map(AuditRow::read).collect()
     }
@@ -93,6 +101,7 @@ impl Store {
 impl AuditRow {
     fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
+            id: row.try_get("id")?,
             tenant: row.try_get("tenant")?,
             at: instant(row.try_get("at")?)?,
             who: row.try_get("who")?,

@@ -1,5 +1,21 @@
 //! The latest of what several tenants have, without reading all of it.
 
+use serde::{Deserialize, Serialize};
+
+/// The last thing of a page, in a list whose latest come first: after it stands what is older, or as old with a lesser key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LastShown {
+    pub at: i64,
+    pub key: String,
+}
+
+impl LastShown {
+    /// Nothing was shown yet: everything stands after it.
+    pub fn nothing() -> Self {
+        Self { at: i64::MAX, key: String::new() }
+    }
+}
+
 /// The latest rows of several tenants: each is asked for its own, and what is older than those of others is left out.
 pub(super) struct Latest {
     most: usize,

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::latest::Latest;
+use super::latest::{LastShown, Latest};
 use super::{Store, StoreError, instant, millis};
 use crate::alert::escalation::ChannelKind;
 use crate::alert::noise::Rules;
@@ -717,6 +717,17 @@ impl Store {
         ticket: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Logged>, StoreError> {
+        self.notifications_after(&LastShown::nothing(), reach, ticket, limit).await
+    }
+
+    /// The same, those that stand `after` what was shown.
+    pub async fn notifications_after(
+        &self,
+        after: &LastShown,
+        reach: &Reach,
+        ticket: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Logged>, StoreError> {
         let tenants = match reach.tenant() {
             Some(tenant) => vec![tenant.to_string()],
             None => self.tenants_told().await?,
@@ -727,19 +738,21 @@ impl Store {
                 Some(ticket) => sql::query_as(
                     "SELECT DISTINCT n.created_at, n.key FROM alerts a LEFT JOIN digested d ON d.alert_key = a.key
                      JOIN notifications n ON n.alert_key = a.key OR (n.alert_key = d.digest AND n.recipient = d.recipient)
-                     WHERE a.tenant = $1 AND a.ticket_id = $3 ORDER BY n.created_at DESC, n.key DESC LIMIT $2",
+                     WHERE a.tenant = $1 AND a.ticket_id = $3 AND n.created_at <= $4 AND (n.created_at < $4 OR n.key < $5)
+                     ORDER BY n.created_at DESC, n.key DESC LIMIT $2",
                 )
                 .bind(tenant)
                 .bind(latest.most())
                 .bind(ticket),
                 None => sql::query_as(
                     "SELECT created_at, key FROM notifications WHERE tenant = $1 AND created_at >= $3
-                     ORDER BY created_at DESC, key DESC LIMIT $2",
+                     AND created_at <= $4 AND (created_at < $4 OR key < $5) ORDER BY created_at DESC, key DESC LIMIT $2",
                 )
                 .bind(tenant)
                 .bind(latest.most())
                 .bind(latest.since()),
             };
+            let found = found.bind(after.at).bind(after.key.as_str());
             latest.add(found.fetch_all(&self.reads).await?);
         }
         let rows = sql::query(

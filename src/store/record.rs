@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use chrono::{DateTime, Utc};
 
 use super::alerts::{AlertRow, alert_row};
-use super::latest::Latest;
+use super::latest::{LastShown, Latest};
 use super::outbox::{Logged, json, logged};
 use super::{Store, StoreError, instant, millis};
 use crate::alert::life::{How, State};
@@ -187,12 +187,13 @@ impl Store {
         Ok((self.alerts_by_key(&keys).await?, usize::try_from(total).unwrap_or_default()))
     }
 
-    /// At most `limit` breaches of `tenants` that are over and were due `between` these moments, the latest due first;
-    /// and how many there are.
+    /// At most `limit` breaches of `tenants` that are over and were due `between` these moments, those that stand `after`
+    /// what was shown, the latest due first; and how many there are in all.
     pub async fn closed_breaches(
         &self,
         tenants: &[&TenantId],
         between: Between,
+        after: &LastShown,
         limit: usize,
     ) -> Result<(Vec<AlertRow>, usize), StoreError> {
         let (from, until) = (between.0.map_or(i64::MIN, millis), between.1.map_or(i64::MAX, millis));
@@ -200,10 +201,10 @@ impl Store {
         for tenant in tenants {
             let keys = sql::query_as(
                 "SELECT due, key FROM alerts WHERE tenant = $1 AND state = 'resolved' AND stage = 'breached'
-                 AND due >= $2 AND due < $3 ORDER BY due DESC, key DESC LIMIT $4",
+                 AND due >= $2 AND due < $3 AND due <= $5 AND (due < $5 OR key < $6) ORDER BY due DESC, key DESC LIMIT $4",
             );
             let keys = keys.bind(tenant.as_str()).bind(from.max(latest.since())).bind(until).bind(latest.most());
-            latest.add(keys.fetch_all(&self.reads).await?);
+            latest.add(keys.bind(after.at).bind(after.key.as_str()).fetch_all(&self.reads).await?);
         }
         let total: i64 = sql::query_scalar(
             "SELECT COUNT(*) FROM (SELECT 1 FROM alerts WHERE tenant IN (SELECT value FROM json_each($1))

@@ -16,7 +16,7 @@ use super::auth::Caller;
 use super::{Problem, Web, delivery};
 use crate::answers::NoMoreTexts;
 use crate::service::breaches::{BreachPage, BreachQuery};
-use crate::service::messages::Said;
+use crate::service::messages::MessagePage;
 use crate::service::policies::TenantPolicies;
 use crate::service::{Differences, ForecastRecord, Overview, Reach, TicketLedger, TicketQuery, TicketSla};
 
@@ -44,6 +44,8 @@ pub struct MessageQuery {
     /// 1 to 500, 100 unless told.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
 }
 
 /// GET /api/v1/breaches
@@ -53,12 +55,6 @@ pub async fn breaches(
     Query(query): Query<BreachQuery>,
 ) -> Result<Json<BreachPage>, Problem> {
     Ok(Json(web.service.breaches(&caller.scope, &query).await?))
-}
-
-/// What was told to whom, newest first.
-#[derive(Serialize, ToSchema)]
-pub struct Messages {
-    messages: Vec<Said>,
 }
 
 /// GET /api/v1/tickets
@@ -144,10 +140,10 @@ pub async fn messages(
     State(web): State<Arc<Web>>,
     caller: Caller,
     Query(query): Query<MessageQuery>,
-) -> Result<Json<Messages>, Problem> {
+) -> Result<Json<MessagePage>, Problem> {
     let limit = limit(query.limit)?;
     let ticket = query.ticket.as_deref().filter(|id| !id.trim().is_empty());
-    Ok(Json(Messages { messages: web.service.messages(&caller.scope, ticket, limit).await? }))
+    Ok(Json(web.service.message_page(&caller.scope, ticket, limit, query.cursor.as_deref()).await?))
 }
 
 /// Who within `scope` is sent no text messages, and why.

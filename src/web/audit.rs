@@ -8,8 +8,9 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use url::form_urlencoded;
+use utoipa::IntoParams;
 
 use super::auth::Caller;
 use super::{Problem, Web};
@@ -29,7 +30,7 @@ pub struct AuditParams {
     tenant: Option<String>,
     /// RFC 3339.
     pub from: Option<DateTime<Utc>>,
-    /// RFC 3339: the first moment after them. The time of the last entry of a page asks for the next page.
+    /// RFC 3339: the first moment after them.
     pub until: Option<DateTime<Utc>>,
     /// A part of a name.
     pub who: Option<String>,
@@ -40,6 +41,8 @@ pub struct AuditParams {
     /// 1 to 1000, 100 unless told.
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
     /// json | csv
     #[param(inline, value_type = Option<ListFormatWord>)]
     pub format: Option<String>,
@@ -63,14 +66,18 @@ impl AuditParams {
             what: said(&self.what),
             ticket: said(&self.ticket),
             limit,
+            cursor: said(&self.cursor),
         })
     }
 }
 
-/// What people changed, the latest first.
-#[derive(Serialize, ToSchema)]
-pub struct AuditPage {
-    changes: Vec<AuditEntry>,
+impl AuditParams {
+    /// The same question, from where `cursor` says, as a link has it.
+    pub fn again(&self, cursor: &str) -> String {
+        let asked = [("who", &self.who), ("what", &self.what), ("ticket", &self.ticket)].into_iter();
+        let asked = asked.filter_map(|(name, text)| Some((name, text.as_deref()?)));
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(asked).append_pair("cursor", cursor).finish()
+    }
 }
 
 /// GET /api/v1/audit
@@ -80,13 +87,14 @@ pub async fn list(
     Query(params): Query<AuditParams>,
 ) -> Result<Response, Problem> {
     let query = params.query(web.service.now())?;
-    let changes = web.service.audit(&caller.scope, &query).await?.ok_or_else(|| Problem::not_found("ticket"))?;
+    let page = web.service.audit(&caller.scope, &query).await?.ok_or_else(|| Problem::not_found("ticket"))?;
     match params.format.as_deref() {
         Some("csv") => {
             let kind = (CONTENT_TYPE, "text/csv; charset=utf-8");
-            Ok(([kind, (CONTENT_DISPOSITION, "attachment; filename=\"audit.csv\"")], csv(&changes)).into_response())
+            Ok(([kind, (CONTENT_DISPOSITION, "attachment; filename=\"audit.csv\"")], csv(&page.changes))
+                .into_response())
         }
-        _ => Ok(Json(AuditPage { changes }).into_response()),
+        _ => Ok(Json(page).into_response()),
     }
 }
 

@@ -4,7 +4,7 @@ use axum::http::Method;
 
 use super::alerts::By;
 use super::api::Within;
-use super::audit::{AuditPage, AuditParams};
+use super::audit::AuditParams;
 use super::login::{Arrival, Login};
 use super::reports::ReasonForm;
 use super::route::{Face, Route, delete, form, get, open, page, post, proven};
@@ -17,9 +17,11 @@ use super::{
 };
 use crate::formats::Format;
 use crate::service::alerts::{AlertPage, AlertQuery, AlertView, SnoozeOrder};
+use crate::service::audit::AuditPage;
 use crate::service::breaches::{BreachPage, BreachQuery};
 use crate::service::incidents::{IncidentOrder, IncidentQuery, IncidentView, SayingOrder, WorkOrder, WorkView};
 use crate::service::live::Change;
+use crate::service::messages::MessagePage;
 use crate::service::on_call::{OnCall, OverrideRequest, OverrideView};
 use crate::service::overrides::OverrideOrder;
 use crate::service::reports::answers::CacheFigures;
@@ -189,7 +191,7 @@ fn tickets() -> Vec<Route> {
         get("/api/v1/messages", Viewer, api::messages)
             .about("Who was told what, newest first; without addresses and numbers")
             .query::<api::MessageQuery>()
-            .gives::<api::Messages>("The messages")
+            .gives::<MessagePage>("The messages")
             .refuses(&[409]),
         get("/api/v1/discrepancies", Viewer, api::discrepancies)
             .about(

@@ -562,6 +562,29 @@ async fn pages_of_a_list_in_any_order_hold_each_ticket_once_though_others_come_a
 }
 
 #[tokio::test]
+async fn pages_of_the_audit_log_hold_each_change_once_though_all_were_made_at_one_moment() {
+    let web = TestWeb::start().await;
+    let admin = web.token_of(Role::Admin, None).await;
+    for _ in 0..6 {
+        web.token(None).await;
+    }
+    let (mut seen, mut path) = (Vec::new(), "/api/v1/audit?limit=2".to_owned());
+    loop {
+        let page: Value = web.get(&path, Some(&admin)).await.json().await.unwrap();
+        seen.extend(page["changes"].as_array().unwrap().iter().map(|one| one["what"].to_string()));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        path = format!("/api/v1/audit?limit=2&cursor={next}");
+        // Another one comes meanwhile, and moves nothing.
+        web.token(None).await;
+    }
+    let mut once = seen.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!((once.len(), seen.len()), (7, 7), "{seen:?}");
+    problem(web.get("/api/v1/audit?cursor=7", Some(&admin)).await, StatusCode::BAD_REQUEST).await;
+}
+
+#[tokio::test]
 async fn a_policy_for_all_that_names_somebody_elses_client_is_not_shown() {
     let web = TestWeb::start().await;
     for (tenant, client) in [("acme", "Acme Works"), ("globex", "Globex Bank")] {

@@ -231,3 +231,36 @@ async fn breaches_and_the_weekly_figure_are_read_by_viewers_and_only_of_their_ow
         assert_eq!((wrong.0, &wrong.1["status"]), (StatusCode::BAD_REQUEST, &json!(400)), "{path}");
     }
 }
+
+/// All that `path` lists, page by page, by the field `id` of each.
+async fn paged(url: &str, token: &str, path: &str, list: &str, id: &str) -> Vec<String> {
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let (status, page) = call(Method::GET, &format!("{url}{path}&cursor={cursor}"), token, json!({})).await;
+        assert_eq!(status, StatusCode::OK, "{page}");
+        seen.extend(page[list].as_array().unwrap().iter().map(|one| one[id].to_string()));
+        let Some(next) = page["next_cursor"].as_str() else { return seen };
+        next.clone_into(&mut cursor);
+    }
+}
+
+#[tokio::test]
+async fn pages_of_breaches_and_messages_hold_each_once_though_all_came_at_one_moment() {
+    let mut app = TestApp::start().await;
+    for _ in 0..5 {
+        app.ticket(minutes(60));
+    }
+    app.turn().await;
+    app.wait(minutes(61)).await;
+    let (url, tokens) = served(&mut app, &[(Role::Viewer, None)]).await;
+    for (list, id) in [("breaches", "id"), ("messages", "key")] {
+        let whole = paged(&url, &tokens[0], &format!("/api/v1/{list}?limit=500"), list, id).await;
+        assert!(whole.len() >= 5, "{list}: {whole:?}");
+        for limit in [1, 2, 5] {
+            let pages = paged(&url, &tokens[0], &format!("/api/v1/{list}?limit={limit}"), list, id).await;
+            assert_eq!(pages, whole, "{list} by {limit}");
+        }
+        let foreign = format!("{url}/api/v1/{list}?cursor=bm90IG91cnM");
+        assert_eq!(call(Method::GET, &foreign, &tokens[0], json!({})).await.0, StatusCode::BAD_REQUEST);
+    }
+}

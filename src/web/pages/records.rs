@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use super::{Sheet, frame};
 use crate::notify::words as length_words;
-use crate::service::audit::AuditEntry;
+use crate::service::audit::{AuditEntry, AuditPage};
 use crate::service::policies::{PolicyView, TenantPolicies};
 use crate::web::audit::AuditParams;
 use crate::web::auth::Caller;
@@ -21,7 +21,7 @@ pub async fn audit(
     Query(params): Query<AuditParams>,
 ) -> Result<Html<String>, Problem> {
     let found = web.service.audit(&caller.scope, &params.query(web.service.now())?).await?;
-    let changes = found.unwrap_or_default();
+    let AuditPage { changes, next_cursor } = found.unwrap_or_default();
     let content = html! {
         main.made {
             h1 { "Audit log" }
@@ -29,6 +29,7 @@ pub async fn audit(
             (search(&params))
             @if changes.is_empty() { p.empty { "Nobody changed anything of that kind. Acknowledgements, silences, stand-ins, overrides, tokens and sign-ins are listed here as they happen." } }
             @else { (changes_table(&changes)) }
+            @if let Some(next) = next_cursor { p { a.button href={ "/audit?" (params.again(&next)) } { "Earlier changes" } } }
         }
     };
     Ok(frame(&web, &caller, &Sheet { title: "Audit log", kind: "made", here: "/audit" }, &content))

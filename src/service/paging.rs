@@ -1,0 +1,63 @@
+//! Where the next page of a list begins whose latest things come first: after the last one that was shown, by its time and
+//! its key, so that what comes or goes meanwhile repeats nothing and skips nothing.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use super::ServiceError;
+use crate::store::latest::LastShown;
+
+/// What a cursor says: of which list it is, and what was shown last.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    list: String,
+    after: LastShown,
+}
+
+/// The cursor of the page of `list` after `after`.
+pub fn cursor(list: &str, after: LastShown) -> String {
+    let text = serde_json::to_vec(&Written { list: list.to_owned(), after }).unwrap_or_default();
+    URL_SAFE_NO_PAD.encode(text)
+}
+
+/// What was shown of `list` before the page that `cursor` asks for; blank: nothing.
+pub fn begins_after(list: &str, cursor: Option<&str>) -> Result<LastShown, ServiceError> {
+    let Some(text) = cursor.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(LastShown::nothing()) };
+    let written = URL_SAFE_NO_PAD.decode(text).ok().and_then(|text| serde_json::from_slice::<Written>(&text).ok());
+    let written = written.filter(|written| written.list == list);
+    let bad = || ServiceError::BadQuestion(format!("`cursor` `{text}` is not one that we gave for this list"));
+    written.map(|written| written.after).ok_or_else(bad)
+}
+
+/// Cuts `rows`, which were asked for with one more than `limit`, and says where the next page begins, if there is one.
+pub fn cut<T>(list: &str, rows: &mut Vec<T>, limit: usize, place: impl Fn(&T) -> LastShown) -> Option<String> {
+    let is_more = rows.len() > limit;
+    rows.truncate(limit);
+    rows.last().filter(|_| is_more).map(|last| cursor(list, place(last)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_of_its_list_and_of_nobody_elses_making() {
+        let place = LastShown { at: 7, key: "k".to_owned() };
+        let text = cursor("messages", place.clone());
+        assert_eq!(begins_after("messages", Some(&text)).unwrap(), place);
+        assert_eq!(begins_after("messages", Some(" ")).unwrap(), LastShown::nothing());
+        for (list, wrong) in [("breaches", text.as_str()), ("messages", "7"), ("messages", "AAAA"), ("messages", "%")] {
+            assert!(begins_after(list, Some(wrong)).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_last_page_leads_nowhere() {
+        let place = |at: &i64| LastShown { at: *at, key: String::new() };
+        let (mut full, mut last) = (vec![3, 2, 1], vec![2, 1]);
+        let next = cut("l", &mut full, 2, place);
+        assert_eq!((full.len(), begins_after("l", next.as_deref()).unwrap().at), (2, 2));
+        assert_eq!(cut("l", &mut last, 2, place), None);
+    }
+}
