@@ -7,6 +7,7 @@ pub mod names;
 pub mod question;
 pub mod reasons;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use self::answers::{Answer, Key};
 use self::names::Called;
 pub use self::question::{ComplianceQuery, EntryQuery, ReportQuery, TechnicianQuery};
 use self::question::{Found, Wanted};
+use super::paging::{begins_after, cut};
 use super::{Service, ServiceError};
 use crate::bookkeeping::CLOSE_AFTER;
 use crate::config::Tenant;
@@ -32,6 +34,7 @@ use crate::report::{ClosedMonth, People, Period, Report, Table};
 use crate::sla::calendar::midnight;
 use crate::sla::zone::Tz;
 use crate::store::books::{Asked, BookDay, month_of};
+use crate::store::latest::LastShown;
 use crate::ticket::{ClockKind, Reach, TenantId};
 
 /// The figures of one technician, or of nobody, unknown and automation, so that sums are those of all.
@@ -142,6 +145,20 @@ pub struct ShareView {
 pub struct EntryPage {
     pub total: usize,
     pub entries: Vec<EntryView>,
+    pub next_cursor: Option<String>,
+}
+
+/// Whose cursors are not those of other lists.
+const ENTRIES: &str = "entries";
+
+/// What was decided at one moment stands by ticket, clock and round.
+fn place(entry: &Entry) -> LastShown {
+    let key = format!("{} {} {:06}", entry.ticket, entry.clock.as_str(), entry.round);
+    LastShown { at: entry.decided_at.timestamp_millis(), key }
+}
+
+fn stands_after(last: &LastShown, place: &LastShown) -> bool {
+    place.at < last.at || (place.at == last.at && place.key > last.key)
 }
 
 impl Service {
@@ -327,13 +344,15 @@ impl Service {
         let with_maintenance = !wanted.exclude_maintenance;
         entries
             .retain(|entry| found.period.has(entry.day) && entry.is_headline() && query.fits(entry, with_maintenance));
-        entries.sort_by(|a, b| b.decided_at.cmp(&a.decided_at).then_with(|| a.ticket.cmp(&b.ticket)));
         let total = entries.len();
-        entries.truncate(query.limit()?);
+        let last = begins_after(ENTRIES, query.cursor.as_deref())?;
+        entries.retain(|entry| stands_after(&last, &place(entry)));
+        entries.sort_by_cached_key(|entry| (Reverse(entry.decided_at), place(entry).key));
+        let next_cursor = cut(ENTRIES, &mut entries, query.limit()?, place);
         let mut names = self.called(&tenant.id, wanted.anonymous).await?;
         names.learn(&self.store, entries.iter().map(|entry| &*entry.ticket)).await?;
         let entries = entries.iter().map(|entry| entry_view(entry, &names, with_maintenance)).collect();
-        Ok(EntryPage { total, entries })
+        Ok(EntryPage { total, entries, next_cursor })
     }
 
     /// What the figures ask about themselves, in a period.

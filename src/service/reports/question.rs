@@ -119,6 +119,8 @@ pub struct EntryQuery {
     /// 1 to 1000, 100 unless told.
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
 }
 
 /// What is wanted, once it makes sense.
