@@ -13,6 +13,7 @@ use super::audit::AuditEntry;
 use super::described::AlertStateWord;
 use super::ending::end_of;
 use super::messages::{AttemptView, Said, message_view};
+use super::paging::{cut, last_place};
 use super::suppressions::SuppressionView;
 use super::view::clock_status;
 use super::write_backs::WriteBackView;
@@ -23,6 +24,7 @@ use crate::alert::{AlertKey, AlertKind, Stage, Subject};
 use crate::config::uptime::Component;
 use crate::sla::clock::assess;
 use crate::store::StoreError;
+use crate::store::latest::LastShown;
 use crate::store::outbox::Logged;
 use crate::store::record::{LoggedAttempt, OpenAlert};
 use crate::ticket::watch::Watched;
@@ -149,15 +151,15 @@ pub struct SnoozeOrder {
 impl Service {
     /// Alerts, worst first; resolved ones by when they were resolved.
     pub async fn alerts(&self, scope: &Reach, query: &AlertQuery) -> Result<AlertPage, ServiceError> {
-        let (now, limit, skip) = (self.clock.now(), limit(query)?, cursor(query)?);
-        let states = states(query)?;
-        let (page, total) = match &query.ticket {
-            Some(text) => self.alerts_of_ticket(scope, text, states, skip, limit).await?,
-            None => self.alerts_in(scope, states, skip, limit, now).await?,
+        let (now, limit) = (self.clock.now(), limit(query)?);
+        let (states, after) = (states(query)?, last_place(LIST, query.cursor.as_deref())?);
+        let (mut page, total) = match &query.ticket {
+            Some(text) => self.alerts_of_ticket(scope, text, states, after).await?,
+            None => self.alerts_in(scope, states, after, limit + 1, now).await?,
         };
-        let next = skip + page.len();
-        let next_cursor = (next < total && !page.is_empty()).then(|| next.to_string());
-        Ok(AlertPage { now, total, alerts: self.alert_views(page, now).await?, next_cursor })
+        let next_cursor = cut(LIST, &mut page, limit, |(place, _)| place.clone());
+        let rows = page.into_iter().map(|(_, row)| row).collect();
+        Ok(AlertPage { now, total, alerts: self.alert_views(rows, now).await?, next_cursor })
     }
 
     async fn alerts_of_ticket(
@@ -165,15 +167,16 @@ impl Service {
         scope: &Reach,
         text: &str,
         states: &[State],
-        skip: usize,
-        limit: usize,
-    ) -> Result<(Vec<AlertRow>, usize), ServiceError> {
+        after: Option<Place>,
+    ) -> Result<(Vec<Placed>, usize), ServiceError> {
         let Some((tenant, watched)) = self.found(scope, text).await? else { return Ok((Vec::new(), 0)) };
         let mut rows = self.store.alerts_of(&tenant, &watched.ticket.id).await?;
         rows.retain(|row| states.contains(&row.state()));
-        rows.sort_by_cached_key(rank);
         let total = rows.len();
-        Ok((rows.into_iter().skip(skip).take(limit).collect(), total))
+        let mut placed: Vec<Placed> = rows.into_iter().map(|row| (Place::of(&row), row)).collect();
+        placed.retain(|(place, _)| after.as_ref().is_none_or(|after| place > after));
+        placed.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok((placed, total))
     }
 
     /// Those that are not resolved, which are few enough to be sorted, and after them as many of the others as are wanted.
@@ -181,26 +184,43 @@ impl Service {
         &self,
         scope: &Reach,
         states: &[State],
-        skip: usize,
+        after: Option<Place>,
         limit: usize,
         now: DateTime<Utc>,
-    ) -> Result<(Vec<AlertRow>, usize), StoreError> {
+    ) -> Result<(Vec<Placed>, usize), StoreError> {
         let tenants: Vec<_> = self.tenants(scope).map(|tenant| &tenant.id).collect();
         let mut open = if states == [State::Resolved] { Vec::new() } else { self.store.open_alerts(&tenants).await? };
         open.retain(|alert| states.contains(&alert.state));
         let left = self.times_left(scope, &open, now).await?;
-        open.sort_by_cached_key(|alert| open_rank(alert, left.get(&alert.key).copied()));
+        let until = |alert: &OpenAlert| left.get(&alert.key).and_then(|left| now.checked_add_signed(*left));
         let number = open.len();
-        let keys: Vec<_> = open.iter().skip(skip).take(limit).map(|alert| alert.key.to_string()).collect();
-        let mut page = self.in_order(&keys).await?;
+        let mut places: Vec<_> =
+            open.iter().map(|alert| (Place::open(alert, until(alert)), alert.key.to_string())).collect();
+        places.retain(|(place, _)| after.as_ref().is_none_or(|after| place > after));
+        places.sort_unstable();
+        places.truncate(limit);
+        let wanted = limit - places.len();
+        let mut page = self.placed(places).await?;
         if !states.contains(&State::Resolved) {
             return Ok((page, number));
         }
-        let (left, past) = (limit - page.len(), skip.saturating_sub(number));
-        let (mut resolved, total) = self.store.resolved_alerts(&tenants, past, left).await?;
-        resolved.sort_by_cached_key(rank);
+        let last = match after {
+            Some(Place::Resolved(Reverse(last))) => last,
+            _ => LastShown::nothing(),
+        };
+        let (resolved, total) = self.store.resolved_alerts(&tenants, &last, wanted).await?;
+        let mut resolved: Vec<Placed> = resolved.into_iter().map(|row| (Place::of(&row), row)).collect();
+        resolved.sort_by(|(a, _), (b, _)| a.cmp(b));
         page.extend(resolved);
         Ok((page, number + total))
+    }
+
+    /// The alerts of these keys, each where it was found to stand, as far as there still are such alerts.
+    async fn placed(&self, places: Vec<(Place, String)>) -> Result<Vec<Placed>, StoreError> {
+        let keys: Vec<_> = places.iter().map(|(_, key)| key.clone()).collect();
+        let mut places: HashMap<_, _> = places.into_iter().map(|(place, key)| (key, place)).collect();
+        let rows = self.in_order(&keys).await?;
+        Ok(rows.into_iter().filter_map(|row| Some((places.remove(&row.key.to_string())?, row))).collect())
     }
 
     /// The alerts of these keys, in their order, as far as there still are such alerts.
@@ -450,30 +470,50 @@ fn attempt_view(attempt: LoggedAttempt) -> AttemptView {
     AttemptView { number, at, outcome, detail }
 }
 
-/// Open before resolved; then the worse before the better; then who has least time `left`, or was due first where that
-/// is not known; or the last resolved.
-fn rank(row: &AlertRow) -> (bool, Rank) {
-    let alert = OpenAlert::of(row);
-    let resolved = alert.state == State::Resolved;
-    let rank = match resolved {
-        true => (
-            false,
-            Reverse(Stage::Predicted),
-            TimeDelta::MAX,
-            -row.changed_at.timestamp_millis(),
-            alert.key.to_string(),
-        ),
-        false => open_rank(&alert, None),
-    };
-    (resolved, rank)
+/// Whose cursors are not those of other lists.
+const LIST: &str = "alerts";
+
+/// An alert and where it stands.
+type Placed = (Place, AlertRow);
+
+/// Where an alert stands in the list: those that are not resolved come first, then the others, the latest changed first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum Place {
+    Open(OpenPlace),
+    Resolved(Reverse<LastShown>),
 }
 
-type Rank = (bool, Reverse<Stage>, TimeDelta, i64, String);
+/// Those that nobody holds come first; among them the worst, then those with the least time left.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct OpenPlace {
+    held: bool,
+    stage: Reverse<Stage>,
+    /// When its clock would have run out if it went on running: so an alert keeps its place while time passes.
+    until: i64,
+    due: i64,
+    key: String,
+}
 
-fn open_rank(alert: &OpenAlert, left: Option<TimeDelta>) -> Rank {
-    let left = left.unwrap_or(TimeDelta::MAX);
-    let due = alert.due.timestamp_millis();
-    (alert.state != State::Open, Reverse(alert.stage), left, due, alert.key.to_string())
+impl Place {
+    fn of(row: &AlertRow) -> Self {
+        match OpenAlert::of(row) {
+            alert if alert.state != State::Resolved => Self::open(&alert, None),
+            alert => {
+                let (at, key) = (row.changed_at.timestamp_millis(), alert.key.to_string());
+                Self::Resolved(Reverse(LastShown { at, key }))
+            }
+        }
+    }
+
+    fn open(alert: &OpenAlert, until: Option<DateTime<Utc>>) -> Self {
+        Self::Open(OpenPlace {
+            held: alert.state != State::Open,
+            stage: Reverse(alert.stage),
+            until: until.map_or(i64::MAX, |until| until.timestamp_millis()),
+            due: alert.due.timestamp_millis(),
+            key: alert.key.to_string(),
+        })
+    }
 }
 
 fn states(query: &AlertQuery) -> Result<&'static [State], ServiceError> {
@@ -495,9 +535,4 @@ fn limit(query: &AlertQuery) -> Result<usize, ServiceError> {
         limit @ 1..=MOST_ALERTS => Ok(limit),
         limit => Err(ServiceError::BadQuestion(format!("`limit` is {limit}, and must be 1 to {MOST_ALERTS}"))),
     }
-}
-
-fn cursor(query: &AlertQuery) -> Result<usize, ServiceError> {
-    let bad = |text: &str| ServiceError::BadQuestion(format!("`cursor` `{text}` is not one that we gave"));
-    query.cursor.as_deref().map_or(Ok(0), |text| text.parse().map_err(|_| bad(text)))
 }

@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::ServiceError;
@@ -10,28 +11,33 @@ use crate::store::latest::LastShown;
 
 /// What a cursor says: of which list it is, and what was shown last.
 #[derive(Serialize, Deserialize)]
-struct Written {
+struct Written<P> {
     list: String,
-    after: LastShown,
+    after: P,
 }
 
 /// The cursor of the page of `list` after `after`.
-pub fn cursor(list: &str, after: LastShown) -> String {
+pub fn cursor<P: Serialize>(list: &str, after: P) -> String {
     let text = serde_json::to_vec(&Written { list: list.to_owned(), after }).unwrap_or_default();
     URL_SAFE_NO_PAD.encode(text)
 }
 
 /// What was shown of `list` before the page that `cursor` asks for; blank: nothing.
 pub fn begins_after(list: &str, cursor: Option<&str>) -> Result<LastShown, ServiceError> {
-    let Some(text) = cursor.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(LastShown::nothing()) };
-    let written = URL_SAFE_NO_PAD.decode(text).ok().and_then(|text| serde_json::from_slice::<Written>(&text).ok());
+    Ok(last_place(list, cursor)?.unwrap_or_else(LastShown::nothing))
+}
+
+/// The same of a list with places of its own; none: nothing was shown.
+pub fn last_place<P: DeserializeOwned>(list: &str, cursor: Option<&str>) -> Result<Option<P>, ServiceError> {
+    let Some(text) = cursor.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let written = URL_SAFE_NO_PAD.decode(text).ok().and_then(|text| serde_json::from_slice::<Written<P>>(&text).ok());
     let written = written.filter(|written| written.list == list);
     let bad = || ServiceError::BadQuestion(format!("`cursor` `{text}` is not one that we gave for this list"));
-    written.map(|written| written.after).ok_or_else(bad)
+    written.map(|written| Some(written.after)).ok_or_else(bad)
 }
 
 /// Cuts `rows`, which were asked for with one more than `limit`, and says where the next page begins, if there is one.
-pub fn cut<T>(list: &str, rows: &mut Vec<T>, limit: usize, place: impl Fn(&T) -> LastShown) -> Option<String> {
+pub fn cut<T, P: Serialize>(list: &str, rows: &mut Vec<T>, limit: usize, place: impl Fn(&T) -> P) -> Option<String> {
     let is_more = rows.len() > limit;
     rows.truncate(limit);
     rows.last().filter(|_| is_more).map(|last| cursor(list, place(last)))

@@ -14,8 +14,6 @@ use crate::alert::{AlertKey, AlertKind, Stage};
 use crate::store::sql;
 use crate::ticket::{TenantId, TicketId};
 
-/// More alerts than anybody looks through: further back nothing is listed or counted.
-const MOST_ALERTS: usize = 50_000;
 const MOST_COUNTED: i64 = 50_000;
 
 /// A time from its first moment on, and before the second; none: without a bound.
@@ -158,22 +156,22 @@ impl Store {
         Ok(readable(&rows))
     }
 
-    /// At most `limit` resolved alerts of `tenants`, the latest changed first, after the first `skip` of them; and how
-    /// many there are.
+    /// At most `limit` resolved alerts of `tenants`, those that stand `after` what was shown, the latest changed first; and
+    /// how many there are in all.
     pub async fn resolved_alerts(
         &self,
         tenants: &[&TenantId],
-        skip: usize,
+        after: &LastShown,
         limit: usize,
     ) -> Result<(Vec<AlertRow>, usize), StoreError> {
-        let mut latest = Latest::new(skip.saturating_add(limit).min(MOST_ALERTS));
+        let mut latest = Latest::new(limit);
         for tenant in tenants {
             let keys = sql::query_as(
                 "SELECT changed_at, key FROM alerts WHERE tenant = $1 AND state = 'resolved' AND changed_at >= $3
-                 ORDER BY changed_at DESC, key DESC LIMIT $2",
+                 AND changed_at <= $4 AND (changed_at < $4 OR key < $5) ORDER BY changed_at DESC, key DESC LIMIT $2",
             );
             let keys = keys.bind(tenant.as_str()).bind(latest.most()).bind(latest.since());
-            latest.add(keys.fetch_all(&self.reads).await?);
+            latest.add(keys.bind(after.at).bind(after.key.as_str()).fetch_all(&self.reads).await?);
         }
         let total: i64 = sql::query_scalar(
             "SELECT COUNT(*) FROM (SELECT 1 FROM alerts WHERE tenant IN (SELECT value FROM json_each($1))
@@ -183,8 +181,7 @@ impl Store {
         .bind(MOST_COUNTED)
         .fetch_one(&self.reads)
         .await?;
-        let keys: Vec<_> = latest.keys().into_iter().skip(skip).collect();
-        Ok((self.alerts_by_key(&keys).await?, usize::try_from(total).unwrap_or_default()))
+        Ok((self.alerts_by_key(&latest.keys()).await?, usize::try_from(total).unwrap_or_default()))
     }
 
     /// At most `limit` breaches of `tenants` that are over and were due `between` these moments, those that stand `after`

@@ -245,7 +245,7 @@ async fn paged(url: &str, token: &str, path: &str, list: &str, id: &str) -> Vec<
 }
 
 #[tokio::test]
-async fn pages_of_breaches_and_messages_hold_each_once_though_all_came_at_one_moment() {
+async fn pages_of_alerts_breaches_and_messages_hold_each_once_though_all_came_at_one_moment() {
     let mut app = TestApp::start().await;
     for _ in 0..5 {
         app.ticket(minutes(60));
@@ -253,7 +253,7 @@ async fn pages_of_breaches_and_messages_hold_each_once_though_all_came_at_one_mo
     app.turn().await;
     app.wait(minutes(61)).await;
     let (url, tokens) = served(&mut app, &[(Role::Viewer, None)]).await;
-    for (list, id) in [("breaches", "id"), ("messages", "key")] {
+    for (list, id) in [("alerts", "id"), ("breaches", "id"), ("messages", "key")] {
         let whole = paged(&url, &tokens[0], &format!("/api/v1/{list}?limit=500"), list, id).await;
         assert!(whole.len() >= 5, "{list}: {whole:?}");
         for limit in [1, 2, 5] {
