@@ -3,8 +3,6 @@
 
 use chrono::TimeDelta;
 use reqwest::{Client, StatusCode};
-use sqlx::ConnectOptions;
-use sqlx::sqlite::SqliteConnectOptions;
 use superops_sla::alert::life::State;
 use superops_sla::simulator::receivers::{Caught, CaughtKind, DeliveryOutcome, Reports};
 use superops_sla::store::alerts::AlertRow;
@@ -63,9 +61,7 @@ async fn post(url: &str) -> (StatusCode, String) {
 
 /// Who did what, as the audit log has it.
 async fn audited(app: &TestApp) -> Vec<String> {
-    let file = SqliteConnectOptions::new().filename(app.database());
-    let mut connection = file.connect().await.unwrap();
-    sqlx::query_scalar("SELECT who || ' ' || what FROM audit ORDER BY id").fetch_all(&mut connection).await.unwrap()
+    app.database.texts("SELECT who || ' ' || what FROM audit ORDER BY id").await
 }
 
 #[tokio::test]

@@ -47,10 +47,8 @@ fn lines(ledger: &Value, kind: &str) -> Vec<String> {
 }
 
 async fn audited(app: &TestApp) -> Vec<String> {
-    let url = format!("sqlite://{}", app.database().display());
-    let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
     let rows = "SELECT what FROM audit WHERE tenant = 'acme' AND what LIKE 'ticket %' ORDER BY id";
-    sqlx::query_scalar(rows).fetch_all(&mut connection).await.unwrap()
+    app.database.texts(rows).await
 }
 
 #[tokio::test]

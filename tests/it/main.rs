@@ -12,6 +12,7 @@ mod channels;
 mod clocks;
 mod crashes;
 mod crowds;
+mod database;
 mod demo;
 mod endings;
 mod escalation;

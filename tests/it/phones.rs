@@ -117,9 +117,8 @@ async fn who_is_not_texted_is_shown_and_an_admin_has_the_number_texted_again() {
     assert_eq!(clear(3).await, StatusCode::NOT_FOUND, "it is cleared already");
     warn_of(&mut app, 1).await;
     assert_eq!(kinds(&app.heard()), [CaughtKind::Sms]);
-    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", app.database().display())).await.unwrap();
     let rows = "SELECT what FROM audit WHERE what LIKE '%number%' ORDER BY id";
-    let audited: Vec<String> = sqlx::query_scalar(rows).fetch_all(&pool).await.unwrap();
+    let audited = app.database.texts(rows).await;
     assert_eq!(
         audited,
         ["refuses the number of Mateo Alvarez with error 30006: not texted for 30 days", "has number 1 texted again"]

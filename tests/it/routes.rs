@@ -81,10 +81,9 @@ impl Asked {
 
     /// What was changed in the rotations, as the audit log has it.
     async fn audited(&self) -> Vec<String> {
-        let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", self.app.database().display())).await.unwrap();
         let rows = "SELECT COALESCE(tenant, 'all') || ': ' || what || ' from ' || origin FROM audit
                     WHERE what LIKE '%on-call%' ORDER BY id";
-        sqlx::query_scalar(rows).fetch_all(&pool).await.unwrap()
+        self.app.database.texts(rows).await
     }
 }
 

@@ -1,5 +1,5 @@
-//! The whole product on a bench: a clock that is moved by hand, a store in a
-//! folder of its own, and a SuperOps, a mail server and an SMS gateway on the loopback.
+//! The whole product on a bench: a clock that is moved by hand, a store of
+//! its own, and a SuperOps, a mail server and an SMS gateway on the loopback.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,6 +21,8 @@ use superops_sla::ticket::Reach;
 use superops_sla::web::{self, Door};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+
+use crate::database::Database;
 
 pub const TOKEN: &str = "look-alike-token";
 /// Where the configuration says that people, and Twilio, reach the service.
@@ -73,6 +75,7 @@ pub struct TestApp {
     parts: Option<Parts>,
     served: Served,
     folder: TempDir,
+    pub database: Database,
     /// Whether ntfy, Slack, PagerDuty, Teams and the webhook are configured.
     systems: bool,
     /// Whether the tenant has working hours.
@@ -126,7 +129,9 @@ impl TestApp {
             SimOptions { tickets: 0, alive: false, requests_per_minute: 0, due_on_pause, ..SimOptions::default() };
         let superops = Simulator::new(options, Arc::new(clock.clone()));
         let caught = CaughtList::new(EVERYTHING);
+        let folder = tempfile::tempdir().unwrap();
         let mut app = Self {
+            database: Database::of_a_test(folder.path()),
             served: superops.serve(any_port()).await.unwrap(),
             mail: MailCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
             ntfy: NtfyCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
@@ -135,7 +140,7 @@ impl TestApp {
             teams: TeamsCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
             pagerduty: PagerDutyCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
             webhook: WebhookCatcher::start(any_port(), Arc::new(clock.clone()), caught.clone()).await.unwrap(),
-            folder: tempfile::tempdir().unwrap(),
+            folder,
             parts: None,
             systems,
             office: false,
@@ -183,21 +188,17 @@ impl TestApp {
         self.folder.path().join("teams")
     }
 
-    pub fn database(&self) -> PathBuf {
-        self.folder.path().join("sla.db")
-    }
-
     /// The file as a user would write it.
     pub fn config_text(&self) -> String {
         format!(
             "[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"{PUBLIC_URL}\"\n\
-             [store]\nurl = \"sqlite://{}\"\n\
+             [store]\n{}\
              [tenants.acme]\nsubdomain = \"acme\"\nendpoint = \"{}/msp\"\ntoken_file = \"{}\"\n\
              requests_per_minute = 800\nallow_networks = [\"127.0.0.0/8\"]\nhook_secret_env = \"HOOK\"\n{}\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@example.com>\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"TWILIO\"\n\
              from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = {}\n{}{}{}",
-            self.database().display(),
+            self.database.settings(),
             self.served.url(),
             self.token_file().display(),
             if self.office { "calendar = \"office\"\n" } else { "" },

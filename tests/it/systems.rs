@@ -5,8 +5,6 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{Client, StatusCode};
 use serde_json::json;
-use sqlx::ConnectOptions;
-use sqlx::sqlite::SqliteConnectOptions;
 use superops_sla::alert::life::{Act, Actor, How};
 use superops_sla::answers::signatures::sign;
 use superops_sla::config::ChannelKind;
@@ -42,10 +40,8 @@ async fn held(app: &mut TestApp) -> Option<(String, &'static str)> {
 
 /// The acknowledgements that the audit log has.
 async fn acknowledged(app: &TestApp) -> Vec<String> {
-    let file = SqliteConnectOptions::new().filename(app.database());
-    let mut connection = file.connect().await.unwrap();
     let rows = "SELECT who || ' ' || what || ' from ' || origin FROM audit WHERE what LIKE 'acknowledged%' ORDER BY id";
-    sqlx::query_scalar(rows).fetch_all(&mut connection).await.unwrap()
+    app.database.texts(rows).await
 }
 
 fn counted(app: &mut TestApp, hook: &str, outcome: &str) -> bool {

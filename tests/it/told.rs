@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
-use sqlx::{Connection, Executor, SqliteConnection};
 use superops_sla::alert::Stage;
 use superops_sla::alert::escalation::ChannelKind;
 use superops_sla::alert::life::{Act, Actor, How, State};
@@ -61,16 +60,7 @@ async fn storm(number: usize) -> TestApp {
 
 /// Of the only alert.
 async fn episode(app: &TestApp) -> i64 {
-    let url = format!("sqlite://{}", app.database().display());
-    let mut beside = SqliteConnection::connect(&url).await.unwrap();
-    sqlx::query_scalar("SELECT episode FROM alerts").fetch_one(&mut beside).await.unwrap()
-}
-
-/// Does to the store what no part of the product does.
-async fn tamper(app: &TestApp, sql: &str) {
-    let url = format!("sqlite://{}", app.database().display());
-    let mut beside = SqliteConnection::connect(&url).await.unwrap();
-    beside.execute(sqlx::AssertSqlSafe(sql.to_owned())).await.unwrap();
+    app.database.texts("SELECT CAST(episode AS TEXT) FROM alerts").await[0].parse().unwrap()
 }
 
 fn mia() -> Actor {
@@ -127,14 +117,14 @@ async fn what_cannot_be_recorded_is_kept_and_not_sent_again() {
     let (mut app, _) = about_to_warn("", of(Some("Mateo Alvarez"))).await;
     app.sync().await;
     app.evaluate().await;
-    tamper(&app, "CREATE TRIGGER deaf BEFORE INSERT ON attempts BEGIN SELECT RAISE(ABORT, 'deaf'); END").await;
+    app.database.take_nothing_more_into("attempts").await;
     app.dispatch().await;
     for _ in 0..3 {
         app.clock.advance(LEASE_OVER);
         app.dispatch().await;
     }
     assert_eq!(app.states().await, [("sending".to_owned(), 1)].into(), "its outcome could not be stored");
-    tamper(&app, "DROP TRIGGER deaf").await;
+    app.database.take_again_into("attempts").await;
     app.dispatch().await;
     assert_eq!((app.caught.total(), app.states().await), (1, [("sent".to_owned(), 1)].into()));
 }
@@ -524,7 +514,7 @@ async fn an_alert_that_cannot_be_read_is_raised_anew_and_nobody_is_told_twice() 
     app.turn().await;
     assert_eq!(told(&mut app), ["mateo.alvarez"]);
     app.stop().await;
-    tamper(&app, "UPDATE alerts SET stage = 'odd', acts = 7").await;
+    app.database.tamper("UPDATE alerts SET stage = 'odd', acts = 7").await;
     app.resume().await;
     app.wait(minutes(1)).await;
     assert_eq!(told(&mut app), Vec::<String>::new());
@@ -551,7 +541,7 @@ async fn of_an_alert_that_cannot_be_read_episode_and_acknowledgement_are_kept() 
         let now = app.now();
         app.parts().store.act(&before.id, Act::Acknowledge, &actor, now).await.unwrap();
         app.stop().await;
-        tamper(&app, &format!("UPDATE alerts SET {damage}")).await;
+        app.database.tamper(&format!("UPDATE alerts SET {damage}")).await;
         app.resume().await;
         app.wait(minutes(1)).await;
         let after = only_alert(&mut app).await;
@@ -570,7 +560,7 @@ async fn a_ticket_that_cannot_be_read_silences_no_other_and_is_read_anew() {
     app.superops.add(NewTicket { resolution_due_in: Some(minutes(4)), ..of(Some("Yuki Tanaka")) });
     app.sync().await;
     app.stop().await;
-    tamper(&app, &format!("UPDATE tickets SET ticket = '0' WHERE id = '{id}'")).await;
+    app.database.tamper(&format!("UPDATE tickets SET ticket = '0' WHERE id = '{id}'")).await;
     app.resume().await;
     app.clock.advance(minutes(3));
     app.settle().await;
@@ -590,7 +580,7 @@ async fn what_is_wrong_with_one_tenant_keeps_no_other_waiting() {
     app.turn().await;
     // An end that no calendar has.
     let broken = "INSERT INTO silences (tenant, from_at, until_at, author, reason) VALUES ('acme', 0, 9000000000000000000, 'x', 'x')";
-    tamper(&app, broken).await;
+    app.database.tamper(broken).await;
     // Longer than the store is believed to be as it was, where nobody is seen to change anything.
     app.clock.advance(minutes(61));
     app.sync().await;
@@ -601,7 +591,7 @@ async fn what_is_wrong_with_one_tenant_keeps_no_other_waiting() {
     assert!(!keys.is_empty() && keys.iter().all(|key| key.starts_with("beta:")), "{keys:?}");
     let now = app.now();
     app.parts().self_monitoring.turn(now).await.unwrap_err();
-    tamper(&app, "DELETE FROM silences").await;
+    app.database.tamper("DELETE FROM silences").await;
     app.settle().await;
     assert!(app.outbox().await.iter().any(|row| row.leased.notification.alert_key.starts_with("acme:")));
 }
@@ -615,7 +605,7 @@ async fn when_all_that_was_said_has_failed_the_audit_says_that_nobody_was_told()
     app.clock.advance(minutes(61));
     app.sync().await;
     app.evaluate().await;
-    tamper(&app, "UPDATE notifications SET message = '{}'").await;
+    app.database.tamper("UPDATE notifications SET message = '{}'").await;
     app.dispatch().await;
     app.wait(minutes(5)).await;
     app.look_after().await;
@@ -627,21 +617,19 @@ async fn when_all_that_was_said_has_failed_the_audit_says_that_nobody_was_told()
 async fn an_owner_who_is_listed_at_last_is_told() {
     let (mut app, _) = about_to_warn("", of(Some("Mateo Alvarez"))).await;
     app.sync().await;
-    let known: String = {
-        let url = format!("sqlite://{}", app.database().display());
-        let mut beside = SqliteConnection::connect(&url).await.unwrap();
-        sqlx::query_scalar("SELECT directory FROM directories").fetch_one(&mut beside).await.unwrap()
-    };
+    let known = app.database.texts("SELECT directory FROM directories").await.remove(0);
     app.stop().await;
     let mut listed: serde_json::Value = serde_json::from_str(&known).unwrap();
     listed["technicians"].as_object_mut().unwrap().retain(|_, person| person["name"] != "Mateo Alvarez");
-    tamper(&app, &format!("UPDATE directories SET directory = '{}'", listed.to_string().replace('\'', "''"))).await;
+    app.database
+        .tamper(&format!("UPDATE directories SET directory = '{}'", listed.to_string().replace('\'', "''")))
+        .await;
     app.resume().await;
     app.settle().await;
     let group = told(&mut app);
     assert!(group.contains(&"yuki.tanaka".to_owned()) && !group.contains(&"mateo.alvarez".to_owned()), "{group:?}");
     app.stop().await;
-    tamper(&app, &format!("UPDATE directories SET directory = '{}'", known.replace('\'', "''"))).await;
+    app.database.tamper(&format!("UPDATE directories SET directory = '{}'", known.replace('\'', "''"))).await;
     app.resume().await;
     app.settle().await;
     assert_eq!(

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::Router;
 use axum::routing::get;
 use chrono::TimeDelta;
-use sqlx::{Connection, Executor, SqliteConnection};
 use superops_sla::cli::breaches::page_text;
 use superops_sla::service::Reach;
 use superops_sla::service::breaches::{BreachPage, BreachQuery, BreachState};
@@ -51,9 +50,7 @@ impl TestApp {
 
     /// Does to the store what no part of the product does.
     async fn tamper(&self, sql: &str) {
-        let url = format!("sqlite://{}", self.database().display());
-        let mut beside = SqliteConnection::connect(&url).await.unwrap();
-        beside.execute(sqlx::AssertSqlSafe(sql.to_owned())).await.unwrap();
+        self.database.tamper(sql).await;
     }
 
     async fn breaches(&mut self, state: Option<BreachState>) -> BreachPage {

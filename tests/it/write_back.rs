@@ -275,12 +275,7 @@ async fn our_own_change_does_not_prolong_an_acknowledgement() {
 async fn each_change_at_superops_stands_in_the_audit_log() {
     let (mut app, _) = breached(CHANGES).await;
     app.write_back().await;
-    let file = format!("sqlite://{}", app.database().display());
-    let mut database = <sqlx::SqliteConnection as sqlx::Connection>::connect(&file).await.unwrap();
-    let what: Vec<String> = sqlx::query_scalar("SELECT what FROM audit WHERE origin = 'write-back' ORDER BY id")
-        .fetch_all(&mut database)
-        .await
-        .unwrap();
+    let what = app.database.texts("SELECT what FROM audit WHERE origin = 'write-back' ORDER BY id").await;
     assert_eq!(what.len(), 2);
     assert!(what[0].starts_with("reassigned ticket") && what[1].contains("priority"), "{what:?}");
 }

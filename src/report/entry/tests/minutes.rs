@@ -61,6 +61,11 @@ impl Story {
         let closed: Vec<(i64, i64)> = self.closed.into_iter().filter(|_| pauses).collect();
         let mut at_decision = Vec::new();
         for minute in self.created..stop.unwrap_or(MINUTES) {
+            // Whoever has it comes before whoever has it later, whether or not anything counts meanwhile.
+            let name = self.holder(minute);
+            if found.hands.iter().all(|(known, _)| *known != name) {
+                found.hands.push((name.clone(), 0));
+            }
             if !(self.calendar_time || is_open(minute)) || is_within(&closed, minute) {
                 continue;
             }
@@ -73,11 +78,7 @@ impl Story {
                 at_decision = found.hands.clone();
             }
             found.counted += 1;
-            let name = self.holder(minute);
-            match found.hands.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, minutes)) => *minutes += 1,
-                None => found.hands.push((name, 1)),
-            }
+            found.hands.iter_mut().filter(|(known, _)| *known == name).for_each(|(_, minutes)| *minutes += 1);
         }
         match (found.breached, stop) {
             (true, _) => (found.hands, found.over) = (at_decision, found.counted - allowed),
@@ -152,7 +153,7 @@ fn weights(hands: &[(String, i64)]) -> BTreeMap<String, i64> {
         let first = cut.iter_mut().find(|(_, _, rest)| *rest == most).unwrap();
         (first.1, first.2) = (first.1 + 1, -1);
     }
-    cut.into_iter().map(|(name, weight, _)| (name, weight)).collect()
+    cut.into_iter().map(|(name, weight, _)| (name, weight)).filter(|(_, weight)| *weight > 0).collect()
 }
 
 fn check(entries: &[Entry], clock: ClockKind, expected: Option<Expected>) -> Result<(), TestCaseError> {

@@ -1,0 +1,111 @@
+//! Where the tests' stores are, and a way into them beside the product.
+//!
+//! Each is a file of its own, or a schema of its own on the server that `SUPEROPS_SLA_TEST_POSTGRES` names.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+
+/// A store, and how others than the product reach it.
+#[derive(Clone, Debug)]
+pub enum Database {
+    File(PathBuf),
+    Server { url: String, schema: String },
+}
+
+/// One connection to it.
+pub enum Beside {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Database {
+    /// In `folder`, unless there is a server.
+    pub fn of_a_test(folder: &Path) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        match std::env::var("SUPEROPS_SLA_TEST_POSTGRES") {
+            Ok(url) if !url.is_empty() => {
+                let (now, count) = (chrono::Utc::now().timestamp_millis(), COUNT.fetch_add(1, Ordering::Relaxed));
+                Self::Server { url, schema: format!("it_{now}_{}_{count}", std::process::id()) }
+            }
+            _ => Self::File(folder.join("sla.db")),
+        }
+    }
+
+    /// The keys of the table `store` of a configuration.
+    pub fn settings(&self) -> String {
+        match self {
+            Self::File(path) => format!("url = \"sqlite://{}\"\n", path.display()),
+            Self::Server { url, schema } => format!("url = \"{url}\"\nschema = \"{schema}\"\n"),
+        }
+    }
+
+    /// None: it is on a server, and what is said of files does not hold.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Server { .. } => None,
+        }
+    }
+
+    pub async fn beside(&self) -> Beside {
+        match self {
+            Self::File(path) => {
+                let url = format!("sqlite://{}", path.display());
+                Beside::Sqlite(SqliteConnection::connect(&url).await.unwrap())
+            }
+            Self::Server { url, schema } => {
+                let mut connection = Beside::Postgres(PgConnection::connect(url).await.unwrap());
+                connection.run(format!("SET search_path = {schema}")).await;
+                connection
+            }
+        }
+    }
+
+    /// The only column of what `query` finds.
+    pub async fn texts(&self, query: &str) -> Vec<String> {
+        match &mut self.beside().await {
+            Beside::Sqlite(file) => sqlx::query_scalar(AssertSqlSafe(query)).fetch_all(file).await.unwrap(),
+            Beside::Postgres(server) => sqlx::query_scalar(AssertSqlSafe(query)).fetch_all(server).await.unwrap(),
+        }
+    }
+
+    /// Does to the store what no part of the product does.
+    pub async fn tamper(&self, statement: impl Display) {
+        self.beside().await.run(statement).await;
+    }
+
+    /// Has the store refuse new rows of `table`.
+    pub async fn take_nothing_more_into(&self, table: &str) {
+        let refuse = match self {
+            Self::File(_) => {
+                format!("CREATE TRIGGER full BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'full'); END")
+            }
+            Self::Server { .. } => format!(
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''full''; END';
+                 CREATE TRIGGER \"full\" BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION refuse()"
+            ),
+        };
+        self.tamper(refuse).await;
+    }
+
+    pub async fn take_again_into(&self, table: &str) {
+        let allow = match self {
+            Self::File(_) => "DROP TRIGGER full".to_owned(),
+            Self::Server { .. } => format!("DROP TRIGGER \"full\" ON {table}; DROP FUNCTION refuse()"),
+        };
+        self.tamper(allow).await;
+    }
+}
+
+impl Beside {
+    pub async fn run(&mut self, statement: impl Display) {
+        let statement = AssertSqlSafe(statement.to_string());
+        match self {
+            Self::Sqlite(file) => drop(sqlx::raw_sql(statement).execute(file).await.unwrap()),
+            Self::Postgres(server) => drop(sqlx::raw_sql(statement).execute(server).await.unwrap()),
+        }
+    }
+}
