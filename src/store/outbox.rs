@@ -522,7 +522,7 @@ impl Store {
             "SELECT n.key, n.stage, n.step, n.recipient, n.channel, COALESCE(b.state, n.state) = 'sending' AS is_leaving
              FROM notifications n LEFT JOIN notifications b ON b.key = n.bundle
              WHERE n.alert_key = $1 AND n.kind = 'alert' AND (n.state IN ('pending', 'bundled', 'sending')
-               OR (n.state = 'cancelled' AND n.void = 0 AND $2)) ORDER BY n.key",
+               OR (n.state = 'cancelled' AND n.void = 0 AND $2 <> 0)) ORDER BY n.key",
         )
         .bind(alert.to_string())
         .bind(reopened)

@@ -529,6 +529,10 @@ async fn an_alert_that_cannot_be_read_is_raised_anew_and_nobody_is_told_twice() 
 async fn of_an_alert_that_cannot_be_read_episode_and_acknowledgement_are_kept() {
     for damage in ["asked = '{'", "stage = 'odd'", "due = 'odd', told = 'odd'"] {
         let (mut app, id) = about_to_warn("", of(Some("Mateo Alvarez"))).await;
+        if damage.starts_with("due") && app.database.file().is_none() {
+            // A server takes no text for a number.
+            continue;
+        }
         app.turn().await;
         app.superops.patch(&id, |ticket| ticket.resolution.due = ticket.resolution.due.map(|due| due + LENGTH));
         app.wait(minutes(1)).await;
