@@ -94,9 +94,7 @@ impl Stage {
 
     /// What the audit log says, by whom.
     async fn audited(&self) -> Vec<String> {
-        let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", self.app.database().display())).await.unwrap();
-        let rows = "SELECT who || ': ' || what FROM audit ORDER BY id";
-        sqlx::query_scalar(rows).fetch_all(&pool).await.unwrap()
+        self.app.database.texts("SELECT who || ': ' || what FROM audit ORDER BY id").await
     }
 }
 
