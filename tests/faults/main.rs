@@ -13,6 +13,9 @@ mod answers;
 mod channels;
 mod clocks;
 mod crashes;
+#[path = "../it/database.rs"]
+#[expect(dead_code, clippy::unwrap_used, reason = "made for tests, and for more than is played here")]
+mod database;
 mod figure;
 mod providers;
 mod service;

@@ -4,7 +4,6 @@
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
@@ -24,12 +23,8 @@ pub enum Beside {
 impl Database {
     /// In `folder`, unless there is a server.
     pub fn of_a_test(folder: &Path) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         match std::env::var("SUPEROPS_SLA_TEST_POSTGRES") {
-            Ok(url) if !url.is_empty() => {
-                let (now, count) = (chrono::Utc::now().timestamp_millis(), COUNT.fetch_add(1, Ordering::Relaxed));
-                Self::Server { url, schema: format!("it_{now}_{}_{count}", std::process::id()) }
-            }
+            Ok(url) if !url.is_empty() => Self::Server { url, schema: format!("it_{:016x}", fastrand::u64(..)) },
             _ => Self::File(folder.join("sla.db")),
         }
     }
