@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::letter::{Letter, Row, mark, outcome, same, service_over};
 use super::{Told, Urgency, local, sane, shown};
-use crate::notify::{BundleFacts, BundleRow, Message, TicketFacts};
+use crate::notify::{BundleFacts, BundleRow, Message, TicketFacts, counted};
 use crate::sla::zone::Tz;
 
 /// The mail that lists them.
@@ -44,7 +44,11 @@ pub(super) fn sum(facts: &BundleFacts, now: DateTime<Utc>, zone: Tz) -> String {
     let said = parts.into_iter().filter(|(count, ..)| *count > 0);
     let said = said.map(|(count, what, when)| format!("{count} {what}{when}")).collect::<Vec<_>>().join(", ");
     // A ticket has more than one clock; where that shows, the tickets are counted as well.
-    if facts.tickets == number || facts.tickets == 0 { said } else { format!("{said} ({} tickets)", facts.tickets) }
+    let has_services = facts.rows.iter().any(|row| ticket(row).service.is_some());
+    if facts.tickets == number || facts.tickets == 0 || has_services {
+        return said;
+    }
+    format!("{said} ({})", counted(facts.tickets as usize, "ticket"))
 }
 
 /// The client that all of it is about, if it is one.
