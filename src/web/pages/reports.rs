@@ -30,9 +30,8 @@ pub async fn reports(
     caller: Caller,
     Query(query): Query<ReportQuery>,
 ) -> Result<Response, Problem> {
-    let by = query.by.clone().unwrap_or_else(|| "client".to_owned());
     let sheet = Sheet { title: "Reports", kind: "reports", here: "/reports" };
-    shown(&web, &caller, &ReportQuery { by: Some(by), ..query }, &sheet).await
+    shown(&web, &caller, &by_usually(query, By::Client), &sheet).await
 }
 
 /// GET /technicians
@@ -42,7 +41,13 @@ pub async fn technicians(
     Query(query): Query<ReportQuery>,
 ) -> Result<Response, Problem> {
     let sheet = Sheet { title: "Technicians", kind: "reports", here: "/technicians" };
-    shown(&web, &caller, &ReportQuery { by: Some("technician".to_owned()), ..query }, &sheet).await
+    shown(&web, &caller, &by_usually(query, By::Technician), &sheet).await
+}
+
+/// The question, cut by `usual` unless it says by what.
+fn by_usually(query: ReportQuery, usual: By) -> ReportQuery {
+    let by = query.by.clone().filter(|by| !by.is_empty()).unwrap_or_else(|| usual.as_str().to_owned());
+    ReportQuery { by: Some(by), ..query }
 }
 
 async fn shown(web: &Web, caller: &Caller, query: &ReportQuery, sheet: &Sheet<'_>) -> Result<Response, Problem> {
