@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::notify::counted;
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::night::USUAL;
 use crate::sla::policy::{self, Counts, Policy};
@@ -54,8 +55,8 @@ pub fn summary(config: &Config) -> String {
     let services = &config.uptime;
     if !services.components.is_empty() {
         let (components, checks, promises) =
-            (services.components.len(), services.checks.len(), services.promises.len());
-        page.row("services", format!("{components}, by {checks} checks; promises of {promises}"));
+            (services.components.len(), counted(services.checks.len(), "check"), services.promises.len());
+        page.row("services", format!("{components}, by {checks}; promises of {promises}"));
     }
     page.row("page and API", format!("http://{}", config.server.listen));
     if let Some(oidc) = &config.sign_in {
