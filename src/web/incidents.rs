@@ -78,7 +78,7 @@ pub async fn call_off(
 
 /// POST /incidents: the form of the page.
 pub async fn submit(State(web): State<Arc<Web>>, caller: Caller, body: Bytes) -> Result<Response, Problem> {
-    let fields = Fields::of(&body);
+    let fields = Fields::of(&body)?;
     let order = IncidentOrder {
         title: fields.text("title").unwrap_or_default(),
         components: fields.all("components"),
@@ -100,7 +100,7 @@ pub async fn submit_update(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let fields = Fields::of(&body);
+    let fields = Fields::of(&body)?;
     let order = SayingOrder {
         status: fields.text("status"),
         text: fields.text("text"),
@@ -118,7 +118,7 @@ pub async fn submit_update(
 
 /// POST /maintenance: the form of the page.
 pub async fn submit_work(State(web): State<Arc<Web>>, caller: Caller, body: Bytes) -> Result<Response, Problem> {
-    let fields = Fields::of(&body);
+    let fields = Fields::of(&body)?;
     let order = WorkOrder {
         title: fields.text("title").unwrap_or_default(),
         components: fields.all("components"),
@@ -167,8 +167,12 @@ fn refused<P: IntoResponse>(
 struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    fn of(body: &[u8]) -> Self {
-        Self(form_urlencoded::parse(body).into_owned().collect())
+    /// A form always sends something; and nothing at all would take a mark off what is public.
+    fn of(body: &[u8]) -> Result<Self, Problem> {
+        if body.trim_ascii().is_empty() {
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "send the fields of the form"));
+        }
+        Ok(Self(form_urlencoded::parse(body).into_owned().collect()))
     }
 
     fn all(&self, name: &str) -> Vec<String> {
