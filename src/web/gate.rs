@@ -214,22 +214,30 @@ fn of_the_right_kind(takes: Takes, headers: &HeaderMap) -> Result<(), Problem> {
         Takes::Form => "application/x-www-form-urlencoded",
         Takes::Nothing | Takes::Anything => return Ok(()),
     };
-    let is_empty =
-        headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0") && !headers.contains_key(TRANSFER_ENCODING);
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
-    if is_empty || kind.eq_ignore_ascii_case(wanted) {
+    if is_empty(headers) || kind.eq_ignore_ascii_case(wanted) {
         return Ok(());
     }
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("send `Content-Type: {wanted}`")))
 }
 
-/// A person who is not signed in is sent to the login page.
+/// Whether a request comes without a body.
+fn is_empty(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0") && !headers.contains_key(TRANSFER_ENCODING)
+}
+
+/// A person who is not signed in is sent to the login page. A program with a wrong token is told so, and so is whoever sent
+/// a form: what stood in it is lost.
 fn refusal(face: Face, parts: &Parts, problem: Problem) -> Response {
-    if face == Face::Page && problem.is_unauthorized() {
+    if face != Face::Page || !problem.is_unauthorized() || bearer(&parts.headers).is_some() {
+        return problem.into_response();
+    }
+    if is_empty(&parts.headers) {
         return Redirect::to(&login_for(&parts.uri)).into_response();
     }
-    problem.into_response()
+    Problem::unauthorized("you are not signed in, and nothing of what you sent was taken; sign in and send it again")
+        .into_response()
 }
 
 #[cfg(test)]

@@ -364,6 +364,18 @@ async fn a_browser_logs_in_with_a_token_and_comes_back_to_where_it_was() {
     assert!(!page.text().await.unwrap().contains(token.expose()));
 }
 
+#[tokio::test]
+async fn a_form_of_nobody_and_a_page_for_a_wrong_token_are_refused_and_not_sent_to_the_login() {
+    let web = TestWeb::start().await;
+    let form = || web.request(Method::POST, "/incidents").form(&[("public", "true")]);
+    let refused = form().send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    assert!(refused.text().await.unwrap().contains("nothing of what you sent was taken"));
+    assert_eq!(form().bearer_auth("sla_wrong").send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    let page = web.request(Method::GET, "/incidents").bearer_auth("sla_wrong").send().await.unwrap();
+    assert_eq!(page.status(), StatusCode::UNAUTHORIZED);
+}
+
 impl TestWeb {
     /// Signs in with `token` and returns the cookie.
     async fn sign_in(&self, token: &Token) -> String {

@@ -239,7 +239,8 @@ impl Route {
         let mut statuses = vec![400, 404, 421, 429, 500, 503];
         if rule.face == Face::Page {
             statuses.push(303);
-        } else if rule.needs != Needs::Nothing {
+        }
+        if rule.needs != Needs::Nothing {
             statuses.push(401);
         }
         if rule.needs != Needs::Nothing || !self.method.is_safe() {
