@@ -139,11 +139,16 @@ impl Predict {
         }
     }
 
-    /// Turns until `stop` says so: each minute, and when sync has been at work.
+    /// Turns until `stop` says so: each minute, and when sync has been at work. A turn that walks through the past takes
+    /// seconds, and with many tenants minutes; a stop does not wait for it.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             let now = self.wiring.clock.now();
-            if let Err(error) = self.turn(now).await {
+            let turned = tokio::select! {
+                turned = self.turn(now) => turned,
+                _ = stop.wait_for(|stop| *stop) => return,
+            };
+            if let Err(error) = turned {
                 error!(tenant = %self.tenant, error = %error, "the forecast for `{}` is not renewed; trying again", self.tenant);
             }
             let clock = self.wiring.clock.clone();
