@@ -229,20 +229,28 @@ fn every_kind_is_found_by_its_name() {
 
 #[test]
 fn a_decision_by_hand_holds_for_its_cycle_and_its_message_only() {
-    let decided = |clock, cycle| ManualOverride {
-        clock,
-        cycle,
-        action: OverrideAction::Cancelled,
-        reason: "a test".into(),
-        by: "mia".into(),
-        at: at(50),
-    };
     let mut watched = seen(ticket());
-    watched.overrides = vec![decided(ClockKind::Resolution, 0), decided(ClockKind::NextResponse, 0)];
+    watched.overrides = vec![cancelled(ClockKind::Resolution), cancelled(ClockKind::NextResponse)];
     watched.conversation.asked_at = Some(at(40));
     assert!(ClockKind::ALL.map(|clock| watched.overridden(clock).is_some()) == [false, true, true]);
     watched.conversation.asked_at = Some(at(60));
     assert_eq!(watched.overridden(ClockKind::NextResponse), None, "the client wrote again");
     watched.cycle = 1;
     assert_eq!(watched.overridden(ClockKind::Resolution), None, "it was reopened");
+}
+
+#[test]
+fn a_decision_by_hand_survives_a_change_of_the_sla() {
+    let mut before = seen(ticket());
+    before.overrides = vec![cancelled(ClockKind::Resolution)];
+    let silver = Ticket { sla: Some(named("silver")), updated_at: Some(at(70)), ..ticket() };
+    let (after, changes) = next(&before, silver, 71);
+    assert_eq!(kinds(&changes), [ChangeKind::Sla]);
+    assert_eq!(after.overridden(ClockKind::Resolution), Some(OverrideAction::Cancelled));
+}
+
+/// A decision of the first cycle.
+fn cancelled(clock: ClockKind) -> ManualOverride {
+    let (reason, by) = ("a test".into(), "mia".into());
+    ManualOverride { clock, cycle: 0, action: OverrideAction::Cancelled, reason, by, at: at(50) }
 }
