@@ -46,6 +46,7 @@ mod secret;
 #[cfg(test)]
 mod tests;
 pub mod uptime;
+pub mod wishes;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -33,6 +33,7 @@ use crate::alert::noise::Rules;
 use crate::clock::SharedClock;
 use crate::config::ChannelKind;
 use crate::notify::{Message, Notifier, Receipt, SendError};
+use crate::personal_rules::PersonalRules;
 use crate::pulse::Pulse;
 use crate::store::outbox::{Attempted, Outcome, Round, UnderWay};
 use crate::store::{Store, StoreError};
@@ -60,8 +61,8 @@ pub struct Dispatch {
     channels: BTreeMap<ChannelKind, Arc<dyn Notifier>>,
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
-    /// How much is said at once, and when.
-    rules: Arc<Rules>,
+    /// How much is said at once, and when, and what single people have asked for.
+    rules: PersonalRules,
     /// Tenants whose budget holds something up, and since when: a person is told of each once a day.
     over_budget: HashMap<String, DateTime<Utc>>,
     /// Rung when the outbox has something new.
@@ -105,11 +106,11 @@ impl Dispatch {
         Self {
             recorder: Recorder { store: store.clone(), news },
             gates: Arc::new(Gates::new(telemetry.clone())),
+            rules: PersonalRules::new(store.clone(), rules),
             store,
             channels,
             clock,
             telemetry,
-            rules,
             over_budget: HashMap::new(),
             outbox,
             under_way: JoinSet::new(),
@@ -288,9 +289,13 @@ impl Dispatch {
         let under_way = &self.under_way();
         // Most have nothing to say: only for those that have is a write worth its while.
         let due = self.store.due_channels(under_way, now).await?;
+        if !due.is_empty() {
+            let last_change = self.store.last_change().await?;
+            self.rules.keep_up(last_change, now).await?;
+        }
         let rooms: Vec<_> = self.channels.keys().map(|kind| self.room(*kind, now)).collect();
         let round = |room: Room| {
-            let (store, rules) = (&self.store, &self.rules);
+            let (store, rules) = (&self.store, self.rules.in_force());
             let may_begin = if due.contains(&room.kind) { room.may_begin } else { 0 };
             async move {
                 match may_begin {

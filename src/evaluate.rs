@@ -37,6 +37,7 @@ use crate::clock::SharedClock;
 use crate::config::{ChannelKind, Config, Tenant};
 use crate::last_looks::LastLooks;
 use crate::monitor::board::Switchboard;
+use crate::personal_rules::PersonalRules;
 use crate::predict::{Forecasts, PublishedForecasts};
 use crate::pulse::Pulse;
 use crate::rules_cache::RulesCache;
@@ -83,6 +84,8 @@ pub struct Evaluate {
     channels: Vec<ChannelKind>,
     memory: Memory,
     stand_ins: StandIns,
+    /// What single people have asked for.
+    personal_rules: PersonalRules,
     published: Arc<PublishedForecasts>,
     last_looks: Arc<LastLooks>,
     /// Where services are shown.
@@ -162,6 +165,7 @@ impl Evaluate {
         let (quiet, published, last_looks) = (HashMap::new(), Arc::default(), Arc::default());
         let written = watch::Sender::default();
         let (switchboard, _) = Switchboard::open();
+        let personal_rules = PersonalRules::new(store.clone(), Arc::new(config.alerts.noise.clone()));
         let pulse = Pulse::default();
         Self {
             config,
@@ -174,6 +178,7 @@ impl Evaluate {
             channels,
             memory,
             stand_ins,
+            personal_rules,
             published,
             last_looks,
             switchboard,
@@ -296,6 +301,7 @@ impl Evaluate {
         let open = self.store.open_tickets(&tenant.id).await?;
         let settled_at = self.settled_at(tenant, now).await?;
         self.memory.load(&self.store, &tenant.id, meanwhile.last_change, now).await?;
+        self.personal_rules.keep_up(meanwhile.last_change, now).await?;
         if let Some(due) = meanwhile.due_of(&tenant.id) {
             self.memory.hurry(&self.store, &tenant.id, due, now).await?;
         }

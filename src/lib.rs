@@ -49,6 +49,7 @@ pub mod keys;
 pub mod last_looks;
 pub mod letterhead;
 pub mod notify;
+pub mod personal_rules;
 pub mod probe;
 pub mod pulse;
 pub mod rules_cache;

@@ -16,6 +16,7 @@ mod order;
 pub mod overrides;
 mod overview;
 mod paging;
+pub mod people;
 pub mod policies;
 pub mod reports;
 pub mod room;
@@ -235,6 +236,9 @@ pub enum ServiceError {
     /// What is named is there more than once; the text says how to name just one.
     #[error("{0}")]
     Ambiguous(String),
+    /// It is decided elsewhere, and cannot be changed here; the text says where.
+    #[error("{0}")]
+    Settled(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     /// No secret can be made.

@@ -23,6 +23,7 @@ mod others;
 pub mod outbox;
 mod overrides;
 pub mod past;
+pub mod personal_rules;
 pub mod phones;
 mod place;
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub(super) fn rules(page: &mut Page, rules: &Rules) {
 }
 
 /// What one person has asked for.
-fn personal(personal: &Personal) -> String {
+pub(super) fn personal(personal: &Personal) -> String {
     let mut wishes: Vec<_> = personal.rules.iter().map(rule).collect();
     wishes.extend((!personal.channels.is_empty()).then(|| format!("told by {}", ways(&personal.channels))));
     wishes.extend(personal.digest.map(|daily| format!("warnings and predictions once a day, at {}", time(daily.at))));
@@ -95,6 +95,6 @@ fn span(hours: &Hours) -> String {
     format!("{} to {} ({}){days}", time(hours.from), time(hours.until), hours.timezone)
 }
 
-fn time(minute: u16) -> String {
+pub(super) fn time(minute: u16) -> String {
     format!("{:02}:{:02}", minute / 60, minute % 60)
 }

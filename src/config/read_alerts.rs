@@ -29,6 +29,11 @@ pub(super) struct Channels {
 }
 
 impl Channels {
+    /// These alone, for what is no part of a file.
+    pub fn only(there: &[ChannelKind]) -> Self {
+        Self { there: there.to_vec(), one_slack_channel: false, rotations: Vec::new(), may_change: false }
+    }
+
     pub fn of(notify: &Section<'_>, rotations: Vec<&str>, may_change: bool) -> Self {
         let there = ChannelKind::ALL.into_iter().filter(|kind| notify.has(kind.as_str())).collect();
         let by_hook = |key| notify.has_within("slack", key);

@@ -205,7 +205,7 @@ impl Evaluate {
         for recipient in people {
             let recipient = self.reachable(recipient);
             let stage = row.raised.stage;
-            let wanted = match self.config.alerts.noise.wish(&recipient, stage, scene.now) {
+            let wanted = match self.personal_rules.in_force().wish(&recipient, stage, scene.now) {
                 Wish::None => step.channels_at(stage),
                 Wish::By(channels) => channels,
                 Wish::Never => {
@@ -376,7 +376,7 @@ impl Evaluate {
 
     /// The time zone that this person has chosen.
     fn zone_of(&self, recipient: &Recipient) -> Option<Tz> {
-        self.config.alerts.noise.personal(recipient.person_key().as_deref())?.zone
+        self.personal_rules.in_force().personal(recipient.person_key().as_deref())?.zone
     }
 
     /// Who reads what is said to `recipient` of a ticket of this `priority`.

@@ -6,10 +6,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::alert::on_call::Override;
-use crate::store::audit::LastChange;
+use crate::store::audit::{AsOf, LastChange};
 use crate::store::{Store, StoreError};
 use crate::ticket::TenantId;
 
@@ -35,23 +35,6 @@ impl Meanwhile {
     /// The keys of the open alerts of `tenant` that have a step due, by the store.
     pub fn due_of(&self, tenant: &TenantId) -> Option<&HashSet<String>> {
         self.due.get(tenant.as_str())
-    }
-}
-
-/// As long as nobody is seen to change anything, what was read is believed for so long: nothing hangs on a single sign.
-const BELIEVED: TimeDelta = TimeDelta::minutes(1);
-
-/// When something was read, and what people had done last by then.
-#[derive(Clone, Copy)]
-pub(super) struct AsOf {
-    pub last_change: Option<LastChange>,
-    pub at: DateTime<Utc>,
-}
-
-impl AsOf {
-    /// Whether what was read still holds at `now`, when `last_change` is the last.
-    pub fn holds(&self, last_change: Option<LastChange>, now: DateTime<Utc>) -> bool {
-        self.last_change == last_change && (now - self.at).abs() < BELIEVED
     }
 }
 

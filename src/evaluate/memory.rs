@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::meanwhile::AsOf;
 use crate::alert::escalation::{ChannelKind, Step};
 use crate::alert::life::Asked;
 use crate::alert::policy::Escalation;
@@ -15,7 +14,7 @@ use crate::alert::suppression::Suppression;
 use crate::alert::{AlertKey, AlertKind, Closing, Raised, Reason, Stage, SubjectId};
 use crate::sla::clock::ClockState;
 use crate::store::alerts::{AlertRow, Told};
-use crate::store::audit::LastChange;
+use crate::store::audit::{AsOf, LastChange};
 use crate::store::outbox::Unsaid;
 use crate::store::tickets::OpenTickets;
 use crate::store::{Store, StoreError};

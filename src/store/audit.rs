@@ -2,7 +2,7 @@
 
 pub mod chain;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use self::chain::Link;
 use super::{Store, StoreError, instant, millis};
@@ -57,6 +57,23 @@ pub struct LastChange {
     number: i64,
     /// A number may come again, once the row that had it is deleted.
     at: i64,
+}
+
+/// As long as nobody is seen to change anything, what was read is believed for so long: nothing hangs on a single sign.
+const BELIEVED: TimeDelta = TimeDelta::minutes(1);
+
+/// When something was read, and what people had done last by then.
+#[derive(Clone, Copy, Debug)]
+pub struct AsOf {
+    pub last_change: Option<LastChange>,
+    pub at: DateTime<Utc>,
+}
+
+impl AsOf {
+    /// Whether what was read still holds at `now`, when `last_change` is the last.
+    pub fn holds(&self, last_change: Option<LastChange>, now: DateTime<Utc>) -> bool {
+        self.last_change == last_change && (now - self.at).abs() < BELIEVED
+    }
 }
 
 impl Store {

@@ -16,6 +16,7 @@ const SMALL: &[&str] = &[
     "months",
     "on_call_overrides",
     "people",
+    "personal_rules",
     "policy_versions",
     "quarantine",
     "secrets",

@@ -7,9 +7,9 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use url::form_urlencoded;
 
 use super::auth::Caller;
+use super::fields::Fields;
 use super::pages::incidents::{list_page, one_page};
 use super::{Problem, Web, body};
 use crate::service::incidents::{IncidentOrder, IncidentQuery, IncidentView, SayingOrder, WorkOrder, WorkView};
@@ -161,26 +161,4 @@ fn refused<P: IntoResponse>(
         return Err(problem);
     }
     Ok((problem.status(), page(problem.detail())?).into_response())
-}
-
-/// What a form sends, where a name may come several times.
-struct Fields(Vec<(String, String)>);
-
-impl Fields {
-    /// A form always sends something; and nothing at all would take a mark off what is public.
-    fn of(body: &[u8]) -> Result<Self, Problem> {
-        if body.trim_ascii().is_empty() {
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "send the fields of the form"));
-        }
-        Ok(Self(form_urlencoded::parse(body).into_owned().collect()))
-    }
-
-    fn all(&self, name: &str) -> Vec<String> {
-        self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value.clone()).collect()
-    }
-
-    /// The first of that name; a blank one is none.
-    fn text(&self, name: &str) -> Option<String> {
-        self.all(name).into_iter().next().filter(|text| !text.trim().is_empty())
-    }
 }

@@ -8,6 +8,7 @@ mod frame;
 pub mod incidents;
 mod month;
 pub mod on_call;
+pub mod people;
 pub mod records;
 pub mod reports;
 pub mod room;

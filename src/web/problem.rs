@@ -123,7 +123,7 @@ impl From<ServiceError> for Problem {
     fn from(error: ServiceError) -> Self {
         match error {
             ServiceError::BadQuestion(detail) => Self::new(StatusCode::BAD_REQUEST, detail),
-            ServiceError::Ambiguous(detail) => Self::new(StatusCode::CONFLICT, detail),
+            ServiceError::Ambiguous(detail) | ServiceError::Settled(detail) => Self::new(StatusCode::CONFLICT, detail),
             ServiceError::Store(error) => error.into(),
             ServiceError::NoRandomness(why) => Self::unavailable(vec![why]),
             ServiceError::Format(error) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),

@@ -12,9 +12,10 @@ use super::sessions::Sessions;
 use super::sign_in::Return;
 use super::tokens::Tokens;
 use super::{
-    alerts, api, audit, events, health, hooks, incidents, link, login, on_call, openapi, overrides, pages, reports,
-    sessions, sign_in, statements, status, systems, tokens, twilio, uptime,
+    alerts, api, audit, events, health, hooks, incidents, link, login, on_call, openapi, overrides, pages, people,
+    reports, sessions, sign_in, statements, status, systems, tokens, twilio, uptime,
 };
+use crate::config::wishes::Wishes;
 use crate::formats::Format;
 use crate::service::alerts::{AlertPage, AlertQuery, AlertView, SnoozeOrder};
 use crate::service::audit::AuditPage;
@@ -24,6 +25,7 @@ use crate::service::live::Change;
 use crate::service::messages::MessagePage;
 use crate::service::on_call::{OnCall, OverrideRequest, OverrideView};
 use crate::service::overrides::OverrideOrder;
+use crate::service::people::{PeoplePage, PeopleQuery, PersonView};
 use crate::service::reports::answers::CacheFigures;
 use crate::service::reports::archive::{ArchivePage, ArchiveQuery};
 use crate::service::reports::reasons::{ReasonOrder, ReasonView};
@@ -91,6 +93,14 @@ fn people() -> Vec<Route> {
             .takes_form::<WorkOrder>(),
         form("/maintenance/{id}/call-off", Admin, incidents::submit_call_off).about("Calls work off, from the page"),
         page("/on-call", Viewer, pages::on_call::on_call).about("The page of the on-call rotations"),
+        page("/people", Viewer, pages::people::people)
+            .about("The page of how people are told")
+            .query::<PeopleQuery>(),
+        page("/people/{id}", Viewer, pages::people::person).about("The page of how one person is told"),
+        form("/people/{id}", Responder, people::submit)
+            .about("Has somebody told as they ask, from their page"),
+        form("/people/{id}/clear", Responder, people::submit_clear)
+            .about("Has somebody told as the steps say again, from their page"),
         page("/policies", Viewer, pages::records::policies).about("The page of the policies in force"),
         page("/audit", Admin, pages::records::audit).about("The page of the audit log").query::<AuditParams>(),
         page("/settings", Admin, pages::records::settings).of_all_tenants().about("The settings as they were read"),
@@ -410,6 +420,22 @@ fn on_call_and_quiet() -> Vec<Route> {
         delete("/api/v1/on-call/{id}", Responder, on_call::remove)
             .about("Take back that somebody stands in")
             .gives_nothing("It is taken back"),
+        get("/api/v1/people", Viewer, people::list)
+            .about("How people are told: what each has asked for, by the configuration file or here")
+            .query::<PeopleQuery>()
+            .gives::<PeoplePage>("People by address; 500 at most"),
+        get("/api/v1/people/{id}", Viewer, people::one)
+            .about("How one person is told")
+            .gives::<PersonView>("The person"),
+        post("/api/v1/people/{id}/rules", Responder, people::set)
+            .about("Have somebody told as they ask: channels by stage and hour, a daily digest, a time zone")
+            .takes::<Wishes>()
+            .gives::<PersonView>("The person as it holds now")
+            .refuses(&[409]),
+        delete("/api/v1/people/{id}/rules", Responder, people::clear)
+            .about("Have somebody told as the steps say again")
+            .gives_nothing("It is done")
+            .refuses(&[409]),
         get("/api/v1/no-texts", Viewer, api::no_texts)
             .about("Who said STOP to text messages or has a number that none reaches, and is told by other ways")
             .gives::<api::NoTexts>("These people"),

@@ -27,6 +27,7 @@ mod noise;
 mod numbers;
 mod on_call;
 mod pace;
+mod people;
 mod phones;
 mod policies;
 mod predicted;

@@ -152,6 +152,13 @@ pub(super) const PLACES: &[Place] = &[
         first: First::Number,
     },
     Place {
+        table: "personal_rules",
+        columns: &["person", "rules", "set_by"],
+        page: "SELECT id, person, rules, set_by FROM personal_rules WHERE id > $1 ORDER BY id LIMIT 200",
+        change: "UPDATE personal_rules SET person = $2, rules = $3, set_by = $4 WHERE id = $1",
+        first: First::Number,
+    },
+    Place {
         table: "tokens",
         columns: &["name"],
         page: "SELECT id, name FROM tokens WHERE id > $1 ORDER BY id LIMIT 200",

@@ -1,0 +1,97 @@
+//! What single people have asked for, at hand: by the configuration file, and by the page or the API.
+//!
+//! The file goes first: whom it names hears as it says, whatever was set elsewhere. A wish that cannot be read is left
+//! out, and its person is told as the steps say.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tracing::warn;
+
+use crate::alert::noise::{People, Personal, Rules};
+use crate::config::wishes::Wishes;
+use crate::store::audit::{AsOf, LastChange};
+use crate::store::personal_rules::PersonalRow;
+use crate::store::{Store, StoreError};
+
+/// What is allowed, with what each person has asked for.
+pub struct PersonalRules {
+    store: Store,
+    /// As the file has it.
+    file: Arc<Rules>,
+    in_force: Arc<Rules>,
+    rows: Vec<PersonalRow>,
+    as_of: Option<AsOf>,
+}
+
+impl PersonalRules {
+    /// What `file` says, until what is stored has been read.
+    pub fn new(store: Store, file: Arc<Rules>) -> Self {
+        Self { store, in_force: file.clone(), file, rows: Vec::new(), as_of: None }
+    }
+
+    /// What holds, as it was read last.
+    pub fn in_force(&self) -> &Arc<Rules> {
+        &self.in_force
+    }
+
+    /// Reads anew what is stored, if people did something since.
+    pub async fn keep_up(&mut self, last_change: Option<LastChange>, now: DateTime<Utc>) -> Result<(), StoreError> {
+        if self.as_of.is_some_and(|as_of| as_of.holds(last_change, now)) {
+            return Ok(());
+        }
+        let rows = self.store.personal_rules().await?;
+        if rows != self.rows {
+            let people = together(&rows, &self.file.people);
+            self.in_force = Arc::new(Rules { people, ..Rules::clone(&self.file) });
+            self.rows = rows;
+        }
+        self.as_of = Some(AsOf { last_change, at: now });
+        Ok(())
+    }
+}
+
+/// What was set, and what the file says, which goes first.
+fn together(rows: &[PersonalRow], file: &People) -> People {
+    let set = rows.iter().filter_map(|row| match read(row) {
+        Ok((_, personal)) => Some((row.person.clone(), Arc::new(personal))),
+        Err(why) => {
+            warn!(why, "what somebody asked for by the page or the API cannot be read, and is left out: set it anew");
+            None
+        }
+    });
+    set.chain(file.iter().map(|(address, personal)| (address.clone(), personal.clone()))).collect()
+}
+
+/// What `row` says, as it was set and as it is heeded.
+pub fn read(row: &PersonalRow) -> Result<(Wishes, Personal), String> {
+    let wishes: Wishes = serde_json::from_str(&row.rules).map_err(|error| error.to_string())?;
+    let personal = wishes.read_again(&row.person)?;
+    Ok((wishes, personal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(person: &str, rules: &str) -> PersonalRow {
+        let set_at = DateTime::UNIX_EPOCH;
+        PersonalRow { person: person.to_owned(), rules: rules.to_owned(), set_by: "mia".to_owned(), set_at }
+    }
+
+    #[test]
+    fn the_file_goes_first_and_what_cannot_be_read_is_left_out() {
+        let by_email = Wishes { channels: vec!["email".to_owned()], ..Wishes::default() };
+        let file =
+            People::from([("ada@example.com".to_owned(), Arc::new(by_email.read_again("ada@example.com").unwrap()))]);
+        let rows = [
+            row("ada@example.com", "{\"channels\": [\"sms\"]}"),
+            row("bob@example.com", "{\"channels\": [\"sms\"]}"),
+            row("eve@example.com", "{\"channels\": [\"pigeon\"]}"),
+            row("joe@example.com", "no JSON"),
+        ];
+        let people = together(&rows, &file);
+        let told: Vec<_> = people.iter().map(|(who, one)| (who.as_str(), one.channels[0].as_str())).collect();
+        assert_eq!(told, [("ada@example.com", "email"), ("bob@example.com", "sms")]);
+    }
+}

@@ -1,0 +1,80 @@
+//! What single people have asked for, in the store. Every change leaves a row in the audit log, in the same transaction.
+
+use chrono::{DateTime, Utc};
+
+use super::audit::{Author, audit};
+use super::{Store, StoreError, instant, millis};
+use crate::store::sql::{self, Connection};
+use crate::ticket::TenantId;
+
+/// As many as are heeded, the first by address: far more people than a desk has.
+const MOST: i64 = 2_000;
+
+/// What one person has asked for, as it was set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonalRow {
+    /// The email address, in lower case.
+    pub person: String,
+    /// In the words of the configuration, as JSON.
+    pub rules: String,
+    pub set_by: String,
+    pub set_at: DateTime<Utc>,
+}
+
+/// A change of what one person has asked for.
+#[derive(Clone, Debug)]
+pub struct PersonalChange {
+    pub person: String,
+    /// None: nothing any more.
+    pub rules: Option<String>,
+    /// The one tenant that it concerns, if it is one.
+    pub tenant: Option<TenantId>,
+    /// For the audit log.
+    pub what: String,
+}
+
+impl Store {
+    /// What people have asked for, by address.
+    pub async fn personal_rules(&self) -> Result<Vec<PersonalRow>, StoreError> {
+        let rows: Vec<(String, String, String, i64)> =
+            sql::query_as("SELECT person, rules, set_by, set_at FROM personal_rules ORDER BY person LIMIT $1")
+                .bind(MOST)
+                .fetch_all(&self.reads)
+                .await?;
+        let row = |(person, rules, set_by, set_at)| Ok(PersonalRow { person, rules, set_by, set_at: instant(set_at)? });
+        rows.into_iter().map(row).collect()
+    }
+
+    /// Remembers what somebody has asked for, in place of what they had. False if there was nothing to take away.
+    pub async fn set_personal_rules(
+        &self,
+        change: PersonalChange,
+        author: Author,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    let forget = sql::query("DELETE FROM personal_rules WHERE person = $1").bind(&change.person);
+                    let forgotten = forget.execute(&mut *tx).await?.rows_affected();
+                    if forgotten == 0 && change.rules.is_none() {
+                        return Ok(false);
+                    }
+                    if let Some(rules) = &change.rules {
+                        sql::query(
+                            "INSERT INTO personal_rules (person, rules, set_by, set_at) VALUES ($1, $2, $3, $4)",
+                        )
+                        .bind(&change.person)
+                        .bind(rules)
+                        .bind(&author.who)
+                        .bind(millis(now))
+                        .execute(&mut *tx)
+                        .await?;
+                    }
+                    audit(tx, change.tenant.as_ref(), &change.what, &author, now).await?;
+                    Ok(true)
+                })
+            })
+            .await
+    }
+}
