@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::audit::AuditEntry;
 use super::described::AlertStateWord;
 use super::ending::end_of;
 use super::messages::{AttemptView, Said, message_view};
+use super::overview::still;
 use super::paging::{cut, last_place};
 use super::suppressions::SuppressionView;
 use super::view::clock_status;
@@ -146,6 +148,23 @@ pub struct SnoozeOrder {
     pub by: Option<String>,
     /// What that one says about it.
     pub note: Option<String>,
+}
+
+/// What goes on by itself in the clock of an alert.
+const TICKS: [&str; 4] = ["remaining", "remaining_wall", "over", "elapsed_share"];
+
+impl AlertPage {
+    /// What it rests on: all but what the passing of time alone changes. Where the page ends is told by its last alert.
+    pub fn ground(&self) -> String {
+        still(self.now, json!(self), |page| {
+            page.remove("now");
+            page.remove("next_cursor");
+            let alerts = page.get_mut("alerts").and_then(Value::as_array_mut).into_iter().flatten();
+            for clock in alerts.filter_map(|alert| alert.get_mut("clock_status")?.as_object_mut()) {
+                TICKS.iter().for_each(|field| drop(clock.remove(*field)));
+            }
+        })
+    }
 }
 
 impl Service {

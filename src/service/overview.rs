@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::{Reach, Service, ServiceError};
@@ -37,6 +38,8 @@ pub struct Overview {
     pub likely: usize,
     /// Seconds for which the client has waited who waits longest for a first answer; none: nobody waits.
     pub longest_unanswered: Option<i64>,
+    /// Since when that client waits.
+    pub unanswered_since: Option<DateTime<Utc>>,
     pub tenants: Vec<TenantHealth>,
     pub channels: Vec<ChannelHealth>,
     pub outbox_pending: i64,
@@ -56,6 +59,23 @@ pub struct Counts {
     pub paused: usize,
     /// Without a due time, or with nothing due any more.
     pub nothing_due: usize,
+}
+
+impl Overview {
+    /// What it rests on: all but what the passing of time alone changes.
+    pub fn ground(&self) -> String {
+        still(self.now, json!(self), |overview| {
+            overview.remove("now");
+            overview.remove("longest_unanswered");
+        })
+    }
+}
+
+/// `answer` as a text, without what `ticks` takes out of it. It holds for no longer than a minute, with which working hours
+/// begin and end.
+pub(super) fn still(now: DateTime<Utc>, mut answer: Value, ticks: impl Fn(&mut Map<String, Value>)) -> String {
+    answer.as_object_mut().into_iter().for_each(ticks);
+    format!("{} {answer}", now.timestamp().div_euclid(60))
 }
 
 impl Counts {
@@ -119,6 +139,7 @@ impl Service {
             unassigned,
             likely,
             longest_unanswered: waiting.map(|since| (now - since).num_seconds()),
+            unanswered_since: waiting,
             tenants,
             channels: self.channels(),
             outbox_pending: tally.pending,

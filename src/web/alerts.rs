@@ -8,16 +8,17 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::api::Within;
 use super::auth::Caller;
-use super::{Problem, Web, body};
+use super::{Problem, Web, body, delivery};
 use crate::alert::life::Act;
 use crate::alert::suppression::SuppressionKind;
-use crate::service::alerts::{AlertPage, AlertQuery, AlertView, SnoozeOrder};
+use crate::service::alerts::{AlertQuery, AlertView, SnoozeOrder};
 use crate::service::suppressions::{SuppressionOrder, SuppressionView};
 use crate::service::weekly::{Weekly, WeeklyQuery};
 
@@ -33,13 +34,16 @@ pub struct By {
 pub async fn list(
     State(web): State<Arc<Web>>,
     caller: Caller,
+    headers: HeaderMap,
     Query(mut query): Query<AlertQuery>,
-) -> Result<Json<AlertPage>, Problem> {
+) -> Result<Response, Problem> {
     let AlertQuery { tenant, state, ticket, limit: _, cursor } = &mut query;
     for field in [&mut *tenant, state, ticket, cursor] {
         field.take_if(|text| text.trim().is_empty());
     }
-    Ok(Json(web.service.alerts(&caller.scope, &query).await?))
+    let page = web.service.alerts(&caller.scope, &query).await?;
+    let ground = format!("{:?} {query:?} {}", caller.scope, page.ground());
+    Ok(delivery::resting_on(&ground, &headers, page.now, Json(page)))
 }
 
 /// GET /api/v1/alerts/weekly

@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Caller;
@@ -67,12 +65,11 @@ pub async fn tickets(
 ) -> Result<Response, Problem> {
     limit(query.limit)?;
     let ground = format!("{}?{}", web.service.ground_of(&caller.scope).await?, uri.query().unwrap_or_default());
-    let etag = delivery::tag(&Sha256::digest(ground));
-    let head = [(ETAG, etag.clone()), (CACHE_CONTROL, "private, no-cache".to_owned())];
-    if headers.get(IF_NONE_MATCH).is_some_and(|known| delivery::has(known, &etag)) {
-        return Ok((StatusCode::NOT_MODIFIED, head).into_response());
+    let head = delivery::Head::of(&ground, web.service.now());
+    if head.is_known(&headers) {
+        return Ok(head.alone());
     }
-    Ok((head, Json(web.service.tickets(&caller.scope, &without_blanks(query)).await?)).into_response())
+    Ok(head.over(Json(web.service.tickets(&caller.scope, &without_blanks(query)).await?)))
 }
 
 /// GET /api/v1/tickets/{id}/sla
@@ -131,8 +128,10 @@ pub async fn forecast_record(
 }
 
 /// GET /api/v1/overview
-pub async fn overview(State(web): State<Arc<Web>>, caller: Caller) -> Result<Json<Overview>, Problem> {
-    Ok(Json(web.service.overview(&caller.scope).await?))
+pub async fn overview(State(web): State<Arc<Web>>, caller: Caller, headers: HeaderMap) -> Result<Response, Problem> {
+    let overview = web.service.overview(&caller.scope).await?;
+    let ground = format!("{:?} {}", caller.scope, overview.ground());
+    Ok(delivery::resting_on(&ground, &headers, overview.now, Json(overview)))
 }
 
 /// GET /api/v1/messages

@@ -9,6 +9,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, SecondsFormat, Utc};
 use sha2::{Digest, Sha256};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
@@ -17,6 +18,8 @@ use tracing::{Instrument, debug, info_span};
 
 /// By which an answer is found in the log.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// What time it is here, also in an answer that says no more than that nothing has changed: countdowns go on from it.
+pub const NOW: HeaderName = HeaderName::from_static("x-now");
 /// Longer ones of others are not taken over.
 const LONGEST_ID: usize = 64;
 
@@ -98,6 +101,46 @@ pub fn has(known: &HeaderValue, etag: &str) -> bool {
     known.to_str().is_ok_and(|known| known.split(',').any(|one| bare(one) == bare(etag)))
 }
 
+/// Answers with `content`, which rests on `ground`; or that the asker has it already, if it rests on the same. Time passes
+/// all the same, and is told either way.
+pub fn resting_on<T: IntoResponse>(ground: &str, asked: &HeaderMap, now: DateTime<Utc>, content: T) -> Response {
+    let head = Head::of(ground, now);
+    if head.is_known(asked) { head.alone() } else { head.over(content) }
+}
+
+/// What stands over an answer that rests on something.
+pub struct Head {
+    etag: String,
+    now: DateTime<Utc>,
+}
+
+impl Head {
+    /// Of what rests on `ground`, at `now`.
+    pub fn of(ground: &str, now: DateTime<Utc>) -> Self {
+        Self { etag: tag(&Sha256::digest(ground)), now }
+    }
+
+    /// Whether whoever asks has what rests on the same.
+    pub fn is_known(&self, asked: &HeaderMap) -> bool {
+        asked.get(IF_NONE_MATCH).is_some_and(|known| has(known, &self.etag))
+    }
+
+    /// The answer to whoever has it.
+    pub fn alone(self) -> Response {
+        (StatusCode::NOT_MODIFIED, self.fields()).into_response()
+    }
+
+    /// The answer to everybody else.
+    pub fn over<T: IntoResponse>(self, content: T) -> Response {
+        (self.fields(), content).into_response()
+    }
+
+    fn fields(&self) -> [(HeaderName, String); 3] {
+        let now = self.now.to_rfc3339_opts(SecondsFormat::Millis, true);
+        [(ETAG, self.etag.clone()), (CACHE_CONTROL, "private, no-cache".to_owned()), (NOW, now)]
+    }
+}
+
 /// What a read of the API answers with may be kept and asked again; whose it is depends on who asks.
 pub async fn keep(request: Request, next: Next) -> Response {
     let is_api = request.method() == Method::GET && request.uri().path().starts_with("/api/");
@@ -126,7 +169,7 @@ pub fn shared_with(origins: &[String]) -> CorsLayer {
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, HeaderName::from_static("last-event-id")])
-        .expose_headers([ETAG, RETRY_AFTER, REQUEST_ID])
+        .expose_headers([ETAG, NOW, RETRY_AFTER, REQUEST_ID])
         .max_age(std::time::Duration::from_hours(1))
 }
 

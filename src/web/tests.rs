@@ -621,19 +621,30 @@ async fn a_policy_for_all_that_names_somebody_elses_client_is_not_shown() {
 async fn what_somebody_has_already_is_not_sent_again() {
     let web = TestWeb::start().await;
     let (token, _) = web.token(None).await;
-    for path in ["/api/v1/policies", "/api/v1/tickets", "/api/openapi.json", "/assets/app.css"] {
+    let live = ["/api/v1/tickets", "/api/v1/overview", "/api/v1/alerts"];
+    for path in ["/api/v1/policies", "/api/openapi.json", "/assets/app.css"].into_iter().chain(live) {
         let first = web.get(path, Some(&token)).await;
         assert_eq!(first.headers()["cache-control"], "private, no-cache", "{path}");
         let etag = first.headers()["etag"].clone();
         let again = || web.request(Method::GET, path).bearer_auth(token.expose()).header("if-none-match", &etag);
+        web.clock.advance(TimeDelta::seconds(1));
         let second = again().send().await.unwrap();
+        assert_eq!(second.headers().get("x-now") != first.headers().get("x-now"), live.contains(&path), "{path}");
         assert_eq!(
             (second.status(), second.headers()["etag"].clone()),
             (StatusCode::NOT_MODIFIED, etag.clone()),
             "{path}"
         );
         assert!(second.bytes().await.unwrap().is_empty());
-        if path == "/api/v1/tickets" {
+        if path == "/api/v1/alerts" {
+            let other = web.request(Method::GET, "/api/v1/alerts?state=all").bearer_auth(token.expose());
+            let other = other.header("if-none-match", &etag).send().await.unwrap();
+            assert_eq!(other.status(), StatusCode::OK, "another question");
+        } else if path == "/api/v1/overview" {
+            web.something_happens("acme", 61).await;
+            web.clock.advance(TimeDelta::seconds(2));
+            assert_eq!(again().send().await.unwrap().status(), StatusCode::OK, "something happened");
+        } else if path == "/api/v1/tickets" {
             let other = web.request(Method::GET, "/api/v1/tickets?limit=2").bearer_auth(token.expose());
             let other = other.header("if-none-match", &etag).send().await.unwrap();
             assert_eq!(other.status(), StatusCode::OK, "another question");
@@ -643,8 +654,10 @@ async fn what_somebody_has_already_is_not_sent_again() {
         }
     }
     let (acme, _) = web.token(Some("acme")).await;
-    let [all, own] = [&token, &acme].map(|token| web.get("/api/v1/tickets", Some(token)));
-    assert_ne!(all.await.headers()["etag"], own.await.headers()["etag"], "each sees their own");
+    for path in live {
+        let [all, own] = [&token, &acme].map(|token| web.get(path, Some(token)));
+        assert_ne!(all.await.headers()["etag"], own.await.headers()["etag"], "each sees their own: {path}");
+    }
 }
 
 #[tokio::test]

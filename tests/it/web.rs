@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use superops_sla::alert::life::{Act, Actor, How};
+use superops_sla::service::Reach;
 use superops_sla::store::tokens::{Author, Role, Token};
 use superops_sla::ticket::TenantId;
 use superops_sla::web::{self, Door};
@@ -130,4 +132,28 @@ async fn a_token_of_another_tenant_sees_nothing_of_this_one() {
         assert!(!text.contains(&id) && !text.contains("Mail server") && !text.contains("acme"), "{path}: {text}");
     }
     drop(globex);
+}
+
+#[tokio::test]
+async fn alerts_that_stand_as_before_are_not_sent_again_until_something_happens_to_them() {
+    let mut app = TestApp::start().await;
+    app.ticket(minutes(60));
+    app.turn().await;
+    app.wait(minutes(45)).await;
+    app.wait(chrono::TimeDelta::milliseconds(1)).await;
+    let (url, token) = served(&mut app, None).await;
+    let path = format!("{url}/api/v1/alerts");
+    let first = get(&path, &token).await;
+    let (etag, then) = (first.headers()["etag"].clone(), first.headers()["x-now"].clone());
+    let body: serde_json::Value = first.json().await.unwrap();
+    assert_eq!(body["alerts"].as_array().unwrap().len(), 1, "{body}");
+    let again = || reqwest::Client::new().get(&path).bearer_auth(&token).header("if-none-match", &etag).send();
+    app.clock.advance(chrono::TimeDelta::seconds(20));
+    let second = again().await.unwrap();
+    assert_eq!(second.status(), StatusCode::NOT_MODIFIED, "only its countdown went on");
+    assert_ne!(second.headers()["x-now"], then, "what time it is, is told all the same");
+    let id = crate::life::only_alert(&mut app).await.id;
+    let actor = Actor { name: "Mia".to_owned(), how: How::Page, origin: "a test".to_owned(), note: None };
+    app.parts().service.act_on_alert(&Reach::All, &id, Act::Acknowledge, &actor).await.unwrap().unwrap();
+    assert_eq!(again().await.unwrap().status(), StatusCode::OK, "somebody took it on");
 }

@@ -7,7 +7,7 @@ import { channelName, messageItem } from './messages.js';
 import { drawOverlays, startQuieter } from './quiet.js';
 import { ask, send, setOverview, state } from './state.js';
 import { pageOf } from './ticket.js';
-import { brief, counted, local, serverNow, setTime, words } from './time.js';
+import { brief, counted, local, serverNow, words } from './time.js';
 import { writtenLine } from './written.js';
 
 /** What is wrong with a component. */
@@ -224,7 +224,6 @@ export async function readAlerts(overview) {
   ]);
   if (asked !== page.state) return;
   setOverview(now);
-  setTime(alerts.now, now.speed);
   for (const { clock_status: clock } of alerts.alerts) if (clock) clock.asOf = Date.parse(alerts.now);
   page.page = alerts;
   draw();

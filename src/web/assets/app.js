@@ -11,7 +11,6 @@ import { drawSaved, startSaved } from './saved.js';
 import { ask, learn, PAGE_SIZE, setOverview, state, ticketsPath } from './state.js';
 import { drawTable, rows } from './table.js';
 import { drawDrawer, drawTicketPage } from './ticket.js';
-import { setTime } from './time.js';
 
 function drawDesk(how) {
   drawTiles();
@@ -30,7 +29,6 @@ async function readDesk(overview) {
     readDifferences(),
   ]);
   setOverview(now);
-  setTime(page.now, now.speed);
   learn(page);
   state.messages = messages;
   state.caught = Array.isArray(caughtNow) ? caughtNow : caughtNow?.messages ?? null;

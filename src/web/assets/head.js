@@ -2,7 +2,7 @@
 import { mark, STANDINGS } from './clocks.js';
 import { $, el, say } from './dom.js';
 import { matches, NONE, noneOf, PAGE_SIZE, state } from './state.js';
-import { words } from './time.js';
+import { serverNow, words } from './time.js';
 
 /** What each tile counts; the last one counts them all, and is the sum of the others. */
 const TILES = ['breached', 'at_risk', 'on_track', 'paused', 'nothing_due', ''];
@@ -31,7 +31,8 @@ export function drawTiles() {
     tile.hidden = standing === 'nothing_due' && number === 0 && state.filters.standing !== standing;
     tile.setAttribute('aria-pressed', String(state.filters.standing === standing));
   });
-  const { breached, unassigned, likely, longest_unanswered: wait } = state.overview;
+  const { breached, unassigned, likely, unanswered_since: since } = state.overview;
+  const wait = since && Math.max(1, (serverNow() - Date.parse(since)) / 1000);
   say($('desk'), [unassigned && `${unassigned} unassigned`, wait && `${words(wait)} is the longest wait for a first answer`, likely && `${likely} likely to breach`].filter(Boolean).join(' · '));
   document.title = breached ? `(${breached}) SLA watch` : 'SLA watch';
 }

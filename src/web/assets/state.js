@@ -22,6 +22,9 @@ export async function ask(path) {
   const answer = await fetch(path, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(10000) });
   if (answer.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
   if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
+  // What the browser has already is of another moment: what time it is stands over the answer.
+  const now = answer.headers.get('x-now');
+  if (now) setTime(now);
   return answer.json();
 }
 
@@ -90,5 +93,5 @@ export function setOverview(overview) {
   time.frozen = false;
   const only = document.getElementById('ticket')?.dataset.tenant;
   setZone(overview.tenants.filter(({ tenant }) => !only || tenant === only).map(({ timezone }) => timezone));
-  setTime(overview.now, overview.speed);
+  time.speed = overview.speed;
 }

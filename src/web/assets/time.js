@@ -3,10 +3,9 @@
 /** The server's clock, carried on by this computer's steady one: the two may differ, and a demo's runs faster. */
 export const time = { at: null, since: 0, speed: 1, frozen: false };
 
-export function setTime(now, speed) {
+export function setTime(now) {
   time.at = Date.parse(now);
   time.since = performance.now();
-  time.speed = speed;
 }
 
 /** All times on a page are in one zone, which its head names. */
