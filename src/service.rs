@@ -27,6 +27,7 @@ pub mod tokens;
 pub mod tryout;
 pub mod uptime;
 mod view;
+pub mod views;
 pub mod weekly;
 pub mod write_backs;
 

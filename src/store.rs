@@ -35,6 +35,7 @@ pub mod receipts;
 pub mod record;
 pub mod reports;
 pub mod retention;
+pub mod saved_views;
 mod self_monitoring;
 pub mod sessions;
 mod set_aside;

@@ -49,6 +49,7 @@ mod tests;
 mod tokens;
 mod twilio;
 mod uptime;
+mod views;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;

@@ -19,6 +19,7 @@ const SMALL: &[&str] = &[
     "personal_rules",
     "policy_versions",
     "quarantine",
+    "saved_views",
     "secrets",
     "sessions",
     "set_aside",

@@ -128,6 +128,7 @@ fn filters() -> Markup {
             }
             button.quiet type="reset" id="clear" hidden { "Clear" }
             button.quiet type="button" id="save" hidden { "Save view" }
+            button.quiet type="button" id="share" hidden { "Share view" }
             select id="saved" aria-label="Saved views" hidden { option value="" { "Saved views…" } }
         }
     }

@@ -14,6 +14,7 @@ use super::tokens::Tokens;
 use super::{
     alerts, api, audit, events, health, hooks, incidents, link, login, on_call, openapi, overrides, pages, people,
     reports, sessions, sign_in, statements, status, systems, tokens, twilio, uptime,
+    views,
 };
 use crate::config::wishes::Wishes;
 use crate::formats::Format;
@@ -40,6 +41,7 @@ use crate::service::uptime::{
     ComponentHistory, ComponentView, DailyQuery, DailySeries, HistoryQuery, LookView, LooksQuery, SlaQuery, SlaReport,
     UptimeOverview,
 };
+use crate::service::views::{ViewOrder, ViewView};
 use crate::service::weekly::{Weekly, WeeklyQuery};
 use crate::service::{Differences, ForecastRecord, Overview, TicketLedger, TicketPage, TicketQuery, TicketSla};
 use crate::store::tokens::Role::{Admin, Responder, Viewer};
@@ -191,6 +193,18 @@ fn tickets() -> Vec<Route> {
         get("/api/v1/overview", Viewer, api::overview)
             .about("How the desk stands, and whether that is known")
             .gives::<Overview>("Counts, and how fresh they are"),
+        get("/api/v1/views", Viewer, views::list)
+            .about("Saved views of the list of tickets: the asker's own, and those that are shared")
+            .query::<Within>()
+            .gives::<views::Views>("By name; 100 of one's own and 1,000 shared at most"),
+        post("/api/v1/views", Viewer, views::save)
+            .about("Save a view, for oneself or shared; a shared one needs a responder")
+            .takes::<ViewOrder>()
+            .makes::<ViewView>("The view")
+            .refuses(&[409]),
+        delete("/api/v1/views/{id}", Viewer, views::forget)
+            .about("Forget a view of one's own, or a shared one as a responder")
+            .gives_nothing("It is forgotten"),
         get("/api/v1/policies", Viewer, api::policies)
             .about("What is promised, and where each policy comes from")
             .gives::<api::Promises>("The policies, tenant by tenant"),

@@ -194,9 +194,10 @@ async fn somebody_signs_in_finds_a_ticket_acknowledges_an_alert_and_sees_it_in_a
     assert!(one.run("return location.hash").await.as_str().unwrap().contains("text="), "the filter is in the address");
     one.run("window.prompt = () => 'Mine'").await;
     one.click("#save").await;
+    one.until("[...document.querySelector('#saved').options].some((view) => view.text === 'Mine')").await;
     one.click("#clear").await;
     one.until("document.querySelectorAll('#rows tr').length === 4").await;
-    one.run("const saved = document.querySelector('#saved'); saved.value = 'Mine'; saved.dispatchEvent(new Event('change'))").await;
+    one.run("const saved = document.querySelector('#saved'); saved.value = [...saved.options].find((view) => view.text === 'Mine').value; saved.dispatchEvent(new Event('change'))").await;
     one.until("document.querySelectorAll('#rows tr').length === 1").await;
     one.click("#rows a.subject").await;
     one.until("document.querySelector('#drawer[open] .timeline svg rect.counted')").await;

@@ -44,6 +44,7 @@ mod support;
 mod systems;
 mod told;
 mod uptime;
+mod views;
 mod walls;
 mod watch;
 mod web;

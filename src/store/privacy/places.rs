@@ -159,6 +159,13 @@ pub(super) const PLACES: &[Place] = &[
         first: First::Number,
     },
     Place {
+        table: "saved_views",
+        columns: &["name", "filters", "made_by"],
+        page: "SELECT id, name, filters, made_by FROM saved_views WHERE id > $1 ORDER BY id LIMIT 200",
+        change: "UPDATE saved_views SET name = $2, filters = $3, made_by = $4 WHERE id = $1",
+        first: First::Number,
+    },
+    Place {
         table: "tokens",
         columns: &["name"],
         page: "SELECT id, name FROM tokens WHERE id > $1 ORDER BY id LIMIT 200",

@@ -47,6 +47,8 @@ async fn store(folder: &tempfile::TempDir) -> Store {
         "INSERT INTO stopped_phones VALUES ('+15005550006', 1, '7'), ('+15005550007', 1, '8')",
         "INSERT INTO on_call_overrides (rotation, person, from_time, until_time, made_by, made_at)
          VALUES ('main', 'ada@example.com', 1, 2, 'Ada Byron', 1)",
+        "INSERT INTO saved_views (owner, tenant, name, filters, made_by, made_at)
+         VALUES ('', 'acme', 'Of Ada Byron', '{\"technician\":\"Ada Byron\"}', 'Ada Byron', 1)",
         "INSERT INTO personal_rules (person, rules, set_by, set_at) VALUES ('ada@example.com', '{}', 'Ada Byron', 1)",
         "INSERT INTO entries (id, tenant, ticket, clock, round, revision, counts, latest, headline, outcome, day, decided_at, counted,
            over, paused, observed, holder, version, maintenance, reason_by, signs, chances, program)
