@@ -23,6 +23,7 @@ pub mod room;
 mod snapshot;
 pub mod statements;
 pub mod suppressions;
+pub mod today;
 pub mod tokens;
 pub mod tryout;
 pub mod uptime;

@@ -45,6 +45,7 @@ pub mod statements;
 pub mod suppressions;
 pub mod sync;
 pub mod tickets;
+pub mod today;
 pub mod tokens;
 pub mod unreachable_numbers;
 pub mod uptime;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{Redirect, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -16,7 +16,8 @@ use crate::answers::NoMoreTexts;
 use crate::service::breaches::{BreachPage, BreachQuery};
 use crate::service::messages::MessagePage;
 use crate::service::policies::TenantPolicies;
-use crate::service::{Differences, ForecastRecord, Overview, Reach, TicketLedger, TicketQuery, TicketSla};
+use crate::service::today::Today;
+use crate::service::{Differences, ForecastRecord, Reach, TicketLedger, TicketQuery, TicketSla};
 
 /// The most of anything in one answer.
 const LIMIT_MAX: usize = 500;
@@ -132,6 +133,11 @@ pub async fn overview(State(web): State<Arc<Web>>, caller: Caller, headers: Head
     let overview = web.service.overview(&caller.scope).await?;
     let ground = format!("{:?} {}", caller.scope, overview.ground());
     Ok(delivery::resting_on(&ground, &headers, overview.now, Json(overview)))
+}
+
+/// GET /api/v1/today
+pub async fn today(State(web): State<Arc<Web>>, caller: Caller, _: Query<Within>) -> Result<Json<Today>, Problem> {
+    Ok(Json(web.service.today(&caller.scope).await?))
 }
 
 /// GET /api/v1/messages

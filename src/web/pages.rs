@@ -17,6 +17,7 @@ pub mod sign_in;
 pub mod statements;
 pub mod system;
 pub mod timeline;
+pub mod today;
 pub mod tokens;
 
 use std::sync::Arc;
@@ -74,7 +75,7 @@ macro_rules! assets {
 
 /// What the pages are made of, by name.
 pub const ASSETS: &[(&str, &str)] = assets![
-    "acts.js" "alerts.js" "app.css" "app.js" "clocks.js" "dom.js" "freshness.js" "head.js" "holds.js" "icon.svg" "ledger.js" "live.js" "messages.js" "quiet.js" "refresh.js" "saved.js"
+    "acts.js" "alerts.js" "app.css" "app.js" "clocks.js" "day.js" "dom.js" "freshness.js" "head.js" "holds.js" "icon.svg" "ledger.js" "live.js" "messages.js" "quiet.js" "refresh.js" "saved.js"
     "state.js" "table.js" "ticket.js" "time.js" "written.js"
 ];
 
@@ -101,6 +102,7 @@ fn dashboard_content(web: &Web, caller: &Caller) -> Markup {
                 div.tiles id="tiles" role="group" aria-label="Show by standing" {}
                 (filters())
                 p.muted id="desk" {}
+                details.today id="today" hidden { summary id="today-words" {} div id="today-picture" {} }
                 p.note id="note" aria-live="polite" {}
                 details.differences id="differences" hidden {}
                 (ticket_table())

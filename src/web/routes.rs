@@ -13,8 +13,7 @@ use super::sign_in::Return;
 use super::tokens::Tokens;
 use super::{
     alerts, api, audit, events, health, hooks, incidents, link, login, on_call, openapi, overrides, pages, people,
-    reports, sessions, sign_in, statements, status, systems, tokens, twilio, uptime,
-    views,
+    reports, sessions, sign_in, statements, status, systems, tokens, twilio, uptime, views,
 };
 use crate::config::wishes::Wishes;
 use crate::formats::Format;
@@ -36,6 +35,7 @@ use crate::service::reports::{
 use crate::service::room::{RoomPage, RoomQuery};
 use crate::service::statements::{CreditOrder, StatementFileQuery, StatementQuery, StatementView};
 use crate::service::suppressions::{SuppressionOrder, SuppressionView};
+use crate::service::today::Today;
 use crate::service::tokens::{TokenMade, TokenOrder};
 use crate::service::uptime::{
     ComponentHistory, ComponentView, DailyQuery, DailySeries, HistoryQuery, LookView, LooksQuery, SlaQuery, SlaReport,
@@ -62,6 +62,8 @@ fn people() -> Vec<Route> {
     vec![
         page("/", Viewer, pages::dashboard).about("The page of open tickets"),
         page("/alerts", Viewer, pages::alerts).about("The page of alerts"),
+        page("/today", Viewer, pages::today::today)
+            .about("The page of how the day goes, against the same weekday before"),
         page("/forecast", Viewer, pages::forecast).about("The page of the forecast's own record"),
         page("/reports", Viewer, pages::reports::reports).about("The page of reports").query::<ReportQuery>(),
         page("/reports/entries", Viewer, pages::reports::entries)
@@ -95,12 +97,9 @@ fn people() -> Vec<Route> {
             .takes_form::<WorkOrder>(),
         form("/maintenance/{id}/call-off", Admin, incidents::submit_call_off).about("Calls work off, from the page"),
         page("/on-call", Viewer, pages::on_call::on_call).about("The page of the on-call rotations"),
-        page("/people", Viewer, pages::people::people)
-            .about("The page of how people are told")
-            .query::<PeopleQuery>(),
+        page("/people", Viewer, pages::people::people).about("The page of how people are told").query::<PeopleQuery>(),
         page("/people/{id}", Viewer, pages::people::person).about("The page of how one person is told"),
-        form("/people/{id}", Responder, people::submit)
-            .about("Has somebody told as they ask, from their page"),
+        form("/people/{id}", Responder, people::submit).about("Has somebody told as they ask, from their page"),
         form("/people/{id}/clear", Responder, people::submit_clear)
             .about("Has somebody told as the steps say again, from their page"),
         page("/policies", Viewer, pages::records::policies).about("The page of the policies in force"),
@@ -205,6 +204,10 @@ fn tickets() -> Vec<Route> {
         delete("/api/v1/views/{id}", Viewer, views::forget)
             .about("Forget a view of one's own, or a shared one as a responder")
             .gives_nothing("It is forgotten"),
+        get("/api/v1/today", Viewer, api::today)
+            .about("Tickets opened and closed, and targets missed, in each hour of today, against the same weekday before")
+            .query::<Within>()
+            .gives::<Today>("The day, hour by hour"),
         get("/api/v1/policies", Viewer, api::policies)
             .about("What is promised, and where each policy comes from")
             .gives::<api::Promises>("The policies, tenant by tenant"),

@@ -215,3 +215,36 @@ async fn who_has_room_is_told_from_what_is_open_and_from_what_was_resolved_latel
     let error = app.parts().service.room(&Reach::All, &RoomQuery::default()).await.unwrap_err();
     assert_eq!(error.to_string(), "who has room is not told here: `people` in [reports] is `pseudonyms`");
 }
+
+#[tokio::test]
+async fn the_day_is_told_hour_by_hour_and_stands_beside_the_same_weekday_a_week_later() {
+    let mut app = TestApp::start().await;
+    let ticket = app.ticket(TimeDelta::hours(1));
+    app.turn().await;
+    app.wait(TimeDelta::hours(2)).await;
+    app.superops.change_status(&ticket, "Resolved");
+    app.wait(TimeDelta::minutes(5)).await;
+    report(&mut app).await;
+    let counts =
+        |hour: Option<superops_sla::service::today::Happened>| hour.map(|one| (one.opened, one.closed, one.breached));
+    let day = app.parts().service.today(&Reach::All).await.unwrap();
+    assert_eq!(counts(Some(day.today)), Some((1, 1, 1)), "{day:?}");
+    let hours: Vec<_> = day.hours.iter().filter_map(|hour| Some((hour.hour, counts(hour.today)?))).collect();
+    assert_eq!(hours[9..], [(9, (1, 0, 0)), (10, (0, 0, 1)), (11, (0, 1, 0))]);
+    assert_eq!(counts(Some(day.before)), Some((0, 0, 0)));
+
+    app.clock.set(at("2026-11-30T10:30:00Z"));
+    let (url, token) = served(&mut app, None).await;
+    let client = reqwest::Client::new();
+    let ask = |path: &str| client.get(format!("{url}{path}")).bearer_auth(&token).send();
+    let day: serde_json::Value = ask("/api/v1/today").await.unwrap().json().await.unwrap();
+    let then = |opened, closed, breached| serde_json::json!({"opened": opened, "closed": closed, "breached": breached});
+    assert_eq!((&day["today"], &day["before"]), (&then(0, 0, 0), &then(1, 1, 1)), "{day}");
+    assert_eq!(day["before_by_now"], then(1, 0, 1));
+    let page = ask("/today").await.unwrap().text().await.unwrap();
+    assert!(
+        page.contains("Today: 0 opened, 0 closed, 0 targets missed; last Monday by this hour: 1, 0 and 1."),
+        "{page}"
+    );
+    assert!(page.contains("<svg") && page.contains("<th scope=\"row\">11:00</th>"), "{page}");
+}

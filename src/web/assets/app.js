@@ -1,5 +1,6 @@
 // The page: asks the API every few seconds, counts down in between, and says so when it no longer knows.
 import { readAlerts, startAlerts, tickAlerts } from './alerts.js';
+import { readDay } from './day.js';
 import { $ } from './dom.js';
 import { drawHealth, drawNow, drawStale } from './freshness.js';
 import { clearFilters, drawFilters, drawTiles, setFilter } from './head.js';
@@ -33,6 +34,7 @@ async function readDesk(overview) {
   state.messages = messages;
   state.caught = Array.isArray(caughtNow) ? caughtNow : caughtNow?.messages ?? null;
   drawDesk();
+  readDay();
   if (state.open && $('drawer').open) await drawDrawer();
 }
 
