@@ -8,6 +8,7 @@ pub mod chart;
 pub mod csv;
 pub mod html;
 pub mod json;
+pub mod page;
 pub mod pdf;
 pub mod svg;
 pub mod text;

@@ -2,8 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 
+use super::page::document;
 use super::text::{LONGEST, bounded, grouped, period, provenance, shown};
 use super::{Letterhead, svg};
 use crate::report::{Cell, ColumnKind, Figure, Report, Section, Table};
@@ -15,21 +16,14 @@ const STYLE: &str = include_str!("formats.css");
 
 /// `report` as a page.
 pub fn write(report: &Report, letterhead: &Letterhead) -> Vec<u8> {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
-                title { (heading(report)) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body { main { (head(report, letterhead)) @for section in &report.sections { (part(report, section)) } (foot(report)) } }
-        }
+    let head = html! {
+        meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+        style { (PreEscaped(STYLE)) }
     };
-    page.into_string().into_bytes()
+    let body = html! {
+        body { main { (self::head(report, letterhead)) @for section in &report.sections { (part(report, section)) } (foot(report)) } }
+    };
+    document(&heading(report), &head, &body).into_string().into_bytes()
 }
 
 /// The title, with the client if it is of one.

@@ -1,9 +1,10 @@
 //! The page for people: without script, and with nothing that would have to be fetched.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 
 use super::bars::{self, Bar};
 use super::model::{Model, PublicComponent, PublicDay, PublicIncident, PublicMaintenance, length, moment, rfc3339};
+use crate::formats::page::document;
 use crate::uptime::Condition;
 use crate::uptime::availability::percent;
 
@@ -41,25 +42,13 @@ pub(super) fn page(model: &Model) -> String {
             p.quiet { "Percentages are cut off, never rounded up. Grey is time that nobody measured; it counts neither way." }
         }
     };
-    document(model, body).into_string()
-}
-
-fn document(model: &Model, body: Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta http-equiv="refresh" content="60";
-                title { (model.title) " · " (overall_words(model)) }
-                link rel="alternate" type="application/atom+xml" title=(model.title) href="/status/history.atom";
-                style { (PreEscaped(STYLE)) }
-            }
-            body { (body) }
-        }
-    }
+    let head = html! {
+        meta http-equiv="refresh" content="60";
+        link rel="alternate" type="application/atom+xml" title=(model.title) href="/status/history.atom";
+        style { (PreEscaped(STYLE)) }
+    };
+    let title = format!("{} · {}", model.title, overall_words(model));
+    document(&title, &head, &html! { body { (body) } }).into_string()
 }
 
 /// The class of a condition in the style.

@@ -1,8 +1,9 @@
 //! What every page has round its content: head, navigation, freshness and banners.
 
 use axum::response::{Html, IntoResponse, Response};
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 
+use crate::formats::page::document;
 use crate::service::Reach;
 use crate::store::tokens::Role;
 use crate::web::auth::Caller;
@@ -40,22 +41,16 @@ pub fn frame(web: &Web, caller: &Caller, sheet: &Sheet<'_>, content: &Markup) ->
 
 /// A whole page; `kind` tells the script what to fill in.
 pub fn layout(title: &str, kind: &str, body: Markup) -> Html<String> {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) }
-                link rel="icon" href="/assets/icon.svg";
-                link rel="stylesheet" href="/assets/app.css";
-                script type="module" src="/assets/app.js" {}
-            }
-            body data-page=(kind) { (body) }
-        }
-    };
-    Html(page.into_string())
+    let head = html! { (look()) script type="module" src="/assets/app.js" {} };
+    Html(document(title, &head, &html! { body data-page=(kind) { (body) } }).into_string())
+}
+
+/// What makes a page look like one of ours.
+pub fn look() -> Markup {
+    html! {
+        link rel="icon" href="/assets/icon.svg";
+        link rel="stylesheet" href="/assets/app.css";
+    }
 }
 
 fn bar(web: &Web, caller: &Caller, here: &str) -> Markup {

@@ -1,7 +1,10 @@
 //! The pages between us and the identity provider.
 
 use axum::response::Html;
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
+
+use super::frame::look;
+use crate::formats::page::document;
 
 /// Leads on to the page that was `wanted`, from a page of our own.
 pub fn signed_in(wanted: &str) -> Html<String> {
@@ -18,20 +21,7 @@ pub fn signed_out(there: &str, name: &str) -> Html<String> {
 }
 
 fn leading(title: &str, to: &str, content: &Markup) -> Html<String> {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta http-equiv="refresh" content={ "0;url=" (to) };
-                title { (title) " · SLA watch" }
-                link rel="icon" href="/assets/icon.svg";
-                link rel="stylesheet" href="/assets/app.css";
-            }
-            body { main.alone { h1 { (title) } (content) } }
-        }
-    };
-    Html(page.into_string())
+    let head = html! { meta http-equiv="refresh" content={ "0;url=" (to) }; (look()) };
+    let body = html! { body { main.alone { h1 { (title) } (content) } } };
+    Html(document(&format!("{title} · SLA watch"), &head, &body).into_string())
 }
