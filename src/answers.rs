@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::notify::Ways;
-use crate::notify::link::LinkKey;
+use crate::notify::link::{LinkKey, Wish};
 use crate::notify::sms::signature;
 use crate::notify::ways::{PAGERDUTY_HOOK, REPLY_HOOK, SLACK_HOOK, STATUS_HOOK, VOICE_HOOK};
 use crate::store::Store;
@@ -113,6 +113,11 @@ impl Answers {
             links: url.map(|url| (url, self.links.clone())),
             phones: Some(Arc::new(phones)),
         }
+    }
+
+    /// Whose `wish` about a status page it is that `token` says, if it was made here.
+    pub fn subscriber(&self, wish: Wish, token: &str) -> Option<String> {
+        self.links.verify_wish(wish, token)
     }
 
     /// Whether the provider can call us: without an address of our own, or a token, nothing it says can be believed.

@@ -37,6 +37,7 @@ use crate::sign_in::SignIn;
 use crate::status_page::Publisher;
 use crate::store::lease::Role;
 use crate::store::{Claim, Store};
+use crate::subscriptions::Subscriptions;
 use crate::superops::SuperOps;
 use crate::sync::{Hints, SyncHealth, TenantSync};
 use crate::telemetry::Telemetry;
@@ -67,6 +68,8 @@ pub struct Parts {
     pub monitor: Option<Monitor>,
     /// None: there is no public page.
     pub publisher: Option<Publisher>,
+    /// None: nobody can subscribe to a status page.
+    pub subscriptions: Option<Subscriptions>,
     /// None: people sign in by tokens only.
     sign_in: Option<Arc<SignIn>>,
     role: Role,
@@ -131,7 +134,8 @@ impl Parts {
         let rung = context.bells.clone();
         let AppContext { config, store, telemetry, clock, bells, .. } = context;
         let sign_in = sign_in(&config)?;
-        let publisher = Publisher::new(config.clone(), clock.clone(), switchboard.clone());
+        let publisher = Publisher::new(config.clone(), clock.clone(), switchboard.clone(), store.for_pages());
+        let subscriptions = Subscriptions::new(config.clone(), store.clone(), clock.clone(), bells.outbox.clone());
         let monitor = if config.uptime.components.is_empty() || !role.leads() {
             None
         } else {
@@ -158,6 +162,7 @@ impl Parts {
             reporting,
             monitor,
             publisher,
+            subscriptions,
             sign_in,
             role,
             bells: rung,
@@ -182,7 +187,8 @@ impl Parts {
             requests_per_second: Some(self.config.server.requests_per_second),
             answers: Some(self.answers.clone()),
             sign_in: self.sign_in.clone(),
-            documents: self.publisher.as_ref().map(Publisher::documents),
+            pages: self.publisher.as_ref().map(Publisher::shelf),
+            outbox: self.bells.outbox.clone(),
             ..web::Options::default()
         }
     }
@@ -227,6 +233,9 @@ impl Parts {
             loops.spawn(self.retention.run(stop.subscribe()));
             loops.spawn(self.bookkeeping.run(stop.subscribe()));
             loops.spawn(self.reporting.run(stop.subscribe()));
+            if let Some(subscriptions) = self.subscriptions {
+                loops.spawn(subscriptions.run(stop.subscribe()));
+            }
         }
         loops.spawn(self.service.clone().tell_changes(stop.subscribe()));
         if let Some(publisher) = self.publisher {

@@ -25,6 +25,7 @@ mod run;
 mod simulate;
 mod statements;
 pub mod status;
+mod status_page;
 mod store;
 mod token;
 pub mod uptime;
@@ -117,8 +118,9 @@ enum Command {
     Incidents(incidents::IncidentsArgs),
     /// Show what came of uptime promises, period by period; approve, issue or waive credits
     Credits(statements::CreditsArgs),
-    /// Write the public status page into a folder, to serve it from elsewhere
-    StatusPage(statements::StatusPageArgs),
+    /// Write the public status page into a folder, to serve it from elsewhere; give clients pages of their own
+    #[command(args_conflicts_with_subcommands = true)]
+    StatusPage(status_page::StatusPageArgs),
     /// Show who changed what: acknowledgements, silences, tokens, decisions; the latest first
     Audit(AuditArgs),
     /// Show what was promised, infer it from SuperOps' due times, or try other promises on the past
@@ -601,7 +603,7 @@ impl Cli {
             Command::Escalate(args) => act::act(load_offline(config)?, Requested::Do(Act::Escalate), args).await,
             Command::Uptime(args) => uptime::uptime(load_offline(config)?, args).await,
             Command::Credits(args) => statements::credits(load_offline(config)?, args).await,
-            Command::StatusPage(args) => statements::status_page(load_offline(config)?, args).await,
+            Command::StatusPage(args) => status_page::status_page(load_offline(config)?, args).await,
             Command::Incidents(args) => incidents::incidents(load_offline(config)?, args).await,
             Command::Audit(AuditArgs { command: Some(AuditCommand::Verify { json }), .. }) => {
                 audit::verify(load_offline(config)?, json).await

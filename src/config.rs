@@ -11,7 +11,7 @@ pub mod explain;
 pub mod names;
 pub mod remarks;
 
-mod checks;
+pub mod checks;
 mod explain_alerts;
 mod explain_noise;
 mod explain_on_call;
@@ -30,6 +30,7 @@ mod read_checks;
 mod read_escalations;
 mod read_noise;
 mod read_notify;
+mod read_objectives;
 pub mod read_on_call;
 mod read_people;
 mod read_policies;

@@ -13,6 +13,7 @@ mod facts;
 mod follow;
 mod meanwhile;
 mod memory;
+mod objectives;
 mod on_call;
 mod promises;
 mod quiet;

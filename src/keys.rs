@@ -1,8 +1,41 @@
-//! Names made by hash for alerts and messages: the same however often they are made, and telling nothing of what they
-//! stand for.
+//! Names made by hash for alerts and messages, the same however often they are made and telling nothing of what they
+//! stand for; and secrets that nobody can guess, of which only a hash is kept.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+
+/// What a link ends in that is its own key: 256 random bits.
+#[derive(Clone, Debug)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// A new one, from the operating system's random bytes.
+    pub fn generate() -> Result<Self, getrandom::Error> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes)?;
+        Ok(Self(URL_SAFE_NO_PAD.encode(bytes).into()))
+    }
+
+    /// A name that nobody can guess, which is no secret by itself: 32 hex digits.
+    pub fn generate_id() -> Result<String, getrandom::Error> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes)?;
+        Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The text itself: to be shown once, or sent to the one whom it is for.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+/// What is kept of a secret. It holds so many random bits that there is nothing to guess, and a plain SHA-256 is enough.
+pub fn hash_of(secret: &str) -> String {
+    Sha256::digest(secret).iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// The name of the alert with this key in addresses and links: 20 hex digits, 80 bits, far more than two alerts ever
 /// share by chance.

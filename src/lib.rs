@@ -70,6 +70,7 @@ pub mod predict;
 pub mod reporting;
 pub mod retention;
 pub mod self_monitoring;
+pub mod subscriptions;
 pub mod sync;
 pub mod write_back;
 

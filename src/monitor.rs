@@ -6,6 +6,7 @@
 
 pub mod board;
 mod incidents;
+pub mod objectives;
 mod rollup;
 pub mod settle;
 mod sight;
@@ -88,6 +89,9 @@ pub struct Monitor {
     postponed: BTreeSet<usize>,
     /// Somebody has to decide anew what is to be told.
     is_to_be_told: bool,
+    /// Works out how objectives stand, beside the looks.
+    measuring: JoinSet<()>,
+    measured_at: Millis,
 }
 
 /// What one look came to.
@@ -128,6 +132,8 @@ impl Monitor {
             is_news: true,
             postponed: BTreeSet::new(),
             is_to_be_told: true,
+            measuring: JoinSet::new(),
+            measured_at: 0,
             book,
             wiring,
         };
@@ -185,6 +191,7 @@ impl Monitor {
             self.start_waiting(now);
         }
         self.write_down(millis(self.wiring.clock.now())).await;
+        while self.measuring.join_next().await.is_some() {}
     }
 
     /// When the next look is due, as far as it is known.
@@ -302,16 +309,20 @@ impl Monitor {
         }
     }
 
-    /// The time for a heartbeat has passed, unless it has come meanwhile.
+    /// The time to be heard of has passed, unless something has come meanwhile.
     async fn miss(&mut self, check: usize, now: Millis) {
-        let Some(deadline) = self.heartbeat_deadline(check) else { return };
+        let Some(deadline) = self.silence_deadline(check) else { return };
         if deadline > now {
             return self.due.push(Reverse((deadline, check)));
         }
         if self.book.checks[check].state.condition == Condition::Down {
             return;
         }
-        let outcome = Outcome::bad(deadline, Condition::Down, "it has not called in time");
+        let words = match self.check(check).probe.ask {
+            Ask::Heartbeat(_) => "it has not called in time",
+            _ => "no result of it has come in time",
+        };
+        let outcome = Outcome::bad(deadline, Condition::Down, words);
         self.record(check, &outcome, 0, Sight::Clear).await;
     }
 
@@ -413,6 +424,7 @@ impl Monitor {
         }
         self.note(expired);
         self.follow_postponed();
+        self.measure(now);
         if !std::mem::take(&mut self.dirty) {
             return;
         }
@@ -439,6 +451,25 @@ impl Monitor {
         }
     }
 
+    /// Has it worked out once a minute how objectives stand, unless that is still being done.
+    fn measure(&mut self, now: Millis) {
+        while self.measuring.try_join_next().is_some() {}
+        let is_due = !(self.measured_at..self.measured_at + MINUTE).contains(&now);
+        if self.wiring.config.uptime.objectives.is_empty() || !is_due || !self.measuring.is_empty() {
+            return;
+        }
+        self.measured_at = now;
+        let (config, store) = (self.wiring.config.clone(), self.wiring.store.clone());
+        let (switchboard, news) = (self.wiring.switchboard.clone(), self.wiring.news.clone());
+        self.measuring.spawn(async move {
+            match objectives::measure(&config, &store, &switchboard, now).await {
+                Ok(true) => news.notify_one(),
+                Ok(false) => {}
+                Err(error) => warn!("how objectives stand cannot be worked out now: {error}"),
+            }
+        });
+    }
+
     fn publish(&mut self, now: Millis) {
         let is_news = std::mem::take(&mut self.is_news);
         let (book, numbers, latest) = (self.book.clone(), self.numbers.clone(), self.latest.clone());
@@ -452,7 +483,7 @@ impl Monitor {
     fn schedule(&mut self, check: usize, now: Millis) {
         let entry = &self.book.checks[check];
         let at = match &self.check(check).probe.ask {
-            Ask::Heartbeat(_) => self.heartbeat_deadline(check),
+            ask if !ask.is_active() => self.silence_deadline(check),
             _ => Some(match entry.state.last_at {
                 Some(last) if now - last < entry.plan.rules.interval => {
                     let next = entry.state.next_look(last, &entry.plan.rules);
@@ -466,13 +497,13 @@ impl Monitor {
         self.due.extend(at.map(|at| Reverse((at, check))));
     }
 
-    /// By when a heartbeat must have come. What we may have missed ourselves gets its grace once more.
-    fn heartbeat_deadline(&self, check: usize) -> Option<Millis> {
-        let Ask::Heartbeat(ask) = &self.check(check).probe.ask else { return None };
+    /// By when something must have been heard of it. What we may have missed ourselves gets its grace once more.
+    fn silence_deadline(&self, check: usize) -> Option<Millis> {
+        let grace = self.check(check).probe.ask.silence()?;
         let entry = &self.book.checks[check];
         let last = entry.state.last_at?;
-        let due = last + entry.plan.rules.interval + ask.grace;
-        Some(if due < self.began { self.began + ask.grace } else { due })
+        let due = last + entry.plan.rules.interval + grace;
+        Some(if due < self.began { self.began + grace } else { due })
     }
 
     fn check(&self, check: usize) -> &Check {

@@ -193,6 +193,8 @@ pub enum Body {
     Stale(StaleFacts),
     /// A report that comes by itself, with its files.
     Report(ReportFacts),
+    /// What whoever has subscribed to a status page is told.
+    Update(UpdateFacts),
     /// `check --send-test`.
     Test,
 }
@@ -383,6 +385,54 @@ pub struct ReportFacts {
     pub hash: String,
     /// What sends it.
     pub schedule: String,
+}
+
+/// What whoever has subscribed to a status page is told. Titles and texts are those of the page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateFacts {
+    /// The title of the page.
+    pub page: String,
+    /// Where it is read; none: its address is known to its readers alone.
+    pub page_url: Option<String>,
+    /// The id of whom it goes to.
+    pub subscriber: String,
+    pub news: News,
+}
+
+/// What happened, or is to come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum News {
+    /// Somebody has asked for news to this address: is that meant?
+    Confirm,
+    Incident {
+        title: String,
+        /// investigating | identified | monitoring | resolved
+        status: String,
+        text: String,
+        components: Vec<String>,
+        at: DateTime<Utc>,
+    },
+    Work {
+        title: String,
+        text: String,
+        components: Vec<String>,
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+        cancelled: bool,
+    },
+}
+
+impl News {
+    /// The same, of components that are called like this.
+    pub fn about(&self, names: Vec<String>) -> Self {
+        let mut news = self.clone();
+        match &mut news {
+            Self::Confirm => {}
+            Self::Incident { components, .. } | Self::Work { components, .. } => *components = names,
+        }
+        news
+    }
 }
 
 /// A file of the archive.

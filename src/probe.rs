@@ -114,7 +114,7 @@ async fn ask(ask: &Ask, dialler: &Dialler<'_>, trust: &tls::Trust) -> Result<(),
         Ask::Dns(ask) => dns::look(ask, dialler).await,
         Ask::Postgres(ask) => postgres::look(ask, dialler, trust).await,
         Ask::Icmp(ask) => icmp::look(ask, dialler).await,
-        Ask::Heartbeat(_) => Err(Fault::down("this check is told from outside, and never looked at")),
+        Ask::Heartbeat(_) | Ask::Pushed(_) => Err(Fault::down("this check is told from outside, and never looked at")),
     }
 }
 

@@ -17,6 +17,7 @@ pub mod days;
 pub mod flap;
 pub mod incident;
 pub mod intervals;
+pub mod objective;
 pub mod observe;
 pub mod sketch;
 pub mod spans;

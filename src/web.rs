@@ -43,6 +43,7 @@ mod sessions;
 mod sign_in;
 mod statements;
 mod status;
+mod subscriptions;
 mod systems;
 #[cfg(test)]
 mod tests;
@@ -56,7 +57,6 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::header::{
@@ -67,12 +67,13 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use secrecy::SecretString;
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use crate::answers::Answers;
 use crate::config::Network;
 use crate::service::Service;
 use crate::sign_in::SignIn;
-use crate::status_page::Documents;
+use crate::status_page::Shelf;
 use crate::store::Store;
 use crate::store::tokens::Role;
 use crate::telemetry::Telemetry;
@@ -104,8 +105,10 @@ pub struct Options {
     pub sign_in: Option<Arc<SignIn>>,
     /// Takes answers to alerts; none: links and Twilio's hooks are off.
     pub answers: Option<Answers>,
-    /// The public page in all its forms; none: there is none.
-    pub documents: Option<Arc<ArcSwap<Documents>>>,
+    /// The status pages in all their forms; none: there are none.
+    pub pages: Option<Arc<Shelf>>,
+    /// Rings dispatch.
+    pub outbox: Arc<Notify>,
     /// What the demo's receivers caught.
     pub caught: Option<Arc<dyn Caught>>,
 }

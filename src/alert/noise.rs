@@ -105,6 +105,8 @@ pub enum Kind {
     Recovery,
     /// What is many already: it is never put together with others.
     Digest,
+    /// To somebody who has subscribed to a status page: it goes by itself, behind everything else.
+    Update,
     /// About the watch itself: while it is blind, nothing else can be believed. It never waits.
     Watch,
 }
@@ -196,7 +198,8 @@ pub fn shape(
     now: DateTime<Utc>,
 ) -> Vec<Disposition> {
     let mut dispositions: Vec<_> = rows.iter().map(|row| hold_by_hours(row, channel, rules, now)).collect();
-    let may_be_shaped = |index: &usize| dispositions[*index] == Disposition::Alone && rows[*index].kind != Kind::Watch;
+    let is_shaped = |kind: Kind| !matches!(kind, Kind::Watch | Kind::Update);
+    let may_be_shaped = |index: &usize| dispositions[*index] == Disposition::Alone && is_shaped(rows[*index].kind);
     let free: Vec<usize> = (0..rows.len()).filter(may_be_shaped).collect();
     let (mut many, mut single): (Vec<usize>, Vec<usize>) =
         free.into_iter().partition(|index| rows[*index].kind != Kind::Digest);
@@ -234,6 +237,9 @@ pub fn shape(
 }
 
 fn hold_by_hours(row: &Waiting<'_>, channel: ChannelKind, rules: &Rules, now: DateTime<Utc>) -> Disposition {
+    if row.kind == Kind::Update {
+        return Disposition::Alone;
+    }
     let wish = rules.personal(row.person).filter(|_| !channel.is_system());
     if let Some(until) = wish.and_then(|personal| personal.holds(row.kind, row.since, now)) {
         return Disposition::Hold { until, by: HeldBy::Person };
@@ -268,6 +274,7 @@ pub fn rank(kind: Kind, first_of_client: bool) -> u8 {
         Kind::Alert(Stage::Predicted) => 3,
         Kind::Recovery => 4,
         Kind::Digest => 5,
+        Kind::Update => 6,
     }
 }
 

@@ -20,6 +20,7 @@ use crate::answers::Bells;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Store as Place};
 use crate::monitor::board::{Board, Switchboard};
+use crate::monitor::objectives;
 use crate::predict::Predict;
 use crate::store::lease::{Keeper, Role};
 use crate::store::sql::postgres::Server;
@@ -213,6 +214,9 @@ impl Following {
             Ok((board, bulletin)) => {
                 switchboard.show(board, true);
                 switchboard.announce(bulletin, now);
+                if let Err(error) = objectives::measure(&self.config, &self.store, switchboard, now).await {
+                    warn!(error = %error, "how objectives stand could not be worked out; trying again");
+                }
             }
             Err(error) => warn!(error = %error, "how services stand could not be read; trying again"),
         }

@@ -1,18 +1,12 @@
-//! `credits`: what came of uptime promises, period by period, and deciding what becomes of the credits. `status-page`: the
-//! public page as files, to be served from anywhere.
-
-use std::path::PathBuf;
+//! `credits`: what came of uptime promises, period by period, and deciding what becomes of the credits.
 
 use clap::{Args, Subcommand};
 
 use super::status::{printable, table};
 use super::{CliError, token, uptime};
-use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::formats::csv;
 use crate::service::statements::{CreditOrder, StatementQuery, StatementView};
-use crate::status_page::{Documents, Model, publish};
-use crate::store::millis;
 
 #[derive(Debug, Args)]
 pub struct CreditsArgs {
@@ -51,13 +45,6 @@ struct DecideArgs {
     note: Option<String>,
 }
 
-#[derive(Debug, Args)]
-pub struct StatusPageArgs {
-    /// Write the page and all its documents into this folder
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-}
-
 /// Answers, or decides, and ends.
 pub async fn credits(config: Config, args: CreditsArgs) -> Result<(), CliError> {
     let scope = super::scope(&config, args.tenant.as_deref())?;
@@ -86,23 +73,6 @@ pub async fn credits(config: Config, args: CreditsArgs) -> Result<(), CliError> 
         _ => text(&seen),
     };
     super::print(&text);
-    store.close().await;
-    Ok(())
-}
-
-/// Writes the public page as it is now, each file whole or not at all.
-pub async fn status_page(config: Config, args: StatusPageArgs) -> Result<(), CliError> {
-    let (service, store) = uptime::watching(config).await?;
-    let config = service.config();
-    let Some(page) = &config.uptime.status_page else {
-        return Err(anyhow::anyhow!("there is no public page: add [status_page] to the configuration").into());
-    };
-    let now = millis(SystemClock.now());
-    let (board, bulletin) = (service.board(), service.bulletin());
-    let documents = Documents::render(&Model::of(config, page, &board, &bulletin, |one| one.public, now));
-    publish::write_to(&documents, &args.out)
-        .map_err(|error| anyhow::anyhow!("`{}` cannot be written: {error}", args.out.display()))?;
-    super::print(&format!("{} files in {}\n", documents.iter().count(), args.out.display()));
     store.close().await;
     Ok(())
 }

@@ -8,6 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use lettre::message::Mailbox;
 use url::Url;
 
+use crate::uptime::credit::WHOLE;
+
 /// An address and a port to listen on.
 pub fn socket_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "must be an IP address and a port, such as \"127.0.0.1:8080\"".to_owned())
@@ -126,6 +128,23 @@ pub fn not_blank(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("must not be blank".to_owned()) } else { Ok(text.to_owned()) }
 }
 
+/// `99.95` in thousandths of a percent. Written as a text, so that nothing is lost on the way.
+pub fn percent(text: &str) -> Result<u32, String> {
+    let form = || format!("must be a percentage with at most three decimals, such as \"99.95\", not `{text}`");
+    let (whole, part) = text
+        .trim()
+        .trim_end_matches('%')
+        .trim_end()
+        .split_once('.')
+        .unwrap_or((text.trim().trim_end_matches('%').trim_end(), ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || whole.len() > 3 || part.len() > 3 || !digits(whole) || !digits(part) {
+        return Err(form());
+    }
+    let number: u32 = format!("{whole}{part:0<3}").parse().map_err(|_| form())?;
+    if number <= WHOLE { Ok(number) } else { Err(form()) }
+}
+
 /// A number over 0 and under 1.
 pub fn share(number: &f64) -> Result<f64, String> {
     if *number > 0.0 && *number < 1.0 {
@@ -173,6 +192,18 @@ mod tests {
         assert_eq!(share(&0.75), Ok(0.75));
         for bad in [0.0, 1.0, -0.5, 75.0, f64::NAN, f64::INFINITY] {
             assert!(share(&bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_percentage_is_read_to_the_last_digit() {
+        for (text, expected) in
+            [("99.9", 99_900), ("99", 99_000), ("99.999", 99_999), ("100", 100_000), ("0", 0), ("99.95 %", 99_950)]
+        {
+            assert_eq!(percent(text), Ok(expected), "{text}");
+        }
+        for text in ["", ".9", "99.9999", "101", "100.001", "-1", "1e1", "ninety"] {
+            assert!(percent(text).is_err(), "{text}");
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{Config, duration};
 use crate::uptime::availability::{UnknownTime, allowed, percent};
 use crate::uptime::combine::Needs;
 use crate::uptime::days::Period;
+use crate::uptime::objective::Goal;
 use crate::uptime::{DAY, Millis};
 
 /// What one look takes in the store, in bytes, and how long it is kept.
@@ -30,7 +31,8 @@ pub(super) fn uptime(page: &mut Page, config: &Config) {
     let shown = uptime.status_page.as_ref().map(|status| {
         let public = uptime.components.iter().filter(|one| one.public).count();
         let incidents = if status.publishes_incidents { "at once" } else { "once a person has published them" };
-        format!("/status, {public} of {} services; incidents {incidents}", uptime.components.len())
+        let mails = if status.subscriptions { "; people can subscribe by mail" } else { "" };
+        format!("/status, {public} of {} services; incidents {incidents}{mails}", uptime.components.len())
     });
     page.row("public page", shown.unwrap_or_else(|| "none: there is no [status_page]".to_owned()));
 }
@@ -49,6 +51,7 @@ fn about(page: &mut Page, uptime: &Uptime, component: &Component) {
     }
     let checks = uptime.checks.iter().filter(|check| check.component == component.id);
     checks.for_each(|check| page.row(&check.id, check_words(check)));
+    uptime.objectives_of(&component.id).for_each(|(_, objective)| page.row("objective", goal_words(&objective.goal)));
     match uptime.promise(&component.id) {
         Some(promise) => about_promise(page, promise),
         None => page.row("promise", "none: it is watched and shown, and counts for nothing"),
@@ -68,7 +71,8 @@ fn check_words(check: &Check) -> String {
     let (kind, rules) = (check.probe.ask.kind(), &check.rules);
     let every = length(rules.interval);
     if !check.probe.ask.is_active() {
-        return format!("{kind}, expected each {every}; down when it stays away or says so");
+        let silence = if check.probe.ask.silence().is_some() { "down" } else { "not known" };
+        return format!("{kind}, expected each {every}; down when it says so, {silence} when it stays away");
     }
     let deadline = duration::show(TimeDelta::from_std(check.probe.deadline).unwrap_or_default());
     let (failures, successes) = (rules.failures, rules.successes);
@@ -76,6 +80,14 @@ fn check_words(check: &Check) -> String {
         "{kind}, each {every}, {deadline} at the most; down after {failures} bad looks, 5s and then 15s apart, up after \
          {successes} good ones"
     )
+}
+
+/// `p95 of the last 1h: a warning over 800 ms, a breach over 2.0 s`.
+fn goal_words(goal: &Goal) -> String {
+    let window = duration::show(TimeDelta::milliseconds(goal.window));
+    let show = |value| goal.measure.show(value);
+    let warn = goal.warn.map(|warn| format!("a warning over {}, ", show(warn))).unwrap_or_default();
+    format!("{} of the last {window}: {warn}a breach over {}", goal.measure.as_str(), show(goal.breach))
 }
 
 fn about_promise(page: &mut Page, promise: &Promise) {

@@ -15,7 +15,7 @@ use crate::probe;
 use crate::probe::address::{AddressRules, Network};
 use crate::probe::spec::http_method::{HeaderName, HeaderValue, Method};
 use crate::probe::spec::{
-    Ask, DnsAsk, HeartbeatAsk, HttpAsk, IcmpAsk, JsonWish, PostgresAsk, Probe, SmtpAsk, SmtpTls, TcpAsk,
+    Ask, DnsAsk, HeartbeatAsk, HttpAsk, IcmpAsk, JsonWish, PostgresAsk, Probe, PushedAsk, SmtpAsk, SmtpTls, TcpAsk,
 };
 use crate::uptime::observe::Rules;
 
@@ -62,7 +62,7 @@ fn check(section: Section<'_>, components: &[&str], rules: impl Fn(&str) -> Arc<
     let slow = length(&section, "slow", TimeDelta::milliseconds(1), LONGEST_DEADLINE);
     let in_a_row = |key, usual| section.integer(key).and_then(|n| n.read(|n| in_a_row(*n))).unwrap_or(usual);
     let is_quick = interval < TimeDelta::seconds(5);
-    let ask = ask(&section);
+    let ask = ask(&section, interval);
     let passive = ask.as_ref().is_some_and(|ask| !ask.is_active());
     // What tells us of itself is believed at its word.
     let failures = in_a_row(
@@ -77,9 +77,11 @@ fn check(section: Section<'_>, components: &[&str], rules: impl Fn(&str) -> Arc<
     );
     let successes = in_a_row("successes", if passive { 1 } else { 2 });
     let mut rules_of_time = Rules::every(interval.num_milliseconds(), failures, successes);
-    if matches!(ask, Some(Ask::Heartbeat(_))) {
+    match &ask {
         // It holds until the next one is missed, which is down, not unknown.
-        rules_of_time.holds = FOR_GOOD;
+        Some(ask) if ask.silence().is_some() => rules_of_time.holds = FOR_GOOD,
+        Some(Ask::Pushed(ask)) => rules_of_time.holds = rules_of_time.interval + ask.grace,
+        _ => {}
     }
     let extra_roots = Arc::new(authorities(&section));
     section.finish();
@@ -121,18 +123,24 @@ fn length(section: &Section<'_>, key: &'static str, least: TimeDelta, most: Time
 }
 
 /// What is asked: of an address, or of nobody.
-fn ask(section: &Section<'_>) -> Option<Ask> {
-    let heartbeat = section.flag("heartbeat").is_some_and(|found| found.value);
+fn ask(section: &Section<'_>, interval: TimeDelta) -> Option<Ask> {
+    let is_set = |key| section.flag(key).is_some_and(|found| found.value);
+    let (heartbeat, pushed) = (is_set("heartbeat"), is_set("pushed"));
+    if heartbeat && pushed {
+        section.clash("pushed", "clashes with `heartbeat`: either the service calls, or somebody else sends results");
+    }
     match section.text("url") {
-        Some(_) if heartbeat => {
-            section.clash("url", "clashes with `heartbeat`: what calls us itself is asked nothing");
+        Some(_) if heartbeat || pushed => {
+            section.clash("url", "clashes with `heartbeat` and `pushed`: what is told to us is asked nothing");
             None
         }
         Some(url) => ask_of_url(section, url),
         None if heartbeat => heartbeat_ask(section),
+        None if pushed => pushed_ask(section, interval),
         None => {
             if !section.has("url") {
-                section.wrong("`url` is needed in [[checks]], or `heartbeat = true`: it says how to look");
+                section
+                    .wrong("`url`, `heartbeat = true` or `pushed = true` is needed in [[checks]]: it says how to look");
             }
             None
         }
@@ -140,14 +148,39 @@ fn ask(section: &Section<'_>) -> Option<Ask> {
 }
 
 fn heartbeat_ask(section: &Section<'_>) -> Option<Ask> {
-    let grace =
-        section.text("grace").and_then(|t| t.read(|text| duration::parse(text))).unwrap_or(TimeDelta::minutes(1));
-    let named = TOKEN.needed(section, ": it is the end of the address that the service calls");
-    let token = match section.inspection.purpose {
-        Purpose::Service => named?.value?,
-        Purpose::Offline => SecretString::default(),
-    };
+    let grace = grace(section).unwrap_or(TimeDelta::minutes(1));
+    let token = token(section, ": it is the end of the address that the service calls")?;
     Some(Ask::Heartbeat(HeartbeatAsk { token, grace: grace.num_milliseconds() }))
+}
+
+/// `pushed = true`: results that somebody else sends.
+fn pushed_ask(section: &Section<'_>, interval: TimeDelta) -> Option<Ask> {
+    let grace = grace(section).unwrap_or(interval);
+    let silence = section.text("silence").and_then(|t| t.read(|text| silence(text)));
+    let token = token(section, ": it is what the sender of results has to show")?;
+    let (grace, silent_is_down) = (grace.num_milliseconds(), silence.unwrap_or(false));
+    Some(Ask::Pushed(PushedAsk { token, grace, silent_is_down }))
+}
+
+/// Whether it is down if nothing is heard.
+fn silence(text: &str) -> Result<bool, String> {
+    match text {
+        "unknown" => Ok(false),
+        "down" => Ok(true),
+        _ => Err("must be \"unknown\" or \"down\"".to_owned()),
+    }
+}
+
+fn grace(section: &Section<'_>) -> Option<TimeDelta> {
+    section.text("grace").and_then(|t| t.read(|text| duration::parse(text)))
+}
+
+fn token(section: &Section<'_>, why: &str) -> Option<SecretString> {
+    let named = TOKEN.needed(section, why);
+    match section.inspection.purpose {
+        Purpose::Service => named?.value,
+        Purpose::Offline => Some(SecretString::default()),
+    }
 }
 
 fn ask_of_url(section: &Section<'_>, found: Found<'_, &str>) -> Option<Ask> {

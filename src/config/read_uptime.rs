@@ -1,4 +1,4 @@
-//! `[components.*]`, `[[checks]]`, `[[promises]]`, `[uptime]` and `[status_page]`: what is watched beside tickets.
+//! `[components.*]`, `[[checks]]`, `[[promises]]`, `[[objectives]]`, `[uptime]` and `[status_page]`: what is watched beside tickets.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use crate::uptime::days::Period;
 
 use super::read_calendar::zone;
 use super::read_checks::{self, known_component};
+use super::read_objectives::objectives;
 use super::read_policies::known_tenant;
 use super::read_tenant::Names;
 use super::reader::{Found, Section, nearest};
@@ -48,9 +49,10 @@ pub(super) fn uptime(root: &Section<'_>, around: &Around<'_>) -> Uptime {
     let checks = read_checks::checks(root, &ids, rules);
     let promises = root.each("promises").unwrap_or_default().into_iter();
     let promises = promises.filter_map(|section| promise(section, &ids, around)).collect();
+    let objectives = objectives(root, &ids, &checks);
     let canaries = canaries(root.table("uptime"));
-    let status_page = root.has("status_page").then(|| status_page(root.table("status_page")));
-    Uptime { components, checks, promises, status_page, canaries }
+    let status_page = root.has("status_page").then(|| status_page(root.table("status_page"), root));
+    Uptime { components, checks, promises, objectives, status_page, canaries }
 }
 
 fn component(name: &Found<'_, &str>, section: Section<'_>, ids: &[&str], around: &Around<'_>) -> Option<Component> {
@@ -142,7 +144,7 @@ fn promise(section: Section<'_>, ids: &[&str], around: &Around<'_>) -> Option<Pr
     let component = section.needed_text("component", ": it says what is promised");
     let component = component.and_then(|t| t.read(|name| known_component(name, ids)));
     let target = section.needed_text("target", ", such as \"99.9\": it is what is promised");
-    let target = target.and_then(|t| t.read(|text| percent(text)));
+    let target = target.and_then(|t| t.read(|text| checks::percent(text)));
     let zone = section.text("timezone").and_then(|t| t.read(|text| zone(text))).unwrap_or(Tz::UTC);
     let usual = Terms::usual(target.unwrap_or(WHOLE), zone);
     let length = |key| section.text(key).and_then(|t| t.read(|text| duration::parse(text)));
@@ -157,7 +159,7 @@ fn promise(section: Section<'_>, ids: &[&str], around: &Around<'_>) -> Option<Pr
         unknown: section.text("unknown").and_then(|t| t.read(|text| unknown(text))).unwrap_or_default(),
         partial: section
             .text("partial_outage")
-            .and_then(|t| t.read(|text| percent(text)))
+            .and_then(|t| t.read(|text| checks::percent(text)))
             .map_or(0, |share| share / 100),
         whole_minutes: section.flag("whole_minutes").is_some_and(|found| found.value),
         ..usual
@@ -190,23 +192,6 @@ fn unknown(text: &str) -> Result<UnknownTime, String> {
     }
 }
 
-/// `99.95` in thousandths of a percent. Written as a text, so that nothing is lost on the way.
-fn percent(text: &str) -> Result<u32, String> {
-    let form = || format!("must be a percentage with at most three decimals, such as \"99.95\", not `{text}`");
-    let (whole, part) = text
-        .trim()
-        .trim_end_matches('%')
-        .trim_end()
-        .split_once('.')
-        .unwrap_or((text.trim().trim_end_matches('%').trim_end(), ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || whole.len() > 3 || part.len() > 3 || !digits(whole) || !digits(part) {
-        return Err(form());
-    }
-    let number: u32 = format!("{whole}{part:0<3}").parse().map_err(|_| form())?;
-    if number <= WHOLE { Ok(number) } else { Err(form()) }
-}
-
 /// `credits = { "99.9" = 0, "99" = 10 }`: from this availability on, this share of the fee.
 fn tiers(section: &Section<'_>) -> Vec<Tier> {
     let found = section.entries("credits");
@@ -214,8 +199,8 @@ fn tiers(section: &Section<'_>) -> Vec<Tier> {
         return USUAL.to_vec();
     }
     let tier = |(floor, share): (Found<'_, &str>, Found<'_, &str>)| {
-        let floor = floor.read(|text| percent(text))?;
-        let share = share.read(|text| percent(text))?;
+        let floor = floor.read(|text| checks::percent(text))?;
+        let share = share.read(|text| checks::percent(text))?;
         Some(Tier { floor, percent: share / 1000 })
     };
     let mut tiers: Vec<Tier> = found.into_iter().filter_map(tier).collect();
@@ -260,14 +245,21 @@ fn host_and_port(text: &str) -> Result<(String, u16), String> {
     }
 }
 
-fn status_page(section: Section<'_>) -> StatusPage {
+fn status_page(section: Section<'_>, root: &Section<'_>) -> StatusPage {
     let text = |key| section.text(key).and_then(|t| t.read(|text| checks::not_blank(text)));
     let incidents = section.text("incidents").and_then(|t| t.read(|text| publishes(text)));
     let page = StatusPage {
         title: text("title").unwrap_or_else(|| "Service status".to_owned()),
         contact: text("contact"),
         publishes_incidents: incidents.unwrap_or(false),
+        subscriptions: section.flag("subscriptions").is_some_and(|found| found.value),
     };
+    if page.subscriptions && !root.has_within("notify", "email") {
+        section.clash("subscriptions", "needs [notify.email], which sends the mails");
+    }
+    if page.subscriptions && !root.has_within("server", "public_url") {
+        section.clash("subscriptions", "needs `public_url` in [server]: each mail has a link to it");
+    }
     section.finish();
     page
 }
@@ -278,22 +270,5 @@ fn publishes(text: &str) -> Result<bool, String> {
         "auto" => Ok(true),
         "approve" => Ok(false),
         _ => Err("must be \"auto\" or \"approve\"".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_percentage_is_read_to_the_last_digit() {
-        for (text, expected) in
-            [("99.9", 99_900), ("99", 99_000), ("99.999", 99_999), ("100", 100_000), ("0", 0), ("99.95 %", 99_950)]
-        {
-            assert_eq!(percent(text), Ok(expected), "{text}");
-        }
-        for text in ["", ".9", "99.9999", "101", "100.001", "-1", "1e1", "ninety"] {
-            assert!(percent(text).is_err(), "{text}");
-        }
     }
 }

@@ -10,6 +10,7 @@ use super::explain::explain;
 use super::reader::{Inspection, Purpose};
 use super::*;
 use crate::sla::policy::Counts;
+use crate::uptime::objective::{Goal, Measure};
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 
@@ -1362,4 +1363,34 @@ fn what_a_provider_cannot_do_without_is_complained_of() {
         let found = complaints(more);
         assert!(found.contains(expected), "{more}: {found}");
     }
+}
+
+const WATCHED: &str = "[components.shop]\n[[checks]]\ncomponent = \"shop\"\nurl = \"https://shop.example.com/\"\n";
+
+#[test]
+fn an_objective_says_what_is_too_much_and_of_how_many_looks() {
+    let config = good(&format!(
+        "{LEAST}{WATCHED}[[objectives]]\ncomponent = \"shop\"\nmeasure = \"p95\"\nwarn = \"800ms\"\nbreach = \"2s\"\n\
+         [[objectives]]\ncomponent = \"shop\"\nmeasure = \"errors\"\nwindow = \"1d\"\nbreach = \"1.5\"\n"
+    ));
+    let goals: Vec<_> = config.uptime.objectives.iter().map(|one| one.goal).collect();
+    let of = |measure, window, warn, breach| Goal { measure, window, warn, breach };
+    let expected = [of(Measure::Latency(95), 3_600_000, Some(800), 2000), of(Measure::Errors, 86_400_000, None, 1500)];
+    assert_eq!(goals, expected);
+    let page = explain(&config, &BTreeMap::new());
+    let about = page.lines().filter(|line| line.contains("objective")).collect::<Vec<_>>().join("\n");
+    assert_snapshot!(about);
+}
+
+#[test]
+fn what_an_objective_cannot_mean_is_refused() {
+    let text = format!(
+        "{LEAST}{WATCHED}[components.empty]\n[[objectives]]\ncomponent = \"shop\"\nmeasure = \"p90\"\nbreach = \"2s\"\n\
+         [[objectives]]\ncomponent = \"shop\"\nmeasure = \"p95\"\nwarn = \"2s\"\nbreach = \"2s\"\nwindow = \"5m\"\n\
+         [[objectives]]\ncomponent = \"empty\"\nmeasure = \"errors\"\nbreach = \"2s\"\n\
+         [[objectives]]\ncomponent = \"empty\"\nmeasure = \"errors\"\nbreach = \"5\"\nwindow = \"30d\"\n\
+         [[checks]]\ncomponent = \"shop\"\npushed = true\nheartbeat = true\nsilence = \"grey\"\n\
+         [status_page]\nsubscriptions = true\n"
+    );
+    assert_snapshot!(complaints_of(&text));
 }

@@ -10,6 +10,7 @@ use crate::uptime::availability::Terms;
 use crate::uptime::book::{CheckPlan, ComponentPlan};
 use crate::uptime::combine::Needs;
 use crate::uptime::credit::Tier;
+use crate::uptime::objective::Goal;
 use crate::uptime::observe::Rules;
 
 /// All that is watched beside tickets.
@@ -19,6 +20,7 @@ pub struct Uptime {
     pub components: Vec<Component>,
     pub checks: Vec<Check>,
     pub promises: Vec<Promise>,
+    pub objectives: Vec<Objective>,
     /// None: there is no public page.
     pub status_page: Option<StatusPage>,
     /// `host:port` of what is always there, to tell whether we see anything at all.
@@ -39,6 +41,11 @@ impl Uptime {
     /// What is promised of the component called `id`.
     pub fn promise(&self, id: &str) -> Option<&Promise> {
         self.promises.iter().find(|promise| promise.component == id)
+    }
+
+    /// What is to be reached of the component called `id`, each with its place among all objectives.
+    pub fn objectives_of<'a>(&'a self, id: &'a str) -> impl Iterator<Item = (usize, &'a Objective)> {
+        self.objectives.iter().enumerate().filter(move |(_, objective)| objective.component == id)
     }
 
     /// For the core: what is watched, and how.
@@ -117,6 +124,13 @@ pub struct Promise {
     pub fee: Option<Fee>,
 }
 
+/// How well a component is to answer.
+#[derive(Clone, Debug)]
+pub struct Objective {
+    pub component: String,
+    pub goal: Goal,
+}
+
 /// What a client pays for a period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fee {
@@ -133,6 +147,8 @@ pub struct StatusPage {
     pub contact: Option<String>,
     /// Whether incidents that open by themselves are shown at once; else once a person has published them.
     pub publishes_incidents: bool,
+    /// Whether people can ask to be told by mail what happens.
+    pub subscriptions: bool,
 }
 
 /// Component ids to what people call them.

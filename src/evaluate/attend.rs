@@ -7,7 +7,7 @@
 use chrono::{DateTime, Utc};
 use tracing::info;
 
-use super::services::{Service, Services};
+use super::services::{Service, Services, Shown};
 use super::trouble::Trouble;
 use super::{Evaluate, Scene, facts};
 use crate::alert::component::{Decision, Standing, decide, is_same};
@@ -32,10 +32,12 @@ impl Evaluate {
             return Services::default();
         }
         let (board, bulletin) = (self.switchboard.board(), self.switchboard.bulletin());
+        let figures = self.switchboard.figures();
+        let shown = Shown { board: &board, bulletin: &bulletin, figures: &figures };
         let alerted = |one: &Component| {
             ComponentId::parse(&one.id).is_some_and(|id| self.memory.has_open(tenant, &SubjectId::Component(id)))
         };
-        Services::see(&self.config, tenant, (&board, &bulletin), &mut self.budgets, alerted, now)
+        Services::see(&self.config, tenant, shown, &mut self.budgets, alerted, now)
     }
 
     /// Raises and ends the alerts of components. Gives how many it has raised.
@@ -91,7 +93,7 @@ impl Evaluate {
     /// The alert that stands for `trouble`: the latest of its kind, unless that was of an earlier one.
     fn key_of_trouble(&self, scene: &Scene<'_>, service: &Service, trouble: &Trouble) -> Option<AlertKey> {
         let subject = SubjectId::Component(ComponentId::parse(&service.component.id)?);
-        let began = seconds(trouble.began);
+        let began = seconds(trouble.named_after);
         let key = AlertKey { tenant: scene.tenant.id.clone(), subject, kind: trouble.kind, cycle: began };
         let latest = self
             .memory

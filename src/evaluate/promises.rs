@@ -94,6 +94,7 @@ fn told(promise: &Promise, known: &Known, condition: Condition) -> Trouble {
         kind: AlertKind::Budget,
         standing,
         began: instant(known.began),
+        named_after: instant(known.began),
         flaps: false,
         said,
         detail: Some(format!("{lost} lost of the {allowed} that {period} allows")),
@@ -119,7 +120,17 @@ pub(super) fn certificate(entry: &ComponentEntry, board: &Board, now: Millis) ->
         left => format!("has a certificate that ends on {}, in {}", ends.format("%-d %b %Y"), days(left)),
     };
     let (kind, flaps, detail) = (AlertKind::Certificate, false, None);
-    Some(Trouble { kind, standing, began: ends, flaps, said, detail, until: Some(ends), ended: None })
+    Some(Trouble {
+        kind,
+        standing,
+        began: ends,
+        named_after: ends,
+        flaps,
+        said,
+        detail,
+        until: Some(ends),
+        ended: None,
+    })
 }
 
 fn days(left: Millis) -> String {

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::objectives::objective;
 use super::promises::{Budgets, certificate};
 use super::trouble::Trouble;
 use crate::alert::component::Standing;
 use crate::alert::{AlertKind, Stage, Subject};
 use crate::config::Config;
 use crate::config::uptime::Component;
-use crate::monitor::board::Board;
+use crate::monitor::board::{Board, Figure};
 use crate::probe::spec::Ask;
 use crate::ticket::{Named, TenantId};
 use crate::uptime::book::{Book, ComponentEntry};
@@ -33,6 +34,15 @@ pub(super) struct Service {
     /// Announced work goes on until then: nobody is told before.
     pub work_until: Option<DateTime<Utc>>,
     pub troubles: Vec<Trouble>,
+}
+
+/// What the loop that looks shows.
+#[derive(Clone, Copy)]
+pub(super) struct Shown<'a> {
+    pub board: &'a Board,
+    pub bulletin: &'a Bulletin,
+    /// How objectives stand, in the order of the configuration.
+    pub figures: &'a [Figure],
 }
 
 impl Service {
@@ -66,19 +76,25 @@ impl Services {
     pub fn see(
         config: &Config,
         tenant: &TenantId,
-        (board, bulletin): (&Board, &Bulletin),
+        shown: Shown<'_>,
         budgets: &mut Budgets,
         alerted: impl Fn(&Component) -> bool,
         now: DateTime<Utc>,
     ) -> Self {
         let mut seen = BTreeMap::new();
-        let places: BTreeMap<&str, usize> =
-            board.book.components.iter().enumerate().map(|(place, entry)| (entry.plan.id.as_str(), place)).collect();
+        let places: BTreeMap<&str, usize> = shown
+            .board
+            .book
+            .components
+            .iter()
+            .enumerate()
+            .map(|(place, entry)| (entry.plan.id.as_str(), place))
+            .collect();
         for one in config.uptime.components.iter().filter(|one| one.tenant == *tenant) {
             let Some(place) = places.get(one.id.as_str()).copied() else { continue };
-            let troubles = troubles(config, one, (board, bulletin), budgets, place, now);
+            let troubles = troubles(config, one, shown, budgets, place, now);
             if troubles.iter().any(|trouble| trouble.standing != Standing::Over) || alerted(one) {
-                let work_until = bulletin.worked_on_until(&one.id, now.timestamp_millis());
+                let work_until = shown.bulletin.worked_on_until(&one.id, now.timestamp_millis());
                 let work_until = work_until.and_then(DateTime::from_timestamp_millis);
                 let (component, client) = (one.clone(), one.client_named());
                 seen.insert(one.id.clone(), Service { component, client, work_until, troubles });
@@ -92,7 +108,7 @@ impl Services {
 fn troubles(
     config: &Config,
     component: &Component,
-    (board, bulletin): (&Board, &Bulletin),
+    Shown { board, bulletin, figures }: Shown<'_>,
     budgets: &mut Budgets,
     place: usize,
     now: DateTime<Utc>,
@@ -101,8 +117,9 @@ fn troubles(
     let outage = outage(config, component, &board.book, place, now.timestamp_millis());
     let promise = config.uptime.promise(&component.id);
     let budget = promise.map(|promise| budgets.trouble(promise, entry, (board, bulletin), now));
+    let objective = objective(&config.uptime, &component.id, figures, entry.condition(), now);
     let certificate = certificate(entry, board, now.timestamp_millis());
-    [Some(outage), budget, certificate].into_iter().flatten().collect()
+    [Some(outage), budget, objective, certificate].into_iter().flatten().collect()
 }
 
 /// How the component at `place` stands: degraded or down, or silent if it is one that calls us.
@@ -132,7 +149,17 @@ fn outage(config: &Config, component: &Component, book: &Book, place: usize, now
     };
     let ended = DateTime::from_timestamp_millis(entry.changed_at()).filter(|_| condition == Condition::Up);
     let began = DateTime::from_timestamp_millis(began).unwrap_or_default();
-    Trouble { kind, standing, began, flaps, said, detail: worst_detail(entry, book), until: None, ended }
+    Trouble {
+        kind,
+        standing,
+        began,
+        named_after: began,
+        flaps,
+        said,
+        detail: worst_detail(entry, book),
+        until: None,
+        ended,
+    }
 }
 
 /// Whether all that is known of it is what it tells by itself.

@@ -10,6 +10,8 @@ pub(super) struct Trouble {
     pub kind: AlertKind,
     pub standing: Standing,
     pub began: DateTime<Utc>,
+    /// What its alert is named after: when it began, or the time in which it is told once.
+    pub named_after: DateTime<Utc>,
     /// Changes so often that its end is no news.
     pub flaps: bool,
     /// As it follows the component's name: `is down`.

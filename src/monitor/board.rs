@@ -68,6 +68,15 @@ impl Board {
     }
 }
 
+/// How one objective stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figure {
+    /// None: too little was seen.
+    pub value: Option<i64>,
+    /// Since when a limit is passed, as far as this process knows; none: none is.
+    pub since: Option<Millis>,
+}
+
 /// What somebody else has seen of a check.
 #[derive(Debug)]
 pub struct Report {
@@ -85,6 +94,7 @@ const REPORTS_WAITING: usize = 1024;
 pub struct Switchboard {
     board: RwLock<Arc<Board>>,
     bulletin: RwLock<Arc<Bulletin>>,
+    figures: RwLock<Arc<Vec<Figure>>>,
     news: watch::Sender<Millis>,
     reports: mpsc::Sender<Report>,
 }
@@ -93,8 +103,8 @@ impl Switchboard {
     /// With the end at which reports come out.
     pub fn open() -> (Arc<Self>, mpsc::Receiver<Report>) {
         let (reports, inbox) = mpsc::channel(REPORTS_WAITING);
-        let (board, bulletin) = (RwLock::default(), RwLock::default());
-        (Arc::new(Self { board, bulletin, news: watch::Sender::default(), reports }), inbox)
+        let (board, bulletin, figures) = (RwLock::default(), RwLock::default(), RwLock::default());
+        (Arc::new(Self { board, bulletin, figures, news: watch::Sender::default(), reports }), inbox)
     }
 
     /// The latest picture.
@@ -122,6 +132,16 @@ impl Switchboard {
             *self.bulletin.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(bulletin);
             self.news.send_replace(now);
         }
+    }
+
+    /// How objectives stand, in the order of the configuration; empty: nobody has looked yet.
+    pub fn figures(&self) -> Arc<Vec<Figure>> {
+        self.figures.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Shows how objectives stand from now on.
+    pub fn measured(&self, figures: Arc<Vec<Figure>>) {
+        *self.figures.write().unwrap_or_else(PoisonError::into_inner) = figures;
     }
 
     /// Hears of each change.

@@ -17,13 +17,15 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
-use lettre::message::{Attachment as Enclosure, Body, Mailbox, MultiPart};
+use lettre::message::{Attachment as Enclosure, Body as Content, Mailbox, MultiPart};
 use lettre::{Address, Message as Mail};
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
 use self::connection::Server;
-use super::{ATTEMPT_DEADLINE, Attachment, Message, Notifier, Receipt, SendError, SetupError, Ways, render};
+use super::{
+    ATTEMPT_DEADLINE, Attachment, Body, Message, News, Notifier, Receipt, SendError, SetupError, Ways, render,
+};
 use crate::alert::escalation::ChannelKind;
 use crate::clock::SharedClock;
 use crate::notify::settings;
@@ -72,7 +74,7 @@ impl Notifier for EmailNotifier {
 
     async fn send_with(&self, message: &Message, files: &[Attachment]) -> Result<Receipt, SendError> {
         let now = self.clock.now();
-        let link = self.ways.link(message, now);
+        let link = self.ways.link(message, now).or_else(|| self.ways.wish(message));
         let mail = compose(message, files, link.as_deref(), &self.from, now)?;
         match timeout(ATTEMPT_DEADLINE, self.server.hand_over(&mail)).await {
             Ok(answer) => answer.map(|id| Receipt { id }),
@@ -102,6 +104,13 @@ fn compose(
         let root = thread_root(message, from.email.domain());
         mail = mail.in_reply_to(root.clone()).references(root);
     }
+    // RFC 8058: mail programs show it as a button of their own.
+    if let (Some(link), Body::Update(facts)) = (link, &message.body)
+        && facts.news != News::Confirm
+    {
+        mail = mail.raw_header(header("List-Unsubscribe", &format!("<{link}>")));
+        mail = mail.raw_header(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"));
+    }
     mail.multipart(with_files(MultiPart::alternative_plain_html(words.text, words.html), files)?)
         .map_err(|_| SendError::refused("the mail could not be put together for this recipient"))
 }
@@ -116,7 +125,7 @@ fn with_files(words: MultiPart, files: &[Attachment]) -> Result<MultiPart, SendE
         let kind =
             ContentType::parse(&file.content_type).map_err(|_| SendError::refused("a file is of no known type"))?;
         // Bytes that look like text are sent as they are, which would break lines that are too long for the way.
-        let body = Body::new_with_encoding(file.bytes.clone(), ContentTransferEncoding::Base64);
+        let body = Content::new_with_encoding(file.bytes.clone(), ContentTransferEncoding::Base64);
         let body = body.map_err(|_| SendError::refused("a file cannot be put into the mail"))?;
         whole = whole.singlepart(Enclosure::new(file.name.clone()).body(body, kind));
     }

@@ -17,8 +17,28 @@ const KEY_BYTES: usize = 16;
 const TIME_BYTES: usize = 8;
 const SIGNED_BYTES: usize = KEY_BYTES + TIME_BYTES;
 const MAC_BYTES: usize = 32;
+/// What somebody who has subscribed to a status page can do by a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Yes, it was me.
+    Confirm,
+    /// Nothing more, please.
+    Stop,
+}
+
+impl Wish {
+    /// As it stands in the link.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirm => "confirm",
+            Self::Stop => "stop",
+        }
+    }
+}
+
 /// So that a signature made here can stand for nothing else.
 const PURPOSE: &[u8] = b"superops-sla link v1\0";
+const WISH_PURPOSE: &[u8] = b"superops-sla subscription v1\0";
 
 /// What links are signed with. Never shown, not even by `Debug`.
 #[derive(Clone)]
@@ -75,6 +95,28 @@ impl LinkKey {
             return Err(LinkError::Expired);
         }
         Ok(Claim { notification: hex(key), fingerprint: hex(&Sha256::digest(&bytes)) })
+    }
+
+    /// A token by which the subscriber `id` says `wish`; none if that is not a subscriber's id. How long it holds is the
+    /// store's to say: whoever is forgotten there has no wishes.
+    pub fn sign_wish(&self, wish: Wish, id: &str) -> Option<String> {
+        let mut token = bytes_of(id)?.to_vec();
+        let signature = self.mac_of_wish(wish, &token).finalize().into_bytes();
+        token.extend(signature);
+        Some(URL_SAFE_NO_PAD.encode(token))
+    }
+
+    /// Whose `wish` it is that `token` says, if it is genuine.
+    pub fn verify_wish(&self, wish: Wish, token: &str) -> Option<String> {
+        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (id, signature) = bytes.split_at_checked(KEY_BYTES)?;
+        let is_genuine = signature.len() == MAC_BYTES && self.mac_of_wish(wish, id).verify_slice(signature).is_ok();
+        is_genuine.then(|| hex(id))
+    }
+
+    fn mac_of_wish(&self, wish: Wish, id: &[u8]) -> Hmac<Sha256> {
+        let mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        mac.chain_update(WISH_PURPOSE).chain_update(wish.as_str()).chain_update([0]).chain_update(id)
     }
 
     fn mac(&self, signed: &[u8]) -> Hmac<Sha256> {
@@ -142,6 +184,18 @@ mod tests {
         let second = key().verify(&key().sign(NOTIFICATION, later).unwrap(), later).unwrap();
         assert_eq!(first.notification, second.notification);
         assert_ne!(first.fingerprint, second.fingerprint);
+    }
+
+    #[test]
+    fn a_wish_stands_for_one_subscriber_and_for_nothing_else() {
+        let token = key().sign_wish(Wish::Stop, NOTIFICATION).unwrap();
+        assert_eq!(key().verify_wish(Wish::Stop, &token).as_deref(), Some(NOTIFICATION));
+        assert_eq!(key().verify_wish(Wish::Confirm, &token), None, "another wish");
+        assert_eq!(LinkKey::new([8; 32]).verify_wish(Wish::Stop, &token), None, "another key");
+        assert_eq!(key().verify(&token, now()), Err(LinkError::Forged), "it acknowledges nothing");
+        for odd in ["", "a", "é", &token[1..], &format!("{token}AAAA")] {
+            assert_eq!(key().verify_wish(Wish::Stop, odd), None, "{odd}");
+        }
     }
 
     #[test]

@@ -95,7 +95,7 @@ fn actions(body: &Body) -> &'static [Action] {
         Body::Recovery(_) | Body::Stale(_) => &[Action::Resolve],
         Body::Test => &[Action::Trigger, Action::Resolve],
         // Nobody is to be called out for one.
-        Body::Report(_) => &[],
+        Body::Report(_) | Body::Update(_) => &[],
     }
 }
 
@@ -125,7 +125,7 @@ fn severity(body: &Body) -> &'static str {
         Body::Alert(AlertFacts { stage: Stage::Breached, .. }) | Body::Stale(_) => "critical",
         Body::Alert(AlertFacts { stage: Stage::Predicted, .. }) | Body::Test => "info",
         // None of them opens an incident.
-        Body::Acknowledged(_) | Body::Recovery(_) | Body::Report(_) => "info",
+        Body::Acknowledged(_) | Body::Recovery(_) | Body::Report(_) | Body::Update(_) => "info",
         Body::Alert(AlertFacts { stage: Stage::Warning, .. }) | Body::Digest(_) | Body::Bundle(_) => "warning",
     }
 }

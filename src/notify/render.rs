@@ -16,6 +16,7 @@ mod slack;
 mod sms;
 mod spoken;
 mod text;
+mod update;
 
 #[cfg(test)]
 mod tests;
@@ -51,7 +52,7 @@ pub fn email(message: &Message, now: DateTime<Utc>) -> Email {
 
 /// Words `message` as an email, with the `link` that acknowledges its alert.
 pub fn email_with(message: &Message, link: Option<&str>, now: DateTime<Utc>) -> Email {
-    let letter = Letter::of(message, now).acknowledged_by(link);
+    let letter = Letter::of(message, now).answered_by(link, &message.body);
     Email { text: text::text(&letter), html: html::html(&letter), subject: letter.subject }
 }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::link::LinkKey;
-use super::{Body, BundleRow, Message};
+use super::link::{LinkKey, Wish};
+use super::{Body, BundleRow, Message, News};
 
 /// Where Twilio reports what became of a message, below our public address.
 pub const STATUS_HOOK: &str = "/hooks/twilio/status";
@@ -82,6 +82,14 @@ impl Ways {
     pub fn link(&self, message: &Message, now: DateTime<Utc>) -> Option<String> {
         let (base, key) = self.links.as_ref().filter(|_| is_answerable(message))?;
         Some(format!("{base}/a/{}", key.sign(&message.key, now)?))
+    }
+
+    /// The link by which whoever gets `message` confirms a subscription, or ends it.
+    pub(super) fn wish(&self, message: &Message) -> Option<String> {
+        let (base, key) = self.links.as_ref()?;
+        let Body::Update(facts) = &message.body else { return None };
+        let wish = if facts.news == News::Confirm { Wish::Confirm } else { Wish::Stop };
+        Some(format!("{base}/status/updates/{}/{}", wish.as_str(), key.sign_wish(wish, &facts.subscriber)?))
     }
 
     /// How the phone `number` may be texted about `message`.

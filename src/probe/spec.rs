@@ -37,6 +37,8 @@ pub enum Ask {
     Icmp(IcmpAsk),
     /// The service calls us; we wait.
     Heartbeat(HeartbeatAsk),
+    /// Somebody else looks, and tells us what was found.
+    Pushed(PushedAsk),
 }
 
 impl Ask {
@@ -53,12 +55,32 @@ impl Ask {
             Self::Postgres(_) => "postgres",
             Self::Icmp(_) => "icmp",
             Self::Heartbeat(_) => "heartbeat",
+            Self::Pushed(_) => "pushed",
         }
     }
 
     /// Whether we look ourselves.
     pub fn is_active(&self) -> bool {
-        !matches!(self, Self::Heartbeat(_))
+        !matches!(self, Self::Heartbeat(_) | Self::Pushed(_))
+    }
+
+    /// How much later than each interval something may be heard of it before it is called down; none: who stays silent is
+    /// not known to be down, or it is we who look.
+    pub fn silence(&self) -> Option<Millis> {
+        match self {
+            Self::Heartbeat(ask) => Some(ask.grace),
+            Self::Pushed(ask) if ask.silent_is_down => Some(ask.grace),
+            _ => None,
+        }
+    }
+
+    /// What whoever tells us of it has to show.
+    pub fn token(&self) -> Option<&SecretString> {
+        match self {
+            Self::Heartbeat(ask) => Some(&ask.token),
+            Self::Pushed(ask) => Some(&ask.token),
+            _ => None,
+        }
     }
 
     /// The host that is asked, so that none is asked too much at once.
@@ -70,7 +92,7 @@ impl Ask {
             Self::Dns(ask) => &ask.server,
             Self::Postgres(ask) => &ask.host,
             Self::Icmp(ask) => &ask.host,
-            Self::Heartbeat(_) => "",
+            Self::Heartbeat(_) | Self::Pushed(_) => "",
         }
     }
 }
@@ -177,4 +199,15 @@ pub struct HeartbeatAsk {
     pub token: SecretString,
     /// How late it may be.
     pub grace: Millis,
+}
+
+/// Results that somebody else sends us.
+#[derive(Clone, Debug)]
+pub struct PushedAsk {
+    /// What the sender has to show.
+    pub token: SecretString,
+    /// How late the next one may be.
+    pub grace: Millis,
+    /// Whether it is down if nothing is heard; else nobody knows.
+    pub silent_is_down: bool,
 }

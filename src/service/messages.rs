@@ -119,7 +119,7 @@ pub(super) fn message_view(row: Logged) -> MessageView {
         Body::Alert(facts) => Some(&facts.ticket),
         Body::Recovery(facts) => Some(&facts.ticket),
         Body::Acknowledged(facts) => Some(&facts.ticket),
-        Body::Digest(_) | Body::Bundle(_) | Body::Stale(_) | Body::Report(_) | Body::Test => None,
+        Body::Digest(_) | Body::Bundle(_) | Body::Stale(_) | Body::Report(_) | Body::Update(_) | Body::Test => None,
     };
     let because = match &notification.message.body {
         Body::Alert(facts) => Some(facts.because.clone()),

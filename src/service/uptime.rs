@@ -1,25 +1,23 @@
 //! How services stand, how well they kept what was promised, and what is owed for the rest.
 
 mod figures;
+mod told;
 mod views;
 
 use std::sync::Arc;
 
-use secrecy::ExposeSecret;
-use subtle::ConstantTimeEq;
-
 use self::figures::{day_view, instant, overall, sla, view};
 pub(crate) use self::figures::{percent, record, terms};
+pub use self::told::PushedResult;
 pub use self::views::{
     CheckView, ComponentHistory, ComponentView, Credit, DailyQuery, DailySeries, DayView, Downtime, HistoryQuery,
-    LatencyPoint, LookView, LooksQuery, SlaQuery, SlaReport, SlaView, SpanView, UptimeOverview, UptimeShares,
+    LatencyPoint, LookView, LooksQuery, ObjectiveView, SlaQuery, SlaReport, SlaView, SpanView, UptimeOverview,
+    UptimeShares,
 };
 use super::{Reach, Service, ServiceError};
-use crate::config::uptime::{Check, Component};
+use crate::config::uptime::Component;
 use crate::monitor::board::Board;
-use crate::probe::spec::Ask;
 use crate::store::millis;
-use crate::store::pushed::Pushed;
 use crate::store::uptime::{LOOKS_KEPT, LookRow, WIDTHS};
 use crate::uptime::availability::figure;
 use crate::uptime::book::ComponentEntry;
@@ -27,7 +25,7 @@ use crate::uptime::credit::WHOLE;
 use crate::uptime::days::{self, Period};
 use crate::uptime::incident::Bulletin;
 use crate::uptime::sketch::Sketch;
-use crate::uptime::{Condition, DAY, Millis, Outcome};
+use crate::uptime::{DAY, Millis};
 
 /// The days of the past that a page shows.
 pub const DAYS_SHOWN: i64 = 90;
@@ -167,35 +165,6 @@ impl Service {
         let days = days::days(terms.zone, first, last).filter(|(_, day)| day.0 < now);
         let days = days.map(|(date, day)| day_view(date, figure(&record, &terms, day, now), &terms)).collect();
         Ok(Some(DailySeries { component: one.id.clone(), timezone: terms.zone.to_string(), days }))
-    }
-
-    /// The check that a heartbeat with `token` is about.
-    pub fn heartbeat_check(&self, token: &str) -> Option<String> {
-        let is_it = |check: &&Check| match &check.probe.ask {
-            Ask::Heartbeat(ask) => {
-                let expected = ask.token.expose_secret();
-                !expected.is_empty() && bool::from(expected.as_bytes().ct_eq(token.as_bytes()))
-            }
-            _ => false,
-        };
-        self.config.uptime.checks.iter().find(is_it).map(|check| check.id.clone())
-    }
-
-    /// Takes in that `check` has called, and how; false: it could not be kept either.
-    ///
-    /// Where the loop that looks does not run, as on a replica that follows, it is stored for the one that leads.
-    pub async fn heartbeat(&self, check: String, failed: bool) -> bool {
-        let now = millis(self.clock.now());
-        let outcome =
-            if failed { Outcome::bad(now, Condition::Down, "it says that it failed") } else { Outcome::up(now) };
-        if let Some(switchboard) = &self.switchboard
-            && switchboard.report(check.clone(), outcome.clone(), 0).await
-        {
-            return true;
-        }
-        let of = |id: &str| self.config.uptime.component(&self.config.uptime.check(id)?.component);
-        let Some(tenant) = of(&check).map(|component| component.tenant.clone()) else { return false };
-        self.store.keep_pushed(tenant, Pushed { check, outcome, micros: 0 }).await.is_ok()
     }
 
     /// What the loop shows; nothing where none runs.

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::body::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::{Model, feeds, html, json};
+use crate::keys::hash_of;
 
 /// One document, ready to be sent.
 #[derive(Clone, Debug)]
@@ -61,6 +64,19 @@ impl Documents {
         Self(all.into_iter().map(|(path, (kind, text))| (path, Document::new(kind, text))).collect())
     }
 
+    /// What `model` says to one client. Feeds would have to name the link, so there are none.
+    pub fn private(model: &Model) -> Self {
+        let json = |value: serde_json::Value| (JSON, value.to_string());
+        let all = [
+            ("index.html", (HTML, html::page(model))),
+            ("status.json", json(json::full(model))),
+            ("compact.json", json(json::compact(model))),
+            ("metrics.json", json(json::metrics(model))),
+            ("maintenance.ics", ("text/calendar; charset=utf-8", feeds::calendar(model))),
+        ];
+        Self(all.into_iter().map(|(path, (kind, text))| (path, Document::new(kind, text))).collect())
+    }
+
     /// The document at `path`.
     pub fn get(&self, path: &str) -> Option<&Document> {
         self.0.get(path)
@@ -69,5 +85,31 @@ impl Documents {
     /// All of them with their paths.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Document)> {
         self.0.iter().map(|(path, document)| (*path, document))
+    }
+}
+
+/// All pages, ready to be sent.
+#[derive(Debug, Default)]
+pub struct Shelf {
+    public: ArcSwap<Documents>,
+    /// By the hash of what the link to each ends in.
+    private: ArcSwap<BTreeMap<String, Arc<Documents>>>,
+}
+
+impl Shelf {
+    /// The page for everybody.
+    pub fn public(&self) -> Arc<Documents> {
+        self.public.load_full()
+    }
+
+    /// The page whose link ends in `secret`.
+    pub fn private(&self, secret: &str) -> Option<Arc<Documents>> {
+        self.private.load().get(&hash_of(secret)).cloned()
+    }
+
+    /// Puts these in place of those before.
+    pub fn put(&self, public: Documents, private: BTreeMap<String, Arc<Documents>>) {
+        self.public.store(Arc::new(public));
+        self.private.store(Arc::new(private));
     }
 }

@@ -14,7 +14,7 @@ pub const STYLE: &str = include_str!("style.css");
 pub(super) fn page(model: &Model) -> String {
     let body = html! {
         header.top {
-            h1 { (model.title) }
+            h1 { (model.title) @if let Some(client) = &model.client { " · " (client) } }
             p.overall.(class(model.overall)) role="status" { span.dot {} (overall_words(model)) }
             p.asof { "As of " time datetime=(rfc3339(model.at)) { (moment(model.at)) } }
         }
@@ -36,19 +36,32 @@ pub(super) fn page(model: &Model) -> String {
             } }
         }
         footer {
-            p { a href="/status/history.atom" { "Atom" } " · " a href="/status/history.rss" { "RSS" } " · "
-                a href="/status/maintenance.ics" { "Calendar" } " · " a href="/status/status.json" { "JSON" } }
+            @let base = base(model);
+            p {
+                @if model.subscriptions { a href={ (base) "updates" } { "News by mail" } " · " }
+                @if model.client.is_none() {
+                    a href={ (base) "history.atom" } { "Atom" } " · " a href={ (base) "history.rss" } { "RSS" } " · "
+                }
+                a href={ (base) "maintenance.ics" } { "Calendar" } " · " a href={ (base) "status.json" } { "JSON" }
+            }
             @if let Some(contact) = &model.contact { p { (contact) } }
             p.quiet { "Percentages are cut off, never rounded up. Grey is time that nobody measured; it counts neither way." }
         }
     };
     let head = html! {
         meta http-equiv="refresh" content="60";
-        link rel="alternate" type="application/atom+xml" title=(model.title) href="/status/history.atom";
+        @if model.client.is_none() {
+            link rel="alternate" type="application/atom+xml" title=(model.title) href="/status/history.atom";
+        } @else { meta name="robots" content="noindex, nofollow, noarchive"; }
         style { (PreEscaped(STYLE)) }
     };
     let title = format!("{} · {}", model.title, overall_words(model));
     document(&title, &head, &html! { body { (body) } }).into_string()
+}
+
+/// Where the other documents are: of a page that is read by a link, beside it.
+fn base(model: &Model) -> &'static str {
+    if model.client.is_some() { "" } else { "/status/" }
 }
 
 /// The class of a condition in the style.

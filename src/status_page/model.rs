@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::config::uptime::{Component, StatusPage};
 use crate::monitor::board::Board;
 use crate::service::uptime::{DAYS_SHOWN, record, terms};
+use crate::ticket::TenantId;
 use crate::uptime::availability::{Figure, figure};
 use crate::uptime::book::ComponentEntry;
 use crate::uptime::combine::Needs;
@@ -20,6 +21,10 @@ use crate::uptime::{Condition, DAY, Millis};
 pub struct Model {
     pub title: String,
     pub contact: Option<String>,
+    /// Whether people can ask here to be told by mail what happens.
+    pub subscriptions: bool,
+    /// The client whose services alone it shows; none: it is for everybody.
+    pub client: Option<String>,
     /// Where people reach it, without a trailing slash; none: only by its path.
     pub url: Option<String>,
     pub at: Millis,
@@ -124,6 +129,8 @@ impl Model {
         Self {
             title: page.title.clone(),
             contact: page.contact.clone(),
+            subscriptions: page.subscriptions,
+            client: None,
             url: config.server.public_url.clone(),
             at: now,
             overall: overall(&components),
@@ -131,6 +138,20 @@ impl Model {
             incidents: incidents(bulletin, &ids),
             maintenance: maintenance(bulletin, &ids, now),
         }
+    }
+
+    /// What there is to say to `client` alone, of all services that are theirs. It names no address of ours: who reads it
+    /// has the link.
+    pub fn of_client(
+        config: &Config,
+        page: &StatusPage,
+        (board, bulletin): (&Board, &Bulletin),
+        (tenant, client): (&TenantId, &str),
+        now: Millis,
+    ) -> Self {
+        let is_theirs = |one: &Component| one.tenant == *tenant && one.client.as_deref() == Some(client);
+        let all = Self::of(config, page, board, bulletin, is_theirs, now);
+        Self { client: Some(client.to_owned()), url: None, ..all }
     }
 
     /// Those that belong to no group on the page.

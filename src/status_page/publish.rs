@@ -1,17 +1,24 @@
 //! Keeps the documents up to date, and hands them out.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
+use tracing::warn;
 
-use super::{Documents, Model};
+use super::{Documents, Model, Shelf};
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::monitor::board::Switchboard;
-use crate::store::millis;
+use crate::config::uptime::StatusPage;
+use crate::monitor::board::{Board, Switchboard};
+use crate::store::private_pages::PrivatePage;
+use crate::store::{Store, millis};
+use crate::ticket::TenantId;
+use crate::uptime::Millis;
+use crate::uptime::incident::Bulletin;
 
 /// The time on the page is not older than this.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
@@ -23,32 +30,38 @@ pub struct Publisher {
     config: Arc<Config>,
     clock: SharedClock,
     switchboard: Arc<Switchboard>,
-    documents: Arc<ArcSwap<Documents>>,
+    store: Store,
+    /// Which clients have pages of their own, as it was read last.
+    pages: ArcSwap<Vec<PrivatePage>>,
+    shelf: Arc<Shelf>,
 }
 
 impl Publisher {
     /// None: there is no public page.
-    pub fn new(config: Arc<Config>, clock: SharedClock, switchboard: Arc<Switchboard>) -> Option<Self> {
+    pub fn new(config: Arc<Config>, clock: SharedClock, switchboard: Arc<Switchboard>, store: Store) -> Option<Self> {
         config.uptime.status_page.as_ref()?;
-        let publisher = Self { config, clock, switchboard, documents: Arc::default() };
+        let (pages, shelf) = (ArcSwap::default(), Arc::default());
+        let publisher = Self { config, clock, switchboard, store, pages, shelf };
         publisher.render();
         Some(publisher)
     }
 
     /// Where the documents are found, whatever becomes of the publisher.
-    pub fn documents(&self) -> Arc<ArcSwap<Documents>> {
-        self.documents.clone()
+    pub fn shelf(&self) -> Arc<Shelf> {
+        self.shelf.clone()
     }
 
     /// Renders on each change, and each minute, until it is told to stop.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut stopped = std::pin::pin!(async move { drop(stop.wait_for(|stop| *stop).await) });
         let mut news = self.switchboard.news();
+        let mut others = self.store.news_of_others();
         loop {
-            self.render();
+            self.turn().await;
             tokio::select! {
                 () = &mut stopped => return,
                 () = changed(&mut news) => {}
+                Ok(()) = others.changed() => {}
                 () = tokio::time::sleep(AT_LEAST_EVERY) => {}
             }
             tokio::select! {
@@ -58,13 +71,46 @@ impl Publisher {
         }
     }
 
-    /// Renders the page as it is now.
+    /// Reads which clients have pages of their own, and renders all pages as they are now.
+    pub async fn turn(&self) {
+        match self.store.private_pages().await {
+            Ok(pages) => self.pages.store(Arc::new(pages)),
+            // The pages stand when all else falls.
+            Err(error) => warn!("which private status pages there are cannot be read now: {error}"),
+        }
+        self.render();
+    }
+
+    /// Renders all pages as they are now.
     pub fn render(&self) {
         let Some(page) = &self.config.uptime.status_page else { return };
         let (board, now) = (self.switchboard.board(), millis(self.clock.now()));
         let bulletin = self.switchboard.bulletin();
         let model = Model::of(&self.config, page, &board, &bulletin, |one| one.public, now);
-        self.documents.store(Arc::new(Documents::render(&model)));
+        let private = self.private(page, &board, &bulletin, now);
+        self.shelf.put(Documents::render(&model), private);
+    }
+
+    /// The pages of clients, by the hashes of their links. What is rendered for one link does for all of that client.
+    fn private(
+        &self,
+        page: &StatusPage,
+        board: &Board,
+        bulletin: &Bulletin,
+        now: Millis,
+    ) -> BTreeMap<String, Arc<Documents>> {
+        let mut rendered: BTreeMap<(&TenantId, &str), Arc<Documents>> = BTreeMap::new();
+        let mut private = BTreeMap::new();
+        let pages = self.pages.load();
+        for one in pages.iter().filter(|one| one.revoked_at.is_none()) {
+            let whose = (&one.tenant, one.client.as_str());
+            let documents = rendered.entry(whose).or_insert_with(|| {
+                let model = Model::of_client(&self.config, page, (board, bulletin), whose, now);
+                Arc::new(Documents::private(&model))
+            });
+            private.insert(one.hash.clone(), documents.clone());
+        }
+        private
     }
 }
 

@@ -44,7 +44,7 @@ pub struct NewNotification {
     pub tenant: TenantId,
     pub alert_key: String,
     pub ticket_id: Option<String>,
-    /// alert | recovery | acknowledged | digest | bundle | stale | fresh | report
+    /// alert | recovery | acknowledged | digest | bundle | stale | fresh | report | update
     pub kind: &'static str,
     pub stage: String,
     pub step: u32,
@@ -657,6 +657,7 @@ pub(super) fn leased(row: &Row) -> Result<Leased, StoreError> {
             "stale" => "stale",
             "fresh" => "fresh",
             "report" => "report",
+            "update" => "update",
             _ => "alert",
         },
         stage: text("stage")?,

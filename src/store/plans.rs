@@ -18,6 +18,7 @@ const SMALL: &[&str] = &[
     "people",
     "personal_rules",
     "policy_versions",
+    "private_pages",
     "quarantine",
     "saved_views",
     "secrets",

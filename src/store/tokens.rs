@@ -6,17 +6,15 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 pub use super::audit::Author;
 use super::audit::audit;
 use super::{Store, StoreError, instant, millis};
+use crate::keys::{Secret, hash_of};
 pub use crate::sign_in::access::{NoSuchRole, Role};
 use crate::store::sql::{self, Connection};
 use crate::ticket::TenantId;
@@ -31,9 +29,7 @@ pub struct Token(SecretString);
 impl Token {
     /// A new one, from the operating system's random bytes.
     pub fn generate() -> Result<Self, getrandom::Error> {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes)?;
-        Ok(Self(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)).into()))
+        Ok(Self(format!("{PREFIX}{}", Secret::generate()?.expose()).into()))
     }
 
     /// What somebody presents as a token; whether it is one, only the store knows.
@@ -47,7 +43,7 @@ impl Token {
     }
 
     pub(super) fn hash(&self) -> String {
-        Sha256::digest(self.expose()).iter().map(|byte| format!("{byte:02x}")).collect()
+        hash_of(self.expose())
     }
 
     /// Names the token in lists and in the audit log; tells nothing of the token itself.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::incidents::{self, close_by_itself, open_by_itself};
+use super::private_pages;
 use super::pushed::{self, number_of, verdict_of};
 use super::{Store, StoreError};
 use crate::store::sql::{self, Connection};
@@ -236,6 +237,7 @@ impl Store {
                     old.bind(now - SPANS_KEPT).execute(&mut *tx).await?;
                     incidents::forget(tx, now - SPANS_KEPT).await?;
                     pushed::forget(tx, now).await?;
+                    private_pages::forget(tx, now - SPANS_KEPT).await?;
                     Ok(())
                 })
             })

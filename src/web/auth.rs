@@ -161,13 +161,18 @@ pub async fn known_token(
         note(web, move |store| async move { store.note_token(&used, now).await });
         return Ok(token);
     }
-    let Some(address) = address else { return Err(Problem::unauthorized(UNKNOWN)) };
+    Err(guessed(web, address, UNKNOWN))
+}
+
+/// The answer to somebody at `address` who showed what nobody knows: `detail`, or that it is time to wait.
+pub fn guessed(web: &Web, address: Option<IpAddr>, detail: &str) -> Problem {
+    let Some(address) = address else { return Problem::unauthorized(detail) };
     if let Some(wait) = web.limits.wait_of(address, Instant::now()) {
-        return Err(Problem::too_much(wait, "too many unknown tokens came from this address; wait before the next"));
+        return Problem::too_much(wait, "too many unknown tokens came from this address; wait before the next");
     }
     web.telemetry.web.guesses.inc();
     web.limits.guessed(address, Instant::now());
-    Err(Problem::unauthorized(UNKNOWN))
+    Problem::unauthorized(detail)
 }
 
 const UNKNOWN: &str = "this token is unknown, expired or revoked";

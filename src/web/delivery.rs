@@ -42,7 +42,9 @@ pub async fn name(mut request: Request, next: Next) -> Response {
 
 /// The path as the log may have it: what follows in these is a secret.
 fn shown(path: &str) -> &str {
-    let secret = ["/a/", "/hooks/heartbeat/"].into_iter().find(|start| path.starts_with(start));
+    let secret = ["/a/", "/hooks/heartbeat/", "/status/for/", "/status/updates/"]
+        .into_iter()
+        .find(|start| path.starts_with(start));
     secret.unwrap_or(path)
 }
 
@@ -197,6 +199,7 @@ mod tests {
     fn no_secret_of_a_path_reaches_the_log() {
         assert_eq!(shown("/a/secret"), "/a/");
         assert_eq!(shown("/hooks/heartbeat/secret/ok"), "/hooks/heartbeat/");
+        assert_eq!(shown("/status/for/secret/status.json"), "/status/for/");
         assert_eq!(shown("/api/v1/tickets"), "/api/v1/tickets");
     }
 }

@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::state::keyed::HashMapStateStore;
-use governor::{Quota, RateLimiter};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::time::Instant;
 
 type Keyed = RateLimiter<String, HashMapStateStore<String>, DefaultClock>;
 
+/// So often an hour somebody at one address may ask to be told of a status page, and all together.
+const SUBSCRIBE_AN_ADDRESS: NonZeroU32 = NonZeroU32::new(5).expect("not 0");
+const SUBSCRIBE_ALL: NonZeroU32 = NonZeroU32::new(60).expect("not 0");
 /// Wrong tokens that an address may send before it has to wait.
 const FREE_GUESSES: u32 = 10;
 /// The wait doubles with each further one, up to this.
@@ -28,6 +31,9 @@ const MANY_CALLERS: usize = 1_000;
 pub struct Limits {
     requests: Option<Keyed>,
     guesses: Mutex<HashMap<IpAddr, Guesses>>,
+    /// Who wants to be told of a status page: of each address, and of all.
+    subscribers: Keyed,
+    all_subscribers: DefaultDirectRateLimiter,
 }
 
 #[derive(Clone, Copy)]
@@ -40,7 +46,9 @@ impl Limits {
     /// At most `per_second` requests of one caller; none: as many as they like.
     pub fn new(per_second: Option<NonZeroU32>) -> Self {
         let requests = per_second.map(|rate| RateLimiter::hashmap(Quota::per_second(rate)));
-        Self { requests, guesses: Mutex::default() }
+        let subscribers = RateLimiter::hashmap(Quota::per_hour(SUBSCRIBE_AN_ADDRESS));
+        let all_subscribers = RateLimiter::direct(Quota::per_hour(SUBSCRIBE_ALL));
+        Self { requests, guesses: Mutex::default(), subscribers, all_subscribers }
     }
 
     /// Counts a request of `caller`; or says how long to wait before the next.
@@ -51,6 +59,17 @@ impl Limits {
         }
         let taken = requests.check_key(&caller.to_owned());
         taken.map_err(|refused| refused.wait_time_from(DefaultClock::default().now()))
+    }
+
+    /// Counts that somebody at `address` wants to be told of a status page; or says how long to wait before the next.
+    pub fn subscribes(&self, address: Option<IpAddr>) -> Result<(), Duration> {
+        if self.subscribers.len() > MANY_CALLERS {
+            self.subscribers.retain_recent();
+        }
+        let now = DefaultClock::default().now();
+        let own = self.subscribers.check_key(&household(address));
+        own.map_err(|refused| refused.wait_time_from(now))?;
+        self.all_subscribers.check().map_err(|refused| refused.wait_time_from(now))
     }
 
     /// How long `address` has to wait before it may show a token that nobody knows.
@@ -75,6 +94,18 @@ impl Limits {
         let known = guesses.entry(address).or_insert(Guesses { number: 0, last: now });
         let is_old = now.saturating_duration_since(known.last) >= FORGOTTEN;
         *known = Guesses { number: if is_old { 1 } else { known.number.saturating_add(1) }, last: now };
+    }
+}
+
+/// Whoever has one address of version 6 has as many as they like, of which the first half is the same.
+fn household(address: Option<IpAddr>) -> String {
+    match address {
+        Some(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}")
+        }
+        Some(address) => address.to_string(),
+        None => String::new(),
     }
 }
 
@@ -108,6 +139,16 @@ mod tests {
             limits.guessed(IpAddr::from(number.to_be_bytes()), now);
         }
         assert_eq!(limits.guesses.lock().unwrap().len(), MOST_ADDRESSES);
+    }
+
+    #[test]
+    fn a_household_and_all_together_ask_only_so_often_to_be_told() {
+        let limits = Limits::new(None);
+        let ask = |address: &str| limits.subscribes(Some(address.parse().unwrap())).is_ok();
+        assert!((0..5).all(|host| ask(&format!("2001:db8:1:2::{host}"))));
+        assert!(!ask("2001:db8:1:2:ffff::1"), "the same network");
+        assert!((0..55).all(|host| ask(&format!("192.0.2.{host}"))));
+        assert!(!ask("198.51.100.1"), "all together");
     }
 
     #[test]

@@ -55,6 +55,7 @@ fn proofs() -> Value {
             "type": "apiKey", "in": "cookie", "name": cookie::SECURE_NAME,
             "description": "Of a browser that is signed in; its requests that change anything say `Origin`",
         },
+        "check": { "type": "http", "scheme": "bearer", "description": "The token of a check with `pushed = true`" },
         "hook": header("X-Superops-Sla-Secret", "The tenant's `hook_secret`"),
         "twilio": header("X-Twilio-Signature", "Twilio's own, with the account's auth token"),
         "pagerduty": header("X-PagerDuty-Signature", "PagerDuty's own, with the secret of the webhook subscription"),

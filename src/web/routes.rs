@@ -10,10 +10,11 @@ use super::reports::ReasonForm;
 use super::route::{Face, Route, delete, form, get, open, page, post, proven};
 use super::sessions::Sessions;
 use super::sign_in::Return;
+use super::subscriptions::SubscribeForm;
 use super::tokens::Tokens;
 use super::{
     alerts, api, audit, events, health, hooks, incidents, link, login, on_call, openapi, overrides, pages, people,
-    reports, sessions, sign_in, statements, status, systems, tokens, twilio, uptime, views,
+    reports, sessions, sign_in, statements, status, subscriptions, systems, tokens, twilio, uptime, views,
 };
 use crate::config::wishes::Wishes;
 use crate::formats::Format;
@@ -38,8 +39,8 @@ use crate::service::suppressions::{SuppressionOrder, SuppressionView};
 use crate::service::today::Today;
 use crate::service::tokens::{TokenMade, TokenOrder};
 use crate::service::uptime::{
-    ComponentHistory, ComponentView, DailyQuery, DailySeries, HistoryQuery, LookView, LooksQuery, SlaQuery, SlaReport,
-    UptimeOverview,
+    ComponentHistory, ComponentView, DailyQuery, DailySeries, HistoryQuery, LookView, LooksQuery, PushedResult,
+    SlaQuery, SlaReport, UptimeOverview,
 };
 use crate::service::views::{ViewOrder, ViewView};
 use crate::service::weekly::{Weekly, WeeklyQuery};
@@ -360,6 +361,41 @@ fn public() -> Vec<Route> {
                 ],
                 "The document",
             ),
+        proven(Method::GET, "/status/for/{token}", Face::Api, status::to_private)
+            .about("The way to the page of one client, by its link")
+            .says(303, "To the page"),
+        proven(Method::GET, "/status/for/{token}/", Face::Api, status::private_page)
+            .about("The page of one client, by its link: how their services stand")
+            .gives_file(&["text/html"], "The page"),
+        proven(Method::GET, "/status/for/{token}/{name}", Face::Api, status::private_document)
+            .about("The page of one client in another form")
+            .gives_file(&["application/json", "text/html", "text/calendar"], "The document"),
+        open(Method::GET, "/status/updates", Face::Page, subscriptions::offer_subscribe)
+            .about("Where people ask to be told by mail what happens to services")
+            .gives_file(&["text/html"], "A form"),
+        proven(Method::GET, "/status/for/{token}/updates", Face::Page, subscriptions::offer_private)
+            .about("The same, of the services of one client")
+            .gives_file(&["text/html"], "A form"),
+        open(Method::POST, "/status/updates", Face::Page, subscriptions::subscribe)
+            .about("Ask to be told by mail what happens to services; a link in a mail confirms it")
+            .takes_form::<SubscribeForm>()
+            .gives_file(&["text/html"], "What to do next"),
+        proven(Method::POST, "/status/for/{token}/updates", Face::Page, subscriptions::subscribe_private)
+            .about("The same, of the services of one client")
+            .takes_form::<SubscribeForm>()
+            .gives_file(&["text/html"], "What to do next"),
+        proven(Method::GET, "/status/updates/confirm/{token}", Face::Page, subscriptions::offer_confirm)
+            .about("The link of a mail that asks whether its reader wants more of them; it changes nothing by itself")
+            .gives_file(&["text/html"], "A button"),
+        proven(Method::POST, "/status/updates/confirm/{token}", Face::Page, subscriptions::confirm)
+            .about("Confirm that one wants to be told by mail")
+            .gives_file(&["text/html"], "That it is so"),
+        proven(Method::GET, "/status/updates/stop/{token}", Face::Page, subscriptions::offer_stop)
+            .about("The link of a mail by which its reader ends them; it changes nothing by itself")
+            .gives_file(&["text/html"], "A button"),
+        proven(Method::POST, "/status/updates/stop/{token}", Face::Page, subscriptions::stop)
+            .about("End the mails; mail programs do it in one click (RFC 8058)")
+            .gives_file(&["text/html"], "That it is so"),
         open(Method::GET, "/api/v2/{name}", Face::Api, status::api)
             .about("The public page in the form of Statuspage")
             .gives_file(&["application/json"], "The document"),
@@ -498,6 +534,11 @@ fn calls() -> Vec<Route> {
             .gives_nothing("It is written down"),
         proven(Method::POST, "/hooks/heartbeat/{token}/{how}", Face::Api, uptime::beat_how)
             .about("The same, with ok, start or fail at the end: how it went")
+            .gives_nothing("It is written down"),
+        proven(Method::POST, "/api/v1/uptime/results", Face::Api, uptime::result)
+            .about("What another monitor has seen of a service, with the token of its check")
+            .proven_by(&["check"])
+            .takes::<PushedResult>()
             .gives_nothing("It is written down"),
         proven(Method::POST, "/hooks/slack", Face::Api, systems::slack)
             .at_most(SYSTEM_BODY_MAX)

@@ -1,4 +1,5 @@
-//! The public page, from the set of documents that is kept ready: a request touches neither the store nor a lock.
+//! The public page, and those of single clients, from the sets of documents that are kept ready: a request touches neither
+//! the store nor a lock.
 
 use std::sync::Arc;
 
@@ -6,12 +7,13 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::header::{
     ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+    CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, VARY,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
 
 use super::{Problem, Web};
+use crate::status_page::{Document, Documents, Shelf};
 
 /// Caches may show it for a quarter of a minute, and for a day if we cannot be reached.
 const CACHING: HeaderValue =
@@ -20,6 +22,8 @@ const CACHING: HeaderValue =
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
+
+const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
 /// GET /status
 pub async fn page(State(web): State<Arc<Web>>, headers: HeaderMap) -> Result<Response, Problem> {
@@ -53,16 +57,59 @@ pub async fn incidents(
     show(&web, &format!("api/v2/incidents/{name}"), &headers)
 }
 
+/// GET /status/for/{token}: addresses within the page are meant from within its folder.
+pub async fn to_private(State(web): State<Arc<Web>>, Path(token): Path<String>) -> Result<Redirect, Problem> {
+    private(&web, &token).map(|_| Redirect::to(&format!("/status/for/{token}/")))
+}
+
+/// GET /status/for/{token}/
+pub async fn private_page(
+    State(web): State<Arc<Web>>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    show_private(&web, &token, "index.html", &headers)
+}
+
+/// GET /status/for/{token}/{name}
+pub async fn private_document(
+    State(web): State<Arc<Web>>,
+    Path((token, name)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    show_private(&web, &token, &name, &headers)
+}
+
+fn shelf(web: &Web) -> Result<&Shelf, Problem> {
+    web.options.pages.as_deref().ok_or_else(|| Problem::not_found("page"))
+}
+
+fn private(web: &Web, token: &str) -> Result<Arc<Documents>, Problem> {
+    shelf(web)?.private(token).ok_or_else(|| Problem::not_found("page"))
+}
+
+/// Kept by nobody on the way, found by no search, and its address told to no other site.
+fn show_private(web: &Web, token: &str, path: &str, headers: &HeaderMap) -> Result<Response, Problem> {
+    let documents = private(web, token)?;
+    let document = documents.get(path).ok_or_else(|| Problem::not_found("page"))?;
+    let mut response = body(document, headers);
+    let own = response.headers_mut();
+    own.insert(CONTENT_TYPE, HeaderValue::from_static(document.content_type));
+    own.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    own.insert(CONTENT_SECURITY_POLICY, POLICY);
+    own.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    own.insert(ROBOTS, HeaderValue::from_static("noindex, nofollow, noarchive"));
+    Ok(response)
+}
+
 fn show(web: &Web, path: &str, headers: &HeaderMap) -> Result<Response, Problem> {
-    let documents = web.options.documents.as_ref().ok_or_else(|| Problem::not_found("page"))?.load();
+    let documents = shelf(web)?.public();
     let document = documents.get(path).ok_or_else(|| Problem::not_found("page"))?;
     let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let mut response = if known.is_some_and(|known| known.split(',').any(|one| one.trim() == document.etag)) {
         StatusCode::NOT_MODIFIED.into_response()
-    } else if takes_gzip(headers) {
-        ([(CONTENT_ENCODING, "gzip")], Body::from(document.gzip.clone())).into_response()
     } else {
-        Body::from(document.body.clone()).into_response()
+        body(document, headers)
     };
     let own = response.headers_mut();
     own.insert(CONTENT_TYPE, HeaderValue::from_static(document.content_type));
@@ -75,6 +122,13 @@ fn show(web: &Web, path: &str, headers: &HeaderMap) -> Result<Response, Problem>
         own.insert(ETAG, etag);
     }
     Ok(response)
+}
+
+fn body(document: &Document, headers: &HeaderMap) -> Response {
+    if takes_gzip(headers) {
+        return ([(CONTENT_ENCODING, "gzip")], Body::from(document.gzip.clone())).into_response();
+    }
+    Body::from(document.body.clone()).into_response()
 }
 
 fn takes_gzip(headers: &HeaderMap) -> bool {

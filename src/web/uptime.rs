@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 
-use super::auth::Caller;
-use super::{Problem, Web};
+use super::auth::{Caller, bearer, guessed};
+use super::gate::Asked;
+use super::{Problem, Web, body};
 use crate::service::uptime::{
     ComponentHistory, ComponentView, DailyQuery, DailySeries, HistoryQuery, LookView, LooksQuery, SlaQuery, SlaReport,
     UptimeOverview,
@@ -69,6 +71,33 @@ pub async fn daily(
     found.map(Json).ok_or_else(|| Problem::not_found("component"))
 }
 
+/// POST /api/v1/uptime/results: what somebody else has seen, with the token of the check.
+pub async fn result(
+    State(web): State<Arc<Web>>,
+    Asked(address): Asked,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    let Some(check) = bearer(&headers).and_then(|token| web.service.pushed_check(token)) else {
+        return Err(guessed(
+            &web,
+            address,
+            "send `Authorization: Bearer TOKEN` with the token of a check with `pushed = true`",
+        ));
+    };
+    let too_often = |wait| Problem::too_much(wait, "send the results of this check less often");
+    web.limits.take(&check).map_err(too_often)?;
+    kept(web.service.pushed(check, body::required(&body)?).await?)
+}
+
+/// Once it is written down, or else a reason to tell it again.
+fn kept(is_kept: bool) -> Result<StatusCode, Problem> {
+    match is_kept {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Problem::unavailable(vec!["it could not be written down now; call again".to_owned()])),
+    }
+}
+
 /// What a heartbeat may end in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Beat {
@@ -104,10 +133,7 @@ async fn heard(web: &Web, token: &str, beat: Beat) -> Result<StatusCode, Problem
         Beat::Fail => true,
     };
     let check = known(web, token)?;
-    if web.service.heartbeat(check, failed).await {
-        return Ok(StatusCode::NO_CONTENT);
-    }
-    Err(Problem::unavailable(vec!["it could not be written down now; call again".to_owned()]))
+    kept(web.service.heartbeat(check, failed).await)
 }
 
 fn known(web: &Web, token: &str) -> Result<String, Problem> {

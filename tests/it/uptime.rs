@@ -9,11 +9,14 @@ use axum::routing::get;
 use chrono::TimeDelta;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use superops_sla::store::tokens::Role;
+use superops_sla::keys::Secret;
+use superops_sla::simulator::receivers::Caught;
+use superops_sla::store::tokens::{Author, Role};
+use superops_sla::ticket::TenantId;
 use tokio::net::TcpListener;
 
 use crate::life::{call, served};
-use crate::support::TestApp;
+use crate::support::{PUBLIC_URL, TestApp};
 
 /// A shop that answers with whatever status it is told to.
 struct Shop {
@@ -553,4 +556,264 @@ async fn a_month_is_settled_once_and_its_credit_is_decided_by_an_admin() {
     let again = app.parts().service.statements(&superops_sla::service::Reach::All, &Default::default()).await.unwrap();
     assert_eq!((again.len(), again[0].credit, json!(again[0].sha256)), (1, "issued", sum));
     assert!(!again[0].differs_now, "the same past gives the same figure");
+}
+
+/// Somebody with a monitor of their own tells of the shop.
+async fn told(app: &mut TestApp, url: &str, token: &str, result: Value) -> (StatusCode, Value) {
+    let (address, token) = (format!("{url}/api/v1/uptime/results"), token.to_owned());
+    let call = tokio::spawn(async move { call(Method::POST, &address, &token, result).await });
+    while !call.is_finished() {
+        app.parts().monitor.as_mut().unwrap().turn().await;
+        tokio::task::yield_now().await;
+    }
+    call.await.unwrap()
+}
+
+const PUSHED: &str = "[components.shop]\nname = \"Web shop\"\n[[checks]]\ncomponent = \"shop\"\npushed = true\n\
+                      interval = \"5m\"\nslow = \"2s\"\ntoken_env = \"HOOK\"\n[status_page]\n\
+                      [[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n";
+
+#[tokio::test]
+async fn another_monitor_tells_how_a_service_stands_and_its_silence_is_unknown() {
+    let mut app = TestApp::with(PUSHED).await;
+    let (url, _) = served(&mut app, &[]).await;
+    let tell = async |app: &mut TestApp, result: Value| told(app, &url, "knock-knock", result).await.0;
+    assert_eq!(tell(&mut app, json!({ "status": "up", "latency_ms": 120.5 })).await, 204);
+    watch(&mut app, seconds(60)).await;
+    assert_eq!(tell(&mut app, json!({ "status": "up", "latency_ms": 2300 })).await, 204);
+    watch(&mut app, seconds(60)).await;
+    assert_eq!(tell(&mut app, json!({ "status": "down", "text": "no\nanswer" })).await, 204);
+    app.settle().await;
+    let said = app.said();
+    assert!(said.contains("Web shop is down"), "{said}");
+    let late = app.now() - seconds(100);
+    assert_eq!(tell(&mut app, json!({ "status": "up", "at": late })).await, 204, "late, but no fault");
+    watch(&mut app, seconds(60)).await;
+    assert_eq!(tell(&mut app, json!({ "status": "up" })).await, 204);
+    watch(&mut app, seconds(601)).await;
+    let words: Vec<_> = spans(&mut app, "shop").await.into_iter().map(|(_, condition)| condition).collect();
+    assert_eq!(words, ["up", "degraded", "down", "up", "unknown"]);
+    let looks = app.parts().store.uptime_looks(1, 0, i64::MAX, 9).await.unwrap();
+    assert_eq!((looks.len(), looks[1].detail.as_deref()), (4, Some("no answer")), "the late one is not among them");
+}
+
+#[tokio::test]
+async fn a_result_without_its_token_or_sense_is_refused_and_one_for_a_follower_is_kept() {
+    let down = PUSHED.replace("slow =", "silence = \"down\"\nslow =");
+    let mut app = TestApp::with(&down).await;
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None)]).await;
+    for token in ["wrong", "", tokens[0].as_str()] {
+        assert_eq!(told(&mut app, &url, token, json!({ "status": "up" })).await.0, 401);
+    }
+    let (old, ahead) = (app.now() - seconds(601), app.now() + seconds(120));
+    for wrong in [
+        json!({ "status": "fine" }),
+        json!({ "status": "unknown" }),
+        json!({ "status": "up", "at": old }),
+        json!({ "status": "up", "at": ahead }),
+        json!({ "status": "up", "latency_ms": -1 }),
+        json!({ "status": "up", "unheard": 1 }),
+    ] {
+        let (status, problem) = told(&mut app, &url, "knock-knock", wrong.clone()).await;
+        assert_eq!(status, 400, "{wrong}: {problem}");
+    }
+    app.parts().monitor = None;
+    let address = format!("{url}/api/v1/uptime/results");
+    let answer = call(Method::POST, &address, "knock-knock", json!({ "status": "up" })).await;
+    assert_eq!(answer.0, 204, "nobody looks here, so it is stored");
+    app.restart().await;
+    watch(&mut app, seconds(1)).await;
+    assert_eq!(spans(&mut app, "shop").await.pop().unwrap().1, "up");
+    watch(&mut app, seconds(700)).await;
+    assert_eq!(spans(&mut app, "shop").await.pop().unwrap().1, "down", "here silence is down");
+}
+
+#[tokio::test]
+async fn a_service_that_fails_too_often_is_told_once_before_it_is_down_and_so_is_its_end() {
+    let shop = Shop::open().await;
+    let config = format!(
+        "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n[status_page]\n\
+         [components.shop]\nname = \"Web shop\"\n[[checks]]\ncomponent = \"shop\"\nurl = \"{}\"\ninterval = \"10s\"\n\
+         failures = 20\n[[objectives]]\ncomponent = \"shop\"\nmeasure = \"errors\"\nwindow = \"10m\"\nwarn = \"5\"\n\
+         breach = \"10\"\n",
+        shop.url
+    );
+    let mut app = TestApp::with(&config).await;
+    watch(&mut app, seconds(900)).await;
+    app.settle().await;
+    assert_eq!(app.said(), "");
+    shop.answers(503);
+    watch(&mut app, seconds(120)).await;
+    app.settle().await;
+    let said = app.said();
+    assert!(said.contains("duty@example.com") && said.contains("Web shop fails too often"), "{said}");
+    let (url, tokens) = served(&mut app, &[(Role::Viewer, None)]).await;
+    let seen = call(Method::GET, &format!("{url}/api/v1/uptime/components/shop"), &tokens[0], json!({})).await.1;
+    assert_eq!((&seen["status"], &seen["objectives"][0]["status"]), (&json!("up"), &json!("missed")), "{seen}");
+    app.restart().await;
+    watch(&mut app, seconds(40)).await;
+    app.settle().await;
+    assert_eq!(app.said(), "", "a restart tells nothing twice");
+    shop.answers(200);
+    watch(&mut app, seconds(900)).await;
+    app.settle().await;
+    let said = app.said();
+    assert!(said.contains("within its limits again") && said.lines().count() == 1, "{said}");
+}
+
+#[tokio::test]
+async fn a_client_reads_a_page_of_their_own_by_a_link_until_it_is_revoked() {
+    let shop = Shop::open().await;
+    let more = shop.config().replace("[components.backup]\n", "[components.backup]\nclient = \"Globex\"\n");
+    let mut app = TestApp::with(&more).await;
+    shop.answers(503);
+    watch(&mut app, seconds(300)).await;
+    beat(&mut app).await;
+    let (secret, now) = (Secret::generate().unwrap(), app.now());
+    let author = || Author { who: "mia".to_owned(), origin: "command line".to_owned() };
+    let (acme, globex) = (TenantId::parse("acme").unwrap(), "Globex".to_owned());
+    let made = app.parts().store.add_private_page(&secret, acme, globex, author(), now).await.unwrap();
+    app.parts().publisher.as_ref().unwrap().turn().await;
+    let (url, _) = served(&mut app, &[]).await;
+    let link = format!("{url}/status/for/{}", secret.expose());
+    let get = async |address: String| Client::new().get(address).send().await.unwrap();
+    let answer = get(link.clone()).await;
+    let header = |name: &str| answer.headers().get(name).unwrap().to_str().unwrap().to_owned();
+    assert!(header("cache-control").contains("no-store") && header("x-robots-tag").contains("noindex"));
+    assert_eq!((header("referrer-policy"), answer.url().path().ends_with('/')), ("no-referrer".to_owned(), true));
+    let page = answer.text().await.unwrap();
+    assert!(page.contains("backup") && page.contains("Globex"), "{page}");
+    let json: Value = get(format!("{link}/status.json")).await.json().await.unwrap();
+    assert_eq!((&json["components"][0]["id"], &json["overall_status"]), (&json!("backup"), &json!("up")), "{json}");
+    for (what, other) in
+        [("Web shop", page.clone()), ("shop", json.to_string()), (secret.expose(), page + &json.to_string())]
+    {
+        assert!(!other.contains(what), "{what} is not for them");
+    }
+    assert!(!get(format!("{url}/status")).await.text().await.unwrap().contains("backup"));
+    for wrong in [format!("{link}x"), format!("{url}/status/for/{}", made.id), format!("{link}/history.atom")] {
+        assert_eq!(get(wrong.clone()).await.status(), 404, "{wrong}");
+    }
+    let revoked = app.parts().store.revoke_private_page(&made.id, author(), now).await.unwrap();
+    assert_eq!(revoked.map(|page| page.client).as_deref(), Some("Globex"));
+    app.parts().publisher.as_ref().unwrap().turn().await;
+    assert_eq!(get(link).await.status(), 404);
+}
+
+/// The address in the latest mail that leads below `path`, as it is reached in the test.
+fn link_of(mail: &str, path: &str, url: &str) -> String {
+    let line = mail.lines().find(|line| line.contains(path)).unwrap_or_else(|| panic!("no {path} in {mail}"));
+    line.replace(PUBLIC_URL, url)
+}
+
+/// Tells subscribers what there is, and empties the outbox; gives the mails.
+async fn mailed(app: &mut TestApp) -> Vec<Arc<Caught>> {
+    let now = app.now();
+    app.parts().subscriptions.as_ref().unwrap().turn(now).await.unwrap();
+    app.dispatch().await;
+    app.heard()
+}
+
+#[tokio::test]
+async fn news_go_by_mail_to_those_who_confirmed_once_and_end_with_a_click() {
+    let shop = Shop::open().await;
+    let more = shop.config().replace("[status_page]\n", "[status_page]\nsubscriptions = true\n");
+    let mut app = TestApp::with(&more).await;
+    watch(&mut app, seconds(60)).await;
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None)]).await;
+    assert!(page_text(&url, "/status").await.contains("href=\"/status/updates\""));
+    assert!(page_text(&url, "/status/updates").await.contains("<form"));
+    let subscribe = async |email: &str| {
+        let form = Client::new().post(format!("{url}/status/updates")).form(&[("email", email)]);
+        let answer = form.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!(subscribe("nonsense").await.0, 400);
+    let (status, first) = subscribe("Mia@Example.com").await;
+    let (again, second) = subscribe("mia@example.com").await;
+    assert_eq!((status, again, first == second), (200, 200, true), "who is known already is nobody's business");
+    let asked = mailed(&mut app).await;
+    assert_eq!((asked.len(), asked[0].to.as_str()), (1, "mia@example.com"), "asked once");
+    assert!(asked[0].header("list-unsubscribe").is_none());
+    let confirm = link_of(&asked[0].text, "/status/updates/confirm/", &url);
+
+    let open = async |title: &str| {
+        let order = json!({ "title": title, "components": ["shop"], "text": "We look into it." });
+        call(Method::POST, &format!("{url}/api/v1/incidents"), &tokens[0], order).await.1["id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    open("Too early").await;
+    assert!(mailed(&mut app).await.is_empty(), "she has not confirmed");
+    let page = Client::new().get(&confirm).send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("<form method=\"post\"") && mailed(&mut app).await.is_empty(), "opening it changes nothing");
+    let answer = Client::new().post(&confirm).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+
+    let id = open("Orders are slow").await;
+    call(
+        Method::POST,
+        &format!("{url}/api/v1/incidents"),
+        &tokens[0],
+        json!({ "title": "Backup late", "components": ["backup"], "text": "Not for the public page." }),
+    )
+    .await;
+    let told = mailed(&mut app).await;
+    assert_eq!(told.len(), 1, "what the page does not show is not told");
+    assert!(told[0].text.starts_with("Investigating: Orders are slow"), "{}", told[0].text);
+    assert!(told[0].text.contains("We look into it.") && told[0].text.contains("Web shop"), "{}", told[0].text);
+    assert!(!told[0].text.contains("127.0.0.1:"), "{}", told[0].text);
+    let stop = link_of(&told[0].text, "/status/updates/stop/", &url);
+    let header = told[0].header("list-unsubscribe").unwrap();
+    assert_eq!(header.replace(PUBLIC_URL, &url), format!("<{stop}>"));
+    assert_eq!(told[0].header("list-unsubscribe-post"), Some("List-Unsubscribe=One-Click"));
+    assert!(mailed(&mut app).await.is_empty(), "nothing twice");
+
+    let say = async |text: &str| {
+        let path = format!("{url}/api/v1/incidents/{id}/updates");
+        call(Method::POST, &path, &tokens[0], json!({ "status": "identified", "text": text })).await
+    };
+    for text in ["A disk.", "A full disk."] {
+        assert_eq!(say(text).await.0, 200);
+    }
+    let told = mailed(&mut app).await;
+    assert_eq!(told.len(), 1, "the last of several");
+    assert!(told[0].text.contains("A full disk."), "{}", told[0].text);
+    for _ in 0..2 {
+        let click = Client::new().post(&stop).form(&[("List-Unsubscribe", "One-Click")]).send().await.unwrap();
+        assert_eq!(click.status(), 200);
+    }
+    say("It is over soon.").await;
+    assert!(mailed(&mut app).await.is_empty(), "she wants no more");
+    assert_eq!(Client::new().post(&confirm).send().await.unwrap().status(), 404, "an old link brings nobody back");
+    assert_eq!(Client::new().post(stop.replace("/stop/", "/confirm/")).send().await.unwrap().status(), 404);
+}
+
+async fn page_text(url: &str, path: &str) -> String {
+    Client::new().get(format!("{url}{path}")).send().await.unwrap().text().await.unwrap()
+}
+
+#[tokio::test]
+async fn whoever_does_not_confirm_is_forgotten_and_a_flood_of_wishes_is_turned_away() {
+    let shop = Shop::open().await;
+    let more = shop.config().replace("[status_page]\n", "[status_page]\nsubscriptions = true\n");
+    let mut app = TestApp::with(&more).await;
+    let (url, _) = served(&mut app, &[]).await;
+    let mut answers = Vec::new();
+    for number in 0..8 {
+        let form = [("email", format!("user{number}@example.com"))];
+        answers.push(
+            Client::new().post(format!("{url}/status/updates")).form(&form).send().await.unwrap().status().as_u16(),
+        );
+    }
+    assert_eq!(answers, [200, 200, 200, 200, 200, 429, 429, 429]);
+    let asked = mailed(&mut app).await;
+    assert_eq!(asked.len(), 5);
+    let confirm = link_of(&asked[0].text, "/status/updates/confirm/", &url);
+    app.clock.advance(TimeDelta::hours(48));
+    assert_eq!(Client::new().post(&confirm).send().await.unwrap().status(), 404, "two days are over");
+    mailed(&mut app).await;
+    let elsewhere = Client::new().post(format!("{url}/status/updates")).header("origin", "https://evil.example");
+    assert_eq!(elsewhere.form(&[("email", "a@example.com")]).send().await.unwrap().status(), 403);
 }

@@ -58,7 +58,7 @@ impl Pace {
     pub(super) fn from(&self, row: &Waiting<'_>, heard: Heard) -> DateTime<Utc> {
         let apart = |least: TimeDelta| heard.last.map_or(row.since, |last| (last + least).max(row.since));
         match row.kind {
-            Kind::Watch | Kind::Digest => row.since,
+            Kind::Watch | Kind::Digest | Kind::Update => row.since,
             Kind::Recovery if row.is_timely => row.since,
             Kind::Recovery => row.since + self.recoveries_wait,
             Kind::Alert(Stage::Breached) if !row.is_known => row.since,

@@ -74,7 +74,7 @@ impl Personal {
     /// Until when what is of `kind`, and came to wait at `since`, has to wait for this person; none: it may go.
     pub(super) fn holds(&self, kind: Kind, since: DateTime<Utc>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let stage = match kind {
-            Kind::Watch => return None,
+            Kind::Watch | Kind::Update => return None,
             Kind::Alert(stage) => Some(stage),
             Kind::Recovery | Kind::Digest => None,
         };

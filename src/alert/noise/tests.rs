@@ -158,7 +158,7 @@ fn quiet_hours_end_by_the_local_clock_also_when_it_changes() {
 #[test]
 fn the_first_word_about_a_client_goes_before_the_second_about_another() {
     let kinds = [Kind::Alert(Stage::Breached), Kind::Alert(WARNING), Kind::Alert(Stage::Predicted), Kind::Recovery];
-    let ranks: Vec<_> = kinds.into_iter().chain([Kind::Digest]).map(|kind| rank(kind, false)).collect();
+    let ranks: Vec<_> = kinds.into_iter().chain([Kind::Digest, Kind::Update]).map(|kind| rank(kind, false)).collect();
     assert!(ranks.is_sorted_by(|a, b| a < b), "{ranks:?}");
     assert!(rank(Kind::Alert(Stage::Predicted), true) < ranks[0]);
 }

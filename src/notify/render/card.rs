@@ -30,7 +30,7 @@ pub fn card(message: &Message, link: Option<&str>, now: DateTime<Utc>) -> Value 
         let tail = block(vec![run("Somebody ran `superops-sla check --send-test teams`.", "Default")], "Small");
         return posted("Test of the SLA watch", vec![head, tail], Vec::new());
     }
-    let letter = Letter::of(message, now).acknowledged_by(link);
+    let letter = Letter::of(message, now).answered_by(link, &message.body);
     let mut headline = run(&letter.headline, "Bolder");
     headline["size"] = "Medium".into();
     headline["color"] = colour(letter.urgency).into();

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::bundle;
 use super::letter::{self, Letter};
+use super::{bundle, update};
 use crate::notify::{Body, Message};
 
 impl Letter {
@@ -17,6 +17,7 @@ impl Letter {
             Body::Bundle(facts) => bundle::letter(facts, message, now),
             Body::Stale(facts) => letter::stale(facts, message, now),
             Body::Report(facts) => letter::report(facts, message),
+            Body::Update(facts) => update::letter(facts, message),
             Body::Test => letter::test(),
         }
     }

@@ -11,8 +11,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Told, Urgency, line, local, local_in_full, sane, shown};
 use crate::alert::{AlertKind, Closing};
 use crate::notify::{
-    AcknowledgedFacts, Advice, AlertFacts, DigestFacts, DigestRow, Message, RecoveryFacts, ReportFacts, ServiceFacts,
-    StaleFacts, TicketFacts, hours, words,
+    AcknowledgedFacts, Advice, AlertFacts, Body, DigestFacts, DigestRow, Message, News, RecoveryFacts, ReportFacts,
+    ServiceFacts, StaleFacts, TicketFacts, hours, words,
 };
 use crate::sla::zone::Tz;
 use crate::ticket::ClockKind;
@@ -77,11 +77,18 @@ impl Letter {
         }
     }
 
-    /// With `link` as the first thing to do about it: it needs a click there, since mail scanners follow links too.
-    pub fn acknowledged_by(mut self, link: Option<&str>) -> Self {
-        let label = if self.rows.is_empty() { "Acknowledge" } else { "Acknowledge all of them" };
+    /// With `link` as the first thing to do about it: it needs a click there, since mail scanners follow links too. What
+    /// goes to a subscriber of a status page has the way out as its last.
+    pub fn answered_by(mut self, link: Option<&str>, body: &Body) -> Self {
+        let (label, is_first) = match body {
+            Body::Update(facts) if facts.news == News::Confirm => ("Confirm the subscription", true),
+            Body::Update(_) => ("Unsubscribe", false),
+            _ if self.rows.is_empty() => ("Acknowledge", true),
+            _ => ("Acknowledge all of them", true),
+        };
         let link = link.and_then(web_address).map(|url| Link { label, url });
-        self.links.splice(0..0, link);
+        let place = if is_first { 0 } else { self.links.len() };
+        self.links.splice(place..place, link);
         self
     }
 

@@ -128,6 +128,8 @@ fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
             Draft { head, extras: reason.into_iter().collect(), ..Draft::default() }
         }
         Body::Report(facts) => Draft::bare(format!("SLA report{}", letter::report_words(facts))),
+        // They go out by mail alone.
+        Body::Update(facts) => Draft::bare(line(&facts.page, 80)),
         Body::Test => Draft::bare("Test: text messages from the SLA watch reach you".to_owned()),
     }
 }

@@ -478,7 +478,7 @@ proptest! {
                 Body::Recovery(facts) => &facts.ticket,
                 Body::Digest(facts) => &facts.rows[0].ticket,
                 Body::Bundle(facts) => bundle::ticket(&facts.rows[0]),
-                Body::Acknowledged(_) | Body::Stale(_) | Body::Report(_) | Body::Test => {
+                Body::Acknowledged(_) | Body::Stale(_) | Body::Report(_) | Body::Update(_) | Body::Test => {
                     unreachable!("not made by the strategy")
                 }
             };

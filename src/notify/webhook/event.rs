@@ -27,8 +27,8 @@ pub(super) fn body(message: &Message, now: DateTime<Utc>) -> Vec<u8> {
         Body::Stale(facts) => {
             (if facts.fresh_at.is_none() { "sla.data.stale" } else { "sla.data.fresh" }, stale(facts))
         }
-        // Reports go out by mail alone.
-        Body::Report(_) => ("sla.report", json!({ "text": render::brief(message, now) })),
+        // Reports go out by mail alone, and so does what subscribers are told.
+        Body::Report(_) | Body::Update(_) => ("sla.report", json!({ "text": render::brief(message, now) })),
         Body::Test => ("sla.test", json!({ "text": "Somebody ran `superops-sla check --send-test webhook`." })),
     };
     let data = about_service(data, &message.body);

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::views::{CheckView, ComponentView, Credit, DayView, Downtime, SlaView, UptimeShares};
-use crate::config::uptime::{Component, Promise};
-use crate::monitor::board::Board;
+use super::views::{CheckView, ComponentView, Credit, DayView, Downtime, ObjectiveView, SlaView, UptimeShares};
+use crate::config::uptime::{Component, Objective, Promise};
+use crate::monitor::board::{Board, Figure as Measured};
 use crate::service::Service;
 use crate::sla::zone::Tz;
 use crate::uptime::availability::{Figure, Record, Terms, Window, allowed, figure, whole_period};
@@ -12,6 +12,7 @@ use crate::uptime::book::ComponentEntry;
 use crate::uptime::credit;
 use crate::uptime::days::Period;
 use crate::uptime::intervals::Interval;
+use crate::uptime::objective::Measure;
 use crate::uptime::{Condition, DAY, MINUTE, Millis};
 
 /// What a figure is measured on where nothing was promised.
@@ -73,6 +74,29 @@ pub(super) fn view(
         },
         checks: entry.checks().iter().map(|check| check_view(service, board, *check, now)).collect(),
         sla,
+        objectives: objectives(service, &one.id),
+    }
+}
+
+fn objectives(service: &Service, component: &str) -> Vec<ObjectiveView> {
+    let figures = service.switchboard.as_ref().map(|switchboard| switchboard.figures()).unwrap_or_default();
+    let own = service.config.uptime.objectives_of(component);
+    own.map(|(place, one)| objective(one, figures.get(place).copied().unwrap_or_default())).collect()
+}
+
+fn objective(one: &Objective, figure: Measured) -> ObjectiveView {
+    let goal = &one.goal;
+    let shown = |value: i64| match goal.measure {
+        Measure::Latency(_) => value as f64,
+        Measure::Errors => value as f64 / 1000.0,
+    };
+    ObjectiveView {
+        measure: goal.measure.as_str(),
+        window_seconds: goal.window / 1000,
+        value: figure.value.map(shown),
+        warn: goal.warn.map(shown),
+        breach: shown(goal.breach),
+        status: figure.value.map_or("unknown", |value| goal.level(value).as_str()),
     }
 }
 

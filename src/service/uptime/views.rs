@@ -39,6 +39,7 @@ pub struct ComponentView {
     pub checks: Vec<CheckView>,
     /// How the promise stands in its present period; none: nothing was promised.
     pub sla: Option<SlaView>,
+    pub objectives: Vec<ObjectiveView>,
 }
 
 /// Percent of the time that it was there, cut off after three decimals; none: nothing was measured.
@@ -74,6 +75,22 @@ pub struct CheckView {
     pub certificate_holds: Option<bool>,
     /// Doubts that came to nothing.
     pub blips: u64,
+}
+
+/// How well a service is to answer, and does.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ObjectiveView {
+    /// p50, p95 or p99, in milliseconds; errors, in percent of the looks.
+    pub measure: &'static str,
+    pub window_seconds: i64,
+    /// None: too little was seen.
+    pub value: Option<f64>,
+    /// Over this it is a warning.
+    pub warn: Option<f64>,
+    /// Over this it is missed.
+    pub breach: f64,
+    /// kept | near | warning | missed | unknown
+    pub status: &'static str,
 }
 
 /// How a promise stands in one period.

@@ -272,6 +272,7 @@ fn kind_of(kind: &str, stage: &str) -> Kind {
         ("alert", Some(stage)) => Kind::Alert(stage),
         ("recovery", _) => Kind::Recovery,
         ("stale" | "fresh", _) => Kind::Watch,
+        ("update", _) => Kind::Update,
         _ => Kind::Digest,
     }
 }

@@ -166,6 +166,13 @@ pub(super) const PLACES: &[Place] = &[
         first: First::Number,
     },
     Place {
+        table: "subscribers",
+        columns: &["email"],
+        page: "SELECT id, email FROM subscribers WHERE id > $1 ORDER BY id LIMIT 200",
+        change: "UPDATE subscribers SET email = $2 WHERE id = $1",
+        first: First::Text,
+    },
+    Place {
         table: "tokens",
         columns: &["name"],
         page: "SELECT id, name FROM tokens WHERE id > $1 ORDER BY id LIMIT 200",

@@ -42,7 +42,7 @@ pub async fn services(State(web): State<Arc<Web>>, caller: Caller) -> Result<Htm
             p.muted {
                 "As of " (seen.now.format("%-d %b %H:%M")) " UTC. Shares are cut off, never rounded up; what nobody measured counts neither way."
                 " " a href="/incidents" { "Incidents and maintenance" } " · " a href="/statements" { "Statements and credits" }
-                @if web.options.documents.is_some() { " ·" " " a href="/status" { "The public page" } }
+                @if web.options.pages.is_some() { " ·" " " a href="/status" { "The public page" } }
             }
             @if rows.is_empty() { p.empty { "No service is watched: see [components.NAME] in config.example.toml." } }
             @else { (table(&rows)) }

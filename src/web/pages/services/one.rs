@@ -6,7 +6,7 @@ use super::latency;
 use super::{budget, certificate, minutes, percent, percentiles, state, tone};
 use crate::service::incidents::IncidentView;
 use crate::service::uptime::{
-    CheckView, ComponentHistory, ComponentView, DailySeries, DayView, LookView, SlaView, SpanView,
+    CheckView, ComponentHistory, ComponentView, DailySeries, DayView, LookView, ObjectiveView, SlaView, SpanView,
 };
 use crate::status_page::bars::{self, Bar};
 use crate::status_page::model::length;
@@ -34,6 +34,7 @@ pub(super) fn page(
             (figures(one, history))
             @if let Some(days) = days { (daily(days)) }
             @if let Some(sla) = &one.sla { h2 { "What was promised" } (promise(sla)) }
+            @if !one.objectives.is_empty() { h2 { "Objectives" } (objectives(&one.objectives)) }
             @if !incidents.is_empty() { h2 { "Incidents" } (told(incidents)) }
             @if !one.checks.is_empty() { h2 { "How it is looked at" } (checks(&one.checks)) }
             @if let Some(history) = history { (past(one, history)) }
@@ -121,6 +122,36 @@ fn promise(sla: &SlaView) -> Markup {
                 } }
             }
         } }
+    }
+}
+
+fn objectives(all: &[ObjectiveView]) -> Markup {
+    html! {
+        div.scroll { table {
+            thead { tr { @for head in ["Measure", "Over the last", "Now", "Warning over", "Missed over", "State"] { th scope="col" { (head) } } } }
+            tbody { @for one in all { tr {
+                td { (one.measure) }
+                td { (length(one.window_seconds * 1000)) }
+                td { (measured(one, one.value)) }
+                td { (measured(one, one.warn)) }
+                td { (measured(one, Some(one.breach))) }
+                td { span.badge.(objective_tone(one.status)) { (one.status) } }
+            } } }
+        } }
+    }
+}
+
+fn measured(one: &ObjectiveView, value: Option<f64>) -> String {
+    let unit = if one.measure == "errors" { "%" } else { "ms" };
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value} {unit}"))
+}
+
+fn objective_tone(status: &str) -> &'static str {
+    match status {
+        "missed" => tone("down"),
+        "warning" => tone("degraded"),
+        "unknown" => tone("unknown"),
+        _ => tone("up"),
     }
 }
 

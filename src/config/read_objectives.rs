@@ -1,0 +1,98 @@
+//! `[[objectives]]`: how well components are to answer.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+
+use crate::uptime::MINUTE;
+use crate::uptime::objective::{Goal, LEAST_LOOKS, Measure};
+
+use super::read_checks::known_component;
+use super::reader::{Found, Section};
+use super::uptime::{Check, Objective};
+use super::{checks, duration};
+
+const WINDOW: TimeDelta = TimeDelta::hours(1);
+/// What looks sum up to by five minutes is kept for some days more.
+const LONGEST_WINDOW: TimeDelta = TimeDelta::days(7);
+
+pub(super) fn objectives(root: &Section<'_>, components: &[&str], watched: &[Check]) -> Vec<Objective> {
+    let mut seen = BTreeSet::new();
+    let mut all = Vec::new();
+    for section in root.each("objectives").unwrap_or_default() {
+        let place = section.place();
+        let Some(found) = objective(section, components, watched) else { continue };
+        let Goal { measure, window, .. } = found.goal;
+        if !seen.insert((found.component.clone(), measure.as_str(), window)) {
+            let (component, measure) = (&found.component, measure.as_str());
+            root.wrong(format!("the objective at {place} is about `{measure}` of `{component}` like another one"));
+        }
+        all.push(found);
+    }
+    all
+}
+
+fn objective(section: Section<'_>, components: &[&str], watched: &[Check]) -> Option<Objective> {
+    let component = section.needed_text("component", ": it says what is to answer well");
+    let component = component.and_then(|t| t.read(|name| known_component(name, components)));
+    let measure = section.needed_text("measure", ", such as \"p95\"").and_then(|t| t.read(|text| measure(text)));
+    let window = section.text("window").map_or(Some(WINDOW), |t| t.read(|text| window(text)));
+    let breach = section.needed_text("breach", ": over this the objective is missed");
+    let warn = section.text("warn");
+    let goal = measure.zip(window).and_then(|(measure, window)| {
+        let limit = |found: Found<'_, &str>| found.read(|text| limit(measure, text));
+        let (warn, breach) = (warn.map(limit), breach.and_then(limit)?);
+        Some(Goal { measure, window: window.num_milliseconds(), warn: warn.flatten(), breach })
+    });
+    if let Some(Goal { warn: Some(warn), breach, .. }) = goal
+        && warn >= breach
+    {
+        section.clash("warn", "must be under `breach`, or it would never be heard");
+    }
+    if let (Some(component), Some(goal)) = (&component, &goal) {
+        enough_looks(&section, component, goal, watched);
+    }
+    section.finish();
+    Some(Objective { component: component?, goal: goal? })
+}
+
+/// A figure of fewer looks is never given.
+fn enough_looks(section: &Section<'_>, component: &str, goal: &Goal, watched: &[Check]) {
+    let own = watched.iter().filter(|check| check.component == component);
+    let Some(often) = own.map(|check| check.rules.interval).min() else {
+        return section.wrong(format!("`{component}` has no [[checks]] of its own: there is nothing to measure"));
+    };
+    if often.saturating_mul(LEAST_LOOKS) > goal.window {
+        let needed = duration::show(TimeDelta::milliseconds(often.saturating_mul(LEAST_LOOKS)));
+        section.wrong(format!(
+            "`window` holds fewer than {LEAST_LOOKS} looks at `{component}`, which prove nothing: make it {needed} or more"
+        ));
+    }
+}
+
+fn measure(text: &str) -> Result<Measure, String> {
+    Measure::parse(text).ok_or_else(|| format!("must be \"p50\", \"p95\", \"p99\" or \"errors\", not `{text}`"))
+}
+
+fn window(text: &str) -> Result<TimeDelta, String> {
+    match duration::parse(text)? {
+        length if length < TimeDelta::milliseconds(MINUTE) => Err("must be 1m or more".to_owned()),
+        length if length > LONGEST_WINDOW => Err(format!(
+            "must be {} or less: what looks came to by five minutes is not kept for longer",
+            duration::show(LONGEST_WINDOW)
+        )),
+        length => Ok(length),
+    }
+}
+
+/// `800ms` or `2s` of a latency, `1.5` percent of errors.
+fn limit(measure: Measure, text: &str) -> Result<i64, String> {
+    match measure {
+        Measure::Errors => checks::percent(text).map(i64::from),
+        Measure::Latency(_) => match text.trim().strip_suffix("ms").map(|number| number.trim().parse::<i64>()) {
+            Some(Ok(millis @ 1..=600_000)) => Ok(millis),
+            Some(_) => Err(format!("must be a time such as \"800ms\" or \"2s\", not `{text}`")),
+            None => duration::parse(text).map(|length| length.num_milliseconds()),
+        },
+    }
+}

@@ -1,0 +1,119 @@
+//! What services tell of themselves, and what others have seen of them.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use subtle::ConstantTimeEq;
+use utoipa::ToSchema;
+
+use super::super::{Service, ServiceError};
+use crate::config::uptime::Check;
+use crate::probe::spec::Ask;
+use crate::store::millis;
+use crate::store::pushed::Pushed;
+use crate::uptime::{Condition, Millis, Outcome};
+
+/// What is told later than this says nothing of now any more.
+const LATEST: TimeDelta = TimeDelta::minutes(10);
+/// So far another clock may be ahead of ours.
+const AHEAD: TimeDelta = TimeDelta::minutes(1);
+/// Nothing takes longer to answer, in milliseconds.
+const LONGEST_ANSWER: f64 = 3_600_000.0;
+/// No more of a text is kept.
+const LONGEST_TEXT: usize = 300;
+
+/// What somebody else has seen of a service.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PushedResult {
+    /// up | degraded | down
+    pub status: String,
+    /// How long its answer took.
+    pub latency_ms: Option<f64>,
+    /// What was wrong, for those who mend it. Never shown in public.
+    pub text: Option<String>,
+    /// When the look began: up to ten minutes ago; now unless told.
+    pub at: Option<DateTime<Utc>>,
+}
+
+impl Service {
+    /// The check that a heartbeat with `token` is about.
+    pub fn heartbeat_check(&self, token: &str) -> Option<String> {
+        self.told_check(token, |ask| matches!(ask, Ask::Heartbeat(_))).map(|check| check.id.clone())
+    }
+
+    /// The check whose results are sent with `token`.
+    pub fn pushed_check(&self, token: &str) -> Option<String> {
+        self.told_check(token, |ask| matches!(ask, Ask::Pushed(_))).map(|check| check.id.clone())
+    }
+
+    fn told_check(&self, token: &str, is_meant: impl Fn(&Ask) -> bool) -> Option<&Check> {
+        let is_it = |check: &&Check| {
+            let expected = check.probe.ask.token().filter(|_| is_meant(&check.probe.ask));
+            let expected = expected.map(|token| token.expose_secret().as_bytes()).unwrap_or_default();
+            !expected.is_empty() && bool::from(expected.ct_eq(token.as_bytes()))
+        };
+        self.config.uptime.checks.iter().find(is_it)
+    }
+
+    /// Takes in that `check` has called, and how; false: it could not be kept either.
+    pub async fn heartbeat(&self, check: String, failed: bool) -> bool {
+        let now = millis(self.clock.now());
+        let outcome =
+            if failed { Outcome::bad(now, Condition::Down, "it says that it failed") } else { Outcome::up(now) };
+        self.take_told(check, outcome, 0).await
+    }
+
+    /// Takes in what somebody else has seen of `check`; false: it could not be kept either.
+    pub async fn pushed(&self, check: String, result: PushedResult) -> Result<bool, ServiceError> {
+        let now = self.clock.now();
+        let at = result.at.unwrap_or(now);
+        if !(now - LATEST..=now + AHEAD).contains(&at) {
+            let rule = "`at` must lie in the last ten minutes: what was seen before says nothing of now";
+            return Err(ServiceError::BadQuestion(rule.to_owned()));
+        }
+        let told = Condition::parse(&result.status).filter(|told| *told != Condition::Unknown);
+        let told = told.ok_or_else(|| {
+            let status = result.status.chars().take(20).collect::<String>();
+            ServiceError::BadQuestion(format!("`status` is `{status}`, and must be up, degraded or down"))
+        })?;
+        let latency = result.latency_ms.unwrap_or_default();
+        if !(0.0..=LONGEST_ANSWER).contains(&latency) {
+            return Err(ServiceError::BadQuestion("`latency_ms` must be from 0 to 3600000".to_owned()));
+        }
+        let outcome = self.outcome(&check, told, latency, result.text.as_deref(), millis(at.min(now)));
+        Ok(self.take_told(check, outcome, (latency * 1000.0) as Millis).await)
+    }
+
+    /// As whoever sends it judged it, unless it took longer than it may.
+    fn outcome(&self, check: &str, told: Condition, latency: f64, text: Option<&str>, at: Millis) -> Outcome {
+        let text = text.map(one_line).filter(|text| !text.is_empty() && told != Condition::Up);
+        let slow = self.config.uptime.check(check).and_then(|check| check.probe.slow);
+        let slow = slow.map(|slow| slow.as_secs_f64() * 1000.0).filter(|slow| latency > *slow);
+        match (told, slow) {
+            (Condition::Up, Some(slow)) => {
+                let detail = format!("answered after {latency:.0} ms, and {slow:.0} ms is slow");
+                Outcome::bad(at, Condition::Degraded, detail)
+            }
+            _ => Outcome { at, verdict: told, detail: text },
+        }
+    }
+
+    /// Where the loop that looks does not run, as on a replica that follows, it is stored for the one that leads.
+    async fn take_told(&self, check: String, outcome: Outcome, micros: Millis) -> bool {
+        if let Some(switchboard) = &self.switchboard
+            && switchboard.report(check.clone(), outcome.clone(), micros).await
+        {
+            return true;
+        }
+        let of = |id: &str| self.config.uptime.component(&self.config.uptime.check(id)?.component);
+        let Some(tenant) = of(&check).map(|component| component.tenant.clone()) else { return false };
+        self.store.keep_pushed(tenant, Pushed { check, outcome, micros }).await.is_ok()
+    }
+}
+
+/// Text from outside, made fit to be shown: one line, and not too much of it.
+fn one_line(text: &str) -> String {
+    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    plain.take(LONGEST_TEXT).collect::<String>().trim().to_owned()
+}

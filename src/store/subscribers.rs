@@ -1,0 +1,216 @@
+//! People who want to be told by mail what happens to services, and what they were told.
+//!
+//! Whoever asks is asked back first: until that is confirmed, nothing else is sent, and after two days it is forgotten.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::others::tell;
+use super::outbox::{NewNotification, enqueue};
+use super::{Store, StoreError, millis};
+use crate::store::sql::{self, Connection};
+
+/// So long a question waits for its answer.
+pub const UNCONFIRMED: TimeDelta = TimeDelta::hours(48);
+/// Somebody who asks again within this is not asked back once more.
+const ASKED_BACK_EVERY: TimeDelta = TimeDelta::minutes(10);
+/// An address that never confirms is asked no more often.
+const ASKS_MOST: i64 = 3;
+/// So many questions may be open, and so many people may be told of one page.
+const OPEN_MOST: i64 = 1000;
+const SUBSCRIBERS_MOST: i64 = 10_000;
+/// What was told is remembered for so long: far longer than an update is news.
+const TOLD_KEPT: TimeDelta = TimeDelta::days(30);
+/// So long before an update is old it may have been told; no more of them are read.
+const NEWS: TimeDelta = TimeDelta::days(2);
+const UPDATES_MOST: i64 = 10_000;
+/// As many mails are stored in one transaction.
+const AT_ONCE: usize = 500;
+
+/// Somebody who is told of a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    /// 32 hex digits.
+    pub id: String,
+    pub page: String,
+    pub email: String,
+}
+
+/// What became of a wish to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subscribed {
+    /// The question is on its way.
+    Asked,
+    /// There is nothing to be asked: it was confirmed before, or asked a moment ago.
+    AsBefore,
+    /// Too many are asked, or told, already.
+    Full,
+}
+
+type Row = (String, String, String);
+
+impl Store {
+    /// Remembers that `wish` is to be confirmed, and asks by `question`, which is made for the id that it has from then on.
+    pub async fn subscribe(
+        &self,
+        wish: Subscriber,
+        question: impl FnOnce(String) -> NewNotification + Send + 'static,
+        now: DateTime<Utc>,
+    ) -> Result<Subscribed, StoreError> {
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    let known: Option<(String, i64, i64, Option<i64>)> = sql::query_as(
+                        "SELECT id, asked_at, asks, confirmed_at FROM subscribers WHERE page = $1 AND email = $2",
+                    )
+                    .bind(&wish.page)
+                    .bind(&wish.email)
+                    .fetch_optional(&mut *tx)
+                    .await?;
+                    let id = match known {
+                        Some((_, _, _, Some(_))) => return Ok(Subscribed::AsBefore),
+                        Some((_, asked_at, asks, None))
+                            if asks >= ASKS_MOST || asked_at > millis(now - ASKED_BACK_EVERY) =>
+                        {
+                            return Ok(Subscribed::AsBefore);
+                        }
+                        Some((id, ..)) => {
+                            let again =
+                                sql::query("UPDATE subscribers SET asked_at = $2, asks = asks + 1 WHERE id = $1");
+                            again.bind(&id).bind(millis(now)).execute(&mut *tx).await?;
+                            id
+                        }
+                        None if is_full(tx, &wish.page).await? => return Ok(Subscribed::Full),
+                        None => {
+                            sql::query(
+                                "INSERT INTO subscribers (id, page, email, asked_at, asks) VALUES ($1, $2, $3, $4, 1)",
+                            )
+                            .bind(&wish.id)
+                            .bind(&wish.page)
+                            .bind(&wish.email)
+                            .bind(millis(now))
+                            .execute(&mut *tx)
+                            .await?;
+                            wish.id
+                        }
+                    };
+                    let question = question(id);
+                    tell(tx, &question.tenant).await?;
+                    enqueue(tx, &[question]).await?;
+                    Ok(Subscribed::Asked)
+                })
+            })
+            .await
+    }
+
+    /// Has `id` be told from now on. None: nobody of that id has asked, or not lately.
+    pub async fn confirm_subscriber(&self, id: &str, now: DateTime<Utc>) -> Result<Option<Subscriber>, StoreError> {
+        let id = id.to_owned();
+        let row: Option<Row> = self
+            .writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    let confirm = sql::query_as(
+                        "UPDATE subscribers SET confirmed_at = COALESCE(confirmed_at, $2)
+                         WHERE id = $1 AND (confirmed_at IS NOT NULL OR asked_at > $3) RETURNING id, page, email",
+                    );
+                    confirm.bind(id).bind(millis(now)).bind(millis(now - UNCONFIRMED)).fetch_optional(tx).await
+                })
+            })
+            .await?;
+        Ok(row.map(subscriber))
+    }
+
+    /// Forgets `id`: nothing is sent any more. False: nobody has it.
+    pub async fn unsubscribe(&self, id: &str) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    let forget = sql::query("DELETE FROM subscribers WHERE id = $1").bind(id).execute(tx).await?;
+                    Ok(forget.rows_affected() > 0)
+                })
+            })
+            .await
+    }
+
+    /// Those who have confirmed that they want to be told of `page`, by their ids, after the one of `after`.
+    pub async fn subscribers(&self, page: &str, after: &str, limit: i64) -> Result<Vec<Subscriber>, StoreError> {
+        let rows: Vec<Row> = sql::query_as(
+            "SELECT id, page, email FROM subscribers WHERE id > $2 AND page = $1 AND confirmed_at IS NOT NULL
+             ORDER BY id LIMIT $3",
+        )
+        .bind(page)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.reads)
+        .await?;
+        Ok(rows.into_iter().map(subscriber).collect())
+    }
+
+    /// The updates that are told already, and how many were mailed since `lately`.
+    pub async fn told_updates(&self, lately: DateTime<Utc>) -> Result<(BTreeSet<String>, usize), StoreError> {
+        let rows: Vec<(String, i64, i64)> =
+            sql::query_as("SELECT id, at, mailed FROM told_updates WHERE at > $1 ORDER BY at DESC LIMIT $2")
+                .bind(millis(lately - NEWS))
+                .bind(UPDATES_MOST)
+                .fetch_all(&self.reads)
+                .await?;
+        let mailed = rows.iter().filter(|(_, at, mailed)| *mailed == 1 && *at > millis(lately)).count();
+        Ok((rows.into_iter().map(|(id, ..)| id).collect(), mailed))
+    }
+
+    /// Puts mails to subscribers into the outbox; those that are there already stay as they are.
+    pub async fn send_updates(&self, mails: Vec<NewNotification>) -> Result<(), StoreError> {
+        for some in mails.chunks(AT_ONCE) {
+            // In bites, so that no alert waits for all of them.
+            let some = some.to_vec();
+            self.writer.write(move |tx: &mut Connection| Box::pin(async move { enqueue(tx, &some).await })).await?;
+        }
+        Ok(())
+    }
+
+    /// Remembers that subscribers were told of these updates: of those that are `mailed`, by a mail of its own.
+    pub async fn note_told(&self, updates: Vec<(String, bool)>, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    for (id, mailed) in &updates {
+                        let told =
+                            "INSERT INTO told_updates (id, at, mailed) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING";
+                        let told = sql::query(told).bind(id).bind(millis(now)).bind(i64::from(*mailed));
+                        told.execute(&mut *tx).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Forgets who has not confirmed in time, and what was told long ago.
+    pub async fn forget_subscribers(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    let unconfirmed = "DELETE FROM subscribers WHERE confirmed_at IS NULL AND asked_at <= $1";
+                    sql::query(unconfirmed).bind(millis(now - UNCONFIRMED)).execute(&mut *tx).await?;
+                    let told = sql::query("DELETE FROM told_updates WHERE at < $1");
+                    told.bind(millis(now - TOLD_KEPT)).execute(tx).await.map(drop)
+                })
+            })
+            .await
+    }
+}
+
+async fn is_full(tx: &mut Connection, page: &str) -> Result<bool, sql::Error> {
+    let open = "SELECT COUNT(*) FROM subscribers WHERE confirmed_at IS NULL AND asked_at > $1";
+    let open: i64 = sql::query_scalar(open).bind(0).fetch_one(&mut *tx).await?;
+    let told = "SELECT COUNT(*) FROM subscribers WHERE page = $1";
+    let told: i64 = sql::query_scalar(told).bind(page).fetch_one(tx).await?;
+    Ok(open >= OPEN_MOST || told >= SUBSCRIBERS_MOST)
+}
+
+fn subscriber((id, page, email): Row) -> Subscriber {
+    Subscriber { id, page, email }
+}

@@ -1,0 +1,281 @@
+//! Tells people who have subscribed to a status page what happens: updates of incidents, and announced work.
+//!
+//! What there is to tell is what the page shows. Of several updates of one incident that were not told yet, only the last
+//! is, and no more than a few an hour, however often something changes. Mails take the outbox like all others, behind
+//! every alert and spread over time; their keys are made of the update and the subscriber, so nobody is told twice.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::{Notify, watch};
+use tracing::{info, warn};
+
+use crate::clock::SharedClock;
+use crate::config::uptime::{Component, StatusPage};
+use crate::config::{ChannelKind, Config};
+use crate::notify::{Body, Message, News, UpdateFacts};
+use crate::sla::zone::Tz;
+use crate::store::outbox::{NewNotification, Reader, notification_key};
+use crate::store::private_pages::PrivatePage;
+use crate::store::subscribers::Subscriber;
+use crate::store::{Store, StoreError, millis};
+use crate::ticket::TenantId;
+use crate::uptime::incident::{Bulletin, Incident, Work};
+use crate::uptime::{DAY, Millis};
+
+/// It is looked for news this often.
+const EVERY: TimeDelta = TimeDelta::minutes(1);
+/// What was said longer ago is no news.
+const NEWS: Millis = DAY;
+/// So many updates are mailed in an hour; what comes after that waits, and the last of it is told.
+const AN_HOUR: usize = 12;
+/// Mails that leave in a second.
+const A_SECOND: usize = 2;
+/// As many subscribers are read at once.
+const PAGE: i64 = 1000;
+
+/// Tells subscribers.
+pub struct Subscriptions {
+    config: Arc<Config>,
+    store: Store,
+    clock: SharedClock,
+    /// Rings dispatch.
+    outbox: Arc<Notify>,
+}
+
+/// Something that subscribers are to be told.
+struct Item {
+    id: String,
+    /// Updates of the same that this one stands for.
+    before: Vec<String>,
+    tenant: TenantId,
+    components: Vec<String>,
+    news: News,
+}
+
+impl Subscriptions {
+    /// None: nobody can subscribe.
+    pub fn new(config: Arc<Config>, store: Store, clock: SharedClock, outbox: Arc<Notify>) -> Option<Self> {
+        config.uptime.status_page.as_ref().filter(|page| page.subscriptions)?;
+        Some(Self { config, store, clock, outbox })
+    }
+
+    /// Turns until `stop` says so.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let for_ever = async {
+            loop {
+                let now = self.clock.now();
+                if let Err(error) = self.turn(now).await {
+                    warn!("subscribers are not told of the latest yet: {error}");
+                }
+                self.clock.sleep_until(now + EVERY).await;
+            }
+        };
+        tokio::select! {
+            () = for_ever => {}
+            // What was not told is told by the next run.
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    /// Tells what is to be told at `now`.
+    pub async fn turn(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.store.forget_subscribers(now).await?;
+        let Some(page) = &self.config.uptime.status_page else { return Ok(()) };
+        let bulletin = self.store.bulletin(millis(now)).await?;
+        let (told, mut lately) = self.store.told_updates(now - TimeDelta::hours(1)).await?;
+        let pages = self.store.private_pages().await?;
+        for item in items(&bulletin, &told, millis(now)) {
+            if lately >= AN_HOUR {
+                break;
+            }
+            let mails = self.mails(page, &pages, &item, now).await?;
+            let number = mails.len();
+            self.store.send_updates(mails).await?;
+            let of_itself = [(item.id.clone(), number > 0)];
+            let updates = item.before.iter().map(|id| (id.clone(), false)).chain(of_itself).collect();
+            self.store.note_told(updates, now).await?;
+            lately += usize::from(number > 0);
+            if number > 0 {
+                info!("{number} subscribers are told of the update {}", item.id);
+                self.outbox.notify_one();
+            }
+        }
+        Ok(())
+    }
+
+    /// A mail for each subscriber of each page that shows what it is about.
+    async fn mails(
+        &self,
+        page: &StatusPage,
+        pages: &[PrivatePage],
+        item: &Item,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<NewNotification>, StoreError> {
+        let mut mails = Vec::new();
+        let public = (String::new(), self.shown(item, |one| one.public));
+        let private = pages.iter().filter(|one| one.revoked_at.is_none()).map(|one| {
+            let is_theirs = |component: &Component| {
+                component.tenant == one.tenant && component.client.as_deref() == Some(one.client.as_str())
+            };
+            (one.id.clone(), self.shown(item, is_theirs))
+        });
+        for (id, names) in std::iter::once(public).chain(private).filter(|(_, names)| !names.is_empty()) {
+            let facts = UpdateFacts {
+                page: page.title.clone(),
+                // Of a private page only a hash is kept: whoever reads it has the address.
+                page_url: self
+                    .config
+                    .server
+                    .public_url
+                    .as_ref()
+                    .filter(|_| id.is_empty())
+                    .map(|url| format!("{url}/status")),
+                subscriber: String::new(),
+                news: item.news.about(names),
+            };
+            self.of_page(&id, &facts, item, now, &mut mails).await?;
+        }
+        Ok(mails)
+    }
+
+    async fn of_page(
+        &self,
+        id: &str,
+        facts: &UpdateFacts,
+        item: &Item,
+        now: DateTime<Utc>,
+        mails: &mut Vec<NewNotification>,
+    ) -> Result<(), StoreError> {
+        let mut after = String::new();
+        loop {
+            let some = self.store.subscribers(id, &after, PAGE).await?;
+            let Some(last) = some.last() else { return Ok(()) };
+            after.clone_from(&last.id);
+            for one in &some {
+                let seconds = i64::try_from(mails.len() / A_SECOND).unwrap_or(i64::MAX);
+                let due = now + TimeDelta::seconds(seconds);
+                mails.push(mail(&item.tenant, one, facts.clone(), &item.id, now, due));
+            }
+        }
+    }
+
+    /// What people call those components of `item` that a page `shows`.
+    fn shown(&self, item: &Item, shows: impl Fn(&Component) -> bool) -> Vec<String> {
+        let of = item.components.iter().filter_map(|id| self.config.uptime.component(id));
+        of.filter(|one| shows(one)).map(|one| one.name.clone()).collect()
+    }
+}
+
+/// What is asked of somebody who wants to be told.
+pub struct Question {
+    tenant: TenantId,
+    facts: UpdateFacts,
+}
+
+impl Question {
+    /// By the public page, or a private one. None: there is nothing to be told of.
+    pub fn of(config: &Config, page: &StatusPage, is_public: bool) -> Option<Self> {
+        let url = config.server.public_url.as_ref().filter(|_| is_public);
+        let facts = UpdateFacts {
+            page: page.title.clone(),
+            page_url: url.map(|url| format!("{url}/status")),
+            subscriber: String::new(),
+            news: News::Confirm,
+        };
+        Some(Self { tenant: config.uptime.components.first()?.tenant.clone(), facts })
+    }
+
+    /// The mail that asks `whom` at `now`.
+    pub fn mail(self, whom: &Subscriber, now: DateTime<Utc>) -> NewNotification {
+        mail(&self.tenant, whom, self.facts, &format!("confirm:{}", now.timestamp_millis()), now, now)
+    }
+}
+
+fn mail(
+    tenant: &TenantId,
+    to: &Subscriber,
+    facts: UpdateFacts,
+    update: &str,
+    now: DateTime<Utc>,
+    due_at: DateTime<Utc>,
+) -> NewNotification {
+    let message = Message {
+        key: notification_key(&["update", update, &to.id]),
+        thread: format!("update:{update}:{}", to.id),
+        continues_thread: false,
+        to: to.email.clone(),
+        to_name: None,
+        timezone: Tz::UTC,
+        body: Body::Update(UpdateFacts { subscriber: to.id.clone(), ..facts }),
+    };
+    NewNotification {
+        tenant: tenant.clone(),
+        alert_key: format!("update:{update}"),
+        ticket_id: None,
+        kind: "update",
+        stage: "update".to_owned(),
+        step: 0,
+        channel: ChannelKind::Email,
+        recipient: to.id.clone(),
+        fallback: Vec::new(),
+        message,
+        due_at,
+        created_at: now,
+        reader: Reader::default(),
+    }
+}
+
+/// What the page shows and is not `told`, the earliest first.
+fn items(bulletin: &Bulletin, told: &BTreeSet<String>, now: Millis) -> Vec<Item> {
+    let incidents = bulletin.incidents.iter().filter(|one| one.public).filter_map(|one| of_incident(one, told, now));
+    let is_to_come = |one: &&Work| one.public && one.until > now && one.changed_at > now - NEWS;
+    let works = bulletin.works.iter().filter(is_to_come).filter_map(|one| of_work(one, told));
+    let mut items: Vec<(Millis, Item)> = incidents.chain(works).collect();
+    items.sort_by_key(|(at, _)| *at);
+    items.into_iter().map(|(_, item)| item).collect()
+}
+
+fn of_incident(one: &Incident, told: &BTreeSet<String>, now: Millis) -> Option<(Millis, Item)> {
+    let id = |number: i64| format!("{}-{number}", one.id);
+    let news = one.updates.iter().filter(|update| !update.text.is_empty() && update.at > now - NEWS);
+    let mut news: Vec<_> = news.filter(|update| !told.contains(&id(update.number))).collect();
+    let last = news.pop()?;
+    let item = Item {
+        id: id(last.number),
+        before: news.iter().map(|update| id(update.number)).collect(),
+        tenant: TenantId::parse(&one.tenant).ok()?,
+        components: one.components.clone(),
+        news: News::Incident {
+            title: one.title.clone(),
+            status: last.progress.as_str().to_owned(),
+            text: last.text.clone(),
+            components: Vec::new(),
+            at: DateTime::from_timestamp_millis(last.at)?,
+        },
+    };
+    Some((last.at, item))
+}
+
+fn of_work(one: &Work, told: &BTreeSet<String>) -> Option<(Millis, Item)> {
+    let id = format!("{}-r{}", one.id, one.revision);
+    if told.contains(&id) {
+        return None;
+    }
+    let item = Item {
+        id,
+        before: Vec::new(),
+        tenant: TenantId::parse(&one.tenant).ok()?,
+        components: one.components.clone(),
+        news: News::Work {
+            title: one.title.clone(),
+            text: one.text.clone(),
+            components: Vec::new(),
+            from: DateTime::from_timestamp_millis(one.from)?,
+            until: DateTime::from_timestamp_millis(one.until)?,
+            cancelled: one.cancelled,
+        },
+    };
+    Some((one.changed_at, item))
+}
