@@ -7,7 +7,7 @@ pub mod alerts;
 mod audit;
 mod backtest;
 pub mod breaches;
-mod check;
+pub mod check;
 mod check_on_call;
 mod check_write_back;
 pub mod demo;
@@ -291,6 +291,9 @@ struct CheckArgs {
     /// Send one test message on each channel that fits this address, number, or one of: call:+NUMBER, ntfy:TOPIC, slack, teams, pagerduty, webhook
     #[arg(long, value_name = "ADDRESS")]
     send_test: Option<String>,
+    /// Play the last week of the store through this configuration: how many messages it would have sent, had nobody answered
+    #[arg(long)]
+    last_week: bool,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@
 
 pub mod conversation;
 pub mod manual_override;
+pub mod rewind;
 #[cfg(test)]
 pub mod tests;
 pub mod unlisted;

@@ -1,5 +1,6 @@
 //! `check`: what is wrong with the configuration, what it says, what SuperOps lets us do, and whether messages get through.
 
+pub mod last_week;
 mod local;
 mod online;
 mod services;
@@ -21,8 +22,8 @@ use crate::ticket::{Directory, TenantId};
 use crate::zone_rules::ZoneWatch;
 
 /// Explains the file at `path`; tries what it says, if asked to.
-pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
-    let config = Config::load(path, &ProcessEnvironment).map_err(CliError::usage)?;
+pub(super) async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
+    let config = Arc::new(Config::load(path, &ProcessEnvironment).map_err(CliError::usage)?);
     super::log(config.server.log_format, "off");
     let mut sound = true;
     let mut directories = directories_on_record(&config).await;
@@ -72,6 +73,9 @@ pub async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
     println!("Time zones: {}", zones.words(SystemClock.now()));
     if let Some(said) = said_lately(&config).await {
         println!("{said}");
+    }
+    if args.last_week {
+        println!("{}", last_week_words(&config).await?);
     }
     headed("\nWorth a look", &worth_a_look(&config, &directories).await);
     println!("\nIn short\n{}", explain::summary(&config).trim_end());
@@ -170,20 +174,29 @@ async fn said_lately(config: &Config) -> Option<String> {
     let store = Store::open(&config.store, Arc::default()).await.ok()?;
     let said = store.said_in(&config.tenants.keys().collect::<Vec<_>>(), 7, SystemClock.now()).await.ok().flatten();
     store.close().await;
-    Some(said_words(said?))
+    Some(format!("Messages of the last 7 days: {}", said_words(said?)))
 }
 
-/// `Messages of the last 7 days: at most 12 to one of 5 people within a day, 3 in the middle`.
+/// How many messages this configuration would have sent in the last week.
+async fn last_week_words(config: &Arc<Config>) -> anyhow::Result<String> {
+    eprintln!("playing the last week through this configuration …");
+    Ok(match last_week::play(config, SystemClock.now()).await? {
+        Some(said) => {
+            format!("This configuration, had nobody answered in the last 7 days: {}", said_words(said))
+        }
+        None => "This configuration would have sent nobody a message in the last 7 days, or the store has no history of them"
+            .to_owned(),
+    })
+}
+
+/// `at most 12 to one of 5 people within a day, 3 in the middle`.
 fn said_words(said: Said) -> String {
     let of = if said.people == 1 {
         "the one person who got any".to_owned()
     } else {
         format!("one of {} people", said.people)
     };
-    format!(
-        "Messages of the last 7 days: at most {} to {of} within a day, {} in the middle",
-        said.most_in_a_day, said.median_a_day
-    )
+    format!("at most {} to {of} within a day, {} in the middle", said.most_in_a_day, said.median_a_day)
 }
 
 /// Who stands in for whom, as far as an earlier run has stored it.

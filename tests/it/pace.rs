@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use superops_sla::alert::life::{Act, Actor, How};
+use superops_sla::cli::check::last_week;
 use superops_sla::service::Reach;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::CaughtKind;
@@ -198,4 +199,29 @@ async fn who_wants_a_daily_digest_gets_warnings_in_one_message_and_breaches_at_o
     let of_mateo: Vec<_> = said.iter().filter(|line| line.contains(MATEO)).collect();
     assert!(of_mateo.iter().all(|line| line.contains("email")), "no text, as asked: {said:#?}");
     assert_eq!(of_mateo.len(), 3, "two breaches at once, and the digest at half past ten: {said:#?}");
+}
+
+#[tokio::test]
+async fn the_last_week_played_through_the_same_configuration_says_what_was_said_and_through_another_what_would_have_been()
+ {
+    let mut app = TestApp::paced(TWO_STEPS).await;
+    for length in [60, 75, 120, 240] {
+        app.superops.add(ticket("Medium", minutes(length)));
+    }
+    app.turn().await;
+    let solved = app.ticket(minutes(90));
+    app.wait(minutes(30)).await;
+    pass(&mut app, 40).await;
+    app.superops.change_status(&solved, "Resolved");
+    pass(&mut app, 290).await;
+    let now = app.now();
+    let tenant = superops_sla::ticket::TenantId::parse("acme").unwrap();
+    let said = app.parts().store.said_in(&[&tenant], 7, now).await.unwrap().unwrap();
+    assert!(said.people >= 2 && said.most_in_a_day >= 4, "{said:?}");
+    let config = std::sync::Arc::new(app.config());
+    assert_eq!(last_week::play(&config, now).await.unwrap(), Some(said));
+
+    app.restart_with("[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['email']\n").await;
+    let fewer = last_week::play(&std::sync::Arc::new(app.config()), now).await.unwrap().unwrap();
+    assert_eq!(fewer.people, 1, "{fewer:?}");
 }

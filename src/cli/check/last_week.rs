@@ -1,0 +1,234 @@
+//! What a configuration would have said in the last week: the stored history is played through it, by the same
+//! evaluation and dispatch as in the service, into a store of its own and to receivers that take everything.
+//!
+//! Nobody answers in it, no forecast is made, and what was decided by hand or told in conversations is not known: so it
+//! says what would have been sent at the most, had everybody been silent.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::clock::{ManualClock, SharedClock};
+use crate::config::{ChannelKind, Config, Tenant};
+use crate::dispatch::Dispatch;
+use crate::evaluate::Evaluate;
+use crate::notify::{Message, Notifier, Receipt, SendError};
+use crate::rules_cache::RulesCache;
+use crate::store::audit::Author;
+use crate::store::on_call::NewOverride;
+use crate::store::outbox::Said;
+use crate::store::personal_rules::PersonalChange;
+use crate::store::sync::SyncState;
+use crate::store::tickets::{Batch, Lived};
+use crate::store::{Place, Store, StoreError};
+use crate::telemetry::Telemetry;
+use crate::ticket::rewind::{Was, as_of, rewind};
+use crate::ticket::watch::Bounds;
+use crate::ticket::{TenantId, TicketId};
+
+/// What is counted, and a day before it: what was late already when the play begins is told on that day.
+const COUNTED_DAYS: i64 = 7;
+const BEFORE: TimeDelta = TimeDelta::days(1);
+/// The loops are turned at least this often: while something is held, which falls due between, and while nothing is.
+const HELD: TimeDelta = TimeDelta::minutes(1);
+const QUIET: TimeDelta = TimeDelta::hours(1);
+/// So often evaluation and dispatch take turns at one moment.
+const MOST_ROUNDS: usize = 20;
+
+/// What happened to a ticket, when.
+type Story = Vec<(DateTime<Utc>, TenantId, TicketId, Event)>;
+
+enum Event {
+    Was(Was),
+    Replied,
+}
+
+/// What would have been sent; none: there is no history to play, or nothing would have been.
+pub async fn play(config: &Arc<Config>, now: DateTime<Utc>) -> anyhow::Result<Option<Said>> {
+    if !Place::from(&config.store).is_there() {
+        return Ok(None);
+    }
+    let begin = now - TimeDelta::days(COUNTED_DAYS) - BEFORE;
+    let folder = tempfile::tempdir()?;
+    let telemetry = Arc::new(Telemetry::default());
+    let real = Store::open(&config.store, Arc::default()).await?;
+    let stage = Store::open(Place::File(folder.path().join("week.db")), telemetry.clone()).await?;
+    let mut story = Story::new();
+    for tenant in config.tenants.values() {
+        story.extend(set_up(&real, &stage, tenant, begin, now).await?);
+    }
+    bring_along(&real, &stage, begin).await?;
+    real.close().await;
+    story.sort_by_key(|(at, ..)| *at);
+    let played = played(config, &stage, telemetry, story, (begin, now)).await;
+    let tenants: Vec<_> = config.tenants.keys().collect();
+    let said = stage.said_in(&tenants, COUNTED_DAYS, now).await;
+    stage.close().await;
+    played?;
+    Ok(said?)
+}
+
+/// Puts on the stage what was known of `tenant` at `begin`. What happened to its tickets since.
+async fn set_up(
+    real: &Store,
+    stage: &Store,
+    tenant: &Tenant,
+    begin: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Story, StoreError> {
+    let (id, people) = (&tenant.id, real.directory(&tenant.id).await?);
+    let state =
+        SyncState { good_at: Some(begin), swept_at: Some(begin), passed_at: Some(begin), ..SyncState::default() };
+    stage.save_directory(id, (*people).clone(), Vec::new(), state, begin).await?;
+    let mut histories = real.histories(id).await?;
+    let (mut known, mut story) = (Vec::new(), Story::new());
+    for watched in real.all_tickets(id).await? {
+        let changes = histories.remove(&watched.ticket.id).unwrap_or_default();
+        if let Some(then) = as_of(&watched, &changes, &people, begin).filter(|then| then.is_open(&tenant.statuses)) {
+            let changes = changes.iter().filter(|change| change.at.latest <= begin).cloned().collect();
+            known.push(Lived { watched: then, changes, handed: Vec::new() });
+        }
+        let of = |at, event| (at, id.clone(), watched.ticket.id.clone(), event);
+        let since = rewind(&watched, &changes, &people).into_iter().filter(|(at, _)| begin < *at && *at <= now);
+        story.extend(since.map(|(at, was)| of(at, Event::Was(was))));
+        let replied = watched.replied_at.filter(|at| begin < *at && *at <= now);
+        story.extend(replied.map(|at| of(at, Event::Replied)));
+    }
+    stage.save_past(id, known, &tenant.statuses).await?;
+    Ok(story)
+}
+
+/// What people have asked for, and who stood in for whom.
+async fn bring_along(real: &Store, stage: &Store, begin: DateTime<Utc>) -> Result<(), StoreError> {
+    let author = Author { who: "check".to_owned(), origin: "command line".to_owned() };
+    for row in real.personal_rules().await? {
+        let change = PersonalChange {
+            person: row.person,
+            rules: Some(row.rules),
+            tenant: None,
+            what: "brought along".to_owned(),
+        };
+        stage.set_personal_rules(change, author.clone(), begin).await?;
+    }
+    for one in real.overrides_from(begin).await? {
+        let (rotation, person, from, until) = (one.rotation, one.person, one.from, one.until);
+        let new = NewOverride { rotation, tenant: None, person, from, until, before: Vec::new() };
+        stage.add_override(new, author.clone(), begin).await?;
+    }
+    Ok(())
+}
+
+/// Plays `story`, from one moment to the other.
+async fn played(
+    config: &Arc<Config>,
+    stage: &Store,
+    telemetry: Arc<Telemetry>,
+    story: Story,
+    (begin, end): (DateTime<Utc>, DateTime<Utc>),
+) -> anyhow::Result<()> {
+    let rules_cache = Arc::new(RulesCache::new(config.clone(), stage.clone(), telemetry.clone())?);
+    rules_cache.adopt(begin).await?;
+    let clock = ManualClock::at(begin);
+    let (news, outbox) = (Arc::default(), Arc::default());
+    let shared: SharedClock = Arc::new(clock.clone());
+    let channels = config.notify.kinds().into_iter().map(|kind| Arc::new(Takes(kind)) as Arc<dyn Notifier>).collect();
+    let rules = Arc::new(config.alerts.noise.clone());
+    let mut dispatch = Dispatch::new(
+        stage.clone(),
+        channels,
+        shared.clone(),
+        telemetry.clone(),
+        rules,
+        Arc::clone(&outbox),
+        Arc::clone(&news),
+    )
+    .with_limits(&config.notify.per_minute);
+    let mut evaluate = Evaluate::new(config.clone(), rules_cache, stage.clone(), shared, telemetry, news, outbox);
+    let mut story = story.into_iter().peekable();
+    let mut now = begin;
+    loop {
+        let mut batches: BTreeMap<TenantId, Vec<Batch>> = BTreeMap::new();
+        while let Some((at, tenant, id, event)) = story.next_if(|(at, ..)| *at <= now) {
+            happen(config, stage, &mut batches, (at, tenant, id, event)).await?;
+        }
+        save(config, stage, batches).await?;
+        let next = turn(&mut evaluate, &mut dispatch, now).await?;
+        if now >= end {
+            return Ok(());
+        }
+        let news = story.peek().map(|(at, ..)| *at);
+        let every = if stage.outbox_pending().await? > 0 { HELD } else { QUIET };
+        now = next.into_iter().chain(news).chain([now + every, end]).filter(|next| *next > now).min().unwrap_or(end);
+        clock.set(now);
+    }
+}
+
+/// Notes what SuperOps showed, and does what is not shown by a list.
+async fn happen(
+    config: &Config,
+    stage: &Store,
+    batches: &mut BTreeMap<TenantId, Vec<Batch>>,
+    (at, tenant, id, event): (DateTime<Utc>, TenantId, TicketId, Event),
+) -> Result<(), StoreError> {
+    let read = Bounds { earliest: at, latest: at };
+    match event {
+        Event::Was(Was::Shown(ticket)) => {
+            let batch = Batch { tickets: vec![*ticket], unread: Vec::new(), read, state: None, policies: [].into() };
+            batches.entry(tenant).or_default().push(batch);
+        }
+        Event::Was(Was::Gone) => {
+            // What came before it is saved first.
+            save(config, stage, std::mem::take(batches)).await?;
+            stage.mark_vanished(&tenant, &id, read).await?;
+        }
+        Event::Replied => {
+            save(config, stage, std::mem::take(batches)).await?;
+            stage.save_reply(&tenant, &id, at).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn save(config: &Config, stage: &Store, batches: BTreeMap<TenantId, Vec<Batch>>) -> Result<(), StoreError> {
+    for (id, batches) in batches {
+        if let Some(tenant) = config.tenants.get(&id) {
+            stage.save_tickets(&id, batches, &tenant.statuses).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What both loops do at one moment. When a standing changes next.
+async fn turn(
+    evaluate: &mut Evaluate,
+    dispatch: &mut Dispatch,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Option<DateTime<Utc>>> {
+    let mut next = None;
+    for _ in 0..MOST_ROUNDS {
+        let turn = evaluate.turn(now).await.context("the history cannot be played")?;
+        dispatch.turn(now).await?;
+        next = turn.next;
+        if turn.notifications == 0 && next.is_none_or(|next| next > now) {
+            break;
+        }
+    }
+    Ok(next)
+}
+
+/// A channel that takes whatever is sent.
+struct Takes(ChannelKind);
+
+#[async_trait]
+impl Notifier for Takes {
+    fn channel(&self) -> ChannelKind {
+        self.0
+    }
+
+    async fn send(&self, _message: &Message) -> Result<Receipt, SendError> {
+        Ok(Receipt { id: None })
+    }
+}
