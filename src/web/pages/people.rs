@@ -65,7 +65,7 @@ fn table(page: &PeoplePage, caller: &Caller) -> Markup {
                 td { (one.tenants.join(", ")) }
                 td { (one.words) @if one.unheeded.is_some() { div.muted { "What was set on this page is not heeded." } } }
                 td { (said_in(one)) }
-                td { a href={ "/people/" (one.id) } { (if may_change(one, caller) { "Change" } else { "Show" }) } }
+                td.act { a href={ "/people/" (one.id) } { (if may_change(one, caller) { "Change" } else { "Show" }) } }
             } } }
         } }
         @if page.total > page.people.len() { p.muted { (page.people.len()) " of " (page.total) " are shown: find somebody by name or address." } }
