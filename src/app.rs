@@ -187,7 +187,7 @@ impl Parts {
             requests_per_second: Some(self.config.server.requests_per_second),
             answers: Some(self.answers.clone()),
             sign_in: self.sign_in.clone(),
-            pages: self.publisher.as_ref().map(Publisher::shelf),
+            pages: self.publisher.as_ref().map(Publisher::published),
             outbox: self.bells.outbox.clone(),
             ..web::Options::default()
         }

@@ -14,6 +14,6 @@ pub mod publish;
 #[cfg(test)]
 mod tests;
 
-pub use documents::{Document, Documents, Shelf};
+pub use documents::{Document, Documents, PublishedPages};
 pub use model::Model;
 pub use publish::Publisher;

@@ -73,7 +73,7 @@ use crate::answers::Answers;
 use crate::config::Network;
 use crate::service::Service;
 use crate::sign_in::SignIn;
-use crate::status_page::Shelf;
+use crate::status_page::PublishedPages;
 use crate::store::Store;
 use crate::store::tokens::Role;
 use crate::telemetry::Telemetry;
@@ -106,7 +106,7 @@ pub struct Options {
     /// Takes answers to alerts; none: links and Twilio's hooks are off.
     pub answers: Option<Answers>,
     /// The status pages in all their forms; none: there are none.
-    pub pages: Option<Arc<Shelf>>,
+    pub pages: Option<Arc<PublishedPages>>,
     /// Rings dispatch.
     pub outbox: Arc<Notify>,
     /// What the demo's receivers caught.

@@ -8,6 +8,7 @@ use super::{CliError, UptimeArgs};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::monitor::board::{Board, Switchboard};
+use crate::monitor::objectives;
 use crate::service::Service;
 use crate::service::uptime::{CheckView, ComponentView, UptimeOverview};
 use crate::store::{Store, millis};
@@ -30,6 +31,7 @@ pub async fn watching(config: Config) -> Result<(Service, Store), CliError> {
     let now = millis(SystemClock.now());
     switchboard.show(Board::read(service.config(), &store, now).await?, true);
     switchboard.announce(store.bulletin(now).await?, now);
+    objectives::measure(service.config(), &store, &switchboard, now).await?;
     Ok((service.watching(Arc::clone(&switchboard)), store))
 }
 

@@ -90,13 +90,13 @@ impl Documents {
 
 /// All pages, ready to be sent.
 #[derive(Debug, Default)]
-pub struct Shelf {
+pub struct PublishedPages {
     public: ArcSwap<Documents>,
     /// By the hash of what the link to each ends in.
     private: ArcSwap<BTreeMap<String, Arc<Documents>>>,
 }
 
-impl Shelf {
+impl PublishedPages {
     /// The page for everybody.
     pub fn public(&self) -> Arc<Documents> {
         self.public.load_full()

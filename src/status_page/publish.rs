@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::{Documents, Model, Shelf};
+use super::{Documents, Model, PublishedPages};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::config::uptime::StatusPage;
@@ -33,22 +33,22 @@ pub struct Publisher {
     store: Store,
     /// Which clients have pages of their own, as it was read last.
     pages: ArcSwap<Vec<PrivatePage>>,
-    shelf: Arc<Shelf>,
+    published: Arc<PublishedPages>,
 }
 
 impl Publisher {
     /// None: there is no public page.
     pub fn new(config: Arc<Config>, clock: SharedClock, switchboard: Arc<Switchboard>, store: Store) -> Option<Self> {
         config.uptime.status_page.as_ref()?;
-        let (pages, shelf) = (ArcSwap::default(), Arc::default());
-        let publisher = Self { config, clock, switchboard, store, pages, shelf };
+        let (pages, published) = (ArcSwap::default(), Arc::default());
+        let publisher = Self { config, clock, switchboard, store, pages, published };
         publisher.render();
         Some(publisher)
     }
 
     /// Where the documents are found, whatever becomes of the publisher.
-    pub fn shelf(&self) -> Arc<Shelf> {
-        self.shelf.clone()
+    pub fn published(&self) -> Arc<PublishedPages> {
+        self.published.clone()
     }
 
     /// Renders on each change, and each minute, until it is told to stop.
@@ -88,7 +88,7 @@ impl Publisher {
         let bulletin = self.switchboard.bulletin();
         let model = Model::of(&self.config, page, &board, &bulletin, |one| one.public, now);
         let private = self.private(page, &board, &bulletin, now);
-        self.shelf.put(Documents::render(&model), private);
+        self.published.put(Documents::render(&model), private);
     }
 
     /// The pages of clients, by the hashes of their links. What is rendered for one link does for all of that client.

@@ -10,6 +10,7 @@ use super::others::tell;
 use super::outbox::{NewNotification, enqueue};
 use super::{Store, StoreError, millis};
 use crate::store::sql::{self, Connection};
+use crate::uptime::Millis;
 
 /// So long a question waits for its answer.
 pub const UNCONFIRMED: TimeDelta = TimeDelta::hours(48);
@@ -188,19 +189,20 @@ impl Store {
             .await
     }
 
-    /// Forgets who has not confirmed in time, and what was told long ago.
+    /// Forgets who has not confirmed in time, whose page is gone, and what was told long ago.
     pub async fn forget_subscribers(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        self.writer
-            .write(move |tx: &mut Connection| {
-                Box::pin(async move {
-                    let unconfirmed = "DELETE FROM subscribers WHERE confirmed_at IS NULL AND asked_at <= $1";
-                    sql::query(unconfirmed).bind(millis(now - UNCONFIRMED)).execute(&mut *tx).await?;
-                    let told = sql::query("DELETE FROM told_updates WHERE at < $1");
-                    told.bind(millis(now - TOLD_KEPT)).execute(tx).await.map(drop)
-                })
-            })
-            .await
+        self.writer.write(move |tx: &mut Connection| Box::pin(async move { forget(tx, millis(now)).await })).await
     }
+}
+
+/// Lets go of who has not confirmed in time, whose page is gone, and what was told long ago.
+pub(super) async fn forget(tx: &mut Connection, now: Millis) -> Result<(), sql::Error> {
+    let unconfirmed = "DELETE FROM subscribers WHERE confirmed_at IS NULL AND asked_at <= $1";
+    sql::query(unconfirmed).bind(now - UNCONFIRMED.num_milliseconds()).execute(&mut *tx).await?;
+    let gone = "DELETE FROM subscribers WHERE page IN (SELECT id FROM private_pages WHERE revoked_at <= $1)";
+    sql::query(gone).bind(now).execute(&mut *tx).await?;
+    let told = sql::query("DELETE FROM told_updates WHERE at < $1");
+    told.bind(now - TOLD_KEPT.num_milliseconds()).execute(tx).await.map(drop)
 }
 
 async fn is_full(tx: &mut Connection, page: &str) -> Result<bool, sql::Error> {

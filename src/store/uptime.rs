@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::incidents::{self, close_by_itself, open_by_itself};
 use super::private_pages;
 use super::pushed::{self, number_of, verdict_of};
+use super::subscribers;
 use super::{Store, StoreError};
 use crate::store::sql::{self, Connection};
 use crate::uptime::book::{Remembered, Rewrite};
@@ -238,6 +239,7 @@ impl Store {
                     incidents::forget(tx, now - SPANS_KEPT).await?;
                     pushed::forget(tx, now).await?;
                     private_pages::forget(tx, now - SPANS_KEPT).await?;
+                    subscribers::forget(tx, now).await?;
                     Ok(())
                 })
             })

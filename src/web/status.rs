@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::{Problem, Web};
-use crate::status_page::{Document, Documents, Shelf};
+use crate::status_page::{Document, Documents, PublishedPages};
 
 /// Caches may show it for a quarter of a minute, and for a day if we cannot be reached.
 const CACHING: HeaderValue =
@@ -80,12 +80,12 @@ pub async fn private_document(
     show_private(&web, &token, &name, &headers)
 }
 
-fn shelf(web: &Web) -> Result<&Shelf, Problem> {
+fn published(web: &Web) -> Result<&PublishedPages, Problem> {
     web.options.pages.as_deref().ok_or_else(|| Problem::not_found("page"))
 }
 
 fn private(web: &Web, token: &str) -> Result<Arc<Documents>, Problem> {
-    shelf(web)?.private(token).ok_or_else(|| Problem::not_found("page"))
+    published(web)?.private(token).ok_or_else(|| Problem::not_found("page"))
 }
 
 /// Kept by nobody on the way, found by no search, and its address told to no other site.
@@ -103,7 +103,7 @@ fn show_private(web: &Web, token: &str, path: &str, headers: &HeaderMap) -> Resu
 }
 
 fn show(web: &Web, path: &str, headers: &HeaderMap) -> Result<Response, Problem> {
-    let documents = shelf(web)?.public();
+    let documents = published(web)?.public();
     let document = documents.get(path).ok_or_else(|| Problem::not_found("page"))?;
     let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let mut response = if known.is_some_and(|known| known.split(',').any(|one| one.trim() == document.etag)) {

@@ -61,8 +61,8 @@ fn form(page: &StatusPage) -> Result<Response, Problem> {
 
 /// Whether `token` leads to the page of a client.
 fn private(web: &Web, token: &str) -> Result<(), Problem> {
-    let shelf = web.options.pages.as_ref().ok_or_else(|| Problem::not_found("page"))?;
-    shelf.private(token).map(drop).ok_or_else(|| Problem::not_found("page"))
+    let published = web.options.pages.as_ref().ok_or_else(|| Problem::not_found("page"))?;
+    published.private(token).map(drop).ok_or_else(|| Problem::not_found("page"))
 }
 
 /// POST /status/updates

@@ -817,3 +817,39 @@ async fn whoever_does_not_confirm_is_forgotten_and_a_flood_of_wishes_is_turned_a
     let elsewhere = Client::new().post(format!("{url}/status/updates")).header("origin", "https://evil.example");
     assert_eq!(elsewhere.form(&[("email", "a@example.com")]).send().await.unwrap().status(), 403);
 }
+
+#[tokio::test]
+async fn news_of_a_clients_page_go_to_its_readers_alone_until_its_link_is_revoked() {
+    let shop = Shop::open().await;
+    let more = shop.config().replace("[status_page]\n", "[status_page]\nsubscriptions = true\n");
+    let more = more.replace("[components.backup]\n", "[components.backup]\nclient = \"Globex\"\n");
+    let mut app = TestApp::with(&more).await;
+    watch(&mut app, seconds(60)).await;
+    let (secret, now) = (Secret::generate().unwrap(), app.now());
+    let author = || Author { who: "mia".to_owned(), origin: "command line".to_owned() };
+    let (acme, globex) = (TenantId::parse("acme").unwrap(), "Globex".to_owned());
+    let made = app.parts().store.add_private_page(&secret, acme, globex, author(), now).await.unwrap();
+    app.parts().publisher.as_ref().unwrap().turn().await;
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None)]).await;
+    let page = format!("{url}/status/for/{}/updates", secret.expose());
+    let answer = Client::new().post(&page).form(&[("email", "it@globex.example")]).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let asked = mailed(&mut app).await;
+    let confirm = link_of(&asked[0].text, "/status/updates/confirm/", &url);
+    assert_eq!(Client::new().post(confirm).send().await.unwrap().status(), 200);
+    let open = async |component: &str| {
+        let order = json!({ "title": format!("Trouble with {component}"), "components": [component], "text": "Seen." });
+        call(Method::POST, &format!("{url}/api/v1/incidents"), &tokens[0], order).await
+    };
+    open("shop").await;
+    open("backup").await;
+    let told = mailed(&mut app).await;
+    let texts: Vec<_> = told.iter().map(|mail| mail.text.lines().next().unwrap().to_owned()).collect();
+    assert_eq!(texts, ["Investigating: Trouble with backup"], "the shop is not theirs");
+    assert!(!told[0].text.contains(secret.expose()) && !told[0].text.contains("/status\r"), "{}", told[0].text);
+    let now = app.now();
+    app.parts().store.revoke_private_page(&made.id, author(), now).await.unwrap();
+    open("backup").await;
+    assert!(mailed(&mut app).await.is_empty(), "whose link is revoked is told no more");
+    assert!(app.parts().store.subscribers(&made.id, "", 9).await.unwrap().is_empty());
+}
