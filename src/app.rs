@@ -2,6 +2,7 @@
 
 mod context;
 pub mod replicas;
+pub mod service_manager;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ use crate::monitor::{self, Monitor};
 use crate::notify;
 use crate::predict::Predict;
 use crate::probe::Prober;
+use crate::pulse::Pulses;
 use crate::reporting::Reporting;
 use crate::retention::Retention;
 use crate::self_monitoring::SelfMonitoring;
@@ -75,6 +77,7 @@ pub struct Parts {
     role: Role,
     /// Rung as well when another replica has written.
     bells: Bells,
+    pulses: Pulses,
     /// What keeps a follower up to date; none: it leads.
     following: Option<Following>,
     claim: Claim,
@@ -132,7 +135,7 @@ impl Parts {
         let bookkeeping = context.bookkeeping();
         let reporting = context.reporting(Arc::new(service.clone()));
         let rung = context.bells.clone();
-        let AppContext { config, store, telemetry, clock, bells, .. } = context;
+        let AppContext { config, store, telemetry, clock, bells, pulses, .. } = context;
         let sign_in = sign_in(&config)?;
         let publisher = Publisher::new(config.clone(), clock.clone(), switchboard.clone(), store.for_pages());
         let subscriptions = Subscriptions::new(config.clone(), store.clone(), clock.clone(), bells.outbox.clone());
@@ -166,6 +169,7 @@ impl Parts {
             sign_in,
             role,
             bells: rung,
+            pulses,
             following,
             claim,
         })
@@ -250,6 +254,8 @@ impl Parts {
             door.serve(listener, router, until).await;
         });
         info!(address = %address, connections, "listening on http://{address}");
+        loops.spawn(service_manager::show_life(self.pulses, stop.subscribe()));
+        service_manager::ready(self.role.word().unwrap_or("at work"));
         Ok(Running { address, stop, loops, store: self.store, _claim: self.claim })
     }
 }

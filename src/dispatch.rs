@@ -149,6 +149,7 @@ impl Dispatch {
                     next
                 }
                 Err(error) => {
+                    self.pulse.falter();
                     error!(error = %error, "the outbox cannot be read; trying again");
                     now + TimeDelta::seconds(2)
                 }

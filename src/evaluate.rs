@@ -224,10 +224,13 @@ impl Evaluate {
                 Ok(turn) => {
                     if turn.failed == 0 {
                         self.pulse.beat();
+                    } else {
+                        self.pulse.falter();
                     }
                     turn.next.map_or(now + LONGEST_SLEEP, |next| next.min(now + LONGEST_SLEEP))
                 }
                 Err(error) => {
+                    self.pulse.falter();
                     error!(error = %error, "the tickets could not be evaluated; trying again");
                     now + AFTER_FAILURE
                 }

@@ -4,7 +4,7 @@
 //! the page answering. Its pulse grows old all the same, by a clock that nobody
 //! can set.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,17 +14,40 @@ const LONGEST: Duration = Duration::from_secs(180);
 
 /// The pulse of one loop. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Pulse(Arc<Mutex<Option<Instant>>>);
+pub struct Pulse(Arc<Mutex<Option<Turns>>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Turns {
+    last_good: Instant,
+    last: Instant,
+}
 
 impl Pulse {
     /// A turn has ended well, or the first is about to begin.
     pub fn beat(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        let now = Instant::now();
+        *self.turns() = Some(Turns { last_good: now, last: now });
+    }
+
+    /// A turn has failed: the loop is no use, but it does not hang.
+    pub fn falter(&self) {
+        if let Some(turns) = self.turns().as_mut() {
+            turns.last = Instant::now();
+        }
     }
 
     /// How long ago the last good turn was; none while the loop does not run.
     pub fn age(&self) -> Option<Duration> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).map(|last| last.elapsed())
+        self.turns().map(|turns| turns.last_good.elapsed())
+    }
+
+    /// Whether no turn has ended for too long, not even badly.
+    fn hangs(&self) -> bool {
+        self.turns().is_some_and(|turns| turns.last.elapsed() > LONGEST)
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Option<Turns>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -40,6 +63,11 @@ impl Pulses {
     pub fn ages(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let all = [("evaluate", self.evaluate.age()), ("dispatch", self.dispatch.age())];
         all.into_iter().filter_map(|(name, age)| Some((name, age?.as_secs())))
+    }
+
+    /// Whether a loop hangs: then only a new start helps. One that fails turn after turn is not helped by it.
+    pub fn hang(&self) -> bool {
+        self.evaluate.hangs() || self.dispatch.hangs()
     }
 
     /// What is to be said of loops whose last good turn is too long ago.
@@ -66,5 +94,19 @@ mod tests {
         assert_eq!(pulses.problems(), ["evaluate: its last good turn was 181 s ago; the log says why"]);
         pulses.evaluate.beat();
         assert_eq!(pulses.ages().collect::<Vec<_>>(), [("evaluate", 0), ("dispatch", 1)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_fails_turn_after_turn_does_not_hang_and_one_that_ends_none_does() {
+        let pulses = Pulses::default();
+        assert!(!pulses.hang(), "what does not run does not hang");
+        pulses.evaluate.beat();
+        tokio::time::advance(Duration::from_secs(180)).await;
+        pulses.evaluate.falter();
+        tokio::time::advance(Duration::from_secs(180)).await;
+        assert!(!pulses.hang());
+        assert_eq!(pulses.problems().len(), 1, "no good turn for six minutes");
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(pulses.hang());
     }
 }

@@ -70,7 +70,7 @@ use crate::telemetry::Telemetry;
 use cache::Caches;
 use checkpoint::{Checkpoints, LONGEST_LOG, USUAL_LOG};
 pub use place::Place;
-use sql::postgres::Server;
+use sql::postgres::{Server, Unmigrated};
 use sql::{Connection, Pool};
 pub use writer::Write;
 use writer::{Target, Writer};
@@ -107,6 +107,10 @@ pub enum StoreError {
     Broken(#[source] sqlx::Error),
     #[error("the database could not be brought up to date")]
     Migration(#[source] sqlx::migrate::MigrateError),
+    #[error(
+        "the store is of an older version, and {0} of its replicas at work: stop them, or use the version that they have"
+    )]
+    OlderAtWork(i64),
     #[error("a stored record cannot be read: {0}")]
     Unreadable(String),
     #[error("somebody acted on an alert meanwhile; what was decided before is void, and to be decided anew")]
@@ -144,7 +148,11 @@ impl StoreError {
         }
     }
 
-    fn migrating(error: sqlx::migrate::MigrateError) -> Self {
+    fn migrating(error: Unmigrated) -> Self {
+        let error = match error {
+            Unmigrated::Failed(error) => error,
+            Unmigrated::OlderAtWork(replicas) => return Self::OlderAtWork(replicas),
+        };
         match error {
             sqlx::migrate::MigrateError::Execute(error) => error.into(),
             error => Self::Migration(error),

@@ -43,7 +43,7 @@ pub struct AppContext {
     published: Arc<PublishedForecasts>,
     last_looks: Arc<LastLooks>,
     pub bells: Bells,
-    pulses: Pulses,
+    pub pulses: Pulses,
     pub role: Role,
 }
 

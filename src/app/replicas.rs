@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::context::AppContext;
+use super::service_manager;
 use super::{Parts, Running};
 use crate::answers::Bells;
 use crate::clock::{SharedClock, SystemClock};
@@ -44,7 +45,7 @@ pub async fn run(config: Config, told_to_stop: impl Future<Output = ()>) -> anyh
     let Place::Postgres(settings) = &config.store else {
         return run_as(Role::Alone, &config, &mut told_to_stop, std::future::pending()).await.map(drop);
     };
-    let keeper = Keeper::start(&Server::of(settings)).await?;
+    let keeper = Keeper::start(&Server::of(settings), wait_for_older).await?;
     let mut role = keeper.role();
     let mut is_first = true;
     let ended = loop {
@@ -66,6 +67,12 @@ pub async fn run(config: Config, told_to_stop: impl Future<Output = ()>) -> anyh
     };
     keeper.stop().await;
     ended
+}
+
+fn wait_for_older(replicas: i64) {
+    let status = format!("waiting for {replicas} replicas of an older version to stop: the tables are changed then");
+    warn!("{status}");
+    service_manager::waiting(&status);
 }
 
 /// Why a run has ended.

@@ -3,7 +3,7 @@
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::CliError;
-use crate::app::replicas;
+use crate::app::{replicas, service_manager};
 use crate::config::Config;
 use crate::descriptors;
 
@@ -11,7 +11,11 @@ use crate::descriptors;
 pub async fn run(config: Config) -> Result<(), CliError> {
     super::log(config.server.log_format, "info");
     descriptors::raise();
-    Ok(replicas::run(config, told_to_stop()).await?)
+    let told = async {
+        told_to_stop().await;
+        service_manager::stopping();
+    };
+    Ok(replicas::run(config, told).await?)
 }
 
 /// Returns on SIGTERM or Ctrl-C.

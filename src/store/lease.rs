@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::StoreError;
-use super::sql::postgres::Server;
+use super::sql::postgres::{Server, Unmigrated};
 use super::sql::{self, Connection};
 
 /// How long a leader may be silent before another takes over.
@@ -92,9 +92,14 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Asks once, so that the role is known, and goes on asking.
-    pub async fn start(server: &Server) -> Result<Self, StoreError> {
-        server.migrate().await.map_err(StoreError::migrating)?;
+    /// Brings the tables up to date, which waits until replicas of an older version have left: `wait` hears again and
+    /// again of how many. Then asks once, so that the role is known, and goes on asking.
+    pub async fn start(server: &Server, wait: impl Fn(i64)) -> Result<Self, StoreError> {
+        while let Err(error) = server.migrate().await {
+            let Unmigrated::OlderAtWork(replicas) = error else { return Err(StoreError::migrating(error)) };
+            wait(replicas);
+            tokio::time::sleep(EVERY).await;
+        }
         let mut keeping = Keeping { server: server.clone(), connection: None };
         let first = keeping.turn().await?;
         let (role, stop) = (watch::Sender::new(first), watch::Sender::new(false));
@@ -148,6 +153,12 @@ impl Keeping {
         }
     }
 
+    async fn connect(&self) -> Result<Connection, sql::Error> {
+        let mut connection = Connection::to_server(&self.server).await?;
+        self.server.work(&mut connection).await?;
+        Ok(connection)
+    }
+
     async fn turn(&mut self) -> Result<Role, StoreError> {
         let term = i64::try_from(TERM.as_millis()).unwrap_or(i64::MAX);
         let lease = self.change(|lease, who, now| lease.asked_by(who, term, now)).await?;
@@ -159,7 +170,7 @@ impl Keeping {
         let who: Arc<str> = self.server.replica.clone();
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => within(Connection::to_server(&self.server)).await?,
+            None => within(self.connect()).await?,
         };
         let changed = within(async {
             sql::query("BEGIN").execute(&mut connection).await?;
@@ -263,14 +274,34 @@ mod tests {
     async fn a_lease_that_is_given_back_is_taken_within_two_seconds() {
         let folder = tempfile::tempdir().unwrap();
         let Some([(one, _), (other, _)]) = two_replicas(&folder).await else { return };
-        let first = Keeper::start(&one).await.unwrap();
-        let second = Keeper::start(&other).await.unwrap();
+        let first = Keeper::start(&one, |_| ()).await.unwrap();
+        let second = Keeper::start(&other, |_| ()).await.unwrap();
         assert_eq!((*first.role().borrow(), *second.role().borrow()), (Role::Leader { epoch: 1 }, Role::Follower));
         first.stop().await;
         let mut role = second.role();
         let taken = role.wait_for(|role| *role == Role::Leader { epoch: 2 });
         tokio::time::timeout(Duration::from_secs(2), taken).await.expect("at once").unwrap();
         second.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_newer_version_waits_with_its_tables_until_the_older_replicas_have_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let Some([(old, _), (new, store)]) = two_replicas(&folder).await else { return };
+        let older = Keeper::start(&old, |_| ()).await.unwrap();
+        // As if our last step came with the newer version.
+        let mut beside = Connection::to_server(&old).await.unwrap();
+        let last = "DELETE FROM _sqlx_migrations WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)";
+        sql::query(last).execute(&mut beside).await.unwrap();
+        let refused = new.migrate().await.expect_err("one is at work");
+        assert!(matches!(refused, Unmigrated::OlderAtWork(1)), "{refused:?}");
+        let refused = Store::open(new.clone(), Arc::default()).await.err().expect("a command does not wait");
+        assert!(matches!(refused, StoreError::OlderAtWork(1)), "{refused:?}");
+        store.prove_writable(chrono::DateTime::UNIX_EPOCH).await.expect("those at work are not disturbed");
+        older.stop().await;
+        // The step is refused, as its tables are there already; it was tried, and that is the point.
+        let tried = new.migrate().await;
+        assert!(!matches!(tried, Err(Unmigrated::OlderAtWork(_))), "{tried:?}");
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! The program itself, as an operator starts, asks and stops it.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -218,6 +219,28 @@ async fn a_stop_is_in_good_order_and_quick() {
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(took < Duration::from_secs(10), "{took:?}");
     assert!(log.trim_end().ends_with("stopped"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn systemd_is_told_that_the_service_is_ready_that_it_lives_and_that_it_stops() {
+    let place = Place::new().await;
+    let path = place.folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let hear = || {
+        let mut room = [0; 256];
+        let length = socket.recv(&mut room).unwrap();
+        text(&room[..length])
+    };
+    let mut command = place.command(&["run"]);
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "2000000");
+    let running = Running::start(command);
+    let mut first = [hear(), hear()];
+    first.sort();
+    assert_eq!(first.map(|told| told.trim_end().to_owned()), ["READY=1\nSTATUS=at work", "WATCHDOG=1"]);
+    assert_eq!(hear().trim_end(), "WATCHDOG=1", "a second later");
+    running.terminate();
+    while hear().trim_end() != "STOPPING=1" {}
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -114,8 +114,9 @@ impl Server {
         format!("sla {}", self.schema)
     }
 
-    /// Brings the tables up to date: one program at a time, the others wait until it is done.
-    pub async fn migrate(&self) -> Result<(), MigrateError> {
+    /// Brings the tables up to date: one program at a time, the others wait until it is done. Not while replicas are at
+    /// work that were made for the tables as they are.
+    pub async fn migrate(&self) -> Result<(), Unmigrated> {
         let patient = self.options().options([("statement_timeout", "0"), ("lock_timeout", "0")]);
         let mut connection: PgConnection = sqlx::ConnectOptions::connect(&patient).await?;
         let lock = format!("SELECT pg_advisory_lock(hashtextextended('superops-sla migrates {}', 0))", self.schema);
@@ -123,6 +124,9 @@ impl Server {
         let exists = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
         if sqlx::query(exists).bind(&self.schema).fetch_optional(&mut connection).await?.is_none() {
             run(&mut connection, format!("CREATE SCHEMA {}", self.schema)).await?;
+        }
+        if is_older(&mut connection).await? && !self.is_free(&mut connection).await? {
+            return Err(Unmigrated::OlderAtWork(self.at_work(&mut connection).await?));
         }
         run(&mut connection, FUNCTIONS.to_owned()).await?;
         let translated = sqlx::migrate!().iter().map(translated).collect();
@@ -133,6 +137,61 @@ impl Server {
         sqlx::Connection::close(connection).await?;
         Ok(())
     }
+
+    /// Says for as long as this connection lasts that a replica is at work.
+    pub(in crate::store) async fn work(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
+        let lock = "SELECT CAST(pg_advisory_lock_shared(hashtextextended($1, 0)) AS TEXT)";
+        super::query(lock).bind(&self.works()).execute(connection).await.map(drop)
+    }
+
+    /// Whether no replica is at work; then none begins to be while `connection` lasts.
+    async fn is_free(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, 0))");
+        lock.bind(self.works()).fetch_one(connection).await
+    }
+
+    /// How many replicas are at work.
+    async fn at_work(&self, connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+        let locks = "SELECT COUNT(*) FROM pg_locks
+                     WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted
+                       AND (CAST(classid AS BIGINT) << 32) | CAST(objid AS BIGINT) = hashtextextended($1, 0)";
+        sqlx::query_scalar(locks).bind(self.works()).fetch_one(connection).await
+    }
+
+    fn works(&self) -> String {
+        format!("superops-sla works {}", self.schema)
+    }
+}
+
+/// Why the tables were not brought up to date.
+#[derive(Debug)]
+pub enum Unmigrated {
+    Failed(MigrateError),
+    /// So many replicas work with them as they are.
+    OlderAtWork(i64),
+}
+
+impl From<MigrateError> for Unmigrated {
+    fn from(error: MigrateError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<sqlx::Error> for Unmigrated {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Whether the tables are there, and of an older version than ours.
+async fn is_older(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let exists = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL");
+    if !exists.fetch_one(&mut *connection).await? {
+        return Ok(false);
+    }
+    let theirs = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations").fetch_one(connection);
+    let (theirs, ours): (Option<i64>, _) = (theirs.await?, sqlx::migrate!().iter().map(|step| step.version).max());
+    Ok(theirs < ours)
 }
 
 /// A name that no other replica has, and none has after it.
