@@ -141,7 +141,7 @@ impl Server {
     /// Says for as long as this connection lasts that a replica is at work.
     pub(in crate::store) async fn work(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
         let lock = "SELECT CAST(pg_advisory_lock_shared(hashtextextended($1, 0)) AS TEXT)";
-        super::query(lock).bind(&self.works()).execute(connection).await.map(drop)
+        super::query(lock).bind(self.works()).execute(connection).await.map(drop)
     }
 
     /// Whether no replica is at work; then none begins to be while `connection` lasts.
