@@ -4,6 +4,8 @@
 //! is in the books when it happens, not when somebody touches the ticket. What was there before the books were is
 //! booked in the background, a few hundred tickets at a time. One turn is [`Bookkeeping::turn`].
 
+mod rebuild;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +38,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 const EVERY: TimeDelta = TimeDelta::seconds(5);
 /// A month is closed so long after its end.
 pub const CLOSE_AFTER: Days = Days::new(CLOSES_AFTER as u64);
+
+pub use self::rebuild::{Differing, Progress, Rebuilt};
 
 /// Keeps the books of all tenants.
 pub struct Bookkeeping {
@@ -118,9 +122,7 @@ impl Bookkeeping {
                 Some(tenant) => self.book(tenant, marked, now).await?,
                 None => self.rest(id, marked, now).await?,
             };
-            turn.written.new += written.new;
-            turn.written.revised += written.revised;
-            turn.written.corrections += written.corrections;
+            turn.written.join(written);
         }
         if by_tenant.is_empty() {
             for tenant in self.config.tenants.values() {
@@ -137,6 +139,17 @@ impl Bookkeeping {
     }
 
     async fn book(&self, tenant: &Tenant, marked: &[Marked], now: DateTime<Utc>) -> Result<Written, StoreError> {
+        let (booked, zone) = self.judge(tenant, marked, now).await?;
+        self.store.book(&tenant.id, booked, zone).await
+    }
+
+    /// The entries of these tickets as they are at `now`, and the zone whose days are meant.
+    async fn judge(
+        &self,
+        tenant: &Tenant,
+        marked: &[Marked],
+        now: DateTime<Utc>,
+    ) -> Result<(Vec<Booked>, Tz), StoreError> {
         let mut tickets = Vec::with_capacity(marked.len());
         let ids: Vec<&str> = marked.iter().map(|marked| marked.ticket.as_str()).collect();
         let mut events = self.store.events_of(&tenant.id, &ids).await?;
@@ -153,7 +166,7 @@ impl Bookkeeping {
             Some(watched) => books.book(marked, &watched, &changes, handovers, now),
             None => Booked { marked: marked.clone(), entries: None, next: None },
         });
-        self.store.book(&tenant.id, booked.collect(), books.zone).await
+        Ok((booked.collect(), books.zone))
     }
 
     async fn books_of(&self, tenant: &Tenant, since: DateTime<Utc>) -> Result<TenantBooks, StoreError> {

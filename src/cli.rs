@@ -18,6 +18,7 @@ mod policies;
 mod privacy;
 pub mod propose;
 mod reasons;
+mod rebuild;
 pub mod report;
 mod retention;
 mod room;
@@ -137,7 +138,7 @@ enum Command {
     Backtest(BacktestArgs),
     /// Delete what is older than [retention] says, as the service does each night
     Retention(RetentionArgs),
-    /// Copy a store from a file to the PostgreSQL server of the configuration
+    /// Look at the store as a whole, or copy it from a file to the PostgreSQL server of the configuration
     Store {
         #[command(subcommand)]
         command: StoreCommand,
@@ -156,6 +157,12 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
+    /// Look at the whole store: whether it is sound, and what in it does not fit together; nothing is changed
+    Check {
+        /// Print JSON, for other programs
+        #[arg(long)]
+        json: bool,
+    },
     /// Copy all rows, and check that both stores hold the same; what is there already stays
     Copy {
         /// The file, like sqlite://superops-sla.db; the service on it must be stopped
@@ -469,6 +476,18 @@ pub struct RoomArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum ReportCommand {
+    /// Make the books anew from the histories of the tickets; closed months stay as they were closed
+    Rebuild {
+        /// Only say which tickets' entries are not what their histories say
+        #[arg(long)]
+        dry_run: bool,
+        /// Print JSON, for other programs
+        #[arg(long)]
+        json: bool,
+        /// Only this tenant's
+        #[arg(long, value_name = "NAME")]
+        tenant: Option<String>,
+    },
     /// List the reports that were sent, or asked for once their months were closed; or write one of them
     Archive {
         /// As the list shows it; into a file: … > report.pdf

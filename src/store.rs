@@ -10,6 +10,7 @@ pub mod alerts;
 pub mod audit;
 pub mod books;
 mod cache;
+pub mod check;
 mod checkpoint;
 pub mod copy;
 mod freshness;

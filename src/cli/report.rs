@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::io::IsTerminal;
 
+use super::rebuild;
 use super::status::{printable, table};
 use super::{CliError, ReportArgs, ReportCommand, TechniciansArgs};
 use crate::config::Config;
@@ -16,8 +17,14 @@ const AT_THE_COMMAND_LINE: &str = "command line";
 
 /// Answers and ends.
 pub async fn report(config: Config, args: ReportArgs) -> Result<(), CliError> {
-    if let Some(ReportCommand::Archive { id, json, tenant }) = &args.command {
-        return archive(config, id.as_deref(), tenant.as_deref(), *json).await;
+    match &args.command {
+        Some(ReportCommand::Archive { id, json, tenant }) => {
+            return archive(config, id.as_deref(), tenant.as_deref(), *json).await;
+        }
+        Some(ReportCommand::Rebuild { dry_run, json, tenant }) => {
+            return rebuild::rebuild(config, tenant.as_deref(), *dry_run, *json).await;
+        }
+        None => {}
     }
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let format = format(&args.format)?;

@@ -4,8 +4,10 @@
 //! marked, and writes its entries and the days that they touch in one transaction. A month that is
 //! closed keeps the entries it was closed with: what comes later stands beside them and counts nowhere.
 
+pub(in crate::store) mod look;
 mod months;
 mod read;
+mod rebuild;
 mod reasons;
 mod rows;
 #[cfg(test)]
@@ -15,6 +17,7 @@ mod write;
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
 pub use self::read::{Asked, BookDay, Correction, Queue};
+pub use self::rebuild::agree;
 pub use self::reasons::Missed;
 pub use self::write::{Booked, Written};
 use super::tickets::unreadable;

@@ -240,7 +240,7 @@ fn ids(text: &str) -> Vec<String> {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-fn incident(row: &Row, updates: &mut BTreeMap<String, Vec<Update>>) -> Result<Incident, sql::Error> {
+pub(super) fn incident(row: &Row, updates: &mut BTreeMap<String, Vec<Update>>) -> Result<Incident, sql::Error> {
     let text = |column: &str| row.try_get::<String, _>(column);
     let flag = |column: &str| Ok::<_, sql::Error>(row.try_get::<i64, _>(column)? == 1);
     let id = text("id")?;
@@ -260,7 +260,7 @@ fn incident(row: &Row, updates: &mut BTreeMap<String, Vec<Update>>) -> Result<In
     })
 }
 
-fn work(row: &Row) -> Result<Work, sql::Error> {
+pub(super) fn work(row: &Row) -> Result<Work, sql::Error> {
     let text = |column: &str| row.try_get::<String, _>(column);
     let number = |column: &str| row.try_get::<i64, _>(column);
     Ok(Work {

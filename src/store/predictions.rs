@@ -256,7 +256,7 @@ fn week(at: i64) -> i64 {
     (at.div_euclid(86_400_000) + 3).div_euclid(7)
 }
 
-fn prediction(row: &Row) -> Result<Prediction, StoreError> {
+pub(super) fn prediction(row: &Row) -> Result<Prediction, StoreError> {
     let (clock, moment): (&str, &str) = (row.try_get("clock")?, row.try_get("moment")?);
     let strange = |what: &str| StoreError::Unreadable(format!("a prediction's {what}"));
     Ok(Prediction {

@@ -151,7 +151,7 @@ async fn keep(tx: &mut Connection, file: &ReportFile, bytes: &[u8]) -> Result<()
     contents.bind(file.tenant.as_str()).bind(&file.id).bind(bytes).execute(tx).await.map(drop)
 }
 
-fn report_file(row: &Row) -> Result<ReportFile, StoreError> {
+pub(super) fn report_file(row: &Row) -> Result<ReportFile, StoreError> {
     let number = |name: &str| row.try_get::<i64, _>(name);
     let text = |name: &str| row.try_get::<String, _>(name);
     let people = text("people")?;

@@ -175,7 +175,7 @@ async fn freeze(tx: &mut Connection, one: &Statement, now: Millis) -> Result<(),
 }
 
 /// None: it was written by a later version, and cannot be read by this one.
-fn frozen(row: &Row) -> Result<Option<Frozen>, sql::Error> {
+pub(super) fn frozen(row: &Row) -> Result<Option<Frozen>, sql::Error> {
     let body: String = row.try_get("body")?;
     let Ok(statement) = serde_json::from_str(&body) else { return Ok(None) };
     let credit: String = row.try_get("credit")?;

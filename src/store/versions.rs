@@ -112,7 +112,7 @@ async fn begin_version(
     Ok(moved.rows_affected())
 }
 
-fn version(row: &Row) -> Result<Version, StoreError> {
+pub(super) fn version(row: &Row) -> Result<Version, StoreError> {
     let content: &str = row.try_get("content")?;
     Ok(Version {
         number: row.try_get("version")?,

@@ -291,7 +291,7 @@ fn reference(key: &str) -> String {
     format!("[sla:{digits}]")
 }
 
-fn row(row: &Row) -> Result<WriteBackRow, StoreError> {
+pub(super) fn row(row: &Row) -> Result<WriteBackRow, StoreError> {
     let unreadable = |what: &str| StoreError::Unreadable(format!("a write-back's {what}"));
     let time = |name: &str| row.try_get::<Option<i64>, _>(name)?.map(instant).transpose();
     let content: String = row.try_get("content")?;

@@ -6,6 +6,7 @@
 mod answers;
 mod batches;
 mod binary;
+mod books;
 mod browser;
 mod calls;
 mod channels;

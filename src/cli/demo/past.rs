@@ -112,3 +112,50 @@ fn ticket(seen: &SimTicket, at: DateTime<Utc>) -> Option<Ticket> {
         unknown: Vec::new(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::bookkeeping::Bookkeeping;
+    use crate::clock::{Clock as _, ManualClock};
+    use crate::config::{Config, GivenEnvironment};
+    use crate::rules_cache::RulesCache;
+    use crate::simulator::SimOptions;
+    use crate::ticket::Reach;
+
+    /// The demo's month, booked as the service books it and then made anew: each decision comes out as it was.
+    #[tokio::test]
+    async fn the_demos_past_month_is_the_same_when_it_is_made_anew() {
+        let now = "2026-11-20T08:00:00Z".parse().unwrap();
+        let clock = Arc::new(ManualClock::at(now));
+        let options = SimOptions { tickets: 5, past: 200, remembered: true, hostile: false, ..SimOptions::default() };
+        let look_alike = Simulator::new(options, clock.clone());
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "[store]\nurl = \"sqlite://{}\"\n[notify.email]\nsmtp_url = \"smtp://127.0.0.1:9\"\nfrom = \"a@b.example\"\n\
+             [tenants.demo]\nsubdomain = \"acme\"\nregion = \"us\"\ntoken_env = \"T\"\n{}{}",
+            folder.path().join("sla.db").display(),
+            crate::cli::demo::DESK,
+            crate::cli::demo::policies(),
+        );
+        let environment = GivenEnvironment::default().with_var("T", "t");
+        let config = Arc::new(Config::parse(Path::new("demo.toml"), &text, &environment).unwrap());
+        let store = Store::open(&config.store, Arc::default()).await.unwrap();
+        let tenant = config.tenants.values().next().unwrap();
+        let rules = Arc::new(RulesCache::new(config.clone(), store.clone(), Arc::default()).unwrap());
+        rules.adopt(now).await.unwrap();
+        let done = remember(&store, &look_alike, &tenant.id, &tenant.statuses).await.unwrap();
+        assert!(done > 100, "{done}");
+        let bookkeeping = Bookkeeping::new(config.clone(), rules, store.clone(), clock.clone());
+        let now = clock.now();
+        while bookkeeping.turn(now).await.unwrap().tickets > 0 {}
+        assert_eq!(bookkeeping.differing(&Reach::All, now, |_| ()).await.unwrap(), []);
+        let rebuilt = bookkeeping.rebuild(&Reach::All, now, |_| ()).await.unwrap();
+        assert_eq!((rebuilt.tickets, rebuilt.new, rebuilt.revised), (done as u64, 0, 0), "{rebuilt:?}");
+        assert!(rebuilt.days > 10, "{rebuilt:?}");
+        store.close().await;
+    }
+}

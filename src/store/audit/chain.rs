@@ -98,23 +98,28 @@ type Row = (i64, Option<String>, i64, String, String, String, Option<String>, St
 impl Store {
     /// Whether the audit log is as it was written.
     pub async fn verify_audit(&self) -> Result<Verified, StoreError> {
-        let mut found = Verified { rows: 0, unchained: 0, last: None, broken: None };
-        let mut after = 0;
-        loop {
-            let rows: Vec<Row> = sql::query_as(
-                "SELECT id, tenant, at, who, what, origin, alert, prior, hash FROM audit WHERE id > $1 ORDER BY id LIMIT $2",
-            )
-            .bind(after)
-            .bind(BITE)
-            .fetch_all(&self.reads)
-            .await?;
-            let Some(last) = rows.last() else { return Ok(found) };
-            after = last.0;
-            for row in &rows {
-                if let Some(why) = found.take(row) {
-                    found.broken = Some(Broken { id: row.0, at: instant(row.2)?, why });
-                    return Ok(found);
-                }
+        verify(&mut self.reads.acquire().await?).await
+    }
+}
+
+/// Whether the audit log behind `connection` is as it was written.
+pub(in crate::store) async fn verify(connection: &mut Connection) -> Result<Verified, StoreError> {
+    let mut found = Verified { rows: 0, unchained: 0, last: None, broken: None };
+    let mut after = 0;
+    loop {
+        let rows: Vec<Row> = sql::query_as(
+            "SELECT id, tenant, at, who, what, origin, alert, prior, hash FROM audit WHERE id > $1 ORDER BY id LIMIT $2",
+        )
+        .bind(after)
+        .bind(BITE)
+        .fetch_all(&mut *connection)
+        .await?;
+        let Some(last) = rows.last() else { return Ok(found) };
+        after = last.0;
+        for row in &rows {
+            if let Some(why) = found.take(row) {
+                found.broken = Some(Broken { id: row.0, at: instant(row.2)?, why });
+                return Ok(found);
             }
         }
     }

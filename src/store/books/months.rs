@@ -57,7 +57,7 @@ async fn close(
 }
 
 /// The hash of the month's entries, and how many there are.
-async fn seal(tx: &mut Connection, tenant: &TenantId, day: NaiveDate) -> Result<(String, i64), sql::Error> {
+pub(super) async fn seal(tx: &mut Connection, tenant: &TenantId, day: NaiveDate) -> Result<(String, i64), sql::Error> {
     let first = day.with_day(1).unwrap_or(day);
     let last = first.checked_add_months(Months::new(1)).and_then(|next| next.pred_opt()).unwrap_or(first);
     let query = sql::query(SEALED).bind(tenant.as_str()).bind(day_number(first)).bind(day_number(last));

@@ -33,6 +33,27 @@ pub struct Written {
     pub revised: usize,
     /// Of these and of the new ones, those of months that were closed already.
     pub corrections: usize,
+    /// Decisions that stand, and of which something else is known now.
+    pub filled_in: usize,
+}
+
+impl Written {
+    /// With what `other` came to.
+    pub fn join(&mut self, other: Self) {
+        self.new += other.new;
+        self.revised += other.revised;
+        self.corrections += other.corrections;
+        self.filled_in += other.filled_in;
+    }
+}
+
+/// How what stands already is treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// It is left alone where nothing changed.
+    AsUsual,
+    /// What belongs to it is written again.
+    Anew,
 }
 
 /// Days whose sums are to be made anew.
@@ -41,10 +62,20 @@ type Touched = BTreeSet<i64>;
 impl Store {
     /// Writes the entries of tickets of `tenant`, and the sums of the days that they touch.
     pub async fn book(&self, tenant: &TenantId, booked: Vec<Booked>, zone: Tz) -> Result<Written, StoreError> {
+        self.write_books(tenant, booked, zone, How::AsUsual).await
+    }
+
+    pub(super) async fn write_books(
+        &self,
+        tenant: &TenantId,
+        booked: Vec<Booked>,
+        zone: Tz,
+        how: How,
+    ) -> Result<Written, StoreError> {
         let tenant = tenant.clone();
         let written = self
             .writer
-            .write(move |tx: &mut Connection| Box::pin(async move { write(tx, &tenant, booked, zone).await }))
+            .write(move |tx: &mut Connection| Box::pin(async move { write(tx, &tenant, booked, (zone, how)).await }))
             .await?;
         self.caches.books.fetch_add(1, Ordering::Relaxed);
         Ok(written)
@@ -56,10 +87,16 @@ impl Store {
     }
 }
 
-async fn write(tx: &mut Connection, tenant: &TenantId, booked: Vec<Booked>, zone: Tz) -> Result<Written, sql::Error> {
+async fn write(
+    tx: &mut Connection,
+    tenant: &TenantId,
+    booked: Vec<Booked>,
+    (zone, how): (Tz, How),
+) -> Result<Written, sql::Error> {
     let mut page = Page {
         tenant,
         zone,
+        how,
         closed: closed_months(tx, tenant).await?,
         touched: Touched::new(),
         written: Written::default(),
@@ -84,6 +121,7 @@ async fn write(tx: &mut Connection, tenant: &TenantId, booked: Vec<Booked>, zone
 struct Page<'a> {
     tenant: &'a TenantId,
     zone: Tz,
+    how: How,
     closed: BTreeSet<i64>,
     touched: Touched,
     written: Written,
@@ -156,6 +194,8 @@ impl Page<'_> {
     /// The decision stands; what happened since is filled in.
     async fn fill_in(&mut self, tx: &mut Connection, old: &Stored, entry: &Entry) -> Result<(), sql::Error> {
         let same_facts = rows::facts(&old.entry) == rows::facts(entry);
+        self.written.filled_in += usize::from(!same_facts);
+        let same_facts = same_facts && self.how == How::AsUsual;
         if !same_facts {
             rows::update(tx, old, entry).await?;
             sql::query("DELETE FROM shares WHERE entry = $1").bind(old.id).execute(&mut *tx).await?;
@@ -230,7 +270,7 @@ async fn known(
 }
 
 /// Makes the sums of one day anew.
-async fn sum_up(tx: &mut Connection, tenant: &TenantId, day: i64) -> Result<(), sql::Error> {
+pub(super) async fn sum_up(tx: &mut Connection, tenant: &TenantId, day: i64) -> Result<(), sql::Error> {
     sql::query("DELETE FROM days WHERE tenant = $1 AND day = $2")
         .bind(tenant.as_str())
         .bind(day)
@@ -265,7 +305,7 @@ const SUM_ALL: &str = "INSERT INTO days (tenant, day, clock, met, breached, excl
      FROM entries WHERE tenant = $1 AND counts = 1 AND day = $2 AND headline = 1";
 
 /// For how long something was overdue on the day: all, and what met no maintenance window.
-async fn overdue(tx: &mut Connection, tenant: &TenantId, day: i64) -> Result<[i64; 2], sql::Error> {
+pub(super) async fn overdue(tx: &mut Connection, tenant: &TenantId, day: i64) -> Result<[i64; 2], sql::Error> {
     let query =
         "SELECT from_at, to_at, maintenance FROM overdue WHERE tenant = $1 AND day = $2 ORDER BY from_at, entry";
     let rows = sql::query(query).bind(tenant.as_str()).bind(day).fetch_all(tx).await?;

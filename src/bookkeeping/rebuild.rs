@@ -1,0 +1,181 @@
+//! The books made anew from the histories that are stored, and what would come out otherwise.
+//!
+//! A ticket that began before what `[retention]` keeps is left as it is booked: its history, or the maintenance windows of
+//! then, may be gone, and half of a history tells something else.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::Bookkeeping;
+use crate::config::{Past, Tenant};
+use crate::sla::history::beginning;
+use crate::store::StoreError;
+use crate::store::books::{Booked, Marked, Written, agree};
+use crate::ticket::{Reach, TicketId};
+
+/// Tickets that are made anew in one go.
+const A_PAGE: u32 = 250;
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub done: u64,
+    pub of: u64,
+}
+
+/// What came of making the books anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Rebuilt {
+    /// Tickets that were looked at.
+    pub tickets: u64,
+    /// Those of them that are older than the histories that are kept: their entries stay as they are.
+    pub left: u64,
+    /// Decisions that were not in the books.
+    pub new: usize,
+    /// Decisions that came out otherwise.
+    pub revised: usize,
+    /// Of these two, those of closed months: they count in no month.
+    pub corrections: usize,
+    /// Decisions that stand, and of which something else was known.
+    pub filled_in: usize,
+    /// Days whose sums were made.
+    pub days: usize,
+    /// Rows that belonged to no entry.
+    pub dropped: u64,
+}
+
+/// A ticket whose entries are not what its history says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Differing {
+    pub tenant: String,
+    pub ticket: String,
+}
+
+/// The next tickets by their ids.
+struct Page {
+    /// Those whose histories are whole.
+    whole: Vec<TicketId>,
+    /// Those whose histories may be cut.
+    cut: Vec<TicketId>,
+}
+
+impl Page {
+    fn last(&self) -> Option<TicketId> {
+        self.whole.iter().chain(&self.cut).max().cloned()
+    }
+
+    fn count(&self) -> u64 {
+        (self.whole.len() + self.cut.len()) as u64
+    }
+}
+
+impl Rebuilt {
+    fn join(&mut self, written: Written) {
+        self.new += written.new;
+        self.revised += written.revised;
+        self.corrections += written.corrections;
+        self.filled_in += written.filled_in;
+    }
+}
+
+impl Bookkeeping {
+    /// Makes the books of the tenants within `reach` anew, as they are at `now`; `told` hears how far it is.
+    pub async fn rebuild(
+        &self,
+        reach: &Reach,
+        now: DateTime<Utc>,
+        mut told: impl FnMut(Progress),
+    ) -> Result<Rebuilt, StoreError> {
+        let mut rebuilt = Rebuilt { dropped: self.store.drop_what_is_of_no_entry().await?, ..Rebuilt::default() };
+        let of = self.tickets_within(reach).await?;
+        for tenant in self.within(reach) {
+            let mut after = None;
+            while let Some(page) = self.page(tenant, after.as_ref(), now).await? {
+                after = page.last();
+                rebuilt.tickets += page.count();
+                rebuilt.left += page.cut.len() as u64;
+                let marked = self.store.mark_tickets(&tenant.id, page.whole).await?;
+                let (booked, zone) = self.judge(tenant, &marked, now).await?;
+                rebuilt.join(self.store.book_anew(&tenant.id, booked, zone).await?);
+                told(Progress { done: rebuilt.tickets, of });
+            }
+            rebuilt.days += self.store.sum_up_all(&tenant.id).await?;
+        }
+        Ok(rebuilt)
+    }
+
+    /// The tickets within `reach` whose entries are not what their histories say at `now`, without those that wait to be
+    /// booked; `told` hears how far it is.
+    pub async fn differing(
+        &self,
+        reach: &Reach,
+        now: DateTime<Utc>,
+        mut told: impl FnMut(Progress),
+    ) -> Result<Vec<Differing>, StoreError> {
+        let (mut found, mut done) = (Vec::new(), 0);
+        let of = self.tickets_within(reach).await?;
+        for tenant in self.within(reach) {
+            let mut after = None;
+            while let Some(page) = self.page(tenant, after.as_ref(), now).await? {
+                after = page.last();
+                done += page.count();
+                for ticket in self.differing_of(tenant, page.whole, now).await? {
+                    found.push(Differing { tenant: tenant.id.to_string(), ticket: ticket.to_string() });
+                }
+                told(Progress { done, of });
+            }
+        }
+        Ok(found)
+    }
+
+    async fn differing_of(
+        &self,
+        tenant: &Tenant,
+        page: Vec<TicketId>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<TicketId>, StoreError> {
+        let stored = self.store.latest_entries(&tenant.id, &page).await?;
+        let unmarked = |ticket: TicketId| Marked { tenant: tenant.id.clone(), ticket, marks: 0 };
+        let marked: Vec<Marked> = page.into_iter().map(unmarked).collect();
+        let (booked, _) = self.judge(tenant, &marked, now).await?;
+        let mut differing = Vec::new();
+        for Booked { marked, entries, .. } in booked {
+            let stored = stored.get(marked.ticket.as_str()).map_or(&[][..], Vec::as_slice);
+            let agrees = entries.is_none_or(|entries| agree(stored, &entries));
+            if !agrees && !self.store.waits_to_be_booked(&tenant.id, &marked.ticket, now).await? {
+                differing.push(marked.ticket);
+            }
+        }
+        Ok(differing)
+    }
+
+    /// The next tickets of `tenant`; none: there are no more.
+    async fn page(
+        &self,
+        tenant: &Tenant,
+        after: Option<&TicketId>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Page>, StoreError> {
+        let kept = self.config.retention.of(Past::Events).min(self.config.retention.of(Past::Audit));
+        let mut page = Page { whole: Vec::new(), cut: Vec::new() };
+        for id in self.store.tickets_after(&tenant.id, after, A_PAGE).await? {
+            let watched = self.store.ticket(&tenant.id, &id).await?;
+            let is_old = watched.is_some_and(|watched| beginning(&watched) < now - kept);
+            let list = if is_old { &mut page.cut } else { &mut page.whole };
+            list.push(id);
+        }
+        Ok((page.count() > 0).then_some(page))
+    }
+
+    fn within<'a>(&'a self, reach: &'a Reach) -> impl Iterator<Item = &'a Tenant> {
+        self.config.tenants.values().filter(|tenant| reach.includes(&tenant.id))
+    }
+
+    async fn tickets_within(&self, reach: &Reach) -> Result<u64, StoreError> {
+        let mut all = 0;
+        for tenant in self.within(reach) {
+            all += self.store.ticket_count(&tenant.id).await?;
+        }
+        Ok(all)
+    }
+}

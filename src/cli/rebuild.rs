@@ -1,0 +1,86 @@
+//! `report rebuild`: the books made anew from what is stored, or what would come out otherwise.
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+
+use super::CliError;
+use crate::bookkeeping::{Bookkeeping, Differing, Progress, Rebuilt};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::Config;
+use crate::rules_cache::RulesCache;
+use crate::store::Store;
+
+/// So many tickets are named.
+const NAMED: usize = 20;
+
+/// Does as asked and ends.
+pub async fn rebuild(config: Config, tenant: Option<&str>, dry_run: bool, json: bool) -> Result<(), CliError> {
+    let scope = super::scope(&config, tenant)?;
+    let store = Store::open(&config.store, Arc::default()).await?;
+    let bookkeeping = bookkeeping(Arc::new(config), &store)?;
+    let now = SystemClock.now();
+    let text = if dry_run {
+        let differing = bookkeeping.differing(&scope, now, bar()).await?;
+        if json { super::as_json(&serde_json::json!({ "differing": differing }))? } else { named(&differing) }
+    } else {
+        let rebuilt = bookkeeping.rebuild(&scope, now, bar()).await?;
+        if json { super::as_json(&rebuilt)? } else { words(&rebuilt) }
+    };
+    wipe();
+    super::print(&text);
+    store.close().await;
+    Ok(())
+}
+
+/// Who judges tickets by the rules of `config`.
+pub(super) fn bookkeeping(config: Arc<Config>, store: &Store) -> Result<Bookkeeping, CliError> {
+    let rules = Arc::new(RulesCache::new(config.clone(), store.clone(), Arc::default())?);
+    Ok(Bookkeeping::new(config, rules, store.clone(), Arc::new(SystemClock)))
+}
+
+/// Shows on a terminal how far it is.
+pub(super) fn bar() -> impl FnMut(Progress) {
+    let is_seen = std::io::stderr().is_terminal();
+    move |Progress { done, of }| {
+        if is_seen {
+            eprint!("\r\x1b[K{done} of {of} tickets");
+        }
+    }
+}
+
+/// Takes the last line of [`bar`] away.
+pub(super) fn wipe() {
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[K");
+    }
+}
+
+fn words(rebuilt: &Rebuilt) -> String {
+    let Rebuilt { tickets, left, new, revised, corrections, filled_in, days, dropped } = rebuilt;
+    let mut text = format!("{} tickets and {days} days were made anew\n", tickets - left);
+    if *left > 0 {
+        text += &format!("{left} tickets are older than the histories that [retention] keeps: their entries stay\n");
+    }
+    if new + revised + filled_in == 0 && *dropped == 0 {
+        return text + "nothing came out otherwise\n";
+    }
+    text += &format!("new {new}, revised {revised}, something else known {filled_in}, of no entry and dropped {dropped}\n");
+    if *corrections > 0 {
+        text += &format!("{corrections} of them are of closed months: these stay as they were, and reports list them\n");
+    }
+    text
+}
+
+fn named(differing: &[Differing]) -> String {
+    if differing.is_empty() {
+        return "all entries are what the histories of their tickets say\n".to_owned();
+    }
+    let mut text = format!("the entries of {} tickets are not what their histories say:\n", differing.len());
+    for one in differing.iter().take(NAMED) {
+        text += &format!("  {}: ticket {}\n", one.tenant, super::status::printable(&one.ticket));
+    }
+    if differing.len() > NAMED {
+        text += &format!("  and {} more\n", differing.len() - NAMED);
+    }
+    text + "`report rebuild` makes them anew\n"
+}

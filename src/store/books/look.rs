@@ -1,0 +1,182 @@
+//! Whether the books agree with themselves: days and closed months with the entries that they are made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+
+use super::{date_of, months, rows, write};
+use crate::report::share::WHOLE;
+use crate::store::StoreError;
+use crate::store::check::{Checked, Look, words};
+use crate::store::sql::{self, Connection, Row};
+use crate::ticket::TenantId;
+
+const REBUILD: &str = "run `superops-sla report rebuild`: it makes the sums of all days anew";
+const MOVED: &str = "figures of a closed month were changed in the database: restore a backup, or note that its reports differ";
+const UNREADABLE: &str = "it may be of a later version: run that one; else restore a backup";
+
+/// Met, breached, left out; met and breached in maintenance; overdue without and with maintenance.
+type Sums = [i64; 7];
+/// The sums of each tenant, day and clock.
+type Days = BTreeMap<(String, i64, String), Sums>;
+
+/// Looks at the books of all tenants.
+pub(in crate::store) async fn look(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
+    checked.looks.insert(Look::Books);
+    entries(connection, checked).await?;
+    shares(connection, checked).await?;
+    days(connection, checked).await?;
+    closed_months(connection, checked).await
+}
+
+/// Each entry can be read, is the only latest one of its clock, and counts on only if its month is closed.
+async fn entries(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
+    let read = |row: Row| {
+        if let Err(error) = rows::stored(&row) {
+            let number: i64 = row.try_get("id")?;
+            checked.found(Look::Books, format!("entry {number}: {}", words(&error)), UNREADABLE);
+        }
+        Ok::<_, StoreError>(())
+    };
+    sql::query("SELECT * FROM entries").fetch_each(&mut *connection, read).await?;
+    let doubled: Vec<(String, String, String, i64)> = sql::query_as(
+        "SELECT tenant, ticket, clock, round FROM entries WHERE latest = 1
+         GROUP BY tenant, ticket, clock, round HAVING COUNT(*) > 1 ORDER BY tenant, ticket, clock, round",
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    for (tenant, ticket, clock, round) in doubled {
+        let what = format!("{tenant}: ticket {ticket} has several latest entries of {clock} {round}");
+        checked.found(Look::Books, what, "restore a backup: one of them was put in by hand");
+    }
+    let replaced: Vec<(String, String, i64)> = sql::query_as(
+        "SELECT tenant, ticket, day FROM entries WHERE counts = 1 AND latest = 0 ORDER BY tenant, ticket, day",
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut closed: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
+    for (tenant, ticket, day) in replaced {
+        if !closed.contains_key(&tenant) {
+            let id = TenantId::parse(&tenant).map_err(super::unreadable)?;
+            closed.insert(tenant.clone(), write::closed_months(connection, &id).await?);
+        }
+        let day = date_of(day)?;
+        if !closed[&tenant].contains(&super::month_of(day)) {
+            let what = format!("{tenant}: an entry of ticket {ticket} was replaced, and counts on {day} all the same");
+            checked.found(Look::Books, what, REBUILD);
+        }
+    }
+    Ok(())
+}
+
+/// The shares of a clock are the whole of it.
+async fn shares(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
+    let odd: Vec<(i64, i64)> = sql::query_as(
+        "SELECT entry, CAST(SUM(weight) AS BIGINT) FROM shares GROUP BY entry HAVING SUM(weight) <> $1 ORDER BY entry",
+    )
+    .bind(WHOLE)
+    .fetch_all(connection)
+    .await?;
+    for (entry, weight) in odd {
+        let what = format!("the shares of entry {entry} come to {weight} of {WHOLE}");
+        checked.found(Look::Books, what, "run `superops-sla report rebuild`: it makes shares anew");
+    }
+    Ok(())
+}
+
+/// The sums that are kept for each day are those of its entries.
+async fn days(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
+    let (kept, mut made) = (kept(connection).await?, counted(connection).await?);
+    for ((tenant, day), [outside, all]) in overdue(connection).await? {
+        let sums = made.entry((tenant, day, "all".to_owned())).or_default();
+        (sums[5], sums[6]) = (outside, all);
+    }
+    let keys: BTreeSet<_> = kept.keys().chain(made.keys()).collect();
+    for key in keys {
+        let [kept, made] = [&kept, &made].map(|sums| sums.get(key).copied().unwrap_or_default());
+        if kept != made {
+            let (tenant, day, clock) = key;
+            let what = format!("{tenant}: the sums of {} ({clock}) are not those of its entries", date_of(*day)?);
+            checked.found(Look::Books, what, REBUILD);
+        }
+    }
+    Ok(())
+}
+
+fn key_of(row: &Row) -> Result<(String, i64, String), StoreError> {
+    Ok((row.try_get("tenant")?, row.try_get("day")?, row.try_get("clock")?))
+}
+
+async fn kept(connection: &mut Connection) -> Result<Days, StoreError> {
+    let rows = sql::query("SELECT * FROM days").fetch_all(connection).await?;
+    let names =
+        ["met", "breached", "excluded", "met_in_maintenance", "breached_in_maintenance", "overdue", "overdue_in_all"];
+    let mut days = Days::new();
+    for row in &rows {
+        let mut sums = Sums::default();
+        for (sum, name) in sums.iter_mut().zip(names) {
+            *sum = row.try_get(name)?;
+        }
+        days.insert(key_of(row)?, sums);
+    }
+    Ok(days)
+}
+
+async fn counted(connection: &mut Connection) -> Result<Days, StoreError> {
+    let rows = sql::query(
+        "SELECT tenant, day, clock, outcome, maintenance, COUNT(*) AS number FROM entries
+         WHERE counts = 1 AND headline = 1 GROUP BY tenant, day, clock, outcome, maintenance",
+    );
+    let mut days = Days::new();
+    for row in &rows.fetch_all(connection).await? {
+        let (outcome, maintenance): (String, i64) = (row.try_get("outcome")?, row.try_get("maintenance")?);
+        let place = match (outcome.as_str(), maintenance) {
+            ("met", 0) => 0,
+            ("breached", 0) => 1,
+            ("excluded", _) => 2,
+            ("met", _) => 3,
+            _ => 4,
+        };
+        let (tenant, day, clock) = key_of(row)?;
+        let number: i64 = row.try_get("number")?;
+        for clock in [clock, "all".to_owned()] {
+            days.entry((tenant.clone(), day, clock)).or_default()[place] += number;
+        }
+    }
+    Ok(days)
+}
+
+/// For how long something was overdue on each day of each tenant: without and with what met maintenance.
+async fn overdue(connection: &mut Connection) -> Result<BTreeMap<(String, i64), [i64; 2]>, StoreError> {
+    let known = sql::query("SELECT tenant, day FROM overdue GROUP BY tenant, day ORDER BY tenant, day");
+    let mut found = BTreeMap::new();
+    for row in known.fetch_all(&mut *connection).await? {
+        let (tenant, day): (String, i64) = (row.try_get("tenant")?, row.try_get("day")?);
+        let id = TenantId::parse(&tenant).map_err(super::unreadable)?;
+        let [all, outside] = write::overdue(connection, &id, day).await?;
+        found.insert((tenant, day), [outside, all]);
+    }
+    Ok(found)
+}
+
+/// A closed month has the hash that it was closed with.
+async fn closed_months(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
+    let rows = sql::query("SELECT tenant, month, sha256, entries FROM months ORDER BY tenant, month");
+    for row in rows.fetch_all(&mut *connection).await? {
+        let (tenant, month): (String, i64) = (row.try_get("tenant")?, row.try_get("month")?);
+        let (hash, count): (String, i64) = (row.try_get("sha256")?, row.try_get("entries")?);
+        let id = TenantId::parse(&tenant).map_err(super::unreadable)?;
+        let year = i32::try_from(month.div_euclid(12)).unwrap_or_default();
+        let number = u32::try_from(month.rem_euclid(12)).unwrap_or_default() + 1;
+        let Some(first) = NaiveDate::from_ymd_opt(year, number, 1) else { continue };
+        let (found, entries) = months::seal(connection, &id, first).await?;
+        if (&found, entries) != (&hash, count) {
+            let what = format!(
+                "{tenant}: {} was closed with {count} entries and the hash {hash}; it has {entries} and {found}",
+                first.format("%B %Y")
+            );
+            checked.found(Look::Books, what, MOVED);
+        }
+    }
+    Ok(())
+}

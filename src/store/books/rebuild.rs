@@ -1,0 +1,154 @@
+//! The books made anew from what is stored: tickets page by page, then the sums of all days.
+//!
+//! Nothing is thrown away first. An entry that comes out as it stands keeps its row, with its shares and its overdue time
+//! written again; one that comes out otherwise gets a revision, as it would have at any other time. So closed months stay
+//! as they were closed, a person's word on a reason stays with its breach, and a rebuild that is broken off does no harm.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+
+use super::write::{self, How};
+use super::{Booked, Marked, Written, mark, rows};
+use crate::report::entry::Entry;
+use crate::sla::zone::Tz;
+use crate::store::sql::{self, Connection};
+use crate::store::{Store, StoreError, millis};
+use crate::ticket::{TenantId, TicketId};
+
+/// Days whose sums are made in one transaction.
+const DAYS: usize = 50;
+
+impl Store {
+    /// How many tickets of `tenant` there are.
+    pub async fn ticket_count(&self, tenant: &TenantId) -> Result<u64, StoreError> {
+        let count = sql::query_scalar("SELECT COUNT(*) FROM tickets WHERE tenant = $1").bind(tenant.as_str());
+        Ok(count.fetch_one(&self.reads).await.map(i64::unsigned_abs)?)
+    }
+
+    /// The next tickets of `tenant` by their ids, `after` that one.
+    pub async fn tickets_after(
+        &self,
+        tenant: &TenantId,
+        after: Option<&TicketId>,
+        limit: u32,
+    ) -> Result<Vec<TicketId>, StoreError> {
+        let ids: Vec<String> =
+            sql::query_scalar("SELECT id FROM tickets WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3")
+                .bind(tenant.as_str())
+                .bind(after.map_or("", TicketId::as_str))
+                .bind(limit)
+                .fetch_all(&self.reads)
+                .await?;
+        ids.iter().map(|id| TicketId::parse(id).map_err(super::unreadable)).collect()
+    }
+
+    /// Has these tickets booked anew; how often each has been marked now.
+    pub async fn mark_tickets(&self, tenant: &TenantId, tickets: Vec<TicketId>) -> Result<Vec<Marked>, StoreError> {
+        let tenant = tenant.clone();
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    mark(tx, &tenant, &tickets).await?;
+                    let mut marked = Vec::with_capacity(tickets.len());
+                    for ticket in tickets {
+                        let marks = sql::query_scalar("SELECT marks FROM to_book WHERE tenant = $1 AND ticket = $2")
+                            .bind(tenant.as_str())
+                            .bind(ticket.as_str())
+                            .fetch_one(&mut *tx)
+                            .await?;
+                        marked.push(Marked { tenant: tenant.clone(), ticket, marks });
+                    }
+                    Ok(marked)
+                })
+            })
+            .await
+    }
+
+    /// Whether something that is to be booked by `now` is known of the ticket.
+    pub async fn waits_to_be_booked(
+        &self,
+        tenant: &TenantId,
+        ticket: &TicketId,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let query = "SELECT COUNT(*) FROM to_book WHERE tenant = $1 AND ticket = $2 AND at <= $3";
+        let query = sql::query_scalar::<i64>(query).bind(tenant.as_str()).bind(ticket.as_str()).bind(millis(now));
+        Ok(query.fetch_one(&self.reads).await? > 0)
+    }
+
+    /// As [`Store::book`], and writes shares and overdue time again where nothing else changed.
+    pub async fn book_anew(&self, tenant: &TenantId, booked: Vec<Booked>, zone: Tz) -> Result<Written, StoreError> {
+        self.write_books(tenant, booked, zone, How::Anew).await
+    }
+
+    /// The entries of these tickets as they are known now, without overdue time.
+    pub async fn latest_entries(
+        &self,
+        tenant: &TenantId,
+        tickets: &[TicketId],
+    ) -> Result<HashMap<String, Vec<Entry>>, StoreError> {
+        let mut reads = self.reads.acquire().await?;
+        let ids = tickets.iter().map(TicketId::as_str);
+        let mut found: HashMap<String, Vec<Entry>> = HashMap::new();
+        for stored in rows::of_tickets(&mut reads, tenant, ids).await? {
+            found.entry(stored.entry.ticket.to_string()).or_default().push(stored.entry);
+        }
+        Ok(found)
+    }
+
+    /// Makes the sums of all days of `tenant` anew; how many days there are.
+    pub async fn sum_up_all(&self, tenant: &TenantId) -> Result<usize, StoreError> {
+        let days: Vec<i64> = sql::query_scalar(
+            "SELECT day FROM days WHERE tenant = $1 UNION SELECT day FROM entries WHERE tenant = $1 AND counts = 1
+             UNION SELECT day FROM overdue WHERE tenant = $1 ORDER BY day",
+        )
+        .bind(tenant.as_str())
+        .fetch_all(&self.reads)
+        .await?;
+        for some in days.chunks(DAYS) {
+            let (tenant, some) = (tenant.clone(), some.to_vec());
+            let sum_up = move |tx: &mut Connection| -> futures_util::future::BoxFuture<'_, Result<(), sql::Error>> {
+                Box::pin(async move {
+                    for day in some {
+                        write::sum_up(tx, &tenant, day).await?;
+                    }
+                    Ok(())
+                })
+            };
+            self.writer.write(sum_up).await?;
+        }
+        Ok(days.len())
+    }
+
+    /// Drops shares and overdue time that belong to no entry; how many rows.
+    pub async fn drop_what_is_of_no_entry(&self) -> Result<u64, StoreError> {
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    let mut gone = 0;
+                    for orphans in [
+                        "DELETE FROM shares WHERE NOT EXISTS (SELECT 1 FROM entries e WHERE e.id = shares.entry)",
+                        "DELETE FROM overdue WHERE NOT EXISTS (SELECT 1 FROM entries e WHERE e.id = overdue.entry)",
+                    ] {
+                        gone += sql::query(orphans).execute(&mut *tx).await?.rows_affected();
+                    }
+                    Ok(gone)
+                })
+            })
+            .await
+    }
+}
+
+/// Whether `stored` is what `made` says: the same decisions, and of clocks that stand still the same facts.
+pub fn agree(stored: &[Entry], made: &[Entry]) -> bool {
+    let same = |one: &Entry| {
+        let found = stored.iter().find(|entry| (entry.clock, entry.round) == (one.clock, one.round));
+        found.is_some_and(|entry| {
+            // What counts on is as old as the last look at it.
+            let runs = one.stopped_at.is_none() && entry.stopped_at.is_none();
+            entry.is_same_decision(one) && (runs || rows::facts(entry) == rows::facts(one))
+        })
+    };
+    stored.len() == made.len() && made.iter().all(same)
+}

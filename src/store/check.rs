@@ -1,0 +1,260 @@
+//! A look at the store as a whole: whether it is sound, and what in it does not fit together.
+//!
+//! Nothing is written, so the service may run beside it. Each look says what it found and what to do about it; one that
+//! finds nothing says nothing. Rows that a running service writes meanwhile may be seen by one look and not by the next:
+//! what is found beside a running service is worth a second look.
+
+mod references;
+mod rows;
+mod tables;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+
+use serde::Serialize;
+use sqlx::sqlite::SqliteConnectOptions;
+
+pub use self::tables::TableSize;
+use super::audit::chain;
+use super::sql::{self, Connection};
+use super::{Place, StoreError, books};
+
+/// No look tells of more than so many things; all of them are counted.
+pub const TOLD: usize = 20;
+
+/// What was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Look {
+    /// The file, or the server's indexes and constraints.
+    Integrity,
+    /// The steps that brought the tables to their form.
+    Migrations,
+    /// Each row as the program reads it.
+    Rows,
+    /// Days, closed months and shares against the entries that they are made of.
+    Books,
+    /// The entries against the histories of their tickets.
+    Histories,
+    /// The chain of the audit log.
+    Audit,
+    /// Rows that speak of others.
+    References,
+}
+
+impl Look {
+    pub const ALL: [Self; 7] = [
+        Self::Integrity,
+        Self::Migrations,
+        Self::Rows,
+        Self::Books,
+        Self::Histories,
+        Self::Audit,
+        Self::References,
+    ];
+
+    /// The name used in the answer.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Integrity => "integrity",
+            Self::Migrations => "migrations",
+            Self::Rows => "rows",
+            Self::Books => "books",
+            Self::Histories => "histories",
+            Self::Audit => "audit",
+            Self::References => "references",
+        }
+    }
+}
+
+/// Something that does not fit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub look: Look,
+    pub what: String,
+    /// What to do about it.
+    pub remedy: &'static str,
+}
+
+/// What a look at the whole store has shown.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Checked {
+    /// Where the store is.
+    pub store: String,
+    /// The looks that were taken; without a known form of the tables nothing else can be looked at.
+    pub looks: BTreeSet<Look>,
+    /// At most [`TOLD`] of each look.
+    pub findings: Vec<Finding>,
+    /// How many more there are, look by look.
+    pub more: BTreeMap<Look, usize>,
+    pub tables: Vec<TableSize>,
+    /// Rows of the audit log that hold together, and the hash of the last.
+    pub audit_rows: u64,
+    pub audit_last: Option<String>,
+}
+
+impl Checked {
+    /// Nothing was found.
+    pub fn is_good(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// How many things were found.
+    pub fn count(&self) -> usize {
+        self.findings.len() + self.more.values().sum::<usize>()
+    }
+
+    /// Notes that `look` found `what`.
+    pub fn found(&mut self, look: Look, what: String, remedy: &'static str) {
+        if self.findings.iter().filter(|finding| finding.look == look).count() < TOLD {
+            self.findings.push(Finding { look, what, remedy });
+        } else {
+            *self.more.entry(look).or_default() += 1;
+        }
+    }
+}
+
+const RESTORE: &str = "restore a backup, or bring the database into order with its own tools, before the service goes on";
+
+/// Looks at the store at `place`, without changing anything.
+pub async fn look(place: Place) -> Result<Checked, StoreError> {
+    let mut connection = connect(&place).await?;
+    let mut checked = Checked { store: place.to_string(), ..Checked::default() };
+    integrity(&mut connection, &mut checked).await?;
+    migrations(&mut connection, &mut checked).await?;
+    if checked.findings.iter().all(|finding| finding.look != Look::Migrations) {
+        rows::look(&mut connection, &mut checked).await?;
+        books::look::look(&mut connection, &mut checked).await?;
+        audit(&mut connection, &mut checked).await?;
+        references::look(&mut connection, &mut checked).await?;
+    }
+    checked.tables = tables::sizes(&mut connection).await?;
+    connection.close().await?;
+    Ok(checked)
+}
+
+/// A connection that only reads, and takes its time.
+async fn connect(place: &Place) -> Result<Connection, StoreError> {
+    match place {
+        Place::File(path) if !path.is_file() => {
+            Err(StoreError::Unopened { path: path.clone(), source: std::io::ErrorKind::NotFound.into() })
+        }
+        Place::File(path) => {
+            let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(super::BUSY_TIMEOUT);
+            Ok(Connection::to_file(&options).await?)
+        }
+        Place::Server(server) => {
+            let mut connection = Connection::to_server(server).await?;
+            for setting in ["SET default_transaction_read_only = on", "SET statement_timeout = 0"] {
+                sql::query(setting).execute(&mut connection).await?;
+            }
+            Ok(connection)
+        }
+    }
+}
+
+async fn integrity(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
+    checked.looks.insert(Look::Integrity);
+    let statement = if connection.is_postgres() { UNSOUND_AT_THE_SERVER } else { "PRAGMA quick_check(21)" };
+    let faults: Vec<String> = sql::query_scalar(statement).fetch_all(connection).await?;
+    for fault in faults.into_iter().filter(|fault| fault != "ok") {
+        checked.found(Look::Integrity, fault, RESTORE);
+    }
+    Ok(())
+}
+
+/// What PostgreSQL itself knows to be out of order.
+const UNSOUND_AT_THE_SERVER: &str = "SELECT 'the index ' || c.relname || ' is not valid: REINDEX it'
+     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = current_schema() AND NOT (i.indisvalid AND i.indisready)
+   UNION ALL SELECT 'the constraint ' || k.conname || ' is not validated'
+     FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace
+     WHERE n.nspname = current_schema() AND NOT k.convalidated
+   UNION ALL SELECT checksum_failures || ' pages of the database failed their checksum'
+     FROM pg_stat_database WHERE datname = current_database() AND checksum_failures > 0";
+
+/// A step that the tables went through: its number, whether it was finished, and the checksum of its text.
+type Step = (i64, i64, Vec<u8>);
+
+const NEWER: &str = "run a version of superops-sla that is as new as the one that wrote it";
+const UNFINISHED: &str = "restore a backup from before the upgrade, and upgrade again";
+const CHANGED: &str = "the program or the store was changed by hand: install a released version";
+const OLDER: &str = "start the service, or any command that reads the store, once: it brings the tables up to date";
+const NO_STORE: &str = "check [store] url in the configuration; the first `run` makes a store";
+
+async fn migrations(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
+    checked.looks.insert(Look::Migrations);
+    let there = match connection.is_postgres() {
+        true => "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = '_sqlx_migrations'",
+        false => "SELECT COUNT(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'",
+    };
+    let there: i64 = sql::query_scalar(there).fetch_one(&mut *connection).await?;
+    if there == 0 {
+        checked.found(Look::Migrations, "there is no store here".to_owned(), NO_STORE);
+        return Ok(());
+    }
+    let steps =
+        "SELECT version, CAST(CASE WHEN success THEN 1 ELSE 0 END AS BIGINT), checksum FROM _sqlx_migrations ORDER BY version";
+    let steps: Vec<Step> = sql::query_as(steps).fetch_all(connection).await?;
+    for (what, remedy) in judged(&steps) {
+        checked.found(Look::Migrations, what, remedy);
+    }
+    Ok(())
+}
+
+/// What is wrong with the steps that a store went through.
+fn judged(steps: &[Step]) -> Vec<(String, &'static str)> {
+    let known: BTreeMap<i64, _> = sqlx::migrate!().iter().map(|step| (step.version, step.checksum.clone())).collect();
+    let judge = |(version, finished, checksum): &Step| match known.get(version) {
+        _ if *finished == 0 => Some((format!("step {version} was begun and not finished"), UNFINISHED)),
+        None => Some((format!("step {version} is of a later version of the program"), NEWER)),
+        Some(own) if **own != checksum[..] => Some((format!("step {version} is not the one of this program"), CHANGED)),
+        Some(_) => None,
+    };
+    let missing = known.keys().filter(|version| !steps.iter().any(|(step, ..)| step == *version)).count();
+    let missing = (missing > 0).then(|| (format!("{missing} steps to the form of this program are missing"), OLDER));
+    steps.iter().filter_map(judge).chain(missing).collect()
+}
+
+const CHANGED_LOG: &str =
+    "find out who changed the database directly; compare with a backup, or with a hash of the log that you noted";
+
+async fn audit(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
+    checked.looks.insert(Look::Audit);
+    let verified = chain::verify(connection).await?;
+    if let Some(broken) = verified.broken {
+        checked.found(Look::Audit, format!("row {} of {}: {}", broken.id, broken.at, broken.why), CHANGED_LOG);
+    }
+    (checked.audit_rows, checked.audit_last) = (verified.rows, verified.last);
+    Ok(())
+}
+
+/// `error` with what is behind it.
+pub(super) fn words(error: &StoreError) -> String {
+    let causes = std::iter::successors(Some(error as &dyn Error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_step_that_is_not_as_it_should_be_is_named() {
+        let good: Vec<Step> =
+            sqlx::migrate!().iter().map(|step| (step.version, 1, step.checksum.to_vec())).collect();
+        assert_eq!(judged(&good), []);
+        let after = |change: fn(&mut Vec<Step>)| {
+            let mut steps = good.clone();
+            change(&mut steps);
+            judged(&steps).into_iter().map(|(what, _)| what).collect::<Vec<_>>()
+        };
+        assert_eq!(after(|steps| drop(steps.pop())), ["1 steps to the form of this program are missing"]);
+        assert_eq!(after(|steps| steps[0].1 = 0), ["step 1 was begun and not finished"]);
+        assert_eq!(after(|steps| steps[0].2[0] ^= 1), ["step 1 is not the one of this program"]);
+        assert_eq!(
+            after(|steps| steps.push((9_999, 1, Vec::new()))),
+            ["step 9999 is of a later version of the program"]
+        );
+    }
+}

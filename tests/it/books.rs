@@ -1,0 +1,277 @@
+//! The books and the store that they are in: made anew they are the same, and what does not fit is found and named.
+
+use std::collections::BTreeSet;
+use std::process::{Command, Output};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use superops_sla::bookkeeping::Rebuilt;
+use superops_sla::simulator::NewTicket;
+use superops_sla::store::Place;
+use superops_sla::store::audit::Author;
+use superops_sla::store::check::{self, Checked};
+use superops_sla::store::tokens::{Role, Token};
+use superops_sla::ticket::Reach;
+
+use crate::support::{TestApp, minutes, usual};
+
+/// What stands in the books, without the numbers of rows; and of what counts on, not how long it has.
+const BOOKS: [&str; 4] = [
+    "SELECT e.tenant || ' ' || e.ticket || ' ' || e.clock || ' ' || e.round || ' ' || e.outcome || ' ' ||
+       COALESCE(e.why, '') || ' ' || e.day || ' ' || e.decided_at || ' ' || COALESCE(e.stop_day, 0) || ' ' ||
+       COALESCE(e.stopped_at, 0) || ' ' || COALESCE(e.target, 0) || ' ' || e.counted || ' ' || e.over || ' ' ||
+       e.paused || ' ' || COALESCE(e.says, '') || ' ' || COALESCE(e.reported, 2) || ' ' || COALESCE(e.computed, 2) ||
+       ' ' || e.observed || ' ' || e.holder || ' ' || COALESCE(e.client, '') || ' ' || COALESCE(e.priority, '') || ' ' ||
+       COALESCE(e.policy, '') || ' ' || e.version || ' ' || e.maintenance || ' ' || COALESCE(e.reason, '') || ' ' ||
+       e.signs || ' ' || e.chances || ' ' || e.counts
+     FROM entries e WHERE e.latest = 1 ORDER BY e.ticket, e.clock, e.round",
+    "SELECT e.ticket || ' ' || e.clock || ' ' || e.round || ' ' || s.place || ' ' || s.holder || ' ' || s.weight || ' ' ||
+       s.counted || ' ' || s.over || ' ' || s.paused
+     FROM shares s JOIN entries e ON e.id = s.entry WHERE e.latest = 1 ORDER BY e.ticket, e.clock, e.round, s.place",
+    "SELECT e.ticket || ' ' || e.clock || ' ' || e.round || ' ' || o.day || ' ' || o.from_at || ' ' || o.to_at || ' ' ||
+       o.maintenance
+     FROM overdue o JOIN entries e ON e.id = o.entry ORDER BY e.ticket, e.clock, e.round, o.from_at",
+    "SELECT tenant || ' ' || day || ' ' || clock || ' ' || met || ' ' || breached || ' ' || excluded || ' ' ||
+       met_in_maintenance || ' ' || breached_in_maintenance || ' ' || overdue || ' ' || overdue_in_all
+     FROM days WHERE met + breached + excluded + met_in_maintenance + breached_in_maintenance + overdue_in_all > 0
+     ORDER BY tenant, day, clock",
+];
+
+async fn books(app: &TestApp) -> Vec<Vec<String>> {
+    let mut books = Vec::new();
+    for query in BOOKS {
+        books.push(app.database.texts(query).await);
+    }
+    books
+}
+
+/// Books all that is to be booked, and closes what can be.
+async fn book(app: &mut TestApp) {
+    let now = app.now();
+    while app.parts().bookkeeping.turn(now).await.unwrap().tickets > 0 {}
+}
+
+async fn rebuild(app: &mut TestApp) -> Rebuilt {
+    let now = app.now();
+    let mut last = None;
+    let rebuilt =
+        app.parts().bookkeeping.rebuild(&Reach::All, now, |progress| last = Some(progress)).await.unwrap();
+    assert!(last.is_none_or(|last| last.done == last.of && last.done == rebuilt.tickets), "{last:?} {rebuilt:?}");
+    rebuilt
+}
+
+/// A desk at which anything may happen to a ticket for some days.
+async fn desk(app: &mut TestApp, seed: u64) {
+    const STATUSES: [&str; 5] = ["Open", "Waiting on Customer", "Resolved", "Closed", "Open"];
+    let mut chance = fastrand::Rng::with_seed(seed);
+    let mut ids: Vec<String> = Vec::new();
+    for _ in 0..45 {
+        let which = chance.usize(..ids.len().max(1));
+        match chance.u8(..7) {
+            0 | 1 => ids.push(app.superops.add(NewTicket {
+                resolution_due_in: Some(TimeDelta::hours(chance.i64(1..30))),
+                ..usual()
+            })),
+            2 | 3 if !ids.is_empty() => app.superops.change_status(&ids[which], STATUSES[chance.usize(..5)]),
+            4 if !ids.is_empty() => {
+                let from = app.superops.ticket(&ids[chance.usize(..ids.len())]).unwrap().technician;
+                let to = from.filter(|_| chance.bool());
+                app.superops.patch(&ids[which], |ticket| ticket.technician = to);
+            }
+            5 if !ids.is_empty() => {
+                let now = app.now();
+                app.superops.patch(&ids[which], |ticket| drop(ticket.first_response.met_at.get_or_insert(now)));
+            }
+            _ => app.clock.advance(minutes(chance.i64(5..700))),
+        }
+        app.clock.advance(minutes(1));
+        app.sync().await;
+        if chance.u8(..3) == 0 {
+            book(app).await;
+        }
+    }
+    book(app).await;
+}
+
+#[tokio::test]
+async fn books_that_are_made_anew_are_the_same_whatever_happened_at_the_desk() {
+    for seed in [3, 17, 40] {
+        let mut app = TestApp::start().await;
+        desk(&mut app, seed).await;
+        let now = app.now();
+        let differing = app.parts().bookkeeping.differing(&Reach::All, now, |_| ()).await.unwrap();
+        assert_eq!(differing, [], "{seed}: bit by bit they are what they are in one go");
+        let first = rebuild(&mut app).await;
+        assert_eq!((first.new, first.revised, first.corrections), (0, 0, 0), "{seed}: {first:?}");
+        let before = books(&app).await;
+        assert!(before[0].len() > 5 && !before[3].is_empty(), "{seed}: there is something to make anew");
+        app.database.tamper("DELETE FROM entries").await;
+        app.database.tamper("DELETE FROM days").await;
+        let anew = rebuild(&mut app).await;
+        assert_eq!((anew.new, anew.left), (before[0].len(), 0), "{seed}");
+        assert!(anew.dropped > 0, "{seed}: shares of entries that were gone");
+        assert_eq!(books(&app).await, before, "{seed}");
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_leaves_closed_months_as_they_were_closed_and_mends_what_belongs_to_their_entries() {
+    let mut app = TestApp::start().await;
+    desk(&mut app, 5).await;
+    app.clock.set(at("2026-12-08T07:00:00Z"));
+    app.turn().await;
+    book(&mut app).await;
+    let hash = "SELECT sha256 FROM months ORDER BY month";
+    let closed = app.database.texts(hash).await;
+    assert_eq!(closed.len(), 1, "November is closed");
+    rebuild(&mut app).await;
+    let (before, rows) = (books(&app).await, "SELECT id || ' ' || revision || ' ' || counts FROM entries ORDER BY id");
+    let numbers = app.database.texts(rows).await;
+    for spoil in ["DELETE FROM days", "DELETE FROM shares", "DELETE FROM overdue", "UPDATE entries SET counted = 1"] {
+        app.database.tamper(spoil).await;
+        rebuild(&mut app).await;
+        assert_eq!(books(&app).await, before, "{spoil}");
+    }
+    assert_eq!(app.database.texts(rows).await, numbers, "no entry was written anew");
+    assert_eq!(look(&mut app).await, Vec::<String>::new(), "the months have the hashes that they were closed with");
+    // A history that tells something else: the month stays, and the correction stands beside it.
+    app.database.tamper("UPDATE entries SET target = target + 1").await;
+    let corrected = rebuild(&mut app).await;
+    assert!(corrected.corrections > 0, "{corrected:?}");
+    assert_eq!(app.database.texts(hash).await, closed);
+}
+
+#[tokio::test]
+async fn what_is_older_than_the_histories_that_are_kept_stays_as_it_is_booked() {
+    let mut app = TestApp::start().await;
+    desk(&mut app, 5).await;
+    let before = books(&app).await;
+    app.clock.advance(TimeDelta::days(500));
+    app.database.tamper("DELETE FROM events").await;
+    let rebuilt = rebuild(&mut app).await;
+    assert!(rebuilt.tickets > 0 && rebuilt.left == rebuilt.tickets, "{rebuilt:?}");
+    assert_eq!(books(&app).await, before);
+}
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+async fn checked(app: &TestApp) -> Checked {
+    check::look(Place::from(&app.config().store)).await.unwrap()
+}
+
+/// What a look at the store finds, a line each: by which look, and what.
+async fn look(app: &mut TestApp) -> Vec<String> {
+    let now = app.now();
+    let differing = app.parts().bookkeeping.differing(&Reach::All, now, |_| ()).await.unwrap();
+    let found = checked(app).await.findings;
+    let found = found.into_iter().map(|finding| format!("{}: {}", finding.look.as_str(), finding.what));
+    found.chain(differing.into_iter().map(|one| format!("histories: {}", one.ticket))).collect()
+}
+
+#[tokio::test]
+async fn a_look_at_the_store_finds_what_does_not_fit() {
+    let mut app = TestApp::start().await;
+    desk(&mut app, 17).await;
+    app.settle().await;
+    let author = || Author { who: "mia".to_owned(), origin: "command line".to_owned() };
+    for _ in 0..3 {
+        let now = app.now();
+        let store = app.parts().store.clone();
+        store.add_token(&Token::generate().unwrap(), Role::Viewer, None, author(), now).await.unwrap();
+    }
+    assert_eq!(look(&mut app).await, Vec::<String>::new(), "nothing is wrong with a store that nobody touched");
+    // Each is undone before the next.
+    let cases = [
+        ("UPDATE days SET met = met + 1", "UPDATE days SET met = met - 1", "books: acme: the sums of"),
+        ("UPDATE shares SET weight = weight + 1", "UPDATE shares SET weight = weight - 1", "books: the shares of entry"),
+        (
+            "UPDATE entries SET latest = 1 - latest",
+            "UPDATE entries SET latest = 1 - latest",
+            "books: acme: an entry of ticket",
+        ),
+        ("UPDATE entries SET target = target + 1", "UPDATE entries SET target = target - 1", "histories: "),
+        (
+            "UPDATE entries SET outcome = 'x' || outcome",
+            "UPDATE entries SET outcome = SUBSTR(outcome, 2)",
+            "books: entry ",
+        ),
+        (
+            "UPDATE tickets SET past = 'x' || COALESCE(past, '')",
+            "UPDATE tickets SET past = NULLIF(SUBSTR(past, 2), '')",
+            "rows: tickets `acme ",
+        ),
+        ("UPDATE events SET kind = 'x' || kind", "UPDATE events SET kind = SUBSTR(kind, 2)", "rows: events `acme "),
+        (
+            "UPDATE audit SET who = who || 'x'",
+            "UPDATE audit SET who = SUBSTR(who, 1, LENGTH(who) - 1)",
+            "audit: row 1 of ",
+        ),
+        (
+            "UPDATE shares SET entry = entry + 1000000",
+            "UPDATE shares SET entry = entry - 1000000",
+            "references: ",
+        ),
+        (
+            "UPDATE _sqlx_migrations SET version = version + 1000000",
+            "UPDATE _sqlx_migrations SET version = version - 1000000",
+            "migrations: step 1000001 is of a later version",
+        ),
+    ];
+    for (spoil, undo, found) in cases {
+        app.database.tamper(spoil).await;
+        // A ticket that cannot be read keeps the entries from being judged: only the look at rows is taken.
+        let told = match found.starts_with("histories") {
+            true => look(&mut app).await,
+            false => {
+                let findings = checked(&app).await.findings;
+                findings.into_iter().map(|one| format!("{}: {}", one.look.as_str(), one.what)).collect()
+            }
+        };
+        assert!(told.iter().any(|line| line.starts_with(found)), "{spoil}: {told:?}");
+        app.database.tamper(undo).await;
+    }
+    assert_eq!(look(&mut app).await, Vec::<String>::new(), "all was undone");
+    let sizes = checked(&app).await.tables;
+    let tickets = sizes.iter().find(|one| one.table == "tickets").unwrap();
+    assert!(tickets.rows > 3 && tickets.bytes.unwrap() > 1000, "{tickets:?}");
+    assert!(tickets.oldest.unwrap() >= crate::support::begin());
+    let with_entries: BTreeSet<_> = sizes.iter().filter(|one| one.rows > 0).map(|one| one.table.as_str()).collect();
+    assert!(["entries", "shares", "days", "audit", "events"].iter().all(|table| with_entries.contains(table)));
+}
+
+/// The program, asked to look at the store of `app`.
+fn program(app: &TestApp, args: &[&str]) -> Output {
+    let file = app.token_file().with_file_name("config.toml");
+    std::fs::write(&file, app.config_text()).unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_superops-sla"));
+    program.arg("-c").arg(file).args(args).env_remove("RUST_LOG").output().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn store_check_ends_in_one_when_something_does_not_fit_and_says_what_to_do() {
+    let mut app = TestApp::start().await;
+    app.turn().await;
+    app.stop().await;
+    let good = program(&app, &["store", "check"]);
+    let text = String::from_utf8_lossy(&good.stdout);
+    assert!(good.status.success(), "{text} {}", String::from_utf8_lossy(&good.stderr));
+    for line in ["integrity   good", "migrations  good", "histories   good", "references  good"] {
+        assert!(text.contains(line), "{text}");
+    }
+    let tampered = "INSERT INTO shares (entry, place, holder, weight, counted, over, paused)
+                    VALUES (7, 0, 'x', 1000000, 0, 0, 0)";
+    app.database.tamper(tampered).await;
+    let bad = program(&app, &["store", "check", "--json"]);
+    assert_eq!(bad.status.code(), Some(1));
+    let told: serde_json::Value = serde_json::from_slice(&bad.stdout).unwrap();
+    assert_eq!(told["findings"][0]["look"], "references", "{told}");
+    assert!(told["findings"][0]["remedy"].as_str().unwrap().contains("report rebuild"), "{told}");
+    assert!(String::from_utf8_lossy(&bad.stderr).contains("one thing in the store does not fit"));
+    let rebuilt = program(&app, &["report", "rebuild", "--json"]);
+    let told: serde_json::Value = serde_json::from_slice(&rebuilt.stdout).unwrap();
+    assert_eq!(told["dropped"], 1, "{told}");
+    assert!(program(&app, &["store", "check"]).status.success());
+    let same = program(&app, &["report", "rebuild", "--dry-run"]);
+    assert_eq!(String::from_utf8_lossy(&same.stdout), "all entries are what the histories of their tickets say\n");
+}
