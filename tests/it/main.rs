@@ -33,6 +33,7 @@ mod phones;
 mod policies;
 mod predicted;
 mod pushes;
+mod recompute;
 mod refusals;
 mod reports;
 mod retention;
