@@ -27,6 +27,7 @@ mod read;
 mod read_alerts;
 mod read_calendar;
 mod read_checks;
+mod read_credits;
 mod read_escalations;
 mod read_noise;
 mod read_notify;
@@ -70,6 +71,7 @@ use crate::alert::{Stage, Subject, noise};
 use crate::formats::Format;
 pub use crate::probe::address::Network;
 use crate::report::People;
+use crate::report::credit::CreditTerms;
 use crate::report::make::By;
 use crate::report::rate::Goal;
 use crate::report::schedule::Rhythm;
@@ -122,8 +124,21 @@ pub struct Reports {
     pub people: People,
     /// What share of the clocks is to be kept.
     pub goals: Goals,
+    /// What policies give back.
+    pub credits: Vec<PolicyCredits>,
     /// Those that go out by themselves.
     pub schedules: Vec<ReportSchedule>,
+}
+
+/// What a policy gives back, by what it is called in the books; of all tenants where none is named.
+pub type PolicyCredits = (Option<TenantId>, String, CreditTerms);
+
+impl Reports {
+    /// What the policies of `tenant` give back, by what they are called in the books.
+    pub fn credits_of(&self, tenant: &TenantId) -> BTreeMap<String, CreditTerms> {
+        let own = self.credits.iter().filter(|(only, ..)| only.as_ref().is_none_or(|only| only == tenant));
+        own.map(|(_, words, terms)| (words.clone(), terms.clone())).collect()
+    }
 }
 
 /// What share of the clocks is to be kept, unless a report is asked for with a goal of its own.

@@ -156,6 +156,15 @@ pub struct ClosedMonth {
     pub corrections: u64,
 }
 
+impl ClosedMonth {
+    /// Its days; none: it is no month.
+    pub fn days(&self) -> Option<Period> {
+        let from: NaiveDate = format!("{}-01", self.month).parse().ok()?;
+        let to = from.checked_add_months(chrono::Months::new(1))?.pred_opt()?;
+        Some(Period { from, to })
+    }
+}
+
 /// A part of a report under a heading of its own.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Section {

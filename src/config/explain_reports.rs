@@ -4,7 +4,9 @@ use super::explain_page::Page;
 use super::{Config, Goals, ReportSchedule, Reports};
 use crate::formats::Format;
 use crate::report::People;
+use crate::report::credit::CreditTerms;
 use crate::report::rate::Goal;
+use crate::uptime::credit::Tier;
 
 pub(super) fn reports(page: &mut Page, config: &Config) {
     let reports = &config.reports;
@@ -21,6 +23,9 @@ pub(super) fn reports(page: &mut Page, config: &Config) {
         People::Off => page.row("technicians", "nothing is reported about single ones".to_owned()),
     }
     goals(page, &reports.goals);
+    for (_, words, terms) in &reports.credits {
+        page.row("credits", format!("by the policy for {words}: {}", credits(terms)));
+    }
     for font in &reports.fonts {
         page.row("font", format!("from the file {}, before the system's", font.display()));
     }
@@ -40,6 +45,13 @@ fn goals(page: &mut Page, goals: &Goals) {
     for (_, words, goal) in &goals.policies {
         page.row("goal", format!("by the policy for {words}: {}", percent(*goal)));
     }
+}
+
+/// `0 % of the fee from 95 % on, 10 % from 0 % on, of months with 20 clocks or more`
+fn credits(terms: &CreditTerms) -> String {
+    let tier = |tier: &Tier| format!("{} % from {} % on", tier.percent, f64::from(tier.floor) / 1000.0);
+    let tiers: Vec<_> = terms.tiers.iter().map(tier).collect();
+    format!("of the fee {}, in months with {} clocks or more", tiers.join(", "), terms.min)
 }
 
 /// `each month of acme, 7 days after its end at 07:00, as pdf to 2 addresses`.

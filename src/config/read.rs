@@ -17,7 +17,7 @@ use super::read_tenant::Names;
 use super::reader::{Found, Inspection, Purpose, Section};
 use super::{
     ChannelKind, Config, Goals, Tenant, read_alerts, read_calendar, read_escalations, read_notify, read_on_call,
-    read_people, read_policies, read_reports, read_retention, read_server, read_sign_in, read_tenant, read_uptime,
+    read_people, read_policies, read_credits, read_reports, read_retention, read_server, read_sign_in, read_tenant, read_uptime,
     read_watch, read_write_back,
 };
 
@@ -118,9 +118,12 @@ fn everything(root: Section<'_>) -> Config {
     let policies = root.each("policies").unwrap_or_default();
     let policy_places = policies.iter().map(Section::place).collect();
     let policy_goals: Vec<_> = policies.iter().map(read_reports::goal).collect();
+    let policy_credits: Vec<_> = policies.iter().map(read_credits::of_policy).collect();
     let policies: Vec<_> = policies.into_iter().map(|section| read_policies::policy(section, &names)).collect();
     let own_goals = |(policy, goal): (&Policy, Option<Goal>)| Some((policy.tenant.clone(), policy.words(), goal?));
     let policy_goals = policies.iter().zip(policy_goals).filter_map(own_goals).collect();
+    let own_credits = |(policy, terms): (&Policy, Option<_>)| Some((policy.tenant.clone(), policy.words(), terms?));
+    let credits = policies.iter().zip(policy_credits).filter_map(own_credits).collect();
     let tenant_goals = tenants
         .iter()
         .filter_map(|(name, section)| Some((TenantId::parse(name.value).ok()?, read_reports::goal(section)?)));
@@ -134,7 +137,7 @@ fn everything(root: Section<'_>) -> Config {
     let watch = read_watch::watch(root.table("watch"), &channels);
     let sign_in = read_sign_in::sign_in(root.table("sign_in"), &server, &names.tenants);
     let retention = read_retention::retention(root.table("retention"));
-    let reports = read_reports::reports(root.table("reports"), goals, &names, notify.has("email"));
+    let reports = read_reports::reports(root.table("reports"), (goals, credits), &names, notify.has("email"));
     let on_call = read_on_call::rotations(rotations, &names);
     let escalations = root.each("escalations").unwrap_or_default();
     let escalations = read_escalations::escalations(escalations, &names, &channels, &alerts);

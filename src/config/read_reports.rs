@@ -4,7 +4,7 @@ use super::read_noise::time_of_day;
 use super::read_policies::known_tenant;
 use super::read_tenant::Names;
 use super::reader::{Found, Section, nearest};
-use super::{Goals, ReportSchedule, Reports, checks};
+use super::{Goals, PolicyCredits, ReportSchedule, Reports, checks};
 use crate::formats::Format;
 use crate::report::make::By;
 use crate::report::rate::Goal;
@@ -19,8 +19,13 @@ const USUAL_TIME: u16 = 7 * 60;
 const MOST_SCHEDULES: usize = 200;
 const MOST_RECIPIENTS: usize = 20;
 
-/// `goals`: those of tenants and policies; `mail`: whether `[notify.email]` is there.
-pub(super) fn reports(section: Section<'_>, goals: Goals, names: &Names<'_>, mail: bool) -> Reports {
+/// `goals`: those of tenants and policies; `credits`: those of policies; `mail`: whether `[notify.email]` is there.
+pub(super) fn reports(
+    section: Section<'_>,
+    (goals, credits): (Goals, Vec<PolicyCredits>),
+    names: &Names<'_>,
+    mail: bool,
+) -> Reports {
     let beside = |name: &str| section.inspection.beside(name);
     let logo = section.text("logo").and_then(|text| text.read(|name| picture(name).map(beside)));
     let fonts = section.texts("fonts").unwrap_or_default();
@@ -32,7 +37,7 @@ pub(super) fn reports(section: Section<'_>, goals: Goals, names: &Names<'_>, mai
         section.wrong("a schedule reports by technician, but `people` is `off`: nothing is reported about single ones");
     }
     section.finish();
-    Reports { logo, fonts, people, goals, schedules }
+    Reports { logo, fonts, people, goals, credits, schedules }
 }
 
 fn schedules(section: &Section<'_>, names: &Names<'_>, mail: bool) -> Vec<ReportSchedule> {

@@ -11,11 +11,12 @@ use crate::sla::zone::Tz;
 use crate::ticket::TenantId;
 use crate::uptime::availability::{Terms, UnknownTime};
 use crate::uptime::combine::Needs;
-use crate::uptime::credit::{Tier, USUAL, WHOLE};
+use crate::uptime::credit::{USUAL, WHOLE};
 use crate::uptime::days::Period;
 
 use super::read_calendar::zone;
 use super::read_checks::{self, known_component};
+use super::read_credits::tiers;
 use super::read_objectives::objectives;
 use super::read_policies::known_tenant;
 use super::read_tenant::Names;
@@ -164,7 +165,7 @@ fn promise(section: Section<'_>, ids: &[&str], around: &Around<'_>) -> Option<Pr
         whole_minutes: section.flag("whole_minutes").is_some_and(|found| found.value),
         ..usual
     };
-    let tiers = tiers(&section);
+    let tiers = tiers(&section).unwrap_or_else(|| USUAL.to_vec());
     let fee = fee(&section);
     section.finish();
     target?;
@@ -190,28 +191,6 @@ fn unknown(text: &str) -> Result<UnknownTime, String> {
         "down" => Ok(UnknownTime::Down),
         _ => Err("must be \"exclude\", \"up\" or \"down\"".to_owned()),
     }
-}
-
-/// `credits = { "99.9" = 0, "99" = 10 }`: from this availability on, this share of the fee.
-fn tiers(section: &Section<'_>) -> Vec<Tier> {
-    let found = section.entries("credits");
-    if found.is_empty() {
-        return USUAL.to_vec();
-    }
-    let tier = |(floor, share): (Found<'_, &str>, Found<'_, &str>)| {
-        let floor = floor.read(|text| checks::percent(text))?;
-        let share = share.read(|text| checks::percent(text))?;
-        Some(Tier { floor, percent: share / 1000 })
-    };
-    let mut tiers: Vec<Tier> = found.into_iter().filter_map(tier).collect();
-    tiers.sort_by_key(|tier| std::cmp::Reverse(tier.floor));
-    if tiers.last().is_none_or(|last| last.floor > 0) {
-        section.clash("credits", "needs a tier from \"0\" on: else nothing is said of what lies under the lowest");
-    }
-    if tiers.windows(2).any(|two| two[0].percent > two[1].percent) {
-        section.clash("credits", "gives less for a lower availability, which cannot be meant");
-    }
-    tiers
 }
 
 /// `fee = "450.00 EUR"`

@@ -395,6 +395,34 @@ fn what_goes_on_a_report_is_meant_beside_the_file_and_must_be_a_picture_and_font
 }
 
 #[test]
+fn a_policy_may_give_back_what_was_not_kept_by_tiers() {
+    let policies = "[[policies]]\npriority = \"High\"\nresolution = \"4h\"\n\
+                    credits = { \"95\" = \"0\", \"90\" = \"5\", \"0\" = \"10\" }\ncredits_min = 5\n\
+                    [[policies]]\ntenant = \"acme\"\nresolution = \"8h\"\ncredits = { \"0\" = \"25\" }\n";
+    let reports = good(&format!("{LEAST}\n{policies}")).reports;
+    let tiers = |tenant: &str| -> Vec<_> {
+        let terms = reports.credits_of(&TenantId::parse(tenant).unwrap()).into_iter();
+        let told = |(words, terms): (String, crate::report::credit::CreditTerms)| {
+            let tiers: Vec<_> = terms.tiers.iter().map(|tier| (tier.floor, tier.percent)).collect();
+            (words, tiers, terms.min)
+        };
+        terms.map(told).collect()
+    };
+    let high = ("priority High".to_owned(), vec![(95_000, 0), (90_000, 5), (0, 10)], 5);
+    assert_eq!(tiers("acme"), [high.clone(), ("tenant acme".to_owned(), vec![(0, 25)], 20)]);
+    assert_eq!(tiers("other"), [high]);
+    let said = |rest: &str| complaints(&format!("[[policies]]\nresolution = \"4h\"\n{rest}\n"));
+    for (rest, complaint) in [
+        ("credits = { \"95\" = \"0\" }", "needs a tier from \"0\" on"),
+        ("credits = { \"95\" = \"10\", \"0\" = \"5\" }", "gives less for a lower share"),
+        ("credits = { \"0\" = \"5\" }\ncredits_min = 0", "`credits_min` must be 1 or more"),
+        ("credits_min = 3", "`credits_min` has no meaning without `credits`"),
+    ] {
+        assert!(said(rest).contains(complaint), "{rest}: {}", said(rest));
+    }
+}
+
+#[test]
 fn a_goal_is_that_of_the_tenant_or_of_all_and_policies_may_have_their_own() {
     let globex =
         "[tenants.globex]\nsubdomain = \"globex\"\nregion = \"eu\"\ntoken_env = \"SUPEROPS_TOKEN\"\ngoal = 99\n";

@@ -1,39 +1,116 @@
-//! Service credits: what a client gets back for a closed month in which a policy was not kept.
+//! Service credits of policies: what a client gets back for a closed month in which a policy was not kept.
+//!
+//! The tiers and the rule are those of uptime promises ([`crate::uptime::credit`]): floors, compared in whole numbers. A
+//! month is judged once it is closed, client by client and policy by policy, and only where enough was counted.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::rate::{Goal, Rate};
+use super::entry::{Entry, Outcome};
+use super::figures::Question;
+use super::rate::Rate;
+use super::{ClosedMonth, Period};
+use crate::uptime::credit::{Tier, tier};
 
-/// With fewer clocks counted there is no credit, unless a policy says otherwise.
+/// With fewer clocks counted nothing is judged, unless a policy says otherwise.
 pub const MIN: u64 = 20;
 
-/// What is owed where compliance is below a level.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Tier {
-    /// A percentage.
-    pub below: f64,
-    /// Of the month's fee, in percent.
-    pub credit: f64,
+/// What a policy gives back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreditTerms {
+    /// From each compliance on, so much of the month's fee; they fall.
+    pub tiers: Vec<Tier>,
+    /// So many clocks must have been counted.
+    pub min: u64,
 }
 
-/// The credit for a month: that of the lowest tier that compliance is below. Equal is not below.
-pub fn credit(rate: Rate, tiers: &[Tier], min: u64) -> Option<f64> {
-    if rate.of < min {
-        return None;
+/// What came of a policy for one client in one month.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credit {
+    /// `2026-10`
+    pub month: String,
+    /// Its days.
+    pub period: Period,
+    /// SuperOps' id.
+    pub client: Option<Arc<str>>,
+    /// What the policy is called in the books.
+    pub policy: Arc<str>,
+    pub rate: Rate,
+    /// None: too little was counted.
+    pub tier: Option<Tier>,
+}
+
+impl CreditTerms {
+    /// The tier that `rate` reaches; none: too little was counted.
+    pub fn tier(&self, rate: Rate) -> Option<Tier> {
+        let [met, of] = [rate.met, rate.of].map(|number| i64::try_from(number).unwrap_or(i64::MAX));
+        (rate.of >= self.min.max(1)).then(|| tier(&self.tiers, met, of)).flatten()
     }
-    let missed = tiers.iter().filter(|tier| Goal::percent(tier.below).is_some_and(|goal| !rate.reaches(goal)));
-    missed.min_by(|a, b| a.below.total_cmp(&b.below)).map(|tier| tier.credit)
+}
+
+/// What came of the policies that give something back, for each client and each of the closed `months` that lies wholly
+/// in the period of `question`.
+pub fn credits<'a>(
+    entries: impl Iterator<Item = &'a Entry>,
+    question: &Question,
+    months: &[ClosedMonth],
+    terms: &BTreeMap<String, CreditTerms>,
+) -> Vec<Credit> {
+    let whole = |month: &ClosedMonth| {
+        let period = month.days()?;
+        (question.period.has(period.from) && question.period.has(period.to)).then(|| (month.month.clone(), period))
+    };
+    let months: Vec<(String, Period)> = months.iter().filter_map(whole).collect();
+    let mut rates: BTreeMap<(usize, Option<&Arc<str>>, &Arc<str>), Rate> = BTreeMap::new();
+    for entry in entries.filter(|entry| question.decided(entry) && entry.is_headline()) {
+        let Some(policy) = entry.policy.as_ref().filter(|policy| terms.contains_key(&***policy)) else { continue };
+        let Some(month) = months.iter().position(|(_, days)| days.has(entry.day)) else { continue };
+        rates.entry((month, entry.client.as_ref(), policy)).or_default().add(entry.outcome == Outcome::Met);
+    }
+    let credit = |((month, client, policy), rate): ((usize, Option<&Arc<str>>, &Arc<str>), Rate)| {
+        let (month, period) = months[month].clone();
+        let tier = terms.get(&**policy).and_then(|terms| terms.tier(rate));
+        Credit { month, period, client: client.cloned(), policy: policy.clone(), rate, tier }
+    };
+    rates.into_iter().map(credit).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::entry::tests::entries;
     use super::*;
 
+    fn terms() -> CreditTerms {
+        let tiers = [(95_000, 0), (90_000, 5), (0, 10)].map(|(floor, percent)| Tier { floor, percent });
+        CreditTerms { tiers: tiers.to_vec(), min: MIN }
+    }
+
     #[test]
-    fn the_lowest_tier_that_is_missed_holds() {
-        let tiers = [Tier { below: 95.0, credit: 5.0 }, Tier { below: 90.0, credit: 10.0 }];
-        let of = |met, of| credit(Rate::new(met, of), &tiers, MIN);
-        assert_eq!([of(95, 100), of(94, 100), of(90, 100), of(89, 100)], [None, Some(5.0), Some(5.0), Some(10.0)]);
-        assert_eq!(of(0, 19), None, "too few to judge a month by");
+    fn the_highest_tier_that_is_reached_holds_and_too_few_are_not_judged() {
+        let of = |met, of| terms().tier(Rate::new(met, of)).map(|tier| tier.percent);
+        assert_eq!([of(95, 100), of(94, 100), of(90, 100), of(89, 100)], [Some(0), Some(5), Some(5), Some(10)]);
+        assert_eq!(of(94_999, 100_000), Some(5), "nothing is rounded up into a tier");
+        assert_eq!([of(0, 19), of(0, 20)], [None, Some(10)], "too few to judge a month by");
+        let none = CreditTerms { min: 0, ..terms() };
+        assert_eq!(none.tier(Rate::new(0, 0)), None);
+    }
+
+    #[test]
+    fn only_whole_closed_months_are_judged_client_by_client() {
+        let mut all = entries();
+        all.iter_mut().for_each(|entry| entry.policy = Some("priority High".into()));
+        let terms = BTreeMap::from([("priority High".to_owned(), CreditTerms { min: 1, ..terms() })]);
+        let judge = |from: &str, to: &str, months: &[&str]| {
+            let period = Period::new(from.parse().unwrap(), to.parse().unwrap()).unwrap();
+            let closed = |month: &&str| ClosedMonth { month: (*month).to_owned(), sha256: String::new(), corrections: 0 };
+            let months: Vec<_> = months.iter().map(closed).collect();
+            let found = credits(all.iter(), &Question { period, with_maintenance: false }, &months, &terms);
+            let told = |one: Credit| (one.month, one.rate.met, one.rate.of, one.tier.map(|tier| tier.percent));
+            found.into_iter().map(told).collect::<Vec<_>>()
+        };
+        let october = ("2026-10".to_owned(), 11, 14, Some(10));
+        assert_eq!(judge("2026-10-01", "2026-11-30", &["2026-10"]), [october.clone()], "November is not closed");
+        assert_eq!(judge("2026-10-01", "2026-10-31", &["2026-10", "2026-11"]), [october]);
+        assert_eq!(judge("2026-10-02", "2026-11-30", &["2026-10"]), [], "a day of October is missing");
     }
 }

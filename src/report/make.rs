@@ -1,10 +1,13 @@
 //! A report made of entries: the figures of a period as sections, tables and charts.
 
+mod credits;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, NaiveDate, TimeDelta, Timelike, Weekday};
 use serde::{Deserialize, Serialize};
 
+use super::credit::CreditTerms;
 use super::day::Day;
 use super::entry::{Entry, Exclusion, Holder, Outcome, Reason, Sign};
 use super::figures::{Question, Summary, summary};
@@ -117,6 +120,8 @@ pub struct Material<'a> {
     pub goal: Goal,
     /// The goals of those policies that have their own, by what they are called in the books.
     pub policy_goals: &'a BTreeMap<String, Goal>,
+    /// What those policies give back that give something, by what they are called in the books.
+    pub policy_credits: &'a BTreeMap<String, CreditTerms>,
     /// Those of the period and of the one before it, and the other clocks of their tickets.
     pub entries: &'a [Entry],
     /// Each day of the period.
@@ -142,6 +147,7 @@ pub fn report(material: &Material<'_>) -> Report {
         Some(overview(material, &sum, &earlier)),
         Some(course(material)),
         (material.by != By::Day).then(|| groups(material, &all)),
+        credits::section(material, &all),
         Some(breaches(material, &all, &sum)),
         Some(left_out(&sum, material)),
     ];
@@ -685,8 +691,11 @@ fn notes(sum: &Summary, material: &Material<'_>) -> Vec<String> {
 mod tests {
     use super::super::entry::tests::entries;
     use super::*;
+    use crate::uptime::credit::Tier;
 
     struct Plain;
+
+    static NOTHING_BACK: BTreeMap<String, CreditTerms> = BTreeMap::new();
 
     impl Names for Plain {
         fn person(&self, holder: &Holder) -> String {
@@ -717,6 +726,7 @@ mod tests {
             client: None,
             goal: Goal::default(),
             policy_goals,
+            policy_credits: &NOTHING_BACK,
             entries,
             days: &[],
             months: Vec::new(),
@@ -755,6 +765,29 @@ mod tests {
         let other = BTreeMap::from([("priority Low".to_owned(), Goal::percent(0.5).unwrap())]);
         let told = goals_told(&entries, &other);
         assert_eq!(told, [[Cell::text("priority High"), Cell::Number(95.0), Cell::text("no")]]);
+    }
+
+    #[test]
+    fn what_is_owed_stands_in_the_report_where_a_policy_gives_something_back() {
+        let mut entries = entries();
+        entries.iter_mut().for_each(|entry| entry.policy = Some("priority High".into()));
+        let goals = BTreeMap::new();
+        let period = Period::new("2026-10-01".parse().unwrap(), "2026-10-31".parse().unwrap()).unwrap();
+        let month = ClosedMonth { month: "2026-10".into(), sha256: String::new(), corrections: 0 };
+        let tiers = [(95_000, 0), (0, 10)].map(|(floor, percent)| Tier { floor, percent }).to_vec();
+        let told = |min| {
+            let credits = BTreeMap::from([("priority High".to_owned(), CreditTerms { tiers: tiers.clone(), min })]);
+            let question = Question { period, with_maintenance: false };
+            let months = vec![month.clone()];
+            let made = report(&Material { question, months, policy_credits: &credits, ..material(&entries, &goals) });
+            let section = made.sections.into_iter().find(|section| section.key == "credits").unwrap();
+            section.tables[0].rows[0].cells[3..].to_vec()
+        };
+        let counted = [Cell::Count(14), Cell::Count(11), Cell::Percent(786)];
+        assert_eq!(told(14)[..3], counted);
+        assert_eq!(told(14)[3..], [Cell::Number(10.0), Cell::text("below all other tiers")]);
+        assert_eq!(told(15)[3..], [Cell::Blank, Cell::text("too few")]);
+        assert!(report(&material(&entries, &goals)).sections.iter().all(|section| section.key != "credits"));
     }
 
     #[test]

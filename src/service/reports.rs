@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod archive;
+pub mod credits;
 pub mod file;
 pub mod names;
 pub mod question;
@@ -318,6 +319,7 @@ impl Service {
             client,
             goal: self.goal_of(tenant, wanted),
             policy_goals: &policy_goals,
+            policy_credits: &self.config.reports.credits_of(&tenant.id),
             entries: &entries,
             days: &days,
             months: found.months.clone(),

@@ -16,6 +16,7 @@ use super::{Problem, Web, body};
 use crate::formats::json;
 use crate::service::reports::answers::CacheFigures;
 use crate::service::reports::archive::{ArchivePage, ArchiveQuery};
+use crate::service::reports::credits::CreditView;
 use crate::service::reports::file::ReportFile;
 use crate::service::reports::reasons::{ReasonOrder, ReasonView};
 use crate::service::reports::{
@@ -68,6 +69,15 @@ pub async fn compliance(
     Query(query): Query<ComplianceQuery>,
 ) -> Result<Json<Arc<Vec<ComplianceDay>>>, Problem> {
     Ok(Json(web.service.compliance(&caller.scope, &query).await?))
+}
+
+/// GET /api/v1/sla/credits
+pub async fn credits(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<TechnicianQuery>,
+) -> Result<Json<Vec<CreditView>>, Problem> {
+    Ok(Json(web.service.policy_credits(&caller.scope, &query).await?))
 }
 
 /// GET /api/v1/reports/sla

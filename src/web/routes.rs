@@ -29,6 +29,7 @@ use crate::service::overrides::OverrideOrder;
 use crate::service::people::{PeoplePage, PeopleQuery, PersonView};
 use crate::service::reports::answers::CacheFigures;
 use crate::service::reports::archive::{ArchivePage, ArchiveQuery};
+use crate::service::reports::credits::CreditView;
 use crate::service::reports::reasons::{ReasonOrder, ReasonView};
 use crate::service::reports::{
     ComplianceDay, ComplianceQuery, EntryPage, EntryQuery, ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView,
@@ -251,6 +252,10 @@ fn figures() -> Vec<Route> {
             .about("Compliance day by day")
             .query::<ComplianceQuery>()
             .gives_list::<ComplianceDay>("Each local day of the period"),
+        get("/api/v1/sla/credits", Viewer, reports::credits)
+            .about("Service credits of policies: what is owed to which client for each closed month of a period")
+            .query::<TechnicianQuery>()
+            .gives_list::<CreditView>("Month by month, client by client"),
         get("/api/v1/reports/sla", Viewer, reports::report)
             .about("A report on a period: compliance, breaches with reasons, what was left out")
             .query::<ReportQuery>()

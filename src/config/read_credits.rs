@@ -1,0 +1,48 @@
+//! `credits = { "99.9" = "0", "99" = "10", "0" = "50" }`: what is owed for what was not kept, of uptime promises and of
+//! policies alike.
+
+use super::checks;
+use super::reader::{Found, Section};
+use crate::report::credit::{CreditTerms, MIN};
+use crate::uptime::credit::Tier;
+
+/// From each share on, so much of the fee; none: nothing is said.
+pub(super) fn tiers(section: &Section<'_>) -> Option<Vec<Tier>> {
+    let found = section.entries("credits");
+    if found.is_empty() {
+        return None;
+    }
+    let tier = |(floor, share): (Found<'_, &str>, Found<'_, &str>)| {
+        let floor = floor.read(|text| checks::percent(text))?;
+        let share = share.read(|text| checks::percent(text))?;
+        Some(Tier { floor, percent: share / 1000 })
+    };
+    let mut tiers: Vec<Tier> = found.into_iter().filter_map(tier).collect();
+    tiers.sort_by_key(|tier| std::cmp::Reverse(tier.floor));
+    if tiers.last().is_none_or(|last| last.floor > 0) {
+        section.clash("credits", "needs a tier from \"0\" on: else nothing is said of what lies under the lowest");
+    }
+    if tiers.windows(2).any(|two| two[0].percent > two[1].percent) {
+        section.clash("credits", "gives less for a lower share, which cannot be meant");
+    }
+    Some(tiers)
+}
+
+/// Those of a policy, with `credits_min`: how many clocks a month must have.
+pub(super) fn of_policy(section: &Section<'_>) -> Option<CreditTerms> {
+    let min = section.integer("credits_min").and_then(|number| number.read(least));
+    match tiers(section) {
+        Some(tiers) => Some(CreditTerms { tiers, min: min.unwrap_or(MIN) }),
+        None => {
+            if section.has("credits_min") {
+                section.clash("credits_min", "has no meaning without `credits`");
+            }
+            None
+        }
+    }
+}
+
+fn least(number: &i64) -> Result<u64, String> {
+    let fits = u64::try_from(*number).ok().filter(|number| *number > 0);
+    fits.ok_or_else(|| "must be 1 or more: so many clocks a month must have to be judged".to_owned())
+}

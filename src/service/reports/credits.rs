@@ -1,0 +1,65 @@
+//! Service credits of policies: what is owed to whom for a closed month.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::question::TechnicianQuery;
+use super::{Asked, Question, Reach, Service, ServiceError};
+use crate::report::credit::{Credit, credits};
+use crate::report::make::Names;
+
+/// What came of a policy for one client in one closed month.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct CreditView {
+    pub tenant: String,
+    /// Like 2026-10.
+    pub month: String,
+    pub client: Option<String>,
+    /// The policy in words.
+    pub policy: String,
+    /// Headline clocks that were counted.
+    pub clocks: u64,
+    pub kept: u64,
+    /// Percent.
+    pub compliance_percentage: Option<f64>,
+    /// The compliance from which on the tier holds; null where too few clocks were counted.
+    pub tier_percentage: Option<f64>,
+    /// Percent of the month's fee; null where too few clocks were counted.
+    pub credit_percentage: Option<u32>,
+}
+
+impl Service {
+    /// What is owed by the policies that give something back, month by month, client by client.
+    pub async fn policy_credits(
+        &self,
+        reach: &Reach,
+        query: &TechnicianQuery,
+    ) -> Result<Vec<CreditView>, ServiceError> {
+        let wanted = query.wanted()?;
+        let mut all = Vec::new();
+        for tenant in self.tenants(reach).filter(|tenant| wanted.means(&tenant.id)) {
+            let terms = self.config.reports.credits_of(&tenant.id);
+            let found = self.period_of(tenant, &wanted).await?;
+            if terms.is_empty() || found.months.is_empty() {
+                continue;
+            }
+            let asked = Asked { from: found.period.from, to: found.period.to, latest: wanted.latest };
+            let entries = self.store.entries(&tenant.id, asked).await?;
+            let names = self.called(&tenant.id, wanted.anonymous).await?;
+            let question = Question { period: found.period, with_maintenance: !wanted.exclude_maintenance };
+            let view = |one: Credit| CreditView {
+                tenant: tenant.id.to_string(),
+                month: one.month,
+                client: one.client.as_deref().map(|id| names.client(id)),
+                policy: names.policy(&one.policy),
+                clocks: one.rate.of,
+                kept: one.rate.met,
+                compliance_percentage: one.rate.percent(),
+                tier_percentage: one.tier.map(|tier| f64::from(tier.floor) / 1000.0),
+                credit_percentage: one.tier.map(|tier| tier.percent),
+            };
+            all.extend(credits(entries.iter(), &question, &found.months, &terms).into_iter().map(view));
+        }
+        Ok(all)
+    }
+}
