@@ -5,11 +5,13 @@
 //! about the same books gives the same report, to the byte. What a figure means stands in
 //! `docs/reports.md`; the rules are in the modules here, which read no clock, file or network.
 
+pub mod clients;
 pub mod credit;
 pub mod day;
 pub mod entry;
 pub mod fairness;
 pub mod figures;
+pub mod honesty;
 pub mod interval;
 pub mod make;
 pub mod rate;

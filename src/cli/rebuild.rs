@@ -64,9 +64,11 @@ fn words(rebuilt: &Rebuilt) -> String {
     if new + revised + filled_in == 0 && *dropped == 0 {
         return text + "nothing came out otherwise\n";
     }
-    text += &format!("new {new}, revised {revised}, something else known {filled_in}, of no entry and dropped {dropped}\n");
+    text +=
+        &format!("new {new}, revised {revised}, something else known {filled_in}, of no entry and dropped {dropped}\n");
     if *corrections > 0 {
-        text += &format!("{corrections} of them are of closed months: these stay as they were, and reports list them\n");
+        text +=
+            &format!("{corrections} of them are of closed months: these stay as they were, and reports list them\n");
     }
     text
 }

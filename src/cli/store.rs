@@ -71,7 +71,11 @@ async fn histories(config: Config, checked: &mut Checked) -> Result<(), CliError
     checked.looks.insert(Look::Histories);
     for one in differing? {
         let what = format!("{}: the entries of ticket {} are not what its history says", one.tenant, one.ticket);
-        checked.found(Look::Histories, what, "run `superops-sla report rebuild`; closed months stay as they were closed");
+        checked.found(
+            Look::Histories,
+            what,
+            "run `superops-sla report rebuild`; closed months stay as they were closed",
+        );
     }
     store.close().await;
     Ok(())

@@ -16,9 +16,9 @@ use crate::ticket::TenantId;
 use super::read_tenant::Names;
 use super::reader::{Found, Inspection, Purpose, Section};
 use super::{
-    ChannelKind, Config, Goals, Tenant, read_alerts, read_calendar, read_escalations, read_notify, read_on_call,
-    read_people, read_policies, read_credits, read_reports, read_retention, read_server, read_sign_in, read_tenant, read_uptime,
-    read_watch, read_write_back,
+    ChannelKind, Config, Goals, Tenant, read_alerts, read_calendar, read_credits, read_escalations, read_notify,
+    read_on_call, read_people, read_policies, read_reports, read_retention, read_server, read_sign_in, read_tenant,
+    read_uptime, read_watch, read_write_back,
 };
 
 pub(super) fn config(path: &Path, text: &str, env: &dyn Environment, purpose: Purpose) -> Result<Config, Complaints> {

@@ -102,7 +102,8 @@ mod tests {
         let terms = BTreeMap::from([("priority High".to_owned(), CreditTerms { min: 1, ..terms() })]);
         let judge = |from: &str, to: &str, months: &[&str]| {
             let period = Period::new(from.parse().unwrap(), to.parse().unwrap()).unwrap();
-            let closed = |month: &&str| ClosedMonth { month: (*month).to_owned(), sha256: String::new(), corrections: 0 };
+            let closed =
+                |month: &&str| ClosedMonth { month: (*month).to_owned(), sha256: String::new(), corrections: 0 };
             let months: Vec<_> = months.iter().map(closed).collect();
             let found = credits(all.iter(), &Question { period, with_maintenance: false }, &months, &terms);
             let told = |one: Credit| (one.month, one.rate.met, one.rate.of, one.tier.map(|tier| tier.percent));

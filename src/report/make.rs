@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::credit::CreditTerms;
 use super::day::Day;
-use super::entry::{Entry, Exclusion, Holder, Outcome, Reason, Sign};
+use super::entry::{Entry, Exclusion, Holder, Outcome, Reason};
 use super::figures::{Question, Summary, summary};
-use super::interval::{Confidence, newcombe, wilson};
+use super::interval::{Confidence, wilson};
 use super::rate::{Goal, Rate};
 use super::technician::{Technician, technicians};
+use super::trend::{Change, change};
 use super::{
     Cell, Chart, ChartKind, ClosedMonth, Column, ColumnKind, Figure, Opens, People, Period, Report, Row, SCHEMA,
     Section, Series, Table, Unit,
@@ -23,8 +24,6 @@ use crate::ticket::ClockKind;
 
 /// Breaches that are listed one by one.
 const MOST_BREACHES: usize = 100;
-/// With fewer clocks two periods are not compared.
-const FEW: u64 = 20;
 /// Lines of one table.
 const MOST_GROUPS: usize = 400;
 
@@ -274,14 +273,10 @@ fn against_goal(rate: Rate, goal: Goal) -> String {
 }
 
 fn against_before(now: Rate, before: Rate) -> String {
-    let enough = before.of >= FEW && now.of >= FEW;
-    let (Some(is), Some(was)) = (now.exact().filter(|_| enough), before.exact()) else {
+    let Some(Change { points, is_sure }) = change(now, before) else {
         return "As many days before are no measure: too little was decided to compare the two.".to_owned();
     };
-    let points = (is - was) * 100.0;
-    let interval = newcombe(now, before, Confidence::P95);
-    let sure = interval.is_some_and(|interval| !interval.has(0.0));
-    let said = if sure { "more than chance explains" } else { "which may be noise" };
+    let said = if is_sure { "more than chance explains" } else { "which may be noise" };
     format!(
         "In as many days before it was {} %: a difference of {points:+.1} points, {said}.",
         before.percent().unwrap_or_default()
@@ -630,34 +625,6 @@ fn left_out(sum: &Summary, material: &Material<'_>) -> Section {
     };
     let (key, title) = ("excluded".to_owned(), "Left out".to_owned());
     Section { key, title, tables: vec![table], ..Section::default() }
-}
-
-/// Questions that the figures raise about themselves: counts over chances, no verdicts.
-pub fn honesty(sum: &Summary) -> Table {
-    let row = |(sign, rate): (&Sign, &Rate)| {
-        let [what, out_of] = sign.words();
-        let cells = vec![
-            Cell::text(what),
-            Cell::Count(rate.met),
-            Cell::Count(rate.of),
-            Cell::text(out_of),
-            Cell::percent(rate.tenths()),
-        ];
-        Row { cells, opens: None }
-    };
-    Table {
-        key: "honesty".into(),
-        title: "Questions that the figures raise".into(),
-        columns: vec![
-            Column::new("what", "What", ColumnKind::Text),
-            Column::new("count", "Seen", ColumnKind::Count),
-            Column::new("chances", "Of", ColumnKind::Count),
-            Column::new("out_of", "", ColumnKind::Text),
-            Column::new("share", "Share", ColumnKind::Percent),
-        ],
-        rows: sum.signs.iter().map(row).collect(),
-        left_out: 0,
-    }
 }
 
 fn notes(sum: &Summary, material: &Material<'_>) -> Vec<String> {

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::interval::{Confidence, newcombe};
 use super::rate::Rate;
 
-/// Fewer tickets in either period tell nothing.
-const FEW: u64 = 20;
+/// Fewer tickets, or clocks, in either period tell nothing.
+pub const FEW: u64 = 20;
 /// A difference that surely lies within this is none.
 const SAME: f64 = 0.15;
 
@@ -31,6 +31,25 @@ impl Trend {
             Self::TooFew => "TOO_FEW",
         }
     }
+}
+
+/// How a share changed since the period before.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Change {
+    /// Percentage points.
+    pub points: f64,
+    /// Chance does not explain it: the interval of the difference does not hold 0.
+    pub is_sure: bool,
+}
+
+/// How `now` differs from `before`; none: there is too little to say.
+pub fn change(now: Rate, before: Rate) -> Option<Change> {
+    if now.of < FEW || before.of < FEW {
+        return None;
+    }
+    let points = (now.exact()? - before.exact()?) * 100.0;
+    let is_sure = newcombe(now, before, Confidence::P95).is_some_and(|interval| !interval.has(0.0));
+    Some(Change { points, is_sure })
 }
 
 /// The same kind of tickets in both periods: a priority.

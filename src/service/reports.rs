@@ -2,8 +2,10 @@
 
 pub mod answers;
 pub mod archive;
+pub mod clients;
 pub mod credits;
 pub mod file;
+pub mod honesty;
 pub mod names;
 pub mod question;
 pub mod reasons;
@@ -27,11 +29,11 @@ use crate::bookkeeping::CLOSE_AFTER;
 use crate::config::Tenant;
 use crate::report::day::{Day, bounds, days, length, union, without};
 use crate::report::entry::{Entry, Outcome, Reason, Share};
-use crate::report::figures::{Question, summary};
-use crate::report::make::{By, Material, Names, honesty, report};
+use crate::report::figures::Question;
+use crate::report::make::{By, Material, Names, report};
 use crate::report::rate::{Goal, Rate};
 use crate::report::technician::{Technician, technicians};
-use crate::report::{ClosedMonth, People, Period, Report, Table};
+use crate::report::{ClosedMonth, People, Period, Report};
 use crate::sla::calendar::midnight;
 use crate::sla::zone::Tz;
 use crate::store::books::{Asked, BookDay, month_of};
@@ -355,17 +357,6 @@ impl Service {
         names.learn(&self.store, entries.iter().map(|entry| &*entry.ticket)).await?;
         let entries = entries.iter().map(|entry| entry_view(entry, &names, with_maintenance)).collect();
         Ok(EntryPage { total, entries, next_cursor })
-    }
-
-    /// What the figures ask about themselves, in a period.
-    pub async fn honesty(&self, reach: &Reach, query: &ReportQuery) -> Result<Table, ServiceError> {
-        let wanted = query.wanted()?;
-        let tenant = self.tenant_of(reach, &wanted)?;
-        let found = self.period_of(tenant, &wanted).await?;
-        let asked = Asked { from: found.period.from, to: found.period.to, latest: wanted.latest };
-        let entries = self.store.entries(&tenant.id, asked).await?;
-        let question = Question { period: found.period, with_maintenance: !wanted.exclude_maintenance };
-        Ok(honesty(&summary(entries.iter(), &question)))
     }
 
     /// How the kept answers have done.

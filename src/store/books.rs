@@ -7,8 +7,8 @@
 pub(in crate::store) mod look;
 mod months;
 mod read;
-mod rebuild;
 mod reasons;
+mod rebuild;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -17,8 +17,8 @@ mod write;
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
 pub use self::read::{Asked, BookDay, Correction, Queue};
-pub use self::rebuild::agree;
 pub use self::reasons::Missed;
+pub use self::rebuild::agree;
 pub use self::write::{Booked, Written};
 use super::tickets::unreadable;
 use super::{Store, StoreError, millis};

@@ -9,7 +9,7 @@ mod rows;
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error;
+use std::error::Error as _;
 
 use serde::Serialize;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -43,15 +43,8 @@ pub enum Look {
 }
 
 impl Look {
-    pub const ALL: [Self; 7] = [
-        Self::Integrity,
-        Self::Migrations,
-        Self::Rows,
-        Self::Books,
-        Self::Histories,
-        Self::Audit,
-        Self::References,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Integrity, Self::Migrations, Self::Rows, Self::Books, Self::Histories, Self::Audit, Self::References];
 
     /// The name used in the answer.
     pub fn as_str(self) -> &'static str {
@@ -114,7 +107,8 @@ impl Checked {
     }
 }
 
-const RESTORE: &str = "restore a backup, or bring the database into order with its own tools, before the service goes on";
+const RESTORE: &str =
+    "restore a backup, or bring the database into order with its own tools, before the service goes on";
 
 /// Looks at the store at `place`, without changing anything.
 pub async fn look(place: Place) -> Result<Checked, StoreError> {
@@ -193,8 +187,7 @@ async fn migrations(connection: &mut Connection, checked: &mut Checked) -> Resul
         checked.found(Look::Migrations, "there is no store here".to_owned(), NO_STORE);
         return Ok(());
     }
-    let steps =
-        "SELECT version, CAST(CASE WHEN success THEN 1 ELSE 0 END AS BIGINT), checksum FROM _sqlx_migrations ORDER BY version";
+    let steps = "SELECT version, CAST(CASE WHEN success THEN 1 ELSE 0 END AS BIGINT), checksum FROM _sqlx_migrations ORDER BY version";
     let steps: Vec<Step> = sql::query_as(steps).fetch_all(connection).await?;
     for (what, remedy) in judged(&steps) {
         checked.found(Look::Migrations, what, remedy);
@@ -231,8 +224,12 @@ async fn audit(connection: &mut Connection, checked: &mut Checked) -> Result<(),
 
 /// `error` with what is behind it.
 pub(super) fn words(error: &StoreError) -> String {
-    let causes = std::iter::successors(Some(error as &dyn Error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 #[cfg(test)]
@@ -241,8 +238,7 @@ mod tests {
 
     #[test]
     fn each_step_that_is_not_as_it_should_be_is_named() {
-        let good: Vec<Step> =
-            sqlx::migrate!().iter().map(|step| (step.version, 1, step.checksum.to_vec())).collect();
+        let good: Vec<Step> = sqlx::migrate!().iter().map(|step| (step.version, 1, step.checksum.to_vec())).collect();
         assert_eq!(judged(&good), []);
         let after = |change: fn(&mut Vec<Step>)| {
             let mut steps = good.clone();

@@ -3,12 +3,15 @@
 mod alerts;
 pub mod api;
 pub mod archive;
+pub mod clients;
 mod forecast;
 mod frame;
+pub mod honesty;
 pub mod incidents;
 mod month;
 pub mod on_call;
 pub mod people;
+mod period;
 pub mod records;
 pub mod reports;
 pub mod room;

@@ -16,8 +16,10 @@ use super::{Problem, Web, body};
 use crate::formats::json;
 use crate::service::reports::answers::CacheFigures;
 use crate::service::reports::archive::{ArchivePage, ArchiveQuery};
+use crate::service::reports::clients::ClientPage;
 use crate::service::reports::credits::CreditView;
 use crate::service::reports::file::ReportFile;
+use crate::service::reports::honesty::HonestyView;
 use crate::service::reports::reasons::{ReasonOrder, ReasonView};
 use crate::service::reports::{
     ComplianceDay, ComplianceQuery, EntryPage, EntryQuery, ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView,
@@ -69,6 +71,24 @@ pub async fn compliance(
     Query(query): Query<ComplianceQuery>,
 ) -> Result<Json<Arc<Vec<ComplianceDay>>>, Problem> {
     Ok(Json(web.service.compliance(&caller.scope, &query).await?))
+}
+
+/// GET /api/v1/clients
+pub async fn clients(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<TechnicianQuery>,
+) -> Result<Json<ClientPage>, Problem> {
+    Ok(Json(web.service.clients(&caller.scope, &query).await?))
+}
+
+/// GET /api/v1/reports/honesty
+pub async fn honesty(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<TechnicianQuery>,
+) -> Result<Json<HonestyView>, Problem> {
+    Ok(Json(web.service.honesty(&caller.scope, &query).await?))
 }
 
 /// GET /api/v1/sla/credits

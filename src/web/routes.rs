@@ -29,7 +29,9 @@ use crate::service::overrides::OverrideOrder;
 use crate::service::people::{PeoplePage, PeopleQuery, PersonView};
 use crate::service::reports::answers::CacheFigures;
 use crate::service::reports::archive::{ArchivePage, ArchiveQuery};
+use crate::service::reports::clients::ClientPage;
 use crate::service::reports::credits::CreditView;
+use crate::service::reports::honesty::HonestyView;
 use crate::service::reports::reasons::{ReasonOrder, ReasonView};
 use crate::service::reports::{
     ComplianceDay, ComplianceQuery, EntryPage, EntryQuery, ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView,
@@ -71,6 +73,12 @@ fn people() -> Vec<Route> {
         page("/reports/entries", Viewer, pages::reports::entries)
             .about("The page of what a figure counts")
             .query::<EntryQuery>(),
+        page("/clients", Viewer, pages::clients::clients)
+            .about("The page of clients: what was kept of what was promised to each")
+            .query::<TechnicianQuery>(),
+        page("/honesty", Viewer, pages::honesty::honesty)
+            .about("The page of what the figures rest on: what is counted, left out, and not known")
+            .query::<TechnicianQuery>(),
         page("/technicians/room", Viewer, pages::room::room).about("The page of who has room now").query::<RoomQuery>(),
         page("/reports/archive", Viewer, pages::archive::archive)
             .about("The page of reports as they went out")
@@ -248,6 +256,14 @@ fn figures() -> Vec<Route> {
             .about("Who has room now: open tickets against staffed time, at the pace of the last weeks")
             .query::<RoomQuery>()
             .gives::<RoomPage>("Technicians, those with the most room first"),
+        get("/api/v1/clients", Viewer, reports::clients)
+            .about("What was kept of what was promised to each client in a period")
+            .query::<TechnicianQuery>()
+            .gives::<ClientPage>("Clients by name; tickets of none at the end"),
+        get("/api/v1/reports/honesty", Viewer, reports::honesty)
+            .about("What the figures of a period rest on: what is counted, left out with the reason, and not known")
+            .query::<TechnicianQuery>()
+            .gives::<HonestyView>("How sure the figures can be"),
         get("/api/v1/sla/compliance", Viewer, reports::compliance)
             .about("Compliance day by day")
             .query::<ComplianceQuery>()

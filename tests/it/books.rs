@@ -53,8 +53,7 @@ async fn book(app: &mut TestApp) {
 async fn rebuild(app: &mut TestApp) -> Rebuilt {
     let now = app.now();
     let mut last = None;
-    let rebuilt =
-        app.parts().bookkeeping.rebuild(&Reach::All, now, |progress| last = Some(progress)).await.unwrap();
+    let rebuilt = app.parts().bookkeeping.rebuild(&Reach::All, now, |progress| last = Some(progress)).await.unwrap();
     assert!(last.is_none_or(|last| last.done == last.of && last.done == rebuilt.tickets), "{last:?} {rebuilt:?}");
     rebuilt
 }
@@ -67,10 +66,9 @@ async fn desk(app: &mut TestApp, seed: u64) {
     for _ in 0..45 {
         let which = chance.usize(..ids.len().max(1));
         match chance.u8(..7) {
-            0 | 1 => ids.push(app.superops.add(NewTicket {
-                resolution_due_in: Some(TimeDelta::hours(chance.i64(1..30))),
-                ..usual()
-            })),
+            0 | 1 => ids.push(
+                app.superops.add(NewTicket { resolution_due_in: Some(TimeDelta::hours(chance.i64(1..30))), ..usual() }),
+            ),
             2 | 3 if !ids.is_empty() => app.superops.change_status(&ids[which], STATUSES[chance.usize(..5)]),
             4 if !ids.is_empty() => {
                 let from = app.superops.ticket(&ids[chance.usize(..ids.len())]).unwrap().technician;
@@ -79,7 +77,9 @@ async fn desk(app: &mut TestApp, seed: u64) {
             }
             5 if !ids.is_empty() => {
                 let now = app.now();
-                app.superops.patch(&ids[which], |ticket| drop(ticket.first_response.met_at.get_or_insert(now)));
+                app.superops.patch(&ids[which], |ticket| {
+                    ticket.first_response.met_at.get_or_insert(now);
+                });
             }
             _ => app.clock.advance(minutes(chance.i64(5..700))),
         }
@@ -184,7 +184,11 @@ async fn a_look_at_the_store_finds_what_does_not_fit() {
     // Each is undone before the next.
     let cases = [
         ("UPDATE days SET met = met + 1", "UPDATE days SET met = met - 1", "books: acme: the sums of"),
-        ("UPDATE shares SET weight = weight + 1", "UPDATE shares SET weight = weight - 1", "books: the shares of entry"),
+        (
+            "UPDATE shares SET weight = weight + 1",
+            "UPDATE shares SET weight = weight - 1",
+            "books: the shares of entry",
+        ),
         (
             "UPDATE entries SET latest = 1 - latest",
             "UPDATE entries SET latest = 1 - latest",
@@ -207,11 +211,7 @@ async fn a_look_at_the_store_finds_what_does_not_fit() {
             "UPDATE audit SET who = SUBSTR(who, 1, LENGTH(who) - 1)",
             "audit: row 1 of ",
         ),
-        (
-            "UPDATE shares SET entry = entry + 1000000",
-            "UPDATE shares SET entry = entry - 1000000",
-            "references: ",
-        ),
+        ("UPDATE shares SET entry = entry + 1000000", "UPDATE shares SET entry = entry - 1000000", "references: "),
         (
             "UPDATE _sqlx_migrations SET version = version + 1000000",
             "UPDATE _sqlx_migrations SET version = version - 1000000",

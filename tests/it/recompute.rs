@@ -69,8 +69,7 @@ impl Standing<'_> {
 
 /// The life of a ticket, as if it had been looked at at each of its events.
 fn lived(record: &Record, words: &StatusWords) -> Lived {
-    let mut standing =
-        Standing { record, status: "New".into(), assignee: record.assignee.clone(), resolved_at: None };
+    let mut standing = Standing { record, status: "New".into(), assignee: record.assignee.clone(), resolved_at: None };
     let seen = |standing: &Standing<'_>, at| (standing.ticket(at), Bounds { earliest: at, latest: at });
     let (ticket, read) = seen(&standing, record.opened_at);
     let (watched, changes) = observe(None, ticket, words, read);
@@ -115,7 +114,9 @@ async fn booked(path: &Path, config: &Path) -> Booked {
     let environment = GivenEnvironment::default().with_var("UNUSED", "unused");
     let config = Config::parse(Path::new("history.toml"), &text, &environment).unwrap();
     let records: Vec<Record> = history::read(path).collect::<Result<_, _>>().unwrap();
-    let times = records.iter().flat_map(|record| record.events.last().map(|event| event.at).into_iter().chain([record.opened_at]));
+    let times = records
+        .iter()
+        .flat_map(|record| record.events.last().map(|event| event.at).into_iter().chain([record.opened_at]));
     let now = times.max().unwrap() + AFTER;
     let parts = Parts::build(config, Arc::new(ManualClock::at(now))).await.unwrap();
     let tenant = parts.config.tenants.values().next().unwrap();
@@ -143,7 +144,8 @@ fn value(cell: &Value) -> Value {
 
 /// The rows of a table by their first cells: those of the columns at `places`.
 fn rows(report: &Value, key: &str, places: &[usize]) -> Value {
-    let tables = report["sections"].as_array().unwrap().iter().flat_map(|section| section["tables"].as_array().unwrap());
+    let tables =
+        report["sections"].as_array().unwrap().iter().flat_map(|section| section["tables"].as_array().unwrap());
     let table = tables.into_iter().find(|table| table["key"] == key).unwrap();
     let row = |row: &Value| {
         let cells: Vec<Value> = row["cells"].as_array().unwrap().iter().map(value).collect();
@@ -195,9 +197,7 @@ async fn figures_of_a_history_are_those_that_are_worked_out_without_the_program(
     let folder = root().join("fixtures/recompute");
     hold("sample", &folder.join("sample.jsonl"), &folder.join("sample.toml"), false).await;
     let Some(folder) = std::env::var_os("SUPEROPS_SLA_HISTORIES").map(PathBuf::from) else { return };
-    for (name, file) in
-        [("italian", "italian_helpdesk"), ("uci", "uci_servicenow"), ("rabobank", "rabobank_bpic14f")]
-    {
+    for (name, file) in [("italian", "italian_helpdesk"), ("uci", "uci_servicenow"), ("rabobank", "rabobank_bpic14f")] {
         let history = folder.join(format!("train/{file}.jsonl.zst"));
         hold(name, &history, &folder.join(format!("biz-{name}.toml")), true).await;
     }

@@ -12,7 +12,8 @@ use crate::store::sql::{self, Connection, Row};
 use crate::ticket::TenantId;
 
 const REBUILD: &str = "run `superops-sla report rebuild`: it makes the sums of all days anew";
-const MOVED: &str = "figures of a closed month were changed in the database: restore a backup, or note that its reports differ";
+const MOVED: &str =
+    "figures of a closed month were changed in the database: restore a backup, or note that its reports differ";
 const UNREADABLE: &str = "it may be of a later version: run that one; else restore a backup";
 
 /// Met, breached, left out; met and breached in maintenance; overdue without and with maintenance.

@@ -108,15 +108,16 @@ impl Store {
         .await?;
         for some in days.chunks(DAYS) {
             let (tenant, some) = (tenant.clone(), some.to_vec());
-            let sum_up = move |tx: &mut Connection| -> futures_util::future::BoxFuture<'_, Result<(), sql::Error>> {
-                Box::pin(async move {
-                    for day in some {
-                        write::sum_up(tx, &tenant, day).await?;
-                    }
-                    Ok(())
+            self.writer
+                .write(move |tx: &mut Connection| {
+                    Box::pin(async move {
+                        for day in some {
+                            write::sum_up(tx, &tenant, day).await?;
+                        }
+                        Ok(())
+                    })
                 })
-            };
-            self.writer.write(sum_up).await?;
+                .await?;
         }
         Ok(days.len())
     }

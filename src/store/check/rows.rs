@@ -29,7 +29,12 @@ const KINDS: &[Kind] = &[
         read: |row| Ok(tickets::watched(row).map(drop)?),
         remedy: READ_ANEW,
     },
-    Kind { table: "events", key: &["tenant", "ticket_id"], read: |row| tickets::change(row).map(drop), remedy: OF_LATER },
+    Kind {
+        table: "events",
+        key: &["tenant", "ticket_id"],
+        read: |row| tickets::change(row).map(drop),
+        remedy: OF_LATER,
+    },
     Kind { table: "alerts", key: &["key"], read: |row| alerts::alert_row(row).map(drop), remedy: RAISED_ANEW },
     Kind { table: "notifications", key: &["key"], read: |row| outbox::logged(row).map(drop), remedy: REFUSED },
     Kind {

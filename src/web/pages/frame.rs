@@ -16,6 +16,7 @@ const NAVIGATION: &[(&str, &str, Role)] = &[
     ("/services", "Services", Role::Viewer),
     ("/on-call", "On call", Role::Viewer),
     ("/reports", "Reports", Role::Viewer),
+    ("/clients", "Clients", Role::Viewer),
     ("/technicians", "Technicians", Role::Viewer),
     ("/forecast", "Forecast", Role::Viewer),
     ("/policies", "Policies", Role::Viewer),

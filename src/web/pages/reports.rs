@@ -10,6 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::auth::Caller;
 use super::super::{Problem, Web};
+use super::period::link as link_to;
 use super::{Sheet, frame};
 use crate::formats::{Format, text};
 use crate::report::entry::Reason;
@@ -60,10 +61,7 @@ async fn shown(web: &Web, caller: &Caller, query: &ReportQuery, sheet: &Sheet<'_
         Err(error) => Err(error),
     };
     let content = match asked {
-        Ok(report) => {
-            let honesty = web.service.honesty(&caller.scope, &query).await?;
-            html! { (whole(&report, &query, sheet.here)) section.report { (table(&honesty, &query)) } }
-        }
+        Ok(report) => html! { (whole(&report, &query, sheet.here)) (rests_on(&query)) },
         Err(ServiceError::BadQuestion(why)) => {
             status = StatusCode::BAD_REQUEST;
             html! { p.complaint role="alert" { (why) } }
@@ -113,6 +111,12 @@ fn whole(report: &Report, query: &ReportQuery, here: &str) -> Markup {
         @if !report.notes.is_empty() { ul.notes { @for note in &report.notes { li { (note) } } } }
         p.muted.hash { "SHA-256 " code { (report.hash) } }
     }
+}
+
+/// The way to what the figures of this period rest on.
+fn rests_on(query: &ReportQuery) -> Markup {
+    let pairs = [("tenant", query.tenant.as_deref()), ("from", query.from.as_deref()), ("to", query.to.as_deref())];
+    html! { p { a href=(link_to("/honesty", &pairs)) { "What these figures rest on, and the questions that they raise" } } }
 }
 
 /// The same report as a file.

@@ -1,0 +1,125 @@
+//! The page of clients: what was kept of what was promised to each, and whether that is better or worse than before.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+
+use super::period::{form, link, percent};
+use super::{Sheet, frame};
+use crate::formats::text;
+use crate::service::ServiceError;
+use crate::service::reports::TechnicianQuery;
+use crate::service::reports::clients::{ClientPage, ClientView};
+use crate::web::auth::Caller;
+use crate::web::{Problem, Web};
+
+const HEADS: [&str; 10] = [
+    "Client",
+    "Clocks",
+    "Kept",
+    "95 % interval",
+    "Against before",
+    "Breached",
+    "Left out",
+    "Median response",
+    "Median resolution",
+    "Report",
+];
+
+/// GET /clients
+pub async fn clients(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<TechnicianQuery>,
+) -> Result<Response, Problem> {
+    let tenants = web.service.tenant_names(&caller.scope);
+    let mut status = StatusCode::OK;
+    let found = match web.service.clients(&caller.scope, &query).await {
+        Ok(page) => table(&page, tenants.len() > 1),
+        Err(ServiceError::BadQuestion(why)) => {
+            status = StatusCode::BAD_REQUEST;
+            html! { p.complaint role="alert" { (why) } }
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let content = html! {
+        main.single.reports {
+            (form(&query, &tenants, "/clients"))
+            h1 { "Clients" }
+            (found)
+        }
+    };
+    let sheet = Sheet { title: "Clients", kind: "reports", here: "/clients" };
+    Ok((status, frame(&web, &caller, &sheet, &content)).into_response())
+}
+
+fn table(page: &ClientPage, several: bool) -> Markup {
+    html! {
+        p.muted {
+            (page.period_start) " to " (page.period_end) ". A number opens the clocks that it counts. "
+            "“Against before” is the difference to as many days before; where one of the two has under 20 clocks it says “too few”."
+        }
+        @if page.clients.is_empty() { p.empty { "Nothing was decided in this period." } } @else {
+            div.scroll { table.plain {
+                thead { tr {
+                    @if several { th scope="col" { "Tenant" } }
+                    @for head in HEADS { th scope="col" { (head) } }
+                } }
+                tbody { @for one in &page.clients { (line(one, page, several)) } }
+            } }
+        }
+        p { a href="/honesty" { "What these figures rest on" } }
+    }
+}
+
+fn line(one: &ClientView, page: &ClientPage, several: bool) -> Markup {
+    let (from, to) = (page.period_start.to_string(), page.period_end.to_string());
+    // Under a pseudonym nothing leads to the client.
+    let entries = |outcome: &str| {
+        let id = one.client_id.as_deref()?;
+        let pairs = [("outcome", Some(outcome)), ("client", Some(id)), ("from", Some(&*from)), ("to", Some(&*to))];
+        Some(link("/reports/entries", &[&[("tenant", Some(&*one.tenant))], &pairs[..]].concat()))
+    };
+    let report = |path: &str, format: Option<&str>| {
+        let of = [("tenant", Some(&*one.tenant)), ("client", one.client_id.as_deref())];
+        let when = [("from", Some(&*from)), ("to", Some(&*to)), ("by", Some("priority")), ("format", format)];
+        link(path, &[&of[..], &when[..]].concat())
+    };
+    let length = |seconds: Option<i64>| seconds.map_or_else(|| "–".to_owned(), |it| text::duration(it * 1000));
+    let left_out: u64 = one.left_out.values().sum();
+    html! {
+        tr {
+            @if several { td { (one.tenant) } }
+            td { (one.client_name.as_deref().unwrap_or("of no client")) }
+            td.number { (one.clocks) }
+            td.number { (percent(one.compliance_rate)) }
+            td.number { @match one.at_least.zip(one.at_most) { Some((low, high)) => { (format!("{low:.1} to {high:.1} %")) } None => { "–" } } }
+            td.number { (against_before(one)) }
+            td.number { (number(one.breaches, entries("breached"))) }
+            td.number { (number(left_out, entries("excluded"))) }
+            td.number { (length(one.median_response_time)) }
+            td.number { (length(one.median_resolution_time)) }
+            td {
+                @if one.client_id.is_some() {
+                    a href=(report("/reports", None)) { "Open" } " "
+                    a href=(report("/api/v1/reports/sla", Some("pdf"))) { "PDF" }
+                }
+            }
+        }
+    }
+}
+
+fn against_before(one: &ClientView) -> Markup {
+    let Some(change) = one.change else { return html! { span.muted { "too few" } } };
+    html! { (format!("{change:+.1} points")) @if one.change_is == "noise" { span.muted { " (may be noise)" } } }
+}
+
+fn number(count: u64, way: Option<String>) -> Markup {
+    match way.filter(|_| count > 0) {
+        Some(way) => html! { a href=(way) { (count) } },
+        None => html! { (count) },
+    }
+}

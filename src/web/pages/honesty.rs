@@ -1,0 +1,184 @@
+//! The page of what the figures rest on: what is counted, what is left out and why, and what nobody knows.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+
+use super::period::{form, link, percent};
+use super::{Sheet, frame};
+use crate::service::ServiceError;
+use crate::service::reports::TechnicianQuery;
+use crate::service::reports::honesty::{HonestyView, ShareOf};
+use crate::web::auth::Caller;
+use crate::web::{Problem, Web};
+
+/// GET /honesty
+pub async fn honesty(
+    State(web): State<Arc<Web>>,
+    caller: Caller,
+    Query(query): Query<TechnicianQuery>,
+) -> Result<Response, Problem> {
+    let tenants = web.service.tenant_names(&caller.scope);
+    let only = query.tenant.clone().filter(|name| !name.is_empty()).or_else(|| tenants.first().cloned());
+    let query = TechnicianQuery { tenant: only, ..query };
+    let mut status = StatusCode::OK;
+    let found = match web.service.honesty(&caller.scope, &query).await {
+        Ok(found) => whole(&found),
+        Err(ServiceError::BadQuestion(why)) => {
+            status = StatusCode::BAD_REQUEST;
+            html! { p.complaint role="alert" { (why) } }
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let content = html! {
+        main.single.reports {
+            (form(&query, &tenants, "/honesty"))
+            h1 { "What the figures rest on" }
+            (found)
+        }
+    };
+    let sheet = Sheet { title: "What the figures rest on", kind: "reports", here: "/reports" };
+    Ok((status, frame(&web, &caller, &sheet, &content)).into_response())
+}
+
+fn whole(found: &HonestyView) -> Markup {
+    html! {
+        p.muted { (found.period_start) " to " (found.period_end) }
+        (counted(found))
+        (verdicts(found))
+        (unknown(found))
+        (booked(found))
+        section.report {
+            h2 { "Questions that the figures raise" }
+            p { "Each may be a way of pleasing the figures, or may be nothing: counts over chances, no verdicts." }
+            @if found.questions.is_empty() { p.muted { "None." } } @else { (questions(found)) }
+        }
+    }
+}
+
+fn counted(found: &HonestyView) -> Markup {
+    let (from, to) = (found.period_start.to_string(), found.period_end.to_string());
+    let entries = |outcome: &str, reason: Option<&str>| {
+        let pairs = [
+            ("tenant", Some(&*found.tenant)),
+            ("from", Some(&*from)),
+            ("to", Some(&*to)),
+            ("outcome", Some(outcome)),
+            ("reason", reason),
+        ];
+        link("/reports/entries", &pairs)
+    };
+    let left_out: u64 = found.left_out.iter().map(|one| one.clocks).sum();
+    html! {
+        section.report {
+            h2 { "What is counted, and what is left out" }
+            p {
+                (found.clocks) " clocks are counted: first responses, first resolutions and next responses that were kept or breached in these days. "
+                @if left_out == 0 { "None was left out." } @else { a href=(entries("excluded", None)) { (left_out) } " were left out:" }
+            }
+            @if left_out > 0 {
+                div.scroll { table.plain {
+                    thead { tr { @for head in ["Left out, since", "Clocks", "Tickets"] { th scope="col" { (head) } } } }
+                    tbody { @for one in &found.left_out { tr {
+                        td { (one.words) }
+                        td.number { a href=(entries("excluded", Some(one.reason))) { (one.clocks) } }
+                        td.number { (one.tickets) }
+                    } } }
+                } }
+            }
+        }
+    }
+}
+
+fn verdicts(found: &HonestyView) -> Markup {
+    html! {
+        section.report {
+            h2 { "Whose word it is" }
+            div.figures {
+                (figure("Decided by hand", &found.by_hand.to_string(), "a person's word comes first"))
+                (figure("Said by SuperOps", &found.by_superops.to_string(), "its due time or its flag"))
+                (figure("By your policy", &found.by_policy.to_string(), "where SuperOps says nothing"))
+                (figure("Of two minds", &found.differing.to_string(), "SuperOps says one thing, the policy another; SuperOps' word counts"))
+                (share("Reasons that a person gave", found.said_reasons, "of all breaches; the others follow from the tickets' histories"))
+            }
+        }
+    }
+}
+
+fn unknown(found: &HonestyView) -> Markup {
+    html! {
+        section.report {
+            h2 { "What is not known" }
+            div.figures {
+                (share("Not watched from the beginning", found.unobserved, "clocks that ran before this service saw them: earlier pauses and holders are unknown"))
+                (part("In unknown hands", found.unknown, "of the time that clocks counted: before the ticket was first seen"))
+                (part("In nobody's hands", found.nobody, "of the time that clocks counted: before the ticket was assigned"))
+                (share("Answered by automation", found.automation, "of the first responses whose author is known"))
+                (share("Clients with too few", found.small_clients, "under 20 clocks: no comparison with the period before"))
+                @match found.small_technicians {
+                    Some(small) => { (share("Technicians with too few", small, "under 20 clocks: no trend, and no word on differences")) }
+                    None => {}
+                }
+            }
+        }
+    }
+}
+
+fn booked(found: &HonestyView) -> Markup {
+    html! {
+        section.report {
+            h2 { "Time to book" }
+            p {
+                @match found.waiting {
+                    0 => { "All that is known has been booked: a clock is in the books within seconds of being decided." }
+                    1 => { "1 ticket waits to be booked: the figures do not know yet what happened to it last." }
+                    more => { (more) " tickets wait to be booked: the figures do not know yet what happened to them last." }
+                }
+                @if let Some(until) = found.provisional_until { " Some figures may still move until " (until.format("%-d %B %Y")) ", when the last month of the period is closed." }
+            }
+            @if !found.months.is_empty() {
+                div.scroll { table.plain {
+                    thead { tr { @for head in ["Closed month", "Decisions that changed later, and count in no month", "SHA-256"] { th scope="col" { (head) } } } }
+                    tbody { @for month in &found.months { tr {
+                        td { (month.month) }
+                        td.number { (month.corrections) }
+                        td { code { (month.sha256) } }
+                    } } }
+                } }
+            }
+        }
+    }
+}
+
+fn questions(found: &HonestyView) -> Markup {
+    html! {
+        div.scroll { table.plain {
+            thead { tr { @for head in ["What", "Seen", "Of", "", "Share"] { th scope="col" { (head) } } } }
+            tbody { @for one in &found.questions { tr {
+                td { (one.what) }
+                td.number { (one.seen.count) }
+                td.number { (one.seen.of) }
+                td { (one.out_of) }
+                td.number { (percent(one.seen.percent)) }
+            } } }
+        } }
+    }
+}
+
+fn figure(name: &str, value: &str, note: &str) -> Markup {
+    html! { div.figure { span.name { (name) } strong { (value) } span.muted { (note) } } }
+}
+
+/// How many, and of how many.
+fn share(name: &str, seen: ShareOf, note: &str) -> Markup {
+    let of = format!("{} of {} ({note})", seen.count, seen.of);
+    figure(name, &percent(seen.percent), &of)
+}
+
+/// The same where the parts are too small to be named.
+fn part(name: &str, seen: ShareOf, note: &str) -> Markup {
+    figure(name, &percent(seen.percent), note)
+}

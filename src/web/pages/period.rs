@@ -1,0 +1,36 @@
+//! The form of pages that speak of a period, and the ways from their numbers to the entries that they count.
+
+use maud::{Markup, html};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::service::reports::TechnicianQuery;
+
+/// Whose figures, from when to when, and whether by name.
+pub fn form(query: &TechnicianQuery, tenants: &[String], here: &str) -> Markup {
+    let value = |text: &Option<String>| text.clone().unwrap_or_default();
+    html! {
+        form.period method="get" action=(here) {
+            @if tenants.len() > 1 {
+                label { "Tenant " select name="tenant" {
+                    @for name in tenants { option value=(name) selected[query.tenant.as_ref() == Some(name)] { (name) } }
+                } }
+            }
+            label { "From " input type="date" name="from" value=(value(&query.from)); }
+            label { "to " input type="date" name="to" value=(value(&query.to)); }
+            label.check { input type="checkbox" name="anonymize" value="true" checked[query.anonymize == Some(true)]; " without names" }
+            button { "Show" }
+        }
+    }
+}
+
+/// `path` with those of `pairs` that have a value.
+pub fn link(path: &str, pairs: &[(&str, Option<&str>)]) -> String {
+    let given = pairs.iter().filter_map(|(name, value)| Some((name, (*value).filter(|value| !value.is_empty())?)));
+    let parts = given.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
+    format!("{path}?{}", parts.collect::<Vec<_>>().join("&"))
+}
+
+/// `96.4 %`, or a dash.
+pub fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "–".to_owned(), |share| format!("{share:.1} %"))
+}
