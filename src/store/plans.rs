@@ -118,6 +118,7 @@ const ASSEMBLED: &[(&str, &[&str])] = &[
     ("INSERT INTO shares (entry, place,", &["VALUES ($1, $1, $1, $1, $1, $1, $1)"]),
     ("INSERT INTO overdue (entry, tenant,", &["VALUES ($1, $1, $1, $1, $1, $1) ON CONFLICT (entry, from_at) DO NOTHING"]),
     ("SELECT e.ticket, e.id, e.clock,", &["$1 AND e.ticket IN ($2, $3) ORDER BY e.id"]),
+    ("SELECT e.ticket, e.clock, e.round, MAX(e.revision)", &["$1 AND e.ticket IN ($2, $3) GROUP BY e.ticket, e.clock, e.round"]),
     ("SELECT s.entry, s.holder, s.weight, s.counted, s.over, s.paused FROM entries e", &["$1 AND e.ticket IN ($2, $3) ORDER BY s.entry, s.place"]),
     ("SELECT s.entry, s.holder, s.weight, s.counted, s.over, s.paused", &[" FROM entries e JOIN shares s ON s.entry = e.id
       WHERE e.tenant = $1 AND e.counts = 1 AND e.day BETWEEN $2 AND $3 ORDER BY s.entry, s.place"]),

@@ -32,6 +32,8 @@ const LATEST: &str = "SELECT e.ticket, e.id, e.clock, e.round, e.revision, e.cou
      e.stop_day, e.stopped_at, e.target, e.counted, e.over, e.paused, e.says, e.reported, e.computed, e.observed, \
      e.answered_by, e.holder, e.client, e.priority, e.category, e.policy, e.version, e.maintenance, e.reason, \
      e.said_reason, e.reason_by, e.reopened_at, e.signs, e.chances FROM entries e WHERE e.latest = 1 AND e.tenant = ";
+const WITHDRAWN: &str = "SELECT e.ticket, e.clock, e.round, MAX(e.revision) AS revision, MAX(e.counts) AS counts \
+     FROM entries e WHERE e.latest = 0 AND e.tenant = ";
 const LATEST_SHARES: &str = "SELECT s.entry, s.holder, s.weight, s.counted, s.over, s.paused FROM entries e \
      JOIN shares s ON s.entry = e.id WHERE e.latest = 1 AND e.tenant = ";
 
@@ -152,6 +154,32 @@ pub(super) async fn of_tickets<'a>(
         give_shares(&mut all, &query.build().fetch_all(&mut *tx).await?)?;
     }
     Ok(all)
+}
+
+/// What there was of a clock before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Withdrawn {
+    /// The last of its revisions that do not hold any more.
+    pub revision: i64,
+    /// One of them counts on, since its month is closed.
+    pub counts: bool,
+}
+
+/// What does not hold any more of the clocks of these tickets, by ticket, clock and round.
+pub(super) async fn withdrawn(
+    tx: &mut Connection,
+    tenant: &TenantId,
+    tickets: &[&str],
+) -> Result<HashMap<(String, String, u32), Withdrawn>, sql::Error> {
+    let mut query = QueryBuilder::new(WITHDRAWN);
+    let query = with_ids(&mut query, tenant, tickets).push(" GROUP BY e.ticket, e.clock, e.round");
+    let mut found = HashMap::new();
+    for row in &query.build().fetch_all(tx).await? {
+        let key = (row.try_get("ticket")?, row.try_get("clock")?, row.try_get("round")?);
+        let counts = row.try_get::<i64, _>("counts")? == 1;
+        found.insert(key, Withdrawn { revision: row.try_get("revision")?, counts });
+    }
+    Ok(found)
 }
 
 /// The latest entries of these tickets that are breaches, without shares.

@@ -11,6 +11,7 @@ use crate::report::figures::{Question, summary};
 use crate::sla::zone::Tz;
 use crate::store::audit::Author;
 use crate::store::sql;
+use crate::ticket::ClockKind;
 
 fn tenant() -> TenantId {
     TenantId::parse("acme").unwrap()
@@ -127,6 +128,32 @@ async fn in_an_open_month_a_revision_takes_the_place_of_what_it_corrects() {
     assert_eq!(all_of_october(&store, false).await, (12, 14));
     let friday = store.book_days(&tenant(), "all", (date("2026-10-30"), date("2026-10-30"))).await.unwrap();
     assert_eq!((friday[0].met, friday[0].breached, friday[0].overdue), (5, 0, 0));
+}
+
+/// A ticket that is resolved, opened again before the day is over, and resolved again: its decision is taken back, and
+/// made anew.
+#[tokio::test]
+async fn a_decision_that_was_taken_back_may_be_made_again_and_counts_once() {
+    let zone = || Tz::named("America/New_York");
+    for is_closed in [false, true] {
+        let (_folder, store) = empty().await;
+        store.book(&tenant(), booked(entries(), false), zone()).await.unwrap();
+        if is_closed {
+            store.close_month(&tenant(), date("2026-10-15"), at("2026-11-08T12:00:00Z")).await.unwrap();
+        }
+        let of_one: Vec<Entry> = entries().into_iter().filter(|entry| &*entry.ticket == "1").collect();
+        let open: Vec<Entry> = of_one.iter().filter(|entry| entry.clock != ClockKind::Resolution).cloned().collect();
+        for _ in 0..2 {
+            let taken_back = store.book(&tenant(), booked(open.clone(), false), zone()).await.unwrap();
+            assert_eq!((taken_back.new, taken_back.revised), (0, 1));
+            let counted = if is_closed { (11, 14) } else { (10, 13) };
+            assert_eq!(all_of_october(&store, false).await, counted, "closed: {is_closed}");
+            let again = store.book(&tenant(), booked(of_one.clone(), false), zone()).await.unwrap();
+            assert_eq!((again.new, again.revised), (0, 1));
+            assert_eq!(all_of_october(&store, false).await, (11, 14), "closed: {is_closed}");
+        }
+        assert_eq!(all_of_october(&store, true).await, (11, 14), "as is known now");
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::rows::{self, Stored};
+use super::rows::{self, Stored, Withdrawn};
 use super::{Marked, ROWS, day_number, month_of};
 use crate::report::day::{length, union};
 use crate::report::entry::{Entry, Outcome, Said, by_day};
@@ -98,11 +98,14 @@ async fn write(
         zone,
         how,
         closed: closed_months(tx, tenant).await?,
+        withdrawn: HashMap::new(),
         touched: Touched::new(),
         written: Written::default(),
     };
     for some in booked.chunks(ROWS) {
         let mut known = known(tx, tenant, some).await?;
+        let ids: Vec<&str> = some.iter().map(|one| one.marked.ticket.as_str()).collect();
+        page.withdrawn = rows::withdrawn(tx, tenant, &ids).await?;
         for one in some {
             let before = known.remove(one.marked.ticket.as_str()).unwrap_or_default();
             if let Some(entries) = &one.entries {
@@ -123,6 +126,8 @@ struct Page<'a> {
     zone: Tz,
     how: How,
     closed: BTreeSet<i64>,
+    /// What does not hold any more, by ticket, clock and round.
+    withdrawn: HashMap<(String, String, u32), Withdrawn>,
     touched: Touched,
     written: Written,
 }
@@ -134,7 +139,7 @@ impl Page<'_> {
     async fn ticket(&mut self, tx: &mut Connection, mut before: Known, entries: &[Entry]) -> Result<(), sql::Error> {
         for entry in entries {
             match before.remove(&(entry.clock, entry.round)) {
-                None => self.insert(tx, entry, 1, !self.is_closed(entry.day), None).await?,
+                None => self.enter(tx, entry).await?,
                 Some(old) if old.entry.is_same_decision(entry) => self.fill_in(tx, &old, entry).await?,
                 Some(old) => {
                     let frozen = self.replace(tx, &old).await?;
@@ -151,6 +156,15 @@ impl Page<'_> {
             self.written.revised += 1;
         }
         Ok(())
+    }
+
+    /// A decision where there is none: the first of its clock, or one after others that were taken back.
+    async fn enter(&mut self, tx: &mut Connection, entry: &Entry) -> Result<(), sql::Error> {
+        let key = (entry.ticket.to_string(), entry.clock.as_str().to_owned(), entry.round);
+        let before = self.withdrawn.get(&key).copied();
+        let counts = !self.is_closed(entry.day) && !before.is_some_and(|before| before.counts);
+        self.written.revised += usize::from(before.is_some());
+        self.insert(tx, entry, before.map_or(1, |before| before.revision + 1), counts, None).await
     }
 
     fn is_closed(&self, day: NaiveDate) -> bool {
