@@ -58,6 +58,9 @@ async fn rebuild(app: &mut TestApp) -> Rebuilt {
     rebuilt
 }
 
+/// Histories are kept for longer than the oldest ticket of the look-alike is old.
+const KEPT: &str = "[retention]\nevents = \"9000d\"\naudit = \"9000d\"\n";
+
 /// A desk at which anything may happen to a ticket for some days.
 async fn desk(app: &mut TestApp, seed: u64) {
     const STATUSES: [&str; 5] = ["Open", "Waiting on Customer", "Resolved", "Closed", "Open"];
@@ -95,7 +98,7 @@ async fn desk(app: &mut TestApp, seed: u64) {
 #[tokio::test]
 async fn books_that_are_made_anew_are_the_same_whatever_happened_at_the_desk() {
     for seed in [3, 17, 40] {
-        let mut app = TestApp::start().await;
+        let mut app = TestApp::with(KEPT).await;
         desk(&mut app, seed).await;
         let now = app.now();
         let differing = app.parts().bookkeeping.differing(&Reach::All, now, |_| ()).await.unwrap();
@@ -115,14 +118,14 @@ async fn books_that_are_made_anew_are_the_same_whatever_happened_at_the_desk() {
 
 #[tokio::test]
 async fn a_rebuild_leaves_closed_months_as_they_were_closed_and_mends_what_belongs_to_their_entries() {
-    let mut app = TestApp::start().await;
+    let mut app = TestApp::with(KEPT).await;
     desk(&mut app, 5).await;
     app.clock.set(at("2026-12-08T07:00:00Z"));
     app.turn().await;
     book(&mut app).await;
-    let hash = "SELECT sha256 FROM months ORDER BY month";
+    let hash = "SELECT month || ' ' || sha256 FROM months ORDER BY month";
     let closed = app.database.texts(hash).await;
-    assert_eq!(closed.len(), 1, "November is closed");
+    assert!(closed.iter().any(|month| month.starts_with(&format!("{} ", 2026 * 12 + 10))), "November: {closed:?}");
     rebuild(&mut app).await;
     let (before, rows) = (books(&app).await, "SELECT id || ' ' || revision || ' ' || counts FROM entries ORDER BY id");
     let numbers = app.database.texts(rows).await;

@@ -224,7 +224,7 @@ async fn somebody_signs_in_finds_a_ticket_acknowledges_an_alert_and_sees_it_in_a
 }
 
 /// Each page, by how its picture is called.
-const PAGES: [(&str, &str); 15] = [
+const PAGES: [(&str, &str); 17] = [
     ("tickets", "/"),
     ("alerts", "/alerts"),
     ("on-call", "/on-call"),
@@ -232,6 +232,8 @@ const PAGES: [(&str, &str); 15] = [
     ("reports", "/reports"),
     ("entries", "/reports/entries"),
     ("technicians", "/technicians"),
+    ("clients", "/clients"),
+    ("honesty", "/honesty"),
     ("forecast", "/forecast"),
     ("policies", "/policies"),
     ("audit", "/audit"),

@@ -152,7 +152,8 @@ fn rows(report: &Value, key: &str, places: &[usize]) -> Value {
         let name = cells[0].as_str().unwrap().to_owned();
         (name, Value::Array(places.iter().map(|place| cells[*place].clone()).collect()))
     };
-    let decided = |(_, cells): &(String, Value)| cells[0] != 0;
+    // Of technicians the first is a share; of all else how many were decided.
+    let decided = |(_, cells): &(String, Value)| key == "technician" || cells[0] != 0;
     Value::Object(table["rows"].as_array().unwrap().iter().map(row).filter(decided).collect::<Map<_, _>>())
 }
 

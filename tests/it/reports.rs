@@ -179,6 +179,47 @@ async fn a_report_on_closed_months_is_kept_when_somebody_asks_and_goes_at_its_ag
 }
 
 #[tokio::test]
+async fn clients_and_what_figures_rest_on_have_pages_and_answers_of_their_own() {
+    let mut app = TestApp::start().await;
+    breach(&mut app).await;
+    report(&mut app).await;
+    let (url, token) = served(&mut app, None).await;
+    let ask = async |path: &str| {
+        let answer = reqwest::Client::new().get(format!("{url}{path}")).bearer_auth(&token).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.text().await.unwrap()
+    };
+    let period = "from=2026-11-01&to=2026-11-30";
+    let clients: serde_json::Value = serde_json::from_str(&ask(&format!("/api/v1/clients?{period}")).await).unwrap();
+    let listed = clients["clients"].as_array().unwrap();
+    let one = listed.iter().find(|one| one["client_name"] == "Globex Corporation").unwrap();
+    assert_eq!(one["breaches"], 1, "{one}");
+    assert_eq!((&one["change"], &one["change_is"]), (&serde_json::Value::Null, &"too_few".into()));
+    let page = ask(&format!("/clients?{period}")).await;
+    assert!(page.contains("Globex Corporation") && page.contains("too few"), "{page}");
+    assert!(page.contains("/reports/entries?tenant=acme&amp;outcome=breached&amp;client="), "{page}");
+    let unnamed = ask(&format!("/clients?{period}&anonymize=true")).await;
+    assert!(!unnamed.contains("Globex") && !unnamed.contains("outcome=breached"), "{unnamed}");
+    let honesty: serde_json::Value =
+        serde_json::from_str(&ask(&format!("/api/v1/reports/honesty?{period}")).await).unwrap();
+    let clocks: u64 = listed.iter().map(|one| one["clocks"].as_u64().unwrap()).sum();
+    let verdicts = ["by_hand", "by_superops", "by_policy"].map(|key| honesty[key].as_u64().unwrap());
+    assert_eq!((honesty["clocks"].as_u64(), verdicts.iter().sum()), (Some(clocks), clocks), "{honesty}");
+    assert_eq!(honesty["waiting"], 0);
+    assert!(honesty["small_clients"]["count"].as_u64().unwrap() > 0, "{honesty}");
+    let page = ask(&format!("/honesty?{period}")).await;
+    for words in ["clocks are counted", "Said by SuperOps", "Clients with too few", "All that is known has been booked"]
+    {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert_eq!(ask(&format!("/api/v1/sla/credits?{period}")).await, "[]", "no policy gives anything back");
+    let bad = reqwest::Client::new().get(format!("{url}/clients?from=2026-12-01&to=2026-11-01")).bearer_auth(&token);
+    let bad = bad.send().await.unwrap();
+    assert_eq!(bad.status(), 400);
+    assert!(bad.text().await.unwrap().contains("begins on 2026-12-01 and ends before that"));
+}
+
+#[tokio::test]
 async fn who_has_room_is_told_from_what_is_open_and_from_what_was_resolved_lately() {
     let mut app = TestApp::start().await;
     app.turn().await;
