@@ -48,6 +48,9 @@ impl CreditTerms {
     }
 }
 
+/// The place of a month, the client and the policy.
+type Whose<'a> = (usize, Option<&'a Arc<str>>, &'a Arc<str>);
+
 /// What came of the policies that give something back, for each client and each of the closed `months` that lies wholly
 /// in the period of `question`.
 pub fn credits<'a>(
@@ -61,13 +64,13 @@ pub fn credits<'a>(
         (question.period.has(period.from) && question.period.has(period.to)).then(|| (month.month.clone(), period))
     };
     let months: Vec<(String, Period)> = months.iter().filter_map(whole).collect();
-    let mut rates: BTreeMap<(usize, Option<&Arc<str>>, &Arc<str>), Rate> = BTreeMap::new();
+    let mut rates: BTreeMap<Whose<'_>, Rate> = BTreeMap::new();
     for entry in entries.filter(|entry| question.decided(entry) && entry.is_headline()) {
         let Some(policy) = entry.policy.as_ref().filter(|policy| terms.contains_key(&***policy)) else { continue };
         let Some(month) = months.iter().position(|(_, days)| days.has(entry.day)) else { continue };
         rates.entry((month, entry.client.as_ref(), policy)).or_default().add(entry.outcome == Outcome::Met);
     }
-    let credit = |((month, client, policy), rate): ((usize, Option<&Arc<str>>, &Arc<str>), Rate)| {
+    let credit = |((month, client, policy), rate): (Whose<'_>, Rate)| {
         let (month, period) = months[month].clone();
         let tier = terms.get(&**policy).and_then(|terms| terms.tier(rate));
         Credit { month, period, client: client.cloned(), policy: policy.clone(), rate, tier }
@@ -109,9 +112,9 @@ mod tests {
             let told = |one: Credit| (one.month, one.rate.met, one.rate.of, one.tier.map(|tier| tier.percent));
             found.into_iter().map(told).collect::<Vec<_>>()
         };
-        let october = ("2026-10".to_owned(), 11, 14, Some(10));
-        assert_eq!(judge("2026-10-01", "2026-11-30", &["2026-10"]), [october.clone()], "November is not closed");
-        assert_eq!(judge("2026-10-01", "2026-10-31", &["2026-10", "2026-11"]), [october]);
+        let october = || ("2026-10".to_owned(), 11, 14, Some(10));
+        assert_eq!(judge("2026-10-01", "2026-11-30", &["2026-10"]), [october()], "November is not closed");
+        assert_eq!(judge("2026-10-01", "2026-10-31", &["2026-10", "2026-11"]), [october()]);
         assert_eq!(judge("2026-10-02", "2026-11-30", &["2026-10"]), [], "a day of October is missing");
     }
 }

@@ -144,16 +144,20 @@ fn value(cell: &Value) -> Value {
 
 /// The rows of a table by their first cells: those of the columns at `places`.
 fn rows(report: &Value, key: &str, places: &[usize]) -> Value {
-    let tables =
+    let mut tables =
         report["sections"].as_array().unwrap().iter().flat_map(|section| section["tables"].as_array().unwrap());
-    let table = tables.into_iter().find(|table| table["key"] == key).unwrap();
+    let table = tables.find(|table| table["key"] == key).unwrap();
     let row = |row: &Value| {
         let cells: Vec<Value> = row["cells"].as_array().unwrap().iter().map(value).collect();
         let name = cells[0].as_str().unwrap().to_owned();
         (name, Value::Array(places.iter().map(|place| cells[*place].clone()).collect()))
     };
-    // Of technicians the first is a share; of all else how many were decided.
-    let decided = |(_, cells): &(String, Value)| key == "technician" || cells[0] != 0;
+    // Of technicians the first is a share, and none for those who had only what was decided before; of all else it is how
+    // many were decided.
+    let decided = |(_, cells): &(String, Value)| match key {
+        "technician" => !cells[0].is_null() || cells[2] != 0,
+        _ => cells[0] != 0,
+    };
     Value::Object(table["rows"].as_array().unwrap().iter().map(row).filter(decided).collect::<Map<_, _>>())
 }
 

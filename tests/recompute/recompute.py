@@ -306,7 +306,9 @@ def told(report):
             if table["key"] == "priority":
                 found["by_priority"] = {row[0]: [*row[1:6], row[7]] for row in rows if row[1]}
             if table["key"] == "technician":
-                found["by_technician"] = {row[0]: [row[1], row[2], row[3], row[4], row[6]] for row in rows}
+                found["by_technician"] = {
+                    row[0]: [row[1], row[2], row[3], row[4], row[6]] for row in rows if row[1] is not None or row[3]
+                }
     return found
 
 

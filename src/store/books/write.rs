@@ -9,6 +9,7 @@ use super::rows::{self, Stored, Withdrawn};
 use super::{Marked, ROWS, day_number, month_of};
 use crate::report::day::{length, union};
 use crate::report::entry::{Entry, Outcome, Said, by_day};
+use crate::report::share::WHOLE;
 use crate::sla::zone::Tz;
 use crate::store::sql::{self, Connection, QueryBuilder};
 use crate::store::{Store, StoreError, millis};
@@ -140,7 +141,9 @@ impl Page<'_> {
         for entry in entries {
             match before.remove(&(entry.clock, entry.round)) {
                 None => self.enter(tx, entry).await?,
-                Some(old) if old.entry.is_same_decision(entry) => self.fill_in(tx, &old, entry).await?,
+                Some(old) if old.entry.is_same_decision(entry) || self.is_torn(&old, entry) => {
+                    self.fill_in(tx, &old, entry).await?;
+                }
                 Some(old) => {
                     let frozen = self.replace(tx, &old).await?;
                     let counts = !frozen && !self.is_closed(entry.day);
@@ -165,6 +168,13 @@ impl Page<'_> {
         let counts = !self.is_closed(entry.day) && !before.is_some_and(|before| before.counts);
         self.written.revised += usize::from(before.is_some());
         self.insert(tx, entry, before.map_or(1, |before| before.revision + 1), counts, None).await
+    }
+
+    /// Whether the same decision has lost its shares, which are made again with all else.
+    fn is_torn(&self, old: &Stored, entry: &Entry) -> bool {
+        let weight: i64 = old.entry.shares.iter().map(|share| share.weight).sum();
+        let whole = || Entry { shares: entry.shares.clone(), ..old.entry.clone() };
+        self.how == How::Anew && weight != WHOLE && whole().is_same_decision(entry)
     }
 
     fn is_closed(&self, day: NaiveDate) -> bool {

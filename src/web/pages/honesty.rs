@@ -76,8 +76,8 @@ fn counted(found: &HonestyView) -> Markup {
         section.report {
             h2 { "What is counted, and what is left out" }
             p {
-                (found.clocks) " clocks are counted: first responses, first resolutions and next responses that were kept or breached in these days. "
-                @if left_out == 0 { "None was left out." } @else { a href=(entries("excluded", None)) { (left_out) } " were left out:" }
+                (found.clocks) @if found.clocks == 1 { " clock is" } @else { " clocks are" } " counted: first responses, first resolutions and next responses that were kept or breached in these days. "
+                @if left_out == 0 { "None was left out." } @else { a href=(entries("excluded", None)) { (left_out) } @if left_out == 1 { " was" } @else { " were" } " left out:" }
             }
             @if left_out > 0 {
                 div.scroll { table.plain {
