@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::notify::Ways;
-use crate::notify::link::{LinkKey, Wish};
+use crate::notify::link::{LinkKey, SubscriberAction};
 use crate::notify::sms::signature;
 use crate::notify::ways::{PAGERDUTY_HOOK, REPLY_HOOK, SLACK_HOOK, STATUS_HOOK, VOICE_HOOK};
 use crate::store::Store;
@@ -43,17 +43,17 @@ pub struct Answers {
     store: Store,
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
-    bells: Bells,
+    wakers: Wakers,
     links: LinkKey,
 }
 
-/// Whom an answer wakes.
+/// What wakes the loops that an answer concerns.
 #[derive(Clone)]
-pub struct Bells {
-    /// Rung when the outbox has something new.
-    pub outbox: Arc<Notify>,
-    /// Rings evaluate.
-    pub news: Arc<Notify>,
+pub struct Wakers {
+    /// Notified when the outbox has something new.
+    pub dispatch: Arc<Notify>,
+    /// Notified when a person or a ticket has changed something.
+    pub evaluate: Arc<Notify>,
 }
 
 /// Which of the provider's calls.
@@ -95,12 +95,12 @@ impl Answers {
         store: Store,
         clock: SharedClock,
         telemetry: Arc<Telemetry>,
-        bells: Bells,
+        wakers: Wakers,
     ) -> anyhow::Result<Self> {
         let mut fresh = [0; 32];
         getrandom::fill(&mut fresh).context("the system gives no random bytes")?;
         let links = LinkKey::new(store.secret(LINK_SECRET, fresh, clock.now()).await?);
-        Ok(Self { config, store, clock, telemetry, bells, links })
+        Ok(Self { config, store, clock, telemetry, wakers, links })
     }
 
     /// What messages may offer.
@@ -116,7 +116,7 @@ impl Answers {
     }
 
     /// Whose `wish` about a status page it is that `token` says, if it was made here.
-    pub fn subscriber(&self, wish: Wish, token: &str) -> Option<String> {
+    pub fn subscriber(&self, wish: SubscriberAction, token: &str) -> Option<String> {
         self.links.verify_wish(wish, token)
     }
 

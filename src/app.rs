@@ -18,19 +18,19 @@ use tracing::{info, warn};
 use self::context::AppContext;
 use self::replicas::Following;
 use crate::answers::receipts::ReceiptWatch;
-use crate::answers::{Answers, Bells};
+use crate::answers::{Answers, Wakers};
 use crate::bookkeeping::Bookkeeping;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::descriptors;
 use crate::dispatch::Dispatch;
 use crate::evaluate::Evaluate;
-use crate::monitor::board::Switchboard;
+use crate::loop_health::LoopHealths;
+use crate::monitor::board::MonitorState;
 use crate::monitor::{self, Monitor};
 use crate::notify;
 use crate::predict::Predict;
 use crate::probe::Prober;
-use crate::pulse::Pulses;
 use crate::reporting::Reporting;
 use crate::retention::Retention;
 use crate::self_monitoring::SelfMonitoring;
@@ -43,7 +43,7 @@ use crate::subscriptions::Subscriptions;
 use crate::superops::SuperOps;
 use crate::sync::{Hints, SyncHealth, TenantSync};
 use crate::telemetry::Telemetry;
-use crate::web::{self, Door, Web};
+use crate::web::{self, HttpServer, Web};
 use crate::write_back::WriteBacks;
 
 /// A stop takes no longer than this; what is not done by then is done after the next start.
@@ -76,8 +76,8 @@ pub struct Parts {
     sign_in: Option<Arc<SignIn>>,
     role: Role,
     /// Rung as well when another replica has written.
-    bells: Bells,
-    pulses: Pulses,
+    wakers: Wakers,
+    loop_healths: LoopHealths,
     /// What keeps a follower up to date; none: it leads.
     following: Option<Following>,
     claim: Claim,
@@ -97,9 +97,9 @@ impl Parts {
     /// The same for one of several replicas. A follower gets no part that works for all of them.
     pub async fn build_as(role: Role, config: impl Into<Arc<Config>>, clock: SharedClock) -> anyhow::Result<Self> {
         let (context, claim) = AppContext::open(config.into(), clock, role).await?;
-        let AppContext { config, store, clock, telemetry, bells, .. } = &context;
-        let (switchboard, reports) = Switchboard::open();
-        let evaluate = context.evaluate().watching(switchboard.clone());
+        let AppContext { config, store, clock, telemetry, wakers, .. } = &context;
+        let (monitor_state, reports) = MonitorState::open();
+        let evaluate = context.evaluate().watching(monitor_state.clone());
         let hints = Hints::new(config.tenants.keys().cloned());
         let (mut syncs, mut predicts, mut write_backs) = (Vec::new(), Vec::new(), Vec::new());
         let mut health = BTreeMap::new();
@@ -120,31 +120,32 @@ impl Parts {
             syncs.push(context.sync(tenant, client, heard, report).await?);
         }
         let answers =
-            Answers::open(config.clone(), store.for_pages(), clock.clone(), telemetry.clone(), bells.clone()).await?;
+            Answers::open(config.clone(), store.for_pages(), clock.clone(), telemetry.clone(), wakers.clone()).await?;
         let channels = notify::connect_offering(&config.notify, clock, &answers.ways())?;
-        let receipts = ReceiptWatch::new(store.clone(), &channels, clock.clone(), bells.clone());
+        let receipts = ReceiptWatch::new(store.clone(), &channels, clock.clone(), wakers.clone());
         let dispatch = context.dispatch(channels);
         let found = watch::Sender::default();
         let service = context.service(Syncs { hints, health: health.clone() }, found.subscribe());
-        let service = service.watching(switchboard.clone());
+        let service = service.watching(monitor_state.clone());
         if let Some(following) = &mut following {
-            following.show_services(switchboard.clone()).await;
+            following.show_services(monitor_state.clone()).await;
         }
         let self_monitoring = context.self_monitoring(Arc::new(service.clone()), health, found)?;
         let retention = Retention::new(&context.config, context.store.clone(), context.clock.clone())?;
         let bookkeeping = context.bookkeeping();
         let reporting = context.reporting(Arc::new(service.clone()));
-        let rung = context.bells.clone();
-        let AppContext { config, store, telemetry, clock, bells, pulses, .. } = context;
+        let to_wake = context.wakers.clone();
+        let AppContext { config, store, telemetry, clock, wakers, loop_healths, .. } = context;
         let sign_in = sign_in(&config)?;
-        let publisher = Publisher::new(config.clone(), clock.clone(), switchboard.clone(), store.for_pages());
-        let subscriptions = Subscriptions::new(config.clone(), store.clone(), clock.clone(), bells.outbox.clone());
+        let publisher = Publisher::new(config.clone(), clock.clone(), monitor_state.clone(), store.for_pages());
+        let subscriptions = Subscriptions::new(config.clone(), store.clone(), clock.clone(), wakers.dispatch.clone());
         let monitor = if config.uptime.components.is_empty() || !role.leads() {
             None
         } else {
             let (config, store, telemetry) = (config.clone(), store.clone(), telemetry.clone());
-            let news = bells.news.clone();
-            let wiring = monitor::Wiring { config, store, clock, telemetry, prober: Prober::new()?, switchboard, news };
+            let news = wakers.evaluate.clone();
+            let wiring =
+                monitor::Wiring { config, store, clock, telemetry, prober: Prober::new()?, monitor_state, news };
             Some(Monitor::open(wiring, reports).await?)
         };
         Ok(Self {
@@ -168,8 +169,8 @@ impl Parts {
             subscriptions,
             sign_in,
             role,
-            bells: rung,
-            pulses,
+            wakers: to_wake,
+            loop_healths,
             following,
             claim,
         })
@@ -192,7 +193,7 @@ impl Parts {
             answers: Some(self.answers.clone()),
             sign_in: self.sign_in.clone(),
             pages: self.publisher.as_ref().map(Publisher::published),
-            outbox: self.bells.outbox.clone(),
+            outbox: self.wakers.dispatch.clone(),
             ..web::Options::default()
         }
     }
@@ -209,10 +210,10 @@ impl Parts {
         if let Some(shortage) = descriptors::shortage(tenants) {
             warn!("{shortage}");
         }
-        let door = Door::beside(tenants, self.telemetry.clone());
-        let (connections, router) = (door.places, web::router(self.web(options)));
+        let server = HttpServer::sized_beside(tenants, self.telemetry.clone());
+        let (connections, router) = (server.places, web::router(self.web(options)));
         let mut loops = JoinSet::new();
-        let heard = (self.store.news_of_others(), self.bells.clone());
+        let heard = (self.store.news_of_others(), self.wakers.clone());
         loops.spawn(replicas::pass_on(heard.0, heard.1, stop.subscribe()));
         if let Some(following) = self.following {
             loops.spawn(following.run(stop.subscribe()));
@@ -251,10 +252,10 @@ impl Parts {
         let mut stopped = stop.subscribe();
         loops.spawn(async move {
             let until = async move { drop(stopped.wait_for(|stop| *stop).await) };
-            door.serve(listener, router, until).await;
+            server.serve(listener, router, until).await;
         });
         info!(address = %address, connections, "listening on http://{address}");
-        loops.spawn(service_manager::show_life(self.pulses, stop.subscribe()));
+        loops.spawn(service_manager::show_life(self.loop_healths, stop.subscribe()));
         service_manager::ready(self.role.word().unwrap_or("at work"));
         Ok(Running { address, stop, loops, store: self.store, _claim: self.claim })
     }

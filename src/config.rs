@@ -23,6 +23,7 @@ mod explain_uptime;
 mod explain_watch;
 mod explain_write_back;
 pub mod holiday_file;
+pub mod raw_personal_rules;
 mod read;
 mod read_alerts;
 mod read_calendar;
@@ -48,7 +49,6 @@ mod secret;
 #[cfg(test)]
 mod tests;
 pub mod uptime;
-pub mod wishes;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -32,9 +32,9 @@ use self::record::Recorder;
 use crate::alert::noise::Rules;
 use crate::clock::SharedClock;
 use crate::config::ChannelKind;
+use crate::loop_health::LoopHealth;
 use crate::notify::{Message, Notifier, Receipt, SendError};
 use crate::personal_rules::PersonalRules;
-use crate::pulse::Pulse;
 use crate::store::outbox::{Attempted, Outcome, Round, UnderWay};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{LoopName, Telemetry};
@@ -84,7 +84,7 @@ pub struct Dispatch {
     lost: Vec<(Instant, String)>,
     /// When this process began to send; none before its first turn.
     began: Option<Instant>,
-    pulse: Pulse,
+    health: LoopHealth,
     /// Something follows from an attempt that is yet to be recorded.
     follows: bool,
     /// Channels for which more may wait than could be started: an attempt that ends there makes room.
@@ -101,7 +101,7 @@ impl Dispatch {
         outbox: Arc<Notify>,
         news: Arc<Notify>,
     ) -> Self {
-        let absent = ChannelKind::ALL.map(|kind| Arc::new(Absent(kind)) as Arc<dyn Notifier>);
+        let absent = ChannelKind::ALL.map(|kind| Arc::new(RemovedChannel(kind)) as Arc<dyn Notifier>);
         let channels = absent.into_iter().chain(channels).map(|channel| (channel.channel(), channel)).collect();
         Self {
             recorder: Recorder { store: store.clone(), news },
@@ -121,7 +121,7 @@ impl Dispatch {
             is_stuck: false,
             lost: Vec::new(),
             began: None,
-            pulse: Pulse::default(),
+            health: LoopHealth::default(),
             follows: false,
             starved: BTreeSet::new(),
         }
@@ -133,23 +133,23 @@ impl Dispatch {
         self
     }
 
-    /// Shows by `pulse` that it lives.
-    pub fn with_pulse(self, pulse: Pulse) -> Self {
-        Self { pulse, ..self }
+    /// Shows by `health` how its turns end.
+    pub fn with_health(self, health: LoopHealth) -> Self {
+        Self { health, ..self }
     }
 
     /// Turns until `stop` says so, then waits for the attempts under way.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        self.pulse.beat();
+        self.health.turned_well();
         while !*stop.borrow() {
             let now = self.clock.now();
             let wake = match self.start_due(now).await {
                 Ok(next) => {
-                    self.pulse.beat();
+                    self.health.turned_well();
                     next
                 }
                 Err(error) => {
-                    self.pulse.falter();
+                    self.health.turned_badly();
                     error!(error = %error, "the outbox cannot be read; trying again");
                     now + TimeDelta::seconds(2)
                 }
@@ -295,7 +295,7 @@ impl Dispatch {
             self.rules.keep_up(last_change, now).await?;
         }
         let rooms: Vec<_> = self.channels.keys().map(|kind| self.room(*kind, now)).collect();
-        let round = |room: Room| {
+        let round = |room: Capacity| {
             let (store, rules) = (&self.store, self.rules.in_force());
             let may_begin = if due.contains(&room.kind) { room.may_begin } else { 0 };
             async move {
@@ -321,10 +321,10 @@ impl Dispatch {
         failed.map_or(Ok(full), Err)
     }
 
-    fn room(&self, kind: ChannelKind, now: DateTime<Utc>) -> Room {
+    fn room(&self, kind: ChannelKind, now: DateTime<Utc>) -> Capacity {
         let taken = self.places.values().filter(|place| place.kind == kind).count();
         let free = PLACES.saturating_sub(taken);
-        Room { kind, free, may_begin: self.gates.room(kind, free, now) }
+        Capacity { kind, free, may_begin: self.gates.room(kind, free, now) }
     }
 
     /// Begins the attempts of a round.
@@ -408,17 +408,17 @@ struct Place {
 
 /// The places of a channel that are free, and how many of them may be used now.
 #[derive(Clone, Copy)]
-struct Room {
+struct Capacity {
     kind: ChannelKind,
     free: usize,
     may_begin: usize,
 }
 
 /// Stands in for a channel that is not configured any more: what still waits for it moves on to the next.
-struct Absent(ChannelKind);
+struct RemovedChannel(ChannelKind);
 
 #[async_trait]
-impl Notifier for Absent {
+impl Notifier for RemovedChannel {
     fn channel(&self) -> ChannelKind {
         self.0
     }

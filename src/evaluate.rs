@@ -37,10 +37,10 @@ use crate::alert::{self, AlertKey, Closing, Decision, Reason, Stage, Subject};
 use crate::clock::SharedClock;
 use crate::config::{ChannelKind, Config, Tenant};
 use crate::last_looks::LastLooks;
-use crate::monitor::board::Switchboard;
+use crate::loop_health::LoopHealth;
+use crate::monitor::board::MonitorState;
 use crate::personal_rules::PersonalRules;
 use crate::predict::{Forecasts, PublishedForecasts};
-use crate::pulse::Pulse;
 use crate::rules_cache::RulesCache;
 use crate::sla::clock::{self, ClockState};
 use crate::sla::tenant_rules::TenantRules;
@@ -80,7 +80,7 @@ pub struct Evaluate {
     telemetry: Arc<Telemetry>,
     /// Rung when sync has news.
     news: Arc<Notify>,
-    /// Rings dispatch.
+    /// Wakes dispatch.
     outbox: Arc<Notify>,
     channels: Vec<ChannelKind>,
     memory: Memory,
@@ -90,12 +90,12 @@ pub struct Evaluate {
     published: Arc<PublishedForecasts>,
     last_looks: Arc<LastLooks>,
     /// Where services are shown.
-    switchboard: Arc<Switchboard>,
+    monitor_state: Arc<MonitorState>,
     budgets: Budgets,
     /// Told when something is to be written on tickets.
     written: watch::Sender<()>,
     quiet: HashMap<TenantId, Quiet>,
-    pulse: Pulse,
+    health: LoopHealth,
 }
 
 /// What a turn came to.
@@ -121,7 +121,7 @@ impl Turn {
 }
 
 /// What is known of one tenant during one turn.
-struct Scene<'a> {
+struct TurnContext<'a> {
     tenant: &'a Tenant,
     rules: &'a TenantRules,
     people: &'a Directory,
@@ -165,9 +165,9 @@ impl Evaluate {
         let (memory, stand_ins) = (Memory::default(), StandIns::default());
         let (quiet, published, last_looks) = (HashMap::new(), Arc::default(), Arc::default());
         let written = watch::Sender::default();
-        let (switchboard, _) = Switchboard::open();
+        let (monitor_state, _) = MonitorState::open();
         let personal_rules = PersonalRules::new(store.clone(), Arc::new(config.alerts.noise.clone()));
-        let pulse = Pulse::default();
+        let health = LoopHealth::default();
         Self {
             config,
             rules_cache,
@@ -182,17 +182,17 @@ impl Evaluate {
             personal_rules,
             published,
             last_looks,
-            switchboard,
+            monitor_state,
             budgets: Budgets::default(),
             written,
             quiet,
-            pulse,
+            health,
         }
     }
 
-    /// Shows by `pulse` that it lives.
-    pub fn with_pulse(self, pulse: Pulse) -> Self {
-        Self { pulse, ..self }
+    /// Shows by `health` how its turns end.
+    pub fn with_health(self, health: LoopHealth) -> Self {
+        Self { health, ..self }
     }
 
     /// Raises what the forecasts on `published` call for as well.
@@ -205,9 +205,9 @@ impl Evaluate {
         Self { last_looks, ..self }
     }
 
-    /// Raises what services call for as well, as they are shown on `switchboard`.
-    pub fn watching(self, switchboard: Arc<Switchboard>) -> Self {
-        Self { switchboard, ..self }
+    /// Raises what services call for as well, as they are shown on `monitor_state`.
+    pub fn watching(self, monitor_state: Arc<MonitorState>) -> Self {
+        Self { monitor_state, ..self }
     }
 
     /// Changes when something is to be written on tickets.
@@ -217,20 +217,20 @@ impl Evaluate {
 
     /// Turns until `stop` says so.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        self.pulse.beat();
+        self.health.turned_well();
         while !*stop.borrow() {
             let now = self.clock.now();
             let wake = match self.turn(now).await {
                 Ok(turn) => {
                     if turn.failed == 0 {
-                        self.pulse.beat();
+                        self.health.turned_well();
                     } else {
-                        self.pulse.falter();
+                        self.health.turned_badly();
                     }
                     turn.next.map_or(now + LONGEST_SLEEP, |next| next.min(now + LONGEST_SLEEP))
                 }
                 Err(error) => {
-                    self.pulse.falter();
+                    self.health.turned_badly();
                     error!(error = %error, "the tickets could not be evaluated; trying again");
                     now + AFTER_FAILURE
                 }
@@ -316,7 +316,7 @@ impl Evaluate {
         let services = self.services(&tenant.id, now);
         let zone = self.zone_of_tenant(tenant).unwrap_or_default();
         let may_tell_known = settled_at.is_some_and(|at| all_settled || now >= at + FOR_OTHER_TENANTS);
-        let scene = Scene {
+        let context = TurnContext {
             tenant,
             rules: rules.as_ref(),
             people: people.as_ref(),
@@ -334,21 +334,21 @@ impl Evaluate {
         let mut found = Findings::default();
         // A forecast that has a say in it may have changed while the ticket did not.
         for watched in quiet.due(&open, forecasts.calls.keys()) {
-            self.look_at(&scene, &watched, &mut quiet, &mut found);
+            self.look_at(&context, &watched, &mut quiet, &mut found);
         }
         let mut next = quiet.next_change();
         quiet.tidy(&open);
         self.quiet.insert(tenant.id.clone(), quiet);
         let Findings { mut work, known, mut changed, mut raised } = found;
-        raised += self.attend(&scene, &mut work).await?;
-        self.resolve_gone(&scene, &open, &mut work).await?;
-        work.notifications.extend(self.digests(&scene, &known));
-        changed.extend(self.end_holds(&scene, &open, &mut work).await?);
-        self.follow(&scene, &open, changed, &mut work).await?;
-        self.cover(&scene, &open, &mut work);
+        raised += self.attend(&context, &mut work).await?;
+        self.resolve_gone(&context, &open, &mut work).await?;
+        work.notifications.extend(self.digests(&context, &known));
+        changed.extend(self.end_holds(&context, &open, &mut work).await?);
+        self.follow(&context, &open, changed, &mut work).await?;
+        self.cover(&context, &open, &mut work);
         let mut commit = Commit::new(self.store.clone(), now);
-        let (last, onward) = self.escalate(&scene, &open, work, &mut commit).await;
-        next = next.into_iter().chain(self.memory.next_step(&tenant.id, now)).chain(scene.next_quiet_change()).min();
+        let (last, onward) = self.escalate(&context, &open, work, &mut commit).await;
+        next = next.into_iter().chain(self.memory.next_step(&tenant.id, now)).chain(context.next_quiet_change()).min();
         if onward {
             next = Some(now);
         }
@@ -386,25 +386,31 @@ impl Evaluate {
     }
 
     /// Looks at both clocks of a ticket and does what they call for.
-    fn look_at<'a>(&mut self, scene: &Scene<'a>, watched: &Arc<Watched>, quiet: &mut Quiet, found: &mut Findings<'a>) {
-        let before = self.memory.raised(&scene.tenant.id, watched);
+    fn look_at<'a>(
+        &mut self,
+        context: &TurnContext<'a>,
+        watched: &Arc<Watched>,
+        quiet: &mut Quiet,
+        found: &mut Findings<'a>,
+    ) {
+        let before = self.memory.raised(&context.tenant.id, watched);
         let mut next_change = None;
         let mut calm = true;
-        let clocks = quiet.clocks(watched, scene.rules);
-        for (clock, before) in clocks.at(watched, scene.rules, scene.now).into_iter().zip(before) {
+        let clocks = quiet.clocks(watched, context.rules);
+        for (clock, before) in clocks.at(watched, context.rules, context.now).into_iter().zip(before) {
             next_change = next_change.into_iter().chain(clock.next_change).min();
-            let decision = alert::decide(&clock, scene.known_by(watched), before.as_ref());
-            let call = scene.forecasts.call(&watched.ticket.id, clock.kind);
+            let decision = alert::decide(&clock, context.known_by(watched), before.as_ref());
+            let call = context.forecasts.call(&watched.ticket.id, clock.kind);
             let decision = refine(decision, &clock, before.as_ref(), call);
-            if let Some(until) = self.waits_for_a_look(scene, watched, &clock, decision) {
+            if let Some(until) = self.waits_for_a_look(context, watched, &clock, decision) {
                 next_change = next_change.into_iter().chain([until]).min();
                 calm = false;
                 continue;
             }
             calm &= decision == Decision::Keep;
-            self.act_on(scene, watched, clock, decision, found);
+            self.act_on(context, watched, clock, decision, found);
         }
-        let changed = self.changed(scene, watched);
+        let changed = self.changed(context, watched);
         quiet.keep(watched, clocks, next_change, calm && changed.is_empty());
         found.changed.extend(changed);
     }
@@ -412,7 +418,7 @@ impl Evaluate {
     /// Until when the breach of a first response waits at the most for one more look at the conversation, if it does.
     fn waits_for_a_look(
         &self,
-        scene: &Scene<'_>,
+        context: &TurnContext<'_>,
         watched: &Watched,
         clock: &ClockState<'_>,
         decision: Decision,
@@ -420,13 +426,13 @@ impl Evaluate {
         let is_missed = matches!(decision, Decision::Raise { stage: Stage::Breached, reason: Reason::Missed, .. });
         let from = clock.breached_from.filter(|_| is_missed && clock.kind == ClockKind::FirstResponse)?;
         let until = from + FOR_A_LOOK * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX);
-        let waits = scene.now < until && self.last_looks.waits(&scene.tenant.id, &watched.ticket.id, from);
+        let waits = context.now < until && self.last_looks.waits(&context.tenant.id, &watched.ticket.id, from);
         waits.then_some(until)
     }
 
     fn act_on<'a>(
         &mut self,
-        scene: &Scene<'a>,
+        context: &TurnContext<'a>,
         watched: &Arc<Watched>,
         clock: ClockState<'a>,
         decision: Decision,
@@ -434,36 +440,36 @@ impl Evaluate {
     ) {
         match decision {
             Decision::Keep => {}
-            Decision::Known { reason } if scene.may_tell_known && self.knows_people(scene, watched) => {
-                if scene.is_covered(About::Ticket(watched)) || self.first_reached(scene, watched).is_empty() {
+            Decision::Known { reason } if context.may_tell_known && self.knows_people(context, watched) => {
+                if context.is_covered(About::Ticket(watched)) || self.first_reached(context, watched).is_empty() {
                     // No digest tells it now. So it is an alert like any other, which waits, or reaches nobody aloud.
                     let decision = Decision::Raise { stage: Stage::Breached, episode: 0, reason };
-                    return self.act_on(scene, watched, clock, decision, found);
+                    return self.act_on(context, watched, clock, decision, found);
                 }
-                let key = key_of(scene, watched, clock.kind);
-                let escalation = self.config.escalation_for(scene.subject(watched), Stage::Breached);
-                let asked = Asked::of(scene.subject(watched), scene.people);
-                found.work.alerts.push(self.memory.known(key, &clock, reason, escalation, asked, scene.now));
+                let key = key_of(context, watched, clock.kind);
+                let escalation = self.config.escalation_for(context.subject(watched), Stage::Breached);
+                let asked = Asked::of(context.subject(watched), context.people);
+                found.work.alerts.push(self.memory.known(key, &clock, reason, escalation, asked, context.now));
                 found.known.push((watched.clone(), clock));
             }
             // A first sync is still under way: all that was past is told at once when it is done.
             Decision::Known { .. } => {}
             decision => {
                 found.raised += usize::from(matches!(decision, Decision::Raise { .. }));
-                self.apply(scene, watched, &clock, key_of(scene, watched, clock.kind), decision, &mut found.work);
+                self.apply(context, watched, &clock, key_of(context, watched, clock.kind), decision, &mut found.work);
             }
         }
     }
 
     /// Whether it can be known whom to tell: the list of people may not have been read yet.
-    fn knows_people(&self, scene: &Scene<'_>, watched: &Watched) -> bool {
-        !scene.people.technicians.is_empty() || !self.first_reached(scene, watched).is_empty()
+    fn knows_people(&self, context: &TurnContext<'_>, watched: &Watched) -> bool {
+        !context.people.technicians.is_empty() || !self.first_reached(context, watched).is_empty()
     }
 
     /// Carries out a decision about a ticket.
     fn apply(
         &mut self,
-        scene: &Scene<'_>,
+        context: &TurnContext<'_>,
         watched: &Watched,
         clock: &ClockState<'_>,
         key: AlertKey,
@@ -472,23 +478,23 @@ impl Evaluate {
     ) {
         match decision {
             Decision::Keep | Decision::Known { .. } => {}
-            Decision::Resolve(Closing::Retargeted) if self.was_set_back(&key, clock, scene.now) => {}
+            Decision::Resolve(Closing::Retargeted) if self.was_set_back(&key, clock, context.now) => {}
             Decision::Raise { stage, episode, reason } => {
                 if self.memory.get(&key).is_some() {
                     work.cancelled.push(key.clone());
                 }
-                self.count_raised(scene, &watched.ticket.display_id, &key, stage);
-                let escalation = self.config.escalation_for(scene.subject(watched), stage);
-                let asked = Asked::of(scene.subject(watched), scene.people);
-                let raised = memory::raised_for(clock, stage, episode, scene.now);
-                let row = self.memory.raise(key, raised, reason.to_string(), escalation, asked, scene.now);
-                write_back::breached(scene, clock, &row, work);
+                self.count_raised(context, &watched.ticket.display_id, &key, stage);
+                let escalation = self.config.escalation_for(context.subject(watched), stage);
+                let asked = Asked::of(context.subject(watched), context.people);
+                let raised = memory::raised_for(clock, stage, episode, context.now);
+                let row = self.memory.raise(key, raised, reason.to_string(), escalation, asked, context.now);
+                write_back::breached(context, clock, &row, work);
                 work.alerts.push(row);
             }
             Decision::Reopen => {
                 let Some(before) = self.memory.get(&key) else { return };
-                let steps = &escalate::escalation_of(&self.config, before, scene.subject(watched)).steps;
-                let Some(row) = self.memory.reopen(&key, clock.due, steps, scene.now) else { return };
+                let steps = &escalate::escalation_of(&self.config, before, context.subject(watched)).steps;
+                let Some(row) = self.memory.reopen(&key, clock.due, steps, context.now) else { return };
                 if row.life.held().is_none() {
                     work.reopened.push((key, memory::stage_of(&row)));
                 }
@@ -496,11 +502,11 @@ impl Evaluate {
             }
             Decision::Resolve(closing) => {
                 let closing = closing.told_by(watched.ticket.status.as_deref());
-                let Some(row) = self.memory.resolve(&key, closing, scene.now) else { return };
+                let Some(row) = self.memory.resolve(&key, closing, context.now) else { return };
                 info!(tenant = %key.tenant, ticket.id = %key.subject, clock = key.kind.as_str(), closing = closing.as_str(),
                     "alert `{key}` is over: {}", closing.as_str());
                 work.cancelled.push(key);
-                work.recovered.extend(self.recovered(scene, watched, clock, &row, closing));
+                work.recovered.extend(self.recovered(context, watched, clock, &row, closing));
                 work.alerts.push(row);
             }
         }
@@ -515,7 +521,7 @@ impl Evaluate {
 
     fn recovered(
         &self,
-        scene: &Scene<'_>,
+        context: &TurnContext<'_>,
         watched: &Watched,
         clock: &ClockState<'_>,
         row: &AlertRow,
@@ -524,31 +530,31 @@ impl Evaluate {
         if !row.told {
             return None;
         }
-        let body = facts::recovery(self.links(scene.tenant), watched, clock, row, closing)?;
+        let body = facts::recovery(self.links(context.tenant), watched, clock, row, closing)?;
         let owner = watched.ticket.technician.as_ref().map(|owner| &owner.name);
         let taker = row.life.held().map(|hold| &hold.by).filter(|by| Some(*by) != owner).cloned();
-        Some(Recovered { key: row.key.clone(), episode: row.raised.episode, closing, body, taker, at: scene.now })
+        Some(Recovered { key: row.key.clone(), episode: row.raised.episode, closing, body, taker, at: context.now })
     }
 
     /// Alerts whose ticket is no longer open: closed, or gone.
     async fn resolve_gone(
         &mut self,
-        scene: &Scene<'_>,
+        context: &TurnContext<'_>,
         open: &Arc<OpenTickets>,
         work: &mut AlertTurn,
     ) -> Result<(), StoreError> {
-        for key in self.memory.open_without_ticket(&scene.tenant.id, open, scene.now) {
+        for key in self.memory.open_without_ticket(&context.tenant.id, open, context.now) {
             let Some((ticket, kind)) = key.clock() else { continue };
             let Some(watched) = self.store.ticket(&key.tenant, ticket).await? else { continue };
-            let clock = clock::assess(&watched, kind, scene.rules, scene.now);
+            let clock = clock::assess(&watched, kind, context.rules, context.now);
             let raised = self.memory.get(&key).map(|row| row.raised);
             let decision = if key.cycle == watched.cycle {
-                alert::decide(&clock, scene.known_by(&watched), raised.as_ref())
+                alert::decide(&clock, context.known_by(&watched), raised.as_ref())
             } else {
                 Decision::Resolve(alert::Closing::Retargeted)
             };
             if let Decision::Resolve(_) = decision {
-                self.apply(scene, &watched, &clock, key, decision, work);
+                self.apply(context, &watched, &clock, key, decision, work);
             }
         }
         Ok(())
@@ -564,9 +570,9 @@ impl Evaluate {
         }
     }
 
-    fn count_raised(&self, scene: &Scene<'_>, called: &str, key: &AlertKey, stage: Stage) {
+    fn count_raised(&self, context: &TurnContext<'_>, called: &str, key: &AlertKey, stage: Stage) {
         let labels =
-            AlertLabels { tenant: scene.tenant.id.to_string(), clock: key.kind.as_str(), stage: stage.as_str() };
+            AlertLabels { tenant: context.tenant.id.to_string(), clock: key.kind.as_str(), stage: stage.as_str() };
         self.telemetry.alerts.get_or_create(&labels).inc();
         let (id, kind, what, how) = (key.id(), key.kind.as_str(), key.kind.words(), stage_words(stage));
         if key.ticket().is_some() {
@@ -590,7 +596,7 @@ impl Evaluate {
     }
 }
 
-impl Scene<'_> {
+impl TurnContext<'_> {
     /// The ticket as the rules of alerts see it.
     fn subject<'a>(&'a self, watched: &'a Watched) -> Subject<'a> {
         Subject::of_ticket(&self.tenant.id, &watched.ticket)
@@ -612,6 +618,6 @@ fn stage_words(stage: Stage) -> &'static str {
     }
 }
 
-fn key_of(scene: &Scene<'_>, watched: &Watched, clock: ClockKind) -> AlertKey {
-    AlertKey::of_clock(&scene.tenant.id, &watched.ticket.id, clock, watched.cycle)
+fn key_of(context: &TurnContext<'_>, watched: &Watched, clock: ClockKind) -> AlertKey {
+    AlertKey::of_clock(&context.tenant.id, &watched.ticket.id, clock, watched.cycle)
 }

@@ -25,7 +25,7 @@ struct Looks {
     wanted: HashSet<TicketId>,
     /// When each ticket was looked at last, or passed over.
     answered: HashMap<TicketId, DateTime<Utc>>,
-    bell: Arc<Notify>,
+    waker: Arc<Notify>,
 }
 
 impl LastLooks {
@@ -44,7 +44,7 @@ impl LastLooks {
             return false;
         }
         looks.wanted.insert(ticket.clone());
-        looks.bell.notify_one();
+        looks.waker.notify_one();
         true
     }
 
@@ -69,9 +69,9 @@ impl LastLooks {
         }
     }
 
-    /// Rings when a look at a ticket of `tenant` is wanted.
-    pub fn bell(&self, tenant: &TenantId) -> Arc<Notify> {
-        self.all().entry(tenant.clone()).or_default().bell.clone()
+    /// Wakes when a look at a ticket of `tenant` is wanted.
+    pub fn waker(&self, tenant: &TenantId) -> Arc<Notify> {
+        self.all().entry(tenant.clone()).or_default().waker.clone()
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<TenantId, Looks>> {

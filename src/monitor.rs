@@ -5,11 +5,11 @@
 //! once, the rest once a second. What is written is what is shown: pages get the same book, as a picture.
 
 pub mod board;
+mod connectivity;
 mod incidents;
 pub mod objectives;
 mod rollup;
 pub mod settle;
-mod sight;
 #[cfg(test)]
 mod tests;
 
@@ -23,8 +23,8 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use self::board::{Board, Latest, Report, Switchboard};
-use self::sight::Canaries;
+use self::board::{Latest, MonitorState, Report, StatusBoard};
+use self::connectivity::Canaries;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::config::uptime::Check;
@@ -36,7 +36,7 @@ use crate::store::{Store, StoreError, millis};
 use crate::telemetry::Telemetry;
 use crate::uptime::book::{Book, Change, Taken};
 use crate::uptime::combine::Needs;
-use crate::uptime::observe::Sight;
+use crate::uptime::observe::Connectivity;
 use crate::uptime::{Condition, MINUTE, Millis, Outcome, SECOND};
 
 /// Looks under way at once, and of them at one host.
@@ -58,7 +58,7 @@ pub struct Wiring {
     pub clock: SharedClock,
     pub telemetry: Arc<Telemetry>,
     pub prober: Prober,
-    pub switchboard: Arc<Switchboard>,
+    pub monitor_state: Arc<MonitorState>,
     /// Rung when services stand otherwise than before.
     pub news: Arc<Notify>,
 }
@@ -99,7 +99,7 @@ struct Seen {
     check: usize,
     began: Millis,
     look: Look,
-    sight: Sight,
+    connectivity: Connectivity,
 }
 
 impl Monitor {
@@ -242,16 +242,16 @@ impl Monitor {
         self.running.spawn(async move {
             let look = prober.look(&probe, turn, now).await;
             let is_bad = look.verdict != Condition::Up;
-            let sight = match decides && is_bad && !seen_elsewhere {
+            let connectivity = match decides && is_bad && !seen_elsewhere {
                 true => canaries.ask().await,
-                false => Sight::Clear,
+                false => Connectivity::Online,
             };
-            Seen { check, began: now, look, sight }
+            Seen { check, began: now, look, connectivity }
         });
     }
 
     async fn take(&mut self, seen: Result<Seen, tokio::task::JoinError>) {
-        let Seen { check, began, look, sight } = match seen {
+        let Seen { check, began, look, connectivity } = match seen {
             Ok(seen) => seen,
             Err(error) => return error!("a look has ended badly: {error}"),
         };
@@ -264,8 +264,8 @@ impl Monitor {
         self.wiring.telemetry.uptime_looks.inc();
         self.latest[check] = Some(Latest::of(began, &look));
         let was_clear = !self.is_blind();
-        self.record(check, &outcome, micros, sight).await;
-        if sight == Sight::Blind && was_clear {
+        self.record(check, &outcome, micros, connectivity).await;
+        if connectivity == Connectivity::Offline && was_clear {
             warn!("nothing answers, canaries included: our own line is cut, and what is in doubt is unknown");
         }
         let now = millis(self.wiring.clock.now());
@@ -304,7 +304,7 @@ impl Monitor {
         if known.is_none_or(|known| known < outcome.at) {
             let (verdict, detail) = (Some(outcome.verdict), outcome.detail.clone());
             self.latest[check] = Some(Latest { at: outcome.at, micros, verdict, detail, ..Latest::default() });
-            self.record(check, outcome, micros, Sight::Clear).await;
+            self.record(check, outcome, micros, Connectivity::Online).await;
             self.schedule(check, millis(self.wiring.clock.now()));
         }
     }
@@ -323,11 +323,11 @@ impl Monitor {
             _ => "no result of it has come in time",
         };
         let outcome = Outcome::bad(deadline, Condition::Down, words);
-        self.record(check, &outcome, 0, Sight::Clear).await;
+        self.record(check, &outcome, 0, Connectivity::Online).await;
     }
 
-    async fn record(&mut self, check: usize, outcome: &Outcome, micros: Millis, sight: Sight) {
-        let taken = self.book.observe(check, outcome, sight);
+    async fn record(&mut self, check: usize, outcome: &Outcome, micros: Millis, connectivity: Connectivity) {
+        let taken = self.book.observe(check, outcome, connectivity);
         let changed = !taken.rewrites.is_empty();
         let changes = taken.changes.clone();
         self.note(taken);
@@ -366,7 +366,8 @@ impl Monitor {
             } else if change.is >= Condition::Degraded && self.book.has_parent_in_doubt(change.component) {
                 self.postponed.insert(change.component);
             } else if change.is == Condition::Down && self.book.failing_parent(change.component).is_none() {
-                let is_announced = self.wiring.switchboard.bulletin().worked_on_until(&component.id, now).is_some();
+                let is_announced =
+                    self.wiring.monitor_state.announcements().worked_on_until(&component.id, now).is_some();
                 let opened = (key, incidents::of_outage(&config, component, began), incidents::FIRST_WORDS.to_owned());
                 self.unwritten.opened.extend((!is_announced).then_some(opened));
             }
@@ -406,8 +407,8 @@ impl Monitor {
     /// Reads what people tell of services, as they may have done beside us.
     async fn hear_what_is_told(&mut self, now: Millis) {
         self.told_at = now;
-        match self.wiring.store.bulletin(now).await {
-            Ok(bulletin) => self.wiring.switchboard.announce(bulletin, now),
+        match self.wiring.store.announcements(now).await {
+            Ok(announcements) => self.wiring.monitor_state.announce(announcements, now),
             Err(error) => warn!("what is told of services is as old as a minute: {error}"),
         }
     }
@@ -446,8 +447,8 @@ impl Monitor {
         if now - self.rolled_at >= ROLL_UP_EVERY {
             self.rolled_at = now;
             rollup::spawn(self.wiring.store.clone(), now);
-            let (board, bulletin) = (self.wiring.switchboard.board(), self.wiring.switchboard.bulletin());
-            settle::settle(&self.wiring.config, &self.wiring.store, &board, &bulletin, now).await;
+            let (board, announcements) = (self.wiring.monitor_state.board(), self.wiring.monitor_state.announcements());
+            settle::settle(&self.wiring.config, &self.wiring.store, &board, &announcements, now).await;
         }
     }
 
@@ -460,9 +461,9 @@ impl Monitor {
         }
         self.measured_at = now;
         let (config, store) = (self.wiring.config.clone(), self.wiring.store.clone());
-        let (switchboard, news) = (self.wiring.switchboard.clone(), self.wiring.news.clone());
+        let (monitor_state, news) = (self.wiring.monitor_state.clone(), self.wiring.news.clone());
         self.measuring.spawn(async move {
-            match objectives::measure(&config, &store, &switchboard, now).await {
+            match objectives::measure(&config, &store, &monitor_state, now).await {
                 Ok(true) => news.notify_one(),
                 Ok(false) => {}
                 Err(error) => warn!("how objectives stand cannot be worked out now: {error}"),
@@ -473,7 +474,7 @@ impl Monitor {
     fn publish(&mut self, now: Millis) {
         let is_news = std::mem::take(&mut self.is_news);
         let (book, numbers, latest) = (self.book.clone(), self.numbers.clone(), self.latest.clone());
-        self.wiring.switchboard.show(Board { book, numbers, latest, at: now }, is_news);
+        self.wiring.monitor_state.show(StatusBoard { book, numbers, latest, at: now }, is_news);
         if std::mem::take(&mut self.is_to_be_told) {
             self.wiring.news.notify_one();
         }

@@ -225,7 +225,7 @@ pub struct AlertFacts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Advice {
     /// Who could take it on; none: nobody has less to do than its owner.
-    pub room: Option<Room>,
+    pub room: Option<FreeTechnician>,
     pub group: Option<String>,
     /// Open tickets of the group that are older.
     pub ahead: usize,
@@ -233,7 +233,7 @@ pub struct Advice {
 
 /// Somebody with few open tickets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Room {
+pub struct FreeTechnician {
     pub name: String,
     pub open: usize,
     /// On call now; false as well where nothing is known of shifts.

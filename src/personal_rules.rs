@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use tracing::warn;
 
 use crate::alert::noise::{People, Personal, Rules};
-use crate::config::wishes::Wishes;
+use crate::config::raw_personal_rules::RawPersonalRules;
 use crate::store::audit::{AsOf, LastChange};
 use crate::store::personal_rules::PersonalRow;
 use crate::store::{Store, StoreError};
@@ -64,8 +64,8 @@ fn together(rows: &[PersonalRow], file: &People) -> People {
 }
 
 /// What `row` says, as it was set and as it is heeded.
-pub fn read(row: &PersonalRow) -> Result<(Wishes, Personal), String> {
-    let wishes: Wishes = serde_json::from_str(&row.rules).map_err(|error| error.to_string())?;
+pub fn read(row: &PersonalRow) -> Result<(RawPersonalRules, Personal), String> {
+    let wishes: RawPersonalRules = serde_json::from_str(&row.rules).map_err(|error| error.to_string())?;
     let personal = wishes.read_again(&row.person)?;
     Ok((wishes, personal))
 }
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn the_file_goes_first_and_what_cannot_be_read_is_left_out() {
-        let by_email = Wishes { channels: vec!["email".to_owned()], ..Wishes::default() };
+        let by_email = RawPersonalRules { channels: vec!["email".to_owned()], ..RawPersonalRules::default() };
         let file =
             People::from([("ada@example.com".to_owned(), Arc::new(by_email.read_again("ada@example.com").unwrap()))]);
         let rows = [

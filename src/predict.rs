@@ -98,7 +98,7 @@ static WALKERS: LazyLock<Semaphore> = LazyLock::new(|| {
 });
 
 /// What a turn knows and says, at one moment.
-struct Scene {
+struct TurnContext {
     people: Arc<Directory>,
     rules: Arc<TenantRules>,
     open: Arc<OpenTickets>,
@@ -162,8 +162,8 @@ impl Predict {
 
     /// Learns what is new and says how likely each open clock is to breach, and leaves no trace but in the published forecasts.
     pub async fn glance(&mut self, now: DateTime<Utc>) -> Result<(), PredictError> {
-        if let Some(scene) = self.scene(now).await? {
-            self.publish(scene, now).await?;
+        if let Some(context) = self.context(now).await? {
+            self.publish(context, now).await?;
         }
         Ok(())
     }
@@ -171,11 +171,11 @@ impl Predict {
     /// Learns what is new, says how likely each open clock is to breach, and chooses what to tell.
     pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<(), PredictError> {
         let started = tokio::time::Instant::now();
-        let Some(scene) = self.scene(now).await? else { return Ok(()) };
-        self.tell_quality(&scene.quality);
-        let entries = self.judge(&scene, now).await?;
+        let Some(context) = self.context(now).await? else { return Ok(()) };
+        self.tell_quality(&context.quality);
+        let entries = self.judge(&context, now).await?;
         let told = entries.new.iter().any(|one| one.moment == Moment::Alert);
-        self.publish(scene, now).await?;
+        self.publish(context, now).await?;
         if told {
             self.wiring.news.notify_one();
         }
@@ -185,7 +185,7 @@ impl Predict {
     }
 
     /// Learns what is new and looks at all open tickets; none while there is nothing to go by.
-    async fn scene(&mut self, now: DateTime<Utc>) -> Result<Option<Scene>, PredictError> {
+    async fn context(&mut self, now: DateTime<Utc>) -> Result<Option<TurnContext>, PredictError> {
         let config = self.wiring.config.clone();
         let Some(tenant) = config.tenants.get(&self.tenant) else { return Ok(None) };
         if !self.has_a_past().await? {
@@ -195,7 +195,7 @@ impl Predict {
         let open = self.wiring.store.open_tickets(&self.tenant).await?;
         self.learn(&rules, now).await?;
         let (current, quality) = self.forecast_open(&rules, &open, now).await?;
-        Ok(Some(Scene { people, rules, open, current, quality }))
+        Ok(Some(TurnContext { people, rules, open, current, quality }))
     }
 
     /// Whether all tickets were read once. A part of them is no fair sample: what is open and new is read first.
@@ -353,8 +353,8 @@ impl Predict {
     }
 
     /// Notes what is said now, how clocks ended, and what is to be told.
-    async fn judge(&mut self, scene: &Scene, now: DateTime<Utc>) -> Result<Entries, PredictError> {
-        let Scene { rules, open, current, quality, .. } = scene;
+    async fn judge(&mut self, context: &TurnContext, now: DateTime<Utc>) -> Result<Entries, PredictError> {
+        let TurnContext { rules, open, current, quality, .. } = context;
         let store = self.wiring.store.clone();
         if self.record.is_none() {
             self.record = Some(Record::load(&store, &self.tenant).await?);
@@ -410,8 +410,8 @@ impl Predict {
         Ok(duty(rotations.values(), &self.tenant, &overrides, now))
     }
 
-    async fn publish(&self, scene: Scene, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let Scene { people, rules, open, current, quality } = scene;
+    async fn publish(&self, context: TurnContext, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let TurnContext { people, rules, open, current, quality } = context;
         let load = Load::of(&people, &open, &self.duty(now).await?, rules.is_staffed(now));
         let calls = self.record.as_ref().map(|record| record.calls(self.wiring.config.alerts.predict, &current));
         let mut calls = calls.unwrap_or_default();

@@ -26,7 +26,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::uptime::{Condition, Millis};
-use dial::{Dialler, Resolve, SystemResolver, Trace};
+use dial::{Connector, Resolve, SystemResolver, Trace};
 use spec::{Ask, Probe};
 
 pub use certificate::Certificate;
@@ -93,7 +93,7 @@ impl Prober {
             roots if roots.is_empty() => Ok(self.trust.clone()),
             roots => tls::Trust::and(roots.clone()),
         };
-        let dialler = Dialler { resolver: &*self.resolver, rules: &probe.addresses, turn, trace: &trace, now };
+        let dialler = Connector { resolver: &*self.resolver, rules: &probe.addresses, turn, trace: &trace, now };
         let answer = async {
             let trust = trust.map_err(|error| Fault::down(format!("the certificates of `ca_file`: {error}")))?;
             ask(&probe.ask, &dialler, &trust).await
@@ -105,7 +105,7 @@ impl Prober {
     }
 }
 
-async fn ask(ask: &Ask, dialler: &Dialler<'_>, trust: &tls::Trust) -> Result<(), Fault> {
+async fn ask(ask: &Ask, dialler: &Connector<'_>, trust: &tls::Trust) -> Result<(), Fault> {
     match ask {
         Ask::Http(ask) => http::look(ask, dialler, trust).await,
         Ask::WebSocket(ask) => websocket::look(ask, dialler, trust).await,

@@ -1,4 +1,4 @@
-//! The loop that lets go what is past and old: at night, in small bites.
+//! The loop that lets go what is past and old: at night, in small batches.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::store::{Store, StoreError};
 
 /// A night that has begun is not the next one.
 const A_MOMENT: TimeDelta = TimeDelta::milliseconds(1);
-/// Between two bites others write.
+/// Between two batches others write.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Lets go what is old.
@@ -77,9 +77,9 @@ impl Retention {
     async fn forget(&self, past: Past, before: DateTime<Utc>) -> Result<u64, StoreError> {
         let (mut gone, mut from) = (0, 0);
         loop {
-            let bite = self.store.forget(past, before, from).await?;
-            gone += bite.gone;
-            match bite.next {
+            let batch = self.store.forget(past, before, from).await?;
+            gone += batch.gone;
+            match batch.next {
                 Some(next) => from = next,
                 None => return Ok(gone),
             }

@@ -53,7 +53,7 @@ pub struct Wiring {
     /// Says whether all is well.
     pub readiness: Arc<dyn Readiness>,
     pub health: BTreeMap<TenantId, watch::Receiver<SyncHealth>>,
-    /// Rings dispatch.
+    /// Wakes dispatch.
     pub outbox: Arc<Notify>,
     /// Where the page learns what the audit has found.
     pub found: watch::Sender<Mismatches>,

@@ -43,10 +43,10 @@ use utoipa::{IntoParams, ToSchema};
 use crate::clock::SharedClock;
 use crate::config::{Config, Tenant, explain as configured};
 use crate::formats::FormatError;
-use crate::monitor::board::Switchboard;
+use crate::loop_health::LoopHealths;
+use crate::monitor::board::MonitorState;
 use crate::notify;
 use crate::predict::PublishedForecasts;
-use crate::pulse::Pulses;
 use crate::rules_cache::RulesCache;
 use crate::self_monitoring::Mismatches;
 use crate::sla::clock::Clocks;
@@ -62,7 +62,7 @@ use described::{OrderWord, RiskWord, StandingWord};
 use live::Live;
 use order::Order;
 use snapshot::{Filter, Row, Snapshot, Snapshots};
-use view::Lens;
+use view::ViewContext;
 
 pub use crate::ticket::Reach;
 pub use explain::{ClockLedger, DifferenceGroup, Differences, HeldBy, LedgerLine, TicketLedger};
@@ -273,19 +273,19 @@ pub struct Service {
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
     sync: Syncs,
-    /// Ring when a person changed something: evaluate's bell, and dispatch's.
+    /// Notified when a person changed something: they wake evaluate and dispatch.
     news: Arc<Notify>,
     outbox: Arc<Notify>,
     published: Arc<PublishedForecasts>,
     /// What the audit has found.
     found: watch::Receiver<Mismatches>,
-    pulses: Pulses,
+    loop_healths: LoopHealths,
     role: Role,
     snapshots: Arc<Snapshots>,
     answers: Arc<reports::answers::Answers>,
     live: Arc<Live>,
     /// Where services are shown; none: nobody looks at any.
-    switchboard: Option<Arc<Switchboard>>,
+    monitor_state: Option<Arc<MonitorState>>,
 }
 
 /// What the service knows of the sync of each tenant.
@@ -306,10 +306,10 @@ impl Service {
     ) -> Self {
         let (news, outbox, published) = (Arc::default(), Arc::default(), Arc::default());
         let found = watch::channel(Mismatches::new()).1;
-        let pulses = Pulses::default();
+        let loop_healths = LoopHealths::default();
         let snapshots = Arc::new(config.tenants.keys().map(|tenant| (tenant.clone(), Default::default())).collect());
         let (answers, live) = (Arc::default(), Arc::default());
-        let switchboard = None;
+        let monitor_state = None;
         Self {
             answers,
             live,
@@ -324,15 +324,15 @@ impl Service {
             outbox,
             published,
             found,
-            pulses,
+            loop_healths,
             role: Role::Alone,
-            switchboard,
+            monitor_state,
         }
     }
 
     /// Heeds when the loops last did their work.
-    pub fn with_pulses(self, pulses: Pulses) -> Self {
-        Self { pulses, ..self }
+    pub fn with_loop_healths(self, loop_healths: LoopHealths) -> Self {
+        Self { loop_healths, ..self }
     }
 
     /// Says what it is among the replicas on its store.
@@ -352,12 +352,12 @@ impl Service {
     }
 
     /// The loops that run, each with the age of its last good turn in seconds.
-    pub fn pulse_ages(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        self.pulses.ages()
+    pub fn last_good_turns(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.loop_healths.ages()
     }
 
     /// The same, able to wake the loops of the running service.
-    pub fn with_bells(self, news: Arc<Notify>, outbox: Arc<Notify>) -> Self {
+    pub fn with_wakers(self, news: Arc<Notify>, outbox: Arc<Notify>) -> Self {
         Self { news, outbox, ..self }
     }
 
@@ -371,9 +371,9 @@ impl Service {
         &self.config
     }
 
-    /// Shows the services on `switchboard` as well.
-    pub fn watching(self, switchboard: Arc<Switchboard>) -> Self {
-        Self { switchboard: Some(switchboard), ..self }
+    /// Shows the services on `monitor_state` as well.
+    pub fn watching(self, monitor_state: Arc<MonitorState>) -> Self {
+        Self { monitor_state: Some(monitor_state), ..self }
     }
 
     /// Says what the audit has found as well.
@@ -485,7 +485,7 @@ impl Service {
     ) -> TicketSla {
         let forecasts = &self.published.of(&tenant.id);
         let clocks = Clocks::of(watched, rules).at(watched, rules, now);
-        let mut seen = Lens { tenant, rules, forecasts, version, now }.show(watched, &clocks);
+        let mut seen = ViewContext { tenant, rules, forecasts, version, now }.show(watched, &clocks);
         let (places, policies): (Vec<_>, Vec<_>) = self.config.policies_of(&tenant.id).unzip();
         // An older version's policies stand nowhere any more.
         let is_present = rules.policies().iter().eq(policies);
@@ -567,8 +567,8 @@ impl Service {
 
 /// An open ticket as it is shown at `now`.
 fn shown(tenant: &Tenant, version: Option<u32>, snapshot: &Snapshot, row: &Row, now: DateTime<Utc>) -> TicketSla {
-    let lens = Lens { tenant, rules: snapshot.rules(), forecasts: snapshot.forecasts(), version, now };
-    lens.show(&row.watched, &snapshot.clocks_of(row, now))
+    let context = ViewContext { tenant, rules: snapshot.rules(), forecasts: snapshot.forecasts(), version, now };
+    context.show(&row.watched, &snapshot.clocks_of(row, now))
 }
 
 fn limit(query: &TicketQuery) -> Result<usize, ServiceError> {

@@ -8,7 +8,6 @@
 //! moments give the same tickets, however often it was asked in between.
 
 mod commands;
-pub mod crew;
 pub mod desk;
 pub mod fault;
 mod graphql;
@@ -20,6 +19,7 @@ pub mod msp;
 pub mod receivers;
 pub mod replay;
 mod resolve;
+pub mod responders;
 pub mod services;
 mod subjects;
 pub mod targets;
@@ -117,7 +117,7 @@ enum Life {
 }
 
 /// What may change between two requests, apart from the tickets.
-struct FrontDesk {
+struct ServerState {
     token: String,
     faults: VecDeque<(Fault, Extent)>,
     limit: Limit,
@@ -131,7 +131,7 @@ pub struct Simulator {
     engine: Mutex<Arc<Engine>>,
     world: Mutex<World>,
     life: Mutex<Life>,
-    desk: Mutex<FrontDesk>,
+    desk: Mutex<ServerState>,
 }
 
 impl Simulator {
@@ -152,7 +152,7 @@ impl Simulator {
     }
 
     fn with(options: SimOptions, clock: SharedClock, world: World, life: Life) -> Arc<Self> {
-        let desk = FrontDesk {
+        let desk = ServerState {
             token: options.token.clone(),
             faults: VecDeque::new(),
             limit: Limit::default(),
@@ -329,7 +329,7 @@ impl Simulator {
         lock(&self.world)
     }
 
-    fn desk(&self) -> MutexGuard<'_, FrontDesk> {
+    fn desk(&self) -> MutexGuard<'_, ServerState> {
         lock(&self.desk)
     }
 }

@@ -21,7 +21,7 @@ use crate::store::private_pages::PrivatePage;
 use crate::store::subscribers::Subscriber;
 use crate::store::{Store, StoreError, millis};
 use crate::ticket::TenantId;
-use crate::uptime::incident::{Bulletin, Incident, Work};
+use crate::uptime::incident::{Announcements, Incident, Work};
 use crate::uptime::{DAY, Millis};
 
 /// It is looked for news this often.
@@ -40,7 +40,7 @@ pub struct Subscriptions {
     config: Arc<Config>,
     store: Store,
     clock: SharedClock,
-    /// Rings dispatch.
+    /// Wakes dispatch.
     outbox: Arc<Notify>,
 }
 
@@ -83,10 +83,10 @@ impl Subscriptions {
     pub async fn turn(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         self.store.forget_subscribers(now).await?;
         let Some(page) = &self.config.uptime.status_page else { return Ok(()) };
-        let bulletin = self.store.bulletin(millis(now)).await?;
+        let announcements = self.store.announcements(millis(now)).await?;
         let (told, mut lately) = self.store.told_updates(now - TimeDelta::hours(1)).await?;
         let pages = self.store.private_pages().await?;
-        for item in items(&bulletin, &told, millis(now)) {
+        for item in items(&announcements, &told, millis(now)) {
             if lately >= AN_HOUR {
                 break;
             }
@@ -228,10 +228,11 @@ fn mail(
 }
 
 /// What the page shows and is not `told`, the earliest first.
-fn items(bulletin: &Bulletin, told: &BTreeSet<String>, now: Millis) -> Vec<Item> {
-    let incidents = bulletin.incidents.iter().filter(|one| one.public).filter_map(|one| of_incident(one, told, now));
+fn items(announcements: &Announcements, told: &BTreeSet<String>, now: Millis) -> Vec<Item> {
+    let incidents =
+        announcements.incidents.iter().filter(|one| one.public).filter_map(|one| of_incident(one, told, now));
     let is_to_come = |one: &&Work| one.public && one.until > now && one.changed_at > now - NEWS;
-    let works = bulletin.works.iter().filter(is_to_come).filter_map(|one| of_work(one, told));
+    let works = announcements.works.iter().filter(is_to_come).filter_map(|one| of_work(one, told));
     let mut items: Vec<(Millis, Item)> = incidents.chain(works).collect();
     items.sort_by_key(|(at, _)| *at);
     items.into_iter().map(|(_, item)| item).collect()

@@ -66,10 +66,10 @@ pub struct SuperOps {
 }
 
 impl SuperOps {
-    /// A client of `tenant` beside a running service, with the half of its requests that are lent to it.
+    /// A client of `tenant` beside a running service, with the half of its requests that is shared with it.
     pub fn beside_service(tenant: &Tenant, telemetry: Arc<Telemetry>) -> Result<Self, ApiError> {
         let client = Self::new(tenant, telemetry)?;
-        client.pacer.lend_half(true);
+        client.pacer.share_half(true);
         Ok(client)
     }
 
@@ -114,10 +114,10 @@ impl SuperOps {
         Ok(self.single(id, urgency).await?.tickets.pop())
     }
 
-    /// Lends half of the budget to another program with the same token, or takes it back. Gives after how long at the most
+    /// Shares half of the budget with another program with the same token, or takes it back. Gives after how long at the most
     /// that half is free.
-    pub fn lend_half(&self, lent: bool) -> Duration {
-        let free_in = self.pacer.lend_half(lent);
+    pub fn share_half(&self, shared: bool) -> Duration {
+        let free_in = self.pacer.share_half(shared);
         self.show_budget();
         free_in
     }

@@ -40,7 +40,7 @@ use crate::config;
 use crate::last_looks::LastLooks;
 use crate::sla::policy::{Choice, Policy};
 use crate::sla::tenant_rules::{RulesConfig, TenantRules, Warn};
-use crate::store::sync::{Lookup, Sight, SyncState, Unread};
+use crate::store::sync::{Coverage, Lookup, SyncState, Unread};
 use crate::store::tickets::{Batch, Saved};
 use crate::store::{Store, StoreError};
 use crate::superops::{ApiError, SuperOps, TicketAsk, TicketPage, Urgency};
@@ -133,8 +133,8 @@ pub struct TenantSync {
     /// Whether the last list was counted otherwise than it was long.
     count_disagrees: AtomicBool,
     tried: Tried,
-    /// Whether half of the requests are lent.
-    lends: bool,
+    /// Whether half of the requests are given to a check.
+    shares_budget: bool,
     /// When each missing ticket was last asked for.
     asked: HashMap<TicketId, DateTime<Utc>>,
     history: TimeDelta,
@@ -171,7 +171,7 @@ impl TenantSync {
             failures: 0,
             count_disagrees: AtomicBool::new(false),
             tried: Tried::default(),
-            lends: false,
+            shares_budget: false,
             asked: HashMap::new(),
             history: tenant.history,
             nightly: tenant.nightly,
@@ -202,22 +202,22 @@ impl TenantSync {
         result.map(|()| report)
     }
 
-    /// Lends half of the requests to a `check --online` that asks for them.
-    async fn heed_loan(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let lends = self.store.loan(&self.tenant, now).await?.is_some();
-        if lends != self.lends {
-            self.lends = lends;
-            let free_in = TimeDelta::from_std(self.client.lend_half(lends)).unwrap_or(MINUTE);
-            if lends {
-                info!(tenant = %self.tenant, "half of the requests of `{}` are lent to a check beside us", self.tenant);
-                self.store.lend(&self.tenant, now + free_in).await?;
+    /// Gives half of the requests to a `check --online` that asks for them.
+    async fn share_budget(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let shares_budget = self.store.budget_share_wanted(&self.tenant, now).await?.is_some();
+        if shares_budget != self.shares_budget {
+            self.shares_budget = shares_budget;
+            let free_in = TimeDelta::from_std(self.client.share_half(shares_budget)).unwrap_or(MINUTE);
+            if shares_budget {
+                info!(tenant = %self.tenant, "half of the requests of `{}` are given to a check beside us", self.tenant);
+                self.store.grant_budget_share(&self.tenant, now + free_in).await?;
             }
         }
         Ok(())
     }
 
     async fn read_all(&mut self, now: DateTime<Utc>, report: &mut TurnReport) -> Result<(), SyncError> {
-        self.heed_loan(now).await?;
+        self.share_budget(now).await?;
         self.read_lookups(now).await?;
         self.read_changes(now, report).await?;
         self.sweep_if_due(now, report).await?;
@@ -260,12 +260,12 @@ impl TenantSync {
     /// Waits for `next`, or for a hint. Meanwhile conversations are read that a breach waits for.
     async fn wait_until(&mut self, next: DateTime<Utc>) {
         let began = self.clock.now();
-        let bell = self.last_looks.bell(&self.tenant);
+        let waker = self.last_looks.waker(&self.tenant);
         loop {
             tokio::select! {
                 () = self.clock.sleep_until(next) => return,
                 Ok(()) = self.hints.changed() => break,
-                () = bell.notified() => {}
+                () = waker.notified() => {}
             }
             let now = self.clock.now();
             if let Err(error) = self.take_last_looks(now).await {
@@ -377,7 +377,7 @@ impl TenantSync {
         if self.state.filter_broken_at.is_some() {
             limits.push("closed tickets cannot be left out: all tickets are read again and again".to_owned());
         }
-        limits.extend(self.state.sight.as_ref().map(sight_words));
+        limits.extend(self.state.coverage.as_ref().map(coverage_words));
         if let Some(page) = self.state.sweep_ends_at {
             limits.push(format!("SuperOps gives no more than {page} pages of open tickets: of the others changes are seen as long as they can be listed by update"));
         }
@@ -507,10 +507,10 @@ fn ahead_words(ahead: TimeDelta) -> String {
     format!("our clock is {} s {word} SuperOps'", ahead.num_seconds().abs())
 }
 
-fn sight_words(sight: &Sight) -> String {
-    let pages = format!("SuperOps gives no more than {} pages of all tickets", sight.pages);
-    match sight.back_to {
-        _ if sight.others_read => format!("{pages}: those beyond were read through a filter"),
+fn coverage_words(coverage: &Coverage) -> String {
+    let pages = format!("SuperOps gives no more than {} pages of all tickets", coverage.pages);
+    match coverage.back_to {
+        _ if coverage.others_read => format!("{pages}: those beyond were read through a filter"),
         Some(at) => {
             format!("{pages}: closed tickets last updated before {} are not seen", at.format("%Y-%m-%d %H:%M UTC"))
         }

@@ -81,7 +81,7 @@ use crate::ticket::TenantId;
 use limits::Limits;
 use problem::Problem;
 
-pub use connections::Door;
+pub use connections::HttpServer;
 
 /// No answer takes this long unless something hangs.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
@@ -107,7 +107,7 @@ pub struct Options {
     pub answers: Option<Answers>,
     /// The status pages in all their forms; none: there are none.
     pub pages: Option<Arc<PublishedPages>>,
-    /// Rings dispatch.
+    /// Wakes dispatch.
     pub outbox: Arc<Notify>,
     /// What the demo's receivers caught.
     pub caught: Option<Arc<dyn Caught>>,

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
-use superops_sla::cli::demo::{Desk, Play, Said};
+use superops_sla::cli::demo::{DemoRun, Desk, Said};
 
 use super::figure::Figure;
 
@@ -20,7 +20,7 @@ pub async fn measure() -> anyhow::Result<Vec<Figure>> {
     for desk in [Desk::Usual].into_iter().chain(histories) {
         let name = name(&desk);
         let answered = desk == Desk::Demo;
-        let play = Play { desk, tickets: 80, seed: 7, lasts: TimeDelta::hours(24), answered };
+        let play = DemoRun { desk, tickets: 80, seed: 7, lasts: TimeDelta::hours(24), answered };
         let said = superops_sla::cli::demo::play(&play).await?.said;
         print_people(&name, &said);
         figures.extend(judge(&name, &said));

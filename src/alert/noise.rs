@@ -21,7 +21,7 @@ use crate::sla::zone::Tz;
 
 pub use self::caps::{Budget, Cap, Past};
 pub use self::pace::{Heard, Night, Pace, is_urgent, most_urgent};
-pub use self::personal::{Daily, People, Personal, Rule as PersonalRule, Wish};
+pub use self::personal::{ChannelChoice, Daily, People, Personal, Rule as PersonalRule};
 pub use self::quiet::{Hours, QuietHours};
 
 /// What is allowed, for all recipients alike.
@@ -86,9 +86,9 @@ impl Rules {
     }
 
     /// How `recipient` wants to be told of `stage`.
-    pub fn wish(&self, recipient: &Recipient, stage: Stage, now: DateTime<Utc>) -> Wish<'_> {
+    pub fn wish(&self, recipient: &Recipient, stage: Stage, now: DateTime<Utc>) -> ChannelChoice<'_> {
         let personal = self.personal(recipient.person_key().as_deref());
-        personal.map_or(Wish::None, |personal| personal.wish(stage, now))
+        personal.map_or(ChannelChoice::None, |personal| personal.wish(stage, now))
     }
 
     /// The budget of a tenant's messages on `channel`, counted like a cap.

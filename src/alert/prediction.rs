@@ -134,7 +134,7 @@ pub fn refine(decision: Decision, clock: &ClockState<'_>, raised: Option<&Raised
 
 /// Somebody of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hand<'a> {
+pub struct GroupMember<'a> {
     pub name: &'a str,
     /// Tickets that are theirs and open.
     pub open: usize,
@@ -146,9 +146,9 @@ pub struct Hand<'a> {
 ///
 /// `owner` has it already and is passed over. `staffed`: nothing says that the group's hours are over; when they are,
 /// only who is on call is asked. None: nobody has fewer than the owner, or nobody is there.
-pub fn with_room<'a>(team: &[Hand<'a>], owner: Option<&str>, staffed: bool) -> Option<Hand<'a>> {
+pub fn with_room<'a>(team: &[GroupMember<'a>], owner: Option<&str>, staffed: bool) -> Option<GroupMember<'a>> {
     let owners = team.iter().find(|hand| owner == Some(hand.name)).filter(|hand| staffed || hand.on_call);
-    let has_room = |hand: &Hand<'_>| owners.is_none_or(|owners| hand.open < owners.open);
+    let has_room = |hand: &GroupMember<'_>| owners.is_none_or(|owners| hand.open < owners.open);
     let fewest = |on_call: bool| {
         let others = team.iter().filter(|hand| owner != Some(hand.name) && (hand.on_call || !on_call));
         others.min_by_key(|hand| (hand.open, hand.name)).filter(|hand| has_room(hand)).copied()

@@ -122,8 +122,8 @@ impl Answers {
     ) -> Result<Option<Acted>, StoreError> {
         let Some(id) = self.store.alert_id(key).await? else { return Ok(None) };
         let acted = self.store.act(&id, act, actor, now).await?;
-        self.bells.news.notify_one();
-        self.bells.outbox.notify_one();
+        self.wakers.evaluate.notify_one();
+        self.wakers.dispatch.notify_one();
         Ok(acted)
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
-use super::{Answers, Bells, Hook};
+use super::{Answers, Hook, Wakers};
 use crate::clock::SharedClock;
 use crate::config::ChannelKind;
 use crate::notify::{Delivery, Notifier, voice};
@@ -40,23 +40,23 @@ impl Answers {
         let delivery = Delivery { status, code };
         let reported = self.store.report(sid, notification, &delivery, self.clock.now()).await?;
         self.count(Hook::Status, if reported.news { "news" } else { "repeated" });
-        announce(&self.bells, notification, &delivery, reported);
+        announce(&self.wakers, notification, &delivery, reported);
         Ok(())
     }
 }
 
 /// Wakes whom a report concerns, and says so if the message is lost.
-fn announce(bells: &Bells, notification: &str, delivery: &Delivery, reported: Reported) {
+fn announce(wakers: &Wakers, notification: &str, delivery: &Delivery, reported: Reported) {
     if reported.failed {
         let (status, code) = (&delivery.status, delivery.code.unwrap_or_default());
         warn!(
             notification.id = notification,
             status, code, "`{notification}` was not delivered; it is said another way"
         );
-        bells.outbox.notify_one();
+        wakers.dispatch.notify_one();
     }
     if reported.hurried {
-        bells.news.notify_one();
+        wakers.evaluate.notify_one();
     }
 }
 
@@ -66,14 +66,14 @@ pub struct ReceiptWatch {
     /// Those that can say.
     channels: Vec<Arc<dyn Notifier>>,
     clock: SharedClock,
-    bells: Bells,
+    wakers: Wakers,
 }
 
 impl ReceiptWatch {
     /// Asks those of `channels` that can say.
-    pub fn new(store: Store, channels: &[Arc<dyn Notifier>], clock: SharedClock, bells: Bells) -> Self {
+    pub fn new(store: Store, channels: &[Arc<dyn Notifier>], clock: SharedClock, wakers: Wakers) -> Self {
         let can_say = |channel: &&Arc<dyn Notifier>| matches!(channel.channel(), ChannelKind::Sms | ChannelKind::Voice);
-        Self { store, channels: channels.iter().filter(can_say).cloned().collect(), clock, bells }
+        Self { store, channels: channels.iter().filter(can_say).cloned().collect(), clock, wakers }
     }
 
     /// Turns until `stop` says so.
@@ -104,7 +104,7 @@ impl ReceiptWatch {
             let mut asked = JoinSet::new();
             for silent in silent {
                 let channel = self.channels.iter().find(|channel| channel.channel() == silent.channel).cloned();
-                asked.spawn(ask(channel, self.store.clone(), self.bells.clone(), silent, now));
+                asked.spawn(ask(channel, self.store.clone(), self.wakers.clone(), silent, now));
             }
             for outcome in asked.join_all().await {
                 outcome?;
@@ -118,7 +118,7 @@ impl ReceiptWatch {
 async fn ask(
     channel: Option<Arc<dyn Notifier>>,
     store: Store,
-    bells: Bells,
+    wakers: Wakers,
     silent: Silent,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
@@ -131,7 +131,7 @@ async fn ask(
         Ok(Some(delivery)) => {
             let reported = store.report(&provider_id, &notification, &delivery, now).await?;
             info!(notification.id = %notification, status = %delivery.status, "`{notification}` is {}", delivery.status);
-            announce(&bells, &notification, &delivery, reported);
+            announce(&wakers, &notification, &delivery, reported);
         }
         Ok(None) => {}
         Err(error) => debug!(notification.id = %notification, "`{notification}` could not be asked about: {error}"),

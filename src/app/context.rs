@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::answers::Bells;
+use crate::answers::Wakers;
 use crate::bookkeeping::Bookkeeping;
 use crate::clock::SharedClock;
 use crate::config::{self, Config, Tenant};
 use crate::dispatch::Dispatch;
 use crate::evaluate::Evaluate;
 use crate::last_looks::LastLooks;
+use crate::loop_health::LoopHealths;
 use crate::notify::Notifier;
 use crate::predict::{self, Predict, PublishedForecasts};
-use crate::pulse::Pulses;
 use crate::reporting::{self, Reporter, Reporting};
 use crate::rules_cache::RulesCache;
 use crate::self_monitoring::{self, Mismatches, Readiness, SelfMonitoring};
@@ -42,8 +42,8 @@ pub struct AppContext {
     pub telemetry: Arc<Telemetry>,
     published: Arc<PublishedForecasts>,
     last_looks: Arc<LastLooks>,
-    pub bells: Bells,
-    pub pulses: Pulses,
+    pub wakers: Wakers,
+    pub loop_healths: LoopHealths,
     pub role: Role,
 }
 
@@ -59,9 +59,12 @@ impl AppContext {
         if role.leads() {
             rules_cache.adopt(clock.now()).await?;
         }
-        let bells = Bells { outbox: Arc::default(), news: Arc::default() };
-        let (published, last_looks, pulses) = (Arc::default(), Arc::default(), Pulses::default());
-        Ok((Self { config, rules_cache, store, clock, telemetry, published, last_looks, bells, pulses, role }, claim))
+        let wakers = Wakers { dispatch: Arc::default(), evaluate: Arc::default() };
+        let (published, last_looks, loop_healths) = (Arc::default(), Arc::default(), LoopHealths::default());
+        Ok((
+            Self { config, rules_cache, store, clock, telemetry, published, last_looks, wakers, loop_healths, role },
+            claim,
+        ))
     }
 
     pub async fn sync(
@@ -76,7 +79,7 @@ impl AppContext {
             store: self.store.clone(),
             clock: self.clock.clone(),
             telemetry: self.telemetry.clone(),
-            nudge: self.bells.news.clone(),
+            nudge: self.wakers.evaluate.clone(),
             hints,
             health,
             last_looks: self.last_looks.clone(),
@@ -92,7 +95,7 @@ impl AppContext {
             clock: self.clock.clone(),
             telemetry: self.telemetry.clone(),
             published: self.published.clone(),
-            news: self.bells.news.clone(),
+            news: self.wakers.evaluate.clone(),
             synced,
         };
         Predict::new(&tenant.id, wiring)
@@ -115,7 +118,7 @@ impl AppContext {
             store: self.store.clone(),
             clock: self.clock.clone(),
             reporter,
-            outbox: self.bells.outbox.clone(),
+            outbox: self.wakers.dispatch.clone(),
         })
     }
 
@@ -126,12 +129,12 @@ impl AppContext {
             self.store.clone(),
             self.clock.clone(),
             self.telemetry.clone(),
-            self.bells.news.clone(),
-            self.bells.outbox.clone(),
+            self.wakers.evaluate.clone(),
+            self.wakers.dispatch.clone(),
         )
         .heeding(self.published.clone())
         .looking_once_more(self.last_looks.clone())
-        .with_pulse(self.pulses.evaluate.clone())
+        .with_health(self.loop_healths.evaluate.clone())
     }
 
     pub fn dispatch(&self, channels: Vec<Arc<dyn Notifier>>) -> Dispatch {
@@ -141,11 +144,11 @@ impl AppContext {
             self.clock.clone(),
             self.telemetry.clone(),
             Arc::new(self.config.alerts.noise.clone()),
-            self.bells.outbox.clone(),
-            self.bells.news.clone(),
+            self.wakers.dispatch.clone(),
+            self.wakers.evaluate.clone(),
         )
         .with_limits(&self.config.notify.per_minute)
-        .with_pulse(self.pulses.dispatch.clone())
+        .with_health(self.loop_healths.dispatch.clone())
     }
 
     pub fn service(&self, sync: Syncs, found: watch::Receiver<Mismatches>) -> Service {
@@ -159,9 +162,9 @@ impl AppContext {
         )
         .showing(self.published.clone())
         .audited(found)
-        .with_pulses(self.pulses.clone())
+        .with_loop_healths(self.loop_healths.clone())
         .in_role(self.role)
-        .with_bells(self.bells.news.clone(), self.bells.outbox.clone())
+        .with_wakers(self.wakers.evaluate.clone(), self.wakers.dispatch.clone())
     }
 
     pub fn self_monitoring(
@@ -178,7 +181,7 @@ impl AppContext {
             telemetry: self.telemetry.clone(),
             readiness,
             health,
-            outbox: self.bells.outbox.clone(),
+            outbox: self.wakers.dispatch.clone(),
             found,
             zones: ZoneWatch::of_this_machine(),
         };

@@ -17,13 +17,13 @@ use tracing::{info, warn};
 use super::context::AppContext;
 use super::service_manager;
 use super::{Parts, Running};
-use crate::answers::Bells;
+use crate::answers::Wakers;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Store as Place};
-use crate::monitor::board::{Board, Switchboard};
+use crate::monitor::board::{MonitorState, StatusBoard};
 use crate::monitor::objectives;
 use crate::predict::Predict;
-use crate::store::lease::{Keeper, Role};
+use crate::store::lease::{LeaderElection, Role};
 use crate::store::sql::postgres::Server;
 use crate::store::{Store, millis};
 use crate::sync::SyncHealth;
@@ -45,8 +45,8 @@ pub async fn run(config: Config, told_to_stop: impl Future<Output = ()>) -> anyh
     let Place::Postgres(settings) = &config.store else {
         return run_as(Role::Alone, &config, &mut told_to_stop, std::future::pending()).await.map(drop);
     };
-    let keeper = Keeper::start(&Server::of(settings), wait_for_older).await?;
-    let mut role = keeper.role();
+    let election = LeaderElection::start(&Server::of(settings), wait_for_older).await?;
+    let mut role = election.role();
     let mut is_first = true;
     let ended = loop {
         let now = *role.borrow_and_update();
@@ -65,7 +65,7 @@ pub async fn run(config: Config, told_to_stop: impl Future<Output = ()>) -> anyh
         }
         is_first = false;
     };
-    keeper.stop().await;
+    election.stop().await;
     ended
 }
 
@@ -102,8 +102,8 @@ async fn run_as(
     ended
 }
 
-/// Rings the loops when another replica has written something.
-pub(super) async fn pass_on(mut others: watch::Receiver<()>, bells: Bells, mut stop: watch::Receiver<bool>) {
+/// Wakes the loops when another replica has written something.
+pub(super) async fn pass_on(mut others: watch::Receiver<()>, wakers: Wakers, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             heard = others.changed() => {
@@ -111,8 +111,8 @@ pub(super) async fn pass_on(mut others: watch::Receiver<()>, bells: Bells, mut s
                     // The store was closed: nothing comes any more.
                     break;
                 }
-                bells.news.notify_one();
-                bells.outbox.notify_one();
+                wakers.evaluate.notify_one();
+                wakers.dispatch.notify_one();
             }
             _ = stop.wait_for(|stop| *stop) => return,
         }
@@ -148,7 +148,7 @@ pub struct Following {
     predicts: Vec<Predict>,
     config: Arc<Config>,
     /// Where services are shown, as the leader has stored that they stand.
-    services: Option<Arc<Switchboard>>,
+    services: Option<Arc<MonitorState>>,
 }
 
 impl Following {
@@ -173,9 +173,9 @@ impl Following {
             .unwrap_or_else(|| watch::channel(SyncHealth::default()).1)
     }
 
-    /// Shows services on `switchboard`, from now on.
-    pub(super) async fn show_services(&mut self, switchboard: Arc<Switchboard>) {
-        self.services = Some(switchboard);
+    /// Shows services on `monitor_state`, from now on.
+    pub(super) async fn show_services(&mut self, monitor_state: Arc<MonitorState>) {
+        self.services = Some(monitor_state);
         self.look_at_services().await;
     }
 
@@ -211,17 +211,19 @@ impl Following {
     }
 
     async fn look_at_services(&self) {
-        let Some(switchboard) = self.services.as_ref().filter(|_| !self.config.uptime.components.is_empty()) else {
+        let Some(monitor_state) = self.services.as_ref().filter(|_| !self.config.uptime.components.is_empty()) else {
             return;
         };
         let now = millis(self.clock.now());
-        let read = async { Ok((Board::read(&self.config, &self.store, now).await?, self.store.bulletin(now).await?)) };
+        let read = async {
+            Ok((StatusBoard::read(&self.config, &self.store, now).await?, self.store.announcements(now).await?))
+        };
         let read: Result<_, crate::store::StoreError> = read.await;
         match read {
-            Ok((board, bulletin)) => {
-                switchboard.show(board, true);
-                switchboard.announce(bulletin, now);
-                if let Err(error) = objectives::measure(&self.config, &self.store, switchboard, now).await {
+            Ok((board, announcements)) => {
+                monitor_state.show(board, true);
+                monitor_state.announce(announcements, now);
+                if let Err(error) = objectives::measure(&self.config, &self.store, monitor_state, now).await {
                     warn!(error = %error, "how objectives stand could not be worked out; trying again");
                 }
             }

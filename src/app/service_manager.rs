@@ -7,7 +7,7 @@ use sd_notify::NotifyState;
 use tokio::sync::watch;
 use tracing::{debug, error};
 
-use crate::pulse::Pulses;
+use crate::loop_health::LoopHealths;
 
 /// How much longer a start may take that waits for others.
 const LONGER: Duration = Duration::from_secs(60);
@@ -29,13 +29,13 @@ pub fn waiting(status: &str) {
 }
 
 /// Shows that the loops turn, twice in the time after which systemd would start the service anew, until `stop` says so.
-pub async fn show_life(pulses: Pulses, mut stop: watch::Receiver<bool>) {
+pub async fn show_life(loop_healths: LoopHealths, mut stop: watch::Receiver<bool>) {
     let Some(patience) = sd_notify::watchdog_enabled() else {
         drop(stop.wait_for(|stop| *stop).await);
         return;
     };
     loop {
-        if pulses.hang() {
+        if loop_healths.hang() {
             error!("a loop hangs: systemd is to start this service anew");
             drop(stop.wait_for(|stop| *stop).await);
             return;

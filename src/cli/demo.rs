@@ -28,11 +28,11 @@ use crate::config::{Config, GivenEnvironment, LogFormat};
 use crate::descriptors;
 use crate::notify;
 use crate::service::{Reach, Service};
-use crate::simulator::crew::Crew;
 use crate::simulator::receivers::{
     Caller, Caught, CaughtKind, CaughtList, MailCatcher, NtfyCatcher, SlackCatcher, SmsCatcher, TeamsCatcher,
     WEBHOOK_SECRET, WebhookCatcher,
 };
+use crate::simulator::responders::Responders;
 use crate::simulator::{SimOptions, Simulator, targets};
 use crate::sla::zone::Tz;
 use crate::store::Store;
@@ -41,7 +41,7 @@ use crate::store::tokens::Role;
 use crate::ticket::TenantId;
 use crate::web;
 
-pub use at_once::{Desk, Play, play};
+pub use at_once::{DemoRun, Desk, play};
 pub use said::{Person, Said};
 
 /// A minute of the desk in a second: within a minute, warnings, breaches, escalations and recoveries are seen.
@@ -65,7 +65,7 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CliError> {
     super::log(LogFormat::Text, "error");
     descriptors::raise();
     if let Some(length) = args.at_once {
-        let figures = play(&Play::of(&args, length)?).await?;
+        let figures = play(&DemoRun::of(&args, length)?).await?;
         println!("{}", if args.json { serde_json::to_string_pretty(&figures)? } else { figures.in_words() });
         return Ok(());
     }
@@ -402,10 +402,10 @@ fn first_line(message: &Caught) -> String {
 async fn answer(world: &World, address: SocketAddr) {
     let url = format!("http://{address}");
     world.sms.calls(Caller { auth_token: SMS_TOKEN.to_owned().into(), public_url: url.clone(), reach: url });
-    let mut crew = Crew::new(&world.caught, &world.sms);
+    let mut responders = Responders::new(&world.caught, &world.sms);
     loop {
         tokio::time::sleep(ANSWER_EVERY).await;
-        for done in crew.turn().await {
+        for done in responders.turn().await {
             eprintln!("          ←      {done}");
         }
     }

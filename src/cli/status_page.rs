@@ -75,8 +75,8 @@ async fn write(config: Config, out: &Path) -> Result<(), CliError> {
     let config = service.config();
     let Some(page) = &config.uptime.status_page else { return Ok(()) };
     let now = millis(SystemClock.now());
-    let (board, bulletin) = (service.board(), service.bulletin());
-    let model = Model::of(config, page, &board, &bulletin, |one| one.public, now);
+    let (board, announcements) = (service.board(), service.announcements());
+    let model = Model::of(config, page, &board, &announcements, |one| one.public, now);
     // Served from elsewhere, it has nobody to take a form.
     let documents = Documents::render(&Model { subscriptions: false, ..model });
     publish::write_to(&documents, out)

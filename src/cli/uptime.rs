@@ -7,7 +7,7 @@ use super::status::{printable, table};
 use super::{CliError, UptimeArgs};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::monitor::board::{Board, Switchboard};
+use crate::monitor::board::{MonitorState, StatusBoard};
 use crate::monitor::objectives;
 use crate::service::Service;
 use crate::service::uptime::{CheckView, ComponentView, UptimeOverview};
@@ -27,12 +27,12 @@ pub async fn uptime(config: Config, args: UptimeArgs) -> Result<(), CliError> {
 /// The questions about services, asked of the store beside the service that fills it.
 pub async fn watching(config: Config) -> Result<(Service, Store), CliError> {
     let (service, store) = super::offline_service(config).await?;
-    let (switchboard, _) = Switchboard::open();
+    let (monitor_state, _) = MonitorState::open();
     let now = millis(SystemClock.now());
-    switchboard.show(Board::read(service.config(), &store, now).await?, true);
-    switchboard.announce(store.bulletin(now).await?, now);
-    objectives::measure(service.config(), &store, &switchboard, now).await?;
-    Ok((service.watching(Arc::clone(&switchboard)), store))
+    monitor_state.show(StatusBoard::read(service.config(), &store, now).await?, true);
+    monitor_state.announce(store.announcements(now).await?, now);
+    objectives::measure(service.config(), &store, &monitor_state, now).await?;
+    Ok((service.watching(Arc::clone(&monitor_state)), store))
 }
 
 /// `seen` as a table.

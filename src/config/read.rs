@@ -145,7 +145,8 @@ fn everything(root: Section<'_>) -> Config {
     let tenants = tenants.into_iter().filter_map(|(name, section)| read_tenant::tenant(&name, section, &names));
     let tenants: BTreeMap<TenantId, Tenant> = tenants.map(|tenant| (tenant.id.clone(), tenant)).collect();
     let networks = tenants.values().map(|tenant| (tenant.id.clone(), tenant.allow_networks.clone())).collect();
-    let around = read_uptime::Around { names: &names, calendars: &calendars, networks, own_port: server.listen.port() };
+    let around =
+        read_uptime::UptimeContext { names: &names, calendars: &calendars, networks, own_port: server.listen.port() };
     let uptime = read_uptime::uptime(&root, &around);
     let notify = read_notify::notify(notify);
     root.finish();

@@ -15,7 +15,7 @@ use crate::probe;
 use crate::probe::address::{AddressRules, Network};
 use crate::probe::spec::http_method::{HeaderName, HeaderValue, Method};
 use crate::probe::spec::{
-    Ask, DnsAsk, HeartbeatAsk, HttpAsk, IcmpAsk, JsonWish, PostgresAsk, Probe, PushedAsk, SmtpAsk, SmtpTls, TcpAsk,
+    Ask, DnsAsk, HeartbeatAsk, HttpAsk, IcmpAsk, JsonCondition, PostgresAsk, Probe, PushedAsk, SmtpAsk, SmtpTls, TcpAsk,
 };
 use crate::uptime::observe::Rules;
 
@@ -309,7 +309,7 @@ fn http(section: &Section<'_>, url: Url) -> Option<HttpAsk> {
         body: section.text("body").map(|found| found.value.to_owned()),
         statuses: statuses.filter_map(|found| found.read(|text| status(text))).collect(),
         contains,
-        json: pointer.map(|pointer| JsonWish { pointer, equals }),
+        json: pointer.map(|pointer| JsonCondition { pointer, equals }),
         redirects: redirects.unwrap_or(REDIRECTS),
     })
 }

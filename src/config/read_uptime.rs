@@ -25,7 +25,7 @@ use super::uptime::{Component, Fee, Promise, StatusPage, Uptime};
 use super::{checks, duration};
 
 /// What the sections about uptime need to know of the others.
-pub(super) struct Around<'a> {
+pub(super) struct UptimeContext<'a> {
     pub names: &'a Names<'a>,
     pub calendars: &'a BTreeMap<String, CalendarSpec>,
     /// What each tenant allows to be asked.
@@ -34,7 +34,7 @@ pub(super) struct Around<'a> {
     pub own_port: u16,
 }
 
-pub(super) fn uptime(root: &Section<'_>, around: &Around<'_>) -> Uptime {
+pub(super) fn uptime(root: &Section<'_>, around: &UptimeContext<'_>) -> Uptime {
     let sections = root.named("components");
     let ids: Vec<&str> = sections.iter().map(|(name, _)| name.value).collect();
     let components: Vec<_> =
@@ -56,7 +56,12 @@ pub(super) fn uptime(root: &Section<'_>, around: &Around<'_>) -> Uptime {
     Uptime { components, checks, promises, objectives, status_page, canaries }
 }
 
-fn component(name: &Found<'_, &str>, section: Section<'_>, ids: &[&str], around: &Around<'_>) -> Option<Component> {
+fn component(
+    name: &Found<'_, &str>,
+    section: Section<'_>,
+    ids: &[&str],
+    around: &UptimeContext<'_>,
+) -> Option<Component> {
     let id = name.clone().read(|id| component_id(id));
     let text = |key| section.text(key).and_then(|t| t.read(|text| checks::not_blank(text)));
     let tenant = section.text("tenant").and_then(|t| t.read(|text| known_tenant(text, &around.names.tenants)));
@@ -100,7 +105,7 @@ fn component_id(id: &str) -> Result<String, String> {
     }
 }
 
-fn only_tenant(section: &Section<'_>, around: &Around<'_>) -> Option<TenantId> {
+fn only_tenant(section: &Section<'_>, around: &UptimeContext<'_>) -> Option<TenantId> {
     match around.names.tenants.as_slice() {
         [only] => TenantId::parse(only).ok(),
         [] => TenantId::parse("default").ok(),
@@ -141,7 +146,7 @@ fn circles(components: &[Component]) -> Vec<&str> {
     components.iter().filter(holds_itself).map(|component| component.id.as_str()).collect()
 }
 
-fn promise(section: Section<'_>, ids: &[&str], around: &Around<'_>) -> Option<Promise> {
+fn promise(section: Section<'_>, ids: &[&str], around: &UptimeContext<'_>) -> Option<Promise> {
     let component = section.needed_text("component", ": it says what is promised");
     let component = component.and_then(|t| t.read(|name| known_component(name, ids)));
     let target = section.needed_text("target", ", such as \"99.9\": it is what is promised");
@@ -172,7 +177,7 @@ fn promise(section: Section<'_>, ids: &[&str], around: &Around<'_>) -> Option<Pr
     Some(Promise { component: component?, terms, tiers, fee })
 }
 
-fn hours(name: &str, around: &Around<'_>) -> Result<Arc<Calendar>, String> {
+fn hours(name: &str, around: &UptimeContext<'_>) -> Result<Arc<Calendar>, String> {
     let Some(spec) = around.calendars.get(name) else {
         let hint = nearest(name, around.calendars.keys().map(String::as_str));
         return Err(format!("names the calendar `{name}`, but there is no [calendars.{name}]{hint}"));

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Scene;
+use super::TurnContext;
 use super::services::Service;
 use crate::alert::escalation::Recipient;
 use crate::alert::{AlertKey, Stage, Subject, SubjectId};
@@ -29,9 +29,9 @@ pub(super) enum Case<'a> {
 
 impl<'a> About<'a> {
     /// As the rules of alerts see it.
-    pub fn subject(self, scene: &Scene<'a>) -> Subject<'a> {
+    pub fn subject(self, context: &TurnContext<'a>) -> Subject<'a> {
         match self {
-            Self::Ticket(watched) => Subject::of_ticket(&scene.tenant.id, &watched.ticket),
+            Self::Ticket(watched) => Subject::of_ticket(&context.tenant.id, &watched.ticket),
             Self::Service(service) => service.subject(),
         }
     }
@@ -45,10 +45,10 @@ impl<'a> About<'a> {
     }
 
     /// With what the alert of `key` stands for.
-    pub fn case(self, scene: &Scene<'a>, key: &AlertKey) -> Option<Case<'a>> {
+    pub fn case(self, context: &TurnContext<'a>, key: &AlertKey) -> Option<Case<'a>> {
         match self {
             Self::Ticket(watched) => {
-                let clock = Box::new(clock::assess(watched, key.kind.clock()?, scene.rules, scene.now));
+                let clock = Box::new(clock::assess(watched, key.kind.clock()?, context.rules, context.now));
                 Some(Case::Clock { watched, clock })
             }
             Self::Service(service) => Some(Case::Service(service)),
@@ -65,10 +65,10 @@ impl<'a> Case<'a> {
     }
 
     /// The zone of its working hours.
-    pub fn zone(&self, scene: &Scene<'_>) -> Option<Tz> {
+    pub fn zone(&self, context: &TurnContext<'_>) -> Option<Tz> {
         match self {
             Self::Clock { clock, .. } => clock.hours.map(|hours| hours.timezone()),
-            Self::Service(_) => Some(scene.zone),
+            Self::Service(_) => Some(context.zone),
         }
     }
 
@@ -85,22 +85,22 @@ impl<'a> Case<'a> {
     pub fn facts(
         &self,
         links: Links<'_>,
-        scene: &Scene<'_>,
+        context: &TurnContext<'_>,
         row: &AlertRow,
         step: usize,
         recipient: &Recipient,
     ) -> AlertFacts {
         match self {
             Self::Clock { watched, clock } => {
-                let facts = facts::alert(links, watched, clock, row, step, recipient, scene.now);
-                facts::foreseen(facts, scene.forecasts, &row.key)
+                let facts = facts::alert(links, watched, clock, row, step, recipient, context.now);
+                facts::foreseen(facts, context.forecasts, &row.key)
             }
-            Self::Service(service) => facts::service_alert(links, service, row, step, recipient, scene.zone),
+            Self::Service(service) => facts::service_alert(links, service, row, step, recipient, context.zone),
         }
     }
 }
 
-impl<'a> Scene<'a> {
+impl<'a> TurnContext<'a> {
     /// What the alert of `key` is about, if that is among the open tickets or the components at hand.
     pub(super) fn about<'b>(&self, open: &'b OpenTickets, key: &AlertKey) -> Option<About<'b>>
     where

@@ -9,7 +9,7 @@ use tracing::info;
 
 use super::services::{Service, Services, Shown};
 use super::trouble::Trouble;
-use super::{Evaluate, Scene, facts};
+use super::{Evaluate, TurnContext, facts};
 use crate::alert::component::{Decision, Standing, decide, is_same};
 use crate::alert::life::Asked;
 use crate::alert::subject::ComponentId;
@@ -31,9 +31,9 @@ impl Evaluate {
         if self.config.uptime.components.is_empty() {
             return Services::default();
         }
-        let (board, bulletin) = (self.switchboard.board(), self.switchboard.bulletin());
-        let figures = self.switchboard.figures();
-        let shown = Shown { board: &board, bulletin: &bulletin, figures: &figures };
+        let (board, announcements) = (self.monitor_state.board(), self.monitor_state.announcements());
+        let figures = self.monitor_state.figures();
+        let shown = Shown { board: &board, announcements: &announcements, figures: &figures };
         let alerted = |one: &Component| {
             ComponentId::parse(&one.id).is_some_and(|id| self.memory.has_open(tenant, &SubjectId::Component(id)))
         };
@@ -41,32 +41,36 @@ impl Evaluate {
     }
 
     /// Raises and ends the alerts of components. Gives how many it has raised.
-    pub(super) async fn attend(&mut self, scene: &Scene<'_>, work: &mut AlertTurn) -> Result<usize, StoreError> {
+    pub(super) async fn attend(
+        &mut self,
+        context: &TurnContext<'_>,
+        work: &mut AlertTurn,
+    ) -> Result<usize, StoreError> {
         let mut raised = 0;
-        for service in scene.services.iter() {
+        for service in context.services.iter() {
             for trouble in &service.troubles {
-                raised += usize::from(self.attend_to(scene, service, trouble, work).await?);
+                raised += usize::from(self.attend_to(context, service, trouble, work).await?);
             }
         }
-        self.end_unconfigured(scene, work);
+        self.end_unconfigured(context, work);
         Ok(raised)
     }
 
     async fn attend_to(
         &mut self,
-        scene: &Scene<'_>,
+        context: &TurnContext<'_>,
         service: &Service,
         trouble: &Trouble,
         work: &mut AlertTurn,
     ) -> Result<bool, StoreError> {
-        let Some(key) = self.key_of_trouble(scene, service, trouble) else { return Ok(false) };
+        let Some(key) = self.key_of_trouble(context, service, trouble) else { return Ok(false) };
         if trouble.standing == Standing::Unsaid {
             return Ok(false);
         }
         // What began later is another trouble: the one before is over.
         let is_over = |row: &&AlertRow| row.key != key || trouble.standing == Standing::Over;
         for over in self.memory.open_of(&key).filter(is_over).map(|row| row.key.clone()).collect::<Vec<_>>() {
-            self.end(scene, Some(service), over, Closing::Met, work);
+            self.end(context, Some(service), over, Closing::Met, work);
         }
         let Standing::At(stage) = trouble.standing else { return Ok(false) };
         if self.memory.get(&key).is_none() {
@@ -80,21 +84,21 @@ impl Evaluate {
         if before.is_some() {
             work.cancelled.push(key.clone());
         }
-        self.count_raised(scene, &service.component.name, &key, stage);
+        self.count_raised(context, &service.component.name, &key, stage);
         let subject = service.subject();
         let escalation = self.config.escalation_for(subject, stage);
-        let asked = Asked::of(subject, scene.people);
+        let asked = Asked::of(subject, context.people);
         let due = trouble.until.unwrap_or(trouble.began);
         let raised = Raised { stage, due, target: None, episode, resolved_as: None };
-        work.alerts.push(self.memory.raise(key, raised, reason(trouble), escalation, asked, scene.now));
+        work.alerts.push(self.memory.raise(key, raised, reason(trouble), escalation, asked, context.now));
         Ok(true)
     }
 
     /// The alert that stands for `trouble`: the latest of its kind, unless that was of an earlier one.
-    fn key_of_trouble(&self, scene: &Scene<'_>, service: &Service, trouble: &Trouble) -> Option<AlertKey> {
+    fn key_of_trouble(&self, context: &TurnContext<'_>, service: &Service, trouble: &Trouble) -> Option<AlertKey> {
         let subject = SubjectId::Component(ComponentId::parse(&service.component.id)?);
         let began = seconds(trouble.named_after);
-        let key = AlertKey { tenant: scene.tenant.id.clone(), subject, kind: trouble.kind, cycle: began };
+        let key = AlertKey { tenant: context.tenant.id.clone(), subject, kind: trouble.kind, cycle: began };
         let latest = self
             .memory
             .latest_of(&key)
@@ -105,19 +109,20 @@ impl Evaluate {
     /// Ends the alert `key` of `service`; none: it is watched no longer.
     fn end(
         &mut self,
-        scene: &Scene<'_>,
+        context: &TurnContext<'_>,
         service: Option<&Service>,
         key: AlertKey,
         closing: Closing,
         work: &mut AlertTurn,
     ) {
-        let Some(row) = self.memory.resolve(&key, closing, scene.now) else { return };
+        let Some(row) = self.memory.resolve(&key, closing, context.now) else { return };
         info!(tenant = %key.tenant, component = %key.subject, kind = key.kind.as_str(), closing = closing.as_str(),
             "alert `{key}` is over: {}", closing.as_str());
         work.cancelled.push(key);
         let service = service.filter(|_| row.told);
-        let body = service
-            .and_then(|service| facts::service_recovery(self.links(scene.tenant), service, &row, closing, scene.now));
+        let body = service.and_then(|service| {
+            facts::service_recovery(self.links(context.tenant), service, &row, closing, context.now)
+        });
         let taker = row.life.held().map(|hold| hold.by.clone());
         work.recovered.extend(body.map(|body| Recovered {
             key: row.key.clone(),
@@ -125,14 +130,14 @@ impl Evaluate {
             closing,
             body,
             taker,
-            at: scene.now,
+            at: context.now,
         }));
         work.alerts.push(row);
     }
 
     /// Ends the alerts of components that are no longer watched.
-    fn end_unconfigured(&mut self, scene: &Scene<'_>, work: &mut AlertTurn) {
-        let tenant = &scene.tenant.id;
+    fn end_unconfigured(&mut self, context: &TurnContext<'_>, work: &mut AlertTurn) {
+        let tenant = &context.tenant.id;
         if !self.memory.has_new_rows(tenant) {
             return;
         }
@@ -143,7 +148,7 @@ impl Evaluate {
         let open = self.memory.open_keys(tenant).into_iter();
         let gone: Vec<_> = open.filter(|key| key.ticket().is_none() && !is_watched(key)).collect();
         for key in gone {
-            self.end(scene, None, key, Closing::Vanished, work);
+            self.end(context, None, key, Closing::Vanished, work);
         }
     }
 }

@@ -14,10 +14,10 @@ use super::about::{About, Case};
 use super::commit::Commit;
 use super::memory::stage_of;
 use super::write_back::Ran;
-use super::{Evaluate, Scene, facts, key_of, write_back};
+use super::{Evaluate, TurnContext, facts, key_of, write_back};
 use crate::alert::escalation::{ChannelKind, Recipient, Step, Target, chiefs, owner, recipients};
 use crate::alert::life::{Asked, last_moved};
-use crate::alert::noise::{Wish, is_urgent, most_urgent};
+use crate::alert::noise::{ChannelChoice, is_urgent, most_urgent};
 use crate::alert::policy::Escalation;
 use crate::alert::{AlertKey, Stage, Subject};
 use crate::config::Config;
@@ -43,12 +43,12 @@ impl Evaluate {
     /// whose escalation goes on.
     pub(super) async fn end_holds(
         &mut self,
-        scene: &Scene<'_>,
+        context: &TurnContext<'_>,
         open: &OpenTickets,
         work: &mut AlertTurn,
     ) -> Result<Vec<AlertKey>, StoreError> {
         let mut ended = Vec::new();
-        for key in self.memory.ended_holds(&scene.tenant.id, scene.now) {
+        for key in self.memory.ended_holds(&context.tenant.id, context.now) {
             let moved_at = match key.ticket() {
                 Some(ticket) => {
                     let own = self.store.own_touches(&key.tenant, ticket).await?;
@@ -57,7 +57,7 @@ impl Evaluate {
                 // What people do about a service is not seen here.
                 None => None,
             };
-            let after = self.memory.get(&key).and_then(|row| row.after_hold(moved_at, scene.now));
+            let after = self.memory.get(&key).and_then(|row| row.after_hold(moved_at, context.now));
             let Some(row) = after else { continue };
             if row.life.held().is_none() {
                 info!(tenant = %key.tenant, ticket.id = %key.subject, "the acknowledgement of `{key}` is up; its escalation goes on");
@@ -73,7 +73,7 @@ impl Evaluate {
     /// another step is due at once.
     pub(super) async fn escalate(
         &mut self,
-        scene: &Scene<'_>,
+        context: &TurnContext<'_>,
         open: &OpenTickets,
         mut work: AlertTurn,
         commit: &mut Commit,
@@ -81,17 +81,17 @@ impl Evaluate {
         // An alert is written as its step leaves it.
         let raised = std::mem::take(&mut work.alerts).into_iter();
         let mut raised: HashMap<_, _> = raised.map(|row| (row.key.clone(), row)).collect();
-        let due = self.memory.due_steps(&scene.tenant.id, scene.now);
+        let due = self.memory.due_steps(&context.tenant.id, context.now);
         let mut onward = false;
         for (index, key) in due.iter().enumerate() {
-            let Some(about) = scene.about(open, key) else { continue };
-            if scene.is_covered(about) {
+            let Some(about) = context.about(open, key) else { continue };
+            if context.is_covered(about) {
                 // Nobody is to be told for now: the step waits.
                 continue;
             }
-            if let Some(row) = self.run_due_step(scene, about, key, &mut work) {
+            if let Some(row) = self.run_due_step(context, about, key, &mut work) {
                 raised.remove(key);
-                onward |= row.next_step_at.is_some_and(|at| at <= scene.now);
+                onward |= row.next_step_at.is_some_and(|at| at <= context.now);
                 work.alerts.push(self.memory.put(row));
             }
             if (index + 1) % PART == 0 {
@@ -108,53 +108,53 @@ impl Evaluate {
     /// Runs the step that holds now, passing over those that reach nobody.
     fn run_due_step(
         &mut self,
-        scene: &Scene<'_>,
+        context: &TurnContext<'_>,
         about: About<'_>,
         key: &AlertKey,
         work: &mut AlertTurn,
     ) -> Option<AlertRow> {
         let config = self.config.clone();
         let mut row = self.memory.get(key)?.clone();
-        let subject = about.subject(scene);
+        let subject = about.subject(context);
         let steps = &escalation_of(&config, &row, subject).steps;
-        let case = &about.case(scene, key)?;
-        let mut indices = steps_to_run(steps, &row, scene).into_iter();
+        let case = &about.case(context, key)?;
+        let mut indices = steps_to_run(steps, &row, context).into_iter();
         let found = indices.find(|index| {
             let run = StepRun { case, row: &row, index: *index, step: &steps[*index] };
-            self.run_step(scene, &run, steps, work)
+            self.run_step(context, &run, steps, work)
         });
-        let found = found.or_else(|| self.tell_whoever_answers(scene, case, &row, steps, work).then_some(0));
+        let found = found.or_else(|| self.tell_whoever_answers(context, case, &row, steps, work).then_some(0));
         let again = std::mem::take(&mut row.life.again);
         let Some(index) = found else {
-            return Some(reaches_nobody(row, steps, scene));
+            return Some(reaches_nobody(row, steps, context));
         };
-        row.asked = Some(Asked::of(subject, scene.people));
+        row.asked = Some(Asked::of(subject, context.people));
         let step = &steps[index];
         if again {
             // The time in which somebody held it does not count: the steps lie as far apart as ever.
-            row.raised_at = scene.now - step.after;
+            row.raised_at = context.now - step.after;
         } else if row.step == 0 {
             // It may have waited long for somebody to be reached.
-            row.raised_at = row.raised_at.max(scene.now - steps[0].after);
+            row.raised_at = row.raised_at.max(context.now - steps[0].after);
         }
         row.step = u32::try_from(index + 1).unwrap_or(u32::MAX).max(if again { row.step } else { 0 });
         // Nobody owns it, so there is no technician to wait for: after the group, onward at once.
-        let is_unowned = key.ticket().is_some() && owner(subject, scene.people).is_none();
+        let is_unowned = key.ticket().is_some() && owner(subject, context.people).is_none();
         let onward = is_unowned && step.notify.contains(&Target::Technician);
         row.next_step_at = steps
             .get(usize::try_from(row.step).unwrap_or(usize::MAX))
-            .map(|next| if onward { scene.now } else { (row.raised_at + next.after).max(scene.now) });
+            .map(|next| if onward { context.now } else { (row.raised_at + next.after).max(context.now) });
         Some(row)
     }
 
     /// Tells the people of one step. False if it reaches nobody at all.
-    fn run_step(&mut self, scene: &Scene<'_>, run: &StepRun<'_>, steps: &[Step], work: &mut AlertTurn) -> bool {
+    fn run_step(&mut self, context: &TurnContext<'_>, run: &StepRun<'_>, steps: &[Step], work: &mut AlertTurn) -> bool {
         let StepRun { case, row, index, step } = *run;
         let told_from = work.notifications.len();
-        let reached = self.tell(scene, run, &step.notify, work);
+        let reached = self.tell(context, run, &step.notify, work);
         if reached {
             if let Case::Clock { watched, clock } = case {
-                write_back::ran(scene, watched, clock, &Ran { row, index, step, told_from }, work);
+                write_back::ran(context, watched, clock, &Ran { row, index, step, told_from }, work);
             }
         } else if !is_retry(row, steps) {
             let key = &row.key;
@@ -168,7 +168,7 @@ impl Evaluate {
     /// data is stale, or else who answers for the desk. False if there is nobody either, or it is not called for.
     fn tell_whoever_answers(
         &mut self,
-        scene: &Scene<'_>,
+        context: &TurnContext<'_>,
         case: &Case<'_>,
         row: &AlertRow,
         steps: &[Step],
@@ -176,39 +176,39 @@ impl Evaluate {
     ) -> bool {
         let Some(step) = steps.first().filter(|_| row.step == 0 && row.key.ticket().is_none()) else { return false };
         let watchers: Vec<Recipient> = self.config.watchers().iter().filter_map(Target::by_itself).collect();
-        let whom = if watchers.is_empty() { chiefs(scene.people) } else { watchers };
-        self.tell_people(scene, &StepRun { case, row, index: 0, step }, whom, work)
+        let whom = if watchers.is_empty() { chiefs(context.people) } else { watchers };
+        self.tell_people(context, &StepRun { case, row, index: 0, step }, whom, work)
     }
 
     /// Tells those of `targets` who were not told before, unless all are to be told again. False if they reach nobody.
     pub(super) fn tell(
         &mut self,
-        scene: &Scene<'_>,
+        context: &TurnContext<'_>,
         run: &StepRun<'_>,
         targets: &[Target],
         work: &mut AlertTurn,
     ) -> bool {
-        let people = recipients(targets, run.case.about().subject(scene), scene.people, &scene.duty);
-        self.tell_people(scene, run, people, work)
+        let people = recipients(targets, run.case.about().subject(context), context.people, &context.duty);
+        self.tell_people(context, run, people, work)
     }
 
     fn tell_people(
         &mut self,
-        scene: &Scene<'_>,
+        context: &TurnContext<'_>,
         run: &StepRun<'_>,
         people: Vec<Recipient>,
         work: &mut AlertTurn,
     ) -> bool {
         let StepRun { case, row, index, step } = *run;
-        let subject = case.about().subject(scene);
+        let subject = case.about().subject(context);
         let mut reached = false;
         for recipient in people {
             let recipient = self.reachable(recipient);
             let stage = row.raised.stage;
-            let wanted = match self.personal_rules.in_force().wish(&recipient, stage, scene.now) {
-                Wish::None => step.channels_at(stage),
-                Wish::By(channels) => channels,
-                Wish::Never => {
+            let wanted = match self.personal_rules.in_force().wish(&recipient, stage, context.now) {
+                ChannelChoice::None => step.channels_at(stage),
+                ChannelChoice::By(channels) => channels,
+                ChannelChoice::Never => {
                     // Whoever wants to hear nothing of it can be reached all the same.
                     reached = true;
                     continue;
@@ -225,8 +225,9 @@ impl Evaluate {
                 if self.memory.was_told(row, &recipient.id, channel) && !again {
                     continue;
                 }
-                let facts = case.facts(self.links(scene.tenant), scene, row, index, &recipient);
-                let new = self.notification(scene, case, row, index, &recipient, channel, fallback, Body::Alert(facts));
+                let facts = case.facts(self.links(context.tenant), context, row, index, &recipient);
+                let new =
+                    self.notification(context, case, row, index, &recipient, channel, fallback, Body::Alert(facts));
                 work.notifications.push(new);
                 self.memory.tell(row, &recipient.id, channel);
             }
@@ -272,7 +273,7 @@ impl Evaluate {
     #[expect(clippy::too_many_arguments, reason = "a notification is made of all of these, and only here")]
     fn notification(
         &self,
-        scene: &Scene<'_>,
+        context: &TurnContext<'_>,
         case: &Case<'_>,
         row: &AlertRow,
         step: usize,
@@ -284,12 +285,12 @@ impl Evaluate {
         let alert_key = row.key.to_string();
         let stage = stage_of(row);
         let key = key_of_notification(row, &stage, recipient, channel, step);
-        let priority = case.about().subject(scene).priority;
-        let reader = self.reader(scene, recipient, priority);
+        let priority = case.about().subject(context).priority;
+        let reader = self.reader(context, recipient, priority);
         // Nobody says how urgent a component without a priority is: it is if it fails.
         let fails = row.key.ticket().is_none() && priority.is_none() && row.raised.stage == Stage::Breached;
         NewNotification {
-            tenant: scene.tenant.id.clone(),
+            tenant: context.tenant.id.clone(),
             ticket_id: Some(row.key.subject.to_string()),
             kind: "alert",
             stage,
@@ -304,50 +305,59 @@ impl Evaluate {
                 continues_thread: self.memory.continues_thread(row, &recipient.id),
                 to: recipient.address(channel).unwrap_or_default().to_owned(),
                 to_name: recipient.name.clone(),
-                timezone: self.zone_of(recipient).or(case.zone(scene)).unwrap_or_default(),
+                timezone: self.zone_of(recipient).or(case.zone(context)).unwrap_or_default(),
                 body,
             },
-            due_at: said_from(row, case, scene),
-            created_at: scene.now,
+            due_at: said_from(row, case, context),
+            created_at: context.now,
             reader: Reader { urgent: reader.urgent || fails, ..reader },
             alert_key,
         }
     }
 
     /// One message to each person about all that was past when first seen.
-    pub(super) fn digests(&self, scene: &Scene<'_>, known: &[(Arc<Watched>, ClockState<'_>)]) -> Vec<NewNotification> {
+    pub(super) fn digests(
+        &self,
+        context: &TurnContext<'_>,
+        known: &[(Arc<Watched>, ClockState<'_>)],
+    ) -> Vec<NewNotification> {
         let mut people: BTreeMap<String, (Recipient, Vec<facts::Dated>)> = BTreeMap::new();
         for (watched, clock) in known {
-            let key = key_of(scene, watched, clock.kind);
-            let Some(row) = facts::digest_row(self.links(scene.tenant), watched, clock, key, scene.now) else {
+            let key = key_of(context, watched, clock.kind);
+            let Some(row) = facts::digest_row(self.links(context.tenant), watched, clock, key, context.now) else {
                 continue;
             };
-            for recipient in self.first_reached(scene, watched) {
+            for recipient in self.first_reached(context, watched) {
                 people.entry(recipient.id.clone()).or_insert_with(|| (recipient, Vec::new())).1.push(row.clone());
             }
         }
-        people.into_values().filter_map(|(recipient, rows)| self.digest(scene, &recipient, rows)).collect()
+        people.into_values().filter_map(|(recipient, rows)| self.digest(context, &recipient, rows)).collect()
     }
 
     /// The people of the first step that reaches anybody.
-    pub(super) fn first_reached(&self, scene: &Scene<'_>, watched: &Watched) -> Vec<Recipient> {
+    pub(super) fn first_reached(&self, context: &TurnContext<'_>, watched: &Watched) -> Vec<Recipient> {
         let of_step = |step: &Step| {
-            let people = recipients(&step.notify, scene.subject(watched), scene.people, &scene.duty).into_iter();
+            let people = recipients(&step.notify, context.subject(watched), context.people, &context.duty).into_iter();
             let people = people.map(|person| self.reachable(person));
             people
                 .filter(|person| !self.routes(person, &[ChannelKind::Email], rings_nobody).is_empty())
                 .collect::<Vec<_>>()
         };
-        let escalation = self.config.escalation_for(scene.subject(watched), Stage::Breached);
+        let escalation = self.config.escalation_for(context.subject(watched), Stage::Breached);
         escalation.steps.iter().map(of_step).find(|people| !people.is_empty()).unwrap_or_default()
     }
 
-    fn digest(&self, scene: &Scene<'_>, recipient: &Recipient, mut rows: Vec<facts::Dated>) -> Option<NewNotification> {
+    fn digest(
+        &self,
+        context: &TurnContext<'_>,
+        recipient: &Recipient,
+        mut rows: Vec<facts::Dated>,
+    ) -> Option<NewNotification> {
         let (channel, fallback) = self.routes(recipient, &[ChannelKind::Email], rings_nobody).into_iter().next()?;
         rows.sort_by_key(|row| row.due);
         let alerts = rows.iter().map(|row| row.alert.to_string()).collect();
         let timezone = self.zone_of(recipient).or(rows.first().map(|row| row.timezone)).unwrap_or_default();
-        let thread = format!("{}:digest:{}", scene.tenant.id, scene.now.timestamp_millis());
+        let thread = format!("{}:digest:{}", context.tenant.id, context.now.timestamp_millis());
         let message = Message {
             key: notification_key(&[&thread, &recipient.id, channel.as_str()]),
             thread: thread.clone(),
@@ -358,7 +368,7 @@ impl Evaluate {
             body: Body::Digest(DigestFacts::of(rows.into_iter().map(|row| row.row).collect(), alerts)),
         };
         Some(NewNotification {
-            tenant: scene.tenant.id.clone(),
+            tenant: context.tenant.id.clone(),
             alert_key: thread,
             ticket_id: None,
             kind: "digest",
@@ -368,9 +378,9 @@ impl Evaluate {
             recipient: recipient.id.clone(),
             fallback,
             message,
-            due_at: if self.config.tenants.len() > 1 { scene.now + FOR_OTHER_DIGESTS } else { scene.now },
-            created_at: scene.now,
-            reader: self.reader(scene, recipient, None),
+            due_at: if self.config.tenants.len() > 1 { context.now + FOR_OTHER_DIGESTS } else { context.now },
+            created_at: context.now,
+            reader: self.reader(context, recipient, None),
         })
     }
 
@@ -380,12 +390,12 @@ impl Evaluate {
     }
 
     /// Who reads what is said to `recipient` of a ticket of this `priority`.
-    fn reader(&self, scene: &Scene<'_>, recipient: &Recipient, priority: Option<&str>) -> Reader {
+    fn reader(&self, context: &TurnContext<'_>, recipient: &Recipient, priority: Option<&str>) -> Reader {
         let named: Vec<&str> = self.config.alerts.noise.urgent.iter().map(String::as_str).collect();
-        let urgent = if named.is_empty() { most_urgent(&scene.people.priorities) } else { named };
+        let urgent = if named.is_empty() { most_urgent(&context.people.priorities) } else { named };
         Reader {
             person: recipient.person_key(),
-            zone: self.zone_of(recipient).or(self.zone_of_tenant(scene.tenant)),
+            zone: self.zone_of(recipient).or(self.zone_of_tenant(context.tenant)),
             urgent: is_urgent(priority, &urgent),
             timely: false,
         }
@@ -436,9 +446,9 @@ fn key_of_notification(
 }
 
 /// Which steps to try, in order, until one reaches somebody.
-fn steps_to_run(steps: &[Step], row: &AlertRow, scene: &Scene<'_>) -> Vec<usize> {
+fn steps_to_run(steps: &[Step], row: &AlertRow, context: &TurnContext<'_>) -> Vec<usize> {
     if !row.life.again {
-        return (current_step(steps, row, scene)..steps.len()).collect();
+        return (current_step(steps, row, context)..steps.len()).collect();
     }
     // Said again: if nobody further up can be reached, those who know are better than nobody.
     let next = usize::try_from(row.step).unwrap_or(usize::MAX).min(steps.len().saturating_sub(1));
@@ -452,7 +462,7 @@ fn is_retry(row: &AlertRow, steps: &[Step]) -> bool {
 }
 
 /// The row of an alert none of whose steps reaches anybody now.
-fn reaches_nobody(mut row: AlertRow, steps: &[Step], scene: &Scene<'_>) -> AlertRow {
+fn reaches_nobody(mut row: AlertRow, steps: &[Step], context: &TurnContext<'_>) -> AlertRow {
     if row.step > 0 {
         // Those of the steps before were told.
         row.next_step_at = None;
@@ -463,18 +473,18 @@ fn reaches_nobody(mut row: AlertRow, steps: &[Step], scene: &Scene<'_>) -> Alert
         error!(tenant = %key.tenant, ticket.id = %key.subject,
             "nobody can be told of `{key}`: no step names anybody with an address; it is tried again until one does");
     }
-    row.next_step_at = Some(scene.now + NOBODY_AGAIN);
+    row.next_step_at = Some(context.now + NOBODY_AGAIN);
     row
 }
 
 /// The step to run now: the one that is next, or a later one whose time has come meanwhile. The first is never missed.
-fn current_step(steps: &[Step], row: &AlertRow, scene: &Scene<'_>) -> usize {
+fn current_step(steps: &[Step], row: &AlertRow, context: &TurnContext<'_>) -> usize {
     let next = usize::try_from(row.step).unwrap_or(usize::MAX);
     if next == 0 {
         return 0;
     }
     let after = |index: usize| steps.get(index).map(|step| step.after);
-    let come = |index: usize| after(index).is_some_and(|after| row.raised_at + after <= scene.now);
+    let come = |index: usize| after(index).is_some_and(|after| row.raised_at + after <= context.now);
     let mut index = next;
     while after(index + 1) > after(index) && come(index + 1) {
         index += 1;
@@ -483,11 +493,11 @@ fn current_step(steps: &[Step], row: &AlertRow, scene: &Scene<'_>) -> usize {
 }
 
 /// When this should have been said: the moment the clock called for it, or when the step fell due.
-fn said_from(row: &AlertRow, case: &Case<'_>, scene: &Scene<'_>) -> chrono::DateTime<chrono::Utc> {
+fn said_from(row: &AlertRow, case: &Case<'_>, context: &TurnContext<'_>) -> chrono::DateTime<chrono::Utc> {
     match case.called_for(row.raised.stage) {
         // Only the first step is said because of the clock; the rest because of the steps.
-        Some(at) if row.step == 0 && at <= scene.now && row.raised_at == scene.now => at.max(row.raised_at - GRACE),
-        _ => row.next_step_at.unwrap_or(scene.now).min(scene.now),
+        Some(at) if row.step == 0 && at <= context.now && row.raised_at == context.now => at.max(row.raised_at - GRACE),
+        _ => row.next_step_at.unwrap_or(context.now).min(context.now),
     }
 }
 

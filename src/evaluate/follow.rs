@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::about::About;
 use super::escalate::{StepRun, escalation_of};
-use super::{Evaluate, Scene};
+use super::{Evaluate, TurnContext};
 use crate::alert::escalation::{Step, Target, recipients};
 use crate::alert::life::{Asked, Life};
 use crate::alert::on_call::Duty;
@@ -27,15 +27,15 @@ type Roles = BTreeMap<(u32, String), String>;
 
 impl Evaluate {
     /// The open alerts of `watched` about which others are to be told than those who were told last.
-    pub(super) fn changed(&self, scene: &Scene<'_>, watched: &Watched) -> Vec<AlertKey> {
-        let rows = self.memory.of_ticket(&scene.tenant.id, &watched.ticket.id).iter();
-        rows.filter(|row| self.is_changed(scene, row, About::Ticket(watched))).map(|row| row.key.clone()).collect()
+    pub(super) fn changed(&self, context: &TurnContext<'_>, watched: &Watched) -> Vec<AlertKey> {
+        let rows = self.memory.of_ticket(&context.tenant.id, &watched.ticket.id).iter();
+        rows.filter(|row| self.is_changed(context, row, About::Ticket(watched))).map(|row| row.key.clone()).collect()
     }
 
-    fn is_changed(&self, scene: &Scene<'_>, row: &AlertRow, about: About<'_>) -> bool {
+    fn is_changed(&self, context: &TurnContext<'_>, row: &AlertRow, about: About<'_>) -> bool {
         let is_concerned = row.raised.resolved_as.is_none() && row.told && about.is_of(&row.key);
-        let subject = about.subject(scene);
-        let is_reassigned = row.asked.as_ref().is_some_and(|asked| asked.differs(subject, scene.people));
+        let subject = about.subject(context);
+        let is_reassigned = row.asked.as_ref().is_some_and(|asked| asked.differs(subject, context.people));
         is_concerned && (is_reassigned || self.chosen(row, subject).name != row.escalation)
     }
 
@@ -47,22 +47,22 @@ impl Evaluate {
     /// Does what the changes of the tickets of these alerts call for.
     pub(super) async fn follow(
         &mut self,
-        scene: &Scene<'_>,
+        context: &TurnContext<'_>,
         open: &OpenTickets,
         changed: Vec<AlertKey>,
         work: &mut AlertTurn,
     ) -> Result<(), StoreError> {
         for key in changed {
-            let Some((about, row)) = scene.about(open, &key).zip(self.memory.get(&key).cloned()) else { continue };
-            if row.life.held().is_some() || !self.is_changed(scene, &row, about) {
+            let Some((about, row)) = context.about(open, &key).zip(self.memory.get(&key).cloned()) else { continue };
+            if row.life.held().is_some() || !self.is_changed(context, &row, about) {
                 continue;
             }
             let reopened = work.reopened.iter().any(|(reopened, _)| *reopened == key);
             let unsaid = self.store.unsaid(&key, reopened).await?;
-            let row = if self.chosen(&row, about.subject(scene)).name == row.escalation {
-                self.follow_owner(scene, about, row, unsaid, work)
+            let row = if self.chosen(&row, about.subject(context)).name == row.escalation {
+                self.follow_owner(context, about, row, unsaid, work)
             } else {
-                self.follow_escalation(scene, about, row, unsaid, work)
+                self.follow_escalation(context, about, row, unsaid, work)
             };
             work.alerts.push(self.memory.put(row));
         }
@@ -72,17 +72,17 @@ impl Evaluate {
     /// Other people have the ticket: they are told what the steps that were run said to those before them.
     fn follow_owner(
         &mut self,
-        scene: &Scene<'_>,
+        context: &TurnContext<'_>,
         about: About<'_>,
         mut row: AlertRow,
         unsaid: Vec<Unsaid>,
         work: &mut AlertTurn,
     ) -> AlertRow {
         let config = self.config.clone();
-        let subject = about.subject(scene);
+        let subject = about.subject(context);
         let steps = run_steps(&escalation_of(&config, &row, subject).steps, &row);
-        let former = row.asked.replace(Asked::of(subject, scene.people)).unwrap_or_default();
-        let (before, after) = (roles(steps, former.had(subject), scene), roles(steps, subject, scene));
+        let former = row.asked.replace(Asked::of(subject, context.people)).unwrap_or_default();
+        let (before, after) = (roles(steps, former.had(subject), context), roles(steps, subject, context));
         let is_void = |one: &Unsaid| {
             let role = (one.step, one.recipient.clone());
             let differs = |was: &String| after.get(&role).is_none_or(|is| is != was && !one.is_leaving);
@@ -90,38 +90,38 @@ impl Evaluate {
         };
         self.withdraw(&row, unsaid.into_iter().filter(is_void), work);
         // Who is on call is asked when a step is run, and not again.
-        self.catch_up(scene, about, &row, steps, |target| !matches!(target, Target::OnCall(_)), work);
+        self.catch_up(context, about, &row, steps, |target| !matches!(target, Target::OnCall(_)), work);
         row
     }
 
     /// Another escalation holds: those whom its steps would have reached by now are told, and it goes on from there.
     fn follow_escalation(
         &mut self,
-        scene: &Scene<'_>,
+        context: &TurnContext<'_>,
         about: About<'_>,
         mut row: AlertRow,
         unsaid: Vec<Unsaid>,
         work: &mut AlertTurn,
     ) -> AlertRow {
         let config = self.config.clone();
-        let subject = about.subject(scene);
+        let subject = about.subject(context);
         let chosen = config.escalation_for(subject, row.raised.stage);
         chosen.name.clone_into(&mut row.escalation);
         row.ack_expires = chosen.ack_expires;
-        row.asked = Some(Asked::of(subject, scene.people));
+        row.asked = Some(Asked::of(subject, context.people));
         let has_run = row.step > 0;
-        let due = |step: &&Step| has_run && row.raised_at + step.after <= scene.now;
+        let due = |step: &&Step| has_run && row.raised_at + step.after <= context.now;
         let steps = &chosen.steps[..chosen.steps.iter().take_while(due).count()];
-        let meant = steps.iter().flat_map(|step| recipients(&step.notify, subject, scene.people, &scene.duty));
+        let meant = steps.iter().flat_map(|step| recipients(&step.notify, subject, context.people, &context.duty));
         let meant: BTreeSet<String> = meant.map(|recipient| recipient.id).collect();
         self.withdraw(&row, unsaid.into_iter().filter(|one| !meant.contains(&one.recipient)), work);
-        let reached = self.catch_up(scene, about, &row, steps, |_| true, work);
+        let reached = self.catch_up(context, about, &row, steps, |_| true, work);
         // If nobody is reached, it begins with the first step, which passes on what reaches nobody.
         row.step = if reached { u32::try_from(steps.len()).unwrap_or(u32::MAX) } else { 0 };
         let next = chosen.steps.get(if reached { steps.len() } else { 0 });
-        row.next_step_at = next.map(|next| (row.raised_at + next.after).max(scene.now));
+        row.next_step_at = next.map(|next| (row.raised_at + next.after).max(context.now));
         if row.life.again {
-            row.next_step_at = Some(scene.now);
+            row.next_step_at = Some(context.now);
         }
         row
     }
@@ -136,7 +136,7 @@ impl Evaluate {
     /// Tells those of `steps` who are `meant` and were not told before. False if they reach nobody.
     fn catch_up(
         &mut self,
-        scene: &Scene<'_>,
+        context: &TurnContext<'_>,
         about: About<'_>,
         row: &AlertRow,
         steps: &[Step],
@@ -145,11 +145,11 @@ impl Evaluate {
     ) -> bool {
         // What a hold that has just ended wants told again is told by the next step.
         let row = &AlertRow { life: Life { again: false, ..row.life.clone() }, ..row.clone() };
-        let Some(case) = &about.case(scene, &row.key) else { return false };
+        let Some(case) = &about.case(context, &row.key) else { return false };
         let mut reached = false;
         for (index, step) in steps.iter().enumerate() {
             let targets: Vec<Target> = step.notify.iter().filter(|target| meant(target)).cloned().collect();
-            reached |= self.tell(scene, &StepRun { case, row, index, step }, &targets, work);
+            reached |= self.tell(context, &StepRun { case, row, index, step }, &targets, work);
         }
         reached
     }
@@ -160,11 +160,11 @@ fn run_steps<'s>(steps: &'s [Step], row: &AlertRow) -> &'s [Step] {
     &steps[..usize::try_from(row.step).unwrap_or(usize::MAX).min(steps.len())]
 }
 
-fn roles(steps: &[Step], subject: Subject<'_>, scene: &Scene<'_>) -> Roles {
+fn roles(steps: &[Step], subject: Subject<'_>, context: &TurnContext<'_>) -> Roles {
     let mut roles = Roles::new();
     for (index, step) in (0..).zip(steps) {
         let targets: Vec<Target> = step.notify.iter().filter(|target| target.is_of_owner()).cloned().collect();
-        for person in recipients(&targets, subject, scene.people, &Duty::new()) {
+        for person in recipients(&targets, subject, context.people, &Duty::new()) {
             roles.insert((index, person.id), person.because);
         }
     }

@@ -10,11 +10,11 @@ use super::trouble::Trouble;
 use crate::alert::component::Standing;
 use crate::alert::{AlertKind, Stage};
 use crate::config::uptime::Promise;
-use crate::monitor::board::Board;
+use crate::monitor::board::StatusBoard;
 use crate::uptime::availability::{Record, percent};
 use crate::uptime::book::ComponentEntry;
 use crate::uptime::budget::{Budget, Spending, budget};
-use crate::uptime::incident::Bulletin;
+use crate::uptime::incident::Announcements;
 use crate::uptime::spans::Timeline;
 use crate::uptime::{Condition, DAY, HOUR, MINUTE, Millis};
 
@@ -41,7 +41,7 @@ impl Budgets {
         &mut self,
         promise: &Promise,
         entry: &ComponentEntry,
-        (board, bulletin): (&Board, &Bulletin),
+        (board, announcements): (&StatusBoard, &Announcements),
         now: DateTime<Utc>,
     ) -> Trouble {
         let known = self.0.get(&promise.component).filter(|known| {
@@ -49,16 +49,22 @@ impl Budgets {
             Arc::ptr_eq(&known.line, &entry.line) && age >= TimeDelta::zero() && age < BUDGET_HOLDS
         });
         if known.is_none() {
-            self.0.insert(promise.component.clone(), work_out(promise, entry, board, bulletin, now));
+            self.0.insert(promise.component.clone(), work_out(promise, entry, board, announcements, now));
         }
         let known = &self.0[&promise.component];
         told(promise, known, entry.condition())
     }
 }
 
-fn work_out(promise: &Promise, entry: &ComponentEntry, board: &Board, bulletin: &Bulletin, at: DateTime<Utc>) -> Known {
+fn work_out(
+    promise: &Promise,
+    entry: &ComponentEntry,
+    board: &StatusBoard,
+    announcements: &Announcements,
+    at: DateTime<Utc>,
+) -> Known {
     let now = at.timestamp_millis();
-    let windows = bulletin.windows_of(&promise.component);
+    let windows = announcements.windows_of(&promise.component);
     let record = Record { spans: entry.line.spans(), windows: &windows, since: entry.since, ended: None };
     let (began, until) = promise.terms.period.around(promise.terms.zone, now);
     let intervals = entry.checks().iter().map(|check| board.book.checks[*check].plan.rules.interval);
@@ -104,7 +110,7 @@ fn told(promise: &Promise, known: &Known, condition: Condition) -> Trouble {
 }
 
 /// The certificate of the component that ends first; none if none was seen.
-pub(super) fn certificate(entry: &ComponentEntry, board: &Board, now: Millis) -> Option<Trouble> {
+pub(super) fn certificate(entry: &ComponentEntry, board: &StatusBoard, now: Millis) -> Option<Trouble> {
     let seen = entry.checks().iter().filter_map(|check| board.latest.get(*check)?.as_ref()?.certificate.clone());
     let first = seen.min_by_key(|certificate| (certificate.holds, certificate.until))?;
     let left = first.until - now;
@@ -173,7 +179,7 @@ mod tests {
         let check = CheckPlan { id: "shop/https".into(), component: "shop".into(), rules };
         let book = Book::open(vec![component], vec![check], &Remembered::default(), NOW);
         let seen = Latest { certificate: Some(Certificate { until: NOW + left, holds }), ..Latest::default() };
-        let board = Board { book, latest: vec![Some(seen)], ..Board::default() };
+        let board = StatusBoard { book, latest: vec![Some(seen)], ..StatusBoard::default() };
         let found = certificate(&board.book.components[0], &board, NOW).unwrap();
         (found.standing, found.said)
     }

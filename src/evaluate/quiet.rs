@@ -30,7 +30,7 @@ const FEW: usize = 100;
 /// seconds; each has a number of its own between the two, so that they do not come all at once.
 const LOOK_AFTER: std::ops::RangeInclusive<i64> = 30..=60;
 
-struct Still {
+struct QuietTicket {
     /// As it was looked at.
     watched: Arc<Watched>,
     /// What its history comes to: nothing of that changes by time alone.
@@ -45,7 +45,7 @@ struct Still {
 #[derive(Default)]
 pub struct Quiet {
     /// In boxes: what a history comes to is large, and half of a table's places may be free.
-    tickets: HashMap<TicketId, Box<Still>>,
+    tickets: HashMap<TicketId, Box<QuietTicket>>,
     /// When each of them changes by the passing of time.
     changes: BTreeSet<(DateTime<Utc>, TicketId)>,
     /// Those whose last look called for something.
@@ -94,7 +94,7 @@ impl Quiet {
     }
 
     /// What is kept of `watched` as it is now: a ticket that was read anew is another.
-    fn still(&self, watched: &Arc<Watched>) -> Option<&Still> {
+    fn still(&self, watched: &Arc<Watched>) -> Option<&QuietTicket> {
         let still = self.tickets.get(&watched.ticket.id)?;
         Arc::ptr_eq(&still.watched, watched).then_some(still)
     }
@@ -114,7 +114,7 @@ impl Quiet {
         let latest = self.now + TimeDelta::seconds(fastrand::i64(LOOK_AFTER));
         let until = calm.then(|| next_change.map_or(latest, |change| change.min(latest)));
         self.restless.extend((!calm).then(|| id.clone()));
-        let still = Box::new(Still { watched: watched.clone(), clocks, next_change, until });
+        let still = Box::new(QuietTicket { watched: watched.clone(), clocks, next_change, until });
         let before = self.tickets.insert(id.clone(), still).and_then(|before| before.next_change);
         if before != next_change {
             before.map(|at| self.changes.remove(&(at, id.clone())));

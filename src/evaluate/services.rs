@@ -14,13 +14,13 @@ use crate::alert::component::Standing;
 use crate::alert::{AlertKind, Stage, Subject};
 use crate::config::Config;
 use crate::config::uptime::Component;
-use crate::monitor::board::{Board, Figure};
+use crate::monitor::board::{Figure, StatusBoard};
 use crate::probe::spec::Ask;
 use crate::ticket::{Named, TenantId};
 use crate::uptime::book::{Book, ComponentEntry};
 use crate::uptime::combine::Needs;
 use crate::uptime::flap::is_flapping;
-use crate::uptime::incident::Bulletin;
+use crate::uptime::incident::Announcements;
 use crate::uptime::{Condition, HOUR, Millis};
 
 /// The components of one tenant with which something is wrong, or that have an alert, by their ids.
@@ -39,8 +39,8 @@ pub(super) struct Service {
 /// What the loop that looks shows.
 #[derive(Clone, Copy)]
 pub(super) struct Shown<'a> {
-    pub board: &'a Board,
-    pub bulletin: &'a Bulletin,
+    pub board: &'a StatusBoard,
+    pub announcements: &'a Announcements,
     /// How objectives stand, in the order of the configuration.
     pub figures: &'a [Figure],
 }
@@ -94,7 +94,7 @@ impl Services {
             let Some(place) = places.get(one.id.as_str()).copied() else { continue };
             let troubles = troubles(config, one, shown, budgets, place, now);
             if troubles.iter().any(|trouble| trouble.standing != Standing::Over) || alerted(one) {
-                let work_until = shown.bulletin.worked_on_until(&one.id, now.timestamp_millis());
+                let work_until = shown.announcements.worked_on_until(&one.id, now.timestamp_millis());
                 let work_until = work_until.and_then(DateTime::from_timestamp_millis);
                 let (component, client) = (one.clone(), one.client_named());
                 seen.insert(one.id.clone(), Service { component, client, work_until, troubles });
@@ -108,7 +108,7 @@ impl Services {
 fn troubles(
     config: &Config,
     component: &Component,
-    Shown { board, bulletin, figures }: Shown<'_>,
+    Shown { board, announcements, figures }: Shown<'_>,
     budgets: &mut Budgets,
     place: usize,
     now: DateTime<Utc>,
@@ -116,7 +116,7 @@ fn troubles(
     let entry = &board.book.components[place];
     let outage = outage(config, component, &board.book, place, now.timestamp_millis());
     let promise = config.uptime.promise(&component.id);
-    let budget = promise.map(|promise| budgets.trouble(promise, entry, (board, bulletin), now));
+    let budget = promise.map(|promise| budgets.trouble(promise, entry, (board, announcements), now));
     let objective = objective(&config.uptime, &component.id, figures, entry.condition(), now);
     let certificate = certificate(entry, board, now.timestamp_millis());
     [Some(outage), budget, objective, certificate].into_iter().flatten().collect()

@@ -4,12 +4,12 @@
 use chrono::{DateTime, Utc};
 
 use super::about::About;
-use super::{Evaluate, Scene};
+use super::{Evaluate, TurnContext};
 use crate::alert::suppression::{Suppression, covered_until};
 use crate::store::alerts::{AlertRow, AlertTurn};
 use crate::store::tickets::OpenTickets;
 
-impl Scene<'_> {
+impl TurnContext<'_> {
     /// Whether nobody is to be told of it now.
     pub(super) fn is_covered(&self, about: About<'_>) -> bool {
         let subject = about.subject(self);
@@ -44,20 +44,20 @@ impl Evaluate {
     ///
     /// It is kept with the alert, so that whatever becomes due about it waits: also what is taken up again after a
     /// pause, or falls due while one of two silences ends.
-    pub(super) fn cover(&mut self, scene: &Scene<'_>, open: &OpenTickets, work: &mut AlertTurn) {
-        let holds = scene.suppressions.iter().any(|suppression| suppression.holds(scene.now))
-            || scene.services.next_work_end().is_some();
-        if !holds && !self.memory.has_covered(&scene.tenant.id) {
+    pub(super) fn cover(&mut self, context: &TurnContext<'_>, open: &OpenTickets, work: &mut AlertTurn) {
+        let holds = context.suppressions.iter().any(|suppression| suppression.holds(context.now))
+            || context.services.next_work_end().is_some();
+        if !holds && !self.memory.has_covered(&context.tenant.id) {
             return;
         }
-        for key in self.memory.open_keys(&scene.tenant.id) {
-            let Some((about, row)) = scene.about(open, &key).zip(self.memory.get(&key)) else { continue };
-            let (before, until) = (row.covered_until, scene.covered_until(about));
+        for key in self.memory.open_keys(&context.tenant.id) {
+            let Some((about, row)) = context.about(open, &key).zip(self.memory.get(&key)) else { continue };
+            let (before, until) = (row.covered_until, context.covered_until(about));
             if before == until {
                 continue;
             }
             let row = AlertRow { covered_until: until, ..row.clone() };
-            let from = until.unwrap_or(scene.now);
+            let from = until.unwrap_or(context.now);
             work.let_go.extend(before.filter(|before| from < *before).map(|before| (key, before, from)));
             work.alerts.push(self.memory.put(row));
         }

@@ -2,7 +2,7 @@
 
 use maud::html;
 
-use super::Scene;
+use super::TurnContext;
 use super::memory::stage_of;
 use crate::alert::Stage;
 use crate::alert::escalation::Step;
@@ -24,24 +24,30 @@ pub(super) struct Ran<'a> {
 }
 
 /// Asks for a note of the breach that was just raised.
-pub(super) fn breached(scene: &Scene<'_>, clock: &ClockState<'_>, row: &AlertRow, work: &mut AlertTurn) {
-    if !scene.tenant.write_back.note_breach || row.raised.stage != Stage::Breached {
+pub(super) fn breached(context: &TurnContext<'_>, clock: &ClockState<'_>, row: &AlertRow, work: &mut AlertTurn) {
+    if !context.tenant.write_back.note_breach || row.raised.stage != Stage::Breached {
         return;
     }
     let (what, due) = (clock.kind.words(), due_words(clock, row));
     let html = html! { p { "SLA watch: the " (what) " was due " (due) " and is breached." } }.into_string();
-    work.write_backs.push(wanted(scene, row, stage_of(row), WriteBackAction::Note { html }));
+    work.write_backs.push(wanted(context, row, stage_of(row), WriteBackAction::Note { html }));
 }
 
 /// Asks for what a step that was run is to leave on the ticket.
-pub(super) fn ran(scene: &Scene<'_>, watched: &Watched, clock: &ClockState<'_>, ran: &Ran<'_>, work: &mut AlertTurn) {
-    note(scene, clock, ran, work);
-    if scene.tenant.write_back.changes {
-        change(scene, watched, ran, work);
+pub(super) fn ran(
+    context: &TurnContext<'_>,
+    watched: &Watched,
+    clock: &ClockState<'_>,
+    ran: &Ran<'_>,
+    work: &mut AlertTurn,
+) {
+    note(context, clock, ran, work);
+    if context.tenant.write_back.changes {
+        change(context, watched, ran, work);
     }
 }
 
-fn note(scene: &Scene<'_>, clock: &ClockState<'_>, ran: &Ran<'_>, work: &mut AlertTurn) {
+fn note(context: &TurnContext<'_>, clock: &ClockState<'_>, ran: &Ran<'_>, work: &mut AlertTurn) {
     let Ran { row, index, step, told_from } = ran;
     let told = told_words(&work.notifications[*told_from..]);
     let occasion = stage_of(row);
@@ -52,7 +58,7 @@ fn note(scene: &Scene<'_>, clock: &ClockState<'_>, ran: &Ran<'_>, work: &mut Ale
         return;
     }
     let is_later = *index > 0 || !step.after.is_zero();
-    if !scene.tenant.write_back.note_escalation || !is_later {
+    if !context.tenant.write_back.note_escalation || !is_later {
         return;
     }
     let (what, due, stage) = (clock.kind.words(), due_words(clock, row), stage_words(row.raised.stage));
@@ -63,11 +69,11 @@ fn note(scene: &Scene<'_>, clock: &ClockState<'_>, ran: &Ran<'_>, work: &mut Ale
     };
     let again = if row.life.again { format!("@{}", row.generation) } else { String::new() };
     let occasion = format!("{occasion}#{number}{again}");
-    work.write_backs.push(wanted(scene, row, occasion, WriteBackAction::Note { html: html.into_string() }));
+    work.write_backs.push(wanted(context, row, occasion, WriteBackAction::Note { html: html.into_string() }));
 }
 
 /// A step that is run again does not change the ticket again: people may have had reasons to change it back.
-fn change(scene: &Scene<'_>, watched: &Watched, ran: &Ran<'_>, work: &mut AlertTurn) {
+fn change(context: &TurnContext<'_>, watched: &Watched, ran: &Ran<'_>, work: &mut AlertTurn) {
     let occasion = format!("{}#{}", stage_of(ran.row), ran.index + 1);
     let ticket = &watched.ticket;
     let change = &ran.step.change;
@@ -76,11 +82,11 @@ fn change(scene: &Scene<'_>, watched: &Watched, ran: &Ran<'_>, work: &mut AlertT
         change.reassign_to.as_ref().map(|person| WriteBackAction::Reassign { to: person.text(), from: from() });
     let priority = |to: &String| WriteBackAction::Priority { to: to.clone(), from: ticket.priority.clone() };
     let actions = reassign.into_iter().chain(change.set_priority.as_ref().map(priority));
-    work.write_backs.extend(actions.map(|action| wanted(scene, ran.row, occasion.clone(), action)));
+    work.write_backs.extend(actions.map(|action| wanted(context, ran.row, occasion.clone(), action)));
 }
 
-fn wanted(scene: &Scene<'_>, row: &AlertRow, occasion: String, action: WriteBackAction) -> NewWriteBack {
-    NewWriteBack { alert: row.key.clone(), occasion, action, created_at: scene.now }
+fn wanted(context: &TurnContext<'_>, row: &AlertRow, occasion: String, action: WriteBackAction) -> NewWriteBack {
+    NewWriteBack { alert: row.key.clone(), occasion, action, created_at: context.now }
 }
 
 fn due_words(clock: &ClockState<'_>, row: &AlertRow) -> String {

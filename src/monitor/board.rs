@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::probe::{Certificate, Look};
 use crate::store::{Store, StoreError};
 use crate::uptime::book::Book;
-use crate::uptime::incident::Bulletin;
+use crate::uptime::incident::Announcements;
 use crate::uptime::{Condition, Millis, Outcome};
 
 /// What the latest look found.
@@ -42,7 +42,7 @@ impl Latest {
 
 /// A picture of all services at one moment.
 #[derive(Clone, Debug, Default)]
-pub struct Board {
+pub struct StatusBoard {
     pub book: Book,
     /// By the place of each check in the book.
     pub numbers: Vec<i64>,
@@ -50,7 +50,7 @@ pub struct Board {
     pub at: Millis,
 }
 
-impl Board {
+impl StatusBoard {
     /// From the store, for those who ask beside the service.
     pub async fn read(config: &Config, store: &Store, now: Millis) -> Result<Self, StoreError> {
         let (components, checks) = config.uptime.plans();
@@ -91,29 +91,29 @@ pub struct Report {
 const REPORTS_WAITING: usize = 1024;
 
 /// Where the loop and those who ask meet.
-pub struct Switchboard {
-    board: RwLock<Arc<Board>>,
-    bulletin: RwLock<Arc<Bulletin>>,
+pub struct MonitorState {
+    board: RwLock<Arc<StatusBoard>>,
+    announcements: RwLock<Arc<Announcements>>,
     figures: RwLock<Arc<Vec<Figure>>>,
     news: watch::Sender<Millis>,
     reports: mpsc::Sender<Report>,
 }
 
-impl Switchboard {
+impl MonitorState {
     /// With the end at which reports come out.
     pub fn open() -> (Arc<Self>, mpsc::Receiver<Report>) {
         let (reports, inbox) = mpsc::channel(REPORTS_WAITING);
-        let (board, bulletin, figures) = (RwLock::default(), RwLock::default(), RwLock::default());
-        (Arc::new(Self { board, bulletin, figures, news: watch::Sender::default(), reports }), inbox)
+        let (board, announcements, figures) = (RwLock::default(), RwLock::default(), RwLock::default());
+        (Arc::new(Self { board, announcements, figures, news: watch::Sender::default(), reports }), inbox)
     }
 
     /// The latest picture.
-    pub fn board(&self) -> Arc<Board> {
+    pub fn board(&self) -> Arc<StatusBoard> {
         self.board.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Shows another picture; whether there is news in it, or only later looks.
-    pub fn show(&self, board: Board, is_news: bool) {
+    pub fn show(&self, board: StatusBoard, is_news: bool) {
         let at = board.at;
         *self.board.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(board);
         if is_news {
@@ -122,14 +122,14 @@ impl Switchboard {
     }
 
     /// What is told beside how services stand.
-    pub fn bulletin(&self) -> Arc<Bulletin> {
-        self.bulletin.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn announcements(&self) -> Arc<Announcements> {
+        self.announcements.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Shows what is told from now on; nothing happens if it is the same.
-    pub fn announce(&self, bulletin: Bulletin, now: Millis) {
-        if *self.bulletin() != bulletin {
-            *self.bulletin.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(bulletin);
+    pub fn announce(&self, announcements: Announcements, now: Millis) {
+        if *self.announcements() != announcements {
+            *self.announcements.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(announcements);
             self.news.send_replace(now);
         }
     }

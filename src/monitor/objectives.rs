@@ -4,14 +4,14 @@
 
 use std::sync::Arc;
 
-use super::board::{Board, Figure, Switchboard};
+use super::board::{Figure, MonitorState, StatusBoard};
 use crate::config::Config;
 use crate::config::uptime::Objective;
 use crate::store::uptime::{LookRow, WIDTHS};
 use crate::store::{Store, StoreError};
 use crate::uptime::availability::Window;
 use crate::uptime::book::ComponentEntry;
-use crate::uptime::incident::Bulletin;
+use crate::uptime::incident::Announcements;
 use crate::uptime::objective::{Level, Looks};
 use crate::uptime::sketch::Sketch;
 use crate::uptime::{Condition, HOUR, Millis};
@@ -21,20 +21,20 @@ const LOOK_BY_LOOK: Millis = HOUR;
 /// In an hour there are no more.
 const LOOKS_MOST: i64 = 4000;
 
-/// Works out how all objectives stand, and shows it on `switchboard`. True if one stands otherwise than before.
+/// Works out how all objectives stand, and shows it on `monitor_state`. True if one stands otherwise than before.
 pub async fn measure(
     config: &Config,
     store: &Store,
-    switchboard: &Switchboard,
+    monitor_state: &MonitorState,
     now: Millis,
 ) -> Result<bool, StoreError> {
-    let (board, bulletin) = (switchboard.board(), switchboard.bulletin());
-    let before = switchboard.figures();
+    let (board, announcements) = (monitor_state.board(), monitor_state.announcements());
+    let before = monitor_state.figures();
     let mut figures = Vec::with_capacity(config.uptime.objectives.len());
     let mut is_news = false;
     for (place, objective) in config.uptime.objectives.iter().enumerate() {
         let known = before.get(place).copied().unwrap_or_default();
-        let value = figure(store, objective, &board, &bulletin, now).await?;
+        let value = figure(store, objective, &board, &announcements, now).await?;
         let level = |value: Option<i64>| value.map(|value| objective.goal.level(value));
         is_news |= level(value) != level(known.value);
         let since = match level(value) {
@@ -44,19 +44,19 @@ pub async fn measure(
         };
         figures.push(Figure { value, since });
     }
-    switchboard.measured(Arc::new(figures));
+    monitor_state.measured(Arc::new(figures));
     Ok(is_news)
 }
 
 async fn figure(
     store: &Store,
     objective: &Objective,
-    board: &Board,
-    bulletin: &Bulletin,
+    board: &StatusBoard,
+    announcements: &Announcements,
     now: Millis,
 ) -> Result<Option<i64>, StoreError> {
     let Some(entry) = board.book.component(&objective.component) else { return Ok(None) };
-    let windows = bulletin.windows_of(&objective.component);
+    let windows = announcements.windows_of(&objective.component);
     let from = now - objective.goal.window;
     let mut looks = Looks::default();
     for place in entry.checks() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tracing::warn;
 
-use super::board::Board;
+use super::board::StatusBoard;
 use crate::config::Config;
 use crate::config::uptime::{Component, Promise};
 use crate::keys::id_of;
@@ -12,17 +12,17 @@ use crate::store::Store;
 use crate::uptime::Millis;
 use crate::uptime::availability::Record;
 use crate::uptime::book::ComponentEntry;
-use crate::uptime::incident::Bulletin;
+use crate::uptime::incident::Announcements;
 use crate::uptime::intervals::Interval;
 use crate::uptime::statement::{Agreed, Statement, Whose, key, settled};
 
 /// Freezes what is to be settled and is not yet.
-pub async fn settle(config: &Config, store: &Store, board: &Board, bulletin: &Bulletin, now: Millis) {
+pub async fn settle(config: &Config, store: &Store, board: &StatusBoard, announcements: &Announcements, now: Millis) {
     let known = match store.frozen_statement_ids(now - crate::uptime::SPANS_KEPT).await {
         Ok(known) => known,
         Err(error) => return warn!("which statements are frozen cannot be read: {error}"),
     };
-    let due = due(config, board, bulletin, &known, now);
+    let due = due(config, board, announcements, &known, now);
     if due.is_empty() {
         return;
     }
@@ -31,7 +31,13 @@ pub async fn settle(config: &Config, store: &Store, board: &Board, bulletin: &Bu
     }
 }
 
-fn due(config: &Config, board: &Board, bulletin: &Bulletin, known: &BTreeSet<String>, now: Millis) -> Vec<Statement> {
+fn due(
+    config: &Config,
+    board: &StatusBoard,
+    announcements: &Announcements,
+    known: &BTreeSet<String>,
+    now: Millis,
+) -> Vec<Statement> {
     let mut due = Vec::new();
     for promise in &config.uptime.promises {
         let Some(one) = config.uptime.component(&promise.component) else { continue };
@@ -40,7 +46,7 @@ fn due(config: &Config, board: &Board, bulletin: &Bulletin, known: &BTreeSet<Str
         for span in settled(kind, zone, entry.since, now) {
             let key = key(one.tenant.as_str(), &one.id, &kind.name(zone, span.0));
             if !known.contains(&id_of(&key)) {
-                due.push(statement(promise, one, entry, bulletin, span));
+                due.push(statement(promise, one, entry, announcements, span));
             }
         }
     }
@@ -52,7 +58,7 @@ pub fn statement(
     promise: &Promise,
     one: &Component,
     entry: &ComponentEntry,
-    bulletin: &Bulletin,
+    announcements: &Announcements,
     span: Interval,
 ) -> Statement {
     let whose = Whose {
@@ -73,7 +79,7 @@ pub fn statement(
         whole_minutes: terms.whole_minutes,
         round_the_clock: terms.hours.is_none(),
     };
-    let windows = bulletin.windows_of(&one.id);
+    let windows = announcements.windows_of(&one.id);
     let record = Record { spans: entry.line.spans(), windows: &windows, since: entry.since, ended: None };
     Statement::make(whose, &record, terms, agreed, terms.period, span)
 }

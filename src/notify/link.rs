@@ -19,14 +19,14 @@ const SIGNED_BYTES: usize = KEY_BYTES + TIME_BYTES;
 const MAC_BYTES: usize = 32;
 /// What somebody who has subscribed to a status page can do by a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum SubscriberAction {
     /// Yes, it was me.
     Confirm,
     /// Nothing more, please.
     Stop,
 }
 
-impl Wish {
+impl SubscriberAction {
     /// As it stands in the link.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -99,7 +99,7 @@ impl LinkKey {
 
     /// A token by which the subscriber `id` says `wish`; none if that is not a subscriber's id. How long it holds is the
     /// store's to say: whoever is forgotten there has no wishes.
-    pub fn sign_wish(&self, wish: Wish, id: &str) -> Option<String> {
+    pub fn sign_wish(&self, wish: SubscriberAction, id: &str) -> Option<String> {
         let mut token = bytes_of(id)?.to_vec();
         let signature = self.mac_of_wish(wish, &token).finalize().into_bytes();
         token.extend(signature);
@@ -107,14 +107,14 @@ impl LinkKey {
     }
 
     /// Whose `wish` it is that `token` says, if it is genuine.
-    pub fn verify_wish(&self, wish: Wish, token: &str) -> Option<String> {
+    pub fn verify_wish(&self, wish: SubscriberAction, token: &str) -> Option<String> {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (id, signature) = bytes.split_at_checked(KEY_BYTES)?;
         let is_genuine = signature.len() == MAC_BYTES && self.mac_of_wish(wish, id).verify_slice(signature).is_ok();
         is_genuine.then(|| hex(id))
     }
 
-    fn mac_of_wish(&self, wish: Wish, id: &[u8]) -> Hmac<Sha256> {
+    fn mac_of_wish(&self, wish: SubscriberAction, id: &[u8]) -> Hmac<Sha256> {
         let mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
         mac.chain_update(WISH_PURPOSE).chain_update(wish.as_str()).chain_update([0]).chain_update(id)
     }
@@ -188,13 +188,13 @@ mod tests {
 
     #[test]
     fn a_wish_stands_for_one_subscriber_and_for_nothing_else() {
-        let token = key().sign_wish(Wish::Stop, NOTIFICATION).unwrap();
-        assert_eq!(key().verify_wish(Wish::Stop, &token).as_deref(), Some(NOTIFICATION));
-        assert_eq!(key().verify_wish(Wish::Confirm, &token), None, "another wish");
-        assert_eq!(LinkKey::new([8; 32]).verify_wish(Wish::Stop, &token), None, "another key");
+        let token = key().sign_wish(SubscriberAction::Stop, NOTIFICATION).unwrap();
+        assert_eq!(key().verify_wish(SubscriberAction::Stop, &token).as_deref(), Some(NOTIFICATION));
+        assert_eq!(key().verify_wish(SubscriberAction::Confirm, &token), None, "another wish");
+        assert_eq!(LinkKey::new([8; 32]).verify_wish(SubscriberAction::Stop, &token), None, "another key");
         assert_eq!(key().verify(&token, now()), Err(LinkError::Forged), "it acknowledges nothing");
         for odd in ["", "a", "é", &token[1..], &format!("{token}AAAA")] {
-            assert_eq!(key().verify_wish(Wish::Stop, odd), None, "{odd}");
+            assert_eq!(key().verify_wish(SubscriberAction::Stop, odd), None, "{odd}");
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::link::{LinkKey, Wish};
+use super::link::{LinkKey, SubscriberAction};
 use super::{Body, BundleRow, Message, News};
 
 /// Where Twilio reports what became of a message, below our public address.
@@ -88,7 +88,7 @@ impl Ways {
     pub(super) fn wish(&self, message: &Message) -> Option<String> {
         let (base, key) = self.links.as_ref()?;
         let Body::Update(facts) = &message.body else { return None };
-        let wish = if facts.news == News::Confirm { Wish::Confirm } else { Wish::Stop };
+        let wish = if facts.news == News::Confirm { SubscriberAction::Confirm } else { SubscriberAction::Stop };
         Some(format!("{base}/status/updates/{}/{}", wish.as_str(), key.sign_wish(wish, &facts.subscriber)?))
     }
 

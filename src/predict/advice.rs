@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::alert::on_call::Duty;
-use crate::alert::prediction::{Hand, with_room};
-use crate::notify::{Advice, Room};
+use crate::alert::prediction::{GroupMember, with_room};
+use crate::notify::{Advice, FreeTechnician};
 use crate::store::tickets::OpenTickets;
 use crate::ticket::{Directory, RefId, Technician, Ticket};
 
@@ -37,15 +37,19 @@ impl<'a> Load<'a> {
         let owner = ticket.technician.as_ref().map(|owner| owner.name.as_str());
         let room = with_room(&team, owner, self.staffed);
         Advice {
-            room: room.map(|Hand { name, open, on_call }| Room { name: name.to_owned(), open, on_call }),
+            room: room.map(|GroupMember { name, open, on_call }| FreeTechnician {
+                name: name.to_owned(),
+                open,
+                on_call,
+            }),
             group: ticket.group.as_ref().map(|group| group.name.clone()),
             ahead: self.ahead(ticket),
         }
     }
 
-    fn hand<'p>(&self, person: &'p Technician) -> Hand<'p> {
+    fn hand<'p>(&self, person: &'p Technician) -> GroupMember<'p> {
         let open = self.counts.get(&person.id).copied().unwrap_or_default();
-        Hand { name: &person.name, open, on_call: self.on_call.contains(&person.id) }
+        GroupMember { name: &person.name, open, on_call: self.on_call.contains(&person.id) }
     }
 
     /// How many open tickets of its group are older.

@@ -132,7 +132,7 @@ impl Inner {
 }
 
 /// Connects, for one look.
-pub struct Dialler<'a> {
+pub struct Connector<'a> {
     pub resolver: &'a dyn Resolve,
     pub rules: &'a AddressRules,
     /// Which of several addresses is taken.
@@ -142,7 +142,7 @@ pub struct Dialler<'a> {
     pub now: Millis,
 }
 
-impl Dialler<'_> {
+impl Connector<'_> {
     /// Where `host` is to be asked at `port`.
     pub async fn find(&self, host: &str, port: u16) -> Result<SocketAddr, Fault> {
         self.trace.enter(Phase::Resolving);

@@ -9,13 +9,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
 use super::Fault;
-use super::dial::{Dialler, Phase};
+use super::dial::{Connector, Phase};
 use super::spec::DnsAsk;
 
 /// No datagram is longer than we ask for.
 const DATAGRAM: usize = 4096;
 
-pub(super) async fn look(ask: &DnsAsk, dialler: &Dialler<'_>) -> Result<(), Fault> {
+pub(super) async fn look(ask: &DnsAsk, dialler: &Connector<'_>) -> Result<(), Fault> {
     let question = question(ask)?;
     let address = dialler.find(&ask.server, ask.port).await?;
     dialler.trace.enter(Phase::Waiting);

@@ -15,8 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use url::Url;
 
 use super::Fault;
-use super::dial::{Dialler, Phase};
-use super::spec::{HttpAsk, JsonWish};
+use super::dial::{Connector, Phase};
+use super::spec::{HttpAsk, JsonCondition};
 use super::tls::{Trust, secure};
 
 /// More of a body is not read: what is looked for stands at its beginning.
@@ -42,7 +42,7 @@ struct Answer {
     body: Vec<u8>,
 }
 
-pub(super) async fn look(ask: &HttpAsk, dialler: &Dialler<'_>, trust: &Trust) -> Result<(), Fault> {
+pub(super) async fn look(ask: &HttpAsk, dialler: &Connector<'_>, trust: &Trust) -> Result<(), Fault> {
     let body = Bytes::from(ask.body.clone().unwrap_or_default());
     let mut hop = Hop { url: ask.url.clone(), method: ask.method.clone(), body, trusted: true };
     for _ in 0..=ask.redirects {
@@ -55,7 +55,7 @@ pub(super) async fn look(ask: &HttpAsk, dialler: &Dialler<'_>, trust: &Trust) ->
     Err(Fault::down(format!("more than {} redirects", ask.redirects)))
 }
 
-async fn visit(ask: &HttpAsk, hop: &Hop, dialler: &Dialler<'_>, trust: &Trust) -> Result<Answer, Fault> {
+async fn visit(ask: &HttpAsk, hop: &Hop, dialler: &Connector<'_>, trust: &Trust) -> Result<Answer, Fault> {
     let host = hop.url.host_str().ok_or_else(|| Fault::down("the address has no host"))?;
     let request = request(ask, hop)?;
     let stream = dialler.dial(host, hop.url.port_or_known_default().unwrap_or(80)).await?;
@@ -67,7 +67,7 @@ async fn visit(ask: &HttpAsk, hop: &Hop, dialler: &Dialler<'_>, trust: &Trust) -
 }
 
 /// Sends `request` and reads the answer. The connection lives no longer than this does.
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>, dialler: &Dialler<'_>) -> Result<Answer, Fault>
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>, dialler: &Connector<'_>) -> Result<Answer, Fault>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -163,7 +163,7 @@ fn judge(ask: &HttpAsk, answer: &Answer) -> Result<(), Fault> {
     ask.json.as_ref().map_or(Ok(()), |wish| judge_json(wish, &answer.body))
 }
 
-fn judge_json(wish: &JsonWish, body: &[u8]) -> Result<(), Fault> {
+fn judge_json(wish: &JsonCondition, body: &[u8]) -> Result<(), Fault> {
     let document: Value =
         serde_json::from_slice(body).map_err(|_| Fault::degraded("the answer is not JSON, or is longer than 64 kB"))?;
     let pointer = &wish.pointer;

@@ -8,14 +8,14 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
 use super::Fault;
-use super::dial::{Dialler, Phase};
+use super::dial::{Connector, Phase};
 use super::spec::IcmpAsk;
 
 /// The numbers of an echo request and its reply, of ICMP and of ICMPv6.
 const ECHO_V4: (u8, u8) = (8, 0);
 const ECHO_V6: (u8, u8) = (128, 129);
 
-pub(super) async fn look(ask: &IcmpAsk, dialler: &Dialler<'_>) -> Result<(), Fault> {
+pub(super) async fn look(ask: &IcmpAsk, dialler: &Connector<'_>) -> Result<(), Fault> {
     let address = dialler.find(&ask.host, 0).await?;
     let socket = open(address.ip()).map_err(|error| Fault::down(closed(&error)))?;
     dialler.trace.enter(Phase::Waiting);

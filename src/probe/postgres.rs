@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::Fault;
-use super::dial::{Dialler, Phase};
+use super::dial::{Connector, Phase};
 use super::spec::PostgresAsk;
 use super::tcp::send;
 use super::tls::{Trust, secure};
@@ -26,7 +26,7 @@ const ROUNDS_MOST: u32 = 100_000;
 /// A message of the server: its kind, and what it says.
 type Message = (u8, Vec<u8>);
 
-pub(super) async fn look(ask: &PostgresAsk, dialler: &Dialler<'_>, trust: &Trust) -> Result<(), Fault> {
+pub(super) async fn look(ask: &PostgresAsk, dialler: &Connector<'_>, trust: &Trust) -> Result<(), Fault> {
     let mut stream = dialler.dial(&ask.host, ask.port).await?;
     dialler.trace.enter(Phase::Waiting);
     if !ask.tls {

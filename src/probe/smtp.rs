@@ -3,7 +3,7 @@
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, BufReader};
 
 use super::Fault;
-use super::dial::{Dialler, Phase};
+use super::dial::{Connector, Phase};
 use super::spec::{SmtpAsk, SmtpTls};
 use super::tcp::send;
 use super::tls::{Trust, secure};
@@ -12,7 +12,7 @@ use super::tls::{Trust, secure};
 const REPLY_MOST: u64 = 16 * 1024;
 const EHLO: &[u8] = b"EHLO superops-sla.invalid\r\n";
 
-pub(super) async fn look(ask: &SmtpAsk, dialler: &Dialler<'_>, trust: &Trust) -> Result<(), Fault> {
+pub(super) async fn look(ask: &SmtpAsk, dialler: &Connector<'_>, trust: &Trust) -> Result<(), Fault> {
     let stream = dialler.dial(&ask.host, ask.port).await?;
     if ask.tls == SmtpTls::Wrapped {
         let mut stream = BufReader::new(secure(stream, &ask.host, dialler, trust).await?);

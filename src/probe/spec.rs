@@ -109,7 +109,7 @@ pub struct HttpAsk {
     /// The statuses that are right; empty: 200 to 299.
     pub statuses: Vec<RangeInclusive<u16>>,
     pub contains: Option<String>,
-    pub json: Option<JsonWish>,
+    pub json: Option<JsonCondition>,
     pub redirects: u32,
 }
 
@@ -124,7 +124,7 @@ impl fmt::Debug for HttpAsk {
 
 /// A place in a JSON document, and what must stand there.
 #[derive(Clone, Debug)]
-pub struct JsonWish {
+pub struct JsonCondition {
     /// As RFC 6901 writes it: `/checks/0/status`.
     pub pointer: String,
     /// None: anything.

@@ -3,14 +3,14 @@
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::Fault;
-use super::dial::{Dialler, Phase};
+use super::dial::{Connector, Phase};
 use super::spec::TcpAsk;
 use super::tls::{Trust, secure};
 
 /// What is expected stands within so many bytes.
 const READ_MOST: usize = 64 * 1024;
 
-pub(super) async fn look(ask: &TcpAsk, dialler: &Dialler<'_>, trust: &Trust) -> Result<(), Fault> {
+pub(super) async fn look(ask: &TcpAsk, dialler: &Connector<'_>, trust: &Trust) -> Result<(), Fault> {
     let stream = dialler.dial(&ask.host, ask.port).await?;
     if ask.tls {
         talk(secure(stream, &ask.host, dialler, trust).await?, ask, dialler).await
@@ -22,7 +22,7 @@ pub(super) async fn look(ask: &TcpAsk, dialler: &Dialler<'_>, trust: &Trust) -> 
 async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     ask: &TcpAsk,
-    dialler: &Dialler<'_>,
+    dialler: &Connector<'_>,
 ) -> Result<(), Fault> {
     dialler.trace.enter(Phase::Waiting);
     if let Some(text) = &ask.send {
@@ -45,10 +45,10 @@ pub(super) async fn send<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) ->
 /// Reads until `text` was there.
 async fn expect<S: AsyncRead + Unpin>(stream: &mut S, text: &[u8]) -> Result<(), Fault> {
     let mut read = Vec::new();
-    let mut bite = [0; 4096];
+    let mut chunk = [0; 4096];
     while read.len() < READ_MOST {
         let count =
-            stream.read(&mut bite).await.map_err(|error| Fault::down(format!("nothing can be read: {error}")))?;
+            stream.read(&mut chunk).await.map_err(|error| Fault::down(format!("nothing can be read: {error}")))?;
         if count == 0 && read.is_empty() {
             return Err(Fault::down("the connection was closed without a word"));
         }
@@ -57,7 +57,7 @@ async fn expect<S: AsyncRead + Unpin>(stream: &mut S, text: &[u8]) -> Result<(),
         }
         // It may have begun in what was read before.
         let from = read.len().saturating_sub(text.len());
-        read.extend_from_slice(&bite[..count]);
+        read.extend_from_slice(&chunk[..count]);
         if read[from..].windows(text.len()).any(|part| part == text) {
             return Ok(());
         }

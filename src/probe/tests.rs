@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::address::{AddressRules, Network};
 use super::dial::Resolve;
-use super::spec::{Ask, HttpAsk, JsonWish, PostgresAsk, Probe, SmtpAsk, SmtpTls, TcpAsk};
+use super::spec::{Ask, HttpAsk, JsonCondition, PostgresAsk, Probe, SmtpAsk, SmtpTls, TcpAsk};
 use super::*;
 
 const NOW: Millis = 1_795_000_000_000;
@@ -97,7 +97,7 @@ async fn an_answer_is_judged_by_status_text_and_json() {
     let base = format!("http://{}", serve(router).await);
     let at = |path: &str| http(&format!("{base}{path}"));
     let json = |pointer: &str, equals: &str| {
-        let wish = JsonWish { pointer: pointer.to_owned(), equals: Some(equals.to_owned()) };
+        let wish = JsonCondition { pointer: pointer.to_owned(), equals: Some(equals.to_owned()) };
         HttpAsk { json: Some(wish), ..at("/health") }
     };
     let cases = [

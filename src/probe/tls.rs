@@ -13,7 +13,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::Fault;
 use super::certificate::{self, Certificate, SOON};
-use super::dial::{Dialler, Phase};
+use super::dial::{Connector, Phase};
 use crate::uptime::Millis;
 
 /// Whose certificates are believed.
@@ -50,7 +50,7 @@ fn provider() -> Arc<crypto::CryptoProvider> {
 }
 
 /// Agrees on TLS with `host` over `stream`.
-pub async fn secure<S>(stream: S, host: &str, dialler: &Dialler<'_>, trust: &Trust) -> Result<TlsStream<S>, Fault>
+pub async fn secure<S>(stream: S, host: &str, dialler: &Connector<'_>, trust: &Trust) -> Result<TlsStream<S>, Fault>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

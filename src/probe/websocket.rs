@@ -15,7 +15,7 @@ use sha1::{Digest, Sha1};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Fault;
-use super::dial::{Dialler, Phase};
+use super::dial::{Connector, Phase};
 use super::http::{WHO, broken};
 use super::spec::HttpAsk;
 use super::tls::{Trust, secure};
@@ -23,7 +23,7 @@ use super::tls::{Trust, secure};
 /// What every server adds to the key before it hashes it.
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-pub(super) async fn look(ask: &HttpAsk, dialler: &Dialler<'_>, trust: &Trust) -> Result<(), Fault> {
+pub(super) async fn look(ask: &HttpAsk, dialler: &Connector<'_>, trust: &Trust) -> Result<(), Fault> {
     let host = ask.url.host_str().ok_or_else(|| Fault::down("the address has no host"))?;
     let key = STANDARD.encode(fastrand::u128(..).to_be_bytes());
     let request = request(ask, &key)?;
@@ -51,7 +51,11 @@ fn request(ask: &HttpAsk, key: &str) -> Result<Request<Empty<Bytes>>, Fault> {
     request.body(Empty::new()).map_err(|_| Fault::down("the request cannot be made of what is configured"))
 }
 
-async fn open<S>(stream: S, request: Request<Empty<Bytes>>, dialler: &Dialler<'_>) -> Result<Response<Incoming>, Fault>
+async fn open<S>(
+    stream: S,
+    request: Request<Empty<Bytes>>,
+    dialler: &Connector<'_>,
+) -> Result<Response<Incoming>, Fault>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

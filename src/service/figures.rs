@@ -28,7 +28,7 @@ impl Service {
         let now = self.clock.now();
         let desk = &self.telemetry.desk;
         desk.ready.set(i64::from(self.ready().await.is_ok()));
-        for (name, age) in self.pulses.ages() {
+        for (name, age) in self.loop_healths.ages() {
             desk.loop_age.get_or_create(&LoopLabels { name }).set(seconds(age));
         }
         for (tenant, snapshot) in self.snapshots(self.config.tenants.values(), now).await? {

@@ -131,8 +131,8 @@ pub struct WorkOrder {
 impl Service {
     /// Incidents that may be seen, the latest first.
     pub fn incidents(&self, scope: &Reach, query: &IncidentQuery) -> Vec<IncidentView> {
-        let bulletin = self.bulletin();
-        let all = bulletin.incidents.iter().filter(|one| is_within(scope, &one.tenant));
+        let announcements = self.announcements();
+        let all = announcements.incidents.iter().filter(|one| is_within(scope, &one.tenant));
         let all = all.filter(|one| query.open.is_none_or(|open| open == one.resolved_at.is_none()));
         let meant = |one: &&Incident| query.component.as_ref().is_none_or(|wanted| one.components.contains(wanted));
         all.filter(meant).take(SHOWN_MOST).map(incident_view).collect()
@@ -140,8 +140,8 @@ impl Service {
 
     /// One incident by its id.
     pub fn incident(&self, scope: &Reach, id: &str) -> Option<IncidentView> {
-        let bulletin = self.bulletin();
-        let found = bulletin.incidents.iter().find(|one| one.id == id && is_within(scope, &one.tenant));
+        let announcements = self.announcements();
+        let found = announcements.incidents.iter().find(|one| one.id == id && is_within(scope, &one.tenant));
         found.map(incident_view)
     }
 
@@ -188,8 +188,8 @@ impl Service {
         order: SayingOrder,
         author: Author,
     ) -> Result<Option<IncidentView>, ServiceError> {
-        let (now, bulletin) = (millis(self.clock.now()), self.bulletin());
-        let found = bulletin.incidents.iter().find(|one| one.id == id && is_within(scope, &one.tenant));
+        let (now, announcements) = (millis(self.clock.now()), self.announcements());
+        let found = announcements.incidents.iter().find(|one| one.id == id && is_within(scope, &one.tenant));
         let Some(mut incident) = found.cloned() else { return Ok(None) };
         let saying = Saying {
             progress: order.status.as_deref().map(progress).transpose()?,
@@ -209,8 +209,8 @@ impl Service {
 
     /// Work that goes on or is to come, and what was lately; the earliest first.
     pub fn planned_work(&self, scope: &Reach) -> Vec<WorkView> {
-        let (now, bulletin) = (millis(self.clock.now()), self.bulletin());
-        let all = bulletin.works.iter().filter(|one| is_within(scope, &one.tenant) && one.until > now - WORK_MOST);
+        let (now, announcements) = (millis(self.clock.now()), self.announcements());
+        let all = announcements.works.iter().filter(|one| is_within(scope, &one.tenant) && one.until > now - WORK_MOST);
         all.take(SHOWN_MOST).map(work_view).collect()
     }
 
@@ -254,9 +254,9 @@ impl Service {
 
     /// Calls work off; false: there is none within `scope` that could be.
     pub async fn call_work_off(&self, scope: &Reach, id: &str, author: Author) -> Result<bool, ServiceError> {
-        let (now, bulletin) = (millis(self.clock.now()), self.bulletin());
+        let (now, announcements) = (millis(self.clock.now()), self.announcements());
         let is_meant = |one: &&Work| one.id == id && !one.cancelled && one.until > now && is_within(scope, &one.tenant);
-        let Some(mut work) = bulletin.works.iter().find(is_meant).cloned() else { return Ok(false) };
+        let Some(mut work) = announcements.works.iter().find(is_meant).cloned() else { return Ok(false) };
         work.call_off(now);
         let what = format!("called off work {id}: {}", work.title);
         self.store.save_work(work, author, what).await?;
@@ -281,9 +281,9 @@ impl Service {
     /// What was just written down is shown at once.
     async fn tell_again(&self) -> Result<(), ServiceError> {
         let now = millis(self.clock.now());
-        let bulletin = self.store.bulletin(now).await?;
-        if let Some(switchboard) = &self.switchboard {
-            switchboard.announce(bulletin, now);
+        let announcements = self.store.announcements(now).await?;
+        if let Some(monitor_state) = &self.monitor_state {
+            monitor_state.announce(announcements, now);
         }
         Ok(())
     }

@@ -168,7 +168,7 @@ impl Service {
         if let Err(error) = descriptors::spare() {
             reasons.push(format!("no connection or file can be opened, so nobody can be told: {error}"));
         }
-        reasons.extend(self.pulses.problems());
+        reasons.extend(self.loop_healths.problems());
         for tenant in self.config.tenants.values() {
             let health = self.sync_health(&tenant.id);
             reasons.extend(health.alarms().map(|alarm| format!("{}: {alarm}", tenant.id)));

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::on_call::Changed;
 use super::{Reach, Service, ServiceError};
-use crate::config::wishes::{self, Wishes};
+use crate::config::raw_personal_rules::{self, RawPersonalRules};
 use crate::keys::id_of;
 use crate::personal_rules;
 use crate::store::audit::Author;
@@ -50,11 +50,11 @@ pub struct PersonView {
     /// file | page | none: where what holds was said.
     pub set_in: &'static str,
     /// What holds.
-    pub rules: Wishes,
+    pub rules: RawPersonalRules,
     /// The same in words.
     pub words: String,
     /// Set by the page or the API, and not heeded: the file goes first.
-    pub unheeded: Option<Wishes>,
+    pub unheeded: Option<RawPersonalRules>,
     /// Who set it by the page or the API, and when.
     pub set_by: Option<String>,
     pub set_at: Option<DateTime<Utc>>,
@@ -95,7 +95,7 @@ impl Service {
         &self,
         scope: &Reach,
         id: &str,
-        ask: Option<&Wishes>,
+        ask: Option<&RawPersonalRules>,
         author: Author,
     ) -> Result<Changed<PersonView>, ServiceError> {
         let Some((address, known)) = self.find_person(scope, id).await? else { return Ok(Changed::NoSuch) };
@@ -107,9 +107,9 @@ impl Service {
         }
         let refused = |fault: String| ServiceError::BadQuestion(fault);
         let personal = ask.map(|ask| ask.read(&address, &self.config.notify.kinds())).transpose().map_err(refused)?;
-        let kept = personal.as_ref().map(|personal| serde_json::to_string(&Wishes::of(personal)));
+        let kept = personal.as_ref().map(|personal| serde_json::to_string(&RawPersonalRules::of(personal)));
         let rules = kept.transpose().map_err(|error| refused(error.to_string()))?;
-        let (before, after) = (words_of(known.row.as_ref()), personal.as_ref().map(wishes::words));
+        let (before, after) = (words_of(known.row.as_ref()), personal.as_ref().map(raw_personal_rules::words));
         let after = after.as_deref().unwrap_or(SAME_AS_STEPS);
         let change = PersonalChange {
             rules,
@@ -162,9 +162,9 @@ impl Service {
         let file = self.config.alerts.noise.people.get(&address);
         let set = known.row.as_ref().and_then(|row| personal_rules::read(row).ok());
         let (set_in, rules, words) = match (file, &set) {
-            (Some(personal), _) => ("file", Wishes::of(personal), wishes::words(personal)),
-            (None, Some((wishes, personal))) => ("page", wishes.clone(), wishes::words(personal)),
-            (None, None) => ("none", Wishes::default(), SAME_AS_STEPS.to_owned()),
+            (Some(personal), _) => ("file", RawPersonalRules::of(personal), raw_personal_rules::words(personal)),
+            (None, Some((wishes, personal))) => ("page", wishes.clone(), raw_personal_rules::words(personal)),
+            (None, None) => ("none", RawPersonalRules::default(), SAME_AS_STEPS.to_owned()),
         };
         let elsewhere = || "works for tenants that you may not see; use a token made without `--tenant`".to_owned();
         let fixed = file.map(|_| by_the_file(&address)).or_else(|| is_elsewhere(scope, &known).then(elsewhere));
@@ -201,5 +201,5 @@ fn by_the_file(address: &str) -> String {
 
 fn words_of(row: Option<&PersonalRow>) -> String {
     let read = row.and_then(|row| personal_rules::read(row).ok());
-    read.map_or(SAME_AS_STEPS.to_owned(), |(_, personal)| wishes::words(&personal))
+    read.map_or(SAME_AS_STEPS.to_owned(), |(_, personal)| raw_personal_rules::words(&personal))
 }

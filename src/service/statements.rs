@@ -210,7 +210,7 @@ impl Service {
         if made.from < millis(self.clock.now()) - crate::uptime::SPANS_KEPT {
             return false;
         }
-        statement(promise, one, entry, &self.bulletin(), (made.from, made.until)).figure != made.figure
+        statement(promise, one, entry, &self.announcements(), (made.from, made.until)).figure != made.figure
     }
 }
 

@@ -16,14 +16,14 @@ pub use self::views::{
 };
 use super::{Reach, Service, ServiceError};
 use crate::config::uptime::Component;
-use crate::monitor::board::Board;
+use crate::monitor::board::StatusBoard;
 use crate::store::millis;
 use crate::store::uptime::{LOOKS_KEPT, LookRow, WIDTHS};
 use crate::uptime::availability::figure;
 use crate::uptime::book::ComponentEntry;
 use crate::uptime::credit::WHOLE;
 use crate::uptime::days::{self, Period};
-use crate::uptime::incident::Bulletin;
+use crate::uptime::incident::Announcements;
 use crate::uptime::sketch::Sketch;
 use crate::uptime::{DAY, Millis};
 
@@ -76,7 +76,7 @@ impl Service {
         let from = now - length;
         let (whole, latency) = self.latency(&board, entry, from, now).await?;
         let terms = terms(self.config.uptime.promise(&one.id));
-        let windows = self.bulletin().windows_of(&one.id);
+        let windows = self.announcements().windows_of(&one.id);
         let found = figure(&record(entry, &windows), &terms, (from, now), now);
         let spans = entry.line.spans().iter().filter(|span| span.until.is_none_or(|until| until > from));
         let spans = spans.map(|span| SpanView {
@@ -137,7 +137,7 @@ impl Service {
             let period = period.unwrap_or(promise.terms.period);
             let day = query.date.map_or(millis(at), |date| days::midnight(promise.terms.zone, date));
             let span = period.around(promise.terms.zone, day);
-            let windows = self.bulletin().windows_of(&one.id);
+            let windows = self.announcements().windows_of(&one.id);
             promises.push(sla(&board, promise, entry, &windows, period, span, millis(at)));
         }
         Ok(SlaReport { now: at, promises })
@@ -160,7 +160,7 @@ impl Service {
         if (last - first).num_days() >= DAYS_MOST {
             return Err(ServiceError::BadQuestion(format!("`from` and `to` may lie {DAYS_MOST} days apart at most")));
         }
-        let windows = self.bulletin().windows_of(&one.id);
+        let windows = self.announcements().windows_of(&one.id);
         let record = record(entry, &windows);
         let days = days::days(terms.zone, first, last).filter(|(_, day)| day.0 < now);
         let days = days.map(|(date, day)| day_view(date, figure(&record, &terms, day, now), &terms)).collect();
@@ -168,19 +168,19 @@ impl Service {
     }
 
     /// What the loop shows; nothing where none runs.
-    pub(crate) fn board(&self) -> Arc<Board> {
-        self.switchboard.as_ref().map(|switchboard| switchboard.board()).unwrap_or_default()
+    pub(crate) fn board(&self) -> Arc<StatusBoard> {
+        self.monitor_state.as_ref().map(|monitor_state| monitor_state.board()).unwrap_or_default()
     }
 
     /// What is told beside it.
-    pub(crate) fn bulletin(&self) -> Arc<Bulletin> {
-        self.switchboard.as_ref().map(|switchboard| switchboard.bulletin()).unwrap_or_default()
+    pub(crate) fn announcements(&self) -> Arc<Announcements> {
+        self.monitor_state.as_ref().map(|monitor_state| monitor_state.announcements()).unwrap_or_default()
     }
 
     pub(super) fn watched_components<'a>(
         &'a self,
         scope: &'a Reach,
-        board: &'a Board,
+        board: &'a StatusBoard,
     ) -> impl Iterator<Item = (&'a Component, &'a ComponentEntry)> {
         let own = self.config.uptime.components.iter();
         let own = own.filter(move |one| scope.tenant().is_none_or(|tenant| *tenant == one.tenant));
@@ -190,7 +190,7 @@ impl Service {
     /// How long the looks of a component took since `from`: all of them, and by stretches.
     async fn latency(
         &self,
-        board: &Board,
+        board: &StatusBoard,
         entry: &ComponentEntry,
         from: Millis,
         now: Millis,

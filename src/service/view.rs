@@ -20,7 +20,7 @@ pub type Clocks<'a> = [ClockState<'a>; ClockKind::ALL.len()];
 
 /// What a ticket is shown by.
 #[derive(Clone, Copy)]
-pub struct Lens<'a> {
+pub struct ViewContext<'a> {
     pub tenant: &'a Tenant,
     pub rules: &'a TenantRules,
     pub forecasts: &'a Forecasts,
@@ -29,7 +29,7 @@ pub struct Lens<'a> {
     pub now: DateTime<Utc>,
 }
 
-impl Lens<'_> {
+impl ViewContext<'_> {
     /// `watched`, whose clocks stand as given.
     pub fn show(&self, watched: &Watched, clocks: &Clocks<'_>) -> TicketSla {
         let mut sla = ticket_sla(self.tenant, watched, clocks, self.now);

@@ -19,7 +19,7 @@ use fastrand::Rng;
 use super::SimOptions;
 use super::listing::scramble;
 use super::msp::Customer;
-use super::subjects::{HOSTILE, REQUESTERS, TRADES, Trade, ten_kilobytes};
+use super::subjects::{HOSTILE, REQUESTERS, TRADES, WorkKind, ten_kilobytes};
 use super::targets::{PRIORITIES, Target, target};
 use super::ticket::{ConversationEntry, EntryKind, Ref, SimTicket};
 use super::world::{World, blank_ticket};
@@ -314,7 +314,7 @@ impl Desk {
         self.rng.f64() >= odds
     }
 
-    fn trade(&mut self) -> &'static Trade {
+    fn trade(&mut self) -> &'static WorkKind {
         &TRADES[self.drawn(&TRADES.each_ref().map(|trade| trade.frequency))]
     }
 
@@ -336,7 +336,7 @@ impl Desk {
         place.unwrap_or(0)
     }
 
-    fn subject(&mut self, trade: &Trade) -> String {
+    fn subject(&mut self, trade: &WorkKind) -> String {
         match self.rng.usize(..400) {
             nth if !self.hostile => trade.subjects[nth % trade.subjects.len()].to_owned(),
             0 => ten_kilobytes(),
@@ -412,7 +412,7 @@ fn is_over(world: &World, index: usize) -> bool {
     world.ticket(index).deleted || world.ticket(index).is_resolved()
 }
 
-fn group_for(trade: &Trade) -> usize {
+fn group_for(trade: &WorkKind) -> usize {
     match trade.category {
         "Network" => 1,
         "Backup" | "Security" => PROJECTS,
@@ -428,11 +428,11 @@ fn home(world: &World, ticket: &SimTicket) -> usize {
 
 /// Whether nobody of the ticket's group has learned its kind of work.
 fn is_astray(world: &World, ticket: &SimTicket) -> bool {
-    let trade = trade_of(ticket);
+    let trade = work_kind_of(ticket);
     ticket.group.is_some() && trade.is_some_and(|trade| home(world, ticket) != group_for(trade))
 }
 
-fn trade_of(ticket: &SimTicket) -> Option<&'static Trade> {
+fn work_kind_of(ticket: &SimTicket) -> Option<&'static WorkKind> {
     TRADES.iter().find(|trade| Some(trade.category) == ticket.category.as_deref())
 }
 
@@ -445,7 +445,7 @@ fn pace(world: &World, ticket: &SimTicket, now: DateTime<Utc>) -> f64 {
         who.is_some_and(|who| scramble(who.id ^ half_day.unsigned_abs()).is_multiple_of(OVERLOADED_ONE_IN));
     let load = if is_overloaded { OVERLOADED } else { 1.0 };
     let skill = if is_astray(world, ticket) { UNSKILLED } else { 1.0 };
-    person * load * skill * trade_of(ticket).map_or(1.0, |trade| trade.slowness)
+    person * load * skill * work_kind_of(ticket).map_or(1.0, |trade| trade.slowness)
 }
 
 /// How much comes in at this hour against a busy one.

@@ -15,7 +15,7 @@ use crate::clock::SharedClock;
 
 /// What a service does in some minutes of each hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mood {
+pub enum ServiceBehaviour {
     Well,
     /// It answers 503.
     Broken,
@@ -50,14 +50,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Kind {
     /// How it is in `minute` of the hour.
-    pub fn mood(self, minute: u32) -> Mood {
+    pub fn mood(self, minute: u32) -> ServiceBehaviour {
         match self {
-            _ if CUT.contains(&minute) => Mood::Gone,
-            Self::Shop if (4..13).contains(&minute) => Mood::Broken,
-            Self::Api if (16..27).contains(&minute) => Mood::Slow,
-            Self::Vpn | Self::Site if (28..40).contains(&minute) && minute % 4 < 2 => Mood::Gone,
-            Self::Database if DATABASE_WORK.contains(&minute) => Mood::Gone,
-            _ => Mood::Well,
+            _ if CUT.contains(&minute) => ServiceBehaviour::Gone,
+            Self::Shop if (4..13).contains(&minute) => ServiceBehaviour::Broken,
+            Self::Api if (16..27).contains(&minute) => ServiceBehaviour::Slow,
+            Self::Vpn | Self::Site if (28..40).contains(&minute) && minute % 4 < 2 => ServiceBehaviour::Gone,
+            Self::Database if DATABASE_WORK.contains(&minute) => ServiceBehaviour::Gone,
+            _ => ServiceBehaviour::Well,
         }
     }
 
@@ -78,7 +78,7 @@ async fn keep(kind: Kind, first: TcpListener, address: SocketAddr, clock: Shared
     let mut listener = Some(first);
     loop {
         let now = clock.now();
-        let is_gone = kind.mood(now.minute()) == Mood::Gone;
+        let is_gone = kind.mood(now.minute()) == ServiceBehaviour::Gone;
         if is_gone {
             listener = None;
         } else if listener.is_none() {
@@ -112,12 +112,12 @@ async fn serve(kind: Kind, mut stream: TcpStream, clock: SharedClock) -> std::io
     let mut question = [0; 2048];
     let _ = stream.read(&mut question).await?;
     let (status, body) = match kind.mood(clock.now().minute()) {
-        Mood::Broken => ("503 Service Unavailable", "the database does not answer"),
-        Mood::Slow => {
+        ServiceBehaviour::Broken => ("503 Service Unavailable", "the database does not answer"),
+        ServiceBehaviour::Slow => {
             tokio::time::sleep(LATE).await;
             ("200 OK", "ok")
         }
-        Mood::Well | Mood::Gone => ("200 OK", "ok"),
+        ServiceBehaviour::Well | ServiceBehaviour::Gone => ("200 OK", "ok"),
     };
     let length = body.len();
     let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
@@ -142,12 +142,12 @@ mod tests {
     #[test]
     fn each_hour_has_everything_and_when_our_line_is_cut_nobody_is_there() {
         let moods = |kind: Kind| (0..60).map(move |minute| kind.mood(minute));
-        assert!(moods(Kind::Shop).any(|mood| mood == Mood::Broken));
-        assert!(moods(Kind::Api).any(|mood| mood == Mood::Slow));
+        assert!(moods(Kind::Shop).any(|mood| mood == ServiceBehaviour::Broken));
+        assert!(moods(Kind::Api).any(|mood| mood == ServiceBehaviour::Slow));
         let changes = (1..60).filter(|minute| Kind::Vpn.mood(*minute) != Kind::Vpn.mood(minute - 1)).count();
         assert!(changes >= 6, "it flaps: {changes}");
         for kind in [Kind::Shop, Kind::Api, Kind::Vpn, Kind::Site, Kind::Database, Kind::Mail, Kind::Canary] {
-            assert_eq!(kind.mood(CUT.start), Mood::Gone, "{kind:?}");
+            assert_eq!(kind.mood(CUT.start), ServiceBehaviour::Gone, "{kind:?}");
         }
     }
 

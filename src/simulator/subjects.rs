@@ -1,7 +1,7 @@
 //! What people write to a help desk: believable subjects by category, and some that mean harm.
 
 /// A kind of work: its name, how much of it there is, how long it takes against the average, and what people write.
-pub struct Trade {
+pub struct WorkKind {
     pub category: &'static str,
     /// Tickets among a hundred.
     pub frequency: usize,
@@ -11,8 +11,8 @@ pub struct Trade {
 
 /// The categories of the made-up account. A quarter is for each of two groups and a half for the first line, as many as
 /// their people.
-pub const TRADES: [Trade; 6] = [
-    Trade {
+pub const TRADES: [WorkKind; 6] = [
+    WorkKind {
         category: "Network",
         frequency: 25,
         slowness: 1.0,
@@ -27,7 +27,7 @@ pub const TRADES: [Trade; 6] = [
             "Open a port for the accounting software",
         ],
     },
-    Trade {
+    WorkKind {
         category: "Email",
         frequency: 18,
         slowness: 0.9,
@@ -41,7 +41,7 @@ pub const TRADES: [Trade; 6] = [
             "Cannot send attachments",
         ],
     },
-    Trade {
+    WorkKind {
         category: "Printing",
         frequency: 13,
         slowness: 0.85,
@@ -53,7 +53,7 @@ pub const TRADES: [Trade; 6] = [
             "Prints come out on the wrong floor",
         ],
     },
-    Trade {
+    WorkKind {
         category: "Backup",
         frequency: 12,
         slowness: 1.1,
@@ -65,7 +65,7 @@ pub const TRADES: [Trade; 6] = [
             "Restore a deleted mailbox",
         ],
     },
-    Trade {
+    WorkKind {
         category: "Accounts",
         frequency: 19,
         slowness: 0.9,
@@ -79,7 +79,7 @@ pub const TRADES: [Trade; 6] = [
             "Reset password for the front desk",
         ],
     },
-    Trade {
+    WorkKind {
         category: "Security",
         frequency: 13,
         slowness: 1.05,

@@ -6,14 +6,14 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::config::Config;
 use crate::config::uptime::{Component, StatusPage};
-use crate::monitor::board::Board;
+use crate::monitor::board::StatusBoard;
 use crate::service::uptime::{DAYS_SHOWN, record, terms};
 use crate::ticket::TenantId;
 use crate::uptime::availability::{Figure, figure};
 use crate::uptime::book::ComponentEntry;
 use crate::uptime::combine::Needs;
 use crate::uptime::days;
-use crate::uptime::incident::{Bulletin, Incident, Update, Work};
+use crate::uptime::incident::{Announcements, Incident, Update, Work};
 use crate::uptime::{Condition, DAY, Millis};
 
 /// All that the page says.
@@ -117,15 +117,16 @@ impl Model {
     pub fn of(
         config: &Config,
         page: &StatusPage,
-        board: &Board,
-        bulletin: &Bulletin,
+        board: &StatusBoard,
+        announcements: &Announcements,
         shows: impl Fn(&Component) -> bool,
         now: Millis,
     ) -> Self {
         let shown: Vec<&Component> = config.uptime.components.iter().filter(|one| shows(one)).collect();
         let ids: Vec<&str> = shown.iter().map(|one| one.id.as_str()).collect();
         let known = shown.iter().filter_map(|one| Some((*one, board.book.component(&one.id)?)));
-        let components: Vec<_> = known.map(|(one, entry)| component(config, one, entry, bulletin, &ids, now)).collect();
+        let components: Vec<_> =
+            known.map(|(one, entry)| component(config, one, entry, announcements, &ids, now)).collect();
         Self {
             title: page.title.clone(),
             contact: page.contact.clone(),
@@ -135,8 +136,8 @@ impl Model {
             at: now,
             overall: overall(&components),
             components,
-            incidents: incidents(bulletin, &ids),
-            maintenance: maintenance(bulletin, &ids, now),
+            incidents: incidents(announcements, &ids),
+            maintenance: maintenance(announcements, &ids, now),
         }
     }
 
@@ -145,12 +146,12 @@ impl Model {
     pub fn of_client(
         config: &Config,
         page: &StatusPage,
-        (board, bulletin): (&Board, &Bulletin),
+        (board, announcements): (&StatusBoard, &Announcements),
         (tenant, client): (&TenantId, &str),
         now: Millis,
     ) -> Self {
         let is_theirs = |one: &Component| one.tenant == *tenant && one.client.as_deref() == Some(client);
-        let all = Self::of(config, page, board, bulletin, is_theirs, now);
+        let all = Self::of(config, page, board, announcements, is_theirs, now);
         Self { client: Some(client.to_owned()), url: None, ..all }
     }
 
@@ -190,8 +191,8 @@ impl PublicComponent {
 }
 
 /// Those that are public and touch what is shown, as far as they do.
-fn incidents(bulletin: &Bulletin, shown: &[&str]) -> Vec<PublicIncident> {
-    let public = bulletin.incidents.iter().filter(|one| one.public && touches(&one.components, shown));
+fn incidents(announcements: &Announcements, shown: &[&str]) -> Vec<PublicIncident> {
+    let public = announcements.incidents.iter().filter(|one| one.public && touches(&one.components, shown));
     public.take(INCIDENTS_MOST).map(|one| incident(one, shown)).collect()
 }
 
@@ -219,8 +220,9 @@ fn public_update(one: &Incident, update: &Update) -> PublicUpdate {
 }
 
 /// What is to come, goes on, or was called off and would still be to come.
-fn maintenance(bulletin: &Bulletin, shown: &[&str], now: Millis) -> Vec<PublicMaintenance> {
-    let public = bulletin.works.iter().filter(|one| one.public && one.until > now && touches(&one.components, shown));
+fn maintenance(announcements: &Announcements, shown: &[&str], now: Millis) -> Vec<PublicMaintenance> {
+    let public =
+        announcements.works.iter().filter(|one| one.public && one.until > now && touches(&one.components, shown));
     let view = |one: &Work| PublicMaintenance {
         id: one.id.clone(),
         title: one.title.clone(),
@@ -248,14 +250,14 @@ fn component(
     config: &Config,
     one: &Component,
     entry: &ComponentEntry,
-    bulletin: &Bulletin,
+    announcements: &Announcements,
     shown: &[&str],
     now: Millis,
 ) -> PublicComponent {
     let mut terms = terms(config.uptime.promise(&one.id));
     // A day is shown as it was, whatever was agreed about small print.
     (terms.whole_minutes, terms.hours) = (false, None);
-    let windows = bulletin.windows_of(&one.id);
+    let windows = announcements.windows_of(&one.id);
     let record = record(entry, &windows);
     let today = days::date_of(terms.zone, now);
     let first = today - chrono::Days::new((DAYS_SHOWN - 1).unsigned_abs());
@@ -279,7 +281,7 @@ fn component(
         days: days::days(terms.zone, first, today).map(day).collect(),
         uptime: whole.availability(),
         unknown: whole.unknown,
-        worked_on_until: bulletin.worked_on_until(&one.id, now),
+        worked_on_until: announcements.worked_on_until(&one.id, now),
     }
 }
 

@@ -13,12 +13,12 @@ use super::{Documents, Model, PublishedPages};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::config::uptime::StatusPage;
-use crate::monitor::board::{Board, Switchboard};
+use crate::monitor::board::{MonitorState, StatusBoard};
 use crate::store::private_pages::PrivatePage;
 use crate::store::{Store, millis};
 use crate::ticket::TenantId;
 use crate::uptime::Millis;
-use crate::uptime::incident::Bulletin;
+use crate::uptime::incident::Announcements;
 
 /// The time on the page is not older than this.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
@@ -29,7 +29,7 @@ const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 pub struct Publisher {
     config: Arc<Config>,
     clock: SharedClock,
-    switchboard: Arc<Switchboard>,
+    monitor_state: Arc<MonitorState>,
     store: Store,
     /// Which clients have pages of their own, as it was read last.
     pages: ArcSwap<Vec<PrivatePage>>,
@@ -38,10 +38,15 @@ pub struct Publisher {
 
 impl Publisher {
     /// None: there is no public page.
-    pub fn new(config: Arc<Config>, clock: SharedClock, switchboard: Arc<Switchboard>, store: Store) -> Option<Self> {
+    pub fn new(
+        config: Arc<Config>,
+        clock: SharedClock,
+        monitor_state: Arc<MonitorState>,
+        store: Store,
+    ) -> Option<Self> {
         config.uptime.status_page.as_ref()?;
         let (pages, published) = (ArcSwap::default(), Arc::default());
-        let publisher = Self { config, clock, switchboard, store, pages, published };
+        let publisher = Self { config, clock, monitor_state, store, pages, published };
         publisher.render();
         Some(publisher)
     }
@@ -54,7 +59,7 @@ impl Publisher {
     /// Renders on each change, and each minute, until it is told to stop.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut stopped = std::pin::pin!(async move { drop(stop.wait_for(|stop| *stop).await) });
-        let mut news = self.switchboard.news();
+        let mut news = self.monitor_state.news();
         let mut others = self.store.news_of_others();
         loop {
             self.turn().await;
@@ -84,10 +89,10 @@ impl Publisher {
     /// Renders all pages as they are now.
     pub fn render(&self) {
         let Some(page) = &self.config.uptime.status_page else { return };
-        let (board, now) = (self.switchboard.board(), millis(self.clock.now()));
-        let bulletin = self.switchboard.bulletin();
-        let model = Model::of(&self.config, page, &board, &bulletin, |one| one.public, now);
-        let private = self.private(page, &board, &bulletin, now);
+        let (board, now) = (self.monitor_state.board(), millis(self.clock.now()));
+        let announcements = self.monitor_state.announcements();
+        let model = Model::of(&self.config, page, &board, &announcements, |one| one.public, now);
+        let private = self.private(page, &board, &announcements, now);
         self.published.put(Documents::render(&model), private);
     }
 
@@ -95,8 +100,8 @@ impl Publisher {
     fn private(
         &self,
         page: &StatusPage,
-        board: &Board,
-        bulletin: &Bulletin,
+        board: &StatusBoard,
+        announcements: &Announcements,
         now: Millis,
     ) -> BTreeMap<String, Arc<Documents>> {
         let mut rendered: BTreeMap<(&TenantId, &str), Arc<Documents>> = BTreeMap::new();
@@ -105,7 +110,7 @@ impl Publisher {
         for one in pages.iter().filter(|one| one.revoked_at.is_none()) {
             let whose = (&one.tenant, one.client.as_str());
             let documents = rendered.entry(whose).or_insert_with(|| {
-                let model = Model::of_client(&self.config, page, (board, bulletin), whose, now);
+                let model = Model::of_client(&self.config, page, (board, announcements), whose, now);
                 Arc::new(Documents::private(&model))
             });
             private.insert(one.hash.clone(), documents.clone());

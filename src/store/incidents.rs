@@ -7,7 +7,7 @@ use super::sql::{self, Connection, Row};
 use super::{Store, StoreError, instant};
 use crate::keys::id_of;
 use crate::ticket::TenantId;
-use crate::uptime::incident::{Bulletin, Impact, Incident, JOINS, Progress, Update, Work};
+use crate::uptime::incident::{Announcements, Impact, Incident, JOINS, Progress, Update, Work};
 use crate::uptime::{Millis, SPANS_KEPT};
 
 /// What is told of outages of a time, and how much at most.
@@ -22,7 +22,7 @@ type UpdateRow = (String, i64, i64, String, String, Option<String>, String);
 
 impl Store {
     /// All that is told of services beside how they stand.
-    pub async fn bulletin(&self, now: Millis) -> Result<Bulletin, StoreError> {
+    pub async fn announcements(&self, now: Millis) -> Result<Announcements, StoreError> {
         let rows = sql::query(
             "SELECT id, tenant, title, impact, progress, components, public, automatic, cause, started_at, resolved_at
              FROM incidents WHERE started_at > $1 ORDER BY started_at DESC, id LIMIT $2",
@@ -44,7 +44,7 @@ impl Store {
         .await?;
         let mut works: Vec<Work> = works.iter().map(work).collect::<Result<_, _>>()?;
         works.sort_by(|a, b| (a.from, &a.id).cmp(&(b.from, &b.id)));
-        Ok(Bulletin { incidents, works })
+        Ok(Announcements { incidents, works })
     }
 
     async fn incident_updates(&self, now: Millis) -> Result<BTreeMap<String, Vec<Update>>, StoreError> {

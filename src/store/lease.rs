@@ -85,13 +85,13 @@ impl Lease {
 
 /// Asks for the lease again and again, and tells what came of it.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct LeaderElection {
     role: watch::Receiver<Role>,
     stop: watch::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
 }
 
-impl Keeper {
+impl LeaderElection {
     /// Brings the tables up to date, which waits until replicas of an older version have left: `wait` hears again and
     /// again of how many. Then asks once, so that the role is known, and goes on asking.
     pub async fn start(server: &Server, wait: impl Fn(i64)) -> Result<Self, StoreError> {
@@ -100,11 +100,11 @@ impl Keeper {
             wait(replicas);
             tokio::time::sleep(EVERY).await;
         }
-        let mut keeping = Keeping { server: server.clone(), connection: None };
-        let first = keeping.turn().await?;
+        let mut election = Election { server: server.clone(), connection: None };
+        let first = election.turn().await?;
         let (role, stop) = (watch::Sender::new(first), watch::Sender::new(false));
         let (told, stopped) = (role.subscribe(), stop.subscribe());
-        let task = tokio::spawn(keeping.run(role, stopped));
+        let task = tokio::spawn(election.run(role, stopped));
         Ok(Self { role: told, stop, task })
     }
 
@@ -120,12 +120,12 @@ impl Keeper {
     }
 }
 
-struct Keeping {
+struct Election {
     server: Server,
     connection: Option<Connection>,
 }
 
-impl Keeping {
+impl Election {
     async fn run(mut self, role: watch::Sender<Role>, mut stop: watch::Receiver<bool>) {
         let mut is_cut_off = false;
         loop {
@@ -252,7 +252,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let Some([(one, first), (other, second)]) = two_replicas(&folder).await else { return };
         let (mut one, mut other) =
-            (Keeping { server: one, connection: None }, Keeping { server: other, connection: None });
+            (Election { server: one, connection: None }, Election { server: other, connection: None });
         let Role::Leader { epoch } = one.turn().await.unwrap() else { panic!("nobody else has asked") };
         assert_eq!(other.turn().await.unwrap(), Role::Follower);
         let now = chrono::DateTime::UNIX_EPOCH;
@@ -274,8 +274,8 @@ mod tests {
     async fn a_lease_that_is_given_back_is_taken_within_two_seconds() {
         let folder = tempfile::tempdir().unwrap();
         let Some([(one, _), (other, _)]) = two_replicas(&folder).await else { return };
-        let first = Keeper::start(&one, |_| ()).await.unwrap();
-        let second = Keeper::start(&other, |_| ()).await.unwrap();
+        let first = LeaderElection::start(&one, |_| ()).await.unwrap();
+        let second = LeaderElection::start(&other, |_| ()).await.unwrap();
         assert_eq!((*first.role().borrow(), *second.role().borrow()), (Role::Leader { epoch: 1 }, Role::Follower));
         first.stop().await;
         let mut role = second.role();
@@ -288,7 +288,7 @@ mod tests {
     async fn a_newer_version_waits_with_its_tables_until_the_older_replicas_have_left() {
         let folder = tempfile::tempdir().unwrap();
         let Some([(old, _), (new, store)]) = two_replicas(&folder).await else { return };
-        let older = Keeper::start(&old, |_| ()).await.unwrap();
+        let older = LeaderElection::start(&old, |_| ()).await.unwrap();
         // As if our last step came with the newer version.
         let mut beside = Connection::to_server(&old).await.unwrap();
         let last = "DELETE FROM _sqlx_migrations WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)";

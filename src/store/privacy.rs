@@ -12,7 +12,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 use self::places::{Key, PLACES, Place};
-use self::words::Instead;
+use self::words::Replacement;
 use super::audit::{Author, audit, chain};
 use super::books::{date_of, day_number};
 use super::{Store, StoreError, millis};
@@ -93,11 +93,11 @@ impl Store {
 
     /// Every text that names the person.
     pub async fn mentions(&self, person: &Person) -> Result<Vec<Mention>, StoreError> {
-        let instead = Instead::new(&person.known_by, "");
+        let instead = Replacement::new(&person.known_by, "");
         let mut found = Vec::new();
         for place in PLACES {
             let mut after = place.first();
-            while let Some((rows, last)) = self.bite(place, person, &after).await? {
+            while let Some((rows, last)) = self.batch(place, person, &after).await? {
                 for (key, texts) in rows {
                     let named = place.columns.iter().zip(texts).filter_map(|(column, text)| {
                         let text = text.filter(|text| instead.of(text).is_some())?;
@@ -148,13 +148,13 @@ impl Store {
         author: Author,
         now: DateTime<Utc>,
     ) -> Result<Erased, StoreError> {
-        let instead = Instead::new(&person.known_by, pseudonym);
+        let instead = Replacement::new(&person.known_by, pseudonym);
         let mut erased = Erased { files: self.empty_files(person).await?, ..Erased::default() };
         erased.numbers = self.forget_numbers(person).await?;
         for place in PLACES {
             let mut after = place.first();
             let mut changed = 0;
-            while let Some((rows, last)) = self.bite(place, person, &after).await? {
+            while let Some((rows, last)) = self.batch(place, person, &after).await? {
                 changed += self.reword(place, person, rows, &instead).await?;
                 after = last;
             }
@@ -168,7 +168,7 @@ impl Store {
     }
 
     /// The next rows of `place`, and where they end; none: there are no more.
-    async fn bite(
+    async fn batch(
         &self,
         place: &Place,
         person: &Person,
@@ -198,7 +198,7 @@ impl Store {
         place: &'static Place,
         person: &Person,
         rows: Vec<TextRow>,
-        instead: &Instead,
+        instead: &Replacement,
     ) -> Result<u64, StoreError> {
         let mut changes = Vec::new();
         for (key, texts) in rows {

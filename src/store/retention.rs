@@ -12,11 +12,11 @@ use crate::config::Past;
 use crate::store::sql::{self, AssertSqlSafe, Connection};
 
 /// As many rows as one transaction looks at.
-const BITE: i64 = 200;
+const BATCH: i64 = 200;
 
-/// What one bite came to.
+/// What one batch came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bite {
+pub struct Batch {
     /// Rows that are gone.
     pub gone: u64,
     /// Where the next one begins; none: nothing is left to be looked at.
@@ -30,8 +30,8 @@ const OLD_MESSAGES: &str = "n.done_at < $1 AND n.state NOT IN ('pending', 'sendi
      AND NOT EXISTS (SELECT 1 FROM tickets t WHERE t.tenant = n.tenant AND t.id = n.ticket_id AND t.open = 1)";
 
 impl Store {
-    /// Deletes some of what is older than `before`. The first bite begins at 0.
-    pub async fn forget(&self, past: Past, before: DateTime<Utc>, from: i64) -> Result<Bite, StoreError> {
+    /// Deletes some of what is older than `before`. The first batch begins at 0.
+    pub async fn forget(&self, past: Past, before: DateTime<Utc>, from: i64) -> Result<Batch, StoreError> {
         let before = millis(before);
         self.writer
             .write(move |tx: &mut Connection| {
@@ -40,7 +40,7 @@ impl Store {
                         Past::Messages => messages(tx, before).await,
                         Past::Attempts => attempts(tx, before, from).await,
                         Past::Receipts => receipts(tx, before).await,
-                        Past::Events => stories(tx, before, from).await,
+                        Past::Events => events_and_forecasts(tx, before, from).await,
                         Past::Audit => audit(tx, before, from).await,
                         Past::Reports => reports(tx, before).await,
                     }
@@ -63,7 +63,7 @@ impl Store {
                    FROM events e
                    WHERE NOT EXISTS (SELECT 1 FROM tickets t WHERE t.tenant = e.tenant AND t.id = e.ticket_id AND t.open = 1)
                    GROUP BY e.tenant, e.ticket_id HAVING MAX(e.latest) < $1
-                   UNION ALL SELECT COUNT(*) FROM predictions WHERE decided_at < $1) AS stories"
+                   UNION ALL SELECT COUNT(*) FROM predictions WHERE decided_at < $1) AS events_and_forecasts"
             }
             Past::Audit => "SELECT COUNT(*) FROM audit WHERE at < $1",
             Past::Reports => "SELECT COUNT(*) FROM report_files WHERE made_at < $1",
@@ -73,28 +73,28 @@ impl Store {
     }
 }
 
-async fn messages(tx: &mut Connection, before: i64) -> Result<Bite, sql::Error> {
+async fn messages(tx: &mut Connection, before: i64) -> Result<Batch, sql::Error> {
     let forget = format!(
         "DELETE FROM notifications WHERE key IN (
            SELECT n.key FROM notifications n WHERE {OLD_MESSAGES} ORDER BY n.done_at LIMIT $2)"
     );
-    let forget = sql::query(AssertSqlSafe(forget)).bind(before).bind(BITE).execute(&mut *tx).await?;
+    let forget = sql::query(AssertSqlSafe(forget)).bind(before).bind(BATCH).execute(&mut *tx).await?;
     // Whom digests told of what is as old as they are.
     sql::query("DELETE FROM digested WHERE at < $1").bind(before).execute(tx).await?;
-    Ok(whole_bites(forget.rows_affected()))
+    Ok(whole_batches(forget.rows_affected()))
 }
 
-async fn receipts(tx: &mut Connection, before: i64) -> Result<Bite, sql::Error> {
+async fn receipts(tx: &mut Connection, before: i64) -> Result<Batch, sql::Error> {
     let forget = sql::query(
         "DELETE FROM receipts WHERE provider_id IN (SELECT provider_id FROM receipts
            WHERE changed_at < $1 AND poll_at IS NULL ORDER BY changed_at LIMIT $2)",
     );
-    let forget = forget.bind(before).bind(BITE).execute(tx).await?;
-    Ok(whole_bites(forget.rows_affected()))
+    let forget = forget.bind(before).bind(BATCH).execute(tx).await?;
+    Ok(whole_batches(forget.rows_affected()))
 }
 
 /// Few at a time, since each is large.
-async fn reports(tx: &mut Connection, before: i64) -> Result<Bite, sql::Error> {
+async fn reports(tx: &mut Connection, before: i64) -> Result<Batch, sql::Error> {
     const FEW: i64 = 20;
     let old: Vec<(String, String)> =
         sql::query_as("SELECT tenant, id FROM report_files WHERE made_at < $1 ORDER BY made_at LIMIT $2")
@@ -111,23 +111,23 @@ async fn reports(tx: &mut Connection, before: i64) -> Result<Bite, sql::Error> {
             sql::query(forget).bind(&tenant).bind(&id).execute(&mut *tx).await?;
         }
     }
-    Ok(Bite { gone, next: (gone == FEW.unsigned_abs()).then_some(0) })
+    Ok(Batch { gone, next: (gone == FEW.unsigned_abs()).then_some(0) })
 }
 
-/// The oldest are always taken first: a bite that is not full is the last.
-fn whole_bites(gone: u64) -> Bite {
-    Bite { gone, next: (gone == BITE.unsigned_abs()).then_some(0) }
+/// The oldest are always taken first: a batch that is not full is the last.
+fn whole_batches(gone: u64) -> Batch {
+    Batch { gone, next: (gone == BATCH.unsigned_abs()).then_some(0) }
 }
 
-async fn attempts(tx: &mut Connection, before: i64, from: i64) -> Result<Bite, sql::Error> {
+async fn attempts(tx: &mut Connection, before: i64, from: i64) -> Result<Batch, sql::Error> {
     let upto = "SELECT MAX(id) FROM (SELECT id FROM attempts WHERE id > $1 ORDER BY id LIMIT $2) AS page";
-    let upto: Option<i64> = sql::query_scalar(upto).bind(from).bind(BITE).fetch_one(&mut *tx).await?;
+    let upto: Option<i64> = sql::query_scalar(upto).bind(from).bind(BATCH).fetch_one(&mut *tx).await?;
     let forget = sql::query("DELETE FROM attempts WHERE id > $1 AND id <= $2 AND at < $3");
     let gone = forget.bind(from).bind(upto).bind(before).execute(tx).await?.rows_affected();
     Ok(by_number(gone, upto))
 }
 
-async fn audit(tx: &mut Connection, before: i64, from: i64) -> Result<Bite, sql::Error> {
+async fn audit(tx: &mut Connection, before: i64, from: i64) -> Result<Batch, sql::Error> {
     let ended = [
         "DELETE FROM silences WHERE until_at < $1",
         "DELETE FROM maintenance_windows WHERE until_at < $1",
@@ -137,24 +137,24 @@ async fn audit(tx: &mut Connection, before: i64, from: i64) -> Result<Bite, sql:
         sql::query(forget).bind(before).execute(&mut *tx).await?;
     }
     let upto = "SELECT MAX(id) FROM (SELECT id FROM audit WHERE id > $1 ORDER BY id LIMIT $2) AS page";
-    let upto: Option<i64> = sql::query_scalar(upto).bind(from).bind(BITE).fetch_one(&mut *tx).await?;
+    let upto: Option<i64> = sql::query_scalar(upto).bind(from).bind(BATCH).fetch_one(&mut *tx).await?;
     let forget = sql::query("DELETE FROM audit WHERE id > $1 AND id <= $2 AND at < $3");
     let gone = forget.bind(from).bind(upto).bind(before).execute(tx).await?.rows_affected();
     Ok(by_number(gone, upto))
 }
 
 /// Rows are numbered as they come: where none is old any more, none that comes after is.
-fn by_number(gone: u64, upto: Option<i64>) -> Bite {
-    Bite { gone, next: upto.filter(|_| gone > 0) }
+fn by_number(gone: u64, upto: Option<i64>) -> Batch {
+    Batch { gone, next: upto.filter(|_| gone > 0) }
 }
 
 /// A ticket's history goes as a whole, once its last event is old: half of one would tell something else. What was
 /// forecast goes by the moment at which it was decided.
-async fn stories(tx: &mut Connection, before: i64, from: i64) -> Result<Bite, sql::Error> {
+async fn events_and_forecasts(tx: &mut Connection, before: i64, from: i64) -> Result<Batch, sql::Error> {
     let forecasts = forecasts(tx, before).await?;
     let events = events(tx, before, from).await?;
-    let more = forecasts == BITE.unsigned_abs();
-    Ok(Bite { gone: forecasts + events.gone, next: events.next.or(more.then_some(from)) })
+    let more = forecasts == BATCH.unsigned_abs();
+    Ok(Batch { gone: forecasts + events.gone, next: events.next.or(more.then_some(from)) })
 }
 
 async fn forecasts(tx: &mut Connection, before: i64) -> Result<u64, sql::Error> {
@@ -163,14 +163,14 @@ async fn forecasts(tx: &mut Connection, before: i64) -> Result<u64, sql::Error> 
            SELECT tenant, ticket_id, clock, cycle, moment FROM predictions
            WHERE decided_at < $1 ORDER BY decided_at LIMIT $2)",
     );
-    Ok(forget.bind(before).bind(BITE).execute(tx).await?.rows_affected())
+    Ok(forget.bind(before).bind(BATCH).execute(tx).await?.rows_affected())
 }
 
-async fn events(tx: &mut Connection, before: i64, from: i64) -> Result<Bite, sql::Error> {
+async fn events(tx: &mut Connection, before: i64, from: i64) -> Result<Batch, sql::Error> {
     let events: Vec<(i64, String, String, i64)> =
         sql::query_as("SELECT id, tenant, ticket_id, latest FROM events WHERE id > $1 ORDER BY id LIMIT $2")
             .bind(from)
-            .bind(BITE)
+            .bind(BATCH)
             .fetch_all(&mut *tx)
             .await?;
     let upto = events.last().map(|(id, ..)| *id);
@@ -184,7 +184,7 @@ async fn events(tx: &mut Connection, before: i64, from: i64) -> Result<Bite, sql
     for (tenant, ticket) in old {
         gone += ticket_history(tx, &tenant, &ticket, before).await?;
     }
-    Ok(Bite { gone, next: upto.filter(|_| !is_last) })
+    Ok(Batch { gone, next: upto.filter(|_| !is_last) })
 }
 
 async fn ticket_history(tx: &mut Connection, tenant: &str, ticket: &str, before: i64) -> Result<u64, sql::Error> {
@@ -279,9 +279,9 @@ mod tests {
         let would_go = store.forgettable(past, before).await.unwrap();
         let (mut gone, mut from) = (0, 0);
         loop {
-            let bite = store.forget(past, before, from).await.unwrap();
-            gone += bite.gone;
-            match bite.next {
+            let batch = store.forget(past, before, from).await.unwrap();
+            gone += batch.gone;
+            match batch.next {
                 Some(next) => from = next,
                 None => break,
             }
@@ -304,7 +304,7 @@ mod tests {
         assert_eq!(
             forget_all(&store, Past::Events).await,
             4 + 2 + 3,
-            "whole stories of closed tickets, with what was written on these, and forecasts that were decided long ago"
+            "whole histories of closed tickets, with what was written on these, and forecasts that were decided long ago"
         );
         assert_eq!(left(&store, "SELECT alert_key FROM write_backs ORDER BY key").await, ["a2", "a4"]);
         let forecasts = "SELECT ticket_id || ':' || cycle FROM predictions ORDER BY 1";
@@ -340,10 +340,10 @@ mod tests {
         store.writer.write(move |tx: &mut Connection| Box::pin(insert(tx, fill))).await.unwrap();
         let before = DateTime::from_timestamp_millis(CUTOFF).unwrap();
         let first = store.forget(Past::Receipts, before, 0).await.unwrap();
-        assert_eq!(first, Bite { gone: BITE.unsigned_abs(), next: Some(0) });
-        assert_eq!(forget_all(&store, Past::Receipts).await, 1_003 - BITE.unsigned_abs());
+        assert_eq!(first, Batch { gone: BATCH.unsigned_abs(), next: Some(0) });
+        assert_eq!(forget_all(&store, Past::Receipts).await, 1_003 - BATCH.unsigned_abs());
         assert_eq!(forget_all(&store, Past::Events).await, 1_004 + 5);
-        // The young one among them stays: only a bite without an old one is the last.
+        // The young one among them stays: only a batch without an old one is the last.
         assert_eq!(forget_all(&store, Past::Attempts).await, 1_003);
     }
 }

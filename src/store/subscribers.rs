@@ -165,7 +165,7 @@ impl Store {
     /// Puts mails to subscribers into the outbox; those that are there already stay as they are.
     pub async fn send_updates(&self, mails: Vec<NewNotification>) -> Result<(), StoreError> {
         for some in mails.chunks(AT_ONCE) {
-            // In bites, so that no alert waits for all of them.
+            // In batches, so that no alert waits for all of them.
             let some = some.to_vec();
             self.writer.write(move |tx: &mut Connection| Box::pin(async move { enqueue(tx, &some).await })).await?;
         }

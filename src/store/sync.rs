@@ -40,7 +40,8 @@ pub struct SyncState {
     /// Whether the last pass left out what is older than the history that is wanted.
     pub bounded: bool,
     /// Where the last pass had to end, if before the end.
-    pub sight: Option<Sight>,
+    #[serde(rename = "sight")]
+    pub coverage: Option<Coverage>,
     /// The last page that the last sweep could have, if there were more.
     pub sweep_ends_at: Option<u32>,
     pub lookups: BTreeMap<Lookup, LookupState>,
@@ -123,7 +124,7 @@ pub enum Part {
 
 /// How far the last pass could see.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sight {
+pub struct Coverage {
     /// Pages that SuperOps gave of all tickets.
     pub pages: u32,
     /// The oldest update among them; none where they had no order.

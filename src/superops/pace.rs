@@ -110,8 +110,8 @@ impl Pacer {
 
     /// Halves what may be called, for another program that uses the same token, or takes that back. Gives how long it is
     /// at the most until no more than half was called in any minute.
-    pub fn lend_half(&self, lent: bool) -> Duration {
-        self.state().lend_half(lent, Instant::now())
+    pub fn share_half(&self, shared: bool) -> Duration {
+        self.state().share_half(shared, Instant::now())
     }
 
     /// Calls a minute that we allow ourselves now.
@@ -140,7 +140,7 @@ type Smoother = RateLimiter<NotKeyed, InMemoryState, PausableClock, NoOpMiddlewa
 struct State {
     /// What the configuration allows.
     whole: u32,
-    /// That, or half of it while the other half is lent.
+    /// That, or half of it while the other half is shared.
     ceiling: u32,
     budget: u32,
     smoother: Smoother,
@@ -219,9 +219,9 @@ impl State {
         }
     }
 
-    fn lend_half(&mut self, lent: bool, now: Instant) -> Duration {
+    fn share_half(&mut self, shared: bool, now: Instant) -> Duration {
         let was_full = self.budget == self.ceiling;
-        self.ceiling = if lent { half(self.whole) } else { self.whole };
+        self.ceiling = if shared { half(self.whole) } else { self.whole };
         if self.budget > self.ceiling || was_full {
             self.set_budget(self.ceiling);
         }
@@ -252,7 +252,7 @@ impl State {
     }
 }
 
-/// What is lent of so many calls a minute, and what is kept.
+/// What is shared of so many calls a minute, and what is kept.
 fn half(per_minute: u32) -> u32 {
     (per_minute / 2).max(1)
 }

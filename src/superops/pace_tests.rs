@@ -192,11 +192,11 @@ async fn a_budget_under_the_floor_is_not_raised_by_a_throttle() {
 #[tokio::test(start_paused = true)]
 async fn half_is_lent_at_once_when_little_was_called_and_after_a_minute_else() {
     let pacer = Pacer::new(20);
-    assert_eq!((pacer.lend_half(true), pacer.budget()), (Duration::ZERO, 10));
-    pacer.lend_half(false);
+    assert_eq!((pacer.share_half(true), pacer.budget()), (Duration::ZERO, 10));
+    pacer.share_half(false);
     assert_eq!(pacer.budget(), 20);
     for _ in 0..12 {
         drop(pacer.permit(Urgency::Routine, "getTicketList").await);
     }
-    assert!(pacer.lend_half(true) >= Duration::from_secs(60));
+    assert!(pacer.share_half(true) >= Duration::from_secs(60));
 }

@@ -28,7 +28,7 @@ pub fn sweep_interval(open: usize, budget: u32) -> TimeDelta {
 
 /// When the pass over all `tickets` is due that comes after the one that began at `last`: at a quiet hour of the next
 /// night, unless the pass has to stand in for the sweep or for the changes; then as a quarter of the budget allows.
-pub fn next_pass(last: DateTime<Utc>, tickets: u64, budget: u32, works: Works, night: &Night) -> DateTime<Utc> {
+pub fn next_pass(last: DateTime<Utc>, tickets: u64, budget: u32, works: ListSupport, night: &Night) -> DateTime<Utc> {
     let affordable = pages_in_a_quarter(usize::try_from(tickets).unwrap_or(usize::MAX), budget).min(DAY);
     match (works.filter, works.sort) {
         (true, true) => night.next(last + BETWEEN_PASSES),
@@ -39,7 +39,7 @@ pub fn next_pass(last: DateTime<Utc>, tickets: u64, budget: u32, works: Works, n
 
 /// What of a list SuperOps does for us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Works {
+pub struct ListSupport {
     pub sort: bool,
     pub filter: bool,
 }
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_pass_that_stands_in_for_others_runs_more_often() {
-        let works = |filter, sort| Works { sort, filter };
+        let works = |filter, sort| ListSupport { sort, filter };
         let cases = [
             ("no filter: 100 pages, 15 a minute", 10_000, works(false, true), TimeDelta::seconds(400)),
             ("neither", 10_000, works(false, false), TimeDelta::seconds(400)),
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_pass_over_all_tickets_runs_at_three_in_the_night_of_the_desk() {
-        let works = Works { sort: true, filter: true };
+        let works = ListSupport { sort: true, filter: true };
         let cases = [
             ("begun in the morning", "2027-01-15T09:00:00Z"),
             ("begun at two: the next night", "2027-01-15T02:00:00Z"),

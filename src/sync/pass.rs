@@ -14,12 +14,12 @@ use tracing::{info, warn};
 use super::changes::{Scan, Step};
 use super::keep::{Pages, pages};
 use super::missing::Search;
-use super::pace::Works;
+use super::pace::ListSupport;
 use super::progress::Progress;
 use super::{Answer, SyncError, TenantSync, TurnReport, pace};
 use crate::sla::night::Night;
 use crate::sla::zone::Tz;
-use crate::store::sync::{FullPass, Part, Sight, SyncState};
+use crate::store::sync::{Coverage, FullPass, Part, SyncState};
 use crate::superops::{ApiError, Order, TicketAsk, Urgency};
 use crate::ticket::Directory;
 
@@ -115,7 +115,7 @@ impl TenantSync {
         let zone = zone_of_most(&*self.store.directory(&self.tenant).await?);
         let night = Night::new(self.nightly, self.rules_config.msp.as_ref(), zone);
         let budget = self.client.budget();
-        let due = |last| pace::next_pass(last, tickets, budget, Works { sort, filter }, &night) <= now;
+        let due = |last| pace::next_pass(last, tickets, budget, ListSupport { sort, filter }, &night) <= now;
         if self.state.passed_at.is_none_or(due) {
             self.state.full = Some(FullPass::begin(now, self.may_sort(now)));
         }
@@ -156,14 +156,14 @@ impl TenantSync {
         if let Some(progress) = self.progress.take() {
             progress.end();
         }
-        match self.state.sight.as_ref().filter(|sight| !sight.others_read) {
+        match self.state.coverage.as_ref().filter(|coverage| !coverage.others_read) {
             None => info!(tenant = %self.tenant, "all tickets of `{}` have been read", self.tenant),
-            Some(sight) => {
-                warn!(tenant = %self.tenant, "tickets of `{}` have been read as far as can be: {}", self.tenant, super::sight_words(sight));
+            Some(coverage) => {
+                warn!(tenant = %self.tenant, "tickets of `{}` have been read as far as can be: {}", self.tenant, super::coverage_words(coverage));
             }
         }
         self.show_health(|health| health.reading = None);
-        let whole = self.state.sight.is_none();
+        let whole = self.state.coverage.is_none();
         // Closed tickets beyond the history were not meant to be seen; and where the sweep works, the open ones are its matter.
         if whole && !self.state.bounded {
             let search = Search { since: started_at, only_open: false, whole };
@@ -260,7 +260,7 @@ impl TenantSync {
                 state.total = pass.total;
                 state.bounded = pass.bounded;
                 let back_to = pass.reached;
-                state.sight = pass.ends_at.map(|pages| Sight { pages, back_to, others_read: !pass.blind });
+                state.coverage = pass.ends_at.map(|pages| Coverage { pages, back_to, others_read: !pass.blind });
             }
         }
         state

@@ -44,7 +44,7 @@ pub struct LastRead {
 
 /// How soon a conversation is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Press {
+enum ReadPriority {
     /// Its time is up: the breach waits for the look.
     LastLook,
     Unanswered,
@@ -65,8 +65,8 @@ impl TenantSync {
         pressing.sort_by_key(|(press, one)| (*press, one.ticket.first_response.due, one.ticket.id.clone()));
         for (index, (press, watched)) in pressing.into_iter().enumerate() {
             match press {
-                Press::LastLook if index < A_TURN => self.take_last_look(&watched, now).await?,
-                Press::LastLook => self.last_looks.answer(&self.tenant, &watched.ticket.id, now),
+                ReadPriority::LastLook if index < A_TURN => self.take_last_look(&watched, now).await?,
+                ReadPriority::LastLook => self.last_looks.answer(&self.tenant, &watched.ticket.id, now),
                 _ if index < A_TURN => self.look_at(&watched, Urgency::Background, now).await?,
                 _ => break,
             }
@@ -115,7 +115,7 @@ impl TenantSync {
     }
 
     /// How soon its conversations are to be read; none: not at all.
-    fn press(&self, watched: &Watched, rules: &TenantRules, now: DateTime<Utc>) -> Option<Press> {
+    fn press(&self, watched: &Watched, rules: &TenantRules, now: DateTime<Utc>) -> Option<ReadPriority> {
         let ticket = &watched.ticket;
         let last = self.last_reads.get(&ticket.id);
         let awaits = self.awaits_response(watched);
@@ -124,7 +124,7 @@ impl TenantSync {
         let lately = now - self.poll_interval * 2;
         let is_up = |from: &DateTime<Utc>| *from <= now && *from >= lately && last.is_none_or(|last| last.at < *from);
         if clock.and_then(|clock| clock.breached_from).is_some_and(|from| is_up(&from)) {
-            return Some(Press::LastLook);
+            return Some(ReadPriority::LastLook);
         }
         let looked = last.is_some_and(|last| last.update == ticket.updated_at);
         if looked || ticket.updated_at <= ticket.created_at || watched.conversation.read_of == ticket.updated_at {
@@ -132,15 +132,15 @@ impl TenantSync {
         }
         if let Some(clock) = clock {
             let is_past_half = clock.elapsed_share().is_some_and(|share| share >= 0.5);
-            return is_past_half.then_some(Press::Unanswered);
+            return is_past_half.then_some(ReadPriority::Unanswered);
         }
         if self.promises_next(ticket) {
-            return Some(Press::PromisedNext);
+            return Some(ReadPriority::PromisedNext);
         }
         let reported = ticket.first_response.met_at;
         let matters = |at: DateTime<Utc>| at >= watched.first_seen_at || !self.rules_config.automation_answers;
         let unattributed = watched.conversation.read_of.is_none() && reported.is_some_and(matters);
-        unattributed.then_some(Press::Unattributed)
+        unattributed.then_some(ReadPriority::Unattributed)
     }
 
     /// Whether no first response is known that counts.

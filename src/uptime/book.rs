@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::combine::{Needs, combine};
-use super::observe::{CheckState, Event, Rules, Sight};
+use super::observe::{CheckState, Connectivity, Event, Rules};
 use super::spans::Timeline;
 use super::{Condition, Millis, Outcome, Span};
 
@@ -162,9 +162,9 @@ impl Book {
     }
 
     /// Takes in what was seen of the check at `place`.
-    pub fn observe(&mut self, place: usize, outcome: &Outcome, sight: Sight) -> Taken {
+    pub fn observe(&mut self, place: usize, outcome: &Outcome, connectivity: Connectivity) -> Taken {
         let entry = &mut self.checks[place];
-        let events = entry.state.observe(outcome, sight, &entry.plan.rules);
+        let events = entry.state.observe(outcome, connectivity, &entry.plan.rules);
         self.follow(place, events)
     }
 

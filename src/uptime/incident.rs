@@ -160,14 +160,14 @@ impl Work {
 
 /// All that is told of services beside how they stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bulletin {
+pub struct Announcements {
     /// The latest first.
     pub incidents: Vec<Incident>,
     /// In the order of their beginnings.
     pub works: Vec<Work>,
 }
 
-impl Bulletin {
+impl Announcements {
     /// When `component` was worked on, or will be.
     pub fn windows_of(&self, component: &str) -> Vec<Window> {
         let meant =
@@ -238,11 +238,14 @@ mod tests {
         let (mut before, mut within) = (planned.clone(), planned.clone());
         before.call_off(5);
         within.call_off(15);
-        let windows = |work: Work| Bulletin { works: vec![work], ..Bulletin::default() }.windows_of("shop");
+        let windows = |work: Work| Announcements { works: vec![work], ..Announcements::default() }.windows_of("shop");
         assert!(windows(before).is_empty());
         assert_eq!(windows(within), [Window { from: 10, until: 15, announced_at: 0 }]);
-        let bulletin = Bulletin { works: vec![planned], ..Bulletin::default() };
-        assert_eq!([9, 10, 19, 20].map(|now| bulletin.worked_on_until("shop", now)), [None, Some(20), Some(20), None]);
-        assert_eq!(bulletin.worked_on_until("mail", 15), None);
+        let announcements = Announcements { works: vec![planned], ..Announcements::default() };
+        assert_eq!(
+            [9, 10, 19, 20].map(|now| announcements.worked_on_until("shop", now)),
+            [None, Some(20), Some(20), None]
+        );
+        assert_eq!(announcements.worked_on_until("mail", 15), None);
     }
 }

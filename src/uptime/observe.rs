@@ -74,11 +74,11 @@ pub enum Event {
 
 /// Whether we can see anything at all from where we stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sight {
+pub enum Connectivity {
     /// Something else that is always there answered, or nobody was asked.
-    Clear,
+    Online,
     /// Nothing answers: our own line is cut, and what is in doubt accuses nobody.
-    Blind,
+    Offline,
 }
 
 impl CheckState {
@@ -99,11 +99,11 @@ impl CheckState {
 
     /// Takes in `outcome`. A look that began before the last one was taken in counts as if it had begun with it: a clock
     /// that is set back makes no time pass twice.
-    pub fn observe(&mut self, outcome: &Outcome, sight: Sight, rules: &Rules) -> Vec<Event> {
+    pub fn observe(&mut self, outcome: &Outcome, connectivity: Connectivity, rules: &Rules) -> Vec<Event> {
         let at = outcome.at.max(self.last_at.unwrap_or(outcome.at)).max(self.since);
         let mut events = self.expire(at, rules);
         self.last_at = Some(at);
-        if sight == Sight::Blind && outcome.verdict != Condition::Up {
+        if connectivity == Connectivity::Offline && outcome.verdict != Condition::Up {
             events.extend(self.go_blind(at));
             return events;
         }
@@ -197,7 +197,7 @@ mod tests {
 
     fn look(state: &mut CheckState, second: i64, verdict: Condition) -> Vec<Event> {
         let detail = (verdict != Up).then(|| verdict.to_string());
-        state.observe(&Outcome { at: s(second), verdict, detail }, Sight::Clear, &RULES)
+        state.observe(&Outcome { at: s(second), verdict, detail }, Connectivity::Online, &RULES)
     }
 
     fn up_since(second: i64) -> CheckState {
@@ -336,8 +336,8 @@ mod tests {
         look(&mut state, 60, Down);
         look(&mut state, 65, Down);
         let outcome = Outcome::bad(s(80), Down, "no route");
-        assert_eq!(changes(&state.observe(&outcome, Sight::Blind, &RULES)), [(60, Unknown)]);
-        assert_eq!(state.observe(&Outcome::bad(s(95), Down, "no route"), Sight::Blind, &RULES), []);
+        assert_eq!(changes(&state.observe(&outcome, Connectivity::Offline, &RULES)), [(60, Unknown)]);
+        assert_eq!(state.observe(&Outcome::bad(s(95), Down, "no route"), Connectivity::Offline, &RULES), []);
         assert_eq!(changes(&look(&mut state, 110, Up)), [(110, Up)]);
     }
 
@@ -345,10 +345,10 @@ mod tests {
     fn a_quick_check_is_looked_at_no_more_slowly_when_in_doubt() {
         let quick = Rules::every(2 * SECOND, 2, 2);
         let mut state = CheckState::new(0);
-        state.observe(&Outcome::up(0), Sight::Clear, &quick);
-        state.observe(&Outcome::bad(2000, Down, ""), Sight::Clear, &quick);
+        state.observe(&Outcome::up(0), Connectivity::Online, &quick);
+        state.observe(&Outcome::bad(2000, Down, ""), Connectivity::Online, &quick);
         assert_eq!(state.next_look(2000, &quick), 4000);
-        let events = state.observe(&Outcome::bad(4000, Down, ""), Sight::Clear, &quick);
+        let events = state.observe(&Outcome::bad(4000, Down, ""), Connectivity::Online, &quick);
         assert_eq!(changes(&events), [(2, Down)]);
     }
 

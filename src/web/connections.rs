@@ -49,21 +49,21 @@ const PAUSE: Duration = Duration::from_millis(100);
 const SAID_EVERY: Duration = Duration::from_mins(1);
 
 /// How many may come, and where they are counted.
-pub struct Door {
+pub struct HttpServer {
     pub places: usize,
     pub telemetry: Arc<Telemetry>,
 }
 
-impl Door {
+impl HttpServer {
     /// With the share of this process's file descriptors that the page may have, beside loops that serve `tenants`.
-    pub fn beside(tenants: usize, telemetry: Arc<Telemetry>) -> Self {
+    pub fn sized_beside(tenants: usize, telemetry: Arc<Telemetry>) -> Self {
         Self { places: descriptors::for_the_page(tenants), telemetry }
     }
 
     /// Serves until `stop`, then finishes the answers under way, within reason.
     pub async fn serve(self, listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
-        let mut guests = Guests {
-            door: self,
+        let mut connections = Connections {
+            server: self,
             router: TowerToHyperService::new(router),
             tasks: JoinSet::new(),
             known: HashMap::new(),
@@ -77,39 +77,39 @@ impl Door {
             tokio::select! {
                 () = &mut stop => break,
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => guests.welcome(stream, peer),
-                    Err(error) => guests.none_came(&error).await,
+                    Ok((stream, peer)) => connections.accept(stream, peer),
+                    Err(error) => connections.accept_failed(&error).await,
                 },
-                Some(ended) = guests.tasks.join_next_with_id() => guests.forget(ended.map_or_else(|e| e.id(), |(id, ())| id)),
-                _ = look.tick() => guests.close_overdue(),
+                Some(ended) = connections.tasks.join_next_with_id() => connections.forget(ended.map_or_else(|e| e.id(), |(id, ())| id)),
+                _ = look.tick() => connections.close_overdue(),
             }
         }
         drop(listener);
-        guests.see_off().await;
+        connections.drain().await;
     }
 }
 
 /// One connection.
-struct Guest {
+struct OpenConnection {
     /// Whom its place is counted for.
     party: IpAddr,
     progress: Arc<Progress>,
     task: AbortHandle,
 }
 
-struct Guests {
-    door: Door,
+struct Connections {
+    server: HttpServer,
     router: TowerToHyperService<Router>,
     tasks: JoinSet<()>,
-    known: HashMap<Id, Guest>,
+    known: HashMap<Id, OpenConnection>,
     closing: watch::Sender<bool>,
     /// When it was last said that no connection can be had.
     complained: Option<Instant>,
 }
 
-impl Guests {
+impl Connections {
     /// Gives the connection a place, if there is one.
-    fn welcome(&mut self, stream: TcpStream, peer: SocketAddr) {
+    fn accept(&mut self, stream: TcpStream, peer: SocketAddr) {
         while let Some(ended) = self.tasks.try_join_next_with_id() {
             self.forget(ended.map_or_else(|error| error.id(), |(id, ())| id));
         }
@@ -120,25 +120,25 @@ impl Guests {
         let progress = Progress::new(Instant::now());
         let attended = attend(stream, peer, self.router.clone(), progress.clone(), self.closing.subscribe());
         let task = self.tasks.spawn(attended);
-        self.known.insert(task.id(), Guest { party, progress, task });
+        self.known.insert(task.id(), OpenConnection { party, progress, task });
         self.show();
     }
 
     /// False if all places that `party` may have are taken by connections that are being answered.
     fn make_room(&mut self, party: IpAddr) -> bool {
-        let own = self.known.values().filter(|guest| guest.party == party).count();
-        let too_many = own >= (self.door.places / SHARE).max(1);
-        if !too_many && self.known.len() < self.door.places {
+        let own = self.known.values().filter(|connection| connection.party == party).count();
+        let too_many = own >= (self.server.places / SHARE).max(1);
+        if !too_many && self.known.len() < self.server.places {
             return true;
         }
-        let candidates = self.known.iter().filter(|(_, guest)| !too_many || guest.party == party);
-        let waiting = candidates.filter_map(|(id, guest)| Some((guest.progress.waiting_since()?, *id)));
+        let candidates = self.known.iter().filter(|(_, connection)| !too_many || connection.party == party);
+        let waiting = candidates.filter_map(|(id, connection)| Some((connection.progress.waiting_since()?, *id)));
         let longest = waiting.min_by_key(|(since, _)| *since).map(|(_, id)| id);
         longest.is_some_and(|id| self.dismiss(id, "crowded"))
     }
 
     fn dismiss(&mut self, id: Id, why: &'static str) -> bool {
-        let dismissed = self.known.get(&id).is_some_and(|guest| guest.progress.dismiss());
+        let dismissed = self.known.get(&id).is_some_and(|connection| connection.progress.dismiss());
         if dismissed {
             self.close(id, why);
         }
@@ -146,15 +146,15 @@ impl Guests {
     }
 
     fn close(&mut self, id: Id, why: &'static str) {
-        if let Some(guest) = self.known.remove(&id) {
-            guest.task.abort();
+        if let Some(connection) = self.known.remove(&id) {
+            connection.task.abort();
             self.count(why);
         }
     }
 
     fn close_overdue(&mut self) {
         let now = Instant::now();
-        let overdue = self.known.iter().filter(|(_, guest)| guest.progress.is_overdue(now));
+        let overdue = self.known.iter().filter(|(_, connection)| connection.progress.is_overdue(now));
         for id in overdue.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.close(id, "overdue");
         }
@@ -167,7 +167,7 @@ impl Guests {
     }
 
     /// The system gave no connection.
-    async fn none_came(&mut self, error: &io::Error) {
+    async fn accept_failed(&mut self, error: &io::Error) {
         use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
         if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {
             return;
@@ -180,7 +180,7 @@ impl Guests {
     }
 
     /// Lets the answers under way end, within reason.
-    async fn see_off(mut self) {
+    async fn drain(mut self) {
         self.closing.send_replace(true);
         for id in self.known.keys().copied().collect::<Vec<_>>() {
             self.dismiss(id, "stopped");
@@ -189,15 +189,15 @@ impl Guests {
         if timeout(DRAIN, all).await.is_err() {
             debug!("some connections are closed in the middle of an answer");
         }
-        self.door.telemetry.web_connections.set(0);
+        self.server.telemetry.web_connections.set(0);
     }
 
     fn show(&self) {
-        self.door.telemetry.web_connections.set(i64::try_from(self.known.len()).unwrap_or(i64::MAX));
+        self.server.telemetry.web_connections.set(i64::try_from(self.known.len()).unwrap_or(i64::MAX));
     }
 
     fn count(&self, why: &'static str) {
-        self.door.telemetry.web_connections_closed.get_or_create(&ConnectionLabels { why }).inc();
+        self.server.telemetry.web_connections_closed.get_or_create(&ConnectionLabels { why }).inc();
     }
 }
 
@@ -233,9 +233,9 @@ async fn answer(
     progress: &Progress,
     peer: SocketAddr,
     mut request: Request<Incoming>,
-) -> Result<Response, Dismissed> {
+) -> Result<Response, ConnectionClosing> {
     if !progress.asked() {
-        return Err(Dismissed);
+        return Err(ConnectionClosing);
     }
     // The audit log says from which address a change came.
     request.extensions_mut().insert(ConnectInfo(peer));
@@ -252,7 +252,7 @@ async fn answer(
 /// The request came when its connection was about to be closed. Nothing was done for it.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is being closed")]
-struct Dismissed;
+struct ConnectionClosing;
 
 /// One host's addresses count as one: with IPv6, a host has a whole /64.
 fn party(address: IpAddr) -> IpAddr {

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use url::{Host, Url, form_urlencoded};
 
 use super::auth::{Caller, bearer, login_for};
-use super::route::{Face, Needs, Rule, Takes, Tenants};
+use super::route::{Audience, Needs, Rule, Takes, Tenants};
 use super::{Problem, Web};
 use crate::config::Network;
 use crate::service::Reach;
@@ -229,8 +229,8 @@ fn is_empty(headers: &HeaderMap) -> bool {
 
 /// A person who is not signed in is sent to the login page. A program with a wrong token is told so, and so is whoever sent
 /// a form: what stood in it is lost.
-fn refusal(face: Face, parts: &Parts, problem: Problem) -> Response {
-    if face != Face::Page || !problem.is_unauthorized() || bearer(&parts.headers).is_some() {
+fn refusal(face: Audience, parts: &Parts, problem: Problem) -> Response {
+    if face != Audience::Page || !problem.is_unauthorized() || bearer(&parts.headers).is_some() {
         return problem.into_response();
     }
     if is_empty(&parts.headers) {

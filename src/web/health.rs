@@ -72,7 +72,7 @@ pub async fn ready(State(web): State<Arc<Web>>, caller: Option<Extension<Caller>
     let sees_all = web.options.anonymous.is_some() || caller.is_some_and(|caller| caller.scope == Reach::All);
     match web.readiness.of(&web.service).await {
         Ok(()) => {
-            let ages: BTreeMap<_, _> = web.service.pulse_ages().collect();
+            let ages: BTreeMap<_, _> = web.service.last_good_turns().collect();
             let role = web.service.role().word();
             Ok(Json(ReadyView { status: "ready", last_good_turn_seconds_ago: ages, role }))
         }

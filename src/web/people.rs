@@ -16,7 +16,7 @@ use super::auth::Caller;
 use super::fields::Fields;
 use super::pages::people::{Refused, person_page};
 use super::{Problem, Web, body};
-use crate::config::wishes::{MOST_RULES, WishRule, Wishes};
+use crate::config::raw_personal_rules::{MOST_RULES, RawPersonalRule, RawPersonalRules};
 use crate::service::on_call::Changed;
 use crate::service::people::{PeoplePage, PeopleQuery, PersonView};
 
@@ -86,7 +86,7 @@ pub async fn submit_clear(
     changed(&web, &caller, &id, None).await.map(|_| Redirect::to("/people"))
 }
 
-async fn changed(web: &Web, caller: &Caller, id: &str, ask: Option<&Wishes>) -> Result<PersonView, Problem> {
+async fn changed(web: &Web, caller: &Caller, id: &str, ask: Option<&RawPersonalRules>) -> Result<PersonView, Problem> {
     match web.service.set_personal_rules(&caller.scope, id, ask, caller.author()).await? {
         Changed::Done(view) => Ok(view),
         Changed::NoSuch => Err(Problem::not_found("person with rules of their own")),
@@ -98,11 +98,11 @@ async fn changed(web: &Web, caller: &Caller, id: &str, ask: Option<&Wishes>) -> 
 }
 
 /// What the form asks for: a rule stands in it as `rule0.tell`, `rule0.stages` and so on.
-fn asked(fields: &Fields) -> Wishes {
+fn asked(fields: &Fields) -> RawPersonalRules {
     let rules = (0..MOST_RULES).filter_map(|number| {
         let field = |name: &str| format!("rule{number}.{name}");
         let tell = fields.text(&field("tell"))?;
-        Some(WishRule {
+        Some(RawPersonalRule {
             stages: fields.all(&field("stages")),
             from: fields.text(&field("from")),
             until: fields.text(&field("until")),
@@ -110,7 +110,7 @@ fn asked(fields: &Fields) -> Wishes {
             channels: if tell == "nothing" { Vec::new() } else { fields.all(&field("channels")) },
         })
     });
-    Wishes {
+    RawPersonalRules {
         timezone: fields.text("timezone"),
         channels: fields.all("channels"),
         digest_at: fields.text("digest_at"),

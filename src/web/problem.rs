@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::pages;
-use super::route::Face;
+use super::route::Audience;
 use crate::service::ServiceError;
 use crate::store::StoreError;
 
@@ -165,7 +165,7 @@ const NOT_READ: &str = "Failed to deserialize ";
 pub async fn explain_refusals(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let refused = response.status().is_client_error() || response.status().is_server_error();
-    let is_page = response.extensions().get::<Face>() == Some(&Face::Page);
+    let is_page = response.extensions().get::<Audience>() == Some(&Audience::Page);
     if !refused || is_html(&response) || (!is_page && is_problem(&response)) {
         return response;
     }

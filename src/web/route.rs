@@ -44,7 +44,7 @@ pub enum Tenants {
 
 /// Whom a route is for: how a refusal is worded, and what it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Face {
+pub enum Audience {
     /// People with a browser: whoever is not signed in is sent to the login page.
     Page,
     /// Programs, and the scripts of the pages.
@@ -64,7 +64,7 @@ pub enum Takes {
 /// What the gate holds every request of a route to.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
-    pub face: Face,
+    pub face: Audience,
     pub needs: Needs,
     pub tenants: Tenants,
     pub takes: Takes,
@@ -124,13 +124,13 @@ impl Route {
 
 /// A page of ours, for people.
 pub fn page<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Role, handler: H) -> Route {
-    let rule = Rule { face: Face::Page, needs: Needs::Role(role), tenants: Tenants::Own, takes: Takes::Nothing };
+    let rule = Rule { face: Audience::Page, needs: Needs::Role(role), tenants: Tenants::Own, takes: Takes::Nothing };
     Route::new(Method::GET, path, rule, handler)
 }
 
 /// What the forms and buttons of a page send.
 pub fn form<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Role, handler: H) -> Route {
-    let rule = Rule { face: Face::Page, needs: Needs::Role(role), tenants: Tenants::Own, takes: Takes::Form };
+    let rule = Rule { face: Audience::Page, needs: Needs::Role(role), tenants: Tenants::Own, takes: Takes::Form };
     Route::new(Method::POST, path, rule, handler)
 }
 
@@ -141,7 +141,12 @@ fn api<H: Handler<T, Arc<Web>>, T: 'static>(
     takes: Takes,
     handler: H,
 ) -> Route {
-    Route::new(method, path, Rule { face: Face::Api, needs: Needs::Role(role), tenants: Tenants::Own, takes }, handler)
+    Route::new(
+        method,
+        path,
+        Rule { face: Audience::Api, needs: Needs::Role(role), tenants: Tenants::Own, takes },
+        handler,
+    )
 }
 
 /// A question of the API.
@@ -160,7 +165,12 @@ pub fn delete<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Rol
 }
 
 /// Open to everybody.
-pub fn open<H: Handler<T, Arc<Web>>, T: 'static>(method: Method, path: &'static str, face: Face, handler: H) -> Route {
+pub fn open<H: Handler<T, Arc<Web>>, T: 'static>(
+    method: Method,
+    path: &'static str,
+    face: Audience,
+    handler: H,
+) -> Route {
     let takes = if method == Method::GET { Takes::Nothing } else { Takes::Form };
     Route::new(method, path, Rule { face, needs: Needs::Nothing, tenants: Tenants::None, takes }, handler)
 }
@@ -169,7 +179,7 @@ pub fn open<H: Handler<T, Arc<Web>>, T: 'static>(method: Method, path: &'static 
 pub fn proven<H: Handler<T, Arc<Web>>, T: 'static>(
     method: Method,
     path: &'static str,
-    face: Face,
+    face: Audience,
     handler: H,
 ) -> Route {
     let rule = Rule { face, needs: Needs::OwnProof, tenants: Tenants::None, takes: Takes::Anything };

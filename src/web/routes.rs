@@ -7,7 +7,7 @@ use super::api::Within;
 use super::audit::AuditParams;
 use super::login::{Arrival, Login};
 use super::reports::ReasonForm;
-use super::route::{Face, Route, delete, form, get, open, page, post, proven};
+use super::route::{Audience, Route, delete, form, get, open, page, post, proven};
 use super::sessions::Sessions;
 use super::sign_in::Return;
 use super::subscriptions::SubscribeForm;
@@ -16,7 +16,7 @@ use super::{
     alerts, api, audit, events, health, hooks, incidents, link, login, on_call, openapi, overrides, pages, people,
     reports, sessions, sign_in, statements, status, subscriptions, systems, tokens, twilio, uptime, views,
 };
-use crate::config::wishes::Wishes;
+use crate::config::raw_personal_rules::RawPersonalRules;
 use crate::formats::Format;
 use crate::service::alerts::{AlertPage, AlertQuery, AlertView, SnoozeOrder};
 use crate::service::audit::AuditPage;
@@ -139,16 +139,16 @@ fn people() -> Vec<Route> {
         form("/alerts/no-texts/{id}/clear", Admin, api::submit_text_again)
             .numbered()
             .about("Texts a number again, from the page of alerts"),
-        open(Method::GET, "/login", Face::Page, login::show).about("The login page").query::<Arrival>(),
-        open(Method::POST, "/login", Face::Page, login::enter)
+        open(Method::GET, "/login", Audience::Page, login::show).about("The login page").query::<Arrival>(),
+        open(Method::POST, "/login", Audience::Page, login::enter)
             .about("Signs a browser in")
             .takes_form::<Login>()
             .refuses(&[401]),
-        open(Method::GET, "/login/oidc", Face::Page, sign_in::begin)
+        open(Method::GET, "/login/oidc", Audience::Page, sign_in::begin)
             .about("Leads to the identity provider, to sign in there")
             .query::<Arrival>()
             .says(303, "To the identity provider"),
-        open(Method::GET, "/login/oidc/callback", Face::Page, sign_in::end)
+        open(Method::GET, "/login/oidc/callback", Audience::Page, sign_in::end)
             .about("Where the identity provider leads back to")
             .query::<Return>()
             .gives_file(&["text/html"], "The person is signed in; the page leads on")
@@ -156,13 +156,13 @@ fn people() -> Vec<Route> {
         form("/logout", Viewer, sessions::leave)
             .about("Signs this browser out")
             .gives_file(&["text/html"], "The page leads on to where the browser signs out of the identity provider"),
-        open(Method::GET, "/assets/{name}", Face::Api, pages::asset)
+        open(Method::GET, "/assets/{name}", Audience::Api, pages::asset)
             .about("What the pages are made of")
             .gives_file(&["text/css", "text/javascript", "image/svg+xml"], "The file"),
-        proven(Method::GET, "/a/{token}", Face::Page, link::show)
+        proven(Method::GET, "/a/{token}", Audience::Page, link::show)
             .about("The page behind the link in an alert; it changes nothing")
             .refuses(&[410]),
-        proven(Method::POST, "/a/{token}", Face::Page, link::follow)
+        proven(Method::POST, "/a/{token}", Audience::Page, link::follow)
             .about("The button of that page: acknowledges the alert in the recipient's name, once")
             .gives_file(&["text/html"], "How the alert stands now")
             .refuses(&[410]),
@@ -366,10 +366,10 @@ fn services() -> Vec<Route> {
 /// What anybody may read.
 fn public() -> Vec<Route> {
     vec![
-        open(Method::GET, "/status", Face::Api, status::page)
+        open(Method::GET, "/status", Audience::Api, status::page)
             .about("The public page: how services stand, for anybody")
             .gives_file(&["text/html"], "The page"),
-        open(Method::GET, "/status/{name}", Face::Api, status::document)
+        open(Method::GET, "/status/{name}", Audience::Api, status::document)
             .about("The public page in another form")
             .gives_file(
                 &[
@@ -382,45 +382,45 @@ fn public() -> Vec<Route> {
                 ],
                 "The document",
             ),
-        proven(Method::GET, "/status/for/{token}", Face::Api, status::to_private)
+        proven(Method::GET, "/status/for/{token}", Audience::Api, status::to_private)
             .about("The way to the page of one client, by its link")
             .says(303, "To the page"),
-        proven(Method::GET, "/status/for/{token}/", Face::Api, status::private_page)
+        proven(Method::GET, "/status/for/{token}/", Audience::Api, status::private_page)
             .about("The page of one client, by its link: how their services stand")
             .gives_file(&["text/html"], "The page"),
-        proven(Method::GET, "/status/for/{token}/{name}", Face::Api, status::private_document)
+        proven(Method::GET, "/status/for/{token}/{name}", Audience::Api, status::private_document)
             .about("The page of one client in another form")
             .gives_file(&["application/json", "text/html", "text/calendar"], "The document"),
-        open(Method::GET, "/status/updates", Face::Page, subscriptions::offer_subscribe)
+        open(Method::GET, "/status/updates", Audience::Page, subscriptions::offer_subscribe)
             .about("Where people ask to be told by mail what happens to services")
             .gives_file(&["text/html"], "A form"),
-        proven(Method::GET, "/status/for/{token}/updates", Face::Page, subscriptions::offer_private)
+        proven(Method::GET, "/status/for/{token}/updates", Audience::Page, subscriptions::offer_private)
             .about("The same, of the services of one client")
             .gives_file(&["text/html"], "A form"),
-        open(Method::POST, "/status/updates", Face::Page, subscriptions::subscribe)
+        open(Method::POST, "/status/updates", Audience::Page, subscriptions::subscribe)
             .about("Ask to be told by mail what happens to services; a link in a mail confirms it")
             .takes_form::<SubscribeForm>()
             .gives_file(&["text/html"], "What to do next"),
-        proven(Method::POST, "/status/for/{token}/updates", Face::Page, subscriptions::subscribe_private)
+        proven(Method::POST, "/status/for/{token}/updates", Audience::Page, subscriptions::subscribe_private)
             .about("The same, of the services of one client")
             .takes_form::<SubscribeForm>()
             .gives_file(&["text/html"], "What to do next"),
-        proven(Method::GET, "/status/updates/confirm/{token}", Face::Page, subscriptions::offer_confirm)
+        proven(Method::GET, "/status/updates/confirm/{token}", Audience::Page, subscriptions::offer_confirm)
             .about("The link of a mail that asks whether its reader wants more of them; it changes nothing by itself")
             .gives_file(&["text/html"], "A button"),
-        proven(Method::POST, "/status/updates/confirm/{token}", Face::Page, subscriptions::confirm)
+        proven(Method::POST, "/status/updates/confirm/{token}", Audience::Page, subscriptions::confirm)
             .about("Confirm that one wants to be told by mail")
             .gives_file(&["text/html"], "That it is so"),
-        proven(Method::GET, "/status/updates/stop/{token}", Face::Page, subscriptions::offer_stop)
+        proven(Method::GET, "/status/updates/stop/{token}", Audience::Page, subscriptions::offer_stop)
             .about("The link of a mail by which its reader ends them; it changes nothing by itself")
             .gives_file(&["text/html"], "A button"),
-        proven(Method::POST, "/status/updates/stop/{token}", Face::Page, subscriptions::stop)
+        proven(Method::POST, "/status/updates/stop/{token}", Audience::Page, subscriptions::stop)
             .about("End the mails; mail programs do it in one click (RFC 8058)")
             .gives_file(&["text/html"], "That it is so"),
-        open(Method::GET, "/api/v2/{name}", Face::Api, status::api)
+        open(Method::GET, "/api/v2/{name}", Audience::Api, status::api)
             .about("The public page in the form of Statuspage")
             .gives_file(&["application/json"], "The document"),
-        open(Method::GET, "/api/v2/incidents/{name}", Face::Api, status::incidents)
+        open(Method::GET, "/api/v2/incidents/{name}", Audience::Api, status::incidents)
             .about("The open incidents in the form of Statuspage")
             .gives_file(&["application/json"], "The document"),
     ]
@@ -503,7 +503,7 @@ fn on_call_and_quiet() -> Vec<Route> {
             .gives::<PersonView>("The person"),
         post("/api/v1/people/{id}/rules", Responder, people::set)
             .about("Have somebody told as they ask: channels by stage and hour, a daily digest, a time zone")
-            .takes::<Wishes>()
+            .takes::<RawPersonalRules>()
             .gives::<PersonView>("The person as it holds now")
             .refuses(&[409]),
         delete("/api/v1/people/{id}/rules", Responder, people::clear)
@@ -523,45 +523,45 @@ fn on_call_and_quiet() -> Vec<Route> {
 /// What other systems call.
 fn calls() -> Vec<Route> {
     vec![
-        proven(Method::POST, "/hooks/superops/{tenant}", Face::Api, hooks::superops)
+        proven(Method::POST, "/hooks/superops/{tenant}", Audience::Api, hooks::superops)
             .about("A hint that something changed: the tenant's tickets are read now. The body is ignored")
             .proven_by(&["hook", "token"])
             .says(202, "It is looked at"),
-        proven(Method::POST, "/hooks/twilio/status", Face::Api, twilio::status)
+        proven(Method::POST, "/hooks/twilio/status", Audience::Api, twilio::status)
             .about("Twilio's report on a message. Believed for its signature alone")
             .proven_by(&["twilio"])
             .gives_nothing("It is written down"),
-        proven(Method::POST, "/hooks/twilio/sms", Face::Api, twilio::reply)
+        proven(Method::POST, "/hooks/twilio/sms", Audience::Api, twilio::reply)
             .about("A reply to a text message, passed on by Twilio; a repeat is answered like the first")
             .proven_by(&["twilio"])
             .gives_file(&["text/xml"], "What is texted back"),
-        proven(Method::POST, "/hooks/twilio/voice", Face::Api, twilio::key)
+        proven(Method::POST, "/hooks/twilio/voice", Audience::Api, twilio::key)
             .about("A key that was pressed during a call, passed on by Twilio: 1 acknowledges, 2 escalates")
             .proven_by(&["twilio"])
             .gives_file(&["text/xml"], "What the call says next"),
-        proven(Method::POST, "/hooks/pagerduty", Face::Api, systems::pagerduty)
+        proven(Method::POST, "/hooks/pagerduty", Audience::Api, systems::pagerduty)
             .at_most(SYSTEM_BODY_MAX)
             .about("An event of PagerDuty's webhooks, version 3: somebody acknowledged an incident")
             .proven_by(&["pagerduty"])
             .says(200, "It is understood"),
-        proven(Method::GET, "/hooks/heartbeat/{token}", Face::Api, uptime::beat)
+        proven(Method::GET, "/hooks/heartbeat/{token}", Audience::Api, uptime::beat)
             .about("A service that is watched by its heartbeat has called: it is well")
             .gives_nothing("It is written down"),
-        proven(Method::POST, "/hooks/heartbeat/{token}", Face::Api, uptime::beat)
+        proven(Method::POST, "/hooks/heartbeat/{token}", Audience::Api, uptime::beat)
             .about("A service that is watched by its heartbeat has called: it is well")
             .gives_nothing("It is written down"),
-        proven(Method::GET, "/hooks/heartbeat/{token}/{how}", Face::Api, uptime::beat_how)
+        proven(Method::GET, "/hooks/heartbeat/{token}/{how}", Audience::Api, uptime::beat_how)
             .about("The same, with ok, start or fail at the end: how it went")
             .gives_nothing("It is written down"),
-        proven(Method::POST, "/hooks/heartbeat/{token}/{how}", Face::Api, uptime::beat_how)
+        proven(Method::POST, "/hooks/heartbeat/{token}/{how}", Audience::Api, uptime::beat_how)
             .about("The same, with ok, start or fail at the end: how it went")
             .gives_nothing("It is written down"),
-        proven(Method::POST, "/api/v1/uptime/results", Face::Api, uptime::result)
+        proven(Method::POST, "/api/v1/uptime/results", Audience::Api, uptime::result)
             .about("What another monitor has seen of a service, with the token of its check")
             .proven_by(&["check"])
             .takes::<PushedResult>()
             .gives_nothing("It is written down"),
-        proven(Method::POST, "/hooks/slack", Face::Api, systems::slack)
+        proven(Method::POST, "/hooks/slack", Audience::Api, systems::slack)
             .at_most(SYSTEM_BODY_MAX)
             .about(
                 "Somebody pressed the button of a message in Slack. Believed for its signature, and for five minutes",
@@ -574,17 +574,17 @@ fn calls() -> Vec<Route> {
 /// What those who watch the service ask, and what describes it.
 fn machines() -> Vec<Route> {
     vec![
-        open(Method::GET, "/healthz", Face::Api, health::alive)
+        open(Method::GET, "/healthz", Audience::Api, health::alive)
             .about("Whether the process lives")
             .gives::<health::Alive>("It does"),
-        open(Method::GET, "/readyz", Face::Api, health::ready)
+        open(Method::GET, "/readyz", Audience::Api, health::ready)
             .about("Whether alerts would go out now; a token of all tenants is told why not")
             .gives::<health::ReadyView>("They would"),
         get("/metrics", Viewer, health::metrics)
             .of_all_tenants()
             .about("Figures for Prometheus")
             .gives_file(&["application/openmetrics-text"], "The figures"),
-        open(Method::GET, "/api/openapi.json", Face::Api, openapi::show)
+        open(Method::GET, "/api/openapi.json", Audience::Api, openapi::show)
             .about("This document")
             .gives_file(&["application/json"], "OpenAPI 3.1"),
         get("/api/v1/audit", Admin, audit::list)

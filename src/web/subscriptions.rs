@@ -19,7 +19,7 @@ use super::{Problem, Web, pages};
 use crate::config::checks::email_address;
 use crate::config::uptime::StatusPage;
 use crate::keys::Secret;
-use crate::notify::link::Wish;
+use crate::notify::link::SubscriberAction;
 use crate::store::private_pages::page_of;
 use crate::store::subscribers::{Subscribed, Subscriber};
 use crate::subscriptions::Question;
@@ -125,13 +125,13 @@ fn open(web: &Web) -> Result<&StatusPage, Problem> {
 
 /// GET /status/updates/confirm/{token}
 pub async fn offer_confirm(State(web): State<Arc<Web>>, Path(token): Path<String>) -> Result<Response, Problem> {
-    whose(&web, Wish::Confirm, &token)?;
+    whose(&web, SubscriberAction::Confirm, &token)?;
     Ok(offer(&web, "Do you want to be told by mail?", "Yes, tell me"))
 }
 
 /// POST /status/updates/confirm/{token}
 pub async fn confirm(State(web): State<Arc<Web>>, Path(token): Path<String>) -> Result<Response, Problem> {
-    let id = whose(&web, Wish::Confirm, &token)?;
+    let id = whose(&web, SubscriberAction::Confirm, &token)?;
     let known = web.store.confirm_subscriber(&id, web.service.now()).await?;
     known.ok_or_else(gone)?;
     let body = html! {
@@ -143,14 +143,14 @@ pub async fn confirm(State(web): State<Arc<Web>>, Path(token): Path<String>) -> 
 
 /// GET /status/updates/stop/{token}
 pub async fn offer_stop(State(web): State<Arc<Web>>, Path(token): Path<String>) -> Result<Response, Problem> {
-    whose(&web, Wish::Stop, &token)?;
+    whose(&web, SubscriberAction::Stop, &token)?;
     Ok(offer(&web, "Do you want no more mails?", "No more mails"))
 }
 
 /// POST /status/updates/stop/{token}: by the button of the page, or by that of a mail program (RFC 8058). A second time
 /// ends as well as the first.
 pub async fn stop(State(web): State<Arc<Web>>, Path(token): Path<String>) -> Result<Response, Problem> {
-    let id = whose(&web, Wish::Stop, &token)?;
+    let id = whose(&web, SubscriberAction::Stop, &token)?;
     web.store.unsubscribe(&id).await?;
     let body = html! {
         h1 { "You are not told any more" }
@@ -159,7 +159,7 @@ pub async fn stop(State(web): State<Arc<Web>>, Path(token): Path<String>) -> Res
     Ok(page_of_its_own("You are not told any more", body))
 }
 
-fn whose(web: &Web, wish: Wish, token: &str) -> Result<String, Problem> {
+fn whose(web: &Web, wish: SubscriberAction, token: &str) -> Result<String, Problem> {
     web.options.answers.as_ref().and_then(|answers| answers.subscriber(wish, token)).ok_or_else(gone)
 }
 

@@ -48,9 +48,9 @@ impl TestWeb {
         let service = service(&store, &clock, 8).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let door = Door::beside(1, telemetry.clone());
+        let server = HttpServer::sized_beside(1, telemetry.clone());
         let router = router(Web::new(service.clone(), store.clone(), telemetry, options));
-        tokio::spawn(door.serve(listener, router, std::future::pending()));
+        tokio::spawn(server.serve(listener, router, std::future::pending()));
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { url, store, service, clock, client, _folder: folder }
     }
@@ -789,7 +789,7 @@ async fn a_stop_lets_the_server_end() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let service = service(&web.store, &web.clock, 0).await;
     let idle = Web::new(service, web.store.clone(), Arc::default(), Options::default());
-    Door::beside(1, Arc::default()).serve(listener, router(idle), std::future::ready(())).await;
+    HttpServer::sized_beside(1, Arc::default()).serve(listener, router(idle), std::future::ready(())).await;
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn kept(is_kept: bool) -> Result<StatusCode, Problem> {
 
 /// What a heartbeat may end in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Beat {
+enum HeartbeatKind {
     Ok,
     Start,
     Fail,
@@ -108,7 +108,7 @@ enum Beat {
 
 /// GET or POST /hooks/heartbeat/{token}: the service is well.
 pub async fn beat(State(web): State<Arc<Web>>, Path(token): Path<String>) -> Result<StatusCode, Problem> {
-    heard(&web, &token, Beat::Ok).await
+    heard(&web, &token, HeartbeatKind::Ok).await
 }
 
 /// GET or POST /hooks/heartbeat/{token}/{how}, with ok, start or fail
@@ -117,20 +117,20 @@ pub async fn beat_how(
     Path((token, how)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let beat = match how.as_str() {
-        "ok" => Beat::Ok,
-        "start" => Beat::Start,
-        "fail" => Beat::Fail,
+        "ok" => HeartbeatKind::Ok,
+        "start" => HeartbeatKind::Start,
+        "fail" => HeartbeatKind::Fail,
         _ => return Err(Problem::not_found("heartbeat")),
     };
     heard(&web, &token, beat).await
 }
 
-async fn heard(web: &Web, token: &str, beat: Beat) -> Result<StatusCode, Problem> {
+async fn heard(web: &Web, token: &str, beat: HeartbeatKind) -> Result<StatusCode, Problem> {
     // That something has begun says nothing yet of how it ends.
     let failed = match beat {
-        Beat::Start => return known(web, token).map(|_| StatusCode::NO_CONTENT),
-        Beat::Ok => false,
-        Beat::Fail => true,
+        HeartbeatKind::Start => return known(web, token).map(|_| StatusCode::NO_CONTENT),
+        HeartbeatKind::Ok => false,
+        HeartbeatKind::Fail => true,
     };
     let check = known(web, token)?;
     kept(web.service.heartbeat(check, failed).await)

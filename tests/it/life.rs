@@ -15,7 +15,7 @@ use superops_sla::simulator::receivers::MailReply;
 use superops_sla::store::audit::Author;
 use superops_sla::store::tokens::{Role, Token};
 use superops_sla::ticket::TenantId;
-use superops_sla::web::{self, Door};
+use superops_sla::web::{self, HttpServer};
 use tokio::net::TcpListener;
 
 use crate::support::{TestApp, minutes, usual};
@@ -331,7 +331,7 @@ pub async fn served(app: &mut TestApp, roles: &[(Role, Option<&str>)]) -> (Strin
     let router = web::router(parts.web(parts.web_options()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(Door::beside(1, Arc::default()).serve(listener, router, std::future::pending()));
+    tokio::spawn(HttpServer::sized_beside(1, Arc::default()).serve(listener, router, std::future::pending()));
     (url, tokens)
 }
 

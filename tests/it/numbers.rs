@@ -14,7 +14,7 @@ use superops_sla::service::{Reach, TicketQuery};
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::CaughtKind;
 use superops_sla::store::tokens::Role;
-use superops_sla::web::{self, Door};
+use superops_sla::web::{self, HttpServer};
 use tokio::net::TcpListener;
 
 use crate::life::{call, served};
@@ -475,7 +475,7 @@ async fn the_pages_show_what_the_api_says() {
     let router = web::router(parts.web(web::Options { anonymous: Some(Role::Viewer), ..parts.web_options() }));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(Door::beside(1, Arc::default()).serve(listener, router, std::future::pending()));
+    tokio::spawn(HttpServer::sized_beside(1, Arc::default()).serve(listener, router, std::future::pending()));
 
     let desk = page(browser, &url).await;
     let overview = api.get("/api/v1/overview").await;

@@ -8,7 +8,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use superops_sla::store::tokens::Role;
-use superops_sla::web::{self, Door};
+use superops_sla::web::{self, HttpServer};
 use tokio::net::TcpListener;
 
 use crate::identity_provider::{CLIENT, IdentityProvider, Key, SECRET, Signs};
@@ -458,7 +458,11 @@ async fn a_sign_in_that_began_at_one_replica_ends_at_another() {
     let router = web::router(parts.web(options));
     let listener = TcpListener::bind(any_port()).await.unwrap();
     let other = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(Door::beside(1, std::sync::Arc::default()).serve(listener, router, std::future::pending()));
+    tokio::spawn(HttpServer::sized_beside(1, std::sync::Arc::default()).serve(
+        listener,
+        router,
+        std::future::pending(),
+    ));
     let mut browser = Browser::default();
     let back = stage.way_back(&mut browser, "/login/oidc").await;
     assert_eq!(browser.ask(Method::GET, &format!("{other}{back}")).await.status(), StatusCode::OK);

@@ -18,7 +18,7 @@ use superops_sla::simulator::receivers::{
 use superops_sla::simulator::{DueOnPause, NewTicket, Served, SimOptions, Simulator};
 use superops_sla::store::outbox::Logged;
 use superops_sla::ticket::Reach;
-use superops_sla::web::{self, Door};
+use superops_sla::web::{self, HttpServer};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -346,7 +346,7 @@ impl TestApp {
         let router = web::router(parts.web(parts.web_options()));
         let listener = TcpListener::bind(any_port()).await.unwrap();
         let reach = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(Door::beside(1, Arc::default()).serve(listener, router, std::future::pending()));
+        tokio::spawn(HttpServer::sized_beside(1, Arc::default()).serve(listener, router, std::future::pending()));
         self.sms.calls(Caller {
             auth_token: TWILIO_TOKEN.to_owned().into(),
             public_url: PUBLIC_URL.to_owned(),

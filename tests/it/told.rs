@@ -189,9 +189,9 @@ async fn a_bundle_that_goes_back_to_waiting_leaves_out_what_was_acknowledged_mea
     let (store, telemetry) = (parts.store.clone(), parts.telemetry.clone());
     let (taken, is_down) = (Mutex::default(), Mutex::new(true));
     let mail = Arc::new(DownWhile { store: store.clone(), alert, at: now, taken, is_down });
-    let bells = || Arc::new(Notify::new());
+    let wakers = || Arc::new(Notify::new());
     parts.dispatch =
-        Dispatch::new(store, vec![mail.clone()], clock, telemetry, Arc::new(Rules::singly()), bells(), bells());
+        Dispatch::new(store, vec![mail.clone()], clock, telemetry, Arc::new(Rules::singly()), wakers(), wakers());
     app.dispatch().await;
     app.clock.advance(NEXT_TRY);
     app.dispatch().await;

@@ -8,7 +8,7 @@ use superops_sla::alert::life::{Act, Actor, How};
 use superops_sla::service::Reach;
 use superops_sla::store::tokens::{Author, Role, Token};
 use superops_sla::ticket::TenantId;
-use superops_sla::web::{self, Door};
+use superops_sla::web::{self, HttpServer};
 use tokio::net::TcpListener;
 
 use crate::support::{TestApp, minutes};
@@ -20,7 +20,7 @@ pub async fn served(app: &mut TestApp, tenant: Option<&str>) -> (String, String)
     let router = web::router(parts.web(parts.web_options()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(Door::beside(1, Arc::default()).serve(listener, router, std::future::pending()));
+    tokio::spawn(HttpServer::sized_beside(1, Arc::default()).serve(listener, router, std::future::pending()));
     (url, token)
 }
 

@@ -51,7 +51,7 @@ pub struct Rule {
 
 /// How somebody is to be told of something now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish<'a> {
+pub enum ChannelChoice<'a> {
     /// As the step says.
     None,
     By(&'a [ChannelKind]),
@@ -61,13 +61,13 @@ pub enum Wish<'a> {
 
 impl Personal {
     /// How this person is to be told of `stage`; in hours in which nothing is told, as after them.
-    pub fn wish(&self, stage: Stage, now: DateTime<Utc>) -> Wish<'_> {
+    pub fn wish(&self, stage: Stage, now: DateTime<Utc>) -> ChannelChoice<'_> {
         let at = self.quiet_until(Some(stage), now).unwrap_or(now);
         match self.rule(Some(stage), at) {
-            Some(rule) if rule.channels.is_empty() => Wish::Never,
-            Some(rule) => Wish::By(&rule.channels),
-            None if self.channels.is_empty() => Wish::None,
-            None => Wish::By(&self.channels),
+            Some(rule) if rule.channels.is_empty() => ChannelChoice::Never,
+            Some(rule) => ChannelChoice::By(&rule.channels),
+            None if self.channels.is_empty() => ChannelChoice::None,
+            None => ChannelChoice::By(&self.channels),
         }
     }
 

@@ -419,9 +419,9 @@ fn channels_go_by_stage_and_hour_and_after_hours_kept_free_by_what_holds_then() 
         ..nothing()
     };
     let wish = |stage, now| personal.wish(stage, now);
-    assert_eq!(wish(Stage::Breached, at(0)), Wish::By(&[sms]));
-    assert_eq!(wish(Stage::Breached, at(600)), Wish::By(&[email]));
-    assert_eq!(wish(WARNING, at(0)), Wish::By(&[email]), "as it will be told in the morning");
-    assert_eq!(wish(Stage::Predicted, at(0)), Wish::Never);
-    assert_eq!(nothing().wish(Stage::Breached, at(0)), Wish::None);
+    assert_eq!(wish(Stage::Breached, at(0)), ChannelChoice::By(&[sms]));
+    assert_eq!(wish(Stage::Breached, at(600)), ChannelChoice::By(&[email]));
+    assert_eq!(wish(WARNING, at(0)), ChannelChoice::By(&[email]), "as it will be told in the morning");
+    assert_eq!(wish(Stage::Predicted, at(0)), ChannelChoice::Never);
+    assert_eq!(nothing().wish(Stage::Breached, at(0)), ChannelChoice::None);
 }

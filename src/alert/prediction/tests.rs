@@ -116,7 +116,8 @@ fn a_prediction_is_told_once_and_gives_way_to_the_clock() {
 
 #[test]
 fn room_is_with_whoever_has_fewest_open_and_fewer_than_the_owner() {
-    let team = [("Ann", 4), ("Bob", 2), ("Cat", 2), ("Dan", 7)].map(|(name, open)| Hand { name, open, on_call: false });
+    let team =
+        [("Ann", 4), ("Bob", 2), ("Cat", 2), ("Dan", 7)].map(|(name, open)| GroupMember { name, open, on_call: false });
     let cases = [
         ("nobody owns it", None, Some("Bob")),
         ("an owner with much", Some("Dan"), Some("Bob")),
@@ -133,7 +134,7 @@ fn room_is_with_whoever_has_fewest_open_and_fewer_than_the_owner() {
 #[test]
 fn whoever_is_on_call_is_asked_first_and_out_of_hours_nobody_else() {
     let team = |on_call: &[&str]| {
-        let hand = |(name, open)| Hand { name, open, on_call: on_call.contains(&name) };
+        let hand = |(name, open)| GroupMember { name, open, on_call: on_call.contains(&name) };
         [("Ann", 4), ("Bob", 2), ("Cat", 6)].map(hand)
     };
     let cases = [

@@ -15,8 +15,8 @@ use crate::superops::{SuperOps, Urgency, all_pages};
 use crate::telemetry::Telemetry;
 use crate::ticket::Directory;
 
-/// A loan ends after this long, whatever becomes of us.
-const LOAN: TimeDelta = TimeDelta::minutes(10);
+/// The share ends after this long, whatever becomes of us.
+const SHARE_LASTS: TimeDelta = TimeDelta::minutes(10);
 /// Beyond two polls: a minute may have to pass.
 const PATIENCE: TimeDelta = TimeDelta::seconds(70);
 const LOOK_AGAIN: TimeDelta = TimeDelta::milliseconds(300);
@@ -85,12 +85,12 @@ impl Service {
         let clock = SystemClock;
         let began = clock.now();
         let patience = began + tenant.poll_interval * 2 + PATIENCE;
-        if self.0.ask_for_loan(&tenant.id, began + LOAN).await.is_err() {
+        if self.0.request_budget_share(&tenant.id, began + SHARE_LASTS).await.is_err() {
             return;
         }
         // A service that does not answer by then makes no calls either: SuperOps does not answer it.
         while clock.now() < patience {
-            let from = self.0.lent_from(&tenant.id).await.ok().flatten();
+            let from = self.0.budget_share_from(&tenant.id).await.ok().flatten();
             if from.is_some_and(|from| from <= clock.now()) {
                 return;
             }
@@ -100,7 +100,7 @@ impl Service {
 
     async fn give_back(self, tenant: &Tenant) {
         // What is not given back ends by itself.
-        let _ = self.0.end_loan(&tenant.id).await;
+        let _ = self.0.end_budget_share(&tenant.id).await;
         self.0.close().await;
     }
 }

@@ -15,11 +15,11 @@ use super::{CAUGHT_ROOM, DESK, DESK_ALERTS, Figures, REPLAY, SMS_TOKEN, World, d
 use crate::app::Parts;
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::history;
-use crate::simulator::crew::Crew;
 use crate::simulator::receivers::Caller;
+use crate::simulator::responders::Responders;
 use crate::simulator::{Replay, SimOptions, Simulator, lively_end};
 use crate::store::tokens::Role;
-use crate::web::{self, Door};
+use crate::web::{self, HttpServer};
 
 /// The loops are turned at least this often. SuperOps is asked as often.
 const EVERY: TimeDelta = TimeDelta::minutes(1);
@@ -45,7 +45,7 @@ pub enum Desk {
 
 /// What is to be played.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Play {
+pub struct DemoRun {
     pub desk: Desk,
     pub tickets: usize,
     pub seed: u64,
@@ -55,7 +55,7 @@ pub struct Play {
     pub answered: bool,
 }
 
-impl Play {
+impl DemoRun {
     pub(in crate::cli) fn of(args: &crate::cli::DemoArgs, lasts: Duration) -> anyhow::Result<Self> {
         let desk = args.replay.clone().map_or(Desk::Demo, Desk::Replay);
         let lasts = TimeDelta::from_std(lasts).context("that is too long")?;
@@ -64,7 +64,7 @@ impl Play {
 }
 
 /// Plays it, and says what happened.
-pub async fn play(play: &Play) -> anyhow::Result<Figures> {
+pub async fn play(play: &DemoRun) -> anyhow::Result<Figures> {
     let options = SimOptions { tickets: play.tickets, seed: play.seed, ..desk_options() };
     let (clock, look_alike) = open(play, &options)?;
     let begins = clock.now();
@@ -75,18 +75,18 @@ pub async fn play(play: &Play) -> anyhow::Result<Figures> {
     config.tenants.values_mut().for_each(|tenant| tenant.requests_per_minute = NO_BUDGET);
     let mut parts = Parts::build(config, Arc::new(clock.clone())).await?;
     let options = web::Options { anonymous: Some(Role::Admin), ..parts.web_options() };
-    let door = Door::beside(1, Arc::default());
-    let served = tokio::spawn(door.serve(listener, web::router(parts.web(options)), std::future::pending()));
+    let server = HttpServer::sized_beside(1, Arc::default());
+    let served = tokio::spawn(server.serve(listener, web::router(parts.web(options)), std::future::pending()));
     let url = format!("http://{listen}");
     world.sms.calls(Caller { auth_token: SMS_TOKEN.to_owned().into(), public_url: url.clone(), reach: url });
-    let mut crew = Crew::new(&world.caught, &world.sms);
+    let mut responders = Responders::new(&world.caught, &world.sms);
     let ends = begins + play.lasts;
     let mut turns = 0;
     while clock.now() < ends {
         let now_and_then = turns % NOW_AND_THEN == 0;
         let next = turn(&mut parts, &clock, now_and_then).await?;
         if play.answered && now_and_then {
-            crew.turn().await;
+            responders.turn().await;
         }
         clock.set(next.min(ends));
         turns += 1;
@@ -127,7 +127,7 @@ async fn turn(parts: &mut Parts, clock: &ManualClock, foresee: bool) -> anyhow::
 }
 
 /// The desk, and a clock that stands at its beginning.
-fn open(play: &Play, options: &SimOptions) -> anyhow::Result<(ManualClock, Arc<Simulator>)> {
+fn open(play: &DemoRun, options: &SimOptions) -> anyhow::Result<(ManualClock, Arc<Simulator>)> {
     let Desk::Replay(path) = &play.desk else {
         let clock = ManualClock::at(super::working_morning(SystemClock.now()));
         return Ok((clock.clone(), Simulator::new(options.clone(), Arc::new(clock))));

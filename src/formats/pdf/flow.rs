@@ -32,8 +32,8 @@ pub struct Drawn {
 }
 
 /// The structure: groups of groups and leaves.
-pub enum Knot {
-    Group(TagKind, Vec<Knot>),
+pub enum TagNode {
+    Group(TagKind, Vec<TagNode>),
     Leaf(usize),
 }
 
@@ -45,18 +45,18 @@ pub struct Mark {
 }
 
 /// Pages full of shapes.
-pub struct Laid {
+pub struct Layout {
     pub pages: Vec<Vec<Drawn>>,
-    pub tree: Vec<Knot>,
+    pub tree: Vec<TagNode>,
     pub headings: Vec<Mark>,
 }
 
 /// Pages in the making.
 pub struct Flow<'a> {
     words: &'a mut Words,
-    laid: Laid,
+    layout: Layout,
     /// The children of the groups that are open, the innermost last.
-    open: Vec<Vec<Knot>>,
+    open: Vec<Vec<TagNode>>,
     leaf: Option<usize>,
     leaves: usize,
     left: f32,
@@ -66,14 +66,14 @@ pub struct Flow<'a> {
 impl<'a> Flow<'a> {
     /// An empty first page.
     pub fn new(words: &'a mut Words) -> Self {
-        let laid = Laid { pages: vec![Vec::new()], tree: Vec::new(), headings: Vec::new() };
-        Self { words, laid, open: vec![Vec::new()], leaf: None, leaves: 0, left: MARGIN, y: MARGIN }
+        let layout = Layout { pages: vec![Vec::new()], tree: Vec::new(), headings: Vec::new() };
+        Self { words, layout, open: vec![Vec::new()], leaf: None, leaves: 0, left: MARGIN, y: MARGIN }
     }
 
     /// All that was laid out.
-    pub fn finish(mut self) -> Laid {
-        self.laid.tree = self.open.pop().unwrap_or_default();
-        self.laid
+    pub fn finish(mut self) -> Layout {
+        self.layout.tree = self.open.pop().unwrap_or_default();
+        self.layout
     }
 
     /// How many characters no face has.
@@ -105,7 +105,7 @@ impl<'a> Flow<'a> {
     pub fn keep(&mut self, height: f32) -> bool {
         let full = self.y + height > BOTTOM && self.y > MARGIN;
         if full {
-            self.laid.pages.push(Vec::new());
+            self.layout.pages.push(Vec::new());
             self.y = MARGIN;
         }
         full
@@ -116,14 +116,14 @@ impl<'a> Flow<'a> {
         self.open.push(Vec::new());
         let result = body(self);
         let children = self.open.pop().unwrap_or_default();
-        self.add(Knot::Group(tag.into(), children));
+        self.add(TagNode::Group(tag.into(), children));
         result
     }
 
     /// What `body` draws is one thing, a `tag`.
     pub fn leaf(&mut self, tag: impl Into<TagKind>, body: impl FnOnce(&mut Self)) {
         self.group(tag, |flow| {
-            flow.add(Knot::Leaf(flow.leaves));
+            flow.add(TagNode::Leaf(flow.leaves));
             flow.leaf = Some(flow.leaves);
             flow.leaves += 1;
             body(flow);
@@ -131,9 +131,9 @@ impl<'a> Flow<'a> {
         });
     }
 
-    fn add(&mut self, knot: Knot) {
+    fn add(&mut self, tag_node: TagNode) {
         if let Some(children) = self.open.last_mut() {
-            children.push(knot);
+            children.push(tag_node);
         }
     }
 
@@ -147,8 +147,8 @@ impl<'a> Flow<'a> {
     /// A heading, which a reader can go to.
     pub fn heading(&mut self, level: u16, title: &str, width: f32) {
         let style = if level == 1 { Style::TITLE } else { Style::SECTION };
-        let mark = Mark { title: title.to_owned(), page: self.laid.pages.len() - 1, y: self.y };
-        self.laid.headings.push(mark);
+        let mark = Mark { title: title.to_owned(), page: self.layout.pages.len() - 1, y: self.y };
+        self.layout.headings.push(mark);
         let level = NonZeroU16::new(level).unwrap_or(NonZeroU16::MIN);
         self.text(Tag::Hn(level, Some(title.to_owned())), title, style, width);
         self.space(2.0);
@@ -221,7 +221,7 @@ impl<'a> Flow<'a> {
 
     fn draw(&mut self, shape: Shape) {
         let leaf = self.leaf;
-        if let Some(page) = self.laid.pages.last_mut() {
+        if let Some(page) = self.layout.pages.last_mut() {
             page.push(Drawn { leaf, shape });
         }
     }

@@ -16,7 +16,7 @@ use krilla::surface::Surface;
 use krilla::tagging::{Artifact, ArtifactType, ContentTag, Identifier, Node, SpanTag, TagGroup, TagTree};
 use krilla::{Document, SerializeSettings};
 
-use super::flow::{Drawn, Knot, Laid, MARGIN, Mark, PAPER, Shape};
+use super::flow::{Drawn, Layout, MARGIN, Mark, PAPER, Shape, TagNode};
 use super::ink::Ink;
 use super::words::{Line, Style, Words};
 use crate::formats::FormatError;
@@ -27,17 +27,17 @@ use crate::report::Report;
 type Places = BTreeMap<usize, Vec<Identifier>>;
 
 /// The file.
-pub fn write(report: &Report, laid: Laid) -> Result<Vec<u8>, FormatError> {
+pub fn write(report: &Report, layout: Layout) -> Result<Vec<u8>, FormatError> {
     let mut document = Document::new_with(settings()?);
     document.set_metadata(metadata(report));
-    document.set_outline(outline(&laid.headings));
+    document.set_outline(outline(&layout.headings));
     let mut places = Places::new();
-    let feet = feet(report, laid.pages.len())?;
-    for (drawn, foot) in laid.pages.into_iter().zip(feet) {
+    let feet = feet(report, layout.pages.len())?;
+    for (drawn, foot) in layout.pages.into_iter().zip(feet) {
         page(&mut document, drawn, foot, &mut places)?;
     }
     let mut tree = TagTree::new().with_lang(Some("en".to_owned()));
-    laid.tree.into_iter().filter_map(|knot| node(knot, &mut places)).for_each(|node| tree.push(node));
+    layout.tree.into_iter().filter_map(|tag_node| node(tag_node, &mut places)).for_each(|node| tree.push(node));
     document.set_tag_tree(tree);
     document.finish().map_err(|error| FormatError::Pdf(format!("{error:?}")))
 }
@@ -119,14 +119,14 @@ fn footer(surface: &mut Surface, [left, right]: [Line; 2]) {
     surface.end_tagged();
 }
 
-fn node(knot: Knot, places: &mut Places) -> Option<Node> {
-    match knot {
-        Knot::Leaf(_) => None,
-        Knot::Group(tag, children) => {
+fn node(tag_node: TagNode, places: &mut Places) -> Option<Node> {
+    match tag_node {
+        TagNode::Leaf(_) => None,
+        TagNode::Group(tag, children) => {
             let mut group = TagGroup::new(tag);
             for child in children {
                 match child {
-                    Knot::Leaf(number) => {
+                    TagNode::Leaf(number) => {
                         places.remove(&number).into_iter().flatten().for_each(|place| group.push(place))
                     }
                     deeper => node(deeper, places).into_iter().for_each(|node| group.push(node)),

@@ -3,7 +3,9 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
-use crate::notify::{Advice, AlertFacts, Body, BundleFacts, BundleRow, DigestFacts, DigestRow, RecoveryFacts, Room};
+use crate::notify::{
+    Advice, AlertFacts, Body, BundleFacts, BundleRow, DigestFacts, DigestRow, FreeTechnician, RecoveryFacts,
+};
 use crate::ticket::ClockKind;
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -73,7 +75,7 @@ fn a_prediction_says_what_to_do_and_why_it_is_made() {
     let mut facts = alert(Stage::Predicted, "2026-06-03T16:30:00Z");
     facts.reasons =
         vec!["a breach is 83 % likely".into(), "Network resolves 31 % of such tickets in time lately".into()];
-    let room = Some(Room { name: "Bob Moss".into(), open: 2, on_call: false });
+    let room = Some(FreeTechnician { name: "Bob Moss".into(), open: 2, on_call: false });
     facts.advice = Some(Advice { room, group: Some("Network".into()), ahead: 14 });
     let message = message(Body::Alert(facts));
     insta::assert_snapshot!(email(&message, at("2026-06-03T12:48:00Z")).text);
@@ -442,7 +444,7 @@ prop_compose! {
                 working: None,
                 ticket, clock, stage, due,
                 reasons: vec![text.clone()], step, because: text.clone(), hours: text.clone(),
-                advice: Some(Advice { room: Some(Room { name: text.clone(), open: 2, on_call: true }), group: Some(text), ahead: 3 }),
+                advice: Some(Advice { room: Some(FreeTechnician { name: text.clone(), open: 2, on_call: true }), group: Some(text), ahead: 3 }),
             }),
         };
         Message { timezone: zone, ..message(body) }

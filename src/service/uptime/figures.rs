@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::views::{CheckView, ComponentView, Credit, DayView, Downtime, ObjectiveView, SlaView, UptimeShares};
 use crate::config::uptime::{Component, Objective, Promise};
-use crate::monitor::board::{Board, Figure as Measured};
+use crate::monitor::board::{Figure as Measured, StatusBoard};
 use crate::service::Service;
 use crate::sla::zone::Tz;
 use crate::uptime::availability::{Figure, Record, Terms, Window, allowed, figure, whole_period};
@@ -37,15 +37,15 @@ pub(crate) fn terms(promise: Option<&Promise>) -> Terms {
 
 pub(super) fn view(
     service: &Service,
-    board: &Board,
+    board: &StatusBoard,
     one: &Component,
     entry: &ComponentEntry,
     now: Millis,
 ) -> ComponentView {
     let promise = service.config.uptime.promise(&one.id);
     let terms = terms(promise);
-    let bulletin = service.bulletin();
-    let windows = bulletin.windows_of(&one.id);
+    let announcements = service.announcements();
+    let windows = announcements.windows_of(&one.id);
     let record = record(entry, &windows);
     let share = |length: Millis| figure(&record, &terms, (now - length, now), now).availability().map(percent);
     let place = board.book.components.iter().position(|other| other.plan.id == one.id);
@@ -65,7 +65,7 @@ pub(super) fn view(
         members: one.of.clone(),
         behind: behind.map(|parent| board.book.components[parent].plan.id.clone()),
         public: one.public,
-        maintenance_until: bulletin.worked_on_until(&one.id, now).map(instant),
+        maintenance_until: announcements.worked_on_until(&one.id, now).map(instant),
         uptime: UptimeShares {
             day: share(DAY),
             week: share(7 * DAY),
@@ -79,7 +79,7 @@ pub(super) fn view(
 }
 
 fn objectives(service: &Service, component: &str) -> Vec<ObjectiveView> {
-    let figures = service.switchboard.as_ref().map(|switchboard| switchboard.figures()).unwrap_or_default();
+    let figures = service.monitor_state.as_ref().map(|monitor_state| monitor_state.figures()).unwrap_or_default();
     let own = service.config.uptime.objectives_of(component);
     own.map(|(place, one)| objective(one, figures.get(place).copied().unwrap_or_default())).collect()
 }
@@ -100,7 +100,7 @@ fn objective(one: &Objective, figure: Measured) -> ObjectiveView {
     }
 }
 
-fn check_view(service: &Service, board: &Board, place: usize, now: Millis) -> CheckView {
+fn check_view(service: &Service, board: &StatusBoard, place: usize, now: Millis) -> CheckView {
     let entry = &board.book.checks[place];
     let latest = board.latest.get(place).and_then(Option::as_ref);
     let certificate = latest.and_then(|latest| latest.certificate.as_ref());
@@ -122,7 +122,7 @@ fn check_view(service: &Service, board: &Board, place: usize, now: Millis) -> Ch
 }
 
 pub(super) fn sla(
-    board: &Board,
+    board: &StatusBoard,
     promise: &Promise,
     entry: &ComponentEntry,
     windows: &[Window],

@@ -101,8 +101,8 @@ impl Service {
 
     /// Where the loop that looks does not run, as on a replica that follows, it is stored for the one that leads.
     async fn take_told(&self, check: String, outcome: Outcome, micros: Millis) -> bool {
-        if let Some(switchboard) = &self.switchboard
-            && switchboard.report(check.clone(), outcome.clone(), micros).await
+        if let Some(monitor_state) = &self.monitor_state
+            && monitor_state.report(check.clone(), outcome.clone(), micros).await
         {
             return true;
         }

@@ -14,9 +14,9 @@ pub(super) struct Year {
     pub(super) total: i64,
     /// Where the next year begins.
     until: i64,
-    by_start: Signposts,
-    by_end: Signposts,
-    by_amount: Signposts,
+    by_start: RankIndex,
+    by_end: RankIndex,
+    by_amount: RankIndex,
 }
 
 impl Year {
@@ -31,9 +31,9 @@ impl Year {
         let starts: Box<[i64]> = windows.iter().map(|w| w.0).collect();
         let ends: Box<[i64]> = windows.iter().map(|w| w.1).collect();
         Self {
-            by_start: Signposts::new(&starts),
-            by_end: Signposts::new(&ends),
-            by_amount: Signposts::new(&before),
+            by_start: RankIndex::new(&starts),
+            by_end: RankIndex::new(&ends),
+            by_amount: RankIndex::new(&before),
             starts,
             ends,
             before: before.into(),
@@ -70,7 +70,7 @@ impl Year {
 
 /// How many of some sorted values are not over a given one, found in a step or two.
 #[derive(Clone, Debug, Default)]
-struct Signposts {
+struct RankIndex {
     first: i64,
     /// Each place stands for `2^shift` milliseconds.
     shift: u32,
@@ -78,7 +78,7 @@ struct Signposts {
     places: Box<[u32]>,
 }
 
-impl Signposts {
+impl RankIndex {
     fn new(values: &[i64]) -> Self {
         let (Some(first), Some(last)) = (values.first(), values.last()) else { return Self::default() };
         let span = last - first;
@@ -122,7 +122,7 @@ mod tests {
         ) {
             values.sort_unstable();
             let wanted = values.partition_point(|one| *one <= value);
-            prop_assert_eq!(Signposts::new(&values).not_over(&values, value), wanted);
+            prop_assert_eq!(RankIndex::new(&values).not_over(&values, value), wanted);
         }
     }
 }

@@ -44,11 +44,11 @@ impl Boosting {
     pub(super) fn fit(rows: &Rows<'_>, growth: &Growth) -> Self {
         let bins = Bins::cut(rows);
         let mut boosting = Self { depth: growth.depth, questions: Vec::new(), leaves: Vec::new() };
-        let mut dice = Dice(0x2545_f491_4f6c_dd1d);
+        let mut rng = SeededRng(0x2545_f491_4f6c_dd1d);
         let mut scores: Vec<f32> = rows.iter().map(|row| row.start).collect();
         for _ in 0..growth.trees {
-            let seen = Seen::draw(rows, &scores, growth, &mut dice);
-            let inputs: Vec<usize> = (0..INPUTS).filter(|_| dice.roll() < growth.input_share).collect();
+            let seen = Seen::draw(rows, &scores, growth, &mut rng);
+            let inputs: Vec<usize> = (0..INPUTS).filter(|_| rng.roll() < growth.input_share).collect();
             let tree = Tree::grow(&bins, &seen, &inputs, growth);
             scores.iter_mut().enumerate().for_each(|(row, score)| *score += tree.leaf(&bins, row));
             boosting
@@ -84,10 +84,10 @@ struct Seen {
 }
 
 impl Seen {
-    fn draw(rows: &Rows<'_>, scores: &[f32], growth: &Growth, dice: &mut Dice) -> Self {
+    fn draw(rows: &Rows<'_>, scores: &[f32], growth: &Growth, rng: &mut SeededRng) -> Self {
         let mut seen = Self { rows: Vec::new(), slopes: Vec::new() };
         for (number, (row, score)) in rows.iter().zip(scores).enumerate() {
-            if dice.roll() >= growth.row_share {
+            if rng.roll() >= growth.row_share {
                 continue;
             }
             let chance = super::logistic::chance(*score);
@@ -273,10 +273,10 @@ fn leaves(seen: &Seen, places: &[u8], growth: &Growth) -> Vec<f32> {
     sums.iter().map(|[slope, curvature]| (growth.rate * slope / (curvature + growth.ridge)) as f32).collect()
 }
 
-/// Dice that always fall the same way.
-struct Dice(u64);
+/// Random numbers that are the same each time.
+struct SeededRng(u64);
 
-impl Dice {
+impl SeededRng {
     /// From 0 up to but not 1.
     fn roll(&mut self) -> f64 {
         self.0 ^= self.0 << 13;

@@ -102,7 +102,7 @@ pub struct Forecaster {
 }
 
 /// What all clocks of one moment share.
-struct Scene {
+struct Moment {
     now: DateTime<Utc>,
     rates: f64,
     pace: f64,
@@ -110,7 +110,7 @@ struct Scene {
     outlooks: NumberMap<NameId, Outlook>,
 }
 
-/// What is said of one clock at the moment of a scene.
+/// What is said of one clock at one moment.
 struct Judged {
     share: f32,
     /// Log-odds, before calibration.
@@ -242,34 +242,34 @@ impl Forecaster {
     /// The probability that an open ticket breaches; none if its clock is decided or not known.
     pub fn probability(&self, ticket: &str, now: DateTime<Utc>) -> Option<f64> {
         let open = self.undecided(ticket)?;
-        let scene = self.scene(now, [open.priority]);
-        Some(self.judge(open, &scene).probability.into())
+        let moment = self.moment(now, [open.priority]);
+        Some(self.judge(open, &moment).probability.into())
     }
 
     /// The probabilities of all open tickets whose clocks are not decided, in no order.
     pub fn probabilities(&self, now: DateTime<Utc>) -> impl Iterator<Item = (&str, f64)> {
-        let scene = self.scene(now, self.open.values().map(|open| open.priority));
+        let moment = self.moment(now, self.open.values().map(|open| open.priority));
         let undecided = self.open.values().filter(|open| open.breached.is_none());
-        undecided.map(move |open| (&*open.ticket, self.judge(open, &scene).probability.into()))
+        undecided.map(move |open| (&*open.ticket, self.judge(open, &moment).probability.into()))
     }
 
     /// All that can be said of an open ticket; none if its clock is decided or not known.
     pub fn forecast(&self, ticket: &str, now: DateTime<Utc>) -> Option<Forecast> {
         let open = self.undecided(ticket)?;
-        Some(self.say(open, &self.scene(now, [open.priority])))
+        Some(self.say(open, &self.moment(now, [open.priority])))
     }
 
     /// As [`Self::forecast`], of all open tickets whose clocks are not decided, in no order.
     pub fn forecasts(&self, now: DateTime<Utc>) -> impl Iterator<Item = (&str, Forecast)> {
-        let scene = self.scene(now, self.open.values().map(|open| open.priority));
+        let moment = self.moment(now, self.open.values().map(|open| open.priority));
         let undecided = self.open.values().filter(|open| open.breached.is_none());
-        undecided.map(move |open| (&*open.ticket, self.say(open, &scene)))
+        undecided.map(move |open| (&*open.ticket, self.say(open, &moment)))
     }
 
-    fn say(&self, open: &Open, scene: &Scene) -> Forecast {
-        let said = self.judge(open, scene);
+    fn say(&self, open: &Open, moment: &Moment) -> Forecast {
+        let said = self.judge(open, moment);
         let probability = f64::from(said.probability);
-        let outlook = &scene.outlooks[&open.priority];
+        let outlook = &moment.outlooks[&open.priority];
         Forecast {
             probability,
             risk: Risk::of(probability),
@@ -279,13 +279,13 @@ impl Forecaster {
                 workload: &self.workload,
                 names: &self.names,
                 rates: &self.rates,
-                unit: scene.rates,
+                unit: moment.rates,
                 contributions: self.model.as_ref().map(|model| model.contributions(&said.inputs)),
                 usual: outlook.breach_from(f64::from(said.share)),
                 share: f64::from(said.share),
                 likely: probability >= 0.5,
                 keys: &said.traits.keys(),
-                now: scene.now,
+                now: moment.now,
             }),
             grounds: self.grounds(),
         }
@@ -353,29 +353,29 @@ impl Forecaster {
         Some(&**open).filter(|open| open.breached.is_none())
     }
 
-    fn scene(&self, now: DateTime<Utc>, priorities: impl IntoIterator<Item = NameId>) -> Scene {
+    fn moment(&self, now: DateTime<Utc>, priorities: impl IntoIterator<Item = NameId>) -> Moment {
         let mut outlooks = NumberMap::default();
         for priority in priorities {
             outlooks.entry(priority).or_insert_with(|| self.survival.outlook(priority, now));
         }
         let flow = self.workload.all.flow.counts(now);
-        Scene { now, rates: self.rates.unit(now), pace: self.pace.unit(now), flow, outlooks }
+        Moment { now, rates: self.rates.unit(now), pace: self.pace.unit(now), flow, outlooks }
     }
 
-    /// What the model says of `open`. The scene must know its priority.
-    fn judge(&self, open: &Open, scene: &Scene) -> Judged {
-        let times = Times::of(open, scene.now);
+    /// What the model says of `open`. `moment` must know its priority.
+    fn judge(&self, open: &Open, moment: &Moment) -> Judged {
+        let times = Times::of(open, moment.now);
         let traits = Traits::of(open, &times);
         let observation = Observation {
             open,
             workload: &self.workload,
-            outlook: &scene.outlooks[&open.priority],
-            rates: (&self.rates, scene.rates),
-            pace: (&self.pace, scene.pace),
+            outlook: &moment.outlooks[&open.priority],
+            rates: (&self.rates, moment.rates),
+            pace: (&self.pace, moment.pace),
             times,
             keys: &traits.keys(),
-            all_flow: scene.flow,
-            now: scene.now,
+            all_flow: moment.flow,
+            now: moment.now,
         };
         let (inputs, share) = observation.inputs();
         let usual = inputs[Number::Usual as usize];
@@ -458,9 +458,9 @@ impl Forecaster {
     /// Notes what is known of a clock.
     fn sample(&mut self, place: Place, of_a_morning: bool, at: DateTime<Utc>) {
         let Some(open) = self.open.get(&place) else { return };
-        let scene = self.scene(at, [open.priority]);
-        let judged = self.judge(open, &scene);
-        let promised = self.promise(&judged, &scene.outlooks[&open.priority]).filter(|_| !of_a_morning);
+        let moment = self.moment(at, [open.priority]);
+        let judged = self.judge(open, &moment);
+        let promised = self.promise(&judged, &moment.outlooks[&open.priority]).filter(|_| !of_a_morning);
         let Judged { share, said, probability, inputs, traits } = judged;
         let by_model = self.model.is_some();
         let sample = Sample { at, share, said, probability, of_a_morning, by_model, inputs: Packed::of(&inputs) };

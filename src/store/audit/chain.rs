@@ -9,7 +9,7 @@ use super::super::{Store, StoreError, instant};
 use crate::store::sql::{self, Connection};
 
 /// As many rows are looked at together.
-const BITE: i64 = 1_000;
+const BATCH: i64 = 1_000;
 
 /// What a row says, as it is hashed.
 pub(super) struct Link<'a> {
@@ -52,7 +52,7 @@ pub(in crate::store) async fn anew(tx: &mut Connection) -> Result<(), sql::Error
             "SELECT id, tenant, at, who, what, origin, alert, prior, hash FROM audit WHERE id > $1 ORDER BY id LIMIT $2",
         )
         .bind(after)
-        .bind(BITE)
+        .bind(BATCH)
         .fetch_all(&mut *tx)
         .await?;
         let Some(last) = rows.last() else { return Ok(()) };
@@ -111,7 +111,7 @@ pub(in crate::store) async fn verify(connection: &mut Connection) -> Result<Veri
             "SELECT id, tenant, at, who, what, origin, alert, prior, hash FROM audit WHERE id > $1 ORDER BY id LIMIT $2",
         )
         .bind(after)
-        .bind(BITE)
+        .bind(BATCH)
         .fetch_all(&mut *connection)
         .await?;
         let Some(last) = rows.last() else { return Ok(found) };

@@ -49,7 +49,7 @@ struct Found {
 
 /// What is to be done with the rows, by key.
 #[derive(Default)]
-struct Orders {
+struct ShapingPlan {
     /// With their ranks.
     alone: Vec<(String, u8)>,
     /// What was past when the watch of a tenant began, by address and person: of several tenants it is one message.
@@ -94,7 +94,7 @@ pub(super) async fn shape_due(
     };
     let mut sent = sent_lately(tx, channel, rules.caps_of(channel), &found, now).await?;
     let mut budgets = budgets(tx, channel, rules.budget_of(channel), &found, now).await?;
-    let mut orders = Orders::default();
+    let mut orders = ShapingPlan::default();
     for person in found.chunk_by(|a, b| (&a.address, &a.tenant, &a.recipient) == (&b.address, &b.tenant, &b.recipient))
     {
         let (address, tenant) = (&person[0].address, &person[0].tenant);
@@ -277,7 +277,7 @@ fn kind_of(kind: &str, stage: &str) -> Kind {
     }
 }
 
-impl Orders {
+impl ShapingPlan {
     /// Notes what becomes of the rows of one person. Gives the number of messages that go out.
     fn take(&mut self, person: &[Found], dispositions: &[Disposition]) -> usize {
         let mut clients = HashSet::new();

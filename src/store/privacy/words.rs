@@ -4,13 +4,13 @@ use serde_json::Value;
 
 /// What is sought, and what is to stand there.
 #[derive(Clone, Debug)]
-pub struct Instead {
+pub struct Replacement {
     /// In small letters, the longest first: an address may hold a name.
     words: Vec<Vec<char>>,
     instead: String,
 }
 
-impl Instead {
+impl Replacement {
     pub fn new(words: &[String], instead: &str) -> Self {
         let mut words: Vec<Vec<char>> = words.iter().map(|word| small(word)).filter(|word| !word.is_empty()).collect();
         words.sort_by_key(|word| std::cmp::Reverse(word.len()));
@@ -104,7 +104,7 @@ mod tests {
             ("", None),
         ];
         for (text, expected) in cases {
-            assert_eq!(Instead::new(&words, "X").of(text).as_deref(), expected, "{text}");
+            assert_eq!(Replacement::new(&words, "X").of(text).as_deref(), expected, "{text}");
         }
     }
 }

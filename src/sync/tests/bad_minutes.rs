@@ -462,10 +462,10 @@ async fn half_of_the_requests_are_lent_to_a_check_that_asks_and_taken_back_when_
     let mut bench = Bench::with(open_tickets(1)).await;
     bench.turn().await;
     let (store, tenant) = (bench.store.clone(), bench.tenant().clone());
-    store.ask_for_loan(&tenant, at(10)).await.unwrap();
-    assert_eq!(store.lent_from(&tenant).await.unwrap(), None, "the service has not looked yet");
+    store.request_budget_share(&tenant, at(10)).await.unwrap();
+    assert_eq!(store.budget_share_from(&tenant).await.unwrap(), None, "the service has not looked yet");
     bench.turn_at(1).await;
-    assert_eq!((bench.sync.client.budget(), store.lent_from(&tenant).await.unwrap()), (30_000, Some(at(1))));
+    assert_eq!((bench.sync.client.budget(), store.budget_share_from(&tenant).await.unwrap()), (30_000, Some(at(1))));
     bench.turn_at(11).await;
     assert_eq!(bench.sync.client.budget(), 60_000);
 }

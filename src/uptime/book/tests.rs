@@ -32,7 +32,7 @@ fn book() -> Book {
 }
 
 fn see(book: &mut Book, check: usize, second: i64, verdict: Condition) -> Taken {
-    book.observe(check, &Outcome { at: second * SECOND, verdict, detail: None }, Sight::Clear)
+    book.observe(check, &Outcome { at: second * SECOND, verdict, detail: None }, Connectivity::Online)
 }
 
 fn standing(book: &Book) -> Vec<(&str, Condition)> {

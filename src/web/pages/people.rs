@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 use super::{Sheet, frame};
 use crate::config::ChannelKind;
-use crate::config::wishes::{MOST_RULES, WishRule, Wishes};
+use crate::config::raw_personal_rules::{MOST_RULES, RawPersonalRule, RawPersonalRules};
 use crate::service::people::{PeoplePage, PeopleQuery, PersonView};
 use crate::store::tokens::Role;
 use crate::web::auth::Caller;
@@ -22,7 +22,7 @@ const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// What somebody asked for in the form and did not get.
 pub struct Refused {
-    pub asked: Wishes,
+    pub asked: RawPersonalRules,
     pub complaint: String,
 }
 
@@ -122,8 +122,8 @@ fn personal_channels(web: &Web) -> Vec<ChannelKind> {
     web.service.config().notify.kinds().into_iter().filter(|kind| !kind.is_system()).collect()
 }
 
-fn form(one: &PersonView, asked: &Wishes, channels: &[ChannelKind]) -> Markup {
-    let none = WishRule::default();
+fn form(one: &PersonView, asked: &RawPersonalRules, channels: &[ChannelKind]) -> Markup {
+    let none = RawPersonalRule::default();
     let blank = std::iter::repeat_n(&none, BLANK_RULES);
     html! {
         details.say open { summary { "What is asked for" }
@@ -144,7 +144,7 @@ fn form(one: &PersonView, asked: &Wishes, channels: &[ChannelKind]) -> Markup {
     }
 }
 
-fn rule_fields(number: usize, rule: &WishRule, is_there: bool, channels: &[ChannelKind]) -> Markup {
+fn rule_fields(number: usize, rule: &RawPersonalRule, is_there: bool, channels: &[ChannelKind]) -> Markup {
     let field = |name: &str| format!("rule{number}.{name}");
     let tells = is_there && !rule.channels.is_empty();
     html! {

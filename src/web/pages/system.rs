@@ -41,7 +41,7 @@ pub async fn system(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html<
             h2 { "Reading SuperOps" }
             (tenants(&overview, &time))
             h2 { "Loops" }
-            ul { @for (name, age) in web.service.pulse_ages() { li { (name) ": last good turn " (age) " s ago" } } }
+            ul { @for (name, age) in web.service.last_good_turns() { li { (name) ": last good turn " (age) " s ago" } } }
             h2 { "Messages" }
             p { (overview.outbox_pending) " waiting, " (overview.sent_last_day) " sent and " (overview.failed_last_day) " failed in the last day." }
             (channels(&overview))

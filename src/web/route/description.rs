@@ -7,7 +7,7 @@ use utoipa::openapi::schema::Ref;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Face, Needs, Route, Takes, Tenants};
+use super::{Audience, Needs, Route, Takes, Tenants};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -192,7 +192,7 @@ impl Route {
 
     /// What it answers; of a page or a form of which nothing is said, what all of them do.
     fn answered(&self) -> Vec<Answer> {
-        let is_page = self.rule.face == Face::Page && self.description.answers.is_empty();
+        let is_page = self.rule.face == Audience::Page && self.description.answers.is_empty();
         match (is_page, self.method.is_safe()) {
             (false, _) => self.description.answers.clone(),
             (true, true) => vec![Answer { status: 200, what: "The page", contents: vec![(HTML, None)] }],
@@ -237,7 +237,7 @@ impl Route {
     fn refusals(&self) -> Map<String, Value> {
         let rule = &self.rule;
         let mut statuses = vec![400, 404, 421, 429, 500, 503];
-        if rule.face == Face::Page {
+        if rule.face == Audience::Page {
             statuses.push(303);
         }
         if rule.needs != Needs::Nothing {
@@ -255,9 +255,9 @@ impl Route {
 
     fn refusal(&self, status: u16) -> Value {
         match (self.rule.face, status) {
-            (Face::Page, 303) => json!({ "description": "To the login page" }),
-            (Face::Page, _) => json!({ "$ref": "#/components/responses/Refused" }),
-            (Face::Api, _) => json!({ "$ref": "#/components/responses/Problem" }),
+            (Audience::Page, 303) => json!({ "description": "To the login page" }),
+            (Audience::Page, _) => json!({ "$ref": "#/components/responses/Refused" }),
+            (Audience::Api, _) => json!({ "$ref": "#/components/responses/Problem" }),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! When the loops without which nobody is told last did their work: readiness goes by it.
 //!
 //! A loop that hangs, or fails turn after turn, leaves the process alive and
-//! the page answering. Its pulse grows old all the same, by a clock that nobody
+//! the page answering. The time of its last good turn grows old all the same, by a clock that nobody
 //! can set.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,9 +12,9 @@ use tokio::time::Instant;
 /// Each of the loops turns at least once a minute; one that did not for so long is out of order.
 const LONGEST: Duration = Duration::from_secs(180);
 
-/// The pulse of one loop. Cheap to clone.
+/// How one loop does. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Pulse(Arc<Mutex<Option<Turns>>>);
+pub struct LoopHealth(Arc<Mutex<Option<Turns>>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Turns {
@@ -22,15 +22,15 @@ struct Turns {
     last: Instant,
 }
 
-impl Pulse {
+impl LoopHealth {
     /// A turn has ended well, or the first is about to begin.
-    pub fn beat(&self) {
+    pub fn turned_well(&self) {
         let now = Instant::now();
         *self.turns() = Some(Turns { last_good: now, last: now });
     }
 
     /// A turn has failed: the loop is no use, but it does not hang.
-    pub fn falter(&self) {
+    pub fn turned_badly(&self) {
         if let Some(turns) = self.turns().as_mut() {
             turns.last = Instant::now();
         }
@@ -51,14 +51,14 @@ impl Pulse {
     }
 }
 
-/// The pulses of the loops that decide whom to tell, and tell them.
+/// How the loops do that decide whom to tell, and tell them.
 #[derive(Clone, Debug, Default)]
-pub struct Pulses {
-    pub evaluate: Pulse,
-    pub dispatch: Pulse,
+pub struct LoopHealths {
+    pub evaluate: LoopHealth,
+    pub dispatch: LoopHealth,
 }
 
-impl Pulses {
+impl LoopHealths {
     /// Each loop with the age of its last good turn, in whole seconds; without those that do not run.
     pub fn ages(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let all = [("evaluate", self.evaluate.age()), ("dispatch", self.dispatch.age())];
@@ -83,30 +83,30 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_loop_that_has_not_turned_well_for_three_minutes_is_said_to_be_out_of_order() {
-        let pulses = Pulses::default();
-        assert_eq!(pulses.problems(), Vec::<String>::new(), "what does not run has no pulse");
-        pulses.evaluate.beat();
-        pulses.dispatch.beat();
+        let loop_healths = LoopHealths::default();
+        assert_eq!(loop_healths.problems(), Vec::<String>::new(), "of what does not run nothing is said");
+        loop_healths.evaluate.turned_well();
+        loop_healths.dispatch.turned_well();
         tokio::time::advance(Duration::from_secs(180)).await;
-        pulses.dispatch.beat();
-        assert_eq!(pulses.problems(), Vec::<String>::new());
+        loop_healths.dispatch.turned_well();
+        assert_eq!(loop_healths.problems(), Vec::<String>::new());
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(pulses.problems(), ["evaluate: its last good turn was 181 s ago; the log says why"]);
-        pulses.evaluate.beat();
-        assert_eq!(pulses.ages().collect::<Vec<_>>(), [("evaluate", 0), ("dispatch", 1)]);
+        assert_eq!(loop_healths.problems(), ["evaluate: its last good turn was 181 s ago; the log says why"]);
+        loop_healths.evaluate.turned_well();
+        assert_eq!(loop_healths.ages().collect::<Vec<_>>(), [("evaluate", 0), ("dispatch", 1)]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_loop_that_fails_turn_after_turn_does_not_hang_and_one_that_ends_none_does() {
-        let pulses = Pulses::default();
-        assert!(!pulses.hang(), "what does not run does not hang");
-        pulses.evaluate.beat();
+        let loop_healths = LoopHealths::default();
+        assert!(!loop_healths.hang(), "what does not run does not hang");
+        loop_healths.evaluate.turned_well();
         tokio::time::advance(Duration::from_secs(180)).await;
-        pulses.evaluate.falter();
+        loop_healths.evaluate.turned_badly();
         tokio::time::advance(Duration::from_secs(180)).await;
-        assert!(!pulses.hang());
-        assert_eq!(pulses.problems().len(), 1, "no good turn for six minutes");
+        assert!(!loop_healths.hang());
+        assert_eq!(loop_healths.problems().len(), 1, "no good turn for six minutes");
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(pulses.hang());
+        assert!(loop_healths.hang());
     }
 }

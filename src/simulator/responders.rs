@@ -23,7 +23,7 @@ const CALLEES: [Callee; 4] = [Callee::PicksUp(Some('1')), Callee::NoAnswer, Call
 const LOOKED_AT: usize = 50;
 
 /// People with phones.
-pub struct Crew<'a> {
+pub struct Responders<'a> {
     caught: &'a CaughtList,
     sms: &'a SmsCatcher,
     http: Client,
@@ -34,7 +34,7 @@ pub struct Crew<'a> {
     calls: usize,
 }
 
-impl<'a> Crew<'a> {
+impl<'a> Responders<'a> {
     /// They read what lands in `caught`, and reply through `sms`.
     pub fn new(caught: &'a CaughtList, sms: &'a SmsCatcher) -> Self {
         Self { caught, sms, http: Client::new(), seen: 0, mails: 0, pushes: 0, texts: 0, calls: 0 }

@@ -22,7 +22,7 @@ pub const MOST_RULES: usize = 20;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PersonalRules)]
 #[serde(deny_unknown_fields)]
-pub struct Wishes {
+pub struct RawPersonalRules {
     /// The zone of the times in messages and of the hours below, from the IANA time zone database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
@@ -34,14 +34,14 @@ pub struct Wishes {
     pub digest_at: Option<String>,
     /// The first that matches holds, before `channels`; 20 at most.
     #[serde(default)]
-    pub rules: Vec<WishRule>,
+    pub rules: Vec<RawPersonalRule>,
 }
 
 /// What holds for some stages, or at some hours.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PersonalRule)]
 #[serde(deny_unknown_fields)]
-pub struct WishRule {
+pub struct RawPersonalRule {
     /// predicted | warning | breached; empty: all of them.
     #[serde(default)]
     pub stages: Vec<String>,
@@ -60,10 +60,10 @@ pub struct WishRule {
 
 #[derive(Serialize)]
 struct Document<'w> {
-    people: BTreeMap<&'w str, &'w Wishes>,
+    people: BTreeMap<&'w str, &'w RawPersonalRules>,
 }
 
-impl Wishes {
+impl RawPersonalRules {
     /// What the person at `address` asks for, where messages go by these `channels`; or all that is wrong with it.
     pub fn read(&self, address: &str, channels: &[ChannelKind]) -> Result<Personal, String> {
         if self.rules.len() > MOST_RULES {
@@ -97,12 +97,12 @@ impl Wishes {
             timezone: personal.zone.map(|zone| zone.name().to_owned()),
             channels: names(&personal.channels),
             digest_at: personal.digest.map(|daily| time(daily.at)),
-            rules: personal.rules.iter().map(WishRule::of).collect(),
+            rules: personal.rules.iter().map(RawPersonalRule::of).collect(),
         }
     }
 }
 
-impl WishRule {
+impl RawPersonalRule {
     fn of(rule: &PersonalRule) -> Self {
         let hours = rule.hours.as_ref();
         let days = hours.map(|hours| hours.days).filter(|days| days.contains(&false));
@@ -141,7 +141,7 @@ mod tests {
 
     const ADA: &str = "ada@example.com";
 
-    fn wishes(said: serde_json::Value) -> Wishes {
+    fn wishes(said: serde_json::Value) -> RawPersonalRules {
         serde_json::from_value(said).unwrap()
     }
 
@@ -156,7 +156,7 @@ mod tests {
         });
         let asked = wishes(said.clone());
         let personal = asked.read(ADA, &[ChannelKind::Email, ChannelKind::Sms]).unwrap();
-        assert_eq!(serde_json::to_value(Wishes::of(&personal)).unwrap(), said);
+        assert_eq!(serde_json::to_value(RawPersonalRules::of(&personal)).unwrap(), said);
         assert_eq!(asked.read_again(ADA).unwrap(), personal);
         assert_eq!(
             words(&personal),

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::config::Config;
-use crate::uptime::observe::Sight;
+use crate::uptime::observe::Connectivity;
 
 /// Who is there answers within this time.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -30,16 +30,16 @@ impl Canaries {
     }
 
     /// Asks all of them at once; the first that answers is enough.
-    pub async fn ask(&self) -> Sight {
+    pub async fn ask(&self) -> Connectivity {
         let reach = |(host, port): &(String, u16)| timeout(PATIENCE, TcpStream::connect((host.clone(), *port)));
         let mut answers: FuturesUnordered<_> = self.0.iter().map(reach).collect();
         while let Some(answer) = answers.next().await {
             if matches!(answer, Ok(Ok(_))) {
-                return Sight::Clear;
+                return Connectivity::Online;
             }
         }
         // Whoever has nobody to ask cannot know better.
-        if self.0.is_empty() { Sight::Clear } else { Sight::Blind }
+        if self.0.is_empty() { Connectivity::Online } else { Connectivity::Offline }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Half of a tenant's requests, lent to a `check --online` beside the running service.
+//! Half of a tenant's requests, shared with a `check --online` beside the running service.
 //!
 //! The check says until when it wants them, the service from when on they are its own: by then the minute has passed
 //! in which the service may have used more.
@@ -11,27 +11,31 @@ use crate::ticket::TenantId;
 
 impl Store {
     /// Asks the running service for half of `tenant`'s requests, until then.
-    pub async fn ask_for_loan(&self, tenant: &TenantId, until: DateTime<Utc>) -> Result<(), StoreError> {
+    pub async fn request_budget_share(&self, tenant: &TenantId, until: DateTime<Utc>) -> Result<(), StoreError> {
         self.set_moment(asked(tenant), Some(until)).await
     }
 
     /// Until when half of `tenant`'s requests are wanted; none: they are not, or no longer at `now`.
-    pub async fn loan(&self, tenant: &TenantId, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
+    pub async fn budget_share_wanted(
+        &self,
+        tenant: &TenantId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
         Ok(self.moment(&asked(tenant)).await?.filter(|until| *until > now))
     }
 
-    /// Lends half of `tenant`'s requests from then on.
-    pub async fn lend(&self, tenant: &TenantId, from: DateTime<Utc>) -> Result<(), StoreError> {
+    /// Grants half of `tenant`'s requests from then on.
+    pub async fn grant_budget_share(&self, tenant: &TenantId, from: DateTime<Utc>) -> Result<(), StoreError> {
         self.set_moment(granted(tenant), Some(from)).await
     }
 
-    /// From when on half of `tenant`'s requests are lent; none: the service has not answered yet.
-    pub async fn lent_from(&self, tenant: &TenantId) -> Result<Option<DateTime<Utc>>, StoreError> {
+    /// From when on half of `tenant`'s requests are granted; none: the service has not answered yet.
+    pub async fn budget_share_from(&self, tenant: &TenantId) -> Result<Option<DateTime<Utc>>, StoreError> {
         self.moment(&granted(tenant)).await
     }
 
-    /// Gives back what was lent.
-    pub async fn end_loan(&self, tenant: &TenantId) -> Result<(), StoreError> {
+    /// Takes back what was granted.
+    pub async fn end_budget_share(&self, tenant: &TenantId) -> Result<(), StoreError> {
         self.set_moment(granted(tenant), None).await?;
         self.set_moment(asked(tenant), None).await
     }
