@@ -46,6 +46,7 @@ use crate::alert::life::Act;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, LogFormat, ProcessEnvironment, duration};
 use crate::predict::{self, Predict, PublishedForecasts};
+use crate::report::day;
 use crate::rules_cache::RulesCache;
 use crate::service::{Reach, Service, ServiceError, Syncs};
 use crate::simulator::FaultOrder;
@@ -252,10 +253,10 @@ enum PolicyCommand {
         /// In the form of the configuration; what it leaves out stays unchanged
         file: PathBuf,
         /// The first date of creation, like 2026-01-31
-        #[arg(long, value_name = "DATE")]
+        #[arg(long, value_name = "DATE", value_parser = day::date)]
         from: NaiveDate,
         /// The last date of creation
-        #[arg(long, value_name = "DATE")]
+        #[arg(long, value_name = "DATE", value_parser = day::date)]
         to: NaiveDate,
         #[command(flatten)]
         scope: PolicyScope,
@@ -397,16 +398,16 @@ pub struct AuditArgs {
     #[arg(long, value_name = "NAME")]
     who: Option<String>,
     /// Only what was done to the alerts and clocks of this ticket, by its number or id
-    #[arg(long, value_name = "TICKET", conflicts_with = "what")]
+    #[arg(long, value_name = "TICKET")]
     ticket: Option<String>,
     /// Only changes that contain these words, like silence
     #[arg(long, value_name = "WORDS")]
     what: Option<String>,
     /// The first date (UTC), like 2026-01-31
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day::date)]
     from: Option<NaiveDate>,
     /// The last date (UTC)
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day::date)]
     to: Option<NaiveDate>,
     /// How many changes to show
     #[arg(long, value_name = "N", default_value_t = 40)]
@@ -445,10 +446,10 @@ pub struct BreachesArgs {
 #[derive(Debug, Args)]
 pub struct TechniciansArgs {
     /// The first date, like 2026-01-31, in the tenant's zone; a month ago unless told
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day::date)]
     from: Option<NaiveDate>,
     /// The last date; today unless told
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day::date)]
     to: Option<NaiveDate>,
     /// Only this tenant's
     #[arg(long, value_name = "NAME")]
@@ -507,10 +508,10 @@ pub struct ReportArgs {
     #[command(subcommand)]
     command: Option<ReportCommand>,
     /// The first date, like 2026-01-31, in the tenant's zone
-    #[arg(long, value_name = "DATE", required = true)]
+    #[arg(long, value_name = "DATE", value_parser = day::date, required = true)]
     from: Option<NaiveDate>,
     /// The last date, at most a year later
-    #[arg(long, value_name = "DATE", required = true)]
+    #[arg(long, value_name = "DATE", value_parser = day::date, required = true)]
     to: Option<NaiveDate>,
     /// day | week | month | weekday | hour | client | technician | priority | policy | category | reason
     #[arg(long, value_name = "WHAT")]

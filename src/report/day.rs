@@ -1,12 +1,37 @@
 //! One local day after the other: what was decided on it, and for how long something was overdue.
 
-use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::Period;
 use super::entry::{Entry, Outcome, by_day};
 use super::rate::{Goal, Rate};
 use crate::sla::calendar::midnight;
 use crate::sla::zone::Tz;
+
+/// The years that are asked about. A date further off is a slip, and reckoning from it may leave the calendar.
+const YEARS: std::ops::RangeInclusive<i32> = 1970..=2999;
+
+/// Reads a date like 2026-01-31.
+///
+/// # Errors
+///
+/// What it must be, if `text` is something else.
+pub fn date(text: &str) -> Result<NaiveDate, String> {
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|date| YEARS.contains(&date.year()));
+    date.ok_or_else(|| format!("must be a date like 2026-01-31, in a year from {} to {}", YEARS.start(), YEARS.end()))
+}
+
+/// As [`date`], of a question that may leave it out.
+///
+/// # Errors
+///
+/// As [`date`].
+pub fn asked<'de, D: Deserializer<'de>>(question: D) -> Result<Option<NaiveDate>, D::Error> {
+    let text = Option::<String>::deserialize(question)?;
+    text.map(|text| date(&text).map_err(|why| D::Error::custom(format!("`{text}` {why}")))).transpose()
+}
 
 /// Stretches of time.
 pub type Stretches = Vec<(DateTime<Utc>, DateTime<Utc>)>;
@@ -136,6 +161,14 @@ mod tests {
 
     fn stretches(of: &[(i64, i64)]) -> Stretches {
         of.iter().map(|(from, length)| (at(*from), at(from + length))).collect()
+    }
+
+    #[test]
+    fn a_date_that_nobody_means_is_refused_before_anything_is_reckoned_from_it() {
+        assert_eq!(date("2026-02-28").unwrap(), NaiveDate::from_ymd_opt(2026, 2, 28).unwrap());
+        for text in ["-262143-01-01", "+262142-12-31", "1969-12-31", "3000-01-01", "2026-02-30", "soon", ""] {
+            assert!(date(text).is_err_and(|why| why.starts_with("must be a date like 2026-01-31")), "{text}");
+        }
     }
 
     proptest! {

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::paging::{begins_after, cut};
 use super::{Reach, Service, ServiceError};
-use crate::store::audit::{AuditFilter, AuditRow};
+use crate::store::audit::{AuditFilter, AuditRow, Named};
 use crate::store::latest::LastShown;
 use crate::store::{StoreError, alerts::id_of};
 use crate::ticket::{ClockKind, TenantId, TicketId};
@@ -70,7 +70,11 @@ impl Service {
             None => None,
             Some(text) => match self.found(scope, text).await? {
                 None => return Ok(None),
-                Some((_, watched)) => Some(watched.ticket.id.to_string()),
+                Some((tenant, watched)) => Some(Named {
+                    tenant: tenant.clone(),
+                    id: watched.ticket.id.clone(),
+                    number: watched.ticket.display_id.clone(),
+                }),
             },
         };
         let filter = AuditFilter {
@@ -78,7 +82,8 @@ impl Service {
             from: query.from,
             until: query.until,
             who: query.who.as_deref(),
-            what: ticket.as_deref().or(query.what.as_deref()),
+            what: query.what.as_deref(),
+            ticket: ticket.as_ref(),
             after: after(query.cursor.as_deref())?,
             limit: query.limit + 1,
         };
@@ -104,7 +109,7 @@ impl Service {
         let AuditRow { id: _, tenant, at, who, what, origin, alert } = row;
         let entry = AuditEntry { at, tenant, who, what, origin, alert_id: None, ticket_id: None, display_id: None };
         let Some((key, (tenant, id, clock))) = alert.as_deref().and_then(|key| Some((key, parts(key)?))) else {
-            return Ok(entry);
+            return self.with_ticket(entry).await;
         };
         let watched = self.store.ticket(&tenant, &id).await?;
         let number = watched.map_or_else(|| id.to_string(), |watched| watched.ticket.display_id.clone());
@@ -115,6 +120,17 @@ impl Service {
             display_id: Some(number),
             ..entry
         })
+    }
+
+    /// With the ticket that `entry` begins with, if there is one by that name.
+    async fn with_ticket(&self, entry: AuditEntry) -> Result<AuditEntry, StoreError> {
+        let named = entry.what.strip_prefix("ticket ").and_then(|rest| rest.split_once(": "));
+        let tenant = entry.tenant.as_deref().and_then(|tenant| TenantId::parse(tenant).ok());
+        let Some(((name, _), tenant)) = named.zip(tenant) else { return Ok(entry) };
+        let found = self.store.find_ticket(&Reach::One(tenant), name).await?;
+        let Some((_, watched)) = found.into_iter().next() else { return Ok(entry) };
+        let ticket = &watched.ticket;
+        Ok(AuditEntry { ticket_id: Some(ticket.id.to_string()), display_id: Some(ticket.display_id.clone()), ..entry })
     }
 }
 

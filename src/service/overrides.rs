@@ -1,6 +1,6 @@
 //! Deciding about a clock by hand: a person who knows better, with a reason.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,6 +12,8 @@ use crate::ticket::watch::Watched;
 
 /// Longer texts are no reasons.
 const LONGEST_REASON: usize = 500;
+/// A due time further ahead is a slip of the hand.
+const FURTHEST: TimeDelta = TimeDelta::days(3660);
 
 /// A decision about a clock, as people are shown it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -122,6 +124,7 @@ fn sensible(
     let early = |at| watched.start(clock).is_some_and(|start| at < start);
     match action {
         OverrideAction::Due(at) if early(at) => Err(bad("`due` lies before the clock began")),
+        OverrideAction::Due(at) if at - now > FURTHEST => Err(bad("`due` lies more than ten years ahead")),
         OverrideAction::StoppedAt(at) if early(at) => Err(bad("`stopped_at` lies before the clock began")),
         OverrideAction::StoppedAt(at) if at > now => {
             Err(bad("`stopped_at` lies ahead: a clock cannot be known to have stopped then"))

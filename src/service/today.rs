@@ -1,6 +1,6 @@
 //! How the day goes, hour by hour, against the same weekday a week before: tickets opened and closed, targets missed.
 
-use chrono::{DateTime, Days, Timelike, Utc};
+use chrono::{DateTime, Days, NaiveTime, Timelike, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -24,7 +24,7 @@ pub struct Today {
     pub hour: usize,
     /// Today so far.
     pub today: Happened,
-    /// The same weekday before, up to this hour of the day.
+    /// The same weekday before, up to this time of the day, of each tenant by its own clock.
     pub before_by_now: Happened,
     /// The whole of that day.
     pub before: Happened,
@@ -71,16 +71,17 @@ impl Service {
     pub async fn today(&self, scope: &Reach) -> Result<Today, ServiceError> {
         let now = self.clock.now();
         let (mut today, mut before) = (Hours::default(), Hours::default());
+        let mut before_by_now = Happened::default();
         let mut zones = Vec::new();
         for tenant in self.tenants(scope) {
             let zone = self.rules_cache.of(tenant).await?.1.msp_timezone();
             zones.push(zone);
-            for (hours, back) in [(&mut today, Days::new(0)), (&mut before, A_WEEK)] {
-                let moments = self.moments(&tenant.id, zone, back, now).await?;
-                count(hours, &moments, zone);
-            }
+            count(&mut today, &self.moments(&tenant.id, zone, Days::new(0), now).await?, zone);
+            let moments = self.moments(&tenant.id, zone, A_WEEK, now).await?;
+            count(&mut before, &moments, zone);
+            before_by_now = before_by_now.and(until(now.with_timezone(&zone).time(), &moments, zone));
         }
-        Ok(told(&today, &before, &zones, now))
+        Ok(told(&today, &before, before_by_now, &zones, now))
     }
 
     /// What happened on the local day so long before `now`.
@@ -106,7 +107,17 @@ fn count(hours: &mut Hours, moments: &DayMoments, zone: Tz) {
     moments.breached.iter().for_each(|at| hours[hour(at)].breached += 1);
 }
 
-fn told(today: &Hours, before: &Hours, zones: &[Tz], now: DateTime<Utc>) -> Today {
+/// What happened by that time of the day.
+fn until(time: NaiveTime, moments: &DayMoments, zone: Tz) -> Happened {
+    let by_then = |all: &[DateTime<Utc>]| all.iter().filter(|at| at.with_timezone(&zone).time() <= time).count();
+    Happened {
+        opened: by_then(&moments.opened),
+        closed: by_then(&moments.closed),
+        breached: by_then(&moments.breached),
+    }
+}
+
+fn told(today: &Hours, before: &Hours, before_by_now: Happened, zones: &[Tz], now: DateTime<Utc>) -> Today {
     let here = |zone: &Tz| now.with_timezone(zone).hour() as usize;
     let hour = zones.iter().map(here).max().unwrap_or_default();
     let sum = |hours: &[Happened]| hours.iter().fold(Happened::default(), |sum, hour| sum.and(*hour));
@@ -121,7 +132,7 @@ fn told(today: &Hours, before: &Hours, zones: &[Tz], now: DateTime<Utc>) -> Toda
         timezone: zones.iter().all(|zone| *zone == first).then_some(first.name()),
         hour,
         today: sum(today),
-        before_by_now: sum(&before[..=hour]),
+        before_by_now,
         before: sum(before),
         hours: (0..HOURS).map(of_hour).collect(),
     }
@@ -146,14 +157,16 @@ mod tests {
         };
         count(&mut today, &moments, london);
         let later = DayMoments {
-            opened: vec![at("2026-06-23T09:30:00Z"), at("2026-06-23T20:00:00Z")],
+            opened: vec![at("2026-06-23T09:15:00Z"), at("2026-06-23T09:30:00Z"), at("2026-06-23T20:00:00Z")],
             ..DayMoments::default()
         };
         count(&mut before, &later, london);
-        let told = told(&today, &before, &[london], at("2026-06-30T09:20:00Z"));
+        let now = at("2026-06-30T09:20:00Z");
+        let by_now = until(now.with_timezone(&london).time(), &later, london);
+        let told = told(&today, &before, by_now, &[london], now);
         assert_eq!((told.timezone, told.hour), (Some("Europe/London"), 10));
         assert_eq!(told.today, Happened { opened: 2, closed: 1, breached: 1 });
-        assert_eq!((told.before_by_now.opened, told.before.opened), (1, 2));
+        assert_eq!((told.before_by_now.opened, told.before.opened), (1, 3));
         assert_eq!(told.hours[9].today.map(|hour| hour.opened), Some(1));
         assert_eq!(told.hours[10].today, Some(Happened { opened: 1, closed: 1, breached: 0 }));
         assert_eq!((told.hours[0].today.map(|hour| hour.breached), told.hours[11].today), (Some(1), None));

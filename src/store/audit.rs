@@ -5,9 +5,10 @@ pub mod chain;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use self::chain::Link;
+use super::outbox::json;
 use super::{Store, StoreError, instant, millis};
 use crate::store::sql::{self, Connection, Row};
-use crate::ticket::{Reach, TenantId};
+use crate::ticket::{Reach, TenantId, TicketId};
 
 /// Nobody has done more to one alert than is worth reading.
 const MOST_ACTS: i64 = 100;
@@ -46,9 +47,33 @@ pub struct AuditFilter<'a> {
     pub who: Option<&'a str>,
     /// A part of what was done, without regard to case.
     pub what: Option<&'a str>,
+    /// The ticket that it was done to.
+    pub ticket: Option<&'a Named>,
     /// The time and the number of the last change that was shown; none: nothing was.
     pub after: Option<(DateTime<Utc>, i64)>,
     pub limit: u32,
+}
+
+/// A ticket by what the log calls it.
+#[derive(Clone, Debug)]
+pub struct Named {
+    pub tenant: TenantId,
+    pub id: TicketId,
+    /// As people see it.
+    pub number: String,
+}
+
+impl Named {
+    /// How the keys of its alerts begin.
+    fn alerts(&self) -> String {
+        format!("{}:{}:", self.tenant, self.id)
+    }
+
+    /// How a change of the ticket is told, by its number or, as it once was, by its id.
+    fn marks(&self) -> Vec<String> {
+        let names = [self.number.as_str(), self.id.as_str()];
+        names.iter().flat_map(|name| [format!("ticket {name}:"), format!(" ticket {name} ")]).collect()
+    }
 }
 
 /// The last change by a person: as long as it is the same, nobody has changed anything.
@@ -92,16 +117,21 @@ impl Store {
             "SELECT id, tenant, at, who, what, origin, alert FROM audit WHERE at >= $1 AND at < $2
              AND at <= $7 AND (at < $7 OR id < $8)
              AND (tenant = $3 OR $3 IS NULL) AND ($4 IS NULL OR instr(lower(who), lower($4)) > 0)
-             AND ($5 IS NULL OR instr(lower(what), lower($5)) > 0) ORDER BY at DESC, id DESC LIMIT $6",
+             AND ($5 IS NULL OR instr(lower(what), lower($5)) > 0)
+             AND ($9 IS NULL OR substr(alert, 1, length($9)) = $9
+               OR EXISTS (SELECT 1 FROM json_each($10) AS mark WHERE instr(what, mark.value) > 0))
+             ORDER BY at DESC, id DESC LIMIT $6",
         )
         .bind(millis(filter.from))
         .bind(millis(filter.until))
-        .bind(filter.reach.as_str())
+        .bind(filter.ticket.map(|named| named.tenant.as_str()).or(filter.reach.as_str()))
         .bind(filter.who)
         .bind(filter.what)
         .bind(filter.limit)
         .bind(at)
         .bind(number)
+        .bind(filter.ticket.map(Named::alerts))
+        .bind(json(&filter.ticket.map(Named::marks).unwrap_or_default()))
         .fetch_all(&self.reads);
         rows.await?.iter().map(AuditRow::read).collect()
     }

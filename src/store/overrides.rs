@@ -21,7 +21,7 @@ impl Store {
         author: Author,
     ) -> Result<Option<Arc<Watched>>, StoreError> {
         let told = decided.words();
-        let note = AuditNote { what: format!("ticket {id}: {told}"), author, at: decided.at };
+        let note = AuditNote { what: format!("{told} ({})", decided.reason), author, at: decided.at };
         let (clock, at) = (decided.clock, decided.at);
         let change = move |watched: &Watched| {
             let event = event(None, Some(told), at);
@@ -40,8 +40,7 @@ impl Store {
         author: Author,
         now: DateTime<Utc>,
     ) -> Result<Option<Arc<Watched>>, StoreError> {
-        let note =
-            AuditNote { what: format!("ticket {id}: {} is left to itself again", clock.words()), author, at: now };
+        let note = AuditNote { what: format!("{} is left to itself again", clock.words()), author, at: now };
         let change = move |watched: &Watched| {
             let (gone, kept): (Vec<_>, Vec<_>) = watched.overrides.iter().cloned().partition(|one| one.clock == clock);
             let event = gone.first().map(|one| event(Some(one.words()), None, now));

@@ -71,6 +71,8 @@ async fn an_administrator_decides_about_a_clock_and_its_alert_follows() {
     assert_eq!(call(Method::POST, &place, stranger, order.clone()).await.0, StatusCode::NOT_FOUND);
     let blank = json!({ "clock": "resolution", "due": due, "reason": " " });
     assert_eq!(call(Method::POST, &place, admin, blank).await.0, StatusCode::BAD_REQUEST);
+    let far = json!({ "clock": "resolution", "due": "9026-11-23T09:00:00Z", "reason": "a slip" });
+    assert_eq!(call(Method::POST, &place, admin, far).await.0, StatusCode::BAD_REQUEST);
     let both = json!({ "clock": "resolution", "due": due, "cancelled": true, "reason": "x" });
     assert_eq!(call(Method::POST, &place, admin, both).await.0, StatusCode::BAD_REQUEST);
     assert_eq!(audited(&app).await, Vec::<String>::new(), "what was refused is not in the audit log");
@@ -93,10 +95,21 @@ async fn an_administrator_decides_about_a_clock_and_its_alert_follows() {
     app.wait(minutes(1)).await;
     assert!(app.said().contains("over, resolution was due"), "left to itself it is late");
     let entries = audited(&app).await;
+    let number = ticket["display_id"].as_str().unwrap();
+    let decided = format!("ticket {number}: resolution due ");
     assert!(
-        entries.len() == 2 && entries[0].contains("resolution due") && entries[1].contains("left to itself"),
+        entries.len() == 2 && entries[0].starts_with(&decided) && entries[1].contains("left to itself"),
         "{entries:?}"
     );
+    assert!(entries[0].ends_with("(agreed with the client)"), "{entries:?}");
+    let asked = async |more: &str| {
+        let (_, page) = call(Method::GET, &format!("{url}/api/v1/audit?ticket={number}{more}"), admin, json!({})).await;
+        let changes = page["changes"].as_array().unwrap().iter();
+        Vec::from_iter(changes.map(|change| change["display_id"].as_str().unwrap_or("none").to_owned()))
+    };
+    assert_eq!(asked("").await, [number, number], "what was done to that ticket, and its number");
+    assert_eq!(asked("&what=AGREED").await, [number], "both conditions hold");
+    assert_eq!(asked("&what=nothing%20like%20it").await, Vec::<String>::new());
     drop(globex);
 }
 

@@ -284,7 +284,7 @@ async fn the_day_is_told_hour_by_hour_and_stands_beside_the_same_weekday_a_week_
     assert_eq!(day["before_by_now"], then(1, 0, 1));
     let page = ask("/today").await.unwrap().text().await.unwrap();
     assert!(
-        page.contains("Today: 0 opened, 0 closed, 0 targets missed; last Monday by this hour: 1, 0 and 1."),
+        page.contains("Today: 0 opened, 0 closed, 0 targets missed; last Monday by this time: 1, 0 and 1."),
         "{page}"
     );
     assert!(page.contains("<svg") && page.contains("<th scope=\"row\">11:00</th>"), "{page}");

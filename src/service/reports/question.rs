@@ -7,6 +7,7 @@ use utoipa::IntoParams;
 use super::super::ServiceError;
 use super::super::described::{AsOfWord, ByWord, FormatWord, OutcomeWord};
 use crate::formats::Format;
+use crate::report::day;
 use crate::report::entry::Entry;
 use crate::report::make::By;
 use crate::report::rate::Goal;
@@ -283,7 +284,7 @@ fn filled(text: &Option<String>) -> Option<&str> {
 
 fn date(name: &str, text: &Option<String>) -> Result<Option<NaiveDate>, ServiceError> {
     let Some(text) = filled(text) else { return Ok(None) };
-    text.parse().map(Some).map_err(|_| bad(format!("`{name}` is `{text}`, and must be a date like 2026-01-31")))
+    day::date(text).map(Some).map_err(|why| bad(format!("`{name}` is `{text}`, and {why}")))
 }
 
 fn clock(text: &Option<String>) -> Result<Option<ClockKind>, ServiceError> {
@@ -319,10 +320,13 @@ mod tests {
 
     #[test]
     fn a_period_that_makes_no_sense_is_refused_with_the_part_that_is_wrong() {
-        assert_eq!(complaint("soon", "2026-01-01"), "`from_date` is `soon`, and must be a date like 2026-01-31");
+        assert_eq!(
+            complaint("soon", "2026-01-01"),
+            "`from_date` is `soon`, and must be a date like 2026-01-31, in a year from 1970 to 2999"
+        );
         assert_eq!(
             complaint("2026-01-01", "2026-02-30"),
-            "`to_date` is `2026-02-30`, and must be a date like 2026-01-31"
+            "`to_date` is `2026-02-30`, and must be a date like 2026-01-31, in a year from 1970 to 2999"
         );
         let reversed = complaint("2026-02-01", "2026-01-01");
         assert!(

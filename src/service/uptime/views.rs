@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::report::day;
 use crate::uptime::credit;
 
 use super::super::described::{PeriodWord, RangeWord};
@@ -219,6 +220,7 @@ pub struct SlaQuery {
     #[param(inline, value_type = Option<PeriodWord>)]
     pub period: Option<String>,
     /// A day of the period, like 2026-11-30; else today.
+    #[serde(default, deserialize_with = "day::asked")]
     pub date: Option<NaiveDate>,
     pub component: Option<String>,
 }
@@ -236,7 +238,9 @@ pub struct SlaReport {
 pub struct DailyQuery {
     pub tenant: Option<String>,
     pub component: String,
+    #[serde(default, deserialize_with = "day::asked")]
     pub from: Option<NaiveDate>,
+    #[serde(default, deserialize_with = "day::asked")]
     pub to: Option<NaiveDate>,
     /// In percent; else what was promised.
     pub target: Option<f64>,

@@ -253,7 +253,8 @@ pub async fn amend(
     .execute(&mut *tx)
     .await?;
     if let Some(AuditNote { what, author, at }) = &note {
-        audit(tx, Some(&tenant), what, author, *at).await?;
+        let what = format!("ticket {}: {what}", watched.ticket.display_id);
+        audit(tx, Some(&tenant), &what, author, *at).await?;
     }
     books::mark(tx, &tenant, [&id]).await?;
     others::tell(tx, &tenant).await?;

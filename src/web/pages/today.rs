@@ -53,11 +53,11 @@ fn weekday(day: &Today) -> String {
     format!("last {}", day.now.with_timezone(&zone).format("%A"))
 }
 
-/// `Today: 34 opened, 29 closed, 3 targets missed; last Tuesday by this hour: 30, 31 and 1.`
+/// `Today: 34 opened, 29 closed, 3 targets missed; last Tuesday by this time: 30, 31 and 1.`
 fn words(day: &Today, before: &str) -> String {
     let (now, then) = (&day.today, &day.before_by_now);
     format!(
-        "Today: {} opened, {} closed, {} {} missed; {before} by this hour: {}, {} and {}.",
+        "Today: {} opened, {} closed, {} {} missed; {before} by this time: {}, {} and {}.",
         now.opened,
         now.closed,
         now.breached,
