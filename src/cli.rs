@@ -13,6 +13,7 @@ mod check_write_back;
 pub mod demo;
 mod explain;
 mod incidents;
+mod keys;
 mod no_texts;
 mod policies;
 mod privacy;
@@ -149,6 +150,11 @@ enum Command {
         #[command(subcommand)]
         command: PrivacyCommand,
     },
+    /// Make a key that the store's personal columns are encrypted with, or turn from one to another
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
     /// Create, list and revoke access tokens for the API and the page
     Token {
         #[command(subcommand)]
@@ -193,6 +199,20 @@ pub enum PrivacyCommand {
         #[arg(long)]
         yes: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Print a new key, for the file or variable that [store] encryption_keys_file or encryption_keys_env names
+    New,
+    /// Show with which keys the personal columns are encrypted, and whether all of it can be read
+    Status {
+        /// Print JSON, for other programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Encrypt everything with the first key, or make it plain if `plain` comes first; may be broken off and begun again
+    Rotate,
 }
 
 #[derive(Debug, Subcommand)]
@@ -643,6 +663,7 @@ impl Cli {
             Command::Retention(args) => retention::retention(load_offline(config)?, args).await,
             Command::Store { command } => store::store(load_offline(config)?, command).await,
             Command::Privacy { command } => privacy::privacy(load_offline(config)?, command).await,
+            Command::Keys { command } => keys::keys(|| load_offline(config), command).await,
             Command::Token { command } => token(load_offline(config)?, command).await,
         }
     }

@@ -54,6 +54,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::{NaiveDate, TimeDelta};
 use secrecy::SecretString;
@@ -69,6 +70,7 @@ use crate::alert::on_call::Rotation;
 use crate::alert::prediction::Rule;
 use crate::alert::{Stage, Subject, noise};
 use crate::formats::Format;
+use crate::keys::ring::KeyRing;
 pub use crate::probe::address::Network;
 use crate::report::People;
 use crate::report::credit::CreditTerms;
@@ -358,9 +360,17 @@ pub enum LogFormat {
     Json,
 }
 
+/// Where everything is remembered, and what it is encrypted with.
+#[derive(Debug)]
+pub struct Store {
+    pub place: StorePlace,
+    /// The first key seals personal columns, all of them open; without any they stand as they are.
+    pub keys: Arc<KeyRing>,
+}
+
 /// Where everything is remembered.
 #[derive(Debug)]
-pub enum Store {
+pub enum StorePlace {
     /// A file of SQLite.
     File(PathBuf),
     Postgres(Postgres),
@@ -378,7 +388,7 @@ pub struct Postgres {
     pub connections: u32,
 }
 
-impl std::fmt::Display for Store {
+impl std::fmt::Display for StorePlace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", std::path::absolute(path).as_ref().unwrap_or(path).display()),

@@ -1,5 +1,9 @@
 //! Names made by hash for alerts and messages, the same however often they are made and telling nothing of what they
-//! stand for; and secrets that nobody can guess, of which only a hash is kept.
+//! stand for; secrets that nobody can guess, of which only a hash is kept; and the keys that the store encrypts with.
+
+pub mod ring;
+
+use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -23,7 +27,7 @@ impl Secret {
     pub fn generate_id() -> Result<String, getrandom::Error> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)?;
-        Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex(&bytes))
     }
 
     /// The text itself: to be shown once, or sent to the one whom it is for.
@@ -32,15 +36,25 @@ impl Secret {
     }
 }
 
-/// What is kept of a secret. It holds so many random bits that there is nothing to guess, and a plain SHA-256 is enough.
-pub fn hash_of(secret: &str) -> String {
-    Sha256::digest(secret).iter().map(|byte| format!("{byte:02x}")).collect()
+/// The SHA-256 of something, in hex digits. Of a secret no more is kept: it holds so many random bits that there is nothing
+/// to guess, and a plain hash is enough.
+pub fn hash_of(secret: impl AsRef<[u8]>) -> String {
+    hex(&Sha256::digest(secret))
+}
+
+/// `bytes` in hex digits, two for each.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// The name of the alert with this key in addresses and links: 20 hex digits, 80 bits, far more than two alerts ever
 /// share by chance.
 pub fn id_of(key: &str) -> String {
-    Sha256::digest(key).iter().take(10).map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(key)[..10])
 }
 
 /// What stands for a `kind` of thing that `tenant` knows as `id`: eight digits, the same each time, which tell nothing to
@@ -62,5 +76,5 @@ pub fn notification_key(parts: &[&str]) -> String {
         // A byte that no part holds, so that ("ab", "c") is not ("a", "bc").
         hash.update([0]);
     }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize()[..16])
 }

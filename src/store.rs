@@ -14,6 +14,7 @@ mod cache;
 pub mod check;
 mod checkpoint;
 pub mod copy;
+pub mod encryption;
 mod freshness;
 pub mod incidents;
 pub mod latest;
@@ -38,6 +39,7 @@ pub mod record;
 pub mod reports;
 pub mod retention;
 pub mod saved_views;
+pub mod sealed;
 mod self_monitoring;
 pub mod sessions;
 mod set_aside;
@@ -67,10 +69,11 @@ use chrono::{DateTime, Utc};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::watch;
 
+use crate::keys::ring::KeyRing;
 use crate::telemetry::Telemetry;
 use cache::Caches;
 use checkpoint::{Checkpoints, LONGEST_LOG, USUAL_LOG};
-pub use place::Place;
+pub use place::{At, Place};
 use sql::postgres::{Server, Unmigrated};
 use sql::{Connection, Pool};
 pub use writer::Write;
@@ -116,6 +119,15 @@ pub enum StoreError {
     Unreadable(String),
     #[error("somebody acted on an alert meanwhile; what was decided before is void, and to be decided anew")]
     Overtaken,
+    #[error(
+        "the store holds what is encrypted with the key `{0}`, which [store] encryption_keys_env or encryption_keys_file does \
+         not give: put it there, after a newer one or alone; nothing was changed"
+    )]
+    KeyMissing(String),
+    #[error(
+        "the key `{0}` is not the one that the store was encrypted with, or the store was changed: nothing was done"
+    )]
+    KeyUnproved(String),
     #[error("the store has been closed")]
     Closed,
 }
@@ -203,36 +215,42 @@ pub struct Claim {
 
 impl Store {
     /// Opens the store that is at `place`, makes it if need be, and brings its tables up to date.
-    pub async fn open(place: impl Into<Place>, telemetry: Arc<Telemetry>) -> Result<Self, StoreError> {
-        match place.into() {
-            Place::File(path) => Self::open_file(&path, telemetry).await,
-            Place::Server(server) => Self::open_server(*server, telemetry).await,
+    /// Without a key that something in it was sealed with it is not opened.
+    pub async fn open(at: impl Into<At>, telemetry: Arc<Telemetry>) -> Result<Self, StoreError> {
+        let At { place, keys } = at.into();
+        match place {
+            Place::File(path) => Self::open_file(&path, keys, telemetry).await,
+            Place::Server(server) => Self::open_server(*server, keys, telemetry).await,
         }
     }
 
-    async fn open_file(path: &Path, telemetry: Arc<Telemetry>) -> Result<Self, StoreError> {
+    async fn open_file(path: &Path, keys: Arc<KeyRing>, telemetry: Arc<Telemetry>) -> Result<Self, StoreError> {
         keep_private(path).map_err(|source| StoreError::Unopened { path: path.to_owned(), source })?;
         let options = options(path);
         let writing = options.clone().pragma("cache_size", WRITER_CACHE);
         let writing = writing.pragma("wal_autocheckpoint", LONGEST_LOG).pragma("journal_size_limit", USUAL_LOG);
         let mut connection: sqlx::SqliteConnection = sqlx::ConnectOptions::connect(&writing).await?;
         sqlx::migrate!().run(&mut connection).await.map_err(StoreError::Migration)?;
-        let mut connection = Connection::Sqlite(connection);
+        let mut connection = Connection::of_file(connection);
+        encryption::admit(&mut connection, &keys).await?;
+        let mut connection = connection.with_keys(keys.clone());
         alerts::fill_ids(&mut connection).await?;
         let checkpoints = Checkpoints::start(sqlx::ConnectOptions::connect(&options).await?);
         // A file cannot hang up: there is nothing to be tested before each read.
         let few = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
         let reads = few.clone().connect_lazy_with(options.clone().read_only(true));
         let pages = few.connect_lazy_with(options.read_only(true));
-        let pools = (Pool::Sqlite(reads), Pool::Sqlite(pages));
+        let pools = (Pool::of_file(reads, keys.clone()), Pool::of_file(pages, keys));
         Ok(Self::of(pools, Writer::start(Target::File(connection, checkpoints)), telemetry))
     }
 
-    async fn open_server(server: Server, telemetry: Arc<Telemetry>) -> Result<Self, StoreError> {
+    async fn open_server(server: Server, keys: Arc<KeyRing>, telemetry: Arc<Telemetry>) -> Result<Self, StoreError> {
         server.migrate().await.map_err(StoreError::migrating)?;
         let mut connection = Connection::to_server(&server).await?;
+        encryption::admit(&mut connection, &keys).await?;
+        let mut connection = connection.with_keys(keys.clone());
         alerts::fill_ids(&mut connection).await?;
-        let pools = (Pool::Postgres(server.pool()), Pool::Postgres(server.pool()));
+        let pools = (Pool::of_server(server.pool(), keys.clone()), Pool::of_server(server.pool(), keys));
         let writer = Writer::start(Target::Server(connection, Box::new(server.clone())));
         Ok(Self { server: Some(Arc::new(server)), ..Self::of(pools, writer, telemetry) })
     }

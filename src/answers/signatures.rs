@@ -51,9 +51,7 @@ fn hex(text: &str) -> Option<[u8; 32]> {
 
 /// A signature as the two write it, for the tests' own providers.
 pub fn sign(secret: &SecretString, version: &str, parts: &[&[u8]]) -> String {
-    let digits = mac(secret, parts).finalize().into_bytes();
-    let digits: String = digits.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{version}={digits}")
+    format!("{version}={}", crate::keys::hex(&mac(secret, parts).finalize().into_bytes()))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use super::service_manager;
 use super::{Parts, Running};
 use crate::answers::Wakers;
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{Config, Store as Place};
+use crate::config::{Config, StorePlace};
 use crate::monitor::board::{MonitorState, StatusBoard};
 use crate::monitor::objectives;
 use crate::predict::Predict;
@@ -42,7 +42,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub async fn run(config: Config, told_to_stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     let config = Arc::new(config);
     let mut told_to_stop = pin!(told_to_stop);
-    let Place::Postgres(settings) = &config.store else {
+    let StorePlace::Postgres(settings) = &config.store.place else {
         return run_as(Role::Alone, &config, &mut told_to_stop, std::future::pending()).await.map(drop);
     };
     let election = LeaderElection::start(&Server::of(settings), wait_for_older).await?;

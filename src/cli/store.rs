@@ -11,10 +11,10 @@ use super::{CliError, StoreCommand};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, Config};
 use crate::service::Reach;
+use crate::store::Store;
 use crate::store::check::{self, Checked, Finding, Look, TableSize};
 use crate::store::copy::{self, Copied};
 use crate::store::sql::postgres::Server;
-use crate::store::{Place, Store};
 
 /// Does as asked and ends.
 pub async fn store(config: Config, command: StoreCommand) -> Result<(), CliError> {
@@ -25,13 +25,13 @@ pub async fn store(config: Config, command: StoreCommand) -> Result<(), CliError
 }
 
 async fn copy(config: &Config, from: &str) -> Result<(), CliError> {
-    let config::Store::Postgres(settings) = &config.store else {
+    let config::StorePlace::Postgres(settings) = &config.store.place else {
         return Err(CliError::usage("a store is copied into the one that [store] url names: it must be of PostgreSQL"));
     };
     let path = from.strip_prefix("sqlite://").unwrap_or(from);
     let is_seen = std::io::stderr().is_terminal();
     let server = Server::of(settings);
-    let copied = copy::copy(Path::new(path), &server, |table, rows| {
+    let copied = copy::copy(Path::new(path), &server, &config.store.keys, |table, rows| {
         if is_seen {
             eprint!("\r\x1b[K{table}: {rows} rows");
         }
@@ -50,7 +50,7 @@ fn copied_words(copied: &[Copied]) -> String {
 
 /// Looks at the store; what is found ends in exit 1.
 async fn check(config: Config, json: bool) -> Result<(), CliError> {
-    let mut checked = check::look(Place::from(&config.store)).await?;
+    let mut checked = check::look(&config.store).await?;
     if checked.looks.contains(&Look::Rows) {
         histories(config, &mut checked).await?;
     }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::keys::ring::KeyRing;
 use crate::notify::counted;
 use crate::sla::calendar::CalendarSpec;
 use crate::sla::night::USUAL;
@@ -24,7 +25,7 @@ use super::explain_write_back;
 use super::read_server::{DEFAULT_LISTEN, DEFAULT_RATE, DEFAULT_STORE};
 use super::read_tenant::{DEFAULT_HISTORY, DEFAULT_POLL_INTERVAL, DEFAULT_REQUESTS_PER_MINUTE, default_ticket_url};
 use super::remarks::remarks;
-use super::{Config, Hours, LogFormat, Server, Store, Tenant, TokenSource, duration};
+use super::{Config, Hours, LogFormat, Server, StorePlace, Tenant, TokenSource, duration};
 
 /// As [`details`], with what may not be meant.
 pub fn explain(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> String {
@@ -62,7 +63,7 @@ pub fn summary(config: &Config) -> String {
     if let Some(oidc) = &config.sign_in {
         page.row("sign-in", format!("{}, at {}", oidc.name, oidc.issuer));
     }
-    page.row("store", &config.store);
+    page.row("store", &config.store.place);
     page.text
 }
 
@@ -101,12 +102,26 @@ fn service(page: &mut Page, config: &Config) {
     }
     let rate = format!("{requests_per_second} requests a second for each token or address");
     page.row("limit", or_default(rate, *requests_per_second == DEFAULT_RATE));
-    match &config.store {
-        Store::File(path) => page.row("store", or_default(path.display(), path.as_os_str() == DEFAULT_STORE)),
-        server @ Store::Postgres(_) => page.row("store", server),
+    match &config.store.place {
+        StorePlace::File(path) => page.row("store", or_default(path.display(), path.as_os_str() == DEFAULT_STORE)),
+        server @ StorePlace::Postgres(_) => page.row("store", server),
+    }
+    if let Some(words) = encryption(&config.store.keys) {
+        page.row("encryption", words);
     }
     let format = if *log_format == LogFormat::Text { "text" } else { "json" };
     page.row("log", or_default(format, *log_format == LogFormat::Text));
+}
+
+/// None: nothing is encrypted, and nothing ever was.
+fn encryption(keys: &KeyRing) -> Option<String> {
+    let all: Vec<&str> = keys.ids().collect();
+    match keys.first() {
+        Some(first) if all.len() == 1 => Some(format!("personal columns, with the key {first}")),
+        Some(first) => Some(format!("personal columns, with the key {first}; read with {}", all[1..].join(", "))),
+        None if all.is_empty() => None,
+        None => Some(format!("what is new is not encrypted any more; read with {}", all.join(", "))),
+    }
 }
 
 fn about_tenant(page: &mut Page, tenant: &Tenant, statuses: Option<&[String]>) {

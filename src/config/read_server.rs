@@ -3,10 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::reader::{Section, nearest};
 use super::secret::SecretKeys;
-use super::{LogFormat, Network, Postgres, Server, Store, checks};
+use super::{LogFormat, Network, Postgres, Server, Store, StorePlace, checks};
+use crate::keys::ring::KeyRing;
 
 /// Loopback, so that nothing is open to the network before a person decides so.
 pub(super) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -64,6 +66,8 @@ fn log_format(text: &str) -> Result<LogFormat, String> {
 }
 
 const PASSWORD: SecretKeys = SecretKeys { plain: "password", env: "password_env", file: "password_file" };
+const KEYS: SecretKeys =
+    SecretKeys { plain: "encryption_keys", env: "encryption_keys_env", file: "encryption_keys_file" };
 /// The schema of a store in PostgreSQL.
 pub(super) const DEFAULT_SCHEMA: &str = "superops_sla";
 /// Connections for the loops, and as many for pages.
@@ -83,17 +87,19 @@ pub(super) fn store(section: Section<'_>) -> Store {
     let password = PASSWORD.read_if(&section, true).and_then(|named| named.value);
     let schema = section.text("schema").and_then(|t| t.read(|text| schema_name(text)));
     let connections = section.integer("connections").and_then(|n| n.read(|number| connections(*number)));
+    let keys = KEYS.read_each(&section, KeyRing::parse).map(Arc::new).unwrap_or_default();
     section.finish();
-    match url {
-        Some(Url::Server(url)) => Store::Postgres(Postgres {
+    let place = match url {
+        Some(Url::Server(url)) => StorePlace::Postgres(Postgres {
             url,
             password,
             schema: schema.unwrap_or_else(|| DEFAULT_SCHEMA.to_owned()),
             connections: connections.unwrap_or(DEFAULT_CONNECTIONS),
         }),
-        Some(Url::File(path)) => Store::File(path),
-        None => Store::File(DEFAULT_STORE.into()),
-    }
+        Some(Url::File(path)) => StorePlace::File(path),
+        None => StorePlace::File(DEFAULT_STORE.into()),
+    };
+    Store { place, keys }
 }
 
 /// What `[store] url` may name.

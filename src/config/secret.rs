@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::TokenSource;
 use super::complaint::why_unreadable;
@@ -26,14 +26,22 @@ pub enum SecretError {
 impl TokenSource {
     /// The secret as it is now; white space round it is dropped.
     pub fn read(&self, env: &dyn Environment) -> Result<SecretString, SecretError> {
+        let lines = self.read_lines(env)?;
+        if lines.expose_secret().contains(char::is_control) {
+            return Err(SecretError::NotOneLine);
+        }
+        Ok(lines)
+    }
+
+    /// The same of several secrets, in lines.
+    pub fn read_lines(&self, env: &dyn Environment) -> Result<SecretString, SecretError> {
         let raw = match self {
             Self::Env(name) => env.var(name).ok_or(SecretError::NotSet)?,
             Self::File(path) => env.read_file(path).map_err(|error| SecretError::Unreadable(error.kind()))?,
         };
         match raw.trim() {
             "" => Err(SecretError::Blank),
-            secret if secret.contains(char::is_control) => Err(SecretError::NotOneLine),
-            secret => Ok(secret.to_owned().into()),
+            secrets => Ok(secrets.to_owned().into()),
         }
     }
 }
@@ -65,6 +73,25 @@ impl SecretKeys {
 
     /// The same, with its value if that is needed.
     pub fn read_if(&self, section: &Section<'_>, value_needed: bool) -> Option<Named> {
+        self.read_by(section, |found, source| {
+            let value = value_needed.then(|| source.read(section.inspection.env));
+            if let Some(Err(error)) = value {
+                found.wrong(format!("names {}, which {error}", thing(&source)));
+            }
+            Named { source, value: value.and_then(Result::ok) }
+        })
+    }
+
+    /// What `parse` makes of several secrets, apart by lines or commas, if the section names any.
+    pub fn read_each<T>(&self, section: &Section<'_>, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        self.read_by(section, |found, source| {
+            let text = source.read_lines(section.inspection.env).map_err(|error| error.to_string());
+            let parsed = text.and_then(|text| parse(text.expose_secret()));
+            parsed.map_err(|why| found.wrong(format!("names {}, which {why}", thing(&source)))).ok()
+        })?
+    }
+
+    fn read_by<T>(&self, section: &Section<'_>, read: impl FnOnce(&Found<'_, &str>, TokenSource) -> T) -> Option<T> {
         section.refuse(
             self.plain,
             &format!(
@@ -78,8 +105,8 @@ impl SecretKeys {
             section.clash(self.file, &format!("clashes with `{}`: the secret can come from one place only", self.env));
         }
         match (env, file) {
-            (Some(name), _) => named(section, &name, TokenSource::Env(name.value.trim().to_owned()), value_needed),
-            (None, Some(path)) => named(section, &path, TokenSource::File(PathBuf::from(path.value)), value_needed),
+            (Some(name), _) => Some(read(&name, TokenSource::Env(name.value.trim().to_owned()))),
+            (None, Some(path)) => Some(read(&path, TokenSource::File(PathBuf::from(path.value)))),
             (None, None) => None,
         }
     }
@@ -92,14 +119,6 @@ impl SecretKeys {
         }
         found
     }
-}
-
-fn named(section: &Section<'_>, found: &Found<'_, &str>, source: TokenSource, value_needed: bool) -> Option<Named> {
-    let value = value_needed.then(|| source.read(section.inspection.env));
-    if let Some(Err(error)) = value {
-        found.wrong(format!("names {}, which {error}", thing(&source)));
-    }
-    Some(Named { source, value: value.and_then(Result::ok) })
 }
 
 /// What the source is, in words. A name is repeated only if it has the form of

@@ -68,7 +68,7 @@ fn tenant(config: &Config) -> &Tenant {
 fn one_tenant_and_one_channel_are_enough() {
     let config = good(LEAST);
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
-    assert!(matches!(&config.store, Store::File(path) if path == Path::new("superops-sla.db")));
+    assert!(matches!(&config.store.place, StorePlace::File(path) if path == Path::new("superops-sla.db")));
     assert_eq!(tenant(&config).endpoint, "https://euapi.superops.ai/msp");
     assert_eq!(tenant(&config).requests_per_minute, 60);
     assert_eq!(tenant(&config).poll_interval, TimeDelta::seconds(60));
@@ -303,7 +303,7 @@ messaging_service_sid = "MG1"
 fn a_store_may_be_on_a_server_and_its_password_is_a_secret() {
     let more = "[store]\nurl = \"postgres://sla@db/msp\"\nschema = \"watch\"\nconnections = 8\n";
     let config = good(&format!("{LEAST}{more}"));
-    let Store::Postgres(server) = config.store else { panic!("a server") };
+    let StorePlace::Postgres(server) = config.store.place else { panic!("a server") };
     assert_eq!(
         (server.url.as_str(), server.schema.as_str(), server.connections),
         ("postgres://sla@db/msp", "watch", 8)
@@ -315,6 +315,21 @@ fn a_store_may_be_on_a_server_and_its_password_is_a_secret() {
     config.toml:12:15: `connections` must be from 1 to 64
     "#);
     assert_snapshot!(complaints("[store]\nurl = \"sqlite://a.db\"\nschema = \"watch\"\n"), @"config.toml:11:1: `schema` is of use with a `url` of PostgreSQL only");
+}
+
+#[test]
+fn the_keys_of_a_store_are_secrets_and_what_is_no_key_is_told_at_once() {
+    let text = format!("{LEAST}[store]\nencryption_keys_file = \"keys\"\n");
+    let read = |keys: &str| Config::parse(Path::new("config.toml"), &text, &env().with_file("keys", keys));
+    let (one, two) = ("01".repeat(32), "02".repeat(32));
+    let config = read(&format!("{one} # of this year\n{two}\n")).unwrap();
+    assert_eq!(config.store.keys.ids().count(), 2);
+    assert_eq!(config.store.keys.first(), config.store.keys.ids().next());
+    assert_eq!(good(LEAST).store.keys.first(), None);
+    let wrong = read("hunter2").unwrap_err().to_string();
+    assert!(wrong.contains("a file, which holds in place 1 what is no key") && !wrong.contains("hunter2"), "{wrong}");
+    let wrong = complaints("[store]\nencryption_keys = \"hunter2\"\n");
+    assert!(wrong.contains("must not stand in this file") && !wrong.contains("hunter2"), "{wrong}");
 }
 
 #[test]

@@ -28,6 +28,7 @@ use super::{
 };
 use crate::alert::escalation::ChannelKind;
 use crate::clock::SharedClock;
+use crate::keys::hex;
 use crate::notify::settings;
 
 /// Sends mail through one server.
@@ -151,6 +152,5 @@ fn message_id(message: &Message, domain: &str) -> String {
 /// The Message-ID of the first mail of this thread to this person, which every later one can work out again.
 fn thread_root(message: &Message, domain: &str) -> String {
     let digest = Sha256::new().chain_update(&message.thread).chain_update([0]).chain_update(&message.to).finalize();
-    let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("<thread.{name}@{domain}>")
+    format!("<thread.{}@{domain}>", hex(&digest[..16]))
 }

@@ -10,6 +10,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
+use crate::keys::hex;
+
 /// Longer than any shift; a mail that is read later than this is history.
 const LASTS: TimeDelta = TimeDelta::hours(24);
 /// A notification's key as bytes, seconds since 1970, and the signature over both.
@@ -123,10 +125,6 @@ impl LinkKey {
         let mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
         mac.chain_update(PURPOSE).chain_update(signed)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn bytes_of(key: &str) -> Option<[u8; KEY_BYTES]> {

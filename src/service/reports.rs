@@ -16,7 +16,6 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use self::answers::{Answer, Key};
@@ -27,6 +26,7 @@ use super::paging::{begins_after, cut};
 use super::{Service, ServiceError};
 use crate::bookkeeping::CLOSE_AFTER;
 use crate::config::Tenant;
+use crate::keys::hash_of;
 use crate::report::day::{Day, bounds, days, length, union, without};
 use crate::report::entry::{Entry, Outcome, Reason, Share};
 use crate::report::figures::Question;
@@ -331,7 +331,7 @@ impl Service {
             names: &names,
         });
         let text = serde_json::to_string(&made).map_err(|error| ServiceError::BadQuestion(error.to_string()))?;
-        made.hash = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+        made.hash = hash_of(text);
         Ok(Answer::Report(Arc::new(made)))
     }
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
 use super::reports::file::ReportFile;
 use super::uptime::percent;
 use super::{Reach, Service, ServiceError};
 use crate::formats::Format;
+use crate::keys::hash_of;
 use crate::monitor::settle::statement;
 use crate::report::{Cell, Column, ColumnKind, Figure, Period, Report, Row, SCHEMA, Section, Table};
 use crate::store::audit::Author;
@@ -119,7 +119,7 @@ impl Service {
         let Some(one) = self.frozen(scope, id).await? else { return Ok(None) };
         let mut made = report(&one.statement).map_err(ServiceError::BadQuestion)?;
         let text = serde_json::to_string(&made).map_err(|error| ServiceError::BadQuestion(error.to_string()))?;
-        made.hash = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+        made.hash = hash_of(text);
         let (content_type, disposition) = (format.content_type(), format.disposition(&made));
         let bytes = self.written(Arc::new(made), None, format).await?;
         Ok(Some(ReportFile { content_type, disposition, bytes }))

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use crate::keys::hex;
 use crate::ticket::TenantId;
 
 /// What somebody may do; each role may do all that the one before may.
@@ -117,8 +118,7 @@ impl Person {
     /// Names the person in lists, in limits and in the audit log.
     pub fn id(&self) -> String {
         let hash = Sha256::digest(format!("{}\0{}", self.issuer, self.subject));
-        let digits: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        format!("{ID_BEGINS}{digits}")
+        format!("{ID_BEGINS}{}", hex(&hash[..6]))
     }
 
     /// Whether `id` is a person's, and not a token's.

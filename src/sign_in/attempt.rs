@@ -10,6 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use crate::keys::hash_of;
+
 /// A sign-in that has begun, as the browser knows it.
 #[derive(Clone, Debug)]
 pub struct Attempt(SecretString);
@@ -54,7 +56,7 @@ impl Attempt {
 
     /// What the store knows it by.
     pub fn key(&self) -> String {
-        Sha256::digest(self.state()).iter().map(|byte| format!("{byte:02x}")).collect()
+        hash_of(self.state())
     }
 
     /// Whether `state` is this one's.

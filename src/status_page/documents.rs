@@ -11,7 +11,7 @@ use hyper::body::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::{Model, feeds, html, json};
-use crate::keys::hash_of;
+use crate::keys::{hash_of, hex};
 
 /// One document, ready to be sent.
 #[derive(Clone, Debug)]
@@ -29,8 +29,8 @@ impl Document {
         // Writing to memory cannot fail; and what is empty is not sent.
         let gzip = gzip.write_all(text.as_bytes()).and_then(|()| gzip.finish()).unwrap_or_default();
         let digest = Sha256::digest(text.as_bytes());
-        let etag = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect::<String>();
-        Self { content_type, body: text.into(), gzip: gzip.into(), etag: format!("\"{etag}\"") }
+        let etag = format!("\"{}\"", hex(&digest[..12]));
+        Self { content_type, body: text.into(), gzip: gzip.into(), etag }
     }
 }
 

@@ -17,7 +17,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 pub use self::tables::TableSize;
 use super::audit::chain;
 use super::sql::{self, Connection};
-use super::{Place, StoreError, books};
+use super::{At, Place, StoreError, books};
 
 /// No look tells of more than so many things; all of them are counted.
 pub const TOLD: usize = 20;
@@ -111,8 +111,9 @@ const RESTORE: &str =
     "restore a backup, or bring the database into order with its own tools, before the service goes on";
 
 /// Looks at the store at `place`, without changing anything.
-pub async fn look(place: Place) -> Result<Checked, StoreError> {
-    let mut connection = connect(&place).await?;
+pub async fn look(at: impl Into<At>) -> Result<Checked, StoreError> {
+    let At { place, keys } = at.into();
+    let mut connection = connect(&place).await?.with_keys(keys);
     let mut checked = Checked { store: place.to_string(), ..Checked::default() };
     integrity(&mut connection, &mut checked).await?;
     migrations(&mut connection, &mut checked).await?;
@@ -127,8 +128,8 @@ pub async fn look(place: Place) -> Result<Checked, StoreError> {
     Ok(checked)
 }
 
-/// A connection that only reads, and takes its time.
-async fn connect(place: &Place) -> Result<Connection, StoreError> {
+/// A connection that only reads, and takes its time; what is sealed it reads as it stands.
+pub(super) async fn connect(place: &Place) -> Result<Connection, StoreError> {
     match place {
         Place::File(path) if !path.is_file() => {
             Err(StoreError::Unopened { path: path.clone(), source: std::io::ErrorKind::NotFound.into() })

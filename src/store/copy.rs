@@ -5,13 +5,15 @@
 //! counts only if they agree.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use sqlx::sqlite::SqliteConnectOptions;
 
 use super::sql::postgres::{self, Server};
 use super::sql::{self, Arg, AssertSqlSafe, Connection, QueryBuilder, Row};
-use super::{Place, Store, StoreError};
+use super::{At, Place, Store, StoreError};
+use crate::keys::ring::KeyRing;
 
 /// Rows that are read, and written, at a time.
 const AT_ONCE: usize = 200;
@@ -43,16 +45,22 @@ struct Table {
 }
 
 /// Copies what is in the file at `from` to `server`; `told` hears of each table, and how many rows are over.
-pub async fn copy(from: &Path, server: &Server, mut told: impl FnMut(&str, u64)) -> Result<Vec<Copied>, StoreError> {
+pub async fn copy(
+    from: &Path,
+    server: &Server,
+    keys: &Arc<KeyRing>,
+    mut told: impl FnMut(&str, u64),
+) -> Result<Vec<Copied>, StoreError> {
     if !from.is_file() {
         let source = std::io::ErrorKind::NotFound.into();
         return Err(StoreError::Unopened { path: from.to_owned(), source });
     }
     let file = Place::File(PathBuf::from(from));
     let _claim = Store::claim(file.clone())?;
-    // Both are brought to the same form first.
-    Store::open(file, Default::default()).await?.close().await;
-    Store::open(Place::Server(Box::new(server.clone())), Default::default()).await?.close().await;
+    // Both are brought to the same form first; what is sealed goes over as it stands.
+    for place in [file, Place::Server(Box::new(server.clone()))] {
+        Store::open(At { place, keys: keys.clone() }, Default::default()).await?.close().await;
+    }
     let mut source = Connection::to_file(&SqliteConnectOptions::new().filename(from)).await?;
     let mut target = Connection::to_server(server).await?;
     is_idle(&mut target).await?;
@@ -148,9 +156,9 @@ impl Table {
                 Kind::Int => row.try_get(place).map(Arg::Int),
                 Kind::Real => row.try_get(place).map(Arg::Real),
                 Kind::Bytes => row.try_get(place).map(Arg::Bytes),
-                Kind::Text => row
-                    .try_get(place)
-                    .map(|text: Option<String>| Arg::Text(text.map(|text| postgres::without_zero(&text).into_owned()))),
+                Kind::Text => row.try_get(place).map(|text: Option<String>| {
+                    Arg::Stored(text.map(|text| postgres::without_zero(&text).into_owned()))
+                }),
             };
             read.map_err(|error| StoreError::Unreadable(format!("{} of {}: {error}", column, self.name)))
         };
@@ -237,7 +245,8 @@ mod tests {
         // Broken off in the middle of the first large table.
         let (tell, told) = tokio::sync::oneshot::channel();
         let mut tell = Some(tell);
-        let half = copy(&path, &server, |_, over| {
+        let keys = Arc::default();
+        let half = copy(&path, &server, &keys, |_, over| {
             if over >= 200 {
                 tell.take().map(|tell| tell.send(()));
             }
@@ -247,7 +256,7 @@ mod tests {
             half_way = told => half_way.unwrap(),
             _ = half => panic!("it was to be broken off"),
         }
-        let copied = copy(&path, &server, |_, _| ()).await.unwrap();
+        let copied = copy(&path, &server, &keys, |_, _| ()).await.unwrap();
         let rows = |name: &str| copied.iter().find(|one| one.table == name).map(|one| one.rows);
         assert_eq!((rows("tokens"), rows("audit")), (Some(450), Some(450)));
         let there = Store::open(server, Default::default()).await.unwrap();

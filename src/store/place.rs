@@ -2,15 +2,57 @@
 
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::sql::postgres::Server;
 use crate::config;
+use crate::keys::ring::KeyRing;
 
 /// Where a store is.
 #[derive(Clone, Debug)]
 pub enum Place {
     File(PathBuf),
     Server(Box<Server>),
+}
+
+/// A place with the keys that what stands there is sealed with.
+#[derive(Clone, Debug)]
+pub struct At {
+    pub place: Place,
+    pub keys: Arc<KeyRing>,
+}
+
+impl From<Place> for At {
+    fn from(place: Place) -> Self {
+        Self { place, keys: Arc::default() }
+    }
+}
+
+impl From<&Path> for At {
+    fn from(path: &Path) -> Self {
+        #[cfg(test)]
+        return Self { place: path.into(), keys: tests::keys() };
+        #[cfg(not(test))]
+        Place::from(path).into()
+    }
+}
+
+impl From<&PathBuf> for At {
+    fn from(path: &PathBuf) -> Self {
+        path.as_path().into()
+    }
+}
+
+impl From<Server> for At {
+    fn from(server: Server) -> Self {
+        Place::from(server).into()
+    }
+}
+
+impl From<&config::Store> for At {
+    fn from(store: &config::Store) -> Self {
+        Self { place: store.into(), keys: store.keys.clone() }
+    }
 }
 
 impl Display for Place {
@@ -40,9 +82,9 @@ impl From<&PathBuf> for Place {
 
 impl From<&config::Store> for Place {
     fn from(store: &config::Store) -> Self {
-        match store {
-            config::Store::File(path) => path.into(),
-            config::Store::Postgres(settings) => Server::of(settings).into(),
+        match &store.place {
+            config::StorePlace::File(path) => path.into(),
+            config::StorePlace::Postgres(settings) => Server::of(settings).into(),
         }
     }
 }
@@ -72,6 +114,12 @@ impl From<Server> for Place {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+
+    /// What the tests' stores are sealed with, if `SUPEROPS_SLA_TEST_SEALED` is given: then all of them are.
+    pub fn keys() -> Arc<KeyRing> {
+        let sealed = std::env::var("SUPEROPS_SLA_TEST_SEALED").is_ok_and(|text| !text.is_empty());
+        if sealed { Arc::new(KeyRing::parse(&"5e".repeat(32)).expect("a key")) } else { Arc::default() }
+    }
 
     /// Where the tests' stores are instead of in files, if `SUPEROPS_SLA_TEST_POSTGRES` names a server: each path has a
     /// schema of its own there.

@@ -12,6 +12,7 @@ use crate::store::sql::{self, AssertSqlSafe, Connection};
 /// Tables that hold a handful of rows for each tenant, person or phone, or are emptied by themselves.
 const SMALL: &[&str] = &[
     "directories",
+    "encryption_keys",
     "heartbeats",
     "months",
     "on_call_overrides",

@@ -17,7 +17,8 @@ use super::audit::{Author, audit, chain};
 use super::books::{date_of, day_number};
 use super::{Store, StoreError, millis};
 use crate::report::People;
-use crate::store::sql::{self, Connection};
+use crate::store::sealed::{Column, Sealed};
+use crate::store::sql::{self, Connection, Row};
 use crate::ticket::{RefId, TenantId};
 
 /// Somebody whom the store knows.
@@ -99,8 +100,8 @@ impl Store {
             let mut after = place.first();
             while let Some((rows, last)) = self.batch(place, person, &after).await? {
                 for (key, texts) in rows {
-                    let named = place.columns.iter().zip(texts).filter_map(|(column, text)| {
-                        let text = text.filter(|text| instead.of(text).is_some())?;
+                    let named = place.columns.iter().zip(texts).filter_map(|(column, held)| {
+                        let text = held.text.filter(|text| instead.of(text).is_some())?;
                         Some(Mention { table: place.table, row: key.to_string(), column, text })
                     });
                     found.extend(named);
@@ -186,7 +187,7 @@ impl Store {
                 Key::Number(_) => Key::Number(row.try_get(0)?),
                 Key::Text(_) => Key::Text(row.try_get(0)?),
             };
-            let texts: Result<Vec<Option<String>>, _> = (1..=place.columns.len()).map(|at| row.try_get(at)).collect();
+            let texts: Result<Vec<Words>, _> = (1..=place.columns.len()).map(|at| Words::read(&row, at)).collect();
             found.push((key, texts?));
         }
         let last = found.last().map(|(key, _)| key.clone());
@@ -202,9 +203,9 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let mut changes = Vec::new();
         for (key, texts) in rows {
-            let other: Vec<Option<String>> = texts.iter().map(|text| instead.of(text.as_deref()?)).collect();
+            let other: Vec<Option<String>> = texts.iter().map(|was| instead.of(was.text.as_deref()?)).collect();
             if other.iter().any(Option::is_some) {
-                let texts = texts.into_iter().zip(other).map(|(was, other)| other.or(was));
+                let texts = texts.into_iter().zip(other).map(|(was, other)| Words { text: other.or(was.text), ..was });
                 changes.push((key, texts.collect::<Vec<_>>()));
             }
         }
@@ -222,7 +223,11 @@ impl Store {
                             Key::Text(text) => query.bind(text.as_str()),
                         };
                         let query = if place.of_tenant() { query.bind(tenant.as_str()) } else { query };
-                        texts.iter().fold(query, |query, text| query.bind(text)).execute(&mut *tx).await?;
+                        let bound = texts.iter().fold(query, |query, words| match words.sealed() {
+                            Some(sealed) => query.bind(sealed),
+                            None => query.bind(&words.text),
+                        });
+                        bound.execute(&mut *tx).await?;
                     }
                     Ok(())
                 })
@@ -317,7 +322,26 @@ impl Store {
 }
 
 /// A row by its key, with its texts in the order of their columns.
-type TextRow = (Key, Vec<Option<String>>);
+type TextRow = (Key, Vec<Words>);
+
+/// What stands in a column.
+struct Words {
+    text: Option<String>,
+    /// The column that it is sealed as, and for which row; none: it is plain.
+    sealed: Option<(&'static Column, String)>,
+}
+
+impl Words {
+    fn read(row: &Row, at: usize) -> Result<Self, sql::Error> {
+        Ok(Self { text: row.try_get(at)?, sealed: row.sealed_for(at)? })
+    }
+
+    /// To be written sealed as it was.
+    fn sealed(&self) -> Option<Sealed> {
+        let ((column, row), text) = self.sealed.as_ref().zip(self.text.as_ref())?;
+        Some(column.seal_for(row.clone(), text.clone()))
+    }
+}
 
 #[cfg(test)]
 mod tests;

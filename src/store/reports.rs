@@ -5,11 +5,11 @@
 //! reported on once, however often the process stops in between.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sha2::{Digest, Sha256};
 
 use super::books::{date_of, day_number};
 use super::outbox::{NewNotification, enqueue};
 use super::{Store, StoreError, instant, millis};
+use crate::keys::hash_of;
 use crate::report::{People, Period};
 use crate::store::sql::{self, Connection, Row};
 use crate::ticket::TenantId;
@@ -53,7 +53,7 @@ pub struct Sent {
 
 /// The name under which `bytes` are kept.
 pub fn file_id(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hash_of(bytes)
 }
 
 impl Store {

@@ -1,12 +1,15 @@
 //! How the store asks its database: one text of each statement, whichever database that is.
 //!
 //! The rest of the store asks by these functions, never by sqlx itself. They bind integers of 64 bits, reals, texts
-//! and bytes, run the statement, and read a column as the type that is wanted.
+//! and bytes, run the statement, and read a column as the type that is wanted. A column that is sealed is sealed and opened
+//! here, by the keys that the connection has.
 
 mod bind;
 mod builder;
 pub mod postgres;
 mod row;
+
+use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
@@ -16,15 +19,27 @@ use sqlx::postgres::PgArguments;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions};
 use sqlx::{PgConnection, PgPool, Postgres, SqlSafeStr, SqlStr, Sqlite, SqliteConnection, SqlitePool};
 
+use crate::keys::ring::KeyRing;
+
 pub use bind::{Arg, Bind};
 pub use builder::{QueryBuilder, Separated};
 pub(crate) use row::from_row;
-pub use row::{Column, FromRow, Index, Row};
+pub use row::{FromRow, Index, Readable, Row};
 pub use sqlx::{AssertSqlSafe, Error};
+
+/// What a row or a statement goes by.
+type Keys = Option<Arc<KeyRing>>;
 
 /// One connection to the database.
 #[derive(Debug)]
-pub enum Connection {
+pub struct Connection {
+    link: Link,
+    /// What sealed columns are sealed with and opened by; none: they are read and written as they stand.
+    keys: Option<Arc<KeyRing>>,
+}
+
+#[derive(Debug)]
+enum Link {
     Sqlite(SqliteConnection),
     /// One that goes back to its [`Pool`] when dropped.
     SqliteOfPool(PoolConnection<Sqlite>),
@@ -35,68 +50,103 @@ pub enum Connection {
 
 /// Connections that take turns. Cheap to clone.
 #[derive(Clone, Debug)]
-pub enum Pool {
+pub struct Pool {
+    links: Links,
+    keys: Arc<KeyRing>,
+}
+
+#[derive(Clone, Debug)]
+enum Links {
     Sqlite(SqlitePool),
     Postgres(PgPool),
 }
 
 impl Pool {
+    /// Of connections to a file.
+    pub fn of_file(pool: SqlitePool, keys: Arc<KeyRing>) -> Self {
+        Self { links: Links::Sqlite(pool), keys }
+    }
+
+    /// Of connections to a server.
+    pub fn of_server(pool: PgPool, keys: Arc<KeyRing>) -> Self {
+        Self { links: Links::Postgres(pool), keys }
+    }
+
     /// Closes all connections, once what runs on them has ended.
     pub async fn close(&self) {
-        match self {
-            Self::Sqlite(pool) => pool.close().await,
-            Self::Postgres(pool) => pool.close().await,
+        match &self.links {
+            Links::Sqlite(pool) => pool.close().await,
+            Links::Postgres(pool) => pool.close().await,
         }
     }
 
     /// Whether it was closed.
     pub fn is_closed(&self) -> bool {
-        match self {
-            Self::Sqlite(pool) => pool.is_closed(),
-            Self::Postgres(pool) => pool.is_closed(),
+        match &self.links {
+            Links::Sqlite(pool) => pool.is_closed(),
+            Links::Postgres(pool) => pool.is_closed(),
         }
     }
 
     /// Takes a connection out, as soon as one is free.
     pub async fn acquire(&self) -> Result<Connection, Error> {
-        match self {
-            Self::Sqlite(pool) => pool.acquire().await.map(Connection::SqliteOfPool),
-            Self::Postgres(pool) => pool.acquire().await.map(Connection::PostgresOfPool),
-        }
+        let link = match &self.links {
+            Links::Sqlite(pool) => pool.acquire().await.map(Link::SqliteOfPool),
+            Links::Postgres(pool) => pool.acquire().await.map(Link::PostgresOfPool),
+        };
+        Ok(Connection { link: link?, keys: Some(self.keys.clone()) })
     }
 
     /// Takes a connection out, if one is free.
     pub fn try_acquire(&self) -> Option<Connection> {
-        match self {
-            Self::Sqlite(pool) => pool.try_acquire().map(Connection::SqliteOfPool),
-            Self::Postgres(pool) => pool.try_acquire().map(Connection::PostgresOfPool),
-        }
+        let link = match &self.links {
+            Links::Sqlite(pool) => pool.try_acquire().map(Link::SqliteOfPool),
+            Links::Postgres(pool) => pool.try_acquire().map(Link::PostgresOfPool),
+        };
+        Some(Connection { link: link?, keys: Some(self.keys.clone()) })
     }
 }
 
 impl Connection {
-    /// Connects to the file that `options` name.
+    /// Connects to the file that `options` name; sealed columns are read and written as they stand.
     pub async fn to_file(options: &SqliteConnectOptions) -> Result<Self, Error> {
-        sqlx::ConnectOptions::connect(options).await.map(Self::Sqlite)
+        sqlx::ConnectOptions::connect(options).await.map(Self::of_file)
     }
 
-    /// Connects to the server.
+    /// One that stands; sealed columns are read and written as they stand.
+    pub fn of_file(connection: SqliteConnection) -> Self {
+        Self { link: Link::Sqlite(connection), keys: None }
+    }
+
+    /// Connects to the server; sealed columns are read and written as they stand.
     pub async fn to_server(server: &postgres::Server) -> Result<Self, Error> {
-        sqlx::ConnectOptions::connect(&server.options()).await.map(Self::Postgres)
+        let connection = sqlx::ConnectOptions::connect(&server.options()).await?;
+        Ok(Self { link: Link::Postgres(connection), keys: None })
+    }
+
+    /// The same, which seals and opens by `keys`.
+    #[must_use]
+    pub fn with_keys(self, keys: Arc<KeyRing>) -> Self {
+        Self { keys: Some(keys), ..self }
+    }
+
+    /// The keys that it seals and opens by.
+    pub fn keys(&self) -> Option<&Arc<KeyRing>> {
+        self.keys.as_ref()
     }
 
     /// Whether there is a server behind it.
     pub fn is_postgres(&self) -> bool {
-        matches!(self, Self::Postgres(_) | Self::PostgresOfPool(_))
+        matches!(self.link, Link::Postgres(_) | Link::PostgresOfPool(_))
     }
 
     /// Says goodbye and closes.
     pub async fn close(self) -> Result<(), Error> {
-        match self {
-            Self::Sqlite(connection) => sqlx::Connection::close(connection).await,
-            Self::SqliteOfPool(connection) => connection.close().await,
-            Self::Postgres(connection) => sqlx::Connection::close(connection).await,
-            Self::PostgresOfPool(connection) => connection.close().await,
+        match self.link {
+            Link::Sqlite(connection) => sqlx::Connection::close(connection).await,
+            Link::SqliteOfPool(connection) => connection.close().await,
+            Link::Postgres(connection) => sqlx::Connection::close(connection).await,
+            Link::PostgresOfPool(connection) => connection.close().await,
         }
     }
 }
@@ -112,7 +162,14 @@ impl On<'_> {
     fn is_postgres(&self) -> bool {
         match self {
             Self::Connection(connection) => connection.is_postgres(),
-            Self::Pool(pool) => matches!(pool, Pool::Postgres(_)),
+            Self::Pool(pool) => matches!(pool.links, Links::Postgres(_)),
+        }
+    }
+
+    fn keys(&self) -> Option<Arc<KeyRing>> {
+        match self {
+            Self::Connection(connection) => connection.keys.clone(),
+            Self::Pool(pool) => Some(pool.keys.clone()),
         }
     }
 }
@@ -179,38 +236,42 @@ impl Done {
 
 /// Runs one method of sqlx on whatever `$on` is; `$sqlite` and `$postgres` make its result ours.
 macro_rules! run {
-    ($query:expr, $on:expr, $method:ident, $sqlite:expr, $postgres:expr) => {{
-        use Connection::{Postgres, PostgresOfPool, Sqlite, SqliteOfPool};
+    ($query:expr, $on:expr, $keys:expr, $method:ident, $sqlite:expr, $postgres:expr) => {{
         let Query { text, args, by_place } = $query;
         let text = if $on.is_postgres() { postgres::statement(text, by_place) } else { text };
         match $on {
-            On::Connection(Sqlite(one)) => sqlite(text, args).$method(one).await.map($sqlite),
-            On::Connection(SqliteOfPool(one)) => sqlite(text, args).$method(&mut **one).await.map($sqlite),
-            On::Pool(Pool::Sqlite(pool)) => sqlite(text, args).$method(pool).await.map($sqlite),
-            On::Connection(Postgres(one)) => postgres(text, args).$method(one).await.map($postgres),
-            On::Connection(PostgresOfPool(one)) => postgres(text, args).$method(&mut **one).await.map($postgres),
-            On::Pool(Pool::Postgres(pool)) => postgres(text, args).$method(pool).await.map($postgres),
+            On::Connection(Connection { link, .. }) => match link {
+                Link::Sqlite(one) => sqlite(text, args, $keys).$method(one).await.map($sqlite),
+                Link::SqliteOfPool(one) => sqlite(text, args, $keys).$method(&mut **one).await.map($sqlite),
+                Link::Postgres(one) => postgres(text, args, $keys).$method(one).await.map($postgres),
+                Link::PostgresOfPool(one) => postgres(text, args, $keys).$method(&mut **one).await.map($postgres),
+            },
+            On::Pool(Pool { links, .. }) => match links {
+                Links::Sqlite(pool) => sqlite(text, args, $keys).$method(pool).await.map($sqlite),
+                Links::Postgres(pool) => postgres(text, args, $keys).$method(pool).await.map($postgres),
+            },
         }
     }};
 }
 
-fn sqlite(text: SqlStr, args: Vec<Arg>) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
-    sqlx::query_with(text, bind::for_sqlite(args))
+fn sqlite(text: SqlStr, args: Vec<Arg>, keys: &Keys) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
+    sqlx::query_with(text, bind::for_sqlite(args, keys.as_deref()))
 }
 
-fn postgres(text: SqlStr, args: Vec<Arg>) -> sqlx::query::Query<'static, Postgres, PgArguments> {
-    sqlx::query_with(text, postgres::bound(args))
+fn postgres(text: SqlStr, args: Vec<Arg>, keys: &Keys) -> sqlx::query::Query<'static, Postgres, PgArguments> {
+    sqlx::query_with(text, postgres::bound(args, keys.as_deref()))
 }
 
 /// Reads each row as it comes: as the database gives it, it takes several times the room of what it holds.
 async fn read_each<R, T, E: From<Error>>(
     mut rows: BoxStream<'_, Result<R, Error>>,
-    kind: fn(R) -> Row,
+    keys: &Keys,
+    kind: fn(R, Keys) -> Row,
     mut read: impl FnMut(Row) -> Result<T, E>,
 ) -> Result<Vec<T>, E> {
     let mut found = Vec::new();
     while let Some(row) = rows.try_next().await? {
-        found.push(read(kind(row))?);
+        found.push(read(kind(row, keys.clone()))?);
     }
     Ok(found)
 }
@@ -225,8 +286,9 @@ impl Query {
     /// Runs it.
     pub fn execute<'c>(self, on: impl Into<On<'c>>) -> BoxFuture<'c, Result<Done, Error>> {
         let on = on.into();
+        let keys = on.keys();
         Box::pin(async move {
-            run!(self, on, execute, |done| Done { rows: done.rows_affected() }, |done| Done {
+            run!(self, on, &keys, execute, |done| Done { rows: done.rows_affected() }, |done| Done {
                 rows: done.rows_affected()
             })
         })
@@ -243,23 +305,32 @@ impl Query {
         on: impl Into<On<'c>>,
         read: impl FnMut(Row) -> Result<T, E> + Send + 'c,
     ) -> BoxFuture<'c, Result<Vec<T>, E>> {
-        use Connection::{Postgres, PostgresOfPool, Sqlite, SqliteOfPool};
         let (on, Self { text, args, by_place }) = (on.into(), self);
+        let keys = on.keys();
         Box::pin(async move {
             let text = if on.is_postgres() { postgres::statement(text, by_place) } else { text };
+            let keys = &keys;
             match on {
-                On::Connection(Sqlite(one)) => read_each(sqlite(text, args).fetch(one), Row::Sqlite, read).await,
-                On::Connection(SqliteOfPool(one)) => {
-                    read_each(sqlite(text, args).fetch(&mut **one), Row::Sqlite, read).await
-                }
-                On::Pool(Pool::Sqlite(pool)) => read_each(sqlite(text, args).fetch(pool), Row::Sqlite, read).await,
-                On::Connection(Postgres(one)) => read_each(postgres(text, args).fetch(one), Row::Postgres, read).await,
-                On::Connection(PostgresOfPool(one)) => {
-                    read_each(postgres(text, args).fetch(&mut **one), Row::Postgres, read).await
-                }
-                On::Pool(Pool::Postgres(pool)) => {
-                    read_each(postgres(text, args).fetch(pool), Row::Postgres, read).await
-                }
+                On::Connection(Connection { link, .. }) => match link {
+                    Link::Sqlite(one) => read_each(sqlite(text, args, keys).fetch(one), keys, Row::of_file, read).await,
+                    Link::SqliteOfPool(one) => {
+                        read_each(sqlite(text, args, keys).fetch(&mut **one), keys, Row::of_file, read).await
+                    }
+                    Link::Postgres(one) => {
+                        read_each(postgres(text, args, keys).fetch(one), keys, Row::of_server, read).await
+                    }
+                    Link::PostgresOfPool(one) => {
+                        read_each(postgres(text, args, keys).fetch(&mut **one), keys, Row::of_server, read).await
+                    }
+                },
+                On::Pool(Pool { links, .. }) => match links {
+                    Links::Sqlite(pool) => {
+                        read_each(sqlite(text, args, keys).fetch(pool), keys, Row::of_file, read).await
+                    }
+                    Links::Postgres(pool) => {
+                        read_each(postgres(text, args, keys).fetch(pool), keys, Row::of_server, read).await
+                    }
+                },
             }
         })
     }
@@ -267,15 +338,23 @@ impl Query {
     /// Its first row, if there is one.
     pub fn fetch_optional<'c>(self, on: impl Into<On<'c>>) -> BoxFuture<'c, Result<Option<Row>, Error>> {
         let on = on.into();
-        Box::pin(
-            async move { run!(self, on, fetch_optional, |row| row.map(Row::Sqlite), |row| row.map(Row::Postgres)) },
-        )
+        let keys = on.keys();
+        Box::pin(async move {
+            run!(self, on, &keys, fetch_optional, |row| row.map(|row| Row::of_file(row, keys.clone())), |row| row
+                .map(|row| Row::of_server(row, keys.clone())))
+        })
     }
 
     /// Its first row, which there must be.
     pub fn fetch_one<'c>(self, on: impl Into<On<'c>>) -> BoxFuture<'c, Result<Row, Error>> {
         let on = on.into();
-        Box::pin(async move { run!(self, on, fetch_one, Row::Sqlite, Row::Postgres) })
+        let keys = on.keys();
+        Box::pin(async move {
+            run!(self, on, &keys, fetch_one, |row| Row::of_file(row, keys.clone()), |row| Row::of_server(
+                row,
+                keys.clone()
+            ))
+        })
     }
 }
 
@@ -310,9 +389,9 @@ macro_rules! reading {
 }
 
 /// What a column can be read as, whatever row it stands in.
-pub trait ForAny: for<'r> Column<'r> {}
+pub trait ForAny: for<'r> Readable<'r> {}
 
-impl<T: for<'r> Column<'r>> ForAny for T {}
+impl<T: for<'r> Readable<'r>> ForAny for T {}
 
 reading!(QueryAs, FromRow, T::from_row);
 reading!(QueryScalar, ForAny, |row: &Row| row.try_get(0));

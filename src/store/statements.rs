@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use sha2::{Digest, Sha256};
-
 use super::audit::{Author, audit};
 use super::sql::{self, Connection, Row};
 use super::{Store, StoreError, instant};
-use crate::keys::id_of;
+use crate::keys::{hash_of, id_of};
 use crate::ticket::{Reach, TenantId};
 use crate::uptime::statement::Statement;
 use crate::uptime::{DAY, Millis};
@@ -155,7 +153,7 @@ impl Store {
 
 async fn freeze(tx: &mut Connection, one: &Statement, now: Millis) -> Result<(), sql::Error> {
     let body = serde_json::to_string(one).map_err(|error| sql::Error::Encode(error.into()))?;
-    let sha256: String = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hash_of(&body);
     let credit = if one.owes() { CreditState::Proposed } else { CreditState::None };
     sql::query(
         "INSERT INTO uptime_statements (id, tenant, component, until_at, body, sha256, frozen_at, credit)

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, instant, millis, to_the_end};
 use super::{books, others};
+use crate::store::sealed::DIRECTORY;
 use crate::store::sql::{self, Connection};
 use crate::ticket::{Directory, TenantId, TicketId};
 
@@ -222,7 +223,7 @@ impl Store {
     /// The people, clients, sites and words of `tenant`; empty if never read.
     pub async fn directory(&self, tenant: &TenantId) -> Result<Arc<Directory>, StoreError> {
         let read = async {
-            let query = sql::query_scalar("SELECT directory FROM directories WHERE tenant = $1");
+            let query = sql::query_scalar("SELECT directory, tenant FROM directories WHERE tenant = $1");
             let text: Option<String> = query.bind(tenant.as_str()).fetch_optional(&self.reads).await?;
             text.map(|text| read_json(&text).map(Arc::new)).transpose()
         };
@@ -304,7 +305,7 @@ async fn write_directory(
          ON CONFLICT (tenant) DO UPDATE SET directory = excluded.directory, read_at = excluded.read_at",
     )
     .bind(tenant.as_str())
-    .bind(text)
+    .bind(DIRECTORY.seal(&[tenant.as_str()], text))
     .bind(millis(now))
     .execute(tx)
     .await

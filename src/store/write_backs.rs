@@ -15,6 +15,7 @@ use super::outbox::json;
 use super::{Store, StoreError, instant, millis};
 use crate::alert::AlertKey;
 use crate::alert::write_back::{OwnTouch, WriteBackAction};
+use crate::keys::hex;
 use crate::store::sql::{self, Connection, Row};
 use crate::ticket::{TenantId, TicketId};
 
@@ -287,8 +288,7 @@ pub(super) async fn enqueue(tx: &mut Connection, rows: &[NewWriteBack]) -> Resul
 
 /// 10 hex digits: only the notes of one ticket have to be told apart.
 fn reference(key: &str) -> String {
-    let digits: String = Sha256::digest(key).iter().take(5).map(|byte| format!("{byte:02x}")).collect();
-    format!("[sla:{digits}]")
+    format!("[sla:{}]", hex(&Sha256::digest(key)[..5]))
 }
 
 pub(super) fn row(row: &Row) -> Result<WriteBackRow, StoreError> {

@@ -144,7 +144,8 @@ impl Target {
                 if begun.as_ref().is_err_and(is_cut_off) {
                     begun = match Connection::to_server(server).await {
                         Ok(anew) => {
-                            *connection = anew;
+                            let keys = connection.keys().cloned().unwrap_or_default();
+                            *connection = anew.with_keys(keys);
                             begin_in_turn(connection).await
                         }
                         Err(error) => Err(error),

@@ -16,6 +16,8 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 use tower_http::cors::CorsLayer;
 use tracing::{Instrument, debug, info_span};
 
+use crate::keys::hex;
+
 /// By which an answer is found in the log.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What time it is here, also in an answer that says no more than that nothing has changed: countdowns go on from it.
@@ -93,8 +95,7 @@ pub const REVALIDATED: HeaderValue = HeaderValue::from_static("private, no-cache
 
 /// A weak validator: the same content, however it is packed.
 pub fn tag(digest: &[u8]) -> String {
-    let text: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-    format!("W/\"{text}\"")
+    format!("W/\"{}\"", hex(&digest[..12]))
 }
 
 /// Whether `If-None-Match` names `etag`.

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::auth::Caller;
 use super::{Problem, Web};
-use crate::config::Store;
+use crate::config::StorePlace;
 use crate::notify::counted;
 use crate::service::{Reach, Service, ServiceError};
 
@@ -90,9 +90,9 @@ pub async fn metrics(State(web): State<Arc<Web>>) -> Result<impl IntoResponse, P
     web.service.refresh_standings().await.map_err(ServiceError::from)?;
     web.service.refresh_week().await.map_err(ServiceError::from)?;
     web.service.refresh_desk().await?;
-    let file = match &web.service.config().store {
-        Store::File(path) => Some(path.as_path()),
-        Store::Postgres(_) => None,
+    let file = match &web.service.config().store.place {
+        StorePlace::File(path) => Some(path.as_path()),
+        StorePlace::Postgres(_) => None,
     };
     web.telemetry.process.look(file);
     Ok(([(CONTENT_TYPE, OPENMETRICS)], web.telemetry.render()))

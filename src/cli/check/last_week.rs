@@ -23,7 +23,7 @@ use crate::store::outbox::Said;
 use crate::store::personal_rules::PersonalChange;
 use crate::store::sync::SyncState;
 use crate::store::tickets::{Batch, Lived};
-use crate::store::{Place, Store, StoreError};
+use crate::store::{At, Place, Store, StoreError};
 use crate::telemetry::Telemetry;
 use crate::ticket::rewind::{Was, as_of, rewind};
 use crate::ticket::watch::Bounds;
@@ -55,7 +55,11 @@ pub async fn play(config: &Arc<Config>, now: DateTime<Utc>) -> anyhow::Result<Op
     let folder = tempfile::tempdir()?;
     let telemetry = Arc::new(Telemetry::default());
     let real = Store::open(&config.store, Arc::default()).await?;
-    let stage = Store::open(Place::File(folder.path().join("week.db")), telemetry.clone()).await?;
+    let stage = Store::open(
+        At { place: Place::File(folder.path().join("week.db")), keys: config.store.keys.clone() },
+        telemetry.clone(),
+    )
+    .await?;
     let mut story = Story::new();
     for tenant in config.tenants.values() {
         story.extend(set_up(&real, &stage, tenant, begin, now).await?);

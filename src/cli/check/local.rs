@@ -8,8 +8,9 @@ use tokio::net::TcpListener;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::keys::ring::KeyRing;
 use crate::notify::sms::SmsNotifier;
-use crate::store::{Place, Store, StoreError};
+use crate::store::{At, Place, Store, StoreError};
 
 /// Twilio's account ids: `AC` and 32 hex digits.
 const SID_LENGTH: usize = 34;
@@ -19,15 +20,15 @@ const TWILIO: &str = "https://api.twilio.com";
 pub async fn faults(config: &Config) -> Vec<String> {
     let place = Place::from(&config.store);
     let is_ours = place.is_there() && matches!(Store::claim(place.clone()), Err(StoreError::InUse(_)));
-    let store = store(place).await.err();
+    let store = store(place, &config.store.keys).await.err();
     let port = if is_ours { None } else { port(config).await.err() };
     store.into_iter().chain(port).chain(account_sid(config)).collect()
 }
 
-async fn store(place: Place) -> Result<(), String> {
+async fn store(place: Place, keys: &Arc<KeyRing>) -> Result<(), String> {
     let shown = place.to_string();
     if place.is_there() {
-        let opened = Store::open(place, Arc::default()).await;
+        let opened = Store::open(At { place, keys: keys.clone() }, Arc::default()).await;
         let store = opened.map_err(|error| format!("the store {shown} cannot be opened: {error}"))?;
         store.close().await;
         return Ok(());

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mail_parser::{MessageParser, MessagePart, MimeHeaders};
-use sha2::{Digest, Sha256};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::{Caught, CaughtKind, CaughtList};
 use crate::clock::SharedClock;
+use crate::keys::hash_of;
 
 /// The largest message taken, as announced.
 const LARGEST: usize = 10 << 20;
@@ -269,7 +269,7 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
 
 /// As if it were a header field: the file's name, and the SHA-256 of what is in it.
 fn attachment(part: &MessagePart<'_>) -> (String, String) {
-    let hash: String = Sha256::digest(part.contents()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hash_of(part.contents());
     ("attachment".to_owned(), format!("{} {hash}", part.attachment_name().unwrap_or_default()))
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::super::{Store, StoreError, instant};
+use crate::keys::hex;
 use crate::store::sql::{self, Connection};
 
 /// As many rows are looked at together.
@@ -33,7 +34,7 @@ impl Link<'_> {
             digest.update(u64::try_from(field.len()).unwrap_or(u64::MAX).to_be_bytes());
             digest.update(field);
         }
-        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&digest.finalize())
     }
 }
 

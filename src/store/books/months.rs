@@ -4,6 +4,7 @@ use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use sha2::{Digest, Sha256};
 
 use super::{day_number, month_of, write};
+use crate::keys::hex;
 use crate::store::sql::{self, Connection};
 use crate::store::{Store, StoreError, millis};
 use crate::ticket::TenantId;
@@ -73,6 +74,5 @@ pub(super) async fn seal(tx: &mut Connection, tenant: &TenantId, day: NaiveDate)
             hash.update(row.try_get::<i64, _>(name)?.to_be_bytes());
         }
     }
-    let hex = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok((hex, i64::try_from(rows.len()).unwrap_or(i64::MAX)))
+    Ok((hex(&hash.finalize()), i64::try_from(rows.len()).unwrap_or(i64::MAX)))
 }

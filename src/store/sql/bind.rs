@@ -5,13 +5,20 @@ use std::borrow::Cow;
 use sqlx::Arguments;
 use sqlx::sqlite::SqliteArguments;
 
+use crate::keys::ring::KeyRing;
+use crate::store::sealed::{Sealed, harmless};
+
 /// A bound value. That one is missing does not hide its type: PostgreSQL wants to know.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Arg {
     Int(Option<i64>),
     Real(Option<f64>),
     Text(Option<String>),
     Bytes(Option<Vec<u8>>),
+    /// A text as it stands in the database, maybe sealed.
+    Stored(Option<String>),
+    /// Sealed as it goes to the database, by the keys of the connection.
+    Sealed(Sealed),
 }
 
 /// What can be bound.
@@ -69,8 +76,22 @@ impl<const N: usize> Bind for &[u8; N] {
     }
 }
 
+impl Bind for Sealed {
+    const MISSING: Arg = Arg::Text(None);
+
+    fn arg(self) -> Arg {
+        Arg::Sealed(self)
+    }
+}
+
+/// A text as it goes to a database that may hold sealed ones: none that only looks like them. Without keys it is one that
+/// stood there already.
+pub(super) fn plain(text: Option<String>, keys: Option<&KeyRing>) -> Option<String> {
+    if keys.is_some() { text.map(harmless) } else { text }
+}
+
 /// The same, as SQLite takes it.
-pub(super) fn for_sqlite(args: Vec<Arg>) -> SqliteArguments {
+pub(super) fn for_sqlite(args: Vec<Arg>, keys: Option<&KeyRing>) -> SqliteArguments {
     let mut taken = SqliteArguments::default();
     taken.reserve(args.len(), 0);
     for arg in args {
@@ -78,7 +99,9 @@ pub(super) fn for_sqlite(args: Vec<Arg>) -> SqliteArguments {
         let _ = match arg {
             Arg::Int(value) => Arguments::add(&mut taken, value),
             Arg::Real(value) => Arguments::add(&mut taken, value),
-            Arg::Text(value) => Arguments::add(&mut taken, value),
+            Arg::Text(value) => Arguments::add(&mut taken, plain(value, keys)),
+            Arg::Stored(value) => Arguments::add(&mut taken, value),
+            Arg::Sealed(sealed) => Arguments::add(&mut taken, sealed.settled(keys)),
             Arg::Bytes(value) => Arguments::add(&mut taken, value),
         };
     }

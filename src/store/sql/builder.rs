@@ -94,6 +94,13 @@ impl Separated<'_> {
         self
     }
 
+    /// Adds a value that is one already right here.
+    pub fn push_arg_unseparated(&mut self, value: Arg) -> &mut Self {
+        self.query.args.push(value);
+        self.query.text.push('?');
+        self
+    }
+
     /// Adds `text` after the separator.
     pub fn push(&mut self, text: impl Display) -> &mut Self {
         self.separate();

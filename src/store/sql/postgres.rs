@@ -15,8 +15,9 @@ use sqlx::{Arguments, AssertSqlSafe, PgConnection, SqlSafeStr, SqlStr};
 use secrecy::ExposeSecret as _;
 
 use super::Connection;
-use super::bind::Arg;
+use super::bind::{Arg, plain};
 use crate::config;
+use crate::keys::ring::KeyRing;
 
 /// What of SQLite's functions the statements use.
 const FUNCTIONS: &str = include_str!("postgres.sql");
@@ -309,7 +310,7 @@ pub(in crate::store) async fn tell_all_others(connection: &mut Connection) -> Re
 }
 
 /// What is bound, as PostgreSQL takes it.
-pub(super) fn bound(args: Vec<Arg>) -> PgArguments {
+pub(super) fn bound(args: Vec<Arg>, keys: Option<&KeyRing>) -> PgArguments {
     let mut taken = PgArguments::default();
     taken.reserve(args.len(), 0);
     for arg in args {
@@ -317,7 +318,9 @@ pub(super) fn bound(args: Vec<Arg>) -> PgArguments {
         let _ = match arg {
             Arg::Int(value) => Arguments::add(&mut taken, value),
             Arg::Real(value) => Arguments::add(&mut taken, value),
-            Arg::Text(value) => Arguments::add(&mut taken, value.as_deref().map(without_zero)),
+            Arg::Text(value) => Arguments::add(&mut taken, plain(value, keys).as_deref().map(without_zero)),
+            Arg::Stored(value) => Arguments::add(&mut taken, value),
+            Arg::Sealed(sealed) => Arguments::add(&mut taken, without_zero(&sealed.settled(keys))),
             Arg::Bytes(value) => Arguments::add(&mut taken, value),
         };
     }

@@ -1,44 +1,63 @@
 //! A row, and how a column of it is read.
 
+use std::sync::Arc;
+
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Error, Row as _, TypeInfo as _, ValueRef as _};
 
+use crate::keys::ring::{KeyRing, SealError};
+use crate::store::sealed::{self, Column, PREFIX};
+
 /// A row of an answer.
-pub enum Row {
+pub struct Row {
+    held: Held,
+    /// What sealed columns are opened by; none: they are read as they stand.
+    keys: Option<Arc<KeyRing>>,
+}
+
+enum Held {
     Sqlite(SqliteRow),
     Postgres(PgRow),
 }
 
 impl Row {
+    pub(super) fn of_file(row: SqliteRow, keys: Option<Arc<KeyRing>>) -> Self {
+        Self { held: Held::Sqlite(row), keys }
+    }
+
+    pub(super) fn of_server(row: PgRow, keys: Option<Arc<KeyRing>>) -> Self {
+        Self { held: Held::Postgres(row), keys }
+    }
+
     /// The column's value.
     ///
     /// # Panics
     /// If there is no such column or it holds something else; [`Row::try_get`] says so instead.
     #[track_caller]
-    pub fn get<'r, T: Column<'r>, I: Index>(&'r self, column: I) -> T {
+    pub fn get<'r, T: Readable<'r>, I: Index>(&'r self, column: I) -> T {
         self.try_get(column).expect("a column of this name and type")
     }
 
     /// The column's value.
-    pub fn try_get<'r, T: Column<'r>, I: Index>(&'r self, column: I) -> Result<T, Error> {
+    pub fn try_get<'r, T: Readable<'r>, I: Index>(&'r self, column: I) -> Result<T, Error> {
         T::read(self, column.of(self)?)
     }
 
     /// Whether the column holds nothing.
     pub fn is_null(&self, column: impl Index) -> Result<bool, Error> {
         let at = column.of(self)?;
-        match self {
-            Self::Sqlite(row) => Ok(row.try_get_raw(at)?.is_null()),
-            Self::Postgres(row) => Ok(row.try_get_raw(at)?.is_null()),
+        match &self.held {
+            Held::Sqlite(row) => Ok(row.try_get_raw(at)?.is_null()),
+            Held::Postgres(row) => Ok(row.try_get_raw(at)?.is_null()),
         }
     }
 
     /// The columns' names, in order.
     pub fn names(&self) -> Vec<&str> {
-        match self {
-            Self::Sqlite(row) => row.columns().iter().map(sqlx::Column::name).collect(),
-            Self::Postgres(row) => row.columns().iter().map(sqlx::Column::name).collect(),
+        match &self.held {
+            Held::Sqlite(row) => row.columns().iter().map(sqlx::Column::name).collect(),
+            Held::Postgres(row) => row.columns().iter().map(sqlx::Column::name).collect(),
         }
     }
 
@@ -49,6 +68,46 @@ impl Row {
         let part = || self.try_get::<Option<f64>, _>(at).ok().flatten().map(|number| number.to_string());
         self.try_get::<Option<String>, _>(at).ok().flatten().or_else(whole).or_else(part)
     }
+
+    /// As what a text was sealed, and for which row; none: it is plain.
+    pub fn sealed_for(&self, column: impl Index) -> Result<Option<(&'static Column, String)>, Error> {
+        let at = column.of(self)?;
+        let text = if self.is_null(at)? { None } else { Some(self.as_it_stands(at)?) };
+        let (Some(text), Some(keys)) = (text, &self.keys) else { return Ok(None) };
+        let found = sealed::open(keys, text).map_err(decode)?;
+        Ok(found.and_then(|found| Some((Column::labelled(&found.label)?, found.row))))
+    }
+
+    /// The text of a column, opened if it is sealed.
+    fn text(&self, at: usize) -> Result<String, Error> {
+        let text = self.as_it_stands(at)?;
+        let Some(keys) = self.keys.as_ref().filter(|_| text.starts_with(PREFIX)) else { return Ok(text.to_owned()) };
+        let Some(found) = sealed::open(keys, text).map_err(decode)? else { return Ok(text.to_owned()) };
+        if self.is_at_home(&found, at) { Ok(found.text) } else { Err(decode(SealError::Broken(found.label))) }
+    }
+
+    /// Whether what was found in column `at` was sealed for it, and for this row, as far as the answer tells which it is.
+    fn is_at_home(&self, found: &sealed::Text, at: usize) -> bool {
+        let Some(column) = Column::labelled(&found.label) else { return false };
+        let names = self.names();
+        if names.get(at) != Some(&column.name) {
+            return false;
+        }
+        let part = |name: &&str| names.contains(name).then(|| self.in_words(*name).unwrap_or_default());
+        let parts: Option<Vec<String>> = column.row.iter().map(part).collect();
+        parts.is_none_or(|parts| sealed::name_of(&parts.iter().map(String::as_str).collect::<Vec<_>>()) == found.row)
+    }
+
+    fn as_it_stands(&self, at: usize) -> Result<&str, Error> {
+        match &self.held {
+            Held::Sqlite(row) => row.try_get(at),
+            Held::Postgres(row) => row.try_get(at),
+        }
+    }
+}
+
+fn decode(error: SealError) -> Error {
+    Error::Decode(error.into())
 }
 
 /// How a column is named: by its name, or by its place from 0 on.
@@ -64,25 +123,25 @@ impl Index for usize {
 
 impl Index for &str {
     fn of(&self, row: &Row) -> Result<usize, Error> {
-        match row {
-            Row::Sqlite(row) => sqlx::ColumnIndex::index(self, row),
-            Row::Postgres(row) => sqlx::ColumnIndex::index(self, row),
+        match &row.held {
+            Held::Sqlite(row) => sqlx::ColumnIndex::index(self, row),
+            Held::Postgres(row) => sqlx::ColumnIndex::index(self, row),
         }
     }
 }
 
 /// What a column can be read as.
-pub trait Column<'r>: Sized {
+pub trait Readable<'r>: Sized {
     fn read(row: &'r Row, at: usize) -> Result<Self, Error>;
 }
 
 macro_rules! columns {
     ($($type:ty => $postgres:expr),+ $(,)?) => {$(
-        impl<'r> Column<'r> for $type {
+        impl<'r> Readable<'r> for $type {
             fn read(row: &'r Row, at: usize) -> Result<Self, Error> {
-                match row {
-                    Row::Sqlite(row) => row.try_get(at),
-                    Row::Postgres(row) => $postgres(row, at),
+                match &row.held {
+                    Held::Sqlite(row) => row.try_get(at),
+                    Held::Postgres(row) => $postgres(row, at),
                 }
             }
         }
@@ -93,9 +152,25 @@ columns!(
     i64 => whole, i32 => whole, u32 => whole, u16 => whole, u8 => whole,
     bool => |row, at| whole::<i64>(row, at).map(|number| number != 0),
     f64 => number,
-    String => PgRow::try_get, &'r str => PgRow::try_get,
     Vec<u8> => PgRow::try_get, &'r [u8] => PgRow::try_get,
 );
+
+impl Readable<'_> for String {
+    fn read(row: &Row, at: usize) -> Result<Self, Error> {
+        row.text(at)
+    }
+}
+
+/// For columns that are never sealed: what is sealed cannot be lent.
+impl<'r> Readable<'r> for &'r str {
+    fn read(row: &'r Row, at: usize) -> Result<Self, Error> {
+        let text = row.as_it_stands(at)?;
+        match row.keys.is_some() && text.starts_with(PREFIX) {
+            true => Err(Error::Decode(format!("column {at} is sealed, and read as if it were not").into())),
+            false => Ok(text),
+        }
+    }
+}
 
 /// A whole number of whichever of PostgreSQL's types it came as: a sum is wider than what it sums, and a comparison is
 /// true or false.
@@ -141,7 +216,7 @@ fn numeric(bytes: &[u8]) -> Option<f64> {
     }
 }
 
-impl<'r, T: Column<'r>> Column<'r> for Option<T> {
+impl<'r, T: Readable<'r>> Readable<'r> for Option<T> {
     fn read(row: &'r Row, at: usize) -> Result<Self, Error> {
         if row.is_null(at)? { Ok(None) } else { T::read(row, at).map(Some) }
     }
@@ -154,7 +229,7 @@ pub trait FromRow: Sized {
 
 macro_rules! tuples {
     ($($($name:ident $at:literal),+);+ $(;)?) => {$(
-        impl<$($name: for<'r> Column<'r>),+> FromRow for ($($name,)+) {
+        impl<$($name: for<'r> Readable<'r>),+> FromRow for ($($name,)+) {
             fn from_row(row: &Row) -> Result<Self, Error> {
                 Ok(($($name::read(row, $at)?,)+))
             }

@@ -1,0 +1,139 @@
+//! `keys`: what the store's personal columns are encrypted with.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+
+use serde::Serialize;
+
+use super::rebuild::wipe;
+use super::status::table;
+use super::{CliError, KeysCommand};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::Config;
+use crate::keys::ring::KeyRing;
+use crate::store::encryption::{Standing, Turned, wipe_freed};
+use crate::store::{Place, Store, StoreError};
+
+/// How the columns stand.
+#[derive(Serialize)]
+struct Answer {
+    /// None: what is new stays plain.
+    seals: Option<String>,
+    opens: Vec<String>,
+    columns: BTreeMap<&'static str, Standing>,
+}
+
+/// Does as asked and ends.
+pub async fn keys(config: impl FnOnce() -> Result<Config, CliError>, command: KeysCommand) -> Result<(), CliError> {
+    match command {
+        KeysCommand::New => {
+            super::print(&format!("{}\n", KeyRing::generate().map_err(anyhow::Error::from)?));
+            Ok(())
+        }
+        KeysCommand::Status { json } => status(&config()?, json).await,
+        KeysCommand::Rotate => rotate(&config()?).await,
+    }
+}
+
+async fn status(config: &Config, json: bool) -> Result<(), CliError> {
+    let keys = &config.store.keys;
+    // Without one of the keys there is nothing to be told.
+    Store::open(&config.store, Default::default()).await?.close().await;
+    let columns = Store::standing(&Place::from(&config.store), keys, bar()).await?;
+    wipe();
+    let answer =
+        Answer { seals: keys.first().map(str::to_owned), opens: keys.ids().map(str::to_owned).collect(), columns };
+    super::print(&if json { super::as_json(&answer)? } else { words(&answer) });
+    match answer.columns.values().map(|one| one.broken.len()).sum() {
+        0 => Ok(()),
+        1 => Err(anyhow::anyhow!("one text cannot be opened").into()),
+        many => Err(anyhow::anyhow!("{many} texts cannot be opened").into()),
+    }
+}
+
+/// Brings everything under the first key. What only nobody else may do meanwhile is done if nobody else is there: keys
+/// that seal nothing any more are forgotten, and what stood plain is wiped from the file.
+async fn rotate(config: &Config) -> Result<(), CliError> {
+    let (place, keys) = (Place::from(&config.store), &config.store.keys);
+    let claim = match Store::claim(place.clone()) {
+        Err(StoreError::InUse(_)) => None,
+        claim => Some(claim?),
+    };
+    let store = Store::open(&config.store, Default::default()).await?;
+    let is_alone = claim.is_some() && !store.is_led(SystemClock.now()).await?;
+    let turned = store.turn_to_first_key(&place, keys, bar()).await?;
+    let columns = Store::standing(&place, keys, bar()).await?;
+    wipe();
+    let mut text = turned_words(&turned, keys);
+    let needed: Vec<String> =
+        columns.values().flat_map(|one| one.sealed.keys().cloned()).chain(keys.first().map(str::to_owned)).collect();
+    if is_alone && turned.left.is_empty() {
+        store.forget_keys(needed).await?;
+        store.close().await;
+        wipe_freed(&place).await?;
+        text += &alone_words(&place);
+    } else {
+        store.close().await;
+        text += "a service is at work on this store: once it has these keys too, stop it and run this again; then older keys \
+                 may go, and what the file still holds of before is wiped\n";
+    }
+    super::print(&text);
+    match turned.left.len() {
+        0 => Ok(()),
+        number => {
+            Err(anyhow::anyhow!("{number} rows cannot be opened and are as they were:\n  {}", turned.left.join("\n  "))
+                .into())
+        }
+    }
+}
+
+fn turned_words(turned: &Turned, keys: &KeyRing) -> String {
+    let how = match keys.first() {
+        Some(id) => format!("encrypted with the key {id}"),
+        None => "made plain".to_owned(),
+    };
+    let overtaken = match turned.overtaken {
+        0 => String::new(),
+        number => format!("; {number} were changed meanwhile, and are as they were written"),
+    };
+    format!("{} rows were {how}{overtaken}\n", turned.rows)
+}
+
+fn alone_words(place: &Place) -> String {
+    let wiped = match place {
+        Place::File(_) => "the file was written anew, so nothing of before is left in it",
+        Place::Server(_) => "what the server still holds of before goes with VACUUM FULL, and with its old backups",
+    };
+    format!("keys other than the first are not needed any more; {wiped}\n")
+}
+
+fn words(answer: &Answer) -> String {
+    let seals = answer.seals.as_deref().unwrap_or("none: what is new stays plain");
+    let mut text = format!("encrypts with  {seals}\nreads with     {}\n\n", answer.opens.join(", "));
+    let row = |(column, standing): (&&'static str, &Standing)| {
+        let by = |(id, number): (&String, &u64)| format!("{number} by {id}");
+        let sealed: Vec<String> = standing.sealed.iter().map(by).collect();
+        [(*column).to_owned(), standing.plain.to_string(), sealed.join(", "), standing.broken.len().to_string()]
+    };
+    let rows: Vec<_> = answer.columns.iter().filter(|(_, standing)| standing.all() > 0).map(row).collect();
+    text += &table(["COLUMN", "PLAIN", "ENCRYPTED", "BROKEN"], &rows, |_| ("", ""));
+    let first = answer.seals.as_ref();
+    let is_done = |one: &Standing| match first {
+        Some(first) => one.plain == 0 && one.sealed.keys().all(|id| id == first),
+        None => one.sealed.is_empty(),
+    };
+    if !answer.columns.values().all(is_done) {
+        text += "\n`superops-sla keys rotate` brings the rest under the first key\n";
+    }
+    text
+}
+
+/// Shows on a terminal how far it is.
+fn bar() -> impl FnMut(&str, u64) {
+    let is_seen = std::io::stderr().is_terminal();
+    move |table, rows| {
+        if is_seen {
+            eprint!("\r\x1b[K{table}: {rows} rows");
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The keys of a store: which it needs, and bringing all that it holds under the first of them.
+//!
+//! A store notes every key before anything is sealed with it, and is opened only with all of them at hand: a service
+//! with a wrong key, or without one, does not begin. Turning to another key goes through the tables a few hundred rows at
+//! a time. A row that another process changed meanwhile is left to it, and what was done stays done however it ends: so a
+//! turn that was broken off is simply begun again. Sealing what is plain, and making plain what was sealed, are the same.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::check::connect;
+use super::sealed::{self, Column, PROOF, TABLES, Table};
+use super::sql::{self, Arg, Bind as _, Connection, QueryBuilder, Row};
+use super::{Place, Store, StoreError};
+use crate::keys::ring::{KeyRing, SealError};
+
+/// Rows that are read, and written, at a time.
+const AT_ONCE: usize = 200;
+/// What a proof says.
+const SAID: &str = "superops-sla";
+
+/// Opens the store of `connection`, which has none itself, with `keys`: all that it needs must be there, and the first is
+/// noted.
+pub(super) async fn admit(connection: &mut Connection, keys: &KeyRing) -> Result<(), StoreError> {
+    let noted: Vec<(String, String)> =
+        sql::query_as("SELECT id, proof FROM encryption_keys ORDER BY id").fetch_all(&mut *connection).await?;
+    for (id, proof) in &noted {
+        match sealed::open(keys, proof) {
+            Ok(Some(found)) if found.text == SAID && found.row == *id => {}
+            Err(SealError::UnknownKey(id)) => return Err(StoreError::KeyMissing(id)),
+            _ => return Err(StoreError::KeyUnproved(id.clone())),
+        }
+    }
+    let Some(first) = keys.first() else { return Ok(()) };
+    if noted.iter().all(|(id, _)| id != first) {
+        let note = sql::query("INSERT INTO encryption_keys (id, proof) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING");
+        note.bind(first).bind(PROOF.sealed(keys, first, SAID)).execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// How the texts of one column stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// As they are.
+    pub plain: u64,
+    /// By the key that sealed them.
+    pub sealed: BTreeMap<String, u64>,
+    /// Those that do not open, or were sealed for another row; the first few of them.
+    pub broken: Vec<String>,
+}
+
+impl Standing {
+    /// How many there are.
+    pub fn all(&self) -> u64 {
+        self.plain + self.sealed.values().sum::<u64>() + self.broken.len() as u64
+    }
+}
+
+/// What turning to the first key came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Turned {
+    /// Rows that were sealed anew, or made plain.
+    pub rows: u64,
+    /// Rows that another process changed at the same moment: they are as it wrote them.
+    pub overtaken: u64,
+    /// Rows that do not open, and are as they were.
+    pub left: Vec<String>,
+}
+
+/// A row with its sealed columns, as they stand.
+struct Found {
+    key: Vec<Arg>,
+    texts: Vec<Option<String>>,
+    /// What each column is to be sealed for.
+    rows: Vec<String>,
+}
+
+impl Store {
+    /// Notes under which keys everything stands, column by column; `told` hears how many rows of a table were read.
+    pub async fn standing(
+        place: &Place,
+        keys: &KeyRing,
+        mut told: impl FnMut(&str, u64),
+    ) -> Result<BTreeMap<&'static str, Standing>, StoreError> {
+        let mut connection = connect(place).await?;
+        let mut all: BTreeMap<&'static str, Standing> = BTreeMap::new();
+        for table in TABLES {
+            let (mut after, mut read) = (None, 0);
+            while let Some(found) = bite(&mut connection, table, after.as_deref()).await? {
+                read += found.len() as u64;
+                told(table.name, read);
+                for row in &found {
+                    for (column, (text, of)) in table.columns.iter().zip(row.texts.iter().zip(&row.rows)) {
+                        if let Some(text) = text {
+                            judge(all.entry(column.label).or_default(), keys, column, of, text);
+                        }
+                    }
+                }
+                after = found.last().map(|row| row.key.clone());
+            }
+        }
+        connection.close().await?;
+        Ok(all)
+    }
+
+    /// Brings everything under the first key, or makes it plain if that is what comes first.
+    pub async fn turn_to_first_key(
+        &self,
+        place: &Place,
+        keys: &KeyRing,
+        mut told: impl FnMut(&str, u64),
+    ) -> Result<Turned, StoreError> {
+        let mut reads = connect(place).await?;
+        let mut turned = Turned::default();
+        for table in TABLES {
+            let (mut after, mut read) = (None, 0);
+            while let Some(found) = bite(&mut reads, table, after.as_deref()).await? {
+                read += found.len() as u64;
+                told(table.name, read);
+                after = found.last().map(|row| row.key.clone());
+                let mut changes = Vec::new();
+                for row in found {
+                    match row.turned(table, keys) {
+                        Ok(change) => changes.extend(change),
+                        Err(error) => turned.left.push(format!("{} `{}`: {error}", table.name, row.name())),
+                    }
+                }
+                let (all, done) = (changes.len() as u64, self.write_turned(table, changes).await?);
+                turned.rows += done;
+                turned.overtaken += all - done;
+            }
+        }
+        reads.close().await?;
+        Ok(turned)
+    }
+
+    /// Writes rows that nobody has changed since they were read; gives their number.
+    async fn write_turned(&self, table: &'static Table, changes: Vec<Change>) -> Result<u64, StoreError> {
+        if changes.is_empty() {
+            return Ok(0);
+        }
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    let mut done = 0;
+                    for change in changes {
+                        done += change.statement(table).build().execute(&mut *tx).await?.rows_affected();
+                    }
+                    Ok(done)
+                })
+            })
+            .await
+    }
+
+    /// Forgets the keys that seal nothing any more: `needed` are those that do. Nobody else may write meanwhile.
+    pub async fn forget_keys(&self, needed: Vec<String>) -> Result<u64, StoreError> {
+        let needed = serde_json::to_string(&needed).expect("a list of texts");
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    let gone =
+                        sql::query("DELETE FROM encryption_keys WHERE id NOT IN (SELECT value FROM json_each($1))");
+                    Ok(gone.bind(needed).execute(tx).await?.rows_affected())
+                })
+            })
+            .await
+    }
+}
+
+/// Writes the file anew, so that nothing is left in it of what was changed or deleted. Nobody else may use it. What a
+/// server keeps is for its own tools.
+pub async fn wipe_freed(place: &Place) -> Result<(), StoreError> {
+    let Place::File(path) = place else { return Ok(()) };
+    let mut connection = Connection::to_file(&super::options(path)).await?;
+    for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
+        sql::query(statement).execute(&mut connection).await?;
+    }
+    Ok(connection.close().await?)
+}
+
+/// What becomes of a row: its key, and what stood and is to stand in its columns.
+struct Change {
+    key: Vec<Arg>,
+    was: Vec<Option<String>>,
+    becomes: Vec<Option<Arg>>,
+}
+
+/// Whether `text` is not to stand plain.
+fn is_due(column: &Column, row: &str, text: &str) -> bool {
+    sealed::key_of(text).is_some() || (column.only)(row, text)
+}
+
+impl Found {
+    /// What names it to people.
+    fn name(&self) -> String {
+        self.rows.first().map(|row| row.replace('\u{1f}', " ")).unwrap_or_default()
+    }
+
+    /// The change that brings the row under the first key; none: it is there.
+    fn turned(&self, table: &'static Table, keys: &KeyRing) -> Result<Option<Change>, SealError> {
+        let mut becomes = Vec::with_capacity(self.texts.len());
+        for ((column, text), row) in table.columns.iter().zip(&self.texts).zip(&self.rows) {
+            becomes.push(match text {
+                Some(text) if sealed::key_of(text) != keys.first() && is_due(column, row, text) => {
+                    Some(anew(column, keys, row, text)?)
+                }
+                _ => None,
+            });
+        }
+        if becomes.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        Ok(Some(Change { key: self.key.clone(), was: self.texts.clone(), becomes }))
+    }
+}
+
+/// `text` under the first key, or plain.
+fn anew(column: &'static Column, keys: &KeyRing, row: &str, text: &str) -> Result<Arg, SealError> {
+    Ok(match sealed::open(keys, text)? {
+        Some(found) if found.row == row && found.label == column.label => column.seal_for(found.row, found.text).arg(),
+        Some(found) => return Err(SealError::Broken(found.label)),
+        None => column.seal_for(row.to_owned(), text.to_owned()).arg(),
+    })
+}
+
+impl Change {
+    fn statement(self, table: &Table) -> QueryBuilder {
+        let mut query = QueryBuilder::new(format!("UPDATE {} SET ", table.name));
+        let changed: Vec<_> = table.columns.iter().zip(self.was).zip(self.becomes).collect();
+        let mut set = query.separated(", ");
+        for ((column, _), becomes) in &changed {
+            if let Some(becomes) = becomes {
+                set.push(column.name).push_unseparated(" = ").push_arg_unseparated(becomes.clone());
+            }
+        }
+        query.push(" WHERE ");
+        let mut same = query.separated(" AND ");
+        for (name, value) in table.key.iter().zip(self.key) {
+            same.push(name).push_unseparated(" = ").push_arg_unseparated(value);
+        }
+        for ((column, was), becomes) in changed {
+            if becomes.is_some() {
+                // As it stands: it may be sealed.
+                let was = Arg::Stored(was);
+                same.push(column.name).push_unseparated(" = ").push_arg_unseparated(was);
+            }
+        }
+        query
+    }
+}
+
+/// The next rows of `table` after the one of this key; none: there are no more.
+async fn bite(
+    from: &mut Connection,
+    table: &'static Table,
+    after: Option<&[Arg]>,
+) -> Result<Option<Vec<Found>>, StoreError> {
+    let names = table.columns.iter().flat_map(|column| column.row.iter().copied().chain([column.name]));
+    let list: Vec<&str> = table.key.iter().copied().chain(names).collect();
+    let key = table.key.join(", ");
+    let mut query = QueryBuilder::new(format!("SELECT {} FROM {}", list.join(", "), table.name));
+    if let Some(after) = after {
+        query.push(format_args!(" WHERE ({key}) > ("));
+        let mut values = query.separated(", ");
+        for value in after {
+            values.push_arg(value.clone());
+        }
+        query.push(")");
+    }
+    query.push(format_args!(" ORDER BY {key} LIMIT {AT_ONCE}"));
+    let found = query.build().fetch_each(from, |row| read(table, &row)).await?;
+    Ok((!found.is_empty()).then_some(found))
+}
+
+fn read(table: &'static Table, row: &Row) -> Result<Found, StoreError> {
+    let key = |at: usize| match row.try_get::<i64, _>(at) {
+        Ok(number) => Ok(Arg::Int(Some(number))),
+        Err(_) => row.try_get(at).map(Arg::Stored),
+    };
+    let mut at = table.key.len();
+    let (mut texts, mut rows) = (Vec::new(), Vec::new());
+    for column in table.columns {
+        let parts: Vec<String> = (at..at + column.row.len()).map(|at| row.in_words(at).unwrap_or_default()).collect();
+        rows.push(sealed::name_of(&parts.iter().map(String::as_str).collect::<Vec<_>>()));
+        texts.push(row.try_get(at + column.row.len())?);
+        at += column.row.len() + 1;
+    }
+    Ok(Found { key: (0..table.key.len()).map(key).collect::<Result<_, _>>()?, texts, rows })
+}
+
+/// Notes how one text stands.
+fn judge(standing: &mut Standing, keys: &KeyRing, column: &Column, row: &str, text: &str) {
+    /// No more are named.
+    const NAMED: usize = 20;
+    match sealed::open(keys, text) {
+        Ok(None) => standing.plain += u64::from(is_due(column, row, text)),
+        Ok(Some(found)) if found.row == row && found.label == column.label => {
+            *standing.sealed.entry(sealed::key_of(text).unwrap_or_default().to_owned()).or_default() += 1;
+        }
+        _ if standing.broken.len() < NAMED => standing.broken.push(row.replace('\u{1f}', " ")),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;
