@@ -294,7 +294,8 @@ impl Dispatch {
             let last_change = self.store.last_change().await?;
             self.rules.keep_up(last_change, now).await?;
         }
-        let rooms: Vec<_> = self.channels.keys().map(|kind| self.room(*kind, now)).collect();
+        // The loudest first: a mail need not say at once what a text message tells.
+        let rooms: Vec<_> = self.channels.keys().rev().map(|kind| self.room(*kind, now)).collect();
         let round = |room: Capacity| {
             let (store, rules) = (&self.store, self.rules.in_force());
             let may_begin = if due.contains(&room.kind) { room.may_begin } else { 0 };

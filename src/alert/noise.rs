@@ -131,6 +131,8 @@ pub struct Waiting<'a> {
     pub is_known: bool,
     /// Whether this person was told of its alert before.
     pub is_repeat: bool,
+    /// Whether it is a mail, and a text message tells this person the same.
+    pub is_texted: bool,
     /// Whether its ticket is of one of the most urgent priorities.
     pub is_urgent: bool,
     /// Whether it changes what this person is doing.

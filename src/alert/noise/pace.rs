@@ -2,9 +2,11 @@
 //!
 //! A breach is told at once. What is less pressing waits for company: warnings
 //! for a few minutes, what nobody took on for a quarter of an hour, good news
-//! for the next message. The more somebody got today, the longer; but nobody
-//! first hears of a danger after half of its time has passed, and a breach of
-//! which nobody knows waits for nothing.
+//! for the next message. The more somebody got today, by whatever channel, the
+//! longer; but nobody is first warned of a danger after half of its time has
+//! passed, and a breach of which nobody knows waits for nothing. Once somebody
+//! got a few messages, what may yet turn out well and what a text message has
+//! told them already are worth none by themselves.
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Timelike, Utc};
 
@@ -15,8 +17,6 @@ use crate::sla::zone::Tz;
 
 /// A warning waits for company no longer than this part of the wall time that is left.
 const PART_OF_WHAT_IS_LEFT: i32 = 20;
-/// A breach that its reader was warned of waits no longer than this, however much was said today.
-const LONGEST_FOR_A_BREACH: TimeDelta = TimeDelta::minutes(30);
 /// Whoever was not told yet hears no later of what is urgent and nobody took on, however much was said today.
 const LONGEST_FOR_WHAT_IS_URGENT: TimeDelta = TimeDelta::hours(1);
 
@@ -27,7 +27,7 @@ pub struct Pace {
     pub gather: TimeDelta,
     /// What nobody took on is told together, at most this often.
     pub escalations_every: TimeDelta,
-    /// Good news waits this long for a message to go along with.
+    /// What is worth no message by itself waits this long for one to go along with: good news above all.
     pub recoveries_wait: TimeDelta,
     /// As many messages as one person should get in 24 hours: the nearer, the further apart. 0: no matter.
     pub a_day: u32,
@@ -49,7 +49,7 @@ impl Default for Pace {
 pub struct Heard {
     /// Messages in the last 24 hours, by whatever channel.
     pub today: u32,
-    /// The last on this channel.
+    /// The last, by whatever channel.
     pub last: Option<DateTime<Utc>>,
 }
 
@@ -61,20 +61,33 @@ impl Pace {
             Kind::Watch | Kind::Digest | Kind::Update => row.since,
             Kind::Recovery if row.is_timely => row.since,
             Kind::Recovery => row.since + self.recoveries_wait,
+            Kind::Alert(_) if self.is_worth_none(row, heard) => row.since + self.recoveries_wait,
             Kind::Alert(Stage::Breached) if !row.is_known => row.since,
             Kind::Alert(_) if row.step > 0 && row.is_known => apart(self.untaken(row, heard)),
-            Kind::Alert(Stage::Breached) if row.is_urgent || self.is_half_free(heard) => row.since,
-            Kind::Alert(Stage::Breached) => apart(self.spacing(heard).min(LONGEST_FOR_A_BREACH)),
+            Kind::Alert(Stage::Breached) if row.is_urgent || self.heard_few(heard) => row.since,
+            Kind::Alert(Stage::Breached) => apart(self.spacing(heard)),
             Kind::Alert(stage) => {
                 // What may yet turn out well can wait, however urgent it would be.
                 let presses = row.is_urgent && stage != Stage::Predicted;
-                let few = presses || heard.today * 4 < self.a_day;
+                let few = presses || self.heard_few(heard);
                 let spacing = if few { TimeDelta::zero() } else { self.spacing(heard) };
                 let left = row.due.map_or(TimeDelta::MAX, |due| (due - row.since).max(TimeDelta::zero()));
                 let gather = self.gather.min(left / PART_OF_WHAT_IS_LEFT);
                 apart(spacing).max(row.since + gather).min(latest(row))
             }
         }
+    }
+
+    /// Whether it is worth no message by itself to somebody who got a few today: what may yet turn out well, and what a
+    /// text message tells them.
+    fn is_worth_none(&self, row: &Waiting<'_>, heard: Heard) -> bool {
+        let is_told = row.is_texted && !row.is_urgent;
+        (is_told || row.kind == Kind::Alert(Stage::Predicted)) && !self.heard_few(heard)
+    }
+
+    /// Whether somebody got less than a quarter of what one person should get in a day.
+    fn heard_few(&self, heard: Heard) -> bool {
+        heard.today * 4 < self.a_day || self.a_day == 0
     }
 
     /// How far apart the messages lie that say what nobody took on.
@@ -97,10 +110,9 @@ impl Pace {
         let (today, a_day) = (heard.today, self.a_day);
         match () {
             () if a_day == 0 => TimeDelta::zero(),
-            () if today * 4 < a_day => TimeDelta::minutes(15),
-            () if today * 2 < a_day => TimeDelta::minutes(30),
-            () if today * 3 < a_day * 2 => TimeDelta::hours(1),
-            () if today * 5 < a_day * 4 => TimeDelta::hours(2),
+            () if self.heard_few(heard) => TimeDelta::minutes(15),
+            () if today * 2 < a_day => TimeDelta::hours(1),
+            () if today * 3 < a_day * 2 => TimeDelta::hours(2),
             () => TimeDelta::hours(4),
         }
     }

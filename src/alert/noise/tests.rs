@@ -20,6 +20,7 @@ fn row(stage: Stage) -> Waiting<'static> {
         due: None,
         is_known: false,
         is_repeat: false,
+        is_texted: false,
         is_urgent: true,
         is_timely: false,
         zone: None,
@@ -271,24 +272,26 @@ fn the_less_pressing_it_is_and_the_more_was_said_today_the_longer_it_waits() {
     let urgent = Waiting { is_urgent: true, ..late };
     let good = Waiting { kind: Kind::Recovery, ..calm() };
     let cases = [
-        ("a warning", calm(), [Some(5), Some(29), Some(120)]),
+        ("a warning", calm(), [Some(5), Some(59), Some(120)]),
         ("an urgent warning", Waiting { is_urgent: true, ..calm() }, [Some(5); 3]),
         ("a pressing warning", pressing, [Some(2), Some(20), Some(20)]),
-        ("a breach that was warned of", breach, [None, None, Some(29)]),
+        ("a breach that was warned of", breach, [None, Some(59), Some(239)]),
         ("a breach that is news", news, [None; 3]),
         ("an urgent breach", Waiting { is_urgent: true, ..breach }, [None; 3]),
-        ("a warning that nobody took on", untaken, [Some(14), Some(29), Some(239)]),
+        ("a breach that a text message tells", Waiting { is_texted: true, ..news }, [None, Some(720), Some(720)]),
+        ("an urgent one that a text message tells", Waiting { is_texted: true, is_urgent: true, ..news }, [None; 3]),
+        ("a warning that nobody took on", untaken, [Some(14), Some(59), Some(239)]),
         (
             "a warning that nobody was told of, on a later step",
             Waiting { is_known: false, ..untaken },
-            [Some(5), Some(29), Some(120)],
+            [Some(5), Some(59), Some(120)],
         ),
-        ("a breach that nobody took on", late, [Some(14), Some(29), Some(239)]),
+        ("a breach that nobody took on", late, [Some(14), Some(59), Some(239)]),
         ("a breach that nobody was told of, on a later step", Waiting { is_known: false, ..late }, [None; 3]),
         ("an urgent breach that nobody took on", urgent, [Some(14), Some(14), Some(59)]),
         ("the same, said again", Waiting { is_repeat: true, ..urgent }, [Some(14), Some(14), Some(239)]),
         ("an urgent prediction", Waiting { kind: Kind::Alert(Stage::Predicted), is_urgent: true, ..calm() }, {
-            [Some(5), Some(29), Some(120)]
+            [Some(5), Some(720), Some(720)]
         }),
         ("good news", good, [Some(720); 3]),
         ("good news for somebody who is at it", Waiting { is_timely: true, ..good }, [None; 3]),

@@ -16,7 +16,6 @@ const DAY: TimeDelta = TimeDelta::days(1);
 /// have: beyond that nothing changes, however many there were.
 pub(super) async fn heard(
     tx: &mut Connection,
-    channel: ChannelKind,
     people: &HashSet<&str>,
     pace: &Pace,
     now: DateTime<Utc>,
@@ -25,8 +24,8 @@ pub(super) async fn heard(
     if people.is_empty() {
         return Ok(heard);
     }
-    let rows: Vec<(String, String, u32, Option<i64>)> = sql::query_as(
-        "SELECT person.value, channel.value,
+    let rows: Vec<(String, u32, Option<i64>)> = sql::query_as(
+        "SELECT person.value,
            (SELECT COUNT(*) FROM (SELECT 1 FROM notifications n WHERE n.person = person.value
               AND n.channel = channel.value AND n.released_at > $3 AND n.released_at <= $4 AND n.bundle IS NULL
               AND n.state <> 'cancelled' ORDER BY n.released_at DESC LIMIT $5) AS few),
@@ -42,12 +41,10 @@ pub(super) async fn heard(
     .bind(pace.a_day)
     .fetch_all(tx)
     .await?;
-    for (person, by, today, last) in rows {
+    for (person, today, last) in rows {
         let heard = heard.entry(person).or_default();
         heard.today += today;
-        if by == channel.as_str() {
-            heard.last = last.and_then(DateTime::from_timestamp_millis);
-        }
+        heard.last = heard.last.max(last.and_then(DateTime::from_timestamp_millis));
     }
     Ok(heard)
 }
@@ -64,7 +61,7 @@ mod tests {
            value ->> 3, CAST(value ->> 4 AS BIGINT), value ->> 5 FROM json_each($1) AS said";
 
     #[tokio::test]
-    async fn each_channel_counts_as_far_as_it_matters_and_the_last_message_is_this_channels() {
+    async fn each_channel_counts_as_far_as_it_matters_and_the_last_message_is_that_of_any() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("sla.db"), std::sync::Arc::default()).await.unwrap();
         let now = DateTime::from_timestamp_millis(100_000_000).unwrap();
@@ -86,13 +83,13 @@ mod tests {
                 Box::pin(async move {
                     sql::query(INSERT).bind(rows).execute(&mut *tx).await?;
                     let pace = Pace { a_day: 4, ..Pace::default() };
-                    heard(tx, ChannelKind::Sms, &HashSet::from(["mia", "zoe"]), &pace, now).await
+                    heard(tx, &HashSet::from(["mia", "zoe"]), &pace, now).await
                 })
             })
             .await
             .unwrap();
         // Four of the nine mails, and the one text.
-        let last = DateTime::from_timestamp_millis(ago(30));
+        let last = DateTime::from_timestamp_millis(ago(3));
         assert_eq!(heard["mia"], Heard { today: 5, last });
         assert_eq!(heard["zoe"], Heard::default());
     }

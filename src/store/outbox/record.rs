@@ -126,6 +126,10 @@ async fn settle(tx: &mut Connection, attempts: &[Attempted], void: &[bool]) -> R
 /// True if the next step of an alert was brought forward.
 async fn follow_up(tx: &mut Connection, attempt: &Attempted, void: bool) -> Result<bool, sql::Error> {
     let (leased, now) = (&attempt.leased, attempt.at);
+    let is_text = leased.notification.channel == ChannelKind::Sms;
+    if is_text && !void && !matches!(attempt.outcome, Outcome::Taken { .. }) {
+        let_mails_go(tx, &leased.notification.message.key, now).await?;
+    }
     match &attempt.outcome {
         Outcome::Failed { .. } if !void => move_on(tx, &leased.notification, now).await,
         Outcome::Again { next_channel_too: true, .. } if !void => {
@@ -138,6 +142,22 @@ async fn follow_up(tx: &mut Connection, attempt: &Attempted, void: bool) -> Resu
         }
         _ => Ok(false),
     }
+}
+
+/// A text message has not gone: the mails that say the same to its reader, and waited since it was to tell them, are
+/// looked at again.
+async fn let_mails_go(tx: &mut Connection, text: &str, now: DateTime<Utc>) -> Result<(), sql::Error> {
+    sql::query(
+        "UPDATE notifications SET due_at = $2 WHERE channel = 'email' AND state = 'pending' AND held_by = 'pace'
+         AND due_at > $2 AND person = (SELECT t.person FROM notifications t WHERE t.key = $1)
+         AND alert_key IN (SELECT m.alert_key FROM notifications m WHERE m.key = $1
+                           UNION ALL SELECT m.alert_key FROM notifications m WHERE m.bundle = $1)",
+    )
+    .bind(text)
+    .bind(millis(now))
+    .execute(tx)
+    .await
+    .map(drop)
 }
 
 /// Whether what it says holds no longer: its alert is over, acknowledged, or tells another stage by now; stale data is

@@ -44,6 +44,8 @@ struct Found {
     is_known: bool,
     /// Whether this person was told of its alert before.
     is_repeat: bool,
+    /// Whether it is a mail, and a text message tells this person the same.
+    is_texted: bool,
     reader: Reader,
 }
 
@@ -89,7 +91,7 @@ pub(super) async fn shape_due(
     // Only the pace asks how much somebody heard today.
     let people = found.iter().filter_map(|row| row.reader.person.as_deref()).collect();
     let heard = match &rules.pace {
-        Some(pace) => heard(tx, channel, &people, pace, now).await?,
+        Some(pace) => heard(tx, &people, pace, now).await?,
         None => HashMap::new(),
     };
     let mut sent = sent_lately(tx, channel, rules.caps_of(channel), &found, now).await?;
@@ -156,7 +158,11 @@ const WAITING: &str =
             EXISTS (SELECT 1 FROM notifications p WHERE p.alert_key = n.alert_key AND p.state = 'sent'
                     AND p.person IS NOT NULL AND (n.step > 0 OR p.person = n.person)) AS is_known,
             EXISTS (SELECT 1 FROM notifications p WHERE p.alert_key = n.alert_key AND p.state = 'sent'
-                    AND p.person = n.person) AS is_repeat
+                    AND p.person = n.person) AS is_repeat,
+            EXISTS (SELECT 1 FROM notifications p WHERE n.channel = 'email' AND p.alert_key = n.alert_key
+                    AND p.stage = n.stage AND p.step = n.step AND p.person = n.person AND p.channel = 'sms'
+                    AND p.released_at IS NOT NULL AND (p.state IN ('sending', 'bundled', 'sent')
+                      OR (p.state = 'pending' AND p.last_error IS NULL))) AS is_texted
      FROM notifications n WHERE n.channel = $1 AND n.state = 'pending' AND n.released_at IS NULL
      AND n.key NOT IN (SELECT value FROM json_each($4))";
 
@@ -237,6 +243,7 @@ impl Found {
             breach_at: row.try_get::<Option<i64>, _>("breach_at")?.and_then(DateTime::from_timestamp_millis),
             is_known: row.try_get("is_known")?,
             is_repeat: row.try_get("is_repeat")?,
+            is_texted: row.try_get("is_texted")?,
             reader: reader(row)?,
         })
     }
@@ -257,6 +264,7 @@ impl Found {
             due: self.breach_at,
             is_known: self.is_known,
             is_repeat: self.is_repeat,
+            is_texted: self.is_texted,
             is_urgent: self.reader.urgent,
             is_timely: self.reader.timely,
             zone: self.reader.zone,
