@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use self::last_week::Week;
 use super::{CheckArgs, CliError};
 use crate::alert::on_call::Override;
 use crate::clock::{Clock, SharedClock, SystemClock};
@@ -181,12 +182,26 @@ async fn said_lately(config: &Config) -> Option<String> {
 async fn last_week_words(config: &Arc<Config>) -> anyhow::Result<String> {
     eprintln!("playing the last week through this configuration …");
     Ok(match last_week::play(config, SystemClock.now()).await? {
-        Some(said) => {
-            format!("This configuration, had nobody answered in the last 7 days: {}", said_words(said))
-        }
+        Some(week) => week_words(week),
         None => "This configuration would have sent nobody a message in the last 7 days, or the store has no history of them"
             .to_owned(),
     })
+}
+
+fn week_words(week: Week) -> String {
+    let words = |said: Option<Said>| said.map_or_else(|| "nothing".to_owned(), said_words);
+    let left_out = match week.predictions_a_day {
+        Some(0) => "none are made".to_owned(),
+        Some(most) => format!("at most {} a day for each tenant", notify::counted(most, "alert")),
+        None => "as many alerts as breaches are likely enough for `predict_at`".to_owned(),
+    };
+    format!(
+        "Messages of this configuration in the last 7 days\n  people answering as they did: {}\n    \
+         (who replied to a ticket or took it over counts as having acknowledged its alerts)\n  nobody answering: {}\n  \
+         predictions, which are left out: {left_out}",
+        words(week.as_answered),
+        words(week.unanswered)
+    )
 }
 
 /// `at most 12 to one of 5 people within a day, 3 in the middle`.

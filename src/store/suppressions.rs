@@ -84,6 +84,22 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Those that stood after `since`, of both kinds, ended ones among them.
+    pub async fn suppressions_since(&self, since: DateTime<Utc>) -> Result<Vec<Suppression>, StoreError> {
+        let mut found = Vec::new();
+        for kind in SuppressionKind::ALL {
+            let table = table(kind);
+            let query = format!(
+                "SELECT * FROM {table} WHERE until_at > $1 AND (ended_at IS NULL OR ended_at > $1) ORDER BY until_at, id"
+            );
+            let rows = sql::query(AssertSqlSafe(query)).bind(millis(since)).fetch_all(&self.reads).await?;
+            found.extend(self.legible(kind.words(), "id", &rows, |row| suppression(kind, row)));
+        }
+        Ok(found)
+    }
+}
+
 async fn read(connection: &mut Connection, reach: &Reach, now: DateTime<Utc>) -> Result<Vec<Suppression>, StoreError> {
     let mut found = Vec::new();
     for kind in SuppressionKind::ALL {

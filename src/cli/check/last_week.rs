@@ -1,33 +1,40 @@
 //! What a configuration would have said in the last week: the stored history is played through it, by the same
 //! evaluation and dispatch as in the service, into a store of its own and to receivers that take everything.
 //!
-//! Nobody answers in it, no forecast is made, and what was decided by hand or told in conversations is not known: so it
-//! says what would have been sent at the most, had everybody been silent.
+//! It is played twice. Once as people answered: what they did to alerts is done again, and who replied to a ticket or took
+//! it over counts as having acknowledged its alerts. And once as if nobody had. Silences and maintenance windows lie over
+//! both as they stood. No forecast is made, so predictions are left out, and how many there can have been is said beside;
+//! what was decided by hand or told in conversations is not known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use anyhow::Context;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::alert::life::{Act, Actor, How, State};
+use crate::alert::prediction::Rule;
 use crate::clock::{ManualClock, SharedClock};
 use crate::config::{ChannelKind, Config, Tenant};
 use crate::dispatch::Dispatch;
 use crate::evaluate::Evaluate;
 use crate::notify::{Message, Notifier, Receipt, SendError};
 use crate::rules_cache::RulesCache;
-use crate::store::audit::Author;
+use crate::store::alerts::id_of;
+use crate::store::audit::{AuditFilter, AuditRow, Author};
+use crate::store::latest::Way;
 use crate::store::on_call::NewOverride;
 use crate::store::outbox::Said;
 use crate::store::personal_rules::PersonalChange;
+use crate::store::suppressions::NewSuppression;
 use crate::store::sync::SyncState;
 use crate::store::tickets::{Batch, Lived};
 use crate::store::{At, Place, Store, StoreError};
 use crate::telemetry::Telemetry;
 use crate::ticket::rewind::{Was, as_of, rewind};
 use crate::ticket::watch::Bounds;
-use crate::ticket::{TenantId, TicketId};
+use crate::ticket::{Reach, RefId, TenantId, Ticket, TicketId};
 
 /// What is counted, and a day before it: what was late already when the play begins is told on that day.
 const COUNTED_DAYS: i64 = 7;
@@ -38,19 +45,54 @@ const QUIET: TimeDelta = TimeDelta::hours(1);
 /// So often evaluation and dispatch take turns at one moment.
 const MOST_ROUNDS: usize = 20;
 
+/// So many rows of the audit log are read at a time.
+const PAGE: u32 = 1_000;
+
 /// What happened to a ticket, when.
 type Story = Vec<(DateTime<Utc>, TenantId, TicketId, Event)>;
 
 enum Event {
     Was(Was),
     Replied,
+    /// Somebody did this to one of its alerts, the one with this id.
+    Acted(String, Act),
+}
+
+/// Whether people answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answers {
+    AsThen,
+    Never,
+}
+
+/// What would have been sent in the last week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Week {
+    /// To people who answer as they did; none: nothing.
+    pub as_answered: Option<Said>,
+    /// To people who never answer.
+    pub unanswered: Option<Said>,
+    /// So many alerts of breaches that are likely can have been raised for each tenant in a day, and are left out; none:
+    /// however many are likely enough.
+    pub predictions_a_day: Option<usize>,
 }
 
 /// What would have been sent; none: there is no history to play, or nothing would have been.
-pub async fn play(config: &Arc<Config>, now: DateTime<Utc>) -> anyhow::Result<Option<Said>> {
+pub async fn play(config: &Arc<Config>, now: DateTime<Utc>) -> anyhow::Result<Option<Week>> {
     if !Place::from(&config.store).is_there() {
         return Ok(None);
     }
+    let unanswered = play_once(config, Answers::Never, now).await?;
+    let as_answered = play_once(config, Answers::AsThen, now).await?;
+    let predictions_a_day = match config.alerts.predict {
+        Rule::Budget(budget) => Some(budget.a_day),
+        Rule::Threshold(_) => None,
+    };
+    let week = Week { as_answered, unanswered, predictions_a_day };
+    Ok(Some(week).filter(|week| week.unanswered.is_some()))
+}
+
+async fn play_once(config: &Arc<Config>, answers: Answers, now: DateTime<Utc>) -> anyhow::Result<Option<Said>> {
     let begin = now - TimeDelta::days(COUNTED_DAYS) - BEFORE;
     let folder = tempfile::tempdir()?;
     let telemetry = Arc::new(Telemetry::default());
@@ -60,14 +102,17 @@ pub async fn play(config: &Arc<Config>, now: DateTime<Utc>) -> anyhow::Result<Op
         telemetry.clone(),
     )
     .await?;
-    let mut story = Story::new();
+    let (mut story, mut hands) = (Story::new(), Hands::default());
     for tenant in config.tenants.values() {
-        story.extend(set_up(&real, &stage, tenant, begin, now).await?);
+        story.extend(set_up(&real, &stage, tenant, &mut hands, (begin, now)).await?);
     }
     bring_along(&real, &stage, begin).await?;
+    if answers == Answers::AsThen {
+        story.extend(acts(&real, begin, now).await?);
+    }
     real.close().await;
     story.sort_by_key(|(at, ..)| *at);
-    let played = played(config, &stage, telemetry, story, (begin, now)).await;
+    let played = played(config, &stage, telemetry, (story, answers, hands), (begin, now)).await;
     let tenants: Vec<_> = config.tenants.keys().collect();
     let said = stage.said_in(&tenants, COUNTED_DAYS, now).await;
     stage.close().await;
@@ -80,8 +125,8 @@ async fn set_up(
     real: &Store,
     stage: &Store,
     tenant: &Tenant,
-    begin: DateTime<Utc>,
-    now: DateTime<Utc>,
+    hands: &mut Hands,
+    (begin, now): (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<Story, StoreError> {
     let (id, people) = (&tenant.id, real.directory(&tenant.id).await?);
     let state =
@@ -93,6 +138,7 @@ async fn set_up(
         let changes = histories.remove(&watched.ticket.id).unwrap_or_default();
         if let Some(then) = as_of(&watched, &changes, &people, begin).filter(|then| then.is_open(&tenant.statuses)) {
             let changes = changes.iter().filter(|change| change.at.latest <= begin).cloned().collect();
+            hands.note(id, &then.ticket);
             known.push(Lived { watched: then, changes, handed: Vec::new() });
         }
         let of = |at, event| (at, id.clone(), watched.ticket.id.clone(), event);
@@ -105,7 +151,37 @@ async fn set_up(
     Ok(story)
 }
 
-/// What people have asked for, and who stood in for whom.
+/// What people did to alerts between `begin` and `now`. A snooze counts as an acknowledgement: for how long it was, the log
+/// does not say.
+async fn acts(real: &Store, begin: DateTime<Utc>, now: DateTime<Utc>) -> Result<Story, StoreError> {
+    let (mut story, mut after) = (Story::new(), None);
+    loop {
+        let (who, what, way, limit) = (None, None, Way::EarliestFirst, PAGE);
+        let filter = AuditFilter { reach: &Reach::All, from: begin, until: now, who, what, way, after, limit };
+        let rows = real.audited(filter).await?;
+        after = rows.last().map(|row| (row.at, row.id));
+        story.extend(rows.iter().filter_map(act));
+        if rows.len() < PAGE as usize {
+            return Ok(story);
+        }
+    }
+}
+
+/// What `row` of the audit log tells of an alert of a ticket.
+fn act(row: &AuditRow) -> Option<(DateTime<Utc>, TenantId, TicketId, Event)> {
+    let key = row.alert.as_deref()?;
+    let (did, _) = row.what.split_once(" alert ")?;
+    let act = match did {
+        "acknowledged" | "snoozed" => Act::Acknowledge,
+        _ => [Act::Resolve, Act::Escalate].into_iter().find(|act| act.words() == did)?,
+    };
+    let (tenant, rest) = key.split_once(':')?;
+    let ticket = rest.rsplit_once(':')?.0.rsplit_once(':')?.0;
+    let event = Event::Acted(id_of(key), act);
+    Some((row.at, TenantId::parse(tenant).ok()?, TicketId::parse(ticket).ok()?, event))
+}
+
+/// What people have asked for, who stood in for whom, and what was silenced.
 async fn bring_along(real: &Store, stage: &Store, begin: DateTime<Utc>) -> Result<(), StoreError> {
     let author = Author { who: "check".to_owned(), origin: "command line".to_owned() };
     for row in real.personal_rules().await? {
@@ -122,6 +198,12 @@ async fn bring_along(real: &Store, stage: &Store, begin: DateTime<Utc>) -> Resul
         let new = NewOverride { rotation, tenant: None, person, from, until, before: Vec::new() };
         stage.add_override(new, author.clone(), begin).await?;
     }
+    for one in real.suppressions_since(begin).await? {
+        let until = one.ended_at.unwrap_or(one.until).min(one.until);
+        let (kind, tenant, matchers, from) = (one.kind, one.tenant, one.matchers, one.from);
+        let new = NewSuppression { kind, tenant, matchers, from, until, author: one.author, reason: one.reason };
+        stage.add_suppression(new, author.clone(), begin).await?;
+    }
     Ok(())
 }
 
@@ -130,7 +212,7 @@ async fn played(
     config: &Arc<Config>,
     stage: &Store,
     telemetry: Arc<Telemetry>,
-    story: Story,
+    (story, answers, mut hands): (Story, Answers, Hands),
     (begin, end): (DateTime<Utc>, DateTime<Utc>),
 ) -> anyhow::Result<()> {
     let rules_cache = Arc::new(RulesCache::new(config.clone(), stage.clone(), telemetry.clone())?);
@@ -155,11 +237,18 @@ async fn played(
     let mut now = begin;
     loop {
         let mut batches: BTreeMap<TenantId, Vec<Batch>> = BTreeMap::new();
+        let mut taken_on = Vec::new();
         while let Some((at, tenant, id, event)) = story.next_if(|(at, ..)| *at <= now) {
+            if answers == Answers::AsThen && hands.take_on(&tenant, &event) {
+                taken_on.push((tenant.clone(), id.clone()));
+            }
             happen(config, stage, &mut batches, (at, tenant, id, event)).await?;
         }
         save(config, stage, batches).await?;
-        let next = turn(&mut evaluate, &mut dispatch, now).await?;
+        let mut next = turn(&mut evaluate, &mut dispatch, now).await?;
+        if acknowledge(stage, taken_on, now).await? {
+            next = turn(&mut evaluate, &mut dispatch, now).await?;
+        }
         if now >= end {
             return Ok(());
         }
@@ -168,6 +257,51 @@ async fn played(
         now = next.into_iter().chain(news).chain([now + every, end]).filter(|next| *next > now).min().unwrap_or(end);
         clock.set(now);
     }
+}
+
+/// In whose hands tickets are, and whether they were answered, as far as the story has told.
+#[derive(Default)]
+struct Hands(HashMap<(TenantId, TicketId), (Option<RefId>, bool)>);
+
+impl Hands {
+    /// Whether somebody takes the ticket on by `event`: replies, or gets it from whoever had it.
+    fn take_on(&mut self, tenant: &TenantId, event: &Event) -> bool {
+        match event {
+            Event::Was(Was::Shown(ticket)) => self.note(tenant, ticket),
+            Event::Was(Was::Gone) | Event::Acted(..) => false,
+            Event::Replied => true,
+        }
+    }
+
+    /// Notes how `ticket` is now. Whether it was answered, or came into other hands, since it was last noted.
+    fn note(&mut self, tenant: &TenantId, ticket: &Ticket) -> bool {
+        let owner = ticket.technician.as_ref().map(|owner| owner.id.clone());
+        let now = (owner, ticket.first_response.met_at.is_some());
+        let before = self.0.insert((tenant.clone(), ticket.id.clone()), now.clone());
+        before.is_some_and(|before| (now.1 && !before.1) || (now.0.is_some() && now.0 != before.0))
+    }
+}
+
+/// Acknowledges the open alerts of these tickets that nobody holds. True if there was one.
+async fn acknowledge(
+    stage: &Store,
+    tickets: Vec<(TenantId, TicketId)>,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let mut changed = false;
+    for (tenant, ticket) in tickets {
+        let rows = stage.alerts_of(&tenant, &ticket).await?;
+        for row in rows.iter().filter(|row| row.state() == State::Open) {
+            let acted = stage.act(&row.key.id(), Act::Acknowledge, &whoever(), now).await?;
+            changed |= acted.is_some_and(|acted| acted.changed);
+        }
+    }
+    Ok(changed)
+}
+
+/// Who acts in the play: the messages of the systems name nobody else.
+fn whoever() -> Actor {
+    Actor { name: "somebody".to_owned(), how: How::Page, origin: "check".to_owned(), note: None }
 }
 
 /// Notes what SuperOps showed, and does what is not shown by a list.
@@ -191,6 +325,10 @@ async fn happen(
         Event::Replied => {
             save(config, stage, std::mem::take(batches)).await?;
             stage.save_reply(&tenant, &id, at).await?;
+        }
+        Event::Acted(alert, act) => {
+            save(config, stage, std::mem::take(batches)).await?;
+            stage.act(&alert, act, &whoever(), at).await?;
         }
     }
     Ok(())
