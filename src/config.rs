@@ -285,7 +285,7 @@ pub enum Past {
     Receipts,
     /// What happened to closed tickets, what was forecast of them, and what was written on them.
     Events,
-    /// Who changed what; silences, maintenance windows and stand-ins that have ended.
+    /// Who changed what; silences, maintenance windows and stand-ins that have ended; what people asked for who are gone.
     Audit,
     /// Reports as they went out.
     Reports,

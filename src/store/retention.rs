@@ -136,11 +136,30 @@ async fn audit(tx: &mut Connection, before: i64, from: i64) -> Result<Batch, sql
     for forget in ended {
         sql::query(forget).bind(before).execute(&mut *tx).await?;
     }
+    if from == 0 {
+        of_people_gone(tx, before).await?;
+    }
     let upto = "SELECT MAX(id) FROM (SELECT id FROM audit WHERE id > $1 ORDER BY id LIMIT $2) AS page";
     let upto: Option<i64> = sql::query_scalar(upto).bind(from).bind(BATCH).fetch_one(&mut *tx).await?;
     let forget = sql::query("DELETE FROM audit WHERE id > $1 AND id <= $2 AND at < $3");
     let gone = forget.bind(from).bind(upto).bind(before).execute(tx).await?.rows_affected();
     Ok(by_number(gone, upto))
+}
+
+/// What people have asked for who are in no directory any more, and views of revoked tokens and of people who have not
+/// done anything since, not even signed in. As long as no directory was read, everybody may be in one.
+async fn of_people_gone(tx: &mut Connection, before: i64) -> Result<(), sql::Error> {
+    let forgotten = [
+        "DELETE FROM personal_rules WHERE set_at < $1 AND EXISTS (SELECT 1 FROM directories)
+         AND NOT EXISTS (SELECT 1 FROM directories WHERE instr(lower(directory), person) > 0)",
+        "DELETE FROM saved_views WHERE owner NOT IN ('', 'anybody') AND made_at < $1
+         AND owner NOT IN (SELECT id FROM tokens WHERE revoked_at IS NULL)
+         AND made_by NOT IN (SELECT who FROM audit WHERE at >= $1)",
+    ];
+    for forget in forgotten {
+        sql::query(forget).bind(before).execute(&mut *tx).await?;
+    }
+    Ok(())
 }
 
 /// Rows are numbered as they come: where none is old any more, none that comes after is.
@@ -319,6 +338,37 @@ mod tests {
         }
         assert_eq!(left(&store, "SELECT id FROM tickets").await.len(), 4, "tickets stay");
         assert_eq!(left(&store, "SELECT key FROM alerts").await.len(), 4, "so do alerts");
+    }
+
+    #[tokio::test]
+    async fn what_was_asked_for_and_saved_goes_with_those_who_are_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let old = |what: &str| what.replace("OLD", &(CUTOFF - 1).to_string()).replace("YOUNG", &CUTOFF.to_string());
+        let fill = [
+            "INSERT INTO personal_rules (person, rules, set_by, set_at) VALUES ('ada@example.com', '{}', 'Ada', OLD),
+             ('gone@example.com', '{}', 'Gone', OLD), ('lately@example.com', '{}', 'Lately', YOUNG)",
+            "INSERT INTO tokens (id, hash, role, created_at, revoked_at) VALUES ('good', 'h1', 'viewer', 0, NULL),
+             ('revoked', 'h2', 'viewer', 0, 1)",
+            "INSERT INTO saved_views (owner, tenant, name, filters, made_by, made_at) VALUES
+             ('good', '', 'v', '{}', 'a token', OLD), ('revoked', '', 'v', '{}', 'a token', OLD),
+             ('revoked', '', 'w', '{}', 'a token', YOUNG), ('signs in', '', 'v', '{}', 'Eva', OLD),
+             ('left', '', 'v', '{}', 'Lea', OLD), ('', '', 'shared', '{}', 'Lea', OLD)",
+            "INSERT INTO audit (at, who, what, origin) VALUES (YOUNG, 'Eva', 'signed in', 'here')",
+        ];
+        let fill = fill.map(old).to_vec();
+        store.writer.write(move |tx: &mut Connection| Box::pin(insert(tx, fill))).await.unwrap();
+        let rules = "SELECT person FROM personal_rules ORDER BY person";
+        forget_all(&store, Past::Audit).await;
+        assert_eq!(left(&store, rules).await.len(), 3, "no directory was read yet");
+        let views = "SELECT owner || ' ' || name FROM saved_views ORDER BY 1";
+        assert_eq!(left(&store, views).await, [" shared", "good v", "revoked w", "signs in v"]);
+        let known =
+            r#"INSERT INTO directories (tenant, directory, read_at) VALUES ('acme', '{"email":"Ada@Example.com"}', 0)"#;
+        let known = vec![known.to_owned()];
+        store.writer.write(move |tx: &mut Connection| Box::pin(insert(tx, known))).await.unwrap();
+        forget_all(&store, Past::Audit).await;
+        assert_eq!(left(&store, rules).await, ["ada@example.com", "lately@example.com"]);
     }
 
     #[tokio::test]
