@@ -101,7 +101,7 @@ fn verdicts(found: &HonestyView) -> Markup {
                 (figure("Decided by hand", &found.by_hand.to_string(), "a person's word comes first"))
                 (figure("Said by SuperOps", &found.by_superops.to_string(), "its due time or its flag"))
                 (figure("By your policy", &found.by_policy.to_string(), "where SuperOps says nothing"))
-                (figure("Of two minds", &found.differing.to_string(), "SuperOps says one thing, the policy another; SuperOps' word counts"))
+                (figure("SuperOps and the policy differ", &found.differing.to_string(), "SuperOps says one thing, the policy another; SuperOps' word counts"))
                 (share("Reasons that a person gave", found.said_reasons, "of all breaches; the others follow from the tickets' histories"))
             }
         }

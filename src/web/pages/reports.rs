@@ -12,18 +12,13 @@ use super::super::auth::Caller;
 use super::super::{Problem, Web};
 use super::period::link as link_to;
 use super::{Sheet, frame};
-use crate::formats::{Format, text};
+use crate::formats::{Format, svg, text};
 use crate::report::entry::Reason;
 use crate::report::make::By;
 use crate::report::{Cell, Chart, Figure, Opens, Report, Row, Section, Table};
 use crate::service::ServiceError;
 use crate::service::reports::{EntryPage, EntryQuery, EntryView, ReportQuery};
 use crate::store::tokens::Role;
-
-/// A chart's inner width and height.
-const SIZE: (f64, f64) = (760.0, 180.0);
-/// Room at its left and below it for words.
-const MARGIN: (f64, f64) = (40.0, 22.0);
 
 /// GET /reports
 pub async fn reports(
@@ -319,68 +314,12 @@ fn reason_form(one: &EntryView, path: &str, list: &str) -> Markup {
     }
 }
 
-/// Lines over days, with the level that is to be reached.
+/// The picture of a table, as files of the report have it.
 fn chart(one: &Chart) -> Markup {
-    let (width, height) = SIZE;
-    let points = || one.series.iter().flat_map(|series| series.points.iter().flatten().copied()).chain(one.target);
-    let lowest = points().fold(100.0_f64, f64::min);
-    // Percentages near 100 are told apart; a chart of counts begins at nothing.
-    let low = ((lowest - 5.0) / 10.0).floor().max(0.0) * 10.0;
-    let x = |place: usize| MARGIN.0 + width * (place as f64 + 0.5) / one.labels.len().max(1) as f64;
-    let y = |value: f64| 8.0 + height * (1.0 - (value - low) / (100.0 - low).max(1.0));
-    let every = one.labels.len().div_ceil(8).max(1);
     html! {
         figure.chart {
-            svg viewBox=(format!("0 0 {} {}", width + MARGIN.0 + 12.0, height + MARGIN.1 + 8.0)) role="img" aria-label=(one.title) {
-                @for value in levels(low) {
-                    line.grid x1=(MARGIN.0) x2=(MARGIN.0 + width) y1=(y(value)) y2=(y(value)) {}
-                    text.tick x=(MARGIN.0 - 6.0) y=(y(value) + 4.0) text-anchor="end" { (format!("{value:.0}")) }
-                }
-                @for (place, label) in one.labels.iter().enumerate().step_by(every) {
-                    text.tick x=(x(place)) y=(height + MARGIN.1 + 2.0) text-anchor="middle" { (label.get(5..).unwrap_or(label)) }
-                }
-                @if let Some(target) = one.target {
-                    line.target x1=(MARGIN.0) x2=(MARGIN.0 + width) y1=(y(target)) y2=(y(target)) {}
-                }
-                @for (number, series) in one.series.iter().enumerate() {
-                    @for run in runs(&series.points) {
-                        polyline class=(format!("series s{number}")) points=(run.iter().map(|(place, value)| format!("{:.1},{:.1}", x(*place), y(*value))).collect::<Vec<_>>().join(" ")) {}
-                    }
-                    @if number == 0 { @for (place, value) in series.points.iter().enumerate() { @if let Some(value) = value {
-                        circle.dot cx=(format!("{:.1}", x(place))) cy=(format!("{:.1}", y(*value))) r="2.5" { title { (one.labels[place]) ": " (format!("{value:.1}")) " %" } }
-                    } } }
-                }
-            }
-            figcaption {
-                (one.title) ": "
-                @for (number, series) in one.series.iter().enumerate() { span class=(format!("key s{number}")) { (series.name) } " " }
-                @if let Some(target) = one.target { span.key.goal { "Goal " (target) " %" } }
-            }
+            figcaption { (one.title) }
+            (svg::write(one))
         }
     }
-}
-
-/// Where the lines of the grid lie: at round numbers.
-fn levels(low: f64) -> Vec<f64> {
-    let step = match 100.0 - low {
-        span if span <= 25.0 => 5.0,
-        span if span <= 50.0 => 10.0,
-        _ => 20.0,
-    };
-    let count = ((100.0 - low) / step).floor() as u32;
-    (0..=count).map(|number| 100.0 - step * f64::from(number)).collect()
-}
-
-/// The stretches of a line without a gap.
-fn runs(points: &[Option<f64>]) -> Vec<Vec<(usize, f64)>> {
-    let mut runs: Vec<Vec<(usize, f64)>> = vec![Vec::new()];
-    for (place, point) in points.iter().enumerate() {
-        match (point, runs.last_mut()) {
-            (Some(value), Some(run)) => run.push((place, *value)),
-            (None, Some(run)) if !run.is_empty() => runs.push(Vec::new()),
-            _ => {}
-        }
-    }
-    runs.retain(|run| !run.is_empty());
-    runs
 }
