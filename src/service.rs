@@ -9,13 +9,14 @@ mod explain;
 mod figures;
 pub mod forecast;
 pub mod incidents;
+mod kept;
 pub mod live;
 pub mod messages;
 pub mod on_call;
 mod order;
 pub mod overrides;
 mod overview;
-mod paging;
+pub mod paging;
 pub mod people;
 pub mod policies;
 pub mod reports;
@@ -59,6 +60,7 @@ use crate::telemetry::Telemetry;
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, TenantId, TicketId};
 use described::{OrderWord, RiskWord, StandingWord};
+use kept::Kept;
 use live::Live;
 use order::Order;
 use snapshot::{Filter, Row, Snapshot, Snapshots};
@@ -284,6 +286,8 @@ pub struct Service {
     snapshots: Arc<Snapshots>,
     answers: Arc<reports::answers::Answers>,
     live: Arc<Live>,
+    /// What was read and holds until something is written.
+    kept: Arc<Kept>,
     /// Where services are shown; none: nobody looks at any.
     monitor_state: Option<Arc<MonitorState>>,
 }
@@ -308,11 +312,12 @@ impl Service {
         let found = watch::channel(Mismatches::new()).1;
         let loop_healths = LoopHealths::default();
         let snapshots = Arc::new(config.tenants.keys().map(|tenant| (tenant.clone(), Default::default())).collect());
-        let (answers, live) = (Arc::default(), Arc::default());
+        let (answers, live, kept) = (Arc::default(), Arc::default(), Arc::default());
         let monitor_state = None;
         Self {
             answers,
             live,
+            kept,
             snapshots,
             config,
             rules_cache,

@@ -200,6 +200,7 @@ pub struct Store {
     writer: Writer,
     caches: Arc<Caches>,
     telemetry: Arc<Telemetry>,
+    left_out: Arc<set_aside::LeftOut>,
     /// Changes when another replica has written something.
     others: Arc<watch::Sender<()>>,
     /// None: the store is a file.
@@ -257,7 +258,8 @@ impl Store {
 
     fn of((reads, pages): (Pool, Pool), writer: Writer, telemetry: Arc<Telemetry>) -> Self {
         let caches = Arc::new(Caches::new(telemetry.clone()));
-        Self { reads, pages, writer, caches, telemetry, others: Arc::default(), server: None }
+        let (left_out, others) = (Arc::default(), Arc::default());
+        Self { reads, pages, writer, caches, telemetry, left_out, others, server: None }
     }
 
     /// The same store by other connections: however many pages ask for much, the loops read on. What people do holds
@@ -283,6 +285,12 @@ impl Store {
             Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse(path)),
             Err(std::fs::TryLockError::Error(source)) => Err(StoreError::Unopened { path: lock_path, source }),
         }
+    }
+
+    /// How often something was written: as long as it is the same, what was read holds, but for what another process has
+    /// done to the file.
+    pub fn times_written(&self) -> u64 {
+        self.writer.written().times()
     }
 
     /// Proves that a write goes through to the disk.

@@ -199,9 +199,10 @@ impl Service {
     /// that whoever has it goes on with. Working hours begin and end with a minute, so none holds for longer.
     pub async fn ground_of(&self, scope: &Reach) -> Result<String, ServiceError> {
         let now = self.clock.now();
+        let version = self.store_version(now).await?;
         let mut ground = format!("{:x}/{}", self.live.epoch, now.timestamp().div_euclid(60));
-        for (tenant, snapshot) in self.snapshots(self.tenants(scope), now).await? {
-            let alerts = self.store.alert_mark(&tenant.id).await?;
+        for (tenant, snapshot) in self.standing_snapshots(self.tenants(scope), now).await? {
+            let alerts = self.alert_mark(&tenant.id, version).await?;
             let foreseen = snapshot.foreseen_at().map_or(0, |at| at.timestamp_millis());
             let seen = self.live.saw(&tenant.id, snapshot, alerts);
             ground += &format!("/{}:{}:{}:{}:{foreseen}", tenant.id, seen.tickets, seen.alerts, seen.counts);

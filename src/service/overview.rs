@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use super::kept::Version;
 use super::{Reach, Service, ServiceError};
 use crate::config::{ChannelKind, Tenant};
 use crate::descriptors;
@@ -47,6 +48,8 @@ pub struct Overview {
     pub failed_last_day: i64,
     /// What should have happened to alerts and did not, by kind; empty while all is well.
     pub mismatches: BTreeMap<&'static str, usize>,
+    /// Rows of the store that cannot be read, and are left out of lists, by kind; empty while all is well.
+    pub left_out: BTreeMap<&'static str, usize>,
 }
 
 /// How many open tickets stand how. Each is counted once, so `open` is the sum of the others.
@@ -124,14 +127,15 @@ impl Service {
         let now = self.clock.now();
         let (mut tickets, mut tenants) = (Tally::default(), Vec::new());
         let (mut unassigned, mut likely, mut waiting) = (0, 0, None);
-        for (tenant, snapshot) in self.snapshots(self.tenants(scope), now).await? {
+        let version = self.store_version(now).await?;
+        for (tenant, snapshot) in self.standing_snapshots(self.tenants(scope), now).await? {
             tickets.join(&snapshot.tally);
             unassigned += snapshot.unassigned;
             likely += snapshot.likely;
             waiting = snapshot.waiting_since.into_iter().chain(waiting).min();
-            tenants.push(self.health(tenant, snapshot.unlisted.clone(), now).await?);
+            tenants.push(self.health(tenant, snapshot.unlisted.clone(), version, now).await?);
         }
-        let tally = self.store.tally(scope, now - TimeDelta::days(1)).await?;
+        let tally = self.messages_since(scope, version, now - TimeDelta::days(1)).await?;
         Ok(Overview {
             now,
             speed: self.clock.speed(),
@@ -146,7 +150,13 @@ impl Service {
             sent_last_day: tally.sent,
             failed_last_day: tally.failed,
             mismatches: counted(&self.found.borrow(), scope),
+            left_out: self.store.left_out(scope),
         })
+    }
+
+    /// Rows of the store that cannot be read, and are left out of lists, by kind.
+    pub fn left_out(&self, scope: &Reach) -> BTreeMap<&'static str, usize> {
+        self.store.left_out(scope)
     }
 
     fn channels(&self) -> Vec<ChannelHealth> {
@@ -218,6 +228,7 @@ impl Service {
         &self,
         tenant: &Tenant,
         unlisted_statuses: Vec<String>,
+        version: Version,
         now: DateTime<Utc>,
     ) -> Result<TenantHealth, StoreError> {
         let health = self.sync_health(&tenant.id);
@@ -230,7 +241,7 @@ impl Service {
         let trouble = (!troubles.is_empty()).then(|| troubles.join(". "));
         let stale = last_good.is_some_and(|at| now - at > longest_silence(tenant));
         let trouble = trouble.or_else(|| stale.then(|| "no fresh data: is the service running?".to_owned()));
-        let quarantined = self.store.quarantined(&tenant.id).await?.len();
+        let quarantined = self.quarantined(&tenant.id, version).await?;
         Ok(TenantHealth {
             tenant: tenant.id.to_string(),
             timezone: self.rules_cache.of(tenant).await?.1.msp_timezone().name(),

@@ -31,6 +31,8 @@ use crate::ticket::{ClockKind, Named, TenantId, Ticket, TicketId};
 
 /// How old the order of a list may be, on the wall.
 const FRESH: TimeDelta = TimeDelta::seconds(1);
+/// For so long it is believed, by the clock, that nothing changes before its known moment: counts need no order.
+const BELIEVED: TimeDelta = TimeDelta::minutes(1);
 
 /// The latest snapshot of each tenant; none while nobody has asked.
 pub type Snapshots = BTreeMap<TenantId, tokio::sync::Mutex<Option<Arc<Snapshot>>>>;
@@ -217,18 +219,40 @@ impl Service {
         try_join_all(tenants.map(async |tenant| Ok((tenant, self.snapshot(tenant, now).await?)))).await
     }
 
+    /// How the open tickets of each of `tenants` stand at `now`; in what order, may be a minute old.
+    pub(super) async fn standing_snapshots<'a>(
+        &self,
+        tenants: impl Iterator<Item = &'a Tenant>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<(&'a Tenant, Arc<Snapshot>)>, StoreError> {
+        let age = BELIEVED.max(self.fresh());
+        try_join_all(tenants.map(async |tenant| Ok((tenant, self.snapshot_of_age(tenant, age, now).await?)))).await
+    }
+
     /// How the open tickets of `tenant` stand at `now`.
     pub(super) async fn snapshot(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Arc<Snapshot>, StoreError> {
+        self.snapshot_of_age(tenant, self.fresh(), now).await
+    }
+
+    fn fresh(&self) -> TimeDelta {
+        FRESH * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX)
+    }
+
+    async fn snapshot_of_age(
+        &self,
+        tenant: &Tenant,
+        age: TimeDelta,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<Snapshot>, StoreError> {
         let (_, rules) = self.rules_cache.of(tenant).await?;
         let open = self.store.open_tickets(&tenant.id).await?;
         let inputs = Inputs { open, rules, forecasts: self.published.of(&tenant.id) };
-        let fresh = FRESH * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX);
         let Some(place) = self.snapshots.get(&tenant.id) else {
             return Ok(Arc::new(Snapshot::take(None, inputs, now)));
         };
         // Who comes meanwhile waits for this one, and takes it too.
         let mut held = place.lock().await;
-        if let Some(held) = held.as_ref().filter(|held| held.holds(&inputs, now, fresh)) {
+        if let Some(held) = held.as_ref().filter(|held| held.holds(&inputs, now, age)) {
             return Ok(held.clone());
         }
         let before = held.take();

@@ -80,6 +80,7 @@ impl Store {
                 self.caches.forget_tenant(&tenant);
             }
             if is_news {
+                self.writer.written().again();
                 self.others.send_replace(());
             }
         }

@@ -4,6 +4,9 @@
 //! are a hundred times cheaper. Each write that has company stands in a savepoint of its
 //! own: one that fails takes nobody with it, and none has happened before the commit has.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
@@ -52,24 +55,46 @@ pub enum Target {
 pub struct Writer {
     orders: mpsc::Sender<Order>,
     epoch: Option<i64>,
+    written: Written,
+}
+
+/// How often something was written: it has risen before whoever wrote hears that it is done.
+#[derive(Clone, Default)]
+pub struct Written(Arc<AtomicU64>);
+
+impl Written {
+    pub fn times(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// Something was written, by us or by another.
+    pub fn again(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 impl Writer {
     /// Starts the writer's task.
     pub fn start(target: Target) -> Self {
         let (orders, waiting) = mpsc::channel(GROUP);
-        tokio::spawn(run(target, waiting));
-        Self { orders, epoch: None }
+        let written = Written::default();
+        tokio::spawn(run(target, waiting, written.clone()));
+        Self { orders, epoch: None, written }
     }
 
     /// The same writer for a leader of this epoch: what it orders once another leads is refused.
     pub fn of_leader(&self, epoch: i64) -> Self {
-        Self { orders: self.orders.clone(), epoch: Some(epoch) }
+        Self { epoch: Some(epoch), ..self.clone() }
     }
 
     /// The same writer for whoever.
     pub fn of_anybody(&self) -> Self {
-        Self { orders: self.orders.clone(), epoch: None }
+        Self { epoch: None, ..self.clone() }
+    }
+
+    /// How often something was written.
+    pub fn written(&self) -> &Written {
+        &self.written
     }
 
     /// Does `work` and returns its value once it is safely on the disk.
@@ -98,7 +123,7 @@ impl Writer {
     }
 }
 
-async fn run(mut target: Target, mut waiting: mpsc::Receiver<Order>) {
+async fn run(mut target: Target, mut waiting: mpsc::Receiver<Order>, written: Written) {
     let mut orders = Vec::with_capacity(GROUP);
     while waiting.recv_many(&mut orders, GROUP).await > 0 {
         let mut jobs = Vec::new();
@@ -110,7 +135,7 @@ async fn run(mut target: Target, mut waiting: mpsc::Receiver<Order>) {
             }
         }
         if !jobs.is_empty() {
-            target.commit(jobs).await;
+            target.commit(jobs, &written).await;
         }
         if let Some(closed) = closing {
             target.close().await;
@@ -121,10 +146,10 @@ async fn run(mut target: Target, mut waiting: mpsc::Receiver<Order>) {
 }
 
 impl Target {
-    async fn commit(&mut self, jobs: Vec<Job>) {
+    async fn commit(&mut self, jobs: Vec<Job>, written: &Written) {
         let (connection, begun) = self.begin().await;
         match begun {
-            Ok(leads) => commit(connection, jobs, leads).await,
+            Ok(leads) => commit(connection, jobs, leads, written).await,
             Err(error) => tell_all(jobs.into_iter().map(|job| job.done).collect(), &error),
         }
         if let Self::File(_, checkpoints) = self {
@@ -170,7 +195,7 @@ impl Target {
 
 /// Runs `jobs` in the transaction that has begun, ends it, and tells each how it went. `leads` is the epoch of the
 /// leader, where there may be several replicas.
-async fn commit(connection: &mut Connection, jobs: Vec<Job>, leads: Option<i64>) {
+async fn commit(connection: &mut Connection, jobs: Vec<Job>, leads: Option<i64>, written: &Written) {
     let alone = jobs.len() == 1;
     let mut done = Vec::with_capacity(jobs.len());
     for job in jobs {
@@ -185,7 +210,10 @@ async fn commit(connection: &mut Connection, jobs: Vec<Job>, leads: Option<i64>)
         }
     }
     match end(connection, leads.is_some(), done.is_empty()).await {
-        Ok(()) => done.into_iter().for_each(|done| drop(done.send(Ok(())))),
+        Ok(()) => {
+            written.again();
+            done.into_iter().for_each(|done| drop(done.send(Ok(()))));
+        }
         Err(error) => {
             // After some faults SQLite has already rolled back; then this fails, and no harm is done.
             let _ = execute(connection, "ROLLBACK").await;
