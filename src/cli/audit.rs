@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::service::audit::{AuditEntry, AuditPage, AuditQuery};
 use crate::store::Store;
 use crate::store::audit::chain::Verified;
+use crate::store::latest::Way;
 
 /// Answers and ends.
 pub async fn audit(config: Config, args: AuditArgs) -> Result<(), CliError> {
@@ -70,6 +71,7 @@ fn query(args: &AuditArgs, now: DateTime<Utc>) -> Result<AuditQuery, CliError> {
         who: args.who.clone(),
         what: args.what.clone(),
         ticket: args.ticket.clone(),
+        way: Way::LatestFirst,
         limit: args.limit,
         cursor: None,
     })

@@ -1,6 +1,8 @@
 //! Alerts as people see them and act on them: what is wrong, who was told, how
 //! that went, what comes next, and who took it on.
 
+mod by_time;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
+use self::by_time::ByTime;
 use super::audit::AuditEntry;
-use super::described::AlertStateWord;
+use super::described::{AlertOrderWord, AlertStateWord};
 use super::ending::end_of;
 use super::messages::{AttemptView, Said, message_view};
 use super::overview::still;
@@ -47,6 +50,9 @@ pub struct AlertQuery {
     pub state: Option<String>,
     /// A ticket's id or display id.
     pub ticket: Option<String>,
+    /// The worst first, unless told; `-` before its name turns an order round.
+    #[param(inline, value_type = Option<AlertOrderWord>)]
+    pub sort: Option<String>,
     /// 1 to 500, 100 unless told.
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<usize>,
@@ -54,7 +60,7 @@ pub struct AlertQuery {
     pub cursor: Option<String>,
 }
 
-/// Alerts, worst first.
+/// Alerts, worst first unless asked for in another order.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AlertPage {
     pub now: DateTime<Utc>,
@@ -168,9 +174,12 @@ impl AlertPage {
 }
 
 impl Service {
-    /// Alerts, worst first; resolved ones by when they were resolved.
+    /// Alerts, worst first unless asked for in another order; resolved ones by when they were resolved.
     pub async fn alerts(&self, scope: &Reach, query: &AlertQuery) -> Result<AlertPage, ServiceError> {
         let (now, limit) = (self.clock.now(), limit(query)?);
+        if let Some(order) = ByTime::parse(query.sort.as_deref())? {
+            return self.alerts_by_time(scope, query, order, limit, now).await;
+        }
         let (states, after) = (states(query)?, last_place(LIST, query.cursor.as_deref())?);
         let (mut page, total) = match &query.ticket {
             Some(text) => self.alerts_of_ticket(scope, text, states, after).await?,

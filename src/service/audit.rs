@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::paging::{begins_after, cut};
+use super::paging::{cut, last_place};
 use super::{Reach, Service, ServiceError};
 use crate::store::audit::{AuditFilter, AuditRow, Named};
-use crate::store::latest::LastShown;
+use crate::store::latest::{LastShown, Way};
 use crate::store::{StoreError, alerts::id_of};
 use crate::ticket::{ClockKind, TenantId, TicketId};
 
@@ -23,29 +23,35 @@ pub struct AuditQuery {
     pub what: Option<String>,
     /// A ticket's id or number.
     pub ticket: Option<String>,
+    pub way: Way,
     pub limit: u32,
     /// `next_cursor` of the page before.
     pub cursor: Option<String>,
 }
 
-/// What people changed, the latest first.
+/// What people changed, the latest first unless asked for the other way.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct AuditPage {
     pub changes: Vec<AuditEntry>,
     pub next_cursor: Option<String>,
 }
 
-/// Whose cursors are not those of other lists.
-const LIST: &str = "audit";
+/// Whose cursors are not those of other lists, or of another order.
+fn list(way: Way) -> &'static str {
+    match way {
+        Way::LatestFirst => "audit",
+        Way::EarliestFirst => "audit by at",
+    }
+}
 
 fn place(row: &AuditRow) -> LastShown {
     LastShown { at: row.at.timestamp_millis(), key: row.id.to_string() }
 }
 
 /// What was shown last, as the store takes it; none: nothing was.
-fn after(cursor: Option<&str>) -> Result<Option<(DateTime<Utc>, i64)>, ServiceError> {
-    let last = begins_after(LIST, cursor)?;
-    Ok(DateTime::from_timestamp_millis(last.at).zip(last.key.parse().ok()))
+fn after(way: Way, cursor: Option<&str>) -> Result<Option<(DateTime<Utc>, i64)>, ServiceError> {
+    let last: Option<LastShown> = last_place(list(way), cursor)?;
+    Ok(last.and_then(|last| DateTime::from_timestamp_millis(last.at).zip(last.key.parse().ok())))
 }
 
 /// One change by a person.
@@ -64,7 +70,7 @@ pub struct AuditEntry {
 }
 
 impl Service {
-    /// What people changed within `scope`, the latest first. None if there is no such ticket.
+    /// What people changed within `scope`. None if there is no such ticket.
     pub async fn audit(&self, scope: &Reach, query: &AuditQuery) -> Result<Option<AuditPage>, ServiceError> {
         let ticket = match &query.ticket {
             None => None,
@@ -84,11 +90,12 @@ impl Service {
             who: query.who.as_deref(),
             what: query.what.as_deref(),
             ticket: ticket.as_ref(),
-            after: after(query.cursor.as_deref())?,
+            way: query.way,
+            after: after(query.way, query.cursor.as_deref())?,
             limit: query.limit + 1,
         };
         let mut rows = self.store.audited(filter).await?;
-        let next_cursor = cut(LIST, &mut rows, query.limit as usize, place);
+        let next_cursor = cut(list(query.way), &mut rows, query.limit as usize, place);
         Ok(Some(AuditPage { changes: self.entries(rows).await?, next_cursor }))
     }
 

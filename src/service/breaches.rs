@@ -1,20 +1,19 @@
 //! The breach ledger: what was or will be missed, whom that concerns, who was told of it, and how each attempt went.
 
-use std::cmp::Reverse;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::alerts::AlertView;
+use super::described::BreachOrderWord;
 use super::messages::Said;
-use super::paging::{begins_after, cut};
+use super::paging::{cut, last_place, way};
 use super::reports::reasons::ReasonView;
 use super::{ClockStatus, Reach, Service, ServiceError};
-use crate::alert::life::State;
-use crate::alert::{AlertKey, AlertKind, Stage};
-use crate::store::latest::LastShown;
-use crate::store::record::OpenAlert;
+use crate::alert::life::{AlertRow, State};
+use crate::alert::{AlertKind, Stage};
+use crate::store::latest::Way;
+use crate::store::record::{AlertTime, OpenAlert};
 use crate::ticket::{ClockKind, Ticket};
 
 const MOST_BREACHES: usize = 500;
@@ -31,6 +30,9 @@ pub struct BreachQuery {
     /// Those due before this moment.
     pub to: Option<DateTime<Utc>>,
     pub tenant: Option<String>,
+    /// The latest due first, unless told.
+    #[param(inline, value_type = Option<BreachOrderWord>)]
+    pub sort: Option<String>,
     /// 1 to 500, 100 unless told.
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<usize>,
@@ -71,7 +73,7 @@ impl BreachState {
     }
 }
 
-/// Breaches, the latest due first.
+/// Breaches, the latest due first unless asked for in another order.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct BreachPage {
     pub now: DateTime<Utc>,
@@ -136,26 +138,30 @@ pub struct Attempted {
 }
 
 impl Service {
-    /// Breaches within `scope`, the latest due first.
+    /// Breaches within `scope`, the latest due first unless asked for in another order.
     pub async fn breaches(&self, scope: &Reach, query: &BreachQuery) -> Result<BreachPage, ServiceError> {
         let (now, limit) = (self.clock.now(), limit(query)?);
-        let after = begins_after(LIST, query.cursor.as_deref())?;
+        let way = way("due", query.sort.as_deref())?;
+        let list = list(way);
+        let after = last_place(list, query.cursor.as_deref())?.unwrap_or_else(|| way.start());
         let tenants: Vec<_> = self.tenants(scope).map(|tenant| &tenant.id).collect();
         let mut open = self.store.open_alerts(&tenants).await?;
         open.retain(|alert| query.asks_for(alert));
-        open.sort_by_cached_key(|alert| (Reverse(alert.due), Reverse(alert.key.to_string())));
         let mut total = open.len();
-        let places = open.iter().map(|alert| place(alert.due, &alert.key)).filter(|place| *place < after);
-        let keys: Vec<_> = places.take(limit + 1).map(|place| place.key).collect();
+        let places = open.iter().map(|alert| alert.place(AlertTime::Due));
+        let mut places: Vec<_> = places.filter(|place| way.compare(place, &after).is_gt()).collect();
+        places.sort_unstable_by(|a, b| way.compare(a, b));
+        let keys: Vec<_> = places.into_iter().take(limit + 1).map(|place| place.key).collect();
         let mut rows = self.in_order(&keys).await?;
         if query.state.is_none_or(|state| state == BreachState::Closed) {
             let (closed, number) =
-                self.store.closed_breaches(&tenants, (query.from, query.to), &after, limit + 1).await?;
+                self.store.closed_breaches(&tenants, (query.from, query.to), way, &after, limit + 1).await?;
             rows.extend(closed);
             total += number;
         }
-        rows.sort_by_cached_key(|row| (Reverse(row.raised.due), Reverse(row.key.to_string())));
-        let next_cursor = cut(LIST, &mut rows, limit, |row| place(row.raised.due, &row.key));
+        let place = |row: &AlertRow| OpenAlert::of(row).place(AlertTime::Due);
+        rows.sort_by(|a, b| way.compare(&place(a), &place(b)));
+        let next_cursor = cut(list, &mut rows, limit, place);
         // What has come to its end since it was listed may be no breach any more.
         rows.retain(|row| BreachState::of(row.raised.stage, row.state()).is_some());
         let of: Vec<_> = rows
@@ -180,11 +186,12 @@ impl Service {
     }
 }
 
-/// Whose cursors are not those of other lists.
-const LIST: &str = "breaches";
-
-fn place(due: DateTime<Utc>, key: &AlertKey) -> LastShown {
-    LastShown { at: due.timestamp_millis(), key: key.to_string() }
+/// Whose cursors are not those of other lists, or of another order.
+fn list(way: Way) -> &'static str {
+    match way {
+        Way::LatestFirst => "breaches",
+        Way::EarliestFirst => "breaches by due",
+    }
 }
 
 impl BreachQuery {

@@ -88,6 +88,9 @@ pub const ORDERS: [&str; 14] = [
     "-number",
 ];
 
+/// What alerts can be sorted by.
+pub const ALERT_ORDERS: [&str; 5] = ["worst", "due", "changed", "-due", "-changed"];
+
 macro_rules! asked_words {
     ($($(#[$doc:meta])* $name:ident: $words:expr;)*) => { $(
         $(#[$doc])*
@@ -106,6 +109,12 @@ asked_words! {
     OrderWord: ORDERS;
     /// `state` of an alert.
     AlertStateWord: ["open", "acknowledged", "snoozed", "resolved", "all"];
+    /// `sort` of alerts.
+    AlertOrderWord: ALERT_ORDERS;
+    /// `sort` of breaches: by when they were due; `-`: the latest first.
+    BreachOrderWord: ["due", "-due"];
+    /// `sort` of the audit log: by when it happened; `-`: the latest first.
+    AuditOrderWord: ["at", "-at"];
     /// By what a report is grouped.
     ByWord: By::ALL.map(By::as_str);
     /// As what a report is written.

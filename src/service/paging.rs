@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::ServiceError;
-use crate::store::latest::LastShown;
+use crate::store::latest::{LastShown, Way};
 
 /// What a cursor says: of which list it is, and what was shown last.
 #[derive(Serialize, Deserialize)]
@@ -36,6 +36,16 @@ pub fn last_place<P: DeserializeOwned>(list: &str, cursor: Option<&str>) -> Resu
     written.map(|written| Some(written.after)).ok_or_else(bad)
 }
 
+/// In which direction a list by `time` goes that `sort` asks for; the latest first unless told.
+pub fn way(time: &str, sort: Option<&str>) -> Result<Way, ServiceError> {
+    match sort.map(str::trim).unwrap_or_default() {
+        "" => Ok(Way::LatestFirst),
+        text if text == time => Ok(Way::EarliestFirst),
+        text if text.strip_prefix('-') == Some(time) => Ok(Way::LatestFirst),
+        text => Err(ServiceError::BadQuestion(format!("`sort` is `{text}`, and must be `{time}` or `-{time}`"))),
+    }
+}
+
 /// Cuts `rows`, which were asked for with one more than `limit`, and says where the next page begins, if there is one.
 pub fn cut<T, P: Serialize>(list: &str, rows: &mut Vec<T>, limit: usize, place: impl Fn(&T) -> P) -> Option<String> {
     let is_more = rows.len() > limit;
@@ -56,6 +66,16 @@ mod tests {
         for (list, wrong) in [("breaches", text.as_str()), ("messages", "7"), ("messages", "AAAA"), ("messages", "%")] {
             assert!(begins_after(list, Some(wrong)).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_list_by_time_goes_either_way() {
+        for (sort, expected) in
+            [(None, Way::LatestFirst), (Some("due"), Way::EarliestFirst), (Some("-due"), Way::LatestFirst)]
+        {
+            assert_eq!(way("due", sort).unwrap(), expected, "{sort:?}");
+        }
+        assert!(way("due", Some("at")).unwrap_err().to_string().ends_with("must be `due` or `-due`"));
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub struct PersonView {
     /// Who set it by the page or the API, and when.
     pub set_by: Option<String>,
     pub set_at: Option<DateTime<Utc>>,
+    /// What was set cannot be read, and is not heeded: it is to be set anew.
+    pub unreadable: bool,
     /// Why it cannot be changed here, if so.
     pub fixed: Option<String>,
 }
@@ -176,6 +178,7 @@ impl Service {
             set_in,
             rules,
             words,
+            unreadable: known.row.is_some() && set.is_none(),
             unheeded: set.filter(|_| file.is_some()).map(|(wishes, _)| wishes),
             set_by: known.row.as_ref().map(|row| row.set_by.clone()),
             set_at: known.row.as_ref().map(|row| row.set_at),

@@ -5,6 +5,7 @@ pub mod chain;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use self::chain::Link;
+use super::latest::Way;
 use super::outbox::json;
 use super::{Store, StoreError, instant, millis};
 use crate::store::sql::{self, Connection, Row};
@@ -49,6 +50,7 @@ pub struct AuditFilter<'a> {
     pub what: Option<&'a str>,
     /// The ticket that it was done to.
     pub ticket: Option<&'a Named>,
+    pub way: Way,
     /// The time and the number of the last change that was shown; none: nothing was.
     pub after: Option<(DateTime<Utc>, i64)>,
     pub limit: u32,
@@ -110,30 +112,42 @@ impl Store {
         Ok(last.map(|(number, at)| LastChange { number, at }))
     }
 
-    /// What people changed, the latest first.
+    /// What people changed.
     pub async fn audited(&self, filter: AuditFilter<'_>) -> Result<Vec<AuditRow>, StoreError> {
-        let (at, number) = filter.after.map_or((i64::MAX, 0), |(at, number)| (millis(at), number));
-        let rows = sql::query(
-            "SELECT id, tenant, at, who, what, origin, alert FROM audit WHERE at >= $1 AND at < $2
-             AND at <= $7 AND (at < $7 OR id < $8)
-             AND (tenant = $3 OR $3 IS NULL) AND ($4 IS NULL OR instr(lower(who), lower($4)) > 0)
-             AND ($5 IS NULL OR instr(lower(what), lower($5)) > 0)
-             AND ($9 IS NULL OR substr(alert, 1, length($9)) = $9
-               OR EXISTS (SELECT 1 FROM json_each($10) AS mark WHERE instr(what, mark.value) > 0))
-             ORDER BY at DESC, id DESC LIMIT $6",
-        )
-        .bind(millis(filter.from))
-        .bind(millis(filter.until))
-        .bind(filter.ticket.map(|named| named.tenant.as_str()).or(filter.reach.as_str()))
-        .bind(filter.who)
-        .bind(filter.what)
-        .bind(filter.limit)
-        .bind(at)
-        .bind(number)
-        .bind(filter.ticket.map(Named::alerts))
-        .bind(json(&filter.ticket.map(Named::marks).unwrap_or_default()))
-        .fetch_all(&self.reads);
-        rows.await?.iter().map(AuditRow::read).collect()
+        let (at, number) = filter.after.map_or((filter.way.start().at, 0), |(at, number)| (millis(at), number));
+        let rows = match filter.way {
+            Way::LatestFirst => {
+                "SELECT id, tenant, at, who, what, origin, alert FROM audit WHERE at >= $1 AND at < $2
+                 AND at <= $7 AND (at < $7 OR id < $8)
+                 AND (tenant = $3 OR $3 IS NULL) AND ($4 IS NULL OR instr(lower(who), lower($4)) > 0)
+                 AND ($5 IS NULL OR instr(lower(what), lower($5)) > 0)
+                 AND ($9 IS NULL OR substr(alert, 1, length($9)) = $9
+                   OR EXISTS (SELECT 1 FROM json_each($10) AS mark WHERE instr(what, mark.value) > 0))
+                 ORDER BY at DESC, id DESC LIMIT $6"
+            }
+            Way::EarliestFirst => {
+                "SELECT id, tenant, at, who, what, origin, alert FROM audit WHERE at >= $1 AND at < $2
+                 AND at >= $7 AND (at > $7 OR id > $8)
+                 AND (tenant = $3 OR $3 IS NULL) AND ($4 IS NULL OR instr(lower(who), lower($4)) > 0)
+                 AND ($5 IS NULL OR instr(lower(what), lower($5)) > 0)
+                 AND ($9 IS NULL OR substr(alert, 1, length($9)) = $9
+                   OR EXISTS (SELECT 1 FROM json_each($10) AS mark WHERE instr(what, mark.value) > 0))
+                 ORDER BY at, id LIMIT $6"
+            }
+        };
+        let rows = sql::query(rows)
+            .bind(millis(filter.from))
+            .bind(millis(filter.until))
+            .bind(filter.ticket.map(|named| named.tenant.as_str()).or(filter.reach.as_str()))
+            .bind(filter.who)
+            .bind(filter.what)
+            .bind(filter.limit)
+            .bind(at)
+            .bind(number)
+            .bind(filter.ticket.map(Named::alerts))
+            .bind(json(&filter.ticket.map(Named::marks).unwrap_or_default()))
+            .fetch_all(&self.reads);
+        Ok(self.legible("change", "id", &rows.await?, AuditRow::read))
     }
 
     /// What people did to the alert of that key, the first first.
@@ -141,7 +155,8 @@ impl Store {
         let rows = sql::query(
             "SELECT id, tenant, at, who, what, origin, alert FROM audit WHERE alert = $1 ORDER BY at, id LIMIT $2",
         );
-        rows.bind(alert).bind(MOST_ACTS).fetch_all(&self.reads).await?.iter().map(AuditRow::read).collect()
+        let rows = rows.bind(alert).bind(MOST_ACTS).fetch_all(&self.reads).await?;
+        Ok(self.legible("change", "id", &rows, AuditRow::read))
     }
 }
 

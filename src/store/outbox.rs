@@ -762,7 +762,7 @@ impl Store {
         );
         let rows = rows.bind(json(&latest.keys())).fetch_all(&self.reads).await?;
         // One that cannot be read any more must not hide the others.
-        Ok(rows.iter().filter_map(|row| logged(row).ok()).collect())
+        Ok(self.legible("message", "key", &rows, logged))
     }
 
     /// Every tenant about whom anything was ever said.

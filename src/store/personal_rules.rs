@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::audit::{Author, audit};
 use super::{Store, StoreError, instant, millis};
-use crate::store::sql::{self, Connection};
+use crate::store::sql::{self, Connection, Row};
 use crate::ticket::TenantId;
 
 /// As many as are heeded, the first by address: far more people than a desk has.
@@ -19,6 +19,17 @@ pub struct PersonalRow {
     pub rules: String,
     pub set_by: String,
     pub set_at: DateTime<Utc>,
+}
+
+impl PersonalRow {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            person: row.try_get("person")?,
+            rules: row.try_get("rules")?,
+            set_by: row.try_get("set_by")?,
+            set_at: instant(row.try_get("set_at")?)?,
+        })
+    }
 }
 
 /// A change of what one person has asked for.
@@ -36,13 +47,11 @@ pub struct PersonalChange {
 impl Store {
     /// What people have asked for, by address.
     pub async fn personal_rules(&self) -> Result<Vec<PersonalRow>, StoreError> {
-        let rows: Vec<(String, String, String, i64)> =
-            sql::query_as("SELECT person, rules, set_by, set_at FROM personal_rules ORDER BY person LIMIT $1")
-                .bind(MOST)
-                .fetch_all(&self.reads)
-                .await?;
-        let row = |(person, rules, set_by, set_at)| Ok(PersonalRow { person, rules, set_by, set_at: instant(set_at)? });
-        rows.into_iter().map(row).collect()
+        let rows = sql::query("SELECT id, person, rules, set_by, set_at FROM personal_rules ORDER BY person LIMIT $1")
+            .bind(MOST)
+            .fetch_all(&self.reads)
+            .await?;
+        Ok(self.legible("personal rule", "id", &rows, PersonalRow::read))
     }
 
     /// Remembers what somebody has asked for, in place of what they had. False if there was nothing to take away.

@@ -136,6 +136,7 @@ const PLACES: &[(&str, &[&str])] = &[
             "FROM entries e WHERE e.tenant = $1 AND e.counts <> e.latest AND e.day BETWEEN $2 AND $3",
         ],
     ),
+    ("{time}", &["changed_at", "due"]),
     ("{table}", &["silences", "maintenance_windows"]),
     ("{}", &["silences", "maintenance_windows"]),
 ];

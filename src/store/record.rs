@@ -6,12 +6,12 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use chrono::{DateTime, Utc};
 
 use super::alerts::{AlertRow, alert_row};
-use super::latest::{LastShown, Latest};
+use super::latest::{LastShown, Latest, Way};
 use super::outbox::{Logged, json, logged};
 use super::{Store, StoreError, instant, millis};
 use crate::alert::life::{How, State};
 use crate::alert::{AlertKey, AlertKind, Stage};
-use crate::store::sql;
+use crate::store::sql::{self, AssertSqlSafe, FromRow};
 use crate::ticket::{TenantId, TicketId};
 
 const MOST_COUNTED: i64 = 50_000;
@@ -25,26 +25,59 @@ pub struct OpenAlert {
     pub key: AlertKey,
     pub stage: Stage,
     pub due: DateTime<Utc>,
+    pub changed_at: DateTime<Utc>,
     pub state: State,
 }
 
-type OpenRow = (String, String, String, u32, String, i64, bool, bool);
+type OpenRow = (String, String, String, u32, String, i64, bool, bool, i64);
+
+/// By which of their times alerts are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlertTime {
+    Changed,
+    Due,
+}
+
+impl AlertTime {
+    fn column(self) -> &'static str {
+        match self {
+            Self::Changed => "changed_at",
+            Self::Due => "due",
+        }
+    }
+}
 
 impl OpenAlert {
-    fn read((tenant, subject, kind, cycle, stage, due, held, snoozed): OpenRow) -> Option<Self> {
-        let kind = AlertKind::parse(&kind)?;
-        let key = AlertKey { tenant: TenantId::parse(&tenant).ok()?, subject: kind.subject(&subject)?, kind, cycle };
+    fn read(
+        (tenant, subject, kind, cycle, stage, due, held, snoozed, changed_at): OpenRow,
+    ) -> Result<Self, StoreError> {
+        let strange = || StoreError::Unreadable("an alert of no known kind, subject or stage".to_owned());
+        let kind = AlertKind::parse(&kind).ok_or_else(strange)?;
+        let (tenant, subject) = (TenantId::parse(&tenant).ok(), kind.subject(&subject));
+        let (tenant, subject) = tenant.zip(subject).ok_or_else(strange)?;
+        let key = AlertKey { tenant, subject, kind, cycle };
         let state = match (held, snoozed) {
             (false, _) => State::Open,
             (true, false) => State::Acknowledged,
             (true, true) => State::Snoozed,
         };
-        Some(Self { key, stage: Stage::parse(&stage)?, due: instant(due).ok()?, state })
+        let (due, changed_at) = (instant(due)?, instant(changed_at)?);
+        Ok(Self { key, stage: Stage::parse(&stage).ok_or_else(strange)?, due, changed_at, state })
     }
 
     /// As much as that of `row`.
     pub fn of(row: &AlertRow) -> Self {
-        Self { key: row.key.clone(), stage: row.raised.stage, due: row.raised.due, state: row.state() }
+        let (due, changed_at) = (row.raised.due, row.changed_at);
+        Self { key: row.key.clone(), stage: row.raised.stage, due, changed_at, state: row.state() }
+    }
+
+    /// Where it stands in a list by `time`.
+    pub fn place(&self, time: AlertTime) -> LastShown {
+        let at = match time {
+            AlertTime::Changed => self.changed_at,
+            AlertTime::Due => self.due,
+        };
+        LastShown { at: at.timestamp_millis(), key: self.key.to_string() }
     }
 }
 
@@ -116,15 +149,15 @@ impl Store {
 
     /// The open alerts of `tenants`, acknowledged and snoozed ones among them: as much of each as lists are sorted by.
     pub async fn open_alerts(&self, tenants: &[&TenantId]) -> Result<Vec<OpenAlert>, StoreError> {
-        let rows: Vec<OpenRow> = sql::query_as(
+        let rows = sql::query(
             "SELECT tenant, ticket_id, clock, cycle, stage, due, acked_at IS NOT NULL AND hold_over = 0,
-                    snoozed_until IS NOT NULL
+                    snoozed_until IS NOT NULL, changed_at, key
              FROM alerts WHERE tenant IN (SELECT value FROM json_each($1)) AND state = 'open'",
         )
         .bind(json(&tenants))
         .fetch_all(&self.reads)
         .await?;
-        Ok(rows.into_iter().filter_map(OpenAlert::read).collect())
+        Ok(self.legible("alert", "key", &rows, |row| OpenAlert::read(OpenRow::from_row(row)?)))
     }
 
     /// A number that is another one when anything about the open alerts of `tenant` has changed.
@@ -146,14 +179,14 @@ impl Store {
             "SELECT * FROM alerts WHERE tenant = $1 AND acked_at IS NOT NULL AND hold_over = 0 AND state = 'open'
              ORDER BY acked_at, key",
         );
-        Ok(readable(&rows.bind(tenant.as_str()).fetch_all(&self.reads).await?))
+        Ok(self.readable(&rows.bind(tenant.as_str()).fetch_all(&self.reads).await?))
     }
 
     /// All alerts of one ticket.
     pub async fn alerts_of(&self, tenant: &TenantId, ticket: &TicketId) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sql::query("SELECT * FROM alerts WHERE tenant = $1 AND ticket_id = $2 ORDER BY key");
         let rows = rows.bind(tenant.as_str()).bind(ticket.as_str()).fetch_all(&self.reads).await?;
-        Ok(readable(&rows))
+        Ok(self.readable(&rows))
     }
 
     /// At most `limit` resolved alerts of `tenants`, those that stand `after` what was shown, the latest changed first; and
@@ -164,14 +197,36 @@ impl Store {
         after: &LastShown,
         limit: usize,
     ) -> Result<(Vec<AlertRow>, usize), StoreError> {
-        let mut latest = Latest::new(limit);
+        let (places, total) = self.resolved_places(tenants, AlertTime::Changed, Way::LatestFirst, after, limit).await?;
+        let keys: Vec<_> = places.into_iter().map(|place| place.key).collect();
+        Ok((self.alerts_by_key(&keys).await?, total))
+    }
+
+    /// Where at most `limit` resolved alerts of `tenants` stand in a list by `time` that goes this `way`, `after` what was
+    /// shown; and how many there are in all.
+    pub async fn resolved_places(
+        &self,
+        tenants: &[&TenantId],
+        time: AlertTime,
+        way: Way,
+        after: &LastShown,
+        limit: usize,
+    ) -> Result<(Vec<LastShown>, usize), StoreError> {
+        let (mut latest, time) = (Latest::going(way, limit), time.column());
+        let keys = match way {
+            Way::LatestFirst => format!(
+                "SELECT {time}, key FROM alerts WHERE tenant = $1 AND state = 'resolved' AND {time} >= $3
+                 AND {time} <= $4 AND ({time} < $4 OR key < $5) ORDER BY {time} DESC, key DESC LIMIT $2"
+            ),
+            Way::EarliestFirst => format!(
+                "SELECT {time}, key FROM alerts WHERE tenant = $1 AND state = 'resolved' AND {time} <= $3
+                 AND {time} >= $4 AND ({time} > $4 OR key > $5) ORDER BY {time}, key LIMIT $2"
+            ),
+        };
         for tenant in tenants {
-            let keys = sql::query_as(
-                "SELECT changed_at, key FROM alerts WHERE tenant = $1 AND state = 'resolved' AND changed_at >= $3
-                 AND changed_at <= $4 AND (changed_at < $4 OR key < $5) ORDER BY changed_at DESC, key DESC LIMIT $2",
-            );
-            let keys = keys.bind(tenant.as_str()).bind(latest.most()).bind(latest.since());
-            latest.add(keys.bind(after.at).bind(after.key.as_str()).fetch_all(&self.reads).await?);
+            let keys = sql::query_as(AssertSqlSafe(keys.clone())).bind(tenant.as_str());
+            let keys = keys.bind(latest.most()).bind(latest.since()).bind(after.at).bind(after.key.as_str());
+            latest.add(keys.fetch_all(&self.reads).await?);
         }
         let total: i64 = sql::query_scalar(
             "SELECT COUNT(*) FROM (SELECT 1 FROM alerts WHERE tenant IN (SELECT value FROM json_each($1))
@@ -181,26 +236,38 @@ impl Store {
         .bind(MOST_COUNTED)
         .fetch_one(&self.reads)
         .await?;
-        Ok((self.alerts_by_key(&latest.keys()).await?, usize::try_from(total).unwrap_or_default()))
+        Ok((latest.places(), usize::try_from(total).unwrap_or_default()))
     }
 
     /// At most `limit` breaches of `tenants` that are over and were due `between` these moments, those that stand `after`
-    /// what was shown, the latest due first; and how many there are in all.
+    /// what was shown, in a list by due time that goes this `way`; and how many there are in all.
     pub async fn closed_breaches(
         &self,
         tenants: &[&TenantId],
         between: Between,
+        way: Way,
         after: &LastShown,
         limit: usize,
     ) -> Result<(Vec<AlertRow>, usize), StoreError> {
         let (from, until) = (between.0.map_or(i64::MIN, millis), between.1.map_or(i64::MAX, millis));
-        let mut latest = Latest::new(limit);
-        for tenant in tenants {
-            let keys = sql::query_as(
+        let mut latest = Latest::going(way, limit);
+        let keys = match way {
+            Way::LatestFirst => {
                 "SELECT due, key FROM alerts WHERE tenant = $1 AND state = 'resolved' AND stage = 'breached'
-                 AND due >= $2 AND due < $3 AND due <= $5 AND (due < $5 OR key < $6) ORDER BY due DESC, key DESC LIMIT $4",
-            );
-            let keys = keys.bind(tenant.as_str()).bind(from.max(latest.since())).bind(until).bind(latest.most());
+                 AND due >= $2 AND due < $3 AND due <= $5 AND (due < $5 OR key < $6) ORDER BY due DESC, key DESC LIMIT $4"
+            }
+            Way::EarliestFirst => {
+                "SELECT due, key FROM alerts WHERE tenant = $1 AND state = 'resolved' AND stage = 'breached'
+                 AND due >= $2 AND due < $3 AND due >= $5 AND (due > $5 OR key > $6) ORDER BY due, key LIMIT $4"
+            }
+        };
+        for tenant in tenants {
+            let (from, until) = match way {
+                Way::LatestFirst => (from.max(latest.since()), until),
+                // As late as the last that is kept already is late enough.
+                Way::EarliestFirst => (from, until.min(latest.since().saturating_add(1))),
+            };
+            let keys = sql::query_as(keys).bind(tenant.as_str()).bind(from).bind(until).bind(latest.most());
             latest.add(keys.bind(after.at).bind(after.key.as_str()).fetch_all(&self.reads).await?);
         }
         let total: i64 = sql::query_scalar(
@@ -219,7 +286,7 @@ impl Store {
     /// The alerts of these keys, as far as they can be read.
     pub async fn alerts_by_key(&self, keys: &[String]) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sql::query("SELECT * FROM alerts WHERE key IN (SELECT value FROM json_each($1))");
-        Ok(readable(&rows.bind(json(&keys)).fetch_all(&self.reads).await?))
+        Ok(self.readable(&rows.bind(json(&keys)).fetch_all(&self.reads).await?))
     }
 
     /// What was said about each of these alerts, by its key, oldest first: by itself, in a bundle or in a digest.
@@ -231,10 +298,11 @@ impl Store {
              JOIN notifications n ON n.alert_key = d.digest AND n.recipient = d.recipient
              WHERE d.alert_key IN (SELECT value FROM json_each($1)) ORDER BY created_at, key",
         );
-        for row in rows.bind(json(&alerts)).fetch_all(&self.reads).await? {
-            // One that cannot be read any more must not hide the others.
-            let Ok(found) = logged(&row) else { continue };
-            said.entry(row.try_get("about")?).or_default().push(found);
+        let rows = rows.bind(json(&alerts)).fetch_all(&self.reads).await?;
+        // One that cannot be read any more must not hide the others.
+        let about = |row: &sql::Row| Ok::<_, StoreError>((row.try_get("about")?, logged(row)?));
+        for (alert, found) in self.legible::<(String, _), _>("message", "key", &rows, about) {
+            said.entry(alert).or_default().push(found);
         }
         Ok(said)
     }
@@ -244,24 +312,26 @@ impl Store {
         let mut attempts: HashMap<String, Vec<LoggedAttempt>> = HashMap::new();
         let rows =
             sql::query("SELECT * FROM attempts WHERE notification IN (SELECT value FROM json_each($1)) ORDER BY id");
-        for row in rows.bind(json(&keys)).fetch_all(&self.reads).await? {
-            let key: String = row.try_get("notification")?;
-            attempts.entry(key).or_default().push(attempt(&row)?);
+        let rows = rows.bind(json(&keys)).fetch_all(&self.reads).await?;
+        for (key, one) in self.legible("attempt", "id", &rows, attempt) {
+            attempts.entry(key).or_default().push(one);
         }
         Ok(attempts)
     }
+
+    /// One alert that cannot be read must not hide the others.
+    fn readable(&self, rows: &[sql::Row]) -> Vec<AlertRow> {
+        self.legible("alert", "key", rows, alert_row)
+    }
 }
 
-/// One alert that cannot be read must not hide the others.
-fn readable(rows: &[sql::Row]) -> Vec<AlertRow> {
-    rows.iter().filter_map(|row| alert_row(row).ok()).collect()
-}
-
-fn attempt(row: &sql::Row) -> Result<LoggedAttempt, StoreError> {
-    Ok(LoggedAttempt {
+/// With the notification that it was made for.
+fn attempt(row: &sql::Row) -> Result<(String, LoggedAttempt), StoreError> {
+    let attempt = LoggedAttempt {
         number: row.try_get("number")?,
         at: instant(row.try_get("at")?)?,
         outcome: row.try_get("outcome")?,
         detail: row.try_get("detail")?,
-    })
+    };
+    Ok((row.try_get("notification")?, attempt))
 }

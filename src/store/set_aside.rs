@@ -1,7 +1,12 @@
 //! Rows that cannot be read: each is counted and named in the log, and none holds up the others.
 //!
 //! An alert is copied aside and goes on with what can be read of it; a ticket is passed over
-//! until SuperOps has shown it again; a notification counts as refused.
+//! until SuperOps has shown it again; a notification counts as refused. What lists leave out is
+//! counted, so that pages can say that something is missing.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
 
 use tracing::error;
 
@@ -9,10 +14,74 @@ use super::alerts::{AlertRow, rewrite, salvaged};
 use super::{Store, StoreError};
 use crate::store::sql::{self, Connection, Row};
 use crate::telemetry::SetAsideLabels;
+use crate::ticket::Reach;
+
+/// More than these are not told apart.
+const MOST: usize = 1_000;
+
+/// Rows that lists leave out since they cannot be read, by kind and key, each with its tenant.
+#[derive(Default)]
+pub(super) struct LeftOut(Mutex<BTreeMap<(&'static str, String), Option<String>>>);
+
+impl LeftOut {
+    /// True if it was not known yet.
+    fn add(&self, kind: &'static str, key: &str, tenant: Option<String>) -> bool {
+        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !rows.contains_key(&(kind, key.to_owned()));
+        if is_new && rows.len() < MOST {
+            rows.insert((kind, key.to_owned()), tenant);
+        }
+        is_new
+    }
+
+    /// It was written anew.
+    pub(super) fn remove(&self, kind: &'static str, key: &str) {
+        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !rows.is_empty() {
+            rows.remove(&(kind, key.to_owned()));
+        }
+    }
+}
 
 impl Store {
+    /// How many rows lists leave out since they cannot be read, by kind: those of `reach`, found since the service began.
+    pub fn left_out(&self, reach: &Reach) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        let rows = self.left_out.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_theirs = |tenant: &Option<String>| match (reach.tenant(), tenant) {
+            (None, _) => true,
+            (Some(own), tenant) => tenant.as_deref() == Some(own.as_str()),
+        };
+        for ((kind, _), _) in rows.iter().filter(|(_, tenant)| is_theirs(tenant)) {
+            *counts.entry(*kind).or_default() += 1;
+        }
+        counts
+    }
+
+    /// What of `rows` can be read. What cannot is left out, and told of: a row of `kind` by its column `key`.
+    pub(super) fn legible<'r, T, E: Display>(
+        &self,
+        kind: &'static str,
+        key: &str,
+        rows: impl IntoIterator<Item = &'r Row>,
+        read: impl Fn(&Row) -> Result<T, E>,
+    ) -> Vec<T> {
+        let leave_out = |row: &Row, error: E| {
+            self.leave_out(kind, &row.in_words(key).unwrap_or_default(), row.in_words("tenant"), &error);
+        };
+        let legible = |row: &'r Row| read(row).map_err(|error| leave_out(row, error)).ok();
+        rows.into_iter().filter_map(legible).collect()
+    }
+
+    /// Says once that the row of `kind` with this `key` cannot be read and is left out of lists.
+    pub(super) fn leave_out(&self, kind: &'static str, key: &str, tenant: Option<String>, why: &dyn Display) {
+        if self.left_out.add(kind, key, tenant) {
+            self.tell_unreadable(kind, key, why);
+        }
+    }
+
     /// Says that a row of `kind` cannot be read, and counts it.
-    pub(super) fn tell_unreadable(&self, kind: &'static str, key: &str, why: &dyn std::fmt::Display) {
+    pub(super) fn tell_unreadable(&self, kind: &'static str, key: &str, why: &dyn Display) {
         self.telemetry.set_aside.get_or_create(&SetAsideLabels { kind }).inc();
         error!(kind, key, why = %why, "the stored {kind} `{key}` cannot be read and is set aside: {why}");
     }

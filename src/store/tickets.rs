@@ -71,13 +71,14 @@ impl Store {
     /// What happened to a ticket, oldest first.
     pub async fn events(&self, tenant: &TenantId, id: &TicketId) -> Result<Vec<Change>, StoreError> {
         let rows = sql::query(
-            "SELECT kind, was, became, earliest, latest FROM events WHERE tenant = $1 AND ticket_id = $2 ORDER BY id",
+            "SELECT id, tenant, kind, was, became, earliest, latest FROM events WHERE tenant = $1 AND ticket_id = $2
+             ORDER BY id",
         )
         .bind(tenant.as_str())
         .bind(id.as_str())
         .fetch_all(&self.reads)
         .await?;
-        rows.iter().map(change).collect()
+        Ok(self.legible("event", "id", &rows, change))
     }
 
     /// What happened to each of the tickets with these `ids`, oldest first.
@@ -87,26 +88,26 @@ impl Store {
         ids: &[&str],
     ) -> Result<HashMap<TicketId, Vec<Change>>, StoreError> {
         let rows = sql::query(
-            "SELECT ticket_id, kind, was, became, earliest, latest FROM events \
+            "SELECT id, tenant, ticket_id, kind, was, became, earliest, latest FROM events \
              WHERE tenant = $1 AND ticket_id IN (SELECT value FROM json_each($2)) ORDER BY id",
         )
         .bind(tenant.as_str())
         .bind(serde_json::to_string(ids).map_err(unreadable)?)
         .fetch_all(&self.reads)
         .await?;
-        by_ticket(&rows)
+        Ok(by_ticket(self.legible("event", "id", &rows, of_ticket)))
     }
 
     /// What happened to each of the open tickets, oldest first.
     pub async fn open_events(&self, tenant: &TenantId) -> Result<HashMap<TicketId, Vec<Change>>, StoreError> {
         let rows = sql::query(
-            "SELECT ticket_id, kind, was, became, earliest, latest FROM events WHERE tenant = $1 \
+            "SELECT id, tenant, ticket_id, kind, was, became, earliest, latest FROM events WHERE tenant = $1 \
              AND ticket_id IN (SELECT id FROM tickets WHERE tenant = $1 AND open = 1) ORDER BY id",
         )
         .bind(tenant.as_str())
         .fetch_all(&self.reads)
         .await?;
-        by_ticket(&rows)
+        Ok(by_ticket(self.legible("event", "id", &rows, of_ticket)))
     }
 
     /// The tickets that no read since `since` has shown, of all or of the open
@@ -219,6 +220,7 @@ impl Store {
                 Some(open) if open.contains_key(&id) => drop(Arc::make_mut(open).remove(&id)),
                 _ => {}
             }
+            self.left_out.remove("ticket", id.as_str());
             self.caches.single.replace((tenant.clone(), id), watched);
         }
         if let Some(open) = open {
@@ -233,7 +235,7 @@ impl Store {
             match watched(&row) {
                 Ok(watched) => drop(tickets.insert(watched.ticket.id.clone(), Arc::new(watched))),
                 // The next sweep of the open tickets writes it anew.
-                Err(error) => self.tell_unreadable("ticket", row.try_get("id")?, &error),
+                Err(error) => self.leave_out("ticket", row.try_get("id")?, Some(tenant.to_string()), &error),
             }
             Ok::<_, StoreError>(())
         };
@@ -346,13 +348,16 @@ fn from_json<T: DeserializeOwned + Default>(text: Option<&str>) -> T {
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
-fn by_ticket(rows: &[Row]) -> Result<HashMap<TicketId, Vec<Change>>, StoreError> {
+fn of_ticket(row: &Row) -> Result<(TicketId, Change), StoreError> {
+    Ok((TicketId::parse(row.try_get("ticket_id")?).map_err(unreadable)?, change(row)?))
+}
+
+fn by_ticket(found: Vec<(TicketId, Change)>) -> HashMap<TicketId, Vec<Change>> {
     let mut events: HashMap<TicketId, Vec<Change>> = HashMap::new();
-    for row in rows {
-        let id = TicketId::parse(row.try_get("ticket_id")?).map_err(unreadable)?;
-        events.entry(id).or_default().push(change(row)?);
+    for (id, change) in found {
+        events.entry(id).or_default().push(change);
     }
-    Ok(events)
+    events
 }
 
 pub(super) fn change(row: &Row) -> Result<Change, StoreError> {

@@ -37,8 +37,8 @@ pub async fn list(
     headers: HeaderMap,
     Query(mut query): Query<AlertQuery>,
 ) -> Result<Response, Problem> {
-    let AlertQuery { tenant, state, ticket, limit: _, cursor } = &mut query;
-    for field in [&mut *tenant, state, ticket, cursor] {
+    let AlertQuery { tenant, state, ticket, sort, limit: _, cursor } = &mut query;
+    for field in [&mut *tenant, state, ticket, sort, cursor] {
         field.take_if(|text| text.trim().is_empty());
     }
     let page = web.service.alerts(&caller.scope, &query).await?;

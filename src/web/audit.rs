@@ -15,7 +15,8 @@ use utoipa::IntoParams;
 use super::auth::Caller;
 use super::{Problem, Web};
 use crate::service::audit::{AuditEntry, AuditQuery};
-use crate::service::described::ListFormatWord;
+use crate::service::described::{AuditOrderWord, ListFormatWord};
+use crate::service::paging::way;
 
 const MOST: u32 = 1_000;
 const USUAL: u32 = 100;
@@ -38,6 +39,9 @@ pub struct AuditParams {
     pub what: Option<String>,
     /// A ticket's id or number.
     pub ticket: Option<String>,
+    /// The latest first, unless told.
+    #[param(inline, value_type = Option<AuditOrderWord>)]
+    pub sort: Option<String>,
     /// 1 to 1000, 100 unless told.
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
@@ -65,6 +69,7 @@ impl AuditParams {
             who: said(&self.who),
             what: said(&self.what),
             ticket: said(&self.ticket),
+            way: way("at", self.sort.as_deref())?,
             limit,
             cursor: said(&self.cursor),
         })
@@ -72,9 +77,15 @@ impl AuditParams {
 }
 
 impl AuditParams {
+    /// Whether the earliest come first.
+    pub fn begins_early(&self) -> bool {
+        self.sort.as_deref() == Some("at")
+    }
+
     /// The same question, from where `cursor` says, as a link has it.
     pub fn again(&self, cursor: &str) -> String {
-        let asked = [("who", &self.who), ("what", &self.what), ("ticket", &self.ticket)].into_iter();
+        let asked =
+            [("who", &self.who), ("what", &self.what), ("ticket", &self.ticket), ("sort", &self.sort)].into_iter();
         let asked = asked.filter_map(|(name, text)| Some((name, text.as_deref()?)));
         form_urlencoded::Serializer::new(String::new()).extend_pairs(asked).append_pair("cursor", cursor).finish()
     }

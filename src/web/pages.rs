@@ -38,6 +38,7 @@ pub use self::frame::{Sheet, frame, layout, refused};
 use super::auth::Caller;
 use super::delivery::REVALIDATED;
 use super::{Problem, Web};
+use crate::notify::counted;
 use crate::service::TicketSla;
 use crate::store::tokens::Role;
 
@@ -59,7 +60,11 @@ pub async fn ticket(
         }
         None => {
             let sheet = Sheet { title: "No such ticket", kind: "none", here: "/" };
-            (StatusCode::NOT_FOUND, frame(&web, &caller, &sheet, &missing())).into_response()
+            (
+                StatusCode::NOT_FOUND,
+                frame(&web, &caller, &sheet, &missing(web.service.left_out(&caller.scope).get("ticket").copied())),
+            )
+                .into_response()
         }
     })
 }
@@ -176,11 +181,15 @@ fn ticket_content(ticket: &TicketSla, caller: &Caller) -> Markup {
     }
 }
 
-fn missing() -> Markup {
+/// `unread`: so many tickets in the store cannot be read, and this may be one.
+fn missing(unread: Option<usize>) -> Markup {
     html! {
         main.alone {
             h1 { "No such ticket" }
             p { "It is unknown here, or your token does not show it. A new ticket appears after the next read of SuperOps." }
+            @if let Some(unread) = unread {
+                p.complaint { (counted(unread, "ticket")) " cannot be read from the store; if this is one, it comes back when SuperOps shows it again. The log names each." }
+            }
             p { a href="/" { "All open tickets" } }
         }
     }

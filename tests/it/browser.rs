@@ -2,9 +2,11 @@
 //!
 //! Without `chromedriver` on the path these pass over, unless `CI` is set: then it must be there. Where
 //! `SUPEROPS_SLA_AXE` names axe-core's script, each page is searched for what keeps people out; where
-//! `SUPEROPS_SLA_PICTURES` names a folder, a picture of each is left there.
+//! `SUPEROPS_SLA_PICTURES` names a folder, a picture of each is left there. `SUPEROPS_SLA_README_PICTURES=docs` makes the
+//! pictures of README anew, from the demo.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -89,9 +91,13 @@ impl Browser {
 
     /// Waits until `expression` is true on the page.
     async fn until(&self, expression: &str) {
+        self.until_within(PATIENCE, expression).await;
+    }
+
+    async fn until_within(&self, patience: Duration, expression: &str) {
         let begun = Instant::now();
         while self.run(&format!("return Boolean({expression})")).await != json!(true) {
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > patience {
                 let text = self.run("return document.body.innerText").await;
                 panic!("never true: {expression}\n{}", text.as_str().unwrap_or_default());
             }
@@ -136,12 +142,17 @@ impl Browser {
 
     /// Leaves a picture of what is shown, where pictures are wanted.
     async fn picture(&self, name: &str) {
-        let Some(folder) = std::env::var_os("SUPEROPS_SLA_PICTURES") else { return };
-        let taken: Value =
-            self.client.get(format!("{}/screenshot", self.url)).send().await.unwrap().json().await.unwrap();
+        if let Some(folder) = std::env::var_os("SUPEROPS_SLA_PICTURES") {
+            self.shot("screenshot", &Path::new(&folder).join(format!("{name}.png"))).await;
+        }
+    }
+
+    /// Writes a picture of the window, or of one element, to `path`.
+    async fn shot(&self, of: &str, path: &Path) {
         use base64::Engine as _;
+        let taken: Value = self.client.get(format!("{}/{of}", self.url)).send().await.unwrap().json().await.unwrap();
         let png = base64::engine::general_purpose::STANDARD.decode(taken["value"].as_str().unwrap()).unwrap();
-        std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), png).unwrap();
+        std::fs::write(path, png).unwrap();
     }
 
     /// What axe-core finds serious or critical on the page, a line each.
@@ -224,8 +235,11 @@ async fn somebody_signs_in_finds_a_ticket_acknowledges_an_alert_and_sees_it_in_a
 }
 
 /// Each page, by how its picture is called.
-const PAGES: [(&str, &str); 17] = [
+const PAGES: [(&str, &str); 20] = [
     ("tickets", "/"),
+    ("people", "/people"),
+    ("today", "/today"),
+    ("room", "/technicians/room"),
     ("alerts", "/alerts"),
     ("on-call", "/on-call"),
     ("services", "/services"),
@@ -288,4 +302,55 @@ async fn a_page_says_so_when_the_server_has_gone() {
     browser.until("document.body.classList.contains('stale') && !document.querySelector('#stale').hidden").await;
     browser.picture("stale").await;
     browser.close().await;
+}
+
+/// The demo, which ends with the test, and the address of its page.
+struct Demo(Child, String);
+
+impl Demo {
+    fn start() -> Self {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_superops-sla"));
+        program.args(["demo", "--listen", "127.0.0.1:0"]).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process = program.spawn().unwrap();
+        let lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut urls = lines.filter_map(|line| Some(line[line.find("http://127.0.0.1:")?..].trim().to_owned()));
+        let url = urls.next().unwrap();
+        // It goes on saying what it does, and somebody has to listen.
+        std::thread::spawn(move || urls.count());
+        Self(process, url)
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_pictures_of_readme_are_made_where_they_are_wanted() {
+    let Some(folder) = std::env::var_os("SUPEROPS_SLA_README_PICTURES") else { return };
+    let folder = Path::new(&folder);
+    let Some(driver) = Driver::start() else { return };
+    let Demo(_, url) = &Demo::start();
+    let browser = driver.browser(&["--window-size=1400,900"]).await;
+    browser.open(&format!("{url}/")).await;
+    // Half an hour of the desk's day, at a minute in a second.
+    let busy =
+        "document.querySelectorAll('#rows tr').length > 8 && document.querySelectorAll('#messages li').length > 12";
+    browser.until_within(Duration::from_secs(300), busy).await;
+    browser.shot("screenshot", &folder.join("dashboard.png")).await;
+    browser.open(&format!("{url}/reports")).await;
+    browser.until("document.querySelector('figure.chart svg')").await;
+    let chart = browser.element("figure.chart svg").await;
+    browser.shot(&format!("element/{chart}/screenshot"), &folder.join("report-chart.png")).await;
+    browser.close().await;
+    let pdf = reqwest::get(format!("{url}/api/v1/reports/sla?format=pdf")).await.unwrap().bytes().await.unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("report.pdf");
+    std::fs::write(&file, pdf).unwrap();
+    let page = ["-r", "72", "-f", "1", "-l", "1", "-png", "-singlefile"];
+    let drawn = Command::new("pdftoppm").args(page).arg(&file).arg(folder.join("report-page")).status();
+    assert!(drawn.unwrap().success());
 }

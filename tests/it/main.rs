@@ -40,6 +40,7 @@ mod retention;
 mod rooms;
 mod routes;
 mod sign_in;
+mod sorting;
 mod store_faults;
 mod superops_faults;
 mod support;

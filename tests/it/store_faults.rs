@@ -1,7 +1,14 @@
 //! The store says clearly what is wrong with it, and nothing that was accepted is lost.
 
 use chrono::TimeDelta;
+use superops_sla::alert::life::{Act, Actor, How};
+use superops_sla::service::alerts::AlertQuery;
+use superops_sla::service::audit::AuditQuery;
+use superops_sla::service::breaches::BreachQuery;
+use superops_sla::service::people::PeopleQuery;
+use superops_sla::service::{Reach, TicketQuery};
 use superops_sla::store::StoreError;
+use superops_sla::store::latest::Way;
 
 use crate::support::{TestApp, minutes};
 
@@ -75,4 +82,67 @@ async fn a_notification_that_cannot_be_read_does_not_hold_up_the_others() {
     app.dispatch().await;
     app.settle().await;
     insta::assert_snapshot!(app.said(), @"email dana.whitfield@example.com: At risk: 2 h left, resolution due 17:00 UTC");
+}
+
+#[tokio::test]
+async fn rows_that_cannot_be_read_are_left_out_of_lists_and_the_overview_counts_them() {
+    let mut app = TestApp::start().await;
+    for length in [60, 61, 62] {
+        app.ticket(minutes(length));
+    }
+    app.turn().await;
+    app.wait(minutes(63)).await;
+    let alerts = AlertQuery { state: Some("all".to_owned()), ..AlertQuery::default() };
+    let found = app.parts().service.alerts(&Reach::All, &alerts).await.unwrap().alerts;
+    let mia = Actor { name: "Mia".to_owned(), how: How::Page, origin: "a test".to_owned(), note: None };
+    for alert in &found[..2] {
+        app.parts().service.act_on_alert(&Reach::All, &alert.id, Act::Acknowledge, &mia).await.unwrap().unwrap();
+    }
+    for damage in [
+        "UPDATE tickets SET ticket = '{' WHERE id = (SELECT MIN(id) FROM tickets)",
+        "UPDATE alerts SET stage = 'odd' WHERE key = (SELECT MAX(key) FROM alerts)",
+        "UPDATE events SET kind = 'odd' WHERE id = (SELECT MIN(id) FROM events WHERE ticket_id = (SELECT MAX(id) FROM tickets))",
+        "INSERT INTO personal_rules (person, rules, set_by, set_at) VALUES ('mateo.alvarez@example.com', 'odd', 'mia', 0),
+         ('who@example.com', '{}', 'mia', 9000000000000000000)",
+    ] {
+        app.database.tamper(damage).await;
+    }
+    let is_file = app.database.file().is_some();
+    if is_file {
+        app.database
+            .tamper("UPDATE audit SET who = X'ff' WHERE alert IS NOT NULL AND id = (SELECT MAX(id) FROM audit)")
+            .await;
+    }
+    // Another process, which has not read anything yet.
+    app.stop().await;
+    app.resume().await;
+    let service = app.parts().service.clone();
+    let tickets = service.tickets(&Reach::All, &TicketQuery::default()).await.unwrap();
+    assert_eq!((tickets.total, tickets.tickets.len()), (2, 2));
+    for one in &tickets.tickets {
+        assert!(service.ticket(&Reach::All, &one.ticket_id).await.unwrap().is_some(), "one event less is no reason");
+    }
+    assert!(service.alerts(&Reach::All, &alerts).await.unwrap().alerts.len() < found.len());
+    assert!(!service.breaches(&Reach::All, &BreachQuery::default()).await.unwrap().breaches.is_empty());
+    let all = AuditQuery {
+        from: chrono::DateTime::UNIX_EPOCH,
+        until: app.now() + TimeDelta::days(1),
+        who: None,
+        what: None,
+        ticket: None,
+        way: Way::EarliestFirst,
+        limit: 100,
+        cursor: None,
+    };
+    let changes = service.audit(&Reach::All, &all).await.unwrap().unwrap().changes;
+    let acts = changes.iter().filter(|one| one.alert_id.is_some()).count();
+    assert_eq!(acts, if is_file { 1 } else { 2 });
+    let people = service.people(&Reach::All, &PeopleQuery::default()).await.unwrap().people;
+    assert!(people.iter().any(|one| one.email == "mateo.alvarez@example.com" && one.unreadable));
+    let left_out = service.overview(&Reach::All).await.unwrap().left_out;
+    let kinds: Vec<_> = left_out.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let expected = ["1 alert", "1 change", "1 event", "1 personal rule", "1 ticket"];
+    let expected: Vec<_> = expected.into_iter().filter(|kind| is_file || *kind != "1 change").collect();
+    assert_eq!(kinds, expected);
+    app.sync().await;
 }

@@ -156,8 +156,8 @@ async fn set_up(
 async fn acts(real: &Store, begin: DateTime<Utc>, now: DateTime<Utc>) -> Result<Story, StoreError> {
     let (mut story, mut after) = (Story::new(), None);
     loop {
-        let (who, what, way, limit) = (None, None, Way::EarliestFirst, PAGE);
-        let filter = AuditFilter { reach: &Reach::All, from: begin, until: now, who, what, way, after, limit };
+        let (who, what, ticket, way, limit) = (None, None, None, Way::EarliestFirst, PAGE);
+        let filter = AuditFilter { reach: &Reach::All, from: begin, until: now, who, what, ticket, way, after, limit };
         let rows = real.audited(filter).await?;
         after = rows.last().map(|row| (row.at, row.id));
         story.extend(rows.iter().filter_map(act));

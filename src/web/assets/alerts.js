@@ -24,7 +24,7 @@ const CLOSINGS = {
 /** At so many at once the server is asked. */
 const AT_ONCE = 6;
 
-const page = { state: 'open', cards: new Map(), page: null, picked: new Set() };
+const page = { state: 'open', sort: 'worst', cards: new Map(), page: null, picked: new Set() };
 
 const overlayLine = (overlay) => el('p', { class: 'overlaid' },
   `${overlay.kind === 'silence' ? 'Silenced' : 'Maintenance'} until ${brief(overlay.until)} (${overlay.author}): ${overlay.reason}`);
@@ -219,10 +219,11 @@ export function tickAlerts() {
 
 export async function readAlerts(overview) {
   const asked = page.state;
+  const sort = page.sort;
   const [now, alerts, { silences }, { maintenance_windows: windows }, weekly] = await Promise.all([
-    overview, ask(`/api/v1/alerts?limit=200&state=${asked}`), ask('/api/v1/silences'), ask('/api/v1/maintenance-windows'), ask('/api/v1/alerts/weekly?weeks=1'),
+    overview, ask(`/api/v1/alerts?limit=200&state=${asked}&sort=${sort}`), ask('/api/v1/silences'), ask('/api/v1/maintenance-windows'), ask('/api/v1/alerts/weekly?weeks=1'),
   ]);
-  if (asked !== page.state) return;
+  if (asked !== page.state || sort !== page.sort) return;
   setOverview(now);
   for (const { clock_status: clock } of alerts.alerts) if (clock) clock.asOf = Date.parse(alerts.now);
   page.page = alerts;
@@ -239,6 +240,10 @@ export function startAlerts(again) {
       again();
     });
   }
+  $('order').addEventListener('change', () => {
+    page.sort = $('order').value;
+    again();
+  });
   if ($('you')) {
     $('you').value = localStorage.getItem('you') ?? '';
     $('you').addEventListener('change', () => localStorage.setItem('you', $('you').value.trim()));

@@ -3,7 +3,7 @@ import { $, el, say } from './dom.js';
 import { live } from './live.js';
 import { channelName } from './messages.js';
 import { state } from './state.js';
-import { clockTime, local, serverNow, time, words, zone } from './time.js';
+import { clockTime, counted, local, serverNow, time, words, zone } from './time.js';
 
 /** Polls without an answer after which the page says so. */
 const STALE_AFTER = 3;
@@ -22,7 +22,7 @@ export function drawHealth() {
   const doubted = tenants.filter(({ forecast }) => forecast).map(({ tenant, forecast }) => ({ tenant, trouble: `${forecast}.` }));
   const limited = tenants.flatMap(({ tenant, limits }) => (limits ?? []).map((limit) => ({ tenant, trouble: `${limit}.` })));
   const unlisted = tenants.flatMap(({ tenant, unlisted_statuses: found }) => (found ?? []).map((said) => ({ tenant, trouble: `${said}.` })));
-  drawTroubles([...tenants.filter(({ trouble }) => trouble), ...limited, ...doubted, ...unlisted, ...silent, ...audited(state.overview.mismatches ?? {})]);
+  drawTroubles([...tenants.filter(({ trouble }) => trouble), ...limited, ...doubted, ...unlisted, ...silent, ...audited(state.overview.mismatches ?? {}), ...leftOut(state.overview.left_out ?? {})]);
 }
 
 const MISMATCHES = {
@@ -34,6 +34,12 @@ const MISMATCHES = {
 function audited(mismatches) {
   const found = Object.entries(mismatches).map(([kind, count]) => `${count} ${MISMATCHES[kind] ?? kind}`);
   return found.length ? [{ tenant: 'Audit', trouble: `${found.join(', ')}. The log names each; look there first.` }] : [];
+}
+
+/** What is in the store and cannot be shown: a list must not look whole when it is not. */
+function leftOut(kinds) {
+  const found = Object.entries(kinds).map(([kind, count]) => counted(count, kind));
+  return found.length ? [{ tenant: 'Store', trouble: `${found.join(', ')} cannot be read and ${found.length > 1 || Object.values(kinds)[0] > 1 ? 'are' : 'is'} left out of the pages. The log names each; superops-sla store check says what to do.` }] : [];
 }
 
 function drawChip(chip, { tenant, last_good_sync: read, trouble, quarantined }) {

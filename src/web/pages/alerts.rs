@@ -31,6 +31,11 @@ fn content(caller: &Caller, not_texted: &[NoMoreTexts]) -> Markup {
                             button type="button" data-state=(state) aria-pressed=(state == "open") { (label) }
                         }
                     }
+                    select id="order" aria-label="Which first" {
+                        @for (sort, label) in [("worst", "Worst first"), ("due", "Due first"), ("-due", "Due last first"), ("-changed", "Latest change first"), ("changed", "Oldest change first")] {
+                            option value=(sort) { (label) }
+                        }
+                    }
                     @if may_act {
                         label.you { "You are " input id="you" placeholder="your name" autocomplete="name" maxlength="60"; }
                     }

@@ -63,7 +63,7 @@ fn table(page: &PeoplePage, caller: &Caller) -> Markup {
             tbody { @for one in &page.people { tr {
                 td.what { (one.name.as_deref().unwrap_or(&one.email)) @if one.name.is_some() { div.muted { (one.email) } } }
                 td { (one.tenants.join(", ")) }
-                td { (one.words) @if one.unheeded.is_some() { div.muted { "What was set on this page is not heeded." } } }
+                td { (one.words) @if one.unreadable { div.muted { "What was set cannot be read: set it anew." } } @if one.unheeded.is_some() { div.muted { "What was set on this page is not heeded." } } }
                 td { (said_in(one)) }
                 td.act { a href={ "/people/" (one.id) } { (if may_change(one, caller) { "Change" } else { "Show" }) } }
             } } }

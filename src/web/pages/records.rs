@@ -29,7 +29,9 @@ pub async fn audit(
             (search(&params))
             @if changes.is_empty() { p.empty { "Nobody changed anything of that kind. Acknowledgements, silences, stand-ins, overrides, tokens and sign-ins are listed here as they happen." } }
             @else { (changes_table(&changes)) }
-            @if let Some(next) = next_cursor { p { a.button href={ "/audit?" (params.again(&next)) } { "Earlier changes" } } }
+            @if let Some(next) = next_cursor {
+                p { a.button href={ "/audit?" (params.again(&next)) } { @if params.begins_early() { "Later changes" } @else { "Earlier changes" } } }
+            }
         }
     };
     Ok(frame(&web, &caller, &Sheet { title: "Audit log", kind: "made", here: "/audit" }, &content))
@@ -41,6 +43,11 @@ fn search(params: &AuditParams) -> Markup {
             input type="search" name="who" value=[&params.who] placeholder="Who" aria-label="Who";
             input type="search" name="what" value=[&params.what] placeholder="What" aria-label="What";
             input type="search" name="ticket" value=[&params.ticket] placeholder="Ticket" aria-label="Ticket";
+            select name="sort" aria-label="Which first" {
+                @for (value, text) in [("-at", "Latest first"), ("at", "Earliest first")] {
+                    option value=(value) selected[params.begins_early() == (value == "at")] { (text) }
+                }
+            }
             button { "Find" }
             a.button href="/api/v1/audit?format=csv&limit=1000" { "CSV" }
         }
