@@ -319,7 +319,7 @@ struct CheckArgs {
     /// Send one test message on each channel that fits this address, number, or one of: call:+NUMBER, ntfy:TOPIC, slack, teams, pagerduty, webhook
     #[arg(long, value_name = "ADDRESS")]
     send_test: Option<String>,
-    /// Play the last week of the store through this configuration: how many messages it would have sent, had nobody answered
+    /// Play the last week of the store through this configuration: how many messages it would have sent, as people answered and had nobody
     #[arg(long)]
     last_week: bool,
 }

@@ -8,7 +8,7 @@ use superops_sla::service::Reach;
 use superops_sla::service::alerts::AlertQuery;
 use superops_sla::service::suppressions::SuppressionOrder;
 use superops_sla::simulator::NewTicket;
-use superops_sla::simulator::receivers::CaughtKind;
+use superops_sla::simulator::receivers::{CaughtKind, SmsReply};
 use superops_sla::store::audit::Author;
 
 use crate::life::only_alert;
@@ -153,6 +153,30 @@ async fn who_can_only_be_texted_is_left_to_sleep_and_the_next_step_is_told_at_on
     app.wait(minutes(13 * 60 + 30) + TICK).await;
     let said = app.said();
     assert!(said.contains(MATEO) && !said.contains("+15005550199"), "{said}");
+}
+
+#[tokio::test]
+async fn after_a_few_messages_a_text_is_not_followed_by_a_mail_that_says_the_same_unless_it_cannot_be_sent() {
+    let news = format!("[alerts]\nwarn_at = []\npredict_per_day = 0\n{ONE_STEP}");
+    for is_refused in [false, true] {
+        let mut app = TestApp::paced(&news).await;
+        for length in [60, 62, 64, 66] {
+            app.superops.add(ticket("Medium", minutes(length)));
+        }
+        app.turn().await;
+        app.wait(minutes(60) + TICK).await;
+        app.wait(minutes(2)).await;
+        let heard = app.heard();
+        let count = |kind| heard.iter().filter(|one| one.kind == kind).count();
+        assert_eq!((count(CaughtKind::Email), count(CaughtKind::Sms)), (2, 2), "the first two by both");
+        if is_refused {
+            app.sms.reply(SmsReply::Code(21211));
+        }
+        app.wait(minutes(2)).await;
+        let kinds: Vec<_> = app.heard().iter().map(|one| one.kind).collect();
+        let expected = if is_refused { vec![CaughtKind::Email] } else { vec![CaughtKind::Sms] };
+        assert_eq!(kinds, expected, "refused: {is_refused}");
+    }
 }
 
 #[tokio::test]

@@ -160,7 +160,8 @@ const WAITING: &str =
             EXISTS (SELECT 1 FROM notifications p WHERE p.alert_key = n.alert_key AND p.state = 'sent'
                     AND p.person = n.person) AS is_repeat,
             EXISTS (SELECT 1 FROM notifications p WHERE n.channel = 'email' AND p.alert_key = n.alert_key
-                    AND p.stage = n.stage AND p.step = n.step AND p.person = n.person AND p.channel = 'sms'
+                    AND p.stage = n.stage AND p.step = n.step AND p.created_at = n.created_at
+                    AND p.person = n.person AND p.channel = 'sms'
                     AND p.released_at IS NOT NULL AND (p.state IN ('sending', 'bundled', 'sent')
                       OR (p.state = 'pending' AND p.last_error IS NULL))) AS is_texted
      FROM notifications n WHERE n.channel = $1 AND n.state = 'pending' AND n.released_at IS NULL
