@@ -147,19 +147,36 @@ async fn audit(tx: &mut Connection, before: i64, from: i64) -> Result<Batch, sql
 }
 
 /// What people have asked for who are in no directory any more, and views of revoked tokens and of people who have not
-/// done anything since, not even signed in. As long as no directory was read, everybody may be in one.
+/// done anything since, not even signed in.
 async fn of_people_gone(tx: &mut Connection, before: i64) -> Result<(), sql::Error> {
-    let forgotten = [
-        "DELETE FROM personal_rules WHERE set_at < $1 AND EXISTS (SELECT 1 FROM directories)
-         AND NOT EXISTS (SELECT 1 FROM directories WHERE instr(lower(directory), person) > 0)",
+    const MOST: i64 = 2_000;
+    let old: Vec<(i64, String)> =
+        sql::query_as("SELECT id, person FROM personal_rules WHERE set_at < $1 ORDER BY id LIMIT $2")
+            .bind(before)
+            .bind(MOST)
+            .fetch_all(&mut *tx)
+            .await?;
+    for id in gone(tx, old).await? {
+        sql::query("DELETE FROM personal_rules WHERE id = $1").bind(id).execute(&mut *tx).await?;
+    }
+    let views = sql::query(
         "DELETE FROM saved_views WHERE owner NOT IN ('', 'anybody') AND made_at < $1
          AND owner NOT IN (SELECT id FROM tokens WHERE revoked_at IS NULL)
          AND made_by NOT IN (SELECT who FROM audit WHERE at >= $1)",
-    ];
-    for forget in forgotten {
-        sql::query(forget).bind(before).execute(&mut *tx).await?;
+    );
+    views.bind(before).execute(&mut *tx).await.map(drop)
+}
+
+/// The numbers of those `people` who are in no directory. As long as none was read, everybody may be in one.
+async fn gone(tx: &mut Connection, people: Vec<(i64, String)>) -> Result<Vec<i64>, sql::Error> {
+    if people.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(())
+    let known: Vec<(String, String)> =
+        sql::query_as("SELECT directory, tenant FROM directories").fetch_all(&mut *tx).await?;
+    let known: Vec<_> = known.into_iter().map(|(directory, _)| directory.to_lowercase()).collect();
+    let is_known = |person: &str| known.is_empty() || known.iter().any(|directory| directory.contains(person));
+    Ok(people.into_iter().filter(|(_, person)| !is_known(person)).map(|(id, _)| id).collect())
 }
 
 /// Rows are numbered as they come: where none is old any more, none that comes after is.
