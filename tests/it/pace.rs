@@ -75,7 +75,7 @@ async fn a_warning_that_is_due_soon_hardly_waits_for_company() {
 async fn what_nobody_took_on_is_told_together_at_most_each_quarter_of_an_hour() {
     let mut app = TestApp::paced(TWO_STEPS).await;
     for later in [0, 3, 6, 9, 12] {
-        app.superops.add(ticket("Medium", minutes(60 + later)));
+        app.superops.add(ticket("High", minutes(60 + later)));
     }
     app.turn().await;
     app.wait(minutes(44)).await;
@@ -84,7 +84,7 @@ async fn what_nobody_took_on_is_told_together_at_most_each_quarter_of_an_hour() 
     let of_dana: Vec<i64> = said.iter().filter(|line| line.contains(DANA)).map(minute).collect();
     assert!(!of_dana.is_empty() && of_dana.windows(2).all(|pair| pair[1] - pair[0] >= 15), "{said:#?}");
     let breaches = said.iter().filter(|line| line.contains(MATEO) && line.contains("reached")).count();
-    assert!(breaches >= 5, "each breach is told to its owner at once: {said:#?}");
+    assert!(breaches >= 5, "each breach of an urgent priority is told to its owner at once: {said:#?}");
 }
 
 #[tokio::test]
