@@ -267,7 +267,7 @@ async fn the_last_week_played_through_the_same_configuration_says_what_was_said_
     let config = std::sync::Arc::new(app.config());
     let week = last_week::play(&config, now).await.unwrap().unwrap();
     assert_eq!(week.as_answered, Some(said));
-    assert_ne!(week.unanswered, Some(said), "the silence held, the acknowledgement did not");
+    assert!(week.unanswered.unwrap().most_in_a_day >= said.most_in_a_day, "{week:?}");
 
     app.restart_with("[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['email']\n").await;
     let fewer = last_week::play(&std::sync::Arc::new(app.config()), now).await.unwrap().unwrap().as_answered.unwrap();

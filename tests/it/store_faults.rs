@@ -99,7 +99,7 @@ async fn rows_that_cannot_be_read_are_left_out_of_lists_and_the_overview_counts_
         app.parts().service.act_on_alert(&Reach::All, &alert.id, Act::Acknowledge, &mia).await.unwrap().unwrap();
     }
     for damage in [
-        "UPDATE tickets SET ticket = '{' WHERE id = (SELECT MIN(id) FROM tickets)",
+        "UPDATE tickets SET ticket = '{}' WHERE id = (SELECT MIN(id) FROM tickets)",
         "UPDATE alerts SET stage = 'odd' WHERE key = (SELECT MAX(key) FROM alerts)",
         "UPDATE events SET kind = 'odd' WHERE id = (SELECT MIN(id) FROM events WHERE ticket_id = (SELECT MAX(id) FROM tickets))",
         "INSERT INTO personal_rules (person, rules, set_by, set_at) VALUES ('mateo.alvarez@example.com', 'odd', 'mia', 0),
@@ -110,7 +110,7 @@ async fn rows_that_cannot_be_read_are_left_out_of_lists_and_the_overview_counts_
     let is_file = app.database.file().is_some();
     if is_file {
         app.database
-            .tamper("UPDATE audit SET who = X'ff' WHERE alert IS NOT NULL AND id = (SELECT MAX(id) FROM audit)")
+            .tamper("UPDATE audit SET who = X'ff' WHERE id = (SELECT MAX(id) FROM audit WHERE alert IS NOT NULL)")
             .await;
     }
     // Another process, which has not read anything yet.
@@ -144,5 +144,4 @@ async fn rows_that_cannot_be_read_are_left_out_of_lists_and_the_overview_counts_
     let expected = ["1 alert", "1 change", "1 event", "1 personal rule", "1 ticket"];
     let expected: Vec<_> = expected.into_iter().filter(|kind| is_file || *kind != "1 change").collect();
     assert_eq!(kinds, expected);
-    app.sync().await;
 }
