@@ -332,6 +332,7 @@ impl Drop for Demo {
 async fn the_pictures_of_readme_are_made_where_they_are_wanted() {
     let Some(folder) = std::env::var_os("SUPEROPS_SLA_README_PICTURES") else { return };
     let folder = Path::new(&folder);
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let Some(driver) = Driver::start() else { return };
     let Demo(_, url) = &Demo::start();
     let browser = driver.browser(&["--window-size=1400,900"]).await;
