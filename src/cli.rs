@@ -15,6 +15,7 @@ mod explain;
 mod incidents;
 mod keys;
 mod no_texts;
+mod outpost;
 mod policies;
 mod privacy;
 pub mod propose;
@@ -117,6 +118,8 @@ enum Command {
     Report(ReportArgs),
     /// Show services: how they stand, how long they were there, and what is left of what was promised
     Uptime(UptimeArgs),
+    /// Look at services from another place, for a watch that stands elsewhere
+    Outpost(outpost::OutpostArgs),
     /// Show incidents of services and announced work; open one, say more of it, announce
     Incidents(incidents::IncidentsArgs),
     /// Show what came of uptime promises, period by period; approve, issue or waive credits
@@ -645,6 +648,7 @@ impl Cli {
             Command::Resolve(args) => act::act(load_offline(config)?, Requested::Do(Act::Resolve), args).await,
             Command::Escalate(args) => act::act(load_offline(config)?, Requested::Do(Act::Escalate), args).await,
             Command::Uptime(args) => uptime::uptime(load_offline(config)?, args).await,
+            Command::Outpost(args) => outpost::outpost(args).await,
             Command::Credits(args) => statements::credits(load_offline(config)?, args).await,
             Command::StatusPage(args) => status_page::status_page(load_offline(config)?, args).await,
             Command::Incidents(args) => incidents::incidents(load_offline(config)?, args).await,

@@ -84,6 +84,7 @@ use crate::ticket::{StatusWords, TenantId};
 
 pub use complaint::{Complaint, Complaints};
 pub use environment::{Environment, GivenEnvironment, ProcessEnvironment};
+pub use read_checks::sent_check;
 pub(crate) use reader::nearest;
 pub use secret::SecretError;
 

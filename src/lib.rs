@@ -66,6 +66,7 @@ pub mod bookkeeping;
 pub mod dispatch;
 pub mod evaluate;
 pub mod monitor;
+pub mod outpost;
 pub mod predict;
 pub mod reporting;
 pub mod retention;

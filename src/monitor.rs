@@ -5,7 +5,7 @@
 //! once, the rest once a second. What is written is what is shown: pages get the same book, as a picture.
 
 pub mod board;
-mod connectivity;
+pub(crate) mod connectivity;
 mod incidents;
 pub mod objectives;
 mod rollup;
@@ -36,7 +36,7 @@ use crate::store::{Store, StoreError, millis};
 use crate::telemetry::Telemetry;
 use crate::uptime::book::{Book, Change, Taken};
 use crate::uptime::combine::Needs;
-use crate::uptime::observe::Connectivity;
+use crate::uptime::observe::{CheckState, Connectivity, Rules};
 use crate::uptime::{Condition, MINUTE, Millis, Outcome, SECOND};
 
 /// Looks under way at once, and of them at one host.
@@ -203,7 +203,7 @@ impl Monitor {
     async fn start_due(&mut self, now: Millis) {
         while let Some(Reverse((due, check))) = self.due.peek().copied().filter(|Reverse((due, _))| *due <= now) {
             self.due.pop();
-            if self.check(check).probe.ask.is_active() {
+            if self.check(check).is_ours() {
                 self.wiring.telemetry.uptime_lag.observe((now - due) as f64 / 1000.0);
                 self.waiting.push_back(check);
             } else {
@@ -275,12 +275,14 @@ impl Monitor {
 
     /// Whether what was last seen of everything was nothing.
     fn is_blind(&self) -> bool {
-        self.book.checks.iter().all(|check| check.state.condition == Condition::Unknown)
+        let mut ours = self.book.checks.iter().filter(|check| check.plan.is_seen_from_here());
+        ours.all(|check| check.state.condition == Condition::Unknown)
     }
 
     /// Takes in what somebody else has seen, or what has told us of itself.
     async fn hear(&mut self, report: Report) {
-        self.hear_of(&report.check, &report.outcome, report.micros).await;
+        let latest = Latest { micros: report.micros, certificate: report.certificate, ..Latest::default() };
+        self.hear_of(&report.check, &report.outcome, latest).await;
         let _ = report.done.send(());
     }
 
@@ -291,20 +293,23 @@ impl Monitor {
             Err(error) => return warn!("what services have told other replicas cannot be read yet: {error}"),
         };
         for Pushed { check, outcome, micros } in pushed {
-            self.hear_of(&check, &outcome, micros).await;
+            self.hear_of(&check, &outcome, Latest { micros, ..Latest::default() }).await;
             self.unwritten.taken.push((check, outcome.at));
             self.dirty = true;
         }
     }
 
-    async fn hear_of(&mut self, id: &str, outcome: &Outcome, micros: Millis) {
+    async fn hear_of(&mut self, id: &str, outcome: &Outcome, latest: Latest) {
         let Some(check) = self.book.check(id) else { return };
         let known = self.book.checks[check].state.last_at;
         // Late or twice: what is known already stays as it is.
         if known.is_none_or(|known| known < outcome.at) {
-            let (verdict, detail) = (Some(outcome.verdict), outcome.detail.clone());
-            self.latest[check] = Some(Latest { at: outcome.at, micros, verdict, detail, ..Latest::default() });
-            self.record(check, outcome, micros, Connectivity::Online).await;
+            let (verdict, detail, micros) = (Some(outcome.verdict), outcome.detail.clone(), latest.micros);
+            self.latest[check] = Some(Latest { at: outcome.at, verdict, detail, ..latest });
+            // Whoever looked has seen nothing at all: its own line is cut.
+            let connectivity =
+                if outcome.verdict == Condition::Unknown { Connectivity::Offline } else { Connectivity::Online };
+            self.record(check, outcome, micros, connectivity).await;
             self.schedule(check, millis(self.wiring.clock.now()));
         }
     }
@@ -397,7 +402,8 @@ impl Monitor {
         let entry = &self.book.checks[check];
         let latest = self.latest[check].as_ref().and_then(|latest| serde_json::to_string(latest).ok());
         self.unwritten.states.insert(entry.plan.id.clone(), (entry.state.clone(), latest));
-        if self.unwritten.looks.len() < LOOKS_WAITING {
+        // Who has seen nothing has no look to show.
+        if self.unwritten.looks.len() < LOOKS_WAITING && outcome.verdict != Condition::Unknown {
             let Outcome { at, verdict, detail } = outcome.clone();
             self.unwritten.looks.push(LookRow { number: self.numbers[check], at, micros, verdict, detail });
         }
@@ -483,17 +489,9 @@ impl Monitor {
     /// Says when `check` is looked at next.
     fn schedule(&mut self, check: usize, now: Millis) {
         let entry = &self.book.checks[check];
-        let at = match &self.check(check).probe.ask {
-            ask if !ask.is_active() => self.silence_deadline(check),
-            _ => Some(match entry.state.last_at {
-                Some(last) if now - last < entry.plan.rules.interval => {
-                    let next = entry.state.next_look(last, &entry.plan.rules);
-                    let is_steady = next - last >= entry.plan.rules.interval;
-                    if is_steady { slot(&entry.plan.id, entry.plan.rules.interval, last) } else { next.max(now) }
-                }
-                // After a pause everybody is looked at soon, but not all at once.
-                _ => now + spread(&entry.plan.id, entry.plan.rules.interval.min(10 * SECOND)),
-            }),
+        let at = match self.check(check).is_ours() {
+            false => self.silence_deadline(check),
+            true => Some(next_look(&entry.plan.id, &entry.state, &entry.plan.rules, now)),
         };
         self.due.extend(at.map(|at| Reverse((at, check))));
     }
@@ -512,6 +510,19 @@ impl Monitor {
         let at = |check: &&Check| check.id == *id;
         // The book was made of the same list, in the same order.
         self.wiring.config.uptime.checks.get(check).filter(at).expect("the book is made of the configured checks")
+    }
+}
+
+/// When the check called `id` is looked at next.
+pub(crate) fn next_look(id: &str, state: &CheckState, rules: &Rules, now: Millis) -> Millis {
+    match state.last_at {
+        Some(last) if now - last < rules.interval => {
+            let next = state.next_look(last, rules);
+            let is_steady = next - last >= rules.interval;
+            if is_steady { slot(id, rules.interval, last) } else { next.max(now) }
+        }
+        // After a pause everybody is looked at soon, but not all at once.
+        _ => now + spread(id, rules.interval.min(10 * SECOND)),
     }
 }
 

@@ -19,6 +19,7 @@ pub mod incident;
 pub mod intervals;
 pub mod objective;
 pub mod observe;
+pub mod places;
 pub mod sketch;
 pub mod spans;
 pub mod statement;

@@ -43,6 +43,11 @@ pub fn text(seen: &UptimeOverview) -> String {
     let rows: Vec<_> = seen.components.iter().map(row).collect();
     let head = ["COMPONENT", "STATUS", "SINCE", "24 H", "30 D", "90 D", "PROMISED", "LEFT", "LATEST"];
     let mut text = table(head, &rows, |_| ("", ""));
+    for outpost in &seen.outposts {
+        let last = outpost.last_look.map_or("never".to_owned(), |at| at.format("%Y-%m-%d %H:%M:%S UTC").to_string());
+        let (id, name) = (printable(&outpost.id), printable(&outpost.name));
+        let _ = writeln!(text, "outpost {id} ({name}): {}, latest look {last}", outpost.status);
+    }
     for check in seen.components.iter().flat_map(|one| &one.checks) {
         if let Some(detail) = check.detail.as_ref().filter(|_| check.status != "up" || check.in_doubt) {
             let _ = writeln!(text, "{}: {}", printable(&check.id), printable(detail));
@@ -69,7 +74,8 @@ fn row(one: &ComponentView) -> [String; 9] {
 fn latest(check: &CheckView) -> String {
     let time = check.response_ms.map_or("–".to_owned(), |ms| format!("{ms:.0} ms"));
     let days = check.certificate_days.map_or(String::new(), |days| format!(", certificate {days} d"));
-    format!("{} {time}{days}", check.kind)
+    let place = check.place.as_ref().map_or(String::new(), |place| format!("@{}", printable(place)));
+    format!("{}{place} {time}{days}", check.kind)
 }
 
 fn percent(share: Option<f64>) -> String {

@@ -10,6 +10,7 @@ use crate::uptime::availability::{UnknownTime, allowed, percent};
 use crate::uptime::combine::Needs;
 use crate::uptime::days::Period;
 use crate::uptime::objective::Goal;
+use crate::uptime::places::View;
 use crate::uptime::{DAY, Millis};
 
 /// What one look takes in the store, in bytes, and how long it is kept.
@@ -28,6 +29,10 @@ pub(super) fn uptime(page: &mut Page, config: &Config) {
     page.heading("Services together");
     page.row("kept", cost(uptime));
     page.row("line", line_words(uptime));
+    for outpost in &uptime.outposts {
+        let looks = uptime.checks_of_outpost(&outpost.id).count();
+        page.row(format!("outpost {}", outpost.id), format!("{}; looks at {looks} of the checks", outpost.name));
+    }
     let shown = uptime.status_page.as_ref().map(|status| {
         let public = uptime.components.iter().filter(|one| one.public).count();
         let incidents = if status.publishes_incidents { "at once" } else { "once a person has published them" };
@@ -76,10 +81,17 @@ fn check_words(check: &Check) -> String {
     }
     let deadline = duration::show(TimeDelta::from_std(check.probe.deadline).unwrap_or_default());
     let (failures, successes) = (rules.failures, rules.successes);
+    let from = check.view.as_ref().map(view_words).unwrap_or_default();
     format!(
-        "{kind}, each {every}, {deadline} at the most; down after {failures} bad looks, 5s and then 15s apart, up after \
+        "{kind}{from}, each {every}, {deadline} at the most; down after {failures} bad looks, 5s and then 15s apart, up after \
          {successes} good ones"
     )
+}
+
+/// ` from berlin, with 2 of the places agreeing`.
+fn view_words(view: &View) -> String {
+    let place = view.place.as_deref().unwrap_or("here");
+    format!(" from {place}, with {} of the places agreeing", view.quorum)
 }
 
 /// `p95 of the last 1h: a warning over 800 ms, a breach over 2.0 s`.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use chrono::TimeDelta;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use secrecy::SecretString;
+use toml::de::DeTable;
 use url::Url;
 
 use crate::probe;
@@ -18,8 +20,12 @@ use crate::probe::spec::{
     Ask, DnsAsk, HeartbeatAsk, HttpAsk, IcmpAsk, JsonCondition, PostgresAsk, Probe, PushedAsk, SmtpAsk, SmtpTls, TcpAsk,
 };
 use crate::uptime::observe::Rules;
+use crate::uptime::places::{View, majority};
+use crate::uptime::{Millis, SECOND};
 
-use super::reader::{Found, Purpose, Section, nearest};
+use super::complaint::Complaints;
+use super::environment::Environment;
+use super::reader::{Found, Inspection, Purpose, Section, nearest};
 use super::secret::SecretKeys;
 use super::uptime::Check;
 use super::{checks, duration};
@@ -34,26 +40,123 @@ const REDIRECTS_MOST: i64 = 20;
 const IN_A_ROW_MOST: i64 = 20;
 /// Longer than anything is watched.
 const FOR_GOOD: i64 = i64::MAX / 4;
+/// What an outpost has seen may be under way for so long, if its line is bad.
+const UNDER_WAY: Millis = 30 * SECOND;
+/// How `places` names the watch itself.
+const HERE: &str = "here";
+/// More places prove nothing more.
+const PLACES_MOST: usize = 10;
 
 const PASSWORD: SecretKeys = SecretKeys { plain: "password", env: "password_env", file: "password_file" };
 const TOKEN: SecretKeys = SecretKeys { plain: "token", env: "token_env", file: "token_file" };
 
-pub(super) fn checks(root: &Section<'_>, components: &[&str], rules: impl Fn(&str) -> Arc<AddressRules>) -> Vec<Check> {
+pub(super) fn checks(
+    root: &Section<'_>,
+    components: &[&str],
+    outposts: &[&str],
+    rules: impl Fn(&str) -> Arc<AddressRules>,
+) -> Vec<Check> {
     let mut seen = BTreeSet::new();
     let mut all = Vec::new();
     for section in root.each("checks").unwrap_or_default() {
         let place = section.place();
-        let found = check(section, components, &rules);
-        let Some(check) = found else { continue };
-        if !seen.insert(check.id.clone()) {
-            root.wrong(format!("the check at {place} is called `{}` like another one: give it a `name`", check.id));
+        for check in from_places(section, components, outposts, &rules) {
+            if !seen.insert(check.id.clone()) {
+                root.wrong(format!("the check at {place} is called `{}` like another one: give it a `name`", check.id));
+            }
+            all.push(check);
         }
-        all.push(check);
     }
     all
 }
 
+/// A check as the watch has sent it to an outpost: `text` is the table, `allowed` what may be asked from there.
+pub fn sent_check(
+    text: &str,
+    component: &str,
+    env: &dyn Environment,
+    allowed: &Arc<AddressRules>,
+) -> Result<Check, Complaints> {
+    let path = Path::new(component);
+    let text = format!("[[checks]]\n{text}");
+    let inspection = Inspection::new(env, Purpose::Service).of(path, &text);
+    let (document, errors) = DeTable::parse_recoverable(&text);
+    let check = checks(&Section::root(&inspection, document.get_ref()), &[component], &[], |_| allowed.clone()).pop();
+    let mut faults = inspection.into_faults();
+    faults.extend(errors.iter().map(|error| (error.span().map_or(0, |span| span.start), error.message().to_owned())));
+    match check {
+        Some(check) if faults.is_empty() => Ok(check),
+        _ => Err(Complaints::locate(path, &text, faults)),
+    }
+}
+
+/// A check for each place that looks at it.
+fn from_places(
+    section: Section<'_>,
+    components: &[&str],
+    outposts: &[&str],
+    rules: impl Fn(&str) -> Arc<AddressRules>,
+) -> Vec<Check> {
+    let places = places(&section, outposts);
+    let most = places.as_ref().map_or(1, Vec::len);
+    let quorum = section.integer("quorum").and_then(|n| n.read(|n| quorum(*n, most))).unwrap_or(majority(most));
+    if section.has("quorum") && !section.has("places") {
+        section.clash("quorum", "needs `places`, of which so many have to agree");
+    }
+    for told in ["heartbeat", "pushed"] {
+        if section.has("places") && section.flag(told).is_some_and(|found| found.value) {
+            section.clash("places", &format!("clashes with `{told}`: nobody looks at what is told to us"));
+        }
+    }
+    let Some(check) = check(section, components, rules) else { return Vec::new() };
+    let Some(places) = places else { return vec![check] };
+    let from = |place: String| from_place(&check, Some(place).filter(|place| place != HERE), quorum);
+    places.into_iter().map(from).collect()
+}
+
+fn from_place(check: &Check, place: Option<String>, quorum: usize) -> Check {
+    let mut own = check.clone();
+    if let Some(place) = &place {
+        own.id = format!("{}@{place}", check.id);
+        own.rules.holds += UNDER_WAY;
+    }
+    own.view = Some(View { of: check.id.clone(), place, quorum });
+    own
+}
+
+/// `places = ["here", "berlin"]`; none: from here alone.
+fn places(section: &Section<'_>, outposts: &[&str]) -> Option<Vec<String>> {
+    let found = section.texts("places")?;
+    let mut places: Vec<String> = Vec::new();
+    for place in found {
+        let known = place.clone().read(|name| known_place(name, outposts));
+        match known {
+            Some(name) if places.contains(&name) => place.wrong(format!("names `{name}` twice")),
+            Some(name) => places.push(name),
+            None => {}
+        }
+    }
+    if places.is_empty() || places.len() > PLACES_MOST {
+        section.clash("places", &format!("must name 1 to {PLACES_MOST} places: \"here\", or outposts"));
+    }
+    Some(places).filter(|places| !places.is_empty())
+}
+
+fn known_place(name: &str, outposts: &[&str]) -> Result<String, String> {
+    if name == HERE || outposts.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    let hint = nearest(name, outposts.iter().copied().chain([HERE]));
+    Err(format!("names the place `{name}`, which is neither \"here\" nor one of [outposts.*]{hint}"))
+}
+
+fn quorum(number: i64, most: usize) -> Result<usize, String> {
+    let known = usize::try_from(number).ok().filter(|number| (1..=most).contains(number));
+    known.ok_or_else(|| format!("must be from 1 to {most}, the number of `places`"))
+}
+
 fn check(section: Section<'_>, components: &[&str], rules: impl Fn(&str) -> Arc<AddressRules>) -> Option<Check> {
+    let written = section.written(&["places", "quorum"]).into();
     let component = section.needed_text("component", ": it says what is looked at");
     let component = component.and_then(|t| t.read(|name| known_component(name, components)));
     let name = section.text("name").and_then(|t| t.read(|text| check_name(text)));
@@ -94,7 +197,7 @@ fn check(section: Section<'_>, components: &[&str], rules: impl Fn(&str) -> Arc<
         ask,
     };
     let name = name.unwrap_or_else(|| probe.ask.kind().to_owned());
-    Some(Check { id: format!("{component}/{name}"), component, rules: rules_of_time, probe })
+    Some(Check { id: format!("{component}/{name}"), component, rules: rules_of_time, probe, view: None, written })
 }
 
 fn check_name(text: &str) -> Result<String, String> {
@@ -175,7 +278,7 @@ fn grace(section: &Section<'_>) -> Option<TimeDelta> {
     section.text("grace").and_then(|t| t.read(|text| duration::parse(text)))
 }
 
-fn token(section: &Section<'_>, why: &str) -> Option<SecretString> {
+pub(super) fn token(section: &Section<'_>, why: &str) -> Option<SecretString> {
     let named = TOKEN.needed(section, why);
     match section.inspection.purpose {
         Purpose::Service => named?.value,

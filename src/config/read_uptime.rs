@@ -21,7 +21,7 @@ use super::read_objectives::objectives;
 use super::read_policies::known_tenant;
 use super::read_tenant::Names;
 use super::reader::{Found, Section, nearest};
-use super::uptime::{Component, Fee, Promise, StatusPage, Uptime};
+use super::uptime::{Component, Fee, Outpost, Promise, StatusPage, Uptime};
 use super::{checks, duration};
 
 /// What the sections about uptime need to know of the others.
@@ -47,13 +47,15 @@ pub(super) fn uptime(root: &Section<'_>, around: &UptimeContext<'_>) -> Uptime {
         let allowed = tenant.and_then(|tenant| around.networks.get(tenant)).cloned().unwrap_or_default();
         Arc::new(AddressRules { allowed, own_port: Some(around.own_port) })
     };
-    let checks = read_checks::checks(root, &ids, rules);
+    let outposts = outposts(root);
+    let places: Vec<&str> = outposts.iter().map(|outpost| outpost.id.as_str()).collect();
+    let checks = read_checks::checks(root, &ids, &places, rules);
     let promises = root.each("promises").unwrap_or_default().into_iter();
     let promises = promises.filter_map(|section| promise(section, &ids, around)).collect();
     let objectives = objectives(root, &ids, &checks);
     let canaries = canaries(root.table("uptime"));
     let status_page = root.has("status_page").then(|| status_page(root.table("status_page"), root));
-    Uptime { components, checks, promises, objectives, status_page, canaries }
+    Uptime { components, checks, outposts, promises, objectives, status_page, canaries }
 }
 
 fn component(
@@ -96,12 +98,35 @@ fn component(
     Some(component)
 }
 
-/// Ids stand in addresses and in the names of checks.
+/// Places that look for us.
+fn outposts(root: &Section<'_>) -> Vec<Outpost> {
+    let outpost = |(name, section): (Found<'_, &str>, Section<'_>)| {
+        let id = name.clone().read(|id| outpost_id(id));
+        let called = section.text("name").and_then(|t| t.read(|text| checks::not_blank(text)));
+        let token = read_checks::token(&section, ": it is what the outpost has to show");
+        section.finish();
+        Some(Outpost { name: called.unwrap_or_else(|| name.value.to_owned()), token: token?, id: id? })
+    };
+    root.named("outposts").into_iter().filter_map(outpost).collect()
+}
+
+fn outpost_id(id: &str) -> Result<String, String> {
+    match id {
+        "here" => Err("is an outpost, and \"here\" is what `places` calls the watch itself".to_owned()),
+        _ => plain_id(id, "an outpost"),
+    }
+}
+
 fn component_id(id: &str) -> Result<String, String> {
+    plain_id(id, "a component")
+}
+
+/// Ids stand in addresses and in the names of checks.
+fn plain_id(id: &str, what: &str) -> Result<String, String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     match id.len() {
         1..=64 if id.bytes().all(is_plain) => Ok(id.to_owned()),
-        _ => Err("is the name of a component and must be 1 to 64 letters, digits, - and _".to_owned()),
+        _ => Err(format!("is the name of {what} and must be 1 to 64 letters, digits, - and _")),
     }
 }
 

@@ -260,6 +260,14 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The table as TOML, without these of its keys.
+    pub fn written(&self, without: &[&str]) -> String {
+        let entries = self.table.into_iter().flatten().map(|(name, value)| (name.get_ref().as_ref(), value.get_ref()));
+        let kept = entries.filter(|(name, _)| !without.contains(name));
+        let table: toml::Table = kept.filter_map(|(name, value)| Some((name.to_owned(), plain_of(value)?))).collect();
+        table.to_string()
+    }
+
     /// Notes every key that nobody asked for.
     pub fn finish(self) {
         let asked = self.asked.take();
@@ -371,6 +379,24 @@ fn number_of(value: &DeValue<'_>) -> Option<f64> {
         DeValue::Float(float) => float.as_str().parse().ok(),
         other => integer_of(other).and_then(|integer| i32::try_from(integer).ok()).map(f64::from),
     }
+}
+
+/// The value without its place in the file; none: it cannot be read.
+fn plain_of(value: &DeValue<'_>) -> Option<toml::Value> {
+    Some(match value {
+        DeValue::String(text) => toml::Value::String(text.to_string()),
+        DeValue::Integer(_) => toml::Value::Integer(integer_of(value)?),
+        DeValue::Float(float) => toml::Value::Float(float.as_str().parse().ok()?),
+        DeValue::Boolean(flag) => toml::Value::Boolean(*flag),
+        DeValue::Datetime(date) => toml::Value::Datetime(*date),
+        DeValue::Array(array) => toml::Value::Array(array.iter().filter_map(|item| plain_of(item.get_ref())).collect()),
+        DeValue::Table(table) => {
+            let entry = |(name, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
+                Some((name.get_ref().to_string(), plain_of(value.get_ref())?))
+            };
+            toml::Value::Table(table.iter().filter_map(entry).collect())
+        }
+    })
 }
 
 fn type_words(value: &DeValue<'_>) -> &'static str {

@@ -1,6 +1,9 @@
 //! What is configured of services: components, checks, promises and the status page.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use secrecy::SecretString;
 
 use crate::alert::Subject;
 use crate::alert::subject::SubjectKind;
@@ -12,13 +15,17 @@ use crate::uptime::combine::Needs;
 use crate::uptime::credit::Tier;
 use crate::uptime::objective::Goal;
 use crate::uptime::observe::Rules;
+use crate::uptime::places::View;
 
 /// All that is watched beside tickets.
 #[derive(Debug, Default)]
 pub struct Uptime {
     /// In the order of the file.
     pub components: Vec<Component>,
+    /// One for each place that looks, those of one check side by side.
     pub checks: Vec<Check>,
+    /// Places that look for us.
+    pub outposts: Vec<Outpost>,
     pub promises: Vec<Promise>,
     pub objectives: Vec<Objective>,
     /// None: there is no public page.
@@ -36,6 +43,11 @@ impl Uptime {
     /// The check called `id`.
     pub fn check(&self, id: &str) -> Option<&Check> {
         self.checks.iter().find(|check| check.id == id)
+    }
+
+    /// The checks that the outpost called `id` looks at.
+    pub fn checks_of_outpost<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Check> {
+        self.checks.iter().filter(move |check| check.place() == Some(id))
     }
 
     /// What is promised of the component called `id`.
@@ -56,7 +68,12 @@ impl Uptime {
             of: one.of.clone(),
             depends_on: one.depends_on.clone(),
         };
-        let check = |one: &Check| CheckPlan { id: one.id.clone(), component: one.component.clone(), rules: one.rules };
+        let check = |one: &Check| CheckPlan {
+            id: one.id.clone(),
+            component: one.component.clone(),
+            rules: one.rules,
+            view: one.view.clone(),
+        };
         (self.components.iter().map(component).collect(), self.checks.iter().map(check).collect())
     }
 }
@@ -112,6 +129,33 @@ pub struct Check {
     pub component: String,
     pub rules: Rules,
     pub probe: Probe,
+    /// None: it is looked at from here alone.
+    pub view: Option<View>,
+    /// How it is written in the file, without where from, in TOML: what an outpost is told.
+    pub written: Arc<str>,
+}
+
+impl Check {
+    /// The outpost that looks; none: we do.
+    pub fn place(&self) -> Option<&str> {
+        self.view.as_ref()?.place.as_deref()
+    }
+
+    /// Whether we look ourselves, and are not told.
+    pub fn is_ours(&self) -> bool {
+        self.probe.ask.is_active() && self.place().is_none()
+    }
+}
+
+/// A place that looks for us: the same program, run elsewhere.
+#[derive(Clone, Debug)]
+pub struct Outpost {
+    /// The name of its table.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// What it has to show.
+    pub token: SecretString,
 }
 
 /// An uptime SLA.

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::Config;
 use crate::probe::{Certificate, Look};
+use crate::store::pushed::Pushed;
 use crate::store::{Store, StoreError};
 use crate::uptime::book::Book;
 use crate::uptime::incident::Announcements;
@@ -83,6 +84,7 @@ pub struct Report {
     pub check: String,
     pub outcome: Outcome,
     pub micros: Millis,
+    pub certificate: Option<Certificate>,
     /// Hears when it was taken in and written down.
     pub done: oneshot::Sender<()>,
 }
@@ -150,9 +152,10 @@ impl MonitorState {
     }
 
     /// Hands in what was seen, and waits until it is written down. False: nobody takes it in now.
-    pub async fn report(&self, check: String, outcome: Outcome, micros: Millis) -> bool {
+    pub async fn report(&self, told: Pushed, certificate: Option<Certificate>) -> bool {
         let (done, taken) = oneshot::channel();
-        let sent = self.reports.try_send(Report { check, outcome, micros, done });
+        let Pushed { check, outcome, micros } = told;
+        let sent = self.reports.try_send(Report { check, outcome, micros, certificate, done });
         sent.is_ok() && taken.await.is_ok()
     }
 }

@@ -29,6 +29,16 @@ impl Canaries {
         Self(hosts)
     }
 
+    /// These, and no others.
+    pub fn named(hosts: Vec<(String, u16)>) -> Self {
+        Self(hosts)
+    }
+
+    /// Their hosts and ports.
+    pub fn hosts(&self) -> &[(String, u16)] {
+        &self.0
+    }
+
     /// Asks all of them at once; the first that answers is enough.
     pub async fn ask(&self) -> Connectivity {
         let reach = |(host, port): &(String, u16)| timeout(PATIENCE, TcpStream::connect((host.clone(), *port)));

@@ -1,6 +1,7 @@
 //! How services stand, how well they kept what was promised, and what is owed for the rest.
 
 mod figures;
+mod outposts;
 mod told;
 mod views;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use self::figures::{day_view, instant, overall, sla, view};
 pub(crate) use self::figures::{percent, record, terms};
+pub use self::outposts::OutpostView;
 pub use self::told::PushedResult;
 pub use self::views::{
     CheckView, ComponentHistory, ComponentView, Credit, DailyQuery, DailySeries, DayView, Downtime, HistoryQuery,
@@ -43,7 +45,8 @@ impl Service {
     pub async fn uptime(&self, scope: &Reach) -> Result<UptimeOverview, ServiceError> {
         let components = self.uptime_now(scope);
         let overall = overall(&components).as_str();
-        Ok(UptimeOverview { now: self.clock.now(), overall_status: overall, components })
+        let outposts = self.outposts(scope);
+        Ok(UptimeOverview { now: self.clock.now(), overall_status: overall, components, outposts })
     }
 
     /// The services alone.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::combine::{Needs, combine};
 use super::observe::{CheckState, Connectivity, Event, Rules};
+use super::places::{self, View};
 use super::spans::Timeline;
 use super::{Condition, Millis, Outcome, Span};
 
@@ -32,6 +33,15 @@ pub struct CheckPlan {
     pub id: String,
     pub component: String,
     pub rules: Rules,
+    /// None: it is looked at from here alone.
+    pub view: Option<View>,
+}
+
+impl CheckPlan {
+    /// Whether we see it ourselves, and no outpost does.
+    pub fn is_seen_from_here(&self) -> bool {
+        self.view.as_ref().is_none_or(|view| view.place.is_none())
+    }
 }
 
 /// One check as it stands.
@@ -222,11 +232,12 @@ impl Book {
         parents.into_iter().any(|parent| self.components[*parent].checks.iter().any(doubted))
     }
 
-    /// Whether a check that stands elsewhere was fine at `from` or later: then we can see.
+    /// Whether a check of another component was fine at `from` or later, as seen from here: then we can see.
     pub fn saw_something_else(&self, place: usize, from: Millis) -> bool {
         let component = self.checks[place].component;
         let fine = |other: &CheckEntry| {
             other.component != component
+                && other.plan.is_seen_from_here()
                 && other.state.condition == Condition::Up
                 && other.state.doubt.is_none()
                 && other.state.last_at.is_some_and(|at| at > from)
@@ -280,9 +291,24 @@ impl Book {
         }
     }
 
+    /// How each check of `component` stood from `from` on. Places that look at the same have to agree first.
+    fn lines_of_checks(&self, component: &ComponentEntry, from: Millis) -> Vec<Arc<Timeline>> {
+        let mut seen: Vec<Seen<'_>> = Vec::with_capacity(component.checks.len());
+        for check in &component.checks {
+            let CheckEntry { plan, line, .. } = &self.checks[*check];
+            let (of, quorum) = plan.view.as_ref().map_or((&plan.id, 1), |view| (&view.of, view.quorum));
+            match seen.iter_mut().find(|one| one.of == of) {
+                Some(one) => one.lines.push(line),
+                None => seen.push(Seen { of, quorum, lines: vec![line] }),
+            }
+        }
+        seen.iter().map(|one| one.over_time(from)).collect()
+    }
+
     fn combined(&self, place: usize, from: Millis) -> Timeline {
         let component = &self.components[place];
-        let checks: Vec<&Timeline> = component.checks.iter().map(|check| &*self.checks[*check].line).collect();
+        let checks = self.lines_of_checks(component, from);
+        let checks: Vec<&Timeline> = checks.iter().map(|line| &**line).collect();
         if component.members.is_empty() {
             return combine(Needs::All, &checks, from);
         }
@@ -292,6 +318,25 @@ impl Book {
             return of_members;
         }
         combine(Needs::All, &[&of_members, &combine(Needs::All, &checks, from)], from)
+    }
+}
+
+/// The lines of a check from all places that look at it, and how many of these must agree.
+struct Seen<'a> {
+    of: &'a str,
+    quorum: usize,
+    lines: Vec<&'a Arc<Timeline>>,
+}
+
+impl Seen<'_> {
+    fn over_time(&self, from: Millis) -> Arc<Timeline> {
+        match self.lines[..] {
+            [only] => only.clone(),
+            _ => {
+                let lines: Vec<&Timeline> = self.lines.iter().map(|line| &***line).collect();
+                Arc::new(places::over_time(self.quorum, &lines, from))
+            }
+        }
     }
 }
 

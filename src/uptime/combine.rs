@@ -41,12 +41,17 @@ fn at_least(least: usize, parts: &[Condition]) -> Condition {
 
 /// How the whole stood from `from` on, by the pasts of its parts.
 pub fn combine(needs: Needs, parts: &[&Timeline], from: Millis) -> Timeline {
+    combine_by(|parts| needs.judge(parts), parts, from)
+}
+
+/// How a whole stood from `from` on, if `judge` says how it stands by its parts.
+pub fn combine_by(judge: impl Fn(&[Condition]) -> Condition, parts: &[&Timeline], from: Millis) -> Timeline {
     let begins = parts.iter().flat_map(|part| part.spans()).map(|span| span.from).filter(|begin| *begin > from);
     let moments: BTreeSet<Millis> = begins.chain([from]).collect();
     let mut whole = Timeline::default();
     for moment in moments {
         let conditions: Vec<_> = parts.iter().map(|part| part.at(moment)).collect();
-        let condition = needs.judge(&conditions);
+        let condition = judge(&conditions);
         if whole.last().is_none_or(|last: &Span| last.condition != condition) {
             whole.set(moment, condition);
         }

@@ -56,6 +56,7 @@ fn proofs() -> Value {
             "description": "Of a browser that is signed in; its requests that change anything say `Origin`",
         },
         "check": { "type": "http", "scheme": "bearer", "description": "The token of a check with `pushed = true`" },
+        "outpost": { "type": "http", "scheme": "bearer", "description": "The token of an outpost" },
         "hook": header("X-Superops-Sla-Secret", "The tenant's `hook_secret`"),
         "twilio": header("X-Twilio-Signature", "Twilio's own, with the account's auth token"),
         "pagerduty": header("X-PagerDuty-Signature", "PagerDuty's own, with the secret of the webhook subscription"),

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::config::raw_personal_rules::RawPersonalRules;
 use crate::formats::Format;
+use crate::outpost::wire::{OutpostOrders, OutpostReceipt, OutpostResults};
 use crate::service::alerts::{AlertPage, AlertQuery, AlertView, SnoozeOrder};
 use crate::service::audit::AuditPage;
 use crate::service::breaches::{BreachPage, BreachQuery};
@@ -52,6 +53,9 @@ use crate::store::tokens::Role::{Admin, Responder, Viewer};
 
 /// What comes from PagerDuty or Slack: an incident with all that is known of it, or a message with all its blocks.
 const SYSTEM_BODY_MAX: usize = 128 * 1024;
+
+/// A hundred results, each with all that may be said of it.
+const OUTPOST_BODY_MAX: usize = 256 * 1024;
 
 /// Every route that is served.
 pub fn all() -> Vec<Route> {
@@ -561,6 +565,16 @@ fn calls() -> Vec<Route> {
             .proven_by(&["check"])
             .takes::<PushedResult>()
             .gives_nothing("It is written down"),
+        proven(Method::GET, "/api/v1/uptime/outpost/checks", Audience::Api, uptime::outpost_checks)
+            .about("What an outpost is to look at")
+            .proven_by(&["outpost"])
+            .gives::<OutpostOrders>("Its checks"),
+        proven(Method::POST, "/api/v1/uptime/outpost/results", Audience::Api, uptime::outpost_results)
+            .at_most(OUTPOST_BODY_MAX)
+            .about("What an outpost has seen; a repeat changes nothing")
+            .proven_by(&["outpost"])
+            .takes::<OutpostResults>()
+            .gives::<OutpostReceipt>("They are taken in"),
         proven(Method::POST, "/hooks/slack", Audience::Api, systems::slack)
             .at_most(SYSTEM_BODY_MAX)
             .about(

@@ -1,5 +1,6 @@
 //! Services over the API: how they stand, their past, and what was promised; and what others tell of them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -10,6 +11,8 @@ use axum::http::{HeaderMap, StatusCode};
 use super::auth::{Caller, bearer, guessed};
 use super::gate::Asked;
 use super::{Problem, Web, body};
+use crate::config::uptime::Outpost;
+use crate::outpost::wire::{OutpostOrders, OutpostReceipt};
 use crate::service::uptime::{
     ComponentHistory, ComponentView, DailyQuery, DailySeries, HistoryQuery, LookView, LooksQuery, SlaQuery, SlaReport,
     UptimeOverview,
@@ -90,12 +93,48 @@ pub async fn result(
     kept(web.service.pushed(check, body::required(&body)?).await?)
 }
 
+/// GET /api/v1/uptime/outpost/checks: what an outpost is to look at.
+pub async fn outpost_checks(
+    State(web): State<Arc<Web>>,
+    Asked(address): Asked,
+    headers: HeaderMap,
+) -> Result<Json<OutpostOrders>, Problem> {
+    let outpost = known_outpost(&web, address, &headers)?;
+    Ok(Json(web.service.outpost_orders(outpost)))
+}
+
+/// POST /api/v1/uptime/outpost/results: what an outpost has seen.
+pub async fn outpost_results(
+    State(web): State<Arc<Web>>,
+    Asked(address): Asked,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<OutpostReceipt>, Problem> {
+    let outpost = known_outpost(&web, address, &headers)?;
+    let taken = web.service.outpost_results(outpost, body::required(&body)?).await?;
+    taken.map(Json).ok_or_else(unkept)
+}
+
+fn known_outpost<'a>(web: &'a Web, address: Option<IpAddr>, headers: &HeaderMap) -> Result<&'a Outpost, Problem> {
+    let shown = bearer(headers).and_then(|token| web.service.outpost_of(token));
+    let Some(outpost) = shown else {
+        return Err(guessed(web, address, "send `Authorization: Bearer TOKEN` with the token of an [outposts.NAME]"));
+    };
+    let too_often = |wait| Problem::too_much(wait, "ask less often; a batch holds 100 results");
+    web.limits.take(&format!("outpost:{}", outpost.id)).map_err(too_often)?;
+    Ok(outpost)
+}
+
 /// Once it is written down, or else a reason to tell it again.
 fn kept(is_kept: bool) -> Result<StatusCode, Problem> {
     match is_kept {
         true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Problem::unavailable(vec!["it could not be written down now; call again".to_owned()])),
+        false => Err(unkept()),
     }
+}
+
+fn unkept() -> Problem {
+    Problem::unavailable(vec!["it could not be written down now; call again".to_owned()])
 }
 
 /// What a heartbeat may end in.

@@ -138,6 +138,22 @@ impl Running {
         }
     }
 
+    /// How many lines of the log that was read hold `words`.
+    pub fn heard(&self, words: &str) -> usize {
+        self.log.lines().filter(|line| line.contains(words)).count()
+    }
+
+    /// Waits for one more line that holds `words` than the `known` ones.
+    pub fn until_again(&mut self, words: &str, known: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.heard(words) <= known {
+            let line = self.lines.recv_timeout(deadline - Instant::now());
+            let line = line.unwrap_or_else(|_| panic!("no more `{words}` in the log:\n{}", self.log));
+            self.log.push_str(&line);
+            self.log.push('\n');
+        }
+    }
+
     pub fn url(&mut self) -> String {
         let line = self.until("listening on http://");
         line[line.find("http://").unwrap()..].split_whitespace().next().unwrap().to_owned()

@@ -27,6 +27,7 @@ mod life;
 mod noise;
 mod numbers;
 mod on_call;
+mod outposts;
 mod pace;
 mod people;
 mod phones;

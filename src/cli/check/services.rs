@@ -15,7 +15,7 @@ const AT_ONCE: usize = 16;
 
 /// A line for each service that is looked at; false if one could not be reached.
 pub async fn try_services(config: &Config) -> Result<(bool, String), CliError> {
-    let looked_at: Vec<&Check> = config.uptime.checks.iter().filter(|check| check.probe.ask.is_active()).collect();
+    let looked_at: Vec<&Check> = config.uptime.checks.iter().filter(|check| check.is_ours()).collect();
     if looked_at.is_empty() {
         return Ok((true, String::new()));
     }

@@ -109,6 +109,8 @@ fn check_view(service: &Service, board: &StatusBoard, place: usize, now: Millis)
     CheckView {
         id: entry.plan.id.clone(),
         kind: configured.map_or("gone", |check| check.probe.ask.kind()),
+        place: entry.plan.view.as_ref().and_then(|view| view.place.clone()),
+        quorum: entry.plan.view.as_ref().map(|view| view.quorum),
         status: entry.state.condition.as_str(),
         in_doubt: doubt.is_some_and(|doubt| doubt.towards > entry.state.condition),
         last_look: entry.state.last_at.map(instant),

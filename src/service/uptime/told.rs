@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::super::{Service, ServiceError};
 use crate::config::uptime::Check;
+use crate::probe::Certificate;
 use crate::probe::spec::Ask;
 use crate::store::millis;
 use crate::store::pushed::Pushed;
@@ -16,7 +17,7 @@ use crate::uptime::{Condition, Millis, Outcome};
 /// What is told later than this says nothing of now any more.
 const LATEST: TimeDelta = TimeDelta::minutes(10);
 /// So far another clock may be ahead of ours.
-const AHEAD: TimeDelta = TimeDelta::minutes(1);
+pub(super) const AHEAD: TimeDelta = TimeDelta::minutes(1);
 /// Nothing takes longer to answer, in milliseconds.
 const LONGEST_ANSWER: f64 = 3_600_000.0;
 /// No more of a text is kept.
@@ -61,7 +62,7 @@ impl Service {
         let now = millis(self.clock.now());
         let outcome =
             if failed { Outcome::bad(now, Condition::Down, "it says that it failed") } else { Outcome::up(now) };
-        self.take_told(check, outcome, 0).await
+        self.take_told(Pushed { check, outcome, micros: 0 }, None).await
     }
 
     /// Takes in what somebody else has seen of `check`; false: it could not be kept either.
@@ -82,7 +83,8 @@ impl Service {
             return Err(ServiceError::BadQuestion("`latency_ms` must be from 0 to 3600000".to_owned()));
         }
         let outcome = self.outcome(&check, told, latency, result.text.as_deref(), millis(at.min(now)));
-        Ok(self.take_told(check, outcome, (latency * 1000.0) as Millis).await)
+        let told = Pushed { check, outcome, micros: (latency * 1000.0) as Millis };
+        Ok(self.take_told(told, None).await)
     }
 
     /// As whoever sends it judged it, unless it took longer than it may.
@@ -100,20 +102,20 @@ impl Service {
     }
 
     /// Where the loop that looks does not run, as on a replica that follows, it is stored for the one that leads.
-    async fn take_told(&self, check: String, outcome: Outcome, micros: Millis) -> bool {
+    pub(super) async fn take_told(&self, told: Pushed, certificate: Option<Certificate>) -> bool {
         if let Some(monitor_state) = &self.monitor_state
-            && monitor_state.report(check.clone(), outcome.clone(), micros).await
+            && monitor_state.report(told.clone(), certificate).await
         {
             return true;
         }
         let of = |id: &str| self.config.uptime.component(&self.config.uptime.check(id)?.component);
-        let Some(tenant) = of(&check).map(|component| component.tenant.clone()) else { return false };
-        self.store.keep_pushed(tenant, Pushed { check, outcome, micros }).await.is_ok()
+        let Some(tenant) = of(&told.check).map(|component| component.tenant.clone()) else { return false };
+        self.store.keep_pushed(tenant, told).await.is_ok()
     }
 }
 
 /// Text from outside, made fit to be shown: one line, and not too much of it.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     plain.take(LONGEST_TEXT).collect::<String>().trim().to_owned()
 }

@@ -8,6 +8,7 @@ use crate::report::day;
 use crate::uptime::credit;
 
 use super::super::described::{PeriodWord, RangeWord};
+use super::outposts::OutpostView;
 
 /// All services that may be seen.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -16,6 +17,8 @@ pub struct UptimeOverview {
     /// The worst of what is no part of something else: up | unknown | degraded | down
     pub overall_status: &'static str,
     pub components: Vec<ComponentView>,
+    /// Places that look for us, beside this one.
+    pub outposts: Vec<OutpostView>,
 }
 
 /// One service, or a group of them.
@@ -62,6 +65,10 @@ pub struct CheckView {
     pub id: String,
     /// https, tcp, heartbeat and so on.
     pub kind: &'static str,
+    /// The outpost that looks; none: we do.
+    pub place: Option<String>,
+    /// So many of the places that look at it must find it bad; none: there is but one.
+    pub quorum: Option<usize>,
     pub status: &'static str,
     /// Something was seen that is to be confirmed first.
     pub in_doubt: bool,

@@ -13,7 +13,7 @@ fn component(id: &str, needs: Needs, of: &[&str]) -> ComponentPlan {
 
 fn check(id: &str) -> CheckPlan {
     let component = id.split('/').next().unwrap().to_owned();
-    CheckPlan { id: id.to_owned(), component, rules: RULES }
+    CheckPlan { id: id.to_owned(), component, rules: RULES, view: None }
 }
 
 fn plans() -> (Vec<ComponentPlan>, Vec<CheckPlan>) {
@@ -137,4 +137,43 @@ proptest! {
         }
         prop_assert!(book.components.iter().all(|one| one.condition() != Unknown || one.line.spans().len() < 999));
     }
+}
+
+#[test]
+fn places_that_look_at_the_same_agree_before_it_is_down_and_other_checks_need_not() {
+    let seen_from = |id: &str, place: Option<&str>| {
+        let view = View { of: "shop/https".to_owned(), place: place.map(str::to_owned), quorum: 2 };
+        CheckPlan { view: Some(view), ..check(id) }
+    };
+    let checks = vec![
+        seen_from("shop/https", None),
+        seen_from("shop/https@berlin", Some("berlin")),
+        seen_from("shop/https@boston", Some("boston")),
+        check("shop/tcp"),
+        check("other/https"),
+    ];
+    let components = vec![component("shop", Needs::All, &[]), component("other", Needs::All, &[])];
+    let mut book = Book::open(components, checks, &Remembered::default(), 0);
+    for check in 0..4 {
+        see(&mut book, check, 1, Up);
+    }
+    let shop = |book: &Book| book.components[0].condition();
+    assert_eq!(shop(&book), Up);
+    see(&mut book, 0, 30, Down);
+    assert_eq!(shop(&book), Up, "one place alone proves nothing");
+    see(&mut book, 2, 40, Down);
+    assert_eq!((shop(&book), book.components[0].changed_at()), (Down, 40 * SECOND));
+    see(&mut book, 0, 50, Up);
+    assert_eq!(shop(&book), Up);
+    see(&mut book, 3, 60, Down);
+    assert_eq!(shop(&book), Down, "what is looked at from here alone needs nobody's word");
+    see(&mut book, 3, 61, Up);
+    book.expire(300 * SECOND);
+    assert_eq!(shop(&book), Unknown);
+    see(&mut book, 3, 400, Up);
+    see(&mut book, 1, 400, Down);
+    assert_eq!(shop(&book), Down, "those that are heard are enough");
+    see(&mut book, 3, 401, Down);
+    see(&mut book, 2, 402, Up);
+    assert!(!book.saw_something_else(4, 300 * SECOND), "what an outpost sees says nothing of our own line");
 }

@@ -13,7 +13,7 @@ use maud::{Markup, html};
 use super::{Sheet, frame};
 use crate::service::incidents::IncidentQuery;
 use crate::service::uptime::{
-    CheckView, ComponentHistory, ComponentView, DailyQuery, HistoryQuery, LookView, LooksQuery, SlaView,
+    CheckView, ComponentHistory, ComponentView, DailyQuery, HistoryQuery, LookView, LooksQuery, OutpostView, SlaView,
 };
 use crate::status_page::bars::{self, Bar};
 use crate::status_page::model::length;
@@ -46,6 +46,7 @@ pub async fn services(State(web): State<Arc<Web>>, caller: Caller) -> Result<Htm
             }
             @if rows.is_empty() { p.empty { "No service is watched: see [components.NAME] in config.example.toml." } }
             @else { (table(&rows)) }
+            @if !seen.outposts.is_empty() { h2 { "Outposts" } (outposts(&seen.outposts)) }
         }
     };
     Ok(frame(&web, &caller, &Sheet { title: "Services", kind: "made", here: "/services" }, &content))
@@ -109,6 +110,21 @@ fn table(rows: &[Markup]) -> Markup {
                 th.number scope="col" { "p50 / p95 / p99" } th.number scope="col" { "Certificate" } th.number scope="col" { "Budget left" }
             } }
             tbody { @for row in rows { (row) } }
+        } }
+    }
+}
+
+/// The places that look for us, and whether they are heard.
+fn outposts(all: &[OutpostView]) -> Markup {
+    html! {
+        div.scroll { table {
+            thead { tr { @for head in ["Place", "State", "Latest look", "Checks"] { th scope="col" { (head) } } } }
+            tbody { @for one in all { tr {
+                td.what { (one.name) span.id { (one.id) } }
+                td { span.badge.(if one.status == "heard" { "on_track" } else { "paused" }) { (one.status) } }
+                td { (one.last_look.map_or_else(|| "never".to_owned(), |at| at.format("%-d %b %H:%M:%S").to_string())) }
+                td.number { (one.checks) }
+            } } }
         } }
     }
 }

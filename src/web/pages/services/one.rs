@@ -168,9 +168,10 @@ fn told(incidents: &[IncidentView]) -> Markup {
 fn checks(all: &[CheckView]) -> Markup {
     html! {
         div.scroll { table {
-            thead { tr { @for head in ["Check", "State", "Last look", "Took", "Every", "Blips", "What is wrong"] { th scope="col" { (head) } } } }
+            thead { tr { @for head in ["Check", "From", "State", "Last look", "Took", "Every", "Blips", "What is wrong"] { th scope="col" { (head) } } } }
             tbody { @for one in all { tr {
                 td { (one.id) }
+                td { (one.place.as_deref().unwrap_or("here")) @if let Some(quorum) = one.quorum { div.muted { (quorum) " must agree" } } }
                 td { span.badge.(tone(one.status)) { (one.status) } @if one.in_doubt { " " span.muted { "in doubt" } } }
                 td { (one.last_look.map_or_else(|| "never".to_owned(), |at| at.format("%-d %b %H:%M:%S").to_string())) }
                 td { (milliseconds(one.response_ms)) }

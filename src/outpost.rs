@@ -1,0 +1,289 @@
+//! Looks for a watch that stands elsewhere, from a place of its own.
+//!
+//! An outpost has neither a store nor a configuration: it asks the watch what it is to look at, and sends what it has
+//! found, the oldest first. While the watch cannot be reached it goes on looking, and keeps what it finds until that can
+//! be handed over. It decides nothing: how often it looks follows from what it sees, and all else is the watch's affair.
+
+mod backlog;
+pub mod link;
+pub mod wire;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::AbortHandle;
+use tracing::{info, warn};
+
+use self::backlog::Backlog;
+use self::link::{Link, LinkError};
+use self::wire::{OrderedCheck, OutpostOrders, OutpostResults, SeenCertificate, SeenThere};
+use crate::clock::SharedClock;
+use crate::config::uptime::Check;
+use crate::config::{Environment, sent_check};
+use crate::monitor::connectivity::Canaries;
+use crate::monitor::next_look;
+use crate::probe::address::AddressRules;
+use crate::probe::{Look, Prober};
+use crate::uptime::observe::{CheckState, Connectivity};
+use crate::uptime::{Condition, Millis, Outcome};
+
+/// Looks under way at once, and of them at one host.
+const AT_ONCE: usize = 256;
+const AT_ONE_HOST: usize = 2;
+/// What was seen is sent this often.
+const SEND_EVERY: Duration = Duration::from_secs(1);
+/// Who has nothing to say says so this often: what is to be looked at may have changed.
+const CALL_EVERY: TimeDelta = TimeDelta::seconds(10);
+/// The wait after a failed attempt doubles up to this.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// At a stop, what was seen last is handed over within this time, or not at all.
+const LAST_WORD: Duration = Duration::from_secs(3);
+
+/// What an outpost is made of.
+pub struct Wiring {
+    pub link: Link,
+    pub clock: SharedClock,
+    pub prober: Prober,
+    /// Where the secrets are that checks name.
+    pub env: Arc<dyn Environment>,
+    /// What may be asked from here.
+    pub addresses: AddressRules,
+    /// Empty: those that the watch names.
+    pub canaries: Vec<(String, u16)>,
+}
+
+/// The loop that looks for somebody else.
+pub struct Outpost {
+    link: Link,
+    env: Arc<dyn Environment>,
+    addresses: Arc<AddressRules>,
+    own_canaries: bool,
+    place: Arc<Place>,
+    /// The orders that are followed; none: they are to be asked for.
+    version: Option<String>,
+    looking: HashMap<String, (OrderedCheck, AbortHandle)>,
+    hosts: HashMap<String, Arc<Semaphore>>,
+    called_at: DateTime<Utc>,
+}
+
+impl Outpost {
+    /// That follows no orders yet.
+    pub fn new(wiring: Wiring) -> Self {
+        let Wiring { link, clock, prober, env, addresses, canaries } = wiring;
+        let own_canaries = !canaries.is_empty();
+        let place = Place {
+            clock,
+            prober,
+            behind: AtomicI64::new(0),
+            backlog: Backlog::default(),
+            canaries: RwLock::new(Arc::new(Canaries::named(canaries))),
+            room: Semaphore::new(AT_ONCE),
+        };
+        Self {
+            link,
+            env,
+            addresses: Arc::new(addresses),
+            own_canaries,
+            place: Arc::new(place),
+            version: None,
+            looking: HashMap::new(),
+            hosts: HashMap::new(),
+            called_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    /// Looks and tells until it is told to stop.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let mut stopped = std::pin::pin!(async move { drop(stop.wait_for(|stop| *stop).await) });
+        let mut wait = SEND_EVERY;
+        loop {
+            let turn = async {
+                wait = self.turn(wait).await;
+                tokio::time::sleep(wait).await;
+            };
+            tokio::select! {
+                () = turn => {}
+                () = &mut stopped => break,
+            }
+        }
+        self.looking.drain().for_each(|(_, (_, look))| look.abort());
+        if tokio::time::timeout(LAST_WORD, self.exchange()).await.is_err() {
+            warn!("what was seen last could not be handed over");
+        }
+    }
+
+    /// One attempt to hand over all that there is; gives how long to wait before the next, after `waited` before this one.
+    async fn turn(&mut self, waited: Duration) -> Duration {
+        let failed_before = waited > SEND_EVERY;
+        let lost = self.place.backlog.lost();
+        if lost > 0 {
+            warn!(lost, "the watch could not be reached for too long: {lost} results are lost");
+        }
+        match self.exchange().await {
+            Ok(()) => {
+                if failed_before {
+                    info!("the watch can be reached again");
+                }
+                SEND_EVERY
+            }
+            Err(error) => {
+                if !failed_before {
+                    warn!("{error}; what is seen is kept meanwhile, for a day at the most");
+                }
+                (waited * 2).min(LONGEST_WAIT)
+            }
+        }
+    }
+
+    /// Asks for orders if they have changed, and hands over all that waits.
+    async fn exchange(&mut self) -> Result<(), LinkError> {
+        loop {
+            if self.version.is_none() {
+                let orders = self.link.orders().await?;
+                self.follow(orders);
+            }
+            let now = self.place.now();
+            if self.place.backlog.is_empty() && now - self.called_at < CALL_EVERY {
+                return Ok(());
+            }
+            let batch = self.place.backlog.oldest(now);
+            let sent = self.link.send(&OutpostResults { results: batch.results.clone() }).await;
+            if let Err(LinkError::Refused { .. }) = sent {
+                warn!("{} results make no sense to the watch, and are dropped", batch.results.len());
+                self.place.backlog.handed_over(&batch);
+            }
+            let receipt = sent?;
+            self.place.backlog.handed_over(&batch);
+            self.heard(receipt.now);
+            if self.version.as_ref() != Some(&receipt.version) {
+                self.version = None;
+            }
+        }
+    }
+
+    /// Takes the watch's time for the true one. It is a little older than that when it arrives, so nothing is ever dated
+    /// into the watch's future.
+    fn heard(&mut self, now: DateTime<Utc>) {
+        let behind = self.place.clock.now() - now;
+        self.place.behind.store(behind.num_milliseconds(), Ordering::Relaxed);
+        self.called_at = now;
+    }
+
+    /// Looks at what is ordered from now on. What is ordered as before is looked at as before.
+    fn follow(&mut self, orders: OutpostOrders) {
+        self.heard(orders.now);
+        if !self.own_canaries {
+            let canaries = orders.canaries.iter().filter_map(|text| host_and_port(text)).collect();
+            *self.place.canaries.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Canaries::named(canaries));
+        }
+        self.looking.retain(|_, (known, look)| {
+            let stays = orders.checks.contains(known);
+            if !stays {
+                look.abort();
+            }
+            stays
+        });
+        for ordered in orders.checks {
+            if !self.looking.contains_key(&ordered.id) {
+                self.begin(ordered);
+            }
+        }
+        info!(checks = self.looking.len(), "looking at {} checks as `{}`", self.looking.len(), orders.name);
+        self.version = Some(orders.version);
+    }
+
+    fn begin(&mut self, ordered: OrderedCheck) {
+        let id = ordered.id.clone();
+        let check = match sent_check(&ordered.toml, &ordered.component, &*self.env, &self.addresses) {
+            Ok(check) => Check { id: id.clone(), ..check },
+            Err(complaints) => return warn!("`{id}` cannot be looked at from here: {complaints}"),
+        };
+        let host = self.hosts.entry(check.probe.ask.host().to_owned());
+        let host = host.or_insert_with(|| Arc::new(Semaphore::new(AT_ONE_HOST))).clone();
+        let look = tokio::spawn(keep_looking(check, self.place.clone(), host)).abort_handle();
+        self.looking.insert(id, (ordered, look));
+    }
+}
+
+impl Drop for Outpost {
+    fn drop(&mut self) {
+        self.looking.values().for_each(|(_, look)| look.abort());
+    }
+}
+
+/// What all looks share.
+struct Place {
+    clock: SharedClock,
+    prober: Prober,
+    /// How far the watch's clock is behind ours, in milliseconds.
+    behind: AtomicI64,
+    backlog: Backlog,
+    canaries: RwLock<Arc<Canaries>>,
+    room: Semaphore,
+}
+
+impl Place {
+    /// The watch's time.
+    fn now(&self) -> DateTime<Utc> {
+        self.clock.now() - TimeDelta::milliseconds(self.behind.load(Ordering::Relaxed))
+    }
+
+    async fn sleep_until(&self, at: Millis) {
+        let own = at + self.behind.load(Ordering::Relaxed);
+        if let Some(own) = DateTime::from_timestamp_millis(own) {
+            self.clock.sleep_until(own).await;
+        }
+    }
+
+    /// Looks once, and notes in `state` what that comes to.
+    async fn look(&self, check: &Check, state: &mut CheckState) -> SeenThere {
+        // Each look has a moment of its own, even if a clock is set back: by it the watch knows which it has.
+        let began = self.now().timestamp_millis().max(state.last_at.map_or(i64::MIN, |last| last + 1));
+        let turn = state.doubt.as_ref().map_or(0, |doubt| doubt.looks as usize);
+        let decides = state.is_about_to_fall(Condition::Down, &check.rules);
+        let look = self.prober.look(&check.probe, turn, began).await;
+        let canaries = self.canaries.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let connectivity = match decides && look.verdict != Condition::Up {
+            true => canaries.ask().await,
+            false => Connectivity::Online,
+        };
+        let outcome = Outcome { at: began, verdict: look.verdict, detail: look.detail.clone() };
+        state.observe(&outcome, connectivity, &check.rules);
+        seen(&check.id, began, look, connectivity)
+    }
+}
+
+fn seen(id: &str, began: Millis, look: Look, connectivity: Connectivity) -> SeenThere {
+    let instant = |at: Millis| DateTime::from_timestamp_millis(at).unwrap_or_default();
+    let verdict = if connectivity == Connectivity::Offline { Condition::Unknown } else { look.verdict };
+    SeenThere {
+        check: id.to_owned(),
+        at: instant(began),
+        status: verdict.as_str().to_owned(),
+        micros: i64::try_from(look.phases.whole.as_micros()).unwrap_or(i64::MAX),
+        text: look.detail,
+        certificate: look.certificate.map(|one| SeenCertificate { ends_at: instant(one.until), holds: one.holds }),
+    }
+}
+
+async fn keep_looking(check: Check, place: Arc<Place>, host: Arc<Semaphore>) {
+    let mut state = CheckState::new(place.now().timestamp_millis());
+    loop {
+        let due = next_look(&check.id, &state, &check.rules, place.now().timestamp_millis());
+        place.sleep_until(due).await;
+        // Neither is ever closed.
+        let (Ok(_host), Ok(_room)) = (host.acquire().await, place.room.acquire().await) else { return };
+        let seen = place.look(&check, &mut state).await;
+        place.backlog.add(seen);
+    }
+}
+
+/// `host:port`.
+pub fn host_and_port(text: &str) -> Option<(String, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    Some((host.to_owned(), port.parse().ok()?)).filter(|(host, _)| !host.is_empty())
+}

@@ -1,0 +1,150 @@
+//! Places that look for us: what they are told to look at, and what they have seen.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use subtle::ConstantTimeEq;
+use utoipa::ToSchema;
+
+use super::super::{Reach, Service, ServiceError};
+use super::told::{AHEAD, one_line};
+use crate::config::uptime::{Check, Outpost};
+use crate::keys::id_of;
+use crate::monitor::board::StatusBoard;
+use crate::monitor::connectivity::Canaries;
+use crate::outpost::wire::{BATCH, OrderedCheck, OutpostOrders, OutpostReceipt, OutpostResults, SeenThere};
+use crate::probe::Certificate;
+use crate::store::millis;
+use crate::store::pushed::Pushed;
+use crate::uptime::{Condition, Outcome};
+
+/// What was seen longer ago is not taken any more.
+const LATEST: TimeDelta = TimeDelta::hours(24);
+/// No look takes longer, in microseconds.
+const LONGEST_LOOK: i64 = 3_600_000_000;
+
+/// A place that looks for us.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct OutpostView {
+    pub id: String,
+    pub name: String,
+    /// heard | silent | never: whether it has told anything of late that still holds.
+    pub status: &'static str,
+    /// The latest look that it has told of.
+    pub last_look: Option<DateTime<Utc>>,
+    /// How many checks it looks at.
+    pub checks: usize,
+}
+
+impl Service {
+    /// The outpost that shows `token`.
+    pub fn outpost_of(&self, token: &str) -> Option<&Outpost> {
+        let is_it = |one: &&Outpost| {
+            let expected = one.token.expose_secret().as_bytes();
+            !expected.is_empty() && bool::from(expected.ct_eq(token.as_bytes()))
+        };
+        self.config.uptime.outposts.iter().find(is_it)
+    }
+
+    /// What `outpost` is to look at.
+    pub fn outpost_orders(&self, outpost: &Outpost) -> OutpostOrders {
+        OutpostOrders {
+            now: self.clock.now(),
+            version: self.outpost_version(outpost),
+            name: outpost.name.clone(),
+            canaries: self.outpost_canaries(),
+            checks: self.config.uptime.checks_of_outpost(&outpost.id).map(ordered).collect(),
+        }
+    }
+
+    fn outpost_canaries(&self) -> Vec<String> {
+        Canaries::of(&self.config).hosts().iter().map(|(host, port)| format!("{host}:{port}")).collect()
+    }
+
+    fn outpost_version(&self, outpost: &Outpost) -> String {
+        let mut all = self.outpost_canaries();
+        all.push(outpost.name.clone());
+        let checks = self.config.uptime.checks_of_outpost(&outpost.id);
+        all.extend(checks.flat_map(|check| [check.id.clone(), check.written.to_string()]));
+        id_of(&all.join("\0"))
+    }
+
+    /// Takes in what `outpost` has seen; none: it could not be kept, and is to be sent again. What is known already, what
+    /// is too old and what nobody asks for any more changes nothing.
+    pub async fn outpost_results(
+        &self,
+        outpost: &Outpost,
+        sent: OutpostResults,
+    ) -> Result<Option<OutpostReceipt>, ServiceError> {
+        let now = self.clock.now();
+        if sent.results.len() > BATCH {
+            return Err(ServiceError::BadQuestion(format!("send at most {BATCH} results at once")));
+        }
+        let mut seen = Vec::with_capacity(sent.results.len());
+        for result in sent.results {
+            let is_ordered = self.config.uptime.check(&result.check).and_then(Check::place) == Some(&*outpost.id);
+            let told = told(result, now)?;
+            seen.extend(told.filter(|_| is_ordered));
+        }
+        let mut taken = 0;
+        for (pushed, certificate) in seen {
+            if !self.take_told(pushed, certificate).await {
+                return Ok(None);
+            }
+            taken += 1;
+        }
+        Ok(Some(OutpostReceipt { now: self.clock.now(), version: self.outpost_version(outpost), taken }))
+    }
+
+    /// How the outposts do that look at what may be seen.
+    pub fn outposts(&self, scope: &Reach) -> Vec<OutpostView> {
+        let board = self.board();
+        let may_see = |check: &&Check| {
+            let component = self.config.uptime.component(&check.component);
+            component.is_some_and(|one| scope.tenant().is_none_or(|tenant| *tenant == one.tenant))
+        };
+        let view = |outpost: &Outpost| {
+            let checks: Vec<_> = self.config.uptime.checks_of_outpost(&outpost.id).filter(may_see).collect();
+            (!checks.is_empty()).then(|| outpost_view(outpost, &checks, &board))
+        };
+        self.config.uptime.outposts.iter().filter_map(view).collect()
+    }
+}
+
+fn ordered(check: &Check) -> OrderedCheck {
+    OrderedCheck { id: check.id.clone(), component: check.component.clone(), toml: check.written.to_string() }
+}
+
+fn outpost_view(outpost: &Outpost, checks: &[&Check], board: &StatusBoard) -> OutpostView {
+    let entries = checks.iter().filter_map(|check| board.book.check(&check.id)).map(|place| &board.book.checks[place]);
+    let states: Vec<_> = entries.map(|entry| &entry.state).collect();
+    let last = states.iter().filter_map(|state| state.last_at).max();
+    let status = match last {
+        None => "never",
+        Some(_) if states.iter().all(|state| state.condition == Condition::Unknown) => "silent",
+        Some(_) => "heard",
+    };
+    OutpostView {
+        id: outpost.id.clone(),
+        name: outpost.name.clone(),
+        status,
+        last_look: last.and_then(DateTime::from_timestamp_millis),
+        checks: checks.len(),
+    }
+}
+
+/// What was seen, as the loop takes it; none: it is too old, or lies ahead.
+fn told(result: SeenThere, now: DateTime<Utc>) -> Result<Option<(Pushed, Option<Certificate>)>, ServiceError> {
+    let SeenThere { check, at, status, micros, text, certificate } = result;
+    let verdict = Condition::parse(&status).ok_or_else(|| {
+        let status = status.chars().take(20).collect::<String>();
+        ServiceError::BadQuestion(format!("`status` is `{status}`, and must be up, degraded, down or unknown"))
+    })?;
+    if !(now - LATEST..=now + AHEAD).contains(&at) {
+        return Ok(None);
+    }
+    let detail = text.map(|text| one_line(&text)).filter(|text| !text.is_empty() && verdict != Condition::Up);
+    let outcome = Outcome { at: millis(at.min(now)), verdict, detail };
+    let certificate = certificate.map(|one| Certificate { until: millis(one.ends_at), holds: one.holds });
+    Ok(Some((Pushed { check, outcome, micros: micros.clamp(0, LONGEST_LOOK) }, certificate)))
+}
