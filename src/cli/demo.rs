@@ -20,6 +20,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::{CliError, DemoArgs, run, simulate};
 use crate::app::Parts;
@@ -85,9 +86,11 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CliError> {
         }
     };
     let config = world.config(listen, &settings)?;
+    let mut own_page = None;
     if !config.uptime.components.is_empty() {
         let store = Store::open(&config.store, Arc::default()).await?;
         services::remember(&config, &store, clock.now()).await?;
+        own_page = services::give_page(&config, &store, clock.now()).await?;
         store.close().await;
     }
     let parts = Parts::build(config, clock.clone()).await?;
@@ -101,7 +104,11 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CliError> {
         ..parts.web_options()
     };
     let running = parts.start(options).await?;
-    welcome(&args, &clock, running.address);
+    welcome(&args, &clock, running.address, own_page.as_deref());
+    let (url, outpost_runs) = (format!("http://{}", running.address), watch::Sender::new(false));
+    if own_page.is_some() {
+        services::start_outpost(url.clone(), clock.clone(), outpost_runs.subscribe())?;
+    }
     let ended = async {
         match args.lasts {
             Some(length) => tokio::time::sleep(length).await,
@@ -111,9 +118,11 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CliError> {
     tokio::select! {
         () = show(&world.caught) => {}
         () = answer(&world, running.address) => {}
+        () = services::tell_of_payments(url, clock.clone()), if own_page.is_some() => {}
         () = run::told_to_stop() => {}
         () = ended => {}
     }
+    outpost_runs.send_replace(true);
     let figures = Figures::take(&service, &store, &world, zone, begins).await;
     running.stop().await;
     let figures = figures?;
@@ -187,7 +196,7 @@ impl World {
         let environment =
             GivenEnvironment::default().with_file(token, &self.options.token).with_var("DEMO_SMS", SMS_TOKEN);
         let environment = environment.with_var("DEMO_NTFY", "tk_demo").with_var("DEMO_TEAMS", &self.teams.url());
-        let environment = environment.with_var(services::TOKEN.0, services::TOKEN.1);
+        let environment = services::TOKENS.iter().fold(environment, |known, (name, token)| known.with_var(name, token));
         let environment = environment.with_var("DEMO_SLACK", "xoxb-demo").with_var("DEMO_WEBHOOK", WEBHOOK_SECRET);
         Ok(Config::parse(Path::new("demo.toml"), &text, &environment)?)
     }
@@ -342,7 +351,7 @@ async fn free_address(asked: Option<SocketAddr>) -> anyhow::Result<SocketAddr> {
     Ok(listener.local_addr()?)
 }
 
-fn welcome(args: &DemoArgs, clock: &SharedClock, address: SocketAddr) {
+fn welcome(args: &DemoArgs, clock: &SharedClock, address: SocketAddr, own_page: Option<&str>) {
     let speed = match clock.speed() {
         1 => "in real time".to_owned(),
         60 => "a minute in a second".to_owned(),
@@ -353,6 +362,10 @@ fn welcome(args: &DemoArgs, clock: &SharedClock, address: SocketAddr) {
         None => format!("a simulated service desk with {} open tickets", args.tickets),
     };
     eprintln!("\n  The page:  http://{address}\n");
+    if let Some(secret) = own_page {
+        eprintln!("  What clients see:             http://{address}/status");
+        eprintln!("  What one of them sees alone:  http://{address}/status/for/{secret}/\n");
+    }
     eprintln!("Watching {desk}, {speed}. Nothing leaves this machine: every message is caught and shown.");
     eprintln!("{}\n", if args.lasts.is_some() { "It ends by itself." } else { "Ctrl-C ends it." });
 }

@@ -4,17 +4,25 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use chrono::{DateTime, Timelike, Utc};
+use chrono::{DateTime, TimeDelta, Timelike, Utc};
+use serde_json::json;
+use tokio::sync::watch;
 
 use crate::clock::SharedClock;
-use crate::config::Config;
-use crate::keys::id_of;
+use crate::config::{Config, GivenEnvironment, Network};
+use crate::keys::{Secret, id_of};
+use crate::outpost::link::Link;
+use crate::outpost::{self, Outpost};
+use crate::probe::Prober;
+use crate::probe::address::AddressRules;
 use crate::simulator::services::{DATABASE_WORK, Kind, start, start_several};
 use crate::sla::zone::Tz;
 use crate::store::Store;
 use crate::store::audit::Author;
 use crate::store::millis;
+use crate::store::subscribers::Subscriber;
 use crate::store::uptime::{Rollup, UptimeChange, WIDTHS};
+use crate::subscriptions::Question;
 use crate::uptime::book::{Book, Remembered, Rewrite};
 use crate::uptime::days::Period;
 use crate::uptime::incident::{Impact, Incident, Progress, Saying, Work};
@@ -27,13 +35,20 @@ use crate::uptime::{Condition, DAY, HOUR, MINUTE, Millis};
 const SITES: [&str; 5] = ["leeds", "york", "hull", "derby", "bath"];
 /// So long they have been watched.
 const PAST: Millis = 90 * DAY;
-/// The backup calls once an hour, with its token.
-pub(super) const TOKEN: (&str, &str) = ("DEMO_HEARTBEAT", "demo-backup");
+/// What others show who tell of services: the backup, which calls once an hour; the payment provider's own monitor; and
+/// the outpost.
+pub(super) const TOKENS: [(&str, &str); 3] =
+    [("DEMO_HEARTBEAT", "demo-backup"), ("DEMO_PAYMENTS", "demo-payments"), ("DEMO_OUTPOST", "demo-outpost")];
+/// The client that has a page of its own, and who of it is told by mail.
+const CLIENT: &str = "Globex Corporation";
+const SUBSCRIBER: &str = "it@globex.example";
+/// The payment provider's monitor tells how it is this often, in the demo's time.
+const TOLD_EVERY: TimeDelta = TimeDelta::minutes(3);
 
 /// Starts the services; gives what is to stand in the configuration about them.
 pub(super) async fn start_all(clock: &SharedClock) -> std::io::Result<String> {
     let one = async |kind| start(kind, Arc::clone(clock)).await;
-    let mut text = component("shop", "Web shop", "url = \"http://", one(Kind::Shop).await?, CALM, CLIENT_OF_SHOP);
+    let mut text = component("shop", "Web shop", "url = \"http://", one(Kind::Shop).await?, FROM_TWO, CLIENT_OF_SHOP);
     text += &component(
         "orders-api",
         "Orders API",
@@ -51,22 +66,30 @@ pub(super) async fn start_all(clock: &SharedClock) -> std::io::Result<String> {
     }
     let canaries: Vec<_> = start_several(Kind::Canary, 2, clock).await?.iter().map(|at| format!("\"{at}\"")).collect();
     let sites = SITES.map(|site| format!("\"{site}\"")).join(", ");
+    let [heartbeat, payments, outpost] = TOKENS.map(|(name, _)| name);
     Ok(format!(
         "{text}[components.sites]\nname = \"Branch offices\"\nat_least = 3\nof = [{sites}]\n\
          [components.backup]\nname = \"Nightly backup\"\npublic = false\n\
-         [[checks]]\ncomponent = \"backup\"\nheartbeat = true\ninterval = \"1h\"\ngrace = \"5m\"\ntoken_env = \"{}\"\n\
+         [[checks]]\ncomponent = \"backup\"\nheartbeat = true\ninterval = \"1h\"\ngrace = \"5m\"\ntoken_env = \"{heartbeat}\"\n\
+         [components.payments]\nname = \"Payments\"\nclient = \"{CLIENT}\"\npublic = false\n\
+         description = \"As the provider's own monitor tells it\"\n\
+         [[checks]]\ncomponent = \"payments\"\npushed = true\ninterval = \"5m\"\ntoken_env = \"{payments}\"\n\
+         [outposts.frankfurt]\nname = \"Frankfurt\"\ntoken_env = \"{outpost}\"\n\
+         [[objectives]]\ncomponent = \"orders-api\"\nmeasure = \"p95\"\nwarn = \"500ms\"\nbreach = \"1s\"\n\
          [[promises]]\ncomponent = \"shop\"\ntarget = \"99.9\"\nfee = \"1200.00 GBP\"\n\
          [[promises]]\ncomponent = \"sites\"\ntarget = \"99.5\"\nperiod = \"quarter\"\n\
          [[promises]]\ncomponent = \"database\"\ntarget = \"99.95\"\nfee = \"640.00 GBP\"\n\
          [uptime]\ncanaries = [{}]\n\
-         [status_page]\ntitle = \"Northwind status\"\ncontact = \"Questions: desk@msp.example\"\nincidents = \"auto\"\n",
-        TOKEN.0,
+         [status_page]\ntitle = \"Northwind status\"\ncontact = \"Questions: desk@msp.example\"\nincidents = \"auto\"\n\
+         subscriptions = true\n",
         canaries.join(", "),
     ))
 }
 
 /// The demo's minutes pass in a second: on a busy machine a look a second would often be late.
 const CALM: &str = "interval = \"2m\"\n";
+/// The outpost looks as well; either of the two may have a bad line.
+const FROM_TWO: &str = "interval = \"2m\"\nplaces = [\"here\", \"frankfurt\"]\n";
 const CLIENT_OF_SHOP: &str =
     "description = \"Orders and payment\"\nclient = \"Globex Corporation\"\npriority = \"High\"\n";
 
@@ -74,6 +97,56 @@ fn component(id: &str, name: &str, scheme: &str, address: SocketAddr, check: &st
     format!(
         "[components.{id}]\nname = \"{name}\"\n{more}[[checks]]\ncomponent = \"{id}\"\n{scheme}{address}\"\ntimeout = \"2s\"\n{check}"
     )
+}
+
+/// Gives a client a page of its own, of which somebody is told by mail; gives what its link ends in.
+pub(super) async fn give_page(config: &Config, store: &Store, now: DateTime<Utc>) -> anyhow::Result<Option<String>> {
+    let (Some(page), Some(shop)) = (&config.uptime.status_page, config.uptime.component("shop")) else {
+        return Ok(None);
+    };
+    let author = Author { who: "Dana Whitfield".to_owned(), origin: "demo".to_owned() };
+    let secret = Secret::generate()?;
+    let made = store.add_private_page(&secret, shop.tenant.clone(), CLIENT.to_owned(), author, now).await?;
+    let wish =
+        Subscriber { id: Secret::generate_id()?, page: made.id, email: SUBSCRIBER.to_owned(), components: Vec::new() };
+    if let Some(question) = Question::of(config, page, false) {
+        let asked = wish.clone();
+        let mail = move |id: String| question.mail(&Subscriber { id, ..asked }, now);
+        store.subscribe(wish.clone(), mail, now).await?;
+        store.confirm_subscriber(&wish.id, now).await?;
+    }
+    Ok(Some(secret.expose().to_owned()))
+}
+
+/// The outpost, which looks until `stop` is gone.
+pub(super) fn start_outpost(watch: String, clock: SharedClock, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let [.., (_, token)] = TOKENS;
+    let addresses = AddressRules { allowed: Network::parse("127.0.0.1").into_iter().collect(), own_port: None };
+    let wiring = outpost::Wiring {
+        link: Link::new(watch, token.to_owned().into())?,
+        clock,
+        prober: Prober::new()?,
+        env: Arc::new(GivenEnvironment::default()),
+        addresses,
+        canaries: Vec::new(),
+    };
+    tokio::spawn(Outpost::new(wiring).run(stop));
+    Ok(())
+}
+
+/// The payment provider's own monitor: it tells how payments are, for ever. Now and then they are slow.
+pub(super) async fn tell_of_payments(watch: String, clock: SharedClock) {
+    let [_, (_, token), _] = TOKENS;
+    let client = reqwest::Client::new();
+    loop {
+        let now = clock.now();
+        let (status, latency) = if (30..36).contains(&now.minute()) { ("degraded", 4_200) } else { ("up", 180) };
+        let latency = latency + i64::from(number("payments", now.timestamp() / 60) % 40);
+        let told = json!({ "status": status, "latency_ms": latency, "text": "payments wait for the bank" });
+        // Whoever is not heard tells again soon.
+        let _ = client.post(format!("{watch}/api/v1/uptime/results")).bearer_auth(token).json(&told).send().await;
+        clock.sleep_until(now + TOLD_EVERY).await;
+    }
 }
 
 /// Writes down how they stood until `now`, what was said of it, and what work is announced.
@@ -109,6 +182,8 @@ pub(super) async fn remember(config: &Config, store: &Store, now: DateTime<Utc>)
 
 /// The past of one check: short outages now and then, one of the shop that costs a credit, and one night of ours.
 fn line(check: &str, since: Millis, now: Millis) -> Timeline {
+    // What was wrong was wrong from wherever it was looked at.
+    let check = check.split('@').next().unwrap_or_default();
     let mut line = Timeline::default();
     line.set(since, Condition::Up);
     let mut bad = Vec::new();
