@@ -1437,3 +1437,44 @@ fn what_an_objective_cannot_mean_is_refused() {
     );
     assert_snapshot!(complaints_of(&text));
 }
+
+const OUTPOST: &str =
+    "[components.shop]\n[outposts.berlin]\ntoken_env = \"SUPEROPS_TOKEN\"\n[[checks]]\ncomponent = \"shop\"\n";
+
+#[test]
+fn a_check_is_looked_at_from_each_of_its_places_and_more_than_half_must_agree() {
+    let url = "url = \"https://shop.example.com/\"\nheaders_env = { X-Key = \"SMTP_PASSWORD\" }\n";
+    let config = good(&format!("{LEAST}{OUTPOST}{url}places = [\"here\", \"berlin\"]\n"));
+    let checks = &config.uptime.checks;
+    let seen: Vec<_> = checks.iter().map(|one| (one.id.as_str(), one.place(), one.is_ours())).collect();
+    assert_eq!(seen, [("shop/https", None, true), ("shop/https@berlin", Some("berlin"), false)]);
+    assert_eq!(checks[1].view.as_ref().map(|view| (view.of.as_str(), view.quorum)), Some(("shop/https", 2)));
+    assert!(checks[1].rules.holds > checks[0].rules.holds, "its results are under way for a while");
+    let written = &checks[1].written;
+    assert!(written.contains("SMTP_PASSWORD") && !written.contains("hunter2"), "{written}");
+    let there = sent_check(written, "shop", &env(), &Default::default()).unwrap();
+    assert_eq!((there.id.as_str(), &there.probe.ask.kind()), ("shop/https", &"https"));
+    let missing = sent_check(written, "shop", &GivenEnvironment::default(), &Default::default()).unwrap_err();
+    assert!(missing.to_string().contains("names an environment variable that is not set"), "{missing}");
+}
+
+#[test]
+fn places_that_nobody_knows_or_that_cannot_agree_are_refused() {
+    let url = "url = \"https://shop.example.com/\"\n";
+    for (wrong, words) in [
+        ("places = [\"here\", \"berlni\"]\n", "did you mean `berlin`?"),
+        ("places = [\"berlin\", \"berlin\"]\n", "names `berlin` twice"),
+        ("places = []\n", "must name 1 to 10 places"),
+        ("places = [\"berlin\"]\nquorum = 2\n", "must be from 1 to 1, the number of `places`"),
+        ("quorum = 1\n", "needs `places`"),
+    ] {
+        let said = complaints(&format!("{OUTPOST}{url}{wrong}"));
+        assert!(said.contains(words), "{wrong}: {said}");
+    }
+    let told =
+        complaints(&format!("{OUTPOST}heartbeat = true\ntoken_env = \"SUPEROPS_TOKEN\"\nplaces = [\"berlin\"]\n"));
+    assert!(told.contains("clashes with `heartbeat`"), "{told}");
+    let here = complaints("[outposts.here]\ntoken_env = \"SUPEROPS_TOKEN\"\n");
+    assert!(here.contains("what `places` calls the watch itself"), "{here}");
+    assert!(complaints("[outposts.berlin]\n").contains("it is what the outpost has to show"));
+}

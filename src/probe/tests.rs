@@ -10,16 +10,22 @@ use axum::Router;
 use axum::http::header::{AUTHORIZATION, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hickory_proto::op::{Message, MessageType, OpCode, ResponseCode};
+use hickory_proto::rr::rdata::{A, TXT};
+use hickory_proto::rr::{RData, Record};
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use sha1::{Digest, Sha1};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_rustls::TlsAcceptor;
 
 use super::address::{AddressRules, Network};
 use super::dial::Resolve;
-use super::spec::{Ask, HttpAsk, JsonCondition, PostgresAsk, Probe, SmtpAsk, SmtpTls, TcpAsk};
+use super::spec::{Ask, DnsAsk, HttpAsk, JsonCondition, PostgresAsk, Probe, SmtpAsk, SmtpTls, TcpAsk};
 use super::*;
 
 const NOW: Millis = 1_795_000_000_000;
@@ -217,8 +223,8 @@ async fn our_own_port_and_networks_that_nobody_allowed_are_not_asked() {
     assert!(words(&seen).1.contains("`allow_networks` does not allow"), "{seen:?}");
 }
 
-/// A certificate authority of our own, and a server with a certificate for `names` that ends on `day` of 2026-11.
-async fn secured(names: &[&str], until: (i32, u8, u8)) -> (SocketAddr, CertificateDer<'static>) {
+/// A certificate authority of our own, and one who shows a certificate for `names` that ends on the day of `until`.
+fn acceptor(names: &[&str], until: (i32, u8, u8)) -> (TlsAcceptor, CertificateDer<'static>) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -233,7 +239,12 @@ async fn secured(names: &[&str], until: (i32, u8, u8)) -> (SocketAddr, Certifica
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key)
         .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    (TlsAcceptor::from(Arc::new(config)), issuer.der().clone())
+}
+
+/// A server of HTTP with such a certificate.
+async fn secured(names: &[&str], until: (i32, u8, u8)) -> (SocketAddr, CertificateDer<'static>) {
+    let (acceptor, root) = acceptor(names, until);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -248,7 +259,7 @@ async fn secured(names: &[&str], until: (i32, u8, u8)) -> (SocketAddr, Certifica
             });
         }
     });
-    (address, issuer.der().clone())
+    (address, root)
 }
 
 #[tokio::test]
@@ -354,4 +365,224 @@ async fn a_web_socket_is_opened_by_one_who_speaks_it() {
     let plain = serve(Router::new().route("/live", get(async || "no socket"))).await;
     let seen = look(Ask::WebSocket(http(&format!("ws://{plain}/live")))).await;
     assert!(words(&seen).1.contains("status 200"), "{seen:?}");
+}
+
+/// Answers whoever wants to open a web socket as RFC 6455 has it, and waits for what comes next.
+async fn opens_socket<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+    let mut request = vec![0; 4096];
+    let Ok(count) = stream.read(&mut request).await else { return };
+    let request = String::from_utf8_lossy(&request[..count]).into_owned();
+    let header = |wanted: &str| {
+        let pair = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
+        request.lines().filter_map(pair).find(|(name, _)| name == wanted).map(|(_, value)| value).unwrap_or_default()
+    };
+    let is_asked = header("upgrade") == "websocket" && header("sec-websocket-version") == "13";
+    let key = header("sec-websocket-key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    let accept = STANDARD.encode(Sha1::digest(key));
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: {accept}\r\n\r\n"
+    );
+    let refusal = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+    let _ = stream.write_all(if is_asked { answer.as_bytes() } else { refusal.as_bytes() }).await;
+    let _ = stream.read(&mut [0; 16]).await;
+}
+
+#[tokio::test]
+async fn a_web_socket_is_well_in_the_plain_and_over_tls() {
+    let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let secure = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (at, secure_at) = (plain.local_addr().unwrap(), secure.local_addr().unwrap());
+    let (acceptor, root) = acceptor(&["127.0.0.1"], (2040, 1, 1));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = plain.accept().await {
+            tokio::spawn(opens_socket(stream));
+        }
+    });
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = secure.accept().await {
+            if let Ok(stream) = acceptor.accept(stream).await {
+                tokio::spawn(opens_socket(stream));
+            }
+        }
+    });
+    let seen = look(Ask::WebSocket(http(&format!("ws://{at}/live?room=1")))).await;
+    assert_eq!(seen.verdict, Condition::Up, "{seen:?}");
+    let ask = Ask::WebSocket(http(&format!("wss://{secure_at}/live")));
+    let trusting = Probe { extra_roots: Arc::new(vec![root]), ..probe(ask.clone()) };
+    let seen = prober().look(&trusting, 0, NOW).await;
+    assert!(seen.verdict == Condition::Up && seen.certificate.is_some(), "{seen:?}");
+    assert!(words(&look(ask).await).1.contains("the certificate is not valid"));
+}
+
+/// What a mail server that has STARTTLS answers to it.
+#[derive(Clone)]
+enum StartTls {
+    With(TlsAcceptor),
+    Refuses,
+    /// It says yes, and goes on in the plain.
+    Pretends,
+}
+
+async fn mail_server(start: StartTls) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(speaks_smtp(stream, start.clone()));
+        }
+    });
+    address
+}
+
+async fn speaks_smtp(stream: TcpStream, start: StartTls) -> io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    stream.write_all(b"220 mail.example.com ESMTP\r\n").await?;
+    let mut line = String::new();
+    stream.read_line(&mut line).await?;
+    assert!(line.starts_with("EHLO "), "{line}");
+    stream.write_all(b"250-mail.example.com\r\n250-SIZE 1000\r\n250 STARTTLS\r\n").await?;
+    line.clear();
+    stream.read_line(&mut line).await?;
+    assert_eq!(line, "STARTTLS\r\n");
+    let answer: &[u8] = if matches!(start, StartTls::Refuses) { b"454 no TLS now\r\n" } else { b"220 go on\r\n" };
+    stream.write_all(answer).await?;
+    let StartTls::With(acceptor) = start else {
+        stream.write_all(b"500 what?\r\n").await?;
+        return stream.read(&mut [0; 512]).await.map(drop);
+    };
+    let mut stream = BufReader::new(acceptor.accept(stream.into_inner()).await?);
+    line.clear();
+    stream.read_line(&mut line).await?;
+    assert!(line.starts_with("EHLO "), "it greets anew, {line}");
+    stream.write_all(b"250 mail.example.com\r\n").await?;
+    line.clear();
+    stream.read_line(&mut line).await?;
+    assert_eq!(line, "QUIT\r\n");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_mail_server_is_followed_through_starttls_to_its_end() {
+    let (good, root) = acceptor(&["127.0.0.1"], (2040, 1, 1));
+    let (misnamed, other_root) = acceptor(&["mail.example.com"], (2040, 1, 1));
+    let roots = Arc::new(vec![root, other_root]);
+    let seen = async |start: StartTls| {
+        let port = mail_server(start).await.port();
+        let ask = Ask::Smtp(SmtpAsk { host: "127.0.0.1".into(), port, tls: SmtpTls::Start });
+        prober().look(&Probe { extra_roots: roots.clone(), ..probe(ask) }, 0, NOW).await
+    };
+    let well = seen(StartTls::With(good)).await;
+    assert!(well.verdict == Condition::Up && well.certificate.is_some(), "{well:?}");
+    let wrong = seen(StartTls::With(misnamed)).await;
+    assert!(wrong.verdict == Condition::Down && words(&wrong).1.contains("the certificate is not valid"), "{wrong:?}");
+    let refused = seen(StartTls::Refuses).await;
+    assert!(words(&refused).1.contains("code 454"), "{refused:?}");
+    let pretended = seen(StartTls::Pretends).await;
+    assert_eq!(pretended.verdict, Condition::Down, "{pretended:?}");
+}
+
+/// What a name server says to `question`; none: nothing at all. Over UDP a long answer does not fit.
+fn named(question: &[u8], is_datagram: bool) -> Option<Vec<u8>> {
+    let question = Message::from_vec(question).unwrap();
+    let query = question.queries.first().unwrap().clone();
+    let name = query.name().clone();
+    let mut answer = Message::new(question.metadata.id, MessageType::Response, OpCode::Query);
+    answer.add_query(query);
+    let a = RData::A(A::new(192, 0, 2, 7));
+    match name.to_ascii().as_str() {
+        "shop.example." => drop(answer.add_answer(Record::from_rdata(name, 60, a))),
+        "bare.example." => {}
+        "long.example." if is_datagram => answer.metadata.truncation = true,
+        "long.example." => {
+            let texts = (0..40).map(|number| format!("part {number} of what does not fit into a datagram"));
+            for text in texts {
+                answer.add_answer(Record::from_rdata(name.clone(), 60, RData::TXT(TXT::new(vec![text]))));
+            }
+        }
+        "broken.example." => answer.metadata.response_code = ResponseCode::ServFail,
+        "silent.example." => return None,
+        _ => answer.metadata.response_code = ResponseCode::NXDomain,
+    }
+    Some(answer.to_vec().unwrap())
+}
+
+/// A name server, over UDP and TCP. Before each true datagram comes one that answers another question.
+async fn name_server() -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    let listener = TcpListener::bind(address).await.unwrap();
+    tokio::spawn(async move {
+        let mut question = [0; 512];
+        while let Ok((count, from)) = socket.recv_from(&mut question).await {
+            let Some(answer) = named(&question[..count], true) else { continue };
+            let mut forged = answer.clone();
+            forged[0] ^= 1;
+            for bytes in [&forged, &answer] {
+                let _ = socket.send_to(bytes, from).await;
+            }
+        }
+    });
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let length = stream.read_u16().await.unwrap();
+            let mut question = vec![0; usize::from(length)];
+            stream.read_exact(&mut question).await.unwrap();
+            let answer = named(&question, false).unwrap();
+            let _ = stream.write_u16(answer.len().try_into().unwrap()).await;
+            let _ = stream.write_all(&answer).await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_name_server_answers_or_says_that_there_is_no_such_name() {
+    let server = name_server().await;
+    let cases = [
+        ("shop.example", "A", None, Condition::Up, ""),
+        ("shop.example", "A", Some("192.0.2.7"), Condition::Up, ""),
+        ("shop.example", "A", Some("192.0.2.8"), Condition::Degraded, "not among the answers"),
+        ("shop.example", "MX", None, Condition::Degraded, "no MX record"),
+        ("bare.example", "A", None, Condition::Degraded, "no A record"),
+        ("long.example", "TXT", Some("part 39"), Condition::Up, ""),
+        ("gone.example", "A", None, Condition::Degraded, "no such name"),
+        ("broken.example", "A", None, Condition::Down, "the name server answers"),
+        ("silent.example", "A", None, Condition::Down, "still waiting"),
+    ];
+    for (name, record, expect, verdict, detail) in cases {
+        let ask = Ask::Dns(DnsAsk {
+            server: server.ip().to_string(),
+            port: server.port(),
+            name: name.to_owned(),
+            record: record.to_owned(),
+            expect: expect.map(str::to_owned),
+        });
+        let seen = look(ask).await;
+        assert_eq!(seen.verdict, verdict, "{name} {record}: {seen:?}");
+        assert!(words(&seen).1.contains(detail), "{name} {record}: {seen:?}");
+    }
+}
+
+/// Where the environment names a PostgreSQL server, it is looked at as well.
+#[tokio::test]
+async fn a_real_database_lets_those_in_who_may_and_nobody_into_one_that_is_not_there() {
+    let Ok(server) = std::env::var("SUPEROPS_SLA_TEST_POSTGRES") else { return };
+    let server = url::Url::parse(&server).unwrap();
+    let ask = |database: &str| {
+        Ask::Postgres(PostgresAsk {
+            host: server.host_str().unwrap().to_owned(),
+            port: server.port().unwrap_or(5432),
+            user: server.username().to_owned(),
+            database: database.to_owned(),
+            // Without a password, to be refused would do as well.
+            password: Some(server.password().unwrap_or("unneeded").to_owned().into()),
+            tls: false,
+        })
+    };
+    let patient = |ask| Probe { deadline: Duration::from_secs(10), ..probe(ask) };
+    let own = server.path().trim_matches('/').to_owned();
+    let seen = prober().look(&patient(ask(&own)), 0, NOW).await;
+    assert_eq!(seen.verdict, Condition::Up, "{seen:?}");
+    let seen = prober().look(&patient(ask("no_such_database")), 0, NOW).await;
+    assert_ne!(seen.verdict, Condition::Up, "{seen:?}");
 }

@@ -19,6 +19,7 @@ mod database;
 mod figure;
 mod providers;
 mod service;
+mod services;
 mod stage;
 mod storage;
 mod storm;
@@ -95,6 +96,7 @@ fn faults() -> Vec<Fault> {
         fault!(alone 17, "many breaches at one instant", storm::at_one_instant),
         fault!(18, "acknowledged while it escalates", answers::acknowledged_while_it_escalates),
         fault!(19, "push, Teams and calls: down, forged", channels::down_forged_and_doubled),
+        fault!(27, "killed while it watches services", services::killed_while_it_watches),
     ]
 }
 
