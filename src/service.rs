@@ -19,6 +19,7 @@ mod overview;
 pub mod paging;
 pub mod people;
 pub mod policies;
+pub mod private_pages;
 pub mod reports;
 pub mod room;
 mod snapshot;

@@ -15,5 +15,6 @@ pub mod publish;
 mod tests;
 
 pub use documents::{Document, Documents, PublishedPages};
+pub use feeds::OWN_ADDRESS;
 pub use model::Model;
 pub use publish::Publisher;

@@ -153,12 +153,24 @@ impl Subscriptions {
             let some = self.store.subscribers(id, &after, PAGE).await?;
             let Some(last) = some.last() else { return Ok(()) };
             after.clone_from(&last.id);
-            for one in &some {
+            for one in some.iter().filter(|one| self.wants(one, item)) {
                 let seconds = i64::try_from(mails.len() / A_SECOND).unwrap_or(i64::MAX);
                 let due = now + TimeDelta::seconds(seconds);
                 mails.push(mail(&item.tenant, one, facts.clone(), &item.id, now, due));
             }
         }
+    }
+
+    /// Whether it is about what `one` has chosen, a group of that, or a member of it.
+    fn wants(&self, one: &Subscriber, item: &Item) -> bool {
+        let is_in = |member: &String, group: &String| {
+            let group = self.config.uptime.component(group);
+            group.is_some_and(|group| group.of.contains(member))
+        };
+        let touches = |chosen: &String| {
+            item.components.iter().any(|about| about == chosen || is_in(about, chosen) || is_in(chosen, about))
+        };
+        one.components.is_empty() || one.components.iter().any(touches)
     }
 
     /// What people call those components of `item` that a page `shows`.

@@ -35,6 +35,7 @@ mod openapi;
 mod overrides;
 mod pages;
 mod people;
+mod private_pages;
 mod problem;
 mod reports;
 mod route;

@@ -4,18 +4,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 use super::status::{printable, table};
 use super::token::at_the_command_line;
 use super::{CliError, uptime};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::keys::Secret;
+use crate::service::Reach;
+use crate::service::private_pages::{PrivatePageOrder, PrivatePageView};
 use crate::status_page::{Documents, Model, publish};
-use crate::store::private_pages::PrivatePage;
-use crate::store::{Store, millis};
-use crate::ticket::TenantId;
+use crate::store::millis;
 
 #[derive(Debug, Args)]
 pub struct StatusPageArgs {
@@ -62,10 +60,10 @@ pub async fn status_page(config: Config, args: StatusPageArgs) -> Result<(), Cli
         (None, Some(out)) => write(config, &out).await,
         (None, None) => Err(CliError::usage("say what to do: `--out DIR`, `link`, `links` or `revoke`")),
         (Some(StatusPageCommand::Link { client, tenant, json }), _) => {
-            link(&config, &client, tenant.as_deref(), json).await
+            link(config, PrivatePageOrder { client, tenant }, json).await
         }
-        (Some(StatusPageCommand::Links { json }), _) => links(&config, json).await,
-        (Some(StatusPageCommand::Revoke { id }), _) => revoke(&config, &id).await,
+        (Some(StatusPageCommand::Links { json }), _) => links(config, json).await,
+        (Some(StatusPageCommand::Revoke { id }), _) => revoke(config, &id).await,
     }
 }
 
@@ -86,51 +84,21 @@ async fn write(config: Config, out: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn link(config: &Config, client: &str, tenant: Option<&str>, json: bool) -> Result<(), CliError> {
-    let tenant = tenant_of(config, client, tenant)?;
-    let secret = Secret::generate().map_err(|_| anyhow::anyhow!("the operating system gives no random bytes"))?;
-    let store = Store::open(&config.store, std::sync::Arc::default()).await?;
-    let (client, now) = (client.to_owned(), SystemClock.now());
-    let page = store.add_private_page(&secret, tenant, client, at_the_command_line(), now).await?;
+async fn link(config: Config, order: PrivatePageOrder, json: bool) -> Result<(), CliError> {
+    let (service, store) = super::offline_service(config).await?;
+    let made = service.make_private_page(&Reach::All, &order, at_the_command_line()).await?;
     store.close().await;
-    let base = config.server.public_url.as_deref().unwrap_or_default();
-    let address = format!("{base}/status/for/{}/", secret.expose());
-    if json {
-        let mut shown = view(&page);
-        shown["link"] = json!(address);
-        super::print(&super::as_json(&shown)?);
-    } else {
-        super::print(&format!("{address}\n"));
-    }
+    let text = if json { super::as_json(&made)? } else { format!("{}\n", made.link) };
+    super::print(&text);
     Ok(())
 }
 
-/// Whose client it is.
-fn tenant_of(config: &Config, client: &str, tenant: Option<&str>) -> Result<TenantId, CliError> {
-    let all = config.uptime.components.iter();
-    let theirs = all.clone().filter(|one| one.client.as_deref() == Some(client));
-    let mut tenants: Vec<&TenantId> = theirs.map(|one| &one.tenant).collect();
-    tenants.retain(|one| tenant.is_none_or(|wanted| one.as_str() == wanted));
-    tenants.sort_unstable();
-    tenants.dedup();
-    match tenants.as_slice() {
-        [only] => Ok((*only).clone()),
-        [] => {
-            let known: std::collections::BTreeSet<_> = all.clone().filter_map(|one| one.client.as_deref()).collect();
-            let known: Vec<_> = known.into_iter().map(|name| format!("`{name}`")).collect();
-            let known = if known.is_empty() { "no client".to_owned() } else { known.join(", ") };
-            Err(CliError::usage(format!("no component is of the client `{client}`; there are some of {known}")))
-        }
-        _ => Err(CliError::usage(format!("several tenants have a client `{client}`: name one with `--tenant`"))),
-    }
-}
-
-async fn links(config: &Config, json: bool) -> Result<(), CliError> {
-    let store = Store::open(&config.store, std::sync::Arc::default()).await?;
-    let pages = store.private_pages().await?;
+async fn links(config: Config, json: bool) -> Result<(), CliError> {
+    let (service, store) = super::offline_service(config).await?;
+    let pages = service.private_pages(&Reach::All).await?;
     store.close().await;
     if json {
-        super::print(&super::as_json(&pages.iter().map(view).collect::<Vec<_>>())?);
+        super::print(&super::as_json(&pages)?);
     } else if pages.is_empty() {
         super::print("no client has a page of their own yet; `status-page link --client NAME` makes a link\n");
     } else {
@@ -140,25 +108,20 @@ async fn links(config: &Config, json: bool) -> Result<(), CliError> {
     Ok(())
 }
 
-fn view(page: &PrivatePage) -> serde_json::Value {
-    let (made_at, revoked_at) = (page.made_at, page.revoked_at);
-    json!({ "id": page.id, "tenant": page.tenant.as_str(), "client": page.client, "made_at": made_at, "revoked_at": revoked_at })
-}
-
-fn row(page: &PrivatePage) -> [String; 5] {
+fn row(page: &PrivatePageView) -> [String; 5] {
     let time = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M UTC").to_string();
     [
         page.id.clone(),
-        page.tenant.to_string(),
+        page.tenant.clone(),
         printable(&page.client),
         time(page.made_at),
         page.revoked_at.map_or_else(|| "good".to_owned(), |at| format!("revoked {}", time(at))),
     ]
 }
 
-async fn revoke(config: &Config, id: &str) -> Result<(), CliError> {
-    let store = Store::open(&config.store, std::sync::Arc::default()).await?;
-    let revoked = store.revoke_private_page(id, at_the_command_line(), SystemClock.now()).await?;
+async fn revoke(config: Config, id: &str) -> Result<(), CliError> {
+    let (service, store) = super::offline_service(config).await?;
+    let revoked = service.revoke_private_page(&Reach::All, id, at_the_command_line()).await?;
     store.close().await;
     let page =
         revoked.ok_or_else(|| anyhow::anyhow!("no good link has the id `{id}`; `status-page links` shows them all"))?;

@@ -136,6 +136,11 @@ impl MonitorState {
         }
     }
 
+    /// Says that there is something else to be shown.
+    pub fn ring(&self, now: Millis) {
+        self.news.send_replace(now);
+    }
+
     /// How objectives stand, in the order of the configuration; empty: nobody has looked yet.
     pub fn figures(&self) -> Arc<Vec<Figure>> {
         self.figures.read().unwrap_or_else(PoisonError::into_inner).clone()

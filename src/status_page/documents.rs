@@ -40,6 +40,8 @@ pub struct Documents(BTreeMap<&'static str, Document>);
 
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
+const ATOM: &str = "application/atom+xml; charset=utf-8";
+const RSS: &str = "application/rss+xml; charset=utf-8";
 
 impl Documents {
     /// What `model` says, in every form.
@@ -56,15 +58,15 @@ impl Documents {
             ("api/v2/incidents.json", json(json::incidents(model, false))),
             ("api/v2/incidents/unresolved.json", json(json::incidents(model, true))),
             ("api/v2/scheduled-maintenances.json", json(json::maintenances(model))),
-            ("history.atom", ("application/atom+xml; charset=utf-8", feeds::atom(model))),
-            ("history.rss", ("application/rss+xml; charset=utf-8", feeds::rss(model))),
+            ("history.atom", (ATOM, feeds::atom(model))),
+            ("history.rss", (RSS, feeds::rss(model))),
             ("maintenance.ics", ("text/calendar; charset=utf-8", feeds::calendar(model))),
             ("badge.svg", ("image/svg+xml", html::badge(model))),
         ];
         Self(all.into_iter().map(|(path, (kind, text))| (path, Document::new(kind, text))).collect())
     }
 
-    /// What `model` says to one client. Feeds would have to name the link, so there are none.
+    /// What `model` says to one client. In feeds, [`feeds::OWN_ADDRESS`] stands for the link.
     pub fn private(model: &Model) -> Self {
         let json = |value: serde_json::Value| (JSON, value.to_string());
         let all = [
@@ -72,6 +74,8 @@ impl Documents {
             ("status.json", json(json::full(model))),
             ("compact.json", json(json::compact(model))),
             ("metrics.json", json(json::metrics(model))),
+            ("history.atom", (ATOM, feeds::atom(model))),
+            ("history.rss", (RSS, feeds::rss(model))),
             ("maintenance.ics", ("text/calendar; charset=utf-8", feeds::calendar(model))),
         ];
         Self(all.into_iter().map(|(path, (kind, text))| (path, Document::new(kind, text))).collect())

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::keys::id_of;
+
 use super::model::{Model, PublicIncident, PublicUpdate, instant, rfc3339};
 
 /// No reader wants more.
@@ -14,8 +16,19 @@ fn entries(model: &Model) -> impl Iterator<Item = (&PublicIncident, &PublicUpdat
     all.into_iter().take(ENTRIES_MOST)
 }
 
+/// What stands for the address of a page that is read by a link: who asks for the feed has shown it.
+pub const OWN_ADDRESS: &str = "own-address:";
+
 fn address(model: &Model) -> String {
-    format!("{}/status", model.url.as_deref().unwrap_or_default())
+    match model.client {
+        Some(_) => OWN_ADDRESS.to_owned(),
+        None => format!("{}/status", model.url.as_deref().unwrap_or_default()),
+    }
+}
+
+/// Names the feed for ever, whatever becomes of its address.
+fn feed(model: &Model) -> String {
+    urn("feed", &model.client.as_deref().map_or_else(|| "status".to_owned(), id_of))
 }
 
 /// RFC 4287.
@@ -27,7 +40,7 @@ pub(super) fn atom(model: &Model) -> String {
          <title>{}</title>\n<id>{}</id>\n<updated>{}</updated>\n<author><name>{}</name></author>\n\
          <link rel=\"alternate\" type=\"text/html\" href=\"{}\"/>\n<link rel=\"self\" href=\"{}/history.atom\"/>\n",
         xml(&model.title),
-        xml(&urn("feed", "status")),
+        xml(&feed(model)),
         rfc3339(updated),
         xml(&model.title),
         xml(&url),

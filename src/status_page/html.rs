@@ -39,9 +39,7 @@ pub(super) fn page(model: &Model) -> String {
             @let base = base(model);
             p {
                 @if model.subscriptions { a href={ (base) "updates" } { "News by mail" } " · " }
-                @if model.client.is_none() {
-                    a href={ (base) "history.atom" } { "Atom" } " · " a href={ (base) "history.rss" } { "RSS" } " · "
-                }
+                a href={ (base) "history.atom" } { "Atom" } " · " a href={ (base) "history.rss" } { "RSS" } " · "
                 a href={ (base) "maintenance.ics" } { "Calendar" } " · " a href={ (base) "status.json" } { "JSON" }
             }
             @if let Some(contact) = &model.contact { p { (contact) } }
@@ -50,9 +48,8 @@ pub(super) fn page(model: &Model) -> String {
     };
     let head = html! {
         meta http-equiv="refresh" content="60";
-        @if model.client.is_none() {
-            link rel="alternate" type="application/atom+xml" title=(model.title) href="/status/history.atom";
-        } @else { meta name="robots" content="noindex, nofollow, noarchive"; }
+        link rel="alternate" type="application/atom+xml" title=(model.title) href={ (base(model)) "history.atom" };
+        @if model.client.is_some() { meta name="robots" content="noindex, nofollow, noarchive"; }
         style { (PreEscaped(STYLE)) }
     };
     let title = format!("{} · {}", model.title, overall_words(model));

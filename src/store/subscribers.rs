@@ -36,6 +36,8 @@ pub struct Subscriber {
     pub id: String,
     pub page: String,
     pub email: String,
+    /// Of which components; empty: of all that the page shows.
+    pub components: Vec<String>,
 }
 
 /// What became of a wish to be told.
@@ -49,7 +51,10 @@ pub enum Subscribed {
     Full,
 }
 
-type Row = (String, String, String);
+type Row = (String, String, String, Option<String>);
+/// What is known of somebody who asks again: the id, when they asked, how often, when they confirmed, and of what they
+/// are told.
+type Known = (String, i64, i64, Option<i64>, Option<String>);
 
 impl Store {
     /// Remembers that `wish` is to be confirmed, and asks by `question`, which is made for the id that it has from then on.
@@ -62,35 +67,42 @@ impl Store {
         self.writer
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let known: Option<(String, i64, i64, Option<i64>)> = sql::query_as(
-                        "SELECT id, asked_at, asks, confirmed_at FROM subscribers WHERE page = $1 AND email = $2",
+                    let known: Option<Known> = sql::query_as(
+                        "SELECT id, asked_at, asks, confirmed_at, components FROM subscribers
+                         WHERE page = $1 AND email = $2",
                     )
                     .bind(&wish.page)
                     .bind(&wish.email)
                     .fetch_optional(&mut *tx)
                     .await?;
                     let id = match known {
-                        Some((_, _, _, Some(_))) => return Ok(Subscribed::AsBefore),
-                        Some((_, asked_at, asks, None))
+                        Some((_, _, _, Some(_), told)) if chosen(told.as_deref()) == wish.components => {
+                            return Ok(Subscribed::AsBefore);
+                        }
+                        Some((_, asked_at, asks, ..))
                             if asks >= ASKS_MOST || asked_at > millis(now - ASKED_BACK_EVERY) =>
                         {
                             return Ok(Subscribed::AsBefore);
                         }
                         Some((id, ..)) => {
-                            let again =
-                                sql::query("UPDATE subscribers SET asked_at = $2, asks = asks + 1 WHERE id = $1");
-                            again.bind(&id).bind(millis(now)).execute(&mut *tx).await?;
+                            let again = sql::query(
+                                "UPDATE subscribers SET asked_at = $2, asks = asks + 1, wanted = $3 WHERE id = $1",
+                            );
+                            let again = again.bind(&id).bind(millis(now)).bind(as_json(&wish.components));
+                            again.execute(&mut *tx).await?;
                             id
                         }
                         None if is_full(tx, &wish.page).await? => return Ok(Subscribed::Full),
                         None => {
                             sql::query(
-                                "INSERT INTO subscribers (id, page, email, asked_at, asks) VALUES ($1, $2, $3, $4, 1)",
+                                "INSERT INTO subscribers (id, page, email, asked_at, asks, components)
+                                 VALUES ($1, $2, $3, $4, 1, $5)",
                             )
                             .bind(&wish.id)
                             .bind(&wish.page)
                             .bind(&wish.email)
                             .bind(millis(now))
+                            .bind(as_json(&wish.components))
                             .execute(&mut *tx)
                             .await?;
                             wish.id
@@ -113,8 +125,10 @@ impl Store {
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     let confirm = sql::query_as(
-                        "UPDATE subscribers SET confirmed_at = COALESCE(confirmed_at, $2)
-                         WHERE id = $1 AND (confirmed_at IS NOT NULL OR asked_at > $3) RETURNING id, page, email",
+                        "UPDATE subscribers SET confirmed_at = COALESCE(confirmed_at, $2), asks = 0,
+                           components = COALESCE(wanted, components), wanted = NULL
+                         WHERE id = $1 AND (confirmed_at IS NOT NULL OR asked_at > $3)
+                         RETURNING id, page, email, components",
                     );
                     confirm.bind(id).bind(millis(now)).bind(millis(now - UNCONFIRMED)).fetch_optional(tx).await
                 })
@@ -139,7 +153,7 @@ impl Store {
     /// Those who have confirmed that they want to be told of `page`, by their ids, after the one of `after`.
     pub async fn subscribers(&self, page: &str, after: &str, limit: i64) -> Result<Vec<Subscriber>, StoreError> {
         let rows: Vec<Row> = sql::query_as(
-            "SELECT id, page, email FROM subscribers WHERE id > $2 AND page = $1 AND confirmed_at IS NOT NULL
+            "SELECT id, page, email, components FROM subscribers WHERE id > $2 AND page = $1 AND confirmed_at IS NOT NULL
              ORDER BY id LIMIT $3",
         )
         .bind(page)
@@ -213,6 +227,14 @@ async fn is_full(tx: &mut Connection, page: &str) -> Result<bool, sql::Error> {
     Ok(open >= OPEN_MOST || told >= SUBSCRIBERS_MOST)
 }
 
-fn subscriber((id, page, email): Row) -> Subscriber {
-    Subscriber { id, page, email }
+fn subscriber((id, page, email, components): Row) -> Subscriber {
+    Subscriber { id, page, email, components: chosen(components.as_deref()) }
+}
+
+fn chosen(components: Option<&str>) -> Vec<String> {
+    components.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+fn as_json(components: &[String]) -> String {
+    serde_json::to_string(components).unwrap_or_default()
 }

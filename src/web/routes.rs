@@ -14,7 +14,8 @@ use super::subscriptions::SubscribeForm;
 use super::tokens::Tokens;
 use super::{
     alerts, api, audit, events, health, hooks, incidents, link, login, on_call, openapi, overrides, pages, people,
-    reports, sessions, sign_in, statements, status, subscriptions, systems, tokens, twilio, uptime, views,
+    private_pages, reports, sessions, sign_in, statements, status, subscriptions, systems, tokens, twilio, uptime,
+    views,
 };
 use crate::config::raw_personal_rules::RawPersonalRules;
 use crate::formats::Format;
@@ -28,6 +29,7 @@ use crate::service::messages::MessagePage;
 use crate::service::on_call::{OnCall, OverrideRequest, OverrideView};
 use crate::service::overrides::OverrideOrder;
 use crate::service::people::{PeoplePage, PeopleQuery, PersonView};
+use crate::service::private_pages::{PrivatePageMade, PrivatePageOrder, PrivatePageView};
 use crate::service::reports::answers::CacheFigures;
 use crate::service::reports::archive::{ArchivePage, ArchiveQuery};
 use crate::service::reports::clients::ClientPage;
@@ -628,6 +630,16 @@ fn machines() -> Vec<Route> {
         delete("/api/v1/tokens/{id}", Admin, tokens::revoke)
             .about("Revoke a token")
             .gives_nothing("It opens nothing now"),
+        get("/api/v1/status-pages", Admin, private_pages::list)
+            .about("Links to the status pages of single clients, without what they end in")
+            .gives_list::<PrivatePageView>("The newest first; 1000 at most"),
+        post("/api/v1/status-pages", Admin, private_pages::add)
+            .about("Make a link to the status page of one client")
+            .takes::<PrivatePageOrder>()
+            .makes::<PrivatePageMade>("The page with its link, which is shown this once"),
+        delete("/api/v1/status-pages/{id}", Admin, private_pages::revoke)
+            .about("Have a link lead nowhere")
+            .gives_nothing("It leads nowhere now"),
         get("/api/v1/demo/messages", Viewer, api::caught)
             .of_no_tenant()
             .about("What the demo's own receivers caught, newest first; only the demo has it")

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::{Problem, Web};
-use crate::status_page::{Document, Documents, PublishedPages};
+use crate::status_page::{Document, Documents, OWN_ADDRESS, PublishedPages};
 
 /// Caches may show it for a quarter of a minute, and for a day if we cannot be reached.
 const CACHING: HeaderValue =
@@ -92,7 +92,8 @@ fn private(web: &Web, token: &str) -> Result<Arc<Documents>, Problem> {
 fn show_private(web: &Web, token: &str, path: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     let documents = private(web, token)?;
     let document = documents.get(path).ok_or_else(|| Problem::not_found("page"))?;
-    let mut response = body(document, headers);
+    let is_feed = path.starts_with("history.");
+    let mut response = if is_feed { feed(web, token, document) } else { body(document, headers) };
     let own = response.headers_mut();
     own.insert(CONTENT_TYPE, HeaderValue::from_static(document.content_type));
     own.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
@@ -100,6 +101,13 @@ fn show_private(web: &Web, token: &str, path: &str, headers: &HeaderMap) -> Resu
     own.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     own.insert(ROBOTS, HeaderValue::from_static("noindex, nofollow, noarchive"));
     Ok(response)
+}
+
+/// A feed has to name its own address, which only the one who asks knows.
+fn feed(web: &Web, token: &str, document: &Document) -> Response {
+    let url = web.options.public_url.as_deref().unwrap_or_default();
+    let text = String::from_utf8_lossy(&document.body);
+    Body::from(text.replace(OWN_ADDRESS, &format!("{url}/status/for/{token}"))).into_response()
 }
 
 fn show(web: &Web, path: &str, headers: &HeaderMap) -> Result<Response, Problem> {

@@ -6,18 +6,17 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawForm, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use serde::Deserialize;
+use url::form_urlencoded;
 use utoipa::ToSchema;
 
 use super::gate::Asked;
 use super::{Problem, Web, pages};
 use crate::config::checks::email_address;
-use crate::config::uptime::StatusPage;
+use crate::config::uptime::{Component, StatusPage};
 use crate::keys::Secret;
 use crate::notify::link::SubscriberAction;
 use crate::store::private_pages::page_of;
@@ -28,30 +27,69 @@ use crate::subscriptions::Question;
 const LONGEST_ADDRESS: usize = 254;
 
 /// What the form says.
-#[derive(Deserialize, ToSchema)]
+#[derive(ToSchema)]
 pub struct SubscribeForm {
     /// Where news are to be sent.
     email: String,
+    /// Of which services, by their ids; none: of all that the page shows. The key is repeated for each.
+    component: Vec<String>,
+}
+
+impl SubscribeForm {
+    fn read(bytes: &[u8]) -> Self {
+        let mut form = Self { email: String::new(), component: Vec::new() };
+        for (key, value) in form_urlencoded::parse(bytes) {
+            match key.as_ref() {
+                "email" => form.email = value.into_owned(),
+                "component" => form.component.push(value.into_owned()),
+                _ => {}
+            }
+        }
+        form
+    }
 }
 
 /// GET /status/updates
 pub async fn offer_subscribe(State(web): State<Arc<Web>>) -> Result<Response, Problem> {
-    form(open(&web)?)
+    let page = open(&web)?;
+    form(page, &on_public_page(&web))
 }
 
 /// GET /status/for/{token}/updates
 pub async fn offer_private(State(web): State<Arc<Web>>, Path(token): Path<String>) -> Result<Response, Problem> {
-    private(&web, &token)?;
-    form(open(&web)?)
+    let page = open(&web)?;
+    form(page, &on_private_page(&web, &token).await?)
 }
 
-fn form(page: &StatusPage) -> Result<Response, Problem> {
+fn on_public_page(web: &Web) -> Vec<&Component> {
+    web.service.config().uptime.components.iter().filter(|one| one.public).collect()
+}
+
+/// What the page of a client shows that `token` leads to.
+async fn on_private_page<'a>(web: &'a Web, token: &str) -> Result<Vec<&'a Component>, Problem> {
+    let published = web.options.pages.as_ref().ok_or_else(|| Problem::not_found("page"))?;
+    published.private(token).ok_or_else(|| Problem::not_found("page"))?;
+    let (id, pages) = (page_of(token), web.store.private_pages().await?);
+    let page = pages.into_iter().find(|page| page.id == id).ok_or_else(|| Problem::not_found("page"))?;
+    let all = web.service.config().uptime.components.iter();
+    Ok(all.filter(|one| one.tenant == page.tenant && one.client.as_ref() == Some(&page.client)).collect())
+}
+
+fn form(page: &StatusPage, shown: &[&Component]) -> Result<Response, Problem> {
     let body = html! {
         h1 { "News by mail" }
         p { (page.title) ": incidents and announced work." }
         form method="post" {
             label for="email" { "Email address" }
             input id="email" name="email" type="email" required autocomplete="email" maxlength=(LONGEST_ADDRESS);
+            @if shown.len() > 1 {
+                fieldset {
+                    legend { "Of which services? Of all, unless you choose." }
+                    @for one in shown {
+                        label.choice { input type="checkbox" name="component" value=(one.id); " " (one.name) }
+                    }
+                }
+            }
             button { "Subscribe" }
         }
         p.muted { "A mail asks you to confirm it. Each later one has a link to end it; then the address is forgotten." }
@@ -59,19 +97,14 @@ fn form(page: &StatusPage) -> Result<Response, Problem> {
     Ok(page_of_its_own("News by mail", body))
 }
 
-/// Whether `token` leads to the page of a client.
-fn private(web: &Web, token: &str) -> Result<(), Problem> {
-    let published = web.options.pages.as_ref().ok_or_else(|| Problem::not_found("page"))?;
-    published.private(token).map(drop).ok_or_else(|| Problem::not_found("page"))
-}
-
 /// POST /status/updates
 pub async fn subscribe(
     State(web): State<Arc<Web>>,
     Asked(address): Asked,
-    Form(form): Form<SubscribeForm>,
+    RawForm(form): RawForm,
 ) -> Result<Response, Problem> {
-    ask(&web, String::new(), &form, address).await
+    let shown = on_public_page(&web);
+    ask(&web, (String::new(), &shown), SubscribeForm::read(&form), address).await
 }
 
 /// POST /status/for/{token}/updates
@@ -79,25 +112,41 @@ pub async fn subscribe_private(
     State(web): State<Arc<Web>>,
     Path(token): Path<String>,
     Asked(address): Asked,
-    Form(form): Form<SubscribeForm>,
+    RawForm(form): RawForm,
 ) -> Result<Response, Problem> {
-    private(&web, &token)?;
-    ask(&web, page_of(&token), &form, address).await
+    let shown = on_private_page(&web, &token).await?;
+    ask(&web, (page_of(&token), &shown), SubscribeForm::read(&form), address).await
 }
 
-async fn ask(web: &Web, page: String, form: &SubscribeForm, address: Option<IpAddr>) -> Result<Response, Problem> {
+/// Those that were chosen, in the order of the page; none if that is all of them.
+fn chosen(shown: &[&Component], form: &SubscribeForm) -> Result<Vec<String>, Problem> {
+    if form.component.iter().any(|id| shown.iter().all(|one| one.id != *id)) {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "this page shows no such service; go back and choose anew"));
+    }
+    let chosen: Vec<_> =
+        shown.iter().filter(|one| form.component.contains(&one.id)).map(|one| one.id.clone()).collect();
+    Ok(if chosen.len() == shown.len() { Vec::new() } else { chosen })
+}
+
+async fn ask(
+    web: &Web,
+    (page, of): (String, &[&Component]),
+    form: SubscribeForm,
+    address: Option<IpAddr>,
+) -> Result<Response, Problem> {
     let shown = open(web)?;
     let wrong = || Problem::new(StatusCode::BAD_REQUEST, "this is no email address; go back and check it");
     let email = email_address(&form.email).map_err(|_| wrong())?.to_lowercase();
     if email.len() > LONGEST_ADDRESS {
         return Err(wrong());
     }
+    let components = chosen(of, &form)?;
     let too_much = |wait| Problem::too_much(wait, "too many have asked for news just now; try again later");
     web.limits.subscribes(address).map_err(too_much)?;
     let question = Question::of(web.service.config(), shown, page.is_empty());
     let question = question.ok_or_else(|| Problem::not_found("page"))?;
     let id = Secret::generate_id().map_err(|_| Problem::unavailable(vec!["there are no random bytes".to_owned()]))?;
-    let (now, wish) = (web.service.now(), Subscriber { id, page, email });
+    let (now, wish) = (web.service.now(), Subscriber { id, page, email, components });
     let asked = wish.clone();
     let mail = move |id: String| question.mail(&Subscriber { id, ..asked }, now);
     match web.store.subscribe(wish, mail, now).await? {

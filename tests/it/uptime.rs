@@ -691,7 +691,14 @@ async fn a_client_reads_a_page_of_their_own_by_a_link_until_it_is_revoked() {
         assert!(!other.contains(what), "{what} is not for them");
     }
     assert!(!get(format!("{url}/status")).await.text().await.unwrap().contains("backup"));
-    for wrong in [format!("{link}x"), format!("{url}/status/for/{}", made.id), format!("{link}/history.atom")] {
+    for feed in ["history.atom", "history.rss"] {
+        let answer = get(format!("{link}/{feed}")).await;
+        assert!(answer.headers()["cache-control"].to_str().unwrap().contains("no-store"), "{feed}");
+        let feed = answer.text().await.unwrap();
+        let own = format!("{PUBLIC_URL}/status/for/{}", secret.expose());
+        assert!(feed.contains(&format!("\"{own}/history.")) && !feed.contains("own-address"), "{feed}");
+    }
+    for wrong in [format!("{link}x"), format!("{url}/status/for/{}", made.id)] {
         assert_eq!(get(wrong.clone()).await.status(), 404, "{wrong}");
     }
     let revoked = app.parts().store.revoke_private_page(&made.id, author(), now).await.unwrap();
@@ -852,4 +859,79 @@ async fn news_of_a_clients_page_go_to_its_readers_alone_until_its_link_is_revoke
     open("backup").await;
     assert!(mailed(&mut app).await.is_empty(), "whose link is revoked is told no more");
     assert!(app.parts().store.subscribers(&made.id, "", 9).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn whoever_chose_single_services_is_told_of_these_and_may_choose_anew_by_confirming_it() {
+    let shop = Shop::open().await;
+    let more = shop.config().replace("[status_page]\n", "[status_page]\nsubscriptions = true\n");
+    let more = more.replace("[components.backup]\npublic = false\n", "[components.backup]\n");
+    let mut app = TestApp::with(&more).await;
+    watch(&mut app, seconds(60)).await;
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None)]).await;
+    let form = page_text(&url, "/status/updates").await;
+    assert!(form.contains("value=\"shop\"") && form.contains("value=\"backup\""), "{form}");
+    let subscribe = async |fields: &[(&str, &str)]| {
+        let answer = Client::new().post(format!("{url}/status/updates")).form(fields).send().await.unwrap();
+        answer.status().as_u16()
+    };
+    let mia = ("email", "mia@example.com");
+    assert_eq!(subscribe(&[mia, ("component", "nonsense")]).await, 400);
+    assert_eq!(subscribe(&[mia, ("component", "backup")]).await, 200);
+    let asked = mailed(&mut app).await;
+    let confirm = link_of(&asked[0].text, "/status/updates/confirm/", &url);
+    assert_eq!(Client::new().post(&confirm).send().await.unwrap().status(), 200);
+    let open = async |component: &str, title: &str| {
+        let order = json!({ "title": title, "components": [component], "text": "Seen." });
+        call(Method::POST, &format!("{url}/api/v1/incidents"), &tokens[0], order).await
+    };
+    let titles = |mails: Vec<Arc<Caught>>| -> Vec<String> {
+        mails.iter().map(|mail| mail.text.lines().next().unwrap().to_owned()).collect()
+    };
+    open("shop", "Orders are slow").await;
+    open("backup", "Backup late").await;
+    assert_eq!(titles(mailed(&mut app).await), ["Investigating: Backup late"]);
+
+    app.clock.advance(TimeDelta::minutes(11));
+    assert_eq!(subscribe(&[mia, ("component", "backup")]).await, 200);
+    assert!(mailed(&mut app).await.is_empty(), "it is as it was");
+    assert_eq!(subscribe(&[mia, ("component", "shop")]).await, 200);
+    let asked = mailed(&mut app).await;
+    assert_eq!(asked.len(), 1, "anybody could have asked for that");
+    open("shop", "Orders are lost").await;
+    assert!(mailed(&mut app).await.is_empty(), "it is not confirmed");
+    let confirm = link_of(&asked[0].text, "/status/updates/confirm/", &url);
+    assert_eq!(Client::new().post(&confirm).send().await.unwrap().status(), 200);
+    open("shop", "Orders are back").await;
+    open("backup", "Backup later").await;
+    assert_eq!(titles(mailed(&mut app).await), ["Investigating: Orders are back"]);
+}
+
+#[tokio::test]
+async fn links_to_pages_of_clients_are_made_listed_and_revoked_over_the_api_by_those_who_may() {
+    let shop = Shop::open().await;
+    let more = shop.config().replace("[components.backup]\n", "[components.backup]\nclient = \"Globex\"\n");
+    let mut app = TestApp::with(&more).await;
+    watch(&mut app, seconds(60)).await;
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None), (Role::Viewer, None)]).await;
+    let pages = format!("{url}/api/v1/status-pages");
+    let globex = json!({ "client": "Globex" });
+    assert_eq!(call(Method::POST, &pages, &tokens[1], globex.clone()).await.0, 403);
+    let (status, problem) = call(Method::POST, &pages, &tokens[0], json!({ "client": "Initech" })).await;
+    assert!(status == 400 && problem.to_string().contains("`Globex`"), "{problem}");
+    let (status, made) = call(Method::POST, &pages, &tokens[0], globex).await;
+    assert_eq!((status, &made["client"]), (StatusCode::CREATED, &json!("Globex")), "{made}");
+    let link = made["link"].as_str().unwrap().replace(PUBLIC_URL, &url);
+    app.parts().publisher.as_ref().unwrap().turn().await;
+    assert!(Client::new().get(&link).send().await.unwrap().text().await.unwrap().contains("backup"));
+    let listed = call(Method::GET, &pages, &tokens[0], json!({})).await.1;
+    assert_eq!((&listed[0]["id"], &listed[0]["revoked_at"]), (&made["id"], &Value::Null));
+    let secret = link.trim_end_matches('/').rsplit('/').next().unwrap().to_owned();
+    assert!(!listed.to_string().contains(&secret), "a link is shown once");
+    let own = format!("{pages}/{}", made["id"].as_str().unwrap());
+    assert_eq!(call(Method::DELETE, &own, &tokens[1], json!({})).await.0, 403);
+    assert_eq!(call(Method::DELETE, &own, &tokens[0], json!({})).await.0, 204);
+    assert_eq!(call(Method::DELETE, &own, &tokens[0], json!({})).await.0, 404);
+    app.parts().publisher.as_ref().unwrap().turn().await;
+    assert_eq!(Client::new().get(link).send().await.unwrap().status(), 404);
 }
