@@ -23,7 +23,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use self::board::{Latest, MonitorState, Report, StatusBoard};
+use self::board::{Latest, MonitorState, Report, StatusBoard, Told};
 use self::connectivity::Canaries;
 use crate::clock::SharedClock;
 use crate::config::Config;
@@ -281,8 +281,7 @@ impl Monitor {
 
     /// Takes in what somebody else has seen, or what has told us of itself.
     async fn hear(&mut self, report: Report) {
-        let latest = Latest { micros: report.micros, certificate: report.certificate, ..Latest::default() };
-        self.hear_of(&report.check, &report.outcome, latest).await;
+        self.hear_all(report.told).await;
         let _ = report.done.send(());
     }
 
@@ -292,26 +291,38 @@ impl Monitor {
             Ok(pushed) => pushed,
             Err(error) => return warn!("what services have told other replicas cannot be read yet: {error}"),
         };
-        for Pushed { check, outcome, micros } in pushed {
-            self.hear_of(&check, &outcome, Latest { micros, ..Latest::default() }).await;
-            self.unwritten.taken.push((check, outcome.at));
-            self.dirty = true;
+        self.dirty |= !pushed.is_empty();
+        self.unwritten.taken.extend(pushed.iter().map(|one| (one.check.clone(), one.outcome.at)));
+        self.hear_all(pushed.into_iter().map(|one| (one, None)).collect()).await;
+    }
+
+    /// Takes in all of it before it is asked what holds no longer: what comes late is not cut into pieces.
+    async fn hear_all(&mut self, told: Vec<Told>) {
+        let mut changed = false;
+        for (Pushed { check, outcome, micros }, certificate) in told {
+            changed |= self.hear_of(&check, &outcome, Latest { micros, certificate, ..Latest::default() });
+        }
+        if changed {
+            self.write_down(millis(self.wiring.clock.now())).await;
         }
     }
 
-    async fn hear_of(&mut self, id: &str, outcome: &Outcome, latest: Latest) {
-        let Some(check) = self.book.check(id) else { return };
+    /// True if something stands otherwise than before.
+    fn hear_of(&mut self, id: &str, outcome: &Outcome, latest: Latest) -> bool {
+        let Some(check) = self.book.check(id) else { return false };
         let known = self.book.checks[check].state.last_at;
         // Late or twice: what is known already stays as it is.
-        if known.is_none_or(|known| known < outcome.at) {
-            let (verdict, detail, micros) = (Some(outcome.verdict), outcome.detail.clone(), latest.micros);
-            self.latest[check] = Some(Latest { at: outcome.at, verdict, detail, ..latest });
-            // Whoever looked has seen nothing at all: its own line is cut.
-            let connectivity =
-                if outcome.verdict == Condition::Unknown { Connectivity::Offline } else { Connectivity::Online };
-            self.record(check, outcome, micros, connectivity).await;
-            self.schedule(check, millis(self.wiring.clock.now()));
+        if known.is_some_and(|known| known >= outcome.at) {
+            return false;
         }
+        let (verdict, detail, micros) = (Some(outcome.verdict), outcome.detail.clone(), latest.micros);
+        self.latest[check] = Some(Latest { at: outcome.at, verdict, detail, ..latest });
+        // Whoever looked has seen nothing at all: its own line is cut.
+        let connectivity =
+            if outcome.verdict == Condition::Unknown { Connectivity::Offline } else { Connectivity::Online };
+        let changed = self.take_in(check, outcome, micros, connectivity);
+        self.schedule(check, millis(self.wiring.clock.now()));
+        changed
     }
 
     /// The time to be heard of has passed, unless something has come meanwhile.
@@ -332,6 +343,13 @@ impl Monitor {
     }
 
     async fn record(&mut self, check: usize, outcome: &Outcome, micros: Millis, connectivity: Connectivity) {
+        if self.take_in(check, outcome, micros, connectivity) {
+            self.write_down(millis(self.wiring.clock.now())).await;
+        }
+    }
+
+    /// True if something stands otherwise than before: that is to be written down at once.
+    fn take_in(&mut self, check: usize, outcome: &Outcome, micros: Millis, connectivity: Connectivity) -> bool {
         let taken = self.book.observe(check, outcome, connectivity);
         let changed = !taken.rewrites.is_empty();
         let changes = taken.changes.clone();
@@ -339,8 +357,8 @@ impl Monitor {
         self.keep(check, outcome, micros);
         if changed {
             self.follow(&changes);
-            self.write_down(millis(self.wiring.clock.now())).await;
         }
+        changed
     }
 
     /// Notes what has changed, to be written down.

@@ -11,7 +11,7 @@ use crate::store::pushed::Pushed;
 use crate::store::{Store, StoreError};
 use crate::uptime::book::Book;
 use crate::uptime::incident::Announcements;
-use crate::uptime::{Condition, Millis, Outcome};
+use crate::uptime::{Condition, Millis};
 
 /// What the latest look found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,13 +78,13 @@ pub struct Figure {
     pub since: Option<Millis>,
 }
 
-/// What somebody else has seen of a check.
+/// What somebody else has seen of a check, and the certificate that was shown there.
+pub type Told = (Pushed, Option<Certificate>);
+
+/// What somebody else has seen of checks, in the order of time.
 #[derive(Debug)]
 pub struct Report {
-    pub check: String,
-    pub outcome: Outcome,
-    pub micros: Millis,
-    pub certificate: Option<Certificate>,
+    pub told: Vec<Told>,
     /// Hears when it was taken in and written down.
     pub done: oneshot::Sender<()>,
 }
@@ -157,10 +157,9 @@ impl MonitorState {
     }
 
     /// Hands in what was seen, and waits until it is written down. False: nobody takes it in now.
-    pub async fn report(&self, told: Pushed, certificate: Option<Certificate>) -> bool {
+    pub async fn report(&self, told: Vec<Told>) -> bool {
         let (done, taken) = oneshot::channel();
-        let Pushed { check, outcome, micros } = told;
-        let sent = self.reports.try_send(Report { check, outcome, micros, certificate, done });
+        let sent = self.reports.try_send(Report { told, done });
         sent.is_ok() && taken.await.is_ok()
     }
 }

@@ -100,7 +100,7 @@ impl CheckState {
     /// Takes in `outcome`. A look that began before the last one was taken in counts as if it had begun with it: a clock
     /// that is set back makes no time pass twice.
     pub fn observe(&mut self, outcome: &Outcome, connectivity: Connectivity, rules: &Rules) -> Vec<Event> {
-        let at = outcome.at.max(self.last_at.unwrap_or(outcome.at)).max(self.since);
+        let at = outcome.at.max(self.last_at.unwrap_or(self.since));
         let mut events = self.expire(at, rules);
         self.last_at = Some(at);
         if connectivity == Connectivity::Offline && outcome.verdict != Condition::Up {
@@ -177,7 +177,8 @@ impl CheckState {
     }
 
     fn change(&mut self, from: Millis, to: Condition, detail: Option<String>) -> Event {
-        let from = from.max(self.since);
+        // What was unknown only because nobody had told of it yet is known once it is told, however late.
+        let from = if self.condition == Condition::Unknown { from } else { from.max(self.since) };
         (self.condition, self.since) = (to, from);
         self.detail = detail.clone().filter(|_| to != Condition::Up);
         Event::Changed { from, to, detail }
@@ -279,6 +280,19 @@ mod tests {
         look(&mut state, 0, Down);
         look(&mut state, 5, Down);
         assert_eq!(changes(&look(&mut state, 20, Down)), [(0, Down)]);
+    }
+
+    #[test]
+    fn what_is_told_late_was_never_unknown() {
+        let mut state = up_since(0);
+        assert_eq!(changes(&state.expire(s(600), &RULES)), [(120, Unknown)]);
+        assert_eq!(changes(&look(&mut state, 60, Up)), [(60, Up)]);
+        assert_eq!(state.expire(s(180), &RULES), []);
+        assert_eq!(changes(&state.expire(s(600), &RULES)), [(180, Unknown)]);
+        for second in [120, 125, 140] {
+            let seen = look(&mut state, second, Down);
+            assert_eq!(changes(&seen), if second == 140 { vec![(120, Down)] } else { vec![] });
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::super::{Reach, Service, ServiceError};
 use super::told::{AHEAD, one_line};
 use crate::config::uptime::{Check, Outpost};
 use crate::keys::id_of;
-use crate::monitor::board::StatusBoard;
+use crate::monitor::board::{StatusBoard, Told};
 use crate::monitor::connectivity::Canaries;
 use crate::outpost::wire::{BATCH, OrderedCheck, OutpostOrders, OutpostReceipt, OutpostResults, SeenThere};
 use crate::probe::Certificate;
@@ -86,12 +86,9 @@ impl Service {
             let told = told(result, now)?;
             seen.extend(told.filter(|_| is_ordered));
         }
-        let mut taken = 0;
-        for (pushed, certificate) in seen {
-            if !self.take_told(pushed, certificate).await {
-                return Ok(None);
-            }
-            taken += 1;
+        let taken = seen.len();
+        if taken > 0 && !self.take_told(seen).await {
+            return Ok(None);
         }
         Ok(Some(OutpostReceipt { now: self.clock.now(), version: self.outpost_version(outpost), taken }))
     }
@@ -134,7 +131,7 @@ fn outpost_view(outpost: &Outpost, checks: &[&Check], board: &StatusBoard) -> Ou
 }
 
 /// What was seen, as the loop takes it; none: it is too old, or lies ahead.
-fn told(result: SeenThere, now: DateTime<Utc>) -> Result<Option<(Pushed, Option<Certificate>)>, ServiceError> {
+fn told(result: SeenThere, now: DateTime<Utc>) -> Result<Option<Told>, ServiceError> {
     let SeenThere { check, at, status, micros, text, certificate } = result;
     let verdict = Condition::parse(&status).ok_or_else(|| {
         let status = status.chars().take(20).collect::<String>();

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::super::{Service, ServiceError};
 use crate::config::uptime::Check;
-use crate::probe::Certificate;
+use crate::monitor::board::Told;
 use crate::probe::spec::Ask;
 use crate::store::millis;
 use crate::store::pushed::Pushed;
@@ -62,7 +62,7 @@ impl Service {
         let now = millis(self.clock.now());
         let outcome =
             if failed { Outcome::bad(now, Condition::Down, "it says that it failed") } else { Outcome::up(now) };
-        self.take_told(Pushed { check, outcome, micros: 0 }, None).await
+        self.take_told(vec![(Pushed { check, outcome, micros: 0 }, None)]).await
     }
 
     /// Takes in what somebody else has seen of `check`; false: it could not be kept either.
@@ -84,7 +84,7 @@ impl Service {
         }
         let outcome = self.outcome(&check, told, latency, result.text.as_deref(), millis(at.min(now)));
         let told = Pushed { check, outcome, micros: (latency * 1000.0) as Millis };
-        Ok(self.take_told(told, None).await)
+        Ok(self.take_told(vec![(told, None)]).await)
     }
 
     /// As whoever sends it judged it, unless it took longer than it may.
@@ -102,15 +102,20 @@ impl Service {
     }
 
     /// Where the loop that looks does not run, as on a replica that follows, it is stored for the one that leads.
-    pub(super) async fn take_told(&self, told: Pushed, certificate: Option<Certificate>) -> bool {
+    pub(super) async fn take_told(&self, told: Vec<Told>) -> bool {
         if let Some(monitor_state) = &self.monitor_state
-            && monitor_state.report(told.clone(), certificate).await
+            && monitor_state.report(told.clone()).await
         {
             return true;
         }
         let of = |id: &str| self.config.uptime.component(&self.config.uptime.check(id)?.component);
-        let Some(tenant) = of(&told.check).map(|component| component.tenant.clone()) else { return false };
-        self.store.keep_pushed(tenant, told).await.is_ok()
+        for (told, _) in told {
+            let Some(tenant) = of(&told.check).map(|component| component.tenant.clone()) else { return false };
+            if self.store.keep_pushed(tenant, told).await.is_err() {
+                return false;
+            }
+        }
+        true
     }
 }
 
