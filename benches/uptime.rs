@@ -6,7 +6,6 @@
 //! Nothing here fails a build: a figure depends on the machine, so a person reads it.
 
 #[path = "product/figure.rs"]
-#[expect(dead_code, reason = "made for more figures than are taken here")]
 mod figure;
 #[path = "product/program.rs"]
 mod program;
@@ -82,7 +81,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// How often `once` is done in a second, so many at a time.
-async fn rate<F: Future<Output = anyhow::Result<()>> + Send>(
+async fn rate<F: Future<Output = anyhow::Result<()>> + Send + 'static>(
     once: impl Fn(usize) -> F + Send + Sync + 'static,
 ) -> anyhow::Result<f64> {
     let (done, once, begun) = (Arc::new(AtomicU64::new(0)), Arc::new(once), Instant::now());
@@ -169,8 +168,7 @@ async fn looks() -> anyhow::Result<Vec<Figure>> {
     .await?;
     let mut roots = RootCertStore::empty();
     roots.add(root)?;
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    let mut config = config;
+    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     config.resumption = rustls::client::Resumption::disabled();
     let connector = TlsConnector::from(Arc::new(config));
     let bare = rate(move |_| bare_look(connector.clone(), address)).await?;

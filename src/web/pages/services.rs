@@ -118,9 +118,12 @@ fn table(rows: &[Markup]) -> Markup {
 fn outposts(all: &[OutpostView]) -> Markup {
     html! {
         div.scroll { table {
-            thead { tr { @for head in ["Place", "State", "Latest look", "Checks"] { th scope="col" { (head) } } } }
+            thead { tr {
+                @for head in ["Place", "State", "Latest look"] { th scope="col" { (head) } }
+                th.number scope="col" { "Checks" }
+            } }
             tbody { @for one in all { tr {
-                td.what { (one.name) span.id { (one.id) } }
+                td { (one.name) @if one.id != one.name { div.muted { (one.id) } } }
                 td { span.badge.(if one.status == "heard" { "on_track" } else { "paused" }) { (one.status) } }
                 td { (one.last_look.map_or_else(|| "never".to_owned(), |at| at.format("%-d %b %H:%M:%S").to_string())) }
                 td.number { (one.checks) }
