@@ -46,7 +46,8 @@ fn report(rows: usize) -> Report {
     let Ok(mut report) = serde_json::from_str::<Report>(text) else { unreachable!("the fixture is a report") };
     let rows =
         (0..rows).map(|row| Row { cells: (0..12).map(|at| cell(row, at, report.period.from)).collect(), opens: None });
-    let table = Table { key: "tickets".into(), title: "Tickets".into(), columns, rows: rows.collect(), left_out: 0 };
+    let table =
+        Table { key: "tickets".into(), title: "Tickets".into(), columns, rows: rows.collect(), ..Table::default() };
     report.sections =
         vec![Section { key: "tickets".into(), title: "Tickets".into(), tables: vec![table], ..Section::default() }];
     report

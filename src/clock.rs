@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use tokio::sync::watch;
 
 /// Tells the time, and waits for it.
@@ -29,6 +29,9 @@ pub trait Clock: Send + Sync {
 /// The clock every loop shares.
 pub type SharedClock = Arc<dyn Clock>;
 
+/// Clocks tell whole milliseconds, as the store keeps them: a moment is the same before it is stored and when it is read.
+const MILLIS: u16 = 3;
+
 /// The longest single sleep: a wall clock that is set forward is noticed this late at the most.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
@@ -40,7 +43,8 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
         #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
-        Utc::now()
+        let now = Utc::now();
+        now.trunc_subsecs(MILLIS)
     }
 
     async fn sleep_until(&self, at: DateTime<Utc>) {
@@ -73,7 +77,8 @@ impl Clock for FastClock {
     fn now(&self) -> DateTime<Utc> {
         let elapsed = TimeDelta::from_std(self.started.elapsed()).unwrap_or(TimeDelta::MAX);
         let fast = elapsed.num_microseconds().unwrap_or(i64::MAX).saturating_mul(i64::from(self.speed));
-        self.origin.checked_add_signed(TimeDelta::microseconds(fast)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+        let now = self.origin.checked_add_signed(TimeDelta::microseconds(fast)).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        now.trunc_subsecs(MILLIS)
     }
 
     async fn sleep_until(&self, at: DateTime<Utc>) {

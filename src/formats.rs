@@ -71,9 +71,16 @@ impl Format {
         }
     }
 
-    /// The `Content-Disposition` of such a file.
-    pub fn disposition(self, report: &Report) -> String {
-        self.disposed_as(&self.file_name(report))
+    /// The `Content-Disposition` of such a file; of a CSV, that of the table that was asked for.
+    pub fn disposition(self, report: &Report, table: Option<&str>) -> String {
+        let name = self.file_name(report);
+        match (self, table) {
+            (Self::Csv, Some(table)) => {
+                let table: String = table.chars().take(40).map(plain).collect();
+                self.disposed_as(&name.replace(".csv", &format!("-{table}.csv")))
+            }
+            _ => self.disposed_as(&name),
+        }
     }
 
     /// The same for a file that is called `name`.
@@ -84,10 +91,14 @@ impl Format {
 
     /// `sla-acme-2026-10-01-2026-10-31.pdf`: letters, digits and hyphens alone, whatever the tenant is called.
     pub fn file_name(self, report: &Report) -> String {
-        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
         let tenant: String = report.tenant.chars().take(40).map(plain).collect();
         format!("sla-{tenant}-{}-{}.{}", report.period.from, report.period.to, self.name())
     }
+}
+
+/// Letters, digits and hyphens alone.
+fn plain(c: char) -> char {
+    if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }
 }
 
 impl fmt::Display for Format {

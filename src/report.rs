@@ -201,8 +201,19 @@ pub struct Table {
     pub title: String,
     pub columns: Vec<Column>,
     pub rows: Vec<Row>,
-    /// Rows that there are and that it does not show.
+    /// Rows that there are and that it does not hold.
     pub left_out: u64,
+    /// How many rows are enough for whoever reads it; files for programs and spreadsheets have all. None: as many as fit.
+    #[serde(skip)]
+    pub shown: Option<usize>,
+}
+
+impl Table {
+    /// The rows for a reader, where `most` fit; and how many more there are.
+    pub fn to_read(&self, most: usize) -> (&[Row], u64) {
+        let shown = self.rows.len().min(most).min(self.shown.unwrap_or(usize::MAX));
+        (&self.rows[..shown], self.left_out + (self.rows.len() - shown) as u64)
+    }
 }
 
 /// What stands in a column.

@@ -4,6 +4,8 @@
 //! and its steps wait. When the last of them ends, the step that then holds is
 //! run once, if the alert is still open.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +45,23 @@ pub struct Matchers {
     pub component: Option<String>,
     pub priority: Option<String>,
     pub technician: Option<String>,
+}
+
+/// `client Globex, priority High`, or `everything`.
+impl fmt::Display for Matchers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { client, ticket, component, priority, technician } = self;
+        let named = [
+            ("client", client),
+            ("ticket", ticket),
+            ("component", component),
+            ("priority", priority),
+            ("technician", technician),
+        ];
+        let parts: Vec<_> =
+            named.iter().filter_map(|(what, name)| Some(format!("{what} {}", name.as_ref()?))).collect();
+        if parts.is_empty() { f.write_str("everything") } else { f.write_str(&parts.join(", ")) }
+    }
 }
 
 impl Matchers {

@@ -195,8 +195,9 @@ fn table_text(one: &Table) -> String {
     if one.rows.is_empty() {
         return text + "  nothing\n";
     }
+    let (rows, more) = one.to_read(usize::MAX);
     let heads: Vec<String> = one.columns.iter().map(|column| column.title.to_uppercase()).collect();
-    let rows: Vec<Vec<String>> = one.rows.iter().map(|row| row.cells.iter().map(words).collect()).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.cells.iter().map(words).collect()).collect();
     let width = |place: usize| {
         let cells = rows.iter().filter_map(|row| row.get(place)).chain(heads.get(place));
         cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
@@ -207,8 +208,8 @@ fn table_text(one: &Table) -> String {
         let line = cells.collect::<Vec<_>>().join("  ");
         let _ = writeln!(text, "  {}", line.trim_end());
     }
-    if one.left_out > 0 {
-        let _ = writeln!(text, "  … and {} more", one.left_out);
+    if more > 0 {
+        let _ = writeln!(text, "  … and {more} more");
     }
     text
 }

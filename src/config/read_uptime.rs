@@ -36,11 +36,14 @@ pub(super) struct UptimeContext<'a> {
 
 pub(super) fn uptime(root: &Section<'_>, around: &UptimeContext<'_>) -> Uptime {
     let sections = root.named("components");
-    let ids: Vec<&str> = sections.iter().map(|(name, _)| name.value).collect();
+    let names: Vec<_> = sections.iter().map(|(name, _)| name.clone()).collect();
+    let ids: Vec<&str> = names.iter().map(|name| name.value).collect();
     let components: Vec<_> =
         sections.into_iter().filter_map(|(name, one)| component(&name, one, &ids, around)).collect();
-    for lost in circles(&components) {
-        root.wrong(format!("the group `{lost}` is a member of itself, by way of others: it could never be judged"));
+    for (id, wrong) in knots(&components) {
+        if let Some(name) = names.iter().find(|name| name.value == id) {
+            name.wrong(wrong);
+        }
     }
     let rules = |component: &str| {
         let tenant = components.iter().find(|one| one.id == component).map(|one| &one.tenant);
@@ -154,21 +157,41 @@ fn at_least(number: i64, of: usize) -> Result<usize, String> {
     }
 }
 
-/// Groups that are among their own members.
-fn circles(components: &[Component]) -> Vec<&str> {
-    let members = |id: &str| components.iter().find(|one| one.id == id).map_or(&[][..], |one| one.of.as_slice());
-    let holds_itself = |component: &&Component| {
-        let mut seen: Vec<&str> = Vec::new();
-        let mut next: Vec<&str> = component.of.iter().map(String::as_str).collect();
-        while let Some(id) = next.pop() {
-            if !seen.contains(&id) {
-                seen.push(id);
-                next.extend(members(id).iter().map(String::as_str));
-            }
+/// Components that stand on themselves, or on those of another tenant, and what is wrong with that.
+fn knots(components: &[Component]) -> Vec<(&str, String)> {
+    let find = |id: &String| components.iter().find(|one| one.id == *id);
+    let own = |one: &Component| [one.of.as_slice(), one.depends_on.as_slice()].concat();
+    let mut knots = Vec::new();
+    for component in components {
+        let id = component.id.as_str();
+        let named = own(component);
+        if reaches(component.of.clone(), id, |member| find(member).map(|one| one.of.clone())) {
+            knots.push((id, "is a member of itself, by way of others: it could never be judged".to_owned()));
+        } else if reaches(named.clone(), id, |other| find(other).map(own)) {
+            knots.push((
+                id,
+                "depends on itself, if only by way of others: nobody would be told that it fails".to_owned(),
+            ));
         }
-        seen.contains(&component.id.as_str())
-    };
-    components.iter().filter(holds_itself).map(|component| component.id.as_str()).collect()
+        let foreign = named.iter().filter_map(find).find(|other| other.tenant != component.tenant);
+        knots.extend(foreign.map(|other| {
+            let (name, theirs, ours) = (&other.id, &other.tenant, &component.tenant);
+            (id, format!("is of the tenant `{ours}`, and cannot stand on `{name}` of the tenant `{theirs}`, whose people are others"))
+        }));
+    }
+    knots
+}
+
+/// Whether `wanted` is among `first`, or among what these lead to.
+fn reaches(first: Vec<String>, wanted: &str, onward: impl Fn(&String) -> Option<Vec<String>>) -> bool {
+    let (mut seen, mut next) = (Vec::new(), first);
+    while let Some(id) = next.pop() {
+        if !seen.contains(&id) {
+            next.extend(onward(&id).unwrap_or_default());
+            seen.push(id);
+        }
+    }
+    seen.iter().any(|id| id == wanted)
 }
 
 fn promise(section: Section<'_>, ids: &[&str], around: &UptimeContext<'_>) -> Option<Promise> {

@@ -1426,6 +1426,21 @@ fn an_objective_says_what_is_too_much_and_of_how_many_looks() {
 }
 
 #[test]
+fn a_component_cannot_stand_on_itself_or_on_one_of_another_tenant() {
+    let text = format!(
+        "{LEAST}{WATCHED}[components.alone]\ndepends_on = [\"alone\"]\n\
+         [components.x]\ndepends_on = [\"y\"]\n[components.y]\ndepends_on = [\"x\"]\n\
+         [components.group]\nall_of = [\"member\", \"shop\"]\n[components.member]\ndepends_on = [\"group\"]\n\
+         [components.inner]\nall_of = [\"inner\"]\n\
+         [components.fine]\nany_of = [\"shop\", \"leaf\"]\n[components.leaf]\ndepends_on = [\"shop\"]\n"
+    );
+    assert_snapshot!(complaints_of(&text));
+    let second = "[tenants.globex]\nsubdomain = \"globex\"\nregion = \"eu\"\ntoken_env = \"SUPEROPS_TOKEN\"\n";
+    let foreign = "[components.a]\ntenant = \"acme\"\n[components.b]\ntenant = \"globex\"\ndepends_on = [\"a\"]\n";
+    assert_snapshot!(complaints_of(&format!("{LEAST}{second}{foreign}")));
+}
+
+#[test]
 fn what_an_objective_cannot_mean_is_refused() {
     let text = format!(
         "{LEAST}{WATCHED}[components.empty]\n[[objectives]]\ncomponent = \"shop\"\nmeasure = \"p90\"\nbreach = \"2s\"\n\

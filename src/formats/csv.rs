@@ -99,6 +99,17 @@ mod tests {
     }
 
     #[test]
+    fn a_program_gets_all_rows_where_a_reader_is_shown_the_first() {
+        let mut report = sample::month();
+        report.sections[0].tables[0].shown = Some(2);
+        let all = report.sections[0].tables[0].rows.len();
+        assert_eq!(read(&write(&report, None).unwrap()).len(), 1 + all);
+        let page =
+            String::from_utf8(crate::formats::Format::Html.write(&report, &Default::default()).unwrap()).unwrap();
+        assert!(page.contains(&format!("{} more rows are not shown.", all - 2)), "{page}");
+    }
+
+    #[test]
     fn a_table_reads_back_with_its_units_in_the_names() {
         let rows = read(&write(&sample::month(), None).unwrap());
         assert_eq!(rows[0], ["day", "met", "breached", "compliance_percent", "downtime_seconds"]);

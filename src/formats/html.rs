@@ -72,22 +72,22 @@ fn headline(report: &Report, figure: &Figure) -> Markup {
 }
 
 fn rows(report: &Report, table: &Table) -> Markup {
+    let (shown, more) = table.to_read(MOST_ROWS);
     html! {
         div.wide {
             table {
                 caption { bdi { (bounded(&table.title, LONGEST)) } }
                 thead { tr { @for column in &table.columns { th scope="col" class=[side(column.kind)] { (bounded(&column.title, LONGEST)) } } } }
-                tbody { @for row in table.rows.iter().take(MOST_ROWS) { tr { @for cell in &row.cells { (field(report, cell)) } } } }
+                tbody { @for row in shown { tr { @for cell in &row.cells { (field(report, cell)) } } } }
             }
-            @if let Some(missing) = missing(table, MOST_ROWS) { p.quiet { (missing) } }
+            @if let Some(missing) = missing(more) { p.quiet { (missing) } }
         }
     }
 }
 
-/// A note on the rows that are not shown, where only `most` are.
-pub fn missing(table: &Table, most: usize) -> Option<String> {
-    let left_out = table.left_out + table.rows.len().saturating_sub(most) as u64;
-    match left_out {
+/// A note on `more` rows that are not shown.
+pub fn missing(more: u64) -> Option<String> {
+    match more {
         0 => None,
         1 => Some("1 more row is not shown.".to_owned()),
         many => Some(format!("{} more rows are not shown.", grouped(many))),

@@ -101,6 +101,7 @@ fn compliance(period: Period) -> Section {
             ],
             rows: rows.collect(),
             left_out: 0,
+            shown: None,
         }],
     }
 }
@@ -139,6 +140,7 @@ fn technicians(names: &[&str]) -> Section {
             ],
             rows: rows.collect(),
             left_out: 0,
+            shown: None,
         }],
         ..Section::default()
     }
@@ -159,6 +161,7 @@ fn excluded() -> Section {
             ],
             rows: rows.map(|(reason, count)| row(vec![Cell::text(reason), Cell::Count(count)])).to_vec(),
             left_out: 4,
+            shown: None,
         }],
         ..Section::default()
     }

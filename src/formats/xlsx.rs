@@ -111,7 +111,7 @@ fn rows(sheet: &mut Worksheet, report: &Report, table: &Table, looks: &Looks) ->
     for (row, at) in table.rows.iter().take(MOST_ROWS).zip(1u32..) {
         fields(sheet, report, at, row, looks)?;
     }
-    if let Some(missing) = super::html::missing(table, MOST_ROWS) {
+    if let Some(missing) = super::html::missing(table.left_out + (table.rows.len() - shown) as u64) {
         sheet.write_string(end + 2, 0, missing)?;
     }
     Ok(())

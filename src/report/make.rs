@@ -22,10 +22,12 @@ use super::{
 use crate::sla::zone::Tz;
 use crate::ticket::ClockKind;
 
-/// Breaches that are listed one by one.
-const MOST_BREACHES: usize = 100;
-/// Lines of one table.
-const MOST_GROUPS: usize = 400;
+/// Breaches that are listed one by one, and as many of them as a reader is shown.
+const MOST_BREACHES: usize = 20_000;
+const BREACHES_SHOWN: usize = 100;
+/// Lines of one table, and as many of them as a reader is shown.
+const MOST_GROUPS: usize = 5_000;
+const GROUPS_SHOWN: usize = 400;
 
 /// What the figures are told apart by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -324,6 +326,7 @@ fn course(material: &Material<'_>) -> Section {
         columns,
         rows: material.days.iter().map(row).collect(),
         left_out: 0,
+        shown: None,
     };
     let (key, title) = ("days".to_owned(), "Day by day".to_owned());
     Section { key, title, charts: vec![chart], tables: vec![table], ..Section::default() }
@@ -449,6 +452,7 @@ fn group_table(material: &Material<'_>, all: &[&Entry]) -> Table {
         columns,
         rows: lines.iter().take(MOST_GROUPS).map(row).collect(),
         left_out: lines.len().saturating_sub(MOST_GROUPS) as u64,
+        shown: Some(GROUPS_SHOWN),
     }
 }
 
@@ -504,6 +508,7 @@ fn reason_table(material: &Material<'_>, all: &[&Entry]) -> Table {
         ],
         rows: sum.reasons.iter().map(row).collect(),
         left_out: 0,
+        shown: None,
     }
 }
 
@@ -533,6 +538,7 @@ fn technician_table(material: &Material<'_>, all: &[&Entry]) -> Table {
         ],
         rows: people.iter().take(MOST_GROUPS).map(row).collect(),
         left_out: people.len().saturating_sub(MOST_GROUPS) as u64,
+        shown: Some(GROUPS_SHOWN),
     }
 }
 
@@ -590,6 +596,7 @@ fn breaches(material: &Material<'_>, all: &[&Entry], sum: &Summary) -> Section {
         columns,
         rows: breached.iter().take(MOST_BREACHES).map(row).collect(),
         left_out: breached.len().saturating_sub(MOST_BREACHES) as u64,
+        shown: Some(BREACHES_SHOWN),
     };
     let reasons = (material.by != By::Reason && !sum.reasons.is_empty()).then(|| reason_table(material, all));
     let tables = reasons.into_iter().chain([table]).collect();
@@ -622,6 +629,7 @@ fn left_out(sum: &Summary, material: &Material<'_>) -> Section {
         ],
         rows: sum.excluded.iter().map(row).collect(),
         left_out: 0,
+        shown: None,
     };
     let (key, title) = ("excluded".to_owned(), "Left out".to_owned());
     Section { key, title, tables: vec![table], ..Section::default() }

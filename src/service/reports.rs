@@ -413,7 +413,7 @@ impl Service {
         };
         let month = |(number, sha256): &(i64, String)| {
             let (year, month) = (number.div_euclid(12), number.rem_euclid(12) + 1);
-            let later = corrections.iter().filter(|one| !one.counts && month_of(one.day) == *number);
+            let later = corrections.iter().filter(|one| month_of(one.day) == *number);
             ClosedMonth {
                 month: format!("{year}-{month:02}"),
                 sha256: sha256.clone(),

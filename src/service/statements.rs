@@ -120,7 +120,7 @@ impl Service {
         let mut made = report(&one.statement).map_err(ServiceError::BadQuestion)?;
         let text = serde_json::to_string(&made).map_err(|error| ServiceError::BadQuestion(error.to_string()))?;
         made.hash = hash_of(text);
-        let (content_type, disposition) = (format.content_type(), format.disposition(&made));
+        let (content_type, disposition) = (format.content_type(), format.disposition(&made, None));
         let bytes = self.written(Arc::new(made), None, format).await?;
         Ok(Some(ReportFile { content_type, disposition, bytes }))
     }
@@ -317,6 +317,7 @@ fn outages(made: &Statement) -> Table {
         ],
         rows: made.outages.iter().map(row).collect(),
         left_out: 0,
+        shown: None,
     }
 }
 
@@ -343,6 +344,7 @@ fn daily(made: &Statement) -> Table {
         ],
         rows: made.days.iter().map(row).collect(),
         left_out: 0,
+        shown: None,
     }
 }
 

@@ -248,6 +248,9 @@ impl Store {
                             "DELETE FROM sms_codes WHERE phone = $1",
                             "DELETE FROM stopped_phones WHERE phone = $1",
                             "DELETE FROM unreachable_numbers WHERE phone = $1",
+                            // The number may be spelt otherwise there.
+                            "DELETE FROM stopped_phones WHERE who = $1",
+                            "DELETE FROM unreachable_numbers WHERE who = $1",
                         ] {
                             gone += sql::query(forget).bind(word).execute(&mut *tx).await?.rows_affected();
                         }

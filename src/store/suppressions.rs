@@ -42,7 +42,7 @@ impl Store {
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     let id = insert(tx, &new).await?;
-                    let what = format!("added {} {id}, until {}", new.kind.words(), new.until);
+                    let what = told(&new, id);
                     audit(tx, Some(&new.tenant), &what, &author, now).await?;
                     cover(tx, &new.tenant, now).await?;
                     let NewSuppression { kind, tenant, matchers, from, until, author, reason } = new;
@@ -98,6 +98,15 @@ impl Store {
         }
         Ok(found)
     }
+}
+
+/// `added silence 4, of client Globex, from 2026-11-22 12:00 to 14:00 UTC: moving racks`, for the audit log.
+fn told(new: &NewSuppression, id: i64) -> String {
+    let NewSuppression { kind, matchers, from, until, reason, .. } = new;
+    let until_form = if from.date_naive() == until.date_naive() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+    let (from, until) = (from.format("%Y-%m-%d %H:%M"), until.format(until_form));
+    let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    format!("added {} {id}, of {matchers}, from {from} to {until} UTC{reason}", kind.words())
 }
 
 async fn read(connection: &mut Connection, reach: &Reach, now: DateTime<Utc>) -> Result<Vec<Suppression>, StoreError> {

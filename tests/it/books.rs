@@ -119,6 +119,52 @@ async fn books_that_are_made_anew_are_the_same_whatever_happened_at_the_desk() {
 }
 
 #[tokio::test]
+async fn what_superops_and_the_policy_say_each_by_itself_is_booked_when_its_time_comes() {
+    let policy = "[[policies]]\nresponse = \"2h\"\nresolution = \"9h\"\n";
+    let mut app = TestApp::with(&format!("{KEPT}{policy}")).await;
+    let id = app.superops.add(NewTicket {
+        response_due_in: Some(minutes(30)),
+        resolution_due_in: Some(minutes(60)),
+        responded_in: None,
+        ..usual()
+    });
+    let verdicts = format!(
+        "SELECT clock || ' ' || reported || ' ' || computed FROM entries WHERE latest = 1 AND ticket = '{id}' ORDER BY clock"
+    );
+    for (later, expected) in [
+        (40, vec!["first_response 1 0"]),
+        (30, vec!["first_response 1 0", "resolution 1 0"]),
+        (60, vec!["first_response 1 1", "resolution 1 0"]),
+        (460, vec!["first_response 1 1", "resolution 1 1"]),
+    ] {
+        app.wait(minutes(later)).await;
+        book(&mut app).await;
+        assert_eq!(app.database.texts(&verdicts).await, expected, "{later} minutes later");
+        assert_eq!(look(&mut app).await, Vec::<String>::new(), "{later} minutes later");
+    }
+}
+
+#[tokio::test]
+async fn a_decision_by_hand_comes_out_the_same_each_time_to_the_part_of_a_second() {
+    let mut app = TestApp::with(KEPT).await;
+    let id = app.ticket(TimeDelta::hours(8));
+    app.turn().await;
+    app.clock.advance(TimeDelta::nanoseconds(1_234_567));
+    let order = serde_json::from_value(serde_json::json!({
+        "clock": "resolution", "cancelled": true, "reason": "a test of ours"
+    }));
+    let author = Author { who: "Mia".to_owned(), origin: "here".to_owned() };
+    app.parts().service.decide(&Reach::All, &id, order.unwrap(), author).await.unwrap();
+    app.wait(minutes(5)).await;
+    book(&mut app).await;
+    assert_eq!(look(&mut app).await, Vec::<String>::new());
+    for _ in 0..2 {
+        let rebuilt = rebuild(&mut app).await;
+        assert_eq!((rebuilt.new, rebuilt.revised, rebuilt.corrections), (0, 0, 0), "{rebuilt:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_rebuild_leaves_closed_months_as_they_were_closed_and_mends_what_belongs_to_their_entries() {
     let mut app = TestApp::with(KEPT).await;
     desk(&mut app, 5).await;

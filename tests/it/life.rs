@@ -416,8 +416,12 @@ async fn silences_are_made_and_ended_over_http_and_every_change_is_written_down(
         app.database.texts(&format!("SELECT {column} FROM audit WHERE tenant = 'acme' ORDER BY id")).await
     };
     let (whats, origins) = (of_acme("what").await, of_acme("origin").await);
-    let whats: Vec<_> = whats.iter().map(|what| what.split(',').next().unwrap()).collect();
-    assert_eq!(whats, ["added silence 1", "added maintenance window 1", "ended silence 1"]);
+    let begun: Vec<_> = whats.iter().map(|what| what.split(',').next().unwrap()).collect();
+    assert_eq!(begun, ["added silence 1", "added maintenance window 1", "ended silence 1"]);
+    assert!(
+        whats[0].contains("of technician Mateo Alvarez, from ") && whats[0].ends_with(" UTC: on a plane"),
+        "{whats:?}"
+    );
     assert!(origins.iter().all(|origin| origin == "127.0.0.1"), "{origins:?}");
 }
 

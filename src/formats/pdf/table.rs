@@ -23,19 +23,20 @@ struct Column {
 
 /// Lays `table` out.
 pub fn write(flow: &mut Flow, report: &Report, table: &Table) {
+    let (rows, more) = table.to_read(MOST_ROWS);
     let columns = columns(flow, report, table);
     flow.keep(60.0);
     flow.text(Tag::P, &bounded(&table.title, LONGEST), Style::CAPTION, WIDTH);
     flow.group(Tag::Table, |flow| {
         flow.group(Tag::THead, |flow| head(flow, table, &columns, true));
         flow.group(Tag::TBody, |flow| {
-            for row in table.rows.iter().take(MOST_ROWS) {
+            for row in rows {
                 let texts: Vec<_> = row.cells.iter().map(|cell| shown(cell, report.zone)).collect();
                 body(flow, table, &columns, &texts);
             }
         });
     });
-    if let Some(missing) = missing(table, MOST_ROWS) {
+    if let Some(missing) = missing(more) {
         flow.space(2.0);
         flow.text(Tag::P, &missing, Style::SMALL, WIDTH);
     }
@@ -49,7 +50,7 @@ fn columns(flow: &mut Flow, report: &Report, table: &Table) -> Vec<Column> {
         .iter()
         .enumerate()
         .map(|(at, column)| {
-            let cells = table.rows.iter().take(MOST_ROWS).filter_map(|row| row.cells.get(at));
+            let cells = table.to_read(MOST_ROWS).0.iter().filter_map(|row| row.cells.get(at));
             let widest = cells.map(|cell| flow.width(&shown(cell, report.zone), Style::CELL)).fold(0.0, f32::max);
             let title = flow.width(&bounded(&column.title, LONGEST), HEAD);
             Column { width: widest.max(title.min(90.0)) + GAP, right: side(column.kind).is_some() }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 
 use super::reason::Miss;
 use super::{Entry, Exclusion, Held, Holder, Outcome, Reason, Round, SETTLE, Share, Sign, Signs, rounds};
@@ -105,7 +105,10 @@ fn as_of(facts: &Facts<'_>, rounds: &[Round], index: usize) -> Watched {
     // The present cycle is the last that the history tells of.
     let number = |decided: &ManualOverride| (count + decided.cycle).checked_sub(cycle + 1);
     watched.overrides.retain(|decided| number(decided).map_or(index == 0, |number| own.contains(&number)));
-    watched.overrides.iter_mut().for_each(|decided| decided.cycle = cycle);
+    for decided in &mut watched.overrides {
+        // Entries are kept in milliseconds: else the same decision would come out otherwise each time.
+        *decided = ManualOverride { cycle, at: decided.at.trunc_subsecs(3), ..decided.clone() };
+    }
     if index < last {
         let end = rounds[index].end.unwrap_or(DateTime::<Utc>::MAX_UTC);
         watched.vanished_at = None;
@@ -498,7 +501,20 @@ pub fn next_decision(facts: &Facts<'_>, entries: &[Entry], now: DateTime<Utc>) -
         let statuses = StatusHistory { periods: &history.periods[..], gone: history.gone, unseen: history.unseen };
         reckon(facts.watched, statuses, kind, era.rules, Truth::Record)?.over_from()
     };
-    ClockKind::ALL.into_iter().filter(is_open).filter_map(over).filter(|at| *at > now).min()
+    let verdicts = entries.iter().flat_map(|entry| later_verdicts(facts, entry));
+    ClockKind::ALL.into_iter().filter(is_open).filter_map(over).chain(verdicts).filter(|at| *at > now).min()
+}
+
+/// When SuperOps and the policy, each by itself, call a decided clock that goes on running late.
+fn later_verdicts(facts: &Facts<'_>, entry: &Entry) -> impl Iterator<Item = DateTime<Utc>> {
+    let history = facts.history;
+    let statuses = StatusHistory { periods: &history.periods[..], gone: history.gone, unseen: history.unseen };
+    let reported = facts.watched.ticket.reported(entry.clock);
+    let by_superops = reported.due.filter(|_| reported.breached.is_none()).map(|due| due + TICK);
+    let era = facts.eras.iter().find(|era| era.version == entry.version);
+    let by_policy = era.and_then(|era| reckon(facts.watched, statuses, entry.clock, era.rules, Truth::Policy));
+    let both = [by_superops, by_policy.and_then(|clock| clock.over_from())];
+    both.into_iter().flatten().filter(|_| entry.stopped_at.is_none())
 }
 
 /// A clock is over from a moment after its target on.

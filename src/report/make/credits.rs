@@ -2,7 +2,7 @@
 
 use super::super::credit::{Credit, credits};
 use super::super::{Cell, Column, ColumnKind, Opens, Row, Section, Table};
-use super::{Entry, MOST_GROUPS, Material};
+use super::{Entry, GROUPS_SHOWN, MOST_GROUPS, Material};
 
 /// None: no policy of the tenant gives anything back.
 pub(super) fn section(material: &Material<'_>, all: &[&Entry]) -> Option<Section> {
@@ -25,6 +25,7 @@ pub(super) fn section(material: &Material<'_>, all: &[&Entry]) -> Option<Section
         ],
         rows: found.iter().take(MOST_GROUPS).map(|one| row(one, material)).collect(),
         left_out: found.len().saturating_sub(MOST_GROUPS) as u64,
+        shown: Some(GROUPS_SHOWN),
     };
     let text = "A month is judged once it is closed and lies wholly in the period, by the tier that its compliance reaches, \
                 compared without rounding. Where too few clocks were counted nothing is judged, and nothing is owed.";

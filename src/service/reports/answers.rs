@@ -21,6 +21,8 @@ const OPEN: Duration = Duration::from_secs(5 * 60);
 /// And one about closed months.
 const CLOSED: Duration = Duration::from_secs(24 * 3600);
 const MOST: u64 = 200;
+/// A report with more rows than these is not kept.
+const LARGE: usize = 2_000;
 /// The latest computations whose length is remembered.
 const LATENCIES: usize = 512;
 
@@ -30,6 +32,15 @@ pub enum Answer {
     Technicians(Arc<Vec<TechnicianView>>),
     Days(Arc<Vec<ComplianceDay>>),
     Report(Arc<Report>),
+}
+
+impl Answer {
+    /// Whether it is computed again rather than kept: two hundred of its kind would fill the memory.
+    fn is_large(&self) -> bool {
+        let Self::Report(report) = self else { return false };
+        let tables = report.sections.iter().flat_map(|section| &section.tables);
+        tables.map(|table| table.rows.len()).sum::<usize>() > LARGE
+    }
 }
 
 /// What was asked, of whom, and at which version of the books.
@@ -93,7 +104,7 @@ impl Answers {
         compute: impl Future<Output = Result<Answer, ServiceError>>,
     ) -> Result<Answer, ServiceError> {
         let cache = if is_closed { &self.closed } else { &self.open };
-        let cell = cache.get_with(key, Cell::default);
+        let cell = cache.get_with(key.clone(), Cell::default);
         if let Some(answer) = cell.get() {
             self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(answer.clone());
@@ -101,6 +112,9 @@ impl Answers {
         self.misses.fetch_add(1, Ordering::Relaxed);
         let began = Instant::now();
         let answer = cell.get_or_try_init(|| compute).await?.clone();
+        if answer.is_large() {
+            cache.invalidate(&key);
+        }
         let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let mut latencies = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
         if latencies.len() >= LATENCIES {

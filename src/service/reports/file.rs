@@ -30,7 +30,8 @@ impl Service {
         let report = self.report(reach, query).await?;
         let bytes = self.written(report.clone(), query.table.clone(), format).await?;
         self.keep(&report, format, &bytes, made_for).await;
-        Ok(ReportFile { content_type: format.content_type(), disposition: format.disposition(&report), bytes })
+        let disposition = format.disposition(&report, query.table.as_deref());
+        Ok(ReportFile { content_type: format.content_type(), disposition, bytes })
     }
 
     /// `report` as the bytes of a file; of a CSV, the table that is meant.

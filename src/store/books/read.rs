@@ -57,6 +57,10 @@ const STOPPED: &str = "FROM entries e WHERE e.tenant = $1 AND e.counts = 1 AND e
 const BESIDE: &str = "FROM entries e WHERE e.tenant = $1 AND e.counts = 1 AND e.headline = 1 AND e.ticket IN \
      (SELECT ticket FROM entries WHERE tenant = $1 AND counts = 1 AND day BETWEEN $2 AND $3) \
      AND e.day NOT BETWEEN $2 AND $3 AND (e.stop_day IS NULL OR e.stop_day NOT BETWEEN $2 AND $3)";
+/// Of each clock that changed after its month was closed, what counts there; where nothing does, what came too late.
+const CHANGED_LATE: &str = "FROM entries e WHERE e.tenant = $1 AND e.counts <> e.latest AND e.day BETWEEN $2 AND $3 \
+     AND (e.counts = 1 OR NOT EXISTS (SELECT 1 FROM entries f WHERE f.tenant = e.tenant AND f.ticket = e.ticket \
+          AND f.clock = e.clock AND f.round = e.round AND f.counts = 1 AND f.latest = 0))";
 const CORRECTED: &str = "FROM entries e WHERE e.tenant = $1 AND e.counts <> e.latest AND e.day BETWEEN $2 AND $3";
 const SHARES: &str = "SELECT s.entry, s.holder, s.weight, s.counted, s.over, s.paused";
 
@@ -145,7 +149,7 @@ impl Store {
         (from, to): (NaiveDate, NaiveDate),
     ) -> Result<Vec<Correction>, StoreError> {
         let mut reads = self.reads.acquire().await?;
-        let rows = read(&mut reads, CORRECTED, tenant, (day_number(from), day_number(to))).await?;
+        let rows = read(&mut reads, CHANGED_LATE, tenant, (day_number(from), day_number(to))).await?;
         let correction = |stored: Stored| Correction {
             ticket: stored.entry.ticket.to_string(),
             day: stored.entry.day,

@@ -6,7 +6,7 @@ use super::*;
 use crate::report::Period;
 use crate::report::day::days;
 use crate::report::entry::tests::{entries, two_as_decided};
-use crate::report::entry::{Entry, Outcome, Reason};
+use crate::report::entry::{Entry, Exclusion, Outcome, Reason};
 use crate::report::figures::{Question, summary};
 use crate::sla::zone::Tz;
 use crate::store::audit::Author;
@@ -115,8 +115,35 @@ async fn a_closed_month_stays_as_it_was_and_the_correction_stands_beside() {
     assert_eq!(store.close_month(&tenant(), date("2026-10-01"), now).await.unwrap(), hash, "closed once");
     let corrections = store.corrections(&tenant(), (october().from, october().to)).await.unwrap();
     let told: Vec<_> = corrections.iter().map(|one| (one.ticket.as_str(), one.outcome.as_str(), one.counts)).collect();
-    assert_eq!(told.len(), 2);
-    assert!(told.contains(&("2", "breached", true)) && told.contains(&("2", "met", false)), "{told:?}");
+    assert_eq!(told, [("2", "breached", true)], "one decision changed");
+}
+
+#[tokio::test]
+async fn what_is_corrected_again_and_again_after_its_month_was_closed_counts_there_once_and_nowhere_else() {
+    let (_folder, store) = empty().await;
+    let zone = || Tz::named("America/New_York");
+    store.book(&tenant(), booked(entries(), false), zone()).await.unwrap();
+    store.close_month(&tenant(), date("2026-10-15"), at("2026-11-08T12:00:00Z")).await.unwrap();
+    for day in ["2026-11-20", "2026-11-21", "2026-11-22"] {
+        let later = |entry: &Entry| Entry {
+            outcome: Outcome::Excluded,
+            why: Some(Exclusion::ByHand),
+            decided_at: at(&format!("{day}T12:00:00Z")),
+            day: date(day),
+            ..entry.clone()
+        };
+        let called_off: Vec<Entry> = two_as_decided().iter().map(later).collect();
+        let written = store.book(&tenant(), booked(called_off.clone(), false), zone()).await.unwrap();
+        assert_eq!((written.new, written.revised), (0, called_off.len()), "{day}");
+        assert_eq!(written.corrections, called_off.len(), "{day}");
+        assert_eq!(all_of_october(&store, false).await, (11, 14), "{day}: October is closed");
+        let november = store.book_days(&tenant(), "all", (date("2026-11-10"), date("2026-11-30"))).await.unwrap();
+        assert!(november.iter().all(|day| day.excluded == 0), "{day}: {november:?}");
+        let corrections = store.corrections(&tenant(), (october().from, october().to)).await.unwrap();
+        assert_eq!(corrections.len(), called_off.len(), "{day}: October lists what changed");
+        let corrections = store.corrections(&tenant(), (date("2026-11-10"), date("2026-11-30"))).await.unwrap();
+        assert!(corrections.is_empty(), "{day}: {corrections:?}");
+    }
 }
 
 #[tokio::test]

@@ -141,11 +141,10 @@ impl Page<'_> {
         for entry in entries {
             match before.remove(&(entry.clock, entry.round)) {
                 None => self.enter(tx, entry).await?,
-                Some(old) if old.entry.is_same_decision(entry) || self.is_torn(&old, entry) => {
-                    self.fill_in(tx, &old, entry).await?;
-                }
+                Some(old) if self.stands(&old, entry) => self.fill_in(tx, &old, entry).await?,
                 Some(old) => {
-                    let frozen = self.replace(tx, &old).await?;
+                    // The clock may count in a closed month by an earlier revision.
+                    let frozen = self.replace(tx, &old).await? || self.counts_before(entry);
                     let counts = !frozen && !self.is_closed(entry.day);
                     self.written.revised += 1;
                     let said = old.entry.said.as_ref().filter(|_| entry.outcome == Outcome::Breached);
@@ -161,11 +160,25 @@ impl Page<'_> {
         Ok(())
     }
 
+    /// Whether `entry` says what `old` said, which counts as it should.
+    fn stands(&self, old: &Stored, entry: &Entry) -> bool {
+        let counts_once = !(old.counts && self.counts_before(entry));
+        counts_once && (old.entry.is_same_decision(entry) || self.is_torn(old, entry))
+    }
+
+    fn before(&self, entry: &Entry) -> Option<Withdrawn> {
+        self.withdrawn.get(&(entry.ticket.to_string(), entry.clock.as_str().to_owned(), entry.round)).copied()
+    }
+
+    /// Whether a revision of this clock that holds no longer counts, since its month is closed.
+    fn counts_before(&self, entry: &Entry) -> bool {
+        self.before(entry).is_some_and(|before| before.counts)
+    }
+
     /// A decision where there is none: the first of its clock, or one after others that were taken back.
     async fn enter(&mut self, tx: &mut Connection, entry: &Entry) -> Result<(), sql::Error> {
-        let key = (entry.ticket.to_string(), entry.clock.as_str().to_owned(), entry.round);
-        let before = self.withdrawn.get(&key).copied();
-        let counts = !self.is_closed(entry.day) && !before.is_some_and(|before| before.counts);
+        let before = self.before(entry);
+        let counts = !self.is_closed(entry.day) && !self.counts_before(entry);
         self.written.revised += usize::from(before.is_some());
         self.insert(tx, entry, before.map_or(1, |before| before.revision + 1), counts, None).await
     }

@@ -145,6 +145,69 @@ pub(super) const PLACES: &[Place] = &[
         first: First::Text,
     },
     Place {
+        table: "digested",
+        columns: &["recipient"],
+        page: "SELECT alert_key || ' ' || digest || ' ' || recipient, recipient FROM digested
+               WHERE alert_key || ' ' || digest || ' ' || recipient > $1
+               AND alert_key IN (SELECT key FROM alerts WHERE tenant = $2)
+               ORDER BY alert_key || ' ' || digest || ' ' || recipient LIMIT 200",
+        change: "UPDATE digested SET recipient = $3 WHERE alert_key || ' ' || digest || ' ' || recipient = $1
+                 AND alert_key IN (SELECT key FROM alerts WHERE tenant = $2)",
+        first: First::Text,
+    },
+    Place {
+        table: "incidents",
+        columns: &["title", "cause"],
+        page: "SELECT id, title, cause FROM incidents WHERE id > $1 AND tenant = $2 ORDER BY id LIMIT 200",
+        change: "UPDATE incidents SET title = $3, cause = $4 WHERE id = $1 AND tenant = $2",
+        first: First::Text,
+    },
+    Place {
+        table: "incident_updates",
+        columns: &["words", "note", "author"],
+        page: "SELECT incident || '/' || number, words, note, author FROM incident_updates
+               WHERE incident || '/' || number > $1 AND incident IN (SELECT id FROM incidents WHERE tenant = $2)
+               ORDER BY incident || '/' || number LIMIT 200",
+        change: "UPDATE incident_updates SET words = $3, note = $4, author = $5 WHERE incident || '/' || number = $1
+                 AND incident IN (SELECT id FROM incidents WHERE tenant = $2)",
+        first: First::Text,
+    },
+    Place {
+        table: "planned_work",
+        columns: &["title", "words", "author"],
+        page: "SELECT id, title, words, author FROM planned_work WHERE id > $1 AND tenant = $2 ORDER BY id LIMIT 200",
+        change: "UPDATE planned_work SET title = $3, words = $4, author = $5 WHERE id = $1 AND tenant = $2",
+        first: First::Text,
+    },
+    Place {
+        table: "uptime_statements",
+        columns: &["decided_by", "note"],
+        page: "SELECT id, decided_by, note FROM uptime_statements WHERE id > $1 AND tenant = $2 ORDER BY id LIMIT 200",
+        change: "UPDATE uptime_statements SET decided_by = $3, note = $4 WHERE id = $1 AND tenant = $2",
+        first: First::Text,
+    },
+    Place {
+        table: "sessions",
+        columns: &["person"],
+        page: "SELECT id, person FROM sessions WHERE id > $1 ORDER BY id LIMIT 200",
+        change: "UPDATE sessions SET person = $2 WHERE id = $1",
+        first: First::Text,
+    },
+    Place {
+        table: "stopped_phones",
+        columns: &["who"],
+        page: "SELECT phone, who FROM stopped_phones WHERE phone > $1 ORDER BY phone LIMIT 200",
+        change: "UPDATE stopped_phones SET who = $2 WHERE phone = $1",
+        first: First::Text,
+    },
+    Place {
+        table: "unreachable_numbers",
+        columns: &["who"],
+        page: "SELECT id, who FROM unreachable_numbers WHERE id > $1 ORDER BY id LIMIT 200",
+        change: "UPDATE unreachable_numbers SET who = $2 WHERE id = $1",
+        first: First::Number,
+    },
+    Place {
         table: "on_call_overrides",
         columns: &["person", "made_by"],
         page: "SELECT id, person, made_by FROM on_call_overrides WHERE id > $1 ORDER BY id LIMIT 200",

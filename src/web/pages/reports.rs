@@ -161,15 +161,16 @@ fn figure(one: &Figure, query: &ReportQuery) -> Markup {
 }
 
 fn table(one: &Table, query: &ReportQuery) -> Markup {
+    let (rows, more) = one.to_read(usize::MAX);
     html! {
         h3 { (one.title) }
         @if one.rows.is_empty() { p.muted { "Nothing." } } @else {
             div.scroll { table.plain {
                 thead { tr { @for column in &one.columns { th scope="col" { (column.title) } } } }
-                tbody { @for row in &one.rows { (line(row, one, query)) } }
+                tbody { @for row in rows { (line(row, one, query)) } }
             } }
         }
-        @if one.left_out > 0 { p.muted { "… and " (one.left_out) " more" } }
+        @if more > 0 { p.muted { "… and " (more) " more" } }
     }
 }
 
