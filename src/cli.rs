@@ -723,13 +723,13 @@ async fn offline_service(config: Config) -> Result<(Service, Store), CliError> {
 }
 
 /// The same, with forecasts: they are worked out anew, since the service's own are in its memory.
-async fn foreseeing_service(config: Config) -> Result<(Service, Store), CliError> {
+async fn foreseeing_service(config: Config, reach: &Reach) -> Result<(Service, Store), CliError> {
     let telemetry = Arc::new(Telemetry::default());
     let config = Arc::new(config);
     let store = Store::open(&config.store, telemetry.clone()).await?;
     let rules_cache = Arc::new(RulesCache::new(config.clone(), store.clone(), telemetry.clone())?);
     let published = Arc::new(PublishedForecasts::default());
-    foresee(&config, &rules_cache, &store, &telemetry, &published).await?;
+    foresee(&config, reach, &rules_cache, &store, &telemetry, &published).await?;
     let service = Service::new(config, rules_cache, store.clone(), Arc::new(SystemClock), telemetry, Syncs::default());
     Ok((service.showing(published), store))
 }
@@ -737,12 +737,13 @@ async fn foreseeing_service(config: Config) -> Result<(Service, Store), CliError
 /// Forecasts the open tickets once, as the service does all the time: what it has learned is in the store.
 async fn foresee(
     config: &Arc<Config>,
+    reach: &Reach,
     rules_cache: &Arc<RulesCache>,
     store: &Store,
     telemetry: &Arc<Telemetry>,
     published: &Arc<PublishedForecasts>,
 ) -> Result<(), CliError> {
-    for tenant in config.tenants.keys() {
+    for tenant in config.tenants.keys().filter(|tenant| reach.includes(tenant)) {
         let wiring = predict::Wiring {
             config: config.clone(),
             rules_cache: rules_cache.clone(),
@@ -778,6 +779,11 @@ async fn token(config: Config, command: TokenCommand) -> Result<(), CliError> {
     let now = SystemClock.now();
     let answer = match command {
         TokenCommand::Create { role, tenant, name, expires, json } => {
+            if expires.is_some_and(|length| length <= chrono::TimeDelta::zero()) {
+                return Err(CliError::usage(
+                    "`--expires` must be longer than nothing: the token would be worthless at once",
+                ));
+            }
             let asked = token::Asked { role, tenant, name, expires_at: expires.map(|length| now + length) };
             token::create(&store, asked, config.tenants.keys(), json, now).await?
         }

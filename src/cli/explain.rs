@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::status::{forecast_text, printable, unit};
+use super::status::{forecast_text, printable, tenant_of, unit};
 use super::{CliError, ExplainArgs};
 use crate::config::Config;
 use crate::notify;
@@ -15,7 +15,8 @@ use crate::sla::zone::Tz;
 /// Answers and ends.
 pub async fn explain(config: Config, args: ExplainArgs) -> Result<(), CliError> {
     let scope = super::scope(&config, args.tenant.as_deref())?;
-    let (service, store) = super::foreseeing_service(config).await?;
+    let scope = tenant_of(&config, &scope, &args.ticket).await?;
+    let (service, store) = super::foreseeing_service(config, &scope).await?;
     let Some(ledger) = service.ledger(&scope, &args.ticket).await? else {
         let id = &args.ticket;
         return Err(anyhow::anyhow!("no ticket `{id}` is known; it may not have been read yet").into());

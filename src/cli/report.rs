@@ -28,6 +28,9 @@ pub async fn report(config: Config, args: ReportArgs) -> Result<(), CliError> {
     }
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let format = format(&args.format)?;
+    if args.table.is_some() && format != Some(Format::Csv) {
+        return Err(CliError::usage("`--table` chooses the table of a CSV: say `--format csv` as well"));
+    }
     let query = ReportQuery {
         from: args.from.map(|date| date.to_string()),
         to: args.to.map(|date| date.to_string()),

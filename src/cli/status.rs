@@ -1,11 +1,13 @@
 //! `status`: open tickets worst first, or one ticket, from the service's store.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use super::{CliError, StatusArgs};
 use crate::config::Config;
+use crate::formats::text::visible;
 use crate::notify;
 use crate::service::alerts::HoldView;
 use crate::service::messages::Said;
@@ -23,7 +25,11 @@ pub(super) const WORKING_TIME: &str = "Times left and over are working time.\n";
 /// Answers and ends.
 pub(super) async fn status(config: Config, args: StatusArgs) -> Result<(), CliError> {
     let scope = super::scope(&config, args.tenant.as_deref())?;
-    let (service, store) = super::foreseeing_service(config).await?;
+    let scope = match &args.ticket {
+        Some(id) => tenant_of(&config, &scope, id).await?,
+        None => scope,
+    };
+    let (service, store) = super::foreseeing_service(config, &scope).await?;
     let text = match &args.ticket {
         Some(id) => one(&service, &scope, id, args.json).await?,
         None => all(&service, &store, &scope, &args).await?,
@@ -31,6 +37,18 @@ pub(super) async fn status(config: Config, args: StatusArgs) -> Result<(), CliEr
     super::print(&text);
     store.close().await;
     Ok(())
+}
+
+/// Whose ticket `id` is: only that tenant's forecasts have to be worked out.
+pub(super) async fn tenant_of(config: &Config, scope: &Reach, id: &str) -> Result<Reach, CliError> {
+    let store = Store::open(&config.store, Arc::default()).await?;
+    let found = store.find_ticket(scope, id).await?;
+    store.close().await;
+    match found.as_slice() {
+        [] => Err(anyhow::anyhow!("no ticket `{id}` is known; it may not have been read yet").into()),
+        [(tenant, _)] => Ok(Reach::One(tenant.clone())),
+        _ => Ok(scope.clone()),
+    }
 }
 
 async fn one(service: &Service, scope: &Reach, id: &str, json: bool) -> Result<String, CliError> {
@@ -107,9 +125,16 @@ struct Column {
 /// A terminal with fewer columns is narrow.
 const ROOMY: usize = 110;
 const NEVER_CUT: usize = usize::MAX;
+/// A ticket's number that is longer is none that people say.
+const LONGEST_NUMBER: usize = 40;
 
 const COLUMNS: [Column; 9] = [
-    Column { head: "TICKET", cell: |ticket| ticket.display_id.clone(), roomy: false, least: NEVER_CUT },
+    Column {
+        head: "TICKET",
+        cell: |ticket| shortened(&ticket.display_id, LONGEST_NUMBER),
+        roomy: false,
+        least: NEVER_CUT,
+    },
     Column { head: "TENANT", cell: |ticket| ticket.tenant.clone(), roomy: false, least: 6 },
     Column { head: "STANDING", cell: |ticket| ticket.standing.replace('_', " "), roomy: false, least: NEVER_CUT },
     Column { head: "RESPONSE", cell: |ticket| time_of(ticket, 0), roomy: false, least: 12 },
@@ -185,7 +210,7 @@ pub(super) fn what(message: &MessageView) -> String {
 
 /// Text from outside, without what could steer a terminal.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    visible(text).chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn shortened(text: &str, width: usize) -> String {

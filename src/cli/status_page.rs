@@ -123,8 +123,8 @@ async fn revoke(config: Config, id: &str) -> Result<(), CliError> {
     let (service, store) = super::offline_service(config).await?;
     let revoked = service.revoke_private_page(&Reach::All, id, at_the_command_line()).await?;
     store.close().await;
-    let page =
-        revoked.ok_or_else(|| anyhow::anyhow!("no good link has the id `{id}`; `status-page links` shows them all"))?;
+    let page = revoked
+        .ok_or_else(|| anyhow::anyhow!("no valid link has the id `{id}`; `status-page links` shows them all"))?;
     super::print(&format!("revoked {} of {}; it leads nowhere within a minute\n", page.id, page.client));
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::ticket::TenantId;
 pub enum TokenError {
     #[error("no tenant is called `{name}`; the configuration has {}", listed(.known))]
     UnknownTenant { name: String, known: Vec<TenantId> },
-    #[error("no living token has the id `{0}`; `token list` shows them all")]
+    #[error("no valid token has the id `{0}`; `token list` shows them all")]
     UnknownToken(String),
     #[error("the operating system gives no random bytes")]
     NoRandomness(#[source] getrandom::Error),

@@ -23,7 +23,7 @@ pub(super) fn policy(section: Section<'_>, names: &Names<'_>) -> Policy {
         counts: section.text("clock").and_then(|t| t.read(|text| counts(text))).unwrap_or(Counts::Business),
     };
     if !["response", "resolution", "next_response"].iter().any(|key| section.has(key)) {
-        section.wrong("a policy needs `response` or `resolution`: without either it promises nothing");
+        section.wrong("a policy needs `response`, `resolution` or `next_response`: without any it promises nothing");
     }
     section.finish();
     policy

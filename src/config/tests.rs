@@ -922,7 +922,7 @@ notify = ["email:nobody", "sms:555", "sms:+15005550001", "fax:1"]
 channels = ["mail"]
 "#;
     assert_snapshot!(complaints(more), @r#"
-    config.toml:10:1: a policy needs `response` or `resolution`: without either it promises nothing
+    config.toml:10:1: a policy needs `response`, `resolution` or `next_response`: without any it promises nothing
     config.toml:11:10: `tenant` names the tenant `acne`, but there is no [tenants.acne]; did you mean `acme`?
     config.toml:12:9: `clock` must be "calendar" (round the clock) or "business" (open hours only)
     config.toml:14:12: `response` must be over 0s: no ticket could meet it

@@ -64,7 +64,7 @@ impl Store {
         Ok(page)
     }
 
-    /// Makes the link `id` lead nowhere; none if no good link has that id.
+    /// Makes the link `id` lead nowhere; none if no valid link has that id.
     pub async fn revoke_private_page(
         &self,
         id: &str,

@@ -121,7 +121,7 @@ impl Store {
     pub async fn breaches_told(&self) -> Result<Vec<BreachTold>, StoreError> {
         let rows: Vec<(i64, Option<i64>)> = sql::query_as(
             "SELECT COALESCE(MIN(CASE WHEN n.stage LIKE 'breached%' THEN n.created_at END), a.raised_at),
-                    MIN(CASE WHEN n.state = 'sent' AND n.channel IN ('email', 'sms') THEN n.done_at END)
+                    MIN(CASE WHEN n.state = 'sent' AND n.channel <> 'webhook' THEN n.done_at END)
              FROM alerts a LEFT JOIN notifications n ON n.alert_key = a.key
              WHERE a.stage = 'breached' AND a.told = 1 GROUP BY a.key",
         )

@@ -1,6 +1,6 @@
 //! What happened on one day, moment by moment: tickets that were opened and closed, and targets that were missed.
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::books::day_number;
 use super::{Store, StoreError, instant};
@@ -54,7 +54,8 @@ impl Store {
         tenant: &TenantId,
         (from, until): (DateTime<Utc>, DateTime<Utc>),
     ) -> Result<Vec<DateTime<Utc>>, StoreError> {
-        let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+        // Without the `Z`, before which parts of a second come: so texts stand in the order of their times.
+        let text = |at: DateTime<Utc>| at.format("%Y-%m-%dT%H:%M:%S").to_string();
         let query = sql::query_scalar(
             "SELECT ticket ->> '$.created_at' FROM tickets WHERE tenant = $1 AND ticket ->> '$.created_at' >= $2
              AND ticket ->> '$.created_at' < $3 ORDER BY ticket ->> '$.created_at', id LIMIT $4",

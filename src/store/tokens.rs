@@ -151,7 +151,7 @@ impl Store {
         Ok(record)
     }
 
-    /// Makes the token `id` worthless from now on; none if no living token has that id.
+    /// Makes the token `id` worthless from now on; none if no valid token has that id.
     pub async fn revoke_token(
         &self,
         id: &str,

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Datelike, NaiveDateTime, Utc, Weekday};
+use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc, Weekday};
 use serde_json::{Map, Value};
 
 use super::gaps::{Gaps, RowGaps};
@@ -482,6 +482,8 @@ fn kind(value: &Value) -> &'static str {
 fn instant(raw: &str) -> Option<DateTime<Utc>> {
     let raw = raw.trim().replacen(' ', "T", 1);
     let at = naive(raw.trim_end_matches(['Z', 'z'])).map(|at| at.and_utc()).or_else(|| with_offset(&raw))?;
+    // A leap second, 23:59:60, is a time that few others can read: it is the first instant after it.
+    let at = if at.nanosecond() < 1_000_000_000 { at } else { DateTime::from_timestamp(at.timestamp() + 1, 0)? };
     (1990..=2200).contains(&at.year()).then_some(at)
 }
 

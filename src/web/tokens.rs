@@ -76,6 +76,6 @@ async fn make(web: &Web, caller: &Caller, order: &TokenOrder) -> Result<TokenMad
 async fn end(web: &Web, caller: &Caller, id: &str) -> Result<(), Problem> {
     match web.service.revoke_token(&caller.scope, id, caller.author()).await? {
         true => Ok(()),
-        false => Err(Problem::not_found("living token")),
+        false => Err(Problem::not_found("valid token")),
     }
 }

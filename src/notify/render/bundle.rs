@@ -35,20 +35,27 @@ pub(super) fn letter(facts: &BundleFacts, message: &Message, now: DateTime<Utc>)
 pub(super) fn sum(facts: &BundleFacts, now: DateTime<Utc>, zone: Tz) -> String {
     let number = u32::try_from(facts.rows.len()).unwrap_or(u32::MAX).saturating_add(facts.more);
     let ahead = number.saturating_sub(facts.breached).saturating_sub(facts.recovered);
+    if facts.more == 0 && !facts.rows.is_empty() && facts.rows.iter().all(|row| ticket(row).service.is_some()) {
+        return counts([(facts.breached, "failing", ""), (ahead, "at risk", ""), (facts.recovered, "OK again", "")]);
+    }
     // What waited in a queue until its time had run out says so.
     let is_past = facts.last_due.is_none_or(|due| sane(due) <= sane(now));
     let first = facts.first_due.or(facts.last_due).filter(|_| !is_past);
     let first = first.map(|due| format!(", first due {}", local(due, now, zone))).unwrap_or_default();
     let risk = if is_past { "past due" } else { "at risk" };
-    let parts = [(facts.breached, "breached", ""), (ahead, risk, &first), (facts.recovered, "done", "")];
-    let said = parts.into_iter().filter(|(count, ..)| *count > 0);
-    let said = said.map(|(count, what, when)| format!("{count} {what}{when}")).collect::<Vec<_>>().join(", ");
+    let said = counts([(facts.breached, "breached", ""), (ahead, risk, &first), (facts.recovered, "done", "")]);
     // A ticket has more than one clock; where that shows, the tickets are counted as well.
     let has_services = facts.rows.iter().any(|row| ticket(row).service.is_some());
     if facts.tickets == number || facts.tickets == 0 || has_services {
         return said;
     }
     format!("{said} ({})", counted(facts.tickets as usize, "ticket"))
+}
+
+/// Those of which there are any.
+fn counts(parts: [(u32, &str, &str); 3]) -> String {
+    let said = parts.into_iter().filter(|(count, ..)| *count > 0);
+    said.map(|(count, what, when)| format!("{count} {what}{when}")).collect::<Vec<_>>().join(", ")
 }
 
 /// The client that all of it is about, if it is one.
@@ -114,6 +121,7 @@ fn line_of(row: &BundleRow, message: &Message, now: DateTime<Utc>) -> Row {
         }
         (_, told) => {
             let state = match (&ticket(row).service, told) {
+                (Some(_), Some(told)) if told.urgency == Urgency::Breached => "Failing".to_owned(),
                 (Some(_), Some(told)) => told.urgency.words().to_owned(),
                 (_, told) => told.map(|told| told.state(now)).unwrap_or_default(),
             };

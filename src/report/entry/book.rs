@@ -10,6 +10,7 @@ use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 
 use super::reason::Miss;
 use super::{Entry, Exclusion, Held, Holder, Outcome, Reason, Round, SETTLE, Share, Sign, Signs, rounds};
+use crate::alert::Closing;
 use crate::report::share::{WHOLE, cut};
 use crate::sla::clock::{Basis, Reckoning, StopCause, TargetChange, Truth, explain, reckon};
 use crate::sla::history::{History, StatusHistory};
@@ -105,10 +106,7 @@ fn as_of(facts: &Facts<'_>, rounds: &[Round], index: usize) -> Watched {
     // The present cycle is the last that the history tells of.
     let number = |decided: &ManualOverride| (count + decided.cycle).checked_sub(cycle + 1);
     watched.overrides.retain(|decided| number(decided).map_or(index == 0, |number| own.contains(&number)));
-    for decided in &mut watched.overrides {
-        // Entries are kept in milliseconds: else the same decision would come out otherwise each time.
-        *decided = ManualOverride { cycle, at: decided.at.trunc_subsecs(3), ..decided.clone() };
-    }
+    watched.overrides.iter_mut().for_each(|decided| decided.cycle = cycle);
     if index < last {
         let end = rounds[index].end.unwrap_or(DateTime::<Utc>::MAX_UTC);
         watched.vanished_at = None;
@@ -228,10 +226,9 @@ impl Page<'_, '_> {
     }
 
     fn gone(&self) -> Exclusion {
-        let status = self.watched.ticket.status.as_deref().unwrap_or_default().to_lowercase();
-        match status {
-            status if status.contains("merged") => Exclusion::Merged,
-            status if status.contains("deleted") => Exclusion::Deleted,
+        match Closing::Vanished.told_by(self.watched.ticket.status.as_deref()) {
+            Closing::Merged => Exclusion::Merged,
+            Closing::Deleted => Exclusion::Deleted,
             _ => Exclusion::Vanished,
         }
     }
@@ -267,9 +264,9 @@ impl Page<'_, '_> {
             round: self.number,
             outcome,
             why,
-            decided_at: at,
+            decided_at: whole_millis(at),
             day: self.day(at),
-            stopped_at,
+            stopped_at: stopped_at.map(whole_millis),
             stop_day: stopped_at.map(|at| self.day(at)),
             target: clock.target.map(|target| target.num_milliseconds()),
             counted: clock.counted(known_until).num_milliseconds(),
@@ -290,7 +287,11 @@ impl Page<'_, '_> {
             maintenance: self.in_maintenance(clock, at),
             reason: over_from.map(|from| self.reason(era, clock, from, now)),
             said: None,
-            reopened_at: self.round.reopened_at.filter(|at| *at <= now && self.kind == ClockKind::Resolution),
+            reopened_at: self
+                .round
+                .reopened_at
+                .filter(|at| *at <= now && self.kind == ClockKind::Resolution)
+                .map(whole_millis),
             signs,
             chances,
             shares: self.shares(clock, (at, over_from), known_until, automatic),
@@ -482,6 +483,11 @@ impl Page<'_, '_> {
         signs.add_if(!met && clock.stop.is_some_and(|stop| stop.cause == StopCause::Vanished), Sign::Removed);
         (signs, chances)
     }
+}
+
+/// As entries are kept: else what SuperOps tells in parts of a millisecond would come out otherwise each time.
+fn whole_millis(at: DateTime<Utc>) -> DateTime<Utc> {
+    at.trunc_subsecs(3)
 }
 
 /// When something is to be decided though nothing changes, after `now`: the first clock that goes on running is over.

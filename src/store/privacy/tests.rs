@@ -127,6 +127,7 @@ const OF_NOBODY: &[&str] = &[
     "days: clock tenant",
     "digested: alert_key digest",
     "directories: tenant",
+    "encryption_keys: id proof",
     "entries: answered_by category client clock holder outcome policy priority program reason said_reason says tenant ticket why",
     "events: kind tenant ticket_id",
     "handovers: became tenant ticket_id was",
