@@ -309,6 +309,10 @@ struct DemoArgs {
     /// Simulated seconds that pass in one second
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3600))]
     speed: Option<u32>,
+    /// Keep everything in this PostgreSQL database (postgres://USER@HOST/NAME), in a schema that is removed at the end;
+    /// its password is taken from PGPASSWORD
+    #[arg(long, value_name = "URL", conflicts_with = "at_once")]
+    store: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -7,10 +7,13 @@
 
 mod about;
 mod attend;
+mod carry_out;
 mod commit;
+mod digest;
 mod escalate;
 mod facts;
 mod follow;
+mod look;
 mod meanwhile;
 mod memory;
 mod objectives;
@@ -18,6 +21,7 @@ mod on_call;
 mod promises;
 mod quiet;
 mod services;
+mod steps;
 mod suppressions;
 mod trouble;
 mod write_back;
@@ -29,11 +33,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use crate::alert::life::Asked;
+use crate::alert::AlertKey;
 use crate::alert::on_call::Duty;
-use crate::alert::prediction::refine;
 use crate::alert::suppression::Suppression;
-use crate::alert::{self, AlertKey, Closing, Decision, Reason, Stage, Subject};
 use crate::clock::SharedClock;
 use crate::config::{ChannelKind, Config, Tenant};
 use crate::last_looks::LastLooks;
@@ -42,17 +44,14 @@ use crate::monitor::board::MonitorState;
 use crate::personal_rules::PersonalRules;
 use crate::predict::{Forecasts, PublishedForecasts};
 use crate::rules_cache::RulesCache;
-use crate::sla::clock::{self, ClockState};
 use crate::sla::tenant_rules::TenantRules;
 use crate::sla::zone::Tz;
-use crate::store::alerts::{AlertRow, AlertTurn, Recovered};
-use crate::store::tickets::OpenTickets;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{AlertLabels, LoopName, Telemetry};
+use crate::telemetry::{LoopName, Telemetry};
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, Directory, TenantId};
-use about::About;
 use commit::{Commit, Sums};
+use look::Findings;
 use meanwhile::{Meanwhile, StandIns};
 use memory::Memory;
 use promises::Budgets;
@@ -64,8 +63,6 @@ use tokio::sync::Notify;
 const LONGEST_SLEEP: TimeDelta = TimeDelta::minutes(1);
 /// After a turn that failed, the next is tried this much later.
 const AFTER_FAILURE: TimeDelta = TimeDelta::seconds(2);
-/// So long on the wall the breach of a first response waits for one more look at the conversation.
-const FOR_A_LOOK: TimeDelta = TimeDelta::seconds(5);
 /// So many times in a row may people act in the middle of a turn; then it waits as after a failure.
 const OVERTAKEN_TRIES: u32 = 20;
 /// What was past when a tenant had been read waits so long for the other tenants, to be told together.
@@ -138,17 +135,6 @@ struct TurnContext<'a> {
     /// Where the tenant keeps its hours.
     zone: Tz,
     now: DateTime<Utc>,
-}
-
-/// What the looks at a tenant's tickets have shown.
-#[derive(Default)]
-struct Findings<'a> {
-    work: AlertTurn,
-    /// What was past already when the watch began.
-    known: Vec<(Arc<Watched>, ClockState<'a>)>,
-    /// Alerts whose ticket has another owner or group, or asks for another escalation.
-    changed: Vec<AlertKey>,
-    raised: usize,
 }
 
 impl Evaluate {
@@ -385,181 +371,6 @@ impl Evaluate {
         Ok(Some(at))
     }
 
-    /// Looks at both clocks of a ticket and does what they call for.
-    fn look_at<'a>(
-        &mut self,
-        context: &TurnContext<'a>,
-        watched: &Arc<Watched>,
-        quiet: &mut Quiet,
-        found: &mut Findings<'a>,
-    ) {
-        let before = self.memory.raised(&context.tenant.id, watched);
-        let mut next_change = None;
-        let mut calm = true;
-        let clocks = quiet.clocks(watched, context.rules);
-        for (clock, before) in clocks.at(watched, context.rules, context.now).into_iter().zip(before) {
-            next_change = next_change.into_iter().chain(clock.next_change).min();
-            let decision = alert::decide(&clock, context.known_by(watched), before.as_ref());
-            let call = context.forecasts.call(&watched.ticket.id, clock.kind);
-            let decision = refine(decision, &clock, before.as_ref(), call);
-            if let Some(until) = self.waits_for_a_look(context, watched, &clock, decision) {
-                next_change = next_change.into_iter().chain([until]).min();
-                calm = false;
-                continue;
-            }
-            calm &= decision == Decision::Keep;
-            self.act_on(context, watched, clock, decision, found);
-        }
-        let changed = self.changed(context, watched);
-        quiet.keep(watched, clocks, next_change, calm && changed.is_empty());
-        found.changed.extend(changed);
-    }
-
-    /// Until when the breach of a first response waits at the most for one more look at the conversation, if it does.
-    fn waits_for_a_look(
-        &self,
-        context: &TurnContext<'_>,
-        watched: &Watched,
-        clock: &ClockState<'_>,
-        decision: Decision,
-    ) -> Option<DateTime<Utc>> {
-        let is_missed = matches!(decision, Decision::Raise { stage: Stage::Breached, reason: Reason::Missed, .. });
-        let from = clock.breached_from.filter(|_| is_missed && clock.kind == ClockKind::FirstResponse)?;
-        let until = from + FOR_A_LOOK * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX);
-        let waits = context.now < until && self.last_looks.waits(&context.tenant.id, &watched.ticket.id, from);
-        waits.then_some(until)
-    }
-
-    fn act_on<'a>(
-        &mut self,
-        context: &TurnContext<'a>,
-        watched: &Arc<Watched>,
-        clock: ClockState<'a>,
-        decision: Decision,
-        found: &mut Findings<'a>,
-    ) {
-        match decision {
-            Decision::Keep => {}
-            Decision::Known { reason } if context.may_tell_known && self.knows_people(context, watched) => {
-                if context.is_covered(About::Ticket(watched)) || self.first_reached(context, watched).is_empty() {
-                    // No digest tells it now. So it is an alert like any other, which waits, or reaches nobody aloud.
-                    let decision = Decision::Raise { stage: Stage::Breached, episode: 0, reason };
-                    return self.act_on(context, watched, clock, decision, found);
-                }
-                let key = key_of(context, watched, clock.kind);
-                let escalation = self.config.escalation_for(context.subject(watched), Stage::Breached);
-                let asked = Asked::of(context.subject(watched), context.people);
-                found.work.alerts.push(self.memory.known(key, &clock, reason, escalation, asked, context.now));
-                found.known.push((watched.clone(), clock));
-            }
-            // A first sync is still under way: all that was past is told at once when it is done.
-            Decision::Known { .. } => {}
-            decision => {
-                found.raised += usize::from(matches!(decision, Decision::Raise { .. }));
-                self.apply(context, watched, &clock, key_of(context, watched, clock.kind), decision, &mut found.work);
-            }
-        }
-    }
-
-    /// Whether it can be known whom to tell: the list of people may not have been read yet.
-    fn knows_people(&self, context: &TurnContext<'_>, watched: &Watched) -> bool {
-        !context.people.technicians.is_empty() || !self.first_reached(context, watched).is_empty()
-    }
-
-    /// Carries out a decision about a ticket.
-    fn apply(
-        &mut self,
-        context: &TurnContext<'_>,
-        watched: &Watched,
-        clock: &ClockState<'_>,
-        key: AlertKey,
-        decision: Decision,
-        work: &mut AlertTurn,
-    ) {
-        match decision {
-            Decision::Keep | Decision::Known { .. } => {}
-            Decision::Resolve(Closing::Retargeted) if self.was_set_back(&key, clock, context.now) => {}
-            Decision::Raise { stage, episode, reason } => {
-                if self.memory.get(&key).is_some() {
-                    work.cancelled.push(key.clone());
-                }
-                self.count_raised(context, &watched.ticket.display_id, &key, stage);
-                let escalation = self.config.escalation_for(context.subject(watched), stage);
-                let asked = Asked::of(context.subject(watched), context.people);
-                let raised = memory::raised_for(clock, stage, episode, context.now);
-                let row = self.memory.raise(key, raised, reason.to_string(), escalation, asked, context.now);
-                write_back::breached(context, clock, &row, work);
-                work.alerts.push(row);
-            }
-            Decision::Reopen => {
-                let Some(before) = self.memory.get(&key) else { return };
-                let steps = &escalate::escalation_of(&self.config, before, context.subject(watched)).steps;
-                let Some(row) = self.memory.reopen(&key, clock.due, steps, context.now) else { return };
-                if row.life.held().is_none() {
-                    work.reopened.push((key, memory::stage_of(&row)));
-                }
-                work.alerts.push(row);
-            }
-            Decision::Resolve(closing) => {
-                let closing = closing.told_by(watched.ticket.status.as_deref());
-                let Some(row) = self.memory.resolve(&key, closing, context.now) else { return };
-                info!(tenant = %key.tenant, ticket.id = %key.subject, clock = key.kind.as_str(), closing = closing.as_str(),
-                    "alert `{key}` is over: {}", closing.as_str());
-                work.cancelled.push(key);
-                work.recovered.extend(self.recovered(context, watched, clock, &row, closing));
-                work.alerts.push(row);
-            }
-        }
-    }
-
-    /// Whether the computer's clock stands before the moment at which this alert was raised: nothing is safer by that,
-    /// and once that moment comes again it is no news.
-    fn was_set_back(&self, key: &AlertKey, clock: &ClockState<'_>, now: DateTime<Utc>) -> bool {
-        let row = self.memory.get(key).filter(|row| clock.due == Some(row.raised.due));
-        row.is_some_and(|row| now < row.raised_at.max(row.changed_at))
-    }
-
-    fn recovered(
-        &self,
-        context: &TurnContext<'_>,
-        watched: &Watched,
-        clock: &ClockState<'_>,
-        row: &AlertRow,
-        closing: alert::Closing,
-    ) -> Option<Recovered> {
-        if !row.told {
-            return None;
-        }
-        let body = facts::recovery(self.links(context.tenant), watched, clock, row, closing)?;
-        let owner = watched.ticket.technician.as_ref().map(|owner| &owner.name);
-        let taker = row.life.held().map(|hold| &hold.by).filter(|by| Some(*by) != owner).cloned();
-        Some(Recovered { key: row.key.clone(), episode: row.raised.episode, closing, body, taker, at: context.now })
-    }
-
-    /// Alerts whose ticket is no longer open: closed, or gone.
-    async fn resolve_gone(
-        &mut self,
-        context: &TurnContext<'_>,
-        open: &Arc<OpenTickets>,
-        work: &mut AlertTurn,
-    ) -> Result<(), StoreError> {
-        for key in self.memory.open_without_ticket(&context.tenant.id, open, context.now) {
-            let Some((ticket, kind)) = key.clock() else { continue };
-            let Some(watched) = self.store.ticket(&key.tenant, ticket).await? else { continue };
-            let clock = clock::assess(&watched, kind, context.rules, context.now);
-            let raised = self.memory.get(&key).map(|row| row.raised);
-            let decision = if key.cycle == watched.cycle {
-                alert::decide(&clock, context.known_by(&watched), raised.as_ref())
-            } else {
-                Decision::Resolve(alert::Closing::Retargeted)
-            };
-            if let Decision::Resolve(_) = decision {
-                self.apply(context, &watched, &clock, key, decision, work);
-            }
-        }
-        Ok(())
-    }
-
     /// Wakes the loops that have something to do now.
     fn tell_loops(&self, sums: &Sums) {
         if sums.to_write {
@@ -567,20 +378,6 @@ impl Evaluate {
         }
         if sums.to_send {
             self.outbox.notify_one();
-        }
-    }
-
-    fn count_raised(&self, context: &TurnContext<'_>, called: &str, key: &AlertKey, stage: Stage) {
-        let labels =
-            AlertLabels { tenant: context.tenant.id.to_string(), clock: key.kind.as_str(), stage: stage.as_str() };
-        self.telemetry.alerts.get_or_create(&labels).inc();
-        let (id, kind, what, how) = (key.id(), key.kind.as_str(), key.kind.words(), stage_words(stage));
-        if key.ticket().is_some() {
-            info!(tenant = %key.tenant, ticket.number = %called, alert.id = %id, clock = kind, stage = stage.as_str(),
-                "alert {id}: {what} of ticket {called}: {how}");
-        } else {
-            info!(tenant = %key.tenant, component = %key.subject, alert.id = %id, kind, stage = stage.as_str(),
-                "alert {id}: {what} of `{}`: {}", key.subject, stage.as_str());
         }
     }
 
@@ -593,28 +390,6 @@ impl Evaluate {
     fn links<'a>(&'a self, tenant: &'a Tenant) -> facts::Links<'a> {
         let (several, public_url) = (self.config.tenants.len() > 1, self.config.server.public_url.as_deref());
         facts::Links { tenant, several, public_url }
-    }
-}
-
-impl TurnContext<'_> {
-    /// The ticket as the rules of alerts see it.
-    fn subject<'a>(&'a self, watched: &'a Watched) -> Subject<'a> {
-        Subject::of_ticket(&self.tenant.id, &watched.ticket)
-    }
-
-    /// What was past by then is no news; none: `watched` came later than the first sync.
-    fn known_by(&self, watched: &Watched) -> Option<DateTime<Utc>> {
-        let first_seen_at = watched.first_seen_at;
-        self.settled_at.is_none_or(|settled| first_seen_at <= settled).then_some(first_seen_at)
-    }
-}
-
-/// As a log line says it.
-fn stage_words(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Predicted => "likely to breach",
-        Stage::Warning => "at risk",
-        Stage::Breached => "breached",
     }
 }
 

@@ -40,6 +40,7 @@ mod problem;
 mod reports;
 mod route;
 mod routes;
+mod rule;
 mod sessions;
 mod sign_in;
 mod statements;

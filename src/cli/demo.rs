@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use super::{CliError, DemoArgs, run, simulate};
 use crate::app::Parts;
 use crate::clock::{Clock as _, FastClock, SharedClock, SystemClock};
-use crate::config::{Config, GivenEnvironment, LogFormat};
+use crate::config::{Config, GivenEnvironment, LogFormat, Store as Place};
 use crate::descriptors;
 use crate::notify;
 use crate::service::{Reach, Service};
@@ -38,6 +38,7 @@ use crate::simulator::{SimOptions, Simulator, targets};
 use crate::sla::zone::Tz;
 use crate::store::Store;
 use crate::store::record::Highlights;
+use crate::store::sql::postgres::Server;
 use crate::store::tokens::Role;
 use crate::ticket::TenantId;
 use crate::web;
@@ -76,7 +77,7 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CliError> {
     eprintln!("Setting up the desk …");
     let options = SimOptions { tickets: args.tickets, remembered: true, ..desk_options() };
     let look_alike = simulate::look_alike(args.replay.as_deref(), options.clone(), clock.clone())?;
-    let world = World::round(look_alike, options, clock.clone(), CAUGHT_ROOM).await?;
+    let world = World::round(look_alike, options, clock.clone(), CAUGHT_ROOM).await?.on_server(args.store.clone());
     let listen = free_address(args.listen).await?;
     let settings = match args.replay.is_some() {
         true => REPLAY.to_owned(),
@@ -86,6 +87,10 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CliError> {
         }
     };
     let config = world.config(listen, &settings)?;
+    let server = match &config.store {
+        Place::Postgres(settings) => Some(Server::of(settings)),
+        Place::File(_) => None,
+    };
     let mut own_page = None;
     if !config.uptime.components.is_empty() {
         let store = Store::open(&config.store, Arc::default()).await?;
@@ -125,6 +130,9 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CliError> {
     outpost_runs.send_replace(true);
     let figures = Figures::take(&service, &store, &world, zone, begins).await;
     running.stop().await;
+    if let Some(server) = server {
+        server.remove().await.context("the schema of the demo could not be removed")?;
+    }
     let figures = figures?;
     println!("{}", if args.json { serde_json::to_string_pretty(&figures)? } else { figures.in_words() });
     Ok(())
@@ -143,6 +151,8 @@ struct World {
     caught: Arc<CaughtList>,
     folder: TempDir,
     options: SimOptions,
+    /// The PostgreSQL database that holds the store; none: a file in `folder` does.
+    server: Option<String>,
 }
 
 impl World {
@@ -167,24 +177,37 @@ impl World {
             look_alike,
             caught,
             options,
+            server: None,
         })
+    }
+
+    /// With the store in a PostgreSQL database.
+    fn on_server(self, server: Option<String>) -> Self {
+        Self { server, ..self }
+    }
+
+    /// Where the store is, as the configuration says it.
+    fn store(&self) -> String {
+        match &self.server {
+            Some(url) => format!("url = {url:?}\nschema = \"superops_sla_demo_{:08x}\"\n", fastrand::u32(..)),
+            None => format!("url = \"sqlite://{}\"\n", self.folder.path().join("demo.db").display()),
+        }
     }
 
     /// A configuration as a user would write it, pointing at this world, with `settings` in it.
     fn config(&self, listen: SocketAddr, settings: &str) -> anyhow::Result<Config> {
-        let store = self.folder.path().join("demo.db");
         // A file, since it is read again whenever the client needs it.
         let token = self.folder.path().join("token");
         std::fs::write(&token, &self.options.token)?;
         let text = format!(
             "[server]\nlisten = \"{listen}\"\npublic_url = \"http://{listen}\"\n\
-             [store]\nurl = \"sqlite://{}\"\n\
+             [store]\n{}\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"SLA watch <sla@msp.example>\"\n\
              [notify.sms]\naccount_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"DEMO_SMS\"\n\
              from = \"+15005550006\"\nbase_url = \"{}\"\nreplies = true\n{}\
              [tenants.demo]\nsubdomain = \"{}\"\nendpoint = \"{}/msp\"\ntoken_file = \"{}\"\n\
              requests_per_minute = 800\npoll_interval = \"60s\"\n{settings}",
-            store.display(),
+            self.store(),
             self.mail.addr(),
             self.sms.url(),
             self.systems(),

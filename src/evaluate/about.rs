@@ -112,3 +112,16 @@ impl<'a> TurnContext<'a> {
         }
     }
 }
+
+impl TurnContext<'_> {
+    /// The ticket as the rules of alerts see it.
+    pub(super) fn subject<'a>(&'a self, watched: &'a Watched) -> Subject<'a> {
+        Subject::of_ticket(&self.tenant.id, &watched.ticket)
+    }
+
+    /// What was past by then is no news; none: `watched` came later than the first sync.
+    pub(super) fn known_by(&self, watched: &Watched) -> Option<DateTime<Utc>> {
+        let first_seen_at = watched.first_seen_at;
+        self.settled_at.is_none_or(|settled| first_seen_at <= settled).then_some(first_seen_at)
+    }
+}

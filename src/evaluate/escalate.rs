@@ -4,17 +4,16 @@
 //! A step that reaches nobody is passed over at once. After a stand-still only
 //! the step that holds now is run; those missed meanwhile are not made up for.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::HashMap;
 
-use chrono::TimeDelta;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::about::{About, Case};
 use super::commit::Commit;
 use super::memory::stage_of;
+use super::steps::{is_retry, reaches_nobody, steps_to_run};
 use super::write_back::Ran;
-use super::{Evaluate, TurnContext, facts, key_of, write_back};
+use super::{Evaluate, TurnContext, write_back};
 use crate::alert::escalation::{ChannelKind, Recipient, Step, Target, chiefs, owner, recipients};
 use crate::alert::life::{Asked, last_moved};
 use crate::alert::noise::{ChannelChoice, is_urgent, most_urgent};
@@ -22,21 +21,15 @@ use crate::alert::policy::Escalation;
 use crate::alert::{AlertKey, Stage, Subject};
 use crate::config::Config;
 use crate::notify::sms::e164;
-use crate::notify::{Body, DigestFacts, Message};
-use crate::sla::clock::ClockState;
+use crate::notify::{Body, Message};
 use crate::sla::zone::Tz;
 use crate::store::StoreError;
 use crate::store::alerts::{AlertRow, AlertTurn};
 use crate::store::outbox::{NewNotification, Reader, notification_key};
 use crate::store::tickets::OpenTickets;
-use crate::ticket::watch::Watched;
 
-/// The digests of several tenants are written one after another, and wait this long to leave as one.
-const FOR_OTHER_DIGESTS: TimeDelta = TimeDelta::seconds(10);
 /// What so many steps call for is written together.
 const PART: usize = 500;
-/// An alert that reaches nobody at all is tried again after this: people get addresses, tickets get owners.
-const NOBODY_AGAIN: TimeDelta = TimeDelta::minutes(5);
 
 impl Evaluate {
     /// Ends the acknowledgements and snoozes whose time is up, unless something happened on the ticket. Gives the alerts
@@ -237,7 +230,7 @@ impl Evaluate {
 
     /// With a phone number that can be dialled, or none, and the topic that the configuration gives this person. Who is
     /// named by an address is told there alone.
-    fn reachable(&self, recipient: Recipient) -> Recipient {
+    pub(super) fn reachable(&self, recipient: Recipient) -> Recipient {
         let phone = recipient.phone.as_deref().and_then(e164);
         let person = recipient.name.as_ref().and(recipient.email.as_deref());
         let call = recipient.call.as_deref().and_then(e164);
@@ -251,7 +244,7 @@ impl Evaluate {
     }
 
     /// The channels to tell `recipient` by, each with those to fall back on.
-    fn routes(
+    pub(super) fn routes(
         &self,
         recipient: &Recipient,
         wanted: &[ChannelKind],
@@ -315,82 +308,13 @@ impl Evaluate {
         }
     }
 
-    /// One message to each person about all that was past when first seen.
-    pub(super) fn digests(
-        &self,
-        context: &TurnContext<'_>,
-        known: &[(Arc<Watched>, ClockState<'_>)],
-    ) -> Vec<NewNotification> {
-        let mut people: BTreeMap<String, (Recipient, Vec<facts::Dated>)> = BTreeMap::new();
-        for (watched, clock) in known {
-            let key = key_of(context, watched, clock.kind);
-            let Some(row) = facts::digest_row(self.links(context.tenant), watched, clock, key, context.now) else {
-                continue;
-            };
-            for recipient in self.first_reached(context, watched) {
-                people.entry(recipient.id.clone()).or_insert_with(|| (recipient, Vec::new())).1.push(row.clone());
-            }
-        }
-        people.into_values().filter_map(|(recipient, rows)| self.digest(context, &recipient, rows)).collect()
-    }
-
-    /// The people of the first step that reaches anybody.
-    pub(super) fn first_reached(&self, context: &TurnContext<'_>, watched: &Watched) -> Vec<Recipient> {
-        let of_step = |step: &Step| {
-            let people = recipients(&step.notify, context.subject(watched), context.people, &context.duty).into_iter();
-            let people = people.map(|person| self.reachable(person));
-            people
-                .filter(|person| !self.routes(person, &[ChannelKind::Email], rings_nobody).is_empty())
-                .collect::<Vec<_>>()
-        };
-        let escalation = self.config.escalation_for(context.subject(watched), Stage::Breached);
-        escalation.steps.iter().map(of_step).find(|people| !people.is_empty()).unwrap_or_default()
-    }
-
-    fn digest(
-        &self,
-        context: &TurnContext<'_>,
-        recipient: &Recipient,
-        mut rows: Vec<facts::Dated>,
-    ) -> Option<NewNotification> {
-        let (channel, fallback) = self.routes(recipient, &[ChannelKind::Email], rings_nobody).into_iter().next()?;
-        rows.sort_by_key(|row| row.due);
-        let alerts = rows.iter().map(|row| row.alert.to_string()).collect();
-        let timezone = self.zone_of(recipient).or(rows.first().map(|row| row.timezone)).unwrap_or_default();
-        let thread = format!("{}:digest:{}", context.tenant.id, context.now.timestamp_millis());
-        let message = Message {
-            key: notification_key(&[&thread, &recipient.id, channel.as_str()]),
-            thread: thread.clone(),
-            continues_thread: false,
-            to: recipient.address(channel)?.to_owned(),
-            to_name: recipient.name.clone(),
-            timezone,
-            body: Body::Digest(DigestFacts::of(rows.into_iter().map(|row| row.row).collect(), alerts)),
-        };
-        Some(NewNotification {
-            tenant: context.tenant.id.clone(),
-            alert_key: thread,
-            ticket_id: None,
-            kind: "digest",
-            stage: "digest".to_owned(),
-            step: 0,
-            channel,
-            recipient: recipient.id.clone(),
-            fallback,
-            message,
-            due_at: if self.config.tenants.len() > 1 { context.now + FOR_OTHER_DIGESTS } else { context.now },
-            created_at: context.now,
-            reader: self.reader(context, recipient, None),
-        })
-    }
-
     /// The time zone that this person has chosen.
-    fn zone_of(&self, recipient: &Recipient) -> Option<Tz> {
+    pub(super) fn zone_of(&self, recipient: &Recipient) -> Option<Tz> {
         self.personal_rules.in_force().personal(recipient.person_key().as_deref())?.zone
     }
 
     /// Who reads what is said to `recipient` of a ticket of this `priority`.
-    fn reader(&self, context: &TurnContext<'_>, recipient: &Recipient, priority: Option<&str>) -> Reader {
+    pub(super) fn reader(&self, context: &TurnContext<'_>, recipient: &Recipient, priority: Option<&str>) -> Reader {
         let named: Vec<&str> = self.config.alerts.noise.urgent.iter().map(String::as_str).collect();
         let urgent = if named.is_empty() { most_urgent(&context.people.priorities) } else { named };
         Reader {
@@ -400,11 +324,6 @@ impl Evaluate {
             timely: false,
         }
     }
-}
-
-/// For what is no alert.
-fn rings_nobody(channel: ChannelKind) -> bool {
-    channel != ChannelKind::Voice
 }
 
 /// Whether this turn tells this person of the alert already.
@@ -443,53 +362,6 @@ fn key_of_notification(
         parts.push(&generation);
     }
     notification_key(&parts)
-}
-
-/// Which steps to try, in order, until one reaches somebody.
-fn steps_to_run(steps: &[Step], row: &AlertRow, context: &TurnContext<'_>) -> Vec<usize> {
-    if !row.life.again {
-        return (current_step(steps, row, context)..steps.len()).collect();
-    }
-    // Said again: if nobody further up can be reached, those who know are better than nobody.
-    let next = usize::try_from(row.step).unwrap_or(usize::MAX).min(steps.len().saturating_sub(1));
-    (next..steps.len()).chain((0..next).rev()).collect()
-}
-
-/// Whether this alert has found nobody to tell before.
-fn is_retry(row: &AlertRow, steps: &[Step]) -> bool {
-    let first_due_at = steps.first().map(|first| row.raised_at + first.after);
-    row.step == 0 && row.next_step_at > first_due_at
-}
-
-/// The row of an alert none of whose steps reaches anybody now.
-fn reaches_nobody(mut row: AlertRow, steps: &[Step], context: &TurnContext<'_>) -> AlertRow {
-    if row.step > 0 {
-        // Those of the steps before were told.
-        row.next_step_at = None;
-        return row;
-    }
-    if !is_retry(&row, steps) {
-        let key = &row.key;
-        error!(tenant = %key.tenant, ticket.id = %key.subject,
-            "nobody can be told of `{key}`: no step names anybody with an address; it is tried again until one does");
-    }
-    row.next_step_at = Some(context.now + NOBODY_AGAIN);
-    row
-}
-
-/// The step to run now: the one that is next, or a later one whose time has come meanwhile. The first is never missed.
-fn current_step(steps: &[Step], row: &AlertRow, context: &TurnContext<'_>) -> usize {
-    let next = usize::try_from(row.step).unwrap_or(usize::MAX);
-    if next == 0 {
-        return 0;
-    }
-    let after = |index: usize| steps.get(index).map(|step| step.after);
-    let come = |index: usize| after(index).is_some_and(|after| row.raised_at + after <= context.now);
-    let mut index = next;
-    while after(index + 1) > after(index) && come(index + 1) {
-        index += 1;
-    }
-    index
 }
 
 /// When this should have been said: the moment the clock called for it, or when the step fell due.

@@ -2,8 +2,8 @@
 //! that went, what comes next, and who took it on.
 
 mod by_time;
+mod list;
 
-use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -12,13 +12,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-use self::by_time::ByTime;
 use super::audit::AuditEntry;
 use super::described::{AlertOrderWord, AlertStateWord};
 use super::ending::end_of;
 use super::messages::{AttemptView, Said, message_view};
 use super::overview::still;
-use super::paging::{cut, last_place};
 use super::suppressions::SuppressionView;
 use super::view::clock_status;
 use super::write_backs::WriteBackView;
@@ -29,9 +27,8 @@ use crate::alert::{AlertKey, AlertKind, Stage, Subject};
 use crate::config::uptime::Component;
 use crate::sla::clock::assess;
 use crate::store::StoreError;
-use crate::store::latest::LastShown;
 use crate::store::outbox::Logged;
-use crate::store::record::{LoggedAttempt, OpenAlert};
+use crate::store::record::LoggedAttempt;
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, Named, TenantId};
 
@@ -174,104 +171,11 @@ impl AlertPage {
 }
 
 impl Service {
-    /// Alerts, worst first unless asked for in another order; resolved ones by when they were resolved.
-    pub async fn alerts(&self, scope: &Reach, query: &AlertQuery) -> Result<AlertPage, ServiceError> {
-        let (now, limit) = (self.clock.now(), limit(query)?);
-        if let Some(order) = ByTime::parse(query.sort.as_deref())? {
-            return self.alerts_by_time(scope, query, order, limit, now).await;
-        }
-        let (states, after) = (states(query)?, last_place(LIST, query.cursor.as_deref())?);
-        let (mut page, total) = match &query.ticket {
-            Some(text) => self.alerts_of_ticket(scope, text, states, after).await?,
-            None => self.alerts_in(scope, states, after, limit + 1, now).await?,
-        };
-        let next_cursor = cut(LIST, &mut page, limit, |(place, _)| place.clone());
-        let rows = page.into_iter().map(|(_, row)| row).collect();
-        Ok(AlertPage { now, total, alerts: self.alert_views(rows, now).await?, next_cursor })
-    }
-
-    async fn alerts_of_ticket(
-        &self,
-        scope: &Reach,
-        text: &str,
-        states: &[State],
-        after: Option<Place>,
-    ) -> Result<(Vec<Placed>, usize), ServiceError> {
-        let Some((tenant, watched)) = self.found(scope, text).await? else { return Ok((Vec::new(), 0)) };
-        let mut rows = self.store.alerts_of(&tenant, &watched.ticket.id).await?;
-        rows.retain(|row| states.contains(&row.state()));
-        let total = rows.len();
-        let mut placed: Vec<Placed> = rows.into_iter().map(|row| (Place::of(&row), row)).collect();
-        placed.retain(|(place, _)| after.as_ref().is_none_or(|after| place > after));
-        placed.sort_by(|(a, _), (b, _)| a.cmp(b));
-        Ok((placed, total))
-    }
-
-    /// Those that are not resolved, which are few enough to be sorted, and after them as many of the others as are wanted.
-    async fn alerts_in(
-        &self,
-        scope: &Reach,
-        states: &[State],
-        after: Option<Place>,
-        limit: usize,
-        now: DateTime<Utc>,
-    ) -> Result<(Vec<Placed>, usize), StoreError> {
-        let tenants: Vec<_> = self.tenants(scope).map(|tenant| &tenant.id).collect();
-        let mut open = if states == [State::Resolved] { Vec::new() } else { self.store.open_alerts(&tenants).await? };
-        open.retain(|alert| states.contains(&alert.state));
-        let left = self.times_left(scope, &open, now).await?;
-        let until = |alert: &OpenAlert| left.get(&alert.key).and_then(|left| now.checked_add_signed(*left));
-        let number = open.len();
-        let mut places: Vec<_> =
-            open.iter().map(|alert| (Place::open(alert, until(alert)), alert.key.to_string())).collect();
-        places.retain(|(place, _)| after.as_ref().is_none_or(|after| place > after));
-        places.sort_unstable();
-        places.truncate(limit);
-        let wanted = limit - places.len();
-        let mut page = self.placed(places).await?;
-        if !states.contains(&State::Resolved) {
-            return Ok((page, number));
-        }
-        let last = match after {
-            Some(Place::Resolved(Reverse(last))) => last,
-            _ => LastShown::nothing(),
-        };
-        let (resolved, total) = self.store.resolved_alerts(&tenants, &last, wanted).await?;
-        let mut resolved: Vec<Placed> = resolved.into_iter().map(|row| (Place::of(&row), row)).collect();
-        resolved.sort_by(|(a, _), (b, _)| a.cmp(b));
-        page.extend(resolved);
-        Ok((page, number + total))
-    }
-
-    /// The alerts of these keys, each where it was found to stand, as far as there still are such alerts.
-    async fn placed(&self, places: Vec<(Place, String)>) -> Result<Vec<Placed>, StoreError> {
-        let keys: Vec<_> = places.iter().map(|(_, key)| key.clone()).collect();
-        let mut places: HashMap<_, _> = places.into_iter().map(|(place, key)| (key, place)).collect();
-        let rows = self.in_order(&keys).await?;
-        Ok(rows.into_iter().filter_map(|row| Some((places.remove(&row.key.to_string())?, row))).collect())
-    }
-
     /// The alerts of these keys, in their order, as far as there still are such alerts.
     pub(super) async fn in_order(&self, keys: &[String]) -> Result<Vec<AlertRow>, StoreError> {
         let rows = self.store.alerts_by_key(keys).await?;
         let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.key.to_string(), row)).collect();
         Ok(keys.iter().filter_map(|key| rows.remove(key)).collect())
-    }
-
-    /// The working time left on the clocks of these alerts, as far as their tickets are open.
-    async fn times_left(
-        &self,
-        scope: &Reach,
-        alerts: &[OpenAlert],
-        now: DateTime<Utc>,
-    ) -> Result<HashMap<AlertKey, TimeDelta>, StoreError> {
-        let mut left = HashMap::new();
-        for (tenant, snapshot) in self.snapshots(self.tenants(scope), now).await? {
-            let own = alerts.iter().filter(|row| row.key.tenant == tenant.id).map(|row| &row.key);
-            let of = |key: &AlertKey| Some((key.clone(), snapshot.left(key, now)?));
-            left.extend(own.filter_map(of));
-        }
-        Ok(left)
     }
 
     /// One alert, with what people did to it; none if there is no such alert within `scope`.
@@ -496,52 +400,6 @@ fn hold_view(hold: &Hold) -> HoldView {
 fn attempt_view(attempt: LoggedAttempt) -> AttemptView {
     let LoggedAttempt { number, at, outcome, detail } = attempt;
     AttemptView { number, at, outcome, detail }
-}
-
-/// Whose cursors are not those of other lists.
-const LIST: &str = "alerts";
-
-/// An alert and where it stands.
-type Placed = (Place, AlertRow);
-
-/// Where an alert stands in the list: those that are not resolved come first, then the others, the latest changed first.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-enum Place {
-    Open(OpenPlace),
-    Resolved(Reverse<LastShown>),
-}
-
-/// Those that nobody holds come first; among them the worst, then those with the least time left.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct OpenPlace {
-    held: bool,
-    stage: Reverse<Stage>,
-    /// When its clock would have run out if it went on running: so an alert keeps its place while time passes.
-    until: i64,
-    due: i64,
-    key: String,
-}
-
-impl Place {
-    fn of(row: &AlertRow) -> Self {
-        match OpenAlert::of(row) {
-            alert if alert.state != State::Resolved => Self::open(&alert, None),
-            alert => {
-                let (at, key) = (row.changed_at.timestamp_millis(), alert.key.to_string());
-                Self::Resolved(Reverse(LastShown { at, key }))
-            }
-        }
-    }
-
-    fn open(alert: &OpenAlert, until: Option<DateTime<Utc>>) -> Self {
-        Self::Open(OpenPlace {
-            held: alert.state != State::Open,
-            stage: Reverse(alert.stage),
-            until: until.map_or(i64::MAX, |until| until.timestamp_millis()),
-            due: alert.due.timestamp_millis(),
-            key: alert.key.to_string(),
-        })
-    }
 }
 
 fn states(query: &AlertQuery) -> Result<&'static [State], ServiceError> {

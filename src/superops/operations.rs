@@ -4,13 +4,11 @@
 //! Answers are not decoded by the generated types: one odd record would fail a
 //! whole page, and the official form of an error has no `message`.
 
-use std::collections::BTreeSet;
-
 use graphql_client::{GraphQLQuery, QueryBody};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Order, TicketAsk, TicketEdit, schema};
+use super::{Order, TicketAsk, TicketEdit};
 use crate::ticket::TicketId;
 
 /// The largest page SuperOps gives.
@@ -94,13 +92,8 @@ impl Call {
         Self { operation, kind, text: query.query, body }
     }
 
-    /// The same call without these fields, as far as it has them.
-    pub fn without(&self, fields: &BTreeSet<String>) -> Option<Self> {
-        schema::without(self.text, fields).map(|text| self.with_text(&text))
-    }
-
     /// The same call in another wording.
-    fn with_text(&self, text: &str) -> Self {
+    pub fn with_text(&self, text: &str) -> Self {
         let mut body: Value = serde_json::from_slice(&self.body).expect("we wrote it");
         body["query"] = text.into();
         let body = body.to_string().into_bytes();

@@ -15,7 +15,7 @@ use apollo_compiler::{ExecutableDocument, Schema};
 use serde_json::Value;
 
 use super::convert::records;
-use super::operations::TEXTS;
+use super::operations::{Call, TEXTS};
 
 /// The schema our operations were checked against when this was compiled.
 const OURS: &str = include_str!("../../graphql/schema.graphql");
@@ -57,6 +57,13 @@ pub(super) fn differences(live: &Value) -> Vec<Difference> {
         }
     }
     found
+}
+
+impl Call {
+    /// The same call without these fields, as far as it has them.
+    pub fn without(&self, fields: &BTreeSet<String>) -> Option<Self> {
+        without(self.text, fields).map(|text| self.with_text(&text))
+    }
 }
 
 /// `text`, an operation of ours, without these fields, each given by its way: `getTicketList/tickets/category`.

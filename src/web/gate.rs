@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use url::{Host, Url, form_urlencoded};
 
 use super::auth::{Caller, bearer, login_for};
-use super::route::{Audience, Needs, Rule, Takes, Tenants};
+use super::rule::{Audience, Needs, Rule, Takes, Tenants};
 use super::{Problem, Web};
 use crate::config::Network;
 use crate::service::Reach;
@@ -37,9 +37,9 @@ pub async fn pass(State((web, rule, name)): State<Passage>, request: Request, ne
     let (mut parts, body) = request.into_parts();
     let mut answer = match admit(&web, rule, &mut parts).await {
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
-        Err(problem) => refusal(rule.face, &parts, problem),
+        Err(problem) => refusal(rule.audience, &parts, problem),
     };
-    answer.extensions_mut().insert(rule.face);
+    answer.extensions_mut().insert(rule.audience);
     count(&web, name, answer.status().as_u16(), began.elapsed().as_secs_f64());
     answer
 }
@@ -229,8 +229,8 @@ fn is_empty(headers: &HeaderMap) -> bool {
 
 /// A person who is not signed in is sent to the login page. A program with a wrong token is told so, and so is whoever sent
 /// a form: what stood in it is lost.
-fn refusal(face: Audience, parts: &Parts, problem: Problem) -> Response {
-    if face != Audience::Page || !problem.is_unauthorized() || bearer(&parts.headers).is_some() {
+fn refusal(audience: Audience, parts: &Parts, problem: Problem) -> Response {
+    if audience != Audience::Page || !problem.is_unauthorized() || bearer(&parts.headers).is_some() {
         return problem.into_response();
     }
     if is_empty(&parts.headers) {

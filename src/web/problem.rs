@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::pages;
-use super::route::Audience;
+use super::rule::Audience;
 use crate::service::ServiceError;
 use crate::store::StoreError;
 

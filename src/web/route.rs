@@ -14,61 +14,12 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter};
 
 pub use self::description::Description;
+pub use super::rule::{Audience, Needs, Rule, Takes, Tenants};
 use super::{Web, gate};
 use crate::store::tokens::Role;
 
 /// The largest body that is read, unless a route says otherwise: a form, or a JSON object.
 const BODY_MAX: usize = 16 * 1024;
-
-/// What a caller must show before a route's handler is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needs {
-    /// Nothing: health, the login page, what pages are made of.
-    Nothing,
-    /// A signature or a secret of its own, which the handler checks: hooks, and links in messages.
-    OwnProof,
-    /// A token or a session of this role, or of a higher one.
-    Role(Role),
-}
-
-/// Whose data a route shows or changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tenants {
-    /// What belongs to no tenant.
-    None,
-    /// The caller's. `tenant`, in the path or the query, asks for one of them; anybody else's does not exist.
-    Own,
-    /// All at once: a caller who is bound to one tenant is refused.
-    All,
-}
-
-/// Whom a route is for: how a refusal is worded, and what it takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Audience {
-    /// People with a browser: whoever is not signed in is sent to the login page.
-    Page,
-    /// Programs, and the scripts of the pages.
-    Api,
-}
-
-/// What a route takes as the body of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
-    Nothing,
-    Json,
-    Form,
-    /// Whatever it is: it is believed for its signature, and checked by the handler.
-    Anything,
-}
-
-/// What the gate holds every request of a route to.
-#[derive(Clone, Copy, Debug)]
-pub struct Rule {
-    pub face: Audience,
-    pub needs: Needs,
-    pub tenants: Tenants,
-    pub takes: Takes,
-}
 
 /// One row of the table of routes.
 pub struct Route {
@@ -124,13 +75,14 @@ impl Route {
 
 /// A page of ours, for people.
 pub fn page<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Role, handler: H) -> Route {
-    let rule = Rule { face: Audience::Page, needs: Needs::Role(role), tenants: Tenants::Own, takes: Takes::Nothing };
+    let rule =
+        Rule { audience: Audience::Page, needs: Needs::Role(role), tenants: Tenants::Own, takes: Takes::Nothing };
     Route::new(Method::GET, path, rule, handler)
 }
 
 /// What the forms and buttons of a page send.
 pub fn form<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Role, handler: H) -> Route {
-    let rule = Rule { face: Audience::Page, needs: Needs::Role(role), tenants: Tenants::Own, takes: Takes::Form };
+    let rule = Rule { audience: Audience::Page, needs: Needs::Role(role), tenants: Tenants::Own, takes: Takes::Form };
     Route::new(Method::POST, path, rule, handler)
 }
 
@@ -144,7 +96,7 @@ fn api<H: Handler<T, Arc<Web>>, T: 'static>(
     Route::new(
         method,
         path,
-        Rule { face: Audience::Api, needs: Needs::Role(role), tenants: Tenants::Own, takes },
+        Rule { audience: Audience::Api, needs: Needs::Role(role), tenants: Tenants::Own, takes },
         handler,
     )
 }
@@ -168,20 +120,20 @@ pub fn delete<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Rol
 pub fn open<H: Handler<T, Arc<Web>>, T: 'static>(
     method: Method,
     path: &'static str,
-    face: Audience,
+    audience: Audience,
     handler: H,
 ) -> Route {
     let takes = if method == Method::GET { Takes::Nothing } else { Takes::Form };
-    Route::new(method, path, Rule { face, needs: Needs::Nothing, tenants: Tenants::None, takes }, handler)
+    Route::new(method, path, Rule { audience, needs: Needs::Nothing, tenants: Tenants::None, takes }, handler)
 }
 
 /// For whoever brings a proof of its own, which `handler` checks.
 pub fn proven<H: Handler<T, Arc<Web>>, T: 'static>(
     method: Method,
     path: &'static str,
-    face: Audience,
+    audience: Audience,
     handler: H,
 ) -> Route {
-    let rule = Rule { face, needs: Needs::OwnProof, tenants: Tenants::None, takes: Takes::Anything };
+    let rule = Rule { audience, needs: Needs::OwnProof, tenants: Tenants::None, takes: Takes::Anything };
     Route::new(method, path, rule, handler)
 }

@@ -8,16 +8,20 @@
 //! `cargo test --release --test faults -- --long` the long one, some twenty.
 //! `--only 4,7` chooses, `--seed N` repeats a run. Most of a fault's time is
 //! waiting, so some are done side by side; those that are about speed are not.
+//! Replicas need PostgreSQL: `SUPEROPS_SLA_TEST_POSTGRES` names a server, and whose
+//! user is a superuser there.
 
 mod answers;
 mod channels;
 mod clocks;
+mod cluster;
 mod crashes;
 #[path = "../it/database.rs"]
 #[expect(dead_code, clippy::unwrap_used, reason = "made for tests, and for more than is played here")]
 mod database;
 mod figure;
 mod providers;
+mod replicas;
 mod service;
 mod services;
 mod stage;
@@ -96,6 +100,13 @@ fn faults() -> Vec<Fault> {
         fault!(alone 17, "many breaches at one instant", storm::at_one_instant),
         fault!(18, "acknowledged while it escalates", answers::acknowledged_while_it_escalates),
         fault!(19, "push, Teams and calls: down, forged", channels::down_forged_and_doubled),
+        fault!(20, "kill -9 of the leader", replicas::leader_killed),
+        fault!(21, "the leader stands still", replicas::leader_stands_still),
+        fault!(22, "rolling restarts", replicas::leader_stopped),
+        fault!(alone 23, "the database is restarted", replicas::database_restarted),
+        fault!(24, "connections to the database are cut", replicas::connections_cut),
+        fault!(25, "the database takes no writes", replicas::database_read_only),
+        fault!(26, "the clock of one replica is wrong", replicas::clock_off),
         fault!(27, "killed while it watches services", services::killed_while_it_watches),
     ]
 }

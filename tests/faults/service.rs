@@ -20,6 +20,11 @@ pub struct Service {
 impl Service {
     /// Starts `run` in `folder` and waits until it listens.
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
+        Self::start_with(folder, &[]).await
+    }
+
+    /// The same with more in its environment.
+    pub async fn start_with(folder: &Path, environment: &[(&str, String)]) -> anyhow::Result<Self> {
         // A write beyond the limit on file sizes is to fail like one on a full disk, and not to end the process.
         let script = "trap '' XFSZ; exec \"$0\" run";
         let mut child = Command::new("sh")
@@ -27,6 +32,7 @@ impl Service {
             .current_dir(folder)
             .env("TWILIO_AUTH_TOKEN", crate::stage::GATEWAY_TOKEN)
             .env_remove("RUST_LOG")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()?;
@@ -78,7 +84,14 @@ impl Service {
         Ok(())
     }
 
-    /// `STOP` or `CONT`.
+    /// Waits until it has ended by itself.
+    pub fn ended(mut self) -> anyhow::Result<()> {
+        let status = self.child.wait()?;
+        anyhow::ensure!(status.success(), "it ended with {status}");
+        Ok(())
+    }
+
+    /// `STOP`, `CONT` or `TERM`.
     pub fn signal(&self, name: &str) -> anyhow::Result<()> {
         let done = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status()?;
         anyhow::ensure!(done.success(), "the process took no {name}");

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,8 +103,13 @@ impl Stage {
 
     /// Writes the configuration, with `more` at its end.
     pub fn configure(&self, gateway: &str, more: &str) -> anyhow::Result<()> {
+        self.configure_in(self.folder(), "url = \"sqlite://sla.db\"", gateway, more)
+    }
+
+    /// Writes into `folder` the configuration of a program that has its store there.
+    pub fn configure_in(&self, folder: &Path, store: &str, gateway: &str, more: &str) -> anyhow::Result<()> {
         let text = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"{PUBLIC_URL}\"\n[store]\nurl = \"sqlite://sla.db\"\n\
+            "[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"{PUBLIC_URL}\"\n[store]\n{store}\n\
              [tenants.acme]\nsubdomain = \"acme\"\nendpoint = \"{}/msp\"\ntoken_file = \"token\"\n\
              requests_per_minute = 800\npoll_interval = \"1s\"\n\
              [notify.email]\nsmtp_url = \"smtp://{}\"\nfrom = \"sla@example.com\"\n\
@@ -114,8 +119,8 @@ impl Stage {
             self.served.url(),
             self.mail.addr(),
         );
-        std::fs::write(self.folder.path().join("token"), SimOptions::default().token)?;
-        std::fs::write(self.folder.path().join("config.toml"), text)?;
+        std::fs::write(folder.join("token"), SimOptions::default().token)?;
+        std::fs::write(folder.join("config.toml"), text)?;
         Ok(())
     }
 
@@ -124,7 +129,7 @@ impl Stage {
         Ok(())
     }
 
-    pub fn folder(&self) -> &std::path::Path {
+    pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 

@@ -19,11 +19,6 @@ const CIRCLES: &[(&str, &[&str])] = &[
     ),
     ("one Twilio takes texts and calls", &["simulator::receivers::calls", "simulator::receivers::sms"]),
     ("the description of the API is one of the routes that it describes", &["web::openapi", "web::routes"]),
-    ("a route passes the gate, which asks the route what it needs", &["web::gate", "web::route"]),
-    (
-        "an operation leaves out what the schema lacks, and the schema is asked for by operations",
-        &["superops::operations", "superops::schema"],
-    ),
 ];
 
 /// The rooms of the picture, from the lowest floor up, from left to right.

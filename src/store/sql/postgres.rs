@@ -139,6 +139,13 @@ impl Server {
         Ok(())
     }
 
+    /// Removes the schema with all that is in it.
+    pub async fn remove(&self) -> Result<(), sqlx::Error> {
+        let mut connection: PgConnection = sqlx::ConnectOptions::connect(&self.options()).await?;
+        run(&mut connection, format!("DROP SCHEMA {} CASCADE", self.schema)).await?;
+        sqlx::Connection::close(connection).await
+    }
+
     /// Says for as long as this connection lasts that a replica is at work.
     pub(in crate::store) async fn work(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
         let lock = "SELECT CAST(pg_advisory_lock_shared(hashtextextended($1, 0)) AS TEXT)";

@@ -192,7 +192,7 @@ impl Route {
 
     /// What it answers; of a page or a form of which nothing is said, what all of them do.
     fn answered(&self) -> Vec<Answer> {
-        let is_page = self.rule.face == Audience::Page && self.description.answers.is_empty();
+        let is_page = self.rule.audience == Audience::Page && self.description.answers.is_empty();
         match (is_page, self.method.is_safe()) {
             (false, _) => self.description.answers.clone(),
             (true, true) => vec![Answer { status: 200, what: "The page", contents: vec![(HTML, None)] }],
@@ -237,7 +237,7 @@ impl Route {
     fn refusals(&self) -> Map<String, Value> {
         let rule = &self.rule;
         let mut statuses = vec![400, 404, 421, 429, 500, 503];
-        if rule.face == Audience::Page {
+        if rule.audience == Audience::Page {
             statuses.push(303);
         }
         if rule.needs != Needs::Nothing {
@@ -254,7 +254,7 @@ impl Route {
     }
 
     fn refusal(&self, status: u16) -> Value {
-        match (self.rule.face, status) {
+        match (self.rule.audience, status) {
             (Audience::Page, 303) => json!({ "description": "To the login page" }),
             (Audience::Page, _) => json!({ "$ref": "#/components/responses/Refused" }),
             (Audience::Api, _) => json!({ "$ref": "#/components/responses/Problem" }),

@@ -52,7 +52,7 @@ async fn every_route_that_needs_a_role_refuses_strangers() {
         let (none, unknown) = (web.asking(&route, ""), web.asking(&route, "").bearer_auth(stranger.expose()));
         let what = format!("{} {}", route.method, route.path);
         // To the login goes whoever only looks; a form loses what stood in it.
-        let looks = route.rule.face == Audience::Page && route.rule.takes == Takes::Nothing;
+        let looks = route.rule.audience == Audience::Page && route.rule.takes == Takes::Nothing;
         assert_eq!(web.status(none).await, if looks { StatusCode::SEE_OTHER } else { denied }, "{what}");
         // After some guesses an address has to wait.
         let guessed = web.status(unknown).await;

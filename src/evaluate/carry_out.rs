@@ -1,0 +1,135 @@
+//! Decisions about alerts, carried out: raised, raised anew, or over.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tracing::info;
+
+use super::{Evaluate, TurnContext, escalate, facts, memory, write_back};
+use crate::alert::life::Asked;
+use crate::alert::{self, AlertKey, Closing, Decision, Stage};
+use crate::sla::clock::{self, ClockState};
+use crate::store::StoreError;
+use crate::store::alerts::{AlertRow, AlertTurn, Recovered};
+use crate::store::tickets::OpenTickets;
+use crate::telemetry::AlertLabels;
+use crate::ticket::watch::Watched;
+
+impl Evaluate {
+    /// Carries out a decision about a ticket.
+    pub(super) fn apply(
+        &mut self,
+        context: &TurnContext<'_>,
+        watched: &Watched,
+        clock: &ClockState<'_>,
+        key: AlertKey,
+        decision: Decision,
+        work: &mut AlertTurn,
+    ) {
+        match decision {
+            Decision::Keep | Decision::Known { .. } => {}
+            Decision::Resolve(Closing::Retargeted) if self.was_set_back(&key, clock, context.now) => {}
+            Decision::Raise { stage, episode, reason } => {
+                if self.memory.get(&key).is_some() {
+                    work.cancelled.push(key.clone());
+                }
+                self.count_raised(context, &watched.ticket.display_id, &key, stage);
+                let escalation = self.config.escalation_for(context.subject(watched), stage);
+                let asked = Asked::of(context.subject(watched), context.people);
+                let raised = memory::raised_for(clock, stage, episode, context.now);
+                let row = self.memory.raise(key, raised, reason.to_string(), escalation, asked, context.now);
+                write_back::breached(context, clock, &row, work);
+                work.alerts.push(row);
+            }
+            Decision::Reopen => {
+                let Some(before) = self.memory.get(&key) else { return };
+                let steps = &escalate::escalation_of(&self.config, before, context.subject(watched)).steps;
+                let Some(row) = self.memory.reopen(&key, clock.due, steps, context.now) else { return };
+                if row.life.held().is_none() {
+                    work.reopened.push((key, memory::stage_of(&row)));
+                }
+                work.alerts.push(row);
+            }
+            Decision::Resolve(closing) => {
+                let closing = closing.told_by(watched.ticket.status.as_deref());
+                let Some(row) = self.memory.resolve(&key, closing, context.now) else { return };
+                info!(tenant = %key.tenant, ticket.id = %key.subject, clock = key.kind.as_str(), closing = closing.as_str(),
+                    "alert `{key}` is over: {}", closing.as_str());
+                work.cancelled.push(key);
+                work.recovered.extend(self.recovered(context, watched, clock, &row, closing));
+                work.alerts.push(row);
+            }
+        }
+    }
+
+    /// Whether the computer's clock stands before the moment at which this alert was raised: nothing is safer by that,
+    /// and once that moment comes again it is no news.
+    fn was_set_back(&self, key: &AlertKey, clock: &ClockState<'_>, now: DateTime<Utc>) -> bool {
+        let row = self.memory.get(key).filter(|row| clock.due == Some(row.raised.due));
+        row.is_some_and(|row| now < row.raised_at.max(row.changed_at))
+    }
+
+    fn recovered(
+        &self,
+        context: &TurnContext<'_>,
+        watched: &Watched,
+        clock: &ClockState<'_>,
+        row: &AlertRow,
+        closing: alert::Closing,
+    ) -> Option<Recovered> {
+        if !row.told {
+            return None;
+        }
+        let body = facts::recovery(self.links(context.tenant), watched, clock, row, closing)?;
+        let owner = watched.ticket.technician.as_ref().map(|owner| &owner.name);
+        let taker = row.life.held().map(|hold| &hold.by).filter(|by| Some(*by) != owner).cloned();
+        Some(Recovered { key: row.key.clone(), episode: row.raised.episode, closing, body, taker, at: context.now })
+    }
+
+    /// Alerts whose ticket is no longer open: closed, or gone.
+    pub(super) async fn resolve_gone(
+        &mut self,
+        context: &TurnContext<'_>,
+        open: &Arc<OpenTickets>,
+        work: &mut AlertTurn,
+    ) -> Result<(), StoreError> {
+        for key in self.memory.open_without_ticket(&context.tenant.id, open, context.now) {
+            let Some((ticket, kind)) = key.clock() else { continue };
+            let Some(watched) = self.store.ticket(&key.tenant, ticket).await? else { continue };
+            let clock = clock::assess(&watched, kind, context.rules, context.now);
+            let raised = self.memory.get(&key).map(|row| row.raised);
+            let decision = if key.cycle == watched.cycle {
+                alert::decide(&clock, context.known_by(&watched), raised.as_ref())
+            } else {
+                Decision::Resolve(alert::Closing::Retargeted)
+            };
+            if let Decision::Resolve(_) = decision {
+                self.apply(context, &watched, &clock, key, decision, work);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn count_raised(&self, context: &TurnContext<'_>, called: &str, key: &AlertKey, stage: Stage) {
+        let labels =
+            AlertLabels { tenant: context.tenant.id.to_string(), clock: key.kind.as_str(), stage: stage.as_str() };
+        self.telemetry.alerts.get_or_create(&labels).inc();
+        let (id, kind, what, how) = (key.id(), key.kind.as_str(), key.kind.words(), stage_words(stage));
+        if key.ticket().is_some() {
+            info!(tenant = %key.tenant, ticket.number = %called, alert.id = %id, clock = kind, stage = stage.as_str(),
+                "alert {id}: {what} of ticket {called}: {how}");
+        } else {
+            info!(tenant = %key.tenant, component = %key.subject, alert.id = %id, kind, stage = stage.as_str(),
+                "alert {id}: {what} of `{}`: {}", key.subject, stage.as_str());
+        }
+    }
+}
+
+/// As a log line says it.
+fn stage_words(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Predicted => "likely to breach",
+        Stage::Warning => "at risk",
+        Stage::Breached => "breached",
+    }
+}

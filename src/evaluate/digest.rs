@@ -1,0 +1,93 @@
+//! What was past when a tenant was first read: one message to each person, in place of an alert for each clock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+
+use super::{Evaluate, TurnContext, facts, key_of};
+use crate::alert::Stage;
+use crate::alert::escalation::{ChannelKind, Recipient, Step, recipients};
+use crate::notify::{Body, DigestFacts, Message};
+use crate::sla::clock::ClockState;
+use crate::store::outbox::{NewNotification, notification_key};
+use crate::ticket::watch::Watched;
+
+/// The digests of several tenants are written one after another, and wait this long to leave as one.
+const FOR_OTHER_DIGESTS: TimeDelta = TimeDelta::seconds(10);
+
+impl Evaluate {
+    /// One message to each person about all that was past when first seen.
+    pub(super) fn digests(
+        &self,
+        context: &TurnContext<'_>,
+        known: &[(Arc<Watched>, ClockState<'_>)],
+    ) -> Vec<NewNotification> {
+        let mut people: BTreeMap<String, (Recipient, Vec<facts::Dated>)> = BTreeMap::new();
+        for (watched, clock) in known {
+            let key = key_of(context, watched, clock.kind);
+            let Some(row) = facts::digest_row(self.links(context.tenant), watched, clock, key, context.now) else {
+                continue;
+            };
+            for recipient in self.first_reached(context, watched) {
+                people.entry(recipient.id.clone()).or_insert_with(|| (recipient, Vec::new())).1.push(row.clone());
+            }
+        }
+        people.into_values().filter_map(|(recipient, rows)| self.digest(context, &recipient, rows)).collect()
+    }
+
+    /// The people of the first step that reaches anybody.
+    pub(super) fn first_reached(&self, context: &TurnContext<'_>, watched: &Watched) -> Vec<Recipient> {
+        let of_step = |step: &Step| {
+            let people = recipients(&step.notify, context.subject(watched), context.people, &context.duty).into_iter();
+            let people = people.map(|person| self.reachable(person));
+            people
+                .filter(|person| !self.routes(person, &[ChannelKind::Email], rings_nobody).is_empty())
+                .collect::<Vec<_>>()
+        };
+        let escalation = self.config.escalation_for(context.subject(watched), Stage::Breached);
+        escalation.steps.iter().map(of_step).find(|people| !people.is_empty()).unwrap_or_default()
+    }
+
+    fn digest(
+        &self,
+        context: &TurnContext<'_>,
+        recipient: &Recipient,
+        mut rows: Vec<facts::Dated>,
+    ) -> Option<NewNotification> {
+        let (channel, fallback) = self.routes(recipient, &[ChannelKind::Email], rings_nobody).into_iter().next()?;
+        rows.sort_by_key(|row| row.due);
+        let alerts = rows.iter().map(|row| row.alert.to_string()).collect();
+        let timezone = self.zone_of(recipient).or(rows.first().map(|row| row.timezone)).unwrap_or_default();
+        let thread = format!("{}:digest:{}", context.tenant.id, context.now.timestamp_millis());
+        let message = Message {
+            key: notification_key(&[&thread, &recipient.id, channel.as_str()]),
+            thread: thread.clone(),
+            continues_thread: false,
+            to: recipient.address(channel)?.to_owned(),
+            to_name: recipient.name.clone(),
+            timezone,
+            body: Body::Digest(DigestFacts::of(rows.into_iter().map(|row| row.row).collect(), alerts)),
+        };
+        Some(NewNotification {
+            tenant: context.tenant.id.clone(),
+            alert_key: thread,
+            ticket_id: None,
+            kind: "digest",
+            stage: "digest".to_owned(),
+            step: 0,
+            channel,
+            recipient: recipient.id.clone(),
+            fallback,
+            message,
+            due_at: if self.config.tenants.len() > 1 { context.now + FOR_OTHER_DIGESTS } else { context.now },
+            created_at: context.now,
+            reader: self.reader(context, recipient, None),
+        })
+    }
+}
+
+/// For what is no alert.
+fn rings_nobody(channel: ChannelKind) -> bool {
+    channel != ChannelKind::Voice
+}

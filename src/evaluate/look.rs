@@ -1,0 +1,113 @@
+//! The look at one ticket: what each of its clocks calls for now.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::about::About;
+use super::quiet::Quiet;
+use super::{Evaluate, TurnContext, key_of};
+use crate::alert::life::Asked;
+use crate::alert::prediction::refine;
+use crate::alert::{self, AlertKey, Decision, Reason, Stage};
+use crate::sla::clock::ClockState;
+use crate::store::alerts::AlertTurn;
+use crate::ticket::ClockKind;
+use crate::ticket::watch::Watched;
+
+/// So long on the wall the breach of a first response waits for one more look at the conversation.
+const FOR_A_LOOK: TimeDelta = TimeDelta::seconds(5);
+
+/// What the looks at a tenant's tickets have shown.
+#[derive(Default)]
+pub(super) struct Findings<'a> {
+    pub work: AlertTurn,
+    /// What was past already when the watch began.
+    pub known: Vec<(Arc<Watched>, ClockState<'a>)>,
+    /// Alerts whose ticket has another owner or group, or asks for another escalation.
+    pub changed: Vec<AlertKey>,
+    pub raised: usize,
+}
+
+impl Evaluate {
+    /// Looks at both clocks of a ticket and does what they call for.
+    pub(super) fn look_at<'a>(
+        &mut self,
+        context: &TurnContext<'a>,
+        watched: &Arc<Watched>,
+        quiet: &mut Quiet,
+        found: &mut Findings<'a>,
+    ) {
+        let before = self.memory.raised(&context.tenant.id, watched);
+        let mut next_change = None;
+        let mut calm = true;
+        let clocks = quiet.clocks(watched, context.rules);
+        for (clock, before) in clocks.at(watched, context.rules, context.now).into_iter().zip(before) {
+            next_change = next_change.into_iter().chain(clock.next_change).min();
+            let decision = alert::decide(&clock, context.known_by(watched), before.as_ref());
+            let call = context.forecasts.call(&watched.ticket.id, clock.kind);
+            let decision = refine(decision, &clock, before.as_ref(), call);
+            if let Some(until) = self.waits_for_a_look(context, watched, &clock, decision) {
+                next_change = next_change.into_iter().chain([until]).min();
+                calm = false;
+                continue;
+            }
+            calm &= decision == Decision::Keep;
+            self.act_on(context, watched, clock, decision, found);
+        }
+        let changed = self.changed(context, watched);
+        quiet.keep(watched, clocks, next_change, calm && changed.is_empty());
+        found.changed.extend(changed);
+    }
+
+    /// Until when the breach of a first response waits at the most for one more look at the conversation, if it does.
+    fn waits_for_a_look(
+        &self,
+        context: &TurnContext<'_>,
+        watched: &Watched,
+        clock: &ClockState<'_>,
+        decision: Decision,
+    ) -> Option<DateTime<Utc>> {
+        let is_missed = matches!(decision, Decision::Raise { stage: Stage::Breached, reason: Reason::Missed, .. });
+        let from = clock.breached_from.filter(|_| is_missed && clock.kind == ClockKind::FirstResponse)?;
+        let until = from + FOR_A_LOOK * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX);
+        let waits = context.now < until && self.last_looks.waits(&context.tenant.id, &watched.ticket.id, from);
+        waits.then_some(until)
+    }
+
+    fn act_on<'a>(
+        &mut self,
+        context: &TurnContext<'a>,
+        watched: &Arc<Watched>,
+        clock: ClockState<'a>,
+        decision: Decision,
+        found: &mut Findings<'a>,
+    ) {
+        match decision {
+            Decision::Keep => {}
+            Decision::Known { reason } if context.may_tell_known && self.knows_people(context, watched) => {
+                if context.is_covered(About::Ticket(watched)) || self.first_reached(context, watched).is_empty() {
+                    // No digest tells it now. So it is an alert like any other, which waits, or reaches nobody aloud.
+                    let decision = Decision::Raise { stage: Stage::Breached, episode: 0, reason };
+                    return self.act_on(context, watched, clock, decision, found);
+                }
+                let key = key_of(context, watched, clock.kind);
+                let escalation = self.config.escalation_for(context.subject(watched), Stage::Breached);
+                let asked = Asked::of(context.subject(watched), context.people);
+                found.work.alerts.push(self.memory.known(key, &clock, reason, escalation, asked, context.now));
+                found.known.push((watched.clone(), clock));
+            }
+            // A first sync is still under way: all that was past is told at once when it is done.
+            Decision::Known { .. } => {}
+            decision => {
+                found.raised += usize::from(matches!(decision, Decision::Raise { .. }));
+                self.apply(context, watched, &clock, key_of(context, watched, clock.kind), decision, &mut found.work);
+            }
+        }
+    }
+
+    /// Whether it can be known whom to tell: the list of people may not have been read yet.
+    fn knows_people(&self, context: &TurnContext<'_>, watched: &Watched) -> bool {
+        !context.people.technicians.is_empty() || !self.first_reached(context, watched).is_empty()
+    }
+}

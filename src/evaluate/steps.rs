@@ -1,0 +1,58 @@
+//! Which step of an escalation is to be run now, and what becomes of an alert that reaches nobody.
+
+use chrono::TimeDelta;
+use tracing::error;
+
+use super::TurnContext;
+use crate::alert::escalation::Step;
+use crate::store::alerts::AlertRow;
+
+/// An alert that reaches nobody at all is tried again after this: people get addresses, tickets get owners.
+const NOBODY_AGAIN: TimeDelta = TimeDelta::minutes(5);
+
+/// Which steps to try, in order, until one reaches somebody.
+pub(super) fn steps_to_run(steps: &[Step], row: &AlertRow, context: &TurnContext<'_>) -> Vec<usize> {
+    if !row.life.again {
+        return (current_step(steps, row, context)..steps.len()).collect();
+    }
+    // Said again: if nobody further up can be reached, those who know are better than nobody.
+    let next = usize::try_from(row.step).unwrap_or(usize::MAX).min(steps.len().saturating_sub(1));
+    (next..steps.len()).chain((0..next).rev()).collect()
+}
+
+/// Whether this alert has found nobody to tell before.
+pub(super) fn is_retry(row: &AlertRow, steps: &[Step]) -> bool {
+    let first_due_at = steps.first().map(|first| row.raised_at + first.after);
+    row.step == 0 && row.next_step_at > first_due_at
+}
+
+/// The row of an alert none of whose steps reaches anybody now.
+pub(super) fn reaches_nobody(mut row: AlertRow, steps: &[Step], context: &TurnContext<'_>) -> AlertRow {
+    if row.step > 0 {
+        // Those of the steps before were told.
+        row.next_step_at = None;
+        return row;
+    }
+    if !is_retry(&row, steps) {
+        let key = &row.key;
+        error!(tenant = %key.tenant, ticket.id = %key.subject,
+            "nobody can be told of `{key}`: no step names anybody with an address; it is tried again until one does");
+    }
+    row.next_step_at = Some(context.now + NOBODY_AGAIN);
+    row
+}
+
+/// The step to run now: the one that is next, or a later one whose time has come meanwhile. The first is never missed.
+fn current_step(steps: &[Step], row: &AlertRow, context: &TurnContext<'_>) -> usize {
+    let next = usize::try_from(row.step).unwrap_or(usize::MAX);
+    if next == 0 {
+        return 0;
+    }
+    let after = |index: usize| steps.get(index).map(|step| step.after);
+    let come = |index: usize| after(index).is_some_and(|after| row.raised_at + after <= context.now);
+    let mut index = next;
+    while after(index + 1) > after(index) && come(index + 1) {
+        index += 1;
+    }
+    index
+}
