@@ -262,7 +262,7 @@ impl Dispatch {
     /// Starts attempts for what is due, as far as there are places. Says when to look again.
     async fn start_due(&mut self, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
         let started = Instant::now();
-        self.begin_life().await?;
+        self.begin_life(now).await?;
         self.is_stuck = false;
         self.collect();
         self.divert(now).await?;
@@ -275,9 +275,11 @@ impl Dispatch {
         Ok(next.map_or(latest, |next| next.min(latest)))
     }
 
-    /// Before the first turn: nobody has tried anything while no process ran.
-    async fn begin_life(&mut self) -> Result<(), StoreError> {
+    /// Before the first turn: nobody has tried anything while no process ran, and the one before, on another machine,
+    /// may have had another time.
+    async fn begin_life(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
         if self.began.is_none() {
+            self.store.hurry_what_is_from_later(now).await?;
             self.store.count_time_to_deliver_anew().await?;
             self.began = Some(Instant::now());
         }

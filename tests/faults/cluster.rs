@@ -161,6 +161,13 @@ impl Cluster {
         Ok(sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(&mut connection).await?)
     }
 
+    /// Waits until a breach of each of `due` is recorded.
+    pub async fn all_recorded(&self, due: &[Due]) -> anyhow::Result<()> {
+        let (query, wanted) = ("SELECT COUNT(*) FROM alerts WHERE stage = 'breached'", i64::try_from(due.len())?);
+        let recorded = async || Ok(self.count(query).await.is_ok_and(|found| found >= wanted));
+        until("the breaches are recorded", COMES_TO_REST, recorded).await
+    }
+
     /// Waits until a breach of each of `due` is recorded and nothing waits to be said.
     pub async fn all_said(&self, due: &[Due]) -> anyhow::Result<()> {
         let query = "SELECT (SELECT COUNT(*) FROM alerts WHERE stage = 'breached') - 1000000 *

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use superops_sla::simulator::receivers::{MailReply, SmsReply};
 use tokio::time::sleep;
 
 use crate::Run;
@@ -155,25 +156,31 @@ pub async fn database_read_only(run: Run) -> anyhow::Result<Vec<Figure>> {
     Ok(vec![Figure::new(measured, format!("0; 0, 0, 0, {}", 2 * IN_FLIGHT), unrecorded == 0 && harm.is_none(2))])
 }
 
-/// Fault 26: the leader's clock is ahead, then the other leads by the right time, then one whose clock is behind, and
-/// then the right time again.
+/// Fault 26: the leader's clock is ahead and nothing it says is taken, then the other leads by the right time, then one
+/// whose clock is behind, and then the right time again.
 pub async fn clock_off(run: Run) -> anyhow::Result<Vec<Figure>> {
     const OFF: i64 = 300;
     let Some(mut cluster) = Cluster::bare(2).await? else { return Ok(unnamed()) };
-    let part = run.pick(8, 30);
+    let (part, lasts) = (BREACHES / 3, TimeDelta::seconds(run.pick(10, 30)));
     cluster.start_off(0, OFF).await?;
     cluster.leader().await?;
     cluster.start_replica(1).await?;
-    let due = cluster.storm(BREACHES, AHEAD, TimeDelta::seconds(part * 3 + 10));
-    sleep(AHEAD.to_std()? + Duration::from_secs(part.unsigned_abs())).await;
+    cluster.stage.mail.reply(MailReply::Close);
+    cluster.stage.sms.reply(SmsReply::Error500);
+    let mut due = cluster.storm(part, AHEAD, lasts);
+    cluster.all_recorded(&due).await?;
     cluster.kill(0)?;
+    cluster.stage.mail.reply(MailReply::Accept);
+    cluster.stage.sms.reply(SmsReply::Accept);
     let mut times = vec![cluster.taken_over().await?];
-    sleep(Duration::from_secs(part.unsigned_abs())).await;
+    due.extend(cluster.storm(part, AHEAD, lasts));
     cluster.start_off(0, -OFF).await?;
+    sleep(AHEAD.to_std()? + lasts.to_std()? / 2).await;
     cluster.kill(1)?;
     times.push(cluster.taken_over().await?);
-    sleep(Duration::from_secs(part.unsigned_abs())).await;
+    due.extend(cluster.storm(part, AHEAD, lasts));
     cluster.start_replica(1).await?;
+    sleep(AHEAD.to_std()? + lasts.to_std()?).await;
     cluster.kill(0)?;
     times.push(cluster.taken_over().await?);
     let what = "2 replicas, the clock of one 5 min ahead, then 5 min behind, each time leading and then killed";

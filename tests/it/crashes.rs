@@ -55,6 +55,16 @@ async fn a_mail_that_left_before_the_crash_is_repeated_under_the_same_name() {
     assert_eq!(app.states().await, [("sent".to_owned(), 1)].into());
 }
 
+#[tokio::test]
+async fn what_another_computer_with_a_clock_ahead_left_waiting_goes_out_at_once() {
+    let mut app = about_to_send("").await;
+    app.clock.advance(-TimeDelta::minutes(5));
+    app.stop().await;
+    app.resume().await;
+    app.dispatch().await;
+    assert_eq!((app.caught.total(), app.states().await), (1, [("sent".to_owned(), 1)].into()));
+}
+
 /// A gateway that answers as told, and writes down what it was asked.
 #[derive(Default)]
 struct Scripted {

@@ -7,9 +7,12 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use super::json;
+use crate::alert::escalation::ChannelKind;
 use crate::store::sql::{self, Connection};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, millis};
 
 /// What the sender of this process has under way.
 #[derive(Clone, Debug)]
@@ -55,6 +58,23 @@ impl Store {
                            UNION ALL SELECT key FROM notifications WHERE state = 'sending')",
                     );
                     anew.execute(tx).await.map(drop)
+                })
+            })
+            .await
+    }
+
+    /// What waits although it was made later than `now` was made by a computer whose clock was ahead, and would go out
+    /// as much too late: it is due now.
+    pub async fn hurry_what_is_from_later(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let now = millis(now);
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    let hurry = sql::query(
+                        "UPDATE notifications SET due_at = $1 WHERE state = 'pending' AND due_at > $1 AND created_at > $1
+                         AND channel IN (SELECT value FROM json_each($2))",
+                    );
+                    hurry.bind(now).bind(json(&ChannelKind::ALL)).execute(tx).await.map(drop)
                 })
             })
             .await
