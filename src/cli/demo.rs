@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use super::{CliError, DemoArgs, run, simulate};
 use crate::app::Parts;
 use crate::clock::{Clock as _, FastClock, SharedClock, SystemClock};
-use crate::config::{Config, GivenEnvironment, LogFormat, Store as Place};
+use crate::config::{Config, GivenEnvironment, LogFormat, StorePlace};
 use crate::descriptors;
 use crate::notify;
 use crate::service::{Reach, Service};
@@ -87,9 +87,9 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CliError> {
         }
     };
     let config = world.config(listen, &settings)?;
-    let server = match &config.store {
-        Place::Postgres(settings) => Some(Server::of(settings)),
-        Place::File(_) => None,
+    let server = match &config.store.place {
+        StorePlace::Postgres(settings) => Some(Server::of(settings)),
+        StorePlace::File(_) => None,
     };
     let mut own_page = None;
     if !config.uptime.components.is_empty() {
