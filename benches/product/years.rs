@@ -209,9 +209,9 @@ async fn copy_desk(connection: &mut SqliteConnection, tenant: &str) -> anyhow::R
         "INSERT INTO sync_states SELECT TENANT, state FROM sync_states WHERE tenant = 'desk'",
         "INSERT INTO directories SELECT TENANT, directory, read_at FROM directories WHERE tenant = 'desk'",
         "INSERT INTO tickets (tenant, id, display_id, status, open, ticket, first_seen_at, read_at, cycle, status_earliest,
-           status_latest, replied_at, conversation, overrides, past)
+           status_latest, replied_at, conversation, overrides, past, opened)
          SELECT TENANT, id, display_id, status, open, ticket, first_seen_at, read_at, cycle, status_earliest,
-           status_latest, replied_at, conversation, overrides, past
+           status_latest, replied_at, conversation, overrides, past, opened
          FROM tickets WHERE tenant = 'desk' AND open = 1",
     ] {
         run(connection, &statement.replace("TENANT", &format!("'{tenant}'"))).await?;
@@ -222,7 +222,7 @@ async fn copy_desk(connection: &mut SqliteConnection, tenant: &str) -> anyhow::R
 /// What a closed ticket of each row of `n` leaves behind.
 const PAST_ROWS: [&str; 10] = [
     "INSERT INTO tickets (tenant, id, display_id, status, open, ticket, first_seen_at, read_at, cycle, status_earliest,
-       status_latest) SELECT TENANT, n.id, n.id, 'Closed', 0,
+       status_latest, opened) SELECT TENANT, n.id, n.id, 'Closed', 0,
        json_set(t.ticket, '$.id', n.id, '$.display_id', n.id, '$.status', 'Closed',
          '$.created_at', strftime('%Y-%m-%dT%H:%M:%SZ', n.at / 1000, 'unixepoch'),
          '$.updated_at', strftime('%Y-%m-%dT%H:%M:%SZ', n.at / 1000 + 20000, 'unixepoch'),
@@ -230,7 +230,8 @@ const PAST_ROWS: [&str; 10] = [
          '$.first_response.met_at', strftime('%Y-%m-%dT%H:%M:%SZ', n.at / 1000 + 1800, 'unixepoch'),
          '$.resolution.due', strftime('%Y-%m-%dT%H:%M:%SZ', n.at / 1000 + 28800, 'unixepoch'),
          '$.resolution.met_at', strftime('%Y-%m-%dT%H:%M:%SZ', n.at / 1000 + 18000 + n.i % 20000, 'unixepoch')),
-       n.at, n.at, 0, n.at, n.at FROM n, (SELECT ticket FROM tickets WHERE tenant = 'desk' AND open = 1 LIMIT 1) t",
+       n.at, n.at, 0, n.at, n.at, strftime('%Y-%m-%dT%H:%M:%SZ', n.at / 1000, 'unixepoch')
+       FROM n, (SELECT ticket FROM tickets WHERE tenant = 'desk' AND open = 1 LIMIT 1) t",
     "INSERT INTO events (tenant, ticket_id, kind, was, became, earliest, latest)
        SELECT TENANT, n.id, k.value ->> 0, k.value ->> 1, k.value ->> 2, n.at + 3000000 * k.key, n.at + 3000000 * k.key
        FROM n, json_each('[[\"first_seen\",null,\"Open\"],[\"assignee\",null,\"Mia\"],[\"status\",\"Open\",\"Waiting\"],

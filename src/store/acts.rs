@@ -115,7 +115,7 @@ const MAY_BE_KNOWN: &str = "kind = 'alert' AND (state IN ('sent', 'sending') OR 
 /// What was last said of `alert` and may have been read.
 async fn last_message(tx: &mut Connection, alert: &AlertRow) -> Result<Option<Message>, sql::Error> {
     let query = format!(
-        "SELECT message FROM notifications WHERE alert_key = $1 AND {MAY_BE_KNOWN} ORDER BY created_at DESC, key LIMIT 1"
+        "SELECT message, key FROM notifications WHERE alert_key = $1 AND {MAY_BE_KNOWN} ORDER BY created_at DESC, key LIMIT 1"
     );
     let text: Option<String> =
         sql::query_scalar(AssertSqlSafe(query)).bind(alert.key.to_string()).fetch_optional(tx).await?;

@@ -20,6 +20,7 @@ pub use crate::alert::life::AlertRow;
 use crate::alert::life::{Asked, Hold, HoldKind, How, Life};
 use crate::alert::{AlertKey, AlertKind, Closing, Raised, Stage};
 pub use crate::keys::id_of;
+use crate::store::sealed::{ACKED_BY, ASKED, REASON};
 use crate::store::sql::{self, Connection, QueryBuilder, Row};
 use crate::ticket::TenantId;
 pub(super) use salvage::salvaged;
@@ -274,7 +275,7 @@ async fn upsert(tx: &mut Connection, alerts: &[AlertRow]) -> Result<(), sql::Err
             .push_bind(i64::from(alert.raised.episode))
             .push_bind(alert.raised.stage.as_str())
             .push_bind(state)
-            .push_bind(alert.reason.as_str())
+            .push_bind(REASON.seal(&[&alert.key.to_string()], alert.reason.as_str()))
             .push_bind(millis(alert.raised.due))
             .push_bind(millis(alert.raised_at))
             .push_bind(millis(alert.changed_at))
@@ -286,8 +287,10 @@ async fn upsert(tx: &mut Connection, alerts: &[AlertRow]) -> Result<(), sql::Err
             .push_bind(alert.key.id())
             .push_bind(alert.escalation.as_str())
             .push_bind(alert.ack_expires.num_milliseconds());
-        push_life(&mut row, &alert.life);
-        row.push_bind(alert.asked.as_ref().map(json)).push_bind(alert.covered_until.map(millis));
+        push_life(&mut row, alert);
+        let asked = alert.asked.as_ref().map(json);
+        row.push_bind(asked.map(|asked| ASKED.seal(&[&alert.key.to_string()], asked)))
+            .push_bind(alert.covered_until.map(millis));
         row.push_bind(alert.raised.target.map(|target| target.num_milliseconds()));
     });
     query.push(
@@ -305,11 +308,12 @@ async fn upsert(tx: &mut Connection, alerts: &[AlertRow]) -> Result<(), sql::Err
     if written == alerts.len() as u64 { Ok(()) } else { Err(sql::Error::RowNotFound) }
 }
 
-fn push_life(row: &mut sql::Separated<'_>, life: &Life) {
+fn push_life(row: &mut sql::Separated<'_>, alert: &AlertRow) {
+    let life = &alert.life;
     let hold = life.hold.as_ref();
     let until = |kind| hold.filter(|hold| hold.kind == kind).and_then(|hold| hold.until).map(millis);
     row.push_bind(hold.map(|hold| millis(hold.at)))
-        .push_bind(hold.map(|hold| hold.by.clone()))
+        .push_bind(hold.map(|hold| ACKED_BY.seal(&[&alert.key.to_string()], hold.by.as_str())))
         .push_bind(hold.map(|hold| hold.how.as_str()))
         .push_bind(until(HoldKind::Acknowledged))
         .push_bind(until(HoldKind::Snoozed))
@@ -339,12 +343,12 @@ pub(super) async fn fill_ids(connection: &mut Connection) -> Result<(), sql::Err
 /// Tells those who were told, on the channel they were told by, in the same thread. What did not end well is told to
 /// systems alone.
 pub(super) async fn recover(tx: &mut Connection, recovered: &Recovered, now: DateTime<Utc>) -> Result<(), sql::Error> {
-    // Whoever was told of it in bundles only finds its end in the thread of one of them.
+    // Whoever was told of it in bundles only finds its end in the thread of one of them, which is what they are called.
     let rows = sql::query(
         "SELECT n.recipient, n.channel, MAX(n.message) AS message, MAX(n.person) AS person, MAX(n.zone) AS zone,
                 MAX(n.urgent) AS urgent, 0 AS timely,
                 MAX(CASE WHEN n.state IN ('sent', 'sending', 'bundled') THEN 1 ELSE 0 END) AS told,
-                CASE WHEN COUNT(b.key) = COUNT(*) THEN MAX(b.message ->> '$.thread') END AS thread
+                CASE WHEN COUNT(b.key) = COUNT(*) THEN MAX(b.alert_key) END AS thread
          FROM notifications n LEFT JOIN notifications b ON b.key = n.bundle
          WHERE n.alert_key = $1 AND n.kind = 'alert' AND (n.state IN ('sent', 'sending') OR n.unreported > 0
            OR (n.state = 'bundled' AND b.state = 'sending'))

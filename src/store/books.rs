@@ -23,6 +23,7 @@ pub use self::write::{Booked, Written};
 use super::tickets::unreadable;
 use super::{Store, StoreError, millis};
 use crate::report::entry::{Handover, Holder};
+use crate::store::sealed::NAME;
 use crate::store::sql::{self, Connection, QueryBuilder, Row};
 use crate::ticket::{Named, RefId, TenantId, Ticket, TicketId};
 
@@ -159,7 +160,8 @@ pub(super) async fn introduce<'a>(
     for some in named.chunks(ROWS) {
         let mut query = QueryBuilder::new("INSERT INTO people (tenant, kind, id, name, seen_at) ");
         query.push_values(some, |mut row, (kind, id, name)| {
-            row.push_bind(tenant.as_str()).push_bind(*kind).push_bind(*id).push_bind(*name).push_bind(millis(now));
+            row.push_bind(tenant.as_str()).push_bind(*kind).push_bind(*id);
+            row.push_bind(NAME.seal(&[tenant.as_str(), *kind, *id], *name)).push_bind(millis(now));
         });
         query.push(
             " ON CONFLICT (tenant, kind, id) DO UPDATE SET name = excluded.name, seen_at = excluded.seen_at \

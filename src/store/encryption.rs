@@ -27,7 +27,7 @@ pub(super) async fn admit(connection: &mut Connection, keys: &KeyRing) -> Result
         sql::query_as("SELECT id, proof FROM encryption_keys ORDER BY id").fetch_all(&mut *connection).await?;
     for (id, proof) in &noted {
         match sealed::open(keys, proof) {
-            Ok(Some(found)) if found.text == SAID && found.row == *id => {}
+            Ok(Some(found)) if found.bytes == SAID.as_bytes() && found.row == *id => {}
             Err(SealError::UnknownKey(id)) => return Err(StoreError::KeyMissing(id)),
             _ => return Err(StoreError::KeyUnproved(id.clone())),
         }
@@ -69,10 +69,72 @@ pub struct Turned {
     pub left: Vec<String>,
 }
 
+/// What a column holds, as it stands.
+#[derive(Clone)]
+enum Held {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl Held {
+    fn read(row: &Row, at: usize) -> Result<Option<Self>, sql::Error> {
+        match row.try_get::<Option<String>, _>(at) {
+            Ok(text) => Ok(text.map(Self::Text)),
+            Err(_) => Ok(row.try_get::<Option<Vec<u8>>, _>(at)?.map(Self::Bytes)),
+        }
+    }
+
+    /// What is sealed; none: it is plain.
+    fn sealed(&self) -> Option<&str> {
+        let text = match self {
+            Self::Text(text) => text,
+            Self::Bytes(bytes) => std::str::from_utf8(bytes).ok()?,
+        };
+        text.starts_with(sealed::PREFIX).then_some(text)
+    }
+
+    /// The key that has sealed it.
+    fn key(&self) -> Option<&str> {
+        self.sealed().and_then(sealed::key_of)
+    }
+
+    /// Whether it is not to stand plain.
+    fn is_due(&self, column: &Column, row: &str) -> bool {
+        match self {
+            Self::Text(text) => self.key().is_some() || (column.only)(row, text),
+            Self::Bytes(_) => true,
+        }
+    }
+
+    fn into_arg(self) -> Arg {
+        match self {
+            Self::Text(text) => Arg::Stored(Some(text)),
+            Self::Bytes(bytes) => Arg::Bytes(Some(bytes)),
+        }
+    }
+
+    /// The same under the first key, or plain; it must have been sealed for this column and `row`.
+    fn anew(&self, column: &'static Column, keys: &KeyRing, row: &str) -> Result<Arg, SealError> {
+        let opened = match self.sealed().map(|text| sealed::open(keys, text)).transpose()?.flatten() {
+            Some(found) if found.row != row || found.label != column.label => {
+                return Err(SealError::Broken(found.label));
+            }
+            found => found,
+        };
+        let row = row.to_owned();
+        Ok(match (self, opened) {
+            (Self::Text(_), Some(found)) => column.seal_for(row, found.text()?).arg(),
+            (Self::Text(text), None) => column.seal_for(row, text.clone()).arg(),
+            (Self::Bytes(_), Some(found)) => column.seal_bytes_for(row, found.bytes).arg(),
+            (Self::Bytes(bytes), None) => column.seal_bytes_for(row, bytes.clone()).arg(),
+        })
+    }
+}
+
 /// A row with its sealed columns, as they stand.
 struct Found {
     key: Vec<Arg>,
-    texts: Vec<Option<String>>,
+    held: Vec<Option<Held>>,
     /// What each column is to be sealed for.
     rows: Vec<String>,
 }
@@ -92,9 +154,9 @@ impl Store {
                 read += found.len() as u64;
                 told(table.name, read);
                 for row in &found {
-                    for (column, (text, of)) in table.columns.iter().zip(row.texts.iter().zip(&row.rows)) {
-                        if let Some(text) = text {
-                            judge(all.entry(column.label).or_default(), keys, column, of, text);
+                    for (column, (held, of)) in table.columns.iter().zip(row.held.iter().zip(&row.rows)) {
+                        if let Some(held) = held {
+                            judge(all.entry(column.label).or_default(), keys, column, of, held);
                         }
                     }
                 }
@@ -183,13 +245,8 @@ pub async fn wipe_freed(place: &Place) -> Result<(), StoreError> {
 /// What becomes of a row: its key, and what stood and is to stand in its columns.
 struct Change {
     key: Vec<Arg>,
-    was: Vec<Option<String>>,
+    was: Vec<Option<Held>>,
     becomes: Vec<Option<Arg>>,
-}
-
-/// Whether `text` is not to stand plain.
-fn is_due(column: &Column, row: &str, text: &str) -> bool {
-    sealed::key_of(text).is_some() || (column.only)(row, text)
 }
 
 impl Found {
@@ -200,11 +257,11 @@ impl Found {
 
     /// The change that brings the row under the first key; none: it is there.
     fn turned(&self, table: &'static Table, keys: &KeyRing) -> Result<Option<Change>, SealError> {
-        let mut becomes = Vec::with_capacity(self.texts.len());
-        for ((column, text), row) in table.columns.iter().zip(&self.texts).zip(&self.rows) {
-            becomes.push(match text {
-                Some(text) if sealed::key_of(text) != keys.first() && is_due(column, row, text) => {
-                    Some(anew(column, keys, row, text)?)
+        let mut becomes = Vec::with_capacity(self.held.len());
+        for ((column, held), row) in table.columns.iter().zip(&self.held).zip(&self.rows) {
+            becomes.push(match held {
+                Some(held) if held.key() != keys.first() && held.is_due(column, row) => {
+                    Some(held.anew(column, keys, row)?)
                 }
                 _ => None,
             });
@@ -212,17 +269,8 @@ impl Found {
         if becomes.iter().all(Option::is_none) {
             return Ok(None);
         }
-        Ok(Some(Change { key: self.key.clone(), was: self.texts.clone(), becomes }))
+        Ok(Some(Change { key: self.key.clone(), was: self.held.clone(), becomes }))
     }
-}
-
-/// `text` under the first key, or plain.
-fn anew(column: &'static Column, keys: &KeyRing, row: &str, text: &str) -> Result<Arg, SealError> {
-    Ok(match sealed::open(keys, text)? {
-        Some(found) if found.row == row && found.label == column.label => column.seal_for(found.row, found.text).arg(),
-        Some(found) => return Err(SealError::Broken(found.label)),
-        None => column.seal_for(row.to_owned(), text.to_owned()).arg(),
-    })
 }
 
 impl Change {
@@ -241,10 +289,8 @@ impl Change {
             same.push(name).push_unseparated(" = ").push_arg_unseparated(value);
         }
         for ((column, was), becomes) in changed {
-            if becomes.is_some() {
-                // As it stands: it may be sealed.
-                let was = Arg::Stored(was);
-                same.push(column.name).push_unseparated(" = ").push_arg_unseparated(was);
+            if let Some((was, _)) = was.zip(becomes) {
+                same.push(column.name).push_unseparated(" = ").push_arg_unseparated(was.into_arg());
             }
         }
         query
@@ -280,22 +326,25 @@ fn read(table: &'static Table, row: &Row) -> Result<Found, StoreError> {
         Err(_) => row.try_get(at).map(Arg::Stored),
     };
     let mut at = table.key.len();
-    let (mut texts, mut rows) = (Vec::new(), Vec::new());
+    let (mut held, mut rows) = (Vec::new(), Vec::new());
     for column in table.columns {
         let parts: Vec<String> = (at..at + column.row.len()).map(|at| row.in_words(at).unwrap_or_default()).collect();
         rows.push(sealed::name_of(&parts.iter().map(String::as_str).collect::<Vec<_>>()));
-        texts.push(row.try_get(at + column.row.len())?);
+        held.push(Held::read(row, at + column.row.len())?);
         at += column.row.len() + 1;
     }
-    Ok(Found { key: (0..table.key.len()).map(key).collect::<Result<_, _>>()?, texts, rows })
+    Ok(Found { key: (0..table.key.len()).map(key).collect::<Result<_, _>>()?, held, rows })
 }
 
 /// Notes how one text stands.
-fn judge(standing: &mut Standing, keys: &KeyRing, column: &Column, row: &str, text: &str) {
+fn judge(standing: &mut Standing, keys: &KeyRing, column: &Column, row: &str, held: &Held) {
     /// No more are named.
     const NAMED: usize = 20;
+    let Some(text) = held.sealed() else {
+        standing.plain += u64::from(held.is_due(column, row));
+        return;
+    };
     match sealed::open(keys, text) {
-        Ok(None) => standing.plain += u64::from(is_due(column, row, text)),
         Ok(Some(found)) if found.row == row && found.label == column.label => {
             *standing.sealed.entry(sealed::key_of(text).unwrap_or_default().to_owned()).or_default() += 1;
         }

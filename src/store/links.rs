@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::outbox::{Logged, logged};
 use super::{Store, StoreError, millis};
+use crate::store::sealed::SECRET;
 use crate::store::sql::{self, Connection};
 
 /// A used link is forgotten after this: by then it has long expired.
@@ -27,11 +28,11 @@ impl Store {
                         "INSERT INTO secrets (name, value, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
                     )
                     .bind(name)
-                    .bind(fresh.as_slice())
+                    .bind(SECRET.seal_bytes(&[name], &fresh))
                     .bind(millis(now))
                     .execute(&mut *tx)
                     .await?;
-                    sql::query_scalar("SELECT value FROM secrets WHERE name = $1").bind(name).fetch_one(tx).await
+                    sql::query_scalar("SELECT value, name FROM secrets WHERE name = $1").bind(name).fetch_one(tx).await
                 })
             })
             .await?;

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::audit::{Author, audit};
 use super::{Store, StoreError, instant, millis};
 use crate::alert::on_call::{Override, Person};
+use crate::store::sealed::PERSON;
 use crate::store::sql::{self, Connection};
 use crate::ticket::TenantId;
 
@@ -66,7 +67,7 @@ impl Store {
                          RETURNING id, rotation, person, from_time, until_time, made_by, made_at",
                     )
                     .bind(&new.rotation)
-                    .bind(new.person.text())
+                    .bind(PERSON.word(new.person.text()))
                     .bind(millis(new.from))
                     .bind(millis(new.until))
                     .bind(&author.who)

@@ -26,6 +26,7 @@ use crate::alert::{AlertKey, Closing};
 pub use crate::keys::notification_key;
 use crate::notify::{Body, Message};
 use crate::sla::zone::Tz;
+use crate::store::sealed::{ADDRESS, FALLBACK, LAST_ERROR, MESSAGE, PERSON, RECIPIENT};
 use crate::store::sql::{self, AssertSqlSafe, Connection, QueryBuilder, Row};
 use crate::ticket::{Reach, TenantId};
 pub use record::Attempted;
@@ -236,7 +237,8 @@ impl Store {
                         "UPDATE notifications SET state = 'failed', last_error = $2, done_at = $3 WHERE key = $1
                          RETURNING alert_key, stage, step",
                     );
-                    let set_aside = set_aside.bind(key).bind(why).bind(millis(now)).fetch_one(&mut *tx).await?;
+                    let set_aside =
+                        set_aside.bind(key).bind(LAST_ERROR.word(why)).bind(millis(now)).fetch_one(&mut *tx).await?;
                     let (alert, stage): (String, String) = (set_aside.try_get(0)?, set_aside.try_get(1)?);
                     record::hurry(tx, &alert, &stage, set_aside.try_get(2)?, now).await
                 })
@@ -434,18 +436,18 @@ pub(super) async fn enqueue(tx: &mut Connection, rows: &[NewNotification]) -> Re
             .push_bind(new.stage.as_str())
             .push_bind(i64::from(new.step))
             .push_bind(new.channel.as_str())
-            .push_bind(new.recipient.as_str())
-            .push_bind(json(&new.fallback))
-            .push_bind(json(&new.message))
+            .push_bind(RECIPIENT.word(new.recipient.as_str()))
+            .push_bind(FALLBACK.seal(&[&new.message.key], json(&new.fallback)))
+            .push_bind(MESSAGE.seal(&[&new.message.key], json(&new.message)))
             .push_bind("pending")
             .push_bind(millis(new.due_at))
             .push_bind(millis(new.created_at))
             .push_bind(millis(new.due_at))
-            .push_bind(new.message.to.as_str())
+            .push_bind(ADDRESS.word(new.message.to.as_str()))
             .push_bind(about.client)
             .push_bind(about.priority)
             .push_bind(about.breach_at.map(millis))
-            .push_bind(new.reader.person.as_deref())
+            .push_bind(new.reader.person.as_deref().map(|person| PERSON.word(person)))
             .push_bind(new.reader.zone.map(Tz::name))
             .push_bind(new.reader.urgent)
             .push_bind(new.reader.timely);
@@ -471,16 +473,25 @@ async fn note_members(tx: &mut Connection, digests: &[&str]) -> Result<(), sql::
     if digests.is_empty() {
         return Ok(());
     }
-    sql::query(
-        "INSERT INTO digested (alert_key, digest, recipient, at)
-         SELECT said.value, n.alert_key, n.recipient, n.created_at
-         FROM notifications n CROSS JOIN json_each(n.message, '$.body.alerts') AS said
-         WHERE n.key IN (SELECT value FROM json_each($1)) ON CONFLICT DO NOTHING",
-    )
-    .bind(json(&digests))
-    .execute(tx)
-    .await
-    .map(drop)
+    let stored = sql::query(
+        "SELECT key, message, alert_key, recipient, created_at FROM notifications
+         WHERE key IN (SELECT value FROM json_each($1)) ORDER BY key",
+    );
+    for row in stored.bind(json(&digests)).fetch_all(&mut *tx).await? {
+        let message: String = row.try_get("message")?;
+        let recipient: String = row.try_get("recipient")?;
+        sql::query(
+            "INSERT INTO digested (alert_key, digest, recipient, at)
+             SELECT value, $2, $3, $4 FROM json_each($1) AS said WHERE true ON CONFLICT DO NOTHING",
+        )
+        .bind(json(&digest::alerts_of(&message)))
+        .bind(row.try_get::<String, _>("alert_key")?)
+        .bind(RECIPIENT.word(recipient))
+        .bind(row.try_get::<i64, _>("created_at")?)
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
 }
 
 /// What a message is about, as far as it decides how it is shaped.

@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 
+use super::tickets::save::opened;
 use super::tickets::{change, select, unreadable, watched};
 use super::{Store, StoreError};
 use crate::store::sql::{self, Row};
@@ -23,7 +24,8 @@ impl Store {
 
     /// What happened to each ticket of `tenant`.
     pub async fn histories(&self, tenant: &TenantId) -> Result<Histories, StoreError> {
-        let query = "SELECT ticket_id, kind, was, became, earliest, latest FROM events WHERE tenant = $1 ORDER BY id";
+        let query =
+            "SELECT ticket_id, kind, was, became, earliest, latest, tenant FROM events WHERE tenant = $1 ORDER BY id";
         let mut histories = Histories::new();
         let read = |row: Row| {
             let id = TicketId::parse(row.try_get("ticket_id")?).map_err(unreadable)?;
@@ -38,8 +40,8 @@ impl Store {
     /// than that in all.
     pub async fn oldest_of_latest(&self, tenant: &TenantId, count: u32) -> Result<Option<DateTime<Utc>>, StoreError> {
         let query = sql::query_scalar(
-            "SELECT ticket ->> '$.created_at' FROM tickets WHERE tenant = $1
-             ORDER BY ticket ->> '$.created_at' DESC, id DESC LIMIT 1 OFFSET $2",
+            "SELECT opened FROM tickets WHERE tenant = $1
+             ORDER BY opened DESC, id DESC LIMIT 1 OFFSET $2",
         );
         let found: Option<Option<String>> = query.bind(tenant.as_str()).bind(count).fetch_optional(&self.reads).await?;
         Ok(found.flatten().and_then(|text| text.parse().ok()))
@@ -53,11 +55,11 @@ impl Store {
         after: &(DateTime<Utc>, String),
         limit: u32,
     ) -> Result<Vec<(Watched, Vec<Change>)>, StoreError> {
-        let opened = after.0.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+        let opened = opened(after.0);
         let mut query = select(tenant);
-        query.push(" AND ticket ->> '$.created_at' >= ").push_bind(&opened);
-        query.push(" AND (ticket ->> '$.created_at' > ").push_bind(&opened).push(" OR id > ").push_bind(&after.1);
-        query.push(") ORDER BY ticket ->> '$.created_at', id LIMIT ").push_bind(limit);
+        query.push(" AND opened >= ").push_bind(&opened);
+        query.push(" AND (opened > ").push_bind(&opened).push(" OR id > ").push_bind(&after.1);
+        query.push(") ORDER BY opened, id LIMIT ").push_bind(limit);
         let tickets: Vec<Watched> = query.build().fetch_each(&self.reads, |row| watched(&row)).await?;
         let ids: Vec<_> = tickets.iter().map(|watched| watched.ticket.id.as_str()).collect();
         let mut histories = self.events_of(tenant, &ids).await?;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::audit::{Author, audit};
 use super::{Store, StoreError, instant, millis};
+use crate::store::sealed::{PERSON, WISHES};
 use crate::store::sql::{self, Connection, Row};
 use crate::ticket::TenantId;
 
@@ -47,11 +48,14 @@ pub struct PersonalChange {
 impl Store {
     /// What people have asked for, by address.
     pub async fn personal_rules(&self) -> Result<Vec<PersonalRow>, StoreError> {
-        let rows = sql::query("SELECT id, person, rules, set_by, set_at FROM personal_rules ORDER BY person LIMIT $1")
+        let rows = sql::query("SELECT id, person, rules, set_by, set_at FROM personal_rules ORDER BY id LIMIT $1")
             .bind(MOST)
             .fetch_all(&self.reads)
             .await?;
-        Ok(self.legible("personal rule", "id", &rows, PersonalRow::read))
+        let mut rules = self.legible("personal rule", "id", &rows, PersonalRow::read);
+        // As the addresses read, not as they stand.
+        rules.sort_by(|a, b| a.person.cmp(&b.person));
+        Ok(rules)
     }
 
     /// Remembers what somebody has asked for, in place of what they had. False if there was nothing to take away.
@@ -64,7 +68,9 @@ impl Store {
         self.writer
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let forget = sql::query("DELETE FROM personal_rules WHERE person = $1").bind(&change.person);
+                    let forget =
+                        sql::query("DELETE FROM personal_rules WHERE person IN (SELECT value FROM json_each($1))");
+                    let forget = forget.bind(PERSON.any_of([change.person.as_str()]));
                     let forgotten = forget.execute(&mut *tx).await?.rows_affected();
                     if forgotten == 0 && change.rules.is_none() {
                         return Ok(false);
@@ -73,8 +79,8 @@ impl Store {
                         sql::query(
                             "INSERT INTO personal_rules (person, rules, set_by, set_at) VALUES ($1, $2, $3, $4)",
                         )
-                        .bind(&change.person)
-                        .bind(rules)
+                        .bind(PERSON.word(change.person.as_str()))
+                        .bind(WISHES.word(rules.as_str()))
                         .bind(&author.who)
                         .bind(millis(now))
                         .execute(&mut *tx)

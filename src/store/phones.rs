@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::audit::{Author, audit};
 use super::{Store, StoreError, instant, millis};
+use crate::store::sealed::{OWNER, PHONE};
 use crate::store::sql::{self, Connection};
 
 /// The highest code: two digits are typed without a mistake.
@@ -58,13 +59,16 @@ impl Store {
                         return Ok(None);
                     }
                     let code = code_for(tx, &phone, &alert).await?;
+                    let before = sql::query(
+                        "DELETE FROM sms_codes WHERE phone IN (SELECT value FROM json_each($1))
+                         AND (code = $2 OR alert_key = $3)",
+                    );
+                    before.bind(PHONE.any_of([phone.as_str()])).bind(code).bind(&alert).execute(&mut *tx).await?;
                     sql::query(
                         "INSERT INTO sms_codes (phone, code, alert_key, notification, given_at)
-                         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (phone, code) DO UPDATE SET
-                         alert_key = excluded.alert_key, notification = excluded.notification,
-                         given_at = excluded.given_at",
+                         VALUES ($1, $2, $3, $4, $5)",
                     )
-                    .bind(phone)
+                    .bind(PHONE.word(phone))
                     .bind(code)
                     .bind(alert)
                     .bind(notification)
@@ -81,10 +85,11 @@ impl Store {
     /// What `code` stands for on `phone`; without a code, what it was last told of.
     pub async fn coded(&self, phone: &str, code: Option<u8>) -> Result<Option<Coded>, StoreError> {
         let row: Option<(i64, String, String)> = sql::query_as(
-            "SELECT code, alert_key, notification FROM sms_codes WHERE phone = $1 AND (code = $2 OR $2 IS NULL)
+            "SELECT code, alert_key, notification FROM sms_codes
+             WHERE phone IN (SELECT value FROM json_each($1)) AND (code = $2 OR $2 IS NULL)
              ORDER BY given_at DESC, code LIMIT 1",
         )
-        .bind(phone)
+        .bind(PHONE.any_of([phone]))
         .bind(code.map(i64::from))
         .fetch_optional(&self.reads)
         .await?;
@@ -116,16 +121,13 @@ impl Store {
 
     /// Whether the owner of `phone` said STOP.
     pub async fn phone_stopped(&self, phone: &str) -> Result<bool, StoreError> {
-        let stopped = sql::query_scalar("SELECT EXISTS (SELECT 1 FROM stopped_phones WHERE phone = $1)").bind(phone);
-        Ok(stopped.fetch_one(&self.reads).await?)
+        Ok(sql::query_scalar(IS_STOPPED).bind(PHONE.any_of([phone])).fetch_one(&self.reads).await?)
     }
 
     /// All phones whose owners said STOP, the longest first.
     pub async fn stopped_phones(&self) -> Result<Vec<StoppedPhone>, StoreError> {
         let rows: Vec<(String, i64, String)> =
-            sql::query_as("SELECT phone, since, who FROM stopped_phones ORDER BY since, phone")
-                .fetch_all(&self.reads)
-                .await?;
+            sql::query_as("SELECT phone, since, who FROM stopped_phones ORDER BY since").fetch_all(&self.reads).await?;
         rows.into_iter().map(|(phone, since, who)| Ok(StoppedPhone { phone, since: instant(since)?, who })).collect()
     }
 
@@ -143,7 +145,9 @@ impl Store {
         self.writer
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let gone = sql::query("DELETE FROM stopped_phones WHERE phone = $1").bind(phone);
+                    let gone =
+                        sql::query("DELETE FROM stopped_phones WHERE phone IN (SELECT value FROM json_each($1))");
+                    let gone = gone.bind(PHONE.any_of([phone]));
                     let gone = gone.execute(&mut *tx).await?.rows_affected();
                     changed(tx, gone, "wants text messages again (START)", &author, now).await
                 })
@@ -203,11 +207,14 @@ pub(super) async fn stop(
     author: &Author,
     now: DateTime<Utc>,
 ) -> Result<bool, sql::Error> {
+    if is_stopped(tx, phone).await? {
+        return Ok(false);
+    }
     let stopped =
         sql::query("INSERT INTO stopped_phones (phone, since, who) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-            .bind(phone)
+            .bind(PHONE.word(phone))
             .bind(millis(now))
-            .bind(&author.who)
+            .bind(OWNER.word(author.who.as_str()))
             .execute(&mut *tx)
             .await?;
     changed(tx, stopped.rows_affected(), "wants no more text messages (STOP)", author, now).await
@@ -226,22 +233,31 @@ async fn changed(
     Ok(rows > 0)
 }
 
+const IS_STOPPED: &str =
+    "SELECT EXISTS (SELECT 1 FROM stopped_phones WHERE phone IN (SELECT value FROM json_each($1)))";
+
 async fn is_stopped(tx: &mut Connection, phone: &str) -> Result<bool, sql::Error> {
-    sql::query_scalar("SELECT EXISTS (SELECT 1 FROM stopped_phones WHERE phone = $1)").bind(phone).fetch_one(tx).await
+    sql::query_scalar(IS_STOPPED).bind(PHONE.any_of([phone])).fetch_one(tx).await
 }
 
 async fn code_for(tx: &mut Connection, phone: &str, alert: &str) -> Result<i64, sql::Error> {
-    let own = sql::query_scalar("SELECT code FROM sms_codes WHERE phone = $1 AND alert_key = $2");
-    if let Some(code) = own.bind(phone).bind(alert).fetch_optional(&mut *tx).await? {
+    let own = sql::query_scalar(
+        "SELECT code FROM sms_codes WHERE phone IN (SELECT value FROM json_each($1)) AND alert_key = $2",
+    );
+    if let Some(code) = own.bind(PHONE.any_of([phone])).bind(alert).fetch_optional(&mut *tx).await? {
         return Ok(code);
     }
-    let highest = sql::query_scalar("SELECT COALESCE(MAX(code), 0) FROM sms_codes WHERE phone = $1");
-    let highest: i64 = highest.bind(phone).fetch_one(&mut *tx).await?;
+    let highest = sql::query_scalar(
+        "SELECT COALESCE(MAX(code), 0) FROM sms_codes WHERE phone IN (SELECT value FROM json_each($1))",
+    );
+    let highest: i64 = highest.bind(PHONE.any_of([phone])).fetch_one(&mut *tx).await?;
     if highest < HIGHEST_CODE {
         return Ok(highest + 1);
     }
-    let oldest = sql::query_scalar("SELECT code FROM sms_codes WHERE phone = $1 ORDER BY given_at, code LIMIT 1");
-    oldest.bind(phone).fetch_one(tx).await
+    let oldest = sql::query_scalar(
+        "SELECT code FROM sms_codes WHERE phone IN (SELECT value FROM json_each($1)) ORDER BY given_at, code LIMIT 1",
+    );
+    oldest.bind(PHONE.any_of([phone])).fetch_one(tx).await
 }
 
 #[cfg(test)]

@@ -76,18 +76,21 @@ const LOOKS_AT_ALL: &[(&str, &str)] = &[
     ("SELECT day FROM days WHERE tenant = $1 UNION", "made anew by hand"),
     ("WHERE tenant = $1 AND people = $2 AND from_day", "looked through by hand, when a person is erased"),
     (
-        "conversation, overrides, past FROM tickets WHERE tenant = $1 ORDER BY id",
+        "conversation, overrides, past, tenant FROM tickets WHERE tenant = $1 ORDER BY id",
         "other policies tried on all of the past",
     ),
-    ("became, earliest, latest FROM events WHERE tenant = $1 ORDER BY id", "other policies tried on all of the past"),
+    (
+        "became, earliest, latest, tenant FROM events WHERE tenant = $1 ORDER BY id",
+        "other policies tried on all of the past",
+    ),
 ];
 
 /// Statements that are put together: how each begins in the source, and how it may end.
 const ASSEMBLED: &[(&str, &[&str])] = &[
     (
         "SELECT ticket, first_seen_at, read_at, cycle, status_earliest",
-        &["$1 AND open = 1", "$1 AND id = $2", "$1 AND id IN ($2, $3)", "$1 ORDER BY id", "$1 AND ticket ->> '$.created_at' >= $2 AND (ticket ->> '$.created_at' > $3 OR id > $4)
-            ORDER BY ticket ->> '$.created_at', id LIMIT $5"],
+        &["$1 AND open = 1", "$1 AND id = $2", "$1 AND id IN ($2, $3)", "$1 ORDER BY id", "$1 AND opened >= $2 AND (opened > $3 OR id > $4)
+            ORDER BY opened, id LIMIT $5"],
     ),
     (
         "INSERT INTO alerts (key,",
@@ -104,7 +107,7 @@ const ASSEMBLED: &[(&str, &[&str])] = &[
     ),
     (
         "INSERT INTO tickets (tenant,",
-        &["VALUES ($1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1)
+        &["VALUES ($1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1)
            ON CONFLICT (tenant, id) DO UPDATE SET display_id = excluded.display_id"],
     ),
     ("INSERT INTO events (tenant, ticket_id, kind, was, became, earliest, latest) ", &["VALUES ($1, $1, $1, $1, $1, $1, $1)"]),

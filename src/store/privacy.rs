@@ -17,8 +17,8 @@ use super::audit::{Author, audit, chain};
 use super::books::{date_of, day_number};
 use super::{Store, StoreError, millis};
 use crate::report::People;
-use crate::store::sealed::{Column, Sealed};
-use crate::store::sql::{self, Connection, Row};
+use crate::store::sealed::{Column, OWNER, PHONE, Sealed};
+use crate::store::sql::{self, Connection, Row, Stored};
 use crate::ticket::{RefId, TenantId};
 
 /// Somebody whom the store knows.
@@ -178,14 +178,15 @@ impl Store {
         let query = sql::query(place.page);
         let query = match after {
             Key::Number(number) => query.bind(*number),
-            Key::Text(text) => query.bind(text.as_str()),
+            Key::Text(text) => query.bind(Stored(text.clone())),
         };
         let query = if place.of_tenant() { query.bind(person.tenant.as_str()) } else { query };
         let mut found = Vec::new();
         for row in query.fetch_all(&self.reads).await? {
             let key = match after {
                 Key::Number(_) => Key::Number(row.try_get(0)?),
-                Key::Text(_) => Key::Text(row.try_get(0)?),
+                // A key may be sealed itself.
+                Key::Text(_) => Key::Text(row.stored(0)?),
             };
             let texts: Result<Vec<Words>, _> = (1..=place.columns.len()).map(|at| Words::read(&row, at)).collect();
             found.push((key, texts?));
@@ -220,7 +221,7 @@ impl Store {
                         let query = sql::query(place.change);
                         let query = match key {
                             Key::Number(number) => query.bind(*number),
-                            Key::Text(text) => query.bind(text.as_str()),
+                            Key::Text(text) => query.bind(Stored(text.clone())),
                         };
                         let query = if place.of_tenant() { query.bind(tenant.as_str()) } else { query };
                         let bound = texts.iter().fold(query, |query, words| match words.sealed() {
@@ -244,15 +245,20 @@ impl Store {
                 Box::pin(async move {
                     let mut gone = 0;
                     for word in &known_by {
-                        for forget in [
-                            "DELETE FROM sms_codes WHERE phone = $1",
-                            "DELETE FROM stopped_phones WHERE phone = $1",
-                            "DELETE FROM unreachable_numbers WHERE phone = $1",
+                        let (numbers, owners) = (PHONE.any_of([word.as_str()]), OWNER.any_of([word.as_str()]));
+                        let forget = [
+                            ("DELETE FROM sms_codes WHERE phone IN (SELECT value FROM json_each($1))", &numbers),
+                            ("DELETE FROM stopped_phones WHERE phone IN (SELECT value FROM json_each($1))", &numbers),
+                            (
+                                "DELETE FROM unreachable_numbers WHERE phone IN (SELECT value FROM json_each($1))",
+                                &numbers,
+                            ),
                             // The number may be spelt otherwise there.
-                            "DELETE FROM stopped_phones WHERE who = $1",
-                            "DELETE FROM unreachable_numbers WHERE who = $1",
-                        ] {
-                            gone += sql::query(forget).bind(word).execute(&mut *tx).await?.rows_affected();
+                            ("DELETE FROM stopped_phones WHERE who IN (SELECT value FROM json_each($1))", &owners),
+                            ("DELETE FROM unreachable_numbers WHERE who IN (SELECT value FROM json_each($1))", &owners),
+                        ];
+                        for (forget, whom) in forget {
+                            gone += sql::query(forget).bind(whom.clone()).execute(&mut *tx).await?.rows_affected();
                         }
                     }
                     Ok(gone)

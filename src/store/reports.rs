@@ -11,6 +11,7 @@ use super::outbox::{NewNotification, enqueue};
 use super::{Store, StoreError, instant, millis};
 use crate::keys::hash_of;
 use crate::report::{People, Period};
+use crate::store::sealed::REPORT;
 use crate::store::sql::{self, Connection, Row};
 use crate::ticket::TenantId;
 
@@ -148,7 +149,8 @@ async fn keep(tx: &mut Connection, file: &ReportFile, bytes: &[u8]) -> Result<()
     let contents = sql::query(
         "INSERT INTO report_contents (tenant, id, bytes) VALUES ($1, $2, $3) ON CONFLICT (tenant, id) DO NOTHING",
     );
-    contents.bind(file.tenant.as_str()).bind(&file.id).bind(bytes).execute(tx).await.map(drop)
+    let contents = contents.bind(file.tenant.as_str()).bind(&file.id);
+    contents.bind(REPORT.seal_bytes(&[file.tenant.as_str(), &file.id], bytes)).execute(tx).await.map(drop)
 }
 
 pub(super) fn report_file(row: &Row) -> Result<ReportFile, StoreError> {

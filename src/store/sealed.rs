@@ -45,12 +45,112 @@ const fn column(label: &'static str, name: &'static str, row: &'static [&'static
     Column { label, name, row, only: |_, _| true }
 }
 
-pub static DIRECTORY: Column = column("directories.directory", "directory", &["tenant"]);
+/// One of whose texts some are sealed.
+const fn some(
+    label: &'static str,
+    name: &'static str,
+    row: &'static [&'static str],
+    only: fn(&str, &str) -> bool,
+) -> Column {
+    Column { label, name, row, only }
+}
+
 /// Proves that a key is the one that it was.
 pub static PROOF: Column = column("encryption_keys.proof", "proof", &["id"]);
 
+pub static TICKET: Column = column("tickets.ticket", "ticket", &["tenant", "id"]);
+pub static CONVERSATION: Column = column("tickets.conversation", "conversation", &["tenant", "id"]);
+pub static OVERRIDES: Column = column("tickets.overrides", "overrides", &["tenant", "id"]);
+pub static WAS: Column = some("events.was", "was", &["tenant", "ticket_id", "kind"], of_assignees);
+pub static BECAME: Column = some("events.became", "became", &["tenant", "ticket_id", "kind"], of_assignees);
+pub static DIRECTORY: Column = column("directories.directory", "directory", &["tenant"]);
+pub static NAME: Column = some("people.name", "name", &["tenant", "kind", "id"], of_technicians);
+pub static REASON: Column = column("alerts.reason", "reason", &["key"]);
+pub static ACKED_BY: Column = column("alerts.acked_by", "acked_by", &["key"]);
+pub static ASKED: Column = column("alerts.asked", "asked", &["key"]);
+pub static MESSAGE: Column = column("notifications.message", "message", &["key"]);
+pub static FALLBACK: Column = some("notifications.fallback", "fallback", &["key"], |_, text| text != "[]");
+pub static DETAIL: Column = some("attempts.detail", "detail", &["notification", "number"], names_a_place);
+pub static WRITTEN: Column = column("write_backs.content", "content", &["key"]);
+pub static SET_ASIDE: Column = column("set_aside.content", "content", &["kind", "tenant", "key"]);
+pub static SIGNED_IN: Column = column("sessions.person", "person", &["id"]);
+pub static ORIGIN: Column = column("sessions.origin", "origin", &["id"]);
+pub static SECRET: Column = column("secrets.value", "value", &["name"]);
+pub static REPORT: Column = column("report_contents.bytes", "bytes", &["tenant", "id"]);
+pub static WISHES: Column = column("personal_rules.rules", "rules", &[]);
+
+/// Who reads a message: by SuperOps' id, which stays, or by address.
+pub static RECIPIENT: Column =
+    some("recipient", "recipient", &[], |_, text| text.contains('@') || text.starts_with('+'));
+/// Where a message goes.
+pub static ADDRESS: Column = column("address", "address", &[]);
+/// A person by address or number.
+pub static PERSON: Column = column("person", "person", &[]);
+/// What providers say in the end: it is the same for all messages that went together.
+pub static LAST_ERROR: Column = some("notifications.last_error", "last_error", &[], names_a_place);
+pub static PHONE: Column = column("phone", "phone", &[]);
+/// Whose phone it is.
+pub static OWNER: Column = column("owner", "who", &[]);
+pub static EMAIL: Column = column("subscribers.email", "email", &[]);
+
+/// Of what happened to tickets only the hands that they were in name anybody.
+fn of_assignees(row: &str, _: &str) -> bool {
+    row.rsplit(PART).next() == Some("assignee")
+}
+
+/// Clients are companies.
+fn of_technicians(row: &str, _: &str) -> bool {
+    row.split(PART).nth(1) == Some("technician")
+}
+
+/// Whether a provider's words may hold an address or a number.
+fn names_a_place(_: &str, text: &str) -> bool {
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    text.contains('@') || digits > 5
+}
+
 /// All tables with sealed columns.
-pub static TABLES: &[Table] = &[Table { name: "directories", key: &["tenant"], columns: &[&DIRECTORY] }];
+pub static TABLES: &[Table] = &[
+    Table { name: "tickets", key: &["tenant", "id"], columns: &[&TICKET, &CONVERSATION, &OVERRIDES] },
+    Table { name: "events", key: &["id"], columns: &[&WAS, &BECAME] },
+    Table { name: "directories", key: &["tenant"], columns: &[&DIRECTORY] },
+    Table { name: "people", key: &["tenant", "kind", "id"], columns: &[&NAME] },
+    Table { name: "alerts", key: &["key"], columns: &[&REASON, &ACKED_BY, &ASKED] },
+    Table {
+        name: "notifications",
+        key: &["key"],
+        columns: &[&RECIPIENT, &FALLBACK, &MESSAGE, &ADDRESS, &PERSON, &LAST_ERROR],
+    },
+    Table { name: "digested", key: &["alert_key", "digest", "recipient"], columns: &[&RECIPIENT] },
+    Table { name: "attempts", key: &["id"], columns: &[&DETAIL] },
+    Table { name: "write_backs", key: &["id"], columns: &[&WRITTEN] },
+    Table { name: "set_aside", key: &["id"], columns: &[&SET_ASIDE] },
+    Table { name: "on_call_overrides", key: &["id"], columns: &[&PERSON] },
+    Table { name: "personal_rules", key: &["id"], columns: &[&PERSON, &WISHES] },
+    Table { name: "subscribers", key: &["id"], columns: &[&EMAIL] },
+    Table { name: "sms_codes", key: &["phone", "code"], columns: &[&PHONE] },
+    Table { name: "stopped_phones", key: &["phone"], columns: &[&PHONE, &OWNER] },
+    Table { name: "unreachable_numbers", key: &["id"], columns: &[&PHONE, &OWNER] },
+    Table { name: "secrets", key: &["name"], columns: &[&SECRET] },
+    Table { name: "report_contents", key: &["tenant", "id"], columns: &[&REPORT] },
+    Table { name: "sessions", key: &["id"], columns: &[&SIGNED_IN, &ORIGIN] },
+];
+
+/// Bytes that go to the database sealed, for one row.
+#[derive(Clone, Debug)]
+pub struct SealedBytes {
+    column: &'static Column,
+    row: String,
+    bytes: Vec<u8>,
+}
+
+impl SealedBytes {
+    /// As they go to the database.
+    pub fn settled(self, keys: Option<&KeyRing>) -> Vec<u8> {
+        let text = keys.and_then(|keys| self.column.sealed_bytes(keys, &self.row, &self.bytes));
+        text.map_or(self.bytes, String::into_bytes)
+    }
+}
 
 /// A text that goes to the database sealed.
 #[derive(Clone, Debug)]
@@ -73,6 +173,21 @@ impl Column {
         Sealed::Text { column: self, row, text }
     }
 
+    /// `bytes` for the row that these parts name.
+    pub fn seal_bytes(&'static self, row: &[&str], bytes: &[u8]) -> SealedBytes {
+        self.seal_bytes_for(name_of(row), bytes.to_vec())
+    }
+
+    /// `bytes` for the row called `row`.
+    pub fn seal_bytes_for(&'static self, row: String, bytes: Vec<u8>) -> SealedBytes {
+        SealedBytes { column: self, row, bytes }
+    }
+
+    /// A word that statements compare: the same everywhere.
+    pub fn word(&'static self, word: impl Into<String>) -> Sealed {
+        self.seal(&[], word)
+    }
+
     /// A list of all forms in which one of these words may stand here: `IN (SELECT value FROM json_each($1))`.
     pub fn any_of<T: Into<String>>(&'static self, words: impl IntoIterator<Item = T>) -> Sealed {
         debug_assert!(self.row.is_empty(), "{} is compared", self.label);
@@ -87,12 +202,15 @@ impl Column {
 
     /// `text` as it stands in the row called `row`.
     pub fn sealed(&self, keys: &KeyRing, row: &str, text: &str) -> String {
-        let label = keys.first().filter(|_| (self.only)(row, text)).map(|id| self.marked(id));
-        let sealed = label.and_then(|label| Some((keys.seal(&label, row, text.as_bytes())?, label)));
-        match sealed {
-            Some((bytes, label)) => written(&label, &bytes),
-            None => harmless(text.to_owned()),
-        }
+        let is_due = (self.only)(row, text);
+        let sealed = is_due.then(|| self.sealed_bytes(keys, row, text.as_bytes())).flatten();
+        sealed.unwrap_or_else(|| harmless(text.to_owned()))
+    }
+
+    /// None: nothing is sealed.
+    fn sealed_bytes(&self, keys: &KeyRing, row: &str, bytes: &[u8]) -> Option<String> {
+        let label = self.marked(keys.first()?);
+        Some(written(&label, &keys.seal(&label, row, bytes)?))
     }
 
     /// What everything of this column begins with that the key `id` has sealed.
@@ -140,24 +258,30 @@ pub fn key_of(text: &str) -> Option<&str> {
     text.strip_prefix(PREFIX)?.split_once(':').map(|(id, _)| id)
 }
 
-/// A sealed text, opened.
+/// What was sealed, opened.
 #[derive(Debug)]
-pub struct Text {
+pub struct Found {
     pub label: String,
     pub row: String,
-    pub text: String,
+    pub bytes: Vec<u8>,
+}
+
+impl Found {
+    /// The text that was sealed.
+    pub fn text(self) -> Result<String, SealError> {
+        String::from_utf8(self.bytes).map_err(|_| SealError::Broken(self.label))
+    }
 }
 
 /// Opens `text`; none if it is not sealed.
-pub fn open(keys: &KeyRing, text: &str) -> Result<Option<Text>, SealError> {
+pub fn open(keys: &KeyRing, text: &str) -> Result<Option<Found>, SealError> {
     let Some(rest) = text.strip_prefix(PREFIX) else { return Ok(None) };
     let broken = || SealError::Broken(text.chars().take(60).collect());
     let (label, coded) = rest.rsplit_once(':').ok_or_else(broken)?;
     let (id, name) = label.split_once(':').ok_or_else(broken)?;
     let bytes = STANDARD_NO_PAD.decode(coded).map_err(|_| broken())?;
     let Opened { row, bytes } = keys.open(id, &format!("{PREFIX}{label}"), &bytes)?;
-    let text = String::from_utf8(bytes).map_err(|_| broken())?;
-    Ok(Some(Text { label: name.to_owned(), row, text }))
+    Ok(Some(Found { label: name.to_owned(), row, bytes }))
 }
 
 #[cfg(test)]
@@ -176,7 +300,8 @@ mod tests {
         assert!(stands.starts_with(&format!("sealed:1:{id}:directories.directory:")), "{stands}");
         assert_eq!(key_of(&stands), Some(id));
         let opened = open(&keys, &stands).unwrap().unwrap();
-        assert_eq!((&*opened.label, &*opened.row, &*opened.text), ("directories.directory", "acme", "{}"));
+        assert_eq!((&*opened.label, &*opened.row), ("directories.directory", "acme"));
+        assert_eq!(opened.text().unwrap(), "{}");
         let elsewhere = stands.replace("directories.directory", "people.name");
         assert!(matches!(open(&keys, &elsewhere), Err(SealError::Broken(_))));
         assert!(matches!(open(&self::keys(2), &stands), Err(SealError::UnknownKey(_))));

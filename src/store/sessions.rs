@@ -12,6 +12,7 @@ use super::tokens::{Token, TokenRecord};
 use super::{Store, StoreError, instant, millis};
 use crate::sign_in::access::{Access, Person};
 use crate::sign_in::settings::LONGEST_SESSION;
+use crate::store::sealed::{ORIGIN, SIGNED_IN};
 use crate::store::sql::{self, Connection};
 use crate::ticket::TenantId;
 
@@ -247,9 +248,9 @@ async fn insert(tx: &mut Connection, New { session, hash, person, ends_at }: &Ne
     .bind(&session.token)
     .bind(millis(session.opened_at))
     .bind(millis(session.used_at))
-    .bind(&session.origin)
+    .bind(ORIGIN.seal(&[&session.id], session.origin.as_str()))
     .bind(&session.browser)
-    .bind(person.as_deref())
+    .bind(person.as_ref().map(|person| SIGNED_IN.seal(&[&session.id], person)))
     .bind(ends_at.map(millis))
     .execute(tx)
     .await

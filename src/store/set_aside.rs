@@ -12,6 +12,7 @@ use tracing::error;
 
 use super::alerts::{AlertRow, rewrite, salvaged};
 use super::{Store, StoreError};
+use crate::store::sealed::SET_ASIDE;
 use crate::store::sql::{self, Connection, Row};
 use crate::telemetry::SetAsideLabels;
 use crate::ticket::Reach;
@@ -103,6 +104,7 @@ impl Store {
                         "INSERT INTO set_aside (kind, tenant, key, content, why, at)
                          VALUES ('alert', $1, $2, $3, $4, CAST(unixepoch('subsec') * 1000 AS BIGINT))",
                     );
+                    let content = SET_ASIDE.seal(&["alert", &tenant, &key], content);
                     let keep = keep.bind(tenant).bind(&key).bind(content).bind(why);
                     keep.execute(&mut *tx).await?;
                     let Some(alert) = salvaged else {

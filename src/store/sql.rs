@@ -21,7 +21,7 @@ use sqlx::{PgConnection, PgPool, Postgres, SqlSafeStr, SqlStr, Sqlite, SqliteCon
 
 use crate::keys::ring::KeyRing;
 
-pub use bind::{Arg, Bind};
+pub use bind::{Arg, Bind, Stored};
 pub use builder::{QueryBuilder, Separated};
 pub(crate) use row::from_row;
 pub use row::{FromRow, Index, Readable, Row};

@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::others::tell;
 use super::outbox::{NewNotification, enqueue};
 use super::{Store, StoreError, millis};
+use crate::store::sealed::EMAIL;
 use crate::store::sql::{self, Connection};
 use crate::uptime::Millis;
 
@@ -69,10 +70,10 @@ impl Store {
                 Box::pin(async move {
                     let known: Option<Known> = sql::query_as(
                         "SELECT id, asked_at, asks, confirmed_at, components FROM subscribers
-                         WHERE page = $1 AND email = $2",
+                         WHERE page = $1 AND email IN (SELECT value FROM json_each($2))",
                     )
                     .bind(&wish.page)
-                    .bind(&wish.email)
+                    .bind(EMAIL.any_of([wish.email.as_str()]))
                     .fetch_optional(&mut *tx)
                     .await?;
                     let id = match known {
@@ -100,7 +101,7 @@ impl Store {
                             )
                             .bind(&wish.id)
                             .bind(&wish.page)
-                            .bind(&wish.email)
+                            .bind(EMAIL.word(wish.email.as_str()))
                             .bind(millis(now))
                             .bind(as_json(&wish.components))
                             .execute(&mut *tx)

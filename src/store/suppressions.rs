@@ -131,14 +131,14 @@ async fn read(connection: &mut Connection, reach: &Reach, now: DateTime<Utc>) ->
 async fn cover(tx: &mut Connection, tenant: &TenantId, now: DateTime<Utc>) -> Result<(), sql::Error> {
     let suppressions =
         read(tx, &Reach::One(tenant.clone()), now).await.map_err(|error| sql::Error::Decode(error.into()))?;
-    let alerts: Vec<(String, Option<i64>, String)> = sql::query_as(
-        "SELECT a.key, a.covered_until, t.ticket FROM alerts a
+    let alerts: Vec<(String, Option<i64>, String, String, String)> = sql::query_as(
+        "SELECT a.key, a.covered_until, t.ticket, t.tenant, t.id FROM alerts a
          JOIN tickets t ON t.tenant = a.tenant AND t.id = a.ticket_id WHERE a.tenant = $1 AND a.state = 'open'",
     )
     .bind(tenant.as_str())
     .fetch_all(&mut *tx)
     .await?;
-    for (key, before, ticket) in alerts {
+    for (key, before, ticket, ..) in alerts {
         let Ok(ticket) = serde_json::from_str::<Ticket>(&ticket) else { continue };
         let until = covered_until(&suppressions, Subject::of_ticket(tenant, &ticket), now);
         if until.map(millis) == before {

@@ -71,7 +71,7 @@ impl Store {
     /// What happened to a ticket, oldest first.
     pub async fn events(&self, tenant: &TenantId, id: &TicketId) -> Result<Vec<Change>, StoreError> {
         let rows = sql::query(
-            "SELECT id, tenant, kind, was, became, earliest, latest FROM events WHERE tenant = $1 AND ticket_id = $2
+            "SELECT id, tenant, ticket_id, kind, was, became, earliest, latest FROM events WHERE tenant = $1 AND ticket_id = $2
              ORDER BY id",
         )
         .bind(tenant.as_str())
@@ -255,7 +255,7 @@ impl Store {
 pub(super) fn select(tenant: &TenantId) -> QueryBuilder {
     let mut query = QueryBuilder::new(
         "SELECT ticket, first_seen_at, read_at, cycle, status_earliest, status_latest, replied_at, vanished_at, id, \
-         conversation, overrides, past \
+         conversation, overrides, past, tenant \
          FROM tickets WHERE tenant = ",
     );
     query.push_bind(tenant.as_str());

@@ -57,8 +57,8 @@ impl Store {
         // Without the `Z`, before which parts of a second come: so texts stand in the order of their times.
         let text = |at: DateTime<Utc>| at.format("%Y-%m-%dT%H:%M:%S").to_string();
         let query = sql::query_scalar(
-            "SELECT ticket ->> '$.created_at' FROM tickets WHERE tenant = $1 AND ticket ->> '$.created_at' >= $2
-             AND ticket ->> '$.created_at' < $3 ORDER BY ticket ->> '$.created_at', id LIMIT $4",
+            "SELECT opened FROM tickets WHERE tenant = $1 AND opened >= $2
+             AND opened < $3 ORDER BY opened, id LIMIT $4",
         );
         let query = query.bind(tenant.as_str()).bind(text(from)).bind(text(until)).bind(MOST);
         let moments: Vec<String> = query.fetch_all(&self.reads).await?;

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::audit::{Author, audit};
 use super::{Store, StoreError, instant, millis};
 use crate::notify::sms::fault_of_number;
+use crate::store::sealed::{OWNER, PHONE};
 use crate::store::sql::{self, Connection};
 
 /// A phone that no text message reaches.
@@ -40,9 +41,10 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Option<UnreachableNumber>, StoreError> {
         let row: Option<Row> = sql::query_as(
-            "SELECT id, phone, code, since, until, who FROM unreachable_numbers WHERE phone = $1 AND until > $2",
+            "SELECT id, phone, code, since, until, who FROM unreachable_numbers
+             WHERE phone IN (SELECT value FROM json_each($1)) AND until > $2",
         )
-        .bind(phone)
+        .bind(PHONE.any_of([phone]))
         .bind(millis(now))
         .fetch_optional(&self.reads)
         .await?;
@@ -90,14 +92,13 @@ impl Store {
         let phone = phone.to_owned();
         self.writer
             .write(move |tx: &mut Connection| {
-                Box::pin(async move {
-                    let gone = sql::query("DELETE FROM unreachable_numbers WHERE phone = $1").bind(phone);
-                    gone.execute(tx).await.map(drop)
-                })
+                Box::pin(async move { sql::query(FORGET).bind(PHONE.any_of([phone])).execute(tx).await.map(drop) })
             })
             .await
     }
 }
+
+const FORGET: &str = "DELETE FROM unreachable_numbers WHERE phone IN (SELECT value FROM json_each($1))";
 
 /// As [`Store::mark_phone`], in a transaction. The first mark stands until it ends.
 pub(super) async fn mark(
@@ -108,21 +109,21 @@ pub(super) async fn mark(
     now: DateTime<Utc>,
 ) -> Result<(), sql::Error> {
     let Some(fault) = fault_of_number(code) else { return Ok(()) };
-    let marked = sql::query(
-        "INSERT INTO unreachable_numbers (phone, code, since, until, who) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (phone) DO UPDATE SET code = excluded.code, since = excluded.since, until = excluded.until,
-         who = excluded.who WHERE unreachable_numbers.until <= excluded.since",
-    )
-    .bind(phone)
-    .bind(code)
-    .bind(millis(now))
-    .bind(millis(now + fault.rests))
-    .bind(who)
-    .execute(&mut *tx)
-    .await?;
-    if marked.rows_affected() == 0 {
+    let stands = sql::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM unreachable_numbers WHERE phone IN (SELECT value FROM json_each($1)) AND until > $2)",
+    );
+    if stands.bind(PHONE.any_of([phone])).bind(millis(now)).fetch_one(&mut *tx).await? {
         return Ok(());
     }
+    sql::query(FORGET).bind(PHONE.any_of([phone])).execute(&mut *tx).await?;
+    sql::query("INSERT INTO unreachable_numbers (phone, code, since, until, who) VALUES ($1, $2, $3, $4, $5)")
+        .bind(PHONE.word(phone))
+        .bind(code)
+        .bind(millis(now))
+        .bind(millis(now + fault.rests))
+        .bind(OWNER.word(who))
+        .execute(&mut *tx)
+        .await?;
     let author = Author { who: "the SMS provider".to_owned(), origin: "text message".to_owned() };
     let what = format!("refuses the number of {who} with error {code}: not texted for {} days", fault.rests.num_days());
     audit(tx, None, &what, &author, now).await

@@ -16,6 +16,7 @@ use super::{Store, StoreError, instant, millis};
 use crate::alert::AlertKey;
 use crate::alert::write_back::{OwnTouch, WriteBackAction};
 use crate::keys::hex;
+use crate::store::sealed::WRITTEN;
 use crate::store::sql::{self, Connection, Row};
 use crate::ticket::{TenantId, TicketId};
 
@@ -278,7 +279,7 @@ pub(super) async fn enqueue(tx: &mut Connection, rows: &[NewWriteBack]) -> Resul
         .bind(row.alert.subject.as_str())
         .bind(row.alert.to_string())
         .bind(row.action.kind())
-        .bind(content)
+        .bind(WRITTEN.seal(&[&key], content))
         .bind(millis(row.created_at))
         .execute(&mut *tx)
         .await?;

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use super::{CAUGHT_ROOM, DESK, DESK_ALERTS, Figures, REPLAY, SMS_TOKEN, World, desk_options, policies};
 use crate::app::Parts;
 use crate::clock::{Clock, ManualClock, SystemClock};
+use crate::config::Config;
 use crate::history;
 use crate::simulator::receivers::Caller;
 use crate::simulator::responders::Responders;
@@ -65,6 +66,13 @@ impl DemoRun {
 
 /// Plays it, and says what happened.
 pub async fn play(play: &DemoRun) -> anyhow::Result<Figures> {
+    let (figures, parts, _world) = played(play, |_| ()).await?;
+    parts.store.close().await;
+    Ok(figures)
+}
+
+/// The same, with the configuration as `adapt` leaves it. The store is still open, in the world's folder.
+async fn played(play: &DemoRun, adapt: impl FnOnce(&mut Config)) -> anyhow::Result<(Figures, Parts, World)> {
     let options = SimOptions { tickets: play.tickets, seed: play.seed, ..desk_options() };
     let (clock, look_alike) = open(play, &options)?;
     let begins = clock.now();
@@ -73,6 +81,7 @@ pub async fn play(play: &DemoRun) -> anyhow::Result<Figures> {
     let listen = listener.local_addr()?;
     let mut config = world.config(listen, &settings(&play.desk))?;
     config.tenants.values_mut().for_each(|tenant| tenant.requests_per_minute = NO_BUDGET);
+    adapt(&mut config);
     let mut parts = Parts::build(config, Arc::new(clock.clone())).await?;
     let options = web::Options { anonymous: Some(Role::Admin), ..parts.web_options() };
     let server = HttpServer::sized_beside(1, Arc::default());
@@ -94,8 +103,7 @@ pub async fn play(play: &DemoRun) -> anyhow::Result<Figures> {
     let zone = super::zone_of(&parts);
     let figures = Figures::take(&parts.service, &parts.store, &world, zone, begins).await;
     served.abort();
-    parts.store.close().await;
-    figures
+    Ok((figures?, parts, world))
 }
 
 /// What all loops do at one moment. When to turn them next.
@@ -174,3 +182,81 @@ resolution = "50h"
 [[policies]]
 resolution = "30h"
 "#;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::keys::ring::KeyRing;
+    use crate::store::Store;
+    use crate::store::sealed::TABLES;
+    use crate::ticket::Directory;
+
+    /// Where in the encrypted columns, or anywhere in the bytes of the files, any of `words` is to be seen.
+    async fn shown(folder: &Path, words: &[String], addresses: &[String]) -> Vec<String> {
+        let mut found = Vec::new();
+        let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", folder.join("demo.db").display())).await.unwrap();
+        for table in TABLES {
+            for column in table.columns {
+                let texts = format!("SELECT CAST({0} AS TEXT) FROM {1} WHERE {0} IS NOT NULL", column.name, table.name);
+                let texts: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(texts)).fetch_all(&pool).await.unwrap();
+                let names = |word: &&String| texts.iter().any(|text| text.contains(word.as_str()));
+                let named: Vec<_> = words.iter().chain(addresses).filter(names).collect();
+                found.extend((!named.is_empty()).then(|| format!("{}.{}: {named:?}", table.name, column.name)));
+            }
+        }
+        pool.close().await;
+        for file in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+            let name = file.file_name().unwrap().to_string_lossy().into_owned();
+            if name.starts_with("demo.db") {
+                let bytes = std::fs::read(&file).unwrap();
+                let is_there = |word: &&String| holds(&bytes, word.as_bytes());
+                found.extend(addresses.iter().filter(is_there).map(|word| format!("{name}: {word}")));
+            }
+        }
+        found
+    }
+
+    fn holds(bytes: &[u8], word: &[u8]) -> bool {
+        bytes.windows(word.len()).any(|part| part == word)
+    }
+
+    fn of(directory: &Directory) -> (Vec<String>, Vec<String>) {
+        let people = || directory.technicians.values();
+        let addresses = people().flat_map(|one| [one.email.clone(), one.phone.clone()]).flatten().collect();
+        (people().map(|one| one.name.clone()).collect(), addresses)
+    }
+
+    /// The whole product at work on an encrypted store: two hours of the demo, with its alerts, mails, texts and answers.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_encrypted_store_of_the_demo_names_nobody_in_its_encrypted_columns() {
+        let play = DemoRun {
+            desk: Desk::Demo,
+            tickets: 60,
+            seed: SimOptions::default().seed,
+            lasts: TimeDelta::minutes(90),
+            answered: true,
+        };
+        let keys = Arc::new(KeyRing::parse(&"07".repeat(32)).unwrap());
+        let sealed = keys.clone();
+        let (figures, parts, world) = played(&play, |config| config.store.keys = sealed).await.unwrap();
+        let tenant = parts.config.tenants.keys().next().unwrap().clone();
+        let (names, addresses) = of(&parts.store.directory(&tenant).await.unwrap());
+        assert!(names.len() > 5 && addresses.len() > 5, "{names:?} {addresses:?}");
+        let nothing: [&str; 0] = [];
+        assert_eq!(shown(world.folder.path(), &names, &addresses).await, nothing, "with the log beside the file");
+        parts.store.close().await;
+        assert_eq!(shown(world.folder.path(), &names, &addresses).await, nothing);
+        let place = crate::store::Place::File(world.folder.path().join("demo.db"));
+        let standing = Store::standing(&place, &keys, |_, _| ()).await.unwrap();
+        for (column, standing) in &standing {
+            assert!(standing.plain == 0 && standing.broken.is_empty(), "{column}: {standing:?}");
+        }
+        for column in ["tickets.ticket", "notifications.message", "address", "directories.directory", "people.name"] {
+            assert!(standing[column].all() > 0, "{column}");
+        }
+        let figures = serde_json::to_value(figures).unwrap();
+        assert!(figures["alerts"].as_array().is_some_and(|alerts| !alerts.is_empty()), "{figures}");
+    }
+}

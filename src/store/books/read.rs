@@ -162,7 +162,7 @@ impl Store {
 
     /// What people and clients are called, by kind and id.
     pub async fn called(&self, tenant: &TenantId) -> Result<BTreeMap<(String, String), String>, StoreError> {
-        let query = "SELECT kind, id, name FROM people WHERE tenant = $1 ORDER BY kind, id";
+        let query = "SELECT kind, id, name, tenant FROM people WHERE tenant = $1 ORDER BY kind, id";
         let rows = sql::query(query).bind(tenant.as_str()).fetch_all(&self.reads).await?;
         rows.iter().map(|row| Ok(((row.try_get("kind")?, row.try_get("id")?), row.try_get("name")?))).collect()
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::*;
+use crate::store::audit::Author;
 use crate::store::sync::SyncState;
 use crate::store::{At, options};
 use crate::ticket::{Directory, TenantId};
@@ -186,4 +187,72 @@ async fn a_value_from_another_row_is_not_taken_for_its_own() {
     let turned =
         store.turn_to_first_key(&desk.place(), &ring(&format!("{},{}", key(2), key(1))), |_, _| ()).await.unwrap();
     assert_eq!((turned.rows, turned.left.len()), (1, 1), "what does not open is left as it is, and told");
+}
+
+#[tokio::test]
+async fn a_person_is_erased_from_an_encrypted_store_which_stays_encrypted() {
+    let desk = Desk::new();
+    let store = desk.open(&key(1)).await.unwrap();
+    let directory = r#"{"technicians":{"7":{"id":"7","name":"Ada Byron of Somewhere","email":"ada@example.com",
+        "phone":"+15005550006","manager":null,"groups":[]}},"clients":{},"sites":{},"groups":{},"slas":{},"statuses":[],
+        "priorities":[]}"#;
+    let now = chrono::DateTime::UNIX_EPOCH;
+    let directory = serde_json::from_str(directory).unwrap();
+    store.save_directory(&tenant(0), directory, vec![], SyncState::default(), now).await.unwrap();
+    let author = || Author { who: "root".to_owned(), origin: "command line".to_owned() };
+    store.stop_phone("+15005550006", author(), now).await.unwrap();
+    assert!(store.phone_stopped("+15005550006").await.unwrap());
+    let person = store.persons(&tenant(0), "ada@example.com").await.unwrap().remove(0);
+    assert!(
+        store.mentions(&person).await.unwrap().iter().any(|one| one.table == "people"),
+        "export reads what is sealed"
+    );
+    let erased = store.erase_person(&person, "Technician 1A2B", author(), now).await.unwrap();
+    assert_eq!(erased.numbers, 1);
+    store.close().await;
+    let store = desk.open(&key(1)).await.unwrap();
+    assert_eq!(store.directory(&tenant(0)).await.unwrap().technicians.values().next().unwrap().name, "Technician 1A2B");
+    assert!(!store.phone_stopped("+15005550006").await.unwrap());
+    assert_eq!(desk.stand(&key(1)).await, (0, vec![2]), "the directory, and the name in the books");
+}
+
+/// Both keys may have sealed what is looked for while a rotation is not over.
+#[tokio::test]
+async fn what_is_looked_for_by_number_is_found_under_whichever_key_and_stands_once() {
+    const PHONE: &str = "+15005550006";
+    let desk = Desk::new();
+    let (now, both) = (chrono::DateTime::UNIX_EPOCH, format!("{},{}", key(2), key(1)));
+    let author = || Author { who: NAME.to_owned(), origin: "text message".to_owned() };
+    for keys in [String::new(), key(1), both.clone()] {
+        let store = desk.open(&keys).await.unwrap();
+        assert_eq!(store.stop_phone(PHONE, author(), now).await.unwrap(), keys.is_empty(), "it was stopped before");
+        let code = store.sms_code("+15005550007", "alert", "message", now).await.unwrap();
+        assert_eq!(code, Some(1), "the same alert keeps its code");
+        assert_eq!(store.stopped_phones().await.unwrap().len(), 1);
+        assert!(store.coded("+15005550007", Some(1)).await.unwrap().is_some());
+        store.close().await;
+    }
+    desk.rotate(&both).await;
+    let store = desk.open(&key(2)).await.unwrap();
+    assert!(store.phone_stopped(PHONE).await.unwrap());
+    assert!(store.start_phone(PHONE, author(), now).await.unwrap());
+    assert!(store.stopped_phones().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_secret_is_the_same_before_and_after_it_is_encrypted() {
+    let desk = Desk::new();
+    let now = chrono::DateTime::UNIX_EPOCH;
+    let store = desk.open("").await.unwrap();
+    let kept = store.secret("links", [7; 32], now).await.unwrap();
+    store.close().await;
+    desk.rotate(&key(1)).await;
+    let store = desk.open(&key(1)).await.unwrap();
+    assert_eq!(store.secret("links", [8; 32], now).await.unwrap(), kept);
+    assert_eq!(store.secret("others", [9; 32], now).await.unwrap(), [9; 32]);
+    store.close().await;
+    assert_eq!(desk.stand(&key(1)).await, (0, vec![2]));
+    desk.rotate(&format!("plain,{}", key(1))).await;
+    let store = desk.open("").await.unwrap();
+    assert_eq!(store.secret("links", [8; 32], now).await.unwrap(), kept);
 }

@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Leased, NewNotification, ROWS_A_STATEMENT, VOID, digest, enqueue, json, leased, millis, notification_key};
 use crate::notify::{AlertFacts, Body, BundleFacts, BundleRow, Message};
+use crate::store::sealed::{LAST_ERROR, MESSAGE};
 use crate::store::sql::{self, Connection};
 
 /// A list longer than this is not read; the rest is a number.
@@ -73,8 +74,13 @@ pub(super) async fn word(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> 
         withdraw.bind(key).bind(millis(now)).execute(tx).await?;
         return Ok(false);
     }
-    let say = sql::query("UPDATE notifications SET message = json_set(message, '$.body', json($2)) WHERE key = $1");
-    say.bind(key).bind(json(&body)).execute(tx).await?;
+    let before = sql::query_scalar("SELECT message, key FROM notifications WHERE key = $1");
+    let before: String = before.bind(key).fetch_one(&mut *tx).await?;
+    // One that cannot be read is found out when it is leased.
+    if let Ok(message) = serde_json::from_str::<Message>(&before) {
+        let say = sql::query("UPDATE notifications SET message = $2 WHERE key = $1").bind(key);
+        say.bind(MESSAGE.seal(&[key], json(&Message { body, ..message }))).execute(tx).await?;
+    }
     Ok(true)
 }
 
@@ -99,7 +105,7 @@ async fn facts(tx: &mut Connection, key: &str) -> Result<BundleFacts, sql::Error
     );
     let sums = sql::query(sql::AssertSqlSafe(sums)).bind(key).fetch_one(&mut *tx).await?;
     let messages = format!(
-        "SELECT message FROM notifications WHERE {MEMBERS}
+        "SELECT message, key FROM notifications WHERE {MEMBERS}
          ORDER BY kind = 'recovery', stage NOT LIKE 'breached%', stage NOT LIKE 'warning%', breach_at, key LIMIT $2"
     );
     let messages = sql::query_scalar(sql::AssertSqlSafe(messages)).bind(key).bind(MOST_ROWS);
@@ -151,7 +157,7 @@ pub(super) async fn settle(
 ) -> Result<(), sql::Error> {
     let share = format!("UPDATE notifications SET state = $2, done_at = $3, last_error = $4 WHERE {MEMBERS}");
     let share = sql::query(sql::AssertSqlSafe(share)).bind(key).bind(state);
-    share.bind(millis(now)).bind(why).execute(tx).await.map(drop)
+    share.bind(millis(now)).bind(why.map(|why| LAST_ERROR.word(why))).execute(tx).await.map(drop)
 }
 
 /// Says what the members of `key` say, as far as it still holds, on the next channel of each.

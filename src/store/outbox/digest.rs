@@ -12,15 +12,24 @@ use crate::store::sql::{self, Connection};
 
 /// What the members of the bundle of `key` say if they are digests: one for all tenants.
 pub(super) async fn joined(tx: &mut Connection, key: &str) -> Result<Option<DigestFacts>, sql::Error> {
-    let members = "SELECT message FROM notifications WHERE bundle = $1 AND state IN ('bundled', 'sent') AND kind = 'digest' ORDER BY key";
+    let members = "SELECT message, key FROM notifications WHERE bundle = $1 AND state IN ('bundled', 'sent') AND kind = 'digest' ORDER BY key";
     let members = sql::query_scalar(members).bind(key);
     let members: Vec<String> = members.fetch_all(tx).await?;
-    let facts = |message: &String| match serde_json::from_str::<Message>(message).ok()?.body {
+    let digests: Vec<_> = members.iter().filter_map(|message| facts(message)).collect();
+    Ok((!digests.is_empty()).then(|| DigestFacts::joined(digests)))
+}
+
+/// What a digest tells; none: it is something else, or cannot be read.
+fn facts(message: &str) -> Option<DigestFacts> {
+    match serde_json::from_str::<Message>(message).ok()?.body {
         Body::Digest(facts) => Some(facts),
         _ => None,
-    };
-    let digests: Vec<_> = members.iter().filter_map(facts).collect();
-    Ok((!digests.is_empty()).then(|| DigestFacts::joined(digests)))
+    }
+}
+
+/// The keys of the alerts that a digest tells of.
+pub(super) fn alerts_of(message: &str) -> Vec<String> {
+    facts(message).map(|facts| facts.alerts).unwrap_or_default()
 }
 
 /// After a refusal of the bundle of `key`: the alerts of the digests that have no other channel are told like any other. True if there are any.
@@ -45,14 +54,20 @@ pub(super) async fn tell_one_by_one(
     alerts: &[String],
     now: DateTime<Utc>,
 ) -> Result<bool, sql::Error> {
+    let others = sql::query_scalar(
+        "SELECT message, key FROM notifications
+         WHERE alert_key = $1 AND kind = 'digest' AND state IN ('pending', 'sending', 'bundled', 'sent') ORDER BY key",
+    );
+    let others: Vec<String> = others.bind(digest).fetch_all(&mut *tx).await?;
+    let told_by_others: Vec<String> = others.iter().flat_map(|message| alerts_of(message)).collect();
     let told = sql::query(
         "UPDATE alerts SET told = 1, step = 0, raised_at = $3, changed_at = $3, next_step_at = $3,
          generation = generation + 1
-         WHERE key IN (SELECT value FROM json_each($1)) AND state = 'open' AND told = 0 AND key NOT IN (
-           SELECT said.value FROM notifications n CROSS JOIN json_each(n.message, '$.body.alerts') AS said
-           WHERE n.alert_key = $2 AND n.kind = 'digest' AND n.state IN ('pending', 'sending', 'bundled', 'sent'))",
+         WHERE key IN (SELECT value FROM json_each($1)) AND state = 'open' AND told = 0
+         AND key NOT IN (SELECT value FROM json_each($2))",
     );
-    let told = told.bind(json(&alerts)).bind(digest).bind(millis(now)).execute(tx).await?.rows_affected();
+    let told =
+        told.bind(json(&alerts)).bind(json(&told_by_others)).bind(millis(now)).execute(tx).await?.rows_affected();
     if told > 0 {
         error!(alerts = told, "nobody has taken the digest `{digest}`: its {told} alerts are told like any other");
     }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{NewNotification, enqueue, leased};
 use crate::alert::escalation::ChannelKind;
+use crate::store::sealed::RECIPIENT;
 use crate::store::sql::{self, Connection};
 use crate::store::{Store, StoreError, millis};
 
@@ -55,10 +56,10 @@ impl Store {
         let first = sql::query_scalar(
             "SELECT COALESCE(n.provider_id, b.provider_id) AS first FROM notifications n
              LEFT JOIN notifications b ON b.key = n.bundle WHERE n.alert_key = $1 AND n.state = 'sent'
-             AND n.recipient = $2 AND n.channel = $3 AND COALESCE(n.provider_id, b.provider_id) IS NOT NULL ORDER BY n.done_at LIMIT 1",
+             AND n.recipient IN (SELECT value FROM json_each($2)) AND n.channel = $3 AND COALESCE(n.provider_id, b.provider_id) IS NOT NULL ORDER BY n.done_at LIMIT 1",
         )
         .bind(&notification.alert_key)
-        .bind(&notification.recipient)
+        .bind(RECIPIENT.any_of([notification.recipient.as_str()]))
         .bind(notification.channel.as_str());
         Ok(first.fetch_optional(&self.reads).await?)
     }

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{json, millis};
 use crate::alert::escalation::ChannelKind;
 use crate::alert::noise::{Heard, Pace};
+use crate::store::sealed::PERSON;
 use crate::store::sql::{self, Connection};
 
 /// So far back messages to one person are counted.
@@ -25,7 +26,7 @@ pub(super) async fn heard(
         return Ok(heard);
     }
     let rows: Vec<(String, u32, Option<i64>)> = sql::query_as(
-        "SELECT person.value,
+        "SELECT person.value AS person,
            (SELECT COUNT(*) FROM (SELECT 1 FROM notifications n WHERE n.person = person.value
               AND n.channel = channel.value AND n.released_at > $3 AND n.released_at <= $4 AND n.bundle IS NULL
               AND n.state <> 'cancelled' ORDER BY n.released_at DESC LIMIT $5) AS few),
@@ -34,7 +35,7 @@ pub(super) async fn heard(
               AND n.state <> 'cancelled' ORDER BY n.released_at DESC LIMIT 1)
          FROM json_each($1) AS person CROSS JOIN json_each($2) AS channel",
     )
-    .bind(json(people))
+    .bind(PERSON.any_of(people.iter().copied()))
     .bind(json(&ChannelKind::ALL))
     .bind(millis(now - DAY))
     .bind(millis(now))

@@ -3,6 +3,7 @@
 //! However many ended together, what became of them is written by two
 //! statements; only what failed, or is not over yet, asks for more.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -10,8 +11,10 @@ use serde::Serialize;
 
 use super::{Leased, NewNotification, Outcome, VOID, bundle, digest, enqueue, json, millis};
 use crate::alert::escalation::ChannelKind;
+use crate::keys::ring::KeyRing;
 use crate::notify::Body;
 use crate::store::receipts::expect;
+use crate::store::sealed::{DETAIL, LAST_ERROR};
 use crate::store::sql::{self, Connection};
 use crate::store::weekly::count_sent;
 use crate::store::{Store, StoreError};
@@ -52,6 +55,7 @@ pub(in crate::store) async fn record(tx: &mut Connection, attempts: &[Attempted]
 }
 
 async fn log(tx: &mut Connection, attempts: &[Attempted]) -> Result<(), sql::Error> {
+    let keys = tx.keys().cloned();
     let row = |attempt: &Attempted| {
         let (word, detail) = match &attempt.outcome {
             Outcome::Taken { .. } => ("taken", None),
@@ -61,6 +65,8 @@ async fn log(tx: &mut Connection, attempts: &[Attempted]) -> Result<(), sql::Err
         };
         let of = &attempt.leased.notification;
         let (tenant, key) = (of.tenant.to_string(), of.message.key.clone());
+        let number = attempt.leased.attempt.to_string();
+        let detail = detail.map(|text| DETAIL.seal(&[&key, &number], text).settled(keys.as_deref()));
         (tenant, key, attempt.leased.attempt, millis(attempt.at), word, detail)
     };
     sql::query(
@@ -75,13 +81,13 @@ async fn log(tx: &mut Connection, attempts: &[Attempted]) -> Result<(), sql::Err
 }
 
 /// What a notification is after an attempt.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Settled<'a> {
     key: &'a str,
     state: &'static str,
     due_at: Option<i64>,
     provider_id: Option<&'a str>,
-    why: Option<&'a str>,
+    why: Option<Cow<'a, str>>,
     done_at: Option<i64>,
     unreported: u32,
 }
@@ -91,33 +97,42 @@ impl<'a> Settled<'a> {
     fn after(attempt: &'a Attempted, void: bool) -> Self {
         let (state, due_at, provider_id, why) = match &attempt.outcome {
             Outcome::Taken { provider_id } => ("sent", None, provider_id.as_deref(), None),
-            Outcome::Again { why, .. } if void => ("cancelled", None, None, Some(why.as_str())),
-            Outcome::Again { at, why, .. } => ("pending", Some(millis(*at)), None, Some(why.as_str())),
-            Outcome::Failed { why, .. } => ("failed", None, None, Some(why.as_str())),
+            Outcome::Again { why, .. } if void => ("cancelled", None, None, Some(why)),
+            Outcome::Again { at, why, .. } => ("pending", Some(millis(*at)), None, Some(why)),
+            Outcome::Failed { why, .. } => ("failed", None, None, Some(why)),
         };
         let unreported = match attempt.outcome {
             Outcome::Again { unreported, .. } => unreported,
             Outcome::Taken { .. } | Outcome::Failed { .. } => 0,
         };
         let done_at = if due_at.is_some() { None } else { Some(millis(attempt.at)) };
+        let why = why.map(|why| Cow::Borrowed(why.as_str()));
         Self { key: &attempt.leased.notification.message.key, state, due_at, provider_id, why, done_at, unreported }
+    }
+
+    /// The same with what is sealed of it as it is to stand.
+    fn stored(&self, keys: Option<&KeyRing>) -> Self {
+        let why = self.why.as_deref().map(|why| Cow::Owned(LAST_ERROR.word(why).settled(keys)));
+        Self { why, ..self.clone() }
     }
 }
 
 async fn settle(tx: &mut Connection, attempts: &[Attempted], void: &[bool]) -> Result<(), sql::Error> {
     let settled: Vec<_> = attempts.iter().zip(void).map(|(attempt, void)| Settled::after(attempt, *void)).collect();
+    let keys = tx.keys().cloned();
+    let stored: Vec<_> = settled.iter().map(|one| one.stored(keys.as_deref())).collect();
     sql::query(
         "UPDATE notifications SET state = said.value ->> 'state', due_at = COALESCE(CAST(said.value ->> 'due_at' AS BIGINT), due_at),
          provider_id = said.value ->> 'provider_id', last_error = said.value ->> 'why', lease_until = NULL,
          done_at = CAST(said.value ->> 'done_at' AS BIGINT), unreported = CAST(said.value ->> 'unreported' AS BIGINT)
          FROM json_each($1) AS said WHERE notifications.key = said.value ->> 'key'",
     )
-    .bind(json(&settled))
+    .bind(json(&stored))
     .execute(&mut *tx)
     .await?;
     for (attempt, settled) in attempts.iter().zip(&settled) {
         if attempt.leased.notification.kind == "bundle" && settled.due_at.is_none() {
-            bundle::settle(tx, settled.key, settled.state, settled.why, attempt.at).await?;
+            bundle::settle(tx, settled.key, settled.state, settled.why.as_deref(), attempt.at).await?;
         }
     }
     Ok(())

@@ -14,6 +14,7 @@ use super::{Reader, UnderWay, bundle, enqueue, json, leased, millis, reader};
 use crate::alert::Stage;
 use crate::alert::escalation::ChannelKind;
 use crate::alert::noise::{Budget, Cap, Disposition, HeldBy, Kind, Past, Rules, Waiting, rank, shape};
+use crate::store::sealed::ADDRESS;
 use crate::store::sql::{self, AssertSqlSafe, Connection, Row};
 
 /// A client of whom nobody was told for so long is news again.
@@ -139,12 +140,12 @@ async fn waiting(
         "{WAITING} AND n.due_at > $2 AND n.held_by = 'pace' AND n.address IN (SELECT value FROM json_each($5))"
     );
     let company = sql::query(AssertSqlSafe(company)).bind(channel.as_str()).bind(millis(now));
-    let company = company.bind(millis(now - CLIENT_IS_NEWS_AFTER)).bind(under_way.keys()).bind(json(&addresses));
+    let company =
+        company.bind(millis(now - CLIENT_IS_NEWS_AFTER)).bind(under_way.keys()).bind(ADDRESS.any_of(addresses));
     let company = company.fetch_each(tx, |row| Found::read(&row)).await?;
-    if !company.is_empty() {
-        found.extend(company);
-        found.sort_by(|a, b| a.place().cmp(&b.place()));
-    }
+    found.extend(company);
+    // As the addresses read, not as they stand.
+    found.sort_by(|a, b| a.place().cmp(&b.place()));
     Ok(found)
 }
 
@@ -184,7 +185,7 @@ async fn sent_lately(
     )
     .bind(channel.as_str())
     .bind(millis(now - longest))
-    .bind(json(&addresses))
+    .bind(ADDRESS.any_of(addresses))
     .fetch_all(tx)
     .await?;
     for (address, at) in rows {

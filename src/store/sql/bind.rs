@@ -6,7 +6,7 @@ use sqlx::Arguments;
 use sqlx::sqlite::SqliteArguments;
 
 use crate::keys::ring::KeyRing;
-use crate::store::sealed::{Sealed, harmless};
+use crate::store::sealed::{Sealed, SealedBytes, harmless};
 
 /// A bound value. That one is missing does not hide its type: PostgreSQL wants to know.
 #[derive(Clone, Debug)]
@@ -19,6 +19,7 @@ pub enum Arg {
     Stored(Option<String>),
     /// Sealed as it goes to the database, by the keys of the connection.
     Sealed(Sealed),
+    SealedBytes(SealedBytes),
 }
 
 /// What can be bound.
@@ -84,6 +85,26 @@ impl Bind for Sealed {
     }
 }
 
+/// A text as [`super::Row::stored`] gave it.
+#[derive(Clone, Debug)]
+pub struct Stored(pub String);
+
+impl Bind for Stored {
+    const MISSING: Arg = Arg::Stored(None);
+
+    fn arg(self) -> Arg {
+        Arg::Stored(Some(self.0))
+    }
+}
+
+impl Bind for SealedBytes {
+    const MISSING: Arg = Arg::Bytes(None);
+
+    fn arg(self) -> Arg {
+        Arg::SealedBytes(self)
+    }
+}
+
 /// A text as it goes to a database that may hold sealed ones: none that only looks like them. Without keys it is one that
 /// stood there already.
 pub(super) fn plain(text: Option<String>, keys: Option<&KeyRing>) -> Option<String> {
@@ -102,6 +123,7 @@ pub(super) fn for_sqlite(args: Vec<Arg>, keys: Option<&KeyRing>) -> SqliteArgume
             Arg::Text(value) => Arguments::add(&mut taken, plain(value, keys)),
             Arg::Stored(value) => Arguments::add(&mut taken, value),
             Arg::Sealed(sealed) => Arguments::add(&mut taken, sealed.settled(keys)),
+            Arg::SealedBytes(sealed) => Arguments::add(&mut taken, sealed.settled(keys)),
             Arg::Bytes(value) => Arguments::add(&mut taken, value),
         };
     }

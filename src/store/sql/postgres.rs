@@ -328,6 +328,7 @@ pub(super) fn bound(args: Vec<Arg>, keys: Option<&KeyRing>) -> PgArguments {
             Arg::Text(value) => Arguments::add(&mut taken, plain(value, keys).as_deref().map(without_zero)),
             Arg::Stored(value) => Arguments::add(&mut taken, value),
             Arg::Sealed(sealed) => Arguments::add(&mut taken, without_zero(&sealed.settled(keys))),
+            Arg::SealedBytes(sealed) => Arguments::add(&mut taken, sealed.settled(keys)),
             Arg::Bytes(value) => Arguments::add(&mut taken, value),
         };
     }

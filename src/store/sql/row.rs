@@ -69,6 +69,11 @@ impl Row {
         self.try_get::<Option<String>, _>(at).ok().flatten().or_else(whole).or_else(part)
     }
 
+    /// The text of a column as it stands, sealed or not.
+    pub fn stored(&self, column: impl Index) -> Result<String, Error> {
+        self.as_it_stands(column.of(self)?).map(str::to_owned)
+    }
+
     /// As what a text was sealed, and for which row; none: it is plain.
     pub fn sealed_for(&self, column: impl Index) -> Result<Option<(&'static Column, String)>, Error> {
         let at = column.of(self)?;
@@ -83,11 +88,30 @@ impl Row {
         let text = self.as_it_stands(at)?;
         let Some(keys) = self.keys.as_ref().filter(|_| text.starts_with(PREFIX)) else { return Ok(text.to_owned()) };
         let Some(found) = sealed::open(keys, text).map_err(decode)? else { return Ok(text.to_owned()) };
-        if self.is_at_home(&found, at) { Ok(found.text) } else { Err(decode(SealError::Broken(found.label))) }
+        if self.is_at_home(&found, at) {
+            found.text().map_err(decode)
+        } else {
+            Err(decode(SealError::Broken(found.label)))
+        }
+    }
+
+    /// The bytes of a column, opened if they are sealed.
+    fn bytes(&self, at: usize) -> Result<Vec<u8>, Error> {
+        let bytes: Vec<u8> = match &self.held {
+            Held::Sqlite(row) => row.try_get(at)?,
+            Held::Postgres(row) => row.try_get(at)?,
+        };
+        let Some(keys) = self.keys.as_ref().filter(|_| bytes.starts_with(PREFIX.as_bytes())) else { return Ok(bytes) };
+        let Ok(text) = std::str::from_utf8(&bytes) else { return Ok(bytes) };
+        match sealed::open(keys, text).map_err(decode)? {
+            Some(found) if self.is_at_home(&found, at) => Ok(found.bytes),
+            Some(found) => Err(decode(SealError::Broken(found.label))),
+            None => Ok(bytes),
+        }
     }
 
     /// Whether what was found in column `at` was sealed for it, and for this row, as far as the answer tells which it is.
-    fn is_at_home(&self, found: &sealed::Text, at: usize) -> bool {
+    fn is_at_home(&self, found: &sealed::Found, at: usize) -> bool {
         let Some(column) = Column::labelled(&found.label) else { return false };
         let names = self.names();
         if names.get(at) != Some(&column.name) {
@@ -152,8 +176,14 @@ columns!(
     i64 => whole, i32 => whole, u32 => whole, u16 => whole, u8 => whole,
     bool => |row, at| whole::<i64>(row, at).map(|number| number != 0),
     f64 => number,
-    Vec<u8> => PgRow::try_get, &'r [u8] => PgRow::try_get,
+    &'r [u8] => PgRow::try_get,
 );
+
+impl Readable<'_> for Vec<u8> {
+    fn read(row: &Row, at: usize) -> Result<Self, Error> {
+        row.bytes(at)
+    }
+}
 
 impl Readable<'_> for String {
     fn read(row: &Row, at: usize) -> Result<Self, Error> {

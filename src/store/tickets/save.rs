@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
 use super::super::audit::audit;
@@ -14,6 +14,7 @@ use super::super::{Store, StoreError, millis, to_the_end};
 use super::super::{books, others};
 use super::{AuditNote, past, select, watched};
 use crate::sla::policy::{Choice, Policy, choice_seen, choose};
+use crate::store::sealed::{BECAME, CONVERSATION, OVERRIDES, TICKET, WAS};
 use crate::store::sql::{self, Connection, QueryBuilder};
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched, observe};
 use crate::ticket::{Named, StatusWords, TenantId, Ticket, TicketId};
@@ -118,7 +119,7 @@ async fn write_past(
         sql::query("UPDATE tickets SET conversation = $3 WHERE tenant = $1 AND id = $2")
             .bind(tenant.as_str())
             .bind(id.as_str())
-            .bind(conversation)
+            .bind(CONVERSATION.seal(&[tenant.as_str(), id.as_str()], conversation))
             .execute(&mut *tx)
             .await?;
         record(tx, tenant, &one.changes.iter().map(|change| (&id, change)).collect::<Vec<_>>(), seen_at).await?;
@@ -248,8 +249,8 @@ pub async fn amend(
     .bind(watched.vanished_at.map(millis))
     .bind(tenant.as_str())
     .bind(id.as_str())
-    .bind(json(&watched.conversation)?)
-    .bind(json(&watched.overrides)?)
+    .bind(CONVERSATION.seal(&[tenant.as_str(), id.as_str()], json(&watched.conversation)?))
+    .bind(OVERRIDES.seal(&[tenant.as_str(), id.as_str()], json(&watched.overrides)?))
     .execute(&mut *tx)
     .await?;
     if let Some(AuditNote { what, author, at }) = &note {
@@ -293,25 +294,27 @@ async fn write(tx: &mut Connection, tenant: &TenantId, differing: &[&Observed]) 
     for some in differing.chunks(ROWS) {
         let mut query = QueryBuilder::new(
             "INSERT INTO tickets (tenant, id, display_id, status, open, ticket, first_seen_at, read_at, cycle, \
-             status_earliest, status_latest, replied_at, vanished_at, past) ",
+             status_earliest, status_latest, replied_at, vanished_at, past, opened) ",
         );
         let texts = some.iter().map(|one| serde_json::to_string(&one.watched.ticket)).collect::<Result<Vec<_>, _>>();
         let texts = texts.map_err(|error| sql::Error::Encode(error.into()))?;
         query.push_values(some.iter().zip(texts), |mut row, (one, text)| {
             let (watched, ticket) = (&one.watched, &one.watched.ticket);
             row.push_bind(tenant.as_str()).push_bind(ticket.id.as_str()).push_bind(ticket.display_id.as_str());
-            row.push_bind(ticket.status.as_deref()).push_bind(i64::from(one.open)).push_bind(text);
+            row.push_bind(ticket.status.as_deref()).push_bind(i64::from(one.open));
+            row.push_bind(TICKET.seal(&[tenant.as_str(), ticket.id.as_str()], text));
             row.push_bind(millis(watched.first_seen_at)).push_bind(millis(watched.read_at)).push_bind(watched.cycle);
             row.push_bind(watched.status_since.map(|since| millis(since.earliest)));
             row.push_bind(watched.status_since.map(|since| millis(since.latest)));
             row.push_bind(watched.replied_at.map(millis)).push_bind(watched.vanished_at.map(millis));
-            row.push_bind(past::written(&watched.past));
+            row.push_bind(past::written(&watched.past)).push_bind(ticket.created_at.map(opened));
         });
         query.push(
             " ON CONFLICT (tenant, id) DO UPDATE SET display_id = excluded.display_id, status = excluded.status, \
              open = excluded.open, ticket = excluded.ticket, read_at = excluded.read_at, cycle = excluded.cycle, \
              status_earliest = excluded.status_earliest, status_latest = excluded.status_latest, misses = 0, \
-             replied_at = excluded.replied_at, vanished_at = excluded.vanished_at, past = excluded.past",
+             replied_at = excluded.replied_at, vanished_at = excluded.vanished_at, past = excluded.past, \
+             opened = excluded.opened",
         );
         query.build().execute(&mut *tx).await?;
     }
@@ -327,6 +330,11 @@ async fn touch(tx: &mut Connection, tenant: &TenantId, same: &[&Observed], read:
         query.build().execute(&mut *tx).await?;
     }
     Ok(())
+}
+
+/// When a ticket was opened, as the tickets are sorted by it.
+pub fn opened(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 fn events(all: &[Observed]) -> Vec<(&TicketId, &Change)> {
@@ -349,7 +357,9 @@ pub async fn record(
             QueryBuilder::new("INSERT INTO events (tenant, ticket_id, kind, was, became, earliest, latest) ");
         query.push_values(some, |mut row, (id, change)| {
             row.push_bind(tenant.as_str()).push_bind(id.as_str()).push_bind(change.kind.as_str());
-            row.push_bind(change.from.as_deref()).push_bind(change.to.as_deref());
+            let named = [tenant.as_str(), id.as_str(), change.kind.as_str()];
+            row.push_bind(change.from.as_ref().map(|was| WAS.seal(&named, was)));
+            row.push_bind(change.to.as_ref().map(|is| BECAME.seal(&named, is)));
             row.push_bind(millis(change.at.earliest)).push_bind(millis(change.at.latest));
         });
         query.build().execute(&mut *tx).await?;
