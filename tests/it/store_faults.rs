@@ -99,9 +99,9 @@ async fn rows_that_cannot_be_read_are_left_out_of_lists_and_the_overview_counts_
         app.parts().service.act_on_alert(&Reach::All, &alert.id, Act::Acknowledge, &mia).await.unwrap().unwrap();
     }
     for damage in [
-        "UPDATE tickets SET ticket = '{}' WHERE id = (SELECT MIN(id) FROM tickets)",
+        "UPDATE tickets SET ticket = '{}' WHERE id = (SELECT MIN(id) FROM tickets WHERE open = 1)",
         "UPDATE alerts SET stage = 'odd' WHERE key = (SELECT MAX(key) FROM alerts)",
-        "UPDATE events SET kind = 'odd' WHERE id = (SELECT MIN(id) FROM events WHERE ticket_id = (SELECT MAX(id) FROM tickets))",
+        "UPDATE events SET kind = 'odd' WHERE id = (SELECT MIN(id) FROM events WHERE ticket_id = (SELECT MAX(id) FROM tickets WHERE open = 1))",
         "INSERT INTO personal_rules (person, rules, set_by, set_at) VALUES ('mateo.alvarez@example.com', 'odd', 'mia', 0),
          ('who@example.com', '{}', 'mia', 9000000000000000000)",
     ] {
