@@ -20,6 +20,9 @@ pub struct StatusPageArgs {
     /// Write the page and all its documents into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Where that folder will be served, like https://status.example.com: for the links of the feeds
+    #[arg(long, value_name = "URL", requires = "out")]
+    url: Option<String>,
     #[command(subcommand)]
     command: Option<StatusPageCommand>,
 }
@@ -57,7 +60,7 @@ pub async fn status_page(config: Config, args: StatusPageArgs) -> Result<(), Cli
         return Err(CliError::usage("there is no status page: add [status_page] to the configuration"));
     }
     match (args.command, args.out) {
-        (None, Some(out)) => write(config, &out).await,
+        (None, Some(out)) => write(config, &out, args.url).await,
         (None, None) => Err(CliError::usage("say what to do: `--out DIR`, `link`, `links` or `revoke`")),
         (Some(StatusPageCommand::Link { client, tenant, json }), _) => {
             link(config, PrivatePageOrder { client, tenant }, json).await
@@ -68,15 +71,14 @@ pub async fn status_page(config: Config, args: StatusPageArgs) -> Result<(), Cli
 }
 
 /// Writes the public page as it is now, each file whole or not at all.
-async fn write(config: Config, out: &Path) -> Result<(), CliError> {
+async fn write(config: Config, out: &Path, url: Option<String>) -> Result<(), CliError> {
     let (service, store) = uptime::watching(config).await?;
     let config = service.config();
     let Some(page) = &config.uptime.status_page else { return Ok(()) };
     let now = millis(SystemClock.now());
     let (board, announcements) = (service.board(), service.announcements());
     let model = Model::of(config, page, &board, &announcements, |one| one.public, now);
-    // Served from elsewhere, it has nobody to take a form.
-    let documents = Documents::render(&Model { subscriptions: false, ..model });
+    let documents = Documents::render(&model.copied(url));
     publish::write_to(&documents, out)
         .map_err(|error| anyhow::anyhow!("`{}` cannot be written: {error}", out.display()))?;
     super::print(&format!("{} files in {}\n", documents.iter().count(), out.display()));

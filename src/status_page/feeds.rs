@@ -22,7 +22,7 @@ pub const OWN_ADDRESS: &str = "own-address:";
 fn address(model: &Model) -> String {
     match model.client {
         Some(_) => OWN_ADDRESS.to_owned(),
-        None => format!("{}/status", model.url.as_deref().unwrap_or_default()),
+        None => model.url.clone().unwrap_or_else(|| if model.is_copy { "." } else { "/status" }.to_owned()),
     }
 }
 

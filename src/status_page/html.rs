@@ -56,9 +56,9 @@ pub(super) fn page(model: &Model) -> String {
     document(&title, &head, &html! { body { (body) } }).into_string()
 }
 
-/// Where the other documents are: of a page that is read by a link, beside it.
+/// Where the other documents are: of a copy, and of a page that is read by a link, beside it.
 fn base(model: &Model) -> &'static str {
-    if model.client.is_some() { "" } else { "/status/" }
+    if model.client.is_some() || model.is_copy { "" } else { "/status/" }
 }
 
 /// The class of a condition in the style.

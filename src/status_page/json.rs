@@ -39,7 +39,7 @@ fn indicator(model: &Model) -> (&'static str, &'static str) {
 }
 
 fn page(model: &Model) -> Value {
-    let url = model.url.as_ref().map(|url| format!("{url}/status"));
+    let url = &model.url;
     json!({ "id": "status", "name": model.title, "url": url, "time_zone": "Etc/UTC", "updated_at": rfc3339(model.at) })
 }
 
@@ -124,7 +124,7 @@ fn incident(model: &Model, one: &PublicIncident) -> Value {
         "status": one.status,
         "impact": one.impact,
         "page_id": "status",
-        "shortlink": model.url.as_ref().map(|url| format!("{url}/status#{}", one.id)),
+        "shortlink": model.url.as_ref().map(|url| format!("{url}#{}", one.id)),
         "started_at": rfc3339(one.started_at),
         "created_at": rfc3339(one.started_at),
         "updated_at": rfc3339(one.updates.first().map_or(one.started_at, |update| update.at)),

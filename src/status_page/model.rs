@@ -27,6 +27,8 @@ pub struct Model {
     pub client: Option<String>,
     /// Where people reach it, without a trailing slash; none: only by its path.
     pub url: Option<String>,
+    /// Whether it is a copy that is served from elsewhere, with its documents beside it.
+    pub is_copy: bool,
     pub at: Millis,
     pub overall: Condition,
     /// Only what is public, in the order of the configuration.
@@ -132,7 +134,8 @@ impl Model {
             contact: page.contact.clone(),
             subscriptions: page.subscriptions,
             client: None,
-            url: config.server.public_url.clone(),
+            url: config.server.public_url.as_ref().map(|url| format!("{url}/status")),
+            is_copy: false,
             at: now,
             overall: overall(&components),
             components,
@@ -153,6 +156,12 @@ impl Model {
         let is_theirs = |one: &Component| one.tenant == *tenant && one.client.as_deref() == Some(client);
         let all = Self::of(config, page, board, announcements, is_theirs, now);
         Self { client: Some(client.to_owned()), url: None, ..all }
+    }
+
+    /// As a copy that is reached at `url`, if that is known: it has nobody to take a form.
+    pub fn copied(self, url: Option<String>) -> Self {
+        let url = url.map(|url| url.trim_end_matches('/').to_owned());
+        Self { subscriptions: false, is_copy: true, url, ..self }
     }
 
     /// Those that belong to no group on the page.

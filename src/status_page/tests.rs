@@ -1,1 +1,37 @@
+//! A copy of the page works wherever it is served from.
 
+use super::*;
+use crate::uptime::Condition;
+
+fn page() -> Model {
+    Model {
+        title: "Acme".to_owned(),
+        contact: None,
+        subscriptions: true,
+        client: None,
+        url: Some("https://sla.internal.example/status".to_owned()),
+        is_copy: false,
+        at: 1_800_000_000_000,
+        overall: Condition::Up,
+        components: Vec::new(),
+        incidents: Vec::new(),
+        maintenance: Vec::new(),
+    }
+}
+
+fn texts(model: &Model) -> String {
+    let documents = Documents::render(model);
+    documents.iter().map(|(_, document)| String::from_utf8_lossy(&document.body).into_owned()).collect()
+}
+
+#[test]
+fn a_copy_links_to_what_stands_beside_it_and_never_to_the_service() {
+    let here = texts(&page());
+    assert!(here.contains("href=\"/status/history.atom\"") && here.contains("https://sla.internal.example/status"));
+    for url in [None, Some("https://status.example.com/".to_owned())] {
+        let copy = texts(&page().copied(url.clone()));
+        assert!(copy.contains("href=\"history.atom\"") && !copy.contains("\"/status/"), "{copy}");
+        assert!(!copy.contains("sla.internal.example"), "{copy}");
+        assert_eq!(copy.contains("href=\"https://status.example.com/history.atom\""), url.is_some(), "{copy}");
+    }
+}

@@ -163,7 +163,7 @@ const OF_NOBODY: &[&str] = &[
     "sms_codes: alert_key notification phone",
     "sms_replies: answer sid",
     "stopped_phones: phone",
-    "subscribers: id page",
+    "subscribers: components id page wanted",
     "sync_states: state tenant",
     "tickets: display_id id status tenant",
     "to_book: tenant ticket",
