@@ -78,15 +78,14 @@ pub fn sent_check(
     allowed: &Arc<AddressRules>,
 ) -> Result<Check, Complaints> {
     let path = Path::new(component);
-    let text = format!("[[checks]]\n{text}");
-    let inspection = Inspection::new(env, Purpose::Service).of(path, &text);
-    let (document, errors) = DeTable::parse_recoverable(&text);
+    let inspection = Inspection::new(env, Purpose::Service).of(path, text);
+    let (document, errors) = DeTable::parse_recoverable(text);
     let check = checks(&Section::root(&inspection, document.get_ref()), &[component], &[], |_| allowed.clone()).pop();
     let mut faults = inspection.into_faults();
     faults.extend(errors.iter().map(|error| (error.span().map_or(0, |span| span.start), error.message().to_owned())));
     match check {
         Some(check) if faults.is_empty() => Ok(check),
-        _ => Err(Complaints::locate(path, &text, faults)),
+        _ => Err(Complaints::locate(path, text, faults)),
     }
 }
 
@@ -156,7 +155,7 @@ fn quorum(number: i64, most: usize) -> Result<usize, String> {
 }
 
 fn check(section: Section<'_>, components: &[&str], rules: impl Fn(&str) -> Arc<AddressRules>) -> Option<Check> {
-    let written = section.written(&["places", "quorum"]).into();
+    let written = section.written("checks", &["places", "quorum"]).into();
     let component = section.needed_text("component", ": it says what is looked at");
     let component = component.and_then(|t| t.read(|name| known_component(name, components)));
     let name = section.text("name").and_then(|t| t.read(|text| check_name(text)));

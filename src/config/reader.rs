@@ -260,12 +260,13 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The table as TOML, without these of its keys.
-    pub fn written(&self, without: &[&str]) -> String {
+    /// The table as TOML under `[[list]]`, without these of its keys.
+    pub fn written(&self, list: &str, without: &[&str]) -> String {
         let entries = self.table.into_iter().flatten().map(|(name, value)| (name.get_ref().as_ref(), value.get_ref()));
         let kept = entries.filter(|(name, _)| !without.contains(name));
         let table: toml::Table = kept.filter_map(|(name, value)| Some((name.to_owned(), plain_of(value)?))).collect();
-        table.to_string()
+        // Tables within it are named after it, so that none of them is taken for one of its own.
+        toml::Table::from_iter([(list.to_owned(), toml::Value::Array(vec![table.into()]))]).to_string()
     }
 
     /// Notes every key that nobody asked for.
