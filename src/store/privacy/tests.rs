@@ -165,7 +165,7 @@ const OF_NOBODY: &[&str] = &[
     "stopped_phones: phone",
     "subscribers: components id page wanted",
     "sync_states: state tenant",
-    "tickets: display_id id status tenant",
+    "tickets: display_id id opened status tenant",
     "to_book: tenant ticket",
     "tokens: hash id role tenant",
     "told_updates: id",
