@@ -20,6 +20,9 @@ use super::skew::Skew;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{ProcessEnvironment, Tenant, TokenSource};
 
+/// A large answer is held in pieces of so many bytes.
+const PIECE: usize = 256 << 10;
+
 /// What one attempt may cost.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -110,14 +113,23 @@ impl Link {
 
     /// The body, refused as soon as it is too large, whatever its length was said to be.
     async fn body(&self, call: &Call, mut response: Response) -> Result<Vec<u8>, ApiError> {
-        let mut body = Vec::new();
+        // In pieces: one text that grows is held twice each time that it is moved to where it fits.
+        let (mut pieces, mut length) = (Vec::<Vec<u8>>::new(), 0);
         while let Some(chunk) = response.chunk().await.map_err(|error| of_transport(&error))? {
-            if body.len() + chunk.len() > self.limits.body_bytes {
+            length += chunk.len();
+            if length > self.limits.body_bytes {
                 return Err(ApiError::TooLarge { operation: call.operation, limit_mb: self.limits.body_bytes >> 20 });
             }
-            body.extend_from_slice(&chunk);
+            match pieces.last_mut().filter(|piece| piece.capacity() - piece.len() >= chunk.len()) {
+                Some(piece) => piece.extend_from_slice(&chunk),
+                None => {
+                    let mut piece = Vec::with_capacity(PIECE.max(chunk.len()));
+                    piece.extend_from_slice(&chunk);
+                    pieces.push(piece);
+                }
+            }
         }
-        Ok(body)
+        Ok(pieces.concat())
     }
 
     /// Compares `clock` with SuperOps', in place of the computer's.
