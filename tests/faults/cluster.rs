@@ -271,8 +271,9 @@ impl Harm {
     }
 }
 
-/// What the program has under way at most at one moment: 16 attempts on each of two channels.
-pub const IN_FLIGHT: usize = 32;
+/// What the program has under way at most at one moment: 16 attempts on each of two channels, and those that have just
+/// ended: a place is free as soon as the receiver has answered, and what became of several is recorded together.
+pub const IN_FLIGHT: usize = 48;
 
 /// A database of this fault's own; removed when dropped.
 struct Database {
