@@ -799,6 +799,11 @@ async fn token(config: Config, command: TokenCommand) -> Result<(), CliError> {
     Ok(())
 }
 
+/// That there is no ticket called `id`.
+fn no_such_ticket(id: &str) -> CliError {
+    anyhow::anyhow!("no ticket `{id}` is known; it may not have been read yet").into()
+}
+
 /// The configured tenant called `name`, or all of them.
 fn scope(config: &Config, name: Option<&str>) -> Result<Reach, CliError> {
     name.map_or(Ok(Reach::All), |name| tenant_named(config, name).map(Reach::One))

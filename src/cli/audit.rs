@@ -21,8 +21,7 @@ pub async fn audit(config: Config, args: AuditArgs) -> Result<(), CliError> {
     let (service, store) = super::offline_service(config).await?;
     let found = service.audit(&scope, &query).await?;
     let Some(AuditPage { changes: entries, .. }) = found else {
-        let ticket = args.ticket.unwrap_or_default();
-        return Err(anyhow::anyhow!("no ticket `{ticket}` is known; it may not have been read yet").into());
+        return Err(super::no_such_ticket(&args.ticket.unwrap_or_default()));
     };
     let text =
         if args.json { super::as_json(&serde_json::json!({ "changes": entries }))? } else { words(&entries, &query) };

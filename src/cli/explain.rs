@@ -18,8 +18,7 @@ pub async fn explain(config: Config, args: ExplainArgs) -> Result<(), CliError> 
     let scope = tenant_of(&config, &scope, &args.ticket).await?;
     let (service, store) = super::foreseeing_service(config, &scope).await?;
     let Some(ledger) = service.ledger(&scope, &args.ticket).await? else {
-        let id = &args.ticket;
-        return Err(anyhow::anyhow!("no ticket `{id}` is known; it may not have been read yet").into());
+        return Err(super::no_such_ticket(&args.ticket));
     };
     let clocks = service.ticket(&scope, &args.ticket).await?.map(|ticket| ticket.clocks).unwrap_or_default();
     let text = match args.json {

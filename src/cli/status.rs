@@ -45,7 +45,7 @@ pub(super) async fn tenant_of(config: &Config, scope: &Reach, id: &str) -> Resul
     let found = store.find_ticket(scope, id).await?;
     store.close().await;
     match found.as_slice() {
-        [] => Err(anyhow::anyhow!("no ticket `{id}` is known; it may not have been read yet").into()),
+        [] => Err(super::no_such_ticket(id)),
         [(tenant, _)] => Ok(Reach::One(tenant.clone())),
         _ => Ok(scope.clone()),
     }
@@ -53,7 +53,7 @@ pub(super) async fn tenant_of(config: &Config, scope: &Reach, id: &str) -> Resul
 
 async fn one(service: &Service, scope: &Reach, id: &str, json: bool) -> Result<String, CliError> {
     let Some(ticket) = service.ticket(scope, id).await? else {
-        return Err(anyhow::anyhow!("no ticket `{id}` is known; it may not have been read yet").into());
+        return Err(super::no_such_ticket(id));
     };
     if json {
         return super::as_json(&ticket);
@@ -210,7 +210,7 @@ pub(super) fn what(message: &MessageView) -> String {
 
 /// Text from outside, without what could steer a terminal.
 pub(super) fn printable(text: &str) -> String {
-    visible(text).chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    visible(text)
 }
 
 fn shortened(text: &str, width: usize) -> String {

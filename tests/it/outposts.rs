@@ -60,15 +60,7 @@ fn config(url: &str) -> String {
 
 /// Looks from here whenever a look is due, for so long.
 async fn wait(app: &mut TestApp, seconds: i64) {
-    let end = app.now() + TimeDelta::seconds(seconds);
-    loop {
-        app.parts().monitor.as_mut().unwrap().turn().await;
-        let next = app.parts().monitor.as_ref().unwrap().next_due().filter(|due| *due <= end);
-        let Some(next) = next else { break };
-        app.clock.set(next.max(app.now()));
-    }
-    app.clock.set(end);
-    app.parts().monitor.as_mut().unwrap().turn().await;
+    app.look_at_services(TimeDelta::seconds(seconds)).await;
 }
 
 /// Berlin sends what it has seen.

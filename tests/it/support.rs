@@ -379,6 +379,19 @@ impl TestApp {
         panic!("the loops do not come to rest");
     }
 
+    /// Looks at services whenever a look is due, for so long.
+    pub async fn look_at_services(&mut self, length: TimeDelta) {
+        let end = self.now() + length;
+        loop {
+            self.parts().monitor.as_mut().unwrap().turn().await;
+            let next = self.parts().monitor.as_ref().unwrap().next_due().filter(|due| *due <= end);
+            let Some(next) = next else { break };
+            self.clock.set(next.max(self.now()));
+        }
+        self.clock.set(end);
+        self.parts().monitor.as_mut().unwrap().turn().await;
+    }
+
     /// Lets time pass, then turns the loops.
     pub async fn wait(&mut self, length: TimeDelta) {
         self.clock.advance(length);

@@ -53,15 +53,7 @@ impl Shop {
 
 /// Looks whenever a look is due, for so long.
 async fn watch(app: &mut TestApp, length: TimeDelta) {
-    let end = app.now() + length;
-    loop {
-        app.parts().monitor.as_mut().unwrap().turn().await;
-        let next = app.parts().monitor.as_ref().unwrap().next_due().filter(|due| *due <= end);
-        let Some(next) = next else { break };
-        app.clock.set(next.max(app.now()));
-    }
-    app.clock.set(end);
-    app.parts().monitor.as_mut().unwrap().turn().await;
+    app.look_at_services(length).await;
     app.parts().publisher.as_ref().unwrap().render();
 }
 
