@@ -354,7 +354,7 @@ struct Desk {
 }
 
 fn desk(endpoint: &str) -> Desk {
-    desk_with_deadline(endpoint, Duration::from_millis(300))
+    desk_with_deadline(endpoint, Duration::from_secs(20))
 }
 
 fn desk_with_deadline(endpoint: &str, whole: Duration) -> Desk {
@@ -387,7 +387,7 @@ fn desk_with_deadline(endpoint: &str, whole: Duration) -> Desk {
 
 /// A client of whatever answers at `endpoint` to the token `tok-1`, and the folder that it reads it from.
 pub fn client_of(endpoint: &str) -> (SuperOps, tempfile::TempDir) {
-    let Desk { client, _folder: folder, .. } = desk_with_deadline(endpoint, Duration::from_secs(20));
+    let Desk { client, _folder: folder, .. } = desk(endpoint);
     (client, folder)
 }
 
@@ -508,7 +508,8 @@ async fn an_internal_error_of_a_plain_query_may_pass() {
 #[tokio::test]
 async fn a_peer_that_says_nothing_is_left_in_time() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let desk = desk(&format!("http://{}/msp", listener.local_addr().unwrap()));
+    let address = listener.local_addr().unwrap();
+    let desk = desk_with_deadline(&format!("http://{address}/msp"), Duration::from_millis(300));
     let error = desk.first_page().await.unwrap_err();
     assert_eq!(error, ApiError::Transient { why: "no answer in time".into() });
 }
@@ -520,8 +521,7 @@ async fn a_huge_answer_is_refused_while_it_streams() {
         Response::new(Body::from_stream(futures_util::stream::iter(megabytes)))
     });
     let peer = Peer::answering(vec![endless]).await;
-    let desk = desk_with_deadline(&peer.url, Duration::from_secs(20));
-    let error = desk.first_page().await.unwrap_err();
+    let error = desk(&peer.url).first_page().await.unwrap_err();
     assert_eq!(error, ApiError::TooLarge { operation: "getTicketList", limit_mb: 32 });
     assert_eq!(peer.seen().len(), 3, "whole, and in halves");
 }
