@@ -337,7 +337,7 @@ async fn a_mail_server_is_greeted() {
     let busy = says(b"421 too busy\r\n".to_vec(), true).await;
     let ask = Ask::Smtp(SmtpAsk { host: "127.0.0.1".into(), port: busy.port(), tls: SmtpTls::IfOffered });
     // It hears nothing before it has been greeted.
-    assert_eq!(look(ask).await.verdict, Condition::Down);
+    assert_eq!(look_briefly(ask).await.verdict, Condition::Down);
 }
 
 #[tokio::test]
