@@ -194,12 +194,12 @@ impl Dispatch {
     }
 
     /// One turn: sends all that is due at `now` and waits until each attempt has ended and is recorded. What cannot be
-    /// recorded is kept for the next turn.
-    pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
+    /// recorded is kept for the next turn. Says when to look again.
+    pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
         loop {
-            self.start_due(now).await?;
+            let next = self.start_due(now).await?;
             if self.next_end().await.is_none() || (self.is_stuck && self.under_way.is_empty()) {
-                return Ok(());
+                return Ok(next);
             }
         }
     }

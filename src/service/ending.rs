@@ -13,7 +13,10 @@ pub(super) fn end_of(
 ) -> Result<DateTime<Utc>, ServiceError> {
     let bad = |text: String| ServiceError::BadQuestion(text);
     let end = match (length, until) {
-        (Some(length), None) => now + duration::parse(length).map_err(|rule| bad(format!("`for` {rule}")))?,
+        (Some(length), None) => {
+            let length = duration::parse(length).map_err(|rule| bad(format!("`for` {rule}")))?;
+            now.checked_add_signed(length).ok_or_else(|| bad("it would never end: say when, by `until`".to_owned()))?
+        }
         (None, Some(until)) => until,
         _ => return Err(bad("say when it ends: either `for`, such as \"30m\", or `until`, a time".to_owned())),
     };

@@ -1,6 +1,6 @@
-//! In which order a list of tickets stands, and where its next page begins: after the last ticket that was shown, wherever
-//! that stands by then, so that what comes or goes meanwhile repeats none and skips none. A ticket that gets worse in that
-//! time moves up, as it would on the first page.
+//! In which order a list of tickets stands, and where its next page begins: after the place at which the last ticket that was
+//! shown stood. Nothing in a place moves by the passing of time or by a ticket's being read again, so what comes or goes
+//! meanwhile repeats none and skips none. A ticket that gets worse in that time moves up, as it would on the first page.
 
 use std::cmp::Ordering;
 
@@ -18,7 +18,7 @@ use crate::ticket::{Named, TenantId};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SortBy {
-    /// How they stand, and who has least time left.
+    /// How they stand, and which breaches first.
     #[default]
     Worst,
     Created,
@@ -67,15 +67,13 @@ impl Order {
     }
 
     /// Where `row` of `tenant` stands in it.
-    /// Time left is told from `at`, when the tickets were looked at: a clock that runs keeps its place.
-    pub fn key(self, tenant: &TenantId, row: &Row, at: DateTime<Utc>) -> Key {
+    pub fn key(self, tenant: &TenantId, row: &Row) -> Key {
         let ticket = &row.watched.ticket;
         let name = |named: Option<&Named>| (0, 0, named.map(|named| named.name.to_lowercase()));
-        let time = |at: Option<DateTime<Utc>>| (at.map_or(i64::MAX, |at| at.timestamp_millis()), 0, None);
+        let millis = |at: Option<DateTime<Utc>>| at.map_or(i64::MAX, |at| at.timestamp_millis());
+        let time = |at| (millis(at), 0, None);
         let (first, second, text) = match self.by {
-            SortBy::Worst => {
-                (row.standing as i64, row.least_left().num_milliseconds().saturating_add(at.timestamp_millis()), None)
-            }
+            SortBy::Worst => (row.standing as i64, millis(row.due_first()), None),
             SortBy::Created => time(ticket.created_at),
             SortBy::Updated => time(ticket.updated_at),
             SortBy::Client => name(ticket.client.as_ref()),
@@ -83,8 +81,9 @@ impl Order {
             SortBy::Priority => (0, 0, ticket.priority.as_ref().map(|name| name.to_lowercase())),
             SortBy::Number => (0, 0, Some(ticket.display_id.clone())),
         };
-        let late = -row.watched.read_at.timestamp_millis();
-        Key { first, second, none: text.is_none(), text, late, id: ticket.id.to_string(), tenant: tenant.to_string() }
+        // Of two that are alike, the one opened later.
+        let tie = ticket.created_at.map_or(i64::MAX, |at| -at.timestamp_millis());
+        Key { first, second, none: text.is_none(), text, tie, id: ticket.id.to_string(), tenant: tenant.to_string() }
     }
 }
 
@@ -95,7 +94,7 @@ pub struct Key {
     second: i64,
     none: bool,
     text: Option<String>,
-    late: i64,
+    tie: i64,
     id: String,
     tenant: String,
 }
@@ -140,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_cursor_is_of_its_order_and_of_nobody_elses_making() {
-        let key = Key { first: 1, second: -5, none: true, text: None, late: 0, id: "7".into(), tenant: "acme".into() };
+        let key = Key { first: 1, second: -5, none: true, text: None, tie: 0, id: "7".into(), tenant: "acme".into() };
         let order = Order::parse(Some("-client")).unwrap();
         let text = cursor(order, key.clone());
         assert_eq!(begins_after(order, Some(&text)).unwrap(), Some(key));

@@ -53,7 +53,7 @@ pub struct Row {
     pub standing: TicketStanding,
     risk: Option<Risk>,
     /// Working time left on the running clock that is worst off.
-    least_left: TimeDelta,
+    due_first: Option<DateTime<Utc>>,
 }
 
 /// All open tickets of one tenant.
@@ -95,9 +95,10 @@ impl Row {
         (Arc::as_ptr(&self.watched).addr(), self.standing)
     }
 
-    /// Working time left on the running clock that is worst off.
-    pub fn least_left(&self) -> TimeDelta {
-        self.least_left
+    /// When the first of its running clocks breaches, as things stand. Working hours or not, only a change of the ticket or of
+    /// the rules moves it, so a page of a list ends where it ended when the next one is asked for.
+    pub fn due_first(&self) -> Option<DateTime<Utc>> {
+        self.due_first
     }
 
     /// How likely it breaches, in words of risk.
@@ -105,11 +106,11 @@ impl Row {
         self.risk
     }
 
-    /// What tickets are sorted by: how they stand, then who has least time left; of those without a running clock, the
-    /// latest read first.
+    /// What tickets are sorted by: how they stand, then whose clock breaches first; of those without a running clock, the
+    /// latest opened first.
     pub fn rank(&self) -> impl Ord + use<'_> {
-        let of_ticket = (Reverse(self.watched.read_at), &self.watched.ticket.id);
-        (self.standing, self.least_left, of_ticket)
+        let ticket = &self.watched.ticket;
+        (self.standing, self.due_first.unwrap_or(DateTime::<Utc>::MAX_UTC), Reverse(ticket.created_at), &ticket.id)
     }
 }
 
@@ -155,7 +156,7 @@ impl Snapshot {
         let row = Row {
             standing: TicketStanding::of(&clocks),
             risk: view::risk(&watched.ticket.id, &clocks, &self.inputs.forecasts),
-            least_left: running.filter_map(|clock| clock.left).min().unwrap_or(TimeDelta::MAX),
+            due_first: running.filter_map(|clock| clock.breached_from).min(),
             watched: watched.clone(),
             clocks: walked,
         };
@@ -198,11 +199,6 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// The moment that it shows.
-    pub fn taken_at(&self) -> DateTime<Utc> {
-        self.at
-    }
-
     /// When the forecasts that it shows were made.
     pub fn foreseen_at(&self) -> Option<DateTime<Utc>> {
         self.inputs.forecasts.at

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use superops_sla::alert::life::{Act, Actor, How};
-use superops_sla::service::Reach;
 use superops_sla::service::alerts::AlertQuery;
 use superops_sla::service::audit::AuditQuery;
 use superops_sla::service::breaches::BreachQuery;
+use superops_sla::service::described::ORDERS;
+use superops_sla::service::{Reach, TicketQuery};
 use superops_sla::store::latest::Way;
 
 use crate::support::{TestApp, minutes};
@@ -105,5 +106,32 @@ async fn breaches_and_the_audit_log_go_in_either_direction_page_by_page() {
             }
         }
         assert!(is_in_order(&times, way) && times.len() >= 3, "{way:?}: {times:?}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_tickets_hold_each_one_once_though_superops_was_asked_again_between_them() {
+    let mut app = TestApp::start().await;
+    for _ in 0..5 {
+        app.ticket(minutes(600));
+    }
+    app.turn().await;
+    let service = app.parts().service.clone();
+    for sort in ORDERS {
+        let (mut seen, mut cursor) = (Vec::new(), None);
+        loop {
+            let query = TicketQuery { sort: text(sort), limit: Some(2), cursor, ..TicketQuery::default() };
+            let page = service.tickets(&Reach::All, &query).await.unwrap();
+            seen.extend(page.tickets.into_iter().map(|ticket| ticket.ticket_id));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+            app.wait(minutes(1)).await;
+        }
+        seen.sort_unstable();
+        let all = seen.len();
+        seen.dedup();
+        assert_eq!((all, seen.len()), (5, 5), "{sort}: {seen:?}");
     }
 }

@@ -452,7 +452,7 @@ impl TestApp {
             match during {
                 Dies::Sync => parts.syncs[0].turn(now).await.map(drop).unwrap(),
                 Dies::Evaluate => parts.evaluate.turn(now).await.map(drop).unwrap(),
-                Dies::Dispatch => parts.dispatch.turn(now).await.unwrap(),
+                Dies::Dispatch => parts.dispatch.turn(now).await.map(drop).unwrap(),
             }
         };
         tokio::select! {

@@ -131,6 +131,13 @@ async fn turn(parts: &mut Parts, clock: &ManualClock, foresee: bool) -> anyhow::
         write_back.turn().await?;
     }
     parts.self_monitoring.turn(now).await?;
+    // Text messages have a pace: those that may go before the next turn go then.
+    let (mut at, mut free) = (now, parts.dispatch.turn(now).await?);
+    while free > at && free < next {
+        at = free;
+        clock.set(at);
+        free = parts.dispatch.turn(at).await?;
+    }
     Ok(next)
 }
 
