@@ -1,5 +1,6 @@
 //! The web's promises, kept over a real connection.
 
+mod documented;
 mod roles;
 
 use std::sync::Arc;
