@@ -184,6 +184,16 @@ pub fn figure(record: &Record<'_>, terms: &Terms, period: Interval, now: Millis)
     }
 }
 
+/// What comes of `period` if nothing more is lost in it after `now`: the time that was up, and all that counts. `found` is its
+/// figure so far.
+pub fn outlook(record: &Record<'_>, terms: &Terms, period: Interval, found: &Figure, now: Millis) -> (Millis, Millis) {
+    if period.1 <= now {
+        return (found.up(), found.counted);
+    }
+    let whole = whole_period(record, terms, period);
+    (whole - found.lost, whole)
+}
+
 /// The time that all of `period` would count if nothing were unknown: what a budget is made of.
 pub fn whole_period(record: &Record<'_>, terms: &Terms, period: Interval) -> Millis {
     let life = (period.0.max(record.since), period.1.min(record.ended.unwrap_or(period.1)));

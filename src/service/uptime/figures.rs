@@ -7,7 +7,7 @@ use crate::config::uptime::{Component, Objective, Promise};
 use crate::monitor::board::{Figure as Measured, StatusBoard};
 use crate::service::Service;
 use crate::sla::zone::Tz;
-use crate::uptime::availability::{Figure, Record, Terms, Window, allowed, figure, whole_period};
+use crate::uptime::availability::{Figure, Record, Terms, Window, allowed, figure, outlook, whole_period};
 use crate::uptime::book::ComponentEntry;
 use crate::uptime::credit;
 use crate::uptime::days::Period;
@@ -135,7 +135,8 @@ pub(super) fn sla(
     let (record, terms) = (record(entry, windows), &promise.terms);
     let found = figure(&record, terms, span, now);
     let allowed = allowed(terms, whole_period(&record, terms, span));
-    let tier = credit::tier(&promise.tiers, found.up(), found.counted);
+    let (up, counted) = outlook(&record, terms, span, &found, now);
+    let tier = credit::tier(&promise.tiers, up, counted);
     let slowest = entry.checks().iter().map(|check| board.book.checks[*check].plan.rules.interval).max();
     SlaView {
         component: promise.component.clone(),
@@ -144,7 +145,8 @@ pub(super) fn sla(
         until: instant(span.1),
         target_percent: percent(terms.target),
         uptime_percent: found.availability().map(percent),
-        kept: found.is_kept(terms),
+        over: span.1 <= now,
+        kept: (found.counted > 0).then(|| credit::reaches(up, counted, terms.target)),
         tier: tier.map(|tier| percent(tier.floor)),
         downtime_minutes: Downtime {
             used: minutes(found.lost),

@@ -112,7 +112,9 @@ pub struct SlaView {
     pub target_percent: f64,
     /// None: nothing was counted.
     pub uptime_percent: Option<f64>,
-    /// Whether the promise is kept so far.
+    /// Whether the period is over. Until then `kept`, `tier` and `service_credit` are what comes of it if nothing more is lost.
+    pub over: bool,
+    /// Whether the promise is kept. None: nothing was counted yet.
     pub kept: Option<bool>,
     /// The floor of the tier that is reached, in percent.
     pub tier: Option<f64>,

@@ -113,7 +113,7 @@ fn promise(sla: &SlaView) -> Markup {
         div.scroll { table {
             tbody {
                 @for (name, value) in rows { tr { th scope="row" { (name) } td { (value) } } }
-                tr { th scope="row" { "Credit, if it ended now" } td {
+                tr { th scope="row" { @if sla.over { "Credit" } @else { "Credit, if nothing more is lost" } } td {
                     @match credit {
                         Some(credit) => { (credit.percent) " %" @if let Some(amount) = credit.money() { ", " (amount) } }
                         None => { "none" }
